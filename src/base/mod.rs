@@ -1,0 +1,19 @@
+//! What every room may name: time, identifiers, seeded randomness, hash maps, deadlines, flows, masking.
+//!
+//! Nothing here reads a clock, a socket or the operating system's randomness: all of it arrives as an argument.
+
+mod flow;
+mod id;
+mod map;
+mod mask;
+mod rng;
+mod time;
+mod timers;
+
+pub use flow::{Flow, Proto};
+pub use id::{CallId, LegId};
+pub use map::{Map, MapSeed, Set};
+pub use mask::Masked;
+pub use rng::Rng;
+pub use time::{Mono, Now, Wall};
+pub use timers::Timers;

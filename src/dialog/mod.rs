@@ -1,0 +1,227 @@
+//! Legs: each is one INVITE session with one party (RFC 3261 §12–15), offer/answer that ends at us (RFC 3264),
+//! reliable provisionals (RFC 3262). A leg knows nothing of the call it belongs to.
+
+use crate::base::{Flow, LegId, MapSeed, Mono, Now, Rng};
+use crate::sip::{Codec, Direction, Header, Message, NameAddr, Status, Uri};
+use crate::transaction;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What we can do on a leg's audio stream; from it come our offers and answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LocalMedia {
+    /// Our RTP address; RTCP is the next port, unless the peer takes rtcp-mux.
+    pub rtp: SocketAddr,
+    /// In our order of preference. An answer takes the first codec of the offer that is also here.
+    pub codecs: Vec<Codec>,
+}
+
+/// What offer and answer settled, from our side. A new one replaces the old one whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Media {
+    /// Where we send RTP; none when the peer refuses or holds with 0.0.0.0.
+    pub rtp: Option<SocketAddr>,
+    pub rtcp: Option<SocketAddr>,
+    pub rtcp_mux: bool,
+    /// What we send; we accept every codec of our [`LocalMedia`] that was agreed.
+    pub codec: Codec,
+    /// Payload type on what we send and on what we receive, for the codec (they are equal for G.711).
+    pub payload_type: u8,
+    /// telephone-event on what we send (the peer's number), and on what we receive (ours).
+    pub event_out: Option<u8>,
+    pub event_in: Option<u8>,
+    /// Milliseconds a packet towards the peer.
+    pub ptime: u8,
+    /// Ours: `SendOnly` or `Inactive` means that the peer has put us on hold.
+    pub direction: Direction,
+}
+
+/// An INVITE that starts a leg. 100 has been sent.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    pub leg: LegId,
+    pub flow: Flow,
+    pub uri: Uri,
+    pub from: NameAddr,
+    pub to: NameAddr,
+    /// The SIP Call-ID.
+    pub call_id: Bytes,
+    pub max_forwards: u8,
+    /// P-Asserted-Identity, Privacy, History-Info, Diversion, X-Hotline-Call-ID and User-Agent as received.
+    pub headers: Vec<Header>,
+    /// The offered codecs in the caller's order; none when the offer comes late (no SDP in the INVITE).
+    pub offer: Option<Vec<Codec>>,
+    /// The caller requires or supports reliable provisionals.
+    pub reliable: bool,
+}
+
+/// A party to call.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    pub leg: LegId,
+    pub flow: Flow,
+    pub uri: Uri,
+    /// Without tags; the leg adds its own.
+    pub from: NameAddr,
+    pub to: NameAddr,
+    pub max_forwards: u8,
+    /// P-Asserted-Identity, History-Info, X-Hotline-Call-ID … as policy says.
+    pub headers: Vec<Header>,
+    pub local: LocalMedia,
+}
+
+/// Why we end or refuse a leg: becomes the status, or a Reason header (RFC 3326, RFC 6432) on BYE and CANCEL.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cause {
+    /// Final status for an INVITE not yet answered; 0 means 480.
+    pub status: u16,
+    pub q850: Option<u8>,
+    /// `Reason: SIP;cause=200;text="Call completed elsewhere"` on a CANCEL.
+    pub elsewhere: bool,
+    pub retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Command {
+    Dial(Box<Dial>),
+    /// Gives an incoming leg its media. An offer in the INVITE is answered from it: [`Event::Media`] follows at once,
+    /// or the leg is refused 488 and ends.
+    Attach {
+        leg: LegId,
+        local: LocalMedia,
+    },
+    /// A provisional response, with our SDP where `media` is set. Reliable where the caller requires it; a late offer
+    /// goes out in the first reliable one.
+    Progress {
+        leg: LegId,
+        status: Status,
+        media: bool,
+    },
+    /// 200 with our SDP (the answer, or our offer to a late one). Waits for an outstanding PRACK (RFC 3262 §3).
+    Answer {
+        leg: LegId,
+    },
+    /// Ends the leg in whatever state it is: final response, CANCEL or BYE. [`Event::Ended`] follows at once; what the
+    /// protocol still owes (ACK and BYE for a 2xx that crosses, retransmissions) the leg does by itself.
+    Hangup {
+        leg: LegId,
+        cause: Cause,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub enum Event {
+    Incoming(Box<Incoming>),
+    /// A provisional response above 100 from a party we called.
+    Progress {
+        leg: LegId,
+        status: Status,
+    },
+    /// Offer and answer are settled, first or anew. From a called party also before it answers (early media).
+    Media {
+        leg: LegId,
+        media: Media,
+    },
+    /// A called party answered; its ACK is sent.
+    Answered {
+        leg: LegId,
+    },
+    /// A caller acknowledged our 200.
+    Established {
+        leg: LegId,
+    },
+    /// A key from INFO (application/dtmf-relay or application/dtmf).
+    Key {
+        leg: LegId,
+        key: char,
+    },
+    /// The leg's last event, exactly one for each leg.
+    Ended {
+        leg: LegId,
+        end: End,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// Our Hangup.
+    Us,
+    /// CANCEL, BYE or a final response from the peer.
+    Peer,
+    /// No answer to a request, a lost ACK, a dead flow, an expired session.
+    Network,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    pub by: EndedBy,
+    /// The final status that ended an INVITE (487 for CANCEL); none after a BYE.
+    pub status: Option<Status>,
+    /// From a Reason header.
+    pub q850: Option<u8>,
+    /// From Retry-After of a refusal.
+    pub retry_after: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub enum Output {
+    Send { flow: Flow, data: Bytes },
+    Event(Event),
+}
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub transaction: transaction::Config,
+    /// User-Agent and Server.
+    pub product: String,
+    pub max_legs: usize,
+    /// INVITEs that need not wait for free legs: none while draining.
+    pub max_forwards: u8,
+}
+
+/// Every leg, over the transactions beneath.
+pub struct Legs {
+    _todo: (),
+}
+
+impl Legs {
+    pub fn new(config: Config, rng: Rng, seed: MapSeed) -> Legs {
+        let _ = (config, rng, seed);
+        todo!()
+    }
+
+    /// A number for a leg to dial; incoming legs get theirs here too.
+    pub fn next_id(&mut self) -> LegId {
+        todo!()
+    }
+
+    pub fn received(&mut self, now: Now, flow: Flow, message: Message, out: &mut Vec<Output>) {
+        let _ = (now, flow, message, out);
+        todo!()
+    }
+
+    pub fn command(&mut self, now: Now, command: Command, out: &mut Vec<Output>) {
+        let _ = (now, command, out);
+        todo!()
+    }
+
+    pub fn flow_failed(&mut self, now: Now, flow: Flow, out: &mut Vec<Output>) {
+        let _ = (now, flow, out);
+        todo!()
+    }
+
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        let _ = (now, out);
+        todo!()
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        todo!()
+    }
+
+    /// Alive: legs (with those that only finish their protocol), client transactions, server transactions.
+    pub fn gauges(&self) -> (usize, usize, usize) {
+        todo!()
+    }
+}

@@ -1,0 +1,123 @@
+//! The media plane: RTP in, RTP out, prompts, ringback, codecs, RTCP. Never reads SIP.
+
+use crate::base::LegId;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// G.711's two laws. (The names of the payload formats, RFC 3551.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Law {
+    A,
+    Mu,
+}
+
+/// How audio travels on one leg; a new profile replaces the old one whole and reopens source learning.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Profile {
+    /// Where to send; none: nothing is sent.
+    pub rtp: Option<SocketAddr>,
+    pub rtcp: Option<SocketAddr>,
+    pub rtcp_mux: bool,
+    pub law: Law,
+    pub payload_type: u8,
+    pub event_out: Option<u8>,
+    pub event_in: Option<u8>,
+    /// Milliseconds a packet towards the peer: 10 to 60.
+    pub ptime: u8,
+    pub may_send: bool,
+    pub may_receive: bool,
+}
+
+/// What a leg hears.
+#[derive(Clone, Debug)]
+pub enum Source {
+    Silence,
+    /// A prompt or music. `Event::Played` with the cue follows at its end, unless it repeats or is replaced.
+    Prompt {
+        audio: Arc<Prompt>,
+        repeat: bool,
+        cue: u32,
+    },
+    /// 450 Hz, 1 s on, 4 s off (GB/T 3380).
+    Ringback,
+    /// The other leg's audio and telephone-events.
+    Relay(LegId),
+}
+
+/// Audio encoded once for everyone: 8 kHz samples as A-law and as µ-law bytes.
+#[derive(Debug)]
+pub struct Prompt {
+    pub name: String,
+    pub a_law: Vec<u8>,
+    pub mu_law: Vec<u8>,
+}
+
+/// To one shard. All legs of one call go to one shard.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Bind RTP on this port and RTCP on the next, ahead of use; answered by `Bound` or `PortBusy`.
+    Bind {
+        rtp: SocketAddr,
+    },
+    /// A leg takes a bound pair.
+    Open {
+        leg: LegId,
+        rtp: SocketAddr,
+    },
+    Profile {
+        leg: LegId,
+        profile: Profile,
+    },
+    Play {
+        leg: LegId,
+        source: Source,
+    },
+    /// Ends the leg, closes its sockets; answered by `Closed`.
+    Close {
+        leg: LegId,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub enum Event {
+    Bound {
+        rtp: SocketAddr,
+    },
+    PortBusy {
+        rtp: SocketAddr,
+    },
+    Played {
+        leg: LegId,
+        cue: u32,
+    },
+    /// Neither RTP nor RTCP arrived for the configured time although the peer may send; and its end.
+    Silent {
+        leg: LegId,
+    },
+    Heard {
+        leg: LegId,
+    },
+    /// A key by RFC 4733, once per press.
+    Key {
+        leg: LegId,
+        key: char,
+    },
+    Closed {
+        leg: LegId,
+        rtp: SocketAddr,
+        stats: Stats,
+    },
+}
+
+/// A leg's figures, for the record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Stats {
+    pub received: u64,
+    pub sent: u64,
+    /// By RFC 3550 appendix A.3; may be negative.
+    pub lost: i64,
+    /// Milliseconds, RFC 3550 §6.4.1.
+    pub jitter_ms: f32,
+    /// What the peer's receiver reports said it lost of ours.
+    pub peer_lost: i64,
+}

@@ -1,0 +1,22 @@
+//! Bytes ⇄ SIP messages, URIs, header values and SDP. No state, no time.
+//!
+//! A received datagram stays where it is: header values are slices of it ([`bytes::Bytes`]), indexed once. What a peer
+//! chose and we must echo (Via, From, To, Call-ID, CSeq) goes back byte for byte; typed views are made when asked for.
+
+mod header;
+mod message;
+mod method;
+mod parse;
+mod sdp;
+mod status;
+mod uri;
+mod value;
+
+pub use header::{Header, Headers, Name};
+pub use message::{Message, Request, Response};
+pub use method::Method;
+pub use parse::{MAX_MESSAGE, ParseError};
+pub use sdp::{Codec, Direction, Payload, Sdp, SdpError};
+pub use status::Status;
+pub use uri::{Host, Scheme, Uri};
+pub use value::{CSeq, NameAddr, Params, Via};

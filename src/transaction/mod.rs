@@ -1,0 +1,134 @@
+//! The four transaction machines of RFC 3261 §17 with RFC 6026, and the table that matches messages to them.
+
+use crate::base::{Flow, MapSeed, Mono, Now, Rng};
+use crate::sip::{Message, Request, Response};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// A client transaction: we sent the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+/// A server transaction: the peer sent the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerId(pub u64);
+
+/// Timer values (RFC 3261 table 4) and the bound of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    pub t1: Duration,
+    pub t2: Duration,
+    pub t4: Duration,
+    /// Must exceed three minutes (RFC 3261 §16.6 step 11).
+    pub timer_c: Duration,
+    /// At this many transactions a new INVITE is answered 503 + Retry-After and other new requests are dropped;
+    /// ours are never refused.
+    pub max_transactions: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+            timer_c: Duration::from_secs(181),
+            max_transactions: 100_000,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub enum Output {
+    Send { flow: Flow, data: Bytes },
+    Event(Event),
+}
+
+/// What the transaction user learns.
+#[derive(Debug)]
+pub enum Event {
+    /// A new request, not ACK and not CANCEL of a known INVITE. Answer it with [`Transactions::respond`].
+    Request { id: ServerId, flow: Flow, request: Request },
+    /// An ACK of a 2xx (RFC 3261 §13.2.2.4); it belongs to a dialog, not to a transaction.
+    Ack { flow: Flow, request: Request },
+    /// A CANCEL matched this INVITE, which has no final response yet; the CANCEL has its 200. Answer the INVITE 487.
+    Cancelled { id: ServerId, request: Request },
+    /// A response to our request; also every repeated or forked 2xx while the INVITE transaction is in Accepted.
+    Response { id: ClientId, flow: Flow, response: Response },
+    /// A response that matches nothing (a 2xx that comes after we gave up must still be ACKed and BYEd).
+    Stray { flow: Flow, response: Response },
+    /// Our request got no final response in time (timers B, C, F) or its flow failed. Ends the transaction.
+    Failed { id: ClientId, cause: Failure },
+    /// The peer never acknowledged our non-2xx final response (timer H), or the flow failed. Ends the transaction.
+    Unacknowledged { id: ServerId },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Timeout,
+    Transport,
+}
+
+/// All transactions of the gateway. See the module's files for the machines.
+pub struct Transactions {
+    _todo: (),
+}
+
+impl Transactions {
+    pub fn new(config: Config, rng: Rng, seed: MapSeed) -> Transactions {
+        let _ = (config, rng, seed);
+        todo!()
+    }
+
+    /// A message from the network. Retransmissions are absorbed here; merged requests get 482 (§8.2.2.2).
+    pub fn received(&mut self, now: Now, flow: Flow, message: Message, out: &mut Vec<Output>) {
+        let _ = (now, flow, message, out);
+        todo!()
+    }
+
+    /// Sends a request in a new client transaction; puts our Via with a new branch on top. ACK does not belong here.
+    pub fn request(&mut self, now: Now, flow: Flow, request: Request, out: &mut Vec<Output>) -> ClientId {
+        let _ = (now, flow, request, out);
+        todo!()
+    }
+
+    /// CANCELs our INVITE: same branch, flow, URI, CSeq number (§9.1). Held back until a provisional response has
+    /// arrived; nothing happens once a final one has. `extra` are headers for it (Reason, RFC 3326).
+    pub fn cancel(&mut self, now: Now, id: ClientId, extra: &[crate::sip::Header], out: &mut Vec<Output>) {
+        let _ = (now, id, extra, out);
+        todo!()
+    }
+
+    /// Sends a response in a server transaction. A repeated 2xx to an INVITE is sent again (RFC 6026 Accepted).
+    pub fn respond(&mut self, now: Now, id: ServerId, response: Response, out: &mut Vec<Output>) {
+        let _ = (now, id, response, out);
+        todo!()
+    }
+
+    /// Sends a request outside any transaction: the ACK of a 2xx. Puts a Via with a new branch on top and returns the
+    /// bytes, so that a repeated 2xx gets the same ACK again.
+    pub fn send_ack(&mut self, flow: Flow, request: Request, out: &mut Vec<Output>) -> Bytes {
+        let _ = (flow, request, out);
+        todo!()
+    }
+
+    /// The edge says that a flow is gone or refused bytes: fails the transactions that wait on it (§18.4, §17.1.4).
+    pub fn flow_failed(&mut self, now: Now, flow: Flow, out: &mut Vec<Output>) {
+        let _ = (now, flow, out);
+        todo!()
+    }
+
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        let _ = (now, out);
+        todo!()
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        todo!()
+    }
+
+    /// How many (client, server) transactions are alive.
+    pub fn len(&self) -> (usize, usize) {
+        todo!()
+    }
+}
