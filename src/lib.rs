@@ -7,6 +7,7 @@ pub mod base;
 pub mod call;
 pub mod control;
 pub mod dialog;
+pub mod io;
 pub mod media;
 pub mod plan;
 pub mod queue;

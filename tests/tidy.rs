@@ -1,0 +1,260 @@
+//! The shape of the source, held by a test: which room may name which, what only the impure rooms may touch, and how
+//! long files and functions may be. It reads the text as rustfmt leaves it; it needs no compiler.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room (a folder of `src/`) and what it may name. `call::event` allows that one module of a room.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("sip", &["base"]),
+    ("transport", &["base", "sip"]),
+    ("transaction", &["base", "sip"]),
+    ("dialog", &["base", "sip", "transaction"]),
+    ("plan", &["base"]),
+    ("media", &["base"]),
+    ("queue", &["base"]),
+    ("call", &["base", "sip", "dialog", "plan", "media", "queue"]),
+    ("record", &["base", "call::event", "media::Stats"]),
+    ("control", &["base", "call", "queue"]),
+    ("switch", &["base", "sip", "transport", "transaction", "dialog", "plan", "media", "queue", "call", "record", "control"]),
+    ("io", &["base", "transport", "plan", "media", "queue", "call::event", "record", "control", "switch"]),
+    ("cli", &["base", "plan", "media", "record", "control", "io"]),
+];
+
+/// Rooms that may ask the machine: clocks, sockets, files, threads, randomness.
+const IMPURE_ROOMS: &[&str] = &["io", "cli"];
+
+/// What no pure room may name.
+const IMPURE: &[&str] = &[
+    "Instant",
+    "RandomState",
+    "SystemTime",
+    "TcpListener",
+    "TcpStream",
+    "UdpSocket",
+    "axum::",
+    "crossbeam_channel",
+    "dashmap",
+    "nix::",
+    "reqwest",
+    "rusqlite",
+    "socket2",
+    "std::env",
+    "std::fs",
+    "std::process",
+    "std::thread",
+    "tokio",
+];
+
+/// Maps with an order of their own choosing: only `base::Map` wraps one.
+const UNORDERED: &[&str] = &["HashMap", "HashSet"];
+const UNORDERED_IN: &[&str] = &["src/base/map.rs"];
+
+/// Words that mark unfinished or silenced work.
+const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "TODO", "FIXME", "dbg!", "#[ignore]"];
+
+const FILE_LINES: usize = 500;
+const FUNCTION_LINES: usize = 70;
+
+/// (file, lines) and (file, function, lines) that are longer than the limit. A figure may only go down: shorten the
+/// code, then the figure, and delete the row when it fits.
+const LONG_FILES: &[(&str, usize)] = &[];
+const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[];
+
+/// One file of `src/`, read once.
+struct Source {
+    /// From the root of the repository: `src/sip/uri.rs`.
+    path: String,
+    room: String,
+    lines: Vec<String>,
+}
+
+impl Source {
+    /// Line numbers and text without comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.lines.iter().enumerate().map(|(i, line)| (i + 1, line.find("//").map_or(line.as_str(), |at| &line[..at])))
+    }
+}
+
+#[test]
+fn rooms_name_only_what_they_may() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        if source.room == "lib" || source.room == "main" {
+            continue;
+        }
+        let Some((_, allowed)) = ROOMS.iter().find(|(room, _)| *room == source.room) else {
+            wrong.push(format!("{}: room `{}` is not in the table", source.path, source.room));
+            continue;
+        };
+        for (number, line) in source.code() {
+            for named in named_rooms(line) {
+                if !is_allowed(&source.room, allowed, named) {
+                    wrong.push(format!("{}:{number}: `{}` may not name `{named}`", source.path, source.room));
+                }
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn only_impure_rooms_touch_the_machine() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        if IMPURE_ROOMS.contains(&source.room.as_str()) || source.room == "main" {
+            continue;
+        }
+        let unordered = if UNORDERED_IN.contains(&source.path.as_str()) { &[] } else { UNORDERED };
+        for (number, line) in source.code() {
+            for word in IMPURE.iter().chain(unordered).filter(|word| has_word(line, word)) {
+                wrong.push(format!("{}:{number}: `{word}` in a pure room", source.path));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let excused = LONG_FILES.iter().find(|(path, _)| *path == source.path).map(|(_, lines)| *lines);
+        wrong.extend(judge(&source.path, source.lines.len(), FILE_LINES, excused));
+        for (name, lines) in functions(&source.lines) {
+            let excused = LONG_FUNCTIONS.iter().find(|(path, function, _)| *path == source.path && *function == name);
+            let what = format!("{}: fn {name}", source.path);
+            wrong.extend(judge(&what, lines, FUNCTION_LINES, excused.map(|(_, _, lines)| *lines)));
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn excuses_name_something_that_exists() {
+    let sources = sources();
+    let find = |path: &str| sources.iter().find(|source| source.path == path);
+    for (path, _) in LONG_FILES {
+        assert!(find(path).is_some(), "{path} is gone: delete its row");
+    }
+    for (path, name, _) in LONG_FUNCTIONS {
+        let there = find(path).is_some_and(|source| functions(&source.lines).iter().any(|(n, _)| n == name));
+        assert!(there, "{path}: fn {name} is gone: delete its row");
+    }
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (number, line) in source.lines.iter().enumerate() {
+            for word in UNFINISHED.iter().filter(|word| has_word(line, word)) {
+                wrong.push(format!("{}:{}: {word}", source.path, number + 1));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// The judges themselves: a check that cannot fail would be worth nothing.
+#[test]
+fn the_checks_see_what_they_should() {
+    assert_eq!(named_rooms("use crate::sip::{Method, Uri};"), ["sip::"]);
+    assert_eq!(named_rooms("fn f(e: &crate::call::event::Entry, s: crate::base::Now)"), ["call::event::Entry", "base::Now"]);
+    assert_eq!(named_rooms("use crate::{sip, base};"), ["{"]);
+    assert!(is_allowed("record", &["call::event"], "call::event::Entry"));
+    assert!(!is_allowed("record", &["call::event"], "call::Leg"));
+    assert!(!is_allowed("record", &["call::event"], "call::events::Leg"));
+    assert!(has_word("use std::fs;", "std::fs") && !has_word("use std::fsx;", "std::fs"));
+    assert!(has_word("std::time::Instant::now()", "Instant") && !has_word("Instantly", "Instant"));
+    let text = ["fn a() {", "    x();", "}", "impl B {", "    pub fn b(", "        &self,", "    ) {", "    }", "}"];
+    let lines: Vec<String> = text.iter().map(ToString::to_string).collect();
+    assert_eq!(functions(&lines), [("a".to_string(), 3), ("b".to_string(), 4)]);
+    assert!(judge("x", 501, 500, None).is_some() && judge("x", 500, 500, None).is_none());
+    assert!(judge("x", 501, 500, Some(501)).is_none() && judge("x", 502, 500, Some(501)).is_some());
+    assert!(judge("x", 500, 500, Some(501)).is_some());
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    rust_files(&root.join("src"), &mut paths);
+    paths.sort();
+    assert!(paths.len() > 20, "src/ was not found");
+    paths.iter().map(|path| read(root, path)).collect()
+}
+
+fn rust_files(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, paths);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            paths.push(path);
+        }
+    }
+}
+
+fn read(root: &Path, path: &Path) -> Source {
+    let path_text = path.strip_prefix(root).unwrap().to_str().unwrap().to_string();
+    let room = path_text.split('/').nth(1).unwrap().trim_end_matches(".rs").to_string();
+    Source { path: path_text, room, lines: fs::read_to_string(path).unwrap().lines().map(String::from).collect() }
+}
+
+/// What follows each `crate::` in a line, up to the end of the path.
+fn named_rooms(line: &str) -> Vec<&str> {
+    let after = line.match_indices("crate::").map(|(at, found)| &line[at + found.len()..]);
+    after.map(|rest| if rest.starts_with('{') { "{" } else { path_prefix(rest) }).collect()
+}
+
+fn path_prefix(text: &str) -> &str {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
+    &text[..end]
+}
+
+fn is_allowed(room: &str, allowed: &[&str], named: &str) -> bool {
+    let within = |outer: &str| named == outer || named.strip_prefix(outer).is_some_and(|rest| rest.starts_with("::"));
+    within(room) || allowed.iter().any(|outer| within(outer))
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back().is_some_and(is_name);
+        let after = line[at + word.len()..].chars().next().is_some_and(is_name);
+        !before && !(after && word.ends_with(is_name))
+    })
+}
+
+/// (name, lines) of each function: from its `fn` line to the closing brace at the same indentation.
+fn functions(lines: &[String]) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let Some(name) = function_name(line) else { continue };
+        let close = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
+        let ends_here = line.ends_with('}') || line.ends_with(';');
+        let length = lines[start..].iter().position(|l| *l == close).map_or(1, |n| n + 1);
+        found.push((name.to_string(), if ends_here { 1 } else { length }));
+    }
+    found
+}
+
+fn function_name(line: &str) -> Option<&str> {
+    const BEFORE: &[&str] = &["pub", "pub(crate)", "pub(super)", "const", "async", "unsafe"];
+    let mut words = line.split_whitespace().skip_while(|word| BEFORE.contains(word));
+    (words.next() == Some("fn")).then(|| words.next().unwrap_or("")).map(|w| w.split(['(', '<']).next().unwrap_or(w))
+}
+
+fn judge(what: &str, lines: usize, limit: usize, excused: Option<usize>) -> Option<String> {
+    match excused {
+        None if lines > limit => Some(format!("{what}: {lines} lines, at most {limit}")),
+        Some(figure) if lines > figure => Some(format!("{what}: {lines} lines, its figure is {figure} and may only go down")),
+        Some(_) if lines <= limit => Some(format!("{what}: fits now ({lines} lines): delete its row")),
+        _ => None,
+    }
+}
+
+fn assert_none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
