@@ -1,6 +1,36 @@
 //! Who waits, who rings: bounded first-in-first-out queues with two priorities over shared seats.
+//!
+//! **Order.** Within a line and between lines that share seats, calls go by priority, then those that came back to
+//! the head, then by the time they have waited. A call waits for one line at a time.
+//!
+//! **Leases.** `Ring` takes a channel of the seat for one call. It ends exactly once: by `Stop` (the queue says so),
+//! by `Refused` (the seat says so), or it becomes a conversation by `Answered` and ends by `Freed`. All inputs are
+//! idempotent: one about a lease that is gone changes nothing.
+//!
+//! **What the caller of this machine must do.** Carry out outputs before it gives the next input about the same call.
+//! When a seat answers whose ringing was stopped already (its 200 crossed our CANCEL), acknowledge and end that leg
+//! and give no `Answered`: the channel is free since `Stop`, and an `Answered` is ignored. After an `Answered`
+//! that held, give one `Freed` when the seat's leg is gone, whatever became of the caller.
+//!
+//! **Failure.** A seat that did not answer within `ring_timeout` (the queue stops it) or that refused is not tried
+//! for that call during `rest_after_failure`; then it is, but among free seats those that failed the call less often
+//! go first. A seat of one channel is a person who is away or a phone that is dead: it rests for every call. A seat
+//! of many channels is a PBX: one busy extension says nothing about the others, so it rests for that call alone,
+//! and moves behind the other seats in the order of idleness. With a single seat the call retries until `max_wait`.
+//!
+//! **The head.** A call that was served here and comes back (a transfer failed) goes to the front of its priority,
+//! before a full line's limit, with the wait it had; its limit counts both waits, but leaves time to ring one seat.
 
-use crate::base::{CallId, Mono, Now};
+mod desk;
+mod queues;
+mod spent;
+#[cfg(test)]
+mod tests;
+mod waiter;
+
+pub use queues::Queues;
+
+use crate::base::CallId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +72,7 @@ pub enum Priority {
 #[derive(Clone, Debug)]
 pub enum Input {
     /// `head`: back to the front of its priority, with the wait it had (a transfer that failed).
+    /// Joining another line leaves the first.
     Join { call: CallId, line: Arc<str>, priority: Priority, head: bool },
     /// The caller left, or the call went elsewhere. Stops its ringing; frees nothing that answered.
     Leave { call: CallId },
@@ -49,8 +80,8 @@ pub enum Input {
     Answered { call: CallId, seat: Arc<str> },
     /// A seat that rang for this call refused or failed.
     Refused { call: CallId, seat: Arc<str> },
-    /// A conversation on this seat is over.
-    Freed { seat: Arc<str> },
+    /// The conversation of this call on this seat is over.
+    Freed { call: CallId, seat: Arc<str> },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -63,41 +94,4 @@ pub enum Output {
     Full { call: CallId },
     /// The call waited its maximum and no longer waits.
     TimedOut { call: CallId },
-}
-
-/// All lines and seats.
-pub struct Queues {
-    _todo: (),
-}
-
-impl Queues {
-    pub fn new(seats: Vec<Seat>, lines: Vec<Line>) -> Queues {
-        let _ = (seats, lines);
-        todo!()
-    }
-
-    /// Takes a new configuration: calls that wait keep their place; a seat that went away finishes its calls.
-    pub fn reload(&mut self, now: Now, seats: Vec<Seat>, lines: Vec<Line>, out: &mut Vec<Output>) {
-        let _ = (now, seats, lines, out);
-        todo!()
-    }
-
-    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
-        let _ = (now, input, out);
-        todo!()
-    }
-
-    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
-        let _ = (now, out);
-        todo!()
-    }
-
-    pub fn deadline(&self) -> Option<Mono> {
-        todo!()
-    }
-
-    /// (calls waiting, channels taken)
-    pub fn gauges(&self) -> (usize, usize) {
-        todo!()
-    }
 }

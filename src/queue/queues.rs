@@ -1,0 +1,394 @@
+use super::desk::{Desk, Idle};
+use super::spent::Spent;
+use super::waiter::{Place, Waiter};
+use super::{Input, Line, Output, Priority, Seat, Strategy};
+use crate::base::{CallId, Mono, Now, Timers};
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All lines and seats.
+#[derive(Default)]
+pub struct Queues {
+    desks: BTreeMap<Arc<str>, Desk>,
+    lines: BTreeMap<Arc<str>, Hall>,
+    waiters: BTreeMap<CallId, Waiter>,
+    /// Who talks to which seat; bounded by the seats' channels.
+    talks: BTreeSet<(CallId, Arc<str>)>,
+    spent: Spent,
+    timers: Timers<Timer>,
+    /// Lines where a call or a seat became available since the last dispatch.
+    stirred: BTreeSet<Arc<str>>,
+    serial: u64,
+}
+
+/// A line and what happens in it.
+struct Hall {
+    config: Line,
+    /// The configuration no longer names it: nobody joins, those inside are served.
+    closed: bool,
+    waiting: usize,
+    /// Calls that want (more) seats to ring.
+    hungry: BTreeSet<Place>,
+    idle: BTreeSet<Idle>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The call waited its maximum.
+    Wait(CallId),
+    /// The seat did not answer in time.
+    Ring(CallId, Arc<str>),
+    /// The seat may be tried for this call again.
+    Retry(CallId, Arc<str>),
+    /// The seat's rest is over.
+    Rest(Arc<str>),
+}
+
+impl Queues {
+    pub fn new(seats: Vec<Seat>, lines: Vec<Line>) -> Queues {
+        let mut queues = Queues::default();
+        queues.configure(seats, lines);
+        queues
+    }
+
+    /// Takes a new configuration: calls that wait keep their place; a seat that went away finishes its calls, and a
+    /// line that went away serves those inside by the seats that it had.
+    pub fn reload(&mut self, now: Now, seats: Vec<Seat>, lines: Vec<Line>, out: &mut Vec<Output>) {
+        self.configure(seats, lines);
+        for (call, waiter) in &self.waiters {
+            if let Some(hall) = self.lines.get_mut(&waiter.line) {
+                self.timers.set(Timer::Wait(*call), limit(waiter, &hall.config));
+                if waiter.ringing.is_empty() || hall.config.strategy == Strategy::All {
+                    hall.hungry.insert(waiter.place);
+                }
+            }
+        }
+        self.dispatch(now.mono, out);
+    }
+
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        let now = now.mono;
+        match input {
+            Input::Join { call, line, priority, head } => self.join(now, call, line, priority, head, out),
+            Input::Leave { call } => self.leave(now, call, false, out),
+            Input::Answered { call, seat } => self.answered(now, call, seat, out),
+            Input::Refused { call, seat } => self.failed(now, call, &seat),
+            Input::Freed { call, seat } => self.freed(call, seat),
+        }
+        self.dispatch(now, out);
+    }
+
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        let now = now.mono;
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Wait(call) => {
+                    self.leave(now, call, false, out);
+                    out.push(Output::TimedOut { call });
+                }
+                Timer::Ring(call, seat) => {
+                    self.failed(now, call, &seat);
+                    out.push(Output::Stop { call, seat, elsewhere: false });
+                }
+                Timer::Retry(call, _) => self.stir_line_of(call),
+                Timer::Rest(seat) => self.rested(&seat),
+            }
+        }
+        self.dispatch(now, out);
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        self.timers.next()
+    }
+
+    /// (calls waiting, channels taken)
+    pub fn gauges(&self) -> (usize, usize) {
+        (self.waiters.len(), self.desks.values().map(|d| d.taken() as usize).sum())
+    }
+}
+
+/// The configuration.
+impl Queues {
+    /// Leaves the lines' hungry calls for the caller to fill in.
+    fn configure(&mut self, seats: Vec<Seat>, lines: Vec<Line>) {
+        for desk in self.desks.values_mut() {
+            desk.channels = 0;
+            desk.lines.clear();
+            desk.listed = None;
+        }
+        for seat in seats {
+            self.desks.entry(seat.name).or_default().channels = seat.channels;
+        }
+        self.configure_lines(lines);
+        let names: Vec<Arc<str>> = self.desks.keys().cloned().collect();
+        names.iter().for_each(|seat| self.list(seat));
+        self.stirred.extend(self.lines.keys().cloned());
+    }
+
+    fn configure_lines(&mut self, lines: Vec<Line>) {
+        self.lines.values_mut().for_each(|hall| hall.closed = true);
+        for line in lines {
+            let old = self.lines.remove(&line.name);
+            let waiting = old.map_or(0, |h| h.waiting);
+            let hall = Hall { closed: false, waiting, hungry: BTreeSet::new(), idle: BTreeSet::new(), config: line };
+            self.lines.insert(hall.config.name.clone(), hall);
+        }
+        self.lines.retain(|_, hall| !hall.closed || hall.waiting > 0);
+        for (name, hall) in &mut self.lines {
+            hall.idle.clear();
+            hall.hungry.clear();
+            for seat in &hall.config.seats {
+                if let Some(desk) = self.desks.get_mut(seat)
+                    && !desk.lines.contains(name)
+                {
+                    desk.lines.push(name.clone());
+                }
+            }
+        }
+    }
+}
+
+/// What happens to calls.
+impl Queues {
+    fn join(&mut self, now: Mono, call: CallId, line: Arc<str>, priority: Priority, head: bool, out: &mut Vec<Output>) {
+        if self.waiters.get(&call).is_some_and(|w| w.line == line) {
+            return;
+        }
+        self.leave(now, call, false, out);
+        let served = if head { self.spent.forget(call) } else { None };
+        let Some(hall) = self.lines.get_mut(&line).filter(|h| !h.closed) else {
+            return out.push(Output::Full { call });
+        };
+        if hall.waiting >= hall.config.max_length && served.is_none() {
+            return out.push(Output::Full { call });
+        }
+        self.serial += 1;
+        let start = Mono(now.0.saturating_sub(micros(served.unwrap_or_default())));
+        let place = Place { priority, behind_head: !head, start, serial: self.serial, call };
+        let not_before = served.map_or(now, |_| now.after(hall.config.ring_timeout));
+        let waiter = Waiter::new(line.clone(), place, not_before);
+        self.timers.set(Timer::Wait(call), limit(&waiter, &hall.config));
+        hall.waiting += 1;
+        hall.hungry.insert(place);
+        self.waiters.insert(call, waiter);
+        self.stirred.insert(line);
+    }
+
+    /// The call waits no longer; its ringing stops.
+    fn leave(&mut self, now: Mono, call: CallId, elsewhere: bool, out: &mut Vec<Output>) {
+        let Some(waiter) = self.waiters.remove(&call) else { return };
+        self.timers.cancel(&Timer::Wait(call));
+        for seat in waiter.failed_seats() {
+            self.timers.cancel(&Timer::Retry(call, seat.clone()));
+        }
+        for seat in &waiter.ringing {
+            self.unring(call, seat);
+            out.push(Output::Stop { call, seat: seat.clone(), elsewhere });
+        }
+        if let Some(hall) = self.lines.get_mut(&waiter.line) {
+            hall.waiting -= 1;
+            hall.hungry.remove(&waiter.place);
+            if hall.closed && hall.waiting == 0 {
+                self.close(&waiter.line);
+            }
+        }
+        self.serial += 1;
+        self.spent.remember(call, self.serial, now.since(waiter.place.start));
+    }
+
+    fn answered(&mut self, now: Mono, call: CallId, seat: Arc<str>, out: &mut Vec<Output>) {
+        let Some(waiter) = self.waiters.get_mut(&call) else { return };
+        if !waiter.ringing.remove(&seat) {
+            return;
+        }
+        // Before the ringing's channel goes back: a seat without calls may be forgotten.
+        if let Some(desk) = self.desks.get_mut(&seat) {
+            desk.talking += 1;
+        }
+        self.talks.insert((call, seat.clone()));
+        self.unring(call, &seat);
+        self.worked(&seat);
+        self.leave(now, call, true, out);
+    }
+
+    /// The seat refused the call or let it ring too long.
+    fn failed(&mut self, now: Mono, call: CallId, seat: &Arc<str>) {
+        let Some(waiter) = self.waiters.get_mut(&call) else { return };
+        let Some(hall) = self.lines.get_mut(&waiter.line) else { return };
+        if !waiter.ringing.remove(seat) {
+            return;
+        }
+        let until = now.after(hall.config.rest_after_failure);
+        waiter.fail(seat, until);
+        if waiter.ringing.is_empty() {
+            hall.hungry.insert(waiter.place);
+        }
+        self.stirred.insert(waiter.line.clone());
+        self.timers.set(Timer::Retry(call, seat.clone()), until);
+        if let Some(desk) = self.desks.get_mut(seat).filter(|d| d.is_phone()) {
+            desk.rests_until = Some(until);
+            self.timers.set(Timer::Rest(seat.clone()), until);
+        }
+        self.unring(call, seat);
+        self.worked(seat);
+    }
+
+    fn freed(&mut self, call: CallId, seat: Arc<str>) {
+        let talk = (call, seat);
+        if !self.talks.remove(&talk) {
+            return;
+        }
+        if let Some(desk) = self.desks.get_mut(&talk.1) {
+            desk.talking -= 1;
+        }
+        self.worked(&talk.1);
+    }
+}
+
+/// What happens to seats.
+impl Queues {
+    fn ring(&mut self, now: Mono, call: CallId, seat: Arc<str>, out: &mut Vec<Output>) {
+        let Some(waiter) = self.waiters.get_mut(&call) else { return };
+        let Some(hall) = self.lines.get_mut(&waiter.line) else { return };
+        let Some(desk) = self.desks.get_mut(&seat) else { return };
+        desk.ringing += 1;
+        waiter.ringing.insert(seat.clone());
+        if hall.config.strategy == Strategy::OneByOne {
+            hall.hungry.remove(&waiter.place);
+        }
+        self.timers.set(Timer::Ring(call, seat.clone()), now.after(hall.config.ring_timeout));
+        self.list(&seat);
+        out.push(Output::Ring { call, seat });
+    }
+
+    /// Gives back the channel of a ringing that ended; the caller takes it out of the waiter's set.
+    fn unring(&mut self, call: CallId, seat: &Arc<str>) {
+        self.timers.cancel(&Timer::Ring(call, seat.clone()));
+        if let Some(desk) = self.desks.get_mut(seat) {
+            desk.ringing -= 1;
+        }
+        self.list(seat);
+    }
+
+    /// The seat did something: it is the shortest idle now. (Ringing in vain is no work: it keeps its place.)
+    fn worked(&mut self, seat: &Arc<str>) {
+        self.serial += 1;
+        if let Some(desk) = self.desks.get_mut(seat) {
+            desk.last_work = self.serial;
+        }
+        self.list(seat);
+    }
+
+    fn rested(&mut self, seat: &Arc<str>) {
+        if let Some(desk) = self.desks.get_mut(seat) {
+            desk.rests_until = None;
+        }
+        self.list(seat);
+    }
+
+    /// Brings the lines' order of idle seats up to date with this seat.
+    fn list(&mut self, seat: &Arc<str>) {
+        let Some(desk) = self.desks.get_mut(seat) else { return };
+        let idle = desk.idle(seat);
+        for line in &desk.lines {
+            let Some(hall) = self.lines.get_mut(line) else { continue };
+            if let Some(old) = &desk.listed {
+                hall.idle.remove(old);
+            }
+            if let Some(idle) = &idle {
+                hall.idle.insert(idle.clone());
+                self.stirred.insert(line.clone());
+            }
+        }
+        desk.listed = idle;
+        if desk.is_gone() {
+            self.timers.cancel(&Timer::Rest(seat.clone()));
+            self.desks.remove(seat);
+        }
+    }
+
+    fn close(&mut self, line: &Arc<str>) {
+        let Some(hall) = self.lines.remove(line) else { return };
+        for seat in &hall.config.seats {
+            if let Some(desk) = self.desks.get_mut(seat) {
+                desk.lines.retain(|l| l != line);
+            }
+        }
+    }
+}
+
+/// Bringing calls and seats together.
+impl Queues {
+    fn stir_line_of(&mut self, call: CallId) {
+        if let Some(waiter) = self.waiters.get(&call) {
+            self.stirred.insert(waiter.line.clone());
+        }
+    }
+
+    /// Offers idle seats to the calls of the stirred lines, the first in place before others, since lines share seats.
+    fn dispatch(&mut self, now: Mono, out: &mut Vec<Output>) {
+        let lines = mem::take(&mut self.stirred);
+        let mut next: BTreeMap<Place, Arc<str>> = BTreeMap::new();
+        for line in lines {
+            next.extend(self.hungry(&line, None).map(|place| (place, line)));
+        }
+        while let Some((place, line)) = next.pop_first() {
+            self.serve(now, place.call, out);
+            next.extend(self.hungry(&line, Some(place)).map(|place| (place, line)));
+        }
+        self.stirred.clear();
+    }
+
+    /// The first call of the line behind `after` that wants a seat, while there is one.
+    fn hungry(&self, line: &Arc<str>, after: Option<Place>) -> Option<Place> {
+        let hall = self.lines.get(line).filter(|h| !h.idle.is_empty())?;
+        let from = after.map_or(Unbounded, Excluded);
+        hall.hungry.range((from, Unbounded)).next().copied()
+    }
+
+    /// Rings the next seat for the call, or all idle ones.
+    fn serve(&mut self, now: Mono, call: CallId, out: &mut Vec<Output>) {
+        while self.wants(call)
+            && let Some(seat) = self.choose(now, call)
+        {
+            self.ring(now, call, seat, out);
+        }
+    }
+
+    fn wants(&self, call: CallId) -> bool {
+        let Some(waiter) = self.waiters.get(&call) else { return false };
+        self.lines.get(&waiter.line).is_some_and(|h| h.hungry.contains(&waiter.place))
+    }
+
+    /// The longest idle seat that has not failed this call, else the one that failed it least often.
+    fn choose(&self, now: Mono, call: CallId) -> Option<Arc<str>> {
+        let waiter = self.waiters.get(&call)?;
+        let hall = self.lines.get(&waiter.line)?;
+        let mut best: Option<(u32, &Arc<str>)> = None;
+        for Idle { seat, .. } in &hall.idle {
+            let Some(times) = waiter.failures(seat, now) else { continue };
+            if self.talks.contains(&(call, seat.clone())) {
+                continue;
+            }
+            if times == 0 {
+                return Some(seat.clone());
+            }
+            if best.is_none_or(|(fewest, _)| times < fewest) {
+                best = Some((times, seat));
+            }
+        }
+        best.map(|(_, seat)| seat.clone())
+    }
+}
+
+/// When the call's wait ends.
+fn limit(waiter: &Waiter, line: &Line) -> Mono {
+    waiter.place.start.after(line.max_wait).max(waiter.not_before)
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,52 @@
+use crate::base::CallId;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// More calls than talk at once; the oldest is forgotten first.
+const REMEMBERED: usize = 16_384;
+
+/// How long calls waited before they were served, for those that come back to the head.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spent {
+    waits: BTreeMap<CallId, (u64, Duration)>,
+    order: BTreeMap<u64, CallId>,
+}
+
+impl Spent {
+    /// `serial` is higher than any before it.
+    pub fn remember(&mut self, call: CallId, serial: u64, wait: Duration) {
+        self.forget(call);
+        self.waits.insert(call, (serial, wait));
+        self.order.insert(serial, call);
+        if self.waits.len() > REMEMBERED
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.waits.remove(&oldest);
+        }
+    }
+
+    pub fn forget(&mut self, call: CallId) -> Option<Duration> {
+        let (serial, wait) = self.waits.remove(&call)?;
+        self.order.remove(&serial);
+        Some(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn the_oldest_is_forgotten_when_there_are_too_many() {
+        let call = |n: usize| CallId(Uuid::from_u128(n as u128));
+        let mut spent = Spent::default();
+        for n in 0..=REMEMBERED {
+            spent.remember(call(n), n as u64, Duration::from_secs(1));
+        }
+        assert_eq!(spent.forget(call(0)), None);
+        assert_eq!(spent.forget(call(1)), Some(Duration::from_secs(1)));
+        assert_eq!(spent.forget(call(1)), None);
+        assert_eq!(spent.waits.len(), spent.order.len());
+    }
+}

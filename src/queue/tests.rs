@@ -1,0 +1,471 @@
+use super::*;
+use crate::base::{Mono, Now, Rng};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use uuid::Uuid;
+
+const RING: Duration = Duration::from_secs(20);
+const REST: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_secs(300);
+
+fn call(n: u64) -> CallId {
+    CallId(Uuid::from_u128(u128::from(n)))
+}
+
+fn seat(name: &str, channels: u32) -> Seat {
+    Seat { name: name.into(), channels }
+}
+
+fn line(name: &str, seats: &[&str], strategy: Strategy) -> Line {
+    Line {
+        name: name.into(),
+        seats: seats.iter().map(|s| Arc::from(*s)).collect(),
+        strategy,
+        ring_timeout: RING,
+        max_wait: WAIT,
+        max_length: 100,
+        rest_after_failure: REST,
+    }
+}
+
+fn rings(n: u64, seat: &str) -> Output {
+    Output::Ring { call: call(n), seat: seat.into() }
+}
+
+fn stops(n: u64, seat: &str, elsewhere: bool) -> Output {
+    Output::Stop { call: call(n), seat: seat.into(), elsewhere }
+}
+
+/// Queues with a clock.
+struct Bench {
+    queues: Queues,
+    now: Now,
+}
+
+impl Bench {
+    fn new(seats: Vec<Seat>, lines: Vec<Line>) -> Bench {
+        Bench { queues: Queues::new(seats, lines), now: Now { mono: Mono(1_000_000_000), ..Now::default() } }
+    }
+
+    fn phones(names: &[&str], strategy: Strategy) -> Bench {
+        Bench::new(names.iter().map(|n| seat(n, 1)).collect(), vec![line("12345", names, strategy)])
+    }
+
+    fn give(&mut self, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.queues.handle(self.now, input, &mut out);
+        out
+    }
+
+    fn join(&mut self, n: u64) -> Vec<Output> {
+        self.join_as(n, "12345", Priority::Normal, false)
+    }
+
+    fn join_as(&mut self, n: u64, line: &str, priority: Priority, head: bool) -> Vec<Output> {
+        self.give(Input::Join { call: call(n), line: line.into(), priority, head })
+    }
+
+    fn leave(&mut self, n: u64) -> Vec<Output> {
+        self.give(Input::Leave { call: call(n) })
+    }
+
+    fn answered(&mut self, n: u64, seat: &str) -> Vec<Output> {
+        self.give(Input::Answered { call: call(n), seat: seat.into() })
+    }
+
+    fn refused(&mut self, n: u64, seat: &str) -> Vec<Output> {
+        self.give(Input::Refused { call: call(n), seat: seat.into() })
+    }
+
+    fn freed(&mut self, n: u64, seat: &str) -> Vec<Output> {
+        self.give(Input::Freed { call: call(n), seat: seat.into() })
+    }
+
+    fn pass(&mut self, by: Duration) -> Vec<Output> {
+        self.now = self.now.after(by);
+        let mut out = Vec::new();
+        self.queues.tick(self.now, &mut out);
+        out
+    }
+}
+
+#[test]
+fn calls_are_served_in_turn_and_the_urgent_before_them() {
+    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    assert_eq!(b.join(1), [rings(1, "a")]);
+    assert_eq!(b.join(2), []);
+    assert_eq!(b.join(3), []);
+    assert_eq!(b.join_as(4, "12345", Priority::High, false), []);
+    assert_eq!(b.answered(1, "a"), []);
+    assert_eq!(b.freed(1, "a"), [rings(4, "a")]);
+    b.answered(4, "a");
+    assert_eq!(b.freed(4, "a"), [rings(2, "a")]);
+    assert_eq!(b.queues.gauges(), (2, 1));
+}
+
+#[test]
+fn the_longest_idle_seat_rings_first() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::OneByOne);
+    b.join(1);
+    b.answered(1, "a");
+    assert_eq!(b.join(2), [rings(2, "b")]);
+    b.answered(2, "b");
+    b.freed(2, "b");
+    b.freed(1, "a");
+    assert_eq!(b.join(3), [rings(3, "b")]);
+    assert_eq!(b.join(4), [rings(4, "a")]);
+}
+
+#[test]
+fn ringing_in_vain_costs_a_seat_nothing() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::OneByOne);
+    b.join(1);
+    assert_eq!(b.leave(1), [stops(1, "a", false)]);
+    assert_eq!(b.join(2), [rings(2, "a")]);
+}
+
+#[test]
+fn a_seat_that_does_not_answer_is_stopped_and_the_next_rings() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::OneByOne);
+    b.join(1);
+    assert_eq!(b.queues.deadline(), Some(b.now.after(RING).mono));
+    assert_eq!(b.pass(RING), [stops(1, "a", false), rings(1, "b")]);
+    assert_eq!(b.pass(RING), [stops(1, "b", false), rings(1, "a")]);
+}
+
+#[test]
+fn a_phone_that_failed_rests_for_every_call() {
+    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    b.join(1);
+    assert_eq!(b.refused(1, "a"), []);
+    assert_eq!(b.join(2), []);
+    assert_eq!(b.pass(REST), [rings(1, "a")]);
+}
+
+#[test]
+fn a_pbx_that_failed_one_call_still_serves_others() {
+    let mut b = Bench::new(vec![seat("pbx", 1000)], vec![line("12345", &["pbx"], Strategy::OneByOne)]);
+    b.join(1);
+    assert_eq!(b.refused(1, "pbx"), []);
+    assert_eq!(b.join(2), [rings(2, "pbx")]);
+    assert_eq!(b.pass(REST), [rings(1, "pbx")]);
+    b.refused(1, "pbx");
+    b.leave(1);
+    b.leave(2);
+    assert_eq!(b.queues.deadline(), None);
+}
+
+#[test]
+fn a_single_seat_is_retried_until_the_wait_ends() {
+    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    let mut tries = b.join(1).len();
+    let mut out = Vec::new();
+    while out != [Output::TimedOut { call: call(1) }] {
+        out = b.pass(REST);
+        if out == [rings(1, "a")] {
+            tries += 1;
+            assert_eq!(b.refused(1, "a"), []);
+        } else if tries == 1 {
+            assert_eq!(b.refused(1, "a"), []);
+        }
+    }
+    assert_eq!(b.now.mono.since(Mono(1_000_000_000)), WAIT);
+    assert!(tries >= 28, "{tries}");
+    assert_eq!(b.queues.gauges(), (0, 0));
+}
+
+#[test]
+fn the_first_answer_stops_the_others() {
+    let mut b = Bench::phones(&["a", "b", "c"], Strategy::All);
+    assert_eq!(b.join(1), [rings(1, "a"), rings(1, "b"), rings(1, "c")]);
+    assert_eq!(b.join(2), []);
+    assert_eq!(b.answered(1, "b"), [stops(1, "a", true), stops(1, "c", true), rings(2, "a"), rings(2, "c")]);
+    assert_eq!(b.answered(1, "c"), []);
+    assert_eq!(b.freed(1, "b"), [rings(2, "b")]);
+}
+
+#[test]
+fn a_wait_has_its_limit_and_a_line_too() {
+    let mut small = line("12345", &[], Strategy::OneByOne);
+    small.max_length = 1;
+    let mut b = Bench::new(vec![], vec![small]);
+    assert_eq!(b.join(1), []);
+    assert_eq!(b.join(2), [Output::Full { call: call(2) }]);
+    assert_eq!(b.join_as(3, "110", Priority::High, false), [Output::Full { call: call(3) }]);
+    assert_eq!(b.pass(WAIT - Duration::from_micros(1)), []);
+    assert_eq!(b.pass(Duration::from_micros(1)), [Output::TimedOut { call: call(1) }]);
+    assert_eq!(b.queues.gauges(), (0, 0));
+    assert_eq!(b.queues.deadline(), None);
+}
+
+#[test]
+fn a_returning_call_goes_to_the_head_with_the_wait_it_had() {
+    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    b.join(9);
+    b.answered(9, "a");
+    b.join(1);
+    b.pass(WAIT - RING - RING);
+    assert_eq!(b.freed(9, "a"), [rings(1, "a")]);
+    b.answered(1, "a");
+    b.join(2);
+    b.pass(Duration::from_secs(3600));
+    b.join(3);
+    b.join_as(1, "12345", Priority::Normal, true);
+    assert_eq!(b.pass(RING), []);
+    assert_eq!(b.freed(1, "a"), [rings(1, "a")]);
+    assert_eq!(b.pass(RING), [stops(1, "a", false), Output::TimedOut { call: call(1) }, rings(3, "a")]);
+}
+
+#[test]
+fn a_returning_call_that_used_up_its_wait_still_gets_one_ring() {
+    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    b.join(9);
+    b.answered(9, "a");
+    b.join(1);
+    b.pass(WAIT - Duration::from_secs(1));
+    b.freed(9, "a");
+    b.answered(1, "a");
+    b.freed(1, "a");
+    assert_eq!(b.join_as(1, "12345", Priority::Normal, true), [rings(1, "a")]);
+    assert_eq!(b.pass(RING - Duration::from_secs(1)), []);
+    assert_eq!(b.answered(1, "a"), []);
+}
+
+#[test]
+fn a_call_that_comes_back_is_not_refused_by_a_full_line() {
+    let mut small = line("12345", &["a"], Strategy::OneByOne);
+    small.max_length = 1;
+    let mut b = Bench::new(vec![seat("a", 1)], vec![small]);
+    b.join(1);
+    b.answered(1, "a");
+    b.join(2);
+    assert_eq!(b.join(3), [Output::Full { call: call(3) }]);
+    assert_eq!(b.join_as(1, "12345", Priority::Normal, true), []);
+    assert_eq!(b.freed(1, "a"), [rings(1, "a")]);
+}
+
+#[test]
+fn late_and_repeated_inputs_change_nothing() {
+    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    b.join(1);
+    b.join(2);
+    assert_eq!(b.join(2), []);
+    assert_eq!(b.leave(1), [stops(1, "a", false), rings(2, "a")]);
+    assert_eq!(b.answered(1, "a"), []);
+    assert_eq!(b.refused(1, "a"), []);
+    assert_eq!(b.freed(1, "a"), []);
+    assert_eq!(b.leave(1), []);
+    b.answered(2, "a");
+    assert_eq!(b.leave(2), []);
+    assert_eq!(b.queues.gauges(), (0, 1));
+    assert_eq!(b.freed(2, "a"), []);
+    assert_eq!(b.freed(2, "a"), []);
+    assert_eq!(b.queues.gauges(), (0, 0));
+}
+
+#[test]
+fn lines_that_share_a_seat_are_served_by_who_waited_longest() {
+    let lines = vec![line("12345", &["a"], Strategy::OneByOne), line("12315", &["a"], Strategy::All)];
+    let mut b = Bench::new(vec![seat("a", 1)], lines);
+    b.join(1);
+    b.answered(1, "a");
+    b.join_as(2, "12315", Priority::Normal, false);
+    b.pass(Duration::from_secs(1));
+    b.join(3);
+    assert_eq!(b.freed(1, "a"), [rings(2, "a")]);
+}
+
+#[test]
+fn a_reload_keeps_places_and_lets_removed_seats_finish() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::OneByOne);
+    b.join(1);
+    b.answered(1, "a");
+    b.join(2);
+    b.join(3);
+    b.join(4);
+    let mut out = Vec::new();
+    b.queues.reload(b.now, vec![seat("c", 1)], vec![line("12345", &["c"], Strategy::OneByOne)], &mut out);
+    assert_eq!(out, [rings(3, "c")]);
+    assert_eq!(b.freed(1, "a"), []);
+    assert_eq!(b.answered(2, "b"), []);
+    assert_eq!(b.queues.gauges(), (2, 2));
+    assert_eq!(b.freed(2, "b"), []);
+    b.answered(3, "c");
+    assert_eq!(b.freed(3, "c"), [rings(4, "c")]);
+}
+
+#[test]
+fn a_removed_line_serves_those_inside_and_takes_nobody() {
+    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    b.join(1);
+    b.join(2);
+    b.queues.reload(b.now, vec![seat("a", 1)], vec![], &mut Vec::new());
+    assert_eq!(b.join(3), [Output::Full { call: call(3) }]);
+    b.answered(1, "a");
+    assert_eq!(b.freed(1, "a"), [rings(2, "a")]);
+    b.answered(2, "a");
+    assert_eq!(b.freed(2, "a"), []);
+    assert_eq!(b.queues.gauges(), (0, 0));
+}
+
+/// What an observer of the outputs alone knows.
+#[derive(Default)]
+struct Model {
+    rings: BTreeSet<(CallId, Arc<str>)>,
+    talks: BTreeSet<(CallId, Arc<str>)>,
+    waiting: BTreeMap<CallId, (Priority, u64)>,
+    joined: u64,
+}
+
+impl Model {
+    fn taken(&self, seat: &str) -> usize {
+        let at = |set: &BTreeSet<(CallId, Arc<str>)>| set.iter().filter(|(_, s)| &**s == seat).count();
+        at(&self.rings) + at(&self.talks)
+    }
+
+    fn watch(&mut self, out: &[Output]) {
+        for output in out {
+            match output {
+                Output::Ring { call, seat } => {
+                    assert!(self.waiting.contains_key(call), "{call} rings but does not wait");
+                    assert!(self.rings.insert((*call, seat.clone())), "{call} rings {seat} twice");
+                }
+                Output::Stop { call, seat, .. } => {
+                    assert!(self.rings.remove(&(*call, seat.clone())), "{call} does not ring {seat}");
+                }
+                Output::Full { call } | Output::TimedOut { call } => {
+                    assert!(self.waiting.remove(call).is_some(), "{call} does not wait");
+                }
+            }
+        }
+    }
+}
+
+fn pick<T: Clone>(rng: &mut Rng, from: &BTreeSet<T>) -> Option<T> {
+    from.iter().nth(rng.below(from.len() as u64) as usize).cloned()
+}
+
+/// An input that may happen, or one that comes too late.
+fn random_input(rng: &mut Rng, m: &mut Model) -> Input {
+    let any = call(rng.below(60));
+    let any_seat: Arc<str> = ["p1", "p2", "p3", "pbx"][rng.below(4) as usize].into();
+    let ringing = pick(rng, &m.rings).unwrap_or((any, any_seat.clone()));
+    match rng.below(10) {
+        0..=3 => {
+            let line: Arc<str> = ["one", "all"][rng.below(2) as usize].into();
+            let priority = if rng.chance(300) { Priority::High } else { Priority::Normal };
+            if m.waiting.contains_key(&any) {
+                return Input::Leave { call: any };
+            }
+            m.joined += 1;
+            m.waiting.insert(any, (priority, m.joined));
+            Input::Join { call: any, line, priority, head: false }
+        }
+        4 => Input::Leave { call: any },
+        5..=6 => Input::Answered { call: ringing.0, seat: ringing.1 },
+        7 => Input::Refused { call: ringing.0, seat: ringing.1 },
+        8 => Input::Answered { call: any, seat: any_seat },
+        _ => {
+            let (call, seat) = pick(rng, &m.talks).unwrap_or((any, any_seat));
+            Input::Freed { call, seat }
+        }
+    }
+}
+
+/// Tells the model what the input itself says.
+fn foresee(m: &mut Model, input: &Input) {
+    match input {
+        Input::Leave { call } => _ = m.waiting.remove(call),
+        Input::Answered { call, seat } if m.rings.remove(&(*call, seat.clone())) => {
+            m.talks.insert((*call, seat.clone()));
+            m.waiting.remove(call);
+        }
+        Input::Refused { call, seat } => _ = m.rings.remove(&(*call, seat.clone())),
+        Input::Freed { call, seat } => _ = m.talks.remove(&(*call, seat.clone())),
+        _ => {}
+    }
+}
+
+fn run(seed: u64) -> Vec<Output> {
+    let rng = &mut Rng::from_number(seed);
+    let channels = [("p1", 1), ("p2", 1), ("p3", 1), ("pbx", 3)];
+    let seats: Vec<Seat> = channels.iter().map(|(n, c)| seat(n, *c)).collect();
+    let one = line("one", &["p1", "p2", "pbx"], Strategy::OneByOne);
+    let all = line("all", &["p2", "p3", "pbx"], Strategy::All);
+    let lines = vec![Line { max_length: 10, ..one }, Line { max_length: 10, ..all }];
+    let mut b = Bench::new(seats.clone(), lines.clone());
+    let mut m = Model::default();
+    let mut log = Vec::new();
+    for _ in 0..400 {
+        let input = random_input(rng, &mut m);
+        foresee(&mut m, &input);
+        let mut out = b.give(input);
+        if rng.chance(300) {
+            b.now = b.now.after(rng.between(Duration::ZERO, RING));
+            b.queues.tick(b.now, &mut out);
+        }
+        if rng.chance(20) {
+            b.queues.reload(b.now, seats.clone(), lines.clone(), &mut out);
+        }
+        m.watch(&out);
+        assert!(channels.iter().all(|(n, c)| m.taken(n) <= *c as usize));
+        assert_eq!(b.queues.gauges(), (m.waiting.len(), m.rings.len() + m.talks.len()));
+        log.append(&mut out);
+    }
+    for n in 0..60 {
+        m.waiting.remove(&call(n));
+        m.watch_end(b.leave(n));
+    }
+    for (c, s) in m.talks.clone() {
+        b.give(Input::Freed { call: c, seat: s });
+    }
+    assert_eq!(b.queues.gauges(), (0, 0));
+    b.pass(RING + REST);
+    assert_eq!(b.queues.deadline(), None);
+    log
+}
+
+impl Model {
+    fn watch_end(&mut self, out: Vec<Output>) {
+        for output in out {
+            match output {
+                Output::Ring { call, seat } => _ = self.rings.insert((call, seat)),
+                Output::Stop { call, seat, .. } => assert!(self.rings.remove(&(call, seat))),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_no_channel_is_overbooked_or_lost_and_runs_repeat() {
+    for seed in 0..300 {
+        let log = run(seed);
+        assert_eq!(log, run(seed), "seed {seed}");
+        assert!(log.iter().any(|o| matches!(o, Output::Ring { .. })));
+    }
+}
+
+#[test]
+fn within_a_priority_nobody_overtakes() {
+    for seed in 0..100 {
+        let rng = &mut Rng::from_number(seed);
+        let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+        b.join(1000);
+        b.answered(1000, "a");
+        let mut expected: Vec<(Priority, u64)> = Vec::new();
+        for n in 0..40 {
+            let priority = if rng.chance(300) { Priority::High } else { Priority::Normal };
+            b.pass(rng.between(Duration::ZERO, Duration::from_secs(2)));
+            b.join_as(n, "12345", priority, false);
+            expected.push((priority, n));
+        }
+        expected.sort();
+        let mut out = b.freed(1000, "a");
+        for (_, n) in expected {
+            assert_eq!(out, [rings(n, "a")], "seed {seed}");
+            b.answered(n, "a");
+            out = b.freed(n, "a");
+        }
+    }
+}
