@@ -1,3 +1,346 @@
 //! Legs joined into a call: what happens to a caller, step by step of its dial plan.
+//!
+//! ```text
+//!            start
+//!              │  first step refuses ──────────────────────────────┐
+//!              ▼                                                   │
+//!           Opening ── media settled ──▶ next step                 │
+//!                                          │                       │
+//!        ┌──────────────┬──────────────────┼──────────────┐        │
+//!        ▼              ▼                  ▼              ▼        │
+//!   Announcing ──▶   Queued             Ringing        (refuse)    │
+//!        ▲          │  │  ▲               │  │           │        │
+//!        │   wait   │  │  │ seat's phone  │  │ no target │        │
+//!        └─ limit ──┘  │  │ died          │  └──▶ next   │        │
+//!                      ▼  │               ▼     step     ▼        ▼
+//!                     Talking ◀───────────┘ ─────────▶ Clearing ──▶ Done
+//! ```
+//!
+//! A call names its parties by [`Part`] numbers of its own; the switch knows which leg each one is, where it is and
+//! what it may be told. The call's journal entries use the same numbers.
 
+mod clear;
 pub mod event;
+mod party;
+mod profile;
+mod step;
+
+use crate::base::{Mono, Now};
+use crate::dialog;
+use crate::media::{self, Stats};
+use crate::plan::Step;
+use crate::queue;
+use crate::sip::Status;
+use event::{By, Party, Result, What};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A party's number within its call; the caller is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Part(pub u64);
+
+/// The caller's part.
+pub const CALLER: Part = Part(0);
+
+/// What an operator sets for all calls of a trunk or line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// A caller still unanswered after this is answered, since carriers drop long unanswered calls.
+    pub early_max: Duration,
+    /// The longest conversation.
+    pub max_talk: Duration,
+    /// Spoken before a caller who waited too long, or found the queue full, is sent away.
+    pub apology: Option<Arc<str>>,
+    pub music: Arc<str>,
+    /// The most parties that may be tried for one call, all rings of all steps counted.
+    pub max_parties: u64,
+}
+
+#[derive(Clone, Debug)]
+pub enum Input {
+    Leg {
+        part: Part,
+        event: LegEvent,
+    },
+    Queue(QueueEvent),
+    Played {
+        cue: u32,
+    },
+    Silent {
+        part: Part,
+    },
+    Heard {
+        part: Part,
+    },
+    /// The shard closed a part's media.
+    Closed {
+        part: Part,
+        stats: Stats,
+    },
+    /// Every entry of this call is on disk.
+    Journaled,
+}
+
+/// What the call learns of a leg ([`dialog::Event`] without the leg's number).
+#[derive(Clone, Debug)]
+pub enum LegEvent {
+    Media(dialog::Media),
+    Answered,
+    Ended(dialog::End),
+}
+
+/// What the call learns of its place in the queue ([`queue::Output`] without the call's number).
+#[derive(Clone, Debug)]
+pub enum QueueEvent {
+    Ring { seat: Arc<str> },
+    Stop { seat: Arc<str>, elsewhere: bool },
+    Full,
+    TimedOut,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Give the caller's leg its media.
+    Attach,
+    /// Call this party. Should it be impossible (no channel, no port, no route), the answer is an `Ended` for it.
+    Dial {
+        part: Part,
+        party: Dialled,
+    },
+    Progress {
+        status: Status,
+        media: bool,
+    },
+    Answer,
+    Hangup {
+        part: Part,
+        cause: dialog::Cause,
+    },
+    Profile {
+        part: Part,
+        profile: media::Profile,
+    },
+    Play {
+        part: Part,
+        audio: Audio,
+    },
+    /// Close the part's media; answered by `Closed`.
+    Close {
+        part: Part,
+    },
+    Queue(QueueCommand),
+    Journal(What),
+    /// The call is over and on disk: forget it.
+    Done,
+}
+
+/// Whom to call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dialled {
+    Seat { name: Arc<str> },
+    Target(crate::plan::Target),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Audio {
+    Prompt { name: Arc<str>, repeat: bool, cue: u32 },
+    Ringback,
+    Relay(Part),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueueCommand {
+    Join { line: Arc<str>, priority: queue::Priority, head: bool },
+    Leave,
+    Answered { seat: Arc<str> },
+    Refused { seat: Arc<str> },
+    Freed { seat: Arc<str> },
+}
+
+/// One call. Times out by [`Call::deadline`]; ends by [`Output::Done`], exactly once.
+pub struct Call {
+    steps: Arc<[Step]>,
+    /// Index of the step after the current one.
+    next: usize,
+    policy: Arc<Policy>,
+    stage: Stage,
+    caller: Caller,
+    /// Parties that ring or talk.
+    parties: BTreeMap<Part, Called>,
+    /// Parts whose media the shard has not closed yet, and the codec each one used.
+    media: BTreeMap<Part, &'static str>,
+    next_part: u64,
+    next_cue: u32,
+    rang: bool,
+    max_talk_at: Option<Mono>,
+    early_until: Option<Mono>,
+    /// How the call ended, once it has.
+    outcome: Option<Outcome>,
+    out: Vec<Output>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    /// No provisional response but 100.
+    Trying,
+    /// 183 with our SDP is out: the caller hears us.
+    Early,
+    Answered,
+    Gone,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Stage {
+    /// The caller's media is not settled yet.
+    Opening,
+    Announcing {
+        cue: u32,
+        then: Then,
+    },
+    Queued {
+        line: Arc<str>,
+    },
+    /// A target of the plan rings; the others of the chain follow.
+    Ringing {
+        part: Part,
+        target: usize,
+        until: Mono,
+    },
+    Talking {
+        part: Part,
+        queue: Option<(Arc<str>, Arc<str>)>,
+    },
+    /// All legs are over; media or journal are not.
+    Clearing,
+    Done,
+}
+
+/// What comes after a prompt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Then {
+    NextStep,
+    /// The apology was spoken: refuse.
+    Refuse(Outcome),
+}
+
+#[derive(Clone, Debug)]
+struct Called {
+    party: Party,
+    /// The party has put the caller on hold, and the other way round.
+    holds: bool,
+    caller_holds: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Outcome {
+    result: Result,
+    by: By,
+    status: Option<u16>,
+    q850: Option<u8>,
+}
+
+impl Call {
+    /// A call that has just been offered; [`Call::start`] sets it going.
+    pub fn new(steps: Arc<[Step]>, policy: Arc<Policy>) -> Call {
+        Call {
+            steps,
+            next: 0,
+            policy,
+            stage: Stage::Opening,
+            caller: Caller::Trying,
+            parties: BTreeMap::new(),
+            media: BTreeMap::new(),
+            next_part: 1,
+            next_cue: 0,
+            rang: false,
+            max_talk_at: None,
+            early_until: None,
+            outcome: None,
+            out: Vec::new(),
+        }
+    }
+
+    /// Begins: a plan that refuses at once needs no media, a late offer is answered before any prompt.
+    pub fn start(&mut self, late_offer: bool, out: &mut Vec<Output>) {
+        if let Some(Step::Reject { status, q850 }) = self.steps.first() {
+            self.refuse(Outcome::rejected(*status, *q850));
+        } else {
+            self.out.push(Output::Attach);
+            self.media.insert(CALLER, "");
+            if late_offer {
+                self.answer_caller();
+            }
+        }
+        self.flush(out);
+    }
+
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Leg { part, event: LegEvent::Media(media) } => self.media_settled(now, part, &media),
+            Input::Leg { part, event: LegEvent::Answered } => self.party_answered(now, part),
+            Input::Leg { part: CALLER, event: LegEvent::Ended(end) } => self.caller_ended(end),
+            Input::Leg { part, event: LegEvent::Ended(end) } => self.party_ended(now, part, end),
+            Input::Queue(event) => self.queue_event(now, event),
+            Input::Played { cue } => self.played(now, cue),
+            Input::Silent { part } => self.journal(What::Silent { leg: part.0 }),
+            Input::Heard { part } => self.journal(What::Heard { leg: part.0 }),
+            Input::Closed { part, stats } => self.media_closed(part, stats),
+            Input::Journaled => self.journaled(),
+        }
+        self.flush(out);
+    }
+
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.early_until.is_some_and(|at| at <= now.mono) {
+            self.early_until = None;
+            self.answer_long_wait();
+        }
+        if let Stage::Ringing { part, until, .. } = self.stage
+            && until <= now.mono
+        {
+            self.ring_timed_out(now, part);
+        }
+        if self.max_talk_at.is_some_and(|at| at <= now.mono) {
+            self.talked_too_long();
+        }
+        self.flush(out);
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        let ring = match self.stage {
+            Stage::Ringing { until, .. } => Some(until),
+            _ => None,
+        };
+        [self.early_until, ring, self.max_talk_at].into_iter().flatten().min()
+    }
+
+    /// Where the call stands, in a word for operators.
+    pub fn state(&self) -> &'static str {
+        match self.stage {
+            Stage::Opening => "opening",
+            Stage::Announcing { .. } => "announcing",
+            Stage::Queued { .. } => "queued",
+            Stage::Ringing { .. } => "ringing",
+            Stage::Talking { .. } => "talking",
+            Stage::Clearing | Stage::Done => "clearing",
+        }
+    }
+
+    fn journal(&mut self, what: What) {
+        if !matches!(self.stage, Stage::Done) {
+            self.out.push(Output::Journal(what));
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<Output>) {
+        out.append(&mut self.out);
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({:?}, {:?}, parties {:?}, media {:?})", self.stage, self.caller, self.parties, self.media)
+    }
+}

@@ -33,7 +33,7 @@ pub struct Media {
     pub event_in: Option<u8>,
     /// Milliseconds a packet towards the peer.
     pub ptime: u8,
-    /// Ours: `SendOnly` or `Inactive` means that the peer has put us on hold.
+    /// Ours: `RecvOnly` or `Inactive` means that the peer has put us on hold.
     pub direction: Direction,
 }
 
@@ -100,6 +100,11 @@ pub enum Command {
     },
     /// 200 with our SDP (the answer, or our offer to a late one). Waits for an outstanding PRACK (RFC 3262 §3).
     Answer {
+        leg: LegId,
+    },
+    /// Final responses of an incoming leg may leave from now on: the call's first journal entry is durable. Until then
+    /// any final response (also a 488 after Attach, or the 487 of a CANCEL) is kept back; the event is not.
+    Release {
         leg: LegId,
     },
     /// Ends the leg in whatever state it is: final response, CANCEL or BYE. [`Event::Ended`] follows at once; what the

@@ -1,5 +1,9 @@
 //! The switch: all signalling, calls and queues in one state, driven by one thread. Inputs in, outputs out.
 
+mod setup;
+
+pub use setup::{JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
+
 use crate::base::Flow;
 use crate::call::event::Entry;
 use crate::media;

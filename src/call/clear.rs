@@ -1,0 +1,124 @@
+//! How a call ends: legs first, then media, then the record, then nothing is left.
+
+use super::event::{By, Result, What};
+use super::{CALLER, Call, Caller, Outcome, Output, Part, QueueCommand, Stage, Then};
+use crate::dialog::{Cause, End, EndedBy};
+use crate::media::Stats;
+
+impl Outcome {
+    /// The plan sends the caller away.
+    pub(super) fn rejected(status: u16, q850: u8) -> Outcome {
+        Outcome { result: Result::Rejected, by: By::Gateway, status: Some(status), q850: Some(q850) }
+    }
+
+    /// Every target failed.
+    pub(super) fn nobody() -> Outcome {
+        Outcome { result: Result::Failed, by: By::Gateway, status: Some(480), q850: Some(19) }
+    }
+}
+
+impl Call {
+    /// Sends the caller away by decision of ours.
+    pub(super) fn refuse(&mut self, outcome: Outcome) {
+        self.finish(outcome);
+    }
+
+    pub(super) fn caller_ended(&mut self, end: End) {
+        if self.caller == Caller::Gone {
+            return;
+        }
+        self.caller = Caller::Gone;
+        let by = match end.by {
+            EndedBy::Peer => By::Caller,
+            EndedBy::Us => By::Gateway,
+            EndedBy::Network => By::Network,
+        };
+        let status = end.status.map(|s| s.0);
+        self.journal(What::LegEnded { leg: CALLER.0, by, status, q850: end.q850 });
+        let result = match (&self.stage, by) {
+            (Stage::Talking { .. }, _) => Result::Answered,
+            (Stage::Announcing { then: Then::Refuse(outcome), .. }, _) => outcome.result,
+            (_, By::Network | By::Gateway) | (Stage::Opening, _) => Result::Failed,
+            (Stage::Announcing { .. }, _) => Result::AbandonedAnnouncement,
+            (Stage::Queued { .. }, _) if self.parties.is_empty() => Result::AbandonedQueue,
+            _ => Result::AbandonedRinging,
+        };
+        self.finish(Outcome { result, by, status, q850: end.q850 });
+    }
+
+    pub(super) fn talked_too_long(&mut self) {
+        self.max_talk_at = None;
+        if matches!(self.stage, Stage::Talking { .. }) {
+            // Q.850 cause 102: recovery on timer expiry.
+            self.finish(Outcome { result: Result::Answered, by: By::Gateway, status: None, q850: Some(102) });
+        }
+    }
+
+    /// Ends every leg and closes all media. The first outcome stands.
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.outcome = Some(outcome);
+        self.early_until = None;
+        self.max_talk_at = None;
+        self.leave_seats();
+        self.hang_up_parties(true);
+        if self.caller != Caller::Gone {
+            self.caller = Caller::Gone;
+            let cause = Cause { status: outcome.status.unwrap_or(480), q850: outcome.q850, ..Cause::default() };
+            self.out.push(Output::Hangup { part: CALLER, cause });
+        }
+        if self.media.contains_key(&CALLER) {
+            self.out.push(Output::Close { part: CALLER });
+        }
+        self.stage = Stage::Clearing;
+        self.close_record();
+    }
+
+    fn leave_seats(&mut self) {
+        match self.stage.clone() {
+            Stage::Queued { .. } => self.out.push(Output::Queue(QueueCommand::Leave)),
+            Stage::Talking { part, queue: Some((_, seat)) } if self.parties.contains_key(&part) => {
+                self.out.push(Output::Queue(QueueCommand::Freed { seat }));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn hang_up_parties(&mut self, normal: bool) {
+        let q850 = Some(if normal { 16 } else { 19 });
+        for part in std::mem::take(&mut self.parties).into_keys() {
+            let cause = Cause { status: 480, q850, ..Cause::default() };
+            self.out.push(Output::Hangup { part, cause });
+            self.out.push(Output::Close { part });
+        }
+    }
+
+    pub(super) fn media_closed(&mut self, part: Part, stats: Stats) {
+        if let Some(codec) = self.media.remove(&part) {
+            if !codec.is_empty() {
+                self.journal(What::LegMedia { leg: part.0, codec: codec.to_owned(), stats });
+            }
+            self.close_record();
+        }
+    }
+
+    /// The last entry, once nothing more can happen.
+    fn close_record(&mut self) {
+        if self.stage != Stage::Clearing || !self.media.is_empty() {
+            return;
+        }
+        if let Some(Outcome { result, by, status, q850 }) = self.outcome {
+            self.journal(What::Ended { result, by, status, q850 });
+            self.stage = Stage::Done;
+        }
+    }
+
+    /// The entry that frees the call is the journal's word for its last one.
+    pub(super) fn journaled(&mut self) {
+        if self.stage == Stage::Done {
+            self.out.push(Output::Done);
+        }
+    }
+}

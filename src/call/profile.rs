@@ -1,0 +1,35 @@
+use crate::dialog::Media;
+use crate::media::{Law, Profile};
+use crate::sip::{Codec, Direction};
+
+/// What offer and answer settled, as the media plane wants it: it never reads SDP.
+pub(super) fn profile(media: &Media) -> Profile {
+    Profile {
+        rtp: media.rtp,
+        rtcp: media.rtcp,
+        rtcp_mux: media.rtcp_mux,
+        law: match media.codec {
+            Codec::Pcma => Law::A,
+            Codec::Pcmu => Law::Mu,
+        },
+        payload_type: media.payload_type,
+        event_out: media.event_out,
+        event_in: media.event_in,
+        ptime: media.ptime,
+        may_send: matches!(media.direction, Direction::SendRecv | Direction::SendOnly),
+        may_receive: matches!(media.direction, Direction::SendRecv | Direction::RecvOnly),
+    }
+}
+
+/// The payload format's name in records.
+pub(super) fn codec_name(media: &Media) -> &'static str {
+    match media.codec {
+        Codec::Pcma => "PCMA",
+        Codec::Pcmu => "PCMU",
+    }
+}
+
+/// The peer does not want to hear us: it has put us on hold (RFC 3264 §8.4).
+pub(super) fn on_hold(media: &Media) -> bool {
+    matches!(media.direction, Direction::RecvOnly | Direction::Inactive)
+}

@@ -1,0 +1,121 @@
+//! The steps of the plan, one after another, until one ends in a conversation or a refusal.
+
+use super::event::{By, Result, What};
+use super::{Audio, CALLER, Call, Caller, Outcome, Output, QueueCommand, QueueEvent, Stage, Then};
+use crate::base::Now;
+use crate::plan::Step;
+use crate::queue::Priority;
+use crate::sip::Status;
+use std::sync::Arc;
+
+impl Call {
+    pub(super) fn next_step(&mut self, now: Now) {
+        let steps = self.steps.clone();
+        let step = steps.get(self.next);
+        self.next += 1;
+        match step {
+            Some(Step::Announce { prompt, answered }) => self.announce(now, prompt.clone(), *answered),
+            Some(Step::Queue { queue, high }) => self.join_queue(now, queue.clone(), *high, false),
+            Some(Step::Ring { targets, timeout }) => self.ring_target(now, targets, *timeout, 0),
+            Some(Step::Reject { status, q850 }) => self.refuse(Outcome::rejected(*status, *q850)),
+            None => self.refuse(Outcome::nobody()),
+        }
+    }
+
+    fn announce(&mut self, now: Now, prompt: Arc<str>, answered: bool) {
+        if answered {
+            self.answer_caller();
+        } else {
+            self.progress(now);
+        }
+        self.play_prompt(prompt, Then::NextStep);
+    }
+
+    pub(super) fn play_prompt(&mut self, prompt: Arc<str>, then: Then) {
+        self.next_cue += 1;
+        let cue = self.next_cue;
+        self.journal(What::Announcing { prompt: prompt.to_string() });
+        self.out.push(Output::Play { part: CALLER, audio: Audio::Prompt { name: prompt, repeat: false, cue } });
+        self.stage = Stage::Announcing { cue, then };
+    }
+
+    pub(super) fn played(&mut self, now: Now, finished: u32) {
+        match self.stage {
+            Stage::Announcing { cue, then: Then::NextStep } if cue == finished => self.next_step(now),
+            Stage::Announcing { cue, then: Then::Refuse(outcome) } if cue == finished => self.refuse(outcome),
+            _ => {}
+        }
+    }
+
+    pub(super) fn join_queue(&mut self, now: Now, line: Arc<str>, high: bool, head: bool) {
+        self.progress(now);
+        self.play_music();
+        self.journal(What::Queued { queue: line.to_string() });
+        let priority = if high { Priority::High } else { Priority::Normal };
+        self.stage = Stage::Queued { line: line.clone() };
+        self.out.push(Output::Queue(QueueCommand::Join { line, priority, head }));
+    }
+
+    pub(super) fn play_music(&mut self) {
+        let audio = Audio::Prompt { name: self.policy.music.clone(), repeat: true, cue: 0 };
+        self.out.push(Output::Play { part: CALLER, audio });
+    }
+
+    pub(super) fn queue_event(&mut self, now: Now, event: QueueEvent) {
+        match (&self.stage, event) {
+            (Stage::Queued { line }, QueueEvent::Ring { seat }) => {
+                let line = line.clone();
+                self.ring_seat(line, seat);
+            }
+            (Stage::Queued { .. }, QueueEvent::Stop { seat, elsewhere }) => self.stop_seat(&seat, elsewhere),
+            (Stage::Queued { .. }, QueueEvent::Full) => self.leave_queue(now, Result::QueueFull),
+            (Stage::Queued { .. }, QueueEvent::TimedOut) => {
+                let result = if self.rang { Result::Timeout } else { Result::NoSeat };
+                self.leave_queue(now, result);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody took the caller: the plan's next step if there is one, else an apology and 480.
+    fn leave_queue(&mut self, now: Now, result: Result) {
+        self.hang_up_parties(false);
+        if self.next < self.steps.len() {
+            return self.next_step(now);
+        }
+        let outcome = Outcome { result, by: By::Gateway, status: Some(480), q850: Some(19) };
+        match self.policy.apology.clone() {
+            Some(prompt) => self.play_prompt(prompt, Then::Refuse(outcome)),
+            None => self.refuse(outcome),
+        }
+    }
+
+    /// 183 with our SDP, so that the caller hears prompts, music and ringback made by us (RFC 3960 §3.2).
+    pub(super) fn progress(&mut self, now: Now) {
+        if self.caller == Caller::Trying {
+            self.caller = Caller::Early;
+            self.out.push(Output::Progress { status: Status(183), media: true });
+            self.early_until = Some(now.mono.after(self.policy.early_max));
+        }
+    }
+
+    /// 200 to the caller, once: charging starts.
+    pub(super) fn answer_caller(&mut self) {
+        if matches!(self.caller, Caller::Trying | Caller::Early) {
+            self.caller = Caller::Answered;
+            self.early_until = None;
+            self.out.push(Output::Answer);
+            self.journal(What::CallerAnswered);
+        }
+    }
+
+    /// The early phase lasted as long as a carrier bears. A caller who will be refused is never answered, and so never
+    /// charged.
+    pub(super) fn answer_long_wait(&mut self) {
+        let waits = matches!(self.stage, Stage::Queued { .. } | Stage::Ringing { .. });
+        let will_wait = self.steps.iter().skip(self.next).any(|s| matches!(s, Step::Queue { .. } | Step::Ring { .. }));
+        if waits || (will_wait && matches!(self.stage, Stage::Announcing { .. })) {
+            self.answer_caller();
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What the switch is told once, at start or reload: plain data, checked by whoever made it.
+
+use crate::base::Proto;
+use crate::media::Prompt;
+use crate::plan::Plan;
+use crate::sip::{Codec, Uri};
+use crate::{call, dialog, queue};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone)]
+pub struct Setup {
+    /// This node's name, in records.
+    pub node: String,
+    /// Where we listen; the first of each protocol is what we call out from.
+    pub listen: Vec<(Proto, SocketAddr)>,
+    pub trunks: Vec<Trunk>,
+    pub seats: Vec<Seat>,
+    pub queues: Vec<queue::Line>,
+    /// Where a target goes whose plan names no trunk: index into `trunks`.
+    pub default_route: usize,
+    pub plan: Arc<Plan>,
+    pub prompts: Arc<BTreeMap<String, Arc<Prompt>>>,
+    pub policy: Arc<call::Policy>,
+    pub legs: dialog::Config,
+    pub media: MediaSetup,
+    pub unknown_source: UnknownSource,
+    pub journal_down: JournalDown,
+    pub limits: Limits,
+}
+
+/// A carrier's or a department's peer.
+#[derive(Clone, Debug)]
+pub struct Trunk {
+    pub name: Arc<str>,
+    /// Whose messages belong to it: address and prefix length.
+    pub sources: Vec<(IpAddr, u8)>,
+    /// Where we call it.
+    pub peer: SocketAddr,
+    pub proto: Proto,
+    /// Area code without the leading 0.
+    pub area: Option<Arc<str>>,
+    pub codecs: Vec<Codec>,
+    /// Calls at once, both directions together.
+    pub channels: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Seat {
+    pub name: Arc<str>,
+    /// Address of record: who it says it is, and what it is called as.
+    pub aor: Uri,
+    pub address: SocketAddr,
+    pub proto: Proto,
+    pub channels: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct MediaSetup {
+    pub addresses: Vec<IpAddr>,
+    pub ports: RangeInclusive<u16>,
+    pub shards: u16,
+    /// Port pairs kept bound ahead of use, per shard.
+    pub ready: usize,
+}
+
+/// What a sender gets that no trunk and no seat names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownSource {
+    Drop,
+    /// 403, which tells a scanner that something lives here.
+    Forbid,
+}
+
+/// What new calls get while the journal cannot write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalDown {
+    /// 503 + Retry-After.
+    Refuse,
+    /// Served, with an alarm; their records may be lost.
+    CarryOn,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub calls: usize,
+    /// Messages a second from one source, and how many at once.
+    pub source_rate: u32,
+    pub source_burst: u32,
+    /// What Retry-After says with a 503.
+    pub retry_after: Duration,
+}
