@@ -1,1 +1,7 @@
 //! The impure room: sockets, files, clocks, threads, randomness. It drives the switch and carries out what it says.
+
+// Here, and only here, the machine is asked for time and randomness.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod config;
+pub mod network;

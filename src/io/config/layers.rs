@@ -1,0 +1,272 @@
+//! The layers of a configuration. The `config` crate merges them, but knows of a mistake only its key; so each file is
+//! first parsed by `toml`, which knows line and column.
+
+use crate::io::config::{Config, Finding, Place};
+use config::{Environment, File, FileFormat};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use toml::de::{DeTable, DeValue};
+use toml::{Deserializer, Spanned};
+
+const DEFAULTS: &str = include_str!("../../../config/default.toml");
+const SITE_FILE: &str = "config/site.toml";
+const PREFIX: &str = "HOTLINE__";
+
+/// No more than this many complaints about one file.
+const MAX_FINDINGS: usize = 50;
+/// A configuration is small; what is larger is not one.
+const MAX_FILE: u64 = 4 << 20;
+
+pub struct Layers {
+    /// Name and text, the defaults first.
+    files: Vec<(String, String)>,
+    environment: BTreeMap<String, String>,
+}
+
+impl Layers {
+    /// The defaults, `file` (or the site file if there is one), and this process's environment.
+    pub fn read(file: Option<&Path>) -> Result<Layers, Vec<Finding>> {
+        let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let path = file.or_else(|| Some(Path::new(SITE_FILE)).filter(|path| path.exists()));
+        let site = path.map(read_file).transpose().map_err(|finding| vec![finding])?;
+        Ok(Layers::new(site, environment.collect()))
+    }
+
+    pub fn new(site: Option<(String, String)>, environment: BTreeMap<String, String>) -> Layers {
+        let defaults = ("config/default.toml".to_string(), DEFAULTS.to_string());
+        let environment = environment.into_iter().filter(|(key, _)| key.starts_with(PREFIX)).collect();
+        Layers { files: [defaults].into_iter().chain(site).collect(), environment }
+    }
+
+    /// One configuration, or every mistake of every layer.
+    pub fn merge(&self) -> Result<Config, Vec<Finding>> {
+        let mut findings: Vec<Finding> = self.files.iter().flat_map(|(name, text)| check_file(name, text)).collect();
+        findings.extend(self.environment.iter().filter_map(|(key, value)| self.check_variable(key, value)));
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        let texts = self.files.iter().map(|(_, text)| text.as_str());
+        layered(texts, &self.environment)
+            .map_err(|e| vec![Finding { place: Place::Whole("configuration".to_string()), message: e.to_string() }])
+    }
+
+    /// Where the value at `path` (`trunks`, `mobile`, `port`) was last set, or its table, or the table above.
+    pub fn place(&self, path: &[&str]) -> Place {
+        let variable = format!("{PREFIX}{}", path.join("__"));
+        if let Some(key) = self.environment.keys().find(|key| key.eq_ignore_ascii_case(&variable)) {
+            return Place::Variable(key.clone());
+        }
+        (1..=path.len()).rev().find_map(|length| self.place_in_files(&path[..length])).unwrap_or(Place::Whole(path.join(".")))
+    }
+
+    fn place_in_files(&self, path: &[&str]) -> Option<Place> {
+        self.files.iter().rev().find_map(|(name, text)| {
+            let table = DeTable::parse(text).ok()?;
+            Some(Place::in_file(name, text, find_key(table.get_ref(), path)?))
+        })
+    }
+
+    /// A variable is tried alone on top of the defaults, so that a mistake can be laid at its door.
+    fn check_variable(&self, key: &str, value: &str) -> Option<Finding> {
+        let alone = BTreeMap::from([(key.to_string(), value.to_string())]);
+        let error = layered([DEFAULTS].into_iter(), &alone).err()?;
+        Some(Finding { place: Place::Variable(key.to_string()), message: with_suggestion(&error.to_string()) })
+    }
+}
+
+fn read_file(path: &Path) -> Result<(String, String), Finding> {
+    let name = path.display().to_string();
+    let fail = |message: String| Finding { place: Place::Whole(name.clone()), message };
+    let size = std::fs::metadata(path).map_err(|e| fail(format!("cannot be read: {e}")))?.len();
+    if size > MAX_FILE {
+        return Err(fail(format!("{size} bytes are too many for a configuration")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| fail(format!("cannot be read: {e}")))?;
+    Ok((name, text))
+}
+
+fn layered<'a>(
+    texts: impl Iterator<Item = &'a str>,
+    environment: &BTreeMap<String, String>,
+) -> Result<Config, config::ConfigError> {
+    let files = texts.fold(config::Config::builder(), |all, text| all.add_source(File::from_str(text, FileFormat::Toml)));
+    let variables = environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let variables = Environment::with_prefix("HOTLINE").separator("__").source(Some(variables));
+    files.add_source(variables).build()?.try_deserialize()
+}
+
+/// Every mistake in one file: each one found is removed, and the rest tried again.
+fn check_file(name: &str, text: &str) -> Vec<Finding> {
+    let finding = |e: &toml::de::Error| Finding {
+        place: Place::in_file(name, text, e.span().unwrap_or(0..0)),
+        message: with_suggestion(e.message()),
+    };
+    let (mut table, errors) = DeTable::parse_recoverable(text);
+    let mut findings: Vec<Finding> = errors.iter().take(MAX_FINDINGS).map(finding).collect();
+    while findings.len() < MAX_FINDINGS {
+        let Err(error) = Config::deserialize(Deserializer::from(table.clone())) else { break };
+        let new = finding(&error);
+        if !findings.contains(&new) {
+            findings.push(new);
+        }
+        if !error.span().is_some_and(|span| remove_at(table.get_mut(), span.start)) {
+            break;
+        }
+    }
+    findings
+}
+
+/// Removes the innermost entry whose key or value covers this byte.
+fn remove_at(table: &mut DeTable<'_>, at: usize) -> bool {
+    let deeper = table.iter_mut().any(|(_, value)| match value.get_mut() {
+        DeValue::Table(inner) => remove_at(inner, at),
+        _ => false,
+    });
+    if deeper {
+        return true;
+    }
+    let covers = |key: &Spanned<_>, value: &Spanned<DeValue<'_>>| key.span().contains(&at) || value.span().contains(&at);
+    let Some(key) = table.iter().find(|(key, value)| covers(key, value)).map(|(key, _)| key.clone()) else { return false };
+    table.remove(&key).is_some()
+}
+
+fn find_key(table: &DeTable<'_>, path: &[&str]) -> Option<std::ops::Range<usize>> {
+    let (first, rest) = path.split_first()?;
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
+    match value.get_ref() {
+        _ if rest.is_empty() => Some(key.span()),
+        DeValue::Table(inner) => find_key(inner, rest),
+        _ => None,
+    }
+}
+
+/// serde says "unknown field `prot`, expected one of `port`, …": names the likeliest.
+fn with_suggestion(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let (Some(wrong), true) = (quoted.next(), message.contains("unknown ")) else { return message.to_string() };
+    let nearest = quoted.map(|known| (distance(wrong, known), known)).min();
+    match nearest.filter(|(distance, known)| *distance * 2 <= known.len()) {
+        Some((_, known)) => format!("{message}; did you mean `{known}`?"),
+        None => message.to_string(),
+    }
+}
+
+/// Levenshtein's edit distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let substitute = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merge(site: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let layers = Layers::new(Some(("site.toml".to_string(), site.to_string())), environment);
+        layers.merge().map_err(|findings| findings.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn defaults_name_every_key_and_no_other() {
+        let config = merge("", &[]).unwrap();
+        let mut written = toml::Value::try_from(&config).unwrap();
+        let read: toml::Value = toml::from_str(DEFAULTS).unwrap();
+        // Equal up to spelling of durations: compare the keys.
+        fn keys(value: &toml::Value, path: &str, all: &mut Vec<String>) {
+            match value {
+                toml::Value::Table(table) => table.iter().for_each(|(k, v)| keys(v, &format!("{path}.{k}"), all)),
+                _ => all.push(path.to_string()),
+            }
+        }
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        keys(&mut written, "", &mut a);
+        keys(&read, "", &mut b);
+        a.sort();
+        b.sort();
+        assert_eq!(a, b);
+    }
+
+    #[test]
+    fn later_layers_win_and_tables_merge() {
+        let site =
+            "[trunks.loopback]\nport = 6000\n[trunks.mobile]\naddresses = ['192.0.2.1']\n[sip]\nlisten = ['192.0.2.9:5060']";
+        let environment = [
+            ("HOTLINE__RECORDS__WEBHOOK__URL", "http://127.0.0.1:9/x"),
+            ("HOTLINE__TRUNKS__MOBILE__PORT", "5090"),
+            ("HOTLINE__SIP__LISTEN", "127.0.0.1:1, 127.0.0.1:2"),
+            ("HOTLINE__CALLS__EARLY_MAX", "7s"),
+            ("HOTLINE__QUEUES__12345__MAX_LENGTH", "3"),
+            ("HOTLINE__TRUNKS__LOOPBACK__ENABLED", "false"),
+            ("OTHER", "x"),
+        ];
+        let config = merge(site, &environment).unwrap();
+        assert_eq!(config.trunks["loopback"].port, 6000);
+        assert_eq!(config.trunks["loopback"].channels, 4000);
+        assert!(!config.trunks["loopback"].enabled);
+        assert_eq!((config.trunks["mobile"].port, config.trunks["mobile"].channels), (5090, 100));
+        assert_eq!(config.records.webhook.url, "http://127.0.0.1:9/x");
+        assert_eq!(config.sip.listen, ["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()]);
+        assert_eq!(config.calls.early_max.as_secs(), 7);
+        assert_eq!(config.queues["12345"].max_length, 3);
+    }
+
+    #[test]
+    fn every_mistake_is_shown_with_its_line() {
+        let site = "[sip]\nlisten = ['127.0.0.1']\nunknwon_source = 'drop'\n\n[trunks.x]\nport = 'many'\ncodecs = ['PCMA', 'G729']\n[calls]\nearly_max = '30 parsecs'\n";
+        let findings = merge(site, &[]).unwrap_err();
+        assert_eq!(findings.len(), 5, "{findings:#?}");
+        let mut sorted = findings.clone();
+        sorted.sort();
+        let findings = sorted;
+        let starts = |n: usize, start: &str, end: &str| {
+            assert!(findings[n].starts_with(start) && findings[n].ends_with(end), "{n}: {}", findings[n]);
+        };
+        starts(0, "site.toml:2:11: ", "\n    2 | listen = ['127.0.0.1']");
+        starts(
+            1,
+            "site.toml:3:1: unknown field `unknwon_source`",
+            "did you mean `unknown_source`?\n    3 | unknwon_source = 'drop'",
+        );
+        starts(2, "site.toml:6:8: ", "\n    6 | port = 'many'");
+        starts(3, "site.toml:7:", "\n    7 | codecs = ['PCMA', 'G729']");
+        starts(4, "site.toml:9:13: ", "\n    9 | early_max = '30 parsecs'");
+    }
+
+    #[test]
+    fn broken_syntax_has_a_line_and_column() {
+        let findings = merge("[sip]\nlisten = [\n", &[]).unwrap_err();
+        assert!(findings[0].starts_with("site.toml:"), "{findings:?}");
+        let findings = merge("[sip\n", &[]).unwrap_err();
+        assert!(findings[0].starts_with("site.toml:1:"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_variable_is_named() {
+        let findings = merge("", &[("HOTLINE__SIP__LISTNE", "x"), ("HOTLINE__HTTP__LISTEN", "here")]).unwrap_err();
+        assert_eq!(findings.len(), 2);
+        assert!(findings[0].starts_with("environment: HOTLINE__HTTP__LISTEN: "), "{findings:?}");
+        assert!(findings[1].contains("did you mean `listen`?"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_value_is_found_where_it_was_last_set() {
+        let site = ("site.toml".to_string(), "[trunks.x]\nport = 1\n".to_string());
+        let layers = Layers::new(Some(site), BTreeMap::from([("HOTLINE__HTTP__TOKEN".to_string(), "t".to_string())]));
+        let at = |path: &[&str]| layers.place(path);
+        assert!(matches!(at(&["trunks", "x", "port"]), Place::File { file, line: 2, column: 1, .. } if file == "site.toml"));
+        assert!(matches!(at(&["trunks", "x", "area"]), Place::File { file, line: 1, .. } if file == "site.toml"));
+        assert!(matches!(at(&["sip", "listen"]), Place::File { file, .. } if file == "config/default.toml"));
+        assert_eq!(at(&["http", "token"]), Place::Variable("HOTLINE__HTTP__TOKEN".to_string()));
+    }
+}

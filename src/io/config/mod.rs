@@ -1,0 +1,22 @@
+//! Configuration: the built-in defaults, a site file and the environment, layered; every mistake found at once.
+
+mod finding;
+mod layers;
+mod schema;
+mod validate;
+
+pub use finding::{Finding, Place};
+pub use layers::Layers;
+pub use schema::*;
+
+use std::path::Path;
+
+/// Reads and checks everything. Without `file`, `config/site.toml` counts if it is there.
+pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
+    let layers = Layers::read(file)?;
+    let config = layers.merge()?;
+    match validate::validate(&config, &layers) {
+        findings if findings.is_empty() => Ok(config),
+        findings => Err(findings),
+    }
+}

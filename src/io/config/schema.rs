@@ -1,0 +1,285 @@
+//! The keys of a configuration, typed. What each means stands in `config/default.toml`, which has all of them.
+
+use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
+use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+// `default` everywhere: a layer may say any part. What is missing after all layers are merged is an empty value, which
+// `validate` refuses where it may not be empty.
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub node: Node,
+    pub sip: Sip,
+    pub trunks: BTreeMap<String, Trunk>,
+    pub routes: Routes,
+    pub seats: BTreeMap<String, Seat>,
+    pub queues: BTreeMap<String, Queue>,
+    pub plan: Plan,
+    pub media: Media,
+    pub calls: Calls,
+    pub limits: Limits,
+    pub records: Records,
+    pub http: Http,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Node {
+    pub name: String,
+    pub state: PathBuf,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sip {
+    #[serde(deserialize_with = "list")]
+    pub listen: Vec<SocketAddr>,
+    pub unknown_source: UnknownSource,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub t1: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub t2: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub t4: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub timer_c: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownSource {
+    #[default]
+    Drop,
+    Refuse,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trunk {
+    pub enabled: bool,
+    #[serde(deserialize_with = "list")]
+    pub addresses: Vec<String>,
+    pub port: u16,
+    pub transport: Transport,
+    pub area: String,
+    #[serde(deserialize_with = "list")]
+    pub codecs: Vec<Codec>,
+    pub channels: u32,
+}
+
+impl Default for Trunk {
+    fn default() -> Trunk {
+        Trunk {
+            enabled: true,
+            addresses: Vec::new(),
+            port: 5060,
+            transport: Transport::Udp,
+            area: String::new(),
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            channels: 100,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    #[default]
+    Udp,
+    Tcp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Codec {
+    Pcma,
+    Pcmu,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Routes {
+    pub default: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seat {
+    pub enabled: bool,
+    pub aor: String,
+    pub address: Option<SocketAddr>,
+    pub transport: Transport,
+    pub channels: u32,
+}
+
+impl Default for Seat {
+    fn default() -> Seat {
+        Seat { enabled: true, aor: String::new(), address: None, transport: Transport::Udp, channels: 1 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queue {
+    pub enabled: bool,
+    #[serde(deserialize_with = "list")]
+    pub seats: Vec<String>,
+    pub strategy: Strategy,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub ring_timeout: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub max_wait: Duration,
+    pub max_length: usize,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub rest_after_failure: Duration,
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue {
+            enabled: true,
+            seats: Vec::new(),
+            strategy: Strategy::OneByOne,
+            ring_timeout: Duration::from_secs(20),
+            max_wait: Duration::from_secs(600),
+            max_length: 500,
+            rest_after_failure: Duration::from_secs(5),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    OneByOne,
+    All,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plan {
+    pub file: PathBuf,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    #[serde(deserialize_with = "list")]
+    pub addresses: Vec<IpAddr>,
+    pub first_port: u16,
+    pub last_port: u16,
+    pub shards: u16,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub silence: Duration,
+    pub prompts: PathBuf,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Calls {
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub early_max: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub ring_timeout: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub max_duration: Duration,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    pub calls: usize,
+    pub source_rate: u32,
+    pub source_burst: u32,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub retry_after: Duration,
+    pub inbox: usize,
+    pub connections: usize,
+    pub connection_backlog: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Records {
+    pub on_journal_failure: JournalFailure,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub keep: Duration,
+    pub webhook: Webhook,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JournalFailure {
+    #[default]
+    Refuse,
+    CarryOn,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhook {
+    pub url: String,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    pub listen: SocketAddr,
+    pub token: String,
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token: String::new() }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub drain: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// A list, or one string with commas: the environment has no lists.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct List<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            items.map(|item| T::deserialize(IntoDeserializer::into_deserializer(item) as StrDeserializer<'_, E>)).collect()
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Vec<T>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(items))
+        }
+    }
+    from.deserialize_any(List(PhantomData))
+}

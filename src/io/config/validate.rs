@@ -1,0 +1,223 @@
+//! What a type cannot say: values that contradict each other or the machine.
+
+use crate::io::config::{Config, Finding, Layers, Trunk};
+use crate::io::network;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Linux gives these to anyone (`net.ipv4.ip_local_port_range`).
+const EPHEMERAL: std::ops::RangeInclusive<u16> = 32768..=60999;
+
+/// Every contradiction, each at the place of its key.
+pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
+    let mut check = Check { layers, findings: Vec::new() };
+    check.sip(config);
+    check.trunks(config);
+    check.seats_and_queues(config);
+    check.media(config);
+    check.limits(config);
+    check.outside(config);
+    check.findings
+}
+
+struct Check<'a> {
+    layers: &'a Layers,
+    findings: Vec<Finding>,
+}
+
+impl Check<'_> {
+    fn require(&mut self, good: bool, path: &[&str], message: impl FnOnce() -> String) {
+        if !good {
+            self.findings.push(Finding { place: self.layers.place(path), message: message() });
+        }
+    }
+
+    fn positive(&mut self, value: Duration, path: &[&str]) {
+        self.require(!value.is_zero(), path, || "must be longer than zero".to_string());
+    }
+
+    fn sip(&mut self, config: &Config) {
+        let sip = &config.sip;
+        self.require(!sip.listen.is_empty(), &["sip", "listen"], || "names no address".to_string());
+        self.require(sip.listen.len() <= 8, &["sip", "listen"], || "more than 8 addresses".to_string());
+        for (i, address) in sip.listen.iter().enumerate() {
+            let concrete = !address.ip().is_unspecified();
+            self.require(concrete, &["sip", "listen"], || format!("{address}: peers must reach us by this address, so name one"));
+            self.require(!sip.listen[..i].contains(address), &["sip", "listen"], || format!("{address} stands there twice"));
+        }
+        for (value, key) in [(sip.t1, "t1"), (sip.t2, "t2"), (sip.t4, "t4"), (sip.timer_c, "timer_c")] {
+            self.positive(value, &["sip", key]);
+        }
+        self.require(sip.t2 >= sip.t1, &["sip", "t2"], || "is shorter than t1".to_string());
+        // RFC 3261 §16.6 step 11.
+        let long = sip.timer_c >= Duration::from_secs(180);
+        self.require(long, &["sip", "timer_c"], || "RFC 3261 asks for at least 3m".to_string());
+        self.require(!config.node.name.is_empty(), &["node", "name"], || "is empty".to_string());
+    }
+
+    fn trunks(&mut self, config: &Config) {
+        let mut seen: Vec<(network::Network, &str)> = Vec::new();
+        for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {
+            self.trunk(name, trunk);
+            for network in trunk.addresses.iter().filter_map(|text| network::parse(text)) {
+                let other = seen.iter().find(|(n, _)| *n == network).map(|(_, other)| *other);
+                let path = ["trunks", name.as_str(), "addresses"];
+                self.require(other.is_none(), &path, || {
+                    format!("{}/{} belongs to trunk `{}` too", network.0, network.1, other.unwrap_or_default())
+                });
+                seen.push((network, name));
+            }
+        }
+        let default = config.trunks.get(&config.routes.default).filter(|trunk| trunk.enabled);
+        self.require(default.is_some(), &["routes", "default"], || format!("no trunk `{}`", config.routes.default));
+    }
+
+    fn trunk(&mut self, name: &str, trunk: &Trunk) {
+        let at = |key| ["trunks", name, key];
+        for text in &trunk.addresses {
+            let good = network::parse(text).is_some();
+            self.require(good, &at("addresses"), || {
+                format!("`{text}` is no address or network, such as 192.0.2.1 or 192.0.2.0/28")
+            });
+        }
+        let single = trunk.addresses.iter().any(|text| network::parse(text).is_some_and(network::is_single));
+        self.require(single, &at("addresses"), || {
+            "names no single address, so that calls to the trunk have nowhere to go".to_string()
+        });
+        self.require(trunk.port != 0, &at("port"), || "is 0".to_string());
+        let area = trunk.area.bytes().all(|b| b.is_ascii_digit()) && trunk.area.len() <= 4 && !trunk.area.starts_with('0');
+        self.require(area, &at("area"), || "is an area code without its leading 0, such as 691".to_string());
+        self.require(!trunk.codecs.is_empty(), &at("codecs"), || "names no codec".to_string());
+        self.require(trunk.channels > 0, &at("channels"), || "is 0".to_string());
+    }
+
+    fn seats_and_queues(&mut self, config: &Config) {
+        for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
+            let at = |key| ["seats", name.as_str(), key];
+            self.require(seat.aor.starts_with("sip:"), &at("aor"), || "is a URI such as sip:seat@192.0.2.7".to_string());
+            self.require(seat.address.is_some(), &at("address"), || "is missing: address and port".to_string());
+            self.require(seat.channels > 0, &at("channels"), || "is 0".to_string());
+        }
+        for (name, queue) in config.queues.iter().filter(|(_, queue)| queue.enabled) {
+            let at = |key| ["queues", name.as_str(), key];
+            self.require(!queue.seats.is_empty(), &at("seats"), || "names no seat".to_string());
+            for seat in &queue.seats {
+                let known = config.seats.get(seat).is_some_and(|seat| seat.enabled);
+                self.require(known, &at("seats"), || format!("no seat `{seat}`"));
+            }
+            self.positive(queue.ring_timeout, &at("ring_timeout"));
+            self.positive(queue.max_wait, &at("max_wait"));
+            self.require(queue.max_length > 0, &at("max_length"), || "is 0".to_string());
+        }
+    }
+
+    fn media(&mut self, config: &Config) {
+        let media = &config.media;
+        self.require(!media.addresses.is_empty(), &["media", "addresses"], || "names no address".to_string());
+        let concrete = media.addresses.iter().all(|address| !address.is_unspecified());
+        self.require(concrete, &["media", "addresses"], || "peers must reach us by these: name them".to_string());
+        let (first, last) = (media.first_port, media.last_port);
+        let range = first >= 1024 && first < last;
+        self.require(range, &["media", "last_port"], || format!("{first}-{last} is no range above 1023"));
+        let apart = last < *EPHEMERAL.start() || first > *EPHEMERAL.end();
+        self.require(apart, &["media", "last_port"], || {
+            format!("{first}-{last} meets the system's ephemeral ports {}-{}", EPHEMERAL.start(), EPHEMERAL.end())
+        });
+        let listens = config.sip.listen.iter().chain([&config.http.listen]);
+        let inside = listens.map(SocketAddr::port).find(|port| (first..=last).contains(port));
+        self.require(inside.is_none(), &["media", "first_port"], || {
+            format!("port {} of sip.listen or http.listen is in the range", inside.unwrap_or_default())
+        });
+        self.positive(media.silence, &["media", "silence"]);
+    }
+
+    fn limits(&mut self, config: &Config) {
+        let limits = &config.limits;
+        let counts = [
+            (limits.calls, "calls"),
+            (limits.source_rate as usize, "source_rate"),
+            (limits.source_burst as usize, "source_burst"),
+            (limits.inbox, "inbox"),
+            (limits.connections, "connections"),
+            (limits.connection_backlog, "connection_backlog"),
+        ];
+        for (value, key) in counts {
+            self.require(value > 0, &["limits", key], || "is 0".to_string());
+        }
+        let pairs = usize::from(config.media.last_port.saturating_sub(config.media.first_port)).div_ceil(2);
+        let room = pairs * config.media.addresses.len();
+        self.require(limits.calls * 2 <= room, &["limits", "calls"], || {
+            format!("{} calls need {} port pairs, the media range has {room}", limits.calls, limits.calls * 2)
+        });
+        let calls = &config.calls;
+        for (value, key) in
+            [(calls.early_max, "early_max"), (calls.ring_timeout, "ring_timeout"), (calls.max_duration, "max_duration")]
+        {
+            self.positive(value, &["calls", key]);
+        }
+    }
+
+    fn outside(&mut self, config: &Config) {
+        let http = &config.http;
+        let safe = http.listen.ip().is_loopback() || !http.token.is_empty();
+        self.require(safe, &["http", "listen"], || format!("{} is reachable from outside: set http.token", http.listen));
+        let url = &config.records.webhook.url;
+        let web = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
+        self.require(web, &["records", "webhook", "url"], || "is no http:// or https:// address".to_string());
+        self.positive(config.records.webhook.timeout, &["records", "webhook", "timeout"]);
+        let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level);
+        self.require(filter.is_ok(), &["log", "level"], || "is no filter such as `info` or `hotline=debug,info`".to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn findings(site: &str) -> Vec<String> {
+        let layers = Layers::new(Some(("site.toml".to_string(), site.to_string())), BTreeMap::new());
+        validate(&layers.merge().unwrap(), &layers).iter().map(ToString::to_string).collect()
+    }
+
+    #[track_caller]
+    fn complains(site: &str, place: &str, message: &str) {
+        let findings = findings(site);
+        assert!(findings.iter().any(|f| f.starts_with(place) && f.contains(message)), "{findings:#?}");
+    }
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(findings(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn contradictions_are_found_at_their_key() {
+        complains("[http]\nlisten = '0.0.0.0:8080'", "site.toml:2:1: ", "set http.token");
+        complains("[sip]\nlisten = []", "site.toml:2:1: ", "names no address");
+        complains("[sip]\nlisten = ['0.0.0.0:5060']", "site.toml:2:1: ", "so name one");
+        complains("[queues.12345]\nseats = ['nobody']", "site.toml:2:1: ", "no seat `nobody`");
+        complains("[seats.desk]\nenabled = false", "config/default.toml:", "no seat `desk`");
+        complains("[trunks.x]\nport = 5060", "site.toml:1:9: ", "nowhere to go");
+        complains("[trunks.x]\naddresses = ['192.0.2.300']", "site.toml:2:1: ", "`192.0.2.300` is no address");
+        complains("[trunks.x]\naddresses = ['127.0.0.1/8', '192.0.2.1']", "site.toml:2:1: ", "belongs to trunk `loopback`");
+        complains("[media]\nlast_port = 40000", "site.toml:2:1: ", "ephemeral");
+        complains("[media]\nfirst_port = 5000\nlast_port = 9000", "site.toml:2:1: ", "in the range");
+        complains("[limits]\ncalls = 100000", "site.toml:2:1: ", "port pairs");
+        complains("[routes]\ndefault = 'x'", "site.toml:2:1: ", "no trunk `x`");
+        complains("[log]\nlevel = 'a=b=c'", "site.toml:2:1: ", "no filter");
+        complains("[records.webhook]\nurl = 'redmine'", "site.toml:2:1: ", "no http://");
+        complains("[sip]\ntimer_c = '1m'", "site.toml:2:1: ", "at least 3m");
+    }
+
+    #[test]
+    fn all_are_found_at_once() {
+        let all = findings("[http]\nlisten = '0.0.0.0:80'\n[sip]\nt1 = '0s'\n[limits]\ncalls = 0\n");
+        assert_eq!(all.len(), 3, "{all:#?}");
+    }
+
+    #[test]
+    fn a_token_opens_http() {
+        assert_eq!(findings("[http]\nlisten = '0.0.0.0:8080'\ntoken = 'secret'"), Vec::<String>::new());
+    }
+}
