@@ -24,6 +24,8 @@ pub mod event;
 mod party;
 mod profile;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use crate::base::{Mono, Now};
 use crate::dialog;

@@ -1,0 +1,292 @@
+use super::event::{By, Party, Result, What};
+use super::*;
+use crate::base::Wall;
+use crate::dialog::{End, EndedBy, Media};
+use crate::plan::Target;
+use crate::sip::{Codec, Direction};
+
+/// A call with a clock of its own; every effect since the last look.
+struct Scene {
+    call: Call,
+    now: Now,
+    effects: Vec<Output>,
+}
+
+impl Scene {
+    fn new(steps: Vec<Step>) -> Scene {
+        let policy = Policy {
+            early_max: Duration::from_secs(30),
+            max_talk: Duration::from_secs(3600),
+            apology: Some("apology".into()),
+            music: "music".into(),
+            max_parties: 100,
+        };
+        let now = Now { mono: Mono(1), wall: Wall(0) };
+        Scene { call: Call::new(steps.into(), Arc::new(policy)), now, effects: Vec::new() }
+    }
+
+    fn start(steps: Vec<Step>) -> Scene {
+        let mut scene = Scene::new(steps);
+        scene.call.start(false, &mut scene.effects);
+        scene.leg(CALLER, LegEvent::Media(media(Direction::SendRecv)));
+        scene
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.call.handle(self.now, input, &mut self.effects);
+    }
+
+    fn leg(&mut self, part: Part, event: LegEvent) {
+        self.handle(Input::Leg { part, event });
+    }
+
+    fn ring(&mut self, seat: &str) {
+        self.handle(Input::Queue(QueueEvent::Ring { seat: seat.into() }));
+    }
+
+    fn answer(&mut self, part: Part) {
+        self.leg(part, LegEvent::Media(media(Direction::SendRecv)));
+        self.leg(part, LegEvent::Answered);
+    }
+
+    fn end(&mut self, part: Part, by: EndedBy, status: Option<u16>) {
+        self.leg(part, LegEvent::Ended(End { by, status: status.map(Status), q850: None, retry_after: None }));
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now = self.now.after(time);
+        self.call.tick(self.now, &mut self.effects);
+    }
+
+    /// Closes all media and says that everything is on disk; what remains is the outcome.
+    fn clear(mut self) -> (Result, By) {
+        for part in 0..10 {
+            if self.effects.contains(&Output::Close { part: Part(part) }) {
+                self.handle(Input::Closed { part: Part(part), stats: Stats::default() });
+            }
+        }
+        self.handle(Input::Journaled);
+        assert_eq!(self.effects.iter().filter(|e| **e == Output::Done).count(), 1, "{:?}", self.effects);
+        assert_eq!(self.call.deadline(), None);
+        let ends = self.effects.iter().filter_map(|e| match e {
+            Output::Journal(What::Ended { result, by, .. }) => Some((*result, *by)),
+            _ => None,
+        });
+        let ends: Vec<_> = ends.collect();
+        assert_eq!(ends.len(), 1);
+        ends[0]
+    }
+
+    fn has(&self, wanted: &Output) -> bool {
+        self.effects.contains(wanted)
+    }
+
+    fn answered(&self) -> bool {
+        self.has(&Output::Answer)
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.effects.iter().find_map(|e| match e {
+            Output::Hangup { part: CALLER, cause } => Some(cause.status),
+            _ => None,
+        })
+    }
+}
+
+fn media(direction: Direction) -> Media {
+    Media {
+        rtp: Some(([127, 0, 0, 1], 4000).into()),
+        rtcp: None,
+        rtcp_mux: false,
+        codec: Codec::Pcma,
+        payload_type: 8,
+        event_out: Some(101),
+        event_in: Some(101),
+        ptime: 20,
+        direction,
+    }
+}
+
+fn queue() -> Step {
+    Step::Queue { queue: "12345".into(), high: false }
+}
+
+fn announce(prompt: &str) -> Step {
+    Step::Announce { prompt: prompt.into(), answered: false }
+}
+
+fn ring(numbers: &[&str]) -> Step {
+    let targets = numbers.iter().map(|n| Target { number: (*n).into(), trunk: None }).collect();
+    Step::Ring { targets, timeout: Duration::from_secs(20) }
+}
+
+#[test]
+fn a_number_nobody_has_is_refused_without_media() {
+    let mut scene = Scene::new(vec![Step::Reject { status: 404, q850: 1 }]);
+    scene.call.start(false, &mut scene.effects);
+    assert_eq!(scene.status(), Some(404));
+    assert!(!scene.has(&Output::Attach));
+    assert_eq!(scene.clear(), (Result::Rejected, By::Gateway));
+}
+
+#[test]
+fn announce_only_is_never_answered_however_long_the_prompt() {
+    let mut scene = Scene::start(vec![announce("dial-12345"), Step::Reject { status: 410, q850: 22 }]);
+    assert!(scene.has(&Output::Progress { status: Status(183), media: true }));
+    scene.wait(Duration::from_secs(31));
+    assert!(!scene.answered());
+    scene.handle(Input::Played { cue: 1 });
+    assert_eq!(scene.status(), Some(410));
+    assert_eq!(scene.clear(), (Result::Rejected, By::Gateway));
+}
+
+#[test]
+fn prompt_then_queue_then_seat_then_both_hear_each_other() {
+    let mut scene = Scene::start(vec![announce("merged"), queue()]);
+    scene.handle(Input::Played { cue: 1 });
+    scene.ring("s1");
+    assert!(!scene.answered(), "charging starts with a human");
+    scene.answer(Part(1));
+    assert!(scene.answered());
+    assert!(scene.has(&Output::Play { part: CALLER, audio: Audio::Relay(Part(1)) }));
+    assert!(scene.has(&Output::Play { part: Part(1), audio: Audio::Relay(CALLER) }));
+    assert!(scene.has(&Output::Queue(QueueCommand::Answered { seat: "s1".into() })));
+    scene.end(Part(1), EndedBy::Peer, None);
+    assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+    assert_eq!(scene.clear(), (Result::Answered, By::Callee));
+}
+
+#[test]
+fn the_first_of_many_seats_wins_and_the_others_learn_it() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    scene.ring("s2");
+    scene.answer(Part(2));
+    let elsewhere = scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(1), cause } if cause.elsewhere));
+    assert!(elsewhere);
+    scene.answer(Part(1));
+    assert!(!scene.has(&Output::Play { part: Part(1), audio: Audio::Relay(CALLER) }), "a late answer joins nobody");
+    scene.end(CALLER, EndedBy::Peer, None);
+    assert_eq!(scene.clear(), (Result::Answered, By::Caller));
+}
+
+#[test]
+fn losses_are_told_apart() {
+    let mut announced = Scene::start(vec![announce("merged"), queue()]);
+    announced.end(CALLER, EndedBy::Peer, Some(487));
+    assert_eq!(announced.clear().0, Result::AbandonedAnnouncement);
+
+    let mut queued = Scene::start(vec![queue()]);
+    queued.end(CALLER, EndedBy::Peer, Some(487));
+    assert!(queued.has(&Output::Queue(QueueCommand::Leave)));
+    assert_eq!(queued.clear().0, Result::AbandonedQueue);
+
+    let mut ringing = Scene::start(vec![queue()]);
+    ringing.ring("s1");
+    ringing.end(CALLER, EndedBy::Peer, Some(487));
+    assert!(ringing.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(1), .. })));
+    assert_eq!(ringing.clear().0, Result::AbandonedRinging);
+}
+
+#[test]
+fn a_full_queue_and_a_long_wait_end_in_an_apology_and_480() {
+    for (event, rings, result) in [
+        (QueueEvent::Full, false, Result::QueueFull),
+        (QueueEvent::TimedOut, true, Result::Timeout),
+        (QueueEvent::TimedOut, false, Result::NoSeat),
+    ] {
+        let mut scene = Scene::start(vec![queue()]);
+        if rings {
+            scene.ring("s1");
+        }
+        scene.handle(Input::Queue(event));
+        assert_eq!(scene.status(), None, "first the apology");
+        scene.handle(Input::Played { cue: 1 });
+        assert_eq!(scene.status(), Some(480));
+        assert_eq!(scene.clear().0, result);
+    }
+}
+
+#[test]
+fn a_chain_goes_on_past_busy_and_silence_then_overflows_into_the_queue() {
+    let mut scene = Scene::start(vec![ring(&["12366", "12367"]), queue()]);
+    scene.end(Part(1), EndedBy::Peer, Some(486));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Dial { part: Part(2), .. })));
+    scene.wait(Duration::from_secs(20));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(2), .. })));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { .. }))));
+    scene.end(CALLER, EndedBy::Peer, Some(487));
+    assert_eq!(scene.clear().0, Result::AbandonedQueue);
+}
+
+#[test]
+fn a_long_wait_is_answered_at_early_max() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.wait(Duration::from_secs(29));
+    assert!(!scene.answered());
+    scene.wait(Duration::from_secs(1));
+    assert!(scene.answered());
+    scene.end(CALLER, EndedBy::Peer, None);
+    assert_eq!(scene.clear().0, Result::AbandonedQueue);
+}
+
+#[test]
+fn hold_plays_music_to_the_other_side_and_resume_joins_again() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    scene.answer(Part(1));
+    scene.effects.clear();
+    scene.leg(Part(1), LegEvent::Media(media(Direction::RecvOnly)));
+    let music = Audio::Prompt { name: "music".into(), repeat: true, cue: 0 };
+    assert!(scene.has(&Output::Play { part: CALLER, audio: music }));
+    scene.effects.clear();
+    scene.leg(Part(1), LegEvent::Media(media(Direction::SendRecv)));
+    assert!(scene.has(&Output::Play { part: CALLER, audio: Audio::Relay(Part(1)) }));
+}
+
+#[test]
+fn a_seat_whose_phone_dies_sends_the_caller_to_the_head_of_the_queue() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    scene.answer(Part(1));
+    scene.effects.clear();
+    scene.end(Part(1), EndedBy::Network, None);
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))));
+    assert_eq!(scene.status(), None);
+    scene.ring("s2");
+    scene.answer(Part(2));
+    scene.end(CALLER, EndedBy::Peer, None);
+    assert_eq!(scene.clear(), (Result::Answered, By::Caller));
+}
+
+#[test]
+fn a_late_offer_is_answered_before_any_prompt() {
+    let mut scene = Scene::new(vec![announce("merged"), queue()]);
+    scene.call.start(true, &mut scene.effects);
+    assert!(scene.answered());
+    scene.leg(CALLER, LegEvent::Media(media(Direction::SendRecv)));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Play { part: CALLER, .. })));
+    assert!(!scene.effects.iter().any(|e| matches!(e, Output::Progress { .. })));
+}
+
+#[test]
+fn an_endless_conversation_ends_at_its_limit() {
+    let mut scene = Scene::start(vec![ring(&["110"])]);
+    scene.answer(Part(1));
+    scene.wait(Duration::from_secs(3600));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(1), .. })));
+    assert_eq!(scene.clear(), (Result::Answered, By::Gateway));
+}
+
+#[test]
+fn rings_are_bounded() {
+    let mut scene = Scene::start(vec![queue()]);
+    for _ in 0..200 {
+        scene.ring("s1");
+        scene.end(Part(scene.call.next_part - 1), EndedBy::Peer, Some(486));
+    }
+    let dials = scene.effects.iter().filter(|e| matches!(e, Output::Dial { .. })).count();
+    assert_eq!(dials, 100);
+    let party = Party::Seat { name: "s1".into(), queue: "12345".into() };
+    assert!(scene.has(&Output::Journal(What::Ringing { leg: 1, party })));
+}
