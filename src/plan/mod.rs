@@ -1,6 +1,16 @@
 //! Dial plans: TOML files that say what each number means on each day. Facts in, steps out; no SIP here.
 
-use crate::base::Wall;
+mod compile;
+mod decide;
+mod fields;
+mod file;
+mod number;
+mod problem;
+mod steps;
+
+use crate::base::{Map, Wall};
+use compile::Entry;
+pub use problem::{Problem, Severity};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +39,16 @@ pub struct Decision {
     pub phase: Option<Phase>,
     pub unit: Option<Arc<str>>,
     pub area: Area,
+    /// When they run out without an answer, the caller gets the last failure's own status.
     pub steps: Arc<[Step]>,
-    pub matched: Vec<Matched>,
+    pub matched: Arc<[Matched]>,
+    /// How long the caller may wait unanswered, for carriers that drop long early calls: then 200 is sent all the
+    /// same. Zero: 200 before the first prompt. A call that announces and rejects is never answered.
+    pub early_max: Duration,
+    /// The names of the ticket backends that get this call's record.
+    pub tickets: Arc<[Arc<str>]>,
+    /// The plan's revision, for the record.
+    pub revision: Arc<str>,
 }
 
 /// How a number takes part (the notices' words stand in the plan's guide).
@@ -92,18 +110,48 @@ pub struct Area {
 pub struct Matched {
     pub file: Arc<str>,
     pub line: usize,
-    pub rule: String,
+    pub rule: Arc<str>,
 }
 
-/// A loaded plan. (The shape of the files and the interpreter are this room's own.)
+/// A loaded plan: immutable, shared by the calls that began with it.
+#[derive(Debug)]
 pub struct Plan {
-    _todo: (),
+    /// What it is called, as its header says.
+    pub name: Arc<str>,
+    /// The notice that it carries out (文号).
+    pub notice: Option<Arc<str>>,
+    /// A hash of its text and of all that it includes.
+    pub revision: Arc<str>,
+    /// Area code without the leading 0, used when no trunk is named.
+    pub area: Option<Arc<str>>,
+    entries: Vec<Entry>,
+    /// Which entry a normalised number has.
+    numbers: Map<Box<str>, usize>,
+    unknown: Entry,
+    prompts: Vec<Prompt>,
+}
+
+/// A spoken text that the plan refers to; its sound is the file `NAME.al` or `NAME.wav` in the prompts' folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prompt {
+    pub name: Arc<str>,
+    pub text: Arc<str>,
+    /// Where it is referred to first.
+    pub used: Matched,
 }
 
 impl Plan {
-    /// Never fails: a number that no line has gets the plan's default.
-    pub fn decide(&self, facts: &Facts<'_>) -> Decision {
-        let _ = facts;
-        todo!()
+    /// Reads a plan. `load` gives the text of a file that the plan includes, named relative to the plan.
+    /// On failure all problems come back at once.
+    pub fn parse(name: &str, text: &str, load: &Loader<'_>) -> Result<Plan, Vec<Problem>> {
+        compile::plan(name, text, load)
+    }
+
+    /// Every prompt that some call may hear. `apology`, `unknown` and `music` are the switch's own and not among them.
+    pub fn prompts(&self) -> &[Prompt] {
+        &self.prompts
     }
 }
+
+/// Gives the text of a file beside the plan, or says why not.
+pub type Loader<'a> = dyn Fn(&str) -> Result<String, String> + 'a;

@@ -1,0 +1,222 @@
+use super::problem::{At, Log, Said, Source, suggestion};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+use toml::de::{DeTable, DeValue};
+use toml::value::{Datetime, Offset as TomlOffset};
+
+/// One table of a plan: gives its fields by name, with their places, and logs what is not as it should be.
+pub struct Table<'a> {
+    pub at: At,
+    fields: &'a DeTable<'a>,
+    log: &'a Log,
+}
+
+type Value<'a> = toml::Spanned<DeValue<'a>>;
+
+impl<'a> Table<'a> {
+    /// Opens a table and names the words that it does not know.
+    pub fn open(
+        source: &Arc<Source>,
+        span: std::ops::Range<usize>,
+        fields: &'a DeTable<'a>,
+        words: &[&str],
+        log: &'a Log,
+    ) -> Table<'a> {
+        let at = At { source: source.clone(), span };
+        for key in fields.keys() {
+            let word: &str = key.get_ref();
+            if !words.contains(&word) {
+                let place = At { source: source.clone(), span: key.span() };
+                log.error(&place, format!("unknown word `{word}`{}", suggestion(word, words.iter().copied())));
+            }
+        }
+        Table { at, fields, log }
+    }
+
+    /// A text that is not empty.
+    pub fn text(&self, word: &str) -> Option<Said<String>> {
+        let value = self.value(word)?;
+        self.text_of(word, value)
+    }
+
+    /// A text or a list of texts.
+    pub fn texts(&self, word: &str) -> Option<Vec<Said<String>>> {
+        let value = self.value(word)?;
+        let Some(list) = value.get_ref().as_array() else { return self.text_of(word, value).map(|one| vec![one]) };
+        Some(list.iter().filter_map(|v| self.text_of(word, v)).collect())
+    }
+
+    pub fn flag(&self, word: &str) -> Option<Said<bool>> {
+        let value = self.value(word)?;
+        let flag = value.get_ref().as_bool();
+        self.said(word, value, flag, "true or false")
+    }
+
+    pub fn whole(&self, word: &str) -> Option<Said<u64>> {
+        let value = self.value(word)?;
+        let number = value.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
+        self.said(word, value, number, "a whole number")
+    }
+
+    /// A span of time such as `30s` or `1m 30s`.
+    pub fn duration(&self, word: &str) -> Option<Said<Duration>> {
+        let value = self.value(word)?;
+        let parsed = value.get_ref().as_str().and_then(|t| t.parse::<SignedDuration>().ok());
+        let duration = parsed.and_then(|d| Duration::try_from(d).ok()).filter(|d| *d <= LONGEST);
+        self.said(word, value, duration, "a time such as \"30s\" or \"1m30s\", at most a day")
+    }
+
+    /// A date (its midnight), a local date and time, or a date and time with an offset.
+    pub fn moment(&self, word: &str) -> Option<Said<Moment>> {
+        let value = self.value(word)?;
+        let moment = value.get_ref().as_datetime().and_then(Moment::from_toml);
+        self.said(word, value, moment, "a date such as 2021-09-30 or 2021-09-30T08:00:00+08:00")
+    }
+
+    /// A date without a time, or several.
+    pub fn dates(&self, word: &str) -> Option<Vec<Said<Date>>> {
+        let value = self.value(word)?;
+        let one = |v: &Value<'_>| {
+            let date = v.get_ref().as_datetime().and_then(Moment::from_toml).and_then(Moment::date);
+            self.said(word, v, date, "a date such as 2021-10-01")
+        };
+        let Some(list) = value.get_ref().as_array() else { return one(value).map(|d| vec![d]) };
+        Some(list.iter().filter_map(one).collect())
+    }
+
+    /// A table below this one.
+    pub fn table(&self, word: &str, words: &[&str]) -> Option<Table<'a>> {
+        self.as_table(word, self.value(word)?, words)
+    }
+
+    /// A list of tables, each `[[word]]` or inline; a text in the list stands for a table with that one word.
+    pub fn tables(&self, word: &str, words: &[&str]) -> Vec<Table<'a>> {
+        let Some(value) = self.value(word) else { return Vec::new() };
+        let Some(list) = value.get_ref().as_array() else {
+            self.wrong(word, value, "a list of tables");
+            return Vec::new();
+        };
+        list.iter().filter_map(|v| self.as_table(word, v, words)).collect()
+    }
+
+    /// Each entry of a list, with its place, as a text or as a table.
+    pub fn mixed(&self, word: &str, words: &[&str]) -> Option<Vec<Mixed<'a>>> {
+        let value = self.value(word)?;
+        let one = |v: &'a Value<'a>| match v.get_ref() {
+            DeValue::String(_) => self.text_of(word, v).map(Mixed::Text),
+            _ => self.as_table(word, v, words).map(Mixed::Table),
+        };
+        let Some(list) = value.get_ref().as_array() else { return one(value).map(|m| vec![m]) };
+        Some(list.iter().filter_map(one).collect())
+    }
+
+    /// The names that this table gives to its entries: `[word.NAME]`.
+    pub fn names(&self) -> impl Iterator<Item = Said<&'a str>> + '_ {
+        self.fields.keys().map(|k| Said { value: k.get_ref().as_ref(), at: self.place(k.span()) })
+    }
+
+    /// Whether the word is said here at all.
+    pub fn says(&self, word: &str) -> bool {
+        self.value(word).is_some()
+    }
+
+    /// Logs that a word is missing when it is.
+    pub fn need<T>(&self, word: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() && !self.says(word) {
+            self.log.error(&self.at, format!("`{word}` is missing"));
+        }
+        value
+    }
+
+    /// A table whose words are names of its author's choice.
+    pub fn open_table(&self, word: &str) -> Option<Table<'a>> {
+        let value = self.value(word)?;
+        let fields = value.get_ref().as_table();
+        let said = self.said(word, value, fields, "a table")?;
+        Some(Table { at: said.at, fields: said.value, log: self.log })
+    }
+
+    fn as_table(&self, word: &str, value: &'a Value<'a>, words: &[&str]) -> Option<Table<'a>> {
+        let said = self.said(word, value, value.get_ref().as_table(), "a table")?;
+        Some(Table::open(&said.at.source, said.at.span.clone(), said.value, words, self.log))
+    }
+
+    fn text_of(&self, word: &str, value: &Value<'_>) -> Option<Said<String>> {
+        let text = value.get_ref().as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_string);
+        self.said(word, value, text, "a text between quotes")
+    }
+
+    fn said<T>(&self, word: &str, value: &Value<'_>, got: Option<T>, want: &str) -> Option<Said<T>> {
+        if got.is_none() {
+            self.wrong(word, value, want);
+        }
+        got.map(|value_| Said { value: value_, at: self.place(value.span()) })
+    }
+
+    fn wrong(&self, word: &str, value: &Value<'_>, want: &str) {
+        self.log.error(&self.place(value.span()), format!("`{word}` wants {want}"));
+    }
+
+    fn value(&self, word: &str) -> Option<&'a Value<'a>> {
+        self.fields.get(word)
+    }
+
+    fn place(&self, span: std::ops::Range<usize>) -> At {
+        At { source: self.at.source.clone(), span }
+    }
+}
+
+/// An entry of a list that is short (a text) or full (a table).
+pub enum Mixed<'a> {
+    Text(Said<String>),
+    Table(Table<'a>),
+}
+
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// A date as a plan says it, before the plan's time zone is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Moment {
+    Local(DateTime),
+    Exact(Timestamp),
+}
+
+impl Moment {
+    /// None for a date that no calendar has.
+    pub fn from_toml(said: &Datetime) -> Option<Moment> {
+        let date = said.date.as_ref()?;
+        let date =
+            Date::new(i16::try_from(date.year).ok()?, i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?).ok()?;
+        let time = said.time.as_ref().map_or(Some(Time::midnight()), |t| {
+            let part = |n: u8| i8::try_from(n).ok();
+            Time::new(part(t.hour)?, part(t.minute)?, part(t.second.unwrap_or(0))?, 0).ok()
+        })?;
+        let local = date.to_datetime(time);
+        match said.offset {
+            None => Some(Moment::Local(local)),
+            Some(TomlOffset::Z) => Offset::UTC.to_timestamp(local).ok().map(Moment::Exact),
+            Some(TomlOffset::Custom { minutes }) => {
+                let offset = Offset::from_seconds(i32::from(minutes) * 60).ok()?;
+                offset.to_timestamp(local).ok().map(Moment::Exact)
+            }
+        }
+    }
+
+    /// The moment in time: a local one is read in `zone`.
+    pub fn resolve(self, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            Moment::Exact(at) => Some(at),
+            Moment::Local(local) => zone.to_timestamp(local).ok(),
+        }
+    }
+
+    fn date(self) -> Option<Date> {
+        match self {
+            Moment::Local(local) if local.time() == Time::midnight() => Some(local.date()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What the notices' words mean: the usual steps of each mode, before and after its dates.
+
+use super::{Mode, Phase, Step, Target};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a line's words come to, whichever table said them.
+#[derive(Debug)]
+pub struct Settings {
+    pub mode: Mode,
+    pub queue: Arc<str>,
+    pub high: bool,
+    /// Whom the number itself rings: its own seats, its owner's route.
+    pub targets: Vec<Target>,
+    pub ring: Duration,
+    /// A parallel number's seats stayed in the department.
+    pub kept: bool,
+    /// False for a number that nobody ever answered here.
+    pub opened: bool,
+    /// Whether targets were named, rather than taken to be the number itself.
+    pub routed: bool,
+    pub connect_prompt: Option<Arc<str>>,
+    pub announce_only_prompt: Option<Arc<str>>,
+    /// The caller is answered before the first prompt.
+    pub answer_at_once: bool,
+}
+
+/// Number changed (Q.850 cause 22): the caller heard which to dial instead, and pays nothing.
+const CHANGED: Step = Step::Reject { status: 410, q850: 22 };
+/// Unallocated number (Q.850 cause 1).
+pub const UNALLOCATED: Step = Step::Reject { status: 404, q850: 1 };
+
+/// The steps of a line at one time. `None`: the mode is in force.
+pub fn usual(s: &Settings, phase: Option<Phase>) -> Vec<Step> {
+    match phase {
+        Some(Phase::NotYet) => vec![s.ring()],
+        Some(Phase::AnnounceAndConnect) => s.announced(&s.connect_prompt, s.answer_at_once, s.queued()),
+        Some(Phase::AnnounceOnly) => s.announced(&s.announce_only_prompt, false, CHANGED),
+        Some(Phase::Released) => vec![UNALLOCATED],
+        None => in_force(s),
+    }
+}
+
+fn in_force(s: &Settings) -> Vec<Step> {
+    match s.mode {
+        _ if !s.opened => vec![UNALLOCATED],
+        Mode::Front | Mode::Merged => vec![s.queued()],
+        Mode::Parallel if s.kept => vec![s.ring(), s.queued()],
+        Mode::Parallel => vec![s.queued()],
+        Mode::RemoteSeats => vec![s.ring(), s.queued()],
+        Mode::SubCenter | Mode::Linked | Mode::Emergency | Mode::Platform => vec![s.ring()],
+        Mode::Guided if s.routed => vec![s.ring()],
+        Mode::Guided | Mode::Unknown => vec![UNALLOCATED],
+    }
+}
+
+impl Settings {
+    fn ring(&self) -> Step {
+        Step::Ring { targets: self.targets.clone(), timeout: self.ring }
+    }
+
+    fn queued(&self) -> Step {
+        Step::Queue { queue: self.queue.clone(), high: self.high }
+    }
+
+    fn announced(&self, prompt: &Option<Arc<str>>, answered: bool, then: Step) -> Vec<Step> {
+        let announce = prompt.iter().map(|p| Step::Announce { prompt: p.clone(), answered });
+        announce.chain([then]).collect()
+    }
+}
