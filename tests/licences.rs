@@ -1,5 +1,7 @@
 //! Every package that the program is built from may be used under a licence of the list. Works offline.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use serde_json::Value;
 use spdx::{Expression, ParseMode};
 use std::collections::BTreeSet;

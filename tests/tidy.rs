@@ -1,6 +1,8 @@
 //! The shape of the source, held by a test: which room may name which, what only the impure rooms may touch, and how
 //! long files and functions may be. It reads the text as rustfmt leaves it; it needs no compiler.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -3,5 +3,8 @@
 // Here, and only here, the machine is asked for time and randomness.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod clock;
 pub mod config;
+pub mod inbox;
 pub mod network;
+pub mod udp;

@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn defaults_name_every_key_and_no_other() {
         let config = merge("", &[]).unwrap();
-        let mut written = toml::Value::try_from(&config).unwrap();
+        let written = toml::Value::try_from(&config).unwrap();
         let read: toml::Value = toml::from_str(DEFAULTS).unwrap();
         // Equal up to spelling of durations: compare the keys.
         fn keys(value: &toml::Value, path: &str, all: &mut Vec<String>) {
@@ -190,7 +190,7 @@ mod tests {
             }
         }
         let (mut a, mut b) = (Vec::new(), Vec::new());
-        keys(&mut written, "", &mut a);
+        keys(&written, "", &mut a);
         keys(&read, "", &mut b);
         a.sort();
         b.sort();

@@ -1,0 +1,136 @@
+//! The way into the switch thread from every other thread: a bounded channel and an eventfd that wakes the sleeper.
+
+use crate::switch::Input;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The part of the channel that traffic from outside may fill; the rest is for media, journal and commands.
+const OUTSIDE_SHARE: (usize, usize) = (3, 4);
+
+/// The sending end; cheap to clone.
+#[derive(Clone)]
+pub struct Inbox {
+    sender: Sender<Input>,
+    bell: Arc<Bell>,
+}
+
+/// The switch thread's end.
+pub struct Outlet {
+    receiver: Receiver<Input>,
+    bell: Arc<Bell>,
+}
+
+struct Bell {
+    wake: EventFd,
+    /// Only a sleeper needs the bell: a system call saved for each input that meets the thread at work.
+    asleep: AtomicBool,
+    shed: AtomicU64,
+}
+
+pub fn inbox(capacity: usize) -> io::Result<(Inbox, Outlet)> {
+    let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+    let bell = Arc::new(Bell { wake, asleep: AtomicBool::new(false), shed: AtomicU64::new(0) });
+    let (sender, receiver) = bounded(capacity);
+    Ok((Inbox { sender, bell: bell.clone() }, Outlet { receiver, bell }))
+}
+
+impl Inbox {
+    /// What must arrive: waits while the channel is full. False when the switch is gone.
+    pub fn send(&self, input: Input) -> bool {
+        let sent = self.sender.send(input).is_ok();
+        self.bell.ring();
+        sent
+    }
+
+    /// What may be dropped under load, as a datagram may: refused when outside traffic has filled its share.
+    pub fn offer(&self, input: Input) -> bool {
+        let capacity = self.sender.capacity().unwrap_or(usize::MAX);
+        let room = self.sender.len() < capacity / OUTSIDE_SHARE.1 * OUTSIDE_SHARE.0;
+        let sent = room && self.sender.try_send(input).is_ok();
+        if sent {
+            self.bell.ring();
+        } else {
+            self.bell.shed.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    pub fn len(&self) -> usize {
+        self.sender.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sender.is_empty()
+    }
+
+    /// How many inputs were refused so far.
+    pub fn shed(&self) -> u64 {
+        self.bell.shed.load(Ordering::Relaxed)
+    }
+}
+
+impl Outlet {
+    pub fn take(&self) -> Option<Input> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Says that the thread is about to sleep. False when something came in the meantime: do not sleep.
+    pub fn may_sleep(&self) -> bool {
+        self.bell.asleep.store(true, Ordering::SeqCst);
+        let empty = self.receiver.is_empty();
+        if !empty {
+            self.bell.asleep.store(false, Ordering::SeqCst);
+        }
+        empty
+    }
+
+    pub fn awake(&self) {
+        self.bell.asleep.store(false, Ordering::SeqCst);
+        // Reading resets the counter; "nothing there" is no error.
+        let _ = self.bell.wake.read();
+    }
+
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.bell.wake.as_fd()
+    }
+}
+
+impl Bell {
+    fn ring(&self) {
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            // Fails only when the counter is full, and then the sleeper is awake anyway.
+            let _ = self.wake.write(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outside_traffic_leaves_room_for_the_rest() {
+        let (inbox, outlet) = inbox(8).unwrap();
+        let offered = (0..8).filter(|_| inbox.offer(Input::Drain)).count();
+        assert_eq!((offered, inbox.shed()), (6, 2));
+        assert!(inbox.send(Input::Drain) && inbox.send(Input::Drain));
+        assert_eq!(std::iter::from_fn(|| outlet.take()).count(), 8);
+        assert!(inbox.offer(Input::Drain));
+    }
+
+    #[test]
+    fn a_sleeper_is_woken_and_no_one_sleeps_over_an_input() {
+        let (inbox, outlet) = inbox(8).unwrap();
+        assert!(outlet.may_sleep());
+        assert_eq!(outlet.bell.wake.read().ok(), None);
+        inbox.send(Input::Drain);
+        assert_eq!(outlet.bell.wake.read().ok(), Some(1));
+        assert!(!outlet.may_sleep());
+        inbox.send(Input::Drain);
+        assert_eq!(outlet.bell.wake.read().ok(), None, "awake: the bell stays silent");
+    }
+}
