@@ -1,3 +1,4 @@
+use crate::sip::text::{is_token, number};
 use crate::sip::{CSeq, NameAddr, Via};
 use bytes::Bytes;
 
@@ -46,8 +47,104 @@ pub enum Name {
     Event,
     SubscriptionState,
     CallInfo,
+    ContentEncoding,
+    Subject,
     XHotlineCallId,
+    /// As written; looking one up is case-sensitive, so a header that we read gets a variant of its own.
     Other(Bytes),
+}
+
+/// Names as we print them with their compact forms, the most frequent first.
+static NAMES: [(Name, &str, u8); 46] = [
+    (Name::Via, "Via", b'v'),
+    (Name::From, "From", b'f'),
+    (Name::To, "To", b't'),
+    (Name::CallId, "Call-ID", b'i'),
+    (Name::CSeq, "CSeq", 0),
+    (Name::Contact, "Contact", b'm'),
+    (Name::MaxForwards, "Max-Forwards", 0),
+    (Name::ContentLength, "Content-Length", b'l'),
+    (Name::ContentType, "Content-Type", b'c'),
+    (Name::Allow, "Allow", 0),
+    (Name::Supported, "Supported", b'k'),
+    (Name::UserAgent, "User-Agent", 0),
+    (Name::Route, "Route", 0),
+    (Name::RecordRoute, "Record-Route", 0),
+    (Name::PAssertedIdentity, "P-Asserted-Identity", 0),
+    (Name::Require, "Require", 0),
+    (Name::SessionExpires, "Session-Expires", b'x'),
+    (Name::MinSe, "Min-SE", 0),
+    (Name::PEarlyMedia, "P-Early-Media", 0),
+    (Name::Accept, "Accept", 0),
+    (Name::Expires, "Expires", 0),
+    (Name::Server, "Server", 0),
+    (Name::RSeq, "RSeq", 0),
+    (Name::RAck, "RAck", 0),
+    (Name::Reason, "Reason", 0),
+    (Name::HistoryInfo, "History-Info", 0),
+    (Name::Diversion, "Diversion", 0),
+    (Name::Privacy, "Privacy", 0),
+    (Name::PPreferredIdentity, "P-Preferred-Identity", 0),
+    (Name::ProxyRequire, "Proxy-Require", 0),
+    (Name::Unsupported, "Unsupported", 0),
+    (Name::RetryAfter, "Retry-After", 0),
+    (Name::Date, "Date", 0),
+    (Name::Timestamp, "Timestamp", 0),
+    (Name::Warning, "Warning", 0),
+    (Name::ReferTo, "Refer-To", b'r'),
+    (Name::ReferredBy, "Referred-By", b'b'),
+    (Name::Replaces, "Replaces", 0),
+    (Name::Event, "Event", b'o'),
+    (Name::SubscriptionState, "Subscription-State", 0),
+    (Name::CallInfo, "Call-Info", 0),
+    (Name::ContentEncoding, "Content-Encoding", b'e'),
+    (Name::Subject, "Subject", b's'),
+    (Name::XHotlineCallId, "X-Hotline-Call-ID", 0),
+    (Name::Other(Bytes::from_static(b"Allow-Events")), "Allow-Events", b'u'),
+    (Name::Other(Bytes::from_static(b"Accept-Contact")), "Accept-Contact", b'a'),
+];
+
+impl Name {
+    /// The header that goes by this name; compares without case.
+    pub fn parse(name: &[u8]) -> Option<Name> {
+        let same = |long: &str, short: u8| match name {
+            [one] => one.to_ascii_lowercase() == short && short != 0,
+            _ => long.len() == name.len() && long.as_bytes().eq_ignore_ascii_case(name),
+        };
+        let known = NAMES.iter().find(|(_, long, short)| same(long, *short)).map(|(n, _, _)| n.clone());
+        known.or_else(|| is_token(name).then(|| Name::Other(Bytes::copy_from_slice(name))))
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        if let Name::Other(name) = self {
+            return name;
+        }
+        NAMES.iter().find(|(n, _, _)| n == self).map_or(b"", |(_, long, _)| long.as_bytes())
+    }
+
+    /// A header whose comma list is split into one header for each element.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(
+            self,
+            Name::Via
+                | Name::Route
+                | Name::RecordRoute
+                | Name::Contact
+                | Name::PAssertedIdentity
+                | Name::PPreferredIdentity
+                | Name::HistoryInfo
+                | Name::Diversion
+                | Name::Reason
+        )
+    }
+
+    /// A header that may stand only once (RFC 3261 §7.3.1).
+    pub(super) fn is_single(&self) -> bool {
+        matches!(
+            self,
+            Name::From | Name::To | Name::CallId | Name::CSeq | Name::MaxForwards | Name::ContentLength | Name::ContentType
+        )
+    }
 }
 
 /// One header value. A comma list of a header that is a list (RFC 3261 §7.3.1) arrives as one `Header` per element.
@@ -128,6 +225,6 @@ impl Headers {
     }
 
     pub fn max_forwards(&self) -> Option<u8> {
-        std::str::from_utf8(self.get(&Name::MaxForwards)?).ok()?.parse().ok()
+        number(self.get(&Name::MaxForwards)?)
     }
 }

@@ -1,4 +1,4 @@
-use crate::sip::{Headers, Method, Status, Uri};
+use crate::sip::{Headers, Method, Name, NameAddr, Status, Uri};
 use bytes::Bytes;
 
 /// A SIP message, received or to be sent (RFC 3261 §7).
@@ -34,8 +34,28 @@ impl Message {
     }
 
     /// The message on the wire. Content-Length is written from the body, whatever the headers say.
+    ///
+    /// Whatever a value holds, it stays within its line: a CR, LF or NUL that somebody put there leaves as a space.
     pub fn to_bytes(&self) -> Bytes {
-        todo!()
+        let mut out = Vec::with_capacity(1024);
+        let (headers, body) = match self {
+            Message::Request(r) => {
+                line(&mut out, &[r.method.as_bytes(), b" ", r.uri.to_string().as_bytes(), b" SIP/2.0"]);
+                (&r.headers, &r.body)
+            }
+            Message::Response(r) => {
+                let phrase = if r.reason.is_empty() { r.status.reason().as_bytes() } else { &r.reason };
+                line(&mut out, &[b"SIP/2.0 ", r.status.0.to_string().as_bytes(), b" ", phrase]);
+                (&r.headers, &r.body)
+            }
+        };
+        for header in headers.0.iter().filter(|h| h.name != Name::ContentLength) {
+            line(&mut out, &[header.name.as_bytes(), b": ", &header.value]);
+        }
+        line(&mut out, &[b"Content-Length: ", body.len().to_string().as_bytes()]);
+        line(&mut out, &[]);
+        out.extend_from_slice(body);
+        out.into()
     }
 }
 
@@ -48,22 +68,45 @@ impl Request {
     /// A response to this request with the headers that RFC 3261 §8.2.6.2 copies: all Via, From, To (with `to_tag`
     /// added where the request has none and a tag is given), Call-ID, CSeq, and Record-Route (§12.1.1) and Timestamp.
     pub fn reply(&self, status: Status, to_tag: Option<&str>) -> Response {
-        let _ = (status, to_tag);
-        todo!()
+        answer(&self.headers, status, to_tag)
     }
 
     /// Sets the body and its Content-Type.
     pub fn with_body(mut self, content_type: &'static str, body: Bytes) -> Request {
-        self.headers.set(crate::sip::Name::ContentType, content_type);
+        self.headers.set(Name::ContentType, content_type);
         self.body = body;
         self
     }
 }
 
+/// A response to whatever had these headers.
+pub(super) fn answer(headers: &Headers, status: Status, to_tag: Option<&str>) -> Response {
+    const COPIED: [Name; 7] = [Name::Via, Name::RecordRoute, Name::From, Name::To, Name::CallId, Name::CSeq, Name::Timestamp];
+    let mut copy = Headers(headers.0.iter().filter(|h| COPIED.contains(&h.name)).cloned().collect());
+    for to in copy.0.iter_mut().filter(|h| h.name == Name::To) {
+        if let Some(tag) = to_tag.filter(|_| NameAddr::parse(&to.value).is_some_and(|n| n.tag().is_none())) {
+            to.value = [&to.value[..], b";tag=", tag.as_bytes()].concat().into();
+        }
+    }
+    Response { status, reason: Bytes::new(), headers: copy, body: Bytes::new() }
+}
+
+/// Writes one line of the head.
+fn line(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    let begin = out.len();
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+    for b in &mut out[begin..] {
+        if matches!(b, b'\r' | b'\n' | 0) {
+            *b = b' ';
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 impl Response {
     /// Sets the body and its Content-Type.
     pub fn with_body(mut self, content_type: &'static str, body: Bytes) -> Response {
-        self.headers.set(crate::sip::Name::ContentType, content_type);
+        self.headers.set(Name::ContentType, content_type);
         self.body = body;
         self
     }

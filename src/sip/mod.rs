@@ -9,14 +9,18 @@ mod method;
 mod parse;
 mod sdp;
 mod status;
+mod text;
 mod uri;
 mod value;
 
 pub use header::{Header, Headers, Name};
 pub use message::{Message, Request, Response};
 pub use method::Method;
-pub use parse::{MAX_MESSAGE, ParseError};
+pub use parse::{MAX_HEADERS, MAX_LINE, MAX_MESSAGE, ParseError};
 pub use sdp::{Codec, Direction, Payload, Sdp, SdpError};
 pub use status::Status;
 pub use uri::{Host, Scheme, Uri};
 pub use value::{CSeq, NameAddr, Params, Via};
+
+#[cfg(test)]
+mod tests;

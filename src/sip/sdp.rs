@@ -1,5 +1,9 @@
+//! Session descriptions over the `sdp-types` crate, which parses and writes the lines; what they mean to us is here.
+
+use crate::sip::text::number;
 use bytes::Bytes;
-use std::net::SocketAddr;
+use sdp_types::{Attribute, Connection, Media, Origin, Session};
+use std::net::{IpAddr, SocketAddr};
 
 /// What we relay or transcode today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,14 +64,324 @@ pub enum SdpError {
     NothingUsable,
 }
 
+/// More m-lines than this are not a call.
+const MAX_M_LINES: usize = 16;
+
 impl Sdp {
     pub fn parse(body: &[u8]) -> Result<Sdp, SdpError> {
-        let _ = body;
-        todo!()
+        let session = Session::parse(&readable(body)).map_err(|_| SdpError::Malformed)?;
+        if session.medias.len() > MAX_M_LINES {
+            return Err(SdpError::Malformed);
+        }
+        let m_lines = session.medias.iter().map(m_line).collect();
+        let (audio_index, audio) = choose(&session).ok_or(SdpError::NothingUsable)?;
+        let rtp = SocketAddr::new(address(&session, audio)?, audio.port);
+        Ok(Sdp {
+            session: origin(body),
+            rtp,
+            rtcp: rtcp(audio, rtp),
+            rtcp_mux: audio.has_attribute("rtcp-mux"),
+            payloads: payloads(audio),
+            telephone_event: telephone_event(audio),
+            ptime: ptime(audio),
+            direction: direction(&audio.attributes).or_else(|| direction(&session.attributes)).unwrap_or(Direction::SendRecv),
+            m_lines,
+            audio_index,
+        })
     }
 
     /// As application/sdp. `m_lines` other than the audio stream are written refused.
     pub fn to_bytes(&self) -> Bytes {
-        todo!()
+        let (id, version) = self.session;
+        let ip = self.rtp.ip();
+        let mut session = Session::new(Origin::with_ip_addr(id, version, ip), "-");
+        session.connection = Some(Connection::from_ip_addr(ip));
+        let audio = self.m_lines.get(self.audio_index).map_or("audio 0 RTP/AVP 0", String::as_str);
+        for (i, line) in self.m_lines.iter().enumerate() {
+            session.medias.push(if i == self.audio_index { self.audio(audio) } else { media(line) });
+        }
+        if self.audio_index >= self.m_lines.len() {
+            session.medias.push(self.audio(audio));
+        }
+        let mut out = Vec::with_capacity(512);
+        // Writing to a Vec does not fail.
+        let _ = session.write(&mut out);
+        out.into()
+    }
+
+    /// The audio stream, over the profile that the offer's m-line names.
+    fn audio(&self, m_line: &str) -> Media {
+        let mut audio = media(m_line);
+        audio.port = self.rtp.port();
+        let types = self.payloads.iter().map(|p| p.payload_type).chain(self.telephone_event);
+        let list = types.map(|t| t.to_string()).collect::<Vec<_>>().join(" ");
+        if !list.is_empty() {
+            audio.fmt = list;
+        }
+        let mut add = |name: &str, value: Option<String>| {
+            audio.attributes.push(Attribute { attribute: name.to_owned(), value });
+        };
+        for p in &self.payloads {
+            add("rtpmap", Some(format!("{} {}/8000", p.payload_type, p.codec.name())));
+        }
+        if let Some(t) = self.telephone_event {
+            add("rtpmap", Some(format!("{t} telephone-event/8000")));
+            add("fmtp", Some(format!("{t} 0-15")));
+        }
+        add("ptime", Some(self.ptime.to_string()));
+        add(self.direction.name(), None);
+        if let Some(rtcp) = self.rtcp {
+            let kind = if rtcp.is_ipv4() { "IP4" } else { "IP6" };
+            add("rtcp", Some(format!("{} IN {kind} {}", rtcp.port(), rtcp.ip())));
+        }
+        if self.rtcp_mux {
+            add("rtcp-mux", None);
+        }
+        audio
+    }
+}
+
+impl Codec {
+    const ALL: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+
+    /// The encoding name of a=rtpmap (RFC 3551 §6).
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::Pcma => "PCMA",
+            Codec::Pcmu => "PCMU",
+        }
+    }
+
+    /// The static payload type (RFC 3551 §6).
+    pub fn payload_type(self) -> u8 {
+        match self {
+            Codec::Pcma => 8,
+            Codec::Pcmu => 0,
+        }
+    }
+}
+
+impl Direction {
+    const ALL: [Direction; 4] = [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
+}
+
+/// The lines that we read: v=, c=, m=, a=, in well-formed text. `sdp-types` reads those strictly enough; about the others
+/// (a GBK session name, bandwidth in decimals, a version beyond 64 bits, trailing garbage) it is stricter than phones are.
+fn readable(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len());
+    for line in body.split(|b| *b == b'\n') {
+        let Ok(line) = std::str::from_utf8(line.trim_ascii()) else { continue };
+        if line.contains(['\r', '\0']) {
+            continue;
+        }
+        match line.as_bytes() {
+            [b'v' | b'a', b'=', ..] => out.extend_from_slice(line.as_bytes()),
+            [b'c' | b'm', b'=', ..] => {
+                out.extend_from_slice(line.split_ascii_whitespace().collect::<Vec<_>>().join(" ").as_bytes())
+            }
+            _ => continue,
+        }
+        out.push(b'\n');
+    }
+    out
+}
+
+/// Session id and version of o=; 0 where they are no numbers.
+fn origin(body: &[u8]) -> (u64, u64) {
+    let line = body.split(|b| *b == b'\n').find_map(|l| l.strip_prefix(b"o=")).unwrap_or_default();
+    let mut fields = line.split(u8::is_ascii_whitespace).filter(|f| !f.is_empty()).skip(1).map(|f| number(f).unwrap_or(0));
+    (fields.next().unwrap_or(0), fields.next().unwrap_or(0))
+}
+
+/// The first audio stream that we can take; else the first that is refused, as an answer may say.
+fn choose(session: &Session) -> Option<(usize, &Media)> {
+    let audio = |m: &Media| m.media.eq_ignore_ascii_case("audio") && (m.proto == "RTP/AVP" || m.proto == "RTP/AVPF");
+    let mut streams = session.medias.iter().enumerate().filter(|(_, m)| audio(m));
+    let usable = streams.clone().find(|(_, m)| m.port != 0 && !payloads(m).is_empty());
+    usable.or_else(|| streams.find(|(_, m)| m.port == 0))
+}
+
+/// The stream's own c= before the session's (RFC 8866 §5.7). Names are not looked up, groups not joined.
+fn address(session: &Session, audio: &Media) -> Result<IpAddr, SdpError> {
+    let connection = audio.connections.first().or(session.connection.as_ref()).ok_or(SdpError::Malformed)?;
+    let ip: IpAddr = connection.connection_address.parse().map_err(|_| SdpError::NothingUsable)?;
+    if ip.is_multicast() { Err(SdpError::NothingUsable) } else { Ok(ip) }
+}
+
+/// `a=rtcp:port` or `a=rtcp:port IN IP4 address` (RFC 3605 §2.1).
+fn rtcp(audio: &Media, rtp: SocketAddr) -> Option<SocketAddr> {
+    let mut fields = audio.get_first_attribute_value("rtcp")??.split_ascii_whitespace();
+    let port = number(fields.next()?.as_bytes())?;
+    let ip = fields.nth(2).and_then(|ip| ip.parse().ok()).unwrap_or(rtp.ip());
+    Some(SocketAddr::new(ip, port))
+}
+
+fn formats(audio: &Media) -> impl Iterator<Item = u8> {
+    audio.fmt.split_ascii_whitespace().filter_map(|t| number(t.as_bytes())).filter(|t: &u8| *t < 128)
+}
+
+/// What a=rtpmap says of a payload type.
+fn rtpmap(audio: &Media, payload_type: u8) -> Option<&str> {
+    let maps = audio.attributes.iter().filter(|a| a.attribute == "rtpmap").filter_map(|a| a.value.as_deref());
+    let mut named = maps.filter_map(|v| v.trim().split_once(' '));
+    named.find(|(t, _)| number(t.as_bytes()) == Some(payload_type)).map(|(_, encoding)| encoding.trim())
+}
+
+fn payloads(audio: &Media) -> Vec<Payload> {
+    let mut found: Vec<Payload> = Vec::new();
+    for payload_type in formats(audio) {
+        let codec = Codec::ALL.into_iter().find(|c| match rtpmap(audio, payload_type) {
+            Some(encoding) => is_encoding(encoding, c.name()),
+            None => c.payload_type() == payload_type,
+        });
+        if let Some(codec) = codec.filter(|c| found.iter().all(|p| p.codec != *c)) {
+            found.push(Payload { codec, payload_type });
+        }
+    }
+    found
+}
+
+/// Only at 8000 Hz: the clock must be that of the speech it stands among (RFC 4733 §2.1).
+fn telephone_event(audio: &Media) -> Option<u8> {
+    formats(audio).find(|t| rtpmap(audio, *t).is_some_and(|e| is_encoding(e, "telephone-event")))
+}
+
+/// `PCMA/8000` or `PCMA/8000/1`, in any case.
+fn is_encoding(text: &str, name: &str) -> bool {
+    let mut parts = text.split('/').map(str::trim);
+    parts.next().is_some_and(|n| n.eq_ignore_ascii_case(name))
+        && parts.next() == Some("8000")
+        && parts.next().is_none_or(|channels| channels == "1")
+}
+
+fn ptime(audio: &Media) -> u8 {
+    let read = |name| audio.get_first_attribute_value(name)??.trim().parse().ok().filter(|ms: &u8| *ms > 0);
+    let ptime = read("ptime").unwrap_or(20);
+    read("maxptime").map_or(ptime, |max| max.min(ptime))
+}
+
+fn direction(attributes: &[Attribute]) -> Option<Direction> {
+    attributes.iter().find_map(|a| Direction::ALL.into_iter().find(|d| d.name() == a.attribute))
+}
+
+fn m_line(m: &Media) -> String {
+    format!("{} {} {} {}", m.media, m.port, m.proto, m.fmt)
+}
+
+/// An m-line as [`Sdp::m_lines`] keeps it, refused (RFC 3264 §6).
+fn media(line: &str) -> Media {
+    let mut fields = line.splitn(4, ' ').map(str::to_owned);
+    let mut next = |default: &str| fields.next().unwrap_or_else(|| default.to_owned());
+    let (media, _, proto, fmt) = (next("audio"), next("0"), next("RTP/AVP"), next("0"));
+    Media {
+        media,
+        port: 0,
+        num_ports: None,
+        proto,
+        fmt,
+        media_title: None,
+        connections: vec![],
+        bandwidths: vec![],
+        key: None,
+        attributes: vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &str = "v=0\r\no=- 20 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n\
+        m=audio 40000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+        a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+
+    fn parse(text: &str) -> Sdp {
+        Sdp::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_offer_is_read_and_written() {
+        let sdp = parse(OFFER);
+        let payload = |codec, payload_type| Payload { codec, payload_type };
+        assert_eq!(sdp.payloads, [payload(Codec::Pcma, 8), payload(Codec::Pcmu, 0)]);
+        assert_eq!((sdp.session, sdp.rtp, sdp.rtcp), ((20, 1), "192.0.2.7:40000".parse().unwrap(), None));
+        assert_eq!((sdp.telephone_event, sdp.ptime, sdp.direction), (Some(101), 20, Direction::SendRecv));
+        assert_eq!(sdp.to_bytes(), OFFER);
+    }
+
+    #[test]
+    fn what_carriers_write_is_taken() {
+        let plain = parse("v=0\nm=audio 4000 RTP/AVP 18 8 0\nc=IN IP4 192.0.2.7\n");
+        assert_eq!(plain.payloads.iter().map(|p| p.payload_type).collect::<Vec<_>>(), [8, 0]);
+        assert_eq!((plain.ptime, plain.direction, plain.telephone_event), (20, Direction::SendRecv, None));
+
+        let odd = OFFER.replace("s=-", "s=\u{FFFD}").replace("o=- 20 1", "o=HuaweiUAC 99999999999999999999999 x");
+        let odd =
+            [odd.replace("m=audio ", "b=AS:64.5\r\nm=audio  ").as_bytes(), b"s=\xD5\x5C\r\ntrailing garbage\r\n\0\0"].concat();
+        assert_eq!(Sdp::parse(&odd).unwrap().session, (0, 0));
+
+        let session_level = parse(&OFFER.replace("t=0 0", "a=sendonly\r\nt=0 0").replace("a=sendrecv\r\n", ""));
+        assert_eq!(session_level.direction, Direction::SendOnly);
+        assert_eq!(parse(&OFFER.replace("RTP/AVP", "RTP/AVPF")).payloads.len(), 2);
+        assert_eq!(parse(&OFFER.replace("telephone-event/8000", "Telephone-Event/16000")).telephone_event, None);
+        assert_eq!(parse(&OFFER.replace("IN IP4 192.0.2.7", "IN IP6 2001:db8::7")).rtp, "[2001:db8::7]:40000".parse().unwrap());
+        assert_eq!(parse(&OFFER.replace("a=ptime:20", "a=ptime:60\r\na=maxptime:30")).ptime, 30);
+        assert_eq!(
+            parse(&OFFER.replace("8 0 101", "97 8 101").replace("rtpmap:0 PCMU", "rtpmap:97 pcmu")).payloads[0].payload_type,
+            97
+        );
+    }
+
+    #[test]
+    fn rtcp_goes_where_the_attribute_says() {
+        let with = |a: &str| parse(&OFFER.replace("a=sendrecv", a));
+        assert_eq!(with("a=rtcp:40009").rtcp, Some("192.0.2.7:40009".parse().unwrap()));
+        assert_eq!(with("a=rtcp:40009 IN IP4 192.0.2.8").rtcp, Some("192.0.2.8:40009".parse().unwrap()));
+        assert_eq!(with("a=rtcp:x").rtcp, None);
+        let mux = with("a=rtcp-mux");
+        assert!(mux.rtcp_mux);
+        assert_eq!(parse(std::str::from_utf8(&mux.to_bytes()).unwrap()), mux);
+    }
+
+    #[test]
+    fn an_answer_has_the_shape_of_the_offer() {
+        let offer =
+            OFFER.replace("m=audio", "m=video 5000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\nm=audio 0 RTP/AVP 8\r\nm=audio");
+        let offer = parse(&(offer + "m=image 6000 udptl t38\r\n"));
+        assert_eq!((offer.audio_index, offer.m_lines.len(), offer.rtp.port()), (2, 4, 40000));
+        let answer = Sdp { rtp: "192.0.2.1:20000".parse().unwrap(), payloads: offer.payloads[..1].to_vec(), ..offer };
+        let text = String::from_utf8(answer.to_bytes().to_vec()).unwrap();
+        let lines: Vec<_> = text.lines().filter(|l| l.starts_with("m=")).collect();
+        assert_eq!(lines, ["m=video 0 RTP/AVP 96", "m=audio 0 RTP/AVP 8", "m=audio 20000 RTP/AVP 8 101", "m=image 0 udptl t38"]);
+    }
+
+    #[test]
+    fn hold_and_refusal_are_told_apart() {
+        assert!(parse(&OFFER.replace("c=IN IP4 192.0.2.7", "c=IN IP4 0.0.0.0")).rtp.ip().is_unspecified());
+        assert_eq!(parse(&OFFER.replace("audio 40000", "audio 0")).rtp.port(), 0);
+        assert_eq!(parse(&OFFER.replace("a=sendrecv", "a=inactive")).direction, Direction::Inactive);
+    }
+
+    #[test]
+    fn what_we_cannot_serve_is_refused() {
+        let error = |text: &str| Sdp::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(error(&OFFER.replace("RTP/AVP", "RTP/SAVP")), SdpError::NothingUsable);
+        assert_eq!(error(&OFFER.replace("8 0 101", "18 101")), SdpError::NothingUsable);
+        assert_eq!(error(&OFFER.replace("192.0.2.7", "phone.example")), SdpError::NothingUsable);
+        assert_eq!(error(&OFFER.replace("192.0.2.7", "224.2.1.1")), SdpError::NothingUsable);
+        assert_eq!(error("v=0\r\n"), SdpError::NothingUsable);
+        assert_eq!(error(&OFFER.replace("c=IN IP4 192.0.2.7\r\n", "")), SdpError::Malformed);
+        assert_eq!(error(&OFFER.replace("40000", "400000")), SdpError::Malformed);
+        assert_eq!(error("hello"), SdpError::Malformed);
+        assert_eq!(error(&(OFFER.to_owned() + &"m=audio 1 RTP/AVP 8\r\n".repeat(16))), SdpError::Malformed);
     }
 }

@@ -1,12 +1,25 @@
 use crate::sip::Params;
+use crate::sip::text::{lossy, number, unescape, write_escaped};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Characters that stand unescaped, beside the unreserved ones, in a user part, a parameter and the headers part
+/// (RFC 3261 §25.1).
+const USER: &[u8] = b"&=+$,;?/";
+const PASSWORD: &[u8] = b"&=+$,";
+const PARAM: &[u8] = b"[]/:&+$";
+const HEADERS: &[u8] = b"[]/?:+$&=";
+/// In a tel number `#` is written escaped, as in a user part (RFC 3966 §3).
+const TEL: &[u8] = b"+";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     Sip,
     Sips,
     Tel,
+    /// One that we do not know: `user` holds the whole URI as written, nothing else is set. A request to it is
+    /// answered 416.
+    Other,
 }
 
 /// A host as written: a literal address (IPv6 without brackets here) or a name.
@@ -25,6 +38,7 @@ pub struct Uri {
     pub password: Option<String>,
     pub host: Host,
     pub port: Option<u16>,
+    /// As written: still percent-encoded.
     pub params: Params,
     /// The part after `?`, as written.
     pub headers: Option<String>,
@@ -33,26 +47,236 @@ pub struct Uri {
 impl Uri {
     /// Parses a URI that stands alone (a request URI, or what is between `<` and `>`).
     pub fn parse(text: &[u8]) -> Option<Uri> {
-        let _ = text;
-        todo!()
+        if text.iter().any(|b| *b <= b' ' || *b == 0x7F || b"<>\"".contains(b)) {
+            return None;
+        }
+        let colon = text.iter().position(|b| *b == b':')?;
+        let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
+        match scheme {
+            s if s.eq_ignore_ascii_case(b"sip") => sip(Scheme::Sip, rest),
+            s if s.eq_ignore_ascii_case(b"sips") => sip(Scheme::Sips, rest),
+            s if s.eq_ignore_ascii_case(b"tel") => tel(rest),
+            s if is_scheme(s) && !rest.is_empty() => Some(bare(Scheme::Other, Some(std::str::from_utf8(text).ok()?.to_owned()))),
+            _ => None,
+        }
     }
 
     /// `sip:user@host:port`; no user when empty.
     pub fn sip(user: &str, host: Host, port: Option<u16>) -> Uri {
         let user = if user.is_empty() { None } else { Some(user.to_owned()) };
-        Uri { scheme: Scheme::Sip, user, password: None, host, port, params: Params::default(), headers: None }
+        Uri { host, port, ..bare(Scheme::Sip, user) }
     }
 
-    /// Equality as RFC 3261 §19.1.4 defines it.
+    /// Equality as RFC 3261 §19.1.4 defines it; of tel URIs as RFC 3966 §4 does.
     pub fn equivalent(&self, other: &Uri) -> bool {
-        let _ = other;
-        todo!()
+        let same = |name: &str| match (self.params.get(name), other.params.get(name)) {
+            (Some(a), Some(b)) => unescaped_eq(a, b),
+            (None, None) => true,
+            _ => self.scheme != Scheme::Tel && !["user", "ttl", "method", "maddr", "transport"].contains(&lower(name).as_str()),
+        };
+        self.scheme == other.scheme
+            && self.number() == other.number()
+            && self.password == other.password
+            && self.host.equivalent(&other.host)
+            && self.port == other.port
+            && self.params.0.iter().chain(&other.params.0).all(|(name, _)| same(name))
+            && header_set(self) == header_set(other)
+    }
+
+    /// The user part; of a tel URI without visual separators.
+    fn number(&self) -> Option<String> {
+        let user = self.user.as_ref()?;
+        let tel = self.scheme == Scheme::Tel;
+        Some(
+            user.chars().filter(|c| !tel || !"-.()".contains(*c)).map(|c| if tel { c.to_ascii_lowercase() } else { c }).collect(),
+        )
+    }
+}
+
+impl Host {
+    /// A name, an IPv4 address or an IPv6 address in brackets.
+    pub fn parse(text: &[u8]) -> Option<Host> {
+        let text = std::str::from_utf8(text).ok()?;
+        if let Some(inner) = text.strip_prefix('[') {
+            return inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(|ip| Host::Ip(ip.into()));
+        }
+        if let Ok(ip) = text.parse::<Ipv4Addr>() {
+            return Some(Host::Ip(ip.into()));
+        }
+        let name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        name.then(|| Host::Name(text.to_owned()))
+    }
+
+    /// `host` or `host:port`, with white space around the colon (RFC 3261 §25.1, COLON).
+    pub fn parse_with_port(text: &[u8]) -> Option<(Host, Option<u16>)> {
+        let host_end = if text.first() == Some(&b'[') { text.iter().position(|b| *b == b']')? } else { 0 };
+        let Some(colon) = text[host_end..].iter().position(|b| *b == b':') else {
+            return Some((Host::parse(text.trim_ascii())?, None));
+        };
+        let (host, port) = text.split_at(host_end + colon);
+        Some((Host::parse(host.trim_ascii())?, Some(number(port[1..].trim_ascii())?)))
+    }
+
+    /// Names compare without case.
+    pub fn equivalent(&self, other: &Host) -> bool {
+        match (self, other) {
+            (Host::Name(a), Host::Name(b)) => a.eq_ignore_ascii_case(b),
+            (a, b) => a == b,
+        }
+    }
+}
+
+fn bare(scheme: Scheme, user: Option<String>) -> Uri {
+    let host = Host::Name(String::new());
+    Uri { scheme, user, password: None, host, port: None, params: Params::default(), headers: None }
+}
+
+fn sip(scheme: Scheme, text: &[u8]) -> Option<Uri> {
+    let (user, password, rest) = match text.iter().position(|b| *b == b'@') {
+        Some(at) => {
+            let (user, password) = userinfo(&text[..at])?;
+            (user, password, &text[at + 1..])
+        }
+        None => (None, None, text),
+    };
+    // A second @ would let two readers see two different hosts.
+    if rest.contains(&b'@') {
+        return None;
+    }
+    let (rest, headers) = match rest.iter().position(|b| *b == b'?') {
+        Some(at) => (&rest[..at], Some(raw(&rest[at + 1..])?)),
+        None => (rest, None),
+    };
+    let end = rest.iter().position(|b| *b == b';').unwrap_or(rest.len());
+    let (host, port) = Host::parse_with_port(&rest[..end])?;
+    Some(Uri { scheme, user, password, host, port, params: params(&rest[end..])?, headers })
+}
+
+/// `user` and `user:password`. An empty user, as some gateways write for a withheld number, counts as none.
+fn userinfo(text: &[u8]) -> Option<(Option<String>, Option<String>)> {
+    let (user, password) = match text.iter().position(|b| *b == b':') {
+        Some(at) => (&text[..at], Some(raw(&text[at + 1..])?)),
+        None => (text, None),
+    };
+    let user = if user.contains(&b'%') { lossy(&unescape(user)?) } else { lossy(user) };
+    if user.is_empty() { Some((None, None)) } else { Some((Some(user), password)) }
+}
+
+fn tel(text: &[u8]) -> Option<Uri> {
+    let end = text.iter().position(|b| *b == b';').unwrap_or(text.len());
+    let number = lossy(&unescape(&text[..end])?);
+    if !number.bytes().any(|b| b.is_ascii_hexdigit() || b"*#".contains(&b))
+        || !number.bytes().all(|b| b.is_ascii_hexdigit() || b"+*#-.()".contains(&b))
+    {
+        return None;
+    }
+    Some(Uri { params: params(&text[end..])?, ..bare(Scheme::Tel, Some(number)) })
+}
+
+/// URI parameters: no quotes, no white space, values as written.
+fn params(text: &[u8]) -> Option<Params> {
+    let mut params = Params::default();
+    for piece in text.split(|b| *b == b';').filter(|p| !p.is_empty()) {
+        let (name, value) = match piece.iter().position(|b| *b == b'=') {
+            Some(at) => (&piece[..at], Some(raw(&piece[at + 1..])?)),
+            None => (piece, None),
+        };
+        if name.is_empty() || params.0.len() == Params::MAX {
+            return None;
+        }
+        params.0.push((raw(name)?, value));
+    }
+    Some(params)
+}
+
+/// Text that stays percent-encoded; its escapes must be whole.
+fn raw(text: &[u8]) -> Option<String> {
+    if text.contains(&b'%') {
+        unescape(text)?;
+    }
+    Some(lossy(text))
+}
+
+fn is_scheme(text: &[u8]) -> bool {
+    text.first().is_some_and(u8::is_ascii_alphabetic) && text.iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b))
+}
+
+fn lower(text: &str) -> String {
+    text.to_ascii_lowercase()
+}
+
+fn unescaped_eq(a: &str, b: &str) -> bool {
+    match (unescape(a.as_bytes()), unescape(b.as_bytes())) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(&b),
+        _ => a.eq_ignore_ascii_case(b),
+    }
+}
+
+/// Header components of a URI, in any order.
+fn header_set(uri: &Uri) -> Vec<String> {
+    let mut set: Vec<String> = uri.headers.iter().flat_map(|h| h.split('&')).map(lower).collect();
+    set.sort();
+    set
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
+            Host::Ip(ip) => write!(f, "{ip}"),
+            Host::Name(name) => write_escaped(f, name, b"", false),
+        }
     }
 }
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        todo!()
+        let user = self.user.as_deref().unwrap_or_default();
+        match self.scheme {
+            Scheme::Other => return write_escaped(f, user, b"#;/?:@&=+$,[]", true),
+            Scheme::Tel => {
+                f.write_str("tel:")?;
+                write_escaped(f, user, TEL, false)?;
+            }
+            Scheme::Sip | Scheme::Sips => {
+                f.write_str(if self.scheme == Scheme::Sip { "sip:" } else { "sips:" })?;
+                self.write_userinfo(f, user)?;
+                write!(f, "{}", self.host)?;
+                if let Some(port) = self.port {
+                    write!(f, ":{port}")?;
+                }
+            }
+        }
+        self.write_tail(f)
+    }
+}
+
+impl Uri {
+    fn write_userinfo(&self, f: &mut fmt::Formatter<'_>, user: &str) -> fmt::Result {
+        if self.user.is_none() {
+            return Ok(());
+        }
+        write_escaped(f, user, USER, false)?;
+        if let Some(password) = &self.password {
+            f.write_str(":")?;
+            write_escaped(f, password, PASSWORD, true)?;
+        }
+        f.write_str("@")
+    }
+
+    fn write_tail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.params.0 {
+            f.write_str(";")?;
+            write_escaped(f, name, PARAM, true)?;
+            if let Some(value) = value {
+                f.write_str("=")?;
+                write_escaped(f, value, PARAM, true)?;
+            }
+        }
+        if let Some(headers) = &self.headers {
+            f.write_str("?")?;
+            write_escaped(f, headers, HEADERS, true)?;
+        }
+        Ok(())
     }
 }

@@ -1,8 +1,10 @@
 //! Structured header values. Each has `parse(&[u8]) -> Option<Self>` and prints what it parses.
 
 use crate::base::Proto;
+use crate::sip::text::{find, is_token, is_token_byte, lossy, number, quoted_end, split, unquote, write_quoted};
 use crate::sip::{Host, Method, Uri};
 use std::fmt;
+use std::net::SocketAddr;
 
 /// Parameters in order; names compare without case. A value in quotes is held unquoted.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +39,25 @@ pub struct CSeq {
 }
 
 impl Params {
+    /// More parameters than this on one value are refused.
+    pub const MAX: usize = 64;
+
+    /// Header parameters: nothing, or `;name=value…`. Empty ones (`;;`) are passed over.
+    pub fn parse(text: &[u8]) -> Option<Params> {
+        let text = text.trim_ascii();
+        let mut params = Params::default();
+        if text.is_empty() {
+            return Some(params);
+        }
+        for piece in split(text.strip_prefix(b";")?, b';').filter(|p| !p.is_empty()) {
+            if params.0.len() == Params::MAX {
+                return None;
+            }
+            params.0.push(param(piece)?);
+        }
+        Some(params)
+    }
+
     /// The value of a parameter; `Some("")` for one without a value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_deref().unwrap_or(""))
@@ -53,9 +74,29 @@ impl NameAddr {
         NameAddr { display: String::new(), uri, params: Params::default() }
     }
 
+    /// A display name need not be quoted, whatever it holds, as long as `<` follows: a call is not lost over a comma.
     pub fn parse(text: &[u8]) -> Option<NameAddr> {
-        let _ = text;
-        todo!()
+        let text = text.trim_ascii();
+        let (display, rest) = match text.first()? {
+            b'"' => {
+                let end = quoted_end(text)?;
+                (unquote(&text[1..end - 1]), text[end..].trim_ascii_start())
+            }
+            _ => {
+                let angle = text.iter().position(|b| *b == b'<');
+                let (display, rest) = text.split_at(angle.unwrap_or(0));
+                (lossy(display.trim_ascii_end()), rest)
+            }
+        };
+        match rest.strip_prefix(b"<") {
+            Some(rest) => {
+                let close = rest.iter().position(|b| *b == b'>')?;
+                let uri = Uri::parse(rest[..close].trim_ascii())?;
+                Some(NameAddr { display, uri, params: Params::parse(&rest[close + 1..])? })
+            }
+            None if rest.len() == text.len() => addr_spec(text),
+            None => None,
+        }
     }
 
     pub fn tag(&self) -> Option<&str> {
@@ -63,43 +104,134 @@ impl NameAddr {
     }
 }
 
+/// Without angle brackets what follows `;` belongs to the header, and the URI may hold neither `,` nor `?`
+/// (RFC 3261 §20).
+fn addr_spec(text: &[u8]) -> Option<NameAddr> {
+    let (uri, params) = text.split_at(find(text, b';').unwrap_or(text.len()));
+    let uri = uri.trim_ascii_end();
+    if uri.iter().any(|b| b",?".contains(b)) {
+        return None;
+    }
+    Some(NameAddr { params: Params::parse(params)?, ..NameAddr::new(Uri::parse(uri)?) })
+}
+
+fn param(piece: &[u8]) -> Option<(String, Option<String>)> {
+    let equals = piece.iter().position(|b| *b == b'=');
+    let name = piece[..equals.unwrap_or(piece.len())].trim_ascii_end();
+    if !is_token(name) {
+        return None;
+    }
+    let value = match equals {
+        Some(at) => Some(param_value(piece[at + 1..].trim_ascii_start())?),
+        None => None,
+    };
+    Some((lossy(name), value))
+}
+
+fn param_value(text: &[u8]) -> Option<String> {
+    if text.first() != Some(&b'"') {
+        return Some(lossy(text));
+    }
+    (quoted_end(text)? == text.len()).then(|| unquote(&text[1..text.len() - 1]))
+}
+
 impl Via {
     pub fn parse(text: &[u8]) -> Option<Via> {
-        let _ = text;
-        todo!()
+        let mut protocol = text.splitn(3, |b| *b == b'/').map(<[u8]>::trim_ascii);
+        let sip = protocol.next()?.eq_ignore_ascii_case(b"SIP") && protocol.next()? == b"2.0";
+        let rest = protocol.next().filter(|_| sip)?;
+        let (transport, rest) = rest.split_at(rest.iter().position(u8::is_ascii_whitespace)?);
+        let (sent_by, params) = rest.split_at(rest.iter().position(|b| *b == b';').unwrap_or(rest.len()));
+        let (host, port) = Host::parse_with_port(sent_by.trim_ascii())?;
+        if !is_token(transport) {
+            return None;
+        }
+        let proto = [Proto::Udp, Proto::Tcp].into_iter().find(|p| transport.eq_ignore_ascii_case(p.via().as_bytes()));
+        Some(Via { proto, transport: lossy(transport), host, port, params: Params::parse(params)? })
     }
 
     pub fn branch(&self) -> Option<&str> {
         self.params.get("branch")
     }
+
+    /// Where a response goes over UDP (RFC 3261 §18.2.2, RFC 3581 §4): the address it came from, at the port of rport
+    /// or else of sent-by. Over TCP it goes back over the connection, whatever the Via says.
+    ///
+    /// `arrived` is the request's source. The address never comes from the message: a maddr or a forged received
+    /// would aim our responses at others.
+    pub fn response_to(&self, arrived: SocketAddr) -> SocketAddr {
+        match (self.proto, self.params.get("rport"), self.port) {
+            (Some(Proto::Tcp), _, _) | (_, Some(_), _) => arrived,
+            (_, None, port) => SocketAddr::new(arrived.ip(), port.unwrap_or(5060)),
+        }
+    }
 }
 
 impl CSeq {
     pub fn parse(text: &[u8]) -> Option<CSeq> {
-        let _ = text;
-        todo!()
+        let (seq, method) = text.split_at(text.iter().position(u8::is_ascii_whitespace)?);
+        let seq = number(seq).filter(|n| *n < 1 << 31)?;
+        Some(CSeq { seq, method: Method::parse(method.trim_ascii())? })
     }
 }
 
 /// Prints `;name=value` for each, quoting values that need it.
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        todo!()
+        // What is no token cannot be a parameter's name, so it cannot begin a parameter or a header of its own.
+        for (name, value) in self.0.iter().filter(|(n, _)| is_token(n.as_bytes())) {
+            write!(f, ";{name}")?;
+            match value {
+                None => {}
+                Some(v) if !v.is_empty() && v.bytes().all(|b| is_token_byte(b) || b"[]:".contains(&b)) => write!(f, "={v}")?,
+                Some(v) => {
+                    f.write_str("=")?;
+                    write_quoted(f, v)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
 /// Prints `"display" <uri>;params`, always with angle brackets.
 impl fmt::Display for NameAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        todo!()
+        if !self.display.is_empty() {
+            write_quoted(f, &self.display)?;
+            f.write_str(" ")?;
+        }
+        write!(f, "<{}>{}", self.uri, self.params)
     }
 }
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        todo!()
+        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "{}", self.params)
+    }
+}
+
+impl fmt::Display for CSeq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.seq, String::from_utf8_lossy(self.method.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_over_udp_goes_to_rport_or_sent_by() {
+        let arrived: SocketAddr = "192.0.2.7:40000".parse().unwrap();
+        let to = |via: &str| Via::parse(via.as_bytes()).unwrap().response_to(arrived).to_string();
+        assert_eq!(to("SIP/2.0/UDP 10.0.0.1:5066;rport;branch=b"), "192.0.2.7:40000");
+        assert_eq!(to("SIP/2.0/UDP 10.0.0.1:5066;maddr=203.0.113.1;received=203.0.113.2"), "192.0.2.7:5066");
+        assert_eq!(to("SIP/2.0/UDP 10.0.0.1"), "192.0.2.7:5060");
+        assert_eq!(to("SIP/2.0/TCP 10.0.0.1"), "192.0.2.7:40000");
     }
 }
