@@ -1,7 +1,7 @@
 //! What happens in a call, as its journal keeps it. The record is a fold over these.
 
 use crate::base::{CallId, LegId, Mono, Wall};
-pub use crate::media::Stats;
+use crate::media::Stats;
 use serde::{Deserialize, Serialize};
 
 /// One line of a call's append-only log.

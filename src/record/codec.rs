@@ -67,7 +67,8 @@ fn garbage(error: serde_json::Error) -> Unreadable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::event::{By, Offered, Party, Result, Stats};
+    use crate::call::event::{By, Offered, Party, Result};
+    use crate::media::Stats;
     use proptest::prelude::*;
 
     #[test]

@@ -4,7 +4,8 @@
 use super::shape::{Area, Direction, Hotline, Leg, Media, Record, Seat};
 use super::zone::Zone;
 use crate::base::{Mono, Wall};
-use crate::call::event::{Entry, Offered, Party, Result, Stats, What};
+use crate::call::event::{Entry, Offered, Party, Result, What};
+use crate::media::Stats;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -7,6 +7,7 @@
 
 pub mod cloudevent;
 pub mod codec;
+pub mod delivery;
 pub mod fold;
 pub mod shape;
 pub mod zone;

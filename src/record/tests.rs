@@ -3,7 +3,8 @@
 use super::fold::fold;
 use super::zone::Zone;
 use crate::base::{CallId, Mono, Wall};
-use crate::call::event::{By, Entry, Offered, Party, Result, Stats, What};
+use crate::call::event::{By, Entry, Offered, Party, Result, What};
+use crate::media::Stats;
 use serde_json::{Value, json};
 
 const CALL: &str = "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80";
