@@ -10,7 +10,7 @@ mod steps;
 
 use crate::base::{Map, Wall};
 use compile::Entry;
-pub use problem::{Problem, Severity};
+pub use problem::{At, Problem, Severity, Source, nearest};
 use std::sync::Arc;
 use std::time::Duration;
 
