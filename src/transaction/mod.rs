@@ -1,7 +1,28 @@
 //! The four transaction machines of RFC 3261 §17 with RFC 6026, and the table that matches messages to them.
 
+mod branch;
+mod client;
+mod client_table;
+#[cfg(test)]
+mod client_tests;
+mod effect;
+mod head;
+mod invite_client;
+mod invite_server;
+mod key;
+mod server;
+mod server_table;
+#[cfg(test)]
+mod server_tests;
+#[cfg(test)]
+mod testing;
+mod timing;
+
 use crate::base::{Flow, MapSeed, Mono, Now, Rng};
-use crate::sip::{Message, Request, Response};
+use crate::sip::{Header, Message, Name, Request, Response};
+use crate::transaction::branch::Branch;
+use crate::transaction::client_table::ClientTable;
+use crate::transaction::server_table::ServerTable;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -38,6 +59,9 @@ impl Default for Config {
     }
 }
 
+/// What is to be done, in this order.
+// An event carries its message as it is: boxing it would cost an allocation for each message.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Output {
     Send { flow: Flow, data: Bytes },
@@ -71,64 +95,79 @@ pub enum Failure {
 
 /// All transactions of the gateway. See the module's files for the machines.
 pub struct Transactions {
-    _todo: (),
+    config: Config,
+    rng: Rng,
+    clients: ClientTable,
+    servers: ServerTable,
 }
 
 impl Transactions {
     pub fn new(config: Config, rng: Rng, seed: MapSeed) -> Transactions {
-        let _ = (config, rng, seed);
-        todo!()
+        Transactions { config, rng, clients: ClientTable::new(config, seed), servers: ServerTable::new(config, seed) }
     }
 
     /// A message from the network. Retransmissions are absorbed here; merged requests get 482 (§8.2.2.2).
     pub fn received(&mut self, now: Now, flow: Flow, message: Message, out: &mut Vec<Output>) {
-        let _ = (now, flow, message, out);
-        todo!()
+        match message {
+            Message::Request(request) => self.servers.received(now.mono, flow, request, self.full(), out),
+            Message::Response(response) => self.clients.received(now.mono, flow, response, out),
+        }
     }
 
     /// Sends a request in a new client transaction; puts our Via with a new branch on top. ACK does not belong here.
-    pub fn request(&mut self, now: Now, flow: Flow, request: Request, out: &mut Vec<Output>) -> ClientId {
-        let _ = (now, flow, request, out);
-        todo!()
+    pub fn request(&mut self, now: Now, flow: Flow, mut request: Request, out: &mut Vec<Output>) -> ClientId {
+        let branch = Branch::new(&mut self.rng);
+        request.headers.push_front(Name::Via, branch.via(flow));
+        self.clients.request(now.mono, flow, branch, request, out)
     }
 
     /// CANCELs our INVITE: same branch, flow, URI, CSeq number (§9.1). Held back until a provisional response has
     /// arrived; nothing happens once a final one has. `extra` are headers for it (Reason, RFC 3326).
-    pub fn cancel(&mut self, now: Now, id: ClientId, extra: &[crate::sip::Header], out: &mut Vec<Output>) {
-        let _ = (now, id, extra, out);
-        todo!()
+    ///
+    /// The INVITE still ends by its final response, or by [`Event::Failed`] 64·T1 after the CANCEL was sent.
+    pub fn cancel(&mut self, now: Now, id: ClientId, extra: &[Header], out: &mut Vec<Output>) {
+        self.clients.cancel(now.mono, id, extra, out);
     }
 
     /// Sends a response in a server transaction. A repeated 2xx to an INVITE is sent again (RFC 6026 Accepted).
     pub fn respond(&mut self, now: Now, id: ServerId, response: Response, out: &mut Vec<Output>) {
-        let _ = (now, id, response, out);
-        todo!()
+        self.servers.respond(now.mono, id, response, out);
     }
 
     /// Sends a request outside any transaction: the ACK of a 2xx. Puts a Via with a new branch on top and returns the
     /// bytes, so that a repeated 2xx gets the same ACK again.
-    pub fn send_ack(&mut self, flow: Flow, request: Request, out: &mut Vec<Output>) -> Bytes {
-        let _ = (flow, request, out);
-        todo!()
+    pub fn send_ack(&mut self, flow: Flow, mut request: Request, out: &mut Vec<Output>) -> Bytes {
+        request.headers.push_front(Name::Via, Branch::new(&mut self.rng).via(flow));
+        let data = Message::Request(request).to_bytes();
+        out.push(Output::Send { flow, data: data.clone() });
+        data
     }
 
     /// The edge says that a flow is gone or refused bytes: fails the transactions that wait on it (§18.4, §17.1.4).
-    pub fn flow_failed(&mut self, now: Now, flow: Flow, out: &mut Vec<Output>) {
-        let _ = (now, flow, out);
-        todo!()
+    pub fn flow_failed(&mut self, _now: Now, flow: Flow, out: &mut Vec<Output>) {
+        self.clients.flow_failed(flow, out);
+        self.servers.flow_failed(flow, out);
     }
 
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
-        let _ = (now, out);
-        todo!()
+        self.clients.tick(now.mono, out);
+        self.servers.tick(now.mono, out);
     }
 
     pub fn deadline(&self) -> Option<Mono> {
-        todo!()
+        [self.clients.deadline(), self.servers.deadline()].into_iter().flatten().min()
     }
 
     /// How many (client, server) transactions are alive.
     pub fn len(&self) -> (usize, usize) {
-        todo!()
+        (self.clients.len(), self.servers.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == (0, 0)
+    }
+
+    fn full(&self) -> bool {
+        self.clients.len() + self.servers.len() >= self.config.max_transactions
     }
 }

@@ -1,0 +1,249 @@
+use crate::base::{Flow, Map, MapSeed, Mono, Proto, Timers};
+use crate::sip::{Message, Method, Name, Request, Response, Status, Via};
+use crate::transaction::effect::{Effect, Tell};
+use crate::transaction::invite_server::InviteServer;
+use crate::transaction::key::Key;
+use crate::transaction::server::Server;
+use crate::transaction::timing::Timing;
+use crate::transaction::{Config, Event, Output, ServerId};
+use bytes::Bytes;
+use std::net::SocketAddr;
+
+/// Seconds that a peer should wait after our table was full.
+const RETRY_AFTER: &str = "5";
+
+/// The peers' requests that wait for our answer, or whose answer may be asked for again.
+pub(super) struct ServerTable {
+    config: Config,
+    seed: MapSeed,
+    last_id: u64,
+    entries: Map<ServerId, Entry>,
+    by_key: Map<Key, ServerId>,
+    timers: Timers<ServerId>,
+}
+
+struct Entry {
+    /// Where responses go (RFC 3261 §18.2.2).
+    flow: Flow,
+    /// Where they go when a stream connection is gone: the sent-by port of the address the request came from.
+    fallback: Option<SocketAddr>,
+    key: Key,
+    merged: Option<Key>,
+    machine: Machine,
+}
+
+enum Machine {
+    Invite(Invite),
+    Other(Server),
+}
+
+struct Invite {
+    machine: InviteServer,
+    /// A CANCEL has come; the user is told once.
+    cancelled: bool,
+    /// To of our first response with a tag, for the 200 of a CANCEL (§9.2).
+    to: Option<Bytes>,
+}
+
+impl ServerTable {
+    pub fn new(config: Config, seed: MapSeed) -> ServerTable {
+        let (entries, by_key) = (Map::with_hasher(seed), Map::with_hasher(seed));
+        ServerTable { config, seed, last_id: 0, entries, by_key, timers: Timers::default() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        self.timers.next()
+    }
+
+    /// `full`: the bound of the table is reached, only known transactions are served.
+    pub fn received(&mut self, now: Mono, flow: Flow, request: Request, full: bool, out: &mut Vec<Output>) {
+        let Some(via) = request.headers.via() else { return };
+        let method = match &request.method {
+            Method::Ack | Method::Cancel => &Method::Invite,
+            method => method,
+        };
+        let key = Key::of(self.seed, &via, &request, method);
+        let known = self.by_key.get(&key).copied();
+        match (&request.method, known) {
+            (Method::Ack, _) => self.ack(now, known, flow, request, out),
+            (Method::Cancel, _) => self.cancel(known, key, back(&via, flow), request, out),
+            (_, Some(id)) => self.again(id, out),
+            (_, None) => self.first(key, flow, &via, request, full, out),
+        }
+    }
+
+    pub fn respond(&mut self, now: Mono, id: ServerId, response: Response, out: &mut Vec<Output>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let (timing, status) = (Timing::new(self.config, entry.flow.proto), response.status);
+        if let Machine::Invite(Invite { to: to @ None, .. }) = &mut entry.machine
+            && status.0 > 100
+        {
+            *to = response.headers.get(&Name::To).cloned();
+        }
+        let data = Message::Response(response).to_bytes();
+        let effect = match &mut entry.machine {
+            Machine::Invite(invite) => invite.machine.respond(now, &timing, status, data),
+            Machine::Other(machine) => machine.respond(now, &timing, status, data),
+        };
+        self.settle(id, effect, None, out);
+    }
+
+    pub fn tick(&mut self, now: Mono, out: &mut Vec<Output>) {
+        while let Some(id) = self.timers.pop(now) {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let timing = Timing::new(self.config, entry.flow.proto);
+            let effect = match &mut entry.machine {
+                Machine::Invite(invite) => invite.machine.fire(now, &timing),
+                Machine::Other(machine) => machine.end(),
+            };
+            self.settle(id, effect, None, out);
+        }
+    }
+
+    pub fn flow_failed(&mut self, flow: Flow, out: &mut Vec<Output>) {
+        let mut ids: Vec<ServerId> = self.entries.iter().filter(|(_, e)| e.flow == flow).map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        for id in ids {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let effect = entry.flow_failed();
+            self.settle(id, effect, None, out);
+        }
+    }
+
+    /// The ACK of a non-2xx ends here (RFC 3261 §17.2.1); that of a 2xx is a dialog's (§13.2.2.4).
+    fn ack(&mut self, now: Mono, known: Option<ServerId>, flow: Flow, request: Request, out: &mut Vec<Output>) {
+        let entry = known.and_then(|id| Some((id, self.entries.get_mut(&id)?)));
+        let Some((id, Entry { flow: peer, machine: Machine::Invite(invite), .. })) = entry else {
+            out.push(Output::Event(Event::Ack { flow, request }));
+            return;
+        };
+        let effect = invite.machine.ack(now, &Timing::new(self.config, peer.proto));
+        self.settle(id, effect, Some((flow, request)), out);
+    }
+
+    /// A CANCEL is answered here and without state: each copy of it gets the same answer (RFC 3261 §9.2).
+    fn cancel(&mut self, known: Option<ServerId>, key: Key, flow: Flow, request: Request, out: &mut Vec<Output>) {
+        let entry = known.and_then(|id| Some((id, self.entries.get_mut(&id)?)));
+        let Some((id, Entry { machine: Machine::Invite(invite), .. })) = entry else {
+            out.push(send(flow, request.reply(Status(481), Some(&key.tag()))));
+            return;
+        };
+        let mut ok = request.reply(Status(200), Some(&key.tag()));
+        if let Some(to) = &invite.to {
+            ok.headers.set(Name::To, to.clone());
+        }
+        out.push(send(flow, ok));
+        if invite.machine.proceeding() && !invite.cancelled {
+            invite.cancelled = true;
+            out.push(Output::Event(Event::Cancelled { id, request }));
+        }
+    }
+
+    /// A retransmission.
+    fn again(&mut self, id: ServerId, out: &mut Vec<Output>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let effect = match &entry.machine {
+            Machine::Invite(invite) => invite.machine.again(),
+            Machine::Other(machine) => machine.again(),
+        };
+        self.settle(id, effect, None, out);
+    }
+
+    /// A request that we have not seen before.
+    fn first(&mut self, key: Key, flow: Flow, via: &Via, request: Request, full: bool, out: &mut Vec<Output>) {
+        let merged = Key::merged(self.seed, &request);
+        if merged.is_some_and(|merged| self.by_key.contains_key(&merged)) {
+            out.push(send(back(via, flow), request.reply(Status(482), Some(&key.tag()))));
+        } else if !full {
+            let id = self.insert(key, merged, flow, via, &request.method);
+            out.push(Output::Event(Event::Request { id, flow, request }));
+        } else if request.method == Method::Invite {
+            let mut busy = request.reply(Status(503), Some(&key.tag()));
+            busy.headers.push(Name::RetryAfter, RETRY_AFTER);
+            out.push(send(back(via, flow), busy));
+        }
+    }
+
+    fn insert(&mut self, key: Key, merged: Option<Key>, flow: Flow, via: &Via, method: &Method) -> ServerId {
+        self.last_id += 1;
+        let id = ServerId(self.last_id);
+        let machine = match method {
+            Method::Invite => Machine::Invite(Invite { machine: InviteServer::start(), cancelled: false, to: None }),
+            _ => Machine::Other(Server::start()),
+        };
+        let fallback = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
+        let fallback = (flow.proto == Proto::Tcp && fallback != flow.remote).then_some(fallback);
+        self.by_key.insert(key, id);
+        self.by_key.extend(merged.map(|merged| (merged, id)));
+        self.entries.insert(id, Entry { flow: back(via, flow), fallback, key, merged, machine });
+        id
+    }
+
+    /// Does what the machine wants, sets its timer, and forgets it when it has terminated.
+    fn settle(&mut self, id: ServerId, effect: Effect, message: Option<(Flow, Request)>, out: &mut Vec<Output>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let flow = entry.flow;
+        out.extend(effect.send.map(|data| Output::Send { flow, data }));
+        self.timers.update(id, entry.deadline());
+        if entry.terminated() {
+            self.forget(id);
+        }
+        match (effect.tell, message) {
+            (Tell::Pass, Some((flow, request))) => out.push(Output::Event(Event::Ack { flow, request })),
+            (Tell::Unacknowledged, _) => out.push(Output::Event(Event::Unacknowledged { id })),
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, id: ServerId) {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        self.by_key.remove(&entry.key);
+        if let Some(merged) = entry.merged {
+            self.by_key.remove(&merged);
+        }
+    }
+}
+
+impl Entry {
+    fn deadline(&self) -> Option<Mono> {
+        match &self.machine {
+            Machine::Invite(invite) => invite.machine.deadline(),
+            Machine::Other(machine) => machine.deadline(),
+        }
+    }
+
+    fn terminated(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(invite) => invite.machine == InviteServer::Terminated,
+            Machine::Other(machine) => *machine == Server::Terminated,
+        }
+    }
+
+    /// A stream's responses get a second chance on a new connection to the sent-by port (RFC 3261 §18.2.2).
+    fn flow_failed(&mut self) -> Effect {
+        if let Some(remote) = self.fallback.take() {
+            self.flow.remote = remote;
+            return match &self.machine {
+                Machine::Invite(invite) => invite.machine.again(),
+                Machine::Other(machine) => machine.again(),
+            };
+        }
+        match &mut self.machine {
+            Machine::Invite(invite) => invite.machine.transport_failed(),
+            Machine::Other(machine) => machine.end(),
+        }
+    }
+}
+
+/// Where the responses to a request go (RFC 3261 §18.2.2, RFC 3581 §4).
+fn back(via: &Via, arrived: Flow) -> Flow {
+    Flow { remote: via.response_to(arrived.remote), ..arrived }
+}
+
+fn send(flow: Flow, response: Response) -> Output {
+    Output::Send { flow, data: Message::Response(response).to_bytes() }
+}
