@@ -11,9 +11,10 @@ impl Outcome {
         Outcome { result: Result::Rejected, by: By::Gateway, status: Some(status), q850: Some(q850) }
     }
 
-    /// Every target failed.
-    pub(super) fn nobody() -> Outcome {
-        Outcome { result: Result::Failed, by: By::Gateway, status: Some(480), q850: Some(19) }
+    /// Every target failed: the caller gets the last one's own status and cause.
+    pub(super) fn nobody(failure: Option<(u16, Option<u8>)>) -> Outcome {
+        let (status, q850) = failure.unwrap_or((480, Some(19)));
+        Outcome { result: Result::Failed, by: By::Gateway, status: Some(status), q850 }
     }
 }
 

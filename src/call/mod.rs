@@ -49,8 +49,6 @@ pub const CALLER: Part = Part(0);
 /// What an operator sets for all calls of a trunk or line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// A caller still unanswered after this is answered, since carriers drop long unanswered calls.
-    pub early_max: Duration,
     /// The longest conversation.
     pub max_talk: Duration,
     /// Spoken before a caller who waited too long, or found the queue full, is sent away.
@@ -166,6 +164,8 @@ pub struct Call {
     steps: Arc<[Step]>,
     /// Index of the step after the current one.
     next: usize,
+    /// A caller still unanswered after this is answered, since carriers drop long unanswered calls.
+    early_max: Duration,
     policy: Arc<Policy>,
     stage: Stage,
     caller: Caller,
@@ -176,6 +176,8 @@ pub struct Call {
     next_part: u64,
     next_cue: u32,
     rang: bool,
+    /// How the last party that rang failed: what the caller gets when the plan has no more to try.
+    failure: Option<(u16, Option<u8>)>,
     max_talk_at: Option<Mono>,
     early_until: Option<Mono>,
     /// How the call ended, once it has.
@@ -245,10 +247,11 @@ struct Outcome {
 
 impl Call {
     /// A call that has just been offered; [`Call::start`] sets it going.
-    pub fn new(steps: Arc<[Step]>, policy: Arc<Policy>) -> Call {
+    pub fn new(steps: Arc<[Step]>, early_max: Duration, policy: Arc<Policy>) -> Call {
         Call {
             steps,
             next: 0,
+            early_max,
             policy,
             stage: Stage::Opening,
             caller: Caller::Trying,
@@ -257,6 +260,7 @@ impl Call {
             next_part: 1,
             next_cue: 0,
             rang: false,
+            failure: None,
             max_talk_at: None,
             early_until: None,
             outcome: None,

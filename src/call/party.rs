@@ -95,6 +95,7 @@ impl Call {
             let cause = Cause { status: 480, q850: (!elsewhere).then_some(19), elsewhere, retry_after: None };
             self.out.push(Output::Hangup { part, cause });
             self.out.push(Output::Close { part });
+            self.failure = Some((480, Some(19)));
             self.journal(What::RingFailed { leg: part.0, status: None, q850: None });
         }
     }
@@ -141,6 +142,7 @@ impl Call {
             return self.conversation_ended(now, part, end);
         }
         let status = end.status.map(|s| s.0);
+        self.failure = Some((status.unwrap_or(480), end.q850));
         self.journal(What::RingFailed { leg: part.0, status, q850: end.q850 });
         match (&self.stage, called.party) {
             (Stage::Queued { .. }, Party::Seat { name, .. }) => {

@@ -18,7 +18,7 @@ impl Call {
             Some(Step::Queue { queue, high }) => self.join_queue(now, queue.clone(), *high, false),
             Some(Step::Ring { targets, timeout }) => self.ring_target(now, targets, *timeout, 0),
             Some(Step::Reject { status, q850 }) => self.refuse(Outcome::rejected(*status, *q850)),
-            None => self.refuse(Outcome::nobody()),
+            None => self.refuse(Outcome::nobody(self.failure)),
         }
     }
 
@@ -92,11 +92,15 @@ impl Call {
 
     /// 183 with our SDP, so that the caller hears prompts, music and ringback made by us (RFC 3960 §3.2).
     pub(super) fn progress(&mut self, now: Now) {
-        if self.caller == Caller::Trying {
-            self.caller = Caller::Early;
-            self.out.push(Output::Progress { status: Status(183), media: true });
-            self.early_until = Some(now.mono.after(self.policy.early_max));
+        if self.caller != Caller::Trying {
+            return;
         }
+        if self.early_max.is_zero() && self.may_answer() {
+            return self.answer_caller();
+        }
+        self.caller = Caller::Early;
+        self.out.push(Output::Progress { status: Status(183), media: true });
+        self.early_until = Some(now.mono.after(self.early_max));
     }
 
     /// 200 to the caller, once: charging starts.
@@ -109,13 +113,17 @@ impl Call {
         }
     }
 
-    /// The early phase lasted as long as a carrier bears. A caller who will be refused is never answered, and so never
-    /// charged.
+    /// The early phase lasted as long as a carrier bears.
     pub(super) fn answer_long_wait(&mut self) {
-        let waits = matches!(self.stage, Stage::Queued { .. } | Stage::Ringing { .. });
-        let will_wait = self.steps.iter().skip(self.next).any(|s| matches!(s, Step::Queue { .. } | Step::Ring { .. }));
-        if waits || (will_wait && matches!(self.stage, Stage::Announcing { .. })) {
+        if self.may_answer() {
             self.answer_caller();
         }
+    }
+
+    /// A caller for whom nobody will ring is never answered, and so never charged.
+    fn may_answer(&self) -> bool {
+        let refused = matches!(self.stage, Stage::Announcing { then: Then::Refuse(_), .. });
+        let from = self.next.saturating_sub(1);
+        !refused && self.steps.iter().skip(from).any(|s| matches!(s, Step::Queue { .. } | Step::Ring { .. }))
     }
 }

@@ -15,14 +15,13 @@ struct Scene {
 impl Scene {
     fn new(steps: Vec<Step>) -> Scene {
         let policy = Policy {
-            early_max: Duration::from_secs(30),
             max_talk: Duration::from_secs(3600),
             apology: Some("apology".into()),
             music: "music".into(),
             max_parties: 100,
         };
         let now = Now { mono: Mono(1), wall: Wall(0) };
-        Scene { call: Call::new(steps.into(), Arc::new(policy)), now, effects: Vec::new() }
+        Scene { call: Call::new(steps.into(), Duration::from_secs(30), Arc::new(policy)), now, effects: Vec::new() }
     }
 
     fn start(steps: Vec<Step>) -> Scene {
@@ -217,6 +216,14 @@ fn a_chain_goes_on_past_busy_and_silence_then_overflows_into_the_queue() {
     assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { .. }))));
     scene.end(CALLER, EndedBy::Peer, Some(487));
     assert_eq!(scene.clear().0, Result::AbandonedQueue);
+}
+
+#[test]
+fn a_chain_without_overflow_ends_with_the_last_target_s_own_status() {
+    let mut scene = Scene::start(vec![ring(&["110"])]);
+    scene.end(Part(1), EndedBy::Peer, Some(486));
+    assert_eq!(scene.status(), Some(486));
+    assert_eq!(scene.clear().0, Result::Failed);
 }
 
 #[test]

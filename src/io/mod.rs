@@ -6,5 +6,8 @@
 pub mod clock;
 pub mod config;
 pub mod inbox;
+pub mod journal;
+pub mod ledger;
 pub mod network;
+mod store;
 pub mod udp;

@@ -10,7 +10,7 @@ mod steps;
 
 use crate::base::{Map, Wall};
 use compile::Entry;
-pub use problem::{Problem, Severity};
+pub use problem::{At, Problem, Severity, Source, nearest};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +67,13 @@ pub enum Mode {
     Unknown,
 }
 
+impl Mode {
+    /// As plans, records and `explain` spell it.
+    pub fn name(self) -> &'static str {
+        file::MODES.iter().find(|(_, mode)| *mode == self).map_or("unknown", |(name, _)| name)
+    }
+}
+
 /// Where a merged number stands on the day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -74,6 +81,18 @@ pub enum Phase {
     AnnounceAndConnect,
     AnnounceOnly,
     Released,
+}
+
+impl Phase {
+    /// As records and `explain` spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::NotYet => "not-yet",
+            Phase::AnnounceAndConnect => "announce-and-connect",
+            Phase::AnnounceOnly => "announce-only",
+            Phase::Released => "released",
+        }
+    }
 }
 
 /// One thing to do with the caller; the next follows when it ends without an answer.

@@ -1,1 +1,16 @@
-//! (to be written)
+//! What is left of a call: its events folded into a record, the record in an envelope, and the machine that
+//! brings it to a ticket system.
+//!
+//! A call's log is append-only and holds deltas. Every event that leaves the gateway carries the full snapshot of its
+//! moment, folded from the log up to the entry that caused it, so that late, merged or repeated events converge and an
+//! event that is sent twice is the same both times.
+
+pub mod cloudevent;
+pub mod codec;
+pub mod delivery;
+pub mod fold;
+pub mod shape;
+pub mod zone;
+
+#[cfg(test)]
+mod tests;

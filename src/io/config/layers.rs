@@ -2,10 +2,12 @@
 //! first parsed by `toml`, which knows line and column.
 
 use crate::io::config::{Config, Finding, Place};
+use crate::plan::{At, Source, nearest};
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 use toml::{Deserializer, Spanned};
 
@@ -19,8 +21,8 @@ const MAX_FINDINGS: usize = 50;
 const MAX_FILE: u64 = 4 << 20;
 
 pub struct Layers {
-    /// Name and text, the defaults first.
-    files: Vec<(String, String)>,
+    /// The defaults first.
+    files: Vec<Arc<Source>>,
     environment: BTreeMap<String, String>,
 }
 
@@ -33,22 +35,21 @@ impl Layers {
         Ok(Layers::new(site, environment.collect()))
     }
 
-    pub fn new(site: Option<(String, String)>, environment: BTreeMap<String, String>) -> Layers {
-        let defaults = ("config/default.toml".to_string(), DEFAULTS.to_string());
+    pub fn new(site: Option<Arc<Source>>, environment: BTreeMap<String, String>) -> Layers {
+        let defaults = Source::new("config/default.toml", DEFAULTS);
         let environment = environment.into_iter().filter(|(key, _)| key.starts_with(PREFIX)).collect();
         Layers { files: [defaults].into_iter().chain(site).collect(), environment }
     }
 
     /// One configuration, or every mistake of every layer.
     pub fn merge(&self) -> Result<Config, Vec<Finding>> {
-        let mut findings: Vec<Finding> = self.files.iter().flat_map(|(name, text)| check_file(name, text)).collect();
+        let mut findings: Vec<Finding> = self.files.iter().flat_map(check_file).collect();
         findings.extend(self.environment.iter().filter_map(|(key, value)| self.check_variable(key, value)));
         if !findings.is_empty() {
             return Err(findings);
         }
-        let texts = self.files.iter().map(|(_, text)| text.as_str());
-        layered(texts, &self.environment)
-            .map_err(|e| vec![Finding { place: Place::Whole("configuration".to_string()), message: e.to_string() }])
+        let texts = self.files.iter().map(|source| source.text.as_str());
+        layered(texts, &self.environment).map_err(|e| vec![Finding::whole("configuration", e)])
     }
 
     /// Where the value at `path` (`trunks`, `mobile`, `port`) was last set, or its table, or the table above.
@@ -61,9 +62,10 @@ impl Layers {
     }
 
     fn place_in_files(&self, path: &[&str]) -> Option<Place> {
-        self.files.iter().rev().find_map(|(name, text)| {
-            let table = DeTable::parse(text).ok()?;
-            Some(Place::in_file(name, text, find_key(table.get_ref(), path)?))
+        self.files.iter().rev().find_map(|source| {
+            let table = DeTable::parse(&source.text).ok()?;
+            let span = find_key(table.get_ref(), path)?;
+            Some(Place::File(At { source: source.clone(), span }))
         })
     }
 
@@ -75,15 +77,14 @@ impl Layers {
     }
 }
 
-fn read_file(path: &Path) -> Result<(String, String), Finding> {
+fn read_file(path: &Path) -> Result<Arc<Source>, Finding> {
     let name = path.display().to_string();
-    let fail = |message: String| Finding { place: Place::Whole(name.clone()), message };
-    let size = std::fs::metadata(path).map_err(|e| fail(format!("cannot be read: {e}")))?.len();
+    let size = std::fs::metadata(path).map_err(|e| Finding::whole(&name, e))?.len();
     if size > MAX_FILE {
-        return Err(fail(format!("{size} bytes are too many for a configuration")));
+        return Err(Finding::whole(name, format!("{size} bytes are too many for a configuration")));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| fail(format!("cannot be read: {e}")))?;
-    Ok((name, text))
+    let text = std::fs::read_to_string(path).map_err(|e| Finding::whole(&name, e))?;
+    Ok(Source::new(&name, &text))
 }
 
 fn layered<'a>(
@@ -97,19 +98,16 @@ fn layered<'a>(
 }
 
 /// Every mistake in one file: each one found is removed, and the rest tried again.
-fn check_file(name: &str, text: &str) -> Vec<Finding> {
-    let finding = |e: &toml::de::Error| Finding {
-        place: Place::in_file(name, text, e.span().unwrap_or(0..0)),
-        message: with_suggestion(e.message()),
+fn check_file(source: &Arc<Source>) -> Vec<Finding> {
+    let finding = |e: &toml::de::Error| {
+        let at = At { source: source.clone(), span: e.span().unwrap_or(0..0) };
+        Finding { place: Place::File(at), message: with_suggestion(e.message()) }
     };
-    let (mut table, errors) = DeTable::parse_recoverable(text);
+    let (mut table, errors) = DeTable::parse_recoverable(&source.text);
     let mut findings: Vec<Finding> = errors.iter().take(MAX_FINDINGS).map(finding).collect();
     while findings.len() < MAX_FINDINGS {
         let Err(error) = Config::deserialize(Deserializer::from(table.clone())) else { break };
-        let new = finding(&error);
-        if !findings.contains(&new) {
-            findings.push(new);
-        }
+        findings.push(finding(&error));
         if !error.span().is_some_and(|span| remove_at(table.get_mut(), span.start)) {
             break;
         }
@@ -145,26 +143,10 @@ fn find_key(table: &DeTable<'_>, path: &[&str]) -> Option<std::ops::Range<usize>
 fn with_suggestion(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (Some(wrong), true) = (quoted.next(), message.contains("unknown ")) else { return message.to_string() };
-    let nearest = quoted.map(|known| (distance(wrong, known), known)).min();
-    match nearest.filter(|(distance, known)| *distance * 2 <= known.len()) {
-        Some((_, known)) => format!("{message}; did you mean `{known}`?"),
+    match nearest(wrong, quoted) {
+        Some(known) => format!("{message}; did you mean `{known}`?"),
         None => message.to_string(),
     }
-}
-
-/// Levenshtein's edit distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let substitute = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -173,7 +155,7 @@ mod tests {
 
     fn merge(site: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        let layers = Layers::new(Some(("site.toml".to_string(), site.to_string())), environment);
+        let layers = Layers::new(Some(Source::new("site.toml", site)), environment);
         layers.merge().map_err(|findings| findings.iter().map(ToString::to_string).collect())
     }
 
@@ -230,17 +212,17 @@ mod tests {
         sorted.sort();
         let findings = sorted;
         let starts = |n: usize, start: &str, end: &str| {
-            assert!(findings[n].starts_with(start) && findings[n].ends_with(end), "{n}: {}", findings[n]);
+            assert!(findings[n].starts_with(start) && findings[n].contains(end), "{n}: {}", findings[n]);
         };
-        starts(0, "site.toml:2:11: ", "\n    2 | listen = ['127.0.0.1']");
+        starts(0, "site.toml:2:11: ", "\n  2 | listen = ['127.0.0.1']");
         starts(
             1,
             "site.toml:3:1: unknown field `unknwon_source`",
-            "did you mean `unknown_source`?\n    3 | unknwon_source = 'drop'",
+            "did you mean `unknown_source`?\n  3 | unknwon_source = 'drop'",
         );
-        starts(2, "site.toml:6:8: ", "\n    6 | port = 'many'");
-        starts(3, "site.toml:7:", "\n    7 | codecs = ['PCMA', 'G729']");
-        starts(4, "site.toml:9:13: ", "\n    9 | early_max = '30 parsecs'");
+        starts(2, "site.toml:6:8: ", "\n  6 | port = 'many'");
+        starts(3, "site.toml:7:", "\n  7 | codecs = ['PCMA', 'G729']");
+        starts(4, "site.toml:9:13: ", "\n  9 | early_max = '30 parsecs'");
     }
 
     #[test]
@@ -261,12 +243,12 @@ mod tests {
 
     #[test]
     fn a_value_is_found_where_it_was_last_set() {
-        let site = ("site.toml".to_string(), "[trunks.x]\nport = 1\n".to_string());
+        let site = Source::new("site.toml", "[trunks.x]\nport = 1\n");
         let layers = Layers::new(Some(site), BTreeMap::from([("HOTLINE__HTTP__TOKEN".to_string(), "t".to_string())]));
-        let at = |path: &[&str]| layers.place(path);
-        assert!(matches!(at(&["trunks", "x", "port"]), Place::File { file, line: 2, column: 1, .. } if file == "site.toml"));
-        assert!(matches!(at(&["trunks", "x", "area"]), Place::File { file, line: 1, .. } if file == "site.toml"));
-        assert!(matches!(at(&["sip", "listen"]), Place::File { file, .. } if file == "config/default.toml"));
-        assert_eq!(at(&["http", "token"]), Place::Variable("HOTLINE__HTTP__TOKEN".to_string()));
+        let at = |path: &[&str]| Finding { place: layers.place(path), message: "x".to_string() }.to_string();
+        assert!(at(&["trunks", "x", "port"]).starts_with("site.toml:2:1: x"));
+        assert!(at(&["trunks", "x", "area"]).starts_with("site.toml:1:9: x"));
+        assert!(at(&["sip", "listen"]).starts_with("config/default.toml:"));
+        assert_eq!(at(&["http", "token"]), "environment: HOTLINE__HTTP__TOKEN: x");
     }
 }

@@ -176,7 +176,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn findings(site: &str) -> Vec<String> {
-        let layers = Layers::new(Some(("site.toml".to_string(), site.to_string())), BTreeMap::new());
+        let layers = Layers::new(Some(crate::plan::Source::new("site.toml", site)), BTreeMap::new());
         validate(&layers.merge().unwrap(), &layers).iter().map(ToString::to_string).collect()
     }
 

@@ -1,0 +1,311 @@
+//! The journal's thread. It drains its queue, writes all of it in one transaction, syncs once, and then says which
+//! entries are on disk (group commit): under load many calls share one sync.
+//!
+//! It never blocks who appends. While the disk refuses, what came waits in bounded memory and is tried again; what
+//! finds that memory full is lost, counted and logged.
+
+use super::store::{Backend, Lock, Store, Trouble};
+use crate::base::{CallId, Wall};
+use crate::call::event::Entry;
+use crate::record::delivery::Settlement;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, unbounded};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// At most so many entries share a transaction.
+const BATCH: usize = 4096;
+/// At shutdown a disk that refuses is tried so often.
+const LAST_TRIES: u32 = 3;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub path: PathBuf,
+    /// How many entries wait in memory while the disk is slow or refuses.
+    pub queue: usize,
+    /// The file's bound; at it the journal is down until space returns.
+    pub max_bytes: Option<u64>,
+    /// How long a disk that refused is left alone.
+    pub retry: Duration,
+    /// Who gets the events.
+    pub outbox: Vec<Backend>,
+}
+
+impl Options {
+    pub fn new(path: impl Into<PathBuf>) -> Options {
+        Options { path: path.into(), queue: 65_536, max_bytes: None, retry: Duration::from_secs(1), outbox: Vec::new() }
+    }
+}
+
+/// What the journal's thread tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Every entry with a ticket up to this one is on disk.
+    Durable(u64),
+    /// It cannot write, and why.
+    Down(String),
+    /// It can again.
+    Up,
+    /// A backend has something new to get.
+    Posted,
+}
+
+/// What opening found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// Calls in which the last process died; each has its record now.
+    pub interrupted: Vec<CallId>,
+}
+
+/// The journal's thread. Closing or dropping it writes what waits.
+pub struct Journal {
+    appender: Appender,
+    control: Sender<Control>,
+    thread: Option<JoinHandle<()>>,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// Opens or makes the file, ends the calls that it shows open, starts the thread. `report` runs on that thread.
+    pub fn open(
+        options: Options,
+        now: Wall,
+        report: impl FnMut(Report) + Send + 'static,
+    ) -> Result<(Journal, Recovered), Trouble> {
+        let lock = Lock::take(&options.path)?;
+        let mut store = Store::open(&options.path, options.max_bytes, options.outbox.clone())?;
+        let interrupted = store.interrupt(now)?;
+        let (appender, entries) = bounded(options.queue);
+        let (control, controls) = unbounded();
+        let path = options.path.clone();
+        let writer = Writer {
+            store: Some(store),
+            options,
+            entries,
+            controls,
+            report: Box::new(report),
+            down: false,
+            closing: false,
+            _lock: lock,
+        };
+        let spawned = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
+        let thread = spawned.map_err(|e| Trouble {
+            path: path.clone(),
+            what: format!("cannot start its thread: {e}"),
+            remedy: "raise the limit of threads",
+        })?;
+        let appender = Appender { entries: appender, lost: Arc::default() };
+        Ok((Journal { appender, control, thread: Some(thread), path }, Recovered { interrupted }))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// For the switch's thread.
+    pub fn appender(&self) -> Appender {
+        self.appender.clone()
+    }
+
+    /// For who delivers.
+    pub fn settler(&self) -> Settler {
+        Settler(self.control.clone())
+    }
+
+    /// Writes what waits and ends the thread. Nothing may be appended any more.
+    pub fn close(mut self) {
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        let _ = self.control.send(Control::Close);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(journal = %self.path.display(), "the journal's thread died");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// Hands entries to the journal without ever waiting.
+#[derive(Clone)]
+pub struct Appender {
+    entries: Sender<(u64, Entry)>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Appender {
+    /// False when memory is full, or the journal gone, and the entry lost.
+    pub fn append(&self, ticket: u64, entry: Entry) -> bool {
+        let Err(refused) = self.entries.try_send((ticket, entry)) else { return true };
+        let (TrySendError::Full((_, entry)) | TrySendError::Disconnected((_, entry))) = refused;
+        let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
+        if lost.is_power_of_two() {
+            tracing::error!(call = %entry.call, lost, "journal entries are lost: the disk refuses and the memory for them is full");
+        }
+        false
+    }
+
+    /// How many entries found no room.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// Makes a delivery's outcome durable.
+#[derive(Clone)]
+pub struct Settler(Sender<Control>);
+
+impl Settler {
+    /// `done` runs on the journal's thread when the outcome is on disk. Who settles bounds how many are under way.
+    pub fn settle(&self, backend: &str, settlement: Settlement, done: impl FnOnce() + Send + 'static) {
+        let settle = Settle { backend: backend.to_owned(), settlement, done: Box::new(done) };
+        let _ = self.0.send(Control::Settle(Box::new(settle)));
+    }
+}
+
+enum Control {
+    Settle(Box<Settle>),
+    Close,
+}
+
+struct Settle {
+    backend: String,
+    settlement: Settlement,
+    done: Box<dyn FnOnce() + Send>,
+}
+
+struct Writer {
+    /// None after a failure: the next try opens the file anew.
+    store: Option<Store>,
+    options: Options,
+    entries: Receiver<(u64, Entry)>,
+    controls: Receiver<Control>,
+    report: Box<dyn FnMut(Report) + Send>,
+    down: bool,
+    closing: bool,
+    _lock: Lock,
+}
+
+#[derive(Default)]
+struct Batch {
+    entries: Vec<(u64, Entry)>,
+    settlements: Vec<Settle>,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.settlements.is_empty()
+    }
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            let mut batch = Batch::default();
+            self.gather(&mut batch);
+            if batch.is_empty() && self.closing {
+                return;
+            }
+            self.write(batch);
+        }
+    }
+
+    /// Waits for something, then takes what else is there.
+    fn gather(&mut self, batch: &mut Batch) {
+        if !self.closing {
+            let (entries, controls) = (self.entries.clone(), self.controls.clone());
+            select! {
+                recv(entries) -> entry => entry.map_or_else(|_| self.closing = true, |entry| batch.entries.push(entry)),
+                recv(controls) -> control => self.control(control.unwrap_or(Control::Close), batch),
+            }
+        }
+        while batch.settlements.len() < BATCH {
+            let Ok(control) = self.controls.try_recv() else { break };
+            self.control(control, batch);
+        }
+        batch.entries.extend(self.entries.try_iter().take(BATCH));
+    }
+
+    fn control(&mut self, control: Control, batch: &mut Batch) {
+        match control {
+            Control::Settle(settle) => batch.settlements.push(*settle),
+            Control::Close => self.closing = true,
+        }
+    }
+
+    /// Tries until the batch is on disk; gives up only when the gateway is shutting down.
+    fn write(&mut self, mut batch: Batch) {
+        let mut tries = 0;
+        loop {
+            match self.commit(&batch) {
+                Ok(posted) => return self.written(batch, posted),
+                Err(trouble) => self.failed(&trouble),
+            }
+            tries = if self.closing { tries + 1 } else { 0 };
+            if tries >= LAST_TRIES {
+                tracing::error!(lost = batch.entries.len(), "shutting down with a journal that cannot write");
+                return;
+            }
+            if let Ok(control) = self.controls.recv_timeout(self.options.retry) {
+                self.control(control, &mut batch);
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<bool, Trouble> {
+        let store = match self.store.as_mut() {
+            Some(store) => store,
+            None => {
+                let Options { path, max_bytes, outbox, .. } = &self.options;
+                self.store.insert(Store::open(path, *max_bytes, outbox.clone())?)
+            }
+        };
+        let mut posted = false;
+        store.transaction(|tx| {
+            for (_, entry) in &batch.entries {
+                posted |= tx.append(entry)?;
+            }
+            batch.settlements.iter().try_for_each(|s| tx.settle(&s.backend, &s.settlement))
+        })?;
+        Ok(posted)
+    }
+
+    fn written(&mut self, batch: Batch, posted: bool) {
+        if std::mem::take(&mut self.down) {
+            tracing::warn!("the journal writes again");
+            (self.report)(Report::Up);
+        }
+        if let Some((ticket, _)) = batch.entries.last() {
+            (self.report)(Report::Durable(*ticket));
+        }
+        batch.settlements.into_iter().for_each(|settle| (settle.done)());
+        if posted {
+            (self.report)(Report::Posted);
+        }
+    }
+
+    fn failed(&mut self, trouble: &Trouble) {
+        self.store = None;
+        if !std::mem::replace(&mut self.down, true) {
+            tracing::error!("{trouble}");
+            (self.report)(Report::Down(trouble.to_string()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Reads the journal's file beside the thread that writes it: the records, and what is to be delivered.
+
+use super::store::Trouble;
+use crate::base::{CallId, Mono, Wall};
+use crate::call::event::Entry;
+use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
+use crate::record::codec;
+use crate::record::delivery::Item;
+use crate::record::fold::fold;
+use crate::record::shape::Record;
+use crate::record::zone::Zone;
+use rusqlite::{Connection, OpenFlags, Row, params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use uuid::{Builder, Uuid};
+
+/// No call's log is read further than this.
+const MAX_ENTRIES: u32 = 100_000;
+
+/// A read-only view; each question sees the journal as it is then.
+pub struct Ledger {
+    db: Connection,
+    path: PathBuf,
+    zone: Zone,
+}
+
+/// One event's way to one backend.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Delivery {
+    pub backend: String,
+    pub event: String,
+    /// `pending`, `done`, `merged` or `dead`.
+    pub state: String,
+    pub attempts: u32,
+    pub error: Option<String>,
+}
+
+impl Ledger {
+    pub fn open(path: &Path, zone: Zone) -> Result<Ledger, Trouble> {
+        if !path.exists() {
+            let (what, remedy) = ("there is none".to_owned(), "name the file that the gateway writes");
+            return Err(Trouble { path: path.to_owned(), what, remedy });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = || {
+            let db = Connection::open_with_flags(path, flags)?;
+            db.busy_timeout(Duration::from_secs(5))?;
+            db.prepare("SELECT 1 FROM calls")?;
+            Ok(db)
+        };
+        let db = open().map_err(|e| Trouble::sqlite(path, e))?;
+        Ok(Ledger { db, path: path.to_owned(), zone })
+    }
+
+    /// The newest calls first, open ones too; `since` leaves out what began before.
+    pub fn records(&self, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Trouble> {
+        let calls = self.ask(|db| {
+            let sql = "SELECT call FROM calls WHERE call >= ?1 ORDER BY call DESC LIMIT ?2";
+            let mut calls = db.prepare_cached(sql)?;
+            calls
+                .query_map(params![since.map_or([0; 16], first_id), limit], |row| call_id(row, 0))?
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut records = Vec::with_capacity(calls.len());
+        for call in calls {
+            records.extend(self.record(call)?);
+        }
+        Ok(records)
+    }
+
+    pub fn record(&self, call: CallId) -> Result<Option<Record>, Trouble> {
+        Ok(fold(&self.entries(call, MAX_ENTRIES)?, &self.zone))
+    }
+
+    /// An event as its backend gets it.
+    pub fn event(&self, item: &Item) -> Result<Option<CloudEvent>, Trouble> {
+        let entries = self.entries(item.call, entry_of(item.sequence))?;
+        Ok(CloudEvent::new(&entries, item.kind, &self.zone))
+    }
+
+    /// A call's log up to this entry. One that cannot be read is left out and logged: the rest is worth having.
+    pub fn entries(&self, call: CallId, up_to: u32) -> Result<Vec<Entry>, Trouble> {
+        let rows = self.ask(|db| {
+            let sql = "SELECT seq, wall, mono, what FROM entries WHERE call = ?1 AND seq <= ?2 ORDER BY seq";
+            let mut rows = db.prepare_cached(sql)?;
+            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            rows.query_map(params![call.0.as_bytes(), up_to], row)?.collect::<Result<Vec<(u32, i64, i64, String)>, _>>()
+        })?;
+        let entry = |(seq, wall, mono, what): (u32, i64, i64, String)| match codec::decode(&what) {
+            Ok(what) => Some(Entry { call, seq, wall: Wall(wall), mono: Mono(u64::try_from(mono).unwrap_or(0)), what }),
+            Err(error) => {
+                tracing::error!(%call, seq, "{error}");
+                None
+            }
+        };
+        Ok(rows.into_iter().filter_map(entry).collect())
+    }
+
+    /// What became of a call's events.
+    pub fn deliveries(&self, call: CallId) -> Result<Vec<Delivery>, Trouble> {
+        self.ask(|db| {
+            let sql = "SELECT backend, kind, state, attempts, error FROM deliveries WHERE call = ?1 ORDER BY backend, sequence";
+            let mut rows = db.prepare_cached(sql)?;
+            let delivery = |row: &Row<'_>| {
+                let (backend, event, state) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(Delivery { backend, event, state, attempts: row.get(3)?, error: row.get(4)? })
+            };
+            rows.query_map([call.0.as_bytes()], delivery)?.collect()
+        })
+    }
+
+    /// The pending events of the lanes that are due, the longest due first, each lane's in sequence.
+    pub fn due(&self, backend: &str, now: Wall, lanes: u32) -> Result<Vec<Item>, Trouble> {
+        self.ask(|db| {
+            let sql = "SELECT d.call, d.sequence, d.kind, l.attempts, l.since
+                       FROM (SELECT call, next_at, attempts, since FROM lanes
+                             WHERE backend = ?1 AND next_at <= ?2 ORDER BY next_at, call LIMIT ?3) l
+                       JOIN deliveries d ON d.backend = ?1 AND d.call = l.call AND d.state = 'pending'
+                       ORDER BY l.next_at, d.call, d.sequence";
+            let mut rows = db.prepare_cached(sql)?;
+            let items = rows.query_map(params![backend, now.0, lanes], item)?;
+            items.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// When the next lane is due, if there is one.
+    pub fn next_due(&self, backend: &str) -> Result<Option<Wall>, Trouble> {
+        let sql = "SELECT min(next_at) FROM lanes WHERE backend = ?1";
+        self.ask(|db| db.prepare_cached(sql)?.query_row([backend], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Wall))))
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Trouble> {
+        question(&self.db).map_err(|e| Trouble::sqlite(&self.path, e))
+    }
+}
+
+/// None for a kind that only a later release knows; it stays pending for that one.
+fn item(row: &Row<'_>) -> rusqlite::Result<Option<Item>> {
+    let Some(kind) = Kind::named(&row.get::<_, String>(2)?) else { return Ok(None) };
+    let sequence = u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
+    let failing_since = row.get::<_, Option<i64>>(4)?.map(Wall);
+    Ok(Some(Item { call: call_id(row, 0)?, sequence, kind, attempts: row.get(3)?, failing_since }))
+}
+
+fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {
+    row.get::<_, [u8; 16]>(column).map(|id| CallId(Uuid::from_bytes(id)))
+}
+
+/// Call ids begin with their time (RFC 9562 §5.7), so they sort by it.
+fn first_id(since: Wall) -> [u8; 16] {
+    Builder::from_unix_timestamp_millis(since.millis(), &[0; 10]).into_uuid().into_bytes()
+}

@@ -1,0 +1,260 @@
+//! The journal's file: one SQLite database in WAL mode with `synchronous=FULL`, so that a committed transaction is on
+//! disk and a torn tail of the log is noticed by its checksums and left out.
+//!
+//! `entries` is the append-only log. `calls` says which calls are open, that is, have no end yet. `deliveries` is the
+//! outbox: a row for each event that a backend must get, written in the transaction of the entry that causes it. `lanes`
+//! says when a (backend, call) may be sent next; a lane exists while one of its deliveries is pending.
+
+use crate::base::{CallId, Mono, Wall};
+use crate::call::event::{Entry, What};
+use crate::record::cloudevent::Kind;
+use crate::record::codec;
+use crate::record::delivery::{Settlement, Verdict};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Raised with every change of the tables, together with a step that brings an older file up.
+const SCHEMA: i64 = 1;
+const TABLES: &str = "
+    CREATE TABLE calls (call BLOB PRIMARY KEY, open INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX open_calls ON calls (call) WHERE open = 1;
+    CREATE TABLE entries (
+        call BLOB NOT NULL, seq INTEGER NOT NULL, wall INTEGER NOT NULL, mono INTEGER NOT NULL, what TEXT NOT NULL,
+        PRIMARY KEY (call, seq)) WITHOUT ROWID;
+    CREATE TABLE deliveries (
+        backend TEXT NOT NULL, call BLOB NOT NULL, sequence INTEGER NOT NULL, kind TEXT NOT NULL,
+        state TEXT NOT NULL DEFAULT 'pending', attempts INTEGER NOT NULL DEFAULT 0, error TEXT,
+        PRIMARY KEY (backend, call, sequence)) WITHOUT ROWID;
+    CREATE TABLE lanes (
+        backend TEXT NOT NULL, call BLOB NOT NULL, next_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, since INTEGER,
+        PRIMARY KEY (backend, call)) WITHOUT ROWID;
+    CREATE INDEX due_lanes ON lanes (backend, next_at, call);
+    PRAGMA user_version = 1;";
+
+/// Somebody who gets events: all of them, or the final records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    pub name: String,
+    pub all_events: bool,
+}
+
+/// What went wrong with the journal's file, and what can be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub path: PathBuf,
+    pub what: String,
+    pub remedy: &'static str,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "journal {}: {}; {}", self.path.display(), self.what, self.remedy)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl Trouble {
+    pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> Trouble {
+        let remedy = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => "free space on its disk or raise the bound of its size",
+            Some(ErrorCode::NotADatabase) => "this is another kind of file: move it away or name another path",
+            Some(ErrorCode::DatabaseCorrupt) => "move it and its -wal file away, keep both, and start again",
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                "let the user that runs the gateway write the file and its directory"
+            }
+            Some(ErrorCode::SystemIoFailure) => "look at the disk and at the system's log",
+            _ => "see whether another program holds the file",
+        };
+        Trouble { path: path.to_owned(), what: error.to_string(), remedy }
+    }
+
+    fn file(path: &Path, what: String, remedy: &'static str) -> Trouble {
+        Trouble { path: path.to_owned(), what, remedy }
+    }
+}
+
+/// Keeps two gateways from writing one journal. It falls with the process.
+pub(super) struct Lock(#[allow(dead_code)] File);
+
+impl Lock {
+    pub fn take(journal: &Path) -> Result<Lock, Trouble> {
+        let remedy = "let the user that runs the gateway write the directory";
+        if let Some(parent) = journal.parent() {
+            fs::create_dir_all(parent).map_err(|e| Trouble::file(journal, format!("cannot make its directory: {e}"), remedy))?;
+        }
+        let path = journal.with_extension("lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|e| Trouble::file(journal, format!("cannot open {}: {e}", path.display()), remedy))?;
+        let taken = "another gateway is writing it";
+        file.try_lock()
+            .map_err(|_| Trouble::file(journal, taken.to_owned(), "stop that one or give this one a path of its own"))?;
+        Ok(Lock(file))
+    }
+}
+
+/// The one connection that writes.
+pub(super) struct Store {
+    db: Connection,
+    path: PathBuf,
+    outbox: Vec<Backend>,
+}
+
+impl Store {
+    pub fn open(path: &Path, max_bytes: Option<u64>, outbox: Vec<Backend>) -> Result<Store, Trouble> {
+        let db = prepare(path, max_bytes).map_err(|e| Trouble::sqlite(path, e))?;
+        let store = Store { db, path: path.to_owned(), outbox };
+        let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
+        match version {
+            SCHEMA => Ok(store),
+            0 => store.db.execute_batch(&format!("BEGIN;{TABLES}COMMIT;")).map(|()| store).map_err(|e| Trouble::sqlite(path, e)),
+            _ => {
+                let what = format!("it has version {version} and this release writes {SCHEMA}");
+                Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
+            }
+        }
+    }
+
+    fn version(&self) -> rusqlite::Result<i64> {
+        self.db.query_row("PRAGMA user_version", [], |row| row.get(0))
+    }
+
+    /// Everything in `work` or nothing of it.
+    pub fn transaction(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<(), Trouble> {
+        let run = || {
+            let tx = self.db.transaction()?;
+            work(&Transaction { db: &tx, outbox: &self.outbox })?;
+            tx.commit()
+        };
+        run().map_err(|e| Trouble::sqlite(&self.path, e))
+    }
+
+    /// Ends every call that the journal shows open, and says which they were.
+    pub fn interrupt(&mut self, wall: Wall) -> Result<Vec<CallId>, Trouble> {
+        let mut open = Vec::new();
+        self.transaction(|tx| {
+            open = tx.open_calls()?;
+            open.iter().try_for_each(|call| tx.interrupt(*call, wall))
+        })?;
+        Ok(open)
+    }
+}
+
+fn prepare(path: &Path, max_bytes: Option<u64>) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    if let Some(bytes) = max_bytes {
+        let page: i64 = db.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        db.pragma_update(None, "max_page_count", bytes / page.max(1))?;
+    }
+    Ok(db)
+}
+
+pub(super) struct Transaction<'a> {
+    db: &'a Connection,
+    outbox: &'a [Backend],
+}
+
+impl Transaction<'_> {
+    /// True when a backend has something new to get.
+    pub fn append(&self, entry: &Entry) -> rusqlite::Result<bool> {
+        let what = codec::encode(&entry.what).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+        let call = entry.call.0;
+        let mono = i64::try_from(entry.mono.0).unwrap_or(i64::MAX);
+        let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO entries VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        if insert.execute(params![call.as_bytes(), entry.seq, entry.wall.0, mono, what])? == 0 {
+            tracing::error!(call = %entry.call, seq = entry.seq, "a journal entry came twice; the first one stays");
+            return Ok(false);
+        }
+        self.mark(entry)?;
+        self.post(entry)
+    }
+
+    /// A call is open from its first entry to its end, and stays closed if something follows.
+    fn mark(&self, entry: &Entry) -> rusqlite::Result<()> {
+        let sql = match entry.what {
+            What::Ended { .. } | What::Interrupted => "INSERT INTO calls VALUES (?1, 0) ON CONFLICT DO UPDATE SET open = 0",
+            _ => "INSERT OR IGNORE INTO calls VALUES (?1, 1)",
+        };
+        self.db.prepare_cached(sql)?.execute([entry.call.0.as_bytes()]).map(drop)
+    }
+
+    fn post(&self, entry: &Entry) -> rusqlite::Result<bool> {
+        let mut posted = false;
+        for backend in self.outbox {
+            for kind in Kind::of(&entry.what).iter().filter(|kind| backend.all_events || **kind == Kind::Record) {
+                let (name, call) = (&backend.name, entry.call.0);
+                let sequence = i64::try_from(kind.sequence(entry.seq)).unwrap_or(i64::MAX);
+                self.db
+                    .prepare_cached("INSERT OR IGNORE INTO deliveries (backend, call, sequence, kind) VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![name, call.as_bytes(), sequence, kind.name()])?;
+                self.db
+                    .prepare_cached("INSERT OR IGNORE INTO lanes (backend, call, next_at) VALUES (?1, ?2, 0)")?
+                    .execute(params![name, call.as_bytes()])?;
+                posted = true;
+            }
+        }
+        Ok(posted)
+    }
+
+    pub fn settle(&self, backend: &str, settled: &Settlement) -> rusqlite::Result<()> {
+        for sequence in &settled.merged {
+            self.set_state(backend, settled.call, *sequence, "merged", None)?;
+        }
+        let (call, sequence) = (settled.call, settled.sequence);
+        match &settled.verdict {
+            Verdict::Done => self.set_state(backend, call, sequence, "done", None)?,
+            Verdict::Dead { error } => self.set_state(backend, call, sequence, "dead", Some(error))?,
+            Verdict::Retry { at, since, error } => {
+                self.set_state(backend, call, sequence, "pending", Some(error))?;
+                let sql = "UPDATE lanes SET next_at = ?3, attempts = attempts + 1, since = ?4 WHERE backend = ?1 AND call = ?2";
+                self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes(), at.0, since.0])?;
+                return Ok(());
+            }
+        }
+        self.advance(backend, call)
+    }
+
+    fn set_state(&self, backend: &str, call: CallId, sequence: u64, state: &str, error: Option<&str>) -> rusqlite::Result<()> {
+        let sql = "UPDATE deliveries SET state = ?4, error = ?5, attempts = attempts + (?4 <> 'merged')
+                   WHERE backend = ?1 AND call = ?2 AND sequence = ?3";
+        let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+        self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes(), sequence, state, error]).map(drop)
+    }
+
+    /// The lane's next event starts afresh; a lane with nothing left goes.
+    fn advance(&self, backend: &str, call: CallId) -> rusqlite::Result<()> {
+        let pending = "SELECT 1 FROM deliveries WHERE backend = ?1 AND call = ?2 AND state = 'pending'";
+        let more = self.db.prepare_cached(pending)?.exists(params![backend, call.0.as_bytes()])?;
+        let sql = match more {
+            true => "UPDATE lanes SET next_at = 0, attempts = 0, since = NULL WHERE backend = ?1 AND call = ?2",
+            false => "DELETE FROM lanes WHERE backend = ?1 AND call = ?2",
+        };
+        self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes()]).map(drop)
+    }
+
+    fn open_calls(&self) -> rusqlite::Result<Vec<CallId>> {
+        let mut open = self.db.prepare("SELECT call FROM calls WHERE open = 1 ORDER BY call")?;
+        let calls = open.query_map([], |row| row.get::<_, [u8; 16]>(0).map(|id| CallId(Uuid::from_bytes(id))))?;
+        calls.collect()
+    }
+
+    /// The entry carries the last one's monotonic time: this process's clock has nothing to do with the call's.
+    fn interrupt(&self, call: CallId, wall: Wall) -> rusqlite::Result<()> {
+        let sql = "SELECT seq, mono FROM entries WHERE call = ?1 ORDER BY seq DESC LIMIT 1";
+        let last = |row: &rusqlite::Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?));
+        let last = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], last).optional()?;
+        let (seq, mono) = last.unwrap_or((0, 0));
+        let mono = Mono(u64::try_from(mono).unwrap_or(0));
+        self.append(&Entry { call, seq: seq.saturating_add(1), wall, mono, what: What::Interrupted }).map(drop)
+    }
+}

@@ -1,0 +1,181 @@
+//! Events as they leave the gateway: CloudEvents 1.0 in structured JSON, the data a full snapshot.
+
+use super::fold::fold;
+use super::shape::Record;
+use super::zone::Zone;
+use crate::base::{CallId, Wall};
+use crate::call::event::{Entry, What};
+use serde::Serialize;
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::hash::Hasher;
+use uuid::{Builder, Uuid};
+
+/// The type of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Offered,
+    Queued,
+    Answered,
+    Ended,
+    /// The final record, exactly one a call.
+    Record,
+}
+
+impl Kind {
+    const ALL: [Kind; 5] = [Kind::Offered, Kind::Queued, Kind::Answered, Kind::Ended, Kind::Record];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Offered => "call.offered",
+            Kind::Queued => "call.queued",
+            Kind::Answered => "call.answered",
+            Kind::Ended => "call.ended",
+            Kind::Record => "call.record",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The events that an entry gives rise to. A call's end gives two: the news, and the record that closes it.
+    pub fn of(what: &What) -> &'static [Kind] {
+        match what {
+            What::Offered(_) => &[Kind::Offered],
+            What::Queued { .. } => &[Kind::Queued],
+            What::Joined { .. } => &[Kind::Answered],
+            What::Ended { .. } | What::Interrupted => &[Kind::Ended, Kind::Record],
+            _ => &[],
+        }
+    }
+
+    /// Orders the events of a call. Twice the entry's number, and one more for the record, which so stands between the
+    /// end and whatever may follow it.
+    pub fn sequence(self, seq: u32) -> u64 {
+        u64::from(seq) * 2 + u64::from(self == Kind::Record)
+    }
+}
+
+/// The entry that an event's sequence number belongs to.
+pub fn entry_of(sequence: u64) -> u32 {
+    u32::try_from(sequence / 2).unwrap_or(u32::MAX)
+}
+
+/// CloudEvents 1.0 §3, with the `sequence` extension.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CloudEvent {
+    pub specversion: &'static str,
+    pub id: String,
+    pub source: String,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub subject: String,
+    pub time: String,
+    /// Compares as text.
+    pub sequence: String,
+    pub datacontenttype: &'static str,
+    pub data: Record,
+}
+
+impl CloudEvent {
+    /// The event of `kind` that the last of these entries gives rise to; none when there are none.
+    pub fn new(entries: &[Entry], kind: Kind, zone: &Zone) -> Option<CloudEvent> {
+        let last = entries.last()?;
+        let data = fold(entries, zone)?;
+        let sequence = kind.sequence(last.seq);
+        Some(CloudEvent {
+            specversion: "1.0",
+            id: event_id(last.call, sequence, last.wall).to_string(),
+            source: format!("/hotline/{}", percent_encoded(&data.node)),
+            kind: kind.name(),
+            subject: last.call.to_string(),
+            time: zone.write(last.wall),
+            sequence: format!("{sequence:010}"),
+            datacontenttype: "application/json",
+            data,
+        })
+    }
+}
+
+/// A UUIDv7 (RFC 9562 §5.7) that follows from the event itself, so that it is the same whenever the event is sent
+/// again: the receiver tells repetitions by it. The call's id holds the randomness.
+fn event_id(call: CallId, sequence: u64, wall: Wall) -> Uuid {
+    let mut hash = SipHasher13::new();
+    hash.write(call.0.as_bytes());
+    hash.write_u64(sequence);
+    let hash = hash.finish128().as_bytes();
+    let mut random = [0; 10];
+    random.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    Builder::from_unix_timestamp_millis(wall.millis(), &random).into_uuid()
+}
+
+/// RFC 3986 §2.3: what a path segment may hold as it is.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Mono;
+    use crate::call::event::{By, Offered, Result};
+    use serde_json::json;
+
+    fn log() -> Vec<Entry> {
+        let call: CallId = "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80".parse().unwrap();
+        let offered = Offered { node: "景洪 1".into(), ..Offered::default() };
+        let ended = What::Ended { result: Result::Failed, by: By::Network, status: Some(503), q850: None };
+        [What::Offered(Box::new(offered)), ended]
+            .into_iter()
+            .zip(1..)
+            .map(|(what, seq)| Entry { call, seq, wall: Wall(1_638_288_000_000_000), mono: Mono(0), what })
+            .collect()
+    }
+
+    #[test]
+    fn the_envelope_has_every_required_attribute() {
+        let event = serde_json::to_value(CloudEvent::new(&log(), Kind::Record, &Zone::default()).unwrap()).unwrap();
+        assert_eq!(event["data"]["result"], "failed");
+        let mut envelope = event.clone();
+        envelope.as_object_mut().unwrap().remove("data");
+        assert_eq!(
+            envelope,
+            json!({
+                "specversion": "1.0",
+                "id": event["id"],
+                "source": "/hotline/%E6%99%AF%E6%B4%AA%201",
+                "type": "call.record",
+                "subject": "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80",
+                "time": "2021-12-01T00:00:00.000+08:00",
+                "sequence": "0000000005",
+                "datacontenttype": "application/json",
+            })
+        );
+        let id: Uuid = event["id"].as_str().unwrap().parse().unwrap();
+        assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122));
+    }
+
+    #[test]
+    fn an_event_keeps_its_id_and_no_two_share_one() {
+        let log = log();
+        let id = |kind, upto: usize| CloudEvent::new(&log[..upto], kind, &Zone::default()).unwrap().id;
+        assert_eq!(id(Kind::Record, 2), id(Kind::Record, 2));
+        assert_ne!(id(Kind::Record, 2), id(Kind::Ended, 2));
+        assert_ne!(id(Kind::Offered, 1), id(Kind::Ended, 2));
+    }
+
+    #[test]
+    fn a_record_comes_after_the_end_and_before_what_follows() {
+        assert!(Kind::Ended.sequence(7) < Kind::Record.sequence(7));
+        assert!(Kind::Record.sequence(7) < Kind::Queued.sequence(8));
+        assert_eq!(entry_of(Kind::Record.sequence(7)), 7);
+        assert!(Kind::ALL.into_iter().all(|kind| Kind::named(kind.name()) == Some(kind)));
+    }
+}

@@ -1,0 +1,275 @@
+//! Folds a call's log into its record. Any prefix of a log folds: what has not happened is null, and what still runs is
+//! counted up to the last entry.
+
+use super::shape::{Area, Direction, Hotline, Leg, Media, Record, Seat};
+use super::zone::Zone;
+use crate::base::{Mono, Wall};
+use crate::call::event::{Entry, Offered, Party, Result, What};
+use crate::media::Stats;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The record of one call's entries, in sequence; none when there are none.
+pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>, zone: &Zone) -> Option<Record> {
+    let mut entries = entries.into_iter().peekable();
+    let mut fold = Fold::new(entries.peek()?, zone);
+    entries.for_each(|entry| fold.apply(entry));
+    Some(fold.finish())
+}
+
+struct Fold<'a> {
+    zone: &'a Zone,
+    record: Record,
+    legs: BTreeMap<u64, Leg>,
+    ringing: BTreeSet<u64>,
+    joined: BTreeSet<u64>,
+    held: BTreeSet<u64>,
+    announce: Span,
+    queue: Span,
+    ring: Span,
+    talk: Span,
+    hold: Span,
+    silent: BTreeMap<u64, Span>,
+    /// When the last leg went: the call's end, whose entry waits for the media to close.
+    gone: Option<Wall>,
+    /// The last entry that the living process wrote.
+    last: (Wall, Mono),
+}
+
+impl<'a> Fold<'a> {
+    fn new(first: &Entry, zone: &'a Zone) -> Fold<'a> {
+        Fold {
+            zone,
+            record: Record { call_id: first.call.to_string(), start: Some(zone.write(first.wall)), ..Record::default() },
+            legs: BTreeMap::new(),
+            ringing: BTreeSet::new(),
+            joined: BTreeSet::new(),
+            held: BTreeSet::new(),
+            announce: Span::default(),
+            queue: Span::default(),
+            ring: Span::default(),
+            talk: Span::default(),
+            hold: Span::default(),
+            silent: BTreeMap::new(),
+            gone: None,
+            last: (first.wall, first.mono),
+        }
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        if entry.what == What::Interrupted {
+            return self.interrupted();
+        }
+        self.last = (entry.wall, entry.mono);
+        let at = self.zone.write(entry.wall);
+        match &entry.what {
+            What::Offered(offered) => self.offered(offered, at),
+            What::Announcing { prompt } => self.record.prompts.push(prompt.clone()),
+            What::Queued { queue } => self.queued(queue, at),
+            What::Ringing { leg, party } => self.ringing(*leg, party, at),
+            What::RingFailed { leg, status, q850 } => {
+                let leg = self.leg(*leg, &at);
+                (leg.sip_code, leg.q850, leg.ended) = (*status, *q850, Some(at));
+            }
+            What::CallerAnswered => self.caller_answered(at),
+            What::Joined { leg, party } => self.joined(*leg, party, at),
+            What::LegEnded { leg, by, status, q850 } => {
+                self.gone = Some(entry.wall);
+                let leg = self.leg(*leg, &at);
+                (leg.ended_by, leg.sip_code, leg.q850, leg.ended) = (Some(*by), *status, *q850, Some(at));
+            }
+            What::LegMedia { leg, codec, stats } => self.leg(*leg, &at).media = Some(media(codec, stats)),
+            What::Ended { result, by, status, q850 } => {
+                let r = &mut self.record;
+                r.ended = Some(self.gone.map_or(at, |gone| self.zone.write(gone)));
+                (r.result, r.hangup_by, r.sip_code, r.q850) = (Some(*result), Some(*by), *status, *q850);
+            }
+            What::Held { .. } | What::Resumed { .. } | What::Silent { .. } | What::Heard { .. } | What::Interrupted => {}
+        }
+        self.measure(&entry.what, entry.mono);
+    }
+
+    /// The process died: the call ended, as far as anybody knows, at its last entry. The entry that says so was
+    /// written by another process, with other clocks.
+    fn interrupted(&mut self) {
+        if self.record.result.is_none() {
+            self.record.result = Some(Result::Interrupted);
+            self.record.ended = Some(self.zone.write(self.last.0));
+            self.record.estimated = true;
+        }
+    }
+
+    fn offered(&mut self, o: &Offered, at: String) {
+        let leg = Leg { leg: o.leg, started: at, ..Leg::default() };
+        self.legs.insert(o.leg, leg);
+        let r = &mut self.record;
+        r.sip_call_ids.push(o.sip_call_id.clone());
+        r.hotline = Hotline {
+            dialled: o.dialled.clone(),
+            number: o.number.clone(),
+            line: o.line.clone(),
+            mode: o.mode.clone(),
+            phase: o.phase.clone(),
+            unit: o.unit.clone(),
+            diverted_from: o.diverted_from.clone(),
+        };
+        r.area = Area { code: o.area.clone(), source: o.area_source.clone() };
+        r.caller_anonymous = o.caller_anonymous;
+        if !o.caller_anonymous {
+            r.caller = o.caller.clone();
+            r.caller_raw = Some(o.caller_raw.clone());
+        }
+        r.trunk = o.trunk.clone();
+        r.node = o.node.clone();
+        r.plan = o.plan.clone();
+        r.plan_revision = o.plan_revision.clone();
+    }
+
+    /// A call that comes back to the queue keeps the time at which it first came there.
+    fn queued(&mut self, queue: &str, at: String) {
+        self.record.queue = Some(queue.to_owned());
+        self.record.handed_to_queue.get_or_insert(at);
+    }
+
+    fn ringing(&mut self, leg: u64, party: &Party, at: String) {
+        self.leg(leg, &at).party = Some(party.clone());
+    }
+
+    fn caller_answered(&mut self, at: String) {
+        if let Some(caller) = self.legs.values_mut().find(|leg| leg.party.is_none()) {
+            caller.answered.get_or_insert_with(|| at.clone());
+        }
+        self.record.sip_answered.get_or_insert(at);
+    }
+
+    fn joined(&mut self, leg: u64, party: &Party, at: String) {
+        let known = self.leg(leg, &at);
+        known.party = Some(party.clone());
+        known.answered.get_or_insert_with(|| at.clone());
+        let r = &mut self.record;
+        r.seat_answered.get_or_insert(at);
+        match party {
+            Party::Seat { name, queue } => {
+                r.seat = Some(Seat { name: name.clone() });
+                r.queue = Some(queue.clone());
+            }
+            Party::Target { number } => r.target = Some(number.clone()),
+        }
+    }
+
+    fn leg(&mut self, leg: u64, at: &str) -> &mut Leg {
+        self.legs.entry(leg).or_insert_with(|| Leg { leg, started: at.to_owned(), ..Leg::default() })
+    }
+
+    /// Starts and stops the clocks.
+    fn measure(&mut self, what: &What, now: Mono) {
+        match what {
+            What::Announcing { .. } if self.queue.running() => {}
+            What::Announcing { .. } => self.announce.start(now),
+            What::Queued { .. } => {
+                self.announce.stop(now);
+                self.queue.start(now);
+            }
+            What::Ringing { leg, .. } => {
+                self.announce.stop(now);
+                self.ringing.insert(*leg);
+            }
+            What::Joined { leg, .. } => {
+                self.announce.stop(now);
+                self.queue.stop(now);
+                self.ringing.clear();
+                self.joined.insert(*leg);
+            }
+            What::Held { leg } => drop(self.held.insert(*leg)),
+            What::Resumed { leg } => drop(self.held.remove(leg)),
+            What::Silent { leg } => self.silent.entry(*leg).or_default().start(now),
+            What::Heard { leg } => self.silent.entry(*leg).or_default().stop(now),
+            What::RingFailed { leg, .. } | What::LegEnded { leg, .. } => self.gone(*leg, now),
+            What::Ended { .. } => self.over(now),
+            What::Offered(_) | What::CallerAnswered | What::LegMedia { .. } | What::Interrupted => {}
+        }
+        self.ring.run(!self.ringing.is_empty(), now);
+        self.talk.run(!self.joined.is_empty(), now);
+        self.hold.run(!self.joined.is_empty() && !self.held.is_empty(), now);
+    }
+
+    fn gone(&mut self, leg: u64, now: Mono) {
+        for set in [&mut self.ringing, &mut self.joined, &mut self.held] {
+            set.remove(&leg);
+        }
+        if let Some(span) = self.silent.get_mut(&leg) {
+            span.stop(now);
+        }
+        if self.legs.get(&leg).is_some_and(|leg| leg.party.is_none()) {
+            self.over(now);
+        }
+    }
+
+    /// Nobody waits, rings or talks once the caller or the call is gone.
+    fn over(&mut self, now: Mono) {
+        self.announce.stop(now);
+        self.queue.stop(now);
+        self.silent.values_mut().for_each(|span| span.stop(now));
+        for set in [&mut self.ringing, &mut self.joined, &mut self.held] {
+            set.clear();
+        }
+    }
+
+    fn finish(mut self) -> Record {
+        let now = self.last.1;
+        for (leg, span) in &self.silent {
+            if let Some(leg) = self.legs.get_mut(leg) {
+                leg.silent_ms = span.millis(now);
+            }
+        }
+        Record {
+            announce_ms: self.announce.millis(now),
+            queue_ms: self.queue.millis(now),
+            ring_ms: self.ring.millis(now),
+            talk_ms: self.talk.millis(now),
+            hold_ms: self.hold.millis(now),
+            legs: self.legs.into_values().collect(),
+            ..self.record
+        }
+    }
+}
+
+fn media(codec: &str, stats: &Stats) -> Media {
+    let (codec, jitter_ms) = (codec.to_owned(), Some(stats.jitter_ms));
+    Media {
+        received: Direction { codec: codec.clone(), packets: stats.received, lost: stats.lost, jitter_ms },
+        sent: Direction { codec, packets: stats.sent, lost: stats.peer_lost, jitter_ms: None },
+    }
+}
+
+/// A stop-watch.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    since: Option<Mono>,
+    total: Duration,
+}
+
+impl Span {
+    fn running(&self) -> bool {
+        self.since.is_some()
+    }
+
+    fn start(&mut self, now: Mono) {
+        self.since.get_or_insert(now);
+    }
+
+    fn stop(&mut self, now: Mono) {
+        if let Some(since) = self.since.take() {
+            self.total += now.since(since);
+        }
+    }
+
+    fn run(&mut self, on: bool, now: Mono) {
+        if on { self.start(now) } else { self.stop(now) }
+    }
+
+    fn millis(&self, now: Mono) -> u64 {
+        let open = self.since.map_or(Duration::ZERO, |since| now.since(since));
+        u64::try_from((self.total + open).as_millis()).unwrap_or(u64::MAX)
+    }
+}
