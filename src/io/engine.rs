@@ -1,0 +1,260 @@
+//! The switch thread: takes inputs from its UDP sockets and its inbox, keeps the deadline, carries out what the switch
+//! says. A turn takes a bounded number of each, so that neither a flood nor a full inbox keeps the timers waiting.
+
+use crate::base::{Flow, Mono, Now, Proto};
+use crate::call::event::Entry;
+use crate::io::clock;
+use crate::io::inbox::Outlet;
+use crate::io::udp::UdpPort;
+use crate::media::Command;
+use crate::switch::{Input, Output};
+use bytes::Bytes;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use std::io;
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Inputs of the inbox in one turn.
+const INBOX_BATCH: usize = 256;
+/// The thread looks around at least so often: to report, and to see that it should stop.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+/// How soon a full socket is tried again.
+const RETRY: Duration = Duration::from_millis(1);
+/// The inbox's mark among the poll's events; sockets have their index.
+const INBOX: u64 = u64::MAX;
+
+/// A state machine that the thread drives.
+pub trait Machine {
+    fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>);
+    fn tick(&mut self, now: Now, out: &mut Vec<Output>);
+    fn deadline(&self) -> Option<Mono>;
+}
+
+/// Where outputs go that are no datagrams. None of these may wait.
+pub trait Ends<M> {
+    fn stream(&mut self, flow: Flow, data: Bytes);
+    fn media(&mut self, shard: u16, command: Command);
+    fn journal(&mut self, ticket: u64, entry: Entry);
+    /// Called every heartbeat.
+    fn report(&mut self, now: Now, machine: &M);
+}
+
+pub struct Engine<M, E> {
+    machine: M,
+    ends: E,
+    ports: Vec<UdpPort>,
+    /// Which ports have something to read.
+    ready: Vec<bool>,
+    outlet: Outlet,
+    poll: Epoll,
+    out: Vec<Output>,
+    /// Datagrams that could not be sent, to be told after the turn.
+    failed: Vec<Flow>,
+    reported: Mono,
+}
+
+impl<M: Machine, E: Ends<M>> Engine<M, E> {
+    /// `out`: what the machine wanted when it was made. Call it in the thread that will run it.
+    pub fn new(machine: M, ends: E, sockets: Vec<UdpSocket>, outlet: Outlet, out: Vec<Output>) -> io::Result<Engine<M, E>> {
+        let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        poll.add(outlet.descriptor(), EpollEvent::new(EpollFlags::EPOLLIN, INBOX))?;
+        let ports = sockets.into_iter().map(UdpPort::new).collect::<io::Result<Vec<_>>>()?;
+        for (index, port) in (0..).zip(&ports) {
+            poll.add(port.descriptor(), EpollEvent::new(EpollFlags::EPOLLIN, index))?;
+        }
+        let ready = vec![false; ports.len()];
+        Ok(Engine { machine, ends, ports, ready, outlet, poll, out, failed: Vec::new(), reported: Mono(0) })
+    }
+
+    /// Runs until `stop`, then gives the ends back.
+    pub fn run(mut self, stop: &AtomicBool) -> io::Result<E> {
+        self.carry_out();
+        while !stop.load(Ordering::Relaxed) {
+            let all_sent = self.turn();
+            self.sleep(all_sent)?;
+        }
+        Ok(self.ends)
+    }
+
+    /// Everything that is due now, up to the bounds. True when nothing waits for a full socket.
+    fn turn(&mut self) -> bool {
+        let now = clock::now();
+        self.take_inputs(now);
+        self.take_datagrams(now);
+        if self.machine.deadline().is_some_and(|at| at <= now.mono) {
+            self.machine.tick(now, &mut self.out);
+        }
+        self.carry_out();
+        let all_sent = self.send(now);
+        if now.mono.since(self.reported) >= HEARTBEAT {
+            self.reported = now.mono;
+            self.ends.report(now, &self.machine);
+        }
+        all_sent
+    }
+
+    fn take_inputs(&mut self, now: Now) {
+        for _ in 0..INBOX_BATCH {
+            let Some(input) = self.outlet.take() else { break };
+            self.machine.handle(now, input, &mut self.out);
+        }
+    }
+
+    fn take_datagrams(&mut self, now: Now) {
+        let Engine { machine, ports, ready, out, .. } = self;
+        for (port, ready) in ports.iter_mut().zip(ready).filter(|(_, ready)| **ready) {
+            *ready = port.receive(|flow, data| machine.handle(now, Input::Sip { flow, data }, out));
+        }
+    }
+
+    fn carry_out(&mut self) {
+        for output in self.out.drain(..) {
+            match output {
+                Output::Sip { flow, data } if flow.proto == Proto::Udp => {
+                    match self.ports.iter_mut().find(|port| port.local() == flow.local) {
+                        Some(port) => port.queue(flow.remote, data),
+                        None => self.failed.push(flow),
+                    }
+                }
+                Output::Sip { flow, data } => self.ends.stream(flow, data),
+                Output::Media { shard, command } => self.ends.media(shard, command),
+                Output::Journal { ticket, entry } => self.ends.journal(ticket, entry),
+            }
+        }
+    }
+
+    /// Sends what waits; what cannot be sent is told to the machine, whose answer leaves in the next turn.
+    fn send(&mut self, now: Now) -> bool {
+        let mut all_sent = true;
+        for port in &mut self.ports {
+            all_sent &= port.flush(|flow| self.failed.push(flow));
+        }
+        for flow in self.failed.drain(..) {
+            self.machine.handle(now, Input::FlowFailed { flow }, &mut self.out);
+        }
+        all_sent && self.out.is_empty()
+    }
+
+    fn sleep(&mut self, all_sent: bool) -> io::Result<()> {
+        let busy = self.ready.contains(&true) || !self.outlet.may_sleep();
+        let timeout = if busy { Duration::ZERO } else { self.patience(all_sent) };
+        let mut events = [EpollEvent::empty(); 16];
+        let count = match self.poll.wait(&mut events, milliseconds(timeout)) {
+            Ok(count) => count,
+            Err(nix::errno::Errno::EINTR) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        for event in &events[..count] {
+            if event.data() == INBOX {
+                self.outlet.awake();
+            } else if let Some(ready) = usize::try_from(event.data()).ok().and_then(|index| self.ready.get_mut(index)) {
+                *ready = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// How long the thread may sleep.
+    fn patience(&self, all_sent: bool) -> Duration {
+        let to_deadline = self.machine.deadline().map(|at| at.since(clock::mono()));
+        let limit = if all_sent { HEARTBEAT } else { RETRY };
+        to_deadline.unwrap_or(limit).min(limit)
+    }
+}
+
+/// Rounded up: waking too early would only mean to sleep again.
+fn milliseconds(timeout: Duration) -> EpollTimeout {
+    let rounded = timeout.as_micros().div_ceil(1000);
+    u16::try_from(rounded).map_or(EpollTimeout::MAX, EpollTimeout::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::inbox::inbox;
+    use crate::io::udp;
+    use std::sync::Arc;
+    use std::sync::mpsc;
+    use std::thread;
+
+    /// Answers each datagram with itself, counts inputs, ticks every 20 ms.
+    struct Echo {
+        next: Mono,
+        heard: mpsc::Sender<String>,
+    }
+
+    impl Machine for Echo {
+        fn handle(&mut self, _now: Now, input: Input, out: &mut Vec<Output>) {
+            let _ = self.heard.send(format!("{input:?}").split([' ', '{']).next().unwrap().to_string());
+            if let Input::Sip { flow, data } = input {
+                out.push(Output::Sip { flow, data });
+            }
+        }
+
+        fn tick(&mut self, now: Now, _out: &mut Vec<Output>) {
+            self.next = now.mono.after(Duration::from_millis(20));
+            let _ = self.heard.send("tick".to_string());
+        }
+
+        fn deadline(&self) -> Option<Mono> {
+            Some(self.next)
+        }
+    }
+
+    struct Nowhere(mpsc::Sender<String>);
+
+    impl<M> Ends<M> for Nowhere {
+        fn stream(&mut self, _flow: Flow, _data: Bytes) {
+            let _ = self.0.send("stream".to_string());
+        }
+        fn media(&mut self, _shard: u16, _command: Command) {}
+        fn journal(&mut self, _ticket: u64, _entry: Entry) {}
+        fn report(&mut self, _now: Now, _machine: &M) {
+            let _ = self.0.send("report".to_string());
+        }
+    }
+
+    fn wait_for(heard: &mpsc::Receiver<String>, what: &str) {
+        while heard.recv_timeout(Duration::from_secs(5)).unwrap() != what {}
+    }
+
+    #[test]
+    fn datagrams_inputs_deadlines_and_reports_all_get_their_turn() {
+        let socket = udp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let local = socket.local_addr().unwrap();
+        let (sender, heard) = mpsc::channel();
+        let (inbox, outlet) = inbox(64).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let stop = stop.clone();
+            move || {
+                let flow = Flow { proto: Proto::Tcp, local, remote: local };
+                let first = vec![Output::Sip { flow, data: Bytes::new() }];
+                let machine = Echo { next: Mono(0), heard: sender.clone() };
+                Engine::new(machine, Nowhere(sender), vec![socket], outlet, first).unwrap().run(&stop).unwrap();
+            }
+        });
+        wait_for(&heard, "stream");
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        for i in 0..200_u32 {
+            peer.send_to(&i.to_be_bytes(), local).unwrap();
+        }
+        let mut buffer = [0; 16];
+        for i in 0..200_u32 {
+            assert_eq!(peer.recv(&mut buffer).unwrap(), 4);
+            assert_eq!(buffer[..4], i.to_be_bytes());
+        }
+        inbox.send(Input::Drain);
+        wait_for(&heard, "Drain");
+        wait_for(&heard, "tick");
+        wait_for(&heard, "report");
+        // No datagram can leave from an address that is not ours.
+        let flow = Flow { proto: Proto::Udp, local: "127.0.0.9:1".parse().unwrap(), remote: local };
+        inbox.send(Input::Sip { flow, data: Bytes::from_static(b"x") });
+        wait_for(&heard, "FlowFailed");
+        stop.store(true, Ordering::Relaxed);
+        thread.join().unwrap();
+    }
+}
