@@ -1,5 +1,24 @@
 //! The media plane: RTP in, RTP out, prompts, ringback, codecs, RTCP. Never reads SIP.
 
+mod egress;
+mod g711;
+mod keys;
+mod latch;
+mod leg;
+mod out;
+mod ports;
+mod prompt;
+mod reception;
+mod rtcp;
+mod rtp;
+mod shard;
+mod wheel;
+
+pub use out::{Effect, Out, Socket};
+pub use ports::Ports;
+pub use prompt::{PromptError, RATE};
+pub use shard::{Config, Relayed, Shard};
+
 use crate::base::LegId;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +43,9 @@ pub struct Profile {
     pub event_in: Option<u8>,
     /// Milliseconds a packet towards the peer: 10 to 60.
     pub ptime: u8,
+    /// We may send to the peer.
     pub may_send: bool,
+    /// The peer may send to us.
     pub may_receive: bool,
 }
 
@@ -40,7 +61,7 @@ pub enum Source {
     },
     /// 450 Hz, 1 s on, 4 s off (GB/T 3380).
     Ringback,
-    /// The other leg's audio and telephone-events.
+    /// The other leg's audio and telephone-events. That leg must be open; one leg at a time hears it.
     Relay(LegId),
 }
 
@@ -120,4 +141,7 @@ pub struct Stats {
     pub jitter_ms: f32,
     /// What the peer's receiver reports said it lost of ours.
     pub peer_lost: i64,
+    /// Packets from others than the peer, dropped.
+    #[serde(default)]
+    pub strangers: u64,
 }

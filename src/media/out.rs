@@ -1,0 +1,69 @@
+use crate::base::LegId;
+use crate::media::Event;
+use std::net::SocketAddr;
+use std::ops::Range;
+
+/// Which of a leg's two sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Socket {
+    Rtp,
+    Rtcp,
+}
+
+/// What a shard wants done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Bind RTP here and RTCP on the next port, then report `Bound` or `PortBusy`.
+    Bind {
+        rtp: SocketAddr,
+    },
+    /// The bound pair serves this leg from now on.
+    Open {
+        leg: LegId,
+        rtp: SocketAddr,
+    },
+    /// Tie the RTP socket to the one peer that it hears (cheaper), or untie it. A hint: sources are checked anyway.
+    Connect {
+        leg: LegId,
+        to: Option<SocketAddr>,
+    },
+    /// Send the bytes of `Out::bytes` that lie in the range.
+    Send {
+        leg: LegId,
+        socket: Socket,
+        to: SocketAddr,
+        bytes: Range<usize>,
+    },
+    Close {
+        leg: LegId,
+    },
+    Event(Event),
+}
+
+/// Effects in order, and the bytes of what they send: two buffers that the driver keeps and clears, so that neither a
+/// frame nor a packet costs an allocation.
+#[derive(Debug, Default)]
+pub struct Out {
+    pub effects: Vec<Effect>,
+    pub bytes: Vec<u8>,
+}
+
+impl Out {
+    pub fn clear(&mut self) {
+        self.effects.clear();
+        self.bytes.clear();
+    }
+
+    pub(super) fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.effects.push(Effect::Event(event));
+    }
+
+    /// Sends what was appended to `bytes` since `start`.
+    pub(super) fn send_since(&mut self, start: usize, leg: LegId, socket: Socket, to: SocketAddr) {
+        self.effects.push(Effect::Send { leg, socket, to, bytes: start..self.bytes.len() });
+    }
+}

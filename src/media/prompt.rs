@@ -1,0 +1,152 @@
+//! Audio encoded once for everyone: from raw A-law bytes, from WAV, and the ringback tone.
+
+use crate::media::{Law, Prompt};
+use std::f64::consts::TAU;
+use std::fmt;
+
+/// Samples a second of everything here.
+pub const RATE: usize = 8000;
+
+/// Ten minutes: the longest prompt or piece of music that is kept in memory.
+const MAX_SAMPLES: usize = 600 * RATE;
+
+/// Why a file cannot be a prompt.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PromptError {
+    Empty,
+    TooLong,
+    Channels(u16),
+    Rate(u32),
+    Format { bits: u16, float: bool },
+    Wav(String),
+}
+
+impl fmt::Display for PromptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PromptError::Empty => write!(f, "holds no audio"),
+            PromptError::TooLong => write!(f, "is longer than {} minutes", MAX_SAMPLES / RATE / 60),
+            PromptError::Channels(n) => write!(f, "has {n} channels, wants 1 (mono)"),
+            PromptError::Rate(hz) => write!(f, "has {hz} samples a second, wants {RATE}"),
+            PromptError::Format { bits, float } => {
+                write!(f, "has {bits}-bit {} samples, wants 16-bit PCM", if *float { "floating-point" } else { "integer" })
+            }
+            PromptError::Wav(why) => write!(f, "is not a WAV file that can be read: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for PromptError {}
+
+impl Prompt {
+    /// From raw 8 kHz A-law bytes (a `.al` file).
+    pub fn from_a_law(name: &str, a_law: Vec<u8>) -> Result<Prompt, PromptError> {
+        check_length(a_law.len())?;
+        let mut mu_law = a_law.clone();
+        Law::A.recode(Law::Mu, &mut mu_law);
+        Ok(Prompt { name: name.to_string(), a_law, mu_law })
+    }
+
+    /// From a WAV file of 8 kHz mono 16-bit PCM.
+    pub fn from_wav(name: &str, bytes: &[u8]) -> Result<Prompt, PromptError> {
+        let reader = hound::WavReader::new(bytes).map_err(|e| PromptError::Wav(e.to_string()))?;
+        check_format(reader.spec())?;
+        check_length(reader.len() as usize)?;
+        let samples: Result<Vec<i16>, _> = reader.into_samples::<i16>().collect();
+        let samples = samples.map_err(|e| PromptError::Wav(e.to_string()))?;
+        Ok(Prompt::from_samples(name, &samples))
+    }
+
+    /// 450 Hz, 1 s on, 4 s off, at −10 dBm0 (GB/T 3380), to be repeated.
+    pub fn ringback() -> Prompt {
+        // Full scale is +3.14 dBm0, so −10 dBm0 is 0.22 of it.
+        let tone = |i: usize| (0.22 * f64::from(i16::MAX) * (TAU * 450.0 * i as f64 / RATE as f64).sin()) as i16;
+        let samples: Vec<i16> = (0..5 * RATE).map(|i| if i < RATE { tone(i) } else { 0 }).collect();
+        Prompt::from_samples("ringback", &samples)
+    }
+
+    pub fn from_samples(name: &str, samples: &[i16]) -> Prompt {
+        let encode = |law: Law| samples.iter().map(|sample| law.encode(*sample)).collect();
+        Prompt { name: name.to_string(), a_law: encode(Law::A), mu_law: encode(Law::Mu) }
+    }
+
+    /// The codes of one law.
+    pub fn codes(&self, law: Law) -> &[u8] {
+        match law {
+            Law::A => &self.a_law,
+            Law::Mu => &self.mu_law,
+        }
+    }
+}
+
+fn check_length(samples: usize) -> Result<(), PromptError> {
+    match samples {
+        0 => Err(PromptError::Empty),
+        n if n > MAX_SAMPLES => Err(PromptError::TooLong),
+        _ => Ok(()),
+    }
+}
+
+fn check_format(spec: hound::WavSpec) -> Result<(), PromptError> {
+    let float = spec.sample_format == hound::SampleFormat::Float;
+    if spec.channels != 1 {
+        Err(PromptError::Channels(spec.channels))
+    } else if spec.sample_rate != RATE as u32 {
+        Err(PromptError::Rate(spec.sample_rate))
+    } else if spec.bits_per_sample != 16 || float {
+        Err(PromptError::Format { bits: spec.bits_per_sample, float })
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hound::{SampleFormat, WavSpec, WavWriter};
+    use std::io::Cursor;
+
+    fn wav(channels: u16, sample_rate: u32, samples: &[i16]) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        let spec = WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let mut writer = WavWriter::new(&mut bytes, spec).unwrap();
+        samples.iter().for_each(|s| writer.write_sample(*s).unwrap());
+        writer.finalize().unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn a_wav_becomes_both_laws() {
+        let prompt = Prompt::from_wav("hello", &wav(1, 8000, &[0, 1000, -1000])).unwrap();
+        assert_eq!(prompt.a_law, [0xD5, Law::A.encode(1000), Law::A.encode(-1000)]);
+        assert_eq!(prompt.mu_law, [0xFF, Law::Mu.encode(1000), Law::Mu.encode(-1000)]);
+    }
+
+    #[test]
+    fn a_wrong_file_is_named_for_what_is_wrong() {
+        let error = |bytes: &[u8]| Prompt::from_wav("x", bytes).unwrap_err();
+        assert_eq!(error(&wav(2, 8000, &[0, 0])).to_string(), "has 2 channels, wants 1 (mono)");
+        assert_eq!(error(&wav(1, 44100, &[0])).to_string(), "has 44100 samples a second, wants 8000");
+        assert_eq!(error(&wav(1, 8000, &[])), PromptError::Empty);
+        assert!(matches!(error(b"not a wav"), PromptError::Wav(_)));
+        assert_eq!(Prompt::from_a_law("x", Vec::new()).unwrap_err(), PromptError::Empty);
+        let mut cut = wav(1, 8000, &[1; 100]);
+        cut.truncate(100);
+        assert!(matches!(error(&cut), PromptError::Wav(_)));
+    }
+
+    #[test]
+    fn raw_a_law_is_kept_and_recoded() {
+        let prompt = Prompt::from_a_law("raw", vec![0xD5, 0x55]).unwrap();
+        assert_eq!((prompt.codes(Law::A), prompt.mu_law.len()), (&[0xD5, 0x55][..], 2));
+    }
+
+    #[test]
+    fn ringback_sounds_one_second_of_five() {
+        let tone = Prompt::ringback();
+        assert_eq!(tone.a_law.len(), 5 * RATE);
+        let loud = |range: std::ops::Range<usize>| tone.a_law[range].iter().map(|c| i32::from(Law::A.decode(*c)).abs()).max();
+        assert!(loud(0..RATE) > Some(7000));
+        assert_eq!(loud(RATE..5 * RATE), Some(8));
+    }
+}
