@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn every_kind_of_entry_comes_back_as_it_went() {
         let party = Party::Seat { name: "1001".into(), queue: "12345".into() };
-        let stats = Stats { received: 1, sent: 2, lost: -3, jitter_ms: 0.25, peer_lost: 4 };
+        let stats = Stats { received: 1, sent: 2, lost: -3, jitter_ms: 0.25, peer_lost: 4, strangers: 5 };
         for what in [
             What::Offered(Box::new(Offered { caller_raw: "\"张\" <tel:13800138000>".into(), ..Offered::default() })),
             What::Announcing { prompt: "欢迎".into() },
