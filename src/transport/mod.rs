@@ -1,1 +1,12 @@
-//! (to be written)
+//! What stands between bytes on a flow and messages: stream framing, Via on arrival, who may speak and how fast.
+//! No sockets here. Where a request goes next is `sip::next_hop`, which dialogs need too.
+
+mod access;
+mod rate;
+mod stream;
+mod via;
+
+pub use access::{AccessList, Cidr};
+pub use rate::{Rate, RateLimit};
+pub use stream::{Frame, Framer, FramingLost};
+pub use via::note_source;
