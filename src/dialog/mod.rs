@@ -185,6 +185,13 @@ pub struct Config {
     pub max_forwards: u8,
 }
 
+impl Default for Config {
+    fn default() -> Config {
+        let product = concat!("Hotline/", env!("CARGO_PKG_VERSION")).to_owned();
+        Config { transaction: transaction::Config::default(), product, max_legs: 20_000, max_forwards: 70 }
+    }
+}
+
 /// Every leg, over the transactions beneath.
 pub struct Legs {
     _todo: (),

@@ -1,13 +1,31 @@
 //! The switch: all signalling, calls and queues in one state, driven by one thread. Inputs in, outputs out.
+//!
+//! Every input runs to its end before the next: an input makes work (leg events, call inputs, call effects, queue
+//! outputs), work makes more work, and what leaves the house is pushed to `out` in order.
 
+mod admit;
+mod effect;
+mod gauge;
+mod identity;
+mod route;
 mod setup;
 
+pub use gauge::{Counters, Gauges};
 pub use setup::{JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
 
-use crate::base::Flow;
-use crate::call::event::Entry;
-use crate::media;
+use crate::base::{CallId, Flow, LegId, Map, Mono, Now, Rng, Timers};
+use crate::call::event::{Entry, What};
+use crate::call::{self, Call, LegEvent, Part};
+use crate::dialog::{self, Legs};
+use crate::media::{self, Ports};
+use crate::queue::{self, Queues};
+use crate::sip::Message;
+use crate::transport::{self, AccessList, RateLimit};
 use bytes::Bytes;
+use identity::Identity;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// What the outside tells the switch.
 #[derive(Debug)]
@@ -51,4 +69,308 @@ pub enum Output {
         ticket: u64,
         entry: Entry,
     },
+}
+
+pub struct Switch {
+    setup: Arc<Setup>,
+    access: AccessList<admit::Owner>,
+    strangers: RateLimit,
+    legs: Legs,
+    queues: Queues,
+    ports: Ports,
+    calls: Map<CallId, Active>,
+    parts: Map<LegId, (CallId, Part)>,
+    timers: Timers<CallId>,
+    /// Calls at once by trunk, both directions together.
+    trunk_calls: Vec<u32>,
+    next_shard: u16,
+    next_ticket: u64,
+    /// Tickets whose durability somebody waits for, oldest first.
+    unwritten: VecDeque<(u64, CallId)>,
+    journal_down: bool,
+    draining: bool,
+    rng: Rng,
+    work: VecDeque<Work>,
+    counters: Counters,
+}
+
+/// A live call and what the switch must know to serve it.
+struct Active {
+    call: Call,
+    /// The configuration that the call began with: a reload does not change it under way.
+    setup: Arc<Setup>,
+    identity: Identity,
+    legs: BTreeMap<Part, Leg>,
+    shard: u16,
+    seq: u32,
+    last_ticket: u64,
+    /// The first entry is durable, or the journal is down: finals may go out.
+    released: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Leg {
+    id: LegId,
+    /// Its media, while open.
+    rtp: Option<SocketAddr>,
+    /// The trunk whose channel it takes.
+    trunk: Option<usize>,
+    ended: bool,
+}
+
+enum Work {
+    Leg(dialog::Event),
+    Call(CallId, call::Input),
+    Effect(CallId, call::Output),
+    Queue(queue::Output),
+}
+
+impl Switch {
+    pub fn new(setup: Setup, mut rng: Rng, now: Now, out: &mut Vec<Output>) -> Switch {
+        let seed = rng.map_seed();
+        let media = &setup.media;
+        let mut switch = Switch {
+            access: admit::access(&setup),
+            strangers: RateLimit::new(setup.limits.strangers, seed),
+            legs: Legs::new(setup.legs.clone(), rng.fork(), seed),
+            queues: Queues::new(route::queue_seats(&setup), setup.queues.clone()),
+            ports: Ports::new(&media.addresses, media.ports.clone(), media.shards, media.ready, &mut rng),
+            calls: Map::with_hasher(seed),
+            parts: Map::with_hasher(seed),
+            timers: Timers::default(),
+            trunk_calls: vec![0; setup.trunks.len()],
+            next_shard: 0,
+            next_ticket: 1,
+            unwritten: VecDeque::new(),
+            journal_down: false,
+            draining: false,
+            work: VecDeque::new(),
+            counters: Counters::default(),
+            setup: Arc::new(setup),
+            rng,
+        };
+        for shard in 0..switch.setup.media.shards {
+            switch.refill(now, shard, out);
+        }
+        switch
+    }
+
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Sip { flow, data } => self.datagram(now, flow, data, out),
+            Input::FlowFailed { flow } => self.legs_do(out, |legs, done| legs.flow_failed(now, flow, done)),
+            Input::Media { shard, event } => self.media_event(now, shard, event, out),
+            Input::Journaled { ticket } => self.journaled(now, ticket, out),
+            Input::JournalDown(down) => self.journal_changed(now, down, out),
+            Input::Drain => self.draining = true,
+        }
+        self.run(now, out);
+    }
+
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.legs_do(out, |legs, done| legs.tick(now, done));
+        let mut done = Vec::new();
+        self.queues.tick(now, &mut done);
+        self.work.extend(done.into_iter().map(Work::Queue));
+        while let Some(id) = self.timers.pop(now.mono) {
+            self.with_call(id, |call, done| call.tick(now, done));
+        }
+        for shard in 0..self.setup.media.shards {
+            self.refill(now, shard, out);
+        }
+        self.run(now, out);
+    }
+
+    /// When to call [`Switch::tick`] at the latest.
+    pub fn deadline(&self) -> Option<Mono> {
+        [self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()].into_iter().flatten().min()
+    }
+
+    pub fn gauges(&self) -> Gauges {
+        let (legs, client, server) = self.legs.gauges();
+        let (waiting, seats) = self.queues.gauges();
+        Gauges {
+            calls: self.calls.len(),
+            legs,
+            client_transactions: client,
+            server_transactions: server,
+            ports: self.ports.in_use(),
+            waiting,
+            seats,
+            unwritten: self.unwritten.len(),
+            draining: self.draining,
+            journal_down: self.journal_down,
+        }
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Access list and rate limit stand before the parser.
+    fn datagram(&mut self, now: Now, flow: Flow, data: Bytes, out: &mut Vec<Output>) {
+        self.counters.messages_in += 1;
+        if self.access.find(flow.remote.ip()).is_none() {
+            return self.stranger(now, flow, data, out);
+        }
+        match Message::parse(data) {
+            Ok(mut message) => {
+                if let Message::Request(request) = &mut message {
+                    transport::note_source(&mut request.headers, flow);
+                }
+                self.legs_do(out, |legs, done| legs.received(now, flow, message, done));
+            }
+            Err(error) => {
+                self.counters.malformed += 1;
+                tracing::debug!(source = %flow, status = error.status.0, reason = error.reason, "message refused");
+                if let Some(answer) = error.answer {
+                    out.push(Output::Sip { flow, data: Message::Response(*answer).to_bytes() });
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, now: Now, out: &mut Vec<Output>) {
+        while let Some(work) = self.work.pop_front() {
+            match work {
+                Work::Leg(event) => self.leg_event(now, event, out),
+                Work::Call(id, input) => self.with_call(id, |call, done| call.handle(now, input, done)),
+                Work::Effect(id, effect) => self.effect(now, id, effect, out),
+                Work::Queue(output) => self.queue_output(output),
+            }
+        }
+    }
+
+    fn leg_event(&mut self, now: Now, event: dialog::Event, out: &mut Vec<Output>) {
+        let (leg, event) = match event {
+            dialog::Event::Incoming(incoming) => return self.incoming(now, *incoming, out),
+            dialog::Event::Media { leg, media } => (leg, LegEvent::Media(media)),
+            dialog::Event::Answered { leg } => (leg, LegEvent::Answered),
+            dialog::Event::Ended { leg, end } => (leg, LegEvent::Ended(end)),
+            dialog::Event::Progress { .. } | dialog::Event::Established { .. } | dialog::Event::Key { .. } => return,
+        };
+        let Some(&(id, part)) = self.parts.get(&leg) else { return };
+        if let LegEvent::Ended(_) = event {
+            self.leg_over(id, part);
+        }
+        self.work.push_back(Work::Call(id, call::Input::Leg { part, event }));
+    }
+
+    fn media_event(&mut self, now: Now, shard: u16, event: media::Event, out: &mut Vec<Output>) {
+        let (leg, input): (LegId, fn(Part) -> call::Input) = match event {
+            media::Event::Bound { rtp } => return self.ports.bound(shard, rtp),
+            media::Event::PortBusy { rtp } => {
+                self.ports.busy(now.mono, shard, rtp);
+                return self.refill(now, shard, out);
+            }
+            media::Event::Closed { leg, rtp, stats } => {
+                self.ports.closed(now.mono, shard, rtp);
+                return self.media_closed(leg, stats);
+            }
+            media::Event::Played { leg, cue } => {
+                if let Some(&(id, _)) = self.parts.get(&leg) {
+                    self.work.push_back(Work::Call(id, call::Input::Played { cue }));
+                }
+                return;
+            }
+            media::Event::Silent { leg } => (leg, |part| call::Input::Silent { part }),
+            media::Event::Heard { leg } => (leg, |part| call::Input::Heard { part }),
+            media::Event::Key { .. } => return,
+        };
+        if let Some(&(id, part)) = self.parts.get(&leg) {
+            self.work.push_back(Work::Call(id, input(part)));
+        }
+    }
+
+    fn media_closed(&mut self, leg: LegId, stats: media::Stats) {
+        let Some(&(id, part)) = self.parts.get(&leg) else { return };
+        if let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) {
+            leg.rtp = None;
+        }
+        self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
+    }
+
+    fn queue_output(&mut self, output: queue::Output) {
+        let (id, event) = match output {
+            queue::Output::Ring { call, seat } => (call, call::QueueEvent::Ring { seat }),
+            queue::Output::Stop { call, seat, elsewhere } => (call, call::QueueEvent::Stop { seat, elsewhere }),
+            queue::Output::Full { call } => (call, call::QueueEvent::Full),
+            queue::Output::TimedOut { call } => (call, call::QueueEvent::TimedOut),
+        };
+        self.work.push_back(Work::Call(id, call::Input::Queue(event)));
+    }
+
+    /// Lets a call act; its effects become work and its deadline is armed anew.
+    fn with_call(&mut self, id: CallId, act: impl FnOnce(&mut Call, &mut Vec<call::Output>)) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let mut effects = Vec::new();
+        act(&mut active.call, &mut effects);
+        self.timers.update(id, active.call.deadline());
+        self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
+    }
+
+    /// Lets the legs act; what they send leaves at once, what they say becomes work.
+    fn legs_do(&mut self, out: &mut Vec<Output>, act: impl FnOnce(&mut Legs, &mut Vec<dialog::Output>)) {
+        let mut done = Vec::new();
+        act(&mut self.legs, &mut done);
+        for output in done {
+            match output {
+                dialog::Output::Send { flow, data } => out.push(Output::Sip { flow, data }),
+                dialog::Output::Event(event) => self.work.push_back(Work::Leg(event)),
+            }
+        }
+    }
+
+    fn refill(&mut self, now: Now, shard: u16, out: &mut Vec<Output>) {
+        let mut commands = Vec::new();
+        self.ports.refill(now.mono, shard, &mut commands);
+        out.extend(commands.into_iter().map(|command| Output::Media { shard, command }));
+    }
+
+    /// Writes an entry of a call, under the next ticket.
+    fn write(&mut self, now: Now, id: CallId, what: What, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        active.seq += 1;
+        active.last_ticket = ticket;
+        self.unwritten.push_back((ticket, id));
+        let entry = Entry { call: id, seq: active.seq, wall: now.wall, mono: now.mono, what };
+        out.push(Output::Journal { ticket, entry });
+    }
+
+    fn journaled(&mut self, now: Now, upto: u64, out: &mut Vec<Output>) {
+        while let Some(&(ticket, id)) = self.unwritten.front()
+            && ticket <= upto
+        {
+            self.unwritten.pop_front();
+            self.release(now, id, out);
+            if self.calls.get(&id).is_some_and(|active| active.last_ticket == ticket) {
+                self.work.push_back(Work::Call(id, call::Input::Journaled));
+            }
+        }
+    }
+
+    /// Lets a call's final responses out.
+    fn release(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        if !std::mem::replace(&mut active.released, true)
+            && let Some(caller) = active.legs.get(&call::CALLER)
+        {
+            let leg = caller.id;
+            self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Release { leg }, done));
+        }
+    }
+
+    /// A journal that cannot write never holds up a call that was already let in.
+    fn journal_changed(&mut self, now: Now, down: bool, out: &mut Vec<Output>) {
+        self.journal_down = down;
+        if down {
+            tracing::error!("the journal cannot write: records are kept in memory");
+            let held: Vec<CallId> = self.unwritten.iter().map(|(_, id)| *id).collect();
+            for id in held {
+                self.release(now, id, out);
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@ use crate::base::Proto;
 use crate::media::Prompt;
 use crate::plan::Plan;
 use crate::sip::{Codec, Uri};
+use crate::transport::{Cidr, Rate};
 use crate::{call, dialog, queue};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -36,8 +37,8 @@ pub struct Setup {
 #[derive(Clone, Debug)]
 pub struct Trunk {
     pub name: Arc<str>,
-    /// Whose messages belong to it: address and prefix length.
-    pub sources: Vec<(IpAddr, u8)>,
+    /// Whose messages belong to it.
+    pub sources: Vec<Cidr>,
     /// Where we call it.
     pub peer: SocketAddr,
     pub proto: Proto,
@@ -87,9 +88,8 @@ pub enum JournalDown {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub calls: usize,
-    /// Messages a second from one source, and how many at once.
-    pub source_rate: u32,
-    pub source_burst: u32,
+    /// How fast sources that nobody names are looked at, and answered where policy says so.
+    pub strangers: Rate,
     /// What Retry-After says with a 503.
     pub retry_after: Duration,
 }

@@ -57,6 +57,13 @@ impl Cidr {
     }
 }
 
+/// One address.
+impl From<IpAddr> for Cidr {
+    fn from(ip: IpAddr) -> Cidr {
+        Cidr { ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
+    }
+}
+
 impl FromStr for Cidr {
     type Err = String;
     fn from_str(text: &str) -> Result<Cidr, String> {

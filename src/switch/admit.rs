@@ -1,0 +1,210 @@
+//! New calls: who may place one, what the plan says of it, and its first entry in the journal.
+
+use super::identity::{self, Identity};
+use super::{Active, JournalDown, Leg, Output, Setup, Switch, UnknownSource};
+use crate::base::{CallId, Flow, Masked, Now};
+use crate::call::event::{Offered, What};
+use crate::call::{CALLER, Call};
+use crate::dialog::{Cause, Command, Incoming};
+use crate::plan::{Decision, Facts};
+use crate::sip::{Codec, Message, Method, Status};
+use crate::transport::{AccessList, Cidr};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// Whose a source address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Index into the setup's trunks.
+    Trunk(usize),
+    Seat,
+}
+
+/// Trunks and seats by source address. A seat's address within a trunk's block stays the trunk's: which seat calls is
+/// told by who it says it is.
+pub(super) fn access(setup: &Setup) -> AccessList<Owner> {
+    let mut list = AccessList::new();
+    for seat in &setup.seats {
+        list.insert(Cidr::from(seat.address.ip()), Owner::Seat);
+    }
+    for (index, trunk) in setup.trunks.iter().enumerate() {
+        for source in &trunk.sources {
+            list.insert(*source, Owner::Trunk(index));
+        }
+    }
+    list
+}
+
+/// Who places the call.
+enum Placer {
+    Trunk(usize),
+    Seat(usize),
+}
+
+impl Switch {
+    /// A message from nowhere we know. Only requests get an answer, and ACK never does.
+    pub(super) fn stranger(&mut self, now: Now, flow: Flow, data: Bytes, out: &mut Vec<Output>) {
+        self.counters.strangers += 1;
+        if !self.strangers.allow(now.mono, flow.remote.ip()) {
+            self.counters.rate_limited += 1;
+            return;
+        }
+        tracing::info!(source = %flow, "a source that no trunk and no seat names");
+        if self.setup.unknown_source == UnknownSource::Drop {
+            return;
+        }
+        if let Ok(Message::Request(request)) = Message::parse(data)
+            && request.method != Method::Ack
+        {
+            let tag = self.rng.token();
+            let response = request.reply(Status(403), Some(&tag));
+            out.push(Output::Sip { flow, data: Message::Response(response).to_bytes() });
+        }
+    }
+
+    pub(super) fn incoming(&mut self, now: Now, incoming: Incoming, out: &mut Vec<Output>) {
+        let Some(placer) = self.placer(&incoming) else { return self.shed(now, &incoming, out) };
+        if self.full(&placer) {
+            return self.shed(now, &incoming, out);
+        }
+        let decision = self.decide(now, &incoming, &placer);
+        let (caller_raw, anonymous) = identity::caller(&incoming);
+        let diverted_from = identity::diverted_from(&incoming, &decision.number);
+        let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, diverted_from.clone());
+        let late_offer = incoming.offer.is_none();
+        let identity = Identity {
+            caller: decision.caller.clone().filter(|_| !anonymous),
+            number: decision.number.clone(),
+            diverted_from,
+            codecs: self.codecs(&incoming, &placer),
+            max_forwards: incoming.max_forwards,
+        };
+        let id = self.open(now, &incoming, &placer, decision, identity);
+        tracing::info!(
+            call = %id, trunk = %offered.trunk, number = %offered.number, line = %offered.line, mode = %offered.mode,
+            caller = %Masked(offered.caller.as_deref().unwrap_or("anonymous")), "offered"
+        );
+        self.write(now, id, What::Offered(Box::new(offered)), out);
+        if self.journal_down {
+            self.release(now, id, out);
+        }
+        self.with_call(id, |call, done| call.start(late_offer, done));
+    }
+
+    /// A seat says who it is and calls from its address; everything else is the trunk whose source it is.
+    fn placer(&self, incoming: &Incoming) -> Option<Placer> {
+        let remote = incoming.flow.remote;
+        let seat = self.setup.seats.iter().position(|s| s.address.ip() == remote.ip() && s.aor.user == incoming.from.uri.user);
+        match (seat, self.access.find(remote.ip())) {
+            (Some(seat), _) => Some(Placer::Seat(seat)),
+            (None, Some(Owner::Trunk(trunk))) => Some(Placer::Trunk(trunk)),
+            _ => None,
+        }
+    }
+
+    fn full(&self, placer: &Placer) -> bool {
+        let refuse = self.journal_down && self.setup.journal_down == JournalDown::Refuse;
+        let channels = match placer {
+            Placer::Trunk(i) => self.trunk_calls[*i] >= self.setup.trunks[*i].channels,
+            Placer::Seat(_) => false,
+        };
+        self.draining || refuse || channels || self.calls.len() >= self.setup.limits.calls
+    }
+
+    /// No record is kept of a call that got nothing but a 503; it is counted.
+    fn shed(&mut self, now: Now, incoming: &Incoming, out: &mut Vec<Output>) {
+        self.counters.shed += 1;
+        let leg = incoming.leg;
+        let retry_after = Some(self.setup.limits.retry_after);
+        let cause = Cause { status: 503, q850: Some(42), retry_after, ..Cause::default() };
+        self.legs_do(out, |legs, done| {
+            legs.command(now, Command::Release { leg }, done);
+            legs.command(now, Command::Hangup { leg, cause }, done);
+        });
+    }
+
+    fn decide(&self, now: Now, incoming: &Incoming, placer: &Placer) -> Decision {
+        let (caller, _) = identity::caller(incoming);
+        let (trunk, trunk_area) = match placer {
+            Placer::Trunk(i) => (&*self.setup.trunks[*i].name, self.setup.trunks[*i].area.as_deref()),
+            Placer::Seat(i) => (&*self.setup.seats[*i].name, None),
+        };
+        let dialled = identity::dialled(&incoming.uri);
+        let caller = (!caller.is_empty()).then_some(caller.as_str());
+        self.setup.plan.decide(&Facts { dialled: &dialled, caller, trunk, trunk_area, at: now.wall })
+    }
+
+    fn codecs(&self, incoming: &Incoming, placer: &Placer) -> Vec<Codec> {
+        let ours = match placer {
+            Placer::Trunk(i) => self.setup.trunks[*i].codecs.clone(),
+            Placer::Seat(_) => vec![Codec::Pcma, Codec::Pcmu],
+        };
+        match &incoming.offer {
+            Some(offer) => offer.iter().copied().filter(|c| ours.contains(c)).collect(),
+            None => ours,
+        }
+    }
+
+    fn offered(
+        &self,
+        incoming: &Incoming,
+        decision: &Decision,
+        placer: &Placer,
+        caller_raw: String,
+        anonymous: bool,
+        diverted_from: Option<String>,
+    ) -> Offered {
+        let trunk = match placer {
+            Placer::Trunk(i) => self.setup.trunks[*i].name.to_string(),
+            Placer::Seat(i) => format!("seat:{}", self.setup.seats[*i].name),
+        };
+        Offered {
+            leg: CALLER.0,
+            sip_call_id: String::from_utf8_lossy(&incoming.call_id).into_owned(),
+            trunk,
+            dialled: identity::dialled(&incoming.uri),
+            number: decision.number.clone(),
+            caller: decision.caller.clone().filter(|_| !anonymous),
+            caller_raw,
+            caller_anonymous: anonymous,
+            line: decision.line.to_string(),
+            mode: decision.mode.name().to_owned(),
+            phase: decision.phase.map(|p| p.name().to_owned()),
+            unit: decision.unit.as_ref().map(ToString::to_string),
+            area: decision.area.code.as_ref().map(ToString::to_string),
+            area_source: decision.area.source.to_owned(),
+            diverted_from,
+            plan: self.setup.plan.name.to_string(),
+            plan_revision: decision.revision.to_string(),
+            node: self.setup.node.clone(),
+        }
+    }
+
+    fn open(&mut self, now: Now, incoming: &Incoming, placer: &Placer, decision: Decision, identity: Identity) -> CallId {
+        self.counters.calls += 1;
+        let id = CallId::new(now.wall, &mut self.rng);
+        let trunk = match placer {
+            Placer::Trunk(i) => Some(*i),
+            Placer::Seat(_) => None,
+        };
+        if let Some(count) = trunk.and_then(|i| self.trunk_calls.get_mut(i)) {
+            *count += 1;
+        }
+        let shard = self.next_shard % self.setup.media.shards.max(1);
+        self.next_shard = self.next_shard.wrapping_add(1);
+        let caller = Leg { id: incoming.leg, rtp: None, trunk, ended: false };
+        let active = Active {
+            call: Call::new(decision.steps, decision.early_max, self.setup.policy.clone()),
+            setup: self.setup.clone(),
+            identity,
+            legs: BTreeMap::from([(CALLER, caller)]),
+            shard,
+            seq: 0,
+            last_ticket: 0,
+            released: false,
+        };
+        self.calls.insert(id, active);
+        self.parts.insert(incoming.leg, (id, CALLER));
+        id
+    }
+}

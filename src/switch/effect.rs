@@ -1,0 +1,174 @@
+//! What a call wants done, done by the rooms.
+
+use super::{Active, Leg, Output, Switch, Work, route};
+use crate::base::{CallId, LegId, Now};
+use crate::call::{self, Audio, CALLER, Dialled, LegEvent, Part, QueueCommand};
+use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
+use crate::media::{self, Source};
+use crate::queue;
+use crate::sip::Status;
+
+impl Switch {
+    pub(super) fn effect(&mut self, now: Now, id: CallId, effect: call::Output, out: &mut Vec<Output>) {
+        match effect {
+            call::Output::Attach => self.attach(now, id, out),
+            call::Output::Dial { part, party } => self.dial(now, id, part, &party, out),
+            call::Output::Progress { status, media } => {
+                self.command(now, id, CALLER, out, |leg| dialog::Command::Progress { leg, status, media });
+            }
+            call::Output::Answer => {
+                self.counters.answered += 1;
+                self.command(now, id, CALLER, out, |leg| dialog::Command::Answer { leg });
+            }
+            call::Output::Hangup { part, cause } => {
+                self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
+            }
+            call::Output::Profile { part, profile } => {
+                self.media(id, part, out, |leg| media::Command::Profile { leg, profile });
+            }
+            call::Output::Play { part, audio } => self.play(id, part, &audio, out),
+            call::Output::Close { part } => self.close(id, part, out),
+            call::Output::Queue(command) => self.queue(now, id, command),
+            call::Output::Journal(what) => self.write(now, id, what, out),
+            call::Output::Done => self.forget(id),
+        }
+    }
+
+    fn attach(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let Some(leg) = active.legs.get_mut(&CALLER) else { return };
+        let Some(rtp) = self.ports.take(active.shard) else {
+            self.counters.no_port += 1;
+            let cause = Cause { status: 503, q850: Some(34), ..Cause::default() };
+            return self.command(now, id, CALLER, out, |leg| dialog::Command::Hangup { leg, cause });
+        };
+        leg.rtp = Some(rtp);
+        let (leg, shard, codecs) = (leg.id, active.shard, active.identity.codecs.clone());
+        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        self.refill(now, shard, out);
+        let local = LocalMedia { rtp, codecs };
+        self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Attach { leg, local }, done));
+    }
+
+    fn dial(&mut self, now: Now, id: CallId, part: Part, party: &Dialled, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let routed = route::route(&active.setup, party, &self.trunk_calls);
+        let Some(route) = routed else {
+            self.counters.no_route += 1;
+            return self.cannot_dial(id, part);
+        };
+        let Some(rtp) = self.ports.take(active.shard) else {
+            self.counters.no_port += 1;
+            return self.cannot_dial(id, part);
+        };
+        let leg = self.legs.next_id();
+        let dial = route.dial(leg, rtp, &active.identity, id);
+        let shard = active.shard;
+        active.legs.insert(part, Leg { id: leg, rtp: Some(rtp), trunk: route.trunk, ended: false });
+        if let Some(count) = route.trunk.and_then(|trunk| self.trunk_calls.get_mut(trunk)) {
+            *count += 1;
+        }
+        self.parts.insert(leg, (id, part));
+        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        self.refill(now, shard, out);
+        self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
+    }
+
+    /// The call learns it as it learns of a refusal: 503, no circuit available.
+    fn cannot_dial(&mut self, id: CallId, part: Part) {
+        let end = End { by: EndedBy::Us, status: Some(Status(503)), q850: Some(34), retry_after: None };
+        self.work.push_back(Work::Call(id, call::Input::Leg { part, event: LegEvent::Ended(end) }));
+    }
+
+    fn play(&mut self, id: CallId, part: Part, audio: &Audio, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get(&id) else { return };
+        let source = match audio {
+            Audio::Ringback => Source::Ringback,
+            Audio::Relay(other) => match active.legs.get(other) {
+                Some(leg) => Source::Relay(leg.id),
+                None => return,
+            },
+            Audio::Prompt { name, repeat, cue } => match active.setup.prompts.get(&**name) {
+                Some(audio) => Source::Prompt { audio: audio.clone(), repeat: *repeat, cue: *cue },
+                None => {
+                    // `check` finds this before the day; on the day the caller goes on without the words.
+                    self.counters.missing_prompts += 1;
+                    tracing::error!(call = %id, prompt = %name, "no such prompt");
+                    self.work.push_back(Work::Call(id, call::Input::Played { cue: *cue }));
+                    Source::Silence
+                }
+            },
+        };
+        self.media(id, part, out, |leg| media::Command::Play { leg, source });
+    }
+
+    fn close(&mut self, id: CallId, part: Part, out: &mut Vec<Output>) {
+        let open = self.leg(id, part).is_some_and(|(_, leg)| leg.rtp.is_some());
+        if open {
+            self.media(id, part, out, |leg| media::Command::Close { leg });
+        } else {
+            let stats = media::Stats::default();
+            self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
+        }
+    }
+
+    fn queue(&mut self, now: Now, id: CallId, command: QueueCommand) {
+        let input = match command {
+            QueueCommand::Join { line, priority, head } => queue::Input::Join { call: id, line, priority, head },
+            QueueCommand::Leave => queue::Input::Leave { call: id },
+            QueueCommand::Answered { seat } => queue::Input::Answered { call: id, seat },
+            QueueCommand::Refused { seat } => queue::Input::Refused { call: id, seat },
+            QueueCommand::Freed { seat } => queue::Input::Freed { call: id, seat },
+        };
+        let mut done = Vec::new();
+        self.queues.handle(now, input, &mut done);
+        self.work.extend(done.into_iter().map(Work::Queue));
+    }
+
+    /// A leg is over: the channel of its trunk is free.
+    pub(super) fn leg_over(&mut self, id: CallId, part: Part) {
+        let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) else { return };
+        if !std::mem::replace(&mut leg.ended, true)
+            && let Some(count) = leg.trunk.and_then(|trunk| self.trunk_calls.get_mut(trunk))
+        {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn forget(&mut self, id: CallId) {
+        if let Some(active) = self.calls.remove(&id) {
+            self.timers.cancel(&id);
+            for leg in active.legs.values() {
+                self.parts.remove(&leg.id);
+            }
+            tracing::info!(call = %id, "over");
+        }
+    }
+
+    fn leg(&self, id: CallId, part: Part) -> Option<(&Active, &Leg)> {
+        let active = self.calls.get(&id)?;
+        Some((active, active.legs.get(&part)?))
+    }
+
+    fn media(&self, id: CallId, part: Part, out: &mut Vec<Output>, command: impl FnOnce(LegId) -> media::Command) {
+        if let Some((active, leg)) = self.leg(id, part)
+            && leg.rtp.is_some()
+        {
+            out.push(Output::Media { shard: active.shard, command: command(leg.id) });
+        }
+    }
+
+    fn command(
+        &mut self,
+        now: Now,
+        id: CallId,
+        part: Part,
+        out: &mut Vec<Output>,
+        command: impl FnOnce(LegId) -> dialog::Command,
+    ) {
+        if let Some((_, leg)) = self.leg(id, part) {
+            let command = command(leg.id);
+            self.legs_do(out, |legs, done| legs.command(now, command, done));
+        }
+    }
+}

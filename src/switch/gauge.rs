@@ -1,0 +1,44 @@
+/// What is alive now. Everything but the flags returns to zero when the last call is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    pub calls: usize,
+    pub legs: usize,
+    pub client_transactions: usize,
+    pub server_transactions: usize,
+    /// RTP ports in use.
+    pub ports: usize,
+    /// Callers in queues.
+    pub waiting: usize,
+    /// Seat channels taken.
+    pub seats: usize,
+    /// Journal entries not yet on disk.
+    pub unwritten: usize,
+    pub draining: bool,
+    pub journal_down: bool,
+}
+
+impl Gauges {
+    /// Nothing of any call is left.
+    pub fn idle(&self) -> bool {
+        let alive = [self.calls, self.legs, self.client_transactions, self.server_transactions, self.ports];
+        alive.iter().chain([&self.waiting, &self.seats, &self.unwritten]).all(|n| *n == 0)
+    }
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub messages_in: u64,
+    /// Messages that were no SIP, or broken.
+    pub malformed: u64,
+    /// Messages from senders that no trunk and no seat names.
+    pub strangers: u64,
+    pub rate_limited: u64,
+    pub calls: u64,
+    /// Calls refused before they had a record: overload, draining, journal down.
+    pub shed: u64,
+    pub answered: u64,
+    pub no_route: u64,
+    pub no_port: u64,
+    pub missing_prompts: u64,
+}

@@ -1,0 +1,68 @@
+//! Where a party is, and what it is told of the caller.
+
+use super::identity::Identity;
+use super::{Seat, Setup, Trunk};
+use crate::base::{CallId, Flow, LegId, Proto};
+use crate::call::Dialled;
+use crate::dialog::{Dial, LocalMedia};
+use crate::queue;
+use crate::sip::{Codec, Host, NameAddr, Uri};
+use std::net::SocketAddr;
+
+/// A way to a party that has a free channel.
+pub(super) struct Route {
+    flow: Flow,
+    uri: Uri,
+    codecs: Vec<Codec>,
+    /// The trunk whose channel the leg takes.
+    pub trunk: Option<usize>,
+}
+
+pub(super) fn queue_seats(setup: &Setup) -> Vec<queue::Seat> {
+    setup.seats.iter().map(|s| queue::Seat { name: s.name.clone(), channels: s.channels }).collect()
+}
+
+pub(super) fn route(setup: &Setup, party: &Dialled, trunk_calls: &[u32]) -> Option<Route> {
+    match party {
+        Dialled::Seat { name } => to_seat(setup, setup.seats.iter().find(|s| s.name == *name)?),
+        Dialled::Target(target) => {
+            let index = match &target.trunk {
+                Some(name) => setup.trunks.iter().position(|t| t.name == *name)?,
+                None => setup.default_route,
+            };
+            let trunk = setup.trunks.get(index)?;
+            let free = trunk_calls.get(index).is_some_and(|calls| *calls < trunk.channels);
+            free.then(|| to_trunk(setup, index, trunk, &target.number))?
+        }
+    }
+}
+
+fn to_seat(setup: &Setup, seat: &Seat) -> Option<Route> {
+    let flow = Flow { proto: seat.proto, local: local(setup, seat.proto)?, remote: seat.address };
+    Some(Route { flow, uri: seat.aor.clone(), codecs: vec![Codec::Pcma, Codec::Pcmu], trunk: None })
+}
+
+fn to_trunk(setup: &Setup, index: usize, trunk: &Trunk, number: &str) -> Option<Route> {
+    let flow = Flow { proto: trunk.proto, local: local(setup, trunk.proto)?, remote: trunk.peer };
+    let uri = Uri::sip(number, Host::Ip(trunk.peer.ip()), Some(trunk.peer.port()));
+    Some(Route { flow, uri, codecs: trunk.codecs.clone(), trunk: Some(index) })
+}
+
+fn local(setup: &Setup, proto: Proto) -> Option<SocketAddr> {
+    setup.listen.iter().find(|(p, _)| *p == proto).map(|(_, address)| *address)
+}
+
+impl Route {
+    pub fn dial(&self, leg: LegId, rtp: SocketAddr, identity: &Identity, call: CallId) -> Dial {
+        Dial {
+            leg,
+            flow: self.flow,
+            uri: self.uri.clone(),
+            from: identity.from(self.flow.local),
+            to: NameAddr::new(self.uri.clone()),
+            max_forwards: identity.max_forwards.saturating_sub(1),
+            headers: identity.headers(call, self.flow.local, &self.uri),
+            local: LocalMedia { rtp, codecs: identity.offer_order(&self.codecs) },
+        }
+    }
+}

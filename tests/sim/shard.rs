@@ -1,0 +1,79 @@
+//! The media plane as the switch sees it: ports are bound or busy, prompts end, legs close.
+
+use hotline::base::{LegId, Mono, Rng};
+use hotline::media::{Command, Event, Source, Stats};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+#[derive(Default)]
+pub struct Shard {
+    open: BTreeMap<LegId, SocketAddr>,
+    bound: BTreeSet<SocketAddr>,
+    /// What each leg hears, as the number of its last Play: an earlier prompt's end is no news.
+    playing: BTreeMap<LegId, u64>,
+    plays: u64,
+    pub opened: u64,
+    pub closed: u64,
+}
+
+/// What the shard will say, and when.
+pub struct Later {
+    pub at: Mono,
+    pub event: Event,
+    play: Option<u64>,
+}
+
+impl Shard {
+    pub fn handle(&mut self, rng: &mut Rng, now: Mono, command: Command) -> Result<Option<Later>, String> {
+        let soon = now.after(Duration::from_micros(200 + rng.below(2000)));
+        let later = |event| Ok(Some(Later { at: soon, event, play: None }));
+        match command {
+            Command::Bind { rtp } if rng.chance(30) => later(Event::PortBusy { rtp }),
+            Command::Bind { rtp } => match self.bound.insert(rtp) {
+                true => later(Event::Bound { rtp }),
+                false => Err(format!("{rtp} bound twice")),
+            },
+            Command::Open { leg, rtp } => {
+                self.opened += 1;
+                if !self.bound.contains(&rtp) || self.open.values().any(|open| *open == rtp) {
+                    return Err(format!("leg {leg} takes {rtp}, which is not free"));
+                }
+                self.open.insert(leg, rtp);
+                Ok(None)
+            }
+            Command::Profile { leg, .. } => self.known(leg),
+            Command::Play { leg, source } => {
+                self.known(leg)?;
+                self.plays += 1;
+                self.playing.insert(leg, self.plays);
+                match source {
+                    Source::Prompt { audio, repeat: false, cue } => {
+                        let at = now.after(Duration::from_micros(125 * audio.a_law.len() as u64));
+                        Ok(Some(Later { at, event: Event::Played { leg, cue }, play: Some(self.plays) }))
+                    }
+                    _ => Ok(None),
+                }
+            }
+            Command::Close { leg } => {
+                let rtp = self.open.remove(&leg).ok_or(format!("leg {leg} closed twice"))?;
+                self.closed += 1;
+                self.bound.remove(&rtp);
+                self.playing.remove(&leg);
+                later(Event::Closed { leg, rtp, stats: Stats::default() })
+            }
+        }
+    }
+
+    fn known(&self, leg: LegId) -> Result<Option<Later>, String> {
+        if self.open.contains_key(&leg) { Ok(None) } else { Err(format!("leg {leg} has no media")) }
+    }
+
+    /// Whether a prompt that ends now was still playing.
+    pub fn stands(&self, later: &Later) -> bool {
+        match (later.play, &later.event) {
+            (Some(play), Event::Played { leg, .. }) => self.playing.get(leg) == Some(&play),
+            _ => true,
+        }
+    }
+}
