@@ -1,11 +1,13 @@
 //! What the switch is told once, at start or reload: plain data, checked by whoever made it.
 
 use crate::base::Proto;
+use crate::call;
+use crate::dialog;
 use crate::media::Prompt;
 use crate::plan::Plan;
+use crate::queue;
 use crate::sip::{Codec, Uri};
 use crate::transport::{Cidr, Rate};
-use crate::{call, dialog, queue};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
