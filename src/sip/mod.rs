@@ -3,6 +3,7 @@
 //! A received datagram stays where it is: header values are slices of it ([`bytes::Bytes`]), indexed once. What a peer
 //! chose and we must echo (Via, From, To, Call-ID, CSeq) goes back byte for byte; typed views are made when asked for.
 
+mod extension;
 mod header;
 mod message;
 mod method;
@@ -14,6 +15,7 @@ mod text;
 mod uri;
 mod value;
 
+pub use extension::{RAck, Reason, Refresher, Replaces, SessionExpires};
 pub use header::{Header, Headers, Name};
 pub use message::{Message, Request, Response};
 pub use method::Method;
