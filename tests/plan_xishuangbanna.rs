@@ -1,5 +1,7 @@
 //! The Xishuangbanna plan against its notice (西政办发〔2021〕28号): the table below is written from the annex, not from the plan.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use hotline::base::Wall;
 use hotline::plan::{Decision, Facts, Mode, Phase, Plan, Step};
 use std::path::Path;

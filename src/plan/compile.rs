@@ -3,7 +3,7 @@
 use super::file::{self, Head, Line, Rules, Written};
 use super::problem::{At, Log, Said, Severity, suggestion};
 use super::steps::{self, Settings};
-use super::{Loader, Matched, Mode, Phase, Plan, Problem, Prompt, Step, Target, number};
+use super::{Matched, Mode, Phase, Plan, Problem, Prompt, Step, Target, number};
 use crate::base::{Map, MapSeed, Wall};
 use jiff::tz::TimeZone;
 use siphasher::sip::SipHasher13;
@@ -33,17 +33,13 @@ pub struct Era {
     pub matched: Arc<[Matched]>,
 }
 
-/// Reads and compiles a plan; all its errors come back at once.
-pub fn plan(name: &str, text: &str, load: &Loader<'_>) -> Result<Plan, Vec<Problem>> {
-    let log = Log::default();
-    let written = file::read(name, text, load, &log);
-    let plan = Compiler::new(&written, &log).plan();
-    let problems = log.take();
-    if problems.iter().any(|p| p.severity == Severity::Error) { Err(problems) } else { Ok(plan) }
+/// Compiles what the files say; what cannot be is logged, and the plan is then not to be used.
+pub fn compile(written: &Written, log: &Log) -> Plan {
+    Compiler::new(written, log).plan()
 }
 
-/// Where a time-out, queue or policy is said nowhere.
-const RING: Duration = Duration::from_secs(30);
+/// Where a time-out, queue or zone is said nowhere.
+const RING: Duration = Duration::from_secs(60);
 const EARLY_MAX: Duration = Duration::from_secs(30);
 const QUEUE: &str = "12345";
 const ZONE: &str = "Asia/Shanghai";
@@ -92,6 +88,7 @@ impl<'a> Compiler<'a> {
             notice: head.notice.as_ref().map(|n| n.value.as_str().into()),
             revision,
             area: self.area,
+            zone: self.zone,
             entries,
             numbers,
             unknown: unknown(head),
@@ -130,9 +127,8 @@ impl<'a> Compiler<'a> {
             mode: line.mode.value,
             queue: text(|r| r.queue.as_ref()).unwrap_or(QUEUE).into(),
             high: text(|r| r.priority.as_ref()) == Some("high"),
-            targets: targets.map_or_else(|| vec![own_seats(number)], |list| self.targets(list)),
+            targets: targets.map_or_else(|| vec![(own_seats(number), ring)], |list| self.targets(list, ring)),
             routed: targets.is_some(),
-            ring,
             kept: text(|r| r.seats.as_ref()) == Some("kept"),
             opened: inherited.find(|r| r.opened.as_ref()).is_none_or(|o| o.value),
             connect_prompt: merged
@@ -145,10 +141,11 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn targets(&self, list: &[file::Target]) -> Vec<Target> {
+    fn targets(&self, list: &[file::Target], ring: Duration) -> Vec<(Target, Duration)> {
         let one = |t: &file::Target| {
             let number = self.number(&t.number)?;
-            Some(Target { number: number.into(), trunk: t.trunk.as_ref().map(|t| t.value.as_str().into()) })
+            let target = Target { number: number.into(), trunk: t.trunk.as_ref().map(|t| t.value.as_str().into()) };
+            Some((target, t.ring.as_ref().map_or(ring, |d| d.value)))
         };
         list.iter().filter_map(one).collect()
     }

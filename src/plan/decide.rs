@@ -1,17 +1,17 @@
 use super::compile::{Entry, Era};
-use super::number;
+use super::number::{self, Called};
 use super::{Area, Decision, Facts, Plan};
 use crate::base::Wall;
 
 impl Plan {
     /// What to do with a call. Never fails: a number that no line has gets the plan's default.
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
-        let home: Vec<&str> = facts.trunk_area.into_iter().chain(self.area.as_deref()).collect();
-        let called = number::called(facts.dialled, &home, &|n| self.numbers.contains_key(n));
-        let entry = self.numbers.get(called.number.as_str()).and_then(|i| self.entries.get(*i)).unwrap_or(&self.unknown);
+        let called = self.called(facts.dialled, facts.trunk_area);
+        let entry = self.entry(&called.number);
+        let home = facts.trunk_area.or(self.area.as_deref());
         let era = entry.era(facts.at);
         Decision {
-            caller: facts.caller.and_then(|c| number::caller(c, home.first().copied())),
+            caller: facts.caller.and_then(|c| number::caller(c, home)),
             line: entry.line.clone(),
             mode: entry.mode,
             phase: era.phase,
@@ -24,6 +24,23 @@ impl Plan {
             revision: self.revision.clone(),
             number: called.number,
         }
+    }
+
+    /// A moment in each of a number's eras: the last of the first, the first of the others.
+    pub fn turns(&self, dialled: &str) -> Vec<Wall> {
+        let entry = self.entry(&self.called(dialled, None).number);
+        let turns: Vec<Wall> = entry.eras.iter().skip(1).map(|era| era.from).collect();
+        let before = turns.first().map_or(Wall(0), |first| Wall(first.0 - 1));
+        std::iter::once(before).chain(turns).collect()
+    }
+
+    fn called(&self, dialled: &str, trunk_area: Option<&str>) -> Called {
+        let home = trunk_area.into_iter().chain(self.area.as_deref());
+        number::called(dialled, home, &|n| self.numbers.contains_key(n))
+    }
+
+    fn entry(&self, number: &str) -> &Entry {
+        self.numbers.get(number).and_then(|i| self.entries.get(*i)).unwrap_or(&self.unknown)
     }
 
     /// 属地: the dialled area code, the trunk's own, the plan's where no trunk is named, else unknown.

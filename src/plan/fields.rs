@@ -55,12 +55,6 @@ impl<'a> Table<'a> {
         self.said(word, value, flag, "true or false")
     }
 
-    pub fn whole(&self, word: &str) -> Option<Said<u64>> {
-        let value = self.value(word)?;
-        let number = value.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
-        self.said(word, value, number, "a whole number")
-    }
-
     /// A span of time such as `30s` or `1m 30s`.
     pub fn duration(&self, word: &str) -> Option<Said<Duration>> {
         let value = self.value(word)?;
@@ -74,17 +68,6 @@ impl<'a> Table<'a> {
         let value = self.value(word)?;
         let moment = value.get_ref().as_datetime().and_then(Moment::from_toml);
         self.said(word, value, moment, "a date such as 2021-09-30 or 2021-09-30T08:00:00+08:00")
-    }
-
-    /// A date without a time, or several.
-    pub fn dates(&self, word: &str) -> Option<Vec<Said<Date>>> {
-        let value = self.value(word)?;
-        let one = |v: &Value<'_>| {
-            let date = v.get_ref().as_datetime().and_then(Moment::from_toml).and_then(Moment::date);
-            self.said(word, v, date, "a date such as 2021-10-01")
-        };
-        let Some(list) = value.get_ref().as_array() else { return one(value).map(|d| vec![d]) };
-        Some(list.iter().filter_map(one).collect())
     }
 
     /// A table below this one.
@@ -210,13 +193,6 @@ impl Moment {
         match self {
             Moment::Exact(at) => Some(at),
             Moment::Local(local) => zone.to_timestamp(local).ok(),
-        }
-    }
-
-    fn date(self) -> Option<Date> {
-        match self {
-            Moment::Local(local) if local.time() == Time::midnight() => Some(local.date()),
-            _ => None,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A plan's files as they are written: words and places, nothing decided yet.
 
+use super::expect::{self, Expect};
 use super::fields::{Mixed, Moment, Table};
 use super::problem::{At, Log, Said, Source, suggestion};
-use super::{Loader, Mode};
+use super::{Loader, Matched, Mode};
 use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeTable;
@@ -16,8 +17,16 @@ pub struct Written {
     pub lines: Vec<Line>,
     pub prompts: Vec<PromptText>,
     pub tickets: Vec<Tickets>,
+    pub expects: Vec<Expect>,
     /// All files read, the plan's own first.
     pub sources: Vec<Arc<Source>>,
+}
+
+impl Written {
+    /// Where a rule stands that took part in a decision.
+    pub fn place(&self, rule: &Matched) -> Option<At> {
+        self.sources.iter().find(|s| s.name == rule.file).map(|s| s.whole_line(rule.line))
+    }
 }
 
 /// `[plan]`
@@ -65,7 +74,6 @@ pub struct Rules {
 /// Whom to call, in `targets`.
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub at: At,
     pub number: Said<String>,
     pub trunk: Option<Said<String>>,
     pub ring: Option<Said<Duration>>,
@@ -84,7 +92,7 @@ pub struct Tickets {
     pub name: Said<String>,
 }
 
-const TOP: &[&str] = &["include", "plan", "modes", "line", "prompts", "tickets"];
+const TOP: &[&str] = &["include", "plan", "modes", "line", "prompts", "tickets", "expect"];
 const HEAD: &[&str] = &["name", "notice", "title", "area", "zone"];
 const LINE: &[&str] = &["number", "name", "unit", "mode"];
 const RULES: &[&str] = &[
@@ -161,6 +169,7 @@ fn read_one(source: &Arc<Source>, written: &mut Written, log: &Log) -> Vec<Said<
     let words = [LINE, RULES].concat();
     written.lines.extend(top.tables("line", &words).iter().filter_map(|t| read_line(t, log)));
     read_names(&top, written);
+    written.expects.extend(expect::read(&top));
     top.texts("include").unwrap_or_default()
 }
 
@@ -258,10 +267,10 @@ fn read_targets(table: &Table<'_>) -> Option<Vec<Target>> {
 
 fn read_target(entry: Mixed<'_>) -> Option<Target> {
     match entry {
-        Mixed::Text(number) => Some(Target { at: number.at.clone(), number, trunk: None, ring: None }),
+        Mixed::Text(number) => Some(Target { number, trunk: None, ring: None }),
         Mixed::Table(t) => {
             let number = t.need("number", t.text("number"))?;
-            Some(Target { at: t.at.clone(), number, trunk: t.text("trunk"), ring: t.duration("ring") })
+            Some(Target { number, trunk: t.text("trunk"), ring: t.duration("ring") })
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Dial plans: TOML files that say what each number means on each day. Facts in, steps out; no SIP here.
 
+mod check;
 mod compile;
 mod decide;
+mod expect;
+mod explain;
 mod fields;
 mod file;
 mod number;
@@ -9,7 +12,10 @@ mod problem;
 mod steps;
 
 use crate::base::{Map, Wall};
+pub use check::{Checked, Surroundings, check};
 use compile::Entry;
+pub use explain::{Explanation, explain};
+use jiff::tz::TimeZone;
 pub use problem::{At, Problem, Severity, Source, nearest};
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +149,7 @@ pub struct Plan {
     pub revision: Arc<str>,
     /// Area code without the leading 0, used when no trunk is named.
     pub area: Option<Arc<str>>,
+    zone: TimeZone,
     entries: Vec<Entry>,
     /// Which entry a normalised number has.
     numbers: Map<Box<str>, usize>,
@@ -163,7 +170,7 @@ impl Plan {
     /// Reads a plan. `load` gives the text of a file that the plan includes, named relative to the plan.
     /// On failure all problems come back at once.
     pub fn parse(name: &str, text: &str, load: &Loader<'_>) -> Result<Plan, Vec<Problem>> {
-        compile::plan(name, text, load)
+        check::parse(name, text, load)
     }
 
     /// Every prompt that some call may hear. `apology`, `unknown` and `music` are the switch's own and not among them.
@@ -174,3 +181,61 @@ impl Plan {
 
 /// Gives the text of a file beside the plan, or says why not.
 pub type Loader<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A small plan that the room's tests share.
+    const TEXT: &str = r#"
+[plan]
+name = "试验州12345"
+notice = "试政办发〔2021〕1号"
+area = "691"
+
+[modes.merged]
+announce-only-from = 2021-12-01
+connect-from = 2021-09-30
+
+[[line]]
+number = "12345"
+name = "试验州12345政务服务便民热线"
+mode = "front"
+[[line]]
+number = "12336"
+name = "全国统一自然资源违法举报电话"
+unit = "州自然资源局"
+mode = "merged"
+[[line]]
+number = ["12315", "2122110"]
+name = "12315市场监管投诉举报热线"
+unit = "州市场监管局"
+mode = "parallel"
+seats = "kept"
+from = 2021-06-01T08:00:00+08:00
+ring = "15s"
+[[line]]
+number = "110"
+name = "报警服务电话"
+mode = "emergency"
+
+[prompts.connect]
+text = "您拨打的{number}热线已并入12345。"
+[prompts.announce-only]
+text = "请拨12345。"
+"#;
+
+    pub fn plan() -> Plan {
+        read(TEXT).unwrap()
+    }
+
+    pub fn read(text: &str) -> Result<Plan, String> {
+        let load = |name: &str| Err(format!("no file {name}"));
+        let shown = |problems: Vec<Problem>| problems.iter().map(|p| format!("{p}\n")).collect::<String>();
+        Plan::parse("test.toml", text, &load).map_err(shown)
+    }
+
+    pub fn at(when: &str) -> Wall {
+        Wall(when.parse::<jiff::Timestamp>().unwrap().as_microsecond())
+    }
+}

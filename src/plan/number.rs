@@ -11,7 +11,7 @@ pub struct Called {
 
 /// Reads a called number. Where its digits allow several readings, one that the plan knows wins.
 /// `home` are the areas in which a number without an area code may lie, the likeliest first.
-pub fn called(text: &str, home: &[&str], known: &dyn Fn(&str) -> bool) -> Called {
+pub fn called<'a>(text: &str, home: impl Iterator<Item = &'a str>, known: &dyn Fn(&str) -> bool) -> Called {
     let Some(spelt) = Spelt::read(text) else { return plain(text.trim().chars().take(LONGEST).collect()) };
     let readings = called_readings(&spelt, home);
     let found = readings.iter().find(|r| known(&r.number)).or(readings.first()).cloned();
@@ -91,7 +91,7 @@ fn context_area(value: &str) -> Option<String> {
     split_area(national).map(|(area, _)| area.to_string())
 }
 
-fn called_readings(spelt: &Spelt, home: &[&str]) -> Vec<Called> {
+fn called_readings<'a>(spelt: &Spelt, home: impl Iterator<Item = &'a str>) -> Vec<Called> {
     let d = spelt.digits.as_str();
     let mut out = Vec::with_capacity(6);
     if let Some(national) = spelt.plus.then(|| d.strip_prefix("86")).flatten() {
@@ -116,7 +116,7 @@ fn called_readings(spelt: &Spelt, home: &[&str]) -> Vec<Called> {
         return out;
     }
     if subscriber(d) {
-        let areas = spelt.context.iter().map(String::as_str).chain(home.iter().copied());
+        let areas = spelt.context.as_deref().into_iter().map(str::to_string).chain(home.map(str::to_string));
         out.extend(areas.map(|area| plain(format!("0{area}{d}"))));
     }
     if let Some(national) = d.strip_prefix("86") {
@@ -129,7 +129,7 @@ fn called_readings(spelt: &Spelt, home: &[&str]) -> Vec<Called> {
 /// The readings of a number within the country, with or without its trunk prefix 0.
 fn national_readings(national: &str, out: &mut Vec<Called>) {
     let n = national.strip_prefix('0').unwrap_or(national);
-    if short(n) || mobile(n) || n.starts_with("400") || n.starts_with("800") {
+    if short(n) || mobile(n) || (n.len() == 10 && (n.starts_with("400") || n.starts_with("800"))) {
         out.push(plain(n.to_string()));
     }
     if let Some((area, rest)) = split_area(n) {
@@ -161,6 +161,8 @@ fn plain(number: String) -> Called {
 fn split_area(n: &str) -> Option<(&str, &str)> {
     let length = match n.as_bytes() {
         [b'1', b'0', ..] | [b'2', b'0'..=b'9', ..] => 2,
+        // Free and shared-cost services, nationwide.
+        [b'4' | b'8', b'0', b'0', ..] => return None,
         [b'3'..=b'9', b'0'..=b'9', b'0'..=b'9', ..] => 3,
         _ => return None,
     };
@@ -193,7 +195,7 @@ mod tests {
     }
 
     fn read(text: &str) -> (String, Option<String>) {
-        let c = called(text, &["691", "359"], &known);
+        let c = called(text, ["691", "359"].into_iter(), &known);
         (c.number, c.area)
     }
 
@@ -288,7 +290,7 @@ mod tests {
     }
 
     fn areas() -> impl Strategy<Value = String> {
-        prop_oneof![Just("10".to_string()), "2[0-9]", "[3-9][0-9]{2}"]
+        prop_oneof![Just("10".to_string()), "2[0-9]", "[3-9][1-9][0-9]"]
     }
 
     proptest! {

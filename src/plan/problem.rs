@@ -18,6 +18,12 @@ impl Source {
         Arc::new(Source { name: name.into(), text: text.to_string(), starts })
     }
 
+    /// The place of a whole line.
+    pub fn whole_line(self: &Arc<Source>, number: usize) -> At {
+        let start = self.starts.get(number - 1).copied().unwrap_or(0);
+        At { source: self.clone(), span: start..start + self.line(number).len() }
+    }
+
     /// A line's text, counted from 1.
     fn line(&self, number: usize) -> &str {
         let start = self.starts.get(number - 1).copied().unwrap_or(0);

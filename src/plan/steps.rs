@@ -10,9 +10,8 @@ pub struct Settings {
     pub mode: Mode,
     pub queue: Arc<str>,
     pub high: bool,
-    /// Whom the number itself rings: its own seats, its owner's route.
-    pub targets: Vec<Target>,
-    pub ring: Duration,
+    /// Whom the number itself rings and how long each: its own seats, its owner's route.
+    pub targets: Vec<(Target, Duration)>,
     /// A parallel number's seats stayed in the department.
     pub kept: bool,
     /// False for a number that nobody ever answered here.
@@ -33,7 +32,7 @@ pub const UNALLOCATED: Step = Step::Reject { status: 404, q850: 1 };
 /// The steps of a line at one time. `None`: the mode is in force.
 pub fn usual(s: &Settings, phase: Option<Phase>) -> Vec<Step> {
     match phase {
-        Some(Phase::NotYet) => vec![s.ring()],
+        Some(Phase::NotYet) => s.ring(),
         Some(Phase::AnnounceAndConnect) => s.announced(&s.connect_prompt, s.answer_at_once, s.queued()),
         Some(Phase::AnnounceOnly) => s.announced(&s.announce_only_prompt, false, CHANGED),
         Some(Phase::Released) => vec![UNALLOCATED],
@@ -45,18 +44,28 @@ fn in_force(s: &Settings) -> Vec<Step> {
     match s.mode {
         _ if !s.opened => vec![UNALLOCATED],
         Mode::Front | Mode::Merged => vec![s.queued()],
-        Mode::Parallel if s.kept => vec![s.ring(), s.queued()],
+        Mode::Parallel if s.kept => s.ring_then_queue(),
         Mode::Parallel => vec![s.queued()],
-        Mode::RemoteSeats => vec![s.ring(), s.queued()],
-        Mode::SubCenter | Mode::Linked | Mode::Emergency | Mode::Platform => vec![s.ring()],
-        Mode::Guided if s.routed => vec![s.ring()],
+        Mode::RemoteSeats => s.ring_then_queue(),
+        Mode::SubCenter | Mode::Linked | Mode::Emergency | Mode::Platform => s.ring(),
+        Mode::Guided if s.routed => s.ring(),
         Mode::Guided | Mode::Unknown => vec![UNALLOCATED],
     }
 }
 
 impl Settings {
-    fn ring(&self) -> Step {
-        Step::Ring { targets: self.targets.clone(), timeout: self.ring }
+    /// Neighbours in the chain that ring equally long share a step.
+    fn ring(&self) -> Vec<Step> {
+        let groups = self.targets.chunk_by(|a, b| a.1 == b.1);
+        let step = |group: &[(Target, Duration)]| {
+            let targets = group.iter().map(|(target, _)| target.clone()).collect();
+            group.first().map(|(_, timeout)| Step::Ring { targets, timeout: *timeout })
+        };
+        groups.filter_map(step).collect()
+    }
+
+    fn ring_then_queue(&self) -> Vec<Step> {
+        self.ring().into_iter().chain([self.queued()]).collect()
     }
 
     fn queued(&self) -> Step {

@@ -1,0 +1,139 @@
+//! Everything that can be found wrong with a plan before the day comes.
+
+use super::compile::compile;
+use super::file::{self, Line, Written};
+use super::problem::{Log, Said, Severity, suggestion};
+use super::{Loader, Mode, Plan, Problem};
+
+/// What a plan is checked against. Names that are not given are not checked.
+pub struct Surroundings<'a> {
+    pub queues: Option<&'a [&'a str]>,
+    pub trunks: Option<&'a [&'a str]>,
+    /// Whether the sound of a prompt can be played, or why not.
+    pub sound: &'a dyn Fn(&str) -> Result<(), String>,
+}
+
+/// What was found. The plan is there unless some problem is an error.
+#[derive(Debug)]
+pub struct Checked {
+    pub plan: Option<Plan>,
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a plan, runs its expectations and looks for what would embarrass on the day. All findings come at once.
+pub fn check(name: &str, text: &str, load: &Loader<'_>, around: &Surroundings<'_>) -> Checked {
+    let log = Log::default();
+    let written = file::read(name, text, load, &log);
+    let plan = compile(&written, &log);
+    written.expects.iter().for_each(|row| row.run(&plan, &log));
+    written.lines.iter().for_each(|line| look_at_line(line, &log));
+    look_at_sounds(&written, &plan, around, &log);
+    look_at_names(&written, around, &log);
+    let problems = log.take();
+    Checked { plan: accepted(plan, &problems), problems }
+}
+
+/// As [`check`], without looking around: what the gateway does with a plan that it loads.
+pub fn parse(name: &str, text: &str, load: &Loader<'_>) -> Result<Plan, Vec<Problem>> {
+    let log = Log::default();
+    let written = file::read(name, text, load, &log);
+    let plan = compile(&written, &log);
+    let problems = log.take();
+    accepted(plan, &problems).ok_or(problems)
+}
+
+fn accepted(plan: Plan, problems: &[Problem]) -> Option<Plan> {
+    problems.iter().all(|p| p.severity != Severity::Error).then_some(plan)
+}
+
+fn look_at_line(line: &Line, log: &Log) {
+    let named = matches!(line.mode.value, Mode::Front | Mode::Emergency | Mode::Platform);
+    if line.unit.is_none() && !named {
+        log.warning(&line.at, format!("`{}` has no `unit`: its tickets will name nobody", line.name.value));
+    }
+}
+
+fn look_at_sounds(written: &Written, plan: &Plan, around: &Surroundings<'_>, log: &Log) {
+    for prompt in plan.prompts() {
+        if let (Err(why), Some(at)) = ((around.sound)(&prompt.name), written.place(&prompt.used)) {
+            log.error(&at, format!("prompt `{}`: {why}", prompt.name));
+        }
+    }
+}
+
+/// Queues and trunks are the configuration's: a plan only names them.
+fn look_at_names(written: &Written, around: &Surroundings<'_>, log: &Log) {
+    let sections = written.modes.iter().map(|(_, rules)| rules);
+    let lines = written.lines.iter().map(|line| &line.rules);
+    for rules in std::iter::once(&written.head.rules).chain(sections).chain(lines) {
+        rules.queue.iter().for_each(|queue| known("queue", queue, around.queues, log));
+        let trunks = rules.targets.iter().flatten().filter_map(|t| t.trunk.as_ref());
+        trunks.for_each(|trunk| known("trunk", trunk, around.trunks, log));
+    }
+}
+
+fn known(what: &str, said: &Said<String>, names: Option<&[&str]>, log: &Log) {
+    let name = said.value.as_str();
+    let Some(names) = names.filter(|names| !names.contains(&name)) else { return };
+    log.error(&said.at, format!("no {what} `{name}` in the configuration{}", suggestion(name, names.iter().copied())));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"[plan]
+name = "x"
+queue = "12345"
+[[line]]
+number = "12345"
+name = "一号通"
+unit = "办公室"
+mode = "front"
+[[line]]
+number = "12366"
+name = "税务"
+mode = "sub-center"
+targets = [{ number = "12366", trunk = "tax" }]
+[[line]]
+number = "12336"
+name = "自然资源"
+unit = "局"
+mode = "merged"
+connect-from = 2021-09-30
+[prompts.connect]
+text = "{number}"
+[[expect]]
+number = "12336"
+at = 2021-09-29T23:59:59
+phase = "announce-and-connect"
+steps = ["ring"]
+[[expect]]
+number = "12345"
+mode = "front"
+steps = ["announce", "queue"]
+"#;
+
+    fn findings(text: &str, queues: &[&str]) -> Vec<String> {
+        let sound = |name: &str| Err(format!("no file {name}.al"));
+        let around = Surroundings { queues: Some(queues), trunks: Some(&["taxes"]), sound: &sound };
+        let checked = check("p.toml", text, &|_| Err("absent".into()), &around);
+        assert_eq!(checked.plan.is_some(), checked.problems.iter().all(|p| p.severity == Severity::Warning));
+        checked.problems.iter().map(|p| p.to_string().lines().next().unwrap().to_string()).collect()
+    }
+
+    #[test]
+    fn all_findings_come_at_once() {
+        assert_eq!(
+            findings(TEXT, &["1234"]),
+            [
+                "p.toml:3:9: no queue `12345` in the configuration; did you mean `1234`?",
+                "p.toml:9:1: warning: `税务` has no `unit`: its tickets will name nobody",
+                "p.toml:13:40: no trunk `tax` in the configuration; did you mean `taxes`?",
+                "p.toml:14:1: prompt `connect-12336`: no file connect-12336.al",
+                "p.toml:25:9: 12336 at 2021-09-29T23:59:59+08:00: phase is `not-yet`, not `announce-and-connect`",
+                "p.toml:30:10: 12345 at 1970-01-01T08:00:00+08:00: steps is `queue`, not `announce, queue`",
+            ]
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! `[[expect]]`: tests that stand beside a plan, run by `hotline check`.
+
+use super::explain::local;
+use super::fields::{Moment, Table};
+use super::problem::{At, Log, Said};
+use super::{Decision, Facts, Phase, Plan, Step};
+use crate::base::Wall;
+
+/// Calls, and what must come of each.
+#[derive(Debug)]
+pub struct Expect {
+    /// As they are dialled.
+    numbers: Vec<Said<String>>,
+    /// None: at all times.
+    when: Option<Said<Moment>>,
+    trunk: Option<String>,
+    trunk_area: Option<String>,
+    caller: Option<String>,
+    outcomes: Vec<Outcome>,
+}
+
+/// A word of the row, and what it must be: none for `phase = "none"` and the like.
+#[derive(Debug)]
+struct Outcome {
+    word: &'static str,
+    at: At,
+    want: String,
+}
+
+const CALL: &[&str] = &["number", "at", "trunk", "trunk-area", "caller"];
+const OUTCOMES: &[&str] = &["line", "unit", "mode", "phase", "steps", "area", "prompt", "queue", "target", "status", "tickets"];
+
+pub fn read(top: &Table<'_>) -> Vec<Expect> {
+    let words = [CALL, OUTCOMES].concat();
+    top.tables("expect", &words).iter().filter_map(read_row).collect()
+}
+
+fn read_row(row: &Table<'_>) -> Option<Expect> {
+    let text = |word| row.text(word).map(|t| t.value);
+    let mut outcomes = Vec::new();
+    for word in OUTCOMES {
+        let Some(list) = row.texts(word) else { continue };
+        let Some(first) = list.first() else { continue };
+        let want: Vec<&str> = list.iter().map(|t| t.value.as_str()).collect();
+        outcomes.push(Outcome { word, at: first.at.clone(), want: want.join(", ") });
+    }
+    Some(Expect {
+        numbers: row.need("number", row.texts("number"))?,
+        when: row.moment("at"),
+        trunk: text("trunk"),
+        trunk_area: text("trunk-area"),
+        caller: text("caller"),
+        outcomes,
+    })
+}
+
+impl Expect {
+    /// Makes the row's calls and logs each outcome that differs.
+    pub fn run(&self, plan: &Plan, log: &Log) {
+        for dialled in &self.numbers {
+            for at in self.times(plan, &dialled.value) {
+                let facts = Facts {
+                    dialled: &dialled.value,
+                    caller: self.caller.as_deref(),
+                    trunk: self.trunk.as_deref().unwrap_or(""),
+                    trunk_area: self.trunk_area.as_deref(),
+                    at,
+                };
+                let decision = plan.decide(&facts);
+                for outcome in &self.outcomes {
+                    let got = outcome_of(&decision, outcome.word);
+                    if got != outcome.want {
+                        let when = local(at, &plan.zone);
+                        let text = format!("{} at {when}: {} is `{got}`, not `{}`", dialled.value, outcome.word, outcome.want);
+                        log.error(&outcome.at, text);
+                    }
+                }
+            }
+        }
+    }
+
+    fn times(&self, plan: &Plan, dialled: &str) -> Vec<Wall> {
+        match &self.when {
+            Some(said) => said.value.resolve(&plan.zone).map(|t| Wall(t.as_microsecond())).into_iter().collect(),
+            None => plan.turns(dialled),
+        }
+    }
+}
+
+fn outcome_of(decision: &Decision, word: &str) -> String {
+    let texts = |list: Vec<String>| if list.is_empty() { NONE.to_string() } else { list.join(", ") };
+    let of_steps = |f: fn(&Step) -> Vec<String>| texts(decision.steps.iter().flat_map(f).collect());
+    match word {
+        "line" => decision.line.to_string(),
+        "unit" => decision.unit.as_deref().unwrap_or(NONE).to_string(),
+        "mode" => decision.mode.name().to_string(),
+        "phase" => decision.phase.map_or(NONE, Phase::name).to_string(),
+        "area" => decision.area.code.as_deref().unwrap_or(NONE).to_string(),
+        "tickets" => texts(decision.tickets.iter().map(ToString::to_string).collect()),
+        "steps" => of_steps(|s| vec![s.verb().to_string()]),
+        "prompt" => of_steps(prompt),
+        "queue" => of_steps(queue),
+        "target" => of_steps(targets),
+        _ => of_steps(status),
+    }
+}
+
+/// How a row says that there is none.
+const NONE: &str = "none";
+
+fn prompt(step: &Step) -> Vec<String> {
+    if let Step::Announce { prompt, .. } = step { vec![prompt.to_string()] } else { Vec::new() }
+}
+
+fn queue(step: &Step) -> Vec<String> {
+    if let Step::Queue { queue, .. } = step { vec![queue.to_string()] } else { Vec::new() }
+}
+
+fn targets(step: &Step) -> Vec<String> {
+    let Step::Ring { targets, .. } = step else { return Vec::new() };
+    targets.iter().map(|t| t.number.to_string()).collect()
+}
+
+fn status(step: &Step) -> Vec<String> {
+    if let Step::Reject { status, .. } = step { vec![status.to_string()] } else { Vec::new() }
+}

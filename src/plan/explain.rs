@@ -1,0 +1,238 @@
+//! What a call would meet, and why: for people and as JSON.
+
+use super::{Facts, Matched, Phase, Plan, Step};
+use crate::base::Wall;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+
+/// A decision in words. Its JSON is read by other programs: fields may come, none may change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    /// As it was dialled, and as the plan reads it.
+    pub dialled: String,
+    pub number: String,
+    pub caller: Option<String>,
+    /// In the plan's time zone.
+    pub at: String,
+    pub line: Arc<str>,
+    pub mode: &'static str,
+    pub phase: Option<&'static str>,
+    pub unit: Option<Arc<str>>,
+    pub area: ExplainedArea,
+    pub steps: Vec<ExplainedStep>,
+    pub tickets: Vec<Arc<str>>,
+    pub matched: Vec<ExplainedRule>,
+    pub plan: ExplainedPlan,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainedArea {
+    pub code: Option<Arc<str>>,
+    pub source: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub enum ExplainedStep {
+    Announce { prompt: Arc<str>, text: Option<Arc<str>>, answered: bool },
+    Queue { queue: Arc<str>, priority: &'static str },
+    Ring { targets: Vec<ExplainedTarget>, timeout: f64 },
+    Reject { status: u16, q850: u8 },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainedTarget {
+    pub number: Arc<str>,
+    pub trunk: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainedRule {
+    pub file: Arc<str>,
+    pub line: usize,
+    pub rule: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainedPlan {
+    pub name: Arc<str>,
+    pub notice: Option<Arc<str>>,
+    pub revision: Arc<str>,
+}
+
+/// Says what the plan would do with a call, without making one.
+pub fn explain(plan: &Plan, facts: &Facts<'_>) -> Explanation {
+    let decision = plan.decide(facts);
+    Explanation {
+        dialled: facts.dialled.to_string(),
+        at: local(facts.at, &plan.zone),
+        mode: decision.mode.name(),
+        phase: decision.phase.map(Phase::name),
+        area: ExplainedArea { code: decision.area.code.clone(), source: decision.area.source },
+        steps: decision.steps.iter().map(|s| step(plan, s)).collect(),
+        tickets: decision.tickets.to_vec(),
+        matched: decision.matched.iter().map(rule).collect(),
+        plan: ExplainedPlan { name: plan.name.clone(), notice: plan.notice.clone(), revision: plan.revision.clone() },
+        number: decision.number,
+        caller: decision.caller,
+        line: decision.line,
+        unit: decision.unit,
+    }
+}
+
+impl Step {
+    /// What it is called in plans and JSON.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Step::Announce { .. } => "announce",
+            Step::Queue { .. } => "queue",
+            Step::Ring { .. } => "ring",
+            Step::Reject { .. } => "reject",
+        }
+    }
+}
+
+fn step(plan: &Plan, step: &Step) -> ExplainedStep {
+    match step {
+        Step::Announce { prompt, answered } => {
+            let text = plan.prompts.iter().find(|p| p.name == *prompt).map(|p| p.text.clone());
+            ExplainedStep::Announce { prompt: prompt.clone(), text, answered: *answered }
+        }
+        Step::Queue { queue, high } => {
+            ExplainedStep::Queue { queue: queue.clone(), priority: ["normal", "high"][usize::from(*high)] }
+        }
+        Step::Ring { targets, timeout } => {
+            let targets = targets.iter().map(|t| ExplainedTarget { number: t.number.clone(), trunk: t.trunk.clone() });
+            ExplainedStep::Ring { targets: targets.collect(), timeout: timeout.as_secs_f64() }
+        }
+        Step::Reject { status, q850 } => ExplainedStep::Reject { status: *status, q850: *q850 },
+    }
+}
+
+fn rule(m: &Matched) -> ExplainedRule {
+    ExplainedRule { file: m.file.clone(), line: m.line, rule: m.rule.clone() }
+}
+
+/// A moment as people read it: RFC 3339 in the plan's zone.
+pub fn local(at: Wall, zone: &TimeZone) -> String {
+    let at = Timestamp::from_microsecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
+    at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = self.unit.as_deref().map_or(String::new(), |u| format!(" ({u})"));
+        writeln!(f, "{} {}{unit}", self.number, self.line)?;
+        field(f, "dialled", &self.dialled)?;
+        field(f, "at", &self.at)?;
+        if let Some(caller) = &self.caller {
+            field(f, "caller", caller)?;
+        }
+        field(f, "area", format!("{} ({})", self.area.code.as_deref().unwrap_or("unknown"), self.area.source))?;
+        field(f, "mode", self.mode)?;
+        field(f, "phase", self.phase.unwrap_or("none: not dated, or in force"))?;
+        for (i, step) in self.steps.iter().enumerate() {
+            field(f, if i == 0 { "steps" } else { "" }, format!("{}. {step}", i + 1))?;
+        }
+        if !self.tickets.is_empty() {
+            field(f, "tickets", self.tickets.join(", "))?;
+        }
+        for (i, rule) in self.matched.iter().enumerate() {
+            field(f, if i == 0 { "matched" } else { "" }, format!("{}:{}: {}", rule.file, rule.line, rule.rule))?;
+        }
+        let notice = self.plan.notice.as_deref().map_or(String::new(), |n| format!(", {n}"));
+        field(f, "plan", format!("{}{notice}, revision {}", self.plan.name, self.plan.revision))
+    }
+}
+
+fn field(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
+    writeln!(f, "  {name:<8} {value}")
+}
+
+impl fmt::Display for ExplainedStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExplainedStep::Announce { prompt, text, answered } => {
+                let when = if *answered { "after the answer" } else { "before the answer, free of charge" };
+                write!(f, "announce {prompt} ({when})")?;
+                text.iter().try_for_each(|text| write!(f, ": {text}"))
+            }
+            ExplainedStep::Queue { queue, priority } => write!(f, "queue {queue} ({priority} priority) until a seat answers"),
+            ExplainedStep::Ring { targets, timeout } => {
+                let all: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                write!(f, "ring {} for {timeout} s each", all.join(", then "))
+            }
+            ExplainedStep::Reject { status, q850 } => write!(f, "reject with {status} (Q.850 cause {q850})"),
+        }
+    }
+}
+
+impl fmt::Display for ExplainedTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.number)?;
+        self.trunk.iter().try_for_each(|trunk| write!(f, " by {trunk}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{at, plan};
+
+    fn explained(dialled: &str, when: &str) -> Explanation {
+        let facts = Facts { dialled, caller: Some("+8613800138000"), trunk: "", trunk_area: None, at: at(when) };
+        explain(&plan(), &facts)
+    }
+
+    #[test]
+    fn people_read_it() {
+        insta::assert_snapshot!(explained("069112336", "2021-10-01T00:00:00+08:00").to_string().replace(&*plan().revision, "REVISION"), @r#"
+        12336 全国统一自然资源违法举报电话 (州自然资源局)
+          dialled  069112336
+          at       2021-10-01T00:00:00+08:00
+          caller   13800138000
+          area     691 (dialled)
+          mode     merged
+          phase    announce-and-connect
+          steps    1. announce connect-12336 (before the answer, free of charge): 您拨打的12336热线已并入12345。
+                   2. queue 12345 (normal priority) until a seat answers
+          matched  test.toml:16: number = "12336"
+                   test.toml:9: connect-from = 2021-09-30
+          plan     试验州12345, 试政办发〔2021〕1号, revision REVISION
+        "#);
+    }
+
+    #[test]
+    fn programs_read_it() {
+        let json = serde_json::to_value(explained("12336", "2021-12-01T00:00:00+08:00")).unwrap();
+        for (field, want) in [
+            ("number", r#""12336""#),
+            ("line", r#""全国统一自然资源违法举报电话""#),
+            ("mode", r#""merged""#),
+            ("phase", r#""announce-only""#),
+            ("unit", r#""州自然资源局""#),
+            ("area", r#"{"code":"691","source":"plan"}"#),
+            ("caller", r#""13800138000""#),
+            (
+                "steps",
+                r#"[{"answered":false,"do":"announce","prompt":"announce-only","text":"请拨12345。"},{"do":"reject","q850":22,"status":410}]"#,
+            ),
+            (
+                "matched",
+                r#"[{"file":"test.toml","line":16,"rule":"number = \"12336\""},{"file":"test.toml","line":8,"rule":"announce-only-from = 2021-12-01"}]"#,
+            ),
+        ] {
+            assert_eq!(json[field].to_string(), want, "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_is_null() {
+        let json = serde_json::to_value(explained("12399", "2021-12-01T00:00:00+08:00")).unwrap();
+        assert_eq!((&json["phase"], &json["unit"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+        assert_eq!(json["mode"], "unknown");
+    }
+}
