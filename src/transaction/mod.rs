@@ -10,6 +10,8 @@ mod head;
 mod invite_client;
 mod invite_server;
 mod key;
+#[cfg(test)]
+mod model_tests;
 mod server;
 mod server_table;
 #[cfg(test)]

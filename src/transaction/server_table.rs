@@ -205,6 +205,7 @@ impl ServerTable {
         if let Some(merged) = entry.merged {
             self.by_key.remove(&merged);
         }
+        debug_assert!(!self.entries.is_empty() || self.by_key.is_empty(), "a key outlived its transaction");
     }
 }
 
