@@ -1,4 +1,27 @@
-//! The four transaction machines of RFC 3261 §17 with RFC 6026, and the table that matches messages to them.
+//! The four transaction machines of RFC 3261 §17 with RFC 6026, and the tables that match messages to them.
+//!
+//! A machine (`invite_client`, `client`, `invite_server`, `server`) is a state enum that takes an input and gives an
+//! effect; the tables (`client_table`, `server_table`) find it, do what it wants and keep its deadline. Our branch is
+//! the key of a client transaction, a keyed hash of branch, sent-by and method that of a server transaction.
+//!
+//! | timer | value, UDP | TCP | machine | when it fires |
+//! |---|---|---|---|---|
+//! | A | T1, doubling | – | INVITE client, Calling | INVITE sent again |
+//! | B | 64·T1 | 64·T1 | INVITE client, Calling | `Failed` |
+//! | C | 181 s from the last 1xx but 100 | the same | INVITE client, Proceeding | `Failed`; 64·T1 after a CANCEL |
+//! | D | 32 s or 64·T1, the longer | 0 | INVITE client, Completed | end |
+//! | E | T1, doubling to T2; T2 in Proceeding | – | client | request sent again |
+//! | F | 64·T1 | 64·T1 | client, Trying and Proceeding | `Failed` |
+//! | G | T1, doubling to T2 | – | INVITE server, Completed | response sent again |
+//! | H | 64·T1 | 64·T1 | INVITE server, Completed | `Unacknowledged` |
+//! | I | T4 | 0 | INVITE server, Confirmed | end |
+//! | J | 64·T1 | 0 | server, Completed | end |
+//! | K | T4 | 0 | client, Completed | end |
+//! | L | 64·T1 | 64·T1 | INVITE server, Accepted | end |
+//! | M | 64·T1 | 64·T1 | INVITE client, Accepted | end |
+//!
+//! T1 = 500 ms, T2 = 4 s, T4 = 5 s. The states without a timer (server transactions before their final response) end
+//! when the transaction user responds, so it must.
 
 mod branch;
 mod client;

@@ -85,3 +85,22 @@ impl Resend {
 pub(super) fn earlier(resend: &Option<Resend>, until: Mono) -> Mono {
     resend.as_ref().map_or(until, |r| r.at.min(until))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transaction::testing::{tcp, udp};
+
+    #[test]
+    fn the_values_of_table_4() {
+        let seconds = |t: Timing| [t.give_up(), t.c(), t.d(), t.t4(), t.j()].map(|d| d.as_secs());
+        assert_eq!(seconds(udp()), [32, 181, 32, 5, 32]);
+        assert_eq!(seconds(tcp()), [32, 181, 0, 0, 0]);
+    }
+
+    #[test]
+    fn timer_d_is_never_below_32_seconds() {
+        let d = |t1| Timing::new(Config { t1: Duration::from_millis(t1), ..Config::default() }, Proto::Udp).d();
+        assert_eq!([d(100), d(1000)], [Duration::from_secs(32), Duration::from_secs(64)]);
+    }
+}
