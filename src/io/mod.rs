@@ -10,5 +10,7 @@ pub mod inbox;
 pub mod journal;
 pub mod ledger;
 pub mod network;
+mod pair;
+pub mod shard;
 mod store;
 pub mod udp;

@@ -1,0 +1,174 @@
+use super::*;
+use crate::media::{Law, Profile, Prompt, Source};
+use rtp_rs::{RtpPacketBuilder, RtpReader};
+use std::net::UdpSocket;
+
+/// A shard thread, what it told, and two phones.
+struct Bench {
+    shard: ShardHandle,
+    events: Receiver<Event>,
+    phones: [UdpSocket; 2],
+    ports: Vec<SocketAddr>,
+}
+
+impl Bench {
+    /// Two open legs.
+    fn new() -> Bench {
+        let (tell, events) = bounded(100);
+        let shard = start(0, Config::default(), Rng::from_number(1), move |event| tell.send(event).unwrap()).unwrap();
+        let mut bench = Bench { shard, events, phones: [phone(), phone()], ports: Vec::new() };
+        while bench.ports.len() < 2 {
+            bench.ports.extend(bench.try_bind(free_port()));
+        }
+        for leg in 0..2 {
+            bench.shard.send(Command::Open { leg: LegId(leg), rtp: bench.ports[leg as usize] });
+            bench.profile(leg, bench.phones[leg as usize].local_addr().unwrap());
+        }
+        bench
+    }
+
+    fn event(&self) -> Event {
+        self.events.recv_timeout(Duration::from_secs(5)).unwrap()
+    }
+
+    fn try_bind(&self, rtp: SocketAddr) -> Option<SocketAddr> {
+        self.shard.send(Command::Bind { rtp });
+        match self.event() {
+            Event::Bound { rtp } => Some(rtp),
+            Event::PortBusy { .. } => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn profile(&self, leg: u64, rtp: SocketAddr) {
+        let profile = Profile {
+            rtp: Some(rtp),
+            rtcp: None,
+            rtcp_mux: false,
+            law: Law::A,
+            payload_type: 8,
+            event_out: None,
+            event_in: None,
+            ptime: 20,
+            may_send: true,
+            may_receive: true,
+        };
+        self.shard.send(Command::Profile { leg: LegId(leg), profile });
+    }
+
+    fn relay(&self) {
+        for (leg, other) in [(0, 1), (1, 0)] {
+            self.shard.send(Command::Play { leg: LegId(leg), source: Source::Relay(LegId(other)) });
+        }
+        // Answered, so that what was sent before has been taken.
+        self.shard.send(Command::Bind { rtp: self.ports[0] });
+        assert!(matches!(self.event(), Event::PortBusy { .. }));
+    }
+
+    fn speak(&self, phone: usize, sequence: u16, payload: &[u8]) {
+        let builder = RtpPacketBuilder::new().payload_type(8).ssrc(phone as u32).sequence(sequence.into());
+        let packet = builder.timestamp(u32::from(sequence) * 160).payload(payload).build().unwrap();
+        self.phones[phone].send_to(&packet, self.ports[phone]).unwrap();
+    }
+
+    fn hear(&self, phone: usize) -> (u16, Vec<u8>) {
+        let mut buffer = [0; 2000];
+        let (length, from) = self.phones[phone].recv_from(&mut buffer).unwrap();
+        assert_eq!(from, self.ports[phone]);
+        let packet = RtpReader::new(&buffer[..length]).unwrap();
+        (packet.sequence_number().into(), packet.payload().to_vec())
+    }
+}
+
+fn phone() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> SocketAddr {
+    let mut at = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    at.set_port(at.port() & !1);
+    at
+}
+
+fn audio(seed: u16) -> Vec<u8> {
+    (0..160).map(|i: u16| (i * 31 + seed * 7) as u8).collect()
+}
+
+#[test]
+fn voice_goes_both_ways_byte_by_byte() {
+    let b = Bench::new();
+    b.relay();
+    let mut sequences = Vec::new();
+    for i in 0..50 {
+        b.speak(0, i, &audio(i));
+        b.speak(1, i, &audio(1000 + i));
+        let (sequence, payload) = b.hear(1);
+        sequences.push(sequence);
+        assert_eq!((payload, b.hear(0).1), (audio(i), audio(1000 + i)));
+    }
+    assert!(sequences.windows(2).all(|w| w[1] == w[0].wrapping_add(1)));
+    for leg in 0..2 {
+        b.shard.send(Command::Close { leg: LegId(leg) });
+        let Event::Closed { stats, rtp, .. } = b.event() else { panic!() };
+        assert_eq!((stats.received, stats.sent, stats.lost, rtp), (50, 50, 0, b.ports[leg as usize]));
+        assert_eq!(b.try_bind(rtp), Some(rtp), "its port is free again");
+    }
+}
+
+#[test]
+fn a_phone_that_moves_is_followed() {
+    let mut b = Bench::new();
+    b.relay();
+    b.speak(0, 1, &audio(1));
+    assert_eq!(b.hear(1).1, audio(1));
+    let stranger = phone();
+    stranger.send_to(&[0x80, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3], b.ports[0]).unwrap();
+    b.phones[0] = phone();
+    b.profile(0, b.phones[0].local_addr().unwrap());
+    b.relay();
+    b.speak(0, 5000, &audio(2));
+    assert_eq!(b.hear(1).1, audio(2), "and the stranger was not let in");
+    b.speak(1, 1, &audio(3));
+    assert_eq!(b.hear(0).1, audio(3));
+}
+
+#[test]
+fn a_prompt_is_played_in_time() {
+    let b = Bench::new();
+    let codes: Vec<u8> = (0..10).flat_map(audio).collect();
+    let audio = Arc::new(Prompt::from_a_law("p", codes.clone()).unwrap());
+    let start = clock::mono();
+    b.shard.send(Command::Play { leg: LegId(0), source: Source::Prompt { audio, repeat: false, cue: 3 } });
+    let heard: Vec<u8> = (0..10).flat_map(|_| b.hear(0).1).collect();
+    assert_eq!(heard, codes);
+    assert!(matches!(b.event(), Event::Played { cue: 3, .. }));
+    let took = clock::mono().since(start);
+    assert!(took >= Duration::from_millis(180), "{took:?}");
+}
+
+#[test]
+fn a_port_of_another_is_busy() {
+    let b = Bench::new();
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _held = UdpSocket::bind(other).unwrap();
+    assert_eq!(b.try_bind(other), None);
+}
+
+#[test]
+fn the_way_to_wait_follows_the_load() {
+    let mut pace = Pace::default();
+    let mut now = Mono(1_000_000_000);
+    let mut after = |packets: usize, pace: &mut Pace| {
+        now = now.after(WINDOW);
+        pace.count(now, packets);
+        pace.ticking
+    };
+    after(0, &mut pace);
+    assert!(!after(10, &mut pace), "two calls");
+    assert!(after(2_000, &mut pace), "200 calls");
+    assert!(!after(10_000, &mut pace), "1,000 calls");
+    assert!(!after(0, &mut pace));
+}
