@@ -1,0 +1,60 @@
+//! The files of `dialplans/` as they were when the program was built, so that it runs without them beside it.
+
+/// Gives a file of `dialplans/`; a [`Loader`](super::Loader) for plans that are built in.
+pub fn text(name: &str) -> Result<String, String> {
+    let found = TEXTS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| (*text).to_string()).ok_or(format!("no file `{name}` is built in"))
+}
+
+/// The sounds of `dialplans/prompts/`: name and 8 kHz A-law.
+pub fn sounds() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    SOUNDS.iter().copied()
+}
+
+macro_rules! texts {
+    ($($name:literal)*) => { &[$(($name, include_str!(concat!("../../dialplans/", $name)))),*] };
+}
+
+macro_rules! sounds {
+    ($($name:literal)*) => { &[$(($name, include_bytes!(concat!("../../dialplans/prompts/", $name, ".al")))),*] };
+}
+
+#[rustfmt::skip]
+const TEXTS: &[(&str, &str)] = texts![
+    "xishuangbanna.toml"
+    "prompts/prompts.toml"
+];
+
+#[rustfmt::skip]
+const SOUNDS: &[(&str, &[u8])] = sounds![
+    "announce-only" "apology" "connect-12300" "connect-12301" "connect-12312" "connect-12316" "connect-12318"
+    "connect-12319" "connect-12322" "connect-12325" "connect-12330" "connect-12331" "connect-12336" "connect-12338"
+    "connect-12349" "connect-12350" "connect-12351" "connect-12355" "connect-12356" "connect-12358" "connect-12365"
+    "connect-12385" "connect-12393" "connect-12396" "connect-2085615" "connect-2666110" "connect-96119"
+    "connect-96301" "connect-96302" "guide-12309" "guide-12310" "guide-12339" "guide-12368" "guide-12371"
+    "guide-12380" "guide-12388" "music" "unknown"
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn files(folder: &str, ending: &str) -> Vec<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let names = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut stems: Vec<String> = names.filter_map(|name| name.strip_suffix(ending).map(str::to_string)).collect();
+        stems.sort();
+        stems
+    }
+
+    #[test]
+    fn every_file_is_built_in() {
+        let sounds: Vec<&str> = sounds().map(|(name, _)| name).collect();
+        assert_eq!(sounds, files("dialplans/prompts", ".al"));
+        for plan in files("dialplans", ".toml") {
+            assert!(text(&format!("{plan}.toml")).is_ok(), "{plan}");
+        }
+        assert_eq!(text("x.toml"), Err("no file `x.toml` is built in".into()));
+    }
+}
