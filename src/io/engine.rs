@@ -33,7 +33,8 @@ pub trait Machine {
 
 /// Where outputs go that are no datagrams. None of these may wait.
 pub trait Ends<M> {
-    fn stream(&mut self, flow: Flow, data: Bytes);
+    /// False when the flow has failed.
+    fn stream(&mut self, flow: Flow, data: Bytes) -> bool;
     fn media(&mut self, shard: u16, command: Command);
     fn journal(&mut self, ticket: u64, entry: Entry);
     /// Called every heartbeat.
@@ -117,7 +118,11 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
                         None => self.failed.push(flow),
                     }
                 }
-                Output::Sip { flow, data } => self.ends.stream(flow, data),
+                Output::Sip { flow, data } => {
+                    if !self.ends.stream(flow, data) {
+                        self.failed.push(flow);
+                    }
+                }
                 Output::Media { shard, command } => self.ends.media(shard, command),
                 Output::Journal { ticket, entry } => self.ends.journal(ticket, entry),
             }
@@ -205,8 +210,8 @@ mod tests {
     struct Nowhere(mpsc::Sender<String>);
 
     impl<M> Ends<M> for Nowhere {
-        fn stream(&mut self, _flow: Flow, _data: Bytes) {
-            let _ = self.0.send("stream".to_string());
+        fn stream(&mut self, _flow: Flow, _data: Bytes) -> bool {
+            self.0.send("stream".to_string()).is_ok()
         }
         fn media(&mut self, _shard: u16, _command: Command) {}
         fn journal(&mut self, _ticket: u64, _entry: Entry) {}

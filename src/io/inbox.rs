@@ -28,12 +28,12 @@ struct Bell {
     wake: EventFd,
     /// Only a sleeper needs the bell: a system call saved for each input that meets the thread at work.
     asleep: AtomicBool,
-    shed: AtomicU64,
+    refused: AtomicU64,
 }
 
 pub fn inbox(capacity: usize) -> io::Result<(Inbox, Outlet)> {
     let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
-    let bell = Arc::new(Bell { wake, asleep: AtomicBool::new(false), shed: AtomicU64::new(0) });
+    let bell = Arc::new(Bell { wake, asleep: AtomicBool::new(false), refused: AtomicU64::new(0) });
     let (sender, receiver) = bounded(capacity);
     Ok((Inbox { sender, bell: bell.clone() }, Outlet { receiver, bell }))
 }
@@ -46,17 +46,29 @@ impl Inbox {
         sent
     }
 
-    /// What may be dropped under load, as a datagram may: refused when outside traffic has filled its share.
-    pub fn offer(&self, input: Input) -> bool {
+    /// What may wait or be dropped under load: handed back when outside traffic has filled its share.
+    pub fn offer(&self, input: Input) -> Result<(), Input> {
         let capacity = self.sender.capacity().unwrap_or(usize::MAX);
-        let room = self.sender.len() < capacity / OUTSIDE_SHARE.1 * OUTSIDE_SHARE.0;
-        let sent = room && self.sender.try_send(input).is_ok();
-        if sent {
-            self.bell.ring();
-        } else {
-            self.bell.shed.fetch_add(1, Ordering::Relaxed);
+        if self.sender.len() >= capacity / OUTSIDE_SHARE.1 * OUTSIDE_SHARE.0 {
+            return self.refuse(input);
         }
-        sent
+        self.try_send(input)
+    }
+
+    /// What must arrive, from where nobody may wait: handed back when the channel is full.
+    pub fn try_send(&self, input: Input) -> Result<(), Input> {
+        match self.sender.try_send(input) {
+            Ok(()) => {
+                self.bell.ring();
+                Ok(())
+            }
+            Err(error) => self.refuse(error.into_inner()),
+        }
+    }
+
+    fn refuse(&self, input: Input) -> Result<(), Input> {
+        self.bell.refused.fetch_add(1, Ordering::Relaxed);
+        Err(input)
     }
 
     pub fn len(&self) -> usize {
@@ -67,9 +79,9 @@ impl Inbox {
         self.sender.is_empty()
     }
 
-    /// How many inputs were refused so far.
-    pub fn shed(&self) -> u64 {
-        self.bell.shed.load(Ordering::Relaxed)
+    /// How often an input was handed back so far.
+    pub fn refused(&self) -> u64 {
+        self.bell.refused.load(Ordering::Relaxed)
     }
 }
 
@@ -115,11 +127,11 @@ mod tests {
     #[test]
     fn outside_traffic_leaves_room_for_the_rest() {
         let (inbox, outlet) = inbox(8).unwrap();
-        let offered = (0..8).filter(|_| inbox.offer(Input::Drain)).count();
-        assert_eq!((offered, inbox.shed()), (6, 2));
+        let offered = (0..8).filter(|_| inbox.offer(Input::Drain).is_ok()).count();
+        assert_eq!((offered, inbox.refused()), (6, 2));
         assert!(inbox.send(Input::Drain) && inbox.send(Input::Drain));
         assert_eq!(std::iter::from_fn(|| outlet.take()).count(), 8);
-        assert!(inbox.offer(Input::Drain));
+        assert!(inbox.offer(Input::Drain).is_ok());
     }
 
     #[test]

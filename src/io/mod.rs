@@ -13,4 +13,5 @@ pub mod network;
 mod pair;
 pub mod shard;
 mod store;
+pub mod tcp;
 pub mod udp;

@@ -31,6 +31,13 @@ pub struct Config {
     pub log: Log,
 }
 
+impl Config {
+    /// The journal's file.
+    pub fn journal(&self) -> PathBuf {
+        self.node.state.join("journal.db")
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Node {
@@ -211,8 +218,8 @@ pub struct Limits {
 #[serde(default, deny_unknown_fields)]
 pub struct Records {
     pub on_journal_failure: JournalFailure,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub keep: Duration,
+    pub max_bytes: u64,
+    pub zone: String,
     pub webhook: Webhook,
 }
 

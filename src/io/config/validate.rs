@@ -2,6 +2,7 @@
 
 use crate::io::config::{Config, Finding, Layers, Trunk};
 use crate::io::network;
+use crate::record::zone::Zone;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -165,6 +166,8 @@ impl Check<'_> {
         let web = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
         self.require(web, &["records", "webhook", "url"], || "is no http:// or https:// address".to_string());
         self.positive(config.records.webhook.timeout, &["records", "webhook", "timeout"]);
+        let zone = Zone::named(&config.records.zone);
+        self.require(zone.is_ok(), &["records", "zone"], || zone.err().unwrap_or_default());
         let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level);
         self.require(filter.is_ok(), &["log", "level"], || "is no filter such as `info` or `hotline=debug,info`".to_string());
     }
