@@ -1,5 +1,27 @@
+//! Brings events to one backend: what to send next, and what an answer means. It holds no time, socket or file.
+//!
+//! Each call is a lane. A lane sends one event at a time, in sequence, and goes on when the outcome is durable; lanes go
+//! in parallel up to the backend's cap. While an event waits, a later one of its call replaces it, because each carries
+//! the full snapshot; only `call.record` is never replaced. What must be tried again goes back to the journal with
+//! its time and is offered again when that has come, so memory holds only what is due.
+//!
+//! Before everything stands the gate: a backend that fails again and again, or that refuses our credentials, is left
+//! alone but for one probe at a time, so that its trouble costs no event its attempts.
+
+mod gate;
+
 use super::cloudevent::Kind;
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Mono, Now, Rng, Wall};
+use gate::Gate;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Before the second attempt, the third …; the last one repeats. Each is drawn between zero and this (full jitter).
+const DELAYS: [u64; 7] = [1, 5, 30, 120, 600, 1_800, 3_600];
+/// A backend may ask for patience, but not for ever.
+const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
+/// Events of one lane that wait in memory; the journal has the rest.
+const LANE: usize = 64;
 
 /// One event on its way to one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +33,53 @@ pub struct Item {
     pub attempts: u32,
     /// When it first failed.
     pub failing_since: Option<Wall>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Pending in the journal and due; all of a lane at once, so that what was replaced before a restart is again.
+    /// Offering an event again while its lane is here does nothing.
+    Offer(Vec<Item>),
+    Answer {
+        call: CallId,
+        answer: Answer,
+    },
+    /// The settlement of this lane is durable.
+    Saved {
+        call: CallId,
+    },
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Status {
+        code: u16,
+        retry_after: Option<Duration>,
+    },
+    /// No connection, no answer in time, or a connection that broke.
+    Unreachable(String),
+    /// Our own journal could not be read just now.
+    Unread(String),
+    /// There is no such event.
+    Missing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    Send(Item),
+    /// Make it durable, then say `Saved`.
+    Save(Settlement),
+    Alarm(Alarm),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// The backend fails; it is probed until it answers.
+    Down(String),
+    /// It refuses us; somebody must look at credentials or address.
+    Paused(String),
+    Up,
 }
 
 /// What became of an event, to be made durable before anything else of its call is sent.
@@ -37,3 +106,208 @@ pub enum Verdict {
         error: String,
     },
 }
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Calls in memory.
+    pub lanes: usize,
+    /// Requests under way.
+    pub in_flight: usize,
+    /// An event that has failed for so long is a dead letter.
+    pub give_up: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { lanes: 256, in_flight: 8, give_up: Duration::from_secs(72 * 3_600) }
+    }
+}
+
+pub struct Delivery {
+    limits: Limits,
+    rng: Rng,
+    gate: Gate,
+    lanes: BTreeMap<CallId, Lane>,
+    /// Lanes whose turn comes, in order.
+    ready: VecDeque<CallId>,
+    in_flight: usize,
+}
+
+#[derive(Default)]
+struct Lane {
+    waiting: VecDeque<Item>,
+    /// The highest sequence ever offered.
+    seen: u64,
+    sent: Option<Item>,
+    /// What the event that is sent, or goes next, stands for.
+    merged: Vec<u64>,
+    /// Back to the journal once saved.
+    leaves: bool,
+}
+
+impl Delivery {
+    pub fn new(limits: Limits, rng: Rng) -> Delivery {
+        Delivery { limits, rng, gate: Gate::default(), lanes: BTreeMap::new(), ready: VecDeque::new(), in_flight: 0 }
+    }
+
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Offer(items) => items.into_iter().for_each(|item| self.offer(item)),
+            Input::Answer { call, answer } => self.answer(now, call, answer, out),
+            Input::Saved { call } => self.saved(call),
+        }
+        self.send(now.mono, out);
+    }
+
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.send(now.mono, out);
+    }
+
+    /// When a backend that was left alone is to be probed.
+    pub fn deadline(&self) -> Option<Mono> {
+        if self.ready.is_empty() { None } else { self.gate.deadline() }
+    }
+
+    /// How many more calls it takes.
+    pub fn room(&self) -> usize {
+        self.limits.lanes.saturating_sub(self.lanes.len())
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    fn offer(&mut self, item: Item) {
+        let full = self.room() == 0;
+        let call = item.call;
+        match self.lanes.get_mut(&call) {
+            Some(lane) if item.sequence > lane.seen && lane.waiting.len() < LANE => lane.push(item),
+            Some(_) => {}
+            None if full => {}
+            None => {
+                self.lanes.entry(call).or_default().push(item);
+                self.ready.push_back(call);
+            }
+        }
+    }
+
+    fn send(&mut self, now: Mono, out: &mut Vec<Output>) {
+        while self.in_flight < self.limits.in_flight && self.gate.admits(now) {
+            let Some(call) = self.ready.pop_front() else { return };
+            let Some(item) = self.lanes.get_mut(&call).and_then(Lane::start) else { continue };
+            self.gate.sent(call);
+            self.in_flight += 1;
+            out.push(Output::Send(item));
+        }
+    }
+
+    fn answer(&mut self, now: Now, call: CallId, answer: Answer, out: &mut Vec<Output>) {
+        let Some(lane) = self.lanes.get_mut(&call) else { return };
+        let Some(item) = lane.sent.take() else { return };
+        let outcome = outcome(answer);
+        self.gate.answered(now.mono, call, &outcome, &mut self.rng, out);
+        let verdict = match outcome {
+            Outcome::Pause(_) => {
+                lane.waiting.push_front(item);
+                self.in_flight -= 1;
+                return self.ready.push_front(call);
+            }
+            Outcome::Done => Verdict::Done,
+            Outcome::Dead(error) | Outcome::Missing(error) => Verdict::Dead { error },
+            Outcome::Retry { error, after } => again(now.wall, &item, error, after, self.limits.give_up, &mut self.rng),
+            Outcome::Unread(error) => again(now.wall, &item, error, Duration::ZERO, self.limits.give_up, &mut self.rng),
+        };
+        lane.leaves = matches!(verdict, Verdict::Retry { .. });
+        let merged = std::mem::take(&mut lane.merged);
+        out.push(Output::Save(Settlement { call, sequence: item.sequence, merged, verdict }));
+    }
+
+    fn saved(&mut self, call: CallId) {
+        let Some(lane) = self.lanes.get_mut(&call) else { return };
+        self.in_flight -= 1;
+        if lane.leaves || lane.waiting.is_empty() {
+            self.lanes.remove(&call);
+            return;
+        }
+        lane.waiting.iter_mut().for_each(|item| (item.attempts, item.failing_since) = (0, None));
+        self.ready.push_back(call);
+    }
+}
+
+impl Lane {
+    fn push(&mut self, item: Item) {
+        self.seen = item.sequence;
+        self.waiting.push_back(item);
+    }
+
+    /// Takes what is to be sent, after leaving out what a later snapshot replaces.
+    fn start(&mut self) -> Option<Item> {
+        let mut item = self.waiting.pop_front()?;
+        while item.kind != Kind::Record
+            && let Some(later) = self.waiting.pop_front()
+        {
+            self.merged.push(item.sequence);
+            item = later;
+        }
+        self.sent = Some(item.clone());
+        Some(item)
+    }
+}
+
+/// What an answer means for the event.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Retry {
+        error: String,
+        after: Duration,
+    },
+    /// The backend is well and will never take this.
+    Dead(String),
+    /// The event is not to blame: it stays first in its lane.
+    Pause(String),
+    /// These two say nothing about the backend.
+    Unread(String),
+    Missing(String),
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Status { code, retry_after } => status(code, retry_after.unwrap_or(Duration::ZERO)),
+        Answer::Unreachable(error) => Outcome::Retry { error, after: Duration::ZERO },
+        Answer::Unread(error) => Outcome::Unread(error),
+        Answer::Missing => Outcome::Missing("the journal has no such event".to_owned()),
+    }
+}
+
+fn status(code: u16, after: Duration) -> Outcome {
+    let error = format!("HTTP {code}");
+    match code {
+        200..=299 => Outcome::Done,
+        // A redirect is not followed: the address is wrong, which no event is to blame for either.
+        300..=399 | 401 | 403 => Outcome::Pause(error),
+        408 | 425 | 429 => Outcome::Retry { error, after },
+        400..=499 => Outcome::Dead(error),
+        _ => Outcome::Retry { error, after },
+    }
+}
+
+fn again(now: Wall, item: &Item, error: String, after: Duration, give_up: Duration, rng: &mut Rng) -> Verdict {
+    let since = item.failing_since.unwrap_or(now);
+    let failing = Duration::from_micros(u64::try_from(now.0.saturating_sub(since.0)).unwrap_or(0));
+    if failing >= give_up {
+        return Verdict::Dead { error: format!("given up after {} h: {error}", failing.as_secs() / 3_600) };
+    }
+    let wait = jittered(item.attempts, rng).max(after.min(PATIENCE));
+    let at = now.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX));
+    Verdict::Retry { at: Wall(at), since, error }
+}
+
+/// Full jitter, so that what failed together does not come back together.
+fn jittered(attempts: u32, rng: &mut Rng) -> Duration {
+    let step = usize::try_from(attempts).unwrap_or(usize::MAX).min(DELAYS.len() - 1);
+    rng.between(Duration::ZERO, Duration::from_secs(DELAYS[step]))
+}
+
+#[cfg(test)]
+mod tests;
