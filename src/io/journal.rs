@@ -4,7 +4,8 @@
 //! It never blocks who appends. While the disk refuses, what came waits in bounded memory and is tried again; what
 //! finds that memory full is lost, counted and logged.
 
-use super::store::{Backend, Lock, Store, Trouble};
+pub use super::store::{Backend, Trouble};
+use super::store::{Lock, Store};
 use crate::base::{CallId, Wall};
 use crate::call::event::Entry;
 use crate::record::delivery::Settlement;

@@ -123,10 +123,11 @@ impl Ledger {
         })
     }
 
-    /// When the next lane is due, if there is one.
-    pub fn next_due(&self, backend: &str) -> Result<Option<Wall>, Trouble> {
-        let sql = "SELECT min(next_at) FROM lanes WHERE backend = ?1";
-        self.ask(|db| db.prepare_cached(sql)?.query_row([backend], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Wall))))
+    /// When the next lane after `now` is due, if there is one.
+    pub fn next_due(&self, backend: &str, now: Wall) -> Result<Option<Wall>, Trouble> {
+        let sql = "SELECT min(next_at) FROM lanes WHERE backend = ?1 AND next_at > ?2";
+        let next = |row: &Row<'_>| Ok(row.get::<_, Option<i64>>(0)?.map(Wall));
+        self.ask(|db| db.prepare_cached(sql)?.query_row(params![backend, now.0], next))
     }
 
     fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Trouble> {

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod deliver;
 pub mod engine;
 pub mod inbox;
 pub mod journal;

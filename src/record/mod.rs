@@ -10,6 +10,7 @@ pub mod codec;
 pub mod delivery;
 pub mod fold;
 pub mod shape;
+pub mod signature;
 pub mod zone;
 
 #[cfg(test)]

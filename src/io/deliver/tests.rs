@@ -1,0 +1,227 @@
+use super::*;
+use crate::base::CallId;
+use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
+use crate::io::journal::{Backend, Options, Report};
+use crate::io::ledger::Delivery;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use bytes::Bytes;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
+
+/// A ticket system that answers as scripted, and well when the script has ended.
+#[derive(Clone)]
+struct Stub {
+    script: Arc<Mutex<VecDeque<Reply>>>,
+    seen: mpsc::UnboundedSender<(HeaderMap, Bytes)>,
+}
+
+#[derive(Clone, Copy)]
+enum Reply {
+    Status(u16),
+    Silence,
+}
+
+async fn take(State(stub): State<Stub>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let reply = stub.script.lock().unwrap().pop_front().unwrap_or(Reply::Status(200));
+    stub.seen.send((headers, body)).unwrap();
+    match reply {
+        Reply::Status(code) => StatusCode::from_u16(code).unwrap(),
+        Reply::Silence => std::future::pending().await,
+    }
+}
+
+type Seen = mpsc::UnboundedReceiver<(HeaderMap, Bytes)>;
+
+async fn stub(listen: SocketAddr, script: &[Reply]) -> (SocketAddr, Seen) {
+    let (seen, requests) = mpsc::unbounded_channel();
+    let stub = Stub { script: Arc::new(Mutex::new(script.iter().copied().collect())), seen };
+    let listener = TcpListener::bind(listen).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/hook", post(take)).with_state(stub)).await });
+    (address, requests)
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+struct Gateway {
+    journal: Journal,
+    deliverer: Deliverer,
+}
+
+fn gateway(dir: &TempDir, to: SocketAddr, all_events: bool) -> Gateway {
+    let outbox = vec![Backend { name: BACKEND.into(), all_events }];
+    let options = Options { outbox, ..Options::new(dir.path().join("journal.db")) };
+    let wake = Arc::new(Notify::new());
+    let posted = wake.clone();
+    let report = move |report| {
+        if report == Report::Posted {
+            posted.notify_one();
+        }
+    };
+    let (journal, _) = Journal::open(options, clock::now().wall, report).unwrap();
+    let webhook = Webhook {
+        url: format!("http://{to}/hook?token=secret"),
+        timeout: Duration::from_millis(300),
+        keys: Keys::parse(SECRET).unwrap(),
+        limits: Limits::default(),
+        zone: Zone::default(),
+    };
+    let deliverer = Deliverer::start(&Handle::current(), &journal, webhook, wake, Rng::from_number(5)).unwrap();
+    Gateway { journal, deliverer }
+}
+
+fn call(n: u128) -> CallId {
+    CallId(Uuid::from_u128(n))
+}
+
+impl Gateway {
+    fn one_call(&self, n: u128) {
+        let offered = What::Offered(Box::new(Offered { leg: 1, node: "a".into(), ..Offered::default() }));
+        let ended = What::Ended { result: CallResult::Rejected, by: By::Gateway, status: Some(410), q850: Some(22) };
+        for (seq, what) in (1..).zip([offered, ended]) {
+            let now = clock::now();
+            assert!(
+                self.journal.appender().append(seq.into(), Entry { call: call(n), seq, wall: now.wall, mono: now.mono, what })
+            );
+        }
+    }
+
+    async fn settled(&self, n: u128, state: &str) {
+        self.until(n, |d| d.event == "call.record" && d.state == state).await;
+    }
+
+    async fn until(&self, n: u128, wanted: impl Fn(&Delivery) -> bool) {
+        let ledger = Ledger::open(self.journal.path(), Zone::default()).unwrap();
+        let wanted = async {
+            while !ledger.deliveries(call(n)).unwrap().iter().any(&wanted) {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), wanted).await.unwrap();
+    }
+
+    async fn stop(self) {
+        self.deliverer.stop().await;
+        self.journal.close();
+    }
+}
+
+async fn next(seen: &mut Seen) -> (HeaderMap, Bytes) {
+    timeout(Duration::from_secs(20), seen.recv()).await.unwrap().unwrap()
+}
+
+fn json(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_arrives_signed_and_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, mut seen) = stub(any_port(), &[]).await;
+    let gateway = gateway(&dir, address, false);
+    gateway.one_call(1);
+    let (headers, raw) = next(&mut seen).await;
+    let body = json(&raw);
+    assert_eq!(
+        (&body["type"], &body["data"]["result"], &body["data"]["sip_code"]),
+        (&"call.record".into(), &"rejected".into(), &410.into())
+    );
+    assert_eq!(headers["content-type"], "application/cloudevents+json; charset=utf-8");
+    assert_eq!(headers["webhook-id"], body["id"].as_str().unwrap());
+    let seconds: i64 = headers["webhook-timestamp"].to_str().unwrap().parse().unwrap();
+    let signature = Keys::parse(SECRET).unwrap().sign(body["id"].as_str().unwrap(), seconds, &raw).unwrap();
+    assert!(headers["webhook-signature"] == signature.as_str() && seconds > 1_700_000_000);
+    gateway.settled(1, "done").await;
+    gateway.stop().await;
+    assert!(seen.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_and_silence_are_retried_with_the_same_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, mut seen) = stub(any_port(), &[Reply::Status(503), Reply::Silence]).await;
+    let gateway = gateway(&dir, address, false);
+    gateway.one_call(1);
+    let first = next(&mut seen).await.0["webhook-id"].clone();
+    for _ in 0..2 {
+        assert_eq!(next(&mut seen).await.0["webhook-id"], first);
+    }
+    gateway.settled(1, "done").await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_record_is_a_dead_letter_and_the_next_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, _seen) = stub(any_port(), &[Reply::Status(422)]).await;
+    let gateway = gateway(&dir, address, false);
+    gateway.one_call(1);
+    gateway.settled(1, "dead").await;
+    gateway.one_call(2);
+    gateway.settled(2, "done").await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absent_backend_gets_everything_when_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind(any_port()).await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let first = gateway(&dir, address, false);
+    (1..=300).for_each(|n| first.one_call(n));
+    first.until(1, |d| d.attempts > 0).await;
+    first.stop().await;
+
+    let second = gateway(&dir, address, false);
+    (301..=400).for_each(|n| second.one_call(n));
+    let (_, mut seen) = stub(address, &[]).await;
+    let mut ids = std::collections::BTreeSet::new();
+    for _ in 0..400 {
+        assert!(ids.insert(json(&next(&mut seen).await.1)["subject"].as_str().unwrap().to_owned()), "once each");
+    }
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_events_of_a_call_come_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, mut seen) = stub(any_port(), &[]).await;
+    let gateway = gateway(&dir, address, true);
+    (1..=20).for_each(|n| gateway.one_call(n));
+    for n in 1..=20 {
+        gateway.settled(n, "done").await;
+    }
+    gateway.stop().await;
+    let mut last = std::collections::BTreeMap::new();
+    while let Ok((_, body)) = seen.try_recv() {
+        let event = json(&body);
+        let sequence = event["sequence"].as_str().unwrap().to_owned();
+        assert!(last.insert(event["subject"].as_str().unwrap().to_owned(), sequence.clone()) < Some(sequence));
+    }
+    assert!(last.len() == 20 && last.values().all(|sequence| sequence == "0000000005"));
+}
+
+#[test]
+fn an_answer_may_ask_for_patience_in_two_ways() {
+    let wait = |text: &str| {
+        let now = Wall(784_111_777_000_000);
+        retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]), now).map(|wait| wait.as_secs())
+    };
+    assert_eq!(wait("120"), Some(120));
+    assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
+    assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), None);
+    assert_eq!(wait("soon"), None);
+}
