@@ -1,8 +1,32 @@
 //! Legs: each is one INVITE session with one party (RFC 3261 §12–15), offer/answer that ends at us (RFC 3264),
 //! reliable provisionals (RFC 3262). A leg knows nothing of the call it belongs to.
 
-use crate::base::{Flow, LegId, MapSeed, Mono, Now, Rng};
-use crate::sip::{Codec, Direction, Header, Message, NameAddr, Status, Uri};
+mod ack;
+mod check;
+mod closing;
+mod cx;
+#[expect(clippy::module_inception)]
+mod dialog;
+mod inside;
+mod leg;
+mod legs;
+mod offer;
+mod reason;
+mod reliable;
+mod resend;
+mod session;
+mod stream;
+mod table;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod uac;
+mod uas;
+
+pub use legs::Legs;
+
+use crate::base::{Flow, LegId};
+use crate::sip::{Codec, Direction, Header, NameAddr, Status, Uri};
 use crate::transaction;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -181,7 +205,7 @@ pub struct Config {
     /// User-Agent and Server.
     pub product: String,
     pub max_legs: usize,
-    /// INVITEs that need not wait for free legs: none while draining.
+    /// On requests inside a dialog.
     pub max_forwards: u8,
 }
 
@@ -189,51 +213,5 @@ impl Default for Config {
     fn default() -> Config {
         let product = concat!("Hotline/", env!("CARGO_PKG_VERSION")).to_owned();
         Config { transaction: transaction::Config::default(), product, max_legs: 20_000, max_forwards: 70 }
-    }
-}
-
-/// Every leg, over the transactions beneath.
-pub struct Legs {
-    _todo: (),
-}
-
-impl Legs {
-    pub fn new(config: Config, rng: Rng, seed: MapSeed) -> Legs {
-        let _ = (config, rng, seed);
-        todo!()
-    }
-
-    /// A number for a leg to dial; incoming legs get theirs here too.
-    pub fn next_id(&mut self) -> LegId {
-        todo!()
-    }
-
-    pub fn received(&mut self, now: Now, flow: Flow, message: Message, out: &mut Vec<Output>) {
-        let _ = (now, flow, message, out);
-        todo!()
-    }
-
-    pub fn command(&mut self, now: Now, command: Command, out: &mut Vec<Output>) {
-        let _ = (now, command, out);
-        todo!()
-    }
-
-    pub fn flow_failed(&mut self, now: Now, flow: Flow, out: &mut Vec<Output>) {
-        let _ = (now, flow, out);
-        todo!()
-    }
-
-    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
-        let _ = (now, out);
-        todo!()
-    }
-
-    pub fn deadline(&self) -> Option<Mono> {
-        todo!()
-    }
-
-    /// Alive: legs (with those that only finish their protocol), client transactions, server transactions.
-    pub fn gauges(&self) -> (usize, usize, usize) {
-        todo!()
     }
 }

@@ -1,0 +1,80 @@
+//! What a request must fulfil before anyone looks at what it wants (RFC 3261 §8.2), and our capabilities.
+
+use crate::sip::{Header, Headers, Method, Name, Request, Scheme, Sdp, SdpError};
+
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
+pub(super) const SUPPORTED: &str = "100rel, timer";
+pub(super) const SDP: &str = "application/sdp";
+
+/// A request's refusal, with the header that explains it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) header: Option<Header>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: u16) -> Refusal {
+        Refusal { status, header: None }
+    }
+
+    pub(super) fn with(status: u16, name: Name, value: impl Into<bytes::Bytes>) -> Refusal {
+        Refusal { status, header: Some(Header { name, value: value.into() }) }
+    }
+}
+
+/// Method, URI scheme, extensions and content type, in the order of §8.2.
+pub(super) fn admissible(request: &Request) -> Result<(), Refusal> {
+    match &request.method {
+        Method::Other(_) => return Err(Refusal::with(501, Name::Allow, ALLOW)),
+        method if !allowed(method) => return Err(Refusal::with(405, Name::Allow, ALLOW)),
+        _ => {}
+    }
+    if request.uri.scheme == Scheme::Sips {
+        return Err(Refusal::new(416));
+    }
+    if let Some(unsupported) = unsupported(&request.headers) {
+        return Err(Refusal::with(420, Name::Unsupported, unsupported));
+    }
+    if describes_session(&request.method) && !request.body.is_empty() && !is_sdp(&request.headers) {
+        return Err(Refusal::with(415, Name::Accept, SDP));
+    }
+    Ok(())
+}
+
+/// The session description of an admissible request.
+pub(super) fn session(request: &Request) -> Result<Option<Sdp>, Refusal> {
+    if request.body.is_empty() {
+        return Ok(None);
+    }
+    match Sdp::parse(&request.body) {
+        Ok(sdp) => Ok(Some(sdp)),
+        Err(SdpError::Malformed) => Err(Refusal::new(400)),
+        Err(SdpError::NothingUsable) => Err(Refusal::new(488)),
+    }
+}
+
+pub(super) fn is_sdp(headers: &Headers) -> bool {
+    let value = headers.text(&Name::ContentType).unwrap_or_default();
+    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(SDP))
+}
+
+fn allowed(method: &Method) -> bool {
+    use Method::{Ack, Bye, Cancel, Info, Invite, Options, Prack, Update};
+    matches!(method, Invite | Ack | Cancel | Bye | Options | Prack | Update | Info)
+}
+
+fn describes_session(method: &Method) -> bool {
+    matches!(method, Method::Invite | Method::Update | Method::Prack)
+}
+
+/// The extensions required that we do not have (§8.2.2.3).
+fn unsupported(headers: &Headers) -> Option<String> {
+    let ours = |token: &str| SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(token));
+    let required = headers.all(&Name::Require).map(|value| String::from_utf8_lossy(value).into_owned());
+    let unknown: Vec<String> = required
+        .flat_map(|value| value.split(',').map(|token| token.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|token| !token.is_empty() && !ours(token))
+        .collect();
+    (!unknown.is_empty()).then(|| unknown.join(", "))
+}

@@ -1,0 +1,231 @@
+use crate::base::{Flow, Proto};
+use crate::sip::{self, Header, Headers, Host, Method, Name, NameAddr, Request, Response, Scheme, Uri};
+use bytes::Bytes;
+use std::net::SocketAddr;
+
+const MAX_ROUTES: usize = 32;
+
+/// A dialog: what a request inside it is made from and checked against (RFC 3261 §12).
+#[derive(Clone, Debug)]
+pub(super) struct Dialog {
+    pub(super) call_id: Bytes,
+    /// From and To of our requests, with tags.
+    local: Bytes,
+    remote: Bytes,
+    /// Empty for a peer of RFC 2543 that sends none.
+    pub(super) remote_tag: String,
+    /// The number of our last request, and of the peer's.
+    pub(super) seq: u32,
+    remote_seq: Option<u32>,
+    target: Uri,
+    routes: Vec<NameAddr>,
+    /// Where the peer's last message came by.
+    flow: Flow,
+}
+
+impl Dialog {
+    /// From an INVITE that we received (§12.1.1).
+    pub(super) fn uas(invite: &Request, flow: Flow, tag: &str) -> Dialog {
+        let headers = &invite.headers;
+        let mut local = headers.get(&Name::To).map(|to| to.to_vec()).unwrap_or_default();
+        local.extend_from_slice(format!(";tag={tag}").as_bytes());
+        Dialog {
+            call_id: headers.call_id().cloned().unwrap_or_default(),
+            local: local.into(),
+            remote: headers.get(&Name::From).cloned().unwrap_or_default(),
+            remote_tag: tag_of(headers.from()),
+            seq: 0,
+            remote_seq: headers.cseq().map(|cseq| cseq.seq),
+            target: contact(headers).unwrap_or_else(|| address(flow)),
+            routes: record_routes(headers),
+            flow,
+        }
+    }
+
+    /// From a response to our INVITE; it repeats all we need of the request (§12.1.2).
+    pub(super) fn uac(response: &Response, flow: Flow) -> Dialog {
+        let headers = &response.headers;
+        let mut routes = record_routes(headers);
+        routes.reverse();
+        Dialog {
+            call_id: headers.call_id().cloned().unwrap_or_default(),
+            local: headers.get(&Name::From).cloned().unwrap_or_default(),
+            remote: headers.get(&Name::To).cloned().unwrap_or_default(),
+            remote_tag: tag_of(headers.to()),
+            seq: headers.cseq().map_or(1, |cseq| cseq.seq),
+            remote_seq: None,
+            target: contact(headers).unwrap_or_else(|| address(flow)),
+            routes,
+            flow,
+        }
+    }
+
+    /// A request of the peer's belongs here when Call-ID and its tag fit (our tag has been looked up).
+    pub(super) fn owns(&self, request: &Request) -> bool {
+        request.headers.call_id() == Some(&self.call_id) && tag_of(request.headers.from()) == self.remote_tag
+    }
+
+    /// Takes note of a request of the peer's; false when it is out of order (§12.2.2).
+    pub(super) fn receive(&mut self, request: &Request, flow: Flow) -> bool {
+        let Some(cseq) = request.headers.cseq() else { return false };
+        if self.remote_seq.is_some_and(|last| cseq.seq < last) {
+            return false;
+        }
+        self.remote_seq = Some(cseq.seq);
+        self.flow = flow;
+        true
+    }
+
+    /// A target refresh: the peer's new Contact, from a request or a 2xx to ours (§12.2.1.2, §12.2.2).
+    pub(super) fn retarget(&mut self, headers: &Headers) {
+        if let Some(target) = contact(headers) {
+            self.target = target;
+        }
+    }
+
+    /// The next request; the transaction adds Via.
+    pub(super) fn request(&mut self, method: Method, max_forwards: u8) -> Request {
+        self.seq = self.seq.saturating_add(1);
+        self.build(method, self.seq, max_forwards)
+    }
+
+    /// The ACK of a 2xx carries its INVITE's number (§13.2.2.4).
+    pub(super) fn ack(&self, seq: u32, max_forwards: u8) -> Request {
+        self.build(Method::Ack, seq, max_forwards)
+    }
+
+    /// Where requests go: the first route or the target when it is an address, else where the peer was last.
+    pub(super) fn next_hop(&self) -> Flow {
+        let (proto, remote) = match sip::next_hop(&self.target, &self.routes) {
+            Some((proto, remote)) if reachable(remote, self.flow) => (proto, remote),
+            _ => return self.flow,
+        };
+        if remote == self.flow.remote { self.flow } else { Flow { proto, remote, ..self.flow } }
+    }
+
+    fn build(&self, method: Method, seq: u32, max_forwards: u8) -> Request {
+        let (uri, routes) = sip::route(&self.target, &self.routes);
+        let mut request = Request::new(method.clone(), uri);
+        let headers = &mut request.headers;
+        headers.push(Name::MaxForwards, max_forwards.to_string());
+        routes.iter().for_each(|route| headers.push(Name::Route, route.to_string()));
+        headers.push(Name::From, self.local.clone());
+        headers.push(Name::To, self.remote.clone());
+        headers.push(Name::CallId, self.call_id.clone());
+        headers.push(Name::CSeq, cseq(seq, &method));
+        request
+    }
+}
+
+/// Our Contact as this peer reaches it.
+pub(super) fn our_contact(flow: Flow) -> Header {
+    let transport = if flow.proto == Proto::Tcp { ";transport=tcp" } else { "" };
+    Header { name: Name::Contact, value: format!("<sip:{}{transport}>", flow.local).into() }
+}
+
+pub(super) fn cseq(seq: u32, method: &Method) -> String {
+    format!("{seq} {}", String::from_utf8_lossy(method.as_bytes()))
+}
+
+pub(super) fn tag_of(party: Option<NameAddr>) -> String {
+    party.and_then(|party| party.tag().map(str::to_owned)).unwrap_or_default()
+}
+
+fn contact(headers: &Headers) -> Option<Uri> {
+    headers.contact().map(|contact| contact.uri).filter(|uri| uri.scheme != Scheme::Tel)
+}
+
+fn record_routes(headers: &Headers) -> Vec<NameAddr> {
+    headers.all(&Name::RecordRoute).filter_map(|value| NameAddr::parse(value)).take(MAX_ROUTES).collect()
+}
+
+/// For a peer that gives no usable Contact: the address it speaks from.
+fn address(flow: Flow) -> Uri {
+    Uri::sip("", Host::Ip(flow.remote.ip()), Some(flow.remote.port()))
+}
+
+/// Not an address of the other family, or none at all.
+fn reachable(remote: SocketAddr, last: Flow) -> bool {
+    !remote.ip().is_unspecified() && remote.is_ipv4() == last.local.is_ipv4()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::Status;
+
+    fn flow() -> Flow {
+        let at = |a: &str| a.parse().unwrap();
+        Flow { proto: Proto::Udp, local: at("192.0.2.1:5060"), remote: at("203.0.113.9:40000") }
+    }
+
+    fn invite(headers: &[(Name, &'static str)]) -> Request {
+        let mut request = Request::new(Method::Invite, Uri::parse(b"sip:12345@192.0.2.1").unwrap());
+        request.headers.push(Name::From, "<sip:a@x>;tag=theirs");
+        request.headers.push(Name::To, "<sip:12345@y>");
+        request.headers.push(Name::CallId, "c1");
+        request.headers.push(Name::CSeq, "7 INVITE");
+        headers.iter().for_each(|(name, value)| request.headers.push(name.clone(), *value));
+        request
+    }
+
+    fn next_hop(headers: &[(Name, &'static str)]) -> String {
+        Dialog::uas(&invite(headers), flow(), "ours").next_hop().to_string()
+    }
+
+    #[test]
+    fn the_next_hop_is_a_literal_address_or_the_flow() {
+        let contact = |uri| next_hop(&[(Name::Contact, uri)]);
+        assert_eq!(contact("<sip:a@10.0.0.1:5070>"), "udp:10.0.0.1:5070");
+        assert_eq!(contact("<sip:a@10.0.0.1;transport=tcp>"), "tcp:10.0.0.1:5060");
+        assert_eq!(contact("<sip:a@pbx.example>"), "udp:203.0.113.9:40000");
+        assert_eq!(contact("<sip:a@[2001:db8::1]>"), "udp:203.0.113.9:40000");
+        assert_eq!(contact("<sip:a@10.0.0.1;transport=tls>"), "udp:203.0.113.9:40000");
+        assert_eq!(contact("<tel:110>"), "udp:203.0.113.9:40000");
+        let routed = [(Name::RecordRoute, "<sip:10.9.9.9;lr>"), (Name::Contact, "<sip:a@10.0.0.1>")];
+        assert_eq!(next_hop(&routed), "udp:10.9.9.9:5060");
+    }
+
+    #[test]
+    fn a_callee_keeps_the_route_order_and_a_caller_reverses_it() {
+        let headers =
+            [(Name::RecordRoute, "<sip:p1;lr>"), (Name::RecordRoute, "<sip:p2;lr>"), (Name::Contact, "<sip:a@10.0.0.1>")];
+        let routes = |request: Request| -> Vec<String> {
+            request.headers.all(&Name::Route).map(|r| String::from_utf8_lossy(r).into_owned()).collect()
+        };
+        let mut callee = Dialog::uas(&invite(&headers), flow(), "ours");
+        let bye = callee.request(Method::Bye, 70);
+        assert_eq!(bye.uri, Uri::parse(b"sip:a@10.0.0.1").unwrap());
+        assert_eq!(bye.headers.text(&Name::From).unwrap(), "<sip:12345@y>;tag=ours");
+        assert_eq!(bye.headers.text(&Name::CSeq).unwrap(), "1 BYE");
+        assert_eq!(routes(bye), ["<sip:p1;lr>", "<sip:p2;lr>"]);
+        let response = invite(&headers).reply(Status(200), Some("t"));
+        let mut response = response;
+        response.headers.set(Name::Contact, "<sip:b@10.0.0.2>");
+        let mut caller = Dialog::uac(&response, flow());
+        let bye = caller.request(Method::Bye, 70);
+        assert_eq!(bye.headers.text(&Name::CSeq).unwrap(), "8 BYE");
+        assert_eq!(routes(bye), ["<sip:p2;lr>", "<sip:p1;lr>"]);
+        assert_eq!(routes(caller.ack(7, 70)), ["<sip:p2;lr>", "<sip:p1;lr>"]);
+    }
+
+    #[test]
+    fn a_strict_router_gets_the_request_uri() {
+        let headers = [(Name::RecordRoute, "<sip:10.9.9.9>"), (Name::Contact, "<sip:a@10.0.0.1>")];
+        let bye = Dialog::uas(&invite(&headers), flow(), "ours").request(Method::Bye, 70);
+        assert_eq!(bye.uri, Uri::parse(b"sip:10.9.9.9").unwrap());
+        assert_eq!(bye.headers.text(&Name::Route).unwrap(), "<sip:a@10.0.0.1>");
+    }
+
+    #[test]
+    fn a_lower_number_is_out_of_order() {
+        let mut dialog = Dialog::uas(&invite(&[]), flow(), "ours");
+        let mut bye = invite(&[]);
+        bye.headers.set(Name::CSeq, "6 BYE");
+        assert!(dialog.owns(&bye) && !dialog.receive(&bye, flow()));
+        bye.headers.set(Name::CSeq, "9 BYE");
+        assert!(dialog.receive(&bye, flow()));
+        bye.headers.set(Name::From, "<sip:a@x>;tag=other");
+        assert!(!dialog.owns(&bye));
+    }
+}

@@ -1,0 +1,110 @@
+//! Requests inside a dialog that every state serves the same way.
+
+use crate::base::Flow;
+use crate::dialog::Event;
+use crate::dialog::check::{self, Refusal};
+use crate::dialog::cx::{Cx, capabilities};
+use crate::dialog::dialog::Dialog;
+use crate::sip::{Method, Name, Request, Response};
+use crate::transaction::ServerId;
+
+/// Whether the request may be served: it fits the dialog (else 481), is admissible, and in order (else 500, RFC 3261
+/// §12.2.2). When not, it has been refused.
+pub(super) fn enter(cx: &mut Cx, dialog: Option<&mut Dialog>, id: ServerId, flow: Flow, request: &Request) -> bool {
+    let Some(dialog) = dialog.filter(|dialog| dialog.owns(request)) else {
+        cx.answer(id, request, 481);
+        return false;
+    };
+    if let Err(refusal) = check::admissible(request) {
+        cx.refuse(id, request, refusal);
+        return false;
+    }
+    let in_order = dialog.receive(request, flow);
+    if !in_order {
+        cx.answer(id, request, 500);
+    }
+    in_order
+}
+
+/// The response to an UPDATE (RFC 3311), or to a PRACK that may offer: refreshes the target and answers an offer.
+/// `answered` is false while the INVITE's own offer waits.
+pub(super) fn update(cx: &mut Cx, dialog: &mut Dialog, request: &Request, answered: bool) -> Result<Response, Refusal> {
+    let flow = dialog.next_hop();
+    let ours = match check::session(request)? {
+        None => None,
+        Some(_) if cx.leg.stream.outstanding() => return Err(Refusal::new(491)),
+        Some(_) if !answered => return Err(cx.busy()),
+        Some(theirs) => {
+            let (ours, media) = cx.leg.stream.answer(&theirs).ok_or(Refusal::new(488))?;
+            cx.media(media);
+            Some(ours)
+        }
+    };
+    dialog.retarget(&request.headers);
+    Ok(cx.session_reply(request, 200, flow, ours.as_ref()))
+}
+
+/// INFO with a key, OPTIONS, and what has no place here.
+pub(super) fn other(cx: &mut Cx, dialog: &Dialog, id: ServerId, request: &Request) {
+    match request.method {
+        Method::Info => info(cx, id, request),
+        Method::Options => {
+            let mut response = cx.reply(request, 200);
+            capabilities(&mut response.headers.0, dialog.next_hop());
+            response.headers.push(Name::Accept, check::SDP);
+            cx.respond(id, response);
+        }
+        _ => cx.answer(id, request, 481),
+    }
+}
+
+/// An INFO without a body is a sign of life; one with another body is not for us (RFC 2976 §2.2).
+fn info(cx: &mut Cx, id: ServerId, request: &Request) {
+    let kind = request.headers.text(&Name::ContentType).unwrap_or_default().to_ascii_lowercase();
+    let key = match kind.split(';').next().map(str::trim) {
+        Some("application/dtmf-relay") => relayed_key(&request.body),
+        Some("application/dtmf") => key(&String::from_utf8_lossy(&request.body)),
+        _ if request.body.is_empty() => None,
+        _ => return cx.refuse(id, request, Refusal::with(415, Name::Accept, "application/dtmf-relay, application/dtmf")),
+    };
+    cx.answer(id, request, 200);
+    if let Some(key) = key {
+        cx.event(Event::Key { leg: cx.leg.id, key });
+    }
+}
+
+/// `Signal=5`, with `Duration=160` on another line.
+fn relayed_key(body: &[u8]) -> Option<char> {
+    let text = String::from_utf8_lossy(body);
+    let mut fields = text.lines().filter_map(|line| line.split_once('='));
+    key(fields.find(|(name, _)| name.trim().eq_ignore_ascii_case("signal"))?.1)
+}
+
+/// Some peers number star and hash 10 and 11, as RFC 4733 does.
+fn key(text: &str) -> Option<char> {
+    match text.trim() {
+        "10" => Some('*'),
+        "11" => Some('#'),
+        text => {
+            let key = text.chars().next()?.to_ascii_uppercase();
+            (text.len() == 1 && matches!(key, '0'..='9' | '*' | '#' | 'A'..='D')).then_some(key)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_as_phones_write_them() {
+        assert_eq!(relayed_key(b"Signal=5\r\nDuration=160\r\n"), Some('5'));
+        assert_eq!(relayed_key(b"signal= #\r\nduration= 250"), Some('#'));
+        assert_eq!(relayed_key(b"Duration=160"), None);
+        assert_eq!(key("*"), Some('*'));
+        assert_eq!(key("d\r\n"), Some('D'));
+        assert_eq!(key("10"), Some('*'));
+        assert_eq!(key("16"), None);
+        assert_eq!(key(""), None);
+    }
+}

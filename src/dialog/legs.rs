@@ -1,0 +1,251 @@
+use crate::base::{Flow, LegId, Map, MapSeed, Mono, Now, Rng, Timers};
+use crate::dialog::check::{self, Refusal};
+use crate::dialog::cx::{Core, Cx, capabilities};
+use crate::dialog::dialog::tag_of;
+use crate::dialog::leg::{Leg, State, accepts_invite, discard};
+use crate::dialog::table::Table;
+use crate::dialog::timer::SessionTimer;
+use crate::dialog::uac::Calling;
+use crate::dialog::uas::Invited;
+use crate::dialog::{Command, Config, Dial, Event, Incoming, Output};
+use crate::sip::{Header, Message, Method, Name, Request, Response, Sdp, Status};
+use crate::transaction::{self, ClientId, ServerId, Transactions};
+use std::collections::VecDeque;
+
+const MAX_FORWARDS: u8 = 70;
+
+/// Every leg, over the transactions beneath.
+pub struct Legs {
+    core: Core,
+    legs: Map<LegId, Leg>,
+    timers: Timers<LegId>,
+    next: u64,
+}
+
+impl Legs {
+    pub fn new(config: Config, mut rng: Rng, seed: MapSeed) -> Legs {
+        let transactions = Transactions::new(config.transaction, rng.fork(), seed);
+        let (pending, scratch) = (VecDeque::new(), Vec::new());
+        let core = Core { config, rng, transactions, table: Table::new(seed), pending, scratch };
+        Legs { core, legs: Map::with_hasher(seed), timers: Timers::default(), next: 0 }
+    }
+
+    /// A number for a leg to dial; incoming legs get theirs here too.
+    pub fn next_id(&mut self) -> LegId {
+        self.next += 1;
+        LegId(self.next)
+    }
+
+    pub fn received(&mut self, now: Now, flow: Flow, message: Message, out: &mut Vec<Output>) {
+        self.core.transactions.received(now, flow, message, &mut self.core.scratch);
+        self.drain(now, out);
+    }
+
+    /// A command for a leg that has ended does nothing.
+    pub fn command(&mut self, now: Now, command: Command, out: &mut Vec<Output>) {
+        match command {
+            Command::Dial(dial) => self.dial(now, *dial, out),
+            command => {
+                let leg = command.leg();
+                self.turn(now, leg, out, |state, cx| state.command(cx, command));
+            }
+        }
+        self.drain(now, out);
+    }
+
+    pub fn flow_failed(&mut self, now: Now, flow: Flow, out: &mut Vec<Output>) {
+        self.core.transactions.flow_failed(now, flow, &mut self.core.scratch);
+        self.drain(now, out);
+    }
+
+    /// Legs first: a leg's timer C cancels the INVITE that its transaction would let go at the same moment.
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        while let Some(leg) = self.timers.pop(now.mono) {
+            self.turn(now, leg, out, State::tick);
+        }
+        self.core.transactions.tick(now, &mut self.core.scratch);
+        self.drain(now, out);
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        [self.timers.next(), self.core.transactions.deadline()].into_iter().flatten().min()
+    }
+
+    /// Alive: legs (with those that only finish their protocol), client transactions, server transactions.
+    pub fn gauges(&self) -> (usize, usize, usize) {
+        let (clients, servers) = self.core.transactions.len();
+        (self.legs.len(), clients, servers)
+    }
+
+    #[cfg(test)]
+    pub(super) fn idle(&self) -> bool {
+        self.core.table.is_empty() && self.core.pending.is_empty() && self.timers.is_empty()
+    }
+
+    fn drain(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.core.sort(out);
+        while let Some(event) = self.core.pending.pop_front() {
+            self.event(now, event, out);
+            self.core.sort(out);
+        }
+    }
+
+    fn event(&mut self, now: Now, event: transaction::Event, out: &mut Vec<Output>) {
+        use transaction::Event::{Ack, Cancelled, Failed, Request, Response, Stray, Unacknowledged};
+        match event {
+            Request { id, flow, request } => self.request(now, id, flow, request, out),
+            Ack { request, .. } => {
+                let leg = self.core.table.by_tag(&tag_of(request.headers.to()));
+                self.turn_any(now, leg, out, |state, cx| state.ack(cx, &request));
+            }
+            Cancelled { id, request } => {
+                let leg = self.core.table.by_server(id);
+                self.turn_any(now, leg, out, |state, cx| state.cancelled(cx, &request));
+            }
+            Response { id, flow, response } => self.response(now, Some(id), flow, response, out),
+            Stray { flow, response } => self.response(now, None, flow, response, out),
+            Failed { id, cause } => {
+                let leg = self.core.table.by_client(id);
+                self.turn_any(now, leg, out, |state, cx| state.failed(cx, id, cause));
+            }
+            Unacknowledged { id } => {
+                let leg = self.core.table.by_server(id);
+                self.turn_any(now, leg, out, State::unacknowledged);
+            }
+        }
+    }
+
+    /// A request with our tag is its leg's; without one it may start a leg.
+    fn request(&mut self, now: Now, id: ServerId, flow: Flow, request: Request, out: &mut Vec<Output>) {
+        let tag = tag_of(request.headers.to());
+        if let Some(leg) = self.core.table.by_tag(&tag) {
+            return self.turn(now, leg, out, |state, cx| state.request(cx, id, flow, &request));
+        }
+        let refusal = match check::admissible(&request) {
+            Err(refusal) => refusal,
+            Ok(()) if !tag.is_empty() => Refusal::new(481),
+            Ok(()) => match request.method {
+                Method::Invite => return self.invite(now, id, flow, request, out),
+                Method::Options => return self.options(now, id, flow, &request, out),
+                _ => Refusal::new(481),
+            },
+        };
+        self.core.refuse(now, id, &request, refusal, out);
+    }
+
+    fn options(&mut self, now: Now, id: ServerId, flow: Flow, request: &Request, out: &mut Vec<Output>) {
+        let tag = self.core.rng.token();
+        let mut response = self.core.reply(request, Status(200), &tag);
+        capabilities(&mut response.headers.0, flow);
+        response.headers.push(Name::Accept, check::SDP);
+        self.core.respond(now, id, response, out);
+    }
+
+    fn invite(&mut self, now: Now, id: ServerId, flow: Flow, invite: Request, out: &mut Vec<Output>) {
+        let offer = match self.acceptable(now, &invite) {
+            Ok(offer) => offer,
+            Err(refusal) => return self.core.refuse(now, id, &invite, refusal, out),
+        };
+        let leg = self.next_id();
+        let Some(event) = incoming(leg, flow, &invite, offer.as_ref()) else {
+            return self.core.refuse(now, id, &invite, Refusal::new(400), out);
+        };
+        let trying = invite.reply(Status(100), None);
+        self.core.respond(now, id, trying, out);
+        self.legs.insert(leg, Leg::new(leg, &mut self.core));
+        self.turn(now, leg, out, |_, cx| {
+            let invited = Invited::new(cx, id, flow, invite, offer);
+            cx.event(event);
+            State::Invited(Box::new(invited))
+        });
+    }
+
+    /// The offer of an INVITE that may start a leg: none when it comes late, none in it when we cannot use it.
+    fn acceptable(&mut self, now: Now, invite: &Request) -> Result<Option<Option<Sdp>>, Refusal> {
+        if invite.headers.max_forwards() == Some(0) {
+            return Err(Refusal::new(483));
+        }
+        SessionTimer::asked(&invite.headers, now.mono)?;
+        let offer = match check::session(invite) {
+            Ok(offer) => offer.map(Some),
+            Err(refusal) if refusal.status == 488 => Some(None),
+            Err(refusal) => return Err(refusal),
+        };
+        if self.legs.len() >= self.core.config.max_legs {
+            let after = 1 + self.core.rng.below(10);
+            return Err(Refusal::with(503, Name::RetryAfter, after.to_string()));
+        }
+        Ok(offer)
+    }
+
+    fn dial(&mut self, now: Now, dial: Dial, out: &mut Vec<Output>) {
+        let id = dial.leg;
+        self.legs.insert(id, Leg::new(id, &mut self.core));
+        self.turn(now, id, out, |_, cx| Calling::dial(cx, dial));
+    }
+
+    /// Our tag in From finds the leg also when the transaction is gone. A 2xx to an INVITE that no leg knows any more
+    /// must still be acknowledged and ended.
+    fn response(&mut self, now: Now, id: Option<ClientId>, flow: Flow, response: Response, out: &mut Vec<Output>) {
+        let by_client = id.and_then(|id| self.core.table.by_client(id));
+        let leg = by_client.or_else(|| self.core.table.by_tag(&tag_of(response.headers.from())));
+        match leg {
+            Some(leg) => self.turn(now, leg, out, |state, cx| state.response(cx, id, flow, response)),
+            None if accepts_invite(&response) => discard(now, &mut self.core, flow, &response, out),
+            None => {}
+        }
+    }
+
+    fn turn_any(&mut self, now: Now, leg: Option<LegId>, out: &mut Vec<Output>, f: impl FnOnce(State, &mut Cx) -> State) {
+        if let Some(leg) = leg {
+            self.turn(now, leg, out, f);
+        }
+    }
+
+    fn turn(&mut self, now: Now, id: LegId, out: &mut Vec<Output>, f: impl FnOnce(State, &mut Cx) -> State) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.turn(now, &mut self.core, out, f);
+        self.timers.update(id, leg.deadline());
+        if leg.done() {
+            leg.leave(&mut self.core);
+            self.legs.remove(&id);
+        }
+    }
+}
+
+impl Command {
+    fn leg(&self) -> LegId {
+        match self {
+            Command::Dial(dial) => dial.leg,
+            Command::Attach { leg, .. }
+            | Command::Progress { leg, .. }
+            | Command::Answer { leg }
+            | Command::Release { leg }
+            | Command::Hangup { leg, .. } => *leg,
+        }
+    }
+}
+
+/// None when From or To cannot be read.
+fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: Option<&Option<Sdp>>) -> Option<Event> {
+    let headers = &invite.headers;
+    let codecs = |sdp: &Option<Sdp>| sdp.iter().flat_map(|sdp| sdp.payloads.iter().map(|p| p.codec)).collect();
+    Some(Event::Incoming(Box::new(Incoming {
+        leg,
+        flow,
+        uri: invite.uri.clone(),
+        from: headers.from()?,
+        to: headers.to()?,
+        call_id: headers.call_id().cloned()?,
+        max_forwards: headers.max_forwards().unwrap_or(MAX_FORWARDS),
+        headers: headers.0.iter().filter(|header| of_interest(header)).cloned().collect(),
+        offer: offer.map(codecs),
+        reliable: headers.lists(&Name::Require, "100rel") || headers.lists(&Name::Supported, "100rel"),
+    })))
+}
+
+/// What policy may look at or pass on.
+fn of_interest(header: &Header) -> bool {
+    use Name::{Diversion, HistoryInfo, PAssertedIdentity, Privacy, UserAgent, XHotlineCallId};
+    matches!(header.name, PAssertedIdentity | Privacy | HistoryInfo | Diversion | XHotlineCallId | UserAgent)
+}

@@ -1,0 +1,303 @@
+use crate::base::{Flow, Mono};
+use crate::dialog::ack::Unacked;
+use crate::dialog::check::{self, Refusal};
+use crate::dialog::closing::Closing;
+use crate::dialog::cx::{Cx, Purpose};
+use crate::dialog::dialog::Dialog;
+use crate::dialog::inside;
+use crate::dialog::leg::State;
+use crate::dialog::timer::{Due, SessionTimer};
+use crate::dialog::{Cause, End, EndedBy, Event, LocalMedia};
+use crate::sip::{Method, Name, Request, Response, Sdp};
+use crate::transaction::ServerId;
+use std::time::Duration;
+
+/// A session: 2xx sent or received (RFC 3261 §13.2.2.4, §14, §15). One offer at a time, whoever's it is.
+#[derive(Debug)]
+pub(super) struct Session {
+    dialog: Dialog,
+    /// Our 2xx to the peer's last INVITE waits for its ACK.
+    unacked: Option<Unacked>,
+    own: Own,
+    /// What to send when nothing else is under way.
+    wanted: Option<Wanted>,
+    /// After glare: not before this moment.
+    hold_off: Option<Mono>,
+    timer: Option<SessionTimer>,
+    /// The Call-ID is ours: decides who waits longer after glare.
+    owner: bool,
+    /// The peer takes UPDATE.
+    updates: bool,
+}
+
+/// Our own exchange under way.
+#[derive(Debug, PartialEq)]
+enum Own {
+    None,
+    Reinvite { seq: u32 },
+    Update,
+}
+
+#[derive(Debug)]
+enum Wanted {
+    Media(LocalMedia),
+    Refresh,
+}
+
+impl Session {
+    /// Answers the caller's INVITE; `offered` when `ours` is an offer that its ACK will answer.
+    pub(super) fn answer(
+        cx: &mut Cx,
+        dialog: Dialog,
+        server: ServerId,
+        invite: &Request,
+        ours: Option<&Sdp>,
+        offered: bool,
+    ) -> State {
+        let timer = SessionTimer::asked(&invite.headers, cx.mono()).ok().flatten();
+        let mut session = Session::new(dialog, timer, false, invite.headers.lists(&Name::Allow, "UPDATE"));
+        session.accept(cx, server, invite, ours, offered, true);
+        State::Session(Box::new(session))
+    }
+
+    /// The called party answered and has its ACK.
+    pub(super) fn answered(cx: &Cx, dialog: Dialog, response: &Response) -> State {
+        let timer = SessionTimer::settled(&response.headers, cx.mono());
+        let updates = response.headers.lists(&Name::Allow, "UPDATE");
+        State::Session(Box::new(Session::new(dialog, timer, true, updates)))
+    }
+
+    fn new(dialog: Dialog, timer: Option<SessionTimer>, owner: bool, updates: bool) -> Session {
+        Session { dialog, unacked: None, own: Own::None, wanted: None, hold_off: None, timer, owner, updates }
+    }
+
+    /// Other media of ours: offered as soon as no other exchange is under way.
+    pub(super) fn attach(mut self: Box<Self>, cx: &mut Cx, local: LocalMedia) -> State {
+        self.wanted = Some(Wanted::Media(local));
+        self.proceed(cx);
+        State::Session(self)
+    }
+
+    /// RFC 3261 §15: a caller that has not acknowledged our first 2xx cannot be sent a BYE yet.
+    pub(super) fn hangup(mut self: Box<Self>, cx: &mut Cx, cause: Cause) -> State {
+        cx.end(End { q850: cause.q850, ..End::new(EndedBy::Us, None) });
+        match self.unacked.take() {
+            Some(unacked) if unacked.first => Closing::bye_after_ack(cx, self.dialog, unacked, cause),
+            _ => self.bye(cx, &cause),
+        }
+    }
+
+    pub(super) fn request(mut self: Box<Self>, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request) -> State {
+        if !inside::enter(cx, Some(&mut self.dialog), id, flow, request) {
+            return State::Session(self);
+        }
+        match request.method {
+            Method::Bye => {
+                cx.answer(id, request, 200);
+                cx.end(End::new(EndedBy::Peer, None).with_reason(&request.headers));
+                return Closing::requests(cx);
+            }
+            Method::Invite => self.reinvite(cx, id, request),
+            Method::Update => self.update(cx, id, request),
+            _ => inside::other(cx, &self.dialog, id, request),
+        }
+        State::Session(self)
+    }
+
+    pub(super) fn ack(mut self: Box<Self>, cx: &mut Cx, ack: &Request) -> State {
+        if !self.dialog.owns(ack) || !self.unacked.as_ref().is_some_and(|unacked| unacked.acknowledged_by(ack)) {
+            return State::Session(self);
+        }
+        let unacked = self.unacked.take();
+        if unacked.as_ref().is_some_and(|unacked| unacked.offered) {
+            let theirs = check::session(ack).ok().flatten();
+            match theirs.and_then(|theirs| cx.leg.stream.answered(&theirs)) {
+                None => return self.over(cx, End::new(EndedBy::Peer, Some(488))),
+                Some(media) => cx.media(media),
+            }
+        }
+        if unacked.is_some_and(|unacked| unacked.first) {
+            cx.event(Event::Established { leg: cx.leg.id });
+        }
+        self.proceed(cx);
+        State::Session(self)
+    }
+
+    /// The session is with the party of this tag, not with another branch of a fork.
+    pub(super) fn is_with(&self, tag: &str) -> bool {
+        self.dialog.remote_tag == tag
+    }
+
+    /// A 2xx to an INVITE of ours in this dialog: our re-INVITE was accepted, unless it comes very late.
+    pub(super) fn reinvited(mut self: Box<Self>, cx: &mut Cx, seq: u32, response: &Response) -> State {
+        let awaited = self.own == Own::Reinvite { seq };
+        if awaited {
+            self.dialog.retarget(&response.headers);
+        }
+        cx.ack(&self.dialog, seq);
+        if !awaited {
+            return State::Session(self);
+        }
+        self.own = Own::None;
+        self.timer = SessionTimer::settled(&response.headers, cx.mono());
+        match theirs(response).and_then(|theirs| cx.leg.stream.answered(&theirs)) {
+            Some(media) => cx.media(media),
+            None => return self.over(cx, End::new(EndedBy::Peer, Some(488))),
+        }
+        self.proceed(cx);
+        State::Session(self)
+    }
+
+    /// Another final response to our re-INVITE or UPDATE. A refusal leaves the session as it was (§14.1).
+    pub(super) fn response(mut self: Box<Self>, cx: &mut Cx, response: &Response) -> State {
+        self.own = Own::None;
+        let refused = cx.leg.stream.refused();
+        match response.status.0 {
+            200..300 => {
+                self.dialog.retarget(&response.headers);
+                self.timer = SessionTimer::settled(&response.headers, cx.mono());
+            }
+            // §12.2.1.2: the peer does not know the dialog, or is gone.
+            408 | 481 => return self.over(cx, End::new(EndedBy::Network, Some(response.status.0))),
+            491 => {
+                self.wanted = self.wanted.or(Some(refused.map_or(Wanted::Refresh, Wanted::Media)));
+                self.hold_off = Some(cx.mono().after(glare_delay(cx, self.owner)));
+            }
+            _ => self.timer.iter_mut().for_each(|timer| timer.postpone(cx.mono())),
+        }
+        self.proceed(cx);
+        State::Session(self)
+    }
+
+    /// Our re-INVITE or UPDATE got no response.
+    pub(super) fn failed(self: Box<Self>, cx: &mut Cx) -> State {
+        self.over(cx, End::new(EndedBy::Network, Some(408)))
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        let unacked = self.unacked.as_ref().map(Unacked::deadline);
+        let timer = self.timer.as_ref().map(SessionTimer::deadline);
+        [unacked, self.hold_off, timer].into_iter().flatten().min()
+    }
+
+    pub(super) fn tick(mut self: Box<Self>, cx: &mut Cx) -> State {
+        if self.unacked.as_mut().is_some_and(|unacked| unacked.tick(cx)) {
+            return self.over(cx, End::new(EndedBy::Network, None));
+        }
+        match self.timer.as_mut().map(|timer| timer.due(cx.mono())) {
+            Some(Due::Expired) => return self.over(cx, End::new(EndedBy::Network, None)),
+            Some(Due::Refresh) => self.wanted = self.wanted.or(Some(Wanted::Refresh)),
+            _ => {}
+        }
+        self.hold_off = self.hold_off.filter(|at| *at > cx.mono());
+        self.proceed(cx);
+        State::Session(self)
+    }
+
+    fn reinvite(&mut self, cx: &mut Cx, id: ServerId, request: &Request) {
+        if let Err(refusal) = self.try_reinvite(cx, id, request) {
+            cx.refuse(id, request, refusal);
+        }
+    }
+
+    fn try_reinvite(&mut self, cx: &mut Cx, id: ServerId, request: &Request) -> Result<(), Refusal> {
+        // §14.2: 491 while our own offer is out, 500 while the peer's INVITE before is not acknowledged.
+        if cx.leg.stream.outstanding() || matches!(self.own, Own::Reinvite { .. }) {
+            return Err(Refusal::new(491));
+        }
+        if self.unacked.is_some() {
+            return Err(cx.busy());
+        }
+        let timer = SessionTimer::asked(&request.headers, cx.mono())?;
+        let theirs = check::session(request)?;
+        let ours = match &theirs {
+            None => cx.leg.stream.offer(),
+            Some(theirs) => {
+                let (ours, media) = cx.leg.stream.answer(theirs).ok_or(Refusal::new(488))?;
+                cx.media(media);
+                Some(ours)
+            }
+        };
+        self.timer = timer;
+        self.dialog.retarget(&request.headers);
+        self.accept(cx, id, request, ours.as_ref(), theirs.is_none(), false);
+        Ok(())
+    }
+
+    /// 2xx to the peer's INVITE, repeated until its ACK.
+    fn accept(&mut self, cx: &mut Cx, server: ServerId, invite: &Request, ours: Option<&Sdp>, offered: bool, first: bool) {
+        let mut response = cx.session_reply(invite, 200, self.dialog.next_hop(), ours);
+        response.headers.0.extend(self.timer.iter().flat_map(SessionTimer::grant));
+        self.unacked = Some(Unacked::send(cx, server, response, offered, first));
+    }
+
+    fn update(&mut self, cx: &mut Cx, id: ServerId, request: &Request) {
+        let result = self.try_update(cx, request);
+        cx.conclude(id, request, result);
+    }
+
+    fn try_update(&mut self, cx: &mut Cx, request: &Request) -> Result<Response, Refusal> {
+        let timer = SessionTimer::asked(&request.headers, cx.mono())?;
+        let mut response = inside::update(cx, &mut self.dialog, request, true)?;
+        response.headers.0.extend(timer.iter().flat_map(SessionTimer::grant));
+        self.timer = timer;
+        Ok(response)
+    }
+
+    /// Sends what is wanted, unless another exchange is under way (§14.1).
+    fn proceed(&mut self, cx: &mut Cx) {
+        if self.unacked.is_some() || self.own != Own::None || self.hold_off.is_some() {
+            return;
+        }
+        match self.wanted.take() {
+            None => {}
+            Some(Wanted::Refresh) if self.updates => {
+                self.own = Own::Update;
+                self.send(cx, Method::Update, Purpose::Update, None);
+            }
+            Some(Wanted::Refresh) => {
+                let ours = cx.leg.stream.offer();
+                self.send_reinvite(cx, ours);
+            }
+            Some(Wanted::Media(local)) => {
+                let ours = cx.leg.stream.change(local);
+                self.send_reinvite(cx, ours);
+            }
+        }
+    }
+
+    fn send_reinvite(&mut self, cx: &mut Cx, ours: Option<Sdp>) {
+        self.send(cx, Method::Invite, Purpose::Reinvite, ours);
+        self.own = Own::Reinvite { seq: self.dialog.seq };
+    }
+
+    fn send(&mut self, cx: &mut Cx, method: Method, purpose: Purpose, ours: Option<Sdp>) {
+        let ask = self.timer.as_ref().map(SessionTimer::ask);
+        cx.session_request(&mut self.dialog, method, purpose, ours.as_ref(), ask);
+    }
+
+    /// Ends the session although the user did not ask for it.
+    fn over(self: Box<Self>, cx: &mut Cx, end: End) -> State {
+        cx.end(end);
+        self.bye(cx, &Cause::default())
+    }
+
+    fn bye(mut self: Box<Self>, cx: &mut Cx, cause: &Cause) -> State {
+        cx.bye(&mut self.dialog, cause);
+        Closing::requests(cx)
+    }
+}
+
+/// §14.1: the owner of the Call-ID waits 2.1 to 4 s, the other up to 2 s, in steps of 10 ms.
+fn glare_delay(cx: &mut Cx, owner: bool) -> Duration {
+    let (least, steps) = if owner { (210, 191) } else { (0, 201) };
+    Duration::from_millis(10 * (least + cx.core.rng.below(steps)))
+}
+
+/// The session description of a response.
+pub(super) fn theirs(response: &Response) -> Option<Sdp> {
+    if response.body.is_empty() || !check::is_sdp(&response.headers) {
+        return None;
+    }
+    Sdp::parse(&response.body).ok()
+}

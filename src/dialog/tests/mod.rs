@@ -1,0 +1,5 @@
+//! Legs against hand-written peers and against each other; the clock jumps, nothing sleeps.
+
+mod incoming;
+mod one;
+mod outgoing;

@@ -1,0 +1,276 @@
+use crate::base::{Flow, Mono};
+use crate::dialog::check;
+use crate::dialog::closing::Closing;
+use crate::dialog::cx::Cx;
+use crate::dialog::dialog::Dialog;
+use crate::dialog::inside;
+use crate::dialog::leg::State;
+use crate::dialog::reliable::Provisionals;
+use crate::dialog::resend::Due;
+use crate::dialog::session::Session;
+use crate::dialog::{Cause, End, EndedBy, LocalMedia};
+use crate::sip::{Method, Name, Request, Sdp, Status};
+use crate::transaction::ServerId;
+use std::time::Duration;
+
+/// A proxy gives up on an INVITE without news for three minutes: say again where we are (RFC 3261 §13.3.1.1).
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// An INVITE that we have not finally answered (RFC 3261 §13.3).
+#[derive(Debug)]
+pub(super) struct Invited {
+    server: ServerId,
+    invite: Request,
+    seq: u32,
+    dialog: Dialog,
+    exchange: Exchange,
+    /// The caller requires reliable provisionals.
+    reliable: bool,
+    provisionals: Provisionals,
+    /// Final responses may leave.
+    released: bool,
+    /// The 200 is wanted as soon as it may leave.
+    answering: bool,
+    repeat: Option<(Mono, Status, bool)>,
+}
+
+/// How far the INVITE's offer and answer are.
+#[derive(Debug)]
+enum Exchange {
+    /// The caller offered (none: nothing that we can use), our answer is not delivered reliably.
+    Offered(Option<Sdp>),
+    /// Nobody offered.
+    Late,
+    /// We offered in a reliable provisional; the PRACK will answer.
+    Ours,
+    Settled,
+}
+
+impl Invited {
+    pub(super) fn new(cx: &mut Cx, server: ServerId, flow: Flow, invite: Request, offer: Option<Option<Sdp>>) -> Invited {
+        cx.watch(server);
+        Invited {
+            server,
+            seq: invite.headers.cseq().map_or(0, |cseq| cseq.seq),
+            dialog: Dialog::uas(&invite, flow, &cx.leg.tag),
+            exchange: offer.map_or(Exchange::Late, Exchange::Offered),
+            reliable: invite.headers.lists(&Name::Require, "100rel"),
+            provisionals: Provisionals::new(cx.core.rng.u32() >> 2),
+            released: false,
+            answering: false,
+            repeat: None,
+            invite,
+        }
+    }
+
+    pub(super) fn attach(self: Box<Self>, cx: &mut Cx, local: LocalMedia) -> State {
+        cx.leg.stream.attach(local);
+        let Exchange::Offered(offer) = &self.exchange else { return State::Invited(self) };
+        match offer.as_ref().and_then(|offer| cx.leg.stream.answer(offer)) {
+            None => self.hangup(cx, &Cause { status: 488, ..Cause::default() }),
+            Some((_, media)) => {
+                cx.media(media);
+                State::Invited(self)
+            }
+        }
+    }
+
+    pub(super) fn progress(mut self: Box<Self>, cx: &mut Cx, status: Status, media: bool) -> State {
+        let status = Status(status.0.clamp(101, 199));
+        if self.reliable && self.provisionals.waiting() {
+            self.provisionals.queue(status, media);
+        } else {
+            self.provisional(cx, status, media);
+        }
+        State::Invited(self)
+    }
+
+    /// Waits for the PRACK of an outstanding provisional (RFC 3262 §3) and for the leave to answer.
+    pub(super) fn answer(mut self: Box<Self>, cx: &mut Cx) -> State {
+        self.answering = true;
+        self.advance(cx)
+    }
+
+    pub(super) fn release(mut self: Box<Self>, cx: &mut Cx) -> State {
+        self.released = true;
+        self.advance(cx)
+    }
+
+    pub(super) fn hangup(self: Box<Self>, cx: &mut Cx, cause: &Cause) -> State {
+        let end = End { q850: cause.q850, ..End::new(EndedBy::Us, Some(cause.refusal().0)) };
+        self.refuse(cx, cause, end)
+    }
+
+    pub(super) fn cancelled(self: Box<Self>, cx: &mut Cx, cancel: &Request) -> State {
+        self.refuse(cx, &status(487), End::new(EndedBy::Peer, Some(487)).with_reason(&cancel.headers))
+    }
+
+    pub(super) fn lost(self: Box<Self>, cx: &mut Cx) -> State {
+        cx.end(End::new(EndedBy::Network, None));
+        State::Done
+    }
+
+    pub(super) fn request(mut self: Box<Self>, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request) -> State {
+        if !inside::enter(cx, Some(&mut self.dialog), id, flow, request) {
+            return State::Invited(self);
+        }
+        match request.method {
+            Method::Prack => return self.prack(cx, id, request),
+            Method::Bye => {
+                cx.answer(id, request, 200);
+                let end = End::new(EndedBy::Peer, Some(487)).with_reason(&request.headers);
+                return self.refuse(cx, &status(487), end);
+            }
+            // RFC 3261 §14.2: the first INVITE has no final response yet.
+            Method::Invite => {
+                let busy = cx.busy();
+                cx.refuse(id, request, busy);
+            }
+            Method::Update => self.update(cx, id, request),
+            _ => inside::other(cx, &self.dialog, id, request),
+        }
+        State::Invited(self)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        let repeat = self.repeat.as_ref().map(|(at, ..)| *at);
+        [self.provisionals.deadline(), repeat].into_iter().flatten().min()
+    }
+
+    pub(super) fn tick(mut self: Box<Self>, cx: &mut Cx) -> State {
+        match self.provisionals.due(cx.mono()) {
+            // RFC 3262 §3: without a PRACK the request is rejected with a 5xx.
+            Due::Over => return self.refuse(cx, &status(504), End::new(EndedBy::Network, Some(504))),
+            Due::Again => {
+                if let Some(response) = self.provisionals.last().cloned() {
+                    cx.respond(self.server, response);
+                }
+            }
+            Due::Nothing => {}
+        }
+        match self.repeat {
+            Some((at, status, media)) if at <= cx.mono() => {
+                self.repeat = None;
+                self.progress(cx, status, media)
+            }
+            _ => State::Invited(self),
+        }
+    }
+
+    /// What waited for a PRACK or for leave: the 200, or else the next provisional.
+    fn advance(mut self: Box<Self>, cx: &mut Cx) -> State {
+        if self.provisionals.waiting() {
+            return State::Invited(self);
+        }
+        if self.answering && self.released {
+            return self.accept(cx);
+        }
+        if let Some((status, media)) = self.provisionals.queued() {
+            self.provisional(cx, status, media);
+        }
+        State::Invited(self)
+    }
+
+    fn provisional(&mut self, cx: &mut Cx, status: Status, media: bool) {
+        let late = matches!(self.exchange, Exchange::Late);
+        let ours = self.description(cx, media);
+        if self.reliable && late && ours.is_none() {
+            return; // RFC 3262 §5: the first reliable one must carry our offer, and we have no media yet.
+        }
+        let mut response = cx.session_reply(&self.invite, status.0, self.dialog.next_hop(), ours.as_ref());
+        if media && self.invite.headers.get(&Name::PEarlyMedia).is_some() {
+            response.headers.push(Name::PEarlyMedia, "sendrecv"); // RFC 5009 §6
+        }
+        if self.reliable {
+            response = self.provisionals.send(response, cx.mono(), cx.core.config.transaction.t1);
+        }
+        cx.respond(self.server, response);
+        self.repeat = Some((cx.mono().after(REPEAT), status, media));
+    }
+
+    /// Our SDP for a provisional: the answer in any, an offer only in a reliable one (RFC 3261 §13.2.1).
+    fn description(&mut self, cx: &mut Cx, media: bool) -> Option<Sdp> {
+        match self.exchange {
+            Exchange::Offered(_) if media => {
+                let ours = cx.leg.stream.sent().cloned()?;
+                if self.reliable {
+                    self.exchange = Exchange::Settled;
+                }
+                Some(ours)
+            }
+            Exchange::Late if self.reliable => {
+                let ours = cx.leg.stream.offer()?;
+                self.exchange = Exchange::Ours;
+                Some(ours)
+            }
+            _ => None,
+        }
+    }
+
+    fn accept(self: Box<Self>, cx: &mut Cx) -> State {
+        let offered = matches!(self.exchange, Exchange::Late);
+        let ours = match self.exchange {
+            Exchange::Offered(_) => cx.leg.stream.sent().cloned(),
+            Exchange::Late => cx.leg.stream.offer(),
+            Exchange::Ours | Exchange::Settled => None,
+        };
+        if ours.is_none() && matches!(self.exchange, Exchange::Offered(_) | Exchange::Late) {
+            return self.hangup(cx, &status(500));
+        }
+        cx.unwatch();
+        Session::answer(cx, self.dialog, self.server, &self.invite, ours.as_ref(), offered)
+    }
+
+    fn prack(mut self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
+        if !self.provisionals.acknowledge(request, self.seq) {
+            cx.answer(id, request, 481);
+            return State::Invited(self);
+        }
+        match self.exchange {
+            Exchange::Ours => self.prack_answers(cx, id, request),
+            _ => self.prack_offers(cx, id, request),
+        }
+    }
+
+    fn prack_answers(mut self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
+        cx.answer(id, request, 200);
+        let theirs = check::session(request).ok().flatten();
+        match theirs.and_then(|theirs| cx.leg.stream.answered(&theirs)) {
+            None => self.refuse(cx, &status(488), End::new(EndedBy::Peer, Some(488))),
+            Some(media) => {
+                cx.media(media);
+                self.exchange = Exchange::Settled;
+                self.advance(cx)
+            }
+        }
+    }
+
+    /// A PRACK may carry a new offer once the first is answered (RFC 3262 §5).
+    fn prack_offers(mut self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
+        self.update(cx, id, request);
+        self.advance(cx)
+    }
+
+    fn update(&mut self, cx: &mut Cx, id: ServerId, request: &Request) {
+        let answered = matches!(self.exchange, Exchange::Settled);
+        let result = inside::update(cx, &mut self.dialog, request, answered);
+        cx.conclude(id, request, result);
+    }
+
+    /// The final response leaves now, or once it may.
+    fn refuse(self: Box<Self>, cx: &mut Cx, cause: &Cause, end: End) -> State {
+        let mut response = cx.reply(&self.invite, cause.refusal().0);
+        cause.onto(&mut response.headers);
+        cx.end(end);
+        if !self.released {
+            return Closing::keep_back(cx, self.server, response);
+        }
+        cx.unwatch();
+        cx.respond(self.server, response);
+        State::Done
+    }
+}
+
+fn status(status: u16) -> Cause {
+    Cause { status, ..Cause::default() }
+}
