@@ -1,6 +1,6 @@
 //! Our requests, through the methods of [`Transactions`].
 
-use crate::base::{Now, Proto};
+use crate::base::{Flow, Now, Proto};
 use crate::sip::{Header, Message, Method, Name, Status};
 use crate::transaction::testing::{answer, at, flow, new, now, ours, receive, run, start, tick, values};
 use crate::transaction::{Event, Failure};
@@ -48,6 +48,16 @@ fn a_response_must_be_ours() {
     let mut two = sent.reply(Status(200), Some("t"));
     two.headers.push(Name::Via, "SIP/2.0/UDP 192.0.2.77;branch=z9hG4bKother");
     receive(&mut t, 1, Message::Response(two)).nothing();
+}
+
+#[test]
+fn an_ipv6_address_is_ours_in_brackets() {
+    let mut t = new();
+    let v6 = Flow { local: "[2001:db8::1]:5070".parse().unwrap(), ..flow(Proto::Udp) };
+    let (_, sent) = start(&mut t, v6, "OPTIONS");
+    assert!(values(&sent, Name::Via)[0].starts_with("SIP/2.0/UDP [2001:db8::1]:5070;"));
+    let reply = Message::Response(sent.reply(Status(200), Some("t")));
+    assert!(matches!(run(|out| t.received(now(1), v6, reply, out)).event(), Event::Response { .. }));
 }
 
 #[test]

@@ -108,7 +108,8 @@ pub enum Event {
     Stray { flow: Flow, response: Response },
     /// Our request got no final response in time (timers B, C, F) or its flow failed. Ends the transaction.
     Failed { id: ClientId, cause: Failure },
-    /// The peer never acknowledged our non-2xx final response (timer H), or the flow failed. Ends the transaction.
+    /// The peer never acknowledged our non-2xx final response to its INVITE (timer H), or the flow failed, be it before
+    /// a final response. Ends the transaction.
     Unacknowledged { id: ServerId },
 }
 

@@ -1,4 +1,4 @@
-use crate::base::{Flow, Map, MapSeed, Mono, Proto, Timers};
+use crate::base::{Flow, Map, MapSeed, Mono, Timers};
 use crate::sip::{Message, Method, Name, Request, Response, Status, Via};
 use crate::transaction::effect::{Effect, Tell};
 use crate::transaction::invite_server::InviteServer;
@@ -176,7 +176,7 @@ impl ServerTable {
             _ => Machine::Other(Server::start()),
         };
         let fallback = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
-        let fallback = (flow.proto == Proto::Tcp && fallback != flow.remote).then_some(fallback);
+        let fallback = (flow.proto.reliable() && fallback != flow.remote).then_some(fallback);
         self.by_key.insert(key, id);
         self.by_key.extend(merged.map(|merged| (merged, id)));
         self.entries.insert(id, Entry { flow: back(via, flow), fallback, key, merged, machine });
@@ -240,9 +240,10 @@ impl Entry {
     }
 }
 
-/// Where the responses to a request go (RFC 3261 §18.2.2, RFC 3581 §4).
+/// Where the responses to a request go: back by the stream it came by, or as its Via says (RFC 3261 §18.2.2).
 fn back(via: &Via, arrived: Flow) -> Flow {
-    Flow { remote: via.response_to(arrived.remote), ..arrived }
+    let remote = if arrived.proto.reliable() { arrived.remote } else { via.response_to(arrived.remote) };
+    Flow { remote, ..arrived }
 }
 
 fn send(flow: Flow, response: Response) -> Output {

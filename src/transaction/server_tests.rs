@@ -221,3 +221,18 @@ fn an_answer_that_comes_too_late_is_dropped() {
     tick(&mut t, 32_000);
     respond(&mut t, 32_001, id, &options, 500).nothing();
 }
+
+#[test]
+fn responses_go_where_the_via_says() {
+    for (via, port) in [("192.0.2.9:5062", 5062), ("192.0.2.9:5062;rport", 40_000), ("192.0.2.9", 5060)] {
+        let mut t = new();
+        let arrived = Flow { remote: "192.0.2.9:40000".parse().unwrap(), ..flow(Proto::Udp) };
+        let options = parse(&format!(
+            "OPTIONS sip:12345@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP {via};branch=z9hG4bK1\nMax-Forwards: 70\n\
+             From: <sip:a@192.0.2.9>;tag=f\nTo: <sip:12345@192.0.2.1>\nCall-ID: c\nCSeq: 1 OPTIONS\n\n"
+        ));
+        let id = run(|out| t.received(now(0), arrived, options.clone(), out)).id();
+        let sent_to = respond(&mut t, 1, id, &options, 200).sent[0].0;
+        assert_eq!((sent_to.proto, sent_to.local, sent_to.remote.port()), (Proto::Udp, arrived.local, port));
+    }
+}

@@ -3,6 +3,9 @@ use crate::transaction::Config;
 use bytes::Bytes;
 use std::time::Duration;
 
+/// No resend follows another sooner, whatever is configured, so that a tick comes to its end.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// The timers of one transaction: RFC 3261 table 4 with RFC 6026's L and M, on one transport.
 ///
 /// A zero means that the state which the timer ends is not entered at all.
@@ -70,7 +73,7 @@ impl Resend {
     ///
     /// It counts from the moment the timer was served, so a late tick sends once and not once for each interval missed.
     pub fn again(&mut self, now: Mono, cap: Duration) -> Bytes {
-        self.interval = (self.interval * 2).min(cap);
+        self.interval = (self.interval * 2).min(cap).max(SHORTEST);
         self.at = now.after(self.interval);
         self.data.clone()
     }
@@ -89,7 +92,7 @@ pub(super) fn earlier(resend: &Option<Resend>, until: Mono) -> Mono {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transaction::testing::{tcp, udp};
+    use crate::transaction::testing::{at, request, tcp, udp};
 
     #[test]
     fn the_values_of_table_4() {
@@ -102,5 +105,21 @@ mod tests {
     fn timer_d_is_never_below_32_seconds() {
         let d = |t1| Timing::new(Config { t1: Duration::from_millis(t1), ..Config::default() }, Proto::Udp).d();
         assert_eq!([d(100), d(1000)], [Duration::from_secs(32), Duration::from_secs(64)]);
+    }
+
+    #[test]
+    fn a_late_tick_sends_once() {
+        let mut resend = udp().resend(at(0), &request()).unwrap();
+        assert_eq!(resend.again(at(10_000), Duration::MAX), request());
+        assert_eq!(resend.at, at(11_000));
+    }
+
+    #[test]
+    fn a_foolish_configuration_does_not_stop_the_clock() {
+        let config = Config { t1: Duration::from_micros(1), t2: Duration::ZERO, ..Config::default() };
+        let timing = Timing::new(config, Proto::Udp);
+        let mut resend = timing.resend(at(0), &request()).unwrap();
+        resend.again(at(5), timing.t2());
+        assert_eq!(resend.at, at(6));
     }
 }
