@@ -73,7 +73,8 @@ impl Replaces {
         let (call_id, params) = head(text)?;
         let tag = |name| params.get(name).filter(|t| !t.is_empty()).map(str::to_owned);
         Some(Replaces {
-            call_id: Some(lossy(call_id)).filter(|c| !c.is_empty() && !c.contains(char::is_whitespace))?,
+            call_id: Some(lossy(call_id))
+                .filter(|c| !c.is_empty() && !c.contains(|c: char| c.is_whitespace() || c.is_control()))?,
             to_tag: tag("to-tag")?,
             from_tag: tag("from-tag")?,
             early_only: params.get("early-only").is_some(),

@@ -97,16 +97,18 @@ impl Head {
     fn line(&mut self, data: &[u8], at: &mut usize) -> Option<Range<usize>> {
         let begin = *at;
         loop {
-            let end = *at + data.get(*at..)?.iter().position(|b| *b == b'\n' || *b == b'\r')?;
+            let end = *at + data.get(*at..)?.iter().position(|b| matches!(b, b'\n' | b'\r' | 0))?;
             *at = end + 1;
-            if data[end] == b'\n' {
-                return Some(begin..end);
+            match &data[end..] {
+                [b'\n', ..] => return Some(begin..end),
+                [b'\r', b'\n', ..] => {
+                    *at += 1;
+                    return Some(begin..end);
+                }
+                // A quoted pair may hold a NUL (RFC 3261 §25.1); nothing may hold a CR.
+                [0, ..] if data[begin..end].ends_with(b"\\") => {}
+                _ => self.fail(400, "Control character in the head"),
             }
-            if data.get(end + 1) == Some(&b'\n') {
-                *at += 1;
-                return Some(begin..end);
-            }
-            self.fail(400, "Carriage return within a line");
         }
     }
 
@@ -285,10 +287,11 @@ fn request_line(line: &[u8]) -> Result<(Method, Uri), Fault> {
 /// A fault as the caller sees it; with the answer, where one can be addressed.
 fn refuse(data: &[u8], head: Head, (status, reason): Fault) -> ParseError {
     let line = &data[head.start.clone()];
-    let answerable = is_token(line.split(|b| *b == b' ').next().unwrap_or_default()) && !line.starts_with(b"ACK ");
+    let method = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let answerable = is_token(method) && method != b"ACK" && !is_response(line);
     let addressed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq].iter().all(|n| head.headers.get(n).is_some());
     let status = Status(status);
-    let answer = (answerable && addressed && !is_response(line)).then(|| {
+    let answer = (answerable && addressed).then(|| {
         let response = answer(&head.headers, status, Some(&stateless_tag(&head.headers)));
         Box::new(Response { reason: Bytes::from_static(reason.as_bytes()), ..response })
     });

@@ -112,18 +112,36 @@ pub fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_char('"')
 }
 
-/// Writes URI text, `%XX` for every byte that `keep` does not name. With `raw` the text is escaped already: a `%` that
-/// begins an escape stays.
-pub fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str, keep: &[u8], raw: bool) -> fmt::Result {
-    for (i, b) in text.bytes().enumerate() {
-        let escape = raw && b == b'%' && hex_pair(&text.as_bytes()[i + 1..]).is_some();
-        if escape || b.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&b) || keep.contains(&b) {
-            f.write_char(char::from(b))?;
-        } else {
-            write!(f, "%{b:02X}")?;
-        }
+/// URI text as it is printed: `%XX` for every byte that is neither unreserved nor in `keep`.
+pub struct Escaped<'a> {
+    text: &'a [u8],
+    keep: &'a [u8],
+    raw: bool,
+}
+
+impl<'a> Escaped<'a> {
+    pub fn new(text: &'a str, keep: &'a [u8]) -> Escaped<'a> {
+        Escaped { text: text.as_bytes(), keep, raw: false }
     }
-    Ok(())
+
+    /// Of text that is escaped already: a `%` that begins an escape stays.
+    pub fn raw(text: &'a (impl AsRef<[u8]> + ?Sized), keep: &'a [u8]) -> Escaped<'a> {
+        Escaped { text: text.as_ref(), keep, raw: true }
+    }
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, b) in self.text.iter().enumerate() {
+            let escape = self.raw && *b == b'%' && hex_pair(&self.text[i + 1..]).is_some();
+            if escape || b.is_ascii_alphanumeric() || b"-_.!~*'()".contains(b) || self.keep.contains(b) {
+                f.write_char(char::from(*b))?;
+            } else {
+                write!(f, "%{b:02X}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Undoes `%XX`; `None` when a `%` is not followed by two hexadecimal digits.

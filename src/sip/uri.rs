@@ -1,6 +1,6 @@
 use crate::sip::Params;
-use crate::sip::text::{lossy, number, unescape, write_escaped};
-use std::fmt;
+use crate::sip::text::{Escaped, lossy, number, unescape};
+use std::fmt::{self, Display as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Characters that stand unescaped, beside the unreserved ones, in a user part, a parameter and the headers part
@@ -11,6 +11,7 @@ const PARAM: &[u8] = b"[]/:&+$";
 const HEADERS: &[u8] = b"[]/?:+$&=";
 /// In a tel number `#` is written escaped, as in a user part (RFC 3966 §3).
 const TEL: &[u8] = b"+";
+const OTHER: &[u8] = b"#;/?:@&=+$,[]";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -56,7 +57,7 @@ impl Uri {
             s if s.eq_ignore_ascii_case(b"sip") => sip(Scheme::Sip, rest),
             s if s.eq_ignore_ascii_case(b"sips") => sip(Scheme::Sips, rest),
             s if s.eq_ignore_ascii_case(b"tel") => tel(rest),
-            s if is_scheme(s) && !rest.is_empty() => Some(bare(Scheme::Other, Some(std::str::from_utf8(text).ok()?.to_owned()))),
+            s if is_scheme(s) && !rest.is_empty() => Some(bare(Scheme::Other, Some(raw(text, OTHER)?))),
             _ => None,
         }
     }
@@ -144,7 +145,7 @@ fn sip(scheme: Scheme, text: &[u8]) -> Option<Uri> {
         return None;
     }
     let (rest, headers) = match rest.iter().position(|b| *b == b'?') {
-        Some(at) => (&rest[..at], Some(raw(&rest[at + 1..])?)),
+        Some(at) => (&rest[..at], Some(raw(&rest[at + 1..], HEADERS)?)),
         None => (rest, None),
     };
     let end = rest.iter().position(|b| *b == b';').unwrap_or(rest.len());
@@ -155,7 +156,7 @@ fn sip(scheme: Scheme, text: &[u8]) -> Option<Uri> {
 /// `user` and `user:password`. An empty user, as some gateways write for a withheld number, counts as none.
 fn userinfo(text: &[u8]) -> Option<(Option<String>, Option<String>)> {
     let (user, password) = match text.iter().position(|b| *b == b':') {
-        Some(at) => (&text[..at], Some(raw(&text[at + 1..])?)),
+        Some(at) => (&text[..at], Some(raw(&text[at + 1..], PASSWORD)?)),
         None => (text, None),
     };
     let user = if user.contains(&b'%') { lossy(&unescape(user)?) } else { lossy(user) };
@@ -178,23 +179,23 @@ fn params(text: &[u8]) -> Option<Params> {
     let mut params = Params::default();
     for piece in text.split(|b| *b == b';').filter(|p| !p.is_empty()) {
         let (name, value) = match piece.iter().position(|b| *b == b'=') {
-            Some(at) => (&piece[..at], Some(raw(&piece[at + 1..])?)),
+            Some(at) => (&piece[..at], Some(raw(&piece[at + 1..], PARAM)?)),
             None => (piece, None),
         };
         if name.is_empty() || params.0.len() == Params::MAX {
             return None;
         }
-        params.0.push((raw(name)?, value));
+        params.0.push((raw(name, PARAM)?, value));
     }
     Some(params)
 }
 
-/// Text that stays percent-encoded; its escapes must be whole.
-fn raw(text: &[u8]) -> Option<String> {
+/// Text that stays percent-encoded. Its escapes must be whole; what should have been escaped becomes so.
+fn raw(text: &[u8], keep: &[u8]) -> Option<String> {
     if text.contains(&b'%') {
         unescape(text)?;
     }
-    Some(lossy(text))
+    Some(Escaped::raw(text, keep).to_string())
 }
 
 fn is_scheme(text: &[u8]) -> bool {
@@ -224,7 +225,7 @@ impl fmt::Display for Host {
         match self {
             Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
             Host::Ip(ip) => write!(f, "{ip}"),
-            Host::Name(name) => write_escaped(f, name, b"", false),
+            Host::Name(name) => Escaped::new(name, b"").fmt(f),
         }
     }
 }
@@ -233,10 +234,10 @@ impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = self.user.as_deref().unwrap_or_default();
         match self.scheme {
-            Scheme::Other => return write_escaped(f, user, b"#;/?:@&=+$,[]", true),
+            Scheme::Other => return Escaped::raw(user, OTHER).fmt(f),
             Scheme::Tel => {
                 f.write_str("tel:")?;
-                write_escaped(f, user, TEL, false)?;
+                Escaped::new(user, TEL).fmt(f)?;
             }
             Scheme::Sip | Scheme::Sips => {
                 f.write_str(if self.scheme == Scheme::Sip { "sip:" } else { "sips:" })?;
@@ -256,10 +257,10 @@ impl Uri {
         if self.user.is_none() {
             return Ok(());
         }
-        write_escaped(f, user, USER, false)?;
+        Escaped::new(user, USER).fmt(f)?;
         if let Some(password) = &self.password {
             f.write_str(":")?;
-            write_escaped(f, password, PASSWORD, true)?;
+            Escaped::raw(password, PASSWORD).fmt(f)?;
         }
         f.write_str("@")
     }
@@ -267,15 +268,15 @@ impl Uri {
     fn write_tail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.params.0 {
             f.write_str(";")?;
-            write_escaped(f, name, PARAM, true)?;
+            Escaped::raw(name, PARAM).fmt(f)?;
             if let Some(value) = value {
                 f.write_str("=")?;
-                write_escaped(f, value, PARAM, true)?;
+                Escaped::raw(value, PARAM).fmt(f)?;
             }
         }
         if let Some(headers) = &self.headers {
             f.write_str("?")?;
-            write_escaped(f, headers, HEADERS, true)?;
+            Escaped::raw(headers, HEADERS).fmt(f)?;
         }
         Ok(())
     }

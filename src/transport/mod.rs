@@ -10,3 +10,6 @@ pub use access::{AccessList, Cidr};
 pub use rate::{Rate, RateLimit};
 pub use stream::{Frame, Framer, FramingLost};
 pub use via::note_source;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Tests that take a whole message.
 
+mod oracle;
 mod ordinary;
+mod torture;
 
 use super::*;
 use bytes::Bytes;
@@ -27,7 +29,6 @@ fn response(text: impl AsRef<[u8]>) -> Response {
 
 /// The status of the answer that goes out.
 #[track_caller]
-#[allow(dead_code)]
 fn refused(text: impl AsRef<[u8]>) -> u16 {
     let error = parse(text).unwrap_err();
     let answer = error.answer.expect("an answer");
