@@ -21,7 +21,16 @@ macro_rules! sounds {
 
 #[rustfmt::skip]
 const TEXTS: &[(&str, &str)] = texts![
+    "inner-mongolia.toml"
+    "national.toml"
+    "qinghai.toml"
     "xishuangbanna.toml"
+    "yuncheng.toml"
+    "expect/inner-mongolia.toml"
+    "expect/national.toml"
+    "expect/qinghai.toml"
+    "expect/xishuangbanna.toml"
+    "expect/yuncheng.toml"
     "prompts/prompts.toml"
 ];
 
@@ -52,8 +61,10 @@ mod tests {
     fn every_file_is_built_in() {
         let sounds: Vec<&str> = sounds().map(|(name, _)| name).collect();
         assert_eq!(sounds, files("dialplans/prompts", ".al"));
-        for plan in files("dialplans", ".toml") {
-            assert!(text(&format!("{plan}.toml")).is_ok(), "{plan}");
+        for folder in ["", "expect/", "prompts/"] {
+            for file in files(&format!("dialplans/{folder}"), ".toml") {
+                assert!(text(&format!("{folder}{file}.toml")).is_ok(), "{file}");
+            }
         }
         assert_eq!(text("x.toml"), Err("no file `x.toml` is built in".into()));
     }

@@ -26,7 +26,7 @@ pub fn check(name: &str, text: &str, load: &Loader<'_>, around: &Surroundings<'_
     let written = file::read(name, text, load, &log);
     let plan = compile(&written, &log);
     written.expects.iter().for_each(|row| row.run(&plan, &log));
-    written.lines.iter().for_each(|line| look_at_line(line, &log));
+    look_at_units(&written, &log);
     look_at_sounds(&written, &plan, around, &log);
     look_at_names(&written, around, &log);
     let problems = log.take();
@@ -46,10 +46,14 @@ fn accepted(plan: Plan, problems: &[Problem]) -> Option<Plan> {
     problems.iter().all(|p| p.severity != Severity::Error).then_some(plan)
 }
 
-fn look_at_line(line: &Line, log: &Log) {
-    let named = matches!(line.mode.value, Mode::Front | Mode::Emergency | Mode::Platform);
-    if line.unit.is_none() && !named {
-        log.warning(&line.at, format!("`{}` has no `unit`: its tickets will name nobody", line.name.value));
+/// Tickets carry the unit. A plan whose notice names none at all is not reminded at every line.
+fn look_at_units(written: &Written, log: &Log) {
+    if written.lines.iter().all(|line| line.unit.is_none()) {
+        return;
+    }
+    let expected = |line: &&Line| !matches!(line.mode.value, Mode::Front | Mode::Emergency | Mode::Platform);
+    for line in written.lines.iter().filter(|line| line.unit.is_none()).filter(expected) {
+        log.warning(&line.at, "this line has no `unit`: its tickets will name nobody");
     }
 }
 
@@ -128,7 +132,7 @@ steps = ["announce", "queue"]
             findings(TEXT, &["1234"]),
             [
                 "p.toml:3:9: no queue `12345` in the configuration; did you mean `1234`?",
-                "p.toml:9:1: warning: `税务` has no `unit`: its tickets will name nobody",
+                "p.toml:9:1: warning: this line has no `unit`: its tickets will name nobody",
                 "p.toml:13:40: no trunk `tax` in the configuration; did you mean `taxes`?",
                 "p.toml:14:1: prompt `connect-12336`: no file connect-12336.al",
                 "p.toml:25:9: 12336 at 2021-09-29T23:59:59+08:00: phase is `not-yet`, not `announce-and-connect`",

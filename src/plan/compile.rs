@@ -102,7 +102,7 @@ impl<'a> Compiler<'a> {
         let settings = self.settings(line, &inherited, said, number, early_max.is_zero());
         let eras = self.boundaries(line, &inherited).into_iter().map(|b| self.era(line, said, &settings, b)).collect();
         Entry {
-            line: line.name.value.as_str().into(),
+            line: line.name.as_ref().unwrap_or(said).value.as_str().into(),
             mode: line.mode.value,
             unit: line.unit.as_ref().map(|u| u.value.as_str().into()),
             tickets: self.tickets(&inherited),
@@ -123,6 +123,9 @@ impl<'a> Compiler<'a> {
         let ring = inherited.find(|r| r.ring.as_ref()).map_or(RING, |d| d.value);
         let targets = inherited.find(|r| r.targets.as_ref());
         let merged = line.mode.value == Mode::Merged;
+        if line.mode.value == Mode::Guided {
+            inherited.find(|r| r.guide_prompt.as_ref()).and_then(|named| self.prompt(Some(named), "", line, said));
+        }
         Settings {
             mode: line.mode.value,
             queue: text(|r| r.queue.as_ref()).unwrap_or(QUEUE).into(),

@@ -45,7 +45,7 @@ pub struct Head {
 pub struct Line {
     pub at: At,
     pub numbers: Vec<Said<String>>,
-    pub name: Said<String>,
+    pub name: Option<Said<String>>,
     pub unit: Option<Said<String>>,
     pub mode: Said<Mode>,
     pub rules: Rules,
@@ -67,6 +67,7 @@ pub struct Rules {
     pub ring: Option<Said<Duration>>,
     pub connect_prompt: Option<Said<String>>,
     pub announce_only_prompt: Option<Said<String>>,
+    pub guide_prompt: Option<Said<String>>,
     pub early_max: Option<Said<Duration>>,
     pub tickets: Option<Vec<Said<String>>>,
 }
@@ -109,6 +110,7 @@ const RULES: &[&str] = &[
     "ring",
     "connect-prompt",
     "announce-only-prompt",
+    "guide-prompt",
     "early-max",
     "tickets",
     "source",
@@ -203,10 +205,16 @@ fn read_modes(top: &Table<'_>, written: &mut Written, log: &Log) {
 
 fn read_line(table: &Table<'_>, log: &Log) -> Option<Line> {
     let numbers = table.need("number", table.texts("number"));
-    let name = table.need("name", table.text("name"));
     let mode = table.need("mode", table.text("mode")).and_then(|said| read_mode(said, log));
     let rules = read_rules(table, log);
-    Some(Line { at: table.at.clone(), numbers: numbers?, name: name?, unit: read_unit(table, log), mode: mode?, rules })
+    Some(Line {
+        at: table.at.clone(),
+        numbers: numbers?,
+        name: table.text("name"),
+        unit: read_unit(table, log),
+        mode: mode?,
+        rules,
+    })
 }
 
 /// Units are spelt as the notice spells them, without spaces.
@@ -243,6 +251,7 @@ fn read_rules(table: &Table<'_>, log: &Log) -> Rules {
         ring: table.duration("ring"),
         connect_prompt: table.text("connect-prompt"),
         announce_only_prompt: table.text("announce-only-prompt"),
+        guide_prompt: table.text("guide-prompt"),
         early_max: table.duration("early-max"),
         tickets: table.texts("tickets"),
     }

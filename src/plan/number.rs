@@ -14,7 +14,7 @@ pub struct Called {
 pub fn called<'a>(text: &str, home: impl Iterator<Item = &'a str>, known: &dyn Fn(&str) -> bool) -> Called {
     let Some(spelt) = Spelt::read(text) else { return plain(text.trim().chars().take(LONGEST).collect()) };
     let readings = called_readings(&spelt, home);
-    let found = readings.iter().find(|r| known(&r.number)).or(readings.first()).cloned();
+    let found = readings.iter().find(|r| known(&r.number)).or(readings.iter().find(|r| !elsewhere(r))).cloned();
     let mut called = found.unwrap_or_else(|| plain(spelt.digits.clone()));
     called.area = called.area.or(spelt.context);
     called
@@ -26,12 +26,13 @@ pub fn caller(text: &str, home: Option<&str>) -> Option<String> {
     let spelt = Spelt::read(text)?;
     let d = spelt.digits.as_str();
     let home = spelt.context.as_deref().or(home);
-    Some(match d.strip_prefix("0086").or_else(|| spelt.plus.then(|| d.strip_prefix("86")).flatten()) {
+    let number = match d.strip_prefix("0086").or_else(|| spelt.plus.then(|| d.strip_prefix("86")).flatten()) {
         Some(national) => domestic_caller(national, home),
         None if spelt.plus => format!("00{d}"),
         None if d.starts_with("00") => d.to_string(),
         None => domestic_caller(d, home),
-    })
+    };
+    (!number.is_empty()).then_some(number)
 }
 
 /// A number that a plan's author wrote, as [`called`] gives it: `area` completes a subscriber's number.
@@ -102,7 +103,8 @@ fn called_readings<'a>(spelt: &Spelt, home: impl Iterator<Item = &'a str>) -> Ve
         return vec![plain(format!("00{d}")), plain(d.to_string())];
     }
     if short(d) {
-        out.push(plain(d.to_string()));
+        let elsewhere = spelt.context.iter().map(|area| Called { number: format!("0{area}{d}"), area: Some(area.clone()) });
+        out.extend(elsewhere.chain([plain(d.to_string())]));
     }
     if let Some(international) = d.strip_prefix("00") {
         if let Some(national) = international.strip_prefix("86") {
@@ -133,6 +135,10 @@ fn national_readings(national: &str, out: &mut Vec<Called>) {
         out.push(plain(n.to_string()));
     }
     if let Some((area, rest)) = split_area(n) {
+        if short(rest) {
+            // Another place's number may have a line of its own; else the short number is meant, in that area.
+            out.insert(0, Called { number: format!("0{n}"), area: Some(area.to_string()) });
+        }
         let number = if subscriber(rest) { Some(format!("0{n}")) } else { short(rest).then(|| rest.to_string()) };
         out.extend(number.map(|number| Called { number, area: Some(area.to_string()) }));
     }
@@ -153,6 +159,14 @@ fn domestic_caller(d: &str, home: Option<&str>) -> String {
     }
 }
 
+/// A short number with its area: only ever meant where the plan has it.
+fn elsewhere(called: &Called) -> bool {
+    called
+        .area
+        .as_ref()
+        .is_some_and(|area| called.number.strip_prefix('0').and_then(|n| n.strip_prefix(area.as_str())).is_some_and(short))
+}
+
 fn plain(number: String) -> Called {
     Called { number, area: None }
 }
@@ -161,8 +175,8 @@ fn plain(number: String) -> Called {
 fn split_area(n: &str) -> Option<(&str, &str)> {
     let length = match n.as_bytes() {
         [b'1', b'0', ..] | [b'2', b'0'..=b'9', ..] => 2,
-        // Free and shared-cost services, nationwide.
-        [b'4' | b'8', b'0', b'0', ..] => return None,
+        // Free and shared-cost services, nationwide; and no area begins like the country code.
+        [b'4' | b'8', b'0', b'0', ..] | [b'8', b'6', ..] => return None,
         [b'3'..=b'9', b'0'..=b'9', b'0'..=b'9', ..] => 3,
         _ => return None,
     };
@@ -248,6 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn another_place_may_have_a_line_of_its_own() {
+        for text in ["0971-12345", "+8697112345", "97112345", "12345;phone-context=+86971"] {
+            let read = called(text, ["971"].into_iter(), &|n| ["12345", "097112345"].contains(&n));
+            assert_eq!((read.number.as_str(), read.area.as_deref()), ("097112345", Some("971")), "{text}");
+        }
+        let read = called("12345", ["971"].into_iter(), &|n| ["12345", "097112345"].contains(&n));
+        assert_eq!(read.number, "12345", "the trunk's area alone does not name another place");
+    }
+
+    #[test]
     fn callers_are_normalised() {
         for (text, want) in [
             ("13800138000", "13800138000"),
@@ -290,7 +314,7 @@ mod tests {
     }
 
     fn areas() -> impl Strategy<Value = String> {
-        prop_oneof![Just("10".to_string()), "2[0-9]", "[3-9][1-9][0-9]"]
+        prop_oneof![Just("10".to_string()), "2[0-9]", "[3-79][1-9][0-9]", "8[157-9][0-9]"]
     }
 
     proptest! {
