@@ -171,11 +171,11 @@ impl<F: FnMut(Event)> Driver<F> {
         let Some(bytes) = buffer.get_mut(..length).filter(|_| length < DATAGRAM) else { return };
         if rtcp {
             self.shard.rtcp(now, leg, bytes, from, &mut self.out);
-        } else if let Some(relayed) = self.shard.rtp(now, leg, bytes, from, &mut self.out) {
-            if let Some(pair) = pair_of(&self.places, &self.legs, relayed.leg) {
-                // A packet that cannot leave now is lost, as on any network.
-                let _ = pair.send_rtp(relayed.to, &bytes[relayed.bytes]);
-            }
+        } else if let Some(relayed) = self.shard.rtp(now, leg, bytes, from, &mut self.out)
+            && let Some(pair) = pair_of(&self.places, &self.legs, relayed.leg)
+        {
+            // A packet that cannot leave now is lost, as on any network.
+            let _ = pair.send_rtp(relayed.to, &bytes[relayed.bytes]);
         }
         if !self.out.effects.is_empty() {
             self.carry_out();
