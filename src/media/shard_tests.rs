@@ -450,3 +450,38 @@ fn nothing_is_left_of_a_closed_leg() {
     assert_eq!((b.shard.len(), b.shard.deadline()), (0, None));
     assert_eq!(b.events.iter().filter(|e| matches!(e, Event::Closed { .. })).count(), 2);
 }
+
+#[test]
+fn a_report_is_a_senders_only_while_it_sends() {
+    let mut b = Bench::new();
+    b.play(CALLER, Source::Prompt { audio: tone(5), repeat: false, cue: 1 });
+    b.pass(30_000);
+    let kinds: Vec<u8> = b.drain(CALLER, Socket::Rtcp).iter().map(|report| report[1]).collect();
+    assert!(kinds.len() >= 4 && kinds[0] == 200 && kinds[1..].iter().all(|kind| *kind == 201), "{kinds:?}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    /// Whatever arrives, on either socket: no panic, and nothing but well-formed RTP leaves.
+    #[test]
+    fn hostile_packets_do_no_harm(packets in proptest::collection::vec((0u8..4, 0u8..6, proptest::collection::vec(0u8.., 0..64)), 1..40)) {
+        let mut b = Bench::new();
+        b.profile(CALLER, |p| p.rtcp_mux = true);
+        b.relay_both();
+        for (flags, kind, rest) in packets {
+            let first = [0x80, 0x90, 0xA0, 0x8F][usize::from(flags)];
+            let second = [8, 0x88, 101, 13, 200, 201][usize::from(kind)];
+            let bytes = [&[first, second][..], &rest].concat();
+            let mut out = Out::default();
+            b.shard.rtcp(b.now, SEAT, &bytes, rtcp_peer(SEAT), &mut out);
+            b.receive(CALLER, peer(CALLER), bytes);
+            b.pass(7);
+        }
+        for (leg, socket, _, bytes) in &b.sent {
+            if *socket == Socket::Rtp && !(*leg == CALLER && is_rtcp(bytes)) {
+                let read = RtpReader::new(bytes).unwrap();
+                proptest::prop_assert!([8, 101, 102].contains(&read.payload_type()) && read.payload_offset() == 12);
+            }
+        }
+    }
+}
