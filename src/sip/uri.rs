@@ -281,3 +281,68 @@ impl Uri {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn same(a: &str, b: &str) -> bool {
+        let (a, b) = (Uri::parse(a.as_bytes()).unwrap(), Uri::parse(b.as_bytes()).unwrap());
+        assert_eq!(a.equivalent(&b), b.equivalent(&a));
+        a.equivalent(&b)
+    }
+
+    #[test]
+    fn equality_of_rfc_3261_19_1_4() {
+        for (a, b) in [
+            ("sip:%61lice@atlanta.example;transport=TCP", "SIP:alice@AtLanTa.ExamPLE;Transport=tcp"),
+            ("sip:carol@chicago.example", "sip:carol@chicago.example;newparam=5"),
+            ("sip:carol@chicago.example;security=on", "sip:carol@chicago.example;newparam=5"),
+            (
+                "sip:b.example;transport=tcp;method=REGISTER?to=sip:bob%40b.example",
+                "sip:b.example;method=REGISTER;transport=tcp?to=sip:bob%40b.example",
+            ),
+            ("sip:a@b?subject=project%20x&priority=urgent", "sip:a@b?priority=urgent&subject=project%20x"),
+        ] {
+            assert!(same(a, b), "{a} {b}");
+        }
+        for (a, b) in [
+            ("sip:ALICE@b", "sip:alice@b"),
+            ("sip:bob@b", "sip:bob@b:5060"),
+            ("sip:bob@b", "sip:bob@b;transport=udp"),
+            ("sip:bob@b", "sip:bob@b;user=phone"),
+            ("sip:bob@b;newparam=6", "sip:bob@b;newparam=5"),
+            ("sip:bob@b", "sips:bob@b"),
+            ("sip:bob@b", "sip:bob:secret@b"),
+            ("sip:carol@b", "sip:carol@b?Subject=next%20meeting"),
+            ("sip:bob@phone21.example", "sip:bob@192.0.2.4"),
+        ] {
+            assert!(!same(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn tel_numbers() {
+        let uri = Uri::parse(b"tel:12345;phone-context=+86691").unwrap();
+        assert_eq!(
+            (uri.scheme, uri.user.as_deref(), uri.params.get("Phone-Context")),
+            (Scheme::Tel, Some("12345"), Some("+86691"))
+        );
+        assert_eq!(uri.to_string(), "tel:12345;phone-context=+86691");
+        assert_eq!(Uri::parse(b"tel:*31%23138").unwrap().to_string(), "tel:*31%23138");
+        assert!(same("tel:+86-691-12345", "tel:+8669112345"));
+        assert!(!same("tel:12345;phone-context=+86691", "tel:12345;phone-context=+86692"));
+        assert!(!same("tel:12345;phone-context=+86691", "tel:12345"));
+        for bad in ["tel:", "tel:-", "tel:12345@host", "tel:hello"] {
+            assert_eq!(Uri::parse(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_withheld_user_and_unescaped_text() {
+        assert_eq!(Uri::parse(b"sip:@192.0.2.7").unwrap().to_string(), "sip:192.0.2.7");
+        assert_eq!(Uri::parse("sip:张三@h;名=1".as_bytes()).unwrap().to_string(), "sip:%E5%BC%A0%E4%B8%89@h;%E5%90%8D=1");
+        assert_eq!(Uri::sip("1#2", Host::Name("h".into()), Some(5070)).to_string(), "sip:1%232@h:5070");
+    }
+}
