@@ -14,6 +14,9 @@ use crate::transaction::{ClientId, Failure, ServerId};
 /// legal (RFC 3261 §12.2.2).
 const SEQ_GAP: u32 = 1000;
 
+/// A leg has one request under way, or a few; a peer that answers with ever new tags does not get more.
+pub(super) const MAX_CLIENTS: usize = 32;
+
 /// One party's INVITE session.
 #[derive(Debug)]
 pub(super) struct Leg {
@@ -194,6 +197,7 @@ impl State {
         match self {
             State::Calling(s) => s.accepted(cx, flow, response),
             State::Session(s) if s.is_with(&tag) => s.reinvited(cx, seq, response),
+            state if cx.leg.clients.len() >= MAX_CLIENTS => state,
             state => {
                 let mut dialog = discarded(response, flow);
                 cx.ack(&dialog, seq);
@@ -206,6 +210,9 @@ impl State {
 
 /// A 2xx to an INVITE that no leg wants: ACK at its Contact, then BYE.
 pub(super) fn discard(now: Now, core: &mut Core, flow: Flow, response: &Response, out: &mut Vec<Output>) {
+    if core.transactions.len().0 >= core.config.transaction.max_transactions {
+        return;
+    }
     let mut dialog = discarded(response, flow);
     core.ack(&dialog, response.headers.cseq().map_or(0, |cseq| cseq.seq), out);
     core.bye(now, &mut dialog, &Cause::default(), out);

@@ -2,7 +2,7 @@
 
 use crate::base::Mono;
 use crate::dialog::resend::{Due, Resend};
-use crate::sip::{Method, Name, Request, Response, Status};
+use crate::sip::{Method, Name, RAck, Request, Response, Status};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -57,7 +57,8 @@ impl Provisionals {
 
     /// True when the PRACK is the one we wait for.
     pub(super) fn acknowledge(&mut self, prack: &Request, invite_seq: u32) -> bool {
-        let fits = self.waiting.as_ref().is_some_and(|w| rack(prack) == Some((w.rseq, invite_seq)));
+        let wanted = self.waiting.as_ref().map(|w| RAck { rseq: w.rseq, cseq: invite_seq, method: Method::Invite });
+        let fits = wanted.is_some() && prack.headers.rack() == wanted;
         if fits {
             self.waiting = None;
         }
@@ -97,17 +98,7 @@ impl Order {
 /// The RSeq of a response that wants a PRACK.
 pub(super) fn rseq(response: &Response) -> Option<u32> {
     let wanted = response.status.0 > 100 && response.headers.lists(&Name::Require, "100rel");
-    response.headers.text(&Name::RSeq).filter(|_| wanted)?.trim().parse().ok()
-}
-
-fn rack(prack: &Request) -> Option<(u32, u32)> {
-    let text = prack.headers.text(&Name::RAck)?;
-    let mut words = text.split_ascii_whitespace();
-    let (rseq, seq, method) = (words.next()?, words.next()?, words.next()?);
-    if method.as_bytes() != Method::Invite.as_bytes() {
-        return None;
-    }
-    Some((rseq.parse().ok()?, seq.parse().ok()?))
+    response.headers.rseq().filter(|_| wanted)
 }
 
 #[cfg(test)]

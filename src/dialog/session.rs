@@ -34,7 +34,7 @@ pub(super) struct Session {
 #[derive(Debug, PartialEq)]
 enum Own {
     None,
-    Reinvite { seq: u32 },
+    Reinvite { seq: u32, refresh: bool },
     Update,
 }
 
@@ -130,7 +130,7 @@ impl Session {
 
     /// A 2xx to an INVITE of ours in this dialog: our re-INVITE was accepted, unless it comes very late.
     pub(super) fn reinvited(mut self: Box<Self>, cx: &mut Cx, seq: u32, response: &Response) -> State {
-        let awaited = self.own == Own::Reinvite { seq };
+        let awaited = matches!(self.own, Own::Reinvite { seq: ours, .. } if ours == seq);
         if awaited {
             self.dialog.retarget(&response.headers);
         }
@@ -150,7 +150,7 @@ impl Session {
 
     /// Another final response to our re-INVITE or UPDATE. A refusal leaves the session as it was (§14.1).
     pub(super) fn response(mut self: Box<Self>, cx: &mut Cx, response: &Response) -> State {
-        self.own = Own::None;
+        let own = std::mem::replace(&mut self.own, Own::None);
         let refused = cx.leg.stream.refused();
         match response.status.0 {
             200..300 => {
@@ -160,8 +160,12 @@ impl Session {
             // §12.2.1.2: the peer does not know the dialog, or is gone.
             408 | 481 => return self.over(cx, End::new(EndedBy::Network, Some(response.status.0))),
             491 => {
-                self.wanted = self.wanted.or(Some(refused.map_or(Wanted::Refresh, Wanted::Media)));
+                let changed = refused.filter(|_| matches!(own, Own::Reinvite { refresh: false, .. }));
+                self.wanted = self.wanted.or(Some(changed.map_or(Wanted::Refresh, Wanted::Media)));
                 self.hold_off = Some(cx.mono().after(glare_delay(cx, self.owner)));
+            }
+            422 if self.timer.as_mut().is_some_and(|timer| timer.lengthen(&response.headers, cx.mono())) => {
+                self.wanted = self.wanted.or(Some(Wanted::Refresh));
             }
             _ => self.timer.iter_mut().for_each(|timer| timer.postpone(cx.mono())),
         }
@@ -256,19 +260,19 @@ impl Session {
                 self.send(cx, Method::Update, Purpose::Update, None);
             }
             Some(Wanted::Refresh) => {
-                let ours = cx.leg.stream.offer();
-                self.send_reinvite(cx, ours);
+                let ours = cx.leg.stream.repeat();
+                self.send_reinvite(cx, ours, true);
             }
             Some(Wanted::Media(local)) => {
                 let ours = cx.leg.stream.change(local);
-                self.send_reinvite(cx, ours);
+                self.send_reinvite(cx, ours, false);
             }
         }
     }
 
-    fn send_reinvite(&mut self, cx: &mut Cx, ours: Option<Sdp>) {
+    fn send_reinvite(&mut self, cx: &mut Cx, ours: Option<Sdp>, refresh: bool) {
         self.send(cx, Method::Invite, Purpose::Reinvite, ours);
-        self.own = Own::Reinvite { seq: self.dialog.seq };
+        self.own = Own::Reinvite { seq: self.dialog.seq, refresh };
     }
 
     fn send(&mut self, cx: &mut Cx, method: Method, purpose: Purpose, ours: Option<Sdp>) {

@@ -46,6 +46,12 @@ impl Stream {
         self.propose(local, before)
     }
 
+    /// What we last sent, as an offer: a refresh changes nothing (RFC 4028 §7.4).
+    pub(super) fn repeat(&mut self) -> Option<Sdp> {
+        self.outstanding = Some(self.local.clone());
+        self.sent.clone()
+    }
+
     /// Answers the peer's offer: our description, and what is settled if that is new. None without a common codec.
     pub(super) fn answer(&mut self, theirs: &Sdp) -> Option<(Sdp, Option<Media>)> {
         let ours = offer::answer(theirs, self.local.as_ref()?)?;

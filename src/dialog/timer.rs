@@ -1,11 +1,11 @@
 use crate::base::Mono;
 use crate::dialog::check::Refusal;
-use crate::sip::{Header, Headers, Name};
+use crate::sip::{Header, Headers, Name, Refresher, SessionExpires};
 use std::time::Duration;
 
 /// The smallest interval that we take, in seconds (RFC 4028 §5).
-const MIN_SE: u64 = 90;
-const MAX_SE: u64 = 86_400;
+const MIN_SE: u32 = 90;
+const MAX_SE: u32 = 86_400;
 
 /// A session timer (RFC 4028): refreshed by one side, else the session is over.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,31 +26,31 @@ pub(super) enum Due {
 impl SessionTimer {
     /// What the peer's INVITE or UPDATE asks for; 422 when it is too short (§9).
     pub(super) fn asked(headers: &Headers, now: Mono) -> Result<Option<SessionTimer>, Refusal> {
-        let Some((seconds, refresher)) = session_expires(headers) else { return Ok(None) };
+        let Some(asked) = headers.session_expires() else { return Ok(None) };
         if !headers.lists(&Name::Supported, "timer") {
             return Ok(None);
         }
-        if seconds < MIN_SE {
+        if asked.seconds < MIN_SE {
             return Err(Refusal::with(422, Name::MinSe, MIN_SE.to_string()));
         }
-        Ok(Some(SessionTimer::armed(now, seconds, refresher == "uas")))
+        Ok(Some(SessionTimer::armed(now, asked.seconds, asked.refresher == Some(Refresher::Uas))))
     }
 
     /// What a 2xx to our request settles (§7.2); a 2xx without Session-Expires ends the timer.
     pub(super) fn settled(headers: &Headers, now: Mono) -> Option<SessionTimer> {
-        let (seconds, refresher) = session_expires(headers)?;
-        Some(SessionTimer::armed(now, seconds.max(MIN_SE), refresher != "uas"))
+        let settled = headers.session_expires()?;
+        Some(SessionTimer::armed(now, settled.seconds.max(MIN_SE), settled.refresher != Some(Refresher::Uas)))
     }
 
     /// For our 2xx: we were the UAS of this exchange.
     pub(super) fn grant(&self) -> [Header; 2] {
-        let refresher = if self.refresh.is_some() { "uas" } else { "uac" };
+        let refresher = if self.refresh.is_some() { Refresher::Uas } else { Refresher::Uac };
         [self.header(refresher), Header { name: Name::Require, value: "timer".into() }]
     }
 
     /// For a refresh of ours, in which we are the UAC.
     pub(super) fn ask(&self) -> Header {
-        self.header(if self.refresh.is_some() { "uac" } else { "uas" })
+        self.header(if self.refresh.is_some() { Refresher::Uac } else { Refresher::Uas })
     }
 
     /// The refresh was refused for now: try again before the session expires.
@@ -58,6 +58,16 @@ impl SessionTimer {
         if self.refresh.is_some() {
             self.refresh = Some(now.after(self.interval / 8));
         }
+    }
+
+    /// The peer wants a longer interval (422, §7.4): true when that can be asked for.
+    pub(super) fn lengthen(&mut self, headers: &Headers, now: Mono) -> bool {
+        let Some(min_se) = headers.min_se().filter(|min| self.refresh.is_some() && *min <= MAX_SE) else { return false };
+        let longer = Duration::from_secs(min_se.into()) > self.interval;
+        if longer {
+            *self = SessionTimer { expires: self.expires, ..SessionTimer::armed(now, min_se, true) };
+        }
+        longer
     }
 
     pub(super) fn deadline(&self) -> Mono {
@@ -78,26 +88,18 @@ impl SessionTimer {
     }
 
     /// The refresher acts at half time; the other side ends the session a third of it, at most 32 s, early (§10).
-    fn armed(now: Mono, seconds: u64, ours: bool) -> SessionTimer {
-        let interval = Duration::from_secs(seconds.min(MAX_SE));
+    fn armed(now: Mono, seconds: u32, ours: bool) -> SessionTimer {
+        let interval = Duration::from_secs(seconds.min(MAX_SE).into());
         let margin = (interval / 3).min(Duration::from_secs(32));
         let refresh = ours.then(|| now.after(interval / 2));
         SessionTimer { interval, refresh, expires: now.after(interval.saturating_sub(margin)) }
     }
 
-    fn header(&self, refresher: &str) -> Header {
-        let value = format!("{};refresher={refresher}", self.interval.as_secs());
-        Header { name: Name::SessionExpires, value: value.into() }
+    fn header(&self, refresher: Refresher) -> Header {
+        let seconds = u32::try_from(self.interval.as_secs()).unwrap_or(MAX_SE);
+        let value = SessionExpires { seconds, refresher: Some(refresher) };
+        Header { name: Name::SessionExpires, value: value.to_string().into() }
     }
-}
-
-/// Seconds, and the refresher in lower case or empty.
-fn session_expires(headers: &Headers) -> Option<(u64, String)> {
-    let text = headers.text(&Name::SessionExpires)?.to_ascii_lowercase();
-    let mut parts = text.split(';').map(str::trim);
-    let seconds = parts.next()?.parse().ok()?;
-    let refresher = parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim() == "refresher");
-    Some((seconds, refresher.map(|(_, who)| who.trim().to_owned()).unwrap_or_default()))
 }
 
 #[cfg(test)]

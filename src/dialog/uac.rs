@@ -4,7 +4,7 @@ use crate::dialog::closing::Closing;
 use crate::dialog::cx::{Cx, Purpose, capabilities};
 use crate::dialog::dialog::{Dialog, cseq, tag_of};
 use crate::dialog::inside;
-use crate::dialog::leg::State;
+use crate::dialog::leg::{MAX_CLIENTS, State};
 use crate::dialog::reliable::{Order, rseq};
 use crate::dialog::session::{Session, theirs};
 use crate::dialog::{Cause, Dial, End, EndedBy, Event};
@@ -136,7 +136,7 @@ impl Calling {
         let leg = cx.leg.id;
         if let Some(early) = self.early_dialog(flow, response) {
             if let Some(rseq) = rseq(response) {
-                if !early.order.take(rseq) {
+                if cx.leg.clients.len() >= MAX_CLIENTS || !early.order.take(rseq) {
                     return;
                 }
                 prack(cx, &mut early.dialog, rseq);

@@ -3,3 +3,6 @@
 mod incoming;
 mod one;
 mod outgoing;
+mod reliable;
+mod session;
+mod timer;

@@ -145,7 +145,6 @@ impl One {
     }
 
     /// A session that the peer called; gives its dialog's shape as the peer's next request.
-    #[allow(dead_code)]
     pub fn session(&mut self, invite: &Request) -> (LegId, Request) {
         let leg = self.invited(invite);
         self.command(Command::Answer { leg });
@@ -250,7 +249,6 @@ pub(super) fn sdp(body: &[u8]) -> Sdp {
     Sdp::parse(body).unwrap()
 }
 
-#[allow(dead_code)]
 pub(super) fn held(media: &Media) -> bool {
     matches!(media.direction, Direction::RecvOnly | Direction::Inactive)
 }
