@@ -5,6 +5,7 @@
 
 pub mod base;
 pub mod call;
+pub mod cli;
 pub mod control;
 pub mod dialog;
 pub mod io;

@@ -3,15 +3,18 @@
 // Here, and only here, the machine is asked for time and randomness.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod board;
 pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod engine;
+pub mod http;
 pub mod inbox;
 pub mod journal;
 pub mod ledger;
-pub mod network;
 mod pair;
+pub mod plans;
+pub mod setup;
 pub mod shard;
 mod store;
 pub mod tcp;

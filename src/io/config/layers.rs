@@ -187,7 +187,7 @@ mod tests {
             ("HOTLINE__RECORDS__WEBHOOK__URL", "http://127.0.0.1:9/x"),
             ("HOTLINE__TRUNKS__MOBILE__PORT", "5090"),
             ("HOTLINE__SIP__LISTEN", "127.0.0.1:1, 127.0.0.1:2"),
-            ("HOTLINE__CALLS__EARLY_MAX", "7s"),
+            ("HOTLINE__CALLS__MAX_DURATION", "7s"),
             ("HOTLINE__QUEUES__12345__MAX_LENGTH", "3"),
             ("HOTLINE__TRUNKS__LOOPBACK__ENABLED", "false"),
             ("OTHER", "x"),
@@ -199,13 +199,13 @@ mod tests {
         assert_eq!((config.trunks["mobile"].port, config.trunks["mobile"].channels), (5090, 100));
         assert_eq!(config.records.webhook.url, "http://127.0.0.1:9/x");
         assert_eq!(config.sip.listen, ["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()]);
-        assert_eq!(config.calls.early_max.as_secs(), 7);
+        assert_eq!(config.calls.max_duration.as_secs(), 7);
         assert_eq!(config.queues["12345"].max_length, 3);
     }
 
     #[test]
     fn every_mistake_is_shown_with_its_line() {
-        let site = "[sip]\nlisten = ['127.0.0.1']\nunknwon_source = 'drop'\n\n[trunks.x]\nport = 'many'\ncodecs = ['PCMA', 'G729']\n[calls]\nearly_max = '30 parsecs'\n";
+        let site = "[sip]\nlisten = ['127.0.0.1']\nunknwon_source = 'drop'\n\n[trunks.x]\nport = 'many'\ncodecs = ['PCMA', 'G729']\n[calls]\nmax_duration = '30 parsecs'\n";
         let findings = merge(site, &[]).unwrap_err();
         assert_eq!(findings.len(), 5, "{findings:#?}");
         let mut sorted = findings.clone();
@@ -222,7 +222,7 @@ mod tests {
         );
         starts(2, "site.toml:6:8: ", "\n  6 | port = 'many'");
         starts(3, "site.toml:7:", "\n  7 | codecs = ['PCMA', 'G729']");
-        starts(4, "site.toml:9:13: ", "\n  9 | early_max = '30 parsecs'");
+        starts(4, "site.toml:9:16: ", "\n  9 | max_duration = '30 parsecs'");
     }
 
     #[test]

@@ -97,6 +97,13 @@ impl Default for Trunk {
     }
 }
 
+impl Trunk {
+    /// Where calls to it go: its first single address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.addresses.iter().find_map(|text| text.parse().ok()).map(|ip: IpAddr| SocketAddr::new(ip, self.port))
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
@@ -194,11 +201,10 @@ pub struct Media {
 #[serde(default, deny_unknown_fields)]
 pub struct Calls {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub early_max: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub ring_timeout: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub max_duration: Duration,
+    pub max_parties: u64,
+    pub music: String,
+    pub apology: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

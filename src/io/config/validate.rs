@@ -1,8 +1,8 @@
 //! What a type cannot say: values that contradict each other or the machine.
 
 use crate::io::config::{Config, Finding, Layers, Trunk};
-use crate::io::network;
 use crate::record::zone::Zone;
+use crate::transport::{AccessList, Cidr};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -51,22 +51,19 @@ impl Check<'_> {
         }
         self.require(sip.t2 >= sip.t1, &["sip", "t2"], || "is shorter than t1".to_string());
         // RFC 3261 §16.6 step 11.
-        let long = sip.timer_c >= Duration::from_secs(180);
-        self.require(long, &["sip", "timer_c"], || "RFC 3261 asks for at least 3m".to_string());
+        let long = sip.timer_c > Duration::from_secs(180);
+        self.require(long, &["sip", "timer_c"], || "RFC 3261 asks for more than 3m".to_string());
         self.require(!config.node.name.is_empty(), &["node", "name"], || "is empty".to_string());
     }
 
     fn trunks(&mut self, config: &Config) {
-        let mut seen: Vec<(network::Network, &str)> = Vec::new();
+        let mut owners = AccessList::new();
         for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {
             self.trunk(name, trunk);
-            for network in trunk.addresses.iter().filter_map(|text| network::parse(text)) {
-                let other = seen.iter().find(|(n, _)| *n == network).map(|(_, other)| *other);
+            for block in trunk.addresses.iter().filter_map(|text| text.parse::<Cidr>().ok()) {
+                let other = owners.insert(block, name.as_str());
                 let path = ["trunks", name.as_str(), "addresses"];
-                self.require(other.is_none(), &path, || {
-                    format!("{}/{} belongs to trunk `{}` too", network.0, network.1, other.unwrap_or_default())
-                });
-                seen.push((network, name));
+                self.require(other.is_none(), &path, || format!("{block} belongs to trunk `{}` too", other.unwrap_or_default()));
             }
         }
         let default = config.trunks.get(&config.routes.default).filter(|trunk| trunk.enabled);
@@ -76,13 +73,10 @@ impl Check<'_> {
     fn trunk(&mut self, name: &str, trunk: &Trunk) {
         let at = |key| ["trunks", name, key];
         for text in &trunk.addresses {
-            let good = network::parse(text).is_some();
-            self.require(good, &at("addresses"), || {
-                format!("`{text}` is no address or network, such as 192.0.2.1 or 192.0.2.0/28")
-            });
+            let block = text.parse::<Cidr>();
+            self.require(block.is_ok(), &at("addresses"), || block.err().unwrap_or_default());
         }
-        let single = trunk.addresses.iter().any(|text| network::parse(text).is_some_and(network::is_single));
-        self.require(single, &at("addresses"), || {
+        self.require(trunk.peer().is_some(), &at("addresses"), || {
             "names no single address, so that calls to the trunk have nowhere to go".to_string()
         });
         self.require(trunk.port != 0, &at("port"), || "is 0".to_string());
@@ -150,12 +144,8 @@ impl Check<'_> {
         self.require(limits.calls * 2 <= room, &["limits", "calls"], || {
             format!("{} calls need {} port pairs, the media range has {room}", limits.calls, limits.calls * 2)
         });
-        let calls = &config.calls;
-        for (value, key) in
-            [(calls.early_max, "early_max"), (calls.ring_timeout, "ring_timeout"), (calls.max_duration, "max_duration")]
-        {
-            self.positive(value, &["calls", key]);
-        }
+        self.positive(config.calls.max_duration, &["calls", "max_duration"]);
+        self.require(config.calls.max_parties > 0, &["calls", "max_parties"], || "is 0".to_string());
     }
 
     fn outside(&mut self, config: &Config) {
@@ -202,7 +192,7 @@ mod tests {
         complains("[queues.12345]\nseats = ['nobody']", "site.toml:2:1: ", "no seat `nobody`");
         complains("[seats.desk]\nenabled = false", "config/default.toml:", "no seat `desk`");
         complains("[trunks.x]\nport = 5060", "site.toml:1:9: ", "nowhere to go");
-        complains("[trunks.x]\naddresses = ['192.0.2.300']", "site.toml:2:1: ", "`192.0.2.300` is no address");
+        complains("[trunks.x]\naddresses = ['192.0.2.300']", "site.toml:2:1: ", "`192.0.2.300` is not an IP address");
         complains("[trunks.x]\naddresses = ['127.0.0.1/8', '192.0.2.1']", "site.toml:2:1: ", "belongs to trunk `loopback`");
         complains("[media]\nlast_port = 40000", "site.toml:2:1: ", "ephemeral");
         complains("[media]\nfirst_port = 5000\nlast_port = 9000", "site.toml:2:1: ", "in the range");
@@ -210,7 +200,7 @@ mod tests {
         complains("[routes]\ndefault = 'x'", "site.toml:2:1: ", "no trunk `x`");
         complains("[log]\nlevel = 'a=b=c'", "site.toml:2:1: ", "no filter");
         complains("[records.webhook]\nurl = 'redmine'", "site.toml:2:1: ", "no http://");
-        complains("[sip]\ntimer_c = '1m'", "site.toml:2:1: ", "at least 3m");
+        complains("[sip]\ntimer_c = '1m'", "site.toml:2:1: ", "more than 3m");
     }
 
     #[test]

@@ -1,0 +1,64 @@
+//! The command line: what a person or a script asks of the program.
+
+// Answers go to standard output; that is what a command line is for.
+#![allow(clippy::disallowed_methods)]
+
+mod check;
+mod explain;
+mod records;
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Nothing is wrong with the question, but with what it is about.
+const WRONG: u8 = 2;
+
+/// SIP gateway for government hotlines that merge into 12345
+#[derive(Parser)]
+#[command(name = "hotline", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Checks the configuration, the dial plan and the prompts; exit 0 or 2
+    Check(ConfigFile),
+    /// Says what would happen to a call, and why, with no gateway running
+    Explain(explain::Question),
+    /// Shows the records of calls
+    #[command(subcommand)]
+    Records(records::Question),
+}
+
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The site's configuration; by default config/site.toml, if it is there
+    #[arg(long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn path(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+}
+
+pub fn main() -> ExitCode {
+    let answer = match Arguments::parse().command {
+        Command::Check(config) => check::run(&config),
+        Command::Explain(question) => explain::run(&question),
+        Command::Records(question) => records::run(&question),
+    };
+    answer.unwrap_or_else(|message| {
+        eprintln!("{message}");
+        ExitCode::from(WRONG)
+    })
+}
+
+/// Complaints of any kind, one after the other.
+fn listed<T: ToString>(complaints: &[T]) -> String {
+    complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,73 @@
+//! The figures in Prometheus' text format (version 0.0.4).
+
+use crate::io::board::Figures;
+use crate::io::inbox::Inbox;
+use std::fmt::Write;
+
+pub struct Metric {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub kind: Kind,
+    pub value: u64,
+}
+
+pub enum Kind {
+    Gauge,
+    Counter,
+}
+
+impl Metric {
+    pub fn gauge(name: &'static str, help: &'static str, value: usize) -> Metric {
+        Metric { name, help, kind: Kind::Gauge, value: value as u64 }
+    }
+
+    pub fn counter(name: &'static str, help: &'static str, value: u64) -> Metric {
+        Metric { name, help, kind: Kind::Counter, value }
+    }
+}
+
+pub fn render(figures: &Figures, inbox: &Inbox, more: &[Metric]) -> String {
+    let mut text = String::new();
+    for metric in gauges(figures, inbox).iter().chain(&counters(figures, inbox)).chain(more) {
+        let kind = if matches!(metric.kind, Kind::Counter) { "counter" } else { "gauge" };
+        let Metric { name, help, value, .. } = metric;
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# HELP hotline_{name} {help}\n# TYPE hotline_{name} {kind}\nhotline_{name} {value}");
+    }
+    text
+}
+
+fn gauges(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
+    let g = figures.gauges;
+    vec![
+        Metric::gauge("up", "1 while the switch thread reports.", usize::from(figures.alive())),
+        Metric::gauge("draining", "1 while no new calls are taken.", usize::from(g.draining)),
+        Metric::gauge("journal_down", "1 while the journal cannot write.", usize::from(g.journal_down)),
+        Metric::gauge("calls", "Calls in progress.", g.calls),
+        Metric::gauge("legs", "Dialogs and dialogs to be.", g.legs),
+        Metric::gauge("client_transactions", "SIP client transactions.", g.client_transactions),
+        Metric::gauge("server_transactions", "SIP server transactions.", g.server_transactions),
+        Metric::gauge("rtp_ports", "RTP ports in use.", g.ports),
+        Metric::gauge("callers_waiting", "Callers in queues.", g.waiting),
+        Metric::gauge("seat_channels_taken", "Channels of seats that ring or talk.", g.seats),
+        Metric::gauge("journal_unwritten", "Journal entries not yet on disk.", g.unwritten),
+        Metric::gauge("inbox_length", "Inputs that wait for the switch thread.", inbox.len()),
+    ]
+}
+
+fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
+    let c = figures.counters;
+    vec![
+        Metric::counter("messages_received_total", "SIP messages received.", c.messages_in),
+        Metric::counter("messages_malformed_total", "Messages that were no SIP, or broken.", c.malformed),
+        Metric::counter("messages_from_strangers_total", "Messages from sources that nothing names.", c.strangers),
+        Metric::counter("messages_rate_limited_total", "Messages beyond their source's rate.", c.rate_limited),
+        Metric::counter("calls_total", "Calls offered.", c.calls),
+        Metric::counter("calls_answered_total", "Callers that reached a seat or target.", c.answered),
+        Metric::counter("calls_shed_total", "Calls refused by overload, draining or journal.", c.shed),
+        Metric::counter("no_route_total", "Parties that no trunk leads to.", c.no_route),
+        Metric::counter("no_port_total", "Legs that found no free RTP port.", c.no_port),
+        Metric::counter("prompts_missing_total", "Prompts that were to be played but are not there.", c.missing_prompts),
+        Metric::counter("inbox_refused_total", "How often the inbox was full for who offered.", inbox.refused()),
+    ]
+}

@@ -1,0 +1,195 @@
+//! Dial plans and prompts, read from disk, or from the program itself where the disk has none.
+
+use crate::io::config::Config;
+use crate::media::Prompt;
+use crate::plan::{self, Checked, Loader, Plan, Problem, Severity, Surroundings, built_in};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where plans live in the repository; `dialplans/NAME` is also built in.
+const HOME: &str = "dialplans";
+/// A plan is text that people write; a prompt lasts minutes.
+const MAX_PLAN: u64 = 4 << 20;
+const MAX_PROMPT: u64 = 32 << 20;
+
+pub type Prompts = BTreeMap<String, Arc<Prompt>>;
+
+/// A plan's text and where the files beside it are.
+pub struct PlanFile {
+    pub name: String,
+    pub text: String,
+    place: Place,
+}
+
+enum Place {
+    Disk(PathBuf),
+    BuiltIn,
+}
+
+/// What a gateway needs of its plan.
+pub struct Loaded {
+    pub plan: Plan,
+    pub prompts: Prompts,
+    pub warnings: Vec<Problem>,
+}
+
+impl PlanFile {
+    pub fn open(path: &Path) -> Result<PlanFile, String> {
+        let name = path.display().to_string();
+        if !path.exists()
+            && let Some(text) = path.strip_prefix(HOME).ok().and_then(|rest| built_in::text(rest.to_str()?).ok())
+        {
+            return Ok(PlanFile { name, text, place: Place::BuiltIn });
+        }
+        let text = read_text(path).map_err(|why| format!("{name}: {why}"))?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        Ok(PlanFile { name, text, place: Place::Disk(folder) })
+    }
+
+    /// The plan alone, without its surroundings.
+    pub fn parse(&self) -> Result<Plan, Vec<Problem>> {
+        self.with_loader(|load| Plan::parse(&self.name, &self.text, load))
+    }
+
+    fn check(&self, around: &Surroundings<'_>) -> Checked {
+        self.with_loader(|load| plan::check(&self.name, &self.text, load, around))
+    }
+
+    fn with_loader<T>(&self, work: impl FnOnce(&Loader<'_>) -> T) -> T {
+        match &self.place {
+            Place::Disk(folder) => work(&|name: &str| read_text(&folder.join(name))),
+            Place::BuiltIn => work(&built_in::text),
+        }
+    }
+
+    fn prompts_folder(&self, config: &Config) -> Option<PathBuf> {
+        match &self.place {
+            _ if !config.media.prompts.as_os_str().is_empty() => Some(config.media.prompts.clone()),
+            Place::Disk(folder) => Some(folder.join("prompts")),
+            Place::BuiltIn => None,
+        }
+    }
+}
+
+/// The configuration's plan with everything that it needs, or all that is wrong with it.
+pub fn load(config: &Config) -> Result<Loaded, Vec<String>> {
+    let file = PlanFile::open(&config.plan.file).map_err(|problem| vec![problem])?;
+    let shelf = Shelf { folder: file.prompts_folder(config), found: RefCell::default() };
+    let queues: Vec<&str> = config.queues.iter().filter(|(_, q)| q.enabled).map(|(name, _)| name.as_str()).collect();
+    let trunks: Vec<&str> = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, _)| name.as_str()).collect();
+    let sound = |name: &str| shelf.fetch(name);
+    let checked = file.check(&Surroundings { queues: Some(&queues), trunks: Some(&trunks), sound: &sound });
+    let own = [&config.calls.music, &config.calls.apology];
+    let missing = own.into_iter().filter_map(|name| Some(format!("prompt `{name}`: {}", shelf.fetch(name).err()?)));
+    let missing: Vec<String> = missing.collect();
+    match checked.plan {
+        Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: shelf.found.into_inner(), warnings: checked.problems }),
+        _ => Err(checked
+            .problems
+            .iter()
+            .filter(|p| p.severity == Severity::Error)
+            .map(ToString::to_string)
+            .chain(missing)
+            .collect()),
+    }
+}
+
+/// Prompts by name, each read once.
+struct Shelf {
+    folder: Option<PathBuf>,
+    found: RefCell<Prompts>,
+}
+
+impl Shelf {
+    fn fetch(&self, name: &str) -> Result<(), String> {
+        if self.found.borrow().contains_key(name) {
+            return Ok(());
+        }
+        let prompt = self.read(name)?;
+        self.found.borrow_mut().insert(name.to_string(), Arc::new(prompt));
+        Ok(())
+    }
+
+    fn read(&self, name: &str) -> Result<Prompt, String> {
+        for ending in ["al", "wav"] {
+            let path = self.folder.as_ref().map(|folder| folder.join(format!("{name}.{ending}")));
+            let Some(path) = path.filter(|path| path.exists()) else { continue };
+            let bytes = read_bytes(&path, MAX_PROMPT)?;
+            let prompt = if ending == "al" { Prompt::from_a_law(name, bytes) } else { Prompt::from_wav(name, &bytes) };
+            return prompt.map_err(|e| format!("{} {e}", path.display()));
+        }
+        match built_in::sounds().find(|(known, _)| *known == name) {
+            Some((_, bytes)) => Prompt::from_a_law(name, bytes.to_vec()).map_err(|e| e.to_string()),
+            None => Err(self.absent(name)),
+        }
+    }
+
+    fn absent(&self, name: &str) -> String {
+        match &self.folder {
+            Some(folder) => format!("neither {name}.al nor {name}.wav is in {}", folder.display()),
+            None => "is not built in".to_string(),
+        }
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    String::from_utf8(read_bytes(path, MAX_PLAN)?).map_err(|_| "is not UTF-8".to_string())
+}
+
+fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
+    if size > most {
+        return Err(format!("{size} bytes are too many"));
+    }
+    std::fs::read(path).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::config::Layers;
+
+    fn config(site: &str) -> Config {
+        Layers::new(Some(plan::Source::new("site.toml", site)), BTreeMap::new()).merge().unwrap()
+    }
+
+    #[test]
+    fn the_default_plan_loads_from_disk_and_from_the_program() {
+        let loaded = load(&config("")).unwrap();
+        assert!(loaded.prompts.contains_key("music") && loaded.prompts.contains_key("apology"));
+        assert!(loaded.plan.prompts().iter().all(|prompt| loaded.prompts.contains_key(&*prompt.name)));
+        let built_in = PlanFile { place: Place::BuiltIn, ..PlanFile::open(Path::new("dialplans/xishuangbanna.toml")).unwrap() };
+        assert_eq!(built_in.parse().unwrap().revision, loaded.plan.revision);
+    }
+
+    #[test]
+    fn a_broken_plan_and_a_missing_prompt_are_told_with_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.toml");
+        let problems = |text: &str, more: &str| {
+            std::fs::write(&path, text).unwrap();
+            let site = format!("{more}\n[plan]\nfile = '{}'", path.display());
+            load(&config(&site)).err().unwrap_or_default()
+        };
+        let name = path.display().to_string();
+        assert!(problems("[plan\n", "")[0].starts_with(&format!("{name}:1:")));
+        std::fs::remove_file(&path).unwrap();
+        let site = format!("[plan]\nfile = '{name}'");
+        assert!(load(&config(&site)).err().unwrap()[0].starts_with(&format!("{name}: No such file")));
+        let missing = problems("[plan]\nname = 'x'\n", "[calls]\nmusic = 'tango'");
+        assert!(missing.iter().any(|p| p.contains("prompt `tango`: neither tango.al nor tango.wav")), "{missing:#?}");
+    }
+
+    #[test]
+    fn a_sites_own_sound_goes_before_the_built_in_one() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("music.al"), [0x55; 800]).unwrap();
+        let loaded = load(&config(&format!("[media]\nprompts = '{}'", folder.path().display()))).unwrap();
+        assert_eq!(loaded.prompts["music"].a_law, [0x55; 800]);
+        std::fs::write(folder.path().join("music.al"), []).unwrap();
+        let site = format!("[media]\nprompts = '{}'", folder.path().display());
+        assert!(load(&config(&site)).err().unwrap()[0].contains("music.al"));
+    }
+}

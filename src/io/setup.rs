@@ -1,0 +1,127 @@
+//! From configuration to what the switch is told.
+
+use crate::base::Proto;
+use crate::io::config::{self, Config};
+use crate::io::plans::Loaded;
+use crate::switch::{JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
+use crate::transport::{Cidr, Rate};
+use crate::{call, dialog, queue, sip, transaction};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Port pairs that each shard keeps bound ahead of use.
+const READY_PORTS: usize = 32;
+/// A caller's leg and a seat's, and one that is being tried beside.
+const LEGS_PER_CALL: usize = 3;
+/// An INVITE on each leg, and what lingers for 32 s after a call: BYE, PRACK, OPTIONS.
+const TRANSACTIONS_PER_CALL: usize = 20;
+const STRANGERS: usize = 10_000;
+
+/// `listen`: the addresses that are really bound. Checked by `config::load`; what is wrong all the same is named.
+pub fn setup(config: &Config, loaded: Loaded, listen: &[SocketAddr], shards: u16) -> Result<Setup, String> {
+    let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(name, t));
+    let trunks = trunks.collect::<Result<Vec<_>, _>>()?;
+    let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| seat(name, s));
+    let default_route = trunks.iter().position(|t| *t.name == *config.routes.default);
+    Ok(Setup {
+        node: config.node.name.clone(),
+        listen: listen.iter().flat_map(|address| [(Proto::Udp, *address), (Proto::Tcp, *address)]).collect(),
+        seats: seats.collect::<Result<_, _>>()?,
+        queues: config.queues.iter().filter(|(_, q)| q.enabled).map(|(name, q)| line(name, q)).collect(),
+        default_route: default_route.ok_or_else(|| format!("no trunk `{}`", config.routes.default))?,
+        trunks,
+        plan: Arc::new(loaded.plan),
+        prompts: Arc::new(loaded.prompts),
+        policy: Arc::new(policy(&config.calls)),
+        legs: legs(config),
+        media: media(&config.media, shards),
+        unknown_source: match config.sip.unknown_source {
+            config::UnknownSource::Drop => UnknownSource::Drop,
+            config::UnknownSource::Refuse => UnknownSource::Forbid,
+        },
+        journal_down: match config.records.on_journal_failure {
+            config::JournalFailure::Refuse => JournalDown::Refuse,
+            config::JournalFailure::CarryOn => JournalDown::CarryOn,
+        },
+        limits: limits(&config.limits),
+    })
+}
+
+fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, String> {
+    Ok(Trunk {
+        name: name.into(),
+        sources: trunk.addresses.iter().map(|text| text.parse::<Cidr>()).collect::<Result<_, _>>()?,
+        peer: trunk.peer().ok_or_else(|| format!("trunk `{name}` has no single address"))?,
+        proto: proto(trunk.transport),
+        area: Some(trunk.area.as_str()).filter(|area| !area.is_empty()).map(Arc::from),
+        codecs: trunk.codecs.iter().map(|codec| self::codec(*codec)).collect(),
+        channels: trunk.channels,
+    })
+}
+
+fn seat(name: &str, seat: &config::Seat) -> Result<Seat, String> {
+    Ok(Seat {
+        name: name.into(),
+        aor: sip::Uri::parse(seat.aor.as_bytes()).ok_or_else(|| format!("seat `{name}`: `{}` is no SIP URI", seat.aor))?,
+        address: seat.address.ok_or_else(|| format!("seat `{name}` has no address"))?,
+        proto: proto(seat.transport),
+        channels: seat.channels,
+    })
+}
+
+fn line(name: &str, queue: &config::Queue) -> queue::Line {
+    queue::Line {
+        name: name.into(),
+        seats: queue.seats.iter().map(|seat| seat.as_str().into()).collect(),
+        strategy: match queue.strategy {
+            config::Strategy::OneByOne => queue::Strategy::OneByOne,
+            config::Strategy::All => queue::Strategy::All,
+        },
+        ring_timeout: queue.ring_timeout,
+        max_wait: queue.max_wait,
+        max_length: queue.max_length,
+        rest_after_failure: queue.rest_after_failure,
+    }
+}
+
+fn policy(calls: &config::Calls) -> call::Policy {
+    call::Policy {
+        max_talk: calls.max_duration,
+        apology: Some(calls.apology.as_str().into()),
+        music: calls.music.as_str().into(),
+        max_parties: calls.max_parties,
+    }
+}
+
+fn legs(config: &Config) -> dialog::Config {
+    let max_transactions = config.limits.calls.saturating_mul(TRANSACTIONS_PER_CALL);
+    let config::Sip { t1, t2, t4, timer_c, .. } = config.sip;
+    dialog::Config {
+        transaction: transaction::Config { t1, t2, t4, timer_c, max_transactions },
+        max_legs: config.limits.calls.saturating_mul(LEGS_PER_CALL),
+        ..dialog::Config::default()
+    }
+}
+
+fn media(media: &config::Media, shards: u16) -> MediaSetup {
+    MediaSetup { addresses: media.addresses.clone(), ports: media.first_port..=media.last_port, shards, ready: READY_PORTS }
+}
+
+fn limits(limits: &config::Limits) -> Limits {
+    let strangers = Rate { per_second: limits.source_rate, burst: limits.source_burst, max_sources: STRANGERS };
+    Limits { calls: limits.calls, strangers, retry_after: limits.retry_after }
+}
+
+fn proto(transport: config::Transport) -> Proto {
+    match transport {
+        config::Transport::Udp => Proto::Udp,
+        config::Transport::Tcp => Proto::Tcp,
+    }
+}
+
+fn codec(codec: config::Codec) -> sip::Codec {
+    match codec {
+        config::Codec::Pcma => sip::Codec::Pcma,
+        config::Codec::Pcmu => sip::Codec::Pcmu,
+    }
+}
