@@ -21,7 +21,9 @@
 //! **The head.** A call that was served here and comes back (a transfer failed) goes to the front of its priority,
 //! before a full line's limit, with the wait it had; its limit counts both waits, but leaves time to ring one seat.
 
+mod configure;
 mod desk;
+mod hall;
 mod queues;
 mod spent;
 #[cfg(test)]

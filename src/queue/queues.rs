@@ -1,4 +1,5 @@
 use super::desk::{Desk, Idle};
+use super::hall::Hall;
 use super::spent::Spent;
 use super::waiter::{Place, Waiter};
 use super::{Input, Line, Output, Priority, Seat, Strategy};
@@ -12,27 +13,16 @@ use std::time::Duration;
 /// All lines and seats.
 #[derive(Default)]
 pub struct Queues {
-    desks: BTreeMap<Arc<str>, Desk>,
-    lines: BTreeMap<Arc<str>, Hall>,
+    pub(super) desks: BTreeMap<Arc<str>, Desk>,
+    pub(super) lines: BTreeMap<Arc<str>, Hall>,
     waiters: BTreeMap<CallId, Waiter>,
     /// Who talks to which seat; bounded by the seats' channels.
     talks: BTreeSet<(CallId, Arc<str>)>,
     spent: Spent,
     timers: Timers<Timer>,
     /// Lines where a call or a seat became available since the last dispatch.
-    stirred: BTreeSet<Arc<str>>,
+    pub(super) stirred: BTreeSet<Arc<str>>,
     serial: u64,
-}
-
-/// A line and what happens in it.
-struct Hall {
-    config: Line,
-    /// The configuration no longer names it: nobody joins, those inside are served.
-    closed: bool,
-    waiting: usize,
-    /// Calls that want (more) seats to ring.
-    hungry: BTreeSet<Place>,
-    idle: BTreeSet<Idle>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,47 +97,6 @@ impl Queues {
     /// (calls waiting, channels taken)
     pub fn gauges(&self) -> (usize, usize) {
         (self.waiters.len(), self.desks.values().map(|d| d.taken() as usize).sum())
-    }
-}
-
-/// The configuration.
-impl Queues {
-    /// Leaves the lines' hungry calls for the caller to fill in.
-    fn configure(&mut self, seats: Vec<Seat>, lines: Vec<Line>) {
-        for desk in self.desks.values_mut() {
-            desk.channels = 0;
-            desk.lines.clear();
-            desk.listed = None;
-        }
-        for seat in seats {
-            self.desks.entry(seat.name).or_default().channels = seat.channels;
-        }
-        self.configure_lines(lines);
-        let names: Vec<Arc<str>> = self.desks.keys().cloned().collect();
-        names.iter().for_each(|seat| self.list(seat));
-        self.stirred.extend(self.lines.keys().cloned());
-    }
-
-    fn configure_lines(&mut self, lines: Vec<Line>) {
-        self.lines.values_mut().for_each(|hall| hall.closed = true);
-        for line in lines {
-            let old = self.lines.remove(&line.name);
-            let waiting = old.map_or(0, |h| h.waiting);
-            let hall = Hall { closed: false, waiting, hungry: BTreeSet::new(), idle: BTreeSet::new(), config: line };
-            self.lines.insert(hall.config.name.clone(), hall);
-        }
-        self.lines.retain(|_, hall| !hall.closed || hall.waiting > 0);
-        for (name, hall) in &mut self.lines {
-            hall.idle.clear();
-            hall.hungry.clear();
-            for seat in &hall.config.seats {
-                if let Some(desk) = self.desks.get_mut(seat)
-                    && !desk.lines.contains(name)
-                {
-                    desk.lines.push(name.clone());
-                }
-            }
-        }
     }
 }
 
@@ -290,7 +239,7 @@ impl Queues {
     }
 
     /// Brings the lines' order of idle seats up to date with this seat.
-    fn list(&mut self, seat: &Arc<str>) {
+    pub(super) fn list(&mut self, seat: &Arc<str>) {
         let Some(desk) = self.desks.get_mut(seat) else { return };
         let idle = desk.idle(seat);
         for line in &desk.lines {
