@@ -17,3 +17,4 @@ pub mod sip;
 pub mod switch;
 pub mod transaction;
 pub mod transport;
+pub mod trial;

@@ -21,11 +21,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("control", &["base", "call", "queue"]),
     ("switch", &["base", "sip", "transport", "transaction", "dialog", "plan", "media", "queue", "call", "record", "control"]),
     ("io", &["base", "transport", "plan", "media", "queue", "call::event", "record", "control", "switch"]),
-    ("cli", &["base", "plan", "media", "record", "control", "io"]),
+    ("trial", &["base", "sip", "transport", "dialog", "plan", "io"]),
+    ("cli", &["base", "plan", "media", "record", "control", "io", "trial"]),
 ];
 
 /// Rooms that may ask the machine: clocks, sockets, files, threads, randomness.
-const IMPURE_ROOMS: &[&str] = &["io", "cli"];
+const IMPURE_ROOMS: &[&str] = &["io", "cli", "trial"];
 
 /// What no pure room may name.
 const IMPURE: &[&str] = &[

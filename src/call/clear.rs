@@ -14,7 +14,20 @@ impl Outcome {
     /// Every target failed: the caller gets the last one's own status and cause.
     pub(super) fn nobody(failure: Option<(u16, Option<u8>)>) -> Outcome {
         let (status, q850) = failure.unwrap_or((480, Some(19)));
-        Outcome { result: Result::Failed, by: By::Gateway, status: Some(status), q850 }
+        Outcome { result: Result::Failed, by: By::Gateway, status: Some(status), q850: q850.or(cause_of(status)) }
+    }
+}
+
+/// The Q.850 cause of a status whose sender gave none.
+fn cause_of(status: u16) -> Option<u8> {
+    match status {
+        404 => Some(1),
+        410 => Some(22),
+        486 | 600 => Some(17),
+        408 | 480 => Some(18),
+        500..600 => Some(34),
+        403 | 603 => Some(21),
+        _ => None,
     }
 }
 

@@ -1,0 +1,129 @@
+//! The gateway under trial: this very program, run as an operator runs it, in a folder of its own.
+
+use super::scenario;
+use crate::base::Wall;
+use crate::io::clock;
+use crate::plan::built_in;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+pub struct Gateway {
+    pub sip: SocketAddr,
+    http: SocketAddr,
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Gateway {
+    pub fn start(seat: SocketAddr, target: SocketAddr, webhook: SocketAddr) -> io::Result<Gateway> {
+        let folder = std::env::temp_dir().join(format!("hotline-try-{}", std::process::id()));
+        fs::create_dir_all(folder.join("prompts"))?;
+        let (sip, http) = (free_sip_port()?, TcpListener::bind("127.0.0.1:0")?.local_addr()?);
+        let texts = built_in::text("prompts/prompts.toml").map_err(io::Error::other)?;
+        fs::write(folder.join("prompts/prompts.toml"), texts)?;
+        let today = clock::now().wall;
+        fs::write(folder.join("plan.toml"), scenario::plan(|days| date(today, days)))?;
+        fs::write(folder.join("site.toml"), settings(&folder, sip, http, seat, target, webhook))?;
+        let program = std::env::current_exe()?;
+        let child = Command::new(program).arg("run").arg("--config").arg(folder.join("site.toml")).spawn()?;
+        let mut gateway = Gateway { sip, http, child, folder };
+        gateway.wait_until_ready()?;
+        Ok(gateway)
+    }
+
+    fn wait_until_ready(&mut self) -> io::Result<()> {
+        for _ in 0..200 {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(io::Error::other(format!("the gateway ended while starting: {status}")));
+            }
+            if self.ready().unwrap_or(false) {
+                return Ok(());
+            }
+            let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::from(50u8));
+        }
+        Err(io::Error::other("the gateway was not ready within 10 s"))
+    }
+
+    fn ready(&self) -> io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&self.http, Duration::from_millis(200))?;
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// Asks it to end, as an operator does, and sees that it does.
+    pub fn stop(mut self) -> io::Result<()> {
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)?;
+        let status = self.child.wait()?;
+        fs::remove_dir_all(&self.folder)?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("the gateway ended with {status}"))) }
+    }
+}
+
+/// A trial that fails half-way leaves nothing running.
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// A port that is free for both of SIP's transports.
+fn free_sip_port() -> io::Result<SocketAddr> {
+    for _ in 0..20 {
+        let address = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    Err(io::Error::other("no port is free for SIP on 127.0.0.1"))
+}
+
+/// `2021-09-30`, so many days from today.
+fn date(today: Wall, days: i64) -> String {
+    let day = jiff::Timestamp::from_microsecond(today.0 + days * 86_400_000_000).unwrap_or_default();
+    day.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+fn settings(
+    folder: &std::path::Path,
+    sip: SocketAddr,
+    http: SocketAddr,
+    seat: SocketAddr,
+    target: SocketAddr,
+    webhook: SocketAddr,
+) -> String {
+    let folder = folder.display();
+    format!(
+        r#"[node]
+name = "try"
+state = "{folder}/state"
+[sip]
+listen = ["{sip}"]
+[http]
+listen = "{http}"
+[trunks.loopback]
+port = {}
+area = "691"
+[seats.desk]
+aor = "sip:seat@{seat}"
+address = "{seat}"
+[plan]
+file = "{folder}/plan.toml"
+[records.webhook]
+url = "http://{webhook}/records"
+[log]
+level = "warn"
+"#,
+        target.port()
+    )
+}

@@ -1,0 +1,78 @@
+//! The messages of a call as a ladder, as people who read SIP draw it.
+
+use crate::base::{Mono, Now};
+use crate::sip::Message;
+use std::fmt;
+
+#[derive(Default)]
+pub struct Ladder {
+    start: Option<Mono>,
+    rungs: Vec<Rung>,
+}
+
+struct Rung {
+    after_ms: u128,
+    from: &'static str,
+    to: &'static str,
+    what: String,
+}
+
+const COLUMNS: [&str; 4] = ["carrier", "hotline", "seat", "target"];
+const WIDTH: usize = 24;
+
+impl Ladder {
+    pub fn note(&mut self, now: Now, from: &'static str, to: &'static str, message: &Message) {
+        let start = *self.start.get_or_insert(now.mono);
+        let what = match message {
+            Message::Request(request) => {
+                let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
+                match request.uri.user.as_deref().filter(|_| method == "INVITE") {
+                    Some(user) => format!("{method} {user}"),
+                    None => method,
+                }
+            }
+            Message::Response(response) => format!("{} {}", response.status.0, response.status.reason()),
+        };
+        let body = match message {
+            Message::Request(request) => &request.body,
+            Message::Response(response) => &response.body,
+        };
+        let what = if body.is_empty() { what } else { format!("{what} (SDP)") };
+        self.rungs.push(Rung { after_ms: now.mono.since(start).as_millis(), from, to, what });
+    }
+}
+
+impl fmt::Display for Ladder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>9} ", "ms")?;
+        for name in COLUMNS {
+            write!(f, "{name:^WIDTH$}")?;
+        }
+        writeln!(f)?;
+        for rung in &self.rungs {
+            writeln!(f, "{:>9} {}", rung.after_ms, draw(rung))?;
+        }
+        Ok(())
+    }
+}
+
+/// An arrow between two columns with what it carries, and the other columns' lines.
+fn draw(rung: &Rung) -> String {
+    let column = |name| COLUMNS.iter().position(|c| *c == name).unwrap_or(0) * WIDTH + WIDTH / 2;
+    let (from, to) = (column(rung.from), column(rung.to));
+    let mut line: Vec<char> = vec![' '; COLUMNS.len() * WIDTH];
+    for name in COLUMNS {
+        line[column(name)] = '│';
+    }
+    let (left, right) = (from.min(to), from.max(to));
+    line[left + 1..right].fill('─');
+    if from < to {
+        line[right - 1] = '▶';
+    } else {
+        line[left + 1] = '◀';
+    }
+    let label: Vec<char> = format!(" {} ", rung.what).chars().take(right - left - 4).collect();
+    let at = left + (right - left).saturating_sub(label.len()) / 2;
+    line[at..at + label.len()].copy_from_slice(&label);
+    line.into_iter().collect::<String>().trim_end().to_owned()
+}
