@@ -6,6 +6,7 @@
 mod check;
 mod explain;
 mod records;
+mod run;
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs the gateway until SIGTERM or SIGINT; then no new calls, and those in progress may finish
+    Run(ConfigFile),
     /// Checks the configuration, the dial plan and the prompts; exit 0 or 2
     Check(ConfigFile),
     /// Says what would happen to a call, and why, with no gateway running
@@ -48,6 +51,7 @@ impl ConfigFile {
 
 pub fn main() -> ExitCode {
     let answer = match Arguments::parse().command {
+        Command::Run(config) => run::run(&config),
         Command::Check(config) => check::run(&config),
         Command::Explain(question) => explain::run(&question),
         Command::Records(question) => records::run(&question),

@@ -1,6 +1,7 @@
 //! What a type cannot say: values that contradict each other or the machine.
 
 use crate::io::config::{Config, Finding, Layers, Trunk};
+use crate::record::signature::Keys;
 use crate::record::zone::Zone;
 use crate::transport::{AccessList, Cidr};
 use std::net::SocketAddr;
@@ -156,6 +157,8 @@ impl Check<'_> {
         let web = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
         self.require(web, &["records", "webhook", "url"], || "is no http:// or https:// address".to_string());
         self.positive(config.records.webhook.timeout, &["records", "webhook", "timeout"]);
+        let keys = Keys::parse(&config.records.webhook.secret);
+        self.require(keys.is_ok(), &["records", "webhook", "secret"], || keys.err().unwrap_or_default().to_string());
         let zone = Zone::named(&config.records.zone);
         self.require(zone.is_ok(), &["records", "zone"], || zone.err().unwrap_or_default());
         let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level);

@@ -1,0 +1,21 @@
+//! `hotline run`: the gateway itself.
+
+use super::{ConfigFile, listed};
+use crate::io::gateway::Gateway;
+use crate::io::{config, log};
+use std::process::ExitCode;
+
+pub fn run(file: &ConfigFile) -> Result<ExitCode, String> {
+    let config = config::load(file.path()).map_err(|findings| listed(&findings))?;
+    log::start(&config.log)?;
+    let limit = config.log.drain;
+    let gateway = Gateway::start(config)?;
+    let signal = gateway.signalled()?;
+    tracing::info!(signal, "no new calls; waiting for those in progress");
+    let left = gateway.drain(limit);
+    if left > 0 {
+        tracing::warn!(left, "calls were in progress; their records will say interrupted");
+    }
+    gateway.stop();
+    Ok(ExitCode::SUCCESS)
+}

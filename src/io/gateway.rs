@@ -1,0 +1,361 @@
+//! Everything that runs: the switch thread, media threads, journal, delivery, TCP and HTTP, put together.
+
+use crate::base::{Flow, Mono, Now, Rng};
+use crate::call::event::Entry;
+use crate::io::board::{Board, Figures};
+use crate::io::config::Config;
+use crate::io::deliver::{self, Deliverer, Webhook};
+use crate::io::engine::{Ends, Engine, Machine};
+use crate::io::http::{self, Desk, Metric};
+use crate::io::inbox::{self, Inbox, Outlet};
+use crate::io::journal::{Appender, Journal, Options, Report};
+use crate::io::shard::{self, ShardHandle};
+use crate::io::store::Backend;
+use crate::io::tcp::{self, Tcp};
+use crate::io::{clock, plans, setup, udp};
+use crate::media::{self, Command};
+use crate::record::delivery::Limits;
+use crate::record::signature::Keys;
+use crate::record::zone::Zone;
+use crate::switch::{Input, Output, Switch};
+use crate::transport::AccessList;
+use bytes::Bytes;
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+/// HTTP, TCP and delivery together: the switch and media have threads of their own.
+const RUNTIME_THREADS: usize = 2;
+/// How often a drain looks whether calls are left.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long tasks may take to end.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A running gateway. Stop it with [`Gateway::stop`]; dropping it does not wait for its threads.
+pub struct Gateway {
+    /// Where SIP is really listened on: port 0 in the configuration has become a number.
+    pub listen: Vec<SocketAddr>,
+    pub http: SocketAddr,
+    board: Arc<Board>,
+    inbox: Inbox,
+    stop: Arc<AtomicBool>,
+    switch: JoinHandle<()>,
+    deliverer: Option<Deliverer>,
+    journal: Journal,
+    runtime: Runtime,
+}
+
+impl Gateway {
+    /// Returns when everything is up, or says what is not.
+    pub fn start(config: Config) -> Result<Gateway, String> {
+        let loaded = plans::load(&config).map_err(|problems| problems.join("\n"))?;
+        raise_descriptor_limit();
+        let mut rng = system_rng()?;
+        let runtime = Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().thread_name("edge").build();
+        let runtime = runtime.map_err(|e| format!("cannot start threads: {e}"))?;
+        let (inbox, outlet) = inbox::inbox(config.limits.inbox).map_err(|e| e.to_string())?;
+
+        let sockets = bind_all(&config.sip.listen)?;
+        let listen: Vec<SocketAddr> = sockets.iter().map(|(_, _, local)| *local).collect();
+        let http = bind_tcp(config.http.listen, "http.listen")?;
+        let http_local = http.local_addr().map_err(|e| e.to_string())?;
+
+        let posted = Arc::new(Notify::new());
+        let journal = open_journal(&config, &inbox, &posted)?;
+        let deliverer = start_delivery(&config, &runtime, &journal, &posted, rng.fork())?;
+        let shards = start_shards(&config, &inbox, &mut rng)?;
+        let tcp = start_tcp(&config, &runtime, &inbox);
+
+        let setup = setup::setup(&config, loaded, &listen, shards.len() as u16)?;
+        let mut out = Vec::new();
+        let switch = Switch::new(setup, rng, clock::now(), &mut out);
+        let (mut datagrams, admit) = (Vec::new(), admission(&config));
+        for (udp, listener, local) in sockets {
+            datagrams.push(udp);
+            let listener = on_runtime(&runtime, listener)?;
+            tcp.listen(listener, local, admit.clone());
+        }
+        let board = Arc::new(Board::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let edges = Edges { tcp: tcp.clone(), shards, journal: journal.appender(), board: board.clone(), lost_commands: 0 };
+        let thread = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() };
+        let switch = thread.start()?;
+
+        let desk = Desk {
+            board: board.clone(),
+            inbox: inbox.clone(),
+            more: figures(journal.appender(), tcp),
+            token: config.http.token.as_str().into(),
+        };
+        let listener = on_runtime(&runtime, http)?;
+        runtime.spawn(async move { axum::serve(listener, http::router(desk)).await });
+        tracing::info!(sip = ?listen, http = %http_local, plan = %config.plan.file.display(), "ready");
+        Ok(Gateway { listen, http: http_local, board, inbox, stop, switch, deliverer, journal, runtime })
+    }
+
+    /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died.
+    pub fn signalled(&self) -> Result<&'static str, String> {
+        self.runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return Ok("SIGTERM"),
+                    _ = interrupt.recv() => return Ok("SIGINT"),
+                    () = sleep(Duration::from_secs(1)) => {}
+                }
+                if self.switch.is_finished() {
+                    return Err("the switch thread died".to_string());
+                }
+            }
+        })
+    }
+
+    /// Takes no new calls and waits for those in progress, up to `limit`. How many are left.
+    pub fn drain(&self, limit: Duration) -> usize {
+        let until = clock::mono().after(limit);
+        // Only a switch that is gone refuses it.
+        self.inbox.send(Input::Drain);
+        self.runtime.block_on(async {
+            loop {
+                let figures = self.board.read();
+                let done = figures.gauges.draining && figures.gauges.idle();
+                if done || !figures.alive() || clock::mono() >= until {
+                    return figures.gauges.calls;
+                }
+                sleep(LOOK).await;
+            }
+        })
+    }
+
+    /// The switch's figures of its last heartbeat.
+    pub fn figures(&self) -> Figures {
+        self.board.read()
+    }
+
+    /// Ends every thread; what the journal has been told is on disk afterwards.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if self.switch.join().is_err() {
+            tracing::error!("the switch thread died");
+        }
+        if let Some(deliverer) = self.deliverer {
+            self.runtime.block_on(deliverer.stop());
+        }
+        self.journal.close();
+        self.runtime.shutdown_timeout(GOODBYE);
+    }
+}
+
+impl Machine for Switch {
+    fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        Switch::handle(self, now, input, out);
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        Switch::tick(self, now, out);
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        Switch::deadline(self)
+    }
+}
+
+/// Where the switch thread's outputs go.
+struct Edges {
+    tcp: Tcp,
+    shards: Vec<ShardHandle>,
+    journal: Appender,
+    board: Arc<Board>,
+    lost_commands: u64,
+}
+
+impl Ends<Switch> for Edges {
+    fn stream(&mut self, flow: Flow, data: Bytes) -> bool {
+        self.tcp.send(flow, data)
+    }
+
+    fn media(&mut self, shard: u16, command: Command) {
+        let sent = self.shards.get(usize::from(shard)).is_some_and(|handle| handle.send(command));
+        if !sent {
+            self.lost_commands += 1;
+            if self.lost_commands.is_power_of_two() {
+                tracing::error!(shard, lost = self.lost_commands, "a media thread takes no commands");
+            }
+        }
+    }
+
+    fn journal(&mut self, ticket: u64, entry: Entry) {
+        // A loss is counted and logged there.
+        self.journal.append(ticket, entry);
+    }
+
+    fn report(&mut self, now: Now, switch: &Switch) {
+        self.board.post(Figures { at: now.mono, gauges: switch.gauges(), counters: *switch.counters() });
+    }
+}
+
+struct SwitchThread {
+    switch: Switch,
+    edges: Edges,
+    datagrams: Vec<UdpSocket>,
+    outlet: Outlet,
+    out: Vec<Output>,
+    stop: Arc<AtomicBool>,
+}
+
+impl SwitchThread {
+    fn start(self) -> Result<JoinHandle<()>, String> {
+        let thread = std::thread::Builder::new().name("switch".to_string());
+        thread.spawn(move || self.run()).map_err(|e| format!("cannot start the switch thread: {e}"))
+    }
+
+    fn run(self) {
+        let SwitchThread { switch, edges, datagrams, outlet, out, stop } = self;
+        let ended = Engine::new(switch, edges, datagrams, outlet, out).and_then(|engine| engine.run(&stop));
+        if let Err(error) = ended {
+            tracing::error!(%error, "the switch thread cannot go on");
+        }
+    }
+}
+
+/// UDP and TCP on each address, on one port where the port is ours to choose.
+fn bind_all(listen: &[SocketAddr]) -> Result<Vec<(UdpSocket, TcpListener, SocketAddr)>, String> {
+    listen
+        .iter()
+        .map(|address| {
+            let udp = udp::bind(*address).map_err(|e| format!("sip.listen: UDP {address}: {e}"))?;
+            let local = udp.local_addr().map_err(|e| e.to_string())?;
+            Ok((udp, bind_tcp(local, "sip.listen")?, local))
+        })
+        .collect()
+}
+
+fn bind_tcp(address: SocketAddr, key: &str) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind(address).map_err(|e| format!("{key}: TCP {address}: {e}"))?;
+    listener.set_nonblocking(true).map_err(|e| e.to_string())?;
+    Ok(listener)
+}
+
+fn on_runtime(runtime: &Runtime, listener: TcpListener) -> Result<tokio::net::TcpListener, String> {
+    let _entered = runtime.enter();
+    tokio::net::TcpListener::from_std(listener).map_err(|e| e.to_string())
+}
+
+fn open_journal(config: &Config, inbox: &Inbox, posted: &Arc<Notify>) -> Result<Journal, String> {
+    let path = config.journal();
+    std::fs::create_dir_all(&config.node.state).map_err(|e| format!("{}: {e}", config.node.state.display()))?;
+    let webhook = &config.records.webhook;
+    let backend = Backend { name: deliver::BACKEND.to_string(), all_events: webhook.all_events };
+    let options = Options {
+        max_bytes: Some(config.records.max_bytes).filter(|bytes| *bytes > 0),
+        outbox: if webhook.url.is_empty() { Vec::new() } else { vec![backend] },
+        ..Options::new(path)
+    };
+    let (inbox, posted) = (inbox.clone(), posted.clone());
+    let report = move |report| match report {
+        Report::Durable(ticket) => drop(inbox.send(Input::Journaled { ticket })),
+        Report::Down(why) => {
+            tracing::error!(why, "the journal cannot write");
+            inbox.send(Input::JournalDown(true));
+        }
+        Report::Up => {
+            tracing::info!("the journal writes again");
+            inbox.send(Input::JournalDown(false));
+        }
+        Report::Posted => posted.notify_one(),
+    };
+    let (journal, recovered) = Journal::open(options, clock::now().wall, report).map_err(|e| e.to_string())?;
+    for call in recovered.interrupted {
+        tracing::warn!(%call, "the last process ended in this call; its record says interrupted");
+    }
+    Ok(journal)
+}
+
+fn start_delivery(
+    config: &Config,
+    runtime: &Runtime,
+    journal: &Journal,
+    posted: &Arc<Notify>,
+    rng: Rng,
+) -> Result<Option<Deliverer>, String> {
+    let webhook = &config.records.webhook;
+    if webhook.url.is_empty() {
+        return Ok(None);
+    }
+    let webhook = Webhook {
+        url: webhook.url.clone(),
+        timeout: webhook.timeout,
+        keys: Keys::parse(&webhook.secret)?,
+        limits: Limits::default(),
+        zone: Zone::named(&config.records.zone)?,
+    };
+    Deliverer::start(runtime.handle(), journal, webhook, posted.clone(), rng).map(Some)
+}
+
+fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Vec<ShardHandle>, String> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let count = match config.media.shards {
+        0 => u16::try_from(processors.saturating_sub(1)).unwrap_or(1).max(1),
+        count => count,
+    };
+    let start = |index: u16| {
+        let inbox = inbox.clone();
+        let events = move |event| drop(inbox.send(Input::Media { shard: index, event }));
+        shard::start(index, media::Config { silence: config.media.silence }, rng.fork(), events)
+    };
+    (0..count).map(start).collect::<Result<_, _>>().map_err(|e| format!("cannot start the media threads: {e}"))
+}
+
+fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
+    let limits = tcp::Limits { connections: config.limits.connections, backlog: config.limits.connection_backlog };
+    Tcp::new(inbox.clone(), runtime.handle().clone(), limits)
+}
+
+/// Who may connect: anyone where strangers get an answer, else trunks and seats.
+fn admission(config: &Config) -> tcp::Admit {
+    let mut known = AccessList::new();
+    for text in config.trunks.values().filter(|trunk| trunk.enabled).flat_map(|trunk| &trunk.addresses) {
+        if let Ok(block) = text.parse() {
+            known.insert(block, ());
+        }
+    }
+    for address in config.seats.values().filter(|seat| seat.enabled).filter_map(|seat| seat.address) {
+        known.insert(address.ip().into(), ());
+    }
+    let all = config.sip.unknown_source == crate::io::config::UnknownSource::Refuse;
+    Arc::new(move |ip: IpAddr| all || known.find(ip).is_some())
+}
+
+/// What the threads beside the switch count.
+fn figures(journal: Appender, tcp: Tcp) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
+    Arc::new(move || {
+        vec![
+            Metric::gauge("journal_waiting", "Journal entries that wait for the journal's thread.", journal.waiting()),
+            Metric::counter("journal_lost_total", "Journal entries that found no room.", journal.lost()),
+            Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
+        ]
+    })
+}
+
+/// A call with media takes up to four descriptors; the usual limit is 1,024.
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
+fn system_rng() -> Result<Rng, String> {
+    let mut seed = [0; 32];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut seed));
+    read.map(|()| Rng::from_seed(seed)).map_err(|e| format!("/dev/urandom: {e}"))
+}
