@@ -12,6 +12,9 @@ use crate::sip::{Method, Name, Request, Response, Sdp};
 use crate::transaction::ServerId;
 use std::time::Duration;
 
+/// The longest Retry-After that §14.2 lets a peer ask for.
+const MAX_RETRY: Duration = Duration::from_secs(10);
+
 /// A session: 2xx sent or received (RFC 3261 §13.2.2.4, §14, §15). One offer at a time, whoever's it is.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -53,11 +56,11 @@ impl Session {
         invite: &Request,
         ours: Option<&Sdp>,
         offered: bool,
-    ) -> State {
+    ) -> Box<Session> {
         let timer = SessionTimer::asked(&invite.headers, cx.mono()).ok().flatten();
         let mut session = Session::new(dialog, timer, false, invite.headers.lists(&Name::Allow, "UPDATE"));
         session.accept(cx, server, invite, ours, offered, true);
-        State::Session(Box::new(session))
+        Box::new(session)
     }
 
     /// The called party answered and has its ACK.
@@ -160,9 +163,13 @@ impl Session {
             // §12.2.1.2: the peer does not know the dialog, or is gone.
             408 | 481 => return self.over(cx, End::new(EndedBy::Network, Some(response.status.0))),
             491 => {
-                let changed = refused.filter(|_| matches!(own, Own::Reinvite { refresh: false, .. }));
-                self.wanted = self.wanted.or(Some(changed.map_or(Wanted::Refresh, Wanted::Media)));
-                self.hold_off = Some(cx.mono().after(glare_delay(cx, self.owner)));
+                let delay = glare_delay(cx, self.owner);
+                self.again(cx, own, refused, delay);
+            }
+            // §14.2: an exchange of the peer's is not complete.
+            500 if response.headers.retry_after().is_some_and(|after| after <= MAX_RETRY) => {
+                let delay = response.headers.retry_after().unwrap_or(MAX_RETRY);
+                self.again(cx, own, refused, delay.max(cx.core.config.transaction.t1));
             }
             422 if self.timer.as_mut().is_some_and(|timer| timer.lengthen(&response.headers, cx.mono())) => {
                 self.wanted = self.wanted.or(Some(Wanted::Refresh));
@@ -171,6 +178,13 @@ impl Session {
         }
         self.proceed(cx);
         State::Session(self)
+    }
+
+    /// What was refused for now is wanted still, unless something newer is.
+    fn again(&mut self, cx: &Cx, own: Own, refused: Option<LocalMedia>, delay: Duration) {
+        let changed = refused.filter(|_| matches!(own, Own::Reinvite { refresh: false, .. }));
+        self.wanted = self.wanted.take().or(Some(changed.map_or(Wanted::Refresh, Wanted::Media)));
+        self.hold_off = Some(cx.mono().after(delay));
     }
 
     /// Our re-INVITE or UPDATE got no response.

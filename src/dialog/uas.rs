@@ -32,6 +32,8 @@ pub(super) struct Invited {
     /// The 200 is wanted as soon as it may leave.
     answering: bool,
     repeat: Option<(Mono, Status, bool)>,
+    /// Media for the session, attached too late for the answer.
+    wanted: Option<LocalMedia>,
 }
 
 /// How far the INVITE's offer and answer are.
@@ -59,13 +61,21 @@ impl Invited {
             released: false,
             answering: false,
             repeat: None,
+            wanted: None,
             invite,
         }
     }
 
-    pub(super) fn attach(self: Box<Self>, cx: &mut Cx, local: LocalMedia) -> State {
+    pub(super) fn attach(mut self: Box<Self>, cx: &mut Cx, local: LocalMedia) -> State {
+        let Exchange::Offered(offer) = &self.exchange else {
+            // What was said reliably stands until the session is up.
+            match self.exchange {
+                Exchange::Late => cx.leg.stream.attach(local),
+                _ => self.wanted = Some(local),
+            }
+            return State::Invited(self);
+        };
         cx.leg.stream.attach(local);
-        let Exchange::Offered(offer) = &self.exchange else { return State::Invited(self) };
         match offer.as_ref().and_then(|offer| cx.leg.stream.answer(offer)) {
             None => self.hangup(cx, &Cause { status: 488, ..Cause::default() }),
             Some((_, media)) => {
@@ -218,7 +228,11 @@ impl Invited {
             return self.hangup(cx, &status(500));
         }
         cx.unwatch();
-        Session::answer(cx, self.dialog, self.server, &self.invite, ours.as_ref(), offered)
+        let session = Session::answer(cx, self.dialog, self.server, &self.invite, ours.as_ref(), offered);
+        match self.wanted {
+            Some(local) => session.attach(cx, local),
+            None => State::Session(session),
+        }
     }
 
     fn prack(mut self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {

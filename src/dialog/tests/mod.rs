@@ -1,6 +1,7 @@
 //! Legs against hand-written peers and against each other; the clock jumps, nothing sleeps.
 
 mod incoming;
+mod lossy;
 mod one;
 mod outgoing;
 mod reliable;
