@@ -21,6 +21,7 @@
 
 mod clear;
 pub mod event;
+mod hear;
 mod party;
 mod profile;
 mod step;
@@ -145,6 +146,7 @@ pub enum Dialled {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Audio {
+    Silence,
     Prompt { name: Arc<str>, repeat: bool, cue: u32 },
     Ringback,
     Relay(Part),
@@ -182,6 +184,8 @@ pub struct Call {
     early_until: Option<Mono>,
     /// How the call ended, once it has.
     outcome: Option<Outcome>,
+    /// What each part was last told to hear.
+    hearing: BTreeMap<Part, Audio>,
     out: Vec<Output>,
 }
 
@@ -201,6 +205,7 @@ enum Stage {
     Opening,
     Announcing {
         cue: u32,
+        prompt: Arc<str>,
         then: Then,
     },
     Queued {
@@ -264,6 +269,7 @@ impl Call {
             max_talk_at: None,
             early_until: None,
             outcome: None,
+            hearing: BTreeMap::new(),
             out: Vec::new(),
         }
     }
@@ -341,6 +347,7 @@ impl Call {
     }
 
     fn flush(&mut self, out: &mut Vec<Output>) {
+        self.listen();
         out.append(&mut self.out);
     }
 }

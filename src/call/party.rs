@@ -2,7 +2,7 @@
 
 use super::event::{By, Party, Result, What};
 use super::profile::{codec_name, on_hold, profile};
-use super::{Audio, CALLER, Call, Called, Dialled, Outcome, Output, Part, QueueCommand, Stage};
+use super::{CALLER, Call, Called, Dialled, Outcome, Output, Part, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy, Media};
 use crate::plan::{Step, Target};
@@ -21,7 +21,6 @@ impl Call {
         self.hold_changed(part, on_hold(media));
     }
 
-    /// Hold is a leg's state from its SDP direction; whoever is left waiting hears music made by us.
     fn hold_changed(&mut self, part: Part, held: bool) {
         let Stage::Talking { part: peer, .. } = self.stage else { return };
         let Some(called) = self.parties.get_mut(&peer) else { return };
@@ -30,21 +29,14 @@ impl Call {
             return;
         }
         *was = held;
-        let other = if part == CALLER { peer } else { CALLER };
         self.journal(if held { What::Held { leg: part.0 } } else { What::Resumed { leg: part.0 } });
-        let audio = match held {
-            true => Audio::Prompt { name: self.policy.music.clone(), repeat: true, cue: 0 },
-            false => Audio::Relay(part),
-        };
-        self.out.push(Output::Play { part: other, audio });
     }
 
     pub(super) fn ring_seat(&mut self, queue: Arc<str>, seat: Arc<str>) {
         self.rang = true;
         let party = Party::Seat { name: seat.to_string(), queue: queue.to_string() };
-        match self.dial(party, Dialled::Seat { name: seat.clone() }) {
-            Some(_) => self.out.push(Output::Play { part: CALLER, audio: Audio::Ringback }),
-            None => self.out.push(Output::Queue(QueueCommand::Refused { seat })),
+        if self.dial(party, Dialled::Seat { name: seat.clone() }).is_none() {
+            self.out.push(Output::Queue(QueueCommand::Refused { seat }));
         }
     }
 
@@ -56,7 +48,6 @@ impl Call {
         match self.dial(party, Dialled::Target(target.clone())) {
             Some(part) => {
                 self.stage = Stage::Ringing { part, target: index, until: now.mono.after(timeout) };
-                self.out.push(Output::Play { part: CALLER, audio: Audio::Ringback });
             }
             None => self.next_step(now),
         }
@@ -79,9 +70,6 @@ impl Call {
     pub(super) fn stop_seat(&mut self, seat: &str, elsewhere: bool) {
         let Some(part) = self.part_of_seat(seat) else { return };
         self.give_up(part, elsewhere);
-        if self.parties.is_empty() {
-            self.play_music();
-        }
     }
 
     pub(super) fn ring_timed_out(&mut self, now: Now, part: Part) {
@@ -119,8 +107,6 @@ impl Call {
         self.stage = Stage::Talking { part, queue: queue.clone() };
         self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
         self.journal(What::Joined { leg: part.0, party: called.party });
-        self.out.push(Output::Play { part: CALLER, audio: Audio::Relay(part) });
-        self.out.push(Output::Play { part, audio: Audio::Relay(CALLER) });
         if let Some((_, seat)) = queue {
             self.cancel_others(part);
             self.out.push(Output::Queue(QueueCommand::Answered { seat }));
@@ -146,9 +132,6 @@ impl Call {
         self.journal(What::RingFailed { leg: part.0, status, q850: end.q850 });
         match (&self.stage, called.party) {
             (Stage::Queued { .. }, Party::Seat { name, .. }) => {
-                if self.parties.is_empty() {
-                    self.play_music();
-                }
                 self.out.push(Output::Queue(QueueCommand::Refused { seat: name.into() }));
             }
             (Stage::Ringing { part: ringing, .. }, _) if *ringing == part => self.advance_chain(now),

@@ -1,7 +1,7 @@
 //! The steps of the plan, one after another, until one ends in a conversation or a refusal.
 
 use super::event::{By, Result, What};
-use super::{Audio, CALLER, Call, Caller, Outcome, Output, QueueCommand, QueueEvent, Stage, Then};
+use super::{Call, Caller, Outcome, Output, QueueCommand, QueueEvent, Stage, Then};
 use crate::base::Now;
 use crate::plan::Step;
 use crate::queue::Priority;
@@ -35,30 +35,23 @@ impl Call {
         self.next_cue += 1;
         let cue = self.next_cue;
         self.journal(What::Announcing { prompt: prompt.to_string() });
-        self.out.push(Output::Play { part: CALLER, audio: Audio::Prompt { name: prompt, repeat: false, cue } });
-        self.stage = Stage::Announcing { cue, then };
+        self.stage = Stage::Announcing { cue, prompt, then };
     }
 
     pub(super) fn played(&mut self, now: Now, finished: u32) {
         match self.stage {
-            Stage::Announcing { cue, then: Then::NextStep } if cue == finished => self.next_step(now),
-            Stage::Announcing { cue, then: Then::Refuse(outcome) } if cue == finished => self.refuse(outcome),
+            Stage::Announcing { cue, then: Then::NextStep, .. } if cue == finished => self.next_step(now),
+            Stage::Announcing { cue, then: Then::Refuse(outcome), .. } if cue == finished => self.refuse(outcome),
             _ => {}
         }
     }
 
     pub(super) fn join_queue(&mut self, now: Now, line: Arc<str>, high: bool, head: bool) {
         self.progress(now);
-        self.play_music();
         self.journal(What::Queued { queue: line.to_string() });
         let priority = if high { Priority::High } else { Priority::Normal };
         self.stage = Stage::Queued { line: line.clone() };
         self.out.push(Output::Queue(QueueCommand::Join { line, priority, head }));
-    }
-
-    pub(super) fn play_music(&mut self) {
-        let audio = Audio::Prompt { name: self.policy.music.clone(), repeat: true, cue: 0 };
-        self.out.push(Output::Play { part: CALLER, audio });
     }
 
     pub(super) fn queue_event(&mut self, now: Now, event: QueueEvent) {

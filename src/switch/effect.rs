@@ -83,6 +83,7 @@ impl Switch {
     fn play(&mut self, id: CallId, part: Part, audio: &Audio, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get(&id) else { return };
         let source = match audio {
+            Audio::Silence => Source::Silence,
             Audio::Ringback => Source::Ringback,
             Audio::Relay(other) => match active.legs.get(other) {
                 Some(leg) => Source::Relay(leg.id),

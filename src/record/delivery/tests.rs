@@ -346,7 +346,8 @@ impl World {
 fn whatever_the_backend_does_each_record_arrives_and_in_order() {
     for seed in 0..30 {
         let mut world = World::new(seed);
-        let kinds = [(2, Kind::Offered), (4, Kind::Queued), (6, Kind::Answered), (8, Kind::Ended), (9, Kind::Record), (12, Kind::Queued)];
+        let kinds =
+            [(2, Kind::Offered), (4, Kind::Queued), (6, Kind::Answered), (8, Kind::Ended), (9, Kind::Record), (12, Kind::Queued)];
         let mut posted = Vec::new();
         for n in 0..40 {
             let mut when = n * 150;
