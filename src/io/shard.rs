@@ -138,7 +138,9 @@ impl<F: FnMut(Event)> Driver<F> {
 
     /// Sleeps until there is something to do; gives how many sockets are ready.
     fn wait(&mut self, ready: &mut [EpollEvent]) -> usize {
-        let timeout = if self.pace.ticking {
+        let timeout = if self.pace.behind {
+            EpollTimeout::ZERO
+        } else if self.pace.ticking {
             std::thread::sleep(Duration::from_micros(TICK - clock::mono().0 % TICK));
             EpollTimeout::ZERO
         } else {
@@ -271,15 +273,18 @@ struct Pace {
     since: Mono,
     packets: u64,
     ticking: bool,
+    /// More sockets may be ready than one turn serves.
+    behind: bool,
 }
 
 impl Pace {
     fn count(&mut self, now: Mono, packets: usize) {
         self.packets += packets as u64;
+        self.behind = packets == SOCKET_BATCH;
         let elapsed = now.since(self.since);
         if elapsed >= WINDOW {
             let rate = self.packets * 1_000_000 / (elapsed.as_micros() as u64).max(1);
-            *self = Pace { since: now, packets: 0, ticking: TICKING.contains(&rate) };
+            (self.since, self.packets, self.ticking) = (now, 0, TICKING.contains(&rate));
         }
     }
 }
