@@ -1,4 +1,5 @@
-//! CPU of a media thread per packet that it relayed, and the delay that it added: `cargo bench --bench media`.
+//! CPU of a media thread per packet that it relayed, and the delay that it added: `cargo bench --bench media`, or with other
+//! numbers of calls `cargo bench --bench media -- 100 500`.
 //!
 //! Phones send 20 ms packets at an even pace and count what arrives, on threads of their own, which sleep to the
 //! millisecond so that the relay does not pay for waking them. `cargo test` only sees that it works, for a moment.
@@ -27,11 +28,14 @@ fn main() {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let quick = std::env::args().any(|arg| arg == "--test") || !std::env::args().any(|arg| arg == "--bench");
     let seconds = if quick { 1 } else { 8 };
-    let loads: &[usize] = if quick { &[5] } else { &[10, 200, 1000] };
+    let mut loads: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    if loads.is_empty() {
+        loads = if quick { vec![5] } else { vec![10, 200, 1000] };
+    }
     println!("descriptors: {soft} raised to {hard}");
     println!("calls  packets/s     sent  relayed  lost %  µs CPU/packet  thread %  delay p50 µs  p99 µs");
     for calls in loads {
-        run(*calls, Duration::from_secs(seconds));
+        run(calls, Duration::from_secs(seconds));
     }
 }
 
