@@ -4,7 +4,12 @@ use std::fmt::{self, Write as _};
 
 /// A character of a `token`.
 pub fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b)
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+}
+
+/// A character that stands unescaped anywhere in a URI.
+pub fn is_unreserved(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
 }
 
 pub fn is_token(text: &[u8]) -> bool {
@@ -134,7 +139,7 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, b) in self.text.iter().enumerate() {
             let escape = self.raw && *b == b'%' && hex_pair(&self.text[i + 1..]).is_some();
-            if escape || b.is_ascii_alphanumeric() || b"-_.!~*'()".contains(b) || self.keep.contains(b) {
+            if escape || is_unreserved(*b) || self.keep.contains(b) {
                 f.write_char(char::from(*b))?;
             } else {
                 write!(f, "%{b:02X}")?;

@@ -1,5 +1,5 @@
 use crate::sip::Params;
-use crate::sip::text::{Escaped, lossy, number, unescape};
+use crate::sip::text::{Escaped, is_unreserved, lossy, number, unescape};
 use std::fmt::{self, Display as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -48,7 +48,7 @@ pub struct Uri {
 impl Uri {
     /// Parses a URI that stands alone (a request URI, or what is between `<` and `>`).
     pub fn parse(text: &[u8]) -> Option<Uri> {
-        if text.iter().any(|b| *b <= b' ' || *b == 0x7F || b"<>\"".contains(b)) {
+        if text.iter().any(|b| matches!(b, 0..=b' ' | 0x7F | b'<' | b'>' | b'"')) {
             return None;
         }
         let colon = text.iter().position(|b| *b == b':')?;
@@ -104,7 +104,7 @@ impl Host {
         if let Ok(ip) = text.parse::<Ipv4Addr>() {
             return Some(Host::Ip(ip.into()));
         }
-        let name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        let name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
         name.then(|| Host::Name(text.to_owned()))
     }
 
@@ -192,6 +192,9 @@ fn params(text: &[u8]) -> Option<Params> {
 
 /// Text that stays percent-encoded. Its escapes must be whole; what should have been escaped becomes so.
 fn raw(text: &[u8], keep: &[u8]) -> Option<String> {
+    if text.iter().all(|b| is_unreserved(*b)) {
+        return Some(lossy(text));
+    }
     if text.contains(&b'%') {
         unescape(text)?;
     }
