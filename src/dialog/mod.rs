@@ -110,7 +110,8 @@ pub struct Cause {
 pub enum Command {
     Dial(Box<Dial>),
     /// Gives an incoming leg its media. An offer in the INVITE is answered from it: [`Event::Media`] follows at once,
-    /// or the leg is refused 488 and ends.
+    /// or the leg is refused 488 and ends. In a session it offers other media by a re-INVITE, again after glare; refused,
+    /// the session stays as it was. Before a called party has answered it does nothing.
     Attach {
         leg: LegId,
         local: LocalMedia,
