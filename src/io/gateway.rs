@@ -126,7 +126,8 @@ impl Gateway {
         self.runtime.block_on(async {
             loop {
                 let figures = self.board.read();
-                let done = figures.gauges.draining && figures.gauges.idle();
+                // Transactions that only absorb retransmissions need not be waited for.
+                let done = figures.gauges.draining && figures.gauges.calls == 0 && figures.gauges.unwritten == 0;
                 if done || !figures.alive() || clock::mono() >= until {
                     return figures.gauges.calls;
                 }
@@ -261,7 +262,9 @@ fn open_journal(config: &Config, inbox: &Inbox, posted: &Arc<Notify>) -> Result<
     };
     let (inbox, posted) = (inbox.clone(), posted.clone());
     let report = move |report| match report {
-        Report::Durable(ticket) => drop(inbox.send(Input::Journaled { ticket })),
+        Report::Durable(ticket) => {
+            inbox.send(Input::Journaled { ticket });
+        }
         Report::Down(why) => {
             tracing::error!(why, "the journal cannot write");
             inbox.send(Input::JournalDown(true));
@@ -308,7 +311,9 @@ fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Vec<Sha
     };
     let start = |index: u16| {
         let inbox = inbox.clone();
-        let events = move |event| drop(inbox.send(Input::Media { shard: index, event }));
+        let events = move |event| {
+            inbox.send(Input::Media { shard: index, event });
+        };
         shard::start(index, media::Config { silence: config.media.silence }, rng.fork(), events)
     };
     (0..count).map(start).collect::<Result<_, _>>().map_err(|e| format!("cannot start the media threads: {e}"))

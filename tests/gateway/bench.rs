@@ -1,0 +1,202 @@
+//! A gateway of its own for each test: the built binary in an empty folder, on free ports.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Bench {
+    pub folder: TempDir,
+    pub sip: SocketAddr,
+    pub http: SocketAddr,
+    pub seat: SocketAddr,
+    settings: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let (sip, http, seat) = (free_port(), free_port(), free_port());
+        let settings = [
+            ("SIP__LISTEN", sip.to_string()),
+            ("HTTP__LISTEN", http.to_string()),
+            ("SEATS__DESK__ADDRESS", seat.to_string()),
+            ("MEDIA__SHARDS", "1".to_string()),
+        ];
+        let settings = settings.map(|(key, value)| (format!("HOTLINE__{key}"), value)).to_vec();
+        Bench { folder, sip, http, seat, settings, child: None }
+    }
+
+    pub fn set(mut self, key: &str, value: &str) -> Bench {
+        self.settings.push((format!("HOTLINE__{key}"), value.to_string()));
+        self
+    }
+
+    pub fn site(self, text: &str) -> Bench {
+        std::fs::create_dir_all(self.folder.path().join("config")).unwrap();
+        std::fs::write(self.folder.path().join("config/site.toml"), text).unwrap();
+        self
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
+        command.args(arguments).current_dir(&self.folder).envs(self.settings.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn ask(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// What a command that must succeed printed.
+    pub fn answer(&self, arguments: &[&str]) -> String {
+        let output = self.ask(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Starts it and waits until it is ready.
+    pub fn start(mut self) -> Bench {
+        self.restart();
+        self
+    }
+
+    pub fn restart(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        self.child = Some(self.command(&["run"]).stderr(log).spawn().unwrap());
+        wait_until("ready", || self.get("/readyz").is_some_and(|(status, _)| status == 200));
+    }
+
+    pub fn kill(&mut self, signal: &str) -> Option<i32> {
+        let mut child = self.child.take().unwrap();
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        child.wait().unwrap().code()
+    }
+
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        self.http("GET", path)
+    }
+
+    pub fn http(&self, method: &str, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(self.http).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: hotline\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_string()))
+    }
+
+    pub fn metric(&self, name: &str) -> u64 {
+        let (_, text) = self.get("/metrics").unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("hotline_{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    }
+
+    pub fn records(&self) -> Vec<serde_json::Value> {
+        self.answer(&["records", "ls", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// SIPp's built-in seat, until dropped.
+    pub fn seat(&self) -> Running {
+        let port = self.seat.port().to_string();
+        let child = self.sipp(&["-sn", "uas", "-p", &port]).spawn().unwrap();
+        let port = format!(":{:04X} ", self.seat.port());
+        wait_until("a seat", || std::fs::read_to_string("/proc/net/udp").unwrap().contains(&port));
+        Running(child)
+    }
+
+    /// SIPp's built-in caller for one number; more arguments as given.
+    pub fn call(&self, number: &str, more: &[&str]) -> Child {
+        let (port, target) = (free_port().port().to_string(), self.sip.to_string());
+        let mut sipp = self.sipp(&["-sn", "uac", &target, "-s", number, "-p", &port, "-timeout", "20"]);
+        sipp.args(more).spawn().unwrap()
+    }
+
+    fn sipp(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("sipp");
+        command.args(arguments).args(["-i", "127.0.0.1", "-nostdin"]).current_dir(&self.folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if thread::panicking() {
+            eprintln!("{}", std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default());
+        }
+    }
+}
+
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[track_caller]
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < until, "waited too long: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A ticket system that accepts everything: its address, and the bodies that it got.
+pub fn tickets() -> (SocketAddr, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, bodies) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                while let Some(body) = accept_one(stream.as_ref().unwrap()) {
+                    let _ = sender.send(body);
+                }
+            });
+        }
+    });
+    (address, bodies)
+}
+
+fn accept_one(mut stream: &TcpStream) -> Option<String> {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").ok()?;
+    String::from_utf8(body).ok()
+}

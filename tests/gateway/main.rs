@@ -1,0 +1,176 @@
+//! The built program as an operator meets it: started, called, asked, stopped, killed, misconfigured.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+
+mod bench;
+
+use bench::{Bench, free_port, tickets, wait_until};
+use std::io::Write;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+const OPTIONS: &str = "OPTIONS sip:gateway SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1;rport\r\n\
+    Max-Forwards: 70\r\nFrom: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:gateway>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
+    Content-Length: 0\r\n\r\n";
+
+/// What comes back for a request, if anything does in time.
+fn ask_sip(bench: &Bench, from: &str, request: &str) -> Option<String> {
+    let socket = UdpSocket::bind(from).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    socket.send_to(request.as_bytes(), bench.sip).unwrap();
+    let mut buffer = [0; 4096];
+    let count = socket.recv(&mut buffer).ok()?;
+    Some(String::from_utf8_lossy(&buffer[..count]).into_owned())
+}
+
+#[test]
+fn a_call_is_joined_recorded_and_delivered_and_nothing_is_left() {
+    let (address, bodies) = tickets();
+    let mut bench = Bench::new().set("RECORDS__WEBHOOK__URL", &format!("http://{address}/calls")).start();
+    let _seat = bench.seat();
+    let status = bench.call("12345", &["-m", "3", "-r", "10", "-d", "300"]).wait().unwrap();
+    assert!(status.success(), "the caller's SIPp: {status}");
+
+    for _ in 0..3 {
+        let body = bodies.recv_timeout(bench::PATIENCE).unwrap();
+        let event: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((event["data"]["result"].as_str(), event["data"]["queue"].as_str()), (Some("answered"), Some("12345")));
+    }
+    let records = bench.records();
+    assert_eq!(records.len(), 3);
+    let shown = bench.answer(&["records", "show", records[0]["call_id"].as_str().unwrap()]);
+    assert!(shown.contains("\"talk_ms\""), "{shown}");
+    wait_until("delivered", || bench.answer(&["records", "show", records[0]["call_id"].as_str().unwrap()]).contains("\"done\""));
+
+    assert_eq!((bench.metric("calls_total"), bench.metric("calls_answered_total")), (3, 3));
+    wait_until("no call is left", || {
+        ["calls", "legs", "rtp_ports", "journal_unwritten", "seat_channels_taken"].iter().all(|name| bench.metric(name) == 0)
+    });
+    assert_eq!(bench.kill("-TERM"), Some(0));
+}
+
+#[test]
+fn a_call_in_progress_may_finish_while_draining_and_no_new_one_comes_in() {
+    let mut bench = Bench::new().start();
+    let _seat = bench.seat();
+    let mut call = bench.call("12345", &["-m", "1", "-d", "1500"]);
+    wait_until("answered", || bench.metric("calls_answered_total") == 1);
+    assert_eq!(bench.http("POST", "/api/v1/drain").unwrap().0, 202);
+    wait_until("draining", || bench.get("/readyz").unwrap().0 == 503);
+    assert_eq!(bench.get("/healthz").unwrap().0, 200);
+    let second = bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap();
+    assert!(!second.success(), "a new call was taken while draining");
+    assert!(call.wait().unwrap().success(), "the call in progress was cut");
+    assert_eq!(bench.kill("-TERM"), Some(0));
+    assert_eq!(bench.records().len(), 1);
+}
+
+#[test]
+fn after_kill_9_the_open_call_is_interrupted_and_the_gateway_serves_again() {
+    let mut bench = Bench::new().start();
+    let _seat = bench.seat();
+    let mut call = bench.call("12345", &["-m", "1", "-d", "60000"]);
+    wait_until("answered", || bench.metric("calls_answered_total") == 1);
+    bench.kill("-KILL");
+    let _ = call.kill();
+    let _ = call.wait();
+    bench.restart();
+    let records = bench.records();
+    assert_eq!((records.len(), records[0]["result"].as_str()), (1, Some("interrupted")));
+    assert_eq!(records[0]["estimated"].as_bool(), Some(true));
+    assert!(bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
+}
+
+#[test]
+fn an_unreachable_ticket_system_costs_no_call_and_its_records_wait() {
+    let (nowhere, mut bench) = (free_port(), Bench::new());
+    bench = bench.set("RECORDS__WEBHOOK__URL", &format!("http://{nowhere}/")).start();
+    let _seat = bench.seat();
+    assert!(bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
+    wait_until("a record", || bench.records().iter().any(|record| record["result"] == "answered"));
+    let call = bench.records()[0]["call_id"].as_str().unwrap().to_string();
+    wait_until("an error", || bench.answer(&["records", "show", &call]).contains("\"pending\""));
+    assert_eq!(bench.kill("-TERM"), Some(0));
+}
+
+#[test]
+fn strangers_meet_silence_or_403() {
+    let site = "[trunks.loopback]\nenabled = false\n[trunks.carrier]\naddresses = ['127.0.0.9']\n[routes]\ndefault = 'carrier'\n";
+    let silent = Bench::new().site(site).set("SEATS__DESK__ADDRESS", "127.0.0.8:5070").start();
+    assert_eq!(ask_sip(&silent, "127.0.0.1:0", OPTIONS), None);
+    assert!(ask_sip(&silent, "127.0.0.9:0", OPTIONS).unwrap().starts_with("SIP/2.0 200 "));
+    wait_until("counted", || silent.metric("messages_from_strangers_total") == 1);
+
+    let strict = Bench::new().site(site).set("SEATS__DESK__ADDRESS", "127.0.0.8:5070");
+    let strict = strict.set("SIP__UNKNOWN_SOURCE", "refuse").start();
+    assert!(ask_sip(&strict, "127.0.0.1:0", OPTIONS).unwrap().starts_with("SIP/2.0 403 "));
+    assert_eq!(ask_sip(&strict, "127.0.0.1:0", "NONSENSE"), None);
+}
+
+#[test]
+fn malformed_datagrams_are_counted_and_harm_nothing() {
+    let bench = Bench::new().start();
+    let broken = OPTIONS.replace("CSeq: 1 OPTIONS", "CSeq: one OPTIONS");
+    assert!(ask_sip(&bench, "127.0.0.1:0", &broken).unwrap().starts_with("SIP/2.0 400 "));
+    for text in ["", "\r\n\r\n", "\0\0\0\0", "INVITE", "SIP/2.0 200 OK\r\n\r\n"] {
+        assert_eq!(ask_sip(&bench, "127.0.0.1:0", text), None, "{text:?}");
+    }
+    assert!(ask_sip(&bench, "127.0.0.1:0", OPTIONS).unwrap().starts_with("SIP/2.0 200 "));
+    assert!(bench.metric("messages_malformed_total") > 0);
+}
+
+#[test]
+fn sip_over_tcp_is_answered() {
+    let bench = Bench::new().start();
+    let mut stream = TcpStream::connect(bench.sip).unwrap();
+    stream.set_read_timeout(Some(bench::PATIENCE)).unwrap();
+    stream.write_all(OPTIONS.replace("/UDP", "/TCP").as_bytes()).unwrap();
+    let mut buffer = [0; 4096];
+    let count = std::io::Read::read(&mut stream, &mut buffer).unwrap();
+    assert!(buffer[..count].starts_with(b"SIP/2.0 200 "), "{}", String::from_utf8_lossy(&buffer[..count]));
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let complains = |bench: &Bench, arguments: &[&str], message: &str| {
+        let output = bench.ask(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(message), "{text}");
+    };
+    let open = Bench::new().set("HTTP__LISTEN", "0.0.0.0:0");
+    complains(&open, &["run"], "HOTLINE__HTTP__LISTEN: 0.0.0.0:0 is reachable from outside: set http.token");
+    let broken = Bench::new().site("[sip]\nlisten = [");
+    complains(&broken, &["check"], "config/site.toml:2:");
+    complains(&broken, &["run"], "config/site.toml:2:");
+    let unknown = Bench::new().site("[sip]\nlisten_on = []\n");
+    complains(&unknown, &["check"], "config/site.toml:2:1: unknown field `listen_on`");
+    complains(&Bench::new(), &["check", "--config", "nowhere.toml"], "nowhere.toml: No such file");
+    let no_plan = Bench::new().set("PLAN__FILE", "nowhere.toml");
+    complains(&no_plan, &["check"], "nowhere.toml: No such file");
+    let taken = Bench::new();
+    let _holder = TcpListener::bind(taken.sip).unwrap();
+    complains(&taken, &["run"], &format!("sip.listen: TCP {}: Address already in use", taken.sip));
+    let no_disk = Bench::new().set("NODE__STATE", "/proc/nowhere");
+    complains(&no_disk, &["run"], "/proc/nowhere");
+}
+
+#[test]
+fn a_broken_plan_is_refused_with_its_place() {
+    let bench = Bench::new().set("PLAN__FILE", "plan.toml");
+    std::fs::write(bench.folder.path().join("plan.toml"), "[[line]]\nnumber = 12345\nmode = 'fornt'\n").unwrap();
+    for command in ["check", "run"] {
+        let output = bench.ask(&[command]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("plan.toml:2:10: ") && text.contains("plan.toml:3:8: "), "{text}");
+    }
+}
+
+#[test]
+fn the_program_runs_without_any_file_beside_it() {
+    let bench = Bench::new();
+    assert!(bench.answer(&["check"]).contains("西双版纳"));
+    let explained = bench.answer(&["explain", "12345", "--json"]);
+    assert!(explained.contains("\"front\""), "{explained}");
+}
