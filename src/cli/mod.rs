@@ -27,6 +27,8 @@ struct Arguments {
 enum Command {
     /// Runs the gateway until SIGTERM or SIGINT; then no new calls, and those in progress may finish
     Run(ConfigFile),
+    /// Runs the gateway on loopback, plays carrier, seat, target and ticket system around it, and judges what happens
+    Try,
     /// Checks the configuration, the dial plan and the prompts; exit 0 or 2
     Check(ConfigFile),
     /// Says what would happen to a call, and why, with no gateway running
@@ -52,6 +54,7 @@ impl ConfigFile {
 pub fn main() -> ExitCode {
     let answer = match Arguments::parse().command {
         Command::Run(config) => run::run(&config),
+        Command::Try => crate::trial::run().map(verdict).map_err(|e| e.to_string()),
         Command::Check(config) => check::run(&config),
         Command::Explain(question) => explain::run(&question),
         Command::Records(question) => records::run(&question),
@@ -60,6 +63,10 @@ pub fn main() -> ExitCode {
         eprintln!("{message}");
         ExitCode::from(WRONG)
     })
+}
+
+fn verdict(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Complaints of any kind, one after the other.

@@ -73,6 +73,10 @@ pub struct Heard {
 
 impl Heard {
     pub fn packet(&mut self, bytes: &[u8]) {
+        // RTCP on the same port (RFC 5761 §4).
+        if bytes.get(1).is_some_and(|second| (192..=223).contains(second)) {
+            return;
+        }
         let Ok(packet) = RtpReader::new(bytes) else {
             self.faults.push("a packet that is no RTP".to_owned());
             return;
