@@ -1,0 +1,113 @@
+//! What carriers do beyond the plain call: hold, repeated and lost messages, 100rel, late offers.
+
+use crate::support::gateway::{Gateway, Spec};
+use crate::support::message::Message;
+use crate::{assert_answered, request, response};
+
+/// The final answers to INVITEs, in order, repetitions left out.
+fn answers(messages: &[Message]) -> Vec<&Message> {
+    let mut answers: Vec<&Message> =
+        messages.iter().filter(|m| m.status() == 200 && m.header("CSeq").ends_with("INVITE")).collect();
+    answers.dedup_by_key(|m| m.header("CSeq"));
+    answers
+}
+
+#[test]
+fn a_caller_holds_and_resumes() {
+    let gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_answers").lasts(50).start();
+    let heard = gateway.caller("caller_holds", "12345").lasts(700).start().finish();
+    let rung = seat.finish();
+    let answers = answers(&heard);
+    assert_eq!(answers.len(), 3, "{answers:?}");
+    assert!(answers[1].has_sdp("a=recvonly"), "sendonly is answered by recvonly (RFC 3264 §6.1): {}", answers[1]);
+    assert!(answers[2].has_sdp("a=sendrecv") || !answers[2].body().contains("only"), "{}", answers[2]);
+    let version = |m: &Message| m.sdp("o=").split(' ').nth(2).unwrap().parse::<u64>().unwrap();
+    assert!(version(answers[1]) > version(answers[0]) && version(answers[2]) > version(answers[1]));
+    assert_eq!(rung.iter().filter(|m| m.is_request("INVITE")).count(), 1, "hold is not forwarded");
+    let record = gateway.record();
+    assert_answered(&record, "12345", "caller");
+    let held = record["hold_ms"].as_u64().unwrap();
+    assert!((600..1300).contains(&held), "{held} ms");
+}
+
+#[test]
+fn a_seat_holds_and_resumes() {
+    let gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_holds").lasts(700).start();
+    let heard = gateway.caller("caller_is_left", "12345").start().finish();
+    let rung = seat.finish();
+    let answers = answers(&rung);
+    assert!(answers[0].has_sdp("a=recvonly"), "{}", answers[0]);
+    assert!(!answers[1].has_sdp("a=recvonly"), "{}", answers[1]);
+    assert!(heard.iter().all(|m| !m.is_request("INVITE")), "hold is not forwarded");
+    let record = gateway.record();
+    assert_answered(&record, "12345", "callee");
+    assert!((600..1300).contains(&record["hold_ms"].as_u64().unwrap()), "{record:#}");
+}
+
+#[test]
+fn a_repeated_invite_is_the_same_call() {
+    let gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_answers").lasts(400).start();
+    let heard = gateway.caller("caller_retransmits", "12345").lasts(200).start().finish();
+    seat.finish();
+    let early: Vec<&Message> = heard.iter().filter(|m| m.status() == 183).collect();
+    assert!(early.len() >= 2, "the last provisional response comes again (RFC 3261 §17.2.1): {heard:?}");
+    assert!(early.windows(2).all(|pair| pair[0].text == pair[1].text));
+    assert_answered(&gateway.record(), "12345", "caller");
+    assert!(gateway.backend.rest().iter().all(|post| post.event["type"] != "call.record"), "one call, one record");
+}
+
+#[test]
+fn a_lost_ack_is_asked_for_again() {
+    let gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_answers").lasts(50).start();
+    let heard = gateway.caller("caller_loses_ack", "12345").lasts(300).start().finish();
+    seat.finish();
+    let copies = heard.iter().filter(|m| m.status() == 200 && m.header("CSeq").ends_with("INVITE")).count();
+    assert!((2..=3).contains(&copies), "{copies} times 200 within 1.2 s");
+    assert_answered(&gateway.record(), "12345", "caller");
+}
+
+#[test]
+fn a_caller_that_never_acknowledges_is_hung_up_after_32_seconds() {
+    // With T1 at 100 ms: 64·T1 = 6.4 s.
+    let gateway = Gateway::start(&Spec { sip: "t1 = \"100ms\"\nt2 = \"800ms\"", ..Spec::default() });
+    let seat = gateway.seat(0, "seat_answers").lasts(50).start();
+    let heard = gateway.caller("caller_never_acks", "12345").start().finish();
+    seat.finish();
+    let copies = heard.iter().filter(|m| m.status() == 200).count();
+    assert!((9..=13).contains(&copies), "{copies} times 200");
+    request(&heard, "BYE");
+    let record = gateway.record();
+    assert_ne!(record["hangup_by"], "caller", "{record:#}");
+    gateway.wait_until_idle();
+}
+
+#[test]
+fn required_reliable_responses_are_reliable() {
+    let gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_answers").lasts(300).start();
+    let heard = gateway.caller("caller_pracks", "12345").lasts(300).start().finish();
+    seat.finish();
+    let reliable = response(&heard, 183);
+    assert!(reliable.header("RSeq").parse::<u32>().unwrap() > 0);
+    assert!(heard.iter().all(|m| m.status() != 420));
+    assert!(heard.iter().any(|m| m.status() == 200 && m.header("CSeq").ends_with("PRACK")));
+    assert_answered(&gateway.record(), "12345", "caller");
+}
+
+#[test]
+fn a_late_offer_is_answered_before_anything_is_played() {
+    let gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_answers").lasts(100).start();
+    let heard = gateway.caller("caller_offers_late", "12345").lasts(600).start().finish();
+    seat.finish();
+    let offer = answers(&heard)[0];
+    assert!(offer.formats().contains(&"8"), "our 200 brings the offer: {offer}");
+    assert!(heard.iter().all(|m| m.status() != 183 || m.body().is_empty()), "{heard:?}");
+    let record = gateway.record();
+    assert_answered(&record, "12345", "caller");
+    assert!(record["sip_answered"].as_str() <= record["handed_to_queue"].as_str(), "{record:#}");
+}

@@ -1,0 +1,301 @@
+use super::http::{self, Backend};
+use super::sipp::Sipp;
+use super::{ports, wait_for};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Condvar, Mutex};
+use std::thread;
+use tempfile::TempDir;
+
+/// Every prompt lasts a second: 50 packets of 20 ms.
+pub const PROMPT_BYTES: usize = 8000;
+
+/// What differs from the defaults: lines for the bodies of the tables.
+pub struct Spec {
+    /// Channels of each seat; the first is `desk-0`.
+    pub seats: Vec<u32>,
+    pub queue: &'static str,
+    pub sip: &'static str,
+    pub trunk: &'static str,
+    pub calls: &'static str,
+    pub records: &'static str,
+    /// Where records go instead of to a backend that works.
+    pub webhook: Option<&'static str>,
+}
+
+impl Default for Spec {
+    fn default() -> Spec {
+        Spec { seats: vec![1000], queue: "", sip: "", trunk: "", calls: "", records: "", webhook: None }
+    }
+}
+
+/// `hotline run` with ports and files of its own; killed at the end of the test.
+pub struct Gateway {
+    pub sip: u16,
+    pub http: u16,
+    /// Where each seat is called.
+    pub seats: Vec<u16>,
+    /// Where targets of the plan are called.
+    pub target: u16,
+    pub backend: Backend,
+    pub folder: TempDir,
+    child: Child,
+    _turn: Turn,
+}
+
+impl Gateway {
+    pub fn start(spec: &Spec) -> Gateway {
+        let turn = Turn::take();
+        let folder = tempfile::tempdir().unwrap();
+        let (sip, http, target) = (ports::free(), ports::free(), ports::free());
+        let seats: Vec<u16> = spec.seats.iter().map(|_| ports::free()).collect();
+        let backend = Backend::start(ports::free());
+        write_prompts(&folder.path().join("prompts"));
+        fs::write(folder.path().join("plan.toml"), PLAN).unwrap();
+        let child = Command::new("true").spawn().unwrap();
+        let mut gateway = Gateway { sip, http, seats, target, backend, folder, child, _turn: turn };
+        fs::write(gateway.folder.path().join("site.toml"), gateway.site(spec)).unwrap();
+        gateway.restart();
+        gateway
+    }
+
+    /// A SIPp caller; `number` is dialled.
+    pub fn caller(&self, scenario: &str, number: &str) -> Sipp {
+        let remote = format!("127.0.0.1:{}", self.sip);
+        Sipp::new(self.folder.path(), scenario, ports::free()).arg("-s").arg(number).arg(&remote)
+    }
+
+    /// A SIPp seat behind the address of seat `index`.
+    pub fn seat(&self, index: usize, scenario: &str) -> Sipp {
+        Sipp::new(self.folder.path(), scenario, self.seats[index])
+    }
+
+    /// A SIPp target of the plan.
+    pub fn target(&self, scenario: &str) -> Sipp {
+        Sipp::new(self.folder.path(), scenario, self.target)
+    }
+
+    /// The data of the next final record that the backend gets.
+    pub fn record(&self) -> Value {
+        self.backend.next("call.record").event["data"].take()
+    }
+
+    /// A subcommand of the program, with this gateway's configuration.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        hotline(self.folder.path()).args(arguments).args(["--config", "site.toml"]).output().unwrap()
+    }
+
+    /// As `kill -9` does it; `restart` brings it back.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn restart(&mut self) {
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let run = format!("trap '' XFSZ; exec '{}' run --config site.toml", env!("CARGO_BIN_EXE_hotline"));
+        // Without the signal, a file that may not grow is an error of the write.
+        let mut command = Command::new("sh");
+        command.args(["-c", &run]).current_dir(self.folder.path()).stdin(Stdio::null());
+        self.child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        wait_for("the gateway to be ready", || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the gateway ended: {ended:?}\n{}", self.log());
+            http::get(self.http, "/readyz").filter(|(status, _)| *status == 200)
+        });
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// How the program ended, once it has.
+    pub fn ended(&mut self) -> ExitStatus {
+        wait_for("the gateway's end", || self.child.try_wait().unwrap())
+    }
+
+    /// No file may grow beyond so many bytes: a full disk, for this process alone.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = format!("--fsize={}:", bytes.map_or("unlimited".to_string(), |n| n.to_string()));
+        let status = Command::new("prlimit").args(["--pid", &self.child.id().to_string(), &limit]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Until nothing of any call is left.
+    pub fn wait_until_idle(&self) {
+        let gauges = ["calls", "legs", "client_transactions", "server_transactions", "rtp_ports", "callers_waiting"];
+        for gauge in gauges.iter().chain(&["seat_channels_taken", "journal_unwritten"]) {
+            wait_for(&format!("no {gauge}"), || (self.metric(gauge) == 0).then_some(()));
+        }
+    }
+
+    pub fn metric(&self, name: &str) -> u64 {
+        let (status, text) = http::get(self.http, "/metrics").unwrap();
+        assert_eq!(status, 200);
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("hotline_{name} ")));
+        line.unwrap_or_else(|| panic!("no metric {name} in\n{text}")).parse().unwrap()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// The site file.
+    fn site(&self, spec: &Spec) -> String {
+        let (sip, http, target, backend) = (self.sip, self.http, self.target, self.backend.port);
+        let folder = self.folder.path().display();
+        let first = ports::run_of(60);
+        let url = spec.webhook.map_or(format!("http://127.0.0.1:{backend}/events"), str::to_string);
+        let desks: String = self.seats.iter().zip(&spec.seats).enumerate().map(|(i, (p, c))| desk(i, *p, *c)).collect();
+        let names: Vec<String> = (0..self.seats.len()).map(|i| format!("\"desk-{i}\"")).collect();
+        format!(
+            "[node]\nname = \"test\"\nstate = \"{folder}/var\"\n\
+             [sip]\nlisten = [\"127.0.0.1:{sip}\"]\n{}\n\
+             [trunks.loopback]\nport = {target}\n{}\n\
+             [seats.desk]\nenabled = false\n{desks}\
+             [queues.12345]\nseats = [{}]\n{}\n\
+             [plan]\nfile = \"{folder}/plan.toml\"\n\
+             [media]\nfirst_port = {first}\nlast_port = {}\nprompts = \"{folder}/prompts\"\n\
+             [limits]\ncalls = 12\n\
+             [calls]\n{}\n\
+             [records]\n{}\n[records.webhook]\nurl = \"{url}\"\n\
+             [http]\nlisten = \"127.0.0.1:{http}\"\n\
+             [log]\nlevel = \"hotline=debug,info\"\n",
+            spec.sip,
+            spec.trunk,
+            names.join(", "),
+            spec.queue,
+            first + 59,
+            spec.calls,
+            spec.records,
+        )
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("── the gateway's log\n{}", self.log());
+        }
+    }
+}
+
+/// The program, in a folder, without this process's settings for it.
+pub fn hotline(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn desk(index: usize, port: u16, channels: u32) -> String {
+    format!(
+        "[seats.desk-{index}]\naor = \"sip:desk-{index}@127.0.0.1\"\naddress = \"127.0.0.1:{port}\"\n\
+         channels = {channels}\n"
+    )
+}
+
+/// Sounds that tell each other apart byte by byte; no frame occurs twice.
+pub fn prompt(name: &str) -> Vec<Vec<u8>> {
+    let speaker = name.bytes().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    super::rtp::pattern(speaker, 0..(PROMPT_BYTES / 160) as u32)
+}
+
+fn write_prompts(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    for name in ["connect-12396", "announce-only", "apology", "music"] {
+        fs::write(folder.join(name).with_extension("al"), prompt(name).concat()).unwrap();
+    }
+}
+
+/// One line of every mode, and one merged number in each phase for decades.
+const PLAN: &str = r#"
+[plan]
+name = "test"
+area = "691"
+zone = "Asia/Shanghai"
+queue = "12345"
+
+[prompts.connect]
+text = "您拨打的{number}已并入12345，正在转接。"
+[prompts.announce-only]
+text = "本号码已停止服务，请拨打12345。"
+
+[[line]]
+number = "12345"
+name = "front"
+unit = "州政府办公室"
+mode = "front"
+
+[[line]]
+number = "12300"
+name = "merged later"
+mode = "merged"
+connect-from = 2096-01-01
+ring = "2s"
+
+[[line]]
+number = "12396"
+name = "merged now"
+unit = "州科技局"
+mode = "merged"
+connect-from = 2021-09-30
+announce-only-from = 2097-01-01
+
+[[line]]
+number = "12336"
+name = "merged before"
+mode = "merged"
+connect-from = 2021-09-30
+announce-only-from = 2021-12-01
+
+[[line]]
+number = "12312"
+name = "merged long ago"
+mode = "merged"
+connect-from = 2020-01-01
+released-from = 2020-07-01
+
+[[line]]
+number = "12348"
+name = "parallel"
+mode = "parallel"
+early-max = "1s"
+
+[[line]]
+number = "12366"
+name = "sub-center"
+mode = "sub-center"
+
+[[line]]
+number = "110"
+name = "emergency"
+mode = "emergency"
+"#;
+
+/// A few gateways at once; the other tests wait for their turn.
+struct Turn;
+
+const AT_ONCE: usize = 4;
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+impl Turn {
+    fn take() -> Turn {
+        let running = RUNNING.lock().unwrap();
+        let mut running = ENDED.wait_while(running, |running| *running >= AT_ONCE).unwrap();
+        *running += 1;
+        Turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap() -= 1;
+        ENDED.notify_one();
+    }
+}

@@ -1,0 +1,33 @@
+//! What the tests against the running binary share: a gateway of one's own, SIPp processes, a telephone that speaks
+//! RTP, a ticket backend. Real processes and sockets need a real clock: this is the one place of the tests that waits.
+
+pub mod gateway;
+pub mod http;
+pub mod message;
+pub mod phone;
+pub mod ports;
+pub mod rtp;
+pub mod sipp;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Nothing here takes longer, unless it says so.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Asks again and again until there is an answer; fails with `what` when there is none in time.
+pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Lets real time go by, for what must not happen, or must go on.
+pub fn pass(milliseconds: u64) {
+    thread::sleep(Duration::from_millis(milliseconds));
+}

@@ -1,0 +1,193 @@
+use super::message::Message;
+use super::rtp::{Ear, Mouth};
+use super::{PATIENCE, ports};
+use std::net::{SocketAddr, UdpSocket};
+
+/// A small SIP telephone over UDP with real RTP, for what SIPp does not check. One call at a time.
+pub struct Phone {
+    name: &'static str,
+    sip: UdpSocket,
+    rtp: UdpSocket,
+    rtp_port: u16,
+    /// Payload types that it offers or answers.
+    pub formats: &'static str,
+    pub ear: Ear,
+    peer: SocketAddr,
+    cseq: u32,
+    call_id: String,
+    local: String,
+    remote: String,
+    target: String,
+    invite: Option<Message>,
+}
+
+impl Phone {
+    pub fn new(name: &'static str, port: u16, gateway: u16) -> Phone {
+        let rtp_port = ports::run_of(2);
+        let rtp = UdpSocket::bind(("127.0.0.1", rtp_port)).unwrap();
+        let sip = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+        sip.set_read_timeout(Some(PATIENCE)).unwrap();
+        Phone {
+            name,
+            ear: Ear::listen(rtp.try_clone().unwrap()),
+            sip,
+            rtp,
+            rtp_port,
+            formats: "8 101",
+            peer: SocketAddr::from(([127, 0, 0, 1], gateway)),
+            cseq: 0,
+            call_id: format!("{name}-{port}-{rtp_port}"),
+            local: String::new(),
+            remote: String::new(),
+            target: String::new(),
+            invite: None,
+        }
+    }
+
+    pub fn invite(&mut self, number: &str) {
+        self.local = format!("<sip:13800138000@127.0.0.1:{}>;tag={}", self.port(), self.name);
+        self.target = format!("sip:{number}@{}", self.peer);
+        self.remote = format!("<{}>", self.target);
+        self.reinvite("sendrecv");
+    }
+
+    /// An offer; in the dialog when there is one.
+    pub fn reinvite(&mut self, direction: &str) {
+        self.cseq += 1;
+        self.request("INVITE", &self.sdp(direction));
+    }
+
+    pub fn ack(&self) {
+        self.request("ACK", "");
+    }
+
+    pub fn bye(&mut self) {
+        self.cseq += 1;
+        self.request("BYE", "");
+        self.status(200, "BYE");
+    }
+
+    /// The next response with this status to this method; provisional ones and other messages are passed over.
+    pub fn status(&mut self, status: u16, method: &str) -> Message {
+        loop {
+            let message = self.receive();
+            if message.status() == 0 || !message.header("CSeq").ends_with(method) {
+                continue;
+            }
+            if let Some(tag) = message.tag("To").filter(|_| !self.remote.contains(";tag=")) {
+                self.remote = format!("{};tag={tag}", self.remote);
+            }
+            if !message.headers("Contact").is_empty() {
+                self.target = message.uri("Contact").to_string();
+            }
+            if message.status() == status {
+                return message;
+            }
+            assert!(message.status() < 200, "{} expected {status}, got\n{message}", self.name);
+        }
+    }
+
+    /// The next request of this method; others are passed over.
+    pub fn request_received(&mut self, method: &str) -> Message {
+        loop {
+            let message = self.receive();
+            if message.is_request(method) {
+                return message;
+            }
+        }
+    }
+
+    /// Takes the next call: 180 now, 200 by [`Phone::answer`].
+    pub fn ring(&mut self) -> Message {
+        let invite = self.request_received("INVITE");
+        self.call_id = invite.header("Call-ID").to_string();
+        self.local = format!("{};tag={}", invite.header("To"), self.name);
+        self.remote = invite.header("From").to_string();
+        self.target = invite.uri("Contact").to_string();
+        self.reply(&invite, "180 Ringing", "");
+        self.invite = Some(invite.clone());
+        invite
+    }
+
+    /// Answers and waits for the ACK.
+    pub fn answer(&mut self) {
+        let invite = self.invite.clone().expect("it rings");
+        self.reply(&invite, "200 OK", &self.sdp("sendrecv"));
+        self.request_received("ACK");
+    }
+
+    /// The other side hangs up.
+    pub fn hung_up(&mut self) -> Message {
+        let bye = self.request_received("BYE");
+        self.reply(&bye, "200 OK", "");
+        bye
+    }
+
+    /// Speaks to the media address that this message's SDP gives.
+    pub fn speak(&self, to: &Message, speaker: u32) -> Mouth {
+        let to = SocketAddr::from(([127, 0, 0, 1], to.media_port()));
+        let payload_type = self.formats.split(' ').next().unwrap().parse().unwrap();
+        Mouth::speak(self.rtp.try_clone().unwrap(), to, speaker, payload_type)
+    }
+
+    pub fn send_rtp(&self, to: &Message, data: &[u8]) {
+        self.rtp.send_to(data, ("127.0.0.1", to.media_port())).unwrap();
+    }
+
+    fn port(&self) -> u16 {
+        self.sip.local_addr().unwrap().port()
+    }
+
+    fn receive(&self) -> Message {
+        let mut buffer = [0; 65_535];
+        let n = self.sip.recv(&mut buffer).unwrap_or_else(|e| panic!("{}: nothing came: {e}", self.name));
+        Message::new(&String::from_utf8_lossy(&buffer[..n]))
+    }
+
+    fn request(&self, method: &str, sdp: &str) {
+        let (port, cseq, name) = (self.port(), self.cseq, self.name);
+        let (target, local, remote, call_id) = (&self.target, &self.local, &self.remote, &self.call_id);
+        self.send(&format!(
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bK{call_id}{cseq}{method}\r\n\
+             Max-Forwards: 70\r\nFrom: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:{name}@127.0.0.1:{port}>\r\n{}",
+            body(sdp)
+        ));
+    }
+
+    fn reply(&self, to: &Message, status: &str, sdp: &str) {
+        let vias: String = to.headers("Via").iter().map(|via| format!("Via: {via}\r\n")).collect();
+        let tagged = match to.tag("To") {
+            Some(_) => to.header("To").to_string(),
+            None => format!("{};tag={}", to.header("To"), self.name),
+        };
+        self.send(&format!(
+            "SIP/2.0 {status}\r\n{vias}From: {}\r\nTo: {tagged}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
+             Contact: <sip:{}@127.0.0.1:{}>\r\n{}",
+            to.header("From"),
+            to.header("Call-ID"),
+            to.header("CSeq"),
+            self.name,
+            self.port(),
+            body(sdp)
+        ));
+    }
+
+    fn send(&self, text: &str) {
+        self.sip.send_to(text.as_bytes(), self.peer).unwrap();
+    }
+
+    fn sdp(&self, direction: &str) -> String {
+        let (name, port, formats, version) = (self.name, self.rtp_port, self.formats, self.cseq);
+        let events = if formats.ends_with("101") { "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" } else { "" };
+        format!(
+            "v=0\r\no={name} 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+             m=audio {port} RTP/AVP {formats}\r\n{events}a=ptime:20\r\na={direction}\r\n"
+        )
+    }
+}
+
+fn body(sdp: &str) -> String {
+    let content_type = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!("{content_type}Content-Length: {}\r\n\r\n{sdp}", sdp.len())
+}

@@ -1,0 +1,95 @@
+use super::message::Message;
+use super::{ports, wait_for};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A SIPp process to be: one scenario of `tests/sipp/`, on a port of its own.
+pub struct Sipp {
+    scenario: String,
+    port: u16,
+    trace: PathBuf,
+    errors: PathBuf,
+    command: Command,
+}
+
+/// It runs.
+pub struct Running {
+    scenario: String,
+    trace: PathBuf,
+    errors: PathBuf,
+    child: Child,
+}
+
+impl Sipp {
+    pub fn new(folder: &Path, scenario: &str, port: u16) -> Sipp {
+        let file = format!("{}/tests/sipp/{scenario}.xml", env!("CARGO_MANIFEST_DIR"));
+        let trace = folder.join(format!("{scenario}-{port}.messages"));
+        let errors = folder.join(format!("{scenario}-{port}.errors"));
+        let mut command = Command::new("sipp");
+        // Without -nostdin it hangs where there is no terminal.
+        command.args(["-nostdin", "-sf", &file, "-i", "127.0.0.1", "-p", &port.to_string()]);
+        command.args(["-cp", &ports::free().to_string(), "-mp", &ports::run_of(4).to_string()]);
+        command.args(["-timeout_error", "-trace_msg", "-message_file"]).arg(&trace);
+        command.args(["-trace_err", "-error_file"]).arg(&errors).current_dir(folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Sipp { scenario: scenario.to_string(), port, trace, errors, command }
+    }
+
+    pub fn arg(mut self, argument: &str) -> Sipp {
+        self.command.arg(argument);
+        self
+    }
+
+    /// How long the scenario's open pause lasts: talking, ringing, listening.
+    pub fn lasts(self, milliseconds: u32) -> Sipp {
+        self.arg("-d").arg(&milliseconds.to_string())
+    }
+
+    /// One call; see [`Sipp::start_calls`].
+    pub fn start(self) -> Running {
+        self.start_calls(1, 15)
+    }
+
+    /// Ends after so many calls, or with an error after so many seconds. Returns when it can be reached.
+    pub fn start_calls(self, calls: u32, seconds: u32) -> Running {
+        let mut sipp = self.arg("-m").arg(&calls.to_string()).arg("-timeout").arg(&seconds.to_string());
+        let child = sipp.command.spawn().expect("sipp (Debian: sip-tester) is installed");
+        wait_for("sipp's socket", || is_bound(sipp.port).then_some(()));
+        Running { scenario: sipp.scenario, trace: sipp.trace, errors: sipp.errors, child }
+    }
+}
+
+impl Running {
+    /// Waits for the scenario's end; fails unless every message was what it says. Gives what was received.
+    pub fn finish(mut self) -> Vec<Message> {
+        let status = self.child.wait().unwrap();
+        let trace = fs::read_to_string(&self.trace).unwrap_or_default();
+        let errors = fs::read_to_string(&self.errors).unwrap_or_default();
+        assert!(status.success(), "{} failed ({status}):\n{errors}\n── its messages\n{trace}", self.scenario);
+        received(&trace)
+    }
+
+    /// Waits until it received what the test looks for.
+    pub fn wait_to_receive(&self, what: &str, is: impl Fn(&Message) -> bool) -> Message {
+        wait_for(what, || received(&fs::read_to_string(&self.trace).unwrap_or_default()).into_iter().find(&is))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The messages of a SIPp trace that came in.
+fn received(trace: &str) -> Vec<Message> {
+    let parts = trace.split("-----------------------------------------------").filter(|p| p.contains(" message received ["));
+    parts.filter_map(|part| part.split_once(":\n\n")).map(|(_, text)| Message::new(text)).collect()
+}
+
+fn is_bound(port: u16) -> bool {
+    let local = format!("0100007F:{port:04X}");
+    fs::read_to_string("/proc/net/udp").unwrap().lines().any(|line| line.contains(&local))
+}
