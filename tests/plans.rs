@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use hotline::plan::{Surroundings, check};
+use hotline::plan::{Surroundings, check, reference, schema};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
@@ -32,7 +32,7 @@ fn every_plan_passes_its_check() {
     assert_eq!(Vec::from_iter(&plans), ["inner-mongolia", "national", "qinghai", "xishuangbanna", "yuncheng"]);
     for plan in plans {
         let file = format!("{plan}.toml");
-        let around = Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), sound: &sound };
+        let around = Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), sound: &sound, now: None };
         let checked = check(&file, &load(&file).unwrap(), &load, &around);
         let shown: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
         assert!(shown.is_empty(), "{}", shown.join("\n"));
@@ -51,7 +51,7 @@ fn prompts_have_one_level_and_little_silence() {
     for name in names("prompts", ".al") {
         let sound = std::fs::read(folder().join(format!("prompts/{name}.al"))).unwrap();
         let seconds = sound.len() as f64 / 8000.0;
-        assert!(sound.len() % 160 == 0, "{name}: whole frames of 20 ms");
+        assert!(sound.len().is_multiple_of(160), "{name}: whole frames of 20 ms");
         assert!((2.0..20.0).contains(&seconds), "{name}: {seconds} s");
         let levels: Vec<i32> = sound.iter().map(|b| amplitude(*b)).collect();
         let peak = levels.iter().max().unwrap() * 100 / 4032;
@@ -80,5 +80,17 @@ fn prompts_are_spoken_in_mandarin() {
         let (name, phonemes) = line.split_once('\t').unwrap();
         assert!(phonemes.trim().len() > 20, "{name}: nothing is said");
         assert!(!phonemes.contains("(en)"), "{name} is read in English: {phonemes}");
+    }
+}
+
+/// `HOTLINE_PRINT=1 cargo test --test plans` writes them anew.
+#[test]
+fn the_reference_is_the_language() {
+    let schema = format!("{:#}\n", schema());
+    for (name, now) in [("LANGUAGE.md", reference()), ("schema.json", schema)] {
+        if std::env::var_os("HOTLINE_PRINT").is_some() {
+            std::fs::write(folder().join(name), &now).unwrap();
+        }
+        assert!(load(name) == Ok(now), "dialplans/{name} is not what the program prints");
     }
 }

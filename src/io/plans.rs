@@ -1,5 +1,6 @@
 //! Dial plans and prompts, read from disk, or from the program itself where the disk has none.
 
+use crate::io::clock;
 use crate::io::config::Config;
 use crate::media::Prompt;
 use crate::plan::{self, Checked, Loader, Plan, Problem, Severity, Surroundings, built_in};
@@ -10,8 +11,8 @@ use std::sync::Arc;
 
 /// Where plans live in the repository; `dialplans/NAME` is also built in.
 const HOME: &str = "dialplans";
-/// A plan is text that people write; a prompt lasts minutes.
-const MAX_PLAN: u64 = 4 << 20;
+/// A plan is text that people write, with a table of the country's mobile prefixes at most; a prompt lasts minutes.
+const MAX_PLAN: u64 = 16 << 20;
 const MAX_PROMPT: u64 = 32 << 20;
 
 pub type Prompts = BTreeMap<String, Arc<Prompt>>;
@@ -80,7 +81,8 @@ pub fn load(config: &Config) -> Result<Loaded, Vec<String>> {
     let queues: Vec<&str> = config.queues.iter().filter(|(_, q)| q.enabled).map(|(name, _)| name.as_str()).collect();
     let trunks: Vec<&str> = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, _)| name.as_str()).collect();
     let sound = |name: &str| shelf.fetch(name);
-    let checked = file.check(&Surroundings { queues: Some(&queues), trunks: Some(&trunks), sound: &sound });
+    let now = Some(clock::now().wall);
+    let checked = file.check(&Surroundings { queues: Some(&queues), trunks: Some(&trunks), sound: &sound, now });
     let own = [&config.calls.music, &config.calls.apology];
     let missing = own.into_iter().filter_map(|name| Some(format!("prompt `{name}`: {}", shelf.fetch(name).err()?)));
     let missing: Vec<String> = missing.collect();

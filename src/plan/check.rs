@@ -1,9 +1,11 @@
 //! Everything that can be found wrong with a plan before the day comes.
 
 use super::compile::compile;
-use super::file::{self, Line, Written};
+use super::file::{self, Written};
 use super::problem::{Log, Said, Severity, suggestion};
-use super::{Loader, Mode, Plan, Problem};
+use super::{Loader, Plan, Problem, findings};
+use crate::base::Wall;
+use jiff::Timestamp;
 
 /// What a plan is checked against. Names that are not given are not checked.
 pub struct Surroundings<'a> {
@@ -11,6 +13,8 @@ pub struct Surroundings<'a> {
     pub trunks: Option<&'a [&'a str]>,
     /// Whether the sound of a prompt can be played, or why not.
     pub sound: &'a dyn Fn(&str) -> Result<(), String>,
+    /// For dates that have run out.
+    pub now: Option<Wall>,
 }
 
 /// What was found. The plan is there unless some problem is an error.
@@ -23,12 +27,12 @@ pub struct Checked {
 /// Reads a plan, runs its expectations and looks for what would embarrass on the day. All findings come at once.
 pub fn check(name: &str, text: &str, load: &Loader<'_>, around: &Surroundings<'_>) -> Checked {
     let log = Log::default();
-    let written = file::read(name, text, load, &log);
-    let plan = compile(&written, &log);
+    let (written, plan) = compile(file::read(name, text, load, &log), &log);
     written.expects.iter().for_each(|row| row.run(&plan, &log));
-    look_at_units(&written, &log);
+    findings::look(&written, &plan, &log);
     look_at_sounds(&written, &plan, around, &log);
     look_at_names(&written, around, &log);
+    look_at_calendars(&written, &plan, around, &log);
     let problems = log.take();
     Checked { plan: accepted(plan, &problems), problems }
 }
@@ -36,25 +40,13 @@ pub fn check(name: &str, text: &str, load: &Loader<'_>, around: &Surroundings<'_
 /// As [`check`], without looking around: what the gateway does with a plan that it loads.
 pub fn parse(name: &str, text: &str, load: &Loader<'_>) -> Result<Plan, Vec<Problem>> {
     let log = Log::default();
-    let written = file::read(name, text, load, &log);
-    let plan = compile(&written, &log);
+    let (_, plan) = compile(file::read(name, text, load, &log), &log);
     let problems = log.take();
     accepted(plan, &problems).ok_or(problems)
 }
 
 fn accepted(plan: Plan, problems: &[Problem]) -> Option<Plan> {
     problems.iter().all(|p| p.severity != Severity::Error).then_some(plan)
-}
-
-/// Tickets carry the unit. A plan whose notice names none at all is not reminded at every line.
-fn look_at_units(written: &Written, log: &Log) {
-    if written.lines.iter().all(|line| line.unit.is_none()) {
-        return;
-    }
-    let expected = |line: &&Line| !matches!(line.mode.value, Mode::Front | Mode::Emergency | Mode::Platform);
-    for line in written.lines.iter().filter(|line| line.unit.is_none()).filter(expected) {
-        log.warning(&line.at, "this line has no `unit`: its tickets will name nobody");
-    }
 }
 
 fn look_at_sounds(written: &Written, plan: &Plan, around: &Surroundings<'_>, log: &Log) {
@@ -67,12 +59,21 @@ fn look_at_sounds(written: &Written, plan: &Plan, around: &Surroundings<'_>, log
 
 /// Queues and trunks are the configuration's: a plan only names them.
 fn look_at_names(written: &Written, around: &Surroundings<'_>, log: &Log) {
-    let sections = written.modes.iter().map(|(_, rules)| rules);
-    let lines = written.lines.iter().map(|line| &line.rules);
-    for rules in std::iter::once(&written.head.rules).chain(sections).chain(lines) {
+    for rules in written.all_rules() {
         rules.queue.iter().for_each(|queue| known("queue", queue, around.queues, log));
         let trunks = rules.targets.iter().flatten().filter_map(|t| t.trunk.as_ref());
         trunks.for_each(|trunk| known("trunk", trunk, around.trunks, log));
+    }
+}
+
+/// Holidays are announced a year at a time: a calendar whose dates are all past was forgotten.
+fn look_at_calendars(written: &Written, plan: &Plan, around: &Surroundings<'_>, log: &Log) {
+    let Some(now) = around.now.and_then(|now| Timestamp::from_microsecond(now.0).ok()) else { return };
+    let today = plan.zone.to_datetime(now).date();
+    for (name, calendar) in &written.calendars {
+        if let Some(last) = calendar.value.last_date().filter(|last| *last < today) {
+            log.warning(&calendar.at, format!("the last date of calendar `{name}`, {last}, is past"));
+        }
     }
 }
 
@@ -120,7 +121,7 @@ steps = ["announce", "queue"]
 
     fn findings(text: &str, queues: &[&str]) -> Vec<String> {
         let sound = |name: &str| Err(format!("no file {name}.al"));
-        let around = Surroundings { queues: Some(queues), trunks: Some(&["taxes"]), sound: &sound };
+        let around = Surroundings { queues: Some(queues), trunks: Some(&["taxes"]), sound: &sound, now: None };
         let checked = check("p.toml", text, &|_| Err("absent".into()), &around);
         assert_eq!(checked.plan.is_some(), checked.problems.iter().all(|p| p.severity == Severity::Warning));
         checked.problems.iter().map(|p| p.to_string().lines().next().unwrap().to_string()).collect()

@@ -1,9 +1,13 @@
 //! From what the files say to what a call needs: rules inherited, dates resolved, steps laid out.
 
-use super::file::{self, Head, Line, Rules, Written};
-use super::problem::{At, Log, Said, Severity, suggestion};
-use super::steps::{self, Settings};
-use super::{Matched, Mode, Phase, Plan, Problem, Prompt, Step, Target, number};
+use super::condition::{Condition, Gate};
+use super::entry::{Entry, Era, Tenant, matched};
+use super::fields::Moment;
+use super::file::{Head, Line, Written};
+use super::problem::{At, Log, Said, Severity, Source, suggestion};
+use super::rules::{self, Rules};
+use super::steps::{self, Chosen, Settings};
+use super::{Mode, Phase, Plan, Problem, Prompt, Target, number};
 use crate::base::{Map, MapSeed, Wall};
 use jiff::tz::TimeZone;
 use siphasher::sip::SipHasher13;
@@ -12,30 +16,12 @@ use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One number's whole story.
-#[derive(Debug)]
-pub struct Entry {
-    pub line: Arc<str>,
-    pub mode: Mode,
-    pub unit: Option<Arc<str>>,
-    pub tickets: Arc<[Arc<str>]>,
-    pub early_max: Duration,
-    /// In order of time; the first begins before all times.
-    pub eras: Vec<Era>,
-}
-
-/// What holds from a moment on, until the next era.
-#[derive(Debug)]
-pub struct Era {
-    pub from: Wall,
-    pub phase: Option<Phase>,
-    pub steps: Arc<[Step]>,
-    pub matched: Arc<[Matched]>,
-}
-
 /// Compiles what the files say; what cannot be is logged, and the plan is then not to be used.
-pub fn compile(written: &Written, log: &Log) -> Plan {
-    Compiler::new(written, log).plan()
+pub fn compile(mut written: Written, log: &Log) -> (Written, Plan) {
+    let prefixes = std::mem::take(&mut written.prefixes);
+    let mut plan = Compiler::new(&written, log).plan();
+    plan.prefixes = prefixes;
+    (written, plan)
 }
 
 /// Where a time-out, queue or zone is said nowhere.
@@ -50,56 +36,83 @@ struct Compiler<'a> {
     zone: TimeZone,
     area: Option<Arc<str>>,
     prompts: BTreeMap<Arc<str>, Prompt>,
-    texts: BTreeMap<&'a str, &'a str>,
+    entries: Vec<Entry>,
+    /// By number: the first entry, the last, and where it is said.
+    numbers: Map<Box<str>, (usize, usize, &'a At)>,
 }
 
 impl<'a> Compiler<'a> {
     fn new(written: &'a Written, log: &'a Log) -> Compiler<'a> {
         let head = &written.head;
-        let texts = written.prompts.iter().map(|p| (p.name.value.as_str(), p.text.value.as_str())).collect();
-        Compiler { written, log, zone: zone(head, log), area: area(head, log), prompts: BTreeMap::new(), texts }
+        let numbers = Map::with_hasher(MapSeed::default());
+        Compiler {
+            written,
+            log,
+            zone: zone(head, log),
+            area: area(head, log),
+            prompts: BTreeMap::new(),
+            entries: Vec::new(),
+            numbers,
+        }
     }
 
     fn plan(mut self) -> Plan {
         let head = &self.written.head;
-        let revision: Arc<str> = revision(self.written).into();
-        let mut entries = Vec::with_capacity(self.written.lines.len());
-        let mut numbers: Map<Box<str>, usize> = Map::with_hasher(MapSeed::default());
-        let mut places: Map<Box<str>, &At> = Map::with_hasher(MapSeed::default());
-        for line in &self.written.lines {
-            for said in &line.numbers {
-                let Some(number) = self.number(said) else { continue };
-                if let Some(first) = places.get(number.as_str()) {
-                    let text =
-                        format!("`{}` is already the number of a line in {}:{}", said.value, first.source.name, first.line());
-                    self.log.error(&said.at, text);
-                    continue;
-                }
-                places.insert(number.as_str().into(), &said.at);
-                numbers.insert(number.as_str().into(), entries.len());
-                entries.push(self.entry(line, said, &number));
-            }
-        }
-        if head.rules.at.is_none() {
+        if head.rules.at.is_none() && self.log.is_empty() {
             self.log.add(no_head(self.written));
         }
+        for line in &self.written.lines {
+            for said in &line.numbers {
+                if let Some(number) = self.number(said) {
+                    self.add(line, said, &number);
+                }
+            }
+        }
+        let mut numbers = Map::with_hasher(MapSeed::default());
+        numbers.extend(self.numbers.iter().map(|(number, (first, ..))| (number.clone(), *first)));
         Plan {
             name: head.name.as_ref().map_or("", |n| &n.value).into(),
             notice: head.notice.as_ref().map(|n| n.value.as_str().into()),
-            revision,
+            revision: revision(self.written).into(),
+            tenants: self.tenants(),
             area: self.area,
             zone: self.zone,
-            entries,
+            entries: self.entries,
             numbers,
             unknown: unknown(head),
             prompts: self.prompts.into_values().collect(),
+            prefixes: Default::default(),
         }
     }
 
-    fn entry(&mut self, line: &'a Line, said: &Said<String>, number: &str) -> Entry {
+    /// Adds a number's entry, behind those that the same number has already.
+    fn add(&mut self, line: &'a Line, said: &'a Said<String>, number: &str) {
+        let index = self.entries.len();
+        if let Some((_, last, at)) = self.numbers.get_mut(number) {
+            if self.entries[*last].when.is_none() {
+                let text = format!(
+                    "never reached: `{}` is already the number of a line in {}:{}",
+                    said.value,
+                    at.source.name,
+                    at.line()
+                );
+                return self.log.error(&said.at, text);
+            }
+            self.entries[*last].next = Some(index);
+            (*last, *at) = (index, &said.at);
+        } else {
+            self.numbers.insert(number.into(), (index, index, &said.at));
+        }
+        let entry = self.entry(line, said, number);
+        self.entries.push(entry);
+    }
+
+    fn entry(&mut self, line: &'a Line, said: &'a Said<String>, number: &str) -> Entry {
         let inherited = Inherited::of(self.written, line);
         let early_max = inherited.find(|r| r.early_max.as_ref()).map_or(EARLY_MAX, |d| d.value);
         let settings = self.settings(line, &inherited, said, number, early_max.is_zero());
+        let gates: Vec<Gate> = settings.targets.iter().map(|t| t.gate.clone()).collect();
+        let gated = gates.iter().any(|gate| !gate.is_open_to_all());
         let eras = self.boundaries(line, &inherited).into_iter().map(|b| self.era(line, said, &settings, b)).collect();
         Entry {
             line: line.name.as_ref().unwrap_or(said).value.as_str().into(),
@@ -108,6 +121,9 @@ impl<'a> Compiler<'a> {
             tickets: self.tickets(&inherited),
             early_max,
             eras,
+            gates: if gated { gates.into() } else { [].into() },
+            when: line.when.as_ref().map(|when| Condition::of(when, self.written, self.log)),
+            next: None,
         }
     }
 
@@ -123,48 +139,59 @@ impl<'a> Compiler<'a> {
         let ring = inherited.find(|r| r.ring.as_ref()).map_or(RING, |d| d.value);
         let targets = inherited.find(|r| r.targets.as_ref());
         let merged = line.mode.value == Mode::Merged;
+        let stays = inherited.find(|r| r.announce_only_from.as_ref()).is_some();
         if line.mode.value == Mode::Guided {
-            inherited.find(|r| r.guide_prompt.as_ref()).and_then(|named| self.prompt(Some(named), "", line, said));
+            self.prompt(inherited.find(|r| r.guide_prompt.as_ref()), None, line, said);
         }
         Settings {
             mode: line.mode.value,
-            queue: text(|r| r.queue.as_ref()).unwrap_or(QUEUE).into(),
+            queue: inherited.find(|r| r.queue.as_ref()).map_or(QUEUE.into(), |queue| self.expand(queue).into()),
             high: text(|r| r.priority.as_ref()) == Some("high"),
-            targets: targets.map_or_else(|| vec![(own_seats(number), ring)], |list| self.targets(list, ring)),
+            targets: targets.map_or_else(|| vec![own_seats(number, ring)], |list| self.targets(list, ring)),
             routed: targets.is_some(),
             kept: text(|r| r.seats.as_ref()) == Some("kept"),
             opened: inherited.find(|r| r.opened.as_ref()).is_none_or(|o| o.value),
-            connect_prompt: merged
-                .then(|| self.prompt(inherited.find(|r| r.connect_prompt.as_ref()), "connect", line, said))
-                .flatten(),
-            announce_only_prompt: (merged && inherited.find(|r| r.announce_only_from.as_ref()).is_some())
-                .then(|| self.prompt(inherited.find(|r| r.announce_only_prompt.as_ref()), "announce-only", line, said))
-                .flatten(),
+            prompt: self.prompt(inherited.find(|r| r.prompt.as_ref()), None, line, said),
+            connect_prompt: self.prompt(inherited.find(|r| r.connect_prompt.as_ref()), merged.then_some("connect"), line, said),
+            announce_only_prompt: self.prompt(
+                inherited.find(|r| r.announce_only_prompt.as_ref()),
+                (merged && stays).then_some("announce-only"),
+                line,
+                said,
+            ),
             answer_at_once,
         }
     }
 
-    fn targets(&self, list: &[file::Target], ring: Duration) -> Vec<(Target, Duration)> {
-        let one = |t: &file::Target| {
-            let number = self.number(&t.number)?;
-            let target = Target { number: number.into(), trunk: t.trunk.as_ref().map(|t| t.value.as_str().into()) };
-            Some((target, t.ring.as_ref().map_or(ring, |d| d.value)))
+    fn targets(&self, list: &[rules::Target], ring: Duration) -> Vec<Chosen> {
+        let one = |t: &rules::Target| {
+            let number = self.number(&t.number)?.into();
+            let target = Target { number, trunk: t.trunk.as_ref().map(|t| self.expand(t).into()) };
+            let gate = Gate::of(t, self.written, self.log);
+            Some(Chosen { target, ring: t.ring.as_ref().map_or(ring, |d| d.value), gate })
         };
         list.iter().filter_map(one).collect()
     }
 
-    /// The name of a prompt, with the number in it where its text has one.
-    fn prompt(&mut self, named: Option<&Said<String>>, usual: &str, line: &Line, number: &Said<String>) -> Option<Arc<str>> {
+    /// The names of a prompt in the plan's languages, with the number in them where the text has one.
+    fn prompt(&mut self, named: Option<&Said<String>>, usual: Option<&str>, line: &Line, number: &Said<String>) -> Vec<Arc<str>> {
         let at = named.map_or(&line.at, |n| &n.at);
-        let name = named.map_or(usual, |n| n.value.as_str());
-        let Some(text) = self.texts.get(name) else {
-            self.log.error(at, format!("no `[prompts.{name}]`{}", suggestion(name, self.texts.keys().copied())));
+        let Some(name) = named.map(|n| n.value.as_str()).or(usual) else { return Vec::new() };
+        let others = self.written.head.languages.iter().skip(1).map(|language| format!("{name}-{}", language.value));
+        std::iter::once(name.to_string()).chain(others).filter_map(|name| self.sound(&name, at, number)).collect()
+    }
+
+    fn sound(&mut self, name: &str, at: &At, number: &Said<String>) -> Option<Arc<str>> {
+        let Some(said) = self.written.prompts.get(name) else {
+            let known = self.written.prompts.keys().map(String::as_str);
+            self.log.error(at, format!("no `[prompts.{name}]`{}", suggestion(name, known)));
             return None;
         };
+        let text = self.expand(said);
         let digits: String = number.value.chars().filter(char::is_ascii_digit).collect();
         let (name, text) = match text.contains("{number}") {
             true => (format!("{name}-{digits}"), text.replace("{number}", &digits)),
-            false => (name.to_string(), text.to_string()),
+            false => (name.to_string(), text),
         };
         let name: Arc<str> = name.into();
         let used = matched(at, "prompt");
@@ -174,11 +201,26 @@ impl<'a> Compiler<'a> {
 
     fn tickets(&self, inherited: &Inherited<'_>) -> Arc<[Arc<str>]> {
         let names = inherited.find(|r| r.tickets.as_ref()).map_or(&[][..], Vec::as_slice);
-        let known = || self.written.tickets.iter().map(|t| t.name.value.as_str());
-        for name in names.iter().filter(|n| !known().any(|k| k == n.value)) {
-            self.log.error(&name.at, format!("no `[tickets.{}]`{}", name.value, suggestion(&name.value, known())));
+        for name in names.iter().filter(|n| !self.written.tickets.contains_key(&n.value)) {
+            let known = self.written.tickets.keys().map(String::as_str);
+            self.log.error(&name.at, format!("no `[tickets.{}]`{}", name.value, suggestion(&name.value, known)));
         }
         names.iter().map(|n| n.value.as_str().into()).collect()
+    }
+
+    fn tenants(&self) -> BTreeMap<Box<str>, Tenant> {
+        let mut tenants = BTreeMap::new();
+        for said in &self.written.tenants {
+            if !number::is_area(&said.area.value) {
+                self.log.error(&said.area.at, NO_AREA);
+            }
+            let queue = said.queue.as_ref().map(|queue| self.expand(queue).into());
+            let tenant = Tenant { name: said.name.value.as_str().into(), queue };
+            if tenants.insert(said.area.value.as_str().into(), tenant).is_some() {
+                self.log.error(&said.area.at, format!("area `{}` already has a tenant", said.area.value));
+            }
+        }
+        tenants
     }
 
     /// The moments at which a line changes, in order, with what holds from each.
@@ -208,24 +250,37 @@ impl<'a> Compiler<'a> {
     fn era(&self, line: &Line, number: &Said<String>, settings: &Settings, boundary: Boundary<'_>) -> Era {
         let rule = format!("number = \"{}\"", number.value);
         let mut rules = vec![matched(&number.at, &rule)];
-        if let Some((word, said)) = boundary.said {
-            let text = said.at.source.text.get(said.at.span.clone()).unwrap_or("");
-            rules.push(matched(&said.at, &format!("{word} = {text}")));
-        } else if let Some(section) =
-            self.written.modes.iter().find(|(mode, _)| *mode == line.mode.value).and_then(|(_, r)| r.at.as_ref())
-        {
-            rules.push(matched(section, "mode"));
-        }
+        rules.extend(line.when.as_ref().map(|when| matched(&when.at, &format!("when = {}", text_at(&when.at)))));
+        rules.extend(boundary.said.map(|(word, said)| matched(&said.at, &format!("{word} = {}", text_at(&said.at)))));
         let steps = steps::usual(settings, boundary.phase);
         Era { from: boundary.from, phase: boundary.phase, steps: steps.into(), matched: rules.into() }
     }
 
     fn number(&self, said: &Said<String>) -> Option<String> {
-        number::written(&said.value, self.area.as_deref()).map_err(|why| self.log.error(&said.at, why)).ok()
+        number::written(&self.expand(said), self.area.as_deref()).map_err(|why| self.log.error(&said.at, why)).ok()
+    }
+
+    /// Puts the plan's variables into a text.
+    fn expand(&self, said: &Said<String>) -> String {
+        let mut out = String::with_capacity(said.value.len());
+        let mut rest = said.value.as_str();
+        while let Some((before, name, after)) = braces(rest) {
+            out.push_str(before);
+            match self.written.variables.get(name) {
+                Some(text) => out.push_str(text),
+                None => out.push_str(&format!("{{{name}}}")),
+            }
+            if name != "number" && !self.written.variables.contains_key(name) {
+                let known = self.written.variables.keys().map(String::as_str);
+                self.log.error(&said.at, format!("no variable `{name}`{}", suggestion(name, known)));
+            }
+            rest = after;
+        }
+        out + rest
     }
 }
 
-type Dated = (&'static str, Option<Phase>, fn(&Rules) -> Option<&Said<super::fields::Moment>>);
+type Dated = (&'static str, Option<Phase>, fn(&Rules) -> Option<&Said<Moment>>);
 
 const MERGED: &[Dated] = &[
     ("connect-from", Some(Phase::AnnounceAndConnect), |r| r.connect_from.as_ref()),
@@ -237,7 +292,7 @@ const STARTED: &[Dated] = &[("from", None, |r| r.from.as_ref())];
 struct Boundary<'a> {
     from: Wall,
     phase: Option<Phase>,
-    said: Option<(&'static str, &'a Said<super::fields::Moment>)>,
+    said: Option<(&'static str, &'a Said<Moment>)>,
 }
 
 /// A line's own rules, then its mode's, then the plan's.
@@ -255,14 +310,24 @@ impl<'a> Inherited<'a> {
 }
 
 /// Until a date a number rings its own seats: the route that the number itself has.
-fn own_seats(number: &str) -> Target {
-    Target { number: number.into(), trunk: None }
+fn own_seats(number: &str, ring: Duration) -> Chosen {
+    Chosen { target: Target { number: number.into(), trunk: None }, ring, gate: Gate::default() }
 }
 
 fn unknown(head: &Head) -> Entry {
     let matched = head.rules.at.iter().map(|at| matched(at, "no line has this number")).collect();
     let era = Era { from: Wall(i64::MIN), phase: None, steps: [steps::UNALLOCATED].into(), matched };
-    Entry { line: "unknown".into(), mode: Mode::Unknown, unit: None, tickets: [].into(), early_max: EARLY_MAX, eras: vec![era] }
+    Entry {
+        line: "unknown".into(),
+        mode: Mode::Unknown,
+        unit: None,
+        tickets: [].into(),
+        early_max: EARLY_MAX,
+        eras: vec![era],
+        gates: [].into(),
+        when: None,
+        next: None,
+    }
 }
 
 fn zone(head: &Head, log: &Log) -> TimeZone {
@@ -276,18 +341,27 @@ fn zone(head: &Head, log: &Log) -> TimeZone {
 fn area(head: &Head, log: &Log) -> Option<Arc<str>> {
     let said = head.area.as_ref()?;
     if !number::is_area(&said.value) {
-        log.error(&said.at, "an area code has two or three digits, without its leading 0, such as `691`");
+        log.error(&said.at, NO_AREA);
         return None;
     }
     Some(said.value.as_str().into())
 }
 
-fn matched(at: &At, rule: &str) -> Matched {
-    Matched { file: at.source.name.clone(), line: at.line(), rule: rule.into() }
+const NO_AREA: &str = "an area code has two or three digits, without its leading 0, such as `691`";
+
+/// What stands before the next `{name}`, the name, and what follows.
+fn braces(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('{')?;
+    let (name, after) = rest.split_once('}')?;
+    Some((before, name, after))
+}
+
+fn text_at(at: &At) -> &str {
+    at.source.text.get(at.span.clone()).unwrap_or("")
 }
 
 fn no_head(written: &Written) -> Problem {
-    let source = written.sources.first().cloned().unwrap_or_else(|| super::problem::Source::new("", ""));
+    let source = written.sources.first().cloned().unwrap_or_else(|| Source::new("", ""));
     Problem::new(Severity::Error, &At { source, span: 0..0 }, "`[plan]` is missing")
 }
 

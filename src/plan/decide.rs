@@ -1,4 +1,5 @@
-use super::compile::{Entry, Era};
+use super::condition::Call;
+use super::entry::{Entry, Tenant};
 use super::number::{self, Called};
 use super::{Area, Decision, Facts, Plan};
 use crate::base::Wall;
@@ -7,31 +8,41 @@ impl Plan {
     /// What to do with a call. Never fails: a number that no line has gets the plan's default.
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
         let called = self.called(facts.dialled, facts.trunk_area);
-        let entry = self.entry(&called.number);
-        let home = facts.trunk_area.or(self.area.as_deref());
+        let caller = facts.caller.and_then(|c| number::caller(c, facts.trunk_area.or(self.area.as_deref())));
+        let area = self.area_of(called.area.as_deref(), caller.as_deref(), facts);
+        let code = area.code.as_deref();
+        let call = Call { trunk: facts.trunk, caller: caller.as_deref(), area: code, at: facts.at, zone: &self.zone };
+        let entry = self.entry(&called.number, &call);
         let era = entry.era(facts.at);
+        let tenant: Option<&Tenant> = code.and_then(|code| self.tenants.get(code));
         Decision {
-            caller: facts.caller.and_then(|c| number::caller(c, home)),
             line: entry.line.clone(),
             mode: entry.mode,
             phase: era.phase,
             unit: entry.unit.clone(),
-            area: self.area_of(called.area.as_deref(), facts),
-            steps: era.steps.clone(),
+            steps: entry.steps(era, &call, tenant),
             matched: era.matched.clone(),
             early_max: entry.early_max,
             tickets: entry.tickets.clone(),
+            tenant: tenant.map(|t| t.name.clone()),
             revision: self.revision.clone(),
             number: called.number,
+            caller,
+            area,
         }
     }
 
     /// A moment in each of a number's eras: the last of the first, the first of the others.
-    pub fn turns(&self, dialled: &str) -> Vec<Wall> {
-        let entry = self.entry(&self.called(dialled, None).number);
-        let turns: Vec<Wall> = entry.eras.iter().skip(1).map(|era| era.from).collect();
+    pub(super) fn turns(&self, dialled: &str) -> Vec<Wall> {
+        let mut turns = Vec::new();
+        for entry in self.entries_of(&self.called(dialled, None).number) {
+            turns.extend(entry.eras.iter().skip(1).map(|era| era.from));
+        }
+        turns.sort_unstable();
+        turns.dedup();
         let before = turns.first().map_or(Wall(0), |first| Wall(first.0 - 1));
-        std::iter::once(before).chain(turns).collect()
+        turns.insert(0, before);
+        turns
     }
 
     fn called(&self, dialled: &str, trunk_area: Option<&str>) -> Called {
@@ -39,25 +50,179 @@ impl Plan {
         number::called(dialled, home, &|n| self.numbers.contains_key(n))
     }
 
-    fn entry(&self, number: &str) -> &Entry {
-        self.numbers.get(number).and_then(|i| self.entries.get(*i)).unwrap_or(&self.unknown)
+    /// The first entry of a number that is for this call.
+    fn entry(&self, number: &str, call: &Call<'_>) -> &Entry {
+        let fits = |entry: &&Entry| entry.when.as_ref().is_none_or(|when| when.holds(call));
+        self.entries_of(number).find(fits).unwrap_or(&self.unknown)
     }
 
-    /// 属地: the dialled area code, the trunk's own, the plan's where no trunk is named, else unknown.
-    fn area_of(&self, dialled: Option<&str>, facts: &Facts<'_>) -> Area {
-        let known = |code: &str, source| Area { code: Some(code.into()), source };
-        match (dialled, facts.trunk_area, &self.area) {
-            (Some(code), _, _) => known(code, "dialled"),
-            (None, Some(code), _) => known(code, "trunk"),
-            (None, None, Some(code)) if facts.trunk.is_empty() => Area { code: Some(code.clone()), source: "plan" },
+    fn entries_of(&self, number: &str) -> impl Iterator<Item = &Entry> {
+        let first = self.numbers.get(number).and_then(|i| self.entries.get(*i));
+        std::iter::successors(first, |entry| entry.next.and_then(|i| self.entries.get(i)))
+    }
+
+    /// 属地: the dialled area code, the trunk's own, the operator's table, the plan's where no trunk is named, else
+    /// unknown.
+    fn area_of(&self, dialled: Option<&str>, caller: Option<&str>, facts: &Facts<'_>) -> Area {
+        if let Some(code) = dialled {
+            return Area { code: Some(code.into()), source: "dialled" };
+        }
+        if let Some(code) = facts.trunk_area {
+            return Area { code: Some(code.into()), source: "trunk" };
+        }
+        if let Some(code) = caller.and_then(|caller| self.prefixes.area(caller)) {
+            return Area { code: Some(code.clone()), source: "prefix-table" };
+        }
+        match &self.area {
+            Some(code) if facts.trunk.is_empty() => Area { code: Some(code.clone()), source: "plan" },
             _ => Area { code: None, source: "unknown" },
         }
     }
 }
 
-impl Entry {
-    fn era(&self, at: Wall) -> &Era {
-        let begun = self.eras.partition_point(|era| era.from <= at);
-        &self.eras[begun.max(1) - 1]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{at, read};
+    use crate::plan::{Mode, Phase, Step};
+
+    const TEXT: &str = r#"
+[plan]
+name = "试验省"
+area = "971"
+prefixes = "prefixes.csv"
+languages = ["zh", "en"]
+[variables]
+city = "西宁"
+pbx = "2666110"
+
+[calendars.office]
+hours = ["mon-fri 08:30-18:00"]
+holidays = [2021-10-01]
+
+[[tenant]]
+area = "970"
+name = "海北州"
+queue = "12345-970"
+
+[[line]]
+number = "12345"
+mode = "front"
+when = { caller = ["138"], trunk = ["mobile"] }
+priority = "high"
+[[line]]
+number = "12345"
+mode = "front"
+
+[[line]]
+number = "110"
+mode = "emergency"
+targets = [{ number = "0971-110", area = "971" }, { number = "0970-110", area = "970" }, "110"]
+
+[[line]]
+number = "12315"
+mode = "parallel"
+seats = "kept"
+prompt = "hello"
+targets = [{ number = "{pbx}", open = "office", ring = "15s" }, { number = "12315", trunk = "{city}", open = "office" }]
+
+[[line]]
+number = "12366"
+mode = "sub-center"
+targets = [{ number = "12366", open = "office" }]
+
+[[line]]
+number = "12339"
+mode = "guided"
+
+[prompts.hello]
+text = "{city}您好"
+[prompts.hello-en]
+text = "Hello, {city}"
+"#;
+
+    fn plan() -> Plan {
+        let load = |name: &str| if name == "prefixes.csv" { Ok("1380013,970\n".to_string()) } else { Err("absent".into()) };
+        Plan::parse("p.toml", TEXT, &load).unwrap()
+    }
+
+    fn decide(dialled: &str, caller: &str, trunk: &str, when: &str) -> Decision {
+        plan().decide(&Facts { dialled, caller: Some(caller), trunk, trunk_area: None, at: at(when) })
+    }
+
+    const MONDAY: &str = "2021-10-11T10:00:00+08:00";
+    const NIGHT: &str = "2021-10-11T20:00:00+08:00";
+
+    fn targets(decision: &Decision) -> Vec<String> {
+        let rung = decision.steps.iter().filter_map(|s| if let Step::Ring { targets, .. } = s { Some(targets) } else { None });
+        rung.flatten().map(|t| t.number.to_string()).collect()
+    }
+
+    fn verbs(decision: &Decision) -> Vec<&'static str> {
+        decision.steps.iter().map(Step::verb).collect()
+    }
+
+    #[test]
+    fn the_first_line_that_fits_is_taken() {
+        let queue = |high| Step::Queue { queue: "12345".into(), high };
+        assert_eq!(&decide("12345", "13811112222", "mobile", MONDAY).steps[..], [queue(true)]);
+        assert_eq!(&decide("12345", "13811112222", "fixed", MONDAY).steps[..], [queue(false)]);
+        assert_eq!(&decide("12345", "13911112222", "mobile", MONDAY).steps[..], [queue(false)]);
+    }
+
+    #[test]
+    fn an_emergency_goes_to_the_callers_own_city() {
+        assert_eq!(targets(&decide("0971-110", "13900000000", "t", MONDAY)), ["0971110", "110"]);
+        assert_eq!(targets(&decide("110", "13800138000", "t", MONDAY)), ["0970110", "110"]);
+        let unknown = decide("110", "13900000000", "t", MONDAY);
+        assert_eq!((targets(&unknown), unknown.area.source), (vec!["110".to_string()], "unknown"));
+    }
+
+    #[test]
+    fn the_operators_table_knows_mobiles_and_the_tenant_follows() {
+        let decision = decide("12345", "+8613800138000", "t", MONDAY);
+        assert_eq!((decision.area.code.as_deref(), decision.area.source), (Some("970"), "prefix-table"));
+        assert_eq!(decision.tenant.as_deref(), Some("海北州"));
+        assert_eq!(&decision.steps[..], [Step::Queue { queue: "12345-970".into(), high: false }]);
+        assert_eq!(decide("12345", "13900000000", "t", MONDAY).tenant, None);
+    }
+
+    #[test]
+    fn targets_ring_in_their_hours() {
+        let open = decide("12315", "13900000000", "t", MONDAY);
+        assert_eq!(verbs(&open), ["announce", "announce", "ring", "ring", "queue"], "in both languages; two time-outs");
+        assert_eq!(targets(&open), ["09712666110", "12315"]);
+        assert_eq!(verbs(&decide("12315", "13900000000", "t", NIGHT)), ["announce", "announce", "queue"]);
+        assert_eq!(verbs(&decide("12366", "13900000000", "t", MONDAY)), ["ring"]);
+        let closed = decide("12366", "13900000000", "t", "2021-10-01T10:00:00+08:00");
+        assert_eq!(&closed.steps[..], [Step::Reject { status: 480, q850: 20 }]);
+    }
+
+    #[test]
+    fn variables_stand_in_texts() {
+        let texts: Vec<(String, String)> = plan().prompts().iter().map(|p| (p.name.to_string(), p.text.to_string())).collect();
+        assert_eq!(texts, [("hello".into(), "西宁您好".into()), ("hello-en".into(), "Hello, 西宁".into())]);
+        let Step::Ring { targets, .. } = &decide("12315", "1", "t", MONDAY).steps[3] else { panic!("the second ring") };
+        assert_eq!(targets[0].trunk.as_deref(), Some("西宁"));
+    }
+
+    #[test]
+    fn a_mode_begins_on_its_day() {
+        let plan = crate::plan::tests::plan();
+        let facts = |dialled, when| Facts { dialled, caller: None, trunk: "", trunk_area: None, at: at(when) };
+        let before = plan.decide(&facts("2122110", "2021-06-01T07:59:59+08:00"));
+        assert_eq!((before.mode, before.phase, verbs(&before)), (Mode::Parallel, Some(Phase::NotYet), vec!["ring"]));
+        let after = plan.decide(&facts("0691-2122110", "2021-06-01T08:00:00+08:00"));
+        assert_eq!((after.phase, verbs(&after), after.number.as_str()), (None, vec!["ring", "queue"], "06912122110"));
+    }
+
+    #[test]
+    fn released_means_gone() {
+        let text = "[plan]\nname = \"x\"\n[[line]]\nnumber = \"12336\"\nmode = \"merged\"\nconnect-from = 2020-01-01\nreleased-from = 2020-07-01\nearly-max = \"0s\"\n[prompts.connect]\ntext = \"x\"";
+        let plan = read(text).unwrap();
+        let decide = |when| plan.decide(&Facts { dialled: "12336", caller: None, trunk: "", trunk_area: None, at: at(when) });
+        let connect = decide("2020-06-30T23:59:59+08:00");
+        assert_eq!(connect.steps[0], Step::Announce { prompt: "connect".into(), answered: true });
+        assert_eq!(&decide("2020-07-01T00:00:00+08:00").steps[..], [Step::Reject { status: 404, q850: 1 }]);
     }
 }

@@ -3,6 +3,7 @@
 use super::explain::local;
 use super::fields::{Moment, Table};
 use super::problem::{At, Log, Said};
+use super::words;
 use super::{Decision, Facts, Phase, Plan, Step};
 use crate::base::Wall;
 
@@ -27,12 +28,12 @@ struct Outcome {
     want: String,
 }
 
-const CALL: &[&str] = &["number", "at", "trunk", "trunk-area", "caller"];
-const OUTCOMES: &[&str] = &["line", "unit", "mode", "phase", "steps", "area", "prompt", "queue", "target", "status", "tickets"];
+/// The words that are outcomes; the others are the call.
+const OUTCOMES: &[&str] =
+    &["line", "unit", "mode", "phase", "steps", "area", "tenant", "prompt", "queue", "target", "status", "tickets"];
 
 pub fn read(top: &Table<'_>) -> Vec<Expect> {
-    let words = [CALL, OUTCOMES].concat();
-    top.tables("expect", &words).iter().filter_map(read_row).collect()
+    top.tables("expect", words::EXPECT).iter().filter_map(read_row).collect()
 }
 
 fn read_row(row: &Table<'_>) -> Option<Expect> {
@@ -96,6 +97,7 @@ fn outcome_of(decision: &Decision, word: &str) -> String {
         "mode" => decision.mode.name().to_string(),
         "phase" => decision.phase.map_or(NONE, Phase::name).to_string(),
         "area" => decision.area.code.as_deref().unwrap_or(NONE).to_string(),
+        "tenant" => decision.tenant.as_deref().unwrap_or(NONE).to_string(),
         "tickets" => texts(decision.tickets.iter().map(ToString::to_string).collect()),
         "steps" => of_steps(|s| vec![s.verb().to_string()]),
         "prompt" => of_steps(prompt),

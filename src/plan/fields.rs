@@ -1,4 +1,5 @@
 use super::problem::{At, Log, Said, Source, suggestion};
+use super::words::{Words, names};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
@@ -22,15 +23,15 @@ impl<'a> Table<'a> {
         source: &Arc<Source>,
         span: std::ops::Range<usize>,
         fields: &'a DeTable<'a>,
-        words: &[&str],
+        words: Words,
         log: &'a Log,
     ) -> Table<'a> {
         let at = At { source: source.clone(), span };
         for key in fields.keys() {
             let word: &str = key.get_ref();
-            if !words.contains(&word) {
+            if !names(words).any(|known| known == word) {
                 let place = At { source: source.clone(), span: key.span() };
-                log.error(&place, format!("unknown word `{word}`{}", suggestion(word, words.iter().copied())));
+                log.error(&place, format!("unknown word `{word}`{}", suggestion(word, names(words))));
             }
         }
         Table { at, fields, log }
@@ -70,13 +71,34 @@ impl<'a> Table<'a> {
         self.said(word, value, moment, "a date such as 2021-09-30 or 2021-09-30T08:00:00+08:00")
     }
 
+    /// A date without a time, or several.
+    pub fn dates(&self, word: &str) -> Option<Vec<Said<Date>>> {
+        let value = self.value(word)?;
+        let one = |v: &Value<'_>| {
+            let date = v.get_ref().as_datetime().and_then(Moment::from_toml).and_then(Moment::date);
+            self.said(word, v, date, "a date such as 2021-10-01")
+        };
+        let Some(list) = value.get_ref().as_array() else { return one(value).map(|d| vec![d]) };
+        Some(list.iter().filter_map(one).collect())
+    }
+
+    /// The tables `[word.NAME]`, with the names that their author chose.
+    pub fn named(&self, word: &str, words: Words) -> Vec<(Said<String>, Table<'a>)> {
+        let Some(all) = self.open_table(word) else { return Vec::new() };
+        let one = |name: Said<&'a str>| {
+            let table = all.table(name.value, words)?;
+            Some((Said { value: name.value.to_string(), at: name.at }, table))
+        };
+        all.names().filter_map(one).collect()
+    }
+
     /// A table below this one.
-    pub fn table(&self, word: &str, words: &[&str]) -> Option<Table<'a>> {
+    pub fn table(&self, word: &str, words: Words) -> Option<Table<'a>> {
         self.as_table(word, self.value(word)?, words)
     }
 
     /// A list of tables, each `[[word]]` or inline; a text in the list stands for a table with that one word.
-    pub fn tables(&self, word: &str, words: &[&str]) -> Vec<Table<'a>> {
+    pub fn tables(&self, word: &str, words: Words) -> Vec<Table<'a>> {
         let Some(value) = self.value(word) else { return Vec::new() };
         let Some(list) = value.get_ref().as_array() else {
             self.wrong(word, value, "a list of tables");
@@ -86,7 +108,7 @@ impl<'a> Table<'a> {
     }
 
     /// Each entry of a list, with its place, as a text or as a table.
-    pub fn mixed(&self, word: &str, words: &[&str]) -> Option<Vec<Mixed<'a>>> {
+    pub fn mixed(&self, word: &str, words: Words) -> Option<Vec<Mixed<'a>>> {
         let value = self.value(word)?;
         let one = |v: &'a Value<'a>| match v.get_ref() {
             DeValue::String(_) => self.text_of(word, v).map(Mixed::Text),
@@ -96,7 +118,7 @@ impl<'a> Table<'a> {
         Some(list.iter().filter_map(one).collect())
     }
 
-    /// The names that this table gives to its entries: `[word.NAME]`.
+    /// The words of a table whose author chose them.
     pub fn names(&self) -> impl Iterator<Item = Said<&'a str>> + '_ {
         self.fields.keys().map(|k| Said { value: k.get_ref().as_ref(), at: self.place(k.span()) })
     }
@@ -122,7 +144,7 @@ impl<'a> Table<'a> {
         Some(Table { at: said.at, fields: said.value, log: self.log })
     }
 
-    fn as_table(&self, word: &str, value: &'a Value<'a>, words: &[&str]) -> Option<Table<'a>> {
+    fn as_table(&self, word: &str, value: &'a Value<'a>, words: Words) -> Option<Table<'a>> {
         let said = self.said(word, value, value.get_ref().as_table(), "a table")?;
         Some(Table::open(&said.at.source, said.at.span.clone(), said.value, words, self.log))
     }
@@ -193,6 +215,13 @@ impl Moment {
         match self {
             Moment::Exact(at) => Some(at),
             Moment::Local(local) => zone.to_timestamp(local).ok(),
+        }
+    }
+
+    fn date(self) -> Option<Date> {
+        match self {
+            Moment::Local(local) if local.time() == Time::midnight() => Some(local.date()),
+            _ => None,
         }
     }
 }

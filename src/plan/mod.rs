@@ -1,23 +1,34 @@
 //! Dial plans: TOML files that say what each number means on each day. Facts in, steps out; no SIP here.
 
 pub mod built_in;
+mod calendar;
 mod check;
 mod compile;
+mod condition;
 mod decide;
+mod entry;
 mod expect;
 mod explain;
 mod fields;
 mod file;
+mod findings;
 mod number;
+mod prefix;
 mod problem;
+mod reference;
+mod rules;
 mod steps;
+mod words;
 
 use crate::base::{Map, Wall};
 pub use check::{Checked, Surroundings, check};
-use compile::Entry;
+use entry::{Entry, Tenant};
 pub use explain::{Explanation, explain};
 use jiff::tz::TimeZone;
+use prefix::Prefixes;
 pub use problem::{At, Problem, Severity, Source, nearest};
+pub use reference::{reference, schema};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +65,8 @@ pub struct Decision {
     pub early_max: Duration,
     /// The names of the ticket backends that get this call's record.
     pub tickets: Arc<[Arc<str>]>,
+    /// The place whose platform this is for the call, where it has none of its own.
+    pub tenant: Option<Arc<str>>,
     /// The plan's revision, for the record.
     pub revision: Arc<str>,
 }
@@ -152,8 +165,10 @@ pub struct Plan {
     pub area: Option<Arc<str>>,
     zone: TimeZone,
     entries: Vec<Entry>,
-    /// Which entry a normalised number has.
+    /// The first entry that a normalised number has.
     numbers: Map<Box<str>, usize>,
+    prefixes: Prefixes,
+    tenants: BTreeMap<Box<str>, Tenant>,
     unknown: Entry,
     prompts: Vec<Prompt>,
 }

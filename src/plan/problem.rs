@@ -133,6 +133,10 @@ impl Log {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// All of them, in the order of the files.
     pub fn take(self) -> Vec<Problem> {
         let mut all = self.0.into_inner();

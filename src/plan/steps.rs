@@ -1,5 +1,6 @@
 //! What the notices' words mean: the usual steps of each mode, before and after its dates.
 
+use super::condition::Gate;
 use super::{Mode, Phase, Step, Target};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +12,27 @@ pub struct Settings {
     pub queue: Arc<str>,
     pub high: bool,
     /// Whom the number itself rings and how long each: its own seats, its owner's route.
-    pub targets: Vec<(Target, Duration)>,
+    pub targets: Vec<Chosen>,
     /// A parallel number's seats stayed in the department.
     pub kept: bool,
     /// False for a number that nobody ever answered here.
     pub opened: bool,
     /// Whether targets were named, rather than taken to be the number itself.
     pub routed: bool,
-    pub connect_prompt: Option<Arc<str>>,
-    pub announce_only_prompt: Option<Arc<str>>,
+    /// Prompts, in each of the plan's languages.
+    pub prompt: Vec<Arc<str>>,
+    pub connect_prompt: Vec<Arc<str>>,
+    pub announce_only_prompt: Vec<Arc<str>>,
     /// The caller is answered before the first prompt.
     pub answer_at_once: bool,
+}
+
+/// A target, how long it rings, and for which calls.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    pub target: Target,
+    pub ring: Duration,
+    pub gate: Gate,
 }
 
 /// Number changed (Q.850 cause 22): the caller heard which to dial instead, and pays nothing.
@@ -33,10 +44,10 @@ pub const UNALLOCATED: Step = Step::Reject { status: 404, q850: 1 };
 pub fn usual(s: &Settings, phase: Option<Phase>) -> Vec<Step> {
     match phase {
         Some(Phase::NotYet) => s.ring(),
-        Some(Phase::AnnounceAndConnect) => s.announced(&s.connect_prompt, s.answer_at_once, s.queued()),
-        Some(Phase::AnnounceOnly) => s.announced(&s.announce_only_prompt, false, CHANGED),
+        Some(Phase::AnnounceAndConnect) => s.announced(&s.connect_prompt, s.answer_at_once, vec![s.queued()]),
+        Some(Phase::AnnounceOnly) => s.announced(&s.announce_only_prompt, false, vec![CHANGED]),
         Some(Phase::Released) => vec![UNALLOCATED],
-        None => in_force(s),
+        None => s.announced(&s.prompt, s.answer_at_once, in_force(s)),
     }
 }
 
@@ -56,10 +67,10 @@ fn in_force(s: &Settings) -> Vec<Step> {
 impl Settings {
     /// Neighbours in the chain that ring equally long share a step.
     fn ring(&self) -> Vec<Step> {
-        let groups = self.targets.chunk_by(|a, b| a.1 == b.1);
-        let step = |group: &[(Target, Duration)]| {
-            let targets = group.iter().map(|(target, _)| target.clone()).collect();
-            group.first().map(|(_, timeout)| Step::Ring { targets, timeout: *timeout })
+        let groups = self.targets.chunk_by(|a, b| a.ring == b.ring);
+        let step = |group: &[Chosen]| {
+            let targets = group.iter().map(|chosen| chosen.target.clone()).collect();
+            group.first().map(|chosen| Step::Ring { targets, timeout: chosen.ring })
         };
         groups.filter_map(step).collect()
     }
@@ -72,8 +83,8 @@ impl Settings {
         Step::Queue { queue: self.queue.clone(), high: self.high }
     }
 
-    fn announced(&self, prompt: &Option<Arc<str>>, answered: bool, then: Step) -> Vec<Step> {
-        let announce = prompt.iter().map(|p| Step::Announce { prompt: p.clone(), answered });
-        announce.chain([then]).collect()
+    fn announced(&self, prompts: &[Arc<str>], answered: bool, then: Vec<Step>) -> Vec<Step> {
+        let announce = prompts.iter().map(|p| Step::Announce { prompt: p.clone(), answered });
+        announce.chain(then).collect()
     }
 }

@@ -1,0 +1,94 @@
+//! For which calls a line is, and when a target may ring.
+
+use super::calendar::Calendar;
+use super::file::Written;
+use super::problem::{Log, Said, suggestion};
+use super::rules::{self, When};
+use crate::base::Wall;
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+
+/// What conditions may ask about a call.
+#[derive(Debug)]
+pub struct Call<'a> {
+    pub trunk: &'a str,
+    /// Normalised.
+    pub caller: Option<&'a str>,
+    pub area: Option<&'a str>,
+    pub at: Wall,
+    pub zone: &'a TimeZone,
+}
+
+/// All that is said must hold; of several values, one.
+#[derive(Debug)]
+pub struct Condition {
+    trunks: Vec<String>,
+    callers: Vec<String>,
+    areas: Vec<String>,
+    open: Option<Arc<Calendar>>,
+    closed: Option<Arc<Calendar>>,
+}
+
+/// When a target may ring.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    areas: Vec<String>,
+    open: Option<Arc<Calendar>>,
+}
+
+impl Condition {
+    pub fn of(when: &When, written: &Written, log: &Log) -> Condition {
+        let nothing = when.trunk.is_empty() && when.caller.is_empty() && when.area.is_empty();
+        if nothing && when.open.is_none() && when.closed.is_none() {
+            log.error(&when.at, "`when` says nothing");
+        }
+        Condition {
+            trunks: texts(&when.trunk),
+            callers: texts(&when.caller),
+            areas: texts(&when.area),
+            open: calendar(&when.open, written, log),
+            closed: calendar(&when.closed, written, log),
+        }
+    }
+
+    pub fn holds(&self, call: &Call<'_>) -> bool {
+        let begins = |prefix: &String| call.caller.is_some_and(|caller| caller.starts_with(prefix.as_str()));
+        (self.trunks.is_empty() || self.trunks.iter().any(|t| t == call.trunk))
+            && (self.callers.is_empty() || self.callers.iter().any(begins))
+            && in_areas(&self.areas, call)
+            && self.open.as_ref().is_none_or(|c| c.open(call.at, call.zone))
+            && self.closed.as_ref().is_none_or(|c| !c.open(call.at, call.zone))
+    }
+}
+
+impl Gate {
+    pub fn of(target: &rules::Target, written: &Written, log: &Log) -> Gate {
+        Gate { areas: texts(&target.area), open: calendar(&target.open, written, log) }
+    }
+
+    pub fn is_open_to_all(&self) -> bool {
+        self.areas.is_empty() && self.open.is_none()
+    }
+
+    pub fn open(&self, call: &Call<'_>) -> bool {
+        in_areas(&self.areas, call) && self.open.as_ref().is_none_or(|c| c.open(call.at, call.zone))
+    }
+}
+
+fn in_areas(areas: &[String], call: &Call<'_>) -> bool {
+    areas.is_empty() || areas.iter().any(|area| call.area == Some(area))
+}
+
+fn texts(said: &[Said<String>]) -> Vec<String> {
+    said.iter().map(|s| s.value.clone()).collect()
+}
+
+fn calendar(said: &Option<Said<String>>, written: &Written, log: &Log) -> Option<Arc<Calendar>> {
+    let said = said.as_ref()?;
+    let found = written.calendars.get(&said.value);
+    if found.is_none() {
+        let near = suggestion(&said.value, written.calendars.keys().map(String::as_str));
+        log.error(&said.at, format!("no `[calendars.{}]`{near}", said.value));
+    }
+    found.map(|calendar| calendar.value.clone().into())
+}

@@ -1,0 +1,83 @@
+//! What a call finds under its number.
+
+use super::condition::{Call, Condition, Gate};
+use super::problem::At;
+use super::{Matched, Mode, Phase, Step};
+use crate::base::Wall;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One number's whole story.
+#[derive(Debug)]
+pub struct Entry {
+    pub line: Arc<str>,
+    pub mode: Mode,
+    pub unit: Option<Arc<str>>,
+    pub tickets: Arc<[Arc<str>]>,
+    pub early_max: Duration,
+    /// In order of time; the first begins before all times.
+    pub eras: Vec<Era>,
+    /// For each target in turn, when it may ring; empty when all always may.
+    pub gates: Arc<[Gate]>,
+    /// For which calls it is.
+    pub when: Option<Condition>,
+    /// The entry of the same number that is tried where this one is not for the call.
+    pub next: Option<usize>,
+}
+
+/// What holds from a moment on, until the next era.
+#[derive(Debug)]
+pub struct Era {
+    pub from: Wall,
+    pub phase: Option<Phase>,
+    pub steps: Arc<[Step]>,
+    pub matched: Arc<[Matched]>,
+}
+
+/// A place that is served here because it has no platform of its own.
+#[derive(Debug)]
+pub struct Tenant {
+    pub name: Arc<str>,
+    pub queue: Option<Arc<str>>,
+}
+
+/// Temporarily unavailable (Q.850 cause 20): all targets are closed.
+const CLOSED: Step = Step::Reject { status: 480, q850: 20 };
+
+impl Entry {
+    pub fn era(&self, at: Wall) -> &Era {
+        let begun = self.eras.partition_point(|era| era.from <= at);
+        &self.eras[begun.max(1) - 1]
+    }
+
+    /// The era's steps for this very call: without the targets that are not for it, in the tenant's queue.
+    pub fn steps(&self, era: &Era, call: &Call<'_>, tenant: Option<&Tenant>) -> Arc<[Step]> {
+        let queue = tenant.and_then(|t| t.queue.as_ref());
+        if self.gates.is_empty() && queue.is_none() {
+            return era.steps.clone();
+        }
+        let mut gates = self.gates.iter();
+        let mut steps: Vec<Step> = Vec::with_capacity(era.steps.len());
+        for step in era.steps.iter() {
+            match (step, queue) {
+                (Step::Ring { targets, timeout }, _) => {
+                    let open = |_: &_| gates.next().is_none_or(|gate| gate.open(call));
+                    let targets: Vec<_> = targets.iter().filter(open).cloned().collect();
+                    if !targets.is_empty() {
+                        steps.push(Step::Ring { targets, timeout: *timeout });
+                    }
+                }
+                (Step::Queue { high, .. }, Some(queue)) => steps.push(Step::Queue { queue: queue.clone(), high: *high }),
+                _ => steps.push(step.clone()),
+            }
+        }
+        if steps.is_empty() {
+            steps.push(CLOSED);
+        }
+        steps.into()
+    }
+}
+
+pub fn matched(at: &At, rule: &str) -> Matched {
+    Matched { file: at.source.name.clone(), line: at.line(), rule: rule.into() }
+}

@@ -1,0 +1,237 @@
+//! What is not wrong with a plan's words, but with what they come to.
+
+use super::entry::Entry;
+use super::file::{Line, Written};
+use super::problem::{At, Log, Said};
+use super::rules::{Rules, Target};
+use super::{Mode, Phase, Plan, Step, number};
+
+pub fn look(written: &Written, plan: &Plan, log: &Log) {
+    look_at_units(written, log);
+    look_at_words(written, log);
+    written.lines.iter().for_each(|line| look_at_targets(line, written, log));
+    look_at_conditions(written, log);
+    look_at_loops(written, plan, log);
+}
+
+/// Tickets carry the unit. A plan whose notice names none at all is not reminded at every line.
+fn look_at_units(written: &Written, log: &Log) {
+    if written.lines.iter().all(|line| line.unit.is_none()) {
+        return;
+    }
+    let expected = |line: &&Line| !matches!(line.mode.value, Mode::Front | Mode::Emergency | Mode::Platform);
+    for line in written.lines.iter().filter(|line| line.unit.is_none()).filter(expected) {
+        log.warning(&line.at, "this line has no `unit`: its tickets will name nobody");
+    }
+}
+
+/// Words that a line's mode does not heed.
+fn look_at_words(written: &Written, log: &Log) {
+    let sections = written.modes.iter().map(|(mode, rules)| (*mode, rules));
+    for (mode, rules) in sections.chain(written.lines.iter().map(|line| (line.mode.value, &line.rules))) {
+        for (word, modes, at) in heeded(rules) {
+            if let Some(at) = at.filter(|_| !modes.contains(&mode)) {
+                log.error(at, format!("`{word}` means nothing for a line of mode `{}`", mode.name()));
+            }
+        }
+    }
+}
+
+fn heeded(rules: &Rules) -> [(&'static str, &'static [Mode], Option<&At>); 8] {
+    use Mode::{Emergency, Front, Guided, Linked, Merged, Parallel, Platform, RemoteSeats, SubCenter};
+    const MERGED: &[Mode] = &[Merged];
+    const STARTED: &[Mode] = &[Front, Parallel, SubCenter, RemoteSeats, Linked, Emergency, Guided, Platform];
+    fn at<T>(said: &Option<Said<T>>) -> Option<&At> {
+        said.as_ref().map(|s| &s.at)
+    }
+    [
+        ("from", STARTED, at(&rules.from)),
+        ("connect-from", MERGED, at(&rules.connect_from)),
+        ("announce-only-from", MERGED, at(&rules.announce_only_from)),
+        ("released-from", MERGED, at(&rules.released_from)),
+        ("connect-prompt", MERGED, at(&rules.connect_prompt)),
+        ("announce-only-prompt", MERGED, at(&rules.announce_only_prompt)),
+        ("seats", &[Parallel], at(&rules.seats)),
+        ("guide-prompt", &[Guided], at(&rules.guide_prompt)),
+    ]
+}
+
+/// Every call must find somebody: an emergency whose area nobody knows, and a caller at night.
+fn look_at_targets(line: &Line, written: &Written, log: &Log) {
+    let Some(targets) = line.rules.targets.as_ref() else { return };
+    let Some(first) = targets.first() else { return log.error(&line.at, "`targets` is empty") };
+    let at = &first.number.at;
+    for area in targets.iter().flat_map(|t| &t.area).filter(|area| !number::is_area(&area.value)) {
+        log.error(&area.at, format!("`{}` is no area code", area.value));
+    }
+    if line.mode.value == Mode::Emergency && targets.iter().all(|t| !t.area.is_empty()) {
+        log.error(at, "an emergency line needs a target without `area`, for callers whose area is unknown");
+    }
+    let queued = matches!(line.mode.value, Mode::Front | Mode::Merged | Mode::Parallel | Mode::RemoteSeats);
+    if !queued && targets.iter().all(|target| closes(target, written)) {
+        log.warning(at, "nobody answers outside the hours of these targets: 7×24 asks for one without `open`");
+    }
+}
+
+fn closes(target: &Target, written: &Written) -> bool {
+    let calendar = target.open.as_ref().and_then(|open| written.calendars.get(&open.value));
+    calendar.is_some_and(|calendar| !calendar.value.always())
+}
+
+/// A number of which every line has a condition is unknown to all other calls.
+fn look_at_conditions(written: &Written, log: &Log) {
+    for line in written.lines.iter().filter(|line| line.when.is_some()) {
+        for number in &line.numbers {
+            let same = |other: &&Line| other.numbers.iter().any(|n| n.value == number.value);
+            if written.lines.iter().filter(same).all(|other| other.when.is_some()) {
+                log.warning(&number.at, format!("`{}` is unknown to calls that no `when` fits", number.value));
+            }
+        }
+    }
+}
+
+/// A target that is another line of this plan comes back to us; lines that ring each other never end.
+fn look_at_loops(written: &Written, plan: &Plan, log: &Log) {
+    for (start, number) in plan.ordered_numbers() {
+        let mut path = vec![start];
+        while let Some(next) = path.last().and_then(|i| plan.rings_line(*i)).filter(|next| !path[1..].contains(next)) {
+            if next == start {
+                let rule = plan.entries[start].eras.last().and_then(|era| era.matched.first());
+                if let Some(at) = rule.and_then(|rule| written.place(rule)) {
+                    log.error(&at, format!("`{number}` rings in a circle: its targets lead back to it"));
+                }
+                break;
+            }
+            path.push(next);
+        }
+    }
+}
+
+impl Plan {
+    fn ordered_numbers(&self) -> Vec<(usize, &str)> {
+        let mut all: Vec<(usize, &str)> = self.numbers.iter().map(|(number, first)| (*first, &**number)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The other line whose number this one rings in the end, when it rings no more than that.
+    fn rings_line(&self, index: usize) -> Option<usize> {
+        let entry: &Entry = self.entries.get(index)?;
+        let era = entry.eras.last().filter(|era| era.phase != Some(Phase::Released))?;
+        let rung = era.steps.iter().filter_map(|step| if let Step::Ring { targets, .. } = step { targets.first() } else { None });
+        rung.filter_map(|target| self.numbers.get(&*target.number).copied()).find(|other| *other != index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{Surroundings, check};
+
+    const HEAD: &str = "[plan]\nname = \"x\"\narea = \"691\"\n";
+
+    /// `line:column: message` of each finding.
+    fn findings(text: &str) -> Vec<String> {
+        let around = Surroundings {
+            queues: None,
+            trunks: None,
+            sound: &|_| Ok(()),
+            now: Some(crate::plan::tests::at("2022-01-01T00:00:00Z")),
+        };
+        let checked = check("p", &format!("{HEAD}{text}"), &|name| Err(format!("{name} is absent")), &around);
+        let first = |problem: String| problem.lines().next().unwrap().trim_start_matches("p:").to_string();
+        checked.problems.iter().map(|p| first(p.to_string())).collect()
+    }
+
+    fn line(number: &str, mode: &str, more: &str) -> String {
+        format!("[[line]]\nnumber = \"{number}\"\nmode = \"{mode}\"\n{more}\n")
+    }
+
+    #[test]
+    fn each_kind_of_mistake_has_its_message() {
+        for (text, want) in [
+            (
+                line("12345", "front", "connect-from = 2021-01-01"),
+                "7:16: `connect-from` means nothing for a line of mode `front`",
+            ),
+            (line("12345", "frnt", ""), "6:8: no mode `frnt`; did you mean `front`?"),
+            (line("12345", "front", "quue = \"x\""), "7:1: unknown word `quue`; did you mean `queue`?"),
+            (line("12345", "front", "queue = 5"), "7:9: `queue` wants a text between quotes"),
+            (line("12345", "front", "priority = \"hihg\""), "7:12: `priority` is one of `normal`, `high`; did you mean `high`?"),
+            (line("12345", "front", "ring = \"soon\""), "7:8: `ring` wants a time such as \"30s\" or \"1m30s\", at most a day"),
+            (line("12345", "front", "unit = \"州 局\""), "7:8: a unit is spelt without spaces"),
+            (
+                line("12345", "front", "source = { unit = \"inferred\" }"),
+                "7:12: `source` speaks of `unit`, which is not said here",
+            ),
+            (line("12345", "front", "from = 2021-02-30"), "7:8: invalid date, expected day between 01 and 28"),
+            (line("12x45", "front", ""), "5:10: a number has digits only, with `-` or spaces between them"),
+            ("[[line]]\nmode = \"front\"\n".into(), "4:1: `number` is missing"),
+            (
+                line("12345", "front", "") + &line("069112345", "front", "") + &line("12345", "front", ""),
+                "13:10: never reached: `12345` is already the number of a line in p:5",
+            ),
+            (line("12336", "merged", ""), "4:1: a merged line needs `connect-from`, here or in `[modes.merged]`"),
+            (
+                line("12345", "front", "prompt = \"helo\"\n[prompts.hello]\ntext = \"您好\""),
+                "7:10: no `[prompts.helo]`; did you mean `hello`?",
+            ),
+            (line("12345", "front", "tickets = [\"main\"]"), "7:12: no `[tickets.main]`"),
+            (line("12345", "front", "targets = []"), "4:1: `targets` is empty"),
+            (line("12345", "front", "when = {}"), "7:8: `when` says nothing"),
+            (
+                line("12345", "front", "when = { trunk = \"a\" }"),
+                "5:10: warning: `12345` is unknown to calls that no `when` fits",
+            ),
+            (line("12345", "front", "when = { open = \"day\" }") + &line("12345", "front", ""), "7:17: no `[calendars.day]`"),
+            (
+                line("110", "emergency", "targets = [{ number = \"110\", area = \"691\" }]"),
+                "7:23: an emergency line needs a target without `area`, for callers whose area is unknown",
+            ),
+            (line("12366", "sub-center", "targets = [{ number = \"12366\", area = \"0691\" }]"), "7:39: `0691` is no area code"),
+            (line("12345", "front", "targets = [\"{city}\"]"), "7:12: no variable `city`"),
+            (
+                line("12360", "sub-center", "targets = [\"12366\"]") + &line("12366", "sub-center", "targets = [\"12360\"]"),
+                "5:1: `12360` rings in a circle: its targets lead back to it",
+            ),
+            ("include = [\"a\"]".into(), "4:1: unknown word `include`"),
+            (
+                "[[tenant]]\narea = \"0691\"\nname = \"x\"".into(),
+                "5:8: an area code has two or three digits, without its leading 0, such as `691`",
+            ),
+            (
+                "[calendars.day]\nhours = \"always\"".into(),
+                "5:9: hours are written `mon-fri 08:30-12:00`, `sat,sun 09:00-17:00` or `daily 00:00-24:00`",
+            ),
+            (
+                "[calendars.day]\nhours = \"mon 08:00-09:00\"\nholidays = 2021-10-01\nworkdays = [2021-10-01]".into(),
+                "7:13: 2021-10-01 is both a holiday and a workday",
+            ),
+            (
+                "[calendars.day]\nhours = \"mon 08:00-09:00\"\nholidays = 2021-10-01".into(),
+                "4:12: warning: the last date of calendar `day`, 2021-10-01, is past",
+            ),
+            ("x =".into(), "4:4: "),
+        ] {
+            let found = findings(&text);
+            assert!(found.iter().any(|f| f.starts_with(want)), "{text}\nwant {want}\ngot {found:#?}");
+        }
+    }
+
+    #[test]
+    fn phases_stand_in_order() {
+        let dates = "connect-from = 2021-12-01\nannounce-only-from = 2021-09-30\nconnect-prompt = \"p\"\nannounce-only-prompt = \"p\"\n[prompts.p]\ntext = \"x\"";
+        assert_eq!(findings(&line("12336", "merged", dates)), ["8:22: `announce-only-from` is not after the phase before it"]);
+    }
+
+    #[test]
+    fn somebody_answers_at_night() {
+        let calendar = "[calendars.day]\nhours = [\"mon-fri 08:30-18:00\"]\n";
+        let closed = line("12366", "sub-center", "targets = [{ number = \"12366\", open = \"day\" }]") + calendar;
+        assert_eq!(
+            findings(&closed),
+            ["7:23: warning: nobody answers outside the hours of these targets: 7×24 asks for one without `open`"]
+        );
+        let covered = line("12366", "sub-center", "targets = [{ number = \"12366\", open = \"day\" }, \"087112366\"]") + calendar;
+        assert_eq!(findings(&covered), [""; 0]);
+    }
+}

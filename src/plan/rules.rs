@@ -1,0 +1,121 @@
+//! The words that a line may say, or its mode's section, or the plan's head; and the conditions on lines and targets.
+
+use super::fields::{Mixed, Moment, Table};
+use super::problem::{At, Log, Said, suggestion};
+use super::words;
+use std::time::Duration;
+
+#[derive(Debug, Default)]
+pub struct Rules {
+    pub at: Option<At>,
+    pub from: Option<Said<Moment>>,
+    pub connect_from: Option<Said<Moment>>,
+    pub announce_only_from: Option<Said<Moment>>,
+    pub released_from: Option<Said<Moment>>,
+    pub opened: Option<Said<bool>>,
+    pub seats: Option<Said<String>>,
+    pub queue: Option<Said<String>>,
+    pub priority: Option<Said<String>>,
+    pub targets: Option<Vec<Target>>,
+    pub ring: Option<Said<Duration>>,
+    pub prompt: Option<Said<String>>,
+    pub connect_prompt: Option<Said<String>>,
+    pub announce_only_prompt: Option<Said<String>>,
+    pub guide_prompt: Option<Said<String>>,
+    pub early_max: Option<Said<Duration>>,
+    pub tickets: Option<Vec<Said<String>>>,
+}
+
+/// Whom to call, in `targets`.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub number: Said<String>,
+    pub trunk: Option<Said<String>>,
+    pub ring: Option<Said<Duration>>,
+    pub area: Vec<Said<String>>,
+    pub open: Option<Said<String>>,
+}
+
+/// For which calls a line is.
+#[derive(Debug)]
+pub struct When {
+    pub at: At,
+    pub trunk: Vec<Said<String>>,
+    pub caller: Vec<Said<String>>,
+    pub area: Vec<Said<String>>,
+    pub open: Option<Said<String>>,
+    pub closed: Option<Said<String>>,
+}
+
+pub fn read(table: &Table<'_>, log: &Log) -> Rules {
+    read_source(table, log);
+    Rules {
+        at: Some(table.at.clone()),
+        from: table.moment("from"),
+        connect_from: table.moment("connect-from"),
+        announce_only_from: table.moment("announce-only-from"),
+        released_from: table.moment("released-from"),
+        opened: table.flag("opened"),
+        seats: one_of(table, "seats", &["merged", "kept"], log),
+        queue: table.text("queue"),
+        priority: one_of(table, "priority", &["normal", "high"], log),
+        targets: table.mixed("targets", words::TARGET).map(|list| list.into_iter().filter_map(Target::read).collect()),
+        ring: table.duration("ring"),
+        prompt: table.text("prompt"),
+        connect_prompt: table.text("connect-prompt"),
+        announce_only_prompt: table.text("announce-only-prompt"),
+        guide_prompt: table.text("guide-prompt"),
+        early_max: table.duration("early-max"),
+        tickets: table.texts("tickets"),
+    }
+}
+
+impl Target {
+    fn read(entry: Mixed<'_>) -> Option<Target> {
+        match entry {
+            Mixed::Text(number) => Some(Target { number, trunk: None, ring: None, area: Vec::new(), open: None }),
+            Mixed::Table(t) => Some(Target {
+                number: t.need("number", t.text("number"))?,
+                trunk: t.text("trunk"),
+                ring: t.duration("ring"),
+                area: t.texts("area").unwrap_or_default(),
+                open: t.text("open"),
+            }),
+        }
+    }
+}
+
+impl When {
+    pub fn read(table: &Table<'_>) -> When {
+        let texts = |word| table.texts(word).unwrap_or_default();
+        When {
+            at: table.at.clone(),
+            trunk: texts("trunk"),
+            caller: texts("caller"),
+            area: texts("area"),
+            open: table.text("open"),
+            closed: table.text("closed"),
+        }
+    }
+}
+
+/// `source = { connect-from = "inferred" }` marks what the notice does not say; only people read it.
+fn read_source(table: &Table<'_>, log: &Log) {
+    let Some(source) = table.open_table("source") else { return };
+    for word in source.names() {
+        one_of(&source, word.value, &["notice", "inferred", "operator"], log);
+        if !table.says(word.value) {
+            log.error(&word.at, format!("`source` speaks of `{}`, which is not said here", word.value));
+        }
+    }
+}
+
+fn one_of(table: &Table<'_>, word: &str, choices: &[&str], log: &Log) -> Option<Said<String>> {
+    let said = table.text(word)?;
+    if choices.contains(&said.value.as_str()) {
+        return Some(said);
+    }
+    let list: Vec<String> = choices.iter().map(|c| format!("`{c}`")).collect();
+    log.error(&said.at, format!("`{word}` is one of {}{}", list.join(", "), suggestion(&said.value, choices.iter().copied())));
+    None
+}
