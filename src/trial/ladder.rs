@@ -18,7 +18,7 @@ struct Rung {
 }
 
 const COLUMNS: [&str; 4] = ["carrier", "hotline", "seat", "target"];
-const WIDTH: usize = 24;
+const WIDTH: usize = 28;
 
 impl Ladder {
     pub fn note(&mut self, now: Now, from: &'static str, to: &'static str, message: &Message) {
