@@ -1,0 +1,63 @@
+//! README's commands are run, in order, as they stand: the blocks that begin with `# $`. Only ports are replaced, so
+//! that a gateway that runs here already is not disturbed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+const README: &str = include_str!("../README.md");
+
+fn blocks() -> Vec<&'static str> {
+    let fenced = README.split("```").skip(1).step_by(2);
+    fenced.filter_map(|block| block.strip_prefix("sh\n")?.strip_prefix("# $\n")).collect()
+}
+
+fn free_port() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+#[test]
+fn every_command_of_the_readme_works() {
+    let (sip, http, seat) = (free_port(), free_port(), free_port());
+    let script: String = blocks().iter().map(|block| format!("{block}\n")).collect();
+    let script = script.replace("5060 -s", &format!("{sip} -s")).replace(":8080", &format!(":{http}"));
+    let script = script.replace("-p 5070", &format!("-p {seat}"));
+    let folder = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_hotline")).parent().unwrap();
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &format!("trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n{script}")])
+        .current_dir(&folder)
+        .env("PATH", format!("{}:{}", program.display(), std::env::var("PATH").unwrap()))
+        .env("HOTLINE__HTTP__LISTEN", format!("127.0.0.1:{http}"))
+        .env("HOTLINE__SEATS__DESK__ADDRESS", format!("127.0.0.1:{seat}"))
+        .env("HOTLINE__SIP__LISTEN", format!("127.0.0.1:{sip}"))
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let log = std::fs::read_to_string(folder.path().join("hotline.log")).unwrap_or_default();
+    assert!(output.status.success(), "{out}\n{err}\n{log}");
+    for expected in ["\"ready\"", "hotline_calls 0", "answered", "draining", "announce-and-connect", "released"] {
+        assert!(out.contains(expected), "no {expected} in {out}\n{err}\n{log}");
+    }
+}
+
+#[test]
+fn the_readme_begins_with_the_two_commands() {
+    let first: Vec<&str> = README.split("```sh\n").skip(1).take(2).map(|block| block.lines().next().unwrap()).collect();
+    assert_eq!(first, ["cargo run --release -- try", "tests/run"]);
+    assert!(blocks().len() >= 4);
+}
+
+/// Each package of the manifest is in the table, and no other.
+#[test]
+fn the_table_of_packages_is_complete() {
+    let manifest: toml::Table = include_str!("../Cargo.toml").parse().unwrap();
+    let rows = README.lines().filter(|line| line.starts_with("| `"));
+    let mut named: Vec<&str> = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
+    named.sort_unstable();
+    let mut used: Vec<&str> = manifest["dependencies"].as_table().unwrap().keys().map(String::as_str).collect();
+    used.sort_unstable();
+    assert_eq!(named, used);
+}
