@@ -94,3 +94,19 @@ fn the_reference_is_the_language() {
         assert!(load(name) == Ok(now), "dialplans/{name} is not what the program prints");
     }
 }
+
+/// The guide's pieces, one after another, are a plan that passes; it says the same in both languages.
+#[test]
+fn the_guides_snippets_are_a_plan() {
+    let guide = load("README.md").unwrap();
+    for language in ["en", "zh"] {
+        let start = format!("```toml {language}\n");
+        let pieces = guide.split(&start).skip(1).filter_map(|rest| rest.split("```").next());
+        let plan: String = pieces.collect();
+        assert!(plan.matches("[[line]]").count() == 4, "{language}");
+        let around = Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), sound: &sound, now: None };
+        let checked = check("guide.toml", &plan, &load, &around);
+        let shown: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+        assert!(shown.is_empty(), "{language}:\n{}", shown.join("\n"));
+    }
+}

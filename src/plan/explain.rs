@@ -83,6 +83,48 @@ pub fn explain(plan: &Plan, facts: &Facts<'_>) -> Explanation {
     }
 }
 
+/// A call of this kind through the day that begins at `facts.at`: each moment, to the minute, from which another
+/// answer holds.
+pub fn day(plan: &Plan, facts: &Facts<'_>) -> Vec<Explanation> {
+    let mut turns: Vec<Explanation> = Vec::new();
+    for minute in 0..24 * 60 {
+        let at = Wall(facts.at.0.saturating_add(minute * 60_000_000));
+        let now = explain(plan, &Facts { at, ..*facts });
+        if turns.last().is_none_or(|last| (last.phase, &last.line, &last.steps) != (now.phase, &now.line, &now.steps)) {
+            turns.push(now);
+        }
+    }
+    turns
+}
+
+/// What each number of the plan means at a moment, by number.
+pub fn all(plan: &Plan, at: Wall) -> Vec<Explanation> {
+    let mut numbers: Vec<&str> = plan.numbers.keys().map(|number| &**number).collect();
+    numbers.sort_unstable();
+    let facts = |dialled| Facts { dialled, caller: None, trunk: "", trunk_area: None, at };
+    numbers.into_iter().map(|number| explain(plan, &facts(number))).collect()
+}
+
+impl Explanation {
+    /// One line of a table: number, mode, phase, steps, name, unit.
+    pub fn row(&self) -> String {
+        let steps: Vec<&str> = self.steps.iter().map(ExplainedStep::verb).collect();
+        let (phase, unit) = (self.phase.unwrap_or("-"), self.unit.as_deref().unwrap_or("-"));
+        format!("{:<12} {:<12} {phase:<20} {:<17} {} ({unit})", self.number, self.mode, steps.join(", "), self.line)
+    }
+}
+
+impl ExplainedStep {
+    fn verb(&self) -> &'static str {
+        match self {
+            ExplainedStep::Announce { .. } => "announce",
+            ExplainedStep::Queue { .. } => "queue",
+            ExplainedStep::Ring { .. } => "ring",
+            ExplainedStep::Reject { .. } => "reject",
+        }
+    }
+}
+
 impl Step {
     /// What it is called in plans and JSON.
     pub fn verb(&self) -> &'static str {
@@ -227,6 +269,26 @@ mod tests {
         ] {
             assert_eq!(json[field].to_string(), want, "{field}");
         }
+    }
+
+    #[test]
+    fn a_day_turns_at_its_dates() {
+        let facts = Facts { dialled: "12336", caller: None, trunk: "", trunk_area: None, at: at("2021-11-30T12:00:00+08:00") };
+        let turns: Vec<(String, &str)> = day(&plan(), &facts).into_iter().map(|e| (e.at, e.phase.unwrap())).collect();
+        assert_eq!(
+            turns,
+            [("2021-11-30T12:00:00+08:00".into(), "announce-and-connect"), ("2021-12-01T00:00:00+08:00".into(), "announce-only")]
+        );
+    }
+
+    #[test]
+    fn a_plan_is_a_table() {
+        let rows: Vec<String> = all(&plan(), at("2021-10-01T00:00:00+08:00")).iter().map(Explanation::row).collect();
+        assert_eq!(rows.len(), 5);
+        assert_eq!(
+            rows[3],
+            "12336        merged       announce-and-connect announce, queue   全国统一自然资源违法举报电话 (州自然资源局)"
+        );
     }
 
     #[test]

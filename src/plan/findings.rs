@@ -217,6 +217,19 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever an editor, a merge or a full disk leaves of a plan: findings, never a panic.
+        #[test]
+        fn a_damaged_plan_is_only_refused(from in 0usize..12_000, length in 0usize..200, put in "[\\[\\]={}\"'\\n,.a-z0-9州]{0,6}") {
+            let text = crate::plan::built_in::text("yuncheng.toml").unwrap();
+            let boundary = |mut i: usize| { while !text.is_char_boundary(i) { i -= 1 } i };
+            let (from, to) = (boundary(from.min(text.len())), boundary((from + length).min(text.len())));
+            let damaged = format!("{}{put}{}", &text[..from], &text[to.max(from)..]);
+            let around = Surroundings { queues: None, trunks: None, sound: &|_| Ok(()), now: None };
+            check("p", &damaged, &crate::plan::built_in::text, &around).problems.iter().for_each(|p| assert!(!p.to_string().is_empty()));
+        }
+    }
+
     #[test]
     fn phases_stand_in_order() {
         let dates = "connect-from = 2021-12-01\nannounce-only-from = 2021-09-30\nconnect-prompt = \"p\"\nannounce-only-prompt = \"p\"\n[prompts.p]\ntext = \"x\"";

@@ -23,7 +23,7 @@ mod words;
 use crate::base::{Map, Wall};
 pub use check::{Checked, Surroundings, check};
 use entry::{Entry, Tenant};
-pub use explain::{Explanation, explain};
+pub use explain::{Explanation, all, day, explain};
 use jiff::tz::TimeZone;
 use prefix::Prefixes;
 pub use problem::{At, Problem, Severity, Source, nearest};

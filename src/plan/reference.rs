@@ -27,6 +27,7 @@ pub fn reference() -> String {
 pub fn schema() -> Value {
     let mut schema = object(words::TOP);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["$defs"] = json!({ "rules": properties(&[RULES]) });
     schema["title"] = json!("Hotline dial plan");
     schema
 }
@@ -80,6 +81,10 @@ fn kind(kind: &Kind) -> String {
 }
 
 fn object(table: Words) -> Value {
+    if matches!(table, [only] if std::ptr::eq(*only, RULES)) { json!({ "$ref": "#/$defs/rules" }) } else { properties(table) }
+}
+
+fn properties(table: Words) -> Value {
     let words = table.iter().flat_map(|group| group.iter());
     let properties: Map<String, Value> = words.map(|word| (word.name.to_string(), property(word))).collect();
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
