@@ -22,6 +22,8 @@ pub struct Explanation {
     pub phase: Option<&'static str>,
     pub unit: Option<Arc<str>>,
     pub area: ExplainedArea,
+    /// The place whose callers are served here for it.
+    pub tenant: Option<Arc<str>>,
     pub steps: Vec<ExplainedStep>,
     pub tickets: Vec<Arc<str>>,
     pub matched: Vec<ExplainedRule>,
@@ -77,6 +79,7 @@ pub fn explain(plan: &Plan, facts: &Facts<'_>) -> Explanation {
         matched: decision.matched.iter().map(rule).collect(),
         plan: ExplainedPlan { name: plan.name.clone(), notice: plan.notice.clone(), revision: plan.revision.clone() },
         number: decision.number,
+        tenant: decision.tenant,
         caller: decision.caller,
         line: decision.line,
         unit: decision.unit,
@@ -174,6 +177,7 @@ impl fmt::Display for Explanation {
             field(f, "caller", caller)?;
         }
         field(f, "area", format!("{} ({})", self.area.code.as_deref().unwrap_or("unknown"), self.area.source))?;
+        self.tenant.iter().try_for_each(|tenant| field(f, "tenant", tenant))?;
         field(f, "mode", self.mode)?;
         field(f, "phase", self.phase.unwrap_or("none: not dated, or in force"))?;
         for (i, step) in self.steps.iter().enumerate() {
