@@ -41,6 +41,7 @@ impl Figures {
             (!self.alive(), "the switch does not answer"),
             (self.gauges.draining, "draining"),
             (self.gauges.journal_down, "the journal cannot write"),
+            (self.gauges.no_ports, "no media port is ready"),
         ];
         all.into_iter().filter(|(there, _)| *there).map(|(_, what)| what).collect()
     }

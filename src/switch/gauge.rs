@@ -15,6 +15,8 @@ pub struct Gauges {
     pub unwritten: usize,
     pub draining: bool,
     pub journal_down: bool,
+    /// A shard has no RTP port ready: none bound yet, or all in use.
+    pub no_ports: bool,
 }
 
 impl Gauges {

@@ -200,6 +200,7 @@ impl Switch {
             unwritten: self.unwritten.len(),
             draining: self.draining,
             journal_down: self.journal_down,
+            no_ports: (0..self.setup.media.shards).any(|shard| self.ports.ready(shard) == 0),
         }
     }
 
