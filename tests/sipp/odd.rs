@@ -2,6 +2,7 @@
 
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::message::Message;
+use crate::support::phone::Phone;
 use crate::{assert_answered, request, response};
 
 /// The final answers to INVITEs, in order, repetitions left out.
@@ -110,4 +111,35 @@ fn a_late_offer_is_answered_before_anything_is_played() {
     let record = gateway.record();
     assert_answered(&record, "12345", "caller");
     assert!(record["sip_answered"].as_str() <= record["handed_to_queue"].as_str(), "{record:#}");
+}
+
+#[test]
+fn a_caller_by_tcp_reaches_a_seat_by_udp() {
+    let gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_answers").lasts(100).start();
+    let caller = gateway.caller("caller_hangs_up", "12345").arg("-t").arg("t1").lasts(300);
+    let heard = caller.start().finish();
+    seat.finish();
+    assert!(response(&heard, 200).header("Contact").contains("transport=tcp"), "{heard:?}");
+    assert_answered(&gateway.record(), "12345", "caller");
+}
+
+#[test]
+fn a_caller_who_wants_no_name_shown_has_none() {
+    let gateway = Gateway::start(&Spec::default());
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
+    caller.headers = "Privacy: id\r\nP-Asserted-Identity: <tel:+8613800138000>\r\n";
+    caller.invite("12345");
+    let invite = seat.ring();
+    seat.answer();
+    caller.status(200, "INVITE");
+    caller.ack();
+    caller.bye();
+    seat.hung_up();
+    assert!(!invite.text.contains("13800138000"), "{invite}");
+    assert!(invite.header("From").contains("anonymous"), "{invite}");
+    let record = gateway.record();
+    assert_eq!((&record["caller"], &record["caller_anonymous"]), (&serde_json::Value::Null, &true.into()));
+    assert!(!gateway.log().contains("13800138000"));
 }

@@ -4,27 +4,27 @@ use crate::assert_answered;
 use crate::support::gateway::{Gateway, Spec, hotline};
 use crate::support::message::Message;
 use crate::support::phone::Phone;
-use crate::support::{http, pass, ports, wait_for};
+use crate::support::{pass, wait_for};
 use serde_json::Value;
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 /// A bare socket that sends anything, from any address of the loopback network.
 struct Stranger {
     socket: UdpSocket,
-    gateway: u16,
+    gateway: SocketAddr,
 }
 
 impl Stranger {
-    fn new(address: &str, gateway: u16) -> Stranger {
+    fn new(address: &str, gateway: &Gateway) -> Stranger {
         let socket = UdpSocket::bind((address, 0)).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
-        Stranger { socket, gateway }
+        Stranger { socket, gateway: (gateway.host.ip, gateway.sip).into() }
     }
 
     fn send(&self, data: &[u8]) {
-        self.socket.send_to(data, ("127.0.0.1", self.gateway)).unwrap();
+        self.socket.send_to(data, self.gateway).unwrap();
     }
 
     fn answer(&self) -> Option<Message> {
@@ -36,7 +36,7 @@ impl Stranger {
     fn request(&self, method: &str, more: &str) -> String {
         let local = self.socket.local_addr().unwrap();
         format!(
-            "{method} sip:12345@127.0.0.1:{} SIP/2.0\r\nVia: SIP/2.0/UDP {local};rport;branch=z9hG4bK{}{method}\r\n\
+            "{method} sip:12345@{} SIP/2.0\r\nVia: SIP/2.0/UDP {local};rport;branch=z9hG4bK{}{method}\r\n\
              Max-Forwards: 70\r\nFrom: <sip:13800138000@{local}>;tag=x\r\nTo: <sip:12345@127.0.0.1>\r\n\
              Call-ID: stranger-{local}\r\nCSeq: 1 {method}\r\nContact: <sip:x@{local}>\r\n{more}Content-Length: 0\r\n\r\n",
             self.gateway,
@@ -48,7 +48,7 @@ impl Stranger {
 #[test]
 fn broken_datagrams_are_survived_and_answered_where_they_can_be() {
     let gateway = Gateway::start(&Spec::default());
-    let stranger = Stranger::new("127.0.0.1", gateway.sip);
+    let stranger = Stranger::new("127.0.0.1", &gateway);
     let options = stranger.request("OPTIONS", "");
     for broken in [&b""[..], b"\r\n\r\n", b"\0\0\0\0", b"INVITE", b"SIP/2.0 200 OK\r\n\r\n", &[0xff; 1400], &[b'A'; 65_000]] {
         stranger.send(broken);
@@ -82,17 +82,16 @@ fn broken_datagrams_are_survived_and_answered_where_they_can_be() {
 
 #[test]
 fn an_unknown_source_gets_silence_or_403_as_configured() {
-    let quiet = Gateway::start(&Spec { trunk: "addresses = [\"127.0.0.9\"]", ..Spec::default() });
-    let stranger = Stranger::new("127.0.0.10", quiet.sip);
+    let quiet = Gateway::start(&Spec { sources: Some("[\"127.0.0.9\"]"), ..Spec::default() });
+    let stranger = Stranger::new("127.0.0.10", &quiet);
     stranger.send(stranger.request("OPTIONS", "").as_bytes());
     assert!(stranger.answer().is_none(), "silence");
-    let known = Stranger::new("127.0.0.9", quiet.sip);
+    let known = Stranger::new("127.0.0.9", &quiet);
     known.send(known.request("OPTIONS", "").as_bytes());
     assert_eq!(known.answer().expect("the trunk is served").status(), 200);
 
-    let plain =
-        Gateway::start(&Spec { trunk: "addresses = [\"127.0.0.9\"]", sip: "unknown_source = \"refuse\"", ..Spec::default() });
-    let stranger = Stranger::new("127.0.0.10", plain.sip);
+    let plain = Gateway::start(&Spec { sources: Some("[\"127.0.0.9\"]"), sip: "unknown_source = \"refuse\"", ..Spec::default() });
+    let stranger = Stranger::new("127.0.0.10", &plain);
     stranger.send(stranger.request("INVITE", "").as_bytes());
     assert_eq!(stranger.answer().expect("a refusal").status(), 403);
 }
@@ -144,8 +143,8 @@ fn listed(gateway: &Gateway) -> Vec<Value> {
 #[test]
 fn a_call_cut_by_kill_9_leaves_an_interrupted_record() {
     let mut gateway = Gateway::start(&Spec::default());
-    let mut caller = Phone::new("caller", ports::free(), gateway.sip);
-    let mut seat = Phone::new("seat", gateway.seats[0], gateway.sip);
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
     caller.invite("12345");
     seat.ring();
     seat.answer();
@@ -169,11 +168,11 @@ fn a_journal_without_room_refuses_calls_until_there_is_some() {
     let gateway = Gateway::start(&Spec::default());
     gateway.limit_files(Some(1));
     gateway.caller("caller_gets_404", "55555").start().finish();
-    wait_for("an alarm", || http::get(gateway.http, "/readyz").filter(|(status, _)| *status == 503));
+    wait_for("an alarm", || gateway.get("/readyz").filter(|(status, _)| *status == 503));
     assert_eq!(gateway.metric("journal_down"), 1);
     gateway.caller("caller_gets_503", "12345").start().finish();
     gateway.limit_files(None);
-    wait_for("the alarm's end", || http::get(gateway.http, "/readyz").filter(|(status, _)| *status == 200));
+    wait_for("the alarm's end", || gateway.get("/readyz").filter(|(status, _)| *status == 200));
     let seat = gateway.seat(0, "seat_answers").lasts(50).start();
     gateway.caller("caller_hangs_up", "12345").lasts(100).start().finish();
     seat.finish();

@@ -4,7 +4,6 @@ use crate::assert_answered;
 use crate::support::gateway::{Gateway, Spec, prompt};
 use crate::support::message::Message;
 use crate::support::phone::Phone;
-use crate::support::ports;
 use crate::support::rtp::{Packet, pattern, voice};
 use crate::support::{pass, wait_for};
 use std::net::UdpSocket;
@@ -13,7 +12,7 @@ const CALLER: u32 = 1;
 const SEAT: u32 = 2;
 
 fn phones(gateway: &Gateway) -> (Phone, Phone) {
-    (Phone::new("caller", ports::free(), gateway.sip), Phone::new("seat", gateway.seats[0], gateway.sip))
+    (Phone::new("caller", gateway.host.port(), gateway), Phone::new("seat", gateway.seats[0], gateway))
 }
 
 /// Both phones in conversation; the messages whose SDP says where to speak: to the caller, to the seat.
@@ -191,13 +190,33 @@ fn a_stranger_cannot_speak_into_a_call() {
     seat.ear.wait_to_hear("the caller", 10, &pattern(CALLER, 0..200));
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     for number in 0..30 {
-        stranger.send_to(&voice(66, number, 8).write(), ("127.0.0.1", answer.media_port())).unwrap();
+        stranger.send_to(&voice(66, number, 8).write(), (gateway.host.ip, answer.media_port())).unwrap();
         pass(5);
     }
     let heard = seat.ear.numbers_of(CALLER).len();
     seat.ear.wait_to_hear("the caller still", heard + 10, &pattern(CALLER, 0..500));
     assert!(seat.ear.numbers_of(66).is_empty());
     assert_unbroken(&seat.ear.numbers_of(CALLER), 20);
+    caller.bye();
+    seat.hung_up();
+}
+
+#[test]
+fn each_side_gets_reports_made_for_it() {
+    let gateway = Gateway::start(&Spec::default());
+    let (mut caller, mut seat) = phones(&gateway);
+    let (answer, invite) = connect(&mut caller, &mut seat, "12345");
+    let _mouths = (caller.speak(&answer, CALLER), seat.speak(&invite, SEAT));
+    for (phone, speaker) in [(&caller, CALLER), (&seat, SEAT)] {
+        let report = phone.rtcp();
+        assert_eq!(report[1], 200, "a sender report: {report:?}");
+        let word = |at: usize| u32::from_be_bytes(report[at..at + 4].try_into().unwrap());
+        let heard = phone.ear.packets();
+        assert_eq!(word(4), heard[0].ssrc, "of the stream that it hears");
+        assert_eq!(report[0] & 31, 1, "with one report block");
+        assert_eq!(word(28), voice(speaker, 0, 8).ssrc, "about the stream that it sends");
+        assert_eq!(word(32), 0, "nothing of which is lost");
+    }
     caller.bye();
     seat.hung_up();
 }

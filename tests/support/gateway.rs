@@ -1,9 +1,11 @@
+use super::host::Host;
 use super::http::{self, Backend};
 use super::sipp::Sipp;
-use super::{ports, wait_for};
+use super::wait_for;
 use serde_json::Value;
 use std::fs::{self, File};
-use std::path::Path;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Condvar, Mutex};
 use std::thread;
@@ -18,7 +20,8 @@ pub struct Spec {
     pub seats: Vec<u32>,
     pub queue: &'static str,
     pub sip: &'static str,
-    pub trunk: &'static str,
+    /// Whom the trunk's calls may come from, instead of all loopback addresses.
+    pub sources: Option<&'static str>,
     pub calls: &'static str,
     pub records: &'static str,
     /// Where records go instead of to a backend that works.
@@ -27,12 +30,13 @@ pub struct Spec {
 
 impl Default for Spec {
     fn default() -> Spec {
-        Spec { seats: vec![1000], queue: "", sip: "", trunk: "", calls: "", records: "", webhook: None }
+        Spec { seats: vec![1000], queue: "", sip: "", sources: None, calls: "", records: "", webhook: None }
     }
 }
 
 /// `hotline run` with ports and files of its own; killed at the end of the test.
 pub struct Gateway {
+    pub host: Host,
     pub sip: u16,
     pub http: u16,
     /// Where each seat is called.
@@ -48,14 +52,15 @@ pub struct Gateway {
 impl Gateway {
     pub fn start(spec: &Spec) -> Gateway {
         let turn = Turn::take();
-        let folder = tempfile::tempdir().unwrap();
-        let (sip, http, target) = (ports::free(), ports::free(), ports::free());
-        let seats: Vec<u16> = spec.seats.iter().map(|_| ports::free()).collect();
-        let backend = Backend::start(ports::free());
+        let folder = tempfile::tempdir_in(memory_or_disk()).unwrap();
+        let host = Host::new();
+        let (sip, http, target) = (host.port(), host.port(), host.port());
+        let seats: Vec<u16> = spec.seats.iter().map(|_| host.port()).collect();
+        let backend = Backend::start((host.ip, host.port()).into());
         write_prompts(&folder.path().join("prompts"));
         fs::write(folder.path().join("plan.toml"), PLAN).unwrap();
         let child = Command::new("true").spawn().unwrap();
-        let mut gateway = Gateway { sip, http, seats, target, backend, folder, child, _turn: turn };
+        let mut gateway = Gateway { host, sip, http, seats, target, backend, folder, child, _turn: turn };
         fs::write(gateway.folder.path().join("site.toml"), gateway.site(spec)).unwrap();
         gateway.restart();
         gateway
@@ -63,18 +68,18 @@ impl Gateway {
 
     /// A SIPp caller; `number` is dialled.
     pub fn caller(&self, scenario: &str, number: &str) -> Sipp {
-        let remote = format!("127.0.0.1:{}", self.sip);
-        Sipp::new(self.folder.path(), scenario, ports::free()).arg("-s").arg(number).arg(&remote)
+        let remote = format!("{}:{}", self.host.ip, self.sip);
+        Sipp::new(self.folder.path(), scenario, &self.host, self.host.port()).arg("-s").arg(number).arg(&remote)
     }
 
     /// A SIPp seat behind the address of seat `index`.
     pub fn seat(&self, index: usize, scenario: &str) -> Sipp {
-        Sipp::new(self.folder.path(), scenario, self.seats[index])
+        Sipp::new(self.folder.path(), scenario, &self.host, self.seats[index])
     }
 
     /// A SIPp target of the plan.
     pub fn target(&self, scenario: &str) -> Sipp {
-        Sipp::new(self.folder.path(), scenario, self.target)
+        Sipp::new(self.folder.path(), scenario, &self.host, self.target)
     }
 
     /// The data of the next final record that the backend gets.
@@ -103,7 +108,7 @@ impl Gateway {
         wait_for("the gateway to be ready", || {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "the gateway ended: {ended:?}\n{}", self.log());
-            http::get(self.http, "/readyz").filter(|(status, _)| *status == 200)
+            self.get("/readyz").filter(|(status, _)| *status == 200)
         });
     }
 
@@ -132,8 +137,13 @@ impl Gateway {
         }
     }
 
+    /// Status and body; none when nobody listens.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        http::get((self.host.ip, self.http).into(), path)
+    }
+
     pub fn metric(&self, name: &str) -> u64 {
-        let (status, text) = http::get(self.http, "/metrics").unwrap();
+        let (status, text) = self.get("/metrics").unwrap();
         assert_eq!(status, 200);
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("hotline_{name} ")));
         line.unwrap_or_else(|| panic!("no metric {name} in\n{text}")).parse().unwrap()
@@ -145,27 +155,27 @@ impl Gateway {
 
     /// The site file.
     fn site(&self, spec: &Spec) -> String {
-        let (sip, http, target, backend) = (self.sip, self.http, self.target, self.backend.port);
+        let (ip, sip, http, target, backend) = (self.host.ip, self.sip, self.http, self.target, self.backend.address);
         let folder = self.folder.path().display();
-        let first = ports::run_of(60);
-        let url = spec.webhook.map_or(format!("http://127.0.0.1:{backend}/events"), str::to_string);
-        let desks: String = self.seats.iter().zip(&spec.seats).enumerate().map(|(i, (p, c))| desk(i, *p, *c)).collect();
+        let first = self.host.ports(60);
+        let url = spec.webhook.map_or(format!("http://{backend}/events"), str::to_string);
+        let desks: String = self.seats.iter().zip(&spec.seats).enumerate().map(|(i, (p, c))| desk(i, ip, *p, *c)).collect();
         let names: Vec<String> = (0..self.seats.len()).map(|i| format!("\"desk-{i}\"")).collect();
         format!(
             "[node]\nname = \"test\"\nstate = \"{folder}/var\"\n\
-             [sip]\nlisten = [\"127.0.0.1:{sip}\"]\n{}\n\
-             [trunks.loopback]\nport = {target}\n{}\n\
+             [sip]\nlisten = [\"{ip}:{sip}\"]\n{}\n\
+             [trunks.loopback]\nport = {target}\naddresses = {}\n\
              [seats.desk]\nenabled = false\n{desks}\
              [queues.12345]\nseats = [{}]\n{}\n\
              [plan]\nfile = \"{folder}/plan.toml\"\n\
-             [media]\nfirst_port = {first}\nlast_port = {}\nprompts = \"{folder}/prompts\"\n\
+             [media]\naddresses = [\"{ip}\"]\nfirst_port = {first}\nlast_port = {}\nprompts = \"{folder}/prompts\"\n\
              [limits]\ncalls = 12\n\
              [calls]\n{}\n\
              [records]\n{}\n[records.webhook]\nurl = \"{url}\"\n\
-             [http]\nlisten = \"127.0.0.1:{http}\"\n\
+             [http]\nlisten = \"{ip}:{http}\"\n\
              [log]\nlevel = \"hotline=debug,info\"\n",
             spec.sip,
-            spec.trunk,
+            spec.sources.map_or(format!("[\"{ip}\", \"127.0.0.0/8\"]"), str::to_string),
             names.join(", "),
             spec.queue,
             first + 59,
@@ -185,6 +195,12 @@ impl Drop for Gateway {
     }
 }
 
+/// In memory where there is such a folder: what a busy disk's fsync takes is no matter of these tests.
+fn memory_or_disk() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() }
+}
+
 /// The program, in a folder, without this process's settings for it.
 pub fn hotline(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
@@ -192,9 +208,9 @@ pub fn hotline(folder: &Path) -> Command {
     command
 }
 
-fn desk(index: usize, port: u16, channels: u32) -> String {
+fn desk(index: usize, ip: Ipv4Addr, port: u16, channels: u32) -> String {
     format!(
-        "[seats.desk-{index}]\naor = \"sip:desk-{index}@127.0.0.1\"\naddress = \"127.0.0.1:{port}\"\n\
+        "[seats.desk-{index}]\naor = \"sip:desk-{index}@{ip}\"\naddress = \"{ip}:{port}\"\n\
          channels = {channels}\n"
     )
 }

@@ -1,7 +1,7 @@
 use super::PATIENCE;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,7 +9,7 @@ use std::thread;
 
 /// A ticket backend: takes what is posted to it.
 pub struct Backend {
-    pub port: u16,
+    pub address: SocketAddr,
     status: Arc<AtomicU16>,
     posts: Receiver<Post>,
 }
@@ -26,8 +26,8 @@ pub struct Post {
 }
 
 impl Backend {
-    pub fn start(port: u16) -> Backend {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    pub fn start(address: SocketAddr) -> Backend {
+        let listener = TcpListener::bind(address).unwrap();
         let status = Arc::new(AtomicU16::new(200));
         let (sender, posts) = channel();
         let says = status.clone();
@@ -37,7 +37,7 @@ impl Backend {
                 thread::spawn(move || serve(stream, &sender, &says));
             }
         });
-        Backend { port, status, posts }
+        Backend { address, status, posts }
     }
 
     /// What every request from now on is answered with.
@@ -98,10 +98,10 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(Headers, Vec<u8>)>
 }
 
 /// Status and body of a GET; none when nobody listens.
-pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;

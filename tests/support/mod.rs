@@ -2,10 +2,10 @@
 //! RTP, a ticket backend. Real processes and sockets need a real clock: this is the one place of the tests that waits.
 
 pub mod gateway;
+pub mod host;
 pub mod http;
 pub mod message;
 pub mod phone;
-pub mod ports;
 pub mod rtp;
 pub mod sipp;
 

@@ -1,16 +1,21 @@
+use super::PATIENCE;
+use super::gateway::Gateway;
 use super::message::Message;
 use super::rtp::{Ear, Mouth};
-use super::{PATIENCE, ports};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 /// A small SIP telephone over UDP with real RTP, for what SIPp does not check. One call at a time.
 pub struct Phone {
     name: &'static str,
+    ip: Ipv4Addr,
     sip: UdpSocket,
     rtp: UdpSocket,
+    rtcp: UdpSocket,
     rtp_port: u16,
     /// Payload types that it offers or answers.
     pub formats: &'static str,
+    /// More header lines for its INVITE.
+    pub headers: &'static str,
     pub ear: Ear,
     peer: SocketAddr,
     cseq: u32,
@@ -22,19 +27,24 @@ pub struct Phone {
 }
 
 impl Phone {
-    pub fn new(name: &'static str, port: u16, gateway: u16) -> Phone {
-        let rtp_port = ports::run_of(2);
-        let rtp = UdpSocket::bind(("127.0.0.1", rtp_port)).unwrap();
-        let sip = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+    pub fn new(name: &'static str, port: u16, gateway: &Gateway) -> Phone {
+        let (ip, rtp_port) = (gateway.host.ip, gateway.host.ports(2));
+        let rtp = UdpSocket::bind((ip, rtp_port)).unwrap();
+        let rtcp = UdpSocket::bind((ip, rtp_port + 1)).unwrap();
+        rtcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        let sip = UdpSocket::bind((ip, port)).unwrap();
         sip.set_read_timeout(Some(PATIENCE)).unwrap();
         Phone {
             name,
+            ip,
             ear: Ear::listen(rtp.try_clone().unwrap()),
             sip,
             rtp,
+            rtcp,
             rtp_port,
             formats: "8 101",
-            peer: SocketAddr::from(([127, 0, 0, 1], gateway)),
+            headers: "",
+            peer: (ip, gateway.sip).into(),
             cseq: 0,
             call_id: format!("{name}-{port}-{rtp_port}"),
             local: String::new(),
@@ -45,7 +55,7 @@ impl Phone {
     }
 
     pub fn invite(&mut self, number: &str) {
-        self.local = format!("<sip:13800138000@127.0.0.1:{}>;tag={}", self.port(), self.name);
+        self.local = format!("<sip:13800138000@{}:{}>;tag={}", self.ip, self.port(), self.name);
         self.target = format!("sip:{number}@{}", self.peer);
         self.remote = format!("<{}>", self.target);
         self.reinvite("sendrecv");
@@ -125,13 +135,20 @@ impl Phone {
 
     /// Speaks to the media address that this message's SDP gives.
     pub fn speak(&self, to: &Message, speaker: u32) -> Mouth {
-        let to = SocketAddr::from(([127, 0, 0, 1], to.media_port()));
+        let to = (self.ip, to.media_port()).into();
         let payload_type = self.formats.split(' ').next().unwrap().parse().unwrap();
         Mouth::speak(self.rtp.try_clone().unwrap(), to, speaker, payload_type)
     }
 
+    /// The next RTCP packet that comes (RFC 3550 §6.4).
+    pub fn rtcp(&self) -> Vec<u8> {
+        let mut buffer = [0; 2048];
+        let n = self.rtcp.recv(&mut buffer).unwrap_or_else(|e| panic!("{}: no RTCP: {e}", self.name));
+        buffer[..n].to_vec()
+    }
+
     pub fn send_rtp(&self, to: &Message, data: &[u8]) {
-        self.rtp.send_to(data, ("127.0.0.1", to.media_port())).unwrap();
+        self.rtp.send_to(data, (self.ip, to.media_port())).unwrap();
     }
 
     fn port(&self) -> u16 {
@@ -145,12 +162,13 @@ impl Phone {
     }
 
     fn request(&self, method: &str, sdp: &str) {
-        let (port, cseq, name) = (self.port(), self.cseq, self.name);
+        let (ip, port, cseq, name) = (self.ip, self.port(), self.cseq, self.name);
+        let more = if method == "INVITE" { self.headers } else { "" };
         let (target, local, remote, call_id) = (&self.target, &self.local, &self.remote, &self.call_id);
         self.send(&format!(
-            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bK{call_id}{cseq}{method}\r\n\
+            "{method} {target} SIP/2.0\r\n{more}Via: SIP/2.0/UDP {ip}:{port};rport;branch=z9hG4bK{call_id}{cseq}{method}\r\n\
              Max-Forwards: 70\r\nFrom: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
-             Contact: <sip:{name}@127.0.0.1:{port}>\r\n{}",
+             Contact: <sip:{name}@{ip}:{port}>\r\n{}",
             body(sdp)
         ));
     }
@@ -163,11 +181,12 @@ impl Phone {
         };
         self.send(&format!(
             "SIP/2.0 {status}\r\n{vias}From: {}\r\nTo: {tagged}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
-             Contact: <sip:{}@127.0.0.1:{}>\r\n{}",
+             Contact: <sip:{}@{}:{}>\r\n{}",
             to.header("From"),
             to.header("Call-ID"),
             to.header("CSeq"),
             self.name,
+            self.ip,
             self.port(),
             body(sdp)
         ));
@@ -178,10 +197,10 @@ impl Phone {
     }
 
     fn sdp(&self, direction: &str) -> String {
-        let (name, port, formats, version) = (self.name, self.rtp_port, self.formats, self.cseq);
+        let (name, ip, port, formats, version) = (self.name, self.ip, self.rtp_port, self.formats, self.cseq);
         let events = if formats.ends_with("101") { "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" } else { "" };
         format!(
-            "v=0\r\no={name} 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+            "v=0\r\no={name} 1 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
              m=audio {port} RTP/AVP {formats}\r\n{events}a=ptime:20\r\na={direction}\r\n"
         )
     }

@@ -1,13 +1,15 @@
+use super::host::Host;
 use super::message::Message;
-use super::{ports, wait_for};
+use super::wait_for;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A SIPp process to be: one scenario of `tests/sipp/`, on a port of its own.
 pub struct Sipp {
     scenario: String,
-    port: u16,
+    address: (Ipv4Addr, u16),
     trace: PathBuf,
     errors: PathBuf,
     command: Command,
@@ -22,18 +24,19 @@ pub struct Running {
 }
 
 impl Sipp {
-    pub fn new(folder: &Path, scenario: &str, port: u16) -> Sipp {
+    pub fn new(folder: &Path, scenario: &str, host: &Host, port: u16) -> Sipp {
+        let ip = host.ip.to_string();
         let file = format!("{}/tests/sipp/{scenario}.xml", env!("CARGO_MANIFEST_DIR"));
         let trace = folder.join(format!("{scenario}-{port}.messages"));
         let errors = folder.join(format!("{scenario}-{port}.errors"));
         let mut command = Command::new("sipp");
         // Without -nostdin it hangs where there is no terminal.
-        command.args(["-nostdin", "-sf", &file, "-i", "127.0.0.1", "-p", &port.to_string()]);
-        command.args(["-cp", &ports::free().to_string(), "-mp", &ports::run_of(4).to_string()]);
+        command.args(["-nostdin", "-sf", &file, "-i", &ip, "-ci", &ip, "-mi", &ip, "-p", &port.to_string()]);
+        command.args(["-cp", &host.port().to_string(), "-mp", &host.ports(4).to_string()]);
         command.args(["-timeout_error", "-trace_msg", "-message_file"]).arg(&trace);
         command.args(["-trace_err", "-error_file"]).arg(&errors).current_dir(folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Sipp { scenario: scenario.to_string(), port, trace, errors, command }
+        Sipp { scenario: scenario.to_string(), address: (host.ip, port), trace, errors, command }
     }
 
     pub fn arg(mut self, argument: &str) -> Sipp {
@@ -55,7 +58,7 @@ impl Sipp {
     pub fn start_calls(self, calls: u32, seconds: u32) -> Running {
         let mut sipp = self.arg("-m").arg(&calls.to_string()).arg("-timeout").arg(&seconds.to_string());
         let child = sipp.command.spawn().expect("sipp (Debian: sip-tester) is installed");
-        wait_for("sipp's socket", || is_bound(sipp.port).then_some(()));
+        wait_for("sipp's socket", || is_bound(sipp.address).then_some(()));
         Running { scenario: sipp.scenario, trace: sipp.trace, errors: sipp.errors, child }
     }
 }
@@ -89,7 +92,8 @@ fn received(trace: &str) -> Vec<Message> {
     parts.filter_map(|part| part.split_once(":\n\n")).map(|(_, text)| Message::new(text)).collect()
 }
 
-fn is_bound(port: u16) -> bool {
-    let local = format!("0100007F:{port:04X}");
-    fs::read_to_string("/proc/net/udp").unwrap().lines().any(|line| line.contains(&local))
+fn is_bound((ip, port): (Ipv4Addr, u16)) -> bool {
+    let local = format!("{:08X}:{port:04X}", u32::from_ne_bytes(ip.octets()));
+    let has = |table: &str| fs::read_to_string(table).unwrap().lines().any(|line| line.contains(&local));
+    has("/proc/net/udp") || has("/proc/net/tcp")
 }
