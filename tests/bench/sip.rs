@@ -55,7 +55,7 @@ fn printing(c: &mut Criterion) {
     let (Ok(ours), Ok(theirs)) = (Message::parse(data.clone()), rsip::SipMessage::try_from(&data[..])) else { return };
     let mut group = c.benchmark_group("print");
     group.bench_function("hotline", |b| b.iter(|| black_box(&ours).to_bytes()));
-    group.bench_function("rsip", |b| b.iter_batched(|| theirs.clone(), |m| Bytes::from(m), BatchSize::SmallInput));
+    group.bench_function("rsip", |b| b.iter_batched(|| theirs.clone(), Bytes::from, BatchSize::SmallInput));
     group.finish();
 }
 

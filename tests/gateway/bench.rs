@@ -44,6 +44,11 @@ impl Bench {
         self
     }
 
+    /// For a command that makes its own.
+    pub fn forget_settings(&mut self) {
+        self.settings.clear();
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
         command.args(arguments).current_dir(&self.folder).envs(self.settings.iter().cloned());

@@ -168,6 +168,14 @@ fn a_broken_plan_is_refused_with_its_place() {
 }
 
 #[test]
+fn the_main_job_has_no_difference() {
+    let mut bench = Bench::new();
+    bench.forget_settings();
+    let shown = bench.answer(&["try"]);
+    assert!(shown.contains("scenarios as they should be") && !shown.contains('✗'), "{shown}");
+}
+
+#[test]
 fn the_program_runs_without_any_file_beside_it() {
     let bench = Bench::new();
     assert!(bench.answer(&["check"]).contains("西双版纳"));
