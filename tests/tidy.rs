@@ -20,7 +20,25 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("record", &["base", "call::event", "media::Stats"]),
     ("control", &["base", "call", "queue"]),
     ("switch", &["base", "sip", "transport", "transaction", "dialog", "plan", "media", "queue", "call", "record", "control"]),
-    ("io", &["base", "transport", "plan", "media", "queue", "call::event", "record", "control", "switch"]),
+    // It makes what the switch is set up with, which is made of these rooms' settings.
+    (
+        "io",
+        &[
+            "base",
+            "sip",
+            "transport",
+            "transaction::Config",
+            "dialog::Config",
+            "plan",
+            "media",
+            "queue",
+            "call::Policy",
+            "call::event",
+            "record",
+            "control",
+            "switch",
+        ],
+    ),
     ("trial", &["base", "sip", "transport", "dialog", "plan", "io"]),
     ("cli", &["base", "plan", "media", "record", "control", "io", "trial"]),
 ];

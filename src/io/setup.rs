@@ -1,11 +1,15 @@
 //! From configuration to what the switch is told.
 
 use crate::base::Proto;
+use crate::call::Policy;
+use crate::dialog::Config as Legs;
 use crate::io::config::{self, Config};
 use crate::io::plans::Loaded;
+use crate::queue;
+use crate::sip;
 use crate::switch::{JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
+use crate::transaction::Config as Transactions;
 use crate::transport::{Cidr, Rate};
-use crate::{call, dialog, queue, sip, transaction};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -84,8 +88,8 @@ fn line(name: &str, queue: &config::Queue) -> queue::Line {
     }
 }
 
-fn policy(calls: &config::Calls) -> call::Policy {
-    call::Policy {
+fn policy(calls: &config::Calls) -> Policy {
+    Policy {
         max_talk: calls.max_duration,
         apology: Some(calls.apology.as_str().into()),
         music: calls.music.as_str().into(),
@@ -93,13 +97,13 @@ fn policy(calls: &config::Calls) -> call::Policy {
     }
 }
 
-fn legs(config: &Config) -> dialog::Config {
+fn legs(config: &Config) -> Legs {
     let max_transactions = config.limits.calls.saturating_mul(TRANSACTIONS_PER_CALL);
     let config::Sip { t1, t2, t4, timer_c, .. } = config.sip;
-    dialog::Config {
-        transaction: transaction::Config { t1, t2, t4, timer_c, max_transactions },
+    Legs {
+        transaction: Transactions { t1, t2, t4, timer_c, max_transactions },
         max_legs: config.limits.calls.saturating_mul(LEGS_PER_CALL),
-        ..dialog::Config::default()
+        ..Legs::default()
     }
 }
 
