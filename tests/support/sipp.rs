@@ -57,8 +57,9 @@ impl Sipp {
     /// Ends after so many calls, or with an error after so many seconds. Returns when it can be reached.
     pub fn start_calls(self, calls: u32, seconds: u32) -> Running {
         let mut sipp = self.arg("-m").arg(&calls.to_string()).arg("-timeout").arg(&seconds.to_string());
-        let child = sipp.command.spawn().expect("sipp (Debian: sip-tester) is installed");
-        wait_for("sipp's socket", || is_bound(sipp.address).then_some(()));
+        let mut child = sipp.command.spawn().expect("sipp (Debian: sip-tester) is installed");
+        // A caller may even be through already.
+        wait_for("sipp's socket", || (is_bound(sipp.address) || child.try_wait().unwrap().is_some()).then_some(()));
         Running { scenario: sipp.scenario, trace: sipp.trace, errors: sipp.errors, child }
     }
 }
