@@ -94,6 +94,23 @@ fn an_unreachable_ticket_system_costs_no_call_and_its_records_wait() {
 }
 
 #[test]
+fn a_full_journal_refuses_new_calls_and_says_so() {
+    let mut bench = Bench::new().set("RECORDS__MAX_BYTES", "131072").start();
+    let _seat = bench.seat();
+    wait_until("the journal is full", || {
+        let _ = bench.call("12345", &["-m", "20", "-r", "100", "-d", "10"]).wait();
+        bench.metric("journal_down") == 1
+    });
+    let (status, why) = bench.get("/readyz").unwrap();
+    assert!(status == 503 && why.contains("the journal cannot write"), "{why}");
+    assert_eq!(bench.get("/healthz").unwrap().0, 200);
+    assert!(!bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
+    wait_until("shed", || bench.metric("calls_shed_total") > 0);
+    assert_eq!(bench.metric("journal_lost_total"), 0);
+    assert_eq!(bench.kill("-TERM"), Some(0));
+}
+
+#[test]
 fn strangers_meet_silence_or_403() {
     let site = "[trunks.loopback]\nenabled = false\n[trunks.carrier]\naddresses = ['127.0.0.9']\n[routes]\ndefault = 'carrier'\n";
     let silent = Bench::new().site(site).set("SEATS__DESK__ADDRESS", "127.0.0.8:5070").start();
