@@ -95,7 +95,7 @@ fn an_unreachable_ticket_system_costs_no_call_and_its_records_wait() {
 
 #[test]
 fn a_full_journal_refuses_new_calls_and_says_so() {
-    let mut bench = Bench::new().set("RECORDS__MAX_BYTES", "131072").start();
+    let mut bench = Bench::new().set("RECORDS__MAX_BYTES", "131072").set("LOG__DRAIN", "1s").start();
     let _seat = bench.seat();
     wait_until("the journal is full", || {
         let _ = bench.call("12345", &["-m", "20", "-r", "100", "-d", "10"]).wait();
