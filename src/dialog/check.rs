@@ -2,8 +2,8 @@
 
 use crate::sip::{Header, Headers, Method, Name, Request, Scheme, Sdp, SdpError};
 
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
-pub(super) const SUPPORTED: &str = "100rel, timer";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER";
+pub(super) const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
 pub(super) const SDP: &str = "application/sdp";
 
 /// A request's refusal, with the header that explains it.
@@ -26,12 +26,17 @@ impl Refusal {
 /// Method, URI scheme, extensions and content type, in the order of §8.2.
 pub(super) fn admissible(request: &Request) -> Result<(), Refusal> {
     match &request.method {
+        Method::Notify => return Err(unsubscribed(&request.headers)),
         Method::Other(_) => return Err(Refusal::with(501, Name::Allow, ALLOW)),
         method if !allowed(method) => return Err(Refusal::with(405, Name::Allow, ALLOW)),
         _ => {}
     }
     if request.uri.scheme == Scheme::Sips {
         return Err(Refusal::new(416));
+    }
+    // RFC 3891 §3: at most one, and only in an INVITE.
+    if request.headers.all(&Name::Replaces).count() > usize::from(request.method == Method::Invite) {
+        return Err(Refusal::new(400));
     }
     if let Some(unsupported) = unsupported(&request.headers) {
         return Err(Refusal::with(420, Name::Unsupported, unsupported));
@@ -60,8 +65,17 @@ pub(super) fn is_sdp(headers: &Headers) -> bool {
 }
 
 fn allowed(method: &Method) -> bool {
-    use Method::{Ack, Bye, Cancel, Info, Invite, Options, Prack, Update};
-    matches!(method, Invite | Ack | Cancel | Bye | Options | Prack | Update | Info)
+    use Method::{Ack, Bye, Cancel, Info, Invite, Options, Prack, Refer, Update};
+    matches!(method, Invite | Ack | Cancel | Bye | Options | Prack | Update | Info | Refer)
+}
+
+/// We subscribe to nothing: 481 for a package that we know, 489 for another (RFC 6665 §4.1.3, §8.3.2).
+fn unsubscribed(headers: &Headers) -> Refusal {
+    let event = headers.text(&Name::Event).unwrap_or_default();
+    match event.split(';').next().map(str::trim) {
+        Some("refer") => Refusal::new(481),
+        _ => Refusal::with(489, Name::AllowEvents, "refer"),
+    }
 }
 
 fn describes_session(method: &Method) -> bool {

@@ -4,7 +4,8 @@ use crate::dialog::ack::Unacked;
 use crate::dialog::cx::Cx;
 use crate::dialog::dialog::Dialog;
 use crate::dialog::leg::State;
-use crate::sip::{Request, Response};
+use crate::dialog::referral::{self, Referral};
+use crate::sip::{Request, Response, Status};
 use crate::transaction::ServerId;
 
 /// A leg that has ended for its user but not yet on the wire. Bounded: what is not done in time is let go.
@@ -17,8 +18,9 @@ pub(super) struct Closing {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it lives in a box")]
 enum Owes {
-    /// Nothing by itself: it waits for the responses to its own requests.
-    Requests,
+    /// Nothing by itself: it waits for the responses to its own requests. A session's dialog is still needed for the
+    /// NOTIFYs of a REFER, whose subscription outlives the session (RFC 3515 §2.4.4, RFC 5057 §4.1).
+    Requests { dialog: Option<Dialog> },
     /// A final response that is kept back.
     Final { server: ServerId, response: Response },
     /// A BYE that must wait for the ACK of our 2xx (RFC 3261 §15).
@@ -27,7 +29,12 @@ enum Owes {
 
 impl Closing {
     pub(super) fn requests(cx: &Cx) -> State {
-        Closing::owing(cx, Owes::Requests)
+        Closing::owing(cx, Owes::Requests { dialog: None })
+    }
+
+    /// After a session.
+    pub(super) fn session(cx: &Cx, dialog: Dialog) -> State {
+        Closing::owing(cx, Owes::Requests { dialog: Some(dialog) })
     }
 
     pub(super) fn keep_back(cx: &Cx, server: ServerId, response: Response) -> State {
@@ -39,14 +46,17 @@ impl Closing {
     }
 
     fn owing(cx: &Cx, owes: Owes) -> State {
-        // A 2xx may wait 64·T1 for its ACK; so may a request for its response.
-        let until = cx.mono().after(cx.core.config.transaction.t1.saturating_mul(65));
+        // A 2xx may wait 64·T1 for its ACK; so may a request for its response. A REFER's last NOTIFY goes out when it
+        // expires.
+        let last = cx.leg.referral.as_ref().map_or(cx.mono(), Referral::deadline);
+        let until = last.after(cx.core.config.transaction.t1.saturating_mul(65));
         State::Closing(Box::new(Closing { owes, until }))
     }
 
     pub(super) fn finished(&self, cx: &Cx) -> bool {
         let owed = matches!(self.owes, Owes::Final { .. } | Owes::Bye { .. });
-        !owed && (cx.leg.clients.is_empty() || cx.mono() >= self.until)
+        let waits = !cx.leg.clients.is_empty() || cx.leg.referral.is_some();
+        !owed && !(waits && cx.mono() < self.until)
     }
 
     pub(super) fn deadline(&self) -> Mono {
@@ -54,6 +64,29 @@ impl Closing {
             Owes::Bye { unacked, .. } => unacked.deadline(),
             _ => self.until,
         }
+    }
+
+    /// The dialog of the session that was.
+    pub(super) fn dialog(&self) -> Option<&Dialog> {
+        match &self.owes {
+            Owes::Requests { dialog } => dialog.as_ref(),
+            Owes::Bye { dialog, .. } => Some(dialog),
+            Owes::Final { .. } => None,
+        }
+    }
+
+    pub(super) fn notify(mut self: Box<Self>, cx: &mut Cx, refer: u32, status: Status) -> State {
+        if let Some(dialog) = self.dialog_mut() {
+            referral::notify(cx, dialog, refer, status);
+        }
+        State::Closing(self)
+    }
+
+    pub(super) fn notified(mut self: Box<Self>, cx: &mut Cx, refer: u32, accepted: bool) -> State {
+        if let Some(dialog) = self.dialog_mut() {
+            referral::notified(cx, dialog, refer, accepted);
+        }
+        State::Closing(self)
     }
 
     pub(super) fn release(self: Box<Self>, cx: &mut Cx) -> State {
@@ -71,6 +104,9 @@ impl Closing {
     }
 
     pub(super) fn tick(mut self: Box<Self>, cx: &mut Cx) -> State {
+        if let Some(dialog) = self.dialog_mut() {
+            referral::tick(cx, dialog);
+        }
         match self.owes {
             Owes::Bye { dialog, mut unacked, cause } => {
                 if unacked.tick(cx) {
@@ -86,6 +122,14 @@ impl Closing {
 
     fn bye(cx: &mut Cx, mut dialog: Dialog, cause: &Cause) -> State {
         cx.bye(&mut dialog, cause);
-        Closing::requests(cx)
+        Closing::session(cx, dialog)
+    }
+
+    fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+        match &mut self.owes {
+            Owes::Requests { dialog } => dialog.as_mut(),
+            Owes::Bye { dialog, .. } => Some(dialog),
+            Owes::Final { .. } => None,
+        }
     }
 }

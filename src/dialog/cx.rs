@@ -2,6 +2,7 @@ use crate::base::{Flow, LegId, Mono, Now, Rng};
 use crate::dialog::ack::Acked;
 use crate::dialog::check::{ALLOW, Refusal, SUPPORTED};
 use crate::dialog::dialog::{Dialog, our_contact};
+use crate::dialog::referral::{self, Referral};
 use crate::dialog::stream::Stream;
 use crate::dialog::table::Table;
 use crate::dialog::{Cause, Config, End, Event, Media, Output};
@@ -44,6 +45,10 @@ pub(super) struct Common {
     pub(super) server: Option<ServerId>,
     /// ACKs sent, for the 2xx that come again.
     pub(super) acked: Vec<Acked>,
+    /// The peer's REFER under way.
+    pub(super) referral: Option<Referral>,
+    /// How many REFERs the peer has sent.
+    pub(super) referrals: u32,
 }
 
 /// What a request of ours was for.
@@ -53,6 +58,9 @@ pub(super) enum Purpose {
     Reinvite,
     Update,
     Prack,
+    Info,
+    /// With the number of its REFER.
+    Notify(u32),
     Bye,
 }
 
@@ -128,6 +136,7 @@ impl Cx<'_> {
     /// The leg's last event, once.
     pub(super) fn end(&mut self, end: End) {
         if !std::mem::replace(&mut self.leg.ended, true) {
+            referral::leg_ended(self, end.by);
             self.event(Event::Ended { leg: self.leg.id, end });
         }
     }

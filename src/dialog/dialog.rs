@@ -1,5 +1,5 @@
 use crate::base::{Flow, Proto};
-use crate::sip::{self, Header, Headers, Host, Method, Name, NameAddr, Request, Response, Scheme, Uri};
+use crate::sip::{self, Header, Headers, Host, Method, Name, NameAddr, Replaces, Request, Response, Scheme, Uri};
 use bytes::Bytes;
 use std::net::SocketAddr;
 
@@ -63,6 +63,12 @@ impl Dialog {
     /// A request of the peer's belongs here when Call-ID and its tag fit (our tag has been looked up).
     pub(super) fn owns(&self, request: &Request) -> bool {
         request.headers.call_id() == Some(&self.call_id) && tag_of(request.headers.from()) == self.remote_tag
+    }
+
+    /// RFC 3891 §3: the from-tag is the peer's; 0 also stands for a missing one (our tag has been looked up).
+    pub(super) fn is_named(&self, replaces: &Replaces) -> bool {
+        let absent = replaces.from_tag == "0" && self.remote_tag.is_empty();
+        replaces.call_id.as_bytes() == self.call_id && (replaces.from_tag == self.remote_tag || absent)
     }
 
     /// Takes note of a request of the peer's; false when it is out of order (§12.2.2).

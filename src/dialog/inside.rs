@@ -54,6 +54,8 @@ pub(super) fn other(cx: &mut Cx, dialog: &Dialog, id: ServerId, request: &Reques
             response.headers.push(Name::Accept, check::SDP);
             cx.respond(id, response);
         }
+        // Before there is a session there is nobody to move.
+        Method::Refer => cx.answer(id, request, 603),
         _ => cx.answer(id, request, 481),
     }
 }

@@ -2,12 +2,15 @@ use crate::base::{Flow, LegId, Mono, Now};
 use crate::dialog::closing::Closing;
 use crate::dialog::cx::{Common, Core, Cx, Purpose};
 use crate::dialog::dialog::{Dialog, tag_of};
+use crate::dialog::refer::Referred;
+use crate::dialog::referral::Referral;
+use crate::dialog::replaces::Found;
 use crate::dialog::session::Session;
 use crate::dialog::stream::Stream;
 use crate::dialog::uac::Calling;
 use crate::dialog::uas::Invited;
 use crate::dialog::{Cause, Command, Output};
-use crate::sip::{Method, Request, Response};
+use crate::sip::{Method, Replaces, Request, Response};
 use crate::transaction::{ClientId, Failure, ServerId};
 
 /// How far the numbers of a BYE jump in a dialog that we kept no state of: past the PRACKs it may have seen. A gap is
@@ -55,7 +58,17 @@ impl Leg {
         core.table.insert_tag(&tag, id);
         // RFC 8866 §5.2: a number; below 2^62 no peer's parser overflows.
         let stream = Stream::new(core.rng.u64() >> 2);
-        let common = Common { id, tag, ended: false, stream, clients: Vec::new(), server: None, acked: Vec::new() };
+        let common = Common {
+            id,
+            tag,
+            ended: false,
+            stream,
+            clients: Vec::new(),
+            server: None,
+            acked: Vec::new(),
+            referral: None,
+            referrals: 0,
+        };
         Leg { common, state: State::Done }
     }
 
@@ -75,11 +88,24 @@ impl Leg {
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        match &self.state {
+        let state = match &self.state {
             State::Invited(state) => state.deadline(),
             State::Calling(state) => Some(state.deadline()),
             State::Session(state) => state.deadline(),
             State::Closing(state) => Some(state.deadline()),
+            State::Done => None,
+        };
+        let referral = self.common.referral.as_ref().map(Referral::deadline);
+        [state, referral].into_iter().flatten().min()
+    }
+
+    /// The dialog that the header names, where it is this leg's (our tag has been looked up).
+    pub(super) fn find(&self, replaces: &Replaces) -> Option<Found> {
+        match &self.state {
+            State::Invited(state) => state.dialog().is_named(replaces).then_some(Found::Early { ours: false }),
+            State::Calling(state) => state.has(replaces).then_some(Found::Early { ours: true }),
+            State::Session(state) => state.dialog().is_named(replaces).then_some(Found::Confirmed),
+            State::Closing(state) => state.dialog()?.is_named(replaces).then_some(Found::Ended),
             State::Done => None,
         }
     }
@@ -104,7 +130,17 @@ impl State {
             (State::Invited(s), Command::Hangup { cause, .. }) => s.hangup(cx, &cause),
             (State::Calling(s), Command::Hangup { cause, .. }) => s.hangup(cx, &cause),
             (State::Session(s), Command::Hangup { cause, .. }) => s.hangup(cx, cause),
+            (State::Session(s), command) => s.command(cx, &command),
+            (State::Closing(s), Command::Notify { id, status, .. }) => s.notify(cx, id, status),
             (state, _) => state,
+        }
+    }
+
+    /// A REFER, and what it asks for or why it cannot be served.
+    pub(super) fn refer(self, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request, referred: Referred) -> State {
+        match self {
+            State::Session(s) => s.refer(cx, id, flow, request, referred),
+            state => state.request(cx, id, flow, request),
         }
     }
 
@@ -162,6 +198,7 @@ impl State {
         match (self, purpose) {
             (State::Calling(s), Some(Purpose::Invite)) => s.refused(cx, &response),
             (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.response(cx, &response),
+            (state, Some(purpose)) => state.concluded(cx, purpose, response.status.success()),
             (state, _) => state,
         }
     }
@@ -172,6 +209,17 @@ impl State {
         match (self, purpose) {
             (State::Calling(s), Some(Purpose::Invite)) => s.failed(cx, failure),
             (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.failed(cx),
+            (state, Some(purpose)) => state.concluded(cx, purpose, false),
+            (state, None) => state,
+        }
+    }
+
+    /// A request of ours that does not bear on the session is over.
+    fn concluded(self, cx: &mut Cx, purpose: Purpose, accepted: bool) -> State {
+        match (self, purpose) {
+            (State::Session(s), Purpose::Info) => s.key_sent(cx, accepted),
+            (State::Session(s), Purpose::Notify(refer)) => s.notified(cx, refer, accepted),
+            (State::Closing(s), Purpose::Notify(refer)) => s.notified(cx, refer, accepted),
             (state, _) => state,
         }
     }

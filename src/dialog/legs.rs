@@ -3,12 +3,14 @@ use crate::dialog::check::{self, Refusal};
 use crate::dialog::cx::{Core, Cx, capabilities};
 use crate::dialog::dialog::tag_of;
 use crate::dialog::leg::{Leg, State, accepts_invite, discard};
+use crate::dialog::refer::{self, Referred};
+use crate::dialog::replaces::Found;
 use crate::dialog::table::Table;
 use crate::dialog::timer::SessionTimer;
 use crate::dialog::uac::Calling;
 use crate::dialog::uas::Invited;
-use crate::dialog::{Command, Config, Dial, Event, Incoming, Output};
-use crate::sip::{Header, Message, Method, Name, Request, Response, Sdp, Status};
+use crate::dialog::{Command, Config, Dial, Event, Incoming, Output, Replaced};
+use crate::sip::{Header, Message, Method, Name, Replaces, Request, Response, Sdp, Status};
 use crate::transaction::{self, ClientId, ServerId, Transactions};
 use std::collections::VecDeque;
 
@@ -119,6 +121,10 @@ impl Legs {
     fn request(&mut self, now: Now, id: ServerId, flow: Flow, request: Request, out: &mut Vec<Output>) {
         let tag = tag_of(request.headers.to());
         if let Some(leg) = self.core.table.by_tag(&tag) {
+            if request.method == Method::Refer {
+                let referred = self.referred(&request);
+                return self.turn(now, leg, out, |state, cx| state.refer(cx, id, flow, &request, referred));
+            }
             return self.turn(now, leg, out, |state, cx| state.request(cx, id, flow, &request));
         }
         let refusal = match check::admissible(&request) {
@@ -127,6 +133,8 @@ impl Legs {
             Ok(()) => match request.method {
                 Method::Invite => return self.invite(now, id, flow, request, out),
                 Method::Options => return self.options(now, id, flow, &request, out),
+                // Only a party to a call may ask to move it.
+                Method::Refer => Refusal::new(403),
                 _ => Refusal::new(481),
             },
         };
@@ -142,12 +150,13 @@ impl Legs {
     }
 
     fn invite(&mut self, now: Now, id: ServerId, flow: Flow, invite: Request, out: &mut Vec<Output>) {
-        let offer = match self.acceptable(now, &invite) {
-            Ok(offer) => offer,
+        let acceptable = self.acceptable(now, &invite);
+        let (offer, replaces) = match acceptable.and_then(|offer| Ok((offer, self.replaced(&invite)?))) {
+            Ok(accepted) => accepted,
             Err(refusal) => return self.core.refuse(now, id, &invite, refusal, out),
         };
         let leg = self.next_id();
-        let Some(event) = incoming(leg, flow, &invite, offer.as_ref()) else {
+        let Some(event) = incoming(leg, flow, &invite, offer.as_ref(), replaces) else {
             return self.core.refuse(now, id, &invite, Refusal::new(400), out);
         };
         let trying = invite.reply(Status(100), None);
@@ -176,6 +185,29 @@ impl Legs {
             return Err(Refusal::with(503, Name::RetryAfter, after.to_string()));
         }
         Ok(offer)
+    }
+
+    /// The leg that an INVITE replaces.
+    fn replaced(&self, invite: &Request) -> Result<Option<LegId>, Refusal> {
+        let Some(value) = invite.headers.get(&Name::Replaces) else { return Ok(None) };
+        let replaces = Replaces::parse(value).ok_or(Refusal::new(400))?;
+        let (leg, found) = self.find(&replaces).ok_or(Refusal::new(481))?;
+        found.replaceable(&replaces).map(|()| Some(leg)).map_err(Refusal::new)
+    }
+
+    /// What a REFER asks for; whom it would replace we know here only.
+    fn referred(&self, request: &Request) -> Referred {
+        let mut refer = refer::read(request)?;
+        if let Some(replaces) = refer::replaces(request)? {
+            let found = self.find(&replaces).filter(|(_, found)| found.movable(&replaces));
+            refer.replaces = Some(found.map_or(Replaced::Unknown, |(leg, _)| Replaced::Leg(leg)));
+        }
+        Ok(refer)
+    }
+
+    fn find(&self, replaces: &Replaces) -> Option<(LegId, Found)> {
+        let id = self.core.table.by_tag(&replaces.to_tag)?;
+        Some((id, self.legs.get(&id)?.find(replaces)?))
     }
 
     fn dial(&mut self, now: Now, dial: Dial, out: &mut Vec<Output>) {
@@ -221,13 +253,17 @@ impl Command {
             | Command::Progress { leg, .. }
             | Command::Answer { leg }
             | Command::Release { leg }
+            | Command::AcceptRefer { leg, .. }
+            | Command::RefuseRefer { leg, .. }
+            | Command::Notify { leg, .. }
+            | Command::SendInfo { leg, .. }
             | Command::Hangup { leg, .. } => *leg,
         }
     }
 }
 
 /// None when From or To cannot be read.
-fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: Option<&Option<Sdp>>) -> Option<Event> {
+fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: Option<&Option<Sdp>>, replaces: Option<LegId>) -> Option<Event> {
     let headers = &invite.headers;
     let codecs = |sdp: &Option<Sdp>| sdp.iter().flat_map(|sdp| sdp.payloads.iter().map(|p| p.codec)).collect();
     Some(Event::Incoming(Box::new(Incoming {
@@ -241,6 +277,7 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: Option<&Option<Sdp>
         headers: headers.0.iter().filter(|header| of_interest(header)).cloned().collect(),
         offer: offer.map(codecs),
         reliable: headers.lists(&Name::Require, "100rel") || headers.lists(&Name::Supported, "100rel"),
+        replaces,
     })))
 }
 

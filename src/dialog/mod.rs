@@ -8,11 +8,15 @@ mod cx;
 #[expect(clippy::module_inception)]
 mod dialog;
 mod inside;
+mod keys;
 mod leg;
 mod legs;
 mod offer;
 mod reason;
+mod refer;
+mod referral;
 mod reliable;
+mod replaces;
 mod resend;
 mod session;
 mod stream;
@@ -78,6 +82,32 @@ pub struct Incoming {
     pub offer: Option<Vec<Codec>>,
     /// The caller requires or supports reliable provisionals.
     pub reliable: bool,
+    /// The leg whose place it takes (RFC 3891): in session, or one that we call and that rings. Whoever answers this INVITE
+    /// hangs that leg up.
+    pub replaces: Option<LegId>,
+}
+
+/// A party asks us to move the one it talks to (REFER, RFC 3515). It waits for [`Command::AcceptRefer`] or
+/// [`Command::RefuseRefer`]; when the leg ends before, it is answered 487.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refer {
+    /// Unique in the leg.
+    pub id: u32,
+    /// Refer-To, without its headers: a SIP or tel URI.
+    pub to: Uri,
+    /// An attended transfer: whom Refer-To would replace.
+    pub replaces: Option<Replaced>,
+    /// Referred-By (RFC 3892).
+    pub referred_by: Option<NameAddr>,
+}
+
+/// The leg that a REFER's Replaces names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// Also one that still rings, at whichever end.
+    Leg(LegId),
+    /// None of ours, one that has ended, or one in session where only an early one was meant.
+    Unknown,
 }
 
 /// A party to call.
@@ -132,6 +162,29 @@ pub enum Command {
     Release {
         leg: LegId,
     },
+    /// 202, and NOTIFY with 100 Trying at once. One REFER at a time: it is open until [`Command::Notify`] gives a final
+    /// status, and a second one meanwhile is refused.
+    AcceptRefer {
+        leg: LegId,
+        id: u32,
+    },
+    RefuseRefer {
+        leg: LegId,
+        id: u32,
+        status: Status,
+    },
+    /// How far the accepted REFER is: NOTIFY with this status, a final one ends it. Works for three minutes after the leg
+    /// has ended too. Nothing is sent to a referrer that asked for silence (RFC 4488).
+    Notify {
+        leg: LegId,
+        id: u32,
+        status: Status,
+    },
+    /// A key as INFO (application/dtmf-relay), in a session; the next waits for the response to the one before.
+    SendInfo {
+        leg: LegId,
+        key: char,
+    },
     /// Ends the leg in whatever state it is: final response, CANCEL or BYE. [`Event::Ended`] follows at once; what the
     /// protocol still owes (ACK and BYE for a 2xx that crosses, retransmissions) the leg does by itself.
     Hangup {
@@ -165,6 +218,10 @@ pub enum Event {
     Key {
         leg: LegId,
         key: char,
+    },
+    Refer {
+        leg: LegId,
+        refer: Refer,
     },
     /// The leg's last event, exactly one for each leg.
     Ended {

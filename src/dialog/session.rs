@@ -5,9 +5,12 @@ use crate::dialog::closing::Closing;
 use crate::dialog::cx::{Cx, Purpose};
 use crate::dialog::dialog::Dialog;
 use crate::dialog::inside;
+use crate::dialog::keys::Keys;
 use crate::dialog::leg::State;
+use crate::dialog::refer::Referred;
+use crate::dialog::referral;
 use crate::dialog::timer::{Due, SessionTimer};
-use crate::dialog::{Cause, End, EndedBy, Event, LocalMedia};
+use crate::dialog::{Cause, Command, End, EndedBy, Event, LocalMedia};
 use crate::sip::{Method, Name, Request, Response, Sdp};
 use crate::transaction::ServerId;
 use std::time::Duration;
@@ -31,6 +34,7 @@ pub(super) struct Session {
     owner: bool,
     /// The peer takes UPDATE.
     updates: bool,
+    keys: Keys,
 }
 
 /// Our own exchange under way.
@@ -71,7 +75,8 @@ impl Session {
     }
 
     fn new(dialog: Dialog, timer: Option<SessionTimer>, owner: bool, updates: bool) -> Session {
-        Session { dialog, unacked: None, own: Own::None, wanted: None, hold_off: None, timer, owner, updates }
+        let (unacked, own, wanted, hold_off, keys) = (None, Own::None, None, None, Keys::default());
+        Session { dialog, unacked, own, wanted, hold_off, timer, owner, updates, keys }
     }
 
     /// Other media of ours: offered as soon as no other exchange is under way.
@@ -98,12 +103,48 @@ impl Session {
             Method::Bye => {
                 cx.answer(id, request, 200);
                 cx.end(End::new(EndedBy::Peer, None).with_reason(&request.headers));
-                return Closing::requests(cx);
+                return Closing::session(cx, self.dialog);
             }
             Method::Invite => self.reinvite(cx, id, request),
             Method::Update => self.update(cx, id, request),
             _ => inside::other(cx, &self.dialog, id, request),
         }
+        State::Session(self)
+    }
+
+    /// What concerns the dialog but not its media.
+    pub(super) fn command(mut self: Box<Self>, cx: &mut Cx, command: &Command) -> State {
+        match *command {
+            Command::AcceptRefer { id, .. } => referral::accept(cx, &mut self.dialog, id),
+            Command::RefuseRefer { id, status, .. } => referral::refuse(cx, id, status),
+            Command::Notify { id, status, .. } => referral::notify(cx, &mut self.dialog, id, status),
+            Command::SendInfo { key, .. } => self.keys.send(cx, &mut self.dialog, key),
+            _ => {}
+        }
+        State::Session(self)
+    }
+
+    pub(super) fn refer(
+        mut self: Box<Self>,
+        cx: &mut Cx,
+        id: ServerId,
+        flow: Flow,
+        request: &Request,
+        referred: Referred,
+    ) -> State {
+        if inside::enter(cx, Some(&mut self.dialog), id, flow, request) {
+            referral::receive(cx, id, request, referred);
+        }
+        State::Session(self)
+    }
+
+    pub(super) fn notified(mut self: Box<Self>, cx: &mut Cx, refer: u32, accepted: bool) -> State {
+        referral::notified(cx, &mut self.dialog, refer, accepted);
+        State::Session(self)
+    }
+
+    pub(super) fn key_sent(mut self: Box<Self>, cx: &mut Cx, accepted: bool) -> State {
+        self.keys.sent(cx, &mut self.dialog, accepted);
         State::Session(self)
     }
 
@@ -124,6 +165,10 @@ impl Session {
         }
         self.proceed(cx);
         State::Session(self)
+    }
+
+    pub(super) fn dialog(&self) -> &Dialog {
+        &self.dialog
     }
 
     /// The session is with the party of this tag, not with another branch of a fork.
@@ -202,6 +247,7 @@ impl Session {
         if self.unacked.as_mut().is_some_and(|unacked| unacked.tick(cx)) {
             return self.over(cx, End::new(EndedBy::Network, None));
         }
+        referral::tick(cx, &mut self.dialog);
         match self.timer.as_mut().map(|timer| timer.due(cx.mono())) {
             Some(Due::Expired) => return self.over(cx, End::new(EndedBy::Network, None)),
             Some(Due::Refresh) => self.wanted = self.wanted.or(Some(Wanted::Refresh)),
@@ -302,7 +348,7 @@ impl Session {
 
     fn bye(mut self: Box<Self>, cx: &mut Cx, cause: &Cause) -> State {
         cx.bye(&mut self.dialog, cause);
-        Closing::requests(cx)
+        Closing::session(cx, self.dialog)
     }
 }
 

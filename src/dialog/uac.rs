@@ -8,7 +8,7 @@ use crate::dialog::leg::{MAX_CLIENTS, State};
 use crate::dialog::reliable::{Order, rseq};
 use crate::dialog::session::{Session, theirs};
 use crate::dialog::{Cause, Dial, End, EndedBy, Event};
-use crate::sip::{Method, Name, Request, Response, Status};
+use crate::sip::{Method, Name, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
 
 const SEQ: u32 = 1;
@@ -46,6 +46,11 @@ impl Calling {
         let client = cx.request(dial.flow, invite, Purpose::Invite);
         let until = timer_c(cx);
         State::Calling(Box::new(Calling { client, early: Vec::new(), told: Vec::new(), until }))
+    }
+
+    /// One of its early dialogs is the one to replace.
+    pub(super) fn has(&self, replaces: &Replaces) -> bool {
+        self.early.iter().any(|early| early.dialog.is_named(replaces))
     }
 
     pub(super) fn provisional(mut self: Box<Self>, cx: &mut Cx, flow: Flow, response: &Response) -> State {

@@ -66,6 +66,10 @@ impl Invited {
         }
     }
 
+    pub(super) fn dialog(&self) -> &Dialog {
+        &self.dialog
+    }
+
     pub(super) fn attach(mut self: Box<Self>, cx: &mut Cx, local: LocalMedia) -> State {
         let Exchange::Offered(offer) = &self.exchange else {
             // What was said reliably stands until the session is up.

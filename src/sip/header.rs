@@ -41,10 +41,12 @@ pub enum Name {
     Diversion,
     ReferTo,
     ReferredBy,
+    ReferSub,
     Replaces,
     SessionExpires,
     MinSe,
     Event,
+    AllowEvents,
     SubscriptionState,
     CallInfo,
     ContentEncoding,
@@ -55,7 +57,7 @@ pub enum Name {
 }
 
 /// Names as we print them with their compact forms, the most frequent first.
-static NAMES: [(Name, &str, u8); 46] = [
+static NAMES: [(Name, &str, u8); 47] = [
     (Name::Via, "Via", b'v'),
     (Name::From, "From", b'f'),
     (Name::To, "To", b't'),
@@ -93,6 +95,7 @@ static NAMES: [(Name, &str, u8); 46] = [
     (Name::Warning, "Warning", 0),
     (Name::ReferTo, "Refer-To", b'r'),
     (Name::ReferredBy, "Referred-By", b'b'),
+    (Name::ReferSub, "Refer-Sub", 0),
     (Name::Replaces, "Replaces", 0),
     (Name::Event, "Event", b'o'),
     (Name::SubscriptionState, "Subscription-State", 0),
@@ -100,7 +103,7 @@ static NAMES: [(Name, &str, u8); 46] = [
     (Name::ContentEncoding, "Content-Encoding", b'e'),
     (Name::Subject, "Subject", b's'),
     (Name::XHotlineCallId, "X-Hotline-Call-ID", 0),
-    (Name::Other(Bytes::from_static(b"Allow-Events")), "Allow-Events", b'u'),
+    (Name::AllowEvents, "Allow-Events", b'u'),
     (Name::Other(Bytes::from_static(b"Accept-Contact")), "Accept-Contact", b'a'),
 ];
 

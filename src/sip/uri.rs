@@ -68,6 +68,12 @@ impl Uri {
         Uri { host, port, ..bare(Scheme::Sip, user) }
     }
 
+    /// The values of a header in the part after `?`, unescaped (§19.1.1).
+    pub fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
+        let fields = self.headers.iter().flat_map(|headers| headers.split('&')).filter_map(|field| field.split_once('='));
+        fields.filter(move |(n, _)| unescaped_eq(n, name)).filter_map(|(_, value)| unescape(value.as_bytes()))
+    }
+
     /// Equality as RFC 3261 §19.1.4 defines it; of tel URIs as RFC 3966 §4 does.
     pub fn equivalent(&self, other: &Uri) -> bool {
         let same = |name: &str| match (self.params.get(name), other.params.get(name)) {

@@ -110,6 +110,7 @@ mod tests {
             headers: headers.iter().map(|(name, value)| Header { name: name.clone(), value: (*value).into() }).collect(),
             offer: None,
             reliable: false,
+            replaces: None,
         }
     }
 

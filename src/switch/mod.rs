@@ -248,6 +248,10 @@ impl Switch {
             dialog::Event::Media { leg, media } => (leg, LegEvent::Media(media)),
             dialog::Event::Answered { leg } => (leg, LegEvent::Answered),
             dialog::Event::Ended { leg, end } => (leg, LegEvent::Ended(end)),
+            dialog::Event::Refer { leg, refer } => {
+                let refuse = dialog::Command::RefuseRefer { leg, id: refer.id, status: crate::sip::Status(603) };
+                return self.legs_do(out, |legs, done| legs.command(now, refuse, done));
+            }
             dialog::Event::Progress { .. } | dialog::Event::Established { .. } | dialog::Event::Key { .. } => return,
         };
         let Some(&(id, part)) = self.parts.get(&leg) else { return };

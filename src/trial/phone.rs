@@ -150,7 +150,7 @@ impl Phone {
                     line.ended = Some(end);
                 }
             }
-            Event::Progress { .. } | Event::Key { .. } => {}
+            Event::Progress { .. } | Event::Key { .. } | Event::Refer { .. } => {}
         }
     }
 

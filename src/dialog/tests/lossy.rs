@@ -150,6 +150,7 @@ impl Net {
         | Event::Answered { leg }
         | Event::Established { leg }
         | Event::Key { leg, .. }
+        | Event::Refer { leg, .. }
         | Event::Ended { leg, .. }) = event
         else {
             return;

@@ -4,6 +4,7 @@ mod incoming;
 mod lossy;
 mod one;
 mod outgoing;
+mod refer;
 mod reliable;
 mod session;
 mod timer;

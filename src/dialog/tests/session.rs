@@ -190,7 +190,7 @@ fn keys_options_and_strangers_inside_the_dialog() {
     assert_eq!(answered(&mut one, info).status.0, 415);
     assert_eq!(answered(&mut one, next(&dialog, Method::Options, 4)).status.0, 200);
     assert_eq!(answered(&mut one, next(&dialog, Method::Message, 5)).status.0, 405);
-    assert_eq!(answered(&mut one, next(&dialog, Method::Refer, 6)).status.0, 405);
+    assert_eq!(answered(&mut one, next(&dialog, Method::Subscribe, 6)).status.0, 405);
     assert_eq!(answered(&mut one, next(&dialog, Method::Prack, 7)).status.0, 481);
     let mut required = next(&dialog, Method::Update, 8);
     required.headers.push(Name::Require, "tdialog");

@@ -1,0 +1,45 @@
+//! What a REFER says (RFC 3515 §2.1, RFC 3892).
+
+use crate::dialog::Refer;
+use crate::dialog::check::Refusal;
+use crate::sip::{Name, NameAddr, Replaces, Request, Scheme};
+
+/// What is asked for, or why it cannot be served.
+pub(super) type Referred = Result<Refer, Refusal>;
+
+/// Whom it would replace is not looked up yet.
+pub(super) fn read(request: &Request) -> Referred {
+    let mut to = refer_to(request)?.uri;
+    // RFC 3261 §21.4.14; as in a Request-URI, so here.
+    if !matches!(to.scheme, Scheme::Sip | Scheme::Tel) {
+        return Err(Refusal::new(416));
+    }
+    // We call, and do nothing else for others: RFC 3515 §2.4.2.
+    if to.params.get("method").is_some_and(|method| method != "INVITE") {
+        return Err(Refusal::new(603));
+    }
+    to.headers = None;
+    let referred_by = request.headers.get(&Name::ReferredBy).and_then(|value| NameAddr::parse(value));
+    let id = request.headers.cseq().map_or(0, |cseq| cseq.seq);
+    Ok(Refer { id, to, replaces: None, referred_by })
+}
+
+/// The Replaces among the headers of Refer-To (RFC 3891 §4): at most one.
+pub(super) fn replaces(request: &Request) -> Result<Option<Replaces>, Refusal> {
+    let to = refer_to(request)?.uri;
+    let mut values = to.header("Replaces");
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => Replaces::parse(&value).map(Some).ok_or(Refusal::new(400)),
+        (Some(_), Some(_)) => Err(Refusal::new(400)),
+    }
+}
+
+/// RFC 3515 §2.4.2: 400 when there is none or more than one.
+fn refer_to(request: &Request) -> Result<NameAddr, Refusal> {
+    let mut values = request.headers.all(&Name::ReferTo);
+    match (values.next(), values.next()) {
+        (Some(value), None) => NameAddr::parse(value).ok_or(Refusal::new(400)),
+        _ => Err(Refusal::new(400)),
+    }
+}
