@@ -12,6 +12,9 @@ static DECODE_A: [i16; 256] = table_i16(true);
 static DECODE_MU: [i16; 256] = table_i16(false);
 static A_TO_MU: [u8; 256] = table_u8(true);
 static MU_TO_A: [u8; 256] = table_u8(false);
+/// No A-law decision value lies between multiples of 16, no µ-law one between multiples of 4.
+static ENCODE_A: [u8; 1 << 12] = table_encode::<{ 1 << 12 }>(true);
+static ENCODE_MU: [u8; 1 << 14] = table_encode::<{ 1 << 14 }>(false);
 
 impl Law {
     pub fn silence(self) -> u8 {
@@ -30,8 +33,8 @@ impl Law {
 
     pub fn encode(self, sample: i16) -> u8 {
         match self {
-            Law::A => encode_a(sample),
-            Law::Mu => encode_mu(sample),
+            Law::A => ENCODE_A[usize::from(sample as u16 >> 4)],
+            Law::Mu => ENCODE_MU[usize::from(sample as u16 >> 2)],
         }
     }
 
@@ -54,6 +57,17 @@ const fn table_i16(a_law: bool) -> [i16; 256] {
     while code < 256 {
         table[code] = if a_law { decode_a(code as u8) } else { decode_mu(code as u8) };
         code += 1;
+    }
+    table
+}
+
+const fn table_encode<const N: usize>(a_law: bool) -> [u8; N] {
+    let (mut table, step) = ([0; N], (1 << 16) / N);
+    let mut i = 0;
+    while i < N {
+        let sample = (i * step) as u16 as i16;
+        table[i] = if a_law { encode_a(sample) } else { encode_mu(sample) };
+        i += 1;
     }
     table
 }
@@ -134,6 +148,13 @@ mod tests {
             // µ-law has two zeros; the negative one becomes the positive one.
             let expected = if code == 0x7F { 0xFF } else { code };
             assert_eq!(Law::Mu.encode(Law::Mu.decode(code)), expected);
+        }
+    }
+
+    #[test]
+    fn the_tables_are_the_functions() {
+        for sample in i16::MIN..=i16::MAX {
+            assert_eq!((Law::A.encode(sample), Law::Mu.encode(sample)), (encode_a(sample), encode_mu(sample)), "{sample}");
         }
     }
 

@@ -4,10 +4,12 @@ use crate::base::{LegId, Mono, Now, Rng};
 use crate::media::egress::Egress;
 use crate::media::keys::Keys;
 use crate::media::latch::{Latch, Verdict};
+use crate::media::mixer::{self, Limiter};
 use crate::media::out::{Effect, Out, Socket};
 use crate::media::reception::Reception;
 use crate::media::rtcp::{self, LastReport, Sent};
 use crate::media::rtp::Packet;
+use crate::media::voice::Voice;
 use crate::media::{Event, Law, Profile, Prompt, Stats};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -18,8 +20,11 @@ pub(super) struct Leg {
     pub rtp: SocketAddr,
     pub profile: Option<Profile>,
     pub playing: Playing,
-    /// The leg that hears this one.
-    pub listener: Option<LegId>,
+    /// The legs that hear this one as it is, and those that hear it in a mix.
+    pub relays: Vec<LegId>,
+    pub mixers: Vec<LegId>,
+    /// There is one while someone mixes.
+    pub voice: Option<Voice>,
     /// A place on the wheel is held until its slot comes round, even if the prompt was stopped before.
     pub on_wheel: bool,
     /// When the peer was last heard, or given a new profile.
@@ -29,6 +34,7 @@ pub(super) struct Leg {
     egress: Egress,
     reception: Reception,
     keys: Keys,
+    limiter: Limiter,
     strangers: u64,
     sent: u64,
     octets: u64,
@@ -45,6 +51,15 @@ pub(super) enum Playing {
     Silence,
     Prompt { audio: Arc<Prompt>, at: usize, repeat: bool, cue: Option<u32> },
     Relay(LegId),
+    Mix(Arc<[LegId]>),
+}
+
+/// Whom a leg hears.
+#[derive(Clone)]
+pub(super) enum Hears {
+    Nobody,
+    Relay(LegId),
+    Mix(Arc<[LegId]>),
 }
 
 /// What a packet carries, by its payload type.
@@ -63,7 +78,9 @@ impl Leg {
             rtp,
             profile: None,
             playing: Playing::Silence,
-            listener: None,
+            relays: Vec::new(),
+            mixers: Vec::new(),
+            voice: None,
             on_wheel: false,
             heard: now,
             silent: false,
@@ -71,6 +88,7 @@ impl Leg {
             egress: Egress::new(rng),
             reception: Reception::default(),
             keys: Keys::default(),
+            limiter: Limiter::default(),
             strangers: 0,
             sent: 0,
             octets: 0,
@@ -94,8 +112,11 @@ impl Leg {
     }
 
     pub fn play(&mut self, playing: Playing) {
+        // Who comes or goes in a mix is no change of its stream.
+        if !matches!((&self.playing, &playing), (Playing::Mix(_), Playing::Mix(_))) {
+            self.egress.rest();
+        }
         self.playing = playing;
-        self.egress.rest();
     }
 
     /// Judges and counts a packet from the network; none: it is not taken.
@@ -117,6 +138,9 @@ impl Leg {
             if let Some(key) = self.keys.packet(header.ssrc, header.timestamp, &bytes[packet.payload.clone()]) {
                 out.event(Event::Key { leg: self.id, key });
             }
+        }
+        if let (Kind::Audio(law), Some(voice)) = (kind, &mut self.voice) {
+            voice.write(&packet.header, law, &bytes[packet.payload.clone()]);
         }
         Some((packet, kind))
     }
@@ -183,6 +207,21 @@ impl Leg {
             out.effects.extend(cue.map(|cue| Effect::Event(Event::Played { leg: self.id, cue })));
         }
         more
+    }
+
+    /// Sends one frame of what the leg's sources said together.
+    pub fn mixed(&mut self, now: Mono, sum: &mut [i32], out: &mut Out) {
+        self.limiter.limit(sum);
+        let Some((profile, to)) = self.sendable() else {
+            self.egress.rest();
+            return;
+        };
+        let packet = out.bytes.len();
+        let header = self.egress.own(now, profile.payload_type, sum.len() as u32);
+        out.bytes.extend_from_slice(&header.bytes());
+        mixer::encode(sum, profile.law, &mut out.bytes);
+        out.send_since(packet, self.id, Socket::Rtp, to);
+        self.count_sent(sum.len() as u32);
     }
 
     pub fn ptime(&self) -> u8 {
@@ -255,6 +294,34 @@ impl Leg {
     fn count_sent(&mut self, octets: u32) {
         self.sent += 1;
         self.octets += u64::from(octets);
+    }
+}
+
+impl Playing {
+    pub fn hears(&self) -> Hears {
+        match self {
+            Playing::Silence | Playing::Prompt { .. } => Hears::Nobody,
+            Playing::Relay(from) => Hears::Relay(*from),
+            Playing::Mix(sources) => Hears::Mix(sources.clone()),
+        }
+    }
+}
+
+impl Hears {
+    pub fn sources(&self) -> &[LegId] {
+        match self {
+            Hears::Nobody => &[],
+            Hears::Relay(from) => std::slice::from_ref(from),
+            Hears::Mix(sources) => sources,
+        }
+    }
+
+    pub fn relays(&self, leg: LegId) -> bool {
+        matches!(self, Hears::Relay(from) if *from == leg)
+    }
+
+    pub fn mixes(&self, leg: LegId) -> bool {
+        matches!(self, Hears::Mix(sources) if sources.contains(&leg))
     }
 }
 

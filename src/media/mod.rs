@@ -5,6 +5,7 @@ mod g711;
 mod keys;
 mod latch;
 mod leg;
+mod mixer;
 mod out;
 mod ports;
 mod prompt;
@@ -12,6 +13,7 @@ mod reception;
 mod rtcp;
 mod rtp;
 mod shard;
+mod voice;
 mod wheel;
 
 pub use out::{Effect, Out, Socket};
@@ -61,8 +63,12 @@ pub enum Source {
     },
     /// 450 Hz, 1 s on, 4 s off (GB/T 3380).
     Ringback,
-    /// The other leg's audio and telephone-events. That leg must be open; one leg at a time hears it.
+    /// The other leg's audio and telephone-events, untouched where the codecs agree. That leg must be open.
     Relay(LegId),
+    /// The sum of these legs' audio, in frames of the leg's own packet time, and their telephone-events; one alone is a
+    /// relay. Who is left out is not heard: oneself, or who is muted. Legs that are not open are no hindrance; those
+    /// after the sixteenth are left out.
+    Mix(Arc<[LegId]>),
 }
 
 /// Audio encoded once for everyone: 8 kHz samples as A-law and as µ-law bytes.

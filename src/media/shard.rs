@@ -4,9 +4,11 @@
 //! bounded by the ports that the switch hands out, since each holds a bound pair.
 
 use crate::base::{LegId, Map, Mono, Now, Rng, Timers};
-use crate::media::leg::{Leg, Playing};
-use crate::media::out::{Effect, Out};
-use crate::media::rtp::is_rtcp;
+use crate::media::leg::{Hears, Kind, Leg, Playing};
+use crate::media::mixer::MAX_FRAME;
+use crate::media::out::{Effect, Out, Socket};
+use crate::media::rtp::{HEADER, Packet, is_rtcp};
+use crate::media::voice::Voice;
 use crate::media::wheel::Wheel;
 use crate::media::{Command, Event, Profile, Prompt, Source};
 use std::net::SocketAddr;
@@ -16,6 +18,9 @@ use std::time::Duration;
 
 /// The least time between a leg's RTCP reports on average (RFC 3550 §6.2).
 const REPORT: Duration = Duration::from_secs(5);
+
+/// Legs in one mix.
+const MAX_SOURCES: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -82,9 +87,12 @@ impl Shard {
             return None;
         }
         let (packet, kind) = source.receive(now.mono, bytes, from, out)?;
-        let listener = source.listener;
+        let (first, several) = (source.relays.first().copied(), source.relays.len() > 1);
         heard(source, now.mono, self.config, &mut self.timers, out);
-        let listener = self.legs.get_mut(&listener?)?;
+        if several {
+            self.copies(now.mono, leg, bytes, &packet, kind, out);
+        }
+        let listener = self.legs.get_mut(&first?)?;
         let (to, bytes) = listener.relay(now.mono, leg, bytes, packet, kind)?;
         Some(Relayed { leg: listener.id, to, bytes })
     }
@@ -100,11 +108,7 @@ impl Shard {
     /// Sends the frames and reports that are due.
     pub fn tick(&mut self, now: Now, out: &mut Out) {
         while let Some(id) = self.wheel.pop(now.mono) {
-            let Some(leg) = self.legs.get_mut(&id) else { continue };
-            leg.on_wheel = leg.frame(now.mono, out);
-            if leg.on_wheel {
-                self.wheel.again(id, leg.ptime());
-            }
+            self.frame(now.mono, id, out);
         }
         while let Some((id, task)) = self.timers.pop(now.mono) {
             match task {
@@ -143,7 +147,8 @@ impl Shard {
     }
 
     fn play(&mut self, now: Now, id: LegId, source: Source, out: &mut Out) {
-        self.stop_listening(id);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let before = leg.playing.hears();
         let playing = match source {
             Source::Silence => Playing::Silence,
             Source::Ringback => prompt(self.ringback.clone(), true, None),
@@ -153,37 +158,100 @@ impl Shard {
                 Playing::Silence
             }
             Source::Prompt { audio, repeat, cue } => prompt(audio, repeat, (!repeat).then_some(cue)),
-            Source::Relay(from) => {
-                if let Some(from) = self.legs.get_mut(&from) {
-                    from.listener = Some(id);
-                }
-                Playing::Relay(from)
-            }
+            Source::Relay(from) => Playing::Relay(from),
+            Source::Mix(sources) => mix(sources),
         };
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        if matches!(playing, Playing::Prompt { .. }) && !leg.on_wheel {
-            leg.on_wheel = true;
-            self.wheel.start(now.mono, id, leg.ptime());
-        }
+        let after = playing.hears();
         leg.play(playing);
+        self.turn(now.mono, id);
+        self.listen(id, &before, &after);
+    }
+
+    /// Sees that the leg is on the wheel if it needs frames.
+    fn turn(&mut self, now: Mono, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.on_wheel) else { return };
+        match &leg.playing {
+            Playing::Prompt { .. } => self.wheel.start(now, id, leg.ptime()),
+            Playing::Mix(sources) => self.wheel.start_in_phase(now, id, leg.ptime(), phase(id, sources)),
+            Playing::Silence | Playing::Relay(_) => return,
+        }
+        leg.on_wheel = true;
+    }
+
+    /// Makes the leg known to whom it hears now, and forgotten by whom it heard before. A source that it hears on is not
+    /// touched.
+    fn listen(&mut self, id: LegId, before: &Hears, after: &Hears) {
+        for from in before.sources().iter().chain(after.sources()) {
+            let Some(source) = self.legs.get_mut(from) else { continue };
+            enlist(&mut source.relays, id, after.relays(*from));
+            enlist(&mut source.mixers, id, after.mixes(*from));
+            if source.mixers.is_empty() {
+                source.voice = None;
+            } else {
+                source.voice.get_or_insert_with(Voice::new);
+            }
+        }
+    }
+
+    /// A leg's slot has come.
+    fn frame(&mut self, now: Mono, id: LegId, out: &mut Out) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let ptime = leg.ptime();
+        let more = match leg.playing.hears() {
+            Hears::Mix(sources) => self.mix(now, id, &sources, usize::from(ptime) * 8, out),
+            _ => leg.frame(now, out),
+        };
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.on_wheel = more;
+        }
+        if more {
+            self.wheel.again(id, ptime);
+        }
+    }
+
+    fn mix(&mut self, now: Mono, id: LegId, sources: &[LegId], samples: usize, out: &mut Out) -> bool {
+        let mut sum = [0; MAX_FRAME];
+        let sum = &mut sum[..samples.min(MAX_FRAME)];
+        let time = self.wheel.at() as i64 * 8;
+        for from in sources {
+            if let Some(voice) = self.legs.get_mut(from).and_then(|leg| leg.voice.as_mut()) {
+                voice.add_to(time, sum);
+            }
+        }
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.mixed(now, sum, out);
+        }
+        true
+    }
+
+    /// Relays a packet to the listeners after the first, who gets the original.
+    fn copies(&mut self, now: Mono, from: LegId, bytes: &[u8], packet: &Packet, kind: Kind, out: &mut Out) {
+        let Some(source) = self.legs.get_mut(&from) else { return };
+        let relays = std::mem::take(&mut source.relays);
+        for listener in relays.iter().skip(1) {
+            let Some(listener) = self.legs.get_mut(listener) else { continue };
+            let start = out.bytes.len();
+            out.bytes.extend_from_slice(&[0; HEADER]);
+            out.bytes.extend_from_slice(&bytes[packet.payload.clone()]);
+            let copy = Packet { header: packet.header, payload: HEADER..HEADER + packet.payload.len() };
+            match listener.relay(now, from, &mut out.bytes[start..], copy, kind) {
+                Some((to, _)) => out.send_since(start, listener.id, Socket::Rtp, to),
+                None => out.bytes.truncate(start),
+            }
+        }
+        if let Some(source) = self.legs.get_mut(&from) {
+            source.relays = relays;
+        }
     }
 
     fn close(&mut self, now: Now, id: LegId, out: &mut Out) {
-        self.stop_listening(id);
         let Some(mut leg) = self.legs.remove(&id) else { return };
+        self.listen(id, &leg.playing.hears(), &Hears::Nobody);
         leg.report(now, true, out);
         self.timers.cancel(&(id, Task::Report));
         self.timers.cancel(&(id, Task::Silence));
         out.push(Effect::Close { leg: id });
         out.event(Event::Closed { leg: id, rtp: leg.rtp, stats: leg.stats() });
-    }
-
-    fn stop_listening(&mut self, id: LegId) {
-        let Some(Playing::Relay(from)) = self.legs.get(&id).map(|leg| &leg.playing) else { return };
-        let from = *from;
-        if let Some(source) = self.legs.get_mut(&from).filter(|source| source.listener == Some(id)) {
-            source.listener = None;
-        }
     }
 
     fn report(&mut self, now: Now, id: LegId, out: &mut Out) {
@@ -224,6 +292,33 @@ fn heard(leg: &mut Leg, now: Mono, config: Config, timers: &mut Timers<(LegId, T
 fn prompt(audio: Arc<Prompt>, repeat: bool, cue: Option<u32>) -> Playing {
     Playing::Prompt { audio, at: 0, repeat, cue }
 }
+
+fn mix(sources: Arc<[LegId]>) -> Playing {
+    match &sources[..] {
+        [one] => Playing::Relay(*one),
+        [first @ .., _] if first.len() >= MAX_SOURCES => Playing::Mix(first[..MAX_SOURCES].into()),
+        _ => Playing::Mix(sources),
+    }
+}
+
+/// Puts a leg on a list, or takes it off.
+fn enlist(list: &mut Vec<LegId>, leg: LegId, wanted: bool) {
+    match list.iter().position(|listed| *listed == leg) {
+        None if wanted => list.push(leg),
+        Some(at) if !wanted => drop(list.remove(at)),
+        _ => {}
+    }
+}
+
+/// The same for all legs that hear each other, spread over the calls.
+fn phase(leg: LegId, sources: &[LegId]) -> u64 {
+    let first = sources.iter().fold(leg, |first, source| first.min(*source));
+    first.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40
+}
+
+#[cfg(test)]
+#[path = "mix_tests.rs"]
+mod mix_tests;
 
 #[cfg(test)]
 #[path = "shard_tests.rs"]

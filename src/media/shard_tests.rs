@@ -11,7 +11,7 @@ const SEAT: LegId = LegId(2);
 type Sent = (LegId, Socket, SocketAddr, Vec<u8>);
 
 /// A shard with a clock, and what came out of it.
-struct Bench {
+pub(super) struct Bench {
     shard: Shard,
     now: Now,
     sent: Vec<Sent>,
@@ -20,7 +20,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub(super) fn new() -> Bench {
         let shard = Shard::new(Config::default(), Rng::from_number(1));
         let now = Now { mono: Mono(1_000_000), wall: Wall(1_700_000_000_000_000) };
         let mut bench = Bench { shard, now, sent: Vec::new(), events: Vec::new(), connects: Vec::new() };
@@ -31,19 +31,19 @@ impl Bench {
         bench
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
         let mut out = Out::default();
         self.shard.handle(self.now, command, &mut out);
         self.take(out);
     }
 
-    fn profile(&mut self, leg: LegId, change: impl FnOnce(&mut Profile)) {
+    pub(super) fn profile(&mut self, leg: LegId, change: impl FnOnce(&mut Profile)) {
         let mut profile = profile(leg);
         change(&mut profile);
         self.command(Command::Profile { leg, profile });
     }
 
-    fn play(&mut self, leg: LegId, source: Source) {
+    pub(super) fn play(&mut self, leg: LegId, source: Source) {
         self.command(Command::Play { leg, source });
     }
 
@@ -52,7 +52,7 @@ impl Bench {
         self.play(SEAT, Source::Relay(CALLER));
     }
 
-    fn receive(&mut self, leg: LegId, from: SocketAddr, mut packet: Vec<u8>) {
+    pub(super) fn receive(&mut self, leg: LegId, from: SocketAddr, mut packet: Vec<u8>) {
         let mut out = Out::default();
         if let Some(relayed) = self.shard.rtp(self.now, leg, &mut packet, from, &mut out) {
             self.sent.push((relayed.leg, Socket::Rtp, relayed.to, packet[relayed.bytes].to_vec()));
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// Lets time pass in steps of 1 ms.
-    fn pass(&mut self, millis: u64) {
+    pub(super) fn pass(&mut self, millis: u64) {
         for _ in 0..millis {
             self.now = self.now.after(Duration::from_millis(1));
             let mut out = Out::default();
@@ -82,7 +82,7 @@ impl Bench {
     }
 
     /// Takes the RTP packets that `leg` was sent so far.
-    fn rtp_to(&mut self, leg: LegId) -> Vec<Vec<u8>> {
+    pub(super) fn rtp_to(&mut self, leg: LegId) -> Vec<Vec<u8>> {
         self.drain(leg, Socket::Rtp)
     }
 
@@ -93,16 +93,16 @@ impl Bench {
         taken.into_iter().map(|s| s.3).collect()
     }
 
-    fn events(&mut self) -> String {
+    pub(super) fn events(&mut self) -> String {
         std::mem::take(&mut self.events).iter().map(|event| format!("{event:?} ")).collect()
     }
 }
 
-fn local(leg: LegId) -> SocketAddr {
+pub(super) fn local(leg: LegId) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], 10_000 + 2 * leg.0 as u16))
 }
 
-fn peer(leg: LegId) -> SocketAddr {
+pub(super) fn peer(leg: LegId) -> SocketAddr {
     SocketAddr::from(([198, 51, 100, leg.0 as u8], 4000))
 }
 
@@ -110,7 +110,7 @@ fn rtcp_peer(leg: LegId) -> SocketAddr {
     SocketAddr::new(peer(leg).ip(), 4001)
 }
 
-fn profile(leg: LegId) -> Profile {
+pub(super) fn profile(leg: LegId) -> Profile {
     Profile {
         rtp: Some(peer(leg)),
         rtcp: Some(rtcp_peer(leg)),
@@ -125,7 +125,7 @@ fn profile(leg: LegId) -> Profile {
     }
 }
 
-fn packet(payload_type: u8, sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn packet(payload_type: u8, sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
     let builder = RtpPacketBuilder::new().payload_type(payload_type).ssrc(77);
     builder.sequence(sequence.into()).timestamp(timestamp).payload(payload).build().unwrap()
 }

@@ -25,13 +25,20 @@ impl Default for Wheel {
 impl Wheel {
     /// Puts a stream on the wheel, to be due somewhere within its first `ptime` milliseconds.
     pub fn start(&mut self, now: Mono, leg: LegId, ptime: u8) {
-        let millis = millis(now);
-        if self.count == 0 || self.at > millis {
-            self.at = millis;
-        }
         self.started = self.started.wrapping_add(1);
-        let ahead = millis - self.at + 1 + self.started % u64::from(ptime.max(1));
-        self.put(leg, ahead.min(SLOTS - 1));
+        self.start_after(now, leg, self.started % u64::from(ptime.max(1)));
+    }
+
+    /// The same in step with all streams of that `phase`: mixed frames of one call are due together, or a voice would
+    /// have to be there for the earliest of them and wait for the latest.
+    pub fn start_in_phase(&mut self, now: Mono, leg: LegId, ptime: u8, phase: u64) {
+        let ptime = u64::from(ptime.max(1));
+        self.start_after(now, leg, (phase % ptime + ptime - (millis(now) + 1) % ptime) % ptime);
+    }
+
+    /// The slot being served, in milliseconds.
+    pub fn at(&self) -> u64 {
+        self.at
     }
 
     /// Takes one stream that is due. Call until it gives none; put it back with `again`.
@@ -66,6 +73,15 @@ impl Wheel {
         }
         let due = (self.at..self.at + SLOTS).find(|at| !self.slots[(at % SLOTS) as usize].is_empty())?;
         Some(Mono(due * 1000))
+    }
+
+    /// Due `wait` milliseconds after the next.
+    fn start_after(&mut self, now: Mono, leg: LegId, wait: u64) {
+        let millis = millis(now);
+        if self.count == 0 || self.at > millis {
+            self.at = millis;
+        }
+        self.put(leg, (millis - self.at + 1 + wait).min(SLOTS - 1));
     }
 
     fn put(&mut self, leg: LegId, ahead: u64) {
