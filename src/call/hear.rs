@@ -3,8 +3,13 @@
 use super::{Audio, CALLER, Call, Output, Part, Stage};
 
 impl Call {
-    /// Tells the media plane what has changed for each open leg.
+    /// Tells the media plane what has changed for each open leg; one that is being closed hears nothing any more.
     pub(super) fn listen(&mut self) {
+        for output in &self.out {
+            if let Output::Close { part } = output {
+                self.hearing.remove(part);
+            }
+        }
         for part in self.media.keys().copied().collect::<Vec<_>>() {
             let audio = self.hears(part);
             if self.hearing.get(&part).unwrap_or(&Audio::Silence) != &audio {

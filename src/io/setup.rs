@@ -60,6 +60,7 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, String> {
         area: Some(trunk.area.as_str()).filter(|area| !area.is_empty()).map(Arc::from),
         codecs: trunk.codecs.iter().map(|codec| self::codec(*codec)).collect(),
         channels: trunk.channels,
+        reserved: trunk.reserved,
     })
 }
 

@@ -6,7 +6,7 @@ use crate::base::{CallId, Flow, Masked, Now};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call};
 use crate::dialog::{Cause, Command, Incoming};
-use crate::plan::{Decision, Facts};
+use crate::plan::{Decision, Facts, Mode};
 use crate::sip::{Codec, Message, Method, Status};
 use crate::transport::{AccessList, Cidr};
 use bytes::Bytes;
@@ -64,10 +64,10 @@ impl Switch {
 
     pub(super) fn incoming(&mut self, now: Now, incoming: Incoming, out: &mut Vec<Output>) {
         let Some(placer) = self.placer(&incoming) else { return self.shed(now, &incoming, out) };
-        if self.full(&placer) {
+        let decision = self.decide(now, &incoming, &placer);
+        if self.full(&placer, decision.mode == Mode::Emergency) {
             return self.shed(now, &incoming, out);
         }
-        let decision = self.decide(now, &incoming, &placer);
         let (caller_raw, anonymous) = identity::caller(&incoming);
         let diverted_from = identity::diverted_from(&incoming, &decision.number);
         let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, diverted_from.clone());
@@ -102,13 +102,13 @@ impl Switch {
         }
     }
 
-    fn full(&self, placer: &Placer) -> bool {
+    fn full(&self, placer: &Placer, emergency: bool) -> bool {
         let refuse = self.journal_down && self.setup.journal_down == JournalDown::Refuse;
-        let channels = match placer {
-            Placer::Trunk(i) => self.trunk_calls[*i] >= self.setup.trunks[*i].channels,
+        let no_channel = match placer {
+            Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], emergency),
             Placer::Seat(_) => false,
         };
-        self.draining || refuse || channels || self.calls.len() >= self.setup.limits.calls
+        self.draining || refuse || no_channel || self.calls.len() >= self.setup.limits.calls
     }
 
     /// No record is kept of a call that got nothing but a 503; it is counted.
@@ -184,16 +184,15 @@ impl Switch {
         self.counters.calls += 1;
         let id = CallId::new(now.wall, &mut self.rng);
         let trunk = match placer {
-            Placer::Trunk(i) => Some(*i),
+            Placer::Trunk(i) => Some(self.setup.trunks[*i].name.clone()),
             Placer::Seat(_) => None,
         };
-        if let Some(count) = trunk.and_then(|i| self.trunk_calls.get_mut(i)) {
-            *count += 1;
-        }
+        trunk.iter().for_each(|trunk| self.channels.take(trunk));
         let shard = self.next_shard % self.setup.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
         let caller = Leg { id: incoming.leg, rtp: None, trunk, ended: false };
         let active = Active {
+            emergency: decision.mode == Mode::Emergency,
             call: Call::new(decision.steps, decision.early_max, self.setup.policy.clone()),
             setup: self.setup.clone(),
             identity,

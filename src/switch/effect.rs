@@ -52,7 +52,7 @@ impl Switch {
 
     fn dial(&mut self, now: Now, id: CallId, part: Part, party: &Dialled, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let routed = route::route(&active.setup, party, &self.trunk_calls);
+        let routed = route::route([&self.setup, &active.setup], party, active.emergency, &self.channels);
         let Some(route) = routed else {
             self.counters.no_route += 1;
             return self.cannot_dial(id, part);
@@ -64,10 +64,8 @@ impl Switch {
         let leg = self.legs.next_id();
         let dial = route.dial(leg, rtp, &active.identity, id);
         let shard = active.shard;
+        route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
         active.legs.insert(part, Leg { id: leg, rtp: Some(rtp), trunk: route.trunk, ended: false });
-        if let Some(count) = route.trunk.and_then(|trunk| self.trunk_calls.get_mut(trunk)) {
-            *count += 1;
-        }
         self.parts.insert(leg, (id, part));
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
         self.refill(now, shard, out);
@@ -130,9 +128,9 @@ impl Switch {
     pub(super) fn leg_over(&mut self, id: CallId, part: Part) {
         let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) else { return };
         if !std::mem::replace(&mut leg.ended, true)
-            && let Some(count) = leg.trunk.and_then(|trunk| self.trunk_calls.get_mut(trunk))
+            && let Some(trunk) = &leg.trunk
         {
-            *count = count.saturating_sub(1);
+            self.channels.give_back(trunk);
         }
     }
 
@@ -142,6 +140,8 @@ impl Switch {
             for leg in active.legs.values() {
                 self.parts.remove(&leg.id);
             }
+            drop(active);
+            self.former.prune();
             tracing::info!(call = %id, "over");
         }
     }

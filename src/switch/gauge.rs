@@ -11,6 +11,10 @@ pub struct Gauges {
     pub waiting: usize,
     /// Seat channels taken.
     pub seats: usize,
+    /// Trunk channels taken.
+    pub channels: usize,
+    /// Setups before the last reload that calls in progress began with.
+    pub former_setups: usize,
     /// Journal entries not yet on disk.
     pub unwritten: usize,
     pub draining: bool,
@@ -23,7 +27,7 @@ impl Gauges {
     /// Nothing of any call is left.
     pub fn idle(&self) -> bool {
         let alive = [self.calls, self.legs, self.client_transactions, self.server_transactions, self.ports];
-        alive.iter().chain([&self.waiting, &self.seats, &self.unwritten]).all(|n| *n == 0)
+        alive.iter().chain([&self.waiting, &self.seats, &self.channels, &self.former_setups, &self.unwritten]).all(|n| *n == 0)
     }
 }
 
@@ -43,4 +47,6 @@ pub struct Counters {
     pub no_route: u64,
     pub no_port: u64,
     pub missing_prompts: u64,
+    /// Setups taken over since the start.
+    pub reloads: u64,
 }

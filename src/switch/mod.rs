@@ -4,9 +4,11 @@
 //! outputs), work makes more work, and what leaves the house is pushed to `out` in order.
 
 mod admit;
+mod channels;
 mod effect;
 mod gauge;
 mod identity;
+mod reload;
 mod route;
 mod setup;
 
@@ -22,7 +24,9 @@ use crate::queue::{self, Queues};
 use crate::sip::Message;
 use crate::transport::{self, AccessList, RateLimit};
 use bytes::Bytes;
+use channels::Channels;
 use identity::Identity;
+use reload::Former;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +55,8 @@ pub enum Input {
     JournalDown(bool),
     /// No new calls from now on; live ones finish.
     Drain,
+    /// New calls meet this setup. What cannot change without a restart is left as it is.
+    Reload(Box<Setup>),
 }
 
 /// What the switch wants done, in this order.
@@ -74,6 +80,7 @@ pub enum Output {
 pub struct Switch {
     setup: Arc<Setup>,
     access: AccessList<admit::Owner>,
+    former: Former,
     strangers: RateLimit,
     legs: Legs,
     queues: Queues,
@@ -81,8 +88,7 @@ pub struct Switch {
     calls: Map<CallId, Active>,
     parts: Map<LegId, (CallId, Part)>,
     timers: Timers<CallId>,
-    /// Calls at once by trunk, both directions together.
-    trunk_calls: Vec<u32>,
+    channels: Channels,
     next_shard: u16,
     next_ticket: u64,
     /// Tickets whose durability somebody waits for, oldest first.
@@ -104,6 +110,8 @@ struct Active {
     shard: u16,
     seq: u32,
     last_ticket: u64,
+    /// It may take the channels that trunks reserve.
+    emergency: bool,
     /// The first entry is durable, or the journal is down: finals may go out.
     released: bool,
 }
@@ -114,7 +122,7 @@ struct Leg {
     /// Its media, while open.
     rtp: Option<SocketAddr>,
     /// The trunk whose channel it takes.
-    trunk: Option<usize>,
+    trunk: Option<Arc<str>>,
     ended: bool,
 }
 
@@ -131,6 +139,7 @@ impl Switch {
         let media = &setup.media;
         let mut switch = Switch {
             access: admit::access(&setup),
+            former: Former::default(),
             strangers: RateLimit::new(setup.limits.strangers, seed),
             legs: Legs::new(setup.legs.clone(), rng.fork(), seed),
             queues: Queues::new(route::queue_seats(&setup), setup.queues.clone()),
@@ -138,7 +147,7 @@ impl Switch {
             calls: Map::with_hasher(seed),
             parts: Map::with_hasher(seed),
             timers: Timers::default(),
-            trunk_calls: vec![0; setup.trunks.len()],
+            channels: Channels::default(),
             next_shard: 0,
             next_ticket: 1,
             unwritten: VecDeque::new(),
@@ -163,6 +172,7 @@ impl Switch {
             Input::Journaled { ticket } => self.journaled(now, ticket, out),
             Input::JournalDown(down) => self.journal_changed(now, down, out),
             Input::Drain => self.draining = true,
+            Input::Reload(setup) => self.reload(now, *setup),
         }
         self.run(now, out);
     }
@@ -197,6 +207,8 @@ impl Switch {
             ports: self.ports.in_use(),
             waiting,
             seats,
+            channels: self.channels.taken(),
+            former_setups: self.former.len(),
             unwritten: self.unwritten.len(),
             draining: self.draining,
             journal_down: self.journal_down,
@@ -211,7 +223,8 @@ impl Switch {
     /// Access list and rate limit stand before the parser.
     fn datagram(&mut self, now: Now, flow: Flow, data: Bytes, out: &mut Vec<Output>) {
         self.counters.messages_in += 1;
-        if self.access.find(flow.remote.ip()).is_none() {
+        let source = flow.remote.ip();
+        if self.access.find(source).is_none() && !self.former.knows(source) {
             return self.stranger(now, flow, data, out);
         }
         match Message::parse(data) {

@@ -1,5 +1,6 @@
 //! Where a party is, and what it is told of the caller.
 
+use super::channels::Channels;
 use super::identity::Identity;
 use super::{Seat, Setup, Trunk};
 use crate::base::{CallId, Flow, LegId, Proto};
@@ -8,6 +9,7 @@ use crate::dialog::{Dial, LocalMedia};
 use crate::queue;
 use crate::sip::{Codec, Host, NameAddr, Uri};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// A way to a party that has a free channel.
 pub(super) struct Route {
@@ -15,24 +17,27 @@ pub(super) struct Route {
     uri: Uri,
     codecs: Vec<Codec>,
     /// The trunk whose channel the leg takes.
-    pub trunk: Option<usize>,
+    pub trunk: Option<Arc<str>>,
 }
 
 pub(super) fn queue_seats(setup: &Setup) -> Vec<queue::Seat> {
     setup.seats.iter().map(|s| queue::Seat { name: s.name.clone(), channels: s.channels }).collect()
 }
 
-pub(super) fn route(setup: &Setup, party: &Dialled, trunk_calls: &[u32]) -> Option<Route> {
+/// `setups`: the one that holds now, and the one that the call began with, for parties that are in no other.
+pub(super) fn route(setups: [&Setup; 2], party: &Dialled, emergency: bool, channels: &Channels) -> Option<Route> {
+    let now = setups[0];
     match party {
-        Dialled::Seat { name } => to_seat(setup, setup.seats.iter().find(|s| s.name == *name)?),
+        Dialled::Seat { name } => {
+            let seat = setups.iter().find_map(|setup| setup.seats.iter().find(|seat| seat.name == *name))?;
+            to_seat(now, seat)
+        }
         Dialled::Target(target) => {
-            let index = match &target.trunk {
-                Some(name) => setup.trunks.iter().position(|t| t.name == *name)?,
-                None => setup.default_route,
+            let trunk = match &target.trunk {
+                Some(name) => setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == *name))?,
+                None => now.trunks.get(now.default_route)?,
             };
-            let trunk = setup.trunks.get(index)?;
-            let free = trunk_calls.get(index).is_some_and(|calls| *calls < trunk.channels);
-            free.then(|| to_trunk(setup, index, trunk, &target.number))?
+            channels.free(trunk, emergency).then(|| to_trunk(now, trunk, &target.number))?
         }
     }
 }
@@ -42,10 +47,10 @@ fn to_seat(setup: &Setup, seat: &Seat) -> Option<Route> {
     Some(Route { flow, uri: seat.aor.clone(), codecs: vec![Codec::Pcma, Codec::Pcmu], trunk: None })
 }
 
-fn to_trunk(setup: &Setup, index: usize, trunk: &Trunk, number: &str) -> Option<Route> {
+fn to_trunk(setup: &Setup, trunk: &Trunk, number: &str) -> Option<Route> {
     let flow = Flow { proto: trunk.proto, local: local(setup, trunk.proto)?, remote: trunk.peer };
     let uri = Uri::sip(number, Host::Ip(trunk.peer.ip()), Some(trunk.peer.port()));
-    Some(Route { flow, uri, codecs: trunk.codecs.clone(), trunk: Some(index) })
+    Some(Route { flow, uri, codecs: trunk.codecs.clone(), trunk: Some(trunk.name.clone()) })
 }
 
 fn local(setup: &Setup, proto: Proto) -> Option<SocketAddr> {

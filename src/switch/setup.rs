@@ -9,6 +9,7 @@ use crate::queue;
 use crate::sip::{Codec, Uri};
 use crate::transport::{Cidr, Rate};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -35,6 +36,13 @@ pub struct Setup {
     pub limits: Limits,
 }
 
+/// Short: a plan and its prompts are long.
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("plan", &self.plan.name).field("revision", &self.plan.revision).finish_non_exhaustive()
+    }
+}
+
 /// A carrier's or a department's peer.
 #[derive(Clone, Debug)]
 pub struct Trunk {
@@ -49,6 +57,8 @@ pub struct Trunk {
     pub codecs: Vec<Codec>,
     /// Calls at once, both directions together.
     pub channels: u32,
+    /// Of these, how many only calls of emergency lines may take.
+    pub reserved: u32,
 }
 
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
 //! The whole switch against simulated peers, a lossy network and a clock that jumps: random calls, cancels, hang-ups,
-//! retransmissions, seats that fail, a journal that stalls. After each run nothing of any call is left, and each call
+//! retransmissions, seats that fail, a journal that stalls, reloads under calls. After each run nothing of any call is left, and each call
 //! has exactly one record.
 //!
 //! `SIM_SEED=17 cargo test --test sim` replays one seed with its log; `SIM_SEEDS=10000` runs more.
@@ -36,6 +36,7 @@ fn every_seed_ends_clean() {
     }
     println!("{seeds} seeds: {totals:?}");
     // A simulation in which nothing happens proves nothing.
+    assert!(totals.reloads > seeds / 2, "{totals:?}");
     assert!(totals.answered > seeds && totals.refused > seeds / 2, "too little happened: {totals:?}");
 }
 

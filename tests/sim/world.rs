@@ -33,6 +33,8 @@ pub struct World {
     rng: Rng,
     now: Now,
     net: Net,
+    /// As it was at the start.
+    setup: Setup,
     switch: Switch,
     gateway: SocketAddr,
     peers: BTreeMap<SocketAddr, Peer>,
@@ -52,6 +54,7 @@ enum Event {
     Crash(SocketAddr),
     Stall,
     Unstall,
+    Reload,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +66,7 @@ pub struct Summary {
     pub refused: u64,
     pub failed: u64,
     pub messages: u64,
+    pub reloads: u64,
 }
 
 impl Summary {
@@ -74,6 +78,7 @@ impl Summary {
         self.refused += other.refused;
         self.failed += other.failed;
         self.messages += other.messages;
+        self.reloads += other.reloads;
     }
 }
 
@@ -94,13 +99,14 @@ impl World {
         }
         let mut out = Vec::new();
         let shards = (0..setup.media.shards).map(|_| Shard::default()).collect();
-        let switch = Switch::new(setup, rng.fork(), now, &mut out);
+        let switch = Switch::new(setup.clone(), rng.fork(), now, &mut out);
         let net = Net::random(&mut rng);
         let mut world = World {
             seed,
             log,
             net,
             now,
+            setup,
             switch,
             gateway: address(1),
             peers,
@@ -133,6 +139,12 @@ impl World {
             let at = self.rng.below(60_000);
             self.at(Duration::from_millis(at), Event::Stall);
             self.at(Duration::from_millis(at + self.rng.clone().below(20_000)), Event::Unstall);
+        }
+        if self.rng.chance(300) {
+            for _ in 0..1 + self.rng.below(4) {
+                let at = self.rng.below(90_000);
+                self.at(Duration::from_millis(at), Event::Reload);
+            }
         }
     }
 
@@ -210,6 +222,10 @@ impl World {
                 self.input(Input::JournalDown(true))
             }
             Event::Unstall => self.input(Input::JournalDown(false)),
+            Event::Reload => {
+                let setup = changed(&mut self.rng, self.setup.clone());
+                self.input(Input::Reload(Box::new(setup)))
+            }
         }
     }
 
@@ -306,7 +322,13 @@ impl World {
         if let Some(shard) = self.shards.iter().find(|s| s.opened != s.closed) {
             return Err(format!("{} legs opened media, {} closed it", shard.opened, shard.closed));
         }
-        let mut summary = Summary { placed: self.placed, records, messages: counters.messages_in, ..Summary::default() };
+        let mut summary = Summary {
+            placed: self.placed,
+            records,
+            messages: counters.messages_in,
+            reloads: counters.reloads,
+            ..Summary::default()
+        };
         for entry in self.journal.entries.values().filter_map(|log| log.last()) {
             let What::Ended { result, .. } = entry else { return Err(format!("{entry:?} is last")) };
             match result {
@@ -380,6 +402,28 @@ fn setup(rng: &mut Rng, seats: u8) -> Setup {
     }
 }
 
+/// What an operator may do in the middle of the day: seats come and go, trunks change order and size, lines their ways.
+fn changed(rng: &mut Rng, mut setup: Setup) -> Setup {
+    if rng.chance(500) {
+        setup.trunks.reverse();
+        setup.default_route = 0;
+    }
+    if rng.chance(200) {
+        setup.trunks.retain(|trunk| &*trunk.name == "targets");
+        setup.default_route = 0;
+    }
+    setup.trunks.iter_mut().for_each(|trunk| trunk.channels = 5 + rng.below(30) as u32);
+    let staying = rng.below(setup.seats.len() as u64 + 1) as usize;
+    setup.seats.truncate(staying.max(1));
+    setup.seats.iter_mut().for_each(|seat| seat.channels = 1 + rng.below(5) as u32);
+    let seats: Vec<Arc<str>> = setup.seats.iter().map(|seat| seat.name.clone()).collect();
+    setup.queues.iter_mut().for_each(|line| line.seats.retain(|seat| seats.contains(seat)));
+    if rng.chance(100) {
+        setup.queues.clear();
+    }
+    setup
+}
+
 fn trunk(name: &str, peer: SocketAddr) -> Trunk {
     Trunk {
         name: name.into(),
@@ -389,5 +433,6 @@ fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         area: Some("691".into()),
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         channels: 20,
+        reserved: 2,
     }
 }

@@ -81,6 +81,7 @@ pub struct Trunk {
     #[serde(deserialize_with = "list")]
     pub codecs: Vec<Codec>,
     pub channels: u32,
+    pub reserved: u32,
 }
 
 impl Default for Trunk {
@@ -93,6 +94,7 @@ impl Default for Trunk {
             area: String::new(),
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             channels: 100,
+            reserved: 0,
         }
     }
 }

@@ -85,6 +85,9 @@ impl Check<'_> {
         self.require(area, &at("area"), || "is an area code without its leading 0, such as 691".to_string());
         self.require(!trunk.codecs.is_empty(), &at("codecs"), || "names no codec".to_string());
         self.require(trunk.channels > 0, &at("channels"), || "is 0".to_string());
+        self.require(trunk.reserved < trunk.channels.max(1), &at("reserved"), || {
+            format!("leaves none of {} channels to ordinary calls", trunk.channels)
+        });
     }
 
     fn seats_and_queues(&mut self, config: &Config) {
@@ -197,6 +200,7 @@ mod tests {
         complains("[trunks.x]\nport = 5060", "site.toml:1:9: ", "nowhere to go");
         complains("[trunks.x]\naddresses = ['192.0.2.300']", "site.toml:2:1: ", "`192.0.2.300` is not an IP address");
         complains("[trunks.x]\naddresses = ['127.0.0.1/8', '192.0.2.1']", "site.toml:2:1: ", "belongs to trunk `loopback`");
+        complains("[trunks.loopback]\nchannels = 5\nreserved = 5", "site.toml:3:1: ", "leaves none of 5 channels");
         complains("[media]\nlast_port = 40000", "site.toml:2:1: ", "ephemeral");
         complains("[media]\nfirst_port = 5000\nlast_port = 9000", "site.toml:2:1: ", "in the range");
         complains("[limits]\ncalls = 100000", "site.toml:2:1: ", "port pairs");
