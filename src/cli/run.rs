@@ -9,7 +9,7 @@ pub fn run(file: &ConfigFile) -> Result<ExitCode, String> {
     let config = config::load(file.path()).map_err(|findings| listed(&findings))?;
     log::start(&config.log)?;
     let limit = config.log.drain;
-    let gateway = Gateway::start(config)?;
+    let gateway = Gateway::start(config, file.path())?;
     let signal = gateway.signalled()?;
     tracing::info!(signal, "no new calls; waiting for those in progress");
     let left = gateway.drain(limit);

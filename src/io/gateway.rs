@@ -9,9 +9,11 @@ use crate::io::engine::{Ends, Engine, Machine};
 use crate::io::http::{self, Desk, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::{Appender, Journal, Options, Report};
+use crate::io::reload::{Reloader, Running, Site};
 use crate::io::shard::{self, ShardHandle};
 use crate::io::store::Backend;
 use crate::io::tcp::{self, Tcp};
+use crate::io::trail::Trail;
 use crate::io::{clock, plans, setup, udp};
 use crate::media::{self, Command};
 use crate::record::delivery::Limits;
@@ -22,8 +24,9 @@ use crate::transport::AccessList;
 use bytes::Bytes;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -49,13 +52,16 @@ pub struct Gateway {
     switch: JoinHandle<()>,
     deliverer: Option<Deliverer>,
     journal: Journal,
+    reloader: Arc<Reloader>,
     runtime: Runtime,
 }
 
 impl Gateway {
-    /// Returns when everything is up, or says what is not.
-    pub fn start(config: Config) -> Result<Gateway, String> {
-        let loaded = plans::load(&config).map_err(|problems| problems.join("\n"))?;
+    /// Returns when everything is up, or says what is not. `file`: where a reload finds the configuration; none: where
+    /// it is looked for when no file is named.
+    pub fn start(config: Config, file: Option<&Path>) -> Result<Gateway, String> {
+        let trail = Trail::default();
+        let loaded = plans::load_noting(&config, &trail).map_err(|problems| problems.join("\n"))?;
         raise_descriptor_limit();
         let mut rng = system_rng()?;
         let runtime = Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().thread_name("edge").build();
@@ -73,14 +79,16 @@ impl Gateway {
         let shards = start_shards(&config, &inbox, &mut rng)?;
         let tcp = start_tcp(&config, &runtime, &inbox);
 
-        let setup = setup::setup(&config, loaded, &listen, shards.len() as u16)?;
+        let shard_count = shards.len() as u16;
+        let setup = setup::setup(&config, loaded, &listen, shard_count)?;
+        let (plan, prompts) = (setup.plan.clone(), setup.prompts.clone());
         let mut out = Vec::new();
         let switch = Switch::new(setup, rng, clock::now(), &mut out);
-        let (mut datagrams, admit) = (Vec::new(), admission(&config));
+        let (mut datagrams, admission) = (Vec::new(), Arc::new(Admission::of(&config)));
         for (udp, listener, local) in sockets {
             datagrams.push(udp);
             let listener = on_runtime(&runtime, listener)?;
-            tcp.listen(listener, local, admit.clone());
+            tcp.listen(listener, local, admission.clone().admit());
         }
         let board = Arc::new(Board::default());
         let stop = Arc::new(AtomicBool::new(false));
@@ -88,27 +96,45 @@ impl Gateway {
         let thread = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() };
         let switch = thread.start()?;
 
+        let site = Site {
+            file: file.map(Path::to_path_buf),
+            listen: listen.clone(),
+            shards: shard_count,
+            inbox: inbox.clone(),
+            board: board.clone(),
+            admission,
+        };
+        let running = Running { config: config.clone(), plan, prompts, trail };
+        let reloader = Arc::new(Reloader::new(site, running));
+        runtime.spawn(reloader.clone().watch());
         let desk = Desk {
             board: board.clone(),
             inbox: inbox.clone(),
-            more: figures(journal.appender(), tcp),
+            more: figures(journal.appender(), tcp, reloader.clone()),
+            reload: asked_by_api(reloader.clone()),
             token: config.http.token.as_str().into(),
         };
         let listener = on_runtime(&runtime, http)?;
         runtime.spawn(async move { axum::serve(listener, http::router(desk)).await });
         tracing::info!(sip = ?listen, http = %http_local, plan = %config.plan.file.display(), "ready");
-        Ok(Gateway { listen, http: http_local, board, inbox, stop, switch, deliverer, journal, runtime })
+        Ok(Gateway { listen, http: http_local, board, inbox, stop, switch, deliverer, journal, reloader, runtime })
     }
 
-    /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died.
+    /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died. SIGHUP reloads.
     pub fn signalled(&self) -> Result<&'static str, String> {
         self.runtime.block_on(async {
             let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
             let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+            let mut hangup = signal(SignalKind::hangup()).map_err(|e| e.to_string())?;
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return Ok("SIGTERM"),
                     _ = interrupt.recv() => return Ok("SIGINT"),
+                    // The log has what becomes of it.
+                    _ = hangup.recv() => drop(tokio::spawn({
+                        let reloader = self.reloader.clone();
+                        async move { reloader.reload("SIGHUP").await }
+                    })),
                     () = sleep(Duration::from_secs(1)) => {}
                 }
                 if self.switch.is_finished() {
@@ -325,28 +351,62 @@ fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
 }
 
 /// Who may connect: anyone where strangers get an answer, else trunks and seats.
-fn admission(config: &Config) -> tcp::Admit {
-    let mut known = AccessList::new();
-    for text in config.trunks.values().filter(|trunk| trunk.enabled).flat_map(|trunk| &trunk.addresses) {
-        if let Ok(block) = text.parse() {
-            known.insert(block, ());
+pub struct Admission(RwLock<Known>);
+
+struct Known {
+    all: bool,
+    sources: AccessList<()>,
+}
+
+impl Admission {
+    fn of(config: &Config) -> Admission {
+        Admission(RwLock::new(Known::of(config)))
+    }
+
+    pub fn set(&self, config: &Config) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Known::of(config);
+    }
+
+    fn admit(self: Arc<Admission>) -> tcp::Admit {
+        Arc::new(move |ip: IpAddr| {
+            let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            known.all || known.sources.find(ip).is_some()
+        })
+    }
+}
+
+impl Known {
+    fn of(config: &Config) -> Known {
+        let mut sources = AccessList::new();
+        for text in config.trunks.values().filter(|trunk| trunk.enabled).flat_map(|trunk| &trunk.addresses) {
+            if let Ok(block) = text.parse() {
+                sources.insert(block, ());
+            }
         }
+        for address in config.seats.values().filter(|seat| seat.enabled).filter_map(|seat| seat.address) {
+            sources.insert(address.ip().into(), ());
+        }
+        Known { all: config.sip.unknown_source == crate::io::config::UnknownSource::Refuse, sources }
     }
-    for address in config.seats.values().filter(|seat| seat.enabled).filter_map(|seat| seat.address) {
-        known.insert(address.ip().into(), ());
-    }
-    let all = config.sip.unknown_source == crate::io::config::UnknownSource::Refuse;
-    Arc::new(move |ip: IpAddr| all || known.find(ip).is_some())
+}
+
+/// What `POST /api/v1/reload` does.
+fn asked_by_api(reloader: Arc<Reloader>) -> http::Reload {
+    Arc::new(move || {
+        let reloader = reloader.clone();
+        Box::pin(async move { reloader.reload("the API").await.map(|report| serde_json::json!(report)) })
+    })
 }
 
 /// What the threads beside the switch count.
-fn figures(journal: Appender, tcp: Tcp) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
+fn figures(journal: Appender, tcp: Tcp, reloader: Arc<Reloader>) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
     Arc::new(move || {
-        vec![
+        let own = vec![
             Metric::gauge("journal_waiting", "Journal entries that wait for the journal's thread.", journal.waiting()),
             Metric::counter("journal_lost_total", "Journal entries that found no room.", journal.lost()),
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
-        ]
+        ];
+        own.into_iter().chain(reloader.metrics()).collect()
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::io::clock;
 use crate::io::config::Config;
+use crate::io::trail::Trail;
 use crate::media::Prompt;
 use crate::plan::{self, Checked, Loader, Plan, Problem, Severity, Surroundings, built_in};
 use std::cell::RefCell;
@@ -51,16 +52,20 @@ impl PlanFile {
 
     /// The plan alone, without its surroundings.
     pub fn parse(&self) -> Result<Plan, Vec<Problem>> {
-        self.with_loader(|load| Plan::parse(&self.name, &self.text, load))
+        self.with_loader(&Trail::default(), |load| Plan::parse(&self.name, &self.text, load))
     }
 
-    fn check(&self, around: &Surroundings<'_>) -> Checked {
-        self.with_loader(|load| plan::check(&self.name, &self.text, load, around))
+    fn check(&self, trail: &Trail, around: &Surroundings<'_>) -> Checked {
+        self.with_loader(trail, |load| plan::check(&self.name, &self.text, load, around))
     }
 
-    fn with_loader<T>(&self, work: impl FnOnce(&Loader<'_>) -> T) -> T {
+    fn with_loader<T>(&self, trail: &Trail, work: impl FnOnce(&Loader<'_>) -> T) -> T {
         match &self.place {
-            Place::Disk(folder) => work(&|name: &str| read_text(&folder.join(name))),
+            Place::Disk(folder) => work(&|name: &str| {
+                let path = folder.join(name);
+                trail.note(&path);
+                read_text(&path)
+            }),
             Place::BuiltIn => work(&built_in::text),
         }
     }
@@ -76,13 +81,19 @@ impl PlanFile {
 
 /// The configuration's plan with everything that it needs, or all that is wrong with it.
 pub fn load(config: &Config) -> Result<Loaded, Vec<String>> {
+    load_noting(config, &Trail::default())
+}
+
+/// As [`load`]; notes every file that it looks for.
+pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<String>> {
+    trail.note(&config.plan.file);
     let file = PlanFile::open(&config.plan.file).map_err(|problem| vec![problem])?;
-    let shelf = Shelf { folder: file.prompts_folder(config), found: RefCell::default() };
+    let shelf = Shelf { folder: file.prompts_folder(config), found: RefCell::default(), trail };
     let queues: Vec<&str> = config.queues.iter().filter(|(_, q)| q.enabled).map(|(name, _)| name.as_str()).collect();
     let trunks: Vec<&str> = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, _)| name.as_str()).collect();
     let sound = |name: &str| shelf.fetch(name);
     let now = Some(clock::now().wall);
-    let checked = file.check(&Surroundings { queues: Some(&queues), trunks: Some(&trunks), sound: &sound, now });
+    let checked = file.check(trail, &Surroundings { queues: Some(&queues), trunks: Some(&trunks), sound: &sound, now });
     let own = [&config.calls.music, &config.calls.apology];
     let missing = own.into_iter().filter_map(|name| Some(format!("prompt `{name}`: {}", shelf.fetch(name).err()?)));
     let missing: Vec<String> = missing.collect();
@@ -99,12 +110,13 @@ pub fn load(config: &Config) -> Result<Loaded, Vec<String>> {
 }
 
 /// Prompts by name, each read once.
-struct Shelf {
+struct Shelf<'a> {
     folder: Option<PathBuf>,
     found: RefCell<Prompts>,
+    trail: &'a Trail,
 }
 
-impl Shelf {
+impl Shelf<'_> {
     fn fetch(&self, name: &str) -> Result<(), String> {
         if self.found.borrow().contains_key(name) {
             return Ok(());
@@ -117,6 +129,7 @@ impl Shelf {
     fn read(&self, name: &str) -> Result<Prompt, String> {
         for ending in ["al", "wav"] {
             let path = self.folder.as_ref().map(|folder| folder.join(format!("{name}.{ending}")));
+            path.iter().for_each(|path| self.trail.note(path));
             let Some(path) = path.filter(|path| path.exists()) else { continue };
             let bytes = read_bytes(&path, MAX_PROMPT)?;
             let prompt = if ending == "al" { Prompt::from_a_law(name, bytes) } else { Prompt::from_wav(name, &bytes) };

@@ -20,7 +20,7 @@ pub struct Call<'a> {
 }
 
 /// All that is said must hold; of several values, one.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Condition {
     trunks: Vec<String>,
     callers: Vec<String>,
@@ -30,7 +30,7 @@ pub struct Condition {
 }
 
 /// When a target may ring.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gate {
     areas: Vec<String>,
     open: Option<Arc<Calendar>>,

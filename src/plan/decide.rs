@@ -57,8 +57,12 @@ impl Plan {
     }
 
     fn entries_of(&self, number: &str) -> impl Iterator<Item = &Entry> {
-        let first = self.numbers.get(number).and_then(|i| self.entries.get(*i));
-        std::iter::successors(first, |entry| entry.next.and_then(|i| self.entries.get(i)))
+        self.numbers.get(number).into_iter().flat_map(|first| self.chain(*first))
+    }
+
+    /// An entry and those of the same number after it.
+    pub(super) fn chain(&self, first: usize) -> impl Iterator<Item = &Entry> {
+        std::iter::successors(self.entries.get(first), |entry| entry.next.and_then(|i| self.entries.get(i)))
     }
 
     /// 属地: the dialled area code, the trunk's own, the operator's table, the plan's where no trunk is named, else

@@ -6,6 +6,7 @@ mod check;
 mod compile;
 mod condition;
 mod decide;
+mod difference;
 mod entry;
 mod expect;
 mod explain;
@@ -22,6 +23,7 @@ mod words;
 
 use crate::base::{Map, Wall};
 pub use check::{Checked, Surroundings, check};
+pub use difference::Change;
 use entry::{Entry, Tenant};
 pub use explain::{Explanation, all, day, explain};
 use jiff::tz::TimeZone;

@@ -105,8 +105,20 @@ impl Bench {
         line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     pub fn records(&self) -> Vec<serde_json::Value> {
-        self.answer(&["records", "ls", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.records_of(50)
+    }
+
+    /// The last so many.
+    pub fn records_of(&self, most: u32) -> Vec<serde_json::Value> {
+        self.answer(&["records", "ls", "--json", "--limit", &most.to_string()])
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// SIPp's built-in seat, until dropped.

@@ -12,7 +12,8 @@ use toml::de::{DeTable, DeValue};
 use toml::{Deserializer, Spanned};
 
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
-const SITE_FILE: &str = "config/site.toml";
+/// Read where no other file is named.
+pub const SITE_FILE: &str = "config/site.toml";
 const PREFIX: &str = "HOTLINE__";
 
 /// No more than this many complaints about one file.

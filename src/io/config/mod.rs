@@ -6,7 +6,7 @@ mod schema;
 mod validate;
 
 pub use finding::{Finding, Place};
-pub use layers::Layers;
+pub use layers::{Layers, SITE_FILE};
 pub use schema::*;
 
 use std::path::Path;

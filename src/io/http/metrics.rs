@@ -8,6 +8,8 @@ pub struct Metric {
     pub name: &'static str,
     pub help: &'static str,
     pub kind: Kind,
+    /// `{name="value"}`, or nothing.
+    pub labels: String,
     pub value: u64,
 }
 
@@ -18,11 +20,18 @@ pub enum Kind {
 
 impl Metric {
     pub fn gauge(name: &'static str, help: &'static str, value: usize) -> Metric {
-        Metric { name, help, kind: Kind::Gauge, value: value as u64 }
+        Metric { name, help, kind: Kind::Gauge, labels: String::new(), value: value as u64 }
     }
 
     pub fn counter(name: &'static str, help: &'static str, value: u64) -> Metric {
-        Metric { name, help, kind: Kind::Counter, value }
+        Metric { name, help, kind: Kind::Counter, labels: String::new(), value }
+    }
+
+    /// Always 1: what is told stands in the labels.
+    pub fn info(name: &'static str, help: &'static str, labels: &[(&str, &str)]) -> Metric {
+        let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        Metric { name, help, kind: Kind::Gauge, labels: format!("{{{}}}", labels.join(",")), value: 1 }
     }
 }
 
@@ -30,9 +39,9 @@ pub fn render(figures: &Figures, inbox: &Inbox, more: &[Metric]) -> String {
     let mut text = String::new();
     for metric in gauges(figures, inbox).iter().chain(&counters(figures, inbox)).chain(more) {
         let kind = if matches!(metric.kind, Kind::Counter) { "counter" } else { "gauge" };
-        let Metric { name, help, value, .. } = metric;
+        let Metric { name, help, labels, value, .. } = metric;
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "# HELP hotline_{name} {help}\n# TYPE hotline_{name} {kind}\nhotline_{name} {value}");
+        let _ = writeln!(text, "# HELP hotline_{name} {help}\n# TYPE hotline_{name} {kind}\nhotline_{name}{labels} {value}");
     }
     text
 }
@@ -48,6 +57,8 @@ fn gauges(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::gauge("client_transactions", "SIP client transactions.", g.client_transactions),
         Metric::gauge("server_transactions", "SIP server transactions.", g.server_transactions),
         Metric::gauge("rtp_ports", "RTP ports in use.", g.ports),
+        Metric::gauge("trunk_channels_taken", "Channels of trunks in use, both directions.", g.channels),
+        Metric::gauge("former_setups", "Setups before the last reload that calls in progress began with.", g.former_setups),
         Metric::gauge("callers_waiting", "Callers in queues.", g.waiting),
         Metric::gauge("seat_channels_taken", "Channels of seats that ring or talk.", g.seats),
         Metric::gauge("journal_unwritten", "Journal entries not yet on disk.", g.unwritten),
@@ -67,6 +78,7 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::counter("calls_shed_total", "Calls refused by overload, draining or journal.", c.shed),
         Metric::counter("no_route_total", "Parties that no trunk leads to.", c.no_route),
         Metric::counter("no_port_total", "Legs that found no free RTP port.", c.no_port),
+        Metric::counter("reloads_total", "Setups taken over since the start.", c.reloads),
         Metric::counter("prompts_missing_total", "Prompts that were to be played but are not there.", c.missing_prompts),
         Metric::counter("inbox_refused_total", "How often the inbox was full for who offered.", inbox.refused()),
     ]

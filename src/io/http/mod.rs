@@ -13,7 +13,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use problem::Problem;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// What the handlers share.
@@ -23,17 +24,22 @@ pub struct Desk {
     pub inbox: Inbox,
     /// Figures of the other threads, asked for at each scrape.
     pub more: Arc<dyn Fn() -> Vec<Metric> + Send + Sync>,
+    pub reload: Reload,
     /// Empty: nobody is asked for one.
     pub token: Arc<str>,
 }
 
 pub use metrics::Metric;
 
+/// Reads everything anew: the report, or what is wrong.
+pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Value, Vec<String>>> + Send>> + Send + Sync>;
+
 pub fn router(desk: Desk) -> Router {
     let guarded = Router::new()
         .route("/metrics", get(show_metrics))
         .route("/api/v1/status", get(status))
         .route("/api/v1/drain", post(drain))
+        .route("/api/v1/reload", post(reload))
         .layer(middleware::from_fn_with_state(desk.clone(), ask_for_token));
     Router::new()
         .route("/healthz", get(health))
@@ -87,6 +93,14 @@ async fn drain(State(desk): State<Desk>) -> Response {
         return (StatusCode::ACCEPTED, Json(json!({ "status": "draining" }))).into_response();
     }
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch is overloaded").into_response()
+}
+
+/// Takes over configuration, plan and prompts as they are now; what is wrong changes nothing.
+async fn reload(State(desk): State<Desk>) -> Response {
+    match (desk.reload)().await {
+        Ok(report) => Json(report).into_response(),
+        Err(errors) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "nothing has changed").because(errors).into_response(),
+    }
 }
 
 async fn nothing_here(uri: Uri) -> Problem {

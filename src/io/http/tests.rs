@@ -16,7 +16,8 @@ fn desk(token: &str) -> Desk {
     let board = Arc::new(Board::default());
     board.post(figures);
     let more = Arc::new(|| vec![Metric::counter("deliveries_total", "Records delivered.", 7)]);
-    Desk { board, inbox, more, token: token.into() }
+    let reload: Reload = Arc::new(|| Box::pin(async { Err(vec!["plan.toml:2:10: no".to_string()]) }));
+    Desk { board, inbox, more, reload, token: token.into() }
 }
 
 /// One request over a real connection.
@@ -89,7 +90,9 @@ async fn a_token_guards_everything_but_health() {
         assert_eq!(ask(&desk, "GET", path, Some("Secret")).await.status, 401);
         assert_eq!(ask(&desk, "GET", path, Some("secret")).await.status, 200);
     }
-    assert_eq!(ask(&desk, "POST", "/api/v1/drain", None).await.status, 401);
+    for path in ["/api/v1/drain", "/api/v1/reload"] {
+        assert_eq!(ask(&desk, "POST", path, None).await.status, 401);
+    }
     assert_eq!(desk.inbox.len(), 0);
 }
 
@@ -100,6 +103,20 @@ async fn drain_reaches_the_switch_or_says_that_it_did_not() {
     assert_eq!(desk.inbox.len(), 1);
     while desk.inbox.try_send(Input::Drain).is_ok() {}
     assert_eq!(ask(&desk, "POST", "/api/v1/drain", None).await.status, 503);
+}
+
+#[tokio::test]
+async fn what_a_reload_finds_wrong_is_listed() {
+    let answer = ask(&desk(""), "POST", "/api/v1/reload", None).await;
+    assert_eq!((answer.status, answer.kind.as_str()), (422, "application/problem+json"));
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(body["errors"], serde_json::json!(["plan.toml:2:10: no"]));
+}
+
+#[test]
+fn labels_are_escaped() {
+    let metric = Metric::info("x_info", "x", &[("name", "a\"b\\"), ("revision", "1")]);
+    assert_eq!(metric.labels, r#"{name="a\"b\\",revision="1"}"#);
 }
 
 #[tokio::test]

@@ -1,0 +1,314 @@
+//! Configuration, plan and prompts taken over by a running gateway: read and checked as a whole, compared with what
+//! runs, swapped in the switch at once. What is wrong changes nothing.
+
+use crate::io::board::Board;
+use crate::io::config::{self, Config};
+use crate::io::gateway::Admission;
+use crate::io::http::Metric;
+use crate::io::inbox::Inbox;
+use crate::io::plans::{self, Prompts};
+use crate::io::setup;
+use crate::io::trail::Trail;
+use crate::plan::{Change, Plan};
+use crate::switch::Input;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often files are looked at. A change is taken over when the file has not changed again for so long.
+const LOOK: Duration = Duration::from_secs(2);
+/// The switch reports every 100 ms.
+const PATIENCE: Duration = Duration::from_secs(5);
+const STEP: Duration = Duration::from_millis(10);
+
+/// What a running gateway takes over; all else needs a restart.
+const LIVE: &[&str] = &[
+    "calls",
+    "limits.retry_after",
+    "limits.source_burst",
+    "limits.source_rate",
+    "media.prompts",
+    "node.name",
+    "plan",
+    "records.on_journal_failure",
+    "routes",
+    "sip.unknown_source",
+];
+/// Shown by name only.
+const SECRET: &[&str] = &["secret", "token", "password"];
+/// Shown as tables of their own.
+const NAMED: &[&str] = &["queues", "seats", "trunks"];
+
+/// What became of a reload.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Whether anything is different from before.
+    pub changed: bool,
+    pub plan: RunningPlan,
+    /// The revision before.
+    pub previous: String,
+    pub numbers: Change,
+    pub seats: Change,
+    pub queues: Change,
+    pub trunks: Change,
+    pub prompts: Change,
+    pub settings: Vec<String>,
+    /// Settings that differ from those the gateway was started with, and stay as they were until a restart.
+    pub needs_restart: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunningPlan {
+    pub name: String,
+    pub revision: String,
+}
+
+/// Reloads a running gateway.
+pub struct Reloader {
+    file: Option<PathBuf>,
+    started: Config,
+    listen: Vec<SocketAddr>,
+    shards: u16,
+    inbox: Inbox,
+    board: Arc<Board>,
+    admission: Arc<Admission>,
+    /// One reload at a time.
+    running: tokio::sync::Mutex<Running>,
+    /// What others may ask while a reload is under way.
+    shown: Mutex<RunningPlan>,
+    failed: AtomicU64,
+}
+
+/// What the switch was told last.
+pub struct Running {
+    pub config: Config,
+    pub plan: Arc<Plan>,
+    pub prompts: Arc<Prompts>,
+    pub trail: Trail,
+}
+
+/// Where the reloader finds the gateway.
+pub struct Site {
+    /// The configuration's file; none: the usual one, if it is there.
+    pub file: Option<PathBuf>,
+    pub listen: Vec<SocketAddr>,
+    pub shards: u16,
+    pub inbox: Inbox,
+    pub board: Arc<Board>,
+    pub admission: Arc<Admission>,
+}
+
+impl Reloader {
+    pub fn new(site: Site, running: Running) -> Reloader {
+        let Site { file, listen, shards, inbox, board, admission } = site;
+        let shown = Mutex::new(shown(&running.plan));
+        let started = running.config.clone();
+        note_site(&running.trail, file.as_deref());
+        let failed = AtomicU64::new(0);
+        let running = tokio::sync::Mutex::new(running);
+        Reloader { file, started, listen, shards, inbox, board, admission, running, shown, failed }
+    }
+
+    /// Reads everything anew. All that is wrong comes back, and nothing has changed then.
+    pub async fn reload(&self, why: &str) -> Result<Report, Vec<String>> {
+        let mut running = self.running.lock().await;
+        let outcome = self.take_over(&mut running).await;
+        match &outcome {
+            Ok(report) => tell(why, report),
+            Err(problems) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(why, "not reloaded, nothing has changed:\n{}", problems.join("\n"));
+            }
+        }
+        outcome
+    }
+
+    /// Reloads whenever a file has changed that was read, or that was looked for in vain.
+    pub async fn watch(self: Arc<Reloader>) {
+        let mut before = self.running.lock().await.trail.again();
+        loop {
+            sleep(LOOK).await;
+            let (known, now) = {
+                let running = self.running.lock().await;
+                (running.trail.clone(), running.trail.again())
+            };
+            if now != known && now == before {
+                // The log has what becomes of it.
+                let _ = self.reload("a file has changed").await;
+            }
+            before = now;
+        }
+    }
+
+    pub fn plan(&self) -> RunningPlan {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn metrics(&self) -> Vec<Metric> {
+        let RunningPlan { name, revision } = self.plan();
+        let failed = self.failed.load(Ordering::Relaxed);
+        vec![
+            Metric::info("plan_info", "The dial plan that new calls meet.", &[("name", &name), ("revision", &revision)]),
+            Metric::counter("reloads_failed_total", "Reloads refused: something was wrong in a file.", failed),
+        ]
+    }
+
+    async fn take_over(&self, running: &mut Running) -> Result<Report, Vec<String>> {
+        let trail = Trail::default();
+        let read = tokio::task::block_in_place(|| read(self.file.as_deref(), &trail));
+        trail.join(&running.trail);
+        running.trail = trail;
+        let (config, mut loaded) = read?;
+        keep_equal(&mut loaded.prompts, &running.prompts);
+        let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+        let setup = setup::setup(&config, loaded, &self.listen, self.shards).map_err(|problem| vec![problem])?;
+        let (plan, prompts) = (setup.plan.clone(), setup.prompts.clone());
+        let report = self.compare(running, &config, &plan, &prompts, warnings);
+        let reloads = self.board.read().counters.reloads;
+        // Whoever the new configuration brings may connect before it counts; who is gone, no longer after it.
+        self.admission.set(&config);
+        if !self.inbox.send(Input::Reload(Box::new(setup))) {
+            return Err(vec!["the switch is gone".to_string()]);
+        }
+        self.wait_for_switch(reloads).await?;
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = report.plan.clone();
+        (running.config, running.plan, running.prompts) = (config, plan, prompts);
+        Ok(report)
+    }
+
+    async fn wait_for_switch(&self, before: u64) -> Result<(), Vec<String>> {
+        let mut waited = Duration::ZERO;
+        while self.board.read().counters.reloads == before {
+            if waited >= PATIENCE {
+                return Err(vec!["the switch does not answer; it will take the new configuration over when it does".to_string()]);
+            }
+            sleep(STEP).await;
+            waited += STEP;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, old: &Running, config: &Config, plan: &Plan, prompts: &Prompts, warnings: Vec<String>) -> Report {
+        let mut report = Report {
+            changed: false,
+            plan: shown(plan),
+            previous: old.plan.revision.to_string(),
+            numbers: old.plan.difference(plan),
+            seats: Change::between(&old.config.seats, &config.seats),
+            queues: Change::between(&old.config.queues, &config.queues),
+            trunks: Change::between(&old.config.trunks, &config.trunks),
+            prompts: Change::between(&sounds(&old.prompts), &sounds(prompts)),
+            settings: settings(&old.config, config, true),
+            needs_restart: settings(&self.started, config, false),
+            warnings,
+        };
+        let tables = [&report.numbers, &report.seats, &report.queues, &report.trunks, &report.prompts];
+        let same = tables.iter().all(|change| change.is_empty()) && report.settings.is_empty();
+        report.changed = !same || report.plan.revision != report.previous;
+        report
+    }
+}
+
+type Read = (Config, plans::Loaded);
+
+/// Configuration, plan and prompts as they are now, or all that is wrong with them.
+fn read(file: Option<&Path>, trail: &Trail) -> Result<Read, Vec<String>> {
+    note_site(trail, file);
+    let config = config::load(file).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let loaded = plans::load_noting(&config, trail)?;
+    Ok((config, loaded))
+}
+
+fn note_site(trail: &Trail, file: Option<&Path>) {
+    trail.note(file.unwrap_or(Path::new(config::SITE_FILE)));
+}
+
+/// Sounds that did not change stay where they are in memory, shared with the calls in progress.
+fn keep_equal(new: &mut Prompts, old: &Prompts) {
+    for (name, prompt) in new {
+        if let Some(same) = old.get(name).filter(|before| before.a_law == prompt.a_law) {
+            *prompt = same.clone();
+        }
+    }
+}
+
+fn sounds(prompts: &Prompts) -> BTreeMap<&str, &[u8]> {
+    prompts.iter().map(|(name, prompt)| (name.as_str(), prompt.a_law.as_slice())).collect()
+}
+
+fn shown(plan: &Plan) -> RunningPlan {
+    RunningPlan { name: plan.name.to_string(), revision: plan.revision.to_string() }
+}
+
+fn tell(why: &str, report: &Report) {
+    let Report { plan, numbers, seats, queues, trunks, prompts, .. } = report;
+    tracing::info!(
+        why, changed = report.changed, plan = %plan.name, revision = %plan.revision, previous = %report.previous, %numbers, %seats,
+        %queues, %trunks, %prompts, settings = %report.settings.join("; "), "reloaded"
+    );
+    report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    if !report.needs_restart.is_empty() {
+        tracing::warn!(settings = %report.needs_restart.join("; "), "these need a restart");
+    }
+}
+
+/// The settings that differ, as `calls.music: "a" → "b"`, of which `live` says whether they are taken over.
+fn settings(old: &Config, new: &Config, live: bool) -> Vec<String> {
+    let (old, new) = (serde_json::to_value(old).unwrap_or_default(), serde_json::to_value(new).unwrap_or_default());
+    let mut found = Vec::new();
+    differences("", &old, &new, &mut found);
+    let within = |path: &str, all: &[&str]| {
+        all.iter().any(|one| path.strip_prefix(one).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    };
+    found.retain(|(path, _)| !within(path, NAMED) && within(path, LIVE) == live);
+    found.into_iter().map(|(path, text)| format!("{path}{text}")).collect()
+}
+
+fn differences(path: &str, old: &Value, new: &Value, found: &mut Vec<(String, String)>) {
+    if let (Value::Object(old), Value::Object(new)) = (old, new) {
+        for key in old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))) {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let value = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+            differences(&path, &value(old), &value(new), found);
+        }
+    } else if old != new {
+        let hidden = SECRET.iter().any(|word| path.ends_with(word));
+        found.push((path.to_string(), if hidden { String::new() } else { format!(": {old} → {new}") }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::config::Layers;
+    use crate::plan::Source;
+
+    fn config(site: &str) -> Config {
+        Layers::new(Some(Source::new("site.toml", site)), BTreeMap::new()).merge().unwrap()
+    }
+
+    #[test]
+    fn settings_tell_what_is_taken_over_and_what_is_not() {
+        let new =
+            config("[calls]\nmax_duration = '2h'\n[http]\nlisten = '127.0.0.1:9'\ntoken = 'hidden'\n[trunks.loopback]\nport = 1");
+        let old = config("");
+        assert_eq!(settings(&old, &new, true), ["calls.max_duration: \"4h\" → \"2h\""]);
+        assert_eq!(settings(&old, &new, false), ["http.listen: \"127.0.0.1:8080\" → \"127.0.0.1:9\"", "http.token"]);
+        assert!(settings(&old, &old, true).is_empty() && settings(&new, &new, false).is_empty());
+    }
+
+    #[test]
+    fn each_live_setting_exists() {
+        let all = serde_json::to_value(config("")).unwrap();
+        for path in LIVE.iter().chain(NAMED) {
+            assert!(all.pointer(&format!("/{}", path.replace('.', "/"))).is_some(), "{path}");
+        }
+    }
+}
