@@ -104,6 +104,9 @@ pub struct Offered {
     pub area_source: String,
     /// A hotline that the call was diverted from (History-Info, Diversion).
     pub diverted_from: Option<String>,
+    /// The ticket backends that the line names; none: all.
+    #[serde(default)]
+    pub tickets: Vec<String>,
     pub plan: String,
     pub plan_revision: String,
     pub node: String,

@@ -1,43 +1,32 @@
-//! Posts events to the ticket system: drives the delivery machine with HTTP, the journal and the clock.
+//! Brings events to a ticket system: drives the delivery machine with HTTP, the journal and the clock.
 //!
 //! What is to be sent stands in the journal and nowhere else. A request that was under way when the process ended is
 //! made again after the start, with the same id.
+
+mod sender;
+mod target;
+
+pub use target::{Target, WEBHOOK};
 
 use super::clock;
 use super::journal::{Journal, Settler};
 use super::ledger::Ledger;
 use crate::base::{Mono, Now, Rng, Wall};
-use crate::record::delivery::{Alarm, Answer, Delivery, Input, Item, Limits, Output, Settlement, Verdict};
-use crate::record::signature::Keys;
-use crate::record::zone::Zone;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Response, redirect};
+use crate::record::delivery::{Alarm, Delivery, Input, Item, Output, Settlement, Verdict};
+use reqwest::{Client, redirect};
+use sender::Sender;
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
-/// The webhook's name in the journal's outbox.
-pub const BACKEND: &str = "webhook";
-/// Of an answer's body so much is read, that the connection can serve again.
-const BODY: usize = 64 << 10;
 /// A journal that cannot be read is read again after this.
 const UNREADABLE: Duration = Duration::from_secs(1);
 /// Nothing waits longer than this without a look.
 const IDLE: Duration = Duration::from_secs(3_600);
-
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    pub url: String,
-    /// For the whole exchange.
-    pub timeout: Duration,
-    pub keys: Keys,
-    pub limits: Limits,
-    pub zone: Zone,
-}
 
 /// The running delivery. Dropping it ends it; what was not delivered stays pending in the journal.
 pub struct Deliverer {
@@ -49,17 +38,17 @@ impl Deliverer {
     pub fn start(
         runtime: &Handle,
         journal: &Journal,
-        webhook: Webhook,
+        target: Target,
         wake: Arc<Notify>,
-        rng: Rng,
+        mut rng: Rng,
     ) -> Result<Deliverer, String> {
-        let client = client(&webhook)?;
-        let ledger = Ledger::open(journal.path(), webhook.zone.clone()).map_err(|e| e.to_string())?;
+        let ledger = Ledger::open(journal.path(), target.zone.clone()).map_err(|e| e.to_string())?;
         let (events, inbox) = mpsc::unbounded_channel();
-        let sender = Sender { client, webhook: webhook.clone(), ledger: Arc::new(Mutex::new(ledger)) };
+        let limits = target.limits;
+        let sender = Sender::new(target, ledger, journal.settler(), rng.fork())?;
         let driver = Driver {
-            machine: Delivery::new(webhook.limits, rng),
-            most: u32::try_from(webhook.limits.lanes).unwrap_or(u32::MAX),
+            machine: Delivery::new(limits, rng),
+            most: u32::try_from(limits.lanes).unwrap_or(u32::MAX),
             sender: Arc::new(sender),
             settler: journal.settler(),
             events,
@@ -83,16 +72,16 @@ impl Drop for Deliverer {
     }
 }
 
-fn client(webhook: &Webhook) -> Result<Client, String> {
+fn client(target: &Target) -> Result<Client, String> {
     // An error says that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = Client::builder()
-        .timeout(webhook.timeout)
-        .connect_timeout(webhook.timeout)
+        .timeout(target.timeout)
+        .connect_timeout(target.timeout)
         .redirect(redirect::Policy::none())
         .no_proxy()
         .user_agent(concat!("hotline/", env!("CARGO_PKG_VERSION")));
-    if webhook.url.starts_with("http://") {
+    if target.url.starts_with("http://") {
         // No need of the system's certificates, which a small container does not have.
         client = client.tls_certs_only([]);
     }
@@ -171,30 +160,35 @@ impl Driver {
                 let sender = self.sender.clone();
                 self.requests.spawn(async move {
                     let call = item.call;
-                    Input::Answer { call, answer: sender.send(item).await }
+                    let (answer, change) = sender.send(item).await;
+                    Input::Answer { call, answer, change }
                 });
             }
             Output::Save(settlement) => self.save(settlement),
-            Output::Alarm(Alarm::Down(why)) => tracing::error!(url = self.sender.place(), "the ticket system fails: {why}"),
-            Output::Alarm(Alarm::Paused(why)) => {
-                tracing::error!(url = self.sender.place(), "the ticket system refuses us: {why}")
+            Output::Alarm(Alarm::Down(why)) => {
+                tracing::error!(backend = self.sender.target.name, "the ticket system fails: {why}")
             }
-            Output::Alarm(Alarm::Up) => tracing::info!(url = self.sender.place(), "the ticket system takes records again"),
+            Output::Alarm(Alarm::Paused(why)) => {
+                tracing::error!(backend = self.sender.target.name, "the ticket system refuses us: {why}")
+            }
+            Output::Alarm(Alarm::Up) => {
+                tracing::info!(backend = self.sender.target.name, "the ticket system takes records again")
+            }
         }
     }
 
     fn save(&mut self, settlement: Settlement) {
-        let call = settlement.call;
+        let (call, backend) = (settlement.call, &self.sender.target.name);
         match &settlement.verdict {
             Verdict::Done => {}
             Verdict::Retry { at, error, .. } => {
-                tracing::warn!(%call, "delivery failed and is tried again: {error}");
+                tracing::warn!(%call, backend, "delivery failed and is tried again: {error}");
                 self.next = Some(self.next.map_or(*at, |next| next.min(*at)));
             }
-            Verdict::Dead { error } => tracing::error!(%call, "a record was refused and is a dead letter: {error}"),
+            Verdict::Dead { error } => tracing::error!(%call, backend, "a record was refused and is a dead letter: {error}"),
         }
         let events = self.events.clone();
-        self.settler.settle(BACKEND, settlement, move || drop(events.send(Input::Saved { call })));
+        self.settler.settle(&self.sender.target.name, settlement, move || drop(events.send(Input::Saved { call })));
     }
 
     fn patience(&self, now: Now) -> Duration {
@@ -202,86 +196,6 @@ impl Driver {
         let due = self.next.map(|at| Duration::from_micros(u64::try_from(at.0.saturating_sub(now.wall.0)).unwrap_or(0)));
         probe.into_iter().chain(due).min().unwrap_or(IDLE).min(IDLE)
     }
-}
-
-struct Sender {
-    client: Client,
-    webhook: Webhook,
-    ledger: Arc<Mutex<Ledger>>,
-}
-
-impl Sender {
-    fn due(&self, now: Wall, most: u32) -> Result<(Vec<Item>, Option<Wall>), String> {
-        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let items = ledger.due(BACKEND, now, most).map_err(|e| e.to_string())?;
-        let next = ledger.next_due(BACKEND, now).map_err(|e| e.to_string())?;
-        Ok((items, next))
-    }
-
-    async fn send(self: Arc<Self>, item: Item) -> Answer {
-        let sender = self.clone();
-        match spawn_blocking(move || sender.body(&item)).await {
-            Ok(Ok(Some((id, body)))) => self.post(&id, body).await,
-            Ok(Ok(None)) => Answer::Missing,
-            Ok(Err(error)) => Answer::Unread(error),
-            Err(error) => Answer::Unread(error.to_string()),
-        }
-    }
-
-    fn body(&self, item: &Item) -> Result<Option<(String, Vec<u8>)>, String> {
-        let event = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).event(item).map_err(|e| e.to_string())?;
-        let Some(event) = event else { return Ok(None) };
-        let body = serde_json::to_vec(&event).map_err(|_| "the record does not print".to_owned())?;
-        Ok(Some((event.id, body)))
-    }
-
-    async fn post(&self, id: &str, body: Vec<u8>) -> Answer {
-        let seconds = clock::now().wall.0 / 1_000_000;
-        let mut request = self
-            .client
-            .post(&self.webhook.url)
-            .header(CONTENT_TYPE, "application/cloudevents+json; charset=utf-8")
-            .header("webhook-id", id)
-            .header("webhook-timestamp", seconds.to_string());
-        if let Some(signature) = self.webhook.keys.sign(id, seconds, &body) {
-            request = request.header("webhook-signature", signature);
-        }
-        match request.body(body).send().await {
-            Ok(response) => answer(response).await,
-            Err(error) => Answer::Unreachable(reason(error)),
-        }
-    }
-
-    /// The address without what may be secret in it.
-    fn place(&self) -> &str {
-        let url = self.webhook.url.split('?').next().unwrap_or_default();
-        url.rsplit_once('@').map_or(url, |(_, place)| place)
-    }
-}
-
-/// The answer counts when its body has ended too.
-async fn answer(mut response: Response) -> Answer {
-    let (code, retry_after) = (response.status().as_u16(), retry_after(response.headers(), clock::now().wall));
-    let mut read = 0;
-    while read <= BODY {
-        match response.chunk().await {
-            Ok(Some(chunk)) => read += chunk.len(),
-            Ok(None) => break,
-            Err(error) if (200..300).contains(&code) => return Answer::Unreachable(reason(error)),
-            Err(_) => break,
-        }
-    }
-    Answer::Status { code, retry_after }
-}
-
-/// Seconds or a date (RFC 9110 §10.2.3).
-fn retry_after(headers: &HeaderMap, now: Wall) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    u64::try_from(date.as_microsecond() - now.0).ok().map(Duration::from_micros)
 }
 
 /// Every cause, and not the address, which may hold a secret.

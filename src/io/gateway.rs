@@ -4,21 +4,17 @@ use crate::base::{Flow, Mono, Now, Rng};
 use crate::call::event::Entry;
 use crate::io::board::{Board, Figures};
 use crate::io::config::Config;
-use crate::io::deliver::{self, Deliverer, Webhook};
+use crate::io::deliver::{Deliverer, Target};
 use crate::io::engine::{Ends, Engine, Machine};
 use crate::io::http::{self, Desk, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::{Appender, Journal, Options, Report};
 use crate::io::reload::{Reloader, Running, Site};
 use crate::io::shard::{self, ShardHandle};
-use crate::io::store::Backend;
 use crate::io::tcp::{self, Tcp};
 use crate::io::trail::Trail;
 use crate::io::{clock, plans, setup, udp};
 use crate::media::{self, Command};
-use crate::record::delivery::Limits;
-use crate::record::signature::Keys;
-use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Switch};
 use crate::transport::AccessList;
 use bytes::Bytes;
@@ -50,7 +46,7 @@ pub struct Gateway {
     inbox: Inbox,
     stop: Arc<AtomicBool>,
     switch: JoinHandle<()>,
-    deliverer: Option<Deliverer>,
+    deliverers: Vec<Deliverer>,
     journal: Journal,
     reloader: Arc<Reloader>,
     runtime: Runtime,
@@ -73,9 +69,9 @@ impl Gateway {
         let http = bind_tcp(config.http.listen, "http.listen")?;
         let http_local = http.local_addr().map_err(|e| e.to_string())?;
 
-        let posted = Arc::new(Notify::new());
-        let journal = open_journal(&config, &inbox, &posted)?;
-        let deliverer = start_delivery(&config, &runtime, &journal, &posted, rng.fork())?;
+        let targets: Vec<_> = Target::all(&config)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
+        let journal = open_journal(&config, &inbox, &targets)?;
+        let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;
         let shards = start_shards(&config, &inbox, &mut rng)?;
         let tcp = start_tcp(&config, &runtime, &inbox);
 
@@ -117,7 +113,7 @@ impl Gateway {
         let listener = on_runtime(&runtime, http)?;
         runtime.spawn(async move { axum::serve(listener, http::router(desk)).await });
         tracing::info!(sip = ?listen, http = %http_local, plan = %config.plan.file.display(), "ready");
-        Ok(Gateway { listen, http: http_local, board, inbox, stop, switch, deliverer, journal, reloader, runtime })
+        Ok(Gateway { listen, http: http_local, board, inbox, stop, switch, deliverers, journal, reloader, runtime })
     }
 
     /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died. SIGHUP reloads.
@@ -173,7 +169,7 @@ impl Gateway {
         if self.switch.join().is_err() {
             tracing::error!("the switch thread died");
         }
-        if let Some(deliverer) = self.deliverer {
+        for deliverer in self.deliverers {
             self.runtime.block_on(deliverer.stop());
         }
         self.journal.close();
@@ -276,17 +272,15 @@ fn on_runtime(runtime: &Runtime, listener: TcpListener) -> Result<tokio::net::Tc
     tokio::net::TcpListener::from_std(listener).map_err(|e| e.to_string())
 }
 
-fn open_journal(config: &Config, inbox: &Inbox, posted: &Arc<Notify>) -> Result<Journal, String> {
+fn open_journal(config: &Config, inbox: &Inbox, targets: &[(Target, Arc<Notify>)]) -> Result<Journal, String> {
     let path = config.journal();
     std::fs::create_dir_all(&config.node.state).map_err(|e| format!("{}: {e}", config.node.state.display()))?;
-    let webhook = &config.records.webhook;
-    let backend = Backend { name: deliver::BACKEND.to_string(), all_events: webhook.all_events };
     let options = Options {
         max_bytes: Some(config.records.max_bytes).filter(|bytes| *bytes > 0),
-        outbox: if webhook.url.is_empty() { Vec::new() } else { vec![backend] },
+        outbox: targets.iter().map(|(target, _)| target.outbox()).collect(),
         ..Options::new(path)
     };
-    let (inbox, posted) = (inbox.clone(), posted.clone());
+    let (inbox, posted) = (inbox.clone(), targets.iter().map(|(_, posted)| posted.clone()).collect::<Vec<_>>());
     let report = move |report| match report {
         Report::Durable(ticket) => {
             inbox.send(Input::Journaled { ticket });
@@ -299,7 +293,7 @@ fn open_journal(config: &Config, inbox: &Inbox, posted: &Arc<Notify>) -> Result<
             tracing::info!("the journal writes again");
             inbox.send(Input::JournalDown(false));
         }
-        Report::Posted => posted.notify_one(),
+        Report::Posted => posted.iter().for_each(|posted| posted.notify_one()),
     };
     let (journal, recovered) = Journal::open(options, clock::now().wall, report).map_err(|e| e.to_string())?;
     for call in recovered.interrupted {
@@ -309,24 +303,13 @@ fn open_journal(config: &Config, inbox: &Inbox, posted: &Arc<Notify>) -> Result<
 }
 
 fn start_delivery(
-    config: &Config,
+    targets: Vec<(Target, Arc<Notify>)>,
     runtime: &Runtime,
     journal: &Journal,
-    posted: &Arc<Notify>,
-    rng: Rng,
-) -> Result<Option<Deliverer>, String> {
-    let webhook = &config.records.webhook;
-    if webhook.url.is_empty() {
-        return Ok(None);
-    }
-    let webhook = Webhook {
-        url: webhook.url.clone(),
-        timeout: webhook.timeout,
-        keys: Keys::parse(&webhook.secret)?,
-        limits: Limits::default(),
-        zone: Zone::named(&config.records.zone)?,
-    };
-    Deliverer::start(runtime.handle(), journal, webhook, posted.clone(), rng).map(Some)
+    rng: &mut Rng,
+) -> Result<Vec<Deliverer>, String> {
+    let start = |(target, posted)| Deliverer::start(runtime.handle(), journal, target, posted, rng.fork());
+    targets.into_iter().map(start).collect()
 }
 
 fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Vec<ShardHandle>, String> {

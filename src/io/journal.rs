@@ -173,7 +173,16 @@ pub struct Settler(Sender<Control>);
 impl Settler {
     /// `done` runs on the journal's thread when the outcome is on disk. Who settles bounds how many are under way.
     pub fn settle(&self, backend: &str, settlement: Settlement, done: impl FnOnce() + Send + 'static) {
-        let settle = Settle { backend: backend.to_owned(), settlement, done: Box::new(done) };
+        self.hand(backend, Matter::Settled(settlement), Box::new(done));
+    }
+
+    /// A create is about to be asked of this backend; `done` as above.
+    pub fn creating(&self, backend: &str, call: CallId, at: Wall, done: impl FnOnce() + Send + 'static) {
+        self.hand(backend, Matter::Creating(call, at), Box::new(done));
+    }
+
+    fn hand(&self, backend: &str, matter: Matter, done: Box<dyn FnOnce() + Send>) {
+        let settle = Settle { backend: backend.to_owned(), matter, done };
         let _ = self.0.send(Control::Settle(Box::new(settle)));
     }
 }
@@ -183,9 +192,14 @@ enum Control {
     Close,
 }
 
+enum Matter {
+    Settled(Settlement),
+    Creating(CallId, Wall),
+}
+
 struct Settle {
     backend: String,
-    settlement: Settlement,
+    matter: Matter,
     done: Box<dyn FnOnce() + Send>,
 }
 
@@ -280,7 +294,10 @@ impl Writer {
             for (_, entry) in &batch.entries {
                 posted |= tx.append(entry)?;
             }
-            batch.settlements.iter().try_for_each(|s| tx.settle(&s.backend, &s.settlement))
+            batch.settlements.iter().try_for_each(|s| match &s.matter {
+                Matter::Settled(settlement) => tx.settle(&s.backend, settlement),
+                Matter::Creating(call, at) => tx.creating(&s.backend, *call, *at),
+            })
         })?;
         Ok(posted)
     }

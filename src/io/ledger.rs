@@ -6,10 +6,11 @@ use crate::call::event::Entry;
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
 use crate::record::codec;
 use crate::record::delivery::Item;
+use crate::record::exchange;
 use crate::record::fold::fold;
-use crate::record::shape::Record;
+use crate::record::shape::{Record, Ticket};
 use crate::record::zone::Zone;
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use uuid::{Builder, Uuid};
@@ -69,13 +70,43 @@ impl Ledger {
     }
 
     pub fn record(&self, call: CallId) -> Result<Option<Record>, Trouble> {
-        Ok(fold(&self.entries(call, MAX_ENTRIES)?, &self.zone))
+        let record = fold(&self.entries(call, MAX_ENTRIES)?, &self.zone);
+        let tickets = self.tickets(call, u32::MAX)?;
+        Ok(record.map(|record| Record { tickets, ..record }))
     }
 
     /// An event as its backend gets it.
     pub fn event(&self, item: &Item) -> Result<Option<CloudEvent>, Trouble> {
-        let entries = self.entries(item.call, entry_of(item.sequence))?;
-        Ok(CloudEvent::new(&entries, item.kind, &self.zone))
+        let entry = entry_of(item.sequence);
+        let entries = self.entries(item.call, entry)?;
+        let mut event = CloudEvent::new(&entries, item.kind, &self.zone);
+        if let Some(event) = &mut event {
+            event.data.tickets = self.tickets(item.call, entry)?;
+        }
+        Ok(event)
+    }
+
+    /// The tickets that were linked before this entry, so that an event is the same whenever it is made.
+    fn tickets(&self, call: CallId, entry: u32) -> Result<Vec<Ticket>, Trouble> {
+        self.ask(|db| {
+            let sql = "SELECT backend, id, url FROM tickets WHERE call = ?1 AND id IS NOT NULL AND after < ?2 ORDER BY backend";
+            let mut rows = db.prepare_cached(sql)?;
+            let ticket = |row: &Row<'_>| Ok(Ticket { backend: row.get(0)?, id: row.get(1)?, url: row.get(2)? });
+            rows.query_map(params![call.0.as_bytes(), entry], ticket)?.collect()
+        })
+    }
+
+    /// What is known of a call's ticket in this backend.
+    pub fn ticket(&self, backend: &str, call: CallId) -> Result<exchange::Ticket, Trouble> {
+        self.ask(|db| {
+            let sql = "SELECT id, url, creating FROM tickets WHERE backend = ?1 AND call = ?2";
+            let ticket = |row: &Row<'_>| {
+                let creating = row.get::<_, Option<i64>>(2)?.map(Wall);
+                Ok(exchange::Ticket { id: row.get(0)?, url: row.get(1)?, creating })
+            };
+            let known = db.prepare_cached(sql)?.query_row(params![backend, call.0.as_bytes()], ticket).optional()?;
+            Ok(known.unwrap_or_default())
+        })
     }
 
     /// A call's log up to this entry. One that cannot be read is left out and logged: the rest is worth having.

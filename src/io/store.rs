@@ -10,6 +10,7 @@ use crate::call::event::{Entry, What};
 use crate::record::cloudevent::Kind;
 use crate::record::codec;
 use crate::record::delivery::{Settlement, Verdict};
+use crate::record::exchange::Change;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Raised with every change of the tables, together with a step that brings an older file up.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 const TABLES: &str = "
     CREATE TABLE calls (call BLOB PRIMARY KEY, open INTEGER NOT NULL) WITHOUT ROWID;
     CREATE INDEX open_calls ON calls (call) WHERE open = 1;
@@ -34,12 +35,30 @@ const TABLES: &str = "
         PRIMARY KEY (backend, call)) WITHOUT ROWID;
     CREATE INDEX due_lanes ON lanes (backend, next_at, call);
     PRAGMA user_version = 1;";
+/// From version 1. `calls.backends` names who gets a call's events, one a line; NULL: everybody. `tickets` is what is known
+/// of a call's ticket in a backend, from `creating` on, when its create was asked; `after` is the last entry at its link.
+const TICKETS: &str = "
+    ALTER TABLE calls ADD COLUMN backends TEXT;
+    CREATE TABLE tickets (
+        backend TEXT NOT NULL, call BLOB NOT NULL, id TEXT, url TEXT, creating INTEGER, after INTEGER,
+        PRIMARY KEY (call, backend)) WITHOUT ROWID;
+    PRAGMA user_version = 2;";
 
-/// Somebody who gets events: all of them, or the final records.
+/// Somebody who gets events of these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
     pub name: String,
-    pub all_events: bool,
+    pub kinds: Vec<Kind>,
+    /// Gets every call, whoever its line names.
+    pub always: bool,
+}
+
+impl Backend {
+    /// Of every call: all events, or the final records.
+    pub fn of_all_calls(name: &str, all_events: bool) -> Backend {
+        let kinds = if all_events { Kind::ALL.to_vec() } else { vec![Kind::Record] };
+        Backend { name: name.to_owned(), kinds, always: true }
+    }
 }
 
 /// What went wrong with the journal's file, and what can be done about it.
@@ -111,12 +130,18 @@ impl Store {
         let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
         match version {
             SCHEMA => Ok(store),
-            0 => store.db.execute_batch(&format!("BEGIN;{TABLES}COMMIT;")).map(|()| store).map_err(|e| Trouble::sqlite(path, e)),
+            0 => store.build(&format!("{TABLES}{TICKETS}")),
+            1 => store.build(TICKETS),
             _ => {
                 let what = format!("it has version {version} and this release writes {SCHEMA}");
                 Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
             }
         }
+    }
+
+    fn build(self, tables: &str) -> Result<Store, Trouble> {
+        self.db.execute_batch(&format!("BEGIN;{tables}COMMIT;")).map_err(|e| Trouble::sqlite(&self.path, e))?;
+        Ok(self)
     }
 
     fn version(&self) -> rusqlite::Result<i64> {
@@ -182,28 +207,71 @@ impl Transaction<'_> {
     /// A call is open from its first entry to its end, and stays closed if something follows.
     fn mark(&self, entry: &Entry) -> rusqlite::Result<()> {
         let sql = match entry.what {
-            What::Ended { .. } | What::Interrupted => "INSERT INTO calls VALUES (?1, 0) ON CONFLICT DO UPDATE SET open = 0",
-            _ => "INSERT OR IGNORE INTO calls VALUES (?1, 1)",
+            What::Ended { .. } | What::Interrupted => {
+                "INSERT INTO calls (call, open) VALUES (?1, 0) ON CONFLICT DO UPDATE SET open = 0"
+            }
+            _ => "INSERT OR IGNORE INTO calls (call, open) VALUES (?1, 1)",
         };
-        self.db.prepare_cached(sql)?.execute([entry.call.0.as_bytes()]).map(drop)
+        self.db.prepare_cached(sql)?.execute([entry.call.0.as_bytes()])?;
+        let What::Offered(offered) = &entry.what else { return Ok(()) };
+        if offered.tickets.is_empty() {
+            return Ok(());
+        }
+        let sql = "UPDATE calls SET backends = ?2 WHERE call = ?1";
+        self.db.prepare_cached(sql)?.execute(params![entry.call.0.as_bytes(), offered.tickets.join("\n")]).map(drop)
     }
 
     fn post(&self, entry: &Entry) -> rusqlite::Result<bool> {
+        let kinds = Kind::of(&entry.what);
+        if kinds.is_empty() || self.outbox.is_empty() {
+            return Ok(false);
+        }
+        let sql = "SELECT backends FROM calls WHERE call = ?1";
+        let chosen = self.db.prepare_cached(sql)?.query_row([entry.call.0.as_bytes()], |row| row.get::<_, Option<String>>(0))?;
+        let chosen = chosen.as_deref();
+        let gets = |backend: &&Backend| backend.always || chosen.is_none_or(|names| names.lines().any(|n| n == backend.name));
         let mut posted = false;
-        for backend in self.outbox {
-            for kind in Kind::of(&entry.what).iter().filter(|kind| backend.all_events || **kind == Kind::Record) {
-                let (name, call) = (&backend.name, entry.call.0);
-                let sequence = i64::try_from(kind.sequence(entry.seq)).unwrap_or(i64::MAX);
-                self.db
-                    .prepare_cached("INSERT OR IGNORE INTO deliveries (backend, call, sequence, kind) VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![name, call.as_bytes(), sequence, kind.name()])?;
-                self.db
-                    .prepare_cached("INSERT OR IGNORE INTO lanes (backend, call, next_at) VALUES (?1, ?2, 0)")?
-                    .execute(params![name, call.as_bytes()])?;
+        for backend in self.outbox.iter().filter(gets) {
+            for kind in kinds.iter().filter(|kind| backend.kinds.contains(kind)) {
+                self.post_to(&backend.name, entry, *kind)?;
                 posted = true;
             }
         }
         Ok(posted)
+    }
+
+    fn post_to(&self, backend: &str, entry: &Entry, kind: Kind) -> rusqlite::Result<()> {
+        let call = entry.call.0;
+        let sequence = i64::try_from(kind.sequence(entry.seq)).unwrap_or(i64::MAX);
+        self.db
+            .prepare_cached("INSERT OR IGNORE INTO deliveries (backend, call, sequence, kind) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![backend, call.as_bytes(), sequence, kind.name()])?;
+        self.db
+            .prepare_cached("INSERT OR IGNORE INTO lanes (backend, call, next_at) VALUES (?1, ?2, 0)")?
+            .execute(params![backend, call.as_bytes()])
+            .map(drop)
+    }
+
+    /// A create is about to be asked.
+    pub fn creating(&self, backend: &str, call: CallId, at: Wall) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO tickets (backend, call, creating) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET creating = ?3";
+        self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes(), at.0]).map(drop)
+    }
+
+    fn change(&self, backend: &str, call: CallId, change: &Change) -> rusqlite::Result<()> {
+        match change {
+            Change::None => Ok(()),
+            Change::NotCreated => {
+                let sql = "UPDATE tickets SET creating = NULL WHERE backend = ?1 AND call = ?2";
+                self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes()]).map(drop)
+            }
+            Change::Linked { id, url } => {
+                let sql = "INSERT INTO tickets (backend, call, id, url, after)
+                           VALUES (?1, ?2, ?3, ?4, (SELECT max(seq) FROM entries WHERE call = ?2))
+                           ON CONFLICT DO UPDATE SET id = ?3, url = ?4, creating = NULL, after = excluded.after";
+                self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes(), id, url]).map(drop)
+            }
+        }
     }
 
     pub fn settle(&self, backend: &str, settled: &Settlement) -> rusqlite::Result<()> {
@@ -211,6 +279,7 @@ impl Transaction<'_> {
             self.set_state(backend, settled.call, *sequence, "merged", None)?;
         }
         let (call, sequence) = (settled.call, settled.sequence);
+        self.change(backend, call, &settled.change)?;
         match &settled.verdict {
             Verdict::Done => self.set_state(backend, call, sequence, "done", None)?,
             Verdict::Dead { error } => self.set_state(backend, call, sequence, "dead", Some(error))?,

@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 5] = [Kind::Offered, Kind::Queued, Kind::Answered, Kind::Ended, Kind::Record];
+    pub const ALL: [Kind; 5] = [Kind::Offered, Kind::Queued, Kind::Answered, Kind::Ended, Kind::Record];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -110,7 +110,7 @@ fn event_id(call: CallId, sequence: u64, wall: Wall) -> Uuid {
 }
 
 /// RFC 3986 §2.3: what a path segment may hold as it is.
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {

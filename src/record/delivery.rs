@@ -11,6 +11,7 @@
 mod gate;
 
 use super::cloudevent::Kind;
+use super::exchange::Change;
 use crate::base::{CallId, Mono, Now, Rng, Wall};
 use gate::Gate;
 use std::collections::{BTreeMap, VecDeque};
@@ -43,6 +44,7 @@ pub enum Input {
     Answer {
         call: CallId,
         answer: Answer,
+        change: Change,
     },
     /// The settlement of this lane is durable.
     Saved {
@@ -50,15 +52,27 @@ pub enum Input {
     },
 }
 
-/// How a request ended.
+/// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    Done,
+    /// A status of success, and a body that refuses.
+    Refused(String),
+    /// The profile makes no request of this event.
+    Unmade(String),
     Status {
         code: u16,
         retry_after: Option<Duration>,
     },
     /// No connection, no answer in time, or a connection that broke.
     Unreachable(String),
+    /// A create may have succeeded, and must be given its time.
+    Unclear {
+        error: String,
+        wait: Duration,
+    },
+    /// An earlier create must be given its time; nothing was asked.
+    Wait(Duration),
     /// Our own journal could not be read just now.
     Unread(String),
     /// There is no such event.
@@ -90,6 +104,7 @@ pub struct Settlement {
     /// Earlier events of the call that this one's snapshot stands for.
     pub merged: Vec<u64>,
     pub verdict: Verdict,
+    pub change: Change,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +168,7 @@ impl Delivery {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Offer(items) => items.into_iter().for_each(|item| self.offer(item)),
-            Input::Answer { call, answer } => self.answer(now, call, answer, out),
+            Input::Answer { call, answer, change } => self.answer(now, call, answer, change, out),
             Input::Saved { call } => self.saved(call),
         }
         self.send(now.mono, out);
@@ -201,7 +216,7 @@ impl Delivery {
         }
     }
 
-    fn answer(&mut self, now: Now, call: CallId, answer: Answer, out: &mut Vec<Output>) {
+    fn answer(&mut self, now: Now, call: CallId, answer: Answer, change: Change, out: &mut Vec<Output>) {
         let Some(lane) = self.lanes.get_mut(&call) else { return };
         let Some(item) = lane.sent.take() else { return };
         let outcome = outcome(answer);
@@ -215,11 +230,13 @@ impl Delivery {
             Outcome::Done => Verdict::Done,
             Outcome::Dead(error) | Outcome::Missing(error) => Verdict::Dead { error },
             Outcome::Retry { error, after } => again(now.wall, &item, error, after, self.limits.give_up, &mut self.rng),
-            Outcome::Unread(error) => again(now.wall, &item, error, Duration::ZERO, self.limits.give_up, &mut self.rng),
+            Outcome::Unclear { error, wait } | Outcome::Unasked { error, wait } => {
+                again(now.wall, &item, error, wait, self.limits.give_up, &mut self.rng)
+            }
         };
         lane.leaves = matches!(verdict, Verdict::Retry { .. });
         let merged = std::mem::take(&mut lane.merged);
-        out.push(Output::Save(Settlement { call, sequence: item.sequence, merged, verdict }));
+        out.push(Output::Save(Settlement { call, sequence: item.sequence, merged, verdict, change }));
     }
 
     fn saved(&mut self, call: CallId) {
@@ -266,8 +283,16 @@ enum Outcome {
     Dead(String),
     /// The event is not to blame: it stays first in its lane.
     Pause(String),
+    /// The backend fails, and this event, it alone, must wait.
+    Unclear {
+        error: String,
+        wait: Duration,
+    },
     /// These two say nothing about the backend.
-    Unread(String),
+    Unasked {
+        error: String,
+        wait: Duration,
+    },
     Missing(String),
 }
 
@@ -275,7 +300,12 @@ fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Status { code, retry_after } => status(code, retry_after.unwrap_or(Duration::ZERO)),
         Answer::Unreachable(error) => Outcome::Retry { error, after: Duration::ZERO },
-        Answer::Unread(error) => Outcome::Unread(error),
+        Answer::Done => Outcome::Done,
+        Answer::Refused(error) => Outcome::Dead(error),
+        Answer::Unmade(error) => Outcome::Missing(error),
+        Answer::Unclear { error, wait } => Outcome::Unclear { error, wait },
+        Answer::Wait(wait) => Outcome::Unasked { error: "a create may still be under way".to_owned(), wait },
+        Answer::Unread(error) => Outcome::Unasked { error, wait: Duration::ZERO },
         Answer::Missing => Outcome::Missing("the journal has no such event".to_owned()),
     }
 }

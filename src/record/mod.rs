@@ -8,7 +8,10 @@
 pub mod cloudevent;
 pub mod codec;
 pub mod delivery;
+pub mod digest;
+pub mod exchange;
 pub mod fold;
+pub mod profile;
 pub mod shape;
 pub mod signature;
 pub mod zone;

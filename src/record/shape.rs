@@ -46,6 +46,8 @@ pub struct Record {
     /// What the caller heard, in order.
     pub prompts: Vec<String>,
     pub legs: Vec<Leg>,
+    /// Its tickets that were known at this moment.
+    pub tickets: Vec<Ticket>,
     pub node: String,
     pub plan: String,
     pub plan_revision: String,
@@ -71,6 +73,13 @@ pub struct Area {
     pub code: Option<String>,
     /// Where it was learned.
     pub source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ticket {
+    pub backend: String,
+    pub id: String,
+    pub url: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

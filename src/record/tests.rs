@@ -25,6 +25,7 @@ fn record(steps: Vec<(u64, What)>) -> Value {
 
 fn offered() -> What {
     What::Offered(Box::new(Offered {
+        tickets: Vec::new(),
         leg: 1,
         sip_call_id: "a@10.0.0.1".into(),
         trunk: "mobile".into(),
@@ -104,6 +105,7 @@ fn expected(differences: Value) -> Value {
         "queue": null,
         "prompts": [],
         "legs": [caller_leg(json!({}))],
+        "tickets": [],
         "node": "a",
         "plan": "xishuangbanna",
         "plan_revision": "1",
@@ -185,6 +187,7 @@ fn an_answered_call() {
         "queue": "12345",
         "prompts": ["merged-connect"],
         "legs": [caller, busy, joined],
+        "tickets": [],
     }));
     assert_eq!(record(answered()), expected);
 }
@@ -213,6 +216,7 @@ fn a_caller_who_gave_up_in_the_queue() {
         "queue": "12345",
         "prompts": ["still-waiting"],
         "legs": [caller],
+        "tickets": [],
     }));
     assert_eq!(record(steps), expected);
 }
@@ -237,6 +241,7 @@ fn a_caller_whom_the_plan_sent_away() {
         "q850": 22,
         "prompts": ["dial-12345"],
         "legs": [caller],
+        "tickets": [],
     }));
     assert_eq!(record(steps), expected);
 }

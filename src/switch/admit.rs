@@ -174,6 +174,7 @@ impl Switch {
             area: decision.area.code.as_ref().map(ToString::to_string),
             area_source: decision.area.source.to_owned(),
             diverted_from,
+            tickets: decision.tickets.iter().map(ToString::to_string).collect(),
             plan: self.setup.plan.name.to_string(),
             plan_revision: decision.revision.to_string(),
             node: self.setup.node.clone(),

@@ -23,7 +23,7 @@ fn main() {
 fn run(directory: &str, count: u64, ahead: u64, pace: Option<Duration>) -> String {
     let dir = tempfile::tempdir_in(directory).unwrap();
     let (tell, reports) = unbounded();
-    let outbox = vec![Backend { name: "webhook".into(), all_events: false }];
+    let outbox = vec![Backend::of_all_calls("webhook", false)];
     let options = Options { outbox, ..Options::new(dir.path().join("journal.db")) };
     let (journal, _) = Journal::open(options, START, move |report| drop(tell.send((Instant::now(), report)))).unwrap();
     let entries = entries(count);

@@ -229,6 +229,36 @@ pub struct Records {
     pub max_bytes: u64,
     pub zone: String,
     pub webhook: Webhook,
+    pub backends: BTreeMap<String, Backend>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backend {
+    pub enabled: bool,
+    pub profile: String,
+    pub url: String,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub timeout: Duration,
+    pub parallel: usize,
+    pub final_only: bool,
+    pub vars: BTreeMap<String, String>,
+    pub credentials: BTreeMap<String, String>,
+}
+
+impl Default for Backend {
+    fn default() -> Backend {
+        Backend {
+            enabled: true,
+            profile: String::new(),
+            url: String::new(),
+            timeout: Duration::from_secs(20),
+            parallel: 4,
+            final_only: false,
+            vars: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! What a type cannot say: values that contradict each other or the machine.
 
-use crate::io::config::{Config, Finding, Layers, Trunk};
+use crate::io::config::{Backend, Config, Finding, Layers, Trunk};
+use crate::io::deliver::{Target, WEBHOOK};
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
 use crate::transport::{AccessList, Cidr};
@@ -162,10 +163,24 @@ impl Check<'_> {
         self.positive(config.records.webhook.timeout, &["records", "webhook", "timeout"]);
         let keys = Keys::parse(&config.records.webhook.secret);
         self.require(keys.is_ok(), &["records", "webhook", "secret"], || keys.err().unwrap_or_default().to_string());
+        for (name, backend) in config.records.backends.iter().filter(|(_, backend)| backend.enabled) {
+            self.backend(name, backend);
+        }
         let zone = Zone::named(&config.records.zone);
         self.require(zone.is_ok(), &["records", "zone"], || zone.err().unwrap_or_default());
         let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level);
         self.require(filter.is_ok(), &["log", "level"], || "is no filter such as `info` or `hotline=debug,info`".to_string());
+    }
+
+    fn backend(&mut self, name: &str, backend: &Backend) {
+        let path = |key| ["records", "backends", name, key];
+        let web = backend.url.starts_with("http://") || backend.url.starts_with("https://");
+        self.require(web, &path("url"), || "is no http:// or https:// address".to_string());
+        self.positive(backend.timeout, &path("timeout"));
+        self.require((1..=64).contains(&backend.parallel), &path("parallel"), || "is not from 1 to 64".to_string());
+        self.require(name != WEBHOOK, &["records", "backends", name], || "the name belongs to [records.webhook]".to_string());
+        let target = Target::backend(name, backend, Zone::default());
+        self.require(target.is_ok(), &path("profile"), || target.err().unwrap_or_default());
     }
 }
 

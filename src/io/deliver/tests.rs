@@ -1,16 +1,21 @@
 use super::*;
 use crate::base::CallId;
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
+use crate::io::config::Webhook;
 use crate::io::journal::{Backend, Options, Report};
 use crate::io::ledger::Delivery;
+use crate::record::signature::Keys;
+use crate::record::zone::Zone;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use bytes::Bytes;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -61,7 +66,7 @@ struct Gateway {
 }
 
 fn gateway(dir: &TempDir, to: SocketAddr, all_events: bool) -> Gateway {
-    let outbox = vec![Backend { name: BACKEND.into(), all_events }];
+    let outbox = vec![Backend::of_all_calls(WEBHOOK, all_events)];
     let options = Options { outbox, ..Options::new(dir.path().join("journal.db")) };
     let wake = Arc::new(Notify::new());
     let posted = wake.clone();
@@ -71,14 +76,10 @@ fn gateway(dir: &TempDir, to: SocketAddr, all_events: bool) -> Gateway {
         }
     };
     let (journal, _) = Journal::open(options, clock::now().wall, report).unwrap();
-    let webhook = Webhook {
-        url: format!("http://{to}/hook?token=secret"),
-        timeout: Duration::from_millis(300),
-        keys: Keys::parse(SECRET).unwrap(),
-        limits: Limits::default(),
-        zone: Zone::default(),
-    };
-    let deliverer = Deliverer::start(&Handle::current(), &journal, webhook, wake, Rng::from_number(5)).unwrap();
+    let timeout = Duration::from_millis(300);
+    let webhook = Webhook { url: format!("http://{to}/hook?token=secret"), timeout, all_events, secret: SECRET.into() };
+    let target = Target::webhook(&webhook, Zone::default()).unwrap();
+    let deliverer = Deliverer::start(&Handle::current(), &journal, target, wake, Rng::from_number(5)).unwrap();
     Gateway { journal, deliverer }
 }
 
@@ -218,7 +219,7 @@ async fn all_events_of_a_call_come_in_order() {
 fn an_answer_may_ask_for_patience_in_two_ways() {
     let wait = |text: &str| {
         let now = Wall(784_111_777_000_000);
-        retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]), now).map(|wait| wait.as_secs())
+        sender::retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]), now).map(|wait| wait.as_secs())
     };
     assert_eq!(wait("120"), Some(120));
     assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));

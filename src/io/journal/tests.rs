@@ -33,7 +33,7 @@ fn ended(n: u128, seq: u32) -> Entry {
 }
 
 fn options(dir: &TempDir) -> Options {
-    let webhook = Backend { name: "webhook".into(), all_events: false };
+    let webhook = Backend::of_all_calls("webhook", false);
     let retry = Duration::from_millis(5);
     Options { retry, outbox: vec![webhook], ..Options::new(dir.path().join("var/journal.db")) }
 }

@@ -47,7 +47,8 @@ impl Gate {
             Outcome::Done | Outcome::Dead(_) => self.open(out),
             Outcome::Retry { error, after } => self.failed(now, probe, error, *after, rng, out),
             Outcome::Pause(error) => self.refused(now, error, out),
-            Outcome::Unread(_) | Outcome::Missing(_) => {}
+            Outcome::Unclear { error, .. } => self.failed(now, probe, error, Duration::ZERO, rng, out),
+            Outcome::Unasked { .. } | Outcome::Missing(_) => {}
         }
     }
 

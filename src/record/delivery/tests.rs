@@ -38,7 +38,7 @@ fn status(code: u16) -> Answer {
 fn verdict(answer: Answer) -> Vec<Output> {
     let mut delivery = delivery();
     assert_eq!(step(&mut delivery, at(0), Input::Offer(vec![record(1)])), [Output::Send(record(1))]);
-    step(&mut delivery, at(0), Input::Answer { call: call(1), answer })
+    step(&mut delivery, at(0), Input::Answer { call: call(1), answer, change: Change::None })
 }
 
 fn saved(outputs: &[Output]) -> &Verdict {
@@ -74,8 +74,11 @@ fn a_lane_sends_one_at_a_time_and_waits_for_the_disk() {
     let late = item(1, 12, Kind::Queued);
     assert_eq!(step(&mut delivery, at(0), Input::Offer(vec![late.clone()])), []);
     assert_eq!(step(&mut delivery, at(0), Input::Offer(vec![record(1)])), [], "offered again: known");
-    let outputs = step(&mut delivery, at(1), Input::Answer { call: call(1), answer: status(200) });
-    assert_eq!(outputs, [Output::Save(Settlement { call: call(1), sequence: 9, merged: vec![], verdict: Verdict::Done })]);
+    let outputs = step(&mut delivery, at(1), Input::Answer { call: call(1), answer: status(200), change: Change::None });
+    assert_eq!(
+        outputs,
+        [Output::Save(Settlement { call: call(1), sequence: 9, merged: vec![], verdict: Verdict::Done, change: Change::None })]
+    );
     assert_eq!(step(&mut delivery, at(2), Input::Saved { call: call(1) }), [Output::Send(late)]);
 }
 
@@ -86,10 +89,19 @@ fn a_later_snapshot_replaces_what_waits_but_never_the_record() {
     for (sequence, kind) in [(2, Kind::Offered), (4, Kind::Queued), (6, Kind::Answered), (9, Kind::Record), (12, Kind::Queued)] {
         assert_eq!(step(&mut delivery, at(0), Input::Offer(vec![item(2, sequence, kind)])), []);
     }
-    step(&mut delivery, at(0), Input::Answer { call: call(1), answer: status(200) });
+    step(&mut delivery, at(0), Input::Answer { call: call(1), answer: status(200), change: Change::None });
     assert_eq!(step(&mut delivery, at(0), Input::Saved { call: call(1) }), [Output::Send(item(2, 9, Kind::Record))]);
-    let outputs = step(&mut delivery, at(0), Input::Answer { call: call(2), answer: status(201) });
-    assert_eq!(outputs, [Output::Save(Settlement { call: call(2), sequence: 9, merged: vec![2, 4, 6], verdict: Verdict::Done })]);
+    let outputs = step(&mut delivery, at(0), Input::Answer { call: call(2), answer: status(201), change: Change::None });
+    assert_eq!(
+        outputs,
+        [Output::Save(Settlement {
+            call: call(2),
+            sequence: 9,
+            merged: vec![2, 4, 6],
+            verdict: Verdict::Done,
+            change: Change::None
+        })]
+    );
     assert_eq!(step(&mut delivery, at(0), Input::Saved { call: call(2) }), [Output::Send(item(2, 12, Kind::Queued))]);
 }
 
@@ -115,7 +127,7 @@ fn retry_after_is_honoured_by_the_event_and_by_the_backend() {
     let mut delivery = delivery();
     step(&mut delivery, at(0), Input::Offer(vec![record(1)]));
     let busy = Answer::Status { code: 429, retry_after: Some(Duration::from_secs(90)) };
-    let outputs = step(&mut delivery, at(0), Input::Answer { call: call(1), answer: busy });
+    let outputs = step(&mut delivery, at(0), Input::Answer { call: call(1), answer: busy, change: Change::None });
     assert!(matches!(saved(&outputs), Verdict::Retry { at: when, .. } if *when >= at(90).wall && *when < at(91).wall));
     assert_eq!(outputs.len(), 1, "patience asked for is no alarm");
     assert_eq!(step(&mut delivery, at(89), Input::Offer(vec![record(2)])), []);
@@ -135,20 +147,24 @@ fn a_failing_backend_is_probed_by_one_and_costs_the_others_nothing() {
     assert_eq!(out.len(), 8, "the cap");
     let mut alarms = Vec::new();
     for n in 1..=8 {
-        let outputs = step(&mut delivery, at(1), Input::Answer { call: call(n), answer: status(500) });
+        let outputs = step(&mut delivery, at(1), Input::Answer { call: call(n), answer: status(500), change: Change::None });
         alarms.extend(outputs.into_iter().filter(|output| matches!(output, Output::Alarm(_))));
         assert_eq!(step(&mut delivery, at(1), Input::Saved { call: call(n) }).len(), usize::from(n < 5), "{n}");
     }
     assert_eq!(alarms, [Output::Alarm(Alarm::Down("HTTP 500".into()))]);
     for n in 9..=12 {
-        step(&mut delivery, at(1), Input::Answer { call: call(n), answer: Answer::Unreachable("refused".into()) });
+        step(
+            &mut delivery,
+            at(1),
+            Input::Answer { call: call(n), answer: Answer::Unreachable("refused".into()), change: Change::None },
+        );
         step(&mut delivery, at(1), Input::Saved { call: call(n) });
     }
     assert!(delivery.deadline().unwrap() <= at(2).mono);
     let mut out = Vec::new();
     delivery.tick(at(2), &mut out);
     assert_eq!(out, [Output::Send(record(13))], "one probe");
-    let up = step(&mut delivery, at(3), Input::Answer { call: call(13), answer: status(200) });
+    let up = step(&mut delivery, at(3), Input::Answer { call: call(13), answer: status(200), change: Change::None });
     assert_eq!(up[0], Output::Alarm(Alarm::Up));
     assert_eq!(up.len(), 2 + 7, "everything flows again: {up:?}");
 }
@@ -158,15 +174,19 @@ fn a_refusing_backend_is_paused_and_nothing_dies() {
     let mut delivery = delivery();
     step(&mut delivery, at(0), Input::Offer(vec![record(1)]));
     step(&mut delivery, at(0), Input::Offer(vec![record(2)]));
-    let refused = step(&mut delivery, at(0), Input::Answer { call: call(1), answer: status(401) });
+    let refused = step(&mut delivery, at(0), Input::Answer { call: call(1), answer: status(401), change: Change::None });
     assert_eq!(refused, [Output::Alarm(Alarm::Paused("HTTP 401".into()))]);
-    assert_eq!(step(&mut delivery, at(0), Input::Answer { call: call(2), answer: status(403) }), [], "told once");
+    assert_eq!(
+        step(&mut delivery, at(0), Input::Answer { call: call(2), answer: status(403), change: Change::None }),
+        [],
+        "told once"
+    );
     let probe = delivery.deadline().unwrap();
     assert_eq!(probe, at(300).mono);
     let mut out = Vec::new();
     delivery.tick(at(300), &mut out);
     let [Output::Send(item)] = &out[..] else { panic!("{out:?}") };
-    let outputs = step(&mut delivery, at(300), Input::Answer { call: item.call, answer: status(204) });
+    let outputs = step(&mut delivery, at(300), Input::Answer { call: item.call, answer: status(204), change: Change::None });
     assert_eq!((&outputs[0], saved(&outputs[..2])), (&Output::Alarm(Alarm::Up), &Verdict::Done));
 }
 
@@ -279,7 +299,7 @@ impl World {
                     true => self.accepted.push((item.call, item.sequence)),
                     false => {}
                 }
-                self.input(Input::Answer { call: item.call, answer });
+                self.input(Input::Answer { call: item.call, answer, change: Change::None });
             }
             Work::Save(settlement) => {
                 let call = settlement.call;
@@ -290,7 +310,7 @@ impl World {
     }
 
     fn settle(&mut self, settlement: Settlement) {
-        let Settlement { call, sequence, merged, verdict } = settlement;
+        let Settlement { call, sequence, merged, verdict, .. } = settlement;
         for sequence in merged {
             assert_ne!(self.pending.remove(&(call, sequence)), Some(Kind::Record), "the record was merged away");
             self.merged.insert((call, sequence));

@@ -1,0 +1,217 @@
+//! Asks one backend over HTTP: makes requests of events, authenticates them, reads what the answers mean.
+
+use super::{Target, reason};
+use crate::base::{Rng, Wall};
+use crate::io::clock;
+use crate::io::journal::Settler;
+use crate::io::ledger::Ledger;
+use crate::record::cloudevent::CloudEvent;
+use crate::record::delivery::{Answer, Item};
+use crate::record::exchange::{Change, Exchange, Next, Reply, Step, Ticket};
+use crate::record::profile::{Auth, Fresh, Rendered};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Method, Response};
+use serde::Deserialize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+/// An answer is read no further.
+const BODY: usize = 256 << 10;
+
+pub(super) struct Sender {
+    client: Client,
+    pub target: Target,
+    ledger: Arc<Mutex<Ledger>>,
+    settler: Settler,
+    rng: Mutex<Rng>,
+    /// The bearer token in use, where tokens are asked for.
+    token: Mutex<Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    access_token: String,
+}
+
+/// An answer with a body that has ended.
+struct Heard {
+    code: u16,
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+impl Sender {
+    pub fn new(target: Target, ledger: Ledger, settler: Settler, rng: Rng) -> Result<Sender, String> {
+        let (client, ledger) = (super::client(&target)?, Arc::new(Mutex::new(ledger)));
+        Ok(Sender { client, target, ledger, settler, rng: Mutex::new(rng), token: Mutex::default() })
+    }
+
+    pub fn due(&self, now: Wall, most: u32) -> Result<(Vec<Item>, Option<Wall>), String> {
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let items = ledger.due(&self.target.name, now, most).map_err(|e| e.to_string())?;
+        let next = ledger.next_due(&self.target.name, now).map_err(|e| e.to_string())?;
+        Ok((items, next))
+    }
+
+    /// One attempt, from the search to the answer.
+    pub async fn send(self: Arc<Self>, item: Item) -> (Answer, Change) {
+        let (sender, wanted) = (self.clone(), item.clone());
+        let (event, ticket) = match spawn_blocking(move || sender.read(&wanted)).await {
+            Ok(Ok(Some(read))) => read,
+            Ok(Ok(None)) => return (Answer::Missing, Change::None),
+            Ok(Err(error)) => return (Answer::Unread(error), Change::None),
+            Err(error) => return (Answer::Unread(error.to_string()), Change::None),
+        };
+        let mut exchange = Exchange::new(self.target.profile.way(), ticket);
+        let mut next = exchange.start(clock::now().wall);
+        loop {
+            next = match next {
+                Next::Ask(step) => exchange.answered(self.ask(&step, &event).await),
+                Next::Note => {
+                    self.note(&item).await;
+                    exchange.noted()
+                }
+                Next::End(answer, change) => return (answer, change),
+            }
+        }
+    }
+
+    fn read(&self, item: &Item) -> Result<Option<(CloudEvent, Ticket)>, String> {
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = ledger.event(item).map_err(|e| e.to_string())?;
+        let ticket = ledger.ticket(&self.target.name, item.call).map_err(|e| e.to_string())?;
+        Ok(event.map(|event| (event, ticket)))
+    }
+
+    /// Returns when it is durable that a create is asked. A journal that has ended never answers: the process ends too.
+    async fn note(&self, item: &Item) {
+        let (done, durable) = oneshot::channel();
+        self.settler.creating(&self.target.name, item.call, clock::now().wall, move || {
+            let _ = done.send(());
+        });
+        if durable.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    pub async fn ask(&self, step: &Step, event: &CloudEvent) -> Reply {
+        let profile = &self.target.profile;
+        let mut request = match profile.render(step, event) {
+            Ok(Some(request)) => request,
+            Ok(None) => return Reply::Good { id: None, url: None },
+            Err(error) => return Reply::Unmade(error),
+        };
+        if let Err(error) = profile.authenticate(&mut request, &self.target.secrets, &self.fresh()) {
+            return Reply::Unmade(error);
+        }
+        match self.exchange(&request, &event.id).await {
+            Ok(Heard { code, retry_after, body }) => profile.judge(step, event.kind, code, retry_after, &body),
+            Err(reply) => reply,
+        }
+    }
+
+    /// Refused with a token that was asked for earlier, it asks for another one, once.
+    async fn exchange(&self, request: &Rendered, id: &str) -> Result<Heard, Reply> {
+        let heard = self.once(request, id).await?;
+        let oauth = matches!(self.target.profile.auth(), Auth::Oauth2 { .. });
+        if !oauth || heard.code != 401 {
+            return Ok(heard);
+        }
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.once(request, id).await
+    }
+
+    async fn once(&self, request: &Rendered, id: &str) -> Result<Heard, Reply> {
+        let method = Method::from_bytes(request.method.name().as_bytes()).unwrap_or(Method::POST);
+        let mut built = self.client.request(method, &request.url);
+        for (name, value) in &request.headers {
+            built = built.header(name, value);
+        }
+        match self.target.profile.auth() {
+            Auth::Webhook => {
+                for (name, value) in self.webhook(id, request.body.as_deref().unwrap_or_default()) {
+                    built = built.header(name, value);
+                }
+            }
+            Auth::Oauth2 { .. } => built = built.bearer_auth(self.token().await?),
+            _ => {}
+        }
+        if let Some(body) = &request.body {
+            built = built.body(body.clone());
+        }
+        heard(built).await
+    }
+
+    /// Standard Webhooks.
+    fn webhook(&self, id: &str, body: &[u8]) -> Vec<(&'static str, String)> {
+        let seconds = clock::now().wall.0 / 1_000_000;
+        let mut headers = vec![("webhook-id", id.to_owned()), ("webhook-timestamp", seconds.to_string())];
+        headers.extend(self.target.keys.sign(id, seconds, body).map(|signature| ("webhook-signature", signature)));
+        headers
+    }
+
+    /// RFC 6749 §4.4.
+    async fn token(&self) -> Result<String, Reply> {
+        if let Some(token) = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Ok(token);
+        }
+        let request = self.target.profile.token_request(&self.target.secrets).map_err(Reply::Unmade)?;
+        let form = "application/x-www-form-urlencoded";
+        let built = self.client.post(request.url).header(reqwest::header::CONTENT_TYPE, form).body(request.form);
+        let before = |reply| match reply {
+            Reply::Broken(why) => Reply::Unsent(why),
+            reply => reply,
+        };
+        let heard = heard(built).await.map_err(before)?;
+        match serde_json::from_slice::<Token>(&heard.body) {
+            Ok(token) if heard.code == 200 => {
+                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.access_token.clone());
+                Ok(token.access_token)
+            }
+            // RFC 6749 §5.2: 400 and 401 both say that it does not know us.
+            _ if (400..500).contains(&heard.code) => Err(Reply::Status { code: 401, retry_after: heard.retry_after }),
+            _ => Err(Reply::Unsent(format!("HTTP {} from where tokens are asked for", heard.code))),
+        }
+    }
+
+    fn fresh(&self) -> Fresh {
+        let nonce = self.rng.lock().unwrap_or_else(PoisonError::into_inner).token();
+        Fresh { millis: clock::now().wall.0 / 1_000, nonce }
+    }
+}
+
+/// What was never sent is told from what was: only the latter may have been done.
+async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, Reply> {
+    match request.send().await {
+        Ok(response) => body(response).await,
+        Err(error) if error.is_connect() || error.is_builder() => Err(Reply::Unsent(reason(error))),
+        Err(error) => Err(Reply::Broken(reason(error))),
+    }
+}
+
+/// The answer counts when its body has ended too, or is longer than any we read.
+async fn body(mut response: Response) -> Result<Heard, Reply> {
+    let (code, retry_after) = (response.status().as_u16(), retry_after(response.headers(), clock::now().wall));
+    let mut body = Vec::new();
+    while body.len() <= BODY {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(error) if (200..300).contains(&code) => return Err(Reply::Broken(reason(error))),
+            Err(_) => break,
+        }
+    }
+    Ok(Heard { code, retry_after, body })
+}
+
+/// Seconds or a date (RFC 9110 §10.2.3).
+pub(super) fn retry_after(headers: &HeaderMap, now: Wall) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    u64::try_from(date.as_microsecond() - now.0).ok().map(Duration::from_micros)
+}

@@ -1,0 +1,155 @@
+//! How requests say who sends them.
+
+use super::{Profile, Rendered};
+use crate::record::digest::{Recipe, Spelling};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Every text is a template that sees `secret`, the backend's credentials.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Auth {
+    #[default]
+    None,
+    /// RFC 7617.
+    Basic {
+        user: String,
+        password: String,
+    },
+    Header {
+        name: String,
+        value: String,
+    },
+    /// RFC 6750.
+    Bearer {
+        token: String,
+    },
+    /// RFC 6749 §4.4: the token is asked for at `url`, kept while it holds, and asked for anew when it is refused.
+    Oauth2 {
+        url: String,
+        id: String,
+        secret: String,
+        #[serde(default)]
+        scope: String,
+    },
+    /// Standard Webhooks, with the keys of `secret.keys`.
+    Webhook,
+    Sign(Signing),
+}
+
+/// A digest over a text, sent in headers or in the address.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signing {
+    /// Sees `timestamp` (seconds), `millis`, `nonce` and `body` too.
+    pub text: String,
+    pub recipe: Recipe,
+    #[serde(default)]
+    pub key: String,
+    #[serde(default)]
+    pub spelling: Spelling,
+    /// These see `sign` too.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+}
+
+/// What a signature is made fresh with.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    pub millis: i64,
+    pub nonce: String,
+}
+
+pub type Secrets = BTreeMap<String, String>;
+
+impl Auth {
+    /// (name, text) of each template.
+    pub(super) fn templates(&self) -> Vec<(String, &str)> {
+        let list: Vec<(String, &str)> = match self {
+            Auth::None | Auth::Webhook => vec![],
+            Auth::Basic { user, password } => vec![("user".into(), user), ("password".into(), password)],
+            Auth::Header { name: _, value } => vec![("value".into(), value)],
+            Auth::Bearer { token } => vec![("token".into(), token)],
+            Auth::Oauth2 { url, id, secret, scope } => {
+                vec![("url".into(), url), ("id".into(), id), ("secret".into(), secret), ("scope".into(), scope)]
+            }
+            Auth::Sign(signing) => signing.templates(),
+        };
+        list.into_iter().map(|(name, text)| (format!("auth.{name}"), text)).collect()
+    }
+}
+
+impl Signing {
+    fn templates(&self) -> Vec<(String, &str)> {
+        let headers = self.headers.iter().map(|(name, text)| (format!("headers.{name}"), text.as_str()));
+        let query = self.query.iter().map(|(name, text)| (format!("query.{name}"), text.as_str()));
+        headers.chain(query).chain([("text".to_owned(), self.text.as_str()), ("key".to_owned(), self.key.as_str())]).collect()
+    }
+}
+
+/// A request for a token, to be posted as a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRequest {
+    pub url: String,
+    pub form: String,
+}
+
+impl Profile {
+    /// Adds who we are; nothing for those kinds that need more than the request.
+    pub fn authenticate(&self, request: &mut Rendered, secrets: &Secrets, fresh: &Fresh) -> Result<(), String> {
+        let context = minijinja::context! { secret => secrets, vars => &self.file.vars };
+        let text = |name: &str| self.templates.render(name, &context);
+        match &self.file.auth {
+            Auth::None | Auth::Webhook | Auth::Oauth2 { .. } => {}
+            Auth::Basic { .. } => {
+                let pair = format!("{}:{}", text("auth.user")?, text("auth.password")?);
+                request.headers.push(("authorization".into(), format!("Basic {}", STANDARD.encode(pair))));
+            }
+            Auth::Header { name, .. } => request.headers.push((name.clone(), text("auth.value")?)),
+            Auth::Bearer { .. } => request.headers.push(("authorization".into(), format!("Bearer {}", text("auth.token")?))),
+            Auth::Sign(signing) => self.sign(signing, request, secrets, fresh)?,
+        }
+        Ok(())
+    }
+
+    pub fn token_request(&self, secrets: &Secrets) -> Result<TokenRequest, String> {
+        let context = minijinja::context! { secret => secrets, vars => &self.file.vars, base => &self.base };
+        let text = |name: &str| self.templates.render(name, &context);
+        let mut form = "grant_type=client_credentials".to_owned();
+        for (key, name) in [("client_id", "auth.id"), ("client_secret", "auth.secret"), ("scope", "auth.scope")] {
+            let value = text(name)?;
+            if !value.is_empty() {
+                form.push_str(&format!("&{key}={}", crate::record::cloudevent::percent_encoded(&value)));
+            }
+        }
+        Ok(TokenRequest { url: text("auth.url")?, form })
+    }
+
+    fn sign(&self, signing: &Signing, request: &mut Rendered, secrets: &Secrets, fresh: &Fresh) -> Result<(), String> {
+        let body = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned();
+        let with = |sign: Option<&str>| {
+            minijinja::context! {
+                secret => secrets, vars => &self.file.vars, body => &body, sign => sign, nonce => &fresh.nonce,
+                timestamp => fresh.millis / 1000, millis => fresh.millis,
+            }
+        };
+        let bare = with(None);
+        let key = self.templates.render("auth.key", &bare)?;
+        let text = self.templates.render("auth.text", &bare)?;
+        let sign = signing.spelling.spell(&signing.recipe.sign(key.as_bytes(), text.as_bytes()));
+        let signed = with(Some(&sign));
+        for name in signing.headers.keys() {
+            request.headers.push((name.clone(), self.templates.render(&format!("auth.headers.{name}"), &signed)?));
+        }
+        for name in signing.query.keys() {
+            let value = self.templates.render(&format!("auth.query.{name}"), &signed)?;
+            let mark = if request.url.contains('?') { '&' } else { '?' };
+            request.url.push_str(&format!("{mark}{name}={}", crate::record::cloudevent::percent_encoded(&value)));
+        }
+        Ok(())
+    }
+}

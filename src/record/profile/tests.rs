@@ -1,0 +1,181 @@
+use super::*;
+use crate::base::{CallId, Mono, Wall};
+use crate::call::event::{By, Entry, Offered, Party, Result as CallResult, What};
+use crate::record::zone::Zone;
+use serde_json::json;
+
+fn event(kind: Kind) -> CloudEvent {
+    let call: CallId = "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80".parse().unwrap();
+    let offered =
+        Offered {
+            number: "12345".into(), line: "州\"长\"热线".into(), caller: Some("13800138000".into()), ..Offered::default()
+        };
+    let seat = Party::Seat { name: "1001".into(), queue: "12345".into() };
+    let ended = What::Ended { result: CallResult::Answered, by: By::Caller, status: None, q850: Some(16) };
+    let log = [What::Offered(Box::new(offered)), What::Joined { leg: 2, party: seat }, ended];
+    let upto = if kind == Kind::Offered { 1 } else { 3 };
+    let at = |seq: u32| i64::from(seq - 1) * 62_000_000;
+    let entries: Vec<Entry> = (1..)
+        .zip(log)
+        .take(upto)
+        .map(|(seq, what)| Entry { call, seq, wall: Wall(1_638_288_000_000_000 + at(seq)), mono: Mono(at(seq) as u64), what })
+        .collect();
+    CloudEvent::new(&entries, kind, &Zone::default()).unwrap()
+}
+
+fn shipped(name: &str) -> Profile {
+    Profile::parse(Profile::built_in(name).unwrap(), "https://t.example/", &BTreeMap::new()).unwrap()
+}
+
+fn body(rendered: &Rendered) -> Value {
+    serde_json::from_slice(rendered.body.as_deref().unwrap()).unwrap()
+}
+
+fn render(profile: &Profile, step: &Step, kind: Kind) -> Rendered {
+    profile.render(step, &event(kind)).unwrap().unwrap()
+}
+
+fn update() -> Step {
+    Step::Update { id: "7/8".into() }
+}
+
+fn judge(profile: &Profile, step: &Step, code: u16, body: Value) -> Reply {
+    profile.judge(step, "call.record", code, None, body.to_string().as_bytes())
+}
+
+#[test]
+fn every_shipped_profile_renders_every_step_of_every_event_it_wants() {
+    for name in Profile::names() {
+        let profile = shipped(name);
+        for kind in profile.events() {
+            let steps = if profile.way() == Way::Post { vec![Step::Post] } else { vec![Step::Find, Step::Create, update()] };
+            for step in steps {
+                let made = profile.render(&step, &event(*kind));
+                assert!(made.is_ok(), "{name} {kind:?} {step:?}: {made:?}");
+                assert!(made.unwrap().is_none_or(|request| request.url.starts_with("https://t.example")), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn request_tracker_is_asked_as_it_documents() {
+    let profile = shipped("request-tracker-5");
+    let find = render(&profile, &Step::Find, Kind::Offered);
+    assert_eq!(
+        find.url,
+        "https://t.example/REST/2.0/tickets?per_page=1&query=Queue%3D%27Hotline%27%20AND%20%27CF.%7Bcall_id%7D%27%3D\
+         %270193583f-7a10-7c3e-9a3b-2f1d5c6b7a80%27"
+    );
+    let filled = render(&profile, &update(), Kind::Record);
+    assert_eq!((filled.method, filled.url.as_str()), (Method::Put, "https://t.example/REST/2.0/ticket/7%2F8"));
+    assert_eq!(
+        body(&filled),
+        json!({ "Status": "open", "CustomFields": {
+            "caller": "13800138000", "called_hotline": "12345", "call_start": "2021-11-30 16:00:00",
+            "call_answer": "2021-11-30 16:01:02", "call_end": "2021-11-30 16:02:04", "result": "answered",
+            "duration_s": "62", "agent": "1001",
+        } })
+    );
+    let made = body(&render(&profile, &Step::Create, Kind::Offered));
+    assert_eq!(made["Subject"], "州\"长\"热线 13800138000", "escaped as JSON");
+}
+
+#[test]
+fn request_tracker_says_good_only_where_nothing_was_refused() {
+    let profile = shipped("request-tracker-5");
+    let good = |id: Option<&str>, url: Option<&str>| Reply::Good { id: id.map(Into::into), url: url.map(Into::into) };
+    assert_eq!(judge(&profile, &Step::Find, 200, json!({ "total": 0, "items": [] })), good(None, None));
+    let link = "https://t.example/Ticket/Display.html?id=12";
+    let found = json!({ "total": 1, "items": [{ "id": "12", "type": "ticket" }] });
+    assert_eq!(judge(&profile, &Step::Find, 200, found), good(Some("12"), Some(link)));
+    let done = json!(["Ticket 1: Subject changed from 'a' to 'b'", "duration_s 7 added", "agent 3 deleted"]);
+    assert_eq!(judge(&profile, &update(), 200, done), good(None, None));
+    assert_eq!(judge(&profile, &update(), 200, json!([])), good(None, None));
+    for refusal in [json!(["duration_s 7 added", "Invalid value for custom field"]), json!({ "message": "?" }), json!("x")] {
+        assert!(matches!(judge(&profile, &update(), 200, refusal), Reply::Refused { .. }));
+    }
+    assert_eq!(judge(&profile, &update(), 404, json!({})), Reply::Status { code: 404, retry_after: None });
+    let page = profile.judge(&update(), "call.record", 200, None, b"<html>proxy</html>");
+    assert!(matches!(page, Reply::Broken(_)), "{page:?}");
+}
+
+#[test]
+fn a_platform_gets_local_times_and_a_signature() {
+    let profile = shipped("platform-12345");
+    let mut request = render(&profile, &Step::Post, Kind::Record);
+    let sent = body(&request);
+    assert_eq!((&sent["callTime"], &sent["endTime"]), (&json!("2021-12-01 00:00:00"), &json!("2021-12-01 00:02:04")));
+    let secrets = Secrets::from([("app_key".into(), "k".into()), ("app_secret".into(), "s".into())]);
+    let fresh = Fresh { millis: 1_700_000_000_123, nonce: "n".into() };
+    profile.authenticate(&mut request, &secrets, &fresh).unwrap();
+    let text = format!("k1700000000123n{}s", String::from_utf8_lossy(request.body.as_deref().unwrap()));
+    let sign = crate::record::digest::Spelling::Hex.spell(&crate::record::digest::Recipe::Sm3.sign(b"", text.as_bytes()));
+    for (name, value) in [("appKey", "k"), ("timestamp", "1700000000123"), ("nonce", "n"), ("sign", sign.as_str())] {
+        assert!(request.headers.contains(&(name.into(), value.into())), "{name} in {:?}", request.headers);
+    }
+    assert!(matches!(judge(&profile, &Step::Post, 200, json!({ "success": true })), Reply::Good { .. }));
+    assert!(matches!(judge(&profile, &Step::Post, 200, json!({ "success": false, "code": "1001" })), Reply::Refused { .. }));
+    let status = |code| Reply::Status { code, retry_after: None };
+    assert_eq!(judge(&profile, &Step::Post, 200, json!({ "success": false, "code": "401" })), status(401));
+    assert_eq!(judge(&profile, &Step::Post, 200, json!({ "success": false, "code": 429 })), status(429));
+}
+
+#[test]
+fn every_kind_of_authentication_signs_its_request() {
+    let with = |auth: &str| {
+        let text = format!("[auth]\n{auth}\n[create]\nmethod = 'POST'\n");
+        let profile = Profile::parse(&text, "http://t", &BTreeMap::new()).unwrap();
+        let mut request = render(&profile, &Step::Post, Kind::Record);
+        request.body = Some(b"b".to_vec());
+        let secrets = Secrets::from([("a".into(), "Aladdin".into()), ("b".into(), "open sesame".into())]);
+        profile.authenticate(&mut request, &secrets, &Fresh { millis: 5_000, nonce: "n".into() }).unwrap();
+        (request.headers.last().cloned().unwrap().1, request.url, profile.token_request(&secrets))
+    };
+    // RFC 7617 §2.
+    let basic = "kind = 'basic'\nuser = '{{ secret.a }}'\npassword = '{{ secret.b }}'";
+    assert_eq!(with(basic).0, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    assert_eq!(with("kind = 'bearer'\ntoken = '{{ secret.a }}'").0, "Bearer Aladdin");
+    assert_eq!(with("kind = 'header'\nname = 'x'\nvalue = 'token {{ secret.a }}'").0, "token Aladdin");
+    let sign =
+        "kind = 'sign'\ntext = '{{ timestamp }}{{ body }}'\nrecipe = 'md5'\nspelling = 'HEX'\nquery = { s = '{{ sign }}' }";
+    assert_eq!(with(sign).1, format!("http://t?s={}", md5("5b")));
+    let oauth = "kind = 'oauth2'\nurl = '{{ base }}/token'\nid = '{{ secret.a }}'\nsecret = '{{ secret.b }}'";
+    let token = TokenRequest {
+        url: "http://t/token".into(),
+        form: "grant_type=client_credentials&client_id=Aladdin&client_secret=open%20sesame".into(),
+    };
+    assert_eq!(with(oauth).2.unwrap(), token);
+}
+
+fn md5(text: &str) -> String {
+    crate::record::digest::Spelling::UpperHex.spell(&crate::record::digest::Recipe::Md5.sign(b"", text.as_bytes()))
+}
+
+#[test]
+fn a_mistake_in_a_template_is_told_without_what_it_would_have_shown() {
+    let with = |body: &str| {
+        let text = format!("[create]\nmethod = 'POST'\nbody = '''{body}'''\n");
+        Profile::parse(&text, "http://t", &BTreeMap::new()).unwrap().render(&Step::Post, &event(Kind::Record)).unwrap_err()
+    };
+    let undefined = with("{ \"a\": {{ data.caller }}, \"b\": {{ data.calller }} }");
+    assert_eq!(undefined, "template create.body at line 1: undefined value");
+    let detailed = with("{{ data.caller | local('%Y') }}");
+    assert!(!detailed.contains("138"), "{detailed}");
+    assert!(with("{ \"a\": {{ data.caller }}").contains("no JSON"));
+    let endless = with("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}");
+    assert!(endless.contains("template create.body"), "{endless}");
+}
+
+#[test]
+fn a_profile_that_cannot_work_is_refused() {
+    let refused = |text: &str| Profile::parse(text, "http://t", &BTreeMap::new()).err().unwrap();
+    assert!(refused("[create]\nmethod = 'POST'\nid = '/id'").contains("[find]"));
+    assert!(refused("events = ['call.offerd']\n[create]\nmethod = 'POST'").contains("call.offerd"));
+    assert!(refused("[create]\nmethod = 'POST'\nbody = '{{ data.'").contains("create.body"));
+    assert!(refused("[create]\nmethod = 'POST'\nok = 'status =='").contains("create.ok"));
+    assert!(refused("[create]\nmethod = 'POST'\nurl = 'x'").contains("unknown field"));
+    let vars = BTreeMap::from([("quue".to_owned(), String::new())]);
+    let text = Profile::built_in("request-tracker-5").unwrap();
+    assert!(Profile::parse(text, "http://t", &vars).err().unwrap().contains("quue"));
+}
