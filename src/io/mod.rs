@@ -20,6 +20,7 @@ pub mod reload;
 pub mod setup;
 pub mod shard;
 mod store;
+pub mod tap;
 pub mod tcp;
 pub mod trail;
 pub mod udp;

@@ -7,7 +7,7 @@
 use crate::base::{LegId, Map, Mono, Now, Rng};
 use crate::io::clock;
 use crate::io::pair::Pair;
-use crate::media::{Command, Config, Effect, Event, Out, Shard, Socket};
+use crate::media::{Command, Config, Effect, Event, Out, Shard, Socket, Tapped};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -51,7 +51,19 @@ struct Bell {
 }
 
 /// Starts the thread of shard `index`. `events` is called in it, and may wait.
-pub fn start(index: u16, config: Config, mut rng: Rng, events: impl FnMut(Event) + Send + 'static) -> io::Result<ShardHandle> {
+pub fn start(index: u16, config: Config, rng: Rng, events: impl FnMut(Event) + Send + 'static) -> io::Result<ShardHandle> {
+    start_tapped(index, config, rng, events, |_, _| {})
+}
+
+/// The same with a place for what `Command::Tap` asks for. `taps` is called in the thread and must not wait: `io::tap` makes
+/// one that does not.
+pub fn start_tapped(
+    index: u16,
+    config: Config,
+    mut rng: Rng,
+    events: impl FnMut(Event) + Send + 'static,
+    taps: impl FnMut(&Tapped, &[u8]) + Send + 'static,
+) -> io::Result<ShardHandle> {
     let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
     let bell = Arc::new(Bell { wake, asleep: AtomicBool::new(false), stop: AtomicBool::new(false) });
     let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
@@ -64,6 +76,7 @@ pub fn start(index: u16, config: Config, mut rng: Rng, events: impl FnMut(Event)
         poll,
         inbox,
         events,
+        taps,
         bound: BTreeMap::new(),
         places: Vec::new(),
         free: Vec::new(),
@@ -103,12 +116,13 @@ impl Bell {
     }
 }
 
-struct Driver<F> {
+struct Driver<F, T> {
     shard: Shard,
     bell: Arc<Bell>,
     poll: Epoll,
     inbox: Receiver<Command>,
     events: F,
+    taps: T,
     /// Pairs bound ahead, as many as the switch asks for.
     bound: BTreeMap<SocketAddr, Pair>,
     /// Open legs, at the place that the poll names.
@@ -119,7 +133,7 @@ struct Driver<F> {
     pace: Pace,
 }
 
-impl<F: FnMut(Event)> Driver<F> {
+impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
     fn run(mut self) {
         let mut ready = vec![EpollEvent::empty(); SOCKET_BATCH];
         let mut buffer = [0; DATAGRAM];
@@ -201,6 +215,7 @@ impl<F: FnMut(Event)> Driver<F> {
                 Effect::Connect { leg, to } => self.connect(leg, to),
                 Effect::Send { leg, socket, to, bytes } => self.send(leg, socket, to, &out.bytes[bytes]),
                 Effect::Close { leg } => self.close(leg),
+                Effect::Tapped { tapped, bytes } => (self.taps)(&tapped, &out.bytes[bytes]),
                 Effect::Event(event) => (self.events)(event),
             }
         }

@@ -93,6 +93,22 @@ impl Egress {
         Header { payload_type, marker: std::mem::take(&mut self.marker), ..self.newest() }
     }
 
+    /// Stamps a packet of an event of our own, which takes the place of audio. All its packets carry its start.
+    pub fn event(&mut self, now: Mono, payload_type: u8, first: bool, duration: u32) -> Header {
+        if first {
+            (self.timestamp, self.at) = (self.timestamp_at(now), Some(now));
+            self.rest();
+        }
+        self.samples = duration;
+        self.aside(payload_type, first, self.timestamp)
+    }
+
+    /// Stamps a packet that goes out beside the audio.
+    pub fn aside(&mut self, payload_type: u8, marker: bool, timestamp: u32) -> Header {
+        self.sequence = self.sequence.wrapping_add(1);
+        Header { payload_type, marker, timestamp, ..self.newest() }
+    }
+
     /// Stamps a packet of another stream; none: it is too old to have a place. Events keep the timestamp of their start.
     pub fn relayed(&mut self, now: Mono, packet: &Header, payload_type: u8, samples: u32, event: bool) -> Option<Header> {
         if !self.follows(now, packet, event) {

@@ -14,21 +14,35 @@ struct Press {
     timestamp: u32,
     event: u8,
     duration: u16,
+    captured: bool,
+}
+
+/// What a packet tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// At the first packet of a press.
+    pub key: Option<char>,
+    /// No packet of this event, or of this segment of it, was seen before.
+    pub first: bool,
+    pub captured: bool,
 }
 
 impl Keys {
-    /// Takes the payload of a telephone-event packet; gives the key at the first packet of a press.
-    pub fn packet(&mut self, ssrc: u32, timestamp: u32, payload: &[u8]) -> Option<char> {
+    /// Takes the payload of a telephone-event packet; a press that begins now is captured if `capture`.
+    pub fn packet(&mut self, ssrc: u32, timestamp: u32, payload: &[u8], capture: bool) -> Option<Told> {
         let &[event, _, high, low, ..] = payload else { return None };
-        let press = Press { ssrc, timestamp, event, duration: u16::from_be_bytes([high, low]) };
+        let duration = u16::from_be_bytes([high, low]);
         if let Some(known) = self.seen.iter_mut().flatten().find(|p| p.ssrc == ssrc && p.timestamp == timestamp) {
-            known.duration = known.duration.max(press.duration);
-            return None;
+            known.duration = known.duration.max(duration);
+            return Some(Told { key: None, first: false, captured: known.captured });
         }
-        let continued = self.seen[0].is_some_and(|last| last.continues_with(press));
+        let mut press = Press { ssrc, timestamp, event, duration, captured: capture };
+        let continued = self.seen[0].filter(|last| last.continues_with(press));
+        press.captured = continued.map_or(capture, |last| last.captured);
         self.seen.rotate_right(1);
         self.seen[0] = Some(press);
-        if continued { None } else { key(event) }
+        let key = if continued.is_some() { None } else { key(event) };
+        Some(Told { key, first: true, captured: press.captured })
     }
 }
 
@@ -60,7 +74,7 @@ mod tests {
 
     fn press(keys: &mut Keys, timestamp: u32, event: u8, duration: u16) -> Option<char> {
         let [high, low] = duration.to_be_bytes();
-        keys.packet(7, timestamp, &[event, 0x0A, high, low])
+        keys.packet(7, timestamp, &[event, 0x0A, high, low], false).unwrap().key
     }
 
     #[test]
@@ -87,6 +101,19 @@ mod tests {
     fn what_is_no_key_is_none() {
         let mut keys = Keys::default();
         assert_eq!(press(&mut keys, 0, 16, 160), None);
-        assert_eq!(keys.packet(7, 1, &[1, 2, 3]), None);
+        assert_eq!(keys.packet(7, 1, &[1, 2, 3], false), None);
+    }
+
+    #[test]
+    fn a_press_is_captured_whole_or_not_at_all() {
+        let mut keys = Keys::default();
+        let mut captured = |timestamp, duration: u16, capture| {
+            let [high, low] = duration.to_be_bytes();
+            keys.packet(7, timestamp, &[1, 0x0A, high, low], capture).unwrap().captured
+        };
+        assert_eq!([captured(0, 160, false), captured(0, 320, true)], [false, false]);
+        assert_eq!([captured(2000, u16::MAX, true), captured(2000, u16::MAX, false)], [true, true]);
+        assert!(captured(2000 + 65_535, 160, false), "a press goes on in its next segment");
+        assert!(!captured(90_000, 160, false));
     }
 }

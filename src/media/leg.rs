@@ -1,19 +1,27 @@
 //! One leg: what it hears, what it is sent, its RTCP.
 
 use crate::base::{LegId, Mono, Now, Rng};
+use crate::media::dial::{self, Dialer, Step};
 use crate::media::egress::Egress;
+use crate::media::inband::Detector;
 use crate::media::keys::Keys;
 use crate::media::latch::{Latch, Verdict};
 use crate::media::mixer::{self, Limiter};
-use crate::media::out::{Effect, Out, Socket};
+use crate::media::out::{Effect, Out, Side, Socket, Tapped};
 use crate::media::reception::Reception;
 use crate::media::rtcp::{self, LastReport, Sent};
-use crate::media::rtp::Packet;
+use crate::media::rtp::{HEADER, Header, Packet};
 use crate::media::voice::Voice;
 use crate::media::{Event, Law, Profile, Prompt, Stats};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A key by event and the same by tone within this time are one press.
+const SAME_PRESS: Duration = Duration::from_millis(500);
+/// Of a key that we send as an event: −10 dBm0.
+const VOLUME: u8 = 10;
 
 pub(super) struct Leg {
     pub id: LegId,
@@ -30,11 +38,24 @@ pub(super) struct Leg {
     /// When the peer was last heard, or given a new profile.
     pub heard: Mono,
     pub silent: bool,
+    /// Its keys are not passed on.
+    pub capture: bool,
+    pub inband: Option<Box<Detector>>,
+    pub dialer: Dialer,
+    /// A key is being sent in place of audio.
+    pub dialing: bool,
+    /// Taps on what it says and hears.
+    pub said: bool,
+    pub listened: bool,
     latch: Latch,
     egress: Egress,
     reception: Reception,
     keys: Keys,
     limiter: Limiter,
+    /// The last key, when, and whether it was a tone.
+    pressed: Option<(char, Mono, bool)>,
+    /// An event that is passed on beside a mix: whose, its source and timestamp, ours.
+    passing: Option<(LegId, u32, u32, u32)>,
     strangers: u64,
     sent: u64,
     octets: u64,
@@ -66,7 +87,12 @@ pub(super) enum Hears {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Audio(Law),
-    Key,
+    /// The first packet of an event, or another.
+    Key {
+        first: bool,
+    },
+    /// An event that goes no further.
+    Captured,
     /// RFC 3389: shows that the peer lives, and is not passed on.
     ComfortNoise,
 }
@@ -84,11 +110,19 @@ impl Leg {
             on_wheel: false,
             heard: now,
             silent: false,
+            capture: false,
+            inband: None,
+            dialer: Dialer::default(),
+            said: false,
+            listened: false,
             latch: Latch::default(),
             egress: Egress::new(rng),
             reception: Reception::default(),
             keys: Keys::default(),
             limiter: Limiter::default(),
+            dialing: false,
+            pressed: None,
+            passing: None,
             strangers: 0,
             sent: 0,
             octets: 0,
@@ -120,7 +154,7 @@ impl Leg {
     }
 
     /// Judges and counts a packet from the network; none: it is not taken.
-    pub fn receive(&mut self, now: Mono, bytes: &[u8], from: SocketAddr, out: &mut Out) -> Option<(Packet, Kind)> {
+    pub fn receive(&mut self, now: Mono, bytes: &mut [u8], from: SocketAddr, out: &mut Out) -> Option<(Packet, Kind)> {
         let profile = self.profile.as_ref().filter(|profile| profile.may_receive)?;
         let packet = Packet::read(bytes)?;
         let kind = profile.kind(packet.header.payload_type)?;
@@ -133,16 +167,46 @@ impl Leg {
             }
         }
         self.reception.packet(now, &packet.header, matches!(kind, Kind::Audio(_)));
-        if kind == Kind::Key {
-            let header = &packet.header;
-            if let Some(key) = self.keys.packet(header.ssrc, header.timestamp, &bytes[packet.payload.clone()]) {
-                out.event(Event::Key { leg: self.id, key });
-            }
-        }
-        if let (Kind::Audio(law), Some(voice)) = (kind, &mut self.voice) {
-            voice.write(&packet.header, law, &bytes[packet.payload.clone()]);
-        }
+        let (header, payload) = (&packet.header, &mut bytes[packet.payload.clone()]);
+        let kind = match kind {
+            Kind::Audio(law) => self.hear(now, law, header, payload, out),
+            Kind::Key { .. } => self.hear_event(now, header, payload, out),
+            other => other,
+        };
         Some((packet, kind))
+    }
+
+    fn hear(&mut self, now: Mono, law: Law, header: &Header, codes: &mut [u8], out: &mut Out) -> Kind {
+        if let Some(detector) = &mut self.inband {
+            let found = detector.packet(law, codes);
+            if found.tone && self.capture {
+                codes.fill(law.silence());
+            }
+            self.pressed(now, found.key, true, out);
+        }
+        if let Some(voice) = &mut self.voice {
+            voice.write(header, law, codes);
+        }
+        if self.said {
+            out.tap(self.tapped(now, Side::Said, law, header), codes);
+        }
+        Kind::Audio(law)
+    }
+
+    fn hear_event(&mut self, now: Mono, header: &Header, payload: &[u8], out: &mut Out) -> Kind {
+        let Some(told) = self.keys.packet(header.ssrc, header.timestamp, payload, self.capture) else { return Kind::Captured };
+        self.pressed(now, told.key, false, out);
+        if told.captured { Kind::Captured } else { Kind::Key { first: told.first } }
+    }
+
+    /// Reports a key, unless it is the press that the other way has told.
+    fn pressed(&mut self, now: Mono, key: Option<char>, tone: bool, out: &mut Out) {
+        let Some(key) = key else { return };
+        let same = |(k, at, t): (char, Mono, bool)| k == key && t != tone && now.since(at) < SAME_PRESS;
+        if !self.pressed.is_some_and(same) {
+            self.pressed = Some((key, now, tone));
+            out.event(Event::Key { leg: self.id, key });
+        }
     }
 
     /// Rewrites another leg's packet in place as this leg's next; gives where to send which part of the buffer.
@@ -153,8 +217,9 @@ impl Leg {
         bytes: &mut [u8],
         packet: Packet,
         kind: Kind,
+        out: &mut Out,
     ) -> Option<(SocketAddr, Range<usize>)> {
-        if !matches!(self.playing, Playing::Relay(source) if source == from) {
+        if self.dialing || !matches!(self.playing, Playing::Relay(source) if source == from) {
             return None;
         }
         let Some((profile, to)) = self.sendable() else {
@@ -167,15 +232,18 @@ impl Leg {
                 law.recode(profile.law, &mut bytes[packet.payload.clone()]);
                 Some(profile.payload_type)
             }
-            Kind::Key => profile.event_out,
-            Kind::Audio(_) | Kind::ComfortNoise => None,
+            Kind::Key { .. } => profile.event_out,
+            Kind::Audio(_) | Kind::Captured | Kind::ComfortNoise => None,
         };
         let Some(payload_type) = payload_type else {
             self.egress.skip(now, &packet.header);
             return None;
         };
-        let event = kind == Kind::Key;
+        let event = matches!(kind, Kind::Key { .. });
         let header = self.egress.relayed(now, &packet.header, payload_type, if event { 0 } else { samples }, event)?;
+        if self.listened && !event {
+            out.tap(self.tapped(now, Side::Heard, profile.law, &header), &bytes[packet.payload.clone()]);
+        }
         let range = header.write_before(bytes, packet.payload)?;
         self.count_sent(samples);
         Some((to, range))
@@ -185,22 +253,16 @@ impl Leg {
     /// lasts. Gives whether there is more.
     pub fn frame(&mut self, now: Mono, out: &mut Out) -> bool {
         let ptime = self.ptime();
-        let sendable = self.sendable();
+        let dialing = self.dialing;
         let Playing::Prompt { audio, at, repeat, cue } = &mut self.playing else { return false };
         let samples = usize::from(ptime) * 8;
         let (start, cue) = (*at, *cue);
-        let codes = audio.codes(sendable.map_or(Law::A, |(profile, _)| profile.law));
-        let more = *repeat || start + samples < codes.len();
-        *at = if *repeat { (start + samples) % codes.len().max(1) } else { start + samples };
-        if let Some((profile, to)) = sendable {
-            let packet = out.bytes.len();
-            let header = self.egress.own(now, profile.payload_type, samples as u32);
-            out.bytes.extend_from_slice(&header.bytes());
-            append_frame(&mut out.bytes, codes, start, samples, *repeat, profile.law);
-            out.send_since(packet, self.id, Socket::Rtp, to);
-            self.count_sent(samples as u32);
-        } else {
-            self.egress.rest();
+        let (length, repeat) = (audio.a_law.len(), *repeat);
+        let more = repeat || start + samples < length;
+        *at = if repeat { (start + samples) % length.max(1) } else { start + samples };
+        if !dialing {
+            let audio = audio.clone();
+            self.send(now, samples as u32, out, |law, bytes| append_frame(bytes, audio.codes(law), start, samples, repeat, law));
         }
         if !more {
             self.play(Playing::Silence);
@@ -212,16 +274,46 @@ impl Leg {
     /// Sends one frame of what the leg's sources said together.
     pub fn mixed(&mut self, now: Mono, sum: &mut [i32], out: &mut Out) {
         self.limiter.limit(sum);
-        let Some((profile, to)) = self.sendable() else {
-            self.egress.rest();
+        if self.dialing {
             return;
+        }
+        self.send(now, sum.len() as u32, out, |law, bytes| mixer::encode(sum, law, bytes));
+    }
+
+    /// Sends a key's part of this slot, if there is one to send; audio pauses for it.
+    pub fn dial(&mut self, now: Mono, out: &mut Out) {
+        let samples = u32::from(self.ptime()) * 8;
+        let payload_type = self.profile.as_ref().and_then(|profile| profile.event_out);
+        let step = self.dialer.step(samples, payload_type.is_some());
+        self.dialing = matches!(step, Some(Step::Event { .. } | Step::Tone { .. }));
+        match (step, payload_type) {
+            (Some(Step::Event { event, duration, first, end }), Some(payload_type)) => {
+                let Some((_, to)) = self.sendable() else { return };
+                let header = self.egress.event(now, payload_type, first, duration);
+                let [.., high, low] = duration.to_be_bytes();
+                self.send_event(header, &[event, u8::from(end) << 7 | VOLUME, high, low], to, out);
+            }
+            (Some(Step::Tone { event, at }), _) => {
+                self.send(now, samples, out, |law, bytes| dial::append_tone(bytes, event, at, samples, law));
+            }
+            _ => {}
+        }
+    }
+
+    /// Passes an event of a source on beside the mix, with a timestamp of our own for all its packets.
+    pub fn pass(&mut self, now: Mono, from: LegId, packet: &Header, payload: &[u8], first: bool, out: &mut Out) {
+        let Some((profile, to)) = self.sendable().filter(|_| !self.dialing) else { return };
+        let Some(payload_type) = profile.event_out else { return };
+        if first {
+            self.passing = Some((from, packet.ssrc, packet.timestamp, self.egress.timestamp_at(now)));
+        }
+        let same = |(leg, ssrc, timestamp, _): &(LegId, u32, u32, u32)| {
+            (*leg, *ssrc, *timestamp) == (from, packet.ssrc, packet.timestamp)
         };
-        let packet = out.bytes.len();
-        let header = self.egress.own(now, profile.payload_type, sum.len() as u32);
-        out.bytes.extend_from_slice(&header.bytes());
-        mixer::encode(sum, profile.law, &mut out.bytes);
-        out.send_since(packet, self.id, Socket::Rtp, to);
-        self.count_sent(sum.len() as u32);
+        // A late packet of an earlier event has no place any more.
+        let Some((_, _, _, timestamp)) = self.passing.filter(same) else { return };
+        let header = self.egress.aside(payload_type, first, timestamp);
+        self.send_event(header, payload, to, out);
     }
 
     pub fn ptime(&self) -> u8 {
@@ -282,6 +374,36 @@ impl Leg {
         Some((profile, self.latch.destination()?))
     }
 
+    /// Sends one frame of our own making, if anything may be sent.
+    fn send(&mut self, now: Mono, samples: u32, out: &mut Out, codes: impl FnOnce(Law, &mut Vec<u8>)) {
+        let Some((profile, to)) = self.sendable() else {
+            self.egress.rest();
+            return;
+        };
+        let packet = out.bytes.len();
+        let header = self.egress.own(now, profile.payload_type, samples);
+        out.bytes.extend_from_slice(&header.bytes());
+        codes(profile.law, &mut out.bytes);
+        out.send_since(packet, self.id, Socket::Rtp, to);
+        if self.listened {
+            let bytes = packet + HEADER..out.bytes.len();
+            out.push(Effect::Tapped { tapped: self.tapped(now, Side::Heard, profile.law, &header), bytes });
+        }
+        self.count_sent(samples);
+    }
+
+    fn send_event(&mut self, header: Header, payload: &[u8], to: SocketAddr, out: &mut Out) {
+        let start = out.bytes.len();
+        out.bytes.extend_from_slice(&header.bytes());
+        out.bytes.extend_from_slice(payload);
+        out.send_since(start, self.id, Socket::Rtp, to);
+        self.count_sent(payload.len() as u32);
+    }
+
+    fn tapped(&self, at: Mono, side: Side, law: Law, header: &Header) -> Tapped {
+        Tapped { leg: self.id, side, law, timestamp: header.timestamp, at }
+    }
+
     fn rtcp_destination(&self) -> Option<(Socket, SocketAddr)> {
         let profile = self.profile.as_ref()?;
         profile.rtp?;
@@ -331,7 +453,7 @@ impl Profile {
     fn kind(&self, payload_type: u8) -> Option<Kind> {
         match payload_type {
             pt if pt == self.payload_type => Some(Kind::Audio(self.law)),
-            pt if Some(pt) == self.event_in => Some(Kind::Key),
+            pt if Some(pt) == self.event_in => Some(Kind::Key { first: false }),
             0 => Some(Kind::Audio(Law::Mu)),
             8 => Some(Kind::Audio(Law::A)),
             13 => Some(Kind::ComfortNoise),

@@ -1,7 +1,9 @@
 //! The media plane: RTP in, RTP out, prompts, ringback, codecs, RTCP. Never reads SIP.
 
+mod dial;
 mod egress;
 mod g711;
+mod inband;
 mod keys;
 mod latch;
 mod leg;
@@ -16,7 +18,7 @@ mod shard;
 mod voice;
 mod wheel;
 
-pub use out::{Effect, Out, Socket};
+pub use out::{Effect, Out, Side, Socket, Tapped};
 pub use ports::Ports;
 pub use prompt::{PromptError, RATE};
 pub use shard::{Config, Relayed, Shard};
@@ -99,6 +101,30 @@ pub enum Command {
         leg: LegId,
         source: Source,
     },
+    /// What this leg presses is reported as ever, and if captured not passed on to those who hear it. A press is
+    /// captured whole or not at all, by what held when it began.
+    Keys {
+        leg: LegId,
+        capture: bool,
+    },
+    /// Also hear keys as tones in the leg's audio, for peers without telephone-events. Off at first. A captured tone is
+    /// silenced once it is recognised; less than 30 ms pass, too little for a key.
+    Inband {
+        leg: LegId,
+        on: bool,
+    },
+    /// Press this key (`0`–`9`, `*`, `#`, `A`–`D`) towards the leg: as a telephone-event, or as tones where none were
+    /// agreed. Keys queue, up to 32; what the leg hears pauses for each.
+    SendKey {
+        leg: LegId,
+        key: char,
+    },
+    /// From now on copy what the leg says, and what it hears, to the shard's taps. Both off at first.
+    Tap {
+        leg: LegId,
+        said: bool,
+        heard: bool,
+    },
     /// Ends the leg, closes its sockets; answered by `Closed`.
     Close {
         leg: LegId,
@@ -124,7 +150,7 @@ pub enum Event {
     Heard {
         leg: LegId,
     },
-    /// A key by RFC 4733, once per press.
+    /// A key by RFC 4733 or by its tones, once per press.
     Key {
         leg: LegId,
         key: char,

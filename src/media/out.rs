@@ -1,5 +1,5 @@
-use crate::base::LegId;
-use crate::media::Event;
+use crate::base::{LegId, Mono};
+use crate::media::{Event, Law};
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -8,6 +8,25 @@ use std::ops::Range;
 pub enum Socket {
     Rtp,
     Rtcp,
+}
+
+/// Which audio of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// What came from the peer, packet by packet as it came: in its numbering, with its losses.
+    Said,
+    /// What the peer was sent: relay, mix or prompt, one stream.
+    Heard,
+}
+
+/// A copy of audio that passed: whose, in which law, with the timestamp of its packet, when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tapped {
+    pub leg: LegId,
+    pub side: Side,
+    pub law: Law,
+    pub timestamp: u32,
+    pub at: Mono,
 }
 
 /// What a shard wants done.
@@ -37,6 +56,11 @@ pub enum Effect {
     Close {
         leg: LegId,
     },
+    /// For the recorder: the codes are the bytes of `Out::bytes` in the range.
+    Tapped {
+        tapped: Tapped,
+        bytes: Range<usize>,
+    },
     Event(Event),
 }
 
@@ -60,6 +84,12 @@ impl Out {
 
     pub(super) fn event(&mut self, event: Event) {
         self.effects.push(Effect::Event(event));
+    }
+
+    pub(super) fn tap(&mut self, tapped: Tapped, codes: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(codes);
+        self.effects.push(Effect::Tapped { tapped, bytes: start..self.bytes.len() });
     }
 
     /// Sends what was appended to `bytes` since `start`.

@@ -4,6 +4,7 @@
 //! bounded by the ports that the switch hands out, since each holds a bound pair.
 
 use crate::base::{LegId, Map, Mono, Now, Rng, Timers};
+use crate::media::inband::Detector;
 use crate::media::leg::{Hears, Kind, Leg, Playing};
 use crate::media::mixer::MAX_FRAME;
 use crate::media::out::{Effect, Out, Socket};
@@ -48,6 +49,8 @@ pub struct Shard {
     wheel: Wheel,
     timers: Timers<(LegId, Task)>,
     ringback: Arc<Prompt>,
+    /// Where a packet is rewritten for one of several listeners.
+    copy: Vec<u8>,
     rng: Rng,
 }
 
@@ -65,6 +68,7 @@ impl Shard {
             wheel: Wheel::default(),
             timers: Timers::default(),
             ringback: Arc::new(Prompt::ringback()),
+            copy: Vec::new(),
             rng,
         }
     }
@@ -75,6 +79,13 @@ impl Shard {
             Command::Open { leg, rtp } => self.open(now, leg, rtp, out),
             Command::Profile { leg, profile } => self.profile(now, leg, profile, out),
             Command::Play { leg, source } => self.play(now, leg, source, out),
+            Command::Keys { leg, capture } => self.with(leg, |leg| leg.capture = capture),
+            Command::Inband { leg, on } => self.with(leg, |leg| leg.inband = on.then(|| Box::new(Detector::new()))),
+            Command::SendKey { leg, key } => {
+                self.with(leg, |leg| leg.dialer.push(key));
+                self.turn(now.mono, leg);
+            }
+            Command::Tap { leg, said, heard } => self.with(leg, |leg| (leg.said, leg.listened) = (said, heard)),
             Command::Close { leg } => self.close(now, leg, out),
         }
     }
@@ -87,13 +98,18 @@ impl Shard {
             return None;
         }
         let (packet, kind) = source.receive(now.mono, bytes, from, out)?;
-        let (first, several) = (source.relays.first().copied(), source.relays.len() > 1);
+        let first = source.relays.first().copied();
+        let several = source.relays.len() > 1;
+        let event = !source.mixers.is_empty() && matches!(kind, Kind::Key { .. });
         heard(source, now.mono, self.config, &mut self.timers, out);
         if several {
             self.copies(now.mono, leg, bytes, &packet, kind, out);
         }
+        if event {
+            self.pass(now.mono, leg, bytes, &packet, kind, out);
+        }
         let listener = self.legs.get_mut(&first?)?;
-        let (to, bytes) = listener.relay(now.mono, leg, bytes, packet, kind)?;
+        let (to, bytes) = listener.relay(now.mono, leg, bytes, packet, kind, out)?;
         Some(Relayed { leg: listener.id, to, bytes })
     }
 
@@ -173,6 +189,7 @@ impl Shard {
         match &leg.playing {
             Playing::Prompt { .. } => self.wheel.start(now, id, leg.ptime()),
             Playing::Mix(sources) => self.wheel.start_in_phase(now, id, leg.ptime(), phase(id, sources)),
+            Playing::Silence | Playing::Relay(_) if leg.dialer.busy() => self.wheel.start(now, id, leg.ptime()),
             Playing::Silence | Playing::Relay(_) => return,
         }
         leg.on_wheel = true;
@@ -197,10 +214,12 @@ impl Shard {
     fn frame(&mut self, now: Mono, id: LegId, out: &mut Out) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let ptime = leg.ptime();
+        leg.dial(now, out);
+        let busy = leg.dialing || leg.dialer.busy();
         let more = match leg.playing.hears() {
             Hears::Mix(sources) => self.mix(now, id, &sources, usize::from(ptime) * 8, out),
             _ => leg.frame(now, out),
-        };
+        } || busy;
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.on_wheel = more;
         }
@@ -230,17 +249,41 @@ impl Shard {
         let relays = std::mem::take(&mut source.relays);
         for listener in relays.iter().skip(1) {
             let Some(listener) = self.legs.get_mut(listener) else { continue };
-            let start = out.bytes.len();
-            out.bytes.extend_from_slice(&[0; HEADER]);
-            out.bytes.extend_from_slice(&bytes[packet.payload.clone()]);
-            let copy = Packet { header: packet.header, payload: HEADER..HEADER + packet.payload.len() };
-            match listener.relay(now, from, &mut out.bytes[start..], copy, kind) {
-                Some((to, _)) => out.send_since(start, listener.id, Socket::Rtp, to),
-                None => out.bytes.truncate(start),
+            let mut copy = std::mem::take(&mut self.copy);
+            copy.clear();
+            copy.extend_from_slice(&[0; HEADER]);
+            copy.extend_from_slice(&bytes[packet.payload.clone()]);
+            let moved = Packet { header: packet.header, payload: HEADER..copy.len() };
+            if let Some((to, range)) = listener.relay(now, from, &mut copy, moved, kind, out) {
+                let start = out.bytes.len();
+                out.bytes.extend_from_slice(&copy[range]);
+                out.send_since(start, listener.id, Socket::Rtp, to);
             }
+            self.copy = copy;
         }
         if let Some(source) = self.legs.get_mut(&from) {
             source.relays = relays;
+        }
+    }
+
+    /// Passes an event on to those who mix its source.
+    fn pass(&mut self, now: Mono, from: LegId, bytes: &[u8], packet: &Packet, kind: Kind, out: &mut Out) {
+        let Some(source) = self.legs.get_mut(&from) else { return };
+        let mixers = std::mem::take(&mut source.mixers);
+        for listener in &mixers {
+            if let Some(listener) = self.legs.get_mut(listener) {
+                let payload = &bytes[packet.payload.clone()];
+                listener.pass(now, from, &packet.header, payload, kind == Kind::Key { first: true }, out);
+            }
+        }
+        if let Some(source) = self.legs.get_mut(&from) {
+            source.mixers = mixers;
+        }
+    }
+
+    fn with(&mut self, leg: LegId, change: impl FnOnce(&mut Leg)) {
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            change(leg);
         }
     }
 
@@ -319,6 +362,10 @@ fn phase(leg: LegId, sources: &[LegId]) -> u64 {
 #[cfg(test)]
 #[path = "mix_tests.rs"]
 mod mix_tests;
+
+#[cfg(test)]
+#[path = "press_tests.rs"]
+mod press_tests;
 
 #[cfg(test)]
 #[path = "shard_tests.rs"]

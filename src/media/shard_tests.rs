@@ -1,7 +1,7 @@
 use super::*;
 use crate::base::Wall;
 use crate::media::Law;
-use crate::media::out::Socket;
+use crate::media::out::{Socket, Tapped};
 use rtp_rs::{RtpPacketBuilder, RtpReader};
 
 const CALLER: LegId = LegId(1);
@@ -17,13 +17,14 @@ pub(super) struct Bench {
     sent: Vec<Sent>,
     events: Vec<Event>,
     connects: Vec<Option<SocketAddr>>,
+    pub(super) taps: Vec<(Tapped, Vec<u8>)>,
 }
 
 impl Bench {
     pub(super) fn new() -> Bench {
         let shard = Shard::new(Config::default(), Rng::from_number(1));
         let now = Now { mono: Mono(1_000_000), wall: Wall(1_700_000_000_000_000) };
-        let mut bench = Bench { shard, now, sent: Vec::new(), events: Vec::new(), connects: Vec::new() };
+        let mut bench = Bench { shard, now, sent: Vec::new(), events: Vec::new(), connects: Vec::new(), taps: Vec::new() };
         for leg in [CALLER, SEAT] {
             bench.command(Command::Open { leg, rtp: local(leg) });
             bench.command(Command::Profile { leg, profile: profile(leg) });
@@ -47,7 +48,7 @@ impl Bench {
         self.command(Command::Play { leg, source });
     }
 
-    fn relay_both(&mut self) {
+    pub(super) fn relay_both(&mut self) {
         self.play(CALLER, Source::Relay(SEAT));
         self.play(SEAT, Source::Relay(CALLER));
     }
@@ -76,6 +77,7 @@ impl Bench {
                 Effect::Send { leg, socket, to, bytes } => self.sent.push((leg, socket, to, out.bytes[bytes].to_vec())),
                 Effect::Event(event) => self.events.push(event),
                 Effect::Connect { to, .. } => self.connects.push(to),
+                Effect::Tapped { tapped, bytes } => self.taps.push((tapped, out.bytes[bytes].to_vec())),
                 Effect::Bind { .. } | Effect::Open { .. } | Effect::Close { .. } => {}
             }
         }

@@ -42,7 +42,11 @@ impl Shard {
                 self.open.insert(leg, rtp);
                 Ok(None)
             }
-            Command::Profile { leg, .. } => self.known(leg),
+            Command::Profile { leg, .. }
+            | Command::Keys { leg, .. }
+            | Command::Inband { leg, .. }
+            | Command::SendKey { leg, .. }
+            | Command::Tap { leg, .. } => self.known(leg),
             Command::Play { leg, source } => {
                 self.known(leg)?;
                 self.plays += 1;
