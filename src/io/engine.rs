@@ -19,6 +19,9 @@ use std::time::Duration;
 const INBOX_BATCH: usize = 256;
 /// The thread looks around at least so often: to report, and to see that it should stop.
 const HEARTBEAT: Duration = Duration::from_millis(100);
+/// How late a timer may be. Each call leaves some that end quietly (RFC 3261 timers D to K), and those that are due within
+/// this share one wake-up; the shortest interval of SIP is 500 ms.
+const LATE: Duration = Duration::from_millis(10);
 /// How soon a full socket is tried again.
 const RETRY: Duration = Duration::from_millis(1);
 /// The inbox's mark among the poll's events; sockets have their index.
@@ -37,6 +40,8 @@ pub trait Ends<M> {
     fn stream(&mut self, flow: Flow, data: Bytes) -> bool;
     fn media(&mut self, shard: u16, command: Command);
     fn journal(&mut self, ticket: u64, entry: Entry);
+    /// All outputs of a turn are handed over.
+    fn flush(&mut self);
     /// Called every heartbeat.
     fn report(&mut self, now: Now, machine: &M);
 }
@@ -127,6 +132,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
                 Output::Journal { ticket, entry } => self.ends.journal(ticket, entry),
             }
         }
+        self.ends.flush();
     }
 
     /// Sends what waits; what cannot be sent is told to the machine, whose answer leaves in the next turn.
@@ -162,7 +168,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
 
     /// How long the thread may sleep.
     fn patience(&self, all_sent: bool) -> Duration {
-        let to_deadline = self.machine.deadline().map(|at| at.since(clock::mono()));
+        let to_deadline = self.machine.deadline().map(|at| at.after(LATE).since(clock::mono()));
         let limit = if all_sent { HEARTBEAT } else { RETRY };
         to_deadline.unwrap_or(limit).min(limit)
     }
@@ -215,6 +221,7 @@ mod tests {
         }
         fn media(&mut self, _shard: u16, _command: Command) {}
         fn journal(&mut self, _ticket: u64, _entry: Entry) {}
+        fn flush(&mut self) {}
         fn report(&mut self, _now: Now, _machine: &M) {
             let _ = self.0.send("report".to_string());
         }

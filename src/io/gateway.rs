@@ -206,13 +206,17 @@ impl Ends<Switch> for Edges {
     }
 
     fn media(&mut self, shard: u16, command: Command) {
-        let sent = self.shards.get(usize::from(shard)).is_some_and(|handle| handle.send(command));
+        let sent = self.shards.get(usize::from(shard)).is_some_and(|handle| handle.put(command));
         if !sent {
             self.lost_commands += 1;
             if self.lost_commands.is_power_of_two() {
                 tracing::error!(shard, lost = self.lost_commands, "a media thread takes no commands");
             }
         }
+    }
+
+    fn flush(&mut self) {
+        self.shards.iter().for_each(ShardHandle::wake);
     }
 
     fn journal(&mut self, ticket: u64, entry: Entry) {

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Port pairs that each shard keeps bound ahead of use.
-const READY_PORTS: usize = 32;
+const READY_PORTS: usize = 256;
 /// A caller's leg and a seat's, and one that is being tried beside.
 const LEGS_PER_CALL: usize = 3;
 /// An INVITE on each leg, and what lingers for 32 s after a call: BYE, PRACK, OPTIONS.

@@ -91,11 +91,22 @@ pub fn start_tapped(
 impl ShardHandle {
     /// Never waits. False: the thread is gone or stands still, and the command is lost.
     pub fn send(&self, command: Command) -> bool {
-        let sent = self.commands.try_send(command).is_ok();
-        if self.bell.asleep.swap(false, Ordering::SeqCst) {
+        let sent = self.put(command);
+        self.wake();
+        sent
+    }
+
+    /// As `send`, for several commands that one [`ShardHandle::wake`] follows: a thread that wakes for the first of them
+    /// would sleep again before the last.
+    pub fn put(&self, command: Command) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
+    /// Lets the thread see what was put.
+    pub fn wake(&self) {
+        if !self.commands.is_empty() && self.bell.asleep.swap(false, Ordering::SeqCst) {
             self.bell.ring();
         }
-        sent
     }
 }
 

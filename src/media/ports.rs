@@ -76,12 +76,16 @@ impl Ports {
         }
     }
 
-    /// Asks for pairs to be bound, up to the low-water mark. Call it after each of the others.
+    /// Asks for pairs to be bound, up to the low-water mark. Call it after each of the others. A few may be missing before
+    /// it asks: each asking wakes the media thread.
     pub fn refill(&mut self, now: Mono, shard: u16, out: &mut Vec<Command>) {
         let low_water = self.low_water;
         let Some(pool) = self.pool(shard) else { return };
         while pool.resting.first().is_some_and(|(over, _)| *over <= now) {
             pool.free.extend(pool.resting.pop_first().map(|(_, pair)| pair));
+        }
+        if pool.ready.len() + pool.binding.len() + slack(low_water) > low_water {
+            return;
         }
         while pool.ready.len() + pool.binding.len() < low_water {
             let Some(rtp) = pool.free.pop_front() else { return };
@@ -92,7 +96,8 @@ impl Ports {
 
     /// When a pair's rest is over that `refill` waits for; none: no shard is short of pairs.
     pub fn deadline(&self) -> Option<Mono> {
-        let short = self.shards.iter().filter(|pool| pool.ready.len() + pool.binding.len() < self.low_water);
+        let slack = slack(self.low_water);
+        let short = self.shards.iter().filter(|pool| pool.ready.len() + pool.binding.len() + slack <= self.low_water);
         short.filter_map(|pool| pool.resting.first().map(|(over, _)| *over)).min()
     }
 
@@ -109,6 +114,11 @@ impl Ports {
     fn pool(&mut self, shard: u16) -> Option<&mut Pool> {
         self.shards.get_mut(usize::from(shard))
     }
+}
+
+/// How many pairs may be missing.
+fn slack(low_water: usize) -> usize {
+    (low_water / 8).clamp(1, 16)
 }
 
 fn pairs(addresses: &[IpAddr], range: RangeInclusive<u16>) -> Vec<SocketAddr> {
