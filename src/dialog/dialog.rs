@@ -33,7 +33,7 @@ impl Dialog {
             call_id: headers.call_id().cloned().unwrap_or_default(),
             local: local.into(),
             remote: headers.get(&Name::From).cloned().unwrap_or_default(),
-            remote_tag: tag_of(headers.from()),
+            remote_tag: tag_of(headers, &Name::From),
             seq: 0,
             remote_seq: headers.cseq().map(|cseq| cseq.seq),
             target: contact(headers).unwrap_or_else(|| address(flow)),
@@ -51,7 +51,7 @@ impl Dialog {
             call_id: headers.call_id().cloned().unwrap_or_default(),
             local: headers.get(&Name::From).cloned().unwrap_or_default(),
             remote: headers.get(&Name::To).cloned().unwrap_or_default(),
-            remote_tag: tag_of(headers.to()),
+            remote_tag: tag_of(headers, &Name::To),
             seq: headers.cseq().map_or(1, |cseq| cseq.seq),
             remote_seq: None,
             target: contact(headers).unwrap_or_else(|| address(flow)),
@@ -62,7 +62,7 @@ impl Dialog {
 
     /// A request of the peer's belongs here when Call-ID and its tag fit (our tag has been looked up).
     pub(super) fn owns(&self, request: &Request) -> bool {
-        request.headers.call_id() == Some(&self.call_id) && tag_of(request.headers.from()) == self.remote_tag
+        request.headers.call_id() == Some(&self.call_id) && tag_of(&request.headers, &Name::From) == self.remote_tag
     }
 
     /// RFC 3891 §3: the from-tag is the peer's; 0 also stands for a missing one (our tag has been looked up).
@@ -133,8 +133,10 @@ pub(super) fn cseq(seq: u32, method: &Method) -> String {
     format!("{seq} {}", String::from_utf8_lossy(method.as_bytes()))
 }
 
-pub(super) fn tag_of(party: Option<NameAddr>) -> String {
-    party.and_then(|party| party.tag().map(str::to_owned)).unwrap_or_default()
+/// The tag of From or To; empty when it has none.
+pub(super) fn tag_of(headers: &Headers, party: &Name) -> String {
+    let tag = headers.get(party).and_then(|value| sip::tag(value)).unwrap_or_default();
+    String::from_utf8_lossy(tag).into_owned()
 }
 
 fn contact(headers: &Headers) -> Option<Uri> {

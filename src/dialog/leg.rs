@@ -10,7 +10,7 @@ use crate::dialog::stream::Stream;
 use crate::dialog::uac::Calling;
 use crate::dialog::uas::Invited;
 use crate::dialog::{Cause, Command, Output};
-use crate::sip::{Method, Replaces, Request, Response};
+use crate::sip::{Method, Name, Replaces, Request, Response};
 use crate::transaction::{ClientId, Failure, ServerId};
 
 /// How far the numbers of a BYE jump in a dialog that we kept no state of: past the PRACKs it may have seen. A gap is
@@ -236,7 +236,7 @@ impl State {
 
     /// A 2xx to an INVITE of ours: the first, one that comes again, or another branch's (RFC 3261 §13.2.2.4).
     fn accepted(self, cx: &mut Cx, flow: Flow, response: &Response) -> State {
-        let tag = tag_of(response.headers.to());
+        let tag = tag_of(&response.headers, &Name::To);
         let seq = response.headers.cseq().map_or(0, |cseq| cseq.seq);
         if let Some(acked) = cx.leg.acked.iter().find(|acked| acked.tag == tag && acked.seq == seq) {
             cx.out.push(Output::Send { flow: acked.flow, data: acked.data.clone() });

@@ -97,7 +97,7 @@ impl Legs {
         match event {
             Request { id, flow, request } => self.request(now, id, flow, request, out),
             Ack { request, .. } => {
-                let leg = self.core.table.by_tag(&tag_of(request.headers.to()));
+                let leg = self.core.table.by_tag(&tag_of(&request.headers, &Name::To));
                 self.turn_any(now, leg, out, |state, cx| state.ack(cx, &request));
             }
             Cancelled { id, request } => {
@@ -119,7 +119,7 @@ impl Legs {
 
     /// A request with our tag is its leg's; without one it may start a leg.
     fn request(&mut self, now: Now, id: ServerId, flow: Flow, request: Request, out: &mut Vec<Output>) {
-        let tag = tag_of(request.headers.to());
+        let tag = tag_of(&request.headers, &Name::To);
         if let Some(leg) = self.core.table.by_tag(&tag) {
             if request.method == Method::Refer {
                 let referred = self.referred(&request);
@@ -220,7 +220,7 @@ impl Legs {
     /// must still be acknowledged and ended.
     fn response(&mut self, now: Now, id: Option<ClientId>, flow: Flow, response: Response, out: &mut Vec<Output>) {
         let by_client = id.and_then(|id| self.core.table.by_client(id));
-        let leg = by_client.or_else(|| self.core.table.by_tag(&tag_of(response.headers.from())));
+        let leg = by_client.or_else(|| self.core.table.by_tag(&tag_of(&response.headers, &Name::From)));
         match leg {
             Some(leg) => self.turn(now, leg, out, |state, cx| state.response(cx, id, flow, response)),
             None if accepts_invite(&response) => discard(now, &mut self.core, flow, &response, out),

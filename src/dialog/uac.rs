@@ -102,7 +102,7 @@ impl Calling {
     }
 
     pub(super) fn request(mut self: Box<Self>, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request) -> State {
-        let early = self.branch(&tag_of(request.headers.from()));
+        let early = self.branch(&tag_of(&request.headers, &Name::From));
         let answered = early.as_ref().is_some_and(|early| early.answered);
         let Some(dialog) = early.map(|early| &mut early.dialog) else {
             cx.answer(id, request, 481);

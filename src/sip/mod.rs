@@ -24,7 +24,7 @@ pub use route::{next_hop, route};
 pub use sdp::{Codec, Direction, Payload, Sdp, SdpError};
 pub use status::Status;
 pub use uri::{Host, Scheme, Uri};
-pub use value::{CSeq, NameAddr, Params, Via};
+pub use value::{CSeq, NameAddr, Params, Via, tag};
 
 #[cfg(test)]
 mod tests;

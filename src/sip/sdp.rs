@@ -1,8 +1,10 @@
-//! Session descriptions over the `sdp-types` crate, which parses and writes the lines; what they mean to us is here.
+//! Session descriptions over the `sdp-types` crate, which parses the lines; what they mean to us is here, and so is the
+//! writing, which a call does three times.
 
 use crate::sip::text::number;
 use bytes::Bytes;
-use sdp_types::{Attribute, Connection, Media, Origin, Session};
+use sdp_types::{Attribute, Media, Session};
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
 /// What we relay or transcode today.
@@ -92,52 +94,51 @@ impl Sdp {
 
     /// As application/sdp. `m_lines` other than the audio stream are written refused.
     pub fn to_bytes(&self) -> Bytes {
-        let (id, version) = self.session;
-        let ip = self.rtp.ip();
-        let mut session = Session::new(Origin::with_ip_addr(id, version, ip), "-");
-        session.connection = Some(Connection::from_ip_addr(ip));
-        let audio = self.m_lines.get(self.audio_index).map_or("audio 0 RTP/AVP 0", String::as_str);
-        for (i, line) in self.m_lines.iter().enumerate() {
-            session.medias.push(if i == self.audio_index { self.audio(audio) } else { media(line) });
-        }
-        if self.audio_index >= self.m_lines.len() {
-            session.medias.push(self.audio(audio));
-        }
-        let mut out = Vec::with_capacity(512);
-        // Writing to a Vec does not fail.
-        let _ = session.write(&mut out);
+        let mut out = String::with_capacity(512);
+        // Writing to a String does not fail.
+        let _ = self.write(&mut out);
         out.into()
     }
 
-    /// The audio stream, over the profile that the offer's m-line names.
-    fn audio(&self, m_line: &str) -> Media {
-        let mut audio = media(m_line);
-        audio.port = self.rtp.port();
-        let types = self.payloads.iter().map(|p| p.payload_type).chain(self.telephone_event);
-        let list = types.map(|t| t.to_string()).collect::<Vec<_>>().join(" ");
-        if !list.is_empty() {
-            audio.fmt = list;
+    fn write(&self, out: &mut String) -> fmt::Result {
+        let ((id, version), ip) = (self.session, self.rtp.ip());
+        let kind = address_type(ip);
+        write!(out, "v=0\r\no=- {id} {version} IN {kind} {ip}\r\ns=-\r\nc=IN {kind} {ip}\r\nt=0 0\r\n")?;
+        let audio = self.m_lines.get(self.audio_index).map_or("audio 0 RTP/AVP 0", String::as_str);
+        for (i, line) in self.m_lines.iter().enumerate() {
+            if i == self.audio_index {
+                self.write_audio(out, audio)?;
+            } else {
+                let [media, proto, formats] = m_fields(line);
+                write!(out, "m={media} 0 {proto} {formats}\r\n")?;
+            }
         }
-        let mut add = |name: &str, value: Option<String>| {
-            audio.attributes.push(Attribute { attribute: name.to_owned(), value });
-        };
+        if self.audio_index >= self.m_lines.len() { self.write_audio(out, audio) } else { Ok(()) }
+    }
+
+    /// The audio stream, over the profile that the offer's m-line names.
+    fn write_audio(&self, out: &mut String, m_line: &str) -> fmt::Result {
+        let [media, proto, formats] = m_fields(m_line);
+        write!(out, "m={media} {} {proto}", self.rtp.port())?;
+        self.payloads.iter().map(|p| p.payload_type).chain(self.telephone_event).try_for_each(|t| write!(out, " {t}"))?;
+        if self.payloads.is_empty() && self.telephone_event.is_none() {
+            write!(out, " {formats}")?;
+        }
+        out.push_str("\r\n");
         for p in &self.payloads {
-            add("rtpmap", Some(format!("{} {}/8000", p.payload_type, p.codec.name())));
+            write!(out, "a=rtpmap:{} {}/8000\r\n", p.payload_type, p.codec.name())?;
         }
         if let Some(t) = self.telephone_event {
-            add("rtpmap", Some(format!("{t} telephone-event/8000")));
-            add("fmtp", Some(format!("{t} 0-15")));
+            write!(out, "a=rtpmap:{t} telephone-event/8000\r\na=fmtp:{t} 0-15\r\n")?;
         }
-        add("ptime", Some(self.ptime.to_string()));
-        add(self.direction.name(), None);
+        write!(out, "a=ptime:{}\r\na={}\r\n", self.ptime, self.direction.name())?;
         if let Some(rtcp) = self.rtcp {
-            let kind = if rtcp.is_ipv4() { "IP4" } else { "IP6" };
-            add("rtcp", Some(format!("{} IN {kind} {}", rtcp.port(), rtcp.ip())));
+            write!(out, "a=rtcp:{} IN {} {}\r\n", rtcp.port(), address_type(rtcp.ip()), rtcp.ip())?;
         }
         if self.rtcp_mux {
-            add("rtcp-mux", None);
+            out.push_str("a=rtcp-mux\r\n");
         }
-        audio
+        Ok(())
     }
 }
 
@@ -277,23 +278,18 @@ fn m_line(m: &Media) -> String {
     format!("{} {} {} {}", m.media, m.port, m.proto, m.fmt)
 }
 
-/// An m-line as [`Sdp::m_lines`] keeps it, refused (RFC 3264 §6).
-fn media(line: &str) -> Media {
-    let mut fields = line.splitn(4, ' ').map(str::to_owned);
-    let mut next = |default: &str| fields.next().unwrap_or_else(|| default.to_owned());
-    let (media, _, proto, fmt) = (next("audio"), next("0"), next("RTP/AVP"), next("0"));
-    Media {
-        media,
-        port: 0,
-        num_ports: None,
-        proto,
-        fmt,
-        media_title: None,
-        connections: vec![],
-        bandwidths: vec![],
-        key: None,
-        attributes: vec![],
-    }
+/// Media, profile and formats of an m-line as [`Sdp::m_lines`] keeps it.
+fn m_fields(line: &str) -> [&str; 3] {
+    // What follows a line's end would be a line of its own.
+    let line = line.split(['\r', '\n', '\0']).next().unwrap_or_default();
+    let mut fields = line.splitn(4, ' ').filter(|field| !field.is_empty());
+    let media = fields.next().unwrap_or("audio");
+    let _port = fields.next();
+    [media, fields.next().unwrap_or("RTP/AVP"), fields.next().unwrap_or("0")]
+}
+
+fn address_type(ip: IpAddr) -> &'static str {
+    if ip.is_ipv4() { "IP4" } else { "IP6" }
 }
 
 #[cfg(test)]

@@ -25,7 +25,10 @@ pub fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
 }
 
 pub fn lossy(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
+    match std::str::from_utf8(text) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(text).into_owned(),
+    }
 }
 
 /// Where the quoted string that begins at `text[0]` ends: the index behind its closing quote.

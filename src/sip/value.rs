@@ -49,6 +49,7 @@ impl Params {
         if text.is_empty() {
             return Some(params);
         }
+        params.0.reserve(text.iter().filter(|b| **b == b';').count().min(Params::MAX));
         for piece in split(text.strip_prefix(b";")?, b';').filter(|p| !p.is_empty()) {
             if params.0.len() == Params::MAX {
                 return None;
@@ -102,6 +103,14 @@ impl NameAddr {
     pub fn tag(&self) -> Option<&str> {
         self.params.get("tag")
     }
+}
+
+/// The tag of a From or To value, found without reading the rest (RFC 3261 §20.10).
+pub fn tag(value: &[u8]) -> Option<&[u8]> {
+    split(value, b';').skip(1).find_map(|param| {
+        let (name, tag) = param.split_at(param.iter().position(|b| *b == b'=')?);
+        name.trim_ascii_end().eq_ignore_ascii_case(b"tag").then(|| tag[1..].trim_ascii_start())
+    })
 }
 
 /// Without angle brackets what follows `;` belongs to the header, and the URI may hold neither `,` nor `?`

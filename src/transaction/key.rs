@@ -1,5 +1,5 @@
 use crate::base::MapSeed;
-use crate::sip::{Host, Method, Name, Request, Via};
+use crate::sip::{Host, Method, Name, Request, Via, tag};
 use crate::transaction::branch::unique;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -79,17 +79,6 @@ impl Fields {
     fn key(self) -> Key {
         Key(self.0.finish128().as_u128())
     }
-}
-
-/// The tag of a From or To value, found without parsing the rest: parameters stand behind the last `>`, or behind the
-/// first `;` where there are no angle brackets (RFC 3261 §20.10).
-fn tag(value: &[u8]) -> Option<&[u8]> {
-    let start = value.iter().rposition(|b| *b == b'>').unwrap_or(0);
-    value[start..].split(|b| *b == b';').skip(1).find_map(|param| {
-        let equals = param.iter().position(|b| *b == b'=')?;
-        let (name, tag) = (param[..equals].trim_ascii(), param[equals + 1..].trim_ascii());
-        name.eq_ignore_ascii_case(b"tag").then_some(tag)
-    })
 }
 
 #[cfg(test)]
