@@ -1,5 +1,6 @@
 //! CPU of a media thread per packet that it relayed, and the delay that it added: `cargo bench --bench media`, or with other
-//! numbers of calls `cargo bench --bench media -- 100 500`.
+//! numbers of calls `cargo bench --bench media -- 100 500`. `--rtpengine=PID@ADDRESS` puts the same load on an rtpengine
+//! that listens for ng there; `tests/load/relay` does both in turn.
 //!
 //! Phones send 20 ms packets at an even pace and count what arrives, on threads of their own, which sleep to the
 //! millisecond so that the relay does not pay for waking them. `cargo test` only sees that it works, for a moment.
@@ -7,11 +8,14 @@
 // A load program is the outside world: it reads clocks and sleeps, and stops at what goes wrong.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic)]
 
+mod rtpengine;
+
 use hotline::base::{LegId, Rng};
 use hotline::io::clock;
 use hotline::io::shard::{self, ShardHandle};
 use hotline::media::{Command, Config, Event, Law, Ports, Profile, Source};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rtpengine::Rtpengine;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +39,8 @@ fn main() {
     println!("descriptors: {soft} raised to {hard}");
     println!("calls  packets/s     sent  relayed  lost %  µs CPU/packet  thread %  delay p50 µs  p99 µs");
     for calls in loads {
-        run(calls, Duration::from_secs(seconds));
+        let other = std::env::args().find_map(|arg| Rtpengine::at(arg.strip_prefix("--rtpengine=")?));
+        run(calls, Duration::from_secs(seconds), other);
     }
 }
 
@@ -45,22 +50,31 @@ struct Leg {
     phone: usize,
 }
 
-fn run(calls: usize, duration: Duration) {
+/// What relays: a media thread of this process, or rtpengine.
+enum Relay {
+    /// Held, because dropping it stops the thread.
+    Ours {
+        _shard: ShardHandle,
+    },
+    Other(Rtpengine),
+}
+
+fn run(calls: usize, duration: Duration, other: Option<Rtpengine>) {
     let phones: Vec<UdpSocket> = (0..PHONES).map(|_| phone()).collect();
-    let (tell, events) = channel();
-    let shard = shard::start(0, Config::default(), Rng::from_number(1), move |event| drop(tell.send(event))).unwrap();
-    let legs = set_up(&shard, &events, calls, &phones);
+    let (relay, legs) = match other {
+        Some(other) => set_up_other(other, calls, &phones),
+        None => set_up(calls, &phones),
+    };
     let (stop, measuring) = (AtomicBool::new(false), AtomicBool::new(false));
     let (sent, mut delays, cpu) = thread::scope(|scope| {
         let sender = scope.spawn(|| send(&phones, &legs, &stop, &measuring));
         let sink = scope.spawn(|| receive(&phones, &stop));
-        // Sources are learned and the pace is found.
-        thread::sleep(Duration::from_secs(1));
-        let before = cpu_of("media-0");
+        thread::sleep(relay.warm_up());
+        let before = relay.cpu();
         measuring.store(true, Ordering::SeqCst);
         thread::sleep(duration);
         measuring.store(false, Ordering::SeqCst);
-        let cpu = cpu_of("media-0") - before;
+        let cpu = relay.cpu() - before;
         thread::sleep(Duration::from_millis(50));
         stop.store(true, Ordering::SeqCst);
         (sender.join().unwrap(), sink.join().unwrap(), cpu)
@@ -86,7 +100,41 @@ fn phone() -> UdpSocket {
     socket
 }
 
-fn set_up(shard: &ShardHandle, events: &Receiver<Event>, calls: usize, phones: &[UdpSocket]) -> Vec<Leg> {
+impl Relay {
+    /// Until sources are learned and the pace is found; rtpengine takes three seconds to trust an address.
+    fn warm_up(&self) -> Duration {
+        match self {
+            Relay::Ours { .. } => Duration::from_secs(1),
+            Relay::Other(_) => Duration::from_secs(4),
+        }
+    }
+
+    fn cpu(&self) -> Duration {
+        match self {
+            Relay::Ours { .. } => cpu_of("media-0"),
+            Relay::Other(other) => other.cpu(),
+        }
+    }
+}
+
+fn set_up_other(mut other: Rtpengine, calls: usize, phones: &[UdpSocket]) -> (Relay, Vec<Leg>) {
+    let mut legs = Vec::with_capacity(2 * calls);
+    for call in 0..calls {
+        let pair = [2 * call, 2 * call + 1].map(|leg| leg % PHONES);
+        let places = other.call(pair.map(|phone| phones[phone].local_addr().unwrap()));
+        legs.extend(places.into_iter().zip(pair).map(|(at, phone)| Leg { at, phone }));
+    }
+    (Relay::Other(other), legs)
+}
+
+fn set_up(calls: usize, phones: &[UdpSocket]) -> (Relay, Vec<Leg>) {
+    let (tell, events) = channel();
+    let shard = shard::start(0, Config::default(), Rng::from_number(1), move |event| drop(tell.send(event))).unwrap();
+    let legs = open(&shard, &events, calls, phones);
+    (Relay::Ours { _shard: shard }, legs)
+}
+
+fn open(shard: &ShardHandle, events: &Receiver<Event>, calls: usize, phones: &[UdpSocket]) -> Vec<Leg> {
     let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut ports = Ports::new(&[host], 12_000..=29_999, 1, 2 * calls, &mut Rng::from_number(2));
     let mut out = Vec::new();
