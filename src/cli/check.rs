@@ -1,20 +1,36 @@
 //! `hotline check`: the configuration, the dial plan and the prompts, without starting anything.
 
 use super::{ConfigFile, listed};
-use crate::io::{config, plans};
+use crate::io::config::{self, Config};
+use crate::io::plans;
+use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub fn run(file: &ConfigFile) -> Result<ExitCode, String> {
-    let config = config::load(file.path()).map_err(|findings| listed(&findings))?;
-    let loaded = plans::load(&config).map_err(|problems| listed(&problems))?;
+#[derive(Args)]
+pub struct Question {
+    /// Other dial plans in place of the configuration's: one or more
+    #[arg(long = "plan", value_name = "FILE", num_args = 1..)]
+    plans: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+pub fn run(question: &Question) -> Result<ExitCode, String> {
+    let config = config::load(question.config.path()).map_err(|findings| listed(&findings))?;
+    let plans = if question.plans.is_empty() { vec![config.plan.file.clone()] } else { question.plans.clone() };
+    let told: Vec<Result<String, Vec<String>>> = plans.into_iter().map(|file| check_plan(&config, file)).collect();
+    let counts = (config.trunks.len(), config.seats.len(), config.queues.len());
+    println!("{}: {} trunks, {} seats, {} queues", config.node.name, counts.0, counts.1, counts.2);
+    told.iter().flatten().for_each(|good| println!("{good}"));
+    let wrong: Vec<String> = told.into_iter().filter_map(Result::err).flatten().collect();
+    if wrong.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(listed(&wrong)) }
+}
+
+fn check_plan(config: &Config, file: PathBuf) -> Result<String, Vec<String>> {
+    let mut config = config.clone();
+    config.plan.file = file;
+    let loaded = plans::load(&config)?;
     loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
-    println!(
-        "{}: {} trunks, {} seats, {} queues",
-        config.node.name,
-        config.trunks.len(),
-        config.seats.len(),
-        config.queues.len()
-    );
-    println!("{}: {}, {} prompts", config.plan.file.display(), loaded.plan.name, loaded.prompts.len());
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("{}: {}, {} prompts", config.plan.file.display(), loaded.plan.name, loaded.prompts.len()))
 }

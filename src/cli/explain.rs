@@ -2,8 +2,9 @@
 
 use super::{ConfigFile, listed};
 use crate::base::Wall;
-use crate::io::{clock, config, plans::PlanFile};
-use crate::plan::{Facts, explain};
+use crate::io::config::{self, Config};
+use crate::io::{clock, plans::PlanFile};
+use crate::plan::{self, Explanation, Facts, Plan};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +12,11 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub struct Question {
     /// The number as a caller dials it, or as it stands in the request
-    number: String,
+    #[arg(required_unless_present = "all")]
+    number: Option<String>,
+    /// Every number of the plan, as a table
+    #[arg(long, conflicts_with_all = ["number", "from", "trunk", "day"])]
+    all: bool,
     /// The dial plan; by default the configuration's
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
@@ -24,6 +29,9 @@ pub struct Question {
     /// The moment of the call, RFC 3339; by default now
     #[arg(long, value_name = "RFC3339")]
     at: Option<jiff::Timestamp>,
+    /// One number through a day of the plan's zone: each minute from which another answer holds
+    #[arg(long, value_name = "DATE", conflicts_with = "at")]
+    day: Option<jiff::civil::Date>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -39,22 +47,35 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
     };
     let file = question.plan.clone().or(config.as_ref().map(|config| config.plan.file.clone())).unwrap_or_default();
     let plan = PlanFile::open(&file)?.parse().map_err(|problems| listed(&problems))?;
-    let trunk = match (&question.trunk, &config) {
+    let facts = facts(question, config.as_ref(), &plan)?;
+    match (question.all, question.day) {
+        (true, _) => show(question.json, &plan::all(&plan, facts.at), Explanation::row),
+        (_, Some(_)) => show(question.json, &plan::day(&plan, &facts), Explanation::turn),
+        _ if question.json => println!("{:#}", serde_json::json!(plan::explain(&plan, &facts))),
+        _ => println!("{}", plan::explain(&plan, &facts)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn facts<'a>(question: &'a Question, config: Option<&'a Config>, plan: &Plan) -> Result<Facts<'a>, String> {
+    let trunk = match (&question.trunk, config) {
         (Some(name), Some(config)) => Some(config.trunks.get(name).ok_or_else(|| format!("no trunk `{name}`"))?),
         _ => None,
     };
-    let facts = Facts {
-        dialled: &question.number,
+    let at = question.at.map_or_else(|| clock::now().wall, |at| Wall(at.as_microsecond()));
+    let day = question.day.map(|day| plan.midnight(day).ok_or("the day is outside the calendar")).transpose()?;
+    Ok(Facts {
+        dialled: question.number.as_deref().unwrap_or(""),
         caller: question.from.as_deref(),
         trunk: question.trunk.as_deref().unwrap_or(""),
         trunk_area: trunk.map(|trunk| trunk.area.as_str()).filter(|area| !area.is_empty()),
-        at: question.at.map_or_else(|| clock::now().wall, |at| Wall(at.as_microsecond())),
-    };
-    let answer = explain(&plan, &facts);
-    if question.json {
-        println!("{:#}", serde_json::json!(answer));
-    } else {
-        println!("{answer}");
+        at: day.unwrap_or(at),
+    })
+}
+
+fn show(json: bool, answers: &[Explanation], line: fn(&Explanation) -> String) {
+    if json {
+        return println!("{:#}", serde_json::json!(answers));
     }
-    Ok(ExitCode::SUCCESS)
+    answers.iter().for_each(|answer| println!("{}", line(answer)));
 }

@@ -30,7 +30,7 @@ enum Command {
     /// Runs the gateway on loopback, plays carrier, seat, target and ticket system around it, and judges what happens
     Try,
     /// Checks the configuration, the dial plan and the prompts; exit 0 or 2
-    Check(ConfigFile),
+    Check(check::Question),
     /// Says what would happen to a call, and why, with no gateway running
     Explain(explain::Question),
     /// Shows the records of calls
@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
     let answer = match Arguments::parse().command {
         Command::Run(config) => run::run(&config),
         Command::Try => crate::trial::run().map(verdict).map_err(|e| e.to_string()),
-        Command::Check(config) => check::run(&config),
+        Command::Check(question) => check::run(&question),
         Command::Explain(question) => explain::run(&question),
         Command::Records(question) => records::run(&question),
     };

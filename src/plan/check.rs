@@ -3,7 +3,7 @@
 use super::compile::compile;
 use super::file::{self, Written};
 use super::problem::{Log, Said, Severity, suggestion};
-use super::{Loader, Plan, Problem, findings};
+use super::{Loader, Plan, Problem, emergency, findings};
 use crate::base::Wall;
 use jiff::Timestamp;
 
@@ -13,8 +13,19 @@ pub struct Surroundings<'a> {
     pub trunks: Option<&'a [&'a str]>,
     /// Whether the sound of a prompt can be played, or why not.
     pub sound: &'a dyn Fn(&str) -> Result<(), String>,
+    /// For emergency lines.
+    pub ways: Option<Ways<'a>>,
     /// For dates that have run out.
     pub now: Option<Wall>,
+}
+
+/// The ways out, as far as emergencies care.
+#[derive(Clone, Copy)]
+pub struct Ways<'a> {
+    /// The trunk of targets that name none.
+    pub default: &'a str,
+    /// The trunks that reserve channels for emergencies.
+    pub reserving: &'a [&'a str],
 }
 
 /// What was found. The plan is there unless some problem is an error.
@@ -33,6 +44,7 @@ pub fn check(name: &str, text: &str, load: &Loader<'_>, around: &Surroundings<'_
     look_at_sounds(&written, &plan, around, &log);
     look_at_names(&written, around, &log);
     look_at_calendars(&written, &plan, around, &log);
+    around.ways.iter().for_each(|ways| emergency::look(&written, &plan, ways, &log));
     let problems = log.take();
     Checked { plan: accepted(plan, &problems), problems }
 }
@@ -121,7 +133,7 @@ steps = ["announce", "queue"]
 
     fn findings(text: &str, queues: &[&str]) -> Vec<String> {
         let sound = |name: &str| Err(format!("no file {name}.al"));
-        let around = Surroundings { queues: Some(queues), trunks: Some(&["taxes"]), sound: &sound, now: None };
+        let around = Surroundings { queues: Some(queues), trunks: Some(&["taxes"]), sound: &sound, ways: None, now: None };
         let checked = check("p.toml", text, &|_| Err("absent".into()), &around);
         assert_eq!(checked.plan.is_some(), checked.problems.iter().all(|p| p.severity == Severity::Warning));
         checked.problems.iter().map(|p| p.to_string().lines().next().unwrap().to_string()).collect()

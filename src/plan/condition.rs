@@ -62,6 +62,16 @@ impl Condition {
 }
 
 impl Gate {
+    /// The areas whose calls it lets through; empty: all.
+    pub fn areas(&self) -> &[String] {
+        &self.areas
+    }
+
+    /// Whether it closes at some hours.
+    pub fn closes(&self) -> bool {
+        self.open.as_ref().is_some_and(|calendar| !calendar.always())
+    }
+
     pub fn of(target: &rules::Target, written: &Written, log: &Log) -> Gate {
         Gate { areas: texts(&target.area), open: calendar(&target.open, written, log) }
     }

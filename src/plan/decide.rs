@@ -45,6 +45,12 @@ impl Plan {
         turns
     }
 
+    /// When a day begins in the plan's zone; none outside the calendar.
+    pub fn midnight(&self, day: jiff::civil::Date) -> Option<Wall> {
+        let begin = self.zone.to_timestamp(day.at(0, 0, 0, 0)).ok()?;
+        Some(Wall(begin.as_microsecond()))
+    }
+
     fn called(&self, dialled: &str, trunk_area: Option<&str>) -> Called {
         let home = trunk_area.into_iter().chain(self.area.as_deref());
         number::called(dialled, home, &|n| self.numbers.contains_key(n))

@@ -1,11 +1,10 @@
 //! What a call would meet, and why: for people and as JSON.
 
-use super::{Facts, Matched, Phase, Plan, Step};
+use super::{Facts, Matched, Phase, Plan, Step, number};
 use crate::base::Wall;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::fmt;
 use std::sync::Arc;
 
 /// A decision in words. Its JSON is read by other programs: fields may come, none may change.
@@ -14,6 +13,8 @@ pub struct Explanation {
     /// As it was dialled, and as the plan reads it.
     pub dialled: String,
     pub number: String,
+    /// What lies between the two.
+    pub normalised: Vec<String>,
     pub caller: Option<String>,
     /// In the plan's time zone.
     pub at: String,
@@ -25,6 +26,9 @@ pub struct Explanation {
     /// The place whose callers are served here for it.
     pub tenant: Option<Arc<str>>,
     pub steps: Vec<ExplainedStep>,
+    /// What the caller gets when nobody answers in any step.
+    pub otherwise: &'static str,
+    /// The backends that get the record; empty: all.
     pub tickets: Vec<Arc<str>>,
     pub matched: Vec<ExplainedRule>,
     pub plan: ExplainedPlan,
@@ -70,11 +74,13 @@ pub fn explain(plan: &Plan, facts: &Facts<'_>) -> Explanation {
     let decision = plan.decide(facts);
     Explanation {
         dialled: facts.dialled.to_string(),
+        normalised: number::taken_apart(facts.dialled, &decision.number, decision.area.code.as_deref()),
         at: local(facts.at, &plan.zone),
         mode: decision.mode.name(),
         phase: decision.phase.map(Phase::name),
         area: ExplainedArea { code: decision.area.code.clone(), source: decision.area.source },
         steps: decision.steps.iter().map(|s| step(plan, s)).collect(),
+        otherwise: otherwise(&decision.steps),
         tickets: decision.tickets.to_vec(),
         matched: decision.matched.iter().map(rule).collect(),
         plan: ExplainedPlan { name: plan.name.clone(), notice: plan.notice.clone(), revision: plan.revision.clone() },
@@ -83,6 +89,15 @@ pub fn explain(plan: &Plan, facts: &Facts<'_>) -> Explanation {
         caller: decision.caller,
         line: decision.line,
         unit: decision.unit,
+    }
+}
+
+fn otherwise(steps: &[Step]) -> &'static str {
+    match steps.last() {
+        Some(Step::Queue { .. }) => "an apology and 480, when the queue is full or the longest wait is over",
+        Some(Step::Ring { .. }) => "the last target's own refusal, or 480 when it did not answer",
+        Some(Step::Reject { .. }) => "nothing more: it was never answered, and nobody is charged",
+        Some(Step::Announce { .. }) | None => "480",
     }
 }
 
@@ -106,26 +121,6 @@ pub fn all(plan: &Plan, at: Wall) -> Vec<Explanation> {
     numbers.sort_unstable();
     let facts = |dialled| Facts { dialled, caller: None, trunk: "", trunk_area: None, at };
     numbers.into_iter().map(|number| explain(plan, &facts(number))).collect()
-}
-
-impl Explanation {
-    /// One line of a table: number, mode, phase, steps, name, unit.
-    pub fn row(&self) -> String {
-        let steps: Vec<&str> = self.steps.iter().map(ExplainedStep::verb).collect();
-        let (phase, unit) = (self.phase.unwrap_or("-"), self.unit.as_deref().unwrap_or("-"));
-        format!("{:<12} {:<12} {phase:<20} {:<17} {} ({unit})", self.number, self.mode, steps.join(", "), self.line)
-    }
-}
-
-impl ExplainedStep {
-    fn verb(&self) -> &'static str {
-        match self {
-            ExplainedStep::Announce { .. } => "announce",
-            ExplainedStep::Queue { .. } => "queue",
-            ExplainedStep::Ring { .. } => "ring",
-            ExplainedStep::Reject { .. } => "reject",
-        }
-    }
 }
 
 impl Step {
@@ -167,62 +162,6 @@ pub fn local(at: Wall, zone: &TimeZone) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = self.unit.as_deref().map_or(String::new(), |u| format!(" ({u})"));
-        writeln!(f, "{} {}{unit}", self.number, self.line)?;
-        field(f, "dialled", &self.dialled)?;
-        field(f, "at", &self.at)?;
-        if let Some(caller) = &self.caller {
-            field(f, "caller", caller)?;
-        }
-        field(f, "area", format!("{} ({})", self.area.code.as_deref().unwrap_or("unknown"), self.area.source))?;
-        self.tenant.iter().try_for_each(|tenant| field(f, "tenant", tenant))?;
-        field(f, "mode", self.mode)?;
-        field(f, "phase", self.phase.unwrap_or("none: not dated, or in force"))?;
-        for (i, step) in self.steps.iter().enumerate() {
-            field(f, if i == 0 { "steps" } else { "" }, format!("{}. {step}", i + 1))?;
-        }
-        if !self.tickets.is_empty() {
-            field(f, "tickets", self.tickets.join(", "))?;
-        }
-        for (i, rule) in self.matched.iter().enumerate() {
-            field(f, if i == 0 { "matched" } else { "" }, format!("{}:{}: {}", rule.file, rule.line, rule.rule))?;
-        }
-        let notice = self.plan.notice.as_deref().map_or(String::new(), |n| format!(", {n}"));
-        field(f, "plan", format!("{}{notice}, revision {}", self.plan.name, self.plan.revision))
-    }
-}
-
-fn field(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
-    writeln!(f, "  {name:<8} {value}")
-}
-
-impl fmt::Display for ExplainedStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ExplainedStep::Announce { prompt, text, answered } => {
-                let when = if *answered { "after the answer" } else { "before the answer, free of charge" };
-                write!(f, "announce {prompt} ({when})")?;
-                text.iter().try_for_each(|text| write!(f, ": {text}"))
-            }
-            ExplainedStep::Queue { queue, priority } => write!(f, "queue {queue} ({priority} priority) until a seat answers"),
-            ExplainedStep::Ring { targets, timeout } => {
-                let all: Vec<String> = targets.iter().map(ToString::to_string).collect();
-                write!(f, "ring {} for {timeout} s each", all.join(", then "))
-            }
-            ExplainedStep::Reject { status, q850 } => write!(f, "reject with {status} (Q.850 cause {q850})"),
-        }
-    }
-}
-
-impl fmt::Display for ExplainedTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.number)?;
-        self.trunk.iter().try_for_each(|trunk| write!(f, " by {trunk}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,7 +176,7 @@ mod tests {
     fn people_read_it() {
         insta::assert_snapshot!(explained("069112336", "2021-10-01T00:00:00+08:00").to_string().replace(&*plan().revision, "REVISION"), @r#"
         12336 全国统一自然资源违法举报电话 (州自然资源局)
-          dialled  069112336
+          dialled  069112336 → 12336: area code 0691 split off
           at       2021-10-01T00:00:00+08:00
           caller   13800138000
           area     691 (dialled)
@@ -245,6 +184,8 @@ mod tests {
           phase    announce-and-connect
           steps    1. announce connect-12336 (before the answer, free of charge): 您拨打的12336热线已并入12345。
                    2. queue 12345 (normal priority) until a seat answers
+          else     an apology and 480, when the queue is full or the longest wait is over
+          ticket   12336 全国统一自然资源违法举报电话, unit 州自然资源局, merged, announce-and-connect, area 691, caller 13800138000
           matched  test.toml:16: number = "12336"
                    test.toml:9: connect-from = 2021-09-30
           plan     试验州12345, 试政办发〔2021〕1号, revision REVISION

@@ -125,7 +125,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Surroundings, check};
+    use crate::plan::{Surroundings, Ways, check};
 
     const HEAD: &str = "[plan]\nname = \"x\"\narea = \"691\"\n";
 
@@ -135,6 +135,7 @@ mod tests {
             queues: None,
             trunks: None,
             sound: &|_| Ok(()),
+            ways: Some(Ways { default: "loopback", reserving: &["loopback"] }),
             now: Some(crate::plan::tests::at("2022-01-01T00:00:00Z")),
         };
         let checked = check("p", &format!("{HEAD}{text}"), &|name| Err(format!("{name} is absent")), &around);
@@ -225,7 +226,7 @@ mod tests {
             let boundary = |mut i: usize| { while !text.is_char_boundary(i) { i -= 1 } i };
             let (from, to) = (boundary(from.min(text.len())), boundary((from + length).min(text.len())));
             let damaged = format!("{}{put}{}", &text[..from], &text[to.max(from)..]);
-            let around = Surroundings { queues: None, trunks: None, sound: &|_| Ok(()), now: None };
+            let around = Surroundings { queues: None, trunks: None, sound: &|_| Ok(()), ways: None, now: None };
             check("p", &damaged, &crate::plan::built_in::text, &around).problems.iter().for_each(|p| assert!(!p.to_string().is_empty()));
         }
     }

@@ -20,6 +20,29 @@ pub fn called<'a>(text: &str, home: impl Iterator<Item = &'a str>, known: &dyn F
     called
 }
 
+/// What was done to a called number's spelling, in words.
+pub fn taken_apart(text: &str, number: &str, area: Option<&str>) -> Vec<String> {
+    let Some(spelt) = Spelt::read(text) else { return vec!["no telephone number, taken as it is".to_string()] };
+    let (digits, mut said) = (spelt.digits.as_str(), Vec::new());
+    if text.trim() != digits && text.trim().strip_prefix('+') != Some(digits) {
+        said.push(format!("its digits are {digits}"));
+    }
+    let national = digits.strip_prefix("00").unwrap_or(digits).strip_prefix("86");
+    let country = national.filter(|n| number.trim_start_matches('0') != digits && n.ends_with(number.trim_start_matches('0')));
+    let rest = country.unwrap_or(digits).trim_start_matches('0');
+    said.extend(country.map(|_| "country code 86 taken off".to_string()));
+    let bare = number.trim_start_matches('0');
+    if let Some(area) = area.filter(|area| rest.strip_prefix(*area) == Some(bare)) {
+        said.push(format!("area code 0{area} split off"));
+    } else if let Some(area) = bare.strip_suffix(rest).filter(|area| !area.is_empty()) {
+        said.push(format!("area code 0{area} added"));
+    }
+    if said.is_empty() {
+        said.push("as it is".to_string());
+    }
+    said
+}
+
 /// Reads a caller's number: a mobile's eleven digits, `0` + area + subscriber, `00` + country, or a short code.
 /// None when it is withheld.
 pub fn caller(text: &str, home: Option<&str>) -> Option<String> {
@@ -211,6 +234,24 @@ mod tests {
     fn read(text: &str) -> (String, Option<String>) {
         let c = called(text, ["691", "359"].into_iter(), &known);
         (c.number, c.area)
+    }
+
+    #[test]
+    fn what_was_done_to_a_spelling_is_said() {
+        for (text, area, want) in [
+            ("12345", Some("691"), "as it is"),
+            ("069112345", Some("691"), "area code 0691 split off"),
+            ("0691-12345", Some("691"), "its digits are 069112345, area code 0691 split off"),
+            ("+8669112345", Some("691"), "country code 86 taken off, area code 0691 split off"),
+            ("008612345", None, "country code 86 taken off"),
+            ("12345;phone-context=+86691", Some("691"), "its digits are 12345"),
+            ("2122110", Some("691"), "area code 0691 added"),
+            ("06912122110", Some("691"), "as it is"),
+            ("anonymous", None, "no telephone number, taken as it is"),
+        ] {
+            let said = taken_apart(text, &read(text).0, area);
+            assert_eq!(said.join(", "), want, "{text}");
+        }
     }
 
     #[test]

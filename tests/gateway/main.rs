@@ -194,6 +194,43 @@ fn the_main_job_has_no_difference() {
 }
 
 #[test]
+fn a_plan_is_explained_as_a_table_and_through_a_day() {
+    let bench = Bench::new();
+    let plan = ["--plan", "dialplans/xishuangbanna.toml"];
+    let all = bench.answer(&[&["explain", "--all", "--at", "2021-10-15T12:00:00+08:00"][..], &plan].concat());
+    let row = all.lines().find(|line| line.starts_with("12336 ")).unwrap();
+    assert!(row.contains("merged") && row.contains("announce-and-connect") && row.contains("announce, queue"), "{row}");
+    let json = bench.answer(&[&["explain", "--all", "--json"][..], &plan].concat());
+    let json: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    assert_eq!(json.len(), all.lines().count());
+    let day = bench.answer(&[&["explain", "12336", "--day", "2021-09-30"][..], &plan].concat());
+    assert!(day.starts_with("00:00 12336 ") && day.lines().count() == 1, "{day}");
+    let json = bench.answer(&[&["explain", "12336", "--day", "2021-09-30", "--json"][..], &plan].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["at"], "2021-09-30T00:00:00+08:00");
+    let spoken = bench.answer(&[&["explain", "+8669112336", "--at", "2021-10-15T12:00:00+08:00"][..], &plan].concat());
+    for part in ["country code 86 taken off, area code 0691 split off", "您好，您拨打的12336", "xishuangbanna.toml:", "unit 州自然资源局"] {
+        assert!(spoken.contains(part), "no {part} in {spoken}");
+    }
+    assert_eq!(bench.ask(&["explain"]).status.code(), Some(2));
+}
+
+#[test]
+fn several_plans_are_checked_at_once() {
+    let bench = Bench::new();
+    let plans = ["national", "inner-mongolia", "qinghai", "xishuangbanna", "yuncheng"].map(|name| format!("dialplans/{name}.toml"));
+    let arguments: Vec<&str> = ["check", "--plan"].into_iter().chain(plans.iter().map(String::as_str)).collect();
+    let output = bench.ask(&arguments);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && plans.iter().all(|plan| text.contains(plan.as_str())), "{text}");
+    assert!(!text.contains("warning"), "{text}");
+    std::fs::write(bench.folder.path().join("bad.toml"), "[plan]\nnme = 'x'\n").unwrap();
+    let output = bench.ask(&["check", "--plan", "bad.toml", &plans[0]]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && text.contains("bad.toml:2:1: unknown word `nme`; did you mean `name`?"), "{text}");
+}
+
+#[test]
 fn the_program_runs_without_any_file_beside_it() {
     let bench = Bench::new();
     assert!(bench.answer(&["check"]).contains("西双版纳"));

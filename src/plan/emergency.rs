@@ -1,0 +1,76 @@
+//! Emergency calls must find a free channel on the day when everybody calls.
+
+use super::check::Ways;
+use super::condition::Gate;
+use super::entry::Entry;
+use super::file::Written;
+use super::problem::Log;
+use super::{Mode, Plan, Step, Target};
+use std::collections::BTreeSet;
+
+/// Warns of emergency numbers whose calls all leave by one trunk that keeps no channel for them.
+pub fn look(written: &Written, plan: &Plan, ways: &Ways<'_>, log: &Log) {
+    for entry in plan.entries.iter().filter(|entry| entry.mode == Mode::Emergency) {
+        let Some(era) = entry.eras.last() else { continue };
+        let Some(at) = era.matched.first().and_then(|rule| written.place(rule)) else { continue };
+        for trunk in only_ways(entry, ways).into_iter().filter(|trunk| !ways.reserving.contains(trunk)) {
+            let text = format!("these emergency calls leave by trunk `{trunk}` alone, and it reserves no channel for them");
+            log.warning(&at, text);
+        }
+    }
+}
+
+/// The trunk of each area's calls that have no other.
+fn only_ways<'a>(entry: &'a Entry, ways: &Ways<'a>) -> BTreeSet<&'a str> {
+    let targets = gated_targets(entry);
+    let named = targets.iter().flat_map(|(_, gate)| gate.iter().flat_map(|gate| gate.areas())).map(|area| Some(area.as_str()));
+    let areas: BTreeSet<Option<&str>> = named.chain([None]).collect();
+    let trunks = |area: Option<&str>| -> BTreeSet<&'a str> {
+        let rings = |gate: &Option<&Gate>| gate.is_none_or(|gate| !gate.closes() && lets(gate, area));
+        let chain = targets.iter().filter(|(_, gate)| rings(gate));
+        chain.map(|(target, _)| target.trunk.as_deref().unwrap_or(ways.default)).collect()
+    };
+    areas.into_iter().map(trunks).filter(|trunks| trunks.len() == 1).flatten().collect()
+}
+
+fn lets(gate: &Gate, area: Option<&str>) -> bool {
+    gate.areas().is_empty() || area.is_some_and(|area| gate.areas().iter().any(|one| one == area))
+}
+
+/// The targets of the mode in force, each with its gate if it has one.
+fn gated_targets(entry: &Entry) -> Vec<(&Target, Option<&Gate>)> {
+    let steps = entry.eras.last().map_or(&[][..], |era| &era.steps);
+    let targets = steps.iter().filter_map(|step| if let Step::Ring { targets, .. } = step { Some(targets) } else { None });
+    targets.flatten().enumerate().map(|(i, target)| (target, entry.gates.get(i))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{Surroundings, Ways, check};
+
+    fn findings(targets: &str, reserving: &[&str]) -> Vec<String> {
+        let text = format!("[plan]\nname = \"x\"\n[[line]]\nnumber = \"110\"\nmode = \"emergency\"\n{targets}");
+        let ways = Some(Ways { default: "mobile", reserving });
+        let around = Surroundings { queues: None, trunks: None, sound: &|_| Ok(()), ways, now: None };
+        let checked = check("p", &text, &|_| Err("absent".into()), &around);
+        checked.problems.iter().map(|p| p.to_string().lines().next().unwrap().to_string()).collect()
+    }
+
+    fn warned(trunk: &str) -> Vec<String> {
+        let text = "these emergency calls leave by trunk";
+        vec![format!("p:4:1: warning: {text} `{trunk}` alone, and it reserves no channel for them")]
+    }
+
+    #[test]
+    fn an_emergency_line_has_a_reserved_channel_or_an_alternative() {
+        assert_eq!(findings("", &[]), warned("mobile"));
+        assert_eq!(findings("", &["mobile"]), [""; 0]);
+        assert_eq!(findings("targets = [\"110\", { number = \"110\", trunk = \"fixed\" }]", &[]), [""; 0]);
+        assert_eq!(findings("targets = [\"110\", \"112\"]", &[]), warned("mobile"), "by the same trunk");
+        let by_area = "targets = [{ number = \"0692110\", area = \"692\", trunk = \"fixed\" }, \"110\"]";
+        assert_eq!(findings(by_area, &["fixed"]), warned("mobile"), "callers from elsewhere");
+        assert_eq!(findings(by_area, &["mobile"]), [""; 0]);
+        let at_day = "targets = [{ number = \"112\", trunk = \"fixed\", open = \"c\" }, \"110\"]\n[calendars.c]\nhours = \"mon 08:00-09:00\"";
+        assert_eq!(findings(at_day, &[]), warned("mobile"), "an alternative that closes is none");
+    }
+}
