@@ -65,7 +65,7 @@ pub(super) fn receive(cx: &mut Cx, server: ServerId, request: &Request, referred
 /// 202, and where no silence is asked for the first NOTIFY at once (RFC 3515 §2.4.2, §2.4.4).
 pub(super) fn accept(cx: &mut Cx, dialog: &mut Dialog, id: u32) {
     let Some((referral, server, request)) = asked(cx, id) else { return };
-    // REFER is a target refresh (RFC 5057 §3.2).
+    // REFER is a target refresh (RFC 5057 §5.4).
     dialog.retarget(&request.headers);
     let mut response = cx.reply(&request, 202);
     response.headers.0.push(our_contact(dialog.next_hop()));

@@ -1,10 +1,12 @@
 //! Legs against hand-written peers and against each other; the clock jumps, nothing sleeps.
 
 mod incoming;
+mod keys;
 mod lossy;
 mod one;
 mod outgoing;
 mod refer;
 mod reliable;
+mod replaces;
 mod session;
 mod timer;
