@@ -84,6 +84,17 @@ impl Legs {
         self.core.table.is_empty() && self.core.pending.is_empty() && self.timers.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn refer(&mut self, now: Now, leg: LegId, to: &str, out: &mut Vec<Output>) {
+        self.turn(now, leg, out, |mut state, cx| {
+            if let State::Session(session) = &mut state {
+                session.send_refer(cx, to);
+            }
+            state
+        });
+        self.drain(now, out);
+    }
+
     fn drain(&mut self, now: Now, out: &mut Vec<Output>) {
         self.core.sort(out);
         while let Some(event) = self.core.pending.pop_front() {

@@ -138,6 +138,14 @@ impl Session {
         State::Session(self)
     }
 
+    /// What a telephone does: we send no REFER ourselves.
+    #[cfg(test)]
+    pub(super) fn send_refer(&mut self, cx: &mut Cx, to: &str) {
+        let mut refer = self.dialog.request(Method::Refer, 70);
+        refer.headers.push(Name::ReferTo, to.to_owned());
+        cx.request(self.dialog.next_hop(), refer, Purpose::Prack);
+    }
+
     pub(super) fn notified(mut self: Box<Self>, cx: &mut Cx, refer: u32, accepted: bool) -> State {
         referral::notified(cx, &mut self.dialog, refer, accepted);
         State::Session(self)

@@ -209,7 +209,9 @@ fn a_plan_is_explained_as_a_table_and_through_a_day() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json[0]["at"], "2021-09-30T00:00:00+08:00");
     let spoken = bench.answer(&[&["explain", "+8669112336", "--at", "2021-10-15T12:00:00+08:00"][..], &plan].concat());
-    for part in ["country code 86 taken off, area code 0691 split off", "您好，您拨打的12336", "xishuangbanna.toml:", "unit 州自然资源局"] {
+    for part in
+        ["country code 86 taken off, area code 0691 split off", "您好，您拨打的12336", "xishuangbanna.toml:", "unit 州自然资源局"]
+    {
         assert!(spoken.contains(part), "no {part} in {spoken}");
     }
     assert_eq!(bench.ask(&["explain"]).status.code(), Some(2));
@@ -218,7 +220,8 @@ fn a_plan_is_explained_as_a_table_and_through_a_day() {
 #[test]
 fn several_plans_are_checked_at_once() {
     let bench = Bench::new();
-    let plans = ["national", "inner-mongolia", "qinghai", "xishuangbanna", "yuncheng"].map(|name| format!("dialplans/{name}.toml"));
+    let plans =
+        ["national", "inner-mongolia", "qinghai", "xishuangbanna", "yuncheng"].map(|name| format!("dialplans/{name}.toml"));
     let arguments: Vec<&str> = ["check", "--plan"].into_iter().chain(plans.iter().map(String::as_str)).collect();
     let output = bench.ask(&arguments);
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);

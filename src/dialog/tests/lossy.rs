@@ -3,7 +3,7 @@
 use super::one::party;
 use crate::base::{Flow, LegId, MapSeed, Mono, Now, Proto, Rng};
 use crate::dialog::*;
-use crate::sip::{Codec, Header, Message, Name};
+use crate::sip::{Codec, Header, Message, Method, Name};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,6 +34,10 @@ struct Net {
     sides: [Side; 2],
     wire: BTreeMap<(Mono, u64), (usize, bytes::Bytes)>,
     sent: u64,
+    /// A side's leg will ask to be moved.
+    refers: BTreeMap<(Mono, u64), (usize, LegId)>,
+    /// The last NOTIFY of each REFER that has one: side, Call-ID, Event.
+    told: BTreeMap<(usize, String, String), u32>,
     /// What a side will do to a leg.
     plans: BTreeMap<(Mono, u64), (usize, Command)>,
 }
@@ -51,8 +55,8 @@ impl Net {
         let proto = if rng.chance(200) { Proto::Tcp } else { Proto::Udp };
         let loss = if proto == Proto::Tcp { 0 } else { rng.below(300) };
         let sides = [side(a, b, seed * 2, proto), side(b, a, seed * 2 + 1, proto)];
-        let (wire, plans) = (BTreeMap::new(), BTreeMap::new());
-        Net { rng, now: Now::default(), loss, sides, wire, sent: 0, plans }
+        let (wire, plans, refers, told) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Net { rng, now: Now::default(), loss, sides, wire, sent: 0, refers, told, plans }
     }
 
     fn local(&mut self) -> LocalMedia {
@@ -83,6 +87,7 @@ impl Net {
         self.sides[0].seen.insert(leg, Seen { call: leg.0, local: Some(local), ..Seen::default() });
         self.plan(0, 5_000, Command::Dial(Box::new(dial)));
         self.later(0, leg);
+        self.refers(0, leg);
     }
 
     /// Changes of media and a hangup, perhaps; often while the call is not up yet.
@@ -94,6 +99,45 @@ impl Net {
         if self.rng.chance(400) {
             self.plan(side, 40_000, Command::Hangup { leg, cause: Cause { status: 486, ..Cause::default() } });
         }
+    }
+
+    /// REFERs, perhaps one after the other, perhaps across a hangup or a change of media.
+    fn refers(&mut self, side: usize, leg: LegId) {
+        for _ in 0..self.rng.below(3) {
+            let at = self.now.mono.after(Duration::from_millis(self.rng.below(40_000)));
+            self.sent += 1;
+            self.refers.insert((at, self.sent), (side, leg));
+        }
+    }
+
+    /// Accepted, told and done, or refused, or forgotten.
+    fn referred(&mut self, side: usize, leg: LegId, id: u32) {
+        if self.rng.chance(150) {
+            return self.plan(side, 2_000, Command::RefuseRefer { leg, id, status: Status(603) });
+        }
+        self.plan(side, 2_000, Command::AcceptRefer { leg, id });
+        self.plan(side, 8_000, Command::Notify { leg, id, status: Status(180) });
+        if self.rng.chance(800) {
+            self.plan(side, 20_000, Command::Notify { leg, id, status: Status(200) });
+        }
+    }
+
+    /// The referrer's ear: 200 to most NOTIFYs. Those it has not seen are newer than the last one's end.
+    fn hears(&mut self, side: usize, data: &bytes::Bytes) -> bool {
+        let Ok(Message::Request(request)) = Message::parse(data.clone()) else { return false };
+        if request.method != Method::Notify || self.rng.chance(150) {
+            return false;
+        }
+        let text = |name: Name| request.headers.text(&name).unwrap();
+        let (seq, key) = (request.headers.cseq().unwrap().seq, (side, text(Name::CallId), text(Name::Event)));
+        let last = self.told.get(&key).copied();
+        assert!(last.is_none_or(|last| seq <= last), "news after the end");
+        if text(Name::SubscriptionState).starts_with("terminated") {
+            self.told.insert(key, seq);
+        }
+        let data = Message::Response(request.reply(Status(200), None)).to_bytes();
+        self.take(side, vec![Output::Send { flow: self.sides[side].flow, data }]);
+        true
     }
 
     fn incoming(&mut self, incoming: &Incoming) {
@@ -110,6 +154,7 @@ impl Net {
             self.plan(1, 20_000, Command::Answer { leg });
         }
         self.later(1, leg);
+        self.refers(1, leg);
     }
 
     fn act(&mut self, side: usize, command: Command) {
@@ -161,6 +206,7 @@ impl Net {
             Event::Media { media, .. } => seen.media = Some(media),
             Event::Answered { .. } | Event::Established { .. } => seen.talking = true,
             Event::Ended { .. } => seen.ended = true,
+            Event::Refer { refer, .. } => self.referred(side, leg, refer.id),
             _ => {}
         }
     }
@@ -170,14 +216,23 @@ impl Net {
         let wire = self.wire.first_key_value().map(|((at, _), _)| *at);
         let plan = self.plans.first_key_value().map(|((at, _), _)| *at);
         let timers = [self.sides[0].legs.deadline(), self.sides[1].legs.deadline()];
-        let next = [wire, plan, timers[0], timers[1]].into_iter().flatten().min();
+        let refer = self.refers.first_key_value().map(|((at, _), _)| *at);
+        let next = [wire, plan, refer, timers[0], timers[1]].into_iter().flatten().min();
         let Some(at) = next.filter(|at| *at <= end) else { return false };
         self.now = self.now.after(at.since(self.now.mono));
-        if plan == Some(at) {
+        if refer == Some(at) {
+            let (_, (side, leg)) = self.refers.pop_first().unwrap();
+            let mut out = Vec::new();
+            self.sides[side].legs.refer(self.now, leg, "<sip:12366@192.0.2.1>", &mut out);
+            self.take(side, out);
+        } else if plan == Some(at) {
             let (_, (side, command)) = self.plans.pop_first().unwrap();
             self.act(side, command);
         } else if wire == Some(at) {
             let (_, (side, data)) = self.wire.pop_first().unwrap();
+            if self.hears(side, &data) {
+                return true;
+            }
             let mut out = Vec::new();
             let flow = self.sides[side].flow;
             self.sides[side].legs.received(self.now, flow, Message::parse(data).unwrap(), &mut out);
@@ -223,7 +278,7 @@ impl Net {
 }
 
 /// Runs a seed; how many calls were up in the quiet middle.
-fn run(seed: u64) -> usize {
+fn run(seed: u64) -> (usize, usize) {
     let mut net = Net::new(seed);
     (0..CALLS).for_each(|_| net.dial());
     net.pass(60);
@@ -240,16 +295,16 @@ fn run(seed: u64) -> usize {
         assert_eq!(side.legs.gauges(), (0, 0, 0));
         assert!(side.legs.idle());
     }
-    talking
+    (talking, net.told.len())
 }
 
 #[test]
 fn random_calls_over_a_bad_network_leave_nothing() {
-    let talking: usize = (0..100)
+    let (talking, moved) = (0..100)
         .map(|seed| {
             let run = std::panic::catch_unwind(|| run(seed));
             run.unwrap_or_else(|_| panic!("seed {seed}"))
         })
-        .sum();
-    assert!(talking > 30, "{talking} calls were up: the run tries nothing");
+        .fold((0, 0), |(talking, moved), run| (talking + run.0, moved + run.1));
+    assert!(talking > 30 && moved > 30, "{talking} calls were up, {moved} were moved: the run tries nothing");
 }
