@@ -8,6 +8,8 @@
 
 #[path = "sipp/merged.rs"]
 mod merged;
+#[path = "sipp/modes.rs"]
+mod modes;
 #[path = "sipp/odd.rs"]
 mod odd;
 mod support;

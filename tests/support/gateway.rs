@@ -26,11 +26,13 @@ pub struct Spec {
     pub records: &'static str,
     /// Where records go instead of to a backend that works.
     pub webhook: Option<&'static str>,
+    /// A plan of one's own, with the prompts of `dialplans/`.
+    pub plan: Option<String>,
 }
 
 impl Default for Spec {
     fn default() -> Spec {
-        Spec { seats: vec![1000], queue: "", sip: "", sources: None, calls: "", records: "", webhook: None }
+        Spec { seats: vec![1000], queue: "", sip: "", sources: None, calls: "", records: "", webhook: None, plan: None }
     }
 }
 
@@ -57,8 +59,11 @@ impl Gateway {
         let (sip, http, target) = (host.port(), host.port(), host.port());
         let seats: Vec<u16> = spec.seats.iter().map(|_| host.port()).collect();
         let backend = Backend::start((host.ip, host.port()).into());
-        write_prompts(&folder.path().join("prompts"));
-        fs::write(folder.path().join("plan.toml"), PLAN).unwrap();
+        match &spec.plan {
+            Some(_) => copy_prompts(&folder.path().join("prompts")),
+            None => write_prompts(&folder.path().join("prompts")),
+        }
+        fs::write(folder.path().join("plan.toml"), spec.plan.as_deref().unwrap_or(PLAN)).unwrap();
         let child = Command::new("true").spawn().unwrap();
         let mut gateway = Gateway { host, sip, http, seats, target, backend, folder, child, _turn: turn };
         fs::write(gateway.folder.path().join("site.toml"), gateway.site(spec)).unwrap();
@@ -225,6 +230,14 @@ fn write_prompts(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     for name in ["connect-12396", "announce-only", "apology", "music"] {
         fs::write(folder.join(name).with_extension("al"), prompt(name).concat()).unwrap();
+    }
+}
+
+fn copy_prompts(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    for file in Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans/prompts").read_dir().unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), folder.join(file.file_name())).unwrap();
     }
 }
 
