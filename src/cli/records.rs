@@ -1,8 +1,12 @@
-//! `hotline records`: what the journal knows of calls. Callers' numbers are masked unless asked for.
+//! `hotline records`: what the journal knows of calls and their delivery. Callers' numbers are masked unless asked for.
+
+mod backend;
+mod export;
+mod letters;
 
 use super::{ConfigFile, listed};
 use crate::base::{CallId, Masked, Wall};
-use crate::io::config;
+use crate::io::config::{self, Config};
 use crate::io::ledger::Ledger;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
@@ -12,7 +16,7 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub enum Question {
-    /// Lists calls, the newest first
+    /// Lists calls, the newest first; with --dead, events that a backend refused for good
     Ls {
         #[command(flatten)]
         of: Journal,
@@ -21,6 +25,8 @@ pub enum Question {
         since: Option<jiff::Timestamp>,
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        #[arg(long)]
+        dead: bool,
     },
     /// Shows one call's record and its deliveries as JSON
     Show {
@@ -28,6 +34,18 @@ pub enum Question {
         of: Journal,
         call: CallId,
     },
+    /// Lets dead letters be delivered again: one call's, one backend's, or all
+    Retry(letters::Chosen),
+    /// Gives dead letters up: one call's, one backend's, or all
+    Drop(letters::Chosen),
+    /// Sends the final records of calls since a moment to a backend once more
+    Replay(letters::Replay),
+    /// Prints the records of calls as NDJSON or CSV
+    Export(export::Export),
+    /// Shows what would be sent for a call's event, without sending it
+    Render(backend::Render),
+    /// Asks a configured backend for a call that does not exist: address, credentials and profile
+    BackendCheck(backend::Check),
 }
 
 #[derive(Args)]
@@ -47,31 +65,47 @@ pub struct Journal {
 
 pub fn run(question: &Question) -> Result<ExitCode, String> {
     match question {
-        Question::Ls { of, since, limit } => {
+        Question::Ls { of, dead: true, .. } => letters::list(of)?,
+        Question::Ls { of, since, limit, .. } => {
             let since = since.map(|at| Wall(at.as_microsecond()));
-            let records = open(of)?.records(since, *limit).map_err(|e| e.to_string())?;
-            records.into_iter().map(|record| shown(record, of)).for_each(|record| print_line(&record, of.json));
+            let records = of.open()?.records(since, *limit).map_err(|e| e.to_string())?;
+            records.into_iter().map(|record| shown(record, of.unmasked)).for_each(|record| print_line(&record, of.json));
         }
         Question::Show { of, call } => {
-            let ledger = open(of)?;
+            let ledger = of.open()?;
             let record = ledger.record(*call).map_err(|e| e.to_string())?.ok_or_else(|| format!("no call {call}"))?;
             let deliveries = ledger.deliveries(*call).map_err(|e| e.to_string())?;
-            let answer = serde_json::json!({ "record": shown(record, of), "deliveries": deliveries });
+            let answer = serde_json::json!({ "record": shown(record, of.unmasked), "deliveries": deliveries });
             println!("{answer:#}");
         }
+        Question::Retry(chosen) => chosen.retry()?,
+        Question::Drop(chosen) => chosen.drop()?,
+        Question::Replay(replay) => replay.run()?,
+        Question::Export(export) => export.run()?,
+        Question::Render(render) => render.run()?,
+        Question::BackendCheck(check) => return check.run(),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(of: &Journal) -> Result<Ledger, String> {
-    let config = config::load(of.config.path()).map_err(|findings| listed(&findings))?;
-    let path = of.journal.clone().unwrap_or_else(|| config.journal());
-    let zone = Zone::named(&config.records.zone)?;
-    Ledger::open(&path, zone).map_err(|e| e.to_string())
+impl Journal {
+    fn config(&self) -> Result<Config, String> {
+        config::load(self.config.path()).map_err(|findings| listed(&findings))
+    }
+
+    fn path(&self, config: &Config) -> PathBuf {
+        self.journal.clone().unwrap_or_else(|| config.journal())
+    }
+
+    fn open(&self) -> Result<Ledger, String> {
+        let config = self.config()?;
+        let zone = Zone::named(&config.records.zone)?;
+        Ledger::open(&self.path(&config), zone).map_err(|e| e.to_string())
+    }
 }
 
-fn shown(mut record: Record, of: &Journal) -> Record {
-    if !of.unmasked {
+fn shown(mut record: Record, unmasked: bool) -> Record {
+    if !unmasked {
         for number in [&mut record.caller, &mut record.caller_raw].into_iter().flatten() {
             *number = Masked(number).to_string();
         }
@@ -95,4 +129,18 @@ fn print_line(record: &Record, json: bool) {
 /// A serde enumeration's word.
 fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_masked_unless_asked_for() {
+        let number = || Some("13800138000".to_string());
+        let record = Record { caller: number(), caller_raw: number(), ..Record::default() };
+        let masked = shown(record.clone(), false);
+        assert_eq!((masked.caller.as_deref(), masked.caller_raw.as_deref()), (Some("138******00"), Some("138******00")));
+        assert_eq!(shown(record, true).caller, number());
+    }
 }

@@ -6,7 +6,8 @@
 mod sender;
 mod target;
 
-pub use target::{Target, WEBHOOK};
+pub use sender::Asker;
+pub use target::{Target, WEBHOOK, profile_text};
 
 use super::clock;
 use super::journal::{Journal, Settler};
@@ -25,8 +26,8 @@ use tokio::time::sleep;
 
 /// A journal that cannot be read is read again after this.
 const UNREADABLE: Duration = Duration::from_secs(1);
-/// Nothing waits longer than this without a look.
-const IDLE: Duration = Duration::from_secs(3_600);
+/// Nothing waits longer than this without a look: the command line writes into the journal too.
+const IDLE: Duration = Duration::from_secs(15);
 
 /// The running delivery. Dropping it ends it; what was not delivered stays pending in the journal.
 pub struct Deliverer {
@@ -125,7 +126,10 @@ impl Driver {
         }
         match input {
             Some(input) => self.machine.handle(now, input, &mut out),
-            None => self.machine.tick(now, &mut out),
+            None => {
+                self.look = true;
+                self.machine.tick(now, &mut out);
+            }
         }
         out.into_iter().for_each(|output| self.carry_out(output));
     }
@@ -166,19 +170,19 @@ impl Driver {
             }
             Output::Save(settlement) => self.save(settlement),
             Output::Alarm(Alarm::Down(why)) => {
-                tracing::error!(backend = self.sender.target.name, "the ticket system fails: {why}")
+                tracing::error!(backend = self.sender.asker.target.name, "the ticket system fails: {why}")
             }
             Output::Alarm(Alarm::Paused(why)) => {
-                tracing::error!(backend = self.sender.target.name, "the ticket system refuses us: {why}")
+                tracing::error!(backend = self.sender.asker.target.name, "the ticket system refuses us: {why}")
             }
             Output::Alarm(Alarm::Up) => {
-                tracing::info!(backend = self.sender.target.name, "the ticket system takes records again")
+                tracing::info!(backend = self.sender.asker.target.name, "the ticket system takes records again")
             }
         }
     }
 
     fn save(&mut self, settlement: Settlement) {
-        let (call, backend) = (settlement.call, &self.sender.target.name);
+        let (call, backend) = (settlement.call, &self.sender.asker.target.name);
         match &settlement.verdict {
             Verdict::Done => {}
             Verdict::Retry { at, error, .. } => {
@@ -188,7 +192,7 @@ impl Driver {
             Verdict::Dead { error } => tracing::error!(%call, backend, "a record was refused and is a dead letter: {error}"),
         }
         let events = self.events.clone();
-        self.settler.settle(&self.sender.target.name, settlement, move || drop(events.send(Input::Saved { call })));
+        self.settler.settle(&self.sender.asker.target.name, settlement, move || drop(events.send(Input::Saved { call })));
     }
 
     fn patience(&self, now: Now) -> Duration {

@@ -55,18 +55,29 @@ impl Ledger {
 
     /// The newest calls first, open ones too; `since` leaves out what began before.
     pub fn records(&self, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Trouble> {
-        let calls = self.ask(|db| {
-            let sql = "SELECT call FROM calls WHERE call >= ?1 ORDER BY call DESC LIMIT ?2";
-            let mut calls = db.prepare_cached(sql)?;
-            calls
-                .query_map(params![since.map_or([0; 16], first_id), limit], |row| call_id(row, 0))?
-                .collect::<Result<Vec<_>, _>>()
-        })?;
+        let calls = self.calls(since, limit)?;
         let mut records = Vec::with_capacity(calls.len());
         for call in calls {
             records.extend(self.record(call)?);
         }
         Ok(records)
+    }
+
+    /// As [`Ledger::records`], by their ids alone.
+    pub fn calls(&self, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Trouble> {
+        self.ask(|db| {
+            let sql = "SELECT call FROM calls WHERE call >= ?1 ORDER BY call DESC LIMIT ?2";
+            let mut calls = db.prepare_cached(sql)?;
+            calls.query_map(params![since.map_or([0; 16], first_id), limit], |row| call_id(row, 0))?.collect()
+        })
+    }
+
+    /// The latest event of this kind that a call has given rise to.
+    pub fn latest(&self, call: CallId, kind: Kind) -> Result<Option<CloudEvent>, Trouble> {
+        let entries = self.entries(call, MAX_ENTRIES)?;
+        let last = entries.iter().rev().find(|entry| Kind::of(&entry.what).contains(&kind));
+        let Some(sequence) = last.map(|entry| kind.sequence(entry.seq)) else { return Ok(None) };
+        self.event(&Item { call, sequence, kind, attempts: 0, failing_since: None })
     }
 
     pub fn record(&self, call: CallId) -> Result<Option<Record>, Trouble> {
@@ -174,11 +185,11 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Option<Item>> {
     Ok(Some(Item { call: call_id(row, 0)?, sequence, kind, attempts: row.get(3)?, failing_since }))
 }
 
-fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {
+pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {
     row.get::<_, [u8; 16]>(column).map(|id| CallId(Uuid::from_bytes(id)))
 }
 
 /// Call ids begin with their time (RFC 9562 §5.7), so they sort by it.
-fn first_id(since: Wall) -> [u8; 16] {
+pub(super) fn first_id(since: Wall) -> [u8; 16] {
     Builder::from_unix_timestamp_millis(since.millis(), &[0; 10]).into_uuid().into_bytes()
 }

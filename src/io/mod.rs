@@ -13,6 +13,7 @@ pub mod http;
 pub mod inbox;
 pub mod journal;
 pub mod ledger;
+pub mod letters;
 pub mod log;
 mod pair;
 pub mod plans;

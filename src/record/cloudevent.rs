@@ -3,7 +3,7 @@
 use super::fold::fold;
 use super::shape::Record;
 use super::zone::Zone;
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Mono, Wall};
 use crate::call::event::{Entry, What};
 use serde::Serialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -95,6 +95,12 @@ impl CloudEvent {
             data,
         })
     }
+
+    /// An event of a call that never was, to try a backend's search with.
+    pub fn made_up(call: CallId, wall: Wall, zone: &Zone) -> Option<CloudEvent> {
+        let what = What::Offered(Box::default());
+        CloudEvent::new(&[Entry { call, seq: 1, wall, mono: Mono(0), what }], Kind::Offered, zone)
+    }
 }
 
 /// A UUIDv7 (RFC 9562 §5.7) that follows from the event itself, so that it is the same whenever the event is sent
@@ -124,7 +130,6 @@ pub(super) fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Mono;
     use crate::call::event::{By, Offered, Result};
     use serde_json::json;
 

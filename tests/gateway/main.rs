@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod bench;
+mod records;
 mod reload;
 
 use bench::{Bench, free_port, tickets, wait_until};

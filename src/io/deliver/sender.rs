@@ -21,10 +21,15 @@ use tokio::task::spawn_blocking;
 const BODY: usize = 256 << 10;
 
 pub(super) struct Sender {
-    client: Client,
-    pub target: Target,
+    pub asker: Asker,
     ledger: Arc<Mutex<Ledger>>,
     settler: Settler,
+}
+
+/// Makes single requests of one backend.
+pub struct Asker {
+    client: Client,
+    pub target: Target,
     rng: Mutex<Rng>,
     /// The bearer token in use, where tokens are asked for.
     token: Mutex<Option<String>>,
@@ -44,14 +49,13 @@ struct Heard {
 
 impl Sender {
     pub fn new(target: Target, ledger: Ledger, settler: Settler, rng: Rng) -> Result<Sender, String> {
-        let (client, ledger) = (super::client(&target)?, Arc::new(Mutex::new(ledger)));
-        Ok(Sender { client, target, ledger, settler, rng: Mutex::new(rng), token: Mutex::default() })
+        Ok(Sender { asker: Asker::new(target, rng)?, ledger: Arc::new(Mutex::new(ledger)), settler })
     }
 
     pub fn due(&self, now: Wall, most: u32) -> Result<(Vec<Item>, Option<Wall>), String> {
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let items = ledger.due(&self.target.name, now, most).map_err(|e| e.to_string())?;
-        let next = ledger.next_due(&self.target.name, now).map_err(|e| e.to_string())?;
+        let items = ledger.due(&self.asker.target.name, now, most).map_err(|e| e.to_string())?;
+        let next = ledger.next_due(&self.asker.target.name, now).map_err(|e| e.to_string())?;
         Ok((items, next))
     }
 
@@ -64,11 +68,11 @@ impl Sender {
             Ok(Err(error)) => return (Answer::Unread(error), Change::None),
             Err(error) => return (Answer::Unread(error.to_string()), Change::None),
         };
-        let mut exchange = Exchange::new(self.target.profile.way(), ticket);
+        let mut exchange = Exchange::new(self.asker.target.profile.way(), ticket);
         let mut next = exchange.start(clock::now().wall);
         loop {
             next = match next {
-                Next::Ask(step) => exchange.answered(self.ask(&step, &event).await),
+                Next::Ask(step) => exchange.answered(self.asker.ask(&step, &event).await),
                 Next::Note => {
                     self.note(&item).await;
                     exchange.noted()
@@ -81,19 +85,25 @@ impl Sender {
     fn read(&self, item: &Item) -> Result<Option<(CloudEvent, Ticket)>, String> {
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let event = ledger.event(item).map_err(|e| e.to_string())?;
-        let ticket = ledger.ticket(&self.target.name, item.call).map_err(|e| e.to_string())?;
+        let ticket = ledger.ticket(&self.asker.target.name, item.call).map_err(|e| e.to_string())?;
         Ok(event.map(|event| (event, ticket)))
     }
 
     /// Returns when it is durable that a create is asked. A journal that has ended never answers: the process ends too.
     async fn note(&self, item: &Item) {
         let (done, durable) = oneshot::channel();
-        self.settler.creating(&self.target.name, item.call, clock::now().wall, move || {
+        self.settler.creating(&self.asker.target.name, item.call, clock::now().wall, move || {
             let _ = done.send(());
         });
         if durable.await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+impl Asker {
+    pub fn new(target: Target, rng: Rng) -> Result<Asker, String> {
+        Ok(Asker { client: super::client(&target)?, target, rng: Mutex::new(rng), token: Mutex::default() })
     }
 
     pub async fn ask(&self, step: &Step, event: &CloudEvent) -> Reply {

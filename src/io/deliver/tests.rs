@@ -1,8 +1,10 @@
+mod matrix;
+
 use super::*;
 use crate::base::CallId;
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Webhook;
-use crate::io::journal::{Backend, Options, Report};
+use crate::io::journal::{Options, Report};
 use crate::io::ledger::Delivery;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
@@ -66,8 +68,13 @@ struct Gateway {
 }
 
 fn gateway(dir: &TempDir, to: SocketAddr, all_events: bool) -> Gateway {
-    let outbox = vec![Backend::of_all_calls(WEBHOOK, all_events)];
-    let options = Options { outbox, ..Options::new(dir.path().join("journal.db")) };
+    let timeout = Duration::from_millis(300);
+    let webhook = Webhook { url: format!("http://{to}/hook?token=secret"), timeout, all_events, secret: SECRET.into() };
+    gateway_with(dir, Target::webhook(&webhook, Zone::default()).unwrap())
+}
+
+fn gateway_with(dir: &TempDir, target: Target) -> Gateway {
+    let options = Options { outbox: vec![target.outbox()], ..Options::new(dir.path().join("journal.db")) };
     let wake = Arc::new(Notify::new());
     let posted = wake.clone();
     let report = move |report| {
@@ -76,15 +83,13 @@ fn gateway(dir: &TempDir, to: SocketAddr, all_events: bool) -> Gateway {
         }
     };
     let (journal, _) = Journal::open(options, clock::now().wall, report).unwrap();
-    let timeout = Duration::from_millis(300);
-    let webhook = Webhook { url: format!("http://{to}/hook?token=secret"), timeout, all_events, secret: SECRET.into() };
-    let target = Target::webhook(&webhook, Zone::default()).unwrap();
     let deliverer = Deliverer::start(&Handle::current(), &journal, target, wake, Rng::from_number(5)).unwrap();
     Gateway { journal, deliverer }
 }
 
 fn call(n: u128) -> CallId {
-    CallId(Uuid::from_u128(n))
+    // As old as can be, and a UUIDv7.
+    CallId(Uuid::from_u128(0x7000_8000_0000_0000_0000 | n))
 }
 
 impl Gateway {
@@ -104,13 +109,13 @@ impl Gateway {
     }
 
     async fn until(&self, n: u128, wanted: impl Fn(&Delivery) -> bool) {
-        let ledger = Ledger::open(self.journal.path(), Zone::default()).unwrap();
+        let ledger = Mutex::new(Ledger::open(self.journal.path(), Zone::default()).unwrap());
         let wanted = async {
-            while !ledger.deliveries(call(n)).unwrap().iter().any(&wanted) {
+            while !ledger.lock().unwrap().deliveries(call(n)).unwrap().iter().any(&wanted) {
                 sleep(Duration::from_millis(2)).await;
             }
         };
-        timeout(Duration::from_secs(20), wanted).await.unwrap();
+        timeout(Duration::from_secs(60), wanted).await.unwrap();
     }
 
     async fn stop(self) {

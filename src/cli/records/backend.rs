@@ -1,0 +1,125 @@
+//! What a backend would be sent, and whether it answers as its profile says.
+
+use super::{Journal, shown};
+use crate::base::{CallId, Rng};
+use crate::io::clock;
+use crate::io::deliver::{Asker, Target};
+use crate::record::cloudevent::{CloudEvent, Kind};
+use crate::record::exchange::{Reply, Step, Way};
+use crate::record::profile::{Profile, Rendered};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub struct Render {
+    #[command(flatten)]
+    of: Journal,
+    /// The call
+    call: CallId,
+    /// Its event, such as call.offered
+    #[arg(long, default_value = "call.record")]
+    event: String,
+    /// One that comes with the program, or a file
+    #[arg(long)]
+    profile: String,
+    /// The ticket that an update names
+    #[arg(long, default_value = "1")]
+    ticket: String,
+}
+
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    of: Journal,
+    /// Its name in the configuration; all of them where none is given
+    backend: Option<String>,
+}
+
+impl Render {
+    pub fn run(&self) -> Result<(), String> {
+        let text = crate::io::deliver::profile_text(&self.profile)?;
+        let profile = Profile::parse(&text, "https://backend", &BTreeMap::new())?;
+        let kind = Kind::named(&self.event).ok_or_else(|| format!("there is no event `{}`", self.event))?;
+        let event = self.of.open()?.latest(self.call, kind).map_err(|e| e.to_string())?;
+        let mut event = event.ok_or_else(|| format!("call {} has no {}", self.call, self.event))?;
+        event.data = shown(event.data, self.of.unmasked);
+        let update = Step::Update { id: self.ticket.clone() };
+        let steps = match profile.way() {
+            Way::Post => vec![Step::Post],
+            Way::Ticket { .. } => vec![Step::Find, Step::Create, update],
+        };
+        for step in steps {
+            match profile.render(&step, &event)? {
+                Some(request) => print_request(&step, &request),
+                None => println!("# {}: nothing\n", name(&step)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn print_request(step: &Step, request: &Rendered) {
+    println!("# {}\n{} {}", name(step), request.method.name(), request.url);
+    request.headers.iter().for_each(|(name, value)| println!("{name}: {value}"));
+    if let Some(body) = &request.body {
+        let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+        println!("\n{}", json.map_or_else(|| String::from_utf8_lossy(body).into_owned(), |json| format!("{json:#}")));
+    }
+    println!();
+}
+
+fn name(step: &Step) -> &'static str {
+    match step {
+        Step::Post => "post",
+        Step::Find => "find",
+        Step::Create => "create",
+        Step::Update { .. } => "update",
+    }
+}
+
+impl Check {
+    /// Fails when one of them does not answer as it should.
+    pub fn run(&self) -> Result<ExitCode, String> {
+        let targets = Target::all(&self.of.config()?)?;
+        let chosen: Vec<Target> =
+            targets.into_iter().filter(|target| self.backend.as_ref().is_none_or(|name| *name == target.name)).collect();
+        if chosen.is_empty() {
+            return Err("the configuration has no such backend".to_owned());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+        let mut good = true;
+        for target in chosen {
+            let name = target.name.clone();
+            let (well, says) = runtime.block_on(ask(target))?;
+            println!("{name}: {says}");
+            good &= well;
+        }
+        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Looks for a call that does not exist; changes nothing there.
+async fn ask(target: Target) -> Result<(bool, String), String> {
+    if target.profile.way() == Way::Post {
+        return Ok((
+            true,
+            "takes posts alone, which cannot be tried without leaving one; `records replay` sends some".to_owned(),
+        ));
+    }
+    let (at, zone) = (clock::now(), target.zone.clone());
+    let mut rng = Rng::from_number(u64::from(std::process::id()));
+    let event = CloudEvent::made_up(CallId::new(at.wall, &mut rng), at.wall, &zone).ok_or("no event")?;
+    let asker = Asker::new(target, rng)?;
+    let reply = asker.ask(&Step::Find, &event).await;
+    let took = clock::now().mono.since(at.mono).as_millis();
+    Ok(match reply {
+        Reply::Good { id: None, .. } => (true, format!("answers in {took} ms, knows us, and finds no ticket for a made-up call")),
+        Reply::Good { id: Some(id), .. } => {
+            (false, format!("finds ticket {id} for a made-up call: its search does not look at ids"))
+        }
+        Reply::Refused { why, .. } | Reply::Unsent(why) | Reply::Broken(why) | Reply::Unmade(why) => (false, why),
+        Reply::Status { code: code @ (401 | 403), .. } => (false, format!("HTTP {code}: look at its credentials")),
+        Reply::Status { code, .. } => (false, format!("HTTP {code}")),
+    })
+}

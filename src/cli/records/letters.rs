@@ -1,0 +1,90 @@
+//! Dead letters, and records sent anew.
+
+use super::Journal;
+use crate::base::{CallId, Wall};
+use crate::io::config::Config;
+use crate::io::letters::{Letter, Letters, Which};
+use clap::Args;
+
+#[derive(Args)]
+pub struct Chosen {
+    #[command(flatten)]
+    of: Journal,
+    /// Those of this call
+    #[arg(required_unless_present_any = ["backend", "all"])]
+    call: Option<CallId>,
+    /// Those of this backend
+    #[arg(long)]
+    backend: Option<String>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Args)]
+pub struct Replay {
+    #[command(flatten)]
+    of: Journal,
+    /// Calls that began at or after this moment (RFC 3339)
+    #[arg(long)]
+    since: jiff::Timestamp,
+    #[arg(long)]
+    backend: String,
+    /// Says how many, and changes nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Chosen {
+    pub fn retry(&self) -> Result<(), String> {
+        let count = open(&self.of)?.1.retry(&self.which()).map_err(|e| e.to_string())?;
+        println!("{count} dead letters will be delivered again");
+        Ok(())
+    }
+
+    pub fn drop(&self) -> Result<(), String> {
+        let count = open(&self.of)?.1.drop(&self.which()).map_err(|e| e.to_string())?;
+        println!("{count} dead letters were dropped");
+        Ok(())
+    }
+
+    fn which(&self) -> Which {
+        Which { backend: self.backend.clone(), call: self.call }
+    }
+}
+
+impl Replay {
+    pub fn run(&self) -> Result<(), String> {
+        let (config, mut letters) = open(&self.of)?;
+        let webhook = self.backend == crate::io::deliver::WEBHOOK && !config.records.webhook.url.is_empty();
+        if !webhook && !config.records.backends.get(&self.backend).is_some_and(|backend| backend.enabled) {
+            return Err(format!("the configuration has no backend `{}`", self.backend));
+        }
+        let since = Wall(self.since.as_microsecond());
+        let count = letters.replay(&self.backend, since, self.dry_run).map_err(|e| e.to_string())?;
+        let will = if self.dry_run { "would go" } else { "will go" };
+        println!("{count} records {will} to {}", self.backend);
+        Ok(())
+    }
+}
+
+pub fn list(of: &Journal) -> Result<(), String> {
+    let letters = open(of)?.1.dead(&Which::default()).map_err(|e| e.to_string())?;
+    letters.iter().for_each(|letter| print_letter(letter, of.json));
+    Ok(())
+}
+
+fn print_letter(letter: &Letter, json: bool) {
+    if json {
+        println!("{}", serde_json::json!(letter));
+        return;
+    }
+    let Letter { backend, call, event, attempts, error } = letter;
+    println!("{call}  {backend:<16} {event:<14} {attempts:>3} tries  {}", error.as_deref().unwrap_or("-"));
+}
+
+fn open(of: &Journal) -> Result<(Config, Letters), String> {
+    let config = of.config()?;
+    let letters = Letters::open(&of.path(&config)).map_err(|e| e.to_string())?;
+    Ok((config, letters))
+}
