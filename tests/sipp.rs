@@ -13,6 +13,8 @@ mod modes;
 #[path = "sipp/odd.rs"]
 mod odd;
 mod support;
+#[path = "sipp/transfer.rs"]
+mod transfer;
 #[path = "sipp/trouble.rs"]
 mod trouble;
 #[path = "sipp/voice.rs"]

@@ -1,6 +1,7 @@
 //! How a call ends: legs first, then media, then the record, then nothing is left.
 
 use super::event::{By, Result, What};
+use super::talk::Mode;
 use super::{CALLER, Call, Caller, Outcome, Output, Part, QueueCommand, Stage, Then};
 use crate::dialog::{Cause, End, EndedBy};
 use crate::media::Stats;
@@ -49,8 +50,12 @@ impl Call {
         };
         let status = end.status.map(|s| s.0);
         self.journal(What::LegEnded { leg: CALLER.0, by, status, q850: end.q850 });
+        self.left_by = Some((by, end.q850));
+        if self.others_talk_on() {
+            return;
+        }
         let result = match (&self.stage, by) {
-            (Stage::Talking { .. }, _) => Result::Answered,
+            (Stage::Talking(_), _) => Result::Answered,
             (Stage::Announcing { then: Then::Refuse(outcome), .. }, _) => outcome.result,
             (_, By::Network | By::Gateway) | (Stage::Opening, _) => Result::Failed,
             (Stage::Announcing { .. }, _) => Result::AbandonedAnnouncement,
@@ -62,7 +67,7 @@ impl Call {
 
     pub(super) fn talked_too_long(&mut self) {
         self.max_talk_at = None;
-        if matches!(self.stage, Stage::Talking { .. }) {
+        if matches!(self.stage, Stage::Talking(_)) {
             // Q.850 cause 102: recovery on timer expiry.
             self.finish(Outcome { result: Result::Answered, by: By::Gateway, status: None, q850: Some(102) });
         }
@@ -83,19 +88,40 @@ impl Call {
             let cause = Cause { status: outcome.status.unwrap_or(480), q850: outcome.q850, ..Cause::default() };
             self.out.push(Output::Hangup { part: CALLER, cause });
         }
-        if self.media.contains_key(&CALLER) {
-            self.out.push(Output::Close { part: CALLER });
-        }
+        self.close_caller();
         self.stage = Stage::Clearing;
         self.close_record();
     }
 
+    /// The caller is lost, but seat and target have each other: they keep talking.
+    fn others_talk_on(&mut self) -> bool {
+        let Stage::Talking(talk) = &mut self.stage else { return false };
+        talk.leave(CALLER);
+        let fetched = talk.ringing().is_some_and(|t| t.mode == Mode::Emergency) && talk.people() > 0;
+        if talk.people() < 2 && !fetched {
+            return false;
+        }
+        self.close_caller();
+        true
+    }
+
+    /// Nobody is left to talk to each other.
+    pub(super) fn conversation_over(&mut self) {
+        let (by, q850) = self.left_by.unwrap_or((By::Gateway, None));
+        self.finish(Outcome { result: Result::Answered, by, status: None, q850: q850.or(Some(16)) });
+    }
+
+    /// Once: the caller's media is closed when it leaves, whether or not the call goes on.
+    fn close_caller(&mut self) {
+        if self.media.contains_key(&CALLER) && !std::mem::replace(&mut self.caller_closed, true) {
+            self.out.push(Output::Close { part: CALLER });
+        }
+    }
+
     fn leave_seats(&mut self) {
-        match self.stage.clone() {
+        match &self.stage {
             Stage::Queued { .. } => self.out.push(Output::Queue(QueueCommand::Leave)),
-            Stage::Talking { part, queue: Some((_, seat)) } if self.parties.contains_key(&part) => {
-                self.out.push(Output::Queue(QueueCommand::Freed { seat }));
-            }
+            Stage::Talking(_) => self.free_seat(),
             _ => {}
         }
     }

@@ -66,6 +66,18 @@ pub enum What {
         status: Option<u16>,
         q850: Option<u8>,
     },
+    /// A move of the caller was asked for. `kind`: consult, three-way, blind, emergency, return.
+    TransferStarted {
+        seq: u32,
+        kind: String,
+        by: u64,
+        to: String,
+    },
+    /// `joined` (three-way), `completed`, `returned`, `cancelled` or `failed`.
+    TransferEnded {
+        seq: u32,
+        result: String,
+    },
     /// After the shard closed the leg.
     LegMedia {
         leg: u64,

@@ -1,5 +1,6 @@
 //! Who hears what: a function of where the call stands, so that no change of state can forget a sound.
 
+use super::talk::Talk;
 use super::{Audio, CALLER, Call, Output, Part, Stage};
 
 impl Call {
@@ -26,16 +27,23 @@ impl Call {
             }
             Stage::Queued { .. } if part == CALLER && self.parties.is_empty() => self.music(),
             Stage::Queued { .. } | Stage::Ringing { .. } if part == CALLER => Audio::Ringback,
-            Stage::Talking { part: peer, .. } if part == CALLER => self.other_side(*peer, *peer),
-            Stage::Talking { part: peer, .. } if part == *peer => self.other_side(*peer, CALLER),
+            Stage::Talking(talk) if talk.has(part) => self.in_talk(talk, part),
             _ => Audio::Silence,
         }
     }
 
-    /// Hold is a leg's state from its SDP direction; whoever is left waiting hears music made by us.
-    fn other_side(&self, peer: Part, source: Part) -> Audio {
-        let holds = self.parties.get(&peer).is_some_and(|c| if source == CALLER { c.caller_holds } else { c.holds });
-        if holds { self.music() } else { Audio::Relay(source) }
+    /// Everybody else in the room who is not on hold; where nobody is, ringback for who is coming, else music.
+    fn in_talk(&self, talk: &Talk, part: Part) -> Audio {
+        if let Some(notice) = talk.notice.as_ref().filter(|n| n.part == part) {
+            return Audio::Prompt { name: notice.prompt.clone(), repeat: false, cue: notice.cue };
+        }
+        let speakers: Vec<Part> = talk.others(part).filter(|other| !talk.holds.contains(other)).collect();
+        match speakers.as_slice() {
+            [] if talk.awaits(part) && talk.others(part).next().is_none() => Audio::Ringback,
+            [] => self.music(),
+            [one] => Audio::Relay(*one),
+            _ => Audio::Mix(speakers),
+        }
     }
 
     fn music(&self) -> Audio {

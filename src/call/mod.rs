@@ -22,11 +22,17 @@
 mod clear;
 pub mod event;
 mod hear;
+pub mod keys;
 mod party;
 mod profile;
 mod step;
+mod talk;
 #[cfg(test)]
 mod tests;
+mod transfer;
+#[cfg(test)]
+mod transfer_tests;
+mod view;
 
 use crate::base::{Mono, Now};
 use crate::dialog;
@@ -39,6 +45,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use talk::Talk;
+pub use talk::{Goal, Mode, Refusal};
+pub use transfer::Ask;
+pub use view::LegView;
 
 /// A party's number within its call; the caller is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +65,8 @@ pub struct Policy {
     /// Spoken before a caller who waited too long, or found the queue full, is sent away.
     pub apology: Option<Arc<str>>,
     pub music: Arc<str>,
+    /// Spoken to the seat when every route of a transfer failed.
+    pub transfer_failed: Option<Arc<str>>,
     /// The most parties that may be tried for one call, all rings of all steps counted.
     pub max_parties: u64,
 }
@@ -147,9 +159,15 @@ pub enum Dialled {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Audio {
     Silence,
-    Prompt { name: Arc<str>, repeat: bool, cue: u32 },
+    Prompt {
+        name: Arc<str>,
+        repeat: bool,
+        cue: u32,
+    },
     Ringback,
     Relay(Part),
+    /// The sum of these.
+    Mix(Vec<Part>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -171,6 +189,10 @@ pub struct Call {
     policy: Arc<Policy>,
     stage: Stage,
     caller: Caller,
+    /// Moves asked for so far.
+    transfers: u32,
+    /// Who left the conversation last.
+    left_by: Option<(By, Option<u8>)>,
     /// Parties that ring or talk.
     parties: BTreeMap<Part, Called>,
     /// Parts whose media the shard has not closed yet, and the codec each one used.
@@ -182,6 +204,7 @@ pub struct Call {
     failure: Option<(u16, Option<u8>)>,
     max_talk_at: Option<Mono>,
     early_until: Option<Mono>,
+    caller_closed: bool,
     /// How the call ended, once it has.
     outcome: Option<Outcome>,
     /// What each part was last told to hear.
@@ -217,10 +240,7 @@ enum Stage {
         target: usize,
         until: Mono,
     },
-    Talking {
-        part: Part,
-        queue: Option<(Arc<str>, Arc<str>)>,
-    },
+    Talking(Box<Talk>),
     /// All legs are over; media or journal are not.
     Clearing,
     Done,
@@ -237,9 +257,6 @@ enum Then {
 #[derive(Clone, Debug)]
 struct Called {
     party: Party,
-    /// The party has put the caller on hold, and the other way round.
-    holds: bool,
-    caller_holds: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -260,6 +277,8 @@ impl Call {
             policy,
             stage: Stage::Opening,
             caller: Caller::Trying,
+            transfers: 0,
+            left_by: None,
             parties: BTreeMap::new(),
             media: BTreeMap::new(),
             next_part: 1,
@@ -268,6 +287,7 @@ impl Call {
             failure: None,
             max_talk_at: None,
             early_until: None,
+            caller_closed: false,
             outcome: None,
             hearing: BTreeMap::new(),
             out: Vec::new(),
@@ -296,7 +316,7 @@ impl Call {
             Input::Leg { part, event: LegEvent::Ended(end) } => self.party_ended(now, part, end),
             Input::Queue(event) => self.queue_event(now, event),
             Input::Played { cue } => self.played(now, cue),
-            Input::Silent { part } => self.journal(What::Silent { leg: part.0 }),
+            Input::Silent { part } => self.silent(now, part),
             Input::Heard { part } => self.journal(What::Heard { leg: part.0 }),
             Input::Closed { part, stats } => self.media_closed(part, stats),
             Input::Journaled => self.journaled(),
@@ -314,6 +334,14 @@ impl Call {
         {
             self.ring_timed_out(now, part);
         }
+        if let Stage::Talking(talk) = &self.stage
+            && let Some(transfer) = talk.ringing()
+            && transfer.until.is_some_and(|until| until <= now.mono)
+        {
+            let part = transfer.part;
+            self.give_up(part, false);
+            self.target_lost(now);
+        }
         if self.max_talk_at.is_some_and(|at| at <= now.mono) {
             self.talked_too_long();
         }
@@ -321,8 +349,9 @@ impl Call {
     }
 
     pub fn deadline(&self) -> Option<Mono> {
-        let ring = match self.stage {
-            Stage::Ringing { until, .. } => Some(until),
+        let ring = match &self.stage {
+            Stage::Ringing { until, .. } => Some(*until),
+            Stage::Talking(talk) => talk.ringing().and_then(|t| t.until),
             _ => None,
         };
         [self.early_until, ring, self.max_talk_at].into_iter().flatten().min()
@@ -335,7 +364,7 @@ impl Call {
             Stage::Announcing { .. } => "announcing",
             Stage::Queued { .. } => "queued",
             Stage::Ringing { .. } => "ringing",
-            Stage::Talking { .. } => "talking",
+            Stage::Talking(_) => "talking",
             Stage::Clearing | Stage::Done => "clearing",
         }
     }

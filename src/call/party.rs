@@ -1,8 +1,9 @@
 //! The parties a call rings and talks to.
 
-use super::event::{By, Party, Result, What};
+use super::event::{By, Party, What};
 use super::profile::{codec_name, on_hold, profile};
-use super::{CALLER, Call, Called, Dialled, Outcome, Output, Part, QueueCommand, Stage};
+use super::talk::{Lease, Talk};
+use super::{CALLER, Call, Called, Dialled, Output, Part, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy, Media};
 use crate::plan::{Step, Target};
@@ -22,14 +23,14 @@ impl Call {
     }
 
     fn hold_changed(&mut self, part: Part, held: bool) {
-        let Stage::Talking { part: peer, .. } = self.stage else { return };
-        let Some(called) = self.parties.get_mut(&peer) else { return };
-        let was = if part == CALLER { &mut called.caller_holds } else { &mut called.holds };
-        if (part != CALLER && part != peer) || *was == held {
-            return;
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        let changed = match held {
+            true => talk.has(part) && talk.holds.insert(part),
+            false => talk.holds.remove(&part),
+        };
+        if changed {
+            self.journal(if held { What::Held { leg: part.0 } } else { What::Resumed { leg: part.0 } });
         }
-        *was = held;
-        self.journal(if held { What::Held { leg: part.0 } } else { What::Resumed { leg: part.0 } });
     }
 
     pub(super) fn ring_seat(&mut self, queue: Arc<str>, seat: Arc<str>) {
@@ -53,13 +54,13 @@ impl Call {
         }
     }
 
-    fn dial(&mut self, party: Party, dialled: Dialled) -> Option<Part> {
+    pub(super) fn dial(&mut self, party: Party, dialled: Dialled) -> Option<Part> {
         if self.next_part > self.policy.max_parties {
             return None;
         }
         let part = Part(self.next_part);
         self.next_part += 1;
-        self.parties.insert(part, Called { party: party.clone(), holds: false, caller_holds: false });
+        self.parties.insert(part, Called { party: party.clone() });
         self.media.insert(part, "");
         self.journal(What::Ringing { leg: part.0, party });
         self.out.push(Output::Dial { part, party: dialled });
@@ -78,7 +79,7 @@ impl Call {
     }
 
     /// CANCELs a ringing party.
-    fn give_up(&mut self, part: Part, elsewhere: bool) {
+    pub(super) fn give_up(&mut self, part: Part, elsewhere: bool) {
         if self.parties.remove(&part).is_some() {
             let cause = Cause { status: 480, q850: (!elsewhere).then_some(19), elsewhere, retry_after: None };
             self.out.push(Output::Hangup { part, cause });
@@ -98,16 +99,23 @@ impl Call {
 
     pub(super) fn party_answered(&mut self, now: Now, part: Part) {
         let Some(called) = self.parties.get(&part).cloned() else { return };
-        let queue = match (&self.stage, &called.party) {
-            (Stage::Queued { line }, Party::Seat { name, .. }) => Some((line.clone(), Arc::<str>::from(name.as_str()))),
+        let lease = match (&self.stage, &called.party) {
+            (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.part == part) => {
+                self.journal(What::Joined { leg: part.0, party: called.party });
+                return self.target_answered(now, part);
+            }
+            (Stage::Queued { line }, Party::Seat { name, .. }) => {
+                Some(Lease { line: line.clone(), seat: name.as_str().into(), part })
+            }
             (Stage::Ringing { part: ringing, .. }, _) if *ringing == part => None,
             _ => return,
         };
         self.answer_caller();
-        self.stage = Stage::Talking { part, queue: queue.clone() };
+        let seat = lease.as_ref().map(|l| l.seat.clone());
+        self.stage = Stage::Talking(Box::new(Talk::between(part, lease)));
         self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
         self.journal(What::Joined { leg: part.0, party: called.party });
-        if let Some((_, seat)) = queue {
+        if let Some(seat) = seat {
             self.cancel_others(part);
             self.out.push(Output::Queue(QueueCommand::Answered { seat }));
         }
@@ -124,10 +132,13 @@ impl Call {
     pub(super) fn party_ended(&mut self, now: Now, part: Part, end: End) {
         let Some(called) = self.parties.remove(&part) else { return };
         self.out.push(Output::Close { part });
-        if matches!(&self.stage, Stage::Talking { part: talking, .. } if *talking == part) {
-            return self.conversation_ended(now, part, end);
-        }
         let status = end.status.map(|s| s.0);
+        if matches!(&self.stage, Stage::Talking(talk) if talk.has(part)) {
+            let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
+            self.journal(What::LegEnded { leg: part.0, by, status, q850: end.q850 });
+            self.left_by = Some((by, end.q850));
+            return self.left(now, part, by == By::Network);
+        }
         self.failure = Some((status.unwrap_or(480), end.q850));
         self.journal(What::RingFailed { leg: part.0, status, q850: end.q850 });
         match (&self.stage, called.party) {
@@ -135,23 +146,15 @@ impl Call {
                 self.out.push(Output::Queue(QueueCommand::Refused { seat: name.into() }));
             }
             (Stage::Ringing { part: ringing, .. }, _) if *ringing == part => self.advance_chain(now),
+            (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.part == part) => self.target_lost(now),
             _ => {}
         }
     }
 
-    /// The seat hung up, or its phone died: then the caller goes back to the head of the queue rather than be dropped.
-    fn conversation_ended(&mut self, now: Now, part: Part, end: End) {
-        let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
-        self.journal(What::LegEnded { leg: part.0, by, status: end.status.map(|s| s.0), q850: end.q850 });
-        self.max_talk_at = None;
-        let Stage::Talking { queue, .. } = self.stage.clone() else { return };
-        if let Some((_, seat)) = &queue {
-            self.out.push(Output::Queue(QueueCommand::Freed { seat: seat.clone() }));
-        }
-        match queue {
-            Some((line, _)) if by == By::Network => self.join_queue(now, line, false, true),
-            _ => self.finish(Outcome { result: Result::Answered, by, status: None, q850: end.q850.or(Some(16)) }),
-        }
+    /// Neither RTP nor RTCP for the configured time.
+    pub(super) fn silent(&mut self, now: Now, part: Part) {
+        self.journal(What::Silent { leg: part.0 });
+        self.target_silent(now, part);
     }
 
     fn part_of_seat(&self, seat: &str) -> Option<Part> {

@@ -42,6 +42,7 @@ impl Call {
         match self.stage {
             Stage::Announcing { cue, then: Then::NextStep, .. } if cue == finished => self.next_step(now),
             Stage::Announcing { cue, then: Then::Refuse(outcome), .. } if cue == finished => self.refuse(outcome),
+            Stage::Talking(ref mut talk) if talk.notice.as_ref().is_some_and(|n| n.cue == finished) => talk.notice = None,
             _ => {}
         }
     }

@@ -6,59 +6,60 @@ use crate::plan::Target;
 use crate::sip::{Codec, Direction};
 
 /// A call with a clock of its own; every effect since the last look.
-struct Scene {
-    call: Call,
-    now: Now,
-    effects: Vec<Output>,
+pub(super) struct Scene {
+    pub call: Call,
+    pub now: Now,
+    pub effects: Vec<Output>,
 }
 
 impl Scene {
-    fn new(steps: Vec<Step>) -> Scene {
+    pub fn new(steps: Vec<Step>) -> Scene {
         let policy = Policy {
             max_talk: Duration::from_secs(3600),
             apology: Some("apology".into()),
             music: "music".into(),
+            transfer_failed: Some("transfer-failed".into()),
             max_parties: 100,
         };
         let now = Now { mono: Mono(1), wall: Wall(0) };
         Scene { call: Call::new(steps.into(), Duration::from_secs(30), Arc::new(policy)), now, effects: Vec::new() }
     }
 
-    fn start(steps: Vec<Step>) -> Scene {
+    pub fn start(steps: Vec<Step>) -> Scene {
         let mut scene = Scene::new(steps);
         scene.call.start(false, &mut scene.effects);
         scene.leg(CALLER, LegEvent::Media(media(Direction::SendRecv)));
         scene
     }
 
-    fn handle(&mut self, input: Input) {
+    pub fn handle(&mut self, input: Input) {
         self.call.handle(self.now, input, &mut self.effects);
     }
 
-    fn leg(&mut self, part: Part, event: LegEvent) {
+    pub fn leg(&mut self, part: Part, event: LegEvent) {
         self.handle(Input::Leg { part, event });
     }
 
-    fn ring(&mut self, seat: &str) {
+    pub fn ring(&mut self, seat: &str) {
         self.handle(Input::Queue(QueueEvent::Ring { seat: seat.into() }));
     }
 
-    fn answer(&mut self, part: Part) {
+    pub fn answer(&mut self, part: Part) {
         self.leg(part, LegEvent::Media(media(Direction::SendRecv)));
         self.leg(part, LegEvent::Answered);
     }
 
-    fn end(&mut self, part: Part, by: EndedBy, status: Option<u16>) {
+    pub fn end(&mut self, part: Part, by: EndedBy, status: Option<u16>) {
         self.leg(part, LegEvent::Ended(End { by, status: status.map(Status), q850: None, retry_after: None }));
     }
 
-    fn wait(&mut self, time: Duration) {
+    pub fn wait(&mut self, time: Duration) {
         self.now = self.now.after(time);
         self.call.tick(self.now, &mut self.effects);
     }
 
     /// Closes all media and says that everything is on disk; what remains is the outcome.
-    fn clear(mut self) -> (Result, By) {
+    pub fn clear(mut self) -> (Result, By) {
         for part in 0..10 {
             if self.effects.contains(&Output::Close { part: Part(part) }) {
                 self.handle(Input::Closed { part: Part(part), stats: Stats::default() });
@@ -76,15 +77,24 @@ impl Scene {
         ends[0]
     }
 
-    fn has(&self, wanted: &Output) -> bool {
+    pub fn ask(&mut self, by: Part, ask: Ask) -> std::result::Result<(), Refusal> {
+        self.call.ask(self.now, Some(by), ask, &mut self.effects)
+    }
+
+    /// What a part was last told to hear.
+    pub fn hears(&self, part: Part) -> Audio {
+        self.call.hearing.get(&part).cloned().unwrap_or(Audio::Silence)
+    }
+
+    pub fn has(&self, wanted: &Output) -> bool {
         self.effects.contains(wanted)
     }
 
-    fn answered(&self) -> bool {
+    pub fn answered(&self) -> bool {
         self.has(&Output::Answer)
     }
 
-    fn status(&self) -> Option<u16> {
+    pub fn status(&self) -> Option<u16> {
         self.effects.iter().find_map(|e| match e {
             Output::Hangup { part: CALLER, cause } => Some(cause.status),
             _ => None,
@@ -92,7 +102,7 @@ impl Scene {
     }
 }
 
-fn media(direction: Direction) -> Media {
+pub(super) fn media(direction: Direction) -> Media {
     Media {
         rtp: Some(([127, 0, 0, 1], 4000).into()),
         rtcp: None,
@@ -106,15 +116,15 @@ fn media(direction: Direction) -> Media {
     }
 }
 
-fn queue() -> Step {
+pub(super) fn queue() -> Step {
     Step::Queue { queue: "12345".into(), high: false }
 }
 
-fn announce(prompt: &str) -> Step {
+pub(super) fn announce(prompt: &str) -> Step {
     Step::Announce { prompt: prompt.into(), answered: false }
 }
 
-fn ring(numbers: &[&str]) -> Step {
+pub(super) fn ring(numbers: &[&str]) -> Step {
     let targets = numbers.iter().map(|n| Target { number: (*n).into(), trunk: None }).collect();
     Step::Ring { targets, timeout: Duration::from_secs(20) }
 }

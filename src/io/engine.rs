@@ -3,6 +3,7 @@
 
 use crate::base::{Flow, Mono, Now, Proto};
 use crate::call::event::Entry;
+use crate::control::Reply;
 use crate::io::clock;
 use crate::io::inbox::Outlet;
 use crate::io::udp::UdpPort;
@@ -42,6 +43,7 @@ pub trait Ends<M> {
     fn journal(&mut self, ticket: u64, entry: Entry);
     /// All outputs of a turn are handed over.
     fn flush(&mut self);
+    fn reply(&mut self, id: u64, reply: Reply);
     /// Called every heartbeat.
     fn report(&mut self, now: Now, machine: &M);
 }
@@ -130,6 +132,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
                 }
                 Output::Media { shard, command } => self.ends.media(shard, command),
                 Output::Journal { ticket, entry } => self.ends.journal(ticket, entry),
+                Output::Reply { id, reply } => self.ends.reply(id, reply),
             }
         }
         self.ends.flush();
@@ -222,6 +225,7 @@ mod tests {
         fn media(&mut self, _shard: u16, _command: Command) {}
         fn journal(&mut self, _ticket: u64, _entry: Entry) {}
         fn flush(&mut self) {}
+        fn reply(&mut self, _id: u64, _reply: Reply) {}
         fn report(&mut self, _now: Now, _machine: &M) {
             let _ = self.0.send("report".to_string());
         }

@@ -2,6 +2,8 @@
 
 use crate::base::{Flow, Mono, Now, Rng};
 use crate::call::event::Entry;
+use crate::control::Reply;
+use crate::io::asks::Asks;
 use crate::io::board::{Board, Figures};
 use crate::io::config::Config;
 use crate::io::deliver::{Deliverer, Target};
@@ -87,8 +89,16 @@ impl Gateway {
             tcp.listen(listener, local, admission.clone().admit());
         }
         let board = Arc::new(Board::default());
+        let asks = Arc::new(Asks::default());
         let stop = Arc::new(AtomicBool::new(false));
-        let edges = Edges { tcp: tcp.clone(), shards, journal: journal.appender(), board: board.clone(), lost_commands: 0 };
+        let edges = Edges {
+            tcp: tcp.clone(),
+            shards,
+            journal: journal.appender(),
+            board: board.clone(),
+            asks: asks.clone(),
+            lost_commands: 0,
+        };
         let thread = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() };
         let switch = thread.start()?;
 
@@ -108,6 +118,8 @@ impl Gateway {
             inbox: inbox.clone(),
             more: figures(journal.appender(), tcp, reloader.clone()),
             reload: asked_by_api(reloader.clone()),
+            asks,
+            done: Arc::default(),
             token: config.http.token.as_str().into(),
         };
         let listener = on_runtime(&runtime, http)?;
@@ -197,6 +209,7 @@ struct Edges {
     shards: Vec<ShardHandle>,
     journal: Appender,
     board: Arc<Board>,
+    asks: Arc<Asks>,
     lost_commands: u64,
 }
 
@@ -222,6 +235,10 @@ impl Ends<Switch> for Edges {
     fn journal(&mut self, ticket: u64, entry: Entry) {
         // A loss is counted and logged there.
         self.journal.append(ticket, entry);
+    }
+
+    fn reply(&mut self, id: u64, reply: Reply) {
+        self.asks.answer(id, reply);
     }
 
     fn report(&mut self, now: Now, switch: &Switch) {

@@ -3,6 +3,7 @@
 // Here, and only here, the machine is asked for time and randomness.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod asks;
 pub mod board;
 pub mod clock;
 pub mod config;

@@ -94,6 +94,7 @@ fn policy(calls: &config::Calls) -> Policy {
         max_talk: calls.max_duration,
         apology: Some(calls.apology.as_str().into()),
         music: calls.music.as_str().into(),
+        transfer_failed: Some(calls.transfer_failed.as_str().into()),
         max_parties: calls.max_parties,
     }
 }

@@ -16,19 +16,34 @@ pub enum Kind {
     Offered,
     Queued,
     Answered,
+    TransferStarted,
+    TransferCompleted,
+    TransferFailed,
     Ended,
     /// The final record, exactly one a call.
     Record,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] = [Kind::Offered, Kind::Queued, Kind::Answered, Kind::Ended, Kind::Record];
+    pub const ALL: [Kind; 8] = [
+        Kind::Offered,
+        Kind::Queued,
+        Kind::Answered,
+        Kind::TransferStarted,
+        Kind::TransferCompleted,
+        Kind::TransferFailed,
+        Kind::Ended,
+        Kind::Record,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Kind::Offered => "call.offered",
             Kind::Queued => "call.queued",
             Kind::Answered => "call.answered",
+            Kind::TransferStarted => "transfer.started",
+            Kind::TransferCompleted => "transfer.completed",
+            Kind::TransferFailed => "transfer.failed",
             Kind::Ended => "call.ended",
             Kind::Record => "call.record",
         }
@@ -44,6 +59,9 @@ impl Kind {
             What::Offered(_) => &[Kind::Offered],
             What::Queued { .. } => &[Kind::Queued],
             What::Joined { .. } => &[Kind::Answered],
+            What::TransferStarted { .. } => &[Kind::TransferStarted],
+            What::TransferEnded { result, .. } if matches!(result.as_str(), "failed" | "cancelled") => &[Kind::TransferFailed],
+            What::TransferEnded { .. } => &[Kind::TransferCompleted],
             What::Ended { .. } | What::Interrupted => &[Kind::Ended, Kind::Record],
             _ => &[],
         }

@@ -1,7 +1,7 @@
 //! Folds a call's log into its record. Any prefix of a log folds: what has not happened is null, and what still runs is
 //! counted up to the last entry.
 
-use super::shape::{Area, Direction, Hotline, Leg, Media, Record, Seat};
+use super::shape::{Area, Direction, Hotline, Leg, Media, Record, Seat, Transfer};
 use super::zone::Zone;
 use crate::base::{Mono, Wall};
 use crate::call::event::{Entry, Offered, Party, Result, What};
@@ -84,6 +84,8 @@ impl<'a> Fold<'a> {
                 r.ended = Some(self.gone.map_or(at, |gone| self.zone.write(gone)));
                 (r.result, r.hangup_by, r.sip_code, r.q850) = (Some(*result), Some(*by), *status, *q850);
             }
+            What::TransferStarted { seq, kind, by, to } => self.transfer_started(*seq, kind, *by, to, at),
+            What::TransferEnded { seq, result } => self.transfer_ended(*seq, result, at),
             What::Held { .. } | What::Resumed { .. } | What::Silent { .. } | What::Heard { .. } | What::Interrupted => {}
         }
         self.measure(&entry.what, entry.mono);
@@ -157,6 +159,17 @@ impl<'a> Fold<'a> {
         }
     }
 
+    fn transfer_started(&mut self, seq: u32, kind: &str, by: u64, to: &str, started: String) {
+        let (kind, to) = (kind.to_owned(), to.to_owned());
+        self.record.transfers.push(Transfer { seq, kind, from: by, to, started, ended: None, result: None });
+    }
+
+    fn transfer_ended(&mut self, seq: u32, result: &str, at: String) {
+        if let Some(transfer) = self.record.transfers.iter_mut().find(|t| t.seq == seq) {
+            (transfer.ended, transfer.result) = (Some(at), Some(result.to_owned()));
+        }
+    }
+
     fn leg(&mut self, leg: u64, at: &str) -> &mut Leg {
         self.legs.entry(leg).or_insert_with(|| Leg { leg, started: at.to_owned(), ..Leg::default() })
     }
@@ -186,7 +199,12 @@ impl<'a> Fold<'a> {
             What::Heard { leg } => self.silent.entry(*leg).or_default().stop(now),
             What::RingFailed { leg, .. } | What::LegEnded { leg, .. } => self.gone(*leg, now),
             What::Ended { .. } => self.over(now),
-            What::Offered(_) | What::CallerAnswered | What::LegMedia { .. } | What::Interrupted => {}
+            What::Offered(_)
+            | What::CallerAnswered
+            | What::LegMedia { .. }
+            | What::TransferStarted { .. }
+            | What::TransferEnded { .. }
+            | What::Interrupted => {}
         }
         self.ring.run(!self.ringing.is_empty(), now);
         self.talk.run(!self.joined.is_empty(), now);

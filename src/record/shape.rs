@@ -45,6 +45,8 @@ pub struct Record {
     pub queue: Option<String>,
     /// What the caller heard, in order.
     pub prompts: Vec<String>,
+    /// Every move of the caller, in order.
+    pub transfers: Vec<Transfer>,
     pub legs: Vec<Leg>,
     /// Its tickets that were known at this moment.
     pub tickets: Vec<Ticket>,
@@ -85,6 +87,20 @@ pub struct Ticket {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Seat {
     pub name: String,
+}
+
+/// One move: who asked for it (a leg's number), where to, how it came out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Transfer {
+    pub seq: u32,
+    /// `consult`, `three-way`, `blind`, `emergency`, `return`.
+    pub kind: String,
+    pub from: u64,
+    pub to: String,
+    pub started: String,
+    pub ended: Option<String>,
+    /// `joined`, `completed`, `returned`, `cancelled`, `failed`; null while it lasts, or where the call ended in it.
+    pub result: Option<String>,
 }
 
 /// One party's part in the call.

@@ -72,6 +72,7 @@ fn expected(differences: Value) -> Value {
     let mut record = json!({
         "call_id": CALL,
         "sip_call_ids": ["a@10.0.0.1"],
+        "transfers": [],
         "trunk": "mobile",
         "hotline": {
             "dialled": "069112315",

@@ -75,6 +75,9 @@ impl Switch {
         let identity = Identity {
             caller: decision.caller.clone().filter(|_| !anonymous),
             number: decision.number.clone(),
+            line: decision.line.clone(),
+            trunk: offered.trunk.as_str().into(),
+            area: decision.area.code.clone(),
             diverted_from,
             codecs: self.codecs(&incoming, &placer),
             max_forwards: incoming.max_forwards,
@@ -202,6 +205,7 @@ impl Switch {
             seq: 0,
             last_ticket: 0,
             released: false,
+            referred: None,
         };
         self.calls.insert(id, active);
         self.parts.insert(incoming.leg, (id, CALLER));

@@ -2,6 +2,7 @@
 
 use super::{Active, Leg, Output, Switch, Work, route};
 use crate::base::{CallId, LegId, Now};
+use crate::call::event::What;
 use crate::call::{self, Audio, CALLER, Dialled, LegEvent, Part, QueueCommand};
 use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
 use crate::media::{self, Source};
@@ -29,7 +30,12 @@ impl Switch {
             call::Output::Play { part, audio } => self.play(id, part, &audio, out),
             call::Output::Close { part } => self.close(id, part, out),
             call::Output::Queue(command) => self.queue(now, id, command),
-            call::Output::Journal(what) => self.write(now, id, what, out),
+            call::Output::Journal(what) => {
+                if let What::TransferEnded { result, .. } = &what {
+                    self.tell_referrer(now, id, result, out);
+                }
+                self.write(now, id, what, out);
+            }
             call::Output::Done => self.forget(id),
         }
     }
@@ -83,6 +89,10 @@ impl Switch {
         let source = match audio {
             Audio::Silence => Source::Silence,
             Audio::Ringback => Source::Ringback,
+            Audio::Mix(parts) => {
+                let legs = parts.iter().filter_map(|part| active.legs.get(part)).map(|leg| leg.id);
+                Source::Mix(legs.collect())
+            }
             Audio::Relay(other) => match active.legs.get(other) {
                 Some(leg) => Source::Relay(leg.id),
                 None => return,
@@ -101,13 +111,16 @@ impl Switch {
         self.media(id, part, out, |leg| media::Command::Play { leg, source });
     }
 
+    /// From here on nothing more is said to the leg's media.
     fn close(&mut self, id: CallId, part: Part, out: &mut Vec<Output>) {
-        let open = self.leg(id, part).is_some_and(|(_, leg)| leg.rtp.is_some());
-        if open {
-            self.media(id, part, out, |leg| media::Command::Close { leg });
-        } else {
-            let stats = media::Stats::default();
-            self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let shard = active.shard;
+        match active.legs.get_mut(&part).and_then(|leg| leg.rtp.take().map(|_| leg.id)) {
+            Some(leg) => out.push(Output::Media { shard, command: media::Command::Close { leg } }),
+            None => {
+                let stats = media::Stats::default();
+                self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use crate::base::CallId;
 use crate::dialog::Incoming;
 use crate::sip::{Codec, Header, Host, Name, NameAddr, Scheme, Uri};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
@@ -11,6 +12,10 @@ pub(super) struct Identity {
     pub caller: Option<String>,
     /// The hotline as the plan names it.
     pub number: String,
+    pub line: Arc<str>,
+    /// The trunk it came by, and the area code that the plan found.
+    pub trunk: Arc<str>,
+    pub area: Option<Arc<str>>,
     /// The number the call was diverted from, before it reached us.
     pub diverted_from: Option<String>,
     /// What the caller's leg may use, the caller's order first.
@@ -147,6 +152,9 @@ mod tests {
         let mut identity = Identity {
             caller: Some("13800138000".to_owned()),
             number: "12345".to_owned(),
+            line: "12345".into(),
+            trunk: "carrier".into(),
+            area: None,
             diverted_from: Some("12336".to_owned()),
             codecs: vec![Codec::Pcmu],
             max_forwards: 70,

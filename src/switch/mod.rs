@@ -5,6 +5,7 @@
 
 mod admit;
 mod channels;
+mod command;
 mod effect;
 mod gauge;
 mod identity;
@@ -18,6 +19,7 @@ pub use setup::{JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSour
 use crate::base::{CallId, Flow, LegId, Map, Mono, Now, Rng, Timers};
 use crate::call::event::{Entry, What};
 use crate::call::{self, Call, LegEvent, Part};
+use crate::control;
 use crate::dialog::{self, Legs};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
@@ -53,6 +55,11 @@ pub enum Input {
     },
     /// The journal cannot write (true) or can again (false).
     JournalDown(bool),
+    /// Answered by [`Output::Reply`] with the same number.
+    Command {
+        id: u64,
+        command: control::Command,
+    },
     /// No new calls from now on; live ones finish.
     Drain,
     /// New calls meet this setup. What cannot change without a restart is left as it is.
@@ -74,6 +81,10 @@ pub enum Output {
     Journal {
         ticket: u64,
         entry: Entry,
+    },
+    Reply {
+        id: u64,
+        reply: control::Reply,
     },
 }
 
@@ -98,6 +109,7 @@ pub struct Switch {
     rng: Rng,
     work: VecDeque<Work>,
     counters: Counters,
+    recent: command::Recent,
 }
 
 /// A live call and what the switch must know to serve it.
@@ -114,6 +126,8 @@ struct Active {
     emergency: bool,
     /// The first entry is durable, or the journal is down: finals may go out.
     released: bool,
+    /// The REFER that waits to hear how its move came out.
+    referred: Option<(LegId, u32)>,
 }
 
 #[derive(Clone, Debug)]
@@ -155,6 +169,7 @@ impl Switch {
             draining: false,
             work: VecDeque::new(),
             counters: Counters::default(),
+            recent: command::Recent::default(),
             setup: Arc::new(setup),
             rng,
         };
@@ -171,6 +186,7 @@ impl Switch {
             Input::Media { shard, event } => self.media_event(now, shard, event, out),
             Input::Journaled { ticket } => self.journaled(now, ticket, out),
             Input::JournalDown(down) => self.journal_changed(now, down, out),
+            Input::Command { id, command } => self.commanded(now, id, command, out),
             Input::Drain => self.draining = true,
             Input::Reload(setup) => self.reload(now, *setup),
         }
@@ -261,10 +277,7 @@ impl Switch {
             dialog::Event::Media { leg, media } => (leg, LegEvent::Media(media)),
             dialog::Event::Answered { leg } => (leg, LegEvent::Answered),
             dialog::Event::Ended { leg, end } => (leg, LegEvent::Ended(end)),
-            dialog::Event::Refer { leg, refer } => {
-                let refuse = dialog::Command::RefuseRefer { leg, id: refer.id, status: crate::sip::Status(603) };
-                return self.legs_do(out, |legs, done| legs.command(now, refuse, done));
-            }
+            dialog::Event::Refer { leg, refer } => return self.referred(now, leg, &refer, out),
             dialog::Event::Progress { .. } | dialog::Event::Established { .. } | dialog::Event::Key { .. } => return,
         };
         let Some(&(id, part)) = self.parts.get(&leg) else { return };
@@ -301,11 +314,9 @@ impl Switch {
     }
 
     fn media_closed(&mut self, leg: LegId, stats: media::Stats) {
-        let Some(&(id, part)) = self.parts.get(&leg) else { return };
-        if let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) {
-            leg.rtp = None;
+        if let Some(&(id, part)) = self.parts.get(&leg) {
+            self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
         }
-        self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
     }
 
     fn queue_output(&mut self, output: queue::Output) {

@@ -47,6 +47,11 @@ impl Journal {
         self.offered.get(sip_call_id).is_none_or(|ticket| *ticket <= self.durable)
     }
 
+    /// Calls without an end.
+    pub fn open(&self) -> impl Iterator<Item = CallId> + '_ {
+        self.entries.keys().copied().filter(|call| !self.last.contains(call))
+    }
+
     /// Every call has its end, once.
     pub fn complete(&self) -> Result<(), String> {
         match self.entries.keys().find(|call| !self.last.contains(call)) {

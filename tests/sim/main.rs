@@ -37,7 +37,7 @@ fn every_seed_ends_clean() {
     println!("{seeds} seeds: {totals:?}");
     // A simulation in which nothing happens proves nothing.
     assert!(totals.reloads > seeds / 2, "{totals:?}");
-    assert!(totals.answered > seeds && totals.refused > seeds / 2, "too little happened: {totals:?}");
+    assert!(totals.answered > seeds && totals.refused > seeds / 2 && totals.moves > seeds, "too little happened: {totals:?}");
 }
 
 fn run_one(seed: u64) -> world::Summary {

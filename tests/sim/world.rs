@@ -6,8 +6,9 @@ use crate::peer::{Kind, Peer};
 use crate::shard::{Later, Shard};
 use bytes::Bytes;
 use hotline::base::{Flow, Mono, Now, Proto, Rng, Wall};
-use hotline::call::Policy;
 use hotline::call::event::{Result as Outcome, What};
+use hotline::call::{Mode, Policy};
+use hotline::control::{Command, Reply};
 use hotline::dialog;
 use hotline::media::Prompt;
 use hotline::plan::Plan;
@@ -23,12 +24,12 @@ use std::time::Duration;
 
 /// 2021-10-15 noon in Xishuangbanna: between the dates of its notice.
 const START: Wall = Wall(1_634_270_400_000_000);
+/// What callers dial.
 const NUMBERS: [&str; 8] = ["12345", "12345", "12345", "12336", "12348", "12366", "110", "99999"];
 /// After the last call was placed, everything must be over within this.
 const LIMIT: Duration = Duration::from_secs(3 * 3600);
 
 pub struct World {
-    seed: u64,
     log: bool,
     rng: Rng,
     now: Now,
@@ -44,13 +45,25 @@ pub struct World {
     events: BTreeMap<u64, Event>,
     next_event: u64,
     placed: u64,
+    moves: u64,
 }
 
 enum Event {
-    Datagram { from: SocketAddr, to: SocketAddr, data: Bytes },
-    Media { shard: usize, later: Later },
-    Durable { ticket: u64 },
+    Datagram {
+        from: SocketAddr,
+        to: SocketAddr,
+        data: Bytes,
+    },
+    Media {
+        shard: usize,
+        later: Later,
+    },
+    Durable {
+        ticket: u64,
+    },
     Place,
+    /// Somebody asks something of a live call.
+    Ask,
     Crash(SocketAddr),
     Stall,
     Unstall,
@@ -65,6 +78,8 @@ pub struct Summary {
     pub abandoned: u64,
     pub refused: u64,
     pub failed: u64,
+    /// Transfers and their like that were accepted.
+    pub moves: u64,
     pub messages: u64,
     pub reloads: u64,
 }
@@ -77,6 +92,7 @@ impl Summary {
         self.abandoned += other.abandoned;
         self.refused += other.refused;
         self.failed += other.failed;
+        self.moves += other.moves;
         self.messages += other.messages;
         self.reloads += other.reloads;
     }
@@ -102,7 +118,6 @@ impl World {
         let switch = Switch::new(setup.clone(), rng.fork(), now, &mut out);
         let net = Net::random(&mut rng);
         let mut world = World {
-            seed,
             log,
             net,
             now,
@@ -116,6 +131,7 @@ impl World {
             events: BTreeMap::new(),
             next_event: 0,
             placed: 0,
+            moves: 0,
             rng,
         };
         world.outputs(out).expect("nothing can be wrong yet");
@@ -129,6 +145,10 @@ impl World {
         for _ in 0..calls {
             let at = self.rng.below(60_000);
             self.at(Duration::from_millis(at), Event::Place);
+        }
+        for _ in 0..self.rng.below(calls * 4) {
+            let at = self.rng.below(120_000);
+            self.at(Duration::from_millis(at), Event::Ask);
         }
         if self.rng.chance(300) {
             let victim = address(10 + self.rng.below(u64::from(seats)) as u8);
@@ -213,6 +233,7 @@ impl World {
                 self.peer(address(2), |peer, rng, now, out| peer.call(rng, now, gateway, number, out));
                 Ok(())
             }
+            Event::Ask => self.ask(),
             Event::Crash(victim) => {
                 self.peers.get_mut(&victim).expect("a seat").crashed = true;
                 Ok(())
@@ -227,6 +248,25 @@ impl World {
                 self.input(Input::Reload(Box::new(setup)))
             }
         }
+    }
+
+    /// Transfers of every kind to parties of every kind, and what may be asked of them, in any order.
+    fn ask(&mut self) -> Result<(), String> {
+        let calls: Vec<_> = self.journal.open().collect();
+        let Some(call) = calls.get(self.rng.below(calls.len() as u64) as usize).copied() else { return Ok(()) };
+        let to = ["12366", "12348", "110", "12345", "seat:seat-0", "99999"][self.rng.below(6) as usize].to_owned();
+        let command = match self.rng.below(12) {
+            0 => Command::Complete(call),
+            1 => Command::Cancel(call),
+            2 => Command::Swap(call),
+            3 => Command::Merge(call),
+            4 => Command::Drop { call, leg: self.rng.below(5) },
+            n => {
+                let modes = [Mode::Consult, Mode::ThreeWay, Mode::Blind, Mode::Emergency];
+                Command::Transfer { call, to, mode: modes[n as usize % 4] }
+            }
+        };
+        self.input(Input::Command { id: 0, command })
     }
 
     fn input(&mut self, input: Input) -> Result<(), String> {
@@ -248,6 +288,8 @@ impl World {
                         self.put(later.at, Event::Media { shard, later });
                     }
                 }
+                Output::Reply { reply: Reply::Done, .. } => self.moves += 1,
+                Output::Reply { .. } => {}
                 Output::Journal { ticket, entry } => {
                     if self.log {
                         println!("{:>12} log {} {:?}", self.now.mono.0, entry.call, entry.what);
@@ -324,6 +366,7 @@ impl World {
         }
         let mut summary = Summary {
             placed: self.placed,
+            moves: self.moves,
             records,
             messages: counters.messages_in,
             reloads: counters.reloads,
@@ -338,7 +381,6 @@ impl World {
                 _ => summary.abandoned += 1,
             }
         }
-        let _ = self.seed;
         Ok(summary)
     }
 }
@@ -392,6 +434,7 @@ fn setup(rng: &mut Rng, seats: u8) -> Setup {
             max_talk: Duration::from_secs(600),
             apology: Some("apology".into()),
             music: "music".into(),
+            transfer_failed: Some("apology".into()),
             max_parties: 50,
         }),
         legs: dialog::Config::default(),

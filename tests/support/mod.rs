@@ -8,6 +8,7 @@ pub mod message;
 pub mod phone;
 pub mod rtp;
 pub mod sipp;
+pub mod tone;
 
 use std::thread;
 use std::time::{Duration, Instant};

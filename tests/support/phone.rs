@@ -2,6 +2,7 @@ use super::PATIENCE;
 use super::gateway::Gateway;
 use super::message::Message;
 use super::rtp::{Ear, Mouth};
+use super::tone::Hum;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 /// A small SIP telephone over UDP with real RTP, for what SIPp does not check. One call at a time.
@@ -69,6 +70,17 @@ impl Phone {
 
     pub fn ack(&self) {
         self.request("ACK", "");
+    }
+
+    /// Asks to be rid of the other side; `headers` say where to.
+    pub fn refer(&mut self) {
+        self.cseq += 1;
+        self.request("REFER", "");
+    }
+
+    /// Hums to the media address that this message's SDP gives.
+    pub fn hum(&self, to: &Message, hertz: u32) -> Hum {
+        Hum::start(self.rtp.try_clone().unwrap(), (self.ip, to.media_port()).into(), hertz)
     }
 
     pub fn bye(&mut self) {
@@ -163,7 +175,7 @@ impl Phone {
 
     fn request(&self, method: &str, sdp: &str) {
         let (ip, port, cseq, name) = (self.ip, self.port(), self.cseq, self.name);
-        let more = if method == "INVITE" { self.headers } else { "" };
+        let more = if matches!(method, "INVITE" | "REFER") { self.headers } else { "" };
         let (target, local, remote, call_id) = (&self.target, &self.local, &self.remote, &self.call_id);
         self.send(&format!(
             "{method} {target} SIP/2.0\r\n{more}Via: SIP/2.0/UDP {ip}:{port};rport;branch=z9hG4bK{call_id}{cseq}{method}\r\n\

@@ -207,6 +207,7 @@ pub struct Calls {
     pub max_parties: u64,
     pub music: String,
     pub apology: String,
+    pub transfer_failed: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
 //! Health, metrics and the API over HTTP. Everything but health asks for the token, if there is one.
 
+mod calls;
 mod metrics;
 mod problem;
 
+use crate::io::asks::Asks;
 use crate::io::board::Board;
 use crate::io::inbox::Inbox;
 use crate::switch::Input;
@@ -22,6 +24,10 @@ use std::sync::Arc;
 pub struct Desk {
     pub board: Arc<Board>,
     pub inbox: Inbox,
+    /// Commands that wait for the switch's word.
+    pub asks: Arc<Asks>,
+    /// What was answered to requests that carried an Idempotency-Key.
+    pub done: Arc<Done>,
     /// Figures of the other threads, asked for at each scrape.
     pub more: Arc<dyn Fn() -> Vec<Metric> + Send + Sync>,
     pub reload: Reload,
@@ -29,6 +35,7 @@ pub struct Desk {
     pub token: Arc<str>,
 }
 
+pub use calls::Done;
 pub use metrics::Metric;
 
 /// Reads everything anew: the report, or what is wrong.
@@ -40,6 +47,7 @@ pub fn router(desk: Desk) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/drain", post(drain))
         .route("/api/v1/reload", post(reload))
+        .merge(calls::routes())
         .layer(middleware::from_fn_with_state(desk.clone(), ask_for_token));
     Router::new()
         .route("/healthz", get(health))

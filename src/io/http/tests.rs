@@ -17,7 +17,7 @@ fn desk(token: &str) -> Desk {
     board.post(figures);
     let more = Arc::new(|| vec![Metric::counter("deliveries_total", "Records delivered.", 7)]);
     let reload: Reload = Arc::new(|| Box::pin(async { Err(vec!["plan.toml:2:10: no".to_string()]) }));
-    Desk { board, inbox, more, reload, token: token.into() }
+    Desk { board, inbox, asks: Arc::default(), done: Arc::default(), more, reload, token: token.into() }
 }
 
 /// One request over a real connection.

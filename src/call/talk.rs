@@ -1,0 +1,176 @@
+//! A conversation: who is together, who waits, who is being fetched.
+//!
+//! Two rooms are enough for every way of moving a caller (the notices' 三方通话, 一键转接): `main`, where the caller is,
+//! and `aside`, where seat and target consult while the caller hears music. Nothing is asked of the carrier or of an
+//! emergency centre beyond answering a call; all legs stay here (the conference-aware transfer of NENA's i3).
+
+use super::{CALLER, Dialled, Part};
+use crate::base::Mono;
+use crate::plan::Target;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Talk {
+    pub main: BTreeSet<Part>,
+    pub aside: BTreeSet<Part>,
+    /// Parties that have put us on hold (RFC 3264 §8.4).
+    pub holds: BTreeSet<Part>,
+    pub transfer: Option<Transfer>,
+    /// The last target that joined, until its silence would no longer count against it.
+    pub unproven: Option<(Transfer, Mono)>,
+    /// The seat that serves the caller, by the queue's lease.
+    pub lease: Option<Lease>,
+    /// Something spoken to one party in place of the conversation.
+    pub notice: Option<Notice>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Lease {
+    pub line: Arc<str>,
+    pub seat: Arc<str>,
+    pub part: Part,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Notice {
+    pub part: Part,
+    pub prompt: Arc<str>,
+    pub cue: u32,
+}
+
+/// How a caller is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Seat and target speak first, the caller hears music.
+    Consult,
+    /// The target joins seat and caller.
+    ThreeWay,
+    /// The seat leaves at once; on failure the caller comes back to it.
+    Blind,
+    /// As three-way: one action, no limits, never ended for silence.
+    Emergency,
+    /// Back to the one who sent the caller away, after a blind transfer failed.
+    Return,
+}
+
+/// Where to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Goal {
+    /// Parties to try, one after another.
+    Ring {
+        to: String,
+        chain: Vec<Dialled>,
+        timeout: Duration,
+    },
+    Queue {
+        line: Arc<str>,
+        high: bool,
+    },
+}
+
+/// A move under way: a target that rings, or one that seat consults with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Transfer {
+    pub seq: u32,
+    pub mode: Mode,
+    pub by: Part,
+    pub chain: Vec<Dialled>,
+    /// Which of the chain rings or answered.
+    pub index: usize,
+    pub timeout: Duration,
+    pub part: Part,
+    /// Until when it may ring; none once it has answered.
+    pub until: Option<Mono>,
+    /// Whom to call when all fails after the seat has left.
+    pub back: Option<Dialled>,
+}
+
+/// Why a move cannot be made. The conversation is untouched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody talks in this call now.
+    NotTalking,
+    /// Another move is under way.
+    Busy,
+    /// The caller may not, or the party is not in the conversation.
+    NotAllowed,
+    /// Nothing to complete, cancel or swap.
+    Nothing,
+    /// No party can be called any more in this call.
+    TooMany,
+}
+
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Consult => "consult",
+            Mode::ThreeWay => "three-way",
+            Mode::Blind => "blind",
+            Mode::Emergency => "emergency",
+            Mode::Return => "return",
+        }
+    }
+
+    /// What people and programs may ask for.
+    pub fn named(name: &str) -> Option<Mode> {
+        [Mode::Consult, Mode::ThreeWay, Mode::Blind, Mode::Emergency].into_iter().find(|m| m.name() == name)
+    }
+}
+
+impl Goal {
+    pub fn targets(to: &str, targets: &[Target], timeout: Duration) -> Goal {
+        Goal::Ring { to: to.to_owned(), chain: targets.iter().cloned().map(Dialled::Target).collect(), timeout }
+    }
+}
+
+impl Talk {
+    pub fn between(part: Part, lease: Option<Lease>) -> Talk {
+        let (aside, holds) = (BTreeSet::new(), BTreeSet::new());
+        Talk { main: BTreeSet::from([CALLER, part]), aside, holds, transfer: None, unproven: None, lease, notice: None }
+    }
+
+    /// Everybody but those who still ring.
+    pub fn people(&self) -> usize {
+        self.main.len() + self.aside.len()
+    }
+
+    pub fn has(&self, part: Part) -> bool {
+        self.main.contains(&part) || self.aside.contains(&part)
+    }
+
+    pub fn leave(&mut self, part: Part) {
+        self.main.remove(&part);
+        self.aside.remove(&part);
+        self.holds.remove(&part);
+        if self.notice.as_ref().is_some_and(|n| n.part == part) {
+            self.notice = None;
+        }
+    }
+
+    /// Both rooms become one.
+    pub fn merge(&mut self) {
+        self.main.append(&mut self.aside);
+    }
+
+    pub fn ringing(&self) -> Option<&Transfer> {
+        self.transfer.as_ref().filter(|t| t.until.is_some())
+    }
+
+    /// Seat and target have each other's ear, or would but for a swap.
+    pub fn consulting(&self) -> Option<&Transfer> {
+        self.transfer.as_ref().filter(|t| t.mode == Mode::Consult && t.until.is_none())
+    }
+
+    /// Who else is in the room of this part.
+    pub fn others(&self, part: Part) -> impl Iterator<Item = Part> + '_ {
+        let room = if self.aside.contains(&part) { &self.aside } else { &self.main };
+        room.iter().copied().filter(move |other| *other != part)
+    }
+
+    /// Somebody rings who will come into the room of this part.
+    pub fn awaits(&self, part: Part) -> bool {
+        self.ringing().is_some_and(|t| (t.mode == Mode::Consult) == self.aside.contains(&part))
+    }
+}

@@ -1,0 +1,410 @@
+//! Moving a caller: one state machine for keys, REFER and the API.
+//!
+//! ```text
+//!   Talking ──ask──▶ ringing target ──answer──▶ consulting ⇄ swapped   (consult)
+//!      ▲                 │    │                     │  │
+//!      │    next of chain│    │answer               │  └─ merge ─▶ three-way
+//!      ├───── failed ────┘    └──▶ three-way        └─ complete / seat leaves ─▶ caller with target
+//!      └───── cancel ◀── ringing, consulting
+//!   blind: the seat leaves first; failed ─▶ returning to the seat ─▶ head of its queue
+//! ```
+//!
+//! The caller's leg stays with us through all of it, and is in `main` whatever happens elsewhere.
+
+use super::event::{Party, What};
+use super::talk::{Goal, Lease, Mode, Notice, Refusal, Talk, Transfer};
+use super::{CALLER, Call, Caller, Dialled, Output, Part, QueueCommand, Stage};
+use crate::base::Now;
+use crate::dialog::Cause;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the one who sent a caller away rings when the caller comes back.
+const RETURN_RING: Duration = Duration::from_secs(20);
+/// How long after its answer a target's silence counts as a failure of the move.
+const PROOF: Duration = Duration::from_secs(10);
+
+/// What may be asked of a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    Transfer {
+        mode: Mode,
+        goal: Goal,
+    },
+    /// The seat leaves, the caller stays with the target.
+    Complete,
+    Cancel,
+    Swap,
+    /// Consultation becomes a three-way call.
+    Merge,
+    /// This party is sent away; the others keep talking.
+    Drop(Part),
+}
+
+impl Call {
+    /// Does what was asked, or says why not and leaves everything as it was. `by` is who asked; the serving seat when
+    /// a supervisor or program did.
+    pub fn ask(&mut self, now: Now, by: Option<Part>, ask: Ask, out: &mut Vec<Output>) -> Result<(), Refusal> {
+        let answer = self.asked(now, by, ask);
+        self.flush(out);
+        answer
+    }
+
+    fn asked(&mut self, now: Now, by: Option<Part>, ask: Ask) -> Result<(), Refusal> {
+        let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
+        let by = by.or_else(|| self.server(talk)).ok_or(Refusal::NotAllowed)?;
+        if by == CALLER || !talk.has(by) {
+            return Err(Refusal::NotAllowed);
+        }
+        match ask {
+            Ask::Transfer { mode, goal } => self.transfer(now, by, mode, goal),
+            Ask::Complete => self.complete(),
+            Ask::Cancel => self.cancel(),
+            Ask::Swap => self.swap(),
+            Ask::Merge => self.merge(),
+            Ask::Drop(part) => self.drop_part(now, part),
+        }
+    }
+
+    /// Who serves the caller: the leased seat, else whoever is there.
+    fn server(&self, talk: &Talk) -> Option<Part> {
+        let leased = talk.lease.as_ref().map(|l| l.part).filter(|p| talk.has(*p));
+        leased.or_else(|| talk.main.iter().chain(&talk.aside).copied().find(|p| *p != CALLER))
+    }
+
+    fn talk(&mut self) -> Option<&mut Talk> {
+        match &mut self.stage {
+            Stage::Talking(talk) => Some(talk),
+            _ => None,
+        }
+    }
+
+    fn transfer(&mut self, now: Now, by: Part, mode: Mode, goal: Goal) -> Result<(), Refusal> {
+        let Some(talk) = self.talk() else { return Err(Refusal::NotTalking) };
+        match &talk.transfer {
+            // A repeated one-key press does nothing more; the key goes before any other move.
+            Some(t) if mode == Mode::Emergency && t.mode == Mode::Emergency => return Ok(()),
+            Some(_) if mode == Mode::Emergency => self.cancel()?,
+            Some(_) => return Err(Refusal::Busy),
+            None => {}
+        }
+        match goal {
+            Goal::Queue { line, high } => self.send_to_queue(now, by, line, high),
+            Goal::Ring { to, chain, timeout } => self.send_to_parties(now, by, mode, &to, chain, timeout),
+        }
+    }
+
+    /// The caller waits for a human again; who sent it there leaves.
+    fn send_to_queue(&mut self, now: Now, by: Part, line: Arc<str>, high: bool) -> Result<(), Refusal> {
+        let Some(talk) = self.talk() else { return Err(Refusal::NotTalking) };
+        if talk.people() > 2 || !talk.main.contains(&CALLER) {
+            return Err(Refusal::NotAllowed);
+        }
+        let seq = self.started("blind", by, line.to_string());
+        self.dismiss(by);
+        self.free_seat();
+        self.journal(What::TransferEnded { seq, result: "completed".to_owned() });
+        self.join_queue(now, line, high, false);
+        Ok(())
+    }
+
+    fn send_to_parties(
+        &mut self,
+        now: Now,
+        by: Part,
+        mode: Mode,
+        to: &str,
+        chain: Vec<Dialled>,
+        timeout: Duration,
+    ) -> Result<(), Refusal> {
+        if chain.is_empty() || self.next_part > self.policy.max_parties {
+            return Err(Refusal::TooMany);
+        }
+        let back = self.dialled_of(by);
+        let seq = self.started(mode.name(), by, to.to_owned());
+        if let Some(talk) = self.talk() {
+            talk.notice = None;
+            if mode == Mode::Consult {
+                talk.main.remove(&by);
+                talk.aside.insert(by);
+            }
+            let (part, until) = (Part(0), None);
+            talk.transfer = Some(Transfer { seq, mode, by, chain, index: 0, timeout, part, until, back });
+        }
+        self.ring_next(now, 0);
+        if mode == Mode::Blind {
+            self.dismiss(by);
+        }
+        Ok(())
+    }
+
+    fn started(&mut self, kind: &str, by: Part, to: String) -> u32 {
+        self.transfers += 1;
+        let seq = self.transfers;
+        self.journal(What::TransferStarted { seq, kind: kind.to_owned(), by: by.0, to });
+        seq
+    }
+
+    /// Whom to call to reach this party again.
+    fn dialled_of(&self, part: Part) -> Option<Dialled> {
+        match &self.parties.get(&part)?.party {
+            Party::Seat { name, .. } => Some(Dialled::Seat { name: name.as_str().into() }),
+            Party::Target { number } => {
+                Some(Dialled::Target(crate::plan::Target { number: number.as_str().into(), trunk: None }))
+            }
+        }
+    }
+
+    /// Calls the chain's party at `index`, or gives up when there is none.
+    fn ring_next(&mut self, now: Now, index: usize) {
+        let Some(transfer) = self.talk().and_then(|t| t.transfer.as_mut()) else { return };
+        let Some(dialled) = transfer.chain.get(index).cloned() else { return self.transfer_failed(now) };
+        let until = now.mono.after(transfer.timeout);
+        let party = match &dialled {
+            Dialled::Seat { name } => Party::Seat { name: name.to_string(), queue: String::new() },
+            Dialled::Target(target) => Party::Target { number: target.number.to_string() },
+        };
+        let Some(part) = self.dial(party, dialled) else { return self.transfer_failed(now) };
+        if let Some(transfer) = self.talk().and_then(|t| t.transfer.as_mut()) {
+            (transfer.index, transfer.part, transfer.until) = (index, part, Some(until));
+        }
+    }
+
+    /// The target answered: into the room that waits for it.
+    pub(super) fn target_answered(&mut self, now: Now, part: Part) {
+        let Some(talk) = self.talk() else { return };
+        let Some(transfer) = talk.transfer.as_mut().filter(|t| t.part == part) else { return };
+        transfer.until = None;
+        let (mode, seq) = (transfer.mode, transfer.seq);
+        if mode == Mode::Consult {
+            talk.aside.insert(part);
+            return;
+        }
+        talk.main.insert(part);
+        talk.unproven = talk.transfer.clone().map(|t| (t, now.mono.after(PROOF)));
+        if let Some(lease) = talk.lease.as_mut().filter(|_| mode == Mode::Return) {
+            lease.part = part;
+        }
+        if talk.lease.as_ref().is_some_and(|l| !talk.has(l.part)) {
+            self.free_seat();
+        }
+        let result = match mode {
+            Mode::Return => "returned",
+            Mode::Blind => "completed",
+            _ => "joined",
+        };
+        self.transfer_over(seq, result);
+    }
+
+    /// A target that answered and sends nothing is no target: the next route, or back. An emergency line is never ended
+    /// for silence: desks suppress it.
+    pub(super) fn target_silent(&mut self, now: Now, part: Part) {
+        let Some(talk) = self.talk() else { return };
+        let unproven = talk.unproven.take_if(|(t, until)| t.part == part && now.mono <= *until).map(|(t, _)| t);
+        let Some(transfer) = talk.consulting().filter(|t| t.part == part).cloned().or(unproven) else { return };
+        if matches!(transfer.mode, Mode::Emergency | Mode::Return) || talk.transfer.as_ref().is_some_and(|t| t.part != part) {
+            return;
+        }
+        let index = transfer.index + 1;
+        talk.transfer = Some(transfer);
+        self.dismiss(part);
+        self.ring_next(now, index);
+    }
+
+    fn transfer_over(&mut self, seq: u32, result: &str) {
+        self.journal(What::TransferEnded { seq, result: result.to_owned() });
+        if let Some(talk) = self.talk() {
+            talk.transfer = None;
+        }
+    }
+
+    /// The party that rang refused, failed or let it ring: the next route, else give up.
+    pub(super) fn target_lost(&mut self, now: Now) {
+        let Some(index) = self.talk().and_then(|t| t.transfer.as_ref()).map(|t| t.index + 1) else { return };
+        self.ring_next(now, index);
+    }
+
+    /// Every route failed. The seat hears of it and has the caller again; a caller whose seat has left goes back to it,
+    /// then to the head of its queue.
+    fn transfer_failed(&mut self, now: Now) {
+        let Some(transfer) = self.talk().and_then(|t| t.transfer.take()) else { return };
+        self.journal(What::TransferEnded { seq: transfer.seq, result: "failed".to_owned() });
+        let Some(talk) = self.talk() else { return };
+        talk.merge();
+        if talk.has(transfer.by) {
+            return self.tell(transfer.by);
+        }
+        match transfer.back {
+            Some(back) if transfer.mode == Mode::Blind => self.return_to(now, back, transfer.by),
+            _ => self.nobody_left(now),
+        }
+    }
+
+    fn return_to(&mut self, now: Now, back: Dialled, by: Part) {
+        let seq = self.started(Mode::Return.name(), by, "seat".to_owned());
+        if let Some(talk) = self.talk() {
+            let (part, until) = (Part(0), None);
+            let (chain, timeout) = (vec![back], RETURN_RING);
+            talk.transfer = Some(Transfer { seq, mode: Mode::Return, by, chain, index: 0, timeout, part, until, back: None });
+        }
+        self.ring_next(now, 0);
+    }
+
+    /// The caller has been left alone: the head of the queue it came from, else the end.
+    fn nobody_left(&mut self, now: Now) {
+        let line = self.talk().and_then(|t| t.lease.as_ref()).map(|l| l.line.clone());
+        self.free_seat();
+        match line {
+            Some(line) if self.caller == Caller::Answered => self.join_queue(now, line, false, true),
+            _ => self.conversation_over(),
+        }
+    }
+
+    /// An audible notice that a move failed.
+    fn tell(&mut self, part: Part) {
+        let Some(prompt) = self.policy.transfer_failed.clone() else { return };
+        self.next_cue += 1;
+        let cue = self.next_cue;
+        if let Some(talk) = self.talk() {
+            talk.notice = Some(Notice { part, prompt, cue });
+        }
+    }
+
+    fn complete(&mut self) -> Result<(), Refusal> {
+        let talk = self.talk().ok_or(Refusal::NotTalking)?;
+        let transfer = talk.transfer.as_mut().filter(|t| t.mode == Mode::Consult).ok_or(Refusal::Nothing)?;
+        let (by, seq) = (transfer.by, transfer.seq);
+        if transfer.until.is_some() {
+            // Still ringing: it becomes a blind transfer, and the caller comes back if it fails.
+            transfer.mode = Mode::Blind;
+            talk.merge();
+            self.dismiss(by);
+            return Ok(());
+        }
+        talk.merge();
+        self.transfer_over(seq, "completed");
+        self.free_seat();
+        self.dismiss(by);
+        self.settle();
+        Ok(())
+    }
+
+    /// Ends the move and its target; the seat has the caller again.
+    fn cancel(&mut self) -> Result<(), Refusal> {
+        let talk = self.talk().ok_or(Refusal::NotTalking)?;
+        let transfer = talk.transfer.as_ref().filter(|t| t.mode != Mode::Return).ok_or(Refusal::Nothing)?;
+        if !talk.has(transfer.by) {
+            return Err(Refusal::NotAllowed);
+        }
+        let (part, seq) = (transfer.part, transfer.seq);
+        talk.leave(part);
+        talk.merge();
+        self.give_up(part, false);
+        self.transfer_over(seq, "cancelled");
+        Ok(())
+    }
+
+    fn swap(&mut self) -> Result<(), Refusal> {
+        let talk = self.talk().ok_or(Refusal::NotTalking)?;
+        let by = talk.consulting().ok_or(Refusal::Nothing)?.by;
+        if talk.aside.remove(&by) {
+            talk.main.insert(by);
+        } else if talk.main.remove(&by) {
+            talk.aside.insert(by);
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self) -> Result<(), Refusal> {
+        let talk = self.talk().ok_or(Refusal::NotTalking)?;
+        let seq = talk.consulting().ok_or(Refusal::Nothing)?.seq;
+        talk.merge();
+        self.transfer_over(seq, "joined");
+        Ok(())
+    }
+
+    fn drop_part(&mut self, now: Now, part: Part) -> Result<(), Refusal> {
+        let talk = self.talk().ok_or(Refusal::NotTalking)?;
+        if part == CALLER || !talk.has(part) {
+            return Err(Refusal::NotAllowed);
+        }
+        self.dismiss(part);
+        self.left(now, part, false);
+        Ok(())
+    }
+
+    /// Hangs up a party of the conversation.
+    fn dismiss(&mut self, part: Part) {
+        if let Some(talk) = self.talk() {
+            talk.leave(part);
+        }
+        if self.parties.remove(&part).is_some() {
+            self.out.push(Output::Hangup { part, cause: Cause { status: 480, q850: Some(16), ..Cause::default() } });
+            self.out.push(Output::Close { part });
+        }
+    }
+
+    /// The queue may give the seat another caller.
+    pub(super) fn free_seat(&mut self) {
+        if let Some(Lease { seat, .. }) = self.talk().and_then(|t| t.lease.take()) {
+            self.out.push(Output::Queue(QueueCommand::Freed { seat }));
+        }
+    }
+
+    /// Somebody has left the conversation (its leg is over): the others stay together.
+    pub(super) fn left(&mut self, now: Now, part: Part, died: bool) {
+        let Some(talk) = self.talk() else { return };
+        talk.leave(part);
+        let leased = talk.lease.as_ref().is_some_and(|l| l.part == part);
+        let moved = talk.transfer.as_mut().filter(|t| t.by == part);
+        match moved {
+            // The seat hung up while its target rings: as if it had sent the caller away.
+            Some(transfer) if transfer.until.is_some() => {
+                if transfer.mode != Mode::Emergency {
+                    transfer.mode = Mode::Blind;
+                }
+                talk.merge();
+                return;
+            }
+            // While they consulted: that completes it.
+            Some(transfer) if transfer.mode == Mode::Consult => {
+                let seq = transfer.seq;
+                talk.merge();
+                self.transfer_over(seq, "completed");
+            }
+            _ => {}
+        }
+        self.target_left(part);
+        let alone = self.talk().is_some_and(|t| t.people() < 2 && t.ringing().is_none());
+        if leased && !(alone && died) {
+            self.free_seat();
+        }
+        match (alone, died && leased) {
+            (true, true) => self.nobody_left(now),
+            _ => self.settle(),
+        }
+    }
+
+    /// The target of a consultation hung up: the seat has the caller again.
+    fn target_left(&mut self, part: Part) {
+        let Some(talk) = self.talk() else { return };
+        if let Some(seq) = talk.transfer.as_ref().filter(|t| t.part == part && t.until.is_none()).map(|t| t.seq) {
+            talk.merge();
+            self.transfer_over(seq, "failed");
+        }
+    }
+
+    /// Goes on with whoever is there, or ends the call.
+    pub(super) fn settle(&mut self) {
+        let Some(talk) = self.talk() else { return };
+        if talk.ringing().is_some() {
+            return;
+        }
+        if talk.main.len() < 2 && talk.transfer.is_none() {
+            talk.merge();
+        }
+        if talk.people() < 2 {
+            self.conversation_over();
+        }
+    }
+}

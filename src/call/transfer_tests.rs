@@ -1,0 +1,267 @@
+//! Every edge of moving a caller, and the eleven things that must never happen (those that are the call's to keep).
+
+use super::event::{Result, What};
+use super::tests::*;
+use super::*;
+use crate::dialog::EndedBy;
+
+const SEAT: Part = Part(1);
+const TARGET: Part = Part(2);
+
+fn goal(numbers: &[&str]) -> Goal {
+    let targets: Vec<_> = numbers.iter().map(|n| crate::plan::Target { number: (*n).into(), trunk: None }).collect();
+    Goal::targets(numbers[0], &targets, Duration::from_secs(20))
+}
+
+/// A caller with a seat of the queue.
+fn talking() -> Scene {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    scene.answer(SEAT);
+    scene.effects.clear();
+    scene
+}
+
+fn asked(scene: &mut Scene, mode: Mode, numbers: &[&str]) -> std::result::Result<(), Refusal> {
+    scene.ask(SEAT, Ask::Transfer { mode, goal: goal(numbers) })
+}
+
+fn moving(mode: Mode) -> Scene {
+    let mut scene = talking();
+    asked(&mut scene, mode, &["12366"]).unwrap();
+    scene
+}
+
+/// Answered by the target.
+fn moved(mode: Mode) -> Scene {
+    let mut scene = moving(mode);
+    scene.answer(TARGET);
+    scene
+}
+
+fn together(scene: &Scene, parts: &[Part]) -> bool {
+    parts.iter().all(|part| {
+        let others: Vec<Part> = parts.iter().copied().filter(|p| p != part).collect();
+        let wanted = if others.len() == 1 { Audio::Relay(others[0]) } else { Audio::Mix(others) };
+        scene.hears(*part) == wanted
+    })
+}
+
+fn music() -> Audio {
+    Audio::Prompt { name: "music".into(), repeat: true, cue: 0 }
+}
+
+fn hung_up(scene: &Scene, part: Part) -> bool {
+    scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: p, .. } if *p == part))
+}
+
+fn transfers(scene: &Scene) -> Vec<String> {
+    let of = |e: &Output| match e {
+        Output::Journal(What::TransferStarted { kind, .. }) => Some(format!("{kind}…")),
+        Output::Journal(What::TransferEnded { result, .. }) => Some(result.clone()),
+        _ => None,
+    };
+    scene.effects.iter().filter_map(of).collect()
+}
+
+#[test]
+fn consult_then_complete() {
+    let mut scene = moving(Mode::Consult);
+    assert_eq!((scene.hears(CALLER), scene.hears(SEAT)), (music(), Audio::Ringback));
+    scene.answer(TARGET);
+    assert!(together(&scene, &[SEAT, TARGET]));
+    assert_eq!(scene.hears(CALLER), music());
+    scene.ask(SEAT, Ask::Complete).unwrap();
+    assert!(together(&scene, &[CALLER, TARGET]) && hung_up(&scene, SEAT) && !hung_up(&scene, CALLER));
+    assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+    assert_eq!(transfers(&scene), ["consult…", "completed"]);
+    scene.end(TARGET, EndedBy::Peer, None);
+    assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn consult_swap_and_merge() {
+    let mut scene = moved(Mode::Consult);
+    scene.ask(SEAT, Ask::Swap).unwrap();
+    assert!(together(&scene, &[CALLER, SEAT]));
+    assert_eq!(scene.hears(TARGET), music());
+    scene.ask(SEAT, Ask::Swap).unwrap();
+    assert!(together(&scene, &[SEAT, TARGET]));
+    scene.ask(SEAT, Ask::Merge).unwrap();
+    assert!(together(&scene, &[CALLER, SEAT, TARGET]));
+    assert_eq!(scene.ask(SEAT, Ask::Swap), Err(Refusal::Nothing));
+}
+
+#[test]
+fn consult_and_three_way_can_be_cancelled_while_ringing_and_while_consulting() {
+    for mut scene in [moving(Mode::Consult), moved(Mode::Consult), moving(Mode::ThreeWay)] {
+        scene.ask(SEAT, Ask::Cancel).unwrap();
+        assert!(together(&scene, &[CALLER, SEAT]) && hung_up(&scene, TARGET));
+        assert_eq!(transfers(&scene).last().unwrap(), "cancelled");
+        assert_eq!(scene.ask(SEAT, Ask::Cancel), Err(Refusal::Nothing));
+    }
+}
+
+#[test]
+fn a_target_that_fails_gives_way_to_the_next_route_then_the_seat_hears_of_it() {
+    for mode in [Mode::Consult, Mode::ThreeWay, Mode::Emergency] {
+        let mut scene = talking();
+        asked(&mut scene, mode, &["110", "119"]).unwrap();
+        scene.end(TARGET, EndedBy::Peer, Some(486));
+        assert!(scene.effects.iter().any(|e| matches!(e, Output::Dial { part: Part(3), .. })));
+        scene.wait(Duration::from_secs(20));
+        let Audio::Prompt { name, cue, .. } = scene.hears(SEAT) else { panic!("an audible notice") };
+        assert_eq!(&*name, "transfer-failed");
+        scene.handle(Input::Played { cue });
+        assert!(together(&scene, &[CALLER, SEAT]), "{mode:?}");
+        assert!(!hung_up(&scene, CALLER) && !hung_up(&scene, SEAT));
+    }
+}
+
+#[test]
+fn three_way_keeps_the_two_talking_while_the_third_is_fetched() {
+    let mut scene = moving(Mode::ThreeWay);
+    assert!(together(&scene, &[CALLER, SEAT]));
+    scene.answer(TARGET);
+    assert!(together(&scene, &[CALLER, SEAT, TARGET]));
+}
+
+#[test]
+fn any_one_leaving_a_three_way_call_leaves_the_other_two_talking() {
+    let mut no_seat = moved(Mode::ThreeWay);
+    no_seat.end(SEAT, EndedBy::Peer, None);
+    assert!(together(&no_seat, &[CALLER, TARGET]));
+    assert!(no_seat.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+    let mut no_target = moved(Mode::ThreeWay);
+    no_target.end(TARGET, EndedBy::Peer, None);
+    assert!(together(&no_target, &[CALLER, SEAT]));
+    let mut no_caller = moved(Mode::ThreeWay);
+    no_caller.end(CALLER, EndedBy::Peer, None);
+    assert!(together(&no_caller, &[SEAT, TARGET]));
+    no_caller.end(SEAT, EndedBy::Peer, None);
+    assert!(hung_up(&no_caller, TARGET));
+    assert_eq!(no_caller.clear().0, Result::Answered);
+}
+
+#[test]
+fn the_caller_survives_the_seat_whatever_the_seat_s_end() {
+    for by in [EndedBy::Peer, EndedBy::Network] {
+        let mut ringing = moving(Mode::Consult);
+        ringing.end(SEAT, by, None);
+        assert_eq!(ringing.hears(CALLER), Audio::Ringback);
+        ringing.answer(TARGET);
+        assert!(together(&ringing, &[CALLER, TARGET]));
+        let mut consulting = moved(Mode::Consult);
+        consulting.end(SEAT, by, None);
+        assert!(together(&consulting, &[CALLER, TARGET]));
+        assert!(consulting.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+        let mut swapped = moved(Mode::Consult);
+        swapped.ask(SEAT, Ask::Swap).unwrap();
+        swapped.end(SEAT, by, None);
+        assert!(together(&swapped, &[CALLER, TARGET]));
+    }
+}
+
+#[test]
+fn a_blind_transfer_that_fails_comes_back_to_the_seat_then_to_the_head_of_the_queue() {
+    let mut scene = moving(Mode::Blind);
+    assert!(hung_up(&scene, SEAT));
+    assert_eq!(scene.hears(CALLER), Audio::Ringback);
+    scene.end(TARGET, EndedBy::Peer, Some(503));
+    let back = Output::Dial { part: Part(3), party: Dialled::Seat { name: "s1".into() } };
+    assert!(scene.has(&back) && !scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+    scene.wait(Duration::from_secs(20));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))));
+    assert_eq!(scene.hears(CALLER), music());
+    assert_eq!(transfers(&scene), ["blind…", "failed", "return…", "failed"]);
+}
+
+#[test]
+fn a_seat_that_gets_its_caller_back_has_its_lease_again() {
+    let mut scene = moving(Mode::Blind);
+    scene.end(TARGET, EndedBy::Peer, Some(486));
+    scene.answer(Part(3));
+    assert!(together(&scene, &[CALLER, Part(3)]));
+    scene.end(Part(3), EndedBy::Peer, None);
+    let freed = scene.effects.iter().filter(|e| matches!(e, Output::Queue(QueueCommand::Freed { .. }))).count();
+    assert_eq!(freed, 1);
+    assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn a_silent_target_is_no_target_but_an_emergency_line_is_never_ended_for_silence() {
+    for mode in [Mode::Consult, Mode::ThreeWay] {
+        let mut scene = moved(mode);
+        scene.handle(Input::Silent { part: TARGET });
+        assert!(hung_up(&scene, TARGET), "{mode:?}");
+        assert!(matches!(scene.hears(SEAT), Audio::Prompt { .. }), "told");
+    }
+    let mut blind = moved(Mode::Blind);
+    blind.handle(Input::Silent { part: TARGET });
+    assert!(blind.has(&Output::Dial { part: Part(3), party: Dialled::Seat { name: "s1".into() } }));
+    let mut emergency = moved(Mode::Emergency);
+    emergency.handle(Input::Silent { part: TARGET });
+    assert!(!hung_up(&emergency, TARGET) && together(&emergency, &[CALLER, SEAT, TARGET]));
+    let mut later = moved(Mode::ThreeWay);
+    later.wait(Duration::from_secs(60));
+    later.handle(Input::Silent { part: TARGET });
+    assert!(!hung_up(&later, TARGET), "a pause in a long conversation");
+}
+
+#[test]
+fn a_second_key_press_does_nothing_more_and_the_key_goes_before_other_moves() {
+    let mut scene = moving(Mode::Emergency);
+    let dials = |scene: &Scene| scene.effects.iter().filter(|e| matches!(e, Output::Dial { .. })).count();
+    asked(&mut scene, Mode::Emergency, &["110"]).unwrap();
+    assert_eq!(dials(&scene), 1);
+    let mut other = moved(Mode::Consult);
+    asked(&mut other, Mode::Emergency, &["110"]).unwrap();
+    assert!(hung_up(&other, TARGET) && together(&other, &[CALLER, SEAT]));
+    assert_eq!(dials(&other), 2);
+}
+
+#[test]
+fn a_caller_lost_in_an_emergency_leaves_seat_and_line_with_each_other() {
+    let mut scene = moving(Mode::Emergency);
+    scene.end(CALLER, EndedBy::Network, None);
+    assert!(!hung_up(&scene, SEAT) && !hung_up(&scene, TARGET));
+    scene.answer(TARGET);
+    assert!(together(&scene, &[SEAT, TARGET]));
+    scene.end(TARGET, EndedBy::Peer, None);
+    assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn what_may_not_be_leaves_the_conversation_untouched() {
+    let mut scene = talking();
+    let ask = |scene: &mut Scene, by, ask| scene.ask(by, ask);
+    let consult = || Ask::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) };
+    assert_eq!(ask(&mut scene, CALLER, consult()), Err(Refusal::NotAllowed));
+    assert_eq!(ask(&mut scene, Part(9), consult()), Err(Refusal::NotAllowed));
+    for nothing in [Ask::Complete, Ask::Cancel, Ask::Swap, Ask::Merge] {
+        assert_eq!(ask(&mut scene, SEAT, nothing), Err(Refusal::Nothing));
+    }
+    assert_eq!(ask(&mut scene, SEAT, Ask::Drop(CALLER)), Err(Refusal::NotAllowed));
+    ask(&mut scene, SEAT, consult()).unwrap();
+    assert_eq!(ask(&mut scene, SEAT, consult()), Err(Refusal::Busy));
+    let mut queued = Scene::start(vec![queue()]);
+    assert_eq!(ask(&mut queued, SEAT, consult()), Err(Refusal::NotTalking));
+}
+
+#[test]
+fn a_caller_can_be_sent_back_into_a_queue() {
+    let mut scene = talking();
+    let goal = Goal::Queue { line: "experts".into(), high: true };
+    scene.ask(SEAT, Ask::Transfer { mode: Mode::Blind, goal }).unwrap();
+    assert!(hung_up(&scene, SEAT) && scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+    scene.ring("e1");
+    scene.answer(Part(2));
+    assert!(together(&scene, &[CALLER, Part(2)]));
+}
+
+#[test]
+fn a_supervisor_drops_a_party_and_the_others_stay() {
+    let mut scene = moved(Mode::ThreeWay);
+    scene.ask(SEAT, Ask::Drop(TARGET)).unwrap();
+    assert!(together(&scene, &[CALLER, SEAT]) && hung_up(&scene, TARGET));
+}

@@ -1,0 +1,45 @@
+//! What operators see of a call.
+
+use super::event::Party;
+use super::{CALLER, Call, Part, Stage};
+
+/// A leg as an operator sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LegView {
+    pub leg: u64,
+    /// `caller`, the seat's name or the target's number.
+    pub party: String,
+    /// `ringing`, `talking` (with the caller), `aside` (in a consultation) or `waiting` (a caller with nobody yet).
+    pub part: &'static str,
+    pub on_hold: bool,
+}
+
+impl Call {
+    pub fn legs(&self) -> Vec<LegView> {
+        let caller = (!self.caller_closed && self.outcome.is_none()).then(|| (CALLER, "caller".to_owned()));
+        let parties = self.parties.iter().map(|(part, called)| (*part, name(&called.party).to_owned()));
+        caller.into_iter().chain(parties).map(|(part, party)| self.leg(part, party)).collect()
+    }
+
+    /// Whether a seat of this name or a target of this number is in the call.
+    pub fn has_party(&self, wanted: &str) -> bool {
+        self.parties.values().any(|called| name(&called.party) == wanted)
+    }
+
+    fn leg(&self, part: Part, party: String) -> LegView {
+        let (place, on_hold) = match &self.stage {
+            Stage::Talking(talk) if talk.main.contains(&part) => ("talking", talk.holds.contains(&part)),
+            Stage::Talking(talk) if talk.aside.contains(&part) => ("aside", talk.holds.contains(&part)),
+            _ if part == CALLER => ("waiting", false),
+            _ => ("ringing", false),
+        };
+        LegView { leg: part.0, party, part: place, on_hold }
+    }
+}
+
+fn name(party: &Party) -> &str {
+    match party {
+        Party::Seat { name, .. } => name,
+        Party::Target { number } => number,
+    }
+}

@@ -1,0 +1,155 @@
+//! Callers moved by the API and by a seat's REFER: who hears whom is judged by what arrives.
+
+use crate::support::gateway::{Gateway, Spec};
+use crate::support::http;
+use crate::support::message::Message;
+use crate::support::phone::Phone;
+use crate::support::tone::heard;
+use crate::support::wait_for;
+use serde_json::{Value, json};
+
+const CALLER: u32 = 400;
+const SEAT: u32 = 700;
+const TARGET: u32 = 1100;
+const ALL: [u32; 3] = [CALLER, SEAT, TARGET];
+
+/// Three phones; caller and seat talk.
+struct Scene {
+    gateway: Gateway,
+    caller: Phone,
+    seat: Phone,
+    target: Phone,
+    call: String,
+    /// Whose SDP says where caller and seat speak.
+    answer: Message,
+    invite: Message,
+}
+
+impl Scene {
+    fn talking() -> Scene {
+        let gateway = Gateway::start(&Spec::default());
+        let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+        let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
+        let target = Phone::new("target", gateway.target, &gateway);
+        caller.invite("12345");
+        let invite = seat.ring();
+        seat.answer();
+        let answer = caller.status(200, "INVITE");
+        caller.ack();
+        let call = invite.header("X-Hotline-Call-ID").to_string();
+        Scene { gateway, caller, seat, target, call, answer, invite }
+    }
+
+    fn api(&self, method: &str, path: &str, body: Value, key: &str) -> (u16, Value) {
+        let address = (self.gateway.host.ip, self.gateway.http).into();
+        let path = format!("/api/v1/calls/{}{path}", self.call);
+        let headers = format!("Content-Type: application/json\r\nIdempotency-Key: {key}\r\n");
+        let (status, body) = http::send(address, method, &path, &headers, &body.to_string()).unwrap();
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    fn hears(&self, phone: &Phone, tones: &[u32]) {
+        wait_for(&format!("{tones:?} to be heard"), || (heard(&phone.ear, &ALL) == tones).then_some(()));
+    }
+}
+
+#[test]
+fn three_talk_and_any_one_may_leave() {
+    let mut scene = Scene::talking();
+    let _hums = (scene.caller.hum(&scene.answer, CALLER), scene.seat.hum(&scene.invite, SEAT));
+    scene.hears(&scene.caller, &[SEAT]);
+    let wanted = json!({ "to": "12366", "mode": "three-way" });
+    assert_eq!(scene.api("POST", "/transfer", wanted.clone(), "once").0, 202);
+    assert_eq!(scene.api("POST", "/transfer", wanted, "once").0, 202, "the same key asks nothing anew");
+    let fetched = scene.target.ring();
+    assert_eq!(fetched.header("X-Hotline-Call-ID"), scene.call);
+    scene.target.answer();
+    let _third = scene.target.hum(&fetched, TARGET);
+    scene.hears(&scene.caller, &[SEAT, TARGET]);
+    scene.hears(&scene.seat, &[CALLER, TARGET]);
+    scene.hears(&scene.target, &[CALLER, SEAT]);
+    let (_, shown) = scene.api("GET", "", Value::Null, "look");
+    assert_eq!(shown["legs"].as_array().unwrap().len(), 3, "{shown:#}");
+
+    assert_eq!(scene.api("DELETE", "/legs/1", Value::Null, "drop").0, 202);
+    scene.seat.hung_up();
+    scene.hears(&scene.caller, &[TARGET]);
+    scene.hears(&scene.target, &[CALLER]);
+    scene.caller.ear.assert_one_stream();
+    scene.caller.bye();
+    scene.target.hung_up();
+    let record = scene.gateway.record();
+    assert_eq!(record["transfers"][0]["kind"], "three-way", "{record:#}");
+    assert_eq!(record["transfers"][0]["result"], "joined");
+    assert_eq!(record["result"], "answered");
+}
+
+#[test]
+fn a_consultation_is_heard_by_two_and_completed_or_cancelled() {
+    let mut scene = Scene::talking();
+    let _hums = (scene.caller.hum(&scene.answer, CALLER), scene.seat.hum(&scene.invite, SEAT));
+    let consult = json!({ "to": "12366", "mode": "consult" });
+    scene.api("POST", "/transfer", consult.clone(), "1");
+    let fetched = scene.target.ring();
+    scene.target.answer();
+    let third = scene.target.hum(&fetched, TARGET);
+    scene.hears(&scene.seat, &[TARGET]);
+    scene.hears(&scene.target, &[SEAT]);
+    scene.hears(&scene.caller, &[]);
+    assert_eq!(scene.api("POST", "/transfer/cancel", Value::Null, "2").0, 202);
+    scene.target.hung_up();
+    drop(third);
+    scene.hears(&scene.caller, &[SEAT]);
+
+    scene.caller.bye();
+    scene.seat.hung_up();
+    let record = scene.gateway.record();
+    assert_eq!(record["transfers"][0]["result"], "cancelled", "{record:#}");
+}
+
+#[test]
+fn a_seat_s_phone_sends_its_caller_on_by_refer() {
+    let mut scene = Scene::talking();
+    let _hum = scene.caller.hum(&scene.answer, CALLER);
+    scene.seat.headers = "Refer-To: <sip:12366@127.0.0.1>\r\n";
+    scene.seat.refer();
+    scene.seat.status(202, "REFER");
+    let fetched = scene.target.ring();
+    scene.target.answer();
+    let _third = scene.target.hum(&fetched, TARGET);
+    scene.hears(&scene.caller, &[TARGET]);
+    scene.hears(&scene.target, &[CALLER]);
+    assert_eq!(fetched.header("X-Hotline-Call-ID"), scene.call);
+    scene.target.bye();
+    scene.caller.hung_up();
+    let record = scene.gateway.record();
+    assert_eq!(record["transfers"][0]["kind"], "blind", "{record:#}");
+    assert_eq!(record["transfers"][0]["result"], "completed");
+}
+
+#[test]
+fn what_cannot_be_is_said_clearly_and_the_conversation_goes_on() {
+    let mut scene = Scene::talking();
+    let _hums = (scene.caller.hum(&scene.answer, CALLER), scene.seat.hum(&scene.invite, SEAT));
+    let ask =
+        |scene: &Scene, to: &str, mode: &str, key: &str| scene.api("POST", "/transfer", json!({ "to": to, "mode": mode }), key);
+    let (status, problem) = ask(&scene, "99999", "consult", "a");
+    assert_eq!((status, problem["detail"].as_str().unwrap()), (422, "the dial plan has nobody to call for this number"));
+    assert_eq!(ask(&scene, "12366", "emergency", "b").0, 422, "not an emergency line");
+    let (status, problem) = ask(&scene, "12366", "quickly", "c");
+    assert_eq!((status, problem["detail"].as_str().unwrap()), (400, "mode is one of consult, three-way, blind, emergency"));
+    assert_eq!(ask(&scene, "seat:desk-0", "consult", "d").0, 409, "the seat itself");
+    assert_eq!(scene.api("POST", "/transfer/complete", Value::Null, "e").0, 409);
+    assert_eq!(scene.api("DELETE", "/legs/7", Value::Null, "f").0, 404);
+    assert_eq!(scene.api("DELETE", "/legs/0", Value::Null, "g").0, 404, "the caller is not dropped");
+    let dead = std::mem::replace(&mut scene.call, "01890000-0000-7000-8000-000000000000".to_string());
+    assert_eq!(ask(&scene, "12366", "consult", "h").0, 404);
+    scene.call = dead;
+    scene.seat.headers = "Refer-To: <sip:99999@127.0.0.1>\r\n";
+    scene.seat.refer();
+    scene.seat.status(404, "REFER");
+    scene.hears(&scene.caller, &[SEAT]);
+    scene.hears(&scene.seat, &[CALLER]);
+    scene.caller.bye();
+    scene.seat.hung_up();
+}
