@@ -16,7 +16,6 @@ pub(super) struct Closing {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it lives in a box")]
 enum Owes {
     /// Nothing by itself: it waits for the responses to its own requests. A session's dialog is still needed for the
     /// NOTIFYs of a REFER, whose subscription outlives the session (RFC 3515 §2.4.4, RFC 5057 §4.1).
@@ -56,7 +55,7 @@ impl Closing {
     pub(super) fn finished(&self, cx: &Cx) -> bool {
         let owed = matches!(self.owes, Owes::Final { .. } | Owes::Bye { .. });
         let waits = !cx.leg.clients.is_empty() || cx.leg.referral.is_some();
-        !owed && !(waits && cx.mono() < self.until)
+        !(owed || waits && cx.mono() < self.until)
     }
 
     pub(super) fn deadline(&self) -> Mono {

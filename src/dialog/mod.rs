@@ -221,7 +221,7 @@ pub enum Event {
     },
     Refer {
         leg: LegId,
-        refer: Refer,
+        refer: Box<Refer>,
     },
     /// The leg's last event, exactly one for each leg.
     Ended {

@@ -59,7 +59,7 @@ pub(super) fn receive(cx: &mut Cx, server: ServerId, request: &Request, referred
     cx.leg.referrals = cx.leg.referrals.saturating_add(1);
     let stage = Stage::Asked { server, request: request.clone() };
     cx.leg.referral = Some(Referral { id: refer.id, event, stage, until: cx.mono().after(PATIENCE) });
-    cx.event(Event::Refer { leg: cx.leg.id, refer });
+    cx.event(Event::Refer { leg: cx.leg.id, refer: Box::new(refer) });
 }
 
 /// 202, and where no silence is asked for the first NOTIFY at once (RFC 3515 §2.4.2, §2.4.4).

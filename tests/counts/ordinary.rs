@@ -132,7 +132,7 @@ impl Gateway {
                         let event = Event::Closed { leg, rtp, stats: Stats::default() };
                         self.input(Input::Media { shard, event });
                     }
-                    Output::Media { .. } => {}
+                    Output::Media { .. } | Output::Reply { .. } => {}
                 }
             }
             if let Some(ticket) = durable {
@@ -244,7 +244,13 @@ fn setup() -> Setup {
         default_route: 0,
         plan: Arc::new(plan),
         prompts: Arc::new(prompts),
-        policy: Arc::new(Policy { max_talk: Duration::from_secs(600), apology: None, music: "music".into(), max_parties: 50 }),
+        policy: Arc::new(Policy {
+            max_talk: Duration::from_secs(600),
+            apology: None,
+            music: "music".into(),
+            transfer_failed: None,
+            max_parties: 50,
+        }),
         legs: dialog::Config::default(),
         media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 1, ready: 8 },
         unknown_source: UnknownSource::Drop,

@@ -20,7 +20,7 @@ fn to(uri: &str) -> [(Name, &str); 1] {
 
 fn asked(one: &mut One) -> Refer {
     match one.event() {
-        Event::Refer { refer, .. } => refer,
+        Event::Refer { refer, .. } => *refer,
         other => panic!("{other:?}"),
     }
 }
