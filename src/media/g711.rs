@@ -38,6 +38,22 @@ impl Law {
         }
     }
 
+    /// Decodes as many codes as there are samples.
+    pub fn decode_all(self, codes: &[u8], samples: &mut [i16]) {
+        let table = if self == Law::A { &DECODE_A } else { &DECODE_MU };
+        for (sample, code) in samples.iter_mut().zip(codes) {
+            *sample = table[usize::from(*code)];
+        }
+    }
+
+    /// Appends the samples' codes.
+    pub fn encode_all(self, samples: impl ExactSizeIterator<Item = i16>, codes: &mut Vec<u8>) {
+        match self {
+            Law::A => codes.extend(samples.map(|sample| ENCODE_A[usize::from(sample as u16 >> 4)])),
+            Law::Mu => codes.extend(samples.map(|sample| ENCODE_MU[usize::from(sample as u16 >> 2)])),
+        }
+    }
+
     /// Rewrites codes of this law as codes of the other in place.
     pub fn recode(self, to: Law, codes: &mut [u8]) {
         let table = match (self, to) {

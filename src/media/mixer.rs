@@ -40,6 +40,5 @@ impl Limiter {
 
 /// Appends the samples' codes. What the limiter's first moment left too loud is cut.
 pub fn encode(sum: &[i32], law: Law, out: &mut Vec<u8>) {
-    let code = |sample: &i32| law.encode((*sample).clamp(-CEILING, CEILING) as i16);
-    out.extend(sum.iter().map(code));
+    law.encode_all(sum.iter().map(|sample| (*sample).clamp(-CEILING, CEILING) as i16), out);
 }

@@ -73,11 +73,13 @@ impl Voice {
         let Some(place) = self.place(header, codes.len() as i64) else { return };
         self.make_up(place);
         let end = place + codes.len() as i64;
-        // Only where the line was shortened does a new packet reach back.
-        let blend_to = if end > self.filled_to { self.filled_to.min(place + BLEND) } else { place };
-        for (p, code) in (place..).zip(codes).skip_while(|(p, _)| *p < self.read_to) {
-            let (new, old) = (i64::from(law.decode(*code)), &mut self.ring[slot(p)]);
-            *old = if p < blend_to { i64::from(*old) + (new - i64::from(*old)) * (p - place) / BLEND } else { new } as i16;
+        if place >= self.filled_to {
+            let start = slot(place);
+            let (head, tail) = codes.split_at(codes.len().min(RING - start));
+            law.decode_all(head, &mut self.ring[start..]);
+            law.decode_all(tail, &mut self.ring[..]);
+        } else {
+            self.overlay(place, law, codes);
         }
         if end >= self.filled_to {
             (self.filled_to, self.made_up) = (end, 0);
@@ -156,6 +158,16 @@ impl Voice {
         let least = self.least;
         self.open_window();
         if least >= SHORTEN_FROM { least.min(SHORTEN_BY) } else { 0 }
+    }
+
+    /// A packet that fills a gap, or reaches back because the line was shortened; then it is blended with what is there.
+    fn overlay(&mut self, place: i64, law: Law, codes: &[u8]) {
+        let fills = place + codes.len() as i64 <= self.filled_to;
+        let blend_to = if fills { place } else { self.filled_to.min(place + BLEND) };
+        for (p, code) in (place..).zip(codes).skip_while(|(p, _)| *p < self.read_to) {
+            let (new, old) = (i64::from(law.decode(*code)), &mut self.ring[slot(p)]);
+            *old = if p < blend_to { i64::from(*old) + (new - i64::from(*old)) * (p - place) / BLEND } else { new } as i16;
+        }
     }
 
     /// Fills the line up to `end` with what the source may have said.
