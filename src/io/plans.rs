@@ -200,6 +200,43 @@ mod tests {
         assert!(missing.iter().any(|p| p.contains("prompt `tango`: neither tango.al nor tango.wav")), "{missing:#?}");
     }
 
+    fn wav(channels: u16, sample_rate: u32, bits_per_sample: u16) -> Vec<u8> {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let spec = hound::WavSpec { channels, sample_rate, bits_per_sample, sample_format: hound::SampleFormat::Int };
+        let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+        (0..channels).for_each(|_| writer.write_sample(0i8).unwrap());
+        writer.finalize().unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn prompts_that_cannot_be_played_are_told_word_for_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let sound = folder.path().join("hello.wav");
+        let text = "[plan]\nname = \"x\"\n[[line]]\nnumber = \"12345\"\nmode = \"front\"\nprompt = \"hello\"\n[prompts.hello]\ntext = \"您好\"\n";
+        let plan = folder.path().join("plan.toml");
+        std::fs::write(&plan, text).unwrap();
+        let site = format!("[plan]\nfile = '{}'\n[media]\nprompts = '{}'", plan.display(), folder.path().display());
+        let told = || load(&config(&site)).err().unwrap().into_iter().find(|problem| problem.contains("`hello`")).unwrap();
+        let expected = |why: &str| {
+            format!("{}:6:1: prompt `hello`: {why}\n  6 | prompt = \"hello\"\n    | ^^^^^^^^^^^^^^^^", plan.display())
+        };
+        let absent = format!("neither hello.al nor hello.wav is in {}", folder.path().display());
+        assert_eq!(told(), expected(&absent));
+        for (bytes, why) in [
+            (wav(2, 8000, 16), "has 2 channels, wants 1 (mono)"),
+            (wav(1, 44_100, 16), "has 44100 samples a second, wants 8000"),
+            (wav(1, 8000, 8), "has 8-bit integer samples, wants 16-bit PCM"),
+            (b"ID3".to_vec(), "is not a WAV file that can be read: Failed to read enough bytes."),
+        ] {
+            std::fs::write(&sound, bytes).unwrap();
+            assert_eq!(told(), expected(&format!("{} {why}", sound.display())));
+        }
+        std::fs::remove_file(&sound).unwrap();
+        std::fs::write(folder.path().join("hello.al"), []).unwrap();
+        assert_eq!(told(), expected(&format!("{} holds no audio", folder.path().join("hello.al").display())));
+    }
+
     #[test]
     fn a_sites_own_sound_goes_before_the_built_in_one() {
         let folder = tempfile::tempdir().unwrap();

@@ -211,11 +211,60 @@ mod tests {
                 "[calendars.day]\nhours = \"mon 08:00-09:00\"\nholidays = 2021-10-01".into(),
                 "4:12: warning: the last date of calendar `day`, 2021-10-01, is past",
             ),
-            ("x =".into(), "4:4: "),
+            ("x =".into(), "4:4: string values must be quoted, expected literal string"),
+            ("name = \"y\"".into(), "4:1: duplicate key"),
+            ("[[line]\n".into(), "4:8: unclosed array table, expected `]`"),
+            ("x = \"y\n".into(), "4:7: invalid basic string, expected `\"`"),
+            ("zone = \"Asia/Peking\"".into(), "4:8: no time zone `Asia/Peking`, such as `Asia/Shanghai`"),
+            ("[plan]\nname = \"y\"".into(), "4:2: duplicate key"),
+            (line("12345", "front", "from = 2021-09-31"), "7:8: invalid date, expected day between 01 and 30"),
+            (
+                line("12345", "front", "from = \"2021-09-30\""),
+                "7:8: `from` wants a date such as 2021-09-30 or 2021-09-30T08:00:00+08:00",
+            ),
+            (line("12345", "front", "from = 2021-13-01"), "7:8: invalid date, expected month between 01 and 12"),
+            (line("12345", "front", "from = 2021-09-30T25:00:00"), "7:8: invalid time, expected hour between 00 and 23"),
+            (line("12345", "front", "number = \"1\""), "7:1: duplicate key"),
+            (line("12345", "front", "opened = 1"), "7:10: `opened` wants true or false"),
+            (line("12345", "front", "when = \"night\""), "7:8: `when` wants a table"),
+            (line("12345", "front", "targets = [5]"), "7:12: `targets` wants a table"),
+            ("line = 5".into(), "4:1: unknown word `line`; did you mean `zone`?"),
+            (
+                "[calendars.day]\nhours = \"daily 00:00-24:00\"\nholidays = 2021-10-01T00:00:01".into(),
+                "6:12: `holidays` wants a date such as 2021-10-01",
+            ),
+            (
+                "[[tenant]]\narea = \"691\"\nname = \"x\"\n[[tenant]]\narea = \"691\"\nname = \"y\"".into(),
+                "8:8: area `691` already has a tenant",
+            ),
+            (line("12345", "frontt", "unit = \"\""), "7:8: `unit` wants a text between quotes"),
         ] {
             let found = findings(&text);
-            assert!(found.iter().any(|f| f.starts_with(want)), "{text}\nwant {want}\ngot {found:#?}");
+            assert!(found.iter().any(|f| f == want), "{text}\nwant {want}\ngot {found:#?}");
         }
+    }
+
+    #[test]
+    fn files_beside_the_plan_have_their_places_too() {
+        let load = |name: &str| match name {
+            "more.toml" => Ok("[[line]]\nnumber = \"110\"\nmode = \"emergancy\"\n[plan]\nname = \"y\"\n".to_string()),
+            "prefixes.csv" => Ok("# mobiles\n1380013,691\n1380014;691\n".to_string()),
+            _ => Err("No such file or directory".to_string()),
+        };
+        let text = "include = [\"more.toml\", \"absent.toml\"]\n[plan]\nname = \"x\"\nprefixes = \"prefixes.csv\"\n";
+        let around = Surroundings { queues: None, trunks: None, sound: &|_| Ok(()), ways: None, now: None };
+        let found: Vec<String> = check("a/plan.toml", text, &load, &around).problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "a/more.toml:3:8: no mode `emergancy`; did you mean `emergency`?\n  3 | mode = \"emergancy\"\n    |        ^^^^^^^^^^^",
+                "a/more.toml:4:1: `[plan]` is already in a/plan.toml:2\n  4 | [plan]\n    | ^^^^^^",
+                "a/plan.toml:1:25: cannot read `absent.toml`: No such file or directory\n  1 | include = [\"more.toml\", \"absent.toml\"]\n    |                         ^^^^^^^^^^^^^",
+                "a/prefixes.csv:3:1: a row is PREFIX,AREA, such as `1380013,691`\n  3 | 1380014;691\n    | ^^^^^^^^^^^",
+            ]
+        );
+        let headless = check("p", "[[line]]\nnumber = \"110\"\nmode = \"emergency\"\n", &load, &around);
+        assert_eq!(headless.problems[0].to_string(), "p:1:1: `[plan]` is missing\n  1 | [[line]]\n    | ^");
     }
 
     proptest::proptest! {
