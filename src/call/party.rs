@@ -3,10 +3,10 @@
 use super::event::{By, Party, What};
 use super::profile::{codec_name, on_hold, profile};
 use super::talk::{Lease, Talk};
-use super::{CALLER, Call, Called, Dialled, Output, Part, QueueCommand, Stage};
+use super::{CALLER, Call, Called, Dialled, Outcome, Output, Part, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy, Media};
-use crate::plan::{Step, Target};
+use crate::plan::{Failure, Step, Target};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Call {
 
     pub(super) fn ring_timed_out(&mut self, now: Now, part: Part) {
         self.give_up(part, false);
-        self.advance_chain(now);
+        self.advance_chain(now, Failure::NoAnswer);
     }
 
     /// CANCELs a ringing party.
@@ -89,10 +89,14 @@ impl Call {
         }
     }
 
-    fn advance_chain(&mut self, now: Now) {
+    /// The next target rings, unless the plan leaves this failure to the caller.
+    fn advance_chain(&mut self, now: Now, failure: Failure) {
         let Stage::Ringing { target, .. } = self.stage else { return };
         let steps = self.steps.clone();
-        if let Some(Step::Ring { targets, timeout }) = self.next.checked_sub(1).and_then(|i| steps.get(i)) {
+        if let Some(Step::Ring { targets, timeout, advance }) = self.next.checked_sub(1).and_then(|i| steps.get(i)) {
+            if !advance.on(failure) {
+                return self.refuse(Outcome::nobody(self.failure));
+            }
             self.ring_target(now, targets, *timeout, target + 1);
         }
     }
@@ -145,7 +149,7 @@ impl Call {
             (Stage::Queued { .. }, Party::Seat { name, .. }) => {
                 self.out.push(Output::Queue(QueueCommand::Refused { seat: name.into() }));
             }
-            (Stage::Ringing { part: ringing, .. }, _) if *ringing == part => self.advance_chain(now),
+            (Stage::Ringing { part: ringing, .. }, _) if *ringing == part => self.advance_chain(now, failure_of(status)),
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.part == part) => self.target_lost(now),
             _ => {}
         }
@@ -160,5 +164,15 @@ impl Call {
     fn part_of_seat(&self, seat: &str) -> Option<Part> {
         let is = |party: &Party| matches!(party, Party::Seat { name, .. } if name == seat);
         self.parties.iter().find(|(_, called)| is(&called.party)).map(|(part, _)| *part)
+    }
+}
+
+/// Why a target did not answer, from the status it gave; none: it died.
+fn failure_of(status: Option<u16>) -> Failure {
+    match status {
+        Some(486 | 600) => Failure::Busy,
+        Some(408 | 480 | 487) => Failure::NoAnswer,
+        Some(401 | 403 | 407 | 603 | 607 | 608) => Failure::Rejected,
+        _ => Failure::Failed,
     }
 }

@@ -16,7 +16,7 @@ impl Call {
         match step {
             Some(Step::Announce { prompt, answered }) => self.announce(now, prompt.clone(), *answered),
             Some(Step::Queue { queue, high }) => self.join_queue(now, queue.clone(), *high, false),
-            Some(Step::Ring { targets, timeout }) => self.ring_target(now, targets, *timeout, 0),
+            Some(Step::Ring { targets, timeout, .. }) => self.ring_target(now, targets, *timeout, 0),
             Some(Step::Reject { status, q850 }) => self.refuse(Outcome::rejected(*status, *q850)),
             None => self.refuse(Outcome::nobody(self.failure)),
         }

@@ -2,7 +2,7 @@ use super::event::{By, Party, Result, What};
 use super::*;
 use crate::base::Wall;
 use crate::dialog::{End, EndedBy, Media};
-use crate::plan::Target;
+use crate::plan::{Advance, Target};
 use crate::sip::{Codec, Direction};
 
 /// A call with a clock of its own; every effect since the last look.
@@ -126,7 +126,27 @@ pub(super) fn announce(prompt: &str) -> Step {
 
 pub(super) fn ring(numbers: &[&str]) -> Step {
     let targets = numbers.iter().map(|n| Target { number: (*n).into(), trunk: None }).collect();
-    Step::Ring { targets, timeout: Duration::from_secs(20) }
+    Step::Ring { targets, timeout: Duration::from_secs(20), advance: Advance::default() }
+}
+
+#[test]
+fn a_chain_goes_on_only_after_the_causes_that_the_plan_names() {
+    let chain = |causes: &[&str]| {
+        let Step::Ring { targets, timeout, .. } = ring(&["12366", "12367"]) else { panic!("a ring") };
+        vec![Step::Ring { targets, timeout, advance: Advance::of(causes.iter().copied()) }, queue()]
+    };
+    for (status, causes) in [(486, "busy"), (480, "no-answer"), (603, "rejected"), (500, "failed")] {
+        let mut scene = Scene::start(chain(&[causes]));
+        scene.end(Part(1), EndedBy::Peer, Some(status));
+        assert_eq!(scene.status(), None, "{causes} goes on");
+        let others: Vec<&str> = ["busy", "no-answer", "rejected", "failed"].into_iter().filter(|c| *c != causes).collect();
+        let mut scene = Scene::start(chain(&others));
+        scene.end(Part(1), EndedBy::Peer, Some(status));
+        assert_eq!(scene.status(), Some(status), "{causes} is the caller's");
+    }
+    let mut scene = Scene::start(chain(&["busy"]));
+    scene.wait(Duration::from_secs(21));
+    assert_eq!(scene.status(), Some(480), "nobody answered, and that is the caller's");
 }
 
 #[test]

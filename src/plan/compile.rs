@@ -148,6 +148,7 @@ impl<'a> Compiler<'a> {
             queue: inherited.find(|r| r.queue.as_ref()).map_or(QUEUE.into(), |queue| self.expand(queue).into()),
             high: text(|r| r.priority.as_ref()) == Some("high"),
             targets: targets.map_or_else(|| vec![own_seats(number, ring)], |list| self.targets(list, ring)),
+            advance: inherited.find(|r| r.advance_on.as_ref()).copied().unwrap_or_default(),
             routed: targets.is_some(),
             kept: text(|r| r.seats.as_ref()) == Some("kept"),
             opened: inherited.find(|r| r.opened.as_ref()).is_none_or(|o| o.value),

@@ -60,11 +60,11 @@ impl Entry {
         let mut steps: Vec<Step> = Vec::with_capacity(era.steps.len());
         for step in era.steps.iter() {
             match (step, queue) {
-                (Step::Ring { targets, timeout }, _) => {
+                (Step::Ring { targets, timeout, advance }, _) => {
                     let open = |_: &_| gates.next().is_none_or(|gate| gate.open(call));
                     let targets: Vec<_> = targets.iter().filter(open).cloned().collect();
                     if !targets.is_empty() {
-                        steps.push(Step::Ring { targets, timeout: *timeout });
+                        steps.push(Step::Ring { targets, timeout: *timeout, advance: *advance });
                     }
                 }
                 (Step::Queue { high, .. }, Some(queue)) => steps.push(Step::Queue { queue: queue.clone(), high: *high }),

@@ -45,7 +45,7 @@ pub struct ExplainedArea {
 pub enum ExplainedStep {
     Announce { prompt: Arc<str>, text: Option<Arc<str>>, answered: bool },
     Queue { queue: Arc<str>, priority: &'static str },
-    Ring { targets: Vec<ExplainedTarget>, timeout: f64 },
+    Ring { targets: Vec<ExplainedTarget>, timeout: f64, advance_on: Vec<&'static str> },
     Reject { status: u16, q850: u8 },
 }
 
@@ -144,9 +144,13 @@ fn step(plan: &Plan, step: &Step) -> ExplainedStep {
         Step::Queue { queue, high } => {
             ExplainedStep::Queue { queue: queue.clone(), priority: ["normal", "high"][usize::from(*high)] }
         }
-        Step::Ring { targets, timeout } => {
+        Step::Ring { targets, timeout, advance } => {
             let targets = targets.iter().map(|t| ExplainedTarget { number: t.number.clone(), trunk: t.trunk.clone() });
-            ExplainedStep::Ring { targets: targets.collect(), timeout: timeout.as_secs_f64() }
+            ExplainedStep::Ring {
+                targets: targets.collect(),
+                timeout: timeout.as_secs_f64(),
+                advance_on: advance.names().collect(),
+            }
         }
         Step::Reject { status, q850 } => ExplainedStep::Reject { status: *status, q850: *q850 },
     }

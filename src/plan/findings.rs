@@ -161,6 +161,10 @@ mod tests {
             (line("12345", "front", "ring = \"soon\""), "7:8: `ring` wants a time such as \"30s\" or \"1m30s\", at most a day"),
             (line("12345", "front", "unit = \"州 局\""), "7:8: a unit is spelt without spaces"),
             (
+                line("110", "emergency", "advance-on = [\"busy\", \"no-anwser\"]"),
+                "7:23: `advance-on` is one of `busy`, `no-answer`, `rejected`, `failed`; did you mean `no-answer`?",
+            ),
+            (
                 line("12345", "front", "source = { unit = \"inferred\" }"),
                 "7:12: `source` speaks of `unit`, which is not said here",
             ),

@@ -1,5 +1,6 @@
 //! Dial plans: TOML files that say what each number means on each day. Facts in, steps out; no SIP here.
 
+mod advance;
 pub mod built_in;
 mod calendar;
 mod check;
@@ -24,6 +25,7 @@ mod tell;
 mod words;
 
 use crate::base::{Map, Wall};
+pub use advance::{Advance, Failure};
 pub use check::{Checked, Surroundings, Ways, check};
 pub use difference::Change;
 use entry::{Entry, Tenant};
@@ -126,8 +128,9 @@ pub enum Step {
     Announce { prompt: Arc<str>, answered: bool },
     /// Wait for a human seat of this queue.
     Queue { queue: Arc<str>, high: bool },
-    /// Call these parties, one after another, each for `timeout`.
-    Ring { targets: Vec<Target>, timeout: Duration },
+    /// Call these parties, one after another, each for `timeout`. A failure that is not among `advance` is the
+    /// caller's: neither the next target nor the next step follows.
+    Ring { targets: Vec<Target>, timeout: Duration, advance: Advance },
     /// Refuse: SIP status and Q.850 cause.
     Reject { status: u16, q850: u8 },
 }

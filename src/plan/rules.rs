@@ -1,5 +1,6 @@
 //! The words that a line may say, or its mode's section, or the plan's head; and the conditions on lines and targets.
 
+use super::advance::{Advance, CAUSES};
 use super::fields::{Mixed, Moment, Table};
 use super::problem::{At, Log, Said, suggestion};
 use super::words;
@@ -18,6 +19,7 @@ pub struct Rules {
     pub priority: Option<Said<String>>,
     pub targets: Option<Vec<Target>>,
     pub ring: Option<Said<Duration>>,
+    pub advance_on: Option<Advance>,
     pub prompt: Option<Said<String>>,
     pub connect_prompt: Option<Said<String>>,
     pub announce_only_prompt: Option<Said<String>>,
@@ -61,6 +63,7 @@ pub fn read(table: &Table<'_>, log: &Log) -> Rules {
         priority: one_of(table, "priority", &["normal", "high"], log),
         targets: table.mixed("targets", words::TARGET).map(|list| list.into_iter().filter_map(Target::read).collect()),
         ring: table.duration("ring"),
+        advance_on: read_advance(table, log),
         prompt: table.text("prompt"),
         connect_prompt: table.text("connect-prompt"),
         announce_only_prompt: table.text("announce-only-prompt"),
@@ -110,8 +113,17 @@ fn read_source(table: &Table<'_>, log: &Log) {
     }
 }
 
+fn read_advance(table: &Table<'_>, log: &Log) -> Option<Advance> {
+    let words = table.texts("advance-on")?;
+    let known: Vec<Said<String>> = words.into_iter().filter_map(|said| chosen(said, "advance-on", CAUSES, log)).collect();
+    Some(Advance::of(known.iter().map(|said| said.value.as_str())))
+}
+
 fn one_of(table: &Table<'_>, word: &str, choices: &[&str], log: &Log) -> Option<Said<String>> {
-    let said = table.text(word)?;
+    chosen(table.text(word)?, word, choices, log)
+}
+
+fn chosen(said: Said<String>, word: &str, choices: &[&str], log: &Log) -> Option<Said<String>> {
     if choices.contains(&said.value.as_str()) {
         return Some(said);
     }

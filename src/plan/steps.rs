@@ -1,7 +1,7 @@
 //! What the notices' words mean: the usual steps of each mode, before and after its dates.
 
 use super::condition::Gate;
-use super::{Mode, Phase, Step, Target};
+use super::{Advance, Mode, Phase, Step, Target};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub struct Settings {
     pub kept: bool,
     /// False for a number that nobody ever answered here.
     pub opened: bool,
+    /// After which failures of one target the next rings.
+    pub advance: Advance,
     /// Whether targets were named, rather than taken to be the number itself.
     pub routed: bool,
     /// Prompts, in each of the plan's languages.
@@ -70,7 +72,7 @@ impl Settings {
         let groups = self.targets.chunk_by(|a, b| a.ring == b.ring);
         let step = |group: &[Chosen]| {
             let targets = group.iter().map(|chosen| chosen.target.clone()).collect();
-            group.first().map(|chosen| Step::Ring { targets, timeout: chosen.ring })
+            group.first().map(|chosen| Step::Ring { targets, timeout: chosen.ring, advance: self.advance })
         };
         groups.filter_map(step).collect()
     }

@@ -77,9 +77,9 @@ impl Display for ExplainedStep {
                 text.iter().try_for_each(|text| write!(f, ": {text}"))
             }
             ExplainedStep::Queue { queue, priority } => write!(f, "queue {queue} ({priority} priority) until a seat answers"),
-            ExplainedStep::Ring { targets, timeout } => {
+            ExplainedStep::Ring { targets, timeout, advance_on } => {
                 let all: Vec<String> = targets.iter().map(ToString::to_string).collect();
-                write!(f, "ring {} for {timeout} s each", all.join(", then "))
+                write!(f, "ring {} for {timeout} s each, going on after {}", all.join(", then "), advance_on.join(", "))
             }
             ExplainedStep::Reject { status, q850 } => write!(f, "reject with {status} (Q.850 cause {q850})"),
         }

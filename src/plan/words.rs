@@ -118,6 +118,11 @@ pub const RULES: &[Word] = &[
     word("priority", Kind::OneOf(&["normal", "high"]), "Its place in the queue. Usual: `normal`."),
     word("targets", Kind::Targets(TARGET), "Whom the number itself rings, one after another. Usual: the number."),
     word("ring", Kind::Duration, "How long each target rings. Usual: 60 s."),
+    word(
+        "advance-on",
+        Kind::Texts,
+        "The causes after which the next target rings: `busy`, `no-answer`, `rejected`, `failed`. With another one the caller gets the target's own refusal. Usual: all.",
+    ),
     word("prompt", Kind::Text, "Played first, while the mode is in force."),
     word("connect-prompt", Kind::Text, "Merged: played before connecting. Usual: `connect`."),
     word("announce-only-prompt", Kind::Text, "Merged: played instead of connecting. Usual: `announce-only`."),
