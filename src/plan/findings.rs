@@ -147,6 +147,12 @@ mod tests {
         format!("[[line]]\nnumber = \"{number}\"\nmode = \"{mode}\"\n{more}\n")
     }
 
+    /// One of the findings is this, word for word.
+    fn assert_told(text: &str, want: &str) {
+        let found = findings(text);
+        assert!(found.iter().any(|f| f == want), "{text}\nwant {want}\ngot {found:#?}");
+    }
+
     #[test]
     fn each_kind_of_mistake_has_its_message() {
         for (text, want) in [
@@ -200,10 +206,6 @@ mod tests {
             ),
             ("include = [\"a\"]".into(), "4:1: unknown word `include`"),
             (
-                "[[tenant]]\narea = \"0691\"\nname = \"x\"".into(),
-                "5:8: an area code has two or three digits, without its leading 0, such as `691`",
-            ),
-            (
                 "[calendars.day]\nhours = \"always\"".into(),
                 "5:9: hours are written `mon-fri 08:30-12:00`, `sat,sun 09:00-17:00` or `daily 00:00-24:00`",
             ),
@@ -214,6 +216,18 @@ mod tests {
             (
                 "[calendars.day]\nhours = \"mon 08:00-09:00\"\nholidays = 2021-10-01".into(),
                 "4:12: warning: the last date of calendar `day`, 2021-10-01, is past",
+            ),
+        ] {
+            assert_told(&text, want);
+        }
+    }
+
+    #[test]
+    fn toml_errors_wrong_types_and_impossible_dates_have_theirs() {
+        for (text, want) in [
+            (
+                "[[tenant]]\narea = \"0691\"\nname = \"x\"".into(),
+                "5:8: an area code has two or three digits, without its leading 0, such as `691`",
             ),
             ("x =".into(), "4:4: string values must be quoted, expected literal string"),
             ("name = \"y\"".into(), "4:1: duplicate key"),
@@ -243,8 +257,7 @@ mod tests {
             ),
             (line("12345", "frontt", "unit = \"\""), "7:8: `unit` wants a text between quotes"),
         ] {
-            let found = findings(&text);
-            assert!(found.iter().any(|f| f == want), "{text}\nwant {want}\ngot {found:#?}");
+            assert_told(&text, want);
         }
     }
 
