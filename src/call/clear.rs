@@ -65,6 +65,16 @@ impl Call {
         self.finish(Outcome { result, by, status, q850: end.q850 });
     }
 
+    /// The gateway is about to end: temporary failure (Q.850 cause 41) for whoever is not talking yet.
+    pub fn stop(&mut self, out: &mut Vec<Output>) {
+        let (result, status) = match self.stage {
+            Stage::Talking(_) => (Result::Answered, None),
+            _ => (Result::Failed, Some(503)),
+        };
+        self.finish(Outcome { result, by: By::Gateway, status, q850: Some(41) });
+        self.flush(out);
+    }
+
     pub(super) fn talked_too_long(&mut self) {
         self.max_talk_at = None;
         if matches!(self.stage, Stage::Talking(_)) {

@@ -316,6 +316,21 @@ fn an_endless_conversation_ends_at_its_limit() {
 }
 
 #[test]
+fn a_gateway_that_stops_hangs_up_and_closes_its_records() {
+    for answered in [true, false] {
+        let mut scene = Scene::start(vec![queue()]);
+        scene.ring("s1");
+        if answered {
+            scene.answer(Part(1));
+        }
+        scene.call.stop(&mut scene.effects);
+        assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(1), .. })));
+        assert_eq!(scene.status(), Some(if answered { 480 } else { 503 }));
+        assert_eq!(scene.clear(), (if answered { Result::Answered } else { Result::Failed }, By::Gateway));
+    }
+}
+
+#[test]
 fn rings_are_bounded() {
     let mut scene = Scene::start(vec![queue()]);
     for _ in 0..200 {

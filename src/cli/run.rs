@@ -12,9 +12,11 @@ pub fn run(file: &ConfigFile) -> Result<ExitCode, String> {
     let gateway = Gateway::start(config, file.path())?;
     let signal = gateway.signalled()?;
     tracing::info!(signal, "no new calls; waiting for those in progress");
-    let left = gateway.drain(limit);
-    if left > 0 {
-        tracing::warn!(left, "calls were in progress; their records will say interrupted");
+    if gateway.drain(limit) > 0 {
+        let left = gateway.hang_up();
+        if left > 0 {
+            tracing::warn!(left, "calls whose end is not on disk; their records will say interrupted");
+        }
     }
     gateway.stop();
     Ok(ExitCode::SUCCESS)

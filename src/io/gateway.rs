@@ -154,9 +154,19 @@ impl Gateway {
 
     /// Takes no new calls and waits for those in progress, up to `limit`. How many are left.
     pub fn drain(&self, limit: Duration) -> usize {
-        let until = clock::mono().after(limit);
         // Only a switch that is gone refuses it.
         self.inbox.send(Input::Drain);
+        self.wait_until_idle(limit)
+    }
+
+    /// Hangs up whatever the drain left; gives the calls whose end is not on disk.
+    pub fn hang_up(&self) -> usize {
+        self.inbox.send(Input::HangUp);
+        self.wait_until_idle(GOODBYE)
+    }
+
+    fn wait_until_idle(&self, limit: Duration) -> usize {
+        let until = clock::mono().after(limit);
         self.runtime.block_on(async {
             loop {
                 let figures = self.board.read();

@@ -62,6 +62,8 @@ pub enum Input {
     },
     /// No new calls from now on; live ones finish.
     Drain,
+    /// Every call ends now, by our BYE: the process is about to.
+    HangUp,
     /// New calls meet this setup. What cannot change without a restart is left as it is.
     Reload(Box<Setup>),
 }
@@ -188,6 +190,7 @@ impl Switch {
             Input::JournalDown(down) => self.journal_changed(now, down, out),
             Input::Command { id, command } => self.commanded(now, id, command, out),
             Input::Drain => self.draining = true,
+            Input::HangUp => self.hang_up(),
             Input::Reload(setup) => self.reload(now, *setup),
         }
         self.run(now, out);
@@ -234,6 +237,13 @@ impl Switch {
 
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    fn hang_up(&mut self) {
+        self.draining = true;
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.with_call(id, Call::stop);
+        }
     }
 
     /// Access list and rate limit stand before the parser.
