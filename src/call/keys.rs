@@ -51,6 +51,11 @@ const PAUSE: Duration = Duration::from_secs(5);
 const LONGEST: usize = 32;
 
 impl Codes {
+    /// Whether there is any code at all.
+    pub fn any(&self) -> bool {
+        self.all().next().is_some()
+    }
+
     /// Pairs of codes of which one begins like the other, so that it could never be typed.
     pub fn clashes(&self) -> Vec<(String, String)> {
         let all: Vec<&str> = self.all().collect();
@@ -65,7 +70,8 @@ impl Codes {
         found
     }
 
-    fn all(&self) -> impl Iterator<Item = &str> {
+    /// Every code that is on.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
         let fixed = [&self.consult, &self.complete, &self.cancel, &self.swap, &self.merge];
         fixed.into_iter().chain(self.one_key.iter().map(|(code, _)| code)).map(String::as_str).filter(|c| !c.is_empty())
     }

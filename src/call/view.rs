@@ -26,6 +26,18 @@ impl Call {
         self.parties.values().any(|called| name(&called.party) == wanted)
     }
 
+    pub fn is_seat(&self, part: Part) -> bool {
+        self.parties.get(&part).is_some_and(|called| matches!(called.party, Party::Seat { .. }))
+    }
+
+    /// Who hears this part now.
+    pub fn hearers(&self, part: Part) -> Vec<Part> {
+        match &self.stage {
+            Stage::Talking(talk) if talk.has(part) => talk.others(part).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     fn leg(&self, part: Part, party: String) -> LegView {
         let (place, on_hold) = match &self.stage {
             Stage::Talking(talk) if talk.main.contains(&part) => ("talking", talk.holds.contains(&part)),

@@ -2,6 +2,7 @@
 
 use crate::base::CallId;
 use crate::call::Refusal;
+pub use crate::call::keys::Codes;
 pub use crate::call::{LegView, Mode};
 
 #[derive(Clone, Debug, PartialEq)]

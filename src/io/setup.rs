@@ -39,6 +39,7 @@ pub fn setup(config: &Config, loaded: Loaded, listen: &[SocketAddr], shards: u16
         policy: Arc::new(policy(&config.calls)),
         legs: legs(config),
         media: media(&config.media, shards),
+        codes: config.keys.codes(),
         unknown_source: match config.sip.unknown_source {
             config::UnknownSource::Drop => UnknownSource::Drop,
             config::UnknownSource::Refuse => UnknownSource::Forbid,

@@ -206,6 +206,7 @@ impl Switch {
             last_ticket: 0,
             released: false,
             referred: None,
+            typed: BTreeMap::new(),
         };
         self.calls.insert(id, active);
         self.parts.insert(incoming.leg, (id, CALLER));

@@ -72,8 +72,12 @@ impl Switch {
         let shard = active.shard;
         route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
         active.legs.insert(part, Leg { id: leg, rtp: Some(rtp), trunk: route.trunk, ended: false });
+        let capture = active.captures(part);
         self.parts.insert(leg, (id, part));
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        if capture {
+            out.push(Output::Media { shard, command: media::Command::Keys { leg, capture } });
+        }
         self.refill(now, shard, out);
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
     }

@@ -9,6 +9,7 @@ mod command;
 mod effect;
 mod gauge;
 mod identity;
+mod keys;
 mod reload;
 mod route;
 mod setup;
@@ -130,6 +131,8 @@ struct Active {
     released: bool,
     /// The REFER that waits to hear how its move came out.
     referred: Option<(LegId, u32)>,
+    /// Keys of seats that may become a feature code.
+    typed: BTreeMap<Part, call::keys::Typed>,
 }
 
 #[derive(Clone, Debug)]
@@ -288,7 +291,8 @@ impl Switch {
             dialog::Event::Answered { leg } => (leg, LegEvent::Answered),
             dialog::Event::Ended { leg, end } => (leg, LegEvent::Ended(end)),
             dialog::Event::Refer { leg, refer } => return self.referred(now, leg, &refer, out),
-            dialog::Event::Progress { .. } | dialog::Event::Established { .. } | dialog::Event::Key { .. } => return,
+            dialog::Event::Key { leg, key } => return self.key(now, leg, key, out),
+            dialog::Event::Progress { .. } | dialog::Event::Established { .. } => return,
         };
         let Some(&(id, part)) = self.parts.get(&leg) else { return };
         if let LegEvent::Ended(_) = event {
@@ -316,7 +320,7 @@ impl Switch {
             }
             media::Event::Silent { leg } => (leg, |part| call::Input::Silent { part }),
             media::Event::Heard { leg } => (leg, |part| call::Input::Heard { part }),
-            media::Event::Key { .. } => return,
+            media::Event::Key { leg, key } => return self.key(now, leg, key, out),
         };
         if let Some(&(id, part)) = self.parts.get(&leg) {
             self.work.push_back(Work::Call(id, input(part)));

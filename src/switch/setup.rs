@@ -31,6 +31,8 @@ pub struct Setup {
     pub policy: Arc<call::Policy>,
     pub legs: dialog::Config,
     pub media: MediaSetup,
+    /// Feature codes on seats' keys.
+    pub codes: call::keys::Codes,
     pub unknown_source: UnknownSource,
     pub journal_down: JournalDown,
     pub limits: Limits,

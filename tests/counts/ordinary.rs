@@ -253,6 +253,7 @@ fn setup() -> Setup {
         }),
         legs: dialog::Config::default(),
         media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 1, ready: 8 },
+        codes: Default::default(),
         unknown_source: UnknownSource::Drop,
         journal_down: JournalDown::CarryOn,
         limits: Limits { calls: 1000, strangers: Rate::default(), retry_after: Duration::from_secs(5) },

@@ -439,6 +439,7 @@ fn setup(rng: &mut Rng, seats: u8) -> Setup {
         }),
         legs: dialog::Config::default(),
         media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8 },
+        codes: Default::default(),
         unknown_source: UnknownSource::Drop,
         journal_down: if rng.chance(500) { JournalDown::Refuse } else { JournalDown::CarryOn },
         limits: Limits { calls: 1000, strangers: Rate::default(), retry_after: Duration::from_secs(5) },

@@ -1,5 +1,6 @@
 //! The keys of a configuration, typed. What each means stands in `config/default.toml`, which has all of them.
 
+use crate::control::Codes;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -25,6 +26,7 @@ pub struct Config {
     pub plan: Plan,
     pub media: Media,
     pub calls: Calls,
+    pub keys: Keys,
     pub limits: Limits,
     pub records: Records,
     pub http: Http,
@@ -208,6 +210,32 @@ pub struct Calls {
     pub music: String,
     pub apology: String,
     pub transfer_failed: String,
+}
+
+/// Feature codes on seats' keys; an empty one is off.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keys {
+    pub consult: String,
+    pub complete: String,
+    pub cancel: String,
+    pub swap: String,
+    pub merge: String,
+    /// Code to the number that it dials as an emergency.
+    pub one_key: BTreeMap<String, String>,
+}
+
+impl Keys {
+    pub fn codes(&self) -> Codes {
+        Codes {
+            consult: self.consult.clone(),
+            complete: self.complete.clone(),
+            cancel: self.cancel.clone(),
+            swap: self.swap.clone(),
+            merge: self.merge.clone(),
+            one_key: self.one_key.iter().map(|(code, number)| (code.clone(), number.clone())).collect(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

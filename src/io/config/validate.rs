@@ -17,6 +17,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.sip(config);
     check.trunks(config);
     check.seats_and_queues(config);
+    check.keys(config);
     check.media(config);
     check.limits(config);
     check.outside(config);
@@ -108,6 +109,15 @@ impl Check<'_> {
             self.positive(queue.ring_timeout, &at("ring_timeout"));
             self.positive(queue.max_wait, &at("max_wait"));
             self.require(queue.max_length > 0, &at("max_length"), || "is 0".to_string());
+        }
+    }
+
+    fn keys(&mut self, config: &Config) {
+        let codes = config.keys.codes();
+        let starred = codes.all().all(|code| code.starts_with('*') && code.chars().all(|c| "0123456789*#".contains(c)));
+        self.require(starred, &["keys"], || "a code begins with * and holds only 0-9, * and #".to_string());
+        for (a, b) in codes.clashes() {
+            self.require(false, &["keys"], || format!("`{a}` and `{b}` begin alike: one of them could never be typed"));
         }
     }
 
@@ -220,6 +230,8 @@ mod tests {
         complains("[media]\nfirst_port = 5000\nlast_port = 9000", "site.toml:2:1: ", "in the range");
         complains("[limits]\ncalls = 100000", "site.toml:2:1: ", "port pairs");
         complains("[routes]\ndefault = 'x'", "site.toml:2:1: ", "no trunk `x`");
+        complains("[keys]\nswap = '*11'", "site.toml:1:2: ", "begin alike");
+        complains("[keys]\nswap = '11'", "site.toml:1:2: ", "begins with *");
         complains("[log]\nlevel = 'a=b=c'", "site.toml:2:1: ", "no filter");
         complains("[records.webhook]\nurl = 'redmine'", "site.toml:2:1: ", "no http://");
         complains("[sip]\ntimer_c = '1m'", "site.toml:2:1: ", "more than 3m");
