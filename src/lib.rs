@@ -2,6 +2,25 @@
 //!
 //! Rooms (folders) and what each may name stand in `tests/tidy.rs`, which holds them to it. A packet flows one way:
 //! transport → transaction → dialog → call → plan → {media, queue, record}; effects come back as values.
+//!
+//! Decisions that shaped the rooms:
+//!
+//! - **Finals wait in the leg, not in the call.** A caller's 2xx or refusal may leave only when the call's first journal
+//!   entry is on disk. The leg keeps them until [`dialog::Command::Release`]; so a 487 after CANCEL and a 488 after an
+//!   offer we cannot take obey the rule too, and the call knows nothing of it.
+//! - **Port pairs are bound ahead of use.** The switch takes them from a pool of pairs that a shard has already bound
+//!   ([`media::Ports`]): SDP never waits for a socket, and never names one that turns out to be taken.
+//! - **Who hears what is a function of where the call stands** (`call/hear.rs`). No transition starts or stops a sound;
+//!   after each one the answer is computed anew and the differences go to the media plane.
+//! - **Two rooms are enough to move a caller** (`call/talk.rs`): `main`, where the caller is, and `aside`, for a
+//!   consultation. Consult, three-way, blind, emergency and their failures are parties entering and leaving these.
+//! - **Mixing has no object of its own.** A leg hears the sum of a list of legs ([`media::Source::Mix`]); mix-minus,
+//!   mute and supervision are which legs are on whose list. A list of one is a relay.
+//! - **A call's parties are numbered within the call** ([`call::Part`]); the switch alone knows legs. The journal and
+//!   the record use the same numbers.
+//! - **The journal gathers for 20 ms before a sync.** One sync then serves many calls; a caller waits for it only where
+//!   its own first entry is not yet on disk.
+//! - **`trial` and `cli` are rooms beside `io`**: what plays around the gateway in `hotline try`, and the command line.
 
 pub mod base;
 pub mod call;

@@ -30,6 +30,7 @@ const STEP: Duration = Duration::from_millis(10);
 /// What a running gateway takes over; all else needs a restart.
 const LIVE: &[&str] = &[
     "calls",
+    "keys",
     "limits.retry_after",
     "limits.source_burst",
     "limits.source_rate",
