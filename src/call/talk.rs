@@ -22,6 +22,8 @@ pub(super) struct Talk {
     pub unproven: Option<(Transfer, Mono)>,
     /// The seat that serves the caller, by the queue's lease.
     pub lease: Option<Lease>,
+    /// The queue that the caller came from: where it goes back to when everybody else is lost.
+    pub home: Option<Arc<str>>,
     /// Something spoken to one party in place of the conversation.
     pub notice: Option<Notice>,
 }
@@ -128,7 +130,8 @@ impl Goal {
 impl Talk {
     pub fn between(part: Part, lease: Option<Lease>) -> Talk {
         let (aside, holds) = (BTreeSet::new(), BTreeSet::new());
-        Talk { main: BTreeSet::from([CALLER, part]), aside, holds, transfer: None, unproven: None, lease, notice: None }
+        let home = lease.as_ref().map(|l| l.line.clone());
+        Talk { main: BTreeSet::from([CALLER, part]), aside, holds, transfer: None, unproven: None, lease, home, notice: None }
     }
 
     /// Everybody but those who still ring.

@@ -132,7 +132,8 @@ impl Call {
             talk.transfer = Some(Transfer { seq, mode, by, chain, index: 0, timeout, part, until, back });
         }
         self.ring_next(now, 0);
-        if mode == Mode::Blind {
+        // Not before somebody rings: the caller is never left alone.
+        if mode == Mode::Blind && self.talk().is_some_and(|t| t.ringing().is_some()) {
             self.dismiss(by);
         }
         Ok(())
@@ -232,7 +233,7 @@ impl Call {
         let Some(talk) = self.talk() else { return };
         talk.merge();
         if talk.has(transfer.by) {
-            return self.tell(transfer.by);
+            return if talk.people() > 1 { self.tell(transfer.by) } else { self.conversation_over() };
         }
         match transfer.back {
             Some(back) if transfer.mode == Mode::Blind => self.return_to(now, back, transfer.by),
@@ -252,7 +253,7 @@ impl Call {
 
     /// The caller has been left alone: the head of the queue it came from, else the end.
     fn nobody_left(&mut self, now: Now) {
-        let line = self.talk().and_then(|t| t.lease.as_ref()).map(|l| l.line.clone());
+        let line = self.talk().and_then(|t| t.home.clone());
         self.free_seat();
         match line {
             Some(line) if self.caller == Caller::Answered => self.join_queue(now, line, false, true),

@@ -265,3 +265,21 @@ fn a_supervisor_drops_a_party_and_the_others_stay() {
     scene.ask(SEAT, Ask::Drop(TARGET)).unwrap();
     assert!(together(&scene, &[CALLER, SEAT]) && hung_up(&scene, TARGET));
 }
+
+#[test]
+fn a_seat_left_alone_by_caller_and_emergency_line_is_let_go() {
+    let mut scene = moving(Mode::Emergency);
+    scene.end(CALLER, EndedBy::Peer, None);
+    scene.end(TARGET, EndedBy::Peer, Some(486));
+    assert!(hung_up(&scene, SEAT));
+    assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn a_caller_sent_to_a_silent_target_whose_seat_is_gone_waits_at_the_head_of_its_queue() {
+    let mut scene = moved(Mode::Blind);
+    scene.handle(Input::Silent { part: TARGET });
+    scene.end(Part(3), EndedBy::Peer, Some(486));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))));
+    assert!(!hung_up(&scene, CALLER));
+}
