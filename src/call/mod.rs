@@ -23,6 +23,9 @@ mod clear;
 pub mod event;
 mod hear;
 pub mod keys;
+mod lines;
+#[cfg(test)]
+mod lines_tests;
 mod party;
 mod profile;
 mod step;
@@ -115,18 +118,24 @@ pub enum QueueEvent {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Give the caller's leg its media.
-    Attach,
+    /// Give a leg that called us its media. Should it be impossible, the answer is an `Ended` for it.
+    Attach {
+        part: Part,
+    },
     /// Call this party. Should it be impossible (no channel, no port, no route), the answer is an `Ended` for it.
     Dial {
         part: Part,
         party: Dialled,
     },
+    /// A provisional response to a party that called us.
     Progress {
+        part: Part,
         status: Status,
         media: bool,
     },
-    Answer,
+    Answer {
+        part: Part,
+    },
     Hangup {
         part: Part,
         cause: dialog::Cause,
@@ -195,6 +204,8 @@ pub struct Call {
     left_by: Option<(By, Option<u8>)>,
     /// Parties that ring or talk.
     parties: BTreeMap<Part, Called>,
+    /// A party that called us to take another's place, and whose.
+    taking: Option<(Part, Part)>,
     /// Parts whose media the shard has not closed yet, and the codec each one used.
     media: BTreeMap<Part, &'static str>,
     next_part: u64,
@@ -257,6 +268,8 @@ enum Then {
 #[derive(Clone, Debug)]
 struct Called {
     party: Party,
+    /// It called us, and has no final response yet.
+    unanswered: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -280,6 +293,7 @@ impl Call {
             transfers: 0,
             left_by: None,
             parties: BTreeMap::new(),
+            taking: None,
             media: BTreeMap::new(),
             next_part: 1,
             next_cue: 0,
@@ -299,7 +313,7 @@ impl Call {
         if let Some(Step::Reject { status, q850 }) = self.steps.first() {
             self.refuse(Outcome::rejected(*status, *q850));
         } else {
-            self.out.push(Output::Attach);
+            self.out.push(Output::Attach { part: CALLER });
             self.media.insert(CALLER, "");
             if late_offer {
                 self.answer_caller();

@@ -19,6 +19,7 @@ impl Call {
         if part == CALLER && self.stage == Stage::Opening {
             return self.next_step(now);
         }
+        self.place_taken(now, part);
         self.hold_changed(part, on_hold(media));
     }
 
@@ -60,7 +61,7 @@ impl Call {
         }
         let part = Part(self.next_part);
         self.next_part += 1;
-        self.parties.insert(part, Called { party: party.clone() });
+        self.parties.insert(part, Called { party: party.clone(), unanswered: false });
         self.media.insert(part, "");
         self.journal(What::Ringing { leg: part.0, party });
         self.out.push(Output::Dial { part, party: dialled });
@@ -126,7 +127,7 @@ impl Call {
     }
 
     /// First answer wins: the others learn that the call was completed elsewhere (RFC 3326 §2).
-    fn cancel_others(&mut self, winner: Part) {
+    pub(super) fn cancel_others(&mut self, winner: Part) {
         let others: Vec<Part> = self.parties.keys().copied().filter(|p| *p != winner).collect();
         for part in others {
             self.give_up(part, true);
@@ -137,6 +138,9 @@ impl Call {
         let Some(called) = self.parties.remove(&part) else { return };
         self.out.push(Output::Close { part });
         let status = end.status.map(|s| s.0);
+        if self.taking.take_if(|(new, _)| *new == part).is_some() {
+            return;
+        }
         if matches!(&self.stage, Stage::Talking(talk) if talk.has(part)) {
             let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
             self.journal(What::LegEnded { leg: part.0, by, status, q850: end.q850 });

@@ -1,7 +1,7 @@
 //! The steps of the plan, one after another, until one ends in a conversation or a refusal.
 
 use super::event::{By, Result, What};
-use super::{Call, Caller, Outcome, Output, QueueCommand, QueueEvent, Stage, Then};
+use super::{CALLER, Call, Caller, Outcome, Output, QueueCommand, QueueEvent, Stage, Then};
 use crate::base::Now;
 use crate::plan::Step;
 use crate::queue::Priority;
@@ -93,7 +93,7 @@ impl Call {
             return self.answer_caller();
         }
         self.caller = Caller::Early;
-        self.out.push(Output::Progress { status: Status(183), media: true });
+        self.out.push(Output::Progress { part: CALLER, status: Status(183), media: true });
         self.early_until = Some(now.mono.after(self.early_max));
     }
 
@@ -102,7 +102,7 @@ impl Call {
         if matches!(self.caller, Caller::Trying | Caller::Early) {
             self.caller = Caller::Answered;
             self.early_until = None;
-            self.out.push(Output::Answer);
+            self.out.push(Output::Answer { part: CALLER });
             self.journal(What::CallerAnswered);
         }
     }

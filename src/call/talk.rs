@@ -26,6 +26,15 @@ pub(super) struct Talk {
     pub home: Option<Arc<str>>,
     /// Something spoken to one party in place of the conversation.
     pub notice: Option<Notice>,
+    /// The seat's phone has dialled a target by itself.
+    pub second: Option<Second>,
+}
+
+/// One seat, two lines: `first` has the caller, `part` is the one that the seat's phone called us by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Second {
+    pub first: Part,
+    pub part: Part,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -131,12 +140,13 @@ impl Talk {
     pub fn between(part: Part, lease: Option<Lease>) -> Talk {
         let (aside, holds) = (BTreeSet::new(), BTreeSet::new());
         let home = lease.as_ref().map(|l| l.line.clone());
-        Talk { main: BTreeSet::from([CALLER, part]), aside, holds, transfer: None, unproven: None, lease, home, notice: None }
+        let main = BTreeSet::from([CALLER, part]);
+        Talk { main, aside, holds, transfer: None, unproven: None, lease, home, notice: None, second: None }
     }
 
-    /// Everybody but those who still ring.
+    /// Everybody but those who still ring; a seat with two lines is one person.
     pub fn people(&self) -> usize {
-        self.main.len() + self.aside.len()
+        (self.main.len() + self.aside.len()).saturating_sub(usize::from(self.second.is_some()))
     }
 
     pub fn has(&self, part: Part) -> bool {

@@ -91,7 +91,7 @@ impl Scene {
     }
 
     pub fn answered(&self) -> bool {
-        self.has(&Output::Answer)
+        self.has(&Output::Answer { part: CALLER })
     }
 
     pub fn status(&self) -> Option<u16> {
@@ -154,14 +154,14 @@ fn a_number_nobody_has_is_refused_without_media() {
     let mut scene = Scene::new(vec![Step::Reject { status: 404, q850: 1 }]);
     scene.call.start(false, &mut scene.effects);
     assert_eq!(scene.status(), Some(404));
-    assert!(!scene.has(&Output::Attach));
+    assert!(!scene.has(&Output::Attach { part: CALLER }));
     assert_eq!(scene.clear(), (Result::Rejected, By::Gateway));
 }
 
 #[test]
 fn announce_only_is_never_answered_however_long_the_prompt() {
     let mut scene = Scene::start(vec![announce("dial-12345"), Step::Reject { status: 410, q850: 22 }]);
-    assert!(scene.has(&Output::Progress { status: Status(183), media: true }));
+    assert!(scene.has(&Output::Progress { part: CALLER, status: Status(183), media: true }));
     scene.wait(Duration::from_secs(31));
     assert!(!scene.answered());
     scene.handle(Input::Played { cue: 1 });

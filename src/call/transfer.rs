@@ -72,7 +72,7 @@ impl Call {
         leased.or_else(|| talk.main.iter().chain(&talk.aside).copied().find(|p| *p != CALLER))
     }
 
-    fn talk(&mut self) -> Option<&mut Talk> {
+    pub(super) fn talk(&mut self) -> Option<&mut Talk> {
         match &mut self.stage {
             Stage::Talking(talk) => Some(talk),
             _ => None,
@@ -101,14 +101,14 @@ impl Call {
             return Err(Refusal::NotAllowed);
         }
         let seq = self.started("blind", by, line.to_string());
-        self.dismiss(by);
+        self.dismiss_seat(by);
         self.free_seat();
         self.journal(What::TransferEnded { seq, result: "completed".to_owned() });
         self.join_queue(now, line, high, false);
         Ok(())
     }
 
-    fn send_to_parties(
+    pub(super) fn send_to_parties(
         &mut self,
         now: Now,
         by: Part,
@@ -134,7 +134,7 @@ impl Call {
         self.ring_next(now, 0);
         // Not before somebody rings: the caller is never left alone.
         if mode == Mode::Blind && self.talk().is_some_and(|t| t.ringing().is_some()) {
-            self.dismiss(by);
+            self.dismiss_seat(by);
         }
         Ok(())
     }
@@ -178,8 +178,9 @@ impl Call {
         transfer.until = None;
         let (mode, seq) = (transfer.mode, transfer.seq);
         if mode == Mode::Consult {
+            let by = transfer.by;
             talk.aside.insert(part);
-            return;
+            return self.answer_party(by);
         }
         talk.main.insert(part);
         talk.unproven = talk.transfer.clone().map(|t| (t, now.mono.after(PROOF)));
@@ -212,7 +213,7 @@ impl Call {
         self.ring_next(now, index);
     }
 
-    fn transfer_over(&mut self, seq: u32, result: &str) {
+    pub(super) fn transfer_over(&mut self, seq: u32, result: &str) {
         self.journal(What::TransferEnded { seq, result: result.to_owned() });
         if let Some(talk) = self.talk() {
             talk.transfer = None;
@@ -230,8 +231,13 @@ impl Call {
     fn transfer_failed(&mut self, now: Now) {
         let Some(transfer) = self.talk().and_then(|t| t.transfer.take()) else { return };
         self.journal(What::TransferEnded { seq: transfer.seq, result: "failed".to_owned() });
+        self.drop_second();
         let Some(talk) = self.talk() else { return };
         talk.merge();
+        if transfer.mode == Mode::Consult && !talk.has(transfer.by) {
+            // By a line of the seat's own: its phone knows.
+            return self.settle();
+        }
         if talk.has(transfer.by) {
             return if talk.people() > 1 { self.tell(transfer.by) } else { self.conversation_over() };
         }
@@ -273,25 +279,27 @@ impl Call {
 
     fn complete(&mut self) -> Result<(), Refusal> {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
-        let transfer = talk.transfer.as_mut().filter(|t| t.mode == Mode::Consult).ok_or(Refusal::Nothing)?;
+        let Some(transfer) = talk.transfer.as_mut().filter(|t| t.mode == Mode::Consult) else {
+            return self.leave_by_both_lines();
+        };
         let (by, seq) = (transfer.by, transfer.seq);
         if transfer.until.is_some() {
             // Still ringing: it becomes a blind transfer, and the caller comes back if it fails.
             transfer.mode = Mode::Blind;
             talk.merge();
-            self.dismiss(by);
+            self.dismiss_seat(by);
             return Ok(());
         }
         talk.merge();
         self.transfer_over(seq, "completed");
         self.free_seat();
-        self.dismiss(by);
+        self.dismiss_seat(by);
         self.settle();
         Ok(())
     }
 
     /// Ends the move and its target; the seat has the caller again.
-    fn cancel(&mut self) -> Result<(), Refusal> {
+    pub(super) fn cancel(&mut self) -> Result<(), Refusal> {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
         let transfer = talk.transfer.as_ref().filter(|t| t.mode != Mode::Return).ok_or(Refusal::Nothing)?;
         if !talk.has(transfer.by) {
@@ -299,9 +307,10 @@ impl Call {
         }
         let (part, seq) = (transfer.part, transfer.seq);
         talk.leave(part);
-        talk.merge();
         self.give_up(part, false);
         self.transfer_over(seq, "cancelled");
+        self.drop_second();
+        self.together();
         Ok(())
     }
 
@@ -335,7 +344,7 @@ impl Call {
     }
 
     /// Hangs up a party of the conversation.
-    fn dismiss(&mut self, part: Part) {
+    pub(super) fn dismiss(&mut self, part: Part) {
         if let Some(talk) = self.talk() {
             talk.leave(part);
         }
@@ -354,6 +363,7 @@ impl Call {
 
     /// Somebody has left the conversation (its leg is over): the others stay together.
     pub(super) fn left(&mut self, now: Now, part: Part, died: bool) {
+        self.line_lost(part);
         let Some(talk) = self.talk() else { return };
         talk.leave(part);
         let leased = talk.lease.as_ref().is_some_and(|l| l.part == part);
@@ -390,8 +400,15 @@ impl Call {
     fn target_left(&mut self, part: Part) {
         let Some(talk) = self.talk() else { return };
         if let Some(seq) = talk.transfer.as_ref().filter(|t| t.part == part && t.until.is_none()).map(|t| t.seq) {
-            talk.merge();
             self.transfer_over(seq, "failed");
+            self.drop_second();
+            self.together();
+        }
+    }
+
+    fn together(&mut self) {
+        if let Some(talk) = self.talk() {
+            talk.merge();
         }
     }
 

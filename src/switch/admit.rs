@@ -36,7 +36,7 @@ pub(super) fn access(setup: &Setup) -> AccessList<Owner> {
 }
 
 /// Who places the call.
-enum Placer {
+pub(super) enum Placer {
     Trunk(usize),
     Seat(usize),
 }
@@ -64,6 +64,9 @@ impl Switch {
 
     pub(super) fn incoming(&mut self, now: Now, incoming: Incoming, out: &mut Vec<Output>) {
         let Some(placer) = self.placer(&incoming) else { return self.shed(now, &incoming, out) };
+        if self.joins(now, &incoming, &placer, out) {
+            return;
+        }
         let decision = self.decide(now, &incoming, &placer);
         if self.full(&placer, decision.mode == Mode::Emergency) {
             return self.shed(now, &incoming, out);

@@ -1,10 +1,10 @@
 //! Commands about live calls: from the API, from a seat's keys, from REFER. What they may reach is the dial plan's word.
 
-use super::{Active, Output, Switch, Work, identity};
+use super::{Active, Output, Seat, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::{Ask, Dialled, Goal, Mode, Part, Refusal};
 use crate::control::{CallView, Command, MOST_CALLS, Reply, Why};
-use crate::dialog::{self, Refer};
+use crate::dialog::{self, Refer, Replaced};
 use crate::plan::{Decision, Facts, Step};
 use crate::sip::Status;
 use std::collections::BTreeMap;
@@ -67,21 +67,35 @@ impl Switch {
 
     /// Moves a caller to a number of the dial plan, or to a seat as `seat:NAME`.
     pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<Part>, to: &str, mode: Mode) -> Result<(), Why> {
+        let (goal, mode) = self.may_go(now, id, to, mode)?;
+        self.ask(now, id, by, Ask::Transfer { mode, goal })?;
+        self.went(now, id, to, mode);
+        Ok(())
+    }
+
+    /// Whom a number means for this call's caller, in which way, and whether it may be sent there at all.
+    pub(super) fn may_go(&self, now: Now, id: CallId, to: &str, mode: Mode) -> Result<(Goal, Mode), Why> {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         let (goal, urgent) = self.goal(now, active, to)?;
-        let mode = if urgent { Mode::Emergency } else { mode };
-        if mode == Mode::Emergency && !urgent {
+        if urgent {
+            return Ok((goal, Mode::Emergency));
+        }
+        if mode == Mode::Emergency {
             return Err(Why::UnknownTarget);
         }
-        let caller = active.identity.caller.clone().filter(|_| !urgent);
-        if caller.as_deref().is_some_and(|caller| self.recent.was_sent(caller, to, id, now.mono)) {
+        let caller = active.identity.caller.as_deref();
+        if caller.is_some_and(|caller| self.recent.was_sent(caller, to, id, now.mono)) {
             return Err(Why::Loop);
         }
-        self.ask(now, id, by, Ask::Transfer { mode, goal })?;
-        if let Some(caller) = caller {
+        Ok((goal, mode))
+    }
+
+    /// The caller was sent there: not soon again, unless it is an emergency.
+    pub(super) fn went(&mut self, now: Now, id: CallId, to: &str, mode: Mode) {
+        let caller = self.calls.get(&id).and_then(|active| active.identity.caller.clone());
+        if let Some(caller) = caller.filter(|_| mode != Mode::Emergency) {
             self.recent.note(&caller, to, id, now.mono);
         }
-        Ok(())
     }
 
     pub(super) fn ask(&mut self, now: Now, id: CallId, by: Option<Part>, ask: Ask) -> Result<(), Why> {
@@ -95,15 +109,15 @@ impl Switch {
 
     /// Whom a number means for this caller today, and whether it is an emergency line.
     fn goal(&self, now: Now, active: &Active, to: &str) -> Result<(Goal, bool), Why> {
+        let seats = &active.setup.seats;
         if let Some(name) = to.strip_prefix("seat:") {
-            let seat = active.setup.seats.iter().find(|s| *s.name == *name).ok_or(Why::UnknownTarget)?;
-            if active.call.has_party(name) {
-                return Err(Why::SameParty);
-            }
-            let chain = vec![Dialled::Seat { name: seat.name.clone() }];
-            return Ok((Goal::Ring { to: to.to_owned(), chain, timeout: SEAT_RING }, false));
+            return to_seat(active, seats.iter().find(|s| *s.name == *name));
         }
         let decision = self.decide_transfer(now, active, to);
+        if decision.mode == crate::plan::Mode::Unknown {
+            // Phones know their colleagues by the user of their address.
+            return to_seat(active, seats.iter().find(|s| s.aor.user.as_deref() == Some(to)));
+        }
         let urgent = decision.mode == crate::plan::Mode::Emergency;
         let goal = decision.steps.iter().find_map(|step| match step {
             Step::Ring { targets, timeout, .. } => Some(Goal::targets(&decision.number, targets, *timeout)),
@@ -126,26 +140,31 @@ impl Switch {
 }
 
 impl Switch {
-    /// A seat's phone asks by REFER to be rid of its caller: a blind transfer, whose end it is told by NOTIFY. A transfer
-    /// to a party of another call is refused; that call goes on.
+    /// A seat's phone asks by REFER to be rid of its caller: a blind transfer, or with Replaces the end of a consultation
+    /// over two lines (RFC 5589 §7). How it comes out it is told by NOTIFY.
     pub(super) fn referred(&mut self, now: Now, leg: LegId, refer: &Refer, out: &mut Vec<Output>) {
         let refused = |status| dialog::Command::RefuseRefer { leg, id: refer.id, status: Status(status) };
         let answer = match self.parts.get(&leg).copied() {
-            _ if refer.replaces.is_some() => refused(603),
             None => refused(481),
-            Some((id, part)) => match self.transfer(now, id, Some(part), &identity::dialled(&refer.to), Mode::Blind) {
+            Some((id, part)) => match self.refer(now, id, part, refer) {
                 Ok(()) => {
                     if let Some(active) = self.calls.get_mut(&id) {
                         active.referred = Some((leg, refer.id));
                     }
                     dialog::Command::AcceptRefer { leg, id: refer.id }
                 }
-                Err(Why::UnknownTarget) => refused(404),
-                Err(Why::Call(Refusal::Busy)) => refused(491),
-                Err(_) => refused(603),
+                Err(why) => refused(status_of(why)),
             },
         };
         self.legs_do(out, |legs, done| legs.command(now, answer, done));
+    }
+
+    fn refer(&mut self, now: Now, id: CallId, part: Part, refer: &Refer) -> Result<(), Why> {
+        match refer.replaces {
+            None => self.transfer(now, id, Some(part), &identity::dialled(&refer.to), Mode::Blind),
+            Some(Replaced::Leg(other)) => self.refer_to_line(now, id, part, other),
+            Some(Replaced::Unknown) => Err(Why::NoSuchLeg),
+        }
     }
 
     /// The move that a REFER began has come out: 200, or 503 where the caller comes back.
@@ -155,6 +174,27 @@ impl Switch {
         let notify = dialog::Command::Notify { leg, id: refer, status };
         self.legs_do(out, |legs, done| legs.command(now, notify, done));
     }
+}
+
+/// What a phone is told that asked in vain, by REFER or by an INVITE of its own.
+pub(super) fn status_of(why: Why) -> u16 {
+    match why {
+        Why::UnknownTarget => 404,
+        Why::NoSuchCall | Why::NoSuchLeg => 481,
+        Why::SameParty => 486,
+        Why::Loop => 482,
+        Why::Call(Refusal::Busy) => 491,
+        Why::Call(_) => 603,
+    }
+}
+
+fn to_seat(active: &Active, seat: Option<&Seat>) -> Result<(Goal, bool), Why> {
+    let name = &seat.ok_or(Why::UnknownTarget)?.name;
+    if active.call.has_party(name) {
+        return Err(Why::SameParty);
+    }
+    let chain = vec![Dialled::Seat { name: name.clone() }];
+    Ok((Goal::Ring { to: format!("seat:{name}"), chain, timeout: SEAT_RING }, false))
 }
 
 fn done(result: Result<(), Why>) -> Reply {

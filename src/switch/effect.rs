@@ -7,19 +7,20 @@ use crate::call::{self, Audio, CALLER, Dialled, LegEvent, Part, QueueCommand};
 use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
 use crate::media::{self, Source};
 use crate::queue;
-use crate::sip::Status;
+use crate::sip::{Codec, Status};
+use std::net::SocketAddr;
 
 impl Switch {
     pub(super) fn effect(&mut self, now: Now, id: CallId, effect: call::Output, out: &mut Vec<Output>) {
         match effect {
-            call::Output::Attach => self.attach(now, id, out),
+            call::Output::Attach { part } => self.attach(now, id, part, out),
             call::Output::Dial { part, party } => self.dial(now, id, part, &party, out),
-            call::Output::Progress { status, media } => {
-                self.command(now, id, CALLER, out, |leg| dialog::Command::Progress { leg, status, media });
+            call::Output::Progress { part, status, media } => {
+                self.command(now, id, part, out, |leg| dialog::Command::Progress { leg, status, media });
             }
-            call::Output::Answer => {
-                self.counters.answered += 1;
-                self.command(now, id, CALLER, out, |leg| dialog::Command::Answer { leg });
+            call::Output::Answer { part } => {
+                self.counters.answered += u64::from(part == CALLER);
+                self.command(now, id, part, out, |leg| dialog::Command::Answer { leg });
             }
             call::Output::Hangup { part, cause } => {
                 self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
@@ -40,17 +41,22 @@ impl Switch {
         }
     }
 
-    fn attach(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+    fn attach(&mut self, now: Now, id: CallId, part: Part, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let Some(leg) = active.legs.get_mut(&CALLER) else { return };
+        let capture = active.captures(part);
+        let codecs = match part {
+            CALLER => active.identity.codecs.clone(),
+            _ => active.identity.offer_order(&[Codec::Pcma, Codec::Pcmu]),
+        };
+        let Some(leg) = active.legs.get_mut(&part) else { return };
         let Some(rtp) = self.ports.take(active.shard) else {
             self.counters.no_port += 1;
             let cause = Cause { status: 503, q850: Some(34), ..Cause::default() };
-            return self.command(now, id, CALLER, out, |leg| dialog::Command::Hangup { leg, cause });
+            return self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
         };
         leg.rtp = Some(rtp);
-        let (leg, shard, codecs) = (leg.id, active.shard, active.identity.codecs.clone());
-        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        let (leg, shard) = (leg.id, active.shard);
+        open_media(shard, leg, rtp, capture, out);
         self.refill(now, shard, out);
         let local = LocalMedia { rtp, codecs };
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Attach { leg, local }, done));
@@ -74,10 +80,7 @@ impl Switch {
         active.legs.insert(part, Leg { id: leg, rtp: Some(rtp), trunk: route.trunk, ended: false });
         let capture = active.captures(part);
         self.parts.insert(leg, (id, part));
-        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
-        if capture {
-            out.push(Output::Media { shard, command: media::Command::Keys { leg, capture } });
-        }
+        open_media(shard, leg, rtp, capture, out);
         self.refill(now, shard, out);
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
     }
@@ -188,5 +191,12 @@ impl Switch {
             let command = command(leg.id);
             self.legs_do(out, |legs, done| legs.command(now, command, done));
         }
+    }
+}
+
+fn open_media(shard: u16, leg: LegId, rtp: SocketAddr, capture: bool, out: &mut Vec<Output>) {
+    out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+    if capture {
+        out.push(Output::Media { shard, command: media::Command::Keys { leg, capture } });
     }
 }

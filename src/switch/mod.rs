@@ -10,6 +10,7 @@ mod effect;
 mod gauge;
 mod identity;
 mod keys;
+mod lines;
 mod reload;
 mod route;
 mod setup;

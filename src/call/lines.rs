@@ -1,0 +1,246 @@
+//! Parties that come into a call by an INVITE of their own: a seat's second line, by which its phone consults or brings
+//! an emergency line in, and a phone that takes the place of another (RFC 3891).
+//!
+//! A phone that can do an attended transfer knows nothing of ours: it puts the caller on hold, dials the target, and
+//! sends REFER with Replaces. Both its lines are parties of one call here, so that this is a consultation like any other.
+
+use super::event::{Party, What};
+use super::talk::{Goal, Mode, Refusal, Second, Talk};
+use super::{Call, Called, Output, Part, QueueCommand, Stage};
+use crate::base::Now;
+use crate::dialog::Cause;
+use crate::sip::Status;
+use std::sync::Arc;
+
+impl Call {
+    /// The seat's phone dials somebody while its caller waits on `first`. An emergency line joins the caller at once;
+    /// anybody else is consulted. The answer is the new line's number.
+    pub fn second_line(
+        &mut self,
+        now: Now,
+        first: Part,
+        mode: Mode,
+        goal: Goal,
+        late_offer: bool,
+        out: &mut Vec<Output>,
+    ) -> Result<Part, Refusal> {
+        let answer = self.dialled_by(now, first, mode, goal, late_offer);
+        self.flush(out);
+        answer
+    }
+
+    /// A seat's phone asks for the place of another seat's leg: one that talks, or one that still rings (a pick-up).
+    /// Nobody may have the caller's. The new leg is in once its media is settled; until then nothing changes.
+    pub fn take_place(&mut self, old: Part, name: &str, late_offer: bool, out: &mut Vec<Output>) -> Result<Part, Refusal> {
+        let answer = self.asked_for_place(old, name, late_offer);
+        self.flush(out);
+        answer
+    }
+
+    /// The part of a seat that talks in this call, if it has but one line here.
+    pub fn seat_in_talk(&self, name: &str) -> Option<Part> {
+        let Stage::Talking(talk) = &self.stage else { return None };
+        let is = |part: &Part| matches!(self.parties.get(part).map(|c| &c.party), Some(Party::Seat { name: n, .. }) if n == name);
+        talk.main.iter().chain(&talk.aside).copied().find(is)
+    }
+
+    /// Whether these two parts are the lines of one seat.
+    pub fn are_one_seat(&self, one: Part, other: Part) -> bool {
+        let Stage::Talking(talk) = &self.stage else { return false };
+        talk.second.is_some_and(|Second { first, part }| [(first, part), (part, first)].contains(&(one, other)))
+    }
+
+    fn dialled_by(&mut self, now: Now, first: Part, mode: Mode, goal: Goal, late: bool) -> Result<Part, Refusal> {
+        let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
+        let Goal::Ring { to, chain, timeout } = goal else { return Err(Refusal::NotAllowed) };
+        if !self.is_seat(first) || !talk.has(first) {
+            return Err(Refusal::NotAllowed);
+        }
+        if talk.second.is_some() || talk.transfer.as_ref().is_some_and(|t| mode != Mode::Emergency || t.mode == mode) {
+            return Err(Refusal::Busy);
+        }
+        if chain.is_empty() || self.next_part + 1 > self.policy.max_parties {
+            return Err(Refusal::TooMany);
+        }
+        if talk.transfer.is_some() {
+            self.cancel()?;
+        }
+        let party = self.parties.get(&first).map(|c| c.party.clone()).ok_or(Refusal::NotAllowed)?;
+        let part = self.admit(party, late);
+        if let Some(talk) = self.talk() {
+            talk.second = Some(Second { first, part });
+            talk.main.insert(part);
+        }
+        if mode == Mode::Emergency {
+            // Seat and caller hear each other by this line while the emergency line rings.
+            self.answer_party(part);
+        } else if !late {
+            self.out.push(Output::Progress { part, status: Status(183), media: true });
+        }
+        self.send_to_parties(now, part, mode, &to, chain, timeout)?;
+        Ok(part)
+    }
+
+    fn asked_for_place(&mut self, old: Part, name: &str, late: bool) -> Result<Part, Refusal> {
+        let there = match &self.stage {
+            Stage::Talking(talk) => talk.has(old),
+            Stage::Queued { .. } => true,
+            _ => false,
+        };
+        if !there || !self.is_seat(old) {
+            return Err(Refusal::NotAllowed);
+        }
+        if self.taking.is_some() {
+            return Err(Refusal::Busy);
+        }
+        if self.next_part > self.policy.max_parties {
+            return Err(Refusal::TooMany);
+        }
+        let part = self.admit(Party::Seat { name: name.to_owned(), queue: String::new() }, late);
+        self.taking = Some((part, old));
+        Ok(part)
+    }
+
+    /// A party that called us. Without an offer its media can only be settled by our 200 (RFC 3261 §13.2.1).
+    fn admit(&mut self, party: Party, late: bool) -> Part {
+        let part = Part(self.next_part);
+        self.next_part += 1;
+        self.parties.insert(part, Called { party, unanswered: true });
+        self.media.insert(part, "");
+        self.out.push(Output::Attach { part });
+        if late {
+            self.answer_party(part);
+        }
+        part
+    }
+
+    /// 200, once, to a party that called us.
+    pub(super) fn answer_party(&mut self, part: Part) {
+        if let Some(called) = self.parties.get_mut(&part).filter(|called| called.unanswered) {
+            called.unanswered = false;
+            let party = called.party.clone();
+            self.out.push(Output::Answer { part });
+            self.journal(What::Joined { leg: part.0, party });
+        }
+    }
+
+    /// The party that asked for another's place has its media: now it has the place.
+    pub(super) fn place_taken(&mut self, now: Now, part: Part) {
+        let Some((_, old)) = self.taking.take_if(|(new, _)| *new == part) else { return };
+        match &mut self.stage {
+            Stage::Talking(talk) if talk.has(old) => {
+                talk.replace(old, part);
+                self.answer_party(part);
+                if self.talk().is_some_and(|t| t.lease.as_ref().is_some_and(|l| l.part == old)) {
+                    self.free_seat();
+                }
+                self.dismiss(old);
+            }
+            Stage::Queued { line } if self.parties.contains_key(&old) => {
+                let home = Some(line.clone());
+                self.picked_up(now, part, home);
+            }
+            _ => self.dismiss(part),
+        }
+    }
+
+    /// Another phone takes a caller for whom a seat rings.
+    fn picked_up(&mut self, now: Now, part: Part, home: Option<Arc<str>>) {
+        self.answer_caller();
+        self.out.push(Output::Queue(QueueCommand::Leave));
+        self.stage = Stage::Talking(Box::new(Talk { home, ..Talk::between(part, None) }));
+        self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
+        self.answer_party(part);
+        self.cancel_others(part);
+    }
+
+    /// A consultation is over, so the line that the seat dialled it by is: with the target's own status where nobody
+    /// answered. The caller is on the seat's first line.
+    pub(super) fn drop_second(&mut self) {
+        let Some(talk) = self.talk() else { return };
+        let Some(second) = talk.second.take_if(|second| talk.aside.contains(&second.part)) else { return };
+        talk.leave(second.part);
+        if self.parties.remove(&second.part).is_some() {
+            let (status, q850) = self.failure.unwrap_or((480, Some(16)));
+            self.out.push(Output::Hangup { part: second.part, cause: Cause { status, q850, ..Cause::default() } });
+            self.out.push(Output::Close { part: second.part });
+        }
+    }
+
+    /// One of a seat's two lines is over; the other is the seat from now on.
+    pub(super) fn line_lost(&mut self, part: Part) {
+        let Some(talk) = self.talk() else { return };
+        let Some(second) = talk.second.take_if(|second| second.part == part || second.first == part) else { return };
+        if second.part == part { self.second_lost(second) } else { self.first_lost(second) }
+    }
+
+    /// The seat hung up on the one it consulted, or stopped dialling: it has its caller again. An emergency line that
+    /// rings is not given up for it.
+    fn second_lost(&mut self, second: Second) {
+        let Some(talk) = self.talk() else { return };
+        let Some(transfer) = talk.transfer.as_mut().filter(|t| t.by == second.part) else { return };
+        if transfer.mode != Mode::Consult {
+            transfer.by = second.first;
+            return;
+        }
+        let (target, seq) = (transfer.part, transfer.seq);
+        if transfer.until.is_some() {
+            self.give_up(target, false);
+        } else {
+            self.dismiss(target);
+        }
+        self.transfer_over(seq, "cancelled");
+    }
+
+    /// The seat hung up the line with the caller: the caller comes to the other one.
+    fn first_lost(&mut self, second: Second) {
+        let Some(talk) = self.talk() else { return };
+        if let Some(lease) = talk.lease.as_mut().filter(|l| l.part == second.first) {
+            lease.part = second.part;
+        }
+        let consulting = talk.transfer.as_mut().filter(|t| t.by == second.part && t.mode == Mode::Consult);
+        let answered = consulting.map(|transfer| {
+            transfer.mode = Mode::ThreeWay;
+            transfer.until.is_none().then_some(transfer.seq)
+        });
+        talk.merge();
+        self.answer_party(second.part);
+        if let Some(Some(seq)) = answered {
+            self.transfer_over(seq, "joined");
+        }
+    }
+
+    /// Both lines of a seat leave.
+    pub(super) fn dismiss_seat(&mut self, part: Part) {
+        let pair = self.talk().and_then(|t| t.second.take_if(|s| s.part == part || s.first == part));
+        match pair {
+            Some(Second { first, part }) => [first, part].into_iter().for_each(|line| self.dismiss(line)),
+            None => self.dismiss(part),
+        }
+    }
+
+    /// The seat is done with its two lines though nothing is left to complete: its target joined the caller before.
+    pub(super) fn leave_by_both_lines(&mut self) -> Result<(), Refusal> {
+        let second = self.talk().and_then(|t| t.second).ok_or(Refusal::Nothing)?;
+        self.free_seat();
+        self.dismiss_seat(second.part);
+        self.settle();
+        Ok(())
+    }
+}
+
+impl Talk {
+    /// `new` has the place that `old` had, in its room and in a move that it asked for.
+    fn replace(&mut self, old: Part, new: Part) {
+        for room in [&mut self.main, &mut self.aside] {
+            if room.remove(&old) {
+                room.insert(new);
+            }
+        }
+        self.holds.remove(&old);
+        self.second = None;
+        if let Some(transfer) = self.transfer.as_mut().filter(|t| t.by == old) {
+            transfer.by = new;
+        }
+    }
+}

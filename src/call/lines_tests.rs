@@ -1,0 +1,237 @@
+//! A seat's second line, and a phone that takes another's place.
+
+use super::event::{Party, Result, What};
+use super::tests::*;
+use super::*;
+use crate::dialog::EndedBy;
+use crate::sip::Direction;
+
+const SEAT: Part = Part(1);
+const LINE: Part = Part(2);
+const TARGET: Part = Part(3);
+
+fn goal(numbers: &[&str]) -> Goal {
+    let targets: Vec<_> = numbers.iter().map(|n| crate::plan::Target { number: (*n).into(), trunk: None }).collect();
+    Goal::targets(numbers[0], &targets, Duration::from_secs(20))
+}
+
+fn dials(scene: &mut Scene, mode: Mode) -> std::result::Result<Part, Refusal> {
+    scene.call.second_line(scene.now, SEAT, mode, goal(&["12366"]), false, &mut scene.effects)
+}
+
+/// A seat whose phone holds the caller and dials.
+fn dialling(mode: Mode) -> Scene {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    scene.answer(SEAT);
+    scene.effects.clear();
+    scene.leg(SEAT, LegEvent::Media(media(Direction::RecvOnly)));
+    assert_eq!(dials(&mut scene, mode), Ok(LINE));
+    scene.leg(LINE, LegEvent::Media(media(Direction::SendRecv)));
+    scene
+}
+
+fn consulting() -> Scene {
+    let mut scene = dialling(Mode::Consult);
+    scene.answer(TARGET);
+    scene
+}
+
+fn hung_up(scene: &Scene, part: Part) -> bool {
+    scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: p, .. } if *p == part))
+}
+
+fn ended(scene: &Scene) -> Vec<String> {
+    let of = |e: &Output| if let Output::Journal(What::TransferEnded { result, .. }) = e { Some(result.clone()) } else { None };
+    scene.effects.iter().filter_map(of).collect()
+}
+
+fn music() -> Audio {
+    Audio::Prompt { name: "music".into(), repeat: true, cue: 0 }
+}
+
+#[test]
+fn a_seat_consults_by_its_second_line_and_sends_the_caller_on() {
+    let mut scene = dialling(Mode::Consult);
+    assert!(scene.has(&Output::Progress { part: LINE, status: Status(183), media: true }));
+    assert_eq!((scene.hears(LINE), scene.hears(CALLER)), (Audio::Ringback, music()));
+    assert!(!scene.has(&Output::Answer { part: LINE }), "the phone sees that the target has not answered");
+    scene.answer(TARGET);
+    assert!(scene.has(&Output::Answer { part: LINE }));
+    assert_eq!((scene.hears(LINE), scene.hears(TARGET)), (Audio::Relay(TARGET), Audio::Relay(LINE)));
+    scene.ask(SEAT, Ask::Complete).unwrap();
+    assert!(hung_up(&scene, SEAT) && hung_up(&scene, LINE) && !hung_up(&scene, CALLER) && !hung_up(&scene, TARGET));
+    assert_eq!((scene.hears(CALLER), scene.hears(TARGET)), (Audio::Relay(TARGET), Audio::Relay(CALLER)));
+    assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+    assert_eq!(ended(&scene), ["completed"]);
+    scene.end(TARGET, EndedBy::Peer, None);
+    assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn a_caller_may_be_sent_on_while_the_target_rings_and_comes_back_when_it_fails() {
+    let mut scene = dialling(Mode::Consult);
+    scene.ask(SEAT, Ask::Complete).unwrap();
+    assert!(hung_up(&scene, SEAT) && hung_up(&scene, LINE));
+    assert_eq!(scene.hears(CALLER), Audio::Ringback);
+    scene.end(TARGET, EndedBy::Peer, Some(486));
+    assert!(scene.has(&Output::Dial { part: Part(4), party: Dialled::Seat { name: "s1".into() } }));
+}
+
+#[test]
+fn the_phone_learns_the_targets_own_status_and_has_its_caller_again() {
+    let mut scene = dialling(Mode::Consult);
+    scene.end(TARGET, EndedBy::Peer, Some(486));
+    let status = scene.effects.iter().find_map(|e| match e {
+        Output::Hangup { part: LINE, cause } => Some(cause.status),
+        _ => None,
+    });
+    assert_eq!((status, ended(&scene)), (Some(486), vec!["failed".to_owned()]));
+    scene.leg(SEAT, LegEvent::Media(media(Direction::SendRecv)));
+    assert_eq!((scene.hears(CALLER), scene.hears(SEAT)), (Audio::Relay(SEAT), Audio::Relay(CALLER)));
+    assert!(dials(&mut scene, Mode::Consult).is_ok(), "and may dial again");
+}
+
+#[test]
+fn hanging_up_the_second_line_gives_the_consultation_up() {
+    for mut scene in [dialling(Mode::Consult), consulting()] {
+        scene.end(LINE, EndedBy::Peer, Some(487));
+        assert!(hung_up(&scene, TARGET) && !hung_up(&scene, SEAT) && !hung_up(&scene, CALLER));
+        assert_eq!(ended(&scene), ["cancelled"]);
+        scene.leg(SEAT, LegEvent::Media(media(Direction::SendRecv)));
+        assert_eq!(scene.hears(CALLER), Audio::Relay(SEAT));
+    }
+}
+
+#[test]
+fn a_target_that_leaves_ends_the_second_line() {
+    let mut scene = consulting();
+    scene.end(TARGET, EndedBy::Peer, None);
+    assert!(hung_up(&scene, LINE) && !hung_up(&scene, SEAT));
+    assert_eq!(ended(&scene), ["failed"]);
+    scene.end(SEAT, EndedBy::Peer, None);
+    assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn the_caller_survives_the_first_line() {
+    for by in [EndedBy::Peer, EndedBy::Network] {
+        let mut talking = consulting();
+        talking.end(SEAT, by, None);
+        assert_eq!(talking.hears(CALLER), Audio::Mix(vec![LINE, TARGET]));
+        assert!(!talking.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })), "it is the same seat");
+        talking.end(LINE, by, None);
+        assert_eq!(talking.hears(CALLER), Audio::Relay(TARGET));
+        assert!(talking.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+        let mut ringing = dialling(Mode::Consult);
+        ringing.end(SEAT, by, None);
+        assert_eq!(ringing.hears(CALLER), Audio::Relay(LINE));
+        assert!(ringing.has(&Output::Answer { part: LINE }));
+        ringing.answer(TARGET);
+        assert_eq!(ringing.hears(CALLER), Audio::Mix(vec![LINE, TARGET]));
+    }
+}
+
+#[test]
+fn a_caller_lost_meanwhile_leaves_seat_and_target_with_each_other() {
+    let mut scene = consulting();
+    scene.end(CALLER, EndedBy::Network, None);
+    assert_eq!(scene.hears(TARGET), Audio::Relay(LINE));
+    scene.end(LINE, EndedBy::Peer, None);
+    assert!(hung_up(&scene, TARGET) && hung_up(&scene, SEAT));
+    assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn an_emergency_line_that_the_phone_dials_is_one_key() {
+    let mut scene = dialling(Mode::Emergency);
+    assert!(scene.has(&Output::Answer { part: LINE }));
+    assert_eq!((scene.hears(CALLER), scene.hears(LINE)), (Audio::Relay(LINE), Audio::Relay(CALLER)));
+    assert_eq!(dials(&mut scene, Mode::Emergency), Err(Refusal::Busy), "pressed again: nothing more");
+    scene.answer(TARGET);
+    assert_eq!(scene.hears(CALLER), Audio::Mix(vec![LINE, TARGET]));
+    assert_eq!(ended(&scene), ["joined"]);
+    scene.ask(SEAT, Ask::Complete).unwrap();
+    assert!(hung_up(&scene, SEAT) && hung_up(&scene, LINE));
+    assert_eq!(scene.hears(CALLER), Audio::Relay(TARGET));
+}
+
+#[test]
+fn an_emergency_line_rings_on_when_the_second_line_dies() {
+    let mut scene = dialling(Mode::Emergency);
+    scene.end(LINE, EndedBy::Network, None);
+    assert!(!hung_up(&scene, TARGET));
+    scene.answer(TARGET);
+    assert_eq!(scene.hears(CALLER), Audio::Relay(TARGET), "the seat is on hold");
+    scene.leg(SEAT, LegEvent::Media(media(Direction::SendRecv)));
+    assert_eq!(scene.hears(CALLER), Audio::Mix(vec![SEAT, TARGET]));
+}
+
+#[test]
+fn an_emergency_line_goes_before_another_move() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    scene.answer(SEAT);
+    scene.ask(SEAT, Ask::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) }).unwrap();
+    assert_eq!(dials(&mut scene, Mode::Consult), Err(Refusal::Busy));
+    assert_eq!(dials(&mut scene, Mode::Emergency), Ok(Part(3)));
+    assert!(hung_up(&scene, Part(2)));
+}
+
+#[test]
+fn who_may_not_dial_changes_nothing() {
+    let mut scene = consulting();
+    assert_eq!(dials(&mut scene, Mode::Consult), Err(Refusal::Busy));
+    let queue = Goal::Queue { line: "12345".into(), high: false };
+    assert_eq!(scene.call.second_line(scene.now, SEAT, Mode::Consult, queue, false, &mut Vec::new()), Err(Refusal::NotAllowed));
+    let by_target = scene.call.second_line(scene.now, TARGET, Mode::Consult, goal(&["110"]), false, &mut Vec::new());
+    assert_eq!(by_target, Err(Refusal::NotAllowed));
+}
+
+fn takes(scene: &mut Scene, old: Part) -> std::result::Result<Part, Refusal> {
+    scene.call.take_place(old, "s2", false, &mut scene.effects)
+}
+
+#[test]
+fn a_phone_takes_the_place_of_one_that_talks() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    scene.answer(SEAT);
+    assert_eq!(takes(&mut scene, SEAT), Ok(Part(2)));
+    assert_eq!(scene.hears(CALLER), Audio::Relay(SEAT), "not before its media is settled");
+    assert_eq!(takes(&mut scene, SEAT), Err(Refusal::Busy));
+    scene.leg(Part(2), LegEvent::Media(media(Direction::SendRecv)));
+    assert_eq!((scene.hears(CALLER), scene.hears(Part(2))), (Audio::Relay(Part(2)), Audio::Relay(CALLER)));
+    assert!(hung_up(&scene, SEAT) && scene.has(&Output::Answer { part: Part(2) }));
+    assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+    let joined = What::Joined { leg: 2, party: Party::Seat { name: "s2".into(), queue: String::new() } };
+    assert!(scene.has(&Output::Journal(joined)));
+}
+
+#[test]
+fn a_phone_picks_up_for_one_that_rings() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    assert_eq!(takes(&mut scene, SEAT), Ok(Part(2)));
+    scene.leg(Part(2), LegEvent::Media(media(Direction::SendRecv)));
+    assert!(scene.answered() && hung_up(&scene, SEAT) && scene.has(&Output::Queue(QueueCommand::Leave)));
+    assert_eq!(scene.hears(CALLER), Audio::Relay(Part(2)));
+    scene.end(Part(2), EndedBy::Peer, None);
+    assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn a_phone_that_cannot_take_the_place_changes_nothing() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    assert_eq!(takes(&mut scene, CALLER), Err(Refusal::NotAllowed), "nobody may have the caller's leg");
+    takes(&mut scene, SEAT).unwrap();
+    scene.end(Part(2), EndedBy::Us, Some(488));
+    assert!(!scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Refused { .. }))));
+    scene.answer(SEAT);
+    assert_eq!(scene.hears(CALLER), Audio::Relay(SEAT));
+    takes(&mut scene, SEAT).unwrap();
+    scene.end(SEAT, EndedBy::Peer, None);
+    assert!(hung_up(&scene, Part(3)));
+    assert_eq!(scene.clear().0, Result::Answered);
+}

@@ -1,0 +1,105 @@
+//! INVITEs that belong to a call under way: a phone that takes another's place (RFC 3891), and the second line of a seat
+//! that talks.
+
+use super::admit::Placer;
+use super::command::status_of;
+use super::{Leg, Output, Switch, Work, identity};
+use crate::base::{CallId, LegId, Masked, Now};
+use crate::call::{self, Call, Mode, Part, Refusal};
+use crate::control::Why;
+use crate::dialog::{Cause, Command, Incoming};
+use std::sync::Arc;
+
+impl Switch {
+    /// Whether the INVITE is one of these; then all that it needs is done.
+    pub(super) fn joins(&mut self, now: Now, incoming: &Incoming, placer: &Placer, out: &mut Vec<Output>) -> bool {
+        let seat = match placer {
+            Placer::Seat(i) => self.setup.seats.get(*i).map(|seat| seat.name.clone()),
+            Placer::Trunk(_) => None,
+        };
+        let joined = match (incoming.replaces, &seat) {
+            (Some(old), Some(seat)) => self.replace(now, incoming, old, seat, out),
+            // Only our own phones know each other's dialogs; a carrier's would be a caller's, or stolen.
+            (Some(_), None) => Err(Why::Call(Refusal::NotAllowed)),
+            (None, Some(seat)) => match self.call_of_seat(seat) {
+                Some((id, first)) => self.second_line(now, incoming, id, first, out),
+                None => return false,
+            },
+            (None, None) => return false,
+        };
+        if let Err(why) = joined {
+            tracing::warn!(seat = seat.as_deref().unwrap_or("-"), "a phone's INVITE in a call: {}", why.words().0);
+            self.turn_away(now, incoming.leg, status_of(why), out);
+        }
+        true
+    }
+
+    /// REFER with Replaces: the seat on `part` wants its caller to be with whom its other line has.
+    pub(super) fn refer_to_line(&mut self, now: Now, id: CallId, part: Part, other: LegId) -> Result<(), Why> {
+        match self.parts.get(&other) {
+            Some(&(same, line)) if same == id => {
+                let one_seat = self.calls.get(&id).is_some_and(|active| active.call.are_one_seat(part, line));
+                if !one_seat {
+                    return Err(Why::Call(Refusal::NotAllowed));
+                }
+                self.ask(now, id, Some(part), call::Ask::Complete)
+            }
+            // Two callers are never joined to each other.
+            Some(_) => Err(Why::Call(Refusal::NotAllowed)),
+            None => Err(Why::NoSuchLeg),
+        }
+    }
+
+    /// The newest conversation of a seat.
+    fn call_of_seat(&self, seat: &str) -> Option<(CallId, Part)> {
+        let of = |(id, active): (&CallId, &super::Active)| active.call.seat_in_talk(seat).map(|part| (*id, part));
+        self.calls.iter().filter_map(of).max_by_key(|(id, _)| *id)
+    }
+
+    fn second_line(&mut self, now: Now, incoming: &Incoming, id: CallId, first: Part, out: &mut Vec<Output>) -> Result<(), Why> {
+        let to = identity::dialled(&incoming.uri);
+        let (goal, mode) = self.may_go(now, id, &to, Mode::Consult)?;
+        let late = incoming.offer.is_none();
+        self.enter(now, incoming, id, out, |call, done| call.second_line(now, first, mode, goal, late, done))?;
+        self.went(now, id, &to, mode);
+        tracing::info!(call = %id, leg = first.0, to = %Masked(&to), "a seat's second line");
+        Ok(())
+    }
+
+    fn replace(&mut self, now: Now, incoming: &Incoming, old: LegId, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<(), Why> {
+        let (id, part) = self.parts.get(&old).copied().ok_or(Why::NoSuchLeg)?;
+        let late = incoming.offer.is_none();
+        self.enter(now, incoming, id, out, |call, done| call.take_place(part, seat, late, done))
+    }
+
+    /// The call's first entry is long written: final responses of the new leg may leave at once.
+    fn enter(
+        &mut self,
+        now: Now,
+        incoming: &Incoming,
+        id: CallId,
+        out: &mut Vec<Output>,
+        ask: impl FnOnce(&mut Call, &mut Vec<call::Output>) -> Result<Part, Refusal>,
+    ) -> Result<(), Why> {
+        let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
+        let mut effects = Vec::new();
+        let answer = ask(&mut active.call, &mut effects);
+        if let Ok(part) = answer {
+            active.legs.insert(part, Leg { id: incoming.leg, rtp: None, trunk: None, ended: false });
+            self.parts.insert(incoming.leg, (id, part));
+        }
+        self.timers.update(id, active.call.deadline());
+        self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
+        answer?;
+        self.legs_do(out, |legs, done| legs.command(now, Command::Release { leg: incoming.leg }, done));
+        Ok(())
+    }
+
+    fn turn_away(&mut self, now: Now, leg: LegId, status: u16, out: &mut Vec<Output>) {
+        let cause = Cause { status, ..Cause::default() };
+        self.legs_do(out, |legs, done| {
+            legs.command(now, Command::Release { leg }, done);
+            legs.command(now, Command::Hangup { leg, cause }, done);
+        });
+    }
+}
