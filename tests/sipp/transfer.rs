@@ -28,7 +28,12 @@ struct Scene {
 
 impl Scene {
     fn talking() -> Scene {
-        let gateway = Gateway::start(&Spec::default());
+        Scene::with(&Spec::default())
+    }
+
+    /// The first seat has the caller.
+    fn with(spec: &Spec) -> Scene {
+        let gateway = Gateway::start(spec);
         let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
         let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
         let target = Phone::new("target", gateway.target, &gateway);
@@ -126,6 +131,101 @@ fn a_seat_s_phone_sends_its_caller_on_by_refer() {
     let record = scene.gateway.record();
     assert_eq!(record["transfers"][0]["kind"], "blind", "{record:#}");
     assert_eq!(record["transfers"][0]["result"], "completed");
+}
+
+/// A header line that only the test's run knows.
+fn line(text: String) -> &'static str {
+    Box::leak(format!("{text}\r\n").into_boxed_str())
+}
+
+/// The seat's phone on a second line, which holds the caller and has dialled.
+fn second_line(scene: &mut Scene, number: &str) -> Phone {
+    scene.seat.reinvite("sendonly");
+    scene.seat.status(200, "INVITE");
+    scene.seat.ack();
+    let mut line = Phone::new("line2", scene.gateway.host.port(), &scene.gateway);
+    line.number = "desk-0";
+    line.invite(number);
+    line
+}
+
+#[test]
+fn a_phone_with_two_lines_consults_and_sends_its_caller_on_by_replaces() {
+    let mut scene = Scene::talking();
+    let _hum = scene.caller.hum(&scene.answer, CALLER);
+    let mut second = second_line(&mut scene, "12366");
+    let fetched = scene.target.ring();
+    assert_eq!(fetched.header("X-Hotline-Call-ID"), scene.call, "one call");
+    second.status(183, "INVITE");
+    scene.target.answer();
+    let answer = second.status(200, "INVITE");
+    second.ack();
+    let hums = (scene.target.hum(&fetched, TARGET), second.hum(&answer, SEAT));
+    scene.hears(&second, &[TARGET]);
+    scene.hears(&scene.target, &[SEAT]);
+    scene.seat.headers = line(format!(
+        "Refer-To: <sip:12366@127.0.0.1?Replaces={}>",
+        second.replaces().replace(';', "%3B").replace('=', "%3D").replace('@', "%40")
+    ));
+    scene.seat.refer();
+    scene.seat.status(202, "REFER");
+    drop(hums.1);
+    let told = scene.seat.request_received("NOTIFY");
+    assert!(told.body().starts_with("SIP/2.0 "), "{told}");
+    second.hung_up();
+    scene.hears(&scene.caller, &[TARGET]);
+    scene.hears(&scene.target, &[CALLER]);
+    scene.target.bye();
+    scene.caller.hung_up();
+    let record = scene.gateway.record();
+    assert_eq!(record["transfers"][0]["kind"], "consult", "{record:#}");
+    assert_eq!(record["transfers"][0]["result"], "completed");
+}
+
+#[test]
+fn a_button_that_dials_110_is_one_key() {
+    let mut scene = Scene::talking();
+    let _hum = scene.caller.hum(&scene.answer, CALLER);
+    let mut second = second_line(&mut scene, "110");
+    let answer = second.status(200, "INVITE");
+    second.ack();
+    let _second = second.hum(&answer, SEAT);
+    scene.hears(&scene.caller, &[SEAT]);
+    let fetched = scene.target.ring();
+    scene.target.answer();
+    let _third = scene.target.hum(&fetched, TARGET);
+    scene.hears(&scene.caller, &[SEAT, TARGET]);
+    scene.hears(&scene.target, &[CALLER, SEAT]);
+    second.bye();
+    scene.hears(&scene.caller, &[TARGET]);
+    scene.target.bye();
+    scene.caller.bye();
+    let record = scene.gateway.record();
+    assert_eq!((record["transfers"][0]["kind"].as_str(), record["result"].as_str()), (Some("emergency"), Some("answered")));
+}
+
+#[test]
+fn another_phone_takes_a_conversation_over_and_nobody_may_take_the_caller() {
+    let mut scene = Scene::with(&Spec { seats: vec![1, 1], ..Spec::default() });
+    let _hum = scene.caller.hum(&scene.answer, CALLER);
+    let mut other = Phone::new("other", scene.gateway.host.port(), &scene.gateway);
+    other.number = "desk-1";
+    other.headers = line(format!("Replaces: {}", scene.caller.replaces()));
+    other.invite("12345");
+    other.status(603, "INVITE");
+    other.ack();
+    let mut other = Phone::new("other", scene.gateway.host.port(), &scene.gateway);
+    other.number = "desk-1";
+    other.headers = line(format!("Replaces: {}", scene.seat.replaces()));
+    other.invite("12345");
+    let answer = other.status(200, "INVITE");
+    other.ack();
+    scene.seat.hung_up();
+    let _other = other.hum(&answer, SEAT);
+    scene.hears(&scene.caller, &[SEAT]);
+    scene.hears(&other, &[CALLER]);
+    scene.caller.bye();
+    other.hung_up();
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct Phone {
     rtp_port: u16,
     /// Payload types that it offers or answers.
     pub formats: &'static str,
+    /// Who it says it is when it calls.
+    pub number: &'static str,
     /// More header lines for its INVITE.
     pub headers: &'static str,
     pub ear: Ear,
@@ -44,6 +46,7 @@ impl Phone {
             rtcp,
             rtp_port,
             formats: "8 101",
+            number: "13800138000",
             headers: "",
             peer: (ip, gateway.sip).into(),
             cseq: 0,
@@ -56,7 +59,7 @@ impl Phone {
     }
 
     pub fn invite(&mut self, number: &str) {
-        self.local = format!("<sip:13800138000@{}:{}>;tag={}", self.ip, self.port(), self.name);
+        self.local = format!("<sip:{}@{}:{}>;tag={}", self.number, self.ip, self.port(), self.name);
         self.target = format!("sip:{number}@{}", self.peer);
         self.remote = format!("<{}>", self.target);
         self.reinvite("sendrecv");
@@ -87,6 +90,12 @@ impl Phone {
         self.cseq += 1;
         self.request("BYE", "");
         self.status(200, "BYE");
+    }
+
+    /// A Replaces that names the call it has (RFC 3891), as the other end's dialog table has it.
+    pub fn replaces(&self) -> String {
+        let tag = |party: &str| party.split_once(";tag=").map_or(String::new(), |(_, tag)| tag.to_string());
+        format!("{};to-tag={};from-tag={}", self.call_id, tag(&self.remote), tag(&self.local))
     }
 
     /// The next response with this status to this method; provisional ones and other messages are passed over.
