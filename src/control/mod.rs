@@ -1,5 +1,9 @@
 //! What operators and programs may ask of live calls, and what they are told. JSON shapes stand at the edge.
 
+mod access;
+
+pub use access::{Holder, Missing, Right, Role};
+
 use crate::base::CallId;
 use crate::call::Refusal;
 pub use crate::call::keys::Codes;

@@ -14,8 +14,9 @@ use crate::io::journal::{Appender, Journal, Options, Report};
 use crate::io::reload::{Reloader, Running, Site};
 use crate::io::shard::{self, ShardHandle};
 use crate::io::tcp::{self, Tcp};
+use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{clock, plans, setup, udp};
+use crate::io::{clock, plans, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::switch::{Input, Output, Switch};
 use crate::transport::AccessList;
@@ -102,6 +103,7 @@ impl Gateway {
         let thread = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() };
         let switch = thread.start()?;
 
+        let tokens = Tokens::of(&config.http).map(Arc::new).map_err(|complaints| tokens::told(&complaints))?;
         let site = Site {
             file: file.map(Path::to_path_buf),
             listen: listen.clone(),
@@ -109,9 +111,9 @@ impl Gateway {
             inbox: inbox.clone(),
             board: board.clone(),
             admission,
+            tokens: tokens.clone(),
         };
-        let running = Running { config: config.clone(), plan, prompts, trail };
-        let reloader = Arc::new(Reloader::new(site, running));
+        let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), plan, prompts, trail }));
         runtime.spawn(reloader.clone().watch());
         let desk = Desk {
             board: board.clone(),
@@ -120,10 +122,9 @@ impl Gateway {
             reload: asked_by_api(reloader.clone()),
             asks,
             done: Arc::default(),
-            token: config.http.token.as_str().into(),
+            tokens,
         };
-        let listener = on_runtime(&runtime, http)?;
-        runtime.spawn(async move { axum::serve(listener, http::router(desk)).await });
+        start_http(&runtime, http, desk)?;
         tracing::info!(sip = ?listen, http = %http_local, plan = %config.plan.file.display(), "ready");
         Ok(Gateway { listen, http: http_local, board, inbox, stop, switch, deliverers, journal, reloader, runtime })
     }
@@ -362,6 +363,12 @@ fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Vec<Sha
 fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
     let limits = tcp::Limits { connections: config.limits.connections, backlog: config.limits.connection_backlog };
     Tcp::new(inbox.clone(), runtime.handle().clone(), limits)
+}
+
+fn start_http(runtime: &Runtime, listener: TcpListener, desk: Desk) -> Result<(), String> {
+    let listener = on_runtime(runtime, listener)?;
+    runtime.spawn(async move { axum::serve(listener, http::router(desk)).await });
+    Ok(())
 }
 
 /// Who may connect: anyone where strangers get an answer, else trunks and seats.

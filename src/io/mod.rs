@@ -24,5 +24,6 @@ pub mod shard;
 mod store;
 pub mod tap;
 pub mod tcp;
+pub mod tokens;
 pub mod trail;
 pub mod udp;

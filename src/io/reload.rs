@@ -7,8 +7,9 @@ use crate::io::gateway::Admission;
 use crate::io::http::Metric;
 use crate::io::inbox::Inbox;
 use crate::io::plans::{self, Prompts};
-use crate::io::setup;
+use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
+use crate::io::{setup, tokens};
 use crate::plan::{Change, Plan};
 use crate::switch::Input;
 use serde::Serialize;
@@ -30,6 +31,7 @@ const STEP: Duration = Duration::from_millis(10);
 /// What a running gateway takes over; all else needs a restart.
 const LIVE: &[&str] = &[
     "calls",
+    "http.tokens",
     "keys",
     "limits.retry_after",
     "limits.source_burst",
@@ -41,8 +43,8 @@ const LIVE: &[&str] = &[
     "routes",
     "sip.unknown_source",
 ];
-/// Shown by name only.
-const SECRET: &[&str] = &["secret", "token", "password"];
+/// What stands under these keys is never shown.
+const SECRET: &[&str] = &["secret", "sha256", "credentials"];
 /// Shown as tables of their own.
 const NAMED: &[&str] = &["queues", "seats", "trunks"];
 
@@ -80,6 +82,7 @@ pub struct Reloader {
     inbox: Inbox,
     board: Arc<Board>,
     admission: Arc<Admission>,
+    tokens: Arc<Tokens>,
     /// One reload at a time.
     running: tokio::sync::Mutex<Running>,
     /// What others may ask while a reload is under way.
@@ -104,17 +107,18 @@ pub struct Site {
     pub inbox: Inbox,
     pub board: Arc<Board>,
     pub admission: Arc<Admission>,
+    pub tokens: Arc<Tokens>,
 }
 
 impl Reloader {
     pub fn new(site: Site, running: Running) -> Reloader {
-        let Site { file, listen, shards, inbox, board, admission } = site;
+        let Site { file, listen, shards, inbox, board, admission, tokens } = site;
         let shown = Mutex::new(shown(&running.plan));
         let started = running.config.clone();
         note_site(&running.trail, file.as_deref());
         let failed = AtomicU64::new(0);
         let running = tokio::sync::Mutex::new(running);
-        Reloader { file, started, listen, shards, inbox, board, admission, running, shown, failed }
+        Reloader { file, started, listen, shards, inbox, board, admission, tokens, running, shown, failed }
     }
 
     /// Reads everything anew. All that is wrong comes back, and nothing has changed then.
@@ -174,6 +178,7 @@ impl Reloader {
         let report = self.compare(running, &config, &plan, &prompts, warnings);
         let reloads = self.board.read().counters.reloads;
         // Whoever the new configuration brings may connect before it counts; who is gone, no longer after it.
+        self.tokens.set(&config.http).map_err(|complaints| vec![tokens::told(&complaints)])?;
         self.admission.set(&config);
         if !self.inbox.send(Input::Reload(Box::new(setup))) {
             return Err(vec!["the switch is gone".to_string()]);
@@ -280,8 +285,14 @@ fn differences(path: &str, old: &Value, new: &Value, found: &mut Vec<(String, St
             differences(&path, &value(old), &value(new), found);
         }
     } else if old != new {
-        let hidden = SECRET.iter().any(|word| path.ends_with(word));
-        found.push((path.to_string(), if hidden { String::new() } else { format!(": {old} → {new}") }));
+        let hidden = path.split('.').any(|part| SECRET.contains(&part));
+        let told = match (old, new) {
+            _ if hidden => String::new(),
+            (Value::Null, Value::Object(_)) => ": new".to_owned(),
+            (Value::Object(_), Value::Null) => ": gone".to_owned(),
+            _ => format!(": {old} → {new}"),
+        };
+        found.push((path.to_string(), told));
     }
 }
 
@@ -297,12 +308,25 @@ mod tests {
 
     #[test]
     fn settings_tell_what_is_taken_over_and_what_is_not() {
-        let new =
-            config("[calls]\nmax_duration = '2h'\n[http]\nlisten = '127.0.0.1:9'\ntoken = 'hidden'\n[trunks.loopback]\nport = 1");
+        let new = config("[calls]\nmax_duration = '2h'\n[http]\nlisten = '127.0.0.1:9'\n[trunks.loopback]\nport = 1");
         let old = config("");
         assert_eq!(settings(&old, &new, true), ["calls.max_duration: \"4h\" → \"2h\""]);
-        assert_eq!(settings(&old, &new, false), ["http.listen: \"127.0.0.1:8080\" → \"127.0.0.1:9\"", "http.token"]);
+        assert_eq!(settings(&old, &new, false), ["http.listen: \"127.0.0.1:8080\" → \"127.0.0.1:9\""]);
         assert!(settings(&old, &old, true).is_empty() && settings(&new, &new, false).is_empty());
+    }
+
+    #[test]
+    fn secrets_are_not_told() {
+        let new = config(
+            "[http.tokens.a]\nroles = ['viewer']\nsecret = 'hidden'\nsha256 = 'hidden'\n[records.backends.b]\nurl = 'http://b'\n\
+             credentials = { app_key = 'hidden' }\n[records.webhook]\nsecret = 'hidden'",
+        );
+        let other = config("[http.tokens.a]\nsecret = 'hid'\n[records.backends.b]\ncredentials = { app_key = 'hid' }");
+        assert_eq!(settings(&config(""), &new, true), ["http.tokens.a: new"]);
+        assert_eq!(settings(&new, &config(""), false), ["records.backends.b: gone", "records.webhook.secret"]);
+        let told = settings(&other, &new, false);
+        assert!(told.contains(&"records.backends.b.credentials.app_key".to_string()), "{told:?}");
+        assert!(!format!("{told:?}{:?}", settings(&other, &new, true)).contains("hid"));
     }
 
     #[test]

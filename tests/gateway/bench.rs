@@ -90,9 +90,16 @@ impl Bench {
     }
 
     pub fn http(&self, method: &str, path: &str) -> Option<(u16, String)> {
+        self.http_with(method, path, "")
+    }
+
+    /// `headers` are whole lines.
+    pub fn http_with(&self, method: &str, path: &str, headers: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.http).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: hotline\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").ok()?;
+        let host = self.http;
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n");
+        write!(stream, "{head}{headers}\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;

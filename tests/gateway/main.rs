@@ -158,7 +158,7 @@ fn what_cannot_start_says_why() {
         assert!(text.contains(message), "{text}");
     };
     let open = Bench::new().set("HTTP__LISTEN", "0.0.0.0:0");
-    complains(&open, &["run"], "HOTLINE__HTTP__LISTEN: 0.0.0.0:0 is reachable from outside: set http.token");
+    complains(&open, &["run"], "HOTLINE__HTTP__LISTEN: 0.0.0.0:0 is reachable from outside: set a token in [http.tokens.NAME]");
     let broken = Bench::new().site("[sip]\nlisten = [");
     complains(&broken, &["check"], "config/site.toml:2:");
     complains(&broken, &["run"], "config/site.toml:2:");
@@ -240,4 +240,21 @@ fn the_program_runs_without_any_file_beside_it() {
     assert!(bench.answer(&["check"]).contains("西双版纳"));
     let explained = bench.answer(&["explain", "12345", "--json"]);
     assert!(explained.contains("\"front\""), "{explained}");
+}
+
+#[test]
+fn tokens_open_the_gateway_to_who_may_and_a_reload_revokes_them() {
+    let site = |name: &str| format!("[http.tokens.{name}]\nroles = ['monitor']\nsecret = 'abcdefghijklmnop-{name}'\n");
+    let bench = Bench::new().site(&site("first")).start();
+    let ask = |token: &str, path: &str| bench.http_with("GET", path, &format!("Authorization: Bearer {token}\r\n")).unwrap().0;
+    assert_eq!(bench.get("/metrics").unwrap().0, 401);
+    assert_eq!(ask("abcdefghijklmnop-first", "/metrics"), 200);
+    assert_eq!(ask("abcdefghijklmnop-first", "/api/v1/calls"), 403);
+    assert_eq!(ask("abcdefghijklmnop-second", "/metrics"), 401);
+    std::fs::write(bench.folder.path().join("config/site.toml"), site("second")).unwrap();
+    wait_until("the new token counts", || ask("abcdefghijklmnop-second", "/metrics") == 200);
+    assert_eq!(ask("abcdefghijklmnop-first", "/metrics"), 401);
+    let log = || std::fs::read_to_string(bench.folder.path().join("log")).unwrap();
+    wait_until("the log tells it", || log().contains("http.tokens.second: new"));
+    assert!(!log().contains("abcdefghijklmnop"), "{}", log());
 }

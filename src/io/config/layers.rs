@@ -153,6 +153,7 @@ fn with_suggestion(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Role;
 
     fn merge(site: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
@@ -190,6 +191,7 @@ mod tests {
             ("HOTLINE__SIP__LISTEN", "127.0.0.1:1, 127.0.0.1:2"),
             ("HOTLINE__CALLS__MAX_DURATION", "7s"),
             ("HOTLINE__QUEUES__12345__MAX_LENGTH", "3"),
+            ("HOTLINE__HTTP__TOKENS__CONSOLE__ROLES", "viewer, unmasked"),
             ("HOTLINE__TRUNKS__LOOPBACK__ENABLED", "false"),
             ("OTHER", "x"),
         ];
@@ -202,6 +204,7 @@ mod tests {
         assert_eq!(config.sip.listen, ["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()]);
         assert_eq!(config.calls.max_duration.as_secs(), 7);
         assert_eq!(config.queues["12345"].max_length, 3);
+        assert_eq!(config.http.tokens["console"].roles, [Role::Viewer, Role::Unmasked]);
     }
 
     #[test]
@@ -245,11 +248,11 @@ mod tests {
     #[test]
     fn a_value_is_found_where_it_was_last_set() {
         let site = Source::new("site.toml", "[trunks.x]\nport = 1\n");
-        let layers = Layers::new(Some(site), BTreeMap::from([("HOTLINE__HTTP__TOKEN".to_string(), "t".to_string())]));
+        let layers = Layers::new(Some(site), BTreeMap::from([("HOTLINE__HTTP__LISTEN".to_string(), "t".to_string())]));
         let at = |path: &[&str]| Finding { place: layers.place(path), message: "x".to_string() }.to_string();
         assert!(at(&["trunks", "x", "port"]).starts_with("site.toml:2:1: x"));
         assert!(at(&["trunks", "x", "area"]).starts_with("site.toml:1:9: x"));
         assert!(at(&["sip", "listen"]).starts_with("config/default.toml:"));
-        assert_eq!(at(&["http", "token"]), "environment: HOTLINE__HTTP__TOKEN: x");
+        assert_eq!(at(&["http", "listen"]), "environment: HOTLINE__HTTP__LISTEN: x");
     }
 }

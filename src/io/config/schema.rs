@@ -1,6 +1,6 @@
 //! The keys of a configuration, typed. What each means stands in `config/default.toml`, which has all of them.
 
-use crate::control::Codes;
+use crate::control::{Codes, Role};
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -312,12 +312,30 @@ pub struct Webhook {
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     pub listen: SocketAddr,
-    pub token: String,
+    pub tokens: BTreeMap<String, Token>,
 }
 
 impl Default for Http {
     fn default() -> Http {
-        Http { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token: String::new() }
+        Http { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), tokens: BTreeMap::new() }
+    }
+}
+
+/// A bearer token, said in one of three ways.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Token {
+    pub enabled: bool,
+    #[serde(deserialize_with = "list")]
+    pub roles: Vec<Role>,
+    pub secret: String,
+    pub file: PathBuf,
+    pub sha256: String,
+}
+
+impl Default for Token {
+    fn default() -> Token {
+        Token { enabled: true, roles: Vec::new(), secret: String::new(), file: PathBuf::new(), sha256: String::new() }
     }
 }
 

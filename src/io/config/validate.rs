@@ -2,6 +2,7 @@
 
 use crate::io::config::{Backend, Config, Finding, Layers, Trunk};
 use crate::io::deliver::{Target, WEBHOOK};
+use crate::io::tokens::Tokens;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
 use crate::transport::{AccessList, Cidr};
@@ -164,9 +165,10 @@ impl Check<'_> {
     }
 
     fn outside(&mut self, config: &Config) {
-        let http = &config.http;
-        let safe = http.listen.ip().is_loopback() || !http.token.is_empty();
-        self.require(safe, &["http", "listen"], || format!("{} is reachable from outside: set http.token", http.listen));
+        for (path, message) in Tokens::of(&config.http).err().unwrap_or_default() {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            self.require(false, &path, || message);
+        }
         let url = &config.records.webhook.url;
         let web = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
         self.require(web, &["records", "webhook", "url"], || "is no http:// or https:// address".to_string());
@@ -217,7 +219,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_found_at_their_key() {
-        complains("[http]\nlisten = '0.0.0.0:8080'", "site.toml:2:1: ", "set http.token");
+        complains("[http]\nlisten = '0.0.0.0:8080'", "site.toml:2:1: ", "set a token in [http.tokens.NAME]");
         complains("[sip]\nlisten = []", "site.toml:2:1: ", "names no address");
         complains("[sip]\nlisten = ['0.0.0.0:5060']", "site.toml:2:1: ", "so name one");
         complains("[queues.12345]\nseats = ['nobody']", "site.toml:2:1: ", "no seat `nobody`");
@@ -245,6 +247,8 @@ mod tests {
 
     #[test]
     fn a_token_opens_http() {
-        assert_eq!(findings("[http]\nlisten = '0.0.0.0:8080'\ntoken = 'secret'"), Vec::<String>::new());
+        let site = "[http]\nlisten = '0.0.0.0:8080'\n[http.tokens.a]\nroles = ['viewer']\nsecret = '";
+        assert_eq!(findings(&format!("{site}0123456789abcdef'")), Vec::<String>::new());
+        complains(&format!("{site}0123'"), "site.toml:5:1: ", "shorter than 16");
     }
 }

@@ -1,16 +1,15 @@
 //! Live calls over HTTP: list, show, move the caller. Repeating a POST with its Idempotency-Key does nothing twice.
 
 use super::Desk;
+use super::endpoint::Endpoint;
 use super::problem::Problem;
 use crate::base::CallId;
-use crate::control::{CallView, Command, LegView, Mode, Reply, Why};
+use crate::control::{CallView, Command, LegView, Mode, Reply, Right, Why};
 use crate::io::asks::NoAnswer;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{delete, get, post};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use serde::Deserialize;
@@ -23,13 +22,14 @@ const LONGEST_KEY: usize = 128;
 /// By key: what was asked and the answer, once there is one.
 pub type Done = DashMap<String, (String, Option<(u16, Value)>)>;
 
-pub fn routes() -> Router<Desk> {
-    Router::new()
-        .route("/api/v1/calls", get(list))
-        .route("/api/v1/calls/{id}", get(show))
-        .route("/api/v1/calls/{id}/transfer", post(transfer))
-        .route("/api/v1/calls/{id}/transfer/{act}", post(act))
-        .route("/api/v1/calls/{id}/legs/{leg}", delete(drop_leg))
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/api/v1/calls", Right::ReadCalls, list),
+        Endpoint::get("/api/v1/calls/{id}", Right::ReadCalls, show),
+        Endpoint::post("/api/v1/calls/{id}/transfer", Right::MoveCalls, transfer),
+        Endpoint::post("/api/v1/calls/{id}/transfer/{act}", Right::MoveCalls, act),
+        Endpoint::delete("/api/v1/calls/{id}/legs/{leg}", Right::MoveCalls, drop_leg),
+    ]
 }
 
 #[derive(Deserialize)]

@@ -1,19 +1,21 @@
-//! Health, metrics and the API over HTTP. Everything but health asks for the token, if there is one.
+//! Health, metrics and the API over HTTP. Everything but health asks for a token, if there are any.
 
 mod calls;
+mod endpoint;
 mod metrics;
 mod problem;
 
+use crate::control::Right;
 use crate::io::asks::Asks;
 use crate::io::board::Board;
 use crate::io::inbox::Inbox;
+use crate::io::tokens::Tokens;
 use crate::switch::Input;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
+use endpoint::Endpoint;
 use problem::Problem;
 use serde_json::{Value, json};
 use std::pin::Pin;
@@ -31,8 +33,7 @@ pub struct Desk {
     /// Figures of the other threads, asked for at each scrape.
     pub more: Arc<dyn Fn() -> Vec<Metric> + Send + Sync>,
     pub reload: Reload,
-    /// Empty: nobody is asked for one.
-    pub token: Arc<str>,
+    pub tokens: Arc<Tokens>,
 }
 
 pub use calls::Done;
@@ -41,21 +42,22 @@ pub use metrics::Metric;
 /// Reads everything anew: the report, or what is wrong.
 pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Value, Vec<String>>> + Send>> + Send + Sync>;
 
+/// Everything that is served, and who may ask for it.
+fn endpoints() -> Vec<Endpoint> {
+    let own = vec![
+        Endpoint::get("/healthz", None, health),
+        Endpoint::get("/readyz", None, ready),
+        Endpoint::get("/metrics", Right::Watch, show_metrics),
+        Endpoint::get("/api/v1/status", Right::Watch, status),
+        Endpoint::post("/api/v1/drain", Right::Manage, drain),
+        Endpoint::post("/api/v1/reload", Right::Manage, reload),
+    ];
+    own.into_iter().chain(calls::endpoints()).collect()
+}
+
 pub fn router(desk: Desk) -> Router {
-    let guarded = Router::new()
-        .route("/metrics", get(show_metrics))
-        .route("/api/v1/status", get(status))
-        .route("/api/v1/drain", post(drain))
-        .route("/api/v1/reload", post(reload))
-        .merge(calls::routes())
-        .layer(middleware::from_fn_with_state(desk.clone(), ask_for_token));
-    Router::new()
-        .route("/healthz", get(health))
-        .route("/readyz", get(ready))
-        .merge(guarded)
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(desk)
+    let served = endpoints().into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &desk));
+    served.fallback(nothing_here).method_not_allowed_fallback(wrong_method).with_state(desk)
 }
 
 /// Is the process worth keeping?
@@ -117,20 +119,6 @@ async fn nothing_here(uri: Uri) -> Problem {
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} does not apply to {}", uri.path()))
-}
-
-async fn ask_for_token(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    if desk.token.is_empty() || given.is_some_and(|given| same(given, desk.token.as_bytes())) {
-        return next.run(request).await;
-    }
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, "a bearer token is needed");
-    ([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response()
-}
-
-/// Compares in a time that does not tell how much of a guess was right.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem details.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -8,16 +8,28 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     errors: Vec<String>,
+    needs: Vec<&'static str>,
+    challenge: Option<String>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), errors: Vec::new() }
+        Problem { status, detail: detail.into(), errors: Vec::new(), needs: Vec::new(), challenge: None }
     }
 
     /// All that is wrong, in the extension member `errors` (RFC 9457 §3.2).
     pub fn because(self, errors: Vec<String>) -> Problem {
         Problem { errors, ..self }
+    }
+
+    /// Any of these roles would do, in the extension member `needs`.
+    pub fn needing(self, needs: Vec<&'static str>) -> Problem {
+        Problem { needs, ..self }
+    }
+
+    /// What the client should prove who it is by (RFC 9110 §11.6.1).
+    pub fn challenging(self, challenge: impl Into<String>) -> Problem {
+        Problem { challenge: Some(challenge.into()), ..self }
     }
 }
 
@@ -28,6 +40,15 @@ impl IntoResponse for Problem {
         if !self.errors.is_empty() {
             body["errors"] = json!(self.errors);
         }
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+        if !self.needs.is_empty() {
+            body["needs"] = json!(self.needs);
+        }
+        let challenge = self.challenge.and_then(|text| HeaderValue::try_from(text).ok());
+        let challenge = challenge.map(|value| [(header::WWW_AUTHENTICATE, value)]);
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        match challenge {
+            Some(challenge) => (self.status, kind, challenge, body.to_string()).into_response(),
+            None => (self.status, kind, body.to_string()).into_response(),
+        }
     }
 }

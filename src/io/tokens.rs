@@ -1,0 +1,211 @@
+//! Bearer tokens of the HTTP interface. Only their hashes are kept, and a guess is compared with all of them in a time
+//! that does not tell how close it came.
+
+use crate::control::Holder;
+use crate::io::config::{Http, Token};
+use ring::digest::{SHA256, digest};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use subtle::ConstantTimeEq;
+
+/// What a person could guess or a machine could try is refused.
+const SHORTEST: usize = 16;
+/// A request is compared with each.
+const MOST: usize = 1000;
+
+type Hash = [u8; 32];
+
+/// What is wrong with the configuration's tokens: path of the key, and what.
+pub type Complaint = (Vec<String>, String);
+
+/// Those in force; a reload replaces them.
+pub struct Tokens(RwLock<Known>);
+
+#[derive(Default)]
+struct Known {
+    holders: Vec<(Hash, Arc<Holder>)>,
+}
+
+impl Tokens {
+    pub fn of(http: &Http) -> Result<Tokens, Vec<Complaint>> {
+        Ok(Tokens(RwLock::new(Known::of(http)?)))
+    }
+
+    /// Takes over others.
+    pub fn set(&self, http: &Http) -> Result<(), Vec<Complaint>> {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Known::of(http)?;
+        Ok(())
+    }
+
+    /// Whether nobody needs one.
+    pub fn none(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).holders.is_empty()
+    }
+
+    /// Whose this is.
+    pub fn holder(&self, token: &[u8]) -> Option<Arc<Holder>> {
+        let given = hash(token);
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = None;
+        for (hash, holder) in &known.holders {
+            if bool::from(hash.as_slice().ct_eq(&given)) {
+                found = Some(holder.clone());
+            }
+        }
+        found
+    }
+}
+
+/// For those who have no place to show.
+pub fn told(complaints: &[Complaint]) -> String {
+    complaints.iter().map(|(path, what)| format!("{}: {what}", path.join("."))).collect::<Vec<_>>().join("\n")
+}
+
+impl Known {
+    fn of(http: &Http) -> Result<Known, Vec<Complaint>> {
+        let mut names: BTreeMap<Hash, &str> = BTreeMap::new();
+        let (mut known, mut complaints) = (Known::default(), Vec::new());
+        for (name, token) in http.tokens.iter().filter(|(_, token)| token.enabled) {
+            let at = |key: &str| vec!["http".to_owned(), "tokens".to_owned(), name.clone(), key.to_owned()];
+            if token.roles.is_empty() {
+                complaints.push((at("roles"), "names no role: its holder could do nothing".to_owned()));
+            }
+            match read(token) {
+                Err((key, what)) => complaints.push((at(key), what)),
+                Ok(hash) => {
+                    if let Some(other) = names.insert(hash, name) {
+                        complaints.push((at("roles"), format!("it is the same token as `{other}`")));
+                    }
+                    known.holders.push((hash, Arc::new(Holder { name: name.clone(), roles: token.roles.clone() })));
+                }
+            }
+        }
+        if known.holders.len() > MOST {
+            complaints.push((vec!["http".to_owned(), "tokens".to_owned()], format!("more than {MOST} tokens")));
+        }
+        if http.tokens.values().all(|token| !token.enabled) && !http.listen.ip().is_loopback() {
+            complaints.push((vec!["http".to_owned(), "listen".to_owned()], reachable(http.listen)));
+        }
+        if complaints.is_empty() { Ok(known) } else { Err(complaints) }
+    }
+}
+
+fn reachable(listen: SocketAddr) -> String {
+    format!("{listen} is reachable from outside: set a token in [http.tokens.NAME], or listen on 127.0.0.1")
+}
+
+/// A token's hash, or the key at fault and why.
+fn read(token: &Token) -> Result<Hash, (&'static str, String)> {
+    let file = !token.file.as_os_str().is_empty();
+    match (token.secret.is_empty(), file, token.sha256.is_empty()) {
+        (false, false, true) => long_enough(&token.secret).map(hash).map_err(|what| ("secret", what)),
+        (true, false, false) => decode_hex(&token.sha256).ok_or(("sha256", "is not 64 hexadecimal digits".to_owned())),
+        (true, true, true) => {
+            let name = token.file.display();
+            let text = std::fs::read_to_string(&token.file).map_err(|e| ("file", format!("{name}: {e}")))?;
+            let first = text.lines().next().unwrap_or_default().trim();
+            long_enough(first).map(hash).map_err(|what| ("file", format!("{name}: its first line {what}")))
+        }
+        _ => Err(("roles", "a token is said by exactly one of secret, file and sha256".to_owned())),
+    }
+}
+
+fn long_enough(secret: &str) -> Result<&[u8], String> {
+    if secret.len() < SHORTEST {
+        return Err(format!("is shorter than {SHORTEST} characters: take one from `openssl rand -hex 24`"));
+    }
+    // RFC 6750 §2.1.
+    let good = secret.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
+    if good { Ok(secret.as_bytes()) } else { Err("holds other characters than letters, digits and -._~+/=".to_owned()) }
+}
+
+fn hash(token: &[u8]) -> Hash {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, token).as_ref());
+    hash
+}
+
+fn decode_hex(text: &str) -> Option<Hash> {
+    let digits = text.bytes().all(|b| b.is_ascii_hexdigit()) && text.len() == 64;
+    let byte = |i: usize| text.get(2 * i..2 * i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+    bytes.filter(|_| digits)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Role;
+    use std::path::PathBuf;
+
+    const SECRET: &str = "0123456789abcdef";
+
+    fn http(tokens: &[(&str, Token)]) -> Http {
+        Http { tokens: tokens.iter().map(|(name, token)| (name.to_string(), token.clone())).collect(), ..Http::default() }
+    }
+
+    fn token(secret: &str) -> Token {
+        Token { roles: vec![Role::Viewer], secret: secret.to_owned(), ..Token::default() }
+    }
+
+    #[track_caller]
+    fn complains(http: &Http, path: &str, what: &str) {
+        let complaints = Tokens::of(http).err().unwrap();
+        let found = complaints.iter().any(|(at, why)| at.join(".") == path && why.contains(what));
+        assert!(found, "{complaints:?}");
+        assert!(!format!("{complaints:?}").contains(SECRET));
+    }
+
+    #[test]
+    fn each_way_of_saying_a_token_leads_to_its_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let file: PathBuf = folder.path().join("token");
+        std::fs::write(&file, "from-a-file-0123456789\nits second line\n").unwrap();
+        let hashed = Token { sha256: "3465F6E6975BAA864CA957F0914ECDA9BF7EB601AC31AC20A5DC3D329279A843".to_owned(), ..token("") };
+        let all = [("a", token(SECRET)), ("b", Token { file, ..token("") }), ("c", hashed)];
+        let tokens = Tokens::of(&http(&all)).unwrap();
+        let name = |given: &str| tokens.holder(given.as_bytes()).map(|holder| holder.name.clone());
+        assert_eq!(name(SECRET).as_deref(), Some("a"));
+        assert_eq!(name("from-a-file-0123456789").as_deref(), Some("b"));
+        assert_eq!(name("0123456789abcdef0").as_deref(), None);
+        assert_eq!(name("0123456789abcde").as_deref(), None);
+        assert_eq!(name("").as_deref(), None);
+        assert_eq!(name("fedcba9876543210").as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn tokens_that_could_be_guessed_or_mean_nothing_are_refused_without_being_shown() {
+        complains(&http(&[("a", token("short"))]), "http.tokens.a.secret", "shorter than 16");
+        complains(&http(&[("a", token("0123456789abcdef "))]), "http.tokens.a.secret", "other characters");
+        complains(&http(&[("a", token(""))]), "http.tokens.a.roles", "exactly one of");
+        let nowhere = Token { file: "/nowhere/token".into(), ..token("") };
+        complains(&http(&[("a", nowhere)]), "http.tokens.a.file", "/nowhere/token: No such file");
+        complains(&http(&[("a", Token { sha256: "12".to_owned(), ..token("") })]), "http.tokens.a.sha256", "64 hex");
+        complains(&http(&[("a", Token { sha256: "1".repeat(64), ..token(SECRET) })]), "http.tokens.a.roles", "exactly one of");
+        complains(&http(&[("a", Token { roles: Vec::new(), ..token(SECRET) })]), "http.tokens.a.roles", "no role");
+        complains(&http(&[("a", token(SECRET)), ("b", token(SECRET))]), "http.tokens.b.roles", "same token as `a`");
+    }
+
+    #[test]
+    fn an_address_that_others_reach_needs_one() {
+        let open = |listen: &str, tokens: &[(&str, Token)]| Http { listen: listen.parse().unwrap(), ..http(tokens) };
+        for listen in ["0.0.0.0:1", "192.0.2.1:1", "[::]:1"] {
+            complains(&open(listen, &[]), "http.listen", "is reachable from outside");
+            complains(&open(listen, &[("a", Token { enabled: false, ..token(SECRET) })]), "http.listen", "is reachable");
+            assert!(Tokens::of(&open(listen, &[("a", token(SECRET))])).is_ok());
+        }
+        for listen in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1"] {
+            assert!(Tokens::of(&open(listen, &[])).unwrap().none());
+        }
+    }
+
+    #[test]
+    fn a_revoked_token_is_nobody_s() {
+        let tokens = Tokens::of(&http(&[("a", token(SECRET))])).unwrap();
+        assert!(tokens.set(&http(&[("b", token("another-secret-of-length"))])).is_ok());
+        assert!(tokens.holder(SECRET.as_bytes()).is_none());
+        assert!(tokens.set(&http(&[("b", token("x"))])).is_err(), "what is wrong changes nothing");
+        assert!(tokens.holder(b"another-secret-of-length").is_some());
+    }
+}
