@@ -112,6 +112,7 @@ number = "12366"
 name = "税务"
 mode = "sub-center"
 targets = [{ number = "12366", trunk = "tax" }]
+advance-on = ["busy", "no-answer"]
 [[line]]
 number = "12336"
 name = "自然资源"
@@ -129,6 +130,10 @@ steps = ["ring"]
 number = "12345"
 mode = "front"
 steps = ["announce", "queue"]
+advance-on = "none"
+[[expect]]
+number = "12366"
+advance-on = ["busy", "failed"]
 "#;
 
     fn findings(text: &str, queues: &[&str]) -> Vec<String> {
@@ -147,9 +152,10 @@ steps = ["announce", "queue"]
                 "p.toml:3:9: no queue `12345` in the configuration; did you mean `1234`?",
                 "p.toml:9:1: warning: this line has no `unit`: its tickets will name nobody",
                 "p.toml:13:40: no trunk `tax` in the configuration; did you mean `taxes`?",
-                "p.toml:14:1: prompt `connect-12336`: no file connect-12336.al",
-                "p.toml:25:9: 12336 at 2021-09-29T23:59:59+08:00: phase is `not-yet`, not `announce-and-connect`",
-                "p.toml:30:10: 12345 at 1970-01-01T08:00:00+08:00: steps is `queue`, not `announce, queue`",
+                "p.toml:15:1: prompt `connect-12336`: no file connect-12336.al",
+                "p.toml:26:9: 12336 at 2021-09-29T23:59:59+08:00: phase is `not-yet`, not `announce-and-connect`",
+                "p.toml:31:10: 12345 at 1970-01-01T08:00:00+08:00: steps is `queue`, not `announce, queue`",
+                "p.toml:35:15: 12366 at 1970-01-01T08:00:00+08:00: advance-on is `busy, no-answer`, not `busy, failed`",
             ]
         );
     }

@@ -30,7 +30,7 @@ struct Outcome {
 
 /// The words that are outcomes; the others are the call.
 const OUTCOMES: &[&str] =
-    &["line", "unit", "mode", "phase", "steps", "area", "tenant", "prompt", "queue", "target", "status", "tickets"];
+    &["line", "unit", "mode", "phase", "steps", "area", "tenant", "prompt", "queue", "target", "advance-on", "status", "tickets"];
 
 pub fn read(top: &Table<'_>) -> Vec<Expect> {
     top.tables("expect", words::EXPECT).iter().filter_map(read_row).collect()
@@ -103,6 +103,7 @@ fn outcome_of(decision: &Decision, word: &str) -> String {
         "prompt" => of_steps(prompt),
         "queue" => of_steps(queue),
         "target" => of_steps(targets),
+        "advance-on" => texts(decision.steps.iter().find_map(advance).unwrap_or_default()),
         _ => of_steps(status),
     }
 }
@@ -121,6 +122,12 @@ fn queue(step: &Step) -> Vec<String> {
 fn targets(step: &Step) -> Vec<String> {
     let Step::Ring { targets, .. } = step else { return Vec::new() };
     targets.iter().map(|t| t.number.to_string()).collect()
+}
+
+/// The same in all rings of a line.
+fn advance(step: &Step) -> Option<Vec<String>> {
+    let Step::Ring { advance, .. } = step else { return None };
+    Some(advance.names().map(str::to_string).collect())
 }
 
 fn status(step: &Step) -> Vec<String> {

@@ -193,6 +193,7 @@ pub const EXPECT: Words = &[&[
     word("prompt", Kind::Texts, "The prompts in order, or `none`."),
     word("queue", Kind::Texts, "The queue, or `none`."),
     word("target", Kind::Texts, "The targets in order, or `none`."),
+    word("advance-on", Kind::Texts, "The causes after which the next target rings, or `none`."),
     word("status", Kind::Text, "The SIP status of a refusal, or `none`."),
     word("tickets", Kind::Texts, "The ticket backends, or `none`."),
 ]];

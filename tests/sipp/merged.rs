@@ -1,22 +1,7 @@
-//! The plan's modes: a merged number in each of its phases, and the numbers that ring somewhere else.
+//! What calls to merged numbers, and refused ones, look like in messages and records; `modes.rs` has each mode and phase.
 
 use crate::support::gateway::{Gateway, Spec};
 use crate::{assert_answered, request, response};
-
-#[test]
-fn before_its_day_a_merged_number_rings_its_own_seats() {
-    let gateway = Gateway::start(&Spec::default());
-    let own = gateway.target("seat_answers").lasts(100).start();
-    gateway.caller("caller_hangs_up", "12300").lasts(200).start().finish();
-    let invite = own.finish();
-    let invite = request(&invite, "INVITE");
-    assert!(invite.start_line().starts_with("INVITE sip:12300@"), "{invite}");
-    let record = gateway.record();
-    assert_answered(&record, "12300", "caller");
-    assert_eq!(record["hotline"]["phase"], "not-yet");
-    assert_eq!(record["target"], "12300");
-    assert!(record["handed_to_queue"].is_null());
-}
 
 #[test]
 fn in_transition_a_merged_number_announces_and_connects() {
@@ -61,32 +46,14 @@ fn after_it_a_merged_number_only_announces_and_is_never_answered() {
 }
 
 #[test]
-fn a_released_number_and_an_unknown_one_do_not_exist() {
+fn an_unknown_number_does_not_exist() {
     let gateway = Gateway::start(&Spec::default());
-    for (number, mode, phase) in [("12312", "merged", Some("released")), ("55555", "unknown", None)] {
-        let heard = gateway.caller("caller_gets_404", number).start().finish();
-        assert!(response(&heard, 404).header("Reason").contains("cause=1"));
-        assert!(heard.iter().all(|m| m.status() != 183), "no media for nothing: {heard:?}");
-        let record = gateway.record();
-        assert_eq!(record["result"], "rejected", "{record:#}");
-        assert_eq!(record["hotline"]["mode"], mode);
-        assert_eq!(record["hotline"]["phase"].as_str(), phase);
-    }
-}
-
-#[test]
-fn sub_centers_and_emergency_numbers_ring_where_they_are() {
-    let gateway = Gateway::start(&Spec::default());
-    for (number, mode) in [("12366", "sub-center"), ("110", "emergency")] {
-        let target = gateway.target("seat_answers").lasts(100).start();
-        gateway.caller("caller_hangs_up", number).lasts(200).start().finish();
-        let rung = target.finish();
-        assert!(request(&rung, "INVITE").start_line().starts_with(&format!("INVITE sip:{number}@")));
-        let record = gateway.record();
-        assert_answered(&record, number, "caller");
-        assert_eq!(record["hotline"]["mode"], mode);
-        assert_eq!(record["target"], number);
-    }
+    let heard = gateway.caller("caller_gets_404", "55555").start().finish();
+    assert!(response(&heard, 404).header("Reason").contains("cause=1"));
+    assert!(heard.iter().all(|m| m.status() != 183), "no media for nothing: {heard:?}");
+    let record = gateway.record();
+    assert_eq!(record["result"], "rejected", "{record:#}");
+    assert_eq!(record["hotline"]["mode"], "unknown");
 }
 
 #[test]

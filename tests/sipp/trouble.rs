@@ -232,3 +232,31 @@ fn http_beyond_loopback_needs_a_token() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("site.toml:2:") && said.contains("token"), "{said}");
 }
+
+#[test]
+fn a_call_outlives_its_trunk_and_its_seat() {
+    let gateway = Gateway::start(&Spec::default());
+    let mut phone = Phone::new("caller", gateway.host.port(), &gateway);
+    phone.invite("12345");
+    let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
+    seat.ring();
+    seat.answer();
+    phone.status(200, "INVITE");
+    phone.ack();
+    let path = gateway.folder.path().join("site.toml");
+    let (site, ip) = (fs::read_to_string(&path).unwrap(), gateway.host.ip);
+    let gone = site.replace(&format!("addresses = [\"{ip}\", \"127.0.0.0/8\"]"), "addresses = [\"10.9.9.9\"]");
+    let gone = gone.replace(&format!("address = \"{ip}:"), "address = \"10.9.9.8:");
+    assert_ne!(gone, site);
+    fs::write(&path, gone).unwrap();
+    gateway.signal("HUP");
+    wait_for("the trunk is gone", || (gateway.metric("reloads_total") > 0).then_some(()));
+    assert_eq!(gateway.metric("former_setups"), 1, "held by the call");
+    phone.bye();
+    seat.hung_up();
+    assert_eq!(gateway.record()["result"], "answered");
+    wait_for("the former setup is forgotten", || (gateway.metric("former_setups") == 0).then_some(()));
+    let strangers = gateway.metric("messages_from_strangers_total");
+    Phone::new("late", gateway.host.port(), &gateway).invite("12345");
+    wait_for("the late caller is a stranger", || (gateway.metric("messages_from_strangers_total") > strangers).then_some(()));
+}

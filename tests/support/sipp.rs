@@ -1,8 +1,9 @@
 use super::host::Host;
 use super::message::Message;
+use super::rtp::Ear;
 use super::wait_for;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -12,6 +13,7 @@ pub struct Sipp {
     address: (Ipv4Addr, u16),
     trace: PathBuf,
     errors: PathBuf,
+    ear: Ear,
     command: Command,
 }
 
@@ -20,6 +22,8 @@ pub struct Running {
     scenario: String,
     trace: PathBuf,
     errors: PathBuf,
+    /// What came to the media port that a caller's SDP names.
+    pub ear: Ear,
     child: Child,
 }
 
@@ -36,7 +40,23 @@ impl Sipp {
         command.args(["-timeout_error", "-trace_msg", "-message_file"]).arg(&trace);
         command.args(["-trace_err", "-error_file"]).arg(&errors).current_dir(folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Sipp { scenario: scenario.to_string(), address: (host.ip, port), trace, errors, command }
+        Sipp { scenario: scenario.to_string(), address: (host.ip, port), trace, errors, ear: Ear::default(), command }
+    }
+
+    /// Keeps what is sent to it: its scenario has `[ear]` for the port in its SDP.
+    pub fn listens(mut self, host: &Host) -> Sipp {
+        let port = host.ports(2);
+        self.ear = Ear::listen(UdpSocket::bind((host.ip, port)).unwrap());
+        self.arg("-key").arg("ear").arg(&port.to_string())
+    }
+
+    /// What its scenario streams as `voice.al`.
+    pub fn says(mut self, a_law: &[u8]) -> Sipp {
+        let folder = self.trace.with_extension("voice");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("voice.al"), a_law).unwrap();
+        self.command.current_dir(folder);
+        self
     }
 
     pub fn arg(mut self, argument: &str) -> Sipp {
@@ -60,7 +80,7 @@ impl Sipp {
         let mut child = sipp.command.spawn().expect("sipp (Debian: sip-tester) is installed");
         // A caller may even be through already.
         wait_for("sipp's socket", || (is_bound(sipp.address) || child.try_wait().unwrap().is_some()).then_some(()));
-        Running { scenario: sipp.scenario, trace: sipp.trace, errors: sipp.errors, child }
+        Running { scenario: sipp.scenario, trace: sipp.trace, errors: sipp.errors, ear: sipp.ear, child }
     }
 }
 
