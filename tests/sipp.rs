@@ -6,6 +6,8 @@
 // A test may fail in its helpers too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "sipp/keys.rs"]
+mod keys;
 #[path = "sipp/merged.rs"]
 mod merged;
 #[path = "sipp/modes.rs"]

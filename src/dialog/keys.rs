@@ -1,3 +1,4 @@
+use crate::dialog::Event;
 use crate::dialog::cx::{Cx, Purpose};
 use crate::dialog::dialog::Dialog;
 use crate::sip::Method;
@@ -10,7 +11,7 @@ const MAX_WAITING: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     waiting: VecDeque<char>,
-    sending: bool,
+    sending: Option<char>,
 }
 
 impl Keys {
@@ -21,21 +22,28 @@ impl Keys {
         self.proceed(cx, dialog);
     }
 
-    /// The INFO is over; a peer that refuses one takes no other.
+    /// The INFO is over; to a peer that answers none, what waits would come too late.
     pub(super) fn sent(&mut self, cx: &mut Cx, dialog: &mut Dialog, accepted: bool) {
-        self.sending = false;
+        self.sending = None;
         if !accepted {
             self.waiting.clear();
         }
         self.proceed(cx, dialog);
     }
 
+    /// A peer that refuses one takes no other: whoever wanted them sent may find another way.
+    pub(super) fn refused(&mut self, cx: &mut Cx) {
+        for key in self.sending.take().into_iter().chain(self.waiting.drain(..)) {
+            cx.event(Event::KeyRefused { leg: cx.leg.id, key });
+        }
+    }
+
     fn proceed(&mut self, cx: &mut Cx, dialog: &mut Dialog) {
-        if self.sending {
+        if self.sending.is_some() {
             return;
         }
         let Some(key) = self.waiting.pop_front() else { return };
-        self.sending = true;
+        self.sending = Some(key);
         let info = dialog.request(Method::Info, cx.core.config.max_forwards);
         let body = format!("Signal={key}\r\nDuration=160\r\n");
         cx.request(dialog.next_hop(), info.with_body("application/dtmf-relay", body.into()), Purpose::Info);

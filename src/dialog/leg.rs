@@ -198,6 +198,7 @@ impl State {
         match (self, purpose) {
             (State::Calling(s), Some(Purpose::Invite)) => s.refused(cx, &response),
             (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.response(cx, &response),
+            (State::Session(s), Some(Purpose::Info)) if !response.status.success() => s.key_refused(cx),
             (state, Some(purpose)) => state.concluded(cx, purpose, response.status.success()),
             (state, _) => state,
         }

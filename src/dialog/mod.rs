@@ -219,6 +219,11 @@ pub enum Event {
         leg: LegId,
         key: char,
     },
+    /// The peer refused this key as INFO ([`Command::SendInfo`]).
+    KeyRefused {
+        leg: LegId,
+        key: char,
+    },
     Refer {
         leg: LegId,
         refer: Box<Refer>,

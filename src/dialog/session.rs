@@ -156,6 +156,11 @@ impl Session {
         State::Session(self)
     }
 
+    pub(super) fn key_refused(mut self: Box<Self>, cx: &mut Cx) -> State {
+        self.keys.refused(cx);
+        State::Session(self)
+    }
+
     pub(super) fn ack(mut self: Box<Self>, cx: &mut Cx, ack: &Request) -> State {
         if !self.dialog.owns(ack) || !self.unacked.as_ref().is_some_and(|unacked| unacked.acknowledged_by(ack)) {
             return State::Session(self);

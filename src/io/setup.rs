@@ -7,7 +7,7 @@ use crate::io::config::{self, Config};
 use crate::io::plans::Loaded;
 use crate::queue;
 use crate::sip;
-use crate::switch::{JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
+use crate::switch::{Dtmf, JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
 use crate::transaction::Config as Transactions;
 use crate::transport::{Cidr, Rate};
 use std::net::SocketAddr;
@@ -62,6 +62,7 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, String> {
         codecs: trunk.codecs.iter().map(|codec| self::codec(*codec)).collect(),
         channels: trunk.channels,
         reserved: trunk.reserved,
+        dtmf: dtmf(trunk.dtmf),
     })
 }
 
@@ -72,6 +73,7 @@ fn seat(name: &str, seat: &config::Seat) -> Result<Seat, String> {
         address: seat.address.ok_or_else(|| format!("seat `{name}` has no address"))?,
         proto: proto(seat.transport),
         channels: seat.channels,
+        dtmf: dtmf(seat.dtmf),
     })
 }
 
@@ -123,6 +125,15 @@ fn proto(transport: config::Transport) -> Proto {
     match transport {
         config::Transport::Udp => Proto::Udp,
         config::Transport::Tcp => Proto::Tcp,
+    }
+}
+
+fn dtmf(dtmf: config::Dtmf) -> Dtmf {
+    match dtmf {
+        config::Dtmf::Auto => Dtmf::Auto,
+        config::Dtmf::Rfc4733 => Dtmf::Rfc4733,
+        config::Dtmf::Info => Dtmf::Info,
+        config::Dtmf::Inband => Dtmf::Inband,
     }
 }
 

@@ -1,7 +1,8 @@
 //! New calls: who may place one, what the plan says of it, and its first entry in the journal.
 
 use super::identity::{self, Identity};
-use super::{Active, JournalDown, Leg, Output, Setup, Switch, UnknownSource};
+use super::keys::Pad;
+use super::{Active, Dtmf, JournalDown, Leg, Output, Setup, Switch, UnknownSource};
 use crate::base::{CallId, Flow, Masked, Now};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call};
@@ -98,7 +99,7 @@ impl Switch {
     }
 
     /// A seat says who it is and calls from its address; everything else is the trunk whose source it is.
-    fn placer(&self, incoming: &Incoming) -> Option<Placer> {
+    pub(super) fn placer(&self, incoming: &Incoming) -> Option<Placer> {
         let remote = incoming.flow.remote;
         let seat = self.setup.seats.iter().position(|s| s.address.ip() == remote.ip() && s.aor.user == incoming.from.uri.user);
         match (seat, self.access.find(remote.ip())) {
@@ -151,6 +152,13 @@ impl Switch {
         }
     }
 
+    pub(super) fn dtmf(&self, placer: &Placer) -> Dtmf {
+        match placer {
+            Placer::Trunk(i) => self.setup.trunks[*i].dtmf,
+            Placer::Seat(i) => self.setup.seats[*i].dtmf,
+        }
+    }
+
     fn offered(
         &self,
         incoming: &Incoming,
@@ -197,7 +205,8 @@ impl Switch {
         trunk.iter().for_each(|trunk| self.channels.take(trunk));
         let shard = self.next_shard % self.setup.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
-        let caller = Leg { id: incoming.leg, rtp: None, trunk, ended: false };
+        let pad = Pad::new(self.dtmf(placer));
+        let caller = Leg { id: incoming.leg, rtp: None, trunk, pad, ended: false };
         let active = Active {
             emergency: decision.mode == Mode::Emergency,
             call: Call::new(decision.steps, decision.early_max, self.setup.policy.clone()),

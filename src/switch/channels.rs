@@ -39,10 +39,21 @@ impl Channels {
 mod tests {
     use super::*;
     use crate::base::Proto;
+    use crate::switch::Dtmf;
 
     fn trunk(name: &str, channels: u32, reserved: u32) -> Trunk {
         let peer = ([10, 0, 0, 1], 5060).into();
-        Trunk { name: name.into(), sources: vec![], peer, proto: Proto::Udp, area: None, codecs: vec![], channels, reserved }
+        Trunk {
+            name: name.into(),
+            sources: vec![],
+            peer,
+            proto: Proto::Udp,
+            area: None,
+            codecs: vec![],
+            channels,
+            reserved,
+            dtmf: Dtmf::Auto,
+        }
     }
 
     #[test]

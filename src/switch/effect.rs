@@ -1,5 +1,6 @@
 //! What a call wants done, done by the rooms.
 
+use super::keys::Pad;
 use super::{Active, Leg, Output, Switch, Work, route};
 use crate::base::{CallId, LegId, Now};
 use crate::call::event::What;
@@ -8,7 +9,6 @@ use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
 use crate::media::{self, Source};
 use crate::queue;
 use crate::sip::{Codec, Status};
-use std::net::SocketAddr;
 
 impl Switch {
     pub(super) fn effect(&mut self, now: Now, id: CallId, effect: call::Output, out: &mut Vec<Output>) {
@@ -26,6 +26,7 @@ impl Switch {
                 self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
             }
             call::Output::Profile { part, profile } => {
+                let profile = self.agreed(id, part, profile);
                 self.media(id, part, out, |leg| media::Command::Profile { leg, profile });
             }
             call::Output::Play { part, audio } => self.play(id, part, &audio, out),
@@ -43,7 +44,6 @@ impl Switch {
 
     fn attach(&mut self, now: Now, id: CallId, part: Part, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let capture = active.captures(part);
         let codecs = match part {
             CALLER => active.identity.codecs.clone(),
             _ => active.identity.offer_order(&[Codec::Pcma, Codec::Pcmu]),
@@ -56,7 +56,8 @@ impl Switch {
         };
         leg.rtp = Some(rtp);
         let (leg, shard) = (leg.id, active.shard);
-        open_media(shard, leg, rtp, capture, out);
+        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        self.attend(id, part, out);
         self.refill(now, shard, out);
         let local = LocalMedia { rtp, codecs };
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Attach { leg, local }, done));
@@ -77,10 +78,10 @@ impl Switch {
         let dial = route.dial(leg, rtp, &active.identity, id);
         let shard = active.shard;
         route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
-        active.legs.insert(part, Leg { id: leg, rtp: Some(rtp), trunk: route.trunk, ended: false });
-        let capture = active.captures(part);
+        active.legs.insert(part, Leg { id: leg, rtp: Some(rtp), trunk: route.trunk, pad: Pad::new(route.dtmf), ended: false });
         self.parts.insert(leg, (id, part));
-        open_media(shard, leg, rtp, capture, out);
+        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        self.attend(id, part, out);
         self.refill(now, shard, out);
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
     }
@@ -171,7 +172,7 @@ impl Switch {
         Some((active, active.legs.get(&part)?))
     }
 
-    fn media(&self, id: CallId, part: Part, out: &mut Vec<Output>, command: impl FnOnce(LegId) -> media::Command) {
+    pub(super) fn media(&self, id: CallId, part: Part, out: &mut Vec<Output>, command: impl FnOnce(LegId) -> media::Command) {
         if let Some((active, leg)) = self.leg(id, part)
             && leg.rtp.is_some()
         {
@@ -179,7 +180,7 @@ impl Switch {
         }
     }
 
-    fn command(
+    pub(super) fn command(
         &mut self,
         now: Now,
         id: CallId,
@@ -191,12 +192,5 @@ impl Switch {
             let command = command(leg.id);
             self.legs_do(out, |legs, done| legs.command(now, command, done));
         }
-    }
-}
-
-fn open_media(shard: u16, leg: LegId, rtp: SocketAddr, capture: bool, out: &mut Vec<Output>) {
-    out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
-    if capture {
-        out.push(Output::Media { shard, command: media::Command::Keys { leg, capture } });
     }
 }

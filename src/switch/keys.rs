@@ -1,21 +1,141 @@
-//! Keys of a seat's phone: feature codes, which never reach the caller, and the rest, which does.
+//! Keys that parties press: each press once, however it was told; a seat's feature codes; and the rest to whoever hears
+//! the party, in the way that each of them takes keys.
+//!
+//! Telephone-events between two legs that both agreed on them pass on the media plane, with the length of the press.
+//! Whatever needs another way is captured there, comes here, and leaves as a press of our own.
 
-use super::{Active, Output, Switch};
-use crate::base::{CallId, LegId, Masked, Now};
+use super::{Active, Dtmf, Output, Switch};
+use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::keys::{Feature, Pressed};
 use crate::call::{Ask, CALLER, Mode, Part};
 use crate::control::Why;
+use crate::dialog;
 use crate::media;
+use std::time::Duration;
+
+/// The same key told in another way within this time is the same press: long enough for an INFO that was sent again.
+const SAME_PRESS: Duration = Duration::from_secs(2);
+
+/// How a press was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// As a telephone-event or as tones; the media plane knows these two for one.
+    Rtp,
+    Info,
+}
+
+/// How a leg is told keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Events,
+    Tones,
+    Info,
+}
+
+/// The keys of one leg.
+#[derive(Clone, Debug)]
+pub(super) struct Pad {
+    dtmf: Dtmf,
+    /// Telephone-events towards the peer were agreed, and are wanted.
+    events: bool,
+    refuses_info: bool,
+    /// The media plane passes nothing on of what it presses.
+    captured: bool,
+    pressed: Option<(char, Mono, Told)>,
+}
+
+impl Pad {
+    pub fn new(dtmf: Dtmf) -> Pad {
+        Pad { dtmf, events: false, refuses_info: false, captured: false, pressed: None }
+    }
+
+    /// Whether this is a press of its own.
+    fn press(&mut self, now: Mono, key: char, told: Told) -> bool {
+        let same = |(k, at, t): (char, Mono, Told)| k == key && t != told && now.since(at) < SAME_PRESS;
+        if self.pressed.is_some_and(same) {
+            return false;
+        }
+        self.pressed = Some((key, now, told));
+        true
+    }
+
+    fn way(&self) -> Way {
+        let info = matches!(self.dtmf, Dtmf::Info | Dtmf::Auto) && !self.refuses_info;
+        match self.events {
+            true => Way::Events,
+            false if info => Way::Info,
+            false => Way::Tones,
+        }
+    }
+}
 
 impl Switch {
-    /// A key by RFC 4733, in-band tone or INFO, once per press. The caller's keys pass on the media plane by themselves.
-    pub(super) fn key(&mut self, now: Now, leg: LegId, key: char, out: &mut Vec<Output>) {
+    /// A key that a party pressed.
+    pub(super) fn key(&mut self, now: Now, leg: LegId, key: char, told: Told, out: &mut Vec<Output>) {
         let Some(&(id, part)) = self.parts.get(&leg) else { return };
-        let Some(active) = self.calls.get_mut(&id).filter(|active| part != CALLER && active.captures(part)) else { return };
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let coded = active.has_codes(part);
+        let Some(pad) = active.legs.get_mut(&part).map(|leg| &mut leg.pad) else { return };
+        if !pad.press(now.mono, key, told) {
+            return;
+        }
+        let relayed = !pad.captured && told == Told::Rtp;
+        if told == Told::Info {
+            self.capture(id, part, out);
+        }
+        if coded { self.typed(now, id, part, key, out) } else { self.pass_on(now, id, part, &key.to_string(), relayed, out) }
+    }
+
+    /// The peer takes no INFO: this key and all that follow go as tones.
+    pub(super) fn key_refused(&mut self, leg: LegId, key: char, out: &mut Vec<Output>) {
+        let Some(&(id, part)) = self.parts.get(&leg) else { return };
+        let Some(pad) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)).map(|leg| &mut leg.pad) else {
+            return;
+        };
+        if !std::mem::replace(&mut pad.refuses_info, true) {
+            tracing::warn!(call = %id, leg = part.0, "the peer refuses keys by INFO: it gets them as tones");
+        }
+        self.media(id, part, out, |leg| media::Command::SendKey { leg, key });
+    }
+
+    /// A leg's media has been opened: who listens to its keys.
+    pub(super) fn attend(&mut self, id: CallId, part: Part, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let coded = active.has_codes(part);
+        let Some(dtmf) = active.legs.get(&part).map(|leg| leg.pad.dtmf) else { return };
+        if dtmf == Dtmf::Inband {
+            self.media(id, part, out, |leg| media::Command::Inband { leg, on: true });
+        }
+        if coded || dtmf == Dtmf::Inband {
+            self.capture(id, part, out);
+        }
+    }
+
+    /// What was agreed on a leg: telephone-events towards it only where its trunk or seat wants them.
+    pub(super) fn agreed(&mut self, id: CallId, part: Part, mut profile: media::Profile) -> media::Profile {
+        if let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) {
+            profile.event_out = profile.event_out.filter(|_| matches!(leg.pad.dtmf, Dtmf::Auto | Dtmf::Rfc4733));
+            leg.pad.events = profile.event_out.is_some();
+        }
+        profile
+    }
+
+    /// From now on what a party presses goes on by us alone. So one that tells its keys by INFO as well as in RTP, which
+    /// is seen at its first INFO, is heard once.
+    fn capture(&mut self, id: CallId, part: Part, out: &mut Vec<Output>) {
+        let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) else { return };
+        if leg.rtp.is_some() && !std::mem::replace(&mut leg.pad.captured, true) {
+            self.media(id, part, out, |leg| media::Command::Keys { leg, capture: true });
+        }
+    }
+
+    /// A key of a party that has feature codes.
+    fn typed(&mut self, now: Now, id: CallId, part: Part, key: char, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
         let pressed = active.typed.entry(part).or_default().press(now.mono, key, &active.setup.codes);
         match pressed {
             Pressed::More => {}
-            Pressed::Keys(keys) => self.pass_on(id, part, &keys, out),
+            Pressed::Keys(keys) => self.pass_on(now, id, part, &keys, false, out),
             Pressed::Feature(feature) => {
                 let outcome = self.feature(now, id, part, &feature);
                 let number = if let Feature::Consult(n) | Feature::OneKey(n) = &feature { n } else { "" };
@@ -38,12 +158,18 @@ impl Switch {
         }
     }
 
-    /// Keys that were no code after all, to whoever hears this party.
-    fn pass_on(&self, id: CallId, part: Part, keys: &str, out: &mut Vec<Output>) {
+    /// To whoever hears this party, but for those whom the media plane has `relayed` them to already.
+    fn pass_on(&mut self, now: Now, id: CallId, part: Part, keys: &str, relayed: bool, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get(&id) else { return };
-        for leg in active.call.hearers(part).iter().filter_map(|other| active.legs.get(other)).filter(|l| l.rtp.is_some()) {
+        let hearers = active.call.hearers(part);
+        let legs = hearers.iter().filter_map(|other| Some((*other, active.legs.get(other)?.pad.way())));
+        for (other, way) in legs.collect::<Vec<_>>() {
             for key in keys.chars() {
-                out.push(Output::Media { shard: active.shard, command: media::Command::SendKey { leg: leg.id, key } });
+                match way {
+                    Way::Events if relayed => {}
+                    Way::Events | Way::Tones => self.media(id, other, out, |leg| media::Command::SendKey { leg, key }),
+                    Way::Info => self.command(now, id, other, out, |leg| dialog::Command::SendInfo { leg, key }),
+                }
             }
         }
     }
@@ -51,7 +177,35 @@ impl Switch {
 
 impl Active {
     /// Only seats have feature codes; what other parties press is for each other.
-    pub(super) fn captures(&self, part: Part) -> bool {
-        self.setup.codes.any() && self.call.is_seat(part)
+    fn has_codes(&self, part: Part) -> bool {
+        part != CALLER && self.setup.codes.any() && self.call.is_seat(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_press_told_twice_is_one() {
+        let mut pad = Pad::new(Dtmf::Auto);
+        let ms = |n: u64| Mono(n * 1000);
+        assert!(pad.press(ms(1), '5', Told::Rtp) && !pad.press(ms(90), '5', Told::Info));
+        assert!(pad.press(ms(400), '5', Told::Rtp) && !pad.press(ms(990), '5', Told::Info), "pressed again");
+        assert!(pad.press(ms(1500), '6', Told::Info) && !pad.press(ms(1520), '6', Told::Rtp));
+        assert!(pad.press(ms(4000), '6', Told::Rtp), "long after");
+    }
+
+    #[test]
+    fn each_peer_is_told_keys_in_its_way() {
+        let way = |dtmf, events, refuses_info| Pad { events, refuses_info, ..Pad::new(dtmf) }.way();
+        assert_eq!(way(Dtmf::Auto, true, false), Way::Events);
+        assert_eq!(way(Dtmf::Auto, false, false), Way::Info);
+        assert_eq!(way(Dtmf::Auto, false, true), Way::Tones);
+        assert_eq!(way(Dtmf::Rfc4733, true, false), Way::Events);
+        assert_eq!(way(Dtmf::Rfc4733, false, false), Way::Tones);
+        assert_eq!(way(Dtmf::Info, false, false), Way::Info);
+        assert_eq!(way(Dtmf::Info, false, true), Way::Tones);
+        assert_eq!(way(Dtmf::Inband, false, false), Way::Tones);
     }
 }

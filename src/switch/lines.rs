@@ -3,7 +3,8 @@
 
 use super::admit::Placer;
 use super::command::status_of;
-use super::{Leg, Output, Switch, Work, identity};
+use super::keys::Pad;
+use super::{Dtmf, Leg, Output, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now};
 use crate::call::{self, Call, Mode, Part, Refusal};
 use crate::control::Why;
@@ -81,11 +82,12 @@ impl Switch {
         out: &mut Vec<Output>,
         ask: impl FnOnce(&mut Call, &mut Vec<call::Output>) -> Result<Part, Refusal>,
     ) -> Result<(), Why> {
+        let dtmf = self.placer(incoming).map_or(Dtmf::Auto, |placer| self.dtmf(&placer));
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
         let mut effects = Vec::new();
         let answer = ask(&mut active.call, &mut effects);
         if let Ok(part) = answer {
-            active.legs.insert(part, Leg { id: incoming.leg, rtp: None, trunk: None, ended: false });
+            active.legs.insert(part, Leg { id: incoming.leg, rtp: None, trunk: None, pad: Pad::new(dtmf), ended: false });
             self.parts.insert(incoming.leg, (id, part));
         }
         self.timers.update(id, active.call.deadline());

@@ -16,7 +16,7 @@ mod route;
 mod setup;
 
 pub use gauge::{Counters, Gauges};
-pub use setup::{JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
+pub use setup::{Dtmf, JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
 
 use crate::base::{CallId, Flow, LegId, Map, Mono, Now, Rng, Timers};
 use crate::call::event::{Entry, What};
@@ -30,6 +30,7 @@ use crate::transport::{self, AccessList, RateLimit};
 use bytes::Bytes;
 use channels::Channels;
 use identity::Identity;
+use keys::{Pad, Told};
 use reload::Former;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -143,6 +144,7 @@ struct Leg {
     rtp: Option<SocketAddr>,
     /// The trunk whose channel it takes.
     trunk: Option<Arc<str>>,
+    pad: Pad,
     ended: bool,
 }
 
@@ -292,7 +294,8 @@ impl Switch {
             dialog::Event::Answered { leg } => (leg, LegEvent::Answered),
             dialog::Event::Ended { leg, end } => (leg, LegEvent::Ended(end)),
             dialog::Event::Refer { leg, refer } => return self.referred(now, leg, &refer, out),
-            dialog::Event::Key { leg, key } => return self.key(now, leg, key, out),
+            dialog::Event::Key { leg, key } => return self.key(now, leg, key, Told::Info, out),
+            dialog::Event::KeyRefused { leg, key } => return self.key_refused(leg, key, out),
             dialog::Event::Progress { .. } | dialog::Event::Established { .. } => return,
         };
         let Some(&(id, part)) = self.parts.get(&leg) else { return };
@@ -321,7 +324,7 @@ impl Switch {
             }
             media::Event::Silent { leg } => (leg, |part| call::Input::Silent { part }),
             media::Event::Heard { leg } => (leg, |part| call::Input::Heard { part }),
-            media::Event::Key { leg, key } => return self.key(now, leg, key, out),
+            media::Event::Key { leg, key } => return self.key(now, leg, key, Told::Rtp, out),
         };
         if let Some(&(id, part)) = self.parts.get(&leg) {
             self.work.push_back(Work::Call(id, input(part)));

@@ -2,7 +2,7 @@
 
 use super::channels::Channels;
 use super::identity::Identity;
-use super::{Seat, Setup, Trunk};
+use super::{Dtmf, Seat, Setup, Trunk};
 use crate::base::{CallId, Flow, LegId, Proto};
 use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
@@ -16,6 +16,7 @@ pub(super) struct Route {
     flow: Flow,
     uri: Uri,
     codecs: Vec<Codec>,
+    pub dtmf: Dtmf,
     /// The trunk whose channel the leg takes.
     pub trunk: Option<Arc<str>>,
 }
@@ -44,13 +45,13 @@ pub(super) fn route(setups: [&Setup; 2], party: &Dialled, emergency: bool, chann
 
 fn to_seat(setup: &Setup, seat: &Seat) -> Option<Route> {
     let flow = Flow { proto: seat.proto, local: local(setup, seat.proto)?, remote: seat.address };
-    Some(Route { flow, uri: seat.aor.clone(), codecs: vec![Codec::Pcma, Codec::Pcmu], trunk: None })
+    Some(Route { flow, uri: seat.aor.clone(), codecs: vec![Codec::Pcma, Codec::Pcmu], dtmf: seat.dtmf, trunk: None })
 }
 
 fn to_trunk(setup: &Setup, trunk: &Trunk, number: &str) -> Option<Route> {
     let flow = Flow { proto: trunk.proto, local: local(setup, trunk.proto)?, remote: trunk.peer };
     let uri = Uri::sip(number, Host::Ip(trunk.peer.ip()), Some(trunk.peer.port()));
-    Some(Route { flow, uri, codecs: trunk.codecs.clone(), trunk: Some(trunk.name.clone()) })
+    Some(Route { flow, uri, codecs: trunk.codecs.clone(), dtmf: trunk.dtmf, trunk: Some(trunk.name.clone()) })
 }
 
 fn local(setup: &Setup, proto: Proto) -> Option<SocketAddr> {

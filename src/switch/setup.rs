@@ -61,6 +61,7 @@ pub struct Trunk {
     pub channels: u32,
     /// Of these, how many only calls of emergency lines may take.
     pub reserved: u32,
+    pub dtmf: Dtmf,
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +72,21 @@ pub struct Seat {
     pub address: SocketAddr,
     pub proto: Proto,
     pub channels: u32,
+    pub dtmf: Dtmf,
+}
+
+/// How a peer is told keys. Telephone-events and INFO from it are understood in each case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dtmf {
+    /// As telephone-events where it agrees to them, else by INFO, else as tones.
+    #[default]
+    Auto,
+    /// As telephone-events (RFC 4733), as tones where it does not agree.
+    Rfc4733,
+    /// By INFO (application/dtmf-relay), as tones where it refuses.
+    Info,
+    /// As tones; its own tones are heard as keys.
+    Inband,
 }
 
 #[derive(Clone, Debug)]

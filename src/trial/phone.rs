@@ -150,7 +150,7 @@ impl Phone {
                     line.ended = Some(end);
                 }
             }
-            Event::Progress { .. } | Event::Key { .. } | Event::Refer { .. } => {}
+            Event::Progress { .. } | Event::Key { .. } | Event::KeyRefused { .. } | Event::Refer { .. } => {}
         }
     }
 

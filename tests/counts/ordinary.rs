@@ -10,7 +10,7 @@ use hotline::media::{Command, Event, Prompt, Stats};
 use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Uri};
-use hotline::switch::{Input, JournalDown, Limits, MediaSetup, Output, Seat, Setup, Switch, Trunk, UnknownSource};
+use hotline::switch::{Dtmf, Input, JournalDown, Limits, MediaSetup, Output, Seat, Setup, Switch, Trunk, UnknownSource};
 use hotline::transport::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -224,6 +224,7 @@ fn setup() -> Setup {
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             channels: 100,
             reserved: 0,
+            dtmf: Dtmf::Auto,
         }],
         seats: vec![Seat {
             name: name.clone(),
@@ -231,6 +232,7 @@ fn setup() -> Setup {
             address: address(10),
             proto: Proto::Udp,
             channels: 100,
+            dtmf: Dtmf::Auto,
         }],
         queues: vec![Line {
             name: "12345".into(),

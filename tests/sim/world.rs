@@ -14,7 +14,7 @@ use hotline::media::Prompt;
 use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Message, Method, Uri};
-use hotline::switch::{Input, JournalDown, Limits, MediaSetup, Output, Seat, Setup, Switch, Trunk, UnknownSource};
+use hotline::switch::{Dtmf, Input, JournalDown, Limits, MediaSetup, Output, Seat, Setup, Switch, Trunk, UnknownSource};
 use hotline::transport::Rate;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -416,6 +416,7 @@ fn setup(rng: &mut Rng, seats: u8) -> Setup {
                 address: address(10 + i),
                 proto: Proto::Udp,
                 channels: channels(rng),
+                dtmf: Dtmf::Auto,
             })
             .collect(),
         queues: vec![Line {
@@ -478,5 +479,6 @@ fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         channels: 20,
         reserved: 2,
+        dtmf: Dtmf::Auto,
     }
 }

@@ -4,7 +4,6 @@ use crate::support::gateway::{Gateway, Spec};
 use crate::support::http;
 use crate::support::message::Message;
 use crate::support::phone::Phone;
-use crate::support::rtp::voice;
 use crate::support::tone::heard;
 use crate::support::{pass, wait_for};
 use serde_json::{Value, json};
@@ -255,30 +254,12 @@ fn what_cannot_be_is_said_clearly_and_the_conversation_goes_on() {
     scene.seat.hung_up();
 }
 
-/// Presses keys by RFC 4733, each as its own event, numbered after what was sent before.
-fn press(phone: &Phone, to: &Message, keys: &str) {
-    for (n, key) in keys.chars().enumerate() {
-        let code = "0123456789*#".find(key).expect("a key") as u8;
-        for i in 0..5u32 {
-            let number = n as u32 * 5 + i;
-            let end = if i >= 2 { 0x80 } else { 0 };
-            let mut packet = voice(SEAT, number, 101);
-            packet.timestamp = voice(SEAT, n as u32 * 20, 8).timestamp;
-            packet.marker = i == 0;
-            packet.payload = [&[code, end | 10][..], &(160 * (i as u16 + 1)).to_be_bytes()].concat();
-            phone.send_rtp(to, &packet.write());
-            pass(20);
-        }
-        pass(60);
-    }
-}
-
 #[test]
 fn one_key_brings_in_110_and_no_tone_of_it_reaches_the_caller() {
     let mut scene = Scene::talking();
     let caller = scene.caller.hum(&scene.answer, CALLER);
     scene.hears(&scene.seat, &[CALLER]);
-    press(&scene.seat, &scene.invite, "*110#");
+    scene.seat.press(&scene.invite, "*110#");
     let fetched = scene.target.ring();
     assert!(fetched.start_line().starts_with("INVITE sip:110@"), "{fetched}");
     scene.target.answer();

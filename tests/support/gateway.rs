@@ -20,6 +20,9 @@ pub struct Spec {
     pub seats: Vec<u32>,
     pub queue: &'static str,
     pub sip: &'static str,
+    /// Of the trunk that all calls come by and targets are called by, and of each seat.
+    pub trunk: &'static str,
+    pub desks: &'static str,
     /// Whom the trunk's calls may come from, instead of all loopback addresses.
     pub sources: Option<&'static str>,
     pub calls: &'static str,
@@ -32,7 +35,18 @@ pub struct Spec {
 
 impl Default for Spec {
     fn default() -> Spec {
-        Spec { seats: vec![1000], queue: "", sip: "", sources: None, calls: "", records: "", webhook: None, plan: None }
+        Spec {
+            seats: vec![1000],
+            queue: "",
+            sip: "",
+            trunk: "",
+            desks: "",
+            sources: None,
+            calls: "",
+            records: "",
+            webhook: None,
+            plan: None,
+        }
     }
 }
 
@@ -165,12 +179,13 @@ impl Gateway {
         let folder = self.folder.path().display();
         let first = self.host.ports(60);
         let url = spec.webhook.map_or(format!("http://{backend}/events"), str::to_string);
-        let desks: String = self.seats.iter().zip(&spec.seats).enumerate().map(|(i, (p, c))| desk(i, ip, *p, *c)).collect();
+        let desks: String =
+            self.seats.iter().zip(&spec.seats).enumerate().map(|(i, (p, c))| desk(i, ip, *p, *c) + spec.desks + "\n").collect();
         let names: Vec<String> = (0..self.seats.len()).map(|i| format!("\"desk-{i}\"")).collect();
         format!(
             "[node]\nname = \"test\"\nstate = \"{folder}/var\"\n\
              [sip]\nlisten = [\"{ip}:{sip}\"]\n{}\n\
-             [trunks.loopback]\nport = {target}\naddresses = {}\n\
+             [trunks.loopback]\nport = {target}\naddresses = {}\n{}\n\
              [seats.desk]\nenabled = false\n{desks}\
              [queues.12345]\nseats = [{}]\n{}\n\
              [plan]\nfile = \"{folder}/plan.toml\"\n\
@@ -182,6 +197,7 @@ impl Gateway {
              [log]\nlevel = \"hotline=debug,info\"\n",
             spec.sip,
             spec.sources.map_or(format!("[\"{ip}\", \"127.0.0.0/8\"]"), str::to_string),
+            spec.trunk,
             names.join(", "),
             spec.queue,
             first + 59,

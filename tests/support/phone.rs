@@ -1,7 +1,7 @@
 use super::PATIENCE;
 use super::gateway::Gateway;
 use super::message::Message;
-use super::rtp::{Ear, Mouth};
+use super::rtp::{Ear, Mouth, Packet};
 use super::tone::Hum;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -27,6 +27,9 @@ pub struct Phone {
     remote: String,
     target: String,
     invite: Option<Message>,
+    /// Keys pressed so far, and the CSeq of the last INFO that came.
+    presses: u32,
+    last_info: String,
 }
 
 impl Phone {
@@ -55,6 +58,8 @@ impl Phone {
             remote: String::new(),
             target: String::new(),
             invite: None,
+            presses: 0,
+            last_info: String::new(),
         }
     }
 
@@ -168,6 +173,61 @@ impl Phone {
         buffer[..n].to_vec()
     }
 
+    /// Presses keys by RFC 4733, each as an event of 100 ms, in a stream of their own.
+    pub fn press(&mut self, to: &Message, keys: &str) {
+        for key in keys.chars() {
+            let n = self.presses;
+            self.presses += 1;
+            let code = "0123456789*#".find(key).expect("a key") as u8;
+            for i in 0..7u32 {
+                let duration = 160 * (i.min(4) as u16 + 1);
+                let packet = Packet {
+                    marker: i == 0,
+                    payload_type: 101,
+                    seq: (n * 7 + i) as u16,
+                    timestamp: n * 3200,
+                    ssrc: 101,
+                    payload: [&[code, if i >= 4 { 0x8a } else { 10 }][..], &duration.to_be_bytes()].concat(),
+                };
+                self.send_rtp(to, &packet.write());
+                super::pass(20);
+            }
+            super::pass(60);
+        }
+    }
+
+    /// Presses a key by INFO.
+    pub fn info(&mut self, key: char) {
+        self.cseq += 1;
+        self.request("INFO", &format!("Signal={key}\r\nDuration=100\r\n"));
+        self.status(200, "INFO");
+    }
+
+    /// The key of the next INFO, which gets this status.
+    pub fn key_told(&mut self, status: &str) -> String {
+        let mut info = self.request_received("INFO");
+        while info.header("CSeq") == self.last_info {
+            info = self.request_received("INFO");
+        }
+        self.last_info = info.header("CSeq").to_string();
+        self.reply(&info, status, "");
+        assert_eq!(info.header("Content-Type"), "application/dtmf-relay");
+        info.body().lines().next().unwrap_or_default().to_string()
+    }
+
+    /// The start lines of all that has come and was not read, but for the last INFO once more.
+    pub fn unread(&self) -> Vec<String> {
+        self.sip.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 65_535];
+        let mut lines = Vec::new();
+        while let Ok(n) = self.sip.recv(&mut buffer) {
+            let message = Message::new(&String::from_utf8_lossy(&buffer[..n]));
+            lines.extend((message.header("CSeq") != self.last_info).then(|| message.start_line().to_string()));
+        }
+        self.sip.set_nonblocking(false).unwrap();
+        lines
+    }
+
     pub fn send_rtp(&self, to: &Message, data: &[u8]) {
         self.rtp.send_to(data, (self.ip, to.media_port())).unwrap();
     }
@@ -182,7 +242,7 @@ impl Phone {
         Message::new(&String::from_utf8_lossy(&buffer[..n]))
     }
 
-    fn request(&self, method: &str, sdp: &str) {
+    fn request(&self, method: &str, content: &str) {
         let (ip, port, cseq, name) = (self.ip, self.port(), self.cseq, self.name);
         let more = if matches!(method, "INVITE" | "REFER") { self.headers } else { "" };
         let (target, local, remote, call_id) = (&self.target, &self.local, &self.remote, &self.call_id);
@@ -190,7 +250,7 @@ impl Phone {
             "{method} {target} SIP/2.0\r\n{more}Via: SIP/2.0/UDP {ip}:{port};rport;branch=z9hG4bK{call_id}{cseq}{method}\r\n\
              Max-Forwards: 70\r\nFrom: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
              Contact: <sip:{name}@{ip}:{port}>\r\n{}",
-            body(sdp)
+            body(content)
         ));
     }
 
@@ -227,7 +287,11 @@ impl Phone {
     }
 }
 
-fn body(sdp: &str) -> String {
-    let content_type = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-    format!("{content_type}Content-Length: {}\r\n\r\n{sdp}", sdp.len())
+fn body(content: &str) -> String {
+    let content_type = match content.get(..2) {
+        None => "",
+        Some("v=") => "Content-Type: application/sdp\r\n",
+        Some(_) => "Content-Type: application/dtmf-relay\r\n",
+    };
+    format!("{content_type}Content-Length: {}\r\n\r\n{content}", content.len())
 }

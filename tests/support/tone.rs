@@ -23,17 +23,7 @@ impl Hum {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
-                let payload =
-                    (0..FRAME).map(|i| a_law(8000.0 * (TAU * f64::from(hertz) * (n as usize * FRAME + i) as f64 / 8000.0).sin()));
-                let packet = Packet {
-                    payload_type: 8,
-                    marker: n == 0,
-                    seq: n as u16,
-                    timestamp: n * FRAME as u32,
-                    ssrc: hertz,
-                    payload: payload.collect(),
-                };
-                let _ = socket.send_to(&packet.write(), to);
+                let _ = socket.send_to(&frame(&[hertz], n).write(), to);
                 thread::sleep((start + Duration::from_millis(20) * (n + 1)).saturating_duration_since(Instant::now()));
             }
         });
@@ -45,6 +35,26 @@ impl Drop for Hum {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// Packet `n` of 20 ms with these tones, each of amplitude 8000.
+pub fn frame(tones: &[u32], n: u32) -> Packet {
+    let at = |i: usize, hertz: &u32| 8000.0 * (TAU * f64::from(*hertz) * (n as usize * FRAME + i) as f64 / 8000.0).sin();
+    let sample = |i: usize| tones.iter().map(|hertz| at(i, hertz)).sum();
+    Packet {
+        payload_type: 8,
+        marker: n == 0,
+        seq: n as u16,
+        timestamp: n * FRAME as u32,
+        ssrc: tones.iter().sum(),
+        payload: (0..FRAME).map(|i| a_law(sample(i))).collect(),
+    }
+}
+
+/// The amplitude of one tone in a piece of A-law audio.
+pub fn amplitude(codes: &[u8], hertz: u32) -> f64 {
+    let samples: Vec<f64> = codes.iter().map(|code| linear(*code)).collect();
+    2.0 * goertzel(&samples, f64::from(hertz)).sqrt()
 }
 
 /// Which of these tones the last 0.4 s at this ear hold, at no less than half their amplitude. What is not among them

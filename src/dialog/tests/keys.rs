@@ -32,9 +32,16 @@ fn keys_leave_one_after_the_other() {
 fn a_peer_that_takes_none_gets_no_more_of_these() {
     let mut one = One::new();
     let (leg, dialog) = one.session(&fresh("INVITE", "", OFFER));
-    (0..1000).for_each(|_| one.command(Command::SendInfo { leg, key: '1' }));
+    ['1', '*', '2'].iter().for_each(|key| one.command(Command::SendInfo { leg, key: *key }));
     let info = one.request();
     reply(&mut one, &info, 405);
+    let refused: Vec<char> = (0..3)
+        .map(|_| match one.event() {
+            Event::KeyRefused { key, .. } => key,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(refused, ['1', '*', '2'], "none is lost in silence");
     one.quiet();
     one.command(Command::SendInfo { leg, key: 'D' });
     pressed(&one.request());

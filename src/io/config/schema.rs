@@ -84,6 +84,7 @@ pub struct Trunk {
     pub codecs: Vec<Codec>,
     pub channels: u32,
     pub reserved: u32,
+    pub dtmf: Dtmf,
 }
 
 impl Default for Trunk {
@@ -97,6 +98,7 @@ impl Default for Trunk {
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             channels: 100,
             reserved: 0,
+            dtmf: Dtmf::Auto,
         }
     }
 }
@@ -114,6 +116,17 @@ pub enum Transport {
     #[default]
     Udp,
     Tcp,
+}
+
+/// How keys travel to a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtmf {
+    #[default]
+    Auto,
+    Rfc4733,
+    Info,
+    Inband,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,11 +150,12 @@ pub struct Seat {
     pub address: Option<SocketAddr>,
     pub transport: Transport,
     pub channels: u32,
+    pub dtmf: Dtmf,
 }
 
 impl Default for Seat {
     fn default() -> Seat {
-        Seat { enabled: true, aor: String::new(), address: None, transport: Transport::Udp, channels: 1 }
+        Seat { enabled: true, aor: String::new(), address: None, transport: Transport::Udp, channels: 1, dtmf: Dtmf::Auto }
     }
 }
 
