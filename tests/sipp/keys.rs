@@ -137,3 +137,16 @@ fn a_code_told_in_both_ways_is_one_and_reaches_no_caller() {
         assert_eq!(scene.gateway.record()["transfers"].as_array().map(Vec::len), Some(1));
     }
 }
+
+#[test]
+fn a_caller_that_tells_its_keys_twice_is_heard_once() {
+    let mut scene = Scene::talking(&Spec::default(), "8 101", "8 101");
+    scene.caller.info('4');
+    pass(200);
+    scene.caller.press(&scene.answer, "46");
+    scene.caller.info('6');
+    scene.caller.press(&scene.answer, "7");
+    wait_for("all keys", || events(&scene.seat.ear).ends_with('7').then_some(()));
+    assert_eq!(events(&scene.seat.ear), "467");
+    scene.over();
+}
