@@ -48,6 +48,8 @@ pub struct Gateway {
     board: Arc<Board>,
     inbox: Inbox,
     stop: Arc<AtomicBool>,
+    /// No calls will be taken any more, whoever asks for it.
+    ending: Arc<AtomicBool>,
     switch: JoinHandle<()>,
     deliverers: Vec<Deliverer>,
     journal: Journal,
@@ -91,7 +93,7 @@ impl Gateway {
         }
         let board = Arc::new(Board::default());
         let asks = Arc::new(Asks::default());
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, ending) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let edges = Edges {
             tcp: tcp.clone(),
             shards,
@@ -123,10 +125,11 @@ impl Gateway {
             asks,
             done: Arc::default(),
             tokens,
+            ending: ending.clone(),
         };
         start_http(&runtime, http, desk)?;
         tracing::info!(sip = ?listen, http = %http_local, plan = %config.plan.file.display(), "ready");
-        Ok(Gateway { listen, http: http_local, board, inbox, stop, switch, deliverers, journal, reloader, runtime })
+        Ok(Gateway { listen, http: http_local, board, inbox, stop, ending, switch, deliverers, journal, reloader, runtime })
     }
 
     /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died. SIGHUP reloads.
@@ -155,6 +158,7 @@ impl Gateway {
 
     /// Takes no new calls and waits for those in progress, up to `limit`. How many are left.
     pub fn drain(&self, limit: Duration) -> usize {
+        self.ending.store(true, Ordering::Relaxed);
         // Only a switch that is gone refuses it.
         self.inbox.send(Input::Drain);
         self.wait_until_idle(limit)

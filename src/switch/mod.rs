@@ -65,6 +65,8 @@ pub enum Input {
     },
     /// No new calls from now on; live ones finish.
     Drain,
+    /// New calls are taken again.
+    Undrain,
     /// Every call ends now, by our BYE: the process is about to.
     HangUp,
     /// New calls meet this setup. What cannot change without a restart is left as it is.
@@ -196,6 +198,7 @@ impl Switch {
             Input::JournalDown(down) => self.journal_changed(now, down, out),
             Input::Command { id, command } => self.commanded(now, id, command, out),
             Input::Drain => self.draining = true,
+            Input::Undrain => self.draining = false,
             Input::HangUp => self.hang_up(),
             Input::Reload(setup) => self.reload(now, *setup),
         }

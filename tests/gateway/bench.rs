@@ -93,13 +93,18 @@ impl Bench {
         self.http_with(method, path, "")
     }
 
-    /// `headers` are whole lines.
     pub fn http_with(&self, method: &str, path: &str, headers: &str) -> Option<(u16, String)> {
+        self.http_full(method, path, headers, "")
+    }
+
+    /// `headers` are whole lines.
+    pub fn http_full(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.http).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let host = self.http;
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n");
-        write!(stream, "{head}{headers}\r\n").ok()?;
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n");
+        write!(stream, "{head}{headers}\r\n{body}").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;

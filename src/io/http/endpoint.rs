@@ -14,7 +14,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub struct Endpoint {
-    #[cfg_attr(not(test), expect(dead_code))]
     pub method: Method,
     pub path: &'static str,
     /// None: anybody may, always.

@@ -1,6 +1,7 @@
 //! Health, metrics and the API over HTTP. Everything but health asks for a token, if there are any.
 
 mod calls;
+mod document;
 mod endpoint;
 mod metrics;
 mod problem;
@@ -20,6 +21,7 @@ use problem::Problem;
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub struct Desk {
     pub more: Arc<dyn Fn() -> Vec<Metric> + Send + Sync>,
     pub reload: Reload,
     pub tokens: Arc<Tokens>,
+    /// The gateway has been told to end: it takes no calls any more.
+    pub ending: Arc<AtomicBool>,
 }
 
 pub use calls::Done;
@@ -48,8 +52,10 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/healthz", None, health),
         Endpoint::get("/readyz", None, ready),
         Endpoint::get("/metrics", Right::Watch, show_metrics),
+        Endpoint::get("/api/v1/openapi.json", None, document::show),
         Endpoint::get("/api/v1/status", Right::Watch, status),
         Endpoint::post("/api/v1/drain", Right::Manage, drain),
+        Endpoint::delete("/api/v1/drain", Right::Manage, undrain),
         Endpoint::post("/api/v1/reload", Right::Manage, reload),
     ];
     own.into_iter().chain(calls::endpoints()).collect()
@@ -101,6 +107,17 @@ async fn status(State(desk): State<Desk>) -> Response {
 async fn drain(State(desk): State<Desk>) -> Response {
     if desk.inbox.try_send(Input::Drain).is_ok() {
         return (StatusCode::ACCEPTED, Json(json!({ "status": "draining" }))).into_response();
+    }
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch is overloaded").into_response()
+}
+
+/// New calls are taken again; but not by a gateway that has been told to end.
+async fn undrain(State(desk): State<Desk>) -> Response {
+    if desk.ending.load(Ordering::Relaxed) {
+        return Problem::new(StatusCode::CONFLICT, "the gateway is ending").into_response();
+    }
+    if desk.inbox.try_send(Input::Undrain).is_ok() {
+        return (StatusCode::ACCEPTED, Json(json!({ "status": "taking calls" }))).into_response();
     }
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch is overloaded").into_response()
 }

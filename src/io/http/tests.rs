@@ -28,7 +28,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
     let more = Arc::new(|| vec![Metric::counter("deliveries_total", "Records delivered.", 7)]);
     let reload: Reload = Arc::new(|| Box::pin(async { Err(vec!["plan.toml:2:10: no".to_string()]) }));
     let tokens = Arc::new(Tokens::of(http).unwrap());
-    (Desk { board, inbox, asks: Arc::default(), done: Arc::default(), more, reload, tokens }, outlet)
+    (Desk { board, inbox, asks: Arc::default(), done: Arc::default(), more, reload, tokens, ending: Arc::default() }, outlet)
 }
 
 /// A token each, all roles and none that is not there; the token is the role's name, repeated.
@@ -123,8 +123,10 @@ const LEAVE: &[(&str, &str, &str)] = &[
     ("GET", "/healthz", "everybody"),
     ("GET", "/readyz", "everybody"),
     ("GET", "/metrics", "monitor viewer operator admin"),
+    ("GET", "/api/v1/openapi.json", "everybody"),
     ("GET", "/api/v1/status", "monitor viewer operator admin"),
     ("POST", "/api/v1/drain", "admin"),
+    ("DELETE", "/api/v1/drain", "admin"),
     ("POST", "/api/v1/reload", "admin"),
     ("GET", "/api/v1/calls", "viewer operator admin"),
     ("GET", "/api/v1/calls/{id}", "viewer operator admin"),
@@ -211,6 +213,10 @@ async fn drain_reaches_the_switch_or_says_that_it_did_not() {
     assert_eq!(desk.inbox.len(), 1);
     while desk.inbox.try_send(Input::Drain).is_ok() {}
     assert_eq!(ask(&desk, "POST", "/api/v1/drain", None).await.status, 503);
+    assert_eq!(ask(&desk, "DELETE", "/api/v1/drain", None).await.status, 503);
+    desk.ending.store(true, Ordering::Relaxed);
+    let answer = ask(&desk, "DELETE", "/api/v1/drain", None).await;
+    assert!(answer.status == 409 && answer.body.contains("the gateway is ending"), "{}", answer.body);
 }
 
 #[tokio::test]
