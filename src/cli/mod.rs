@@ -3,7 +3,10 @@
 // Answers go to standard output; that is what a command line is for.
 #![allow(clippy::disallowed_methods)]
 
+mod api;
+mod calls;
 mod check;
+mod drain;
 mod explain;
 mod records;
 mod run;
@@ -33,6 +36,10 @@ enum Command {
     Check(check::Question),
     /// Says what would happen to a call, and why, with no gateway running
     Explain(explain::Question),
+    /// Shows the calls of a running gateway, and moves callers
+    Calls(calls::Question),
+    /// Lets a running gateway take no new calls, and waits until those in progress have ended
+    Drain(drain::Question),
     /// Shows the records of calls
     #[command(subcommand)]
     Records(records::Question),
@@ -41,7 +48,7 @@ enum Command {
 #[derive(clap::Args)]
 struct ConfigFile {
     /// The site's configuration; by default config/site.toml, if it is there
-    #[arg(long = "config", value_name = "FILE")]
+    #[arg(long = "config", value_name = "FILE", global = true)]
     file: Option<PathBuf>,
 }
 
@@ -57,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Try => crate::trial::run().map(verdict).map_err(|e| e.to_string()),
         Command::Check(question) => check::run(&question),
         Command::Explain(question) => explain::run(&question),
+        Command::Calls(question) => calls::run(&question),
+        Command::Drain(question) => drain::run(&question),
         Command::Records(question) => records::run(&question),
     };
     answer.unwrap_or_else(|message| {

@@ -91,8 +91,7 @@ impl Gateway {
             let listener = on_runtime(&runtime, listener)?;
             tcp.listen(listener, local, admission.clone().admit());
         }
-        let board = Arc::new(Board::default());
-        let asks = Arc::new(Asks::default());
+        let (board, asks) = (Arc::new(Board::default()), Arc::new(Asks::default()));
         let (stop, ending) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let edges = Edges {
             tcp: tcp.clone(),

@@ -3,6 +3,7 @@
 use crate::bench::{Bench, Running, wait_until};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::net::UdpSocket;
 
 /// What a value has that the schema does not allow. Knows the words that the document uses, and fails on any other.
 fn complaints(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
@@ -87,13 +88,17 @@ struct Scene {
     bench: Bench,
     document: Value,
     call: String,
+    /// Where targets are called: nobody answers there.
+    _target: UdpSocket,
     _caller: std::process::Child,
     _seat: Running,
 }
 
 impl Scene {
     fn talking() -> Scene {
-        let bench = Bench::new().start();
+        let target = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = target.local_addr().unwrap().port().to_string();
+        let bench = Bench::new().set("TRUNKS__LOOPBACK__PORT", &port).start();
         let seat = bench.seat();
         let caller = bench.call("12345", &["-m", "1", "-d", "15000"]);
         wait_until("answered", || bench.metric("calls_answered_total") == 1);
@@ -101,7 +106,7 @@ impl Scene {
         let (_, calls) = bench.get("/api/v1/calls").unwrap();
         let calls: Value = serde_json::from_str(&calls).unwrap();
         let call = calls["calls"][0]["id"].as_str().unwrap().to_string();
-        Scene { bench, document, call, _caller: caller, _seat: seat }
+        Scene { bench, document, call, _target: target, _caller: caller, _seat: seat }
     }
 
     /// Asks, and holds the answer against what the document says of it.
@@ -144,4 +149,78 @@ fn real_answers_are_as_the_document_has_them() {
     assert_eq!(scene.ask("DELETE", "/api/v1/drain", &[], "").0, 202);
     wait_until("ready", || scene.ask("GET", "/readyz", &[], "").0 == 200);
     assert_eq!(scene.ask("DELETE", legs, &[("{leg}", "1")], "").0, 202);
+}
+
+#[test]
+fn the_command_line_shows_calls_and_moves_them() {
+    let scene = Scene::talking();
+    let (bench, call) = (&scene.bench, scene.call.as_str());
+    let listed = bench.answer(&["calls"]);
+    let row = listed.lines().find(|line| line.starts_with(call)).unwrap();
+    assert!(row.contains("12345") && row.contains("talking") && row.contains("desk talking"), "{listed}");
+    let json: Value = serde_json::from_str(&bench.answer(&["calls", "--json"])).unwrap();
+    assert_eq!(json["calls"][0]["id"], call);
+    assert!(bench.answer(&["calls", "show", call]).contains("leg 1   desk talking"));
+    let refused = |arguments: &[&str], why: &str| {
+        let output = bench.ask(&[&["calls"], arguments].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && text.contains(why), "{arguments:?}: {text}");
+    };
+    refused(&["show", "01890000-0000-7000-8000-000000000000"], "there is no such call, or it is over");
+    refused(&["transfer", call, "99999"], "the dial plan has nobody to call for this number");
+    refused(&["complete", call], "no transfer is under way");
+    refused(&["show", "twelve"], "invalid value 'twelve'");
+    assert!(bench.answer(&["calls", "transfer", call, "110", "--mode", "emergency"]).starts_with("under way"));
+    wait_until("the target is called", || bench.answer(&["calls", "show", call]).contains("110 ringing"));
+    bench.answer(&["calls", "cancel", call]);
+    wait_until("it is not any more", || !bench.answer(&["calls", "show", call]).contains("110 "));
+    bench.answer(&["calls", "drop", call, "1"]);
+    wait_until("the call has ended", || bench.answer(&["calls"]).contains("no calls"));
+}
+
+#[test]
+fn drain_waits_for_the_last_call_and_may_be_undone() {
+    let scene = Scene::talking();
+    let bench = &scene.bench;
+    assert_eq!(bench.answer(&["drain", "--status"]), "taking calls; 1 call in progress\n");
+    let output = bench.ask(&["drain", "--within", "300ms"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 calls are left"), "{output:?}");
+    assert_eq!(bench.answer(&["drain", "--undo"]), "new calls are taken again\n");
+    wait_until("ready", || bench.get("/readyz").unwrap().0 == 200);
+    bench.answer(&["drain", "--no-wait"]);
+    let waits = bench.command(&["drain"]).spawn().unwrap();
+    wait_until("draining", || bench.get("/readyz").unwrap().0 == 503);
+    bench.answer(&["calls", "drop", &scene.call, "1"]);
+    let output = waits.wait_with_output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && shown.ends_with("draining; no call in progress\n"), "{shown}");
+}
+
+#[test]
+fn the_command_line_says_why_a_gateway_cannot_be_asked() {
+    let bench = Bench::new();
+    let complains = |arguments: &[&str], why: &str| {
+        let output = bench.command(arguments).env_remove("HOTLINE_TOKEN").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && text.contains(why), "{arguments:?}: {text}");
+    };
+    complains(&["calls"], &format!("no gateway answers at http://{}: start one", bench.http));
+    complains(&["drain", "--url", "nonsense"], "nonsense is no address such as http://127.0.0.1:8080");
+    complains(&["drain", "--token-file", "nowhere"], "nowhere: No such file");
+
+    let token = "a-token-for-whoever-looks";
+    let site = format!("[http.tokens.a]\nroles = ['viewer']\nsecret = '{token}'\n");
+    let bench = Bench::new().site(&site).start();
+    let ask = |arguments: &[&str], token: &str| {
+        let output = bench.command(arguments).env("HOTLINE_TOKEN", token).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(ask(&["calls"], token).0, Some(0));
+    let (code, why) = ask(&["calls"], "");
+    assert!(code == Some(2) && why.contains("a bearer token is needed") && why.contains("--token-file"), "{why}");
+    assert!(ask(&["calls"], "wrong").1.contains("none of [http.tokens]"));
+    assert!(ask(&["drain"], token).1.contains("this needs the role admin; `a` has: viewer"));
+    std::fs::write(bench.folder.path().join("token"), format!("{token}\n")).unwrap();
+    bench.answer(&["calls", "--token-file", "token"]);
 }

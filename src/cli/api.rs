@@ -1,0 +1,146 @@
+//! A running gateway, asked over its HTTP interface.
+
+use super::{ConfigFile, listed};
+use crate::io::config;
+use clap::Args;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// Longer than the gateway waits for its switch.
+const PATIENCE: Duration = Duration::from_secs(10);
+const TOKEN: &str = "HOTLINE_TOKEN";
+
+#[derive(Args)]
+pub struct Api {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Where the gateway's HTTP interface is; by default at the configuration's http.listen
+    #[arg(long, value_name = "URL", global = true)]
+    url: Option<String>,
+    /// A file whose first line is a token of [http.tokens]; by default the token is that of the variable HOTLINE_TOKEN
+    #[arg(long, value_name = "FILE", global = true)]
+    token_file: Option<PathBuf>,
+}
+
+/// Asks one gateway, one thing after another.
+pub struct Client {
+    http: reqwest::Client,
+    runtime: Runtime,
+    base: String,
+    token: Option<String>,
+}
+
+impl Api {
+    pub fn open(&self) -> Result<Client, String> {
+        let base = match &self.url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => {
+                let config = config::load(self.config.path()).map_err(|findings| listed(&findings))?;
+                format!("http://{}", reachable(config.http.listen))
+            }
+        };
+        // An error says that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
+        // No need of the system's certificates, which a small container does not have.
+        let http = if base.starts_with("http://") { http.tls_certs_only([]) } else { http };
+        let http = http.build().map_err(|e| format!("cannot prepare a request: {e}"))?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+        Ok(Client { http, runtime, base, token: self.token()? })
+    }
+
+    fn token(&self) -> Result<Option<String>, String> {
+        let Some(file) = &self.token_file else { return Ok(std::env::var(TOKEN).ok().filter(|token| !token.is_empty())) };
+        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        Ok(text.lines().next().map(|line| line.trim().to_owned()))
+    }
+}
+
+/// A gateway that listens everywhere listens on loopback too.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+impl Client {
+    pub fn get(&self, path: &str) -> Result<Value, String> {
+        self.ask(Method::GET, path, None)
+    }
+
+    pub fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        self.ask(Method::POST, path, body)
+    }
+
+    pub fn delete(&self, path: &str) -> Result<Value, String> {
+        self.ask(Method::DELETE, path, None)
+    }
+
+    pub fn sleep(&self, time: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
+    }
+
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.runtime.block_on(async {
+            let response = request.send().await.map_err(|e| self.unreached(&e))?;
+            let status = response.status();
+            let text = response.text().await.map_err(|e| self.unreached(&e))?;
+            let answer = serde_json::from_str(&text);
+            match answer {
+                Ok(answer) if status.is_success() => Ok(answer),
+                Ok(problem) => Err(self.told(status, &problem)),
+                Err(_) => Err(format!("{}: HTTP {status}, and no JSON: is this a gateway's http.listen?", self.base)),
+            }
+        })
+    }
+
+    fn unreached(&self, error: &reqwest::Error) -> String {
+        let base = &self.base;
+        match error {
+            e if e.is_connect() => {
+                format!("no gateway answers at {base}: start one (`hotline run`), or say where with --url or --config")
+            }
+            e if e.is_timeout() => format!("the gateway at {base} does not answer in time; see its log and {base}/healthz"),
+            e if e.is_builder() => format!("{base} is no address such as http://127.0.0.1:8080"),
+            e => format!("{base}: {e}"),
+        }
+    }
+
+    /// A problem as one or more lines.
+    fn told(&self, status: StatusCode, problem: &Value) -> String {
+        let detail = problem["detail"].as_str().unwrap_or_else(|| status.as_str());
+        let more = problem["errors"].as_array().into_iter().flatten().filter_map(Value::as_str).map(|error| format!("\n{error}"));
+        let hint = match status {
+            StatusCode::UNAUTHORIZED => format!("; give one with --token-file or in {TOKEN}"),
+            _ => String::new(),
+        };
+        format!("{detail}{hint}{}", more.collect::<String>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_that_listens_everywhere_is_asked_on_loopback() {
+        let asked = |listen: &str| reachable(listen.parse().unwrap()).to_string();
+        assert_eq!(asked("0.0.0.0:8080"), "127.0.0.1:8080");
+        assert_eq!(asked("[::]:8080"), "[::1]:8080");
+        assert_eq!(asked("192.0.2.7:8080"), "192.0.2.7:8080");
+    }
+}

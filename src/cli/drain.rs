@@ -1,0 +1,79 @@
+//! `hotline drain`: a running gateway takes no new calls, and those in progress finish.
+
+use super::api::{Api, Client};
+use crate::io::clock;
+use clap::Args;
+use serde_json::Value;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How often it is looked how many are left.
+const LOOK: Duration = Duration::from_millis(250);
+
+#[derive(Args)]
+pub struct Question {
+    #[command(flatten)]
+    api: Api,
+    /// Only says whether new calls are taken, and how many there are
+    #[arg(long, conflicts_with_all = ["undo", "no_wait", "within"])]
+    status: bool,
+    /// New calls are taken again
+    #[arg(long, conflicts_with_all = ["no_wait", "within"])]
+    undo: bool,
+    /// Does not wait for the calls in progress
+    #[arg(long, conflicts_with = "within")]
+    no_wait: bool,
+    /// How long to wait for them, such as 10m; then it fails, and the gateway goes on draining
+    #[arg(long, value_name = "TIME")]
+    within: Option<jiff::SignedDuration>,
+}
+
+pub fn run(question: &Question) -> Result<ExitCode, String> {
+    let client = question.api.open()?;
+    if question.status {
+        println!("{}", told(&client.get("/api/v1/status")?));
+    } else if question.undo {
+        client.delete("/api/v1/drain")?;
+        println!("new calls are taken again");
+    } else {
+        client.post("/api/v1/drain", None)?;
+        if !question.no_wait {
+            wait(&client, question.within.map(|time| time.unsigned_abs()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows how many calls are left whenever that has changed.
+fn wait(client: &Client, within: Option<Duration>) -> Result<(), String> {
+    let began = clock::mono();
+    let (mut shown, mut draining) = (None, false);
+    loop {
+        let status = client.get("/api/v1/status")?;
+        if draining && status["draining"] == false {
+            return Err("somebody let the gateway take new calls again".to_owned());
+        }
+        draining = status["draining"] == true;
+        let calls = status["calls"].as_u64().unwrap_or_default();
+        if draining && shown != Some(calls) {
+            println!("{}", told(&status));
+            shown = Some(calls);
+        }
+        if draining && calls == 0 {
+            return Ok(());
+        }
+        if within.is_some_and(|within| clock::mono().since(began) >= within) {
+            return Err(format!("{calls} calls are left; the gateway goes on draining"));
+        }
+        client.sleep(LOOK);
+    }
+}
+
+fn told(status: &Value) -> String {
+    let state = if status["draining"] == true { "draining" } else { "taking calls" };
+    match status["calls"].as_u64().unwrap_or_default() {
+        0 => format!("{state}; no call in progress"),
+        1 => format!("{state}; 1 call in progress"),
+        calls => format!("{state}; {calls} calls in progress"),
+    }
+}
