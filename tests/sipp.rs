@@ -8,6 +8,8 @@
 
 #[path = "sipp/keys.rs"]
 mod keys;
+#[path = "sipp/kills.rs"]
+mod kills;
 #[path = "sipp/merged.rs"]
 mod merged;
 #[path = "sipp/modes.rs"]

@@ -4,8 +4,8 @@
 //! It never blocks who appends. While the disk refuses, what came waits in bounded memory and is tried again; what
 //! finds that memory full is lost, counted and logged.
 
-pub use super::store::{Backend, Trouble};
-use super::store::{Lock, Store};
+use super::store::Lock;
+pub use super::store::{Backend, Store, Trouble};
 use crate::base::{CallId, Wall};
 use crate::call::event::Entry;
 use crate::record::delivery::Settlement;

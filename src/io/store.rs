@@ -116,8 +116,8 @@ impl Lock {
     }
 }
 
-/// The one connection that writes.
-pub(super) struct Store {
+/// The one connection that writes. The journal's thread has it; simulations drive it by their own clock.
+pub struct Store {
     db: Connection,
     path: PathBuf,
     outbox: Vec<Backend>,
@@ -184,7 +184,8 @@ fn prepare(path: &Path, max_bytes: Option<u64>) -> rusqlite::Result<Connection> 
     Ok(db)
 }
 
-pub(super) struct Transaction<'a> {
+/// What may be written together.
+pub struct Transaction<'a> {
     db: &'a Connection,
     outbox: &'a [Backend],
 }

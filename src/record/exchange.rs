@@ -97,14 +97,16 @@ impl Exchange {
         Exchange { way, ticket, asked: Step::Post, change: Change::None, searched: false }
     }
 
-    pub fn start(&mut self, now: Wall) -> Next {
+    /// `began`: since when this process runs. What an earlier one asked, it may have asked until then, whatever was noted
+    /// before and however the wall clock was set meanwhile.
+    pub fn start(&mut self, now: Wall, began: Wall) -> Next {
         match (self.way, &self.ticket) {
             (Way::Post, _) => self.ask(Step::Post),
             (_, Ticket { id: Some(id), .. }) => {
                 let id = id.clone();
                 self.ask(Step::Update { id })
             }
-            (Way::Ticket { settle, .. }, Ticket { creating: Some(at), .. }) => match left(*at, now, settle) {
+            (Way::Ticket { settle, .. }, Ticket { creating: Some(at), .. }) => match left(began.max(*at), now, settle) {
                 Duration::ZERO => self.ask(Step::Find),
                 wait => Next::End(Answer::Wait(wait), Change::None),
             },
@@ -231,7 +233,7 @@ mod tests {
 
     fn creating() -> Exchange {
         let mut it = exchange(Ticket::default());
-        assert_eq!(it.start(Wall(0)), Next::Ask(Step::Find));
+        assert_eq!(it.start(Wall(0), Wall(0)), Next::Ask(Step::Find));
         assert_eq!(it.answered(good(None)), Next::Note);
         assert_eq!(it.noted(), Next::Ask(Step::Create));
         it
@@ -241,7 +243,7 @@ mod tests {
     fn a_ticket_is_looked_for_before_it_is_made() {
         assert_eq!(creating().answered(good(Some("7"))), Next::End(Answer::Done, linked("7")));
         let mut found = exchange(Ticket::default());
-        found.start(Wall(0));
+        found.start(Wall(0), Wall(0));
         assert_eq!(found.answered(good(Some("7"))), Next::Ask(Step::Update { id: "7".into() }));
         assert_eq!(found.answered(good(None)), Next::End(Answer::Done, linked("7")));
     }
@@ -249,7 +251,7 @@ mod tests {
     #[test]
     fn a_ticket_that_is_made_empty_is_filled() {
         let mut it = Exchange::new(Way::Ticket { settle: SETTLE, fill: true }, Ticket::default());
-        it.start(Wall(0));
+        it.start(Wall(0), Wall(0));
         it.answered(good(None));
         it.noted();
         assert_eq!(it.answered(good(Some("7"))), Next::Ask(Step::Update { id: "7".into() }));
@@ -265,10 +267,12 @@ mod tests {
             assert_eq!(wait, SETTLE);
         }
         let ticket = Ticket { creating: Some(Wall(10_000_000)), ..Ticket::default() };
-        let early = exchange(ticket.clone()).start(Wall(30_000_000));
+        let early = exchange(ticket.clone()).start(Wall(30_000_000), Wall(0));
         assert_eq!(early, Next::End(Answer::Wait(Duration::from_secs(40)), Change::None));
-        assert_eq!(exchange(ticket.clone()).start(Wall(0)), Next::End(Answer::Wait(SETTLE), Change::None), "set back");
-        assert_eq!(exchange(ticket).start(Wall(70_000_000)), Next::Ask(Step::Find));
+        assert_eq!(exchange(ticket.clone()).start(Wall(0), Wall(0)), Next::End(Answer::Wait(SETTLE), Change::None), "set back");
+        assert_eq!(exchange(ticket.clone()).start(Wall(70_000_000), Wall(0)), Next::Ask(Step::Find));
+        let restarted = exchange(ticket).start(Wall(90_000_000), Wall(80_000_000));
+        assert_eq!(restarted, Next::End(Answer::Wait(Duration::from_secs(50)), Change::None), "asked by a process that died");
     }
 
     #[test]
@@ -289,7 +293,7 @@ mod tests {
     fn a_ticket_that_is_gone_is_looked_for_once() {
         for code in [404, 410] {
             let mut it = exchange(known("7"));
-            it.start(Wall(0));
+            it.start(Wall(0), Wall(0));
             assert_eq!(it.answered(status(code)), Next::Ask(Step::Find));
             assert_eq!(it.answered(good(Some("8"))), Next::Ask(Step::Update { id: "8".into() }));
             assert_eq!(
@@ -304,11 +308,11 @@ mod tests {
     fn a_search_that_fails_creates_nothing() {
         for reply in [Reply::Broken("reset".into()), status(500), status(503), status(401), status(400)] {
             let mut it = exchange(Ticket::default());
-            it.start(Wall(0));
+            it.start(Wall(0), Wall(0));
             assert_eq!(it.answered(reply.clone()), Next::End(plain(reply), Change::None));
         }
         let mut it = exchange(Ticket::default());
-        it.start(Wall(0));
+        it.start(Wall(0), Wall(0));
         let refused = Reply::Refused { why: "bad query".into(), id: None, url: None };
         assert_eq!(it.answered(refused), Next::End(Answer::Unreachable("bad query".into()), Change::None));
     }
@@ -316,7 +320,7 @@ mod tests {
     #[test]
     fn an_event_that_is_only_posted_asks_once() {
         let mut it = Exchange::new(Way::Post, Ticket::default());
-        assert_eq!(it.start(Wall(0)), Next::Ask(Step::Post));
+        assert_eq!(it.start(Wall(0), Wall(0)), Next::Ask(Step::Post));
         assert_eq!(it.answered(Reply::Broken("reset".into())), Next::End(Answer::Unreachable("reset".into()), Change::None));
     }
 }

@@ -8,13 +8,21 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct Journal {
     pub entries: BTreeMap<CallId, Vec<What>>,
-    /// SIP Call-ID → its call's first ticket.
-    offered: BTreeMap<String, u64>,
+    /// SIP Call-ID → its call and that call's first ticket.
+    offered: BTreeMap<String, (CallId, u64)>,
     pub durable: u64,
     /// Until then nothing becomes durable.
     pub stalled_until: Mono,
+    /// It says that it cannot write; calls go on without.
+    pub down: bool,
+    /// Calls that went on without.
+    unheld: BTreeSet<CallId>,
+    /// Calls whose caller has heard something final, and which so must never be lost.
+    pub covered: BTreeSet<CallId>,
     next: u64,
     last: BTreeSet<CallId>,
+    /// Calls in which the process died.
+    cut: BTreeSet<CallId>,
 }
 
 impl Journal {
@@ -31,7 +39,10 @@ impl Journal {
         }
         match entry.what {
             What::Offered(offered) if entry.seq == 1 => {
-                self.offered.insert(offered.sip_call_id, ticket);
+                self.offered.insert(offered.sip_call_id, (entry.call, ticket));
+                if self.down {
+                    self.unheld.insert(entry.call);
+                }
             }
             What::Ended { .. } if self.last.insert(entry.call) => {}
             _ if entry.seq == 1 || self.last.contains(&entry.call) => {
@@ -42,20 +53,40 @@ impl Journal {
         Ok(now.after(Duration::from_micros(500 + rng.below(5000))).max(self.stalled_until))
     }
 
-    /// The rule: a call that has a record is durable before its caller hears anything final.
-    pub fn may_be_final(&self, sip_call_id: &str) -> bool {
-        self.offered.get(sip_call_id).is_none_or(|ticket| *ticket <= self.durable)
+    /// It says that it cannot write: what is not on disk yet waits for it no more.
+    pub fn stall(&mut self, until: Mono) {
+        (self.stalled_until, self.down) = (until, true);
+        self.unheld.extend(self.offered.values().filter(|(_, ticket)| *ticket > self.durable).map(|(call, _)| *call));
+    }
+
+    /// The rule: a call that has a record is durable before its caller hears anything final. None: there is no such call.
+    pub fn may_be_final(&mut self, sip_call_id: &str) -> Option<bool> {
+        let (call, ticket) = self.offered.get(sip_call_id)?;
+        if self.unheld.contains(call) {
+            return Some(true);
+        }
+        self.covered.insert(*call);
+        Some(*ticket <= self.durable)
+    }
+
+    /// The process that wrote it is dead.
+    pub fn die(&mut self) -> usize {
+        let open: Vec<CallId> = self.open().collect();
+        self.cut.extend(&open);
+        self.offered.clear();
+        (self.next, self.durable, self.stalled_until, self.down) = (0, 0, Mono(0), false);
+        open.len()
     }
 
     /// Calls without an end.
     pub fn open(&self) -> impl Iterator<Item = CallId> + '_ {
-        self.entries.keys().copied().filter(|call| !self.last.contains(call))
+        self.entries.keys().copied().filter(|call| !self.last.contains(call) && !self.cut.contains(call))
     }
 
-    /// Every call has its end, once.
+    /// Every call has its end, once, unless the process died in it.
     pub fn complete(&self) -> Result<(), String> {
-        match self.entries.keys().find(|call| !self.last.contains(call)) {
-            Some(call) => Err(format!("call {call} has no record: {:?}", self.entries[call])),
+        match self.open().next() {
+            Some(call) => Err(format!("call {call} has no record: {:?}", self.entries[&call])),
             None => Ok(()),
         }
     }

@@ -6,16 +6,36 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod deliverer;
 mod journal;
 mod net;
 mod peer;
+mod records;
+mod setup;
 mod shard;
+mod tickets;
 mod world;
 
 use world::World;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|v| v.parse().ok())
+}
+
+/// `KILL_SEED` replays one, `KILL_SEEDS` runs more.
+#[test]
+fn kill_9_at_a_thousand_moments_loses_no_record_and_doubles_none() {
+    const KILLS: u64 = 8;
+    if let Some(seed) = number("KILL_SEED") {
+        let summary = World::mortal(seed, true, KILLS).run().unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
+        println!("{summary:?}");
+        return;
+    }
+    let seeds = number("KILL_SEEDS").unwrap_or(100);
+    let totals = run_all("KILL_SEED", seeds, |seed| World::mortal(seed, false, KILLS));
+    println!("{seeds} seeds: {totals:?}");
+    assert!(totals.kills > seeds * KILLS / 2 && totals.cut > totals.kills, "{totals:?}");
+    assert!(totals.unclear > seeds && totals.repeated > seeds / 2, "too little happened: {totals:?}");
 }
 
 #[test]
@@ -26,26 +46,30 @@ fn every_seed_ends_clean() {
         return;
     }
     let seeds = number("SIM_SEEDS").unwrap_or(1000);
-    let threads = 2;
-    let mut totals = world::Summary::default();
-    let runs: Vec<_> = (0..threads)
-        .map(|t| std::thread::spawn(move || (t..seeds).step_by(threads as usize).map(run_one).collect::<Vec<_>>()))
-        .collect();
-    for run in runs {
-        run.join().expect("a simulation thread died; its message says which seed").iter().for_each(|s| totals.add(s));
-    }
+    let totals = run_all("SIM_SEED", seeds, |seed| World::new(seed, false));
     println!("{seeds} seeds: {totals:?}");
     // A simulation in which nothing happens proves nothing.
     assert!(totals.reloads > seeds / 2, "{totals:?}");
     assert!(totals.answered > seeds && totals.refused > seeds / 2 && totals.moves > seeds, "too little happened: {totals:?}");
 }
 
-fn run_one(seed: u64) -> world::Summary {
-    let outcome = std::panic::catch_unwind(|| World::new(seed, false).run());
-    match outcome {
+fn run_all(replay: &'static str, seeds: u64, world: fn(u64) -> World) -> world::Summary {
+    let threads = 2;
+    let run = move |t| (t..seeds).step_by(threads as usize).map(|seed| run_one(replay, seed, world)).collect::<Vec<_>>();
+    let runs: Vec<_> = (0..threads).map(|t| std::thread::spawn(move || run(t))).collect();
+    let mut totals = world::Summary::default();
+    for run in runs {
+        run.join().expect("a simulation thread died; its message says which seed").iter().for_each(|s| totals.add(s));
+    }
+    totals
+}
+
+fn run_one(replay: &str, seed: u64, world: fn(u64) -> World) -> world::Summary {
+    let again = format!("replay: {replay}={seed} cargo test --test sim -- --nocapture");
+    match std::panic::catch_unwind(|| world(seed).run()) {
         Ok(Ok(summary)) => summary,
-        Ok(Err(fault)) => panic!("seed {seed}: {fault}\nreplay: SIM_SEED={seed} cargo test --test sim -- --nocapture"),
-        Err(_) => panic!("seed {seed} panicked\nreplay: SIM_SEED={seed} cargo test --test sim -- --nocapture"),
+        Ok(Err(fault)) => panic!("seed {seed}: {fault}\n{again}"),
+        Err(_) => panic!("seed {seed} panicked\n{again}"),
     }
 }
 
@@ -53,6 +77,8 @@ fn run_one(seed: u64) -> world::Summary {
 fn the_same_seed_is_the_same_run() {
     for seed in [1, 2, 3] {
         let (a, b) = (World::new(seed, false).run().unwrap(), World::new(seed, false).run().unwrap());
+        assert_eq!(a, b);
+        let (a, b) = (World::mortal(seed, false, 2).run().unwrap(), World::mortal(seed, false, 2).run().unwrap());
         assert_eq!(a, b);
     }
 }

@@ -115,7 +115,7 @@ impl Peer {
             }
             Event::Ended { leg, end } => {
                 self.refused += u64::from(end.status.is_some_and(|s| s.0 != 487));
-                for act in [Act::Answer, Act::Hangup, Act::Refuse(486), Act::Refuse(503)] {
+                for act in [Act::Answer, Act::Hangup, Act::Refuse(480), Act::Refuse(486), Act::Refuse(503)] {
                     self.acts.cancel(&(leg, act));
                 }
             }
@@ -134,7 +134,8 @@ impl Peer {
         match rng.below(10) {
             0 => self.acts.set((leg, Act::Refuse(486)), soon(rng, 2000)),
             1 => self.acts.set((leg, Act::Refuse(503)), soon(rng, 50)),
-            2 => {}
+            // It rings until its own patience ends, whatever became of who called it.
+            2 => self.acts.set((leg, Act::Refuse(480)), now.mono.after(Duration::from_secs(180))),
             3 => self.acts.set((leg, Act::Answer), soon(rng, 25_000)),
             _ => self.acts.set((leg, Act::Answer), soon(rng, 5000)),
         }

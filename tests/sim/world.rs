@@ -3,31 +3,30 @@
 use crate::journal::Journal;
 use crate::net::Net;
 use crate::peer::{Kind, Peer};
+use crate::records::{self, Records};
+use crate::setup::{changed, setup};
 use crate::shard::{Later, Shard};
+use crate::tickets::Temper;
 use bytes::Bytes;
 use hotline::base::{Flow, Mono, Now, Proto, Rng, Wall};
-use hotline::call::event::{Result as Outcome, What};
-use hotline::call::{Mode, Policy};
+use hotline::call::Mode;
+use hotline::call::event::{Entry, Result as Outcome, What};
 use hotline::control::{Command, Reply};
 use hotline::dialog;
-use hotline::media::Prompt;
-use hotline::plan::Plan;
-use hotline::queue::{Line, Strategy};
-use hotline::sip::{Codec, Host, Message, Method, Uri};
-use hotline::switch::{Dtmf, Input, JournalDown, Limits, MediaSetup, Output, Seat, Setup, Switch, Trunk, UnknownSource};
-use hotline::transport::Rate;
+use hotline::sip::{Message, Method, Response};
+use hotline::switch::{Input, Output, Setup, Switch};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// 2021-10-15 noon in Xishuangbanna: between the dates of its notice.
 const START: Wall = Wall(1_634_270_400_000_000);
 /// What callers dial.
 const NUMBERS: [&str; 8] = ["12345", "12345", "12345", "12336", "12348", "12366", "110", "99999"];
-/// After the last call was placed, everything must be over within this.
+/// After the last call was placed, everything must be over within this; what is delivered may have to wait.
 const LIMIT: Duration = Duration::from_secs(3 * 3600);
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 pub struct World {
     log: bool,
@@ -41,11 +40,18 @@ pub struct World {
     peers: BTreeMap<SocketAddr, Peer>,
     shards: Vec<Shard>,
     journal: Journal,
+    /// Journal and delivery as they are, in the runs in which the process dies.
+    records: Option<Records>,
+    /// Between its death and its next start.
+    dead: bool,
+    /// It dies after so many more events.
+    dies_in: Option<u64>,
     later: BinaryHeap<Reverse<(Mono, u64)>>,
     events: BTreeMap<u64, Event>,
     next_event: u64,
-    placed: u64,
-    moves: u64,
+    summary: Summary,
+    /// Calls that died processes counted.
+    calls: u64,
 }
 
 enum Event {
@@ -68,6 +74,20 @@ enum Event {
     Stall,
     Unstall,
     Reload,
+    Kill,
+    Start,
+    Records(records::Event),
+}
+
+impl Event {
+    /// It does not end with the gateway's process.
+    fn outlives(&self) -> bool {
+        match self {
+            Event::Media { .. } | Event::Durable { .. } => false,
+            Event::Records(event) => event.outlives(),
+            _ => true,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +102,12 @@ pub struct Summary {
     pub moves: u64,
     pub messages: u64,
     pub reloads: u64,
+    /// How often the process died, and in how many calls.
+    pub kills: u64,
+    pub cut: u64,
+    /// Creates of unknown end, and events that a backend got more than once.
+    pub unclear: u64,
+    pub repeated: u64,
 }
 
 impl Summary {
@@ -95,10 +121,14 @@ impl Summary {
         self.moves += other.moves;
         self.messages += other.messages;
         self.reloads += other.reloads;
+        self.kills += other.kills;
+        self.cut += other.cut;
+        self.unclear += other.unclear;
+        self.repeated += other.repeated;
     }
 }
 
-fn address(host: u8) -> SocketAddr {
+pub fn address(host: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, host], 5060))
 }
 
@@ -127,15 +157,42 @@ impl World {
             peers,
             shards,
             journal: Journal::default(),
+            records: None,
+            dead: false,
+            dies_in: None,
             later: BinaryHeap::new(),
             events: BTreeMap::new(),
             next_event: 0,
-            placed: 0,
-            moves: 0,
+            summary: Summary::default(),
+            calls: 0,
             rng,
         };
         world.outputs(out).expect("nothing can be wrong yet");
         world.script(seats);
+        world
+    }
+
+    /// A run in which the process dies so often, with the journal's tables and two ticket systems behind it.
+    pub fn mortal(seed: u64, log: bool, kills: u64) -> World {
+        let mut world = World::new(seed, log);
+        world.records = Some(Records::new(&mut world.rng));
+        for _ in 0..20 + world.rng.below(30) {
+            world.at_random(90, Event::Place);
+        }
+        for _ in 0..40 {
+            world.at_random(120, Event::Ask);
+        }
+        for _ in 0..kills {
+            world.at_random(100, Event::Kill);
+        }
+        for _ in 0..6 {
+            let (backend, temper) = (world.rng.below(2) as usize, Temper::random(&mut world.rng));
+            world.at_random(180, Event::Records(records::Event::Temper(backend, temper)));
+        }
+        for backend in 0..2 {
+            world.at(Duration::from_secs(200), Event::Records(records::Event::Temper(backend, Temper::Well)));
+        }
+        world.start_records().expect("the journal opens");
         world
     }
 
@@ -168,11 +225,17 @@ impl World {
         }
     }
 
+    fn at_random(&mut self, seconds: u64, event: Event) {
+        let after = self.rng.between(Duration::ZERO, Duration::from_secs(seconds));
+        self.at(after, event);
+    }
+
     pub fn run(mut self) -> Result<Summary, String> {
-        let end = self.now.mono.after(LIMIT);
+        let limit = if self.records.is_some() { PATIENCE } else { LIMIT };
+        let end = self.now.mono.after(limit);
         while let Some(at) = self.next() {
             if at > end {
-                return Err(format!("not over after {LIMIT:?}: {:?}", self.switch.gauges()));
+                return Err(format!("not over after {limit:?}: {:?}", self.switch.gauges()));
             }
             self.now = self.now.after(at.since(self.now.mono));
             self.step()?;
@@ -184,7 +247,8 @@ impl World {
         let event = self.later.peek().map(|Reverse((at, _))| *at);
         let peers = self.peers.values().filter(|p| !p.crashed).filter_map(Peer::deadline);
         // While a crashed peer's calls time out there is nothing else to wait for than the gateway itself.
-        peers.chain(event).chain(self.switch.deadline()).min().map(|at| at.max(self.now.mono))
+        let gateway = self.switch.deadline().filter(|_| !self.dead);
+        peers.chain(event).chain(gateway).min().map(|at| at.max(self.now.mono))
     }
 
     fn step(&mut self) -> Result<(), String> {
@@ -194,10 +258,11 @@ impl World {
             self.later.pop();
             if let Some(event) = self.events.remove(&id) {
                 self.event(event)?;
+                self.one_event_less()?;
             }
         }
         let mut out = Vec::new();
-        if self.switch.deadline().is_some_and(|at| at <= self.now.mono) {
+        if !self.dead && self.switch.deadline().is_some_and(|at| at <= self.now.mono) {
             self.switch.tick(self.now, &mut out);
             self.outputs(out)?;
         }
@@ -227,7 +292,7 @@ impl World {
                 self.input(Input::Journaled { ticket })
             }
             Event::Place => {
-                self.placed += 1;
+                self.summary.placed += 1;
                 let number = NUMBERS[self.rng.below(NUMBERS.len() as u64) as usize];
                 let gateway = self.gateway;
                 self.peer(address(2), |peer, rng, now, out| peer.call(rng, now, gateway, number, out));
@@ -239,14 +304,92 @@ impl World {
                 Ok(())
             }
             Event::Stall => {
-                self.journal.stalled_until = self.now.mono.after(Duration::from_secs(30));
+                self.journal.stall(self.now.mono.after(Duration::from_secs(30)));
                 self.input(Input::JournalDown(true))
             }
-            Event::Unstall => self.input(Input::JournalDown(false)),
+            Event::Unstall => {
+                self.journal.down = false;
+                self.input(Input::JournalDown(false))
+            }
             Event::Reload => {
                 let setup = changed(&mut self.rng, self.setup.clone());
                 self.input(Input::Reload(Box::new(setup)))
             }
+            // Now, or in the middle of what is going on.
+            Event::Kill => {
+                let events = if self.rng.chance(300) { 1 } else { 1 + self.rng.below(60) };
+                self.dies_in.get_or_insert(events);
+                Ok(())
+            }
+            Event::Start => self.start(),
+            Event::Records(event) => self.records_event(event),
+        }
+    }
+
+    fn one_event_less(&mut self) -> Result<(), String> {
+        match &mut self.dies_in {
+            Some(1) => self.kill(),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// `kill -9`: what was in the process's memory is gone, and nobody is told.
+    fn kill(&mut self) -> Result<(), String> {
+        self.dies_in = None;
+        if std::mem::replace(&mut self.dead, true) {
+            return Ok(());
+        }
+        self.summary.kills += 1;
+        self.summary.cut += self.journal.die() as u64;
+        let counters = self.switch.counters();
+        self.calls += counters.calls;
+        self.summary.messages += counters.messages_in;
+        self.summary.reloads += counters.reloads;
+        self.events.retain(|_, event| event.outlives());
+        if let Some(records) = &mut self.records {
+            records.die(&mut self.rng)?;
+        }
+        let down = self.rng.between(Duration::from_millis(100), Duration::from_secs(5));
+        self.at(down, Event::Start);
+        Ok(())
+    }
+
+    /// Another process, which knows what is on the disk. The machine's wall clock may have been set meanwhile.
+    fn start(&mut self) -> Result<(), String> {
+        self.dead = false;
+        if self.rng.chance(200) {
+            self.now.wall.0 += self.rng.below(240_000_000) as i64 - 120_000_000;
+        }
+        self.shards.iter_mut().for_each(|shard| *shard = Shard::default());
+        self.start_records()?;
+        let mut out = Vec::new();
+        self.switch = Switch::new(self.setup.clone(), self.rng.fork(), self.now, &mut out);
+        self.outputs(out)
+    }
+
+    fn start_records(&mut self) -> Result<(), String> {
+        let Some(records) = &mut self.records else { return Ok(()) };
+        let mut later = Vec::new();
+        records.start(&mut self.rng, self.now, &mut later)?;
+        later.into_iter().for_each(|(at, event)| self.put(at, Event::Records(event)));
+        Ok(())
+    }
+
+    fn records_event(&mut self, event: records::Event) -> Result<(), String> {
+        let Some(records) = &mut self.records else { return Ok(()) };
+        if self.log {
+            println!("{:>12} rec {event:?}", self.now.mono.0);
+        }
+        let mut later = Vec::new();
+        let durable = records.handle(&mut self.rng, self.now, event, self.journal.stalled_until, &mut later)?;
+        later.into_iter().for_each(|(at, event)| self.put(at, Event::Records(event)));
+        match durable {
+            Some(ticket) => self.event(Event::Durable { ticket }),
+            None => Ok(()),
         }
     }
 
@@ -270,6 +413,9 @@ impl World {
     }
 
     fn input(&mut self, input: Input) -> Result<(), String> {
+        if self.dead {
+            return Ok(());
+        }
         if self.log {
             println!("{:>12} in  {}", self.now.mono.0, describe(&input));
         }
@@ -288,34 +434,53 @@ impl World {
                         self.put(later.at, Event::Media { shard, later });
                     }
                 }
-                Output::Reply { reply: Reply::Done, .. } => self.moves += 1,
+                Output::Reply { reply: Reply::Done, .. } => self.summary.moves += 1,
                 Output::Reply { .. } => {}
                 Output::Journal { ticket, entry } => {
                     if self.log {
                         println!("{:>12} log {} {:?}", self.now.mono.0, entry.call, entry.what);
                     }
-                    let at = self.journal.write(&mut self.rng, self.now.mono, ticket, entry)?;
-                    self.put(at, Event::Durable { ticket });
+                    self.journal(ticket, entry)?;
                 }
             }
         }
         Ok(())
     }
 
+    fn journal(&mut self, ticket: u64, entry: Entry) -> Result<(), String> {
+        let at = self.journal.write(&mut self.rng, self.now.mono, ticket, entry.clone())?;
+        let Some(records) = &mut self.records else {
+            self.put(at, Event::Durable { ticket });
+            return Ok(());
+        };
+        let mut later = Vec::new();
+        records.append(self.now, ticket, entry, &mut later);
+        later.into_iter().for_each(|(at, event)| self.put(at, Event::Records(event)));
+        Ok(())
+    }
+
     fn gateway_sends(&mut self, flow: Flow, data: Bytes) -> Result<(), String> {
         let message = Message::parse(data.clone()).map_err(|e| format!("the gateway sent {}: {data:?}", e.reason))?;
-        if let Message::Response(response) = &message
-            && response.status.is_final()
-            && response.headers.cseq().is_some_and(|c| c.method == Method::Invite)
-        {
-            let call_id = String::from_utf8_lossy(response.headers.call_id().ok_or("no Call-ID")?).into_owned();
-            let stalled = self.journal.stalled_until > Mono(0);
-            if !stalled && !self.journal.may_be_final(&call_id) {
-                return Err(format!("{} before its call was durable", response.status.0));
-            }
+        if let Message::Response(response) = &message {
+            self.answered(flow.remote, response)?;
         }
         self.send(flow.local, flow.remote, data);
         Ok(())
+    }
+
+    /// What a caller's INVITE hears at last, it may hear only of a call that is on the disk, or of one that is none.
+    fn answered(&mut self, peer: SocketAddr, response: &Response) -> Result<(), String> {
+        if !response.status.is_final() || response.headers.cseq().is_none_or(|c| c.method != Method::Invite) {
+            return Ok(());
+        }
+        let status = response.status.0;
+        let call_id = String::from_utf8_lossy(response.headers.call_id().ok_or("no Call-ID")?).into_owned();
+        match self.journal.may_be_final(&call_id) {
+            Some(true) => Ok(()),
+            Some(false) => Err(format!("{status} before its call was durable")),
+            None if peer == address(2) && status < 300 => Err(format!("{status} and no call")),
+            None => Ok(()),
+        }
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, data: Bytes) {
@@ -357,23 +522,24 @@ impl World {
         }
         self.journal.complete()?;
         let counters = self.switch.counters();
-        let records = self.journal.entries.len() as u64;
-        if records != counters.calls {
-            return Err(format!("{} calls, {records} records", counters.calls));
+        let calls = self.journal.entries.len() as u64;
+        if calls != self.calls + counters.calls {
+            return Err(format!("{} calls, {calls} in the journal", self.calls + counters.calls));
         }
         if let Some(shard) = self.shards.iter().find(|s| s.opened != s.closed) {
             return Err(format!("{} legs opened media, {} closed it", shard.opened, shard.closed));
         }
-        let mut summary = Summary {
-            placed: self.placed,
-            moves: self.moves,
-            records,
-            messages: counters.messages_in,
-            reloads: counters.reloads,
-            ..Summary::default()
-        };
+        let mut summary = self.summary;
+        summary.records = calls;
+        summary.messages += counters.messages_in;
+        summary.reloads += counters.reloads;
+        if let Some(records) = &self.records {
+            summary.records = records.complete(&self.journal.covered)? as u64;
+            summary.unclear = records.systems.iter().map(|system| system.unclear).sum();
+            summary.repeated = records.systems.iter().map(|system| system.repeated).sum();
+        }
         for entry in self.journal.entries.values().filter_map(|log| log.last()) {
-            let What::Ended { result, .. } = entry else { return Err(format!("{entry:?} is last")) };
+            let What::Ended { result, .. } = entry else { continue };
             match result {
                 Outcome::Answered => summary.answered += 1,
                 Outcome::Rejected | Outcome::QueueFull | Outcome::NoSeat | Outcome::Timeout => summary.refused += 1,
@@ -391,94 +557,5 @@ fn describe(input: &Input) -> String {
             format!("{} {}", flow.remote, String::from_utf8_lossy(data).lines().next().unwrap_or_default())
         }
         other => format!("{other:?}"),
-    }
-}
-
-fn setup(rng: &mut Rng, seats: u8) -> Setup {
-    let text = include_str!("../../dialplans/xishuangbanna.toml");
-    let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::text).expect("the plan is good");
-    let prompt = |name: &str, seconds: usize| {
-        let prompt = Prompt { name: name.to_owned(), a_law: vec![0xd5; 8000 * seconds], mu_law: vec![0xff; 8000 * seconds] };
-        (name.to_owned(), Arc::new(prompt))
-    };
-    let prompts = plan.prompts().iter().map(|p| prompt(&p.name, 5));
-    let prompts: BTreeMap<_, _> = prompts.chain([prompt("music", 20), prompt("apology", 4)]).collect();
-    let name = |i: u8| Arc::<str>::from(format!("seat-{i}"));
-    let channels = |rng: &mut Rng| if rng.chance(500) { 1 } else { 1 + rng.below(10) as u32 };
-    Setup {
-        node: "sim".to_owned(),
-        listen: vec![(Proto::Udp, address(1))],
-        trunks: vec![trunk("carrier", address(2)), trunk("targets", address(3))],
-        seats: (0..seats)
-            .map(|i| Seat {
-                name: name(i),
-                aor: Uri::sip(&name(i), Host::Ip(address(10 + i).ip()), None),
-                address: address(10 + i),
-                proto: Proto::Udp,
-                channels: channels(rng),
-                dtmf: Dtmf::Auto,
-            })
-            .collect(),
-        queues: vec![Line {
-            name: "12345".into(),
-            seats: (0..seats).map(name).collect(),
-            strategy: if rng.chance(500) { Strategy::All } else { Strategy::OneByOne },
-            ring_timeout: Duration::from_secs(15),
-            max_wait: Duration::from_secs(120),
-            max_length: 8,
-            rest_after_failure: Duration::from_secs(5),
-        }],
-        default_route: 1,
-        plan: Arc::new(plan),
-        prompts: Arc::new(prompts),
-        policy: Arc::new(Policy {
-            max_talk: Duration::from_secs(600),
-            apology: Some("apology".into()),
-            music: "music".into(),
-            transfer_failed: Some("apology".into()),
-            max_parties: 50,
-        }),
-        legs: dialog::Config::default(),
-        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8 },
-        codes: Default::default(),
-        unknown_source: UnknownSource::Drop,
-        journal_down: if rng.chance(500) { JournalDown::Refuse } else { JournalDown::CarryOn },
-        limits: Limits { calls: 1000, strangers: Rate::default(), retry_after: Duration::from_secs(5) },
-    }
-}
-
-/// What an operator may do in the middle of the day: seats come and go, trunks change order and size, lines their ways.
-fn changed(rng: &mut Rng, mut setup: Setup) -> Setup {
-    if rng.chance(500) {
-        setup.trunks.reverse();
-        setup.default_route = 0;
-    }
-    if rng.chance(200) {
-        setup.trunks.retain(|trunk| &*trunk.name == "targets");
-        setup.default_route = 0;
-    }
-    setup.trunks.iter_mut().for_each(|trunk| trunk.channels = 5 + rng.below(30) as u32);
-    let staying = rng.below(setup.seats.len() as u64 + 1) as usize;
-    setup.seats.truncate(staying.max(1));
-    setup.seats.iter_mut().for_each(|seat| seat.channels = 1 + rng.below(5) as u32);
-    let seats: Vec<Arc<str>> = setup.seats.iter().map(|seat| seat.name.clone()).collect();
-    setup.queues.iter_mut().for_each(|line| line.seats.retain(|seat| seats.contains(seat)));
-    if rng.chance(100) {
-        setup.queues.clear();
-    }
-    setup
-}
-
-fn trunk(name: &str, peer: SocketAddr) -> Trunk {
-    Trunk {
-        name: name.into(),
-        sources: vec![peer.ip().into()],
-        peer,
-        proto: Proto::Udp,
-        area: Some("691".into()),
-        codecs: vec![Codec::Pcma, Codec::Pcmu],
-        channels: 20,
-        reserved: 2,
-        dtmf: Dtmf::Auto,
     }
 }

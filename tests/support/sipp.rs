@@ -94,9 +94,14 @@ impl Running {
         received(&trace)
     }
 
+    /// What it has received so far.
+    pub fn heard(&self) -> Vec<Message> {
+        received(&fs::read_to_string(&self.trace).unwrap_or_default())
+    }
+
     /// Waits until it received what the test looks for.
     pub fn wait_to_receive(&self, what: &str, is: impl Fn(&Message) -> bool) -> Message {
-        wait_for(what, || received(&fs::read_to_string(&self.trace).unwrap_or_default()).into_iter().find(&is))
+        wait_for(what, || self.heard().into_iter().find(&is))
     }
 }
 

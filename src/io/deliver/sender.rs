@@ -24,6 +24,7 @@ pub(super) struct Sender {
     pub asker: Asker,
     ledger: Arc<Mutex<Ledger>>,
     settler: Settler,
+    began: Wall,
 }
 
 /// Makes single requests of one backend.
@@ -49,7 +50,7 @@ struct Heard {
 
 impl Sender {
     pub fn new(target: Target, ledger: Ledger, settler: Settler, rng: Rng) -> Result<Sender, String> {
-        Ok(Sender { asker: Asker::new(target, rng)?, ledger: Arc::new(Mutex::new(ledger)), settler })
+        Ok(Sender { asker: Asker::new(target, rng)?, ledger: Arc::new(Mutex::new(ledger)), settler, began: clock::now().wall })
     }
 
     pub fn due(&self, now: Wall, most: u32) -> Result<(Vec<Item>, Option<Wall>), String> {
@@ -69,7 +70,7 @@ impl Sender {
             Err(error) => return (Answer::Unread(error.to_string()), Change::None),
         };
         let mut exchange = Exchange::new(self.asker.target.profile.way(), ticket);
-        let mut next = exchange.start(clock::now().wall);
+        let mut next = exchange.start(clock::now().wall, self.began);
         loop {
             next = match next {
                 Next::Ask(step) => exchange.answered(self.asker.ask(&step, &event).await),

@@ -1,7 +1,10 @@
+mod torn;
+
 use super::*;
 use crate::base::Mono;
 use crate::call::event::{By, Offered, Result as CallResult, What};
 use crate::io::ledger::Ledger;
+use crate::io::store;
 use crate::record::cloudevent::Kind;
 use crate::record::zone::Zone;
 use crossbeam_channel::Receiver;

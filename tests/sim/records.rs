@@ -1,0 +1,262 @@
+//! Where records live: the journal's tables on a disk that keeps what was synced, and what brings them to two ticket
+//! systems. It dies with its process: what had gathered is gone, what was on its way to the disk is there or not.
+
+use crate::deliverer::{Deliverer, Wish};
+use crate::tickets::{SETTLE, Temper, TicketSystem};
+use hotline::base::{CallId, Mono, Now, Rng, Wall};
+use hotline::call::event::Entry;
+use hotline::io::journal::{Backend, Store};
+use hotline::io::ledger::Ledger;
+use hotline::record::cloudevent::CloudEvent;
+use hotline::record::delivery::Settlement;
+use hotline::record::exchange::{Reply, Way};
+use hotline::record::zone::Zone;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// As long as the journal's thread lets entries gather.
+const GATHER: Duration = Duration::from_millis(20);
+const BACKENDS: [&str; 2] = ["posts", "tickets"];
+
+pub struct Records {
+    folder: TempDir,
+    /// The create of a ticket fills it, or an update that follows does.
+    fill: bool,
+    process: Option<Process>,
+    pub systems: [TicketSystem; 2],
+}
+
+/// What is lost when the process dies.
+struct Process {
+    store: Store,
+    ledger: Ledger,
+    gathered: Group,
+    syncing: Option<Group>,
+    deliverers: Vec<Deliverer>,
+    /// When each of them will wake.
+    wakes: [Option<Mono>; 2],
+}
+
+/// What goes to the disk together.
+#[derive(Default)]
+struct Group {
+    entries: Vec<(u64, Entry)>,
+    settled: Vec<(usize, Settlement)>,
+    creating: Vec<(usize, CallId, Wall)>,
+}
+
+#[derive(Debug)]
+pub enum Event {
+    /// The journal's thread takes what has gathered.
+    Sync,
+    Synced,
+    Wake(usize),
+    Answer(usize, CallId, Reply),
+    /// A ticket system ends a create that nobody waits for any more.
+    Created(usize, Box<CloudEvent>),
+    Temper(usize, Temper),
+}
+
+impl Event {
+    /// It is none of the gateway's process.
+    pub fn outlives(&self) -> bool {
+        matches!(self, Event::Created(..) | Event::Temper(..))
+    }
+}
+
+pub type Later = Vec<(Mono, Event)>;
+
+impl Records {
+    pub fn new(rng: &mut Rng) -> Records {
+        let folder = tempfile::tempdir_in(memory_or_disk()).expect("a folder");
+        let fill = rng.chance(500);
+        Records { folder, fill, process: None, systems: [TicketSystem::default(), TicketSystem::new(fill)] }
+    }
+
+    /// Opens the journal and ends the calls that it shows open: how many.
+    pub fn start(&mut self, rng: &mut Rng, now: Now, later: &mut Later) -> Result<usize, String> {
+        let outbox = BACKENDS.map(|name| Backend::of_all_calls(name, true)).to_vec();
+        let path = self.folder.path().join("journal.db");
+        let mut store = Store::open(&path, None, outbox).map_err(|e| e.to_string())?;
+        let interrupted = store.interrupt(now.wall).map_err(|e| e.to_string())?;
+        let ledger = Ledger::open(&path, Zone::default()).map_err(|e| e.to_string())?;
+        let ways = [Way::Post, Way::Ticket { settle: SETTLE, fill: self.fill }];
+        let deliverers = BACKENDS.into_iter().zip(ways).map(|(name, way)| Deliverer::new(name, way, rng, now.wall)).collect();
+        let (gathered, syncing, wakes) = (Group::default(), None, [None; 2]);
+        self.process = Some(Process { store, ledger, gathered, syncing, deliverers, wakes });
+        self.process.iter_mut().for_each(|process| process.wake_all(now, later));
+        Ok(interrupted.len())
+    }
+
+    /// A transaction that was under way is on the disk wholly or not at all.
+    pub fn die(&mut self, rng: &mut Rng) -> Result<(), String> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        match process.syncing.take() {
+            Some(group) if rng.chance(500) => process.commit(&group).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn append(&mut self, now: Now, ticket: u64, entry: Entry, later: &mut Later) {
+        let Some(process) = &mut self.process else { return };
+        process.gather(now, later, |group| group.entries.push((ticket, entry)));
+    }
+
+    /// The ticket up to which entries are on disk, if this has made some so. No sync ends before `stalled`.
+    pub fn handle(
+        &mut self,
+        rng: &mut Rng,
+        now: Now,
+        event: Event,
+        stalled: Mono,
+        later: &mut Later,
+    ) -> Result<Option<u64>, String> {
+        match event {
+            Event::Created(backend, event) => self.systems[backend].create(&event).map(|()| None),
+            Event::Temper(backend, temper) => {
+                self.systems[backend].is(temper);
+                Ok(None)
+            }
+            Event::Sync => {
+                let Some(process) = &mut self.process else { return Ok(None) };
+                process.syncing = Some(std::mem::take(&mut process.gathered));
+                let at = now.mono.after(Duration::from_micros(500 + rng.below(5000)));
+                later.push((at.max(stalled), Event::Synced));
+                Ok(None)
+            }
+            Event::Synced => self.synced(rng, now, later),
+            Event::Wake(backend) if self.process.as_ref().is_some_and(|it| it.wakes[backend] == Some(now.mono)) => {
+                self.deliverer(rng, now, backend, later, |it, ledger, wishes| it.wake(now, ledger, wishes))
+            }
+            Event::Wake(_) => Ok(None),
+            Event::Answer(backend, call, reply) => {
+                self.deliverer(rng, now, backend, later, |it, ledger, wishes| it.answered(now, ledger, call, reply, wishes))
+            }
+        }
+    }
+
+    fn synced(&mut self, rng: &mut Rng, now: Now, later: &mut Later) -> Result<Option<u64>, String> {
+        let Some(process) = &mut self.process else { return Ok(None) };
+        let Some(group) = process.syncing.take() else { return Ok(None) };
+        if process.commit(&group)? {
+            process.deliverers.iter_mut().for_each(|deliverer| deliverer.look = true);
+            process.wake_all(now, later);
+        }
+        if !process.gathered.is_empty() {
+            later.push((now.mono.after(GATHER), Event::Sync));
+        }
+        for (backend, settlement) in group.settled {
+            self.deliverer(rng, now, backend, later, |it, ledger, wishes| it.saved(now, ledger, settlement.call, wishes))?;
+        }
+        for (backend, call, _) in group.creating {
+            self.deliverer(rng, now, backend, later, |it, ledger, wishes| it.noted(now, ledger, call, wishes))?;
+        }
+        Ok(group.entries.last().map(|(ticket, _)| *ticket))
+    }
+
+    /// Lets a deliverer act, then look around, and carries out what it wants.
+    fn deliverer(
+        &mut self,
+        rng: &mut Rng,
+        now: Now,
+        backend: usize,
+        later: &mut Later,
+        act: impl FnOnce(&mut Deliverer, &Ledger, &mut Vec<Wish>),
+    ) -> Result<Option<u64>, String> {
+        let Some(process) = &mut self.process else { return Ok(None) };
+        let (mut wishes, deliverer) = (Vec::new(), &mut process.deliverers[backend]);
+        act(deliverer, &process.ledger, &mut wishes);
+        deliverer.look_around(now, &process.ledger, &mut wishes)?;
+        if let Some(at) = deliverer.deadline(now) {
+            process.wake(backend, now, at.max(Mono(now.mono.0 + 1)), later);
+        }
+        for wish in wishes {
+            match wish {
+                Wish::Save(settlement) => process.gather(now, later, |group| group.settled.push((backend, settlement))),
+                Wish::Note(call) => process.gather(now, later, |group| group.creating.push((backend, call, now.wall))),
+                Wish::Ask(call, step, event) => {
+                    let answer = self.systems[backend].ask(rng, now.mono, &step, &event)?;
+                    later.push((answer.at, Event::Answer(backend, call, answer.reply)));
+                    later.extend(answer.later.map(|at| (at, Event::Created(backend, event))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Each of these calls, and each that any ticket system has heard of, has its one final record in both, with what the
+    /// journal holds of it. How many calls.
+    pub fn complete(&self, covered: &BTreeSet<CallId>) -> Result<usize, String> {
+        let Some(process) = &self.process else { return Err("the process is dead".to_owned()) };
+        let on_disk: BTreeSet<CallId> = process.ledger.calls(None, u32::MAX).map_err(|e| e.to_string())?.into_iter().collect();
+        if let Some(lost) = covered.difference(&on_disk).next() {
+            return Err(format!("call {lost} was answered or refused, and the journal does not know it"));
+        }
+        for (name, system) in BACKENDS.iter().zip(&self.systems) {
+            if let Some(call) = system.calls().find(|call| !on_disk.contains(call)) {
+                return Err(format!("{name} knows call {call}, and the journal does not"));
+            }
+            for call in &on_disk {
+                let told = system.record(*call).map_err(|e| format!("{name}: {e}"))?;
+                let known = process.ledger.record(*call).map_err(|e| e.to_string())?.ok_or("no record")?;
+                let known = hotline::record::shape::Record { tickets: told.data.tickets.clone(), ..known };
+                if told.data != known {
+                    return Err(format!("{name} has {:?}\nthe journal has {known:?}", told.data));
+                }
+            }
+        }
+        Ok(on_disk.len())
+    }
+}
+
+impl Process {
+    fn wake_all(&mut self, now: Now, later: &mut Later) {
+        (0..BACKENDS.len()).for_each(|backend| self.wake(backend, now, Mono(now.mono.0 + 1), later));
+    }
+
+    /// A later wake that was set before is no more.
+    fn wake(&mut self, backend: usize, now: Now, at: Mono, later: &mut Later) {
+        let wake = &mut self.wakes[backend];
+        if wake.is_none_or(|before| before <= now.mono || before > at) {
+            *wake = Some(at);
+            later.push((at, Event::Wake(backend)));
+        }
+    }
+
+    fn gather(&mut self, now: Now, later: &mut Later, put: impl FnOnce(&mut Group)) {
+        if self.gathered.is_empty() && self.syncing.is_none() {
+            later.push((now.mono.after(GATHER), Event::Sync));
+        }
+        put(&mut self.gathered);
+    }
+
+    /// True when a backend has something new to get.
+    fn commit(&mut self, group: &Group) -> Result<bool, String> {
+        let mut posted = false;
+        let write = self.store.transaction(|tx| {
+            for (_, entry) in &group.entries {
+                posted |= tx.append(entry)?;
+            }
+            for (backend, settlement) in &group.settled {
+                tx.settle(BACKENDS[*backend], settlement)?;
+            }
+            group.creating.iter().try_for_each(|(backend, call, at)| tx.creating(BACKENDS[*backend], *call, *at))
+        });
+        write.map_err(|e| e.to_string())?;
+        Ok(posted)
+    }
+}
+
+impl Group {
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.settled.is_empty() && self.creating.is_empty()
+    }
+}
+
+/// What a real disk takes for a sync is no matter here.
+fn memory_or_disk() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
+}

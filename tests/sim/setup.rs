@@ -1,0 +1,105 @@
+//! What a gateway of the simulation is configured with, and what an operator may make of it.
+
+use crate::world::address;
+use hotline::base::{Proto, Rng};
+use hotline::call::Policy;
+use hotline::dialog;
+use hotline::media::Prompt;
+use hotline::plan::Plan;
+use hotline::queue::{Line, Strategy};
+use hotline::sip::{Codec, Host, Uri};
+use hotline::switch::{Dtmf, JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
+use hotline::transport::Rate;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
+    let text = include_str!("../../dialplans/xishuangbanna.toml");
+    let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::text).expect("the plan is good");
+    let prompt = |name: &str, seconds: usize| {
+        let prompt = Prompt { name: name.to_owned(), a_law: vec![0xd5; 8000 * seconds], mu_law: vec![0xff; 8000 * seconds] };
+        (name.to_owned(), Arc::new(prompt))
+    };
+    let prompts = plan.prompts().iter().map(|p| prompt(&p.name, 5));
+    let prompts: BTreeMap<_, _> = prompts.chain([prompt("music", 20), prompt("apology", 4)]).collect();
+    let name = |i: u8| Arc::<str>::from(format!("seat-{i}"));
+    let channels = |rng: &mut Rng| if rng.chance(500) { 1 } else { 1 + rng.below(10) as u32 };
+    Setup {
+        node: "sim".to_owned(),
+        listen: vec![(Proto::Udp, address(1))],
+        trunks: vec![trunk("carrier", address(2)), trunk("targets", address(3))],
+        seats: (0..seats)
+            .map(|i| Seat {
+                name: name(i),
+                aor: Uri::sip(&name(i), Host::Ip(address(10 + i).ip()), None),
+                address: address(10 + i),
+                proto: Proto::Udp,
+                channels: channels(rng),
+                dtmf: Dtmf::Auto,
+            })
+            .collect(),
+        queues: vec![Line {
+            name: "12345".into(),
+            seats: (0..seats).map(name).collect(),
+            strategy: if rng.chance(500) { Strategy::All } else { Strategy::OneByOne },
+            ring_timeout: Duration::from_secs(15),
+            max_wait: Duration::from_secs(120),
+            max_length: 8,
+            rest_after_failure: Duration::from_secs(5),
+        }],
+        default_route: 1,
+        plan: Arc::new(plan),
+        prompts: Arc::new(prompts),
+        policy: Arc::new(Policy {
+            max_talk: Duration::from_secs(600),
+            apology: Some("apology".into()),
+            music: "music".into(),
+            transfer_failed: Some("apology".into()),
+            max_parties: 50,
+        }),
+        legs: dialog::Config::default(),
+        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8 },
+        codes: Default::default(),
+        unknown_source: UnknownSource::Drop,
+        journal_down: if rng.chance(500) { JournalDown::Refuse } else { JournalDown::CarryOn },
+        limits: Limits { calls: 1000, strangers: Rate::default(), retry_after: Duration::from_secs(5) },
+    }
+}
+
+/// What an operator may do in the middle of the day: seats come and go, trunks change order and size, lines their ways.
+pub fn changed(rng: &mut Rng, mut setup: Setup) -> Setup {
+    if rng.chance(500) {
+        setup.trunks.reverse();
+        setup.default_route = 0;
+    }
+    if rng.chance(200) {
+        setup.trunks.retain(|trunk| &*trunk.name == "targets");
+        setup.default_route = 0;
+    }
+    setup.trunks.iter_mut().for_each(|trunk| trunk.channels = 5 + rng.below(30) as u32);
+    let staying = rng.below(setup.seats.len() as u64 + 1) as usize;
+    setup.seats.truncate(staying.max(1));
+    setup.seats.iter_mut().for_each(|seat| seat.channels = 1 + rng.below(5) as u32);
+    let seats: Vec<Arc<str>> = setup.seats.iter().map(|seat| seat.name.clone()).collect();
+    setup.queues.iter_mut().for_each(|line| line.seats.retain(|seat| seats.contains(seat)));
+    if rng.chance(100) {
+        setup.queues.clear();
+    }
+    setup
+}
+
+fn trunk(name: &str, peer: SocketAddr) -> Trunk {
+    Trunk {
+        name: name.into(),
+        sources: vec![peer.ip().into()],
+        peer,
+        proto: Proto::Udp,
+        area: Some("691".into()),
+        codecs: vec![Codec::Pcma, Codec::Pcmu],
+        channels: 20,
+        reserved: 2,
+        dtmf: Dtmf::Auto,
+    }
+}

@@ -1,0 +1,126 @@
+//! `kill -9` under load, again and again: whoever heard the end of setting up a call finds it in the records, once.
+
+use crate::support::gateway::{Gateway, Spec};
+use crate::support::http::{self, Post};
+use crate::support::message::Message;
+use crate::support::pass;
+use crate::support::sipp::Running;
+use hotline::base::Rng;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// As `tests/load/kill` sets it.
+fn kills() -> u64 {
+    std::env::var("HOTLINE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(6)
+}
+
+#[test]
+fn kill_9_at_random_moments_under_load_loses_no_record_and_doubles_none() {
+    let seed = std::env::var("HOTLINE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let (mut rng, start) = (Rng::from_number(seed), Instant::now());
+    let mut gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_answers").lasts(60).start_calls(1_000_000, 3600);
+    let target = gateway.target("seat_answers").lasts(60).start_calls(1_000_000, 3600);
+    let (mut covered, mut taken) = (BTreeSet::new(), Taken::default());
+    for _ in 0..kills() {
+        let callers = callers(&gateway, &mut rng);
+        gateway.backend.answer_with(if rng.chance(300) { 503 } else { 200 });
+        let moment = 300 + rng.below(1200);
+        pass(moment / 2);
+        move_somebody(&gateway, &mut rng);
+        pass(moment - moment / 2);
+        gateway.kill();
+        // What the dead process sent last is read too.
+        pass(50);
+        covered.extend(callers.iter().flat_map(|caller| finals(&caller.heard())));
+        drop(callers);
+        taken.add(gateway.backend.rest());
+        gateway.restart();
+    }
+    gateway.backend.answer_with(200);
+    until_delivered(&gateway);
+    taken.add(gateway.backend.rest());
+    drop((seat, target));
+
+    let records = taken.records();
+    for call in &covered {
+        let of = records.iter().filter(|record| record["sip_call_ids"].as_array().unwrap().contains(&json!(call)));
+        assert_eq!(of.count(), 1, "records of {call}, whose caller heard how it came out (HOTLINE_SEED={seed})");
+    }
+    let count = |result: &str| records.iter().filter(|record| record["result"] == result).count();
+    let moved = records.iter().filter(|record| record["transfers"].as_array().is_some_and(|moves| !moves.is_empty())).count();
+    eprintln!(
+        "{} kills in {:.0} s: {} callers heard a final response, {} records, {} of them interrupted, {moved} with a transfer",
+        kills(),
+        start.elapsed().as_secs_f32(),
+        covered.len(),
+        records.len(),
+        count("interrupted"),
+    );
+    assert!(covered.len() as u64 > 5 * kills() && count("interrupted") as u64 > kills() && count("rejected") > 5);
+}
+
+/// Callers who talk, who are sent away, who listen to an announcement, and who give up.
+fn callers(gateway: &Gateway, rng: &mut Rng) -> Vec<Running> {
+    let kinds = [("caller_hangs_up", "12345", 200), ("caller_hangs_up", "12345", 3000), ("caller_gets_404", "55555", 0)];
+    let more = [("caller_gets_410", "12336", 0), ("caller_cancels", "12396", 300)];
+    let caller = |(scenario, number, lasts)| {
+        let rate = (2 + rng.below(8)).to_string();
+        gateway.caller(scenario, number).lasts(lasts).arg("-r").arg(&rate).start_calls(10_000, 3600)
+    };
+    kinds.into_iter().chain(more).map(caller).collect()
+}
+
+/// Asks for a transfer of some call, if there is one.
+fn move_somebody(gateway: &Gateway, rng: &mut Rng) {
+    let address = (gateway.host.ip, gateway.http).into();
+    let Some((200, list)) = http::get(address, "/api/v1/calls") else { return };
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let calls = list["calls"].as_array().unwrap();
+    for call in calls.iter().filter_map(|call| call["id"].as_str()) {
+        let mode = ["blind", "consult", "three-way"][rng.below(3) as usize];
+        let body = json!({ "to": "12366", "mode": mode }).to_string();
+        let path = format!("/api/v1/calls/{call}/transfer");
+        let _ = http::send(address, "POST", &path, "Content-Type: application/json\r\n", &body);
+    }
+}
+
+/// The Call-IDs of INVITEs that were answered or refused, but for those that were turned away at the door.
+fn finals(heard: &[Message]) -> Vec<String> {
+    let is_final = |m: &&Message| m.status() >= 200 && m.headers("CSeq").iter().any(|cseq| cseq.ends_with("INVITE"));
+    let shed = |m: &Message| m.status() == 503 && !m.headers("Retry-After").is_empty();
+    heard.iter().filter(is_final).filter(|m| !shed(m)).map(|m| m.header("Call-ID").to_string()).collect()
+}
+
+/// What the backend accepted, by the events' ids.
+#[derive(Default)]
+struct Taken(BTreeMap<String, Value>);
+
+impl Taken {
+    fn add(&mut self, posts: Vec<Post>) {
+        for post in posts.into_iter().filter(|post| post.status == 200 && post.event["type"] == "call.record") {
+            let id = post.event["id"].as_str().unwrap().to_string();
+            let before = self.0.insert(id, post.event.clone());
+            assert!(before.is_none_or(|before| before == post.event), "an event came again and was another: {:#}", post.event);
+        }
+    }
+
+    /// The data of each; one a call.
+    fn records(&self) -> Vec<&Value> {
+        let calls: BTreeSet<&str> = self.0.values().map(|event| event["subject"].as_str().unwrap()).collect();
+        assert_eq!(calls.len(), self.0.len(), "a call has two records");
+        self.0.values().map(|event| &event["data"]).collect()
+    }
+}
+
+fn until_delivered(gateway: &Gateway) {
+    let journal = rusqlite::Connection::open(gateway.folder.path().join("var/journal.db")).unwrap();
+    journal.busy_timeout(Duration::from_secs(5)).unwrap();
+    let count = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let end = Instant::now() + Duration::from_secs(180);
+    while count("SELECT (SELECT count(*) FROM deliveries WHERE state <> 'done') + (SELECT count(*) FROM calls WHERE open)") > 0 {
+        assert!(Instant::now() < end, "deliveries are left\n{}", gateway.log());
+        pass(200);
+    }
+}
