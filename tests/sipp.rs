@@ -1,4 +1,4 @@
-//! The running gateway against real SIPp callers and seats, telephones with real RTP, and trouble. Each scenario file
+//! The running gateway against real SIPp callers and seats, telephones with real RTP, softphones, and trouble. Each scenario file
 //! holds the order of messages and their codes; the tests here look into what was received and at the final record.
 
 // Processes and sockets live by the real clock.
@@ -16,6 +16,8 @@ mod merged;
 mod modes;
 #[path = "sipp/odd.rs"]
 mod odd;
+#[path = "sipp/softphones.rs"]
+mod softphones;
 mod support;
 #[path = "sipp/transfer.rs"]
 mod transfer;

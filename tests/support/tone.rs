@@ -62,11 +62,21 @@ pub fn amplitude(codes: &[u8], hertz: u32) -> f64 {
 pub fn heard(ear: &Ear, tones: &[u32]) -> Vec<u32> {
     let packets = ear.packets();
     let last = packets.iter().rev().take(20).rev();
-    let samples: Vec<f64> = last.flat_map(|p| p.payload.iter().map(|code| linear(*code))).collect();
+    tones_in(last.flat_map(|p| p.payload.iter().map(|code| linear(*code))).collect(), tones)
+}
+
+/// The same of the last 0.4 s of these samples.
+pub fn tones_of(samples: &[i16], tones: &[u32]) -> Vec<u32> {
+    let last = samples.iter().skip(samples.len().saturating_sub(20 * FRAME));
+    tones_in(last.map(|s| f64::from(*s)).collect(), tones)
+}
+
+fn tones_in(samples: Vec<f64>, tones: &[u32]) -> Vec<u32> {
     let power = |hertz: u32| goertzel(&samples, f64::from(hertz));
     // A tone of amplitude 8000 has this power, whatever the window.
     let full = 8000.0 * 8000.0 / 4.0;
-    let clear = tones.iter().all(|t| power(*t) > full / 4.0 || power(*t) < full / 100.0);
+    let enough = samples.len() >= 20 * FRAME;
+    let clear = enough && tones.iter().all(|t| power(*t) > full / 4.0 || power(*t) < full / 100.0);
     if clear { tones.iter().copied().filter(|t| power(*t) > full / 4.0).collect() } else { vec![0] }
 }
 

@@ -1,0 +1,100 @@
+use super::gateway::Gateway;
+use super::tone::tones_of;
+use super::wait_for;
+use std::f64::consts::TAU;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// Linphone's telephone for the console, with sound files in place of a sound card.
+pub struct Linphone {
+    folder: PathBuf,
+    keyboard: ChildStdin,
+    screen: Arc<Mutex<String>>,
+    /// How much of the screen was read.
+    read: usize,
+    child: Child,
+}
+
+impl Linphone {
+    /// It is called `user`, and calls from there; whoever it talks to hears it hum.
+    pub fn start(gateway: &Gateway, user: &str, port: u16, hertz: u32) -> Linphone {
+        let (ip, rtp) = (gateway.host.ip, gateway.host.ports(16));
+        let folder = gateway.folder.path().join(format!("linphone-{port}"));
+        // Without this folder for its database it does not start; without the network setting it waits for more than
+        // the loopback interface.
+        fs::create_dir_all(folder.join(".local/share/linphone")).unwrap();
+        let settings = format!(
+            "[sip]\nsip_port={port}\nsip_tcp_port=0\nsip_tls_port=0\nbind_address={ip}\ncontact=sip:{user}@{ip}:{port}\n\
+             auto_net_state_mon=0\nmedia_encryption=none\n[rtp]\naudio_rtp_port={rtp}-{}\n",
+            rtp + 15
+        );
+        fs::write(folder.join("settings"), settings).unwrap();
+        write_tone(&folder.join("tone.wav"), hertz);
+        let mut command = Command::new("linphonec");
+        command.args(["-c", "settings", "-d", "6", "-l", "log"]).current_dir(&folder).env("HOME", &folder);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = child.expect("linphonec (Debian: linphone-cli) is installed");
+        let screen = Arc::new(Mutex::new(String::new()));
+        let (mut output, shown) = (child.stdout.take().unwrap(), screen.clone());
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n) = output.read(&mut buffer).map_err(drop).and_then(|n| if n > 0 { Ok(n) } else { Err(()) }) {
+                shown.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..n]));
+            }
+        });
+        let keyboard = child.stdin.take().unwrap();
+        let mut phone = Linphone { folder, keyboard, screen, read: 0, child };
+        phone.shows("linphonec>");
+        for (line, shown) in [("soundcard use files", "instead of soundcard"), ("play tone.wav", ""), ("record heard.wav", "")] {
+            phone.types(line);
+            phone.shows(shown);
+        }
+        phone
+    }
+
+    pub fn types(&mut self, line: &str) {
+        writeln!(self.keyboard, "{line}").unwrap();
+    }
+
+    /// Waits until it shows this, after what was waited for before.
+    pub fn shows(&mut self, text: &str) {
+        let (screen, read) = (self.screen.clone(), self.read);
+        let found = || screen.lock().unwrap()[read..].find(text);
+        self.read += wait_for(&format!("linphone to show {text}"), found) + text.len();
+    }
+
+    /// Waits until these of the tones, and no others, are what it hears: the file grows while it listens.
+    pub fn hears(&self, tones: &[u32], among: &[u32]) {
+        wait_for(&format!("{tones:?} at linphone"), || {
+            let heard = fs::read(self.folder.join("heard.wav")).ok()?;
+            let samples: Vec<i16> = heard.get(44..)?.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+            (tones_of(&samples, among) == tones).then_some(())
+        });
+    }
+}
+
+/// Half a minute of a tone.
+fn write_tone(path: &std::path::Path, hertz: u32) {
+    let format = hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut file = hound::WavWriter::create(path, format).unwrap();
+    for i in 0..30 * 8000 {
+        file.write_sample((8000.0 * (TAU * f64::from(hertz) * f64::from(i) / 8000.0).sin()) as i16).unwrap();
+    }
+    file.finalize().unwrap();
+}
+
+impl Drop for Linphone {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("── linphone's screen\n{}", self.screen.lock().unwrap());
+            let log = fs::read(self.folder.join("log")).unwrap_or_default();
+            eprintln!("── linphone's log\n{}", String::from_utf8_lossy(&log));
+        }
+    }
+}
