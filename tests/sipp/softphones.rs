@@ -49,7 +49,7 @@ fn a_baresip_seat_answers_holds_and_resumes() {
     caller.ear.assert_one_stream();
     let record = gateway.record();
     assert_answered(&record, "12345", "callee");
-    assert!(record["hold_ms"].as_u64().unwrap() >= 400, "{record:#}");
+    assert!(record["hold_ms"].as_u64().unwrap() >= 350, "{record:#}");
 }
 
 #[test]
@@ -116,16 +116,80 @@ fn one_key_on_baresip_brings_in_110() {
     assert_eq!(gateway.record()["transfers"][0]["kind"], "emergency");
 }
 
-#[test]
-fn a_linphone_seat_answers_pauses_and_resumes() {
-    let gateway = Gateway::start(&Spec::default());
-    let mut seat = Linphone::start(&gateway, "desk-0", gateway.seats[0], SEAT);
-    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+/// A caller and a Linphone at desk-0 in conversation.
+fn talk_to_linphone(gateway: &Gateway) -> (Phone, Message, Linphone) {
+    let mut seat = Linphone::start(gateway, "desk-0", gateway.seats[0], SEAT);
+    let mut caller = Phone::new("caller", gateway.host.port(), gateway);
     caller.invite("12345");
     seat.shows("assigned id 1");
     seat.types("answer");
     let answer = caller.status(200, "INVITE");
     caller.ack();
+    seat.shows("Media streams established");
+    (caller, answer, seat)
+}
+
+/// Linphone wants its first line held before it calls on its second.
+fn call_beside(gateway: &Gateway, seat: &mut Linphone, number: &str) {
+    seat.types("pause");
+    seat.shows("is now paused");
+    seat.types(&format!("call sip:{number}@{}:{}", gateway.host.ip, gateway.sip));
+}
+
+#[test]
+fn a_linphone_seat_consults_on_its_second_line_and_completes() {
+    let gateway = Gateway::start(&Spec::default());
+    let (mut caller, answer, mut seat) = talk_to_linphone(&gateway);
+    let _hum = caller.hum(&answer, CALLER);
+    hears(&caller, &[SEAT]);
+    let mut target = Phone::new("target", gateway.target, &gateway);
+    call_beside(&gateway, &mut seat, "12366");
+    let fetched = target.ring();
+    target.answer();
+    seat.shows("Media streams established");
+    let _other = target.hum(&fetched, TARGET);
+    seat.hears(&[TARGET], &ALL);
+    hears(&target, &[SEAT]);
+    caller.ear.wait_to_hear("music", 20, &prompt("music"));
+    seat.types("transfer 1 --to-call 2");
+    hears(&caller, &[TARGET]);
+    hears(&target, &[CALLER]);
+    seat.shows("Call 1 with");
+    seat.shows("ended");
+    caller.ear.assert_one_stream();
+    target.ear.assert_one_stream();
+    caller.bye();
+    target.hung_up();
+    let record = gateway.record();
+    assert_answered(&record, "12345", "caller");
+    assert_eq!(record["transfers"][0]["kind"], "consult", "{record:#}");
+    assert_eq!(record["transfers"][0]["result"], "completed", "{record:#}");
+}
+
+#[test]
+fn a_linphone_seat_dials_110_and_all_three_talk() {
+    let gateway = Gateway::start(&Spec::default());
+    let (mut caller, answer, mut seat) = talk_to_linphone(&gateway);
+    let _hum = caller.hum(&answer, CALLER);
+    hears(&caller, &[SEAT]);
+    let mut target = Phone::new("target", gateway.target, &gateway);
+    call_beside(&gateway, &mut seat, "110");
+    let fetched = target.ring();
+    target.answer();
+    let _other = target.hum(&fetched, TARGET);
+    hears(&caller, &[SEAT, TARGET]);
+    seat.hears(&[CALLER, TARGET], &ALL);
+    hears(&target, &[CALLER, SEAT]);
+    caller.bye();
+    seat.types("terminate all");
+    target.hung_up();
+    assert_eq!(gateway.record()["transfers"][0]["kind"], "emergency");
+}
+
+#[test]
+fn a_linphone_seat_answers_pauses_and_resumes() {
+    let gateway = Gateway::start(&Spec::default());
+    let (mut caller, answer, mut seat) = talk_to_linphone(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
     seat.hears(&[CALLER], &ALL);
@@ -140,7 +204,7 @@ fn a_linphone_seat_answers_pauses_and_resumes() {
     caller.ear.assert_one_stream();
     let record = gateway.record();
     assert_answered(&record, "12345", "callee");
-    assert!(record["hold_ms"].as_u64().unwrap() >= 400, "{record:#}");
+    assert!(record["hold_ms"].as_u64().unwrap() >= 350, "{record:#}");
 }
 
 #[test]

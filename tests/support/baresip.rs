@@ -1,6 +1,6 @@
 use super::PATIENCE;
 use super::gateway::Gateway;
-use super::tone::tones_of;
+use super::tone::heard_in;
 use super::wait_for;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -64,14 +64,12 @@ impl Baresip {
         }
     }
 
-    /// Waits until these of the tones, and no others, are what it hears: sound files grow while it listens.
+    /// Waits until these of the tones, and no others, are what it hears.
     pub fn hears(&self, tones: &[u32], among: &[u32]) {
         wait_for(&format!("{tones:?} at baresip"), || {
             let files = self.folder.read_dir().unwrap().map(|file| file.unwrap().path());
             let newest = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).max()?;
-            let samples: Vec<i16> =
-                fs::read(newest).unwrap().get(44..)?.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-            (tones_of(&samples, among) == tones).then_some(())
+            (heard_in(&newest, among) == tones).then_some(())
         });
     }
 
@@ -100,6 +98,7 @@ impl Drop for Baresip {
         let _ = self.child.wait();
         if std::thread::panicking() {
             let log = fs::read(self.folder.join("log")).unwrap_or_default();
+            eprintln!("── baresip's log\n{}", String::from_utf8_lossy(&log));
         }
     }
 }

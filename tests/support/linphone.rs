@@ -1,10 +1,10 @@
 use super::gateway::Gateway;
-use super::tone::tones_of;
+use super::tone::heard_in;
 use super::wait_for;
 use std::f64::consts::TAU;
 use std::fs;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -22,15 +22,14 @@ pub struct Linphone {
 impl Linphone {
     /// It is called `user`, and calls from there; whoever it talks to hears it hum.
     pub fn start(gateway: &Gateway, user: &str, port: u16, hertz: u32) -> Linphone {
-        let (ip, rtp) = (gateway.host.ip, gateway.host.ports(16));
+        let ip = gateway.host.ip;
         let folder = gateway.folder.path().join(format!("linphone-{port}"));
         // Without this folder for its database it does not start; without the network setting it waits for more than
-        // the loopback interface.
+        // the loopback interface. Its RTP sockets are bound to all addresses: above the ports of all hosts of the tests.
         fs::create_dir_all(folder.join(".local/share/linphone")).unwrap();
         let settings = format!(
             "[sip]\nsip_port={port}\nsip_tcp_port=0\nsip_tls_port=0\nbind_address={ip}\ncontact=sip:{user}@{ip}:{port}\n\
-             auto_net_state_mon=0\nmedia_encryption=none\n[rtp]\naudio_rtp_port={rtp}-{}\n",
-            rtp + 15
+             auto_net_state_mon=0\nmedia_encryption=none\n[rtp]\naudio_rtp_port=20000-29998\n"
         );
         fs::write(folder.join("settings"), settings).unwrap();
         write_tone(&folder.join("tone.wav"), hertz);
@@ -42,7 +41,7 @@ impl Linphone {
         let (mut output, shown) = (child.stdout.take().unwrap(), screen.clone());
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(n) = output.read(&mut buffer).map_err(drop).and_then(|n| if n > 0 { Ok(n) } else { Err(()) }) {
+            while let Some(n) = output.read(&mut buffer).ok().filter(|n| *n > 0) {
                 shown.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..n]));
             }
         });
@@ -67,18 +66,14 @@ impl Linphone {
         self.read += wait_for(&format!("linphone to show {text}"), found) + text.len();
     }
 
-    /// Waits until these of the tones, and no others, are what it hears: the file grows while it listens.
+    /// Waits until these of the tones, and no others, are what it hears.
     pub fn hears(&self, tones: &[u32], among: &[u32]) {
-        wait_for(&format!("{tones:?} at linphone"), || {
-            let heard = fs::read(self.folder.join("heard.wav")).ok()?;
-            let samples: Vec<i16> = heard.get(44..)?.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-            (tones_of(&samples, among) == tones).then_some(())
-        });
+        wait_for(&format!("{tones:?} at linphone"), || (heard_in(&self.folder.join("heard.wav"), among) == tones).then_some(()));
     }
 }
 
 /// Half a minute of a tone.
-fn write_tone(path: &std::path::Path, hertz: u32) {
+fn write_tone(path: &Path, hertz: u32) {
     let format = hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut file = hound::WavWriter::create(path, format).unwrap();
     for i in 0..30 * 8000 {
@@ -94,7 +89,10 @@ impl Drop for Linphone {
         if thread::panicking() {
             eprintln!("── linphone's screen\n{}", self.screen.lock().unwrap());
             let log = fs::read(self.folder.join("log")).unwrap_or_default();
-            eprintln!("── linphone's log\n{}", String::from_utf8_lossy(&log));
+            let log = String::from_utf8_lossy(&log);
+            let lines: Vec<&str> =
+                log.lines().filter(|line| !line.contains(" mediastreamer-") && !line.contains(" ortp-")).collect();
+            eprintln!("── linphone's log\n{}", lines.join("\n"));
         }
     }
 }

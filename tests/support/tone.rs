@@ -2,7 +2,9 @@
 
 use super::rtp::{Ear, Packet};
 use std::f64::consts::TAU;
+use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -65,10 +67,11 @@ pub fn heard(ear: &Ear, tones: &[u32]) -> Vec<u32> {
     tones_in(last.flat_map(|p| p.payload.iter().map(|code| linear(*code))).collect(), tones)
 }
 
-/// The same of the last 0.4 s of these samples.
-pub fn tones_of(samples: &[i16], tones: &[u32]) -> Vec<u32> {
-    let last = samples.iter().skip(samples.len().saturating_sub(20 * FRAME));
-    tones_in(last.map(|s| f64::from(*s)).collect(), tones)
+/// The same of a 16-bit WAV file that is being written: its header of 44 bytes does not know its length yet.
+pub fn heard_in(wav: &Path, tones: &[u32]) -> Vec<u32> {
+    let bytes = fs::read(wav).unwrap_or_default();
+    let samples: Vec<f64> = bytes.chunks_exact(2).skip(22).map(|b| f64::from(i16::from_le_bytes([b[0], b[1]]))).collect();
+    tones_in(samples[samples.len().saturating_sub(20 * FRAME)..].to_vec(), tones)
 }
 
 fn tones_in(samples: Vec<f64>, tones: &[u32]) -> Vec<u32> {
