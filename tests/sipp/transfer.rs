@@ -14,15 +14,15 @@ const TARGET: u32 = 1100;
 const ALL: [u32; 3] = [CALLER, SEAT, TARGET];
 
 /// Three phones; caller and seat talk.
-struct Scene {
-    gateway: Gateway,
-    caller: Phone,
-    seat: Phone,
-    target: Phone,
+pub struct Scene {
+    pub gateway: Gateway,
+    pub caller: Phone,
+    pub seat: Phone,
+    pub target: Phone,
     call: String,
     /// Whose SDP says where caller and seat speak.
-    answer: Message,
-    invite: Message,
+    pub answer: Message,
+    pub invite: Message,
 }
 
 impl Scene {
@@ -31,7 +31,7 @@ impl Scene {
     }
 
     /// The first seat has the caller.
-    fn with(spec: &Spec) -> Scene {
+    pub fn with(spec: &Spec) -> Scene {
         let gateway = Gateway::start(spec);
         let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
         let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
@@ -45,7 +45,7 @@ impl Scene {
         Scene { gateway, caller, seat, target, call, answer, invite }
     }
 
-    fn api(&self, method: &str, path: &str, body: Value, key: &str) -> (u16, Value) {
+    pub fn api(&self, method: &str, path: &str, body: Value, key: &str) -> (u16, Value) {
         let address = (self.gateway.host.ip, self.gateway.http).into();
         let path = format!("/api/v1/calls/{}{path}", self.call);
         let headers = format!("Content-Type: application/json\r\nIdempotency-Key: {key}\r\n");

@@ -31,6 +31,8 @@ pub struct Spec {
     pub webhook: Option<&'static str>,
     /// A plan of one's own, with the prompts of `dialplans/`.
     pub plan: Option<String>,
+    /// Music other than the usual pattern, as A-law.
+    pub music: Option<Vec<u8>>,
 }
 
 impl Default for Spec {
@@ -46,6 +48,7 @@ impl Default for Spec {
             records: "",
             webhook: None,
             plan: None,
+            music: None,
         }
     }
 }
@@ -76,6 +79,9 @@ impl Gateway {
         match &spec.plan {
             Some(_) => copy_prompts(&folder.path().join("prompts")),
             None => write_prompts(&folder.path().join("prompts")),
+        }
+        if let Some(music) = &spec.music {
+            fs::write(folder.path().join("prompts/music.al"), music).unwrap();
         }
         fs::write(folder.path().join("plan.toml"), spec.plan.as_deref().unwrap_or(PLAN)).unwrap();
         let child = Command::new("true").spawn().unwrap();

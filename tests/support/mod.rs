@@ -3,6 +3,7 @@
 
 pub mod baresip;
 pub mod gateway;
+pub mod hearing;
 pub mod host;
 pub mod http;
 pub mod linphone;

@@ -57,7 +57,7 @@ fn frame(speaker: u32, number: u32) -> Vec<u8> {
 /// Everything that arrives at a telephone's RTP port.
 #[derive(Clone, Default)]
 pub struct Ear {
-    heard: Arc<Mutex<Vec<Packet>>>,
+    heard: Arc<Mutex<Vec<(Instant, Packet)>>>,
 }
 
 impl Ear {
@@ -71,7 +71,7 @@ impl Ear {
                 if let Ok(n) = socket.recv(&mut buffer)
                     && let Some(packet) = Packet::read(&buffer[..n])
                 {
-                    heard.lock().unwrap().push(packet);
+                    heard.lock().unwrap().push((Instant::now(), packet));
                 }
             }
         });
@@ -79,6 +79,11 @@ impl Ear {
     }
 
     pub fn packets(&self) -> Vec<Packet> {
+        self.heard.lock().unwrap().iter().map(|(_, packet)| packet.clone()).collect()
+    }
+
+    /// The packets with the moments of their arrival.
+    pub fn arrivals(&self) -> Vec<(Instant, Packet)> {
         self.heard.lock().unwrap().clone()
     }
 

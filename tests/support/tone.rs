@@ -4,38 +4,53 @@ use super::rtp::{Ear, Packet};
 use std::f64::consts::TAU;
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 const FRAME: usize = 160;
 
 /// Hums until it is dropped.
-pub struct Hum(Arc<AtomicBool>);
+pub struct Hum {
+    stop: Arc<AtomicBool>,
+    /// When the machine let it be late, and by how many milliseconds.
+    late: Arc<Mutex<Vec<(Instant, u64)>>>,
+}
 
 impl Hum {
     pub fn start(socket: UdpSocket, to: SocketAddr, hertz: u32) -> Hum {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
+        let (stop, late) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (stopped, latest) = (stop.clone(), late.clone());
         thread::spawn(move || {
             let start = Instant::now();
             for n in 0.. {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
+                let now = Instant::now();
+                let late = now.saturating_duration_since(start + Duration::from_millis(20) * n).as_millis() as u64;
+                if late > 1 {
+                    latest.lock().unwrap().push((now, late));
+                }
                 let _ = socket.send_to(&frame(&[hertz], n).write(), to);
                 thread::sleep((start + Duration::from_millis(20) * (n + 1)).saturating_duration_since(Instant::now()));
             }
         });
-        Hum(stop)
+        Hum { stop, late }
+    }
+
+    /// By how many milliseconds at most it was late in that time.
+    pub fn late(&self, time: Range<Instant>) -> u64 {
+        self.late.lock().unwrap().iter().filter(|(at, _)| time.contains(at)).map(|(_, late)| *late).max().unwrap_or(0)
     }
 }
 
 impl Drop for Hum {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
