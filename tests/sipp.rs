@@ -18,6 +18,8 @@ mod merged;
 mod modes;
 #[path = "sipp/odd.rs"]
 mod odd;
+#[path = "sipp/recorder.rs"]
+mod recorder;
 #[path = "sipp/softphones.rs"]
 mod softphones;
 mod support;

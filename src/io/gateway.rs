@@ -13,6 +13,7 @@ use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::{Appender, Journal, Options, Report};
 use crate::io::reload::{Reloader, Running, Site};
 use crate::io::shard::{self, ShardHandle};
+use crate::io::tap::{self, Frame, Sink};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
@@ -21,7 +22,8 @@ use crate::media::{self, Command};
 use crate::switch::{Input, Output, Switch};
 use crate::transport::AccessList;
 use bytes::Bytes;
-use std::io::Read;
+use crossbeam_channel::Receiver;
+use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +47,8 @@ pub struct Gateway {
     /// Where SIP is really listened on: port 0 in the configuration has become a number.
     pub listen: Vec<SocketAddr>,
     pub http: SocketAddr,
+    /// What calls sound like, piece by piece, for a recorder; where the configuration asks for it.
+    pub taps: Option<Receiver<Frame>>,
     board: Arc<Board>,
     inbox: Inbox,
     stop: Arc<AtomicBool>,
@@ -77,7 +81,7 @@ impl Gateway {
         let targets: Vec<_> = Target::all(&config)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
         let journal = open_journal(&config, &inbox, &targets)?;
         let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;
-        let shards = start_shards(&config, &inbox, &mut rng)?;
+        let (shards, sink, taps) = start_shards(&config, &inbox, &mut rng)?;
         let tcp = start_tcp(&config, &runtime, &inbox);
 
         let shard_count = shards.len() as u16;
@@ -119,7 +123,7 @@ impl Gateway {
         let desk = Desk {
             board: board.clone(),
             inbox: inbox.clone(),
-            more: figures(journal.appender(), tcp, reloader.clone()),
+            more: figures(journal.appender(), tcp, sink, reloader.clone()),
             reload: asked_by_api(reloader.clone()),
             asks,
             done: Arc::default(),
@@ -128,7 +132,7 @@ impl Gateway {
         };
         start_http(&runtime, http, desk)?;
         tracing::info!(sip = ?listen, http = %http_local, plan = %config.plan.file.display(), "ready");
-        Ok(Gateway { listen, http: http_local, board, inbox, stop, ending, switch, deliverers, journal, reloader, runtime })
+        Ok(Gateway { listen, http: http_local, taps, board, inbox, stop, ending, switch, deliverers, journal, reloader, runtime })
     }
 
     /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died. SIGHUP reloads.
@@ -347,20 +351,29 @@ fn start_delivery(
     targets.into_iter().map(start).collect()
 }
 
-fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Vec<ShardHandle>, String> {
+type Shards = (Vec<ShardHandle>, Option<Sink>, Option<Receiver<Frame>>);
+
+/// The media threads; where the recorder's copies go, and come out.
+fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Shards, String> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let count = match config.media.shards {
         0 => u16::try_from(processors.saturating_sub(1)).unwrap_or(1).max(1),
         count => count,
     };
+    let (sink, taps) = Some(config.media.tap_queue).filter(|room| *room > 0).map(tap::queue).unzip();
     let start = |index: u16| {
         let inbox = inbox.clone();
         let events = move |event| {
             inbox.send(Input::Media { shard: index, event });
         };
-        shard::start(index, media::Config { silence: config.media.silence }, rng.fork(), events)
+        let settings = media::Config { silence: config.media.silence };
+        match sink.clone() {
+            Some(sink) => shard::start_tapped(index, settings, rng.fork(), events, move |tapped, codes| sink.take(tapped, codes)),
+            None => shard::start(index, settings, rng.fork(), events),
+        }
     };
-    (0..count).map(start).collect::<Result<_, _>>().map_err(|e| format!("cannot start the media threads: {e}"))
+    let shards: io::Result<_> = (0..count).map(start).collect();
+    Ok((shards.map_err(|e| format!("cannot start the media threads: {e}"))?, sink, taps))
 }
 
 fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
@@ -423,14 +436,25 @@ fn asked_by_api(reloader: Arc<Reloader>) -> http::Reload {
 }
 
 /// What the threads beside the switch count.
-fn figures(journal: Appender, tcp: Tcp, reloader: Arc<Reloader>) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
+fn figures(
+    journal: Appender,
+    tcp: Tcp,
+    taps: Option<Sink>,
+    reloader: Arc<Reloader>,
+) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
     Arc::new(move || {
+        let tapped = taps.iter().flat_map(|sink| {
+            [
+                Metric::counter("tap_frames_total", "Pieces of calls' audio queued for the recorder.", sink.queued()),
+                Metric::counter("tap_lost_total", "Pieces that found its queue full.", sink.lost()),
+            ]
+        });
         let own = vec![
             Metric::gauge("journal_waiting", "Journal entries that wait for the journal's thread.", journal.waiting()),
             Metric::counter("journal_lost_total", "Journal entries that found no room.", journal.lost()),
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
         ];
-        own.into_iter().chain(reloader.metrics()).collect()
+        own.into_iter().chain(tapped).chain(reloader.metrics()).collect()
     })
 }
 

@@ -113,7 +113,13 @@ fn legs(config: &Config) -> Legs {
 }
 
 fn media(media: &config::Media, shards: u16) -> MediaSetup {
-    MediaSetup { addresses: media.addresses.clone(), ports: media.first_port..=media.last_port, shards, ready: READY_PORTS }
+    MediaSetup {
+        addresses: media.addresses.clone(),
+        ports: media.first_port..=media.last_port,
+        shards,
+        ready: READY_PORTS,
+        taps: media.tap_queue > 0,
+    }
 }
 
 fn limits(limits: &config::Limits) -> Limits {

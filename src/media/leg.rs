@@ -12,7 +12,7 @@ use crate::media::reception::Reception;
 use crate::media::rtcp::{self, LastReport, Sent};
 use crate::media::rtp::{HEADER, Header, Packet};
 use crate::media::voice::Voice;
-use crate::media::{Event, Law, Profile, Prompt, Stats};
+use crate::media::{Event, Law, Profile, Prompt, Stats, Tap};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,9 +44,7 @@ pub(super) struct Leg {
     pub dialer: Dialer,
     /// A key is being sent in place of audio.
     pub dialing: bool,
-    /// Taps on what it says and hears.
-    pub said: bool,
-    pub listened: bool,
+    pub tap: Option<Tap>,
     latch: Latch,
     egress: Egress,
     reception: Reception,
@@ -113,8 +111,7 @@ impl Leg {
             capture: false,
             inband: None,
             dialer: Dialer::default(),
-            said: false,
-            listened: false,
+            tap: None,
             latch: Latch::default(),
             egress: Egress::new(rng),
             reception: Reception::default(),
@@ -187,8 +184,8 @@ impl Leg {
         if let Some(voice) = &mut self.voice {
             voice.write(header, law, codes);
         }
-        if self.said {
-            out.tap(self.tapped(now, Side::Said, law, header), codes);
+        if let Some(tap) = self.tap.filter(|tap| tap.said) {
+            out.tap(tapped(tap, now, Side::Said, law, header), codes);
         }
         Kind::Audio(law)
     }
@@ -241,8 +238,8 @@ impl Leg {
         };
         let event = matches!(kind, Kind::Key { .. });
         let header = self.egress.relayed(now, &packet.header, payload_type, if event { 0 } else { samples }, event)?;
-        if self.listened && !event {
-            out.tap(self.tapped(now, Side::Heard, profile.law, &header), &bytes[packet.payload.clone()]);
+        if let Some(tap) = self.tap.filter(|tap| tap.heard && !event) {
+            out.tap(tapped(tap, now, Side::Heard, profile.law, &header), &bytes[packet.payload.clone()]);
         }
         let range = header.write_before(bytes, packet.payload)?;
         self.count_sent(samples);
@@ -385,9 +382,9 @@ impl Leg {
         out.bytes.extend_from_slice(&header.bytes());
         codes(profile.law, &mut out.bytes);
         out.send_since(packet, self.id, Socket::Rtp, to);
-        if self.listened {
+        if let Some(tap) = self.tap.filter(|tap| tap.heard) {
             let bytes = packet + HEADER..out.bytes.len();
-            out.push(Effect::Tapped { tapped: self.tapped(now, Side::Heard, profile.law, &header), bytes });
+            out.push(Effect::Tapped { tapped: tapped(tap, now, Side::Heard, profile.law, &header), bytes });
         }
         self.count_sent(samples);
     }
@@ -398,10 +395,6 @@ impl Leg {
         out.bytes.extend_from_slice(payload);
         out.send_since(start, self.id, Socket::Rtp, to);
         self.count_sent(payload.len() as u32);
-    }
-
-    fn tapped(&self, at: Mono, side: Side, law: Law, header: &Header) -> Tapped {
-        Tapped { leg: self.id, side, law, timestamp: header.timestamp, at }
     }
 
     fn rtcp_destination(&self) -> Option<(Socket, SocketAddr)> {
@@ -460,6 +453,10 @@ impl Profile {
             _ => None,
         }
     }
+}
+
+fn tapped(tap: Tap, at: Mono, side: Side, law: Law, header: &Header) -> Tapped {
+    Tapped { call: tap.call, part: tap.part, side, law, timestamp: header.timestamp, at }
 }
 
 /// Appends `samples` codes from `start` on; the end is followed by the beginning, or by silence.

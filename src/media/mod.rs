@@ -23,7 +23,7 @@ pub use ports::Ports;
 pub use prompt::{PromptError, RATE};
 pub use shard::{Config, Relayed, Shard};
 
-use crate::base::LegId;
+use crate::base::{CallId, LegId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -51,6 +51,16 @@ pub struct Profile {
     pub may_send: bool,
     /// The peer may send to us.
     pub may_receive: bool,
+}
+
+/// Which audio of a leg is copied for the recorder, and as whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tap {
+    pub call: CallId,
+    /// The party's number in its call.
+    pub part: u64,
+    pub said: bool,
+    pub heard: bool,
 }
 
 /// What a leg hears.
@@ -119,11 +129,10 @@ pub enum Command {
         leg: LegId,
         key: char,
     },
-    /// From now on copy what the leg says, and what it hears, to the shard's taps. Both off at first.
+    /// From now on copy what passes on the leg to the shard's taps; none, as at first: nothing.
     Tap {
         leg: LegId,
-        said: bool,
-        heard: bool,
+        tap: Option<Tap>,
     },
     /// Ends the leg, closes its sockets; answered by `Closed`.
     Close {

@@ -1,4 +1,4 @@
-use crate::base::{LegId, Mono};
+use crate::base::{CallId, LegId, Mono};
 use crate::media::{Event, Law};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -22,7 +22,8 @@ pub enum Side {
 /// A copy of audio that passed: whose, in which law, with the timestamp of its packet, when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tapped {
-    pub leg: LegId,
+    pub call: CallId,
+    pub part: u64,
     pub side: Side,
     pub law: Law,
     pub timestamp: u32,

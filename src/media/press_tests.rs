@@ -2,7 +2,8 @@
 
 use super::tests::{Bench, local, packet, peer, profile};
 use super::*;
-use crate::media::{Law, Side};
+use crate::base::{CallId, Wall};
+use crate::media::{Law, Side, Tap};
 use rtp_rs::RtpReader;
 use std::f32::consts::TAU;
 
@@ -232,6 +233,11 @@ fn a_key_in_both_ways_is_one() {
     assert_eq!(b.events(), "Key { leg: LegId(2), key: '5' } ", "tone first");
 }
 
+fn tap(b: &mut Bench, leg: LegId, said: bool, heard: bool) {
+    let call = CallId::new(Wall(0), &mut Rng::from_number(1));
+    b.command(Command::Tap { leg, tap: Some(Tap { call, part: leg.0, said, heard }) });
+}
+
 #[test]
 fn taps_get_what_is_said_and_what_is_heard() {
     let mut b = bench();
@@ -243,13 +249,13 @@ fn taps_get_what_is_said_and_what_is_heard() {
     };
     say(&mut b, 1);
     assert!(b.taps.is_empty());
-    b.command(Command::Tap { leg: B, said: true, heard: false });
-    b.command(Command::Tap { leg: A, said: false, heard: true });
+    tap(&mut b, B, true, false);
+    tap(&mut b, A, false, true);
     say(&mut b, 2);
     let taps = std::mem::take(&mut b.taps);
     assert_eq!(
-        taps.iter().map(|(t, codes)| (t.leg, t.side, codes)).collect::<Vec<_>>(),
-        [(B, Side::Said, &voice), (A, Side::Heard, &voice)]
+        taps.iter().map(|(t, codes)| (t.part, t.side, codes)).collect::<Vec<_>>(),
+        [(B.0, Side::Said, &voice), (A.0, Side::Heard, &voice)]
     );
     assert_eq!(taps[0].0.timestamp, 320);
     mix(&mut b);
@@ -267,10 +273,10 @@ fn taps_get_what_is_said_and_what_is_heard() {
         sent,
         "all that A was sent, as it was sent"
     );
-    assert!(heard.iter().all(|(t, _)| t.leg == A && t.law == Law::A));
-    assert_eq!(b.taps.iter().filter(|(t, _)| t.side == Side::Said && t.leg == B).count(), 11);
+    assert!(heard.iter().all(|(t, _)| t.part == A.0 && t.law == Law::A));
+    assert_eq!(b.taps.iter().filter(|(t, _)| t.side == Side::Said && t.part == B.0).count(), 11);
     b.taps.clear();
-    b.command(Command::Tap { leg: A, said: false, heard: false });
+    b.command(Command::Tap { leg: A, tap: None });
     b.play(A, Source::Ringback);
     b.pass(100);
     assert!(b.taps.is_empty());

@@ -85,7 +85,7 @@ impl Shard {
                 self.with(leg, |leg| leg.dialer.push(key));
                 self.turn(now.mono, leg);
             }
-            Command::Tap { leg, said, heard } => self.with(leg, |leg| (leg.said, leg.listened) = (said, heard)),
+            Command::Tap { leg, tap } => self.with(leg, |leg| leg.tap = tap),
             Command::Close { leg } => self.close(now, leg, out),
         }
     }

@@ -57,6 +57,7 @@ impl Switch {
         leg.rtp = Some(rtp);
         let (leg, shard) = (leg.id, active.shard);
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        self.tap(id, part, out);
         self.attend(id, part, out);
         self.refill(now, shard, out);
         let local = LocalMedia { rtp, codecs };
@@ -81,6 +82,7 @@ impl Switch {
         active.legs.insert(part, Leg { id: leg, rtp: Some(rtp), trunk: route.trunk, pad: Pad::new(route.dtmf), ended: false });
         self.parts.insert(leg, (id, part));
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        self.tap(id, part, out);
         self.attend(id, part, out);
         self.refill(now, shard, out);
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
@@ -117,6 +119,15 @@ impl Switch {
             },
         };
         self.media(id, part, out, |leg| media::Command::Play { leg, source });
+    }
+
+    /// The recorder gets what each party says from its first packet to its last, whatever becomes of it in the call, and
+    /// what the caller hears: these two are the call as its caller had it, music and prompts included.
+    fn tap(&self, id: CallId, part: Part, out: &mut Vec<Output>) {
+        if self.setup.media.taps {
+            let tap = media::Tap { call: id, part: part.0, said: true, heard: part == CALLER };
+            self.media(id, part, out, |leg| media::Command::Tap { leg, tap: Some(tap) });
+        }
     }
 
     /// From here on nothing more is said to the leg's media.

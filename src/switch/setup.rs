@@ -96,6 +96,8 @@ pub struct MediaSetup {
     pub shards: u16,
     /// Port pairs kept bound ahead of use, per shard.
     pub ready: usize,
+    /// Copies of every call's audio are made for a recorder.
+    pub taps: bool,
 }
 
 /// What a sender gets that no trunk and no seat names.

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Shard {
     open: BTreeMap<LegId, SocketAddr>,
     bound: BTreeSet<SocketAddr>,
+    /// Legs that the recorder hears.
+    tapped: BTreeSet<LegId>,
     /// What each leg hears, as the number of its last Play: an earlier prompt's end is no news.
     playing: BTreeMap<LegId, u64>,
     plays: u64,
@@ -42,11 +44,16 @@ impl Shard {
                 self.open.insert(leg, rtp);
                 Ok(None)
             }
+            Command::Profile { leg, .. } if !self.tapped.contains(&leg) => Err(format!("leg {leg} speaks unrecorded")),
+            Command::Tap { leg, tap: Some(tap) } if tap.said => {
+                self.tapped.insert(leg);
+                self.known(leg)
+            }
+            Command::Tap { leg, .. } => Err(format!("the recording of leg {leg} stops before its end")),
             Command::Profile { leg, .. }
             | Command::Keys { leg, .. }
             | Command::Inband { leg, .. }
-            | Command::SendKey { leg, .. }
-            | Command::Tap { leg, .. } => self.known(leg),
+            | Command::SendKey { leg, .. } => self.known(leg),
             Command::Play { leg, source } => {
                 self.known(leg)?;
                 self.plays += 1;

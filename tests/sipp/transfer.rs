@@ -19,7 +19,7 @@ pub struct Scene {
     pub caller: Phone,
     pub seat: Phone,
     pub target: Phone,
-    call: String,
+    pub call: String,
     /// Whose SDP says where caller and seat speak.
     pub answer: Message,
     pub invite: Message,
@@ -32,7 +32,10 @@ impl Scene {
 
     /// The first seat has the caller.
     pub fn with(spec: &Spec) -> Scene {
-        let gateway = Gateway::start(spec);
+        Scene::on(Gateway::start(spec))
+    }
+
+    pub fn on(gateway: Gateway) -> Scene {
         let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
         let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
         let target = Phone::new("target", gateway.target, &gateway);

@@ -22,6 +22,7 @@ pub struct Spec {
     pub sip: &'static str,
     /// Of the trunk that all calls come by and targets are called by, and of each seat.
     pub trunk: &'static str,
+    pub media: &'static str,
     pub desks: &'static str,
     /// Whom the trunk's calls may come from, instead of all loopback addresses.
     pub sources: Option<&'static str>,
@@ -42,6 +43,7 @@ impl Default for Spec {
             queue: "",
             sip: "",
             trunk: "",
+            media: "",
             desks: "",
             sources: None,
             calls: "",
@@ -70,6 +72,13 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn start(spec: &Spec) -> Gateway {
+        let mut gateway = Gateway::prepared(spec);
+        gateway.restart();
+        gateway
+    }
+
+    /// Its files and ports, with nothing running yet.
+    pub fn prepared(spec: &Spec) -> Gateway {
         let turn = Turn::take();
         let folder = tempfile::tempdir_in(memory_or_disk()).unwrap();
         let host = Host::new();
@@ -85,9 +94,8 @@ impl Gateway {
         }
         fs::write(folder.path().join("plan.toml"), spec.plan.as_deref().unwrap_or(PLAN)).unwrap();
         let child = Command::new("true").spawn().unwrap();
-        let mut gateway = Gateway { host, sip, http, seats, target, backend, folder, child, _turn: turn };
+        let gateway = Gateway { host, sip, http, seats, target, backend, folder, child, _turn: turn };
         fs::write(gateway.folder.path().join("site.toml"), gateway.site(spec)).unwrap();
-        gateway.restart();
         gateway
     }
 
@@ -195,7 +203,7 @@ impl Gateway {
              [seats.desk]\nenabled = false\n{desks}\
              [queues.12345]\nseats = [{}]\n{}\n\
              [plan]\nfile = \"{folder}/plan.toml\"\n\
-             [media]\naddresses = [\"{ip}\"]\nfirst_port = {first}\nlast_port = {}\nprompts = \"{folder}/prompts\"\n\
+             [media]\naddresses = [\"{ip}\"]\nfirst_port = {first}\nlast_port = {}\nprompts = \"{folder}/prompts\"\n{}\n\
              [limits]\ncalls = 12\n\
              [calls]\n{}\n\
              [records]\n{}\n[records.webhook]\nurl = \"{url}\"\n\
@@ -207,6 +215,7 @@ impl Gateway {
             names.join(", "),
             spec.queue,
             first + 59,
+            spec.media,
             spec.calls,
             spec.records,
         )

@@ -34,9 +34,10 @@ pub struct Phone {
 
 impl Phone {
     pub fn new(name: &'static str, port: u16, gateway: &Gateway) -> Phone {
-        let (ip, rtp_port) = (gateway.host.ip, gateway.host.ports(2));
-        let rtp = UdpSocket::bind((ip, rtp_port)).unwrap();
-        let rtcp = UdpSocket::bind((ip, rtp_port + 1)).unwrap();
+        let ip = gateway.host.ip;
+        // A softphone that is tried on this machine may hold some on all addresses.
+        let pair = |port: u16| Some((UdpSocket::bind((ip, port)).ok()?, UdpSocket::bind((ip, port + 1)).ok()?, port));
+        let (rtp, rtcp, rtp_port) = (0..20).find_map(|_| pair(gateway.host.ports(2))).expect("two free ports");
         rtcp.set_read_timeout(Some(PATIENCE)).unwrap();
         let sip = UdpSocket::bind((ip, port)).unwrap();
         sip.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -213,6 +213,7 @@ pub struct Media {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub silence: Duration,
     pub prompts: PathBuf,
+    pub tap_queue: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

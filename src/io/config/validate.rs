@@ -12,6 +12,8 @@ use std::time::Duration;
 /// Linux gives these to anyone (`net.ipv4.ip_local_port_range`).
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32768..=60999;
 
+const MOST_TAPPED: usize = 1_000_000;
+
 /// Every contradiction, each at the place of its key.
 pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     let mut check = Check { layers, findings: Vec::new() };
@@ -140,6 +142,8 @@ impl Check<'_> {
             format!("port {} of sip.listen or http.listen is in the range", inside.unwrap_or_default())
         });
         self.positive(media.silence, &["media", "silence"]);
+        let bounded = media.tap_queue <= MOST_TAPPED;
+        self.require(bounded, &["media", "tap_queue"], || format!("is more than {MOST_TAPPED}, which fill half a gigabyte"));
     }
 
     fn limits(&mut self, config: &Config) {
@@ -230,6 +234,7 @@ mod tests {
         complains("[trunks.loopback]\nchannels = 5\nreserved = 5", "site.toml:3:1: ", "leaves none of 5 channels");
         complains("[media]\nlast_port = 40000", "site.toml:2:1: ", "ephemeral");
         complains("[media]\nfirst_port = 5000\nlast_port = 9000", "site.toml:2:1: ", "in the range");
+        complains("[media]\ntap_queue = 2000000", "site.toml:2:1: ", "more than 1000000");
         complains("[limits]\ncalls = 100000", "site.toml:2:1: ", "port pairs");
         complains("[routes]\ndefault = 'x'", "site.toml:2:1: ", "no trunk `x`");
         complains("[keys]\nswap = '*11'", "site.toml:1:2: ", "begin alike");
