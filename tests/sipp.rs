@@ -198,7 +198,7 @@ fn a_caller_who_waited_too_long_hears_an_apology_and_gets_480() {
     let record = gateway.record();
     assert_eq!(record["result"], "timeout", "{record:#}");
     assert_eq!(record["sip_code"], 480);
-    assert!(record["prompts"].as_array().unwrap().iter().any(|p| p == "apology"), "{record:#}");
+    assert!(record["prompts"].as_array().unwrap().iter().any(|p| p["name"] == "apology"), "{record:#}");
 }
 
 #[test]

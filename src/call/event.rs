@@ -1,7 +1,10 @@
 //! What happens in a call, as its journal keeps it. The record is a fold over these.
 
+pub use super::reported::{Report, Reported, ReportedTicket};
+
 use crate::base::{CallId, LegId, Mono, Wall};
 use crate::media::Stats;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One line of a call's append-only log.
@@ -24,6 +27,9 @@ pub enum What {
     /// A prompt starts towards the caller; `text` is what it says.
     Announcing {
         prompt: String,
+        /// Which sound it was: the beginning of its hash.
+        #[serde(default)]
+        version: Option<String>,
     },
     /// The caller is handed to the human queue: the 15 s clock of GB/T 33358 starts.
     Queued {
@@ -33,6 +39,12 @@ pub enum What {
     Ringing {
         leg: u64,
         party: Party,
+        /// None: the INVITE could not leave.
+        #[serde(default)]
+        sip_call_id: Option<String>,
+        /// A seat's name for people, where it has one.
+        #[serde(default)]
+        label: Option<String>,
     },
     /// It did not answer.
     RingFailed {
@@ -93,6 +105,8 @@ pub enum What {
     },
     /// Written at start-up for a call that the journal shows open: the process died in it.
     Interrupted,
+    /// A call that others took by themselves: the only entry of its log.
+    Reported(Box<Reported>),
 }
 
 /// Facts of the INVITE and of the plan's decision.
@@ -112,8 +126,12 @@ pub struct Offered {
     pub mode: String,
     pub phase: Option<String>,
     pub unit: Option<String>,
+    /// Telephone area code without the leading 0.
     pub area: Option<String>,
     pub area_source: String,
+    /// The division that has this area code, where it is known.
+    #[serde(default)]
+    pub division: Option<Division>,
     /// A hotline that the call was diverted from (History-Info, Diversion).
     pub diverted_from: Option<String>,
     /// The ticket backends that the line names; none: all.
@@ -124,7 +142,16 @@ pub struct Offered {
     pub node: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// An administrative division.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Division {
+    /// GB/T 2260.
+    pub code: String,
+    pub name: String,
+}
+
+/// Whom the gateway called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Party {
     Seat {
@@ -137,7 +164,8 @@ pub enum Party {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Who ended a leg or a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     Caller,
@@ -148,7 +176,7 @@ pub enum By {
 }
 
 /// How a call ended (one word of the record).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Result {
     Answered,
@@ -162,6 +190,18 @@ pub enum Result {
     /// The plan sent the caller away (announce-only, released, unknown number).
     Rejected,
     Interrupted,
+}
+
+impl What {
+    /// What the call itself knows of it; the switch knows the rest.
+    pub fn announcing(prompt: &str) -> What {
+        What::Announcing { prompt: prompt.to_owned(), version: None }
+    }
+
+    /// As above.
+    pub fn ringing(leg: u64, party: Party) -> What {
+        What::Ringing { leg, party, sip_call_id: None, label: None }
+    }
 }
 
 impl From<LegId> for u64 {

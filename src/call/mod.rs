@@ -28,6 +28,7 @@ mod lines;
 mod lines_tests;
 mod party;
 mod profile;
+mod reported;
 mod step;
 mod talk;
 #[cfg(test)]

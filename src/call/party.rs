@@ -63,8 +63,9 @@ impl Call {
         self.next_part += 1;
         self.parties.insert(part, Called { party: party.clone(), unanswered: false });
         self.media.insert(part, "");
-        self.journal(What::Ringing { leg: part.0, party });
+        // In this order, so that the entry can name the INVITE's Call-ID.
         self.out.push(Output::Dial { part, party: dialled });
+        self.journal(What::ringing(part.0, party));
         Some(part)
     }
 

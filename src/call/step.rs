@@ -34,7 +34,7 @@ impl Call {
     pub(super) fn play_prompt(&mut self, prompt: Arc<str>, then: Then) {
         self.next_cue += 1;
         let cue = self.next_cue;
-        self.journal(What::Announcing { prompt: prompt.to_string() });
+        self.journal(What::announcing(&prompt));
         self.stage = Stage::Announcing { cue, prompt, then };
     }
 

@@ -340,5 +340,5 @@ fn rings_are_bounded() {
     let dials = scene.effects.iter().filter(|e| matches!(e, Output::Dial { .. })).count();
     assert_eq!(dials, 100);
     let party = Party::Seat { name: "s1".into(), queue: "12345".into() };
-    assert!(scene.has(&Output::Journal(What::Ringing { leg: 1, party })));
+    assert!(scene.has(&Output::Journal(What::ringing(1, party))));
 }

@@ -5,7 +5,7 @@ mod export;
 mod letters;
 
 use super::{ConfigFile, listed};
-use crate::base::{CallId, Masked, Wall};
+use crate::base::{CallId, Wall};
 use crate::io::config::{self, Config};
 use crate::io::ledger::Ledger;
 use crate::record::shape::Record;
@@ -104,13 +104,8 @@ impl Journal {
     }
 }
 
-fn shown(mut record: Record, unmasked: bool) -> Record {
-    if !unmasked {
-        for number in [&mut record.caller, &mut record.caller_raw].into_iter().flatten() {
-            *number = Masked(number).to_string();
-        }
-    }
-    record
+fn shown(record: Record, unmasked: bool) -> Record {
+    if unmasked { record } else { record.masked() }
 }
 
 fn print_line(record: &Record, json: bool) {

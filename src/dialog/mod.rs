@@ -114,6 +114,8 @@ pub enum Replaced {
 #[derive(Clone, Debug)]
 pub struct Dial {
     pub leg: LegId,
+    /// The SIP Call-ID, unguessable and never used before.
+    pub call_id: String,
     pub flow: Flow,
     pub uri: Uri,
     /// Without tags; the leg adds its own.

@@ -179,13 +179,12 @@ impl Calling {
 fn invite(cx: &mut Cx, dial: &Dial) -> Request {
     let mut from = dial.from.clone();
     from.params.set("tag", Some(&cx.leg.tag));
-    let call_id = format!("{}{}", cx.core.rng.token(), cx.core.rng.token());
     let mut invite = Request::new(Method::Invite, dial.uri.clone());
     let headers = &mut invite.headers;
     headers.push(Name::MaxForwards, dial.max_forwards.to_string());
     headers.push(Name::From, from.to_string());
     headers.push(Name::To, dial.to.to_string());
-    headers.push(Name::CallId, call_id);
+    headers.push(Name::CallId, dial.call_id.clone());
     headers.push(Name::CSeq, cseq(SEQ, &Method::Invite));
     capabilities(&mut headers.0, dial.flow);
     headers.0.extend(dial.headers.iter().cloned());

@@ -10,7 +10,7 @@ use crate::io::deliver::{Deliverer, Target};
 use crate::io::engine::{Ends, Engine, Machine};
 use crate::io::http::{self, Desk, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
-use crate::io::journal::{Appender, Journal, Options, Report};
+use crate::io::journal::{Appender, Journal, Options, Outbox, Report};
 use crate::io::reload::{Reloader, Running, Site};
 use crate::io::shard::{self, ShardHandle};
 use crate::io::tap::{self, Frame, Sink};
@@ -32,7 +32,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 /// HTTP, TCP and delivery together: the switch and media have threads of their own.
@@ -79,7 +79,7 @@ impl Gateway {
         let http_local = http.local_addr().map_err(|e| e.to_string())?;
 
         let targets: Vec<_> = Target::all(&config)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
-        let journal = open_journal(&config, &inbox, &targets)?;
+        let (journal, _newest) = open_journal(&config, &inbox, &targets)?;
         let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;
         let (shards, sink, taps) = start_shards(&config, &inbox, &mut rng)?;
         let tcp = start_tcp(&config, &runtime, &inbox);
@@ -311,12 +311,17 @@ fn on_runtime(runtime: &Runtime, listener: TcpListener) -> Result<tokio::net::Tc
     tokio::net::TcpListener::from_std(listener).map_err(|e| e.to_string())
 }
 
-fn open_journal(config: &Config, inbox: &Inbox, targets: &[(Target, Arc<Notify>)]) -> Result<Journal, String> {
+fn open_journal(
+    config: &Config,
+    inbox: &Inbox,
+    targets: &[(Target, Arc<Notify>)],
+) -> Result<(Journal, watch::Receiver<u64>), String> {
+    let (fed, newest) = watch::channel(0);
     let path = config.journal();
     std::fs::create_dir_all(&config.node.state).map_err(|e| format!("{}: {e}", config.node.state.display()))?;
     let options = Options {
         max_bytes: Some(config.records.max_bytes).filter(|bytes| *bytes > 0),
-        outbox: targets.iter().map(|(target, _)| target.outbox()).collect(),
+        outbox: Outbox { backends: targets.iter().map(|(target, _)| target.outbox()).collect(), feed: config.records.feed_keep },
         ..Options::new(path)
     };
     let (inbox, posted) = (inbox.clone(), targets.iter().map(|(_, posted)| posted.clone()).collect::<Vec<_>>());
@@ -333,12 +338,13 @@ fn open_journal(config: &Config, inbox: &Inbox, targets: &[(Target, Arc<Notify>)
             inbox.send(Input::JournalDown(false));
         }
         Report::Posted => posted.iter().for_each(|posted| posted.notify_one()),
+        Report::Fed(newest) => drop(fed.send_replace(newest)),
     };
     let (journal, recovered) = Journal::open(options, clock::now().wall, report).map_err(|e| e.to_string())?;
     for call in recovered.interrupted {
         tracing::warn!(%call, "the last process ended in this call; its record says interrupted");
     }
-    Ok(journal)
+    Ok((journal, newest))
 }
 
 fn start_delivery(

@@ -4,10 +4,11 @@
 //! It never blocks who appends. While the disk refuses, what came waits in bounded memory and is tried again; what
 //! finds that memory full is lost, counted and logged.
 
-use super::store::Lock;
-pub use super::store::{Backend, Store, Trouble};
+pub use super::store::{Backend, Callback, Outbox, Store, Taken, Trouble};
+use super::store::{Lock, Written};
 use crate::base::{CallId, Wall};
 use crate::call::event::Entry;
+use crate::io::clock;
 use crate::record::delivery::Settlement;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, unbounded};
 use std::path::{Path, PathBuf};
@@ -33,13 +34,12 @@ pub struct Options {
     pub max_bytes: Option<u64>,
     /// How long a disk that refused is left alone.
     pub retry: Duration,
-    /// Who gets the events.
-    pub outbox: Vec<Backend>,
+    pub outbox: Outbox,
 }
 
 impl Options {
     pub fn new(path: impl Into<PathBuf>) -> Options {
-        Options { path: path.into(), queue: 65_536, max_bytes: None, retry: Duration::from_secs(1), outbox: Vec::new() }
+        Options { path: path.into(), queue: 65_536, max_bytes: None, retry: Duration::from_secs(1), outbox: Outbox::default() }
     }
 }
 
@@ -54,6 +54,8 @@ pub enum Report {
     Up,
     /// A backend has something new to get.
     Posted,
+    /// The feed goes up to this number.
+    Fed(u64),
 }
 
 /// What opening found.
@@ -169,24 +171,33 @@ impl Appender {
     }
 }
 
-/// Makes a delivery's outcome durable.
+/// Makes durable what comes from outside: a delivery's outcome, a record, a message.
 #[derive(Clone)]
 pub struct Settler(Sender<Control>);
 
 impl Settler {
     /// `done` runs on the journal's thread when the outcome is on disk. Who settles bounds how many are under way.
     pub fn settle(&self, backend: &str, settlement: Settlement, done: impl FnOnce() + Send + 'static) {
-        self.hand(backend, Matter::Settled(settlement), Box::new(done));
+        self.hand(Matter::Settled(backend.to_owned(), settlement), Box::new(|_| done()));
     }
 
     /// A create is about to be asked of this backend; `done` as above.
     pub fn creating(&self, backend: &str, call: CallId, at: Wall, done: impl FnOnce() + Send + 'static) {
-        self.hand(backend, Matter::Creating(call, at), Box::new(done));
+        self.hand(Matter::Creating(backend.to_owned(), call, at), Box::new(|_| done()));
     }
 
-    fn hand(&self, backend: &str, matter: Matter, done: Box<dyn FnOnce() + Send>) {
-        let settle = Settle { backend: backend.to_owned(), matter, done };
-        let _ = self.0.send(Control::Settle(Box::new(settle)));
+    /// A call that others took; `done` learns what became of it.
+    pub fn report(&self, entry: Entry, done: impl FnOnce(Taken) + Send + 'static) {
+        self.hand(Matter::Reported(entry), Box::new(done));
+    }
+
+    /// A backend's message, once its signature held; messages that arrived before `remember` are forgotten.
+    pub fn called_back(&self, callback: Callback, remember: Wall, done: impl FnOnce(Taken) + Send + 'static) {
+        self.hand(Matter::CalledBack(callback, remember), Box::new(done));
+    }
+
+    fn hand(&self, matter: Matter, done: Box<dyn FnOnce(Taken) + Send>) {
+        let _ = self.0.send(Control::Settle(Box::new(Settle { matter, done })));
     }
 }
 
@@ -196,14 +207,15 @@ enum Control {
 }
 
 enum Matter {
-    Settled(Settlement),
-    Creating(CallId, Wall),
+    Settled(String, Settlement),
+    Creating(String, CallId, Wall),
+    Reported(Entry),
+    CalledBack(Callback, Wall),
 }
 
 struct Settle {
-    backend: String,
     matter: Matter,
-    done: Box<dyn FnOnce() + Send>,
+    done: Box<dyn FnOnce(Taken) + Send>,
 }
 
 struct Writer {
@@ -273,7 +285,7 @@ impl Writer {
         let mut tries = 0;
         loop {
             match self.commit(&batch) {
-                Ok(posted) => return self.written(batch, posted),
+                Ok((written, taken)) => return self.written(batch, written, taken),
                 Err(trouble) => self.failed(&trouble),
             }
             tries = if self.closing { tries + 1 } else { 0 };
@@ -287,7 +299,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<bool, Trouble> {
+    fn commit(&mut self, batch: &Batch) -> Result<(Written, Vec<Taken>), Trouble> {
         let store = match self.store.as_mut() {
             Some(store) => store,
             None => {
@@ -295,20 +307,29 @@ impl Writer {
                 self.store.insert(Store::open(path, *max_bytes, outbox.clone())?)
             }
         };
-        let mut posted = false;
-        store.transaction(|tx| {
-            for (_, entry) in &batch.entries {
-                posted |= tx.append(entry)?;
+        let (now, mut taken) = (clock::now().wall, Vec::new());
+        let written = store.transaction(|tx| {
+            batch.entries.iter().try_for_each(|(_, entry)| tx.append(entry))?;
+            for settle in &batch.settlements {
+                taken.push(match &settle.matter {
+                    Matter::Settled(backend, settlement) => {
+                        tx.settle(backend, settlement, now)?;
+                        Taken::New(settlement.call)
+                    }
+                    Matter::Creating(backend, call, at) => {
+                        tx.creating(backend, *call, *at)?;
+                        Taken::New(*call)
+                    }
+                    Matter::Reported(entry) => tx.report(entry)?,
+                    Matter::CalledBack(callback, remember) => tx.called_back(callback, now, *remember)?,
+                });
             }
-            batch.settlements.iter().try_for_each(|s| match &s.matter {
-                Matter::Settled(settlement) => tx.settle(&s.backend, settlement),
-                Matter::Creating(call, at) => tx.creating(&s.backend, *call, *at),
-            })
+            Ok(())
         })?;
-        Ok(posted)
+        Ok((written, taken))
     }
 
-    fn written(&mut self, batch: Batch, posted: bool) {
+    fn written(&mut self, batch: Batch, written: Written, taken: Vec<Taken>) {
         if std::mem::take(&mut self.down) {
             tracing::warn!("the journal writes again");
             (self.report)(Report::Up);
@@ -316,9 +337,12 @@ impl Writer {
         if let Some((ticket, _)) = batch.entries.last() {
             (self.report)(Report::Durable(*ticket));
         }
-        batch.settlements.into_iter().for_each(|settle| (settle.done)());
-        if posted {
+        batch.settlements.into_iter().zip(taken).for_each(|(settle, taken)| (settle.done)(taken));
+        if written.posted {
             (self.report)(Report::Posted);
+        }
+        if let Some(newest) = written.fed {
+            (self.report)(Report::Fed(newest));
         }
     }
 

@@ -8,7 +8,8 @@ use crate::record::codec;
 use crate::record::delivery::Item;
 use crate::record::exchange;
 use crate::record::fold::fold;
-use crate::record::shape::{Record, Ticket};
+use crate::record::postscript::{Postscript, amend};
+use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,16 @@ pub struct Delivery {
     pub state: String,
     pub attempts: u32,
     pub error: Option<String>,
+}
+
+/// One event's place in the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fed {
+    pub n: u64,
+    /// The hotline's number.
+    pub line: String,
+    /// None: of a kind that only a later release knows.
+    pub item: Option<Item>,
 }
 
 impl Ledger {
@@ -74,6 +85,10 @@ impl Ledger {
 
     /// The latest event of this kind that a call has given rise to.
     pub fn latest(&self, call: CallId, kind: Kind) -> Result<Option<CloudEvent>, Trouble> {
+        let told = self.postscripts(call, u64::MAX)?.into_iter().rev().find(|postscript| postscript.news.kind() == kind);
+        if let Some(Postscript { sequence, .. }) = told {
+            return self.event(&Item { call, sequence, kind, attempts: 0, failing_since: None });
+        }
         let entries = self.entries(call, MAX_ENTRIES)?;
         let last = entries.iter().rev().find(|entry| Kind::of(&entry.what).contains(&kind));
         let Some(sequence) = last.map(|entry| kind.sequence(entry.seq)) else { return Ok(None) };
@@ -81,30 +96,27 @@ impl Ledger {
     }
 
     pub fn record(&self, call: CallId) -> Result<Option<Record>, Trouble> {
-        let record = fold(&self.entries(call, MAX_ENTRIES)?, &self.zone);
-        let tickets = self.tickets(call, u32::MAX)?;
-        Ok(record.map(|record| Record { tickets, ..record }))
+        let mut record = fold(&self.entries(call, MAX_ENTRIES)?, &self.zone);
+        if let Some(record) = &mut record {
+            amend(record, &self.postscripts(call, u64::MAX)?, &self.zone);
+        }
+        Ok(record)
     }
 
     /// An event as its backend gets it.
     pub fn event(&self, item: &Item) -> Result<Option<CloudEvent>, Trouble> {
-        let entry = entry_of(item.sequence);
-        let entries = self.entries(item.call, entry)?;
-        let mut event = CloudEvent::new(&entries, item.kind, &self.zone);
-        if let Some(event) = &mut event {
-            event.data.tickets = self.tickets(item.call, entry)?;
-        }
-        Ok(event)
+        let entries = self.entries(item.call, entry_of(item.sequence))?;
+        let (Some(last), Some(mut record)) = (entries.last(), fold(&entries, &self.zone)) else { return Ok(None) };
+        let postscripts = self.postscripts(item.call, item.sequence)?;
+        amend(&mut record, &postscripts, &self.zone);
+        let told = postscripts.last().filter(|last| last.sequence == item.sequence);
+        let wall = told.map_or(last.wall, |told| told.wall);
+        Ok(Some(CloudEvent::of(item.call, item.kind, item.sequence, wall, record, &self.zone)))
     }
 
-    /// The tickets that were linked before this entry, so that an event is the same whenever it is made.
-    fn tickets(&self, call: CallId, entry: u32) -> Result<Vec<Ticket>, Trouble> {
-        self.ask(|db| {
-            let sql = "SELECT backend, id, url FROM tickets WHERE call = ?1 AND id IS NOT NULL AND after < ?2 ORDER BY backend";
-            let mut rows = db.prepare_cached(sql)?;
-            let ticket = |row: &Row<'_>| Ok(Ticket { backend: row.get(0)?, id: row.get(1)?, url: row.get(2)? });
-            rows.query_map(params![call.0.as_bytes(), entry], ticket)?.collect()
-        })
+    /// What others told of a call up to this event, so that an event is the same whenever it is made.
+    fn postscripts(&self, call: CallId, up_to: u64) -> Result<Vec<Postscript>, Trouble> {
+        self.ask(|db| postscripts(db, call, up_to))
     }
 
     /// What is known of a call's ticket in this backend.
@@ -136,6 +148,28 @@ impl Ledger {
             }
         };
         Ok(rows.into_iter().filter_map(entry).collect())
+    }
+
+    /// The oldest and the newest number of the feed; zeros while it is empty.
+    pub fn feed_ends(&self) -> Result<(u64, u64), Trouble> {
+        let ends = |row: &Row<'_>| Ok((number(row, 0)?, number(row, 1)?));
+        self.ask(|db| db.prepare_cached("SELECT ifnull(min(n), 0), ifnull(max(n), 0) FROM feed")?.query_row([], ends))
+    }
+
+    /// The feed's events after this number, in order.
+    pub fn feed(&self, after: u64, most: u32) -> Result<Vec<Fed>, Trouble> {
+        self.ask(|db| {
+            let sql =
+                "SELECT f.n, ifnull(c.line, ''), f.call, f.sequence, f.kind FROM feed f LEFT JOIN calls c ON c.call = f.call
+                       WHERE f.n > ?1 ORDER BY f.n LIMIT ?2";
+            let mut rows = db.prepare_cached(sql)?;
+            let fed = |row: &Row<'_>| {
+                let (call, sequence, kind) = (call_id(row, 2)?, number(row, 3)?, Kind::named(&row.get::<_, String>(4)?));
+                let item = kind.map(|kind| Item { call, sequence, kind, attempts: 0, failing_since: None });
+                Ok(Fed { n: number(row, 0)?, line: row.get(1)?, item })
+            };
+            rows.query_map(params![i64::try_from(after).unwrap_or(i64::MAX), most], fed)?.collect()
+        })
     }
 
     /// What became of a call's events.
@@ -177,12 +211,29 @@ impl Ledger {
     }
 }
 
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0))
+}
+
 /// None for a kind that only a later release knows; it stays pending for that one.
 fn item(row: &Row<'_>) -> rusqlite::Result<Option<Item>> {
     let Some(kind) = Kind::named(&row.get::<_, String>(2)?) else { return Ok(None) };
     let sequence = u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
     let failing_since = row.get::<_, Option<i64>>(4)?.map(Wall);
     Ok(Some(Item { call: call_id(row, 0)?, sequence, kind, attempts: row.get(3)?, failing_since }))
+}
+
+/// One that cannot be read is left out.
+pub(super) fn postscripts(db: &Connection, call: CallId, up_to: u64) -> rusqlite::Result<Vec<Postscript>> {
+    let sql = "SELECT sequence, wall, news FROM postscripts WHERE call = ?1 AND sequence <= ?2 ORDER BY sequence";
+    let mut rows = db.prepare_cached(sql)?;
+    let postscript = |row: &Row<'_>| {
+        let (sequence, wall) = (u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), Wall(row.get(1)?));
+        let news = serde_json::from_str(&row.get::<_, String>(2)?).ok();
+        Ok(news.map(|news| Postscript { sequence, wall, news }))
+    };
+    let up_to = i64::try_from(up_to).unwrap_or(i64::MAX);
+    rows.query_map(params![call.0.as_bytes(), up_to], postscript)?.filter_map(Result::transpose).collect()
 }
 
 pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {

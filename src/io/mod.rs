@@ -19,6 +19,7 @@ pub mod log;
 mod pair;
 pub mod plans;
 pub mod reload;
+pub mod schemas;
 pub mod setup;
 pub mod shard;
 mod store;

@@ -2,6 +2,7 @@
 
 use crate::base::Proto;
 use crate::call::Policy;
+use crate::call::event::Division;
 use crate::dialog::Config as Legs;
 use crate::io::config::{self, Config};
 use crate::io::plans::Loaded;
@@ -39,6 +40,7 @@ pub fn setup(config: &Config, loaded: Loaded, listen: &[SocketAddr], shards: u16
         policy: Arc::new(policy(&config.calls)),
         legs: legs(config),
         media: media(&config.media, shards),
+        divisions: Arc::new(config.records.areas.iter().map(|(phone, area)| (phone.clone(), division(area))).collect()),
         codes: config.keys.codes(),
         unknown_source: match config.sip.unknown_source {
             config::UnknownSource::Drop => UnknownSource::Drop,
@@ -69,12 +71,17 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, String> {
 fn seat(name: &str, seat: &config::Seat) -> Result<Seat, String> {
     Ok(Seat {
         name: name.into(),
+        label: Some(seat.name.as_str()).filter(|label| !label.is_empty()).map(Arc::from),
         aor: sip::Uri::parse(seat.aor.as_bytes()).ok_or_else(|| format!("seat `{name}`: `{}` is no SIP URI", seat.aor))?,
         address: seat.address.ok_or_else(|| format!("seat `{name}` has no address"))?,
         proto: proto(seat.transport),
         channels: seat.channels,
         dtmf: dtmf(seat.dtmf),
     })
+}
+
+fn division(area: &config::Area) -> Division {
+    Division { code: area.code.clone(), name: area.name.clone() }
 }
 
 fn line(name: &str, queue: &config::Queue) -> queue::Line {

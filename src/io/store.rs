@@ -3,7 +3,12 @@
 //!
 //! `entries` is the append-only log. `calls` says which calls are open, that is, have no end yet. `deliveries` is the
 //! outbox: a row for each event that a backend must get, written in the transaction of the entry that causes it. `lanes`
-//! says when a (backend, call) may be sent next; a lane exists while one of its deliveries is pending.
+//! says when a (backend, call) may be sent next; a lane exists while one of its deliveries is pending. `feed` numbers all
+//! events in one order, for those who follow them. `postscripts` is what others tell of a call.
+
+mod news;
+
+pub use news::{Callback, Taken};
 
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::{Entry, What};
@@ -12,6 +17,7 @@ use crate::record::codec;
 use crate::record::delivery::{Settlement, Verdict};
 use crate::record::exchange::Change;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use std::cell::Cell;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -19,7 +25,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Raised with every change of the tables, together with a step that brings an older file up.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
+/// Old rows of the feed go every so many new ones.
+const TRIM: u64 = 256;
 const TABLES: &str = "
     CREATE TABLE calls (call BLOB PRIMARY KEY, open INTEGER NOT NULL) WITHOUT ROWID;
     CREATE INDEX open_calls ON calls (call) WHERE open = 1;
@@ -43,6 +51,27 @@ const TICKETS: &str = "
         backend TEXT NOT NULL, call BLOB NOT NULL, id TEXT, url TEXT, creating INTEGER, after INTEGER,
         PRIMARY KEY (call, backend)) WITHOUT ROWID;
     PRAGMA user_version = 2;";
+
+/// From version 2. `calls.line` is the hotline's number. `feed.n` counts on without gaps; the oldest rows go.
+/// `postscripts.sequence` is the event's own, after the entry that it followed. `reports` tells records from others apart,
+/// `callbacks` messages that were taken already. An entry's events had two numbers before.
+const NEWS: &str = "
+    ALTER TABLE calls ADD COLUMN line TEXT;
+    CREATE TABLE feed (n INTEGER PRIMARY KEY AUTOINCREMENT, call BLOB NOT NULL, sequence INTEGER NOT NULL, kind TEXT NOT NULL);
+    CREATE TABLE postscripts (
+        call BLOB NOT NULL, sequence INTEGER NOT NULL, wall INTEGER NOT NULL, news TEXT NOT NULL,
+        PRIMARY KEY (call, sequence)) WITHOUT ROWID;
+    CREATE TABLE reports (source TEXT NOT NULL, id TEXT NOT NULL, call BLOB NOT NULL, PRIMARY KEY (source, id)) WITHOUT ROWID;
+    CREATE TABLE callbacks (
+        backend TEXT NOT NULL, id TEXT NOT NULL, sent INTEGER NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (backend, id)) WITHOUT ROWID;
+    CREATE INDEX old_callbacks ON callbacks (at);
+    UPDATE deliveries SET sequence = sequence / 2 * 1000 + sequence % 2;
+    INSERT INTO postscripts SELECT t.call, after * 1000 + 1 + row_number() OVER (PARTITION BY t.call, after ORDER BY backend),
+        e.wall, json_object('linked', json_object('backend', backend, 'id', id, 'url', url))
+        FROM tickets t JOIN entries e ON e.call = t.call AND e.seq = after WHERE id IS NOT NULL;
+    ALTER TABLE tickets DROP COLUMN after;
+    PRAGMA user_version = 3;";
 
 /// Somebody who gets events of these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,18 +149,36 @@ impl Lock {
 pub struct Store {
     db: Connection,
     path: PathBuf,
-    outbox: Vec<Backend>,
+    outbox: Outbox,
+}
+
+/// Who gets the events.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    pub backends: Vec<Backend>,
+    /// How many events those who follow the feed can go back.
+    pub feed: u64,
+}
+
+/// What a transaction has brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// A backend has something new to get.
+    pub posted: bool,
+    /// The feed's newest number, where there is a new one.
+    pub fed: Option<u64>,
 }
 
 impl Store {
-    pub fn open(path: &Path, max_bytes: Option<u64>, outbox: Vec<Backend>) -> Result<Store, Trouble> {
+    pub fn open(path: &Path, max_bytes: Option<u64>, outbox: Outbox) -> Result<Store, Trouble> {
         let db = prepare(path, max_bytes).map_err(|e| Trouble::sqlite(path, e))?;
         let store = Store { db, path: path.to_owned(), outbox };
         let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
         match version {
             SCHEMA => Ok(store),
-            0 => store.build(&format!("{TABLES}{TICKETS}")),
-            1 => store.build(TICKETS),
+            0 => store.build(&format!("{TABLES}{TICKETS}{NEWS}")),
+            1 => store.build(&format!("{TICKETS}{NEWS}")),
+            2 => store.build(NEWS),
             _ => {
                 let what = format!("it has version {version} and this release writes {SCHEMA}");
                 Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
@@ -149,11 +196,12 @@ impl Store {
     }
 
     /// Everything in `work` or nothing of it.
-    pub fn transaction(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<(), Trouble> {
+    pub fn transaction(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<Written, Trouble> {
         let run = || {
             let tx = self.db.transaction()?;
-            work(&Transaction { db: &tx, outbox: &self.outbox })?;
-            tx.commit()
+            let written = Cell::default();
+            work(&Transaction { db: &tx, outbox: &self.outbox, written: &written })?;
+            tx.commit().map(|()| written.get())
         };
         run().map_err(|e| Trouble::sqlite(&self.path, e))
     }
@@ -187,63 +235,79 @@ fn prepare(path: &Path, max_bytes: Option<u64>) -> rusqlite::Result<Connection> 
 /// What may be written together.
 pub struct Transaction<'a> {
     db: &'a Connection,
-    outbox: &'a [Backend],
+    outbox: &'a Outbox,
+    written: &'a Cell<Written>,
 }
 
 impl Transaction<'_> {
-    /// True when a backend has something new to get.
-    pub fn append(&self, entry: &Entry) -> rusqlite::Result<bool> {
+    pub fn append(&self, entry: &Entry) -> rusqlite::Result<()> {
         let what = codec::encode(&entry.what).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
         let call = entry.call.0;
         let mono = i64::try_from(entry.mono.0).unwrap_or(i64::MAX);
         let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO entries VALUES (?1, ?2, ?3, ?4, ?5)")?;
         if insert.execute(params![call.as_bytes(), entry.seq, entry.wall.0, mono, what])? == 0 {
             tracing::error!(call = %entry.call, seq = entry.seq, "a journal entry came twice; the first one stays");
-            return Ok(false);
+            return Ok(());
         }
         self.mark(entry)?;
-        self.post(entry)
+        let kinds = Kind::of(&entry.what);
+        let events: Vec<_> = kinds.iter().map(|kind| (kind.sequence(entry.seq), *kind)).collect();
+        self.post(entry.call, &events)
     }
 
     /// A call is open from its first entry to its end, and stays closed if something follows.
     fn mark(&self, entry: &Entry) -> rusqlite::Result<()> {
         let sql = match entry.what {
-            What::Ended { .. } | What::Interrupted => {
+            What::Ended { .. } | What::Interrupted | What::Reported(_) => {
                 "INSERT INTO calls (call, open) VALUES (?1, 0) ON CONFLICT DO UPDATE SET open = 0"
             }
             _ => "INSERT OR IGNORE INTO calls (call, open) VALUES (?1, 1)",
         };
         self.db.prepare_cached(sql)?.execute([entry.call.0.as_bytes()])?;
-        let What::Offered(offered) = &entry.what else { return Ok(()) };
-        if offered.tickets.is_empty() {
+        let (line, chosen) = match &entry.what {
+            What::Offered(offered) => (&offered.number, &offered.tickets),
+            What::Reported(reported) => (&reported.report.hotline, &reported.tickets),
+            _ => return Ok(()),
+        };
+        let chosen = Some(chosen.join("\n")).filter(|chosen| !chosen.is_empty());
+        let sql = "UPDATE calls SET line = ?2, backends = ?3 WHERE call = ?1";
+        self.db.prepare_cached(sql)?.execute(params![entry.call.0.as_bytes(), line, chosen]).map(drop)
+    }
+
+    fn post(&self, call: CallId, events: &[(u64, Kind)]) -> rusqlite::Result<()> {
+        if events.is_empty() {
             return Ok(());
         }
-        let sql = "UPDATE calls SET backends = ?2 WHERE call = ?1";
-        self.db.prepare_cached(sql)?.execute(params![entry.call.0.as_bytes(), offered.tickets.join("\n")]).map(drop)
-    }
-
-    fn post(&self, entry: &Entry) -> rusqlite::Result<bool> {
-        let kinds = Kind::of(&entry.what);
-        if kinds.is_empty() || self.outbox.is_empty() {
-            return Ok(false);
-        }
         let sql = "SELECT backends FROM calls WHERE call = ?1";
-        let chosen = self.db.prepare_cached(sql)?.query_row([entry.call.0.as_bytes()], |row| row.get::<_, Option<String>>(0))?;
+        let chosen = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], |row| row.get::<_, Option<String>>(0))?;
         let chosen = chosen.as_deref();
         let gets = |backend: &&Backend| backend.always || chosen.is_none_or(|names| names.lines().any(|n| n == backend.name));
-        let mut posted = false;
-        for backend in self.outbox.iter().filter(gets) {
-            for kind in kinds.iter().filter(|kind| backend.kinds.contains(kind)) {
-                self.post_to(&backend.name, entry, *kind)?;
-                posted = true;
+        for (sequence, kind) in events {
+            let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
+            self.feed(call, sequence, *kind)?;
+            for backend in self.outbox.backends.iter().filter(gets).filter(|backend| backend.kinds.contains(kind)) {
+                self.post_to(&backend.name, call, sequence, *kind)?;
             }
         }
-        Ok(posted)
+        Ok(())
     }
 
-    fn post_to(&self, backend: &str, entry: &Entry, kind: Kind) -> rusqlite::Result<()> {
-        let call = entry.call.0;
-        let sequence = i64::try_from(kind.sequence(entry.seq)).unwrap_or(i64::MAX);
+    /// The oldest go now and then.
+    fn feed(&self, call: CallId, sequence: i64, kind: Kind) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO feed (call, sequence, kind) VALUES (?1, ?2, ?3)";
+        self.db.prepare_cached(sql)?.execute(params![call.0.as_bytes(), sequence, kind.name()])?;
+        let n = u64::try_from(self.db.last_insert_rowid()).unwrap_or(0);
+        self.written.set(Written { fed: Some(n), ..self.written.get() });
+        if n.is_multiple_of(TRIM) {
+            let oldest = i64::try_from(n.saturating_sub(self.outbox.feed)).unwrap_or(0);
+            self.db.prepare_cached("DELETE FROM feed WHERE n <= ?1")?.execute([oldest])?;
+        }
+        Ok(())
+    }
+
+    fn post_to(&self, backend: &str, call: CallId, sequence: i64, kind: Kind) -> rusqlite::Result<()> {
+        let call = call.0;
+        self.written.set(Written { posted: true, ..self.written.get() });
         self.db
             .prepare_cached("INSERT OR IGNORE INTO deliveries (backend, call, sequence, kind) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![backend, call.as_bytes(), sequence, kind.name()])?;
@@ -259,28 +323,23 @@ impl Transaction<'_> {
         self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes(), at.0]).map(drop)
     }
 
-    fn change(&self, backend: &str, call: CallId, change: &Change) -> rusqlite::Result<()> {
+    fn change(&self, backend: &str, call: CallId, change: &Change, wall: Wall) -> rusqlite::Result<()> {
         match change {
             Change::None => Ok(()),
             Change::NotCreated => {
                 let sql = "UPDATE tickets SET creating = NULL WHERE backend = ?1 AND call = ?2";
                 self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes()]).map(drop)
             }
-            Change::Linked { id, url } => {
-                let sql = "INSERT INTO tickets (backend, call, id, url, after)
-                           VALUES (?1, ?2, ?3, ?4, (SELECT max(seq) FROM entries WHERE call = ?2))
-                           ON CONFLICT DO UPDATE SET id = ?3, url = ?4, creating = NULL, after = excluded.after";
-                self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes(), id, url]).map(drop)
-            }
+            Change::Linked { id, url } => self.linked(backend, call, id, url.as_deref(), wall),
         }
     }
 
-    pub fn settle(&self, backend: &str, settled: &Settlement) -> rusqlite::Result<()> {
+    pub fn settle(&self, backend: &str, settled: &Settlement, wall: Wall) -> rusqlite::Result<()> {
         for sequence in &settled.merged {
             self.set_state(backend, settled.call, *sequence, "merged", None)?;
         }
         let (call, sequence) = (settled.call, settled.sequence);
-        self.change(backend, call, &settled.change)?;
+        self.change(backend, call, &settled.change, wall)?;
         match &settled.verdict {
             Verdict::Done => self.set_state(backend, call, sequence, "done", None)?,
             Verdict::Dead { error } => self.set_state(backend, call, sequence, "dead", Some(error))?,
@@ -325,6 +384,6 @@ impl Transaction<'_> {
         let last = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], last).optional()?;
         let (seq, mono) = last.unwrap_or((0, 0));
         let mono = Mono(u64::try_from(mono).unwrap_or(0));
-        self.append(&Entry { call, seq: seq.saturating_add(1), wall, mono, what: What::Interrupted }).map(drop)
+        self.append(&Entry { call, seq: seq.saturating_add(1), wall, mono, what: What::Interrupted })
     }
 }

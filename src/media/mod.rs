@@ -87,6 +87,8 @@ pub enum Source {
 #[derive(Debug)]
 pub struct Prompt {
     pub name: String,
+    /// The first 12 digits of the SHA-256 of its A-law bytes.
+    pub version: String,
     pub a_law: Vec<u8>,
     pub mu_law: Vec<u8>,
 }

@@ -44,7 +44,7 @@ impl Prompt {
         check_length(a_law.len())?;
         let mut mu_law = a_law.clone();
         Law::A.recode(Law::Mu, &mut mu_law);
-        Ok(Prompt { name: name.to_string(), a_law, mu_law })
+        Ok(Prompt { name: name.to_string(), version: version(&a_law), a_law, mu_law })
     }
 
     /// From a WAV file of 8 kHz mono 16-bit PCM.
@@ -66,8 +66,9 @@ impl Prompt {
     }
 
     pub fn from_samples(name: &str, samples: &[i16]) -> Prompt {
-        let encode = |law: Law| samples.iter().map(|sample| law.encode(*sample)).collect();
-        Prompt { name: name.to_string(), a_law: encode(Law::A), mu_law: encode(Law::Mu) }
+        let encode = |law: Law| samples.iter().map(|sample| law.encode(*sample)).collect::<Vec<u8>>();
+        let a_law = encode(Law::A);
+        Prompt { name: name.to_string(), version: version(&a_law), a_law, mu_law: encode(Law::Mu) }
     }
 
     /// The codes of one law.
@@ -77,6 +78,11 @@ impl Prompt {
             Law::Mu => &self.mu_law,
         }
     }
+}
+
+fn version(a_law: &[u8]) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, a_law);
+    hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn check_length(samples: usize) -> Result<(), PromptError> {

@@ -5,6 +5,7 @@ use super::shape::Record;
 use super::zone::Zone;
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::{Entry, What};
+use schemars::JsonSchema;
 use serde::Serialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -22,10 +23,14 @@ pub enum Kind {
     Ended,
     /// The final record, exactly one a call.
     Record,
+    /// A ticket of the call became known; also after its record.
+    TicketLinked,
+    /// The caller's satisfaction became known; also after its record.
+    SurveyReceived,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Offered,
         Kind::Queued,
         Kind::Answered,
@@ -34,6 +39,8 @@ impl Kind {
         Kind::TransferFailed,
         Kind::Ended,
         Kind::Record,
+        Kind::TicketLinked,
+        Kind::SurveyReceived,
     ];
 
     pub fn name(self) -> &'static str {
@@ -46,6 +53,8 @@ impl Kind {
             Kind::TransferFailed => "transfer.failed",
             Kind::Ended => "call.ended",
             Kind::Record => "call.record",
+            Kind::TicketLinked => "ticket.linked",
+            Kind::SurveyReceived => "survey.received",
         }
     }
 
@@ -63,34 +72,52 @@ impl Kind {
             What::TransferEnded { result, .. } if matches!(result.as_str(), "failed" | "cancelled") => &[Kind::TransferFailed],
             What::TransferEnded { .. } => &[Kind::TransferCompleted],
             What::Ended { .. } | What::Interrupted => &[Kind::Ended, Kind::Record],
+            What::Reported(_) => &[Kind::Record],
             _ => &[],
         }
     }
 
-    /// Orders the events of a call. Twice the entry's number, and one more for the record, which so stands between the
-    /// end and whatever may follow it.
+    /// Orders the events of a call: so many times the entry's number, and one more for the record, which so stands
+    /// between the end and whatever follows it. What becomes known from outside has the numbers after.
     pub fn sequence(self, seq: u32) -> u64 {
-        u64::from(seq) * 2 + u64::from(self == Kind::Record)
+        u64::from(seq) * EVENTS_AN_ENTRY + u64::from(self == Kind::Record)
     }
 }
 
+/// Numbers that belong to one entry.
+pub const EVENTS_AN_ENTRY: u64 = 1000;
+
 /// The entry that an event's sequence number belongs to.
 pub fn entry_of(sequence: u64) -> u32 {
-    u32::try_from(sequence / 2).unwrap_or(u32::MAX)
+    u32::try_from(sequence / EVENTS_AN_ENTRY).unwrap_or(u32::MAX)
 }
 
-/// CloudEvents 1.0 §3, with the `sequence` extension.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// What happened in a call, and the call's record as it was then: CloudEvents 1.0 in structured JSON, with the `sequence`
+/// extension. An event that is sent again is the same, its id included.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "Event")]
 pub struct CloudEvent {
+    #[schemars(extend("const" = "1.0"))]
     pub specversion: &'static str,
+    /// A UUIDv7.
+    #[schemars(extend("format" = "uuid"))]
     pub id: String,
+    /// The gateway.
+    #[schemars(extend("format" = "uri-reference"))]
     pub source: String,
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = names()))]
     pub kind: &'static str,
+    /// The call's id.
+    #[schemars(extend("format" = "uuid"))]
     pub subject: String,
+    /// When it happened.
+    #[schemars(extend("format" = "date-time"))]
     pub time: String,
-    /// Compares as text.
+    /// Orders the events of one call; compares as text.
+    #[schemars(extend("pattern" = "^[0-9]{10,}$"))]
     pub sequence: String,
+    #[schemars(extend("const" = "application/json"))]
     pub datacontenttype: &'static str,
     pub data: Record,
 }
@@ -100,18 +127,22 @@ impl CloudEvent {
     pub fn new(entries: &[Entry], kind: Kind, zone: &Zone) -> Option<CloudEvent> {
         let last = entries.last()?;
         let data = fold(entries, zone)?;
-        let sequence = kind.sequence(last.seq);
-        Some(CloudEvent {
+        Some(CloudEvent::of(last.call, kind, kind.sequence(last.seq), last.wall, data, zone))
+    }
+
+    /// The event of this place among a call's events.
+    pub fn of(call: CallId, kind: Kind, sequence: u64, wall: Wall, data: Record, zone: &Zone) -> CloudEvent {
+        CloudEvent {
             specversion: "1.0",
-            id: event_id(last.call, sequence, last.wall).to_string(),
+            id: event_id(call, sequence, wall).to_string(),
             source: format!("/hotline/{}", percent_encoded(&data.node)),
             kind: kind.name(),
-            subject: last.call.to_string(),
-            time: zone.write(last.wall),
+            subject: call.to_string(),
+            time: zone.write(wall),
             sequence: format!("{sequence:010}"),
             datacontenttype: "application/json",
             data,
-        })
+        }
     }
 
     /// An event of a call that never was, to try a backend's search with.
@@ -119,6 +150,10 @@ impl CloudEvent {
         let what = What::Offered(Box::default());
         CloudEvent::new(&[Entry { call, seq: 1, wall, mono: Mono(0), what }], Kind::Offered, zone)
     }
+}
+
+fn names() -> Vec<&'static str> {
+    Kind::ALL.into_iter().map(Kind::name).collect()
 }
 
 /// A UUIDv7 (RFC 9562 §5.7) that follows from the event itself, so that it is the same whenever the event is sent
@@ -177,7 +212,7 @@ mod tests {
                 "type": "call.record",
                 "subject": "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80",
                 "time": "2021-12-01T00:00:00.000+08:00",
-                "sequence": "0000000005",
+                "sequence": "0000002001",
                 "datacontenttype": "application/json",
             })
         );

@@ -77,9 +77,9 @@ mod tests {
         let stats = Stats { received: 1, sent: 2, lost: -3, jitter_ms: 0.25, peer_lost: 4, strangers: 5 };
         for what in [
             What::Offered(Box::new(Offered { caller_raw: "\"张\" <tel:13800138000>".into(), ..Offered::default() })),
-            What::Announcing { prompt: "欢迎".into() },
+            What::Announcing { prompt: "欢迎".into(), version: Some("1".into()) },
             What::Queued { queue: "q".into() },
-            What::Ringing { leg: 2, party: party.clone() },
+            What::Ringing { leg: 2, party: party.clone(), sip_call_id: Some("a".into()), label: None },
             What::RingFailed { leg: 2, status: Some(486), q850: Some(17) },
             What::CallerAnswered,
             What::Joined { leg: 3, party: Party::Target { number: "110".into() } },

@@ -1,10 +1,11 @@
 //! Folds a call's log into its record. Any prefix of a log folds: what has not happened is null, and what still runs is
 //! counted up to the last entry.
 
-use super::shape::{Area, Direction, Hotline, Leg, Media, Record, Seat, Transfer};
+use super::report;
+use super::shape::{Area, Direction, Heard, Hotline, Leg, Media, Record, Seat, Transfer};
 use super::zone::Zone;
 use crate::base::{Mono, Wall};
-use crate::call::event::{Entry, Offered, Party, Result, What};
+use crate::call::event::{By, Entry, Offered, Party, Result, What};
 use crate::media::Stats;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,6 +22,8 @@ struct Fold<'a> {
     zone: &'a Zone,
     record: Record,
     legs: BTreeMap<u64, Leg>,
+    /// Seats' names for people, by leg.
+    labels: BTreeMap<u64, String>,
     ringing: BTreeSet<u64>,
     joined: BTreeSet<u64>,
     held: BTreeSet<u64>,
@@ -42,6 +45,7 @@ impl<'a> Fold<'a> {
             zone,
             record: Record { call_id: first.call.to_string(), start: Some(zone.write(first.wall)), ..Record::default() },
             legs: BTreeMap::new(),
+            labels: BTreeMap::new(),
             ringing: BTreeSet::new(),
             joined: BTreeSet::new(),
             held: BTreeSet::new(),
@@ -64,9 +68,11 @@ impl<'a> Fold<'a> {
         let at = self.zone.write(entry.wall);
         match &entry.what {
             What::Offered(offered) => self.offered(offered, at),
-            What::Announcing { prompt } => self.record.prompts.push(prompt.clone()),
+            What::Announcing { prompt, version } => {
+                self.record.prompts.push(Heard { name: prompt.clone(), version: version.clone() });
+            }
             What::Queued { queue } => self.queued(queue, at),
-            What::Ringing { leg, party } => self.ringing(*leg, party, at),
+            What::Ringing { leg, party, sip_call_id, label } => self.ringing(*leg, party, sip_call_id, label, at),
             What::RingFailed { leg, status, q850 } => {
                 let leg = self.leg(*leg, &at);
                 (leg.sip_code, leg.q850, leg.ended) = (*status, *q850, Some(at));
@@ -80,12 +86,13 @@ impl<'a> Fold<'a> {
             }
             What::LegMedia { leg, codec, stats } => self.leg(*leg, &at).media = Some(media(codec, stats)),
             What::Ended { result, by, status, q850 } => {
+                self.ended(at);
                 let r = &mut self.record;
-                r.ended = Some(self.gone.map_or(at, |gone| self.zone.write(gone)));
                 (r.result, r.hangup_by, r.sip_code, r.q850) = (Some(*result), Some(*by), *status, *q850);
             }
             What::TransferStarted { seq, kind, by, to } => self.transfer_started(*seq, kind, *by, to, at),
             What::TransferEnded { seq, result } => self.transfer_ended(*seq, result, at),
+            What::Reported(reported) => report::fill(&mut self.record, reported, self.zone),
             What::Held { .. } | What::Resumed { .. } | What::Silent { .. } | What::Heard { .. } | What::Interrupted => {}
         }
         self.measure(&entry.what, entry.mono);
@@ -101,8 +108,17 @@ impl<'a> Fold<'a> {
         }
     }
 
+    /// Whoever was still there was hung up then.
+    fn ended(&mut self, at: String) {
+        let at = self.gone.map_or(at, |gone| self.zone.write(gone));
+        for leg in self.legs.values_mut().filter(|leg| leg.ended.is_none()) {
+            (leg.ended, leg.ended_by) = (Some(at.clone()), Some(By::Gateway));
+        }
+        self.record.ended = Some(at);
+    }
+
     fn offered(&mut self, o: &Offered, at: String) {
-        let leg = Leg { leg: o.leg, started: at, ..Leg::default() };
+        let leg = Leg { leg: o.leg, sip_call_id: Some(o.sip_call_id.clone()), started: at, ..Leg::default() };
         self.legs.insert(o.leg, leg);
         let r = &mut self.record;
         r.sip_call_ids.push(o.sip_call_id.clone());
@@ -115,7 +131,9 @@ impl<'a> Fold<'a> {
             unit: o.unit.clone(),
             diverted_from: o.diverted_from.clone(),
         };
-        r.area = Area { code: o.area.clone(), source: o.area_source.clone() };
+        let division = o.division.clone();
+        let (code, name) = division.map_or((None, None), |division| (Some(division.code), Some(division.name)));
+        r.area = Area { code, name, phone: o.area.clone(), source: o.area_source.clone() };
         r.caller_anonymous = o.caller_anonymous;
         if !o.caller_anonymous {
             r.caller = o.caller.clone();
@@ -133,8 +151,11 @@ impl<'a> Fold<'a> {
         self.record.handed_to_queue.get_or_insert(at);
     }
 
-    fn ringing(&mut self, leg: u64, party: &Party, at: String) {
-        self.leg(leg, &at).party = Some(party.clone());
+    fn ringing(&mut self, leg: u64, party: &Party, call_id: &Option<String>, label: &Option<String>, at: String) {
+        self.labels.extend(label.clone().map(|label| (leg, label)));
+        self.record.sip_call_ids.extend(call_id.clone());
+        let leg = self.leg(leg, &at);
+        (leg.party, leg.sip_call_id) = (Some(party.clone()), call_id.clone());
     }
 
     fn caller_answered(&mut self, at: String) {
@@ -152,7 +173,8 @@ impl<'a> Fold<'a> {
         r.seat_answered.get_or_insert(at);
         match party {
             Party::Seat { name, queue } => {
-                r.seat = Some(Seat { name: name.clone() });
+                let label = self.labels.get(&leg).unwrap_or(name);
+                r.seat = Some(Seat { id: name.clone(), name: label.clone() });
                 r.queue = Some(queue.clone());
             }
             Party::Target { number } => r.target = Some(number.clone()),
@@ -204,6 +226,7 @@ impl<'a> Fold<'a> {
             | What::LegMedia { .. }
             | What::TransferStarted { .. }
             | What::TransferEnded { .. }
+            | What::Reported(_)
             | What::Interrupted => {}
         }
         self.ring.run(!self.ringing.is_empty(), now);
@@ -239,6 +262,9 @@ impl<'a> Fold<'a> {
             if let Some(leg) = self.legs.get_mut(leg) {
                 leg.silent_ms = span.millis(now);
             }
+        }
+        if self.record.reported_by.is_some() {
+            return self.record;
         }
         Record {
             announce_ms: self.announce.millis(now),

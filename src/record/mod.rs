@@ -5,13 +5,17 @@
 //! moment, folded from the log up to the entry that caused it, so that late, merged or repeated events converge and an
 //! event that is sent twice is the same both times.
 
+pub mod callback;
 pub mod cloudevent;
 pub mod codec;
 pub mod delivery;
 pub mod digest;
 pub mod exchange;
 pub mod fold;
+pub mod postscript;
 pub mod profile;
+pub mod report;
+pub mod schema;
 pub mod shape;
 pub mod signature;
 pub mod zone;

@@ -1,29 +1,43 @@
-//! The record's shape as JSON. Every field is always there; what is not known, or not yet, is `null`.
+//! The record's shape as JSON. Every field is always there; what is not known, or not yet, is `null`. The comments are
+//! the descriptions of its JSON Schema.
 
+use crate::base::Masked;
 use crate::call::event::{By, Party, Result};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The full snapshot of a call. Durations count in milliseconds of the monotonic clock, times carry their zone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The full snapshot of a call. Durations count in milliseconds of the monotonic clock; times are RFC 3339 with the city's
+/// offset, to the millisecond.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Record {
+    /// A UUIDv7.
     pub call_id: String,
+    /// Who handed the record in: a call that never crossed this gateway. Null: this gateway's own.
+    pub reported_by: Option<Reporter>,
     /// The Call-ID of each SIP dialog, the caller's first.
     pub sip_call_ids: Vec<String>,
+    /// Where the call came from.
     pub trunk: String,
     pub hotline: Hotline,
     /// Normalised; null when the caller withheld it.
     pub caller: Option<String>,
+    /// As received; null when the caller withheld it.
     pub caller_raw: Option<String>,
     pub caller_anonymous: bool,
     pub area: Area,
     /// The INVITE.
+    #[schemars(extend("format" = "date-time"))]
     pub start: Option<String>,
     /// The caller came to the human queue: the 15 s clock of GB/T 33358 starts.
+    #[schemars(extend("format" = "date-time"))]
     pub handed_to_queue: Option<String>,
     /// The caller's 200: charging starts.
+    #[schemars(extend("format" = "date-time"))]
     pub sip_answered: Option<String>,
     /// The first seat or target that was joined to the caller.
+    #[schemars(extend("format" = "date-time"))]
     pub seat_answered: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
     pub ended: Option<String>,
     /// Prompts before and beside the queue; those heard while waiting belong to `queue_ms`.
     pub announce_ms: u64,
@@ -39,17 +53,22 @@ pub struct Record {
     pub hangup_by: Option<By>,
     pub sip_code: Option<u16>,
     pub q850: Option<u8>,
-    /// Who was joined to the caller last.
+    /// The seat that was joined to the caller last.
     pub seat: Option<Seat>,
+    /// The number of the plan's target that was joined to the caller last.
     pub target: Option<String>,
     pub queue: Option<String>,
     /// What the caller heard, in order.
-    pub prompts: Vec<String>,
+    pub prompts: Vec<Heard>,
     /// Every move of the caller, in order.
     pub transfers: Vec<Transfer>,
     pub legs: Vec<Leg>,
+    /// What the caller thought of it, once asked.
+    pub survey: Option<Survey>,
+    pub recording: Option<Recording>,
     /// Its tickets that were known at this moment.
     pub tickets: Vec<Ticket>,
+    /// The gateway's name.
     pub node: String,
     pub plan: String,
     pub plan_revision: String,
@@ -57,60 +76,124 @@ pub struct Record {
     pub estimated: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+impl Record {
+    /// As logs, the API and the console may show it: the caller's number masked.
+    pub fn masked(mut self) -> Record {
+        for number in [&mut self.caller, &mut self.caller_raw].into_iter().flatten() {
+            *number = Masked(number).to_string();
+        }
+        self
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Reporter {
+    /// Whose token it was.
+    pub source: String,
+    /// The call's id there.
+    pub id: String,
+}
+
+/// What was dialled, and what the plan makes of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Hotline {
     pub dialled: String,
+    /// Normalised.
     pub number: String,
+    /// Its name in the plan.
     pub line: String,
     pub mode: String,
     pub phase: Option<String>,
     /// The responsible unit.
     pub unit: Option<String>,
+    /// The number that the call was diverted from before it came here.
     pub diverted_from: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Area {
-    /// GB/T 2260, or null when unknown.
+    /// GB/T 2260; null when unknown.
     pub code: Option<String>,
+    pub name: Option<String>,
+    /// Telephone area code without the leading 0.
+    pub phone: Option<String>,
     /// Where it was learned.
     pub source: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A sound as it was on that day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Heard {
+    pub name: String,
+    /// The beginning of the SHA-256 of its A-law bytes.
+    pub version: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ticket {
+    /// Its name in the configuration.
     pub backend: String,
     pub id: String,
     pub url: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The caller's satisfaction: `score` of `scale`, more is better.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Survey {
+    pub score: u8,
+    pub scale: u8,
+    /// Who asked.
+    pub source: String,
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+}
+
+/// A link, never a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Recording {
+    pub id: String,
+    pub url: Option<String>,
+    pub sha256: Option<String>,
+    pub ms: Option<u64>,
+    pub state: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Seat {
+    /// Its name in the configuration.
+    pub id: String,
+    /// For people; the id where it has none.
     pub name: String,
 }
 
 /// One move: who asked for it (a leg's number), where to, how it came out.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Transfer {
     pub seq: u32,
     /// `consult`, `three-way`, `blind`, `emergency`, `return`.
     pub kind: String,
     pub from: u64,
     pub to: String,
+    #[schemars(extend("format" = "date-time"))]
     pub started: String,
+    #[schemars(extend("format" = "date-time"))]
     pub ended: Option<String>,
     /// `joined`, `completed`, `returned`, `cancelled`, `failed`; null while it lasts, or where the call ended in it.
     pub result: Option<String>,
 }
 
 /// One party's part in the call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Leg {
     pub leg: u64,
     /// Null: the caller.
     pub party: Option<Party>,
+    pub sip_call_id: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
     pub started: String,
+    #[schemars(extend("format" = "date-time"))]
     pub answered: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
     pub ended: Option<String>,
     pub ended_by: Option<By>,
     pub sip_code: Option<u16>,
@@ -120,7 +203,7 @@ pub struct Leg {
     pub media: Option<Media>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Media {
     /// From the party to us.
     pub received: Direction,
@@ -128,10 +211,11 @@ pub struct Media {
     pub sent: Direction,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Direction {
     pub codec: String,
     pub packets: u64,
+    /// Packets; negative where more came than were sent (RFC 3550 §6.4.1).
     pub lost: i64,
     /// RFC 3550 §6.4.1; null where we do not measure it.
     pub jitter_ms: Option<f32>,

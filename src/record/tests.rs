@@ -3,7 +3,7 @@
 use super::fold::fold;
 use super::zone::Zone;
 use crate::base::{CallId, Mono, Wall};
-use crate::call::event::{By, Entry, Offered, Party, Result, What};
+use crate::call::event::{By, Division, Entry, Offered, Party, Result, What};
 use crate::media::Stats;
 use serde_json::{Value, json};
 
@@ -38,13 +38,20 @@ fn offered() -> What {
         mode: "merged".into(),
         phase: Some("announce-and-connect".into()),
         unit: Some("州市场监督管理局".into()),
-        area: Some("532800".into()),
+        area: Some("691".into()),
         area_source: "trunk".into(),
+        division: Some(Division { code: "532800".into(), name: "西双版纳傣族自治州".into() }),
         diverted_from: None,
         plan: "xishuangbanna".into(),
         plan_revision: "1".into(),
         node: "a".into(),
     }))
+}
+
+/// As the switch completes it.
+fn ringing(leg: u64) -> What {
+    let (sip_call_id, label) = (Some(format!("{leg}@10.0.0.9")), Some("李明".to_owned()));
+    What::Ringing { leg, party: seat(), sip_call_id, label }
 }
 
 fn seat() -> Party {
@@ -67,6 +74,10 @@ fn leg_media() -> Value {
     })
 }
 
+fn heard(name: &str) -> Value {
+    json!({ "name": name, "version": null })
+}
+
 /// What every record of these callers has in common, and what it has before anything happened.
 fn expected(differences: Value) -> Value {
     let mut record = json!({
@@ -86,7 +97,7 @@ fn expected(differences: Value) -> Value {
         "caller": "13800138000",
         "caller_raw": "+8613800138000",
         "caller_anonymous": false,
-        "area": { "code": "532800", "source": "trunk" },
+        "area": { "code": "532800", "name": "西双版纳傣族自治州", "phone": "691", "source": "trunk" },
         "start": "2021-12-01T08:00:00.000+08:00",
         "handed_to_queue": null,
         "sip_answered": null,
@@ -106,6 +117,9 @@ fn expected(differences: Value) -> Value {
         "queue": null,
         "prompts": [],
         "legs": [caller_leg(json!({}))],
+        "reported_by": null,
+        "survey": null,
+        "recording": null,
         "tickets": [],
         "node": "a",
         "plan": "xishuangbanna",
@@ -118,7 +132,7 @@ fn expected(differences: Value) -> Value {
 
 fn caller_leg(differences: Value) -> Value {
     let mut leg = json!({
-        "leg": 1, "party": null, "started": "2021-12-01T08:00:00.000+08:00", "answered": null, "ended": null,
+        "leg": 1, "party": null, "sip_call_id": "a@10.0.0.1", "started": "2021-12-01T08:00:00.000+08:00", "answered": null, "ended": null,
         "ended_by": null, "sip_code": null, "q850": null, "silent_ms": 0, "media": null,
     });
     merge(&mut leg, differences);
@@ -135,11 +149,11 @@ fn merge(into: &mut Value, from: Value) {
 fn answered() -> Vec<(u64, What)> {
     vec![
         (0, offered()),
-        (20, What::Announcing { prompt: "merged-connect".into() }),
+        (20, What::announcing("merged-connect")),
         (6_020, What::Queued { queue: "12345".into() }),
-        (6_030, What::Ringing { leg: 2, party: seat() }),
+        (6_030, ringing(2)),
         (9_030, What::RingFailed { leg: 2, status: Some(486), q850: Some(17) }),
-        (10_030, What::Ringing { leg: 3, party: seat() }),
+        (10_030, ringing(3)),
         (13_030, What::CallerAnswered),
         (13_040, What::Joined { leg: 3, party: seat() }),
         (20_000, What::Held { leg: 3 }),
@@ -158,11 +172,11 @@ fn answered() -> Vec<(u64, What)> {
 fn an_answered_call() {
     let seat_json = json!({ "kind": "seat", "name": "1001", "queue": "12345" });
     let busy = json!({
-        "leg": 2, "party": seat_json, "started": "2021-12-01T08:00:06.030+08:00", "answered": null,
+        "leg": 2, "party": seat_json, "sip_call_id": "2@10.0.0.9", "started": "2021-12-01T08:00:06.030+08:00", "answered": null,
         "ended": "2021-12-01T08:00:09.030+08:00", "ended_by": null, "sip_code": 486, "q850": 17, "silent_ms": 0, "media": null,
     });
     let joined = json!({
-        "leg": 3, "party": seat_json, "started": "2021-12-01T08:00:10.030+08:00", "answered": "2021-12-01T08:00:13.040+08:00",
+        "leg": 3, "party": seat_json, "sip_call_id": "3@10.0.0.9", "started": "2021-12-01T08:00:10.030+08:00", "answered": "2021-12-01T08:00:13.040+08:00",
         "ended": "2021-12-01T08:00:43.040+08:00", "ended_by": "callee", "sip_code": null, "q850": 16, "silent_ms": 0,
         "media": leg_media(),
     });
@@ -184,9 +198,10 @@ fn an_answered_call() {
         "hangup_by": "callee",
         "sip_code": 200,
         "q850": 16,
-        "seat": { "name": "1001" },
+        "sip_call_ids": ["a@10.0.0.1", "2@10.0.0.9", "3@10.0.0.9"],
+        "seat": { "id": "1001", "name": "李明" },
         "queue": "12345",
-        "prompts": ["merged-connect"],
+        "prompts": [heard("merged-connect")],
         "legs": [caller, busy, joined],
         "tickets": [],
     }));
@@ -198,7 +213,7 @@ fn a_caller_who_gave_up_in_the_queue() {
     let steps = vec![
         (0, offered()),
         (10, What::Queued { queue: "12345".into() }),
-        (9_000, What::Announcing { prompt: "still-waiting".into() }),
+        (9_000, What::announcing("still-waiting")),
         (20_010, What::LegEnded { leg: 1, by: By::Caller, status: Some(487), q850: Some(16) }),
         (20_500, media(1)),
         (20_510, ended(Result::AbandonedQueue, By::Caller, 487, 16)),
@@ -215,7 +230,7 @@ fn a_caller_who_gave_up_in_the_queue() {
         "sip_code": 487,
         "q850": 16,
         "queue": "12345",
-        "prompts": ["still-waiting"],
+        "prompts": [heard("still-waiting")],
         "legs": [caller],
         "tickets": [],
     }));
@@ -226,7 +241,7 @@ fn a_caller_who_gave_up_in_the_queue() {
 fn a_caller_whom_the_plan_sent_away() {
     let steps = vec![
         (0, offered()),
-        (5, What::Announcing { prompt: "dial-12345".into() }),
+        (5, What::announcing("dial-12345")),
         (8_005, What::LegEnded { leg: 1, by: By::Gateway, status: Some(410), q850: Some(22) }),
         (8_010, ended(Result::Rejected, By::Gateway, 410, 22)),
     ];
@@ -240,7 +255,7 @@ fn a_caller_whom_the_plan_sent_away() {
         "hangup_by": "gateway",
         "sip_code": 410,
         "q850": 22,
-        "prompts": ["dial-12345"],
+        "prompts": [heard("dial-12345")],
         "legs": [caller],
         "tickets": [],
     }));
@@ -286,6 +301,18 @@ fn every_part_of_a_log_folds() {
             assert_eq!(record.result.is_some(), to == entries.len());
         }
     }
+}
+
+/// The seat's phone gets our BYE then; nobody else would say so.
+#[test]
+fn whoever_is_left_when_the_caller_goes_ends_with_the_call() {
+    let mut steps: Vec<_> = answered().into_iter().filter(|(at, _)| *at <= 25_000).collect();
+    steps.push((43_040, What::LegEnded { leg: 1, by: By::Caller, status: None, q850: Some(16) }));
+    steps.push((43_062, ended(Result::Answered, By::Caller, 200, 16)));
+    let record = record(steps);
+    let seat = &record["legs"][2];
+    assert_eq!((&seat["ended"], seat["ended_by"].as_str()), (&json!("2021-12-01T08:00:43.040+08:00"), Some("gateway")));
+    assert_eq!((&record["ended"], &record["legs"][1]["ended_by"]), (&seat["ended"], &Value::Null));
 }
 
 #[test]

@@ -18,6 +18,11 @@ impl Zone {
             .map_err(|_| format!("there is no time zone `{name}`; write an IANA name such as {}", Self::CHINA))
     }
 
+    /// RFC 3339; none for anything else.
+    pub fn read(text: &str) -> Option<Wall> {
+        text.parse::<Timestamp>().ok().map(|at| Wall(at.as_microsecond()))
+    }
+
     pub fn write(&self, wall: Wall) -> String {
         let at = Timestamp::from_microsecond(wall.0).unwrap_or_default();
         at.to_zoned(self.0.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()

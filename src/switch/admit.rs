@@ -187,6 +187,7 @@ impl Switch {
             unit: decision.unit.as_ref().map(ToString::to_string),
             area: decision.area.code.as_ref().map(ToString::to_string),
             area_source: decision.area.source.to_owned(),
+            division: decision.area.code.as_deref().and_then(|code| self.setup.divisions.get(code)).cloned(),
             diverted_from,
             tickets: decision.tickets.iter().map(ToString::to_string).collect(),
             plan: self.setup.plan.name.to_string(),
@@ -206,7 +207,7 @@ impl Switch {
         let shard = self.next_shard % self.setup.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Pad::new(self.dtmf(placer));
-        let caller = Leg { id: incoming.leg, rtp: None, trunk, pad, ended: false };
+        let caller = Leg { id: incoming.leg, call_id: None, rtp: None, trunk, pad, ended: false };
         let active = Active {
             emergency: decision.mode == Mode::Emergency,
             call: Call::new(decision.steps, decision.early_max, self.setup.policy.clone()),

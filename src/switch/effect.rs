@@ -3,7 +3,7 @@
 use super::keys::Pad;
 use super::{Active, Leg, Output, Switch, Work, route};
 use crate::base::{CallId, LegId, Now};
-use crate::call::event::What;
+use crate::call::event::{Party, What};
 use crate::call::{self, Audio, CALLER, Dialled, LegEvent, Part, QueueCommand};
 use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
 use crate::media::{self, Source};
@@ -32,7 +32,8 @@ impl Switch {
             call::Output::Play { part, audio } => self.play(id, part, &audio, out),
             call::Output::Close { part } => self.close(id, part, out),
             call::Output::Queue(command) => self.queue(now, id, command),
-            call::Output::Journal(what) => {
+            call::Output::Journal(mut what) => {
+                self.complete(id, &mut what);
                 if let What::TransferEnded { result, .. } = &what {
                     self.tell_referrer(now, id, result, out);
                 }
@@ -76,16 +77,36 @@ impl Switch {
             return self.cannot_dial(id, part);
         };
         let leg = self.legs.next_id();
-        let dial = route.dial(leg, rtp, &active.identity, id);
+        let call_id = format!("{}{}", self.rng.token(), self.rng.token());
+        let dial = route.dial(leg, call_id.clone(), rtp, &active.identity, id);
         let shard = active.shard;
         route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
-        active.legs.insert(part, Leg { id: leg, rtp: Some(rtp), trunk: route.trunk, pad: Pad::new(route.dtmf), ended: false });
+        let (trunk, pad) = (route.trunk, Pad::new(route.dtmf));
+        active.legs.insert(part, Leg { id: leg, call_id: Some(call_id), rtp: Some(rtp), trunk, pad, ended: false });
         self.parts.insert(leg, (id, part));
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
         self.tap(id, part, out);
         self.attend(id, part, out);
         self.refill(now, shard, out);
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
+    }
+
+    /// Adds what the call does not know: it names prompts, seats and parties, and nothing of theirs.
+    fn complete(&self, id: CallId, what: &mut What) {
+        let Some(active) = self.calls.get(&id) else { return };
+        match what {
+            What::Announcing { prompt, version } => {
+                *version = active.setup.prompts.get(prompt).map(|prompt| prompt.version.clone());
+            }
+            What::Ringing { leg, party, sip_call_id, label } => {
+                *sip_call_id = active.legs.get(&Part(*leg)).and_then(|leg| leg.call_id.clone());
+                if let Party::Seat { name, .. } = party {
+                    *label =
+                        route::seat([&self.setup, &active.setup], name).and_then(|seat| seat.label.as_deref()).map(str::to_owned);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The call learns it as it learns of a refusal: 503, no circuit available.

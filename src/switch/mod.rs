@@ -142,6 +142,8 @@ struct Active {
 #[derive(Clone, Debug)]
 struct Leg {
     id: LegId,
+    /// Of the INVITE that we sent to it.
+    call_id: Option<String>,
     /// Its media, while open.
     rtp: Option<SocketAddr>,
     /// The trunk whose channel it takes.

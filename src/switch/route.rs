@@ -29,10 +29,7 @@ pub(super) fn queue_seats(setup: &Setup) -> Vec<queue::Seat> {
 pub(super) fn route(setups: [&Setup; 2], party: &Dialled, emergency: bool, channels: &Channels) -> Option<Route> {
     let now = setups[0];
     match party {
-        Dialled::Seat { name } => {
-            let seat = setups.iter().find_map(|setup| setup.seats.iter().find(|seat| seat.name == *name))?;
-            to_seat(now, seat)
-        }
+        Dialled::Seat { name } => to_seat(now, seat(setups, name)?),
         Dialled::Target(target) => {
             let trunk = match &target.trunk {
                 Some(name) => setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == *name))?,
@@ -41,6 +38,10 @@ pub(super) fn route(setups: [&Setup; 2], party: &Dialled, emergency: bool, chann
             channels.free(trunk, emergency).then(|| to_trunk(now, trunk, &target.number))?
         }
     }
+}
+
+pub(super) fn seat<'a>(setups: [&'a Setup; 2], name: &str) -> Option<&'a Seat> {
+    setups.iter().find_map(|setup| setup.seats.iter().find(|seat| *seat.name == *name))
 }
 
 fn to_seat(setup: &Setup, seat: &Seat) -> Option<Route> {
@@ -59,9 +60,10 @@ fn local(setup: &Setup, proto: Proto) -> Option<SocketAddr> {
 }
 
 impl Route {
-    pub fn dial(&self, leg: LegId, rtp: SocketAddr, identity: &Identity, call: CallId) -> Dial {
+    pub fn dial(&self, leg: LegId, call_id: String, rtp: SocketAddr, identity: &Identity, call: CallId) -> Dial {
         Dial {
             leg,
+            call_id,
             flow: self.flow,
             uri: self.uri.clone(),
             from: identity.from(self.flow.local),

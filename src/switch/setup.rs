@@ -2,6 +2,7 @@
 
 use crate::base::Proto;
 use crate::call;
+use crate::call::event::Division;
 use crate::dialog;
 use crate::media::Prompt;
 use crate::plan::Plan;
@@ -31,6 +32,8 @@ pub struct Setup {
     pub policy: Arc<call::Policy>,
     pub legs: dialog::Config,
     pub media: MediaSetup,
+    /// Administrative divisions by telephone area code without the leading 0, for records.
+    pub divisions: Arc<BTreeMap<String, Division>>,
     /// Feature codes on seats' keys.
     pub codes: call::keys::Codes,
     pub unknown_source: UnknownSource,
@@ -67,6 +70,8 @@ pub struct Trunk {
 #[derive(Clone, Debug)]
 pub struct Seat {
     pub name: Arc<str>,
+    /// What people call it, in records.
+    pub label: Option<Arc<str>>,
     /// Address of record: who it says it is, and what it is called as.
     pub aor: Uri,
     pub address: SocketAddr,

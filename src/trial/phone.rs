@@ -56,6 +56,7 @@ impl Phone {
         let to = Uri::sip(number, Host::Ip(gateway.ip()), Some(gateway.port()));
         let dial = Dial {
             leg,
+            call_id: format!("{leg}@{}", self.address),
             flow: Flow { proto: Proto::Udp, local: self.address, remote: gateway },
             uri: to.clone(),
             from: NameAddr::new(Uri::sip(caller, Host::Ip(self.address.ip()), None)),

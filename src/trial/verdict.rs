@@ -4,6 +4,7 @@ use super::Stage;
 use super::phone::{Line, Phone};
 use super::scenario::{Answers, Scenario};
 use crate::base::{LegId, Masked};
+use crate::io::schemas;
 use crate::plan::built_in;
 use crate::sip::{Message, Name};
 use serde_json::Value;
@@ -91,7 +92,9 @@ fn record(scenario: &Scenario, records: &[Value]) -> Vec<Finding> {
         finding(value.as_str() == wanted, format!("record: {what} {value}, wanted {wanted:?}"))
     };
     let caller = data["caller"].as_str().unwrap_or_default();
+    let faults = schemas::EVENT.faults(event);
     vec![
+        finding(faults.is_empty(), format!("record: as its schema says (faults: {})", faults.len())),
         is("mode", &data["hotline"]["mode"], Some(scenario.mode)),
         is("phase", &data["hotline"]["phase"], scenario.phase),
         is("result", &data["result"], Some(scenario.result)),

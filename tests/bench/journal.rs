@@ -6,7 +6,7 @@
 use crossbeam_channel::{Receiver, unbounded};
 use hotline::base::{CallId, Mono, Rng, Wall};
 use hotline::call::event::{By, Entry, Offered, Result, What};
-use hotline::io::journal::{Backend, Journal, Options, Report};
+use hotline::io::journal::{Backend, Journal, Options, Outbox, Report};
 use std::time::{Duration, Instant};
 
 const START: Wall = Wall(1_638_316_800_000_000);
@@ -23,7 +23,7 @@ fn main() {
 fn run(directory: &str, count: u64, ahead: u64, pace: Option<Duration>) -> String {
     let dir = tempfile::tempdir_in(directory).unwrap();
     let (tell, reports) = unbounded();
-    let outbox = vec![Backend::of_all_calls("webhook", false)];
+    let outbox = Outbox { backends: vec![Backend::of_all_calls("webhook", false)], feed: 1_000_000 };
     let options = Options { outbox, ..Options::new(dir.path().join("journal.db")) };
     let (journal, _) = Journal::open(options, START, move |report| drop(tell.send((Instant::now(), report)))).unwrap();
     let entries = entries(count);
@@ -81,8 +81,8 @@ fn what(seq: u32) -> What {
     match seq {
         1 => What::Offered(Box::new(Offered { caller_raw: filling, ..Offered::default() })),
         10 => What::Ended { result: Result::Answered, by: By::Caller, status: Some(200), q850: Some(16) },
-        _ => What::Announcing {
-            prompt: filling + "and so that it is like the first, which has many more fields than this one has".repeat(4).as_str(),
-        },
+        _ => What::announcing(
+            &(filling + "and so that it is like the first, which has many more fields than this one has".repeat(4).as_str()),
+        ),
     }
 }

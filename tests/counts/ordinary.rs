@@ -206,13 +206,14 @@ fn setup() -> Setup {
     let text = include_str!("../../dialplans/xishuangbanna.toml");
     let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::text).unwrap();
     let prompt = |name: &str| {
-        let prompt = Prompt { name: name.to_owned(), a_law: vec![0xd5; 8000], mu_law: vec![0xff; 8000] };
+        let prompt = Prompt { name: name.to_owned(), version: "1".to_owned(), a_law: vec![0xd5; 8000], mu_law: vec![0xff; 8000] };
         (name.to_owned(), Arc::new(prompt))
     };
     let mut prompts: BTreeMap<_, _> = plan.prompts().iter().map(|p| prompt(&p.name)).collect();
     prompts.extend([prompt("music")]);
     let name: Arc<str> = "desk".into();
     Setup {
+        divisions: Arc::default(),
         node: "counts".to_owned(),
         listen: vec![(Proto::Udp, address(1))],
         trunks: vec![Trunk {
@@ -227,6 +228,7 @@ fn setup() -> Setup {
             dtmf: Dtmf::Auto,
         }],
         seats: vec![Seat {
+            label: None,
             name: name.clone(),
             aor: Uri::sip("seat", Host::Ip(address(10).ip()), None),
             address: address(10),

@@ -45,6 +45,7 @@ impl Peer {
         let to = Uri::sip(number, host(gateway), None);
         let dial = Dial {
             leg,
+            call_id: rng.token(),
             flow: Flow { proto: Proto::Udp, local: self.address, remote: gateway },
             uri: to.clone(),
             from: NameAddr::new(Uri::sip("13800138000", host(self.address), None)),

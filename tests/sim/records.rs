@@ -5,13 +5,13 @@ use crate::deliverer::{Deliverer, Wish};
 use crate::tickets::{SETTLE, Temper, TicketSystem};
 use hotline::base::{CallId, Mono, Now, Rng, Wall};
 use hotline::call::event::Entry;
-use hotline::io::journal::{Backend, Store};
+use hotline::io::journal::{Backend, Outbox, Store};
 use hotline::io::ledger::Ledger;
-use hotline::record::cloudevent::CloudEvent;
+use hotline::record::cloudevent::{CloudEvent, Kind};
 use hotline::record::delivery::Settlement;
 use hotline::record::exchange::{Reply, Way};
 use hotline::record::zone::Zone;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -77,7 +77,8 @@ impl Records {
 
     /// Opens the journal and ends the calls that it shows open: how many.
     pub fn start(&mut self, rng: &mut Rng, now: Now, later: &mut Later) -> Result<usize, String> {
-        let outbox = BACKENDS.map(|name| Backend::of_all_calls(name, true)).to_vec();
+        let backends = BACKENDS.map(|name| Backend::of_all_calls(name, true)).to_vec();
+        let outbox = Outbox { backends, feed: u64::MAX };
         let path = self.folder.path().join("journal.db");
         let mut store = Store::open(&path, None, outbox).map_err(|e| e.to_string())?;
         let interrupted = store.interrupt(now.wall).map_err(|e| e.to_string())?;
@@ -91,10 +92,10 @@ impl Records {
     }
 
     /// A transaction that was under way is on the disk wholly or not at all.
-    pub fn die(&mut self, rng: &mut Rng) -> Result<(), String> {
+    pub fn die(&mut self, rng: &mut Rng, now: Now) -> Result<(), String> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         match process.syncing.take() {
-            Some(group) if rng.chance(500) => process.commit(&group).map(drop),
+            Some(group) if rng.chance(500) => process.commit(&group, now.wall).map(drop),
             _ => Ok(()),
         }
     }
@@ -140,7 +141,7 @@ impl Records {
     fn synced(&mut self, rng: &mut Rng, now: Now, later: &mut Later) -> Result<Option<u64>, String> {
         let Some(process) = &mut self.process else { return Ok(None) };
         let Some(group) = process.syncing.take() else { return Ok(None) };
-        if process.commit(&group)? {
+        if process.commit(&group, now.wall)? {
             process.deliverers.iter_mut().for_each(|deliverer| deliverer.look = true);
             process.wake_all(now, later);
         }
@@ -194,6 +195,7 @@ impl Records {
         if let Some(lost) = covered.difference(&on_disk).next() {
             return Err(format!("call {lost} was answered or refused, and the journal does not know it"));
         }
+        fed(&process.ledger, &on_disk)?;
         for (name, system) in BACKENDS.iter().zip(&self.systems) {
             if let Some(call) = system.calls().find(|call| !on_disk.contains(call)) {
                 return Err(format!("{name} knows call {call}, and the journal does not"));
@@ -209,6 +211,22 @@ impl Records {
         }
         Ok(on_disk.len())
     }
+}
+
+/// The feed has no gap, each call's events in order, and its record once.
+fn fed(ledger: &Ledger, calls: &BTreeSet<CallId>) -> Result<(), String> {
+    let feed = ledger.feed(0, u32::MAX).map_err(|e| e.to_string())?;
+    let (mut last, mut records) = (BTreeMap::new(), BTreeSet::new());
+    for (place, fed) in (1..).zip(feed) {
+        let item = fed.item.filter(|_| fed.n == place).ok_or(format!("event {} of the feed stands at {place}", fed.n))?;
+        if last.insert(item.call, item.sequence) >= Some(item.sequence) {
+            return Err(format!("call {}: {} goes back in the feed", item.call, item.sequence));
+        }
+        if item.kind == Kind::Record && !records.insert(item.call) {
+            return Err(format!("call {} has two records in the feed", item.call));
+        }
+    }
+    if records == *calls { Ok(()) } else { Err("a call has no record in the feed".to_owned()) }
 }
 
 impl Process {
@@ -233,19 +251,15 @@ impl Process {
     }
 
     /// True when a backend has something new to get.
-    fn commit(&mut self, group: &Group) -> Result<bool, String> {
-        let mut posted = false;
+    fn commit(&mut self, group: &Group, now: Wall) -> Result<bool, String> {
         let write = self.store.transaction(|tx| {
-            for (_, entry) in &group.entries {
-                posted |= tx.append(entry)?;
-            }
+            group.entries.iter().try_for_each(|(_, entry)| tx.append(entry))?;
             for (backend, settlement) in &group.settled {
-                tx.settle(BACKENDS[*backend], settlement)?;
+                tx.settle(BACKENDS[*backend], settlement, now)?;
             }
             group.creating.iter().try_for_each(|(backend, call, at)| tx.creating(BACKENDS[*backend], *call, *at))
         });
-        write.map_err(|e| e.to_string())?;
-        Ok(posted)
+        write.map(|written| written.posted).map_err(|e| e.to_string())
     }
 }
 

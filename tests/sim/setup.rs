@@ -19,7 +19,12 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
     let text = include_str!("../../dialplans/xishuangbanna.toml");
     let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::text).expect("the plan is good");
     let prompt = |name: &str, seconds: usize| {
-        let prompt = Prompt { name: name.to_owned(), a_law: vec![0xd5; 8000 * seconds], mu_law: vec![0xff; 8000 * seconds] };
+        let prompt = Prompt {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            a_law: vec![0xd5; 8000 * seconds],
+            mu_law: vec![0xff; 8000 * seconds],
+        };
         (name.to_owned(), Arc::new(prompt))
     };
     let prompts = plan.prompts().iter().map(|p| prompt(&p.name, 5));
@@ -28,10 +33,12 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
     let channels = |rng: &mut Rng| if rng.chance(500) { 1 } else { 1 + rng.below(10) as u32 };
     Setup {
         node: "sim".to_owned(),
+        divisions: Arc::default(),
         listen: vec![(Proto::Udp, address(1))],
         trunks: vec![trunk("carrier", address(2)), trunk("targets", address(3))],
         seats: (0..seats)
             .map(|i| Seat {
+                label: None,
                 name: name(i),
                 aor: Uri::sip(&name(i), Host::Ip(address(10 + i).ip()), None),
                 address: address(10 + i),

@@ -2,6 +2,7 @@
 //! a call, a second record, news that come after what they were before, one event with two contents.
 
 use hotline::base::{CallId, Mono, Rng};
+use hotline::io::schemas;
 use hotline::record::cloudevent::CloudEvent;
 use hotline::record::exchange::{Reply, Step};
 use serde_json::Value;
@@ -147,6 +148,9 @@ impl TicketSystem {
 
     fn posted(&mut self, call: CallId, event: &CloudEvent) -> Result<(), String> {
         let body = serde_json::to_value(event).map_err(|e| e.to_string())?;
+        if let Some(fault) = schemas::EVENT.faults(&body).first() {
+            return Err(format!("{}: {} in {body:#}", fault.pointer, fault.what));
+        }
         let posts = self.posts.entry(call).or_default();
         if let Some((_, known)) = posts.iter().find(|(post, _)| post.id == event.id) {
             self.repeated += 1;
@@ -163,7 +167,8 @@ impl TicketSystem {
     pub fn record(&self, call: CallId) -> Result<&CloudEvent, String> {
         let none = || format!("call {call} has no record");
         if let Some(ticket) = self.tickets.get(&call) {
-            return ticket.as_ref().filter(|event| event.kind == "call.record").ok_or_else(none);
+            // What follows the record has all that it has.
+            return ticket.as_ref().filter(|event| event.data.result.is_some() && event.kind != "call.ended").ok_or_else(none);
         }
         let mut records = self.posts.get(&call).into_iter().flatten().map(|(event, _)| event).filter(|e| e.kind == "call.record");
         let first = records.next().ok_or_else(none)?;

@@ -351,7 +351,7 @@ impl World {
         self.summary.reloads += counters.reloads;
         self.events.retain(|_, event| event.outlives());
         if let Some(records) = &mut self.records {
-            records.die(&mut self.rng)?;
+            records.die(&mut self.rng, self.now)?;
         }
         let down = self.rng.between(Duration::from_millis(100), Duration::from_secs(5));
         self.at(down, Event::Start);

@@ -1,4 +1,5 @@
 use super::PATIENCE;
+use hotline::io::schemas;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -50,6 +51,8 @@ impl Backend {
         loop {
             let post = self.posts.recv_timeout(PATIENCE);
             let post = post.unwrap_or_else(|_| panic!("no {kind} was posted"));
+            let faults = schemas::EVENT.faults(&post.event);
+            assert!(faults.is_empty(), "{faults:#?} in {:#}", post.event);
             if post.event["type"] == kind {
                 return post;
             }

@@ -184,6 +184,7 @@ pub(super) fn party(leg: LegId, flow: Flow) -> Dial {
     let uri = |text: &str| Uri::parse(text.as_bytes()).unwrap();
     Dial {
         leg,
+        call_id: format!("{leg}@192.0.2.1"),
         flow,
         uri: uri("sip:seat@198.51.100.7"),
         from: NameAddr::new(uri("sip:13800138000@192.0.2.1")),

@@ -146,6 +146,7 @@ pub struct Routes {
 #[serde(default, deny_unknown_fields)]
 pub struct Seat {
     pub enabled: bool,
+    pub name: String,
     pub aor: String,
     pub address: Option<SocketAddr>,
     pub transport: Transport,
@@ -155,7 +156,8 @@ pub struct Seat {
 
 impl Default for Seat {
     fn default() -> Seat {
-        Seat { enabled: true, aor: String::new(), address: None, transport: Transport::Udp, channels: 1, dtmf: Dtmf::Auto }
+        let aor = String::new();
+        Seat { enabled: true, name: String::new(), aor, address: None, transport: Transport::Udp, channels: 1, dtmf: Dtmf::Auto }
     }
 }
 
@@ -272,8 +274,20 @@ pub struct Records {
     pub on_journal_failure: JournalFailure,
     pub max_bytes: u64,
     pub zone: String,
+    /// Events that those who follow the feed can go back.
+    pub feed_keep: u64,
+    /// By telephone area code without the leading 0.
+    pub areas: BTreeMap<String, Area>,
     pub webhook: Webhook,
     pub backends: BTreeMap<String, Backend>,
+}
+
+/// An administrative division.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Area {
+    pub code: String,
+    pub name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

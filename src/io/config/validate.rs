@@ -184,6 +184,13 @@ impl Check<'_> {
         }
         let zone = Zone::named(&config.records.zone);
         self.require(zone.is_ok(), &["records", "zone"], || zone.err().unwrap_or_default());
+        for (phone, area) in &config.records.areas {
+            let path = ["records", "areas", phone.as_str()];
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let six = digits(&area.code) && area.code.len() == 6 && !area.name.is_empty();
+            self.require(six, &path, || "is a division: code (six digits, GB/T 2260) and name".to_string());
+            self.require(digits(phone) && !phone.starts_with('0'), &path, || "is an area code without its leading 0".to_string());
+        }
         let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level);
         self.require(filter.is_ok(), &["log", "level"], || "is no filter such as `info` or `hotline=debug,info`".to_string());
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::base::CallId;
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Webhook;
-use crate::io::journal::{Options, Report};
+use crate::io::journal::{Options, Outbox, Report};
 use crate::io::ledger::Delivery;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
@@ -74,7 +74,8 @@ fn gateway(dir: &TempDir, to: SocketAddr, all_events: bool) -> Gateway {
 }
 
 fn gateway_with(dir: &TempDir, target: Target) -> Gateway {
-    let options = Options { outbox: vec![target.outbox()], ..Options::new(dir.path().join("journal.db")) };
+    let options =
+        Options { outbox: Outbox { backends: vec![target.outbox()], feed: 1000 }, ..Options::new(dir.path().join("journal.db")) };
     let wake = Arc::new(Notify::new());
     let posted = wake.clone();
     let report = move |report| {
@@ -217,7 +218,7 @@ async fn all_events_of_a_call_come_in_order() {
         let sequence = event["sequence"].as_str().unwrap().to_owned();
         assert!(last.insert(event["subject"].as_str().unwrap().to_owned(), sequence.clone()) < Some(sequence));
     }
-    assert!(last.len() == 20 && last.values().all(|sequence| sequence == "0000000005"));
+    assert!(last.len() == 20 && last.values().all(|sequence| sequence == "0000002001"));
 }
 
 #[test]

@@ -6,6 +6,8 @@ use crate::call::event::{By, Offered, Result as CallResult, What};
 use crate::io::ledger::Ledger;
 use crate::io::store;
 use crate::record::cloudevent::Kind;
+use crate::record::delivery::Verdict;
+use crate::record::exchange::Change;
 use crate::record::zone::Zone;
 use crossbeam_channel::Receiver;
 use rusqlite::Connection;
@@ -38,7 +40,7 @@ fn ended(n: u128, seq: u32) -> Entry {
 fn options(dir: &TempDir) -> Options {
     let webhook = Backend::of_all_calls("webhook", false);
     let retry = Duration::from_millis(5);
-    Options { retry, outbox: vec![webhook], ..Options::new(dir.path().join("var/journal.db")) }
+    Options { retry, outbox: Outbox { backends: vec![webhook], feed: 1000 }, ..Options::new(dir.path().join("var/journal.db")) }
 }
 
 fn open(options: Options) -> (Journal, Recovered, Receiver<Report>) {
@@ -242,6 +244,101 @@ fn the_list_is_newest_first_and_can_begin_at_a_time() {
     };
     assert_eq!(list(None, 3), [ids[4], ids[3], ids[2]]);
     assert_eq!(list(Some(Wall(START.0 + 3_000_000)), 10), [ids[4], ids[3]]);
+}
+
+/// What an attempt at the webhook came to.
+fn settlement(n: u128, seq: u32, change: Change) -> Settlement {
+    let sequence = Kind::Record.sequence(seq);
+    Settlement { call: call(n), sequence, merged: Vec::new(), verdict: Verdict::Done, change }
+}
+
+fn linked(id: &str) -> Change {
+    Change::Linked { id: id.into(), url: Some(format!("http://t/{id}")) }
+}
+
+#[test]
+fn a_ticket_is_an_event_of_its_own_and_stands_in_what_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox { backends: vec![Backend::of_all_calls("webhook", true)], feed: 1000 };
+    let (journal, _, reports) = open(Options { outbox, ..options(&dir) });
+    let settle = |settlement| {
+        let (done, written) = unbounded();
+        journal.settler().settle("webhook", settlement, move || done.send(()).unwrap());
+        written.recv_timeout(SOON).unwrap();
+    };
+    journal.appender().append(1, offered(1));
+    durable(&reports, 1);
+    settle(Settlement { sequence: Kind::Offered.sequence(1), ..settlement(1, 1, linked("7")) });
+    journal.appender().append(2, entry(1, 2, What::Queued { queue: "q".into() }));
+    journal.appender().append(3, ended(1, 3));
+    durable(&reports, 3);
+    settle(settlement(1, 3, linked("7")));
+    settle(settlement(1, 3, linked("8")));
+
+    let ledger = ledger(&dir);
+    let events = ledger.feed(0, 100).unwrap();
+    assert_eq!(events.iter().map(|fed| fed.n).collect::<Vec<_>>(), (1..=6).collect::<Vec<_>>());
+    let told = events.into_iter().map(|fed| {
+        let event = ledger.event(&fed.item.unwrap()).unwrap().unwrap();
+        let tickets: Vec<String> = event.data.tickets.iter().map(|ticket| ticket.id.clone()).collect();
+        (event.kind, event.sequence.trim_start_matches('0').to_owned(), tickets.join(" "))
+    });
+    let expected = [
+        ("call.offered", "1000", ""),
+        ("ticket.linked", "1002", "7"),
+        ("call.queued", "2000", "7"),
+        ("call.ended", "3000", "7"),
+        ("call.record", "3001", "7"),
+        ("ticket.linked", "3002", "8"),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected.map(|(kind, n, ids)| (kind, n.to_owned(), ids.to_owned())));
+    assert_eq!(ledger.ticket("webhook", call(1)).unwrap().id.as_deref(), Some("8"));
+    let due = ledger.due("webhook", Wall(START.0 * 2), 10).unwrap();
+    assert!(due.iter().any(|item| item.kind == Kind::TicketLinked), "{due:?}");
+}
+
+#[test]
+fn the_feed_forgets_its_oldest_events_and_never_counts_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox { backends: Vec::new(), feed: 300 };
+    let (journal, _, reports) = open(Options { outbox, ..options(&dir) });
+    (1..=600).for_each(|n| assert!(journal.appender().append(n, offered(u128::from(n)))));
+    assert_eq!(wait(&reports, |report| *report == Report::Fed(600)), Report::Fed(600));
+    assert_eq!(ledger(&dir).feed_ends().unwrap(), (213, 600), "the last 300 at 512");
+    journal.close();
+    let purge = Connection::open(dir.path().join("var/journal.db")).unwrap();
+    purge.execute("DELETE FROM feed", []).unwrap();
+    let (_journal, recovered, _) = open(options(&dir));
+    assert_eq!(recovered.interrupted.len(), 600);
+    assert_eq!(ledger(&dir).feed_ends().unwrap().1, 1800);
+}
+
+/// A journal of the release before, with a call whose ticket is known and whose record waits.
+#[test]
+fn an_older_journal_is_brought_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, reports) = open(options(&dir));
+    (1..).zip([offered(1), ended(1, 2)]).for_each(|(n, entry)| drop(journal.appender().append(n, entry)));
+    durable(&reports, 2);
+    journal.close();
+    let old = Connection::open(dir.path().join("var/journal.db")).unwrap();
+    old.execute_batch(
+        "DROP TABLE feed; DROP TABLE postscripts; DROP TABLE reports; DROP TABLE callbacks;
+         ALTER TABLE calls DROP COLUMN line; ALTER TABLE tickets ADD COLUMN after INTEGER;
+         UPDATE deliveries SET sequence = sequence / 1000 * 2 + sequence % 1000;
+         PRAGMA user_version = 2;",
+    )
+    .unwrap();
+    let ticket = "INSERT INTO tickets (backend, call, id, url, after) VALUES (?1, ?2, '7', 'http://t/7', 1)";
+    ["a", "b"].iter().for_each(|name| drop(old.execute(ticket, rusqlite::params![name, call(1).0.as_bytes()]).unwrap()));
+    drop(old);
+    let (_journal, _, _) = open(options(&dir));
+    let ledger = ledger(&dir);
+    let due = ledger.due("webhook", START, 10).unwrap();
+    assert_eq!(due[0].sequence, 2001);
+    let event = ledger.event(&due[0]).unwrap().unwrap();
+    let tickets: Vec<&str> = event.data.tickets.iter().map(|ticket| ticket.backend.as_str()).collect();
+    assert_eq!((event.sequence.as_str(), tickets), ("0000002001", vec!["a", "b"]));
 }
 
 /// Run again by the test below, in a process of its own that is killed in the middle of its work.

@@ -1,0 +1,131 @@
+//! What others tell: tickets of our calls, callers' satisfaction, calls that they took by themselves.
+
+use super::Transaction;
+use crate::base::{CallId, Wall};
+use crate::call::event::{Entry, What};
+use crate::io::ledger;
+use crate::record::cloudevent::{EVENTS_AN_ENTRY, Kind};
+use crate::record::codec;
+use crate::record::postscript::{News, amend};
+use crate::record::shape::Record;
+use crate::record::zone::Zone;
+use rusqlite::{OptionalExtension, params};
+
+/// A message from a backend about a call of ours.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    pub backend: String,
+    /// The same when the message is sent again, and no other message's.
+    pub id: String,
+    /// When its sender says that it left: another one when it is sent again.
+    pub sent: Wall,
+    pub call: CallId,
+    pub news: Vec<News>,
+}
+
+/// What became of something that others told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    New(CallId),
+    /// It was told before, and nothing has changed.
+    Known(CallId),
+    /// The same id was used for something else.
+    Conflict,
+    /// Not only told before: the very same message.
+    Replayed,
+    NoSuchCall,
+    /// One call takes no more news.
+    TooMany,
+}
+
+impl Transaction<'_> {
+    /// The exchange's own ticket, as later updates address it.
+    pub(super) fn linked(&self, backend: &str, call: CallId, id: &str, url: Option<&str>, wall: Wall) -> rusqlite::Result<()> {
+        let sql = "SELECT id FROM tickets WHERE backend = ?1 AND call = ?2";
+        let before = self.db.prepare_cached(sql)?.query_row(params![backend, call.0.as_bytes()], |row| row.get(0)).optional()?;
+        let before: Option<String> = before.flatten();
+        let sql = "INSERT INTO tickets (backend, call, id, url) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT DO UPDATE SET id = ?3, url = ?4, creating = NULL";
+        self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes(), id, url])?;
+        if before.as_deref() == Some(id) {
+            return Ok(());
+        }
+        let (backend, id, url) = (backend.to_owned(), id.to_owned(), url.map(str::to_owned));
+        if !self.note(call, &News::Linked { backend, id, url, instead_of: before }, wall)? {
+            tracing::error!(%call, "a ticket was linked, and no event tells it: the call has too many already");
+        }
+        Ok(())
+    }
+
+    /// Adds a postscript with its event; false when the call takes no more.
+    fn note(&self, call: CallId, news: &News, wall: Wall) -> rusqlite::Result<bool> {
+        let sql =
+            "SELECT (SELECT max(seq) FROM entries WHERE call = ?1), (SELECT max(sequence) FROM postscripts WHERE call = ?1)";
+        let last = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<u32>>(0)?, row.get::<_, Option<i64>>(1)?));
+        let (entry, postscript) = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], last)?;
+        let Some(entry) = entry else { return Ok(false) };
+        let record = Kind::Record.sequence(entry);
+        let sequence = postscript.and_then(|last| u64::try_from(last).ok()).unwrap_or(0).max(record) + 1;
+        if sequence >= record + EVENTS_AN_ENTRY - 1 {
+            return Ok(false);
+        }
+        let text = serde_json::to_string(news).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+        let number = i64::try_from(sequence).unwrap_or(i64::MAX);
+        self.db
+            .prepare_cached("INSERT INTO postscripts (call, sequence, wall, news) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![call.0.as_bytes(), number, wall.0, text])?;
+        self.post(call, &[(sequence, news.kind())])?;
+        Ok(true)
+    }
+
+    /// A call that others took; the entry is the whole of it.
+    pub fn report(&self, entry: &Entry) -> rusqlite::Result<Taken> {
+        let What::Reported(reported) = &entry.what else { return Ok(Taken::Conflict) };
+        let sql = "SELECT r.call, e.what FROM reports r JOIN entries e ON e.call = r.call AND e.seq = 1
+                   WHERE r.source = ?1 AND r.id = ?2";
+        let known = |row: &rusqlite::Row<'_>| Ok((ledger::call_id(row, 0)?, row.get::<_, String>(1)?));
+        let known = self.db.prepare_cached(sql)?.query_row([&reported.source, &reported.report.id], known).optional()?;
+        if let Some((call, text)) = known {
+            let same = codec::decode(&text).is_ok_and(|what| what == entry.what);
+            return Ok(if same { Taken::Known(call) } else { Taken::Conflict });
+        }
+        self.db.prepare_cached("INSERT INTO reports (source, id, call) VALUES (?1, ?2, ?3)")?.execute(params![
+            reported.source,
+            reported.report.id,
+            entry.call.0.as_bytes()
+        ])?;
+        self.append(entry)?;
+        Ok(Taken::New(entry.call))
+    }
+
+    /// `remember`: messages that arrived before it need not be told from new ones any more.
+    pub fn called_back(&self, callback: &Callback, wall: Wall, remember: Wall) -> rusqlite::Result<Taken> {
+        let Callback { backend, id, sent, call, news } = callback;
+        self.db.prepare_cached("DELETE FROM callbacks WHERE at < ?1")?.execute([remember.0])?;
+        let sql = "SELECT sent FROM callbacks WHERE backend = ?1 AND id = ?2";
+        let before = self.db.prepare_cached(sql)?.query_row([backend, id], |row| row.get::<_, i64>(0)).optional()?;
+        if let Some(before) = before {
+            return Ok(if before == sent.0 { Taken::Replayed } else { Taken::Known(*call) });
+        }
+        if !self.db.prepare_cached("SELECT 1 FROM calls WHERE call = ?1")?.exists([call.0.as_bytes()])? {
+            return Ok(Taken::NoSuchCall);
+        }
+        self.db
+            .prepare_cached("INSERT INTO callbacks (backend, id, sent, at) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![backend, id, sent.0, wall.0])?;
+        let known = self.known(*call)?;
+        for news in news.iter().filter(|news| !news.is_known(&known)) {
+            if !self.note(*call, news, wall)? {
+                return Ok(Taken::TooMany);
+            }
+        }
+        Ok(Taken::New(*call))
+    }
+
+    /// What was told of a call so far, in a record that is otherwise empty.
+    fn known(&self, call: CallId) -> rusqlite::Result<Record> {
+        let mut record = Record::default();
+        amend(&mut record, &ledger::postscripts(self.db, call, u64::MAX)?, &Zone::default());
+        Ok(record)
+    }
+}

@@ -1,0 +1,106 @@
+//! What becomes known of a call from outside, while it lasts or after: its tickets, its caller's satisfaction. It stands
+//! beside the call's own log, which only the call writes.
+
+use super::cloudevent::Kind;
+use super::shape::{Record, Survey, Ticket};
+use super::zone::Zone;
+use crate::base::Wall;
+use serde::{Deserialize, Serialize};
+
+/// One of them, in its place among the call's events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postscript {
+    pub sequence: u64,
+    pub wall: Wall,
+    pub news: News,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum News {
+    /// The call has this ticket; `instead_of` is the one that it had there before.
+    Linked {
+        backend: String,
+        id: String,
+        url: Option<String>,
+        #[serde(default)]
+        instead_of: Option<String>,
+    },
+    Surveyed {
+        score: u8,
+        scale: u8,
+        source: String,
+    },
+}
+
+impl News {
+    pub fn kind(&self) -> Kind {
+        match self {
+            News::Linked { .. } => Kind::TicketLinked,
+            News::Surveyed { .. } => Kind::SurveyReceived,
+        }
+    }
+
+    /// True when the record says so already.
+    pub fn is_known(&self, record: &Record) -> bool {
+        match self {
+            News::Linked { backend, id, url, .. } => {
+                record.tickets.iter().any(|t| (&t.backend, &t.id, &t.url) == (backend, id, url))
+            }
+            News::Surveyed { score, scale, source } => {
+                record.survey.as_ref().is_some_and(|s| (&s.score, &s.scale, &s.source) == (score, scale, source))
+            }
+        }
+    }
+}
+
+/// Adds them to a record, in their order.
+pub fn amend(record: &mut Record, postscripts: &[Postscript], zone: &Zone) {
+    for Postscript { wall, news, .. } in postscripts {
+        match news {
+            News::Linked { backend, id, url, instead_of } => {
+                let gone = |t: &Ticket| t.backend == *backend && (t.id == *id || instead_of.as_ref() == Some(&t.id));
+                record.tickets.retain(|ticket| !gone(ticket));
+                record.tickets.push(Ticket { backend: backend.clone(), id: id.clone(), url: url.clone() });
+            }
+            News::Surveyed { score, scale, source } => {
+                let (score, scale, source, at) = (*score, *scale, source.clone(), zone.write(*wall));
+                record.survey = Some(Survey { score, scale, source, at });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn linked(id: &str, url: Option<&str>, instead_of: Option<&str>) -> News {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        News::Linked { backend: "rt".into(), id: id.into(), url: own(url), instead_of: own(instead_of) }
+    }
+
+    fn amended(news: &[News]) -> Record {
+        let (mut record, wall) = (Record::default(), Wall(1_638_288_000_000_000));
+        let postscripts: Vec<_> = news.iter().map(|news| Postscript { sequence: 2, wall, news: news.clone() }).collect();
+        amend(&mut record, &postscripts, &Zone::default());
+        record
+    }
+
+    #[test]
+    fn a_ticket_takes_the_place_of_the_one_that_is_gone() {
+        let ids = |news: &[News]| amended(news).tickets.into_iter().map(|t| t.id).collect::<Vec<_>>();
+        assert_eq!(ids(&[linked("7", None, None), linked("GD1", None, None)]), ["7", "GD1"]);
+        assert_eq!(ids(&[linked("7", None, None), linked("8", None, Some("7"))]), ["8"]);
+        assert_eq!(ids(&[linked("7", None, None), linked("7", Some("http://t/7"), None)]), ["7"]);
+    }
+
+    #[test]
+    fn what_the_record_says_already_is_no_news() {
+        let survey = |score| News::Surveyed { score, scale: 3, source: "rt".into() };
+        let record = amended(&[linked("7", Some("http://t/7"), None), survey(3)]);
+        assert!(linked("7", Some("http://t/7"), None).is_known(&record) && survey(3).is_known(&record));
+        assert!(!linked("7", None, None).is_known(&record) && !survey(1).is_known(&record));
+        assert_eq!(record.survey.unwrap().at, "2021-12-01T00:00:00.000+08:00");
+    }
+}
