@@ -58,6 +58,10 @@ pub enum What {
     Joined {
         leg: u64,
         party: Party,
+        #[serde(default)]
+        sip_call_id: Option<String>,
+        #[serde(default)]
+        label: Option<String>,
     },
     Held {
         leg: u64,
@@ -201,6 +205,11 @@ impl What {
     /// As above.
     pub fn ringing(leg: u64, party: Party) -> What {
         What::Ringing { leg, party, sip_call_id: None, label: None }
+    }
+
+    /// As above.
+    pub fn joined(leg: u64, party: Party) -> What {
+        What::Joined { leg, party, sip_call_id: None, label: None }
     }
 }
 

@@ -120,7 +120,7 @@ impl Call {
             called.unanswered = false;
             let party = called.party.clone();
             self.out.push(Output::Answer { part });
-            self.journal(What::Joined { leg: part.0, party });
+            self.journal(What::joined(part.0, party));
         }
     }
 

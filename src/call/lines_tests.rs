@@ -204,7 +204,7 @@ fn a_phone_takes_the_place_of_one_that_talks() {
     assert_eq!((scene.hears(CALLER), scene.hears(Part(2))), (Audio::Relay(Part(2)), Audio::Relay(CALLER)));
     assert!(hung_up(&scene, SEAT) && scene.has(&Output::Answer { part: Part(2) }));
     assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
-    let joined = What::Joined { leg: 2, party: Party::Seat { name: "s2".into(), queue: String::new() } };
+    let joined = What::joined(2, Party::Seat { name: "s2".into(), queue: String::new() });
     assert!(scene.has(&Output::Journal(joined)));
 }
 

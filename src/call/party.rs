@@ -107,7 +107,7 @@ impl Call {
         let Some(called) = self.parties.get(&part).cloned() else { return };
         let lease = match (&self.stage, &called.party) {
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.part == part) => {
-                self.journal(What::Joined { leg: part.0, party: called.party });
+                self.journal(What::joined(part.0, called.party));
                 return self.target_answered(now, part);
             }
             (Stage::Queued { line }, Party::Seat { name, .. }) => {
@@ -120,7 +120,7 @@ impl Call {
         let seat = lease.as_ref().map(|l| l.seat.clone());
         self.stage = Stage::Talking(Box::new(Talk::between(part, lease)));
         self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
-        self.journal(What::Joined { leg: part.0, party: called.party });
+        self.journal(What::joined(part.0, called.party));
         if let Some(seat) = seat {
             self.cancel_others(part);
             self.out.push(Output::Queue(QueueCommand::Answered { seat }));

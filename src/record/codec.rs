@@ -82,7 +82,7 @@ mod tests {
             What::Ringing { leg: 2, party: party.clone(), sip_call_id: Some("a".into()), label: None },
             What::RingFailed { leg: 2, status: Some(486), q850: Some(17) },
             What::CallerAnswered,
-            What::Joined { leg: 3, party: Party::Target { number: "110".into() } },
+            What::joined(3, Party::Target { number: "110".into() }),
             What::Held { leg: 3 },
             What::Resumed { leg: 3 },
             What::Silent { leg: 3 },

@@ -72,13 +72,16 @@ impl<'a> Fold<'a> {
                 self.record.prompts.push(Heard { name: prompt.clone(), version: version.clone() });
             }
             What::Queued { queue } => self.queued(queue, at),
-            What::Ringing { leg, party, sip_call_id, label } => self.ringing(*leg, party, sip_call_id, label, at),
+            What::Ringing { leg, party, sip_call_id, label } => self.party(*leg, party, sip_call_id, label, at),
             What::RingFailed { leg, status, q850 } => {
                 let leg = self.leg(*leg, &at);
                 (leg.sip_code, leg.q850, leg.ended) = (*status, *q850, Some(at));
             }
             What::CallerAnswered => self.caller_answered(at),
-            What::Joined { leg, party } => self.joined(*leg, party, at),
+            What::Joined { leg, party, sip_call_id, label } => {
+                self.party(*leg, party, sip_call_id, label, at.clone());
+                self.joined(*leg, party, at);
+            }
             What::LegEnded { leg, by, status, q850 } => {
                 self.gone = Some(entry.wall);
                 let leg = self.leg(*leg, &at);
@@ -151,11 +154,14 @@ impl<'a> Fold<'a> {
         self.record.handed_to_queue.get_or_insert(at);
     }
 
-    fn ringing(&mut self, leg: u64, party: &Party, call_id: &Option<String>, label: &Option<String>, at: String) {
+    /// A party that rings, or that called by itself and is joined at once.
+    fn party(&mut self, leg: u64, party: &Party, call_id: &Option<String>, label: &Option<String>, at: String) {
         self.labels.extend(label.clone().map(|label| (leg, label)));
-        self.record.sip_call_ids.extend(call_id.clone());
+        let new = call_id.as_ref().filter(|id| !self.record.sip_call_ids.contains(id)).cloned();
+        self.record.sip_call_ids.extend(new);
         let leg = self.leg(leg, &at);
-        (leg.party, leg.sip_call_id) = (Some(party.clone()), call_id.clone());
+        leg.party = Some(party.clone());
+        leg.sip_call_id = call_id.clone().or(leg.sip_call_id.take());
     }
 
     fn caller_answered(&mut self, at: String) {
@@ -167,7 +173,6 @@ impl<'a> Fold<'a> {
 
     fn joined(&mut self, leg: u64, party: &Party, at: String) {
         let known = self.leg(leg, &at);
-        known.party = Some(party.clone());
         known.answered.get_or_insert_with(|| at.clone());
         let r = &mut self.record;
         r.seat_answered.get_or_insert(at);

@@ -155,7 +155,7 @@ fn answered() -> Vec<(u64, What)> {
         (9_030, What::RingFailed { leg: 2, status: Some(486), q850: Some(17) }),
         (10_030, ringing(3)),
         (13_030, What::CallerAnswered),
-        (13_040, What::Joined { leg: 3, party: seat() }),
+        (13_040, What::joined(3, seat())),
         (20_000, What::Held { leg: 3 }),
         (25_000, What::Resumed { leg: 3 }),
         (30_000, What::Silent { leg: 1 }),

@@ -98,7 +98,7 @@ impl Switch {
             What::Announcing { prompt, version } => {
                 *version = active.setup.prompts.get(prompt).map(|prompt| prompt.version.clone());
             }
-            What::Ringing { leg, party, sip_call_id, label } => {
+            What::Ringing { leg, party, sip_call_id, label } | What::Joined { leg, party, sip_call_id, label } => {
                 *sip_call_id = active.legs.get(&Part(*leg)).and_then(|leg| leg.call_id.clone());
                 if let Party::Seat { name, .. } = party {
                     *label =

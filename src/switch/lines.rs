@@ -85,9 +85,12 @@ impl Switch {
         let dtmf = self.placer(incoming).map_or(Dtmf::Auto, |placer| self.dtmf(&placer));
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
         let mut effects = Vec::new();
+        let call_id = Some(String::from_utf8_lossy(&incoming.call_id).into_owned());
         let answer = ask(&mut active.call, &mut effects);
         if let Ok(part) = answer {
-            active.legs.insert(part, Leg { id: incoming.leg, rtp: None, trunk: None, pad: Pad::new(dtmf), ended: false });
+            active
+                .legs
+                .insert(part, Leg { id: incoming.leg, call_id, rtp: None, trunk: None, pad: Pad::new(dtmf), ended: false });
             self.parts.insert(incoming.leg, (id, part));
         }
         self.timers.update(id, active.call.deadline());

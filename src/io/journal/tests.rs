@@ -318,7 +318,7 @@ fn the_feed_forgets_its_oldest_events_and_never_counts_back() {
 fn an_older_journal_is_brought_up() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _, reports) = open(options(&dir));
-    (1..).zip([offered(1), ended(1, 2)]).for_each(|(n, entry)| drop(journal.appender().append(n, entry)));
+    (1..).zip([offered(1), ended(1, 2)]).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
     durable(&reports, 2);
     journal.close();
     let old = Connection::open(dir.path().join("var/journal.db")).unwrap();
@@ -330,7 +330,9 @@ fn an_older_journal_is_brought_up() {
     )
     .unwrap();
     let ticket = "INSERT INTO tickets (backend, call, id, url, after) VALUES (?1, ?2, '7', 'http://t/7', 1)";
-    ["a", "b"].iter().for_each(|name| drop(old.execute(ticket, rusqlite::params![name, call(1).0.as_bytes()]).unwrap()));
+    for name in ["a", "b"] {
+        old.execute(ticket, rusqlite::params![name, call(1).0.as_bytes()]).unwrap();
+    }
     drop(old);
     let (_journal, _, _) = open(options(&dir));
     let ledger = ledger(&dir);

@@ -12,7 +12,7 @@ fn event(kind: Kind) -> CloudEvent {
         };
     let seat = Party::Seat { name: "1001".into(), queue: "12345".into() };
     let ended = What::Ended { result: CallResult::Answered, by: By::Caller, status: None, q850: Some(16) };
-    let log = [What::Offered(Box::new(offered)), What::Joined { leg: 2, party: seat }, ended];
+    let log = [What::Offered(Box::new(offered)), What::joined(2, seat), ended];
     let upto = if kind == Kind::Offered { 1 } else { 3 };
     let at = |seq: u32| i64::from(seq - 1) * 62_000_000;
     let entries: Vec<Entry> = (1..)
