@@ -8,7 +8,7 @@ use crate::io::board::{Board, Figures};
 use crate::io::config::Config;
 use crate::io::deliver::{Deliverer, Target};
 use crate::io::engine::{Ends, Engine, Machine};
-use crate::io::http::{self, Desk, Metric};
+use crate::io::http::{self, Desk, Doors, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::{Appender, Journal, Options, Outbox, Report};
 use crate::io::reload::{Reloader, Running, Site};
@@ -89,12 +89,8 @@ impl Gateway {
         let (plan, prompts) = (setup.plan.clone(), setup.prompts.clone());
         let mut out = Vec::new();
         let switch = Switch::new(setup, rng, clock::now(), &mut out);
-        let (mut datagrams, admission) = (Vec::new(), Arc::new(Admission::of(&config)));
-        for (udp, listener, local) in sockets {
-            datagrams.push(udp);
-            let listener = on_runtime(&runtime, listener)?;
-            tcp.listen(listener, local, admission.clone().admit());
-        }
+        let admission = Arc::new(Admission::of(&config));
+        let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
         let (board, asks) = (Arc::new(Board::default()), Arc::new(Asks::default()));
         let (stop, ending) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let edges = Edges {
@@ -128,9 +124,10 @@ impl Gateway {
             asks,
             done: Arc::default(),
             tokens,
+            patience: config.http.timeout,
             ending: ending.clone(),
         };
-        start_http(&runtime, http, desk)?;
+        start_http(&config, &runtime, http, desk)?;
         tracing::info!(sip = ?listen, http = %http_local, plan = %config.plan.file.display(), "ready");
         Ok(Gateway { listen, http: http_local, taps, board, inbox, stop, ending, switch, deliverers, journal, reloader, runtime })
     }
@@ -288,8 +285,11 @@ impl SwitchThread {
     }
 }
 
+/// The sockets of one address, and where they are really bound.
+type Bound = (UdpSocket, TcpListener, SocketAddr);
+
 /// UDP and TCP on each address, on one port where the port is ours to choose.
-fn bind_all(listen: &[SocketAddr]) -> Result<Vec<(UdpSocket, TcpListener, SocketAddr)>, String> {
+fn bind_all(listen: &[SocketAddr]) -> Result<Vec<Bound>, String> {
     listen
         .iter()
         .map(|address| {
@@ -298,6 +298,20 @@ fn bind_all(listen: &[SocketAddr]) -> Result<Vec<(UdpSocket, TcpListener, Socket
             Ok((udp, bind_tcp(local, "sip.listen")?, local))
         })
         .collect()
+}
+
+/// Gives the UDP sockets back.
+fn listen_for_tcp(
+    sockets: Vec<Bound>,
+    tcp: &Tcp,
+    runtime: &Runtime,
+    admission: &Arc<Admission>,
+) -> Result<Vec<UdpSocket>, String> {
+    let start = |(udp, listener, local)| {
+        tcp.listen(on_runtime(runtime, listener)?, local, admission.clone().admit());
+        Ok(udp)
+    };
+    sockets.into_iter().map(start).collect()
 }
 
 fn bind_tcp(address: SocketAddr, key: &str) -> Result<TcpListener, String> {
@@ -387,9 +401,12 @@ fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
     Tcp::new(inbox.clone(), runtime.handle().clone(), limits)
 }
 
-fn start_http(runtime: &Runtime, listener: TcpListener, desk: Desk) -> Result<(), String> {
+fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), String> {
     let listener = on_runtime(runtime, listener)?;
-    runtime.spawn(async move { axum::serve(listener, http::router(desk)).await });
+    let doors = Doors::new(http::Limits { connections: config.http.connections, timeout: config.http.timeout });
+    let (counted, others) = (doors.clone(), desk.more.clone());
+    desk.more = Arc::new(move || others().into_iter().chain(counted.metrics()).collect());
+    runtime.spawn(doors.serve(listener, http::router(desk)));
     Ok(())
 }
 

@@ -230,6 +230,28 @@ fn another_phone_takes_a_conversation_over_and_nobody_may_take_the_caller() {
     other.hung_up();
 }
 
+/// Broken, doubled and far too many requests.
+fn bad_requests(scene: &Scene) {
+    let address = (scene.gateway.host.ip, scene.gateway.http).into();
+    let path = format!("/api/v1/calls/{}/transfer", scene.call);
+    let send = |headers: &str, body: &str| http::send(address, "POST", &path, headers, body).unwrap();
+    for (body, status) in
+        [("", 400), ("{", 400), (r#"{"to": "12366"}"#, 400), (&*format!("{{\"to\": \"{}\"", "1".repeat(9000)), 413)]
+    {
+        let (found, problem) = send("", body);
+        let problem: Value = serde_json::from_str(&problem).unwrap();
+        assert_eq!((found, problem["status"].as_u64()), (status, Some(status.into())), "{problem}");
+    }
+    let nobody = |n: u32| format!(r#"{{"to": "9999{n}", "mode": "three-way"}}"#);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let storm =
+            |thread: u32| (0..25).map(|n| send(&format!("Idempotency-Key: {thread}-{n}\r\n"), &nobody(n)).0).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || storm(thread))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(statuses, [422; 200]);
+}
+
 #[test]
 fn what_cannot_be_is_said_clearly_and_the_conversation_goes_on() {
     let mut scene = Scene::talking();
@@ -248,6 +270,7 @@ fn what_cannot_be_is_said_clearly_and_the_conversation_goes_on() {
     let dead = std::mem::replace(&mut scene.call, "01890000-0000-7000-8000-000000000000".to_string());
     assert_eq!(ask(&scene, "12366", "consult", "h").0, 404);
     scene.call = dead;
+    bad_requests(&scene);
     scene.seat.headers = "Refer-To: <sip:99999@127.0.0.1>\r\n";
     scene.seat.refer();
     scene.seat.status(404, "REFER");

@@ -341,12 +341,16 @@ pub struct Webhook {
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     pub listen: SocketAddr,
+    pub connections: usize,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub timeout: Duration,
     pub tokens: BTreeMap<String, Token>,
 }
 
 impl Default for Http {
     fn default() -> Http {
-        Http { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), tokens: BTreeMap::new() }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+        Http { listen, connections: 256, timeout: Duration::from_secs(10), tokens: BTreeMap::new() }
     }
 }
 

@@ -169,6 +169,8 @@ impl Check<'_> {
     }
 
     fn outside(&mut self, config: &Config) {
+        self.require(config.http.connections > 0, &["http", "connections"], || "is 0".to_string());
+        self.positive(config.http.timeout, &["http", "timeout"]);
         for (path, message) in Tokens::of(&config.http).err().unwrap_or_default() {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             self.require(false, &path, || message);

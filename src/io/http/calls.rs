@@ -3,9 +3,10 @@
 use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
-use crate::base::CallId;
-use crate::control::{CallView, Command, LegView, Mode, Reply, Right, Why};
+use crate::base::{CallId, Masked};
+use crate::control::{CallView, Command, Holder, LegView, Mode, Reply, Right, Why};
 use crate::io::asks::NoAnswer;
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -14,19 +15,30 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Idempotency keys that are remembered.
 const MOST_KEYS: usize = 10_000;
 const LONGEST_KEY: usize = 128;
 
-/// By key: what was asked and the answer, once there is one.
-pub type Done = DashMap<String, (String, Option<(u16, Value)>)>;
+/// Bytes of a request for a transfer.
+const TRANSFER: usize = 4 << 10;
+/// A number or a seat's name is no longer.
+const LONGEST_TARGET: usize = 64;
+
+/// By token and key: what was asked and the answer, once there is one.
+pub type Done = DashMap<(String, String), (Command, Option<Answer>)>;
+
+type Answer = Result<(StatusCode, Value), Problem>;
+
+/// Whose token it is.
+type Asker = Extension<Arc<Holder>>;
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::get("/api/v1/calls", Right::ReadCalls, list),
         Endpoint::get("/api/v1/calls/{id}", Right::ReadCalls, show),
-        Endpoint::post("/api/v1/calls/{id}/transfer", Right::MoveCalls, transfer),
+        Endpoint::post("/api/v1/calls/{id}/transfer", Right::MoveCalls, transfer).taking(TRANSFER),
         Endpoint::post("/api/v1/calls/{id}/transfer/{act}", Right::MoveCalls, act),
         Endpoint::delete("/api/v1/calls/{id}/legs/{leg}", Right::MoveCalls, drop_leg),
     ]
@@ -41,28 +53,31 @@ struct Wanted {
 }
 
 async fn list(State(desk): State<Desk>) -> Response {
-    answer(&desk, Command::Calls).await.into_response()
+    shown(carry_out(&desk, Command::Calls).await)
 }
 
 async fn show(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
     match call_id(&id) {
-        Ok(id) => answer(&desk, Command::Call(id)).await.into_response(),
+        Ok(id) => shown(carry_out(&desk, Command::Call(id)).await),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker, headers: HeaderMap, body: Bytes) -> Response {
     let command = call_id(&id).and_then(|call| {
         let wanted: Wanted = serde_json::from_slice(&body)
             .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not {{to, mode}}: {e}")))?;
+        if wanted.to.is_empty() || wanted.to.len() > LONGEST_TARGET {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "`to` is a number, or seat:NAME"));
+        }
         let mode = Mode::named(&wanted.mode)
             .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "mode is one of consult, three-way, blind, emergency"))?;
         Ok(Command::Transfer { call, to: wanted.to, mode })
     });
-    once(&desk, &headers, command).await
+    once(desk, &asker, &headers, command).await
 }
 
-async fn act(State(desk): State<Desk>, Path((id, act)): Path<(String, String)>, headers: HeaderMap) -> Response {
+async fn act(State(desk): State<Desk>, Path((id, act)): Path<(String, String)>, asker: Asker, headers: HeaderMap) -> Response {
     let command = call_id(&id).and_then(|call| match act.as_str() {
         "complete" => Ok(Command::Complete(call)),
         "cancel" => Ok(Command::Cancel(call)),
@@ -70,13 +85,18 @@ async fn act(State(desk): State<Desk>, Path((id, act)): Path<(String, String)>, 
         "merge" => Ok(Command::Merge(call)),
         _ => Err(Problem::new(StatusCode::NOT_FOUND, "a transfer is completed, cancelled, swapped or merged")),
     });
-    once(&desk, &headers, command).await
+    once(desk, &asker, &headers, command).await
 }
 
-async fn drop_leg(State(desk): State<Desk>, Path((id, leg)): Path<(String, String)>, headers: HeaderMap) -> Response {
+async fn drop_leg(
+    State(desk): State<Desk>,
+    Path((id, leg)): Path<(String, String)>,
+    asker: Asker,
+    headers: HeaderMap,
+) -> Response {
     let leg = leg.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "a leg is a number"));
     let command = call_id(&id).and_then(|call| Ok(Command::Drop { call, leg: leg? }));
-    once(&desk, &headers, command).await
+    once(desk, &asker, &headers, command).await
 }
 
 fn call_id(text: &str) -> Result<CallId, Problem> {
@@ -84,58 +104,81 @@ fn call_id(text: &str) -> Result<CallId, Problem> {
 }
 
 /// Carries a command out; a second request with the same key gets the first one's answer.
-async fn once(desk: &Desk, headers: &HeaderMap, command: Result<Command, Problem>) -> Response {
-    let command = match command {
-        Ok(command) => command,
+async fn once(desk: Desk, holder: &Holder, headers: &HeaderMap, command: Result<Command, Problem>) -> Response {
+    let asked = command.and_then(|command| Ok((command, key(holder, headers)?)));
+    let (command, key) = match asked {
+        Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
-    let Some(key) = headers.get("idempotency-key").map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()) else {
-        return answer(desk, command).await.into_response();
-    };
-    if key.len() > LONGEST_KEY {
-        return Problem::new(StatusCode::BAD_REQUEST, "the Idempotency-Key is too long").into_response();
-    }
-    let asked = format!("{command:?}");
+    note(holder, &command);
+    let Some(key) = key else { return shown(carry_out(&desk, command).await) };
     if desk.done.len() >= MOST_KEYS {
         desk.done.retain(|_, (_, answer)| answer.is_none());
     }
     match desk.done.entry(key.clone()) {
-        Entry::Occupied(known) => return repeated(&asked, known.get()),
-        Entry::Vacant(new) => drop(new.insert((asked.clone(), None))),
+        Entry::Occupied(known) => return repeated(&command, known.get()),
+        Entry::Vacant(new) => drop(new.insert((command.clone(), None))),
     }
-    match answer(desk, command).await {
-        Ok((status, body)) => {
-            desk.done.insert(key, (asked, Some((status.as_u16(), body.0.clone()))));
-            (status, body).into_response()
+    // On its own: a client that does not wait for the answer may ask for it again.
+    let carried = tokio::spawn(async move {
+        let answer = carry_out(&desk, command.clone()).await;
+        match &answer {
+            Err(problem) if !problem.may_be_done() => drop(desk.done.remove(&key)),
+            _ => drop(desk.done.insert(key, (command, Some(answer.clone())))),
         }
-        Err(problem) => {
-            desk.done.remove(&key);
-            problem.into_response()
-        }
+        answer
+    });
+    carried.await.map_or_else(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "").into_response(), shown)
+}
+
+/// Who did what to a call stands in the log.
+fn note(holder: &Holder, command: &Command) {
+    let by = &holder.name;
+    match command {
+        Command::Transfer { call, to, mode } => tracing::info!(%call, by, to = %Masked(to), mode = mode.name(), "transfer asked"),
+        command => tracing::info!(by, ?command, "asked by the API"),
     }
 }
 
-fn repeated(asked: &str, (first, answer): &(String, Option<(u16, Value)>)) -> Response {
+/// Keys of different tokens have nothing to do with each other.
+fn key(holder: &Holder, headers: &HeaderMap) -> Result<Option<(String, String)>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let good = !key.is_empty() && key.len() <= LONGEST_KEY;
+    let text = key.to_str().ok().filter(|_| good);
+    let text = text.ok_or_else(|| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("an Idempotency-Key is 1 to {LONGEST_KEY} visible ASCII characters"))
+    })?;
+    Ok(Some((holder.name.clone(), text.to_owned())))
+}
+
+fn repeated(asked: &Command, (first, answer): &(Command, Option<Answer>)) -> Response {
     match answer {
         _ if first != asked => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was used for another request").into_response()
         }
-        Some((status, body)) => (StatusCode::from_u16(*status).unwrap_or(StatusCode::OK), Json(body.clone())).into_response(),
+        Some(answer) => shown(answer.clone()),
         None => Problem::new(StatusCode::CONFLICT, "the first request with this key is still under way").into_response(),
     }
 }
 
-async fn answer(desk: &Desk, command: Command) -> Result<(StatusCode, Json<Value>), Problem> {
+fn shown(answer: Answer) -> Response {
+    answer.map(|(status, body)| (status, Json(body))).into_response()
+}
+
+async fn carry_out(desk: &Desk, command: Command) -> Answer {
     match desk.asks.ask(&desk.inbox, command).await {
         Ok(Reply::Calls { calls, total }) => {
-            let calls: Vec<Value> = calls.iter().map(shown).collect();
-            Ok((StatusCode::OK, Json(json!({ "calls": calls, "total": total }))))
+            let calls: Vec<Value> = calls.iter().map(view).collect();
+            Ok((StatusCode::OK, json!({ "calls": calls, "total": total })))
         }
-        Ok(Reply::Call(call)) => Ok((StatusCode::OK, Json(shown(&call)))),
-        Ok(Reply::Done) => Ok((StatusCode::ACCEPTED, Json(json!({ "status": "accepted" })))),
+        Ok(Reply::Call(call)) => Ok((StatusCode::OK, view(&call))),
+        Ok(Reply::Done) => Ok((StatusCode::ACCEPTED, json!({ "status": "accepted" }))),
         Ok(Reply::Refused(why)) => Err(refused(why)),
         Err(NoAnswer::Overloaded) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch is overloaded")),
-        Err(NoAnswer::TooLate) => Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "the switch has not answered in time")),
+        Err(NoAnswer::TooLate) => {
+            let detail = "the switch has not answered in time; it may have done it all the same: look at the call";
+            Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
+        }
     }
 }
 
@@ -149,7 +192,7 @@ fn refused(why: Why) -> Problem {
     Problem::new(status, if again { format!("{words}; ask again later") } else { words.to_owned() })
 }
 
-fn shown(call: &CallView) -> Value {
+fn view(call: &CallView) -> Value {
     let leg = |l: &LegView| json!({ "leg": l.leg, "party": l.party, "part": l.part, "on_hold": l.on_hold });
     json!({
         "id": call.id.to_string(),

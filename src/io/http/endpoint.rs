@@ -4,55 +4,97 @@ use super::Desk;
 use super::problem::Problem;
 use crate::control::{Holder, Missing, Right};
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::body::{Body, to_bytes};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
+use http_body_util::LengthLimitError;
+use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Bytes that a request may bring along, where nothing else is said.
+const BODY: usize = 64 << 10;
 
 pub struct Endpoint {
     pub method: Method,
     pub path: &'static str,
     /// None: anybody may, always.
     pub right: Option<Right>,
+    /// Bytes that a request may bring along.
+    body: usize,
     serve: MethodRouter<Desk>,
 }
 
 impl Endpoint {
     pub fn get<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, Desk>) -> Endpoint {
-        Endpoint { method: Method::GET, path, right: right.into(), serve: routing::get(handler) }
+        Endpoint { method: Method::GET, path, right: right.into(), body: BODY, serve: routing::get(handler) }
     }
 
     pub fn post<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, Desk>) -> Endpoint {
-        Endpoint { method: Method::POST, path, right: right.into(), serve: routing::post(handler) }
+        Endpoint { method: Method::POST, path, right: right.into(), body: BODY, serve: routing::post(handler) }
     }
 
     pub fn delete<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, Desk>) -> Endpoint {
-        Endpoint { method: Method::DELETE, path, right: right.into(), serve: routing::delete(handler) }
+        Endpoint { method: Method::DELETE, path, right: right.into(), body: BODY, serve: routing::delete(handler) }
+    }
+
+    /// Up to so many bytes.
+    pub fn taking(self, body: usize) -> Endpoint {
+        Endpoint { body, ..self }
     }
 
     pub fn add_to(self, router: Router<Desk>, desk: &Desk) -> Router<Desk> {
         match self.right {
             None => router.route(self.path, self.serve),
             Some(right) => {
-                let guard = middleware::from_fn_with_state((desk.clone(), right), guard);
-                router.route(self.path, self.serve.layer(guard))
+                let gate = Gate { desk: desk.clone(), right, body: self.body };
+                // The gate alone bounds bodies.
+                let serve = self.serve.layer(DefaultBodyLimit::disable());
+                router.route(self.path, serve.layer(middleware::from_fn_with_state(gate, pass)))
             }
         }
     }
 }
 
-/// Lets those through whose token has the right; handlers find the [`Holder`] among the request's extensions.
-async fn guard(State((desk, right)): State<(Desk, Right)>, mut request: Request, next: Next) -> Response {
-    match allowed(&desk, request.headers(), right) {
-        Ok(holder) => {
+#[derive(Clone)]
+struct Gate {
+    desk: Desk,
+    right: Right,
+    body: usize,
+}
+
+/// Lets those through whose token has the right, once their request is whole; handlers find the [`Holder`] among its
+/// extensions.
+async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let holder = match allowed(&gate.desk, request.headers(), gate.right) {
+        Ok(holder) => holder,
+        Err(problem) => return problem.into_response(),
+    };
+    match whole(request, gate.body, gate.desk.patience).await {
+        Ok(mut request) => {
             request.extensions_mut().insert(holder);
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
+    }
+}
+
+/// With its body read to the end: nobody holds a handler up.
+async fn whole(request: Request, most: usize, patience: Duration) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    match timeout(patience, to_bytes(body, most)).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
+        Ok(Err(error)) if Error::source(&error).is_some_and(|cause| cause.is::<LengthLimitError>()) => {
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {most} bytes")))
+        }
+        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body ends too early")),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {patience:?}"))),
     }
 }
 

@@ -5,6 +5,7 @@ mod document;
 mod endpoint;
 mod metrics;
 mod problem;
+mod serve;
 
 use crate::control::Right;
 use crate::io::asks::Asks;
@@ -15,6 +16,7 @@ use crate::switch::Input;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Json, Response};
 use endpoint::Endpoint;
 use problem::Problem;
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -33,15 +36,21 @@ pub struct Desk {
     /// What was answered to requests that carried an Idempotency-Key.
     pub done: Arc<Done>,
     /// Figures of the other threads, asked for at each scrape.
-    pub more: Arc<dyn Fn() -> Vec<Metric> + Send + Sync>,
+    pub more: Figures,
     pub reload: Reload,
     pub tokens: Arc<Tokens>,
+    /// For a request's body.
+    pub patience: Duration,
     /// The gateway has been told to end: it takes no calls any more.
     pub ending: Arc<AtomicBool>,
 }
 
 pub use calls::Done;
 pub use metrics::Metric;
+pub use serve::{Doors, Limits};
+
+/// Those of the other threads.
+pub type Figures = Arc<dyn Fn() -> Vec<Metric> + Send + Sync>;
 
 /// Reads everything anew: the report, or what is wrong.
 pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Value, Vec<String>>> + Send>> + Send + Sync>;
@@ -63,7 +72,8 @@ fn endpoints() -> Vec<Endpoint> {
 
 pub fn router(desk: Desk) -> Router {
     let served = endpoints().into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &desk));
-    served.fallback(nothing_here).method_not_allowed_fallback(wrong_method).with_state(desk)
+    let served = served.fallback(nothing_here).method_not_allowed_fallback(wrong_method);
+    served.layer(map_response(problem::always)).with_state(desk)
 }
 
 /// Is the process worth keeping?

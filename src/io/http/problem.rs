@@ -1,9 +1,13 @@
 //! Errors as RFC 9457 problem details.
 
+use axum::body::to_bytes;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+const KIND: &str = "application/problem+json";
+
+#[derive(Clone)]
 pub struct Problem {
     status: StatusCode,
     detail: String,
@@ -15,6 +19,11 @@ pub struct Problem {
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
         Problem { status, detail: detail.into(), errors: Vec::new(), needs: Vec::new(), challenge: None }
+    }
+
+    /// Nobody knows whether what was asked has been done.
+    pub fn may_be_done(&self) -> bool {
+        self.status == StatusCode::GATEWAY_TIMEOUT
     }
 
     /// All that is wrong, in the extension member `errors` (RFC 9457 §3.2).
@@ -33,6 +42,17 @@ impl Problem {
     }
 }
 
+/// What the framework refuses by itself becomes a problem too.
+pub async fn always(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !(status.is_client_error() || status.is_server_error()) || kind == KIND {
+        return response;
+    }
+    let said = to_bytes(response.into_body(), 1024).await.unwrap_or_default();
+    Problem::new(status, String::from_utf8_lossy(&said)).into_response()
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
@@ -45,7 +65,7 @@ impl IntoResponse for Problem {
         }
         let challenge = self.challenge.and_then(|text| HeaderValue::try_from(text).ok());
         let challenge = challenge.map(|value| [(header::WWW_AUTHENTICATE, value)]);
-        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let kind = [(header::CONTENT_TYPE, KIND)];
         match challenge {
             Some(challenge) => (self.status, kind, challenge, body.to_string()).into_response(),
             None => (self.status, kind, body.to_string()).into_response(),

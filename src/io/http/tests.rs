@@ -4,7 +4,11 @@ use crate::io::board::Figures;
 use crate::io::config::{Http, Token};
 use crate::io::inbox::Outlet;
 use crate::io::{clock, inbox};
+use axum::body::Body;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
 
 struct Answer {
     status: u16,
@@ -14,7 +18,7 @@ struct Answer {
 }
 
 /// No tokens.
-fn desk() -> Desk {
+pub(super) fn desk() -> Desk {
     let (desk, outlet) = desk_of(&Http::default());
     std::mem::forget(outlet);
     desk
@@ -28,7 +32,20 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
     let more = Arc::new(|| vec![Metric::counter("deliveries_total", "Records delivered.", 7)]);
     let reload: Reload = Arc::new(|| Box::pin(async { Err(vec!["plan.toml:2:10: no".to_string()]) }));
     let tokens = Arc::new(Tokens::of(http).unwrap());
-    (Desk { board, inbox, asks: Arc::default(), done: Arc::default(), more, reload, tokens, ending: Arc::default() }, outlet)
+    (
+        Desk {
+            board,
+            inbox,
+            asks: Arc::default(),
+            done: Arc::default(),
+            more,
+            reload,
+            tokens,
+            patience: http.timeout,
+            ending: Arc::default(),
+        },
+        outlet,
+    )
 }
 
 /// A token each, all roles and none that is not there; the token is the role's name, repeated.
@@ -41,18 +58,40 @@ fn secret(role: Role) -> String {
     role.name().repeat(8)
 }
 
-/// Says of every command that there is no such call.
-fn serve_switch(desk: &Desk, outlet: Outlet) -> tokio::task::JoinHandle<()> {
-    let asks = desk.asks.clone();
-    tokio::spawn(async move {
+/// Gives every command the same answer, and counts them, until dropped.
+struct FakeSwitch {
+    task: tokio::task::JoinHandle<()>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl FakeSwitch {
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for FakeSwitch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn serve_switch(desk: &Desk, outlet: Outlet, reply: Reply) -> FakeSwitch {
+    let (asks, asked) = (desk.asks.clone(), Arc::new(AtomicUsize::new(0)));
+    let count = asked.clone();
+    let task = tokio::spawn(async move {
         loop {
             match outlet.take() {
-                Some(Input::Command { id, .. }) => asks.answer(id, Reply::Refused(Why::NoSuchCall)),
+                Some(Input::Command { id, .. }) => {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    asks.answer(id, reply.clone());
+                }
                 Some(_) => {}
                 None => tokio::task::yield_now().await,
             }
         }
-    })
+    });
+    FakeSwitch { task, asked }
 }
 
 async fn serve(desk: &Desk) -> SocketAddr {
@@ -145,7 +184,7 @@ fn each_endpoint_is_in_the_table_of_who_may() {
 #[tokio::test]
 async fn each_endpoint_serves_the_roles_that_it_should_and_no_other() {
     let (desk, outlet) = desk_of(&one_for_each_role());
-    let switch = serve_switch(&desk, outlet);
+    let _switch = serve_switch(&desk, outlet, Reply::Refused(Why::NoSuchCall));
     let address = serve(&desk).await;
     for (method, path, roles) in LEAVE {
         let path = path.replace("{id}", "01890000-0000-7000-8000-000000000000").replace("{act}", "cancel").replace("{leg}", "1");
@@ -165,7 +204,6 @@ async fn each_endpoint_serves_the_roles_that_it_should_and_no_other() {
             }
         }
     }
-    switch.abort();
 }
 
 #[tokio::test]
@@ -241,4 +279,161 @@ async fn unknown_paths_and_methods_are_problems() {
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!((body["status"].as_u64(), body["title"].as_str()), (Some(404), Some("Not Found")));
     assert_eq!(ask(&desk, "GET", "/api/v1/drain", None).await.status, 405);
+}
+
+const CALL: &str = "/api/v1/calls/01890000-0000-7000-8000-000000000000";
+const BLIND: &str = r#"{"to": "12366", "mode": "blind"}"#;
+
+/// Asks without a connection.
+async fn put(desk: &Desk, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, serde_json::Value) {
+    let request = axum::http::Request::builder().method(method).uri(path).header("host", "127.0.0.1");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let response = TowerToHyperService::new(router(desk.clone())).call(request).await.unwrap();
+    let status = response.status().as_u16();
+    if status >= 400 {
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{method} {path} {body}");
+    }
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or_else(|e| panic!("{path}: {e}")))
+}
+
+#[tokio::test]
+async fn what_is_no_proper_request_is_a_problem_and_never_reaches_the_switch() {
+    let (desk, outlet) = desk_of(&Http::default());
+    let transfer = format!("{CALL}/transfer");
+    let long = format!(r#"{{"to": "{}", "mode": "blind"}}"#, "1".repeat(5000));
+    let wide = format!(r#"{{"to": "{}", "mode": "blind"}}"#, "1".repeat(65));
+    let key = "k".repeat(129);
+    let cases: &[(&str, &str, &[(&str, &str)], &str, u16, &str)] = &[
+        ("POST", &transfer, &[], "", 400, "the body is not {to, mode}"),
+        ("POST", &transfer, &[], "{", 400, "the body is not {to, mode}"),
+        ("POST", &transfer, &[], "[]", 400, "the body is not {to, mode}"),
+        ("POST", &transfer, &[], "\u{0}\u{fffd}", 400, "the body is not {to, mode}"),
+        ("POST", &transfer, &[], r#"{"to": "12366"}"#, 400, "missing field `mode`"),
+        ("POST", &transfer, &[], r#"{"to": 12366, "mode": "blind"}"#, 400, "invalid type"),
+        ("POST", &transfer, &[], r#"{"to": "1", "mode": "blind", "by": "me"}"#, 400, "unknown field `by`"),
+        ("POST", &transfer, &[], r#"{"to": "1", "mode": "return"}"#, 400, "mode is one of consult"),
+        ("POST", &transfer, &[], r#"{"to": "", "mode": "blind"}"#, 400, "`to` is a number"),
+        ("POST", &transfer, &[], &wide, 400, "`to` is a number"),
+        ("POST", &transfer, &[], &long, 413, "the body is longer than 4096 bytes"),
+        ("POST", "/api/v1/calls/12/transfer", &[], BLIND, 400, "a call's id is a UUID"),
+        ("POST", "/api/v1/calls/%ff/transfer", &[], BLIND, 400, "Invalid UTF-8"),
+        ("POST", &transfer, &[("idempotency-key", &key)], BLIND, 400, "an Idempotency-Key is 1 to 128"),
+        ("POST", &transfer, &[("idempotency-key", "")], BLIND, 400, "an Idempotency-Key is 1 to 128"),
+        ("POST", &transfer, &[("idempotency-key", "ü")], BLIND, 400, "an Idempotency-Key is 1 to 128"),
+        ("POST", &format!("{transfer}/finish"), &[], "", 404, "a transfer is completed, cancelled"),
+        ("DELETE", &format!("{CALL}/legs/one"), &[], "", 400, "a leg is a number"),
+        ("DELETE", &format!("{CALL}/legs/-1"), &[], "", 400, "a leg is a number"),
+        ("DELETE", &format!("{CALL}/legs/99999999999999999999"), &[], "", 400, "a leg is a number"),
+        ("PUT", &transfer, &[], BLIND, 405, "PUT does not apply to"),
+        ("GET", "/api/v1/calls/", &[], "", 404, "there is nothing at"),
+    ];
+    for (method, path, headers, body, status, why) in cases {
+        let (found, problem) = put(&desk, method, path, headers, body).await;
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(found == *status && detail.contains(why), "{method} {path} {body}: {found} {detail}");
+    }
+    assert!(outlet.take().is_none() && desk.done.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_is_for_one_request_of_one_token() {
+    let (desk, outlet) = desk_of(&two_operators());
+    let switch = serve_switch(&desk, outlet, Reply::Done);
+    let transfer = format!("{CALL}/transfer");
+    let ask = async |who: &str, key: &str, body: &str| {
+        put(&desk, "POST", &transfer, &[("authorization", &format!("Bearer {who}")), ("idempotency-key", key)], body).await.0
+    };
+    let (one, other) = ("operator-number-one", "operator-number-two");
+    assert_eq!(ask(one, "k", BLIND).await, 202);
+    assert_eq!(ask(one, "k", BLIND).await, 202);
+    assert_eq!(ask(one, "k", r#"{"mode": "blind", "to": "12366"}"#).await, 202, "the same request, spelt otherwise");
+    assert_eq!(ask(one, "k", r#"{"to": "12345", "mode": "blind"}"#).await, 422);
+    assert_eq!(ask(other, "k", r#"{"to": "12345", "mode": "blind"}"#).await, 202, "another's key");
+    assert_eq!(ask(one, "l", r#"{"to": "12345", "mode": "blind"}"#).await, 202);
+    assert_eq!(switch.asked(), 3);
+}
+
+fn two_operators() -> Http {
+    let token = |secret: &str| Token { roles: vec![Role::Operator], secret: secret.to_owned(), ..Token::default() };
+    let tokens = ["operator-number-one", "operator-number-two"].map(|secret| (secret[9..].to_owned(), token(secret)));
+    Http { tokens: tokens.into(), ..Http::default() }
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_the_answer_gets_it_later() {
+    let (desk, outlet) = desk_of(&Http::default());
+    let transfer = format!("{CALL}/transfer");
+    let key = [("idempotency-key", "k")];
+    let left = tokio::time::timeout(Duration::from_millis(50), put(&desk, "POST", &transfer, &key, BLIND)).await;
+    assert!(left.is_err(), "the switch has not answered yet");
+    assert_eq!(put(&desk, "POST", &transfer, &key, BLIND).await.0, 409);
+    let switch = serve_switch(&desk, outlet, Reply::Done);
+    let mut status = 409;
+    while status == 409 {
+        tokio::task::yield_now().await;
+        status = put(&desk, "POST", &transfer, &key, BLIND).await.0;
+    }
+    assert_eq!((status, switch.asked()), (202, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_done_is_not_done_again() {
+    let (desk, outlet) = desk_of(&Http::default());
+    let transfer = format!("{CALL}/transfer");
+    let key = [("idempotency-key", "k")];
+    for _ in 0..2 {
+        let (status, problem) = put(&desk, "POST", &transfer, &key, BLIND).await;
+        assert!(status == 504 && problem["detail"].as_str().unwrap().contains("look at the call"), "{problem}");
+    }
+    assert!(matches!(outlet.take(), Some(Input::Command { .. })));
+    assert!(outlet.take().is_none(), "asked twice");
+    assert_eq!(put(&desk, "POST", &transfer, &[], BLIND).await.0, 504);
+    assert!(outlet.take().is_some(), "without a key each request counts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_is_refused_and_leaves_nothing_behind() {
+    let (desk, _outlet) = desk_of(&Http::default());
+    let transfer = format!("{CALL}/transfer");
+    let ask = |n: u32| {
+        let (desk, transfer) = (desk.clone(), transfer.clone());
+        tokio::spawn(async move { put(&desk, "POST", &transfer, &[("idempotency-key", &n.to_string())], BLIND).await.0 })
+    };
+    let asked: Vec<_> = (0..2000).map(ask).collect();
+    let mut statuses = std::collections::BTreeMap::new();
+    for one in asked {
+        *statuses.entry(one.await.unwrap()).or_insert(0) += 1;
+    }
+    // The inbox has four places, and nobody takes anything out.
+    assert_eq!(statuses, std::collections::BTreeMap::from([(503, 1996), (504, 4)]));
+    assert_eq!(desk.done.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let desk = desk();
+    let endless = endless_body();
+    let request = axum::http::Request::post(format!("{CALL}/transfer")).header("host", "127.0.0.1").body(endless).unwrap();
+    let before = tokio::time::Instant::now();
+    let response = TowerToHyperService::new(router(desk)).call(request).await.unwrap();
+    assert_eq!((response.status().as_u16(), before.elapsed().as_secs()), (408, 10));
+}
+
+/// A body that never ends.
+fn endless_body() -> Body {
+    struct Silent;
+    impl hyper::body::Body for Silent {
+        type Data = axum::body::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+    Body::new(Silent)
 }
