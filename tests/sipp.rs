@@ -20,6 +20,8 @@ mod modes;
 mod odd;
 #[path = "sipp/recorder.rs"]
 mod recorder;
+#[path = "sipp/refer.rs"]
+mod refer;
 #[path = "sipp/softphones.rs"]
 mod softphones;
 mod support;

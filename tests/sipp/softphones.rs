@@ -199,6 +199,10 @@ fn a_linphone_seat_answers_pauses_and_resumes() {
     seat.types("resume");
     seat.shows("Media streams established");
     hears(&caller, &[SEAT]);
+    seat.types(&format!("transfer sip:99999@{}:{}", gateway.host.ip, gateway.sip));
+    seat.logs("SIP/2.0 404 Not Found");
+    hears(&caller, &[SEAT]);
+    seat.hears(&[CALLER], &ALL);
     seat.types("terminate");
     caller.hung_up();
     caller.ear.assert_one_stream();

@@ -66,9 +66,18 @@ impl Linphone {
         self.read += wait_for(&format!("linphone to show {text}"), found) + text.len();
     }
 
+    /// Waits until it has logged this, which may be in a message that came.
+    pub fn logs(&self, text: &str) {
+        wait_for(&format!("linphone to log {text}"), || self.log().contains(text).then_some(()));
+    }
+
     /// Waits until these of the tones, and no others, are what it hears.
     pub fn hears(&self, tones: &[u32], among: &[u32]) {
         wait_for(&format!("{tones:?} at linphone"), || (heard_in(&self.folder.join("heard.wav"), among) == tones).then_some(()));
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
     }
 }
 
@@ -88,8 +97,7 @@ impl Drop for Linphone {
         let _ = self.child.wait();
         if thread::panicking() {
             eprintln!("── linphone's screen\n{}", self.screen.lock().unwrap());
-            let log = fs::read(self.folder.join("log")).unwrap_or_default();
-            let log = String::from_utf8_lossy(&log);
+            let log = self.log();
             let lines: Vec<&str> =
                 log.lines().filter(|line| !line.contains(" mediastreamer-") && !line.contains(" ortp-")).collect();
             eprintln!("── linphone's log\n{}", lines.join("\n"));
