@@ -64,7 +64,14 @@ fn plan() -> Plan {
 
 fn decide(plan: &Plan, dialled: &str, at: &str) -> Decision {
     let at = Wall(at.parse::<jiff::Timestamp>().unwrap().as_microsecond());
-    plan.decide(&Facts { dialled, caller: Some("13800138000"), trunk: "loopback", trunk_area: Some("691"), at })
+    plan.decide(&Facts {
+        dialled,
+        caller: Some("13800138000"),
+        trunk: "loopback",
+        trunk_area: Some("691"),
+        diverted_from: None,
+        at,
+    })
 }
 
 fn rings(number: &str, decision: &Decision) -> bool {
@@ -157,7 +164,7 @@ fn a_number_that_the_plan_does_not_have() {
 fn the_area_comes_from_the_first_that_knows_it() {
     let plan = plan();
     let facts = |dialled, trunk, trunk_area| {
-        let area = plan.decide(&Facts { dialled, caller: None, trunk, trunk_area, at: Wall(0) }).area;
+        let area = plan.decide(&Facts { dialled, caller: None, trunk, trunk_area, diverted_from: None, at: Wall(0) }).area;
         (area.code.map(|c| c.to_string()), area.source)
     };
     assert_eq!(facts("087112345", "loopback", Some("691")), (Some("871".into()), "dialled"));

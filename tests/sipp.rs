@@ -18,6 +18,8 @@ mod merged;
 mod modes;
 #[path = "sipp/odd.rs"]
 mod odd;
+#[path = "sipp/platform.rs"]
+mod platform;
 #[path = "sipp/recorder.rs"]
 mod recorder;
 #[path = "sipp/refer.rs"]

@@ -58,7 +58,7 @@ impl Call {
             (Stage::Talking(_), _) => Result::Answered,
             (Stage::Announcing { then: Then::Refuse(outcome), .. }, _) => outcome.result,
             (_, By::Network | By::Gateway) | (Stage::Opening, _) => Result::Failed,
-            (Stage::Announcing { .. }, _) => Result::AbandonedAnnouncement,
+            (Stage::Announcing { .. } | Stage::Offering { .. }, _) => Result::AbandonedAnnouncement,
             (Stage::Queued { .. }, _) if self.parties.is_empty() => Result::AbandonedQueue,
             _ => Result::AbandonedRinging,
         };

@@ -26,6 +26,7 @@ impl Call {
                 Audio::Prompt { name: prompt.clone(), repeat: false, cue: *cue }
             }
             Stage::Queued { .. } if part == CALLER && self.parties.is_empty() => self.music(),
+            Stage::Offering { .. } if part == CALLER => self.music(),
             Stage::Queued { .. } | Stage::Ringing { .. } if part == CALLER => Audio::Ringback,
             Stage::Talking(talk) if talk.has(part) => self.in_talk(talk, part),
             _ => Audio::Silence,

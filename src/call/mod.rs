@@ -69,8 +69,10 @@ pub struct Policy {
     /// Spoken before a caller who waited too long, or found the queue full, is sent away.
     pub apology: Option<Arc<str>>,
     pub music: Arc<str>,
-    /// Spoken to the seat when every route of a transfer failed.
+    /// Spoken to the seat when every route of a transfer failed, or it could not begin.
     pub transfer_failed: Option<Arc<str>>,
+    /// Spoken to a seat that must say which city's emergency line it means.
+    pub choose_area: Option<Arc<str>>,
     /// The most parties that may be tried for one call, all rings of all steps counted.
     pub max_parties: u64,
 }
@@ -84,6 +86,10 @@ pub enum Input {
     Queue(QueueEvent),
     Played {
         cue: u32,
+    },
+    /// A key of the caller's, where [`Call::awaits_key`].
+    Key {
+        key: char,
     },
     Silent {
         part: Part,
@@ -243,6 +249,11 @@ enum Stage {
         prompt: Arc<str>,
         then: Then,
     },
+    /// A key connects; without it the caller is sent away.
+    Offering {
+        key: char,
+        until: Mono,
+    },
     Queued {
         line: Arc<str>,
     },
@@ -331,6 +342,7 @@ impl Call {
             Input::Leg { part, event: LegEvent::Ended(end) } => self.party_ended(now, part, end),
             Input::Queue(event) => self.queue_event(now, event),
             Input::Played { cue } => self.played(now, cue),
+            Input::Key { key } => self.key(now, key),
             Input::Silent { part } => self.silent(now, part),
             Input::Heard { part } => self.journal(What::Heard { leg: part.0 }),
             Input::Closed { part, stats } => self.media_closed(part, stats),
@@ -349,6 +361,9 @@ impl Call {
         {
             self.ring_timed_out(now, part);
         }
+        if matches!(self.stage, Stage::Offering { until, .. } if until <= now.mono) {
+            self.refuse(Outcome::rejected(480, 18));
+        }
         if let Stage::Talking(talk) = &self.stage
             && let Some(transfer) = talk.ringing()
             && transfer.until.is_some_and(|until| until <= now.mono)
@@ -364,12 +379,12 @@ impl Call {
     }
 
     pub fn deadline(&self) -> Option<Mono> {
-        let ring = match &self.stage {
-            Stage::Ringing { until, .. } => Some(*until),
+        let stage = match &self.stage {
+            Stage::Ringing { until, .. } | Stage::Offering { until, .. } => Some(*until),
             Stage::Talking(talk) => talk.ringing().and_then(|t| t.until),
             _ => None,
         };
-        [self.early_until, ring, self.max_talk_at].into_iter().flatten().min()
+        [self.early_until, stage, self.max_talk_at].into_iter().flatten().min()
     }
 
     /// Where the call stands, in a word for operators.
@@ -377,6 +392,7 @@ impl Call {
         match self.stage {
             Stage::Opening => "opening",
             Stage::Announcing { .. } => "announcing",
+            Stage::Offering { .. } => "offering",
             Stage::Queued { .. } => "queued",
             Stage::Ringing { .. } => "ringing",
             Stage::Talking(_) => "talking",

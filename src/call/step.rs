@@ -17,8 +17,39 @@ impl Call {
             Some(Step::Announce { prompt, answered }) => self.announce(now, prompt.clone(), *answered),
             Some(Step::Queue { queue, high }) => self.join_queue(now, queue.clone(), *high, false),
             Some(Step::Ring { targets, timeout, .. }) => self.ring_target(now, targets, *timeout, 0),
+            Some(Step::Offer { key, wait }) => {
+                self.progress(now);
+                self.stage = Stage::Offering { key: *key, until: now.mono.after(*wait) };
+            }
             Some(Step::Reject { status, q850 }) => self.refuse(Outcome::rejected(*status, *q850)),
             None => self.refuse(Outcome::nobody(self.failure)),
+        }
+    }
+
+    /// Whether a key of the caller's means something to the plan now.
+    pub fn awaits_key(&self) -> bool {
+        self.offered_key().is_some()
+    }
+
+    /// The key that is offered, or will be when the prompts before it have been spoken.
+    fn offered_key(&self) -> Option<char> {
+        match &self.stage {
+            Stage::Offering { key, .. } => Some(*key),
+            Stage::Announcing { then: Then::NextStep, .. } => {
+                let mut ahead = self.steps.iter().skip(self.next).skip_while(|step| matches!(step, Step::Announce { .. }));
+                if let Some(Step::Offer { key, .. }) = ahead.next() { Some(*key) } else { None }
+            }
+            _ => None,
+        }
+    }
+
+    /// Nobody has to hear the offer to its end.
+    pub(super) fn key(&mut self, now: Now, pressed: char) {
+        if self.offered_key() == Some(pressed) {
+            let from = self.next.saturating_sub(1);
+            let offer = self.steps.iter().skip(from).position(|step| matches!(step, Step::Offer { .. }));
+            self.next = from + offer.unwrap_or(0) + 1;
+            self.next_step(now);
         }
     }
 

@@ -79,6 +79,10 @@ pub enum Goal {
         line: Arc<str>,
         high: bool,
     },
+    /// Nobody: the caller hears which number to dial, and stays with the seat.
+    Guide {
+        prompt: Arc<str>,
+    },
 }
 
 /// A move under way: a target that rings, or one that seat consults with.

@@ -19,6 +19,7 @@ impl Scene {
             apology: Some("apology".into()),
             music: "music".into(),
             transfer_failed: Some("transfer-failed".into()),
+            choose_area: Some("choose-area".into()),
             max_parties: 100,
         };
         let now = Now { mono: Mono(1), wall: Wall(0) };
@@ -341,4 +342,26 @@ fn rings_are_bounded() {
     assert_eq!(dials, 100);
     let party = Party::Seat { name: "s1".into(), queue: "12345".into() };
     assert!(scene.has(&Output::Journal(What::ringing(1, party))));
+}
+
+#[test]
+fn a_key_connects_a_caller_who_has_heard_the_offer_or_part_of_it() {
+    let offer = || Step::Offer { key: '1', wait: Duration::from_secs(10) };
+    let steps = || vec![announce("guide"), offer(), ring(&["12380"])];
+    let dialled = |scene: &Scene| scene.effects.iter().any(|e| matches!(e, Output::Dial { .. }));
+    let mut patient = Scene::start(steps());
+    patient.handle(Input::Played { cue: 1 });
+    assert!(patient.call.awaits_key() && !dialled(&patient));
+    patient.handle(Input::Key { key: '2' });
+    assert!(!dialled(&patient));
+    patient.handle(Input::Key { key: '1' });
+    assert!(dialled(&patient) && !patient.call.awaits_key());
+    let mut quick = Scene::start(steps());
+    quick.handle(Input::Key { key: '1' });
+    assert!(dialled(&quick));
+    let mut silent = Scene::start(steps());
+    silent.handle(Input::Played { cue: 1 });
+    silent.wait(Duration::from_secs(10));
+    assert_eq!((silent.status(), silent.answered()), (Some(480), false), "never charged");
+    assert_eq!(silent.clear().0, Result::Rejected);
 }

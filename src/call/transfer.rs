@@ -90,8 +90,19 @@ impl Call {
         }
         match goal {
             Goal::Queue { line, high } => self.send_to_queue(now, by, line, high),
+            Goal::Guide { prompt } => self.guide(prompt),
             Goal::Ring { to, chain, timeout } => self.send_to_parties(now, by, mode, &to, chain, timeout),
         }
+    }
+
+    /// The caller is told the number to dial (话务引导).
+    fn guide(&mut self, prompt: Arc<str>) -> Result<(), Refusal> {
+        if !self.talk().is_some_and(|talk| talk.has(CALLER)) {
+            return Err(Refusal::NotAllowed);
+        }
+        self.journal(What::Announcing { prompt: prompt.to_string() });
+        self.tell(CALLER, Some(prompt));
+        Ok(())
     }
 
     /// The caller waits for a human again; who sent it there leaves.
@@ -239,7 +250,10 @@ impl Call {
             return self.settle();
         }
         if talk.has(transfer.by) {
-            return if talk.people() > 1 { self.tell(transfer.by) } else { self.conversation_over() };
+            return match talk.people() > 1 {
+                true => self.tell(transfer.by, self.policy.transfer_failed.clone()),
+                false => self.conversation_over(),
+            };
         }
         match transfer.back {
             Some(back) if transfer.mode == Mode::Blind => self.return_to(now, back, transfer.by),
@@ -267,9 +281,19 @@ impl Call {
         }
     }
 
-    /// An audible notice that a move failed.
-    fn tell(&mut self, part: Part) {
-        let Some(prompt) = self.policy.transfer_failed.clone() else { return };
+    /// A party that asked in vain by keys hears of it; `choose_area`: because it must say which city it means.
+    pub fn tell_in_vain(&mut self, part: Part, choose_area: bool, out: &mut Vec<Output>) {
+        let prompt = if choose_area { &self.policy.choose_area } else { &self.policy.transfer_failed };
+        let prompt = prompt.clone();
+        if self.talk().is_some_and(|talk| talk.has(part)) {
+            self.tell(part, prompt);
+        }
+        self.flush(out);
+    }
+
+    /// Spoken to one party in place of the conversation.
+    fn tell(&mut self, part: Part, prompt: Option<Arc<str>>) {
+        let Some(prompt) = prompt else { return };
         self.next_cue += 1;
         let cue = self.next_cue;
         if let Some(talk) = self.talk() {

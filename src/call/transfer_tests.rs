@@ -283,3 +283,13 @@ fn a_caller_sent_to_a_silent_target_whose_seat_is_gone_waits_at_the_head_of_its_
     assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))));
     assert!(!hung_up(&scene, CALLER));
 }
+
+#[test]
+fn a_seat_has_the_number_spoken_that_a_caller_should_dial() {
+    let mut scene = talking();
+    scene.ask(SEAT, Ask::Transfer { mode: Mode::Blind, goal: Goal::Guide { prompt: "guide-12380".into() } }).unwrap();
+    let Audio::Prompt { name, cue, .. } = scene.hears(CALLER) else { panic!("the number is spoken") };
+    assert_eq!((&*name, scene.hears(SEAT)), ("guide-12380", Audio::Relay(CALLER)));
+    scene.handle(Input::Played { cue });
+    assert!(together(&scene, &[CALLER, SEAT]));
+}

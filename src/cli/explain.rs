@@ -26,6 +26,9 @@ pub struct Question {
     /// The trunk that the call comes by
     #[arg(long, value_name = "NAME")]
     trunk: Option<String>,
+    /// The number it was diverted or transferred from (History-Info, Diversion)
+    #[arg(long, value_name = "NUMBER")]
+    diverted_from: Option<String>,
     /// The moment of the call, RFC 3339; by default now
     #[arg(long, value_name = "RFC3339")]
     at: Option<jiff::Timestamp>,
@@ -69,6 +72,7 @@ fn facts<'a>(question: &'a Question, config: Option<&'a Config>, plan: &Plan) ->
         caller: question.from.as_deref(),
         trunk: question.trunk.as_deref().unwrap_or(""),
         trunk_area: trunk.map(|trunk| trunk.area.as_str()).filter(|area| !area.is_empty()),
+        diverted_from: question.diverted_from.as_deref(),
         at: day.unwrap_or(at),
     })
 }

@@ -8,6 +8,7 @@ use crate::base::CallId;
 use crate::call::Refusal;
 pub use crate::call::keys::Codes;
 pub use crate::call::{LegView, Mode};
+use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -39,6 +40,8 @@ pub enum Reply {
     Call(Box<CallView>),
     Done,
     Refused(Why),
+    /// [`Why::AreaUnknown`], and the area codes to choose from.
+    Choose(Vec<Arc<str>>),
 }
 
 /// A list longer than this is of no use to a person, and long to make on the switch's thread.
@@ -63,6 +66,8 @@ pub enum Why {
     NoSuchLeg,
     /// The dial plan has no party for this number.
     UnknownTarget,
+    /// An emergency line that each city has of its own, and the caller's city is not known.
+    AreaUnknown,
     /// The call already is with this party.
     SameParty,
     /// The caller was sent to this target a short while ago and came back: the first receiver keeps it (首接负责).
@@ -77,6 +82,7 @@ impl Why {
             Why::NoSuchCall => ("there is no such call, or it is over", false),
             Why::NoSuchLeg => ("the call has no such leg, or it may not be dropped", false),
             Why::UnknownTarget => ("the dial plan has nobody to call for this number", false),
+            Why::AreaUnknown => ("the caller's city is not known: say whose line it is, by the area code", false),
             Why::SameParty => ("the call is with this party already", false),
             Why::Loop => ("this caller has been there and came back: the first receiver keeps the call", false),
             Why::Call(Refusal::NotTalking) => ("nobody talks in this call now", true),

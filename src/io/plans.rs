@@ -97,7 +97,7 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<String>
     let sound = |name: &str| shelf.fetch(name);
     let now = Some(clock::now().wall);
     let checked = file.check(trail, &Surroundings { queues: Some(&queues), trunks: Some(&trunks), sound: &sound, ways, now });
-    let own = [&config.calls.music, &config.calls.apology, &config.calls.transfer_failed];
+    let own = [&config.calls.music, &config.calls.apology, &config.calls.transfer_failed, &config.calls.choose_area];
     let missing = own.into_iter().filter_map(|name| Some(format!("prompt `{name}`: {}", shelf.fetch(name).err()?)));
     let missing: Vec<String> = missing.collect();
     match checked.plan {

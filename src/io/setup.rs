@@ -105,6 +105,7 @@ fn policy(calls: &config::Calls) -> Policy {
         apology: Some(calls.apology.as_str().into()),
         music: calls.music.as_str().into(),
         transfer_failed: Some(calls.transfer_failed.as_str().into()),
+        choose_area: Some(calls.choose_area.as_str().into()),
         max_parties: calls.max_parties,
     }
 }
@@ -131,7 +132,12 @@ fn media(media: &config::Media, shards: u16) -> MediaSetup {
 
 fn limits(limits: &config::Limits) -> Limits {
     let strangers = Rate { per_second: limits.source_rate, burst: limits.source_burst, max_sources: STRANGERS };
-    Limits { calls: limits.calls, strangers, retry_after: limits.retry_after }
+    Limits {
+        calls: limits.calls,
+        reserved: (limits.calls * limits.emergency_percent).div_ceil(100),
+        strangers,
+        retry_after: limits.retry_after,
+    }
 }
 
 fn proto(transport: config::Transport) -> Proto {

@@ -36,7 +36,7 @@ const TEXTS: &[(&str, &str)] = texts![
 
 #[rustfmt::skip]
 const SOUNDS: &[(&str, &[u8])] = sounds![
-    "announce-only" "apology" "connect-12300" "connect-12301" "connect-12312" "connect-12316" "connect-12318"
+    "announce-only" "apology" "choose-area" "connect-12300" "connect-12301" "connect-12312" "connect-12316" "connect-12318"
     "connect-12319" "connect-12322" "connect-12325" "connect-12330" "connect-12331" "connect-12336" "connect-12338"
     "connect-12349" "connect-12350" "connect-12351" "connect-12355" "connect-12356" "connect-12358" "connect-12365"
     "connect-12385" "connect-12393" "connect-12396" "connect-2085615" "connect-2666110" "connect-96119"

@@ -25,6 +25,8 @@ pub fn compile(mut written: Written, log: &Log) -> (Written, Plan) {
 }
 
 /// Where a time-out, queue or zone is said nowhere.
+/// How long an offered key is waited for.
+const OFFER: Duration = Duration::from_secs(10);
 const RING: Duration = Duration::from_secs(60);
 const EARLY_MAX: Duration = Duration::from_secs(30);
 const QUEUE: &str = "12345";
@@ -118,6 +120,7 @@ impl<'a> Compiler<'a> {
             line: line.name.as_ref().unwrap_or(said).value.as_str().into(),
             mode: line.mode.value,
             unit: line.unit.as_ref().map(|u| u.value.as_str().into()),
+            guide: settings.guide_prompt.first().cloned(),
             tickets: self.tickets(&inherited),
             early_max,
             eras,
@@ -140,10 +143,7 @@ impl<'a> Compiler<'a> {
         let targets = inherited.find(|r| r.targets.as_ref());
         let merged = line.mode.value == Mode::Merged;
         let stays = inherited.find(|r| r.announce_only_from.as_ref()).is_some();
-        if line.mode.value == Mode::Guided {
-            self.prompt(inherited.find(|r| r.guide_prompt.as_ref()), None, line, said);
-        }
-        Settings {
+        let settings = Settings {
             mode: line.mode.value,
             queue: inherited.find(|r| r.queue.as_ref()).map_or(QUEUE.into(), |queue| self.expand(queue).into()),
             high: text(|r| r.priority.as_ref()) == Some("high"),
@@ -160,8 +160,27 @@ impl<'a> Compiler<'a> {
                 line,
                 said,
             ),
+            guide_prompt: self.prompt(
+                inherited.find(|r| r.guide_prompt.as_ref()).filter(|_| line.mode.value == Mode::Guided),
+                None,
+                line,
+                said,
+            ),
+            offer: text(|r| r.offer.as_ref()).and_then(|key| key.chars().next()).map(|key| {
+                let wait = inherited.find(|r| r.offer_for.as_ref()).map_or(OFFER, |wait| wait.value);
+                (key, wait)
+            }),
             answer_at_once,
+        };
+        let told = if settings.mode == Mode::Guided { &settings.guide_prompt } else { &settings.prompt };
+        if let Some(offer) = inherited
+            .find(|r| r.offer.as_ref())
+            .filter(|_| told.is_empty() && !matches!(settings.mode, Mode::Front | Mode::Merged))
+        {
+            self.log
+                .error(&offer.at, "no prompt says which key to press: name one by `prompt`, or `guide-prompt` of a guided line");
         }
+        settings
     }
 
     fn targets(&self, list: &[rules::Target], ring: Duration) -> Vec<Chosen> {
@@ -322,6 +341,7 @@ fn unknown(head: &Head) -> Entry {
         line: "unknown".into(),
         mode: Mode::Unknown,
         unit: None,
+        guide: None,
         tickets: [].into(),
         early_max: EARLY_MAX,
         eras: vec![era],

@@ -1,8 +1,10 @@
 use super::condition::Call;
 use super::entry::{Entry, Tenant};
 use super::number::{self, Called};
-use super::{Area, Decision, Facts, Plan};
+use super::{Area, Decision, Facts, Mode, Plan, Step};
 use crate::base::Wall;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Plan {
     /// What to do with a call. Never fails: a number that no line has gets the plan's default.
@@ -15,14 +17,16 @@ impl Plan {
         let entry = self.entry(&called.number, &call);
         let era = entry.era(facts.at);
         let tenant: Option<&Tenant> = code.and_then(|code| self.tenants.get(code));
+        let urgent = facts.diverted_from.is_some_and(|number| self.is_emergency(number));
         Decision {
             line: entry.line.clone(),
             mode: entry.mode,
             phase: era.phase,
             unit: entry.unit.clone(),
-            steps: entry.steps(era, &call, tenant),
+            steps: entry.steps(era, &call, tenant, urgent),
             matched: era.matched.clone(),
             early_max: entry.early_max,
+            guide: entry.guide.clone(),
             tickets: entry.tickets.clone(),
             tenant: tenant.map(|t| t.name.clone()),
             revision: self.revision.clone(),
@@ -30,6 +34,39 @@ impl Plan {
             caller,
             area,
         }
+    }
+
+    /// Normalised as [`Decision::number`] is.
+    pub fn number(&self, dialled: &str, trunk_area: Option<&str>) -> String {
+        self.called(dialled, trunk_area).number
+    }
+
+    /// The number that the plan's own seats answer first of all (首接负责: where a caller stays when nobody else has it).
+    pub fn front(&self) -> Option<&str> {
+        let front = self.entries.iter().position(|entry| entry.mode == Mode::Front)?;
+        let numbers = self.numbers.iter().filter(|(_, first)| self.chain_has(**first, front));
+        numbers.map(|(number, _)| &**number).min()
+    }
+
+    /// The area codes among which somebody must choose an emergency line, since each city's 110 is its own: the call's
+    /// own area is not known, or has no line here.
+    pub fn areas_to_choose(&self, facts: &Facts<'_>) -> Vec<Arc<str>> {
+        let decision = self.decide(facts);
+        let rings = decision.steps.iter().any(|step| matches!(step, Step::Ring { .. }));
+        if decision.mode != Mode::Emergency || (decision.area.code.is_some() && rings) {
+            return Vec::new();
+        }
+        let gates = self.entries_of(&decision.number).flat_map(|entry| entry.gates.iter());
+        let areas: BTreeSet<&str> = gates.flat_map(|gate| gate.areas()).map(String::as_str).collect();
+        areas.into_iter().map(Arc::from).collect()
+    }
+
+    fn is_emergency(&self, number: &str) -> bool {
+        self.entries_of(&self.called(number, None).number).any(|entry| entry.mode == Mode::Emergency)
+    }
+
+    fn chain_has(&self, first: usize, wanted: usize) -> bool {
+        self.entries.get(wanted).is_some_and(|entry| self.chain(first).any(|one| std::ptr::eq(one, entry)))
     }
 
     /// A moment in each of a number's eras: the last of the first, the first of the others.
@@ -93,8 +130,8 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Phase;
     use crate::plan::tests::{at, read};
-    use crate::plan::{Mode, Phase, Step};
 
     const TEXT: &str = r#"
 [plan]
@@ -157,7 +194,11 @@ text = "Hello, {city}"
     }
 
     fn decide(dialled: &str, caller: &str, trunk: &str, when: &str) -> Decision {
-        plan().decide(&Facts { dialled, caller: Some(caller), trunk, trunk_area: None, at: at(when) })
+        plan().decide(&Facts { caller: Some(caller), trunk, ..facts(dialled, when) })
+    }
+
+    fn facts<'a>(dialled: &'a str, when: &str) -> Facts<'a> {
+        Facts { dialled, caller: None, trunk: "", trunk_area: None, diverted_from: None, at: at(when) }
     }
 
     const MONDAY: &str = "2021-10-11T10:00:00+08:00";
@@ -189,6 +230,29 @@ text = "Hello, {city}"
     }
 
     #[test]
+    fn where_the_area_is_unknown_somebody_chooses() {
+        let plan = plan();
+        let choices = |dialled, caller| {
+            let areas = plan.areas_to_choose(&Facts { caller: Some(caller), trunk: "t", ..facts(dialled, MONDAY) });
+            areas.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(choices("110", "13900000000"), ["970", "971"]);
+        assert_eq!((choices("110", "13800138000"), choices("0971-110", "13900000000")), (vec![], vec![]), "known");
+        assert_eq!(choices("12366", "13900000000"), [""; 0], "no emergency");
+    }
+
+    #[test]
+    fn a_call_that_an_emergency_line_sends_goes_before_others() {
+        let plan = plan();
+        let high = |from| {
+            let steps = plan.decide(&Facts { diverted_from: from, ..facts("12345", MONDAY) }).steps;
+            matches!(steps[..], [Step::Queue { high: true, .. }])
+        };
+        assert!(high(Some("110")) && high(Some("0971110")) && !high(Some("12366")) && !high(None));
+        assert_eq!(plan.front(), Some("12345"));
+    }
+
+    #[test]
     fn the_operators_table_knows_mobiles_and_the_tenant_follows() {
         let decision = decide("12345", "+8613800138000", "t", MONDAY);
         assert_eq!((decision.area.code.as_deref(), decision.area.source), (Some("970"), "prefix-table"));
@@ -208,6 +272,33 @@ text = "Hello, {city}"
         assert_eq!(&closed.steps[..], [Step::Reject { status: 480, q850: 20 }]);
     }
 
+    const OFFERED: &str = r#"
+[plan]
+name = "x"
+[[line]]
+number = "12380"
+mode = "guided"
+guide-prompt = "guide"
+[[line]]
+number = "12388"
+mode = "guided"
+guide-prompt = "guide"
+offer = "1"
+offer-for = "8s"
+[prompts.guide]
+text = "x"
+"#;
+
+    #[test]
+    fn a_guided_number_is_named_and_may_be_offered() {
+        let plan = read(OFFERED).unwrap();
+        let named = plan.decide(&facts("12380", MONDAY));
+        assert_eq!((verbs(&named), named.guide.as_deref()), (vec!["reject"], Some("guide")));
+        let offered = plan.decide(&facts("12388", MONDAY));
+        assert_eq!(verbs(&offered), ["announce", "offer", "ring"]);
+        assert_eq!(offered.steps[1], Step::Offer { key: '1', wait: std::time::Duration::from_secs(8) });
+    }
+
     #[test]
     fn variables_stand_in_texts() {
         let texts: Vec<(String, String)> = plan().prompts().iter().map(|p| (p.name.to_string(), p.text.to_string())).collect();
@@ -219,7 +310,6 @@ text = "Hello, {city}"
     #[test]
     fn a_mode_begins_on_its_day() {
         let plan = crate::plan::tests::plan();
-        let facts = |dialled, when| Facts { dialled, caller: None, trunk: "", trunk_area: None, at: at(when) };
         let before = plan.decide(&facts("2122110", "2021-06-01T07:59:59+08:00"));
         assert_eq!((before.mode, before.phase, verbs(&before)), (Mode::Parallel, Some(Phase::NotYet), vec!["ring"]));
         let after = plan.decide(&facts("0691-2122110", "2021-06-01T08:00:00+08:00"));
@@ -230,7 +320,7 @@ text = "Hello, {city}"
     fn released_means_gone() {
         let text = "[plan]\nname = \"x\"\n[[line]]\nnumber = \"12336\"\nmode = \"merged\"\nconnect-from = 2020-01-01\nreleased-from = 2020-07-01\nearly-max = \"0s\"\n[prompts.connect]\ntext = \"x\"";
         let plan = read(text).unwrap();
-        let decide = |when| plan.decide(&Facts { dialled: "12336", caller: None, trunk: "", trunk_area: None, at: at(when) });
+        let decide = |when| plan.decide(&facts("12336", when));
         let connect = decide("2020-06-30T23:59:59+08:00");
         assert_eq!(connect.steps[0], Step::Announce { prompt: "connect".into(), answered: true });
         assert_eq!(&decide("2020-07-01T00:00:00+08:00").steps[..], [Step::Reject { status: 404, q850: 1 }]);

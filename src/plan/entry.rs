@@ -13,6 +13,7 @@ pub struct Entry {
     pub line: Arc<str>,
     pub mode: Mode,
     pub unit: Option<Arc<str>>,
+    pub guide: Option<Arc<str>>,
     pub tickets: Arc<[Arc<str>]>,
     pub early_max: Duration,
     /// In order of time; the first begins before all times.
@@ -50,32 +51,42 @@ impl Entry {
         &self.eras[begun.max(1) - 1]
     }
 
-    /// The era's steps for this very call: without the targets that are not for it, in the tenant's queue.
-    pub fn steps(&self, era: &Era, call: &Call<'_>, tenant: Option<&Tenant>) -> Arc<[Step]> {
+    /// The era's steps for this very call: without the targets that are not for it, in the tenant's queue, ahead of
+    /// others where it is `urgent`.
+    pub fn steps(&self, era: &Era, call: &Call<'_>, tenant: Option<&Tenant>, urgent: bool) -> Arc<[Step]> {
         let queue = tenant.and_then(|t| t.queue.as_ref());
-        if self.gates.is_empty() && queue.is_none() {
+        if self.gates.is_empty() && queue.is_none() && !urgent {
             return era.steps.clone();
         }
         let mut gates = self.gates.iter();
         let mut steps: Vec<Step> = Vec::with_capacity(era.steps.len());
         for step in era.steps.iter() {
-            match (step, queue) {
-                (Step::Ring { targets, timeout, advance }, _) => {
+            match step {
+                Step::Ring { targets, timeout, advance } => {
                     let open = |_: &_| gates.next().is_none_or(|gate| gate.open(call));
                     let targets: Vec<_> = targets.iter().filter(open).cloned().collect();
                     if !targets.is_empty() {
                         steps.push(Step::Ring { targets, timeout: *timeout, advance: *advance });
                     }
                 }
-                (Step::Queue { high, .. }, Some(queue)) => steps.push(Step::Queue { queue: queue.clone(), high: *high }),
+                Step::Queue { queue: own, high } => {
+                    steps.push(Step::Queue { queue: queue.unwrap_or(own).clone(), high: *high || urgent });
+                }
                 _ => steps.push(step.clone()),
             }
         }
-        if steps.is_empty() {
+        if !steps.iter().any(leads_on) {
+            // Nobody is there to be offered.
+            steps.retain(|step| !matches!(step, Step::Offer { .. }));
             steps.push(CLOSED);
         }
         steps.into()
     }
+}
+
+/// Whether a caller can get anywhere by this step, or is told here why not.
+fn leads_on(step: &Step) -> bool {
+    matches!(step, Step::Ring { .. } | Step::Queue { .. } | Step::Reject { .. })
 }
 
 pub fn matched(at: &At, rule: &str) -> Matched {

@@ -65,6 +65,7 @@ impl Expect {
                     caller: self.caller.as_deref(),
                     trunk: self.trunk.as_deref().unwrap_or(""),
                     trunk_area: self.trunk_area.as_deref(),
+                    diverted_from: None,
                     at,
                 };
                 let decision = plan.decide(&facts);

@@ -46,6 +46,7 @@ pub enum ExplainedStep {
     Announce { prompt: Arc<str>, text: Option<Arc<str>>, answered: bool },
     Queue { queue: Arc<str>, priority: &'static str },
     Ring { targets: Vec<ExplainedTarget>, timeout: f64, advance_on: Vec<&'static str> },
+    Offer { key: char, wait: f64 },
     Reject { status: u16, q850: u8 },
 }
 
@@ -97,7 +98,7 @@ fn otherwise(steps: &[Step]) -> &'static str {
         Some(Step::Queue { .. }) => "an apology and 480, when the queue is full or the longest wait is over",
         Some(Step::Ring { .. }) => "the last target's own refusal, or 480 when it did not answer",
         Some(Step::Reject { .. }) => "nothing more: it was never answered, and nobody is charged",
-        Some(Step::Announce { .. }) | None => "480",
+        Some(Step::Announce { .. } | Step::Offer { .. }) | None => "480",
     }
 }
 
@@ -119,7 +120,7 @@ pub fn day(plan: &Plan, facts: &Facts<'_>) -> Vec<Explanation> {
 pub fn all(plan: &Plan, at: Wall) -> Vec<Explanation> {
     let mut numbers: Vec<&str> = plan.numbers.keys().map(|number| &**number).collect();
     numbers.sort_unstable();
-    let facts = |dialled| Facts { dialled, caller: None, trunk: "", trunk_area: None, at };
+    let facts = |dialled| Facts { dialled, caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
     numbers.into_iter().map(|number| explain(plan, &facts(number))).collect()
 }
 
@@ -130,6 +131,7 @@ impl Step {
             Step::Announce { .. } => "announce",
             Step::Queue { .. } => "queue",
             Step::Ring { .. } => "ring",
+            Step::Offer { .. } => "offer",
             Step::Reject { .. } => "reject",
         }
     }
@@ -152,6 +154,7 @@ fn step(plan: &Plan, step: &Step) -> ExplainedStep {
                 advance_on: advance.names().collect(),
             }
         }
+        Step::Offer { key, wait } => ExplainedStep::Offer { key: *key, wait: wait.as_secs_f64() },
         Step::Reject { status, q850 } => ExplainedStep::Reject { status: *status, q850: *q850 },
     }
 }
@@ -172,7 +175,8 @@ mod tests {
     use crate::plan::tests::{at, plan};
 
     fn explained(dialled: &str, when: &str) -> Explanation {
-        let facts = Facts { dialled, caller: Some("+8613800138000"), trunk: "", trunk_area: None, at: at(when) };
+        let facts =
+            Facts { dialled, caller: Some("+8613800138000"), trunk: "", trunk_area: None, diverted_from: None, at: at(when) };
         explain(&plan(), &facts)
     }
 
@@ -222,7 +226,14 @@ mod tests {
 
     #[test]
     fn a_day_turns_at_its_dates() {
-        let facts = Facts { dialled: "12336", caller: None, trunk: "", trunk_area: None, at: at("2021-11-30T12:00:00+08:00") };
+        let facts = Facts {
+            dialled: "12336",
+            caller: None,
+            trunk: "",
+            trunk_area: None,
+            diverted_from: None,
+            at: at("2021-11-30T12:00:00+08:00"),
+        };
         let turns: Vec<(String, &str)> = day(&plan(), &facts).into_iter().map(|e| (e.at, e.phase.unwrap())).collect();
         assert_eq!(
             turns,

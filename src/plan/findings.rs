@@ -37,9 +37,10 @@ fn look_at_words(written: &Written, log: &Log) {
     }
 }
 
-fn heeded(rules: &Rules) -> [(&'static str, &'static [Mode], Option<&At>); 8] {
+fn heeded(rules: &Rules) -> [(&'static str, &'static [Mode], Option<&At>); 10] {
     use Mode::{Emergency, Front, Guided, Linked, Merged, Parallel, Platform, RemoteSeats, SubCenter};
     const MERGED: &[Mode] = &[Merged];
+    const RUNG: &[Mode] = &[Parallel, SubCenter, RemoteSeats, Linked, Emergency, Guided, Platform];
     const STARTED: &[Mode] = &[Front, Parallel, SubCenter, RemoteSeats, Linked, Emergency, Guided, Platform];
     fn at<T>(said: &Option<Said<T>>) -> Option<&At> {
         said.as_ref().map(|s| &s.at)
@@ -53,6 +54,8 @@ fn heeded(rules: &Rules) -> [(&'static str, &'static [Mode], Option<&At>); 8] {
         ("announce-only-prompt", MERGED, at(&rules.announce_only_prompt)),
         ("seats", &[Parallel], at(&rules.seats)),
         ("guide-prompt", &[Guided], at(&rules.guide_prompt)),
+        ("offer", RUNG, at(&rules.offer)),
+        ("offer-for", RUNG, at(&rules.offer_for)),
     ]
 }
 
@@ -159,6 +162,11 @@ mod tests {
             (
                 line("12345", "front", "connect-from = 2021-01-01"),
                 "7:16: `connect-from` means nothing for a line of mode `front`",
+            ),
+            (line("12345", "front", "offer = \"1\""), "7:9: `offer` means nothing for a line of mode `front`"),
+            (
+                line("12388", "guided", "offer = \"1\""),
+                "7:9: no prompt says which key to press: name one by `prompt`, or `guide-prompt` of a guided line",
             ),
             (line("12345", "frnt", ""), "6:8: no mode `frnt`; did you mean `front`?"),
             (line("12345", "front", "quue = \"x\""), "7:1: unknown word `quue`; did you mean `queue`?"),

@@ -48,6 +48,8 @@ pub struct Facts<'a> {
     pub trunk: &'a str,
     /// The trunk's area code without the leading 0: `691`.
     pub trunk_area: Option<&'a str>,
+    /// The number that the call was first meant for, where it was diverted or transferred to this one.
+    pub diverted_from: Option<&'a str>,
     pub at: Wall,
 }
 
@@ -69,6 +71,8 @@ pub struct Decision {
     /// How long the caller may wait unanswered, for carriers that drop long early calls: then 200 is sent all the
     /// same. Zero: 200 before the first prompt. A call that announces and rejects is never answered.
     pub early_max: Duration,
+    /// What a seat has spoken to a caller whom it cannot connect to this line, only name it (话务引导).
+    pub guide: Option<Arc<str>>,
     /// The names of the ticket backends that get this call's record.
     pub tickets: Arc<[Arc<str>]>,
     /// The place whose platform this is for the call, where it has none of its own.
@@ -131,6 +135,8 @@ pub enum Step {
     /// Call these parties, one after another, each for `timeout`. A failure that is not among `advance` is the
     /// caller's: neither the next target nor the next step follows.
     Ring { targets: Vec<Target>, timeout: Duration, advance: Advance },
+    /// Only who presses this key within the time goes on to the next step; it counts while the prompt before speaks, too.
+    Offer { key: char, wait: Duration },
     /// Refuse: SIP status and Q.850 cause.
     Reject { status: u16, q850: u8 },
 }

@@ -24,6 +24,8 @@ pub struct Rules {
     pub connect_prompt: Option<Said<String>>,
     pub announce_only_prompt: Option<Said<String>>,
     pub guide_prompt: Option<Said<String>>,
+    pub offer: Option<Said<String>>,
+    pub offer_for: Option<Said<Duration>>,
     pub early_max: Option<Said<Duration>>,
     pub tickets: Option<Vec<Said<String>>>,
 }
@@ -68,6 +70,8 @@ pub fn read(table: &Table<'_>, log: &Log) -> Rules {
         connect_prompt: table.text("connect-prompt"),
         announce_only_prompt: table.text("announce-only-prompt"),
         guide_prompt: table.text("guide-prompt"),
+        offer: one_of(table, "offer", words::KEYS, log),
+        offer_for: table.duration("offer-for"),
         early_max: table.duration("early-max"),
         tickets: table.texts("tickets"),
     }

@@ -25,6 +25,10 @@ pub struct Settings {
     pub prompt: Vec<Arc<str>>,
     pub connect_prompt: Vec<Arc<str>>,
     pub announce_only_prompt: Vec<Arc<str>>,
+    /// Guided: what names the number to dial.
+    pub guide_prompt: Vec<Arc<str>>,
+    /// The key that connects a caller who has heard the prompt, and how long it is waited for.
+    pub offer: Option<(char, Duration)>,
     /// The caller is answered before the first prompt.
     pub answer_at_once: bool,
 }
@@ -49,7 +53,10 @@ pub fn usual(s: &Settings, phase: Option<Phase>) -> Vec<Step> {
         Some(Phase::AnnounceAndConnect) => s.announced(&s.connect_prompt, s.answer_at_once, vec![s.queued()]),
         Some(Phase::AnnounceOnly) => s.announced(&s.announce_only_prompt, false, vec![CHANGED]),
         Some(Phase::Released) => vec![UNALLOCATED],
-        None => s.announced(&s.prompt, s.answer_at_once, in_force(s)),
+        None => match s.offer {
+            Some((key, wait)) => s.offered(Step::Offer { key, wait }),
+            None => s.announced(&s.prompt, s.answer_at_once, in_force(s)),
+        },
     }
 }
 
@@ -61,7 +68,7 @@ fn in_force(s: &Settings) -> Vec<Step> {
         Mode::Parallel => vec![s.queued()],
         Mode::RemoteSeats => s.ring_then_queue(),
         Mode::SubCenter | Mode::Linked | Mode::Emergency | Mode::Platform => s.ring(),
-        Mode::Guided if s.routed => s.ring(),
+        Mode::Guided if s.routed || s.offer.is_some() => s.ring(),
         Mode::Guided | Mode::Unknown => vec![UNALLOCATED],
     }
 }
@@ -79,6 +86,13 @@ impl Settings {
 
     fn ring_then_queue(&self) -> Vec<Step> {
         self.ring().into_iter().chain([self.queued()]).collect()
+    }
+
+    /// The caller hears which number it is, and is connected by a key.
+    fn offered(&self, offer: Step) -> Vec<Step> {
+        let prompts = if self.mode == Mode::Guided { &self.guide_prompt } else { &self.prompt };
+        let then = std::iter::once(offer).chain(in_force(self)).collect();
+        self.announced(prompts, self.answer_at_once, then)
     }
 
     fn queued(&self) -> Step {

@@ -55,6 +55,7 @@ impl ExplainedStep {
             ExplainedStep::Announce { .. } => "announce",
             ExplainedStep::Queue { .. } => "queue",
             ExplainedStep::Ring { .. } => "ring",
+            ExplainedStep::Offer { .. } => "offer",
             ExplainedStep::Reject { .. } => "reject",
         }
     }
@@ -81,6 +82,7 @@ impl Display for ExplainedStep {
                 let all: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 write!(f, "ring {} for {timeout} s each, going on after {}", all.join(", then "), advance_on.join(", "))
             }
+            ExplainedStep::Offer { key, wait } => write!(f, "go on when key {key} is pressed within {wait} s"),
             ExplainedStep::Reject { status, q850 } => write!(f, "reject with {status} (Q.850 cause {q850})"),
         }
     }

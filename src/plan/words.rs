@@ -81,6 +81,9 @@ pub const LINE: Words = &[
 pub const MODE_NAMES: &[&str] =
     &["front", "merged", "parallel", "sub-center", "remote-seats", "linked", "emergency", "guided", "platform"];
 
+/// The keys of a telephone.
+pub const KEYS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#"];
+
 pub const MODES: Words = &[&[
     word("front", Kind::Table(&[RULES]), "12345 itself: answered by a human seat. Steps: queue."),
     word(
@@ -100,7 +103,7 @@ pub const MODES: Words = &[&[
     word(
         "guided",
         Kind::Table(&[RULES]),
-        "暂不纳入, 话务引导: not part of 12345. Steps: ring where `targets` are named, else reject (404).",
+        "暂不纳入, 话务引导: not part of 12345. Steps: ring where `targets` are named, or on the key of `offer`, else reject (404).",
     ),
     word("platform", Kind::Table(&[RULES]), "另一级或另一地的12345平台: moves callers here and there. Steps: ring."),
 ]];
@@ -127,6 +130,12 @@ pub const RULES: &[Word] = &[
     word("connect-prompt", Kind::Text, "Merged: played before connecting. Usual: `connect`."),
     word("announce-only-prompt", Kind::Text, "Merged: played instead of connecting. Usual: `announce-only`."),
     word("guide-prompt", Kind::Text, "Guided: what a seat plays to a caller who needs the number."),
+    word(
+        "offer",
+        Kind::OneOf(KEYS),
+        "The key that connects: after its prompt (guided: `guide-prompt`) only a caller who presses it goes on.",
+    ),
+    word("offer-for", Kind::Duration, "How long that key is waited for. Usual: 10 s."),
     word("early-max", Kind::Duration, "How long a caller may wait unanswered; `0s`: answered at once. Usual: 30 s."),
     word("tickets", Kind::Texts, "The ticket backends that get its records."),
     word(

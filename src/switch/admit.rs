@@ -2,7 +2,7 @@
 
 use super::identity::{self, Identity};
 use super::keys::Pad;
-use super::{Active, Dtmf, JournalDown, Leg, Output, Setup, Switch, UnknownSource};
+use super::{Active, Dtmf, JournalDown, Leg, Limits, Output, Setup, Switch, UnknownSource};
 use crate::base::{CallId, Flow, Masked, Now};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call};
@@ -68,13 +68,12 @@ impl Switch {
         if self.joins(now, &incoming, &placer, out) {
             return;
         }
-        let decision = self.decide(now, &incoming, &placer);
+        let (decision, history) = self.decide(now, &incoming, &placer);
         if self.full(&placer, decision.mode == Mode::Emergency) {
             return self.shed(now, &incoming, out);
         }
         let (caller_raw, anonymous) = identity::caller(&incoming);
-        let diverted_from = identity::diverted_from(&incoming, &decision.number);
-        let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, diverted_from.clone());
+        let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, history.first().cloned());
         let late_offer = incoming.offer.is_none();
         let identity = Identity {
             caller: decision.caller.clone().filter(|_| !anonymous),
@@ -82,7 +81,7 @@ impl Switch {
             line: decision.line.clone(),
             trunk: offered.trunk.as_str().into(),
             area: decision.area.code.clone(),
-            diverted_from,
+            history,
             codecs: self.codecs(&incoming, &placer),
             max_forwards: incoming.max_forwards,
         };
@@ -109,13 +108,16 @@ impl Switch {
         }
     }
 
+    /// Emergencies go before all others: they have channels and calls kept for them, and no journal keeps them out.
     fn full(&self, placer: &Placer, emergency: bool) -> bool {
-        let refuse = self.journal_down && self.setup.journal_down == JournalDown::Refuse;
+        let refuse = self.journal_down && self.setup.journal_down == JournalDown::Refuse && !emergency;
+        let Limits { calls, reserved, .. } = self.setup.limits;
+        let most = if emergency { calls } else { calls.saturating_sub(reserved) };
         let no_channel = match placer {
             Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], emergency),
             Placer::Seat(_) => false,
         };
-        self.draining || refuse || no_channel || self.calls.len() >= self.setup.limits.calls
+        self.draining || refuse || no_channel || self.calls.len() >= most
     }
 
     /// No record is kept of a call that got nothing but a 503; it is counted.
@@ -130,7 +132,10 @@ impl Switch {
         });
     }
 
-    fn decide(&self, now: Now, incoming: &Incoming, placer: &Placer) -> Decision {
+    /// What the plan says, and where the call has been before. A call for a platform that it comes from has gone in a
+    /// circle: the first receiver keeps it (首接负责), and its own seats answer.
+    fn decide(&self, now: Now, incoming: &Incoming, placer: &Placer) -> (Decision, Vec<String>) {
+        let plan = &self.setup.plan;
         let (caller, _) = identity::caller(incoming);
         let (trunk, trunk_area) = match placer {
             Placer::Trunk(i) => (&*self.setup.trunks[*i].name, self.setup.trunks[*i].area.as_deref()),
@@ -138,7 +143,15 @@ impl Switch {
         };
         let dialled = identity::dialled(&incoming.uri);
         let caller = (!caller.is_empty()).then_some(caller.as_str());
-        self.setup.plan.decide(&Facts { dialled: &dialled, caller, trunk, trunk_area, at: now.wall })
+        let history = identity::history(incoming, &dialled);
+        let diverted_from = history.first().map(String::as_str);
+        let facts = Facts { dialled: &dialled, caller, trunk, trunk_area, diverted_from, at: now.wall };
+        let decision = plan.decide(&facts);
+        let circle = decision.mode == Mode::Platform && history.iter().any(|n| plan.number(n, trunk_area) == decision.number);
+        match plan.front().filter(|_| circle) {
+            Some(front) => (plan.decide(&Facts { dialled: front, ..facts }), history),
+            None => (decision, history),
+        }
     }
 
     fn codecs(&self, incoming: &Incoming, placer: &Placer) -> Vec<Codec> {

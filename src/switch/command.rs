@@ -1,5 +1,6 @@
 //! Commands about live calls: from the API, from a seat's keys, from REFER. What they may reach is the dial plan's word.
 
+use super::identity::Identity;
 use super::{Active, Output, Seat, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::{Ask, Dialled, Goal, Mode, Part, Refusal};
@@ -8,10 +9,11 @@ use crate::dialog::{self, Refer, Replaced};
 use crate::plan::{Decision, Facts, Step};
 use crate::sip::Status;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a caller who was sent somewhere and came back is not sent there again.
-const LOOP_WINDOW: Duration = Duration::from_secs(600);
+/// How long after a call that was sent somewhere its caller, come back, is not sent there again.
+const LOOP_WINDOW: Duration = Duration::from_secs(60);
 const MOST_RECENT: usize = 10_000;
 const SEAT_RING: Duration = Duration::from_secs(20);
 
@@ -23,10 +25,10 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    /// Whether another call of this caller was sent to this target within the window.
-    fn was_sent(&self, caller: &str, target: &str, by: CallId, now: Mono) -> bool {
-        let known = self.sent.get(&(caller.to_owned(), target.to_owned()));
-        known.is_some_and(|(call, at)| *call != by && now.since(*at) < LOOP_WINDOW)
+    /// Another call of this caller that was sent to this target, and how long ago.
+    fn sent(&self, caller: &str, target: &str, by: CallId, now: Mono) -> Option<(CallId, Duration)> {
+        let (call, at) = self.sent.get(&(caller.to_owned(), target.to_owned()))?;
+        (*call != by).then(|| (*call, now.since(*at)))
     }
 
     fn note(&mut self, caller: &str, target: &str, call: CallId, now: Mono) {
@@ -47,7 +49,10 @@ impl Switch {
                 Some(active) => Reply::Call(Box::new(view(call, active))),
                 None => Reply::Refused(Why::NoSuchCall),
             },
-            Command::Transfer { call, to, mode } => done(self.transfer(now, call, None, &to, mode)),
+            Command::Transfer { call, to, mode } => match self.transfer(now, call, None, &to, mode) {
+                Err(Why::AreaUnknown) => Reply::Choose(self.areas_to_choose(now, call, &to)),
+                answer => done(answer),
+            },
             Command::Complete(call) => done(self.ask(now, call, None, Ask::Complete)),
             Command::Cancel(call) => done(self.ask(now, call, None, Ask::Cancel)),
             Command::Swap(call) => done(self.ask(now, call, None, Ask::Swap)),
@@ -83,11 +88,29 @@ impl Switch {
         if mode == Mode::Emergency {
             return Err(Why::UnknownTarget);
         }
-        let caller = active.identity.caller.as_deref();
-        if caller.is_some_and(|caller| self.recent.was_sent(caller, to, id, now.mono)) {
+        if self.goes_in_circles(now, id, active, to) {
             return Err(Why::Loop);
         }
         Ok((goal, mode))
+    }
+
+    /// Whether this caller came from there: by the headers where they survive, else since a call that we sent there lives
+    /// on or ended a moment ago. Somebody who dials anew takes longer.
+    fn goes_in_circles(&self, now: Now, id: CallId, active: &Active, to: &str) -> bool {
+        let Identity { history, area, caller, .. } = &active.identity;
+        let decision = self.decide_transfer(now, active, to);
+        let plan = &active.setup.plan;
+        let been = |number: &String| plan.number(number, area.as_deref()) == decision.number;
+        if decision.mode == crate::plan::Mode::Platform && history.iter().any(been) {
+            return true;
+        }
+        let sent = caller.as_deref().and_then(|caller| self.recent.sent(caller, to, id, now.mono));
+        sent.is_some_and(|(call, ago)| self.calls.contains_key(&call) || ago < LOOP_WINDOW)
+    }
+
+    fn areas_to_choose(&self, now: Now, id: CallId, to: &str) -> Vec<Arc<str>> {
+        let active = self.calls.get(&id);
+        active.map_or(Vec::new(), |active| active.setup.plan.areas_to_choose(&facts(now, active, to)))
     }
 
     /// The caller was sent there: not soon again, unless it is an emergency.
@@ -119,11 +142,15 @@ impl Switch {
             return to_seat(active, seats.iter().find(|s| s.aor.user.as_deref() == Some(to)));
         }
         let urgent = decision.mode == crate::plan::Mode::Emergency;
+        if urgent && !active.setup.plan.areas_to_choose(&facts(now, active, to)).is_empty() {
+            return Err(Why::AreaUnknown);
+        }
         let goal = decision.steps.iter().find_map(|step| match step {
             Step::Ring { targets, timeout, .. } => Some(Goal::targets(&decision.number, targets, *timeout)),
             Step::Queue { queue, high } => Some(Goal::Queue { line: queue.clone(), high: *high }),
             _ => None,
         });
+        let goal = goal.or_else(|| decision.guide.clone().map(|prompt| Goal::Guide { prompt }));
         if active.call.has_party(&decision.number) {
             return Err(Why::SameParty);
         }
@@ -132,10 +159,7 @@ impl Switch {
 
     /// The caller's own city decides which 110 it is: its area goes in as if its trunk had it.
     fn decide_transfer(&self, now: Now, active: &Active, to: &str) -> Decision {
-        let identity = &active.identity;
-        let (caller, trunk) = (identity.caller.as_deref(), &*identity.trunk);
-        let facts = Facts { dialled: to, caller, trunk, trunk_area: identity.area.as_deref(), at: now.wall };
-        active.setup.plan.decide(&facts)
+        active.setup.plan.decide(&facts(now, active, to))
     }
 }
 
@@ -180,12 +204,18 @@ impl Switch {
 pub(super) fn status_of(why: Why) -> u16 {
     match why {
         Why::UnknownTarget => 404,
+        Why::AreaUnknown => 484,
         Why::NoSuchCall | Why::NoSuchLeg => 481,
         Why::SameParty => 486,
         Why::Loop => 482,
         Why::Call(Refusal::Busy) => 491,
         Why::Call(_) => 603,
     }
+}
+
+fn facts<'a>(now: Now, active: &'a Active, to: &'a str) -> Facts<'a> {
+    let Identity { caller, trunk, area, .. } = &active.identity;
+    Facts { dialled: to, caller: caller.as_deref(), trunk, trunk_area: area.as_deref(), diverted_from: None, at: now.wall }
 }
 
 fn to_seat(active: &Active, seat: Option<&Seat>) -> Result<(Goal, bool), Why> {

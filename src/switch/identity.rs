@@ -16,12 +16,15 @@ pub(super) struct Identity {
     /// The trunk it came by, and the area code that the plan found.
     pub trunk: Arc<str>,
     pub area: Option<Arc<str>>,
-    /// The number the call was diverted from, before it reached us.
-    pub diverted_from: Option<String>,
+    /// The numbers that the call was meant for before it reached us, oldest first.
+    pub history: Vec<String>,
     /// What the caller's leg may use, the caller's order first.
     pub codecs: Vec<Codec>,
     pub max_forwards: u8,
 }
+
+/// Entries of a call's History-Info that go on with it: more than honest routing makes.
+const MOST_HISTORY: usize = 16;
 
 /// The number part of a URI as the plan reads it: the user of a sip URI, or a tel number with its context.
 pub(super) fn dialled(uri: &Uri) -> String {
@@ -49,13 +52,21 @@ fn hidden(uri: &Uri) -> bool {
     by_user || matches!(&uri.host, Host::Name(name) if name.eq_ignore_ascii_case("anonymous.invalid"))
 }
 
-/// The first number the call was meant for: the oldest History-Info entry (RFC 7044), else the last Diversion
-/// (RFC 5806: each diverting party puts its value on top).
-pub(super) fn diverted_from(incoming: &Incoming, number: &str) -> Option<String> {
-    let history = find(incoming, &Name::HistoryInfo).and_then(|v| NameAddr::parse(v));
-    let diversion = incoming.headers.iter().rfind(|h| h.name == Name::Diversion).and_then(|h| NameAddr::parse(&h.value));
-    let original = history.or(diversion)?.uri.user?;
-    (original != number && !original.is_empty()).then_some(original)
+/// The numbers the call was meant for before this one, oldest first: History-Info (RFC 7044), else Diversion (RFC 5806:
+/// each diverting party puts its value on top). A longer story than [`MOST_HISTORY`] keeps its beginning.
+pub(super) fn history(incoming: &Incoming, number: &str) -> Vec<String> {
+    let users = |name: Name| -> Vec<String> {
+        let values = incoming.headers.iter().filter(|h| h.name == name);
+        values.filter_map(|h| NameAddr::parse(&h.value)?.uri.user).filter(|user| !user.is_empty()).collect()
+    };
+    let mut history = users(Name::HistoryInfo);
+    if history.is_empty() {
+        history = users(Name::Diversion);
+        history.reverse();
+    }
+    history.pop_if(|last| last == number);
+    history.truncate(MOST_HISTORY);
+    history
 }
 
 fn find<'a>(incoming: &'a Incoming, name: &Name) -> Option<&'a bytes::Bytes> {
@@ -79,7 +90,7 @@ impl Identity {
             headers.push(header(Name::PAssertedIdentity, asserted.to_string()));
         }
         let mut index = "1".to_owned();
-        for number in self.diverted_from.iter().chain([&self.number]) {
+        for number in self.history.iter().chain([&self.number]) {
             let entry = NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None));
             headers.push(header(Name::HistoryInfo, format!("{entry};index={index}")));
             index.push_str(".1");
@@ -138,13 +149,13 @@ mod tests {
 
     #[test]
     fn a_retired_number_is_found_in_history_or_diversion() {
-        let history = (Name::HistoryInfo, "<sip:12336@c>;index=1");
+        let older = (Name::HistoryInfo, "<sip:12336@c>;index=1");
         let newer = (Name::HistoryInfo, "<sip:12345@c>;index=1.1");
         let from = "<sip:1@c>;tag=1";
-        assert_eq!(diverted_from(&incoming(&[history, newer], from), "12345").as_deref(), Some("12336"));
+        assert_eq!(history(&incoming(&[older, newer], from), "12345"), ["12336"]);
         let diversions = [(Name::Diversion, "<sip:12319@c>;reason=unknown"), (Name::Diversion, "<sip:12336@c>")];
-        assert_eq!(diverted_from(&incoming(&diversions, from), "12345").as_deref(), Some("12336"));
-        assert_eq!(diverted_from(&incoming(&[(Name::HistoryInfo, "<sip:12345@c>;index=1")], from), "12345"), None);
+        assert_eq!(history(&incoming(&diversions, from), "12345"), ["12336", "12319"]);
+        assert_eq!(history(&incoming(&[(Name::HistoryInfo, "<sip:12345@c>;index=1")], from), "12345"), [""; 0]);
     }
 
     #[test]
@@ -155,7 +166,7 @@ mod tests {
             line: "12345".into(),
             trunk: "carrier".into(),
             area: None,
-            diverted_from: Some("12336".to_owned()),
+            history: vec!["12336".to_owned()],
             codecs: vec![Codec::Pcmu],
             max_forwards: 70,
         };

@@ -4,10 +4,10 @@
 //! Telephone-events between two legs that both agreed on them pass on the media plane, with the length of the press.
 //! Whatever needs another way is captured there, comes here, and leaves as a press of our own.
 
-use super::{Active, Dtmf, Output, Switch};
+use super::{Active, Dtmf, Output, Switch, Work};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::keys::{Feature, Pressed};
-use crate::call::{Ask, CALLER, Mode, Part};
+use crate::call::{self, Ask, CALLER, Mode, Part};
 use crate::control::Why;
 use crate::dialog;
 use crate::media;
@@ -80,6 +80,9 @@ impl Switch {
             return;
         }
         let relayed = !pad.captured && told == Told::Rtp;
+        if part == CALLER && active.call.awaits_key() {
+            return self.work.push_back(Work::Call(id, call::Input::Key { key }));
+        }
         if told == Told::Info {
             self.capture(id, part, out);
         }
@@ -141,7 +144,10 @@ impl Switch {
                 let number = if let Feature::Consult(n) | Feature::OneKey(n) = &feature { n } else { "" };
                 match outcome {
                     Ok(()) => tracing::info!(call = %id, leg = part.0, to = %Masked(number), "feature code"),
-                    Err(why) => tracing::warn!(call = %id, leg = part.0, to = %Masked(number), "feature code: {}", why.words().0),
+                    Err(why) => {
+                        tracing::warn!(call = %id, leg = part.0, to = %Masked(number), "feature code: {}", why.words().0);
+                        self.with_call(id, |call, done| call.tell_in_vain(part, why == Why::AreaUnknown, done));
+                    }
                 }
             }
         }

@@ -125,6 +125,8 @@ pub enum JournalDown {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub calls: usize,
+    /// Of these, how many only calls of emergency lines may be.
+    pub reserved: usize,
     /// How fast sources that nobody names are looked at, and answered where policy says so.
     pub strangers: Rate,
     /// What Retry-After says with a 503.

@@ -26,7 +26,14 @@ fn benches(c: &mut Criterion) {
     let plan = load();
     let at = Wall(1_640_000_000_000_000);
     for dialled in ["2005000", "+866912005001", "2005000;phone-context=+86691", "12399"] {
-        let facts = Facts { dialled, caller: Some("+8613800138000"), trunk: "loopback", trunk_area: Some("691"), at };
+        let facts = Facts {
+            dialled,
+            caller: Some("+8613800138000"),
+            trunk: "loopback",
+            trunk_area: Some("691"),
+            diverted_from: None,
+            at,
+        };
         c.bench_function(&format!("decide {dialled}"), |b| b.iter(|| plan.decide(black_box(&facts))));
     }
 }

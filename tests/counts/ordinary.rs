@@ -253,6 +253,7 @@ fn setup() -> Setup {
             apology: None,
             music: "music".into(),
             transfer_failed: None,
+            choose_area: None,
             max_parties: 50,
         }),
         legs: dialog::Config::default(),
@@ -260,6 +261,6 @@ fn setup() -> Setup {
         codes: Default::default(),
         unknown_source: UnknownSource::Drop,
         journal_down: JournalDown::CarryOn,
-        limits: Limits { calls: 1000, strangers: Rate::default(), retry_after: Duration::from_secs(5) },
+        limits: Limits { calls: 1000, reserved: 10, strangers: Rate::default(), retry_after: Duration::from_secs(5) },
     }
 }

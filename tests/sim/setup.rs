@@ -64,6 +64,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
             apology: Some("apology".into()),
             music: "music".into(),
             transfer_failed: Some("apology".into()),
+            choose_area: None,
             max_parties: 50,
         }),
         legs: dialog::Config::default(),
@@ -71,7 +72,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         codes: Default::default(),
         unknown_source: UnknownSource::Drop,
         journal_down: if rng.chance(500) { JournalDown::Refuse } else { JournalDown::CarryOn },
-        limits: Limits { calls: 1000, strangers: Rate::default(), retry_after: Duration::from_secs(5) },
+        limits: Limits { calls: 1000, reserved: 10, strangers: Rate::default(), retry_after: Duration::from_secs(5) },
     }
 }
 

@@ -227,6 +227,7 @@ pub struct Calls {
     pub music: String,
     pub apology: String,
     pub transfer_failed: String,
+    pub choose_area: String,
 }
 
 /// Feature codes on seats' keys; an empty one is off.
@@ -259,6 +260,7 @@ impl Keys {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     pub calls: usize,
+    pub emergency_percent: usize,
     pub source_rate: u32,
     pub source_burst: u32,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

@@ -161,6 +161,9 @@ impl Check<'_> {
         }
         let pairs = usize::from(config.media.last_port.saturating_sub(config.media.first_port)).div_ceil(2);
         let room = pairs * config.media.addresses.len();
+        self.require(limits.emergency_percent <= 50, &["limits", "emergency_percent"], || {
+            format!("{} of 100 calls: too few are left for others", limits.emergency_percent)
+        });
         self.require(limits.calls * 2 <= room, &["limits", "calls"], || {
             format!("{} calls need {} port pairs, the media range has {room}", limits.calls, limits.calls * 2)
         });

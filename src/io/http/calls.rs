@@ -50,6 +50,17 @@ struct Wanted {
     /// A number of the dial plan, or `seat:NAME`.
     to: String,
     mode: String,
+    /// The area code, without its leading 0, of the city whose line `to` is.
+    area: Option<String>,
+}
+
+impl Wanted {
+    fn number(self) -> String {
+        match self.area {
+            Some(area) => format!("0{area}-{}", self.to),
+            None => self.to,
+        }
+    }
 }
 
 async fn list(State(desk): State<Desk>) -> Response {
@@ -66,13 +77,13 @@ async fn show(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
 async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker, headers: HeaderMap, body: Bytes) -> Response {
     let command = call_id(&id).and_then(|call| {
         let wanted: Wanted = serde_json::from_slice(&body)
-            .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not {{to, mode}}: {e}")))?;
+            .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not {{to, mode, area?}}: {e}")))?;
         if wanted.to.is_empty() || wanted.to.len() > LONGEST_TARGET {
             return Err(Problem::new(StatusCode::BAD_REQUEST, "`to` is a number, or seat:NAME"));
         }
         let mode = Mode::named(&wanted.mode)
             .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "mode is one of consult, three-way, blind, emergency"))?;
-        Ok(Command::Transfer { call, to: wanted.to, mode })
+        Ok(Command::Transfer { call, to: wanted.number(), mode })
     });
     once(desk, &asker, &headers, command).await
 }
@@ -174,6 +185,7 @@ async fn carry_out(desk: &Desk, command: Command) -> Answer {
         Ok(Reply::Call(call)) => Ok((StatusCode::OK, view(&call))),
         Ok(Reply::Done) => Ok((StatusCode::ACCEPTED, json!({ "status": "accepted" }))),
         Ok(Reply::Refused(why)) => Err(refused(why)),
+        Ok(Reply::Choose(areas)) => Err(refused(Why::AreaUnknown).choosing(areas)),
         Err(NoAnswer::Overloaded) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch is overloaded")),
         Err(NoAnswer::TooLate) => {
             let detail = "the switch has not answered in time; it may have done it all the same: look at the call";

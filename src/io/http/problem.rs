@@ -3,7 +3,9 @@
 use axum::body::to_bytes;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 const KIND: &str = "application/problem+json";
 
@@ -11,14 +13,14 @@ const KIND: &str = "application/problem+json";
 pub struct Problem {
     status: StatusCode,
     detail: String,
-    errors: Vec<String>,
-    needs: Vec<&'static str>,
+    /// Extension members (RFC 9457 §3.2).
+    members: Map<String, Value>,
     challenge: Option<String>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), errors: Vec::new(), needs: Vec::new(), challenge: None }
+        Problem { status, detail: detail.into(), members: Map::new(), challenge: None }
     }
 
     /// Nobody knows whether what was asked has been done.
@@ -26,19 +28,32 @@ impl Problem {
         self.status == StatusCode::GATEWAY_TIMEOUT
     }
 
-    /// All that is wrong, in the extension member `errors` (RFC 9457 §3.2).
+    /// All that is wrong, in the extension member `errors`.
     pub fn because(self, errors: Vec<String>) -> Problem {
-        Problem { errors, ..self }
+        self.with("errors", errors)
     }
 
     /// Any of these roles would do, in the extension member `needs`.
     pub fn needing(self, needs: Vec<&'static str>) -> Problem {
-        Problem { needs, ..self }
+        self.with("needs", needs)
+    }
+
+    /// The area codes to choose from, in the extension member `areas`.
+    pub fn choosing(self, areas: Vec<Arc<str>>) -> Problem {
+        self.with("areas", areas)
     }
 
     /// What the client should prove who it is by (RFC 9110 §11.6.1).
     pub fn challenging(self, challenge: impl Into<String>) -> Problem {
         Problem { challenge: Some(challenge.into()), ..self }
+    }
+
+    fn with(mut self, member: &str, values: impl Serialize) -> Problem {
+        let values = json!(values);
+        if values.as_array().is_some_and(|values| !values.is_empty()) {
+            self.members.insert(member.to_owned(), values);
+        }
+        self
     }
 }
 
@@ -57,11 +72,8 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let mut body = json!({ "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail });
-        if !self.errors.is_empty() {
-            body["errors"] = json!(self.errors);
-        }
-        if !self.needs.is_empty() {
-            body["needs"] = json!(self.needs);
+        for (member, value) in self.members {
+            body[member] = value;
         }
         let challenge = self.challenge.and_then(|text| HeaderValue::try_from(text).ok());
         let challenge = challenge.map(|value| [(header::WWW_AUTHENTICATE, value)]);
