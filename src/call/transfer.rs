@@ -100,7 +100,7 @@ impl Call {
         if !self.talk().is_some_and(|talk| talk.has(CALLER)) {
             return Err(Refusal::NotAllowed);
         }
-        self.journal(What::Announcing { prompt: prompt.to_string() });
+        self.journal(What::announcing(&prompt));
         self.tell(CALLER, Some(prompt));
         Ok(())
     }

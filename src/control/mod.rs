@@ -68,6 +68,8 @@ pub enum Why {
     UnknownTarget,
     /// An emergency line that each city has of its own, and the caller's city is not known.
     AreaUnknown,
+    /// An address that is not ours: only numbers of the dial plan can be reached.
+    ForeignHost,
     /// The call already is with this party.
     SameParty,
     /// The caller was sent to this target a short while ago and came back: the first receiver keeps it (首接负责).
@@ -83,6 +85,7 @@ impl Why {
             Why::NoSuchLeg => ("the call has no such leg, or it may not be dropped", false),
             Why::UnknownTarget => ("the dial plan has nobody to call for this number", false),
             Why::AreaUnknown => ("the caller's city is not known: say whose line it is, by the area code", false),
+            Why::ForeignHost => ("that address is another host's: only numbers of the dial plan can be reached", false),
             Why::SameParty => ("the call is with this party already", false),
             Why::Loop => ("this caller has been there and came back: the first receiver keeps the call", false),
             Why::Call(Refusal::NotTalking) => ("nobody talks in this call now", true),

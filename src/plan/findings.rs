@@ -157,16 +157,24 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_offered_where_somebody_rings_and_says_so() {
+        for (text, want) in [
+            (line("12345", "front", "offer = \"1\""), "7:9: `offer` means nothing for a line of mode `front`"),
+            (
+                line("12388", "guided", "offer = \"1\""),
+                "7:9: no prompt says which key to press: name one by `prompt`, or `guide-prompt` of a guided line",
+            ),
+        ] {
+            assert_told(&text, want);
+        }
+    }
+
+    #[test]
     fn each_kind_of_mistake_has_its_message() {
         for (text, want) in [
             (
                 line("12345", "front", "connect-from = 2021-01-01"),
                 "7:16: `connect-from` means nothing for a line of mode `front`",
-            ),
-            (line("12345", "front", "offer = \"1\""), "7:9: `offer` means nothing for a line of mode `front`"),
-            (
-                line("12388", "guided", "offer = \"1\""),
-                "7:9: no prompt says which key to press: name one by `prompt`, or `guide-prompt` of a guided line",
             ),
             (line("12345", "frnt", ""), "6:8: no mode `frnt`; did you mean `front`?"),
             (line("12345", "front", "quue = \"x\""), "7:1: unknown word `quue`; did you mean `queue`?"),

@@ -204,7 +204,7 @@ impl<'a> Fold<'a> {
     /// Starts and stops the clocks.
     fn measure(&mut self, what: &What, now: Mono) {
         match what {
-            What::Announcing { .. } if self.queue.running() => {}
+            What::Announcing { .. } if self.queue.running() || !self.joined.is_empty() => {}
             What::Announcing { .. } => self.announce.start(now),
             What::Queued { .. } => {
                 self.announce.stop(now);

@@ -1,13 +1,13 @@
 //! Commands about live calls: from the API, from a seat's keys, from REFER. What they may reach is the dial plan's word.
 
 use super::identity::Identity;
-use super::{Active, Output, Seat, Switch, Work, identity};
+use super::{Active, Output, Seat, Setup, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::{Ask, Dialled, Goal, Mode, Part, Refusal};
 use crate::control::{CallView, Command, MOST_CALLS, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
 use crate::plan::{Decision, Facts, Step};
-use crate::sip::Status;
+use crate::sip::{Host, Scheme, Status, Uri};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,7 +184,9 @@ impl Switch {
     }
 
     fn refer(&mut self, now: Now, id: CallId, part: Part, refer: &Refer) -> Result<(), Why> {
+        let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         match refer.replaces {
+            _ if !is_ours(&active.setup, &refer.to) => Err(Why::ForeignHost),
             None => self.transfer(now, id, Some(part), &identity::dialled(&refer.to), Mode::Blind),
             Some(Replaced::Leg(other)) => self.refer_to_line(now, id, part, other),
             Some(Replaced::Unknown) => Err(Why::NoSuchLeg),
@@ -204,6 +206,7 @@ impl Switch {
 pub(super) fn status_of(why: Why) -> u16 {
     match why {
         Why::UnknownTarget => 404,
+        Why::ForeignHost => 403,
         Why::AreaUnknown => 484,
         Why::NoSuchCall | Why::NoSuchLeg => 481,
         Why::SameParty => 486,
@@ -216,6 +219,19 @@ pub(super) fn status_of(why: Why) -> u16 {
 fn facts<'a>(now: Now, active: &'a Active, to: &'a str) -> Facts<'a> {
     let Identity { caller, trunk, area, .. } = &active.identity;
     Facts { dialled: to, caller: caller.as_deref(), trunk, trunk_area: area.as_deref(), diverted_from: None, at: now.wall }
+}
+
+/// Whether a phone means us by this address: one that we listen on, a trunk's peer, or a domain of our seats.
+fn is_ours(setup: &Setup, uri: &Uri) -> bool {
+    let seats = || setup.seats.iter().map(|seat| &seat.aor.host);
+    match &uri.host {
+        _ if uri.scheme == Scheme::Tel => true,
+        Host::Ip(ip) => {
+            let listening = setup.listen.iter().any(|(_, at)| at.ip() == *ip || at.ip().is_unspecified());
+            listening || setup.trunks.iter().any(|trunk| trunk.peer.ip() == *ip) || seats().any(|host| *host == uri.host)
+        }
+        Host::Name(name) => seats().any(|host| matches!(host, Host::Name(ours) if ours.eq_ignore_ascii_case(name))),
+    }
 }
 
 fn to_seat(active: &Active, seat: Option<&Seat>) -> Result<(Goal, bool), Why> {

@@ -84,7 +84,7 @@ fn the_seat_chooses_whose_110_it_is_where_the_callers_city_is_unknown() {
     let (status, problem) = scene.moves(json!({ "to": "110", "mode": "emergency" }));
     assert_eq!((status, &problem["areas"]), (409, &json!(["970", "971"])), "{problem:#}");
     assert_eq!(problem["detail"], "the caller's city is not known: say whose line it is, by the area code");
-    scene.seat.headers = "Refer-To: <sip:110@127.0.0.1>\r\n";
+    scene.seat.headers = "Refer-To: <tel:110>\r\n";
     scene.seat.refer();
     scene.seat.status(484, "REFER");
 

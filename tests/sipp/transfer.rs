@@ -119,7 +119,7 @@ fn a_consultation_is_heard_by_two_and_completed_or_cancelled() {
 fn a_seat_s_phone_sends_its_caller_on_by_refer() {
     let mut scene = Scene::talking();
     let _hum = scene.caller.hum(&scene.answer, CALLER);
-    scene.seat.headers = "Refer-To: <sip:12366@127.0.0.1>\r\n";
+    scene.seat.headers = line(format!("Refer-To: <sip:12366@{}>", scene.gateway.host.ip));
     scene.seat.refer();
     scene.seat.status(202, "REFER");
     let fetched = scene.target.ring();
@@ -166,7 +166,8 @@ fn a_phone_with_two_lines_consults_and_sends_its_caller_on_by_replaces() {
     scene.hears(&second, &[TARGET]);
     scene.hears(&scene.target, &[SEAT]);
     scene.seat.headers = line(format!(
-        "Refer-To: <sip:12366@127.0.0.1?Replaces={}>",
+        "Refer-To: <sip:12366@{}?Replaces={}>",
+        scene.gateway.host.ip,
         second.replaces().replace(';', "%3B").replace('=', "%3D").replace('@', "%40")
     ));
     scene.seat.refer();
@@ -271,9 +272,17 @@ fn what_cannot_be_is_said_clearly_and_the_conversation_goes_on() {
     assert_eq!(ask(&scene, "12366", "consult", "h").0, 404);
     scene.call = dead;
     bad_requests(&scene);
-    scene.seat.headers = "Refer-To: <sip:99999@127.0.0.1>\r\n";
-    scene.seat.refer();
-    scene.seat.status(404, "REFER");
+    for (to, status) in [
+        ("Refer-To: <tel:99999>\r\n", 404),
+        ("Refer-To: <sip:12366@elsewhere.example>\r\n", 403),
+        ("Refer-To: <sip:12366@192.0.2.1>\r\n", 403),
+        ("", 400),
+        ("Refer-To: <tel:12366>\r\nRefer-To: <tel:12367>\r\n", 400),
+    ] {
+        scene.seat.headers = to;
+        scene.seat.refer();
+        scene.seat.status(status, "REFER");
+    }
     scene.hears(&scene.caller, &[SEAT]);
     scene.hears(&scene.seat, &[CALLER]);
     scene.caller.bye();
