@@ -14,6 +14,9 @@
 //!   after each one the answer is computed anew and the differences go to the media plane.
 //! - **Two rooms are enough to move a caller** (`call/talk.rs`): `main`, where the caller is, and `aside`, for a
 //!   consultation. Consult, three-way, blind, emergency and their failures are parties entering and leaving these.
+//! - **A seat's two lines are parties of one call** (`call/lines.rs`). A phone that can transfer with consultation holds the
+//!   caller, dials by itself and sends REFER with Replaces; were its second line a call of its own, two calls on two shards
+//!   would have to become one. So its INVITE is taken into the call that it talks in, as a consultation.
 //! - **Mixing has no object of its own.** A leg hears the sum of a list of legs ([`media::Source::Mix`]); mix-minus,
 //!   mute and supervision are which legs are on whose list. A list of one is a relay.
 //! - **A call's parties are numbered within the call** ([`call::Part`]); the switch alone knows legs. The journal and
