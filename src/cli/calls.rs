@@ -14,6 +14,9 @@ pub struct Question {
     /// The gateway's answer as it is
     #[arg(long, global = true)]
     json: bool,
+    /// Shows callers' numbers in full; needs the role `unmasked`, and is noted in the gateway's audit log
+    #[arg(long, global = true)]
+    unmasked: bool,
     #[command(subcommand)]
     act: Option<Act>,
 }
@@ -66,13 +69,14 @@ impl Mode {
 
 pub fn run(question: &Question) -> Result<ExitCode, String> {
     let client = question.api.open()?;
+    let numbers = if question.unmasked { "?unmasked=true" } else { "" };
     match &question.act {
         None => {
-            let answer = client.get("/api/v1/calls")?;
+            let answer = client.get(&format!("/api/v1/calls{numbers}"))?;
             if question.json { println!("{answer:#}") } else { print_table(&answer) }
         }
         Some(Act::Show { call }) => {
-            let answer = client.get(&format!("/api/v1/calls/{call}"))?;
+            let answer = client.get(&format!("/api/v1/calls/{call}{numbers}"))?;
             if question.json { println!("{answer:#}") } else { print_call(&answer) }
         }
         Some(act) => {

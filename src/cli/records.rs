@@ -6,11 +6,14 @@ mod letters;
 
 use super::{ConfigFile, listed};
 use crate::base::{CallId, Wall};
+use crate::io::audit::Audit;
+use crate::io::clock;
 use crate::io::config::{self, Config};
 use crate::io::ledger::Ledger;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use clap::{Args, Subcommand};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -55,7 +58,7 @@ pub struct Journal {
     /// The journal's file; by default the configuration's
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// Shows callers' numbers in full
+    /// Shows callers' numbers in full, which is noted in the audit log
     #[arg(long)]
     unmasked: bool,
     /// One JSON object a line
@@ -69,12 +72,14 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
         Question::Ls { of, since, limit, .. } => {
             let since = since.map(|at| Wall(at.as_microsecond()));
             let records = of.open()?.records(since, *limit).map_err(|e| e.to_string())?;
+            of.note("records ls", &format!("{} calls", records.len()))?;
             records.into_iter().map(|record| shown(record, of.unmasked)).for_each(|record| print_line(&record, of.json));
         }
         Question::Show { of, call } => {
             let ledger = of.open()?;
             let record = ledger.record(*call).map_err(|e| e.to_string())?.ok_or_else(|| format!("no call {call}"))?;
             let deliveries = ledger.deliveries(*call).map_err(|e| e.to_string())?;
+            of.note("records show", &call.to_string())?;
             let answer = serde_json::json!({ "record": shown(record, of.unmasked), "deliveries": deliveries });
             println!("{answer:#}");
         }
@@ -97,11 +102,26 @@ impl Journal {
         self.journal.clone().unwrap_or_else(|| config.journal())
     }
 
+    /// Who sees numbers in full is noted first.
+    fn note(&self, did: &str, what: &str) -> Result<(), String> {
+        if !self.unmasked {
+            return Ok(());
+        }
+        Audit::of(&self.config()?).note(clock::now().wall, &person(), did, what)
+    }
+
     fn open(&self) -> Result<Ledger, String> {
         let config = self.config()?;
         let zone = Zone::named(&config.records.zone)?;
         Ledger::open(&self.path(&config), zone).map_err(|e| e.to_string())
     }
+}
+
+/// Who runs this program: what the system knows, and what the person says.
+fn person() -> String {
+    let user = std::fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |own| own.uid().to_string());
+    let name = ["SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    format!("user {user} {name}").trim_end().to_owned()
 }
 
 fn shown(record: Record, unmasked: bool) -> Record {

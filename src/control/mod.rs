@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    Calls,
-    Call(CallId),
+    Calls(Numbers),
+    Call(CallId, Numbers),
     Transfer {
         call: CallId,
         to: String,
@@ -28,6 +28,14 @@ pub enum Command {
         call: CallId,
         leg: u64,
     },
+}
+
+/// How callers' numbers are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Numbers {
+    #[default]
+    Masked,
+    Full,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +60,7 @@ pub struct CallView {
     pub id: CallId,
     pub line: String,
     pub number: String,
-    /// Masked.
+    /// Masked unless asked for in full.
     pub caller: Option<String>,
     /// `announcing`, `queued`, `ringing`, `talking` …
     pub state: &'static str,

@@ -54,6 +54,7 @@ impl Asks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Numbers;
     use crate::io::inbox;
 
     #[tokio::test]
@@ -72,7 +73,8 @@ mod tests {
                 asks.answer(id, Reply::Calls { calls: Vec::new(), total: id as usize });
             }
         };
-        let (a, b, ()) = tokio::join!(asks.ask(&inbox, Command::Calls), asks.ask(&inbox, Command::Calls), switch);
+        let list = Command::Calls(Numbers::Masked);
+        let (a, b, ()) = tokio::join!(asks.ask(&inbox, list.clone()), asks.ask(&inbox, list), switch);
         assert_ne!(a.unwrap(), b.unwrap());
         assert!(asks.waiting.is_empty());
         asks.answer(77, Reply::Done);

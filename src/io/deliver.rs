@@ -14,7 +14,7 @@ use super::journal::{Journal, Settler};
 use super::ledger::Ledger;
 use crate::base::{Mono, Now, Rng, Wall};
 use crate::record::delivery::{Alarm, Delivery, Input, Item, Output, Settlement, Verdict};
-use reqwest::{Client, redirect};
+use reqwest::{Client, Proxy, redirect};
 use sender::Sender;
 use std::error::Error;
 use std::sync::Arc;
@@ -80,9 +80,12 @@ fn client(target: &Target) -> Result<Client, String> {
         .timeout(target.timeout)
         .connect_timeout(target.timeout)
         .redirect(redirect::Policy::none())
-        .no_proxy()
         .user_agent(concat!("hotline/", env!("CARGO_PKG_VERSION")));
-    if target.url.starts_with("http://") {
+    client = match target.proxy.as_str() {
+        "" => client.no_proxy(),
+        proxy => client.proxy(Proxy::all(proxy).map_err(|e| format!("its proxy: {}", reason(e)))?),
+    };
+    if target.url.starts_with("http://") && !target.proxy.starts_with("https://") {
         // No need of the system's certificates, which a small container does not have.
         client = client.tls_certs_only([]);
     }

@@ -4,6 +4,7 @@ use crate::base::{Flow, Mono, Now, Rng};
 use crate::call::event::Entry;
 use crate::control::Reply;
 use crate::io::asks::Asks;
+use crate::io::audit::Audit;
 use crate::io::board::{Board, Figures};
 use crate::io::config::Config;
 use crate::io::deliver::{Deliverer, Target};
@@ -124,6 +125,7 @@ impl Gateway {
             asks,
             done: Arc::default(),
             tokens,
+            audit: Arc::new(Audit::of(&config)),
             patience: config.http.timeout,
             ending: ending.clone(),
         };

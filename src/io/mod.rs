@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod asks;
+pub mod audit;
 pub mod board;
 pub mod clock;
 pub mod config;

@@ -44,7 +44,7 @@ const LIVE: &[&str] = &[
     "sip.unknown_source",
 ];
 /// What stands under these keys is never shown.
-const SECRET: &[&str] = &["secret", "sha256", "credentials"];
+const SECRET: &[&str] = &["secret", "sha256", "credentials", "proxy"];
 /// Shown as tables of their own.
 const NAMED: &[&str] = &["queues", "seats", "trunks"];
 

@@ -4,7 +4,7 @@ use super::identity::Identity;
 use super::{Active, Output, Seat, Setup, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::{Ask, Dialled, Goal, Mode, Part, Refusal};
-use crate::control::{CallView, Command, MOST_CALLS, Reply, Why};
+use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
 use crate::plan::{Decision, Facts, Step};
 use crate::sip::{Host, Scheme, Status, Uri};
@@ -44,9 +44,9 @@ impl Recent {
 impl Switch {
     pub(super) fn commanded(&mut self, now: Now, id: u64, command: Command, out: &mut Vec<Output>) {
         let reply = match command {
-            Command::Calls => self.list(),
-            Command::Call(call) => match self.calls.get(&call) {
-                Some(active) => Reply::Call(Box::new(view(call, active))),
+            Command::Calls(numbers) => self.list(numbers),
+            Command::Call(call, numbers) => match self.calls.get(&call) {
+                Some(active) => Reply::Call(Box::new(view(call, active, numbers))),
                 None => Reply::Refused(Why::NoSuchCall),
             },
             Command::Transfer { call, to, mode } => match self.transfer(now, call, None, &to, mode) {
@@ -65,8 +65,8 @@ impl Switch {
         out.push(Output::Reply { id, reply });
     }
 
-    fn list(&self) -> Reply {
-        let calls = self.calls.iter().take(MOST_CALLS).map(|(id, active)| view(*id, active)).collect();
+    fn list(&self, numbers: Numbers) -> Reply {
+        let calls = self.calls.iter().take(MOST_CALLS).map(|(id, active)| view(*id, active, numbers)).collect();
         Reply::Calls { calls, total: self.calls.len() }
     }
 
@@ -250,13 +250,16 @@ fn done(result: Result<(), Why>) -> Reply {
     }
 }
 
-fn view(id: CallId, active: &Active) -> CallView {
+fn view(id: CallId, active: &Active, numbers: Numbers) -> CallView {
     let identity = &active.identity;
     CallView {
         id,
         line: identity.line.to_string(),
         number: identity.number.clone(),
-        caller: identity.caller.as_deref().map(|caller| Masked(caller).to_string()),
+        caller: identity.caller.as_deref().map(|caller| match numbers {
+            Numbers::Masked => Masked(caller).to_string(),
+            Numbers::Full => caller.to_owned(),
+        }),
         state: active.call.state(),
         legs: active.call.legs(),
     }

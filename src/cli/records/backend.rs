@@ -43,6 +43,7 @@ impl Render {
         let kind = Kind::named(&self.event).ok_or_else(|| format!("there is no event `{}`", self.event))?;
         let event = self.of.open()?.latest(self.call, kind).map_err(|e| e.to_string())?;
         let mut event = event.ok_or_else(|| format!("call {} has no {}", self.call, self.event))?;
+        self.of.note("records render", &self.call.to_string())?;
         event.data = shown(event.data, self.of.unmasked);
         let update = Step::Update { id: self.ticket.clone() };
         let steps = match profile.way() {

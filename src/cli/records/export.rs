@@ -62,6 +62,7 @@ impl Export {
         let ledger = self.of.open().map_err(Failure::Journal)?;
         let since = self.since.map(|at| Wall(at.as_microsecond()));
         let calls = ledger.calls(since, u32::MAX).map_err(|e| Failure::Journal(e.to_string()))?;
+        self.of.note("records export", &format!("{} calls", calls.len())).map_err(Failure::Journal)?;
         if self.format == Format::Csv {
             // By this mark spreadsheets know UTF-8.
             out.write_all("\u{feff}".as_bytes())?;

@@ -302,6 +302,7 @@ pub struct Backend {
     pub timeout: Duration,
     pub parallel: usize,
     pub final_only: bool,
+    pub proxy: String,
     pub vars: BTreeMap<String, String>,
     pub credentials: BTreeMap<String, String>,
 }
@@ -315,6 +316,7 @@ impl Default for Backend {
             timeout: Duration::from_secs(20),
             parallel: 4,
             final_only: false,
+            proxy: String::new(),
             vars: BTreeMap::new(),
             credentials: BTreeMap::new(),
         }
@@ -336,6 +338,7 @@ pub struct Webhook {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub timeout: Duration,
     pub all_events: bool,
+    pub proxy: String,
     pub secret: String,
 }
 

@@ -182,6 +182,7 @@ impl Check<'_> {
         let web = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
         self.require(web, &["records", "webhook", "url"], || "is no http:// or https:// address".to_string());
         self.positive(config.records.webhook.timeout, &["records", "webhook", "timeout"]);
+        self.proxy(&config.records.webhook.proxy, &["records", "webhook", "proxy"]);
         let keys = Keys::parse(&config.records.webhook.secret);
         self.require(keys.is_ok(), &["records", "webhook", "secret"], || keys.err().unwrap_or_default().to_string());
         for (name, backend) in config.records.backends.iter().filter(|(_, backend)| backend.enabled) {
@@ -200,11 +201,18 @@ impl Check<'_> {
         self.require(filter.is_ok(), &["log", "level"], || "is no filter such as `info` or `hotline=debug,info`".to_string());
     }
 
+    fn proxy(&mut self, proxy: &str, path: &[&str]) {
+        let web = proxy.starts_with("http://") || proxy.starts_with("https://");
+        let good = proxy.is_empty() || web && reqwest::Proxy::all(proxy).is_ok();
+        self.require(good, path, || "is no address such as http://192.0.2.1:3128".to_string());
+    }
+
     fn backend(&mut self, name: &str, backend: &Backend) {
         let path = |key| ["records", "backends", name, key];
         let web = backend.url.starts_with("http://") || backend.url.starts_with("https://");
         self.require(web, &path("url"), || "is no http:// or https:// address".to_string());
         self.positive(backend.timeout, &path("timeout"));
+        self.proxy(&backend.proxy, &path("proxy"));
         self.require((1..=64).contains(&backend.parallel), &path("parallel"), || "is not from 1 to 64".to_string());
         self.require(name != WEBHOOK, &["records", "backends", name], || "the name belongs to [records.webhook]".to_string());
         let target = Target::backend(name, backend, Zone::default());
@@ -253,6 +261,7 @@ mod tests {
         complains("[keys]\nswap = '11'", "site.toml:1:2: ", "begins with *");
         complains("[log]\nlevel = 'a=b=c'", "site.toml:2:1: ", "no filter");
         complains("[records.webhook]\nurl = 'redmine'", "site.toml:2:1: ", "no http://");
+        complains("[records.webhook]\nproxy = 'socks5://a:1'", "site.toml:2:1: ", "no address such as http://");
         complains("[sip]\ntimer_c = '1m'", "site.toml:2:1: ", "more than 3m");
     }
 

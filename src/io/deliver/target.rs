@@ -23,6 +23,8 @@ pub struct Target {
     pub keys: Keys,
     /// For each exchange.
     pub timeout: Duration,
+    /// Empty: straight there.
+    pub proxy: String,
     pub limits: Limits,
     pub zone: Zone,
     /// Gets every call, whoever its line names.
@@ -51,6 +53,7 @@ impl Target {
             secrets: Secrets::new(),
             keys: Keys::parse(&webhook.secret)?,
             timeout: webhook.timeout,
+            proxy: webhook.proxy.clone(),
             limits: Limits::default(),
             zone,
             always: true,
@@ -73,6 +76,7 @@ impl Target {
             secrets,
             keys,
             timeout: backend.timeout,
+            proxy: backend.proxy.clone(),
             limits: Limits { in_flight: backend.parallel, ..Limits::default() },
             zone,
             always: false,

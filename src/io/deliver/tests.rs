@@ -69,7 +69,13 @@ struct Gateway {
 
 fn gateway(dir: &TempDir, to: SocketAddr, all_events: bool) -> Gateway {
     let timeout = Duration::from_millis(300);
-    let webhook = Webhook { url: format!("http://{to}/hook?token=secret"), timeout, all_events, secret: SECRET.into() };
+    let webhook = Webhook {
+        url: format!("http://{to}/hook?token=secret"),
+        timeout,
+        all_events,
+        secret: SECRET.into(),
+        ..Webhook::default()
+    };
     gateway_with(dir, Target::webhook(&webhook, Zone::default()).unwrap())
 }
 
@@ -231,4 +237,30 @@ fn an_answer_may_ask_for_patience_in_two_ways() {
     assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
     assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), None);
     assert_eq!(wait("soon"), None);
+}
+
+#[tokio::test]
+async fn records_go_by_way_of_the_proxy_that_is_named() {
+    // A proxy is told the whole address in the request line (RFC 9112 §3.2.2).
+    let (asked, mut requests) = mpsc::unbounded_channel();
+    let proxy = move |uri: axum::http::Uri, headers: HeaderMap| async move {
+        let user = headers.get("proxy-authorization").map(|value| value.to_str().unwrap().to_owned());
+        asked.send((uri.to_string(), user)).unwrap();
+    };
+    let listener = TcpListener::bind(any_port()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(proxy)).await });
+
+    let dir = tempfile::tempdir().unwrap();
+    let webhook = Webhook {
+        url: "http://tickets.invalid/hook".into(),
+        timeout: Duration::from_secs(5),
+        proxy: format!("http://me:pass@{address}"),
+        ..Webhook::default()
+    };
+    let gateway = gateway_with(&dir, Target::webhook(&webhook, Zone::default()).unwrap());
+    gateway.one_call(1);
+    let (uri, user) = timeout(Duration::from_secs(10), requests.recv()).await.unwrap().unwrap();
+    assert_eq!((uri.as_str(), user.as_deref()), ("http://tickets.invalid/hook", Some("Basic bWU6cGFzcw==")));
+    gateway.settled(1, "done").await;
 }

@@ -1,14 +1,15 @@
 //! Live calls over HTTP: list, show, move the caller. Repeating a POST with its Idempotency-Key does nothing twice.
 
 use super::Desk;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, forbidden};
 use super::problem::Problem;
 use crate::base::{CallId, Masked};
-use crate::control::{CallView, Command, Holder, LegView, Mode, Reply, Right, Why};
+use crate::control::{CallView, Command, Holder, LegView, Mode, Numbers, Reply, Right, Why};
 use crate::io::asks::NoAnswer;
+use crate::io::clock;
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use dashmap::DashMap;
@@ -16,6 +17,7 @@ use dashmap::mapref::entry::Entry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
 /// Idempotency keys that are remembered.
 const MOST_KEYS: usize = 10_000;
@@ -63,15 +65,45 @@ impl Wanted {
     }
 }
 
-async fn list(State(desk): State<Desk>) -> Response {
-    shown(carry_out(&desk, Command::Calls).await)
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Look {
+    /// Callers' numbers in full.
+    #[serde(default)]
+    unmasked: bool,
 }
 
-async fn show(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
-    match call_id(&id) {
-        Ok(id) => shown(carry_out(&desk, Command::Call(id)).await),
+async fn list(State(desk): State<Desk>, asker: Asker, look: Query<Look>) -> Response {
+    match numbers(&desk, &asker, &look, "all calls").await {
+        Ok(numbers) => shown(carry_out(&desk, Command::Calls(numbers)).await),
         Err(problem) => problem.into_response(),
     }
+}
+
+async fn show(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker, look: Query<Look>) -> Response {
+    let id = match call_id(&id) {
+        Ok(id) => id,
+        Err(problem) => return problem.into_response(),
+    };
+    match numbers(&desk, &asker, &look, &id.to_string()).await {
+        Ok(numbers) => shown(carry_out(&desk, Command::Call(id, numbers)).await),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// In full for whoever may see them, once it is noted who did.
+async fn numbers(desk: &Desk, holder: &Arc<Holder>, look: &Look, what: &str) -> Result<Numbers, Problem> {
+    if !look.unmasked {
+        return Ok(Numbers::Masked);
+    }
+    holder.must(Right::SeeNumbers).map_err(|missing| forbidden(holder, missing))?;
+    let (audit, holder, what) = (desk.audit.clone(), holder.clone(), what.to_owned());
+    let note = move || audit.note(clock::now().wall, &holder.name, "live calls", &what);
+    let noted = spawn_blocking(note).await.map_err(|e| e.to_string()).and_then(|noted| noted);
+    noted.map(|()| Numbers::Full).map_err(|why| {
+        tracing::error!("{why}");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "who sees numbers in full cannot be noted now; see the gateway's log")
+    })
 }
 
 async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker, headers: HeaderMap, body: Bytes) -> Response {

@@ -111,7 +111,7 @@ fn allowed(desk: &Desk, headers: &HeaderMap, right: Right) -> Result<Arc<Holder>
     }
 }
 
-fn forbidden(holder: &Holder, missing: Missing) -> Problem {
+pub fn forbidden(holder: &Holder, missing: Missing) -> Problem {
     let needed: Vec<&str> = missing.roles().collect();
     let has: Vec<&str> = holder.roles.iter().map(|role| role.name()).collect();
     let detail = format!("this needs the role {}; `{}` has: {}", needed.join(" or "), holder.name, has.join(", "));

@@ -9,6 +9,7 @@ mod serve;
 
 use crate::control::Right;
 use crate::io::asks::Asks;
+use crate::io::audit::Audit;
 use crate::io::board::Board;
 use crate::io::inbox::Inbox;
 use crate::io::tokens::Tokens;
@@ -39,6 +40,7 @@ pub struct Desk {
     pub more: Figures,
     pub reload: Reload,
     pub tokens: Arc<Tokens>,
+    pub audit: Arc<Audit>,
     /// For a request's body.
     pub patience: Duration,
     /// The gateway has been told to end: it takes no calls any more.

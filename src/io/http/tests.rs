@@ -1,5 +1,5 @@
 use super::*;
-use crate::control::{Reply, Role, Why};
+use crate::control::{Command, Numbers, Reply, Role, Why};
 use crate::io::board::Figures;
 use crate::io::config::{Http, Token};
 use crate::io::inbox::Outlet;
@@ -41,6 +41,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             more,
             reload,
             tokens,
+            audit: Arc::new(audit()),
             patience: http.timeout,
             ending: Arc::default(),
         },
@@ -436,4 +437,68 @@ fn endless_body() -> Body {
         }
     }
     Body::new(Silent)
+}
+
+/// In the folder of the process's temporary files.
+fn audit() -> Audit {
+    let mut config = crate::io::config::Config::default();
+    config.node.state = std::env::temp_dir();
+    Audit::of(&config)
+}
+
+#[tokio::test]
+async fn numbers_in_full_need_a_role_of_their_own_and_are_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut http = one_for_each_role();
+    let roles = vec![Role::Viewer, Role::Unmasked];
+    http.tokens.insert("both".to_owned(), Token { roles, secret: "both-both-both-both".to_owned(), ..Token::default() });
+    let (mut desk, outlet) = desk_of(&http);
+    let mut config = crate::io::config::Config::default();
+    config.node.state = folder.path().to_path_buf();
+    desk.audit = Arc::new(Audit::of(&config));
+    let log = folder.path().join("audit.log");
+    let ask = async |desk: &Desk, token: &str, path: &str| {
+        put(desk, "GET", path, &[("authorization", &format!("Bearer {token}"))], "").await
+    };
+    let all = "/api/v1/calls?unmasked=true";
+    for role in [Role::Viewer, Role::Operator, Role::Admin] {
+        let (status, problem) = ask(&desk, &secret(role), all).await;
+        assert_eq!((status, &problem["needs"]), (403, &serde_json::json!(["unmasked"])), "{role:?}");
+    }
+    assert_eq!(ask(&desk, &secret(Role::Unmasked), all).await.0, 403, "it adds to another role");
+    assert_eq!(ask(&desk, "both-both-both-both", "/api/v1/calls?unmasked=perhaps").await.0, 400);
+    assert!(outlet.take().is_none() && !log.exists());
+
+    let (asks, noted) = (desk.asks.clone(), log.clone());
+    let switch = tokio::spawn(async move {
+        let mut met = Vec::new();
+        while met.len() < 3 {
+            match outlet.take() {
+                Some(Input::Command { id, command }) => {
+                    let lines = std::fs::read_to_string(&noted).map_or(0, |text| text.lines().count());
+                    met.push((command, lines));
+                    asks.answer(id, Reply::Refused(Why::NoSuchCall));
+                }
+                _ => tokio::task::yield_now().await,
+            }
+        }
+        met
+    });
+    for path in ["/api/v1/calls", all, &format!("{CALL}?unmasked=true")] {
+        assert_eq!(ask(&desk, "both-both-both-both", path).await.0, 404);
+    }
+    let call = CALL.rsplit('/').next().unwrap();
+    let expected = [
+        (Command::Calls(Numbers::Masked), 0),
+        (Command::Calls(Numbers::Full), 1),
+        (Command::Call(call.parse().unwrap(), Numbers::Full), 2),
+    ];
+    assert_eq!(switch.await.unwrap(), expected, "each is noted before the switch is asked");
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.lines().all(|line| line.contains("\"who\":\"both\"")) && text.contains(call), "{text}");
+
+    config.node.state = "/proc/nowhere".into();
+    desk.audit = Arc::new(Audit::of(&config));
+    let (status, problem) = ask(&desk, "both-both-both-both", all).await;
+    assert!(status == 503 && problem["detail"].as_str().unwrap().contains("cannot be noted"), "{problem}");
 }
