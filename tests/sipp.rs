@@ -24,6 +24,8 @@ mod platform;
 mod recorder;
 #[path = "sipp/refer.rs"]
 mod refer;
+#[path = "sipp/rules.rs"]
+mod rules;
 #[path = "sipp/softphones.rs"]
 mod softphones;
 mod support;

@@ -113,11 +113,14 @@ impl Switch {
         active.map_or(Vec::new(), |active| active.setup.plan.areas_to_choose(&facts(now, active, to)))
     }
 
-    /// The caller was sent there: not soon again, unless it is an emergency.
+    /// The caller was sent there: not soon again, unless it is an emergency. A call that fetches an emergency line may
+    /// take the channels that are kept for one.
     pub(super) fn went(&mut self, now: Now, id: CallId, to: &str, mode: Mode) {
-        let caller = self.calls.get(&id).and_then(|active| active.identity.caller.clone());
-        if let Some(caller) = caller.filter(|_| mode != Mode::Emergency) {
-            self.recent.note(&caller, to, id, now.mono);
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        if mode == Mode::Emergency {
+            active.emergency = true;
+        } else if let Some(caller) = &active.identity.caller {
+            self.recent.note(caller, to, id, now.mono);
         }
     }
 

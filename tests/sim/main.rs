@@ -11,6 +11,7 @@ mod journal;
 mod net;
 mod peer;
 mod records;
+mod refer;
 mod setup;
 mod shard;
 mod tickets;
@@ -50,7 +51,10 @@ fn every_seed_ends_clean() {
     println!("{seeds} seeds: {totals:?}");
     // A simulation in which nothing happens proves nothing.
     assert!(totals.reloads > seeds / 2, "{totals:?}");
-    assert!(totals.answered > seeds && totals.refused > seeds / 2 && totals.moves > seeds, "too little happened: {totals:?}");
+    assert!(
+        totals.answered > seeds && totals.refused > seeds / 2 && totals.moves > seeds && totals.keys > seeds,
+        "too little happened: {totals:?}"
+    );
 }
 
 fn run_all(replay: &'static str, seeds: u64, world: fn(u64) -> World) -> world::Summary {

@@ -1,8 +1,10 @@
 //! Carriers, seats and targets: each a party of its own temper, on the dialog layer it shares with the gateway.
 
+use crate::refer::Refers;
 use hotline::base::{Flow, LegId, MapSeed, Mono, Now, Proto, Rng, Timers};
 use hotline::dialog::{Cause, Command, Config, Dial, Event, Legs, LocalMedia, Output};
-use hotline::sip::{Codec, Host, Message, NameAddr, Status, Uri};
+use hotline::sip::{Codec, Header, Host, Message, Name, NameAddr, Status, Uri};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,6 +17,11 @@ pub struct Peer {
     pub crashed: bool,
     pub answered: u64,
     pub refused: u64,
+    /// Legs in a session.
+    talking: BTreeSet<LegId>,
+    refers: Refers,
+    /// Keys that it pressed.
+    pub keys: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +43,27 @@ impl Peer {
     pub fn new(address: SocketAddr, kind: Kind, rng: &mut Rng) -> Peer {
         let config = Config { product: "peer".to_owned(), ..Config::default() };
         let legs = Legs::new(config, rng.fork(), MapSeed(1, 2));
-        Peer { address, legs, acts: Timers::default(), kind, crashed: false, answered: 0, refused: 0 }
+        Peer {
+            address,
+            legs,
+            acts: Timers::default(),
+            kind,
+            crashed: false,
+            answered: 0,
+            refused: 0,
+            talking: BTreeSet::new(),
+            refers: Refers::default(),
+            keys: 0,
+        }
     }
 
+    /// Calls a number: a carrier for a caller, a seat by another line of its phone.
     pub fn call(&mut self, rng: &mut Rng, now: Now, gateway: SocketAddr, number: &str, out: &mut Vec<Output>) {
+        let user = match self.kind {
+            Kind::Carrier => "13800138000".to_owned(),
+            Kind::Callee => format!("seat-{}", self.seat()),
+        };
+        let replaces = self.refers.replaces().filter(|_| self.kind == Kind::Callee && rng.chance(200));
         let leg = self.legs.next_id();
         let host = |a: SocketAddr| Host::Ip(a.ip());
         let to = Uri::sip(number, host(gateway), None);
@@ -48,20 +72,54 @@ impl Peer {
             call_id: rng.token(),
             flow: Flow { proto: Proto::Udp, local: self.address, remote: gateway },
             uri: to.clone(),
-            from: NameAddr::new(Uri::sip("13800138000", host(self.address), None)),
+            from: NameAddr::new(Uri::sip(&user, host(self.address), None)),
             to: NameAddr::new(to),
             max_forwards: 70,
-            headers: Vec::new(),
+            headers: replaces.map(|value| Header { name: Name::Replaces, value: value.into() }).into_iter().collect(),
             local: self.local(),
         };
         if rng.chance(400) {
             self.acts.set((leg, Act::Hangup), now.mono.after(Duration::from_millis(rng.below(60_000))));
         }
-        self.legs.command(now, Command::Dial(Box::new(dial)), out);
+        let mut done = Vec::new();
+        self.legs.command(now, Command::Dial(Box::new(dial)), &mut done);
+        self.react(rng, now, done, out);
+    }
+
+    /// Presses keys in one of its calls, or has its phone ask to be rid of the caller.
+    pub fn press(&mut self, rng: &mut Rng, now: Now, out: &mut Vec<Output>) {
+        let Some(leg) = self.talking.iter().nth(rng.below(self.talking.len().max(1) as u64) as usize).copied() else { return };
+        let keys = ["*212366#", "*2110#", "*3", "*4", "*5", "*6", "*110#", "*110#*110#", "7", "*", "A", "A"];
+        let mut done = Vec::new();
+        for key in keys[rng.below(keys.len() as u64) as usize].chars() {
+            self.keys += 1;
+            self.legs.command(now, Command::SendInfo { leg, key }, &mut done);
+        }
+        self.react(rng, now, done, out);
+    }
+
+    /// What it still has when all is over: a session whose end it was never told.
+    pub fn left(&self) -> usize {
+        self.legs.gauges().0
+    }
+
+    pub fn in_session(&self) -> bool {
+        !self.talking.is_empty()
+    }
+
+    fn seat(&self) -> u8 {
+        match self.address.ip() {
+            std::net::IpAddr::V4(ip) => ip.octets()[3].wrapping_sub(10),
+            std::net::IpAddr::V6(_) => 0,
+        }
     }
 
     pub fn received(&mut self, rng: &mut Rng, now: Now, from: SocketAddr, message: Message, out: &mut Vec<Output>) {
         let flow = Flow { proto: Proto::Udp, local: self.address, remote: from };
+        let message = match self.refers.incoming(message) {
+            Ok(message) => message,
+            Err(data) => return out.push(Output::Send { flow, data }),
+        };
         let mut done = Vec::new();
         self.legs.received(now, flow, noted(message, flow), &mut done);
         self.react(rng, now, done, out);
@@ -94,7 +152,10 @@ impl Peer {
             for output in std::mem::take(&mut done) {
                 match output {
                     Output::Event(event) => self.event(rng, now, event, &mut done),
-                    send => out.push(send),
+                    Output::Send { flow, data } => {
+                        let goal = || (["12366", "12348", "110", "99999"][rng.below(4) as usize], rng.chance(500));
+                        out.push(Output::Send { flow, data: self.refers.outgoing(data, goal) });
+                    }
                 }
             }
         }
@@ -108,13 +169,18 @@ impl Peer {
                 let cause = Cause { status: 405, ..Cause::default() };
                 self.legs.command(now, Command::Hangup { leg: incoming.leg, cause }, out);
             }
+            Event::Established { leg } => {
+                self.talking.insert(leg);
+            }
             Event::Answered { leg } => {
                 self.answered += 1;
+                self.talking.insert(leg);
                 if rng.chance(700) {
                     self.acts.set((leg, Act::Hangup), now.mono.after(Duration::from_millis(rng.below(30_000))));
                 }
             }
             Event::Ended { leg, end } => {
+                self.talking.remove(&leg);
                 self.refused += u64::from(end.status.is_some_and(|s| s.0 != 487));
                 for act in [Act::Answer, Act::Hangup, Act::Refuse(480), Act::Refuse(486), Act::Refuse(503)] {
                     self.acts.cancel(&(leg, act));

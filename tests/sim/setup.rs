@@ -3,6 +3,7 @@
 use crate::world::address;
 use hotline::base::{Proto, Rng};
 use hotline::call::Policy;
+use hotline::call::keys::Codes;
 use hotline::dialog;
 use hotline::media::Prompt;
 use hotline::plan::Plan;
@@ -69,7 +70,14 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         }),
         legs: dialog::Config::default(),
         media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8, taps: true },
-        codes: Default::default(),
+        codes: Codes {
+            consult: "*2".to_owned(),
+            complete: "*3".to_owned(),
+            cancel: "*4".to_owned(),
+            swap: "*5".to_owned(),
+            merge: "*6".to_owned(),
+            one_key: vec![("*110#".to_owned(), "110".to_owned())],
+        },
         unknown_source: UnknownSource::Drop,
         journal_down: if rng.chance(500) { JournalDown::Refuse } else { JournalDown::CarryOn },
         limits: Limits { calls: 1000, reserved: 10, strangers: Rate::default(), retry_after: Duration::from_secs(5) },

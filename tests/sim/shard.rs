@@ -14,6 +14,8 @@ pub struct Shard {
     tapped: BTreeSet<LegId>,
     /// What each leg hears, as the number of its last Play: an earlier prompt's end is no news.
     playing: BTreeMap<LegId, u64>,
+    /// Whom each leg hears; a leg that hears silence is not here, one that hears a prompt hears nobody.
+    hears: BTreeMap<LegId, Vec<LegId>>,
     plays: u64,
     pub opened: u64,
     pub closed: u64,
@@ -58,6 +60,14 @@ impl Shard {
                 self.known(leg)?;
                 self.plays += 1;
                 self.playing.insert(leg, self.plays);
+                let others = match &source {
+                    Source::Silence => None,
+                    Source::Relay(other) => Some(vec![*other]),
+                    Source::Mix(others) => Some(others.to_vec()),
+                    Source::Prompt { .. } | Source::Ringback => Some(Vec::new()),
+                };
+                self.hears.remove(&leg);
+                self.hears.extend(others.map(|others| (leg, others)));
                 match source {
                     Source::Prompt { audio, repeat: false, cue } => {
                         let at = now.after(Duration::from_micros(125 * audio.a_law.len() as u64));
@@ -71,9 +81,25 @@ impl Shard {
                 self.closed += 1;
                 self.bound.remove(&rtp);
                 self.playing.remove(&leg);
+                self.hears.remove(&leg);
                 later(Event::Closed { leg, rtp, stats: Stats::default() })
             }
         }
+    }
+
+    /// Between two inputs: nobody hears one who has left, or oneself, and who is heard is not left in silence.
+    pub fn sound(&self) -> Result<(), String> {
+        for (leg, others) in &self.hears {
+            for other in others {
+                if other == leg || !self.open.contains_key(other) {
+                    return Err(format!("leg {leg} hears {other}, which is itself or gone"));
+                }
+                if !self.hears.contains_key(other) {
+                    return Err(format!("leg {other} is heard by {leg} and hears nothing"));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn known(&self, leg: LegId) -> Result<Option<Later>, String> {

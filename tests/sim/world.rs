@@ -13,7 +13,7 @@ use hotline::call::Mode;
 use hotline::call::event::{Entry, Result as Outcome, What};
 use hotline::control::{Command, Reply};
 use hotline::dialog;
-use hotline::sip::{Message, Method, Response};
+use hotline::sip::{Message, Method, Name, Request, Response};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -70,6 +70,9 @@ enum Event {
     Place,
     /// Somebody asks something of a live call.
     Ask,
+    /// A seat's phone presses keys or refers, or calls by another line.
+    Press,
+    Line,
     Crash(SocketAddr),
     Stall,
     Unstall,
@@ -102,6 +105,7 @@ pub struct Summary {
     pub moves: u64,
     pub messages: u64,
     pub reloads: u64,
+    pub keys: u64,
     /// How often the process died, and in how many calls.
     pub kills: u64,
     pub cut: u64,
@@ -121,6 +125,7 @@ impl Summary {
         self.moves += other.moves;
         self.messages += other.messages;
         self.reloads += other.reloads;
+        self.keys += other.keys;
         self.kills += other.kills;
         self.cut += other.cut;
         self.unclear += other.unclear;
@@ -206,6 +211,10 @@ impl World {
         for _ in 0..self.rng.below(calls * 4) {
             let at = self.rng.below(120_000);
             self.at(Duration::from_millis(at), Event::Ask);
+        }
+        for _ in 0..self.rng.below(calls * 4) {
+            let event = if self.rng.chance(700) { Event::Press } else { Event::Line };
+            self.at_random(120, event);
         }
         if self.rng.chance(300) {
             let victim = address(10 + self.rng.below(u64::from(seats)) as u8);
@@ -299,6 +308,20 @@ impl World {
                 Ok(())
             }
             Event::Ask => self.ask(),
+            Event::Press => {
+                if let Some(seat) = self.seat_in_session() {
+                    self.peer(seat, |peer, rng, now, out| peer.press(rng, now, out));
+                }
+                Ok(())
+            }
+            Event::Line => {
+                let number = ["12366", "110", "12345", "99999"][self.rng.below(4) as usize];
+                let gateway = self.gateway;
+                if let Some(seat) = self.seat_in_session() {
+                    self.peer(seat, |peer, rng, now, out| peer.call(rng, now, gateway, number, out));
+                }
+                Ok(())
+            }
             Event::Crash(victim) => {
                 self.peers.get_mut(&victim).expect("a seat").crashed = true;
                 Ok(())
@@ -393,6 +416,12 @@ impl World {
         }
     }
 
+    fn seat_in_session(&mut self) -> Option<SocketAddr> {
+        let busy: Vec<SocketAddr> =
+            self.peers.iter().filter(|(a, p)| **a >= address(10) && p.in_session()).map(|(address, _)| *address).collect();
+        busy.get(self.rng.below(busy.len().max(1) as u64) as usize).copied()
+    }
+
     /// Transfers of every kind to parties of every kind, and what may be asked of them, in any order.
     fn ask(&mut self) -> Result<(), String> {
         let calls: Vec<_> = self.journal.open().collect();
@@ -421,7 +450,8 @@ impl World {
         }
         let mut out = Vec::new();
         self.switch.handle(self.now, input, &mut out);
-        self.outputs(out)
+        self.outputs(out)?;
+        self.shards.iter().try_for_each(Shard::sound)
     }
 
     fn outputs(&mut self, out: Vec<Output>) -> Result<(), String> {
@@ -461,11 +491,26 @@ impl World {
 
     fn gateway_sends(&mut self, flow: Flow, data: Bytes) -> Result<(), String> {
         let message = Message::parse(data.clone()).map_err(|e| format!("the gateway sent {}: {data:?}", e.reason))?;
-        if let Message::Response(response) = &message {
-            self.answered(flow.remote, response)?;
+        match &message {
+            Message::Response(response) => self.answered(flow.remote, response)?,
+            Message::Request(request) => self.called(request)?,
         }
         self.send(flow.local, flow.remote, data);
         Ok(())
+    }
+
+    /// Every party that is called learns which call it is and how it came; and no call goes round for ever.
+    fn called(&self, request: &Request) -> Result<(), String> {
+        let headers = &request.headers;
+        let first = headers.text(&Name::To).is_some_and(|to| !to.contains(";tag="));
+        if request.method != Method::Invite || !first {
+            return Ok(());
+        }
+        let id = headers.text(&Name::XHotlineCallId).and_then(|id| id.parse().ok());
+        let known = id.is_some_and(|id| self.journal.entries.contains_key(&id));
+        let history = headers.text(&Name::HistoryInfo).is_some_and(|history| history.contains(";index=1"));
+        let fewer = headers.text(&Name::MaxForwards).and_then(|n| n.parse::<u8>().ok()).is_some_and(|n| n < 70);
+        if known && history && fewer { Ok(()) } else { Err(format!("a party is called without its call's marks: {headers:?}")) }
     }
 
     /// What a caller's INVITE hears at last, it may hear only of a call that is on the disk, or of one that is none.
@@ -521,6 +566,12 @@ impl World {
             return Err(format!("something is left: {gauges:?}"));
         }
         self.journal.complete()?;
+        // A process that died can tell nobody.
+        let alive = self.peers.values().filter(|p| !p.crashed && self.summary.kills == 0);
+        if let Some(peer) = alive.clone().find(|p| p.left() > 0) {
+            return Err(format!("{} still has {} legs: it never heard of their end", peer.address, peer.left()));
+        }
+        let keys: u64 = alive.map(|peer| peer.keys).sum();
         let counters = self.switch.counters();
         let calls = self.journal.entries.len() as u64;
         if calls != self.calls + counters.calls {
@@ -530,6 +581,7 @@ impl World {
             return Err(format!("{} legs opened media, {} closed it", shard.opened, shard.closed));
         }
         let mut summary = self.summary;
+        summary.keys = keys;
         summary.records = calls;
         summary.messages += counters.messages_in;
         summary.reloads += counters.reloads;
