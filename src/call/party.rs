@@ -146,7 +146,8 @@ impl Call {
             let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
             self.journal(What::LegEnded { leg: part.0, by, status, q850: end.q850 });
             self.left_by = Some((by, end.q850));
-            return self.left(now, part, by == By::Network);
+            let unmeant = self.leaves_for_refusal(now, part);
+            return self.left(now, part, by == By::Network || unmeant);
         }
         self.failure = Some((status.unwrap_or(480), end.q850));
         self.journal(What::RingFailed { leg: part.0, status, q850: end.q850 });

@@ -28,6 +28,8 @@ pub(super) struct Talk {
     pub notice: Option<Notice>,
     /// The seat's phone has dialled a target by itself.
     pub second: Option<Second>,
+    /// Whose REFER was refused last, and when.
+    pub refused: Option<(Part, Mono)>,
 }
 
 /// One seat, two lines: `first` has the caller, `part` is the one that the seat's phone called us by.
@@ -145,7 +147,7 @@ impl Talk {
         let (aside, holds) = (BTreeSet::new(), BTreeSet::new());
         let home = lease.as_ref().map(|l| l.line.clone());
         let main = BTreeSet::from([CALLER, part]);
-        Talk { main, aside, holds, transfer: None, unproven: None, lease, home, notice: None, second: None }
+        Talk { main, aside, holds, transfer: None, unproven: None, lease, home, notice: None, second: None, refused: None }
     }
 
     /// Everybody but those who still ring; a seat with two lines is one person.

@@ -23,6 +23,8 @@ use std::time::Duration;
 const RETURN_RING: Duration = Duration::from_secs(20);
 /// How long after its answer a target's silence counts as a failure of the move.
 const PROOF: Duration = Duration::from_secs(10);
+/// How long after a refusal a phone's hanging up is taken for its answer to it.
+const AT_REFUSAL: Duration = Duration::from_millis(500);
 
 /// What may be asked of a conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -418,6 +420,19 @@ impl Call {
             (true, true) => self.nobody_left(now),
             _ => self.settle(),
         }
+    }
+
+    /// A REFER of this party cannot be served.
+    pub fn refer_refused(&mut self, now: Now, part: Part) {
+        if let Some(talk) = self.talk() {
+            talk.refused = Some((part, now.mono));
+        }
+    }
+
+    /// There are phones that hang up when their REFER is refused: the caller was to be sent on, not to be hung up on.
+    pub(super) fn leaves_for_refusal(&mut self, now: Now, part: Part) -> bool {
+        let refused = self.talk().and_then(|talk| talk.refused.take());
+        refused.is_some_and(|(by, at)| by == part && now.mono.since(at) < AT_REFUSAL)
     }
 
     /// The target of a consultation hung up: the seat has the caller again.

@@ -177,6 +177,20 @@ fn a_blind_transfer_that_fails_comes_back_to_the_seat_then_to_the_head_of_the_qu
 }
 
 #[test]
+fn a_phone_that_hangs_up_because_its_refer_was_refused_does_not_end_the_call() {
+    for (pause, queued) in [(100, true), (1000, false)] {
+        let mut scene = talking();
+        let now = scene.now;
+        scene.call.refer_refused(now, SEAT);
+        scene.wait(Duration::from_millis(pause));
+        scene.end(SEAT, EndedBy::Peer, None);
+        assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+        assert_eq!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))), queued);
+        assert_eq!(hung_up(&scene, CALLER), !queued, "after {pause} ms");
+    }
+}
+
+#[test]
 fn a_seat_that_gets_its_caller_back_has_its_lease_again() {
     let mut scene = moving(Mode::Blind);
     scene.end(TARGET, EndedBy::Peer, Some(486));

@@ -180,7 +180,12 @@ impl Switch {
                     }
                     dialog::Command::AcceptRefer { leg, id: refer.id }
                 }
-                Err(why) => refused(status_of(why)),
+                Err(why) => {
+                    if let Some(active) = self.calls.get_mut(&id) {
+                        active.call.refer_refused(now, part);
+                    }
+                    refused(status_of(why))
+                }
             },
         };
         self.legs_do(out, |legs, done| legs.command(now, answer, done));
