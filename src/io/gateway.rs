@@ -12,6 +12,7 @@ use crate::io::engine::{Ends, Engine, Machine};
 use crate::io::http::{self, Desk, Doors, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::{Appender, Journal, Options, Outbox, Report};
+use crate::io::outside::Outside;
 use crate::io::reload::{Reloader, Running, Site};
 use crate::io::shard::{self, ShardHandle};
 use crate::io::tap::{self, Frame, Sink};
@@ -80,7 +81,7 @@ impl Gateway {
         let http_local = http.local_addr().map_err(|e| e.to_string())?;
 
         let targets: Vec<_> = Target::all(&config)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
-        let (journal, _newest) = open_journal(&config, &inbox, &targets)?;
+        let (journal, newest) = open_journal(&config, &inbox, &targets)?;
         let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;
         let (shards, sink, taps) = start_shards(&config, &inbox, &mut rng)?;
         let tcp = start_tcp(&config, &runtime, &inbox);
@@ -117,10 +118,12 @@ impl Gateway {
         };
         let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), plan, prompts, trail }));
         runtime.spawn(reloader.clone().watch());
+        let outside = start_outside(&config, &journal, newest, &reloader)?;
         let desk = Desk {
             board: board.clone(),
             inbox: inbox.clone(),
-            more: figures(journal.appender(), tcp, sink, reloader.clone()),
+            more: figures(journal.appender(), tcp, sink, reloader.clone(), outside.clone()),
+            outside,
             reload: asked_by_api(reloader.clone()),
             asks,
             done: Arc::default(),
@@ -403,6 +406,16 @@ fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
     Tcp::new(inbox.clone(), runtime.handle().clone(), limits)
 }
 
+fn start_outside(
+    config: &Config,
+    journal: &Journal,
+    newest: watch::Receiver<u64>,
+    reloader: &Arc<Reloader>,
+) -> Result<Arc<Outside>, String> {
+    let reloader = reloader.clone();
+    Outside::new(config, journal, newest, Arc::new(move || reloader.plan())).map(Arc::new)
+}
+
 fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), String> {
     let listener = on_runtime(runtime, listener)?;
     let doors = Doors::new(http::Limits { connections: config.http.connections, timeout: config.http.timeout });
@@ -466,6 +479,7 @@ fn figures(
     tcp: Tcp,
     taps: Option<Sink>,
     reloader: Arc<Reloader>,
+    outside: Arc<Outside>,
 ) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
     Arc::new(move || {
         let tapped = taps.iter().flat_map(|sink| {
@@ -479,7 +493,7 @@ fn figures(
             Metric::counter("journal_lost_total", "Journal entries that found no room.", journal.lost()),
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
         ];
-        own.into_iter().chain(tapped).chain(reloader.metrics()).collect()
+        own.into_iter().chain(tapped).chain(reloader.metrics()).chain(outside.metrics()).collect()
     })
 }
 

@@ -31,6 +31,7 @@ const STEP: Duration = Duration::from_millis(10);
 /// What a running gateway takes over; all else needs a restart.
 const LIVE: &[&str] = &[
     "calls",
+    "http.public_url",
     "http.tokens",
     "keys",
     "limits.retry_after",
@@ -39,6 +40,7 @@ const LIVE: &[&str] = &[
     "media.prompts",
     "node.name",
     "plan",
+    "records.areas",
     "records.on_journal_failure",
     "routes",
     "sip.unknown_source",
@@ -86,7 +88,7 @@ pub struct Reloader {
     /// One reload at a time.
     running: tokio::sync::Mutex<Running>,
     /// What others may ask while a reload is under way.
-    shown: Mutex<RunningPlan>,
+    shown: Mutex<Arc<Plan>>,
     failed: AtomicU64,
 }
 
@@ -113,7 +115,7 @@ pub struct Site {
 impl Reloader {
     pub fn new(site: Site, running: Running) -> Reloader {
         let Site { file, listen, shards, inbox, board, admission, tokens } = site;
-        let shown = Mutex::new(shown(&running.plan));
+        let shown = Mutex::new(running.plan.clone());
         let started = running.config.clone();
         note_site(&running.trail, file.as_deref());
         let failed = AtomicU64::new(0);
@@ -152,12 +154,12 @@ impl Reloader {
         }
     }
 
-    pub fn plan(&self) -> RunningPlan {
+    pub fn plan(&self) -> Arc<Plan> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn metrics(&self) -> Vec<Metric> {
-        let RunningPlan { name, revision } = self.plan();
+        let RunningPlan { name, revision } = shown(&self.plan());
         let failed = self.failed.load(Ordering::Relaxed);
         vec![
             Metric::info("plan_info", "The dial plan that new calls meet.", &[("name", &name), ("revision", &revision)]),
@@ -184,7 +186,7 @@ impl Reloader {
             return Err(vec!["the switch is gone".to_string()]);
         }
         self.wait_for_switch(reloads).await?;
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = report.plan.clone();
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
         (running.config, running.plan, running.prompts) = (config, plan, prompts);
         Ok(report)
     }

@@ -40,6 +40,7 @@ pub fn setup(config: &Config, loaded: Loaded, listen: &[SocketAddr], shards: u16
         policy: Arc::new(policy(&config.calls)),
         legs: legs(config),
         media: media(&config.media, shards),
+        tickets: tickets(&config.http.public_url),
         divisions: Arc::new(config.records.areas.iter().map(|(phone, area)| (phone.clone(), division(area))).collect()),
         codes: config.keys.codes(),
         unknown_source: match config.sip.unknown_source {
@@ -78,6 +79,11 @@ fn seat(name: &str, seat: &config::Seat) -> Result<Seat, String> {
         channels: seat.channels,
         dtmf: dtmf(seat.dtmf),
     })
+}
+
+fn tickets(public_url: &str) -> Option<Arc<str>> {
+    let base = public_url.trim_end_matches('/');
+    (!base.is_empty()).then(|| format!("{base}/t/").into())
 }
 
 fn division(area: &config::Area) -> Division {

@@ -8,9 +8,11 @@
 //! What the template engine says of an error in detail may hold a caller's number: only its kind and line are told.
 
 mod auth;
+mod callback;
 mod template;
 
 pub use auth::{Auth, Fresh, Secrets, Signing, TokenRequest};
+pub use callback::{Callback, Proof, Proven};
 
 use super::cloudevent::{CloudEvent, Kind};
 use super::exchange::{Reply, Step, Way};
@@ -56,6 +58,8 @@ struct File {
     unauthorised: Option<String>,
     /// True when it says to come again later.
     busy: Option<String>,
+    /// What it posts to us.
+    callback: Option<Callback>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

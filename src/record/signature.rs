@@ -5,6 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use std::fmt;
 
+/// A sender that replaces its key signs twice.
+const MOST_SIGNATURES: usize = 4;
+
 /// The keys shared with a receiver. While one is being replaced there are two, and a signature by each.
 #[derive(Clone, Default)]
 pub struct Keys(Vec<hmac::Key>);
@@ -21,6 +24,16 @@ impl Keys {
         signed.extend_from_slice(body);
         let signatures: Vec<_> = self.0.iter().map(|key| format!("v1,{}", STANDARD.encode(hmac::sign(key, &signed)))).collect();
         (!signatures.is_empty()).then(|| signatures.join(" "))
+    }
+}
+
+impl Keys {
+    /// Whether one of the signatures of the header was made by one of the keys.
+    pub fn verify(&self, id: &str, seconds: &str, body: &[u8], header: &str) -> bool {
+        let mut signed = format!("{id}.{seconds}.").into_bytes();
+        signed.extend_from_slice(body);
+        let signatures = header.split(' ').take(MOST_SIGNATURES).filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok());
+        signatures.into_iter().any(|given| self.0.iter().any(|key| hmac::verify(key, &signed, &given).is_ok()))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::base::{CallId, Flow, LegId, Proto};
 use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
 use crate::queue;
-use crate::sip::{Codec, Host, NameAddr, Uri};
+use crate::sip::{Codec, Header, Host, Name, NameAddr, Uri};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub(super) struct Route {
     pub dtmf: Dtmf,
     /// The trunk whose channel the leg takes.
     pub trunk: Option<Arc<str>>,
+    /// Before the call's id, where the party finds the call's ticket.
+    tickets: Option<Arc<str>>,
 }
 
 pub(super) fn queue_seats(setup: &Setup) -> Vec<queue::Seat> {
@@ -46,13 +48,14 @@ pub(super) fn seat<'a>(setups: [&'a Setup; 2], name: &str) -> Option<&'a Seat> {
 
 fn to_seat(setup: &Setup, seat: &Seat) -> Option<Route> {
     let flow = Flow { proto: seat.proto, local: local(setup, seat.proto)?, remote: seat.address };
-    Some(Route { flow, uri: seat.aor.clone(), codecs: vec![Codec::Pcma, Codec::Pcmu], dtmf: seat.dtmf, trunk: None })
+    let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], setup.tickets.clone());
+    Some(Route { flow, uri, codecs, dtmf: seat.dtmf, trunk: None, tickets })
 }
 
 fn to_trunk(setup: &Setup, trunk: &Trunk, number: &str) -> Option<Route> {
     let flow = Flow { proto: trunk.proto, local: local(setup, trunk.proto)?, remote: trunk.peer };
     let uri = Uri::sip(number, Host::Ip(trunk.peer.ip()), Some(trunk.peer.port()));
-    Some(Route { flow, uri, codecs: trunk.codecs.clone(), dtmf: trunk.dtmf, trunk: Some(trunk.name.clone()) })
+    Some(Route { flow, uri, codecs: trunk.codecs.clone(), dtmf: trunk.dtmf, trunk: Some(trunk.name.clone()), tickets: None })
 }
 
 fn local(setup: &Setup, proto: Proto) -> Option<SocketAddr> {
@@ -61,6 +64,8 @@ fn local(setup: &Setup, proto: Proto) -> Option<SocketAddr> {
 
 impl Route {
     pub fn dial(&self, leg: LegId, call_id: String, rtp: SocketAddr, identity: &Identity, call: CallId) -> Dial {
+        let mut headers = identity.headers(call, self.flow.local, &self.uri);
+        headers.extend(self.tickets.iter().map(|base| call_info(base, call)));
         Dial {
             leg,
             call_id,
@@ -69,8 +74,13 @@ impl Route {
             from: identity.from(self.flow.local),
             to: NameAddr::new(self.uri.clone()),
             max_forwards: identity.max_forwards.saturating_sub(1),
-            headers: identity.headers(call, self.flow.local, &self.uri),
+            headers,
             local: LocalMedia { rtp, codecs: identity.offer_order(&self.codecs) },
         }
     }
+}
+
+/// RFC 3261 §20.9.
+fn call_info(base: &str, call: CallId) -> Header {
+    Header { name: Name::CallInfo, value: format!("<{base}{call}>;purpose=info").into() }
 }

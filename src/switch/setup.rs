@@ -34,6 +34,8 @@ pub struct Setup {
     pub media: MediaSetup,
     /// Administrative divisions by telephone area code without the leading 0, for records.
     pub divisions: Arc<BTreeMap<String, Division>>,
+    /// Before a call's id, it is the address at which a seat finds the call's ticket.
+    pub tickets: Option<Arc<str>>,
     /// Feature codes on seats' keys.
     pub codes: call::keys::Codes,
     pub unknown_source: UnknownSource,

@@ -214,6 +214,7 @@ fn setup() -> Setup {
     let name: Arc<str> = "desk".into();
     Setup {
         divisions: Arc::default(),
+        tickets: None,
         node: "counts".to_owned(),
         listen: vec![(Proto::Udp, address(1))],
         trunks: vec![Trunk {

@@ -35,6 +35,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
     Setup {
         node: "sim".to_owned(),
         divisions: Arc::default(),
+        tickets: None,
         listen: vec![(Proto::Udp, address(1))],
         trunks: vec![trunk("carrier", address(2)), trunk("targets", address(3))],
         seats: (0..seats)

@@ -278,6 +278,11 @@ pub struct Records {
     pub zone: String,
     /// Events that those who follow the feed can go back.
     pub feed_keep: u64,
+    /// Records and messages a second from one source.
+    pub inbound_rate: u32,
+    /// How far the clocks of those who call back may be apart from ours.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub callback_tolerance: Duration,
     /// By telephone area code without the leading 0.
     pub areas: BTreeMap<String, Area>,
     pub webhook: Webhook,
@@ -349,13 +354,16 @@ pub struct Http {
     pub connections: usize,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub timeout: Duration,
+    /// How others reach it; empty: nobody is told.
+    pub public_url: String,
     pub tokens: BTreeMap<String, Token>,
 }
 
 impl Default for Http {
     fn default() -> Http {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
-        Http { listen, connections: 256, timeout: Duration::from_secs(10), tokens: BTreeMap::new() }
+        let timeout = Duration::from_secs(10);
+        Http { listen, connections: 256, timeout, public_url: String::new(), tokens: BTreeMap::new() }
     }
 }
 

@@ -178,6 +178,13 @@ impl Check<'_> {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             self.require(false, &path, || message);
         }
+        let own = &config.http.public_url;
+        let web = own.is_empty() || own.starts_with("http://") || own.starts_with("https://");
+        let plain = !own.contains(['<', '>', '"', ' ', '?', '#']);
+        self.require(web && plain, &["http", "public_url"], || "is no http:// or https:// address".to_string());
+        self.require(config.records.inbound_rate > 0, &["records", "inbound_rate"], || "is 0".to_string());
+        self.require(config.records.feed_keep > 0, &["records", "feed_keep"], || "is 0".to_string());
+        self.positive(config.records.callback_tolerance, &["records", "callback_tolerance"]);
         let url = &config.records.webhook.url;
         let web = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
         self.require(web, &["records", "webhook", "url"], || "is no http:// or https:// address".to_string());

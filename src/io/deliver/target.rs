@@ -84,6 +84,11 @@ impl Target {
         })
     }
 
+    /// Whether it may post to us: its profile says how, and there is a key.
+    pub fn calls_back(&self) -> bool {
+        self.profile.callback().is_some() && self.secrets.get("callback_keys").is_some_and(|keys| !keys.trim().is_empty())
+    }
+
     /// Its place in the journal's outbox.
     pub fn outbox(&self) -> store::Backend {
         store::Backend { name: self.name.clone(), kinds: self.kinds.clone(), always: self.always }

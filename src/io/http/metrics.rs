@@ -29,19 +29,26 @@ impl Metric {
 
     /// Always 1: what is told stands in the labels.
     pub fn info(name: &'static str, help: &'static str, labels: &[(&str, &str)]) -> Metric {
+        Metric::gauge(name, help, 1).labelled(labels)
+    }
+
+    pub fn labelled(self, labels: &[(&str, &str)]) -> Metric {
         let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-        Metric { name, help, kind: Kind::Gauge, labels: format!("{{{}}}", labels.join(",")), value: 1 }
+        Metric { labels: format!("{{{}}}", labels.join(",")), ..self }
     }
 }
 
 pub fn render(figures: &Figures, inbox: &Inbox, more: &[Metric]) -> String {
-    let mut text = String::new();
+    let (mut text, mut last) = (String::new(), "");
     for metric in gauges(figures, inbox).iter().chain(&counters(figures, inbox)).chain(more) {
         let kind = if matches!(metric.kind, Kind::Counter) { "counter" } else { "gauge" };
         let Metric { name, help, labels, value, .. } = metric;
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "# HELP hotline_{name} {help}\n# TYPE hotline_{name} {kind}\nhotline_{name}{labels} {value}");
+        if std::mem::replace(&mut last, name) != *name {
+            let _ = writeln!(text, "# HELP hotline_{name} {help}\n# TYPE hotline_{name} {kind}");
+        }
+        let _ = writeln!(text, "hotline_{name}{labels} {value}");
     }
     text
 }

@@ -1,10 +1,14 @@
 //! Health, metrics and the API over HTTP. Everything but health asks for a token, if there are any.
 
+mod callbacks;
 mod calls;
 mod document;
 mod endpoint;
+mod events;
+mod link;
 mod metrics;
 mod problem;
+mod records;
 mod serve;
 
 use crate::control::Right;
@@ -12,6 +16,7 @@ use crate::io::asks::Asks;
 use crate::io::audit::Audit;
 use crate::io::board::Board;
 use crate::io::inbox::Inbox;
+use crate::io::outside::Outside;
 use crate::io::tokens::Tokens;
 use crate::switch::Input;
 use axum::Router;
@@ -43,6 +48,8 @@ pub struct Desk {
     pub audit: Arc<Audit>,
     /// For a request's body.
     pub patience: Duration,
+    /// What others follow, hand in and tell.
+    pub outside: Arc<Outside>,
     /// The gateway has been told to end: it takes no calls any more.
     pub ending: Arc<AtomicBool>,
 }
@@ -69,7 +76,8 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::delete("/api/v1/drain", Right::Manage, undrain),
         Endpoint::post("/api/v1/reload", Right::Manage, reload),
     ];
-    own.into_iter().chain(calls::endpoints()).collect()
+    let others = [calls::endpoints(), events::endpoints(), records::endpoints(), callbacks::endpoints(), link::endpoints()];
+    own.into_iter().chain(others.into_iter().flatten()).collect()
 }
 
 pub fn router(desk: Desk) -> Router {

@@ -1,5 +1,6 @@
 //! Errors as RFC 9457 problem details.
 
+use crate::record::report::Fault;
 use axum::body::to_bytes;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -31,6 +32,12 @@ impl Problem {
     /// All that is wrong, in the extension member `errors`.
     pub fn because(self, errors: Vec<String>) -> Problem {
         self.with("errors", errors)
+    }
+
+    /// As above, each at its place in the body (RFC 9457 §3).
+    pub fn at_fault(self, faults: Vec<Fault>) -> Problem {
+        let error = |fault: Fault| json!({ "pointer": format!("#{}", fault.pointer), "detail": fault.what });
+        self.with("errors", faults.into_iter().map(error).collect::<Vec<_>>())
     }
 
     /// Any of these roles would do, in the extension member `needs`.

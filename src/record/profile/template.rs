@@ -1,5 +1,6 @@
 //! The templates and predicates of one profile, compiled once.
 
+use super::callback::{Callback, Proof};
 use super::{File, Request};
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ impl Templates {
         }
         for (name, predicate) in [("unauthorised", &file.unauthorised), ("busy", &file.busy)] {
             predicate.iter().try_for_each(|text| templates.predicate(name.to_owned(), text))?;
+        }
+        if let Some(Callback { auth: Proof::Sign(sealed), .. }) = &file.callback {
+            templates.add("callback.text".to_owned(), &sealed.text)?;
         }
         for (name, text) in file.link.iter().map(|text| ("link".to_owned(), text.as_str())).chain(file.auth.templates()) {
             templates.add(name, text)?;

@@ -1,0 +1,89 @@
+//! What ticket systems tell of our calls: a work order's number, the caller's satisfaction. Each proves who it is by a
+//! signature; a message counts once.
+
+use super::Desk;
+use super::endpoint::Endpoint;
+use super::problem::Problem;
+use super::records::{json_of, not_taken, too_many};
+use crate::base::{CallId, Wall};
+use crate::io::deliver::Target;
+use crate::io::journal::{Callback, Taken};
+use crate::io::{clock, schemas};
+use crate::record::callback::Message;
+use crate::record::report::Fault;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use serde_json::json;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    // The signature says who it is.
+    vec![Endpoint::post("/api/v1/callbacks/{backend}", None, called_back)]
+}
+
+async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+    let outside = &desk.outside;
+    let Some(target) = outside.callers.get(&name) else {
+        return Problem::new(StatusCode::NOT_FOUND, "no backend of this name may call back").into_response();
+    };
+    let now = clock::now().wall;
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let proven = match target.profile.prove(&header, &body, &target.secrets, now, outside.tolerance) {
+        Ok(proven) => proven,
+        Err(why) => {
+            tracing::warn!(backend = %name, "a callback is not believed: {why}");
+            outside.count("callbacks_refused_total", &name, "");
+            return Problem::new(StatusCode::UNAUTHORIZED, why).into_response();
+        }
+    };
+    if !outside.allow(&name) {
+        return too_many().into_response();
+    }
+    let (call, message) = match read(target, &body) {
+        Ok(read) => read,
+        Err(problem) => return problem.into_response(),
+    };
+    let callback = Callback { backend: name.clone(), id: proven.id, sent: proven.sent, call, news: message.news(&name) };
+    // Beyond the tolerance on either side it would not be believed any more.
+    let window = i64::try_from(outside.tolerance.as_micros()).unwrap_or(i64::MAX);
+    let remember = Wall(now.0.saturating_sub(window.saturating_mul(2)));
+    match outside.taken(|journal, done| journal.called_back(callback, remember, done)).await {
+        Ok(taken) => {
+            outside.count(if matches!(taken, Taken::New(_)) { "callbacks_total" } else { "callbacks_refused_total" }, &name, "");
+            told(taken)
+        }
+        Err(why) => not_taken(why).into_response(),
+    }
+}
+
+fn read(target: &Target, body: &[u8]) -> Result<(CallId, Message), Problem> {
+    let value = json_of(body)?;
+    let wrong =
+        |faults: Vec<Fault>| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the message cannot be used").at_fault(faults);
+    let message = match target.profile.callback().and_then(|callback| callback.fields.as_ref()) {
+        Some(fields) => fields.message(&value).map_err(wrong)?,
+        None => {
+            let faults = schemas::CALLBACK.faults(&value);
+            if !faults.is_empty() {
+                return Err(wrong(faults));
+            }
+            serde_json::from_value(value).map_err(|_| wrong(Vec::new()))?
+        }
+    };
+    // What a profile's pointers led to is held to the same.
+    let faults = schemas::CALLBACK.faults(&json!(message));
+    let call = message.call_id.parse().ok().filter(|_| faults.is_empty()).ok_or_else(|| wrong(faults))?;
+    Ok((call, message))
+}
+
+fn told(taken: Taken) -> Response {
+    let problem = |status, detail: &str| Problem::new(status, detail).into_response();
+    match taken {
+        Taken::New(call) => Json(json!({ "status": "taken", "call_id": call.to_string() })).into_response(),
+        Taken::Known(call) => Json(json!({ "status": "known", "call_id": call.to_string() })).into_response(),
+        Taken::NoSuchCall => problem(StatusCode::NOT_FOUND, "there is no such call"),
+        Taken::Replayed | Taken::Conflict => problem(StatusCode::CONFLICT, "this very message was taken already"),
+        Taken::TooMany => problem(StatusCode::CONFLICT, "so much was told of this call that no more is taken"),
+    }
+}

@@ -1,0 +1,37 @@
+//! The way from a seat's screen to the call's ticket: an address that holds from the first ring.
+
+use super::Desk;
+use super::endpoint::Endpoint;
+use crate::base::CallId;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use tokio::task::spawn_blocking;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    // Whoever knows a call's id was told it by the call.
+    vec![Endpoint::get("/t/{id}", None, page)]
+}
+
+async fn page(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
+    let Ok(call) = id.parse::<CallId>() else { return nowhere() };
+    let outside = desk.outside.clone();
+    match spawn_blocking(move || outside.page(call)).await {
+        Ok(Ok(Some(Some(url)))) => ([(header::CACHE_CONTROL, "no-store")], Redirect::temporary(&url)).into_response(),
+        Ok(Ok(Some(None))) => not_yet(),
+        Ok(Ok(None)) => nowhere(),
+        _ => not_yet(),
+    }
+}
+
+/// A browser asks again by itself.
+fn not_yet() -> Response {
+    let headers = [(header::RETRY_AFTER, "3"), (header::REFRESH, "3"), (header::CACHE_CONTROL, "no-store")];
+    let text = "This call has no ticket yet. The page looks again every three seconds.\n此通话尚无工单，页面每三秒自动重试。\n";
+    (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response()
+}
+
+fn nowhere() -> Response {
+    let text = "There is no such call here.\n此处没有该通话。\n";
+    (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")], text).into_response()
+}

@@ -1,0 +1,119 @@
+//! Records of calls that others took by themselves, handed in one at a time.
+
+use super::Desk;
+use super::endpoint::Endpoint;
+use super::problem::Problem;
+use crate::base::{CallId, Mono};
+use crate::call::event::{Entry, Report, Reported, What};
+use crate::control::{Holder, Right};
+use crate::io::journal::Taken;
+use crate::io::outside::{NotTaken, Outside};
+use crate::io::{clock, schemas};
+use crate::plan::Facts;
+use crate::record::report;
+use crate::record::zone::Zone;
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A record is a page of text.
+pub(super) const LARGEST: usize = 64 << 10;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::post("/api/v1/records", Right::HandIn, hand_in)]
+}
+
+async fn hand_in(State(desk): State<Desk>, Extension(holder): Extension<Arc<Holder>>, body: Bytes) -> Response {
+    let outside = &desk.outside;
+    if !outside.allow(&holder.name) {
+        return too_many().into_response();
+    }
+    let report = match read(&body) {
+        Ok(report) => report,
+        Err(problem) => {
+            outside.count("records_refused_total", &holder.name, "");
+            return problem.into_response();
+        }
+    };
+    let (entry, counted) = entry(outside, &holder.name, report);
+    match outside.taken(|journal, done| journal.report(entry, done)).await {
+        Ok(Taken::New(call)) => {
+            outside.count("records_received_total", &holder.name, &counted);
+            (StatusCode::CREATED, stored(call, "stored")).into_response()
+        }
+        Ok(Taken::Known(call)) => (StatusCode::OK, stored(call, "known")).into_response(),
+        Ok(_) => {
+            outside.count("records_refused_total", &holder.name, &counted);
+            let detail = "this id was handed in with another record: an id is one call, and a record does not change";
+            Problem::new(StatusCode::CONFLICT, detail).into_response()
+        }
+        Err(why) => not_taken(why).into_response(),
+    }
+}
+
+fn read(body: &[u8]) -> Result<Report, Problem> {
+    let value = json_of(body)?;
+    let wrong = |faults| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the record is not as its schema says").at_fault(faults);
+    let faults = schemas::REPORT.faults(&value);
+    if !faults.is_empty() {
+        return Err(wrong(faults));
+    }
+    let unread = |_| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the record cannot be read");
+    let report: Report = serde_json::from_value(value).map_err(unread)?;
+    let faults = report::faults(&report, clock::now().wall);
+    if faults.is_empty() { Ok(report) } else { Err(wrong(faults)) }
+}
+
+/// Of a body that is no larger than it may be.
+pub(super) fn json_of(body: &[u8]) -> Result<Value, Problem> {
+    if body.len() > LARGEST {
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("more than {LARGEST} bytes")));
+    }
+    let place = |e: serde_json::Error| format!("no JSON at line {}, column {}", e.line(), e.column());
+    serde_json::from_slice(body).map_err(|e| Problem::new(StatusCode::BAD_REQUEST, place(e)))
+}
+
+/// With what the plan says of its line, and the line's number as it is counted.
+fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
+    let (now, plan) = (clock::now(), (outside.plan)());
+    let at = Zone::read(&report.start).unwrap_or(now.wall);
+    let facts = Facts { dialled: &report.hotline, caller: None, trunk: "", trunk_area: None, at };
+    let decision = plan.decide(&facts);
+    let counted = if decision.matched.is_empty() { "other".to_owned() } else { report.hotline.clone() };
+    let division = outside.divisions.iter().find(|division| Some(&division.code) == report.area.as_ref());
+    let reported = Reported {
+        source: source.to_owned(),
+        line: decision.line.to_string(),
+        mode: decision.mode.name().to_owned(),
+        unit: decision.unit.as_ref().map(ToString::to_string),
+        tickets: decision.tickets.iter().map(ToString::to_string).collect(),
+        area_name: division.map(|division| division.name.clone()),
+        plan: plan.name.to_string(),
+        plan_revision: decision.revision.to_string(),
+        node: outside.node.clone(),
+        report,
+    };
+    let call = report::call_id(source, &reported.report);
+    (Entry { call, seq: 1, wall: now.wall, mono: Mono(0), what: What::Reported(Box::new(reported)) }, counted)
+}
+
+fn stored(call: CallId, status: &str) -> Json<Value> {
+    Json(json!({ "call_id": call.to_string(), "status": status }))
+}
+
+pub(super) fn too_many() -> impl IntoResponse {
+    let detail = "more a second than `records.inbound_rate` allows; come back in a second";
+    ([(header::RETRY_AFTER, "1")], Problem::new(StatusCode::TOO_MANY_REQUESTS, detail))
+}
+
+pub(super) fn not_taken(why: NotTaken) -> impl IntoResponse {
+    let detail = match why {
+        NotTaken::Busy => "too much waits for the disk; nothing was stored, send it again",
+        NotTaken::TooLate => "the disk has not answered in time; send it again: what is stored already is not stored twice",
+    };
+    ([(header::RETRY_AFTER, "5")], Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+}

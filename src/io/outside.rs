@@ -1,0 +1,159 @@
+//! What others follow, hand in and tell over HTTP, and the bounds of it.
+
+use super::clock;
+use super::config::Config;
+use super::deliver::Target;
+use super::feed::Feed;
+use super::http::Metric;
+use super::journal::{Journal, Settler, Taken};
+use super::ledger::Ledger;
+use crate::base::{CallId, Mono};
+use crate::call::event::Division;
+use crate::plan::Plan;
+use crate::record::zone::Zone;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::timeout;
+
+/// The journal has so long to say that something is on disk.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// So much may wait for it at once.
+const WAITING: usize = 256;
+/// (source, line) pairs that are counted apart.
+const COUNTED: usize = 2000;
+/// Sources whose rate is known.
+const SOURCES: usize = 1000;
+
+pub struct Outside {
+    pub feed: Arc<Feed>,
+    pub settler: Settler,
+    pub node: String,
+    /// By telephone area code.
+    pub divisions: Vec<Division>,
+    /// The plan that new calls meet.
+    pub plan: Arc<dyn Fn() -> Arc<Plan> + Send + Sync>,
+    /// Those that may call back, by name.
+    pub callers: BTreeMap<String, Target>,
+    pub tolerance: Duration,
+    ledger: Mutex<Ledger>,
+    rate: u32,
+    rates: Mutex<BTreeMap<String, Bucket>>,
+    waiting: Semaphore,
+    counts: Mutex<BTreeMap<(&'static str, String, String), u64>>,
+}
+
+/// Why the journal did not say what became of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    Busy,
+    /// It may be on disk all the same.
+    TooLate,
+}
+
+impl Outside {
+    pub fn new(
+        config: &Config,
+        journal: &Journal,
+        newest: watch::Receiver<u64>,
+        plan: Arc<dyn Fn() -> Arc<Plan> + Send + Sync>,
+    ) -> Result<Outside, String> {
+        let zone = Zone::named(&config.records.zone)?;
+        let ledger = || Ledger::open(journal.path(), zone.clone()).map_err(|e| e.to_string());
+        let callers = Target::all(config)?.into_iter().filter(Target::calls_back).map(|target| (target.name.clone(), target));
+        let division = |area: &super::config::Area| Division { code: area.code.clone(), name: area.name.clone() };
+        Ok(Outside {
+            feed: Arc::new(Feed::new(ledger()?, ledger()?, newest).map_err(|e| e.to_string())?),
+            settler: journal.settler(),
+            node: config.node.name.clone(),
+            divisions: config.records.areas.values().map(division).collect(),
+            plan,
+            callers: callers.collect(),
+            tolerance: config.records.callback_tolerance,
+            ledger: Mutex::new(ledger()?),
+            rate: config.records.inbound_rate,
+            rates: Mutex::default(),
+            waiting: Semaphore::new(WAITING),
+            counts: Mutex::default(),
+        })
+    }
+
+    /// False when this source has sent as much as it may.
+    pub fn allow(&self, source: &str) -> bool {
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock::mono();
+        if rates.len() >= SOURCES && !rates.contains_key(source) {
+            rates.clear();
+        }
+        rates.entry(source.to_owned()).or_insert(Bucket { tokens: f64::from(self.rate), at: now }).take(now, self.rate)
+    }
+
+    /// Hands something to the journal and waits until it is on disk.
+    pub async fn taken(&self, hand: impl FnOnce(&Settler, Box<dyn FnOnce(Taken) + Send>)) -> Result<Taken, NotTaken> {
+        let _place = self.waiting.try_acquire().map_err(|_| NotTaken::Busy)?;
+        let (done, told) = oneshot::channel();
+        hand(&self.settler, Box::new(move |taken| drop(done.send(taken))));
+        timeout(PATIENCE, told).await.ok().and_then(Result::ok).ok_or(NotTaken::TooLate)
+    }
+
+    /// The page of a call's ticket, once it has one; the outer none: there is no such call.
+    pub fn page(&self, call: CallId) -> Result<Option<Option<String>>, String> {
+        let record = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).record(call).map_err(|e| e.to_string())?;
+        Ok(record.map(|record| record.tickets.into_iter().find_map(|ticket| ticket.url)))
+    }
+
+    /// Counts one more of what `name` counts, for a source and a line.
+    pub fn count(&self, name: &'static str, source: &str, line: &str) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (name, source.to_owned(), line.to_owned());
+        let key =
+            if counts.len() < COUNTED || counts.contains_key(&key) { key } else { (name, source.to_owned(), "other".to_owned()) };
+        *counts.entry(key).or_default() += 1;
+    }
+
+    pub fn metrics(&self) -> Vec<Metric> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |((name, source, line), value): (&(&'static str, String, String), &u64)| {
+            let labels = [("source", source.as_str()), ("line", line.as_str())];
+            Metric::counter(name, "Records and messages from others, by source and line.", *value).labelled(&labels)
+        };
+        let feed = [
+            Metric::gauge("feed_followers", "Those who follow the feed of events.", self.feed.followers()),
+            Metric::counter("feed_cut_off_total", "Followers let go because they did not read.", self.feed.cut_offs()),
+        ];
+        feed.into_iter().chain(counts.iter().map(count)).collect()
+    }
+}
+
+/// A token bucket that holds a second's worth.
+struct Bucket {
+    tokens: f64,
+    at: Mono,
+}
+
+impl Bucket {
+    fn take(&mut self, now: Mono, rate: u32) -> bool {
+        let rate = f64::from(rate);
+        self.tokens = (self.tokens + now.since(self.at).as_secs_f64() * rate).min(rate);
+        self.at = now;
+        if self.tokens < 1.0 {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_its_rate_and_no_more() {
+        let mut bucket = Bucket { tokens: 3.0, at: Mono(0) };
+        let given = |bucket: &mut Bucket, at| (0..10).filter(|_| bucket.take(Mono(at), 3)).count();
+        assert_eq!((given(&mut bucket, 0), given(&mut bucket, 1_000_000), given(&mut bucket, 1_400_000)), (3, 3, 1));
+        assert_eq!(given(&mut bucket, 3_600_000_000), 3);
+    }
+}

@@ -1,0 +1,220 @@
+//! What a ticket system posts to us: how it proves who it is, and where its words stand.
+
+use super::{Profile, Secrets, id_text};
+use crate::base::Wall;
+use crate::record::callback::{Linked, Message, Surveyed};
+use crate::record::digest::{Recipe, Spelling};
+use crate::record::report::Fault;
+use crate::record::signature::Keys;
+use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Callback {
+    pub auth: Proof,
+    /// JSON pointers; without them the body is the native message.
+    #[serde(default)]
+    pub fields: Option<Fields>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fields {
+    call: String,
+    ticket: Option<String>,
+    url: Option<String>,
+    score: Option<String>,
+    /// The best score.
+    #[serde(default = "three")]
+    scale: u8,
+}
+
+/// The keys are `credentials.callback_keys`, parted by spaces: two while one replaces the other.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Proof {
+    /// Standard Webhooks.
+    Webhook,
+    Sign(Sealed),
+}
+
+/// A digest over a text that sees `key`, `timestamp`, `id`, `body` and `secret`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    pub text: String,
+    recipe: Recipe,
+    #[serde(default)]
+    spelling: Spelling,
+    /// Names of headers: when it was sent (seconds or milliseconds since 1970), which message it is, its digest.
+    timestamp: String,
+    id: String,
+    sign: String,
+}
+
+/// Who it came from is beyond doubt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    pub id: String,
+    pub sent: Wall,
+}
+
+type Header<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Profile {
+    pub fn callback(&self) -> Option<&Callback> {
+        self.file.callback.as_ref()
+    }
+
+    /// The message's id and time, or what does not hold. The clocks may be apart by the tolerance.
+    pub fn prove(
+        &self,
+        header: Header<'_>,
+        body: &[u8],
+        secrets: &Secrets,
+        now: Wall,
+        tolerance: Duration,
+    ) -> Result<Proven, String> {
+        let callback = self.callback().ok_or("this backend's profile takes no callbacks")?;
+        let keys = secrets.get("callback_keys").map_or("", String::as_str);
+        let names = match &callback.auth {
+            Proof::Webhook => ["webhook-id", "webhook-timestamp", "webhook-signature"],
+            Proof::Sign(sealed) => [sealed.id.as_str(), &sealed.timestamp, &sealed.sign],
+        };
+        let [id, at, sign] =
+            names.map(|name| header(name).filter(|value| !value.is_empty()).ok_or_else(|| format!("no header {name}")));
+        let (id, at, sign) = (id?, at?, sign?);
+        let holds = match &callback.auth {
+            Proof::Webhook => Keys::parse(keys).is_ok_and(|keys| keys.verify(&id, &at, body, &sign)),
+            Proof::Sign(sealed) => keys.split_whitespace().any(|key| self.sealed(sealed, key, [&id, &at, &sign], body, secrets)),
+        };
+        if !holds {
+            return Err("the signature does not hold".to_owned());
+        }
+        let sent = moment(&at).ok_or("its time is no number")?;
+        let apart = Duration::from_micros(sent.0.abs_diff(now.0));
+        if apart > tolerance {
+            return Err(format!("sent {} s from our time; the clocks may be {} s apart", apart.as_secs(), tolerance.as_secs()));
+        }
+        Ok(Proven { id, sent })
+    }
+
+    fn sealed(&self, sealed: &Sealed, key: &str, [id, at, sign]: [&str; 3], body: &[u8], secrets: &Secrets) -> bool {
+        let body = String::from_utf8_lossy(body);
+        let context = minijinja::context! { key => key, id => id, timestamp => at, body => body, secret => secrets };
+        let Ok(text) = self.templates.render("callback.text", &context) else { return false };
+        let mut ours = sealed.spelling.spell(&sealed.recipe.sign(key.as_bytes(), text.as_bytes()));
+        let mut theirs = sign.to_owned();
+        if !matches!(sealed.spelling, Spelling::Base64) {
+            ours.make_ascii_lowercase();
+            theirs.make_ascii_lowercase();
+        }
+        ours.as_bytes().ct_eq(theirs.as_bytes()).into()
+    }
+}
+
+impl Fields {
+    /// The message in our words.
+    pub fn message(&self, body: &Value) -> Result<Message, Vec<Fault>> {
+        let text = |pointer: &Option<String>| pointer.as_ref().and_then(|at| body.pointer(at)).and_then(id_text);
+        let fault = |pointer: &str, what: &str| vec![Fault { pointer: pointer.to_owned(), what: what.to_owned() }];
+        let call_id = body.pointer(&self.call).and_then(id_text).ok_or_else(|| fault(&self.call, "names no call"))?;
+        let ticket = text(&self.ticket).map(|id| Linked { id, url: text(&self.url) });
+        let survey = match text(&self.score) {
+            None => None,
+            Some(score) => match score.parse() {
+                Ok(score) if (1..=self.scale).contains(&score) => Some(Surveyed { score, scale: self.scale }),
+                _ => {
+                    let what = format!("is no score from 1 to {}", self.scale);
+                    return Err(fault(self.score.as_deref().unwrap_or_default(), &what));
+                }
+            },
+        };
+        Ok(Message { call_id, ticket, survey })
+    }
+}
+
+/// Seconds or milliseconds since 1970.
+fn moment(text: &str) -> Option<Wall> {
+    let number: i64 = text.parse().ok()?;
+    let unit = if number.abs() < 100_000_000_000 { 1_000_000 } else { 1_000 };
+    Some(Wall(number.checked_mul(unit)?))
+}
+
+fn three() -> u8 {
+    3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    const NOW: Wall = Wall(1_638_316_800_000_000);
+    const KEYS: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3 whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY4";
+
+    fn profile(name: &str) -> Profile {
+        Profile::parse(Profile::built_in(name).unwrap(), "https://t.example", &BTreeMap::new()).unwrap()
+    }
+
+    fn prove(profile: &Profile, headers: &[(&str, &str)], body: &str, keys: &str) -> Result<Proven, String> {
+        let secrets =
+            Secrets::from([("callback_keys", keys), ("app_key", "a")].map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        profile.prove(&header, body.as_bytes(), &secrets, NOW, Duration::from_secs(300))
+    }
+
+    #[test]
+    fn a_webhook_is_believed_by_either_key_and_in_time_only() {
+        let profile = profile("webhook");
+        let second = Keys::parse(KEYS.split(' ').nth(1).unwrap()).unwrap();
+        let post = |seconds: i64, body: &str, keys: &str| {
+            let (at, sign) = (seconds.to_string(), second.sign("m1", seconds, b"{}").unwrap());
+            prove(&profile, &[("webhook-id", "m1"), ("webhook-timestamp", &at), ("webhook-signature", &sign)], body, keys)
+        };
+        let now = NOW.0 / 1_000_000;
+        assert_eq!(post(now, "{}", KEYS), Ok(Proven { id: "m1".into(), sent: NOW }));
+        for (seconds, body, keys, why) in [
+            (now, "{ }", KEYS, "signature"),
+            (now, "{}", &KEYS[..38], "signature"),
+            (now, "{}", "", "signature"),
+            (now - 301, "{}", KEYS, "301 s"),
+            (now + 301, "{}", KEYS, "301 s"),
+        ] {
+            assert!(post(seconds, body, keys).unwrap_err().contains(why), "{why}");
+        }
+        assert_eq!(prove(&profile, &[("webhook-id", "m1")], "{}", KEYS).unwrap_err(), "no header webhook-timestamp");
+    }
+
+    #[test]
+    fn a_platform_signs_by_its_recipe() {
+        let profile = profile("platform-12345");
+        let at = "1638316800000";
+        let sign = Spelling::Hex.spell(&Recipe::Sm3.sign(b"", format!("a{at}n1{{}}new").as_bytes()));
+        let headers = |sign| [("timestamp", at), ("nonce", "n1"), ("sign", sign)];
+        assert_eq!(prove(&profile, &headers(&sign), "{}", "old new"), Ok(Proven { id: "n1".into(), sent: NOW }));
+        assert_eq!(prove(&profile, &headers(&sign.to_uppercase()), "{}", "new").unwrap().id, "n1");
+        assert!(prove(&profile, &headers(&sign), "{}", "old").is_err());
+        assert!(prove(&profile, &headers(&sign), "{}", "").is_err());
+    }
+
+    #[test]
+    fn a_platforms_words_become_ours() {
+        let profile = profile("platform-12345");
+        let fields = profile.callback().unwrap().fields.clone().unwrap();
+        let body = json!({ "callId": "c", "orderNo": 7, "orderUrl": "https://t/7", "satisfaction": "5" });
+        let message = fields.message(&body).unwrap();
+        assert_eq!(message.ticket, Some(Linked { id: "7".into(), url: Some("https://t/7".into()) }));
+        assert_eq!(message.survey, Some(Surveyed { score: 5, scale: 5 }));
+        assert_eq!(fields.message(&json!({})).unwrap_err()[0].pointer, "/callId");
+        assert_eq!(fields.message(&json!({ "callId": "c", "satisfaction": 6 })).unwrap_err()[0].pointer, "/satisfaction");
+        assert_eq!(
+            fields.message(&json!({ "callId": "c" })).unwrap(),
+            Message { call_id: "c".into(), ticket: None, survey: None }
+        );
+    }
+}
