@@ -38,7 +38,17 @@ fn every_command_of_the_readme_works() {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let log = std::fs::read_to_string(folder.path().join("hotline.log")).unwrap_or_default();
     assert!(output.status.success(), "{out}\n{err}\n{log}");
-    for expected in ["\"ready\"", "hotline_calls 0", "answered", "draining", "announce-and-connect", "released"] {
+    for expected in [
+        "\"ready\"",
+        "hotline_calls 0",
+        "answered",
+        "draining",
+        "announce-and-connect",
+        "released",
+        "from tax-bureau",
+        "307 https://orders.example/GD-1",
+        "event: survey.received",
+    ] {
         assert!(out.contains(expected), "no {expected} in {out}\n{err}\n{log}");
     }
 }

@@ -138,7 +138,9 @@ fn print_line(record: &Record, json: bool) {
     let caller = record.caller.as_deref().unwrap_or("-");
     let to = record.seat.as_ref().map(|seat| seat.name.as_str()).or(record.target.as_deref()).unwrap_or("-");
     let talk = record.talk_ms as f64 / 1000.0;
-    println!("{start}  {}  {:<12} {caller:<14} {result:<22} {to:<12} {talk:>8.1} s", record.call_id, record.hotline.number);
+    let from = record.reported_by.as_ref().map_or(String::new(), |by| format!("  from {}", by.source));
+    let (id, number) = (&record.call_id, &record.hotline.number);
+    println!("{start}  {id}  {number:<12} {caller:<14} {result:<22} {to:<12} {talk:>8.1} s{from}");
 }
 
 /// A serde enumeration's word.

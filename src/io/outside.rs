@@ -93,7 +93,11 @@ impl Outside {
     pub async fn taken(&self, hand: impl FnOnce(&Settler, Box<dyn FnOnce(Taken) + Send>)) -> Result<Taken, NotTaken> {
         let _place = self.waiting.try_acquire().map_err(|_| NotTaken::Busy)?;
         let (done, told) = oneshot::channel();
-        hand(&self.settler, Box::new(move |taken| drop(done.send(taken))));
+        // Who does not wait any more need not be told.
+        let tell = move |taken| {
+            let _ = done.send(taken);
+        };
+        hand(&self.settler, Box::new(tell));
         timeout(PATIENCE, told).await.ok().and_then(Result::ok).ok_or(NotTaken::TooLate)
     }
 

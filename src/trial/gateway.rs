@@ -111,6 +111,7 @@ state = "{folder}/state"
 listen = ["{sip}"]
 [http]
 listen = "{http}"
+public_url = "http://{http}"
 [trunks.loopback]
 port = {}
 area = "691"

@@ -111,7 +111,13 @@ fn told(scenario: &Scenario, phone: &Phone, record: &Value) -> Vec<Finding> {
     let id = invite.headers.text(&Name::XHotlineCallId).unwrap_or_default();
     let dialled = format!("sip:{}@", scenario.number);
     let history = invite.headers.all(&Name::HistoryInfo).any(|v| String::from_utf8_lossy(v).contains(&dialled));
+    let link = invite.headers.text(&Name::CallInfo).unwrap_or_default();
+    let linked = scenario.answers == Answers::Seat;
     vec![
+        finding(
+            link.ends_with(&format!("/t/{id}>;purpose=info")) == linked,
+            format!("Call-Info leads a seat to the ticket: {link}"),
+        ),
         finding(record["subject"] == id.as_str(), format!("X-Hotline-Call-ID is the record's: {id}")),
         finding(history, format!("History-Info names {}", scenario.number)),
     ]

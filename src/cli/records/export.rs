@@ -44,6 +44,8 @@ const COLUMNS: &[Column] = &[
     ("通话秒数", |r| seconds(r.talk_ms)),
     ("结果", |r| r.result.map(|result| word(&result)).unwrap_or_default()),
     ("座席", |r| r.seat.as_ref().map(|seat| seat.name.clone()).unwrap_or_default()),
+    ("报送单位", |r| r.reported_by.as_ref().map(|by| by.source.clone()).unwrap_or_default()),
+    ("满意度", |r| r.survey.as_ref().map(|s| format!("{} / {}", s.score, s.scale)).unwrap_or_default()),
     ("工单", |r| r.tickets.iter().map(|t| format!("{}:{}", t.backend, t.id)).collect::<Vec<_>>().join(" ")),
 ];
 

@@ -50,35 +50,30 @@ impl Endpoint {
     }
 
     pub fn add_to(self, router: Router<Desk>, desk: &Desk) -> Router<Desk> {
-        match self.right {
-            None => router.route(self.path, self.serve),
-            Some(right) => {
-                let gate = Gate { desk: desk.clone(), right, body: self.body };
-                // The gate alone bounds bodies.
-                let serve = self.serve.layer(DefaultBodyLimit::disable());
-                router.route(self.path, serve.layer(middleware::from_fn_with_state(gate, pass)))
-            }
-        }
+        let gate = Gate { desk: desk.clone(), right: self.right, body: self.body };
+        // The gate alone bounds bodies.
+        let serve = self.serve.layer(DefaultBodyLimit::disable());
+        router.route(self.path, serve.layer(middleware::from_fn_with_state(gate, pass)))
     }
 }
 
 #[derive(Clone)]
 struct Gate {
     desk: Desk,
-    right: Right,
+    right: Option<Right>,
     body: usize,
 }
 
 /// Lets those through whose token has the right, once their request is whole; handlers find the [`Holder`] among its
 /// extensions.
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let holder = match allowed(&gate.desk, request.headers(), gate.right) {
+    let holder = match gate.right.map(|right| allowed(&gate.desk, request.headers(), right)).transpose() {
         Ok(holder) => holder,
         Err(problem) => return problem.into_response(),
     };
     match whole(request, gate.body, gate.desk.patience).await {
         Ok(mut request) => {
-            request.extensions_mut().insert(holder);
+            holder.map(|holder| request.extensions_mut().insert(holder));
             next.run(request).await
         }
         Err(problem) => problem.into_response(),

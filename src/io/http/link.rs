@@ -2,7 +2,9 @@
 
 use super::Desk;
 use super::endpoint::Endpoint;
+use super::problem::ForPeople;
 use crate::base::CallId;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -28,10 +30,10 @@ async fn page(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
 fn not_yet() -> Response {
     let headers = [(header::RETRY_AFTER, "3"), (header::REFRESH, "3"), (header::CACHE_CONTROL, "no-store")];
     let text = "This call has no ticket yet. The page looks again every three seconds.\n此通话尚无工单，页面每三秒自动重试。\n";
-    (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, headers, Extension(ForPeople), text).into_response()
 }
 
 fn nowhere() -> Response {
     let text = "There is no such call here.\n此处没有该通话。\n";
-    (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")], text).into_response()
+    (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")], Extension(ForPeople), text).into_response()
 }

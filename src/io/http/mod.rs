@@ -159,4 +159,6 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
 }
 
 #[cfg(test)]
+mod outside_tests;
+#[cfg(test)]
 mod tests;

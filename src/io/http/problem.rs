@@ -64,11 +64,16 @@ impl Problem {
     }
 }
 
+/// Marks an answer that people read: it is no problem of a program's.
+#[derive(Clone)]
+pub struct ForPeople;
+
 /// What the framework refuses by itself becomes a problem too.
 pub async fn always(response: Response) -> Response {
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !(status.is_client_error() || status.is_server_error()) || kind == KIND {
+    let told = kind == KIND || response.extensions().get::<ForPeople>().is_some();
+    if !(status.is_client_error() || status.is_server_error()) || told {
         return response;
     }
     let said = to_bytes(response.into_body(), 1024).await.unwrap_or_default();

@@ -20,9 +20,6 @@ use axum::response::{IntoResponse, Json, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// A record is a page of text.
-pub(super) const LARGEST: usize = 64 << 10;
-
 pub fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::post("/api/v1/records", Right::HandIn, hand_in)]
 }
@@ -68,11 +65,7 @@ fn read(body: &[u8]) -> Result<Report, Problem> {
     if faults.is_empty() { Ok(report) } else { Err(wrong(faults)) }
 }
 
-/// Of a body that is no larger than it may be.
 pub(super) fn json_of(body: &[u8]) -> Result<Value, Problem> {
-    if body.len() > LARGEST {
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("more than {LARGEST} bytes")));
-    }
     let place = |e: serde_json::Error| format!("no JSON at line {}, column {}", e.line(), e.column());
     serde_json::from_slice(body).map_err(|e| Problem::new(StatusCode::BAD_REQUEST, place(e)))
 }
