@@ -74,7 +74,7 @@ pub(super) fn json_of(body: &[u8]) -> Result<Value, Problem> {
 fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
     let (now, plan) = (clock::now(), (outside.plan)());
     let at = Zone::read(&report.start).unwrap_or(now.wall);
-    let facts = Facts { dialled: &report.hotline, caller: None, trunk: "", trunk_area: None, at };
+    let facts = Facts { dialled: &report.hotline, caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
     let decision = plan.decide(&facts);
     let counted = if decision.matched.is_empty() { "other".to_owned() } else { report.hotline.clone() };
     let division = outside.divisions.iter().find(|division| Some(&division.code) == report.area.as_ref());
