@@ -5,6 +5,7 @@ use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
 use crate::control::{Holder, Right};
+use crate::io::clock;
 use crate::io::feed::{Feed, Gone, Told};
 use axum::Extension;
 use axum::body::Body;
@@ -73,10 +74,23 @@ async fn events(
     let lines = asked.lines.iter().flat_map(|lines| lines.split(',')).map(|line| line.trim().to_owned());
     let wanted = Wanted { lines: lines.filter(|line| !line.is_empty()).collect(), unmasked: holder.may(Right::SeeNumbers) };
     tracing::info!(who = %holder.name, from, lines = ?wanted.lines, unmasked = wanted.unmasked, "follows the feed");
+    if wanted.unmasked
+        && let Err(problem) = noted(&desk, &holder, from, &wanted.lines).await
+    {
+        return problem.into_response();
+    }
     let (out, frames) = mpsc::channel(ON_THE_WAY);
     tokio::spawn(follow(feed, wanted, from, out, place));
     let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     (kind, Body::from_stream(Frames(frames))).into_response()
+}
+
+/// Numbers are shown in full to whom the audit log names.
+async fn noted(desk: &Desk, holder: &Holder, from: u64, lines: &[String]) -> Result<(), Problem> {
+    let (audit, who) = (desk.audit.clone(), holder.name.clone());
+    let what = format!("events after {from}, lines {}", if lines.is_empty() { "all".to_owned() } else { lines.join(",") });
+    let note = spawn_blocking(move || audit.note(clock::now().wall, &who, "feed", &what)).await;
+    note.unwrap_or_else(|e| Err(e.to_string())).map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
 }
 
 /// What a reader that comes back saw last.

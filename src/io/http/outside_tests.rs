@@ -94,6 +94,7 @@ impl Bench {
             reload: Arc::new(|| Box::pin(async { Err(Vec::new()) })),
             tokens: Arc::new(Tokens::of(&http).unwrap()),
             outside,
+            audit: Arc::new(Audit::of(&config)),
             patience: SOON,
             ending: Arc::default(),
         };
