@@ -1,7 +1,8 @@
-//! The machine's clocks, as the core counts them. Every thread reads the same two.
+//! The machine's clocks, as the core counts them, and its randomness. Every thread reads the same two clocks.
 
-use crate::base::{Mono, Now, Wall};
+use crate::base::{Mono, Now, Rng, Wall};
 use nix::time::{ClockId, clock_gettime};
+use std::io::Read;
 
 pub fn now() -> Now {
     Now { mono: mono(), wall: Wall(i64::try_from(micros(ClockId::CLOCK_REALTIME)).unwrap_or(i64::MAX)) }
@@ -9,6 +10,12 @@ pub fn now() -> Now {
 
 pub fn mono() -> Mono {
     Mono(micros(ClockId::CLOCK_MONOTONIC))
+}
+
+pub fn rng() -> Result<Rng, String> {
+    let mut seed = [0; 32];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut seed));
+    read.map(|()| Rng::from_seed(seed)).map_err(|e| format!("/dev/urandom: {e}"))
 }
 
 /// Linux has both clocks always; before 1970 counts as 1970.

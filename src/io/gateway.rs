@@ -25,7 +25,7 @@ use crate::switch::{Input, Output, Switch};
 use crate::transport::AccessList;
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +70,7 @@ impl Gateway {
         let trail = Trail::default();
         let loaded = plans::load_noting(&config, &trail).map_err(|problems| problems.join("\n"))?;
         raise_descriptor_limit();
-        let mut rng = system_rng()?;
+        let mut rng = clock::rng()?;
         let runtime = Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().thread_name("edge").build();
         let runtime = runtime.map_err(|e| format!("cannot start threads: {e}"))?;
         let (inbox, outlet) = inbox::inbox(config.limits.inbox).map_err(|e| e.to_string())?;
@@ -118,7 +118,7 @@ impl Gateway {
         };
         let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), plan, prompts, trail }));
         runtime.spawn(reloader.clone().watch());
-        let outside = start_outside(&config, &journal, newest, &reloader)?;
+        let outside = Arc::new(Outside::new(&config, &journal, newest, reloader.plans())?);
         let desk = Desk {
             board: board.clone(),
             inbox: inbox.clone(),
@@ -406,16 +406,6 @@ fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
     Tcp::new(inbox.clone(), runtime.handle().clone(), limits)
 }
 
-fn start_outside(
-    config: &Config,
-    journal: &Journal,
-    newest: watch::Receiver<u64>,
-    reloader: &Arc<Reloader>,
-) -> Result<Arc<Outside>, String> {
-    let reloader = reloader.clone();
-    Outside::new(config, journal, newest, Arc::new(move || reloader.plan())).map(Arc::new)
-}
-
 fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), String> {
     let listener = on_runtime(runtime, listener)?;
     let doors = Doors::new(http::Limits { connections: config.http.connections, timeout: config.http.timeout });
@@ -504,10 +494,4 @@ fn raise_descriptor_limit() {
     if let Err(error) = raised {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-}
-
-fn system_rng() -> Result<Rng, String> {
-    let mut seed = [0; 32];
-    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut seed));
-    read.map(|()| Rng::from_seed(seed)).map_err(|e| format!("/dev/urandom: {e}"))
 }

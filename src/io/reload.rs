@@ -154,6 +154,12 @@ impl Reloader {
         }
     }
 
+    /// For others, who ask for the plan when they need it.
+    pub fn plans(self: &Arc<Reloader>) -> Arc<dyn Fn() -> Arc<Plan> + Send + Sync> {
+        let reloader = self.clone();
+        Arc::new(move || reloader.plan())
+    }
+
     pub fn plan(&self) -> Arc<Plan> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
