@@ -260,7 +260,8 @@ async fn what_is_no_proper_request_is_a_problem_and_never_reaches_the_switch() {
     let long = format!(r#"{{"to": "{}", "mode": "blind"}}"#, "1".repeat(5000));
     let wide = format!(r#"{{"to": "{}", "mode": "blind"}}"#, "1".repeat(65));
     let key = "k".repeat(129);
-    let cases: &[(&str, &str, &[(&str, &str)], &str, u16, &str)] = &[
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: &[(&str, &str, Headers<'_>, &str, u16, &str)] = &[
         ("POST", &transfer, &[], "", 400, "the body is not {to, mode}"),
         ("POST", &transfer, &[], "{", 400, "the body is not {to, mode}"),
         ("POST", &transfer, &[], "[]", 400, "the body is not {to, mode}"),
