@@ -8,6 +8,8 @@
 
 #[path = "sipp/gaps.rs"]
 mod gaps;
+#[path = "sipp/disk.rs"]
+mod disk;
 #[path = "sipp/keys.rs"]
 mod keys;
 #[path = "sipp/kills.rs"]

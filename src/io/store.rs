@@ -20,6 +20,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::cell::Cell;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use uuid::Uuid;
@@ -72,6 +74,7 @@ const NEWS: &str = "
         FROM tickets t JOIN entries e ON e.call = t.call AND e.seq = after WHERE id IS NOT NULL;
     ALTER TABLE tickets DROP COLUMN after;
     PRAGMA user_version = 3;";
+const LOOK_AT_THE_DISK: &str = "look at the disk and at the system's log";
 
 /// Somebody who gets events of these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +118,7 @@ impl Trouble {
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 "let the user that runs the gateway write the file and its directory"
             }
-            Some(ErrorCode::SystemIoFailure) => "look at the disk and at the system's log",
+            Some(ErrorCode::SystemIoFailure) => LOOK_AT_THE_DISK,
             _ => "see whether another program holds the file",
         };
         Trouble { path: path.to_owned(), what: error.to_string(), remedy }
@@ -173,6 +176,7 @@ impl Store {
     pub fn open(path: &Path, max_bytes: Option<u64>, outbox: Outbox) -> Result<Store, Trouble> {
         let db = prepare(path, max_bytes).map_err(|e| Trouble::sqlite(path, e))?;
         let store = Store { db, path: path.to_owned(), outbox };
+        store.settle_log()?;
         let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
         match version {
             SCHEMA => Ok(store),
@@ -184,6 +188,17 @@ impl Store {
                 Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
             }
         }
+    }
+
+    /// Writes the log's bytes once more and syncs them. A sync that failed may have left what was written in the system's
+    /// memory alone, where it is read like anything else, and another sync would not bring it to the disk.
+    fn settle_log(&self) -> Result<(), Trouble> {
+        let sqlite = |e| Trouble::sqlite(&self.path, e);
+        // Nobody else may write meanwhile.
+        self.db.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
+        let settled = rewrite(&log_of(&self.path));
+        self.db.execute_batch("ROLLBACK").map_err(sqlite)?;
+        settled.map_err(|e| Trouble::file(&self.path, format!("cannot write its log anew: {e}"), LOOK_AT_THE_DISK))
     }
 
     fn build(self, tables: &str) -> Result<Store, Trouble> {
@@ -217,6 +232,29 @@ impl Store {
     }
 }
 
+/// As SQLite names it.
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+fn rewrite(log: &Path) -> io::Result<()> {
+    let file = match OpenOptions::new().read(true).write(true).open(log) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let (mut block, mut at) = (vec![0; 1 << 20], 0);
+    loop {
+        let count = file.read_at(&mut block, at)?;
+        if count == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&block[..count], at)?;
+        at += count as u64;
+    }
+}
+
 fn prepare(path: &Path, max_bytes: Option<u64>) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
@@ -246,13 +284,23 @@ impl Transaction<'_> {
         let mono = i64::try_from(entry.mono.0).unwrap_or(i64::MAX);
         let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO entries VALUES (?1, ?2, ?3, ?4, ?5)")?;
         if insert.execute(params![call.as_bytes(), entry.seq, entry.wall.0, mono, what])? == 0 {
-            tracing::error!(call = %entry.call, seq = entry.seq, "a journal entry came twice; the first one stays");
-            return Ok(());
+            return self.again(entry, &what);
         }
         self.mark(entry)?;
         let kinds = Kind::of(&entry.what);
         let events: Vec<_> = kinds.iter().map(|kind| (kind.sequence(entry.seq), *kind)).collect();
         self.post(entry.call, &events)
+    }
+
+    /// A transaction whose sync failed is written again, and may be there by then.
+    fn again(&self, entry: &Entry, what: &str) -> rusqlite::Result<()> {
+        let sql = "SELECT what = ?3 FROM entries WHERE call = ?1 AND seq = ?2";
+        let same: bool =
+            self.db.prepare_cached(sql)?.query_row(params![entry.call.0.as_bytes(), entry.seq, what], |row| row.get(0))?;
+        if !same {
+            tracing::error!(call = %entry.call, seq = entry.seq, "a journal entry came twice; the first one stays");
+        }
+        Ok(())
     }
 
     /// A call is open from its first entry to its end, and stays closed if something follows.

@@ -1,3 +1,4 @@
+use super::disk;
 use super::host::Host;
 use super::http::{self, Backend};
 use super::sipp::Sipp;
@@ -34,6 +35,8 @@ pub struct Spec {
     pub plan: Option<String>,
     /// Music other than the usual pattern, as A-law.
     pub music: Option<Vec<u8>>,
+    /// Its journal stands on a disk that can fail: see `disk`.
+    pub frail: bool,
 }
 
 impl Default for Spec {
@@ -51,6 +54,7 @@ impl Default for Spec {
             webhook: None,
             plan: None,
             music: None,
+            frail: false,
         }
     }
 }
@@ -93,6 +97,9 @@ impl Gateway {
             fs::write(folder.path().join("prompts/music.al"), music).unwrap();
         }
         fs::write(folder.path().join("plan.toml"), spec.plan.as_deref().unwrap_or(PLAN)).unwrap();
+        if spec.frail {
+            disk::build(folder.path());
+        }
         let child = Command::new("true").spawn().unwrap();
         let gateway = Gateway { host, sip, http, seats, target, backend, folder, child, _turn: turn };
         fs::write(gateway.folder.path().join("site.toml"), gateway.site(spec)).unwrap();
@@ -134,7 +141,8 @@ impl Gateway {
 
     pub fn restart(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let run = format!("trap '' XFSZ; exec '{}' run --config site.toml", env!("CARGO_BIN_EXE_hotline"));
+        let (disk, program) = (disk::settings(self.folder.path()), env!("CARGO_BIN_EXE_hotline"));
+        let run = format!("trap '' XFSZ; {disk} exec '{program}' run --config site.toml");
         // Without the signal, a file that may not grow is an error of the write.
         let mut command = Command::new("sh");
         command.args(["-c", &run]).current_dir(self.folder.path()).stdin(Stdio::null());

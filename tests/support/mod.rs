@@ -2,6 +2,7 @@
 //! RTP, a ticket backend. Real processes and sockets need a real clock: this is the one place of the tests that waits.
 
 pub mod baresip;
+pub mod disk;
 pub mod gateway;
 pub mod hearing;
 pub mod host;
