@@ -1,4 +1,4 @@
-//! Sixty calls, and a real Request Tracker 5 that is slowed, cut off, made to refuse, killed and restarted meanwhile: at
+//! Sixty calls, some of them transferred, and a real Request Tracker 5 that is slowed, cut off, made to refuse, killed and restarted meanwhile: at
 //! the end as many tickets, each with its call's fields. `tests/rt` installs what it needs and runs it.
 
 // Processes and sockets live by the real clock.
@@ -15,40 +15,97 @@ mod server;
 mod support;
 
 use proxy::{Mood, Proxy};
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::RequestTracker;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 use support::gateway::{Gateway, Spec};
+use support::http;
 
-const CALLS: u32 = 60;
+/// `tests/rt 300` makes more.
+fn calls() -> u32 {
+    std::env::var("HOTLINE_CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(60)
+}
 
 #[test]
 fn every_call_has_one_ticket_with_its_fields_whatever_happens_to_request_tracker() {
+    let (calls, seconds) = (calls(), calls() + 60);
     let mut tracker = RequestTracker::start();
     let proxy = Proxy::start(tracker.port);
     let gateway = Gateway::start(&Spec { records: site(&tracker, &proxy), ..Spec::default() });
-    let seat = gateway.seat(0, "seat_answers").lasts(100).start_calls(CALLS, 120);
-    let callers = gateway.caller("caller_hangs_up", "12345").lasts(700).arg("-r").arg("2").start_calls(CALLS, 120);
-    proxy.is(Mood::Changing);
-    support::pass(14_000);
-    tracker.kill();
-    support::pass(3_000);
-    tracker.restart();
-    proxy.is(Mood::Refuse);
-    support::pass(3_000);
-    proxy.is(Mood::Changing);
-    callers.finish();
+    let seat = gateway.seat(0, "seat_answers").lasts(100).start_calls(calls, seconds);
+    let target = gateway.target("seat_answers").lasts(100).start_calls(1_000_000, 3600);
+    // Who was sent to a target and comes back is not sent there again: each has a number of its own.
+    let callers = gateway.caller("caller_hangs_up", "12345").of_many_callers().lasts(1500).arg("-r").arg("2");
+    let callers = callers.start_calls(calls, seconds);
+    let (over, api) = (AtomicBool::new(false), SocketAddr::from((gateway.host.ip, gateway.http)));
+    thread::scope(|scope| {
+        let _over = Over(&over);
+        scope.spawn(|| move_callers(api, &over));
+        proxy.is(Mood::Changing);
+        support::pass(14_000);
+        tracker.kill();
+        support::pass(3_000);
+        tracker.restart();
+        proxy.is(Mood::Refuse);
+        support::pass(3_000);
+        proxy.is(Mood::Changing);
+        callers.finish();
+    });
     seat.finish();
+    drop(target);
 
     support::pass(15_000);
     proxy.is(Mood::Well);
     let left = until_delivered(&gateway);
     let records = records(&gateway);
-    assert_eq!(records.len(), CALLS as usize);
+    assert_eq!(records.len(), calls as usize);
+    let moved = records.iter().filter(|record| !record["transfers"].as_array().unwrap().is_empty()).count();
+    assert!(moved > records.len() / 4, "{moved} calls were moved");
     records.iter().for_each(|record| compare(&tracker, record));
     let all = tracker.get("/tickets?per_page=1&query=Queue%3D%27Hotline%27");
-    assert_eq!(all["total"], CALLS, "no ticket too many");
-    eprintln!("{CALLS} calls, {CALLS} tickets; the last delivery {:.1} s after the last call; {proxy}", left.as_secs_f32());
+    assert_eq!(all["total"], calls, "no ticket too many");
+    let left = left.as_secs_f32();
+    eprintln!(
+        "{calls} calls, {moved} of them moved, {calls} tickets; the last delivery {left:.1} s after the last call; {proxy}"
+    );
+}
+
+/// However the calls come out, moving them is over then.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Every second call, in each way in turn; one consultation is completed, the next one cancelled.
+fn move_callers(api: SocketAddr, over: &AtomicBool) {
+    let mut seen = BTreeSet::new();
+    while !over.load(Ordering::Relaxed) {
+        support::pass(200);
+        let Some((200, list)) = http::get(api, "/api/v1/calls") else { continue };
+        let list: Value = serde_json::from_str(&list).unwrap();
+        for call in list["calls"].as_array().unwrap() {
+            let id = call["id"].as_str().unwrap();
+            if call["state"] != "talking" || !seen.insert(id.to_string()) || seen.len() % 2 == 0 {
+                continue;
+            }
+            let (mode, then) =
+                [("blind", ""), ("consult", "complete"), ("three-way", ""), ("consult", "cancel")][seen.len() / 2 % 4];
+            let ask = |path: &str, body: &str| http::send(api, "POST", path, "Content-Type: application/json\r\n", body);
+            let wanted = json!({ "to": "12366", "mode": mode }).to_string();
+            ask(&format!("/api/v1/calls/{id}/transfer"), &wanted);
+            if !then.is_empty() {
+                support::pass(400);
+                ask(&format!("/api/v1/calls/{id}/transfer/{then}"), "");
+            }
+        }
+    }
 }
 
 /// The profile as it is shipped, but for how long an unanswered create is given: the proxy holds nothing longer than that.
@@ -57,7 +114,7 @@ fn site(tracker: &RequestTracker, proxy: &Proxy) -> &'static str {
     let profile = tracker.folder().join("profile.toml");
     std::fs::write(&profile, format!("settle = \"10s\"\n{shipped}")).unwrap();
     let text = format!(
-        "[records.backends.main]\nprofile = \"{}\"\nurl = \"http://127.0.0.1:{}\"\ntimeout = \"3s\"\n\
+        "[records.backends.main]\nprofile = \"{}\"\nurl = \"http://127.0.0.1:{}\"\ntimeout = \"3s\"\nparallel = 2\n\
          credentials = {{ token = \"{}\" }}\n",
         profile.display(),
         proxy.port,
@@ -75,7 +132,7 @@ fn until_delivered(gateway: &Gateway) -> Duration {
         if !states.iter().any(|(state, _)| state == "pending") {
             return start.elapsed();
         }
-        assert!(start.elapsed() < Duration::from_secs(300), "{states:?}\n{}", gateway.log());
+        assert!(start.elapsed() < Duration::from_secs(900), "{states:?}\n{}", gateway.log());
         support::pass(500);
     }
 }
@@ -100,6 +157,8 @@ fn compare(tracker: &RequestTracker, record: &Value) {
     assert_eq!(record["tickets"][0]["id"], id, "the ticket came back");
     let ticket = tracker.get(&format!("/ticket/{id}"));
     let seconds = (record["talk_ms"].as_f64().unwrap() / 1000.0).round();
+    let moves = record["transfers"].as_array().unwrap();
+    let transfers = |what: &str| moves.iter().map(|of| of[what].as_str().unwrap_or("…")).collect::<Vec<_>>().join(", ");
     let times = |name: &str| record[name].as_str().map(utc).unwrap();
     for (name, wanted) in [
         ("caller", record["caller"].as_str().unwrap().to_string()),
@@ -111,6 +170,8 @@ fn compare(tracker: &RequestTracker, record: &Value) {
         ("call_start", times("start")),
         ("call_answer", times("seat_answered")),
         ("call_end", times("ended")),
+        ("transferred_to", transfers("to")),
+        ("transfer_results", transfers("result")),
     ] {
         assert_eq!(server::field(&ticket, name), wanted, "{name} of ticket {id}: {record:#}");
     }

@@ -6,10 +6,10 @@
 // A test may fail in its helpers too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "sipp/gaps.rs"]
-mod gaps;
 #[path = "sipp/disk.rs"]
 mod disk;
+#[path = "sipp/gaps.rs"]
+mod gaps;
 #[path = "sipp/keys.rs"]
 mod keys;
 #[path = "sipp/kills.rs"]

@@ -299,7 +299,12 @@ impl Transaction<'_> {
             self.db.prepare_cached(sql)?.query_row(params![entry.call.0.as_bytes(), entry.seq, what], |row| row.get(0))?;
         if !same {
             tracing::error!(call = %entry.call, seq = entry.seq, "a journal entry came twice; the first one stays");
+            return Ok(());
         }
+        // Nobody was told then.
+        let newest = |row: &rusqlite::Row<'_>| row.get::<_, Option<i64>>(0);
+        let newest = self.db.prepare_cached("SELECT max(n) FROM feed")?.query_row([], newest)?;
+        self.written.set(Written { posted: true, fed: newest.and_then(|n| u64::try_from(n).ok()) });
         Ok(())
     }
 

@@ -126,7 +126,7 @@ pub enum Verdict {
 pub struct Limits {
     /// Calls in memory.
     pub lanes: usize,
-    /// Requests under way.
+    /// Requests under way; fewer while the backend fails.
     pub in_flight: usize,
     /// An event that has failed for so long is a dead letter.
     pub give_up: Duration,
@@ -162,7 +162,7 @@ struct Lane {
 
 impl Delivery {
     pub fn new(limits: Limits, rng: Rng) -> Delivery {
-        Delivery { limits, rng, gate: Gate::default(), lanes: BTreeMap::new(), ready: VecDeque::new(), in_flight: 0 }
+        Delivery { limits, rng, gate: Gate::new(limits.in_flight), lanes: BTreeMap::new(), ready: VecDeque::new(), in_flight: 0 }
     }
 
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
@@ -207,7 +207,7 @@ impl Delivery {
     }
 
     fn send(&mut self, now: Mono, out: &mut Vec<Output>) {
-        while self.in_flight < self.limits.in_flight && self.gate.admits(now) {
+        while self.gate.admits(now, self.in_flight) {
             let Some(call) = self.ready.pop_front() else { return };
             let Some(item) = self.lanes.get_mut(&call).and_then(Lane::start) else { continue };
             self.gate.sent(call);

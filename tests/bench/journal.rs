@@ -16,6 +16,7 @@ const FILLING: usize = 600;
 fn main() {
     let directory = std::env::args().skip(1).find(|arg| !arg.starts_with("--")).unwrap_or_else(|| ".".to_owned());
     println!("saturated:  {}", run(&directory, 200_000, 16_384, None));
+    println!("15,000/s:   {}", run(&directory, 150_000, 16_384, Some(Duration::from_nanos(66_667))));
     println!("2,000/s:    {}", run(&directory, 10_000, 16_384, Some(Duration::from_micros(500))));
 }
 

@@ -38,13 +38,12 @@ pub enum Wish {
 }
 
 impl Deliverer {
-    pub fn new(backend: &'static str, way: Way, rng: &mut Rng, since: Wall) -> Deliverer {
-        let limits = Limits { lanes: 4 + rng.below(20) as usize, in_flight: 1 + rng.below(8) as usize, ..Limits::default() };
+    pub fn new(backend: &'static str, way: Way, limits: Limits, rng: Rng, since: Wall) -> Deliverer {
         Deliverer {
             backend,
             way,
             since,
-            machine: Delivery::new(limits, rng.fork()),
+            machine: Delivery::new(limits, rng),
             lanes: limits.lanes as u32,
             under_way: BTreeMap::new(),
             look: true,

@@ -9,6 +9,7 @@
 mod deliverer;
 mod journal;
 mod net;
+mod outage;
 mod peer;
 mod records;
 mod refer;

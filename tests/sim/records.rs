@@ -8,7 +8,7 @@ use hotline::call::event::Entry;
 use hotline::io::journal::{Backend, Outbox, Store};
 use hotline::io::ledger::Ledger;
 use hotline::record::cloudevent::{CloudEvent, Kind};
-use hotline::record::delivery::Settlement;
+use hotline::record::delivery::{Limits, Settlement};
 use hotline::record::exchange::{Reply, Way};
 use hotline::record::zone::Zone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,8 @@ pub struct Records {
     folder: TempDir,
     /// The create of a ticket fills it, or an update that follows does.
     fill: bool,
+    /// Random ones where there are none.
+    limits: Option<Limits>,
     process: Option<Process>,
     pub systems: [TicketSystem; 2],
 }
@@ -72,7 +74,18 @@ impl Records {
     pub fn new(rng: &mut Rng) -> Records {
         let folder = tempfile::tempdir_in(memory_or_disk()).expect("a folder");
         let fill = rng.chance(500);
-        Records { folder, fill, process: None, systems: [TicketSystem::default(), TicketSystem::new(fill)] }
+        Records { folder, fill, limits: None, process: None, systems: [TicketSystem::default(), TicketSystem::new(fill)] }
+    }
+
+    /// As it is configured where nothing is.
+    pub fn ordinary(rng: &mut Rng) -> Records {
+        Records { limits: Some(Limits::default()), ..Records::new(rng) }
+    }
+
+    /// What the journal takes on the disk.
+    pub fn bytes(&self) -> u64 {
+        let size = |name: &str| std::fs::metadata(self.folder.path().join(name)).map_or(0, |about| about.len());
+        size("journal.db") + size("journal.db-wal")
     }
 
     /// Opens the journal and ends the calls that it shows open: how many.
@@ -84,7 +97,11 @@ impl Records {
         let interrupted = store.interrupt(now.wall).map_err(|e| e.to_string())?;
         let ledger = Ledger::open(&path, Zone::default()).map_err(|e| e.to_string())?;
         let ways = [Way::Post, Way::Ticket { settle: SETTLE, fill: self.fill }];
-        let deliverers = BACKENDS.into_iter().zip(ways).map(|(name, way)| Deliverer::new(name, way, rng, now.wall)).collect();
+        let mut deliverers = Vec::new();
+        for (name, way) in BACKENDS.into_iter().zip(ways) {
+            let random = Limits { lanes: 4 + rng.below(20) as usize, in_flight: 1 + rng.below(8) as usize, ..Limits::default() };
+            deliverers.push(Deliverer::new(name, way, self.limits.unwrap_or(random), rng.fork(), now.wall));
+        }
         let (gathered, syncing, wakes) = (Group::default(), None, [None; 2]);
         self.process = Some(Process { store, ledger, gathered, syncing, deliverers, wakes });
         self.process.iter_mut().for_each(|process| process.wake_all(now, later));

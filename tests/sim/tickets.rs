@@ -57,11 +57,15 @@ pub struct Answer {
 #[derive(Default)]
 pub struct TicketSystem {
     temper: Option<Temper>,
+    /// How long each answer takes; random where there is none.
+    pub pace: Option<Duration>,
     /// A create only makes a ticket.
     fill: bool,
     /// What each ticket was last filled from.
     tickets: BTreeMap<CallId, Option<CloudEvent>>,
     posts: BTreeMap<CallId, Vec<(CloudEvent, Value)>>,
+    /// Requests of any kind.
+    pub asked: u64,
     /// Creates of which the sender does not know.
     pub unclear: u64,
     /// Events that came more than once.
@@ -80,7 +84,9 @@ impl TicketSystem {
     pub fn ask(&mut self, rng: &mut Rng, now: Mono, step: &Step, event: &CloudEvent) -> Result<Answer, String> {
         let fate = self.fate(rng, *step == Step::Create);
         let slow = if rng.chance(100) { 30_000 } else { 200 };
-        let at = now.after(Duration::from_millis(1 + rng.below(slow)));
+        let random = Duration::from_millis(1 + rng.below(slow));
+        let at = now.after(self.pace.unwrap_or(random));
+        self.asked += 1;
         let done = match fate {
             Fate::Well | Fate::Unheard | Fate::Vague | Fate::Fails(true) => Some(self.apply(step, event)?),
             _ => None,

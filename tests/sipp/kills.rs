@@ -67,7 +67,7 @@ fn callers(gateway: &Gateway, rng: &mut Rng) -> Vec<Running> {
     let more = [("caller_gets_410", "12336", 0), ("caller_cancels", "12396", 300)];
     let caller = |(scenario, number, lasts)| {
         let rate = (2 + rng.below(8)).to_string();
-        gateway.caller(scenario, number).lasts(lasts).arg("-r").arg(&rate).start_calls(10_000, 3600)
+        gateway.caller(scenario, number).of_many_callers().lasts(lasts).arg("-r").arg(&rate).start_calls(10_000, 3600)
     };
     kinds.into_iter().chain(more).map(caller).collect()
 }

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 /// A SIPp process to be: one scenario of `tests/sipp/`, on a port of its own.
 pub struct Sipp {
     scenario: String,
+    file: PathBuf,
     address: (Ipv4Addr, u16),
     trace: PathBuf,
     errors: PathBuf,
@@ -30,17 +31,17 @@ pub struct Running {
 impl Sipp {
     pub fn new(folder: &Path, scenario: &str, host: &Host, port: u16) -> Sipp {
         let ip = host.ip.to_string();
-        let file = format!("{}/tests/sipp/{scenario}.xml", env!("CARGO_MANIFEST_DIR"));
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/sipp/{scenario}.xml"));
         let trace = folder.join(format!("{scenario}-{port}.messages"));
         let errors = folder.join(format!("{scenario}-{port}.errors"));
         let mut command = Command::new("sipp");
         // Without -nostdin it hangs where there is no terminal.
-        command.args(["-nostdin", "-sf", &file, "-i", &ip, "-ci", &ip, "-mi", &ip, "-p", &port.to_string()]);
+        command.args(["-nostdin", "-i", &ip, "-ci", &ip, "-mi", &ip, "-p", &port.to_string()]);
         command.args(["-cp", &host.port().to_string(), "-mp", &host.ports(4).to_string()]);
         command.args(["-timeout_error", "-trace_msg", "-message_file"]).arg(&trace);
         command.args(["-trace_err", "-error_file"]).arg(&errors).current_dir(folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Sipp { scenario: scenario.to_string(), address: (host.ip, port), trace, errors, ear: Ear::default(), command }
+        Sipp { scenario: scenario.to_string(), file, address: (host.ip, port), trace, errors, ear: Ear::default(), command }
     }
 
     /// Keeps what is sent to it: its scenario has `[ear]` for the port in its SDP.
@@ -69,6 +70,14 @@ impl Sipp {
         self.arg("-d").arg(&milliseconds.to_string())
     }
 
+    /// Each call from a number of its own, instead of all from one.
+    pub fn of_many_callers(mut self) -> Sipp {
+        let text = fs::read_to_string(&self.file).unwrap().replace("13800138000", "1380013[call_number]");
+        self.file = self.trace.with_extension("xml");
+        fs::write(&self.file, text).unwrap();
+        self
+    }
+
     /// One call; see [`Sipp::start_calls`].
     pub fn start(self) -> Running {
         self.start_calls(1, 15)
@@ -77,7 +86,7 @@ impl Sipp {
     /// Ends after so many calls, or with an error after so many seconds. Returns when it can be reached.
     pub fn start_calls(self, calls: u32, seconds: u32) -> Running {
         let mut sipp = self.arg("-m").arg(&calls.to_string()).arg("-timeout").arg(&seconds.to_string());
-        let mut child = sipp.command.spawn().expect("sipp (Debian: sip-tester) is installed");
+        let mut child = sipp.command.arg("-sf").arg(&sipp.file).spawn().expect("sipp (Debian: sip-tester) is installed");
         // A caller may even be through already.
         wait_for("sipp's socket", || (is_bound(sipp.address) || child.try_wait().unwrap().is_some()).then_some(()));
         Running { scenario: sipp.scenario, trace: sipp.trace, errors: sipp.errors, ear: sipp.ear, child }

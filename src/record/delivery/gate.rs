@@ -1,4 +1,6 @@
-//! Whether a backend is worth asking. Closed, it lets one probe through at a time.
+//! Whether a backend is worth asking, and how much at once. Closed, it lets one probe through at a time. Each failure
+//! halves what is asked at once and each success asks one more: who is too slow for many gets done with few, instead of
+//! working for askers who have given up.
 
 use super::{Alarm, Outcome, Output};
 use crate::base::{CallId, Mono, Rng};
@@ -11,8 +13,10 @@ const PROBES: [u64; 4] = [1, 5, 15, 30];
 /// Before a backend that refused us is asked again.
 const REFUSED: Duration = Duration::from_secs(300);
 
-#[derive(Default)]
 pub(super) struct Gate {
+    /// Requests under way at once, and the most that there may be.
+    width: usize,
+    most: usize,
     failures: u32,
     closed: Option<Closed>,
 }
@@ -27,8 +31,12 @@ struct Closed {
 }
 
 impl Gate {
-    pub fn admits(&self, now: Mono) -> bool {
-        self.closed.as_ref().is_none_or(|closed| closed.probe.is_none() && closed.until <= now)
+    pub fn new(most: usize) -> Gate {
+        Gate { width: most, most, failures: 0, closed: None }
+    }
+
+    pub fn admits(&self, now: Mono, in_flight: usize) -> bool {
+        in_flight < self.width && self.closed.as_ref().is_none_or(|closed| closed.probe.is_none() && closed.until <= now)
     }
 
     pub fn deadline(&self) -> Option<Mono> {
@@ -59,6 +67,7 @@ impl Gate {
 
     fn open(&mut self, out: &mut Vec<Output>) {
         self.failures = 0;
+        self.width = (self.width + 1).min(self.most);
         if self.closed.take().is_some_and(|closed| closed.told) {
             out.push(Output::Alarm(Alarm::Up));
         }
@@ -67,6 +76,7 @@ impl Gate {
     /// What was under way when the gate closed and fails now is no news. Retry-After holds for the whole backend.
     fn failed(&mut self, now: Mono, probe: bool, error: &str, after: Duration, rng: &mut Rng, out: &mut Vec<Output>) {
         self.failures = self.failures.saturating_add(1);
+        self.width = (self.width / 2).max(1);
         let many = self.failures >= FAILURES;
         if self.closed.is_none() && !many && after.is_zero() {
             return;
