@@ -180,7 +180,8 @@ impl Delivery {
 
     /// When a backend that was left alone is to be probed.
     pub fn deadline(&self) -> Option<Mono> {
-        if self.ready.is_empty() { None } else { self.gate.deadline() }
+        // Where no more may be under way, an answer comes first.
+        if self.ready.is_empty() || self.gate.is_full(self.in_flight) { None } else { self.gate.deadline() }
     }
 
     /// How many more calls it takes.

@@ -35,8 +35,12 @@ impl Gate {
         Gate { width: most, most, failures: 0, closed: None }
     }
 
+    pub fn is_full(&self, in_flight: usize) -> bool {
+        in_flight >= self.width
+    }
+
     pub fn admits(&self, now: Mono, in_flight: usize) -> bool {
-        in_flight < self.width && self.closed.as_ref().is_none_or(|closed| closed.probe.is_none() && closed.until <= now)
+        !self.is_full(in_flight) && self.closed.as_ref().is_none_or(|closed| closed.probe.is_none() && closed.until <= now)
     }
 
     pub fn deadline(&self) -> Option<Mono> {

@@ -150,6 +150,7 @@ fn a_failing_backend_is_probed_by_one_and_costs_the_others_nothing() {
         let outputs = step(&mut delivery, at(1), Input::Answer { call: call(n), answer: status(500), change: Change::None });
         alarms.extend(outputs.into_iter().filter(|output| matches!(output, Output::Alarm(_))));
         assert_eq!(step(&mut delivery, at(1), Input::Saved { call: call(n) }), [], "{n}");
+        assert_eq!(delivery.deadline().is_some(), n == 8, "nothing to wake for while {} are under way", 8 - n);
     }
     assert_eq!(alarms, [Output::Alarm(Alarm::Down("HTTP 500".into()))]);
     assert!(delivery.deadline().unwrap() <= at(2).mono);
