@@ -9,13 +9,16 @@ use crate::base::{CallId, Wall};
 use crate::io::audit::Audit;
 use crate::io::clock;
 use crate::io::config::{self, Config};
+use crate::io::keys;
 use crate::io::ledger::Ledger;
+use crate::record::seal::Sealer;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use clap::{Args, Subcommand};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(Subcommand)]
 pub enum Question {
@@ -28,6 +31,9 @@ pub enum Question {
         since: Option<jiff::Timestamp>,
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Only this caller's, by the number as records have it
+        #[arg(long, value_name = "NUMBER")]
+        caller: Option<String>,
         #[arg(long)]
         dead: bool,
     },
@@ -69,9 +75,9 @@ pub struct Journal {
 pub fn run(question: &Question) -> Result<ExitCode, String> {
     match question {
         Question::Ls { of, dead: true, .. } => letters::list(of)?,
-        Question::Ls { of, since, limit, .. } => {
+        Question::Ls { of, since, limit, caller, .. } => {
             let since = since.map(|at| Wall(at.as_microsecond()));
-            let records = of.open()?.records(since, *limit).map_err(|e| e.to_string())?;
+            let records = of.open()?.records_of(caller.as_deref(), since, *limit).map_err(|e| e.to_string())?;
             of.note("records ls", &format!("{} calls", records.len()))?;
             records.into_iter().map(|record| shown(record, of.unmasked)).for_each(|record| print_line(&record, of.json));
         }
@@ -113,8 +119,13 @@ impl Journal {
     fn open(&self) -> Result<Ledger, String> {
         let config = self.config()?;
         let zone = Zone::named(&config.records.zone)?;
-        Ledger::open(&self.path(&config), zone).map_err(|e| e.to_string())
+        let ledger = Ledger::open(&self.path(&config), zone).map_err(|e| e.to_string())?;
+        Ok(ledger.unsealing(Arc::new(sealer(&config)?)))
     }
+}
+
+fn sealer(config: &Config) -> Result<Sealer, String> {
+    keys::sealer(&config.records).map_err(|complaints| keys::told(&complaints))
 }
 
 /// Who runs this program: what the system knows, and what the person says.

@@ -11,7 +11,6 @@ pub use target::{Target, WEBHOOK, profile_text};
 
 use super::clock;
 use super::journal::{Journal, Settler};
-use super::ledger::Ledger;
 use crate::base::{Mono, Now, Rng, Wall};
 use crate::record::delivery::{Alarm, Delivery, Input, Item, Output, Settlement, Verdict};
 use reqwest::{Client, Proxy, redirect};
@@ -43,7 +42,7 @@ impl Deliverer {
         wake: Arc<Notify>,
         mut rng: Rng,
     ) -> Result<Deliverer, String> {
-        let ledger = Ledger::open(journal.path(), target.zone.clone()).map_err(|e| e.to_string())?;
+        let ledger = journal.ledger(target.zone.clone()).map_err(|e| e.to_string())?;
         let (events, inbox) = mpsc::unbounded_channel();
         let limits = target.limits;
         let sender = Sender::new(target, ledger, journal.settler(), rng.fork())?;

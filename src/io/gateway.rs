@@ -3,11 +3,13 @@
 use crate::base::{Flow, Mono, Now, Rng};
 use crate::call::event::Entry;
 use crate::control::Reply;
+use crate::io::admission::Admission;
 use crate::io::asks::Asks;
 use crate::io::audit::Audit;
 use crate::io::board::{Board, Figures};
 use crate::io::config::Config;
 use crate::io::deliver::{Deliverer, Target};
+use crate::io::disk::Disk;
 use crate::io::engine::{Ends, Engine, Machine};
 use crate::io::http::{self, Desk, Doors, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
@@ -19,17 +21,16 @@ use crate::io::tap::{self, Frame, Sink};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{clock, plans, setup, tokens, udp};
+use crate::io::{clock, keys, plans, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::switch::{Input, Output, Switch};
-use crate::transport::AccessList;
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -41,6 +42,7 @@ use tokio::time::sleep;
 const RUNTIME_THREADS: usize = 2;
 /// How often a drain looks whether calls are left.
 const LOOK: Duration = Duration::from_millis(50);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long tasks may take to end.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -129,6 +131,7 @@ impl Gateway {
             done: Arc::default(),
             tokens,
             audit: Arc::new(Audit::of(&config)),
+            disk: Arc::new(Disk::of(&config)),
             patience: config.http.timeout,
             ending: ending.clone(),
         };
@@ -338,7 +341,10 @@ fn open_journal(
     let (fed, newest) = watch::channel(0);
     let path = config.journal();
     std::fs::create_dir_all(&config.node.state).map_err(|e| format!("{}: {e}", config.node.state.display()))?;
+    let sealer = keys::sealer(&config.records).map_err(|complaints| keys::told(&complaints))?;
     let options = Options {
+        keep: Some(config.records.keep_days).filter(|days| *days > 0).map(|days| DAY * days),
+        sealer: Arc::new(sealer),
         max_bytes: Some(config.records.max_bytes).filter(|bytes| *bytes > 0),
         outbox: Outbox { backends: targets.iter().map(|(target, _)| target.outbox()).collect(), feed: config.records.feed_keep },
         ..Options::new(path)
@@ -409,50 +415,11 @@ fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
 fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), String> {
     let listener = on_runtime(runtime, listener)?;
     let doors = Doors::new(http::Limits { connections: config.http.connections, timeout: config.http.timeout });
-    let (counted, others) = (doors.clone(), desk.more.clone());
-    desk.more = Arc::new(move || others().into_iter().chain(counted.metrics()).collect());
+    let (counted, others, disk) = (doors.clone(), desk.more.clone(), desk.disk.clone());
+    desk.more = Arc::new(move || others().into_iter().chain(counted.metrics()).chain(disk.metrics()).collect());
+    runtime.spawn(desk.disk.clone().watch());
     runtime.spawn(doors.serve(listener, http::router(desk)));
     Ok(())
-}
-
-/// Who may connect: anyone where strangers get an answer, else trunks and seats.
-pub struct Admission(RwLock<Known>);
-
-struct Known {
-    all: bool,
-    sources: AccessList<()>,
-}
-
-impl Admission {
-    fn of(config: &Config) -> Admission {
-        Admission(RwLock::new(Known::of(config)))
-    }
-
-    pub fn set(&self, config: &Config) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Known::of(config);
-    }
-
-    fn admit(self: Arc<Admission>) -> tcp::Admit {
-        Arc::new(move |ip: IpAddr| {
-            let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            known.all || known.sources.find(ip).is_some()
-        })
-    }
-}
-
-impl Known {
-    fn of(config: &Config) -> Known {
-        let mut sources = AccessList::new();
-        for text in config.trunks.values().filter(|trunk| trunk.enabled).flat_map(|trunk| &trunk.addresses) {
-            if let Ok(block) = text.parse() {
-                sources.insert(block, ());
-            }
-        }
-        for address in config.seats.values().filter(|seat| seat.enabled).filter_map(|seat| seat.address) {
-            sources.insert(address.ip().into(), ());
-        }
-        Known { all: config.sip.unknown_source == crate::io::config::UnknownSource::Refuse, sources }
-    }
 }
 
 /// What `POST /api/v1/reload` does.

@@ -6,10 +6,13 @@
 
 pub use super::store::{Backend, Callback, Outbox, Store, Taken, Trouble};
 use super::store::{Lock, Written};
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Mono, Wall};
 use crate::call::event::Entry;
 use crate::io::clock;
+use crate::io::ledger::Ledger;
 use crate::record::delivery::Settlement;
+use crate::record::seal::Sealer;
+use crate::record::zone::Zone;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, unbounded};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +25,10 @@ const BATCH: usize = 4096;
 /// How long the first entry waits for others. A call writes its entries in spurts; a sync for each would cost more CPU than
 /// the call. A final response waits that much longer for its call's first entry, where that is not on disk already.
 const GATHER: Duration = Duration::from_millis(20);
+/// Calls that are purged at once, how soon the next ones, and how often it is looked whether there are any.
+const PURGED: u32 = 64;
+const PURGE_ON: Duration = Duration::from_secs(1);
+const PURGE_LOOK: Duration = Duration::from_secs(60);
 /// At shutdown a disk that refuses is tried so often.
 const LAST_TRIES: u32 = 3;
 
@@ -35,11 +42,26 @@ pub struct Options {
     /// How long a disk that refused is left alone.
     pub retry: Duration,
     pub outbox: Outbox,
+    /// How long after its delivery a call's entries are kept; none: for ever.
+    pub keep: Option<Duration>,
+    pub sealer: Arc<Sealer>,
 }
 
 impl Options {
     pub fn new(path: impl Into<PathBuf>) -> Options {
-        Options { path: path.into(), queue: 65_536, max_bytes: None, retry: Duration::from_secs(1), outbox: Outbox::default() }
+        Options {
+            path: path.into(),
+            queue: 65_536,
+            max_bytes: None,
+            retry: Duration::from_secs(1),
+            outbox: Outbox::default(),
+            keep: None,
+            sealer: Arc::default(),
+        }
+    }
+
+    fn open(&self) -> Result<Store, Trouble> {
+        Store::open(&self.path, self.max_bytes, self.outbox.clone())?.sealing(self.sealer.clone())
     }
 }
 
@@ -71,6 +93,7 @@ pub struct Journal {
     control: Sender<Control>,
     thread: Option<JoinHandle<()>>,
     path: PathBuf,
+    sealer: Arc<Sealer>,
 }
 
 impl Journal {
@@ -81,11 +104,11 @@ impl Journal {
         report: impl FnMut(Report) + Send + 'static,
     ) -> Result<(Journal, Recovered), Trouble> {
         let lock = Lock::take(&options.path)?;
-        let mut store = Store::open(&options.path, options.max_bytes, options.outbox.clone())?;
+        let mut store = options.open()?;
         let interrupted = store.interrupt(now)?;
         let (appender, entries) = bounded(options.queue);
         let (control, controls) = unbounded();
-        let path = options.path.clone();
+        let (path, sealer) = (options.path.clone(), options.sealer.clone());
         let writer = Writer {
             store: Some(store),
             options,
@@ -94,6 +117,7 @@ impl Journal {
             report: Box::new(report),
             down: false,
             closing: false,
+            purge_at: clock::mono(),
             _lock: lock,
         };
         let spawned = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
@@ -103,11 +127,16 @@ impl Journal {
             remedy: "raise the limit of threads",
         })?;
         let appender = Appender { entries: appender, lost: Arc::default() };
-        Ok((Journal { appender, control, thread: Some(thread), path }, Recovered { interrupted }))
+        Ok((Journal { appender, control, thread: Some(thread), path, sealer }, Recovered { interrupted }))
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// For who reads: what is sealed, too.
+    pub fn ledger(&self, zone: Zone) -> Result<Ledger, Trouble> {
+        Ok(Ledger::open(&self.path, zone)?.unsealing(self.sealer.clone()))
     }
 
     /// For the switch's thread.
@@ -227,6 +256,8 @@ struct Writer {
     report: Box<dyn FnMut(Report) + Send>,
     down: bool,
     closing: bool,
+    /// When it is looked next whether calls are to be purged.
+    purge_at: Mono,
     _lock: Lock,
 }
 
@@ -250,8 +281,34 @@ impl Writer {
             if batch.is_empty() && self.closing {
                 return;
             }
-            self.write(batch);
+            if !batch.is_empty() {
+                self.write(batch);
+            }
+            self.purge();
         }
+    }
+
+    /// A few calls at a time, so that nobody who appends waits long.
+    fn purge(&mut self) {
+        let now = clock::now();
+        let (Some(keep), Some(store)) = (self.options.keep, self.store.as_mut()) else { return };
+        if self.closing || now.mono < self.purge_at {
+            return;
+        }
+        let until = Wall(now.wall.0.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX)));
+        let more = match store.purge(until, PURGED) {
+            Ok((seen, gone)) => {
+                if gone > 0 {
+                    tracing::info!(calls = gone, "what was said in these calls is purged from the journal");
+                }
+                seen == PURGED as usize
+            }
+            Err(trouble) => {
+                tracing::error!("nothing could be purged: {trouble}");
+                false
+            }
+        };
+        self.purge_at = now.mono.after(if more { PURGE_ON } else { PURGE_LOOK });
     }
 
     /// Waits for something, then takes what else is there.
@@ -261,6 +318,7 @@ impl Writer {
             select! {
                 recv(entries) -> entry => entry.map_or_else(|_| self.closing = true, |entry| batch.entries.push(entry)),
                 recv(controls) -> control => self.control(control.unwrap_or(Control::Close), batch),
+                default(PURGE_ON) => {}
             }
         }
         if !self.closing && !batch.is_empty() {
@@ -303,8 +361,8 @@ impl Writer {
         let store = match self.store.as_mut() {
             Some(store) => store,
             None => {
-                let Options { path, max_bytes, outbox, .. } = &self.options;
-                self.store.insert(Store::open(path, *max_bytes, outbox.clone())?)
+                let store = self.options.open()?;
+                self.store.insert(store)
             }
         };
         let (now, mut taken) = (clock::now().wall, Vec::new());

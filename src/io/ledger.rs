@@ -1,18 +1,21 @@
 //! Reads the journal's file beside the thread that writes it: the records, and what is to be delivered.
 
 use super::store::Trouble;
+use super::store::payload::{self, Lost};
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::Entry;
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
-use crate::record::codec;
 use crate::record::delivery::Item;
 use crate::record::exchange;
 use crate::record::fold::fold;
 use crate::record::postscript::{Postscript, amend};
+use crate::record::seal::{Sealer, Unopened};
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::{Builder, Uuid};
 
@@ -24,6 +27,7 @@ pub struct Ledger {
     db: Connection,
     path: PathBuf,
     zone: Zone,
+    sealer: Arc<Sealer>,
 }
 
 /// One event's way to one backend.
@@ -61,12 +65,50 @@ impl Ledger {
             Ok(db)
         };
         let db = open().map_err(|e| Trouble::sqlite(path, e))?;
-        Ok(Ledger { db, path: path.to_owned(), zone })
+        Ok(Ledger { db, path: path.to_owned(), zone, sealer: Arc::default() })
+    }
+
+    /// Reads what was sealed, too.
+    pub fn unsealing(self, sealer: Arc<Sealer>) -> Ledger {
+        Ledger { sealer, ..self }
+    }
+
+    fn sealed(&self, call: CallId, why: &Unopened) -> Trouble {
+        let remedy = "put the key that it was sealed with into [records.keys], under its name";
+        Trouble { path: self.path.clone(), what: format!("call {call}: {why}"), remedy }
+    }
+
+    /// A caller's calls, the newest first: by the blind index, or else by reading every call of the time asked for.
+    pub fn calls_of(&self, caller: &str, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Trouble> {
+        if let Some(hash) = self.sealer.hash(caller) {
+            return self.ask(|db| {
+                let sql = "SELECT call FROM callers WHERE hash = ?1 AND call >= ?2 ORDER BY call DESC LIMIT ?3";
+                let mut calls = db.prepare_cached(sql)?;
+                calls.query_map(params![hash, since.map_or([0; 16], first_id), limit], |row| call_id(row, 0))?.collect()
+            });
+        }
+        let mut found = Vec::new();
+        for call in self.calls(since, u32::MAX)? {
+            let his = self.record(call)?.is_some_and(|record| record.caller.as_deref() == Some(caller));
+            found.extend(his.then_some(call));
+            if found.len() >= limit as usize {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// The newest calls first, open ones too; `since` leaves out what began before.
     pub fn records(&self, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Trouble> {
-        let calls = self.calls(since, limit)?;
+        self.records_of(None, since, limit)
+    }
+
+    /// As [`Ledger::records`], of one caller or of all.
+    pub fn records_of(&self, caller: Option<&str>, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Trouble> {
+        let calls = match caller {
+            Some(caller) => self.calls_of(caller, since, limit)?,
+            None => self.calls(since, limit)?,
+        };
         let mut records = Vec::with_capacity(calls.len());
         for call in calls {
             records.extend(self.record(call)?);
@@ -138,16 +180,20 @@ impl Ledger {
             let sql = "SELECT seq, wall, mono, what FROM entries WHERE call = ?1 AND seq <= ?2 ORDER BY seq";
             let mut rows = db.prepare_cached(sql)?;
             let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-            rows.query_map(params![call.0.as_bytes(), up_to], row)?.collect::<Result<Vec<(u32, i64, i64, String)>, _>>()
+            rows.query_map(params![call.0.as_bytes(), up_to], row)?.collect::<Result<Vec<(u32, i64, i64, _)>, _>>()
         })?;
-        let entry = |(seq, wall, mono, what): (u32, i64, i64, String)| match codec::decode(&what) {
-            Ok(what) => Some(Entry { call, seq, wall: Wall(wall), mono: Mono(u64::try_from(mono).unwrap_or(0)), what }),
-            Err(error) => {
-                tracing::error!(%call, seq, "{error}");
-                None
+        let mut entries = Vec::with_capacity(rows.len());
+        for (seq, wall, mono, what) in rows {
+            let (seq, what): (u32, Value) = (seq, what);
+            match payload::decode(&self.sealer, call, seq, ValueRef::from(&what)) {
+                Ok(what) => {
+                    entries.push(Entry { call, seq, wall: Wall(wall), mono: Mono(u64::try_from(mono).unwrap_or(0)), what })
+                }
+                Err(Lost::Unreadable(error)) => tracing::error!(%call, seq, "{error}"),
+                Err(Lost::Sealed(why)) => return Err(self.sealed(call, &why)),
             }
-        };
-        Ok(rows.into_iter().filter_map(entry).collect())
+        }
+        Ok(entries)
     }
 
     /// The oldest and the newest number of the feed; zeros while it is empty.

@@ -3,13 +3,15 @@
 
 use super::ledger::{call_id, first_id};
 use super::store::Trouble;
+use super::store::payload;
 use crate::base::{CallId, Wall};
 use crate::call::event::What;
 use crate::record::cloudevent::Kind;
-use crate::record::codec;
+use crate::record::seal::Sealer;
 use rusqlite::{Connection, OpenFlags, Row, params};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An event that a backend refused for good.
@@ -33,6 +35,7 @@ pub struct Which {
 pub struct Letters {
     db: Connection,
     path: PathBuf,
+    sealer: Arc<Sealer>,
 }
 
 impl Letters {
@@ -46,7 +49,12 @@ impl Letters {
             Ok(db)
         };
         let db = open().map_err(|e| Trouble::sqlite(path, e))?;
-        Ok(Letters { db, path: path.to_owned() })
+        Ok(Letters { db, path: path.to_owned(), sealer: Arc::default() })
+    }
+
+    /// Reads what was sealed, too.
+    pub fn unsealing(self, sealer: Arc<Sealer>) -> Letters {
+        Letters { sealer, ..self }
     }
 
     /// The dead ones, the newest calls first.
@@ -79,7 +87,13 @@ impl Letters {
     pub fn drop(&mut self, which: &Which) -> Result<usize, Trouble> {
         let sql = "UPDATE deliveries SET state = 'dropped'
                    WHERE state = 'dead' AND (?1 IS NULL OR backend = ?1) AND (?2 IS NULL OR call = ?2)";
-        self.write(|tx| tx.execute(sql, params![which.backend, bytes(which)]))
+        // Nobody waits for them any more: their time to be purged begins.
+        let settled = "UPDATE calls SET settled = unixepoch() * 1000000 WHERE call IN (SELECT call FROM deliveries
+                       WHERE state = 'dead' AND (?1 IS NULL OR backend = ?1) AND (?2 IS NULL OR call = ?2))";
+        self.write(|tx| {
+            tx.execute(settled, params![which.backend, bytes(which)])?;
+            tx.execute(sql, params![which.backend, bytes(which)])
+        })
     }
 
     /// Sends the final records of calls since then to this backend, whether it got them or not. How many; a dry run
@@ -114,7 +128,8 @@ impl Letters {
             let mut found: Vec<(CallId, u64)> = Vec::new();
             while let Some(row) = rows.next()? {
                 let call = call_id(row, 0)?;
-                let ends = codec::decode(&row.get::<_, String>(2)?).is_ok_and(|what| is_final(&what));
+                let what = payload::decode(&self.sealer, call, row.get(1)?, row.get_ref(2)?);
+                let ends = what.is_ok_and(|what| is_final(&what));
                 if ends && found.last().is_none_or(|(last, _)| *last != call) {
                     found.push((call, Kind::Record.sequence(row.get(1)?)));
                 }

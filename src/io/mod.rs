@@ -3,18 +3,21 @@
 // Here, and only here, the machine is asked for time and randomness.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod admission;
 pub mod asks;
 pub mod audit;
 pub mod board;
 pub mod clock;
 pub mod config;
 pub mod deliver;
+pub mod disk;
 pub mod engine;
 pub mod feed;
 pub mod gateway;
 pub mod http;
 pub mod inbox;
 pub mod journal;
+pub mod keys;
 pub mod ledger;
 pub mod letters;
 pub mod log;

@@ -60,7 +60,7 @@ impl Outside {
         plan: Arc<dyn Fn() -> Arc<Plan> + Send + Sync>,
     ) -> Result<Outside, String> {
         let zone = Zone::named(&config.records.zone)?;
-        let ledger = || Ledger::open(journal.path(), zone.clone()).map_err(|e| e.to_string());
+        let ledger = || journal.ledger(zone.clone()).map_err(|e| e.to_string());
         let callers = Target::all(config)?.into_iter().filter(Target::calls_back).map(|target| (target.name.clone(), target));
         let division = |area: &super::config::Area| Division { code: area.code.clone(), name: area.name.clone() };
         Ok(Outside {

@@ -1,9 +1,9 @@
 //! Configuration, plan and prompts taken over by a running gateway: read and checked as a whole, compared with what
 //! runs, swapped in the switch at once. What is wrong changes nothing.
 
+use crate::io::admission::Admission;
 use crate::io::board::Board;
 use crate::io::config::{self, Config};
-use crate::io::gateway::Admission;
 use crate::io::http::Metric;
 use crate::io::inbox::Inbox;
 use crate::io::plans::{self, Prompts};

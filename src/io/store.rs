@@ -7,15 +7,17 @@
 //! events in one order, for those who follow them. `postscripts` is what others tell of a call.
 
 mod news;
+pub(super) mod payload;
+mod purge;
 
 pub use news::{Callback, Taken};
 
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::{Entry, What};
 use crate::record::cloudevent::Kind;
-use crate::record::codec;
 use crate::record::delivery::{Settlement, Verdict};
 use crate::record::exchange::Change;
+use crate::record::seal::Sealer;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::cell::Cell;
 use std::fmt;
@@ -23,11 +25,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
 /// Raised with every change of the tables, together with a step that brings an older file up.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 /// Old rows of the feed go every so many new ones.
 const TRIM: u64 = 256;
 const TABLES: &str = "
@@ -75,6 +78,17 @@ const NEWS: &str = "
     ALTER TABLE tickets DROP COLUMN after;
     PRAGMA user_version = 3;";
 const LOOK_AT_THE_DISK: &str = "look at the disk and at the system's log";
+
+/// From version 3. `calls.settled` is when a backend had all of a call last; `seals` has each key's sample; `callers` finds a
+/// caller's calls by a hash.
+const SEALS: &str = "
+    ALTER TABLE calls ADD COLUMN settled INTEGER;
+    CREATE INDEX settled_calls ON calls (settled) WHERE settled IS NOT NULL;
+    UPDATE calls SET settled = unixepoch() * 1000000 WHERE open = 0 AND call IN (SELECT call FROM deliveries);
+    CREATE TABLE seals (key TEXT PRIMARY KEY, sample BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE callers (hash BLOB NOT NULL, call BLOB NOT NULL, PRIMARY KEY (hash, call)) WITHOUT ROWID;
+    CREATE INDEX callers_of ON callers (call);
+    PRAGMA user_version = 4;";
 
 /// Somebody who gets events of these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +167,7 @@ pub struct Store {
     db: Connection,
     path: PathBuf,
     outbox: Outbox,
+    sealer: Arc<Sealer>,
 }
 
 /// Who gets the events.
@@ -175,14 +190,15 @@ pub struct Written {
 impl Store {
     pub fn open(path: &Path, max_bytes: Option<u64>, outbox: Outbox) -> Result<Store, Trouble> {
         let db = prepare(path, max_bytes).map_err(|e| Trouble::sqlite(path, e))?;
-        let store = Store { db, path: path.to_owned(), outbox };
+        let store = Store { db, path: path.to_owned(), outbox, sealer: Arc::default() };
         store.settle_log()?;
         let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
         match version {
             SCHEMA => Ok(store),
-            0 => store.build(&format!("{TABLES}{TICKETS}{NEWS}")),
-            1 => store.build(&format!("{TICKETS}{NEWS}")),
-            2 => store.build(NEWS),
+            0 => store.build(&format!("{TABLES}{TICKETS}{NEWS}{SEALS}")),
+            1 => store.build(&format!("{TICKETS}{NEWS}{SEALS}")),
+            2 => store.build(&format!("{NEWS}{SEALS}")),
+            3 => store.build(SEALS),
             _ => {
                 let what = format!("it has version {version} and this release writes {SCHEMA}");
                 Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
@@ -215,7 +231,7 @@ impl Store {
         let run = || {
             let tx = self.db.transaction()?;
             let written = Cell::default();
-            work(&Transaction { db: &tx, outbox: &self.outbox, written: &written })?;
+            work(&Transaction { db: &tx, outbox: &self.outbox, sealer: &self.sealer, written: &written })?;
             tx.commit().map(|()| written.get())
         };
         run().map_err(|e| Trouble::sqlite(&self.path, e))
@@ -259,7 +275,11 @@ fn prepare(path: &Path, max_bytes: Option<u64>) -> rusqlite::Result<Connection> 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(Duration::from_secs(5))?;
+    // Of an empty file only: pages of what is purged can go back to the disk.
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     db.pragma_update(None, "journal_mode", "WAL")?;
+    // What is deleted is overwritten.
+    db.pragma_update(None, "secure_delete", true)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
     if let Some(bytes) = max_bytes {
@@ -274,30 +294,32 @@ fn prepare(path: &Path, max_bytes: Option<u64>) -> rusqlite::Result<Connection> 
 pub struct Transaction<'a> {
     db: &'a Connection,
     outbox: &'a Outbox,
+    sealer: &'a Sealer,
     written: &'a Cell<Written>,
 }
 
 impl Transaction<'_> {
     pub fn append(&self, entry: &Entry) -> rusqlite::Result<()> {
-        let what = codec::encode(&entry.what).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+        let what = payload::encode(self.sealer, entry.call, entry.seq, &entry.what)?;
         let call = entry.call.0;
         let mono = i64::try_from(entry.mono.0).unwrap_or(i64::MAX);
         let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO entries VALUES (?1, ?2, ?3, ?4, ?5)")?;
         if insert.execute(params![call.as_bytes(), entry.seq, entry.wall.0, mono, what])? == 0 {
-            return self.again(entry, &what);
+            return self.again(entry);
         }
         self.mark(entry)?;
+        self.index(entry.call, &entry.what)?;
         let kinds = Kind::of(&entry.what);
         let events: Vec<_> = kinds.iter().map(|kind| (kind.sequence(entry.seq), *kind)).collect();
         self.post(entry.call, &events)
     }
 
     /// A transaction whose sync failed is written again, and may be there by then.
-    fn again(&self, entry: &Entry, what: &str) -> rusqlite::Result<()> {
-        let sql = "SELECT what = ?3 FROM entries WHERE call = ?1 AND seq = ?2";
-        let same: bool =
-            self.db.prepare_cached(sql)?.query_row(params![entry.call.0.as_bytes(), entry.seq, what], |row| row.get(0))?;
-        if !same {
+    fn again(&self, entry: &Entry) -> rusqlite::Result<()> {
+        let sql = "SELECT what FROM entries WHERE call = ?1 AND seq = ?2";
+        let stored = |row: &rusqlite::Row<'_>| Ok(payload::decode(self.sealer, entry.call, entry.seq, row.get_ref(0)?).ok());
+        let stored = self.db.prepare_cached(sql)?.query_row(params![entry.call.0.as_bytes(), entry.seq], stored)?;
+        if stored.as_ref() != Some(&entry.what) {
             tracing::error!(call = %entry.call, seq = entry.seq, "a journal entry came twice; the first one stays");
             return Ok(());
         }
@@ -403,7 +425,7 @@ impl Transaction<'_> {
                 return Ok(());
             }
         }
-        self.advance(backend, call)
+        self.advance(backend, call, wall)
     }
 
     fn set_state(&self, backend: &str, call: CallId, sequence: u64, state: &str, error: Option<&str>) -> rusqlite::Result<()> {
@@ -414,9 +436,12 @@ impl Transaction<'_> {
     }
 
     /// The lane's next event starts afresh; a lane with nothing left goes.
-    fn advance(&self, backend: &str, call: CallId) -> rusqlite::Result<()> {
+    fn advance(&self, backend: &str, call: CallId, wall: Wall) -> rusqlite::Result<()> {
         let pending = "SELECT 1 FROM deliveries WHERE backend = ?1 AND call = ?2 AND state = 'pending'";
         let more = self.db.prepare_cached(pending)?.exists(params![backend, call.0.as_bytes()])?;
+        if !more {
+            self.settled_at(call, wall)?;
+        }
         let sql = match more {
             true => "UPDATE lanes SET next_at = 0, attempts = 0, since = NULL WHERE backend = ?1 AND call = ?2",
             false => "DELETE FROM lanes WHERE backend = ?1 AND call = ?2",

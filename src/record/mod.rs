@@ -16,6 +16,7 @@ pub mod postscript;
 pub mod profile;
 pub mod report;
 pub mod schema;
+pub mod seal;
 pub mod shape;
 pub mod signature;
 pub mod zone;

@@ -1,10 +1,11 @@
 //! Dead letters, and records sent anew.
 
-use super::Journal;
+use super::{Journal, sealer};
 use crate::base::{CallId, Wall};
 use crate::io::config::Config;
 use crate::io::letters::{Letter, Letters, Which};
 use clap::Args;
+use std::sync::Arc;
 
 #[derive(Args)]
 pub struct Chosen {
@@ -85,6 +86,6 @@ fn print_letter(letter: &Letter, json: bool) {
 
 fn open(of: &Journal) -> Result<(Config, Letters), String> {
     let config = of.config()?;
-    let letters = Letters::open(&of.path(&config)).map_err(|e| e.to_string())?;
+    let letters = Letters::open(&of.path(&config)).map_err(|e| e.to_string())?.unsealing(Arc::new(sealer(&config)?));
     Ok((config, letters))
 }

@@ -275,6 +275,11 @@ pub struct Limits {
 pub struct Records {
     pub on_journal_failure: JournalFailure,
     pub max_bytes: u64,
+    pub min_free: u64,
+    pub keep_days: u32,
+    pub sealed_with: String,
+    pub callers_by: String,
+    pub keys: BTreeMap<String, SealingKey>,
     pub zone: String,
     /// Events that those who follow the feed can go back.
     pub feed_keep: u64,
@@ -287,6 +292,14 @@ pub struct Records {
     pub areas: BTreeMap<String, Area>,
     pub webhook: Webhook,
     pub backends: BTreeMap<String, Backend>,
+}
+
+/// A key, said in one of two ways.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SealingKey {
+    pub file: PathBuf,
+    pub secret: String,
 }
 
 /// An administrative division.

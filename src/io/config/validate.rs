@@ -2,6 +2,7 @@
 
 use crate::io::config::{Backend, Config, Finding, Layers, Trunk};
 use crate::io::deliver::{Target, WEBHOOK};
+use crate::io::keys;
 use crate::io::tokens::Tokens;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
@@ -194,6 +195,10 @@ impl Check<'_> {
         self.require(keys.is_ok(), &["records", "webhook", "secret"], || keys.err().unwrap_or_default().to_string());
         for (name, backend) in config.records.backends.iter().filter(|(_, backend)| backend.enabled) {
             self.backend(name, backend);
+        }
+        for (path, message) in keys::sealer(&config.records).err().unwrap_or_default() {
+            let path: Vec<&str> = std::iter::once("records").chain(path.iter().map(String::as_str)).collect();
+            self.require(false, &path, || message);
         }
         let zone = Zone::named(&config.records.zone);
         self.require(zone.is_ok(), &["records", "zone"], || zone.err().unwrap_or_default());

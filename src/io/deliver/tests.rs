@@ -5,7 +5,7 @@ use crate::base::CallId;
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Webhook;
 use crate::io::journal::{Options, Outbox, Report};
-use crate::io::ledger::Delivery;
+use crate::io::ledger::{Delivery, Ledger};
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
 use axum::Router;

@@ -90,3 +90,14 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::counter("inbox_refused_total", "How often the inbox was full for who offered.", inbox.refused()),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_escaped() {
+        let metric = Metric::info("x_info", "x", &[("name", "a\"b\\"), ("revision", "1")]);
+        assert_eq!(metric.labels, r#"{name="a\"b\\",revision="1"}"#);
+    }
+}

@@ -15,6 +15,7 @@ use crate::control::Right;
 use crate::io::asks::Asks;
 use crate::io::audit::Audit;
 use crate::io::board::Board;
+use crate::io::disk::Disk;
 use crate::io::inbox::Inbox;
 use crate::io::outside::Outside;
 use crate::io::tokens::Tokens;
@@ -46,6 +47,7 @@ pub struct Desk {
     pub reload: Reload,
     pub tokens: Arc<Tokens>,
     pub audit: Arc<Audit>,
+    pub disk: Arc<Disk>,
     /// For a request's body.
     pub patience: Duration,
     /// What others follow, hand in and tell.
@@ -98,7 +100,11 @@ async fn health(State(desk): State<Desk>) -> Response {
 async fn ready(State(desk): State<Desk>) -> Response {
     let obstacles = desk.board.read().obstacles();
     if obstacles.is_empty() {
-        return Json(json!({ "status": "ready" })).into_response();
+        let mut answer = json!({ "status": "ready" });
+        if let Some(alarm) = desk.disk.alarm(desk.disk.space()) {
+            answer["alarm"] = json!(alarm);
+        }
+        return Json(answer).into_response();
     }
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, obstacles.join(", ")).into_response()
 }
@@ -111,14 +117,20 @@ async fn show_metrics(State(desk): State<Desk>) -> Response {
 
 async fn status(State(desk): State<Desk>) -> Response {
     let figures = desk.board.read();
-    let gauges = figures.gauges;
+    let (gauges, space) = (figures.gauges, desk.disk.space());
     Json(json!({
         "ready": figures.obstacles().is_empty(),
         "draining": gauges.draining,
         "calls": gauges.calls,
         "waiting": gauges.waiting,
         "seats_taken": gauges.seats,
-        "journal": { "down": gauges.journal_down, "unwritten": gauges.unwritten },
+        "journal": {
+            "down": gauges.journal_down,
+            "unwritten": gauges.unwritten,
+            "bytes": space.bytes,
+            "free_bytes": space.free,
+            "alarm": desk.disk.alarm(space),
+        },
     }))
     .into_response()
 }

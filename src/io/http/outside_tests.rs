@@ -94,6 +94,7 @@ impl Bench {
             reload: Arc::new(|| Box::pin(async { Err(Vec::new()) })),
             tokens: Arc::new(Tokens::of(&http).unwrap()),
             outside,
+            disk: Arc::new(crate::io::disk::Disk::of(&crate::io::config::Config::default())),
             audit: Arc::new(Audit::of(&config)),
             patience: SOON,
             ending: Arc::default(),

@@ -1,3 +1,4 @@
+mod kept;
 mod torn;
 
 use super::*;
@@ -323,7 +324,8 @@ fn an_older_journal_is_brought_up() {
     journal.close();
     let old = Connection::open(dir.path().join("var/journal.db")).unwrap();
     old.execute_batch(
-        "DROP TABLE feed; DROP TABLE postscripts; DROP TABLE reports; DROP TABLE callbacks;
+        "DROP INDEX settled_calls; ALTER TABLE calls DROP COLUMN settled; DROP TABLE seals; DROP TABLE callers;
+         DROP TABLE feed; DROP TABLE postscripts; DROP TABLE reports; DROP TABLE callbacks;
          ALTER TABLE calls DROP COLUMN line; ALTER TABLE tickets ADD COLUMN after INTEGER;
          UPDATE deliveries SET sequence = sequence / 1000 * 2 + sequence % 1000;
          PRAGMA user_version = 2;",

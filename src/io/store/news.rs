@@ -5,7 +5,6 @@ use crate::base::{CallId, Wall};
 use crate::call::event::{Entry, What};
 use crate::io::ledger;
 use crate::record::cloudevent::{EVENTS_AN_ENTRY, Kind};
-use crate::record::codec;
 use crate::record::postscript::{News, amend};
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
@@ -81,12 +80,12 @@ impl Transaction<'_> {
     /// A call that others took; the entry is the whole of it.
     pub fn report(&self, entry: &Entry) -> rusqlite::Result<Taken> {
         let What::Reported(reported) = &entry.what else { return Ok(Taken::Conflict) };
-        let sql = "SELECT r.call, e.what FROM reports r JOIN entries e ON e.call = r.call AND e.seq = 1
-                   WHERE r.source = ?1 AND r.id = ?2";
-        let known = |row: &rusqlite::Row<'_>| Ok((ledger::call_id(row, 0)?, row.get::<_, String>(1)?));
+        let sql = "SELECT call FROM reports WHERE source = ?1 AND id = ?2";
+        let known = |row: &rusqlite::Row<'_>| ledger::call_id(row, 0);
         let known = self.db.prepare_cached(sql)?.query_row([&reported.source, &reported.report.id], known).optional()?;
-        if let Some((call, text)) = known {
-            let same = codec::decode(&text).is_ok_and(|what| what == entry.what);
+        if let Some(call) = known {
+            // One that was purged, or cannot be read now, is not taken again.
+            let same = self.first(call)?.is_none_or(|what| what == entry.what);
             return Ok(if same { Taken::Known(call) } else { Taken::Conflict });
         }
         self.db.prepare_cached("INSERT INTO reports (source, id, call) VALUES (?1, ?2, ?3)")?.execute(params![

@@ -1,0 +1,96 @@
+//! How much room the journal takes and has left, and the alarm before there is none.
+
+use super::http::Metric;
+use crate::io::config::Config;
+use nix::sys::statvfs::statvfs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+const LOOK: Duration = Duration::from_secs(10);
+/// Of the journal's bound.
+const PER_CENT: u64 = 80;
+
+pub struct Disk {
+    journal: PathBuf,
+    /// 0: no bound but the disk's.
+    max_bytes: u64,
+    min_free: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What the journal takes.
+    pub bytes: u64,
+    /// What its disk has left for us.
+    pub free: u64,
+}
+
+impl Disk {
+    pub fn of(config: &Config) -> Disk {
+        Disk { journal: config.journal(), max_bytes: config.records.max_bytes, min_free: config.records.min_free }
+    }
+
+    pub fn space(&self) -> Space {
+        let size = |path: PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+        let bytes = size(self.journal.clone()) + size(self.journal.with_extension("db-wal"));
+        let free = statvfs(&self.journal).map_or(u64::MAX, |disk| disk.blocks_available() * disk.fragment_size());
+        Space { bytes, free }
+    }
+
+    /// What is too little, before the journal cannot write.
+    pub fn alarm(&self, space: Space) -> Option<String> {
+        let Space { bytes, free } = space;
+        if self.max_bytes > 0 && bytes / PER_CENT >= self.max_bytes / 100 {
+            return Some(format!("the journal takes {bytes} of the {} bytes that records.max_bytes allows", self.max_bytes));
+        }
+        (free < self.min_free).then(|| format!("the journal's disk has {free} bytes left, less than records.min_free"))
+    }
+
+    /// Says in the log when it becomes too little, and when it is enough again.
+    pub async fn watch(self: Arc<Disk>) {
+        let mut before = false;
+        loop {
+            let alarm = self.alarm(self.space());
+            match &alarm {
+                Some(why) if !before => tracing::error!("{why}; see records.keep_days, or make room"),
+                None if before => tracing::info!("there is room for the journal again"),
+                _ => {}
+            }
+            before = alarm.is_some();
+            sleep(LOOK).await;
+        }
+    }
+
+    pub fn metrics(&self) -> Vec<Metric> {
+        let space = self.space();
+        let count = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        vec![
+            Metric::gauge("journal_bytes", "What the journal takes of its disk.", count(space.bytes)),
+            Metric::gauge("journal_free_bytes", "What the journal's disk has left.", count(space.free)),
+            Metric::gauge("journal_alarm", "1 while there is little room for the journal.", self.alarm(space).is_some().into()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_room_is_told_before_there_is_none() {
+        let disk = |max_bytes, min_free| Disk { journal: "/nowhere".into(), max_bytes, min_free };
+        let space = |bytes, free| Space { bytes, free };
+        assert_eq!(disk(0, 100).alarm(space(u64::MAX, 100)), None);
+        assert_eq!(disk(1000, 100).alarm(space(799, 100)), None);
+        assert!(disk(1000, 100).alarm(space(800, 100)).unwrap().contains("800 of the 1000 bytes"));
+        assert!(disk(1000, 100).alarm(space(0, 99)).unwrap().contains("99 bytes left"));
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("journal.db");
+        std::fs::write(&journal, [0; 300]).unwrap();
+        std::fs::write(journal.with_extension("db-wal"), [0; 40]).unwrap();
+        let space = Disk { journal, ..disk(0, 0) }.space();
+        assert!(space.bytes == 340 && space.free > 0, "{space:?}");
+    }
+}

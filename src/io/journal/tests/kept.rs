@@ -1,0 +1,130 @@
+//! What is kept and how: entries sealed, callers found by their hash, calls purged some time after their delivery.
+
+use super::*;
+use crate::io::letters::{Letters, Which};
+use crate::record::delivery::Settlement;
+use crate::record::seal::Sealer;
+use std::collections::BTreeMap;
+
+const NUMBER: &str = "13812345678";
+
+fn sealer(keys: &[(&str, u8)], current: &str) -> Arc<Sealer> {
+    let keys: BTreeMap<_, _> = keys.iter().map(|(name, byte)| (name.to_string(), [*byte; 32])).collect();
+    Arc::new(Sealer::new(&keys, Some(current), Some(&[7; 32])))
+}
+
+fn offered_by(n: u128, caller: &str) -> Entry {
+    let offered =
+        Offered { leg: 1, caller: Some(caller.into()), caller_raw: caller.into(), node: "a".into(), ..Offered::default() };
+    entry(n, 1, What::Offered(Box::new(offered)))
+}
+
+fn path(dir: &TempDir) -> PathBuf {
+    dir.path().join("var/journal.db")
+}
+
+fn store(dir: &TempDir, sealer: Arc<Sealer>) -> Result<store::Store, Trouble> {
+    fs::create_dir_all(dir.path().join("var")).unwrap();
+    store::Store::open(&path(dir), None, options(dir).outbox)?.sealing(sealer)
+}
+
+fn append(store: &mut store::Store, entries: &[Entry]) {
+    store.transaction(|tx| entries.iter().try_for_each(|entry| tx.append(entry))).unwrap();
+}
+
+/// Everything that the disk has of it.
+fn bytes(dir: &TempDir) -> Vec<u8> {
+    Connection::open(path(dir)).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    fs::read_dir(dir.path().join("var")).unwrap().flat_map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[test]
+fn sealed_entries_show_nothing_and_outlive_a_change_of_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&mut store(&dir, Arc::default()).unwrap(), &[offered_by(1, "12345000000"), ended(1, 2)]);
+    let (old, both) = (sealer(&[("old", 1)], "old"), sealer(&[("old", 1), ("new", 2)], "new"));
+    append(&mut store(&dir, old.clone()).unwrap(), &[offered_by(2, NUMBER), ended(2, 2)]);
+    append(&mut store(&dir, both.clone()).unwrap(), &[offered_by(3, NUMBER), ended(3, 2)]);
+    let disk = bytes(&dir);
+    assert!(holds(&disk, "12345000000") && !holds(&disk, NUMBER), "sealed from the second call on");
+
+    let all = ledger(&dir).unsealing(both).records(None, 10).unwrap();
+    let callers: Vec<_> = all.iter().filter_map(|record| record.caller.as_deref()).collect();
+    assert_eq!(callers, [NUMBER, NUMBER, "12345000000"]);
+    assert!(ledger(&dir).unsealing(old.clone()).record(call(2)).is_ok());
+    let missing = ledger(&dir).unsealing(old).record(call(3)).unwrap_err().to_string();
+    assert!(missing.contains("sealed with the key `new`, which is not in [records.keys]"), "{missing}");
+    assert!(ledger(&dir).record(call(2)).is_err() && ledger(&dir).record(call(1)).is_ok());
+    let wrong = store(&dir, sealer(&[("old", 1), ("new", 3)], "new")).err().unwrap().to_string();
+    assert!(wrong.contains("`new` of [records.keys] is not the key"), "{wrong}");
+}
+
+#[test]
+fn a_caller_is_found_by_the_index_as_by_reading_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let sealer = sealer(&[("k", 1)], "k");
+    let calls = [offered_by(1, NUMBER), offered_by(2, "110"), offered_by(3, NUMBER)];
+    append(&mut store(&dir, sealer.clone()).unwrap(), &calls);
+    let by_index = ledger(&dir).unsealing(sealer).calls_of(NUMBER, None, 10).unwrap();
+    assert_eq!(by_index, [call(3), call(1)]);
+    let plain = tempfile::tempdir().unwrap();
+    append(&mut store(&plain, Arc::default()).unwrap(), &calls);
+    assert_eq!(ledger(&plain).calls_of(NUMBER, None, 10).unwrap(), by_index);
+    assert_eq!(ledger(&plain).calls_of(NUMBER, None, 1).unwrap(), [call(3)]);
+}
+
+fn settle(store: &mut store::Store, n: u128, verdict: Verdict, at: Wall) {
+    let settlement =
+        Settlement { call: call(n), sequence: Kind::Record.sequence(2), merged: Vec::new(), change: Change::None, verdict };
+    store.transaction(|tx| tx.settle("webhook", &settlement, at)).unwrap();
+}
+
+#[test]
+fn what_was_delivered_goes_after_its_time_and_nothing_else_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(&dir, Arc::default()).unwrap();
+    for n in 1..=4 {
+        append(&mut store, &[offered_by(n, &format!("{NUMBER}{n}")), ended(n, 2)]);
+    }
+    append(&mut store, &[offered_by(5, "still talking")]);
+    settle(&mut store, 1, Verdict::Done, START);
+    settle(&mut store, 2, Verdict::Done, Wall(START.0 + 10));
+    settle(&mut store, 3, Verdict::Dead { error: "no".into() }, START);
+    assert_eq!(store.purge(START, 10).unwrap(), (0, 0), "not yet");
+    assert_eq!(store.purge(Wall(START.0 + 5), 10).unwrap(), (2, 1), "the dead letter stays");
+    let left = |dir: &TempDir| ledger(dir).records(None, 10).unwrap().iter().filter_map(|r| r.caller.clone()).collect::<Vec<_>>();
+    let numbered = |n| format!("{NUMBER}{n}");
+    assert_eq!(left(&dir), ["still talking".to_string(), numbered(4), numbered(3), numbered(2)]);
+    let disk = bytes(&dir);
+    assert!(!holds(&disk, &numbered(1)) && holds(&disk, &numbered(2)), "deleted bytes are overwritten");
+    assert_eq!(store.purge(Wall(START.0 + 5), 10).unwrap(), (0, 0), "nothing is looked at twice");
+
+    Letters::open(&path(&dir)).unwrap().drop(&Which::default()).unwrap();
+    assert_eq!(store.purge(Wall(i64::MAX), 10).unwrap(), (2, 2), "given up: it may go");
+    assert_eq!(left(&dir), ["still talking".to_string(), numbered(4)]);
+    assert_eq!(ledger(&dir).calls(None, 10).unwrap().len(), 5, "ids stay");
+}
+
+#[test]
+fn space_comes_back_bit_by_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(&dir, Arc::default()).unwrap();
+    for n in 1..=2000 {
+        append(&mut store, &[offered(n), ended(n, 2)]);
+        settle(&mut store, n, Verdict::Done, START);
+    }
+    let size = |dir: &TempDir| {
+        bytes(dir);
+        fs::metadata(path(dir)).unwrap().len()
+    };
+    let (before, mut steps) = (size(&dir), 0);
+    while store.purge(Wall(i64::MAX), 64).unwrap().1 > 0 {
+        steps += 1;
+    }
+    assert_eq!(steps, 2000_usize.div_ceil(64));
+    assert!(size(&dir) < before / 2, "{before} → {}", size(&dir));
+}

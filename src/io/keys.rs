@@ -1,0 +1,85 @@
+//! The keys that records are sealed with, read from where the configuration says.
+
+use crate::io::config::{Records, SealingKey};
+use crate::record::seal::{Sealer, Secret};
+use std::collections::BTreeMap;
+
+/// The key at fault (below `records`), and what is wrong.
+pub type Complaint = (Vec<String>, String);
+
+/// A name is written into each entry.
+const LONGEST_NAME: usize = 32;
+
+pub fn sealer(records: &Records) -> Result<Sealer, Vec<Complaint>> {
+    let (mut keys, mut complaints) = (BTreeMap::new(), Vec::new());
+    for (name, key) in &records.keys {
+        let at = vec!["keys".to_owned(), name.clone()];
+        match read(key) {
+            _ if name.len() > LONGEST_NAME => complaints.push((at, format!("its name has more than {LONGEST_NAME} characters"))),
+            Ok(secret) => drop(keys.insert(name.clone(), secret)),
+            Err(what) => complaints.push((at, what)),
+        }
+    }
+    let mut known = |name: &str, key: &str| {
+        let found = keys.get(name).copied();
+        if found.is_none() && !name.is_empty() && !records.keys.contains_key(name) {
+            complaints.push((vec![key.to_owned()], format!("no key `{name}` in [records.keys]")));
+        }
+        found
+    };
+    let (current, index) = (known(&records.sealed_with, "sealed_with"), known(&records.callers_by, "callers_by"));
+    if complaints.is_empty() {
+        return Ok(Sealer::new(&keys, current.map(|_| records.sealed_with.as_str()), index.as_ref()));
+    }
+    Err(complaints)
+}
+
+/// For those who have no place to show.
+pub fn told(complaints: &[Complaint]) -> String {
+    complaints.iter().map(|(path, what)| format!("records.{}: {what}", path.join("."))).collect::<Vec<_>>().join("\n")
+}
+
+fn read(key: &SealingKey) -> Result<Secret, String> {
+    let file = !key.file.as_os_str().is_empty();
+    let text = match (file, key.secret.is_empty()) {
+        (true, true) => std::fs::read_to_string(&key.file).map_err(|e| format!("{}: {e}", key.file.display()))?,
+        (false, false) => key.secret.clone(),
+        _ => return Err("is said by exactly one of file and secret".to_owned()),
+    };
+    let digits = text.trim();
+    let wrong = || "is not 64 hexadecimal digits: take them from `openssl rand -hex 32`".to_owned();
+    let byte = |i: usize| digits.get(2 * i..2 * i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+    let good = digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    bytes.filter(|_| good).and_then(|bytes| bytes.try_into().ok()).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(keys: &[(&str, &str)], sealed_with: &str, callers_by: &str) -> Records {
+        let key = |secret: &str| SealingKey { secret: secret.to_owned(), ..SealingKey::default() };
+        let keys = keys.iter().map(|(name, secret)| (name.to_string(), key(secret))).collect();
+        Records { keys, sealed_with: sealed_with.to_owned(), callers_by: callers_by.to_owned(), ..Records::default() }
+    }
+
+    #[test]
+    fn keys_are_read_and_what_is_wrong_is_told_without_them() {
+        let hex = "0123456789abcdef".repeat(4);
+        let sealer = sealer(&records(&[("a", &hex), ("b", &hex)], "a", "b")).unwrap();
+        assert!(sealer.current() == Some("a") && sealer.has("b") && sealer.hash("1").is_some());
+        let none = super::sealer(&records(&[], "", "")).unwrap();
+        assert!(none.current().is_none() && none.hash("1").is_none());
+        let told = |records: &Records| told(&super::sealer(records).err().unwrap());
+        assert_eq!(told(&records(&[], "a", "")), "records.sealed_with: no key `a` in [records.keys]");
+        assert!(told(&records(&[("a", "12")], "a", "")).starts_with("records.keys.a: is not 64 hex"));
+        assert!(told(&records(&[("a", "")], "a", "")).contains("exactly one of file and secret"));
+        let mut both = records(&[("a", &hex)], "a", "");
+        both.keys.entry("a".to_owned()).and_modify(|key| key.file = "/nowhere".into());
+        assert!(!told(&both).contains(&hex));
+        let nowhere = SealingKey { file: "/nowhere/key".into(), ..SealingKey::default() };
+        both.keys.insert("a".to_owned(), nowhere);
+        assert!(told(&both).starts_with("records.keys.a: /nowhere/key: No such file"));
+    }
+}

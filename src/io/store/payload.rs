@@ -1,0 +1,124 @@
+//! What an entry says, as the file has it: text, or sealed bytes where the configuration names a key.
+
+use super::{Store, Transaction, Trouble};
+use crate::base::CallId;
+use crate::call::event::What;
+use crate::record::codec::{self, Unreadable};
+use crate::record::seal::{Sealer, Unopened};
+use ring::rand::{SecureRandom, SystemRandom};
+use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
+use rusqlite::{OptionalExtension, params};
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The text whose sealed form stands in `seals`: with a wrong key it does not open.
+const SAMPLE: &str = "sample";
+const NOBODY: CallId = CallId(Uuid::nil());
+
+pub struct Payload(Value);
+
+impl ToSql for Payload {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+/// Why an entry cannot be had.
+#[derive(Debug)]
+pub enum Lost {
+    /// A key is missing: the entry is there, and another try may have it.
+    Sealed(Unopened),
+    Unreadable(Unreadable),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Sealed(why) => why.fmt(f),
+            Lost::Unreadable(why) => why.fmt(f),
+        }
+    }
+}
+
+pub fn encode(sealer: &Sealer, call: CallId, seq: u32, what: &What) -> rusqlite::Result<Payload> {
+    let text = codec::encode(what).map_err(unwritable)?;
+    if sealer.current().is_none() {
+        return Ok(Payload(Value::Text(text)));
+    }
+    let sealed = sealer.seal(call, seq, nonce()?, &text);
+    sealed.map(|bytes| Payload(Value::Blob(bytes))).ok_or_else(|| unwritable(Unopened::Form))
+}
+
+pub fn decode(sealer: &Sealer, call: CallId, seq: u32, stored: ValueRef<'_>) -> Result<What, Lost> {
+    match stored {
+        ValueRef::Blob(sealed) => {
+            let text = sealer.open(call, seq, sealed).map_err(Lost::Sealed)?;
+            codec::decode(&text).map_err(Lost::Unreadable)
+        }
+        stored => codec::decode(stored.as_str().unwrap_or_default()).map_err(Lost::Unreadable),
+    }
+}
+
+fn nonce() -> rusqlite::Result<[u8; 24]> {
+    let mut nonce = [0; 24];
+    SystemRandom::new().fill(&mut nonce).map_err(|_| unwritable(std::fmt::Error))?;
+    Ok(nonce)
+}
+
+fn unwritable(error: impl Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+impl Store {
+    /// From now on entries are sealed as the configuration has it. Refuses a key that is not the one of its name.
+    pub fn sealing(mut self, sealer: Arc<Sealer>) -> Result<Store, Trouble> {
+        self.sealer = sealer;
+        let samples = self.samples().map_err(|e| Trouble::sqlite(&self.path, e))?;
+        for (name, sealed) in samples.iter().filter(|(name, _)| self.sealer.has(name)) {
+            if self.sealer.open(NOBODY, 0, sealed).is_err() {
+                let what = format!("`{name}` of [records.keys] is not the key that its entries were sealed with");
+                return Err(Trouble::file(&self.path, what, "put the right one there, or give the new one another name"));
+            }
+        }
+        for (name, _) in samples.iter().filter(|(name, _)| !self.sealer.has(name)) {
+            tracing::warn!(key = name, "entries that were sealed with this key cannot be read: it is not in [records.keys]");
+        }
+        self.add_sample().map_err(|e| Trouble::sqlite(&self.path, e))?;
+        Ok(self)
+    }
+
+    fn samples(&self) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+        let mut samples = self.db.prepare("SELECT key, sample FROM seals")?;
+        samples.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    fn add_sample(&self) -> rusqlite::Result<()> {
+        let Some(name) = self.sealer.current() else { return Ok(()) };
+        let sample = self.sealer.seal(NOBODY, 0, nonce()?, SAMPLE);
+        self.db.execute("INSERT OR IGNORE INTO seals (key, sample) VALUES (?1, ?2)", params![name, sample]).map(drop)
+    }
+}
+
+impl Transaction<'_> {
+    /// By which the caller's calls are found, where there is a key for it.
+    pub(super) fn index(&self, call: CallId, what: &What) -> rusqlite::Result<()> {
+        let caller = match what {
+            What::Offered(offered) => offered.caller.as_deref(),
+            What::Reported(reported) => reported.report.caller.as_deref(),
+            _ => None,
+        };
+        let Some(hash) = caller.and_then(|caller| self.sealer.hash(caller)) else { return Ok(()) };
+        let sql = "INSERT OR IGNORE INTO callers (hash, call) VALUES (?1, ?2)";
+        self.db.prepare_cached(sql)?.execute(params![hash, call.0.as_bytes()]).map(drop)
+    }
+
+    /// The first entry of a call, if it can be read.
+    pub(super) fn first(&self, call: CallId) -> rusqlite::Result<Option<What>> {
+        let sql = "SELECT what FROM entries WHERE call = ?1 AND seq = 1";
+        let what = |row: &rusqlite::Row<'_>| Ok(decode(self.sealer, call, 1, row.get_ref(0)?).ok());
+        let found = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], what).optional()?;
+        Ok(found.flatten())
+    }
+}
