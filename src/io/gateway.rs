@@ -105,8 +105,7 @@ impl Gateway {
             asks: asks.clone(),
             lost_commands: 0,
         };
-        let thread = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() };
-        let switch = thread.start()?;
+        let switch = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() }.start()?;
 
         let tokens = Tokens::of(&config.http).map(Arc::new).map_err(|complaints| tokens::told(&complaints))?;
         let site = Site {
