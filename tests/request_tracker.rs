@@ -36,7 +36,7 @@ fn every_call_has_one_ticket_with_its_fields_whatever_happens_to_request_tracker
     let mut tracker = RequestTracker::start();
     let proxy = Proxy::start(tracker.port);
     let gateway = Gateway::start(&Spec { records: site(&tracker, &proxy), ..Spec::default() });
-    let seat = gateway.seat(0, "seat_answers").lasts(100).start_calls(calls, seconds);
+    let seat = gateway.seat(0, "seat_answers").lasts(100).start_calls(1_000_000, 3600);
     let target = gateway.target("seat_answers").lasts(100).start_calls(1_000_000, 3600);
     // Who was sent to a target and comes back is not sent there again: each has a number of its own.
     let callers = gateway.caller("caller_hangs_up", "12345").of_many_callers().lasts(1500).arg("-r").arg("1");
@@ -55,8 +55,7 @@ fn every_call_has_one_ticket_with_its_fields_whatever_happens_to_request_tracker
         proxy.is(Mood::Changing);
         callers.finish();
     });
-    seat.finish();
-    drop(target);
+    drop((seat, target));
 
     support::pass(15_000);
     proxy.is(Mood::Well);
