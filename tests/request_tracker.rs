@@ -55,6 +55,7 @@ fn every_call_has_one_ticket_with_its_fields_whatever_happens_to_request_tracker
         proxy.is(Mood::Changing);
         callers.finish();
     });
+    support::wait_for("the calls' end", || (gateway.metric("calls") == 0).then_some(()));
     drop((seat, target));
 
     support::pass(15_000);
