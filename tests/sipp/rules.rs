@@ -1,5 +1,5 @@
-//! What must never happen to a caller who is moved, where it is the switch's to prevent: full trunks, overload, loops. The
-//! rest stands in `call/transfer_tests.rs` and `call/lines_tests.rs`; `call/transfer.rs` has the list.
+//! What must never happen to a caller who is moved: where each rule is kept, and which test sees it broken. Below are those
+//! that are the switch's to keep: full trunks, overload, loops.
 
 use crate::support::gateway::Spec;
 use crate::support::phone::Phone;
@@ -7,11 +7,97 @@ use crate::support::tone::heard;
 use crate::support::wait_for;
 use crate::transfer::Scene;
 use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
 
 const CALLER: u32 = 400;
 const SEAT: u32 = 700;
 const TARGET: u32 = 1100;
 const ALL: [u32; 3] = [CALLER, SEAT, TARGET];
+
+/// The rule; the function that keeps it; the tests that fail without.
+const RULES: &[(&str, &str, &[&str])] = &[
+    (
+        "The caller's leg is never released or moved before the target answered and both hear each other.",
+        "src/call/transfer.rs target_answered",
+        &["consult_then_complete", "no_gap_when_a_consultation_is_completed"],
+    ),
+    (
+        "A target that is busy or fails: a notice, the next route, the same seat, the queue's head; a silent one counts as \
+         failed, but for an emergency line.",
+        "src/call/transfer.rs transfer_failed",
+        &[
+            "a_target_that_fails_gives_way_to_the_next_route_then_the_seat_hears_of_it",
+            "a_blind_transfer_that_fails_comes_back_to_the_seat_then_to_the_head_of_the_queue",
+            "a_silent_target_is_no_target_but_an_emergency_line_is_never_ended_for_silence",
+        ],
+    ),
+    (
+        "The caller survives the seat's hang-up and its phone's death.",
+        "src/call/transfer.rs left",
+        &["the_caller_survives_the_seat_whatever_the_seat_s_end", "the_caller_survives_the_first_line"],
+    ),
+    (
+        "Any one leaving a three-way call leaves the other two talking.",
+        "src/call/transfer.rs settle",
+        &["any_one_leaving_a_three_way_call_leaves_the_other_two_talking", "no_gap_when_a_third_comes_and_goes"],
+    ),
+    (
+        "Emergencies skip limits and have channels of their own.",
+        "src/switch/command.rs went",
+        &["an_emergency_finds_a_channel_where_everybody_else_finds_none", "the_last_channels_are_for_emergencies"],
+    ),
+    (
+        "Caller, hotline and one call id go along every leg.",
+        "src/switch/identity.rs headers",
+        &["every_leg_learns_the_call_the_caller_and_the_hotline", "every_seed_ends_clean"],
+    ),
+    (
+        "Recording never stops through consult, merge and drop.",
+        "src/switch/effect.rs tap",
+        &["recording_never_stops_through_consult_merge_and_drop", "every_seed_ends_clean"],
+    ),
+    (
+        "Races end in one defined state; a repeated one-key press does nothing more.",
+        "src/call/transfer.rs transfer",
+        &["a_second_key_press_does_nothing_more_and_the_key_goes_before_other_moves", "every_seed_ends_clean"],
+    ),
+    (
+        "A caller lost in the move leaves seat and target talking.",
+        "src/call/clear.rs others_talk_on",
+        &["a_caller_lost_in_an_emergency_leaves_seat_and_line_with_each_other"],
+    ),
+    (
+        "Overload sheds new ordinary calls first; draining finishes live ones.",
+        "src/switch/admit.rs full",
+        &["overload_and_draining_turn_new_callers_away_and_leave_live_calls_alone"],
+    ),
+    (
+        "Platforms that send callers to each other do not do so for ever.",
+        "src/switch/command.rs goes_in_circles",
+        &["a_caller_who_comes_back_is_not_sent_in_a_circle"],
+    ),
+];
+
+/// What the table names is there.
+#[test]
+fn every_rule_has_its_function_and_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = String::new();
+    for folder in ["src", "src/call", "src/switch", "tests/sim", "tests/sipp"] {
+        for file in root.join(folder).read_dir().unwrap().flatten().filter(|f| f.path().extension().is_some_and(|e| e == "rs")) {
+            sources += &fs::read_to_string(file.path()).unwrap();
+        }
+    }
+    for (rule, function, tests) in RULES {
+        let (file, name) = function.split_once(' ').unwrap();
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        assert!(text.contains(&format!("fn {name}(")), "{rule} {function} is gone");
+        for test in *tests {
+            assert!(sources.contains(&format!("fn {test}() {{")), "{rule} {test} is gone");
+        }
+    }
+}
 
 fn transfer(scene: &Scene, to: &str, mode: &str, key: &str) -> (u16, Value) {
     scene.api("POST", "/transfer", json!({ "to": to, "mode": mode }), key)
