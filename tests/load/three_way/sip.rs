@@ -182,7 +182,7 @@ fn api(method: &str, path: &str, json: &str) -> (u16, String) {
     let length = json.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}"
+        "{method} {path} HTTP/1.1\r\nHost: {API}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}"
     )
     .unwrap();
     let mut answer = String::new();
