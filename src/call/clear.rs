@@ -138,6 +138,7 @@ impl Call {
 
     pub(super) fn hang_up_parties(&mut self, normal: bool) {
         let q850 = Some(if normal { 16 } else { 19 });
+        self.taking = None;
         for part in std::mem::take(&mut self.parties).into_keys() {
             let cause = Cause { status: 480, q850, ..Cause::default() };
             self.out.push(Output::Hangup { part, cause });

@@ -235,3 +235,14 @@ fn a_phone_that_cannot_take_the_place_changes_nothing() {
     assert!(hung_up(&scene, Part(3)));
     assert_eq!(scene.clear().0, Result::Answered);
 }
+
+#[test]
+fn a_phone_too_late_for_a_place_leaves_the_way_free_for_the_next() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    scene.ring("s2");
+    takes(&mut scene, SEAT).unwrap();
+    scene.answer(Part(2));
+    assert!(hung_up(&scene, Part(3)), "another seat was faster");
+    assert_eq!(takes(&mut scene, Part(2)), Ok(Part(4)));
+}

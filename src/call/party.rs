@@ -82,6 +82,7 @@ impl Call {
 
     /// CANCELs a ringing party.
     pub(super) fn give_up(&mut self, part: Part, elsewhere: bool) {
+        self.taking.take_if(|(new, _)| *new == part);
         if self.parties.remove(&part).is_some() {
             let cause = Cause { status: 480, q850: (!elsewhere).then_some(19), elsewhere, retry_after: None };
             self.out.push(Output::Hangup { part, cause });
