@@ -94,6 +94,11 @@ impl Feed {
         self.places.clone().try_acquire_owned().ok()
     }
 
+    /// Until nobody follows any more; meanwhile nobody begins to.
+    pub async fn deserted(&self) {
+        let _all = self.places.acquire_many(PLACES as u32).await;
+    }
+
     pub fn followers(&self) -> usize {
         PLACES - self.places.available_permits()
     }

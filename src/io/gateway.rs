@@ -36,7 +36,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// HTTP, TCP and delivery together: the switch and media have threads of their own.
 const RUNTIME_THREADS: usize = 2;
@@ -53,11 +53,9 @@ pub struct Gateway {
     pub http: SocketAddr,
     /// What calls sound like, piece by piece, for a recorder; where the configuration asks for it.
     pub taps: Option<Receiver<Frame>>,
-    board: Arc<Board>,
-    inbox: Inbox,
+    /// What the switch is told and asked by.
+    desk: Desk,
     stop: Arc<AtomicBool>,
-    /// No calls will be taken any more, whoever asks for it.
-    ending: Arc<AtomicBool>,
     switch: JoinHandle<()>,
     deliverers: Vec<Deliverer>,
     journal: Journal,
@@ -96,7 +94,7 @@ impl Gateway {
         let admission = Arc::new(Admission::of(&config));
         let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
         let (board, asks) = (Arc::new(Board::default()), Arc::new(Asks::default()));
-        let (stop, ending) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let stop = Arc::new(AtomicBool::new(false));
         let edges = Edges {
             tcp: tcp.clone(),
             shards,
@@ -121,8 +119,8 @@ impl Gateway {
         runtime.spawn(reloader.clone().watch());
         let outside = Arc::new(Outside::new(&config, &journal, newest, reloader.plans())?);
         let desk = Desk {
-            board: board.clone(),
-            inbox: inbox.clone(),
+            board,
+            inbox,
             more: figures(journal.appender(), tcp, sink, reloader.clone(), outside.clone()),
             outside,
             reload: asked_by_api(reloader.clone()),
@@ -132,11 +130,11 @@ impl Gateway {
             audit: Arc::new(Audit::of(&config)),
             disk: Arc::new(Disk::of(&config)),
             patience: config.http.timeout,
-            ending: ending.clone(),
+            ending: Arc::default(),
         };
-        start_http(&config, &runtime, http, desk)?;
+        start_http(&config, &runtime, http, desk.clone())?;
         tracing::info!(sip = ?listen, http = %http_local, plan = %config.plan.file.display(), "ready");
-        Ok(Gateway { listen, http: http_local, taps, board, inbox, stop, ending, switch, deliverers, journal, reloader, runtime })
+        Ok(Gateway { listen, http: http_local, taps, desk, stop, switch, deliverers, journal, reloader, runtime })
     }
 
     /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died. SIGHUP reloads.
@@ -165,15 +163,15 @@ impl Gateway {
 
     /// Takes no new calls and waits for those in progress, up to `limit`. How many are left.
     pub fn drain(&self, limit: Duration) -> usize {
-        self.ending.store(true, Ordering::Relaxed);
+        self.desk.ending.store(true, Ordering::Relaxed);
         // Only a switch that is gone refuses it.
-        self.inbox.send(Input::Drain);
+        self.desk.inbox.send(Input::Drain);
         self.wait_until_idle(limit)
     }
 
     /// Hangs up whatever the drain left; gives the calls whose end is not on disk.
     pub fn hang_up(&self) -> usize {
-        self.inbox.send(Input::HangUp);
+        self.desk.inbox.send(Input::HangUp);
         self.wait_until_idle(GOODBYE)
     }
 
@@ -181,7 +179,7 @@ impl Gateway {
         let until = clock::mono().after(limit);
         self.runtime.block_on(async {
             loop {
-                let figures = self.board.read();
+                let figures = self.desk.board.read();
                 // Transactions that only absorb retransmissions need not be waited for.
                 let done = figures.gauges.draining && figures.gauges.calls == 0 && figures.gauges.unwritten == 0;
                 if done || !figures.alive() || clock::mono() >= until {
@@ -194,7 +192,7 @@ impl Gateway {
 
     /// The switch's figures of its last heartbeat.
     pub fn figures(&self) -> Figures {
-        self.board.read()
+        self.desk.board.read()
     }
 
     /// Ends every thread; what the journal has been told is on disk afterwards.
@@ -206,7 +204,9 @@ impl Gateway {
         for deliverer in self.deliverers {
             self.runtime.block_on(deliverer.stop());
         }
+        // Nothing comes after it: those who follow are told the rest, and that it was.
         self.journal.close();
+        let _ = self.runtime.block_on(async { timeout(GOODBYE, self.desk.outside.feed.deserted()).await });
         self.runtime.shutdown_timeout(GOODBYE);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each call is a lane. A lane sends one event at a time, in sequence, and goes on when the outcome is durable; lanes go
 //! in parallel up to the backend's cap. While an event waits, a later one of its call replaces it, because each carries
-//! the full snapshot; only `call.record` is never replaced. What must be tried again goes back to the journal with
+//! the full snapshot; only `call.record` is never replaced, nor anything for a backend that wants to see each. What must be tried again goes back to the journal with
 //! its time and is offered again when that has come, so memory holds only what is due.
 //!
 //! Before everything stands the gate: a backend that fails again and again, or that refuses our credentials, is left
@@ -130,11 +130,13 @@ pub struct Limits {
     pub in_flight: usize,
     /// An event that has failed for so long is a dead letter.
     pub give_up: Duration,
+    /// A later event stands for those that wait.
+    pub merge: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { lanes: 256, in_flight: 8, give_up: Duration::from_secs(72 * 3_600) }
+        Limits { lanes: 256, in_flight: 8, give_up: Duration::from_secs(72 * 3_600), merge: true }
     }
 }
 
@@ -210,7 +212,7 @@ impl Delivery {
     fn send(&mut self, now: Mono, out: &mut Vec<Output>) {
         while self.gate.admits(now, self.in_flight) {
             let Some(call) = self.ready.pop_front() else { return };
-            let Some(item) = self.lanes.get_mut(&call).and_then(Lane::start) else { continue };
+            let Some(item) = self.lanes.get_mut(&call).and_then(|lane| lane.start(self.limits.merge)) else { continue };
             self.gate.sent(call);
             self.in_flight += 1;
             out.push(Output::Send(item));
@@ -258,10 +260,11 @@ impl Lane {
         self.waiting.push_back(item);
     }
 
-    /// Takes what is to be sent, after leaving out what a later snapshot replaces.
-    fn start(&mut self) -> Option<Item> {
+    /// Takes what is to be sent, after leaving out what a later snapshot replaces, if it may.
+    fn start(&mut self, merge: bool) -> Option<Item> {
         let mut item = self.waiting.pop_front()?;
-        while item.kind != Kind::Record
+        while merge
+            && item.kind != Kind::Record
             && let Some(later) = self.waiting.pop_front()
         {
             self.merged.push(item.sequence);

@@ -38,6 +38,9 @@ struct File {
     /// Which events it wants; all where none is named.
     #[serde(default)]
     events: Vec<String>,
+    /// A later event of a call stands for those that wait; otherwise each is sent.
+    #[serde(default = "yes")]
+    merge: bool,
     #[serde(default = "minute", with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     settle: Duration,
     #[serde(default)]
@@ -153,6 +156,10 @@ impl Profile {
         &self.events
     }
 
+    pub fn merges(&self) -> bool {
+        self.file.merge
+    }
+
     pub fn auth(&self) -> &Auth {
         &self.file.auth
     }
@@ -251,6 +258,10 @@ fn id_text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn minute() -> Duration {

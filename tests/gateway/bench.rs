@@ -1,9 +1,8 @@
 //! A gateway of its own for each test: the built binary in an empty folder, on free ports.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use crate::http;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -99,16 +98,7 @@ impl Bench {
 
     /// `headers` are whole lines.
     pub fn http_full(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(self.http).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let host = self.http;
-        let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n");
-        write!(stream, "{head}{headers}\r\n{body}").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_string()))
+        http::send(self.http, method, path, headers, body)
     }
 
     pub fn metric(&self, name: &str) -> u64 {
@@ -189,43 +179,4 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(Instant::now() < until, "waited too long: {what}");
         thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// A ticket system that accepts everything: its address, and the bodies that it got.
-pub fn tickets() -> (SocketAddr, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, bodies) = mpsc::channel();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                while let Some(body) = accept_one(stream.as_ref().unwrap()) {
-                    let _ = sender.send(body);
-                }
-            });
-        }
-    });
-    (address, bodies)
-}
-
-fn accept_one(mut stream: &TcpStream) -> Option<String> {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").ok()?;
-    String::from_utf8(body).ok()
 }

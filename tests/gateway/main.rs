@@ -4,10 +4,16 @@
 
 mod api;
 mod bench;
+mod feed;
+// The tests with scenarios use more of it.
+#[allow(dead_code)]
+#[path = "../support/http.rs"]
+mod http;
 mod records;
 mod reload;
 
-use bench::{Bench, free_port, tickets, wait_until};
+use bench::{Bench, PATIENCE, free_port, wait_until};
+use http::Backend;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
@@ -28,15 +34,14 @@ fn ask_sip(bench: &Bench, from: &str, request: &str) -> Option<String> {
 
 #[test]
 fn a_call_is_joined_recorded_and_delivered_and_nothing_is_left() {
-    let (address, bodies) = tickets();
-    let mut bench = Bench::new().set("RECORDS__WEBHOOK__URL", &format!("http://{address}/calls")).start();
+    let backend = Backend::start(free_port());
+    let mut bench = Bench::new().set("RECORDS__WEBHOOK__URL", &format!("http://{}/calls", backend.address)).start();
     let _seat = bench.seat();
     let status = bench.call("12345", &["-m", "3", "-r", "10", "-d", "300"]).wait().unwrap();
     assert!(status.success(), "the caller's SIPp: {status}");
 
     for _ in 0..3 {
-        let body = bodies.recv_timeout(bench::PATIENCE).unwrap();
-        let event: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let event = backend.next("call.record").event;
         assert_eq!((event["data"]["result"].as_str(), event["data"]["queue"].as_str()), (Some("answered"), Some("12345")));
     }
     let records = bench.records();
@@ -143,7 +148,7 @@ fn malformed_datagrams_are_counted_and_harm_nothing() {
 fn sip_over_tcp_is_answered() {
     let bench = Bench::new().start();
     let mut stream = TcpStream::connect(bench.sip).unwrap();
-    stream.set_read_timeout(Some(bench::PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(OPTIONS.replace("/UDP", "/TCP").as_bytes()).unwrap();
     let mut buffer = [0; 4096];
     let count = std::io::Read::read(&mut stream, &mut buffer).unwrap();

@@ -22,6 +22,9 @@ type Headers = Vec<(String, String)>;
 #[derive(Clone, Debug)]
 pub struct Post {
     headers: Headers,
+    /// As it was signed; looked into by the tests of the feed.
+    #[allow(dead_code)]
+    pub body: Vec<u8>,
     pub event: Value,
     pub status: u16,
 }
@@ -79,7 +82,7 @@ fn serve(stream: TcpStream, posts: &Sender<Post>, status: &AtomicU16) -> Option<
         let (headers, body) = read_request(&mut reader)?;
         let status = status.load(Ordering::SeqCst);
         if let Ok(event) = serde_json::from_slice(&body) {
-            posts.send(Post { headers, event, status }).ok()?;
+            posts.send(Post { headers, body, event, status }).ok()?;
         }
         write!(writer, "HTTP/1.1 {status} so\r\ncontent-length: 0\r\n\r\n").ok()?;
     }

@@ -46,15 +46,16 @@ impl Target {
     pub fn webhook(webhook: &Webhook, zone: Zone) -> Result<Target, String> {
         let text = Profile::built_in(WEBHOOK).unwrap_or_default();
         let kinds = store::Backend::of_all_calls(WEBHOOK, webhook.all_events).kinds;
+        let profile = Profile::parse(text, &webhook.url, &BTreeMap::new())?;
         Ok(Target {
             name: WEBHOOK.to_owned(),
-            profile: Profile::parse(text, &webhook.url, &BTreeMap::new())?,
             url: webhook.url.clone(),
             secrets: Secrets::new(),
             keys: Keys::parse(&webhook.secret)?,
             timeout: webhook.timeout,
             proxy: webhook.proxy.clone(),
-            limits: Limits::default(),
+            limits: Limits { merge: profile.merges(), ..Limits::default() },
+            profile,
             zone,
             always: true,
             kinds,
@@ -71,13 +72,13 @@ impl Target {
         let kinds = profile.events().to_vec();
         Ok(Target {
             name: name.to_owned(),
-            profile,
             url: backend.url.clone(),
             secrets,
             keys,
             timeout: backend.timeout,
             proxy: backend.proxy.clone(),
-            limits: Limits { in_flight: backend.parallel, ..Limits::default() },
+            limits: Limits { in_flight: backend.parallel, merge: profile.merges(), ..Limits::default() },
+            profile,
             zone,
             always: false,
             kinds: if backend.final_only { vec![Kind::Record] } else { kinds },

@@ -2,6 +2,7 @@
 
 use super::Desk;
 use super::problem::Problem;
+use super::websocket;
 use crate::control::{Holder, Missing, Right};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -94,8 +95,8 @@ async fn whole(request: Request, most: usize, patience: Duration) -> Result<Requ
 }
 
 fn allowed(desk: &Desk, headers: &HeaderMap, right: Right) -> Result<Arc<Holder>, Problem> {
-    let token = bearer(headers);
-    let holder = match token.and_then(|token| desk.tokens.holder(token)) {
+    let token = bearer(headers).map(<[u8]>::to_vec).or_else(|| websocket::token(headers));
+    let holder = match token.as_deref().and_then(|token| desk.tokens.holder(token)) {
         Some(holder) => holder,
         None if desk.tokens.none() && !from_a_page(headers) => Arc::new(Holder::anybody()),
         None => return Err(unknown(token.is_some(), desk.tokens.none())),

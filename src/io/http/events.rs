@@ -1,14 +1,18 @@
-//! The feed over server-sent events (WHATWG HTML §9.2). A connection holds a few events at most: who reads slowly is
-//! served from the journal, and who does not read at all is let go.
+//! The feed of events, over server-sent events (WHATWG HTML §9.2) or WebSocket: the same address, the same rules. A
+//! connection holds a few events at most: who reads slowly is served from the journal.
 
-use super::Desk;
 use super::endpoint::Endpoint;
+use super::follow::{End, Follower, News, Wanted, follow};
 use super::problem::Problem;
+use super::websocket::{self, Socket};
+use super::{Desk, Place};
 use crate::control::{Holder, Right};
 use crate::io::clock;
-use crate::io::feed::{Feed, Gone, Told};
+use crate::io::feed::Gone;
 use axum::Extension;
 use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,19 +23,11 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// Events on their way to one reader.
 const ON_THE_WAY: usize = 32;
-/// A quiet line says that it lives, and how far it is.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Who takes nothing for so long is let go.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Before a journal that could not be read is read again.
-const AGAIN: Duration = Duration::from_secs(1);
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::get("/api/v1/events", Right::Follow, events)]
@@ -45,44 +41,53 @@ struct Asked {
     lines: Option<String>,
 }
 
-/// What one reader wants, and may see.
-struct Wanted {
-    lines: Vec<String>,
-    unmasked: bool,
-}
-
 async fn events(
     State(desk): State<Desk>,
     Extension(holder): Extension<Arc<Holder>>,
+    connection: Option<Extension<Place>>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
-) -> Response {
-    let since = match last_id(&headers) {
-        Ok(last) => last.or(asked.since),
-        Err(problem) => return problem.into_response(),
-    };
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    if !websocket::asked_for(&headers) {
+        let Start { wanted, from, place } = start(&desk, &holder, asked, &headers).await?;
+        let (out, frames) = mpsc::channel(ON_THE_WAY);
+        tokio::spawn(follow(desk.outside.feed.clone(), wanted, from, Frames(out), place));
+        let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+        return Ok((kind, Body::from_stream(Framed(frames))).into_response());
+    }
+    let upgrade = websocket::agreed(upgrade, &headers)?;
+    let Start { wanted, from, place } = start(&desk, &holder, asked, &headers).await?;
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        // It counts among the connections as long as it lives.
+        let _connection = connection;
+        follow(desk.outside.feed.clone(), wanted, from, Socket::new(socket), place).await;
+    }))
+}
+
+struct Start {
+    wanted: Wanted,
+    /// The number after which it begins.
+    from: u64,
+    place: OwnedSemaphorePermit,
+}
+
+async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) -> Result<Start, Problem> {
+    let unavailable = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
+    let since = last_id(headers)?.or(asked.since);
     let feed = desk.outside.feed.clone();
-    let Some(place) = feed.place() else {
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "as many follow the feed as may").into_response();
-    };
-    let reader = feed.clone();
-    let from = match spawn_blocking(move || reader.start(since)).await {
-        Ok(Ok(Ok(from))) => from,
-        Ok(Ok(Err(gone))) => return refused(gone).into_response(),
-        _ => return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read").into_response(),
+    let place = feed.place().ok_or_else(|| unavailable("as many follow the feed as may"))?;
+    let from = match spawn_blocking(move || feed.start(since)).await {
+        Ok(Ok(from)) => from.map_err(refused)?,
+        _ => return Err(unavailable("the journal cannot be read")),
     };
     let lines = asked.lines.iter().flat_map(|lines| lines.split(',')).map(|line| line.trim().to_owned());
     let wanted = Wanted { lines: lines.filter(|line| !line.is_empty()).collect(), unmasked: holder.may(Right::SeeNumbers) };
     tracing::info!(who = %holder.name, from, lines = ?wanted.lines, unmasked = wanted.unmasked, "follows the feed");
-    if wanted.unmasked
-        && let Err(problem) = noted(&desk, &holder, from, &wanted.lines).await
-    {
-        return problem.into_response();
+    if wanted.unmasked {
+        noted(desk, holder, from, &wanted.lines).await?;
     }
-    let (out, frames) = mpsc::channel(ON_THE_WAY);
-    tokio::spawn(follow(feed, wanted, from, out, place));
-    let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
-    (kind, Body::from_stream(Frames(frames))).into_response()
+    Ok(Start { wanted, from, place })
 }
 
 /// Numbers are shown in full to whom the audit log names.
@@ -112,66 +117,33 @@ fn refused(gone: Gone) -> Problem {
     Problem::new(StatusCode::GONE, detail)
 }
 
-async fn follow(feed: Arc<Feed>, wanted: Wanted, mut n: u64, out: mpsc::Sender<Bytes>, _place: OwnedSemaphorePermit) {
-    let mut newest = feed.newest();
-    let mut beat = Instant::now();
-    loop {
-        newest.borrow_and_update();
-        if beat <= Instant::now() {
-            if !send(&feed, &out, format!(":\nid: {n}\n\n").into()).await {
-                return;
+/// Where frames go in.
+struct Frames(mpsc::Sender<Bytes>);
+
+impl Follower for Frames {
+    async fn tell(&mut self, news: News<'_>) -> bool {
+        let frame = match news {
+            News::Event { told, json } => {
+                let head = format!("id: {}\nevent: {}\ndata: ", told.n, told.kind());
+                [head.as_bytes(), json, b"\n\n"].concat()
             }
-            beat = Instant::now() + HEARTBEAT;
-        }
-        let reader = feed.clone();
-        match spawn_blocking(move || reader.after(n)).await {
-            Ok(Ok(events)) if !events.is_empty() => {
-                for told in events {
-                    n = told.n;
-                    let Some(frame) = frame(&told, &wanted) else { continue };
-                    if !send(&feed, &out, frame).await {
-                        return;
-                    }
-                }
-                continue;
-            }
-            Ok(Ok(_)) => {}
-            Ok(Err(trouble)) => {
-                tracing::error!("the feed: {trouble}");
-                sleep(AGAIN).await;
-            }
-            Err(_) => return,
-        }
-        tokio::select! {
-            changed = newest.changed() => if changed.is_err() { return },
-            () = sleep_until(beat) => {}
-            () = out.closed() => return,
-        }
+            News::Alive(n) => format!(":\nid: {n}\n\n").into(),
+        };
+        self.0.send(frame.into()).await.is_ok()
     }
+
+    async fn gone(&mut self) {
+        self.0.closed().await;
+    }
+
+    /// The end of the body says it.
+    async fn part(self, _end: End) {}
 }
 
-async fn send(feed: &Feed, out: &mpsc::Sender<Bytes>, frame: Bytes) -> bool {
-    match timeout(PATIENCE, out.send(frame)).await {
-        Ok(sent) => sent.is_ok(),
-        Err(_) => {
-            feed.cut_off();
-            false
-        }
-    }
-}
+/// Where they come out: the body.
+struct Framed(mpsc::Receiver<Bytes>);
 
-fn frame(told: &Told, wanted: &Wanted) -> Option<Bytes> {
-    if !wanted.lines.is_empty() && !wanted.lines.contains(&told.line) {
-        return None;
-    }
-    let json = told.json(wanted.unmasked)?;
-    let head = format!("id: {}\nevent: {}\ndata: ", told.n, told.kind());
-    Some([head.as_bytes(), json, b"\n\n"].concat().into())
-}
-
-struct Frames(mpsc::Receiver<Bytes>);
-
-impl Stream for Frames {
+impl Stream for Framed {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

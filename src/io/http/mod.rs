@@ -5,11 +5,13 @@ mod calls;
 mod document;
 mod endpoint;
 mod events;
+mod follow;
 mod link;
 mod metrics;
 mod problem;
 mod records;
 mod serve;
+mod websocket;
 
 use crate::control::Right;
 use crate::io::asks::Asks;
@@ -58,6 +60,7 @@ pub struct Desk {
 
 pub use calls::Done;
 pub use metrics::Metric;
+use serve::Place;
 pub use serve::{Doors, Limits};
 
 /// Those of the other threads.

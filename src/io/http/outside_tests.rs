@@ -1,5 +1,7 @@
 //! What others follow, hand in and tell, over real connections.
 
+mod websocket;
+
 use super::*;
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::{By, Entry, Offered, Result as Outcome, What};

@@ -3,7 +3,10 @@
 use super::Metric;
 use axum::Router;
 use axum::http::StatusCode;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
@@ -65,7 +68,7 @@ impl Doors {
                 continue;
             };
             match self.0.room.clone().try_acquire_owned() {
-                Ok(place) => drop(tokio::spawn(one(stream, router.clone(), self.0.limits, place))),
+                Ok(place) => drop(tokio::spawn(one(stream, router.clone(), self.0.limits, Arc::new(place)))),
                 Err(_) => self.turn_away(stream),
             }
         }
@@ -79,15 +82,23 @@ impl Doors {
     }
 }
 
-async fn one(stream: TcpStream, router: Router, limits: Limits, _place: OwnedSemaphorePermit) {
+/// A connection's place among all; with each of its requests, for what outlives HTTP on it.
+pub type Place = Arc<OwnedSemaphorePermit>;
+
+async fn one(stream: TcpStream, router: Router, limits: Limits, place: Place) {
     // A client that acknowledges nothing, or lets nothing in, for so long is gone (RFC 5482).
     let socket = socket2::SockRef::from(&stream);
     let _ = socket.set_tcp_user_timeout(Some(limits.timeout));
     let _ = stream.set_nodelay(true);
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(HEAD);
+    let served = TowerToHyperService::new(router);
+    let served = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(place.clone());
+        served.call(request)
+    });
     // What goes wrong with a connection is its client's matter.
-    let _ = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).with_upgrades().await;
+    let _ = server.serve_connection(TokioIo::new(stream), served).with_upgrades().await;
 }
 
 /// Waits until the client has closed, so that it is not cut off before it has read this.

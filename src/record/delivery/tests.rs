@@ -106,6 +106,23 @@ fn a_later_snapshot_replaces_what_waits_but_never_the_record() {
 }
 
 #[test]
+fn who_wants_each_event_gets_each() {
+    let mut delivery = Delivery::new(Limits { merge: false, ..Limits::default() }, Rng::from_number(1));
+    let kinds = [Kind::Offered, Kind::Queued, Kind::Answered, Kind::Record];
+    let items: Vec<Item> = (1..).zip(kinds).map(|(sequence, kind)| item(2, sequence, kind)).collect();
+    let mut outputs = step(&mut delivery, at(0), Input::Offer(items.clone()));
+    for sent in items {
+        let settled =
+            Settlement { call: call(2), sequence: sent.sequence, merged: vec![], verdict: Verdict::Done, change: Change::None };
+        assert_eq!(outputs, [Output::Send(sent)]);
+        let answer = Input::Answer { call: call(2), answer: status(200), change: Change::None };
+        assert_eq!(step(&mut delivery, at(0), answer), [Output::Save(settled)]);
+        outputs = step(&mut delivery, at(0), Input::Saved { call: call(2) });
+    }
+    assert!(outputs.is_empty() && delivery.is_idle());
+}
+
+#[test]
 fn the_wait_grows_is_jittered_and_ends_after_three_days() {
     let mut rng = Rng::from_number(3);
     for (attempts, limit) in [(0, 1), (1, 5), (2, 30), (3, 120), (4, 600), (5, 1_800), (6, 3_600), (50, 3_600)] {

@@ -1,0 +1,118 @@
+//! The feed over WebSocket (RFC 6455): each event is a text message, pings keep the line. It takes no messages.
+
+use super::follow::{End, Follower, News};
+use super::problem::Problem;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::{HeaderMap, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The subprotocol: what the messages are.
+const EVENTS: &str = "hotline.events";
+/// Before a token among the subprotocols: all that a page in a browser can send along.
+const BEARER: &str = "bearer.";
+/// What comes in is told apart and thrown away.
+const MESSAGE: usize = 64 << 10;
+/// For the closing handshake.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Whether the request would rather have this than its answer (RFC 6455 §4.2.1).
+pub fn asked_for(headers: &HeaderMap) -> bool {
+    listed(headers, header::UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+}
+
+/// The token of a page in a browser, which cannot say `Authorization`; an address would stand in logs.
+pub fn token(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let token = listed(headers, header::SEC_WEBSOCKET_PROTOCOL).find_map(|protocol| protocol.strip_prefix(BEARER));
+    URL_SAFE_NO_PAD.decode(token.filter(|_| asked_for(headers))?).ok()
+}
+
+/// Ready to switch over. A client that names subprotocols fails by itself unless one of them is answered.
+pub fn agreed(
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    headers: &HeaderMap,
+) -> Result<WebSocketUpgrade, Problem> {
+    let wrong = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
+    let upgrade = upgrade.map_err(|rejection| wrong(rejection.body_text()))?;
+    let upgrade = upgrade.protocols([EVENTS]).max_message_size(MESSAGE).max_frame_size(MESSAGE).read_buffer_size(4 << 10);
+    if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) && upgrade.selected_protocol().is_none() {
+        return Err(wrong(format!("the subprotocol is {EVENTS}; name it, beside a token if there is one, or name none")));
+    }
+    Ok(upgrade)
+}
+
+/// The members of a list (RFC 9110 §5.6.1).
+fn listed(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+pub struct Socket {
+    socket: WebSocket,
+    /// Why it is not served any more, if the fault is its own.
+    fault: Option<CloseFrame>,
+}
+
+impl Socket {
+    pub fn new(socket: WebSocket) -> Socket {
+        Socket { socket, fault: None }
+    }
+}
+
+impl Follower for Socket {
+    async fn tell(&mut self, news: News<'_>) -> bool {
+        let message = match news {
+            News::Event { told, json } => text(told.n, json),
+            News::Alive(n) => Message::Ping(n.to_string().into()),
+        };
+        self.socket.send(message).await.is_ok()
+    }
+
+    /// Pings and a close are answered by the library as it reads on.
+    async fn gone(&mut self) {
+        while self.fault.is_none() {
+            match self.socket.recv().await {
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_))) => {}
+                Some(Ok(Message::Text(_) | Message::Binary(_))) => self.fault = Some(not_asked()),
+                None | Some(Err(_)) => return,
+            }
+        }
+    }
+
+    async fn part(mut self, end: End) {
+        let frame = match end {
+            End::Gone => self.fault.take(),
+            End::TookNothing => None,
+            End::Over => Some(close(close_code::AWAY, "the gateway ends; come back with the last number")),
+        };
+        if let Some(frame) = frame {
+            // A client that does not answer is left.
+            let _ = timeout(FAREWELL, goodbye(&mut self.socket, frame)).await;
+        }
+    }
+}
+
+fn text(n: u64, json: &Bytes) -> Message {
+    let whole = [format!("{{\"number\":{n},\"event\":").as_bytes(), json, b"}"].concat();
+    Message::Text(Utf8Bytes::try_from(whole).unwrap_or_default())
+}
+
+/// RFC 6455 §7.4.1: it may be that somebody waits for an answer.
+fn not_asked() -> CloseFrame {
+    close(close_code::UNSUPPORTED, "the feed takes no messages: what is wanted stands in the address")
+}
+
+fn close(code: u16, reason: &'static str) -> CloseFrame {
+    CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
+}
+
+/// RFC 6455 §7.1.2: closed when the other side has said so too.
+async fn goodbye(socket: &mut WebSocket, frame: CloseFrame) {
+    if socket.send(Message::Close(Some(frame))).await.is_ok() {
+        while let Some(Ok(_)) = socket.recv().await {}
+    }
+}
