@@ -148,6 +148,9 @@ impl Profile {
         }
         let base = if file.create.path.is_empty() { base } else { base.trim_end_matches('/') };
         let templates = Templates::new(&file)?;
+        if let Some(unknown) = templates.read("", "vars").find(|name| !file.vars.contains_key(name)) {
+            return Err(format!("its templates read `vars.{unknown}`, which [vars] does not have"));
+        }
         let events = if events.is_empty() { Kind::ALL.to_vec() } else { events };
         Ok(Profile { file, templates, events, base: base.to_owned() })
     }

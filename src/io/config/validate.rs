@@ -228,6 +228,8 @@ impl Check<'_> {
         self.require((1..=64).contains(&backend.parallel), &path("parallel"), || "is not from 1 to 64".to_string());
         self.require(name != WEBHOOK, &["records", "backends", name], || "the name belongs to [records.webhook]".to_string());
         let target = Target::backend(name, backend, Zone::default());
+        let known = target.as_ref().map_or(Ok(()), |target| target.profile.rehearse(&target.secrets));
+        self.require(known.is_ok(), &path("credentials"), || known.err().unwrap_or_default());
         self.require(target.is_ok(), &path("profile"), || target.err().unwrap_or_default());
     }
 }
@@ -274,6 +276,9 @@ mod tests {
         complains("[log]\nlevel = 'a=b=c'", "site.toml:2:1: ", "no filter");
         complains("[records.webhook]\nurl = 'redmine'", "site.toml:2:1: ", "no http://");
         complains("[records.webhook]\nproxy = 'socks5://a:1'", "site.toml:2:1: ", "no address such as http://");
+        let backend = "[records.backends.a]\nurl = 'http://192.0.2.1'\nprofile = ";
+        complains(&format!("{backend}'platform-12345'"), "site.toml:1:", "`credentials` lack `app_key`, `app_secret`");
+        complains(&format!("{backend}'request-tracker-5'\ncredentials = {{ tokn = 'x' }}"), "site.toml:4:1: ", "lack `token`");
         complains("[sip]\ntimer_c = '1m'", "site.toml:2:1: ", "more than 3m");
     }
 

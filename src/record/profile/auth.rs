@@ -1,11 +1,11 @@
 //! How requests say who sends them.
 
-use super::{Profile, Rendered};
+use super::{Method, Profile, Rendered};
 use crate::record::digest::{Recipe, Spelling};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every text is a template that sees `secret`, the backend's credentials.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -99,6 +99,20 @@ pub struct TokenRequest {
 }
 
 impl Profile {
+    /// Authenticates a request that is not sent: credentials that are not there would otherwise be found with the first call.
+    pub fn rehearse(&self, secrets: &Secrets) -> Result<(), String> {
+        let mut request = Rendered { method: Method::Post, url: String::new(), headers: Vec::new(), body: None };
+        let fresh = Fresh { millis: 0, nonce: String::new() };
+        let made = match &self.file.auth {
+            Auth::Oauth2 { .. } => self.token_request(secrets).map(drop),
+            _ => self.authenticate(&mut request, secrets, &fresh),
+        };
+        let lacking = |name: &String| !secrets.contains_key(name);
+        let names: BTreeSet<String> = self.templates.read("auth.", "secret").filter(lacking).collect();
+        let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        made.map_err(|error| if names.is_empty() { error } else { format!("`credentials` lack {names}") })
+    }
+
     /// Adds who we are; nothing for those kinds that need more than the request.
     pub fn authenticate(&self, request: &mut Rendered, secrets: &Secrets, fresh: &Fresh) -> Result<(), String> {
         let context = minijinja::context! { secret => secrets, vars => &self.file.vars };

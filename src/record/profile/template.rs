@@ -34,6 +34,13 @@ impl Templates {
         Ok(templates)
     }
 
+    /// What templates whose names begin so read of `table`, such as `secret`.
+    pub fn read<'a>(&'a self, prefix: &'a str, table: &'a str) -> impl Iterator<Item = String> + 'a {
+        let templates = self.engine.templates().filter(move |(name, _)| name.starts_with(prefix));
+        let names = templates.flat_map(|(_, template)| template.undeclared_variables(true));
+        names.filter_map(move |name| Some(name.strip_prefix(table)?.strip_prefix('.')?.to_owned()))
+    }
+
     pub fn render(&self, name: &str, context: &Value) -> Result<String, String> {
         let template = self.engine.get_template(name).map_err(|e| told(name, &e))?;
         template.render(context.clone()).map_err(|e| told(name, &e))

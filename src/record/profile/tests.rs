@@ -179,3 +179,18 @@ fn a_profile_that_cannot_work_is_refused() {
     let text = Profile::built_in("request-tracker-5").unwrap();
     assert!(Profile::parse(text, "http://t", &vars).err().unwrap().contains("quue"));
 }
+
+#[test]
+fn what_is_lacking_is_told_before_the_first_call() {
+    let secrets = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect::<Secrets>();
+    let platform = shipped("platform-12345");
+    assert_eq!(platform.rehearse(&secrets(&[("app_key", "k")])), Err("`credentials` lack `app_secret`".into()));
+    assert_eq!(platform.rehearse(&secrets(&[("app_key", "k"), ("app_secret", "s")])), Ok(()));
+    assert_eq!(shipped("webhook").rehearse(&secrets(&[])), Ok(()), "unsigned");
+    let parse = |text: &str| Profile::parse(text, "https://t.example", &BTreeMap::new());
+    let oauth = "[auth]\nkind = 'oauth2'\nurl = 'https://t.example'\nid = '{{ secret.id }}'\nsecret = '{{ secret.word }}'\n";
+    let oauth = parse(&format!("{oauth}[create]\nmethod = 'POST'")).unwrap();
+    assert_eq!(oauth.rehearse(&secrets(&[])), Err("`credentials` lack `id`, `word`".into()));
+    let unknown = parse("[create]\nmethod = 'POST'\npath = '/{{ vars.queue }}'").err();
+    assert_eq!(unknown, Some("its templates read `vars.queue`, which [vars] does not have".into()));
+}
