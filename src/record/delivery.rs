@@ -63,6 +63,8 @@ pub enum Answer {
     Status {
         code: u16,
         retry_after: Option<Duration>,
+        /// Of why, for people.
+        said: String,
     },
     /// No connection, no answer in time, or a connection that broke.
     Unreachable(String),
@@ -302,7 +304,7 @@ enum Outcome {
 
 fn outcome(answer: Answer) -> Outcome {
     match answer {
-        Answer::Status { code, retry_after } => status(code, retry_after.unwrap_or(Duration::ZERO)),
+        Answer::Status { code, retry_after, said } => status(code, retry_after.unwrap_or(Duration::ZERO), &said),
         Answer::Unreachable(error) => Outcome::Retry { error, after: Duration::ZERO },
         Answer::Done => Outcome::Done,
         Answer::Refused(error) => Outcome::Dead(error),
@@ -314,8 +316,8 @@ fn outcome(answer: Answer) -> Outcome {
     }
 }
 
-fn status(code: u16, after: Duration) -> Outcome {
-    let error = format!("HTTP {code}");
+fn status(code: u16, after: Duration, said: &str) -> Outcome {
+    let error = if said.is_empty() { format!("HTTP {code}") } else { format!("HTTP {code}: {said}") };
     match code {
         200..=299 => Outcome::Done,
         // A redirect is not followed: the address is wrong, which no event is to blame for either.

@@ -61,19 +61,14 @@ pub enum Next {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The profile's predicate holds.
-    Good {
-        id: Option<String>,
-        url: Option<String>,
-    },
+    Good { id: Option<String>, url: Option<String> },
     /// A status of success, and a body that says otherwise.
-    Refused {
-        why: String,
-        id: Option<String>,
-        url: Option<String>,
-    },
+    Refused { why: String, id: Option<String>, url: Option<String> },
     Status {
         code: u16,
         retry_after: Option<Duration>,
+        /// Of why, for people.
+        said: String,
     },
     /// It never left.
     Unsent(String),
@@ -192,7 +187,7 @@ fn plain(reply: Reply) -> Answer {
     match reply {
         Reply::Good { .. } => Answer::Done,
         Reply::Refused { why, .. } => Answer::Refused(why),
-        Reply::Status { code, retry_after } => Answer::Status { code, retry_after },
+        Reply::Status { code, retry_after, said } => Answer::Status { code, retry_after, said },
         Reply::Unsent(why) | Reply::Broken(why) => Answer::Unreachable(why),
         Reply::Unmade(why) => Answer::Unmade(why),
     }
@@ -224,7 +219,7 @@ mod tests {
     }
 
     fn status(code: u16) -> Reply {
-        Reply::Status { code, retry_after: None }
+        Reply::Status { code, retry_after: None, said: String::new() }
     }
 
     fn linked(id: &str) -> Change {
@@ -298,7 +293,7 @@ mod tests {
             assert_eq!(it.answered(good(Some("8"))), Next::Ask(Step::Update { id: "8".into() }));
             assert_eq!(
                 it.answered(status(code)),
-                Next::End(Answer::Status { code, retry_after: None }, linked("8")),
+                Next::End(Answer::Status { code, retry_after: None, said: String::new() }, linked("8")),
                 "and no more"
             );
         }

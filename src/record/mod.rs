@@ -15,6 +15,7 @@ pub mod fold;
 pub mod postscript;
 pub mod profile;
 pub mod report;
+pub mod said;
 pub mod schema;
 pub mod seal;
 pub mod shape;

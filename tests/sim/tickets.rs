@@ -93,7 +93,7 @@ impl TicketSystem {
         };
         self.unclear += u64::from(*step == Step::Create && !matches!(fate, Fate::Well | Fate::Unsent));
         let later = (fate == Fate::Late).then(|| now.after(rng.between(Duration::ZERO, SETTLE)));
-        let status = |code| Reply::Status { code, retry_after: None };
+        let status = |code| Reply::Status { code, retry_after: None, said: String::new() };
         let reply = match fate {
             Fate::Well => done.unwrap_or(status(500)),
             Fate::Unsent => Reply::Unsent("connection refused".to_owned()),

@@ -11,8 +11,15 @@ use std::sync::Arc;
 pub struct Chosen {
     #[command(flatten)]
     of: Journal,
+    #[command(flatten)]
+    those: Those,
+}
+
+/// One of them is asked for: nobody drops all by pressing Enter too soon.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+struct Those {
     /// Those of this call
-    #[arg(required_unless_present_any = ["backend", "all"])]
     call: Option<CallId>,
     /// Those of this backend
     #[arg(long)]
@@ -50,7 +57,7 @@ impl Chosen {
     }
 
     fn which(&self) -> Which {
-        Which { backend: self.backend.clone(), call: self.call }
+        Which { backend: self.those.backend.clone(), call: self.those.call }
     }
 }
 

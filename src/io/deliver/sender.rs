@@ -9,6 +9,7 @@ use crate::record::cloudevent::CloudEvent;
 use crate::record::delivery::{Answer, Item};
 use crate::record::exchange::{Change, Exchange, Next, Reply, Step, Ticket};
 use crate::record::profile::{Auth, Fresh, Rendered};
+use crate::record::said::said;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
 use serde::Deserialize;
@@ -182,7 +183,9 @@ impl Asker {
                 Ok(token.access_token)
             }
             // RFC 6749 §5.2: 400 and 401 both say that it does not know us.
-            _ if (400..500).contains(&heard.code) => Err(Reply::Status { code: 401, retry_after: heard.retry_after }),
+            _ if (400..500).contains(&heard.code) => {
+                Err(Reply::Status { code: 401, retry_after: heard.retry_after, said: said(&heard.body) })
+            }
             _ => Err(Reply::Unsent(format!("HTTP {} from where tokens are asked for", heard.code))),
         }
     }

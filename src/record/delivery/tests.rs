@@ -31,7 +31,7 @@ fn step(delivery: &mut Delivery, now: Now, input: Input) -> Vec<Output> {
 }
 
 fn status(code: u16) -> Answer {
-    Answer::Status { code, retry_after: None }
+    Answer::Status { code, retry_after: None, said: String::new() }
 }
 
 /// What the first answer to a record does to it.
@@ -143,7 +143,7 @@ fn the_wait_grows_is_jittered_and_ends_after_three_days() {
 fn retry_after_is_honoured_by_the_event_and_by_the_backend() {
     let mut delivery = delivery();
     step(&mut delivery, at(0), Input::Offer(vec![record(1)]));
-    let busy = Answer::Status { code: 429, retry_after: Some(Duration::from_secs(90)) };
+    let busy = Answer::Status { code: 429, retry_after: Some(Duration::from_secs(90)), said: String::new() };
     let outputs = step(&mut delivery, at(0), Input::Answer { call: call(1), answer: busy, change: Change::None });
     assert!(matches!(saved(&outputs), Verdict::Retry { at: when, .. } if *when >= at(90).wall && *when < at(91).wall));
     assert_eq!(outputs.len(), 1, "patience asked for is no alarm");
@@ -305,7 +305,7 @@ impl World {
         match self.rng.below(20) {
             0 => (Answer::Unreachable("timed out".into()), true),
             1 => (Answer::Unreachable("reset".into()), false),
-            2 => (Answer::Status { code: 429, retry_after: Some(Duration::from_secs(20)) }, false),
+            2 => (Answer::Status { code: 429, retry_after: Some(Duration::from_secs(20)), said: String::new() }, false),
             3 => (status(503), self.rng.chance(500)),
             4 if item.kind != Kind::Record => (status(422), false),
             5 if seconds < HOUR => (status(401), false),

@@ -266,7 +266,7 @@ async fn dead_letters_are_listed_retried_dropped_and_records_replayed() {
     gateway.settled(1, "dead").await;
     let mut letters = Letters::open(gateway.journal.path()).unwrap();
     let dead = letters.dead(&Which::default()).unwrap();
-    assert_eq!((dead.len(), dead[0].error.as_deref()), (1, Some("HTTP 422")));
+    assert_eq!((dead.len(), dead[0].error.as_deref()), (1, Some("HTTP 422: {}")));
     assert_eq!(letters.retry(&Which { backend: Some("other".into()), call: None }).unwrap(), 0);
     assert_eq!(letters.retry(&Which { backend: None, call: Some(call(1)) }).unwrap(), 1);
     gateway.one_call(2);
