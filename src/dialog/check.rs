@@ -1,10 +1,11 @@
 //! What a request must fulfil before anyone looks at what it wants (RFC 3261 §8.2), and our capabilities.
 
-use crate::sip::{Header, Headers, Method, Name, Request, Scheme, Sdp, SdpError};
+use crate::sip::{Content, Header, Headers, Method, Name, Request, Scheme, Sdp, SdpError};
 
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER";
 pub(super) const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
 pub(super) const SDP: &str = "application/sdp";
+pub(super) const ACCEPT: &str = "application/sdp, multipart/mixed";
 
 /// A request's refusal, with the header that explains it.
 #[derive(Debug, PartialEq)]
@@ -41,27 +42,24 @@ pub(super) fn admissible(request: &Request) -> Result<(), Refusal> {
     if let Some(unsupported) = unsupported(&request.headers) {
         return Err(Refusal::with(420, Name::Unsupported, unsupported));
     }
-    if describes_session(&request.method) && !request.body.is_empty() && !is_sdp(&request.headers) {
-        return Err(Refusal::with(415, Name::Accept, SDP));
+    if describes_session(&request.method) && content(request)?.foreign {
+        return Err(Refusal::with(415, Name::Accept, ACCEPT));
     }
     Ok(())
 }
 
 /// The session description of an admissible request.
 pub(super) fn session(request: &Request) -> Result<Option<Sdp>, Refusal> {
-    if request.body.is_empty() {
-        return Ok(None);
-    }
-    match Sdp::parse(&request.body) {
+    let Some(body) = content(request)?.sdp else { return Ok(None) };
+    match Sdp::parse(&body) {
         Ok(sdp) => Ok(Some(sdp)),
         Err(SdpError::Malformed) => Err(Refusal::new(400)),
         Err(SdpError::NothingUsable) => Err(Refusal::new(488)),
     }
 }
 
-pub(super) fn is_sdp(headers: &Headers) -> bool {
-    let value = headers.text(&Name::ContentType).unwrap_or_default();
-    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(SDP))
+fn content(request: &Request) -> Result<Content, Refusal> {
+    Content::of(&request.headers, &request.body).ok_or(Refusal::new(400))
 }
 
 fn allowed(method: &Method) -> bool {

@@ -51,7 +51,7 @@ pub(super) fn other(cx: &mut Cx, dialog: &Dialog, id: ServerId, request: &Reques
         Method::Options => {
             let mut response = cx.reply(request, 200);
             capabilities(&mut response.headers.0, dialog.next_hop());
-            response.headers.push(Name::Accept, check::SDP);
+            response.headers.push(Name::Accept, check::ACCEPT);
             cx.respond(id, response);
         }
         // Before there is a session there is nobody to move.

@@ -156,7 +156,7 @@ impl Legs {
         let tag = self.core.rng.token();
         let mut response = self.core.reply(request, Status(200), &tag);
         capabilities(&mut response.headers.0, flow);
-        response.headers.push(Name::Accept, check::SDP);
+        response.headers.push(Name::Accept, check::ACCEPT);
         self.core.respond(now, id, response, out);
     }
 

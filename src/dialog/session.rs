@@ -11,7 +11,7 @@ use crate::dialog::refer::Referred;
 use crate::dialog::referral;
 use crate::dialog::timer::{Due, SessionTimer};
 use crate::dialog::{Cause, Command, End, EndedBy, Event, LocalMedia};
-use crate::sip::{Method, Name, Request, Response, Sdp};
+use crate::sip::{Content, Method, Name, Request, Response, Sdp};
 use crate::transaction::ServerId;
 use std::time::Duration;
 
@@ -360,6 +360,7 @@ impl Session {
     }
 
     fn bye(mut self: Box<Self>, cx: &mut Cx, cause: &Cause) -> State {
+        referral::hurry(cx, &mut self.dialog);
         cx.bye(&mut self.dialog, cause);
         Closing::session(cx, self.dialog)
     }
@@ -373,8 +374,6 @@ fn glare_delay(cx: &mut Cx, owner: bool) -> Duration {
 
 /// The session description of a response.
 pub(super) fn theirs(response: &Response) -> Option<Sdp> {
-    if response.body.is_empty() || !check::is_sdp(&response.headers) {
-        return None;
-    }
-    Sdp::parse(&response.body).ok()
+    let body = Content::of(&response.headers, &response.body)?.sdp?;
+    Sdp::parse(&body).ok()
 }

@@ -32,6 +32,8 @@ pub(super) struct Invited {
     /// The 200 is wanted as soon as it may leave.
     answering: bool,
     repeat: Option<(Mono, Status, bool)>,
+    /// The caller will wait no longer.
+    expires: Option<Mono>,
     /// Media for the session, attached too late for the answer.
     wanted: Option<LocalMedia>,
 }
@@ -61,6 +63,7 @@ impl Invited {
             released: false,
             answering: false,
             repeat: None,
+            expires: invite.headers.expires().map(|seconds| cx.mono().after(Duration::from_secs(seconds.into()))),
             wanted: None,
             invite,
         }
@@ -148,7 +151,7 @@ impl Invited {
 
     pub(super) fn deadline(&self) -> Option<Mono> {
         let repeat = self.repeat.as_ref().map(|(at, ..)| *at);
-        [self.provisionals.deadline(), repeat].into_iter().flatten().min()
+        [self.provisionals.deadline(), repeat, self.expiry()].into_iter().flatten().min()
     }
 
     pub(super) fn tick(mut self: Box<Self>, cx: &mut Cx) -> State {
@@ -162,6 +165,10 @@ impl Invited {
             }
             Due::Nothing => {}
         }
+        // RFC 3261 §13.3.1: the invitation has expired.
+        if self.expiry().is_some_and(|at| at <= cx.mono()) {
+            return self.refuse(cx, &status(487), End::new(EndedBy::Peer, Some(487)));
+        }
         match self.repeat {
             Some((at, status, media)) if at <= cx.mono() => {
                 self.repeat = None;
@@ -169,6 +176,11 @@ impl Invited {
             }
             _ => State::Invited(self),
         }
+    }
+
+    /// One that is answered, and waits for leave to say so, expires no more.
+    fn expiry(&self) -> Option<Mono> {
+        self.expires.filter(|_| !self.answering)
     }
 
     /// What waited for a PRACK or for leave: the 200, or else the next provisional.

@@ -50,6 +50,8 @@ pub enum Name {
     SubscriptionState,
     CallInfo,
     ContentEncoding,
+    ContentDisposition,
+    ContentTransferEncoding,
     Subject,
     XHotlineCallId,
     /// As written; looking one up is case-sensitive, so a header that we read gets a variant of its own.
@@ -57,7 +59,7 @@ pub enum Name {
 }
 
 /// Names as we print them with their compact forms, the most frequent first.
-static NAMES: [(Name, &str, u8); 47] = [
+static NAMES: [(Name, &str, u8); 49] = [
     (Name::Via, "Via", b'v'),
     (Name::From, "From", b'f'),
     (Name::To, "To", b't'),
@@ -101,6 +103,8 @@ static NAMES: [(Name, &str, u8); 47] = [
     (Name::SubscriptionState, "Subscription-State", 0),
     (Name::CallInfo, "Call-Info", 0),
     (Name::ContentEncoding, "Content-Encoding", b'e'),
+    (Name::ContentDisposition, "Content-Disposition", 0),
+    (Name::ContentTransferEncoding, "Content-Transfer-Encoding", 0),
     (Name::Subject, "Subject", b's'),
     (Name::XHotlineCallId, "X-Hotline-Call-ID", 0),
     (Name::AllowEvents, "Allow-Events", b'u'),
@@ -225,6 +229,11 @@ impl Headers {
 
     pub fn call_id(&self) -> Option<&Bytes> {
         self.get(&Name::CallId)
+    }
+
+    /// Seconds; one that is no number says nothing.
+    pub fn expires(&self) -> Option<u32> {
+        number(self.get(&Name::Expires)?)
     }
 
     pub fn max_forwards(&self) -> Option<u8> {

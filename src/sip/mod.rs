@@ -3,6 +3,7 @@
 //! A received datagram stays where it is: header values are slices of it ([`bytes::Bytes`]), indexed once. What a peer
 //! chose and we must echo (Via, From, To, Call-ID, CSeq) goes back byte for byte; typed views are made when asked for.
 
+mod body;
 mod extension;
 mod header;
 mod message;
@@ -15,6 +16,7 @@ mod text;
 mod uri;
 mod value;
 
+pub use body::Content;
 pub use extension::{RAck, Reason, Refresher, Replaces, SessionExpires};
 pub use header::{Header, Headers, Name};
 pub use message::{Message, Request, Response};

@@ -53,6 +53,14 @@ pub fn declared_length(head: &Bytes) -> Result<usize, &'static str> {
     }
 }
 
+/// A part of a body of several: its headers, of which there may be none, and what it holds.
+pub(super) fn part(data: &Bytes) -> Option<(Headers, Bytes)> {
+    let mut head = Head::default();
+    head.rest(data, 0);
+    let body = data.slice(head.end..);
+    head.fault.is_none().then_some((head.headers, body))
+}
+
 /// What is wrong: the status to answer and the sentence that says why.
 type Fault = (u16, &'static str);
 
@@ -75,18 +83,23 @@ impl Head {
         // Empty lines before the start line are keep-alives (RFC 3261 §7.5).
         let mut at = data.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(data.len());
         head.start = head.line(data, &mut at).unwrap_or(at..at);
+        head.rest(data, at);
+        head
+    }
+
+    /// The headers, to the empty line.
+    fn rest(&mut self, data: &Bytes, mut at: usize) {
         loop {
-            match head.line(data, &mut at) {
+            match self.line(data, &mut at) {
                 None => {
-                    head.fail(400, "Message head has no end");
+                    self.fail(400, "Message head has no end");
                     break;
                 }
                 Some(line) if line.is_empty() => break,
-                Some(line) => head.header(data, line, &mut at),
+                Some(line) => self.header(data, line, &mut at),
             }
         }
-        head.end = at;
-        head
+        self.end = at;
     }
 
     fn fail(&mut self, status: u16, reason: &'static str) {

@@ -3,6 +3,7 @@
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::message::Message;
 use crate::support::phone::Phone;
+use crate::support::wait_for;
 use crate::{assert_answered, request, response};
 
 /// The final answers to INVITEs, in order, repetitions left out.
@@ -111,6 +112,29 @@ fn a_late_offer_is_answered_before_anything_is_played() {
     let record = gateway.record();
     assert_answered(&record, "12345", "caller");
     assert!(record["sip_answered"].as_str() <= record["handed_to_queue"].as_str(), "{record:#}");
+}
+
+#[test]
+fn a_description_beside_an_isup_message_is_taken() {
+    let gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_answers").lasts(300).start();
+    let caller = gateway.caller("caller_sends_isup", "12345").lasts(600).start();
+    wait_for("music or the seat", || (!caller.ear.packets().is_empty()).then_some(()));
+    let heard = caller.finish();
+    seat.finish();
+    assert_eq!(answers(&heard)[0].formats(), ["8", "101"]);
+    assert_answered(&gateway.record(), "12345", "caller");
+}
+
+#[test]
+fn an_invitation_that_expires_ends_the_call() {
+    let gateway = Gateway::start(&Spec::default());
+    let seat = gateway.seat(0, "seat_rings").start();
+    gateway.caller("caller_expires", "12345").start().finish();
+    request(&seat.finish(), "CANCEL");
+    let record = gateway.record();
+    assert_eq!(record["result"], "abandoned_ringing", "{record:#}");
+    assert_eq!((record["hangup_by"].as_str(), record["sip_code"].as_u64()), (Some("caller"), Some(487)));
 }
 
 #[test]

@@ -114,6 +114,71 @@ fn cancel_gets_487_also_when_finals_are_kept_back() {
 }
 
 #[test]
+fn an_invitation_expires_unless_it_is_answered() {
+    let invite = || fresh("INVITE", "Expires: 30\r\n", OFFER);
+    for released in [true, false] {
+        let mut one = One::new();
+        one.receive(Message::Request(invite()));
+        let leg = one.incoming().leg;
+        if released {
+            one.command(Command::Release { leg });
+        }
+        one.pass(29.9);
+        assert_eq!(one.statuses(), [100]);
+        one.pass(0.2);
+        assert_eq!(one.ended(), (EndedBy::Peer, Some(487)));
+        assert_eq!(one.statuses(), if released { vec![487] } else { vec![] });
+        one.command(Command::Release { leg });
+        assert_eq!(one.statuses(), if released { vec![] } else { vec![487] });
+        one.gone();
+    }
+    let mut one = One::new();
+    one.receive(Message::Request(invite()));
+    let leg = one.incoming().leg;
+    one.command(Command::Attach { leg, local: local() });
+    one.media();
+    one.pass(29.9);
+    one.command(Command::Answer { leg });
+    one.pass(5.0);
+    one.command(Command::Release { leg });
+    assert_eq!(one.statuses(), [100, 200]);
+    let mut one = One::new();
+    one.invited(&fresh("INVITE", "Expires: soon\r\n", OFFER));
+    one.pass(100.0);
+    assert!(one.events.is_empty(), "what is no number says nothing");
+}
+
+/// As a carrier that speaks SIP-I sends it.
+fn multipart(description: &str, handling: &str) -> crate::sip::Request {
+    let body = format!(
+        "--sip-i\r\nContent-Type: application/sdp\r\n\r\n{description}\r\n--sip-i\r\nContent-Type: application/isup;version=itu-t92+\r\n\
+         Content-Disposition: signal;handling={handling}\r\n\r\n\u{1}\u{0}\u{11}\r\n--sip-i--\r\n"
+    );
+    fresh("INVITE", "Content-Type: multipart/mixed;boundary=sip-i\r\n", &body)
+}
+
+#[test]
+fn a_description_beside_an_isup_message_is_taken() {
+    let mut one = One::new();
+    let (_, dialog) = one.session(&multipart(OFFER, "optional"));
+    let held = multipart(&format!("{OFFER}a=sendonly\r\n"), "optional");
+    let again = next(&dialog, Method::Invite, 3).with_body("multipart/mixed;boundary=sip-i", held.body);
+    one.receive(Message::Request(again));
+    assert_eq!(one.media().direction, crate::sip::Direction::RecvOnly);
+
+    let mut one = One::new();
+    one.receive(Message::Request(multipart(OFFER, "required")));
+    let refused = one.response();
+    assert_eq!(
+        (refused.status, refused.headers.text(&Name::Accept).as_deref()),
+        (Status(415), Some("application/sdp, multipart/mixed"))
+    );
+    let mut one = One::new();
+    one.receive(Message::Request(fresh("INVITE", "Content-Type: multipart/mixed;boundary=other\r\n", "--sip-i\r\n\r\nx")));
+    assert_eq!(one.statuses(), [400]);
+}
+
+#[test]
 fn a_hangup_refuses_with_its_cause() {
     let mut one = One::new();
     let leg = one.invited(&invite());
@@ -163,7 +228,7 @@ fn what_cannot_be_served_is_refused_with_the_right_word() {
         (invite("Max-Forwards: 0\r\n", OFFER), 483, None),
         (invite("Session-Expires: 60\r\nSupported: timer\r\n", OFFER), 422, Some((Name::MinSe, "90"))),
         (invite("", "hello"), 400, None),
-        (invite(tel, "hello"), 415, Some((Name::Accept, "application/sdp"))),
+        (invite(tel, "hello"), 415, Some((Name::Accept, "application/sdp, multipart/mixed"))),
         (fresh("REGISTER", "", ""), 405, Some((Name::Allow, check::ALLOW))),
         (fresh("REFER", "Refer-To: <sip:12366@192.0.2.1>\r\n", ""), 403, None),
         (fresh("SUBSCRIBE", "Event: refer\r\n", ""), 405, Some((Name::Allow, check::ALLOW))),

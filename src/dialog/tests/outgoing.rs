@@ -44,6 +44,17 @@ fn a_party_rings_answers_and_is_hung_up() {
 }
 
 #[test]
+fn an_answer_beside_an_isup_message_is_taken() {
+    let mut one = One::new();
+    let (_, invite) = one.dial();
+    let isup = "Content-Type: application/isup;version=itu-t92+\r\n\r\n\u{6}\u{16}\u{4}";
+    let body = format!("--x\r\n{isup}\r\n--x\r\nContent-Type: application/sdp\r\n\r\n{OFFER}\r\n--x--\r\n");
+    let progress = answer(&invite, 183, "theirs", None).with_body("multipart/mixed;boundary=x", body.into());
+    one.receive(Message::Response(progress));
+    assert_eq!(one.media().codec, Codec::Pcma, "a response cannot be refused, whatever else it holds");
+}
+
+#[test]
 fn a_refusal_ends_the_leg_with_its_reasons() {
     for status in [302, 401, 407, 486, 503, 603] {
         let mut one = One::new();
