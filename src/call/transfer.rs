@@ -114,9 +114,10 @@ impl Call {
             return Err(Refusal::NotAllowed);
         }
         let seq = self.started("blind", by, line.to_string());
+        // Its phone is told before it is hung up.
+        self.journal(What::TransferEnded { seq, result: "completed".to_owned() });
         self.dismiss_seat(by);
         self.free_seat();
-        self.journal(What::TransferEnded { seq, result: "completed".to_owned() });
         self.join_queue(now, line, high, false);
         Ok(())
     }

@@ -120,6 +120,7 @@ impl Closing {
     }
 
     fn bye(cx: &mut Cx, mut dialog: Dialog, cause: &Cause) -> State {
+        referral::hurry(cx, &mut dialog);
         cx.bye(&mut dialog, cause);
         Closing::session(cx, dialog)
     }

@@ -100,6 +100,18 @@ pub(super) fn notify(cx: &mut Cx, dialog: &mut Dialog, id: u32, status: Status) 
     referral.proceed(cx, dialog);
 }
 
+/// Before our BYE leaves what was left to say, though the NOTIFY before it is not answered: behind a BYE many phones know
+/// nothing of the subscription, and refuse it.
+pub(super) fn hurry(cx: &mut Cx, dialog: &mut Dialog) {
+    let Some(mut referral) = cx.leg.referral.take() else { return };
+    if let Stage::Subscribed { next: Some(status), waiting, .. } = &mut referral.stage
+        && !status.provisional()
+    {
+        *waiting = false;
+    }
+    referral.proceed(cx, dialog);
+}
+
 /// A NOTIFY is answered. A refused or lost one ends the subscription (RFC 6665 §4.2.2).
 pub(super) fn notified(cx: &mut Cx, dialog: &mut Dialog, id: u32, accepted: bool) {
     let Some(mut referral) = cx.leg.referral.take_if(|referral| referral.id == id) else { return };

@@ -104,6 +104,30 @@ fn what_has_not_left_gives_way_to_the_newer() {
     one.quiet();
 }
 
+/// RFC 3515 §2.4.4: a phone that has a BYE refuses the NOTIFY behind it.
+#[test]
+fn how_it_came_out_is_told_before_our_bye() {
+    let mut one = One::new();
+    let (leg, _, first) = referred(&mut one);
+    one.command(Command::Notify { leg, id: 2, status: Status(200) });
+    one.quiet();
+    one.command(Command::Hangup { leg, cause: Cause::default() });
+    let last = notified(&mut one, OVER, "SIP/2.0 200 OK");
+    let bye = one.request();
+    let seq = |request: &Request| request.headers.cseq().unwrap().seq;
+    assert_eq!((bye.method.clone(), seq(&last), seq(&bye)), (Method::Bye, seq(&first) + 1, seq(&first) + 2));
+    one.ended();
+    [first, last, bye].iter().for_each(|request| reply(&mut one, request, 200));
+    one.quiet();
+    one.gone();
+
+    let mut one = One::new();
+    let (leg, ..) = referred(&mut one);
+    one.command(Command::Notify { leg, id: 2, status: Status(180) });
+    one.command(Command::Hangup { leg, cause: Cause::default() });
+    assert_eq!(one.request().method, Method::Bye, "how far it is can wait");
+}
+
 #[test]
 fn one_at_a_time_and_the_next_goes_by_its_number() {
     let mut one = One::new();
