@@ -37,7 +37,7 @@ impl Call {
         answer
     }
 
-    /// The part of a seat that talks in this call, if it has but one line here.
+    /// The part of a seat that talks in this call; its first where it has two lines here, for it may have no third.
     pub fn seat_in_talk(&self, name: &str) -> Option<Part> {
         let Stage::Talking(talk) = &self.stage else { return None };
         let is = |part: &Part| matches!(self.parties.get(part).map(|c| &c.party), Some(Party::Seat { name: n, .. }) if n == name);
@@ -131,7 +131,7 @@ impl Call {
             Stage::Talking(talk) if talk.has(old) => {
                 talk.replace(old, part);
                 self.answer_party(part);
-                if self.talk().is_some_and(|t| t.lease.as_ref().is_some_and(|l| l.part == old)) {
+                if self.talk().is_some_and(|t| t.is_served_by(old)) {
                     self.free_seat();
                 }
                 self.dismiss(old);

@@ -23,6 +23,7 @@ mod clear;
 pub mod event;
 mod hear;
 pub mod keys;
+mod leave;
 mod lines;
 #[cfg(test)]
 mod lines_tests;

@@ -142,6 +142,13 @@ impl Goal {
     }
 }
 
+impl Transfer {
+    /// Nobody rings yet.
+    pub fn new(seq: u32, mode: Mode, by: Part, chain: Vec<Dialled>, timeout: Duration) -> Transfer {
+        Transfer { seq, mode, by, chain, index: 0, timeout, part: Part(0), until: None, back: None }
+    }
+}
+
 impl Talk {
     pub fn between(part: Part, lease: Option<Lease>) -> Talk {
         let (aside, holds) = (BTreeSet::new(), BTreeSet::new());
@@ -166,6 +173,22 @@ impl Talk {
         if self.notice.as_ref().is_some_and(|n| n.part == part) {
             self.notice = None;
         }
+    }
+
+    /// It has the lease of the seat that serves the caller.
+    pub fn is_served_by(&self, part: Part) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.part == part)
+    }
+
+    /// From the caller to the consultation, or back.
+    pub fn swap(&mut self) -> Result<(), Refusal> {
+        let by = self.consulting().ok_or(Refusal::Nothing)?.by;
+        if self.aside.remove(&by) {
+            self.main.insert(by);
+        } else if self.main.remove(&by) {
+            self.aside.insert(by);
+        }
+        Ok(())
     }
 
     /// Both rooms become one.

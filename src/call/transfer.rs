@@ -12,10 +12,9 @@
 //! The caller's leg stays with us through all of it, and is in `main` whatever happens elsewhere.
 
 use super::event::{Party, What};
-use super::talk::{Goal, Lease, Mode, Notice, Refusal, Talk, Transfer};
-use super::{CALLER, Call, Caller, Dialled, Output, Part, QueueCommand, Stage};
+use super::talk::{Goal, Mode, Notice, Refusal, Talk, Transfer};
+use super::{CALLER, Call, Dialled, Output, Part, Stage};
 use crate::base::Now;
-use crate::dialog::Cause;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +22,6 @@ use std::time::Duration;
 const RETURN_RING: Duration = Duration::from_secs(20);
 /// How long after its answer a target's silence counts as a failure of the move.
 const PROOF: Duration = Duration::from_secs(10);
-/// How long after a refusal a phone's hanging up is taken for its answer to it.
-const AT_REFUSAL: Duration = Duration::from_millis(500);
 
 /// What may be asked of a conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +59,7 @@ impl Call {
             Ask::Transfer { mode, goal } => self.transfer(now, by, mode, goal),
             Ask::Complete => self.complete(),
             Ask::Cancel => self.cancel(),
-            Ask::Swap => self.swap(),
+            Ask::Swap => self.talk().ok_or(Refusal::NotTalking)?.swap(),
             Ask::Merge => self.merge(),
             Ask::Drop(part) => self.drop_part(now, part),
         }
@@ -142,8 +139,7 @@ impl Call {
                 talk.main.remove(&by);
                 talk.aside.insert(by);
             }
-            let (part, until) = (Part(0), None);
-            talk.transfer = Some(Transfer { seq, mode, by, chain, index: 0, timeout, part, until, back });
+            talk.transfer = Some(Transfer { back, ..Transfer::new(seq, mode, by, chain, timeout) });
         }
         self.ring_next(now, 0);
         // Not before somebody rings: the caller is never left alone.
@@ -267,21 +263,9 @@ impl Call {
     fn return_to(&mut self, now: Now, back: Dialled, by: Part) {
         let seq = self.started(Mode::Return.name(), by, "seat".to_owned());
         if let Some(talk) = self.talk() {
-            let (part, until) = (Part(0), None);
-            let (chain, timeout) = (vec![back], RETURN_RING);
-            talk.transfer = Some(Transfer { seq, mode: Mode::Return, by, chain, index: 0, timeout, part, until, back: None });
+            talk.transfer = Some(Transfer::new(seq, Mode::Return, by, vec![back], RETURN_RING));
         }
         self.ring_next(now, 0);
-    }
-
-    /// The caller has been left alone: the head of the queue it came from, else the end.
-    fn nobody_left(&mut self, now: Now) {
-        let line = self.talk().and_then(|t| t.home.clone());
-        self.free_seat();
-        match line {
-            Some(line) if self.caller == Caller::Answered => self.join_queue(now, line, false, true),
-            _ => self.conversation_over(),
-        }
     }
 
     /// A party that asked in vain by keys hears of it; `choose_area`: because it must say which city it means.
@@ -341,128 +325,11 @@ impl Call {
         Ok(())
     }
 
-    fn swap(&mut self) -> Result<(), Refusal> {
-        let talk = self.talk().ok_or(Refusal::NotTalking)?;
-        let by = talk.consulting().ok_or(Refusal::Nothing)?.by;
-        if talk.aside.remove(&by) {
-            talk.main.insert(by);
-        } else if talk.main.remove(&by) {
-            talk.aside.insert(by);
-        }
-        Ok(())
-    }
-
     fn merge(&mut self) -> Result<(), Refusal> {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
         let seq = talk.consulting().ok_or(Refusal::Nothing)?.seq;
         talk.merge();
         self.transfer_over(seq, "joined");
         Ok(())
-    }
-
-    fn drop_part(&mut self, now: Now, part: Part) -> Result<(), Refusal> {
-        let talk = self.talk().ok_or(Refusal::NotTalking)?;
-        if part == CALLER || !talk.has(part) {
-            return Err(Refusal::NotAllowed);
-        }
-        self.dismiss(part);
-        self.left(now, part, false);
-        Ok(())
-    }
-
-    /// Hangs up a party of the conversation.
-    pub(super) fn dismiss(&mut self, part: Part) {
-        if let Some(talk) = self.talk() {
-            talk.leave(part);
-        }
-        if self.parties.remove(&part).is_some() {
-            self.out.push(Output::Hangup { part, cause: Cause { status: 480, q850: Some(16), ..Cause::default() } });
-            self.out.push(Output::Close { part });
-        }
-    }
-
-    /// The queue may give the seat another caller.
-    pub(super) fn free_seat(&mut self) {
-        if let Some(Lease { seat, .. }) = self.talk().and_then(|t| t.lease.take()) {
-            self.out.push(Output::Queue(QueueCommand::Freed { seat }));
-        }
-    }
-
-    /// Somebody has left the conversation (its leg is over): the others stay together.
-    pub(super) fn left(&mut self, now: Now, part: Part, died: bool) {
-        self.line_lost(part);
-        let Some(talk) = self.talk() else { return };
-        talk.leave(part);
-        let leased = talk.lease.as_ref().is_some_and(|l| l.part == part);
-        let moved = talk.transfer.as_mut().filter(|t| t.by == part);
-        match moved {
-            // The seat hung up while its target rings: as if it had sent the caller away.
-            Some(transfer) if transfer.until.is_some() => {
-                if transfer.mode != Mode::Emergency {
-                    transfer.mode = Mode::Blind;
-                }
-                talk.merge();
-                return;
-            }
-            // While they consulted: that completes it.
-            Some(transfer) if transfer.mode == Mode::Consult => {
-                let seq = transfer.seq;
-                talk.merge();
-                self.transfer_over(seq, "completed");
-            }
-            _ => {}
-        }
-        self.target_left(part);
-        let alone = self.talk().is_some_and(|t| t.people() < 2 && t.ringing().is_none());
-        if leased && !(alone && died) {
-            self.free_seat();
-        }
-        match (alone, died && leased) {
-            (true, true) => self.nobody_left(now),
-            _ => self.settle(),
-        }
-    }
-
-    /// A REFER of this party cannot be served.
-    pub fn refer_refused(&mut self, now: Now, part: Part) {
-        if let Some(talk) = self.talk() {
-            talk.refused = Some((part, now.mono));
-        }
-    }
-
-    /// There are phones that hang up when their REFER is refused: the caller was to be sent on, not to be hung up on.
-    pub(super) fn leaves_for_refusal(&mut self, now: Now, part: Part) -> bool {
-        let refused = self.talk().and_then(|talk| talk.refused.take());
-        refused.is_some_and(|(by, at)| by == part && now.mono.since(at) < AT_REFUSAL)
-    }
-
-    /// The target of a consultation hung up: the seat has the caller again.
-    fn target_left(&mut self, part: Part) {
-        let Some(talk) = self.talk() else { return };
-        if let Some(seq) = talk.transfer.as_ref().filter(|t| t.part == part && t.until.is_none()).map(|t| t.seq) {
-            self.transfer_over(seq, "failed");
-            self.drop_second();
-            self.together();
-        }
-    }
-
-    fn together(&mut self) {
-        if let Some(talk) = self.talk() {
-            talk.merge();
-        }
-    }
-
-    /// Goes on with whoever is there, or ends the call.
-    pub(super) fn settle(&mut self) {
-        let Some(talk) = self.talk() else { return };
-        if talk.ringing().is_some() {
-            return;
-        }
-        if talk.main.len() < 2 && talk.transfer.is_none() {
-            talk.merge();
-        }
-        if talk.people() < 2 {
-            self.conversation_over();
-        }
     }
 }

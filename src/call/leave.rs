@@ -1,0 +1,151 @@
+//! Who leaves a conversation, and what becomes of those who stay: they are together, or the caller goes where it came
+//! from, or the call is over.
+
+use super::talk::{Lease, Mode, Refusal, Talk};
+use super::{CALLER, Call, Caller, Output, Part, QueueCommand};
+use crate::base::Now;
+use crate::dialog::Cause;
+use std::time::Duration;
+
+/// How long after a refusal a phone's hanging up is taken for its answer to it. A person who hangs up so soon after
+/// asking for a move has not seen it refused either: that caller, too, was to be sent on.
+const AT_REFUSAL: Duration = Duration::from_millis(500);
+
+/// What somebody who left was to the move under way.
+enum Loss {
+    Nothing,
+    /// It asked for the move, and a target rings: that goes on.
+    Mover,
+    /// It consulted with the target of this move.
+    Consultant(u32),
+    /// It was this move's target, and had answered.
+    Target(u32),
+}
+
+impl Call {
+    /// Hangs up a party of the conversation.
+    pub(super) fn dismiss(&mut self, part: Part) {
+        if let Some(talk) = self.talk() {
+            talk.leave(part);
+        }
+        if self.parties.remove(&part).is_some() {
+            self.out.push(Output::Hangup { part, cause: Cause { status: 480, q850: Some(16), ..Cause::default() } });
+            self.out.push(Output::Close { part });
+        }
+    }
+
+    /// As above, by command.
+    pub(super) fn drop_part(&mut self, now: Now, part: Part) -> Result<(), Refusal> {
+        let talk = self.talk().ok_or(Refusal::NotTalking)?;
+        if part == CALLER || !talk.has(part) {
+            return Err(Refusal::NotAllowed);
+        }
+        self.dismiss(part);
+        self.left(now, part, false);
+        Ok(())
+    }
+
+    /// The queue may give the seat another caller.
+    pub(super) fn free_seat(&mut self) {
+        if let Some(Lease { seat, .. }) = self.talk().and_then(|t| t.lease.take()) {
+            self.out.push(Output::Queue(QueueCommand::Freed { seat }));
+        }
+    }
+
+    /// Somebody has left the conversation (its leg is over): the others stay together.
+    pub(super) fn left(&mut self, now: Now, part: Part, died: bool) {
+        self.line_lost(part);
+        let Some(talk) = self.talk() else { return };
+        let served = talk.is_served_by(part);
+        match talk.lose(part) {
+            Loss::Mover => return,
+            Loss::Consultant(seq) => self.transfer_over(seq, "completed"),
+            Loss::Target(seq) => self.target_left(seq),
+            Loss::Nothing => {}
+        }
+        if served && died && self.talk().is_some_and(|t| t.people() < 2 && t.ringing().is_none()) {
+            return self.nobody_left(now);
+        }
+        if served {
+            self.free_seat();
+        }
+        self.settle();
+    }
+
+    /// The target of a consultation hung up: the seat has the caller again.
+    fn target_left(&mut self, seq: u32) {
+        self.transfer_over(seq, "failed");
+        self.drop_second();
+        self.together();
+    }
+
+    pub(super) fn together(&mut self) {
+        if let Some(talk) = self.talk() {
+            talk.merge();
+        }
+    }
+
+    /// Goes on with whoever is there, or ends the call.
+    pub(super) fn settle(&mut self) {
+        if self.talk().is_some_and(Talk::is_over) {
+            self.conversation_over();
+        }
+    }
+
+    /// The caller has been left alone: the head of the queue it came from, else the end.
+    pub(super) fn nobody_left(&mut self, now: Now) {
+        let line = self.talk().and_then(|t| t.home.clone());
+        self.free_seat();
+        match line {
+            Some(line) if self.caller == Caller::Answered => self.join_queue(now, line, false, true),
+            _ => self.conversation_over(),
+        }
+    }
+
+    /// A REFER of this party cannot be served.
+    pub fn refer_refused(&mut self, now: Now, part: Part) {
+        if let Some(talk) = self.talk() {
+            talk.refused = Some((part, now.mono));
+        }
+    }
+
+    /// There are phones that hang up when their REFER is refused: the caller was to be sent on, not to be hung up on.
+    pub(super) fn leaves_for_refusal(&mut self, now: Now, part: Part) -> bool {
+        let refused = self.talk().and_then(|talk| talk.refused.take());
+        refused.is_some_and(|(by, at)| by == part && now.mono.since(at) < AT_REFUSAL)
+    }
+}
+
+impl Talk {
+    /// Takes a party out; the move under way becomes what can be had without it.
+    fn lose(&mut self, part: Part) -> Loss {
+        self.leave(part);
+        let Some(transfer) = self.transfer.as_mut() else { return Loss::Nothing };
+        let (seq, rings) = (transfer.seq, transfer.until.is_some());
+        let loss = match transfer.mode {
+            Mode::Emergency if transfer.by == part && rings => Loss::Mover,
+            // As if it had sent the caller away.
+            _ if transfer.by == part && rings => {
+                transfer.mode = Mode::Blind;
+                Loss::Mover
+            }
+            // That completes it.
+            Mode::Consult if transfer.by == part => Loss::Consultant(seq),
+            _ if transfer.part == part && !rings => return Loss::Target(seq),
+            _ => return Loss::Nothing,
+        };
+        self.merge();
+        loss
+    }
+
+    /// Whether nobody is left who could be together.
+    fn is_over(&mut self) -> bool {
+        if self.ringing().is_some() {
+            return false;
+        }
+        if self.main.len() < 2 && self.transfer.is_none() {
+            self.merge();
+        }
+        self.people() < 2
+    }
+}
