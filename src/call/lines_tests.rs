@@ -6,14 +6,8 @@ use super::*;
 use crate::dialog::EndedBy;
 use crate::sip::Direction;
 
-const SEAT: Part = Part(1);
 const LINE: Part = Part(2);
 const TARGET: Part = Part(3);
-
-fn goal(numbers: &[&str]) -> Goal {
-    let targets: Vec<_> = numbers.iter().map(|n| crate::plan::Target { number: (*n).into(), trunk: None }).collect();
-    Goal::targets(numbers[0], &targets, Duration::from_secs(20))
-}
 
 fn dials(scene: &mut Scene, mode: Mode) -> std::result::Result<Part, Refusal> {
     scene.call.second_line(scene.now, SEAT, mode, goal(&["12366"]), false, &mut scene.effects)
@@ -21,10 +15,7 @@ fn dials(scene: &mut Scene, mode: Mode) -> std::result::Result<Part, Refusal> {
 
 /// A seat whose phone holds the caller and dials.
 fn dialling(mode: Mode) -> Scene {
-    let mut scene = Scene::start(vec![queue()]);
-    scene.ring("s1");
-    scene.answer(SEAT);
-    scene.effects.clear();
+    let mut scene = talking();
     scene.leg(SEAT, LegEvent::Media(media(Direction::RecvOnly)));
     assert_eq!(dials(&mut scene, mode), Ok(LINE));
     scene.leg(LINE, LegEvent::Media(media(Direction::SendRecv)));
@@ -37,19 +28,6 @@ fn consulting() -> Scene {
     scene
 }
 
-fn hung_up(scene: &Scene, part: Part) -> bool {
-    scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: p, .. } if *p == part))
-}
-
-fn ended(scene: &Scene) -> Vec<String> {
-    let of = |e: &Output| if let Output::Journal(What::TransferEnded { result, .. }) = e { Some(result.clone()) } else { None };
-    scene.effects.iter().filter_map(of).collect()
-}
-
-fn music() -> Audio {
-    Audio::Prompt { name: "music".into(), repeat: true, cue: 0 }
-}
-
 #[test]
 fn a_seat_consults_by_its_second_line_and_sends_the_caller_on() {
     let mut scene = dialling(Mode::Consult);
@@ -60,10 +38,10 @@ fn a_seat_consults_by_its_second_line_and_sends_the_caller_on() {
     assert!(scene.has(&Output::Answer { part: LINE }));
     assert_eq!((scene.hears(LINE), scene.hears(TARGET)), (Audio::Relay(TARGET), Audio::Relay(LINE)));
     scene.ask(SEAT, Ask::Complete).unwrap();
-    assert!(hung_up(&scene, SEAT) && hung_up(&scene, LINE) && !hung_up(&scene, CALLER) && !hung_up(&scene, TARGET));
+    assert!(scene.hung_up(SEAT) && scene.hung_up(LINE) && !scene.hung_up(CALLER) && !scene.hung_up(TARGET));
     assert_eq!((scene.hears(CALLER), scene.hears(TARGET)), (Audio::Relay(TARGET), Audio::Relay(CALLER)));
     assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
-    assert_eq!(ended(&scene), ["completed"]);
+    assert_eq!(scene.results(), ["completed"]);
     scene.end(TARGET, EndedBy::Peer, None);
     assert_eq!(scene.clear().0, Result::Answered);
 }
@@ -72,7 +50,7 @@ fn a_seat_consults_by_its_second_line_and_sends_the_caller_on() {
 fn a_caller_may_be_sent_on_while_the_target_rings_and_comes_back_when_it_fails() {
     let mut scene = dialling(Mode::Consult);
     scene.ask(SEAT, Ask::Complete).unwrap();
-    assert!(hung_up(&scene, SEAT) && hung_up(&scene, LINE));
+    assert!(scene.hung_up(SEAT) && scene.hung_up(LINE));
     assert_eq!(scene.hears(CALLER), Audio::Ringback);
     scene.end(TARGET, EndedBy::Peer, Some(486));
     assert!(scene.has(&Output::Dial { part: Part(4), party: Dialled::Seat { name: "s1".into() } }));
@@ -86,7 +64,7 @@ fn the_phone_learns_the_targets_own_status_and_has_its_caller_again() {
         Output::Hangup { part: LINE, cause } => Some(cause.status),
         _ => None,
     });
-    assert_eq!((status, ended(&scene)), (Some(486), vec!["failed".to_owned()]));
+    assert_eq!((status, scene.results()), (Some(486), vec!["failed".to_owned()]));
     scene.leg(SEAT, LegEvent::Media(media(Direction::SendRecv)));
     assert_eq!((scene.hears(CALLER), scene.hears(SEAT)), (Audio::Relay(SEAT), Audio::Relay(CALLER)));
     assert!(dials(&mut scene, Mode::Consult).is_ok(), "and may dial again");
@@ -96,8 +74,8 @@ fn the_phone_learns_the_targets_own_status_and_has_its_caller_again() {
 fn hanging_up_the_second_line_gives_the_consultation_up() {
     for mut scene in [dialling(Mode::Consult), consulting()] {
         scene.end(LINE, EndedBy::Peer, Some(487));
-        assert!(hung_up(&scene, TARGET) && !hung_up(&scene, SEAT) && !hung_up(&scene, CALLER));
-        assert_eq!(ended(&scene), ["cancelled"]);
+        assert!(scene.hung_up(TARGET) && !scene.hung_up(SEAT) && !scene.hung_up(CALLER));
+        assert_eq!(scene.results(), ["cancelled"]);
         scene.leg(SEAT, LegEvent::Media(media(Direction::SendRecv)));
         assert_eq!(scene.hears(CALLER), Audio::Relay(SEAT));
     }
@@ -107,8 +85,8 @@ fn hanging_up_the_second_line_gives_the_consultation_up() {
 fn a_target_that_leaves_ends_the_second_line() {
     let mut scene = consulting();
     scene.end(TARGET, EndedBy::Peer, None);
-    assert!(hung_up(&scene, LINE) && !hung_up(&scene, SEAT));
-    assert_eq!(ended(&scene), ["failed"]);
+    assert!(scene.hung_up(LINE) && !scene.hung_up(SEAT));
+    assert_eq!(scene.results(), ["failed"]);
     scene.end(SEAT, EndedBy::Peer, None);
     assert_eq!(scene.clear().0, Result::Answered);
 }
@@ -138,7 +116,7 @@ fn a_caller_lost_meanwhile_leaves_seat_and_target_with_each_other() {
     scene.end(CALLER, EndedBy::Network, None);
     assert_eq!(scene.hears(TARGET), Audio::Relay(LINE));
     scene.end(LINE, EndedBy::Peer, None);
-    assert!(hung_up(&scene, TARGET) && hung_up(&scene, SEAT));
+    assert!(scene.hung_up(TARGET) && scene.hung_up(SEAT));
     assert_eq!(scene.clear().0, Result::Answered);
 }
 
@@ -150,9 +128,9 @@ fn an_emergency_line_that_the_phone_dials_is_one_key() {
     assert_eq!(dials(&mut scene, Mode::Emergency), Err(Refusal::Busy), "pressed again: nothing more");
     scene.answer(TARGET);
     assert_eq!(scene.hears(CALLER), Audio::Mix(vec![LINE, TARGET]));
-    assert_eq!(ended(&scene), ["joined"]);
+    assert_eq!(scene.results(), ["joined"]);
     scene.ask(SEAT, Ask::Complete).unwrap();
-    assert!(hung_up(&scene, SEAT) && hung_up(&scene, LINE));
+    assert!(scene.hung_up(SEAT) && scene.hung_up(LINE));
     assert_eq!(scene.hears(CALLER), Audio::Relay(TARGET));
 }
 
@@ -160,7 +138,7 @@ fn an_emergency_line_that_the_phone_dials_is_one_key() {
 fn an_emergency_line_rings_on_when_the_second_line_dies() {
     let mut scene = dialling(Mode::Emergency);
     scene.end(LINE, EndedBy::Network, None);
-    assert!(!hung_up(&scene, TARGET));
+    assert!(!scene.hung_up(TARGET));
     scene.answer(TARGET);
     assert_eq!(scene.hears(CALLER), Audio::Relay(TARGET), "the seat is on hold");
     scene.leg(SEAT, LegEvent::Media(media(Direction::SendRecv)));
@@ -175,7 +153,7 @@ fn an_emergency_line_goes_before_another_move() {
     scene.ask(SEAT, Ask::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) }).unwrap();
     assert_eq!(dials(&mut scene, Mode::Consult), Err(Refusal::Busy));
     assert_eq!(dials(&mut scene, Mode::Emergency), Ok(Part(3)));
-    assert!(hung_up(&scene, Part(2)));
+    assert!(scene.hung_up(Part(2)));
 }
 
 #[test]
@@ -202,7 +180,7 @@ fn a_phone_takes_the_place_of_one_that_talks() {
     assert_eq!(takes(&mut scene, SEAT), Err(Refusal::Busy));
     scene.leg(Part(2), LegEvent::Media(media(Direction::SendRecv)));
     assert_eq!((scene.hears(CALLER), scene.hears(Part(2))), (Audio::Relay(Part(2)), Audio::Relay(CALLER)));
-    assert!(hung_up(&scene, SEAT) && scene.has(&Output::Answer { part: Part(2) }));
+    assert!(scene.hung_up(SEAT) && scene.has(&Output::Answer { part: Part(2) }));
     assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
     let joined = What::joined(2, Party::Seat { name: "s2".into(), queue: String::new() });
     assert!(scene.has(&Output::Journal(joined)));
@@ -214,7 +192,7 @@ fn a_phone_picks_up_for_one_that_rings() {
     scene.ring("s1");
     assert_eq!(takes(&mut scene, SEAT), Ok(Part(2)));
     scene.leg(Part(2), LegEvent::Media(media(Direction::SendRecv)));
-    assert!(scene.answered() && hung_up(&scene, SEAT) && scene.has(&Output::Queue(QueueCommand::Leave)));
+    assert!(scene.answered() && scene.hung_up(SEAT) && scene.has(&Output::Queue(QueueCommand::Leave)));
     assert_eq!(scene.hears(CALLER), Audio::Relay(Part(2)));
     scene.end(Part(2), EndedBy::Peer, None);
     assert_eq!(scene.clear().0, Result::Answered);
@@ -232,7 +210,7 @@ fn a_phone_that_cannot_take_the_place_changes_nothing() {
     assert_eq!(scene.hears(CALLER), Audio::Relay(SEAT));
     takes(&mut scene, SEAT).unwrap();
     scene.end(SEAT, EndedBy::Peer, None);
-    assert!(hung_up(&scene, Part(3)));
+    assert!(scene.hung_up(Part(3)));
     assert_eq!(scene.clear().0, Result::Answered);
 }
 
@@ -243,6 +221,6 @@ fn a_phone_too_late_for_a_place_leaves_the_way_free_for_the_next() {
     scene.ring("s2");
     takes(&mut scene, SEAT).unwrap();
     scene.answer(Part(2));
-    assert!(hung_up(&scene, Part(3)), "another seat was faster");
+    assert!(scene.hung_up(Part(3)), "another seat was faster");
     assert_eq!(takes(&mut scene, Part(2)), Ok(Part(4)));
 }

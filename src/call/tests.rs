@@ -91,6 +91,25 @@ impl Scene {
         self.effects.contains(wanted)
     }
 
+    pub fn hung_up(&self, part: Part) -> bool {
+        self.effects.iter().any(|e| matches!(e, Output::Hangup { part: p, .. } if *p == part))
+    }
+
+    /// The moves that began, as `blind…`, and how moves ended.
+    pub fn moves(&self) -> Vec<String> {
+        let of = |e: &Output| match e {
+            Output::Journal(What::TransferStarted { kind, .. }) => Some(format!("{kind}…")),
+            Output::Journal(What::TransferEnded { result, .. }) => Some(result.clone()),
+            _ => None,
+        };
+        self.effects.iter().filter_map(of).collect()
+    }
+
+    /// How moves ended.
+    pub fn results(&self) -> Vec<String> {
+        self.moves().into_iter().filter(|word| !word.ends_with('…')).collect()
+    }
+
     pub fn answered(&self) -> bool {
         self.has(&Output::Answer { part: CALLER })
     }
@@ -101,6 +120,29 @@ impl Scene {
             _ => None,
         })
     }
+}
+
+/// The first party.
+pub(super) const SEAT: Part = Part(1);
+
+/// A caller with a seat of the queue.
+pub(super) fn talking() -> Scene {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.ring("s1");
+    scene.answer(SEAT);
+    scene.effects.clear();
+    scene
+}
+
+/// Numbers to try, one after another.
+pub(super) fn goal(numbers: &[&str]) -> Goal {
+    let Step::Ring { targets, timeout, .. } = ring(numbers) else { panic!("a ring") };
+    Goal::targets(numbers[0], &targets, timeout)
+}
+
+/// What a caller hears who waits.
+pub(super) fn music() -> Audio {
+    Audio::Prompt { name: "music".into(), repeat: true, cue: 0 }
 }
 
 pub(super) fn media(direction: Direction) -> Media {

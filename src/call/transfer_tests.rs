@@ -1,26 +1,11 @@
 //! Every edge of moving a caller, and the eleven things that must never happen (those that are the call's to keep).
 
-use super::event::{Result, What};
+use super::event::Result;
 use super::tests::*;
 use super::*;
 use crate::dialog::EndedBy;
 
-const SEAT: Part = Part(1);
 const TARGET: Part = Part(2);
-
-fn goal(numbers: &[&str]) -> Goal {
-    let targets: Vec<_> = numbers.iter().map(|n| crate::plan::Target { number: (*n).into(), trunk: None }).collect();
-    Goal::targets(numbers[0], &targets, Duration::from_secs(20))
-}
-
-/// A caller with a seat of the queue.
-fn talking() -> Scene {
-    let mut scene = Scene::start(vec![queue()]);
-    scene.ring("s1");
-    scene.answer(SEAT);
-    scene.effects.clear();
-    scene
-}
 
 fn asked(scene: &mut Scene, mode: Mode, numbers: &[&str]) -> std::result::Result<(), Refusal> {
     scene.ask(SEAT, Ask::Transfer { mode, goal: goal(numbers) })
@@ -47,23 +32,6 @@ fn together(scene: &Scene, parts: &[Part]) -> bool {
     })
 }
 
-fn music() -> Audio {
-    Audio::Prompt { name: "music".into(), repeat: true, cue: 0 }
-}
-
-fn hung_up(scene: &Scene, part: Part) -> bool {
-    scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: p, .. } if *p == part))
-}
-
-fn transfers(scene: &Scene) -> Vec<String> {
-    let of = |e: &Output| match e {
-        Output::Journal(What::TransferStarted { kind, .. }) => Some(format!("{kind}…")),
-        Output::Journal(What::TransferEnded { result, .. }) => Some(result.clone()),
-        _ => None,
-    };
-    scene.effects.iter().filter_map(of).collect()
-}
-
 #[test]
 fn consult_then_complete() {
     let mut scene = moving(Mode::Consult);
@@ -72,9 +40,9 @@ fn consult_then_complete() {
     assert!(together(&scene, &[SEAT, TARGET]));
     assert_eq!(scene.hears(CALLER), music());
     scene.ask(SEAT, Ask::Complete).unwrap();
-    assert!(together(&scene, &[CALLER, TARGET]) && hung_up(&scene, SEAT) && !hung_up(&scene, CALLER));
+    assert!(together(&scene, &[CALLER, TARGET]) && scene.hung_up(SEAT) && !scene.hung_up(CALLER));
     assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
-    assert_eq!(transfers(&scene), ["consult…", "completed"]);
+    assert_eq!(scene.moves(), ["consult…", "completed"]);
     scene.end(TARGET, EndedBy::Peer, None);
     assert_eq!(scene.clear().0, Result::Answered);
 }
@@ -96,8 +64,8 @@ fn consult_swap_and_merge() {
 fn consult_and_three_way_can_be_cancelled_while_ringing_and_while_consulting() {
     for mut scene in [moving(Mode::Consult), moved(Mode::Consult), moving(Mode::ThreeWay)] {
         scene.ask(SEAT, Ask::Cancel).unwrap();
-        assert!(together(&scene, &[CALLER, SEAT]) && hung_up(&scene, TARGET));
-        assert_eq!(transfers(&scene).last().unwrap(), "cancelled");
+        assert!(together(&scene, &[CALLER, SEAT]) && scene.hung_up(TARGET));
+        assert_eq!(scene.moves().last().unwrap(), "cancelled");
         assert_eq!(scene.ask(SEAT, Ask::Cancel), Err(Refusal::Nothing));
     }
 }
@@ -114,7 +82,7 @@ fn a_target_that_fails_gives_way_to_the_next_route_then_the_seat_hears_of_it() {
         assert_eq!(&*name, "transfer-failed");
         scene.handle(Input::Played { cue });
         assert!(together(&scene, &[CALLER, SEAT]), "{mode:?}");
-        assert!(!hung_up(&scene, CALLER) && !hung_up(&scene, SEAT));
+        assert!(!scene.hung_up(CALLER) && !scene.hung_up(SEAT));
     }
 }
 
@@ -139,7 +107,7 @@ fn any_one_leaving_a_three_way_call_leaves_the_other_two_talking() {
     no_caller.end(CALLER, EndedBy::Peer, None);
     assert!(together(&no_caller, &[SEAT, TARGET]));
     no_caller.end(SEAT, EndedBy::Peer, None);
-    assert!(hung_up(&no_caller, TARGET));
+    assert!(no_caller.hung_up(TARGET));
     assert_eq!(no_caller.clear().0, Result::Answered);
 }
 
@@ -165,7 +133,7 @@ fn the_caller_survives_the_seat_whatever_the_seat_s_end() {
 #[test]
 fn a_blind_transfer_that_fails_comes_back_to_the_seat_then_to_the_head_of_the_queue() {
     let mut scene = moving(Mode::Blind);
-    assert!(hung_up(&scene, SEAT));
+    assert!(scene.hung_up(SEAT));
     assert_eq!(scene.hears(CALLER), Audio::Ringback);
     scene.end(TARGET, EndedBy::Peer, Some(503));
     let back = Output::Dial { part: Part(3), party: Dialled::Seat { name: "s1".into() } };
@@ -173,7 +141,7 @@ fn a_blind_transfer_that_fails_comes_back_to_the_seat_then_to_the_head_of_the_qu
     scene.wait(Duration::from_secs(20));
     assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))));
     assert_eq!(scene.hears(CALLER), music());
-    assert_eq!(transfers(&scene), ["blind…", "failed", "return…", "failed"]);
+    assert_eq!(scene.moves(), ["blind…", "failed", "return…", "failed"]);
 }
 
 #[test]
@@ -186,7 +154,7 @@ fn a_phone_that_hangs_up_because_its_refer_was_refused_does_not_end_the_call() {
         scene.end(SEAT, EndedBy::Peer, None);
         assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
         assert_eq!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))), queued);
-        assert_eq!(hung_up(&scene, CALLER), !queued, "after {pause} ms");
+        assert_eq!(scene.hung_up(CALLER), !queued, "after {pause} ms");
     }
 }
 
@@ -207,7 +175,7 @@ fn a_silent_target_is_no_target_but_an_emergency_line_is_never_ended_for_silence
     for mode in [Mode::Consult, Mode::ThreeWay] {
         let mut scene = moved(mode);
         scene.handle(Input::Silent { part: TARGET });
-        assert!(hung_up(&scene, TARGET), "{mode:?}");
+        assert!(scene.hung_up(TARGET), "{mode:?}");
         assert!(matches!(scene.hears(SEAT), Audio::Prompt { .. }), "told");
     }
     let mut blind = moved(Mode::Blind);
@@ -215,11 +183,11 @@ fn a_silent_target_is_no_target_but_an_emergency_line_is_never_ended_for_silence
     assert!(blind.has(&Output::Dial { part: Part(3), party: Dialled::Seat { name: "s1".into() } }));
     let mut emergency = moved(Mode::Emergency);
     emergency.handle(Input::Silent { part: TARGET });
-    assert!(!hung_up(&emergency, TARGET) && together(&emergency, &[CALLER, SEAT, TARGET]));
+    assert!(!emergency.hung_up(TARGET) && together(&emergency, &[CALLER, SEAT, TARGET]));
     let mut later = moved(Mode::ThreeWay);
     later.wait(Duration::from_secs(60));
     later.handle(Input::Silent { part: TARGET });
-    assert!(!hung_up(&later, TARGET), "a pause in a long conversation");
+    assert!(!later.hung_up(TARGET), "a pause in a long conversation");
 }
 
 #[test]
@@ -230,7 +198,7 @@ fn a_second_key_press_does_nothing_more_and_the_key_goes_before_other_moves() {
     assert_eq!(dials(&scene), 1);
     let mut other = moved(Mode::Consult);
     asked(&mut other, Mode::Emergency, &["110"]).unwrap();
-    assert!(hung_up(&other, TARGET) && together(&other, &[CALLER, SEAT]));
+    assert!(other.hung_up(TARGET) && together(&other, &[CALLER, SEAT]));
     assert_eq!(dials(&other), 2);
 }
 
@@ -238,7 +206,7 @@ fn a_second_key_press_does_nothing_more_and_the_key_goes_before_other_moves() {
 fn a_caller_lost_in_an_emergency_leaves_seat_and_line_with_each_other() {
     let mut scene = moving(Mode::Emergency);
     scene.end(CALLER, EndedBy::Network, None);
-    assert!(!hung_up(&scene, SEAT) && !hung_up(&scene, TARGET));
+    assert!(!scene.hung_up(SEAT) && !scene.hung_up(TARGET));
     scene.answer(TARGET);
     assert!(together(&scene, &[SEAT, TARGET]));
     scene.end(TARGET, EndedBy::Peer, None);
@@ -267,7 +235,7 @@ fn a_caller_can_be_sent_back_into_a_queue() {
     let mut scene = talking();
     let goal = Goal::Queue { line: "experts".into(), high: true };
     scene.ask(SEAT, Ask::Transfer { mode: Mode::Blind, goal }).unwrap();
-    assert!(hung_up(&scene, SEAT) && scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+    assert!(scene.hung_up(SEAT) && scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
     scene.ring("e1");
     scene.answer(Part(2));
     assert!(together(&scene, &[CALLER, Part(2)]));
@@ -277,7 +245,7 @@ fn a_caller_can_be_sent_back_into_a_queue() {
 fn a_supervisor_drops_a_party_and_the_others_stay() {
     let mut scene = moved(Mode::ThreeWay);
     scene.ask(SEAT, Ask::Drop(TARGET)).unwrap();
-    assert!(together(&scene, &[CALLER, SEAT]) && hung_up(&scene, TARGET));
+    assert!(together(&scene, &[CALLER, SEAT]) && scene.hung_up(TARGET));
 }
 
 #[test]
@@ -285,7 +253,7 @@ fn a_seat_left_alone_by_caller_and_emergency_line_is_let_go() {
     let mut scene = moving(Mode::Emergency);
     scene.end(CALLER, EndedBy::Peer, None);
     scene.end(TARGET, EndedBy::Peer, Some(486));
-    assert!(hung_up(&scene, SEAT));
+    assert!(scene.hung_up(SEAT));
     assert_eq!(scene.clear().0, Result::Answered);
 }
 
@@ -295,7 +263,7 @@ fn a_caller_sent_to_a_silent_target_whose_seat_is_gone_waits_at_the_head_of_its_
     scene.handle(Input::Silent { part: TARGET });
     scene.end(Part(3), EndedBy::Peer, Some(486));
     assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))));
-    assert!(!hung_up(&scene, CALLER));
+    assert!(!scene.hung_up(CALLER));
 }
 
 #[test]
