@@ -48,10 +48,9 @@ impl Plan {
         numbers.map(|(number, _)| &**number).min()
     }
 
-    /// The area codes among which somebody must choose an emergency line, since each city's 110 is its own: the call's
-    /// own area is not known, or has no line here.
-    pub fn areas_to_choose(&self, facts: &Facts<'_>) -> Vec<Arc<str>> {
-        let decision = self.decide(facts);
+    /// The area codes among which somebody must choose an emergency line that this plan decided on, since each city's 110
+    /// is its own: the call's own area is not known, or has no line here.
+    pub fn areas_to_choose(&self, decision: &Decision) -> Vec<Arc<str>> {
         let rings = decision.steps.iter().any(|step| matches!(step, Step::Ring { .. }));
         if decision.mode != Mode::Emergency || (decision.area.code.is_some() && rings) {
             return Vec::new();
@@ -233,7 +232,8 @@ text = "Hello, {city}"
     fn where_the_area_is_unknown_somebody_chooses() {
         let plan = plan();
         let choices = |dialled, caller| {
-            let areas = plan.areas_to_choose(&Facts { caller: Some(caller), trunk: "t", ..facts(dialled, MONDAY) });
+            let decision = plan.decide(&Facts { caller: Some(caller), trunk: "t", ..facts(dialled, MONDAY) });
+            let areas = plan.areas_to_choose(&decision);
             areas.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(choices("110", "13900000000"), ["970", "971"]);

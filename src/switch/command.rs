@@ -6,7 +6,7 @@ use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::{Ask, Dialled, Goal, Mode, Part, Refusal};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
-use crate::plan::{Decision, Facts, Step};
+use crate::plan::{self, Decision, Facts, Step};
 use crate::sip::{Host, Scheme, Status, Uri};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,21 +74,22 @@ impl Switch {
     pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<Part>, to: &str, mode: Mode) -> Result<(), Why> {
         let (goal, mode) = self.may_go(now, id, to, mode)?;
         self.ask(now, id, by, Ask::Transfer { mode, goal })?;
-        self.went(now, id, to, mode);
+        self.goes(now, id, to, mode);
         Ok(())
     }
 
     /// Whom a number means for this call's caller, in which way, and whether it may be sent there at all.
     pub(super) fn may_go(&self, now: Now, id: CallId, to: &str, mode: Mode) -> Result<(Goal, Mode), Why> {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
-        let (goal, urgent) = self.goal(now, active, to)?;
+        let decision = active.setup.plan.decide(&facts(now, active, to));
+        let (goal, urgent) = goal(active, to, &decision)?;
         if urgent {
             return Ok((goal, Mode::Emergency));
         }
         if mode == Mode::Emergency {
             return Err(Why::UnknownTarget);
         }
-        if self.goes_in_circles(now, id, active, to) {
+        if self.goes_in_circles(now, id, active, to, &decision) {
             return Err(Why::Loop);
         }
         Ok((goal, mode))
@@ -96,12 +97,11 @@ impl Switch {
 
     /// Whether this caller came from there: by the headers where they survive, else since a call that we sent there lives
     /// on or ended a moment ago. Somebody who dials anew takes longer.
-    fn goes_in_circles(&self, now: Now, id: CallId, active: &Active, to: &str) -> bool {
+    fn goes_in_circles(&self, now: Now, id: CallId, active: &Active, to: &str, decision: &Decision) -> bool {
         let Identity { history, area, caller, .. } = &active.identity;
-        let decision = self.decide_transfer(now, active, to);
         let plan = &active.setup.plan;
         let been = |number: &String| plan.number(number, area.as_deref()) == decision.number;
-        if decision.mode == crate::plan::Mode::Platform && history.iter().any(been) {
+        if decision.mode == plan::Mode::Platform && history.iter().any(been) {
             return true;
         }
         let sent = caller.as_deref().and_then(|caller| self.recent.sent(caller, to, id, now.mono));
@@ -110,16 +110,29 @@ impl Switch {
 
     fn areas_to_choose(&self, now: Now, id: CallId, to: &str) -> Vec<Arc<str>> {
         let active = self.calls.get(&id);
-        active.map_or(Vec::new(), |active| active.setup.plan.areas_to_choose(&facts(now, active, to)))
+        active.map_or(Vec::new(), |active| {
+            let plan = &active.setup.plan;
+            plan.areas_to_choose(&plan.decide(&facts(now, active, to)))
+        })
     }
 
-    /// The caller was sent there: not soon again, unless it is an emergency. A call that fetches an emergency line may
-    /// take the channels that are kept for one.
-    pub(super) fn went(&mut self, now: Now, id: CallId, to: &str, mode: Mode) {
-        let Some(active) = self.calls.get_mut(&id) else { return };
-        if mode == Mode::Emergency {
+    /// What follows for the switch when a caller goes there.
+    pub(super) fn goes(&mut self, now: Now, id: CallId, to: &str, mode: Mode) {
+        match mode {
+            Mode::Emergency => self.is_emergency(id),
+            _ => self.not_soon_again(now, id, to),
+        }
+    }
+
+    /// It may take the channels that are kept for emergencies.
+    fn is_emergency(&mut self, id: CallId) {
+        if let Some(active) = self.calls.get_mut(&id) {
             active.emergency = true;
-        } else if let Some(caller) = &active.identity.caller {
+        }
+    }
+
+    fn not_soon_again(&mut self, now: Now, id: CallId, to: &str) {
+        if let Some(caller) = self.calls.get(&id).and_then(|active| active.identity.caller.as_ref()) {
             self.recent.note(caller, to, id, now.mono);
         }
     }
@@ -131,38 +144,6 @@ impl Switch {
         self.timers.update(id, active.call.deadline());
         self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
         Ok(answer?)
-    }
-
-    /// Whom a number means for this caller today, and whether it is an emergency line.
-    fn goal(&self, now: Now, active: &Active, to: &str) -> Result<(Goal, bool), Why> {
-        let seats = &active.setup.seats;
-        if let Some(name) = to.strip_prefix("seat:") {
-            return to_seat(active, seats.iter().find(|s| *s.name == *name));
-        }
-        let decision = self.decide_transfer(now, active, to);
-        if decision.mode == crate::plan::Mode::Unknown {
-            // Phones know their colleagues by the user of their address.
-            return to_seat(active, seats.iter().find(|s| s.aor.user.as_deref() == Some(to)));
-        }
-        let urgent = decision.mode == crate::plan::Mode::Emergency;
-        if urgent && !active.setup.plan.areas_to_choose(&facts(now, active, to)).is_empty() {
-            return Err(Why::AreaUnknown);
-        }
-        let goal = decision.steps.iter().find_map(|step| match step {
-            Step::Ring { targets, timeout, .. } => Some(Goal::targets(&decision.number, targets, *timeout)),
-            Step::Queue { queue, high } => Some(Goal::Queue { line: queue.clone(), high: *high }),
-            _ => None,
-        });
-        let goal = goal.or_else(|| decision.guide.clone().map(|prompt| Goal::Guide { prompt }));
-        if active.call.has_party(&decision.number) {
-            return Err(Why::SameParty);
-        }
-        Ok((goal.ok_or(Why::UnknownTarget)?, urgent))
-    }
-
-    /// The caller's own city decides which 110 it is: its area goes in as if its trunk had it.
-    fn decide_transfer(&self, now: Now, active: &Active, to: &str) -> Decision {
-        active.setup.plan.decide(&facts(now, active, to))
     }
 }
 
@@ -240,6 +221,32 @@ fn is_ours(setup: &Setup, uri: &Uri) -> bool {
         }
         Host::Name(name) => seats().any(|host| matches!(host, Host::Name(ours) if ours.eq_ignore_ascii_case(name))),
     }
+}
+
+/// Whom a number means for this caller today, and whether it is an emergency line; `decision` is the plan's word on it.
+fn goal(active: &Active, to: &str, decision: &Decision) -> Result<(Goal, bool), Why> {
+    let seats = &active.setup.seats;
+    if let Some(name) = to.strip_prefix("seat:") {
+        return to_seat(active, seats.iter().find(|s| *s.name == *name));
+    }
+    if decision.mode == plan::Mode::Unknown {
+        // Phones know their colleagues by the user of their address.
+        return to_seat(active, seats.iter().find(|s| s.aor.user.as_deref() == Some(to)));
+    }
+    let urgent = decision.mode == plan::Mode::Emergency;
+    if urgent && !active.setup.plan.areas_to_choose(decision).is_empty() {
+        return Err(Why::AreaUnknown);
+    }
+    let goal = decision.steps.iter().find_map(|step| match step {
+        Step::Ring { targets, timeout, .. } => Some(Goal::targets(&decision.number, targets, *timeout)),
+        Step::Queue { queue, high } => Some(Goal::Queue { line: queue.clone(), high: *high }),
+        _ => None,
+    });
+    let goal = goal.or_else(|| decision.guide.clone().map(|prompt| Goal::Guide { prompt }));
+    if active.call.has_party(&decision.number) {
+        return Err(Why::SameParty);
+    }
+    Ok((goal.ok_or(Why::UnknownTarget)?, urgent))
 }
 
 fn to_seat(active: &Active, seat: Option<&Seat>) -> Result<(Goal, bool), Why> {

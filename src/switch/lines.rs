@@ -62,7 +62,7 @@ impl Switch {
         let (goal, mode) = self.may_go(now, id, &to, Mode::Consult)?;
         let late = incoming.offer.is_none();
         self.enter(now, incoming, id, out, |call, done| call.second_line(now, first, mode, goal, late, done))?;
-        self.went(now, id, &to, mode);
+        self.goes(now, id, &to, mode);
         tracing::info!(call = %id, leg = first.0, to = %Masked(&to), "a seat's second line");
         Ok(())
     }
