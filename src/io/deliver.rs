@@ -11,8 +11,9 @@ pub use target::{Target, WEBHOOK, profile_text};
 
 use super::clock;
 use super::journal::{Journal, Settler};
-use crate::base::{Mono, Now, Rng, Wall};
-use crate::record::delivery::{Alarm, Delivery, Input, Item, Output, Settlement, Verdict};
+use crate::base::{Now, Rng};
+use crate::record::clerk::Clerk;
+use crate::record::delivery::{Alarm, Input, Output, Settlement, Verdict};
 use reqwest::{Client, Proxy, redirect};
 use sender::Sender;
 use std::error::Error;
@@ -22,11 +23,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::sleep;
-
-/// A journal that cannot be read is read again after this.
-const UNREADABLE: Duration = Duration::from_secs(1);
-/// Nothing waits longer than this without a look: the command line writes into the journal too.
-const IDLE: Duration = Duration::from_secs(15);
 
 /// The running delivery. Dropping it ends it; what was not delivered stays pending in the journal.
 pub struct Deliverer {
@@ -47,14 +43,11 @@ impl Deliverer {
         let limits = target.limits;
         let sender = Sender::new(target, ledger, journal.settler(), rng.fork())?;
         let driver = Driver {
-            machine: Delivery::new(limits, rng),
-            most: u32::try_from(limits.lanes).unwrap_or(u32::MAX),
+            clerk: Clerk::new(limits, rng),
             sender: Arc::new(sender),
             settler: journal.settler(),
             events,
             requests: JoinSet::new(),
-            look: true,
-            next: None,
         };
         Ok(Deliverer { task: runtime.spawn(driver.run(inbox, wake)) })
     }
@@ -92,75 +85,60 @@ fn client(target: &Target) -> Result<Client, String> {
 }
 
 struct Driver {
-    machine: Delivery,
-    /// Lanes that are read at once.
-    most: u32,
+    clerk: Clerk,
     sender: Arc<Sender>,
     settler: Settler,
     events: mpsc::UnboundedSender<Input>,
     requests: JoinSet<Input>,
-    /// The journal may hold something that the machine has not seen.
-    look: bool,
-    /// When the journal will have something due.
-    next: Option<Wall>,
 }
 
 impl Driver {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Input>, wake: Arc<Notify>) {
         loop {
-            if self.look && self.machine.room() >= (self.most / 4) as usize {
-                self.pull().await;
+            if let Some(lanes) = self.clerk.wants() {
+                self.pull(lanes).await;
             }
+            let now = clock::now();
             let input = tokio::select! {
-                () = wake.notified() => { self.look = true; None }
-                () = sleep(self.patience(clock::now())) => None,
+                () = wake.notified() => None,
+                () = sleep(self.clerk.deadline(now).since(now.mono)) => None,
                 Some(input) = inbox.recv() => Some(input),
                 Some(Ok(input)) = self.requests.join_next() => Some(input),
             };
-            self.turn(input);
-        }
-    }
-
-    fn turn(&mut self, input: Option<Input>) {
-        let (now, mut out) = (clock::now(), Vec::new());
-        if self.next.is_some_and(|next| next <= now.wall) {
-            (self.look, self.next) = (true, None);
-        }
-        match input {
-            Some(input) => self.machine.handle(now, input, &mut out),
-            None => {
-                self.look = true;
-                self.machine.tick(now, &mut out);
+            let (now, mut out) = (clock::now(), Vec::new());
+            match input {
+                Some(input) => self.clerk.handle(now, input, &mut out),
+                None => self.clerk.tick(now, &mut out),
             }
+            self.carry_out(out);
         }
-        out.into_iter().for_each(|output| self.carry_out(output));
     }
 
-    /// Reads what is due. Nothing else may happen meanwhile: an event that is settled while it is being read would
-    /// be sent again.
-    async fn pull(&mut self) {
-        let (sender, most) = (self.sender.clone(), self.most);
+    async fn pull(&mut self, lanes: u32) {
+        let sender = self.sender.clone();
         let now = clock::now();
-        let read = spawn_blocking(move || sender.due(now.wall, most)).await;
-        let (items, next) = match read {
-            Ok(Ok(read)) => read,
-            Ok(Err(error)) => return self.unreadable(now, &error),
-            Err(error) => return self.unreadable(now, &error.to_string()),
-        };
-        let lanes: Vec<Vec<Item>> = items.chunk_by(|a, b| a.call == b.call).map(<[Item]>::to_vec).collect();
-        self.look = lanes.len() >= self.most as usize;
-        self.next = next;
-        for lane in lanes {
-            self.turn(Some(Input::Offer(lane)));
+        let read = spawn_blocking(move || sender.due(now.wall, lanes)).await;
+        match read {
+            Ok(Ok((items, next))) => {
+                let mut out = Vec::new();
+                self.clerk.read(now, &items, next, &mut out);
+                self.carry_out(out);
+            }
+            Ok(Err(error)) => self.unreadable(now, &error),
+            Err(error) => self.unreadable(now, &error.to_string()),
         }
     }
 
     fn unreadable(&mut self, now: Now, error: &str) {
         tracing::error!("delivery: {error}");
-        (self.look, self.next) = (false, Some(now.after(UNREADABLE).wall));
+        self.clerk.unreadable(now);
     }
 
-    fn carry_out(&mut self, output: Output) {
+    fn carry_out(&mut self, outputs: Vec<Output>) {
+        outputs.into_iter().for_each(|output| self.carry_out_one(output));
+    }
+
+    fn carry_out_one(&mut self, output: Output) {
         match output {
             Output::Send(item) => {
                 let sender = self.sender.clone();
@@ -187,20 +165,13 @@ impl Driver {
         let (call, backend) = (settlement.call, &self.sender.asker.target.name);
         match &settlement.verdict {
             Verdict::Done => {}
-            Verdict::Retry { at, error, .. } => {
+            Verdict::Retry { error, .. } => {
                 tracing::warn!(%call, backend, "delivery failed and is tried again: {error}");
-                self.next = Some(self.next.map_or(*at, |next| next.min(*at)));
             }
             Verdict::Dead { error } => tracing::error!(%call, backend, "a record was refused and is a dead letter: {error}"),
         }
         let events = self.events.clone();
         self.settler.settle(&self.sender.asker.target.name, settlement, move || drop(events.send(Input::Saved { call })));
-    }
-
-    fn patience(&self, now: Now) -> Duration {
-        let probe = self.machine.deadline().map(|at: Mono| at.since(now.mono));
-        let due = self.next.map(|at| Duration::from_micros(u64::try_from(at.0.saturating_sub(now.wall.0)).unwrap_or(0)));
-        probe.into_iter().chain(due).min().unwrap_or(IDLE).min(IDLE)
     }
 }
 

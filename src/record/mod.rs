@@ -6,6 +6,7 @@
 //! event that is sent twice is the same both times.
 
 pub mod callback;
+pub mod clerk;
 pub mod cloudevent;
 pub mod codec;
 pub mod delivery;

@@ -3,26 +3,19 @@
 
 use hotline::base::{CallId, Mono, Now, Rng, Wall};
 use hotline::io::ledger::Ledger;
+use hotline::record::clerk::Clerk;
 use hotline::record::cloudevent::CloudEvent;
-use hotline::record::delivery::{Answer, Delivery, Input, Item, Limits, Output, Settlement, Verdict};
+use hotline::record::delivery::{Answer, Input, Item, Limits, Output, Settlement};
 use hotline::record::exchange::{Change, Exchange, Next, Reply, Step, Way};
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// Nothing waits longer than this without a look.
-const IDLE: Duration = Duration::from_secs(15);
 
 pub struct Deliverer {
     backend: &'static str,
     way: Way,
     /// When the process began.
     since: Wall,
-    machine: Delivery,
-    lanes: u32,
+    clerk: Clerk,
     under_way: BTreeMap<CallId, UnderWay>,
-    /// The journal may hold something that the machine has not seen.
-    pub look: bool,
-    next: Option<Wall>,
 }
 
 struct UnderWay {
@@ -39,16 +32,7 @@ pub enum Wish {
 
 impl Deliverer {
     pub fn new(backend: &'static str, way: Way, limits: Limits, rng: Rng, since: Wall) -> Deliverer {
-        Deliverer {
-            backend,
-            way,
-            since,
-            machine: Delivery::new(limits, rng),
-            lanes: limits.lanes as u32,
-            under_way: BTreeMap::new(),
-            look: true,
-            next: None,
-        }
+        Deliverer { backend, way, since, clerk: Clerk::new(limits, rng), under_way: BTreeMap::new() }
     }
 
     pub fn answered(&mut self, now: Now, ledger: &Ledger, call: CallId, reply: Reply, wishes: &mut Vec<Wish>) {
@@ -65,57 +49,43 @@ impl Deliverer {
     }
 
     pub fn saved(&mut self, now: Now, ledger: &Ledger, call: CallId, wishes: &mut Vec<Wish>) {
-        self.turn(now, ledger, Some(Input::Saved { call }), wishes);
+        self.turn(now, ledger, Input::Saved { call }, wishes);
     }
 
+    /// Something was posted, or its deadline has come.
     pub fn wake(&mut self, now: Now, ledger: &Ledger, wishes: &mut Vec<Wish>) {
-        self.turn(now, ledger, None, wishes);
+        let mut out = Vec::new();
+        self.clerk.tick(now, &mut out);
+        self.carry_out(now, ledger, out, wishes);
     }
 
     /// After each of the above.
     pub fn look_around(&mut self, now: Now, ledger: &Ledger, wishes: &mut Vec<Wish>) -> Result<(), String> {
-        if self.look && self.machine.room() >= (self.lanes / 4) as usize { self.pull(now, ledger, wishes) } else { Ok(()) }
+        let Some(lanes) = self.clerk.wants() else { return Ok(()) };
+        let items = ledger.due(self.backend, now.wall, lanes).map_err(|e| e.to_string())?;
+        let next = ledger.next_due(self.backend, now.wall).map_err(|e| e.to_string())?;
+        let mut out = Vec::new();
+        self.clerk.read(now, &items, next, &mut out);
+        self.carry_out(now, ledger, out, wishes);
+        Ok(())
     }
 
     /// None: it has nothing to do until somebody posts.
     pub fn deadline(&self, now: Now) -> Option<Mono> {
-        let due = self.next.map(|at| now.mono.after(until(now, at)));
-        let idle = (!self.machine.is_idle() || self.next.is_some()).then(|| now.mono.after(IDLE));
-        [self.machine.deadline(), due, idle].into_iter().flatten().min()
+        (!self.clerk.is_idle()).then(|| self.clerk.deadline(now))
     }
 
-    fn pull(&mut self, now: Now, ledger: &Ledger, wishes: &mut Vec<Wish>) -> Result<(), String> {
-        let items = ledger.due(self.backend, now.wall, self.lanes).map_err(|e| e.to_string())?;
-        self.next = ledger.next_due(self.backend, now.wall).map_err(|e| e.to_string())?;
-        let lanes: Vec<Vec<Item>> = items.chunk_by(|a, b| a.call == b.call).map(<[Item]>::to_vec).collect();
-        self.look = lanes.len() >= self.lanes as usize;
-        for lane in lanes {
-            self.turn(now, ledger, Some(Input::Offer(lane)), wishes);
-        }
-        Ok(())
-    }
-
-    fn turn(&mut self, now: Now, ledger: &Ledger, input: Option<Input>, wishes: &mut Vec<Wish>) {
+    fn turn(&mut self, now: Now, ledger: &Ledger, input: Input, wishes: &mut Vec<Wish>) {
         let mut out = Vec::new();
-        if self.next.is_some_and(|next| next <= now.wall) {
-            (self.look, self.next) = (true, None);
-        }
-        match input {
-            Some(input) => self.machine.handle(now, input, &mut out),
-            None => {
-                self.look = true;
-                self.machine.tick(now, &mut out);
-            }
-        }
+        self.clerk.handle(now, input, &mut out);
+        self.carry_out(now, ledger, out, wishes);
+    }
+
+    fn carry_out(&mut self, now: Now, ledger: &Ledger, out: Vec<Output>, wishes: &mut Vec<Wish>) {
         for output in out {
             match output {
                 Output::Send(item) => self.send(now, ledger, &item, wishes),
-                Output::Save(settlement) => {
-                    if let Verdict::Retry { at, .. } = settlement.verdict {
-                        self.next = Some(self.next.map_or(at, |next| next.min(at)));
-                    }
-                    wishes.push(Wish::Save(settlement));
-                }
+                Output::Save(settlement) => wishes.push(Wish::Save(settlement)),
                 Output::Alarm(_) => {}
             }
         }
@@ -125,7 +95,7 @@ impl Deliverer {
         let read = ledger.event(item).and_then(|event| Ok((event, ledger.ticket(self.backend, item.call)?)));
         let Ok((Some(event), ticket)) = read else {
             let input = Input::Answer { call: item.call, answer: Answer::Missing, change: Change::None };
-            return self.turn(now, ledger, Some(input), wishes);
+            return self.turn(now, ledger, input, wishes);
         };
         let mut exchange = Exchange::new(self.way, ticket);
         let next = exchange.start(now.wall, self.since);
@@ -142,12 +112,8 @@ impl Deliverer {
             Next::Note => wishes.push(Wish::Note(call)),
             Next::End(answer, change) => {
                 self.under_way.remove(&call);
-                self.turn(now, ledger, Some(Input::Answer { call, answer, change }), wishes);
+                self.turn(now, ledger, Input::Answer { call, answer, change }, wishes);
             }
         }
     }
-}
-
-fn until(now: Now, at: Wall) -> Duration {
-    Duration::from_micros(u64::try_from(at.0.saturating_sub(now.wall.0)).unwrap_or(0))
 }

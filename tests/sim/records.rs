@@ -159,7 +159,6 @@ impl Records {
         let Some(process) = &mut self.process else { return Ok(None) };
         let Some(group) = process.syncing.take() else { return Ok(None) };
         if process.commit(&group, now.wall)? {
-            process.deliverers.iter_mut().for_each(|deliverer| deliverer.look = true);
             process.wake_all(now, later);
         }
         if !process.gathered.is_empty() {

@@ -1,7 +1,7 @@
 mod matrix;
 
 use super::*;
-use crate::base::CallId;
+use crate::base::{CallId, Wall};
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Webhook;
 use crate::io::journal::{Options, Outbox, Report};
