@@ -18,7 +18,6 @@ use reqwest::{Client, Proxy, redirect};
 use sender::Sender;
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
