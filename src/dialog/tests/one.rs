@@ -96,6 +96,11 @@ impl One {
         sent.into_iter().filter_map(|(_, m)| if let Message::Request(r) = m { Some(r) } else { None }).collect()
     }
 
+    /// Of the requests that were sent.
+    pub fn methods(&mut self) -> Vec<Method> {
+        self.requests().into_iter().map(|request| request.method).collect()
+    }
+
     pub fn event(&mut self) -> Event {
         self.events.pop_front().expect("an event")
     }

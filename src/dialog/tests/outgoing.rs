@@ -1,7 +1,13 @@
 use super::one::*;
-use crate::base::Proto;
+use crate::base::{LegId, Proto};
 use crate::dialog::*;
 use crate::sip::{Message, Method, Name, Request};
+
+fn dialled() -> (One, LegId, Request) {
+    let mut one = One::new();
+    let (leg, invite) = one.dial();
+    (one, leg, invite)
+}
 
 fn ringing(one: &mut One, invite: &Request) {
     one.receive(Message::Response(answer(invite, 180, "theirs", None)));
@@ -10,8 +16,7 @@ fn ringing(one: &mut One, invite: &Request) {
 
 #[test]
 fn a_party_rings_answers_and_is_hung_up() {
-    let mut one = One::new();
-    let (leg, invite) = one.dial();
+    let (mut one, leg, invite) = dialled();
     assert_eq!(invite.headers.max_forwards(), Some(69));
     assert_eq!(invite.headers.text(&Name::XHotlineCallId).unwrap(), "id");
     assert_eq!(invite.headers.text(&Name::Contact).unwrap(), "<sip:192.0.2.1:5060>");
@@ -45,8 +50,7 @@ fn a_party_rings_answers_and_is_hung_up() {
 
 #[test]
 fn an_answer_beside_an_isup_message_is_taken() {
-    let mut one = One::new();
-    let (_, invite) = one.dial();
+    let (mut one, _, invite) = dialled();
     let isup = "Content-Type: application/isup;version=itu-t92+\r\n\r\n\u{6}\u{16}\u{4}";
     let body = format!("--x\r\n{isup}\r\n--x\r\nContent-Type: application/sdp\r\n\r\n{OFFER}\r\n--x--\r\n");
     let progress = answer(&invite, 183, "theirs", None).with_body("multipart/mixed;boundary=x", body.into());
@@ -57,8 +61,7 @@ fn an_answer_beside_an_isup_message_is_taken() {
 #[test]
 fn a_refusal_ends_the_leg_with_its_reasons() {
     for status in [302, 401, 407, 486, 503, 603] {
-        let mut one = One::new();
-        let (_, invite) = one.dial();
+        let (mut one, _, invite) = dialled();
         let mut refusal = answer(&invite, status, "theirs", None);
         refusal.headers.push(Name::Reason, "Q.850;cause=17;text=\"busy\"");
         refusal.headers.push(Name::RetryAfter, "20");
@@ -75,8 +78,7 @@ fn a_refusal_ends_the_leg_with_its_reasons() {
 #[test]
 fn a_hangup_before_the_answer_cancels() {
     for elsewhere in [false, true] {
-        let mut one = One::new();
-        let (leg, invite) = one.dial();
+        let (mut one, leg, invite) = dialled();
         one.command(Command::Hangup { leg, cause: Cause { elsewhere, ..Cause::default() } });
         assert_eq!(one.ended(), (EndedBy::Us, None));
         one.quiet();
@@ -96,26 +98,22 @@ fn a_hangup_before_the_answer_cancels() {
 
 #[test]
 fn a_200_that_crosses_the_cancel_is_acked_and_byed() {
-    let mut one = One::new();
-    let (leg, invite) = one.dial();
+    let (mut one, leg, invite) = dialled();
     ringing(&mut one, &invite);
     one.command(Command::Hangup { leg, cause: Cause::default() });
     one.ended();
     assert_eq!(one.request().method, Method::Cancel);
     one.receive(Message::Response(answer(&invite, 200, "theirs", Some(OFFER))));
-    let methods: Vec<Method> = one.requests().into_iter().map(|r| r.method).collect();
-    assert_eq!(methods, [Method::Ack, Method::Bye]);
+    assert_eq!(one.methods(), [Method::Ack, Method::Bye]);
     one.receive(Message::Response(answer(&invite, 200, "theirs", Some(OFFER))));
-    let methods: Vec<Method> = one.requests().into_iter().map(|r| r.method).collect();
-    assert_eq!(methods, [Method::Ack]);
+    assert_eq!(one.methods(), [Method::Ack]);
     one.gone();
     assert!(one.events.is_empty());
 }
 
 #[test]
 fn a_200_after_we_gave_up_is_acked_and_byed() {
-    let mut one = One::new();
-    let (_, invite) = one.dial();
+    let (mut one, _, invite) = dialled();
     one.gone();
     assert_eq!(one.ended(), (EndedBy::Network, Some(408)));
     one.sent.clear();
@@ -144,8 +142,7 @@ fn a_second_branch_that_answers_is_acked_at_its_contact_and_byed() {
 
 #[test]
 fn an_invite_answered_only_by_100_ends_by_timer_c_with_a_cancel() {
-    let mut one = One::new();
-    let (_, invite) = one.dial();
+    let (mut one, _, invite) = dialled();
     one.receive(Message::Response(answer(&invite, 100, "", None)));
     one.pass(180.9);
     one.quiet();
@@ -174,11 +171,9 @@ fn a_dead_flow_fails_a_call_but_not_a_session() {
 #[test]
 fn a_200_without_a_usable_answer_is_byed() {
     for body in [None, Some(OFFER.replace("8 0 101", "18"))] {
-        let mut one = One::new();
-        let (_, invite) = one.dial();
+        let (mut one, _, invite) = dialled();
         one.receive(Message::Response(answer(&invite, 200, "theirs", body.as_deref())));
-        let methods: Vec<Method> = one.requests().into_iter().map(|r| r.method).collect();
-        assert_eq!(methods, [Method::Ack, Method::Bye]);
+        assert_eq!(one.methods(), [Method::Ack, Method::Bye]);
         assert_eq!(one.ended(), (EndedBy::Peer, Some(488)));
         one.gone();
     }
@@ -186,8 +181,7 @@ fn a_200_without_a_usable_answer_is_byed() {
 
 #[test]
 fn in_dialog_requests_follow_the_route_set() {
-    let mut one = One::new();
-    let (leg, invite) = one.dial();
+    let (mut one, leg, invite) = dialled();
     let mut ok = answer(&invite, 200, "theirs", Some(OFFER));
     ok.headers.push(Name::RecordRoute, "<sip:10.0.0.1;lr>");
     ok.headers.push(Name::RecordRoute, "<sip:10.0.0.2;lr>");

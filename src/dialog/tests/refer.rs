@@ -376,8 +376,7 @@ fn a_refer_meets_our_reinvite() {
     one.sent.clear();
     one.command(Command::Notify { leg, id: 2, status: Status(200) });
     one.receive(Message::Response(answer(&again, 200, "theirs", Some(OFFER))));
-    let methods: Vec<Method> = one.requests().into_iter().map(|request| request.method).collect();
-    assert_eq!(methods, [Method::Notify, Method::Ack]);
+    assert_eq!(one.methods(), [Method::Notify, Method::Ack]);
 }
 
 #[test]

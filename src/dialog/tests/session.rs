@@ -1,9 +1,16 @@
 use super::one::*;
+use crate::base::LegId;
 use crate::dialog::*;
 use crate::sip::{Direction, Message, Method, Name, Request, Response};
 
 fn invite() -> Request {
     fresh("INVITE", "Allow: INVITE, UPDATE\r\n", OFFER)
+}
+
+fn talking() -> (One, LegId, Request) {
+    let mut one = One::new();
+    let (leg, dialog) = one.session(&invite());
+    (one, leg, dialog)
 }
 
 /// The peer's SDP with a line more.
@@ -19,8 +26,7 @@ fn answered(one: &mut One, request: Request) -> Response {
 #[test]
 fn hold_and_resume_by_reinvite_and_by_update() {
     for method in [Method::Invite, Method::Update] {
-        let mut one = One::new();
-        let (_, dialog) = one.session(&invite());
+        let (mut one, _, dialog) = talking();
         let mut seq = 1;
         let mut exchange = |one: &mut One, body: &str| {
             seq += 1;
@@ -52,8 +58,7 @@ fn hold_and_resume_by_reinvite_and_by_update() {
 
 #[test]
 fn a_late_reinvite_gets_our_offer_and_its_ack_answers() {
-    let mut one = One::new();
-    let (_, dialog) = one.session(&invite());
+    let (mut one, _, dialog) = talking();
     let ok = answered(&mut one, next(&dialog, Method::Invite, 2));
     assert_eq!(sdp(&ok.body).direction, Direction::SendRecv);
     let update = answered(&mut one, with(next(&dialog, Method::Update, 3), OFFER));
@@ -65,8 +70,7 @@ fn a_late_reinvite_gets_our_offer_and_its_ack_answers() {
 
 #[test]
 fn a_refused_reinvite_leaves_the_session_as_it_was() {
-    let mut one = One::new();
-    let (leg, dialog) = one.session(&invite());
+    let (mut one, leg, dialog) = talking();
     assert_eq!(answered(&mut one, with(next(&dialog, Method::Invite, 2), &OFFER.replace("8 0 101", "18"))).status.0, 488);
     one.receive(Message::Request(next(&dialog, Method::Ack, 2)));
     assert_eq!(answered(&mut one, with(next(&dialog, Method::Invite, 3), "nonsense")).status.0, 400);
@@ -80,8 +84,7 @@ fn a_refused_reinvite_leaves_the_session_as_it_was() {
 
 #[test]
 fn a_reinvite_before_the_ack_is_500_and_a_lower_number_too() {
-    let mut one = One::new();
-    let (_, dialog) = one.session(&invite());
+    let (mut one, _, dialog) = talking();
     assert_eq!(answered(&mut one, with(next(&dialog, Method::Invite, 5), OFFER)).status.0, 200);
     let busy = answered(&mut one, with(next(&dialog, Method::Invite, 6), OFFER));
     assert_eq!(busy.status.0, 500);
@@ -95,8 +98,7 @@ fn a_reinvite_before_the_ack_is_500_and_a_lower_number_too() {
 
 #[test]
 fn a_reinvite_moves_the_target_and_its_lost_ack_ends_the_session() {
-    let mut one = One::new();
-    let (_, dialog) = one.session(&invite());
+    let (mut one, _, dialog) = talking();
     let mut moved = with(next(&dialog, Method::Invite, 2), OFFER);
     moved.headers.set(Name::Contact, "<sip:elsewhere@198.51.100.9:5090>");
     assert_eq!(answered(&mut one, moved).status.0, 200);
@@ -109,8 +111,7 @@ fn a_reinvite_moves_the_target_and_its_lost_ack_ends_the_session() {
 
 #[test]
 fn our_other_media_go_out_by_reinvite() {
-    let mut one = One::new();
-    let (leg, dialog) = one.session(&invite());
+    let (mut one, leg, dialog) = talking();
     let moved = || LocalMedia { rtp: "192.0.2.1:30000".parse().unwrap(), ..local() };
     one.command(Command::Attach { leg, local: moved() });
     let ours = one.request();
@@ -162,8 +163,7 @@ fn after_glare_we_try_again_at_random_and_serve_the_peer_meanwhile() {
 
 #[test]
 fn a_refusal_of_ours_keeps_the_media_and_481_ends_the_leg() {
-    let mut one = One::new();
-    let (leg, dialog) = one.session(&invite());
+    let (mut one, leg, dialog) = talking();
     one.command(Command::Attach { leg, local: LocalMedia { codecs: vec![Codec::Pcmu], ..local() } });
     let ours = one.request();
     one.receive(Message::Response(answer(&ours, 488, "theirs", None)));
@@ -180,8 +180,7 @@ fn a_refusal_of_ours_keeps_the_media_and_481_ends_the_leg() {
 
 #[test]
 fn keys_options_and_strangers_inside_the_dialog() {
-    let mut one = One::new();
-    let (_, dialog) = one.session(&invite());
+    let (mut one, _, dialog) = talking();
     let mut info = next(&dialog, Method::Info, 2);
     info = info.with_body("application/dtmf-relay", bytes::Bytes::from_static(b"Signal=5\r\nDuration=160\r\n"));
     assert_eq!(answered(&mut one, info).status.0, 200);
@@ -203,8 +202,7 @@ fn keys_options_and_strangers_inside_the_dialog() {
 
 #[test]
 fn both_hang_up_at_once() {
-    let mut one = One::new();
-    let (leg, dialog) = one.session(&invite());
+    let (mut one, leg, dialog) = talking();
     one.command(Command::Hangup { leg, cause: Cause::default() });
     let bye = one.request();
     assert_eq!(answered(&mut one, next(&dialog, Method::Bye, 2)).status.0, 200);
@@ -217,8 +215,7 @@ fn both_hang_up_at_once() {
 
 #[test]
 fn a_bye_is_answered_while_our_reinvite_is_out() {
-    let mut one = One::new();
-    let (leg, dialog) = one.session(&invite());
+    let (mut one, leg, dialog) = talking();
     one.command(Command::Attach { leg, local: LocalMedia { codecs: vec![Codec::Pcmu], ..local() } });
     let ours = one.request();
     assert_eq!(answered(&mut one, next(&dialog, Method::Bye, 2)).status.0, 200);
