@@ -8,13 +8,15 @@
 // A load program is the outside world: it reads clocks and sleeps, and stops at what goes wrong.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic)]
 
+mod profile;
 mod rtpengine;
 
 use hotline::base::{LegId, Rng};
 use hotline::io::clock;
 use hotline::io::shard::{self, ShardHandle};
-use hotline::media::{Command, Config, Event, Law, Ports, Profile, Source};
+use hotline::media::{Command, Config, Event, Ports, Source};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use profile::profile;
 use rtpengine::Rtpengine;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -157,21 +159,6 @@ fn open(shard: &ShardHandle, events: &Receiver<Event>, calls: usize, phones: &[U
         assert!(shard.send(Command::Play { leg: LegId(i), source: Source::Relay(LegId(i ^ 1)) }));
     }
     legs
-}
-
-fn profile(phone: SocketAddr) -> Profile {
-    Profile {
-        rtp: Some(phone),
-        rtcp: None,
-        rtcp_mux: false,
-        law: Law::A,
-        payload_type: 8,
-        event_out: None,
-        event_in: None,
-        ptime: 20,
-        may_send: true,
-        may_receive: true,
-    }
 }
 
 /// A twentieth of the legs every millisecond; gives how many packets were sent while it was measured.

@@ -3,8 +3,11 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod profile;
+
 use hotline::base::{LegId, Mono, Now, Rng, Wall};
-use hotline::media::{Command, Config, Effect, Law, Out, Profile, Shard, Source};
+use hotline::media::{Command, Config, Effect, Out, Shard, Source};
+use profile::profile;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -29,7 +32,7 @@ fn run(parties: u64, seconds: u64) -> (Duration, u64) {
     let (mut shard, mut out) = (Shard::new(Config::default(), Rng::from_number(1)), Out::default());
     for leg in (0..LEGS).map(LegId) {
         shard.handle(now, Command::Open { leg, rtp: at(leg) }, &mut out);
-        shard.handle(now, Command::Profile { leg, profile: profile(leg) }, &mut out);
+        shard.handle(now, Command::Profile { leg, profile: profile(at(leg)) }, &mut out);
     }
     for leg in 0..LEGS {
         let call = leg / parties * parties;
@@ -65,19 +68,4 @@ fn cpu() -> Duration {
 
 fn at(leg: LegId) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], 2 * leg.0 as u16 + 10_000))
-}
-
-fn profile(leg: LegId) -> Profile {
-    Profile {
-        rtp: Some(at(leg)),
-        rtcp: None,
-        rtcp_mux: false,
-        law: Law::A,
-        payload_type: 8,
-        event_out: None,
-        event_in: None,
-        ptime: 20,
-        may_send: true,
-        may_receive: true,
-    }
 }
