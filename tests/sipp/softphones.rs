@@ -6,6 +6,7 @@ use crate::support::gateway::{Gateway, Spec, prompt};
 use crate::support::linphone::Linphone;
 use crate::support::message::Message;
 use crate::support::phone::Phone;
+use crate::support::softphone::Softphone;
 use crate::support::tone::heard;
 use crate::support::wait_for;
 
@@ -18,33 +19,35 @@ fn hears(phone: &Phone, tones: &[u32]) {
     wait_for(&format!("{tones:?} to be heard"), || (heard(&phone.ear, &ALL) == tones).then_some(()));
 }
 
-/// A caller and a baresip at desk-0 in conversation. The caller's answer says where to speak.
-fn talk_to_baresip(gateway: &Gateway) -> (Phone, Message, Baresip) {
-    let mut seat = Baresip::start(gateway, "desk-0", gateway.seats[0], SEAT);
+fn address(gateway: &Gateway, number: &str) -> String {
+    format!("sip:{number}@{}:{}", gateway.host.ip, gateway.sip)
+}
+
+/// A caller and a softphone at desk-0 in conversation. The caller's answer says where to speak.
+fn talk_to<S: Softphone>(gateway: &Gateway) -> (Phone, Message, S) {
+    let mut seat = S::at_desk(gateway, SEAT);
     let mut caller = Phone::new("caller", gateway.host.port(), gateway);
     caller.invite("12345");
-    seat.event("CALL_INCOMING");
-    seat.command("accept", "");
+    seat.answers();
     let answer = caller.status(200, "INVITE");
     caller.ack();
-    seat.event("CALL_ESTABLISHED");
+    seat.talks();
     (caller, answer, seat)
 }
 
-#[test]
-fn a_baresip_seat_answers_holds_and_resumes() {
+fn holds_and_resumes<S: Softphone>() {
     let gateway = Gateway::start(&Spec::default());
-    let (mut caller, answer, mut seat) = talk_to_baresip(&gateway);
+    let (mut caller, answer, mut seat) = talk_to::<S>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
     seat.hears(&[CALLER], &ALL);
-    seat.command("hold", "");
+    seat.holds();
     caller.ear.wait_to_hear("music", 20, &prompt("music"));
     hears(&caller, &[]);
-    seat.command("resume", "");
+    seat.resumes();
     hears(&caller, &[SEAT]);
     seat.hears(&[CALLER], &ALL);
-    seat.command("hangup", "");
+    seat.hangs_up();
     caller.hung_up();
     caller.ear.assert_one_stream();
     let record = gateway.record();
@@ -53,16 +56,24 @@ fn a_baresip_seat_answers_holds_and_resumes() {
 }
 
 #[test]
-fn a_baresip_seat_sends_its_caller_on() {
+fn a_baresip_seat_holds_and_resumes() {
+    holds_and_resumes::<Baresip>();
+}
+
+#[test]
+fn a_linphone_seat_holds_and_resumes() {
+    holds_and_resumes::<Linphone>();
+}
+
+fn sends_its_caller_on<S: Softphone>() {
     let gateway = Gateway::start(&Spec::default());
-    let (mut caller, answer, mut seat) = talk_to_baresip(&gateway);
+    let (mut caller, answer, mut seat) = talk_to::<S>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
     let mut target = Phone::new("target", gateway.target, &gateway);
-    seat.command("transfer", &format!("sip:12366@{}:{}", gateway.host.ip, gateway.sip));
+    seat.sends_on(&address(&gateway, "12366"));
     let fetched = target.ring();
     target.answer();
-    seat.event("CALL_CLOSED");
     let _other = target.hum(&fetched, TARGET);
     hears(&caller, &[TARGET]);
     hears(&target, &[CALLER]);
@@ -74,18 +85,57 @@ fn a_baresip_seat_sends_its_caller_on() {
 }
 
 #[test]
+fn a_baresip_seat_sends_its_caller_on() {
+    sends_its_caller_on::<Baresip>();
+}
+
+#[test]
+fn a_linphone_seat_sends_its_caller_on() {
+    sends_its_caller_on::<Linphone>();
+}
+
+fn fetches_110_and_leaves<S: Softphone>() {
+    let gateway = Gateway::start(&Spec::default());
+    let (mut caller, answer, mut seat) = talk_to::<S>(&gateway);
+    let _hum = caller.hum(&answer, CALLER);
+    hears(&caller, &[SEAT]);
+    let mut target = Phone::new("target", gateway.target, &gateway);
+    seat.fetches_110(&gateway);
+    let fetched = target.ring();
+    target.answer();
+    let _other = target.hum(&fetched, TARGET);
+    hears(&caller, &[SEAT, TARGET]);
+    seat.hears(&[CALLER, TARGET], &ALL);
+    hears(&target, &[CALLER, SEAT]);
+    seat.hangs_up();
+    hears(&caller, &[TARGET]);
+    caller.bye();
+    target.hung_up();
+    assert_eq!(gateway.record()["transfers"][0]["kind"], "emergency");
+}
+
+#[test]
+fn one_key_on_baresip_brings_in_110() {
+    fetches_110_and_leaves::<Baresip>();
+}
+
+#[test]
+fn a_second_line_on_linphone_brings_in_110() {
+    fetches_110_and_leaves::<Linphone>();
+}
+
+#[test]
 fn a_baresip_seat_rings_again_when_nobody_takes_its_caller() {
     let gateway = Gateway::start(&Spec::default());
-    let (mut caller, answer, mut seat) = talk_to_baresip(&gateway);
+    let (mut caller, answer, mut seat) = talk_to::<Baresip>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
     let busy = gateway.target("seat_is_busy").start();
     // It hangs up when its REFER is refused, as for the number that does not exist.
     for number in ["99999", "12366"] {
-        seat.command("transfer", &format!("sip:{number}@{}:{}", gateway.host.ip, gateway.sip));
-        seat.event("CALL_INCOMING");
-        seat.command("accept", "");
-        seat.event("CALL_ESTABLISHED");
+        seat.sends_on(&address(&gateway, number));
+        seat.answers();
+        seat.talks();
         hears(&caller, &[SEAT]);
     }
     busy.finish();
@@ -99,57 +149,16 @@ fn a_baresip_seat_rings_again_when_nobody_takes_its_caller() {
 }
 
 #[test]
-fn one_key_on_baresip_brings_in_110() {
-    let gateway = Gateway::start(&Spec::default());
-    let (mut caller, answer, mut seat) = talk_to_baresip(&gateway);
-    let _hum = caller.hum(&answer, CALLER);
-    hears(&caller, &[SEAT]);
-    let mut target = Phone::new("target", gateway.target, &gateway);
-    seat.command("sndcode", "*110#");
-    let fetched = target.ring();
-    target.answer();
-    let _other = target.hum(&fetched, TARGET);
-    hears(&caller, &[SEAT, TARGET]);
-    seat.hears(&[CALLER, TARGET], &ALL);
-    hears(&target, &[CALLER, SEAT]);
-    seat.command("hangup", "");
-    hears(&caller, &[TARGET]);
-    caller.bye();
-    target.hung_up();
-    assert_eq!(gateway.record()["transfers"][0]["kind"], "emergency");
-}
-
-/// A caller and a Linphone at desk-0 in conversation.
-fn talk_to_linphone(gateway: &Gateway) -> (Phone, Message, Linphone) {
-    let mut seat = Linphone::start(gateway, "desk-0", gateway.seats[0], SEAT);
-    let mut caller = Phone::new("caller", gateway.host.port(), gateway);
-    caller.invite("12345");
-    seat.shows("assigned id 1");
-    seat.types("answer");
-    let answer = caller.status(200, "INVITE");
-    caller.ack();
-    seat.shows("Media streams established");
-    (caller, answer, seat)
-}
-
-/// Linphone wants its first line held before it calls on its second.
-fn call_beside(gateway: &Gateway, seat: &mut Linphone, number: &str) {
-    seat.types("pause");
-    seat.shows("is now paused");
-    seat.types(&format!("call sip:{number}@{}:{}", gateway.host.ip, gateway.sip));
-}
-
-#[test]
 fn a_linphone_seat_consults_on_its_second_line_and_completes() {
     let gateway = Gateway::start(&Spec::default());
-    let (mut caller, answer, mut seat) = talk_to_linphone(&gateway);
+    let (mut caller, answer, mut seat) = talk_to::<Linphone>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
     let mut target = Phone::new("target", gateway.target, &gateway);
-    call_beside(&gateway, &mut seat, "12366");
+    seat.calls_beside(&gateway, "12366");
     let fetched = target.ring();
     target.answer();
-    seat.shows("Media streams established");
+    seat.talks();
     let _other = target.hum(&fetched, TARGET);
     seat.hears(&[TARGET], &ALL);
     hears(&target, &[SEAT]);
@@ -170,48 +179,22 @@ fn a_linphone_seat_consults_on_its_second_line_and_completes() {
 }
 
 #[test]
-fn a_linphone_seat_dials_110_and_all_three_talk() {
+fn a_linphone_seat_whose_transfer_is_refused_keeps_its_caller() {
     let gateway = Gateway::start(&Spec::default());
-    let (mut caller, answer, mut seat) = talk_to_linphone(&gateway);
+    let (mut caller, answer, mut seat) = talk_to::<Linphone>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
-    let mut target = Phone::new("target", gateway.target, &gateway);
-    call_beside(&gateway, &mut seat, "110");
-    let fetched = target.ring();
-    target.answer();
-    let _other = target.hum(&fetched, TARGET);
-    hears(&caller, &[SEAT, TARGET]);
-    seat.hears(&[CALLER, TARGET], &ALL);
-    hears(&target, &[CALLER, SEAT]);
-    caller.bye();
-    seat.types("terminate all");
-    target.hung_up();
-    assert_eq!(gateway.record()["transfers"][0]["kind"], "emergency");
-}
-
-#[test]
-fn a_linphone_seat_answers_pauses_and_resumes() {
-    let gateway = Gateway::start(&Spec::default());
-    let (mut caller, answer, mut seat) = talk_to_linphone(&gateway);
-    let _hum = caller.hum(&answer, CALLER);
-    hears(&caller, &[SEAT]);
-    seat.hears(&[CALLER], &ALL);
-    seat.types(&format!("transfer sip:99999@{}:{}", gateway.host.ip, gateway.sip));
+    seat.sends_on(&address(&gateway, "99999"));
     seat.logs("SIP/2.0 404 Not Found");
+    // Who hangs up at once is taken for a phone that answers its refusal so.
+    seat.holds();
+    caller.ear.wait_to_hear("music", 20, &prompt("music"));
+    seat.resumes();
     hears(&caller, &[SEAT]);
     seat.hears(&[CALLER], &ALL);
-    seat.types("pause");
-    seat.shows("is now paused");
-    caller.ear.wait_to_hear("music", 20, &prompt("music"));
-    seat.types("resume");
-    seat.shows("Media streams established");
-    hears(&caller, &[SEAT]);
-    seat.types("terminate");
+    seat.hangs_up();
     caller.hung_up();
-    caller.ear.assert_one_stream();
-    let record = gateway.record();
-    assert_answered(&record, "12345", "callee");
-    assert!(record["hold_ms"].as_u64().unwrap() >= 350, "{record:#}");
+    assert_answered(&gateway.record(), "12345", "callee");
 }
 
 #[test]
@@ -219,15 +202,15 @@ fn a_baresip_caller_hears_the_announcement_and_then_the_seat() {
     let gateway = Gateway::start(&Spec::default());
     let mut caller = Baresip::start(&gateway, "13800138000", gateway.host.port(), CALLER);
     let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
-    caller.command("dial", &format!("sip:12396@{}:{}", gateway.host.ip, gateway.sip));
+    caller.command("dial", &address(&gateway, "12396"));
     caller.event("CALL_PROGRESS");
     let invite = seat.ring();
     seat.answer();
-    caller.event("CALL_ESTABLISHED");
+    caller.talks();
     let _hum = seat.hum(&invite, SEAT);
     hears(&seat, &[CALLER]);
     caller.hears(&[SEAT], &ALL);
-    caller.command("hangup", "");
+    caller.hangs_up();
     seat.hung_up();
     let record = gateway.record();
     assert_answered(&record, "12396", "caller");

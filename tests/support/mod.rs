@@ -12,6 +12,7 @@ pub mod message;
 pub mod phone;
 pub mod rtp;
 pub mod sipp;
+pub mod softphone;
 pub mod tone;
 
 use std::thread;
