@@ -102,9 +102,7 @@ impl Bench {
     }
 
     pub fn metric(&self, name: &str) -> u64 {
-        let (_, text) = self.get("/metrics").unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(&format!("hotline_{name} ")));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+        http::metric(self.http, name)
     }
 
     pub fn pid(&self) -> u32 {

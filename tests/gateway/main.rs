@@ -14,23 +14,7 @@ mod reload;
 
 use bench::{Bench, PATIENCE, free_port, wait_until};
 use http::Backend;
-use std::io::Write;
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
-
-const OPTIONS: &str = "OPTIONS sip:gateway SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1;rport\r\n\
-    Max-Forwards: 70\r\nFrom: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:gateway>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
-    Content-Length: 0\r\n\r\n";
-
-/// What comes back for a request, if anything does in time.
-fn ask_sip(bench: &Bench, from: &str, request: &str) -> Option<String> {
-    let socket = UdpSocket::bind(from).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    socket.send_to(request.as_bytes(), bench.sip).unwrap();
-    let mut buffer = [0; 4096];
-    let count = socket.recv(&mut buffer).ok()?;
-    Some(String::from_utf8_lossy(&buffer[..count]).into_owned())
-}
+use std::net::TcpListener;
 
 #[test]
 fn a_call_is_joined_recorded_and_delivered_and_nothing_is_left() {
@@ -74,34 +58,6 @@ fn a_call_in_progress_may_finish_while_draining_and_no_new_one_comes_in() {
 }
 
 #[test]
-fn after_kill_9_the_open_call_is_interrupted_and_the_gateway_serves_again() {
-    let mut bench = Bench::new().start();
-    let _seat = bench.seat();
-    let mut call = bench.call("12345", &["-m", "1", "-d", "60000"]);
-    wait_until("answered", || bench.metric("calls_answered_total") == 1);
-    bench.kill("-KILL");
-    let _ = call.kill();
-    let _ = call.wait();
-    bench.restart();
-    let records = bench.records();
-    assert_eq!((records.len(), records[0]["result"].as_str()), (1, Some("interrupted")));
-    assert_eq!(records[0]["estimated"].as_bool(), Some(true));
-    assert!(bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
-}
-
-#[test]
-fn an_unreachable_ticket_system_costs_no_call_and_its_records_wait() {
-    let (nowhere, mut bench) = (free_port(), Bench::new());
-    bench = bench.set("RECORDS__WEBHOOK__URL", &format!("http://{nowhere}/")).start();
-    let _seat = bench.seat();
-    assert!(bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
-    wait_until("a record", || bench.records().iter().any(|record| record["result"] == "answered"));
-    let call = bench.records()[0]["call_id"].as_str().unwrap().to_string();
-    wait_until("an error", || bench.answer(&["records", "show", &call]).contains("\"pending\""));
-    assert_eq!(bench.kill("-TERM"), Some(0));
-}
-
-#[test]
 fn a_full_journal_refuses_new_calls_and_says_so() {
     let mut bench = Bench::new().set("RECORDS__MAX_BYTES", "131072").set("LOG__DRAIN", "1s").start();
     let _seat = bench.seat();
@@ -116,43 +72,6 @@ fn a_full_journal_refuses_new_calls_and_says_so() {
     wait_until("shed", || bench.metric("calls_shed_total") > 0);
     assert_eq!(bench.metric("journal_lost_total"), 0);
     assert_eq!(bench.kill("-TERM"), Some(0));
-}
-
-#[test]
-fn strangers_meet_silence_or_403() {
-    let site = "[trunks.loopback]\nenabled = false\n[trunks.carrier]\naddresses = ['127.0.0.9']\n[routes]\ndefault = 'carrier'\n";
-    let silent = Bench::new().site(site).set("SEATS__DESK__ADDRESS", "127.0.0.8:5070").start();
-    assert_eq!(ask_sip(&silent, "127.0.0.1:0", OPTIONS), None);
-    assert!(ask_sip(&silent, "127.0.0.9:0", OPTIONS).unwrap().starts_with("SIP/2.0 200 "));
-    wait_until("counted", || silent.metric("messages_from_strangers_total") == 1);
-
-    let strict = Bench::new().site(site).set("SEATS__DESK__ADDRESS", "127.0.0.8:5070");
-    let strict = strict.set("SIP__UNKNOWN_SOURCE", "refuse").start();
-    assert!(ask_sip(&strict, "127.0.0.1:0", OPTIONS).unwrap().starts_with("SIP/2.0 403 "));
-    assert_eq!(ask_sip(&strict, "127.0.0.1:0", "NONSENSE"), None);
-}
-
-#[test]
-fn malformed_datagrams_are_counted_and_harm_nothing() {
-    let bench = Bench::new().start();
-    let broken = OPTIONS.replace("CSeq: 1 OPTIONS", "CSeq: one OPTIONS");
-    assert!(ask_sip(&bench, "127.0.0.1:0", &broken).unwrap().starts_with("SIP/2.0 400 "));
-    for text in ["", "\r\n\r\n", "\0\0\0\0", "INVITE", "SIP/2.0 200 OK\r\n\r\n"] {
-        assert_eq!(ask_sip(&bench, "127.0.0.1:0", text), None, "{text:?}");
-    }
-    assert!(ask_sip(&bench, "127.0.0.1:0", OPTIONS).unwrap().starts_with("SIP/2.0 200 "));
-    assert!(bench.metric("messages_malformed_total") > 0);
-}
-
-#[test]
-fn sip_over_tcp_is_answered() {
-    let bench = Bench::new().start();
-    let mut stream = TcpStream::connect(bench.sip).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(OPTIONS.replace("/UDP", "/TCP").as_bytes()).unwrap();
-    let mut buffer = [0; 4096];
-    let count = std::io::Read::read(&mut stream, &mut buffer).unwrap();
-    assert!(buffer[..count].starts_with(b"SIP/2.0 200 "), "{}", String::from_utf8_lossy(&buffer[..count]));
 }
 
 #[test]

@@ -185,10 +185,7 @@ impl Gateway {
     }
 
     pub fn metric(&self, name: &str) -> u64 {
-        let (status, text) = self.get("/metrics").unwrap();
-        assert_eq!(status, 200);
-        let line = text.lines().find_map(|line| line.strip_prefix(&format!("hotline_{name} ")));
-        line.unwrap_or_else(|| panic!("no metric {name} in\n{text}")).parse().unwrap()
+        http::metric((self.host.ip, self.http).into(), name)
     }
 
     pub fn log(&self) -> String {

@@ -108,6 +108,14 @@ pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     send(address, "GET", path, "", "")
 }
 
+/// A figure that has no labels.
+pub fn metric(address: SocketAddr, name: &str) -> u64 {
+    let (status, text) = get(address, "/metrics").unwrap();
+    assert_eq!(status, 200);
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("hotline_{name} ")));
+    line.unwrap_or_else(|| panic!("no metric {name} in\n{text}")).parse().unwrap()
+}
+
 /// Status and body of any request; `headers` are whole lines.
 pub fn send(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
