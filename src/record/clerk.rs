@@ -124,7 +124,7 @@ mod tests {
         let mut clerk = Clerk::new(Limits { lanes: 4, ..Limits::default() }, Rng::from_number(1));
         let mut out = Vec::new();
         clerk.read(at(0), &[item(1)], None, &mut out);
-        let answer = Answer::Status { code: 503, retry_after: Some(Duration::from_secs(9)) };
+        let answer = Answer::Status { code: 503, retry_after: Some(Duration::from_secs(9)), said: String::new() };
         clerk.handle(at(0), Input::Answer { call: item(1).call, answer, change: Change::None }, &mut out);
         clerk.handle(at(0), Input::Saved { call: item(1).call }, &mut out);
         assert_eq!((clerk.wants(), clerk.is_idle()), (None, false));

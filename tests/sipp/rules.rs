@@ -34,17 +34,17 @@ const RULES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "The caller survives the seat's hang-up and its phone's death.",
-        "src/call/transfer.rs left",
+        "src/call/leave.rs left",
         &["the_caller_survives_the_seat_whatever_the_seat_s_end", "the_caller_survives_the_first_line"],
     ),
     (
         "Any one leaving a three-way call leaves the other two talking.",
-        "src/call/transfer.rs settle",
+        "src/call/leave.rs settle",
         &["any_one_leaving_a_three_way_call_leaves_the_other_two_talking", "no_gap_when_a_third_comes_and_goes"],
     ),
     (
         "Emergencies skip limits and have channels of their own.",
-        "src/switch/command.rs went",
+        "src/switch/command.rs is_emergency",
         &["an_emergency_finds_a_channel_where_everybody_else_finds_none", "the_last_channels_are_for_emergencies"],
     ),
     (
