@@ -99,7 +99,7 @@ impl TicketSystem {
             Fate::Unsent => Reply::Unsent("connection refused".to_owned()),
             Fate::Reset | Fate::Unheard | Fate::Late => Reply::Broken("no answer in time".to_owned()),
             Fate::Fails(_) => status(500 + rng.below(5) as u16),
-            Fate::Busy => Reply::Status { code: 429, retry_after: Some(Duration::from_secs(rng.below(60))) },
+            Fate::Busy => Reply::Status { code: 429, retry_after: Some(Duration::from_secs(rng.below(60))), said: String::new() },
             Fate::Vague => Reply::Broken("HTTP 200, and no JSON".to_owned()),
             Fate::Unauthorised => status(401),
         };
