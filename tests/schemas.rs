@@ -7,6 +7,7 @@ use hotline::call::event::{By, Division, Entry, Offered, Party, Result as Outcom
 use hotline::media::Stats;
 use hotline::record::cloudevent::{CloudEvent, Kind};
 use hotline::record::postscript::{News, Postscript, amend};
+use hotline::record::recording::{Recorded, State};
 use hotline::record::schema;
 use hotline::record::zone::Zone;
 use jsonschema::Validator;
@@ -79,7 +80,8 @@ fn events() -> Vec<Value> {
     }
     let last = events.last().unwrap().clone();
     let linked = News::Linked { backend: "rt".into(), id: "7".into(), url: Some("https://t/7".into()), instead_of: None };
-    for news in [linked, News::Surveyed { score: 3, scale: 3, source: "rt".into() }] {
+    let recorded = Recorded { state: State::Ready, url: None, sha256: Some("0".repeat(64)), ms: Some(7) };
+    for news in [linked, News::Recorded(recorded), News::Surveyed { score: 3, scale: 3, source: "rt".into() }] {
         let mut data = last.data.clone();
         let wall = Wall(1_638_316_900_000_000);
         amend(&mut data, &[Postscript { sequence: 15_002, wall, news: news.clone() }], &zone);

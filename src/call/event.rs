@@ -141,6 +141,9 @@ pub struct Offered {
     /// The ticket backends that the line names; none: all.
     #[serde(default)]
     pub tickets: Vec<String>,
+    /// The call is recorded.
+    #[serde(default)]
+    pub recorded: bool,
     pub plan: String,
     pub plan_revision: String,
     pub node: String,

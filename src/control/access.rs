@@ -18,6 +18,8 @@ pub enum Right {
     HandIn,
     /// The feed of events.
     Follow,
+    /// Recordings of calls.
+    Listen,
 }
 
 /// What a token may be given.
@@ -31,11 +33,12 @@ pub enum Role {
     Unmasked,
     Source,
     Feed,
+    Listener,
 }
 
 impl Role {
-    pub const ALL: [Role; 7] =
-        [Role::Monitor, Role::Viewer, Role::Operator, Role::Admin, Role::Unmasked, Role::Source, Role::Feed];
+    pub const ALL: [Role; 8] =
+        [Role::Monitor, Role::Viewer, Role::Operator, Role::Admin, Role::Unmasked, Role::Source, Role::Feed, Role::Listener];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -46,6 +49,7 @@ impl Role {
             Role::Unmasked => "unmasked",
             Role::Source => "source",
             Role::Feed => "feed",
+            Role::Listener => "listener",
         }
     }
 
@@ -58,6 +62,7 @@ impl Role {
             Role::Unmasked => &[Right::SeeNumbers],
             Role::Source => &[Right::HandIn],
             Role::Feed => &[Right::Follow],
+            Role::Listener => &[Right::Listen],
         }
     }
 }
@@ -71,9 +76,10 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Whoever asks where nobody needs a token. Numbers in full are shown to somebody with a name only.
+    /// Whoever asks where nobody needs a token. Numbers in full and voices are for somebody with a name only.
     pub fn anybody() -> Holder {
-        let roles = Role::ALL.into_iter().filter(|role| *role != Role::Unmasked).collect();
+        let named = [Role::Unmasked, Role::Listener];
+        let roles = Role::ALL.into_iter().filter(|role| !named.contains(role)).collect();
         Holder { name: "anybody".to_owned(), roles }
     }
 
@@ -102,24 +108,33 @@ impl Missing {
 mod tests {
     use super::*;
 
-    const RIGHTS: [Right; 7] =
-        [Right::Watch, Right::ReadCalls, Right::SeeNumbers, Right::MoveCalls, Right::Manage, Right::HandIn, Right::Follow];
+    const RIGHTS: [Right; 8] = [
+        Right::Watch,
+        Right::ReadCalls,
+        Right::SeeNumbers,
+        Right::MoveCalls,
+        Right::Manage,
+        Right::HandIn,
+        Right::Follow,
+        Right::Listen,
+    ];
 
     fn holder(roles: &[Role]) -> Holder {
         Holder { name: "x".to_owned(), roles: roles.to_vec() }
     }
 
-    /// One row a role: w(atch), c(alls), n(umbers), m(ove), a(dminister), h(and in), f(ollow).
+    /// One row a role: w(atch), c(alls), n(umbers), m(ove), a(dminister), h(and in), f(ollow), l(isten).
     #[test]
     fn each_role_allows_what_it_should_and_nothing_else() {
         let allowed = |role| {
             let holder = holder(&[role]);
-            RIGHTS.iter().zip("wcnmahf".chars()).filter(|(right, _)| holder.may(**right)).map(|(_, c)| c).collect::<String>()
+            RIGHTS.iter().zip("wcnmahfl".chars()).filter(|(right, _)| holder.may(**right)).map(|(_, c)| c).collect::<String>()
         };
         let table = Role::ALL.map(|role| format!("{} {}", role.name(), allowed(role)));
         assert_eq!(
             table,
-            ["monitor w", "viewer wc", "operator wcm", "admin wca", "unmasked n", "source h", "feed f"].map(String::from)
+            ["monitor w", "viewer wc", "operator wcm", "admin wca", "unmasked n", "source h", "feed f", "listener l"]
+                .map(String::from)
         );
     }
 
@@ -142,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn without_tokens_all_is_allowed_but_numbers() {
+    fn without_tokens_all_is_allowed_but_numbers_and_voices() {
         let anybody = Holder::anybody();
         let not: Vec<_> = RIGHTS.into_iter().filter(|right| !anybody.may(*right)).collect();
-        assert_eq!(not, [Right::SeeNumbers]);
+        assert_eq!(not, [Right::SeeNumbers, Right::Listen]);
     }
 }

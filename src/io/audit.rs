@@ -1,5 +1,5 @@
-//! Who saw callers' numbers in full, and when: a file of one JSON object a line that is only ever appended to, on disk
-//! before the numbers are shown. It is opened for each line, so that it may be moved away at any time.
+//! Who saw callers' numbers in full or heard their voices, and when: a file of one JSON object a line that is only ever
+//! appended to, on disk before anything is shown. It is opened for each line, so that it may be moved away at any time.
 
 use crate::base::Wall;
 use crate::io::config::Config;
@@ -31,8 +31,7 @@ impl Audit {
     pub fn note(&self, at: Wall, who: &str, did: &str, what: &str) -> Result<(), String> {
         let at = jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
         let line = serde_json::json!(Line { at, who, did, what });
-        let wrong =
-            |e: io::Error| format!("numbers are shown in full only where that can be noted: {}: {e}", self.path.display());
+        let wrong = |e: io::Error| format!("this is shown only where it can be noted who saw it: {}: {e}", self.path.display());
         self.append(&format!("{line}\n")).map_err(wrong)
     }
 

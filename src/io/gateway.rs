@@ -15,6 +15,7 @@ use crate::io::http::{self, Desk, Doors, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::{Appender, Journal, Options, Outbox, Report};
 use crate::io::outside::Outside;
+use crate::io::recorder::{self, Notes, Recorder};
 use crate::io::reload::{Reloader, Running, Site};
 use crate::io::shard::{self, ShardHandle};
 use crate::io::tap::{self, Frame, Sink};
@@ -23,6 +24,7 @@ use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
 use crate::io::{clock, keys, plans, setup, tokens, udp};
 use crate::media::{self, Command};
+use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Switch};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
@@ -51,14 +53,13 @@ pub struct Gateway {
     /// Where SIP is really listened on: port 0 in the configuration has become a number.
     pub listen: Vec<SocketAddr>,
     pub http: SocketAddr,
-    /// What calls sound like, piece by piece, for a recorder; where the configuration asks for it.
-    pub taps: Option<Receiver<Frame>>,
     /// What the switch is told and asked by.
     desk: Desk,
     stop: Arc<AtomicBool>,
     switch: JoinHandle<()>,
     deliverers: Vec<Deliverer>,
     journal: Journal,
+    recorder: Recorder,
     reloader: Arc<Reloader>,
     runtime: Runtime,
 }
@@ -71,19 +72,19 @@ impl Gateway {
         let loaded = plans::load_noting(&config, &trail).map_err(|problems| problems.join("\n"))?;
         raise_descriptor_limit();
         let mut rng = clock::rng()?;
-        let runtime = Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().thread_name("edge").build();
-        let runtime = runtime.map_err(|e| format!("cannot start threads: {e}"))?;
+        let runtime = start_runtime()?;
         let (inbox, outlet) = inbox::inbox(config.limits.inbox).map_err(|e| e.to_string())?;
 
         let sockets = bind_all(&config.sip.listen)?;
         let listen: Vec<SocketAddr> = sockets.iter().map(|(_, _, local)| *local).collect();
-        let http = bind_tcp(config.http.listen, "http.listen")?;
-        let http_local = http.local_addr().map_err(|e| e.to_string())?;
+        let door = bind_tcp(config.http.listen, "http.listen")?;
+        let http = door.local_addr().map_err(|e| e.to_string())?;
 
         let targets: Vec<_> = Target::all(&config)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
         let (journal, newest) = open_journal(&config, &inbox, &targets)?;
         let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;
-        let (shards, sink, taps) = start_shards(&config, &inbox, &mut rng)?;
+        let (shards, taps) = start_shards(&config, &inbox, &mut rng)?;
+        let recorder = start_recorder(&config, &journal, taps, &mut rng)?;
         let tcp = start_tcp(&config, &runtime, &inbox);
 
         let shard_count = shards.len() as u16;
@@ -95,14 +96,7 @@ impl Gateway {
         let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
         let (board, asks) = (Arc::new(Board::default()), Arc::new(Asks::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let edges = Edges {
-            tcp: tcp.clone(),
-            shards,
-            journal: journal.appender(),
-            board: board.clone(),
-            asks: asks.clone(),
-            lost_commands: 0,
-        };
+        let edges = Edges::to(&tcp, shards, journal.appender(), &board, &asks, recorder.notes());
         let switch = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() }.start()?;
 
         let tokens = Tokens::of(&config.http).map(Arc::new).map_err(|complaints| tokens::told(&complaints))?;
@@ -121,20 +115,21 @@ impl Gateway {
         let desk = Desk {
             board,
             inbox,
-            more: figures(journal.appender(), tcp, sink, reloader.clone(), outside.clone()),
+            more: figures(journal.appender(), tcp, recorder.metrics(), reloader.clone(), outside.clone()),
             outside,
             reload: asked_by_api(reloader.clone()),
             asks,
             done: Arc::default(),
             tokens,
             audit: Arc::new(Audit::of(&config)),
+            shelf: recorder.shelf(),
             disk: Arc::new(Disk::of(&config)),
             patience: config.http.timeout,
             ending: Arc::default(),
         };
-        start_http(&config, &runtime, http, desk.clone())?;
-        tracing::info!(sip = ?listen, http = %http_local, plan = %config.plan.file.display(), "ready");
-        Ok(Gateway { listen, http: http_local, taps, desk, stop, switch, deliverers, journal, reloader, runtime })
+        start_http(&config, &runtime, door, desk.clone())?;
+        tracing::info!(sip = ?listen, http = %http, plan = %config.plan.file.display(), "ready");
+        Ok(Gateway { listen, http, desk, stop, switch, deliverers, journal, recorder, reloader, runtime })
     }
 
     /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died. SIGHUP reloads.
@@ -204,6 +199,7 @@ impl Gateway {
         for deliverer in self.deliverers {
             self.runtime.block_on(deliverer.stop());
         }
+        self.recorder.stop();
         // Nothing comes after it: those who follow are told the rest, and that it was.
         self.journal.close();
         let _ = self.runtime.block_on(async { timeout(GOODBYE, self.desk.outside.feed.deserted()).await });
@@ -232,7 +228,22 @@ struct Edges {
     journal: Appender,
     board: Arc<Board>,
     asks: Arc<Asks>,
+    recorder: Option<Notes>,
     lost_commands: u64,
+}
+
+impl Edges {
+    fn to(
+        tcp: &Tcp,
+        shards: Vec<ShardHandle>,
+        journal: Appender,
+        board: &Arc<Board>,
+        asks: &Arc<Asks>,
+        recorder: Option<Notes>,
+    ) -> Edges {
+        let (tcp, board, asks) = (tcp.clone(), board.clone(), asks.clone());
+        Edges { tcp, shards, journal, board, asks, recorder, lost_commands: 0 }
+    }
 }
 
 impl Ends<Switch> for Edges {
@@ -255,6 +266,7 @@ impl Ends<Switch> for Edges {
     }
 
     fn journal(&mut self, ticket: u64, entry: Entry) {
+        self.recorder.iter().for_each(|recorder| recorder.note(&entry));
         // A loss is counted and logged there.
         self.journal.append(ticket, entry);
     }
@@ -290,6 +302,11 @@ impl SwitchThread {
             tracing::error!(%error, "the switch thread cannot go on");
         }
     }
+}
+
+fn start_runtime() -> Result<Runtime, String> {
+    let runtime = Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().thread_name("edge").build();
+    runtime.map_err(|e| format!("cannot start threads: {e}"))
 }
 
 /// The sockets of one address, and where they are really bound.
@@ -381,16 +398,16 @@ fn start_delivery(
     targets.into_iter().map(start).collect()
 }
 
-type Shards = (Vec<ShardHandle>, Option<Sink>, Option<Receiver<Frame>>);
+/// The media threads; where the copies of calls' audio come out, and what counts them.
+type Shards = (Vec<ShardHandle>, Option<(Receiver<Frame>, Sink)>);
 
-/// The media threads; where the recorder's copies go, and come out.
 fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Shards, String> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let count = match config.media.shards {
         0 => u16::try_from(processors.saturating_sub(1)).unwrap_or(1).max(1),
         count => count,
     };
-    let (sink, taps) = Some(config.media.tap_queue).filter(|room| *room > 0).map(tap::queue).unzip();
+    let (sink, taps) = (!config.recording.lines.is_empty()).then(|| tap::queue(config.recording.queue)).unzip();
     let start = |index: u16| {
         let inbox = inbox.clone();
         let events = move |event| {
@@ -403,7 +420,17 @@ fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Shards,
         }
     };
     let shards: io::Result<_> = (0..count).map(start).collect();
-    Ok((shards.map_err(|e| format!("cannot start the media threads: {e}"))?, sink, taps))
+    Ok((shards.map_err(|e| format!("cannot start the media threads: {e}"))?, taps.zip(sink)))
+}
+
+fn start_recorder(
+    config: &Config,
+    journal: &Journal,
+    frames: Option<(Receiver<Frame>, Sink)>,
+    rng: &mut Rng,
+) -> Result<Recorder, String> {
+    let owed = journal.ledger(Zone::default()).and_then(|ledger| ledger.owed_recordings()).map_err(|e| e.to_string())?;
+    Recorder::start(config, recorder::Parts { journal: journal.settler(), owed, frames, seed: rng.map_seed() })
 }
 
 fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
@@ -433,23 +460,17 @@ fn asked_by_api(reloader: Arc<Reloader>) -> http::Reload {
 fn figures(
     journal: Appender,
     tcp: Tcp,
-    taps: Option<Sink>,
+    recorder: http::Figures,
     reloader: Arc<Reloader>,
     outside: Arc<Outside>,
 ) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
     Arc::new(move || {
-        let tapped = taps.iter().flat_map(|sink| {
-            [
-                Metric::counter("tap_frames_total", "Pieces of calls' audio queued for the recorder.", sink.queued()),
-                Metric::counter("tap_lost_total", "Pieces that found its queue full.", sink.lost()),
-            ]
-        });
         let own = vec![
             Metric::gauge("journal_waiting", "Journal entries that wait for the journal's thread.", journal.waiting()),
             Metric::counter("journal_lost_total", "Journal entries that found no room.", journal.lost()),
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
         ];
-        own.into_iter().chain(tapped).chain(reloader.metrics()).chain(outside.metrics()).collect()
+        own.into_iter().chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()
     })
 }
 

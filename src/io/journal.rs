@@ -11,6 +11,7 @@ use crate::call::event::Entry;
 use crate::io::clock;
 use crate::io::ledger::Ledger;
 use crate::record::delivery::Settlement;
+use crate::record::recording::Recorded;
 use crate::record::seal::Sealer;
 use crate::record::zone::Zone;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, unbounded};
@@ -225,6 +226,11 @@ impl Settler {
         self.hand(Matter::CalledBack(callback, remember), Box::new(done));
     }
 
+    /// What became of a call's recording; `done` as above.
+    pub fn recorded(&self, call: CallId, recorded: Recorded, done: impl FnOnce(Taken) + Send + 'static) {
+        self.hand(Matter::Recorded(call, recorded), Box::new(done));
+    }
+
     fn hand(&self, matter: Matter, done: Box<dyn FnOnce(Taken) + Send>) {
         let _ = self.0.send(Control::Settle(Box::new(Settle { matter, done })));
     }
@@ -240,6 +246,7 @@ enum Matter {
     Creating(String, CallId, Wall),
     Reported(Entry),
     CalledBack(Callback, Wall),
+    Recorded(CallId, Recorded),
 }
 
 struct Settle {
@@ -380,6 +387,7 @@ impl Writer {
                     }
                     Matter::Reported(entry) => tx.report(entry)?,
                     Matter::CalledBack(callback, remember) => tx.called_back(callback, now, *remember)?,
+                    Matter::Recorded(call, recorded) => tx.recorded(*call, recorded, now)?,
                 });
             }
             Ok(())

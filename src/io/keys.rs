@@ -34,6 +34,15 @@ pub fn sealer(records: &Records) -> Result<Sealer, Vec<Complaint>> {
     Err(complaints)
 }
 
+/// The key that signs links to recordings, where there is one.
+pub fn link(records: &Records, name: &str) -> Result<Option<Secret>, String> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let key = records.keys.get(name).ok_or_else(|| format!("no key `{name}` in [records.keys]"))?;
+    read(key).map(Some).map_err(|what| format!("records.keys.{name} {what}"))
+}
+
 /// For those who have no place to show.
 pub fn told(complaints: &[Complaint]) -> String {
     complaints.iter().map(|(path, what)| format!("records.{}: {what}", path.join("."))).collect::<Vec<_>>().join("\n")

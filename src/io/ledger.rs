@@ -116,6 +116,14 @@ impl Ledger {
         Ok(records)
     }
 
+    /// Calls that were recorded of which nobody has told yet what became of that.
+    pub fn owed_recordings(&self) -> Result<Vec<CallId>, Trouble> {
+        self.ask(|db| {
+            let mut calls = db.prepare("SELECT call FROM calls WHERE recording = 1 ORDER BY call")?;
+            calls.query_map([], |row| call_id(row, 0))?.collect()
+        })
+    }
+
     /// As [`Ledger::records`], by their ids alone.
     pub fn calls(&self, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Trouble> {
         self.ask(|db| {

@@ -24,6 +24,7 @@ pub mod log;
 pub mod outside;
 mod pair;
 pub mod plans;
+pub mod recorder;
 pub mod reload;
 pub mod schemas;
 pub mod setup;

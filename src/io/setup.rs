@@ -8,7 +8,7 @@ use crate::io::config::{self, Config};
 use crate::io::plans::Loaded;
 use crate::queue;
 use crate::sip;
-use crate::switch::{Dtmf, JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
+use crate::switch::{Dtmf, JournalDown, Limits, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 use crate::transaction::Config as Transactions;
 use crate::transport::{Cidr, Rate};
 use std::net::SocketAddr;
@@ -40,6 +40,7 @@ pub fn setup(config: &Config, loaded: Loaded, listen: &[SocketAddr], shards: u16
         policy: Arc::new(policy(&config.calls)),
         legs: legs(config),
         media: media(&config.media, shards),
+        recorded: recorded(&config.recording.lines),
         tickets: tickets(&config.http.public_url),
         divisions: Arc::new(config.records.areas.iter().map(|(phone, area)| (phone.clone(), division(area))).collect()),
         codes: config.keys.codes(),
@@ -127,12 +128,14 @@ fn legs(config: &Config) -> Legs {
 }
 
 fn media(media: &config::Media, shards: u16) -> MediaSetup {
-    MediaSetup {
-        addresses: media.addresses.clone(),
-        ports: media.first_port..=media.last_port,
-        shards,
-        ready: READY_PORTS,
-        taps: media.tap_queue > 0,
+    MediaSetup { addresses: media.addresses.clone(), ports: media.first_port..=media.last_port, shards, ready: READY_PORTS }
+}
+
+fn recorded(lines: &[String]) -> Recorded {
+    match lines {
+        [] => Recorded::None,
+        lines if lines.iter().any(|line| line == config::ALL_LINES) => Recorded::All,
+        lines => Recorded::Hotlines(lines.iter().cloned().collect()),
     }
 }
 

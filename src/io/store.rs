@@ -30,7 +30,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Raised with every change of the tables, together with a step that brings an older file up.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 /// Old rows of the feed go every so many new ones.
 const TRIM: u64 = 256;
 const TABLES: &str = "
@@ -89,6 +89,12 @@ const SEALS: &str = "
     CREATE TABLE callers (hash BLOB NOT NULL, call BLOB NOT NULL, PRIMARY KEY (hash, call)) WITHOUT ROWID;
     CREATE INDEX callers_of ON callers (call);
     PRAGMA user_version = 4;";
+
+/// From version 4. `calls.recording` is 1 until it is told what became of the call's recording.
+const RECORDINGS: &str = "
+    ALTER TABLE calls ADD COLUMN recording INTEGER;
+    CREATE INDEX owed_recordings ON calls (call) WHERE recording = 1;
+    PRAGMA user_version = 5;";
 
 /// Somebody who gets events of these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,10 +201,11 @@ impl Store {
         let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
         match version {
             SCHEMA => Ok(store),
-            0 => store.build(&format!("{TABLES}{TICKETS}{NEWS}{SEALS}")),
-            1 => store.build(&format!("{TICKETS}{NEWS}{SEALS}")),
-            2 => store.build(&format!("{NEWS}{SEALS}")),
-            3 => store.build(SEALS),
+            0 => store.build(&format!("{TABLES}{TICKETS}{NEWS}{SEALS}{RECORDINGS}")),
+            1 => store.build(&format!("{TICKETS}{NEWS}{SEALS}{RECORDINGS}")),
+            2 => store.build(&format!("{NEWS}{SEALS}{RECORDINGS}")),
+            3 => store.build(&format!("{SEALS}{RECORDINGS}")),
+            4 => store.build(RECORDINGS),
             _ => {
                 let what = format!("it has version {version} and this release writes {SCHEMA}");
                 Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
@@ -345,8 +352,9 @@ impl Transaction<'_> {
             _ => return Ok(()),
         };
         let chosen = Some(chosen.join("\n")).filter(|chosen| !chosen.is_empty());
-        let sql = "UPDATE calls SET line = ?2, backends = ?3 WHERE call = ?1";
-        self.db.prepare_cached(sql)?.execute(params![entry.call.0.as_bytes(), line, chosen]).map(drop)
+        let recorded = matches!(&entry.what, What::Offered(offered) if offered.recorded).then_some(1);
+        let sql = "UPDATE calls SET line = ?2, backends = ?3, recording = ?4 WHERE call = ?1";
+        self.db.prepare_cached(sql)?.execute(params![entry.call.0.as_bytes(), line, chosen, recorded]).map(drop)
     }
 
     fn post(&self, call: CallId, events: &[(u64, Kind)]) -> rusqlite::Result<()> {

@@ -214,7 +214,6 @@ impl Leg {
         bytes: &mut [u8],
         packet: Packet,
         kind: Kind,
-        out: &mut Out,
     ) -> Option<(SocketAddr, Range<usize>)> {
         if self.dialing || !matches!(self.playing, Playing::Relay(source) if source == from) {
             return None;
@@ -238,9 +237,6 @@ impl Leg {
         };
         let event = matches!(kind, Kind::Key { .. });
         let header = self.egress.relayed(now, &packet.header, payload_type, if event { 0 } else { samples }, event)?;
-        if let Some(tap) = self.tap.filter(|tap| tap.heard && !event) {
-            out.tap(tapped(tap, now, Side::Heard, profile.law, &header), &bytes[packet.payload.clone()]);
-        }
         let range = header.write_before(bytes, packet.payload)?;
         self.count_sent(samples);
         Some((to, range))
@@ -259,7 +255,11 @@ impl Leg {
         *at = if repeat { (start + samples) % length.max(1) } else { start + samples };
         if !dialing {
             let audio = audio.clone();
-            self.send(now, samples as u32, out, |law, bytes| append_frame(bytes, audio.codes(law), start, samples, repeat, law));
+            let frame = |law, bytes: &mut Vec<u8>| append_frame(bytes, audio.codes(law), start, samples, repeat, law);
+            let sent = self.send(now, samples as u32, out, frame);
+            if let (Some((law, header, bytes)), Some(tap)) = (sent, self.tap.filter(|tap| tap.played)) {
+                out.push(Effect::Tapped { tapped: tapped(tap, now, Side::Played, law, &header), bytes });
+            }
         }
         if !more {
             self.play(Playing::Silence);
@@ -371,22 +371,25 @@ impl Leg {
         Some((profile, self.latch.destination()?))
     }
 
-    /// Sends one frame of our own making, if anything may be sent.
-    fn send(&mut self, now: Mono, samples: u32, out: &mut Out, codes: impl FnOnce(Law, &mut Vec<u8>)) {
+    /// Sends one frame of our own making, if anything may be sent; gives what was sent.
+    fn send(
+        &mut self,
+        now: Mono,
+        samples: u32,
+        out: &mut Out,
+        codes: impl FnOnce(Law, &mut Vec<u8>),
+    ) -> Option<(Law, Header, Range<usize>)> {
         let Some((profile, to)) = self.sendable() else {
             self.egress.rest();
-            return;
+            return None;
         };
         let packet = out.bytes.len();
         let header = self.egress.own(now, profile.payload_type, samples);
         out.bytes.extend_from_slice(&header.bytes());
         codes(profile.law, &mut out.bytes);
         out.send_since(packet, self.id, Socket::Rtp, to);
-        if let Some(tap) = self.tap.filter(|tap| tap.heard) {
-            let bytes = packet + HEADER..out.bytes.len();
-            out.push(Effect::Tapped { tapped: tapped(tap, now, Side::Heard, profile.law, &header), bytes });
-        }
         self.count_sent(samples);
+        Some((profile.law, header, packet + HEADER..out.bytes.len()))
     }
 
     fn send_event(&mut self, header: Header, payload: &[u8], to: SocketAddr, out: &mut Out) {

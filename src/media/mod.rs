@@ -12,10 +12,12 @@ mod out;
 mod ports;
 mod prompt;
 mod reception;
+pub mod recording;
 mod rtcp;
 mod rtp;
 mod shard;
 mod voice;
+pub mod wav;
 mod wheel;
 
 pub use out::{Effect, Out, Side, Socket, Tapped};
@@ -60,7 +62,7 @@ pub struct Tap {
     /// The party's number in its call.
     pub part: u64,
     pub said: bool,
-    pub heard: bool,
+    pub played: bool,
 }
 
 /// What a leg hears.

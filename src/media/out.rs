@@ -15,8 +15,8 @@ pub enum Socket {
 pub enum Side {
     /// What came from the peer, packet by packet as it came: in its numbering, with its losses.
     Said,
-    /// What the peer was sent: relay, mix or prompt, one stream.
-    Heard,
+    /// The prompts, music and ringback that the peer was sent; what it hears of others is what these say.
+    Played,
 }
 
 /// A copy of audio that passed: whose, in which law, with the timestamp of its packet, when.

@@ -233,13 +233,13 @@ fn a_key_in_both_ways_is_one() {
     assert_eq!(b.events(), "Key { leg: LegId(2), key: '5' } ", "tone first");
 }
 
-fn tap(b: &mut Bench, leg: LegId, said: bool, heard: bool) {
+fn tap(b: &mut Bench, leg: LegId, said: bool, played: bool) {
     let call = CallId::new(Wall(0), &mut Rng::from_number(1));
-    b.command(Command::Tap { leg, tap: Some(Tap { call, part: leg.0, said, heard }) });
+    b.command(Command::Tap { leg, tap: Some(Tap { call, part: leg.0, said, played }) });
 }
 
 #[test]
-fn taps_get_what_is_said_and_what_is_heard() {
+fn taps_get_what_is_said_and_what_we_play() {
     let mut b = bench();
     b.relay_both();
     let voice: Vec<u8> = (0..160).collect();
@@ -255,25 +255,26 @@ fn taps_get_what_is_said_and_what_is_heard() {
     let taps = std::mem::take(&mut b.taps);
     assert_eq!(
         taps.iter().map(|(t, codes)| (t.part, t.side, codes)).collect::<Vec<_>>(),
-        [(B.0, Side::Said, &voice), (A.0, Side::Heard, &voice)]
+        [(B.0, Side::Said, &voice)],
+        "what A hears of B is what B says"
     );
     assert_eq!(taps[0].0.timestamp, 320);
     mix(&mut b);
     (3..13).for_each(|sequence| say(&mut b, sequence));
+    to(&mut b, A);
     b.play(A, Source::Ringback);
     b.pass(100);
+    let sent = to(&mut b, A);
     b.play(A, Source::Relay(B));
     say(&mut b, 13);
     b.command(Command::Close { leg: B });
-    let sent = to(&mut b, A);
-    let heard: Vec<_> = b.taps.iter().filter(|(t, _)| t.side == Side::Heard).collect();
-    let sent: Vec<_> = sent.iter().filter(|p| p.0 == 8).skip(2).map(|p| (p.2, &p.3)).collect();
+    let played: Vec<_> = b.taps.iter().filter(|(t, _)| t.side == Side::Played).collect();
     assert_eq!(
-        heard.iter().map(|(t, codes)| (t.timestamp, codes)).collect::<Vec<_>>(),
-        sent,
-        "all that A was sent, as it was sent"
+        played.iter().map(|(t, codes)| (t.timestamp, codes)).collect::<Vec<_>>(),
+        sent.iter().filter(|p| p.0 == 8).map(|p| (p.2, &p.3)).collect::<Vec<_>>(),
+        "as it was sent"
     );
-    assert!(heard.iter().all(|(t, _)| t.part == A.0 && t.law == Law::A));
+    assert!(played.len() >= 5 && played.iter().all(|(t, _)| t.part == A.0 && t.law == Law::A));
     assert_eq!(b.taps.iter().filter(|(t, _)| t.side == Side::Said && t.part == B.0).count(), 11);
     b.taps.clear();
     b.command(Command::Tap { leg: A, tap: None });

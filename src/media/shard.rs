@@ -109,7 +109,7 @@ impl Shard {
             self.pass(now.mono, leg, bytes, &packet, kind, out);
         }
         let listener = self.legs.get_mut(&first?)?;
-        let (to, bytes) = listener.relay(now.mono, leg, bytes, packet, kind, out)?;
+        let (to, bytes) = listener.relay(now.mono, leg, bytes, packet, kind)?;
         Some(Relayed { leg: listener.id, to, bytes })
     }
 
@@ -254,7 +254,7 @@ impl Shard {
             copy.extend_from_slice(&[0; HEADER]);
             copy.extend_from_slice(&bytes[packet.payload.clone()]);
             let moved = Packet { header: packet.header, payload: HEADER..copy.len() };
-            if let Some((to, range)) = listener.relay(now, from, &mut copy, moved, kind, out) {
+            if let Some((to, range)) = listener.relay(now, from, &mut copy, moved, kind) {
                 let start = out.bytes.len();
                 out.bytes.extend_from_slice(&copy[range]);
                 out.send_since(start, listener.id, Socket::Rtp, to);

@@ -27,10 +27,12 @@ pub enum Kind {
     TicketLinked,
     /// The caller's satisfaction became known; also after its record.
     SurveyReceived,
+    /// What became of the call's recording; after its record.
+    RecordingReady,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Offered,
         Kind::Queued,
         Kind::Answered,
@@ -41,6 +43,7 @@ impl Kind {
         Kind::Record,
         Kind::TicketLinked,
         Kind::SurveyReceived,
+        Kind::RecordingReady,
     ];
 
     pub fn name(self) -> &'static str {
@@ -55,6 +58,7 @@ impl Kind {
             Kind::Record => "call.record",
             Kind::TicketLinked => "ticket.linked",
             Kind::SurveyReceived => "survey.received",
+            Kind::RecordingReady => "recording.ready",
         }
     }
 

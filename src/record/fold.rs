@@ -1,6 +1,7 @@
 //! Folds a call's log into its record. Any prefix of a log folds: what has not happened is null, and what still runs is
 //! counted up to the last entry.
 
+use super::recording;
 use super::report;
 use super::shape::{Area, Direction, Heard, Hotline, Leg, Media, Record, Seat, Transfer};
 use super::zone::Zone;
@@ -143,6 +144,7 @@ impl<'a> Fold<'a> {
             r.caller_raw = Some(o.caller_raw.clone());
         }
         r.trunk = o.trunk.clone();
+        r.recording = o.recorded.then(|| recording::pending(&r.call_id));
         r.node = o.node.clone();
         r.plan = o.plan.clone();
         r.plan_revision = o.plan_revision.clone();

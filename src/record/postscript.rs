@@ -2,6 +2,7 @@
 //! beside the call's own log, which only the call writes.
 
 use super::cloudevent::Kind;
+use super::recording::Recorded;
 use super::shape::{Record, Survey, Ticket};
 use super::zone::Zone;
 use crate::base::Wall;
@@ -31,6 +32,8 @@ pub enum News {
         scale: u8,
         source: String,
     },
+    /// What became of the call's recording.
+    Recorded(Recorded),
 }
 
 impl News {
@@ -38,6 +41,7 @@ impl News {
         match self {
             News::Linked { .. } => Kind::TicketLinked,
             News::Surveyed { .. } => Kind::SurveyReceived,
+            News::Recorded(_) => Kind::RecordingReady,
         }
     }
 
@@ -50,6 +54,7 @@ impl News {
             News::Surveyed { score, scale, source } => {
                 record.survey.as_ref().is_some_and(|s| (&s.score, &s.scale, &s.source) == (score, scale, source))
             }
+            News::Recorded(recorded) => recorded.is_known(record.recording.as_ref()),
         }
     }
 }
@@ -66,6 +71,10 @@ pub fn amend(record: &mut Record, postscripts: &[Postscript], zone: &Zone) {
             News::Surveyed { score, scale, source } => {
                 let (score, scale, source, at) = (*score, *scale, source.clone(), zone.write(*wall));
                 record.survey = Some(Survey { score, scale, source, at });
+            }
+            News::Recorded(recorded) => {
+                let before = record.recording.take();
+                record.recording = Some(recorded.told(&record.call_id, before));
             }
         }
     }

@@ -77,10 +77,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// As logs, the API and the console may show it: the caller's number masked.
+    /// As logs, the API and the console may show it: the caller's number masked, its voice not for everybody.
     pub fn masked(mut self) -> Record {
         for number in [&mut self.caller, &mut self.caller_raw].into_iter().flatten() {
             *number = Masked(number).to_string();
+        }
+        // A link that opens by itself is for those who get numbers in full, too.
+        if let Some(url) = self.recording.as_mut().and_then(|recording| recording.url.as_mut()) {
+            url.truncate(url.find('?').unwrap_or(url.len()));
         }
         self
     }
@@ -151,10 +155,16 @@ pub struct Survey {
 /// A link, never a copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Recording {
+    /// The call's id, where it is this gateway's own.
     pub id: String,
+    /// Opens by itself while its signature holds; without one it asks for a token with the role `listener`.
     pub url: Option<String>,
+    /// Of the file.
     pub sha256: Option<String>,
     pub ms: Option<u64>,
+    /// `pending` (the call lasts, or its file is not done), `ready`, `partial` (some audio was lost in the gateway),
+    /// `interrupted` (the gateway died in the call; what it had written), `empty` (there was nothing to hear), `missing`
+    /// (nothing could be written), `purged`. Of what others hand in: `ready`, `elsewhere`.
     pub state: String,
 }
 

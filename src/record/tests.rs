@@ -26,6 +26,7 @@ fn record(steps: Vec<(u64, What)>) -> Value {
 fn offered() -> What {
     What::Offered(Box::new(Offered {
         tickets: Vec::new(),
+        recorded: false,
         leg: 1,
         sip_call_id: "a@10.0.0.1".into(),
         trunk: "mobile".into(),

@@ -203,6 +203,7 @@ impl Switch {
             division: decision.area.code.as_deref().and_then(|code| self.setup.divisions.get(code)).cloned(),
             diverted_from,
             tickets: decision.tickets.iter().map(ToString::to_string).collect(),
+            recorded: self.setup.recorded.includes(&decision.number),
             plan: self.setup.plan.name.to_string(),
             plan_revision: decision.revision.to_string(),
             node: self.setup.node.clone(),
@@ -223,6 +224,7 @@ impl Switch {
         let caller = Leg { id: incoming.leg, call_id: None, rtp: None, trunk, pad, ended: false };
         let active = Active {
             emergency: decision.mode == Mode::Emergency,
+            recorded: self.setup.recorded.includes(&decision.number),
             call: Call::new(decision.steps, decision.early_max, self.setup.policy.clone()),
             setup: self.setup.clone(),
             identity,

@@ -143,10 +143,10 @@ impl Switch {
     }
 
     /// The recorder gets what each party says from its first packet to its last, whatever becomes of it in the call, and
-    /// what the caller hears: these two are the call as its caller had it, music and prompts included.
+    /// the prompts and the music that the caller hears.
     fn tap(&self, id: CallId, part: Part, out: &mut Vec<Output>) {
-        if self.setup.media.taps {
-            let tap = media::Tap { call: id, part: part.0, said: true, heard: part == CALLER };
+        if self.calls.get(&id).is_some_and(|active| active.recorded) {
+            let tap = media::Tap { call: id, part: part.0, said: true, played: part == CALLER };
             self.media(id, part, out, |leg| media::Command::Tap { leg, tap: Some(tap) });
         }
     }

@@ -16,7 +16,7 @@ mod route;
 mod setup;
 
 pub use gauge::{Counters, Gauges};
-pub use setup::{Dtmf, JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
+pub use setup::{Dtmf, JournalDown, Limits, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
 use crate::base::{CallId, Flow, LegId, Map, Mono, Now, Rng, Timers};
 use crate::call::event::{Entry, What};
@@ -131,6 +131,7 @@ struct Active {
     last_ticket: u64,
     /// It may take the channels that trunks reserve.
     emergency: bool,
+    recorded: bool,
     /// The first entry is durable, or the journal is down: finals may go out.
     released: bool,
     /// The REFER that waits to hear how its move came out.

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::queue;
 use crate::sip::{Codec, Uri};
 use crate::transport::{Cidr, Rate};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -32,6 +32,7 @@ pub struct Setup {
     pub policy: Arc<call::Policy>,
     pub legs: dialog::Config,
     pub media: MediaSetup,
+    pub recorded: Recorded,
     /// Administrative divisions by telephone area code without the leading 0, for records.
     pub divisions: Arc<BTreeMap<String, Division>>,
     /// Before a call's id, it is the address at which a seat finds the call's ticket.
@@ -103,8 +104,26 @@ pub struct MediaSetup {
     pub shards: u16,
     /// Port pairs kept bound ahead of use, per shard.
     pub ready: usize,
-    /// Copies of every call's audio are made for a recorder.
-    pub taps: bool,
+}
+
+/// Which calls are recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Recorded {
+    #[default]
+    None,
+    All,
+    /// Those of these hotlines, as the plan normalises them.
+    Hotlines(BTreeSet<String>),
+}
+
+impl Recorded {
+    pub fn includes(&self, hotline: &str) -> bool {
+        match self {
+            Recorded::None => false,
+            Recorded::All => true,
+            Recorded::Hotlines(hotlines) => hotlines.contains(hotline),
+        }
+    }
 }
 
 /// What a sender gets that no trunk and no seat names.

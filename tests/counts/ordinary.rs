@@ -10,7 +10,9 @@ use hotline::media::{Command, Event, Prompt, Stats};
 use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Uri};
-use hotline::switch::{Dtmf, Input, JournalDown, Limits, MediaSetup, Output, Seat, Setup, Switch, Trunk, UnknownSource};
+use hotline::switch::{
+    Dtmf, Input, JournalDown, Limits, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk, UnknownSource,
+};
 use hotline::transport::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -258,7 +260,8 @@ fn setup() -> Setup {
             max_parties: 50,
         }),
         legs: dialog::Config::default(),
-        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 1, ready: 8, taps: false },
+        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 1, ready: 8 },
+        recorded: Recorded::None,
         codes: Default::default(),
         unknown_source: UnknownSource::Drop,
         journal_down: JournalDown::CarryOn,

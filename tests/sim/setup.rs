@@ -9,7 +9,7 @@ use hotline::media::Prompt;
 use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Uri};
-use hotline::switch::{Dtmf, JournalDown, Limits, MediaSetup, Seat, Setup, Trunk, UnknownSource};
+use hotline::switch::{Dtmf, JournalDown, Limits, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 use hotline::transport::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -70,7 +70,8 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
             max_parties: 50,
         }),
         legs: dialog::Config::default(),
-        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8, taps: true },
+        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8 },
+        recorded: Recorded::All,
         codes: Codes {
             consult: "*2".to_owned(),
             complete: "*3".to_owned(),

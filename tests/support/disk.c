@@ -1,5 +1,5 @@
 /* A disk that can fail, for one process (LD_PRELOAD): while the file that HOTLINE_FAULT names says "sync" or "write", that
-   operation on the journal's files gives EIO. As Linux does it, what a failed sync should have brought to the disk stays
+   operation on the journal's files gives EIO; while it says "full", no recording can be written (ENOSPC). As Linux does it, what a failed sync should have brought to the disk stays
    readable, counts as clean, and no later sync brings it there. What is on the disk stands beside each file as FILE.disk. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -56,8 +56,10 @@ static int fault(const char *what) {
 }
 
 static int written(int fd, off_t at, size_t count) {
-  char path[PATH_MAX];
+  char path[PATH_MAX] = "";
   int file = which(fd, path);
+  size_t length = strlen(path);
+  if (length > 5 && !strcmp(path + length - 5, ".part") && fault("full")) { errno = ENOSPC; return -1; }
   if (!file) return 0;
   if (fault("write")) { errno = EIO; return -1; }
   pthread_mutex_lock(&lock);

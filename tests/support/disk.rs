@@ -20,7 +20,7 @@ pub fn settings(folder: &Path) -> String {
     format!("LD_PRELOAD='{}' HOTLINE_FAULT='{}'", library.display(), folder.join("fault").display())
 }
 
-/// From now on `sync` or `write` fails, or nothing does.
+/// From now on `sync` or `write` fails, recordings find the disk `full`, or nothing does.
 pub fn fault(folder: &Path, what: &str) {
     fs::write(folder.join("fault.new"), what).unwrap();
     fs::rename(folder.join("fault.new"), folder.join("fault")).unwrap();

@@ -29,6 +29,8 @@ pub struct Spec {
     pub sources: Option<&'static str>,
     pub calls: &'static str,
     pub records: &'static str,
+    /// All calls are recorded, links to recordings open by themselves, and the backend gets every event.
+    pub recording: Option<&'static str>,
     /// Where records go instead of to a backend that works.
     pub webhook: Option<&'static str>,
     /// A plan of one's own, with the prompts of `dialplans/`.
@@ -51,6 +53,7 @@ impl Default for Spec {
             sources: None,
             calls: "",
             records: "",
+            recording: None,
             webhook: None,
             plan: None,
             music: None,
@@ -211,8 +214,8 @@ impl Gateway {
              [media]\naddresses = [\"{ip}\"]\nfirst_port = {first}\nlast_port = {}\nprompts = \"{folder}/prompts\"\n{}\n\
              [limits]\ncalls = 12\n\
              [calls]\n{}\n\
-             [records]\n{}\n[records.webhook]\nurl = \"{url}\"\n\
-             [http]\nlisten = \"{ip}:{http}\"\n\
+             [records]\n{}\n[records.webhook]\nurl = \"{url}\"\n{}\n\
+             [http]\nlisten = \"{ip}:{http}\"\npublic_url = \"{}\"\n\
              [log]\nlevel = \"hotline=debug,info\"\n",
             spec.sip,
             spec.sources.map_or(format!("[\"{ip}\", \"127.0.0.0/8\"]"), str::to_string),
@@ -223,6 +226,8 @@ impl Gateway {
             spec.media,
             spec.calls,
             spec.records,
+            spec.recording.map(recording).unwrap_or_default(),
+            spec.recording.map(|_| format!("http://{ip}:{http}")).unwrap_or_default(),
         )
     }
 }
@@ -248,6 +253,15 @@ pub fn hotline(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
     command.current_dir(folder).stdin(Stdio::null());
     command
+}
+
+fn recording(more: &str) -> String {
+    let secret = "0123456789abcdef".repeat(4);
+    let lines = if more.contains("lines") { "" } else { "lines = [\"all\"]\n" };
+    format!(
+        "all_events = true\n[records.keys.links]\nsecret = \"{secret}\"\n\
+         [recording]\nlink_key = \"links\"\nmin_free = 0\n{lines}{more}\n"
+    )
 }
 
 fn desk(index: usize, ip: Ipv4Addr, port: u16, channels: u32) -> String {

@@ -89,6 +89,17 @@ pub fn heard_in(wav: &Path, tones: &[u32]) -> Vec<u32> {
     tones_in(samples[samples.len().saturating_sub(20 * FRAME)..].to_vec(), tones)
 }
 
+/// The same of 0.4 s of samples.
+pub fn tones(samples: &[i16], tones: &[u32]) -> Vec<u32> {
+    tones_in(samples.iter().map(|sample| f64::from(*sample)).collect(), tones)
+}
+
+/// The amplitude of one tone in samples.
+pub fn strength(samples: &[i16], hertz: u32) -> f64 {
+    let samples: Vec<f64> = samples.iter().map(|sample| f64::from(*sample)).collect();
+    2.0 * goertzel(&samples, f64::from(hertz)).sqrt()
+}
+
 fn tones_in(samples: Vec<f64>, tones: &[u32]) -> Vec<u32> {
     let power = |hertz: u32| goertzel(&samples, f64::from(hertz));
     // A tone of amplitude 8000 has this power, whatever the window.

@@ -29,6 +29,7 @@ pub struct Config {
     pub keys: Keys,
     pub limits: Limits,
     pub records: Records,
+    pub recording: Recording,
     pub http: Http,
     pub log: Log,
 }
@@ -37,6 +38,12 @@ impl Config {
     /// The journal's file.
     pub fn journal(&self) -> PathBuf {
         self.node.state.join("journal.db")
+    }
+
+    /// Where recordings are kept.
+    pub fn recordings(&self) -> PathBuf {
+        let folder = &self.recording.folder;
+        if folder.as_os_str().is_empty() { self.node.state.join("recordings") } else { folder.clone() }
     }
 }
 
@@ -215,7 +222,6 @@ pub struct Media {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub silence: Duration,
     pub prompts: PathBuf,
-    pub tap_queue: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -292,6 +298,37 @@ pub struct Records {
     pub areas: BTreeMap<String, Area>,
     pub webhook: Webhook,
     pub backends: BTreeMap<String, Backend>,
+}
+
+/// Among `recording.lines`: whatever was dialled.
+pub const ALL_LINES: &str = "all";
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recording {
+    /// Hotlines, or `all`; none: nothing is recorded.
+    #[serde(deserialize_with = "list")]
+    pub lines: Vec<String>,
+    pub folder: PathBuf,
+    pub format: Sound,
+    pub keep_days: u32,
+    pub min_free: u64,
+    /// Calls that are recorded at once.
+    pub calls: usize,
+    /// Pieces of audio that wait for the recorder.
+    pub queue: usize,
+    /// Bytes that wait for the disk.
+    pub buffer: usize,
+    pub link_key: String,
+    pub link_days: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sound {
+    #[default]
+    Pcm,
+    ALaw,
 }
 
 /// A key, said in one of two ways.

@@ -1,6 +1,6 @@
 //! What a type cannot say: values that contradict each other or the machine.
 
-use crate::io::config::{Backend, Config, Finding, Layers, Trunk};
+use crate::io::config::{ALL_LINES, Backend, Config, Finding, Layers, Trunk};
 use crate::io::deliver::{Target, WEBHOOK};
 use crate::io::keys;
 use crate::io::tokens::Tokens;
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Linux gives these to anyone (`net.ipv4.ip_local_port_range`).
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32768..=60999;
 
-const MOST_TAPPED: usize = 1_000_000;
+const MOST_QUEUED: usize = 1_000_000;
 
 /// Every contradiction, each at the place of its key.
 pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
@@ -24,6 +24,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.keys(config);
     check.media(config);
     check.limits(config);
+    check.recording(config);
     check.outside(config);
     check.findings
 }
@@ -143,8 +144,6 @@ impl Check<'_> {
             format!("port {} of sip.listen or http.listen is in the range", inside.unwrap_or_default())
         });
         self.positive(media.silence, &["media", "silence"]);
-        let bounded = media.tap_queue <= MOST_TAPPED;
-        self.require(bounded, &["media", "tap_queue"], || format!("is more than {MOST_TAPPED}, which fill half a gigabyte"));
     }
 
     fn limits(&mut self, config: &Config) {
@@ -170,6 +169,23 @@ impl Check<'_> {
         });
         self.positive(config.calls.max_duration, &["calls", "max_duration"]);
         self.require(config.calls.max_parties > 0, &["calls", "max_parties"], || "is 0".to_string());
+    }
+
+    fn recording(&mut self, config: &Config) {
+        let recording = &config.recording;
+        let at = |key| ["recording", key];
+        let number = |line: &String| line == ALL_LINES || !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit());
+        let wrong = recording.lines.iter().find(|line| !number(line));
+        let message = || format!("`{}` is no hotline's number, and not `{ALL_LINES}`", wrong.map_or("", String::as_str));
+        self.require(wrong.is_none(), &at("lines"), message);
+        for (value, key) in [(recording.calls, "calls"), (recording.queue, "queue"), (recording.buffer, "buffer")] {
+            self.require(value > 0, &at(key), || "is 0".to_string());
+        }
+        let bounded = recording.queue <= MOST_QUEUED;
+        self.require(bounded, &at("queue"), || format!("is more than {MOST_QUEUED}, which fill half a gigabyte"));
+        let key = keys::link(&config.records, &recording.link_key);
+        self.require(key.is_ok(), &at("link_key"), || key.err().unwrap_or_default());
+        self.require(recording.link_days > 0, &at("link_days"), || "is 0".to_string());
     }
 
     fn outside(&mut self, config: &Config) {
@@ -268,7 +284,9 @@ mod tests {
         complains("[trunks.loopback]\nchannels = 5\nreserved = 5", "site.toml:3:1: ", "leaves none of 5 channels");
         complains("[media]\nlast_port = 40000", "site.toml:2:1: ", "ephemeral");
         complains("[media]\nfirst_port = 5000\nlast_port = 9000", "site.toml:2:1: ", "in the range");
-        complains("[media]\ntap_queue = 2000000", "site.toml:2:1: ", "more than 1000000");
+        complains("[recording]\nqueue = 2000000", "site.toml:2:1: ", "more than 1000000");
+        complains("[recording]\nlines = ['12345', '税务']", "site.toml:2:1: ", "`税务` is no hotline's number");
+        complains("[recording]\nlink_key = 'x'", "site.toml:2:1: ", "no key `x` in [records.keys]");
         complains("[limits]\ncalls = 100000", "site.toml:2:1: ", "port pairs");
         complains("[routes]\ndefault = 'x'", "site.toml:2:1: ", "no trunk `x`");
         complains("[keys]\nswap = '*11'", "site.toml:1:2: ", "begin alike");

@@ -29,20 +29,22 @@ pub struct Endpoint {
     pub right: Option<Right>,
     /// Bytes that a request may bring along.
     body: usize,
+    /// A signed link opens it too; its handler judges it, and finds no [`Holder`] then.
+    linked: bool,
     serve: MethodRouter<Desk>,
 }
 
 impl Endpoint {
     pub fn get<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, Desk>) -> Endpoint {
-        Endpoint { method: Method::GET, path, right: right.into(), body: BODY, serve: routing::get(handler) }
+        Endpoint { method: Method::GET, path, right: right.into(), body: BODY, linked: false, serve: routing::get(handler) }
     }
 
     pub fn post<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, Desk>) -> Endpoint {
-        Endpoint { method: Method::POST, path, right: right.into(), body: BODY, serve: routing::post(handler) }
+        Endpoint { method: Method::POST, path, right: right.into(), body: BODY, linked: false, serve: routing::post(handler) }
     }
 
     pub fn delete<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, Desk>) -> Endpoint {
-        Endpoint { method: Method::DELETE, path, right: right.into(), body: BODY, serve: routing::delete(handler) }
+        Endpoint { method: Method::DELETE, path, right: right.into(), body: BODY, linked: false, serve: routing::delete(handler) }
     }
 
     /// Up to so many bytes.
@@ -50,8 +52,13 @@ impl Endpoint {
         Endpoint { body, ..self }
     }
 
+    /// Where a signature stands in the query, no token is asked for.
+    pub fn linked(self) -> Endpoint {
+        Endpoint { linked: true, ..self }
+    }
+
     pub fn add_to(self, router: Router<Desk>, desk: &Desk) -> Router<Desk> {
-        let gate = Gate { desk: desk.clone(), right: self.right, body: self.body };
+        let gate = Gate { desk: desk.clone(), right: self.right, body: self.body, linked: self.linked };
         // The gate alone bounds bodies.
         let serve = self.serve.layer(DefaultBodyLimit::disable());
         router.route(self.path, serve.layer(middleware::from_fn_with_state(gate, pass)))
@@ -63,12 +70,14 @@ struct Gate {
     desk: Desk,
     right: Option<Right>,
     body: usize,
+    linked: bool,
 }
 
 /// Lets those through whose token has the right, once their request is whole; handlers find the [`Holder`] among its
 /// extensions.
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let holder = match gate.right.map(|right| allowed(&gate.desk, request.headers(), right)).transpose() {
+    let signed = gate.linked && request.uri().query().is_some_and(|query| query.contains("signature="));
+    let holder = match gate.right.filter(|_| !signed).map(|right| allowed(&gate.desk, request.headers(), right)).transpose() {
         Ok(holder) => holder,
         Err(problem) => return problem.into_response(),
     };

@@ -9,6 +9,7 @@ mod follow;
 mod link;
 mod metrics;
 mod problem;
+mod recordings;
 mod records;
 mod serve;
 mod websocket;
@@ -20,6 +21,7 @@ use crate::io::board::Board;
 use crate::io::disk::Disk;
 use crate::io::inbox::Inbox;
 use crate::io::outside::Outside;
+use crate::io::recorder::shelf::Shelf;
 use crate::io::tokens::Tokens;
 use crate::switch::Input;
 use axum::Router;
@@ -49,6 +51,7 @@ pub struct Desk {
     pub reload: Reload,
     pub tokens: Arc<Tokens>,
     pub audit: Arc<Audit>,
+    pub shelf: Arc<Shelf>,
     pub disk: Arc<Disk>,
     /// For a request's body.
     pub patience: Duration,
@@ -82,7 +85,7 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::post("/api/v1/reload", Right::Manage, reload),
     ];
     let others = [calls::endpoints(), events::endpoints(), records::endpoints(), callbacks::endpoints(), link::endpoints()];
-    own.into_iter().chain(others.into_iter().flatten()).collect()
+    own.into_iter().chain(others.into_iter().flatten()).chain(recordings::endpoints()).collect()
 }
 
 pub fn router(desk: Desk) -> Router {

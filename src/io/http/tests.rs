@@ -1,4 +1,5 @@
 mod leave;
+mod listen;
 
 use super::*;
 use crate::control::{Command, Numbers, Reply, Role, Why};
@@ -44,6 +45,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             reload,
             tokens,
             audit: Arc::new(audit()),
+            shelf: Arc::new(Shelf::of(&config::Config::default()).unwrap()),
             disk: Arc::new(Disk::of(&config::Config::default())),
             patience: http.timeout,
             outside: outside_tests::outside(),

@@ -6,6 +6,7 @@ use crate::call::event::{Entry, What};
 use crate::io::ledger;
 use crate::record::cloudevent::{EVENTS_AN_ENTRY, Kind};
 use crate::record::postscript::{News, amend};
+use crate::record::recording::Recorded;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use rusqlite::{OptionalExtension, params};
@@ -73,8 +74,20 @@ impl Transaction<'_> {
         self.db
             .prepare_cached("INSERT INTO postscripts (call, sequence, wall, news) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![call.0.as_bytes(), number, wall.0, text])?;
-        self.post(call, &[(sequence, news.kind())])?;
+        if !matches!(news, News::Recorded(recorded) if recorded.is_purge()) {
+            self.post(call, &[(sequence, news.kind())])?;
+        }
         Ok(true)
+    }
+
+    /// What became of a call's recording; told once, however often it is said.
+    pub fn recorded(&self, call: CallId, recorded: &Recorded, wall: Wall) -> rusqlite::Result<Taken> {
+        self.db.prepare_cached("UPDATE calls SET recording = 0 WHERE call = ?1")?.execute([call.0.as_bytes()])?;
+        let news = News::Recorded(recorded.clone());
+        if news.is_known(&self.known(call)?) {
+            return Ok(Taken::Known(call));
+        }
+        Ok(if self.note(call, &news, wall)? { Taken::New(call) } else { Taken::NoSuchCall })
     }
 
     /// A call that others took; the entry is the whole of it.

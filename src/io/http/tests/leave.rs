@@ -21,6 +21,7 @@ const LEAVE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/records", "source"),
     ("POST", "/api/v1/callbacks/{backend}", "everybody"),
     ("GET", "/t/{id}", "everybody"),
+    ("GET", "/api/v1/recordings/{id}", "listener"),
 ];
 
 #[test]

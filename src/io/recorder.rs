@@ -1,0 +1,253 @@
+//! Recordings: frames from the media threads in, a WAV file for each call out, and an event that tells of it. Three threads,
+//! so that what a disk takes its time for costs no audio: one puts the audio together and never touches a disk, one writes it,
+//! one finishes files. What is full loses audio and counts it; no call, no media thread and no journal entry waits.
+
+mod figures;
+mod files;
+mod keeper;
+pub mod shelf;
+
+use crate::base::{CallId, MapSeed, Mono};
+use crate::call::event::{Entry, What};
+use crate::io::audit::Audit;
+use crate::io::clock;
+use crate::io::config::Config;
+use crate::io::http::Metric;
+use crate::io::journal::Settler;
+use crate::io::tap::{Frame, Sink};
+use crate::media::Tapped;
+use crate::media::recording::{Made, Recordings};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use figures::Figures;
+use files::{Done, Files, Job};
+use keeper::Keeper;
+use shelf::Shelf;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How often the frames that came are looked at.
+const TURN: Duration = Duration::from_millis(50);
+/// Beginnings and ends of calls that wait for it.
+const NOTES: usize = 65_536;
+/// What waits for the disk, and for being finished; audio has a bound of its own.
+const JOBS: usize = 65_536;
+const FINISHED: usize = 10_000;
+
+/// The threads.
+pub struct Recorder {
+    shelf: Arc<Shelf>,
+    figures: Arc<Figures>,
+    sink: Option<Sink>,
+    notes: Option<Notes>,
+    /// As long as there is one, the keeper waits for work.
+    held: Option<Sender<Done>>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What a recorder works with.
+pub struct Parts {
+    pub journal: Settler,
+    /// Calls that were recorded and of which nobody has told yet what became of that.
+    pub owed: Vec<CallId>,
+    /// None: nothing is recorded; what there is is finished and kept all the same.
+    pub frames: Option<(Receiver<Frame>, Sink)>,
+    pub seed: MapSeed,
+}
+
+/// The switch's end: which calls begin and end.
+#[derive(Clone)]
+pub struct Notes(Sender<Note>);
+
+enum Note {
+    Begin(Mono, CallId),
+    End(Mono, CallId),
+}
+
+impl Recorder {
+    pub fn start(config: &Config, parts: Parts) -> Result<Recorder, String> {
+        let Parts { journal, owed, frames, seed } = parts;
+        let (shelf, audit) = (Arc::new(Shelf::of(config)?), Audit::of(config));
+        let (figures, stop) = (Arc::new(Figures::default()), Arc::new(AtomicBool::new(false)));
+        let mut recorder = Recorder {
+            shelf: shelf.clone(),
+            figures: figures.clone(),
+            sink: frames.as_ref().map(|(_, sink)| sink.clone()),
+            notes: None,
+            held: None,
+            stop: stop.clone(),
+            threads: Vec::new(),
+        };
+        let (done, finished) = bounded(FINISHED);
+        let keeper = Keeper::new(shelf.clone(), figures.clone(), journal, audit, config.recording.keep_days);
+        recorder.spawn("recordings-kept", move || keeper.run(owed, &finished))?;
+        let Some((frames, sink)) = frames else {
+            recorder.held = Some(done);
+            return Ok(recorder);
+        };
+        let (jobs, wanted) = bounded(JOBS);
+        figures.free.store(files::free(&shelf.folder), Ordering::Relaxed);
+        let min_free = config.recording.min_free;
+        let files = Files { shelf: shelf.clone(), figures: figures.clone(), min_free, done, open: BTreeMap::new(), looked: None };
+        recorder.spawn("recordings", move || files.run(&wanted))?;
+        let (notes, noted) = bounded(NOTES);
+        recorder.notes = Some(Notes(notes));
+        let desk = Desk {
+            frames,
+            sink,
+            lost: 0,
+            notes: noted,
+            recordings: Recordings::new(shelf.format, config.recording.calls, seed),
+            jobs,
+            frame: shelf.format.frame(),
+            buffer: config.recording.buffer,
+            skipped: BTreeMap::new(),
+            figures,
+        };
+        recorder.spawn("recorder", move || desk.run(&stop))?;
+        Ok(recorder)
+    }
+
+    /// For who reads recordings.
+    pub fn shelf(&self) -> Arc<Shelf> {
+        self.shelf.clone()
+    }
+
+    /// For the switch's thread; none where nothing is recorded.
+    pub fn notes(&self) -> Option<Notes> {
+        self.notes.clone()
+    }
+
+    pub fn metrics(&self) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
+        let (figures, sink) = (self.figures.clone(), self.sink.clone());
+        Arc::new(move || {
+            let tapped = sink.iter().flat_map(|sink| {
+                [
+                    Metric::counter("tap_frames_total", "Pieces of calls' audio queued for the recorder.", sink.queued()),
+                    Metric::counter("tap_lost_total", "Pieces that found its queue full.", sink.lost()),
+                ]
+            });
+            tapped.chain(figures.metrics()).collect()
+        })
+    }
+
+    /// Finishes what has ended. What has not is finished by the next start.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        drop(self.held);
+        for thread in self.threads.into_iter().rev() {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the recorder died");
+            }
+        }
+    }
+
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), String> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+        self.threads.push(thread.map_err(|e| format!("cannot start the thread {name}: {e}"))?);
+        Ok(())
+    }
+}
+
+impl Notes {
+    /// A call is recorded from its first entry to its last.
+    pub fn note(&self, entry: &Entry) {
+        let note = match &entry.what {
+            What::Offered(offered) if offered.recorded => Note::Begin(entry.mono, entry.call),
+            What::Ended { .. } => Note::End(entry.mono, entry.call),
+            _ => return,
+        };
+        if self.0.try_send(note).is_err() {
+            tracing::error!(call = %entry.call, "the recorder does not keep up: it was not told of a call");
+        }
+    }
+}
+
+/// The thread that puts audio together.
+struct Desk {
+    frames: Receiver<Frame>,
+    sink: Sink,
+    /// Of the sink, as far as it is known here.
+    lost: u64,
+    notes: Receiver<Note>,
+    recordings: Recordings,
+    jobs: Sender<Job>,
+    /// Bytes of a frame.
+    frame: usize,
+    buffer: usize,
+    /// Frames that found no room since the last that did, of calls that lost any.
+    skipped: BTreeMap<CallId, u64>,
+    figures: Arc<Figures>,
+}
+
+impl Desk {
+    fn run(mut self, stop: &AtomicBool) {
+        let mut made = Vec::new();
+        loop {
+            let last = stop.load(Ordering::Relaxed);
+            self.turn(&mut made);
+            if last {
+                return;
+            }
+            thread::sleep(TURN);
+        }
+    }
+
+    /// All frames that came before this moment; those of a call come after the word that it begins, and before its end.
+    fn turn(&mut self, made: &mut Vec<Made>) {
+        let horizon = clock::mono();
+        let frames: Vec<Frame> = self.frames.try_iter().take(self.frames.len()).collect();
+        for note in self.notes.try_iter() {
+            match note {
+                Note::Begin(at, call) if !self.recordings.begin(at, call) => send(&self.jobs, Job::Missed { call }),
+                Note::Begin(..) => {}
+                Note::End(at, call) => self.recordings.end(at, call),
+            }
+        }
+        for frame in &frames {
+            let Frame { call, part, side, law, timestamp, at, .. } = *frame;
+            self.recordings.frame(&Tapped { call, part, side, law, timestamp, at }, frame.codes());
+        }
+        let lost = self.sink.lost();
+        if std::mem::replace(&mut self.lost, lost) != lost {
+            self.recordings.lose();
+        }
+        self.recordings.advance(horizon, made);
+        made.drain(..).for_each(|made| self.hand(made));
+        self.figures.calls.store(self.recordings.len(), Ordering::Relaxed);
+    }
+
+    fn hand(&mut self, made: Made) {
+        match made {
+            Made::Audio { call, bytes } => {
+                let waiting = self.figures.waiting.load(Ordering::Relaxed);
+                if waiting + bytes.len() > self.buffer {
+                    let frames = (bytes.len() / self.frame) as u64;
+                    *self.skipped.entry(call).or_default() += frames;
+                    self.figures.lost_frames.fetch_add(frames, Ordering::Relaxed);
+                    return;
+                }
+                self.figures.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+                let skipped = self.skipped.get_mut(&call).map_or(0, std::mem::take);
+                send(&self.jobs, Job::Audio { call, skipped, bytes });
+            }
+            Made::Whole { call, lost } => {
+                let lost = self.skipped.remove(&call).is_some() || lost;
+                send(&self.jobs, Job::Whole { call, lost });
+            }
+        }
+    }
+}
+
+/// Waits while the queue is full, which audio cannot make it: frames wait in theirs meanwhile.
+fn send(jobs: &Sender<Job>, job: Job) {
+    if jobs.send(job).is_err() {
+        tracing::error!("nobody writes recordings any more");
+    }
+}
+
+#[cfg(test)]
+mod tests;

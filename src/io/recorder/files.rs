@@ -1,0 +1,168 @@
+//! The thread that writes calls' audio to their files, and does not mind what that takes: who makes the audio goes on.
+
+use super::figures::Figures;
+use super::shelf::{PART, Shelf};
+use crate::base::{CallId, Mono};
+use crate::io::clock;
+use crate::record::recording::State;
+use crossbeam_channel::{Receiver, Sender};
+use nix::sys::statvfs::statvfs;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How often it is looked how much room is left.
+const LOOK: Duration = Duration::from_secs(1);
+/// Frames of silence that are written at once.
+const SILENCE: u64 = 8000;
+
+pub enum Job {
+    /// The next frames of a call, after so many that found no room on the way.
+    Audio { call: CallId, skipped: u64, bytes: Vec<u8> },
+    /// These were all; some may have been lost on the way.
+    Whole { call: CallId, lost: bool },
+    /// The call is not recorded: too many are.
+    Missed { call: CallId },
+}
+
+/// A call whose file waits to be finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub call: CallId,
+    pub state: State,
+}
+
+pub struct Files {
+    pub shelf: Arc<Shelf>,
+    pub figures: Arc<Figures>,
+    pub min_free: u64,
+    pub done: Sender<Done>,
+    pub open: BTreeMap<CallId, Open>,
+    pub looked: Option<Mono>,
+}
+
+/// A file that is being written.
+#[derive(Default)]
+pub struct Open {
+    file: Option<File>,
+    /// Of audio.
+    bytes: u64,
+    /// Frames that could not be written: silence in their place, once something can.
+    owed: u64,
+    lost: bool,
+}
+
+impl Files {
+    pub fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            match jobs.recv_timeout(LOOK) {
+                Ok(job) => self.take(job),
+                Err(error) if error.is_disconnected() => return,
+                Err(_) => {}
+            }
+            self.look();
+        }
+    }
+
+    pub fn take(&mut self, job: Job) {
+        match job {
+            Job::Audio { call, skipped, bytes } => self.audio(call, skipped, &bytes),
+            Job::Whole { call, lost } => self.whole(call, lost),
+            Job::Missed { call } => self.finish(Done { call, state: State::Missing }),
+        }
+    }
+
+    fn audio(&mut self, call: CallId, skipped: u64, bytes: &[u8]) {
+        let open = self.open.entry(call).or_default();
+        open.owed += skipped;
+        let room = self.figures.free.load(Ordering::Relaxed) >= self.min_free / 2;
+        let written = if room { open.write(&self.shelf, call, bytes) } else { Err(io::ErrorKind::StorageFull.into()) };
+        if written.is_err() {
+            let frames = (bytes.len() / self.shelf.format.frame()) as u64;
+            open.owed += frames;
+            open.lost = true;
+            self.figures.lost_frames.fetch_add(frames, Ordering::Relaxed);
+        }
+        self.figures.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+        self.figures.disk(written);
+    }
+
+    fn whole(&mut self, call: CallId, lost: bool) {
+        let state = match self.open.remove(&call) {
+            None if lost => State::Missing,
+            None => State::Empty,
+            Some(open) if open.bytes == 0 => State::Missing,
+            Some(open) if lost || open.lost || open.owed > 0 => State::Partial,
+            Some(_) => State::Ready,
+        };
+        self.finish(Done { call, state });
+    }
+
+    /// A full queue is waited for: what comes meanwhile waits in bounded memory.
+    fn finish(&self, done: Done) {
+        if self.done.send(done).is_err() {
+            tracing::error!(call = %done.call, "nobody finishes recordings any more; the next start will");
+        }
+    }
+
+    /// Where the folder is not there yet, its parent's disk counts.
+    fn look(&mut self) {
+        let now = clock::mono();
+        if self.looked.is_some_and(|at| now.since(at) < LOOK) {
+            return;
+        }
+        self.looked = Some(now);
+        let free = free(&self.shelf.folder);
+        self.figures.free.store(free, Ordering::Relaxed);
+        self.figures.room(free, self.min_free);
+    }
+}
+
+impl Open {
+    fn write(&mut self, shelf: &Shelf, call: CallId, bytes: &[u8]) -> io::Result<()> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => create(shelf, &shelf.file(call, PART).ok_or(io::ErrorKind::InvalidInput)?)?,
+        };
+        let file = self.file.insert(file);
+        let (format, header) = (shelf.format, shelf.format.header_length());
+        while self.owed > 0 {
+            let frames = self.owed.min(SILENCE);
+            let silence = vec![format.silence(); frames as usize * format.frame()];
+            file.write_all_at(&silence, header + self.bytes)?;
+            self.bytes += silence.len() as u64;
+            self.owed -= frames;
+        }
+        file.write_all_at(bytes, header + self.bytes)?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// Nobody else reads it.
+fn create(shelf: &Shelf, path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    if let Some(day) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(day)?;
+    }
+    let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.write_all_at(&shelf.format.header(0), 0)?;
+    Ok(file)
+}
+
+/// What the folder's disk has left for us.
+pub fn free(folder: &Path) -> u64 {
+    let mut folder: PathBuf = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    loop {
+        match statvfs(&folder) {
+            Ok(disk) => return disk.blocks_available() * disk.fragment_size(),
+            Err(_) if folder.pop() => {}
+            Err(_) => return u64::MAX,
+        }
+    }
+}
