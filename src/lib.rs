@@ -23,6 +23,10 @@
 //!   the record use the same numbers.
 //! - **The journal gathers for 20 ms before a sync.** One sync then serves many calls; a caller waits for it only where
 //!   its own first entry is not yet on disk.
+//! - **A recording holds what was said, not what was heard.** The caller hears a mix that the call makes; what each party
+//!   says is the same whoever hears it, and a consultation belongs to the call. So taps copy each party once, and add what we
+//!   play to the caller. Which hotlines are recorded is a list of the configuration and no word of the plan: a plan says what a
+//!   number means, and is shared between cities; what is kept of a call is a matter of the operator and his disk.
 //! - **`trial` and `cli` are rooms beside `io`**: what plays around the gateway in `hotline try`, and the command line.
 
 pub mod base;
