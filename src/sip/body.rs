@@ -118,6 +118,8 @@ fn without_line_end(part: Bytes) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::Header;
+    use proptest::prelude::*;
 
     const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n";
     const ISUP: &str = "Content-Type: application/ISUP;version=itu-t92+\r\nContent-Disposition: signal;handling=optional\r\n\
@@ -216,5 +218,35 @@ mod tests {
             content("Content-Type: multipart/mixed;boundary=b\r\n", &lines),
             only(&format!("{SDP}\n--bc").replace("\r\n", "\n"))
         );
+    }
+
+    /// Words of such bodies in any order, and anything between them.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        const WORDS: &[&str] = &[
+            "--b",
+            "--",
+            "\r\n",
+            "\n",
+            "\r\n\r\n",
+            "Content-Type: application/sdp",
+            "Content-Type: multipart/mixed;boundary=b",
+            ";",
+            "v=0",
+        ];
+        prop_oneof![3 => proptest::sample::select(WORDS).prop_map(|word| word.as_bytes().to_vec()), 1 => any::<Vec<u8>>()]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+
+        #[test]
+        fn whatever_comes_a_description_is_a_piece_of_it(pieces in proptest::collection::vec(piece(), 0..60)) {
+            let body = Bytes::from(pieces.concat());
+            let headers = Headers(vec![Header { name: Name::ContentType, value: "multipart/mixed;boundary=b".into() }]);
+            if let Some(sdp) = Content::of(&headers, &body).and_then(|content| content.sdp) {
+                prop_assert!(sdp.is_empty() || body.as_ptr_range().contains(&sdp.as_ptr()));
+                prop_assert!(sdp.len() < body.len());
+            }
+        }
     }
 }
