@@ -1,10 +1,10 @@
 //! Dial plans and prompts, read from disk, or from the program itself where the disk has none.
 
 use crate::io::clock;
-use crate::io::config::Config;
+use crate::io::config::{ALL_LINES, Config};
 use crate::io::trail::Trail;
 use crate::media::Prompt;
-use crate::plan::{self, Checked, Loader, Plan, Problem, Severity, Surroundings, Ways, built_in};
+use crate::plan::{self, Checked, Facts, Loader, Mode, Plan, Problem, Severity, Surroundings, Ways, built_in};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -99,7 +99,8 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<String>
     let checked = file.check(trail, &Surroundings { queues: Some(&queues), trunks: Some(&trunks), sound: &sound, ways, now });
     let own = [&config.calls.music, &config.calls.apology, &config.calls.transfer_failed, &config.calls.choose_area];
     let missing = own.into_iter().filter_map(|name| Some(format!("prompt `{name}`: {}", shelf.fetch(name).err()?)));
-    let missing: Vec<String> = missing.collect();
+    let unknown = checked.plan.iter().flat_map(|plan| unknown_lines(&config.recording.lines, plan));
+    let missing: Vec<String> = missing.chain(unknown).collect();
     match checked.plan {
         Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: shelf.found.into_inner(), warnings: checked.problems }),
         _ => Err(checked
@@ -110,6 +111,21 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<String>
             .chain(missing)
             .collect()),
     }
+}
+
+/// What would never be recorded, because no call is for it.
+fn unknown_lines(lines: &[String], plan: &Plan) -> Vec<String> {
+    let complaint = |line: &String| {
+        let at = clock::now().wall;
+        let facts = Facts { dialled: line, caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
+        let decision = plan.decide(&facts);
+        match decision.mode == Mode::Unknown {
+            true => Some(format!("recording.lines: the plan has no line `{line}`")),
+            false if decision.number != *line => Some(format!("recording.lines: `{line}` is written `{}`", decision.number)),
+            false => None,
+        }
+    };
+    lines.iter().filter(|line| *line != ALL_LINES).filter_map(complaint).collect()
 }
 
 /// Prompts by name, each read once.
@@ -167,6 +183,14 @@ fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hotlines_that_no_call_is_for_are_told() {
+        let plan = PlanFile::open(Path::new("dialplans/xishuangbanna.toml")).unwrap().parse().unwrap();
+        let lines = ["all", "12345", "12354", "069112345"].map(String::from);
+        let told = ["recording.lines: the plan has no line `12354`", "recording.lines: `069112345` is written `12345`"];
+        assert_eq!(unknown_lines(&lines, &plan), told);
+    }
     use crate::io::config::Layers;
 
     fn config(site: &str) -> Config {
