@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use hotline::base::Wall;
-use hotline::plan::{Decision, Facts, Mode, Phase, Plan, Step};
+use hotline::plan::{Decision, Facts, Mode, Phase, Plan, Step, explain};
 use std::path::Path;
 
 const MERGED: &[(&str, &str, &str)] = &[
@@ -150,6 +150,12 @@ fn tourism_goes_on_to_its_own_system_too() {
     let plan = plan();
     let tickets: Vec<String> = decide(&plan, "96301", CONNECT).tickets.iter().map(ToString::to_string).collect();
     assert_eq!(tickets, ["main", "tourism"]);
+    assert_eq!(plan.backends_of(["旅游投诉"]), ["tourism"]);
+    let withheld = |number| decide(&plan, number, CONNECT).withheld.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!((withheld("12345"), withheld("96301")), (vec!["tourism".to_owned()], vec![]));
+    let facts = Facts { dialled: "12345", caller: None, trunk: "", trunk_area: None, diverted_from: None, at: Wall(0) };
+    let told = explain(&plan, &facts).to_string();
+    assert!(told.contains("; to tourism once tagged 30天无理由退货 or 旅游投诉"), "{told}");
 }
 
 #[test]

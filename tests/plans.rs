@@ -32,7 +32,8 @@ fn every_plan_passes_its_check() {
     assert_eq!(Vec::from_iter(&plans), ["inner-mongolia", "national", "qinghai", "xishuangbanna", "yuncheng"]);
     for plan in plans {
         let file = format!("{plan}.toml");
-        let around = Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), sound: &sound, ways: None, now: None };
+        let around =
+            Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), backends: None, sound: &sound, ways: None, now: None };
         let checked = check(&file, &load(&file).unwrap(), &load, &around);
         let shown: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
         assert!(shown.is_empty(), "{}", shown.join("\n"));
@@ -104,7 +105,8 @@ fn the_guides_snippets_are_a_plan() {
         let pieces = guide.split(&start).skip(1).filter_map(|rest| rest.split("```").next());
         let plan: String = pieces.collect();
         assert!(plan.matches("[[line]]").count() == 4, "{language}");
-        let around = Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), sound: &sound, ways: None, now: None };
+        let around =
+            Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), backends: None, sound: &sound, ways: None, now: None };
         let checked = check("guide.toml", &plan, &load, &around);
         let shown: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
         assert!(shown.is_empty(), "{language}:\n{}", shown.join("\n"));

@@ -9,7 +9,7 @@ const MODES: [&str; 9] =
     ["front", "merged", "parallel", "sub-center", "remote-seats", "linked", "emergency", "guided", "platform"];
 
 fn passes(file: &str, text: &str) -> bool {
-    let around = Surroundings { queues: None, trunks: None, sound: &|_| Ok(()), ways: None, now: None };
+    let around = Surroundings { queues: None, trunks: None, backends: None, sound: &|_| Ok(()), ways: None, now: None };
     check(file, text, &built_in::text, &around).problems.iter().all(|p| p.severity != Severity::Error)
 }
 

@@ -80,8 +80,10 @@ fn events() -> Vec<Value> {
     }
     let last = events.last().unwrap().clone();
     let linked = News::Linked { backend: "rt".into(), id: "7".into(), url: Some("https://t/7".into()), instead_of: None };
-    let recorded = Recorded { state: State::Ready, url: None, sha256: Some("0".repeat(64)), ms: Some(7) };
-    for news in [linked, News::Recorded(recorded), News::Surveyed { score: 3, scale: 3, source: "rt".into() }] {
+    let recorded = News::Recorded(Recorded { state: State::Ready, url: None, sha256: Some("0".repeat(64)), ms: Some(7) });
+    let surveyed = News::Surveyed { score: 3, scale: 3, source: "rt".into() };
+    let tagged = News::Tagged { subjects: vec!["旅游投诉".into()], backends: vec!["tourism".into()], by: "desk".into() };
+    for news in [linked, recorded, tagged, surveyed] {
         let mut data = last.data.clone();
         let wall = Wall(1_638_316_900_000_000);
         amend(&mut data, &[Postscript { sequence: 15_002, wall, news: news.clone() }], &zone);
@@ -124,7 +126,7 @@ fn what_is_wrong_is_seen() {
         let first = event.iter_errors(&broken).next().unwrap_or_else(|| panic!("{pointer} is taken"));
         assert!(first.instance_path().to_string().starts_with("/data") == pointer.starts_with("/data"), "{pointer}: {first}");
     }
-    for field in ["survey", "recording", "tickets", "sip_call_ids", "estimated", "plan_revision"] {
+    for field in ["survey", "recording", "tickets", "subjects", "sip_call_ids", "estimated", "plan_revision"] {
         let mut broken = sound.clone();
         broken["data"].as_object_mut().unwrap().remove(field).unwrap();
         assert!(!event.is_valid(&broken), "a record without {field} is taken");
@@ -156,6 +158,11 @@ fn a_report_needs_what_a_record_cannot_do_without() {
         ("start", json!("2021-12-01 08:00:00")),
         ("result", json!("interrupted")),
         ("agent", json!("1001")),
+        ("subjects", json!("旅游投诉")),
+        ("subjects", json!(["旅游投诉 "])),
+        ("subjects", json!(["a\nb"])),
+        ("subjects", json!(["诉".repeat(65)])),
+        ("subjects", json!(vec!["a"; 17])),
     ] {
         let mut broken = sound.clone();
         broken[field] = value;

@@ -7,6 +7,7 @@ mod id;
 mod map;
 mod mask;
 mod rng;
+pub mod subject;
 mod time;
 mod timers;
 

@@ -138,12 +138,15 @@ pub struct Offered {
     pub division: Option<Division>,
     /// A hotline that the call was diverted from (History-Info, Diversion).
     pub diverted_from: Option<String>,
-    /// The ticket backends that the line names; none: all.
+    /// The ticket backends that the line names; none: all but `withheld`.
     #[serde(default)]
     pub tickets: Vec<String>,
     /// The call is recorded.
     #[serde(default)]
     pub recorded: bool,
+    /// Those that wait for a subject.
+    #[serde(default)]
+    pub withheld: Vec<String>,
     pub plan: String,
     pub plan_revision: String,
     pub node: String,

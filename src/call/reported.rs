@@ -1,6 +1,7 @@
 //! A call that others took by themselves, as they tell of it. The comments are the descriptions of its JSON Schema.
 
 use super::event::{By, Result};
+use crate::base::subject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,10 @@ pub struct Report {
     pub survey: Option<ReportedSurvey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<ReportedRecording>,
+    /// What it was about; a subject that the dial plan has for a ticket system sends the record there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = subject::MOST), inner(length(min = 1, max = subject::LONGEST), regex(pattern = subject::PATTERN)))]
+    pub subjects: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -114,8 +119,11 @@ pub struct Reported {
     pub line: String,
     pub mode: String,
     pub unit: Option<String>,
-    /// The ticket backends that the line names; none: all.
+    /// The ticket backends that its line and its subjects choose; none: all but `withheld`.
     pub tickets: Vec<String>,
+    /// Those that wait for a subject.
+    #[serde(default)]
+    pub withheld: Vec<String>,
     pub area_name: Option<String>,
     pub plan: String,
     pub plan_revision: String,

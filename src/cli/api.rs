@@ -123,7 +123,9 @@ impl Client {
     /// A problem as one or more lines.
     fn told(&self, status: StatusCode, problem: &Value) -> String {
         let detail = problem["detail"].as_str().unwrap_or_else(|| status.as_str());
-        let more = problem["errors"].as_array().into_iter().flatten().filter_map(Value::as_str).map(|error| format!("\n{error}"));
+        let place = |error: &Value| Some(format!("{}: {}", error["pointer"].as_str()?, error["detail"].as_str()?));
+        let error = |error: &Value| error.as_str().map(str::to_owned).or_else(|| place(error));
+        let more = problem["errors"].as_array().into_iter().flatten().filter_map(error).map(|error| format!("\n{error}"));
         let hint = match status {
             StatusCode::UNAUTHORIZED => format!("; give one with --token-file or in {TOKEN}"),
             _ => String::new(),

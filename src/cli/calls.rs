@@ -40,6 +40,12 @@ enum Act {
     Swap { call: CallId },
     /// After a consultation: all three speak
     Merge { call: CallId },
+    /// Says what a call was about, also after it; a subject that the dial plan has for a ticket system sends it there
+    Tag {
+        call: CallId,
+        #[arg(required = true)]
+        subjects: Vec<String>,
+    },
     /// Hangs up one party by the number of its leg; the others stay
     Drop { call: CallId, leg: u64 },
 }
@@ -80,11 +86,11 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
             if question.json { println!("{answer:#}") } else { print_call(&answer) }
         }
         Some(act) => {
-            let answer = move_caller(&client, act)?;
-            if question.json {
-                println!("{answer:#}")
-            } else {
-                println!("under way; `hotline calls show {}` shows what comes of it", act.call())
+            let answer = carry_out(&client, act)?;
+            match act {
+                _ if question.json => println!("{answer:#}"),
+                Act::Tag { .. } => print_tagged(&answer),
+                _ => println!("under way; `hotline calls show {}` shows what comes of it", act.call()),
             }
         }
     }
@@ -94,17 +100,22 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
 impl Act {
     fn call(&self) -> CallId {
         match self {
-            Act::Show { call } | Act::Transfer { call, .. } | Act::Complete { call } | Act::Cancel { call } => *call,
+            Act::Show { call }
+            | Act::Tag { call, .. }
+            | Act::Transfer { call, .. }
+            | Act::Complete { call }
+            | Act::Cancel { call } => *call,
             Act::Swap { call } | Act::Merge { call } | Act::Drop { call, .. } => *call,
         }
     }
 }
 
-fn move_caller(client: &Client, act: &Act) -> Result<Value, String> {
+fn carry_out(client: &Client, act: &Act) -> Result<Value, String> {
     let call = format!("/api/v1/calls/{}", act.call());
     let on = |verb: &str| client.post(&format!("{call}/transfer/{verb}"), None);
     match act {
         Act::Show { .. } => client.get(&call),
+        Act::Tag { subjects, .. } => client.post(&format!("{call}/subjects"), Some(&json!({ "subjects": subjects }))),
         Act::Transfer { to, mode, .. } => {
             client.post(&format!("{call}/transfer"), Some(&json!({ "to": to, "mode": mode.name() })))
         }
@@ -141,6 +152,14 @@ fn print_call(call: &Value) {
     for leg in call["legs"].as_array().into_iter().flatten() {
         let held = if leg["on_hold"] == true { ", on hold" } else { "" };
         println!("leg {:<3} {} {}{held}", leg["leg"].to_string(), text(&leg["party"]), text(&leg["part"]));
+    }
+}
+
+fn print_tagged(answer: &Value) {
+    let backends: Vec<&str> = answer["backends"].as_array().into_iter().flatten().map(text).collect();
+    match backends.as_slice() {
+        [] => println!("{}; no ticket system of its own has these subjects", text(&answer["status"])),
+        backends => println!("{}; it goes to {}", text(&answer["status"]), backends.join(", ")),
     }
 }
 

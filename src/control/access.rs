@@ -12,6 +12,8 @@ pub enum Right {
     /// Callers' numbers in full; on top of what shows them masked.
     SeeNumbers,
     MoveCalls,
+    /// Say what they are about.
+    TagCalls,
     /// Reload and drain.
     Manage,
     /// Calls that others answered by themselves, and what others know of ours.
@@ -57,7 +59,7 @@ impl Role {
         match self {
             Role::Monitor => &[Right::Watch],
             Role::Viewer => &[Right::Watch, Right::ReadCalls],
-            Role::Operator => &[Right::Watch, Right::ReadCalls, Right::MoveCalls],
+            Role::Operator => &[Right::Watch, Right::ReadCalls, Right::MoveCalls, Right::TagCalls],
             Role::Admin => &[Right::Watch, Right::ReadCalls, Right::Manage],
             Role::Unmasked => &[Right::SeeNumbers],
             Role::Source => &[Right::HandIn],
@@ -108,11 +110,12 @@ impl Missing {
 mod tests {
     use super::*;
 
-    const RIGHTS: [Right; 8] = [
+    const RIGHTS: [Right; 9] = [
         Right::Watch,
         Right::ReadCalls,
         Right::SeeNumbers,
         Right::MoveCalls,
+        Right::TagCalls,
         Right::Manage,
         Right::HandIn,
         Right::Follow,
@@ -123,17 +126,17 @@ mod tests {
         Holder { name: "x".to_owned(), roles: roles.to_vec() }
     }
 
-    /// One row a role: w(atch), c(alls), n(umbers), m(ove), a(dminister), h(and in), f(ollow), l(isten).
+    /// One row a role: w(atch), c(alls), n(umbers), m(ove), t(ag), a(dminister), h(and in), f(ollow), l(isten).
     #[test]
     fn each_role_allows_what_it_should_and_nothing_else() {
         let allowed = |role| {
             let holder = holder(&[role]);
-            RIGHTS.iter().zip("wcnmahfl".chars()).filter(|(right, _)| holder.may(**right)).map(|(_, c)| c).collect::<String>()
+            RIGHTS.iter().zip("wcnmtahfl".chars()).filter(|(right, _)| holder.may(**right)).map(|(_, c)| c).collect::<String>()
         };
         let table = Role::ALL.map(|role| format!("{} {}", role.name(), allowed(role)));
         assert_eq!(
             table,
-            ["monitor w", "viewer wc", "operator wcm", "admin wca", "unmasked n", "source h", "feed f", "listener l"]
+            ["monitor w", "viewer wc", "operator wcmt", "admin wca", "unmasked n", "source h", "feed f", "listener l"]
                 .map(String::from)
         );
     }

@@ -4,7 +4,7 @@
 //! It never blocks who appends. While the disk refuses, what came waits in bounded memory and is tried again; what
 //! finds that memory full is lost, counted and logged.
 
-pub use super::store::{Backend, Callback, Outbox, Store, Taken, Trouble};
+pub use super::store::{Backend, Callback, Outbox, Store, Tagging, Taken, Trouble};
 use super::store::{Lock, Written};
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::Entry;
@@ -231,6 +231,11 @@ impl Settler {
         self.hand(Matter::Recorded(call, recorded), Box::new(done));
     }
 
+    /// What somebody says that a call was about.
+    pub fn tagged(&self, tagging: Tagging, done: impl FnOnce(Taken) + Send + 'static) {
+        self.hand(Matter::Tagged(tagging), Box::new(done));
+    }
+
     fn hand(&self, matter: Matter, done: Box<dyn FnOnce(Taken) + Send>) {
         let _ = self.0.send(Control::Settle(Box::new(Settle { matter, done })));
     }
@@ -247,6 +252,7 @@ enum Matter {
     Reported(Entry),
     CalledBack(Callback, Wall),
     Recorded(CallId, Recorded),
+    Tagged(Tagging),
 }
 
 struct Settle {
@@ -388,6 +394,7 @@ impl Writer {
                     Matter::Reported(entry) => tx.report(entry)?,
                     Matter::CalledBack(callback, remember) => tx.called_back(callback, now, *remember)?,
                     Matter::Recorded(call, recorded) => tx.recorded(*call, recorded, now)?,
+                    Matter::Tagged(tagging) => tx.tagged(tagging, now)?,
                 });
             }
             Ok(())

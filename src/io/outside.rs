@@ -11,7 +11,7 @@ use crate::base::{CallId, Mono};
 use crate::call::event::Division;
 use crate::plan::Plan;
 use crate::record::zone::Zone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -34,6 +34,8 @@ pub struct Outside {
     pub divisions: Vec<Division>,
     /// The plan that new calls meet.
     pub plan: Arc<dyn Fn() -> Arc<Plan> + Send + Sync>,
+    /// The ticket systems that there are, by name.
+    pub backends: BTreeSet<String>,
     /// Those that may call back, by name.
     pub callers: BTreeMap<String, Target>,
     pub tolerance: Duration,
@@ -69,6 +71,7 @@ impl Outside {
             node: config.node.name.clone(),
             divisions: config.records.areas.values().map(division).collect(),
             plan,
+            backends: config.records.backends.iter().filter(|(_, b)| b.enabled).map(|(name, _)| name.clone()).collect(),
             callers: callers.collect(),
             tolerance: config.records.callback_tolerance,
             ledger: Mutex::new(ledger()?),

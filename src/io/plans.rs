@@ -96,7 +96,11 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<String>
     let ways = Some(Ways { default: &config.routes.default, reserving: &reserving });
     let sound = |name: &str| shelf.fetch(name);
     let now = Some(clock::now().wall);
-    let checked = file.check(trail, &Surroundings { queues: Some(&queues), trunks: Some(&trunks), sound: &sound, ways, now });
+    let backends: Vec<&str> = config.records.backends.iter().filter(|(_, b)| b.enabled).map(|(name, _)| name.as_str()).collect();
+    // Where there is none at all, nobody expects that a plan's backends get anything.
+    let backends = Some(&*backends).filter(|names| !names.is_empty());
+    let around = Surroundings { queues: Some(&queues), trunks: Some(&trunks), backends, sound: &sound, ways, now };
+    let checked = file.check(trail, &around);
     let own = [&config.calls.music, &config.calls.apology, &config.calls.transfer_failed, &config.calls.choose_area];
     let missing = own.into_iter().filter_map(|name| Some(format!("prompt `{name}`: {}", shelf.fetch(name).err()?)));
     let unknown = checked.plan.iter().flat_map(|plan| unknown_lines(&config.recording.lines, plan));

@@ -15,6 +15,7 @@ pub struct Schema(LazyLock<Result<Validator, String>>);
 pub static EVENT: Schema = Schema(LazyLock::new(|| compile("event")));
 pub static REPORT: Schema = Schema(LazyLock::new(|| compile("report")));
 pub static CALLBACK: Schema = Schema(LazyLock::new(|| compile("callback")));
+pub static TAG: Schema = Schema(LazyLock::new(|| compile("tag")));
 
 impl Schema {
     /// Everything that is wrong with a document, at its place; never what stands there, which may be a caller's number.

@@ -6,11 +6,12 @@
 //! says when a (backend, call) may be sent next; a lane exists while one of its deliveries is pending. `feed` numbers all
 //! events in one order, for those who follow them. `postscripts` is what others tell of a call.
 
+mod choice;
 mod news;
 pub(super) mod payload;
 mod purge;
 
-pub use news::{Callback, Taken};
+pub use news::{Callback, Tagging, Taken};
 
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::{Entry, What};
@@ -18,6 +19,7 @@ use crate::record::cloudevent::Kind;
 use crate::record::delivery::{Settlement, Verdict};
 use crate::record::exchange::Change;
 use crate::record::seal::Sealer;
+use choice::Choice;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::cell::Cell;
 use std::fmt;
@@ -30,7 +32,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Raised with every change of the tables, together with a step that brings an older file up.
-const SCHEMA: i64 = 5;
+const SCHEMA: i64 = 6;
 /// Old rows of the feed go every so many new ones.
 const TRIM: u64 = 256;
 const TABLES: &str = "
@@ -95,6 +97,11 @@ const RECORDINGS: &str = "
     ALTER TABLE calls ADD COLUMN recording INTEGER;
     CREATE INDEX owed_recordings ON calls (call) WHERE recording = 1;
     PRAGMA user_version = 5;";
+
+/// From version 5. `calls.withheld` names the backends that get a call only for its subjects, one a line.
+const SUBJECTS: &str = "
+    ALTER TABLE calls ADD COLUMN withheld TEXT;
+    PRAGMA user_version = 6;";
 
 /// Somebody who gets events of these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,11 +208,12 @@ impl Store {
         let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
         match version {
             SCHEMA => Ok(store),
-            0 => store.build(&format!("{TABLES}{TICKETS}{NEWS}{SEALS}{RECORDINGS}")),
-            1 => store.build(&format!("{TICKETS}{NEWS}{SEALS}{RECORDINGS}")),
-            2 => store.build(&format!("{NEWS}{SEALS}{RECORDINGS}")),
-            3 => store.build(&format!("{SEALS}{RECORDINGS}")),
-            4 => store.build(RECORDINGS),
+            0 => store.build(&[TABLES, TICKETS, NEWS, SEALS, RECORDINGS, SUBJECTS]),
+            1 => store.build(&[TICKETS, NEWS, SEALS, RECORDINGS, SUBJECTS]),
+            2 => store.build(&[NEWS, SEALS, RECORDINGS, SUBJECTS]),
+            3 => store.build(&[SEALS, RECORDINGS, SUBJECTS]),
+            4 => store.build(&[RECORDINGS, SUBJECTS]),
+            5 => store.build(&[SUBJECTS]),
             _ => {
                 let what = format!("it has version {version} and this release writes {SCHEMA}");
                 Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
@@ -224,8 +232,8 @@ impl Store {
         settled.map_err(|e| Trouble::file(&self.path, format!("cannot write its log anew: {e}"), LOOK_AT_THE_DISK))
     }
 
-    fn build(self, tables: &str) -> Result<Store, Trouble> {
-        self.db.execute_batch(&format!("BEGIN;{tables}COMMIT;")).map_err(|e| Trouble::sqlite(&self.path, e))?;
+    fn build(self, steps: &[&str]) -> Result<Store, Trouble> {
+        self.db.execute_batch(&format!("BEGIN;{}COMMIT;", steps.concat())).map_err(|e| Trouble::sqlite(&self.path, e))?;
         Ok(self)
     }
 
@@ -346,29 +354,26 @@ impl Transaction<'_> {
             _ => "INSERT OR IGNORE INTO calls (call, open) VALUES (?1, 1)",
         };
         self.db.prepare_cached(sql)?.execute([entry.call.0.as_bytes()])?;
-        let (line, chosen) = match &entry.what {
-            What::Offered(offered) => (&offered.number, &offered.tickets),
-            What::Reported(reported) => (&reported.report.hotline, &reported.tickets),
+        let (line, choice) = match &entry.what {
+            What::Offered(offered) => (&offered.number, Choice::new(&offered.tickets, &offered.withheld)),
+            What::Reported(r) => (&r.report.hotline, Choice::new(&r.tickets, &r.withheld)),
             _ => return Ok(()),
         };
-        let chosen = Some(chosen.join("\n")).filter(|chosen| !chosen.is_empty());
         let recorded = matches!(&entry.what, What::Offered(offered) if offered.recorded).then_some(1);
-        let sql = "UPDATE calls SET line = ?2, backends = ?3, recording = ?4 WHERE call = ?1";
-        self.db.prepare_cached(sql)?.execute(params![entry.call.0.as_bytes(), line, chosen, recorded]).map(drop)
+        let sql = "UPDATE calls SET line = ?2, recording = ?3 WHERE call = ?1";
+        self.db.prepare_cached(sql)?.execute(params![entry.call.0.as_bytes(), line, recorded])?;
+        if choice == Choice::default() { Ok(()) } else { self.choose(entry.call, &choice) }
     }
 
     fn post(&self, call: CallId, events: &[(u64, Kind)]) -> rusqlite::Result<()> {
         if events.is_empty() {
             return Ok(());
         }
-        let sql = "SELECT backends FROM calls WHERE call = ?1";
-        let chosen = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], |row| row.get::<_, Option<String>>(0))?;
-        let chosen = chosen.as_deref();
-        let gets = |backend: &&Backend| backend.always || chosen.is_none_or(|names| names.lines().any(|n| n == backend.name));
+        let choice = self.choice(call)?;
         for (sequence, kind) in events {
             let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
             self.feed(call, sequence, *kind)?;
-            for backend in self.outbox.backends.iter().filter(gets).filter(|backend| backend.kinds.contains(kind)) {
+            for backend in self.outbox.backends.iter().filter(|backend| choice.gets(backend) && backend.kinds.contains(kind)) {
                 self.post_to(&backend.name, call, sequence, *kind)?;
             }
         }

@@ -11,6 +11,8 @@ use jiff::Timestamp;
 pub struct Surroundings<'a> {
     pub queues: Option<&'a [&'a str]>,
     pub trunks: Option<&'a [&'a str]>,
+    /// Ticket backends.
+    pub backends: Option<&'a [&'a str]>,
     /// Whether the sound of a prompt can be played, or why not.
     pub sound: &'a dyn Fn(&str) -> Result<(), String>,
     /// For emergency lines.
@@ -43,6 +45,7 @@ pub fn check(name: &str, text: &str, load: &Loader<'_>, around: &Surroundings<'_
     findings::look(&written, &plan, &log);
     look_at_sounds(&written, &plan, around, &log);
     look_at_names(&written, around, &log);
+    look_at_backends(&written, around, &log);
     look_at_calendars(&written, &plan, around, &log);
     around.ways.iter().for_each(|ways| emergency::look(&written, &plan, ways, &log));
     let problems = log.take();
@@ -75,6 +78,15 @@ fn look_at_names(written: &Written, around: &Surroundings<'_>, log: &Log) {
         rules.queue.iter().for_each(|queue| known("queue", queue, around.queues, log));
         let trunks = rules.targets.iter().flatten().filter_map(|t| t.trunk.as_ref());
         trunks.for_each(|trunk| known("trunk", trunk, around.trunks, log));
+    }
+}
+
+/// A backend may come later: calls that only it should get are told to nobody until then.
+fn look_at_backends(written: &Written, around: &Surroundings<'_>, log: &Log) {
+    let Some(names) = around.backends else { return };
+    for (name, tickets) in written.tickets.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+        let near = suggestion(name, names.iter().copied());
+        log.warning(&tickets.at, format!("no `[records.backends.{name}]` in the configuration: it gets nothing{near}"));
     }
 }
 
@@ -121,6 +133,9 @@ mode = "merged"
 connect-from = 2021-09-30
 [prompts.connect]
 text = "{number}"
+[tickets.main]
+[tickets.tourism]
+subjects = "旅游投诉"
 [[expect]]
 number = "12336"
 at = 2021-09-29T23:59:59
@@ -138,7 +153,15 @@ advance-on = ["busy", "failed"]
 
     fn findings(text: &str, queues: &[&str]) -> Vec<String> {
         let sound = |name: &str| Err(format!("no file {name}.al"));
-        let around = Surroundings { queues: Some(queues), trunks: Some(&["taxes"]), sound: &sound, ways: None, now: None };
+        let (trunks, backends): (&[&str], &[&str]) = (&["taxes"], &["main"]);
+        let around = Surroundings {
+            queues: Some(queues),
+            trunks: Some(trunks),
+            backends: Some(backends),
+            sound: &sound,
+            ways: None,
+            now: None,
+        };
         let checked = check("p.toml", text, &|_| Err("absent".into()), &around);
         assert_eq!(checked.plan.is_some(), checked.problems.iter().all(|p| p.severity == Severity::Warning));
         checked.problems.iter().map(|p| p.to_string().lines().next().unwrap().to_string()).collect()
@@ -153,9 +176,10 @@ advance-on = ["busy", "failed"]
                 "p.toml:9:1: warning: this line has no `unit`: its tickets will name nobody",
                 "p.toml:13:40: no trunk `tax` in the configuration; did you mean `taxes`?",
                 "p.toml:15:1: prompt `connect-12336`: no file connect-12336.al",
-                "p.toml:26:9: 12336 at 2021-09-29T23:59:59+08:00: phase is `not-yet`, not `announce-and-connect`",
-                "p.toml:31:10: 12345 at 1970-01-01T08:00:00+08:00: steps is `queue`, not `announce, queue`",
-                "p.toml:35:15: 12366 at 1970-01-01T08:00:00+08:00: advance-on is `busy, no-answer`, not `busy, failed`",
+                "p.toml:24:10: warning: no `[records.backends.tourism]` in the configuration: it gets nothing",
+                "p.toml:29:9: 12336 at 2021-09-29T23:59:59+08:00: phase is `not-yet`, not `announce-and-connect`",
+                "p.toml:34:10: 12345 at 1970-01-01T08:00:00+08:00: steps is `queue`, not `announce, queue`",
+                "p.toml:38:15: 12366 at 1970-01-01T08:00:00+08:00: advance-on is `busy, no-answer`, not `busy, failed`",
             ]
         );
     }

@@ -7,6 +7,7 @@ use super::file::{Head, Line, Written};
 use super::problem::{At, Log, Said, Severity, Source, suggestion};
 use super::rules::{self, Rules};
 use super::steps::{self, Chosen, Settings};
+use super::subjects::Subjects;
 use super::{Mode, Phase, Plan, Problem, Prompt, Target, number};
 use crate::base::{Map, MapSeed, Wall};
 use jiff::tz::TimeZone;
@@ -84,6 +85,7 @@ impl<'a> Compiler<'a> {
             unknown: unknown(head),
             prompts: self.prompts.into_values().collect(),
             prefixes: Default::default(),
+            subjects: Subjects::of(self.written, self.log),
         }
     }
 

@@ -51,7 +51,7 @@ mod tests {
     fn findings(targets: &str, reserving: &[&str]) -> Vec<String> {
         let text = format!("[plan]\nname = \"x\"\n[[line]]\nnumber = \"110\"\nmode = \"emergency\"\n{targets}");
         let ways = Some(Ways { default: "mobile", reserving });
-        let around = Surroundings { queues: None, trunks: None, sound: &|_| Ok(()), ways, now: None };
+        let around = Surroundings { queues: None, trunks: None, backends: None, sound: &|_| Ok(()), ways, now: None };
         let checked = check("p", &text, &|_| Err("absent".into()), &around);
         checked.problems.iter().map(|p| p.to_string().lines().next().unwrap().to_string()).collect()
     }

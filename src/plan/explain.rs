@@ -28,8 +28,10 @@ pub struct Explanation {
     pub steps: Vec<ExplainedStep>,
     /// What the caller gets when nobody answers in any step.
     pub otherwise: &'static str,
-    /// The backends that get the record; empty: all.
+    /// The backends that get the record; empty: all but those of `tagged`.
     pub tickets: Vec<Arc<str>>,
+    /// The backends that get it only with one of these subjects.
+    pub tagged: Vec<ExplainedTag>,
     pub matched: Vec<ExplainedRule>,
     pub plan: ExplainedPlan,
 }
@@ -54,6 +56,12 @@ pub enum ExplainedStep {
 pub struct ExplainedTarget {
     pub number: Arc<str>,
     pub trunk: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainedTag {
+    pub backend: Arc<str>,
+    pub subjects: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -83,6 +91,7 @@ pub fn explain(plan: &Plan, facts: &Facts<'_>) -> Explanation {
         steps: decision.steps.iter().map(|s| step(plan, s)).collect(),
         otherwise: otherwise(&decision.steps),
         tickets: decision.tickets.to_vec(),
+        tagged: plan.by_subject(&decision.tickets).into_iter().map(tag).collect(),
         matched: decision.matched.iter().map(rule).collect(),
         plan: ExplainedPlan { name: plan.name.clone(), notice: plan.notice.clone(), revision: plan.revision.clone() },
         number: decision.number,
@@ -157,6 +166,10 @@ fn step(plan: &Plan, step: &Step) -> ExplainedStep {
         Step::Offer { key, wait } => ExplainedStep::Offer { key: *key, wait: wait.as_secs_f64() },
         Step::Reject { status, q850 } => ExplainedStep::Reject { status: *status, q850: *q850 },
     }
+}
+
+fn tag((backend, subjects): (Arc<str>, Vec<String>)) -> ExplainedTag {
+    ExplainedTag { backend, subjects }
 }
 
 fn rule(m: &Matched) -> ExplainedRule {

@@ -20,7 +20,7 @@ pub struct Written {
     pub modes: Vec<(Mode, Rules)>,
     pub lines: Vec<Line>,
     pub prompts: BTreeMap<String, Said<String>>,
-    pub tickets: BTreeMap<String, At>,
+    pub tickets: BTreeMap<String, Tickets>,
     pub calendars: BTreeMap<String, Said<Calendar>>,
     pub tenants: Vec<Tenant>,
     pub variables: BTreeMap<String, String>,
@@ -61,6 +61,13 @@ pub struct Tenant {
     pub area: Said<String>,
     pub name: Said<String>,
     pub queue: Option<Said<String>>,
+}
+
+/// `[tickets.NAME]`
+#[derive(Debug)]
+pub struct Tickets {
+    pub at: At,
+    pub subjects: Vec<Said<String>>,
 }
 
 impl Written {
@@ -216,8 +223,9 @@ fn read_named(top: &Table<'_>, written: &mut Written, log: &Log) {
             written.prompts.entry(name.value).or_insert(text);
         }
     }
-    for (name, _) in top.named("tickets", words::TICKETS) {
-        written.tickets.entry(name.value).or_insert(name.at);
+    for (name, table) in top.named("tickets", words::TICKETS) {
+        let tickets = Tickets { at: name.at, subjects: table.texts("subjects").unwrap_or_default() };
+        written.tickets.entry(name.value).or_insert(tickets);
     }
     for (name, table) in top.named("calendars", words::CALENDAR) {
         let calendar = Said { value: Calendar::read(&table, log), at: name.at };

@@ -137,6 +137,7 @@ mod tests {
         let around = Surroundings {
             queues: None,
             trunks: None,
+            backends: None,
             sound: &|_| Ok(()),
             ways: Some(Ways { default: "loopback", reserving: &["loopback"] }),
             now: Some(crate::plan::tests::at("2022-01-01T00:00:00Z")),
@@ -285,7 +286,7 @@ mod tests {
             _ => Err("No such file or directory".to_string()),
         };
         let text = "include = [\"more.toml\", \"absent.toml\"]\n[plan]\nname = \"x\"\nprefixes = \"prefixes.csv\"\n";
-        let around = Surroundings { queues: None, trunks: None, sound: &|_| Ok(()), ways: None, now: None };
+        let around = Surroundings { queues: None, trunks: None, backends: None, sound: &|_| Ok(()), ways: None, now: None };
         let found: Vec<String> = check("a/plan.toml", text, &load, &around).problems.iter().map(ToString::to_string).collect();
         assert_eq!(
             found,
@@ -308,7 +309,7 @@ mod tests {
             let boundary = |mut i: usize| { while !text.is_char_boundary(i) { i -= 1 } i };
             let (from, to) = (boundary(from.min(text.len())), boundary((from + length).min(text.len())));
             let damaged = format!("{}{put}{}", &text[..from], &text[to.max(from)..]);
-            let around = Surroundings { queues: None, trunks: None, sound: &|_| Ok(()), ways: None, now: None };
+            let around = Surroundings { queues: None, trunks: None, backends: None, sound: &|_| Ok(()), ways: None, now: None };
             check("p", &damaged, &crate::plan::built_in::text, &around).problems.iter().for_each(|p| assert!(!p.to_string().is_empty()));
         }
     }

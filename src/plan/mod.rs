@@ -21,6 +21,7 @@ mod problem;
 mod reference;
 mod rules;
 mod steps;
+mod subjects;
 mod tell;
 mod words;
 
@@ -37,6 +38,7 @@ pub use reference::{reference, schema};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use subjects::Subjects;
 
 /// What the plan may know of a call.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +75,10 @@ pub struct Decision {
     pub early_max: Duration,
     /// What a seat has spoken to a caller whom it cannot connect to this line, only name it (话务引导).
     pub guide: Option<Arc<str>>,
-    /// The names of the ticket backends that get this call's record.
+    /// The names of the ticket backends that get this call; empty: all but `withheld`.
     pub tickets: Arc<[Arc<str>]>,
+    /// The ticket backends that get it only for its subjects.
+    pub withheld: Arc<[Arc<str>]>,
     /// The place whose platform this is for the call, where it has none of its own.
     pub tenant: Option<Arc<str>>,
     /// The plan's revision, for the record.
@@ -184,6 +188,7 @@ pub struct Plan {
     tenants: BTreeMap<Box<str>, Tenant>,
     unknown: Entry,
     prompts: Vec<Prompt>,
+    subjects: Subjects,
 }
 
 /// A spoken text that the plan refers to; its sound is the file `NAME.al` or `NAME.wav` in the prompts' folder.

@@ -45,7 +45,8 @@ impl Explanation {
         parts.extend(self.area.code.iter().map(|area| format!("area {area}")));
         parts.extend(self.caller.iter().map(|caller| format!("caller {caller}")));
         let backends = if self.tickets.is_empty() { String::new() } else { format!("; to {}", self.tickets.join(", ")) };
-        parts.join(", ") + &backends
+        let tagged = self.tagged.iter().map(|tag| format!("; to {} once tagged {}", tag.backend, tag.subjects.join(" or ")));
+        parts.join(", ") + &backends + &tagged.collect::<String>()
     }
 }
 

@@ -49,7 +49,7 @@ pub const TOP: Words = &[&[
     word("modes", Kind::Table(MODES), "What all lines of a mode share."),
     word("line", Kind::Tables(LINE), "A row of the notice: its numbers and their fate."),
     word("prompts", Kind::Named(PROMPT), "A spoken text. Its sound is NAME.al, or NAME-NUMBER.al where the text has `{number}`."),
-    word("tickets", Kind::Named(TICKETS), "A ticket backend that lines may name."),
+    word("tickets", Kind::Named(TICKETS), "A ticket backend that lines may name, or a call's subject."),
     word("calendars", Kind::Named(CALENDAR), "Hours in which somebody is there."),
     word("tenant", Kind::Tables(TENANT), "A place that is served here because it has no platform of its own."),
     word("expect", Kind::Tables(EXPECT), "A test, run by `hotline check`: calls, and what must come of each."),
@@ -137,7 +137,7 @@ pub const RULES: &[Word] = &[
     ),
     word("offer-for", Kind::Duration, "How long that key is waited for. Usual: 10 s."),
     word("early-max", Kind::Duration, "How long a caller may wait unanswered; `0s`: answered at once. Usual: 30 s."),
-    word("tickets", Kind::Texts, "The ticket backends that get its records."),
+    word("tickets", Kind::Texts, "The ticket backends that get its calls. Usual: all that have no `subjects`."),
     word(
         "source",
         Kind::Source,
@@ -170,7 +170,11 @@ pub const PROMPT: Words = &[&[
 
 pub const TICKETS: Words = &[&[
     word("name", Kind::Text, "The system's name."),
-    word("subjects", Kind::Texts, "The subjects that a seat tags for it."),
+    word(
+        "subjects",
+        Kind::Texts,
+        "A call that is tagged with one of these goes to it at once, whatever its line; of the others it gets those of lines that name it.",
+    ),
     word("note", Kind::Text, "What people should know."),
 ]];
 

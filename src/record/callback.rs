@@ -1,6 +1,7 @@
-//! What a backend tells of a call of ours: its ticket's number, the caller's satisfaction.
+//! What others tell of a call of ours: its ticket's number, the caller's satisfaction, what it was about.
 
 use super::postscript::News;
+use crate::base::subject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,19 @@ pub struct Message {
     pub ticket: Option<Linked>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survey: Option<Surveyed>,
+    /// What the call was about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = subject::MOST), inner(length(min = 1, max = subject::LONGEST), regex(pattern = subject::PATTERN)))]
+    pub subjects: Vec<String>,
+}
+
+/// What a call was about, as a seat says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Tag")]
+pub struct Tag {
+    #[schemars(length(min = 1, max = subject::MOST), inner(length(min = 1, max = subject::LONGEST), regex(pattern = subject::PATTERN)))]
+    pub subjects: Vec<String>,
 }
 
 /// The ticket's or work order's number, and its page.
@@ -39,10 +53,13 @@ pub struct Surveyed {
 }
 
 impl Message {
-    pub fn news(self, backend: &str) -> Vec<News> {
+    /// `chosen`: the ticket backends of these subjects.
+    pub fn news(self, backend: &str, chosen: impl FnOnce(&[String]) -> Vec<String>) -> Vec<News> {
         let own = || backend.to_owned();
         let linked = self.ticket.map(|ticket| News::Linked { backend: own(), id: ticket.id, url: ticket.url, instead_of: None });
         let surveyed = self.survey.map(|s| News::Surveyed { score: s.score, scale: s.scale, source: own() });
-        linked.into_iter().chain(surveyed).collect()
+        let subjects = Some(self.subjects).filter(|subjects| !subjects.is_empty());
+        let tagged = subjects.map(|subjects| News::Tagged { backends: chosen(&subjects), subjects, by: own() });
+        linked.into_iter().chain(surveyed).chain(tagged).collect()
     }
 }

@@ -29,10 +29,12 @@ pub enum Kind {
     SurveyReceived,
     /// What became of the call's recording; after its record.
     RecordingReady,
+    /// Somebody said what it was about; also after its record.
+    Tagged,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Offered,
         Kind::Queued,
         Kind::Answered,
@@ -44,6 +46,7 @@ impl Kind {
         Kind::TicketLinked,
         Kind::SurveyReceived,
         Kind::RecordingReady,
+        Kind::Tagged,
     ];
 
     pub fn name(self) -> &'static str {
@@ -59,6 +62,7 @@ impl Kind {
             Kind::TicketLinked => "ticket.linked",
             Kind::SurveyReceived => "survey.received",
             Kind::RecordingReady => "recording.ready",
+            Kind::Tagged => "call.tagged",
         }
     }
 

@@ -1,5 +1,5 @@
-//! What becomes known of a call from outside, while it lasts or after: its tickets, its caller's satisfaction. It stands
-//! beside the call's own log, which only the call writes.
+//! What becomes known of a call from outside, while it lasts or after: its tickets, its caller's satisfaction, what it was
+//! about. It stands beside the call's own log, which only the call writes.
 
 use super::cloudevent::Kind;
 use super::recording::Recorded;
@@ -34,6 +34,13 @@ pub enum News {
     },
     /// What became of the call's recording.
     Recorded(Recorded),
+    /// It was about this. `backends` get it for that, whatever its line: as the plan had it at that moment. A seat may tag
+    /// long after the plan that the call began with is gone, and what it was answered holds however the plan changes.
+    Tagged {
+        subjects: Vec<String>,
+        backends: Vec<String>,
+        by: String,
+    },
 }
 
 impl News {
@@ -42,6 +49,7 @@ impl News {
             News::Linked { .. } => Kind::TicketLinked,
             News::Surveyed { .. } => Kind::SurveyReceived,
             News::Recorded(_) => Kind::RecordingReady,
+            News::Tagged { .. } => Kind::Tagged,
         }
     }
 
@@ -55,6 +63,7 @@ impl News {
                 record.survey.as_ref().is_some_and(|s| (&s.score, &s.scale, &s.source) == (score, scale, source))
             }
             News::Recorded(recorded) => recorded.is_known(record.recording.as_ref()),
+            News::Tagged { subjects, .. } => subjects.iter().all(|subject| record.subjects.contains(subject)),
         }
     }
 }
@@ -75,6 +84,13 @@ pub fn amend(record: &mut Record, postscripts: &[Postscript], zone: &Zone) {
             News::Recorded(recorded) => {
                 let before = record.recording.take();
                 record.recording = Some(recorded.told(&record.call_id, before));
+            }
+            News::Tagged { subjects, .. } => {
+                for subject in subjects {
+                    if !record.subjects.contains(subject) {
+                        record.subjects.push(subject.clone());
+                    }
+                }
             }
         }
     }
@@ -111,5 +127,17 @@ mod tests {
         assert!(linked("7", Some("http://t/7"), None).is_known(&record) && survey(3).is_known(&record));
         assert!(!linked("7", None, None).is_known(&record) && !survey(1).is_known(&record));
         assert_eq!(record.survey.unwrap().at, "2021-12-01T00:00:00.000+08:00");
+    }
+
+    #[test]
+    fn subjects_add_up_and_stand_once() {
+        let tagged = |subjects: &[&str]| News::Tagged {
+            subjects: subjects.iter().map(ToString::to_string).collect(),
+            backends: Vec::new(),
+            by: "desk".into(),
+        };
+        let record = amended(&[tagged(&["b", "a"]), tagged(&["a", "c"])]);
+        assert_eq!(record.subjects, ["b", "a", "c"]);
+        assert!(tagged(&["c", "b"]).is_known(&record) && !tagged(&["c", "d"]).is_known(&record));
     }
 }

@@ -124,6 +124,7 @@ fn attach(record: &mut Record, reported: &Reported, zone: &Zone) {
         Ticket { backend: reported.source.clone(), id, url }
     };
     record.tickets = report.ticket.iter().map(ticket).collect();
+    record.subjects = report.subjects.clone();
     record.survey = report.survey.as_ref().map(|survey| {
         let at = Zone::read(&report.ended).map(|at| zone.write(at)).unwrap_or_default();
         Survey { score: survey.score, scale: survey.scale, source: reported.source.clone(), at }

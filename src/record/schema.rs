@@ -1,6 +1,6 @@
 //! The JSON Schemas (2020-12) of what leaves and enters as JSON. `config/schemas` has them as files.
 
-use super::callback::Message;
+use super::callback::{Message, Tag};
 use super::cloudevent::CloudEvent;
 use super::shape::Record;
 use crate::call::event::Report;
@@ -15,6 +15,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("record", outgoing::<Record>()),
         ("report", report()),
         ("callback", incoming::<Message>()),
+        ("tag", incoming::<Tag>()),
     ]
 }
 

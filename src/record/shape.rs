@@ -63,6 +63,8 @@ pub struct Record {
     /// Every move of the caller, in order.
     pub transfers: Vec<Transfer>,
     pub legs: Vec<Leg>,
+    /// What it was about, as seats and ticket systems told, in that order.
+    pub subjects: Vec<String>,
     /// What the caller thought of it, once asked.
     pub survey: Option<Survey>,
     pub recording: Option<Recording>,

@@ -27,6 +27,7 @@ fn offered() -> What {
     What::Offered(Box::new(Offered {
         tickets: Vec::new(),
         recorded: false,
+        withheld: Vec::new(),
         leg: 1,
         sip_call_id: "a@10.0.0.1".into(),
         trunk: "mobile".into(),
@@ -122,6 +123,7 @@ fn expected(differences: Value) -> Value {
         "survey": null,
         "recording": null,
         "tickets": [],
+        "subjects": [],
         "node": "a",
         "plan": "xishuangbanna",
         "plan_revision": "1",
@@ -205,6 +207,7 @@ fn an_answered_call() {
         "prompts": [heard("merged-connect")],
         "legs": [caller, busy, joined],
         "tickets": [],
+        "subjects": [],
     }));
     assert_eq!(record(answered()), expected);
 }
@@ -234,6 +237,7 @@ fn a_caller_who_gave_up_in_the_queue() {
         "prompts": [heard("still-waiting")],
         "legs": [caller],
         "tickets": [],
+        "subjects": [],
     }));
     assert_eq!(record(steps), expected);
 }
@@ -259,6 +263,7 @@ fn a_caller_whom_the_plan_sent_away() {
         "prompts": [heard("dial-12345")],
         "legs": [caller],
         "tickets": [],
+        "subjects": [],
     }));
     assert_eq!(record(steps), expected);
 }

@@ -204,6 +204,7 @@ impl Switch {
             diverted_from,
             tickets: decision.tickets.iter().map(ToString::to_string).collect(),
             recorded: self.setup.recorded.includes(&decision.number),
+            withheld: decision.withheld.iter().map(ToString::to_string).collect(),
             plan: self.setup.plan.name.to_string(),
             plan_revision: decision.revision.to_string(),
             node: self.setup.node.clone(),

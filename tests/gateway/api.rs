@@ -143,6 +143,9 @@ fn real_answers_are_as_the_document_has_them() {
     assert_eq!(scene.ask("POST", transfer, &[], r#"{"to": "99999", "mode": "blind"}"#).0, 422);
     assert_eq!(scene.ask("POST", &acts, &[("{act}", "complete")], "").0, 409);
     assert_eq!(scene.ask("DELETE", legs, &[("{leg}", "9")], "").0, 404);
+    let subjects = "/api/v1/calls/{id}/subjects";
+    assert_eq!(scene.ask("POST", subjects, &[], r#"{"subjects": ["旅游投诉"]}"#).1["status"], "tagged");
+    assert_eq!(scene.ask("POST", subjects, &[], r#"{"subjects": []}"#).0, 422);
     assert_eq!(scene.ask("POST", "/api/v1/reload", &[], "").0, 200);
     assert_eq!(scene.ask("POST", "/api/v1/drain", &[], "").0, 202);
     wait_until("draining", || scene.ask("GET", "/readyz", &[], "").0 == 503);

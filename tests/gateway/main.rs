@@ -11,6 +11,7 @@ mod feed;
 mod http;
 mod records;
 mod reload;
+mod subjects;
 
 use bench::{Bench, PATIENCE, free_port, wait_until};
 use http::Backend;

@@ -38,6 +38,7 @@ fn kill_9_at_a_thousand_moments_loses_no_record_and_doubles_none() {
     println!("{seeds} seeds: {totals:?}");
     assert!(totals.kills > seeds * KILLS / 2 && totals.cut > totals.kills, "{totals:?}");
     assert!(totals.unclear > seeds && totals.repeated > seeds / 2, "too little happened: {totals:?}");
+    assert!(totals.tagged > 4 * seeds, "too little was tagged: {totals:?}");
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn ordinary() -> [What; 9] {
         caller_raw: "<sip:+8613800138000@carrier.example;user=phone>".into(),
         unit: Some("州政府办公室".into()),
         plan_revision: "4f3a9c1e".into(),
+        withheld: vec!["tourism".into()],
         ..Offered::default()
     };
     [

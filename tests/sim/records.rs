@@ -1,11 +1,11 @@
-//! Where records live: the journal's tables on a disk that keeps what was synced, and what brings them to two ticket
-//! systems. It dies with its process: what had gathered is gone, what was on its way to the disk is there or not.
+//! Where records live: the journal's tables on a disk that keeps what was synced, and what brings them to three ticket
+//! systems, one of which gets a call for its subject only. It dies with its process: what had gathered is gone, what was on its way to the disk is there or not.
 
 use crate::deliverer::{Deliverer, Wish};
 use crate::tickets::{SETTLE, Temper, TicketSystem};
 use hotline::base::{CallId, Mono, Now, Rng, Wall};
 use hotline::call::event::Entry;
-use hotline::io::journal::{Backend, Outbox, Store};
+use hotline::io::journal::{Backend, Outbox, Store, Tagging, Taken};
 use hotline::io::ledger::Ledger;
 use hotline::record::cloudevent::{CloudEvent, Kind};
 use hotline::record::delivery::{Limits, Settlement};
@@ -18,7 +18,8 @@ use tempfile::TempDir;
 
 /// As long as the journal's thread lets entries gather.
 const GATHER: Duration = Duration::from_millis(20);
-const BACKENDS: [&str; 2] = ["posts", "tickets"];
+const BACKENDS: [&str; 3] = ["posts", "tickets", "tourism"];
+pub const SUBJECT: &str = "旅游投诉";
 
 pub struct Records {
     folder: TempDir,
@@ -27,7 +28,9 @@ pub struct Records {
     /// Random ones where there are none.
     limits: Option<Limits>,
     process: Option<Process>,
-    pub systems: [TicketSystem; 2],
+    pub systems: [TicketSystem; 3],
+    /// Calls of which somebody was told that the tourism system gets them.
+    tagged: BTreeSet<CallId>,
 }
 
 /// What is lost when the process dies.
@@ -38,7 +41,7 @@ struct Process {
     syncing: Option<Group>,
     deliverers: Vec<Deliverer>,
     /// When each of them will wake.
-    wakes: [Option<Mono>; 2],
+    wakes: [Option<Mono>; 3],
 }
 
 /// What goes to the disk together.
@@ -47,6 +50,7 @@ struct Group {
     entries: Vec<(u64, Entry)>,
     settled: Vec<(usize, Settlement)>,
     creating: Vec<(usize, CallId, Wall)>,
+    tagged: Vec<Tagging>,
 }
 
 #[derive(Debug)]
@@ -74,7 +78,8 @@ impl Records {
     pub fn new(rng: &mut Rng) -> Records {
         let folder = tempfile::tempdir_in(memory_or_disk()).expect("a folder");
         let fill = rng.chance(500);
-        Records { folder, fill, limits: None, process: None, systems: [TicketSystem::default(), TicketSystem::new(fill)] }
+        let systems = [TicketSystem::default(), TicketSystem::new(fill), TicketSystem::default()];
+        Records { folder, fill, limits: None, process: None, systems, tagged: BTreeSet::new() }
     }
 
     /// As it is configured where nothing is.
@@ -90,19 +95,20 @@ impl Records {
 
     /// Opens the journal and ends the calls that it shows open: how many.
     pub fn start(&mut self, rng: &mut Rng, now: Now, later: &mut Later) -> Result<usize, String> {
-        let backends = BACKENDS.map(|name| Backend::of_all_calls(name, true)).to_vec();
+        let backend = |name| Backend { always: name != "tourism", ..Backend::of_all_calls(name, true) };
+        let backends = BACKENDS.map(backend).to_vec();
         let outbox = Outbox { backends, feed: u64::MAX };
         let path = self.folder.path().join("journal.db");
         let mut store = Store::open(&path, None, outbox).map_err(|e| e.to_string())?;
         let interrupted = store.interrupt(now.wall).map_err(|e| e.to_string())?;
         let ledger = Ledger::open(&path, Zone::default()).map_err(|e| e.to_string())?;
-        let ways = [Way::Post, Way::Ticket { settle: SETTLE, fill: self.fill }];
+        let ways = [Way::Post, Way::Ticket { settle: SETTLE, fill: self.fill }, Way::Post];
         let mut deliverers = Vec::new();
         for (name, way) in BACKENDS.into_iter().zip(ways) {
             let random = Limits { lanes: 4 + rng.below(20) as usize, in_flight: 1 + rng.below(8) as usize, ..Limits::default() };
             deliverers.push(Deliverer::new(name, way, self.limits.unwrap_or(random), rng.fork(), now.wall));
         }
-        let (gathered, syncing, wakes) = (Group::default(), None, [None; 2]);
+        let (gathered, syncing, wakes) = (Group::default(), None, [None; 3]);
         self.process = Some(Process { store, ledger, gathered, syncing, deliverers, wakes });
         self.process.iter_mut().for_each(|process| process.wake_all(now, later));
         Ok(interrupted.len())
@@ -120,6 +126,17 @@ impl Records {
     pub fn append(&mut self, now: Now, ticket: u64, entry: Entry, later: &mut Later) {
         let Some(process) = &mut self.process else { return };
         process.gather(now, later, |group| group.entries.push((ticket, entry)));
+    }
+
+    /// A seat says what a call was about.
+    pub fn tag(&mut self, now: Now, tagging: Tagging, later: &mut Later) {
+        let Some(process) = &mut self.process else { return };
+        process.gather(now, later, |group| group.tagged.push(tagging));
+    }
+
+    /// How many calls somebody was told of that they go to the tourism system.
+    pub fn tagged(&self) -> u64 {
+        self.tagged.len() as u64
     }
 
     /// The ticket up to which entries are on disk, if this has made some so. No sync ends before `stalled`.
@@ -158,7 +175,10 @@ impl Records {
     fn synced(&mut self, rng: &mut Rng, now: Now, later: &mut Later) -> Result<Option<u64>, String> {
         let Some(process) = &mut self.process else { return Ok(None) };
         let Some(group) = process.syncing.take() else { return Ok(None) };
-        if process.commit(&group, now.wall)? {
+        let (posted, taken) = process.commit(&group, now.wall)?;
+        let told = group.tagged.iter().zip(taken).filter(|(_, taken)| matches!(taken, Taken::New(_) | Taken::Known(_)));
+        self.tagged.extend(told.filter(|(tagging, _)| !tagging.backends.is_empty()).map(|(tagging, _)| tagging.call));
+        if posted {
             process.wake_all(now, later);
         }
         if !process.gathered.is_empty() {
@@ -212,20 +232,42 @@ impl Records {
             return Err(format!("call {lost} was answered or refused, and the journal does not know it"));
         }
         fed(&process.ledger, &on_disk)?;
-        for (name, system) in BACKENDS.iter().zip(&self.systems) {
-            if let Some(call) = system.calls().find(|call| !on_disk.contains(call)) {
-                return Err(format!("{name} knows call {call}, and the journal does not"));
+        let tourism = self.tourism(&process.ledger, &on_disk)?;
+        for ((name, system), calls) in BACKENDS.iter().zip(&self.systems).zip([&on_disk, &on_disk, &tourism]) {
+            if let Some(call) = system.calls().find(|call| !calls.contains(call)) {
+                return Err(format!("{name} knows call {call}, and should not"));
             }
-            for call in &on_disk {
+            for call in calls {
                 let told = system.record(*call).map_err(|e| format!("{name}: {e}"))?;
                 let known = process.ledger.record(*call).map_err(|e| e.to_string())?.ok_or("no record")?;
-                let known = hotline::record::shape::Record { tickets: told.data.tickets.clone(), ..known };
+                // Both may be told after the record.
+                let (tickets, subjects) = (told.data.tickets.clone(), told.data.subjects.clone());
+                let known = hotline::record::shape::Record { tickets, subjects, ..known };
                 if told.data != known {
                     return Err(format!("{name} has {:?}\nthe journal has {known:?}", told.data));
                 }
             }
         }
         Ok(on_disk.len())
+    }
+
+    /// The calls that were tagged for it; those among them that somebody was told of, and each with its subject there.
+    fn tourism(&self, ledger: &Ledger, on_disk: &BTreeSet<CallId>) -> Result<BTreeSet<CallId>, String> {
+        let mut tagged = BTreeSet::new();
+        for call in on_disk {
+            let record = ledger.record(*call).map_err(|e| e.to_string())?;
+            if record.is_some_and(|record| record.subjects.iter().any(|subject| subject == SUBJECT)) {
+                tagged.insert(*call);
+            }
+        }
+        if let Some(lost) = self.tagged.difference(&tagged).next() {
+            return Err(format!("call {lost} was tagged, and the journal does not know it"));
+        }
+        let told = |call: &&CallId| self.systems[2].last(**call).is_some_and(|e| e.data.subjects.iter().any(|s| s == SUBJECT));
+        match tagged.iter().find(|call| !told(call)) {
+            Some(call) => Err(format!("call {call} was tagged, and the tourism system was not told so")),
+            None => Ok(tagged),
+        }
     }
 }
 
@@ -266,22 +308,25 @@ impl Process {
         put(&mut self.gathered);
     }
 
-    /// True when a backend has something new to get.
-    fn commit(&mut self, group: &Group, now: Wall) -> Result<bool, String> {
+    /// Whether a backend has something new to get, and what became of what was tagged.
+    fn commit(&mut self, group: &Group, now: Wall) -> Result<(bool, Vec<Taken>), String> {
+        let mut taken = Vec::new();
         let write = self.store.transaction(|tx| {
             group.entries.iter().try_for_each(|(_, entry)| tx.append(entry))?;
             for (backend, settlement) in &group.settled {
                 tx.settle(BACKENDS[*backend], settlement, now)?;
             }
-            group.creating.iter().try_for_each(|(backend, call, at)| tx.creating(BACKENDS[*backend], *call, *at))
+            group.creating.iter().try_for_each(|(backend, call, at)| tx.creating(BACKENDS[*backend], *call, *at))?;
+            taken = group.tagged.iter().map(|tagging| tx.tagged(tagging, now)).collect::<Result<_, _>>()?;
+            Ok(())
         });
-        write.map(|written| written.posted).map_err(|e| e.to_string())
+        write.map(|written| (written.posted, taken)).map_err(|e| e.to_string())
     }
 }
 
 impl Group {
     fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.settled.is_empty() && self.creating.is_empty()
+        self.entries.is_empty() && self.settled.is_empty() && self.creating.is_empty() && self.tagged.is_empty()
     }
 }
 

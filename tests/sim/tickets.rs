@@ -183,6 +183,11 @@ impl TicketSystem {
         if records.next().is_some() { Err(format!("call {call} has two records")) } else { Ok(first) }
     }
 
+    /// What it was posted last of a call.
+    pub fn last(&self, call: CallId) -> Option<&CloudEvent> {
+        self.posts.get(&call)?.last().map(|(event, _)| event)
+    }
+
     /// Every call that it has heard of.
     pub fn calls(&self) -> impl Iterator<Item = CallId> + '_ {
         self.tickets.keys().chain(self.posts.keys()).copied()

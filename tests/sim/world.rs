@@ -13,6 +13,7 @@ use hotline::call::Mode;
 use hotline::call::event::{Entry, Result as Outcome, What};
 use hotline::control::{Command, Reply};
 use hotline::dialog;
+use hotline::io::journal::Tagging;
 use hotline::sip::{Message, Method, Name, Request, Response};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::cmp::Reverse;
@@ -78,6 +79,8 @@ enum Event {
     Unstall,
     Reload,
     Kill,
+    /// A seat says what a call was about, while it lasts or later.
+    Tag,
     Start,
     Records(records::Event),
 }
@@ -112,6 +115,8 @@ pub struct Summary {
     /// Creates of unknown end, and events that a backend got more than once.
     pub unclear: u64,
     pub repeated: u64,
+    /// Calls that went to another ticket system for their subject.
+    pub tagged: u64,
 }
 
 impl Summary {
@@ -130,6 +135,7 @@ impl Summary {
         self.cut += other.cut;
         self.unclear += other.unclear;
         self.repeated += other.repeated;
+        self.tagged += other.tagged;
     }
 }
 
@@ -177,7 +183,7 @@ impl World {
         world
     }
 
-    /// A run in which the process dies so often, with the journal's tables and two ticket systems behind it.
+    /// A run in which the process dies so often, with the journal's tables and three ticket systems behind it.
     pub fn mortal(seed: u64, log: bool, kills: u64) -> World {
         let mut world = World::new(seed, log);
         world.records = Some(Records::new(&mut world.rng));
@@ -187,14 +193,17 @@ impl World {
         for _ in 0..40 {
             world.at_random(120, Event::Ask);
         }
+        for _ in 0..30 {
+            world.at_random(180, Event::Tag);
+        }
         for _ in 0..kills {
             world.at_random(100, Event::Kill);
         }
         for _ in 0..6 {
-            let (backend, temper) = (world.rng.below(2) as usize, Temper::random(&mut world.rng));
+            let (backend, temper) = (world.rng.below(3) as usize, Temper::random(&mut world.rng));
             world.at_random(180, Event::Records(records::Event::Temper(backend, temper)));
         }
-        for backend in 0..2 {
+        for backend in 0..3 {
             world.at(Duration::from_secs(200), Event::Records(records::Event::Temper(backend, Temper::Well)));
         }
         world.start_records().expect("the journal opens");
@@ -344,6 +353,10 @@ impl World {
                 self.dies_in.get_or_insert(events);
                 Ok(())
             }
+            Event::Tag => {
+                self.tag();
+                Ok(())
+            }
             Event::Start => self.start(),
             Event::Records(event) => self.records_event(event),
         }
@@ -439,6 +452,20 @@ impl World {
             }
         };
         self.input(Input::Command { id: 0, command })
+    }
+
+    fn tag(&mut self) {
+        let calls: Vec<_> = self.journal.entries.keys().copied().collect();
+        let (Some(call), Some(records)) = (calls.get(self.rng.below(calls.len().max(1) as u64) as usize), &mut self.records)
+        else {
+            return;
+        };
+        let subject = if self.rng.chance(700) { records::SUBJECT } else { "其他" };
+        let backends = self.setup.plan.backends_of([subject]);
+        let tagging = Tagging { call: *call, subjects: vec![subject.to_owned()], backends, by: "desk".to_owned() };
+        let mut later = Vec::new();
+        records.tag(self.now, tagging, &mut later);
+        later.into_iter().for_each(|(at, event)| self.put(at, Event::Records(event)));
     }
 
     fn input(&mut self, input: Input) -> Result<(), String> {
@@ -588,6 +615,7 @@ impl World {
         if let Some(records) = &self.records {
             summary.records = records.complete(&self.journal.covered)? as u64;
             summary.unclear = records.systems.iter().map(|system| system.unclear).sum();
+            summary.tagged = records.tagged();
             summary.repeated = records.systems.iter().map(|system| system.repeated).sum();
         }
         for entry in self.journal.entries.values().filter_map(|log| log.last()) {

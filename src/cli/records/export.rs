@@ -45,6 +45,7 @@ const COLUMNS: &[Column] = &[
     ("结果", |r| r.result.map(|result| word(&result)).unwrap_or_default()),
     ("座席", |r| r.seat.as_ref().map(|seat| seat.name.clone()).unwrap_or_default()),
     ("报送单位", |r| r.reported_by.as_ref().map(|by| by.source.clone()).unwrap_or_default()),
+    ("诉求主题", |r| r.subjects.join("；")),
     ("满意度", |r| r.survey.as_ref().map(|s| format!("{} / {}", s.score, s.scale)).unwrap_or_default()),
     ("工单", |r| r.tickets.iter().map(|t| format!("{}:{}", t.backend, t.id)).collect::<Vec<_>>().join(" ")),
 ];

@@ -1,5 +1,5 @@
-//! What ticket systems tell of our calls: a work order's number, the caller's satisfaction. Each proves who it is by a
-//! signature; a message counts once.
+//! What ticket systems tell of our calls: a work order's number, the caller's satisfaction, what a call was about. Each
+//! proves who it is by a signature; a message counts once.
 
 use super::Desk;
 use super::endpoint::Endpoint;
@@ -44,7 +44,9 @@ async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
-    let callback = Callback { backend: name.clone(), id: proven.id, sent: proven.sent, call, news: message.news(&name) };
+    let plan = (outside.plan)();
+    let news = message.news(&name, |subjects| plan.backends_of(subjects.iter().map(String::as_str)));
+    let callback = Callback { backend: name.clone(), id: proven.id, sent: proven.sent, call, news };
     // Beyond the tolerance on either side it would not be believed any more.
     let window = i64::try_from(outside.tolerance.as_micros()).unwrap_or(i64::MAX);
     let remember = Wall(now.0.saturating_sub(window.saturating_mul(2)));
@@ -77,12 +79,12 @@ fn read(target: &Target, body: &[u8]) -> Result<(CallId, Message), Problem> {
     Ok((call, message))
 }
 
-fn told(taken: Taken) -> Response {
+pub(super) fn told(taken: Taken) -> Response {
     let problem = |status, detail: &str| Problem::new(status, detail).into_response();
     match taken {
         Taken::New(call) => Json(json!({ "status": "taken", "call_id": call.to_string() })).into_response(),
         Taken::Known(call) => Json(json!({ "status": "known", "call_id": call.to_string() })).into_response(),
-        Taken::NoSuchCall => problem(StatusCode::NOT_FOUND, "there is no such call"),
+        Taken::NoSuchCall => problem(StatusCode::NOT_FOUND, "there is no such call, or its record is purged"),
         Taken::Replayed | Taken::Conflict => problem(StatusCode::CONFLICT, "this very message was taken already"),
         Taken::TooMany => problem(StatusCode::CONFLICT, "so much was told of this call that no more is taken"),
     }

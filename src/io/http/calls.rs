@@ -142,7 +142,7 @@ async fn drop_leg(
     once(desk, &asker, &headers, command).await
 }
 
-fn call_id(text: &str) -> Result<CallId, Problem> {
+pub(super) fn call_id(text: &str) -> Result<CallId, Problem> {
     text.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "a call's id is a UUID"))
 }
 

@@ -12,6 +12,7 @@ mod problem;
 mod recordings;
 mod records;
 mod serve;
+mod tags;
 mod websocket;
 
 use crate::control::Right;
@@ -84,8 +85,9 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::delete("/api/v1/drain", Right::Manage, undrain),
         Endpoint::post("/api/v1/reload", Right::Manage, reload),
     ];
-    let others = [calls::endpoints(), events::endpoints(), records::endpoints(), callbacks::endpoints(), link::endpoints()];
-    own.into_iter().chain(others.into_iter().flatten()).chain(recordings::endpoints()).collect()
+    let calls = calls::endpoints().into_iter().chain(tags::endpoints());
+    let others = [events::endpoints(), records::endpoints(), callbacks::endpoints(), link::endpoints(), recordings::endpoints()];
+    own.into_iter().chain(calls).chain(others.into_iter().flatten()).collect()
 }
 
 pub fn router(desk: Desk) -> Router {

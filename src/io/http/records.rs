@@ -77,13 +77,19 @@ fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
     let facts = Facts { dialled: &report.hotline, caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
     let decision = plan.decide(&facts);
     let counted = if decision.matched.is_empty() { "other".to_owned() } else { report.hotline.clone() };
+    // A line that names nobody has all but the withheld: those of the subjects are withheld no more.
+    let by_subject = plan.backends_of(report.subjects.iter().map(String::as_str));
+    let withheld = decision.withheld.iter().filter(|name| !by_subject.iter().any(|chosen| **chosen == ***name));
+    let named = decision.tickets.iter().map(ToString::to_string);
+    let more = by_subject.iter().filter(|name| !decision.tickets.is_empty() && !decision.tickets.iter().any(|n| **n == ***name));
     let division = outside.divisions.iter().find(|division| Some(&division.code) == report.area.as_ref());
     let reported = Reported {
         source: source.to_owned(),
         line: decision.line.to_string(),
         mode: decision.mode.name().to_owned(),
         unit: decision.unit.as_ref().map(ToString::to_string),
-        tickets: decision.tickets.iter().map(ToString::to_string).collect(),
+        tickets: named.chain(more.cloned()).collect(),
+        withheld: withheld.map(ToString::to_string).collect(),
         area_name: division.map(|division| division.name.clone()),
         plan: plan.name.to_string(),
         plan_revision: decision.revision.to_string(),

@@ -1,4 +1,5 @@
 mod kept;
+mod tagged;
 mod torn;
 
 use super::*;
@@ -324,7 +325,8 @@ fn an_older_journal_is_brought_up() {
     journal.close();
     let old = Connection::open(dir.path().join("var/journal.db")).unwrap();
     old.execute_batch(
-        "DROP INDEX owed_recordings; ALTER TABLE calls DROP COLUMN recording; DROP INDEX settled_calls; ALTER TABLE calls DROP COLUMN settled; DROP TABLE seals; DROP TABLE callers;
+        "ALTER TABLE calls DROP COLUMN withheld; DROP INDEX owed_recordings; ALTER TABLE calls DROP COLUMN recording;
+         DROP INDEX settled_calls; ALTER TABLE calls DROP COLUMN settled; DROP TABLE seals; DROP TABLE callers;
          DROP TABLE feed; DROP TABLE postscripts; DROP TABLE reports; DROP TABLE callbacks;
          ALTER TABLE calls DROP COLUMN line; ALTER TABLE tickets ADD COLUMN after INTEGER;
          UPDATE deliveries SET sequence = sequence / 1000 * 2 + sequence % 1000;

@@ -1,11 +1,11 @@
-//! What others tell: tickets of our calls, callers' satisfaction, calls that they took by themselves.
+//! What others tell: tickets of our calls, callers' satisfaction, what calls were about, calls that they took by themselves.
 
 use super::Transaction;
 use crate::base::{CallId, Wall};
 use crate::call::event::{Entry, What};
 use crate::io::ledger;
 use crate::record::cloudevent::{EVENTS_AN_ENTRY, Kind};
-use crate::record::postscript::{News, amend};
+use crate::record::postscript::{News, Postscript, amend};
 use crate::record::recording::Recorded;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
@@ -22,6 +22,18 @@ pub struct Callback {
     pub call: CallId,
     pub news: Vec<News>,
 }
+
+/// What a call was about, as somebody says; `backends` get it for that.
+#[derive(Clone, Debug)]
+pub struct Tagging {
+    pub call: CallId,
+    pub subjects: Vec<String>,
+    pub backends: Vec<String>,
+    pub by: String,
+}
+
+/// Subjects of one call.
+const SUBJECTS: usize = 32;
 
 /// What became of something that others told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +83,9 @@ impl Transaction<'_> {
         }
         let text = serde_json::to_string(news).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
         let number = i64::try_from(sequence).unwrap_or(i64::MAX);
+        if let News::Tagged { backends, .. } = news {
+            self.choose_also(call, backends)?;
+        }
         self.db
             .prepare_cached("INSERT INTO postscripts (call, sequence, wall, news) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![call.0.as_bytes(), number, wall.0, text])?;
@@ -125,18 +140,51 @@ impl Transaction<'_> {
         self.db
             .prepare_cached("INSERT INTO callbacks (backend, id, sent, at) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![backend, id, sent.0, wall.0])?;
-        let known = self.known(*call)?;
-        for news in news.iter().filter(|news| !news.is_known(&known)) {
-            if !self.note(*call, news, wall)? {
+        match self.told(*call, news, wall)? {
+            Taken::Known(call) => Ok(Taken::New(call)),
+            taken => Ok(taken),
+        }
+    }
+
+    /// Of a call in progress, or of one that has ended and was not purged yet.
+    pub fn tagged(&self, tagging: &Tagging, wall: Wall) -> rusqlite::Result<Taken> {
+        let Tagging { call, subjects, backends, by } = tagging.clone();
+        if !self.db.prepare_cached("SELECT 1 FROM entries WHERE call = ?1")?.exists([call.0.as_bytes()])? {
+            return Ok(Taken::NoSuchCall);
+        }
+        self.told(call, &[News::Tagged { subjects, backends, by }], wall)
+    }
+
+    fn told(&self, call: CallId, news: &[News], wall: Wall) -> rusqlite::Result<Taken> {
+        let mut taken = Taken::Known(call);
+        for news in news {
+            let mut known = self.known(call)?;
+            if news.is_known(&known) && self.has_all(call, news)? {
+                continue;
+            }
+            amend(&mut known, &[Postscript { sequence: 0, wall, news: news.clone() }], &Zone::default());
+            if known.subjects.len() > SUBJECTS || !self.note(call, news, wall)? {
                 return Ok(Taken::TooMany);
             }
+            taken = Taken::New(call);
         }
-        Ok(Taken::New(*call))
+        Ok(taken)
+    }
+
+    /// The backends that a subject chooses get the call already. A plan that has learned of a subject since is told by
+    /// tagging it again.
+    fn has_all(&self, call: CallId, news: &News) -> rusqlite::Result<bool> {
+        let News::Tagged { backends, .. } = news else { return Ok(true) };
+        let choice = self.choice(call)?;
+        Ok(backends.iter().all(|name| choice.has(name)))
     }
 
     /// What was told of a call so far, in a record that is otherwise empty.
     fn known(&self, call: CallId) -> rusqlite::Result<Record> {
         let mut record = Record::default();
+        if let Some(What::Reported(reported)) = self.first(call)? {
+            record.subjects = reported.report.subjects;
+        }
         amend(&mut record, &ledger::postscripts(self.db, call, u64::MAX)?, &Zone::default());
         Ok(record)
     }

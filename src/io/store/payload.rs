@@ -121,4 +121,15 @@ impl Transaction<'_> {
         let found = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], what).optional()?;
         Ok(found.flatten())
     }
+
+    /// All entries of a call by their numbers; none for what cannot be read.
+    pub(super) fn entries(&self, call: CallId) -> rusqlite::Result<Vec<(u32, Option<What>)>> {
+        let sql = "SELECT seq, what FROM entries WHERE call = ?1 ORDER BY seq";
+        let mut entries = self.db.prepare_cached(sql)?;
+        let entry = |row: &rusqlite::Row<'_>| {
+            let seq = row.get(0)?;
+            Ok((seq, decode(self.sealer, call, seq, row.get_ref(1)?).ok()))
+        };
+        entries.query_map([call.0.as_bytes()], entry)?.collect()
+    }
 }

@@ -27,6 +27,8 @@ pub struct Fields {
     ticket: Option<String>,
     url: Option<String>,
     score: Option<String>,
+    /// One subject, or a list of them.
+    subjects: Option<String>,
     /// The best score.
     #[serde(default = "three")]
     scale: u8,
@@ -133,7 +135,11 @@ impl Fields {
                 }
             },
         };
-        Ok(Message { call_id, ticket, survey })
+        let subjects = match self.subjects.as_ref().and_then(|at| body.pointer(at)) {
+            Some(Value::Array(all)) => all.iter().filter_map(id_text).collect(),
+            one => one.and_then(id_text).into_iter().collect(),
+        };
+        Ok(Message { call_id, ticket, survey, subjects })
     }
 }
 
@@ -215,7 +221,10 @@ mod tests {
         assert_eq!(fields.message(&json!({ "callId": "c", "satisfaction": 6 })).unwrap_err()[0].pointer, "/satisfaction");
         assert_eq!(
             fields.message(&json!({ "callId": "c" })).unwrap(),
-            Message { call_id: "c".into(), ticket: None, survey: None }
+            Message { call_id: "c".into(), ticket: None, survey: None, subjects: Vec::new() }
         );
+        let subjects = |said: Value| fields.message(&json!({ "callId": "c", "subjects": said })).unwrap().subjects;
+        assert_eq!(subjects(json!(["旅游投诉", "", "退货"])), ["旅游投诉", "退货"]);
+        assert_eq!((subjects(json!("旅游投诉")), subjects(Value::Null)), (vec!["旅游投诉".to_owned()], Vec::new()));
     }
 }

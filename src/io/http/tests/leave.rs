@@ -17,6 +17,7 @@ const LEAVE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/calls/{id}/transfer", "operator"),
     ("POST", "/api/v1/calls/{id}/transfer/{act}", "operator"),
     ("DELETE", "/api/v1/calls/{id}/legs/{leg}", "operator"),
+    ("POST", "/api/v1/calls/{id}/subjects", "operator"),
     ("GET", "/api/v1/events", "feed"),
     ("POST", "/api/v1/records", "source"),
     ("POST", "/api/v1/callbacks/{backend}", "everybody"),

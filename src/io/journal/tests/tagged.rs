@@ -1,0 +1,127 @@
+//! Subjects: who gets a call for them, when, and how often.
+
+use super::*;
+
+/// `main` gets every call that names nobody, `tourism` only for its subjects.
+fn backends() -> Vec<Backend> {
+    let backend = |name: &str, kinds: &[Kind]| Backend { name: name.into(), kinds: kinds.to_vec(), always: false };
+    vec![backend("main", &Kind::ALL), backend("tourism", &Kind::ALL), backend("finals", &[Kind::Record])]
+}
+
+fn with_three(dir: &TempDir) -> Options {
+    Options { outbox: Outbox { backends: backends(), feed: 1000 }, ..options(dir) }
+}
+
+fn offered_to(n: u128, tickets: &[&str]) -> Entry {
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    let withheld = if tickets.is_empty() { names(&["tourism", "finals"]) } else { Vec::new() };
+    entry(n, 1, What::Offered(Box::new(Offered { tickets: names(tickets), withheld, node: "a".into(), ..Offered::default() })))
+}
+
+fn tag(journal: &Journal, n: u128, subject: &str, backends: &[&str]) -> Taken {
+    let (done, taken) = unbounded();
+    let backends = backends.iter().map(ToString::to_string).collect();
+    let tagging = Tagging { call: call(n), subjects: vec![subject.into()], backends, by: "desk".into() };
+    journal.settler().tagged(tagging, move |taken| done.send(taken).unwrap());
+    taken.recv_timeout(SOON).unwrap()
+}
+
+/// What waits for a backend: call, event, and the subjects in it.
+fn due(dir: &TempDir, backend: &str) -> Vec<(u128, &'static str, String)> {
+    let ledger = ledger(dir);
+    let told = |item: crate::record::delivery::Item| {
+        let event = ledger.event(&item).unwrap().unwrap();
+        (item.call.0.as_u128() - call(0).0.as_u128(), event.kind, event.data.subjects.join(" "))
+    };
+    ledger.due(backend, Wall(i64::MAX), 100).unwrap().into_iter().map(told).collect()
+}
+
+fn list(expected: &[(u128, &'static str, &str)]) -> Vec<(u128, &'static str, String)> {
+    expected.iter().map(|(n, kind, subjects)| (*n, *kind, (*subjects).to_owned())).collect()
+}
+
+#[test]
+fn a_tagged_call_goes_to_its_backend_at_once_and_from_then_on_also_after_kill_9() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, reports) = open(with_three(&dir));
+    (1..).zip([offered_to(1, &[]), offered_to(2, &[])]).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
+    durable(&reports, 2);
+    assert_eq!(due(&dir, "tourism"), []);
+    assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Taken::New(call(1)));
+    assert_eq!(due(&dir, "tourism"), list(&[(1, "call.tagged", "旅游投诉")]), "in real time");
+
+    // The process dies right after it has answered.
+    let dir = crashed(&dir);
+    let (journal, recovered, reports) = open(with_three(&dir));
+    assert_eq!(recovered.interrupted, [call(1), call(2)]);
+    let tagged = [(1, "call.tagged", "旅游投诉"), (1, "call.ended", "旅游投诉"), (1, "call.record", "旅游投诉")];
+    assert_eq!(due(&dir, "tourism"), list(&tagged));
+    let main = [(1, "call.offered", ""), tagged[0], tagged[1], tagged[2]];
+    let untagged = [(2, "call.offered", ""), (2, "call.ended", ""), (2, "call.record", "")];
+    assert_eq!(due(&dir, "main"), list(&[&main[..], &untagged].concat()));
+    assert_eq!(due(&dir, "finals"), []);
+    // Sent again, because the answer was lost: nothing is told twice.
+    assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Taken::Known(call(1)));
+    assert_eq!(due(&dir, "tourism").len(), 3);
+    drop(reports);
+}
+
+#[test]
+fn a_call_that_has_ended_comes_with_its_record_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, reports) = open(with_three(&dir));
+    (1..).zip([offered_to(1, &[]), ended(1, 2)]).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
+    durable(&reports, 2);
+    for _ in 0..2 {
+        tag(&journal, 1, "退货", &["tourism", "finals"]);
+        assert_eq!(due(&dir, "tourism"), list(&[(1, "call.record", ""), (1, "call.tagged", "退货")]));
+        assert_eq!(due(&dir, "finals")[0], (1, "call.record", String::new()));
+        assert_eq!(due(&dir, "main").iter().filter(|(_, kind, _)| *kind == "call.record").count(), 1);
+    }
+    assert_eq!(ledger(&dir).record(call(1)).unwrap().unwrap().subjects, ["退货"]);
+    let fed = ledger(&dir).feed(0, 100).unwrap();
+    assert_eq!(fed.iter().map(|fed| fed.item.as_ref().unwrap().sequence).collect::<Vec<_>>(), [1000, 2000, 2001, 2002]);
+}
+
+#[test]
+fn lines_that_name_their_backends_keep_them_and_a_subject_adds_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, reports) = open(with_three(&dir));
+    let entries = [offered_to(1, &["finals"]), offered_to(2, &["main", "tourism"])];
+    (1..).zip(entries).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
+    durable(&reports, 2);
+    assert_eq!(due(&dir, "tourism"), list(&[(2, "call.offered", "")]), "its line names it");
+    assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Taken::New(call(1)));
+    assert_eq!(due(&dir, "tourism"), list(&[(1, "call.tagged", "旅游投诉"), (2, "call.offered", "")]));
+    assert_eq!(due(&dir, "main"), list(&[(2, "call.offered", "")]), "it was not named, and is not now");
+}
+
+#[test]
+fn a_subject_that_nobody_has_is_kept_and_goes_on_once_the_plan_has_learned_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, reports) = open(with_three(&dir));
+    journal.appender().append(1, offered_to(1, &[]));
+    durable(&reports, 1);
+    assert_eq!(tag(&journal, 1, "其他", &[]), Taken::New(call(1)));
+    assert_eq!(tag(&journal, 1, "其他", &[]), Taken::Known(call(1)));
+    assert_eq!((due(&dir, "tourism"), ledger(&dir).record(call(1)).unwrap().unwrap().subjects), (vec![], vec!["其他".into()]));
+    assert_eq!(tag(&journal, 1, "其他", &["tourism"]), Taken::New(call(1)));
+    assert_eq!(due(&dir, "tourism"), list(&[(1, "call.tagged", "其他")]));
+}
+
+#[test]
+fn what_cannot_be_tagged_is_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, reports) = open(with_three(&dir));
+    journal.appender().append(1, offered_to(1, &[]));
+    durable(&reports, 1);
+    assert_eq!(tag(&journal, 9, "x", &["tourism"]), Taken::NoSuchCall);
+    let taken: Vec<Taken> = (0..40).map(|n| tag(&journal, 1, &n.to_string(), &["tourism"])).collect();
+    assert_eq!(taken.iter().filter(|taken| **taken == Taken::New(call(1))).count(), 32);
+    assert_eq!(taken[32], Taken::TooMany);
+    assert_eq!(tag(&journal, 1, "31", &["tourism"]), Taken::Known(call(1)), "what is there already needs no room");
+    let purged = Connection::open(journal.path()).unwrap();
+    purged.busy_timeout(SOON).unwrap();
+    purged.execute("DELETE FROM entries", []).unwrap();
+    assert_eq!(tag(&journal, 1, "x", &["tourism"]), Taken::NoSuchCall, "of a purged call nothing more is taken");
+}
