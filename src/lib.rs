@@ -19,6 +19,9 @@
 //!   would have to become one. So its INVITE is taken into the call that it talks in, as a consultation.
 //! - **Mixing has no object of its own.** A leg hears the sum of a list of legs ([`media::Source::Mix`]); mix-minus,
 //!   mute and supervision are which legs are on whose list. A list of one is a relay.
+//! - **Who gets a call for its subject is looked up once, when it is tagged** ([`record::postscript::News::Tagged`]), in the
+//!   plan of that moment, and stands in the journal with the tag. Seats tag after the call too, when the plan that it began
+//!   with is gone; and what they were answered must hold through reloads, restarts and kill -9.
 //! - **A call's parties are numbered within the call** ([`call::Part`]); the switch alone knows legs. The journal and
 //!   the record use the same numbers.
 //! - **The journal gathers for 20 ms before a sync.** One sync then serves many calls; a caller waits for it only where

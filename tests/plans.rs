@@ -104,7 +104,7 @@ fn the_guides_snippets_are_a_plan() {
         let start = format!("```toml {language}\n");
         let pieces = guide.split(&start).skip(1).filter_map(|rest| rest.split("```").next());
         let plan: String = pieces.collect();
-        assert!(plan.matches("[[line]]").count() == 4, "{language}");
+        assert!(plan.matches("[[line]]").count() == 5, "{language}");
         let around =
             Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), backends: None, sound: &sound, ways: None, now: None };
         let checked = check("guide.toml", &plan, &load, &around);

@@ -124,7 +124,8 @@ impl Bench {
         for n in numbers {
             let number = if n % 2 == 0 { "12345" } else { "12366" }.to_owned();
             let caller = Some("13800138000".to_owned());
-            let offered = What::Offered(Box::new(Offered { number, caller, ..Offered::default() }));
+            let withheld = vec!["tourism".to_owned()];
+            let offered = What::Offered(Box::new(Offered { number, caller, withheld, ..Offered::default() }));
             let ended = What::Ended { result: Outcome::Rejected, by: By::Gateway, status: Some(410), q850: Some(22) };
             for (seq, what) in (1..).zip([offered, ended]) {
                 assert!(self.journal.appender().append(n, Entry { call: call(n), seq, wall: Wall(1), mono: Mono(0), what }));

@@ -83,6 +83,8 @@ async fn a_callback_and_a_record_from_elsewhere_may_name_subjects_too() {
     let body = json!({ "call_id": call(0).to_string(), "subjects": [TOURISM] });
     assert_eq!(bench.call_back("m1", seconds(), KEY, &body).await.0, 200);
     assert_eq!(bench.ledger().record(call(0)).unwrap().unwrap().subjects, [TOURISM]);
+    let same = json!({ "subjects": [TOURISM] }).to_string();
+    assert_eq!(bench.tag(&call(0).to_string(), "operator", &same).await.1["status"], "known", "its backend has it already");
     let mut wrong = body.clone();
     wrong["subjects"] = json!([" "]);
     assert_eq!(bench.call_back("m2", seconds(), KEY, &wrong).await.0, 422);
