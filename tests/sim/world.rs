@@ -199,7 +199,7 @@ impl World {
         for _ in 0..kills {
             world.at_random(100, Event::Kill);
         }
-        for _ in 0..6 {
+        for _ in 0..9 {
             let (backend, temper) = (world.rng.below(3) as usize, Temper::random(&mut world.rng));
             world.at_random(180, Event::Records(records::Event::Temper(backend, temper)));
         }
