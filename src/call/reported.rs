@@ -115,6 +115,9 @@ pub struct Reported {
     /// Whose token it came with.
     pub source: String,
     pub report: Report,
+    /// The caller's number as the dial plan reads it.
+    #[serde(default)]
+    pub caller: Option<String>,
     /// What the dial plan says of the hotline.
     pub line: String,
     pub mode: String,

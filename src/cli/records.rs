@@ -10,7 +10,8 @@ use crate::io::audit::Audit;
 use crate::io::clock;
 use crate::io::config::{self, Config};
 use crate::io::keys;
-use crate::io::ledger::Ledger;
+use crate::io::ledger::{Caller, Ledger};
+use crate::io::plans::PlanFile;
 use crate::record::seal::Sealer;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
@@ -31,7 +32,7 @@ pub enum Question {
         since: Option<jiff::Timestamp>,
         #[arg(long, default_value_t = 50)]
         limit: u32,
-        /// Only this caller's, by the number as records have it
+        /// Only this caller's, however the number is written: +8613800138000, 0691-2123456
         #[arg(long, value_name = "NUMBER")]
         caller: Option<String>,
         #[arg(long)]
@@ -77,7 +78,8 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
         Question::Ls { of, dead: true, .. } => letters::list(of)?,
         Question::Ls { of, since, limit, caller, .. } => {
             let since = since.map(|at| Wall(at.as_microsecond()));
-            let records = of.open()?.records_of(caller.as_deref(), since, *limit).map_err(|e| e.to_string())?;
+            let caller = caller.as_deref().map(|written| of.caller(written)).transpose()?;
+            let records = of.open()?.records_of(caller.as_ref(), since, *limit).map_err(|e| e.to_string())?;
             of.note("records ls", &format!("{} calls", records.len()))?;
             records.into_iter().map(|record| shown(record, of.unmasked)).for_each(|record| print_line(&record, of.json));
         }
@@ -106,6 +108,13 @@ impl Journal {
 
     fn path(&self, config: &Config) -> PathBuf {
         self.journal.clone().unwrap_or_else(|| config.journal())
+    }
+
+    /// As the plan of the gateway reads it.
+    fn caller(&self, written: &str) -> Result<Caller, String> {
+        let plan = PlanFile::open(&self.config()?.plan.file)?.parse().map_err(|problems| listed(&problems))?;
+        let number = plan.caller(written).ok_or_else(|| format!("`{written}` is no caller's number"))?;
+        Ok(Caller { number, written: written.to_owned() })
     }
 
     /// Who sees numbers in full is noted first.

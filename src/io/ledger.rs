@@ -30,6 +30,21 @@ pub struct Ledger {
     sealer: Arc<Sealer>,
 }
 
+/// Whose calls are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// As the plan reads it, and as records have it.
+    pub number: String,
+    /// As somebody wrote it: so it stands in what was handed in before the plan read those.
+    pub written: String,
+}
+
+impl Caller {
+    fn is(&self, known: &str) -> bool {
+        known == self.number || known == self.written
+    }
+}
+
 /// One event's way to one backend.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Delivery {
@@ -79,17 +94,18 @@ impl Ledger {
     }
 
     /// A caller's calls, the newest first: by the blind index, or else by reading every call of the time asked for.
-    pub fn calls_of(&self, caller: &str, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Trouble> {
-        if let Some(hash) = self.sealer.hash(caller) {
+    pub fn calls_of(&self, caller: &Caller, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Trouble> {
+        let [first, second] = [&caller.number, &caller.written].map(|number| self.sealer.hash(number));
+        if let Some(hash) = first {
             return self.ask(|db| {
-                let sql = "SELECT call FROM callers WHERE hash = ?1 AND call >= ?2 ORDER BY call DESC LIMIT ?3";
+                let sql = "SELECT DISTINCT call FROM callers WHERE hash IN (?1, ?4) AND call >= ?2 ORDER BY call DESC LIMIT ?3";
                 let mut calls = db.prepare_cached(sql)?;
-                calls.query_map(params![hash, since.map_or([0; 16], first_id), limit], |row| call_id(row, 0))?.collect()
+                calls.query_map(params![hash, since.map_or([0; 16], first_id), limit, second], |row| call_id(row, 0))?.collect()
             });
         }
         let mut found = Vec::new();
         for call in self.calls(since, u32::MAX)? {
-            let his = self.record(call)?.is_some_and(|record| record.caller.as_deref() == Some(caller));
+            let his = self.record(call)?.is_some_and(|record| record.caller.as_deref().is_some_and(|known| caller.is(known)));
             found.extend(his.then_some(call));
             if found.len() >= limit as usize {
                 break;
@@ -104,7 +120,7 @@ impl Ledger {
     }
 
     /// As [`Ledger::records`], of one caller or of all.
-    pub fn records_of(&self, caller: Option<&str>, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Trouble> {
+    pub fn records_of(&self, caller: Option<&Caller>, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Trouble> {
         let calls = match caller {
             Some(caller) => self.calls_of(caller, since, limit)?,
             None => self.calls(since, limit)?,

@@ -42,6 +42,11 @@ impl Plan {
         self.called(dialled, trunk_area).number
     }
 
+    /// A caller's number as [`Decision::caller`] has it; none when this is no number.
+    pub fn caller(&self, written: &str) -> Option<String> {
+        number::caller(written, self.area.as_deref())
+    }
+
     /// The number that the plan's own seats answer first of all (首接负责: where a caller stays when nobody else has it).
     pub fn front(&self) -> Option<&str> {
         let front = self.entries.iter().position(|entry| entry.mode == Mode::Front)?;

@@ -85,7 +85,7 @@ pub(super) fn fill(record: &mut Record, reported: &Reported, zone: &Zone) {
             unit: reported.unit.clone(),
             ..Hotline::default()
         },
-        caller: report.caller.clone(),
+        caller: reported.caller.clone().or_else(|| report.caller.clone()),
         caller_raw: report.caller.clone(),
         caller_anonymous: report.caller_anonymous,
         area: Area {

@@ -31,3 +31,29 @@ fn records_are_exported_rendered_and_sent_again_from_the_command_line() {
     backend.next("call.record");
     assert_eq!(bench.kill("-TERM"), Some(0));
 }
+
+/// With the blind index and without it.
+#[test]
+fn a_caller_is_found_however_the_number_is_written() {
+    for index in [
+        "",
+        "[records]\ncallers_by = 'a'\n[records.keys.a]\nsecret = '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'\n",
+    ] {
+        let bench = Bench::new().site(index).start();
+        for (n, caller) in ["+8613800138000", "013800138000", "13800138000", "06912123456", "2123456"].iter().enumerate() {
+            let body = serde_json::json!({ "id": n.to_string(), "hotline": "12366", "caller": caller, "result": "answered",
+                "start": "2026-03-02T09:00:00+08:00", "ended": "2026-03-02T09:04:00+08:00" });
+            assert_eq!(bench.http_full("POST", "/api/v1/records", "", &body.to_string()).unwrap().0, 201);
+        }
+        let found = |caller| bench.answer(&["records", "ls", "--caller", caller]).lines().count();
+        for caller in ["+8613800138000", "013800138000", "13800138000", "138 0013 8000"] {
+            assert_eq!(found(caller), 3, "{caller}");
+        }
+        for caller in ["0691-2123456", "06912123456", "+86 691 2123456", "2123456"] {
+            assert_eq!(found(caller), 2, "{caller}");
+        }
+        assert_eq!(found("13800138001"), 0);
+        let output = bench.ask(&["records", "ls", "--caller", "anonymous"]);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("`anonymous` is no caller's number"), "{output:?}");
+    }
+}

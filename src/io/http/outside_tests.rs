@@ -273,7 +273,7 @@ async fn slow_readers_hold_up_nobody() {
 }
 
 fn report() -> Value {
-    json!({ "id": "sc-1", "hotline": "12366", "caller": "13800138000", "area": "532800",
+    json!({ "id": "sc-1", "hotline": "12366", "caller": "+8613800138000", "area": "532800",
         "start": "2021-12-01T08:00:00+08:00", "handed_to_queue": "2021-12-01T00:00:05Z",
         "answered": "2021-12-01T08:00:12+08:00", "ended": "2021-12-01T08:03:12.500+08:00", "result": "answered",
         "hangup_by": "caller", "seat": { "id": "7", "name": "李明" }, "ticket": { "id": "T9", "url": "https://sc.example/T9" },
@@ -300,6 +300,7 @@ async fn a_record_from_elsewhere_is_stored_once_and_is_like_any_other() {
     assert_eq!(shown["reported_by"], json!({ "source": "source", "id": "sc-1" }));
     assert_eq!(shown["hotline"]["mode"], "sub-center");
     assert_eq!(shown["area"], json!({ "code": "532800", "name": "西双版纳傣族自治州", "phone": null, "source": "report" }));
+    assert_eq!((&shown["caller"], &shown["caller_raw"]), (&json!("13800138000"), &json!("+8613800138000")));
     assert_eq!((record.announce_ms, record.queue_ms, record.talk_ms), (5000, 7000, 180_500));
     assert_eq!(shown["handed_to_queue"], "2021-12-01T08:00:05.000+08:00");
     assert_eq!(shown["tickets"], json!([{ "backend": "source", "id": "T9", "url": "https://sc.example/T9" }]));

@@ -85,6 +85,7 @@ fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
     let division = outside.divisions.iter().find(|division| Some(&division.code) == report.area.as_ref());
     let reported = Reported {
         source: source.to_owned(),
+        caller: report.caller.as_deref().and_then(|caller| plan.caller(caller)),
         line: decision.line.to_string(),
         mode: decision.mode.name().to_owned(),
         unit: decision.unit.as_ref().map(ToString::to_string),

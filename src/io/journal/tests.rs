@@ -300,6 +300,25 @@ fn a_ticket_is_an_event_of_its_own_and_stands_in_what_follows() {
 }
 
 #[test]
+fn what_is_handed_in_again_is_known_though_the_plan_has_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, _) = open(options(&dir));
+    let hand_in = |n: u128, line: &str| {
+        let report = serde_json::json!({ "id": n.to_string(), "hotline": "12366", "start": "2021-12-01T08:00:00+08:00",
+            "ended": "2021-12-01T08:03:00+08:00", "result": "answered" });
+        let reported = serde_json::json!({ "source": "tax", "report": report, "line": line, "mode": "sub-center", "unit": null,
+            "tickets": [], "area_name": null, "plan": "", "plan_revision": line, "node": "a" });
+        let (done, taken) = unbounded();
+        let what = What::Reported(serde_json::from_value(reported).unwrap());
+        journal.settler().report(entry(n, 1, what), move |taken| done.send(taken).unwrap());
+        taken.recv_timeout(SOON).unwrap()
+    };
+    assert_eq!(hand_in(1, "before"), Taken::New(call(1)));
+    assert_eq!(hand_in(1, "after"), Taken::Known(call(1)));
+    assert_eq!(hand_in(2, "after"), Taken::New(call(2)));
+}
+
+#[test]
 fn the_feed_forgets_its_oldest_events_and_never_counts_back() {
     let dir = tempfile::tempdir().unwrap();
     let outbox = Outbox { backends: Vec::new(), feed: 300 };

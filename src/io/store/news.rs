@@ -112,8 +112,9 @@ impl Transaction<'_> {
         let known = |row: &rusqlite::Row<'_>| ledger::call_id(row, 0);
         let known = self.db.prepare_cached(sql)?.query_row([&reported.source, &reported.report.id], known).optional()?;
         if let Some(call) = known {
-            // One that was purged, or cannot be read now, is not taken again.
-            let same = self.first(call)?.is_none_or(|what| what == entry.what);
+            // One that was purged, or cannot be read now, is not taken again. What the plan says of it may be new.
+            let same = |what| matches!(what, What::Reported(first) if first.report == reported.report);
+            let same = self.first(call)?.is_none_or(same);
             return Ok(if same { Taken::Known(call) } else { Taken::Conflict });
         }
         self.db.prepare_cached("INSERT INTO reports (source, id, call) VALUES (?1, ?2, ?3)")?.execute(params![

@@ -106,7 +106,7 @@ impl Transaction<'_> {
     pub(super) fn index(&self, call: CallId, what: &What) -> rusqlite::Result<()> {
         let caller = match what {
             What::Offered(offered) => offered.caller.as_deref(),
-            What::Reported(reported) => reported.report.caller.as_deref(),
+            What::Reported(reported) => reported.caller.as_deref().or(reported.report.caller.as_deref()),
             _ => None,
         };
         let Some(hash) = caller.and_then(|caller| self.sealer.hash(caller)) else { return Ok(()) };

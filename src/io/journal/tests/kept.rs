@@ -1,6 +1,7 @@
 //! What is kept and how: entries sealed, callers found by their hash, calls purged some time after their delivery.
 
 use super::*;
+use crate::io::ledger::Caller;
 use crate::io::letters::{Letters, Which};
 use crate::record::delivery::Settlement;
 use crate::record::seal::Sealer;
@@ -63,18 +64,23 @@ fn sealed_entries_show_nothing_and_outlive_a_change_of_keys() {
     assert!(wrong.contains("`new` of [records.keys] is not the key"), "{wrong}");
 }
 
+fn caller(number: &str) -> Caller {
+    Caller { number: number.into(), written: format!("+86{number}") }
+}
+
 #[test]
 fn a_caller_is_found_by_the_index_as_by_reading_all() {
     let dir = tempfile::tempdir().unwrap();
     let sealer = sealer(&[("k", 1)], "k");
-    let calls = [offered_by(1, NUMBER), offered_by(2, "110"), offered_by(3, NUMBER)];
+    let as_written = format!("+86{NUMBER}");
+    let calls = [offered_by(1, NUMBER), offered_by(2, "110"), offered_by(3, &as_written)];
     append(&mut store(&dir, sealer.clone()).unwrap(), &calls);
-    let by_index = ledger(&dir).unsealing(sealer).calls_of(NUMBER, None, 10).unwrap();
+    let by_index = ledger(&dir).unsealing(sealer).calls_of(&caller(NUMBER), None, 10).unwrap();
     assert_eq!(by_index, [call(3), call(1)]);
     let plain = tempfile::tempdir().unwrap();
     append(&mut store(&plain, Arc::default()).unwrap(), &calls);
-    assert_eq!(ledger(&plain).calls_of(NUMBER, None, 10).unwrap(), by_index);
-    assert_eq!(ledger(&plain).calls_of(NUMBER, None, 1).unwrap(), [call(3)]);
+    assert_eq!(ledger(&plain).calls_of(&caller(NUMBER), None, 10).unwrap(), by_index);
+    assert_eq!(ledger(&plain).calls_of(&caller(NUMBER), None, 1).unwrap(), [call(3)]);
 }
 
 fn settle(store: &mut store::Store, n: u128, verdict: Verdict, at: Wall) {
