@@ -56,6 +56,9 @@ async fn events(
         let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
         return Ok((kind, Body::from_stream(Framed(frames))).into_response());
     }
+    if let Some(refusal) = websocket::outdated(&headers) {
+        return Ok(refusal);
+    }
     let upgrade = websocket::agreed(upgrade, &headers)?;
     let Start { wanted, from, place } = start(&desk, &holder, asked, &headers).await?;
     Ok(upgrade.on_upgrade(move |socket| async move {

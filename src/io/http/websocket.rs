@@ -5,12 +5,14 @@ use super::problem::Problem;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::timeout;
 
+const VERSION: &str = "13";
 /// The subprotocol: what the messages are.
 const EVENTS: &str = "hotline.events";
 /// Before a token among the subprotocols: all that a page in a browser can send along.
@@ -29,6 +31,15 @@ pub fn asked_for(headers: &HeaderMap) -> bool {
 pub fn token(headers: &HeaderMap) -> Option<Vec<u8>> {
     let token = listed(headers, header::SEC_WEBSOCKET_PROTOCOL).find_map(|protocol| protocol.strip_prefix(BEARER));
     URL_SAFE_NO_PAD.decode(token.filter(|_| asked_for(headers))?).ok()
+}
+
+/// The refusal of a version that nobody speaks any more, with the one that would be understood (RFC 6455 §4.4).
+pub fn outdated(headers: &HeaderMap) -> Option<Response> {
+    headers.get(header::SEC_WEBSOCKET_VERSION).filter(|version| *version != VERSION)?;
+    let instead = [(header::SEC_WEBSOCKET_VERSION, VERSION), (header::UPGRADE, "websocket")];
+    let problem =
+        Problem::new(StatusCode::UPGRADE_REQUIRED, format!("the version of WebSocket that is spoken here is {VERSION}"));
+    Some((instead, problem).into_response())
 }
 
 /// Ready to switch over. A client that names subprotocols fails by itself unless one of them is answered.

@@ -143,7 +143,11 @@ async fn what_is_asked_wrongly_is_refused_before_switching_over() {
     assert_eq!(ask("/api/v1/events?since=601", &[]).0, 410);
     assert_eq!(ask("/api/v1/events?sinze=1", &[]).0, 400);
     assert_eq!(ask("/api/v1/events", &[("last-event-id", "one")]).0, 400);
-    assert_eq!(ask("/api/v1/events", &[("sec-websocket-version", "8")]).0, 400);
+    let old = [("authorization", token.as_str()), ("sec-websocket-version", "8")];
+    let told = dial(bench.address, "/api/v1/events", &old);
+    assert!(
+        matches!(told, Err(Error::Http(answer)) if answer.status() == 426 && answer.headers()["sec-websocket-version"] == "13")
+    );
     assert_eq!(ask("/api/v1/status", &[]).0, 403, "nothing else is served this way");
     assert_eq!(bench.desk.outside.feed.followers(), 0);
 }
