@@ -85,7 +85,8 @@ impl Record {
             *number = Masked(number).to_string();
         }
         // A link that opens by itself is for those who get numbers in full, too.
-        if let Some(url) = self.recording.as_mut().and_then(|recording| recording.url.as_mut()) {
+        let own = self.recording.as_mut().filter(|_| self.reported_by.is_none());
+        if let Some(url) = own.and_then(|recording| recording.url.as_mut()) {
             url.truncate(url.find('?').unwrap_or(url.len()));
         }
         self

@@ -52,7 +52,7 @@ impl Endpoint {
         Endpoint { body, ..self }
     }
 
-    /// Where a signature stands in the query, no token is asked for.
+    /// Where a signature stands in the query, it does without a token.
     pub fn linked(self) -> Endpoint {
         Endpoint { linked: true, ..self }
     }
@@ -77,8 +77,9 @@ struct Gate {
 /// extensions.
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let signed = gate.linked && request.uri().query().is_some_and(|query| query.contains("signature="));
-    let holder = match gate.right.filter(|_| !signed).map(|right| allowed(&gate.desk, request.headers(), right)).transpose() {
+    let holder = match gate.right.map(|right| allowed(&gate.desk, request.headers(), right)).transpose() {
         Ok(holder) => holder,
+        Err(_) if signed => None,
         Err(problem) => return problem.into_response(),
     };
     match whole(request, gate.body, gate.desk.patience).await {

@@ -62,7 +62,11 @@ impl Keeper {
                 // It stays as it is: the next start tries again, and tells then.
                 Err(error) => return tracing::error!(%call, %error, "a recording cannot be finished"),
             },
-            State::Empty | State::Missing | State::Purged => Recorded::without_file(state),
+            State::Empty | State::Missing | State::Purged => {
+                // Perhaps a header, and then the disk was full.
+                let _ = self.shelf.file(call, PART).map(fs::remove_file);
+                Recorded::without_file(state)
+            }
         };
         self.tell(call, told);
     }

@@ -127,6 +127,12 @@ async fn a_link_opens_its_own_recording_until_its_time_is_over() {
         assert_eq!(status, 403, "{link}: {}", String::from_utf8_lossy(&body));
     }
     assert_eq!((bench.status(&bench.path()).await, bench.noted().len()), (401, 2));
+    let stale = bench.link(Wall(now.0 - 2 * day));
+    for (role, expected) in [(Role::Listener, 200), (Role::Admin, 403)] {
+        let token = format!("Bearer {}", secret(role));
+        assert_eq!(bench.get("GET", &stale, &[("authorization", &token)]).await.0, expected, "{role:?}");
+    }
+    assert!(bench.noted().last().unwrap().starts_with("listener "), "a token does without its link");
 }
 
 #[tokio::test]
