@@ -182,7 +182,7 @@ impl Ledger {
 
     /// What others told of a call up to this event, so that an event is the same whenever it is made.
     fn postscripts(&self, call: CallId, up_to: u64) -> Result<Vec<Postscript>, Trouble> {
-        self.ask(|db| postscripts(db, call, up_to))
+        self.ask(|db| postscripts(db, &self.sealer, call, up_to))?.map_err(|why| self.sealed(call, &why))
     }
 
     /// What is known of a call's ticket in this backend.
@@ -293,17 +293,23 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Option<Item>> {
     Ok(Some(Item { call: call_id(row, 0)?, sequence, kind, attempts: row.get(3)?, failing_since }))
 }
 
-/// One that cannot be read is left out.
-pub(super) fn postscripts(db: &Connection, call: CallId, up_to: u64) -> rusqlite::Result<Vec<Postscript>> {
+/// One that is none of this release's is left out; without its key there are none at all.
+pub(super) fn postscripts(
+    db: &Connection,
+    sealer: &Sealer,
+    call: CallId,
+    up_to: u64,
+) -> rusqlite::Result<Result<Vec<Postscript>, Unopened>> {
     let sql = "SELECT sequence, wall, news FROM postscripts WHERE call = ?1 AND sequence <= ?2 ORDER BY sequence";
     let mut rows = db.prepare_cached(sql)?;
     let postscript = |row: &Row<'_>| {
-        let (sequence, wall) = (u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), Wall(row.get(1)?));
-        let news = serde_json::from_str(&row.get::<_, String>(2)?).ok();
-        Ok(news.map(|news| Postscript { sequence, wall, news }))
+        let (sequence, wall) = (number(row, 0)?, Wall(row.get(1)?));
+        let news = payload::decode_news(sealer, call, sequence, row.get_ref(2)?);
+        Ok(news.map(|news| news.map(|news| Postscript { sequence, wall, news })))
     };
     let up_to = i64::try_from(up_to).unwrap_or(i64::MAX);
-    rows.query_map(params![call.0.as_bytes(), up_to], postscript)?.filter_map(Result::transpose).collect()
+    let found = rows.query_map(params![call.0.as_bytes(), up_to], postscript)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(found.into_iter().filter_map(Result::transpose).collect())
 }
 
 pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {

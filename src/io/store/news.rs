@@ -1,6 +1,6 @@
 //! What others tell: tickets of our calls, callers' satisfaction, what calls were about, calls that they took by themselves.
 
-use super::Transaction;
+use super::{Transaction, payload};
 use crate::base::{CallId, Wall};
 use crate::call::event::{Entry, What};
 use crate::io::ledger;
@@ -81,7 +81,7 @@ impl Transaction<'_> {
         if sequence >= record + EVENTS_AN_ENTRY - 1 {
             return Ok(false);
         }
-        let text = serde_json::to_string(news).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+        let text = payload::encode_news(self.sealer, call, sequence, news)?;
         let number = i64::try_from(sequence).unwrap_or(i64::MAX);
         if let News::Tagged { backends, .. } = news {
             self.choose_also(call, backends)?;
@@ -180,13 +180,18 @@ impl Transaction<'_> {
         Ok(backends.iter().all(|name| choice.has(name)))
     }
 
+    /// What cannot be opened is left out, and may be told again.
+    fn postscripts(&self, call: CallId) -> rusqlite::Result<Vec<Postscript>> {
+        Ok(ledger::postscripts(self.db, self.sealer, call, u64::MAX)?.unwrap_or_default())
+    }
+
     /// What was told of a call so far, in a record that is otherwise empty.
     fn known(&self, call: CallId) -> rusqlite::Result<Record> {
         let mut record = Record::default();
         if let Some(What::Reported(reported)) = self.first(call)? {
             record.subjects = reported.report.subjects;
         }
-        amend(&mut record, &ledger::postscripts(self.db, call, u64::MAX)?, &Zone::default());
+        amend(&mut record, &self.postscripts(call)?, &Zone::default());
         Ok(record)
     }
 }

@@ -1,9 +1,10 @@
-//! What an entry says, as the file has it: text, or sealed bytes where the configuration names a key.
+//! What an entry or a postscript says, as the file has it: text, or sealed bytes where the configuration names a key.
 
 use super::{Store, Transaction, Trouble};
 use crate::base::CallId;
 use crate::call::event::What;
 use crate::record::codec::{self, Unreadable};
+use crate::record::postscript::News;
 use crate::record::seal::{Sealer, Unopened};
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
@@ -43,7 +44,28 @@ impl fmt::Display for Lost {
 }
 
 pub fn encode(sealer: &Sealer, call: CallId, seq: u32, what: &What) -> rusqlite::Result<Payload> {
-    let text = codec::encode(what).map_err(unwritable)?;
+    closed(sealer, call, seq, codec::encode(what).map_err(unwritable)?)
+}
+
+pub fn encode_news(sealer: &Sealer, call: CallId, sequence: u64, news: &News) -> rusqlite::Result<Payload> {
+    closed(sealer, call, beside(sequence), serde_json::to_string(news).map_err(unwritable)?)
+}
+
+/// None: it is none of this release's.
+pub fn decode_news(sealer: &Sealer, call: CallId, sequence: u64, stored: ValueRef<'_>) -> Result<Option<News>, Unopened> {
+    let text = match stored {
+        ValueRef::Blob(sealed) => sealer.open(call, beside(sequence), sealed)?,
+        stored => stored.as_str().unwrap_or_default().to_owned(),
+    };
+    Ok(serde_json::from_str(&text).ok())
+}
+
+/// A postscript's place, which is none of an entry's.
+fn beside(sequence: u64) -> u32 {
+    u32::try_from(sequence).unwrap_or(u32::MAX) | 1 << 31
+}
+
+fn closed(sealer: &Sealer, call: CallId, seq: u32, text: String) -> rusqlite::Result<Payload> {
     if sealer.current().is_none() {
         return Ok(Payload(Value::Text(text)));
     }

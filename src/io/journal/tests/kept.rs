@@ -4,6 +4,7 @@ use super::*;
 use crate::io::ledger::Caller;
 use crate::io::letters::{Letters, Which};
 use crate::record::delivery::Settlement;
+use crate::record::postscript::News;
 use crate::record::seal::Sealer;
 use std::collections::BTreeMap;
 
@@ -62,6 +63,45 @@ fn sealed_entries_show_nothing_and_outlive_a_change_of_keys() {
     assert!(ledger(&dir).record(call(2)).is_err() && ledger(&dir).record(call(1)).is_ok());
     let wrong = store(&dir, sealer(&[("old", 1), ("new", 3)], "new")).err().unwrap().to_string();
     assert!(wrong.contains("`new` of [records.keys] is not the key"), "{wrong}");
+}
+
+/// One needle for each kind of what is told of a call: in the clear on the disk without a key, and nowhere with one.
+#[test]
+fn what_others_tell_is_sealed_too() {
+    let needles = ["GD-needle", "https://t.example/needle", "source-needle", "subject-needle", "13899990000"];
+    let tell = |store: &mut store::Store| {
+        let linked = News::Linked { backend: "rt".into(), id: needles[0].into(), url: Some(needles[1].into()), instead_of: None };
+        let news = vec![linked, News::Surveyed { score: 1, scale: 3, source: needles[2].into() }];
+        let callback = Callback { backend: "rt".into(), id: "m".into(), sent: START, call: call(1), news };
+        let tagging = Tagging { call: call(1), subjects: vec![needles[3].into()], backends: Vec::new(), by: "desk".into() };
+        let report = serde_json::json!({ "source": "tax", "line": "", "mode": "", "unit": null, "tickets": [], "area_name": null,
+            "plan": "", "plan_revision": "", "node": "a", "report": { "id": "1", "hotline": "12366", "caller": needles[4],
+            "start": "2021-12-01T08:00:00+08:00", "ended": "2021-12-01T08:03:00+08:00", "result": "answered" } });
+        let reported = entry(2, 1, What::Reported(serde_json::from_value(report).unwrap()));
+        store
+            .transaction(|tx| {
+                tx.append(&offered_by(1, NUMBER))?;
+                tx.called_back(&callback, START, Wall(0))?;
+                tx.tagged(&tagging, START)?;
+                tx.report(&reported).map(drop)
+            })
+            .unwrap();
+    };
+    let (plain, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let key = sealer(&[("k", 1)], "k");
+    // Both stay open: the log goes with the last who has it open.
+    let (mut open, mut sealing) = (store(&plain, Arc::default()).unwrap(), store(&dir, key.clone()).unwrap());
+    [&mut open, &mut sealing].into_iter().for_each(tell);
+    // The log is read before what it holds goes into the file, and after.
+    let log = |dir: &TempDir| fs::read(path(dir).with_extension("db-wal")).unwrap_or_default();
+    for (clear, hidden) in [(log(&plain), log(&dir)), (bytes(&plain), bytes(&dir))] {
+        for needle in needles {
+            assert!(holds(&clear, needle) && !holds(&hidden, needle), "{needle}");
+        }
+    }
+    let record = ledger(&dir).unsealing(key).record(call(1)).unwrap().unwrap();
+    assert_eq!((record.tickets.len(), record.survey.is_some(), record.subjects), (1, true, vec![needles[3].to_owned()]));
+    assert!(ledger(&dir).record(call(1)).is_err(), "without the key nobody is told half of it");
 }
 
 fn caller(number: &str) -> Caller {
