@@ -108,15 +108,21 @@ const SUBJECTS: &str = "
 pub struct Backend {
     pub name: String,
     pub kinds: Vec<Kind>,
+    /// And these once the call's record is out: who has the record only would else keep one that is not true any more.
+    pub later: Vec<Kind>,
     /// Gets every call, whoever its line names.
     pub always: bool,
 }
 
 impl Backend {
-    /// Of every call: all events, or the final records.
+    /// Of every call: all events, or the final records and what changes them.
     pub fn of_all_calls(name: &str, all_events: bool) -> Backend {
         let kinds = if all_events { Kind::ALL.to_vec() } else { vec![Kind::Record] };
-        Backend { name: name.to_owned(), kinds, always: true }
+        Backend { name: name.to_owned(), kinds, later: Kind::NEWS.to_vec(), always: true }
+    }
+
+    fn wants(&self, kind: Kind, ended: bool) -> bool {
+        self.kinds.contains(&kind) || (ended && self.later.contains(&kind))
     }
 }
 
@@ -370,10 +376,13 @@ impl Transaction<'_> {
             return Ok(());
         }
         let choice = self.choice(call)?;
+        let sql = "SELECT open = 0 FROM calls WHERE call = ?1";
+        let ended = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], |row| row.get(0))?;
+        let gets = |backend: &&Backend, kind| choice.gets(backend) && backend.wants(kind, ended);
         for (sequence, kind) in events {
             let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
             self.feed(call, sequence, *kind)?;
-            for backend in self.outbox.backends.iter().filter(|backend| choice.gets(backend) && backend.kinds.contains(kind)) {
+            for backend in self.outbox.backends.iter().filter(|backend| gets(backend, *kind)) {
                 self.post_to(&backend.name, call, sequence, *kind)?;
             }
         }

@@ -49,6 +49,9 @@ impl Kind {
         Kind::Tagged,
     ];
 
+    /// What others tell: it may come when the call has ended, and changes its record.
+    pub const NEWS: [Kind; 4] = [Kind::TicketLinked, Kind::SurveyReceived, Kind::RecordingReady, Kind::Tagged];
+
     pub fn name(self) -> &'static str {
         match self {
             Kind::Offered => "call.offered",

@@ -30,6 +30,8 @@ pub struct Target {
     /// Gets every call, whoever its line names.
     always: bool,
     kinds: Vec<Kind>,
+    /// And these once a call's record is out.
+    later: Vec<Kind>,
 }
 
 impl Target {
@@ -45,7 +47,7 @@ impl Target {
 
     pub fn webhook(webhook: &Webhook, zone: Zone) -> Result<Target, String> {
         let text = Profile::built_in(WEBHOOK).unwrap_or_default();
-        let kinds = store::Backend::of_all_calls(WEBHOOK, webhook.all_events).kinds;
+        let store::Backend { kinds, later, .. } = store::Backend::of_all_calls(WEBHOOK, webhook.all_events);
         let profile = Profile::parse(text, &webhook.url, &BTreeMap::new())?;
         Ok(Target {
             name: WEBHOOK.to_owned(),
@@ -59,6 +61,7 @@ impl Target {
             zone,
             always: true,
             kinds,
+            later,
         })
     }
 
@@ -81,6 +84,7 @@ impl Target {
             profile,
             zone,
             always: false,
+            later: Kind::NEWS.into_iter().filter(|kind| kinds.contains(kind)).collect(),
             kinds: if backend.final_only { vec![Kind::Record] } else { kinds },
         })
     }
@@ -92,7 +96,7 @@ impl Target {
 
     /// Its place in the journal's outbox.
     pub fn outbox(&self) -> store::Backend {
-        store::Backend { name: self.name.clone(), kinds: self.kinds.clone(), always: self.always }
+        store::Backend { name: self.name.clone(), kinds: self.kinds.clone(), later: self.later.clone(), always: self.always }
     }
 }
 

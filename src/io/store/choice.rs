@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn gets(choice: &Choice) -> String {
-        let backend = |name: &str| Backend { name: name.to_owned(), kinds: Vec::new(), always: name == "w" };
+        let backend = |name: &str| Backend { name: name.to_owned(), kinds: Vec::new(), later: Vec::new(), always: name == "w" };
         ["w", "a", "b", "c"].iter().filter(|name| choice.gets(&backend(name))).copied().collect()
     }
 

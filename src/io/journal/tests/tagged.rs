@@ -4,7 +4,12 @@ use super::*;
 
 /// `main` gets every call that names nobody, `tourism` only for its subjects.
 fn backends() -> Vec<Backend> {
-    let backend = |name: &str, kinds: &[Kind]| Backend { name: name.into(), kinds: kinds.to_vec(), always: false };
+    let backend = |name: &str, kinds: &[Kind]| Backend {
+        name: name.into(),
+        kinds: kinds.to_vec(),
+        later: vec![Kind::Tagged],
+        always: false,
+    };
     vec![backend("main", &Kind::ALL), backend("tourism", &Kind::ALL), backend("finals", &[Kind::Record])]
 }
 
@@ -75,7 +80,7 @@ fn a_call_that_has_ended_comes_with_its_record_once() {
     for _ in 0..2 {
         tag(&journal, 1, "退货", &["tourism", "finals"]);
         assert_eq!(due(&dir, "tourism"), list(&[(1, "call.record", ""), (1, "call.tagged", "退货")]));
-        assert_eq!(due(&dir, "finals")[0], (1, "call.record", String::new()));
+        assert_eq!(due(&dir, "finals"), due(&dir, "tourism"), "who has the record must hear what has changed in it");
         assert_eq!(due(&dir, "main").iter().filter(|(_, kind, _)| *kind == "call.record").count(), 1);
     }
     assert_eq!(ledger(&dir).record(call(1)).unwrap().unwrap().subjects, ["退货"]);
@@ -124,4 +129,22 @@ fn what_cannot_be_tagged_is_told_apart() {
     purged.busy_timeout(SOON).unwrap();
     purged.execute("DELETE FROM entries", []).unwrap();
     assert_eq!(tag(&journal, 1, "x", &["tourism"]), Taken::NoSuchCall, "of a purged call nothing more is taken");
+}
+
+/// All that is told while a call lasts stands in its record; only what comes later is a message of its own.
+#[test]
+fn who_gets_final_records_hears_of_what_changes_them_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox =
+        Outbox { backends: vec![Backend::of_all_calls("webhook", false), Backend::of_all_calls("all", true)], feed: 1000 };
+    let (journal, _, reports) = open(Options { outbox, ..options(&dir) });
+    journal.appender().append(1, offered(1));
+    durable(&reports, 1);
+    tag(&journal, 1, "a", &[]);
+    assert_eq!(due(&dir, "webhook"), []);
+    journal.appender().append(2, ended(1, 2));
+    durable(&reports, 2);
+    tag(&journal, 1, "b", &[]);
+    assert_eq!(due(&dir, "webhook"), list(&[(1, "call.record", "a"), (1, "call.tagged", "a b")]));
+    assert_eq!(due(&dir, "all").len(), 5, "call.offered, tagged, ended, record, tagged");
 }
