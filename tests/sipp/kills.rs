@@ -1,4 +1,5 @@
-//! `kill -9` under load, again and again: whoever heard the end of setting up a call finds it in the records, once.
+//! `kill -9` under load, again and again: whoever heard the end of setting up a call finds it in the records, once, and of
+//! each recording it is told once what became of it.
 
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::http::{self, Post};
@@ -19,7 +20,7 @@ fn kills() -> u64 {
 fn kill_9_at_random_moments_under_load_loses_no_record_and_doubles_none() {
     let seed = std::env::var("HOTLINE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let (mut rng, start) = (Rng::from_number(seed), Instant::now());
-    let mut gateway = Gateway::start(&Spec::default());
+    let mut gateway = Gateway::start(&Spec { recording: Some(""), ..Spec::default() });
     let seat = gateway.seat(0, "seat_answers").lasts(60).start_calls(1_000_000, 3600);
     let target = gateway.target("seat_answers").lasts(60).start_calls(1_000_000, 3600);
     let (mut covered, mut taken) = (BTreeSet::new(), Taken::default());
@@ -48,15 +49,17 @@ fn kill_9_at_random_moments_under_load_loses_no_record_and_doubles_none() {
         let of = records.iter().filter(|record| record["sip_call_ids"].as_array().unwrap().contains(&json!(call)));
         assert_eq!(of.count(), 1, "records of {call}, whose caller heard how it came out (HOTLINE_SEED={seed})");
     }
+    assert_eq!(taken.recorded(), taken.calls(), "each recording is told of once");
     let count = |result: &str| records.iter().filter(|record| record["result"] == result).count();
     let moved = records.iter().filter(|record| record["transfers"].as_array().is_some_and(|moves| !moves.is_empty())).count();
     eprintln!(
-        "{} kills in {:.0} s: {} callers heard a final response, {} records, {} of them interrupted, {moved} with a transfer",
+        "{} kills in {:.0} s: {} callers heard a final response, {} records, {} of them interrupted, {moved} with a transfer; {:?}",
         kills(),
         start.elapsed().as_secs_f32(),
         covered.len(),
         records.len(),
         count("interrupted"),
+        taken.states(),
     );
     assert!(covered.len() as u64 > 5 * kills() && count("interrupted") as u64 > kills() && count("rejected") > 5);
 }
@@ -93,24 +96,50 @@ fn finals(heard: &[Message]) -> Vec<String> {
     heard.iter().filter(is_final).filter(|m| !shed(m)).map(|m| m.header("Call-ID").to_string()).collect()
 }
 
-/// What the backend accepted, by the events' ids.
+/// The final records that the backend accepted, and what it was told of recordings, by the events' ids.
 #[derive(Default)]
-struct Taken(BTreeMap<String, Value>);
+struct Taken {
+    records: BTreeMap<String, Value>,
+    recordings: BTreeMap<String, Value>,
+}
 
 impl Taken {
     fn add(&mut self, posts: Vec<Post>) {
-        for post in posts.into_iter().filter(|post| post.status == 200 && post.event["type"] == "call.record") {
+        for post in posts.into_iter().filter(|post| post.status == 200) {
             let id = post.event["id"].as_str().unwrap().to_string();
-            let before = self.0.insert(id, post.event.clone());
+            let before = match post.event["type"].as_str().unwrap() {
+                "call.record" => self.records.insert(id, post.event.clone()),
+                "recording.ready" => self.recordings.insert(id, post.event.clone()),
+                _ => continue,
+            };
             assert!(before.is_none_or(|before| before == post.event), "an event came again and was another: {:#}", post.event);
         }
     }
 
     /// The data of each; one a call.
     fn records(&self) -> Vec<&Value> {
-        let calls: BTreeSet<&str> = self.0.values().map(|event| event["subject"].as_str().unwrap()).collect();
-        assert_eq!(calls.len(), self.0.len(), "a call has two records");
-        self.0.values().map(|event| &event["data"]).collect()
+        assert_eq!(self.calls().len(), self.records.len(), "a call has two records");
+        self.records.values().map(|event| &event["data"]).collect()
+    }
+
+    fn calls(&self) -> BTreeSet<&str> {
+        self.records.values().map(|event| event["subject"].as_str().unwrap()).collect()
+    }
+
+    /// Calls of whose recordings it was told; of each once.
+    fn recorded(&self) -> BTreeSet<&str> {
+        let calls: BTreeSet<&str> = self.recordings.values().map(|event| event["subject"].as_str().unwrap()).collect();
+        assert_eq!(calls.len(), self.recordings.len(), "a recording was told of twice");
+        calls
+    }
+
+    /// How many recordings came out how.
+    fn states(&self) -> BTreeMap<&str, usize> {
+        let mut states = BTreeMap::new();
+        for event in self.recordings.values() {
+            *states.entry(event["data"]["recording"]["state"].as_str().unwrap()).or_default() += 1;
+        }
+        states
     }
 }
 
@@ -119,7 +148,9 @@ fn until_delivered(gateway: &Gateway) {
     journal.busy_timeout(Duration::from_secs(5)).unwrap();
     let count = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     let end = Instant::now() + Duration::from_secs(180);
-    while count("SELECT (SELECT count(*) FROM deliveries WHERE state <> 'done') + (SELECT count(*) FROM calls WHERE open)") > 0 {
+    let left = "SELECT (SELECT count(*) FROM deliveries WHERE state <> 'done')
+                + (SELECT count(*) FROM calls WHERE open OR recording = 1)";
+    while count(left) > 0 {
         assert!(Instant::now() < end, "deliveries are left\n{}", gateway.log());
         pass(200);
     }
