@@ -468,6 +468,11 @@ fn figures(
         let own = vec![
             Metric::gauge("journal_waiting", "Journal entries that wait for the journal's thread.", journal.waiting()),
             Metric::counter("journal_lost_total", "Journal entries that found no room.", journal.lost()),
+            Metric::counter(
+                "records_purged_total",
+                "Calls of which the journal has only the id and tickets left.",
+                journal.purged(),
+            ),
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
         ];
         own.into_iter().chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()

@@ -110,6 +110,7 @@ impl Journal {
         let (appender, entries) = bounded(options.queue);
         let (control, controls) = unbounded();
         let (path, sealer) = (options.path.clone(), options.sealer.clone());
+        let purged = Arc::<AtomicU64>::default();
         let writer = Writer {
             store: Some(store),
             options,
@@ -119,6 +120,7 @@ impl Journal {
             down: false,
             closing: false,
             purge_at: clock::mono(),
+            purged: purged.clone(),
             _lock: lock,
         };
         let spawned = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
@@ -127,7 +129,7 @@ impl Journal {
             what: format!("cannot start its thread: {e}"),
             remedy: "raise the limit of threads",
         })?;
-        let appender = Appender { entries: appender, lost: Arc::default() };
+        let appender = Appender { entries: appender, lost: Arc::default(), purged };
         Ok((Journal { appender, control, thread: Some(thread), path, sealer }, Recovered { interrupted }))
     }
 
@@ -176,6 +178,7 @@ impl Drop for Journal {
 pub struct Appender {
     entries: Sender<(u64, Entry)>,
     lost: Arc<AtomicU64>,
+    purged: Arc<AtomicU64>,
 }
 
 impl Appender {
@@ -193,6 +196,11 @@ impl Appender {
     /// How many entries found no room.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// How many calls were purged since the start.
+    pub fn purged(&self) -> u64 {
+        self.purged.load(Ordering::Relaxed)
     }
 
     /// How many wait.
@@ -271,6 +279,7 @@ struct Writer {
     closing: bool,
     /// When it is looked next whether calls are to be purged.
     purge_at: Mono,
+    purged: Arc<AtomicU64>,
     _lock: Lock,
 }
 
@@ -311,6 +320,7 @@ impl Writer {
         let until = Wall(now.wall.0.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX)));
         let more = match store.purge(until, PURGED) {
             Ok((seen, gone)) => {
+                self.purged.fetch_add(gone as u64, Ordering::Relaxed);
                 if gone > 0 {
                     tracing::info!(calls = gone, "what was said in these calls is purged from the journal");
                 }

@@ -174,3 +174,21 @@ fn space_comes_back_bit_by_bit() {
     assert_eq!(steps, 2000_usize.div_ceil(64));
     assert!(size(&dir) < before / 2, "{before} → {}", size(&dir));
 }
+
+#[test]
+fn the_running_journal_purges_and_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut before = store(&dir, Arc::default()).unwrap();
+    for n in 1..=3 {
+        append(&mut before, &[offered_by(n, NUMBER), ended(n, 2)]);
+    }
+    (1..=2).for_each(|n| settle(&mut before, n, Verdict::Done, START));
+    drop(before);
+    let (journal, ..) = open(Options { keep: Some(Duration::ZERO), ..options(&dir) });
+    let until = std::time::Instant::now() + SOON;
+    while journal.appender().purged() < 2 {
+        assert!(std::time::Instant::now() < until, "nothing is purged");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!((journal.appender().purged(), ledger(&dir).records(None, 10).unwrap().len()), (2, 1));
+}
