@@ -79,18 +79,18 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
     match &question.act {
         None => {
             let answer = client.get(&format!("/api/v1/calls{numbers}"))?;
-            if question.json { println!("{answer:#}") } else { print_table(&answer) }
+            if question.json { say!("{answer:#}") } else { print_table(&answer) }
         }
         Some(Act::Show { call }) => {
             let answer = client.get(&format!("/api/v1/calls/{call}{numbers}"))?;
-            if question.json { println!("{answer:#}") } else { print_call(&answer) }
+            if question.json { say!("{answer:#}") } else { print_call(&answer) }
         }
         Some(act) => {
             let answer = carry_out(&client, act)?;
             match act {
-                _ if question.json => println!("{answer:#}"),
+                _ if question.json => say!("{answer:#}"),
                 Act::Tag { .. } => print_tagged(&answer),
-                _ => println!("under way; `hotline calls show {}` shows what comes of it", act.call()),
+                _ => say!("under way; `hotline calls show {}` shows what comes of it", act.call()),
             }
         }
     }
@@ -129,37 +129,37 @@ fn carry_out(client: &Client, act: &Act) -> Result<Value, String> {
 
 fn print_table(answer: &Value) {
     let calls: Vec<&Value> = answer["calls"].as_array().into_iter().flatten().collect();
-    println!("{:<36}  {:>8}  {:<12}  {:<14}  {:<12}  PARTIES", "CALL", "AGE", "NUMBER", "CALLER", "STATE");
+    say!("{:<36}  {:>8}  {:<12}  {:<14}  {:<12}  PARTIES", "CALL", "AGE", "NUMBER", "CALLER", "STATE");
     let now = clock::now().wall;
     for call in &calls {
         let (id, number, caller, state) = (text(&call["id"]), text(&call["number"]), text(&call["caller"]), text(&call["state"]));
-        println!("{id:<36}  {:>8}  {number:<12}  {caller:<14}  {state:<12}  {}", age(id, now), parties(call));
+        say!("{id:<36}  {:>8}  {number:<12}  {caller:<14}  {state:<12}  {}", age(id, now), parties(call));
     }
     let total = answer["total"].as_u64().unwrap_or_default();
     match calls.len() as u64 {
-        0 => println!("no calls"),
-        shown if shown < total => println!("{shown} of {total} calls"),
+        0 => say!("no calls"),
+        shown if shown < total => say!("{shown} of {total} calls"),
         _ => {}
     }
 }
 
 fn print_call(call: &Value) {
     let id = text(&call["id"]);
-    println!("call    {id}, {} old", age(id, clock::now().wall));
-    println!("number  {} {}", text(&call["number"]), text(&call["line"]));
-    println!("caller  {}", text(&call["caller"]));
-    println!("state   {}", text(&call["state"]));
+    say!("call    {id}, {} old", age(id, clock::now().wall));
+    say!("number  {} {}", text(&call["number"]), text(&call["line"]));
+    say!("caller  {}", text(&call["caller"]));
+    say!("state   {}", text(&call["state"]));
     for leg in call["legs"].as_array().into_iter().flatten() {
         let held = if leg["on_hold"] == true { ", on hold" } else { "" };
-        println!("leg {:<3} {} {}{held}", leg["leg"].to_string(), text(&leg["party"]), text(&leg["part"]));
+        say!("leg {:<3} {} {}{held}", leg["leg"].to_string(), text(&leg["party"]), text(&leg["part"]));
     }
 }
 
 fn print_tagged(answer: &Value) {
     let backends: Vec<&str> = answer["backends"].as_array().into_iter().flatten().map(text).collect();
     match backends.as_slice() {
-        [] => println!("{}; no ticket system of its own has these subjects", text(&answer["status"])),
-        backends => println!("{}; it goes to {}", text(&answer["status"]), backends.join(", ")),
+        [] => say!("{}; no ticket system of its own has these subjects", text(&answer["status"])),
+        backends => say!("{}; it goes to {}", text(&answer["status"]), backends.join(", ")),
     }
 }
 

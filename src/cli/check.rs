@@ -21,8 +21,8 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
     let plans = if question.plans.is_empty() { vec![config.plan.file.clone()] } else { question.plans.clone() };
     let told: Vec<Result<String, Vec<String>>> = plans.into_iter().map(|file| check_plan(&config, file)).collect();
     let counts = (config.trunks.len(), config.seats.len(), config.queues.len());
-    println!("{}: {} trunks, {} seats, {} queues", config.node.name, counts.0, counts.1, counts.2);
-    told.iter().flatten().for_each(|good| println!("{good}"));
+    say!("{}: {} trunks, {} seats, {} queues", config.node.name, counts.0, counts.1, counts.2);
+    told.iter().flatten().for_each(|good| say!("{good}"));
     let wrong: Vec<String> = told.into_iter().filter_map(Result::err).flatten().collect();
     if wrong.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(listed(&wrong)) }
 }

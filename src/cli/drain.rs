@@ -31,10 +31,10 @@ pub struct Question {
 pub fn run(question: &Question) -> Result<ExitCode, String> {
     let client = question.api.open()?;
     if question.status {
-        println!("{}", told(&client.get("/api/v1/status")?));
+        say!("{}", told(&client.get("/api/v1/status")?));
     } else if question.undo {
         client.delete("/api/v1/drain")?;
-        println!("new calls are taken again");
+        say!("new calls are taken again");
     } else {
         client.post("/api/v1/drain", None)?;
         if !question.no_wait {
@@ -56,7 +56,7 @@ fn wait(client: &Client, within: Option<Duration>) -> Result<(), String> {
         draining = status["draining"] == true;
         let calls = status["calls"].as_u64().unwrap_or_default();
         if draining && shown != Some(calls) {
-            println!("{}", told(&status));
+            say!("{}", told(&status));
             shown = Some(calls);
         }
         if draining && calls == 0 {

@@ -54,8 +54,8 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
     match (question.all, question.day) {
         (true, _) => show(question.json, &plan::all(&plan, facts.at), Explanation::row),
         (_, Some(_)) => show(question.json, &plan::day(&plan, &facts), Explanation::turn),
-        _ if question.json => println!("{:#}", serde_json::json!(plan::explain(&plan, &facts))),
-        _ => println!("{}", plan::explain(&plan, &facts)),
+        _ if question.json => say!("{:#}", serde_json::json!(plan::explain(&plan, &facts))),
+        _ => say!("{}", plan::explain(&plan, &facts)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -79,7 +79,7 @@ fn facts<'a>(question: &'a Question, config: Option<&'a Config>, plan: &Plan) ->
 
 fn show(json: bool, answers: &[Explanation], line: fn(&Explanation) -> String) {
     if json {
-        return println!("{:#}", serde_json::json!(answers));
+        return say!("{:#}", serde_json::json!(answers));
     }
-    answers.iter().for_each(|answer| println!("{}", line(answer)));
+    answers.iter().for_each(|answer| say!("{}", line(answer)));
 }

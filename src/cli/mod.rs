@@ -3,6 +3,11 @@
 // Answers go to standard output; that is what a command line is for.
 #![allow(clippy::disallowed_methods)]
 
+/// As `println!`, which would panic when `| head` has seen enough.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::answer(format_args!($($text)*)) };
+}
+
 mod api;
 mod calls;
 mod check;
@@ -12,8 +17,10 @@ mod records;
 mod run;
 
 use clap::{Parser, Subcommand};
+use std::fmt::Arguments as Text;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 /// Nothing is wrong with the question, but with what it is about.
 const WRONG: u8 = 2;
@@ -72,6 +79,18 @@ pub fn main() -> ExitCode {
         eprintln!("{message}");
         ExitCode::from(WRONG)
     })
+}
+
+/// A line of the answer. Nobody reads on: no more is said. A full disk is an error.
+fn answer(text: Text<'_>) {
+    match writeln!(io::stdout(), "{text}") {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(0),
+        Err(error) => {
+            eprintln!("the answer cannot be written: {error}");
+            process::exit(WRONG.into())
+        }
+    }
 }
 
 fn verdict(good: bool) -> ExitCode {

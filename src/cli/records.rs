@@ -89,7 +89,7 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
             let deliveries = ledger.deliveries(*call).map_err(|e| e.to_string())?;
             of.note("records show", &call.to_string())?;
             let answer = serde_json::json!({ "record": shown(record, of.unmasked), "deliveries": deliveries });
-            println!("{answer:#}");
+            say!("{answer:#}");
         }
         Question::Retry(chosen) => chosen.retry()?,
         Question::Drop(chosen) => chosen.drop()?,
@@ -150,7 +150,7 @@ fn shown(record: Record, unmasked: bool) -> Record {
 
 fn print_line(record: &Record, json: bool) {
     if json {
-        println!("{}", serde_json::json!(record));
+        say!("{}", serde_json::json!(record));
         return;
     }
     let result = record.result.map_or_else(|| "open".to_string(), |result| word(&result));
@@ -160,7 +160,7 @@ fn print_line(record: &Record, json: bool) {
     let talk = record.talk_ms as f64 / 1000.0;
     let from = record.reported_by.as_ref().map_or(String::new(), |by| format!("  from {}", by.source));
     let (id, number) = (&record.call_id, &record.hotline.number);
-    println!("{start}  {id}  {number:<12} {caller:<14} {result:<22} {to:<12} {talk:>8.1} s{from}");
+    say!("{start}  {id}  {number:<12} {caller:<14} {result:<22} {to:<12} {talk:>8.1} s{from}");
 }
 
 /// A serde enumeration's word.

@@ -119,6 +119,8 @@ impl Journal {
             report: Box::new(report),
             down: false,
             closing: false,
+            held: Vec::new(),
+            ahead: 0,
             purge_at: clock::mono(),
             purged: purged.clone(),
             _lock: lock,
@@ -277,6 +279,10 @@ struct Writer {
     report: Box<dyn FnMut(Report) + Send>,
     down: bool,
     closing: bool,
+    /// What is settled waits until the entries are on disk that came before it, of which so many are not: else it would meet
+    /// a journal that does not know its call yet.
+    held: Vec<Settle>,
+    ahead: usize,
     /// When it is looked next whether calls are to be purged.
     purge_at: Mono,
     purged: Arc<AtomicU64>,
@@ -336,33 +342,41 @@ impl Writer {
 
     /// Waits for something, then takes what else is there.
     fn gather(&mut self, batch: &mut Batch) {
-        if !self.closing {
+        if !self.closing && self.held.is_empty() {
             let (entries, controls) = (self.entries.clone(), self.controls.clone());
             select! {
                 recv(entries) -> entry => entry.map_or_else(|_| self.closing = true, |entry| batch.entries.push(entry)),
-                recv(controls) -> control => self.control(control.unwrap_or(Control::Close), batch),
+                recv(controls) -> control => self.control(control.unwrap_or(Control::Close)),
                 default(PURGE_ON) => {}
             }
         }
-        if !self.closing && !batch.is_empty() {
+        if !self.closing && !(batch.is_empty() && self.held.is_empty()) {
             thread::sleep(GATHER);
         }
-        while batch.settlements.len() < BATCH {
+        while self.ahead == 0 && self.held.len() < BATCH {
             let Ok(control) = self.controls.try_recv() else { break };
-            self.control(control, batch);
+            self.control(control);
         }
+        if self.ahead == 0 {
+            self.ahead = self.entries.len();
+        }
+        let waiting = batch.entries.len();
         batch.entries.extend(self.entries.try_iter().take(BATCH));
+        self.ahead = self.ahead.saturating_sub(batch.entries.len() - waiting);
+        if self.ahead == 0 {
+            batch.settlements = std::mem::take(&mut self.held);
+        }
     }
 
-    fn control(&mut self, control: Control, batch: &mut Batch) {
+    fn control(&mut self, control: Control) {
         match control {
-            Control::Settle(settle) => batch.settlements.push(*settle),
+            Control::Settle(settle) => self.held.push(*settle),
             Control::Close => self.closing = true,
         }
     }
 
     /// Tries until the batch is on disk; gives up only when the gateway is shutting down.
-    fn write(&mut self, mut batch: Batch) {
+    fn write(&mut self, batch: Batch) {
         let mut tries = 0;
         loop {
             match self.commit(&batch) {
@@ -374,10 +388,24 @@ impl Writer {
                 tracing::error!(lost = batch.entries.len(), "shutting down with a journal that cannot write");
                 return;
             }
-            if let Ok(control) = self.controls.recv_timeout(self.options.retry) {
-                self.control(control, &mut batch);
+            self.pause();
+        }
+    }
+
+    /// Leaves the disk alone for a while; only who closes does not wait for that.
+    fn pause(&mut self) {
+        let until = clock::mono().after(self.options.retry);
+        while let left = until.since(clock::mono())
+            && !left.is_zero()
+            && let Ok(control) = self.controls.recv_timeout(left)
+        {
+            let closing = matches!(control, Control::Close);
+            self.control(control);
+            if closing {
+                break;
             }
         }
+        self.ahead = self.entries.len();
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(Written, Vec<Taken>), Trouble> {

@@ -42,7 +42,7 @@ pub struct Outside {
     ledger: Mutex<Ledger>,
     rate: u32,
     rates: Mutex<BTreeMap<String, Bucket>>,
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
     counts: Mutex<BTreeMap<(&'static str, String, String), u64>>,
 }
 
@@ -77,7 +77,7 @@ impl Outside {
             ledger: Mutex::new(ledger()?),
             rate: config.records.inbound_rate,
             rates: Mutex::default(),
-            waiting: Semaphore::new(WAITING),
+            waiting: Arc::new(Semaphore::new(WAITING)),
             counts: Mutex::default(),
         })
     }
@@ -92,12 +92,14 @@ impl Outside {
         rates.entry(source.to_owned()).or_insert(Bucket { tokens: f64::from(self.rate), at: now }).take(now, self.rate)
     }
 
-    /// Hands something to the journal and waits until it is on disk.
+    /// Hands something to the journal and waits until it is on disk. Its place is taken until then, whoever still waits: a
+    /// journal that is down is handed no more than that.
     pub async fn taken(&self, hand: impl FnOnce(&Settler, Box<dyn FnOnce(Taken) + Send>)) -> Result<Taken, NotTaken> {
-        let _place = self.waiting.try_acquire().map_err(|_| NotTaken::Busy)?;
+        let place = self.waiting.clone().try_acquire_owned().map_err(|_| NotTaken::Busy)?;
         let (done, told) = oneshot::channel();
         // Who does not wait any more need not be told.
         let tell = move |taken| {
+            drop(place);
             let _ = done.send(taken);
         };
         hand(&self.settler, Box::new(tell));

@@ -82,7 +82,8 @@ impl Recorder {
             threads: Vec::new(),
         };
         let (done, finished) = bounded(FINISHED);
-        let keeper = Keeper::new(shelf.clone(), figures.clone(), journal, audit, config.recording.keep_days);
+        let days = config.recording.keep_days;
+        let keeper = Keeper::new(shelf.clone(), figures.clone(), journal, audit, days, stop.clone());
         recorder.spawn("recordings-kept", move || keeper.run(owed, &finished))?;
         let Some((frames, sink)) = frames else {
             recorder.held = Some(done);

@@ -1,5 +1,6 @@
 //! What a ticket system said of why, for people: a line of its answer in logs and beside dead letters.
 
+use super::profile::Secrets;
 use serde_json::Value;
 
 /// So many characters are enough to see which field it means.
@@ -8,6 +9,13 @@ const MOST: usize = 200;
 const DIGITS: usize = 5;
 const WORD: usize = 20;
 const HIDDEN: &str = "****";
+
+/// Where an answer repeats words that nobody may see, these are hidden.
+pub fn without(said: &mut String, secrets: &Secrets) {
+    for secret in secrets.values().flat_map(|secret| secret.split_whitespace()).filter(|secret| secret.len() > 3) {
+        *said = said.replace(secret, HIDDEN);
+    }
+}
 
 /// The beginning of an answer on one line, without whatever of it may be a caller's number or a secret of ours: many answers
 /// repeat what they were asked.
@@ -34,11 +42,13 @@ fn without_numbers(line: &str) -> String {
     let (mut shown, mut run) = (String::new(), String::new());
     let end = |run: &mut String, shown: &mut String| {
         let many = run.chars().filter(|c| c.is_numeric()).count() >= DIGITS;
-        shown.push_str(if many { HIDDEN } else { run });
+        let number = run.trim_end_matches(|c: char| !c.is_numeric()).len();
+        shown.push_str(if many { HIDDEN } else { &run[..number] });
+        shown.push_str(&run[number..]);
         run.clear();
     };
     for c in line.chars() {
-        if c.is_numeric() || !run.is_empty() && " -()".contains(c) {
+        if c.is_numeric() || !run.is_empty() && !c.is_alphabetic() {
             run.push(c);
         } else {
             end(&mut run, &mut shown);
@@ -59,12 +69,16 @@ mod tests {
             "{\"success\": false,\n \"message\": \"字段 callerNumber \\u0031\\u003380013800 不合法\", \"code\": \"E1001\"}";
         assert_eq!(
             said(answer.as_bytes()),
-            "{\"code\":\"E1001\",\"message\":\"字段 callerNumber ****不合法\",\"success\":false}"
+            "{\"code\":\"E1001\",\"message\":\"字段 callerNumber **** 不合法\",\"success\":false}"
         );
         assert_eq!(said(b"<h1>404 Not Found</h1>\r\n"), "<h1>404 Not Found</h1>");
-        assert_eq!(said("no 138 0013-8000, no １３８００１３８０００, (0691) 212 3456".as_bytes()), "no ****, no ****, (****");
+        assert_eq!(said("no 138 0013-8000, no １３８００１３８０００, (0691) 212 3456".as_bytes()), "no ****, no ****");
         assert_eq!(said(b"bad token MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3, you"), "bad token ****, you");
+        assert_eq!(said("138.0013.8000; 0691–212–3456".as_bytes()), "****");
         assert_eq!(said(b""), "");
+        let mut told = said(b"no user hotline with open-sesame");
+        without(&mut told, &Secrets::from([("password".into(), "open-sesame".into())]));
+        assert_eq!(told, "no user hotline with ****");
         assert_eq!(said(&b"no ".repeat(100_000)).chars().count(), MOST);
         assert!(!said(&[0xff, b'1', b'2', b'3', b'4', b'5']).contains("123"));
     }

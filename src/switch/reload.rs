@@ -56,7 +56,7 @@ impl Switch {
     pub(super) fn reload(&mut self, now: Now, mut setup: Setup) {
         let old = &self.setup;
         (setup.listen, setup.media, setup.legs) = (old.listen.clone(), old.media.clone(), old.legs.clone());
-        setup.limits.calls = old.limits.calls;
+        (setup.limits.calls, setup.recorded) = (old.limits.calls, old.recorded.clone());
         if setup.limits.strangers != old.limits.strangers {
             self.strangers = RateLimit::new(setup.limits.strangers, self.rng.map_seed());
         }

@@ -2,6 +2,7 @@
 
 use crate::bench::{Bench, free_port, wait_until};
 use crate::http::Backend;
+use std::process::{Command, Stdio};
 
 #[test]
 fn records_are_exported_rendered_and_sent_again_from_the_command_line() {
@@ -56,4 +57,20 @@ fn a_caller_is_found_however_the_number_is_written() {
         let output = bench.ask(&["records", "ls", "--caller", "anonymous"]);
         assert!(String::from_utf8_lossy(&output.stderr).contains("`anonymous` is no caller's number"), "{output:?}");
     }
+}
+
+/// `| head` has seen enough; a full disk has not.
+#[test]
+fn an_answer_that_nobody_reads_on_is_no_fault() {
+    let explain = |stdout: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
+        let output = command.args(["explain", "12345"]).stdout(stdout).stderr(Stdio::piped()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(explain(writer.into()), (Some(0), String::new()));
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let (code, told) = explain(full.into());
+    assert!(code == Some(2) && told.starts_with("the answer cannot be written: No space"), "{code:?} {told}");
 }

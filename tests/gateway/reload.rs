@@ -49,18 +49,24 @@ fn a_reload_by_the_api_shows_the_difference() {
     assert_eq!((status, &report["changed"]), (200, &Value::Bool(false)), "{report:#}");
 
     write(&bench, "plan.toml", &(PLAN.replace("one", "two") + "[[line]]\nnumber = \"110\"\nmode = \"emergency\"\n"));
-    let more = "[seats.second]\naor = 'sip:b@127.0.0.1'\naddress = '127.0.0.1:5099'\n[calls]\nmax_duration = '1h'\n[sip]\nt1 = '600ms'\n";
+    let more = "[seats.second]\naor = 'sip:b@127.0.0.1'\naddress = '127.0.0.1:5099'\n[calls]\nmax_duration = '1h'\n[sip]\nt1 = '600ms'\n[recording]\nlines = ['all']\n";
     write(&bench, "config/site.toml", &format!("{SITE}{more}"));
     let (status, report) = reload(&bench);
     assert_eq!(status, 200, "{report:#}");
     assert_eq!(report["numbers"], serde_json::json!({ "added": ["110"], "removed": [], "changed": ["12345"] }));
     assert_eq!(report["seats"]["added"], serde_json::json!(["second"]));
     assert_eq!(report["settings"], serde_json::json!(["calls.max_duration: \"4h\" → \"1h\""]));
-    assert_eq!(report["needs_restart"], serde_json::json!(["sip.t1: \"500ms\" → \"600ms\""]));
+    let restart = ["recording.lines: [] → [\"all\"]", "sip.t1: \"500ms\" → \"600ms\""];
+    assert_eq!(report["needs_restart"], serde_json::json!(restart));
     assert_eq!(report["previous"], before.as_str());
     assert_eq!(report["plan"]["revision"], revision(&bench).as_str());
     assert_ne!(revision(&bench), before);
     assert!(log(&bench).contains("numbers=+110 ~12345"), "{}", log(&bench));
+    // And is not done by halves until then.
+    let _seat = bench.seat();
+    assert!(bench.call("12345", &["-m", "1", "-d", "100"]).wait().unwrap().success());
+    wait_until("a record", || bench.records().len() == 1);
+    assert_eq!(bench.records()[0]["recording"], Value::Null);
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Render {
         for step in steps {
             match profile.render(&step, &event)? {
                 Some(request) => print_request(&step, &request),
-                None => println!("# {}: nothing\n", name(&step)),
+                None => say!("# {}: nothing\n", name(&step)),
             }
         }
         Ok(())
@@ -61,13 +61,13 @@ impl Render {
 }
 
 fn print_request(step: &Step, request: &Rendered) {
-    println!("# {}\n{} {}", name(step), request.method.name(), request.url);
-    request.headers.iter().for_each(|(name, value)| println!("{name}: {value}"));
+    say!("# {}\n{} {}", name(step), request.method.name(), request.url);
+    request.headers.iter().for_each(|(name, value)| say!("{name}: {value}"));
     if let Some(body) = &request.body {
         let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-        println!("\n{}", json.map_or_else(|| String::from_utf8_lossy(body).into_owned(), |json| format!("{json:#}")));
+        say!("\n{}", json.map_or_else(|| String::from_utf8_lossy(body).into_owned(), |json| format!("{json:#}")));
     }
-    println!();
+    say!("");
 }
 
 fn name(step: &Step) -> &'static str {
@@ -93,7 +93,7 @@ impl Check {
         for target in chosen {
             let name = target.name.clone();
             let (well, says) = runtime.block_on(ask(target))?;
-            println!("{name}: {says}");
+            say!("{name}: {says}");
             good &= well;
         }
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

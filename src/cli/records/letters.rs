@@ -46,13 +46,13 @@ pub struct Replay {
 impl Chosen {
     pub fn retry(&self) -> Result<(), String> {
         let count = open(&self.of)?.1.retry(&self.which()).map_err(|e| e.to_string())?;
-        println!("{count} dead letters will be delivered again");
+        say!("{count} dead letters will be delivered again");
         Ok(())
     }
 
     pub fn drop(&self) -> Result<(), String> {
         let count = open(&self.of)?.1.drop(&self.which()).map_err(|e| e.to_string())?;
-        println!("{count} dead letters were dropped");
+        say!("{count} dead letters were dropped");
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl Replay {
         let since = Wall(self.since.as_microsecond());
         let count = letters.replay(&self.backend, since, self.dry_run).map_err(|e| e.to_string())?;
         let will = if self.dry_run { "would go" } else { "will go" };
-        println!("{count} records {will} to {}", self.backend);
+        say!("{count} records {will} to {}", self.backend);
         Ok(())
     }
 }
@@ -84,11 +84,11 @@ pub fn list(of: &Journal) -> Result<(), String> {
 
 fn print_letter(letter: &Letter, json: bool) {
     if json {
-        println!("{}", serde_json::json!(letter));
+        say!("{}", serde_json::json!(letter));
         return;
     }
     let Letter { backend, call, event, attempts, error } = letter;
-    println!("{call}  {backend:<16} {event:<14} {attempts:>3} tries  {}", error.as_deref().unwrap_or("-"));
+    say!("{call}  {backend:<16} {event:<14} {attempts:>3} tries  {}", error.as_deref().unwrap_or("-"));
 }
 
 fn open(of: &Journal) -> Result<(Config, Letters), String> {

@@ -9,7 +9,7 @@ use crate::record::cloudevent::CloudEvent;
 use crate::record::delivery::{Answer, Item};
 use crate::record::exchange::{Change, Exchange, Next, Reply, Step, Ticket};
 use crate::record::profile::{Auth, Fresh, Rendered};
-use crate::record::said::said;
+use crate::record::said::{said, without};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
 use serde::Deserialize;
@@ -118,10 +118,14 @@ impl Asker {
         if let Err(error) = profile.authenticate(&mut request, &self.target.secrets, &self.fresh()) {
             return Reply::Unmade(error);
         }
-        match self.exchange(&request, &event.id).await {
+        let mut reply = match self.exchange(&request, &event.id).await {
             Ok(Heard { code, retry_after, body }) => profile.judge(step, event.kind, code, retry_after, &body),
             Err(reply) => reply,
+        };
+        if let Reply::Status { said, .. } | Reply::Refused { why: said, .. } = &mut reply {
+            without(said, &self.target.secrets);
         }
+        reply
     }
 
     /// Refused with a token that was asked for earlier, it asks for another one, once.

@@ -9,6 +9,7 @@ use crate::control::Role;
 use crate::io::config::{Backend, Config, Http, Layers, Token};
 use crate::io::journal::{Journal, Options, Outbox, Report, Taken};
 use crate::io::ledger::Ledger;
+use crate::io::outside::NotTaken;
 use crate::io::{clock, inbox};
 use crate::plan::Plan;
 use crate::record::signature::Keys;
@@ -280,6 +281,28 @@ fn report() -> Value {
         "answered": "2021-12-01T08:00:12+08:00", "ended": "2021-12-01T08:03:12.500+08:00", "result": "answered",
         "hangup_by": "caller", "seat": { "id": "7", "name": "李明" }, "ticket": { "id": "T9", "url": "https://sc.example/T9" },
         "survey": { "score": 3, "scale": 3 } })
+}
+
+/// Whoever gave up waiting holds its place all the same, as long as the journal holds what it was handed.
+#[tokio::test]
+async fn what_waits_for_a_journal_that_is_down_is_bounded() {
+    let bench = Bench::new().await;
+    let mut handed = Vec::new();
+    loop {
+        let taken = bench.desk.outside.taken(|_, tell| handed.push(tell));
+        tokio::select! {
+            biased;
+            taken = taken => {
+                assert_eq!(taken, Err(NotTaken::Busy));
+                break;
+            }
+            () = std::future::ready(()) => {}
+        }
+    }
+    assert_eq!(handed.len(), 256);
+    handed.pop().unwrap()(Taken::NoSuchCall);
+    let taken = bench.desk.outside.taken(|_, tell| tell(Taken::NoSuchCall)).await;
+    assert_eq!(taken, Ok(Taken::NoSuchCall));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use crate::control::{Holder, Right};
 use crate::io::journal::Taken;
 use crate::io::outside::{NotTaken, Outside};
 use crate::io::{clock, schemas};
-use crate::plan::Facts;
+use crate::plan::{Facts, Mode};
 use crate::record::report;
 use crate::record::zone::Zone;
 use axum::Extension;
@@ -76,7 +76,7 @@ fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
     let at = Zone::read(&report.start).unwrap_or(now.wall);
     let facts = Facts { dialled: &report.hotline, caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
     let decision = plan.decide(&facts);
-    let counted = if decision.matched.is_empty() { "other".to_owned() } else { report.hotline.clone() };
+    let counted = if decision.mode == Mode::Unknown { "other".to_owned() } else { decision.number.clone() };
     // A line that names nobody has all but the withheld: those of the subjects are withheld no more.
     let by_subject = plan.backends_of(report.subjects.iter().map(String::as_str));
     let withheld = decision.withheld.iter().filter(|name| !by_subject.iter().any(|chosen| **chosen == ***name));

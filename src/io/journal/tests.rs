@@ -10,6 +10,7 @@ use crate::io::store;
 use crate::record::cloudevent::Kind;
 use crate::record::delivery::Verdict;
 use crate::record::exchange::Change;
+use crate::record::recording::{Recorded, State};
 use crate::record::zone::Zone;
 use crossbeam_channel::Receiver;
 use rusqlite::Connection;
@@ -183,6 +184,27 @@ fn a_full_disk_is_reported_and_nothing_is_lost() {
     wait(&reports, |report| *report == Report::Up);
     durable(&reports, 600);
     assert_eq!(ledger(&dir).records(None, 599).unwrap().len(), 599);
+}
+
+/// A call that begins and is settled while the disk refuses: its first entry is on disk before what follows from it.
+#[test]
+fn nothing_overtakes_the_entries_it_is_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, reports) = open(options(&dir));
+    let gate = Connection::open(journal.path()).unwrap();
+    gate.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    assert!(journal.appender().append(1, offered(1)));
+    wait(&reports, |report| matches!(report, Report::Down(_)));
+    let recorded = Offered { recorded: true, ..Offered::default() };
+    assert!(journal.appender().append(2, entry(2, 1, What::Offered(Box::new(recorded)))));
+    assert!(journal.appender().append(3, ended(2, 2)));
+    let (done, taken) = bounded(1);
+    journal.settler().recorded(call(2), Recorded::without_file(State::Missing), move |taken| done.send(taken).unwrap());
+    // A try with what came first, and what came later at hand.
+    std::thread::sleep(Duration::from_millis(50));
+    gate.execute_batch("COMMIT").unwrap();
+    assert_eq!(taken.recv_timeout(SOON), Ok(Taken::New(call(2))));
+    assert_eq!(ledger(&dir).owed_recordings().unwrap(), []);
 }
 
 #[test]

@@ -17,12 +17,18 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often it is looked whether something is too old.
 const PURGE_LOOK: Duration = Duration::from_secs(3600);
+/// How often what could not be finished is tried again, and how many wait for that; the next start finds the others.
+const AGAIN: Duration = Duration::from_secs(60);
+const STUCK: usize = 10_000;
 /// What waits for the journal's word at once.
 const UNDER_WAY: usize = 256;
+/// At shutdown the journal may let us wait so long.
+const PATIENCE: Duration = Duration::from_secs(1);
 const PIECE: usize = 1 << 20;
 
 pub struct Keeper {
@@ -33,12 +39,28 @@ pub struct Keeper {
     /// 0: for ever.
     keep_days: u32,
     purge_at: Mono,
+    /// One is taken for what the journal is told, and given back when that is on disk.
     slots: (Sender<()>, Receiver<()>),
+    stop: Arc<AtomicBool>,
+    /// The journal was down when we had to stop.
+    gave_up: bool,
+    /// What could not be finished yet.
+    stuck: Vec<Done>,
+    again_at: Mono,
 }
 
 impl Keeper {
-    pub fn new(shelf: Arc<Shelf>, figures: Arc<Figures>, journal: Settler, audit: Audit, keep_days: u32) -> Keeper {
-        Keeper { shelf, figures, journal, audit, keep_days, purge_at: Mono(0), slots: bounded(UNDER_WAY) }
+    pub fn new(
+        shelf: Arc<Shelf>,
+        figures: Arc<Figures>,
+        journal: Settler,
+        audit: Audit,
+        keep_days: u32,
+        stop: Arc<AtomicBool>,
+    ) -> Keeper {
+        let (slots, gave_up, stuck) = (bounded(UNDER_WAY), false, Vec::new());
+        let (purge_at, again_at) = (Mono(0), Mono(0));
+        Keeper { shelf, figures, journal, audit, keep_days, purge_at, slots, stop, gave_up, stuck, again_at }
     }
 
     /// `owed`: calls in which the last process died, or died before it told what became of their recordings.
@@ -46,7 +68,8 @@ impl Keeper {
         owed.into_iter().for_each(|call| self.finish(Done { call, state: State::Interrupted }));
         loop {
             self.purge();
-            match done.recv_timeout(PURGE_LOOK) {
+            self.try_again();
+            match done.recv_timeout(AGAIN) {
                 Ok(done) => self.finish(done),
                 Err(error) if error.is_disconnected() => return,
                 Err(_) => {}
@@ -54,13 +77,26 @@ impl Keeper {
         }
     }
 
-    fn finish(&self, done: Done) {
+    fn try_again(&mut self) {
+        let now = clock::mono();
+        if now >= self.again_at {
+            self.again_at = now.after(AGAIN);
+            std::mem::take(&mut self.stuck).into_iter().for_each(|done| self.finish(done));
+        }
+    }
+
+    fn finish(&mut self, done: Done) {
         let Done { call, state } = done;
         let told = match state {
             State::Ready | State::Partial | State::Interrupted => match self.file(call, state) {
                 Ok(told) => told,
-                // It stays as it is: the next start tries again, and tells then.
-                Err(error) => return tracing::error!(%call, %error, "a recording cannot be finished"),
+                Err(error) => {
+                    tracing::error!(%call, %error, "a recording cannot be finished yet");
+                    if self.stuck.len() < STUCK {
+                        self.stuck.push(done);
+                    }
+                    return;
+                }
             },
             State::Empty | State::Missing | State::Purged => {
                 // Perhaps a header, and then the disk was full.
@@ -71,11 +107,10 @@ impl Keeper {
         self.tell(call, told);
     }
 
-    fn tell(&self, call: CallId, recorded: Recorded) {
+    fn tell(&mut self, call: CallId, recorded: Recorded) {
         self.figures.told(recorded.state);
-        // Only a journal that is gone does not give them back.
-        if self.slots.0.send(()).is_err() {
-            return;
+        if !self.slot() {
+            return tracing::error!(%call, "the journal is down: what became of a call's recording is told after the next start");
         }
         let free = self.slots.1.clone();
         let quiet = recorded.is_purge();
@@ -85,6 +120,18 @@ impl Keeper {
             }
             let _ = free.try_recv();
         });
+    }
+
+    /// A journal that is down gives none back until it is up. Who must end by then leaves the rest to the next start.
+    fn slot(&mut self) -> bool {
+        let patience = if self.gave_up { Duration::ZERO } else { PATIENCE };
+        while self.slots.0.send_timeout((), patience).is_err() {
+            self.gave_up = self.stop.load(Ordering::Relaxed);
+            if self.gave_up {
+                return false;
+            }
+        }
+        true
     }
 
     /// Brings a file into its final form and place.
@@ -172,4 +219,38 @@ fn measure(file: &File) -> io::Result<(String, u64)> {
     }
     let hex = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok((hex, audio(file)?.map_or(0, |(format, data)| format.millis(data))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Rng, Wall};
+    use crate::io::config::Config;
+    use crate::io::journal::{Journal, Options};
+
+    #[test]
+    fn what_cannot_be_finished_is_tried_again_and_keeps_its_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.node.state = folder.path().to_owned();
+        let (journal, _) = Journal::open(Options::new(config.journal()), Wall(0), |_| {}).unwrap();
+        let (shelf, stop) = (Arc::new(Shelf::of(&config).unwrap()), Arc::default());
+        let mut keeper = Keeper::new(shelf.clone(), Arc::default(), journal.settler(), Audit::of(&config), 0, stop);
+        let call = CallId::new(clock::now().wall, &mut Rng::from_number(1));
+        let (part, wav) = (shelf.file(call, PART).unwrap(), shelf.file(call, WAV).unwrap());
+        fs::create_dir_all(&wav).unwrap();
+        fs::write(&part, [Format::Pcm.header(0).to_vec(), vec![0; 400]].concat()).unwrap();
+        let done = Done { call, state: State::Ready };
+        keeper.finish(done);
+        assert_eq!(keeper.stuck, [done], "a folder is in its place");
+        keeper.try_again();
+        assert_eq!(keeper.stuck, [done]);
+        fs::remove_dir(&wav).unwrap();
+        keeper.try_again();
+        assert_eq!(keeper.stuck, [done], "not at once");
+        keeper.again_at = Mono(0);
+        keeper.try_again();
+        assert!(keeper.stuck.is_empty() && wav.is_file() && !part.exists());
+        journal.close();
+    }
 }

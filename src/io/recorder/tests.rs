@@ -316,3 +316,20 @@ fn what_finds_no_room_on_its_way_to_the_disk_is_counted() {
     let none = Recorded::without_file(State::Missing);
     assert!(none.url.is_none() && desk.skipped.is_empty());
 }
+
+#[test]
+fn a_journal_that_is_down_does_not_hold_up_the_end() {
+    let mut bench = Bench::new();
+    let gate = rusqlite::Connection::open(bench.config.journal()).unwrap();
+    gate.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let missed = bench.config.recording.calls as u64 + 300;
+    (0..missed).for_each(|n| bench.begin(call(n)));
+    // The one that finds no slot any more is counted, too.
+    let told = |metric: &Metric| (metric.name == "recordings_total").then_some(metric.value);
+    while bench.recorder.metrics()().iter().filter_map(told).sum::<u64>() <= 256 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    bench.recorder.stop();
+    gate.execute_batch("COMMIT").unwrap();
+    bench.journal.close();
+}
