@@ -350,7 +350,8 @@ impl Writer {
                 default(PURGE_ON) => {}
             }
         }
-        if !self.closing && !(batch.is_empty() && self.held.is_empty()) {
+        let something = !batch.is_empty() || !self.held.is_empty();
+        if something && !self.closing {
             thread::sleep(GATHER);
         }
         while self.ahead == 0 && self.held.len() < BATCH {
