@@ -55,7 +55,8 @@ fn read(headers: &Headers, body: &Bytes, depth: u8) -> Option<Content> {
     Some(Content { foreign: content.foreign && !optional, ..content })
 }
 
-/// Of alternatives the last that we understand (RFC 2046 §5.1.4); an unknown kind of several is like `mixed` (§5.1.3).
+/// Of alternatives the last that we understand (RFC 2046 §5.1.4): a description, where there is one, for what may be
+/// ignored says nothing. An unknown kind of several is like `mixed` (§5.1.3).
 fn several(kind: &[u8], parts: Vec<Bytes>, depth: u8) -> Option<Content> {
     let mut all = Vec::with_capacity(parts.len());
     for bytes in parts {
@@ -63,7 +64,8 @@ fn several(kind: &[u8], parts: Vec<Bytes>, depth: u8) -> Option<Content> {
         all.push(read(&headers, &body, depth)?);
     }
     if kind.eq_ignore_ascii_case(b"alternative") {
-        return Some(all.into_iter().rfind(|content| !content.foreign).unwrap_or(Content::foreign()));
+        let known = all.into_iter().filter(|content| !content.foreign);
+        return Some(known.max_by_key(|content| content.sdp.is_some()).unwrap_or(Content::foreign()));
     }
     Some(all.into_iter().fold(Content::default(), Content::with))
 }
@@ -195,6 +197,8 @@ mod tests {
             session("")
         );
         assert_eq!(mixed(&[&inner("alternative", &choice)]), only(SDP));
+        let ignored = format!("{choice}--in\r\nContent-Type: a/b\r\nContent-Disposition: x;handling=optional\r\n\r\nx\r\n");
+        assert_eq!(mixed(&[&inner("alternative", &ignored)]), only(SDP), "no late offer");
         let none = "--in\r\nContent-Type: a/b\r\n\r\nx\r\n";
         assert_eq!(mixed(&[&inner("alternative", none)]), Some(Content::foreign()));
         let optional = inner("mixed", none).replacen("\r\n", "\r\nContent-Disposition: x;handling=optional\r\n", 1);
