@@ -91,6 +91,7 @@ impl Call {
         self.outcome = Some(outcome);
         self.early_until = None;
         self.max_talk_at = None;
+        self.end_move();
         self.leave_seats();
         self.hang_up_parties(true);
         if self.caller != Caller::Gone {
@@ -125,6 +126,13 @@ impl Call {
     fn close_caller(&mut self) {
         if self.media.contains_key(&CALLER) && !std::mem::replace(&mut self.caller_closed, true) {
             self.out.push(Output::Close { part: CALLER });
+        }
+    }
+
+    /// The move that the call ends in has come to nothing: a phone that asked for it is told before it is hung up.
+    fn end_move(&mut self) {
+        if let Some(transfer) = self.talk().and_then(|talk| talk.transfer.take()) {
+            self.journal(What::TransferEnded { seq: transfer.seq, result: "failed".to_owned() });
         }
     }
 

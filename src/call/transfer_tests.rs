@@ -1,6 +1,6 @@
 //! Every edge of moving a caller, and the eleven things that must never happen (those that are the call's to keep).
 
-use super::event::Result;
+use super::event::{Result, What};
 use super::tests::*;
 use super::*;
 use crate::dialog::EndedBy;
@@ -211,6 +211,22 @@ fn a_caller_lost_in_an_emergency_leaves_seat_and_line_with_each_other() {
     assert!(together(&scene, &[SEAT, TARGET]));
     scene.end(TARGET, EndedBy::Peer, None);
     assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn a_caller_who_goes_while_the_target_rings_ends_the_move_before_anybody_is_hung_up() {
+    for mode in [Mode::Blind, Mode::Consult, Mode::ThreeWay] {
+        let mut scene = moving(mode);
+        scene.end(CALLER, EndedBy::Peer, None);
+        assert_eq!(scene.moves(), [&format!("{}…", mode.name()), "failed"]);
+        let place = |wanted: fn(&Output) -> bool| scene.effects.iter().position(wanted);
+        let told = place(|e| matches!(e, Output::Journal(What::TransferEnded { seq: 1, .. })));
+        assert!(told < place(|e| matches!(e, Output::Hangup { part: TARGET, .. })), "{mode:?}: its referrer hears of it");
+        assert_eq!(scene.clear().0, Result::Answered);
+    }
+    let mut stopped = moved(Mode::Consult);
+    stopped.call.stop(&mut stopped.effects);
+    assert_eq!(stopped.moves(), ["consult…", "failed"]);
 }
 
 #[test]

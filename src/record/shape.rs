@@ -191,7 +191,7 @@ pub struct Transfer {
     pub started: String,
     #[schemars(extend("format" = "date-time"))]
     pub ended: Option<String>,
-    /// `joined`, `completed`, `returned`, `cancelled`, `failed`; null while it lasts, or where the call ended in it.
+    /// `joined`, `completed`, `returned`, `cancelled`, `failed`; null while it lasts, or where the process died in it.
     pub result: Option<String>,
 }
 

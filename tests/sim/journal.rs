@@ -44,7 +44,13 @@ impl Journal {
                     self.unheld.insert(entry.call);
                 }
             }
-            What::Ended { .. } if self.last.insert(entry.call) => {}
+            What::Ended { .. } if self.last.insert(entry.call) => {
+                let count = |of: fn(&What) -> bool| log.iter().filter(|what| of(what)).count();
+                let begun = count(|what| matches!(what, What::TransferStarted { .. }));
+                if begun != count(|what| matches!(what, What::TransferEnded { .. })) {
+                    return Err(format!("a move in {} has no end, or two: {log:?}", entry.call));
+                }
+            }
             _ if entry.seq == 1 || self.last.contains(&entry.call) => {
                 return Err(format!("{:?} is out of place in {}", entry.what, entry.call));
             }

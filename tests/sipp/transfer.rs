@@ -135,6 +135,22 @@ fn a_seat_s_phone_sends_its_caller_on_by_refer() {
     assert_eq!(record["transfers"][0]["result"], "completed");
 }
 
+#[test]
+fn a_phone_hears_at_once_that_its_caller_hung_up_before_the_target_answered() {
+    let mut scene = Scene::talking();
+    scene.seat.headers = line(format!("Refer-To: <sip:12366@{}>", scene.gateway.host.ip));
+    scene.seat.refer();
+    scene.seat.status(202, "REFER");
+    scene.target.ring();
+    scene.caller.bye();
+    scene.target.request_received("CANCEL");
+    let told = scene.seat.told();
+    assert!(told.body().starts_with("SIP/2.0 503"), "{told}");
+    assert_eq!(told.header("Subscription-State"), "terminated;reason=noresource");
+    let record = scene.gateway.record();
+    assert_eq!(record["transfers"][0]["result"], "failed", "{record:#}");
+}
+
 /// A header line that only the test's run knows.
 fn line(text: String) -> &'static str {
     Box::leak(format!("{text}\r\n").into_boxed_str())

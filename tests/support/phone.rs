@@ -160,6 +160,17 @@ impl Phone {
         bye
     }
 
+    /// What the NOTIFYs of its REFER say of the move in the end, whoever hangs up meanwhile.
+    pub fn told(&mut self) -> Message {
+        loop {
+            let notify = self.request_received("NOTIFY");
+            self.reply(&notify, "200 OK", "");
+            if !notify.body().starts_with("SIP/2.0 1") {
+                return notify;
+            }
+        }
+    }
+
     /// Speaks to the media address that this message's SDP gives.
     pub fn speak(&self, to: &Message, speaker: u32) -> Mouth {
         let to = (self.ip, to.media_port()).into();
