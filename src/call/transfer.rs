@@ -71,6 +71,11 @@ impl Call {
         leased.or_else(|| talk.main.iter().chain(&talk.aside).copied().find(|p| *p != CALLER))
     }
 
+    /// The number of the move that was begun last.
+    pub fn newest_move(&self) -> u32 {
+        self.transfers
+    }
+
     pub(super) fn talk(&mut self) -> Option<&mut Talk> {
         match &mut self.stage {
             Stage::Talking(talk) => Some(talk),

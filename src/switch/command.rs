@@ -1,7 +1,7 @@
 //! Commands about live calls: from the API, from a seat's keys, from REFER. What they may reach is the dial plan's word.
 
 use super::identity::Identity;
-use super::{Active, Output, Seat, Setup, Switch, Work, identity};
+use super::{Active, Output, Referred, Seat, Setup, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::{Ask, Dialled, Goal, Mode, Part, Refusal};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
@@ -157,7 +157,7 @@ impl Switch {
             Some((id, part)) => match self.refer(now, id, part, refer) {
                 Ok(()) => {
                     if let Some(active) = self.calls.get_mut(&id) {
-                        active.referred = Some((leg, refer.id));
+                        active.referred = Some(Referred { leg, refer: refer.id, seq: active.call.newest_move() });
                     }
                     dialog::Command::AcceptRefer { leg, id: refer.id }
                 }
@@ -182,9 +182,11 @@ impl Switch {
         }
     }
 
-    /// The move that a REFER began has come out: 200, or 503 where the caller comes back.
-    pub(super) fn tell_referrer(&mut self, now: Now, id: CallId, result: &str, out: &mut Vec<Output>) {
-        let Some((leg, refer)) = self.calls.get_mut(&id).and_then(|active| active.referred.take()) else { return };
+    /// The move that a REFER began has come out: 200, or 503 where the caller comes back. One that it put an end to is
+    /// none of its own.
+    pub(super) fn tell_referrer(&mut self, now: Now, id: CallId, seq: u32, result: &str, out: &mut Vec<Output>) {
+        let referred = self.calls.get_mut(&id).and_then(|active| active.referred.take_if(|referred| referred.seq == seq));
+        let Some(Referred { leg, refer, .. }) = referred else { return };
         let status = Status(if matches!(result, "completed" | "joined") { 200 } else { 503 });
         let notify = dialog::Command::Notify { leg, id: refer, status };
         self.legs_do(out, |legs, done| legs.command(now, notify, done));

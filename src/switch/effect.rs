@@ -34,8 +34,8 @@ impl Switch {
             call::Output::Queue(command) => self.queue(now, id, command),
             call::Output::Journal(mut what) => {
                 self.complete(id, &mut what);
-                if let What::TransferEnded { result, .. } = &what {
-                    self.tell_referrer(now, id, result, out);
+                if let What::TransferEnded { seq, result } = &what {
+                    self.tell_referrer(now, id, *seq, result, out);
                 }
                 self.write(now, id, what, out);
             }

@@ -135,9 +135,17 @@ struct Active {
     /// The first entry is durable, or the journal is down: finals may go out.
     released: bool,
     /// The REFER that waits to hear how its move came out.
-    referred: Option<(LegId, u32)>,
+    referred: Option<Referred>,
     /// Keys of seats that may become a feature code.
     typed: BTreeMap<Part, call::keys::Typed>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Referred {
+    leg: LegId,
+    /// The REFER's number in its leg, and the move's in the call.
+    refer: u32,
+    seq: u32,
 }
 
 #[derive(Clone, Debug)]

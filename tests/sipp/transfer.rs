@@ -151,6 +151,27 @@ fn a_phone_hears_at_once_that_its_caller_hung_up_before_the_target_answered() {
     assert_eq!(record["transfers"][0]["result"], "failed", "{record:#}");
 }
 
+#[test]
+fn a_phone_hears_how_its_own_move_came_out_and_not_the_one_before() {
+    let mut scene = Scene::talking();
+    assert_eq!(scene.api("POST", "/transfer", json!({ "to": "12366", "mode": "consult" }), "consult").0, 202);
+    scene.target.ring();
+    scene.target.answer();
+    scene.seat.headers = line(format!("Refer-To: <sip:110@{}>", scene.gateway.host.ip));
+    scene.seat.refer();
+    scene.seat.status(202, "REFER");
+    let fetched = scene.target.ring();
+    assert!(fetched.start_line().starts_with("INVITE sip:110@"), "{fetched}");
+    scene.target.answer();
+    let told = scene.seat.told();
+    assert!(told.body().starts_with("SIP/2.0 200"), "{told}");
+    scene.caller.bye();
+    scene.seat.bye();
+    let record = scene.gateway.record();
+    let results: Vec<&str> = record["transfers"].as_array().unwrap().iter().filter_map(|t| t["result"].as_str()).collect();
+    assert_eq!(results, ["cancelled", "joined"], "{record:#}");
+}
+
 /// A header line that only the test's run knows.
 fn line(text: String) -> &'static str {
     Box::leak(format!("{text}\r\n").into_boxed_str())
