@@ -125,6 +125,7 @@ impl State {
             (State::Invited(s), Command::Progress { status, media, .. }) => s.progress(cx, status, media),
             (State::Invited(s), Command::Answer { .. }) => s.answer(cx),
             (State::Invited(s), Command::Release { .. }) => s.release(cx),
+            (State::Invited(s), Command::NoExpiry { .. }) => s.without_expiry(),
             (State::Closing(s), Command::Release { .. }) => s.release(cx),
             (State::Session(s), Command::Attach { local, .. }) => s.attach(cx, local),
             (State::Invited(s), Command::Hangup { cause, .. }) => s.hangup(cx, &cause),

@@ -264,6 +264,7 @@ impl Command {
             | Command::Progress { leg, .. }
             | Command::Answer { leg }
             | Command::Release { leg }
+            | Command::NoExpiry { leg }
             | Command::AcceptRefer { leg, .. }
             | Command::RefuseRefer { leg, .. }
             | Command::Notify { leg, .. }

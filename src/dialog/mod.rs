@@ -164,6 +164,10 @@ pub enum Command {
     Release {
         leg: LegId,
     },
+    /// An incoming leg rings for as long as its caller stays: its INVITE's Expires does not end it.
+    NoExpiry {
+        leg: LegId,
+    },
     /// 202, and NOTIFY with 100 Trying at once. One REFER at a time: it is open until [`Command::Notify`] gives a final
     /// status, and a second one meanwhile is refused.
     AcceptRefer {

@@ -113,6 +113,11 @@ impl Invited {
         self.advance(cx)
     }
 
+    pub(super) fn without_expiry(mut self: Box<Self>) -> State {
+        self.expires = None;
+        State::Invited(self)
+    }
+
     pub(super) fn hangup(self: Box<Self>, cx: &mut Cx, cause: &Cause) -> State {
         let end = End { q850: cause.q850, ..End::new(EndedBy::Us, Some(cause.refusal().0)) };
         self.refuse(cx, cause, end)

@@ -94,7 +94,16 @@ impl Switch {
         if self.journal_down {
             self.release(now, id, out);
         }
+        self.outlast(now, id, out);
         self.with_call(id, |call, done| call.start(late_offer, done));
+    }
+
+    /// An INVITE that expires SHOULD be answered 487 (RFC 3261 §13.3.1). Not one to an emergency line: its carrier sets the
+    /// time, not the person in need, who ends the call by hanging up; we never do while somebody may yet answer.
+    fn outlast(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        if self.calls.get(&id).is_some_and(|active| active.emergency) {
+            self.command(now, id, CALLER, out, |leg| Command::NoExpiry { leg });
+        }
     }
 
     /// A seat says who it is and calls from its address; everything else is the trunk whose source it is.

@@ -138,6 +138,28 @@ fn an_invitation_that_expires_ends_the_call() {
 }
 
 #[test]
+fn an_invitation_to_an_emergency_line_does_not_expire() {
+    let gateway = Gateway::start(&Spec::default());
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    let mut other = Phone::new("other", gateway.host.port(), &gateway);
+    let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
+    let mut target = Phone::new("target", gateway.target, &gateway);
+    caller.headers = "Expires: 1\r\n";
+    caller.invite("110");
+    target.ring();
+    // By the time that this later one is over, the first has expired.
+    (other.headers, other.number) = ("Expires: 1\r\n", "13900139000");
+    other.invite("12345");
+    seat.ring();
+    other.status(487, "INVITE");
+    target.answer();
+    caller.status(200, "INVITE");
+    caller.ack();
+    caller.bye();
+    target.hung_up();
+}
+
+#[test]
 fn a_caller_by_tcp_reaches_a_seat_by_udp() {
     let gateway = Gateway::start(&Spec::default());
     let seat = gateway.seat(0, "seat_answers").lasts(100).start();

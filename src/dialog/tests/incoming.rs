@@ -143,6 +143,13 @@ fn an_invitation_expires_unless_it_is_answered() {
     one.command(Command::Release { leg });
     assert_eq!(one.statuses(), [100, 200]);
     let mut one = One::new();
+    one.receive(Message::Request(invite()));
+    let leg = one.incoming().leg;
+    one.command(Command::NoExpiry { leg });
+    one.command(Command::Release { leg });
+    one.pass(100.0);
+    assert!(one.events.is_empty(), "nobody waits too long for an emergency line");
+    let mut one = One::new();
     one.invited(&fresh("INVITE", "Expires: soon\r\n", OFFER));
     one.pass(100.0);
     assert!(one.events.is_empty(), "what is no number says nothing");
