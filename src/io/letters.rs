@@ -31,6 +31,28 @@ pub struct Which {
     pub call: Option<CallId>,
 }
 
+/// Whose calls' records go to a backend once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Those that its lines and subjects gave it, and those of which it got anything.
+    ItsOwn,
+    All,
+}
+
+/// How many records went to a backend, and how many did not because the calls are not its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    pub sent: usize,
+    pub left_out: usize,
+}
+
+#[derive(Clone)]
+struct Final {
+    call: CallId,
+    sequence: u64,
+    its_own: bool,
+}
+
 /// The journal, opened to be written beside its gateway.
 pub struct Letters {
     db: Connection,
@@ -96,42 +118,39 @@ impl Letters {
         })
     }
 
-    /// Sends the final records of calls since then to this backend, whether it got them or not. How many; a dry run
-    /// changes nothing.
-    pub fn replay(&mut self, backend: &str, since: Wall, dry_run: bool) -> Result<usize, Trouble> {
-        let records = self.finals(since)?;
+    /// Sends the final records of calls since then to this backend, whether it got them or not: of its own calls, or of
+    /// all, which are its own from then on. A dry run changes nothing.
+    pub fn replay(&mut self, backend: &str, since: Wall, whose: Whose, dry_run: bool) -> Result<Replayed, Trouble> {
+        let (theirs, others): (Vec<Final>, _) = self.finals(backend, since)?.into_iter().partition(|last| last.its_own);
+        let (records, left_out) = match whose {
+            Whose::ItsOwn => (theirs, others.len()),
+            Whose::All => ([theirs, others].concat(), 0),
+        };
+        let replayed = Replayed { sent: records.len(), left_out };
         if dry_run {
-            return Ok(records.len());
+            return Ok(replayed);
         }
-        self.write(|tx| {
-            for (call, sequence) in &records {
-                let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
-                tx.prepare_cached(
-                    "INSERT INTO deliveries (backend, call, sequence, kind) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT DO UPDATE SET state = 'pending', attempts = 0, error = NULL",
-                )?
-                .execute(params![backend, call.0.as_bytes(), sequence, Kind::Record.name()])?;
-                tx.prepare_cached("INSERT OR IGNORE INTO lanes (backend, call, next_at) VALUES (?1, ?2, 0)")?
-                    .execute(params![backend, call.0.as_bytes()])?;
-            }
-            Ok(records.len())
-        })
+        self.write(|tx| records.iter().try_for_each(|last| send(tx, backend, last)))?;
+        Ok(replayed)
     }
 
-    /// The final record's sequence of each call that has ended.
-    fn finals(&self, since: Wall) -> Result<Vec<(CallId, u64)>, Trouble> {
-        let sql = "SELECT e.call, e.seq, e.what FROM calls c JOIN entries e ON e.call = c.call
+    /// The final record of each call that has ended.
+    fn finals(&self, backend: &str, since: Wall) -> Result<Vec<Final>, Trouble> {
+        let sql = "SELECT e.call, e.seq, e.what,
+                       ifnull(instr(char(10) || c.backends || char(10), char(10) || ?2 || char(10)), 0) > 0
+                       OR EXISTS (SELECT 1 FROM deliveries d WHERE d.backend = ?2 AND d.call = c.call)
+                   FROM calls c JOIN entries e ON e.call = c.call
                    WHERE c.call >= ?1 AND c.open = 0 ORDER BY e.call, e.seq";
         self.ask(|db| {
             let mut rows = db.prepare(sql)?;
-            let mut rows = rows.query([first_id(since)])?;
-            let mut found: Vec<(CallId, u64)> = Vec::new();
+            let mut rows = rows.query(params![first_id(since), backend])?;
+            let mut found: Vec<Final> = Vec::new();
             while let Some(row) = rows.next()? {
                 let call = call_id(row, 0)?;
                 let what = payload::decode(&self.sealer, call, row.get(1)?, row.get_ref(2)?);
                 let ends = what.is_ok_and(|what| is_final(&what));
-                if ends && found.last().is_none_or(|(last, _)| *last != call) {
-                    found.push((call, Kind::Record.sequence(row.get(1)?)));
+                if ends && found.last().is_none_or(|last| last.call != call) {
+                    found.push(Final { call, sequence: Kind::Record.sequence(row.get(1)?), its_own: row.get(3)? });
                 }
             }
             Ok(found)
@@ -150,6 +169,23 @@ impl Letters {
         };
         run().map_err(|e| Trouble::sqlite(&self.path, e))
     }
+}
+
+fn send(tx: &Connection, backend: &str, last: &Final) -> rusqlite::Result<()> {
+    let Final { call, sequence, its_own } = last;
+    let id = call.0.as_bytes();
+    let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
+    let sql = "INSERT INTO deliveries (backend, call, sequence, kind) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET state = 'pending', attempts = 0, error = NULL";
+    tx.prepare_cached(sql)?.execute(params![backend, id, sequence, Kind::Record.name()])?;
+    tx.prepare_cached("INSERT OR IGNORE INTO lanes (backend, call, next_at) VALUES (?1, ?2, 0)")?
+        .execute(params![backend, id])?;
+    if !its_own {
+        // Who has a record must hear what changes in it.
+        let sql = "UPDATE calls SET backends = iif(backends = '', ?2, backends || char(10) || ?2) WHERE call = ?1";
+        tx.prepare_cached(sql)?.execute(params![id, backend])?;
+    }
+    Ok(())
 }
 
 fn is_final(what: &What) -> bool {

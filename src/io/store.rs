@@ -19,7 +19,6 @@ use crate::record::cloudevent::Kind;
 use crate::record::delivery::{Settlement, Verdict};
 use crate::record::exchange::Change;
 use crate::record::seal::Sealer;
-use choice::Choice;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::cell::Cell;
 use std::fmt;
@@ -98,9 +97,8 @@ const RECORDINGS: &str = "
     CREATE INDEX owed_recordings ON calls (call) WHERE recording = 1;
     PRAGMA user_version = 5;";
 
-/// From version 5. `calls.withheld` names the backends that get a call only for its subjects, one a line.
-const SUBJECTS: &str = "
-    ALTER TABLE calls ADD COLUMN withheld TEXT;
+/// From version 5. `calls.backends` names everybody who gets a call; NULL only in calls of before.
+const NAMED: &str = "
     PRAGMA user_version = 6;";
 
 /// Somebody who gets events of these kinds.
@@ -214,12 +212,12 @@ impl Store {
         let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
         match version {
             SCHEMA => Ok(store),
-            0 => store.build(&[TABLES, TICKETS, NEWS, SEALS, RECORDINGS, SUBJECTS]),
-            1 => store.build(&[TICKETS, NEWS, SEALS, RECORDINGS, SUBJECTS]),
-            2 => store.build(&[NEWS, SEALS, RECORDINGS, SUBJECTS]),
-            3 => store.build(&[SEALS, RECORDINGS, SUBJECTS]),
-            4 => store.build(&[RECORDINGS, SUBJECTS]),
-            5 => store.build(&[SUBJECTS]),
+            0 => store.build(&[TABLES, TICKETS, NEWS, SEALS, RECORDINGS, NAMED]),
+            1 => store.build(&[TICKETS, NEWS, SEALS, RECORDINGS, NAMED]),
+            2 => store.build(&[NEWS, SEALS, RECORDINGS, NAMED]),
+            3 => store.build(&[SEALS, RECORDINGS, NAMED]),
+            4 => store.build(&[RECORDINGS, NAMED]),
+            5 => store.build(&[NAMED]),
             _ => {
                 let what = format!("it has version {version} and this release writes {SCHEMA}");
                 Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
@@ -353,22 +351,30 @@ impl Transaction<'_> {
 
     /// A call is open from its first entry to its end, and stays closed if something follows.
     fn mark(&self, entry: &Entry) -> rusqlite::Result<()> {
-        let sql = match entry.what {
-            What::Ended { .. } | What::Interrupted | What::Reported(_) => {
-                "INSERT INTO calls (call, open) VALUES (?1, 0) ON CONFLICT DO UPDATE SET open = 0"
-            }
-            _ => "INSERT OR IGNORE INTO calls (call, open) VALUES (?1, 1)",
-        };
-        self.db.prepare_cached(sql)?.execute([entry.call.0.as_bytes()])?;
+        let id = entry.call.0;
+        self.open_or_end(entry)?;
         let (line, choice) = match &entry.what {
-            What::Offered(offered) => (&offered.number, Choice::new(&offered.tickets, &offered.withheld)),
-            What::Reported(r) => (&r.report.hotline, Choice::new(&r.tickets, &r.withheld)),
+            What::Offered(offered) => (&offered.number, self.first_choice(&offered.tickets, &offered.withheld)),
+            What::Reported(r) => (&r.report.hotline, self.first_choice(&r.tickets, &r.withheld)),
             _ => return Ok(()),
         };
         let recorded = matches!(&entry.what, What::Offered(offered) if offered.recorded).then_some(1);
-        let sql = "UPDATE calls SET line = ?2, recording = ?3 WHERE call = ?1";
-        self.db.prepare_cached(sql)?.execute(params![entry.call.0.as_bytes(), line, recorded])?;
-        if choice == Choice::default() { Ok(()) } else { self.choose(entry.call, &choice) }
+        let sql = "UPDATE calls SET line = ?2, recording = ?3, backends = ?4 WHERE call = ?1";
+        self.db.prepare_cached(sql)?.execute(params![id.as_bytes(), line, recorded, choice.names()]).map(drop)
+    }
+
+    fn open_or_end(&self, entry: &Entry) -> rusqlite::Result<()> {
+        let id = entry.call.0;
+        if matches!(entry.what, What::Ended { .. } | What::Interrupted | What::Reported(_)) {
+            // One of an older release, or whose beginning was lost, ends for everybody.
+            let sql = "INSERT INTO calls (call, open, backends) VALUES (?1, 0, ?2) ON CONFLICT
+                       DO UPDATE SET open = 0, backends = CASE open WHEN 1 THEN coalesce(backends, ?2) ELSE backends END";
+            let all = self.first_choice(&[], &[]);
+            self.db.prepare_cached(sql)?.execute(params![id.as_bytes(), all.names()]).map(drop)
+        } else {
+            let sql = "INSERT OR IGNORE INTO calls (call, open) VALUES (?1, 1)";
+            self.db.prepare_cached(sql)?.execute([id.as_bytes()]).map(drop)
+        }
     }
 
     fn post(&self, call: CallId, events: &[(u64, Kind)]) -> rusqlite::Result<()> {
@@ -404,10 +410,12 @@ impl Transaction<'_> {
 
     fn post_to(&self, backend: &str, call: CallId, sequence: i64, kind: Kind) -> rusqlite::Result<()> {
         let call = call.0;
+        let sql = "INSERT OR IGNORE INTO deliveries (backend, call, sequence, kind) VALUES (?1, ?2, ?3, ?4)";
+        if self.db.prepare_cached(sql)?.execute(params![backend, call.as_bytes(), sequence, kind.name()])? == 0 {
+            // It has it. A lane without anything to send would stay for ever.
+            return Ok(());
+        }
         self.written.set(Written { posted: true, ..self.written.get() });
-        self.db
-            .prepare_cached("INSERT OR IGNORE INTO deliveries (backend, call, sequence, kind) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![backend, call.as_bytes(), sequence, kind.name()])?;
         self.db
             .prepare_cached("INSERT OR IGNORE INTO lanes (backend, call, next_at) VALUES (?1, ?2, 0)")?
             .execute(params![backend, call.as_bytes()])

@@ -28,6 +28,7 @@ fn records_are_exported_rendered_and_sent_again_from_the_command_line() {
     assert_eq!(bench.answer(&["records", "ls", "--dead"]), "");
     let replay = ["records", "replay", "--since", "2020-01-01T00:00:00Z", "--backend", "webhook"];
     assert_eq!(bench.answer(&[&replay[..], &["--dry-run"]].concat()), "2 records would go to webhook\n");
+    assert_eq!(bench.answer(&[&replay[..], &["--all", "--dry-run"]].concat()), "2 records would go to webhook\n");
     assert_eq!(bench.answer(&replay), "2 records will go to webhook\n");
     backend.next("call.record");
     assert_eq!(bench.kill("-TERM"), Some(0));

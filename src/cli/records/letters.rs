@@ -3,7 +3,7 @@
 use super::{Journal, sealer};
 use crate::base::{CallId, Wall};
 use crate::io::config::Config;
-use crate::io::letters::{Letter, Letters, Which};
+use crate::io::letters::{Letter, Letters, Replayed, Which, Whose};
 use clap::Args;
 use std::sync::Arc;
 
@@ -38,6 +38,10 @@ pub struct Replay {
     since: jiff::Timestamp,
     #[arg(long)]
     backend: String,
+    /// Calls too that no line or subject gave it, as for a backend that is new: it gets them in full, and what becomes
+    /// known of them later
+    #[arg(long)]
+    all: bool,
     /// Says how many, and changes nothing
     #[arg(long)]
     dry_run: bool,
@@ -69,10 +73,20 @@ impl Replay {
             return Err(format!("the configuration has no backend `{}`", self.backend));
         }
         let since = Wall(self.since.as_microsecond());
-        let count = letters.replay(&self.backend, since, self.dry_run).map_err(|e| e.to_string())?;
-        let will = if self.dry_run { "would go" } else { "will go" };
-        say!("{count} records {will} to {}", self.backend);
+        // The webhook gets every call.
+        let whose = if self.all || webhook { Whose::All } else { Whose::ItsOwn };
+        let replayed = letters.replay(&self.backend, since, whose, self.dry_run).map_err(|e| e.to_string())?;
+        say!("{}", self.told(replayed));
         Ok(())
+    }
+
+    fn told(&self, Replayed { sent, left_out }: Replayed) -> String {
+        let will = if self.dry_run { "would go" } else { "will go" };
+        let rest = match left_out {
+            0 => String::new(),
+            count => format!("; {count} of calls that are not its own are left out (`--all` sends them too)"),
+        };
+        format!("{sent} records {will} to {}{rest}", self.backend)
     }
 }
 
@@ -95,4 +109,27 @@ fn open(of: &Journal) -> Result<(Config, Letters), String> {
     let config = of.config()?;
     let letters = Letters::open(&of.path(&config)).map_err(|e| e.to_string())?.unsealing(Arc::new(sealer(&config)?));
     Ok((config, letters))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        replay: Replay,
+    }
+
+    #[test]
+    fn a_replay_says_what_it_leaves_out_and_how_that_would_go_too() {
+        let line = Line::parse_from(["x", "--since", "2026-03-02T00:00:00Z", "--backend", "tourism"]);
+        assert!(!line.replay.all);
+        assert_eq!(line.replay.told(Replayed { sent: 2, left_out: 0 }), "2 records will go to tourism");
+        assert_eq!(
+            line.replay.told(Replayed { sent: 2, left_out: 7 }),
+            "2 records will go to tourism; 7 of calls that are not its own are left out (`--all` sends them too)"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! Which backends get a call: those that its line names, or else all but those that wait for a subject; and whomever a
-//! subject adds. It stands with the call, so that a restart, another configuration or another plan changes nothing of it.
+//! subject adds. Their names stand with the call, so that a restart, another configuration or another plan changes nothing
+//! of it.
 
 use super::{Backend, Transaction};
 use crate::base::CallId;
@@ -7,61 +8,82 @@ use crate::call::event::What;
 use crate::record::cloudevent::Kind;
 use rusqlite::params;
 
+/// Names, one a line. Who gets every call need not be among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Choice {
-    /// None: all but the withheld.
-    named: Option<Vec<String>>,
-    withheld: Vec<String>,
-}
+pub(super) struct Choice(String);
 
 impl Choice {
-    pub fn new(named: &[String], withheld: &[String]) -> Choice {
-        Choice { named: Some(named.to_vec()).filter(|named| !named.is_empty()), withheld: withheld.to_vec() }
+    fn of<'a>(names: impl IntoIterator<Item = &'a String>) -> Choice {
+        let mut choice = Choice::default();
+        names.into_iter().for_each(|name| choice.add(name));
+        choice
     }
 
     pub fn gets(&self, backend: &Backend) -> bool {
         backend.always || self.has(&backend.name)
     }
 
-    pub fn has(&self, name: &String) -> bool {
-        self.named.as_ref().map_or_else(|| !self.withheld.contains(name), |named| named.contains(name))
+    pub fn has(&self, name: &str) -> bool {
+        self.0.lines().any(|chosen| chosen == name)
     }
 
-    fn add(&mut self, names: &[String]) {
-        self.withheld.retain(|name| !names.contains(name));
-        if let Some(named) = &mut self.named {
-            let new: Vec<String> = names.iter().filter(|name| !named.contains(name)).cloned().collect();
-            named.extend(new);
+    pub fn names(&self) -> &str {
+        &self.0
+    }
+
+    fn add(&mut self, name: &str) {
+        if !self.has(name) {
+            let between = if self.0.is_empty() { "" } else { "\n" };
+            self.0.extend([between, name]);
         }
     }
 }
 
 impl Transaction<'_> {
+    /// Who gets a call whose line names these and leaves those to its subjects.
+    pub(super) fn first_choice(&self, named: &[String], withheld: &[String]) -> Choice {
+        match named {
+            [] => Choice::of(self.unnamed().filter(|name| !withheld.contains(name))),
+            named => Choice::of(named),
+        }
+    }
+
+    fn unnamed(&self) -> impl Iterator<Item = &String> {
+        self.outbox.backends.iter().filter(|backend| !backend.always).map(|backend| &backend.name)
+    }
+
+    /// Of a call that has ended before this was written down, it is those that were sent something of it.
     pub(super) fn choice(&self, call: CallId) -> rusqlite::Result<Choice> {
-        let sql = "SELECT backends, withheld FROM calls WHERE call = ?1";
-        let names = |text: Option<String>| text.map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
-        self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], |row| {
-            Ok(Choice { named: names(row.get(0)?), withheld: names(row.get(1)?).unwrap_or_default() })
-        })
+        let sql = "SELECT backends, open = 1 FROM calls WHERE call = ?1";
+        let written = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?));
+        match self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], written)? {
+            (Some(names), _) => Ok(Choice(names)),
+            (None, true) => Ok(self.first_choice(&[], &[])),
+            (None, false) => self.served(call),
+        }
     }
 
-    pub(super) fn choose(&self, call: CallId, choice: &Choice) -> rusqlite::Result<()> {
-        let withheld = Some(choice.withheld.join("\n")).filter(|names| !names.is_empty());
-        let named = choice.named.as_ref().map(|named| named.join("\n"));
-        let sql = "UPDATE calls SET backends = ?2, withheld = ?3 WHERE call = ?1";
-        self.db.prepare_cached(sql)?.execute(params![call.0.as_bytes(), named, withheld]).map(drop)
+    fn served(&self, call: CallId) -> rusqlite::Result<Choice> {
+        let mut choice = Choice::default();
+        let sql = "SELECT 1 FROM deliveries WHERE backend = ?1 AND call = ?2";
+        for name in self.unnamed() {
+            if self.db.prepare_cached(sql)?.exists(params![name, call.0.as_bytes()])? {
+                choice.add(name);
+            }
+        }
+        Ok(choice)
     }
 
-    /// From now on these get the call too. One that is new to a call that has ended gets its record first.
+    /// From now on these get the call too. One that has no record of a call that has ended gets it first.
     pub(super) fn choose_also(&self, call: CallId, names: &[String]) -> rusqlite::Result<()> {
-        let before = self.choice(call)?;
-        let mut choice = before.clone();
-        choice.add(names);
-        self.choose(call, &choice)?;
-        let new = |backend: &&Backend| choice.gets(backend) && !before.gets(backend) && backend.kinds.contains(&Kind::Record);
-        let new: Vec<&Backend> = self.outbox.backends.iter().filter(new).collect();
-        let record = if new.is_empty() { None } else { self.record_of(call)? };
-        for (backend, sequence) in new.into_iter().zip(record.into_iter().cycle()) {
+        let mut choice = self.choice(call)?;
+        names.iter().for_each(|name| choice.add(name));
+        let sql = "UPDATE calls SET backends = ?2 WHERE call = ?1";
+        self.db.prepare_cached(sql)?.execute(params![call.0.as_bytes(), choice.names()])?;
+        let theirs = |backend: &&Backend| names.contains(&backend.name) && backend.kinds.contains(&Kind::Record);
+        let theirs: Vec<&Backend> = self.outbox.backends.iter().filter(theirs).collect();
+        let record = if theirs.is_empty() { None } else { self.record_of(call)? };
+        for (backend, sequence) in theirs.into_iter().zip(record.into_iter().cycle()) {
             self.post_to(&backend.name, call, sequence, Kind::Record)?;
         }
         Ok(())
@@ -83,33 +105,19 @@ impl Transaction<'_> {
 mod tests {
     use super::*;
 
-    fn names(names: &[&str]) -> Vec<String> {
-        names.iter().map(ToString::to_string).collect()
-    }
-
-    fn gets(choice: &Choice) -> String {
-        let backend = |name: &str| Backend { name: name.to_owned(), kinds: Vec::new(), later: Vec::new(), always: name == "w" };
-        ["w", "a", "b", "c"].iter().filter(|name| choice.gets(&backend(name))).copied().collect()
+    #[test]
+    fn a_name_stands_once_and_only_as_a_whole() {
+        let names = ["a", "bc", "a"].map(str::to_owned);
+        let mut choice = Choice::of(&names);
+        choice.add("bc");
+        assert_eq!(choice.names(), "a\nbc");
+        assert_eq!(["a", "bc", "b", "c", ""].map(|name| choice.has(name)), [true, true, false, false, false]);
+        assert!(!Choice::default().has(""));
     }
 
     #[test]
-    fn a_line_names_some_or_means_all_that_do_not_wait() {
-        assert_eq!(gets(&Choice::default()), "wabc");
-        assert_eq!(gets(&Choice::new(&[], &names(&["b"]))), "wac");
-        assert_eq!(gets(&Choice::new(&names(&["a"]), &[])), "wa");
-    }
-
-    #[test]
-    fn a_subject_adds_and_takes_nothing_away() {
-        let added = |named: &[&str], withheld: &[&str], more: &[&str]| {
-            let mut choice = Choice::new(&names(named), &names(withheld));
-            choice.add(&names(more));
-            choice.add(&names(more));
-            gets(&choice)
-        };
-        assert_eq!(added(&[], &["b", "c"], &["b"]), "wab");
-        assert_eq!(added(&["a"], &[], &["b"]), "wab");
-        assert_eq!(added(&["a"], &[], &["a", "x"]), "wa");
-        assert_eq!(added(&[], &[], &["b"]), "wabc");
+    fn who_gets_every_call_gets_those_of_others_too() {
+        let backend = |always| Backend { name: "w".to_owned(), kinds: Vec::new(), later: Vec::new(), always };
+        assert_eq!([true, false].map(|always| Choice::default().gets(&backend(always))), [true, false]);
     }
 }

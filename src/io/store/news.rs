@@ -172,12 +172,13 @@ impl Transaction<'_> {
         Ok(taken)
     }
 
-    /// The backends that a subject chooses get the call already. A plan that has learned of a subject since is told by
-    /// tagging it again.
+    /// The backends that a subject chooses get the call already, those that there are. A plan that has learned of a subject
+    /// since is told by tagging it again.
     fn has_all(&self, call: CallId, news: &News) -> rusqlite::Result<bool> {
         let News::Tagged { backends, .. } = news else { return Ok(true) };
         let choice = self.choice(call)?;
-        Ok(backends.iter().all(|name| choice.has(name)))
+        let mut chosen = self.outbox.backends.iter().filter(|backend| backends.contains(&backend.name));
+        Ok(chosen.all(|backend| choice.gets(backend)))
     }
 
     /// What cannot be opened is left out, and may be told again.

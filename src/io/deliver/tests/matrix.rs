@@ -4,7 +4,7 @@
 use super::*;
 use crate::base::CallId;
 use crate::io::config;
-use crate::io::letters::{Letters, Which};
+use crate::io::letters::{Letters, Which, Whose};
 use std::collections::BTreeMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -274,9 +274,9 @@ async fn dead_letters_are_listed_retried_dropped_and_records_replayed() {
     gateway.settled(2, "done").await;
 
     let since = Wall(0);
-    assert_eq!(letters.replay("main", since, true).unwrap(), 2);
+    assert_eq!(letters.replay("main", since, Whose::ItsOwn, true).unwrap().sent, 2);
     gateway.until(1, |d| d.state == "done").await;
-    assert_eq!(letters.replay("main", since, false).unwrap(), 2);
+    assert_eq!(letters.replay("main", since, Whose::ItsOwn, false).unwrap().sent, 2);
     system.lock().unwrap().fault = Some((Stage::Update, Fault::Refusal));
     gateway.one_call(3);
     gateway.settled(3, "done").await;

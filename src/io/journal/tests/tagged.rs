@@ -1,6 +1,7 @@
 //! Subjects: who gets a call for them, when, and how often.
 
 use super::*;
+use crate::io::letters::{Letters, Replayed, Whose};
 
 /// `main` gets every call that names nobody, `tourism` only for its subjects.
 fn backends() -> Vec<Backend> {
@@ -129,6 +130,102 @@ fn what_cannot_be_tagged_is_told_apart() {
     purged.busy_timeout(SOON).unwrap();
     purged.execute("DELETE FROM entries", []).unwrap();
     assert_eq!(tag(&journal, 1, "x", &["tourism"]), Taken::NoSuchCall, "of a purged call nothing more is taken");
+}
+
+/// Calls of before: journalled while nothing waited for subjects, or by a release that did not write down who gets a call.
+fn of_before(dir: &TempDir, backends: Vec<Backend>, older_release: bool) {
+    let outbox = Outbox { backends, feed: 1000 };
+    let (journal, _, reports) = open(Options { outbox, ..options(dir) });
+    let offered = entry(1, 1, What::Offered(Box::new(Offered { node: "a".into(), ..Offered::default() })));
+    (1..).zip([offered, ended(1, 2)]).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
+    durable(&reports, 2);
+    journal.close();
+    if older_release {
+        let db = Connection::open(dir.path().join("var/journal.db")).unwrap();
+        db.execute("UPDATE calls SET backends = NULL", []).unwrap();
+    }
+}
+
+#[test]
+fn a_backend_that_came_later_gets_a_call_of_before_only_when_it_is_tagged_and_then_with_its_record() {
+    for older_release in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        of_before(&dir, backends()[..1].to_vec(), older_release);
+        let (journal, _, _reports) = open(with_three(&dir));
+        tag(&journal, 1, "其他", &[]);
+        assert_eq!(due(&dir, "tourism"), [], "news of a call that is none of its");
+        let main = [(1, "call.offered", ""), (1, "call.ended", ""), (1, "call.record", ""), (1, "call.tagged", "其他")];
+        assert_eq!(due(&dir, "main"), list(&main), "who had it hears on");
+        tag(&journal, 1, "旅游投诉", &["tourism", "finals"]);
+        let tagged = list(&[(1, "call.record", ""), (1, "call.tagged", "其他 旅游投诉")]);
+        assert_eq!((due(&dir, "tourism"), due(&dir, "finals")), (tagged.clone(), tagged));
+        assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Taken::Known(call(1)));
+    }
+}
+
+#[test]
+fn records_sent_anew_go_to_whom_they_are_for_and_to_others_when_that_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    of_before(&dir, backends(), true);
+    let (journal, _, reports) = open(with_three(&dir));
+    let entries = [offered_to(2, &[]), offered_to(3, &["tourism"]), ended(2, 2), ended(3, 2)];
+    (1..).zip(entries).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
+    durable(&reports, 4);
+    let mut letters = Letters::open(journal.path()).unwrap();
+    let mut replay = |backend, whose, dry_run| {
+        let Replayed { sent, left_out } = letters.replay(backend, Wall(0), whose, dry_run).unwrap();
+        (sent, left_out)
+    };
+    // The first: everybody got it.
+    assert_eq!(replay("main", Whose::ItsOwn, true), (2, 1));
+    assert_eq!(replay("finals", Whose::ItsOwn, true), (1, 2));
+    assert_eq!(replay("tourism", Whose::ItsOwn, false), (2, 1));
+    let calls = |backend| due(&dir, backend).iter().map(|(n, ..)| *n).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(calls("tourism"), [1, 3].into());
+    assert_eq!((replay("tourism", Whose::All, true), calls("tourism")), ((3, 0), [1, 3].into()));
+    assert_eq!((replay("tourism", Whose::All, false), calls("tourism")), ((3, 0), [1, 2, 3].into()));
+    assert_eq!(replay("tourism", Whose::ItsOwn, true), (3, 0), "they are its own now");
+    tag(&journal, 2, "其他", &[]);
+    assert_eq!(due(&dir, "tourism").iter().filter(|(n, ..)| *n == 2).count(), 2, "and it hears on");
+}
+
+/// Only its line named it: it was not configured then, or it was and has everything.
+#[test]
+fn a_record_comes_first_to_who_has_none_and_nothing_waits_for_who_has_it() {
+    for there in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let all = backends();
+        let outbox = Outbox { backends: all[..if there { 2 } else { 1 }].to_vec(), feed: 1000 };
+        let (journal, _, reports) = open(Options { outbox, ..options(&dir) });
+        (1..).zip([offered_to(1, &["tourism"]), ended(1, 2)]).for_each(|(n, e)| assert!(journal.appender().append(n, e)));
+        durable(&reports, 2);
+        journal.close();
+        let db = Connection::open(dir.path().join("var/journal.db")).unwrap();
+        // All was delivered.
+        db.execute_batch("UPDATE deliveries SET state = 'done'; DELETE FROM lanes;").unwrap();
+        let mute = Backend { kinds: vec![Kind::Record], later: Vec::new(), ..all[1].clone() };
+        let (journal, _, _reports) = open(Options { outbox: Outbox { backends: vec![mute], feed: 1000 }, ..options(&dir) });
+        tag(&journal, 1, "旅游投诉", &["tourism"]);
+        let expected: &[_] = if there { &[] } else { &[(1, "call.record", "")] };
+        assert_eq!(due(&dir, "tourism"), list(expected));
+        let lanes = db.query_row("SELECT count(*) FROM lanes", [], |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!(lanes as usize, expected.len(), "a lane with nothing to send takes another's place");
+    }
+}
+
+/// They were open when the older release ended, and lose nothing by that.
+#[test]
+fn a_call_that_an_older_release_began_ends_for_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, reports) = open(with_three(&dir));
+    journal.appender().append(1, offered_to(1, &[]));
+    durable(&reports, 1);
+    journal.close();
+    let db = Connection::open(dir.path().join("var/journal.db")).unwrap();
+    db.execute("UPDATE calls SET backends = NULL", []).unwrap();
+    let (_journal, recovered, _reports) = open(with_three(&dir));
+    assert_eq!(recovered.interrupted, [call(1)]);
+    assert_eq!(due(&dir, "finals"), list(&[(1, "call.record", "")]));
 }
 
 /// All that is told while a call lasts stands in its record; only what comes later is a message of its own.
