@@ -3,7 +3,7 @@
 use super::http::Metric;
 use crate::io::config::Config;
 use nix::sys::statvfs::statvfs;
-use std::path::PathBuf;
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -35,8 +35,7 @@ impl Disk {
     pub fn space(&self) -> Space {
         let size = |path: PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
         let bytes = size(self.journal.clone()) + size(self.journal.with_extension("db-wal"));
-        let free = statvfs(&self.journal).map_or(u64::MAX, |disk| disk.blocks_available() * disk.fragment_size());
-        Space { bytes, free }
+        Space { bytes, free: free(&self.journal) }
     }
 
     /// What is too little, before the journal cannot write.
@@ -71,6 +70,18 @@ impl Disk {
             Metric::gauge("journal_free_bytes", "What the journal's disk has left.", count(space.free)),
             Metric::gauge("journal_alarm", "1 while there is little room for the journal.", self.alarm(space).is_some().into()),
         ]
+    }
+}
+
+/// What the disk of a file or folder has left for us; of one that is not there yet, its parent's.
+pub fn free(place: &Path) -> u64 {
+    let mut place: PathBuf = path::absolute(place).unwrap_or_else(|_| place.to_owned());
+    loop {
+        match statvfs(&place) {
+            Ok(disk) => return disk.blocks_available() * disk.fragment_size(),
+            Err(_) if place.pop() => {}
+            Err(_) => return u64::MAX,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::call::event::{Entry, What};
 use crate::io::audit::Audit;
 use crate::io::clock;
 use crate::io::config::Config;
+use crate::io::disk;
 use crate::io::http::Metric;
 use crate::io::journal::Settler;
 use crate::io::tap::{Frame, Sink};
@@ -90,7 +91,7 @@ impl Recorder {
             return Ok(recorder);
         };
         let (jobs, wanted) = bounded(JOBS);
-        figures.free.store(files::free(&shelf.folder), Ordering::Relaxed);
+        figures.free.store(disk::free(&shelf.folder), Ordering::Relaxed);
         let min_free = config.recording.min_free;
         let files = Files { shelf: shelf.clone(), figures: figures.clone(), min_free, done, open: BTreeMap::new(), looked: None };
         recorder.spawn("recordings", move || files.run(&wanted))?;

@@ -24,7 +24,7 @@ impl Subjects {
             for said in &tickets.subjects {
                 if !subject::fits(&said.value) {
                     let longest = subject::LONGEST;
-                    log.error(&said.at, format!("a subject has 1 to {longest} characters, and no line break or tab among them"));
+                    log.error(&said.at, format!("a subject has 1 to {longest} characters, no line break or tab among them, and no number of seven digits"));
                 }
                 backends.entry(said.value.as_str().into()).or_default().insert(name.clone());
             }

@@ -1,5 +1,6 @@
 //! Links that open a recording by themselves until a day that stands in them: HMAC-SHA-256 over the call's id and the day.
 
+use super::digest::Spelling;
 use crate::base::{CallId, Wall};
 use ring::hmac;
 
@@ -15,8 +16,7 @@ impl Signer {
     /// What stands after the `?`; `expires` in seconds of Unix time.
     pub fn query(&self, call: CallId, expires: i64) -> String {
         let tag = hmac::sign(&self.0, text(call, expires).as_bytes());
-        let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("expires={expires}&signature={hex}")
+        format!("expires={expires}&signature={}", Spelling::Hex.spell(tag.as_ref()))
     }
 
     /// Whether we made it, and its day has not come.

@@ -3,15 +3,14 @@
 use super::figures::Figures;
 use super::shelf::{PART, Shelf};
 use crate::base::{CallId, Mono};
-use crate::io::clock;
+use crate::io::{clock, disk};
 use crate::record::recording::State;
 use crossbeam_channel::{Receiver, Sender};
-use nix::sys::statvfs::statvfs;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -110,14 +109,13 @@ impl Files {
         }
     }
 
-    /// Where the folder is not there yet, its parent's disk counts.
     fn look(&mut self) {
         let now = clock::mono();
         if self.looked.is_some_and(|at| now.since(at) < LOOK) {
             return;
         }
         self.looked = Some(now);
-        let free = free(&self.shelf.folder);
+        let free = disk::free(&self.shelf.folder);
         self.figures.free.store(free, Ordering::Relaxed);
         self.figures.room(free, self.min_free);
     }
@@ -153,16 +151,4 @@ fn create(shelf: &Shelf, path: &Path) -> io::Result<File> {
     let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(path)?;
     file.write_all_at(&shelf.format.header(0), 0)?;
     Ok(file)
-}
-
-/// What the folder's disk has left for us.
-pub fn free(folder: &Path) -> u64 {
-    let mut folder: PathBuf = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    loop {
-        match statvfs(&folder) {
-            Ok(disk) => return disk.blocks_available() * disk.fragment_size(),
-            Err(_) if folder.pop() => {}
-            Err(_) => return u64::MAX,
-        }
-    }
 }

@@ -9,6 +9,7 @@ use crate::io::audit::Audit;
 use crate::io::clock;
 use crate::io::journal::{Settler, Taken};
 use crate::media::wav::Format;
+use crate::record::digest::Spelling;
 use crate::record::recording::{Recorded, State};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use ring::digest::{Context, SHA256};
@@ -217,8 +218,7 @@ fn measure(file: &File) -> io::Result<(String, u64)> {
         hash.update(&piece[..count]);
         at += count as u64;
     }
-    let hex = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((hex, audio(file)?.map_or(0, |(format, data)| format.millis(data))))
+    Ok((Spelling::Hex.spell(hash.finish().as_ref()), audio(file)?.map_or(0, |(format, data)| format.millis(data))))
 }
 
 #[cfg(test)]
