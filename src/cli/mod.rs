@@ -13,10 +13,11 @@ mod calls;
 mod check;
 mod drain;
 mod explain;
+mod manual;
 mod records;
 mod run;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::fmt::Arguments as Text;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,10 @@ enum Command {
     /// Shows the records of calls
     #[command(subcommand)]
     Records(records::Question),
+    /// Prints a shell's completions of this command line
+    Completions(manual::Completions),
+    /// Writes the manual pages, one for each command
+    Man(manual::Manual),
 }
 
 #[derive(clap::Args)]
@@ -74,6 +79,8 @@ pub fn main() -> ExitCode {
         Command::Calls(question) => calls::run(&question),
         Command::Drain(question) => drain::run(&question),
         Command::Records(question) => records::run(&question),
+        Command::Completions(question) => Ok(manual::completions(&question, Arguments::command())),
+        Command::Man(question) => manual::manual(&question, Arguments::command()),
     };
     answer.unwrap_or_else(|message| {
         eprintln!("{message}");
