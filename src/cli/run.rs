@@ -1,16 +1,23 @@
 //! `hotline run`: the gateway itself.
 
-use super::{ConfigFile, listed};
+use super::{ConfigFile, WRONG, listed};
 use crate::io::gateway::Gateway;
 use crate::io::{config, log};
 use std::process::ExitCode;
 
 pub fn run(file: &ConfigFile) -> Result<ExitCode, String> {
     let config = config::load(file.path()).map_err(|findings| listed(&findings))?;
-    log::start(&config.log)?;
+    let _logging = log::start(&config.log)?;
     let limit = config.log.drain;
     let gateway = Gateway::start(config, file.path())?;
-    let signal = gateway.signalled()?;
+    // From here on nothing is written but by the log: whoever reads standard error may have stopped.
+    let signal = match gateway.signalled() {
+        Ok(signal) => signal,
+        Err(why) => {
+            tracing::error!("{why}");
+            return Ok(ExitCode::from(WRONG));
+        }
+    };
     tracing::info!(signal, "no new calls; waiting for those in progress");
     if gateway.drain(limit) > 0 {
         let left = gateway.hang_up();

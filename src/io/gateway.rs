@@ -22,7 +22,7 @@ use crate::io::tap::{self, Frame, Sink};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{clock, keys, plans, setup, tokens, udp};
+use crate::io::{clock, keys, log, plans, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Switch};
@@ -474,6 +474,7 @@ fn figures(
                 journal.purged(),
             ),
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
+            Metric::counter("log_lines_lost_total", "Lines of the log that nobody took in time.", log::lost()),
         ];
         own.into_iter().chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()
     })

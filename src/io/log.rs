@@ -1,18 +1,188 @@
-//! Logs on standard error.
+//! Logs on standard error. A thread of its own writes them, since whoever reads them may stand still (a hung journald, a
+//! stopped `| tee`, a full pipe of a container): no call, no health page and no signal waits for a line.
 
 use crate::io::config::{Log, LogFormat};
-use std::io::{IsTerminal, stderr};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::io::{self, IsTerminal, Write, stderr};
+use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
-/// Once a process.
-pub fn start(log: &Log) -> Result<(), String> {
+/// Lines that wait, whatever their length.
+const LINES: usize = 16 << 10;
+/// How long the end of the process waits for what is not written yet, and how often it looks.
+const GOODBYE: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Lines that nobody took in time, since the start.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+pub fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// Once a process. Drop what it gives when the last line has been said.
+pub fn start(log: &Log) -> Result<Logging, String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|e| e.to_string())?;
+    let lines = to_thread(stderr(), log.buffer, &LOST).map_err(|e| format!("cannot start the log's thread: {e}"))?;
+    let logging = Logging(lines.clone());
     // A line that cannot be written (a full disk behind standard error) is lost. The library would report that by
     // `eprintln!`, which panics then and takes the thread along.
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).log_internal_errors(false);
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).log_internal_errors(false);
     match log.format {
-        LogFormat::Text => lines.with_ansi(stderr().is_terminal()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => format.with_ansi(stderr().is_terminal()).try_init(),
+        LogFormat::Json => format.json().flatten_event(true).try_init(),
     }
-    .map_err(|e| e.to_string())
+    .map_err(|e| e.to_string())?;
+    panic::set_hook(Box::new(panicked));
+    Ok(logging)
+}
+
+/// The standard hook writes to standard error by itself, and would wait there.
+fn panicked(info: &PanicHookInfo<'_>) {
+    let current = thread::current();
+    let thread = current.name().unwrap_or("unnamed");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let (fixed, made) = (info.payload().downcast_ref::<&str>().copied(), info.payload().downcast_ref::<String>());
+    tracing::error!(thread, place, "panicked: {}", fixed.or(made.map(String::as_str)).unwrap_or("no message"));
+}
+
+/// Waits, but not for ever, until what was said is written.
+pub struct Logging(Lines);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        for _ in 0..GOODBYE.as_millis() / LOOK.as_millis() {
+            if self.0.waiting.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Takes a line at a time and never waits.
+#[derive(Clone)]
+struct Lines {
+    thread: Sender<Box<[u8]>>,
+    /// Bytes that are not written yet, and how many there may be.
+    waiting: Arc<AtomicUsize>,
+    most: usize,
+    lost: &'static AtomicU64,
+}
+
+impl Lines {
+    fn put(&self, line: &[u8]) {
+        let waiting = self.waiting.fetch_add(line.len(), Ordering::Relaxed);
+        if waiting + line.len() > self.most || self.thread.try_send(line.into()).is_err() {
+            self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Write for Lines {
+    /// The library hands over each line whole.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.put(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Lines;
+
+    fn make_writer(&'a self) -> Lines {
+        self.clone()
+    }
+}
+
+fn to_thread(to: impl Write + Send + 'static, most: usize, lost: &'static AtomicU64) -> io::Result<Lines> {
+    let (thread, lines) = bounded(LINES);
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let written = waiting.clone();
+    thread::Builder::new().name("log".to_string()).spawn(move || write(to, &lines, &written, lost))?;
+    Ok(Lines { thread, waiting, most, lost })
+}
+
+fn write(mut to: impl Write, lines: &Receiver<Box<[u8]>>, written: &AtomicUsize, lost: &AtomicU64) {
+    let mut told = 0;
+    for line in lines {
+        if to.write_all(&line).is_err() {
+            lost.fetch_add(1, Ordering::Relaxed);
+        }
+        written.fetch_sub(line.len(), Ordering::Relaxed);
+        let now = lost.load(Ordering::Relaxed);
+        if now > told && lines.is_empty() {
+            told = now;
+            tracing::warn!(lost = now, "lines of this log were lost since the start, for nobody took them in time");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Instant;
+
+    /// Stands still in its first line until it is told to go on; then gives what it gets.
+    struct Reader {
+        go_on: mpsc::Receiver<()>,
+        got: mpsc::Sender<Vec<u8>>,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.go_on.recv();
+            let _ = self.got.send(line.to_vec());
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_reader_that_stands_still_and_what_is_lost_is_counted() {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let (go, go_on) = mpsc::channel();
+        let (got, read) = mpsc::channel();
+        let mut lines = to_thread(Reader { go_on, got }, 1000, &COUNT).unwrap();
+        let begun = Instant::now();
+        for _ in 0..100_000 {
+            lines.write_all(b"ten bytes\n").unwrap();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(2));
+        let lost = COUNT.load(Ordering::Relaxed);
+        assert_eq!(lost, 99_900, "a hundred have room in a thousand bytes");
+        drop(go);
+        for _ in 0..100 {
+            assert_eq!(read.recv_timeout(Duration::from_secs(5)).unwrap(), b"ten bytes\n");
+        }
+        drop(Logging(lines.clone()));
+        lines.write_all(b"again\n").unwrap();
+        assert_eq!(read.recv_timeout(Duration::from_secs(5)).unwrap(), b"again\n");
+        assert_eq!(COUNT.load(Ordering::Relaxed), lost);
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_ever() {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let (_go, go_on) = mpsc::channel();
+        let mut lines = to_thread(Reader { go_on, got: mpsc::channel().0 }, 1000, &COUNT).unwrap();
+        lines.write_all(b"x\n").unwrap();
+        let begun = Instant::now();
+        drop(Logging(lines));
+        assert!(begun.elapsed() < GOODBYE * 3);
+    }
 }

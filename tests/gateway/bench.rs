@@ -2,7 +2,7 @@
 
 use crate::http;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -74,8 +74,16 @@ impl Bench {
 
     pub fn restart(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        self.child = Some(self.command(&["run"]).stderr(log).spawn().unwrap());
+        self.start_with(log);
+    }
+
+    /// Starts it with this as its standard error; gives the pipe, if it is one.
+    pub fn start_with(&mut self, stderr: impl Into<Stdio>) -> Option<ChildStderr> {
+        let mut child = self.command(&["run"]).stderr(stderr).spawn().unwrap();
+        let pipe = child.stderr.take();
+        self.child = Some(child);
         wait_until("ready", || self.get("/readyz").is_some_and(|(status, _)| status == 200));
+        pipe
     }
 
     pub fn kill(&mut self, signal: &str) -> Option<i32> {

@@ -15,7 +15,11 @@ mod subjects;
 
 use bench::{Bench, PATIENCE, free_port, wait_until};
 use http::Backend;
-use std::net::TcpListener;
+use std::io::Read;
+use std::net::{TcpListener, UdpSocket};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 #[test]
 fn a_call_is_joined_recorded_and_delivered_and_nothing_is_left() {
@@ -73,6 +77,32 @@ fn a_full_journal_refuses_new_calls_and_says_so() {
     wait_until("shed", || bench.metric("calls_shed_total") > 0);
     assert_eq!(bench.metric("journal_lost_total"), 0);
     assert_eq!(bench.kill("-TERM"), Some(0));
+}
+
+/// A hung journald, a stopped `| tee`: calls, health and SIGTERM go on.
+#[test]
+fn a_reader_of_standard_error_that_stands_still_stops_nothing() {
+    let mut bench = Bench::new().set("LOG__LEVEL", "debug").set("LOG__BUFFER", "65536");
+    let mut unread = bench.start_with(Stdio::piped()).unwrap();
+    let _seat = bench.seat();
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    wait_until("lines are lost", || {
+        for _ in 0..100 {
+            stranger.send_to(b"OPTIONS sip:x SIP/2.0\r\n\r\n", bench.sip).unwrap();
+        }
+        bench.metric("log_lines_lost_total") > 0
+    });
+    assert!(bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
+    assert_eq!((bench.get("/healthz").unwrap().0, bench.get("/readyz").unwrap().0), (200, 200));
+    let reader = thread::spawn(move || {
+        thread::sleep(Duration::from_secs(1));
+        let mut log = String::new();
+        unread.read_to_string(&mut log).unwrap();
+        log
+    });
+    assert_eq!(bench.kill("-TERM"), Some(0));
+    let log = reader.join().unwrap();
+    assert!(log.contains("lines of this log were lost since the start"), "{log}");
 }
 
 #[test]

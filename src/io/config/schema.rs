@@ -440,6 +440,8 @@ impl Default for Token {
 pub struct Log {
     pub level: String,
     pub format: LogFormat,
+    /// Bytes that wait for whoever reads the log.
+    pub buffer: usize,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub drain: Duration,
 }

@@ -227,6 +227,7 @@ impl Check<'_> {
         }
         let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level);
         self.require(filter.is_ok(), &["log", "level"], || "is no filter such as `info` or `hotline=debug,info`".to_string());
+        self.require(config.log.buffer >= 65_536, &["log", "buffer"], || "is below 65536".to_string());
     }
 
     fn proxy(&mut self, proxy: &str, path: &[&str]) {
