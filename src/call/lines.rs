@@ -105,7 +105,7 @@ impl Call {
     fn admit(&mut self, party: Party, late: bool) -> Part {
         let part = Part(self.next_part);
         self.next_part += 1;
-        self.parties.insert(part, Called { party, unanswered: true });
+        self.parties.insert(part, Called { party, unanswered: true, early_media: false });
         self.media.insert(part, "");
         self.out.push(Output::Attach { part });
         if late {

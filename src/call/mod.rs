@@ -111,6 +111,7 @@ pub enum Input {
 #[derive(Clone, Debug)]
 pub enum LegEvent {
     Media(dialog::Media),
+    EarlyMedia { sends: bool },
     Answered,
     Ended(dialog::End),
 }
@@ -283,6 +284,8 @@ struct Called {
     party: Party,
     /// It called us, and has no final response yet.
     unanswered: bool,
+    /// We called it, and its network may speak before it answers.
+    early_media: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -338,6 +341,7 @@ impl Call {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Leg { part, event: LegEvent::Media(media) } => self.media_settled(now, part, &media),
+            Input::Leg { part, event: LegEvent::EarlyMedia { sends } } => self.early_media(part, sends),
             Input::Leg { part, event: LegEvent::Answered } => self.party_answered(now, part),
             Input::Leg { part: CALLER, event: LegEvent::Ended(end) } => self.caller_ended(end),
             Input::Leg { part, event: LegEvent::Ended(end) } => self.party_ended(now, part, end),

@@ -23,6 +23,13 @@ impl Call {
         self.hold_changed(part, on_hold(media));
     }
 
+    /// What a ringing party's network has to say before it answers.
+    pub(super) fn early_media(&mut self, part: Part, sends: bool) {
+        if let Some(called) = self.parties.get_mut(&part) {
+            called.early_media = sends;
+        }
+    }
+
     fn hold_changed(&mut self, part: Part, held: bool) {
         let Stage::Talking(talk) = &mut self.stage else { return };
         let changed = match held {
@@ -61,7 +68,7 @@ impl Call {
         }
         let part = Part(self.next_part);
         self.next_part += 1;
-        self.parties.insert(part, Called { party: party.clone(), unanswered: false });
+        self.parties.insert(part, Called { party: party.clone(), unanswered: false, early_media: false });
         self.media.insert(part, "");
         // In this order, so that the entry can name the INVITE's Call-ID.
         self.out.push(Output::Dial { part, party: dialled });

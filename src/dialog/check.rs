@@ -1,6 +1,6 @@
 //! What a request must fulfil before anyone looks at what it wants (RFC 3261 §8.2), and our capabilities.
 
-use crate::sip::{Content, Header, Headers, Method, Name, Request, Scheme, Sdp, SdpError};
+use crate::sip::{Content, Header, Headers, Method, Name, Request, Response, Scheme, Sdp, SdpError};
 
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER";
 pub(super) const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
@@ -50,7 +50,16 @@ pub(super) fn admissible(request: &Request) -> Result<(), Refusal> {
 
 /// The session description of an admissible request.
 pub(super) fn session(request: &Request) -> Result<Option<Sdp>, Refusal> {
-    let Some(body) = content(request)?.sdp else { return Ok(None) };
+    described(content(request)?)
+}
+
+/// The session description of a response to our offer: none where it has none, an error where we cannot use it.
+pub(super) fn answer(response: &Response) -> Result<Option<Sdp>, Refusal> {
+    described(Content::of(&response.headers, &response.body).ok_or(Refusal::new(400))?)
+}
+
+fn described(content: Content) -> Result<Option<Sdp>, Refusal> {
+    let Some(body) = content.sdp else { return Ok(None) };
     match Sdp::parse(&body) {
         Ok(sdp) => Ok(Some(sdp)),
         Err(SdpError::Malformed) => Err(Refusal::new(400)),

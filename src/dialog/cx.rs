@@ -38,7 +38,8 @@ pub(super) struct Common {
     /// Our tag.
     pub(super) tag: String,
     pub(super) ended: bool,
-    pub(super) stream: Stream,
+    /// The media that were told last.
+    pub(super) told: Option<Media>,
     /// Our requests that have no final response yet.
     pub(super) clients: Vec<(ClientId, Purpose)>,
     /// The INVITE of the peer's that may still be cancelled.
@@ -127,10 +128,16 @@ impl Cx<'_> {
     }
 
     /// Tells what is settled, where it is new.
-    pub(super) fn media(&mut self, media: Option<Media>) {
-        if let Some(media) = media {
-            self.event(Event::Media { leg: self.leg.id, media });
+    pub(super) fn settled(&mut self, stream: &Stream) {
+        if let Some(media) = stream.settled().filter(|media| self.leg.told.as_ref() != Some(*media)) {
+            self.leg.told = Some(media.clone());
+            self.event(Event::Media { leg: self.leg.id, media: media.clone() });
         }
+    }
+
+    /// A stream for the leg's first dialog. Its id is a number (RFC 8866 §5.2); below 2^62 no peer's parser overflows.
+    pub(super) fn stream(&mut self) -> Stream {
+        Stream::new(self.core.rng.u64() >> 2)
     }
 
     /// The leg's last event, once.

@@ -1,11 +1,12 @@
 use crate::base::{Flow, Proto};
+use crate::dialog::stream::Stream;
 use crate::sip::{self, Header, Headers, Host, Method, Name, NameAddr, Replaces, Request, Response, Scheme, Uri};
 use bytes::Bytes;
 use std::net::SocketAddr;
 
 const MAX_ROUTES: usize = 32;
 
-/// A dialog: what a request inside it is made from and checked against (RFC 3261 §12).
+/// A dialog: what a request inside it is made from and checked against (RFC 3261 §12), and how far its offers and answers are.
 #[derive(Clone, Debug)]
 pub(super) struct Dialog {
     pub(super) call_id: Bytes,
@@ -21,11 +22,12 @@ pub(super) struct Dialog {
     routes: Vec<NameAddr>,
     /// Where the peer's last message came by.
     flow: Flow,
+    pub(super) stream: Stream,
 }
 
 impl Dialog {
     /// From an INVITE that we received (§12.1.1).
-    pub(super) fn uas(invite: &Request, flow: Flow, tag: &str) -> Dialog {
+    pub(super) fn uas(invite: &Request, flow: Flow, tag: &str, stream: Stream) -> Dialog {
         let headers = &invite.headers;
         let mut local = headers.get(&Name::To).map(|to| to.to_vec()).unwrap_or_default();
         local.extend_from_slice(format!(";tag={tag}").as_bytes());
@@ -39,11 +41,12 @@ impl Dialog {
             target: contact(headers).unwrap_or_else(|| address(flow)),
             routes: record_routes(headers),
             flow,
+            stream,
         }
     }
 
     /// From a response to our INVITE; it repeats all we need of the request (§12.1.2).
-    pub(super) fn uac(response: &Response, flow: Flow) -> Dialog {
+    pub(super) fn uac(response: &Response, flow: Flow, stream: Stream) -> Dialog {
         let headers = &response.headers;
         let mut routes = record_routes(headers);
         routes.reverse();
@@ -57,6 +60,7 @@ impl Dialog {
             target: contact(headers).unwrap_or_else(|| address(flow)),
             routes,
             flow,
+            stream,
         }
     }
 
@@ -178,7 +182,7 @@ mod tests {
     }
 
     fn next_hop(headers: &[(Name, &'static str)]) -> String {
-        Dialog::uas(&invite(headers), flow(), "ours").next_hop().to_string()
+        Dialog::uas(&invite(headers), flow(), "ours", Stream::default()).next_hop().to_string()
     }
 
     #[test]
@@ -201,7 +205,7 @@ mod tests {
         let routes = |request: Request| -> Vec<String> {
             request.headers.all(&Name::Route).map(|r| String::from_utf8_lossy(r).into_owned()).collect()
         };
-        let mut callee = Dialog::uas(&invite(&headers), flow(), "ours");
+        let mut callee = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default());
         let bye = callee.request(Method::Bye, 70);
         assert_eq!(bye.uri, Uri::parse(b"sip:a@10.0.0.1").unwrap());
         assert_eq!(bye.headers.text(&Name::From).unwrap(), "<sip:12345@y>;tag=ours");
@@ -210,7 +214,7 @@ mod tests {
         let response = invite(&headers).reply(Status(200), Some("t"));
         let mut response = response;
         response.headers.set(Name::Contact, "<sip:b@10.0.0.2>");
-        let mut caller = Dialog::uac(&response, flow());
+        let mut caller = Dialog::uac(&response, flow(), Stream::default());
         let bye = caller.request(Method::Bye, 70);
         assert_eq!(bye.headers.text(&Name::CSeq).unwrap(), "8 BYE");
         assert_eq!(routes(bye), ["<sip:p2;lr>", "<sip:p1;lr>"]);
@@ -220,14 +224,14 @@ mod tests {
     #[test]
     fn a_strict_router_gets_the_request_uri() {
         let headers = [(Name::RecordRoute, "<sip:10.9.9.9>"), (Name::Contact, "<sip:a@10.0.0.1>")];
-        let bye = Dialog::uas(&invite(&headers), flow(), "ours").request(Method::Bye, 70);
+        let bye = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default()).request(Method::Bye, 70);
         assert_eq!(bye.uri, Uri::parse(b"sip:10.9.9.9").unwrap());
         assert_eq!(bye.headers.text(&Name::Route).unwrap(), "<sip:a@10.0.0.1>");
     }
 
     #[test]
     fn a_lower_number_is_out_of_order() {
-        let mut dialog = Dialog::uas(&invite(&[]), flow(), "ours");
+        let mut dialog = Dialog::uas(&invite(&[]), flow(), "ours", Stream::default());
         let mut bye = invite(&[]);
         bye.headers.set(Name::CSeq, "6 BYE");
         assert!(dialog.owns(&bye) && !dialog.receive(&bye, flow()));

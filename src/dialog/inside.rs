@@ -26,19 +26,15 @@ pub(super) fn enter(cx: &mut Cx, dialog: Option<&mut Dialog>, id: ServerId, flow
     in_order
 }
 
-/// The response to an UPDATE (RFC 3311), or to a PRACK that may offer: refreshes the target and answers an offer.
-/// `answered` is false while the INVITE's own offer waits.
+/// The response to an UPDATE (RFC 3311), or to a PRACK that may offer: refreshes the target and answers an offer; what that
+/// settles is for the caller to tell. `answered` is false while the INVITE's own offer waits.
 pub(super) fn update(cx: &mut Cx, dialog: &mut Dialog, request: &Request, answered: bool) -> Result<Response, Refusal> {
     let flow = dialog.next_hop();
     let ours = match check::session(request)? {
         None => None,
-        Some(_) if cx.leg.stream.outstanding() => return Err(Refusal::new(491)),
+        Some(_) if dialog.stream.outstanding() => return Err(Refusal::new(491)),
         Some(_) if !answered => return Err(cx.busy()),
-        Some(theirs) => {
-            let (ours, media) = cx.leg.stream.answer(&theirs).ok_or(Refusal::new(488))?;
-            cx.media(media);
-            Some(ours)
-        }
+        Some(theirs) => Some(dialog.stream.answer(&theirs).ok_or(Refusal::new(488))?),
     };
     dialog.retarget(&request.headers);
     Ok(cx.session_reply(request, 200, flow, ours.as_ref()))

@@ -56,13 +56,11 @@ impl Leg {
     pub(super) fn new(id: LegId, core: &mut Core) -> Leg {
         let tag = core.rng.token();
         core.table.insert_tag(&tag, id);
-        // RFC 8866 §5.2: a number; below 2^62 no peer's parser overflows.
-        let stream = Stream::new(core.rng.u64() >> 2);
         let common = Common {
             id,
             tag,
             ended: false,
-            stream,
+            told: None,
             clients: Vec::new(),
             server: None,
             acked: Vec::new(),
@@ -273,7 +271,7 @@ pub(super) fn accepts_invite(response: &Response) -> bool {
 }
 
 fn discarded(response: &Response, flow: Flow) -> Dialog {
-    let mut dialog = Dialog::uac(response, flow);
+    let mut dialog = Dialog::uac(response, flow, Stream::default());
     dialog.seq = dialog.seq.saturating_add(SEQ_GAP);
     dialog
 }

@@ -212,6 +212,13 @@ pub enum Event {
         leg: LegId,
         media: Media,
     },
+    /// Whether the network of a called party that has not answered may send something that our side should hear (RFC 3960
+    /// §3): its announcement, its ring-back. Told when it changes, after the [`Event::Media`] by which it comes; before the
+    /// first it is false, and with the answer it has no meaning any more.
+    EarlyMedia {
+        leg: LegId,
+        sends: bool,
+    },
     /// A called party answered; its ACK is sent.
     Answered {
         leg: LegId,

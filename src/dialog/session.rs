@@ -11,7 +11,7 @@ use crate::dialog::refer::Referred;
 use crate::dialog::referral;
 use crate::dialog::timer::{Due, SessionTimer};
 use crate::dialog::{Cause, Command, End, EndedBy, Event, LocalMedia};
-use crate::sip::{Content, Method, Name, Request, Response, Sdp};
+use crate::sip::{Method, Name, Request, Response, Sdp};
 use crate::transaction::ServerId;
 use std::time::Duration;
 
@@ -168,14 +168,12 @@ impl Session {
         let unacked = self.unacked.take();
         if unacked.as_ref().is_some_and(|unacked| unacked.offered) {
             let theirs = check::session(ack).ok().flatten();
-            match theirs.and_then(|theirs| cx.leg.stream.answered(&theirs)) {
-                None => return self.over(cx, End::new(EndedBy::Peer, Some(488))),
-                Some(media) => cx.media(media),
+            if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
+                return self.over(cx, End::new(EndedBy::Peer, Some(488)));
             }
+            cx.settled(&self.dialog.stream);
         }
-        if unacked.is_some_and(|unacked| unacked.first) {
-            cx.event(Event::Established { leg: cx.leg.id });
-        }
+        established(cx, unacked.as_ref());
         self.proceed(cx);
         State::Session(self)
     }
@@ -201,10 +199,11 @@ impl Session {
         }
         self.own = Own::None;
         self.timer = SessionTimer::settled(&response.headers, cx.mono());
-        match theirs(response).and_then(|theirs| cx.leg.stream.answered(&theirs)) {
-            Some(media) => cx.media(media),
-            None => return self.over(cx, End::new(EndedBy::Peer, Some(488))),
+        let theirs = check::answer(response).ok().flatten();
+        if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
+            return self.over(cx, End::new(EndedBy::Peer, Some(488)));
         }
+        cx.settled(&self.dialog.stream);
         self.proceed(cx);
         State::Session(self)
     }
@@ -212,7 +211,7 @@ impl Session {
     /// Another final response to our re-INVITE or UPDATE. A refusal leaves the session as it was (§14.1).
     pub(super) fn response(mut self: Box<Self>, cx: &mut Cx, response: &Response) -> State {
         let own = std::mem::replace(&mut self.own, Own::None);
-        let refused = cx.leg.stream.refused();
+        let refused = self.dialog.stream.refused();
         match response.status.0 {
             200..300 => {
                 self.dialog.retarget(&response.headers);
@@ -278,23 +277,19 @@ impl Session {
     }
 
     fn try_reinvite(&mut self, cx: &mut Cx, id: ServerId, request: &Request) -> Result<(), Refusal> {
-        // §14.2: 491 while our own offer is out, 500 while the peer's INVITE before is not acknowledged.
-        if cx.leg.stream.outstanding() || matches!(self.own, Own::Reinvite { .. }) {
+        // §14.2: 491 while our own offer is out, also in a 2xx whose ACK will answer it.
+        if self.dialog.stream.outstanding() || matches!(self.own, Own::Reinvite { .. }) {
             return Err(Refusal::new(491));
         }
-        if self.unacked.is_some() {
-            return Err(cx.busy());
-        }
+        // RFC 5407 §3.1.4: it has overtaken the ACK of an exchange that is complete. Who sends it has our 2xx (§14.1).
+        established(cx, self.unacked.take().as_ref());
         let timer = SessionTimer::asked(&request.headers, cx.mono())?;
         let theirs = check::session(request)?;
         let ours = match &theirs {
-            None => cx.leg.stream.offer(),
-            Some(theirs) => {
-                let (ours, media) = cx.leg.stream.answer(theirs).ok_or(Refusal::new(488))?;
-                cx.media(media);
-                Some(ours)
-            }
+            None => self.dialog.stream.offer(),
+            Some(theirs) => Some(self.dialog.stream.answer(theirs).ok_or(Refusal::new(488))?),
         };
+        cx.settled(&self.dialog.stream);
         self.timer = timer;
         self.dialog.retarget(&request.headers);
         self.accept(cx, id, request, ours.as_ref(), theirs.is_none(), false);
@@ -316,6 +311,7 @@ impl Session {
     fn try_update(&mut self, cx: &mut Cx, request: &Request) -> Result<Response, Refusal> {
         let timer = SessionTimer::asked(&request.headers, cx.mono())?;
         let mut response = inside::update(cx, &mut self.dialog, request, true)?;
+        cx.settled(&self.dialog.stream);
         response.headers.0.extend(timer.iter().flat_map(SessionTimer::grant));
         self.timer = timer;
         Ok(response)
@@ -333,11 +329,11 @@ impl Session {
                 self.send(cx, Method::Update, Purpose::Update, None);
             }
             Some(Wanted::Refresh) => {
-                let ours = cx.leg.stream.repeat();
+                let ours = self.dialog.stream.repeat();
                 self.send_reinvite(cx, ours, true);
             }
             Some(Wanted::Media(local)) => {
-                let ours = cx.leg.stream.change(local);
+                let ours = self.dialog.stream.change(local);
                 self.send_reinvite(cx, ours, false);
             }
         }
@@ -372,8 +368,9 @@ fn glare_delay(cx: &mut Cx, owner: bool) -> Duration {
     Duration::from_millis(10 * (least + cx.core.rng.below(steps)))
 }
 
-/// The session description of a response.
-pub(super) fn theirs(response: &Response) -> Option<Sdp> {
-    let body = Content::of(&response.headers, &response.body)?.sdp?;
-    Sdp::parse(&body).ok()
+/// The caller has our first 2xx.
+fn established(cx: &mut Cx, unacked: Option<&Unacked>) {
+    if unacked.is_some_and(|unacked| unacked.first) {
+        cx.event(Event::Established { leg: cx.leg.id });
+    }
 }

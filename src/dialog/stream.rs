@@ -1,23 +1,32 @@
-//! A leg's audio stream through its offers and answers: what we last said, what is settled, whose turn it is.
+//! A dialog's audio stream through its offers and answers: what we last said, what is settled, whose turn it is. Each
+//! branch of a fork has one of its own, which begins with the offer that all of them got (RFC 3261 §12, RFC 6337 §3.1.1).
 
 use crate::dialog::{LocalMedia, Media, offer};
 use crate::sip::Sdp;
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Stream {
     local: Option<LocalMedia>,
-    /// o= session id, the same for the leg's life.
+    /// o= session id, the same for the dialog's life.
     id: u64,
     /// Our last description as sent; its version rises only when the next one differs (RFC 3264 §8).
     sent: Option<Sdp>,
     settled: Option<Media>,
-    /// Our offer waits for its answer; holds what [`LocalMedia`] to return to should it be refused.
-    outstanding: Option<Option<LocalMedia>>,
+    open: Option<Open>,
+}
+
+/// Our offer, while its answer is not final.
+#[derive(Clone, Debug)]
+struct Open {
+    /// What to return to should it be refused.
+    before: Option<LocalMedia>,
+    /// An answer came where it may be lost or said anew: in a provisional response that is not reliable.
+    previewed: bool,
 }
 
 impl Stream {
     pub(super) fn new(id: u64) -> Stream {
-        Stream { local: None, id, sent: None, settled: None, outstanding: None }
+        Stream { id, ..Stream::default() }
     }
 
     pub(super) fn attach(&mut self, local: LocalMedia) {
@@ -31,7 +40,16 @@ impl Stream {
 
     /// An offer of ours is unanswered: a peer's offer now is glare (RFC 3261 §14.2, RFC 3311 §5.2).
     pub(super) fn outstanding(&self) -> bool {
-        self.outstanding.is_some()
+        self.open.as_ref().is_some_and(|open| !open.previewed)
+    }
+
+    /// A description in a response may be the answer. In every other it says nothing (RFC 3261 §13.2.1, RFC 6337 §3.1.1).
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.open.is_some()
+    }
+
+    pub(super) fn settled(&self) -> Option<&Media> {
+        self.settled.as_ref()
     }
 
     /// Everything we can do, as our next offer; none before media was attached.
@@ -48,29 +66,48 @@ impl Stream {
 
     /// What we last sent, as an offer: a refresh changes nothing (RFC 4028 §7.4).
     pub(super) fn repeat(&mut self) -> Option<Sdp> {
-        self.outstanding = Some(self.local.clone());
+        self.open = Some(Open { before: self.local.clone(), previewed: false });
         self.sent.clone()
     }
 
-    /// Answers the peer's offer: our description, and what is settled if that is new. None without a common codec.
-    pub(super) fn answer(&mut self, theirs: &Sdp) -> Option<(Sdp, Option<Media>)> {
+    /// Answers the peer's offer. None without a common codec. A peer that offers has taken its preview for an answer.
+    pub(super) fn answer(&mut self, theirs: &Sdp) -> Option<Sdp> {
         let ours = offer::answer(theirs, self.local.as_ref()?)?;
-        let media = offer::settle(&ours, theirs)?;
-        let ours = self.say(ours);
-        Some((ours, self.settle(media)))
+        self.settled = Some(offer::settle(&ours, theirs)?);
+        self.open = None;
+        Some(self.say(ours))
     }
 
-    /// The peer's answer to our offer: what is settled if that is new. None when it answers nothing of ours.
-    pub(super) fn answered(&mut self, theirs: &Sdp) -> Option<Option<Media>> {
-        let media = offer::settle(self.sent.as_ref()?, theirs)?;
-        self.outstanding = None;
-        Some(self.settle(media))
+    /// The peer's answer to our offer. False when it answers nothing of ours.
+    pub(super) fn answered(&mut self, theirs: &Sdp) -> bool {
+        let fits = self.previewed(theirs);
+        if fits {
+            self.open = None;
+        }
+        fits
+    }
+
+    /// As above, where another answer may follow.
+    pub(super) fn previewed(&mut self, theirs: &Sdp) -> bool {
+        let Some(media) = self.sent.as_ref().and_then(|sent| offer::settle(sent, theirs)) else { return false };
+        self.settled = Some(media);
+        self.open.iter_mut().for_each(|open| open.previewed = true);
+        true
+    }
+
+    /// A 2xx brings no answer: the one that came before was it. False when none did.
+    pub(super) fn answered_before(&mut self) -> bool {
+        let before = !self.outstanding() && self.settled.is_some();
+        if before {
+            self.open = None;
+        }
+        before
     }
 
     /// Our offer was refused: the session stays as it was (RFC 3261 §14.1). Gives the media that were not taken.
     pub(super) fn refused(&mut self) -> Option<LocalMedia> {
-        let before = self.outstanding.take()?;
-        std::mem::replace(&mut self.local, before)
+        let open = self.open.take()?;
+        std::mem::replace(&mut self.local, open.before)
     }
 
     /// Later offers keep the m-lines and the numbers of earlier descriptions (RFC 3264 §8, §8.3.2).
@@ -81,7 +118,7 @@ impl Stream {
             ours.audio_index = sent.audio_index;
             ours.telephone_event = sent.telephone_event.or(ours.telephone_event);
         }
-        self.outstanding = Some(before);
+        self.open = Some(Open { before, previewed: false });
         Some(self.say(ours))
     }
 
@@ -93,14 +130,6 @@ impl Stream {
         }
         self.sent = Some(ours.clone());
         ours
-    }
-
-    fn settle(&mut self, media: Media) -> Option<Media> {
-        if self.settled.as_ref() == Some(&media) {
-            return None;
-        }
-        self.settled = Some(media.clone());
-        Some(media)
     }
 }
 
@@ -123,12 +152,11 @@ mod tests {
     fn the_version_rises_only_with_a_change() {
         let mut ours = stream();
         let theirs = offer::offer(&local(4000));
-        assert_eq!(ours.answer(&theirs).unwrap().0.session, (7, 1));
-        let (again, media) = ours.answer(&theirs).unwrap();
-        assert_eq!((again.session, media), ((7, 1), None));
-        let (held, media) = ours.answer(&Sdp { direction: Direction::SendOnly, ..theirs }).unwrap();
+        assert_eq!(ours.answer(&theirs).unwrap().session, (7, 1));
+        assert_eq!(ours.answer(&theirs).unwrap().session, (7, 1));
+        let held = ours.answer(&Sdp { direction: Direction::SendOnly, ..theirs }).unwrap();
         assert_eq!(held.session, (7, 2));
-        assert_eq!(media.unwrap().direction, Direction::RecvOnly);
+        assert_eq!(ours.settled().unwrap().direction, Direction::RecvOnly);
     }
 
     #[test]
@@ -136,11 +164,28 @@ mod tests {
         let mut ours = stream();
         let theirs = offer::offer(&local(4000));
         ours.answer(&theirs).unwrap();
+        let before = ours.settled().cloned();
         assert_eq!(ours.change(local(30000)).unwrap().session, (7, 2));
         assert!(ours.outstanding());
         ours.refused();
         assert!(!ours.outstanding());
-        let (ours, media) = ours.answer(&theirs).unwrap();
-        assert_eq!((ours.rtp.port(), ours.session, media), (20000, (7, 3), None));
+        let again = ours.answer(&theirs).unwrap();
+        assert_eq!((again.rtp.port(), again.session), (20000, (7, 3)));
+        assert_eq!(ours.settled(), before.as_ref());
+    }
+
+    #[test]
+    fn an_answer_that_may_yet_change_leaves_the_offer_open() {
+        let mut ours = stream();
+        let theirs = offer::offer(&local(4000));
+        ours.offer().unwrap();
+        assert!(ours.outstanding() && !ours.answered_before());
+        assert!(ours.previewed(&theirs) && ours.awaits_answer() && !ours.outstanding());
+        assert!(ours.answered(&offer::offer(&local(5000))) && !ours.awaits_answer());
+        assert_eq!(ours.settled().unwrap().rtp.unwrap().port(), 5000);
+        ours.change(local(30000)).unwrap();
+        assert!(!ours.answered_before(), "it answered the offer before");
+        ours.previewed(&theirs);
+        assert!(ours.answered_before() && !ours.awaits_answer());
     }
 }

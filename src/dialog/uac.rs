@@ -1,14 +1,15 @@
 use crate::base::{Flow, Mono};
-use crate::dialog::check::SDP;
+use crate::dialog::check::{self, SDP};
 use crate::dialog::closing::Closing;
 use crate::dialog::cx::{Cx, Purpose, capabilities};
 use crate::dialog::dialog::{Dialog, cseq, tag_of};
 use crate::dialog::inside;
 use crate::dialog::leg::{MAX_CLIENTS, State};
 use crate::dialog::reliable::{Order, rseq};
-use crate::dialog::session::{Session, theirs};
-use crate::dialog::{Cause, Dial, End, EndedBy, Event};
-use crate::sip::{Method, Name, Replaces, Request, Response, Status};
+use crate::dialog::session::Session;
+use crate::dialog::stream::Stream;
+use crate::dialog::{Cause, Dial, End, EndedBy, Event, Media};
+use crate::sip::{Direction, Headers, Method, Name, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
 
 const SEQ: u32 = 1;
@@ -18,34 +19,58 @@ const MAX_EARLY: usize = 16;
 #[derive(Debug)]
 pub(super) struct Calling {
     client: ClientId,
-    /// One for each branch of a fork that has answered provisionally.
+    /// Our offer, with which each branch of a fork begins.
+    offered: Stream,
+    /// One for each branch that has answered provisionally.
     early: Vec<Early>,
+    /// Which of them our side would hear now.
+    heard: Option<usize>,
     /// Provisional statuses told.
     told: Vec<Status>,
     /// Timer C (§16.6 step 11): until then a final response must come.
     until: Mono,
 }
 
-/// An early dialog: its own tag, target, route set and order of reliable responses (§12.1.2, RFC 3262 §4).
+/// An early dialog: its own tag, target, route set, negotiation and order of reliable responses (§12.1.2, RFC 3262 §4).
 #[derive(Debug)]
 struct Early {
     dialog: Dialog,
     order: Order,
-    /// It carried the answer to our offer.
-    answered: bool,
+    /// P-Early-Media forbids what its network would send (RFC 5009 §5).
+    muted: bool,
+    /// The peer has ended it.
+    gone: bool,
+}
+
+impl Early {
+    /// Something may be heard of it.
+    fn sends(&self) -> bool {
+        let receives = |media: &Media| matches!(media.direction, Direction::SendRecv | Direction::RecvOnly);
+        !self.gone && !self.muted && self.dialog.stream.settled().is_some_and(receives)
+    }
+
+    fn answered(&self) -> bool {
+        self.dialog.stream.settled().is_some()
+    }
+
+    /// What the network says of its early media holds until it says otherwise.
+    fn permitted(&mut self, headers: &Headers) {
+        self.muted = headers.early_media().map_or(self.muted, |sends| !sends);
+    }
 }
 
 impl Calling {
     pub(super) fn dial(cx: &mut Cx, dial: Dial) -> State {
-        cx.leg.stream.attach(dial.local.clone());
-        let ours = cx.leg.stream.offer();
+        let mut offered = cx.stream();
+        offered.attach(dial.local.clone());
+        let ours = offered.offer();
         let mut invite = invite(cx, &dial);
         if let Some(ours) = ours {
             invite = invite.with_body(SDP, ours.to_bytes());
         }
         let client = cx.request(dial.flow, invite, Purpose::Invite);
         let until = timer_c(cx);
-        State::Calling(Box::new(Calling { client, early: Vec::new(), told: Vec::new(), until }))
+        State::Calling(Box::new(Calling { client, offered, early: Vec::new(), heard: None, told: Vec::new(), until }))
     }
 
     /// One of its early dialogs is the one to replace.
@@ -63,21 +88,26 @@ impl Calling {
 
     pub(super) fn accepted(mut self, cx: &mut Cx, flow: Flow, response: &Response) -> State {
         // §13.2.2.4: the 2xx gives target and route set anew; the early dialog's numbers go on.
-        let mut dialog = Dialog::uac(response, flow);
-        let early = self.branch(&dialog.remote_tag);
-        let answered = early.as_ref().is_some_and(|early| early.answered);
-        dialog.seq = early.map_or(dialog.seq, |early| early.dialog.seq);
+        let mut dialog = Dialog::uac(response, flow, Stream::default());
+        let known = self.early.iter().position(|early| early.dialog.remote_tag == dialog.remote_tag);
+        let early = known.map(|at| self.early.swap_remove(at));
+        let gone = early.as_ref().is_some_and(|early| early.gone);
+        match early {
+            Some(early) => (dialog.seq, dialog.stream) = (early.dialog.seq, early.dialog.stream),
+            None => dialog.stream = self.offered,
+        }
         cx.ack(&dialog, SEQ);
-        let media = match theirs(response) {
-            Some(theirs) => cx.leg.stream.answered(&theirs),
-            None => answered.then_some(None),
-        };
-        let Some(media) = media else {
+        if gone {
+            // It has hung up already: what answered is no longer there.
+            cx.end(End::new(EndedBy::Peer, Some(480)));
+            return Closing::requests(cx);
+        }
+        if !answers(&mut dialog.stream, response) {
             cx.end(End::new(EndedBy::Peer, Some(488)));
             cx.bye(&mut dialog, &Cause::default());
             return Closing::requests(cx);
-        };
-        cx.media(media);
+        }
+        cx.settled(&dialog.stream);
         cx.event(Event::Answered { leg: cx.leg.id });
         Session::answered(cx, dialog, response)
     }
@@ -102,23 +132,32 @@ impl Calling {
     }
 
     pub(super) fn request(mut self: Box<Self>, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request) -> State {
-        let early = self.branch(&tag_of(&request.headers, &Name::From));
-        let answered = early.as_ref().is_some_and(|early| early.answered);
-        let Some(dialog) = early.map(|early| &mut early.dialog) else {
+        let tag = tag_of(&request.headers, &Name::From);
+        let Some(at) = self.early.iter().position(|early| early.dialog.remote_tag == tag && !early.gone) else {
             cx.answer(id, request, 481);
             return State::Calling(self);
         };
-        if inside::enter(cx, Some(dialog), id, flow, request) {
-            match request.method {
-                // The branch is gone; the INVITE's final response is still to come.
-                Method::Bye => cx.answer(id, request, 200),
-                Method::Update => {
-                    let result = inside::update(cx, dialog, request, answered);
-                    cx.conclude(id, request, result);
-                }
-                _ => inside::other(cx, dialog, id, request),
-            }
+        let early = &mut self.early[at];
+        if !inside::enter(cx, Some(&mut early.dialog), id, flow, request) {
+            return State::Calling(self);
         }
+        match request.method {
+            // The branch is gone; the INVITE's final response is still to come.
+            Method::Bye => {
+                early.gone = true;
+                cx.answer(id, request, 200);
+            }
+            // Its 2xx is on its way, and our INVITE is not over (RFC 3261 §14.2).
+            Method::Invite => cx.answer(id, request, 491),
+            Method::Update => {
+                let answered = early.answered();
+                early.permitted(&request.headers);
+                let result = inside::update(cx, &mut early.dialog, request, answered);
+                cx.conclude(id, request, result);
+            }
+            _ => inside::other(cx, &early.dialog, id, request),
+        }
+        self.listen(cx, at);
         State::Calling(self)
     }
 
@@ -138,41 +177,74 @@ impl Calling {
 
     /// A provisional above 100: its dialog, its PRACK, its status, its media.
     fn news(&mut self, cx: &mut Cx, flow: Flow, response: &Response) {
-        let leg = cx.leg.id;
-        if let Some(early) = self.early_dialog(flow, response) {
-            if let Some(rseq) = rseq(response) {
+        if let Some(at) = self.early_dialog(flow, response) {
+            let early = &mut self.early[at];
+            let reliable = rseq(response);
+            if let Some(rseq) = reliable {
                 if cx.leg.clients.len() >= MAX_CLIENTS || !early.order.take(rseq) {
                     return;
                 }
                 prack(cx, &mut early.dialog, rseq);
             }
-            if let Some(media) = theirs(response).and_then(|theirs| cx.leg.stream.answered(&theirs)) {
-                early.answered = true;
-                cx.media(media);
+            if early.dialog.stream.awaits_answer()
+                && let Ok(Some(theirs)) = check::answer(response)
+            {
+                // RFC 3261 §13.2.1: an answer only where it is reliable. Before that, a taste of it.
+                let stream = &mut early.dialog.stream;
+                if reliable.is_some() {
+                    stream.answered(&theirs)
+                } else {
+                    stream.previewed(&theirs)
+                };
             }
+            early.permitted(&response.headers);
+            // RFC 6228: this branch has failed, others have not.
+            early.gone |= response.status.0 == 199;
+            self.listen(cx, at);
         }
         if !self.told.contains(&response.status) {
             self.told.push(response.status);
-            cx.event(Event::Progress { leg, status: response.status });
+            cx.event(Event::Progress { leg: cx.leg.id, status: response.status });
         }
     }
 
     /// The early dialog of this response's tag; none without a tag, or beyond what we keep.
-    fn early_dialog(&mut self, flow: Flow, response: &Response) -> Option<&mut Early> {
-        let dialog = Dialog::uac(response, flow);
-        if dialog.remote_tag.is_empty() {
-            return None;
+    fn early_dialog(&mut self, flow: Flow, response: &Response) -> Option<usize> {
+        let tag = tag_of(&response.headers, &Name::To);
+        let known = self.early.iter().position(|early| early.dialog.remote_tag == tag);
+        if known.is_some() || tag.is_empty() || self.early.len() >= MAX_EARLY {
+            return known;
         }
-        let known = self.early.iter().position(|early| early.dialog.remote_tag == dialog.remote_tag);
-        if known.is_none() && self.early.len() < MAX_EARLY {
-            self.early.push(Early { dialog, order: Order::default(), answered: false });
-            return self.early.last_mut();
-        }
-        self.early.get_mut(known?)
+        let dialog = Dialog::uac(response, flow, self.offered.clone());
+        self.early.push(Early { dialog, order: Order::default(), muted: false, gone: false });
+        Some(self.early.len() - 1)
     }
 
-    fn branch(&mut self, tag: &str) -> Option<&mut Early> {
-        self.early.iter_mut().find(|early| early.dialog.remote_tag == tag)
+    /// Something has changed in a branch. The last that has something to be heard is the one to hear; its media are the
+    /// leg's until one of them answers.
+    fn listen(&mut self, cx: &mut Cx, changed: usize) {
+        let sends = |at: &usize| self.early.get(*at).is_some_and(Early::sends);
+        let heard = Some(changed).filter(sends).or(self.heard.filter(sends));
+        let heard = heard.or_else(|| self.early.iter().rposition(Early::sends));
+        if let Some(early) = self.early.get(heard.unwrap_or(changed)) {
+            cx.settled(&early.dialog.stream);
+        }
+        if heard.is_some() != self.heard.is_some() {
+            cx.event(Event::EarlyMedia { leg: cx.leg.id, sends: heard.is_some() });
+        }
+        self.heard = heard;
+    }
+}
+
+/// Whether the 2xx brings the answer to our offer, or comes after it: then a description in it is none (§13.2.1).
+fn answers(stream: &mut Stream, response: &Response) -> bool {
+    if !stream.awaits_answer() {
+        return true;
+    }
+    match check::answer(response) {
+        Ok(Some(theirs)) => stream.answered(&theirs),
+        Ok(None) => stream.answered_before(),
+        Err(_) => false,
     }
 }
 
@@ -187,6 +259,7 @@ fn invite(cx: &mut Cx, dial: &Dial) -> Request {
     headers.push(Name::CallId, dial.call_id.clone());
     headers.push(Name::CSeq, cseq(SEQ, &Method::Invite));
     capabilities(&mut headers.0, dial.flow);
+    headers.push(Name::PEarlyMedia, "supported"); // RFC 5009 §8
     headers.0.extend(dial.headers.iter().cloned());
     invite
 }

@@ -53,10 +53,11 @@ enum Exchange {
 impl Invited {
     pub(super) fn new(cx: &mut Cx, server: ServerId, flow: Flow, invite: Request, offer: Option<Option<Sdp>>) -> Invited {
         cx.watch(server);
+        let stream = cx.stream();
         Invited {
             server,
             seq: invite.headers.cseq().map_or(0, |cseq| cseq.seq),
-            dialog: Dialog::uas(&invite, flow, &cx.leg.tag),
+            dialog: Dialog::uas(&invite, flow, &cx.leg.tag, stream),
             exchange: offer.map_or(Exchange::Late, Exchange::Offered),
             reliable: invite.headers.lists(&Name::Require, "100rel"),
             provisionals: Provisionals::new(cx.core.rng.u32() >> 2),
@@ -77,19 +78,17 @@ impl Invited {
         let Exchange::Offered(offer) = &self.exchange else {
             // What was said reliably stands until the session is up.
             match self.exchange {
-                Exchange::Late => cx.leg.stream.attach(local),
+                Exchange::Late => self.dialog.stream.attach(local),
                 _ => self.wanted = Some(local),
             }
             return State::Invited(self);
         };
-        cx.leg.stream.attach(local);
-        match offer.as_ref().and_then(|offer| cx.leg.stream.answer(offer)) {
-            None => self.hangup(cx, &Cause { status: 488, ..Cause::default() }),
-            Some((_, media)) => {
-                cx.media(media);
-                State::Invited(self)
-            }
+        self.dialog.stream.attach(local);
+        if offer.as_ref().and_then(|offer| self.dialog.stream.answer(offer)).is_none() {
+            return self.hangup(cx, &Cause { status: 488, ..Cause::default() });
         }
+        cx.settled(&self.dialog.stream);
+        State::Invited(self)
     }
 
     pub(super) fn progress(mut self: Box<Self>, cx: &mut Cx, status: Status, media: bool) -> State {
@@ -204,7 +203,7 @@ impl Invited {
 
     fn provisional(&mut self, cx: &mut Cx, status: Status, media: bool) {
         let late = matches!(self.exchange, Exchange::Late);
-        let ours = self.description(cx, media);
+        let ours = self.description(media);
         if self.reliable && late && ours.is_none() {
             return; // RFC 3262 §5: the first reliable one must carry our offer, and we have no media yet.
         }
@@ -220,17 +219,17 @@ impl Invited {
     }
 
     /// Our SDP for a provisional: the answer in any, an offer only in a reliable one (RFC 3261 §13.2.1).
-    fn description(&mut self, cx: &mut Cx, media: bool) -> Option<Sdp> {
+    fn description(&mut self, media: bool) -> Option<Sdp> {
         match self.exchange {
             Exchange::Offered(_) if media => {
-                let ours = cx.leg.stream.sent().cloned()?;
+                let ours = self.dialog.stream.sent().cloned()?;
                 if self.reliable {
                     self.exchange = Exchange::Settled;
                 }
                 Some(ours)
             }
             Exchange::Late if self.reliable => {
-                let ours = cx.leg.stream.offer()?;
+                let ours = self.dialog.stream.offer()?;
                 self.exchange = Exchange::Ours;
                 Some(ours)
             }
@@ -238,11 +237,11 @@ impl Invited {
         }
     }
 
-    fn accept(self: Box<Self>, cx: &mut Cx) -> State {
+    fn accept(mut self: Box<Self>, cx: &mut Cx) -> State {
         let offered = matches!(self.exchange, Exchange::Late);
         let ours = match self.exchange {
-            Exchange::Offered(_) => cx.leg.stream.sent().cloned(),
-            Exchange::Late => cx.leg.stream.offer(),
+            Exchange::Offered(_) => self.dialog.stream.sent().cloned(),
+            Exchange::Late => self.dialog.stream.offer(),
             Exchange::Ours | Exchange::Settled => None,
         };
         if ours.is_none() && matches!(self.exchange, Exchange::Offered(_) | Exchange::Late) {
@@ -270,14 +269,12 @@ impl Invited {
     fn prack_answers(mut self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
         cx.answer(id, request, 200);
         let theirs = check::session(request).ok().flatten();
-        match theirs.and_then(|theirs| cx.leg.stream.answered(&theirs)) {
-            None => self.refuse(cx, &status(488), End::new(EndedBy::Peer, Some(488))),
-            Some(media) => {
-                cx.media(media);
-                self.exchange = Exchange::Settled;
-                self.advance(cx)
-            }
+        if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
+            return self.refuse(cx, &status(488), End::new(EndedBy::Peer, Some(488)));
         }
+        cx.settled(&self.dialog.stream);
+        self.exchange = Exchange::Settled;
+        self.advance(cx)
     }
 
     /// A PRACK may carry a new offer once the first is answered (RFC 3262 §5).
@@ -289,6 +286,7 @@ impl Invited {
     fn update(&mut self, cx: &mut Cx, id: ServerId, request: &Request) {
         let answered = matches!(self.exchange, Exchange::Settled);
         let result = inside::update(cx, &mut self.dialog, request, answered);
+        cx.settled(&self.dialog.stream);
         cx.conclude(id, request, result);
     }
 

@@ -101,6 +101,13 @@ impl Headers {
         reasons.find(|r| r.protocol.eq_ignore_ascii_case("Q.850"))?.cause?.try_into().ok()
     }
 
+    /// Whether who sends this message lets early media flow from its side (RFC 5009 §5); none when it does not say.
+    pub fn early_media(&self) -> Option<bool> {
+        let said = |token: &str| self.lists(&Name::PEarlyMedia, token);
+        let sends = said("sendrecv") || said("sendonly");
+        (sends || said("recvonly") || said("inactive")).then_some(sends)
+    }
+
     pub fn rack(&self) -> Option<RAck> {
         RAck::parse(self.get(&Name::RAck)?)
     }
@@ -191,6 +198,15 @@ mod tests {
         assert_eq!(elsewhere.to_string(), "SIP;cause=200;text=\"Call completed elsewhere\"");
         assert_eq!(Reason::parse(elsewhere.to_string().as_bytes()), Some(elsewhere));
         assert_eq!(Reason::q850(22).to_string(), "Q.850;cause=22");
+    }
+
+    #[test]
+    fn who_may_send_early_media() {
+        let of = |values: &[&'static str]| headers(Name::PEarlyMedia, values).early_media();
+        assert_eq!(of(&["SendRecv"]), Some(true));
+        assert_eq!(of(&["supported", "sendonly, gated"]), Some(true));
+        assert_eq!((of(&["inactive"]), of(&["gated,recvonly"])), (Some(false), Some(false)));
+        assert_eq!((of(&["supported"]), of(&[])), (None, None));
     }
 
     #[test]

@@ -305,6 +305,7 @@ impl Switch {
         let (leg, event) = match event {
             dialog::Event::Incoming(incoming) => return self.incoming(now, *incoming, out),
             dialog::Event::Media { leg, media } => (leg, LegEvent::Media(media)),
+            dialog::Event::EarlyMedia { leg, sends } => (leg, LegEvent::EarlyMedia { sends }),
             dialog::Event::Answered { leg } => (leg, LegEvent::Answered),
             dialog::Event::Ended { leg, end } => (leg, LegEvent::Ended(end)),
             dialog::Event::Refer { leg, refer } => return self.referred(now, leg, &refer, out),

@@ -151,7 +151,11 @@ impl Phone {
                     line.ended = Some(end);
                 }
             }
-            Event::Progress { .. } | Event::Key { .. } | Event::KeyRefused { .. } | Event::Refer { .. } => {}
+            Event::Progress { .. }
+            | Event::EarlyMedia { .. }
+            | Event::Key { .. }
+            | Event::KeyRefused { .. }
+            | Event::Refer { .. } => {}
         }
     }
 

@@ -192,6 +192,7 @@ impl Net {
     fn see(&mut self, side: usize, event: Event) {
         let (Event::Progress { leg, .. }
         | Event::Media { leg, .. }
+        | Event::EarlyMedia { leg, .. }
         | Event::Answered { leg }
         | Event::Established { leg }
         | Event::Key { leg, .. }

@@ -28,6 +28,7 @@ fn a_party_rings_answers_and_is_hung_up() {
     one.quiet();
     one.receive(Message::Response(answer(&invite, 183, "theirs", Some(OFFER))));
     assert_eq!(one.media().codec, Codec::Pcma);
+    assert!(matches!(one.event(), Event::EarlyMedia { sends: true, .. }));
     assert!(matches!(one.event(), Event::Progress { status: Status(183), .. }));
     one.receive(Message::Response(answer(&invite, 200, "theirs", Some(OFFER))));
     assert!(matches!(one.event(), Event::Answered { .. }));

@@ -156,6 +156,7 @@ fn each_branch_of_a_fork_gets_its_own_pracks() {
     assert_eq!(shape, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     assert!(matches!(one.event(), Event::Progress { status: Status(180), .. }));
     one.media();
+    assert!(matches!(one.event(), Event::EarlyMedia { sends: true, .. }));
     assert!(matches!(one.event(), Event::Progress { status: Status(183), .. }));
     one.receive(Message::Response(answer(&invite, 200, "a", None)));
     let ack = one.request();
