@@ -25,7 +25,7 @@ use crate::io::trail::Trail;
 use crate::io::{clock, keys, log, plans, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
-use crate::switch::{Input, Output, Switch};
+use crate::switch::{Input, Output, Setup, Switch};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use std::io;
@@ -70,26 +70,28 @@ impl Gateway {
     pub fn start(config: Config, file: Option<&Path>) -> Result<Gateway, String> {
         let trail = Trail::default();
         let loaded = plans::load_noting(&config, &trail).map_err(|problems| problems.join("\n"))?;
+        let live = setup::live(&config, loaded)?;
+        // All that is made once is made of this, and so cannot know what a reload may change.
+        let fixed = config.fixed();
         raise_descriptor_limit();
         let mut rng = clock::rng()?;
         let runtime = start_runtime()?;
-        let (inbox, outlet) = inbox::inbox(config.limits.inbox).map_err(|e| e.to_string())?;
+        let (inbox, outlet) = inbox::inbox(fixed.limits.inbox).map_err(|e| e.to_string())?;
 
-        let sockets = bind_all(&config.sip.listen)?;
+        let sockets = bind_all(&fixed.sip.listen)?;
         let listen: Vec<SocketAddr> = sockets.iter().map(|(_, _, local)| *local).collect();
-        let door = bind_tcp(config.http.listen, "http.listen")?;
+        let door = bind_tcp(fixed.http.listen, "http.listen")?;
         let http = door.local_addr().map_err(|e| e.to_string())?;
 
-        let targets: Vec<_> = Target::all(&config)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
-        let (journal, newest) = open_journal(&config, &inbox, &targets)?;
+        let targets: Vec<_> = Target::all(&fixed)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
+        let (journal, newest) = open_journal(&fixed, &inbox, &targets)?;
         let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;
-        let (shards, taps) = start_shards(&config, &inbox, &mut rng)?;
-        let recorder = start_recorder(&config, &journal, taps, &mut rng)?;
-        let tcp = start_tcp(&config, &runtime, &inbox);
+        let (shards, taps) = start_shards(&fixed, &inbox, &mut rng)?;
+        let recorder = start_recorder(&fixed, &journal, taps, &mut rng)?;
+        let tcp = start_tcp(&fixed, &runtime, &inbox);
 
         let shard_count = shards.len() as u16;
-        let setup = setup::setup(&config, loaded, &listen, shard_count)?;
-        let (plan, prompts) = (setup.plan.clone(), setup.prompts.clone());
+        let setup = Setup { fixed: setup::fixed(&fixed, &listen, shard_count), live: live.clone() };
         let mut out = Vec::new();
         let switch = Switch::new(setup, rng, clock::now(), &mut out);
         let admission = Arc::new(Admission::of(&config));
@@ -102,16 +104,14 @@ impl Gateway {
         let tokens = Tokens::of(&config.http).map(Arc::new).map_err(|complaints| tokens::told(&complaints))?;
         let site = Site {
             file: file.map(Path::to_path_buf),
-            listen: listen.clone(),
-            shards: shard_count,
             inbox: inbox.clone(),
             board: board.clone(),
             admission,
             tokens: tokens.clone(),
         };
-        let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), plan, prompts, trail }));
+        let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), live: Arc::new(live), trail }));
         runtime.spawn(reloader.clone().watch());
-        let outside = Arc::new(Outside::new(&config, &journal, newest, reloader.plans())?);
+        let outside = Arc::new(Outside::new(&fixed, &journal, newest, reloader.handle())?);
         let desk = Desk {
             board,
             inbox,
@@ -121,13 +121,13 @@ impl Gateway {
             asks,
             done: Arc::default(),
             tokens,
-            audit: Arc::new(Audit::of(&config)),
+            audit: Arc::new(Audit::of(&fixed)),
             shelf: recorder.shelf(),
-            disk: Arc::new(Disk::of(&config)),
-            patience: config.http.timeout,
+            disk: Arc::new(Disk::of(&fixed)),
+            patience: fixed.http.timeout,
             ending: Arc::default(),
         };
-        start_http(&config, &runtime, door, desk.clone())?;
+        start_http(&fixed, &runtime, door, desk.clone())?;
         tracing::info!(sip = ?listen, http = %http, plan = %config.plan.file.display(), "ready");
         Ok(Gateway { listen, http, desk, stop, switch, deliverers, journal, recorder, reloader, runtime })
     }

@@ -7,6 +7,7 @@ use super::feed::Feed;
 use super::http::Metric;
 use super::journal::{Journal, Settler, Taken};
 use super::ledger::Ledger;
+use super::reload::Handle;
 use crate::base::{CallId, Mono};
 use crate::call::event::Division;
 use crate::plan::Plan;
@@ -30,15 +31,12 @@ pub struct Outside {
     pub feed: Arc<Feed>,
     pub settler: Settler,
     pub node: String,
-    /// By telephone area code.
-    pub divisions: Vec<Division>,
-    /// The plan that new calls meet.
-    pub plan: Arc<dyn Fn() -> Arc<Plan> + Send + Sync>,
     /// The ticket systems that there are, by name.
     pub backends: BTreeSet<String>,
     /// Those that may call back, by name.
     pub callers: BTreeMap<String, Target>,
     pub tolerance: Duration,
+    live: Handle,
     ledger: Mutex<Ledger>,
     rate: u32,
     rates: Mutex<BTreeMap<String, Bucket>>,
@@ -55,31 +53,34 @@ pub enum NotTaken {
 }
 
 impl Outside {
-    pub fn new(
-        config: &Config,
-        journal: &Journal,
-        newest: watch::Receiver<u64>,
-        plan: Arc<dyn Fn() -> Arc<Plan> + Send + Sync>,
-    ) -> Result<Outside, String> {
+    pub fn new(config: &Config, journal: &Journal, newest: watch::Receiver<u64>, live: Handle) -> Result<Outside, String> {
         let zone = Zone::named(&config.records.zone)?;
         let ledger = || journal.ledger(zone.clone()).map_err(|e| e.to_string());
         let callers = Target::all(config)?.into_iter().filter(Target::calls_back).map(|target| (target.name.clone(), target));
-        let division = |area: &super::config::Area| Division { code: area.code.clone(), name: area.name.clone() };
         Ok(Outside {
             feed: Arc::new(Feed::new(ledger()?, ledger()?, newest).map_err(|e| e.to_string())?),
             settler: journal.settler(),
             node: config.node.name.clone(),
-            divisions: config.records.areas.values().map(division).collect(),
-            plan,
             backends: config.records.backends.iter().filter(|(_, b)| b.enabled).map(|(name, _)| name.clone()).collect(),
             callers: callers.collect(),
             tolerance: config.records.callback_tolerance,
+            live,
             ledger: Mutex::new(ledger()?),
             rate: config.records.inbound_rate,
             rates: Mutex::default(),
             waiting: Arc::new(Semaphore::new(WAITING)),
             counts: Mutex::default(),
         })
+    }
+
+    /// The plan that new calls meet.
+    pub fn plan(&self) -> Arc<Plan> {
+        (self.live)().plan.clone()
+    }
+
+    /// The administrative division of this code.
+    pub fn division(&self, code: &str) -> Option<Division> {
+        (self.live)().divisions.values().find(|division| division.code == code).cloned()
     }
 
     /// False when this source has sent as much as it may.

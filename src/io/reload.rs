@@ -11,11 +11,10 @@ use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
 use crate::io::{setup, tokens};
 use crate::plan::{Change, Plan};
-use crate::switch::Input;
+use crate::switch::{Input, Live};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,23 +27,6 @@ const LOOK: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(10);
 
-/// What a running gateway takes over; all else needs a restart.
-const LIVE: &[&str] = &[
-    "calls",
-    "http.public_url",
-    "http.tokens",
-    "keys",
-    "limits.retry_after",
-    "limits.source_burst",
-    "limits.source_rate",
-    "media.prompts",
-    "node.name",
-    "plan",
-    "records.areas",
-    "records.on_journal_failure",
-    "routes",
-    "sip.unknown_source",
-];
 /// What stands under these keys is never shown.
 const SECRET: &[&str] = &["secret", "sha256", "credentials", "proxy"];
 /// Shown as tables of their own.
@@ -75,28 +57,28 @@ pub struct RunningPlan {
     pub revision: String,
 }
 
+/// What a reload may change, as it is now.
+pub type Handle = Arc<dyn Fn() -> Arc<Live> + Send + Sync>;
+
 /// Reloads a running gateway.
 pub struct Reloader {
     file: Option<PathBuf>,
-    started: Config,
-    listen: Vec<SocketAddr>,
-    shards: u16,
     inbox: Inbox,
     board: Arc<Board>,
     admission: Arc<Admission>,
     tokens: Arc<Tokens>,
     /// One reload at a time.
     running: tokio::sync::Mutex<Running>,
-    /// What others may ask while a reload is under way.
-    shown: Mutex<Arc<Plan>>,
+    /// What everybody beside the switch reads, also while a reload is under way.
+    shown: Mutex<Arc<Live>>,
     failed: AtomicU64,
 }
 
 /// What the switch was told last.
 pub struct Running {
+    /// As it runs: keys that a reload does not take over are those of the start.
     pub config: Config,
-    pub plan: Arc<Plan>,
-    pub prompts: Arc<Prompts>,
+    pub live: Arc<Live>,
     pub trail: Trail,
 }
 
@@ -104,8 +86,6 @@ pub struct Running {
 pub struct Site {
     /// The configuration's file; none: the usual one, if it is there.
     pub file: Option<PathBuf>,
-    pub listen: Vec<SocketAddr>,
-    pub shards: u16,
     pub inbox: Inbox,
     pub board: Arc<Board>,
     pub admission: Arc<Admission>,
@@ -114,13 +94,12 @@ pub struct Site {
 
 impl Reloader {
     pub fn new(site: Site, running: Running) -> Reloader {
-        let Site { file, listen, shards, inbox, board, admission, tokens } = site;
-        let shown = Mutex::new(running.plan.clone());
-        let started = running.config.clone();
+        let Site { file, inbox, board, admission, tokens } = site;
+        let shown = Mutex::new(running.live.clone());
         note_site(&running.trail, file.as_deref());
         let failed = AtomicU64::new(0);
         let running = tokio::sync::Mutex::new(running);
-        Reloader { file, started, listen, shards, inbox, board, admission, tokens, running, shown, failed }
+        Reloader { file, inbox, board, admission, tokens, running, shown, failed }
     }
 
     /// Reads everything anew. All that is wrong comes back, and nothing has changed then.
@@ -154,18 +133,18 @@ impl Reloader {
         }
     }
 
-    /// For others, who ask for the plan when they need it.
-    pub fn plans(self: &Arc<Reloader>) -> Arc<dyn Fn() -> Arc<Plan> + Send + Sync> {
+    /// For others, who ask for it when they need it.
+    pub fn handle(self: &Arc<Reloader>) -> Handle {
         let reloader = self.clone();
-        Arc::new(move || reloader.plan())
+        Arc::new(move || reloader.live())
     }
 
-    pub fn plan(&self) -> Arc<Plan> {
+    pub fn live(&self) -> Arc<Live> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn metrics(&self) -> Vec<Metric> {
-        let RunningPlan { name, revision } = shown(&self.plan());
+        let RunningPlan { name, revision } = shown(&self.live().plan);
         let failed = self.failed.load(Ordering::Relaxed);
         vec![
             Metric::info("plan_info", "The dial plan that new calls meet.", &[("name", &name), ("revision", &revision)]),
@@ -175,25 +154,25 @@ impl Reloader {
 
     async fn take_over(&self, running: &mut Running) -> Result<Report, Vec<String>> {
         let trail = Trail::default();
-        let read = tokio::task::block_in_place(|| read(self.file.as_deref(), &trail));
+        let read = tokio::task::block_in_place(|| read(self.file.as_deref(), &running.config, &trail));
         trail.join(&running.trail);
         running.trail = trail;
-        let (config, mut loaded) = read?;
-        keep_equal(&mut loaded.prompts, &running.prompts);
+        let Read { config, needs_restart, mut loaded } = read?;
+        keep_equal(&mut loaded.prompts, &running.live.prompts);
         let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
-        let setup = setup::setup(&config, loaded, &self.listen, self.shards).map_err(|problem| vec![problem])?;
-        let (plan, prompts) = (setup.plan.clone(), setup.prompts.clone());
-        let report = self.compare(running, &config, &plan, &prompts, warnings);
+        let live = setup::live(&config, loaded).map_err(|problem| vec![problem])?;
+        let report = compare(running, &config, &live, needs_restart, warnings);
         let reloads = self.board.read().counters.reloads;
         // Whoever the new configuration brings may connect before it counts; who is gone, no longer after it.
         self.tokens.set(&config.http).map_err(|complaints| vec![tokens::told(&complaints)])?;
         self.admission.set(&config);
-        if !self.inbox.send(Input::Reload(Box::new(setup))) {
+        if !self.inbox.send(Input::Reload(Box::new(live.clone()))) {
             return Err(vec!["the switch is gone".to_string()]);
         }
         self.wait_for_switch(reloads).await?;
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
-        (running.config, running.plan, running.prompts) = (config, plan, prompts);
+        let live = Arc::new(live);
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = live.clone();
+        (running.config, running.live) = (config, live);
         Ok(report)
     }
 
@@ -208,36 +187,49 @@ impl Reloader {
         }
         Ok(())
     }
-
-    fn compare(&self, old: &Running, config: &Config, plan: &Plan, prompts: &Prompts, warnings: Vec<String>) -> Report {
-        let mut report = Report {
-            changed: false,
-            plan: shown(plan),
-            previous: old.plan.revision.to_string(),
-            numbers: old.plan.difference(plan),
-            seats: Change::between(&old.config.seats, &config.seats),
-            queues: Change::between(&old.config.queues, &config.queues),
-            trunks: Change::between(&old.config.trunks, &config.trunks),
-            prompts: Change::between(&sounds(&old.prompts), &sounds(prompts)),
-            settings: settings(&old.config, config, true),
-            needs_restart: settings(&self.started, config, false),
-            warnings,
-        };
-        let tables = [&report.numbers, &report.seats, &report.queues, &report.trunks, &report.prompts];
-        let same = tables.iter().all(|change| change.is_empty()) && report.settings.is_empty();
-        report.changed = !same || report.plan.revision != report.previous;
-        report
-    }
 }
 
-type Read = (Config, plans::Loaded);
+struct Read {
+    /// What is to run.
+    config: Config,
+    /// What the files say and a running gateway does not take over.
+    needs_restart: Vec<String>,
+    loaded: plans::Loaded,
+}
 
-/// Configuration, plan and prompts as they are now, or all that is wrong with them.
-fn read(file: Option<&Path>, trail: &Trail) -> Result<Read, Vec<String>> {
+/// Configuration, plan and prompts as they are now, or all that is wrong with them. They must be sound by themselves, for
+/// the next start, and together with what stays as it was.
+fn read(file: Option<&Path>, running: &Config, trail: &Trail) -> Result<Read, Vec<String>> {
     note_site(trail, file);
-    let config = config::load(file).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let loaded = plans::load_noting(&config, trail)?;
-    Ok((config, loaded))
+    let new = config::load(file).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let config = running.with_live(&new);
+    let needs_restart = settings(&config, &new);
+    let loaded = plans::load_noting(&config, trail).map_err(|mut problems| {
+        let left = needs_restart.iter().map(|setting| format!("a restart is needed before this counts: {setting}"));
+        problems.extend(left);
+        problems
+    })?;
+    Ok(Read { config, needs_restart, loaded })
+}
+
+fn compare(old: &Running, config: &Config, live: &Live, needs_restart: Vec<String>, warnings: Vec<String>) -> Report {
+    let mut report = Report {
+        changed: false,
+        plan: shown(&live.plan),
+        previous: old.live.plan.revision.to_string(),
+        numbers: old.live.plan.difference(&live.plan),
+        seats: Change::between(&old.config.seats, &config.seats),
+        queues: Change::between(&old.config.queues, &config.queues),
+        trunks: Change::between(&old.config.trunks, &config.trunks),
+        prompts: Change::between(&sounds(&old.live.prompts), &sounds(&live.prompts)),
+        settings: settings(&old.config, config),
+        needs_restart,
+        warnings,
+    };
+    let tables = [&report.numbers, &report.seats, &report.queues, &report.trunks, &report.prompts];
+    let same = tables.iter().all(|change| change.is_empty()) && report.settings.is_empty();
+    report.changed = !same || report.plan.revision != report.previous;
+    report
 }
 
 fn note_site(trail: &Trail, file: Option<&Path>) {
@@ -273,15 +265,15 @@ fn tell(why: &str, report: &Report) {
     }
 }
 
-/// The settings that differ, as `calls.music: "a" → "b"`, of which `live` says whether they are taken over.
-fn settings(old: &Config, new: &Config, live: bool) -> Vec<String> {
+/// The settings that differ, as `calls.music: "a" → "b"`, but for the tables that are shown by themselves.
+fn settings(old: &Config, new: &Config) -> Vec<String> {
     let (old, new) = (serde_json::to_value(old).unwrap_or_default(), serde_json::to_value(new).unwrap_or_default());
     let mut found = Vec::new();
     differences("", &old, &new, &mut found);
     let within = |path: &str, all: &[&str]| {
         all.iter().any(|one| path.strip_prefix(one).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     };
-    found.retain(|(path, _)| !within(path, NAMED) && within(path, LIVE) == live);
+    found.retain(|(path, _)| !within(path, NAMED));
     found.into_iter().map(|(path, text)| format!("{path}{text}")).collect()
 }
 
@@ -318,9 +310,10 @@ mod tests {
     fn settings_tell_what_is_taken_over_and_what_is_not() {
         let new = config("[calls]\nmax_duration = '2h'\n[http]\nlisten = '127.0.0.1:9'\n[trunks.loopback]\nport = 1");
         let old = config("");
-        assert_eq!(settings(&old, &new, true), ["calls.max_duration: \"4h\" → \"2h\""]);
-        assert_eq!(settings(&old, &new, false), ["http.listen: \"127.0.0.1:8080\" → \"127.0.0.1:9\""]);
-        assert!(settings(&old, &old, true).is_empty() && settings(&new, &new, false).is_empty());
+        let running = old.with_live(&new);
+        assert_eq!(settings(&old, &running), ["calls.max_duration: \"4h\" → \"2h\""]);
+        assert_eq!(settings(&running, &new), ["http.listen: \"127.0.0.1:8080\" → \"127.0.0.1:9\""]);
+        assert!(settings(&old, &old).is_empty() && settings(&new, &new).is_empty());
     }
 
     #[test]
@@ -330,18 +323,10 @@ mod tests {
              credentials = { app_key = 'hidden' }\n[records.webhook]\nsecret = 'hidden'",
         );
         let other = config("[http.tokens.a]\nsecret = 'hid'\n[records.backends.b]\ncredentials = { app_key = 'hid' }");
-        assert_eq!(settings(&config(""), &new, true), ["http.tokens.a: new"]);
-        assert_eq!(settings(&new, &config(""), false), ["records.backends.b: gone", "records.webhook.secret"]);
-        let told = settings(&other, &new, false);
+        let gone = ["http.tokens.a: gone", "records.backends.b: gone", "records.webhook.secret"];
+        assert_eq!(settings(&new, &config("")), gone);
+        let told = settings(&other, &new);
         assert!(told.contains(&"records.backends.b.credentials.app_key".to_string()), "{told:?}");
-        assert!(!format!("{told:?}{:?}", settings(&other, &new, true)).contains("hid"));
-    }
-
-    #[test]
-    fn each_live_setting_exists() {
-        let all = serde_json::to_value(config("")).unwrap();
-        for path in LIVE.iter().chain(NAMED) {
-            assert!(all.pointer(&format!("/{}", path.replace('.', "/"))).is_some(), "{path}");
-        }
+        assert!(!format!("{told:?}").contains("hid"));
     }
 }

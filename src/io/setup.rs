@@ -8,7 +8,7 @@ use crate::io::config::{self, Config};
 use crate::io::plans::Loaded;
 use crate::queue;
 use crate::sip;
-use crate::switch::{Dtmf, JournalDown, Limits, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
+use crate::switch::{Dtmf, Fixed, JournalDown, Limits, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource};
 use crate::transaction::Config as Transactions;
 use crate::transport::{Cidr, Rate};
 use std::net::SocketAddr;
@@ -22,15 +22,26 @@ const LEGS_PER_CALL: usize = 3;
 const TRANSACTIONS_PER_CALL: usize = 20;
 const STRANGERS: usize = 10_000;
 
-/// `listen`: the addresses that are really bound. Checked by `config::load`; what is wrong all the same is named.
-pub fn setup(config: &Config, loaded: Loaded, listen: &[SocketAddr], shards: u16) -> Result<Setup, String> {
+/// `listen`: the addresses that are really bound.
+pub fn fixed(config: &Config, listen: &[SocketAddr], shards: u16) -> Fixed {
+    Fixed {
+        node: config.node.name.clone(),
+        listen: listen.iter().flat_map(|address| [(Proto::Udp, *address), (Proto::Tcp, *address)]).collect(),
+        legs: legs(config),
+        media: media(&config.media, shards),
+        recorded: recorded(&config.recording.lines),
+        tickets: tickets(&config.http.public_url),
+        limits: limits(&config.limits),
+    }
+}
+
+/// Checked by `config::load`; what is wrong all the same is named.
+pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
     let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(name, t));
     let trunks = trunks.collect::<Result<Vec<_>, _>>()?;
     let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| seat(name, s));
     let default_route = trunks.iter().position(|t| *t.name == *config.routes.default);
-    Ok(Setup {
-        node: config.node.name.clone(),
-        listen: listen.iter().flat_map(|address| [(Proto::Udp, *address), (Proto::Tcp, *address)]).collect(),
+    Ok(Live {
         seats: seats.collect::<Result<_, _>>()?,
         queues: config.queues.iter().filter(|(_, q)| q.enabled).map(|(name, q)| line(name, q)).collect(),
         default_route: default_route.ok_or_else(|| format!("no trunk `{}`", config.routes.default))?,
@@ -38,10 +49,6 @@ pub fn setup(config: &Config, loaded: Loaded, listen: &[SocketAddr], shards: u16
         plan: Arc::new(loaded.plan),
         prompts: Arc::new(loaded.prompts),
         policy: Arc::new(policy(&config.calls)),
-        legs: legs(config),
-        media: media(&config.media, shards),
-        recorded: recorded(&config.recording.lines),
-        tickets: tickets(&config.http.public_url),
         divisions: Arc::new(config.records.areas.iter().map(|(phone, area)| (phone.clone(), division(area))).collect()),
         codes: config.keys.codes(),
         unknown_source: match config.sip.unknown_source {
@@ -52,7 +59,8 @@ pub fn setup(config: &Config, loaded: Loaded, listen: &[SocketAddr], shards: u16
             config::JournalFailure::Refuse => JournalDown::Refuse,
             config::JournalFailure::CarryOn => JournalDown::CarryOn,
         },
-        limits: limits(&config.limits),
+        strangers: Rate { per_second: config.limits.source_rate, burst: config.limits.source_burst, max_sources: STRANGERS },
+        retry_after: config.limits.retry_after,
     })
 }
 
@@ -140,13 +148,7 @@ fn recorded(lines: &[String]) -> Recorded {
 }
 
 fn limits(limits: &config::Limits) -> Limits {
-    let strangers = Rate { per_second: limits.source_rate, burst: limits.source_burst, max_sources: STRANGERS };
-    Limits {
-        calls: limits.calls,
-        reserved: (limits.calls * limits.emergency_percent).div_ceil(100),
-        strangers,
-        retry_after: limits.retry_after,
-    }
+    Limits { calls: limits.calls, reserved: (limits.calls * limits.emergency_percent).div_ceil(100) }
 }
 
 fn proto(transport: config::Transport) -> Proto {

@@ -2,7 +2,7 @@
 
 use super::identity::{self, Identity};
 use super::keys::Pad;
-use super::{Active, Dtmf, JournalDown, Leg, Limits, Output, Setup, Switch, UnknownSource};
+use super::{Active, Dtmf, JournalDown, Leg, Limits, Live, Output, Switch, UnknownSource};
 use crate::base::{CallId, Flow, Masked, Now};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call};
@@ -23,7 +23,7 @@ pub(super) enum Owner {
 
 /// Trunks and seats by source address. A seat's address within a trunk's block stays the trunk's: which seat calls is
 /// told by who it says it is.
-pub(super) fn access(setup: &Setup) -> AccessList<Owner> {
+pub(super) fn access(setup: &Live) -> AccessList<Owner> {
     let mut list = AccessList::new();
     for seat in &setup.seats {
         list.insert(Cidr::from(seat.address.ip()), Owner::Seat);
@@ -120,7 +120,7 @@ impl Switch {
     /// Emergencies go before all others: they have channels and calls kept for them, and no journal keeps them out.
     fn full(&self, placer: &Placer, emergency: bool) -> bool {
         let refuse = self.journal_down && self.setup.journal_down == JournalDown::Refuse && !emergency;
-        let Limits { calls, reserved, .. } = self.setup.limits;
+        let Limits { calls, reserved } = self.fixed.limits;
         let most = if emergency { calls } else { calls.saturating_sub(reserved) };
         let no_channel = match placer {
             Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], emergency),
@@ -133,7 +133,7 @@ impl Switch {
     fn shed(&mut self, now: Now, incoming: &Incoming, out: &mut Vec<Output>) {
         self.counters.shed += 1;
         let leg = incoming.leg;
-        let retry_after = Some(self.setup.limits.retry_after);
+        let retry_after = Some(self.setup.retry_after);
         let cause = Cause { status: 503, q850: Some(42), retry_after, ..Cause::default() };
         self.legs_do(out, |legs, done| {
             legs.command(now, Command::Release { leg }, done);
@@ -212,11 +212,11 @@ impl Switch {
             division: decision.area.code.as_deref().and_then(|code| self.setup.divisions.get(code)).cloned(),
             diverted_from,
             tickets: decision.tickets.iter().map(ToString::to_string).collect(),
-            recorded: self.setup.recorded.includes(&decision.number),
+            recorded: self.fixed.recorded.includes(&decision.number),
             withheld: decision.withheld.iter().map(ToString::to_string).collect(),
             plan: self.setup.plan.name.to_string(),
             plan_revision: decision.revision.to_string(),
-            node: self.setup.node.clone(),
+            node: self.fixed.node.clone(),
         }
     }
 
@@ -228,13 +228,13 @@ impl Switch {
             Placer::Seat(_) => None,
         };
         trunk.iter().for_each(|trunk| self.channels.take(trunk));
-        let shard = self.next_shard % self.setup.media.shards.max(1);
+        let shard = self.next_shard % self.fixed.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Pad::new(self.dtmf(placer));
         let caller = Leg { id: incoming.leg, call_id: None, rtp: None, trunk, pad, ended: false };
         let active = Active {
             emergency: decision.mode == Mode::Emergency,
-            recorded: self.setup.recorded.includes(&decision.number),
+            recorded: self.fixed.recorded.includes(&decision.number),
             call: Call::new(decision.steps, decision.early_max, self.setup.policy.clone()),
             setup: self.setup.clone(),
             identity,

@@ -1,7 +1,7 @@
 //! Commands about live calls: from the API, from a seat's keys, from REFER. What they may reach is the dial plan's word.
 
 use super::identity::Identity;
-use super::{Active, Output, Referred, Seat, Setup, Switch, Work, identity};
+use super::{Active, Fixed, Live, Output, Referred, Seat, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::{Ask, Dialled, Goal, Mode, Part, Refusal};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
@@ -175,7 +175,7 @@ impl Switch {
     fn refer(&mut self, now: Now, id: CallId, part: Part, refer: &Refer) -> Result<(), Why> {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         match refer.replaces {
-            _ if !is_ours(&active.setup, &refer.to) => Err(Why::ForeignHost),
+            _ if !is_ours(&self.fixed, &active.setup, &refer.to) => Err(Why::ForeignHost),
             None => self.transfer(now, id, Some(part), &identity::dialled(&refer.to), Mode::Blind),
             Some(Replaced::Leg(other)) => self.refer_to_line(now, id, part, other),
             Some(Replaced::Unknown) => Err(Why::NoSuchLeg),
@@ -213,12 +213,12 @@ fn facts<'a>(now: Now, active: &'a Active, to: &'a str) -> Facts<'a> {
 }
 
 /// Whether a phone means us by this address: one that we listen on, a trunk's peer, or a domain of our seats.
-fn is_ours(setup: &Setup, uri: &Uri) -> bool {
+fn is_ours(fixed: &Fixed, setup: &Live, uri: &Uri) -> bool {
     let seats = || setup.seats.iter().map(|seat| &seat.aor.host);
     match &uri.host {
         _ if uri.scheme == Scheme::Tel => true,
         Host::Ip(ip) => {
-            let listening = setup.listen.iter().any(|(_, at)| at.ip() == *ip || at.ip().is_unspecified());
+            let listening = fixed.listen.iter().any(|(_, at)| at.ip() == *ip || at.ip().is_unspecified());
             listening || setup.trunks.iter().any(|trunk| trunk.peer.ip() == *ip) || seats().any(|host| *host == uri.host)
         }
         Host::Name(name) => seats().any(|host| matches!(host, Host::Name(ours) if ours.eq_ignore_ascii_case(name))),

@@ -67,7 +67,7 @@ impl Switch {
 
     fn dial(&mut self, now: Now, id: CallId, part: Part, party: &Dialled, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let routed = route::route([&self.setup, &active.setup], party, active.emergency, &self.channels);
+        let routed = route::route(&self.fixed, [&self.setup, &active.setup], party, active.emergency, &self.channels);
         let Some(route) = routed else {
             self.counters.no_route += 1;
             return self.cannot_dial(id, part);

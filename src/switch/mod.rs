@@ -16,7 +16,7 @@ mod route;
 mod setup;
 
 pub use gauge::{Counters, Gauges};
-pub use setup::{Dtmf, JournalDown, Limits, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
+pub use setup::{Dtmf, Fixed, JournalDown, Limits, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
 use crate::base::{CallId, Flow, LegId, Map, Mono, Now, Rng, Timers};
 use crate::call::event::{Entry, What};
@@ -69,8 +69,8 @@ pub enum Input {
     Undrain,
     /// Every call ends now, by our BYE: the process is about to.
     HangUp,
-    /// New calls meet this setup. What cannot change without a restart is left as it is.
-    Reload(Box<Setup>),
+    /// New calls meet this setup.
+    Reload(Box<Live>),
 }
 
 /// What the switch wants done, in this order.
@@ -96,7 +96,8 @@ pub enum Output {
 }
 
 pub struct Switch {
-    setup: Arc<Setup>,
+    fixed: Fixed,
+    setup: Arc<Live>,
     access: AccessList<admit::Owner>,
     former: Former,
     strangers: RateLimit,
@@ -123,7 +124,7 @@ pub struct Switch {
 struct Active {
     call: Call,
     /// The configuration that the call began with: a reload does not change it under way.
-    setup: Arc<Setup>,
+    setup: Arc<Live>,
     identity: Identity,
     legs: BTreeMap<Part, Leg>,
     shard: u16,
@@ -171,12 +172,13 @@ enum Work {
 impl Switch {
     pub fn new(setup: Setup, mut rng: Rng, now: Now, out: &mut Vec<Output>) -> Switch {
         let seed = rng.map_seed();
-        let media = &setup.media;
+        let Setup { fixed, live: setup } = setup;
+        let media = &fixed.media;
         let mut switch = Switch {
             access: admit::access(&setup),
             former: Former::default(),
-            strangers: RateLimit::new(setup.limits.strangers, seed),
-            legs: Legs::new(setup.legs.clone(), rng.fork(), seed),
+            strangers: RateLimit::new(setup.strangers, seed),
+            legs: Legs::new(fixed.legs.clone(), rng.fork(), seed),
             queues: Queues::new(route::queue_seats(&setup), setup.queues.clone()),
             ports: Ports::new(&media.addresses, media.ports.clone(), media.shards, media.ready, &mut rng),
             calls: Map::with_hasher(seed),
@@ -192,9 +194,10 @@ impl Switch {
             counters: Counters::default(),
             recent: command::Recent::default(),
             setup: Arc::new(setup),
+            fixed,
             rng,
         };
-        for shard in 0..switch.setup.media.shards {
+        for shard in 0..switch.fixed.media.shards {
             switch.refill(now, shard, out);
         }
         switch
@@ -224,7 +227,7 @@ impl Switch {
         while let Some(id) = self.timers.pop(now.mono) {
             self.with_call(id, |call, done| call.tick(now, done));
         }
-        for shard in 0..self.setup.media.shards {
+        for shard in 0..self.fixed.media.shards {
             self.refill(now, shard, out);
         }
         self.run(now, out);
@@ -251,7 +254,7 @@ impl Switch {
             unwritten: self.unwritten.len(),
             draining: self.draining,
             journal_down: self.journal_down,
-            no_ports: (0..self.setup.media.shards).any(|shard| self.ports.ready(shard) == 0),
+            no_ports: (0..self.fixed.media.shards).any(|shard| self.ports.ready(shard) == 0),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A new setup under running calls: new calls meet it, those in progress keep the plan, prompts and policy they began
 //! with. Seats and trunks are looked up in the new setup first, so that a peer that moved is reached where it is now.
 
-use super::{Setup, Switch, Work, admit, route};
+use super::{Live, Switch, Work, admit, route};
 use crate::base::Now;
 use crate::transport::{AccessList, RateLimit};
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Setups that calls in progress began with, and whose messages still belong to them.
 #[derive(Default)]
 pub(super) struct Former {
-    setups: Vec<Arc<Setup>>,
+    setups: Vec<Arc<Live>>,
     sources: AccessList<()>,
 }
 
@@ -33,7 +33,7 @@ impl Former {
         }
     }
 
-    fn add(&mut self, setup: Arc<Setup>) {
+    fn add(&mut self, setup: Arc<Live>) {
         self.setups.push(setup);
         self.prune();
         self.list();
@@ -52,13 +52,9 @@ impl Former {
 }
 
 impl Switch {
-    /// What is bound, allocated or timed at the start stays until a restart, whatever `setup` says of it.
-    pub(super) fn reload(&mut self, now: Now, mut setup: Setup) {
-        let old = &self.setup;
-        (setup.listen, setup.media, setup.legs) = (old.listen.clone(), old.media.clone(), old.legs.clone());
-        (setup.limits.calls, setup.recorded) = (old.limits.calls, old.recorded.clone());
-        if setup.limits.strangers != old.limits.strangers {
-            self.strangers = RateLimit::new(setup.limits.strangers, self.rng.map_seed());
+    pub(super) fn reload(&mut self, now: Now, setup: Live) {
+        if setup.strangers != self.setup.strangers {
+            self.strangers = RateLimit::new(setup.strangers, self.rng.map_seed());
         }
         self.access = admit::access(&setup);
         let mut done = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::channels::Channels;
 use super::identity::Identity;
-use super::{Dtmf, Seat, Setup, Trunk};
+use super::{Dtmf, Fixed, Live, Seat, Trunk};
 use crate::base::{CallId, Flow, LegId, Proto};
 use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
@@ -23,43 +23,43 @@ pub(super) struct Route {
     tickets: Option<Arc<str>>,
 }
 
-pub(super) fn queue_seats(setup: &Setup) -> Vec<queue::Seat> {
+pub(super) fn queue_seats(setup: &Live) -> Vec<queue::Seat> {
     setup.seats.iter().map(|s| queue::Seat { name: s.name.clone(), channels: s.channels }).collect()
 }
 
 /// `setups`: the one that holds now, and the one that the call began with, for parties that are in no other.
-pub(super) fn route(setups: [&Setup; 2], party: &Dialled, emergency: bool, channels: &Channels) -> Option<Route> {
+pub(super) fn route(fixed: &Fixed, setups: [&Live; 2], party: &Dialled, emergency: bool, channels: &Channels) -> Option<Route> {
     let now = setups[0];
     match party {
-        Dialled::Seat { name } => to_seat(now, seat(setups, name)?),
+        Dialled::Seat { name } => to_seat(fixed, seat(setups, name)?),
         Dialled::Target(target) => {
             let trunk = match &target.trunk {
                 Some(name) => setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == *name))?,
                 None => now.trunks.get(now.default_route)?,
             };
-            channels.free(trunk, emergency).then(|| to_trunk(now, trunk, &target.number))?
+            channels.free(trunk, emergency).then(|| to_trunk(fixed, trunk, &target.number))?
         }
     }
 }
 
-pub(super) fn seat<'a>(setups: [&'a Setup; 2], name: &str) -> Option<&'a Seat> {
+pub(super) fn seat<'a>(setups: [&'a Live; 2], name: &str) -> Option<&'a Seat> {
     setups.iter().find_map(|setup| setup.seats.iter().find(|seat| *seat.name == *name))
 }
 
-fn to_seat(setup: &Setup, seat: &Seat) -> Option<Route> {
-    let flow = Flow { proto: seat.proto, local: local(setup, seat.proto)?, remote: seat.address };
-    let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], setup.tickets.clone());
+fn to_seat(fixed: &Fixed, seat: &Seat) -> Option<Route> {
+    let flow = Flow { proto: seat.proto, local: local(fixed, seat.proto)?, remote: seat.address };
+    let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], fixed.tickets.clone());
     Some(Route { flow, uri, codecs, dtmf: seat.dtmf, trunk: None, tickets })
 }
 
-fn to_trunk(setup: &Setup, trunk: &Trunk, number: &str) -> Option<Route> {
-    let flow = Flow { proto: trunk.proto, local: local(setup, trunk.proto)?, remote: trunk.peer };
+fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str) -> Option<Route> {
+    let flow = Flow { proto: trunk.proto, local: local(fixed, trunk.proto)?, remote: trunk.peer };
     let uri = Uri::sip(number, Host::Ip(trunk.peer.ip()), Some(trunk.peer.port()));
     Some(Route { flow, uri, codecs: trunk.codecs.clone(), dtmf: trunk.dtmf, trunk: Some(trunk.name.clone()), tickets: None })
 }
 
-fn local(setup: &Setup, proto: Proto) -> Option<SocketAddr> {
-    setup.listen.iter().find(|(p, _)| *p == proto).map(|(_, address)| *address)
+fn local(fixed: &Fixed, proto: Proto) -> Option<SocketAddr> {
+    fixed.listen.iter().find(|(p, _)| *p == proto).map(|(_, address)| *address)
 }
 
 impl Route {

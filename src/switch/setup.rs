@@ -1,4 +1,5 @@
-//! What the switch is told once, at start or reload: plain data, checked by whoever made it.
+//! What the switch is told: [`Fixed`] once, [`Live`] at the start and at each reload. Plain data, checked by whoever made
+//! it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
 use crate::base::Proto;
 use crate::call;
@@ -16,12 +17,31 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What a switch starts with.
 #[derive(Clone)]
 pub struct Setup {
+    pub fixed: Fixed,
+    pub live: Live,
+}
+
+/// What is bound, allocated, timed or promised to others at the start: it holds until a restart.
+#[derive(Clone)]
+pub struct Fixed {
     /// This node's name, in records.
     pub node: String,
     /// Where we listen; the first of each protocol is what we call out from.
     pub listen: Vec<(Proto, SocketAddr)>,
+    pub legs: dialog::Config,
+    pub media: MediaSetup,
+    pub recorded: Recorded,
+    /// Before a call's id, it is the address at which a seat finds the call's ticket.
+    pub tickets: Option<Arc<str>>,
+    pub limits: Limits,
+}
+
+/// What a reload replaces. New calls meet it; calls in progress keep the one that they began with.
+#[derive(Clone)]
+pub struct Live {
     pub trunks: Vec<Trunk>,
     pub seats: Vec<Seat>,
     pub queues: Vec<queue::Line>,
@@ -30,24 +50,22 @@ pub struct Setup {
     pub plan: Arc<Plan>,
     pub prompts: Arc<BTreeMap<String, Arc<Prompt>>>,
     pub policy: Arc<call::Policy>,
-    pub legs: dialog::Config,
-    pub media: MediaSetup,
-    pub recorded: Recorded,
     /// Administrative divisions by telephone area code without the leading 0, for records.
     pub divisions: Arc<BTreeMap<String, Division>>,
-    /// Before a call's id, it is the address at which a seat finds the call's ticket.
-    pub tickets: Option<Arc<str>>,
     /// Feature codes on seats' keys.
     pub codes: call::keys::Codes,
     pub unknown_source: UnknownSource,
     pub journal_down: JournalDown,
-    pub limits: Limits,
+    /// How fast sources that nobody names are looked at, and answered where policy says so.
+    pub strangers: Rate,
+    /// What Retry-After says with a 503.
+    pub retry_after: Duration,
 }
 
 /// Short: a plan and its prompts are long.
-impl fmt::Debug for Setup {
+impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup").field("plan", &self.plan.name).field("revision", &self.plan.revision).finish_non_exhaustive()
+        f.debug_struct("Live").field("plan", &self.plan.name).field("revision", &self.plan.revision).finish_non_exhaustive()
     }
 }
 
@@ -148,8 +166,4 @@ pub struct Limits {
     pub calls: usize,
     /// Of these, how many only calls of emergency lines may be.
     pub reserved: usize,
-    /// How fast sources that nobody names are looked at, and answered where policy says so.
-    pub strangers: Rate,
-    /// What Retry-After says with a 503.
-    pub retry_after: Duration,
 }

@@ -11,7 +11,7 @@ use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
-    Dtmf, Input, JournalDown, Limits, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk, UnknownSource,
+    Dtmf, Fixed, Input, JournalDown, Limits, Live, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk, UnknownSource,
 };
 use hotline::transport::Rate;
 use std::collections::BTreeMap;
@@ -214,11 +214,17 @@ fn setup() -> Setup {
     let mut prompts: BTreeMap<_, _> = plan.prompts().iter().map(|p| prompt(&p.name)).collect();
     prompts.extend([prompt("music")]);
     let name: Arc<str> = "desk".into();
-    Setup {
-        divisions: Arc::default(),
+    let fixed = Fixed {
         tickets: None,
         node: "counts".to_owned(),
         listen: vec![(Proto::Udp, address(1))],
+        legs: dialog::Config::default(),
+        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 1, ready: 8 },
+        recorded: Recorded::None,
+        limits: Limits { calls: 1000, reserved: 10 },
+    };
+    let live = Live {
+        divisions: Arc::default(),
         trunks: vec![Trunk {
             name: "carrier".into(),
             sources: vec![address(2).ip().into()],
@@ -259,12 +265,11 @@ fn setup() -> Setup {
             choose_area: None,
             max_parties: 50,
         }),
-        legs: dialog::Config::default(),
-        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 1, ready: 8 },
-        recorded: Recorded::None,
         codes: Default::default(),
         unknown_source: UnknownSource::Drop,
         journal_down: JournalDown::CarryOn,
-        limits: Limits { calls: 1000, reserved: 10, strangers: Rate::default(), retry_after: Duration::from_secs(5) },
-    }
+        strangers: Rate::default(),
+        retry_after: Duration::from_secs(5),
+    };
+    Setup { fixed, live }
 }

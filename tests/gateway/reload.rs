@@ -130,3 +130,41 @@ fn reloads_under_load_lose_no_call() {
     assert!(met.len() > 4 && met.iter().all(|one| revisions.contains(one)), "{met:?} of {revisions:?}");
     assert_eq!(bench.kill("-TERM"), Some(0));
 }
+
+/// Whatever a reload does not take over stays as it was for everybody: for calls, for records of others, for the bounds.
+#[test]
+fn what_waits_for_a_restart_waits_for_it_everywhere() {
+    let before =
+        "[limits]\ncalls = 4\nemergency_percent = 50\n[records.backends.now]\nprofile = 'webhook'\nurl = 'http://127.0.0.1:9'\n";
+    let bench = Bench::new().site(&format!("{SITE}{before}"));
+    write(&bench, "plan.toml", PLAN);
+    let bench = bench.start();
+    let _seat = bench.seat();
+    let hand_in = |id: &str| {
+        let body = serde_json::json!({ "id": id, "hotline": "12366", "area": "310000", "result": "answered",
+            "start": "2026-03-02T09:00:00+08:00", "ended": "2026-03-02T09:04:00+08:00" });
+        assert_eq!(bench.http_full("POST", "/api/v1/records", "", &body.to_string()).unwrap().0, 201);
+    };
+    let more = "[node]\nname = 'another'\n[http]\npublic_url = 'http://192.0.2.1'\n[records.areas]\n21 = { code = '310000', name = '上海市' }\n";
+    let after = before.replace("calls = 4", "calls = 4000");
+    write(&bench, "config/site.toml", &format!("{SITE}{after}{more}"));
+    let (status, report) = reload(&bench);
+    assert_eq!(status, 200, "{report:#}");
+    let restart =
+        ["http.public_url: \"\" → \"http://192.0.2.1\"", "limits.calls: 4 → 4000", "node.name: \"hotline-1\" → \"another\""];
+    assert_eq!(report["needs_restart"], serde_json::json!(restart));
+    assert_eq!(report["settings"], serde_json::json!(["records.areas.21: new"]));
+    assert!(bench.call("12345", &["-m", "1", "-d", "100"]).wait().unwrap().success(), "no call is shed");
+    hand_in("a");
+    wait_until("two records", || bench.records_of(10).len() == 2);
+    let records = bench.records_of(10);
+    assert!(records.iter().all(|record| record["node"] == "hotline-1"), "{records:#?}");
+    assert!(records.iter().any(|record| record["area"]["name"] == "上海市"), "{records:#?}");
+    // A plan that leans on what is not there yet is refused, and told why.
+    let later = "[records.backends.later]\nprofile = 'webhook'\nurl = 'http://127.0.0.1:9'\n";
+    write(&bench, "config/site.toml", &format!("{SITE}{before}{later}"));
+    write(&bench, "plan.toml", &PLAN.replace("\"front\"\n", "\"front\"\ntickets = [\"later\"]\n"));
+    let (status, problem) = reload(&bench);
+    let told = problem["errors"].to_string();
+    assert!(status == 422 && told.contains("a restart is needed before this counts: records.backends.later: new"), "{problem:#}");
+}

@@ -9,7 +9,7 @@ use hotline::media::Prompt;
 use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Uri};
-use hotline::switch::{Dtmf, JournalDown, Limits, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
+use hotline::switch::{Dtmf, Fixed, JournalDown, Limits, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 use hotline::transport::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,11 +32,17 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
     let prompts: BTreeMap<_, _> = prompts.chain([prompt("music", 20), prompt("apology", 4)]).collect();
     let name = |i: u8| Arc::<str>::from(format!("seat-{i}"));
     let channels = |rng: &mut Rng| if rng.chance(500) { 1 } else { 1 + rng.below(10) as u32 };
-    Setup {
+    let fixed = Fixed {
         node: "sim".to_owned(),
-        divisions: Arc::default(),
         tickets: None,
         listen: vec![(Proto::Udp, address(1))],
+        legs: dialog::Config::default(),
+        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8 },
+        recorded: Recorded::All,
+        limits: Limits { calls: 1000, reserved: 10 },
+    };
+    let live = Live {
+        divisions: Arc::default(),
         trunks: vec![trunk("carrier", address(2)), trunk("targets", address(3))],
         seats: (0..seats)
             .map(|i| Seat {
@@ -69,9 +75,6 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
             choose_area: None,
             max_parties: 50,
         }),
-        legs: dialog::Config::default(),
-        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8 },
-        recorded: Recorded::All,
         codes: Codes {
             consult: "*2".to_owned(),
             complete: "*3".to_owned(),
@@ -82,12 +85,14 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         },
         unknown_source: UnknownSource::Drop,
         journal_down: if rng.chance(500) { JournalDown::Refuse } else { JournalDown::CarryOn },
-        limits: Limits { calls: 1000, reserved: 10, strangers: Rate::default(), retry_after: Duration::from_secs(5) },
-    }
+        strangers: Rate::default(),
+        retry_after: Duration::from_secs(5),
+    };
+    Setup { fixed, live }
 }
 
 /// What an operator may do in the middle of the day: seats come and go, trunks change order and size, lines their ways.
-pub fn changed(rng: &mut Rng, mut setup: Setup) -> Setup {
+pub fn changed(rng: &mut Rng, mut setup: Live) -> Live {
     if rng.chance(500) {
         setup.trunks.reverse();
         setup.default_route = 0;

@@ -155,7 +155,7 @@ impl World {
             peers.insert(callee, Peer::new(callee, Kind::Callee, &mut rng));
         }
         let mut out = Vec::new();
-        let shards = (0..setup.media.shards).map(|_| Shard::default()).collect();
+        let shards = (0..setup.fixed.media.shards).map(|_| Shard::default()).collect();
         let switch = Switch::new(setup.clone(), rng.fork(), now, &mut out);
         let net = Net::random(&mut rng);
         let mut world = World {
@@ -344,7 +344,7 @@ impl World {
                 self.input(Input::JournalDown(false))
             }
             Event::Reload => {
-                let setup = changed(&mut self.rng, self.setup.clone());
+                let setup = changed(&mut self.rng, self.setup.live.clone());
                 self.input(Input::Reload(Box::new(setup)))
             }
             // Now, or in the middle of what is going on.
@@ -461,7 +461,7 @@ impl World {
             return;
         };
         let subject = if self.rng.chance(700) { records::SUBJECT } else { "其他" };
-        let backends = self.setup.plan.backends_of([subject]);
+        let backends = self.setup.live.plan.backends_of([subject]);
         let tagging = Tagging { call: *call, subjects: vec![subject.to_owned()], backends, by: "desk".to_owned() };
         let mut later = Vec::new();
         records.tag(self.now, tagging, &mut later);

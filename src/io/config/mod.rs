@@ -2,11 +2,13 @@
 
 mod finding;
 mod layers;
+mod live;
 mod schema;
 mod validate;
 
 pub use finding::{Finding, Place};
 pub use layers::{Layers, SITE_FILE};
+pub use live::LIVE;
 pub use schema::*;
 
 use std::path::Path;

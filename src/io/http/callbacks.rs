@@ -44,7 +44,7 @@ async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
-    let plan = (outside.plan)();
+    let plan = outside.plan();
     let news = message.news(&name, |subjects| plan.backends_of(subjects.iter().map(String::as_str)));
     let callback = Callback { backend: name.clone(), id: proven.id, sent: proven.sent, call, news };
     // Beyond the tolerance on either side it would not be believed any more.

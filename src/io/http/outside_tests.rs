@@ -10,6 +10,8 @@ use crate::io::config::{Backend, Config, Http, Layers, Token};
 use crate::io::journal::{Journal, Options, Outbox, Report, Taken};
 use crate::io::ledger::Ledger;
 use crate::io::outside::NotTaken;
+use crate::io::plans::Loaded;
+use crate::io::setup;
 use crate::io::{clock, inbox};
 use crate::plan::Plan;
 use crate::record::signature::Keys;
@@ -62,8 +64,10 @@ fn open(config: &Config) -> (Journal, Arc<Outside>) {
     let options = Options { outbox, ..Options::new(config.journal()) };
     let (journal, _) = Journal::open(options, clock::now().wall, report).unwrap();
     let text = include_str!("../../../dialplans/xishuangbanna.toml");
-    let plan = Arc::new(Plan::parse("xishuangbanna.toml", text, &crate::plan::built_in::text).unwrap());
-    let outside = Outside::new(config, &journal, newest, Arc::new(move || plan.clone())).unwrap();
+    let plan = Plan::parse("xishuangbanna.toml", text, &crate::plan::built_in::text).unwrap();
+    let loaded = Loaded { plan, prompts: Default::default(), warnings: Vec::new() };
+    let live = Arc::new(setup::live(config, loaded).unwrap());
+    let outside = Outside::new(config, &journal, newest, Arc::new(move || live.clone())).unwrap();
     (journal, Arc::new(outside))
 }
 

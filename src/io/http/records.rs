@@ -72,7 +72,7 @@ pub(super) fn json_of(body: &[u8]) -> Result<Value, Problem> {
 
 /// With what the plan says of its line, and the line's number as it is counted.
 fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
-    let (now, plan) = (clock::now(), (outside.plan)());
+    let (now, plan) = (clock::now(), outside.plan());
     let at = Zone::read(&report.start).unwrap_or(now.wall);
     let facts = Facts { dialled: &report.hotline, caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
     let decision = plan.decide(&facts);
@@ -82,7 +82,7 @@ fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
     let withheld = decision.withheld.iter().filter(|name| !by_subject.iter().any(|chosen| **chosen == ***name));
     let named = decision.tickets.iter().map(ToString::to_string);
     let more = by_subject.iter().filter(|name| !decision.tickets.is_empty() && !decision.tickets.iter().any(|n| **n == ***name));
-    let division = outside.divisions.iter().find(|division| Some(&division.code) == report.area.as_ref());
+    let division = report.area.as_deref().and_then(|code| outside.division(code));
     let reported = Reported {
         source: source.to_owned(),
         caller: report.caller.as_deref().and_then(|caller| plan.caller(caller)),
@@ -91,7 +91,7 @@ fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
         unit: decision.unit.as_ref().map(ToString::to_string),
         tickets: named.chain(more.cloned()).collect(),
         withheld: withheld.map(ToString::to_string).collect(),
-        area_name: division.map(|division| division.name.clone()),
+        area_name: division.map(|division| division.name),
         plan: plan.name.to_string(),
         plan_revision: decision.revision.to_string(),
         node: outside.node.clone(),

@@ -37,7 +37,7 @@ async fn tag(
         Err(problem) => return problem.into_response(),
     };
     let outside = &desk.outside;
-    let backends = (outside.plan)().backends_of(subjects.iter().map(String::as_str));
+    let backends = outside.plan().backends_of(subjects.iter().map(String::as_str));
     let tagging = Tagging { call, subjects: subjects.clone(), backends: backends.clone(), by: holder.name.clone() };
     match outside.taken(|journal, done| journal.tagged(tagging, done)).await {
         Ok(taken @ (Taken::New(_) | Taken::Known(_))) => {
