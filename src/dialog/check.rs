@@ -80,7 +80,7 @@ fn allowed(method: &Method) -> bool {
 fn unsubscribed(headers: &Headers) -> Refusal {
     let event = headers.text(&Name::Event).unwrap_or_default();
     match event.split(';').next().map(str::trim) {
-        Some("refer") => Refusal::new(481),
+        Some(package) if package.eq_ignore_ascii_case("refer") => Refusal::new(481),
         _ => Refusal::with(489, Name::AllowEvents, "refer"),
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn read(request: &Request) -> Referred {
         return Err(Refusal::new(416));
     }
     // We call, and do nothing else for others: RFC 3515 §2.4.2.
-    if to.params.get("method").is_some_and(|method| method != "INVITE") {
+    if to.params.get("method").is_some_and(|method| !method.eq_ignore_ascii_case("INVITE")) {
         return Err(Refusal::new(603));
     }
     to.headers = None;

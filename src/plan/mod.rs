@@ -30,6 +30,7 @@ pub use advance::{Advance, Failure};
 pub use check::{Checked, Surroundings, Ways, check};
 pub use difference::Change;
 use entry::{Entry, Tenant};
+pub use number::is_number;
 pub use explain::{Explanation, all, day, explain};
 use jiff::tz::TimeZone;
 use prefix::Prefixes;

@@ -58,6 +58,11 @@ pub fn caller(text: &str, home: Option<&str>) -> Option<String> {
     (!number.is_empty()).then_some(number)
 }
 
+/// Whether this is the spelling of a telephone number at all.
+pub fn is_number(text: &str) -> bool {
+    Spelt::read(text).is_some()
+}
+
 /// A number that a plan's author wrote, as [`called`] gives it: `area` completes a subscriber's number.
 pub fn written(text: &str, area: Option<&str>) -> Result<String, &'static str> {
     let digits: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
@@ -89,13 +94,14 @@ struct Spelt {
 
 impl Spelt {
     /// None when this is no telephone number.
-    fn read(text: &str) -> Option<Spelt> {
+    fn read<'a>(text: &'a str) -> Option<Spelt> {
         let text = text.trim();
         let (head, rest) = text.split_at_checked(text.find(':').map_or(0, |i| i + 1))?;
         let text = if ["tel:", "sip:", "sips:"].iter().any(|s| s.eq_ignore_ascii_case(head)) { rest } else { text };
         let mut parts = text.split(['@', ';']);
         let user = parts.next()?.trim();
-        let context = parts.filter_map(|p| p.trim().strip_prefix("phone-context=")).find_map(context_area);
+        let value = |p: &'a str| p.trim().split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("phone-context"));
+        let context = parts.filter_map(value).find_map(|(_, value)| context_area(value));
         let (plus, number) = user.strip_prefix('+').map_or((false, user), |rest| (true, rest));
         let mut digits = String::with_capacity(number.len().min(LONGEST));
         for c in number.chars() {
@@ -110,9 +116,12 @@ impl Spelt {
     }
 }
 
+/// `+86691`, with separators or without; some write what is dialled before a number there, `0691` (RFC 3966 §5.1.5 has local
+/// numbers' contexts begin with a `+`).
 fn context_area(value: &str) -> Option<String> {
-    let national = value.strip_prefix("+86")?.trim_start_matches('-');
-    split_area(national).map(|(area, _)| area.to_string())
+    let digits: String = value.chars().filter(|c| !"-.() ".contains(*c)).take(LONGEST).collect();
+    let national = ["+86", "0086", "0"].iter().find_map(|prefix| digits.strip_prefix(prefix))?;
+    split_area(national.strip_prefix('0').unwrap_or(national)).map(|(area, _)| area.to_string())
 }
 
 fn called_readings<'a>(spelt: &Spelt, home: impl Iterator<Item = &'a str>) -> Vec<Called> {
@@ -271,6 +280,11 @@ mod tests {
             ("tel:12345;phone-context=+86691", Some("691")),
             ("12345;phone-context=+86691", Some("691")),
             ("12345;phone-context=ims.example.cn", None),
+            ("12345;Phone-Context=+86691", Some("691")),
+            ("12345;phone-context=+86-691;npdi", Some("691")),
+            ("12345;phone-context=+86(0691)", Some("691")),
+            ("12345;npdi;phone-context=0691", Some("691")),
+            ("+8612345;npdi;rn=+8669199", None),
             ("TEL:+86-691-12345", Some("691")),
             ("sip:12345@10.0.0.1:5060;user=phone", None),
             ("1012345", Some("10")),

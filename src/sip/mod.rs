@@ -25,6 +25,7 @@ pub use parse::{MAX_HEADERS, MAX_LINE, MAX_MESSAGE, ParseError, declared_length}
 pub use route::{next_hop, route};
 pub use sdp::{Codec, Direction, Payload, Sdp, SdpError};
 pub use status::Status;
+pub use text::unescape;
 pub use uri::{Host, Scheme, Uri};
 pub use value::{CSeq, NameAddr, Params, Via, tag};
 

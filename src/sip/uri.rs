@@ -146,14 +146,15 @@ fn sip(scheme: Scheme, text: &[u8]) -> Option<Uri> {
         }
         None => (None, None, text),
     };
-    // A second @ would let two readers see two different hosts.
-    if rest.contains(&b'@') {
-        return None;
-    }
     let (rest, headers) = match rest.iter().position(|b| *b == b'?') {
         Some(at) => (&rest[..at], Some(raw(&rest[at + 1..], HEADERS)?)),
         None => (rest, None),
     };
+    // A second @ would let two readers see two different hosts. Among the headers it should be escaped, but many phones
+    // write the Call-ID of a Replaces as it is; there it cannot be taken for the host's.
+    if rest.contains(&b'@') {
+        return None;
+    }
     let end = rest.iter().position(|b| *b == b';').unwrap_or(rest.len());
     let (host, port) = Host::parse_with_port(&rest[..end])?;
     Some(Uri { scheme, user, password, host, port, params: params(&rest[end..])?, headers })
@@ -346,6 +347,25 @@ mod tests {
         for bad in ["tel:", "tel:-", "tel:12345@host", "tel:hello"] {
             assert_eq!(Uri::parse(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn headers_of_a_uri_may_hold_what_should_have_been_escaped() {
+        for text in [
+            "sip:12366@192.0.2.1?Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2",
+            "sip:12366@192.0.2.1?Replaces=a@b%3Bto-tag%3D1%3Bfrom-tag%3D2",
+            "sip:12366@192.0.2.1?replaces=a@b;to-tag=1;from-tag=2",
+            "sip:12366@192.0.2.1;user=phone?X=1&Replaces=a@b;to-tag=1;from-tag=2",
+        ] {
+            let uri = Uri::parse(text.as_bytes()).unwrap();
+            let value = uri.header("Replaces").next().unwrap();
+            assert_eq!((uri.host, value), (Host::Ip("192.0.2.1".parse().unwrap()), b"a@b;to-tag=1;from-tag=2".to_vec()), "{text}");
+        }
+        for bad in ["sip:a@b@c", "sip:a@b;x=@c", "sip:a@b:5@c"] {
+            assert_eq!(Uri::parse(bad.as_bytes()), None, "{bad}");
+        }
+        let user = Uri::parse(b"sip:a?b@c").unwrap();
+        assert_eq!((user.user.as_deref(), user.headers), (Some("a?b"), None), "a ? before the @ is the user's");
     }
 
     #[test]

@@ -84,8 +84,7 @@ impl NameAddr {
                 (unquote(&text[1..end - 1]), text[end..].trim_ascii_start())
             }
             _ => {
-                let angle = text.iter().position(|b| *b == b'<');
-                let (display, rest) = text.split_at(angle.unwrap_or(0));
+                let (display, rest) = text.split_at(open_angle(text).unwrap_or(0));
                 (lossy(display.trim_ascii_end()), rest)
             }
         };
@@ -111,6 +110,19 @@ pub fn tag(value: &[u8]) -> Option<&[u8]> {
         let (name, tag) = param.split_at(param.iter().position(|b| *b == b'=')?);
         name.trim_ascii_end().eq_ignore_ascii_case(b"tag").then(|| tag[1..].trim_ascii_start())
     })
+}
+
+/// Where the URI's bracket opens. One within quotes is a parameter's, as in `sip:a@b;+sip.instance="<urn:…>"` (RFC 3261 §25.1,
+/// quoted-string); a quote that nothing closes is part of a display name that should have been quoted.
+fn open_angle(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match text.get(at)? {
+            b'<' => return Some(at),
+            b'"' => at += quoted_end(&text[at..]).unwrap_or(1),
+            _ => at += 1,
+        }
+    }
 }
 
 /// Without angle brackets what follows `;` belongs to the header, and the URI may hold neither `,` nor `?`
@@ -233,6 +245,30 @@ impl fmt::Display for CSeq {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bracket_in_quotes_is_a_parameters() {
+        let read = |text: &str| {
+            let read = NameAddr::parse(text.as_bytes()).unwrap();
+            (read.display.clone(), read.uri.to_string(), read.params.0)
+        };
+        let instance = |value: &str| vec![("+sip.instance".to_owned(), Some(value.to_owned()))];
+        let uri = "sip:p1@192.0.2.1:5070".to_owned();
+        for text in [
+            "sip:p1@192.0.2.1:5070;+sip.instance=\"<urn:gsma:imei:35>\"",
+            "sip:p1@192.0.2.1:5070 ; +sip.instance = \"<urn:gsma:imei:35>\"",
+            "<sip:p1@192.0.2.1:5070>;+sip.instance=\"<urn:gsma:imei:35>\"",
+        ] {
+            assert_eq!(read(text), (String::new(), uri.clone(), instance("<urn:gsma:imei:35>")), "{text}");
+        }
+        let sly = "sip:p1@192.0.2.1:5070;+sip.instance=\"<sip:x@y>\\\"<sip:z>\"";
+        assert_eq!(read(sly), (String::new(), uri.clone(), instance("<sip:x@y>\"<sip:z>")));
+        assert_eq!(read("tel:+8612345;p=\"<\"").1, "tel:+8612345");
+        for display in ["Joe \"the <one>\" Bloggs", "O\"Neil", "张\"三"] {
+            assert_eq!(read(&format!("{display} <sip:p1@192.0.2.1:5070>")), (display.to_owned(), uri.clone(), vec![]));
+        }
+        assert_eq!(NameAddr::parse(b"sip:a@b;p=\"<y>"), None, "a quote that nothing closes");
+    }
 
     #[test]
     fn a_response_over_udp_goes_to_rport_or_sent_by() {

@@ -152,11 +152,11 @@ impl Switch {
         };
         let dialled = identity::dialled(&incoming.uri);
         let caller = (!caller.is_empty()).then_some(caller.as_str());
-        let history = identity::history(incoming, &dialled);
+        let history = identity::history(incoming, &plan.number(&dialled, trunk_area), |n| plan.number(n, trunk_area));
         let diverted_from = history.first().map(String::as_str);
         let facts = Facts { dialled: &dialled, caller, trunk, trunk_area, diverted_from, at: now.wall };
         let decision = plan.decide(&facts);
-        let circle = decision.mode == Mode::Platform && history.iter().any(|n| plan.number(n, trunk_area) == decision.number);
+        let circle = decision.mode == Mode::Platform && history.contains(&decision.number);
         match plan.front().filter(|_| circle) {
             Some(front) => (plan.decide(&Facts { dialled: front, ..facts }), history),
             None => (decision, history),

@@ -41,6 +41,14 @@ impl Recent {
     }
 }
 
+/// How a caller may go on.
+pub(super) struct Way {
+    pub goal: Goal,
+    pub mode: Mode,
+    /// Where, in one spelling: the number as the plan has it, or `seat:NAME`.
+    pub to: String,
+}
+
 impl Switch {
     pub(super) fn commanded(&mut self, now: Now, id: u64, command: Command, out: &mut Vec<Output>) {
         let reply = match command {
@@ -72,27 +80,32 @@ impl Switch {
 
     /// Moves a caller to a number of the dial plan, or to a seat as `seat:NAME`.
     pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<Part>, to: &str, mode: Mode) -> Result<(), Why> {
-        let (goal, mode) = self.may_go(now, id, to, mode)?;
+        let Way { goal, mode, to } = self.may_go(now, id, to, mode)?;
         self.ask(now, id, by, Ask::Transfer { mode, goal })?;
-        self.goes(now, id, to, mode);
+        self.goes(now, id, &to, mode);
         Ok(())
     }
 
     /// Whom a number means for this call's caller, in which way, and whether it may be sent there at all.
-    pub(super) fn may_go(&self, now: Now, id: CallId, to: &str, mode: Mode) -> Result<(Goal, Mode), Why> {
+    pub(super) fn may_go(&self, now: Now, id: CallId, to: &str, mode: Mode) -> Result<Way, Why> {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         let decision = active.setup.plan.decide(&facts(now, active, to));
         let (goal, urgent) = goal(active, to, &decision)?;
+        // A seat that was named otherwise, by the user of its address, is the same.
+        let to = match &goal {
+            Goal::Ring { to, .. } => to.clone(),
+            Goal::Queue { .. } | Goal::Guide { .. } => decision.number.clone(),
+        };
         if urgent {
-            return Ok((goal, Mode::Emergency));
+            return Ok(Way { goal, mode: Mode::Emergency, to });
         }
         if mode == Mode::Emergency {
             return Err(Why::UnknownTarget);
         }
-        if self.goes_in_circles(now, id, active, to, &decision) {
+        if self.goes_in_circles(now, id, active, &to, &decision) {
             return Err(Why::Loop);
         }
-        Ok((goal, mode))
+        Ok(Way { goal, mode, to })
     }
 
     /// Whether this caller came from there: by the headers where they survive, else since a call that we sent there lives

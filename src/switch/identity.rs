@@ -2,7 +2,9 @@
 
 use crate::base::CallId;
 use crate::dialog::Incoming;
-use crate::sip::{Codec, Header, Host, Name, NameAddr, Scheme, Uri};
+use crate::plan;
+use crate::sip::{Codec, Header, Host, Name, NameAddr, Params, Uri, unescape};
+use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -26,25 +28,40 @@ pub(super) struct Identity {
 /// Entries of a call's History-Info that go on with it: more than honest routing makes.
 const MOST_HISTORY: usize = 16;
 
-/// The number part of a URI as the plan reads it: the user of a sip URI, or a tel number with its context.
+/// The number part of a URI as the plan reads it: its user, which in a sip URI may hold the parameters of a tel number
+/// (RFC 3261 §19.1.6), or its number with the context that stands beside it.
 pub(super) fn dialled(uri: &Uri) -> String {
+    in_context(uri, &uri.params)
+}
+
+fn in_context(uri: &Uri, params: &Params) -> String {
     let user = uri.user.clone().unwrap_or_default();
-    match (uri.scheme, uri.params.get("phone-context")) {
-        (Scheme::Tel, Some(context)) => format!("{user};phone-context={context}"),
+    match params.get("phone-context").and_then(|context| unescape(context.as_bytes())) {
+        Some(context) if !user.contains(';') => format!("{user};phone-context={}", String::from_utf8_lossy(&context)),
         _ => user,
     }
 }
 
-/// The caller as received: P-Asserted-Identity before From (RFC 3325 §9.1). The flag says that it asked to be withheld
-/// (RFC 3323 §4.2, RFC 3325 §9.3).
+/// The same of an identity. Without angle brackets the parameters of its number are the header's (RFC 3261 §20).
+fn number_of(address: &NameAddr) -> String {
+    let own = address.uri.params.get("phone-context").is_some();
+    in_context(&address.uri, if own { &address.uri.params } else { &address.params })
+}
+
+/// The caller as received: P-Asserted-Identity before From (RFC 3325 §9.1), of two the one that is a number. The flag says
+/// that it asked to be withheld (RFC 3323 §4.2, RFC 3325 §9.3): one line of Privacy that says so suffices.
 pub(super) fn caller(incoming: &Incoming) -> (String, bool) {
-    let asserted = find(incoming, &Name::PAssertedIdentity).and_then(|v| NameAddr::parse(v));
-    let private = find(incoming, &Name::Privacy)
-        .is_some_and(|v| v.split(|b| *b == b';' || *b == b',').any(|p| matches!(p.trim_ascii(), b"id" | b"user" | b"header")));
-    let from_hidden = hidden(&incoming.from.uri);
-    let uri = asserted.map(|a| a.uri).unwrap_or_else(|| incoming.from.uri.clone());
-    let anonymous = private || hidden(&uri) || from_hidden;
-    (uri.user.unwrap_or_default(), anonymous)
+    let asserted: Vec<NameAddr> = all(incoming, &Name::PAssertedIdentity).filter_map(|value| NameAddr::parse(value)).collect();
+    let number = asserted.iter().find(|address| plan::is_number(&number_of(address)));
+    let address = number.or(asserted.first()).unwrap_or(&incoming.from);
+    let private = ["id", "user", "header"].iter().any(|kind| all(incoming, &Name::Privacy).any(|value| holds(value, kind)));
+    let anonymous = private || hidden(&address.uri) || hidden(&incoming.from.uri);
+    (number_of(address), anonymous)
+}
+
+/// RFC 3323 §4.2 parts the kinds with semicolons, and there are systems that write commas.
+fn holds(value: &[u8], kind: &str) -> bool {
+    value.split(|b| b";,".contains(b)).any(|token| token.trim_ascii().eq_ignore_ascii_case(kind.as_bytes()))
 }
 
 fn hidden(uri: &Uri) -> bool {
@@ -54,23 +71,26 @@ fn hidden(uri: &Uri) -> bool {
 
 /// The numbers the call was meant for before this one, oldest first: History-Info (RFC 7044), else Diversion (RFC 5806:
 /// each diverting party puts its value on top). A longer story than [`MOST_HISTORY`] keeps its beginning.
-pub(super) fn history(incoming: &Incoming, number: &str) -> Vec<String> {
-    let users = |name: Name| -> Vec<String> {
-        let values = incoming.headers.iter().filter(|h| h.name == name);
-        values.filter_map(|h| NameAddr::parse(&h.value)?.uri.user).filter(|user| !user.is_empty()).collect()
+///
+/// Each is as `number` normalises it. The last ones are how the call came to `this`, however each hop spells it.
+pub(super) fn history(incoming: &Incoming, this: &str, number: impl Fn(&str) -> String) -> Vec<String> {
+    let numbers = |name: &Name| -> Vec<String> {
+        let values = all(incoming, name).filter_map(|value| Some(number_of(&NameAddr::parse(value)?)));
+        values.filter(|written| !written.is_empty()).map(|written| number(&written)).collect()
     };
-    let mut history = users(Name::HistoryInfo);
+    let mut history = numbers(&Name::HistoryInfo);
     if history.is_empty() {
-        history = users(Name::Diversion);
+        history = numbers(&Name::Diversion);
         history.reverse();
     }
-    history.pop_if(|last| last == number);
+    while history.pop_if(|last| last == this).is_some() {}
+    history.dedup();
     history.truncate(MOST_HISTORY);
     history
 }
 
-fn find<'a>(incoming: &'a Incoming, name: &Name) -> Option<&'a bytes::Bytes> {
-    incoming.headers.iter().find(|h| h.name == *name).map(|h| &h.value)
+fn all<'a>(incoming: &'a Incoming, name: &'a Name) -> impl Iterator<Item = &'a Bytes> + 'a {
+    incoming.headers.iter().filter(move |h| h.name == *name).map(|h| &h.value)
 }
 
 impl Identity {
@@ -135,6 +155,17 @@ mod tests {
         let asserted = (Name::PAssertedIdentity, "<tel:+8613800138000>");
         let call = incoming(&[asserted], "<sip:faked@10.0.0.1>;tag=1");
         assert_eq!(caller(&call), ("+8613800138000".to_owned(), false));
+        let named = (Name::PAssertedIdentity, "\"Zhang\" <sip:zhang.san@ims.example>");
+        let number = (Name::PAssertedIdentity, "<tel:2122110;phone-context=%2B86691>");
+        let from = "<sip:faked@10.0.0.1>;tag=1";
+        for values in [vec![named.clone(), number.clone()], vec![number.clone(), named.clone()]] {
+            assert_eq!(caller(&incoming(&values, from)).0, "2122110;phone-context=+86691");
+        }
+        assert_eq!(caller(&incoming(&[named], from)).0, "zhang.san", "the network's word, though it is no number");
+        let bare = (Name::PAssertedIdentity, "tel:2122110;phone-context=+86691");
+        assert_eq!(caller(&incoming(&[bare], from)).0, "2122110;phone-context=+86691");
+        let ported = (Name::PAssertedIdentity, "<sip:+8613800138000;npdi;rn=+8613900@ims.example;user=phone>");
+        assert_eq!(plan::is_number(&caller(&incoming(&[ported], from)).0).then_some(()), Some(()));
         assert_eq!(caller(&incoming(&[], "<sip:06912122110@10.0.0.1>;tag=1")).0, "06912122110");
     }
 
@@ -142,20 +173,55 @@ mod tests {
     fn anonymity_is_asked_for_in_three_ways() {
         let number = "<sip:13800138000@10.0.0.1>;tag=1";
         assert!(!caller(&incoming(&[(Name::Privacy, "none")], number)).1);
-        assert!(caller(&incoming(&[(Name::Privacy, "critical; id")], number)).1);
+        for lines in [&["critical; id"][..], &["ID"], &["Id;Critical"], &["User"], &["none", "id"], &["history", " HEADER "], &["history,id"]] {
+            let lines: Vec<(Name, &str)> = lines.iter().map(|line| (Name::Privacy, *line)).collect();
+            assert!(caller(&incoming(&lines, number)).1, "{lines:?}");
+        }
+        for other in ["history", "session", "critical", "identity", "id-x"] {
+            assert!(!caller(&incoming(&[(Name::Privacy, other)], number)).1, "{other}");
+        }
         assert!(caller(&incoming(&[], "\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1")).1);
         assert!(caller(&incoming(&[], "<sip:c8oqz84zk7z@anonymous.invalid>;tag=1")).1);
+    }
+
+    fn story(headers: &[(Name, &'static str)], this: &str) -> Vec<String> {
+        let plan = crate::plan::tests::plan();
+        history(&incoming(headers, "<sip:1@c>;tag=1"), this, |written| plan.number(written, None))
     }
 
     #[test]
     fn a_retired_number_is_found_in_history_or_diversion() {
         let older = (Name::HistoryInfo, "<sip:12336@c>;index=1");
         let newer = (Name::HistoryInfo, "<sip:12345@c>;index=1.1");
-        let from = "<sip:1@c>;tag=1";
-        assert_eq!(history(&incoming(&[older, newer], from), "12345"), ["12336"]);
+        assert_eq!(story(&[older, newer], "12345"), ["12336"]);
         let diversions = [(Name::Diversion, "<sip:12319@c>;reason=unknown"), (Name::Diversion, "<sip:12336@c>")];
-        assert_eq!(history(&incoming(&diversions, from), "12345"), ["12336", "12319"]);
-        assert_eq!(history(&incoming(&[(Name::HistoryInfo, "<sip:12345@c>;index=1")], from), "12345"), [""; 0]);
+        assert_eq!(story(&diversions, "12345"), ["12336", "12319"]);
+        assert_eq!(story(&[(Name::HistoryInfo, "<sip:12345@c>;index=1")], "12345"), [""; 0]);
+    }
+
+    #[test]
+    fn a_number_in_the_history_is_one_number_however_it_is_spelt() {
+        for spelling in [
+            "<sip:069112345@ims.example>",
+            "<sip:+8669112345@ims.example;user=phone>",
+            "<tel:+86-691-12345>",
+            "tel:12345;phone-context=+86691",
+            "<sip:0691-12345@ims.example>;index=1",
+            "<tel:12345;phone-context=%2B86691>",
+            "<sip:12345;phone-context=+86691@ims.example;user=phone>",
+            "<sip:%2B86(691)12345;npdi@ims.example>",
+            "<sip:+8669112345;rn=+8669199;npdi@ims.example;user=phone>",
+            "<TEL:+8669112345;RN=1>",
+            "<sip:12345;Phone-Context=+86-691@ims.example>",
+            "<sip:12345@ims.example;phone-context=+86691;user=phone>",
+        ] {
+            let (history, diversion) = ((Name::HistoryInfo, spelling), (Name::Diversion, spelling));
+            assert_eq!(story(std::slice::from_ref(&history), "12345"), [""; 0], "{spelling}");
+            assert_eq!(story(&[diversion], "12345"), [""; 0], "{spelling}");
+            let before = (Name::HistoryInfo, "<sip:12336@c>;index=1");
+            assert_eq!(story(&[before.clone(), history.clone(), history.clone()], "12345"), ["12336"], "{spelling}");
+            assert_eq!(story(&[history, before], "110"), ["12345", "12336"], "{spelling}");
+        }
     }
 
     #[test]

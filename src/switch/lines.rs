@@ -2,7 +2,7 @@
 //! that talks.
 
 use super::admit::Placer;
-use super::command::status_of;
+use super::command::{Way, status_of};
 use super::keys::Pad;
 use super::{Dtmf, Leg, Output, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now};
@@ -59,7 +59,7 @@ impl Switch {
 
     fn second_line(&mut self, now: Now, incoming: &Incoming, id: CallId, first: Part, out: &mut Vec<Output>) -> Result<(), Why> {
         let to = identity::dialled(&incoming.uri);
-        let (goal, mode) = self.may_go(now, id, &to, Mode::Consult)?;
+        let Way { goal, mode, to } = self.may_go(now, id, &to, Mode::Consult)?;
         let late = incoming.offer.is_none();
         self.enter(now, incoming, id, out, |call, done| call.second_line(now, first, mode, goal, late, done))?;
         self.goes(now, id, &to, mode);
