@@ -2,7 +2,7 @@
 
 use super::event::{By, Result, What};
 use super::talk::Mode;
-use super::{CALLER, Call, Caller, Outcome, Output, Part, QueueCommand, Stage, Then};
+use super::{CALLER, Call, Caller, Outcome, Output, Part, QueueCommand, Stage, Then, told};
 use crate::dialog::{Cause, End, EndedBy};
 use crate::media::Stats;
 
@@ -12,23 +12,11 @@ impl Outcome {
         Outcome { result: Result::Rejected, by: By::Gateway, status: Some(status), q850: Some(q850) }
     }
 
-    /// Every target failed: the caller gets the last one's own status and cause.
+    /// Every target failed: the caller gets what the last one's refusal means for it.
     pub(super) fn nobody(failure: Option<(u16, Option<u8>)>) -> Outcome {
-        let (status, q850) = failure.unwrap_or((480, Some(19)));
-        Outcome { result: Result::Failed, by: By::Gateway, status: Some(status), q850: q850.or(cause_of(status)) }
-    }
-}
-
-/// The Q.850 cause of a status whose sender gave none.
-fn cause_of(status: u16) -> Option<u8> {
-    match status {
-        404 => Some(1),
-        410 => Some(22),
-        486 | 600 => Some(17),
-        408 | 480 => Some(18),
-        500..600 => Some(34),
-        403 | 603 => Some(21),
-        _ => None,
+        let (refused, q850) = failure.unwrap_or((480, Some(19)));
+        let q850 = q850.or(Some(told::cause(refused)));
+        Outcome { result: Result::Failed, by: By::Gateway, status: Some(told::status(refused)), q850 }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::event::{Party, What};
 use super::talk::{Goal, Mode, Refusal, Second, Talk};
-use super::{Call, Called, Output, Part, QueueCommand, Stage};
+use super::{Call, Called, Output, Part, QueueCommand, Stage, told};
 use crate::base::Now;
 use crate::dialog::Cause;
 use crate::sip::Status;
@@ -154,15 +154,16 @@ impl Call {
         self.cancel_others(part);
     }
 
-    /// A consultation is over, so the line that the seat dialled it by is: with the target's own status where nobody
-    /// answered. The caller is on the seat's first line.
+    /// A consultation is over, so the line that the seat dialled it by is: with what the target's refusal means for it where
+    /// nobody answered. The caller is on the seat's first line.
     pub(super) fn drop_second(&mut self) {
         let Some(talk) = self.talk() else { return };
         let Some(second) = talk.second.take_if(|second| talk.aside.contains(&second.part)) else { return };
         talk.leave(second.part);
         if self.parties.remove(&second.part).is_some() {
-            let (status, q850) = self.failure.unwrap_or((480, Some(16)));
-            self.out.push(Output::Hangup { part: second.part, cause: Cause { status, q850, ..Cause::default() } });
+            let (refused, q850) = self.failure.unwrap_or((480, Some(16)));
+            let cause = Cause { status: told::status(refused), q850, ..Cause::default() };
+            self.out.push(Output::Hangup { part: second.part, cause });
             self.out.push(Output::Close { part: second.part });
         }
     }

@@ -34,6 +34,7 @@ mod step;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod told;
 mod transfer;
 #[cfg(test)]
 mod transfer_tests;
@@ -220,7 +221,8 @@ pub struct Call {
     next_part: u64,
     next_cue: u32,
     rang: bool,
-    /// How the last party that rang failed: what the caller gets when the plan has no more to try.
+    /// How the last party that rang failed: what the caller is told of when the plan has no more to try, and who asked for the
+    /// move under way.
     failure: Option<(u16, Option<u8>)>,
     max_talk_at: Option<Mono>,
     early_until: Option<Mono>,

@@ -1,7 +1,7 @@
 use super::event::{By, Party, Result, What};
 use super::*;
 use crate::base::Wall;
-use crate::dialog::{End, EndedBy, Media};
+use crate::dialog::{Cause, End, EndedBy, Media};
 use crate::plan::{Advance, Target};
 use crate::sip::{Codec, Direction};
 
@@ -190,6 +190,19 @@ fn a_chain_goes_on_only_after_the_causes_that_the_plan_names() {
     let mut scene = Scene::start(chain(&["busy"]));
     scene.wait(Duration::from_secs(21));
     assert_eq!(scene.status(), Some(480), "nobody answered, and that is the caller's");
+}
+
+#[test]
+fn a_targets_refusal_reaches_the_caller_as_what_it_means_for_it() {
+    for (refused, told, cause) in [(407, 480, 21), (302, 480, 31), (503, 500, 34), (484, 404, 28), (486, 486, 17), (580, 500, 47)]
+    {
+        let mut scene = Scene::start(vec![ring(&["12366"])]);
+        scene.end(Part(1), EndedBy::Peer, Some(refused));
+        let cause = Cause { status: told, q850: Some(cause), ..Cause::default() };
+        assert!(scene.has(&Output::Hangup { part: CALLER, cause }), "{refused}: {:?}", scene.effects);
+        let kept = What::RingFailed { leg: 1, status: Some(refused), q850: None };
+        assert!(scene.has(&Output::Journal(kept)), "the record has what the target said");
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub enum Ask {
         mode: Mode,
         goal: Goal,
     },
-    /// The seat leaves, the caller stays with the target.
+    /// The seat leaves, the caller stays with the target: at the end of a consultation, and where three talk.
     Complete,
     Cancel,
     Swap,
@@ -57,7 +57,7 @@ impl Call {
         }
         match ask {
             Ask::Transfer { mode, goal } => self.transfer(now, by, mode, goal),
-            Ask::Complete => self.complete(),
+            Ask::Complete => self.complete(now, by),
             Ask::Cancel => self.cancel(),
             Ask::Swap => self.talk().ok_or(Refusal::NotTalking)?.swap(),
             Ask::Merge => self.merge(),
@@ -69,6 +69,11 @@ impl Call {
     fn server(&self, talk: &Talk) -> Option<Part> {
         let leased = talk.lease.as_ref().map(|l| l.part).filter(|p| talk.has(*p));
         leased.or_else(|| talk.main.iter().chain(&talk.aside).copied().find(|p| *p != CALLER))
+    }
+
+    /// The status of the party of the last move that failed last, as it gave it.
+    pub fn refusal(&self) -> Option<u16> {
+        self.failure.map(|(status, _)| status)
     }
 
     /// The number of the move that was begun last.
@@ -156,6 +161,7 @@ impl Call {
 
     fn started(&mut self, kind: &str, by: Part, to: String) -> u32 {
         self.transfers += 1;
+        self.failure = None;
         let seq = self.transfers;
         self.journal(What::TransferStarted { seq, kind: kind.to_owned(), by: by.0, to });
         seq
@@ -293,10 +299,15 @@ impl Call {
         }
     }
 
-    fn complete(&mut self) -> Result<(), Refusal> {
+    /// Of three who are together, who asked leaves the others to each other.
+    fn complete(&mut self, now: Now, asked: Part) -> Result<(), Refusal> {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
+        let together = talk.transfer.is_none() && talk.people() > 2;
         let Some(transfer) = talk.transfer.as_mut().filter(|t| t.mode == Mode::Consult) else {
-            return self.leave_by_both_lines();
+            return match talk.second {
+                None if together => self.drop_part(now, asked),
+                _ => self.leave_by_both_lines(),
+            };
         };
         let (by, seq) = (transfer.by, transfer.seq);
         if transfer.until.is_some() {

@@ -112,6 +112,39 @@ fn any_one_leaving_a_three_way_call_leaves_the_other_two_talking() {
 }
 
 #[test]
+fn who_completes_while_three_talk_leaves_the_others_to_each_other() {
+    for mode in [Mode::ThreeWay, Mode::Emergency, Mode::Consult] {
+        let mut scene = moved(mode);
+        if mode == Mode::Consult {
+            scene.ask(SEAT, Ask::Merge).unwrap();
+        }
+        scene.ask(SEAT, Ask::Complete).unwrap();
+        assert!(together(&scene, &[CALLER, TARGET]) && scene.hung_up(SEAT) && !scene.hung_up(CALLER), "{mode:?}");
+        assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+        assert_eq!(scene.ask(TARGET, Ask::Complete), Err(Refusal::Nothing), "two are left");
+        scene.end(CALLER, EndedBy::Peer, None);
+        assert_eq!(scene.clear().0, Result::Answered);
+    }
+    let mut lost = moved(Mode::ThreeWay);
+    lost.end(CALLER, EndedBy::Peer, None);
+    assert_eq!(lost.ask(SEAT, Ask::Complete), Err(Refusal::Nothing), "nobody would be left to talk to");
+    let mut ringing = moving(Mode::Emergency);
+    assert_eq!(ringing.ask(SEAT, Ask::Complete), Err(Refusal::Nothing), "the seat stays until an emergency line has answered");
+}
+
+#[test]
+fn a_move_that_failed_tells_the_status_of_its_own_target() {
+    let mut scene = talking();
+    asked(&mut scene, Mode::Consult, &["12366"]).unwrap();
+    scene.end(TARGET, EndedBy::Peer, Some(407));
+    assert_eq!(scene.call.refusal(), Some(407));
+    asked(&mut scene, Mode::Consult, &["110"]).unwrap();
+    assert_eq!(scene.call.refusal(), None, "the one before is forgotten");
+    scene.wait(Duration::from_secs(20));
+    assert_eq!(scene.call.refusal(), Some(480), "it let it ring");
+}
+
+#[test]
 fn the_caller_survives_the_seat_whatever_the_seat_s_end() {
     for by in [EndedBy::Peer, EndedBy::Network] {
         let mut ringing = moving(Mode::Consult);

@@ -359,7 +359,11 @@ mod tests {
         ] {
             let uri = Uri::parse(text.as_bytes()).unwrap();
             let value = uri.header("Replaces").next().unwrap();
-            assert_eq!((uri.host, value), (Host::Ip("192.0.2.1".parse().unwrap()), b"a@b;to-tag=1;from-tag=2".to_vec()), "{text}");
+            assert_eq!(
+                (uri.host, value),
+                (Host::Ip("192.0.2.1".parse().unwrap()), b"a@b;to-tag=1;from-tag=2".to_vec()),
+                "{text}"
+            );
         }
         for bad in ["sip:a@b@c", "sip:a@b;x=@c", "sip:a@b:5@c"] {
             assert_eq!(Uri::parse(bad.as_bytes()), None, "{bad}");

@@ -45,7 +45,7 @@ impl Recent {
 pub(super) struct Way {
     pub goal: Goal,
     pub mode: Mode,
-    /// Where, in one spelling: the number as the plan has it, or `seat:NAME`.
+    /// Where, in one spelling.
     pub to: String,
 }
 
@@ -91,11 +91,7 @@ impl Switch {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         let decision = active.setup.plan.decide(&facts(now, active, to));
         let (goal, urgent) = goal(active, to, &decision)?;
-        // A seat that was named otherwise, by the user of its address, is the same.
-        let to = match &goal {
-            Goal::Ring { to, .. } => to.clone(),
-            Goal::Queue { .. } | Goal::Guide { .. } => decision.number.clone(),
-        };
+        let to = place(&goal, &decision);
         if urgent {
             return Ok(Way { goal, mode: Mode::Emergency, to });
         }
@@ -195,13 +191,17 @@ impl Switch {
         }
     }
 
-    /// The move that a REFER began has come out: 200, or 503 where the caller comes back. One that it put an end to is
-    /// none of its own.
+    /// The move that a REFER began has come out: 200, or the target's own status (RFC 3515 §2.4.5); 487 where it was taken
+    /// back, 503 where nobody refused. One that it put an end to is none of its own.
     pub(super) fn tell_referrer(&mut self, now: Now, id: CallId, seq: u32, result: &str, out: &mut Vec<Output>) {
-        let referred = self.calls.get_mut(&id).and_then(|active| active.referred.take_if(|referred| referred.seq == seq));
-        let Some(Referred { leg, refer, .. }) = referred else { return };
-        let status = Status(if matches!(result, "completed" | "joined") { 200 } else { 503 });
-        let notify = dialog::Command::Notify { leg, id: refer, status };
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let Some(Referred { leg, refer, .. }) = active.referred.take_if(|referred| referred.seq == seq) else { return };
+        let status = match result {
+            "completed" | "joined" => 200,
+            "cancelled" => 487,
+            _ => active.call.refusal().filter(|status| (300..700).contains(status)).unwrap_or(503),
+        };
+        let notify = dialog::Command::Notify { leg, id: refer, status: Status(status) };
         self.legs_do(out, |legs, done| legs.command(now, notify, done));
     }
 }
@@ -262,6 +262,17 @@ fn goal(active: &Active, to: &str, decision: &Decision) -> Result<(Goal, bool), 
         return Err(Why::SameParty);
     }
     Ok((goal.ok_or(Why::UnknownTarget)?, urgent))
+}
+
+/// Where a move goes, however it was named: a line and the first of its targets, which may be chosen by area; or a seat.
+fn place(goal: &Goal, decision: &Decision) -> String {
+    match goal {
+        Goal::Ring { to, chain, .. } => match chain.first() {
+            Some(Dialled::Target(target)) if *target.number != **to => format!("{to} at {}", target.number),
+            _ => to.clone(),
+        },
+        Goal::Queue { .. } | Goal::Guide { .. } => decision.number.clone(),
+    }
 }
 
 fn to_seat(active: &Active, seat: Option<&Seat>) -> Result<(Goal, bool), Why> {

@@ -173,7 +173,15 @@ mod tests {
     fn anonymity_is_asked_for_in_three_ways() {
         let number = "<sip:13800138000@10.0.0.1>;tag=1";
         assert!(!caller(&incoming(&[(Name::Privacy, "none")], number)).1);
-        for lines in [&["critical; id"][..], &["ID"], &["Id;Critical"], &["User"], &["none", "id"], &["history", " HEADER "], &["history,id"]] {
+        for lines in [
+            &["critical; id"][..],
+            &["ID"],
+            &["Id;Critical"],
+            &["User"],
+            &["none", "id"],
+            &["history", " HEADER "],
+            &["history,id"],
+        ] {
             let lines: Vec<(Name, &str)> = lines.iter().map(|line| (Name::Privacy, *line)).collect();
             assert!(caller(&incoming(&lines, number)).1, "{lines:?}");
         }

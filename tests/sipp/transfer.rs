@@ -349,3 +349,16 @@ fn one_key_brings_in_110_and_no_tone_of_it_reaches_the_caller() {
     assert_eq!(record["transfers"][0]["kind"], "emergency", "{record:#}");
     assert_eq!(record["transfers"][0]["to"], "110");
 }
+
+#[test]
+fn a_phone_hears_the_target_s_own_status_and_has_its_caller_again() {
+    let mut scene = Scene::talking();
+    scene.seat.headers = line(format!("Refer-To: <sip:12366@{}>", scene.gateway.host.ip));
+    scene.seat.refer();
+    scene.seat.status(202, "REFER");
+    scene.target.ring();
+    scene.target.refuse(407);
+    let told = scene.seat.told();
+    assert!(told.body().starts_with("SIP/2.0 407"), "{told}");
+    assert_eq!(told.header("Subscription-State"), "terminated;reason=noresource");
+}

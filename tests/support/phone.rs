@@ -153,6 +153,13 @@ impl Phone {
         self.request_received("ACK");
     }
 
+    /// Refuses the call that rings.
+    pub fn refuse(&mut self, status: u16) {
+        let invite = self.invite.clone().expect("it rings");
+        self.reply(&invite, &format!("{status} No"), "");
+        self.request_received("ACK");
+    }
+
     /// The other side hangs up.
     pub fn hung_up(&mut self) -> Message {
         let bye = self.request_received("BYE");
