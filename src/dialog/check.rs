@@ -1,6 +1,6 @@
 //! What a request must fulfil before anyone looks at what it wants (RFC 3261 §8.2), and our capabilities.
 
-use crate::sip::{Content, Header, Headers, Method, Name, Request, Response, Scheme, Sdp, SdpError};
+use crate::sip::{Content, Header, Headers, Method, Name, Reach, Request, Response, Scheme, Sdp, SdpError};
 
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER";
 pub(super) const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
@@ -8,7 +8,7 @@ pub(super) const SDP: &str = "application/sdp";
 pub(super) const ACCEPT: &str = "application/sdp, multipart/mixed";
 
 /// A request's refusal, with the header that explains it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) header: Option<Header>,
@@ -49,22 +49,33 @@ pub(super) fn admissible(request: &Request) -> Result<(), Refusal> {
 }
 
 /// The session description of an admissible request.
-pub(super) fn session(request: &Request) -> Result<Option<Sdp>, Refusal> {
-    described(content(request)?)
+pub(super) fn session(request: &Request, reach: Reach) -> Result<Option<Sdp>, Refusal> {
+    described(content(request)?, reach)
 }
 
 /// The session description of a response to our offer: none where it has none, an error where we cannot use it.
-pub(super) fn answer(response: &Response) -> Result<Option<Sdp>, Refusal> {
-    described(Content::of(&response.headers, &response.body).ok_or(Refusal::new(400))?)
+pub(super) fn answer(response: &Response, reach: Reach) -> Result<Option<Sdp>, Refusal> {
+    described(Content::of(&response.headers, &response.body).ok_or(Refusal::new(400))?, reach)
 }
 
-fn described(content: Content) -> Result<Option<Sdp>, Refusal> {
+fn described(content: Content, reach: Reach) -> Result<Option<Sdp>, Refusal> {
     let Some(body) = content.sdp else { return Ok(None) };
-    match Sdp::parse(&body) {
+    match Sdp::parse(&body, reach) {
         Ok(sdp) => Ok(Some(sdp)),
-        Err(SdpError::Malformed) => Err(Refusal::new(400)),
-        Err(SdpError::NothingUsable) => Err(Refusal::new(488)),
+        Err(error) => Err(unusable(error)),
     }
+}
+
+/// A description without anything in common with ours.
+pub(super) fn no_codec() -> Refusal {
+    unusable(SdpError::Codec)
+}
+
+/// 488 with the reason (RFC 3261 §20.43), 400 where it is no description.
+fn unusable(error: SdpError) -> Refusal {
+    let (code, text) = error.warning();
+    let status = if error == SdpError::Malformed { 400 } else { 488 };
+    Refusal::with(status, Name::Warning, format!("{code} hotline \"{text}\""))
 }
 
 fn content(request: &Request) -> Result<Content, Refusal> {

@@ -30,11 +30,11 @@ pub(super) fn enter(cx: &mut Cx, dialog: Option<&mut Dialog>, id: ServerId, flow
 /// settles is for the caller to tell. `answered` is false while the INVITE's own offer waits.
 pub(super) fn update(cx: &mut Cx, dialog: &mut Dialog, request: &Request, answered: bool) -> Result<Response, Refusal> {
     let flow = dialog.next_hop();
-    let ours = match check::session(request)? {
+    let ours = match check::session(request, cx.core.config.reach)? {
         None => None,
         Some(_) if dialog.stream.outstanding() => return Err(Refusal::new(491)),
         Some(_) if !answered => return Err(cx.busy()),
-        Some(theirs) => Some(dialog.stream.answer(&theirs).ok_or(Refusal::new(488))?),
+        Some(theirs) => Some(dialog.stream.answer(&theirs).ok_or_else(check::no_codec)?),
     };
     dialog.retarget(&request.headers);
     Ok(cx.session_reply(request, 200, flow, ours.as_ref()))

@@ -8,7 +8,7 @@ use crate::dialog::replaces::Found;
 use crate::dialog::table::Table;
 use crate::dialog::timer::SessionTimer;
 use crate::dialog::uac::Calling;
-use crate::dialog::uas::Invited;
+use crate::dialog::uas::{Invited, Offer};
 use crate::dialog::{Command, Config, Dial, Event, Incoming, Output, Replaced};
 use crate::sip::{Header, Message, Method, Name, Replaces, Request, Response, Sdp, Status};
 use crate::transaction::{self, ClientId, ServerId, Transactions};
@@ -167,7 +167,7 @@ impl Legs {
             Err(refusal) => return self.core.refuse(now, id, &invite, refusal, out),
         };
         let leg = self.next_id();
-        let Some(event) = incoming(leg, flow, &invite, offer.as_ref(), replaces) else {
+        let Some(event) = incoming(leg, flow, &invite, &offer, replaces) else {
             return self.core.refuse(now, id, &invite, Refusal::new(400), out);
         };
         let trying = invite.reply(Status(100), None);
@@ -180,15 +180,15 @@ impl Legs {
         });
     }
 
-    /// The offer of an INVITE that may start a leg: none when it comes late, none in it when we cannot use it.
-    fn acceptable(&mut self, now: Now, invite: &Request) -> Result<Option<Option<Sdp>>, Refusal> {
+    /// The offer of an INVITE that may start a leg.
+    fn acceptable(&mut self, now: Now, invite: &Request) -> Result<Offer, Refusal> {
         if invite.headers.max_forwards() == Some(0) {
             return Err(Refusal::new(483));
         }
         SessionTimer::asked(&invite.headers, now.mono)?;
-        let offer = match check::session(invite) {
-            Ok(offer) => offer.map(Some),
-            Err(refusal) if refusal.status == 488 => Some(None),
+        let offer = match check::session(invite, self.core.config.reach) {
+            Ok(offer) => offer.map(Ok),
+            Err(refusal) if refusal.status == 488 => Some(Err(refusal)),
             Err(refusal) => return Err(refusal),
         };
         if self.legs.len() >= self.core.config.max_legs {
@@ -275,9 +275,9 @@ impl Command {
 }
 
 /// None when From or To cannot be read.
-fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: Option<&Option<Sdp>>, replaces: Option<LegId>) -> Option<Event> {
+fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: Option<LegId>) -> Option<Event> {
     let headers = &invite.headers;
-    let codecs = |sdp: &Option<Sdp>| sdp.iter().flat_map(|sdp| sdp.payloads.iter().map(|p| p.codec)).collect();
+    let codecs = |sdp: &Result<Sdp, Refusal>| sdp.iter().flat_map(|sdp| sdp.payloads.iter().map(|p| p.codec)).collect();
     Some(Event::Incoming(Box::new(Incoming {
         leg,
         flow,
@@ -287,7 +287,7 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: Option<&Option<Sdp>
         call_id: headers.call_id().cloned()?,
         max_forwards: headers.max_forwards().unwrap_or(MAX_FORWARDS),
         headers: headers.0.iter().filter(|header| of_interest(header)).cloned().collect(),
-        offer: offer.map(codecs),
+        offer: offer.as_ref().map(codecs),
         reliable: headers.lists(&Name::Require, "100rel") || headers.lists(&Name::Supported, "100rel"),
         replaces,
     })))

@@ -30,7 +30,7 @@ mod uas;
 pub use legs::Legs;
 
 use crate::base::{Flow, LegId};
-use crate::sip::{Codec, Direction, Header, NameAddr, Status, Uri};
+use crate::sip::{Codec, Direction, Header, NameAddr, Reach, Status, Uri};
 use crate::transaction;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ pub struct LocalMedia {
 /// What offer and answer settled, from our side. A new one replaces the old one whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Media {
-    /// Where we send RTP; none when the peer refuses or holds with 0.0.0.0.
+    /// Where we send RTP; none when the peer holds with 0.0.0.0.
     pub rtp: Option<SocketAddr>,
     pub rtcp: Option<SocketAddr>,
     pub rtcp_mux: bool,
@@ -283,11 +283,13 @@ pub struct Config {
     pub max_legs: usize,
     /// On requests inside a dialog.
     pub max_forwards: u8,
+    /// Where our media get to: a stream elsewhere is refused.
+    pub reach: Reach,
 }
 
 impl Default for Config {
     fn default() -> Config {
         let product = concat!("Hotline/", env!("CARGO_PKG_VERSION")).to_owned();
-        Config { transaction: transaction::Config::default(), product, max_legs: 20_000, max_forwards: 70 }
+        Config { transaction: transaction::Config::default(), product, max_legs: 20_000, max_forwards: 70, reach: Reach::ALL }
     }
 }

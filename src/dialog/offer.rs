@@ -23,17 +23,17 @@ pub(super) fn offer(local: &LocalMedia) -> Sdp {
     }
 }
 
-/// Our answer: all common codecs in the offer's order and with its numbers (RFC 3264 §6.1); none without a common one.
+/// Our answer: all common codecs in the offer's order and with its numbers (RFC 3264 §6.1); none without a common one, or
+/// where no voice can pass between our address and theirs.
 pub(super) fn answer(offer: &Sdp, local: &LocalMedia) -> Option<Sdp> {
     let payloads: Vec<Payload> = offer.payloads.iter().filter(|p| local.codecs.contains(&p.codec)).copied().collect();
-    if payloads.is_empty() {
+    if payloads.is_empty() || !passable(local.rtp, offer.rtp) {
         return None;
     }
-    let port = if refused(offer) { 0 } else { local.rtp.port() };
     let sends = receives(offer.direction) && sink(offer).is_some();
     Some(Sdp {
         session: (0, 0),
-        rtp: SocketAddr::new(local.rtp.ip(), port),
+        rtp: local.rtp,
         rtcp: None,
         rtcp_mux: offer.rtcp_mux,
         payloads,
@@ -45,15 +45,18 @@ pub(super) fn answer(offer: &Sdp, local: &LocalMedia) -> Option<Sdp> {
     })
 }
 
-/// What two descriptions settle, seen from ours; none when they have no codec in common. Whoever offered, the first
-/// codec of the peer's that is also ours is the one to send.
+/// What two descriptions settle, seen from ours; none when they have no codec in common, or no live stream. Whoever offered,
+/// the first codec of the peer's that is also ours is the one to send.
 pub(super) fn settle(ours: &Sdp, theirs: &Sdp) -> Option<Media> {
     let payload = theirs.payloads.iter().find(|p| ours.payloads.iter().any(|o| o.codec == p.codec))?;
+    if !passable(ours.rtp, theirs.rtp) {
+        return None;
+    }
     let rtp = sink(theirs);
     let rtcp_mux = ours.rtcp_mux && theirs.rtcp_mux;
     let events = ours.telephone_event.zip(theirs.telephone_event);
     let sends = rtp.is_some() && sends(ours.direction) && receives(theirs.direction);
-    let receives = !refused(theirs) && receives(ours.direction) && self::sends(theirs.direction);
+    let receives = receives(ours.direction) && self::sends(theirs.direction);
     Some(Media {
         rtp,
         rtcp: rtp.map(|rtp| if rtcp_mux { rtp } else { theirs.rtcp.unwrap_or_else(|| next_port(rtp)) }),
@@ -74,14 +77,14 @@ fn static_type(codec: Codec) -> u8 {
     }
 }
 
-/// Port 0 refuses the stream (RFC 3264 §6).
-fn refused(sdp: &Sdp) -> bool {
-    sdp.rtp.port() == 0
+/// Port 0 refuses the stream (RFC 3264 §6), and from one family of addresses nothing gets to the other.
+fn passable(ours: SocketAddr, theirs: SocketAddr) -> bool {
+    theirs.port() != 0 && ours.is_ipv4() == theirs.is_ipv4()
 }
 
-/// Where the describer wants RTP: nowhere when refused or held the old way, with 0.0.0.0 (RFC 3264 §8.4).
+/// Where the describer wants RTP: nowhere when it holds the old way, with 0.0.0.0 (RFC 3264 §8.4).
 fn sink(sdp: &Sdp) -> Option<SocketAddr> {
-    Some(sdp.rtp).filter(|rtp| rtp.port() != 0 && !rtp.ip().is_unspecified())
+    Some(sdp.rtp).filter(|rtp| !rtp.ip().is_unspecified())
 }
 
 fn next_port(rtp: SocketAddr) -> SocketAddr {
@@ -141,13 +144,13 @@ mod tests {
         #[test]
         fn an_answer_fits_its_offer(theirs in theirs(), ours in proptest::collection::vec(codec(), 1..3)) {
             let Some(answer) = answer(&theirs, &local(ours.clone())) else {
-                prop_assert!(!theirs.payloads.iter().any(|p| ours.contains(&p.codec)));
+                prop_assert!(theirs.rtp.port() == 0 || !theirs.payloads.iter().any(|p| ours.contains(&p.codec)));
                 return Ok(());
             };
             prop_assert!(answer.payloads.iter().all(|p| theirs.payloads.contains(p) && ours.contains(&p.codec)));
             prop_assert_eq!(answer.telephone_event, theirs.telephone_event);
             prop_assert_eq!(&answer.m_lines, &theirs.m_lines);
-            prop_assert_eq!(answer.rtp.port() == 0, theirs.rtp.port() == 0);
+            prop_assert!(answer.rtp.port() != 0 && theirs.rtp.port() != 0);
             prop_assert!(!answer.rtcp_mux || theirs.rtcp_mux);
             prop_assert!(!sends(answer.direction) || receives(theirs.direction) && sink(&theirs).is_some());
             prop_assert_eq!(receives(answer.direction), sends(theirs.direction));
@@ -164,7 +167,7 @@ mod tests {
             prop_assert_eq!((here.event_in, here.event_out), (there.event_out, there.event_in));
             prop_assert_eq!(here.ptime, theirs.ptime);
             prop_assert!(!sends(here.direction) || here.rtp.is_some());
-            if theirs.rtp.port() != 0 && !theirs.rtp.ip().is_unspecified() {
+            if !theirs.rtp.ip().is_unspecified() {
                 prop_assert_eq!(sends(here.direction), receives(there.direction));
                 prop_assert_eq!(receives(here.direction), sends(there.direction));
             }
@@ -180,7 +183,6 @@ mod tests {
             (Direction::Inactive, "198.51.100.7:4000", Direction::Inactive, true),
             (Direction::SendRecv, "0.0.0.0:4000", Direction::RecvOnly, false),
             (Direction::SendOnly, "0.0.0.0:4000", Direction::RecvOnly, false),
-            (Direction::SendRecv, "198.51.100.7:0", Direction::Inactive, false),
         ];
         for (theirs, rtp, ours, address) in cases {
             let hold = Sdp { direction: theirs, rtp: rtp.parse().unwrap(), ..resumed.clone() };
@@ -188,6 +190,15 @@ mod tests {
             assert_eq!((media.direction, media.rtp.is_some()), (ours, address), "{theirs:?} {rtp}");
         }
         assert_eq!(settle(&answer(&resumed, &us).unwrap(), &resumed).unwrap().direction, Direction::SendRecv);
+    }
+
+    #[test]
+    fn a_stream_that_is_refused_or_out_of_reach_is_no_session() {
+        let us = local(vec![Codec::Pcma]);
+        for rtp in ["198.51.100.7:0", "0.0.0.0:0", "[2001:db8::7]:4000"] {
+            let theirs = Sdp { rtp: rtp.parse().unwrap(), ..offer(&us) };
+            assert!(answer(&theirs, &us).is_none() && settle(&offer(&us), &theirs).is_none(), "{rtp}");
+        }
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Session {
         }
         let unacked = self.unacked.take();
         if unacked.as_ref().is_some_and(|unacked| unacked.offered) {
-            let theirs = check::session(ack).ok().flatten();
+            let theirs = check::session(ack, cx.core.config.reach).ok().flatten();
             if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
                 return self.over(cx, End::new(EndedBy::Peer, Some(488)));
             }
@@ -199,7 +199,7 @@ impl Session {
         }
         self.own = Own::None;
         self.timer = SessionTimer::settled(&response.headers, cx.mono());
-        let theirs = check::answer(response).ok().flatten();
+        let theirs = check::answer(response, cx.core.config.reach).ok().flatten();
         if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
             return self.over(cx, End::new(EndedBy::Peer, Some(488)));
         }
@@ -284,10 +284,10 @@ impl Session {
         // RFC 5407 §3.1.4: it has overtaken the ACK of an exchange that is complete. Who sends it has our 2xx (§14.1).
         established(cx, self.unacked.take().as_ref());
         let timer = SessionTimer::asked(&request.headers, cx.mono())?;
-        let theirs = check::session(request)?;
+        let theirs = check::session(request, cx.core.config.reach)?;
         let ours = match &theirs {
             None => self.dialog.stream.offer(),
-            Some(theirs) => Some(self.dialog.stream.answer(theirs).ok_or(Refusal::new(488))?),
+            Some(theirs) => Some(self.dialog.stream.answer(theirs).ok_or_else(check::no_codec)?),
         };
         cx.settled(&self.dialog.stream);
         self.timer = timer;

@@ -9,7 +9,7 @@ use crate::dialog::reliable::{Order, rseq};
 use crate::dialog::session::Session;
 use crate::dialog::stream::Stream;
 use crate::dialog::{Cause, Dial, End, EndedBy, Event, Media};
-use crate::sip::{Direction, Headers, Method, Name, Replaces, Request, Response, Status};
+use crate::sip::{Direction, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
 
 const SEQ: u32 = 1;
@@ -102,7 +102,7 @@ impl Calling {
             cx.end(End::new(EndedBy::Peer, Some(480)));
             return Closing::requests(cx);
         }
-        if !answers(&mut dialog.stream, response) {
+        if !answers(&mut dialog.stream, response, cx.core.config.reach) {
             cx.end(End::new(EndedBy::Peer, Some(488)));
             cx.bye(&mut dialog, &Cause::default());
             return Closing::requests(cx);
@@ -187,7 +187,7 @@ impl Calling {
                 prack(cx, &mut early.dialog, rseq);
             }
             if early.dialog.stream.awaits_answer()
-                && let Ok(Some(theirs)) = check::answer(response)
+                && let Ok(Some(theirs)) = check::answer(response, cx.core.config.reach)
             {
                 // RFC 3261 §13.2.1: an answer only where it is reliable. Before that, a taste of it.
                 let stream = &mut early.dialog.stream;
@@ -237,11 +237,11 @@ impl Calling {
 }
 
 /// Whether the 2xx brings the answer to our offer, or comes after it: then a description in it is none (§13.2.1).
-fn answers(stream: &mut Stream, response: &Response) -> bool {
+fn answers(stream: &mut Stream, response: &Response, reach: Reach) -> bool {
     if !stream.awaits_answer() {
         return true;
     }
-    match check::answer(response) {
+    match check::answer(response, reach) {
         Ok(Some(theirs)) => stream.answered(&theirs),
         Ok(None) => stream.answered_before(),
         Err(_) => false,

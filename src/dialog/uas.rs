@@ -1,5 +1,5 @@
 use crate::base::{Flow, Mono};
-use crate::dialog::check;
+use crate::dialog::check::{self, Refusal};
 use crate::dialog::closing::Closing;
 use crate::dialog::cx::Cx;
 use crate::dialog::dialog::Dialog;
@@ -9,7 +9,7 @@ use crate::dialog::reliable::Provisionals;
 use crate::dialog::resend::Due;
 use crate::dialog::session::Session;
 use crate::dialog::{Cause, End, EndedBy, LocalMedia};
-use crate::sip::{Method, Name, Request, Sdp, Status};
+use crate::sip::{Header, Method, Name, Request, Sdp, Status};
 use crate::transaction::ServerId;
 use std::time::Duration;
 
@@ -38,11 +38,16 @@ pub(super) struct Invited {
     wanted: Option<LocalMedia>,
 }
 
+/// The offer of an INVITE: none when it comes late, why not when we cannot use it.
+pub(super) type Offer = Option<Result<Sdp, Refusal>>;
+
 /// How far the INVITE's offer and answer are.
 #[derive(Debug)]
 enum Exchange {
-    /// The caller offered (none: nothing that we can use), our answer is not delivered reliably.
-    Offered(Option<Sdp>),
+    /// The caller offered, our answer is not delivered reliably.
+    Offered(Sdp),
+    /// The caller offered nothing that we can use.
+    Refused(Refusal),
     /// Nobody offered.
     Late,
     /// We offered in a reliable provisional; the PRACK will answer.
@@ -51,14 +56,18 @@ enum Exchange {
 }
 
 impl Invited {
-    pub(super) fn new(cx: &mut Cx, server: ServerId, flow: Flow, invite: Request, offer: Option<Option<Sdp>>) -> Invited {
+    pub(super) fn new(cx: &mut Cx, server: ServerId, flow: Flow, invite: Request, offer: Offer) -> Invited {
         cx.watch(server);
         let stream = cx.stream();
         Invited {
             server,
             seq: invite.headers.cseq().map_or(0, |cseq| cseq.seq),
             dialog: Dialog::uas(&invite, flow, &cx.leg.tag, stream),
-            exchange: offer.map_or(Exchange::Late, Exchange::Offered),
+            exchange: match offer {
+                None => Exchange::Late,
+                Some(Ok(offer)) => Exchange::Offered(offer),
+                Some(Err(refusal)) => Exchange::Refused(refusal),
+            },
             reliable: invite.headers.lists(&Name::Require, "100rel"),
             provisionals: Provisionals::new(cx.core.rng.u32() >> 2),
             released: false,
@@ -75,17 +84,25 @@ impl Invited {
     }
 
     pub(super) fn attach(mut self: Box<Self>, cx: &mut Cx, local: LocalMedia) -> State {
-        let Exchange::Offered(offer) = &self.exchange else {
-            // What was said reliably stands until the session is up.
-            match self.exchange {
-                Exchange::Late => self.dialog.stream.attach(local),
-                _ => self.wanted = Some(local),
+        let refusal = match &self.exchange {
+            Exchange::Offered(offer) => {
+                self.dialog.stream.attach(local);
+                self.dialog.stream.answer(offer).is_none().then(check::no_codec)
             }
-            return State::Invited(self);
+            Exchange::Refused(refusal) => Some(refusal.clone()),
+            Exchange::Late => {
+                self.dialog.stream.attach(local);
+                None
+            }
+            // What was said reliably stands until the session is up.
+            Exchange::Ours | Exchange::Settled => {
+                self.wanted = Some(local);
+                None
+            }
         };
-        self.dialog.stream.attach(local);
-        if offer.as_ref().and_then(|offer| self.dialog.stream.answer(offer)).is_none() {
-            return self.hangup(cx, &Cause { status: 488, ..Cause::default() });
+        if let Some(refusal) = refusal {
+            let end = End::new(EndedBy::Us, Some(refusal.status));
+            return self.refuse_with(cx, &status(refusal.status), end, refusal.header);
         }
         cx.settled(&self.dialog.stream);
         State::Invited(self)
@@ -242,9 +259,9 @@ impl Invited {
         let ours = match self.exchange {
             Exchange::Offered(_) => self.dialog.stream.sent().cloned(),
             Exchange::Late => self.dialog.stream.offer(),
-            Exchange::Ours | Exchange::Settled => None,
+            Exchange::Ours | Exchange::Settled | Exchange::Refused(_) => None,
         };
-        if ours.is_none() && matches!(self.exchange, Exchange::Offered(_) | Exchange::Late) {
+        if ours.is_none() && matches!(self.exchange, Exchange::Offered(_) | Exchange::Late | Exchange::Refused(_)) {
             return self.hangup(cx, &status(500));
         }
         cx.unwatch();
@@ -268,7 +285,7 @@ impl Invited {
 
     fn prack_answers(mut self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
         cx.answer(id, request, 200);
-        let theirs = check::session(request).ok().flatten();
+        let theirs = check::session(request, cx.core.config.reach).ok().flatten();
         if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
             return self.refuse(cx, &status(488), End::new(EndedBy::Peer, Some(488)));
         }
@@ -292,8 +309,14 @@ impl Invited {
 
     /// The final response leaves now, or once it may.
     fn refuse(self: Box<Self>, cx: &mut Cx, cause: &Cause, end: End) -> State {
+        self.refuse_with(cx, cause, end, None)
+    }
+
+    /// As above, with a header that says more.
+    fn refuse_with(self: Box<Self>, cx: &mut Cx, cause: &Cause, end: End, more: Option<Header>) -> State {
         let mut response = cx.reply(&self.invite, cause.refusal().0);
         cause.onto(&mut response.headers);
+        response.headers.0.extend(more);
         cx.end(end);
         if !self.released {
             return Closing::keep_back(cx, self.server, response);

@@ -1,6 +1,7 @@
 //! Session descriptions over the `sdp-types` crate, which parses the lines; what they mean to us is here, and so is the
 //! writing, which a call does three times.
 
+use crate::sip::reach::Reach;
 use crate::sip::text::number;
 use bytes::Bytes;
 use sdp_types::{Attribute, Media, Session};
@@ -57,33 +58,44 @@ pub struct Sdp {
     pub audio_index: usize,
 }
 
-/// Why a body is not a session that we can serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a body is not a session that we can serve. Of several streams the one that comes nearest tells why: the later here,
+/// the nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SdpError {
+    /// There is no audio stream.
+    NoAudio,
+    /// Audio, but not over plain RTP.
+    Transport,
+    /// Port 0: the stream is offered as refused, or an answer refuses it (RFC 3264 §6).
+    Refused,
+    /// No codec that we know.
+    Codec,
+    /// An address that names no single host, or none outside the describer's own.
+    Address,
+    /// An address of a family in which we have none.
+    Network,
     /// Not SDP: 400.
     Malformed,
-    /// No audio stream over plain RTP, or no codec we know: 488.
-    NothingUsable,
 }
 
 /// More m-lines than this are not a call.
 const MAX_M_LINES: usize = 16;
 
 impl Sdp {
-    pub fn parse(body: &[u8]) -> Result<Sdp, SdpError> {
+    /// The first audio stream that lives and that we can take (RFC 3264 §6): a description without one is no session.
+    pub fn parse(body: &[u8], reach: Reach) -> Result<Sdp, SdpError> {
         let session = Session::parse(&readable(body)).map_err(|_| SdpError::Malformed)?;
         if session.medias.len() > MAX_M_LINES {
             return Err(SdpError::Malformed);
         }
         let m_lines = session.medias.iter().map(m_line).collect();
-        let (audio_index, audio) = choose(&session).ok_or(SdpError::NothingUsable)?;
-        let rtp = SocketAddr::new(address(&session, audio)?, audio.port);
+        let Usable { index: audio_index, audio, rtp, payloads } = choose(&session, reach)?;
         Ok(Sdp {
             session: origin(body),
             rtp,
-            rtcp: rtcp(audio, rtp),
+            rtcp: rtcp(audio, rtp).filter(|rtcp| reach.gets_to(rtcp.ip())),
             rtcp_mux: audio.has_attribute("rtcp-mux"),
-            payloads: payloads(audio),
+            payloads,
             telephone_event: telephone_event(audio),
             ptime: ptime(audio),
             direction: direction(&audio.attributes).or_else(|| direction(&session.attributes)).unwrap_or(Direction::SendRecv),
@@ -203,19 +215,66 @@ fn origin(body: &[u8]) -> (u64, u64) {
     (fields.next().unwrap_or(0), fields.next().unwrap_or(0))
 }
 
-/// The first audio stream that we can take; else the first that is refused, as an answer may say.
-fn choose(session: &Session) -> Option<(usize, &Media)> {
-    let audio = |m: &Media| m.media.eq_ignore_ascii_case("audio") && (m.proto == "RTP/AVP" || m.proto == "RTP/AVPF");
-    let mut streams = session.medias.iter().enumerate().filter(|(_, m)| audio(m));
-    let usable = streams.clone().find(|(_, m)| m.port != 0 && !payloads(m).is_empty());
-    usable.or_else(|| streams.find(|(_, m)| m.port == 0))
+/// A stream that we can take.
+struct Usable<'a> {
+    index: usize,
+    audio: &'a Media,
+    rtp: SocketAddr,
+    payloads: Vec<Payload>,
+}
+
+fn choose(session: &Session, reach: Reach) -> Result<Usable<'_>, SdpError> {
+    let mut why = SdpError::NoAudio;
+    for (index, audio) in session.medias.iter().enumerate() {
+        match judge(session, audio, reach) {
+            Ok((rtp, payloads)) => return Ok(Usable { index, audio, rtp, payloads }),
+            Err(error) => why = why.max(error),
+        }
+    }
+    Err(why)
+}
+
+fn judge(session: &Session, audio: &Media, reach: Reach) -> Result<(SocketAddr, Vec<Payload>), SdpError> {
+    if !audio.media.eq_ignore_ascii_case("audio") {
+        return Err(SdpError::NoAudio);
+    }
+    if audio.proto != "RTP/AVP" && audio.proto != "RTP/AVPF" {
+        return Err(SdpError::Transport);
+    }
+    if audio.port == 0 {
+        return Err(SdpError::Refused);
+    }
+    let payloads = payloads(audio);
+    if payloads.is_empty() {
+        return Err(SdpError::Codec);
+    }
+    Ok((SocketAddr::new(address(session, audio, reach)?, audio.port), payloads))
 }
 
 /// The stream's own c= before the session's (RFC 8866 §5.7). Names are not looked up, groups not joined.
-fn address(session: &Session, audio: &Media) -> Result<IpAddr, SdpError> {
+fn address(session: &Session, audio: &Media, reach: Reach) -> Result<IpAddr, SdpError> {
     let connection = audio.connections.first().or(session.connection.as_ref()).ok_or(SdpError::Malformed)?;
-    let ip: IpAddr = connection.connection_address.parse().map_err(|_| SdpError::NothingUsable)?;
-    if ip.is_multicast() { Err(SdpError::NothingUsable) } else { Ok(ip) }
+    let ip: IpAddr = connection.connection_address.parse().map_err(|_| SdpError::Address)?;
+    if !reach.speaks(ip) {
+        return Err(SdpError::Network);
+    }
+    // 0.0.0.0 is no address but a hold in its old spelling (RFC 3264 §8.4).
+    if ip.is_unspecified() || reach.gets_to(ip) { Ok(ip) } else { Err(SdpError::Address) }
+}
+
+impl SdpError {
+    /// The warn-code and text of a refusal (RFC 3261 §20.43).
+    pub fn warning(self) -> (u16, &'static str) {
+        match self {
+            SdpError::NoAudio => (304, "No audio stream"),
+            SdpError::Transport => (302, "Only RTP/AVP and RTP/AVPF"),
+            SdpError::Refused => (304, "No audio stream with a port"),
+            SdpError::Codec => (305, "Only PCMA and PCMU"),
+            SdpError::Address => (301, "Only a literal address of one host"),
+            SdpError::Network => (300, "Incompatible network protocol"),
+            SdpError::Malformed => (399, "Malformed session description"),
+        }
+    }
 }
 
 /// `a=rtcp:port` or `a=rtcp:port IN IP4 address` (RFC 3605 §2.1).
@@ -301,7 +360,7 @@ mod tests {
         a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
 
     fn parse(text: &str) -> Sdp {
-        Sdp::parse(text.as_bytes()).unwrap()
+        Sdp::parse(text.as_bytes(), Reach::ALL).unwrap()
     }
 
     #[test]
@@ -323,7 +382,7 @@ mod tests {
         let odd = OFFER.replace("s=-", "s=\u{FFFD}").replace("o=- 20 1", "o=HuaweiUAC 99999999999999999999999 x");
         let odd =
             [odd.replace("m=audio ", "b=AS:64.5\r\nm=audio  ").as_bytes(), b"s=\xD5\x5C\r\ntrailing garbage\r\n\0\0"].concat();
-        assert_eq!(Sdp::parse(&odd).unwrap().session, (0, 0));
+        assert_eq!(Sdp::parse(&odd, Reach::ALL).unwrap().session, (0, 0));
 
         let session_level = parse(&OFFER.replace("t=0 0", "a=sendonly\r\nt=0 0").replace("a=sendrecv\r\n", ""));
         assert_eq!(session_level.direction, Direction::SendOnly);
@@ -361,23 +420,60 @@ mod tests {
     }
 
     #[test]
-    fn hold_and_refusal_are_told_apart() {
+    fn hold_is_told_in_two_ways() {
         assert!(parse(&OFFER.replace("c=IN IP4 192.0.2.7", "c=IN IP4 0.0.0.0")).rtp.ip().is_unspecified());
-        assert_eq!(parse(&OFFER.replace("audio 40000", "audio 0")).rtp.port(), 0);
         assert_eq!(parse(&OFFER.replace("a=sendrecv", "a=inactive")).direction, Direction::Inactive);
     }
 
     #[test]
     fn what_we_cannot_serve_is_refused() {
-        let error = |text: &str| Sdp::parse(text.as_bytes()).unwrap_err();
-        assert_eq!(error(&OFFER.replace("RTP/AVP", "RTP/SAVP")), SdpError::NothingUsable);
-        assert_eq!(error(&OFFER.replace("8 0 101", "18 101")), SdpError::NothingUsable);
-        assert_eq!(error(&OFFER.replace("192.0.2.7", "phone.example")), SdpError::NothingUsable);
-        assert_eq!(error(&OFFER.replace("192.0.2.7", "224.2.1.1")), SdpError::NothingUsable);
-        assert_eq!(error("v=0\r\n"), SdpError::NothingUsable);
+        let error = |text: &str| Sdp::parse(text.as_bytes(), Reach::ALL).unwrap_err();
+        assert_eq!(error(&OFFER.replace("RTP/AVP", "RTP/SAVP")), SdpError::Transport);
+        assert_eq!(error(&OFFER.replace("8 0 101", "18 101")), SdpError::Codec);
+        assert_eq!(error(&OFFER.replace("8 0 101", "101")), SdpError::Codec, "keys are no voice");
+        assert_eq!(error(&OFFER.replace("192.0.2.7", "phone.example")), SdpError::Address);
+        assert_eq!(error("v=0\r\n"), SdpError::NoAudio);
+        assert_eq!(error(&OFFER.replace("audio 40000", "video 40000")), SdpError::NoAudio);
+        assert_eq!(error(&OFFER.replace("audio 40000", "audio 0")), SdpError::Refused);
+        let fax = OFFER.replace("audio 40000", "audio 0") + "m=image 40020 udptl t38\r\n";
+        assert_eq!(error(&fax), SdpError::Refused);
         assert_eq!(error(&OFFER.replace("c=IN IP4 192.0.2.7\r\n", "")), SdpError::Malformed);
         assert_eq!(error(&OFFER.replace("40000", "400000")), SdpError::Malformed);
         assert_eq!(error("hello"), SdpError::Malformed);
         assert_eq!(error(&(OFFER.to_owned() + &"m=audio 1 RTP/AVP 8\r\n".repeat(16))), SdpError::Malformed);
+    }
+
+    #[test]
+    fn the_first_stream_that_we_can_reach_is_taken() {
+        let v4 = Reach { v6: false, loopback: false, ..Reach::ALL };
+        let stream = |port, ip: &str| {
+            let family = if ip.contains(':') { "IP6" } else { "IP4" };
+            format!("m=audio {port} RTP/AVP 8\r\nc=IN {family} {ip}\r\n")
+        };
+        let read = |streams: &[String], reach| Sdp::parse(format!("v=0\r\n{}", streams.concat()).as_bytes(), reach);
+        let both = [stream(4000, "2001:db8::7"), stream(0, "192.0.2.7"), stream(4004, "192.0.2.7")];
+        let chosen = read(&both, v4).unwrap();
+        assert_eq!((chosen.audio_index, chosen.rtp.port()), (2, 4004));
+        assert_eq!(read(&both, Reach::ALL).unwrap().audio_index, 0);
+        assert_eq!(read(&both[..2], v4), Err(SdpError::Network));
+        for (ip, error) in [
+            ("2001:db8::7", SdpError::Network),
+            ("::", SdpError::Network),
+            ("::ffff:192.0.2.7", SdpError::Network),
+            ("127.0.0.1", SdpError::Address),
+            ("224.2.1.1", SdpError::Address),
+            ("255.255.255.255", SdpError::Address),
+            ("240.0.0.1", SdpError::Address),
+            ("0.0.0.9", SdpError::Address),
+        ] {
+            assert_eq!(read(&[stream(4000, ip)], v4), Err(error), "{ip}");
+        }
+        for ip in ["ff02::1", "fe80::1", "::1", "::ffff:192.0.2.7", "192.0.2.7"] {
+            let v6 = Reach { v4: false, v6: true, loopback: false };
+            assert!(read(&[stream(4000, ip)], v6).is_err(), "{ip}");
+        }
+        assert!(read(&[stream(4000, "0.0.0.0")], v4).unwrap().rtp.ip().is_unspecified(), "on hold");
+        let elsewhere = stream(4000, "192.0.2.7") + "a=rtcp:4001 IN IP4 224.0.0.1\r\n";
+        assert_eq!(read(&[elsewhere], v4).unwrap().rtcp, None);
     }
 }

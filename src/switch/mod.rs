@@ -25,7 +25,7 @@ use crate::control;
 use crate::dialog::{self, Legs};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
-use crate::sip::Message;
+use crate::sip::{Message, Reach};
 use crate::transport::{self, AccessList, RateLimit};
 use bytes::Bytes;
 use channels::Channels;
@@ -174,11 +174,12 @@ impl Switch {
         let seed = rng.map_seed();
         let Setup { fixed, live: setup } = setup;
         let media = &fixed.media;
+        let legs = dialog::Config { reach: Reach::from(&media.addresses), ..fixed.legs.clone() };
         let mut switch = Switch {
             access: admit::access(&setup),
             former: Former::default(),
             strangers: RateLimit::new(setup.strangers, seed),
-            legs: Legs::new(fixed.legs.clone(), rng.fork(), seed),
+            legs: Legs::new(legs, rng.fork(), seed),
             queues: Queues::new(route::queue_seats(&setup), setup.queues.clone()),
             ports: Ports::new(&media.addresses, media.ports.clone(), media.shards, media.ready, &mut rng),
             calls: Map::with_hasher(seed),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use hotline::sip::{Message, Sdp};
+use hotline::sip::{Message, Reach, Sdp};
 use rsip::headers::ToTypedHeader;
 use rsip::message::HeadersExt;
 use std::hint::black_box;
@@ -46,7 +46,7 @@ fn reading(c: &mut Criterion) {
             Some((via, from, to, m.cseq_header().ok()?.typed().ok()?))
         })
     });
-    group.bench_function("hotline, SDP", |b| b.iter(|| Sdp::parse(black_box(SDP.as_bytes()))));
+    group.bench_function("hotline, SDP", |b| b.iter(|| Sdp::parse(black_box(SDP.as_bytes()), Reach::ALL)));
     group.finish();
 }
 

@@ -2,7 +2,7 @@
 
 use crate::base::{Flow, LegId, MapSeed, Now, Proto, Rng};
 use crate::dialog::*;
-use crate::sip::{Codec, Direction, Message, Method, Name, NameAddr, Request, Response, Sdp, Status, Uri};
+use crate::sip::{Codec, Direction, Message, Method, Name, NameAddr, Reach, Request, Response, Sdp, Status, Uri};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -25,7 +25,8 @@ impl One {
     }
 
     pub fn over(proto: Proto) -> One {
-        let config = Config { max_legs: 3, ..Config::default() };
+        let reach = Reach::from(&[local().rtp.ip()]);
+        let config = Config { max_legs: 3, reach, ..Config::default() };
         let legs = Legs::new(config, Rng::from_number(1), MapSeed(1, 2));
         let flow = Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: "198.51.100.7:5060".parse().unwrap() };
         One { legs, now: Now::default(), flow, sent: VecDeque::new(), events: VecDeque::new() }
@@ -252,7 +253,7 @@ pub(super) fn answer(request: &Request, status: u16, tag: &str, body: Option<&st
 }
 
 pub(super) fn sdp(body: &[u8]) -> Sdp {
-    Sdp::parse(body).unwrap()
+    Sdp::parse(body, Reach::ALL).unwrap()
 }
 
 pub(super) fn held(media: &Media) -> bool {

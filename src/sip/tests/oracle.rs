@@ -160,7 +160,7 @@ proptest! {
     #[test]
     fn no_bytes_panic_and_no_value_ends_its_line(text in hostile()) {
         let _ = Message::parse(text.clone().into());
-        let _ = Sdp::parse(&text);
+        let _ = Sdp::parse(&text, Reach::ALL);
         let printed = [
             Uri::parse(&text).map(|v| v.to_string()),
             NameAddr::parse(&text).map(|v| v.to_string()),
