@@ -42,8 +42,11 @@ pub(super) fn admissible(request: &Request) -> Result<(), Refusal> {
     if let Some(unsupported) = unsupported(&request.headers) {
         return Err(Refusal::with(420, Name::Unsupported, unsupported));
     }
-    if describes_session(&request.method) && content(request)?.foreign {
-        return Err(Refusal::with(415, Name::Accept, ACCEPT));
+    if describes_session(&request.method) {
+        let content = content(request)?;
+        if content.foreign && content.found.is_none() {
+            return Err(Refusal::with(415, Name::Accept, ACCEPT));
+        }
     }
     Ok(())
 }
@@ -55,11 +58,11 @@ pub(super) fn session(request: &Request, reach: Reach) -> Result<Option<Sdp>, Re
 
 /// The session description of a response to our offer: none where it has none, an error where we cannot use it.
 pub(super) fn answer(response: &Response, reach: Reach) -> Result<Option<Sdp>, Refusal> {
-    described(Content::of(&response.headers, &response.body).ok_or(Refusal::new(400))?, reach)
+    described(Content::session(&response.headers, &response.body).ok_or(Refusal::new(400))?, reach)
 }
 
 fn described(content: Content, reach: Reach) -> Result<Option<Sdp>, Refusal> {
-    let Some(body) = content.sdp else { return Ok(None) };
+    let Some((_, body)) = content.found else { return Ok(None) };
     match Sdp::parse(&body, reach) {
         Ok(sdp) => Ok(Some(sdp)),
         Err(error) => Err(unusable(error)),
@@ -79,7 +82,7 @@ fn unusable(error: SdpError) -> Refusal {
 }
 
 fn content(request: &Request) -> Result<Content, Refusal> {
-    Content::of(&request.headers, &request.body).ok_or(Refusal::new(400))
+    Content::session(&request.headers, &request.body).ok_or(Refusal::new(400))
 }
 
 fn allowed(method: &Method) -> bool {

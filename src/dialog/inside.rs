@@ -5,7 +5,7 @@ use crate::dialog::Event;
 use crate::dialog::check::{self, Refusal};
 use crate::dialog::cx::{Cx, capabilities};
 use crate::dialog::dialog::Dialog;
-use crate::sip::{Method, Name, Request, Response};
+use crate::sip::{Content, Method, Name, Request, Response};
 use crate::transaction::ServerId;
 
 /// Whether the request may be served: it fits the dialog (else 481), is admissible, and in order (else 500, RFC 3261
@@ -56,14 +56,14 @@ pub(super) fn other(cx: &mut Cx, dialog: &Dialog, id: ServerId, request: &Reques
     }
 }
 
-/// An INFO without a body is a sign of life; one with another body is not for us (RFC 2976 §2.2).
+/// An INFO without a body is a sign of life, and so is one whose body may be ignored; another is not for us (RFC 2976 §2.2).
 fn info(cx: &mut Cx, id: ServerId, request: &Request) {
-    let kind = request.headers.text(&Name::ContentType).unwrap_or_default().to_ascii_lowercase();
-    let key = match kind.split(';').next().map(str::trim) {
-        Some("application/dtmf-relay") => relayed_key(&request.body),
-        Some("application/dtmf") => key(&String::from_utf8_lossy(&request.body)),
-        _ if request.body.is_empty() => None,
-        _ => return cx.refuse(id, request, Refusal::with(415, Name::Accept, "application/dtmf-relay, application/dtmf")),
+    let Some(content) = Content::keys(&request.headers, &request.body) else { return cx.answer(id, request, 400) };
+    let key = match content.found {
+        Some(("application/dtmf-relay", body)) => relayed_key(&body),
+        Some((_, body)) => key(&String::from_utf8_lossy(&body)),
+        None if !content.foreign => None,
+        None => return cx.refuse(id, request, Refusal::with(415, Name::Accept, "application/dtmf-relay, application/dtmf")),
     };
     cx.answer(id, request, 200);
     if let Some(key) = key {

@@ -1,5 +1,5 @@
-//! What a body says of the session: its description alone, or beside other parts (RFC 5621, RFC 2046 §5.1), as carriers
-//! put it beside an ISUP message (RFC 3204).
+//! What a body has for us: a session's description or a key, alone or beside other parts (RFC 5621, RFC 2046 §5.1), as
+//! carriers put a description beside an ISUP message (RFC 3204) or a caller's location (RFC 6442).
 
 use crate::sip::parse::part;
 use crate::sip::text::find;
@@ -9,44 +9,82 @@ use bytes::Bytes;
 
 /// Parts that a body may have, and how deep they may lie in each other.
 const PARTS: usize = 16;
-const DEPTH: u8 = 3;
+const DEPTH: u8 = 8;
 const MULTIPART: &[u8] = b"multipart/";
+
+/// What a body is read for.
+struct Wanted {
+    kinds: &'static [&'static str],
+    /// How the kinds begin that may stand in their place or beside them, whatever the sender says of them: they are of no
+    /// consequence for what we do.
+    beside: &'static [&'static str],
+}
+
+const SESSION: Wanted = Wanted {
+    kinds: &["application/sdp"],
+    // Location, what is known of an emergency call (RFC 7852), and what telephone networks tell each other (RFC 3204).
+    beside: &["application/pidf", "application/emergencycalldata.", "application/isup", "application/qsig"],
+};
+
+const KEYS: Wanted = Wanted { kinds: &["application/dtmf-relay", "application/dtmf"], beside: &[] };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
-    /// The session's description.
-    pub sdp: Option<Bytes>,
-    /// There is something else that the sender will not see ignored.
+    /// What was looked for: its kind, and it.
+    pub found: Option<(&'static str, Bytes)>,
+    /// There is something else that the sender will not see ignored. Beside what was found it can be: a call is not
+    /// refused over a part that nobody needs.
     pub foreign: bool,
 }
 
 impl Content {
-    /// None where its parts cannot be told apart.
-    pub fn of(headers: &Headers, body: &Bytes) -> Option<Content> {
-        if body.is_empty() { Some(Content::default()) } else { read(headers, body, DEPTH) }
+    /// A session's description. None where parts cannot be told apart.
+    pub fn session(headers: &Headers, body: &Bytes) -> Option<Content> {
+        Content::of(headers, body, &SESSION)
+    }
+
+    /// As above, keys that were pressed.
+    pub fn keys(headers: &Headers, body: &Bytes) -> Option<Content> {
+        Content::of(headers, body, &KEYS)
+    }
+
+    fn of(headers: &Headers, body: &Bytes, wanted: &Wanted) -> Option<Content> {
+        if body.is_empty() { Some(Content::default()) } else { read(headers, body, wanted, DEPTH) }
     }
 
     fn foreign() -> Content {
-        Content { sdp: None, foreign: true }
+        Content { found: None, foreign: true }
     }
 
     /// Several at once: each counts.
     fn with(self, other: Content) -> Content {
-        Content { sdp: self.sdp.or(other.sdp), foreign: self.foreign || other.foreign }
+        Content { found: self.found.or(other.found), foreign: self.foreign || other.foreign }
     }
 }
 
-fn read(headers: &Headers, body: &Bytes, depth: u8) -> Option<Content> {
+impl Wanted {
+    fn kind(&self, kind: &[u8]) -> Option<&'static str> {
+        self.kinds.iter().find(|wanted| kind.eq_ignore_ascii_case(wanted.as_bytes())).copied()
+    }
+
+    fn is_beside(&self, kind: &[u8]) -> bool {
+        let begins = |with: &str| kind.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with.as_bytes()));
+        self.beside.iter().any(|with| begins(with))
+    }
+}
+
+fn read(headers: &Headers, body: &Bytes, wanted: &Wanted, depth: u8) -> Option<Content> {
     let (kind, params) = typed(headers, &Name::ContentType);
     let (disposition, handling) = typed(headers, &Name::ContentDisposition);
-    let sdp = kind.eq_ignore_ascii_case(b"application/sdp") && !disposition.eq_ignore_ascii_case(b"early-session");
-    if sdp && as_it_is(headers) {
-        return Some(Content { sdp: Some(body.clone()), foreign: false });
+    let ours = wanted.kind(kind).filter(|_| as_it_is(headers) && !disposition.eq_ignore_ascii_case(b"early-session"));
+    if let Some(kind) = ours {
+        return Some(Content { found: Some((kind, body.clone())), foreign: false });
     }
     let content = match kind.split_at_checked(MULTIPART.len()) {
         Some((several, kind)) if depth > 0 && several.eq_ignore_ascii_case(MULTIPART) => {
-            self::several(kind, parts(body, Params::parse(params)?.get("boundary")?)?, depth - 1)?
+            self::several(kind, parts(body, Params::parse(params)?.get("boundary")?)?, wanted, depth - 1)?
         }
+        _ if wanted.is_beside(kind) => Content::default(),
         _ => Content::foreign(),
     };
     // RFC 3261 §20.11: required unless it says so.
@@ -55,19 +93,20 @@ fn read(headers: &Headers, body: &Bytes, depth: u8) -> Option<Content> {
     Some(Content { foreign: content.foreign && !optional, ..content })
 }
 
-/// Of alternatives the last that we understand (RFC 2046 §5.1.4): a description, where there is one, for what may be
-/// ignored says nothing. An unknown kind of several is like `mixed` (§5.1.3).
-fn several(kind: &[u8], parts: Vec<Bytes>, depth: u8) -> Option<Content> {
-    let mut all = Vec::with_capacity(parts.len());
-    for bytes in parts {
-        let (headers, body) = part(&bytes)?;
-        all.push(read(&headers, &body, depth)?);
+/// Of alternatives the last that we understand (RFC 2046 §5.1.4): what we look for, where it is there, for what may be
+/// ignored says nothing. An unknown kind of several is like `mixed` (§5.1.3). Parts that cannot be read are foreign,
+/// unless all are so.
+fn several(kind: &[u8], parts: Vec<Bytes>, wanted: &Wanted, depth: u8) -> Option<Content> {
+    let read = |bytes: &Bytes| part(bytes).and_then(|(headers, body)| read(&headers, &body, wanted, depth));
+    let all: Vec<Option<Content>> = parts.iter().map(read).collect();
+    if all.iter().all(Option::is_none) {
+        return None;
     }
+    let all = all.into_iter().map(|content| content.unwrap_or(Content::foreign()));
     if kind.eq_ignore_ascii_case(b"alternative") {
-        let known = all.into_iter().filter(|content| !content.foreign);
-        return Some(known.max_by_key(|content| content.sdp.is_some()).unwrap_or(Content::foreign()));
+        return all.max_by_key(|content| (content.found.is_some(), !content.foreign));
     }
-    Some(all.into_iter().fold(Content::default(), Content::with))
+    Some(all.fold(Content::default(), Content::with))
 }
 
 /// A header's value before its parameters, and these.
@@ -80,7 +119,10 @@ fn typed<'a>(headers: &'a Headers, name: &Name) -> (&'a [u8], &'a [u8]) {
 /// Not encoded for a channel that SIP is not.
 fn as_it_is(headers: &Headers) -> bool {
     let encoding = headers.get(&Name::ContentTransferEncoding);
-    encoding.is_none_or(|how| ["7bit", "8bit", "binary"].iter().any(|plain| how.eq_ignore_ascii_case(plain.as_bytes())))
+    let plain = ["7bit", "8bit", "binary"];
+    let transfer = encoding.is_none_or(|how| plain.iter().any(|plain| how.eq_ignore_ascii_case(plain.as_bytes())));
+    let packed = headers.get(&Name::ContentEncoding);
+    transfer && packed.is_none_or(|how| how.is_empty() || how.eq_ignore_ascii_case(b"identity"))
 }
 
 /// What stands between the delimiters (RFC 2046 §5.1.1). One that is missing at the end is done without.
@@ -129,7 +171,7 @@ mod tests {
 
     fn content(head: &str, body: &str) -> Option<Content> {
         let (headers, _) = part(&Bytes::from(format!("{head}\r\n"))).unwrap();
-        Content::of(&headers, &Bytes::copy_from_slice(body.as_bytes()))
+        Content::session(&headers, &Bytes::copy_from_slice(body.as_bytes()))
     }
 
     fn mixed(parts: &[&str]) -> Option<Content> {
@@ -146,7 +188,7 @@ mod tests {
     }
 
     fn only(text: &str) -> Option<Content> {
-        Some(Content { sdp: Some(Bytes::copy_from_slice(text.as_bytes())), foreign: false })
+        Some(Content { found: Some(("application/sdp", Bytes::copy_from_slice(text.as_bytes()))), foreign: false })
     }
 
     #[test]
@@ -155,6 +197,8 @@ mod tests {
         assert_eq!(content("c: Application/SDP ; charset=utf-8\r\n", SDP), only(SDP));
         assert_eq!(content("", SDP), Some(Content::foreign()));
         assert_eq!(content("Content-Type: text/plain\r\n", "hello"), Some(Content::foreign()));
+        let packed = "Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n";
+        assert_eq!(content(packed, "\u{1f}"), Some(Content::foreign()));
         let optional = "Content-Type: text/plain\r\nContent-Disposition: render ; handling = OPTIONAL\r\n";
         assert_eq!(content(optional, "hello"), Some(Content::default()));
         assert_eq!(
@@ -179,11 +223,11 @@ mod tests {
 
     #[test]
     fn what_must_be_understood_and_is_not_is_told() {
-        let required = ISUP.replace("optional", "required");
-        let unsaid = ISUP.replace(";handling=optional", "");
+        let required = ISUP.replace("ISUP", "x-new").replace("optional", "required");
+        let unsaid = required.replace(";handling=required", "");
         for foreign in [required.as_str(), &unsaid, "\r\nplain text", "Content-Disposition: signal\r\n\r\nx"] {
             let found = mixed(&[foreign, &session("")]).unwrap();
-            assert!(found.foreign && found.sdp.is_some(), "{foreign}");
+            assert!(found.foreign && found.found.is_some(), "{foreign}");
         }
     }
 
@@ -203,10 +247,44 @@ mod tests {
         assert_eq!(mixed(&[&inner("alternative", none)]), Some(Content::foreign()));
         let optional = inner("mixed", none).replacen("\r\n", "\r\nContent-Disposition: x;handling=optional\r\n", 1);
         assert_eq!(mixed(&[&optional, &session("")]), only(SDP));
-        let deep = (0..5).fold(session(""), |part, n| {
+        let deep = (0..9).fold(session(""), |part, n| {
             format!("Content-Type: multipart/mixed;boundary=d{n}\r\n\r\n--d{n}\r\n{part}\r\n--d{n}--")
         });
         assert_eq!(mixed(&[&deep]), Some(Content::foreign()), "too deep to look");
+    }
+
+    #[test]
+    fn what_a_call_does_not_need_stands_in_its_way_nowhere() {
+        let location = "Content-Type: application/pidf+xml\r\nContent-ID: <l@x>\r\n\r\n<presence/>";
+        let data =
+            "Content-Type: application/EmergencyCallData.SubscriberInfo+xml\r\nContent-Disposition: by-reference\r\n\r\n<x/>";
+        let isup = ISUP.replace("optional", "required");
+        let kinds = [location, data, &isup, "Content-Type: application/x-new;a=b\r\n\r\nx", "\r\nx", "no colon\r\n\r\nx"];
+        for (n, part) in kinds.iter().enumerate() {
+            let needed = session("");
+            let inner =
+                format!("Content-Type: multipart/related;boundary=in\r\n\r\n--in\r\n{part}\r\n--in\r\n{needed}\r\n--in--");
+            let choice = inner.replace("related", "alternative");
+            for parts in [vec![*part, &needed], vec![&needed, *part], vec![&*inner], vec![*part, &*inner], vec![&*choice, *part]]
+            {
+                assert_eq!(mixed(&parts).unwrap().found, only(SDP).unwrap().found, "{parts:?}");
+            }
+            let alone = mixed(&[part]);
+            assert_eq!(alone.map(|content| content.foreign), [Some(false), Some(true), None][[0, 0, 0, 1, 1, 2][n]], "{part}");
+        }
+    }
+
+    #[test]
+    fn keys_are_found_as_descriptions_are() {
+        let keys = |head: &str, body: &str| {
+            let (headers, _) = part(&Bytes::from(format!("{head}\r\n\r\n"))).unwrap();
+            Content::keys(&headers, &Bytes::copy_from_slice(body.as_bytes()))
+        };
+        let key = Some(("application/dtmf", Bytes::from_static(b"5")));
+        assert_eq!(keys("Content-Type: Application/DTMF", "5").unwrap().found, key);
+        let beside = format!("--b\r\n{}\r\n--b\r\nContent-Type: application/dtmf\r\n\r\n5\r\n--b--", session(""));
+        assert_eq!(keys("Content-Type: multipart/mixed;boundary=b", &beside).unwrap().found, key);
+        assert_eq!(keys("Content-Type: application/isup", "x"), Some(Content::foreign()), "it is of consequence here");
     }
 
     #[test]
@@ -247,7 +325,7 @@ mod tests {
         fn whatever_comes_a_description_is_a_piece_of_it(pieces in proptest::collection::vec(piece(), 0..60)) {
             let body = Bytes::from(pieces.concat());
             let headers = Headers(vec![Header { name: Name::ContentType, value: "multipart/mixed;boundary=b".into() }]);
-            if let Some(sdp) = Content::of(&headers, &body).and_then(|content| content.sdp) {
+            if let Some((_, sdp)) = Content::session(&headers, &body).and_then(|content| content.found) {
                 prop_assert!(sdp.is_empty() || body.as_ptr_range().contains(&sdp.as_ptr()));
                 prop_assert!(sdp.len() < body.len());
             }

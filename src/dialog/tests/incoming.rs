@@ -174,7 +174,9 @@ fn a_description_beside_an_isup_message_is_taken() {
     assert_eq!(one.media().direction, crate::sip::Direction::RecvOnly);
 
     let mut one = One::new();
-    one.receive(Message::Request(multipart(OFFER, "required")));
+    one.session(&multipart(OFFER, "required"));
+    let mut one = One::new();
+    one.receive(Message::Request(multipart("", "required").with_body("application/x-new", "x".into())));
     let refused = one.response();
     assert_eq!(
         (refused.status, refused.headers.text(&Name::Accept).as_deref()),

@@ -7,6 +7,7 @@ mod live;
 mod lossy;
 mod one;
 mod outgoing;
+mod parts;
 mod refer;
 mod reliable;
 mod replaces;
