@@ -38,6 +38,13 @@ fn the_image_builds_and_starts_what_there_is() {
     let arguments: Vec<String> = serde_json::from_str(&after(COMPOSE, "CMD")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_hotline")).args(&arguments).arg("--help").output().unwrap();
     assert!(output.status.success(), "{arguments:?}");
+    let health: Vec<String> =
+        serde_json::from_str(COMPOSE.split_once("HEALTHCHECK").unwrap().1.split_once("CMD ").unwrap().1.lines().next().unwrap())
+            .unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_hotline")).args(&health[1..]).args(["--url", "http://127.0.0.1:9"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "nobody listens there: unhealthy");
+    assert!(COMPOSE.contains("ca-certificates"), "tickets go over TLS");
     // Built and run on the same release of Debian: the same C library.
     assert_eq!(after(COMPOSE, "FROM rust:1-"), "bookworm AS build");
     assert_eq!(after(COMPOSE, "FROM debian:"), "bookworm-slim");
@@ -51,6 +58,8 @@ fn paths_lie_where_the_program_looks() {
     let mounted = |volume: &str| COMPOSE.contains(&format!("- {volume}"));
     assert!(mounted(&format!("state:{}", after(COMPOSE, "HOTLINE__NODE__STATE:"))));
     assert!(mounted(&format!("./config:{home}/config:ro")), "config/site.toml is read from there");
+    let state = after(COMPOSE, "HOTLINE__NODE__STATE:");
+    assert!(COMPOSE.contains(&format!("install -d -o hotline -g hotline -m 0700 {state}")), "its user may write there");
     let plan = default("plan", "file");
     let folder = Path::new(plan.as_str().unwrap()).parent().unwrap().display();
     assert!(mounted(&format!("./{folder}:{home}/{folder}:ro")));

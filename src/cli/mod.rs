@@ -14,6 +14,7 @@ mod check;
 mod drain;
 mod explain;
 mod manual;
+mod ready;
 mod records;
 mod run;
 
@@ -48,6 +49,8 @@ enum Command {
     Calls(calls::Question),
     /// Lets a running gateway take no new calls, and waits until those in progress have ended
     Drain(drain::Question),
+    /// Says whether a running gateway takes calls, as /readyz does; exit 0 or 2
+    Ready(ready::Question),
     /// Shows the records of calls
     #[command(subcommand)]
     Records(records::Question),
@@ -59,7 +62,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct ConfigFile {
-    /// The site's configuration; by default config/site.toml, if it is there
+    /// The site's configuration; by default config/site.toml, else /etc/hotline/site.toml, if one is there
     #[arg(long = "config", value_name = "FILE", global = true)]
     file: Option<PathBuf>,
 }
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Explain(question) => explain::run(&question),
         Command::Calls(question) => calls::run(&question),
         Command::Drain(question) => drain::run(&question),
+        Command::Ready(question) => ready::run(&question),
         Command::Records(question) => records::run(&question),
         Command::Completions(question) => Ok(manual::completions(&question, Arguments::command())),
         Command::Man(question) => manual::manual(&question, Arguments::command()),

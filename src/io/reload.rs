@@ -233,7 +233,7 @@ fn compare(old: &Running, config: &Config, live: &Live, needs_restart: Vec<Strin
 }
 
 fn note_site(trail: &Trail, file: Option<&Path>) {
-    trail.note(file.unwrap_or(Path::new(config::SITE_FILE)));
+    trail.note(config::site_file(file));
 }
 
 /// Sounds that did not change stay where they are in memory, shared with the calls in progress.

@@ -12,14 +12,20 @@ use toml::de::{DeTable, DeValue};
 use toml::{Deserializer, Spanned};
 
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
-/// Read where no other file is named.
-pub const SITE_FILE: &str = "config/site.toml";
+/// Read where no other file is named: of these the first that exists. The second is where a package puts it.
+const SITE_FILES: [&str; 2] = ["config/site.toml", "/etc/hotline/site.toml"];
 const PREFIX: &str = "HOTLINE__";
 
 /// No more than this many complaints about one file.
 const MAX_FINDINGS: usize = 50;
 /// A configuration is small; what is larger is not one.
 const MAX_FILE: u64 = 4 << 20;
+
+/// The file that is read when `file` was named, or none was; it need not exist.
+pub fn site_file(file: Option<&Path>) -> &Path {
+    let usual = || SITE_FILES.map(Path::new).into_iter().find(|path| path.exists());
+    file.or_else(usual).unwrap_or(Path::new(SITE_FILES[0]))
+}
 
 pub struct Layers {
     /// The defaults first.
@@ -31,8 +37,11 @@ impl Layers {
     /// The defaults, `file` (or the site file if there is one), and this process's environment.
     pub fn read(file: Option<&Path>) -> Result<Layers, Vec<Finding>> {
         let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        let path = file.or_else(|| Some(Path::new(SITE_FILE)).filter(|path| path.exists()));
-        let site = path.map(read_file).transpose().map_err(|finding| vec![finding])?;
+        let site = Some(site_file(file))
+            .filter(|path| file.is_some() || path.exists())
+            .map(read_file)
+            .transpose()
+            .map_err(|finding| vec![finding])?;
         Ok(Layers::new(site, environment.collect()))
     }
 

@@ -7,13 +7,13 @@ mod schema;
 mod validate;
 
 pub use finding::{Finding, Place};
-pub use layers::{Layers, SITE_FILE};
+pub use layers::{Layers, site_file};
 pub use live::LIVE;
 pub use schema::*;
 
 use std::path::Path;
 
-/// Reads and checks everything. Without `file`, `config/site.toml` counts if it is there.
+/// Reads and checks everything. Without `file` that of [`site_file`] counts, if it is there.
 pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
     let layers = Layers::read(file)?;
     let config = layers.merge()?;

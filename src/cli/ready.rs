@@ -1,0 +1,42 @@
+//! `hotline ready`: the health check of containers, services and scripts, which then need no HTTP client of their own.
+
+use super::api::{Api, Client};
+use crate::io::clock;
+use clap::Args;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How often a gateway is asked that is not ready yet.
+const LOOK: Duration = Duration::from_millis(200);
+
+#[derive(Args)]
+pub struct Question {
+    #[command(flatten)]
+    api: Api,
+    /// Waits so long until it is ready, such as 30s
+    #[arg(long, value_name = "TIME")]
+    wait: Option<jiff::SignedDuration>,
+}
+
+pub fn run(question: &Question) -> Result<ExitCode, String> {
+    let client = question.api.open()?;
+    let began = clock::mono();
+    let patience = question.wait.map_or(Duration::ZERO, |time| time.unsigned_abs());
+    loop {
+        match ready(&client) {
+            Ok(()) => return Ok(ExitCode::SUCCESS),
+            Err(why) if clock::mono().since(began) >= patience => return Err(why),
+            Err(_) => client.sleep(LOOK),
+        }
+    }
+}
+
+/// The gateway takes calls; if not, the error says what stands in the way.
+fn ready(client: &Client) -> Result<(), String> {
+    let answer = client.get("/readyz")?;
+    match answer["alarm"].as_str() {
+        Some(alarm) => say!("ready; {alarm}"),
+        None => say!("ready"),
+    }
+    Ok(())
+}
