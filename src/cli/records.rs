@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 #[derive(Subcommand)]
 pub enum Question {
-    /// Lists calls, the newest first; with --dead, events that a backend refused for good
+    /// Lists calls, the newest first; with --dead, events that a backend refused
     Ls {
         #[command(flatten)]
         of: Journal,
@@ -44,9 +44,9 @@ pub enum Question {
         of: Journal,
         call: CallId,
     },
-    /// Lets dead letters be delivered again: one call's, one backend's, or all
+    /// Lets what a backend refused be delivered again at once: one call's, one backend's, or all
     Retry(letters::Chosen),
-    /// Gives dead letters up: one call's, one backend's, or all
+    /// Gives up what a backend refused: one call's, one backend's, or all
     Drop(letters::Chosen),
     /// Sends the final records of calls since a moment to a backend once more
     Replay(letters::Replay),

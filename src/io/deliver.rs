@@ -3,29 +3,34 @@
 //! What is to be sent stands in the journal and nowhere else. A request that was under way when the process ended is
 //! made again after the start, with the same id.
 
+mod figures;
 mod sender;
 mod target;
 
+pub use figures::{Deliveries, Figures};
 pub use sender::Asker;
 pub use target::{Target, WEBHOOK, profile_text};
 
 use super::clock;
 use super::journal::{Journal, Settler};
-use crate::base::{Now, Rng};
+use crate::base::{CallId, Now, Rng};
 use crate::record::clerk::Clerk;
-use crate::record::delivery::{Alarm, Input, Output, Settlement, Verdict};
+use crate::record::delivery::{Alarm, Answer, Input, Output, Settlement, Verdict};
+use crate::record::exchange::Change;
 use reqwest::{Client, Proxy, redirect};
 use sender::Sender;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::{self, JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
 /// The running delivery. Dropping it ends it; what was not delivered stays pending in the journal.
 pub struct Deliverer {
     task: JoinHandle<()>,
+    figures: Arc<Figures>,
 }
 
 impl Deliverer {
@@ -40,6 +45,7 @@ impl Deliverer {
         let ledger = journal.ledger(target.zone.clone()).map_err(|e| e.to_string())?;
         let (events, inbox) = mpsc::unbounded_channel();
         let limits = target.limits;
+        let figures = Arc::new(Figures::of(&target.name));
         let sender = Sender::new(target, ledger, journal.settler(), rng.fork())?;
         let driver = Driver {
             clerk: Clerk::new(limits, rng),
@@ -47,8 +53,14 @@ impl Deliverer {
             settler: journal.settler(),
             events,
             requests: JoinSet::new(),
+            asked: BTreeMap::new(),
+            figures: figures.clone(),
         };
-        Ok(Deliverer { task: runtime.spawn(driver.run(inbox, wake)) })
+        Ok(Deliverer { task: runtime.spawn(driver.run(inbox, wake)), figures })
+    }
+
+    pub fn figures(&self) -> Arc<Figures> {
+        self.figures.clone()
     }
 
     /// Ends it and waits until it has ended.
@@ -88,7 +100,10 @@ struct Driver {
     sender: Arc<Sender>,
     settler: Settler,
     events: mpsc::UnboundedSender<Input>,
-    requests: JoinSet<Input>,
+    requests: JoinSet<(Answer, Change)>,
+    /// The call of each request.
+    asked: BTreeMap<task::Id, CallId>,
+    figures: Arc<Figures>,
 }
 
 impl Driver {
@@ -102,7 +117,7 @@ impl Driver {
                 () = wake.notified() => None,
                 () = sleep(self.clerk.deadline(now).since(now.mono)) => None,
                 Some(input) = inbox.recv() => Some(input),
-                Some(Ok(input)) = self.requests.join_next() => Some(input),
+                Some(ended) = self.requests.join_next_with_id() => self.ended(ended),
             };
             let (now, mut out) = (clock::now(), Vec::new());
             match input {
@@ -111,6 +126,15 @@ impl Driver {
             }
             self.carry_out(out);
         }
+    }
+
+    /// A request that died is its event's end, and nobody else's.
+    fn ended(&mut self, ended: Result<(task::Id, (Answer, Change)), JoinError>) -> Option<Input> {
+        let (id, answer, change) = match ended {
+            Ok((id, (answer, change))) => (id, answer, change),
+            Err(died) => (died.id(), Answer::Unmade(format!("a fault of ours: {died}")), Change::None),
+        };
+        Some(Input::Answer { call: self.asked.remove(&id)?, answer, change })
     }
 
     async fn pull(&mut self, lanes: u32) {
@@ -140,30 +164,38 @@ impl Driver {
     fn carry_out_one(&mut self, output: Output) {
         match output {
             Output::Send(item) => {
-                let sender = self.sender.clone();
-                self.requests.spawn(async move {
-                    let call = item.call;
-                    let (answer, change) = sender.send(item).await;
-                    Input::Answer { call, answer, change }
-                });
+                let call = item.call;
+                let request = self.requests.spawn(self.sender.clone().send(item));
+                self.asked.insert(request.id(), call);
             }
             Output::Save(settlement) => self.save(settlement),
-            Output::Alarm(Alarm::Down(why)) => {
-                tracing::error!(backend = self.sender.asker.target.name, "the ticket system fails: {why}")
+            Output::Alarm(alarm) => self.alarm(&alarm),
+        }
+    }
+
+    fn alarm(&self, alarm: &Alarm) {
+        let backend = &self.sender.asker.target.name;
+        self.figures.alarm(alarm);
+        match alarm {
+            Alarm::Down(why) => tracing::error!(backend, "the ticket system fails and is only probed until it answers: {why}"),
+            Alarm::Paused(why) => {
+                tracing::error!(
+                    backend,
+                    "the ticket system refuses us and is only probed: look at address and credentials: {why}"
+                );
             }
-            Output::Alarm(Alarm::Paused(why)) => {
-                tracing::error!(backend = self.sender.asker.target.name, "the ticket system refuses us: {why}")
-            }
-            Output::Alarm(Alarm::Up) => {
-                tracing::info!(backend = self.sender.asker.target.name, "the ticket system takes records again")
-            }
+            Alarm::Up => tracing::info!(backend, "the ticket system takes records again"),
         }
     }
 
     fn save(&mut self, settlement: Settlement) {
         let (call, backend) = (settlement.call, &self.sender.asker.target.name);
+        self.figures.settled(&settlement.verdict);
         match &settlement.verdict {
             Verdict::Done => {}
+            Verdict::Aside { error, .. } => {
+                tracing::error!(%call, backend, "a record was refused and is set aside; others go on: {error}");
+            }
             Verdict::Retry { error, .. } => {
                 tracing::warn!(%call, backend, "delivery failed and is tried again: {error}");
             }

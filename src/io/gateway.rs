@@ -8,7 +8,7 @@ use crate::io::asks::Asks;
 use crate::io::audit::Audit;
 use crate::io::board::{Board, Figures};
 use crate::io::config::Config;
-use crate::io::deliver::{Deliverer, Target};
+use crate::io::deliver::{Deliverer, Deliveries, Target};
 use crate::io::disk::Disk;
 use crate::io::engine::{Ends, Engine, Machine};
 use crate::io::http::{self, Desk, Doors, Metric};
@@ -31,8 +31,8 @@ use crossbeam_channel::Receiver;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -124,6 +124,7 @@ impl Gateway {
             audit: Arc::new(Audit::of(&fixed)),
             shelf: recorder.shelf(),
             disk: Arc::new(Disk::of(&fixed)),
+            deliveries: Arc::new(count_deliveries(&deliverers, &journal)?),
             patience: fixed.http.timeout,
             ending: Arc::default(),
         };
@@ -398,6 +399,11 @@ fn start_delivery(
     targets.into_iter().map(start).collect()
 }
 
+fn count_deliveries(deliverers: &[Deliverer], journal: &Journal) -> Result<Deliveries, String> {
+    let ledger = journal.ledger(Zone::default()).map_err(|e| e.to_string())?;
+    Ok(Deliveries { backends: deliverers.iter().map(Deliverer::figures).collect(), ledger: Some(Mutex::new(ledger)) })
+}
+
 /// The media threads; where the copies of calls' audio come out, and what counts them.
 type Shards = (Vec<ShardHandle>, Option<(Receiver<Frame>, Sink)>);
 
@@ -441,8 +447,9 @@ fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
 fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), String> {
     let listener = on_runtime(runtime, listener)?;
     let doors = Doors::new(http::Limits { connections: config.http.connections, timeout: config.http.timeout });
-    let (counted, others, disk) = (doors.clone(), desk.more.clone(), desk.disk.clone());
-    desk.more = Arc::new(move || others().into_iter().chain(counted.metrics()).chain(disk.metrics()).collect());
+    let (counted, others, disk, deliveries) = (doors.clone(), desk.more.clone(), desk.disk.clone(), desk.deliveries.clone());
+    let edges = move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics());
+    desk.more = Arc::new(move || others().into_iter().chain(edges()).collect());
     runtime.spawn(desk.disk.clone().watch());
     runtime.spawn(doors.serve(listener, http::router(desk)));
     Ok(())

@@ -56,6 +56,18 @@ pub struct Delivery {
     pub error: Option<String>,
 }
 
+/// What waits for one backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub backend: String,
+    pub calls: u64,
+    pub oldest_seconds: u64,
+    /// Calls that are set aside: the backend refuses their next event.
+    pub aside: u64,
+    /// Events that are dead letters.
+    pub dead: u64,
+}
+
 /// One event's place in the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fed {
@@ -269,6 +281,37 @@ impl Ledger {
         })
     }
 
+    /// What waits for each backend for which something does.
+    pub fn backlog(&self, now: Wall) -> Result<Vec<Backlog>, Trouble> {
+        let waiting = |row: &Row<'_>| {
+            let began = call_id(row, 2)?.0.get_timestamp().map_or(0, |at| at.to_unix().0);
+            let now = u64::try_from(now.0 / 1_000_000).unwrap_or(0);
+            Ok(Backlog {
+                backend: row.get(0)?,
+                calls: number(row, 1)?,
+                oldest_seconds: now.saturating_sub(began),
+                ..Backlog::default()
+            })
+        };
+        self.ask(|db| {
+            let sql = "SELECT backend, count(*), min(call) FROM lanes GROUP BY backend";
+            let mut all = db.prepare_cached(sql)?.query_map([], waiting)?.collect::<Result<Vec<Backlog>, _>>()?;
+            let aside = "SELECT backend, count(*) FROM lanes WHERE aside = 1 GROUP BY backend";
+            let dead = "SELECT backend, count(*) FROM deliveries WHERE state = 'dead' GROUP BY backend";
+            let count = |sql: &str| {
+                let counted = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, number(row, 1)?));
+                db.prepare_cached(sql)?.query_map([], counted)?.collect::<Result<Vec<_>, _>>()
+            };
+            for (backend, n) in count(aside)? {
+                backlog_of(&mut all, backend).aside = n;
+            }
+            for (backend, n) in count(dead)? {
+                backlog_of(&mut all, backend).dead = n;
+            }
+            Ok(all)
+        })
+    }
+
     /// When the next lane after `now` is due, if there is one.
     pub fn next_due(&self, backend: &str, now: Wall) -> Result<Option<Wall>, Trouble> {
         let sql = "SELECT min(next_at) FROM lanes WHERE backend = ?1 AND next_at > ?2";
@@ -279,6 +322,14 @@ impl Ledger {
     fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Trouble> {
         question(&self.db).map_err(|e| Trouble::sqlite(&self.path, e))
     }
+}
+
+fn backlog_of(all: &mut Vec<Backlog>, backend: String) -> &mut Backlog {
+    let at = all.iter().position(|one| one.backend == backend).unwrap_or_else(|| {
+        all.push(Backlog { backend, ..Backlog::default() });
+        all.len() - 1
+    });
+    &mut all[at]
 }
 
 fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {

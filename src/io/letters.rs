@@ -1,5 +1,5 @@
-//! What a person does about deliveries, beside the gateway that may be running: dead letters tried again or dropped, and
-//! records sent anew. The gateway looks into its journal every few seconds and finds them.
+//! What a person does about deliveries, beside the gateway that may be running: what was refused tried again or dropped,
+//! and records sent anew. The gateway looks into its journal every few seconds and finds them.
 
 use super::ledger::{call_id, first_id};
 use super::store::Trouble;
@@ -14,15 +14,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An event that a backend refused for good.
+/// An event that a backend refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Letter {
     pub backend: String,
     pub call: String,
     pub event: String,
+    /// `dead`, or `aside`: set aside, to be tried again by itself.
+    pub state: String,
     pub attempts: u32,
     pub error: Option<String>,
 }
+
+/// Among `deliveries d`, those of one backend and one call.
+const CHOSEN: &str = "(?1 IS NULL OR d.backend = ?1) AND (?2 IS NULL OR d.call = ?2)";
+/// Of these, those that a person decides about: dead letters, and what lanes wait for that are set aside.
+const REFUSED: &str = "(?1 IS NULL OR d.backend = ?1) AND (?2 IS NULL OR d.call = ?2) AND (d.state = 'dead'
+    OR d.state = 'pending' AND d.error IS NOT NULL
+    AND EXISTS (SELECT 1 FROM lanes l WHERE l.backend = d.backend AND l.call = d.call AND l.aside = 1))";
 
 /// Which ones; whatever is not said does not matter.
 #[derive(Clone, Debug, Default)]
@@ -79,42 +88,59 @@ impl Letters {
         Letters { sealer, ..self }
     }
 
-    /// The dead ones, the newest calls first.
-    pub fn dead(&self, which: &Which) -> Result<Vec<Letter>, Trouble> {
-        let sql = "SELECT backend, call, kind, attempts, error FROM deliveries
-                   WHERE state = 'dead' AND (?1 IS NULL OR backend = ?1) AND (?2 IS NULL OR call = ?2)
-                   ORDER BY call DESC, backend, sequence";
+    /// The newest calls first.
+    pub fn refused(&self, which: &Which) -> Result<Vec<Letter>, Trouble> {
+        let sql = format!(
+            "SELECT d.backend, d.call, d.kind, d.attempts, d.error, iif(d.state = 'dead', 'dead', 'aside')
+             FROM deliveries d WHERE {REFUSED} ORDER BY d.call DESC, d.backend, d.sequence"
+        );
         let letter = |row: &Row<'_>| {
             let (backend, event, attempts) = (row.get(0)?, row.get(2)?, row.get(3)?);
-            Ok(Letter { backend, call: call_id(row, 1)?.to_string(), event, attempts, error: row.get(4)? })
+            Ok(Letter { backend, call: call_id(row, 1)?.to_string(), event, attempts, error: row.get(4)?, state: row.get(5)? })
         };
-        self.ask(|db| db.prepare(sql)?.query_map(params![which.backend, bytes(which)], letter)?.collect())
+        self.ask(|db| db.prepare(&sql)?.query_map(params![which.backend, bytes(which)], letter)?.collect())
     }
 
-    /// Lets dead ones be tried again as if for the first time. How many.
+    /// Lets them be tried again at once, as if for the first time. How many.
     pub fn retry(&mut self, which: &Which) -> Result<usize, Trouble> {
-        let lanes = "INSERT INTO lanes (backend, call, next_at)
-                     SELECT DISTINCT backend, call, 0 FROM deliveries
-                     WHERE state = 'dead' AND (?1 IS NULL OR backend = ?1) AND (?2 IS NULL OR call = ?2)
-                     ON CONFLICT DO NOTHING";
-        let states = "UPDATE deliveries SET state = 'pending', attempts = 0
-                      WHERE state = 'dead' AND (?1 IS NULL OR backend = ?1) AND (?2 IS NULL OR call = ?2)";
-        self.write(|tx| {
-            tx.execute(lanes, params![which.backend, bytes(which)])?;
-            tx.execute(states, params![which.backend, bytes(which)])
-        })
+        let lanes = format!(
+            "INSERT INTO lanes (backend, call, next_at) SELECT DISTINCT d.backend, d.call, 0 FROM deliveries d WHERE {REFUSED}
+             ON CONFLICT DO UPDATE SET next_at = 0, attempts = 0, since = NULL, aside = NULL"
+        );
+        let states = format!("UPDATE deliveries AS d SET state = 'pending', attempts = 0 WHERE d.state = 'dead' AND {CHOSEN}");
+        self.decide(which, &[&lanes, &states])
     }
 
-    /// Gives dead ones up; they stay in the journal as `dropped`. How many.
+    /// Gives them up; they stay in the journal as `dropped`, and what their calls have left goes on. How many.
     pub fn drop(&mut self, which: &Which) -> Result<usize, Trouble> {
-        let sql = "UPDATE deliveries SET state = 'dropped'
-                   WHERE state = 'dead' AND (?1 IS NULL OR backend = ?1) AND (?2 IS NULL OR call = ?2)";
         // Nobody waits for them any more: their time to be purged begins.
-        let settled = "UPDATE calls SET settled = unixepoch() * 1000000 WHERE call IN (SELECT call FROM deliveries
-                       WHERE state = 'dead' AND (?1 IS NULL OR backend = ?1) AND (?2 IS NULL OR call = ?2))";
+        let settled = format!(
+            "UPDATE calls SET settled = unixepoch() * 1000000
+             WHERE call IN (SELECT d.call FROM deliveries d WHERE {REFUSED})"
+        );
+        // With what the refused one stands for.
+        let states = format!(
+            "UPDATE deliveries AS d SET state = 'dropped' WHERE {CHOSEN} AND (d.state = 'dead' OR d.state = 'pending'
+             AND d.sequence <= (SELECT max(e.sequence) FROM deliveries e JOIN lanes l ON l.backend = e.backend AND l.call = e.call
+                 WHERE e.backend = d.backend AND e.call = d.call AND e.state = 'pending' AND e.error IS NOT NULL AND l.aside = 1))"
+        );
+        let over = format!(
+            "DELETE FROM lanes AS d WHERE d.aside = 1 AND {CHOSEN} AND NOT EXISTS (SELECT 1 FROM deliveries e
+             WHERE e.backend = d.backend AND e.call = d.call AND e.state = 'pending')"
+        );
+        let next =
+            format!("UPDATE lanes AS d SET next_at = 0, attempts = 0, since = NULL, aside = NULL WHERE d.aside = 1 AND {CHOSEN}");
+        self.decide(which, &[&settled, &states, &over, &next])
+    }
+
+    /// How many it was about.
+    fn decide(&mut self, which: &Which, steps: &[&str]) -> Result<usize, Trouble> {
+        let chosen = params![which.backend, bytes(which)];
         self.write(|tx| {
-            tx.execute(settled, params![which.backend, bytes(which)])?;
-            tx.execute(sql, params![which.backend, bytes(which)])
+            let count = format!("SELECT count(*) FROM deliveries d WHERE {REFUSED}");
+            let count: i64 = tx.query_row(&count, chosen, |row| row.get(0))?;
+            steps.iter().try_for_each(|sql| tx.execute(sql, chosen).map(drop))?;
+            Ok(usize::try_from(count).unwrap_or(0))
         })
     }
 

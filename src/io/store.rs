@@ -31,7 +31,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Raised with every change of the tables, together with a step that brings an older file up.
-const SCHEMA: i64 = 6;
+const SCHEMA: i64 = 7;
 /// Old rows of the feed go every so many new ones.
 const TRIM: u64 = 256;
 const TABLES: &str = "
@@ -100,6 +100,16 @@ const RECORDINGS: &str = "
 /// From version 5. `calls.backends` names everybody who gets a call; NULL only in calls of before.
 const NAMED: &str = "
     PRAGMA user_version = 6;";
+
+/// From version 6. `lanes.aside` is 1 while the backend refuses the lane's next event.
+const ASIDE: &str = "
+    ALTER TABLE lanes ADD COLUMN aside INTEGER;
+    CREATE INDEX lanes_aside ON lanes (backend, call) WHERE aside = 1;
+    CREATE INDEX dead_letters ON deliveries (backend, call) WHERE state = 'dead';
+    PRAGMA user_version = 7;";
+
+/// What brings a file of each version up, by the version.
+const STEPS: [&str; SCHEMA as usize] = [TABLES, TICKETS, NEWS, SEALS, RECORDINGS, NAMED, ASIDE];
 
 /// Somebody who gets events of these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,15 +220,10 @@ impl Store {
         let store = Store { db, path: path.to_owned(), outbox, sealer: Arc::default() };
         store.settle_log()?;
         let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
-        match version {
-            SCHEMA => Ok(store),
-            0 => store.build(&[TABLES, TICKETS, NEWS, SEALS, RECORDINGS, NAMED]),
-            1 => store.build(&[TICKETS, NEWS, SEALS, RECORDINGS, NAMED]),
-            2 => store.build(&[NEWS, SEALS, RECORDINGS, NAMED]),
-            3 => store.build(&[SEALS, RECORDINGS, NAMED]),
-            4 => store.build(&[RECORDINGS, NAMED]),
-            5 => store.build(&[NAMED]),
-            _ => {
+        match usize::try_from(version).ok().and_then(|version| STEPS.get(version..)) {
+            Some([]) => Ok(store),
+            Some(steps) => store.build(steps),
+            None => {
                 let what = format!("it has version {version} and this release writes {SCHEMA}");
                 Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
             }
@@ -448,10 +453,12 @@ impl Transaction<'_> {
         match &settled.verdict {
             Verdict::Done => self.set_state(backend, call, sequence, "done", None)?,
             Verdict::Dead { error } => self.set_state(backend, call, sequence, "dead", Some(error))?,
-            Verdict::Retry { at, since, error } => {
+            Verdict::Retry { at, since, error } | Verdict::Aside { at, since, error } => {
                 self.set_state(backend, call, sequence, "pending", Some(error))?;
-                let sql = "UPDATE lanes SET next_at = ?3, attempts = attempts + 1, since = ?4 WHERE backend = ?1 AND call = ?2";
-                self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes(), at.0, since.0])?;
+                let aside = matches!(settled.verdict, Verdict::Aside { .. }).then_some(1);
+                let sql = "UPDATE lanes SET next_at = ?3, attempts = attempts + 1, since = ?4, aside = ?5
+                           WHERE backend = ?1 AND call = ?2";
+                self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes(), at.0, since.0, aside])?;
                 return Ok(());
             }
         }
@@ -473,7 +480,7 @@ impl Transaction<'_> {
             self.settled_at(call, wall)?;
         }
         let sql = match more {
-            true => "UPDATE lanes SET next_at = 0, attempts = 0, since = NULL WHERE backend = ?1 AND call = ?2",
+            true => "UPDATE lanes SET next_at = 0, attempts = 0, since = NULL, aside = NULL WHERE backend = ?1 AND call = ?2",
             false => "DELETE FROM lanes WHERE backend = ?1 AND call = ?2",
         };
         self.db.prepare_cached(sql)?.execute(params![backend, call.0.as_bytes()]).map(drop)

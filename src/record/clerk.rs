@@ -49,7 +49,7 @@ impl Clerk {
         self.machine.handle(now, input, out);
         for output in out.iter().skip(from) {
             if let Output::Save(settlement) = output
-                && let Verdict::Retry { at, .. } = settlement.verdict
+                && let Verdict::Retry { at, .. } | Verdict::Aside { at, .. } = settlement.verdict
             {
                 self.next = Some(self.next.map_or(at, |next| next.min(at)));
             }
@@ -123,7 +123,7 @@ mod tests {
     fn what_is_to_be_tried_again_is_looked_for_when_its_time_has_come() {
         let mut clerk = Clerk::new(Limits { lanes: 4, ..Limits::default() }, Rng::from_number(1));
         let mut out = Vec::new();
-        clerk.read(at(0), &[item(1)], None, &mut out);
+        clerk.read(at(0), &[Item { attempts: 1, ..item(1) }], None, &mut out);
         let answer = Answer::Status { code: 503, retry_after: Some(Duration::from_secs(9)), said: String::new() };
         clerk.handle(at(0), Input::Answer { call: item(1).call, answer, change: Change::None }, &mut out);
         clerk.handle(at(0), Input::Saved { call: item(1).call }, &mut out);

@@ -6,7 +6,8 @@
 //! its time and is offered again when that has come, so memory holds only what is due.
 //!
 //! Before everything stands the gate: a backend that fails again and again, or that refuses our credentials, is left
-//! alone but for one probe at a time, so that its trouble costs no event its attempts.
+//! alone but for one probe at a time, so that its trouble costs no event its attempts. An event that is refused is set
+//! aside for a while, and the others go on.
 
 mod gate;
 
@@ -19,8 +20,8 @@ use std::time::Duration;
 
 /// Before the second attempt, the third …; the last one repeats. Each is drawn between zero and this (full jitter).
 const DELAYS: [u64; 7] = [1, 5, 30, 120, 600, 1_800, 3_600];
-/// A backend may ask for patience, but not for ever.
-const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
+/// Before an event that was refused is tried again.
+const ASIDE: Duration = Duration::from_secs(300);
 /// Events of one lane that wait in memory; the journal has the rest.
 const LANE: usize = 64;
 
@@ -118,6 +119,12 @@ pub enum Verdict {
         since: Wall,
         error: String,
     },
+    /// The backend refused this one. Again at `at`; failing since `since`, unless it is the backend's own matter.
+    Aside {
+        at: Wall,
+        since: Wall,
+        error: String,
+    },
     /// Not again, unless somebody says so.
     Dead {
         error: String,
@@ -134,11 +141,14 @@ pub struct Limits {
     pub give_up: Duration,
     /// A later event stands for those that wait.
     pub merge: bool,
+    /// No wait that a backend asks for is longer.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { lanes: 256, in_flight: 8, give_up: Duration::from_secs(72 * 3_600), merge: true }
+        let (give_up, patience) = (Duration::from_secs(72 * 3_600), Duration::from_secs(300));
+        Limits { lanes: 256, in_flight: 8, give_up, merge: true, patience }
     }
 }
 
@@ -166,7 +176,8 @@ struct Lane {
 
 impl Delivery {
     pub fn new(limits: Limits, rng: Rng) -> Delivery {
-        Delivery { limits, rng, gate: Gate::new(limits.in_flight), lanes: BTreeMap::new(), ready: VecDeque::new(), in_flight: 0 }
+        let gate = Gate::new(limits.in_flight, limits.patience);
+        Delivery { limits, rng, gate, lanes: BTreeMap::new(), ready: VecDeque::new(), in_flight: 0 }
     }
 
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
@@ -226,20 +237,21 @@ impl Delivery {
         let Some(item) = lane.sent.take() else { return };
         let outcome = outcome(answer);
         self.gate.answered(now.mono, call, &outcome, &mut self.rng, out);
+        let limits = self.limits;
         let verdict = match outcome {
-            Outcome::Pause(_) => {
-                lane.waiting.push_front(item);
-                self.in_flight -= 1;
-                return self.ready.push_front(call);
-            }
+            Outcome::Aside(error) => aside(now.wall, &item, error, self.gate.blames_the_backend(), limits, &mut self.rng),
             Outcome::Done => Verdict::Done,
             Outcome::Dead(error) | Outcome::Missing(error) => Verdict::Dead { error },
-            Outcome::Retry { error, after } => again(now.wall, &item, error, after, self.limits.give_up, &mut self.rng),
+            Outcome::Retry { error, after } => {
+                // As for the gate: a wait is believed when it is asked for twice.
+                let after = if item.attempts > 0 { after.min(limits.patience) } else { Duration::ZERO };
+                again(now.wall, &item, error, after, limits.give_up, &mut self.rng)
+            }
             Outcome::Unclear { error, wait } | Outcome::Unasked { error, wait } => {
-                again(now.wall, &item, error, wait, self.limits.give_up, &mut self.rng)
+                again(now.wall, &item, error, wait, limits.give_up, &mut self.rng)
             }
         };
-        lane.leaves = matches!(verdict, Verdict::Retry { .. });
+        lane.leaves = matches!(verdict, Verdict::Retry { .. } | Verdict::Aside { .. });
         let merged = std::mem::take(&mut lane.merged);
         out.push(Output::Save(Settlement { call, sequence: item.sequence, merged, verdict, change }));
     }
@@ -287,8 +299,8 @@ enum Outcome {
     },
     /// The backend is well and will never take this.
     Dead(String),
-    /// The event is not to blame: it stays first in its lane.
-    Pause(String),
+    /// It refuses us, or this event.
+    Aside(String),
     /// The backend fails, and this event, it alone, must wait.
     Unclear {
         error: String,
@@ -320,9 +332,11 @@ fn status(code: u16, after: Duration, said: &str) -> Outcome {
     let error = if said.is_empty() { format!("HTTP {code}") } else { format!("HTTP {code}: {said}") };
     match code {
         200..=299 => Outcome::Done,
-        // A redirect is not followed: the address is wrong, which no event is to blame for either.
-        300..=399 | 401 | 403 => Outcome::Pause(error),
-        408 | 425 | 429 => Outcome::Retry { error, after },
+        // A redirect is not followed: the address is wrong.
+        300..=399 | 401 | 403 => Outcome::Aside(error),
+        // A proxy that wants to know us, a connection that leads to another host, a resource that somebody has locked, TLS
+        // that a server in front of it does not like: trouble of the way and of the moment.
+        407 | 408 | 421 | 423 | 425 | 429 | 495..=499 => Outcome::Retry { error, after },
         400..=499 => Outcome::Dead(error),
         _ => Outcome::Retry { error, after },
     }
@@ -334,9 +348,23 @@ fn again(now: Wall, item: &Item, error: String, after: Duration, give_up: Durati
     if failing >= give_up {
         return Verdict::Dead { error: format!("given up after {} h: {error}", failing.as_secs() / 3_600) };
     }
-    let wait = jittered(item.attempts, rng).max(after.min(PATIENCE));
-    let at = now.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX));
-    Verdict::Retry { at: Wall(at), since, error }
+    let at = later(now, jittered(item.attempts, rng).max(after));
+    Verdict::Retry { at, since, error }
+}
+
+/// What the whole backend refuses does not age by that.
+fn aside(now: Wall, item: &Item, error: String, all: bool, limits: Limits, rng: &mut Rng) -> Verdict {
+    if all {
+        return Verdict::Aside { at: later(now, ASIDE), since: now, error };
+    }
+    match again(now, item, error, ASIDE, limits.give_up, rng) {
+        Verdict::Retry { at, since, error } => Verdict::Aside { at, since, error },
+        dead => dead,
+    }
+}
+
+fn later(now: Wall, wait: Duration) -> Wall {
+    Wall(now.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
 }
 
 /// Full jitter, so that what failed together does not come back together.

@@ -1,4 +1,4 @@
-//! Dead letters, and records sent anew.
+//! What backends refused, and records sent anew.
 
 use super::{Journal, sealer};
 use crate::base::{CallId, Wall};
@@ -50,13 +50,13 @@ pub struct Replay {
 impl Chosen {
     pub fn retry(&self) -> Result<(), String> {
         let count = open(&self.of)?.1.retry(&self.which()).map_err(|e| e.to_string())?;
-        say!("{count} dead letters will be delivered again");
+        say!("{count} refused events will be delivered again");
         Ok(())
     }
 
     pub fn drop(&self) -> Result<(), String> {
         let count = open(&self.of)?.1.drop(&self.which()).map_err(|e| e.to_string())?;
-        say!("{count} dead letters were dropped");
+        say!("{count} refused events were dropped");
         Ok(())
     }
 
@@ -91,7 +91,10 @@ impl Replay {
 }
 
 pub fn list(of: &Journal) -> Result<(), String> {
-    let letters = open(of)?.1.dead(&Which::default()).map_err(|e| e.to_string())?;
+    let letters = open(of)?.1.refused(&Which::default()).map_err(|e| e.to_string())?;
+    if !of.json && !letters.is_empty() {
+        say!("{:<36}  {:<16} {:<14} {:<5} {:>9}  WHY", "CALL", "BACKEND", "EVENT", "STATE", "");
+    }
     letters.iter().for_each(|letter| print_letter(letter, of.json));
     Ok(())
 }
@@ -101,8 +104,8 @@ fn print_letter(letter: &Letter, json: bool) {
         say!("{}", serde_json::json!(letter));
         return;
     }
-    let Letter { backend, call, event, attempts, error } = letter;
-    say!("{call}  {backend:<16} {event:<14} {attempts:>3} tries  {}", error.as_deref().unwrap_or("-"));
+    let Letter { backend, call, event, state, attempts, error } = letter;
+    say!("{call}  {backend:<16} {event:<14} {state:<5} {attempts:>3} tries  {}", error.as_deref().unwrap_or("-"));
 }
 
 fn open(of: &Journal) -> Result<(Config, Letters), String> {

@@ -294,6 +294,9 @@ pub struct Records {
     /// How far the clocks of those who call back may be apart from ours.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub callback_tolerance: Duration,
+    /// No wait that a ticket system asks for is longer.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub retry_after_max: Duration,
     /// By telephone area code without the leading 0.
     pub areas: BTreeMap<String, Area>,
     pub webhook: Webhook,

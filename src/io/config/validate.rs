@@ -202,6 +202,7 @@ impl Check<'_> {
         self.require(config.records.inbound_rate > 0, &["records", "inbound_rate"], || "is 0".to_string());
         self.require(config.records.feed_keep > 0, &["records", "feed_keep"], || "is 0".to_string());
         self.positive(config.records.callback_tolerance, &["records", "callback_tolerance"]);
+        self.positive(config.records.retry_after_max, &["records", "retry_after_max"]);
         let url = &config.records.webhook.url;
         let web = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
         self.require(web, &["records", "webhook", "url"], || "is no http:// or https:// address".to_string());

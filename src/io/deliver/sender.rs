@@ -186,7 +186,10 @@ impl Asker {
                 *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.access_token.clone());
                 Ok(token.access_token)
             }
-            // RFC 6749 §5.2: 400 and 401 both say that it does not know us.
+            // RFC 6749 §5.2: 400 and 401 both say that it does not know us. What says nothing of us stays what it is.
+            _ if matches!(heard.code, 407 | 408 | 421 | 423 | 425 | 429) => {
+                Err(Reply::Status { code: heard.code, retry_after: heard.retry_after, said: said(&heard.body) })
+            }
             _ if (400..500).contains(&heard.code) => {
                 Err(Reply::Status { code: 401, retry_after: heard.retry_after, said: said(&heard.body) })
             }
@@ -230,6 +233,28 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Wall) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    u64::try_from(date.as_microsecond() - now.0).ok().map(Duration::from_micros)
+    u64::try_from(http_date(text, now)?.0 - now.0).ok().map(Duration::from_micros)
+}
+
+/// In each of the forms that a recipient must accept (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`,
+/// `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`. The day of the week is not compared.
+fn http_date(text: &str, now: Wall) -> Option<Wall> {
+    const CENTURY: i64 = 100;
+    let text = text.strip_suffix("GMT").unwrap_or(text).trim_end();
+    let read = |format: &str, text: &str| jiff::civil::DateTime::strptime(format, text).ok();
+    let date = match text.split_once(", ") {
+        Some((_, rest)) => match read("%d-%b-%y %H:%M:%S", rest) {
+            // A year that seems to be more than 50 years ahead is of the century before.
+            Some(date) if i64::from(date.year()) > year(now)? + 50 => date.checked_sub(jiff::Span::new().years(CENTURY)).ok(),
+            Some(date) => Some(date),
+            None => read("%d %b %Y %H:%M:%S", rest),
+        },
+        None => read("%b %e %H:%M:%S %Y", text.split_once(' ')?.1.trim_start()),
+    }?;
+    Some(Wall(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond()))
+}
+
+fn year(now: Wall) -> Option<i64> {
+    let now = jiff::Timestamp::from_microsecond(now.0).ok()?;
+    Some(now.to_zoned(jiff::tz::TimeZone::UTC).year().into())
 }

@@ -42,7 +42,9 @@ impl Target {
         let webhook = webhook.map(|webhook| Target::webhook(webhook, zone.clone()));
         let backends = config.records.backends.iter().filter(|(_, backend)| backend.enabled);
         let backends = backends.map(|(name, backend)| Target::backend(name, backend, zone.clone()));
-        webhook.into_iter().chain(backends).collect()
+        let mut all: Vec<Target> = webhook.into_iter().chain(backends).collect::<Result<_, _>>()?;
+        all.iter_mut().for_each(|target| target.limits.patience = config.records.retry_after_max);
+        Ok(all)
     }
 
     pub fn webhook(webhook: &Webhook, zone: Zone) -> Result<Target, String> {

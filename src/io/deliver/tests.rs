@@ -229,14 +229,22 @@ async fn all_events_of_a_call_come_in_order() {
 }
 
 #[test]
-fn an_answer_may_ask_for_patience_in_two_ways() {
+fn an_answer_may_ask_for_patience_by_seconds_and_by_each_form_of_date() {
     let wait = |text: &str| {
         let now = Wall(784_111_777_000_000);
         sender::retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]), now).map(|wait| wait.as_secs())
     };
     assert_eq!(wait("120"), Some(120));
     assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
-    assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), None);
+    assert_eq!(wait("Sunday, 06-Nov-94 08:50:37 GMT"), Some(60));
+    assert_eq!(wait("Sun Nov  6 08:50:37 1994"), Some(60));
+    assert_eq!(wait("Sun Nov 16 08:49:37 1994"), Some(864_000));
+    assert_eq!(wait("Mon, 06 Nov 1994 08:50:37 GMT"), Some(60), "the wrong day of the week");
+    assert_eq!(wait("Sunday, 06-Nov-40 08:50:37 GMT").map(|s| s / 86_400 / 365), Some(46), "2040");
+    assert_eq!(wait("Sunday, 06-Nov-45 08:50:37 GMT"), None, "1945");
+    for past in ["Sun, 06 Nov 1994 08:00:00 GMT", "Sunday, 06-Nov-94 08:00:00 GMT", "Sun Nov  6 08:00:00 1994"] {
+        assert_eq!(wait(past), None);
+    }
     assert_eq!(wait("soon"), None);
 }
 

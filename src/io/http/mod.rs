@@ -19,6 +19,7 @@ use crate::control::Right;
 use crate::io::asks::Asks;
 use crate::io::audit::Audit;
 use crate::io::board::Board;
+use crate::io::deliver::Deliveries;
 use crate::io::disk::Disk;
 use crate::io::inbox::Inbox;
 use crate::io::outside::Outside;
@@ -54,6 +55,7 @@ pub struct Desk {
     pub audit: Arc<Audit>,
     pub shelf: Arc<Shelf>,
     pub disk: Arc<Disk>,
+    pub deliveries: Arc<Deliveries>,
     /// For a request's body.
     pub patience: Duration,
     /// What others follow, hand in and tell.
@@ -109,8 +111,9 @@ async fn ready(State(desk): State<Desk>) -> Response {
     let obstacles = desk.board.read().obstacles();
     if obstacles.is_empty() {
         let mut answer = json!({ "status": "ready" });
-        if let Some(alarm) = desk.disk.alarm(desk.disk.space()) {
-            answer["alarm"] = json!(alarm);
+        let alarms: Vec<String> = desk.disk.alarm(desk.disk.space()).into_iter().chain(desk.deliveries.alarms()).collect();
+        if !alarms.is_empty() {
+            answer["alarm"] = json!(alarms.join("; "));
         }
         return Json(answer).into_response();
     }
@@ -139,6 +142,7 @@ async fn status(State(desk): State<Desk>) -> Response {
             "free_bytes": space.free,
             "alarm": desk.disk.alarm(space),
         },
+        "alarms": desk.deliveries.alarms_in_full(),
     }))
     .into_response()
 }

@@ -105,6 +105,7 @@ impl Bench {
             outside,
             disk: Arc::new(crate::io::disk::Disk::of(&crate::io::config::Config::default())),
             audit: Arc::new(Audit::of(&config)),
+            deliveries: Arc::default(),
             shelf: Arc::new(Shelf::of(&config).unwrap()),
             patience: SOON,
             ending: Arc::default(),

@@ -47,6 +47,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             audit: Arc::new(audit()),
             shelf: Arc::new(Shelf::of(&config::Config::default()).unwrap()),
             disk: Arc::new(Disk::of(&config::Config::default())),
+            deliveries: Arc::default(),
             patience: http.timeout,
             outside: outside_tests::outside(),
             ending: Arc::default(),

@@ -53,14 +53,16 @@ fn every_status_class_has_its_outcome() {
     for code in [200, 201, 202, 204, 299] {
         assert_eq!(saved(&verdict(status(code))), &Verdict::Done, "{code}");
     }
-    for code in [100, 408, 425, 429, 500, 502, 503, 504, 599, 600] {
+    for code in [100, 407, 408, 421, 423, 425, 429, 495, 499, 500, 502, 503, 504, 599, 600] {
         assert!(matches!(saved(&verdict(status(code))), Verdict::Retry { .. }), "{code}");
     }
     for code in [400, 402, 404, 405, 409, 410, 413, 415, 422, 451] {
         assert_eq!(saved(&verdict(status(code))), &Verdict::Dead { error: format!("HTTP {code}") });
     }
     for code in [301, 302, 307, 308, 401, 403] {
-        assert_eq!(verdict(status(code)), [Output::Alarm(Alarm::Paused(format!("HTTP {code}")))]);
+        let outputs = verdict(status(code));
+        assert!(matches!(saved(&outputs), Verdict::Aside { at: when, .. } if *when >= at(300).wall), "{code}");
+        assert_eq!(outputs.len(), 1, "one event alone is no alarm of the backend's");
     }
     assert!(matches!(saved(&verdict(Answer::Unreachable("refused".into()))), Verdict::Retry { error, .. } if error == "refused"));
     assert!(matches!(saved(&verdict(Answer::Unread("busy".into()))), Verdict::Retry { .. }));
@@ -139,19 +141,121 @@ fn the_wait_grows_is_jittered_and_ends_after_three_days() {
     assert_eq!(verdict(72), Verdict::Dead { error: "given up after 72 h: HTTP 500".into() });
 }
 
+fn busy(seconds: u64) -> Answer {
+    Answer::Status { code: 429, retry_after: Some(Duration::from_secs(seconds)), said: String::new() }
+}
+
+fn answer(delivery: &mut Delivery, now: u64, n: u64, answer: Answer) -> Vec<Output> {
+    step(delivery, at(now), Input::Answer { call: call(n), answer, change: Change::None })
+}
+
 #[test]
-fn retry_after_is_honoured_by_the_event_and_by_the_backend() {
+fn retry_after_is_honoured_by_the_backend_once_another_event_is_told_so() {
     let mut delivery = delivery();
     step(&mut delivery, at(0), Input::Offer(vec![record(1)]));
-    let busy = Answer::Status { code: 429, retry_after: Some(Duration::from_secs(90)), said: String::new() };
-    let outputs = step(&mut delivery, at(0), Input::Answer { call: call(1), answer: busy, change: Change::None });
-    assert!(matches!(saved(&outputs), Verdict::Retry { at: when, .. } if *when >= at(90).wall && *when < at(91).wall));
-    assert_eq!(outputs.len(), 1, "patience asked for is no alarm");
-    assert_eq!(step(&mut delivery, at(89), Input::Offer(vec![record(2)])), []);
+    let outputs = answer(&mut delivery, 0, 1, busy(90));
+    assert!(matches!(saved(&outputs), Verdict::Retry { at: when, .. } if *when <= at(1).wall));
+    assert_eq!(outputs.len(), 1, "patience asked for once is no alarm");
+    step(&mut delivery, at(0), Input::Saved { call: call(1) });
+    assert_eq!(step(&mut delivery, at(0), Input::Offer(vec![record(2)])), [Output::Send(record(2))], "the probe");
+    let outputs = answer(&mut delivery, 0, 2, busy(90));
+    assert_eq!(outputs[0], Output::Alarm(Alarm::Down("HTTP 429; it asks to be left alone for 90 s".into())));
+    step(&mut delivery, at(0), Input::Saved { call: call(2) });
+    let second = Item { attempts: 1, failing_since: Some(at(0).wall), ..record(1) };
+    assert_eq!(step(&mut delivery, at(89), Input::Offer(vec![second.clone()])), []);
     assert_eq!(delivery.deadline(), Some(at(90).mono));
     let mut out = Vec::new();
     delivery.tick(at(90), &mut out);
-    assert_eq!(out, [Output::Send(record(2))]);
+    assert_eq!(out, [Output::Send(second)]);
+    let again = answer(&mut delivery, 90, 1, busy(90));
+    assert!(matches!(saved(&again), Verdict::Retry { at: when, .. } if *when >= at(180).wall), "and by the event");
+}
+
+#[test]
+fn no_wait_that_is_asked_for_silences_a_backend() {
+    for seconds in [301, 86_400, u64::MAX / 2_000_000] {
+        let mut delivery = delivery();
+        for n in 1..=40 {
+            step(&mut delivery, at(0), Input::Offer(vec![record(n)]));
+        }
+        let (mut now, mut probes) = (0, 0);
+        let mut sent: VecDeque<u64> = (1..=8).collect();
+        while now < 2 * HOUR {
+            while let Some(n) = sent.pop_front() {
+                let outputs = answer(&mut delivery, now, n, busy(seconds));
+                assert!(matches!(saved(&outputs), Verdict::Retry { at: when, .. } if *when <= at(now + 300).wall));
+                step(&mut delivery, at(now), Input::Saved { call: call(n) });
+            }
+            let next = delivery.deadline().unwrap().since(at(0).mono).as_secs();
+            assert!(next <= now + 301, "{next} after {now}");
+            now = next.max(now + 1);
+            let mut out = Vec::new();
+            delivery.tick(at(now), &mut out);
+            for output in &out {
+                let Output::Send(item) = output else { continue };
+                sent.push_back(u64::try_from(item.call.0.as_u128()).unwrap());
+                probes += 1;
+            }
+        }
+        assert!(probes >= 20, "{probes} in two hours");
+    }
+}
+
+/// Each third event is refused for itself: the others get through, none waits for the refused, and nothing is lost.
+#[test]
+fn events_that_are_refused_for_themselves_stop_nobody() {
+    for code in [301, 401, 403] {
+        let mut delivery = delivery();
+        let bad = |n: u64| n % 3 == 1;
+        for n in 1..=60 {
+            step(&mut delivery, at(0), Input::Offer(vec![record(n)]));
+        }
+        let (mut under_way, mut done, mut aside, mut now): (VecDeque<u64>, _, _, _) = ((1..=8).collect(), 0, 0, 0);
+        while now < 120 && done + aside < 60 {
+            let Some(n) = under_way.pop_front() else {
+                now += 1;
+                let mut out = Vec::new();
+                delivery.tick(at(now), &mut out);
+                under_way.extend(sent(&out));
+                continue;
+            };
+            let outputs = answer(&mut delivery, now, n, status(if bad(n) { code } else { 200 }));
+            match saved(&outputs.iter().filter(|o| matches!(o, Output::Save(_))).cloned().collect::<Vec<_>>()) {
+                Verdict::Done => done += 1,
+                Verdict::Aside { .. } => aside += 1,
+                other => panic!("{other:?}"),
+            }
+            under_way.extend(sent(&outputs));
+            under_way.extend(sent(&step(&mut delivery, at(now), Input::Saved { call: call(n) })));
+        }
+        assert_eq!((done, aside), (40, 20), "{code}, {now} s");
+    }
+}
+
+fn sent(outputs: &[Output]) -> Vec<u64> {
+    let sent = outputs.iter().filter_map(|output| match output {
+        Output::Send(item) => u64::try_from(item.call.0.as_u128()).ok(),
+        _ => None,
+    });
+    sent.collect()
+}
+
+#[test]
+fn one_event_that_is_always_refused_becomes_a_dead_letter_and_no_alarm_of_the_backend_s() {
+    let mut delivery = delivery();
+    let mut item = record(1);
+    for hour in 0..72 {
+        let outputs = step(&mut delivery, at(hour * HOUR), Input::Offer(vec![item.clone()]));
+        assert_eq!(outputs, [Output::Send(item.clone())]);
+        let outputs = answer(&mut delivery, hour * HOUR, 1, status(403));
+        let [Output::Save(Settlement { verdict: Verdict::Aside { since, .. }, .. })] = &outputs[..] else {
+            panic!("{outputs:?}")
+        };
+        item = Item { attempts: item.attempts + 1, failing_since: Some(*since), ..item };
+        step(&mut delivery, at(hour * HOUR), Input::Saved { call: call(1) });
+    }
+    step(&mut delivery, at(72 * HOUR), Input::Offer(vec![item]));
+    assert!(matches!(saved(&answer(&mut delivery, 72 * HOUR, 1, status(403))), Verdict::Dead { .. }));
 }
 
 #[test]
@@ -193,23 +297,35 @@ fn a_failing_backend_is_probed_by_one_and_costs_the_others_nothing() {
 }
 
 #[test]
-fn a_refusing_backend_is_paused_and_nothing_dies() {
-    let mut delivery = delivery();
+fn a_backend_that_refuses_another_event_too_is_paused_and_nothing_dies() {
+    let mut delivery = Delivery::new(Limits { in_flight: 1, ..Limits::default() }, Rng::from_number(7));
+    let aged = |n| Item { attempts: 90, failing_since: Some(Wall(0)), ..record(n) };
     step(&mut delivery, at(0), Input::Offer(vec![record(1)]));
-    step(&mut delivery, at(0), Input::Offer(vec![record(2)]));
-    let refused = step(&mut delivery, at(0), Input::Answer { call: call(1), answer: status(401), change: Change::None });
-    assert_eq!(refused, [Output::Alarm(Alarm::Paused("HTTP 401".into()))]);
-    assert_eq!(
-        step(&mut delivery, at(0), Input::Answer { call: call(2), answer: status(403), change: Change::None }),
-        [],
-        "told once"
-    );
-    let probe = delivery.deadline().unwrap();
-    assert_eq!(probe, at(300).mono);
+    (2..=20).for_each(|n| drop(step(&mut delivery, at(0), Input::Offer(vec![aged(n)]))));
+    assert_eq!(answer(&mut delivery, 0, 1, status(401)).len(), 1, "it may be this event");
+    assert_eq!(step(&mut delivery, at(0), Input::Saved { call: call(1) }), [Output::Send(aged(2))], "another is the probe");
+    let refused = answer(&mut delivery, 0, 2, status(403));
+    assert_eq!(refused[0], Output::Alarm(Alarm::Paused("HTTP 403".into())));
+    step(&mut delivery, at(0), Input::Saved { call: call(2) });
+    let (mut now, mut waits) = (0, Vec::new());
+    for n in 3..=8 {
+        let next = delivery.deadline().unwrap().since(at(0).mono).as_secs_f64().ceil() as u64;
+        waits.push(next - now);
+        now = next;
+        let mut out = Vec::new();
+        delivery.tick(at(now), &mut out);
+        assert_eq!(out, [Output::Send(aged(n))], "one probe, and each time another");
+        let outputs = answer(&mut delivery, now, n, status(401));
+        assert!(
+            matches!(&outputs[..], [Output::Save(Settlement { verdict: Verdict::Aside { since, .. }, .. })] if *since == at(now).wall)
+        );
+        step(&mut delivery, at(now), Input::Saved { call: call(n) });
+    }
+    assert!(waits[0] <= 6 && waits[4] > 149 && waits.iter().all(|wait| *wait <= 301), "{waits:?}");
+    let next = delivery.deadline().unwrap().since(at(0).mono).as_secs_f64().ceil() as u64;
     let mut out = Vec::new();
-    delivery.tick(at(300), &mut out);
-    let [Output::Send(item)] = &out[..] else { panic!("{out:?}") };
-    let outputs = step(&mut delivery, at(300), Input::Answer { call: item.call, answer: status(204), change: Change::None });
+    delivery.tick(at(next), &mut out);
+    let outputs = answer(&mut delivery, next, 9, status(204));
     assert_eq!((&outputs[0], saved(&outputs[..2])), (&Output::Alarm(Alarm::Up), &Verdict::Done));
 }
 
@@ -339,7 +455,7 @@ impl World {
             self.merged.insert((call, sequence));
         }
         match verdict {
-            Verdict::Retry { at, since, .. } => {
+            Verdict::Retry { at, since, .. } | Verdict::Aside { at, since, .. } => {
                 let lane = self.lanes.get_mut(&call).unwrap();
                 *lane = (at, lane.1 + 1, Some(since));
                 return;

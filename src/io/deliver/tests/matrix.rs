@@ -60,22 +60,24 @@ enum Fault {
 const FAULTS: &[Fault] =
     &[Fault::ResetBefore, Fault::ResetAfter, Fault::HalfBody, Fault::SlowLoris, Fault::Page, Fault::Torn, Fault::Refusal];
 
-const STATUSES: &[u16] =
-    &[301, 302, 307, 400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 422, 425, 429, 500, 501, 502, 503, 504, 507];
+const STATUSES: &[u16] = &[
+    301, 302, 307, 400, 401, 403, 404, 405, 407, 408, 409, 410, 412, 413, 421, 422, 423, 425, 429, 495, 500, 501, 502, 503, 504,
+    507,
+];
 
 /// What becomes of the record, when the fault happens once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Delivered,
     Dead,
-    /// Pending and not counted against it, until somebody looks at the backend.
-    Held,
+    /// Set aside, and tried again later.
+    Aside,
 }
 
 fn fate(stage: Stage, fault: Fault) -> Fate {
     match (stage, fault) {
-        (_, Fault::Status(300..=399 | 401 | 403)) => Fate::Held,
-        (_, Fault::Status(408 | 425 | 429 | 500..)) => Fate::Delivered,
+        (_, Fault::Status(300..=399 | 401 | 403)) => Fate::Aside,
+        (_, Fault::Status(407 | 408 | 421 | 423 | 425 | 429 | 495 | 500..)) => Fate::Delivered,
         (Stage::Find, Fault::Status(404)) | (Stage::Update, Fault::Status(404 | 410)) => Fate::Delivered,
         (_, Fault::Status(_)) => Fate::Dead,
         // A search's refusal is no word about the event.
@@ -219,12 +221,12 @@ async fn case(stage: Stage, fault: Fault) {
     match fate {
         Fate::Delivered => gateway.settled(1, "done").await,
         Fate::Dead => gateway.settled(1, "dead").await,
-        Fate::Held => {
-            while system.lock().unwrap().fault.is_some() {
-                sleep(Duration::from_millis(5)).await;
-            }
-            sleep(Duration::from_millis(300)).await;
-            gateway.until(1, |d| d.state == "pending" && d.attempts == 0).await;
+        Fate::Aside => {
+            gateway.until(1, |d| d.state == "pending" && d.attempts == 1).await;
+            // Nobody else waits for it.
+            gateway.one_call(2);
+            gateway.settled(2, "done").await;
+            system.lock().unwrap().tickets.clear();
         }
     }
     gateway.stop().await;
@@ -242,7 +244,7 @@ async fn every_fault_at_every_stage_ends_as_the_table_says() {
     for stage in [Stage::Find, Stage::Create, Stage::Update] {
         faults.iter().for_each(|fault| drop(cases.spawn(case(stage, *fault))));
     }
-    assert_eq!(cases.len(), 87);
+    assert_eq!(cases.len(), 99);
     while let Some(case) = cases.join_next().await {
         case.unwrap();
     }
@@ -257,6 +259,36 @@ async fn a_name_that_does_not_resolve_loses_nothing() {
     gateway.stop().await;
 }
 
+/// What is set aside is listed, tried again before its time, and given up; the call's later events go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_decides_about_what_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, system) = system(Some((Stage::Create, Fault::Status(403)))).await;
+    let gateway = gateway_with(&dir, target(&dir, format!("http://{address}"), PROFILE));
+    gateway.one_call(1);
+    gateway.until(1, |d| d.state == "pending" && d.attempts == 1).await;
+    let mut letters = Letters::open(gateway.journal.path()).unwrap();
+    let refused = letters.refused(&Which::default()).unwrap();
+    assert_eq!((refused.len(), refused[0].state.as_str(), refused[0].error.as_deref()), (1, "aside", Some("HTTP 403: {}")));
+    let waiting = || gateway.journal.ledger(Zone::default()).unwrap().backlog(clock::now().wall).unwrap();
+    assert_eq!(waiting().iter().map(|b| (b.backend.as_str(), b.calls, b.aside, b.dead)).collect::<Vec<_>>(), [("main", 1, 1, 0)]);
+    assert!(waiting()[0].oldest_seconds > 1_000_000);
+    assert_eq!(letters.retry(&Which::default()).unwrap(), 1);
+    assert!(letters.refused(&Which::default()).unwrap().is_empty());
+    // The gateway finds it when it looks next.
+    gateway.one_call(2);
+    gateway.settled(1, "done").await;
+    gateway.settled(2, "done").await;
+    system.lock().unwrap().fault = Some((Stage::Create, Fault::Status(401)));
+    gateway.one_call(3);
+    gateway.until(3, |d| d.state == "pending" && d.attempts == 1).await;
+    assert_eq!(letters.drop(&Which { backend: None, call: Some(call(2)) }).unwrap(), 0);
+    assert_eq!(letters.drop(&Which { backend: Some("main".into()), call: None }).unwrap(), 1);
+    gateway.until(3, |d| d.state == "dropped").await;
+    assert!(letters.refused(&Which::default()).unwrap().is_empty() && waiting().is_empty());
+    gateway.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_listed_retried_dropped_and_records_replayed() {
     let dir = tempfile::tempdir().unwrap();
@@ -265,7 +297,7 @@ async fn dead_letters_are_listed_retried_dropped_and_records_replayed() {
     gateway.one_call(1);
     gateway.settled(1, "dead").await;
     let mut letters = Letters::open(gateway.journal.path()).unwrap();
-    let dead = letters.dead(&Which::default()).unwrap();
+    let dead = letters.refused(&Which::default()).unwrap();
     assert_eq!((dead.len(), dead[0].error.as_deref()), (1, Some("HTTP 422: {}")));
     assert_eq!(letters.retry(&Which { backend: Some("other".into()), call: None }).unwrap(), 0);
     assert_eq!(letters.retry(&Which { backend: None, call: Some(call(1)) }).unwrap(), 1);
@@ -281,13 +313,13 @@ async fn dead_letters_are_listed_retried_dropped_and_records_replayed() {
     gateway.one_call(3);
     gateway.settled(3, "done").await;
     let both = async {
-        while letters.dead(&Which::default()).unwrap().is_empty() {
+        while letters.refused(&Which::default()).unwrap().is_empty() {
             sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(Duration::from_secs(20), both).await.unwrap();
     assert_eq!(letters.drop(&Which::default()).unwrap(), 1);
-    assert!(letters.dead(&Which::default()).unwrap().is_empty());
+    assert!(letters.refused(&Which::default()).unwrap().is_empty());
     gateway.stop().await;
     assert_eq!(system.lock().unwrap().tickets.len(), 3);
 }
