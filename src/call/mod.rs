@@ -108,6 +108,17 @@ pub enum Input {
     Journaled,
 }
 
+/// Which message has the first description of a caller's session (RFC 3261 §13.2.1, RFC 3262 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstOffer {
+    /// The caller's.
+    Invite,
+    /// None came with the INVITE: our first reliable provisional response has it.
+    Provisional,
+    /// The same, of a caller that does not take such: our 200 has it.
+    Answer,
+}
+
 /// What the call learns of a leg ([`dialog::Event`] without the leg's number).
 #[derive(Clone, Debug)]
 pub enum LegEvent {
@@ -208,6 +219,8 @@ pub struct Call {
     policy: Arc<Policy>,
     stage: Stage,
     caller: Caller,
+    /// The caller gets our offer with the answer and no sooner: until then it hears nothing of us.
+    late: bool,
     /// Moves asked for so far.
     transfers: u32,
     /// Who left the conversation last.
@@ -308,6 +321,7 @@ impl Call {
             policy,
             stage: Stage::Opening,
             caller: Caller::Trying,
+            late: false,
             transfers: 0,
             left_by: None,
             parties: BTreeMap::new(),
@@ -326,15 +340,20 @@ impl Call {
         }
     }
 
-    /// Begins: a plan that refuses at once needs no media, a late offer is answered before any prompt.
-    pub fn start(&mut self, late_offer: bool, out: &mut Vec<Output>) {
+    /// Begins: a plan that refuses at once needs no media.
+    pub fn start(&mut self, now: Now, offer: FirstOffer, out: &mut Vec<Output>) {
         if let Some(Step::Reject { status, q850 }) = self.steps.first() {
             self.refuse(Outcome::rejected(*status, *q850));
         } else {
             self.out.push(Output::Attach { part: CALLER });
             self.media.insert(CALLER, "");
-            if late_offer {
-                self.answer_caller();
+            match offer {
+                FirstOffer::Invite => {}
+                FirstOffer::Provisional => self.progress(now),
+                FirstOffer::Answer => {
+                    self.late = true;
+                    self.next_step(now);
+                }
             }
         }
         self.flush(out);

@@ -11,6 +11,12 @@ use std::sync::Arc;
 impl Call {
     pub(super) fn next_step(&mut self, now: Now) {
         let steps = self.steps.clone();
+        if self.is_deaf() && self.worth_answering() {
+            // The ACK brings its media, and this step comes anew.
+            self.answer_caller();
+            self.stage = Stage::Opening;
+            return;
+        }
         let step = steps.get(self.next);
         self.next += 1;
         match step {
@@ -53,7 +59,24 @@ impl Call {
         }
     }
 
+    /// A caller whose first offer can only come with our 200 hears nothing before it.
+    fn is_deaf(&self) -> bool {
+        self.late && self.caller != Caller::Answered
+    }
+
+    /// What comes now must be heard: a queue's music, or a key that is offered, with the prompts before them. Before targets
+    /// that may not answer, or a refusal, prompts are left out: nobody is charged for those.
+    fn worth_answering(&self) -> bool {
+        let mut ahead = self.steps.iter().skip(self.next);
+        let answered = matches!(ahead.clone().next(), Some(Step::Announce { answered: true, .. }));
+        let then = ahead.find(|step| !matches!(step, Step::Announce { .. }));
+        answered || matches!(then, Some(Step::Queue { .. } | Step::Offer { .. }))
+    }
+
     fn announce(&mut self, now: Now, prompt: Arc<str>, answered: bool) {
+        if self.is_deaf() {
+            return self.next_step(now);
+        }
         if answered {
             self.answer_caller();
         } else {
@@ -109,7 +132,7 @@ impl Call {
             return self.next_step(now);
         }
         let outcome = Outcome { result, by: By::Gateway, status: Some(480), q850: Some(19) };
-        match self.policy.apology.clone() {
+        match self.policy.apology.clone().filter(|_| !self.is_deaf()) {
             Some(prompt) => self.play_prompt(prompt, Then::Refuse(outcome)),
             None => self.refuse(outcome),
         }
@@ -124,7 +147,9 @@ impl Call {
             return self.answer_caller();
         }
         self.caller = Caller::Early;
-        self.out.push(Output::Progress { part: CALLER, status: Status(183), media: true });
+        // One that does not hear us makes a ringing tone of its own.
+        let (status, media) = if self.is_deaf() { (180, false) } else { (183, true) };
+        self.out.push(Output::Progress { part: CALLER, status: Status(status), media });
         self.early_until = Some(now.mono.after(self.early_max));
     }
 

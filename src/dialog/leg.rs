@@ -121,6 +121,7 @@ impl State {
         match (self, command) {
             (State::Invited(s), Command::Attach { local, .. }) => s.attach(cx, local),
             (State::Invited(s), Command::Progress { status, media, .. }) => s.progress(cx, status, media),
+            (State::Invited(s), Command::Reliable { .. }) => s.reliably(),
             (State::Invited(s), Command::Answer { .. }) => s.answer(cx),
             (State::Invited(s), Command::Release { .. }) => s.release(cx),
             (State::Invited(s), Command::NoExpiry { .. }) => s.without_expiry(),

@@ -262,6 +262,7 @@ impl Command {
             Command::Dial(dial) => dial.leg,
             Command::Attach { leg, .. }
             | Command::Progress { leg, .. }
+            | Command::Reliable { leg }
             | Command::Answer { leg }
             | Command::Release { leg }
             | Command::NoExpiry { leg }

@@ -148,12 +148,18 @@ pub enum Command {
         leg: LegId,
         local: LocalMedia,
     },
-    /// A provisional response, with our SDP where `media` is set. Reliable where the caller requires it; a late offer
+    /// A provisional response, with our SDP where `media` is set. Reliable where the caller requires it, and see
+    /// [`Command::Reliable`]; a late offer
     /// goes out in the first reliable one.
     Progress {
         leg: LegId,
         status: Status,
         media: bool,
+    },
+    /// Provisional responses of an incoming leg are reliable from now on where its caller supports it, not only where it
+    /// requires it (RFC 3262 §3).
+    Reliable {
+        leg: LegId,
     },
     /// 200 with our SDP (the answer, or our offer to a late one). Waits for an outstanding PRACK (RFC 3262 §3).
     Answer {

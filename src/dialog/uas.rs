@@ -24,7 +24,7 @@ pub(super) struct Invited {
     seq: u32,
     dialog: Dialog,
     exchange: Exchange,
-    /// The caller requires reliable provisionals.
+    /// The caller requires reliable provisionals, or supports them and we want them.
     reliable: bool,
     provisionals: Provisionals,
     /// Final responses may leave.
@@ -115,6 +115,11 @@ impl Invited {
         } else {
             self.provisional(cx, status, media);
         }
+        State::Invited(self)
+    }
+
+    pub(super) fn reliably(mut self: Box<Self>) -> State {
+        self.reliable |= self.invite.headers.lists(&Name::Supported, "100rel");
         State::Invited(self)
     }
 

@@ -75,6 +75,7 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, String> {
         channels: trunk.channels,
         reserved: trunk.reserved,
         dtmf: dtmf(trunk.dtmf),
+        reliable: trunk.prack,
     })
 }
 

@@ -5,7 +5,7 @@ use super::keys::Pad;
 use super::{Active, Dtmf, JournalDown, Leg, Limits, Live, Output, Switch, UnknownSource};
 use crate::base::{CallId, Flow, Masked, Now};
 use crate::call::event::{Offered, What};
-use crate::call::{CALLER, Call};
+use crate::call::{CALLER, Call, FirstOffer};
 use crate::dialog::{Cause, Command, Incoming};
 use crate::plan::{Decision, Facts, Mode};
 use crate::sip::{Codec, Message, Method, Status};
@@ -74,7 +74,12 @@ impl Switch {
         }
         let (caller_raw, anonymous) = identity::caller(&incoming);
         let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, history.first().cloned());
-        let late_offer = incoming.offer.is_none();
+        let first_offer = match (&incoming.offer, incoming.reliable) {
+            (Some(_), _) => FirstOffer::Invite,
+            (None, true) => FirstOffer::Provisional,
+            (None, false) => FirstOffer::Answer,
+        };
+        let reliable = first_offer == FirstOffer::Provisional || self.wants_reliable(&placer);
         let identity = Identity {
             caller: decision.caller.clone().filter(|_| !anonymous),
             number: decision.number.clone(),
@@ -95,7 +100,10 @@ impl Switch {
             self.release(now, id, out);
         }
         self.outlast(now, id, out);
-        self.with_call(id, |call, done| call.start(late_offer, done));
+        if reliable {
+            self.command(now, id, CALLER, out, |leg| Command::Reliable { leg });
+        }
+        self.with_call(id, |call, done| call.start(now, first_offer, done));
     }
 
     /// An INVITE that expires SHOULD be answered 487 (RFC 3261 §13.3.1). Not one to an emergency line: its carrier sets the
@@ -172,6 +180,11 @@ impl Switch {
             Some(offer) => offer.iter().copied().filter(|c| ours.contains(c)).collect(),
             None => ours,
         }
+    }
+
+    /// Whether provisional responses are reliable for every caller that supports it.
+    fn wants_reliable(&self, placer: &Placer) -> bool {
+        matches!(placer, Placer::Trunk(i) if self.setup.trunks[*i].reliable)
     }
 
     pub(super) fn dtmf(&self, placer: &Placer) -> Dtmf {

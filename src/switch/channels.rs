@@ -53,6 +53,7 @@ mod tests {
             channels,
             reserved,
             dtmf: Dtmf::Auto,
+            reliable: false,
         }
     }
 

@@ -86,6 +86,8 @@ pub struct Trunk {
     /// Of these, how many only calls of emergency lines may take.
     pub reserved: u32,
     pub dtmf: Dtmf,
+    /// Provisional responses to its callers are reliable where they support it (RFC 3262).
+    pub reliable: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -234,6 +234,7 @@ fn setup() -> Setup {
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             channels: 100,
             reserved: 0,
+            reliable: false,
             dtmf: Dtmf::Auto,
         }],
         seats: vec![Seat {

@@ -123,6 +123,7 @@ fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         channels: 20,
         reserved: 2,
+        reliable: false,
         dtmf: Dtmf::Auto,
     }
 }

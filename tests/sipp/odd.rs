@@ -115,6 +115,21 @@ fn a_late_offer_is_answered_before_anything_is_played() {
 }
 
 #[test]
+fn a_late_offer_is_answered_for_nobody() {
+    for scenario in ["caller_offers_late_in_vain", "caller_offers_late_and_pracks"] {
+        let gateway = Gateway::start(&Spec::default());
+        let busy = gateway.target("seat_is_busy").start();
+        let heard = gateway.caller(scenario, "12366").start().finish();
+        busy.finish();
+        let answered = heard.iter().any(|m| m.status() == 200 && m.header("CSeq").ends_with("INVITE"));
+        assert!(!answered, "{scenario}: {heard:?}");
+        let record = gateway.record();
+        assert_eq!((&record["result"], &record["sip_code"]), (&"failed".into(), &486.into()), "{scenario}: {record:#}");
+        gateway.wait_until_idle();
+    }
+}
+
+#[test]
 fn a_description_beside_an_isup_message_is_taken() {
     let gateway = Gateway::start(&Spec::default());
     let seat = gateway.seat(0, "seat_answers").lasts(300).start();

@@ -122,6 +122,19 @@ fn a_caller_that_only_supports_it_gets_unreliable_ones() {
 }
 
 #[test]
+fn one_that_supports_it_gets_reliable_ones_where_we_want_them() {
+    for (supported, body) in [("Supported: timer, 100rel\r\n", OFFER), ("Supported: 100rel\r\n", ""), ("", OFFER), ("", "")] {
+        let mut one = One::new();
+        let leg = one.invited(&fresh("INVITE", supported, body));
+        one.command(Command::Reliable { leg });
+        progress(&mut one, leg, 183, true);
+        let early = one.response();
+        assert_eq!(early.headers.rseq().is_some(), !supported.is_empty());
+        assert_eq!(early.body.is_empty(), supported.is_empty() && body.is_empty(), "an offer of ours only in a reliable one");
+    }
+}
+
+#[test]
 fn a_hangup_and_a_bye_do_not_wait_for_the_prack() {
     let mut one = One::new();
     let leg = one.invited(&required(OFFER));

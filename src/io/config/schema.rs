@@ -92,6 +92,7 @@ pub struct Trunk {
     pub channels: u32,
     pub reserved: u32,
     pub dtmf: Dtmf,
+    pub prack: bool,
 }
 
 impl Default for Trunk {
@@ -106,6 +107,7 @@ impl Default for Trunk {
             channels: 100,
             reserved: 0,
             dtmf: Dtmf::Auto,
+            prack: false,
         }
     }
 }
