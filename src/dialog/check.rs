@@ -77,7 +77,11 @@ pub(super) fn no_codec() -> Refusal {
 /// 488 with the reason (RFC 3261 §20.43), 400 where it is no description.
 fn unusable(error: SdpError) -> Refusal {
     let (code, text) = error.warning();
-    let status = if error == SdpError::Malformed { 400 } else { 488 };
+    let status = match error {
+        SdpError::Malformed => 400,
+        SdpError::TooMuch => 413,
+        _ => 488,
+    };
     Refusal::with(status, Name::Warning, format!("{code} hotline \"{text}\""))
 }
 
@@ -103,6 +107,10 @@ fn describes_session(method: &Method) -> bool {
     matches!(method, Method::Invite | Method::Update | Method::Prack)
 }
 
+/// More extensions than this are not named to who requires them: no answer grows with its request.
+const MOST_UNSUPPORTED: usize = 16;
+const LONGEST_TOKEN: usize = 64;
+
 /// The extensions required that we do not have (§8.2.2.3).
 fn unsupported(headers: &Headers) -> Option<String> {
     let ours = |token: &str| SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(token));
@@ -110,6 +118,24 @@ fn unsupported(headers: &Headers) -> Option<String> {
     let unknown: Vec<String> = required
         .flat_map(|value| value.split(',').map(|token| token.trim().to_owned()).collect::<Vec<_>>())
         .filter(|token| !token.is_empty() && !ours(token))
+        .take(MOST_UNSUPPORTED)
+        .map(|token| token.chars().take(LONGEST_TOKEN).collect())
         .collect();
     (!unknown.is_empty()).then(|| unknown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::Uri;
+
+    #[test]
+    fn an_answer_names_only_so_many_extensions_and_is_not_longer_than_its_request() {
+        let mut request = Request::new(Method::Options, Uri::parse(b"sip:a@b").unwrap());
+        for _ in 0..8 {
+            request.headers.push(Name::Require, "100rel, a".repeat(900));
+        }
+        let named = unsupported(&request.headers).unwrap();
+        assert!(named.split(", ").count() == MOST_UNSUPPORTED && named.len() < 2000, "{named}");
+    }
 }

@@ -79,10 +79,13 @@ impl Request {
     }
 }
 
+/// What an answer repeats of its request.
+pub(super) const REPEATED: [Name; 7] =
+    [Name::Via, Name::RecordRoute, Name::From, Name::To, Name::CallId, Name::CSeq, Name::Timestamp];
+
 /// A response to whatever had these headers.
 pub(super) fn answer(headers: &Headers, status: Status, to_tag: Option<&str>) -> Response {
-    const COPIED: [Name; 7] = [Name::Via, Name::RecordRoute, Name::From, Name::To, Name::CallId, Name::CSeq, Name::Timestamp];
-    let mut copy = Headers(headers.0.iter().filter(|h| COPIED.contains(&h.name)).cloned().collect());
+    let mut copy = Headers(headers.0.iter().filter(|h| REPEATED.contains(&h.name)).cloned().collect());
     for to in copy.0.iter_mut().filter(|h| h.name == Name::To) {
         if let Some(tag) = to_tag.filter(|_| NameAddr::parse(&to.value).is_some_and(|n| n.tag().is_none())) {
             to.value = [&to.value[..], b";tag=", tag.as_bytes()].concat().into();

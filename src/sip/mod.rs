@@ -16,13 +16,14 @@ mod status;
 mod text;
 mod uri;
 mod value;
+mod written;
 
 pub use body::Content;
 pub use extension::{RAck, Reason, Refresher, Replaces, SessionExpires};
 pub use header::{Header, Headers, Name};
 pub use message::{Message, Request, Response};
 pub use method::Method;
-pub use parse::{MAX_HEADERS, MAX_LINE, MAX_MESSAGE, ParseError, declared_length};
+pub use parse::{MAX_HEADERS, MAX_LINE, MAX_MESSAGE, MAX_REPEATED, ParseError, declared_length};
 pub use reach::Reach;
 pub use route::{next_hop, route};
 pub use sdp::{Codec, Direction, Payload, Sdp, SdpError};
@@ -30,6 +31,7 @@ pub use status::Status;
 pub use text::unescape;
 pub use uri::{Host, Scheme, Uri};
 pub use value::{CSeq, NameAddr, Params, Via, tag};
+pub use written::Written;
 
 #[cfg(test)]
 mod tests;

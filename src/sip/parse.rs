@@ -1,4 +1,4 @@
-use crate::sip::message::answer;
+use crate::sip::message::{REPEATED, answer};
 use crate::sip::text::{is_token, number, split};
 use crate::sip::{CSeq, Header, Headers, Message, Method, Name, NameAddr, Request, Response, Scheme, Status, Uri, Via};
 use bytes::Bytes;
@@ -12,6 +12,8 @@ pub const MAX_MESSAGE: usize = 65_535;
 pub const MAX_LINE: usize = 8_192;
 /// The most headers, each element of a list counted.
 pub const MAX_HEADERS: usize = 256;
+/// The most bytes of headers that an answer repeats (RFC 3261 §8.2.6.2): with what we add, it still fits in a datagram.
+pub const MAX_REPEATED: usize = 16_384;
 
 /// Why bytes are not a message that we can serve.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +74,10 @@ struct Head {
     content_length: Option<usize>,
     /// Some Content-Length is bad or stands twice.
     length_fault: bool,
+    /// Bytes of the headers that an answer repeats.
+    repeated: usize,
+    /// Header lines so far.
+    lines: usize,
     /// Where the body begins.
     end: usize,
     fault: Option<Fault>,
@@ -137,6 +143,11 @@ impl Head {
         if line.len() > MAX_LINE {
             return self.fail(513, "Header too long");
         }
+        self.lines += 1;
+        // Behind the bound nothing is looked at any more, but for the length that a stream needs to find the next message.
+        if self.lines > MAX_HEADERS && !matches!(data.get(line.start), Some(b'C' | b'c' | b'L' | b'l')) {
+            return self.fail(513, "Too many headers");
+        }
         let text = if line.end == first { data.slice(line) } else { unfold(&data[line]) };
         match text.iter().position(|b| *b == b':') {
             Some(colon) => self.named(&text, colon),
@@ -152,13 +163,17 @@ impl Head {
         if name == Name::ContentLength {
             return self.content_length(&value);
         }
+        if self.lines > MAX_HEADERS {
+            return self.fail(513, "Too many headers");
+        }
         if name.is_single() && self.headers.get(&name).is_some() {
             return self.fail(400, "Header that may stand once stands twice");
         }
         if !name.is_list() || !value.contains(&b',') {
             return self.push(name, value);
         }
-        for piece in split(&value, b',') {
+        // One more than there is room for says that there are too many.
+        for piece in split(&value, b',').take(MAX_HEADERS + 1) {
             match piece.first() {
                 None | Some(b';') if name == Name::Via => self.fail(400, "Empty element in Via"),
                 None => {}
@@ -170,6 +185,12 @@ impl Head {
     fn push(&mut self, name: Name, value: Bytes) {
         if self.headers.0.len() == MAX_HEADERS {
             return self.fail(513, "Too many headers");
+        }
+        if REPEATED.contains(&name) {
+            self.repeated += value.len();
+            if self.repeated > MAX_REPEATED {
+                return self.fail(513, "Headers that an answer repeats are too long");
+            }
         }
         self.headers.0.push(Header { name, value });
     }
@@ -250,7 +271,8 @@ fn common(data: &Bytes, head: &Head) -> Result<Bytes, Fault> {
         Some(value) if parses(value) => Ok(()),
         Some(_) => Err((400, "Bad Via, From, To, Call-ID or CSeq")),
     };
-    good(&Name::Via, |v| Via::parse(v).is_some())?;
+    // An answer to port 0 cannot be sent.
+    good(&Name::Via, |v| Via::parse(v).is_some_and(|via| via.port != Some(0)))?;
     good(&Name::From, |v| NameAddr::parse(v).is_some())?;
     good(&Name::To, |v| NameAddr::parse(v).is_some())?;
     good(&Name::CSeq, |v| CSeq::parse(v).is_some())?;
@@ -305,7 +327,8 @@ fn refuse(data: &[u8], head: Head, (status, reason): Fault) -> ParseError {
     let addressed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq].iter().all(|n| head.headers.get(n).is_some());
     let status = Status(status);
     let answer = (answerable && addressed).then(|| {
-        let response = answer(&head.headers, status, Some(&stateless_tag(&head.headers)));
+        let mut response = answer(&head.headers, status, Some(&stateless_tag(&head.headers)));
+        response.headers.remove(&Name::RecordRoute);
         Box::new(Response { reason: Bytes::from_static(reason.as_bytes()), ..response })
     });
     ParseError { status, reason, answer }

@@ -76,15 +76,22 @@ pub enum SdpError {
     Network,
     /// Not SDP: 400.
     Malformed,
+    /// More than any call says: 413, before it is looked at.
+    TooMuch,
 }
 
 /// More m-lines than this are not a call.
 const MAX_M_LINES: usize = 16;
+/// RTP has seven bits for it.
+const PAYLOAD_TYPES: usize = 128;
+/// More lines of the kinds that we read, or a longer one, are not either. A browser's offer with video has some 200 lines.
+const MAX_LINES: usize = 1000;
+const MAX_LINE: usize = 1024;
 
 impl Sdp {
     /// The first audio stream that lives and that we can take (RFC 3264 §6): a description without one is no session.
     pub fn parse(body: &[u8], reach: Reach) -> Result<Sdp, SdpError> {
-        let session = Session::parse(&readable(body)).map_err(|_| SdpError::Malformed)?;
+        let session = Session::parse(&readable(body)?).map_err(|_| SdpError::Malformed)?;
         if session.medias.len() > MAX_M_LINES {
             return Err(SdpError::Malformed);
         }
@@ -189,8 +196,8 @@ impl Direction {
 
 /// The lines that we read: v=, c=, m=, a=, in well-formed text. `sdp-types` reads those strictly enough; about the others
 /// (a GBK session name, bandwidth in decimals, a version beyond 64 bits, trailing garbage) it is stricter than phones are.
-fn readable(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len());
+fn readable(body: &[u8]) -> Result<Vec<u8>, SdpError> {
+    let (mut out, mut lines) = (Vec::with_capacity(body.len()), 0);
     for line in body.split(|b| *b == b'\n') {
         let Ok(line) = std::str::from_utf8(line.trim_ascii()) else { continue };
         if line.contains(['\r', '\0']) {
@@ -203,9 +210,13 @@ fn readable(body: &[u8]) -> Vec<u8> {
             }
             _ => continue,
         }
+        lines += 1;
+        if lines > MAX_LINES || line.len() > MAX_LINE {
+            return Err(SdpError::TooMuch);
+        }
         out.push(b'\n');
     }
-    out
+    Ok(out)
 }
 
 /// Session id and version of o=; 0 where they are no numbers.
@@ -273,6 +284,7 @@ impl SdpError {
             SdpError::Address => (301, "Only a literal address of one host"),
             SdpError::Network => (300, "Incompatible network protocol"),
             SdpError::Malformed => (399, "Malformed session description"),
+            SdpError::TooMuch => (399, "More lines, or longer ones, than a call needs"),
         }
     }
 }
@@ -286,20 +298,26 @@ fn rtcp(audio: &Media, rtp: SocketAddr) -> Option<SocketAddr> {
 }
 
 fn formats(audio: &Media) -> impl Iterator<Item = u8> {
-    audio.fmt.split_ascii_whitespace().filter_map(|t| number(t.as_bytes())).filter(|t: &u8| *t < 128)
+    audio.fmt.split_ascii_whitespace().filter_map(|t| number(t.as_bytes())).filter(|t: &u8| *t < PAYLOAD_TYPES as u8)
 }
 
-/// What a=rtpmap says of a payload type.
-fn rtpmap(audio: &Media, payload_type: u8) -> Option<&str> {
-    let maps = audio.attributes.iter().filter(|a| a.attribute == "rtpmap").filter_map(|a| a.value.as_deref());
-    let mut named = maps.filter_map(|v| v.trim().split_once(' '));
-    named.find(|(t, _)| number(t.as_bytes()) == Some(payload_type)).map(|(_, encoding)| encoding.trim())
+/// What a=rtpmap says of each payload type, the first word counts. Read once: a description that has many of both must not
+/// cost their product.
+fn rtpmaps(audio: &Media) -> [Option<&str>; PAYLOAD_TYPES] {
+    let mut maps = [None; PAYLOAD_TYPES];
+    let named = audio.attributes.iter().filter(|a| a.attribute == "rtpmap").filter_map(|a| a.value.as_deref());
+    for (payload_type, encoding) in named.filter_map(|v| v.trim().split_once(' ')) {
+        if let Some(map) = number::<usize>(payload_type.as_bytes()).and_then(|t| maps.get_mut(t)) {
+            map.get_or_insert(encoding.trim());
+        }
+    }
+    maps
 }
 
 fn payloads(audio: &Media) -> Vec<Payload> {
-    let mut found: Vec<Payload> = Vec::new();
+    let (mut found, maps) = (Vec::<Payload>::new(), rtpmaps(audio));
     for payload_type in formats(audio) {
-        let codec = Codec::ALL.into_iter().find(|c| match rtpmap(audio, payload_type) {
+        let codec = Codec::ALL.into_iter().find(|c| match maps[usize::from(payload_type)] {
             Some(encoding) => is_encoding(encoding, c.name()),
             None => c.payload_type() == payload_type,
         });
@@ -312,7 +330,8 @@ fn payloads(audio: &Media) -> Vec<Payload> {
 
 /// Only at 8000 Hz: the clock must be that of the speech it stands among (RFC 4733 §2.1).
 fn telephone_event(audio: &Media) -> Option<u8> {
-    formats(audio).find(|t| rtpmap(audio, *t).is_some_and(|e| is_encoding(e, "telephone-event")))
+    let maps = rtpmaps(audio);
+    formats(audio).find(|t| maps[usize::from(*t)].is_some_and(|e| is_encoding(e, "telephone-event")))
 }
 
 /// `PCMA/8000` or `PCMA/8000/1`, in any case.

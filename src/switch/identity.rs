@@ -28,6 +28,9 @@ pub(super) struct Identity {
 /// Entries of a call's History-Info that go on with it: more than honest routing makes.
 const MOST_HISTORY: usize = 16;
 
+/// No number is longer, in bytes; what goes on to other parties, escaped and in several headers, stays short with it.
+const LONGEST: usize = 128;
+
 /// The number part of a URI as the plan reads it: its user, which in a sip URI may hold the parameters of a tel number
 /// (RFC 3261 §19.1.6), or its number with the context that stands beside it.
 pub(super) fn dialled(uri: &Uri) -> String {
@@ -37,9 +40,14 @@ pub(super) fn dialled(uri: &Uri) -> String {
 fn in_context(uri: &Uri, params: &Params) -> String {
     let user = uri.user.clone().unwrap_or_default();
     match params.get("phone-context").and_then(|context| unescape(context.as_bytes())) {
-        Some(context) if !user.contains(';') => format!("{user};phone-context={}", String::from_utf8_lossy(&context)),
-        _ => user,
+        Some(context) if !user.contains(';') => short(format!("{user};phone-context={}", String::from_utf8_lossy(&context))),
+        _ => short(user),
     }
+}
+
+fn short(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(LONGEST));
+    text
 }
 
 /// The same of an identity. Without angle brackets the parameters of its number are the header's (RFC 3261 §20).
@@ -76,7 +84,7 @@ fn hidden(uri: &Uri) -> bool {
 pub(super) fn history(incoming: &Incoming, this: &str, number: impl Fn(&str) -> String) -> Vec<String> {
     let numbers = |name: &Name| -> Vec<String> {
         let values = all(incoming, name).filter_map(|value| Some(number_of(&NameAddr::parse(value)?)));
-        values.filter(|written| !written.is_empty()).map(|written| number(&written)).collect()
+        values.filter(|written| !written.is_empty() && written.len() < LONGEST).map(|written| number(&written)).collect()
     };
     let mut history = numbers(&Name::HistoryInfo);
     if history.is_empty() {
@@ -230,6 +238,15 @@ mod tests {
             assert_eq!(story(&[before.clone(), history.clone(), history.clone()], "12345"), ["12336"], "{spelling}");
             assert_eq!(story(&[history, before], "110"), ["12345", "12336"], "{spelling}");
         }
+    }
+
+    #[test]
+    fn what_is_longer_than_a_number_makes_no_message_long() {
+        let long: &'static str = Box::leak(format!("<sip:{}@h>;index=1", "ÿ".repeat(3000)).into_boxed_str());
+        let call = incoming(&[(Name::PAssertedIdentity, long), (Name::HistoryInfo, long)], "<sip:1@c>;tag=1");
+        assert_eq!(caller(&call).0.len(), LONGEST);
+        assert_eq!(story(&[(Name::HistoryInfo, long)], "12345"), [""; 0]);
+        assert_eq!(dialled(&NameAddr::parse(long.as_bytes()).unwrap().uri).len(), LONGEST);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Tests that take a whole message.
 
+mod description;
 mod oracle;
 mod ordinary;
 mod torture;

@@ -311,6 +311,40 @@ fn limits_hold() {
 }
 
 #[test]
+fn no_answer_outgrows_a_datagram() {
+    let long = |name: &str, count: usize, each: usize| format!("{name}: <sip:{}@h;lr>\r\n", "p".repeat(each)).repeat(count);
+    assert_eq!(refused(options(&long("Record-Route", 16, 4000))), 513);
+    assert_eq!(refused(options(&format!("Via: SIP/2.0/UDP {};branch=z9hG4bKx\r\n", "h".repeat(1000)).repeat(20))), 513);
+    assert_eq!(refused(options(&format!("Timestamp: {}\r\n", "1".repeat(8000)).repeat(3))), 513);
+    // What is let in is repeated whole.
+    let most = request(options(&long("Record-Route", 4, 4000)));
+    let answer = Message::Response(most.reply(Status(200), Some("t"))).to_bytes();
+    assert!(answer.len() > 16_000 && answer.len() < 20_000);
+    let error = parse(options(&long("Record-Route", 16, 4000))).unwrap_err();
+    let refusal = Message::Response(*error.answer.unwrap()).to_bytes();
+    assert!(refusal.len() < 1000, "{refusal:?}");
+}
+
+#[test]
+fn behind_the_bound_only_the_length_is_looked_for() {
+    let many = options(&format!("{}Content-Length: 3\r\n", "f:x\r\n".repeat(10_000)));
+    assert_eq!(refused(&many), 400, "two From");
+    assert_eq!(declared_length(&Bytes::from(many)), Ok(3));
+    let many = options(&format!("{}l: 4\r\n", "x:\r\n".repeat(10_000)));
+    assert_eq!((refused(&many), declared_length(&Bytes::from(many))), (513, Ok(4)));
+    // No header behind it is taken in, whatever its letter.
+    let contacts = options(&format!("{}Contact: <sip:a@b>\r\n", "x:\r\n".repeat(MAX_HEADERS - 6)));
+    assert_eq!(refused(contacts), 513);
+}
+
+#[test]
+fn a_via_without_a_port_to_answer_to_is_refused() {
+    for params in [";branch=z9hG4bKa1", ";branch=z9hG4bKa1;rport"] {
+        assert_eq!(refused(instead(&options(""), VIA, &format!("Via: SIP/2.0/UDP 192.0.2.7:0{params}"))), 400);
+    }
+}
+
+#[test]
 fn line_ends_hide_nothing() {
     assert_eq!(refused(options("Subject: a\rVia: b\r\n")), 400);
     assert_eq!(refused(options("Subject: a\0b\r\n")), 400);
