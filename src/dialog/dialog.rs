@@ -158,7 +158,7 @@ fn address(flow: Flow) -> Uri {
 
 /// Not an address of the other family, or none at all.
 fn reachable(remote: SocketAddr, last: Flow) -> bool {
-    !remote.ip().is_unspecified() && remote.is_ipv4() == last.local.is_ipv4()
+    !remote.ip().is_unspecified() && remote.port() != 0 && remote.is_ipv4() == last.local.is_ipv4()
 }
 
 #[cfg(test)]

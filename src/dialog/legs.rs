@@ -12,6 +12,7 @@ use crate::dialog::uas::{Invited, Offer};
 use crate::dialog::{Command, Config, Dial, Event, Incoming, Output, Replaced};
 use crate::sip::{Header, Message, Method, Name, Replaces, Request, Response, Sdp, Status};
 use crate::transaction::{self, ClientId, ServerId, Transactions};
+use bytes::Bytes;
 use std::collections::VecDeque;
 
 const MAX_FORWARDS: u8 = 70;
@@ -57,6 +58,12 @@ impl Legs {
 
     pub fn flow_failed(&mut self, now: Now, flow: Flow, out: &mut Vec<Output>) {
         self.core.transactions.flow_failed(now, flow, &mut self.core.scratch);
+        self.drain(now, out);
+    }
+
+    /// A message of ours could not be sent (see [`Transactions::unsent`]).
+    pub fn unsent(&mut self, now: Now, flow: Flow, data: &Bytes, too_long: bool, out: &mut Vec<Output>) {
+        self.core.transactions.unsent(flow, data, too_long, &mut self.core.scratch);
         self.drain(now, out);
     }
 

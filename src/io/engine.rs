@@ -6,7 +6,7 @@ use crate::call::event::Entry;
 use crate::control::Reply;
 use crate::io::clock;
 use crate::io::inbox::Outlet;
-use crate::io::udp::UdpPort;
+use crate::io::udp::{UdpPort, Unsent};
 use crate::media::Command;
 use crate::switch::{Input, Output};
 use bytes::Bytes;
@@ -37,7 +37,7 @@ pub trait Machine {
 
 /// Where outputs go that are no datagrams. None of these may wait.
 pub trait Ends<M> {
-    /// False when the flow has failed.
+    /// False when it cannot be sent.
     fn stream(&mut self, flow: Flow, data: Bytes) -> bool;
     fn media(&mut self, shard: u16, command: Command);
     fn journal(&mut self, ticket: u64, entry: Entry);
@@ -57,8 +57,8 @@ pub struct Engine<M, E> {
     outlet: Outlet,
     poll: Epoll,
     out: Vec<Output>,
-    /// Datagrams that could not be sent, to be told after the turn.
-    failed: Vec<Flow>,
+    /// Messages that could not be sent, to be told after the turn.
+    unsent: Vec<Unsent>,
     reported: Mono,
 }
 
@@ -72,7 +72,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
             poll.add(port.descriptor(), EpollEvent::new(EpollFlags::EPOLLIN, index))?;
         }
         let ready = vec![false; ports.len()];
-        Ok(Engine { machine, ends, ports, ready, outlet, poll, out, failed: Vec::new(), reported: Mono(0) })
+        Ok(Engine { machine, ends, ports, ready, outlet, poll, out, unsent: Vec::new(), reported: Mono(0) })
     }
 
     /// Runs until `stop`, then gives the ends back.
@@ -122,12 +122,12 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
                 Output::Sip { flow, data } if flow.proto == Proto::Udp => {
                     match self.ports.iter_mut().find(|port| port.local() == flow.local) {
                         Some(port) => port.queue(flow.remote, data),
-                        None => self.failed.push(flow),
+                        None => self.unsent.push(Unsent { flow, data, too_long: false }),
                     }
                 }
                 Output::Sip { flow, data } => {
-                    if !self.ends.stream(flow, data) {
-                        self.failed.push(flow);
+                    if !self.ends.stream(flow, data.clone()) {
+                        self.unsent.push(Unsent { flow, data, too_long: false });
                     }
                 }
                 Output::Media { shard, command } => self.ends.media(shard, command),
@@ -142,10 +142,10 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
     fn send(&mut self, now: Now) -> bool {
         let mut all_sent = true;
         for port in &mut self.ports {
-            all_sent &= port.flush(|flow| self.failed.push(flow));
+            all_sent &= port.flush(|unsent| self.unsent.push(unsent));
         }
-        for flow in self.failed.drain(..) {
-            self.machine.handle(now, Input::FlowFailed { flow }, &mut self.out);
+        for Unsent { flow, data, too_long } in self.unsent.drain(..) {
+            self.machine.handle(now, Input::Unsent { flow, data, too_long }, &mut self.out);
         }
         all_sent && self.out.is_empty()
     }
@@ -269,7 +269,7 @@ mod tests {
         // No datagram can leave from an address that is not ours.
         let flow = Flow { proto: Proto::Udp, local: "127.0.0.9:1".parse().unwrap(), remote: local };
         inbox.send(Input::Sip { flow, data: Bytes::from_static(b"x") });
-        wait_for(&heard, "FlowFailed");
+        wait_for(&heard, "Unsent");
         stop.store(true, Ordering::Relaxed);
         thread.join().unwrap();
     }

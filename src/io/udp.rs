@@ -31,6 +31,14 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// A datagram that could not be sent, and will not be.
+pub struct Unsent {
+    pub flow: Flow,
+    pub data: Bytes,
+    /// No datagram holds it.
+    pub too_long: bool,
+}
+
 /// One socket and its buffers. Lives in the thread that made it.
 pub struct UdpPort {
     socket: UdpSocket,
@@ -79,18 +87,20 @@ impl UdpPort {
         }
     }
 
-    /// Sends what waits. True when all left; a destination that cannot be sent to is handed to `failed`.
-    pub fn flush(&mut self, mut failed: impl FnMut(Flow)) -> bool {
+    /// Sends what waits. True when all left; a datagram that cannot be sent is handed to `failed`.
+    pub fn flush(&mut self, mut failed: impl FnMut(Unsent)) -> bool {
         let mut sent = 0;
         let mut full = false;
         while sent < self.waiting.len() && !full {
             match self.send_batch(sent) {
                 Ok(count) => sent += count.max(1),
                 Err(Errno::EINTR) => {}
-                // ENOBUFS: the device's queue is full, as EAGAIN is for the socket's.
-                Err(Errno::EAGAIN | Errno::ENOBUFS) => full = true,
-                Err(_) => {
-                    failed(Flow { proto: Proto::Udp, local: self.local, remote: self.waiting[sent].0 });
+                // ENOBUFS: the device's queue is full, as EAGAIN is for the socket's. ENOMEM passes too.
+                Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => full = true,
+                Err(error) => {
+                    let (remote, data) = self.waiting[sent].clone();
+                    let flow = Flow { proto: Proto::Udp, local: self.local, remote };
+                    failed(Unsent { flow, data, too_long: error == Errno::EMSGSIZE });
                     sent += 1;
                 }
             }
@@ -158,8 +168,8 @@ mod tests {
         a.queue(b.local(), Bytes::from_static(b"y"));
         a.queue(b.local(), Bytes::from(vec![0; 65_530]));
         let mut failed = Vec::new();
-        assert!(a.flush(|flow| failed.push(flow.remote)));
-        assert_eq!(failed, [bad, b.local()], "wrong family, and too long for a datagram");
+        assert!(a.flush(|unsent| failed.push((unsent.flow.remote, unsent.data.len(), unsent.too_long))));
+        assert_eq!(failed, [(bad, 1, false), (b.local(), 65_530, true)], "wrong family, and too long for a datagram");
         assert_eq!(drain(&mut b).len(), 1);
     }
 

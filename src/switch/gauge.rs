@@ -40,6 +40,8 @@ pub struct Counters {
     /// Messages from senders that no trunk and no seat names.
     pub strangers: u64,
     pub rate_limited: u64,
+    /// Messages of ours that could not be sent.
+    pub unsent: u64,
     pub calls: u64,
     /// Calls refused before they had a record: overload, draining, journal down.
     pub shed: u64,

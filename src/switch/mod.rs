@@ -44,9 +44,16 @@ pub enum Input {
         flow: Flow,
         data: Bytes,
     },
-    /// A connection closed, or refused bytes, or a datagram could not be sent.
+    /// A connection closed.
     FlowFailed {
         flow: Flow,
+    },
+    /// A message could not be sent.
+    Unsent {
+        flow: Flow,
+        data: Bytes,
+        /// No datagram holds it.
+        too_long: bool,
     },
     Media {
         shard: u16,
@@ -208,6 +215,10 @@ impl Switch {
         match input {
             Input::Sip { flow, data } => self.datagram(now, flow, data, out),
             Input::FlowFailed { flow } => self.legs_do(out, |legs, done| legs.flow_failed(now, flow, done)),
+            Input::Unsent { flow, data, too_long } => {
+                self.counters.unsent += 1;
+                self.legs_do(out, |legs, done| legs.unsent(now, flow, &data, too_long, done));
+            }
             Input::Media { shard, event } => self.media_event(now, shard, event, out),
             Input::Journaled { ticket } => self.journaled(now, ticket, out),
             Input::JournalDown(down) => self.journal_changed(now, down, out),

@@ -76,6 +76,13 @@ impl Client {
         }
     }
 
+    /// The request goes by a stream, where nothing is sent again; false when it was answered.
+    pub fn by_stream(&mut self) -> bool {
+        let Client::Trying { resend, .. } = self else { return false };
+        *resend = None;
+        true
+    }
+
     pub fn transport_failed(&mut self) -> Effect {
         match self {
             Client::Trying { .. } | Client::Proceeding { .. } => self.fail(Failure::Transport),

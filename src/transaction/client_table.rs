@@ -1,10 +1,11 @@
-use crate::base::{Flow, Map, MapSeed, Mono, Timers};
-use crate::sip::{Header, Message, Method, Name, Request, Response, Via};
+use crate::base::{Flow, Map, MapSeed, Mono, Proto, Timers};
+use crate::sip::{Header, Message, Method, Name, Request, Response, Via, Written};
 use crate::transaction::branch::{Branch, ours};
 use crate::transaction::client::Client;
 use crate::transaction::effect::{Effect, Tell};
 use crate::transaction::head::Head;
 use crate::transaction::invite_client::InviteClient;
+use crate::transaction::streams::Streams;
 use crate::transaction::timing::Timing;
 use crate::transaction::{ClientId, Config, Event, Output};
 use bytes::Bytes;
@@ -13,7 +14,9 @@ use bytes::Bytes;
 /// (RFC 3261 §17.1.3); the transaction user sees only the INVITE's.
 pub(super) struct ClientTable {
     config: Config,
+    seed: MapSeed,
     entries: Map<Key, Entry>,
+    streams: Streams<Key>,
     timers: Timers<Key>,
 }
 
@@ -42,7 +45,7 @@ struct Invite {
 
 impl ClientTable {
     pub fn new(config: Config, seed: MapSeed) -> ClientTable {
-        ClientTable { config, entries: Map::with_hasher(seed), timers: Timers::default() }
+        ClientTable { config, seed, entries: Map::with_hasher(seed), streams: Streams::new(seed), timers: Timers::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -54,7 +57,7 @@ impl ClientTable {
     }
 
     pub fn request(&mut self, now: Mono, flow: Flow, branch: Branch, request: Request, out: &mut Vec<Output>) -> ClientId {
-        let id = ClientId(branch.0);
+        let id = ClientId(branch.id);
         let head = (request.method == Method::Invite).then(|| Head::of(&request));
         let method = request.method.clone();
         let data = Message::Request(request).to_bytes();
@@ -79,12 +82,12 @@ impl ClientTable {
         }
     }
 
-    /// A response that matches goes to its machine; a 2xx to an INVITE that matches none is the user's all the same.
+    /// A response that matches goes to its machine; a 2xx to an INVITE of ours that matches none is the user's all the same.
     pub fn received(&mut self, now: Mono, flow: Flow, response: Response, out: &mut Vec<Output>) {
         let Some(via) = sole_via(&response).filter(|via| ours(via, flow)) else { return };
-        let Some(method) = response.headers.cseq().map(|c| c.method) else { return };
-        let known = via.branch().and_then(Branch::parse).and_then(|branch| self.find(ClientId(branch.0), &method));
-        match known {
+        let branch = via.branch().and_then(Branch::parse).filter(|branch| branch.is_ours(self.seed, &response.headers));
+        let (Some(branch), Some(method)) = (branch, response.headers.cseq().map(|c| c.method)) else { return };
+        match self.find(ClientId(branch.id), &method) {
             Some(key) => self.respond(now, key, flow, response, out),
             None if method == Method::Invite && response.status.success() => {
                 out.push(Output::Event(Event::Stray { flow, response }));
@@ -106,16 +109,35 @@ impl ClientTable {
     }
 
     pub fn flow_failed(&mut self, flow: Flow, out: &mut Vec<Output>) {
-        let mut keys: Vec<Key> = self.entries.iter().filter(|(_, e)| e.flow == flow).map(|(k, _)| *k).collect();
-        keys.sort_unstable();
-        for key in keys {
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
-            let effect = match &mut entry.machine {
-                Machine::Invite(invite) => invite.machine.transport_failed(),
-                Machine::Other(_, machine) => machine.transport_failed(),
-            };
-            self.settle(key, effect, None, out);
+        for key in self.streams.take(flow) {
+            self.fail(key, out);
         }
+    }
+
+    /// A request could not be sent. One that no datagram holds goes by TCP (RFC 3261 §18.1.1), as long as it was not
+    /// answered; any other has failed (§8.1.3.1).
+    pub fn unsent(&mut self, written: &Written, flow: Flow, too_long: bool, out: &mut Vec<Output>) {
+        let (Some(branch), Some(method)) = (written.branch().and_then(|text| Branch::parse(&text)), written.method()) else {
+            return;
+        };
+        let Some(key) = self.find(ClientId(branch.id), &method) else { return };
+        let stream = Flow { proto: Proto::Tcp, ..flow };
+        let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.flow == flow) else { return };
+        if !too_long || flow == stream || !entry.by_stream(branch, stream) {
+            return self.fail(key, out);
+        }
+        self.streams.insert(stream, key);
+        self.timers.update(key, entry.deadline());
+        out.push(Output::Send { flow: stream, data: written.with_via(&branch.via(stream)) });
+    }
+
+    fn fail(&mut self, key: Key, out: &mut Vec<Output>) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let effect = match &mut entry.machine {
+            Machine::Invite(invite) => invite.machine.transport_failed(),
+            Machine::Other(_, machine) => machine.transport_failed(),
+        };
+        self.settle(key, effect, None, out);
     }
 
     /// The transaction of that branch whose request had that method.
@@ -162,6 +184,7 @@ impl ClientTable {
     fn insert(&mut self, key: Key, entry: Entry, data: Bytes, out: &mut Vec<Output>) {
         out.push(Output::Send { flow: entry.flow, data });
         self.timers.update(key, entry.deadline());
+        self.streams.insert(entry.flow, key);
         self.entries.insert(key, entry);
     }
 
@@ -173,6 +196,8 @@ impl ClientTable {
         self.timers.update(key, deadline);
         if deadline.is_none() {
             self.entries.remove(&key);
+            self.streams.remove(flow, key);
+            debug_assert!(!self.entries.is_empty() || self.streams.is_empty(), "a stream outlived its transactions");
         }
         if let Key::Request(id) = key {
             out.extend(event(id, effect.tell, message).map(Output::Event));
@@ -181,6 +206,21 @@ impl ClientTable {
 }
 
 impl Entry {
+    /// From now on by this stream; false when an answer has come already.
+    fn by_stream(&mut self, branch: Branch, stream: Flow) -> bool {
+        let waits = match &mut self.machine {
+            Machine::Invite(invite) => invite.machine.by_stream(),
+            Machine::Other(_, machine) => machine.by_stream(),
+        };
+        if waits {
+            self.flow = stream;
+            if let Machine::Invite(invite) = &mut self.machine {
+                invite.head.set_via(branch.via(stream));
+            }
+        }
+        waits
+    }
+
     /// None once the machine has terminated: no state of a client transaction is without a deadline.
     fn deadline(&self) -> Option<Mono> {
         match &self.machine {

@@ -3,7 +3,7 @@
 use crate::base::{Flow, Now, Proto};
 use crate::sip::{Header, Message, Method, Name, Status};
 use crate::transaction::testing::{answer, at, flow, new, now, ours, receive, run, start, tick, values};
-use crate::transaction::{Event, Failure};
+use crate::transaction::{ClientId, Event, Failure, Output, Transactions};
 use bytes::Bytes;
 
 #[test]
@@ -28,22 +28,26 @@ fn a_response_must_be_ours() {
     let mut t = new();
     let (_, sent) = start(&mut t, flow(Proto::Udp), "INVITE");
     let via = values(&sent, Name::Via).remove(0);
-    for (foreign, stray) in [
-        (via.replace("192.0.2.1:5060", "192.0.2.1:5062"), false),
-        (via.replace("192.0.2.1:5060", "192.0.2.7:5060"), false),
-        (via.replace("z9hG4bK", "z9hG4bKx"), true),
-        (via.replace("z9hG4bK", "x"), true),
+    let last = if via.contains("0;rport") { "1;rport" } else { "0;rport" };
+    for foreign in [
+        via.replace("192.0.2.1:5060", "192.0.2.1:5062"),
+        via.replace("192.0.2.1:5060", "192.0.2.7:5060"),
+        via.replace("z9hG4bK", "z9hG4bKx"),
+        via.replace("z9hG4bK", "x"),
+        "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK00112233445566778899aabbccddeeff".to_owned(),
+        format!("{}{last}", &via[..via.len() - last.len()]),
     ] {
-        for status in [200, 486] {
+        for status in [100, 200, 486] {
             let mut reply = sent.reply(Status(status), Some("t"));
             reply.headers.set(Name::Via, foreign.clone());
-            let out = receive(&mut t, 1, Message::Response(reply));
-            assert!(out.sent.is_empty());
-            match &out.events[..] {
-                [Event::Stray { .. }] => assert!(stray && status == 200, "{foreign}"),
-                events => assert!(events.is_empty() && !(stray && status == 200), "{foreign}: {events:?}"),
-            }
+            receive(&mut t, 1, Message::Response(reply)).nothing();
         }
+    }
+    // A branch that a peer has seen is good for its own call alone.
+    for (name, other) in [(Name::CallId, "e@192.0.2.1"), (Name::From, "<sip:a@192.0.2.1>;tag=g")] {
+        let mut reply = sent.reply(Status(200), Some("t"));
+        reply.headers.set(name, other);
+        receive(&mut t, 1, Message::Response(reply)).nothing();
     }
     let mut two = sent.reply(Status(200), Some("t"));
     two.headers.push(Name::Via, "SIP/2.0/UDP 192.0.2.77;branch=z9hG4bKother");
@@ -190,8 +194,83 @@ fn a_dead_flow_fails_its_requests_and_no_others() {
     assert_eq!(t.len(), (1, 0));
     // The next request to the same peer goes out as if nothing had happened.
     start(&mut t, flow(Proto::Tcp), "OPTIONS");
-    run(|out| t.flow_failed(now(20), flow(Proto::Udp), out));
+    run(|out| t.flow_failed(now(20), flow(Proto::Tcp), out));
     assert_eq!(t.len(), (1, 0));
+}
+
+/// The bytes of a request of ours, as the edge hands them back.
+fn sent_bytes(t: &mut Transactions, flow: Flow, method: &str, long: usize) -> (ClientId, Bytes) {
+    let mut out = Vec::new();
+    let mut request = ours(method);
+    request.headers.push(Name::HistoryInfo, "h".repeat(long));
+    let id = t.request(now(0), flow, request, &mut out);
+    match out.remove(0) {
+        Output::Send { data, .. } => (id, data),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_sent_fails_alone() {
+    for proto in [Proto::Udp, Proto::Tcp] {
+        let mut t = new();
+        let flow = flow(proto);
+        for _ in 0..20 {
+            start(&mut t, flow, "INVITE");
+        }
+        for method in ["INVITE", "OPTIONS", "BYE"] {
+            let (id, data) = sent_bytes(&mut t, flow, method, 1);
+            let out = run(|out| t.unsent(flow, &data, false, out));
+            assert!(matches!(out.event(), Event::Failed { id: got, cause: Failure::Transport } if got == id));
+            run(|out| t.unsent(flow, &data, false, out)).nothing();
+        }
+        assert_eq!(t.len(), (20, 0));
+    }
+}
+
+#[test]
+fn a_request_that_no_datagram_holds_goes_by_tcp() {
+    for method in ["INVITE", "OPTIONS"] {
+        let mut t = new();
+        let (id, data) = sent_bytes(&mut t, flow(Proto::Udp), method, 70_000);
+        start(&mut t, flow(Proto::Udp), "INVITE");
+        let mut out = Vec::new();
+        t.unsent(flow(Proto::Udp), &data, true, &mut out);
+        let again = match &out[..] {
+            [Output::Send { flow: by, data }] if *by == flow(Proto::Tcp) => data.clone(),
+            other => panic!("{other:?}"),
+        };
+        let text = String::from_utf8(again.to_vec()).unwrap();
+        assert_eq!(text.replacen("SIP/2.0/TCP", "SIP/2.0/UDP", 1), String::from_utf8(data.to_vec()).unwrap());
+        assert!(tick(&mut t, 600).sent.iter().all(|(by, _)| *by == flow(Proto::Udp)), "timers A and E are off");
+        // No connection, or one that does not take it: that request has failed, and the other has not.
+        let failed = match method {
+            "INVITE" => run(|out| t.flow_failed(now(700), flow(Proto::Tcp), out)),
+            _ => run(|out| t.unsent(flow(Proto::Tcp), &again, false, out)),
+        };
+        assert!(matches!(failed.event(), Event::Failed { id: got, cause: Failure::Transport } if got == id));
+        assert_eq!(t.len(), (1, 0));
+    }
+}
+
+#[test]
+fn a_long_invite_is_answered_acknowledged_and_cancelled_by_tcp() {
+    let mut t = new();
+    let (id, data) = sent_bytes(&mut t, flow(Proto::Udp), "INVITE", 100);
+    let sent = run(|out| t.unsent(flow(Proto::Udp), &data, true, out)).request();
+    let by_tcp = |t: &mut Transactions, status: u16| {
+        let reply = Message::Response(sent.reply(Status(status), Some("t")));
+        run(|out| t.received(now(10), flow(Proto::Tcp), reply, out))
+    };
+    by_tcp(&mut t, 180).event();
+    let cancel = run(|out| t.cancel(now(20), id, &[], out));
+    assert_eq!(cancel.sent[0].0, flow(Proto::Tcp));
+    assert_eq!(values(&cancel.request(), Name::Via), values(&sent, Name::Via));
+    let refused = by_tcp(&mut t, 487);
+    assert_eq!(refused.sent[0].0, flow(Proto::Tcp));
+    assert!(values(&sent, Name::Via)[0].starts_with("SIP/2.0/TCP 192.0.2.1:5060;"));
+    // Too late for another way: it was answered.
+    run(|out| t.unsent(flow(Proto::Udp), &data, true, out)).nothing();
 }
 
 #[test]

@@ -20,6 +20,12 @@ impl Head {
         Head { request, seq }
     }
 
+    /// The request leaves by another transport.
+    pub fn set_via(&mut self, via: String) {
+        self.request.headers.remove(&Name::Via);
+        self.request.headers.push_front(Name::Via, via);
+    }
+
     /// The ACK of a non-2xx final response: the INVITE's URI, branch, From, Call-ID, Route and CSeq number, and the
     /// response's To (RFC 3261 §17.1.1.3).
     pub fn ack(&self, response: &Response) -> Bytes {

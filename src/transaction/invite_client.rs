@@ -95,6 +95,13 @@ impl InviteClient {
         }
     }
 
+    /// The INVITE goes by a stream, where nothing is sent again; false when it was answered.
+    pub fn by_stream(&mut self) -> bool {
+        let InviteClient::Calling { resend, .. } = self else { return false };
+        *resend = None;
+        true
+    }
+
     /// The flow is gone; a final response that has already arrived is not harmed by it.
     pub fn transport_failed(&mut self) -> Effect {
         match self {

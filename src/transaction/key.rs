@@ -18,21 +18,18 @@ impl Key {
     /// A peer of RFC 2543 has no unique branch: there Request-URI, From tag, Call-ID, CSeq number and the whole Via
     /// stand in. To's tag is left out, because the ACK has one where its INVITE has none.
     pub fn of(seed: MapSeed, via: &Via, request: &Request, method: &Method) -> Key {
-        let mut fields = Fields::new(seed, b'T');
-        fields.add(method.as_bytes());
-        match &via.host {
-            Host::Ip(IpAddr::V4(ip)) => fields.add(&ip.octets()),
-            Host::Ip(IpAddr::V6(ip)) => fields.add(&ip.octets()),
-            Host::Name(name) => fields.add(name.to_ascii_lowercase().as_bytes()),
-        }
-        fields.add(&via.port.unwrap_or(5060).to_be_bytes());
-        fields.add(via.branch().unwrap_or("").as_bytes());
+        let mut fields = Fields::of_via(seed, via, method);
         if via.branch().and_then(unique).is_none() {
             fields.add(request.uri.to_string().as_bytes());
             fields.add_call(request);
             fields.add(request.headers.get(&Name::Via).map_or(b"", |v| v));
         }
         fields.key()
+    }
+
+    /// The transaction that a response of ours belongs to; none for a peer of RFC 2543.
+    pub fn of_response(seed: MapSeed, via: &Via, method: &Method) -> Option<Key> {
+        via.branch().and_then(unique).map(|_| Fields::of_via(seed, via, method).key())
     }
 
     /// What two copies of one request have in common when a proxy forked it and both found us (RFC 3261 §8.2.2.2):
@@ -61,6 +58,19 @@ impl Fields {
         let mut hasher = SipHasher13::new_with_keys(seed.0, seed.1);
         hasher.write_u8(kind);
         Fields(hasher)
+    }
+
+    fn of_via(seed: MapSeed, via: &Via, method: &Method) -> Fields {
+        let mut fields = Fields::new(seed, b'T');
+        fields.add(method.as_bytes());
+        match &via.host {
+            Host::Ip(IpAddr::V4(ip)) => fields.add(&ip.octets()),
+            Host::Ip(IpAddr::V6(ip)) => fields.add(&ip.octets()),
+            Host::Name(name) => fields.add(name.to_ascii_lowercase().as_bytes()),
+        }
+        fields.add(&via.port.unwrap_or(5060).to_be_bytes());
+        fields.add(via.branch().unwrap_or("").as_bytes());
+        fields
     }
 
     fn add(&mut self, field: &[u8]) {

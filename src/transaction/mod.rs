@@ -39,12 +39,13 @@ mod server;
 mod server_table;
 #[cfg(test)]
 mod server_tests;
+mod streams;
 #[cfg(test)]
 mod testing;
 mod timing;
 
 use crate::base::{Flow, MapSeed, Mono, Now, Rng};
-use crate::sip::{Header, Message, Name, Request, Response};
+use crate::sip::{Header, Message, Name, Request, Response, Written};
 use crate::transaction::branch::Branch;
 use crate::transaction::client_table::ClientTable;
 use crate::transaction::server_table::ServerTable;
@@ -123,13 +124,14 @@ pub enum Failure {
 pub struct Transactions {
     config: Config,
     rng: Rng,
+    seed: MapSeed,
     clients: ClientTable,
     servers: ServerTable,
 }
 
 impl Transactions {
     pub fn new(config: Config, rng: Rng, seed: MapSeed) -> Transactions {
-        Transactions { config, rng, clients: ClientTable::new(config, seed), servers: ServerTable::new(config, seed) }
+        Transactions { config, rng, seed, clients: ClientTable::new(config, seed), servers: ServerTable::new(config, seed) }
     }
 
     /// A message from the network. Retransmissions are absorbed here; merged requests get 482 (§8.2.2.2).
@@ -142,7 +144,7 @@ impl Transactions {
 
     /// Sends a request in a new client transaction; puts our Via with a new branch on top. ACK does not belong here.
     pub fn request(&mut self, now: Now, flow: Flow, mut request: Request, out: &mut Vec<Output>) -> ClientId {
-        let branch = Branch::new(&mut self.rng);
+        let branch = Branch::new(&mut self.rng, self.seed, &request.headers);
         request.headers.push_front(Name::Via, branch.via(flow));
         self.clients.request(now.mono, flow, branch, request, out)
     }
@@ -163,16 +165,27 @@ impl Transactions {
     /// Sends a request outside any transaction: the ACK of a 2xx. Puts a Via with a new branch on top and returns the
     /// bytes, so that a repeated 2xx gets the same ACK again.
     pub fn send_ack(&mut self, flow: Flow, mut request: Request, out: &mut Vec<Output>) -> Bytes {
-        request.headers.push_front(Name::Via, Branch::new(&mut self.rng).via(flow));
+        let branch = Branch::new(&mut self.rng, self.seed, &request.headers);
+        request.headers.push_front(Name::Via, branch.via(flow));
         let data = Message::Request(request).to_bytes();
         out.push(Output::Send { flow, data: data.clone() });
         data
     }
 
-    /// The edge says that a flow is gone or refused bytes: fails the transactions that wait on it (§18.4, §17.1.4).
+    /// The edge says that a connection is gone: fails the transactions that wait on it (§18.4, §17.1.4).
     pub fn flow_failed(&mut self, _now: Now, flow: Flow, out: &mut Vec<Output>) {
         self.clients.flow_failed(flow, out);
         self.servers.flow_failed(flow, out);
+    }
+
+    /// The edge could not send this message of ours: that is its own transaction's failure, whatever else its flow carries.
+    /// `too_long`: no datagram holds it.
+    pub fn unsent(&mut self, flow: Flow, data: &Bytes, too_long: bool, out: &mut Vec<Output>) {
+        match Written::read(data) {
+            Some(written) if written.is_response() => self.servers.unsent(&written, out),
+            Some(written) => self.clients.unsent(&written, flow, too_long, out),
+            None => {}
+        }
     }
 
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {

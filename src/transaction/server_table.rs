@@ -1,9 +1,10 @@
 use crate::base::{Flow, Map, MapSeed, Mono, Timers};
-use crate::sip::{Message, Method, Name, Request, Response, Status, Via};
+use crate::sip::{Message, Method, Name, Request, Response, Status, Via, Written};
 use crate::transaction::effect::{Effect, Tell};
 use crate::transaction::invite_server::InviteServer;
 use crate::transaction::key::Key;
 use crate::transaction::server::Server;
+use crate::transaction::streams::Streams;
 use crate::transaction::timing::Timing;
 use crate::transaction::{Config, Event, Output, ServerId};
 use bytes::Bytes;
@@ -19,6 +20,7 @@ pub(super) struct ServerTable {
     last_id: u64,
     entries: Map<ServerId, Entry>,
     by_key: Map<Key, ServerId>,
+    streams: Streams<ServerId>,
     timers: Timers<ServerId>,
 }
 
@@ -47,8 +49,8 @@ struct Invite {
 
 impl ServerTable {
     pub fn new(config: Config, seed: MapSeed) -> ServerTable {
-        let (entries, by_key) = (Map::with_hasher(seed), Map::with_hasher(seed));
-        ServerTable { config, seed, last_id: 0, entries, by_key, timers: Timers::default() }
+        let (entries, by_key, streams) = (Map::with_hasher(seed), Map::with_hasher(seed), Streams::new(seed));
+        ServerTable { config, seed, last_id: 0, entries, by_key, streams, timers: Timers::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -105,13 +107,21 @@ impl ServerTable {
     }
 
     pub fn flow_failed(&mut self, flow: Flow, out: &mut Vec<Output>) {
-        let mut ids: Vec<ServerId> = self.entries.iter().filter(|(_, e)| e.flow == flow).map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        for id in ids {
+        for id in self.streams.take(flow) {
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             let effect = entry.flow_failed();
+            self.streams.insert(entry.flow, id);
             self.settle(id, effect, None, out);
         }
+    }
+
+    /// A response could not be sent: its own transaction has failed, and no other (§17.2.4).
+    pub fn unsent(&mut self, written: &Written, out: &mut Vec<Output>) {
+        let (Some(via), Some(method)) = (written.via(), written.method()) else { return };
+        let id = Key::of_response(self.seed, &via, &method).and_then(|key| self.by_key.get(&key).copied());
+        let Some((id, entry)) = id.and_then(|id| Some((id, self.entries.get_mut(&id)?))) else { return };
+        let effect = entry.failed();
+        self.settle(id, effect, None, out);
     }
 
     /// The ACK of a non-2xx ends here (RFC 3261 §17.2.1); that of a 2xx is a dialog's (§13.2.2.4).
@@ -179,7 +189,9 @@ impl ServerTable {
         let fallback = (flow.proto.reliable() && fallback != flow.remote).then_some(fallback);
         self.by_key.insert(key, id);
         self.by_key.extend(merged.map(|merged| (merged, id)));
-        self.entries.insert(id, Entry { flow: back(via, flow), fallback, key, merged, machine });
+        let flow = back(via, flow);
+        self.streams.insert(flow, id);
+        self.entries.insert(id, Entry { flow, fallback, key, merged, machine });
         id
     }
 
@@ -202,10 +214,12 @@ impl ServerTable {
     fn forget(&mut self, id: ServerId) {
         let Some(entry) = self.entries.remove(&id) else { return };
         self.by_key.remove(&entry.key);
+        self.streams.remove(entry.flow, id);
         if let Some(merged) = entry.merged {
             self.by_key.remove(&merged);
         }
-        debug_assert!(!self.entries.is_empty() || self.by_key.is_empty(), "a key outlived its transaction");
+        let left = !self.by_key.is_empty() || !self.streams.is_empty();
+        debug_assert!(!self.entries.is_empty() || !left, "a key or a stream outlived its transaction");
     }
 }
 
@@ -233,6 +247,10 @@ impl Entry {
                 Machine::Other(machine) => machine.again(),
             };
         }
+        self.failed()
+    }
+
+    fn failed(&mut self) -> Effect {
         match &mut self.machine {
             Machine::Invite(invite) => invite.machine.transport_failed(),
             Machine::Other(machine) => machine.end(),

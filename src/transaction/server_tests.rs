@@ -5,7 +5,8 @@ use crate::sip::{Message, Method, Name, Status};
 use crate::transaction::testing::{
     answer, at, flow, from_peer, new, now, parse, parse_request, receive, respond, run, start, tick, with,
 };
-use crate::transaction::{Config, Event};
+use crate::transaction::{Config, Event, ServerId};
+use bytes::Bytes;
 
 #[test]
 fn a_repeated_invite_is_absorbed_and_answered_from_memory() {
@@ -196,6 +197,23 @@ fn a_closed_stream_gets_its_responses_on_a_new_connection_and_then_gives_up() {
     let gone = run(|out| t.flow_failed(now(3), sent_by, out));
     assert!(matches!(gone.event(), Event::Unacknowledged { id: got } if got == id));
     assert!(t.is_empty());
+}
+
+#[test]
+fn a_response_that_cannot_be_sent_fails_its_own_transaction_alone() {
+    let mut t = new();
+    let invites: Vec<Message> = (1..=3).map(|n| from_peer("INVITE", &format!("z9hG4bK{n}"), n, "")).collect();
+    let ids: Vec<ServerId> = invites.iter().map(|invite| receive(&mut t, 0, invite.clone()).id()).collect();
+    for (id, invite) in ids.iter().zip(&invites) {
+        respond(&mut t, 1, *id, invite, 180);
+    }
+    let Message::Request(second) = &invites[1] else { panic!() };
+    let ringing = Message::Response(second.reply(Status(180), Some("ours"))).to_bytes();
+    let out = run(|out| t.unsent(flow(Proto::Udp), &ringing, false, out));
+    assert!(matches!(out.event(), Event::Unacknowledged { id } if id == ids[1]));
+    run(|out| t.unsent(flow(Proto::Udp), &ringing, true, out)).nothing();
+    assert_eq!(t.len(), (0, 2));
+    run(|out| t.unsent(flow(Proto::Udp), &Bytes::from_static(b"\r\n\r\n"), true, out)).nothing();
 }
 
 #[test]

@@ -80,6 +80,7 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::counter("messages_malformed_total", "Messages that were no SIP, or broken.", c.malformed),
         Metric::counter("messages_from_strangers_total", "Messages from sources that nothing names.", c.strangers),
         Metric::counter("messages_rate_limited_total", "Messages beyond their source's rate.", c.rate_limited),
+        Metric::counter("messages_unsent_total", "Messages that could not be sent: too long, or no way there.", c.unsent),
         Metric::counter("calls_total", "Calls offered.", c.calls),
         Metric::counter("calls_answered_total", "Callers that reached a seat or target.", c.answered),
         Metric::counter("calls_shed_total", "Calls refused by overload, draining or journal.", c.shed),
