@@ -46,7 +46,8 @@ fn in_context(uri: &Uri, params: &Params) -> String {
 }
 
 fn short(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(LONGEST));
+    let end = (0..=LONGEST.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.truncate(end.unwrap_or(0));
     text
 }
 
