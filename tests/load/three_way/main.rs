@@ -125,7 +125,7 @@ fn run(mut port: UdpPort, new_legs: &Receiver<Leg>) -> Vec<Ear> {
         for voice in voices.iter_mut().skip(tick as usize % 20).step_by(20) {
             port.queue(voice.to, voice.next());
         }
-        port.flush(|flow| panic!("cannot send to {flow}"));
+        port.flush(|unsent| panic!("cannot send to {}", unsent.flow));
         let state = STATE.load(Ordering::Relaxed);
         while port.receive(|flow, data| {
             if let Some(ear) = ears.get_mut(by_port[usize::from(flow.remote.port())]) {
