@@ -6,6 +6,8 @@
 // A test may fail in its helpers too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "sipp/asked.rs"]
+mod asked;
 #[path = "sipp/disk.rs"]
 mod disk;
 #[path = "sipp/gaps.rs"]

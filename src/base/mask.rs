@@ -1,3 +1,4 @@
+use super::shown::{Shown, show};
 use std::fmt;
 
 /// A telephone number as logs and the API may show it: the first three and the last two characters, or fewer of a
@@ -8,13 +9,10 @@ impl fmt::Display for Masked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.chars().count();
         if count <= 6 {
-            return f.write_str(self.0);
+            return Shown(self.0).fmt(f);
         }
-        for (i, c) in self.0.chars().enumerate() {
-            let c = if i < 3 || i + 2 >= count { c } else { '*' };
-            write!(f, "{c}")?;
-        }
-        Ok(())
+        let masked = |(i, c)| if i < 3 || i + 2 >= count { c } else { '*' };
+        self.0.chars().enumerate().map(masked).take(Shown::MOST).try_for_each(|c| show(f, c))
     }
 }
 
@@ -27,5 +25,7 @@ mod tests {
         assert_eq!(Masked("13800138000").to_string(), "138******00");
         assert_eq!(Masked("12345").to_string(), "12345");
         assert_eq!(Masked("06912122110").to_string(), "069******10");
+        assert_eq!(Masked("1\r\n2").to_string(), "1\\u{d}\\u{a}2", "whoever calls chooses the characters");
+        assert_eq!(Masked("\u{1b}[2Jxxxx\n").to_string(), "\\u{1b}[2****x\\u{a}");
     }
 }

@@ -141,6 +141,10 @@ impl Call {
         if chain.is_empty() || self.next_part > self.policy.max_parties {
             return Err(Refusal::TooMany);
         }
+        // Who comes back does so for the failure of the move before.
+        if mode != Mode::Return {
+            self.failure = None;
+        }
         let back = self.dialled_of(by);
         let seq = self.started(mode.name(), by, to.to_owned());
         if let Some(talk) = self.talk() {
@@ -161,7 +165,6 @@ impl Call {
 
     fn started(&mut self, kind: &str, by: Part, to: String) -> u32 {
         self.transfers += 1;
-        self.failure = None;
         let seq = self.transfers;
         self.journal(What::TransferStarted { seq, kind: kind.to_owned(), by: by.0, to });
         seq

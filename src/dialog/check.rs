@@ -1,10 +1,12 @@
 //! What a request must fulfil before anyone looks at what it wants (RFC 3261 §8.2), and our capabilities.
 
-use crate::sip::{Content, Header, Headers, Method, Name, Reach, Request, Response, Scheme, Sdp, SdpError};
+use crate::sip::{Content, Header, Headers, Method, Name, Reach, Request, Response, Scheme, Sdp, SdpError, optional, plain};
 
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER";
 pub(super) const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
 pub(super) const SDP: &str = "application/sdp";
+/// RFC 3261 §20.2: bodies come as they are.
+pub(super) const ENCODING: &str = "identity";
 pub(super) const ACCEPT: &str = "application/sdp, multipart/mixed";
 
 /// A request's refusal, with the header that explains it.
@@ -41,6 +43,10 @@ pub(super) fn admissible(request: &Request) -> Result<(), Refusal> {
     }
     if let Some(unsupported) = unsupported(&request.headers) {
         return Err(Refusal::with(420, Name::Unsupported, unsupported));
+    }
+    // §21.4.13. A BYE ends the call whatever it carries.
+    if request.method != Method::Bye && !request.body.is_empty() && encoded(&request.headers) {
+        return Err(Refusal::with(415, Name::AcceptEncoding, ENCODING));
     }
     if describes_session(&request.method) {
         let content = content(request)?;
@@ -101,6 +107,11 @@ fn unsubscribed(headers: &Headers) -> Refusal {
         Some(package) if package.eq_ignore_ascii_case("refer") => Refusal::new(481),
         _ => Refusal::with(489, Name::AllowEvents, "refer"),
     }
+}
+
+/// In a way that we cannot undo. What may be ignored is (§20.11).
+fn encoded(headers: &Headers) -> bool {
+    !plain(headers) && !optional(headers)
 }
 
 fn describes_session(method: &Method) -> bool {

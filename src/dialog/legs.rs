@@ -9,7 +9,7 @@ use crate::dialog::table::Table;
 use crate::dialog::timer::SessionTimer;
 use crate::dialog::uac::Calling;
 use crate::dialog::uas::{Invited, Offer};
-use crate::dialog::{Command, Config, Dial, Event, Incoming, Output, Replaced};
+use crate::dialog::{Asked, Cause, Command, Config, Dial, Event, Incoming, Output, Replaced, TurnedAway};
 use crate::sip::{Header, Message, Method, Name, Replaces, Request, Response, Sdp, Status};
 use crate::transaction::{self, ClientId, ServerId, Transactions};
 use bytes::Bytes;
@@ -150,39 +150,59 @@ impl Legs {
             Ok(()) if !tag.is_empty() => Refusal::new(481),
             Ok(()) => match request.method {
                 Method::Invite => return self.invite(now, id, flow, request, out),
-                Method::Options => return self.options(now, id, flow, &request, out),
+                Method::Options => return self.options(now, id, flow, request, out),
                 // Only a party to a call may ask to move it.
                 Method::Refer => Refusal::new(403),
                 _ => Refusal::new(481),
             },
         };
-        self.core.refuse(now, id, &request, refusal, out);
+        self.turn_away(now, id, flow, &request, refusal, out);
     }
 
-    fn options(&mut self, now: Now, id: ServerId, flow: Flow, request: &Request, out: &mut Vec<Output>) {
+    fn turn_away(&mut self, now: Now, id: ServerId, flow: Flow, request: &Request, refusal: Refusal, out: &mut Vec<Output>) {
+        let (method, uri, status) = (request.method.clone(), request.uri.clone(), Status(refusal.status));
+        let call_id = request.headers.call_id().cloned().unwrap_or_default();
+        out.push(Output::Event(Event::TurnedAway(Box::new(TurnedAway { flow, method, uri, call_id, status }))));
+        self.core.refuse(now, id, request, refusal, out);
+    }
+
+    fn options(&mut self, now: Now, id: ServerId, flow: Flow, request: Request, out: &mut Vec<Output>) {
+        let leg = self.next_id();
+        match incoming(leg, flow, &request, &None, None) {
+            Some(invite) => out.push(Output::Event(Event::Asked(Box::new(Asked { invite, server: id, request })))),
+            None => self.turn_away(now, id, flow, &request, Refusal::new(400), out),
+        }
+    }
+
+    /// Answers OPTIONS: what we can do, or what would be in the way of an INVITE.
+    pub fn tell(&mut self, now: Now, asked: &Asked, refusal: Option<&Cause>, out: &mut Vec<Output>) {
         let tag = self.core.rng.token();
-        let mut response = self.core.reply(request, Status(200), &tag);
-        capabilities(&mut response.headers.0, flow);
+        let status = refusal.map_or(Status(200), Cause::refusal);
+        let mut response = self.core.reply(&asked.request, status, &tag);
+        capabilities(&mut response.headers.0, asked.invite.flow);
         response.headers.push(Name::Accept, check::ACCEPT);
-        self.core.respond(now, id, response, out);
+        response.headers.push(Name::AcceptEncoding, check::ENCODING);
+        refusal.iter().for_each(|cause| cause.onto(&mut response.headers));
+        self.core.respond(now, asked.server, response, out);
+        self.drain(now, out);
     }
 
     fn invite(&mut self, now: Now, id: ServerId, flow: Flow, invite: Request, out: &mut Vec<Output>) {
         let acceptable = self.acceptable(now, &invite);
         let (offer, replaces) = match acceptable.and_then(|offer| Ok((offer, self.replaced(&invite)?))) {
             Ok(accepted) => accepted,
-            Err(refusal) => return self.core.refuse(now, id, &invite, refusal, out),
+            Err(refusal) => return self.turn_away(now, id, flow, &invite, refusal, out),
         };
         let leg = self.next_id();
-        let Some(event) = incoming(leg, flow, &invite, &offer, replaces) else {
-            return self.core.refuse(now, id, &invite, Refusal::new(400), out);
+        let Some(incoming) = incoming(leg, flow, &invite, &offer, replaces) else {
+            return self.turn_away(now, id, flow, &invite, Refusal::new(400), out);
         };
         let trying = invite.reply(Status(100), None);
         self.core.respond(now, id, trying, out);
         self.legs.insert(leg, Leg::new(leg, &mut self.core));
         self.turn(now, leg, out, |_, cx| {
             let invited = Invited::new(cx, id, flow, invite, offer);
-            cx.event(event);
+            cx.event(Event::Incoming(Box::new(incoming)));
             State::Invited(Box::new(invited))
         });
     }
@@ -283,10 +303,10 @@ impl Command {
 }
 
 /// None when From or To cannot be read.
-fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: Option<LegId>) -> Option<Event> {
+fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: Option<LegId>) -> Option<Incoming> {
     let headers = &invite.headers;
     let codecs = |sdp: &Result<Sdp, Refusal>| sdp.iter().flat_map(|sdp| sdp.payloads.iter().map(|p| p.codec)).collect();
-    Some(Event::Incoming(Box::new(Incoming {
+    Some(Incoming {
         leg,
         flow,
         uri: invite.uri.clone(),
@@ -298,7 +318,7 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: O
         offer: offer.as_ref().map(codecs),
         reliable: headers.lists(&Name::Require, "100rel") || headers.lists(&Name::Supported, "100rel"),
         replaces,
-    })))
+    })
 }
 
 /// What policy may look at or pass on.

@@ -30,7 +30,7 @@ mod uas;
 pub use legs::Legs;
 
 use crate::base::{Flow, LegId};
-use crate::sip::{Codec, Direction, Header, NameAddr, Reach, Status, Uri};
+use crate::sip::{Codec, Direction, Header, Method, NameAddr, Reach, Request, Status, Uri};
 use crate::transaction;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -85,6 +85,26 @@ pub struct Incoming {
     /// The leg whose place it takes (RFC 3891): in session, or one that we call and that rings. Whoever answers this INVITE
     /// hangs that leg up.
     pub replaces: Option<LegId>,
+}
+
+/// OPTIONS outside a dialog. It is answered as an INVITE would be (RFC 3261 §11.2), and waits for [`Legs::tell`].
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// As the INVITE that it could have been; no leg has its number.
+    pub invite: Incoming,
+    server: transaction::ServerId,
+    request: Request,
+}
+
+/// A request outside a dialog that became nothing: it was malformed in its contents, wanted what we cannot do, or came in
+/// vain.
+#[derive(Clone, Debug)]
+pub struct TurnedAway {
+    pub flow: Flow,
+    pub method: Method,
+    pub uri: Uri,
+    pub call_id: Bytes,
+    pub status: Status,
 }
 
 /// A party asks us to move the one it talks to (REFER, RFC 3515). It waits for [`Command::AcceptRefer`] or
@@ -208,6 +228,8 @@ pub enum Command {
 #[derive(Clone, Debug)]
 pub enum Event {
     Incoming(Box<Incoming>),
+    Asked(Box<Asked>),
+    TurnedAway(Box<TurnedAway>),
     /// A provisional response above 100 from a party we called.
     Progress {
         leg: LegId,

@@ -60,6 +60,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
             config::JournalFailure::CarryOn => JournalDown::CarryOn,
         },
         strangers: Rate { per_second: config.limits.source_rate, burst: config.limits.source_burst, max_sources: STRANGERS },
+        notices: config.limits.notices,
         retry_after: config.limits.retry_after,
     })
 }

@@ -87,10 +87,24 @@ fn read(headers: &Headers, body: &Bytes, wanted: &Wanted, depth: u8) -> Option<C
         _ if wanted.is_beside(kind) => Content::default(),
         _ => Content::foreign(),
     };
-    // RFC 3261 §20.11: required unless it says so.
+    Some(Content { foreign: content.foreign && !may_be_ignored(handling), ..content })
+}
+
+/// RFC 3261 §20.11: required unless it says so.
+fn may_be_ignored(handling: &[u8]) -> bool {
     let handling = Params::parse(handling).unwrap_or_default();
-    let optional = handling.get("handling").is_some_and(|how| how.eq_ignore_ascii_case("optional"));
-    Some(Content { foreign: content.foreign && !optional, ..content })
+    handling.get("handling").is_some_and(|how| how.eq_ignore_ascii_case("optional"))
+}
+
+/// Whether the body beside these headers may be ignored.
+pub fn optional(headers: &Headers) -> bool {
+    may_be_ignored(typed(headers, &Name::ContentDisposition).1)
+}
+
+/// Whether the body beside these headers is as it is: `identity` is no encoding (RFC 3261 §20.12).
+pub fn plain(headers: &Headers) -> bool {
+    let identity = |coding: &[u8]| coding.trim_ascii().is_empty() || coding.trim_ascii().eq_ignore_ascii_case(b"identity");
+    headers.all(&Name::ContentEncoding).all(|value| value.split(|b| *b == b',').all(identity))
 }
 
 /// Of alternatives the last that we understand (RFC 2046 §5.1.4): what we look for, where it is there, for what may be
@@ -119,10 +133,8 @@ fn typed<'a>(headers: &'a Headers, name: &Name) -> (&'a [u8], &'a [u8]) {
 /// Not encoded for a channel that SIP is not.
 fn as_it_is(headers: &Headers) -> bool {
     let encoding = headers.get(&Name::ContentTransferEncoding);
-    let plain = ["7bit", "8bit", "binary"];
-    let transfer = encoding.is_none_or(|how| plain.iter().any(|plain| how.eq_ignore_ascii_case(plain.as_bytes())));
-    let packed = headers.get(&Name::ContentEncoding);
-    transfer && packed.is_none_or(|how| how.is_empty() || how.eq_ignore_ascii_case(b"identity"))
+    let unchanged = ["7bit", "8bit", "binary"];
+    plain(headers) && encoding.is_none_or(|how| unchanged.iter().any(|plain| how.eq_ignore_ascii_case(plain.as_bytes())))
 }
 
 /// What stands between the delimiters (RFC 2046 §5.1.1). One that is missing at the end is done without.

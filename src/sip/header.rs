@@ -50,6 +50,7 @@ pub enum Name {
     SubscriptionState,
     CallInfo,
     ContentEncoding,
+    AcceptEncoding,
     ContentDisposition,
     ContentTransferEncoding,
     Subject,
@@ -59,7 +60,7 @@ pub enum Name {
 }
 
 /// Names as we print them with their compact forms, the most frequent first.
-static NAMES: [(Name, &str, u8); 49] = [
+static NAMES: [(Name, &str, u8); 50] = [
     (Name::Via, "Via", b'v'),
     (Name::From, "From", b'f'),
     (Name::To, "To", b't'),
@@ -103,6 +104,7 @@ static NAMES: [(Name, &str, u8); 49] = [
     (Name::SubscriptionState, "Subscription-State", 0),
     (Name::CallInfo, "Call-Info", 0),
     (Name::ContentEncoding, "Content-Encoding", b'e'),
+    (Name::AcceptEncoding, "Accept-Encoding", 0),
     (Name::ContentDisposition, "Content-Disposition", 0),
     (Name::ContentTransferEncoding, "Content-Transfer-Encoding", 0),
     (Name::Subject, "Subject", b's'),

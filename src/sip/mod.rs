@@ -18,7 +18,7 @@ mod uri;
 mod value;
 mod written;
 
-pub use body::Content;
+pub use body::{Content, optional, plain};
 pub use extension::{RAck, Reason, Refresher, Replaces, SessionExpires};
 pub use header::{Header, Headers, Name};
 pub use message::{Message, Request, Response};

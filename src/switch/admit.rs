@@ -2,11 +2,11 @@
 
 use super::identity::{self, Identity};
 use super::keys::Pad;
-use super::{Active, Dtmf, JournalDown, Leg, Limits, Live, Output, Switch, UnknownSource};
+use super::{Active, Dtmf, Leg, Live, Output, Switch, UnknownSource};
 use crate::base::{CallId, Flow, Masked, Now};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call, FirstOffer};
-use crate::dialog::{Cause, Command, Incoming};
+use crate::dialog::{Command, Incoming};
 use crate::plan::{Decision, Facts, Mode};
 use crate::sip::{Codec, Message, Method, Status};
 use crate::transport::{AccessList, Cidr};
@@ -50,7 +50,10 @@ impl Switch {
             self.counters.rate_limited += 1;
             return;
         }
-        tracing::info!(source = %flow, "a source that no trunk and no seat names");
+        if let Some(unsaid) = self.notices.may_say(now.mono, self.setup.notices) {
+            let unsaid = (unsaid > 0).then_some(unsaid);
+            tracing::info!(source = %flow, unsaid, "a source that no trunk and no seat names");
+        }
         if self.setup.unknown_source == UnknownSource::Drop {
             return;
         }
@@ -64,13 +67,15 @@ impl Switch {
     }
 
     pub(super) fn incoming(&mut self, now: Now, incoming: Incoming, out: &mut Vec<Output>) {
-        let Some(placer) = self.placer(&incoming) else { return self.shed(now, &incoming, out) };
+        let Some(placer) = self.placer(&incoming) else {
+            return self.shed(now, &incoming, "its source was known a moment ago", out);
+        };
         if self.joins(now, &incoming, &placer, out) {
             return;
         }
         let (decision, history) = self.decide(now, &incoming, &placer);
-        if self.full(&placer, decision.mode == Mode::Emergency) {
-            return self.shed(now, &incoming, out);
+        if let Some(why) = self.full(&placer, decision.mode == Mode::Emergency) {
+            return self.shed(now, &incoming, why, out);
         }
         let (caller_raw, anonymous) = identity::caller(&incoming);
         let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, history.first().cloned());
@@ -125,24 +130,11 @@ impl Switch {
         }
     }
 
-    /// Emergencies go before all others: they have channels and calls kept for them, and no journal keeps them out.
-    fn full(&self, placer: &Placer, emergency: bool) -> bool {
-        let refuse = self.journal_down && self.setup.journal_down == JournalDown::Refuse && !emergency;
-        let Limits { calls, reserved } = self.fixed.limits;
-        let most = if emergency { calls } else { calls.saturating_sub(reserved) };
-        let no_channel = match placer {
-            Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], emergency),
-            Placer::Seat(_) => false,
-        };
-        self.draining || refuse || no_channel || self.calls.len() >= most
-    }
-
     /// No record is kept of a call that got nothing but a 503; it is counted.
-    fn shed(&mut self, now: Now, incoming: &Incoming, out: &mut Vec<Output>) {
+    fn shed(&mut self, now: Now, incoming: &Incoming, why: &'static str, out: &mut Vec<Output>) {
         self.counters.shed += 1;
-        let leg = incoming.leg;
-        let retry_after = Some(self.setup.retry_after);
-        let cause = Cause { status: 503, q850: Some(42), retry_after, ..Cause::default() };
+        self.not_now(now, incoming, why);
+        let (leg, cause) = (incoming.leg, self.unavailable());
         self.legs_do(out, |legs, done| {
             legs.command(now, Command::Release { leg }, done);
             legs.command(now, Command::Hangup { leg, cause }, done);
@@ -151,7 +143,7 @@ impl Switch {
 
     /// What the plan says, and where the call has been before. A call for a platform that it comes from has gone in a
     /// circle: the first receiver keeps it (首接负责), and its own seats answer.
-    fn decide(&self, now: Now, incoming: &Incoming, placer: &Placer) -> (Decision, Vec<String>) {
+    pub(super) fn decide(&self, now: Now, incoming: &Incoming, placer: &Placer) -> (Decision, Vec<String>) {
         let plan = &self.setup.plan;
         let (caller, _) = identity::caller(incoming);
         let (trunk, trunk_area) = match placer {

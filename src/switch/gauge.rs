@@ -1,3 +1,5 @@
+use super::Refusals;
+
 /// What is alive now. Everything but the flags returns to zero when the last call is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
@@ -45,6 +47,8 @@ pub struct Counters {
     pub calls: u64,
     /// Calls refused before they had a record: overload, draining, journal down.
     pub shed: u64,
+    /// Requests refused before they became a call, these and all others.
+    pub refused: Refusals,
     pub answered: u64,
     pub no_route: u64,
     pub no_port: u64,

@@ -11,11 +11,13 @@ mod gauge;
 mod identity;
 mod keys;
 mod lines;
+mod refused;
 mod reload;
 mod route;
 mod setup;
 
 pub use gauge::{Counters, Gauges};
+pub use refused::Refusals;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
 use crate::base::{CallId, Flow, LegId, Map, Mono, Now, Rng, Timers};
@@ -108,6 +110,7 @@ pub struct Switch {
     access: AccessList<admit::Owner>,
     former: Former,
     strangers: RateLimit,
+    notices: refused::Notices,
     legs: Legs,
     queues: Queues,
     ports: Ports,
@@ -186,6 +189,7 @@ impl Switch {
             access: admit::access(&setup),
             former: Former::default(),
             strangers: RateLimit::new(setup.strangers, seed),
+            notices: refused::Notices::default(),
             legs: Legs::new(legs, rng.fork(), seed),
             queues: Queues::new(route::queue_seats(&setup), setup.queues.clone()),
             ports: Ports::new(&media.addresses, media.ports.clone(), media.shards, media.ready, &mut rng),
@@ -283,8 +287,12 @@ impl Switch {
 
     /// Access list and rate limit stand before the parser.
     fn datagram(&mut self, now: Now, flow: Flow, data: Bytes, out: &mut Vec<Output>) {
-        self.counters.messages_in += 1;
         let source = flow.remote.ip();
+        // Before whatever may be said about a message, for it is none.
+        if data.iter().all(|b| b" \t\r\n\0".contains(b)) {
+            return;
+        }
+        self.counters.messages_in += 1;
         if self.access.find(source).is_none() && !self.former.knows(source) {
             return self.stranger(now, flow, data, out);
         }
@@ -296,8 +304,7 @@ impl Switch {
                 self.legs_do(out, |legs, done| legs.received(now, flow, message, done));
             }
             Err(error) => {
-                self.counters.malformed += 1;
-                tracing::debug!(source = %flow, status = error.status.0, reason = error.reason, "message refused");
+                self.malformed(now, flow, &error);
                 if let Some(answer) = error.answer {
                     out.push(Output::Sip { flow, data: Message::Response(*answer).to_bytes() });
                 }
@@ -319,6 +326,8 @@ impl Switch {
     fn leg_event(&mut self, now: Now, event: dialog::Event, out: &mut Vec<Output>) {
         let (leg, event) = match event {
             dialog::Event::Incoming(incoming) => return self.incoming(now, *incoming, out),
+            dialog::Event::Asked(asked) => return self.asked(now, &asked, out),
+            dialog::Event::TurnedAway(turned) => return self.turned_away(now, &turned),
             dialog::Event::Media { leg, media } => (leg, LegEvent::Media(media)),
             dialog::Event::EarlyMedia { leg, sends } => (leg, LegEvent::EarlyMedia { sends }),
             dialog::Event::Answered { leg } => (leg, LegEvent::Answered),

@@ -58,6 +58,8 @@ pub struct Live {
     pub journal_down: JournalDown,
     /// How fast sources that nobody names are looked at, and answered where policy says so.
     pub strangers: Rate,
+    /// Lines a second in the log about strangers and refused requests, all sources together.
+    pub notices: u32,
     /// What Retry-After says with a 503.
     pub retry_after: Duration,
 }

@@ -61,7 +61,8 @@ impl Framer {
                 }
                 [b'\r', b'\n', b'\r'] | [b'\r', b'\n'] | [b'\r'] => return false,
                 [b'\r', b'\n', ..] => self.buffer.advance(2),
-                [b'\r' | b'\n', ..] => self.buffer.advance(1),
+                // NULs are the keep-alive of some.
+                [b'\r' | b'\n' | 0, ..] => self.buffer.advance(1),
                 _ => return false,
             }
         }
@@ -111,7 +112,7 @@ mod tests {
             message(1, "Content-Length: 4\r\n", "a\r\n\r"),
             "\r\n\r\n".to_owned(),
             message(2, "l :\r\n 3\r\n", "xyz"),
-            "\r\n".to_owned(),
+            "\r\n\0\0\0\0".to_owned(),
             message(3, "content-length: 0\r\n", "").replace("\r\n", "\n"),
         ];
         let all = parts.concat();

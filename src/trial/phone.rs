@@ -151,7 +151,9 @@ impl Phone {
                     line.ended = Some(end);
                 }
             }
-            Event::Progress { .. }
+            Event::Asked(_)
+            | Event::TurnedAway(_)
+            | Event::Progress { .. }
             | Event::EarlyMedia { .. }
             | Event::Key { .. }
             | Event::KeyRefused { .. }

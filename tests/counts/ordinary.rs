@@ -270,6 +270,7 @@ fn setup() -> Setup {
         unknown_source: UnknownSource::Drop,
         journal_down: JournalDown::CarryOn,
         strangers: Rate::default(),
+        notices: 20,
         retry_after: Duration::from_secs(5),
     };
     Setup { fixed, live }

@@ -86,6 +86,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         unknown_source: UnknownSource::Drop,
         journal_down: if rng.chance(500) { JournalDown::Refuse } else { JournalDown::CarryOn },
         strangers: Rate::default(),
+        notices: 20,
         retry_after: Duration::from_secs(5),
     };
     Setup { fixed, live }

@@ -77,6 +77,22 @@ impl Phone {
         self.request("INVITE", &self.sdp(direction));
     }
 
+    /// OPTIONS to `user`, which is empty or ends with `@`.
+    pub fn asks(&mut self, user: &str) -> Message {
+        self.cseq += 1;
+        self.call_id = format!("{}-{}-{}", self.name, self.port(), self.cseq);
+        self.local = format!("<sip:{}@{}>;tag={}", self.number, self.ip, self.name);
+        self.target = format!("sip:{user}{}", self.peer);
+        self.remote = format!("<{}>", self.target);
+        self.request("OPTIONS", "");
+        loop {
+            let message = self.receive();
+            if message.header("CSeq").ends_with("OPTIONS") {
+                return message;
+            }
+        }
+    }
+
     pub fn ack(&self) {
         self.request("ACK", "");
     }
@@ -292,7 +308,7 @@ impl Phone {
         ));
     }
 
-    fn send(&self, text: &str) {
+    pub fn send(&self, text: &str) {
         self.sip.send_to(text.as_bytes(), self.peer).unwrap();
     }
 

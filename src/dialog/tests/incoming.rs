@@ -278,15 +278,55 @@ fn an_unknown_to_tag_is_481_and_a_sips_uri_416() {
 }
 
 #[test]
-fn options_says_what_we_can() {
-    let mut one = One::new();
-    one.receive(Message::Request(fresh("OPTIONS", "Max-Forwards: 0\r\n", "")));
-    let ok = one.response();
-    assert_eq!(ok.status, Status(200));
-    for name in [Name::Allow, Name::Accept, Name::Supported, Name::Contact] {
-        assert!(ok.headers.get(&name).is_some(), "{name:?}");
+fn options_says_what_we_can_or_what_is_in_an_invites_way() {
+    let full = Cause { status: 503, q850: Some(42), retry_after: Some(Duration::from_secs(5)), ..Cause::default() };
+    for refusal in [None, Some(full)] {
+        let mut one = One::new();
+        one.receive(Message::Request(fresh("OPTIONS", "Max-Forwards: 0\r\n", "")));
+        assert!(one.sent.is_empty(), "it waits for the word of whoever has the calls");
+        let Event::Asked(asked) = one.event() else { panic!("a question") };
+        assert_eq!(asked.invite.uri.user.as_deref(), Some("12345"));
+        let mut out = Vec::new();
+        one.legs.tell(one.now, &asked, refusal.as_ref(), &mut out);
+        one.take(out);
+        let told = one.response();
+        assert_eq!(told.status.0, refusal.as_ref().map_or(200, |refusal| refusal.status));
+        assert_eq!(told.headers.retry_after(), refusal.and_then(|refusal| refusal.retry_after));
+        for name in [Name::Allow, Name::Accept, Name::AcceptEncoding, Name::Supported, Name::Contact] {
+            assert!(told.headers.get(&name).is_some(), "{name:?}");
+        }
+        one.gone();
     }
-    one.gone();
+    let mut one = One::new();
+    one.receive(Message::Request(fresh("OPTIONS", "Require: precondition\r\n", "")));
+    assert_eq!((one.statuses(), one.turned_away.clone()), (vec![420], vec![420]), "as an INVITE");
+}
+
+#[test]
+fn an_unknown_encoding_of_a_body_is_415_in_every_method() {
+    let coded = |method: &str, how: &str| fresh(method, &format!("Content-Type: application/sdp\r\n{how}"), OFFER);
+    for how in ["Content-Encoding: gzip\r\n", "e: identity, GZIP\r\n", "Content-Encoding: identity\r\nContent-Encoding: br\r\n"] {
+        for method in ["INVITE", "OPTIONS", "INFO", "UPDATE", "REFER", "PRACK"] {
+            let mut one = One::new();
+            one.receive(Message::Request(coded(method, how)));
+            let refused = one.response();
+            assert_eq!(refused.status, Status(415), "{method} {how}");
+            assert_eq!(refused.headers.text(&Name::AcceptEncoding).as_deref(), Some("identity"));
+            assert_eq!(one.turned_away, [415]);
+        }
+    }
+    for fine in ["Content-Encoding: Identity\r\n", "Content-Encoding: gzip\r\nContent-Disposition: x; Handling=Optional\r\n"] {
+        let mut one = One::new();
+        one.receive(Message::Request(coded("INVITE", fine)));
+        let offer = one.incoming().offer;
+        assert_eq!(offer.is_some(), !fine.contains("gzip"), "a description that we may ignore and cannot read is none: {fine}");
+    }
+    let mut one = One::new();
+    let (leg, dialog) = one.session(&invite());
+    let mut bye = with(next(&dialog, Method::Bye, 3), OFFER);
+    bye.headers.push(Name::ContentEncoding, "gzip");
+    one.receive(Message::Request(bye));
+    assert_eq!((one.statuses(), one.ended().0), (vec![200], EndedBy::Peer), "{leg:?} ends, whatever its BYE carries");
 }
 
 #[test]
@@ -317,7 +357,7 @@ fn more_legs_than_allowed_are_503() {
     let Message::Response(refused) = refused else { panic!() };
     assert_eq!(refused.status, Status(503));
     assert!(refused.headers.get(&Name::RetryAfter).is_some());
-    assert_eq!(one.events.len(), 3);
+    assert_eq!((one.events.len(), one.turned_away.clone()), (3, vec![503]));
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(super) struct One {
     pub flow: Flow,
     pub sent: VecDeque<(Flow, Message)>,
     pub events: VecDeque<Event>,
+    /// Statuses of requests that became nothing.
+    pub turned_away: Vec<u16>,
 }
 
 impl One {
@@ -29,13 +31,14 @@ impl One {
         let config = Config { max_legs: 3, reach, ..Config::default() };
         let legs = Legs::new(config, Rng::from_number(1), MapSeed(1, 2));
         let flow = Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: "198.51.100.7:5060".parse().unwrap() };
-        One { legs, now: Now::default(), flow, sent: VecDeque::new(), events: VecDeque::new() }
+        One { legs, now: Now::default(), flow, sent: VecDeque::new(), events: VecDeque::new(), turned_away: Vec::new() }
     }
 
-    fn take(&mut self, out: Vec<Output>) {
+    pub fn take(&mut self, out: Vec<Output>) {
         for output in out {
             match output {
                 Output::Send { flow, data } => self.sent.push_back((flow, Message::parse(data).unwrap())),
+                Output::Event(Event::TurnedAway(turned)) => self.turned_away.push(turned.status.0),
                 Output::Event(event) => self.events.push_back(event),
             }
         }

@@ -12,6 +12,7 @@ pub const LIVE: &[&str] = &[
     "calls",
     "http.tokens",
     "keys",
+    "limits.notices",
     "limits.retry_after",
     "limits.source_burst",
     "limits.source_rate",

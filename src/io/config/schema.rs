@@ -271,6 +271,7 @@ pub struct Limits {
     pub emergency_percent: usize,
     pub source_rate: u32,
     pub source_burst: u32,
+    pub notices: u32,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub retry_after: Duration,
     pub inbox: usize,

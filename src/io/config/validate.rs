@@ -152,6 +152,7 @@ impl Check<'_> {
             (limits.calls, "calls"),
             (limits.source_rate as usize, "source_rate"),
             (limits.source_burst as usize, "source_burst"),
+            (limits.notices as usize, "notices"),
             (limits.inbox, "inbox"),
             (limits.connections, "connections"),
             (limits.connection_backlog, "connection_backlog"),

@@ -75,7 +75,11 @@ fn gauges(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
 
 fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
     let c = figures.counters;
-    vec![
+    let refused = c.refused.iter().map(|(status, count)| {
+        let status = status.to_string();
+        Metric::counter("refused_total", "Requests refused before they became a call.", count).labelled(&[("status", &status)])
+    });
+    let mut counters = vec![
         Metric::counter("messages_received_total", "SIP messages received.", c.messages_in),
         Metric::counter("messages_malformed_total", "Messages that were no SIP, or broken.", c.malformed),
         Metric::counter("messages_from_strangers_total", "Messages from sources that nothing names.", c.strangers),
@@ -89,7 +93,9 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::counter("reloads_total", "Setups taken over since the start.", c.reloads),
         Metric::counter("prompts_missing_total", "Prompts that were to be played but are not there.", c.missing_prompts),
         Metric::counter("inbox_refused_total", "How often the inbox was full for who offered.", inbox.refused()),
-    ]
+    ];
+    counters.extend(refused);
+    counters
 }
 
 #[cfg(test)]

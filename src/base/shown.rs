@@ -1,0 +1,56 @@
+//! Text that somebody else chose, as it may be printed: whoever reads a log, a table or an export sees every character of it,
+//! and none of them does anything.
+
+use std::fmt::{self, Write as _};
+
+/// Foreign text in a line of ours. Beyond [`Shown::MOST`] characters it is cut.
+pub struct Shown<'a>(pub &'a str);
+
+impl Shown<'_> {
+    pub const MOST: usize = 128;
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chars = self.0.chars();
+        chars.by_ref().take(Shown::MOST).try_for_each(|c| show(f, c))?;
+        if chars.next().is_some() { f.write_char('…') } else { Ok(()) }
+    }
+}
+
+/// One character of it: what would move the cursor, end the line, colour it or turn its direction stands as `\u{1b}`.
+pub(super) fn show(f: &mut impl fmt::Write, c: char) -> fmt::Result {
+    if acts(c) { write!(f, "\\u{{{:x}}}", u32::from(c)) } else { f.write_char(c) }
+}
+
+/// Controls, line and paragraph ends, what turns the direction of writing (Unicode TR 36 §2.5), and what cannot be seen.
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_acts() {
+        for (foreign, shown) in [
+            ("12345", "12345"),
+            ("张三 <sip:1@h>", "张三 <sip:1@h>"),
+            ("1\r\n2026-11-26 ERROR forged", "1\\u{d}\\u{a}2026-11-26 ERROR forged"),
+            ("\u{1b}[2J\u{7f}\u{9b}31m\0", "\\u{1b}[2J\\u{7f}\\u{9b}31m\\u{0}"),
+            ("110\u{202e}543", "110\\u{202e}543"),
+            ("a\u{200b}\u{feff}\u{2028}b\u{2066}\u{e0041}", "a\\u{200b}\\u{feff}\\u{2028}b\\u{2066}\\u{e0041}"),
+        ] {
+            assert_eq!(Shown(foreign).to_string(), shown);
+        }
+        let long = "长".repeat(10_000);
+        assert_eq!(Shown(&long).to_string().chars().count(), Shown::MOST + 1);
+        for c in (0..=0x10ffff).filter_map(char::from_u32) {
+            let text = Shown(c.encode_utf8(&mut [0; 4])).to_string();
+            assert!(!text.chars().any(char::is_control), "{c:?}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What never becomes a call: said in the log and counted by status, so that whoever looks for a trunk's lost calls finds them.
+
+use super::admit::{Owner, Placer};
+use super::{Output, Switch};
+use crate::base::{Flow, Masked, Mono, Now, Shown};
+use crate::dialog::{Asked, Cause, Incoming, TurnedAway};
+use crate::plan::{Decision, Mode, Step};
+use crate::sip::{Method, ParseError, Status, Uri};
+use std::time::Duration;
+
+/// How many seconds' worth of lines may come at once.
+const BURST: u32 = 5;
+
+/// Lines that anybody on the network can cause at will: so many a second, of all sources together.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    full_at: Mono,
+    unsaid: u64,
+}
+
+impl Notices {
+    /// Whether one more may be written; then how many were not since the last.
+    pub fn may_say(&mut self, now: Mono, per_second: u32) -> Option<u64> {
+        let token = Duration::from_secs(1) / per_second.max(1);
+        let later = now.max(self.full_at).after(token);
+        if later.since(now) > token.saturating_mul(per_second.max(1).saturating_mul(BURST)) {
+            self.unsaid += 1;
+            return None;
+        }
+        self.full_at = later;
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+/// Requests refused before they became a call, by status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusals([u64; Refusals::STATUSES.len()]);
+
+impl Refusals {
+    /// Those that we give; the last stands for any other.
+    const STATUSES: [u16; 31] = [
+        400, 403, 404, 405, 408, 410, 413, 414, 415, 416, 420, 421, 422, 480, 481, 482, 483, 484, 486, 487, 488, 489, 491, 494,
+        500, 501, 503, 505, 513, 603, 699,
+    ];
+
+    fn add(&mut self, status: Status) {
+        let at = Refusals::STATUSES.iter().position(|known| *known == status.0).unwrap_or(Refusals::STATUSES.len() - 1);
+        if let Some(count) = self.0.get_mut(at) {
+            *count += 1;
+        }
+    }
+
+    /// Statuses that were given, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        Refusals::STATUSES.iter().copied().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Default for Refusals {
+    fn default() -> Refusals {
+        Refusals([0; Refusals::STATUSES.len()])
+    }
+}
+
+impl Switch {
+    /// A request that the legs turned away. A stray one of no INVITE is worth a line only to who looks closely.
+    pub(super) fn turned_away(&mut self, now: Now, turned: &TurnedAway) {
+        self.counters.refused.add(turned.status);
+        if turned.method == Method::Invite {
+            self.say_refused(now, turned.flow, turned.status, turned.status.reason(), Some((&turned.uri, &turned.call_id)));
+        } else {
+            let method = String::from_utf8_lossy(turned.method.as_bytes()).into_owned();
+            tracing::debug!(source = %turned.flow, method = %Shown(&method), status = turned.status.0, "refused");
+        }
+    }
+
+    /// Bytes that are no message that we can serve.
+    pub(super) fn malformed(&mut self, now: Now, flow: Flow, error: &ParseError) {
+        self.counters.malformed += 1;
+        if error.answer.is_some() {
+            self.counters.refused.add(error.status);
+        }
+        self.say_refused(now, flow, error.status, error.reason, None);
+    }
+
+    /// An INVITE that nothing was wrong with, but that we cannot serve now.
+    pub(super) fn not_now(&mut self, now: Now, invite: &Incoming, why: &'static str) {
+        self.counters.refused.add(Status(503));
+        self.say_refused(now, invite.flow, Status(503), why, Some((&invite.uri, &invite.call_id)));
+    }
+
+    fn say_refused(&mut self, now: Now, flow: Flow, status: Status, why: &str, of: Option<(&Uri, &[u8])>) {
+        let Some(unsaid) = self.notices.may_say(now.mono, self.setup.notices) else { return };
+        let trunk = match self.access.find(flow.remote.ip()) {
+            Some(Owner::Trunk(trunk)) => self.setup.trunks.get(trunk).map(|trunk| &*trunk.name),
+            _ => None,
+        };
+        let number = of.and_then(|(uri, _)| uri.user.as_deref()).unwrap_or_default();
+        let sip_call_id = of.map_or(Default::default(), |(_, id)| String::from_utf8_lossy(id));
+        tracing::info!(
+            source = %flow, trunk, status = status.0, why, number = %Masked(number), sip_call_id = %Shown(&sip_call_id),
+            unsaid = (unsaid > 0).then_some(unsaid), "refused before it became a call"
+        );
+    }
+
+    /// OPTIONS: carriers take us out of rotation by it, so it is told what an INVITE would be (RFC 3261 §11.2).
+    pub(super) fn asked(&mut self, now: Now, asked: &Asked, out: &mut Vec<Output>) {
+        let refusal = self.would_refuse(now, &asked.invite);
+        self.legs_do(out, |legs, done| legs.tell(now, asked, refusal.as_ref(), done));
+    }
+
+    fn would_refuse(&self, now: Now, invite: &Incoming) -> Option<Cause> {
+        let Some(placer) = self.placer(invite) else { return Some(self.unavailable()) };
+        // Who names nobody asks about the gateway: any ordinary call.
+        let decision = invite.uri.user.is_some().then(|| self.decide(now, invite, &placer).0);
+        let emergency = decision.as_ref().is_some_and(|decision| decision.mode == Mode::Emergency);
+        if self.full(&placer, emergency).is_some() || self.ports_gone() {
+            return Some(self.unavailable());
+        }
+        let (status, q850) = turns_away(&decision?)?;
+        Some(Cause { status, q850: Some(q850), ..Cause::default() })
+    }
+
+    /// The next call would find no RTP port.
+    fn ports_gone(&self) -> bool {
+        self.ports.ready(self.next_shard % self.fixed.media.shards.max(1)) == 0
+    }
+
+    /// 503, congestion, and when to come again.
+    pub(super) fn unavailable(&self) -> Cause {
+        Cause { status: 503, q850: Some(42), retry_after: Some(self.setup.retry_after), ..Cause::default() }
+    }
+
+    /// Why no further call can be taken. Emergencies go before all others: they have channels and calls kept for them, and no
+    /// journal keeps them out.
+    pub(super) fn full(&self, placer: &Placer, emergency: bool) -> Option<&'static str> {
+        use super::JournalDown;
+        let limits = self.fixed.limits;
+        let most = if emergency { limits.calls } else { limits.calls.saturating_sub(limits.reserved) };
+        let no_channel = match placer {
+            Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], emergency),
+            Placer::Seat(_) => false,
+        };
+        match () {
+            () if self.draining => Some("draining"),
+            () if self.journal_down && self.setup.journal_down == JournalDown::Refuse && !emergency => {
+                Some("the journal is down")
+            }
+            () if no_channel => Some("no channel of its trunk is free"),
+            () if self.calls.len() >= most => Some("limits.calls is reached"),
+            () => None,
+        }
+    }
+}
+
+/// Where the plan connects nobody: what it says in the end.
+fn turns_away(decision: &Decision) -> Option<(u16, u8)> {
+    let connects = |step: &Step| matches!(step, Step::Queue { .. } | Step::Ring { .. } | Step::Offer { .. });
+    let refuses = |step: &Step| if let Step::Reject { status, q850 } = step { Some((*status, *q850)) } else { None };
+    if decision.steps.iter().any(connects) { None } else { decision.steps.iter().find_map(refuses) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_and_the_rest_is_counted() {
+        let (mut notices, mut said) = (Notices::default(), 0u64);
+        let at = |ms: u64| Mono(1_000_000_000).after(Duration::from_millis(ms));
+        let mut unsaid = 0;
+        for ms in 0..10_000 {
+            let line = notices.may_say(at(ms), 20);
+            said += u64::from(line.is_some());
+            unsaid += line.unwrap_or(0);
+        }
+        assert!((290..=310).contains(&said), "ten seconds' lines and a burst: {said}");
+        unsaid += notices.may_say(at(60_000), 20).unwrap();
+        assert_eq!(said + unsaid, 10_000, "each is said or counted");
+        assert_eq!(notices.may_say(at(60_001), 20), Some(0));
+    }
+
+    #[test]
+    fn refusals_are_counted_by_status() {
+        assert!(Refusals::STATUSES.is_sorted());
+        let mut refusals = Refusals::default();
+        [420, 415, 420, 437].map(Status).into_iter().for_each(|status| refusals.add(status));
+        assert_eq!(refusals.iter().collect::<Vec<_>>(), [(415, 1), (420, 2), (699, 1)]);
+    }
+}
