@@ -32,6 +32,7 @@
 //!   number means, and is shared between cities; what is kept of a call is a matter of the operator and his disk.
 //! - **`trial` and `cli` are rooms beside `io`**: what plays around the gateway in `hotline try`, and the command line.
 
+#[macro_use]
 pub mod base;
 pub mod call;
 pub mod cli;

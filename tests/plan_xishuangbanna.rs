@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use hotline::base::Wall;
+use hotline::base::{Text, Wall};
 use hotline::plan::{Decision, Facts, Mode, Phase, Plan, Step, explain};
 use std::path::Path;
 
@@ -55,9 +55,9 @@ const AFTER: &str = "2021-12-01T00:00:00+08:00";
 
 fn plan() -> Plan {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans");
-    let load = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| e.to_string());
+    let load = |name: &str| std::fs::read(folder.join(name)).map_err(Text::foreign);
     let text = load("xishuangbanna.toml").unwrap();
-    Plan::parse("dialplans/xishuangbanna.toml", &text, &load).unwrap_or_else(|problems| {
+    Plan::parse("dialplans/xishuangbanna.toml", text, &load).unwrap_or_else(|problems| {
         panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     })
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use hotline::base::Text;
 use hotline::plan::{Surroundings, check, reference, schema};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,8 +12,12 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("dialplans")
 }
 
-fn load(name: &str) -> Result<String, String> {
-    std::fs::read_to_string(folder().join(name)).map_err(|e| e.to_string())
+fn load(name: &str) -> Result<Vec<u8>, Text> {
+    std::fs::read(folder().join(name)).map_err(Text::foreign)
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(folder().join(name)).unwrap()
 }
 
 /// The names of the files in a folder that end so, without the ending.
@@ -21,9 +26,9 @@ fn names(below: &str, ending: &str) -> BTreeSet<String> {
     files.filter_map(|name| name.strip_suffix(ending).map(str::to_string)).collect()
 }
 
-fn sound(name: &str) -> Result<(), String> {
+fn sound(name: &str) -> Result<(), Text> {
     let path = folder().join(format!("prompts/{name}.al"));
-    path.metadata().map(|_| ()).map_err(|e| format!("{}: {e}", path.display()))
+    path.metadata().map(|_| ()).map_err(|e| Text::foreign(format!("{}: {e}", path.display())))
 }
 
 #[test]
@@ -34,7 +39,7 @@ fn every_plan_passes_its_check() {
         let file = format!("{plan}.toml");
         let around =
             Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), backends: None, sound: &sound, ways: None, now: None };
-        let checked = check(&file, &load(&file).unwrap(), &load, &around);
+        let checked = check(&file, text(&file), &load, &around);
         let shown: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
         assert!(shown.is_empty(), "{}", shown.join("\n"));
     }
@@ -92,14 +97,14 @@ fn the_reference_is_the_language() {
         if std::env::var_os("HOTLINE_PRINT").is_some() {
             std::fs::write(folder().join(name), &now).unwrap();
         }
-        assert!(load(name) == Ok(now), "dialplans/{name} is not what the program prints");
+        assert!(text(name) == now, "dialplans/{name} is not what the program prints");
     }
 }
 
 /// The guide's pieces, one after another, are a plan that passes; it says the same in both languages.
 #[test]
 fn the_guides_snippets_are_a_plan() {
-    let guide = load("README.md").unwrap();
+    let guide = text("README.md");
     for language in ["en", "zh"] {
         let start = format!("```toml {language}\n");
         let pieces = guide.split(&start).skip(1).filter_map(|rest| rest.split("```").next());
@@ -107,7 +112,7 @@ fn the_guides_snippets_are_a_plan() {
         assert!(plan.matches("[[line]]").count() == 5, "{language}");
         let around =
             Surroundings { queues: Some(&["12345"]), trunks: Some(&[]), backends: None, sound: &sound, ways: None, now: None };
-        let checked = check("guide.toml", &plan, &load, &around);
+        let checked = check("guide.toml", plan, &load, &around);
         let shown: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
         assert!(shown.is_empty(), "{language}:\n{}", shown.join("\n"));
     }

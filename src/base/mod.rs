@@ -2,6 +2,8 @@
 //!
 //! Nothing here reads a clock, a socket or the operating system's randomness: all of it arrives as an argument.
 
+#[macro_use]
+mod text;
 mod flow;
 mod id;
 mod map;
@@ -18,5 +20,6 @@ pub use map::{Map, MapSeed, Set};
 pub use mask::Masked;
 pub use rng::Rng;
 pub use shown::Shown;
+pub use text::{Text, Tongue};
 pub use time::{Mono, Now, Wall};
 pub use timers::Timers;

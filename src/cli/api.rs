@@ -1,7 +1,8 @@
 //! A running gateway, asked over its HTTP interface.
 
 use super::{ConfigFile, listed};
-use crate::io::config;
+use crate::base::Text;
+use crate::io::{config, files};
 use clap::Args;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -35,7 +36,7 @@ pub struct Client {
 }
 
 impl Api {
-    pub fn open(&self) -> Result<Client, String> {
+    pub fn open(&self) -> Result<Client, Text> {
         let base = match &self.url {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => {
@@ -48,14 +49,17 @@ impl Api {
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
         // No need of the system's certificates, which a small container does not have.
         let http = if base.starts_with("http://") { http.tls_certs_only([]) } else { http };
-        let http = http.build().map_err(|e| format!("cannot prepare a request: {e}"))?;
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+        let http = http.build().map_err(|e| both!("cannot prepare a request: {e}", "无法准备请求：{e}"))?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(Text::foreign)?;
         Ok(Client { http, runtime, base, token: self.token()? })
     }
 
-    fn token(&self) -> Result<Option<String>, String> {
+    fn token(&self) -> Result<Option<String>, Text> {
         let Some(file) = &self.token_file else { return Ok(std::env::var(TOKEN).ok().filter(|token| !token.is_empty())) };
-        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            let name = file.display();
+            both!("{name}: {}", "{name}：{}"; files::told(&e))
+        })?;
         Ok(text.lines().next().map(|line| line.trim().to_owned()))
     }
 }
@@ -71,15 +75,15 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 impl Client {
-    pub fn get(&self, path: &str) -> Result<Value, String> {
+    pub fn get(&self, path: &str) -> Result<Value, Text> {
         self.ask(Method::GET, path, None)
     }
 
-    pub fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, String> {
+    pub fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Text> {
         self.ask(Method::POST, path, body)
     }
 
-    pub fn delete(&self, path: &str) -> Result<Value, String> {
+    pub fn delete(&self, path: &str) -> Result<Value, Text> {
         self.ask(Method::DELETE, path, None)
     }
 
@@ -87,7 +91,7 @@ impl Client {
         self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
-    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, String> {
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Text> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -103,34 +107,48 @@ impl Client {
             match answer {
                 Ok(answer) if status.is_success() => Ok(answer),
                 Ok(problem) => Err(self.told(status, &problem)),
-                Err(_) => Err(format!("{}: HTTP {status}, and no JSON: is this a gateway's http.listen?", self.base)),
+                Err(_) => Err(both!(
+                    "{0}: HTTP {status}, and no JSON: is this a gateway's http.listen?",
+                    "{0}：HTTP {status}，且不是 JSON：这是网关的 http.listen 吗？",
+                    self.base
+                )),
             }
         })
     }
 
-    fn unreached(&self, error: &reqwest::Error) -> String {
+    fn unreached(&self, error: &reqwest::Error) -> Text {
         let base = &self.base;
         match error {
             e if e.is_connect() => {
-                format!("no gateway answers at {base}: start one (`hotline run`), or say where with --url or --config")
+                both!(
+                    "no gateway answers at {base}: start one (`hotline run`), or say where with --url or --config",
+                    "{base} 没有网关应答：请启动（`hotline run`），或用 --url、--config 指明地址"
+                )
             }
-            e if e.is_timeout() => format!("the gateway at {base} does not answer in time; see its log and {base}/healthz"),
-            e if e.is_builder() => format!("{base} is no address such as http://127.0.0.1:8080"),
-            e => format!("{base}: {e}"),
+            e if e.is_timeout() => both!(
+                "the gateway at {base} does not answer in time; see its log and {base}/healthz",
+                "{base} 的网关未及时应答，请看其日志和 {base}/healthz"
+            ),
+            e if e.is_builder() => {
+                both!("{base} is no address such as http://127.0.0.1:8080", "{base} 不是 http://127.0.0.1:8080 这样的地址")
+            }
+            e => both!("{base}: {e}", "{base}：{e}"),
         }
     }
 
     /// A problem as one or more lines.
-    fn told(&self, status: StatusCode, problem: &Value) -> String {
+    fn told(&self, status: StatusCode, problem: &Value) -> Text {
         let detail = problem["detail"].as_str().unwrap_or_else(|| status.as_str());
         let place = |error: &Value| Some(format!("{}: {}", error["pointer"].as_str()?, error["detail"].as_str()?));
         let error = |error: &Value| error.as_str().map(str::to_owned).or_else(|| place(error));
         let more = problem["errors"].as_array().into_iter().flatten().filter_map(error).map(|error| format!("\n{error}"));
         let hint = match status {
-            StatusCode::UNAUTHORIZED => format!("; give one with --token-file or in {TOKEN}"),
-            _ => String::new(),
+            StatusCode::UNAUTHORIZED => {
+                both!("; give one with --token-file or in {TOKEN}", "；请用 --token-file 或环境变量 {TOKEN} 给出令牌")
+            }
+            _ => Text::default(),
         };
-        format!("{detail}{hint}{}", more.collect::<String>())
+        Text::foreign(detail).then(&hint).then(&Text::foreign(more.collect::<String>()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `hotline calls`: calls in progress, and callers moved.
 
 use super::api::{Api, Client};
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Text, Wall};
 use crate::io::clock;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ impl Mode {
     }
 }
 
-pub fn run(question: &Question) -> Result<ExitCode, String> {
+pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let client = question.api.open()?;
     let numbers = if question.unmasked { "?unmasked=true" } else { "" };
     match &question.act {
@@ -110,7 +110,7 @@ impl Act {
     }
 }
 
-fn carry_out(client: &Client, act: &Act) -> Result<Value, String> {
+fn carry_out(client: &Client, act: &Act) -> Result<Value, Text> {
     let call = format!("/api/v1/calls/{}", act.call());
     let on = |verb: &str| client.post(&format!("{call}/transfer/{verb}"), None);
     match act {

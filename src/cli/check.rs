@@ -1,6 +1,7 @@
 //! `hotline check`: the configuration, the dial plan and the prompts, without starting anything.
 
 use super::{ConfigFile, listed};
+use crate::base::Text;
 use crate::io::config::{self, Config};
 use crate::io::plans;
 use clap::Args;
@@ -16,21 +17,21 @@ pub struct Question {
     config: ConfigFile,
 }
 
-pub fn run(question: &Question) -> Result<ExitCode, String> {
+pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let config = config::load(question.config.path()).map_err(|findings| listed(&findings))?;
     let plans = if question.plans.is_empty() { vec![config.plan.file.clone()] } else { question.plans.clone() };
-    let told: Vec<Result<String, Vec<String>>> = plans.into_iter().map(|file| check_plan(&config, file)).collect();
+    let told: Vec<Result<String, Vec<Text>>> = plans.into_iter().map(|file| check_plan(&config, file)).collect();
     let counts = (config.trunks.len(), config.seats.len(), config.queues.len());
     say!("{}: {} trunks, {} seats, {} queues", config.node.name, counts.0, counts.1, counts.2);
     told.iter().flatten().for_each(|good| say!("{good}"));
-    let wrong: Vec<String> = told.into_iter().filter_map(Result::err).flatten().collect();
-    if wrong.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(listed(&wrong)) }
+    let wrong: Vec<Text> = told.into_iter().filter_map(Result::err).flatten().collect();
+    if wrong.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Text::lines(&wrong)) }
 }
 
-fn check_plan(config: &Config, file: PathBuf) -> Result<String, Vec<String>> {
+fn check_plan(config: &Config, file: PathBuf) -> Result<String, Vec<Text>> {
     let mut config = config.clone();
     config.plan.file = file;
     let loaded = plans::load(&config)?;
-    loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+    loaded.warnings.iter().for_each(|warning| eprintln!("{}", warning.told().told(super::tongue())));
     Ok(format!("{}: {}, {} prompts", config.plan.file.display(), loaded.plan.name, loaded.prompts.len()))
 }

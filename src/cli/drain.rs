@@ -1,6 +1,7 @@
 //! `hotline drain`: a running gateway takes no new calls, and those in progress finish.
 
 use super::api::{Api, Client};
+use crate::base::Text;
 use crate::io::clock;
 use clap::Args;
 use serde_json::Value;
@@ -28,7 +29,7 @@ pub struct Question {
     within: Option<jiff::SignedDuration>,
 }
 
-pub fn run(question: &Question) -> Result<ExitCode, String> {
+pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let client = question.api.open()?;
     if question.status {
         say!("{}", told(&client.get("/api/v1/status")?));
@@ -45,13 +46,13 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
 }
 
 /// Shows how many calls are left whenever that has changed.
-fn wait(client: &Client, within: Option<Duration>) -> Result<(), String> {
+fn wait(client: &Client, within: Option<Duration>) -> Result<(), Text> {
     let began = clock::mono();
     let (mut shown, mut draining) = (None, false);
     loop {
         let status = client.get("/api/v1/status")?;
         if draining && status["draining"] == false {
-            return Err("somebody let the gateway take new calls again".to_owned());
+            return Err(both!("somebody let the gateway take new calls again", "有人让网关恢复接新呼叫了"));
         }
         draining = status["draining"] == true;
         let calls = status["calls"].as_u64().unwrap_or_default();
@@ -63,7 +64,7 @@ fn wait(client: &Client, within: Option<Duration>) -> Result<(), String> {
             return Ok(());
         }
         if within.is_some_and(|within| clock::mono().since(began) >= within) {
-            return Err(format!("{calls} calls are left; the gateway goes on draining"));
+            return Err(both!("{calls} calls are left; the gateway goes on draining", "还有 {calls} 路通话，网关继续排空"));
         }
         client.sleep(LOOK);
     }

@@ -1,10 +1,10 @@
 //! `hotline explain`: what the plan would do with a call.
 
 use super::{ConfigFile, listed};
-use crate::base::Wall;
+use crate::base::{Text, Wall};
 use crate::io::config::{self, Config};
 use crate::io::{clock, plans::PlanFile};
-use crate::plan::{self, Explanation, Facts, Plan};
+use crate::plan::{self, Explanation, Facts, Plan, suggestion};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ pub struct Question {
     config: ConfigFile,
 }
 
-pub fn run(question: &Question) -> Result<ExitCode, String> {
+pub fn run(question: &Question) -> Result<ExitCode, Text> {
     // A plan alone needs no configuration: it is asked only for what the question leaves open.
     let config = match (&question.plan, &question.trunk) {
         (Some(_), None) => None,
@@ -60,13 +60,18 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn facts<'a>(question: &'a Question, config: Option<&'a Config>, plan: &Plan) -> Result<Facts<'a>, String> {
+fn facts<'a>(question: &'a Question, config: Option<&'a Config>, plan: &Plan) -> Result<Facts<'a>, Text> {
     let trunk = match (&question.trunk, config) {
-        (Some(name), Some(config)) => Some(config.trunks.get(name).ok_or_else(|| format!("no trunk `{name}`"))?),
+        (Some(name), Some(config)) => Some(config.trunks.get(name).ok_or_else(|| {
+            both!("no trunk `{name}`", "没有中继 `{name}`").then(&suggestion(name, config.trunks.keys().map(String::as_str)))
+        })?),
         _ => None,
     };
     let at = question.at.map_or_else(|| clock::now().wall, |at| Wall(at.as_microsecond()));
-    let day = question.day.map(|day| plan.midnight(day).ok_or("the day is outside the calendar")).transpose()?;
+    let day = question
+        .day
+        .map(|day| plan.midnight(day).ok_or_else(|| both!("the day is outside the calendar", "该日期超出日历范围")))
+        .transpose()?;
     Ok(Facts {
         dialled: question.number.as_deref().unwrap_or(""),
         caller: question.from.as_deref(),

@@ -1,6 +1,8 @@
 //! `hotline completions` and `hotline man`: what a package installs beside the program, made from the command line's own
 //! definition.
 
+use crate::base::Text;
+use crate::io::files;
 use clap::{Args, Command};
 use clap_complete::Shell;
 use std::fs;
@@ -28,9 +30,10 @@ pub fn completions(question: &Completions, mut program: Command) -> ExitCode {
 }
 
 /// A page for the program and for each command, as section 1: `hotline.1`, `hotline-records-ls.1`.
-pub fn manual(question: &Manual, program: Command) -> Result<ExitCode, String> {
+pub fn manual(question: &Manual, program: Command) -> Result<ExitCode, Text> {
     let folder = &question.folder;
-    let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let name = folder.display();
+    let wrong = |error: std::io::Error| both!("{name}: {}", "{name}：{}"; files::told(&error));
     fs::create_dir_all(folder).map_err(wrong)?;
     // Pages of `help`'s own would repeat the others' names.
     let mut program = program.disable_help_subcommand(true);
@@ -80,7 +83,7 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let wrong = manual(&Manual { folder: file.path().join("man1") }, Arguments::command()).unwrap_err();
-        assert!(wrong.contains("man1"), "{wrong}");
+        assert!(wrong.en.contains("man1"), "{wrong}");
     }
 
     #[test]

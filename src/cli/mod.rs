@@ -18,8 +18,11 @@ mod ready;
 mod records;
 mod run;
 
+use crate::base::{Text, Tongue};
+use crate::io::config::Finding;
+use crate::plan::Problem;
 use clap::{CommandFactory, Parser, Subcommand};
-use std::fmt::Arguments as Text;
+use std::fmt::Arguments as Words;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
@@ -76,7 +79,7 @@ impl ConfigFile {
 pub fn main() -> ExitCode {
     let answer = match Arguments::parse().command {
         Command::Run(config) => run::run(&config),
-        Command::Try => crate::trial::run().map(verdict).map_err(|e| e.to_string()),
+        Command::Try => crate::trial::run().map(verdict).map_err(Text::foreign),
         Command::Check(question) => check::run(&question),
         Command::Explain(question) => explain::run(&question),
         Command::Calls(question) => calls::run(&question),
@@ -87,13 +90,13 @@ pub fn main() -> ExitCode {
         Command::Man(question) => manual::manual(&question, Arguments::command()),
     };
     answer.unwrap_or_else(|message| {
-        eprintln!("{message}");
+        eprintln!("{}", message.told(tongue()));
         ExitCode::from(WRONG)
     })
 }
 
 /// A line of the answer. Nobody reads on: no more is said. A full disk is an error.
-fn answer(text: Text<'_>) {
+fn answer(text: Words<'_>) {
     match writeln!(io::stdout(), "{text}") {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(0),
@@ -108,7 +111,30 @@ fn verdict(good: bool) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Complaints of any kind, one after the other.
-fn listed<T: ToString>(complaints: &[T]) -> String {
-    complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+/// Of the person at the terminal, as POSIX.1-2017 §8.2 orders the variables. One that is set and empty does not count.
+fn tongue() -> Tongue {
+    let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+    names.into_iter().find(|name| !name.is_empty()).map_or(Tongue::default(), |name| Tongue::of_locale(&name))
+}
+
+/// Complaints, one after the other.
+fn listed<T: Told>(complaints: &[T]) -> Text {
+    Text::lines(&complaints.iter().map(Told::told).collect::<Vec<_>>())
+}
+
+/// What is shown with its place.
+trait Told {
+    fn told(&self) -> Text;
+}
+
+impl Told for Finding {
+    fn told(&self) -> Text {
+        Finding::told(self)
+    }
+}
+
+impl Told for Problem {
+    fn told(&self) -> Text {
+        Problem::told(self)
+    }
 }

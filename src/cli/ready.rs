@@ -1,6 +1,7 @@
 //! `hotline ready`: the health check of containers, services and scripts, which then need no HTTP client of their own.
 
 use super::api::{Api, Client};
+use crate::base::Text;
 use crate::io::clock;
 use clap::Args;
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ pub struct Question {
     wait: Option<jiff::SignedDuration>,
 }
 
-pub fn run(question: &Question) -> Result<ExitCode, String> {
+pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let client = question.api.open()?;
     let began = clock::mono();
     let patience = question.wait.map_or(Duration::ZERO, |time| time.unsigned_abs());
@@ -32,7 +33,7 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
 }
 
 /// The gateway takes calls; if not, the error says what stands in the way.
-fn ready(client: &Client) -> Result<(), String> {
+fn ready(client: &Client) -> Result<(), Text> {
     let answer = client.get("/readyz")?;
     match answer["alarm"].as_str() {
         Some(alarm) => say!("ready; {alarm}"),

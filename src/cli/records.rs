@@ -5,7 +5,7 @@ mod export;
 mod letters;
 
 use super::{ConfigFile, listed};
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Text, Wall};
 use crate::io::audit::Audit;
 use crate::io::clock;
 use crate::io::config::{self, Config};
@@ -73,20 +73,21 @@ pub struct Journal {
     json: bool,
 }
 
-pub fn run(question: &Question) -> Result<ExitCode, String> {
+pub fn run(question: &Question) -> Result<ExitCode, Text> {
     match question {
         Question::Ls { of, dead: true, .. } => letters::list(of)?,
         Question::Ls { of, since, limit, caller, .. } => {
             let since = since.map(|at| Wall(at.as_microsecond()));
             let caller = caller.as_deref().map(|written| of.caller(written)).transpose()?;
-            let records = of.open()?.records_of(caller.as_ref(), since, *limit).map_err(|e| e.to_string())?;
+            let records = of.open()?.records_of(caller.as_ref(), since, *limit).map_err(Text::foreign)?;
             of.note("records ls", &format!("{} calls", records.len()))?;
             records.into_iter().map(|record| shown(record, of.unmasked)).for_each(|record| print_line(&record, of.json));
         }
         Question::Show { of, call } => {
             let ledger = of.open()?;
-            let record = ledger.record(*call).map_err(|e| e.to_string())?.ok_or_else(|| format!("no call {call}"))?;
-            let deliveries = ledger.deliveries(*call).map_err(|e| e.to_string())?;
+            let record =
+                ledger.record(*call).map_err(Text::foreign)?.ok_or_else(|| both!("no call {call}", "没有通话 {call}"))?;
+            let deliveries = ledger.deliveries(*call).map_err(Text::foreign)?;
             of.note("records show", &call.to_string())?;
             let answer = serde_json::json!({ "record": shown(record, of.unmasked), "deliveries": deliveries });
             say!("{answer:#}");
@@ -102,7 +103,7 @@ pub fn run(question: &Question) -> Result<ExitCode, String> {
 }
 
 impl Journal {
-    fn config(&self) -> Result<Config, String> {
+    fn config(&self) -> Result<Config, Text> {
         config::load(self.config.path()).map_err(|findings| listed(&findings))
     }
 
@@ -111,30 +112,31 @@ impl Journal {
     }
 
     /// As the plan of the gateway reads it.
-    fn caller(&self, written: &str) -> Result<Caller, String> {
+    fn caller(&self, written: &str) -> Result<Caller, Text> {
         let plan = PlanFile::open(&self.config()?.plan.file)?.parse().map_err(|problems| listed(&problems))?;
-        let number = plan.caller(written).ok_or_else(|| format!("`{written}` is no caller's number"))?;
+        let number =
+            plan.caller(written).ok_or_else(|| both!("`{written}` is no caller's number", "`{written}` 不是主叫号码"))?;
         Ok(Caller { number, written: written.to_owned() })
     }
 
     /// Who sees numbers in full is noted first.
-    fn note(&self, did: &str, what: &str) -> Result<(), String> {
+    fn note(&self, did: &str, what: &str) -> Result<(), Text> {
         if !self.unmasked {
             return Ok(());
         }
-        Audit::of(&self.config()?).note(clock::now().wall, &person(), did, what)
+        Audit::of(&self.config()?).note(clock::now().wall, &person(), did, what).map_err(Text::foreign)
     }
 
-    fn open(&self) -> Result<Ledger, String> {
+    fn open(&self) -> Result<Ledger, Text> {
         let config = self.config()?;
-        let zone = Zone::named(&config.records.zone)?;
-        let ledger = Ledger::open(&self.path(&config), zone).map_err(|e| e.to_string())?;
+        let zone = Zone::named(&config.records.zone).map_err(Text::foreign)?;
+        let ledger = Ledger::open(&self.path(&config), zone).map_err(Text::foreign)?;
         Ok(ledger.unsealing(Arc::new(sealer(&config)?)))
     }
 }
 
-fn sealer(config: &Config) -> Result<Sealer, String> {
-    keys::sealer(&config.records).map_err(|complaints| keys::told(&complaints))
+fn sealer(config: &Config) -> Result<Sealer, Text> {
+    keys::sealer(&config.records).map_err(|complaints| Text::foreign(keys::told(&complaints)))
 }
 
 /// Who runs this program: what the system knows, and what the person says.

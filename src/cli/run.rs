@@ -1,13 +1,14 @@
 //! `hotline run`: the gateway itself.
 
 use super::{ConfigFile, WRONG, listed};
+use crate::base::Text;
 use crate::io::gateway::Gateway;
 use crate::io::{config, log};
 use std::process::ExitCode;
 
-pub fn run(file: &ConfigFile) -> Result<ExitCode, String> {
+pub fn run(file: &ConfigFile) -> Result<ExitCode, Text> {
     let config = config::load(file.path()).map_err(|findings| listed(&findings))?;
-    let _logging = log::start(&config.log)?;
+    let _logging = log::start(&config.log).map_err(Text::foreign)?;
     let limit = config.log.drain;
     let gateway = Gateway::start(config, file.path())?;
     // From here on nothing is written but by the log: whoever reads standard error may have stopped.

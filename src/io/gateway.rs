@@ -1,6 +1,6 @@
 //! Everything that runs: the switch thread, media threads, journal, delivery, TCP and HTTP, put together.
 
-use crate::base::{Flow, Mono, Now, Rng};
+use crate::base::{Flow, Mono, Now, Rng, Text};
 use crate::call::event::Entry;
 use crate::control::Reply;
 use crate::io::admission::Admission;
@@ -67,9 +67,13 @@ pub struct Gateway {
 impl Gateway {
     /// Returns when everything is up, or says what is not. `file`: where a reload finds the configuration; none: where
     /// it is looked for when no file is named.
-    pub fn start(config: Config, file: Option<&Path>) -> Result<Gateway, String> {
+    pub fn start(config: Config, file: Option<&Path>) -> Result<Gateway, Text> {
         let trail = Trail::default();
-        let loaded = plans::load_noting(&config, &trail).map_err(|problems| problems.join("\n"))?;
+        let loaded = plans::load_noting(&config, &trail).map_err(|problems| Text::lines(&problems))?;
+        Gateway::start_with(config, file, loaded, trail).map_err(Text::foreign)
+    }
+
+    fn start_with(config: Config, file: Option<&Path>, loaded: plans::Loaded, trail: Trail) -> Result<Gateway, String> {
         let live = setup::live(&config, loaded)?;
         // All that is made once is made of this, and so cannot know what a reload may change.
         let fixed = config.fixed();

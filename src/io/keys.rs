@@ -1,11 +1,13 @@
 //! The keys that records are sealed with, read from where the configuration says.
 
+use crate::base::Text;
 use crate::io::config::{Records, SealingKey};
+use crate::io::files;
 use crate::record::seal::{Sealer, Secret};
 use std::collections::BTreeMap;
 
 /// The key at fault (below `records`), and what is wrong.
-pub type Complaint = (Vec<String>, String);
+pub type Complaint = (Vec<String>, Text);
 
 /// A name is written into each entry.
 const LONGEST_NAME: usize = 32;
@@ -15,7 +17,9 @@ pub fn sealer(records: &Records) -> Result<Sealer, Vec<Complaint>> {
     for (name, key) in &records.keys {
         let at = vec!["keys".to_owned(), name.clone()];
         match read(key) {
-            _ if name.len() > LONGEST_NAME => complaints.push((at, format!("its name has more than {LONGEST_NAME} characters"))),
+            _ if name.len() > LONGEST_NAME => {
+                complaints.push((at, both!("its name has more than {LONGEST_NAME} characters", "名称超过 {LONGEST_NAME} 个字符")))
+            }
             Ok(secret) => drop(keys.insert(name.clone(), secret)),
             Err(what) => complaints.push((at, what)),
         }
@@ -23,7 +27,7 @@ pub fn sealer(records: &Records) -> Result<Sealer, Vec<Complaint>> {
     let mut known = |name: &str, key: &str| {
         let found = keys.get(name).copied();
         if found.is_none() && !name.is_empty() && !records.keys.contains_key(name) {
-            complaints.push((vec![key.to_owned()], format!("no key `{name}` in [records.keys]")));
+            complaints.push((vec![key.to_owned()], unknown(name)));
         }
         found
     };
@@ -35,12 +39,12 @@ pub fn sealer(records: &Records) -> Result<Sealer, Vec<Complaint>> {
 }
 
 /// The key that signs links to recordings, where there is one.
-pub fn link(records: &Records, name: &str) -> Result<Option<Secret>, String> {
+pub fn link(records: &Records, name: &str) -> Result<Option<Secret>, Text> {
     if name.is_empty() {
         return Ok(None);
     }
-    let key = records.keys.get(name).ok_or_else(|| format!("no key `{name}` in [records.keys]"))?;
-    read(key).map(Some).map_err(|what| format!("records.keys.{name} {what}"))
+    let key = records.keys.get(name).ok_or_else(|| unknown(name))?;
+    read(key).map(Some).map_err(|what| both!("records.keys.{name} ", "records.keys.{name} ").then(&what))
 }
 
 /// For those who have no place to show.
@@ -48,15 +52,27 @@ pub fn told(complaints: &[Complaint]) -> String {
     complaints.iter().map(|(path, what)| format!("records.{}: {what}", path.join("."))).collect::<Vec<_>>().join("\n")
 }
 
-fn read(key: &SealingKey) -> Result<Secret, String> {
+fn unknown(name: &str) -> Text {
+    both!("no key `{name}` in [records.keys]", "[records.keys] 中没有密钥 `{name}`")
+}
+
+fn read(key: &SealingKey) -> Result<Secret, Text> {
     let file = !key.file.as_os_str().is_empty();
     let text = match (file, key.secret.is_empty()) {
-        (true, true) => std::fs::read_to_string(&key.file).map_err(|e| format!("{}: {e}", key.file.display()))?,
+        (true, true) => std::fs::read_to_string(&key.file).map_err(|e| {
+            let name = key.file.display();
+            both!("{name}: ", "{name}：").then(&files::told(&e))
+        })?,
         (false, false) => key.secret.clone(),
-        _ => return Err("is said by exactly one of file and secret".to_owned()),
+        _ => return Err(both!("is said by exactly one of file and secret", "只能由 file、secret 之一给出")),
     };
     let digits = text.trim();
-    let wrong = || "is not 64 hexadecimal digits: take them from `openssl rand -hex 32`".to_owned();
+    let wrong = || {
+        both!(
+            "is not 64 hexadecimal digits: take them from `openssl rand -hex 32`",
+            "不是 64 位十六进制数字，请用 `openssl rand -hex 32` 生成"
+        )
+    };
     let byte = |i: usize| digits.get(2 * i..2 * i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
     let good = digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit());

@@ -13,6 +13,7 @@ pub mod deliver;
 pub mod disk;
 pub mod engine;
 pub mod feed;
+pub mod files;
 pub mod gateway;
 pub mod http;
 pub mod inbox;

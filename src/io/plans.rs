@@ -1,7 +1,9 @@
 //! Dial plans and prompts, read from disk, or from the program itself where the disk has none.
 
+use crate::base::Text;
 use crate::io::clock;
 use crate::io::config::{ALL_LINES, Config};
+use crate::io::files;
 use crate::io::trail::Trail;
 use crate::media::Prompt;
 use crate::plan::{self, Checked, Facts, Loader, Mode, Plan, Problem, Severity, Surroundings, Ways, built_in};
@@ -12,8 +14,9 @@ use std::sync::Arc;
 
 /// Where plans live in the repository; `dialplans/NAME` is also built in.
 const HOME: &str = "dialplans";
-/// A plan is text that people write, with a table of the country's mobile prefixes at most; a prompt lasts minutes.
-const MAX_PLAN: u64 = 16 << 20;
+/// A plan is text that people write; a table of the country's mobile prefixes may stand beside it; a prompt lasts minutes.
+const MAX_PLAN: u64 = 4 << 20;
+const MAX_TABLE: u64 = 16 << 20;
 const MAX_PROMPT: u64 = 32 << 20;
 
 pub type Prompts = BTreeMap<String, Arc<Prompt>>;
@@ -21,7 +24,7 @@ pub type Prompts = BTreeMap<String, Arc<Prompt>>;
 /// A plan's text and where the files beside it are.
 pub struct PlanFile {
     pub name: String,
-    pub text: String,
+    pub bytes: Vec<u8>,
     place: Place,
 }
 
@@ -38,25 +41,25 @@ pub struct Loaded {
 }
 
 impl PlanFile {
-    pub fn open(path: &Path) -> Result<PlanFile, String> {
+    pub fn open(path: &Path) -> Result<PlanFile, Text> {
         let name = path.display().to_string();
         if !path.exists()
-            && let Some(text) = path.strip_prefix(HOME).ok().and_then(|rest| built_in::text(rest.to_str()?).ok())
+            && let Some(text) = path.strip_prefix(HOME).ok().and_then(|rest| built_in::text(rest.to_str()?))
         {
-            return Ok(PlanFile { name, text, place: Place::BuiltIn });
+            return Ok(PlanFile { name, bytes: text.into(), place: Place::BuiltIn });
         }
-        let text = read_text(path).map_err(|why| format!("{name}: {why}"))?;
+        let bytes = files::read(path, MAX_PLAN).map_err(|why| both!("{name}: ", "{name}：").then(&why))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        Ok(PlanFile { name, text, place: Place::Disk(folder) })
+        Ok(PlanFile { name, bytes, place: Place::Disk(folder) })
     }
 
     /// The plan alone, without its surroundings.
     pub fn parse(&self) -> Result<Plan, Vec<Problem>> {
-        self.with_loader(&Trail::default(), |load| Plan::parse(&self.name, &self.text, load))
+        self.with_loader(&Trail::default(), |load| Plan::parse(&self.name, &self.bytes, load))
     }
 
     fn check(&self, trail: &Trail, around: &Surroundings<'_>) -> Checked {
-        self.with_loader(trail, |load| plan::check(&self.name, &self.text, load, around))
+        self.with_loader(trail, |load| plan::check(&self.name, &self.bytes, load, around))
     }
 
     fn with_loader<T>(&self, trail: &Trail, work: impl FnOnce(&Loader<'_>) -> T) -> T {
@@ -64,9 +67,9 @@ impl PlanFile {
             Place::Disk(folder) => work(&|name: &str| {
                 let path = folder.join(name);
                 trail.note(&path);
-                read_text(&path)
+                files::read(&path, MAX_TABLE)
             }),
-            Place::BuiltIn => work(&built_in::text),
+            Place::BuiltIn => work(&built_in::load),
         }
     }
 
@@ -80,12 +83,12 @@ impl PlanFile {
 }
 
 /// The configuration's plan with everything that it needs, or all that is wrong with it.
-pub fn load(config: &Config) -> Result<Loaded, Vec<String>> {
+pub fn load(config: &Config) -> Result<Loaded, Vec<Text>> {
     load_noting(config, &Trail::default())
 }
 
 /// As [`load`]; notes every file that it looks for.
-pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<String>> {
+pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> {
     trail.note(&config.plan.file);
     let file = PlanFile::open(&config.plan.file).map_err(|problem| vec![problem])?;
     let shelf = Shelf { folder: file.prompts_folder(config), found: RefCell::default(), trail };
@@ -102,30 +105,28 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<String>
     let around = Surroundings { queues: Some(&queues), trunks: Some(&trunks), backends, sound: &sound, ways, now };
     let checked = file.check(trail, &around);
     let own = [&config.calls.music, &config.calls.apology, &config.calls.transfer_failed, &config.calls.choose_area];
-    let missing = own.into_iter().filter_map(|name| Some(format!("prompt `{name}`: {}", shelf.fetch(name).err()?)));
+    let missing =
+        own.into_iter().filter_map(|name| Some(both!("prompt `{name}`: ", "提示音 `{name}`：").then(&shelf.fetch(name).err()?)));
     let unknown = checked.plan.iter().flat_map(|plan| unknown_lines(&config.recording.lines, plan));
-    let missing: Vec<String> = missing.chain(unknown).collect();
+    let missing: Vec<Text> = missing.chain(unknown).collect();
     match checked.plan {
         Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: shelf.found.into_inner(), warnings: checked.problems }),
-        _ => Err(checked
-            .problems
-            .iter()
-            .filter(|p| p.severity == Severity::Error)
-            .map(ToString::to_string)
-            .chain(missing)
-            .collect()),
+        _ => Err(checked.problems.iter().filter(|p| p.severity == Severity::Error).map(Problem::told).chain(missing).collect()),
     }
 }
 
 /// What would never be recorded, because no call is for it.
-fn unknown_lines(lines: &[String], plan: &Plan) -> Vec<String> {
+fn unknown_lines(lines: &[String], plan: &Plan) -> Vec<Text> {
     let complaint = |line: &String| {
         let at = clock::now().wall;
         let facts = Facts { dialled: line, caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
         let decision = plan.decide(&facts);
         match decision.mode == Mode::Unknown {
-            true => Some(format!("recording.lines: the plan has no line `{line}`")),
-            false if decision.number != *line => Some(format!("recording.lines: `{line}` is written `{}`", decision.number)),
+            true => Some(both!("recording.lines: the plan has no line `{line}`", "recording.lines：方案中没有号码 `{line}`")),
+            false if decision.number != *line => {
+                let number = decision.number;
+                Some(both!("recording.lines: `{line}` is written `{number}`", "recording.lines：`{line}` 应写作 `{number}`"))
+            }
             false => None,
         }
     };
@@ -140,7 +141,7 @@ struct Shelf<'a> {
 }
 
 impl Shelf<'_> {
-    fn fetch(&self, name: &str) -> Result<(), String> {
+    fn fetch(&self, name: &str) -> Result<(), Text> {
         if self.found.borrow().contains_key(name) {
             return Ok(());
         }
@@ -149,39 +150,29 @@ impl Shelf<'_> {
         Ok(())
     }
 
-    fn read(&self, name: &str) -> Result<Prompt, String> {
+    fn read(&self, name: &str) -> Result<Prompt, Text> {
         for ending in ["al", "wav"] {
             let path = self.folder.as_ref().map(|folder| folder.join(format!("{name}.{ending}")));
             path.iter().for_each(|path| self.trail.note(path));
             let Some(path) = path.filter(|path| path.exists()) else { continue };
-            let bytes = read_bytes(&path, MAX_PROMPT)?;
+            let bytes = files::read(&path, MAX_PROMPT)?;
             let prompt = if ending == "al" { Prompt::from_a_law(name, bytes) } else { Prompt::from_wav(name, &bytes) };
-            return prompt.map_err(|e| format!("{} {e}", path.display()));
+            return prompt.map_err(|e| Text::foreign(path.display()).then(&both!(" ", " ")).then(&e.told()));
         }
         match built_in::sounds().find(|(known, _)| *known == name) {
-            Some((_, bytes)) => Prompt::from_a_law(name, bytes.to_vec()).map_err(|e| e.to_string()),
+            Some((_, bytes)) => Prompt::from_a_law(name, bytes.to_vec()).map_err(|e| e.told()),
             None => Err(self.absent(name)),
         }
     }
 
-    fn absent(&self, name: &str) -> String {
-        match &self.folder {
-            Some(folder) => format!("neither {name}.al nor {name}.wav is in {}", folder.display()),
-            None => "is not built in".to_string(),
+    fn absent(&self, name: &str) -> Text {
+        match self.folder.as_ref().map(|folder| folder.display()) {
+            Some(folder) => {
+                both!("neither {name}.al nor {name}.wav is in {folder}", "{folder} 中既没有 {name}.al 也没有 {name}.wav")
+            }
+            None => both!("is not built in", "程序没有内置"),
         }
     }
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    String::from_utf8(read_bytes(path, MAX_PLAN)?).map_err(|_| "is not UTF-8".to_string())
-}
-
-fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
-    let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
-    if size > most {
-        return Err(format!("{size} bytes are too many"));
-    }
-    std::fs::read(path).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -193,9 +184,13 @@ mod tests {
         let plan = PlanFile::open(Path::new("dialplans/xishuangbanna.toml")).unwrap().parse().unwrap();
         let lines = ["all", "12345", "12354", "069112345"].map(String::from);
         let told = ["recording.lines: the plan has no line `12354`", "recording.lines: `069112345` is written `12345`"];
-        assert_eq!(unknown_lines(&lines, &plan), told);
+        assert_eq!(unknown_lines(&lines, &plan).iter().map(|text| text.en.as_str()).collect::<Vec<_>>(), told);
     }
     use crate::io::config::Layers;
+
+    fn english(loaded: Result<Loaded, Vec<Text>>) -> Vec<String> {
+        loaded.err().unwrap_or_default().into_iter().map(|text| text.en).collect()
+    }
 
     fn config(site: &str) -> Config {
         Layers::new(Some(plan::Source::new("site.toml", site)), BTreeMap::new()).merge().unwrap()
@@ -217,13 +212,13 @@ mod tests {
         let problems = |text: &str, more: &str| {
             std::fs::write(&path, text).unwrap();
             let site = format!("{more}\n[plan]\nfile = '{}'", path.display());
-            load(&config(&site)).err().unwrap_or_default()
+            english(load(&config(&site)))
         };
         let name = path.display().to_string();
         assert!(problems("[plan\n", "")[0].starts_with(&format!("{name}:1:")));
         std::fs::remove_file(&path).unwrap();
         let site = format!("[plan]\nfile = '{name}'");
-        assert!(load(&config(&site)).err().unwrap()[0].starts_with(&format!("{name}: No such file")));
+        assert!(english(load(&config(&site)))[0].starts_with(&format!("{name}: No such file")));
         let missing = problems("[plan]\nname = 'x'\n", "[calls]\nmusic = 'tango'");
         assert!(missing.iter().any(|p| p.contains("prompt `tango`: neither tango.al nor tango.wav")), "{missing:#?}");
     }
@@ -245,7 +240,7 @@ mod tests {
         let plan = folder.path().join("plan.toml");
         std::fs::write(&plan, text).unwrap();
         let site = format!("[plan]\nfile = '{}'\n[media]\nprompts = '{}'", plan.display(), folder.path().display());
-        let told = || load(&config(&site)).err().unwrap().into_iter().find(|problem| problem.contains("`hello`")).unwrap();
+        let told = || english(load(&config(&site))).into_iter().find(|problem| problem.contains("`hello`")).unwrap();
         let expected = |why: &str| {
             format!("{}:6:1: prompt `hello`: {why}\n  6 | prompt = \"hello\"\n    | ^^^^^^^^^^^^^^^^", plan.display())
         };
@@ -273,6 +268,6 @@ mod tests {
         assert_eq!(loaded.prompts["music"].a_law, [0x55; 800]);
         std::fs::write(folder.path().join("music.al"), []).unwrap();
         let site = format!("[media]\nprompts = '{}'", folder.path().display());
-        assert!(load(&config(&site)).err().unwrap()[0].contains("music.al"));
+        assert!(english(load(&config(&site)))[0].contains("music.al"));
     }
 }

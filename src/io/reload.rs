@@ -204,7 +204,8 @@ fn read(file: Option<&Path>, running: &Config, trail: &Trail) -> Result<Read, Ve
     let new = config::load(file).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let config = running.with_live(&new);
     let needs_restart = settings(&config, &new);
-    let loaded = plans::load_noting(&config, trail).map_err(|mut problems| {
+    let loaded = plans::load_noting(&config, trail).map_err(|problems| {
+        let mut problems: Vec<String> = problems.into_iter().map(|text| text.en).collect();
         let left = needs_restart.iter().map(|setting| format!("a restart is needed before this counts: {setting}"));
         problems.extend(left);
         problems

@@ -1,8 +1,10 @@
 //! Bearer tokens of the HTTP interface. Only their hashes are kept, and a guess is compared with all of them in a time
 //! that does not tell how close it came.
 
+use crate::base::Text;
 use crate::control::Holder;
 use crate::io::config::{Http, Token};
+use crate::io::files;
 use ring::digest::{SHA256, digest};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +19,7 @@ const MOST: usize = 1000;
 type Hash = [u8; 32];
 
 /// What is wrong with the configuration's tokens: path of the key, and what.
-pub type Complaint = (Vec<String>, String);
+pub type Complaint = (Vec<String>, Text);
 
 /// Those in force; a reload replaces them.
 pub struct Tokens(RwLock<Known>);
@@ -69,20 +71,22 @@ impl Known {
         for (name, token) in http.tokens.iter().filter(|(_, token)| token.enabled) {
             let at = |key: &str| vec!["http".to_owned(), "tokens".to_owned(), name.clone(), key.to_owned()];
             if token.roles.is_empty() {
-                complaints.push((at("roles"), "names no role: its holder could do nothing".to_owned()));
+                complaints
+                    .push((at("roles"), both!("names no role: its holder could do nothing", "没有任何角色，持有者什么也做不了")));
             }
             match read(token) {
                 Err((key, what)) => complaints.push((at(key), what)),
                 Ok(hash) => {
                     if let Some(other) = names.insert(hash, name) {
-                        complaints.push((at("roles"), format!("it is the same token as `{other}`")));
+                        complaints.push((at("roles"), both!("it is the same token as `{other}`", "与 `{other}` 是同一个令牌")));
                     }
                     known.holders.push((hash, Arc::new(Holder { name: name.clone(), roles: token.roles.clone() })));
                 }
             }
         }
         if known.holders.len() > MOST {
-            complaints.push((vec!["http".to_owned(), "tokens".to_owned()], format!("more than {MOST} tokens")));
+            complaints
+                .push((vec!["http".to_owned(), "tokens".to_owned()], both!("more than {MOST} tokens", "令牌超过 {MOST} 个")));
         }
         if http.tokens.values().all(|token| !token.enabled) && !http.listen.ip().is_loopback() {
             complaints.push((vec!["http".to_owned(), "listen".to_owned()], reachable(http.listen)));
@@ -91,33 +95,49 @@ impl Known {
     }
 }
 
-fn reachable(listen: SocketAddr) -> String {
-    format!("{listen} is reachable from outside: set a token in [http.tokens.NAME], or listen on 127.0.0.1")
+fn reachable(listen: SocketAddr) -> Text {
+    both!(
+        "{listen} is reachable from outside: set a token in [http.tokens.NAME], or listen on 127.0.0.1",
+        "{listen} 可从外部访问：请在 [http.tokens.名称] 中设置令牌，或只监听 127.0.0.1"
+    )
 }
 
 /// A token's hash, or the key at fault and why.
-fn read(token: &Token) -> Result<Hash, (&'static str, String)> {
+fn read(token: &Token) -> Result<Hash, (&'static str, Text)> {
     let file = !token.file.as_os_str().is_empty();
     match (token.secret.is_empty(), file, token.sha256.is_empty()) {
         (false, false, true) => long_enough(&token.secret).map(hash).map_err(|what| ("secret", what)),
-        (true, false, false) => decode_hex(&token.sha256).ok_or(("sha256", "is not 64 hexadecimal digits".to_owned())),
+        (true, false, false) => {
+            decode_hex(&token.sha256).ok_or(("sha256", both!("is not 64 hexadecimal digits", "不是 64 位十六进制数字")))
+        }
         (true, true, true) => {
             let name = token.file.display();
-            let text = std::fs::read_to_string(&token.file).map_err(|e| ("file", format!("{name}: {e}")))?;
+            let text = std::fs::read_to_string(&token.file)
+                .map_err(|e| ("file", both!("{name}: ", "{name}：").then(&files::told(&e))))?;
             let first = text.lines().next().unwrap_or_default().trim();
-            long_enough(first).map(hash).map_err(|what| ("file", format!("{name}: its first line {what}")))
+            long_enough(first).map(hash).map_err(|what| ("file", both!("{name}: its first line {}", "{name}：首行{}"; what)))
         }
-        _ => Err(("roles", "a token is said by exactly one of secret, file and sha256".to_owned())),
+        _ => Err((
+            "roles",
+            both!("a token is said by exactly one of secret, file and sha256", "令牌只能由 secret、file、sha256 之一给出"),
+        )),
     }
 }
 
-fn long_enough(secret: &str) -> Result<&[u8], String> {
+fn long_enough(secret: &str) -> Result<&[u8], Text> {
     if secret.len() < SHORTEST {
-        return Err(format!("is shorter than {SHORTEST} characters: take one from `openssl rand -hex 24`"));
+        return Err(both!(
+            "is shorter than {SHORTEST} characters: take one from `openssl rand -hex 24`",
+            "短于 {SHORTEST} 个字符，请用 `openssl rand -hex 24` 生成"
+        ));
     }
     // RFC 6750 §2.1.
     let good = secret.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
-    if good { Ok(secret.as_bytes()) } else { Err("holds other characters than letters, digits and -._~+/=".to_owned()) }
+    if good {
+        Ok(secret.as_bytes())
+    } else {
+        Err(both!("holds other characters than letters, digits and -._~+/=", "含有字母、数字和 -._~+/= 以外的字符"))
+    }
 }
 
 fn hash(token: &[u8]) -> Hash {
@@ -152,7 +172,7 @@ mod tests {
     #[track_caller]
     fn complains(http: &Http, path: &str, what: &str) {
         let complaints = Tokens::of(http).err().unwrap();
-        let found = complaints.iter().any(|(at, why)| at.join(".") == path && why.contains(what));
+        let found = complaints.iter().any(|(at, why)| at.join(".") == path && why.en.contains(what));
         assert!(found, "{complaints:?}");
         assert!(!format!("{complaints:?}").contains(SECRET));
     }

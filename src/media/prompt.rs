@@ -1,5 +1,6 @@
 //! Audio encoded once for everyone: from raw A-law bytes, from WAV, and the ringback tone.
 
+use crate::base::Text;
 use crate::media::{Law, Prompt};
 use std::f64::consts::TAU;
 use std::fmt;
@@ -19,6 +20,12 @@ pub enum PromptError {
     Rate(u32),
     Format { bits: u16, float: bool },
     Wav(String),
+}
+
+impl PromptError {
+    pub fn told(&self) -> Text {
+        Text::foreign(self)
+    }
 }
 
 impl fmt::Display for PromptError {

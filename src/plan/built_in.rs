@@ -1,9 +1,16 @@
 //! The files of `dialplans/` as they were when the program was built, so that it runs without them beside it.
 
-/// Gives a file of `dialplans/`; a [`Loader`](super::Loader) for plans that are built in.
-pub fn text(name: &str) -> Result<String, String> {
-    let found = TEXTS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, text)| (*text).to_string()).ok_or(format!("no file `{name}` is built in"))
+use crate::base::Text;
+
+/// Gives a file of `dialplans/`.
+pub fn text(name: &str) -> Option<&'static str> {
+    TEXTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// A [`Loader`](super::Loader) for plans that are built in.
+pub fn load(name: &str) -> Result<Vec<u8>, Text> {
+    let text = text(name).ok_or_else(|| both!("no file `{name}` is built in", "程序没有内置文件 `{name}`"))?;
+    Ok(text.as_bytes().to_vec())
 }
 
 /// The sounds of `dialplans/prompts/`: name and 8 kHz A-law.
@@ -63,9 +70,9 @@ mod tests {
         assert_eq!(sounds, files("dialplans/prompts", ".al"));
         for folder in ["", "expect/", "prompts/"] {
             for file in files(&format!("dialplans/{folder}"), ".toml") {
-                assert!(text(&format!("{folder}{file}.toml")).is_ok(), "{file}");
+                assert!(text(&format!("{folder}{file}.toml")).is_some(), "{file}");
             }
         }
-        assert_eq!(text("x.toml"), Err("no file `x.toml` is built in".into()));
+        assert_eq!(load("x.toml").unwrap_err().en, "no file `x.toml` is built in");
     }
 }

@@ -34,7 +34,11 @@ impl Calendar {
             match Hours::read(&said.value) {
                 Some(read) => hours.push(read),
                 None => {
-                    log.error(&said.at, "hours are written `mon-fri 08:30-12:00`, `sat,sun 09:00-17:00` or `daily 00:00-24:00`")
+                    let text = both!(
+                        "hours are written `mon-fri 08:30-12:00`, `sat,sun 09:00-17:00` or `daily 00:00-24:00`",
+                        "时段应写作 `mon-fri 08:30-12:00`、`sat,sun 09:00-17:00` 或 `daily 00:00-24:00`（mon…sun 为周一至周日，daily 为每天）"
+                    );
+                    log.error(&said.at, text)
                 }
             }
         }
@@ -42,7 +46,8 @@ impl Calendar {
         let holidays: BTreeSet<Date> = dates("holidays").iter().map(|d| d.value).collect();
         let workdays = dates("workdays");
         for day in workdays.iter().filter(|day| holidays.contains(&day.value)) {
-            log.error(&day.at, format!("{} is both a holiday and a workday", day.value));
+            let date = day.value;
+            log.error(&day.at, both!("{date} is both a holiday and a workday", "{date} 既是节假日又是工作日"));
         }
         Calendar { hours, holidays, workdays: workdays.into_iter().map(|d| d.value).collect() }
     }

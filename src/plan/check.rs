@@ -4,7 +4,7 @@ use super::compile::compile;
 use super::file::{self, Written};
 use super::problem::{Log, Said, Severity, suggestion};
 use super::{Loader, Plan, Problem, emergency, findings};
-use crate::base::Wall;
+use crate::base::{Text, Wall};
 use jiff::Timestamp;
 
 /// What a plan is checked against. Names that are not given are not checked.
@@ -14,7 +14,7 @@ pub struct Surroundings<'a> {
     /// Ticket backends.
     pub backends: Option<&'a [&'a str]>,
     /// Whether the sound of a prompt can be played, or why not.
-    pub sound: &'a dyn Fn(&str) -> Result<(), String>,
+    pub sound: &'a dyn Fn(&str) -> Result<(), Text>,
     /// For emergency lines.
     pub ways: Option<Ways<'a>>,
     /// For dates that have run out.
@@ -38,10 +38,17 @@ pub struct Checked {
 }
 
 /// Reads a plan, runs its expectations and looks for what would embarrass on the day. All findings come at once.
-pub fn check(name: &str, text: &str, load: &Loader<'_>, around: &Surroundings<'_>) -> Checked {
+///
+/// What follows from another mistake is not told: a file that cannot be read leaves nothing else to look at, and what a
+/// plan would do is only asked of one that is whole.
+pub fn check(name: &str, text: impl AsRef<[u8]>, load: &Loader<'_>, around: &Surroundings<'_>) -> Checked {
     let log = Log::default();
-    let (written, plan) = compile(file::read(name, text, load, &log), &log);
-    written.expects.iter().for_each(|row| row.run(&plan, &log));
+    let Some((written, plan)) = whole(name, text.as_ref(), load, &log) else {
+        return Checked { plan: None, problems: log.take() };
+    };
+    if log.is_good() {
+        written.expects.iter().for_each(|row| row.run(&plan, &log));
+    }
     findings::look(&written, &plan, &log);
     look_at_sounds(&written, &plan, around, &log);
     look_at_names(&written, around, &log);
@@ -53,11 +60,17 @@ pub fn check(name: &str, text: &str, load: &Loader<'_>, around: &Surroundings<'_
 }
 
 /// As [`check`], without looking around: what the gateway does with a plan that it loads.
-pub fn parse(name: &str, text: &str, load: &Loader<'_>) -> Result<Plan, Vec<Problem>> {
+pub fn parse(name: &str, bytes: &[u8], load: &Loader<'_>) -> Result<Plan, Vec<Problem>> {
     let log = Log::default();
-    let (_, plan) = compile(file::read(name, text, load, &log), &log);
+    let plan = whole(name, bytes, load, &log);
     let problems = log.take();
-    accepted(plan, &problems).ok_or(problems)
+    plan.and_then(|(_, plan)| accepted(plan, &problems)).ok_or(problems)
+}
+
+/// None when a part of the plan is not known.
+fn whole(name: &str, bytes: &[u8], load: &Loader<'_>, log: &Log) -> Option<(Written, Plan)> {
+    let written = file::read(name, bytes, load, log);
+    (!written.partial).then(|| compile(written, log))
 }
 
 fn accepted(plan: Plan, problems: &[Problem]) -> Option<Plan> {
@@ -67,7 +80,8 @@ fn accepted(plan: Plan, problems: &[Problem]) -> Option<Plan> {
 fn look_at_sounds(written: &Written, plan: &Plan, around: &Surroundings<'_>, log: &Log) {
     for prompt in plan.prompts() {
         if let (Err(why), Some(at)) = ((around.sound)(&prompt.name), written.place(&prompt.used)) {
-            log.error(&at, format!("prompt `{}`: {why}", prompt.name));
+            let name = &prompt.name;
+            log.error(&at, both!("prompt `{name}`: ", "提示音 `{name}`：").then(&why));
         }
     }
 }
@@ -75,9 +89,9 @@ fn look_at_sounds(written: &Written, plan: &Plan, around: &Surroundings<'_>, log
 /// Queues and trunks are the configuration's: a plan only names them.
 fn look_at_names(written: &Written, around: &Surroundings<'_>, log: &Log) {
     for rules in written.all_rules() {
-        rules.queue.iter().for_each(|queue| known("queue", queue, around.queues, log));
+        rules.queue.iter().for_each(|queue| known(&both!("queue", "队列"), queue, around.queues, log));
         let trunks = rules.targets.iter().flatten().filter_map(|t| t.trunk.as_ref());
-        trunks.for_each(|trunk| known("trunk", trunk, around.trunks, log));
+        trunks.for_each(|trunk| known(&both!("trunk", "中继"), trunk, around.trunks, log));
     }
 }
 
@@ -85,8 +99,11 @@ fn look_at_names(written: &Written, around: &Surroundings<'_>, log: &Log) {
 fn look_at_backends(written: &Written, around: &Surroundings<'_>, log: &Log) {
     let Some(names) = around.backends else { return };
     for (name, tickets) in written.tickets.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
-        let near = suggestion(name, names.iter().copied());
-        log.warning(&tickets.at, format!("no `[records.backends.{name}]` in the configuration: it gets nothing{near}"));
+        let text = both!(
+            "no `[records.backends.{name}]` in the configuration: it gets nothing",
+            "配置中没有 `[records.backends.{name}]`：它什么也收不到"
+        );
+        log.warning(&tickets.at, text.then(&suggestion(name, names.iter().copied())));
     }
 }
 
@@ -96,15 +113,17 @@ fn look_at_calendars(written: &Written, plan: &Plan, around: &Surroundings<'_>, 
     let today = plan.zone.to_datetime(now).date();
     for (name, calendar) in &written.calendars {
         if let Some(last) = calendar.value.last_date().filter(|last| *last < today) {
-            log.warning(&calendar.at, format!("the last date of calendar `{name}`, {last}, is past"));
+            let text = both!("the last date of calendar `{name}`, {last}, is past", "日历 `{name}` 的最后一个日期 {last} 已过");
+            log.warning(&calendar.at, text);
         }
     }
 }
 
-fn known(what: &str, said: &Said<String>, names: Option<&[&str]>, log: &Log) {
+fn known(what: &Text, said: &Said<String>, names: Option<&[&str]>, log: &Log) {
     let name = said.value.as_str();
     let Some(names) = names.filter(|names| !names.contains(&name)) else { return };
-    log.error(&said.at, format!("no {what} `{name}` in the configuration{}", suggestion(name, names.iter().copied())));
+    let text = both!("no {} `{name}` in the configuration", "配置中没有{} `{name}`"; what);
+    log.error(&said.at, text.then(&suggestion(name, names.iter().copied())));
 }
 
 #[cfg(test)]
@@ -152,7 +171,7 @@ advance-on = ["busy", "failed"]
 "#;
 
     fn findings(text: &str, queues: &[&str]) -> Vec<String> {
-        let sound = |name: &str| Err(format!("no file {name}.al"));
+        let sound = |name: &str| Err(Text::foreign(format!("no file {name}.al")));
         let (trunks, backends): (&[&str], &[&str]) = (&["taxes"], &["main"]);
         let around = Surroundings {
             queues: Some(queues),
@@ -162,7 +181,7 @@ advance-on = ["busy", "failed"]
             ways: None,
             now: None,
         };
-        let checked = check("p.toml", text, &|_| Err("absent".into()), &around);
+        let checked = check("p.toml", text, &|_| Err(Text::foreign("absent")), &around);
         assert_eq!(checked.plan.is_some(), checked.problems.iter().all(|p| p.severity == Severity::Warning));
         checked.problems.iter().map(|p| p.to_string().lines().next().unwrap().to_string()).collect()
     }

@@ -9,7 +9,7 @@ use super::rules::{self, Rules};
 use super::steps::{self, Chosen, Settings};
 use super::subjects::Subjects;
 use super::{Mode, Phase, Plan, Problem, Prompt, Target, number};
-use crate::base::{Map, MapSeed, Wall};
+use crate::base::{Map, MapSeed, Text, Wall};
 use jiff::tz::TimeZone;
 use siphasher::sip::SipHasher13;
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ impl<'a> Compiler<'a> {
 
     fn plan(mut self) -> Plan {
         let head = &self.written.head;
-        if head.rules.at.is_none() && self.log.is_empty() {
+        if head.rules.at.is_none() && self.log.is_good() {
             self.log.add(no_head(self.written));
         }
         for line in &self.written.lines {
@@ -94,11 +94,10 @@ impl<'a> Compiler<'a> {
         let index = self.entries.len();
         if let Some((_, last, at)) = self.numbers.get_mut(number) {
             if self.entries[*last].when.is_none() {
-                let text = format!(
-                    "never reached: `{}` is already the number of a line in {}:{}",
-                    said.value,
-                    at.source.name,
-                    at.line()
+                let (number, file, line) = (&said.value, &at.source.name, at.line());
+                let text = both!(
+                    "never reached: `{number}` is already the number of a line in {file}:{line}",
+                    "永远轮不到：`{number}` 已在 {file}:{line} 出现"
                 );
                 return self.log.error(&said.at, text);
             }
@@ -179,8 +178,11 @@ impl<'a> Compiler<'a> {
             .find(|r| r.offer.as_ref())
             .filter(|_| told.is_empty() && !matches!(settings.mode, Mode::Front | Mode::Merged))
         {
-            self.log
-                .error(&offer.at, "no prompt says which key to press: name one by `prompt`, or `guide-prompt` of a guided line");
+            let text = both!(
+                "no prompt says which key to press: name one by `prompt`, or `guide-prompt` of a guided line",
+                "没有提示音告知按哪个键：请用 `prompt` 指定（guided 模式用 `guide-prompt`）"
+            );
+            self.log.error(&offer.at, text);
         }
         settings
     }
@@ -206,7 +208,7 @@ impl<'a> Compiler<'a> {
     fn sound(&mut self, name: &str, at: &At, number: &Said<String>) -> Option<Arc<str>> {
         let Some(said) = self.written.prompts.get(name) else {
             let known = self.written.prompts.keys().map(String::as_str);
-            self.log.error(at, format!("no `[prompts.{name}]`{}", suggestion(name, known)));
+            self.log.error(at, both!("no `[prompts.{name}]`", "没有 `[prompts.{name}]`").then(&suggestion(name, known)));
             return None;
         };
         let text = self.expand(said);
@@ -225,7 +227,8 @@ impl<'a> Compiler<'a> {
         let names = inherited.find(|r| r.tickets.as_ref()).map_or(&[][..], Vec::as_slice);
         for name in names.iter().filter(|n| !self.written.tickets.contains_key(&n.value)) {
             let known = self.written.tickets.keys().map(String::as_str);
-            self.log.error(&name.at, format!("no `[tickets.{}]`{}", name.value, suggestion(&name.value, known)));
+            let (at, name) = (&name.at, &name.value);
+            self.log.error(at, both!("no `[tickets.{name}]`", "没有 `[tickets.{name}]`").then(&suggestion(name, known)));
         }
         names.iter().map(|n| n.value.as_str().into()).collect()
     }
@@ -234,12 +237,13 @@ impl<'a> Compiler<'a> {
         let mut tenants = BTreeMap::new();
         for said in &self.written.tenants {
             if !number::is_area(&said.area.value) {
-                self.log.error(&said.area.at, NO_AREA);
+                self.log.error(&said.area.at, no_area());
             }
             let queue = said.queue.as_ref().map(|queue| self.expand(queue).into());
             let tenant = Tenant { name: said.name.value.as_str().into(), queue };
             if tenants.insert(said.area.value.as_str().into(), tenant).is_some() {
-                self.log.error(&said.area.at, format!("area `{}` already has a tenant", said.area.value));
+                let area = &said.area.value;
+                self.log.error(&said.area.at, both!("area `{area}` already has a tenant", "区号 `{area}` 已有租户"));
             }
         }
         tenants
@@ -253,18 +257,22 @@ impl<'a> Compiler<'a> {
         for (word, phase, field) in dated {
             let Some(said) = inherited.find(*field) else { continue };
             let Some(from) = said.value.resolve(&self.zone) else {
-                self.log.error(&said.at, format!("`{word}` is outside the calendar"));
+                self.log.error(&said.at, both!("`{word}` is outside the calendar", "`{word}` 超出日历范围"));
                 continue;
             };
             let from = Wall(from.as_microsecond());
             if out.last().is_some_and(|before| before.from >= from) {
-                self.log.error(&said.at, format!("`{word}` is not after the phase before it"));
+                self.log.error(&said.at, both!("`{word}` is not after the phase before it", "`{word}` 必须晚于前一阶段的日期"));
             }
             out[0].phase = Some(Phase::NotYet);
             out.push(Boundary { from, phase: *phase, said: Some((word, said)) });
         }
         if merged && inherited.find(|r| r.connect_from.as_ref()).is_none() {
-            self.log.error(&line.at, "a merged line needs `connect-from`, here or in `[modes.merged]`");
+            let text = both!(
+                "a merged line needs `connect-from`, here or in `[modes.merged]`",
+                "merged 模式的号码需要 `connect-from`，写在此处或 `[modes.merged]` 中"
+            );
+            self.log.error(&line.at, text);
         }
         out
     }
@@ -294,7 +302,7 @@ impl<'a> Compiler<'a> {
             }
             if name != "number" && !self.written.variables.contains_key(name) {
                 let known = self.written.variables.keys().map(String::as_str);
-                self.log.error(&said.at, format!("no variable `{name}`{}", suggestion(name, known)));
+                self.log.error(&said.at, both!("no variable `{name}`", "没有变量 `{name}`").then(&suggestion(name, known)));
             }
             rest = after;
         }
@@ -356,7 +364,8 @@ fn unknown(head: &Head) -> Entry {
 fn zone(head: &Head, log: &Log) -> TimeZone {
     let name = head.zone.as_ref().map_or(ZONE, |z| &z.value);
     TimeZone::get(name).unwrap_or_else(|_| {
-        head.zone.iter().for_each(|z| log.error(&z.at, format!("no time zone `{name}`, such as `{ZONE}`")));
+        let text = || both!("no time zone `{name}`, such as `{ZONE}`", "没有时区 `{name}`，例如 `{ZONE}`");
+        head.zone.iter().for_each(|z| log.error(&z.at, text()));
         TimeZone::UTC
     })
 }
@@ -364,13 +373,18 @@ fn zone(head: &Head, log: &Log) -> TimeZone {
 fn area(head: &Head, log: &Log) -> Option<Arc<str>> {
     let said = head.area.as_ref()?;
     if !number::is_area(&said.value) {
-        log.error(&said.at, NO_AREA);
+        log.error(&said.at, no_area());
         return None;
     }
     Some(said.value.as_str().into())
 }
 
-const NO_AREA: &str = "an area code has two or three digits, without its leading 0, such as `691`";
+fn no_area() -> Text {
+    both!(
+        "an area code has two or three digits, without its leading 0, such as `691`",
+        "区号为两位或三位数字，不带首位 0，例如 `691`"
+    )
+}
 
 /// What stands before the next `{name}`, the name, and what follows.
 fn braces(text: &str) -> Option<(&str, &str, &str)> {
@@ -385,7 +399,7 @@ fn text_at(at: &At) -> &str {
 
 fn no_head(written: &Written) -> Problem {
     let source = written.sources.first().cloned().unwrap_or_else(|| Source::new("", ""));
-    Problem::new(Severity::Error, &At { source, span: 0..0 }, "`[plan]` is missing")
+    Problem::new(Severity::Error, &At { source, span: 0..0 }, both!("`[plan]` is missing", "缺少 `[plan]`"))
 }
 
 /// A hash of all texts: equal texts, equal revisions.

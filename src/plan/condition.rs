@@ -40,7 +40,7 @@ impl Condition {
     pub fn of(when: &When, written: &Written, log: &Log) -> Condition {
         let nothing = when.trunk.is_empty() && when.caller.is_empty() && when.area.is_empty();
         if nothing && when.open.is_none() && when.closed.is_none() {
-            log.error(&when.at, "`when` says nothing");
+            log.error(&when.at, both!("`when` says nothing", "`when` 没有任何条件"));
         }
         Condition {
             trunks: texts(&when.trunk),
@@ -97,8 +97,9 @@ fn calendar(said: &Option<Said<String>>, written: &Written, log: &Log) -> Option
     let said = said.as_ref()?;
     let found = written.calendars.get(&said.value);
     if found.is_none() {
-        let near = suggestion(&said.value, written.calendars.keys().map(String::as_str));
-        log.error(&said.at, format!("no `[calendars.{}]`{near}", said.value));
+        let name = &said.value;
+        let near = suggestion(name, written.calendars.keys().map(String::as_str));
+        log.error(&said.at, both!("no `[calendars.{name}]`", "没有 `[calendars.{name}]`").then(&near));
     }
     found.map(|calendar| calendar.value.clone().into())
 }

@@ -194,7 +194,9 @@ text = "Hello, {city}"
 "#;
 
     fn plan() -> Plan {
-        let load = |name: &str| if name == "prefixes.csv" { Ok("1380013,970\n".to_string()) } else { Err("absent".into()) };
+        let load = |name: &str| {
+            if name == "prefixes.csv" { Ok(b"1380013,970\n".to_vec()) } else { Err(crate::base::Text::foreign("absent")) }
+        };
         Plan::parse("p.toml", TEXT, &load).unwrap()
     }
 

@@ -14,7 +14,10 @@ pub fn look(written: &Written, plan: &Plan, ways: &Ways<'_>, log: &Log) {
         let Some(era) = entry.eras.last() else { continue };
         let Some(at) = era.matched.first().and_then(|rule| written.place(rule)) else { continue };
         for trunk in only_ways(entry, ways).into_iter().filter(|trunk| !ways.reserving.contains(trunk)) {
-            let text = format!("these emergency calls leave by trunk `{trunk}` alone, and it reserves no channel for them");
+            let text = both!(
+                "these emergency calls leave by trunk `{trunk}` alone, and it reserves no channel for them",
+                "这些紧急呼叫只能经中继 `{trunk}` 呼出，而该中继没有为其保留通道"
+            );
             log.warning(&at, text);
         }
     }
@@ -52,7 +55,7 @@ mod tests {
         let text = format!("[plan]\nname = \"x\"\n[[line]]\nnumber = \"110\"\nmode = \"emergency\"\n{targets}");
         let ways = Some(Ways { default: "mobile", reserving });
         let around = Surroundings { queues: None, trunks: None, backends: None, sound: &|_| Ok(()), ways, now: None };
-        let checked = check("p", &text, &|_| Err("absent".into()), &around);
+        let checked = check("p", text, &|_| Err(crate::base::Text::foreign("absent")), &around);
         checked.problems.iter().map(|p| p.to_string().lines().next().unwrap().to_string()).collect()
     }
 

@@ -73,7 +73,11 @@ impl Expect {
                     let got = outcome_of(&decision, outcome.word);
                     if got != outcome.want {
                         let when = local(at, &plan.zone);
-                        let text = format!("{} at {when}: {} is `{got}`, not `{}`", dialled.value, outcome.word, outcome.want);
+                        let (number, word, want) = (&dialled.value, outcome.word, &outcome.want);
+                        let text = both!(
+                            "{number} at {when}: {word} is `{got}`, not `{want}`",
+                            "{number} 在 {when}：{word} 是 `{got}`，不是 `{want}`"
+                        );
                         log.error(&outcome.at, text);
                     }
                 }

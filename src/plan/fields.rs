@@ -1,5 +1,7 @@
 use super::problem::{At, Log, Said, Source, suggestion};
 use super::words::{Words, names};
+use super::{dates, file};
+use crate::base::Text;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +33,11 @@ impl<'a> Table<'a> {
             let word: &str = key.get_ref();
             if !names(words).any(|known| known == word) {
                 let place = At { source: source.clone(), span: key.span() };
-                log.error(&place, format!("unknown word `{word}`{}", suggestion(word, names(words))));
+                let near = match file::chinese_mode(word).filter(|mode| names(words).any(|known| known == *mode)) {
+                    Some(mode) => both!("; did you mean `{mode}`?", "；是不是 `{mode}`？"),
+                    None => suggestion(word, names(words)),
+                };
+                log.error(&place, both!("unknown word `{word}`", "不认识的词 `{word}`").then(&near));
             }
         }
         Table { at, fields, log }
@@ -53,7 +59,7 @@ impl<'a> Table<'a> {
     pub fn flag(&self, word: &str) -> Option<Said<bool>> {
         let value = self.value(word)?;
         let flag = value.get_ref().as_bool();
-        self.said(word, value, flag, "true or false")
+        self.said(word, value, flag, || both!("true or false", "true 或 false"))
     }
 
     /// A span of time such as `30s` or `1m 30s`.
@@ -61,14 +67,24 @@ impl<'a> Table<'a> {
         let value = self.value(word)?;
         let parsed = value.get_ref().as_str().and_then(|t| t.parse::<SignedDuration>().ok());
         let duration = parsed.and_then(|d| Duration::try_from(d).ok()).filter(|d| *d <= LONGEST);
-        self.said(word, value, duration, "a time such as \"30s\" or \"1m30s\", at most a day")
+        self.said(word, value, duration, || {
+            let want = both!("a time such as \"30s\" or \"1m30s\", at most a day", "时长，例如 \"30s\" 或 \"1m30s\"，最长一天");
+            let meant = dates::duration(self.raw(value));
+            want.then(&meant.map_or(Text::default(), |fix| both!("; write \"{fix}\"", "，请写作 \"{fix}\"")))
+        })
     }
 
     /// A date (its midnight), a local date and time, or a date and time with an offset.
     pub fn moment(&self, word: &str) -> Option<Said<Moment>> {
         let value = self.value(word)?;
         let moment = value.get_ref().as_datetime().and_then(Moment::from_toml);
-        self.said(word, value, moment, "a date such as 2021-09-30 or 2021-09-30T08:00:00+08:00")
+        self.said(word, value, moment, || {
+            let want = both!(
+                "a date such as 2021-09-30 or 2021-09-30T08:00:00+08:00",
+                "日期，例如 2021-09-30 或 2021-09-30T08:00:00+08:00"
+            );
+            want.then(&self.as_date(value))
+        })
     }
 
     /// A date without a time, or several.
@@ -76,7 +92,7 @@ impl<'a> Table<'a> {
         let value = self.value(word)?;
         let one = |v: &Value<'_>| {
             let date = v.get_ref().as_datetime().and_then(Moment::from_toml).and_then(Moment::date);
-            self.said(word, v, date, "a date such as 2021-10-01")
+            self.said(word, v, date, || both!("a date such as 2021-10-01", "日期，例如 2021-10-01").then(&self.as_date(v)))
         };
         let Some(list) = value.get_ref().as_array() else { return one(value).map(|d| vec![d]) };
         Some(list.iter().filter_map(one).collect())
@@ -101,7 +117,7 @@ impl<'a> Table<'a> {
     pub fn tables(&self, word: &str, words: Words) -> Vec<Table<'a>> {
         let Some(value) = self.value(word) else { return Vec::new() };
         let Some(list) = value.get_ref().as_array() else {
-            self.wrong(word, value, "a list of tables");
+            self.wrong(word, value, &both!("a list of tables: `[[{word}]]`", "表的列表：`[[{word}]]`"));
             return Vec::new();
         };
         list.iter().filter_map(|v| self.as_table(word, v, words)).collect()
@@ -131,7 +147,7 @@ impl<'a> Table<'a> {
     /// Logs that a word is missing when it is.
     pub fn need<T>(&self, word: &str, value: Option<T>) -> Option<T> {
         if value.is_none() && !self.says(word) {
-            self.log.error(&self.at, format!("`{word}` is missing"));
+            self.log.error(&self.at, both!("`{word}` is missing", "缺少 `{word}`"));
         }
         value
     }
@@ -140,29 +156,45 @@ impl<'a> Table<'a> {
     pub fn open_table(&self, word: &str) -> Option<Table<'a>> {
         let value = self.value(word)?;
         let fields = value.get_ref().as_table();
-        let said = self.said(word, value, fields, "a table")?;
+        let said = self.said(word, value, fields, || both!("a table", "一个表"))?;
         Some(Table { at: said.at, fields: said.value, log: self.log })
     }
 
     fn as_table(&self, word: &str, value: &'a Value<'a>, words: Words) -> Option<Table<'a>> {
-        let said = self.said(word, value, value.get_ref().as_table(), "a table")?;
+        let said = self.said(word, value, value.get_ref().as_table(), || both!("a table", "一个表"))?;
         Some(Table::open(&said.at.source, said.at.span.clone(), said.value, words, self.log))
     }
 
     fn text_of(&self, word: &str, value: &Value<'_>) -> Option<Said<String>> {
         let text = value.get_ref().as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_string);
-        self.said(word, value, text, "a text between quotes")
+        self.said(word, value, text, || {
+            let want = both!("a text between quotes", "引号括起的文字");
+            let bare = self.raw(value).trim();
+            let scalar = !bare.is_empty() && value.get_ref().as_str().is_none() && !bare.contains(['[', '{', '\n']);
+            want.then(&if scalar { both!(": \"{bare}\"", "：\"{bare}\"") } else { Text::default() })
+        })
     }
 
-    fn said<T>(&self, word: &str, value: &Value<'_>, got: Option<T>, want: &str) -> Option<Said<T>> {
+    fn said<T>(&self, word: &str, value: &Value<'_>, got: Option<T>, want: impl FnOnce() -> Text) -> Option<Said<T>> {
         if got.is_none() {
-            self.wrong(word, value, want);
+            self.wrong(word, value, &want());
         }
         got.map(|value_| Said { value: value_, at: self.place(value.span()) })
     }
 
-    fn wrong(&self, word: &str, value: &Value<'_>, want: &str) {
-        self.log.error(&self.place(value.span()), format!("`{word}` wants {want}"));
+    fn wrong(&self, word: &str, value: &Value<'_>, want: &Text) {
+        self.log.error(&self.place(value.span()), both!("`{word}` wants ", "`{word}` 应为").then(want));
+    }
+
+    /// As it stands in the file, without its quotation marks.
+    fn raw<'b>(&'b self, value: &'b Value<'_>) -> &'b str {
+        value.get_ref().as_str().or_else(|| self.at.source.text.get(value.span())).unwrap_or_default()
+    }
+
+    /// How a text that is a date is written.
+    fn as_date(&self, value: &Value<'_>) -> Text {
+        let date = value.get_ref().as_str().and_then(dates::date);
+        date.map_or(Text::default(), |date| both!("; write {date} without quotes", "，请写作 {date}，不加引号"))
     }
 
     fn value(&self, word: &str) -> Option<&'a Value<'a>> {

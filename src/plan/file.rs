@@ -6,11 +6,12 @@ use super::fields::Table;
 use super::prefix::Prefixes;
 use super::problem::{At, Log, Said, Source, suggestion};
 use super::rules::{self, Rules, When};
+use super::syntax;
 use super::words::{self, names};
 use super::{Loader, Matched, Mode};
+use crate::base::Text;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use toml::de::DeTable;
 
 /// What one plan's files say together.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub struct Written {
     pub prefixes: Prefixes,
     /// All files read, the plan's own first.
     pub sources: Vec<Arc<Source>>,
+    /// Some file could not be read or understood: what it says is missing here.
+    pub partial: bool,
 }
 
 /// `[plan]`
@@ -96,54 +99,107 @@ pub const MODES: &[(&str, Mode)] = &[
     ("platform", Mode::Platform),
 ];
 
+/// What notices call the modes.
+const CHINESE: &[(&str, Mode)] = &[
+    ("前台", Mode::Front),
+    ("总机", Mode::Front),
+    ("整体并入", Mode::Merged),
+    ("直接合并", Mode::Merged),
+    ("并入", Mode::Merged),
+    ("合并", Mode::Merged),
+    ("双号并行", Mode::Parallel),
+    ("并行", Mode::Parallel),
+    ("设分中心", Mode::SubCenter),
+    ("分中心", Mode::SubCenter),
+    ("设置远端座席", Mode::RemoteSeats),
+    ("设置远端坐席", Mode::RemoteSeats),
+    ("远端座席", Mode::RemoteSeats),
+    ("远端坐席", Mode::RemoteSeats),
+    ("对接联通", Mode::Linked),
+    ("联通", Mode::Linked),
+    ("话务转接", Mode::Emergency),
+    ("紧急", Mode::Emergency),
+    ("紧急热线", Mode::Emergency),
+    ("暂不纳入", Mode::Guided),
+    ("话务引导", Mode::Guided),
+    ("省市州一键互转", Mode::Platform),
+    ("省/市州一键互转", Mode::Platform),
+    ("一键互转", Mode::Platform),
+    ("平台", Mode::Platform),
+];
+
+/// How a plan spells a mode that somebody wrote as the notices do.
+pub fn chinese_mode(name: &str) -> Option<&'static str> {
+    let found = CHINESE.iter().find(|(known, _)| *known == name.trim());
+    found.map(|(_, mode)| mode.name())
+}
+
+/// `; did you mean …` for the name of a mode in either language.
+pub fn mode_suggestion(name: &str) -> Text {
+    match chinese_mode(name) {
+        Some(mode) => both!("; did you mean `{mode}`?", "；是不是 `{mode}`？"),
+        None => suggestion(name, names(words::MODES)),
+    }
+}
+
 /// A plan has a few files: more is a mistake.
 const MOST_FILES: usize = 16;
 
 /// Reads the plan's file and those that it includes, each once.
-pub fn read(name: &str, text: &str, load: &Loader<'_>, log: &Log) -> Written {
+pub fn read(name: &str, bytes: &[u8], load: &Loader<'_>, log: &Log) -> Written {
     let mut written = Written::default();
-    let mut wanted = read_one(&Source::new(name, text), &mut written, log);
+    let mut wanted = read_one(&Source::read(name, bytes), &mut written, log);
     let mut seen = vec![name.to_string()];
     while let Some(include) = wanted.pop() {
-        let shown = beside(name, &include.value);
+        let shown = beside(&include);
         if seen.contains(&shown) {
             continue;
         }
         if seen.len() == MOST_FILES {
-            log.error(&include.at, format!("a plan has at most {MOST_FILES} files"));
+            log.error(&include.at, both!("a plan has at most {MOST_FILES} files", "一个方案最多 {MOST_FILES} 个文件"));
             break;
         }
-        if let Some(text) = load_said(&include, load, log) {
-            wanted.extend(read_one(&Source::new(&shown, &text), &mut written, log));
+        if let Some(bytes) = load_said(&include, name, load, &mut written, log) {
+            wanted.extend(read_one(&Source::read(&shown, &bytes), &mut written, log));
         }
         seen.push(shown);
     }
-    if let Some(said) = &written.head.prefixes
-        && let Some(text) = load_said(said, load, log)
+    if let Some(said) = written.head.prefixes.clone()
+        && let Some(bytes) = load_said(&said, name, load, &mut written, log)
     {
-        let source = Source::new(&beside(name, &said.value), &text);
+        let source = Source::plain(&beside(&said), &bytes);
+        source.slips().into_iter().for_each(|slip| log.add(slip));
         written.prefixes = Prefixes::read(&source, log);
         written.sources.push(source);
     }
     written
 }
 
-fn load_said(said: &Said<String>, load: &Loader<'_>, log: &Log) -> Option<String> {
-    load(&said.value).map_err(|why| log.error(&said.at, format!("cannot read `{}`: {why}", said.value))).ok()
+/// The loader knows files by their way from the plan `name`.
+fn load_said(said: &Said<String>, name: &str, load: &Loader<'_>, written: &mut Written, log: &Log) -> Option<Vec<u8>> {
+    let loaded = load(&way(name, &beside(said)));
+    let unread = |why: Text| {
+        written.partial = true;
+        let file = &said.value;
+        log.error(&said.at, both!("cannot read `{file}`: ", "无法读取 `{file}`：").then(&why));
+    };
+    loaded.map_err(unread).ok()
 }
 
 /// Reads one file into `written`; gives the names of the files that it includes.
 fn read_one(source: &Arc<Source>, written: &mut Written, log: &Log) -> Vec<Said<String>> {
     written.sources.push(source.clone());
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
-    for error in &errors {
-        let end = source.text.len();
-        let at = At { source: source.clone(), span: error.span().unwrap_or(end..end) };
-        log.error(&at, error.message().replace('\n', ", "));
-    }
-    if !errors.is_empty() {
-        return Vec::new();
-    }
+    let table = match syntax::parse(source) {
+        (table, mistakes) if mistakes.iter().all(|mistake| !mistake.fatal) => {
+            mistakes.into_iter().for_each(|mistake| log.add(mistake.problem));
+            table
+        }
+        (_, mistakes) => {
+            written.partial = true;
+            mistakes.into_iter().for_each(|mistake| log.add(mistake.problem));
+            return Vec::new();
+        }
+    };
     let top = Table::open(source, 0..0, table.get_ref(), words::TOP, log);
     read_head(&top, written, log);
     read_modes(&top, written, log);
@@ -157,7 +213,8 @@ fn read_one(source: &Arc<Source>, written: &mut Written, log: &Log) -> Vec<Said<
 fn read_head(top: &Table<'_>, written: &mut Written, log: &Log) {
     let Some(table) = top.table("plan", words::HEAD) else { return };
     if let Some(first) = &written.head.rules.at {
-        log.error(&table.at, format!("`[plan]` is already in {}:{}", first.source.name, first.line()));
+        let (file, line) = (&first.source.name, first.line());
+        log.error(&table.at, both!("`[plan]` is already in {file}:{line}", "`[plan]` 已在 {file}:{line} 中"));
         return;
     }
     written.head = Head {
@@ -176,7 +233,7 @@ fn read_modes(top: &Table<'_>, written: &mut Written, log: &Log) {
     for (name, mode) in MODES {
         let Some(section) = table.table(name, &[words::RULES]) else { continue };
         if written.modes.iter().any(|(m, _)| m == mode) {
-            log.error(&section.at, format!("`[modes.{name}]` is already in another file"));
+            log.error(&section.at, both!("`[modes.{name}]` is already in another file", "`[modes.{name}]` 已在另一个文件中"));
         }
         written.modes.push((*mode, rules::read(&section, log)));
     }
@@ -202,7 +259,7 @@ fn read_line(table: &Table<'_>, log: &Log) -> Option<Line> {
 fn read_unit(table: &Table<'_>, log: &Log) -> Option<Said<String>> {
     let unit = table.text("unit")?;
     if unit.value.chars().any(char::is_whitespace) {
-        log.error(&unit.at, "a unit is spelt without spaces");
+        log.error(&unit.at, both!("a unit is spelt without spaces", "单位名称中不能有空格"));
     }
     Some(unit)
 }
@@ -210,8 +267,8 @@ fn read_unit(table: &Table<'_>, log: &Log) -> Option<Said<String>> {
 fn read_mode(said: Said<String>, log: &Log) -> Option<Said<Mode>> {
     let found = MODES.iter().find(|(name, _)| *name == said.value);
     if found.is_none() {
-        let near = suggestion(&said.value, names(words::MODES));
-        log.error(&said.at, format!("no mode `{}`{near}", said.value));
+        let name = &said.value;
+        log.error(&said.at, both!("no mode `{name}`", "没有模式 `{name}`").then(&mode_suggestion(name)));
     }
     found.map(|(_, mode)| Said { value: *mode, at: said.at })
 }
@@ -245,7 +302,68 @@ fn read_tenant(table: &Table<'_>) -> Option<Tenant> {
     Some(Tenant { area: area?, name: table.need("name", table.text("name"))?, queue: table.text("queue") })
 }
 
-/// The name of a file that `plan` names, as problems show it.
-fn beside(plan: &str, file: &str) -> String {
-    plan.rsplit_once('/').map_or(file.to_string(), |(folder, _)| format!("{folder}/{file}"))
+/// A file that another names stands beside that one; as problems show it.
+fn beside(said: &Said<String>) -> String {
+    let file = said.value.as_str();
+    if file.starts_with('/') {
+        return file.to_string();
+    }
+    let mut parts: Vec<&str> = said.at.source.name.rsplit_once('/').map_or(Vec::new(), |(folder, _)| folder.split('/').collect());
+    for part in file.split('/').filter(|part| *part != ".") {
+        match parts.last() {
+            Some(last) if part == ".." && !matches!(*last, ".." | "" | ".") => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// How one gets to a file from the folder of another.
+fn way(from: &str, to: &str) -> String {
+    if to.starts_with('/') && !from.starts_with('/') {
+        return to.to_string();
+    }
+    let folder: Vec<&str> = from.split('/').collect();
+    let folder = folder.get(..folder.len() - 1).unwrap_or_default();
+    let parts: Vec<&str> = to.split('/').collect();
+    let common = folder.iter().zip(&parts).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..", folder.len() - common);
+    up.chain(parts.iter().skip(common).copied()).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Surroundings, check};
+
+    #[test]
+    fn ways_between_files() {
+        for (from, to, want) in [
+            ("plan.toml", "more.toml", "more.toml"),
+            ("a/plan.toml", "a/b/more.toml", "b/more.toml"),
+            ("a/plan.toml", "more.toml", "../more.toml"),
+            ("../a/plan.toml", "../more.toml", "../more.toml"),
+            ("/x/a/plan.toml", "/x/more.toml", "../more.toml"),
+            ("plan.toml", "/x/more.toml", "/x/more.toml"),
+        ] {
+            assert_eq!(way(from, to), want, "{from} {to}");
+        }
+    }
+
+    /// An included file's own includes stand beside it, not beside the plan.
+    #[test]
+    fn each_file_names_others_from_where_it_stands() {
+        let load = |name: &str| match name {
+            "parts/a.toml" => Ok(b"include = [\"b.toml\", \"../c.toml\"]\n".to_vec()),
+            "parts/b.toml" => Ok(b"[[line]]\nnumber = \"12345\"\nmode = \"front\"\n".to_vec()),
+            "c.toml" => Ok(b"[[line]]\nnumber = \"110\"\nmode = \"emergency\"\n".to_vec()),
+            _ => Err(both!("no {name}", "没有 {name}")),
+        };
+        let around = Surroundings { queues: None, trunks: None, backends: None, sound: &|_| Ok(()), ways: None, now: None };
+        for name in ["plan.toml", "/etc/hotline/plan.toml", "x/plan.toml"] {
+            let checked = check(name, "include = \"parts/a.toml\"\n[plan]\nname = \"x\"\n", &load, &around);
+            assert!(checked.problems.is_empty(), "{:?}", checked.problems);
+            assert_eq!(checked.plan.unwrap().front(), Some("12345"));
+        }
+    }
 }

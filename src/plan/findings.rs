@@ -21,7 +21,10 @@ fn look_at_units(written: &Written, log: &Log) {
     }
     let expected = |line: &&Line| !matches!(line.mode.value, Mode::Front | Mode::Emergency | Mode::Platform);
     for line in written.lines.iter().filter(|line| line.unit.is_none()).filter(expected) {
-        log.warning(&line.at, "this line has no `unit`: its tickets will name nobody");
+        log.warning(
+            &line.at,
+            both!("this line has no `unit`: its tickets will name nobody", "此号码没有 `unit`（责任单位）：工单上将没有承办单位"),
+        );
     }
 }
 
@@ -31,7 +34,11 @@ fn look_at_words(written: &Written, log: &Log) {
     for (mode, rules) in sections.chain(written.lines.iter().map(|line| (line.mode.value, &line.rules))) {
         for (word, modes, at) in heeded(rules) {
             if let Some(at) = at.filter(|_| !modes.contains(&mode)) {
-                log.error(at, format!("`{word}` means nothing for a line of mode `{}`", mode.name()));
+                let mode = mode.name();
+                log.error(
+                    at,
+                    both!("`{word}` means nothing for a line of mode `{mode}`", "`{word}` 对模式为 `{mode}` 的号码没有意义"),
+                );
             }
         }
     }
@@ -62,17 +69,30 @@ fn heeded(rules: &Rules) -> [(&'static str, &'static [Mode], Option<&At>); 10] {
 /// Every call must find somebody: an emergency whose area nobody knows, and a caller at night.
 fn look_at_targets(line: &Line, written: &Written, log: &Log) {
     let Some(targets) = line.rules.targets.as_ref() else { return };
-    let Some(first) = targets.first() else { return log.error(&line.at, "`targets` is empty") };
+    let Some(first) = targets.first() else { return log.error(&line.at, both!("`targets` is empty", "`targets` 是空的")) };
     let at = &first.number.at;
     for area in targets.iter().flat_map(|t| &t.area).filter(|area| !number::is_area(&area.value)) {
-        log.error(&area.at, format!("`{}` is no area code", area.value));
+        let code = &area.value;
+        log.error(&area.at, both!("`{code}` is no area code", "`{code}` 不是区号（不带首位 0）"));
     }
     if line.mode.value == Mode::Emergency && targets.iter().all(|t| !t.area.is_empty()) {
-        log.error(at, "an emergency line needs a target without `area`, for callers whose area is unknown");
+        log.error(
+            at,
+            both!(
+                "an emergency line needs a target without `area`, for callers whose area is unknown",
+                "紧急号码需要一个不限 `area` 的目标，供来电地区不明者使用"
+            ),
+        );
     }
     let queued = matches!(line.mode.value, Mode::Front | Mode::Merged | Mode::Parallel | Mode::RemoteSeats);
     if !queued && targets.iter().all(|target| closes(target, written)) {
-        log.warning(at, "nobody answers outside the hours of these targets: 7×24 asks for one without `open`");
+        log.warning(
+            at,
+            both!(
+                "nobody answers outside the hours of these targets: 7×24 asks for one without `open`",
+                "这些目标的时段之外无人接听：7×24 需要一个不限 `open` 的目标"
+            ),
+        );
     }
 }
 
@@ -87,7 +107,11 @@ fn look_at_conditions(written: &Written, log: &Log) {
         for number in &line.numbers {
             let same = |other: &&Line| other.numbers.iter().any(|n| n.value == number.value);
             if written.lines.iter().filter(same).all(|other| other.when.is_some()) {
-                log.warning(&number.at, format!("`{}` is unknown to calls that no `when` fits", number.value));
+                let number_ = &number.value;
+                log.warning(
+                    &number.at,
+                    both!("`{number_}` is unknown to calls that no `when` fits", "不符合任何 `when` 的呼叫找不到 `{number_}`"),
+                );
             }
         }
     }
@@ -101,7 +125,13 @@ fn look_at_loops(written: &Written, plan: &Plan, log: &Log) {
             if next == start {
                 let rule = plan.entries[start].eras.last().and_then(|era| era.matched.first());
                 if let Some(at) = rule.and_then(|rule| written.place(rule)) {
-                    log.error(&at, format!("`{number}` rings in a circle: its targets lead back to it"));
+                    log.error(
+                        &at,
+                        both!(
+                            "`{number}` rings in a circle: its targets lead back to it",
+                            "`{number}` 循环振铃：其目标又回到它自身"
+                        ),
+                    );
                 }
                 break;
             }
@@ -128,6 +158,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use crate::base::Text;
     use crate::plan::{Surroundings, Ways, check};
 
     const HEAD: &str = "[plan]\nname = \"x\"\narea = \"691\"\n";
@@ -142,7 +173,7 @@ mod tests {
             ways: Some(Ways { default: "loopback", reserving: &["loopback"] }),
             now: Some(crate::plan::tests::at("2022-01-01T00:00:00Z")),
         };
-        let checked = check("p", &format!("{HEAD}{text}"), &|name| Err(format!("{name} is absent")), &around);
+        let checked = check("p", format!("{HEAD}{text}"), &|name| Err(Text::foreign(format!("{name} is absent"))), &around);
         let first = |problem: String| problem.lines().next().unwrap().trim_start_matches("p:").to_string();
         checked.problems.iter().map(|p| first(p.to_string())).collect()
     }
@@ -179,7 +210,7 @@ mod tests {
             ),
             (line("12345", "frnt", ""), "6:8: no mode `frnt`; did you mean `front`?"),
             (line("12345", "front", "quue = \"x\""), "7:1: unknown word `quue`; did you mean `queue`?"),
-            (line("12345", "front", "queue = 5"), "7:9: `queue` wants a text between quotes"),
+            (line("12345", "front", "queue = 5"), "7:9: `queue` wants a text between quotes: \"5\""),
             (line("12345", "front", "priority = \"hihg\""), "7:12: `priority` is one of `normal`, `high`; did you mean `high`?"),
             (line("12345", "front", "ring = \"soon\""), "7:8: `ring` wants a time such as \"30s\" or \"1m30s\", at most a day"),
             (line("12345", "front", "unit = \"州 局\""), "7:8: a unit is spelt without spaces"),
@@ -246,20 +277,20 @@ mod tests {
                 "[[tenant]]\narea = \"0691\"\nname = \"x\"".into(),
                 "5:8: an area code has two or three digits, without its leading 0, such as `691`",
             ),
-            ("x =".into(), "4:4: string values must be quoted, expected literal string"),
-            ("name = \"y\"".into(), "4:1: duplicate key"),
-            ("[[line]\n".into(), "4:8: unclosed array table, expected `]`"),
-            ("x = \"y\n".into(), "4:7: invalid basic string, expected `\"`"),
+            ("x =".into(), "4:4: a value is missing, or a text without quotes"),
+            ("name = \"y\"".into(), "4:1: `name` is said twice: keep one"),
+            ("[[line]\n".into(), "4:8: `]]` is missing"),
+            ("x = \"y\n".into(), "4:7: the quotation mark at the end of the text is missing"),
             ("zone = \"Asia/Peking\"".into(), "4:8: no time zone `Asia/Peking`, such as `Asia/Shanghai`"),
-            ("[plan]\nname = \"y\"".into(), "4:2: duplicate key"),
+            ("[plan]\nname = \"y\"".into(), "4:2: `plan` is said twice: keep one"),
             (line("12345", "front", "from = 2021-09-31"), "7:8: invalid date, expected day between 01 and 30"),
             (
                 line("12345", "front", "from = \"2021-09-30\""),
-                "7:8: `from` wants a date such as 2021-09-30 or 2021-09-30T08:00:00+08:00",
+                "7:8: `from` wants a date such as 2021-09-30 or 2021-09-30T08:00:00+08:00; write 2021-09-30 without quotes",
             ),
             (line("12345", "front", "from = 2021-13-01"), "7:8: invalid date, expected month between 01 and 12"),
             (line("12345", "front", "from = 2021-09-30T25:00:00"), "7:8: invalid time, expected hour between 00 and 23"),
-            (line("12345", "front", "number = \"1\""), "7:1: duplicate key"),
+            (line("12345", "front", "number = \"1\""), "7:1: `number` is said twice: keep one"),
             (line("12345", "front", "opened = 1"), "7:10: `opened` wants true or false"),
             (line("12345", "front", "when = \"night\""), "7:8: `when` wants a table"),
             (line("12345", "front", "targets = [5]"), "7:12: `targets` wants a table"),
@@ -281,9 +312,9 @@ mod tests {
     #[test]
     fn files_beside_the_plan_have_their_places_too() {
         let load = |name: &str| match name {
-            "more.toml" => Ok("[[line]]\nnumber = \"110\"\nmode = \"emergancy\"\n[plan]\nname = \"y\"\n".to_string()),
-            "prefixes.csv" => Ok("# mobiles\n1380013,691\n1380014;691\n".to_string()),
-            _ => Err("No such file or directory".to_string()),
+            "more.toml" => Ok(b"[[line]]\nnumber = \"110\"\nmode = \"emergancy\"\n[plan]\nname = \"y\"\n".to_vec()),
+            "prefixes.csv" => Ok(b"# mobiles\n1380013,691\n1380014;691\n".to_vec()),
+            _ => Err(Text::foreign("No such file or directory")),
         };
         let text = "include = [\"more.toml\", \"absent.toml\"]\n[plan]\nname = \"x\"\nprefixes = \"prefixes.csv\"\n";
         let around = Surroundings { queues: None, trunks: None, backends: None, sound: &|_| Ok(()), ways: None, now: None };
@@ -310,7 +341,7 @@ mod tests {
             let (from, to) = (boundary(from.min(text.len())), boundary((from + length).min(text.len())));
             let damaged = format!("{}{put}{}", &text[..from], &text[to.max(from)..]);
             let around = Surroundings { queues: None, trunks: None, backends: None, sound: &|_| Ok(()), ways: None, now: None };
-            check("p", &damaged, &crate::plan::built_in::text, &around).problems.iter().for_each(|p| assert!(!p.to_string().is_empty()));
+            check("p", damaged, &crate::plan::built_in::load, &around).problems.iter().for_each(|p| assert!(!p.to_string().is_empty()));
         }
     }
 

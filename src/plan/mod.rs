@@ -6,15 +6,18 @@ mod calendar;
 mod check;
 mod compile;
 mod condition;
+pub mod dates;
 mod decide;
 mod difference;
 mod emergency;
+mod encoding;
 mod entry;
 mod expect;
 mod explain;
 mod fields;
 mod file;
 mod findings;
+pub mod letters;
 mod number;
 mod prefix;
 mod problem;
@@ -22,10 +25,11 @@ mod reference;
 mod rules;
 mod steps;
 mod subjects;
+pub mod syntax;
 mod tell;
 mod words;
 
-use crate::base::{Map, Wall};
+use crate::base::{Map, Text, Wall};
 pub use advance::{Advance, Failure};
 pub use check::{Checked, Surroundings, Ways, check};
 pub use difference::Change;
@@ -34,7 +38,7 @@ pub use explain::{Explanation, all, day, explain};
 use jiff::tz::TimeZone;
 pub use number::is_number;
 use prefix::Prefixes;
-pub use problem::{At, Problem, Severity, Source, nearest};
+pub use problem::{At, Problem, Severity, Source, nearest, suggestion};
 pub use reference::{reference, schema};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -202,10 +206,10 @@ pub struct Prompt {
 }
 
 impl Plan {
-    /// Reads a plan. `load` gives the text of a file that the plan includes, named relative to the plan.
+    /// Reads a plan. `load` gives a file that the plan includes, named relative to the plan.
     /// On failure all problems come back at once.
-    pub fn parse(name: &str, text: &str, load: &Loader<'_>) -> Result<Plan, Vec<Problem>> {
-        check::parse(name, text, load)
+    pub fn parse(name: &str, text: impl AsRef<[u8]>, load: &Loader<'_>) -> Result<Plan, Vec<Problem>> {
+        check::parse(name, text.as_ref(), load)
     }
 
     /// Every prompt that some call may hear. `apology`, `unknown` and `music` are the switch's own and not among them.
@@ -214,8 +218,8 @@ impl Plan {
     }
 }
 
-/// Gives the text of a file beside the plan, or says why not.
-pub type Loader<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
+/// Gives a file by its way from the plan's folder, or says why not.
+pub type Loader<'a> = dyn Fn(&str) -> Result<Vec<u8>, Text> + 'a;
 
 #[cfg(test)]
 pub mod tests {
@@ -265,7 +269,7 @@ text = "请拨12345。"
     }
 
     pub fn read(text: &str) -> Result<Plan, String> {
-        let load = |name: &str| Err(format!("no file {name}"));
+        let load = |name: &str| Err(both!("no file {name}", "没有文件 {name}"));
         let shown = |problems: Vec<Problem>| problems.iter().map(|p| format!("{p}\n")).collect::<String>();
         Plan::parse("test.toml", text, &load).map_err(shown)
     }

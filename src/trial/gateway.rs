@@ -23,7 +23,7 @@ impl Gateway {
         let folder = std::env::temp_dir().join(format!("hotline-try-{}", std::process::id()));
         fs::create_dir_all(folder.join("prompts"))?;
         let (sip, http) = (free_sip_port()?, TcpListener::bind("127.0.0.1:0")?.local_addr()?);
-        let texts = built_in::text("prompts/prompts.toml").map_err(io::Error::other)?;
+        let texts = built_in::load("prompts/prompts.toml").map_err(io::Error::other)?;
         fs::write(folder.join("prompts/prompts.toml"), texts)?;
         let today = clock::now().wall;
         fs::write(folder.join("plan.toml"), scenario::plan(|days| date(today, days)))?;

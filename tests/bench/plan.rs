@@ -21,7 +21,7 @@ fn text() -> String {
 
 fn benches(c: &mut Criterion) {
     let text = text();
-    let load = || Plan::parse("bench.toml", &text, &built_in::text).unwrap();
+    let load = || Plan::parse("bench.toml", &text, &built_in::load).unwrap();
     c.bench_function("load 10,000 lines", |b| b.iter(load));
     let plan = load();
     let at = Wall(1_640_000_000_000_000);

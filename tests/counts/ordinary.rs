@@ -206,7 +206,7 @@ fn reply(request: &str, status: &str, extra: &[&str], body: &str) -> String {
 
 fn setup() -> Setup {
     let text = include_str!("../../dialplans/xishuangbanna.toml");
-    let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::text).unwrap();
+    let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::load).unwrap();
     let prompt = |name: &str| {
         let prompt = Prompt { name: name.to_owned(), version: "1".to_owned(), a_law: vec![0xd5; 8000], mu_law: vec![0xff; 8000] };
         (name.to_owned(), Arc::new(prompt))

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
     let text = include_str!("../../dialplans/xishuangbanna.toml");
-    let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::text).expect("the plan is good");
+    let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::load).expect("the plan is good");
     let prompt = |name: &str, seconds: usize| {
         let prompt = Prompt {
             name: name.to_owned(),

@@ -1,7 +1,7 @@
 //! What a backend would be sent, and whether it answers as its profile says.
 
 use super::{Journal, shown};
-use crate::base::{CallId, Rng};
+use crate::base::{CallId, Rng, Text};
 use crate::io::clock;
 use crate::io::deliver::{Asker, Target};
 use crate::record::cloudevent::{CloudEvent, Kind};
@@ -37,12 +37,12 @@ pub struct Check {
 }
 
 impl Render {
-    pub fn run(&self) -> Result<(), String> {
-        let text = crate::io::deliver::profile_text(&self.profile)?;
-        let profile = Profile::parse(&text, "https://backend", &BTreeMap::new())?;
-        let kind = Kind::named(&self.event).ok_or_else(|| format!("there is no event `{}`", self.event))?;
-        let event = self.of.open()?.latest(self.call, kind).map_err(|e| e.to_string())?;
-        let mut event = event.ok_or_else(|| format!("call {} has no {}", self.call, self.event))?;
+    pub fn run(&self) -> Result<(), Text> {
+        let text = crate::io::deliver::profile_text(&self.profile).map_err(Text::foreign)?;
+        let profile = Profile::parse(&text, "https://backend", &BTreeMap::new()).map_err(Text::foreign)?;
+        let kind = Kind::named(&self.event).ok_or_else(|| both!("there is no event `{0}`", "没有事件 `{0}`", self.event))?;
+        let event = self.of.open()?.latest(self.call, kind).map_err(Text::foreign)?;
+        let mut event = event.ok_or_else(|| both!("call {0} has no {1}", "通话 {0} 没有 {1}", self.call, self.event))?;
         self.of.note("records render", &self.call.to_string())?;
         event.data = shown(event.data, self.of.unmasked);
         let update = Step::Update { id: self.ticket.clone() };
@@ -51,7 +51,7 @@ impl Render {
             Way::Ticket { .. } => vec![Step::Find, Step::Create, update],
         };
         for step in steps {
-            match profile.render(&step, &event)? {
+            match profile.render(&step, &event).map_err(Text::foreign)? {
                 Some(request) => print_request(&step, &request),
                 None => say!("# {}: nothing\n", name(&step)),
             }
@@ -81,14 +81,14 @@ fn name(step: &Step) -> &'static str {
 
 impl Check {
     /// Fails when one of them does not answer as it should.
-    pub fn run(&self) -> Result<ExitCode, String> {
-        let targets = Target::all(&self.of.config()?)?;
+    pub fn run(&self) -> Result<ExitCode, Text> {
+        let targets = Target::all(&self.of.config()?).map_err(Text::foreign)?;
         let chosen: Vec<Target> =
             targets.into_iter().filter(|target| self.backend.as_ref().is_none_or(|name| *name == target.name)).collect();
         if chosen.is_empty() {
-            return Err("the configuration has no such backend".to_owned());
+            return Err(both!("the configuration has no such backend", "配置中没有这个工单系统"));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Text::foreign)?;
         let mut good = true;
         for target in chosen {
             let name = target.name.clone();
@@ -101,7 +101,7 @@ impl Check {
 }
 
 /// Looks for a call that does not exist; changes nothing there.
-async fn ask(target: Target) -> Result<(bool, String), String> {
+async fn ask(target: Target) -> Result<(bool, String), Text> {
     if target.profile.way() == Way::Post {
         return Ok((
             true,
@@ -110,8 +110,9 @@ async fn ask(target: Target) -> Result<(bool, String), String> {
     }
     let (at, zone) = (clock::now(), target.zone.clone());
     let mut rng = Rng::from_number(u64::from(std::process::id()));
-    let event = CloudEvent::made_up(CallId::new(at.wall, &mut rng), at.wall, &zone).ok_or("no event")?;
-    let asker = Asker::new(target, rng)?;
+    let event =
+        CloudEvent::made_up(CallId::new(at.wall, &mut rng), at.wall, &zone).ok_or_else(|| both!("no event", "没有事件"))?;
+    let asker = Asker::new(target, rng).map_err(Text::foreign)?;
     let reply = asker.ask(&Step::Find, &event).await;
     let took = clock::now().mono.since(at.mono).as_millis();
     Ok(match reply {

@@ -1,7 +1,7 @@
 //! Records for other programs: one JSON object a line, or a table for a spreadsheet.
 
 use super::{Journal, shown, word};
-use crate::base::Wall;
+use crate::base::{Text, Wall};
 use crate::record::shape::Record;
 use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, Write};
@@ -51,11 +51,11 @@ const COLUMNS: &[Column] = &[
 ];
 
 impl Export {
-    pub fn run(&self) -> Result<(), String> {
+    pub fn run(&self) -> Result<(), Text> {
         match self.write(&mut BufWriter::new(io::stdout().lock())) {
             // Who reads has enough.
             Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(Failure::Output(error)) => Err(format!("cannot write: {error}")),
+            Err(Failure::Output(error)) => Err(both!("cannot write: {error}", "无法写入：{error}")),
             Err(Failure::Journal(error)) => Err(error),
             Ok(()) => Ok(()),
         }
@@ -64,7 +64,7 @@ impl Export {
     fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
         let ledger = self.of.open().map_err(Failure::Journal)?;
         let since = self.since.map(|at| Wall(at.as_microsecond()));
-        let calls = ledger.calls(since, u32::MAX).map_err(|e| Failure::Journal(e.to_string()))?;
+        let calls = ledger.calls(since, u32::MAX).map_err(|e| Failure::Journal(Text::foreign(e)))?;
         self.of.note("records export", &format!("{} calls", calls.len())).map_err(Failure::Journal)?;
         if self.format == Format::Csv {
             // By this mark spreadsheets know UTF-8.
@@ -75,7 +75,7 @@ impl Export {
             if done > 0 && done % PROGRESS == 0 {
                 eprintln!("{done} of {}", calls.len());
             }
-            let record = ledger.record(*call).map_err(|e| Failure::Journal(e.to_string()))?;
+            let record = ledger.record(*call).map_err(|e| Failure::Journal(Text::foreign(e)))?;
             let Some(record) = record.map(|record| shown(record, self.of.unmasked)) else { continue };
             match self.format {
                 Format::Ndjson => writeln!(out, "{}", serde_json::json!(record))?,
@@ -87,7 +87,7 @@ impl Export {
 }
 
 enum Failure {
-    Journal(String),
+    Journal(Text),
     Output(io::Error),
 }
 

@@ -1,7 +1,7 @@
 //! What backends refused, and records sent anew.
 
 use super::{Journal, sealer};
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Text, Wall};
 use crate::io::config::Config;
 use crate::io::letters::{Letter, Letters, Replayed, Which, Whose};
 use clap::Args;
@@ -48,14 +48,14 @@ pub struct Replay {
 }
 
 impl Chosen {
-    pub fn retry(&self) -> Result<(), String> {
-        let count = open(&self.of)?.1.retry(&self.which()).map_err(|e| e.to_string())?;
+    pub fn retry(&self) -> Result<(), Text> {
+        let count = open(&self.of)?.1.retry(&self.which()).map_err(Text::foreign)?;
         say!("{count} refused events will be delivered again");
         Ok(())
     }
 
-    pub fn drop(&self) -> Result<(), String> {
-        let count = open(&self.of)?.1.drop(&self.which()).map_err(|e| e.to_string())?;
+    pub fn drop(&self) -> Result<(), Text> {
+        let count = open(&self.of)?.1.drop(&self.which()).map_err(Text::foreign)?;
         say!("{count} refused events were dropped");
         Ok(())
     }
@@ -66,16 +66,16 @@ impl Chosen {
 }
 
 impl Replay {
-    pub fn run(&self) -> Result<(), String> {
+    pub fn run(&self) -> Result<(), Text> {
         let (config, mut letters) = open(&self.of)?;
         let webhook = self.backend == crate::io::deliver::WEBHOOK && !config.records.webhook.url.is_empty();
         if !webhook && !config.records.backends.get(&self.backend).is_some_and(|backend| backend.enabled) {
-            return Err(format!("the configuration has no backend `{}`", self.backend));
+            return Err(both!("the configuration has no backend `{0}`", "配置中没有工单系统 `{0}`", self.backend));
         }
         let since = Wall(self.since.as_microsecond());
         // The webhook gets every call.
         let whose = if self.all || webhook { Whose::All } else { Whose::ItsOwn };
-        let replayed = letters.replay(&self.backend, since, whose, self.dry_run).map_err(|e| e.to_string())?;
+        let replayed = letters.replay(&self.backend, since, whose, self.dry_run).map_err(Text::foreign)?;
         say!("{}", self.told(replayed));
         Ok(())
     }
@@ -90,8 +90,8 @@ impl Replay {
     }
 }
 
-pub fn list(of: &Journal) -> Result<(), String> {
-    let letters = open(of)?.1.refused(&Which::default()).map_err(|e| e.to_string())?;
+pub fn list(of: &Journal) -> Result<(), Text> {
+    let letters = open(of)?.1.refused(&Which::default()).map_err(Text::foreign)?;
     if !of.json && !letters.is_empty() {
         say!("{:<36}  {:<16} {:<14} {:<5} {:>9}  WHY", "CALL", "BACKEND", "EVENT", "STATE", "");
     }
@@ -108,9 +108,9 @@ fn print_letter(letter: &Letter, json: bool) {
     say!("{call}  {backend:<16} {event:<14} {state:<5} {attempts:>3} tries  {}", error.as_deref().unwrap_or("-"));
 }
 
-fn open(of: &Journal) -> Result<(Config, Letters), String> {
+fn open(of: &Journal) -> Result<(Config, Letters), Text> {
     let config = of.config()?;
-    let letters = Letters::open(&of.path(&config)).map_err(|e| e.to_string())?.unsealing(Arc::new(sealer(&config)?));
+    let letters = Letters::open(&of.path(&config)).map_err(Text::foreign)?.unsealing(Arc::new(sealer(&config)?));
     Ok((config, letters))
 }
 

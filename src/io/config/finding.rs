@@ -1,13 +1,14 @@
 //! What is wrong in a configuration, and where.
 
-use crate::plan::{At, Problem, Severity};
+use crate::base::Text;
+use crate::plan::{At, Problem, Severity, letters};
 use std::fmt;
 
 /// One complaint, shown as a dial plan's are: `file:line:column: message` with the line.
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub place: Place,
-    pub message: String,
+    pub message: Text,
 }
 
 #[derive(Clone, Debug)]
@@ -17,20 +18,47 @@ pub enum Place {
     Variable(String),
     /// A file that cannot be read, or the configuration as a whole.
     Whole(String),
+    /// What the file's reader found: the message is in it.
+    Problem(Box<Problem>),
 }
 
 impl Finding {
-    pub fn whole(what: impl Into<String>, message: impl fmt::Display) -> Finding {
-        Finding { place: Place::Whole(what.into()), message: message.to_string() }
+    /// What is wrong with a value only for its characters gets a hint.
+    pub fn of_value(place: Place, value: &str, message: Text) -> Finding {
+        let hint = letters::hint(value).map(|hint| both!(" ({})", "（{}）"; hint));
+        Finding { place, message: message.then(&hint.unwrap_or_default()) }
+    }
+
+    pub fn of_problem(problem: Problem) -> Finding {
+        Finding { message: problem.message.clone(), place: Place::Problem(Box::new(problem)) }
+    }
+
+    pub fn whole(what: impl Into<String>, message: Text) -> Finding {
+        Finding { place: Place::Whole(what.into()), message }
+    }
+
+    pub fn told(&self) -> Text {
+        let message = &self.message;
+        match &self.place {
+            Place::File(at) => Problem::new(Severity::Error, at, message.clone()).told(),
+            Place::Variable(name) => both!("environment: {name}: {}", "环境变量 {name}：{}"; message),
+            Place::Whole(what) => both!("{what}: {}", "{what}：{}"; message),
+            Place::Problem(problem) => problem.told(),
+        }
+    }
+}
+
+impl Place {
+    /// ` at line 7`, where it has one.
+    pub fn line(&self) -> Text {
+        let Place::File(at) = self else { return Text::default() };
+        let (line, name) = (at.line(), &at.source.name);
+        both!(" at line {line} of {name}", "（{name} 第 {line} 行）")
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::File(at) => Problem::new(Severity::Error, at, self.message.as_str()).fmt(f),
-            Place::Variable(name) => write!(f, "environment: {name}: {}", self.message),
-            Place::Whole(what) => write!(f, "{what}: {}", self.message),
-        }
+        f.write_str(&self.told().en)
     }
 }

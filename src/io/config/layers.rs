@@ -1,8 +1,10 @@
 //! The layers of a configuration. The `config` crate merges them, but knows of a mistake only its key; so each file is
 //! first parsed by `toml`, which knows line and column.
 
-use crate::io::config::{Config, Finding, Place};
-use crate::plan::{At, Source, nearest};
+use crate::base::Text;
+use crate::io::config::{Config, Finding, Place, wording};
+use crate::io::files;
+use crate::plan::{At, Source, syntax};
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -53,13 +55,13 @@ impl Layers {
 
     /// One configuration, or every mistake of every layer.
     pub fn merge(&self) -> Result<Config, Vec<Finding>> {
-        let mut findings: Vec<Finding> = self.files.iter().flat_map(check_file).collect();
+        let mut findings: Vec<Finding> = self.files.iter().flat_map(|source| check_file(source, reader)).collect();
         findings.extend(self.environment.iter().filter_map(|(key, value)| self.check_variable(key, value)));
         if !findings.is_empty() {
             return Err(findings);
         }
         let texts = self.files.iter().map(|source| source.text.as_str());
-        layered(texts, &self.environment).map_err(|e| vec![Finding::whole("configuration", e)])
+        layered(texts, &self.environment).map_err(|e| vec![Finding::whole("configuration", wording::told(&e.to_string(), ""))])
     }
 
     /// Where the value at `path` (`trunks`, `mobile`, `port`) was last set, or its table, or the table above.
@@ -69,6 +71,19 @@ impl Layers {
             return Place::Variable(key.clone());
         }
         (1..=path.len()).rev().find_map(|length| self.place_in_files(&path[..length])).unwrap_or(Place::Whole(path.join(".")))
+    }
+
+    /// What is wrong with the value at `path`.
+    pub fn finding(&self, path: &[&str], message: Text) -> Finding {
+        let place = self.place(path);
+        let value = match &place {
+            Place::Variable(name) => self.environment.get(name).cloned(),
+            Place::File(at) => at.source.text.get(at.span.end..).and_then(|rest| Some(rest.lines().next()?.trim().to_owned())),
+            _ => None,
+        };
+        let value = value.unwrap_or_default();
+        let value = value.trim_start_matches('=').trim().trim_matches(['"', '\'']);
+        Finding::of_value(place, value, message)
     }
 
     fn place_in_files(&self, path: &[&str]) -> Option<Place> {
@@ -83,18 +98,14 @@ impl Layers {
     fn check_variable(&self, key: &str, value: &str) -> Option<Finding> {
         let alone = BTreeMap::from([(key.to_string(), value.to_string())]);
         let error = layered([DEFAULTS].into_iter(), &alone).err()?;
-        Some(Finding { place: Place::Variable(key.to_string()), message: with_suggestion(&error.to_string()) })
+        Some(Finding::of_value(Place::Variable(key.to_string()), value, wording::told(&error.to_string(), value)))
     }
 }
 
 fn read_file(path: &Path) -> Result<Arc<Source>, Finding> {
     let name = path.display().to_string();
-    let size = std::fs::metadata(path).map_err(|e| Finding::whole(&name, e))?.len();
-    if size > MAX_FILE {
-        return Err(Finding::whole(name, format!("{size} bytes are too many for a configuration")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|e| Finding::whole(&name, e))?;
-    Ok(Source::new(&name, &text))
+    let bytes = files::read(path, MAX_FILE).map_err(|why| Finding::whole(&name, why))?;
+    Ok(Source::read(&name, &bytes))
 }
 
 fn layered<'a>(
@@ -107,22 +118,29 @@ fn layered<'a>(
     files.add_source(variables).build()?.try_deserialize()
 }
 
-/// Every mistake in one file: each one found is removed, and the rest tried again.
-fn check_file(source: &Arc<Source>) -> Vec<Finding> {
-    let finding = |e: &toml::de::Error| {
-        let at = At { source: source.clone(), span: e.span().unwrap_or(0..0) };
-        Finding { place: Place::File(at), message: with_suggestion(e.message()) }
-    };
-    let (mut table, errors) = DeTable::parse_recoverable(&source.text);
-    let mut findings: Vec<Finding> = errors.iter().take(MAX_FINDINGS).map(finding).collect();
-    while findings.len() < MAX_FINDINGS {
-        let Err(error) = Config::deserialize(Deserializer::from(table.clone())) else { break };
-        findings.push(finding(&error));
-        if !error.span().is_some_and(|span| remove_at(table.get_mut(), span.start)) {
+/// Every mistake in one file: each one found is removed, and the rest tried again. `reader` gives the first.
+pub fn check_file(source: &Arc<Source>, reader: fn(DeTable<'_>) -> Option<toml::de::Error>) -> Vec<Finding> {
+    let (mut table, mistakes) = syntax::parse(source);
+    let fatal = mistakes.iter().any(|mistake| mistake.fatal);
+    let mut findings: Vec<Finding> = mistakes.into_iter().map(|mistake| Finding::of_problem(mistake.problem)).collect();
+    // What a broken file says is not known.
+    while !fatal && findings.len() < MAX_FINDINGS {
+        let Some(error) = reader(table.get_ref().clone()) else { break };
+        let span = error.span().unwrap_or(0..0);
+        let at = At { source: source.clone(), span: span.clone() };
+        if !source.is_mended(at.line()) {
+            let value = source.text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
+            findings.push(Finding::of_value(Place::File(at), value, wording::told(error.message(), value)));
+        }
+        if !remove_at(table.get_mut(), span.start) {
             break;
         }
     }
     findings
+}
+
+fn reader(table: DeTable<'_>) -> Option<toml::de::Error> {
+    Config::deserialize(Deserializer::from(Spanned::new(0..0, table))).err()
 }
 
 /// Removes the innermost entry whose key or value covers this byte.
@@ -146,16 +164,6 @@ fn find_key(table: &DeTable<'_>, path: &[&str]) -> Option<std::ops::Range<usize>
         _ if rest.is_empty() => Some(key.span()),
         DeValue::Table(inner) => find_key(inner, rest),
         _ => None,
-    }
-}
-
-/// serde says "unknown field `prot`, expected one of `port`, …": names the likeliest.
-fn with_suggestion(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let (Some(wrong), true) = (quoted.next(), message.contains("unknown ")) else { return message.to_string() };
-    match nearest(wrong, quoted) {
-        Some(known) => format!("{message}; did you mean `{known}`?"),
-        None => message.to_string(),
     }
 }
 
@@ -258,7 +266,7 @@ mod tests {
     fn a_value_is_found_where_it_was_last_set() {
         let site = Source::new("site.toml", "[trunks.x]\nport = 1\n");
         let layers = Layers::new(Some(site), BTreeMap::from([("HOTLINE__HTTP__LISTEN".to_string(), "t".to_string())]));
-        let at = |path: &[&str]| Finding { place: layers.place(path), message: "x".to_string() }.to_string();
+        let at = |path: &[&str]| Finding { place: layers.place(path), message: Text::foreign("x") }.to_string();
         assert!(at(&["trunks", "x", "port"]).starts_with("site.toml:2:1: x"));
         assert!(at(&["trunks", "x", "area"]).starts_with("site.toml:1:9: x"));
         assert!(at(&["sip", "listen"]).starts_with("config/default.toml:"));

@@ -2,9 +2,11 @@
 
 mod finding;
 mod layers;
+mod level;
 mod live;
 mod schema;
 mod validate;
+mod wording;
 
 pub use finding::{Finding, Place};
 pub use layers::{Layers, site_file};

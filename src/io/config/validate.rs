@@ -1,9 +1,12 @@
 //! What a type cannot say: values that contradict each other or the machine.
 
+use crate::base::Text;
+use crate::io::config::level;
 use crate::io::config::{ALL_LINES, Backend, Config, Finding, Layers, Trunk};
 use crate::io::deliver::{Target, WEBHOOK};
 use crate::io::keys;
 use crate::io::tokens::Tokens;
+use crate::plan::suggestion;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
 use crate::transport::{AccessList, Cidr};
@@ -35,33 +38,47 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn require(&mut self, good: bool, path: &[&str], message: impl FnOnce() -> String) {
+    fn require(&mut self, good: bool, path: &[&str], message: impl FnOnce() -> Text) {
         if !good {
-            self.findings.push(Finding { place: self.layers.place(path), message: message() });
+            let message = message();
+            self.findings.push(self.layers.finding(path, message));
         }
     }
 
+    /// Of what another entry names.
+    fn disabled(layers: &Layers, table: &str, name: &str) -> Text {
+        let at = layers.place(&[table, name, "enabled"]).line();
+        both!("`{name}` is disabled{}", "`{name}` 已停用{}"; at)
+    }
+
     fn positive(&mut self, value: Duration, path: &[&str]) {
-        self.require(!value.is_zero(), path, || "must be longer than zero".to_string());
+        self.require(!value.is_zero(), path, || both!("must be longer than zero", "必须大于零"));
     }
 
     fn sip(&mut self, config: &Config) {
         let sip = &config.sip;
-        self.require(!sip.listen.is_empty(), &["sip", "listen"], || "names no address".to_string());
-        self.require(sip.listen.len() <= 8, &["sip", "listen"], || "more than 8 addresses".to_string());
+        self.require(!sip.listen.is_empty(), &["sip", "listen"], || both!("names no address", "没有写任何地址"));
+        self.require(sip.listen.len() <= 8, &["sip", "listen"], || both!("more than 8 addresses", "超过 8 个地址"));
         for (i, address) in sip.listen.iter().enumerate() {
             let concrete = !address.ip().is_unspecified();
-            self.require(concrete, &["sip", "listen"], || format!("{address}: peers must reach us by this address, so name one"));
-            self.require(!sip.listen[..i].contains(address), &["sip", "listen"], || format!("{address} stands there twice"));
+            self.require(concrete, &["sip", "listen"], || {
+                both!(
+                    "{address}: peers must reach us by this address, so name one",
+                    "{address}：对端要能访问此地址，请写明具体地址"
+                )
+            });
+            self.require(!sip.listen[..i].contains(address), &["sip", "listen"], || {
+                both!("{address} stands there twice", "{address} 写了两次")
+            });
         }
         for (value, key) in [(sip.t1, "t1"), (sip.t2, "t2"), (sip.t4, "t4"), (sip.timer_c, "timer_c")] {
             self.positive(value, &["sip", key]);
         }
-        self.require(sip.t2 >= sip.t1, &["sip", "t2"], || "is shorter than t1".to_string());
+        self.require(sip.t2 >= sip.t1, &["sip", "t2"], || both!("is shorter than t1", "比 t1 短"));
         // RFC 3261 §16.6 step 11.
         let long = sip.timer_c > Duration::from_secs(180);
-        self.require(long, &["sip", "timer_c"], || "RFC 3261 asks for more than 3m".to_string());
-        self.require(!config.node.name.is_empty(), &["node", "name"], || "is empty".to_string());
+        self.require(long, &["sip", "timer_c"], || both!("RFC 3261 asks for more than 3m", "RFC 3261 要求大于 3m"));
+        self.require(!config.node.name.is_empty(), &["node", "name"], || both!("is empty", "不能为空"));
     }
 
     fn trunks(&mut self, config: &Config) {
@@ -71,77 +88,125 @@ impl Check<'_> {
             for block in trunk.addresses.iter().filter_map(|text| text.parse::<Cidr>().ok()) {
                 let other = owners.insert(block, name.as_str());
                 let path = ["trunks", name.as_str(), "addresses"];
-                self.require(other.is_none(), &path, || format!("{block} belongs to trunk `{}` too", other.unwrap_or_default()));
+                self.require(other.is_none(), &path, || {
+                    let other = other.unwrap_or_default();
+                    both!("{block} belongs to trunk `{other}` too", "{block} 也属于中继 `{other}`")
+                });
             }
         }
         let default = config.trunks.get(&config.routes.default).filter(|trunk| trunk.enabled);
-        self.require(default.is_some(), &["routes", "default"], || format!("no trunk `{}`", config.routes.default));
+        let layers = self.layers;
+        self.require(default.is_some(), &["routes", "default"], || {
+            let name = &config.routes.default;
+            let near = suggestion(name, config.trunks.iter().filter(|(_, trunk)| trunk.enabled).map(|(name, _)| name.as_str()));
+            match config.trunks.contains_key(name) {
+                true => Self::disabled(layers, "trunks", name),
+                false => both!("no trunk `{name}`", "没有中继 `{name}`").then(&near),
+            }
+        });
     }
 
     fn trunk(&mut self, name: &str, trunk: &Trunk) {
         let at = |key| ["trunks", name, key];
         for text in &trunk.addresses {
-            let block = text.parse::<Cidr>();
-            self.require(block.is_ok(), &at("addresses"), || block.err().unwrap_or_default());
+            self.require(text.parse::<Cidr>().is_ok(), &at("addresses"), || {
+                both!(
+                    "`{text}` is not an IP address, or a network such as 192.0.2.0/24",
+                    "`{text}` 不是 IP 地址，也不是 192.0.2.0/24 这样的网段"
+                )
+            });
         }
         self.require(trunk.peer().is_some(), &at("addresses"), || {
-            "names no single address, so that calls to the trunk have nowhere to go".to_string()
+            both!(
+                "names no single address, so that calls to the trunk have nowhere to go",
+                "没有单独的地址，呼往该中继的呼叫无处可去"
+            )
         });
-        self.require(trunk.port != 0, &at("port"), || "is 0".to_string());
+        self.require(trunk.port != 0, &at("port"), || both!("is 0", "不能为 0"));
         let area = trunk.area.bytes().all(|b| b.is_ascii_digit()) && trunk.area.len() <= 4 && !trunk.area.starts_with('0');
-        self.require(area, &at("area"), || "is an area code without its leading 0, such as 691".to_string());
-        self.require(!trunk.codecs.is_empty(), &at("codecs"), || "names no codec".to_string());
-        self.require(trunk.channels > 0, &at("channels"), || "is 0".to_string());
+        self.require(area, &at("area"), || {
+            both!("is an area code without its leading 0, such as 691", "应为不带首位 0 的区号，例如 691")
+        });
+        self.require(!trunk.codecs.is_empty(), &at("codecs"), || both!("names no codec", "没有写任何编码"));
+        self.require(trunk.channels > 0, &at("channels"), || both!("is 0", "不能为 0"));
         self.require(trunk.reserved < trunk.channels.max(1), &at("reserved"), || {
-            format!("leaves none of {} channels to ordinary calls", trunk.channels)
+            both!("leaves none of {0} channels to ordinary calls", "{0} 路中没有一路留给普通呼叫", trunk.channels)
         });
     }
 
     fn seats_and_queues(&mut self, config: &Config) {
+        let layers = self.layers;
         for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
             let at = |key| ["seats", name.as_str(), key];
-            self.require(seat.aor.starts_with("sip:"), &at("aor"), || "is a URI such as sip:seat@192.0.2.7".to_string());
-            self.require(seat.address.is_some(), &at("address"), || "is missing: address and port".to_string());
-            self.require(seat.channels > 0, &at("channels"), || "is 0".to_string());
+            self.require(seat.aor.starts_with("sip:"), &at("aor"), || {
+                both!("is a URI such as sip:seat@192.0.2.7", "应为 URI，例如 sip:seat@192.0.2.7")
+            });
+            self.require(seat.address.is_some(), &at("address"), || {
+                both!("is missing: address and port", "缺少地址和端口，例如 192.0.2.7:5060")
+            });
+            self.require(seat.channels > 0, &at("channels"), || both!("is 0", "不能为 0"));
         }
         for (name, queue) in config.queues.iter().filter(|(_, queue)| queue.enabled) {
             let at = |key| ["queues", name.as_str(), key];
-            self.require(!queue.seats.is_empty(), &at("seats"), || "names no seat".to_string());
+            self.require(!queue.seats.is_empty(), &at("seats"), || both!("names no seat", "没有写任何座席"));
             for seat in &queue.seats {
                 let known = config.seats.get(seat).is_some_and(|seat| seat.enabled);
-                self.require(known, &at("seats"), || format!("no seat `{seat}`"));
+                let near = suggestion(seat, config.seats.iter().filter(|(_, seat)| seat.enabled).map(|(name, _)| name.as_str()));
+                self.require(known, &at("seats"), || match config.seats.contains_key(seat) {
+                    true => Self::disabled(layers, "seats", seat),
+                    false => both!("no seat `{seat}`", "没有座席 `{seat}`").then(&near),
+                });
             }
             self.positive(queue.ring_timeout, &at("ring_timeout"));
             self.positive(queue.max_wait, &at("max_wait"));
-            self.require(queue.max_length > 0, &at("max_length"), || "is 0".to_string());
+            self.require(queue.max_length > 0, &at("max_length"), || both!("is 0", "不能为 0"));
         }
     }
 
     fn keys(&mut self, config: &Config) {
         let codes = config.keys.codes();
         let starred = codes.all().all(|code| code.starts_with('*') && code.chars().all(|c| "0123456789*#".contains(c)));
-        self.require(starred, &["keys"], || "a code begins with * and holds only 0-9, * and #".to_string());
+        self.require(starred, &["keys"], || {
+            both!("a code begins with * and holds only 0-9, * and #", "功能码以 * 开头，只含 0-9、* 和 #")
+        });
         for (a, b) in codes.clashes() {
-            self.require(false, &["keys"], || format!("`{a}` and `{b}` begin alike: one of them could never be typed"));
+            self.require(false, &["keys"], || {
+                both!(
+                    "`{a}` and `{b}` begin alike: one of them could never be typed",
+                    "`{a}` 与 `{b}` 开头相同，其中一个永远无法输入"
+                )
+            });
         }
     }
 
     fn media(&mut self, config: &Config) {
         let media = &config.media;
-        self.require(!media.addresses.is_empty(), &["media", "addresses"], || "names no address".to_string());
+        self.require(!media.addresses.is_empty(), &["media", "addresses"], || both!("names no address", "没有写任何地址"));
         let concrete = media.addresses.iter().all(|address| !address.is_unspecified());
-        self.require(concrete, &["media", "addresses"], || "peers must reach us by these: name them".to_string());
+        self.require(concrete, &["media", "addresses"], || {
+            both!("peers must reach us by these: name them", "对端要能访问这些地址，请写明具体地址")
+        });
         let (first, last) = (media.first_port, media.last_port);
         let range = first >= 1024 && first < last;
-        self.require(range, &["media", "last_port"], || format!("{first}-{last} is no range above 1023"));
+        self.require(range, &["media", "last_port"], || {
+            both!("{first}-{last} is no range above 1023", "{first}-{last} 不是 1023 以上的端口范围")
+        });
         let apart = last < *EPHEMERAL.start() || first > *EPHEMERAL.end();
         self.require(apart, &["media", "last_port"], || {
-            format!("{first}-{last} meets the system's ephemeral ports {}-{}", EPHEMERAL.start(), EPHEMERAL.end())
+            let (from, to) = (EPHEMERAL.start(), EPHEMERAL.end());
+            both!(
+                "{first}-{last} meets the system's ephemeral ports {from}-{to}",
+                "{first}-{last} 与系统临时端口 {from}-{to} 重叠"
+            )
         });
         let listens = config.sip.listen.iter().chain([&config.http.listen]);
         let inside = listens.map(SocketAddr::port).find(|port| (first..=last).contains(port));
         self.require(inside.is_none(), &["media", "first_port"], || {
-            format!("port {} of sip.listen or http.listen is in the range", inside.unwrap_or_default())
+            let port = inside.unwrap_or_default();
+            both!(
+                "port {port} of sip.listen or http.listen is in the range",
+                "sip.listen 或 http.listen 的端口 {port} 在此范围内"
+            )
         });
         self.positive(media.silence, &["media", "silence"]);
     }
@@ -158,18 +223,23 @@ impl Check<'_> {
             (limits.connection_backlog, "connection_backlog"),
         ];
         for (value, key) in counts {
-            self.require(value > 0, &["limits", key], || "is 0".to_string());
+            self.require(value > 0, &["limits", key], || both!("is 0", "不能为 0"));
         }
         let pairs = usize::from(config.media.last_port.saturating_sub(config.media.first_port)).div_ceil(2);
         let room = pairs * config.media.addresses.len();
         self.require(limits.emergency_percent <= 50, &["limits", "emergency_percent"], || {
-            format!("{} of 100 calls: too few are left for others", limits.emergency_percent)
+            let percent = limits.emergency_percent;
+            both!("{percent} of 100 calls: too few are left for others", "每百路保留 {percent} 路，留给其他呼叫的太少")
         });
         self.require(limits.calls * 2 <= room, &["limits", "calls"], || {
-            format!("{} calls need {} port pairs, the media range has {room}", limits.calls, limits.calls * 2)
+            let (calls, pairs) = (limits.calls, limits.calls * 2);
+            both!(
+                "{calls} calls need {pairs} port pairs, the media range has {room}",
+                "{calls} 路呼叫需要 {pairs} 对端口，媒体端口范围只有 {room} 对"
+            )
         });
         self.positive(config.calls.max_duration, &["calls", "max_duration"]);
-        self.require(config.calls.max_parties > 0, &["calls", "max_parties"], || "is 0".to_string());
+        self.require(config.calls.max_parties > 0, &["calls", "max_parties"], || both!("is 0", "不能为 0"));
     }
 
     fn recording(&mut self, config: &Config) {
@@ -177,20 +247,25 @@ impl Check<'_> {
         let at = |key| ["recording", key];
         let number = |line: &String| line == ALL_LINES || !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit());
         let wrong = recording.lines.iter().find(|line| !number(line));
-        let message = || format!("`{}` is no hotline's number, and not `{ALL_LINES}`", wrong.map_or("", String::as_str));
+        let wrong_ = wrong.map_or("", String::as_str);
+        let message = || {
+            both!("`{wrong_}` is no hotline's number, and not `{ALL_LINES}`", "`{wrong_}` 既不是热线号码，也不是 `{ALL_LINES}`")
+        };
         self.require(wrong.is_none(), &at("lines"), message);
         for (value, key) in [(recording.calls, "calls"), (recording.queue, "queue"), (recording.buffer, "buffer")] {
-            self.require(value > 0, &at(key), || "is 0".to_string());
+            self.require(value > 0, &at(key), || both!("is 0", "不能为 0"));
         }
         let bounded = recording.queue <= MOST_QUEUED;
-        self.require(bounded, &at("queue"), || format!("is more than {MOST_QUEUED}, which fill half a gigabyte"));
+        self.require(bounded, &at("queue"), || {
+            both!("is more than {MOST_QUEUED}, which fill half a gigabyte", "大于 {MOST_QUEUED}（约半 GB）")
+        });
         let key = keys::link(&config.records, &recording.link_key);
         self.require(key.is_ok(), &at("link_key"), || key.err().unwrap_or_default());
-        self.require(recording.link_days > 0, &at("link_days"), || "is 0".to_string());
+        self.require(recording.link_days > 0, &at("link_days"), || both!("is 0", "不能为 0"));
     }
 
     fn outside(&mut self, config: &Config) {
-        self.require(config.http.connections > 0, &["http", "connections"], || "is 0".to_string());
+        self.require(config.http.connections > 0, &["http", "connections"], || both!("is 0", "不能为 0"));
         self.positive(config.http.timeout, &["http", "timeout"]);
         for (path, message) in Tokens::of(&config.http).err().unwrap_or_default() {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -199,18 +274,27 @@ impl Check<'_> {
         let own = &config.http.public_url;
         let web = own.is_empty() || own.starts_with("http://") || own.starts_with("https://");
         let plain = !own.contains(['<', '>', '"', ' ', '?', '#']);
-        self.require(web && plain, &["http", "public_url"], || "is no http:// or https:// address".to_string());
-        self.require(config.records.inbound_rate > 0, &["records", "inbound_rate"], || "is 0".to_string());
-        self.require(config.records.feed_keep > 0, &["records", "feed_keep"], || "is 0".to_string());
+        self.require(web && plain, &["http", "public_url"], || {
+            both!("is no http:// or https:// address", "不是 http:// 或 https:// 地址")
+        });
+        self.require(config.records.inbound_rate > 0, &["records", "inbound_rate"], || both!("is 0", "不能为 0"));
+        self.require(config.records.feed_keep > 0, &["records", "feed_keep"], || both!("is 0", "不能为 0"));
         self.positive(config.records.callback_tolerance, &["records", "callback_tolerance"]);
         self.positive(config.records.retry_after_max, &["records", "retry_after_max"]);
         let url = &config.records.webhook.url;
         let web = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
-        self.require(web, &["records", "webhook", "url"], || "is no http:// or https:// address".to_string());
+        self.require(web, &["records", "webhook", "url"], || {
+            both!("is no http:// or https:// address", "不是 http:// 或 https:// 地址")
+        });
         self.positive(config.records.webhook.timeout, &["records", "webhook", "timeout"]);
         self.proxy(&config.records.webhook.proxy, &["records", "webhook", "proxy"]);
         let keys = Keys::parse(&config.records.webhook.secret);
-        self.require(keys.is_ok(), &["records", "webhook", "secret"], || keys.err().unwrap_or_default().to_string());
+        self.require(keys.is_ok(), &["records", "webhook", "secret"], || {
+            both!(
+                "a webhook secret is `whsec_` and the base64 of 24 to 64 bytes",
+                "签名密钥应为 `whsec_` 加上 24 至 64 字节的 base64"
+            )
+        });
         for (name, backend) in config.records.backends.iter().filter(|(_, backend)| backend.enabled) {
             self.backend(name, backend);
         }
@@ -219,37 +303,53 @@ impl Check<'_> {
             self.require(false, &path, || message);
         }
         let zone = Zone::named(&config.records.zone);
-        self.require(zone.is_ok(), &["records", "zone"], || zone.err().unwrap_or_default());
+        self.require(zone.is_ok(), &["records", "zone"], || {
+            let zone = &config.records.zone;
+            both!(
+                "there is no time zone `{zone}`; write an IANA name such as Asia/Shanghai",
+                "没有时区 `{zone}`，请写 IANA 名称，例如 Asia/Shanghai"
+            )
+        });
         for (phone, area) in &config.records.areas {
             let path = ["records", "areas", phone.as_str()];
             let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             let six = digits(&area.code) && area.code.len() == 6 && !area.name.is_empty();
-            self.require(six, &path, || "is a division: code (six digits, GB/T 2260) and name".to_string());
-            self.require(digits(phone) && !phone.starts_with('0'), &path, || "is an area code without its leading 0".to_string());
+            self.require(six, &path, || {
+                both!("is a division: code (six digits, GB/T 2260) and name", "应为行政区划：code（六位数字，GB/T 2260）和 name")
+            });
+            self.require(digits(phone) && !phone.starts_with('0'), &path, || {
+                both!("is an area code without its leading 0", "应为不带首位 0 的区号")
+            });
         }
-        let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level);
-        self.require(filter.is_ok(), &["log", "level"], || "is no filter such as `info` or `hotline=debug,info`".to_string());
-        self.require(config.log.buffer >= 65_536, &["log", "buffer"], || "is below 65536".to_string());
+        let level = level::wrong(&config.log.level);
+        self.require(level.is_none(), &["log", "level"], || level.unwrap_or_default());
+        self.require(config.log.buffer >= 65_536, &["log", "buffer"], || both!("is below 65536", "小于 65536"));
     }
 
     fn proxy(&mut self, proxy: &str, path: &[&str]) {
         let web = proxy.starts_with("http://") || proxy.starts_with("https://");
         let good = proxy.is_empty() || web && reqwest::Proxy::all(proxy).is_ok();
-        self.require(good, path, || "is no address such as http://192.0.2.1:3128".to_string());
+        self.require(good, path, || {
+            both!("is no address such as http://192.0.2.1:3128", "不是 http://192.0.2.1:3128 这样的地址")
+        });
     }
 
     fn backend(&mut self, name: &str, backend: &Backend) {
         let path = |key| ["records", "backends", name, key];
         let web = backend.url.starts_with("http://") || backend.url.starts_with("https://");
-        self.require(web, &path("url"), || "is no http:// or https:// address".to_string());
+        self.require(web, &path("url"), || both!("is no http:// or https:// address", "不是 http:// 或 https:// 地址"));
         self.positive(backend.timeout, &path("timeout"));
         self.proxy(&backend.proxy, &path("proxy"));
-        self.require((1..=64).contains(&backend.parallel), &path("parallel"), || "is not from 1 to 64".to_string());
-        self.require(name != WEBHOOK, &["records", "backends", name], || "the name belongs to [records.webhook]".to_string());
+        self.require((1..=64).contains(&backend.parallel), &path("parallel"), || {
+            both!("is not from 1 to 64", "不在 1 到 64 之间")
+        });
+        self.require(name != WEBHOOK, &["records", "backends", name], || {
+            both!("the name belongs to [records.webhook]", "此名称属于 [records.webhook]")
+        });
         let target = Target::backend(name, backend, Zone::default());
         let known = target.as_ref().map_or(Ok(()), |target| target.profile.rehearse(&target.secrets));
-        self.require(known.is_ok(), &path("credentials"), || known.err().unwrap_or_default());
-        self.require(target.is_ok(), &path("profile"), || target.err().unwrap_or_default());
+        self.require(known.is_ok(), &path("credentials"), || Text::foreign(known.err().unwrap_or_default()));
+        self.require(target.is_ok(), &path("profile"), || Text::foreign(target.err().unwrap_or_default()));
     }
 }
 
@@ -280,7 +380,7 @@ mod tests {
         complains("[sip]\nlisten = []", "site.toml:2:1: ", "names no address");
         complains("[sip]\nlisten = ['0.0.0.0:5060']", "site.toml:2:1: ", "so name one");
         complains("[queues.12345]\nseats = ['nobody']", "site.toml:2:1: ", "no seat `nobody`");
-        complains("[seats.desk]\nenabled = false", "config/default.toml:", "no seat `desk`");
+        complains("[seats.desk]\nenabled = false", "config/default.toml:", "`desk` is disabled at line 2 of site.toml");
         complains("[trunks.x]\nport = 5060", "site.toml:1:9: ", "nowhere to go");
         complains("[trunks.x]\naddresses = ['192.0.2.300']", "site.toml:2:1: ", "`192.0.2.300` is not an IP address");
         complains("[trunks.x]\naddresses = ['127.0.0.1/8', '192.0.2.1']", "site.toml:2:1: ", "belongs to trunk `loopback`");
@@ -294,7 +394,8 @@ mod tests {
         complains("[routes]\ndefault = 'x'", "site.toml:2:1: ", "no trunk `x`");
         complains("[keys]\nswap = '*11'", "site.toml:1:2: ", "begin alike");
         complains("[keys]\nswap = '11'", "site.toml:1:2: ", "begins with *");
-        complains("[log]\nlevel = 'a=b=c'", "site.toml:2:1: ", "no filter");
+        complains("[log]\nlevel = 'a=b=c'", "site.toml:2:1: ", "nothing here logs as `a`");
+        complains("[log]\nlevel = 'hotline[=x'", "site.toml:2:1: ", "no filter");
         complains("[records.webhook]\nurl = 'redmine'", "site.toml:2:1: ", "no http://");
         complains("[records.webhook]\nproxy = 'socks5://a:1'", "site.toml:2:1: ", "no address such as http://");
         let backend = "[records.backends.a]\nurl = 'http://192.0.2.1'\nprofile = ";

@@ -64,7 +64,7 @@ fn open(config: &Config) -> (Journal, Arc<Outside>) {
     let options = Options { outbox, ..Options::new(config.journal()) };
     let (journal, _) = Journal::open(options, clock::now().wall, report).unwrap();
     let text = include_str!("../../../dialplans/xishuangbanna.toml");
-    let plan = Plan::parse("xishuangbanna.toml", text, &crate::plan::built_in::text).unwrap();
+    let plan = Plan::parse("xishuangbanna.toml", text, &crate::plan::built_in::load).unwrap();
     let loaded = Loaded { plan, prompts: Default::default(), warnings: Vec::new() };
     let live = Arc::new(setup::live(config, loaded).unwrap());
     let outside = Outside::new(config, &journal, newest, Arc::new(move || live.clone())).unwrap();
