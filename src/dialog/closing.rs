@@ -5,7 +5,7 @@ use crate::dialog::cx::Cx;
 use crate::dialog::dialog::Dialog;
 use crate::dialog::leg::State;
 use crate::dialog::referral::{self, Referral};
-use crate::sip::{Request, Response, Status};
+use crate::sip::{Method, Request, Response, Status};
 use crate::transaction::ServerId;
 
 /// A leg that has ended for its user but not yet on the wire. Bounded: what is not done in time is let go.
@@ -93,6 +93,16 @@ impl Closing {
         cx.unwatch();
         cx.respond(server, response);
         Closing::requests(cx)
+    }
+
+    /// The peer's BYE leaves nothing to say to it: ours, which waits for an ACK, would follow it into nowhere.
+    pub(super) fn request(self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
+        let bye = request.method == Method::Bye;
+        cx.answer(id, request, if bye { 200 } else { 481 });
+        match self.owes {
+            Owes::Bye { dialog, .. } if bye && dialog.owns(request) => Closing::session(cx, dialog),
+            owes => State::Closing(Box::new(Closing { owes, ..*self })),
+        }
     }
 
     pub(super) fn ack(self: Box<Self>, cx: &mut Cx, ack: &Request) -> State {

@@ -149,10 +149,7 @@ impl State {
             State::Invited(s) => s.request(cx, id, flow, request),
             State::Calling(s) => s.request(cx, id, flow, request),
             State::Session(s) => s.request(cx, id, flow, request),
-            State::Closing(s) => {
-                cx.answer(id, request, if request.method == Method::Bye { 200 } else { 481 });
-                State::Closing(s)
-            }
+            State::Closing(s) => s.request(cx, id, request),
             State::Done => State::Done,
         }
     }

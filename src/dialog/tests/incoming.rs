@@ -87,6 +87,22 @@ fn our_hangup_before_the_ack_waits_for_it() {
 }
 
 #[test]
+fn a_bye_that_comes_while_ours_waits_for_the_ack_leaves_nothing_to_say() {
+    let mut one = One::new();
+    let leg = one.invited(&invite());
+    one.command(Command::Answer { leg });
+    let ok = one.response();
+    one.command(Command::Hangup { leg, cause: Cause::default() });
+    one.ended();
+    let dialog = within(&invite(), &ok);
+    one.receive(Message::Request(next(&dialog, Method::Bye, 2)));
+    assert_eq!(one.response().status, Status(200));
+    one.receive(Message::Request(next(&dialog, Method::Ack, 1)));
+    assert_eq!(one.methods(), []);
+    one.gone();
+}
+
+#[test]
 fn cancel_gets_487_also_when_finals_are_kept_back() {
     for released in [true, false] {
         let mut one = One::new();
