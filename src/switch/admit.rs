@@ -236,7 +236,7 @@ impl Switch {
         let shard = self.next_shard % self.fixed.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Pad::new(self.dtmf(placer));
-        let caller = Leg { id: incoming.leg, call_id: None, rtp: None, trunk, pad, ended: false };
+        let caller = Leg { id: incoming.leg, call_id: None, rtp: None, trunk, pad, ended: false, _named_by: self.setup.clone() };
         let active = Active {
             emergency: decision.mode == Mode::Emergency,
             recorded: self.fixed.recorded.includes(&decision.number),

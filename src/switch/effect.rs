@@ -39,7 +39,7 @@ impl Switch {
                 }
                 self.write(now, id, what, out);
             }
-            call::Output::Done => self.forget(id),
+            call::Output::Done => self.forget(now, id),
         }
     }
 
@@ -82,7 +82,8 @@ impl Switch {
         let shard = active.shard;
         route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
         let (trunk, pad) = (route.trunk, Pad::new(route.dtmf));
-        active.legs.insert(part, Leg { id: leg, call_id: Some(call_id), rtp: Some(rtp), trunk, pad, ended: false });
+        let _named_by = self.setup.clone();
+        active.legs.insert(part, Leg { id: leg, call_id: Some(call_id), rtp: Some(rtp), trunk, pad, ended: false, _named_by });
         self.parts.insert(leg, (id, part));
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
         self.tap(id, part, out);
@@ -187,14 +188,14 @@ impl Switch {
         }
     }
 
-    fn forget(&mut self, id: CallId) {
+    fn forget(&mut self, now: Now, id: CallId) {
         if let Some(active) = self.calls.remove(&id) {
             self.timers.cancel(&id);
             for leg in active.legs.values() {
                 self.parts.remove(&leg.id);
             }
             drop(active);
-            self.former.prune();
+            self.former.prune(now.mono);
             tracing::info!(call = %id, "over");
         }
     }

@@ -88,9 +88,9 @@ impl Switch {
         let call_id = Some(String::from_utf8_lossy(&incoming.call_id).into_owned());
         let answer = ask(&mut active.call, &mut effects);
         if let Ok(part) = answer {
-            active
-                .legs
-                .insert(part, Leg { id: incoming.leg, call_id, rtp: None, trunk: None, pad: Pad::new(dtmf), ended: false });
+            let (pad, _named_by) = (Pad::new(dtmf), self.setup.clone());
+            let leg = Leg { id: incoming.leg, call_id, rtp: None, trunk: None, pad, ended: false, _named_by };
+            active.legs.insert(part, leg);
             self.parts.insert(incoming.leg, (id, part));
         }
         self.timers.update(id, active.call.deadline());

@@ -33,7 +33,7 @@ use bytes::Bytes;
 use channels::Channels;
 use identity::Identity;
 use keys::{Pad, Told};
-use reload::Former;
+use reload::{Former, begins};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -170,6 +170,8 @@ struct Leg {
     trunk: Option<Arc<str>>,
     pad: Pad,
     ended: bool,
+    /// What named its peer, which may be newer than what the call began with: held, so that the peer is heard to the end.
+    _named_by: Arc<Live>,
 }
 
 enum Work {
@@ -246,12 +248,14 @@ impl Switch {
         for shard in 0..self.fixed.media.shards {
             self.refill(now, shard, out);
         }
+        self.former.prune(now.mono);
         self.run(now, out);
     }
 
     /// When to call [`Switch::tick`] at the latest.
     pub fn deadline(&self) -> Option<Mono> {
-        [self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()].into_iter().flatten().min()
+        let own = [self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
+        own.into_iter().chain([self.former.deadline()]).flatten().min()
     }
 
     pub fn gauges(&self) -> Gauges {
@@ -293,10 +297,17 @@ impl Switch {
             return;
         }
         self.counters.messages_in += 1;
-        if self.access.find(source).is_none() && !self.former.knows(source) {
+        let known = self.access.find(source).is_some();
+        let former = if known { None } else { self.former.knows(source) };
+        if !known && former.is_none() {
             return self.stranger(now, flow, data, out);
         }
+        let again = (former == Some(false)).then(|| data.clone());
         match Message::parse(data) {
+            // Whose calls have ended may finish with them, and begins nothing.
+            Ok(Message::Request(request)) if again.is_some() && begins(&request) => {
+                self.stranger(now, flow, again.unwrap_or_default(), out);
+            }
             Ok(mut message) => {
                 if let Message::Request(request) = &mut message {
                     transport::note_source(&mut request.headers, flow);

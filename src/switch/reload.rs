@@ -2,53 +2,87 @@
 //! with. Seats and trunks are looked up in the new setup first, so that a peer that moved is reached where it is now.
 
 use super::{Live, Switch, Work, admit, route};
-use crate::base::Now;
-use crate::transport::{AccessList, RateLimit};
+use crate::base::{Mono, Now};
+use crate::sip::{self, Method, Name, Request};
+use crate::transport::{AccessList, Cidr, RateLimit};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the peers of a setup are still heard after the last call that held it: a BYE, a CANCEL and the 2xx that crosses
+/// it each last 64·T1 (RFC 3261 §13.3.1.4, §17).
+const AFTERMATH: Duration = Duration::from_secs(64);
+/// Setups whose aftermath lasts; more come only from a storm of reloads.
+const MAX_LEAVING: usize = 64;
 
 /// Setups that calls in progress began with, and whose messages still belong to them.
 #[derive(Default)]
 pub(super) struct Former {
     setups: Vec<Arc<Live>>,
-    sources: AccessList<()>,
+    /// Of setups that no call holds any more: until when, and from where.
+    leaving: VecDeque<(Mono, Vec<Cidr>)>,
+    /// Of either; true for one whose calls go on.
+    sources: AccessList<bool>,
 }
 
 impl Former {
-    /// A peer that a reload took away may finish its calls.
-    pub fn knows(&self, source: IpAddr) -> bool {
-        self.sources.find(source).is_some()
+    /// A peer that a reload took away may finish its calls: true while they go on, false in their aftermath.
+    pub fn knows(&self, source: IpAddr) -> Option<bool> {
+        self.sources.find(source)
     }
 
     pub fn len(&self) -> usize {
         self.setups.len()
     }
 
-    /// Forgets the setups that no call holds any more.
-    pub fn prune(&mut self) {
-        let before = self.setups.len();
-        self.setups.retain(|setup| Arc::strong_count(setup) > 1);
-        if self.setups.len() < before {
+    /// Forgets the setups that no call holds any more, and later the peers in them.
+    pub fn prune(&mut self, now: Mono) {
+        if self.setups.is_empty() && self.leaving.is_empty() {
+            return;
+        }
+        let setups = self.setups.len();
+        let (held, free): (Vec<_>, Vec<_>) = self.setups.drain(..).partition(|setup| Arc::strong_count(setup) > 1);
+        self.setups = held;
+        self.leaving.extend(free.iter().map(|setup| (now.after(AFTERMATH), peers(setup))));
+        let before = self.leaving.len();
+        self.leaving.drain(..before.saturating_sub(MAX_LEAVING));
+        self.leaving.retain(|(until, _)| *until > now);
+        if self.leaving.len() < before || self.setups.len() < setups {
             self.list();
         }
     }
 
-    fn add(&mut self, setup: Arc<Live>) {
+    pub fn deadline(&self) -> Option<Mono> {
+        self.leaving.front().map(|(until, _)| *until)
+    }
+
+    fn add(&mut self, now: Mono, setup: Arc<Live>) {
         self.setups.push(setup);
-        self.prune();
+        self.prune(now);
         self.list();
     }
 
     fn list(&mut self) {
         self.sources = AccessList::new();
-        for setup in &self.setups {
-            let seats = setup.seats.iter().map(|seat| seat.address.ip().into());
-            let trunks = setup.trunks.iter().flat_map(|trunk| trunk.sources.iter().copied());
-            for block in seats.chain(trunks) {
-                self.sources.insert(block, ());
-            }
+        for block in self.leaving.iter().flat_map(|(_, blocks)| blocks) {
+            self.sources.insert(*block, false);
+        }
+        for block in self.setups.iter().flat_map(|setup| peers(setup)) {
+            self.sources.insert(block, true);
         }
     }
+}
+
+/// It belongs to nothing that we know.
+pub(super) fn begins(request: &Request) -> bool {
+    let tagged = request.headers.get(&Name::To).is_some_and(|to| sip::tag(to).is_some());
+    !tagged && !matches!(request.method, Method::Ack | Method::Cancel)
+}
+
+fn peers(setup: &Live) -> Vec<Cidr> {
+    let seats = setup.seats.iter().map(|seat| seat.address.ip().into());
+    seats.chain(setup.trunks.iter().flat_map(|trunk| trunk.sources.iter().copied())).collect()
 }
 
 impl Switch {
@@ -63,6 +97,6 @@ impl Switch {
         self.counters.reloads += 1;
         tracing::info!(plan = %setup.plan.name, revision = %setup.plan.revision, "new calls meet a new setup");
         let old = std::mem::replace(&mut self.setup, Arc::new(setup));
-        self.former.add(old);
+        self.former.add(now.mono, old);
     }
 }
