@@ -2,6 +2,9 @@
 //! retransmissions, seats that fail, a journal that stalls, reloads under calls. After each run nothing of any call is left, and each call
 //! has exactly one record.
 //!
+//! Every third seed is played by peers that speak raw SIP text (`raw/`), with an ear on the wire (`raw/audit.rs`) that knows
+//! the RFCs by itself: what our own dialog code gets wrong, a peer made of it would take for right.
+//!
 //! `SIM_SEED=17 cargo test --test sim` replays one seed with its log; `SIM_SEEDS=10000` runs more.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -10,7 +13,9 @@ mod deliverer;
 mod journal;
 mod net;
 mod outage;
+mod party;
 mod peer;
+mod raw;
 mod records;
 mod refer;
 mod setup;

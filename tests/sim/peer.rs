@@ -13,8 +13,6 @@ pub struct Peer {
     legs: Legs,
     acts: Timers<(LegId, Act)>,
     kind: Kind,
-    /// Its host is gone: nothing leaves, nothing arrives.
-    pub crashed: bool,
     pub answered: u64,
     pub refused: u64,
     /// Legs in a session.
@@ -48,7 +46,6 @@ impl Peer {
             legs,
             acts: Timers::default(),
             kind,
-            crashed: false,
             answered: 0,
             refused: 0,
             talking: BTreeSet::new(),

@@ -2,7 +2,9 @@
 
 use crate::journal::Journal;
 use crate::net::Net;
-use crate::peer::{Kind, Peer};
+use crate::party::Party;
+use crate::peer::Kind;
+use crate::raw::audit::Audit;
 use crate::records::{self, Records};
 use crate::setup::{changed, setup};
 use crate::shard::{Later, Shard};
@@ -15,9 +17,9 @@ use hotline::control::{Command, Reply};
 use hotline::dialog;
 use hotline::io::journal::Tagging;
 use hotline::sip::{Message, Method, Name, Request, Response};
-use hotline::switch::{Input, Output, Setup, Switch};
+use hotline::switch::{Input, Live, Output, Setup, Switch};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -38,7 +40,11 @@ pub struct World {
     setup: Setup,
     switch: Switch,
     gateway: SocketAddr,
-    peers: BTreeMap<SocketAddr, Peer>,
+    peers: BTreeMap<SocketAddr, Party>,
+    /// The ear on the wire, where the peers are raw.
+    audit: Option<Audit>,
+    /// Whom the present setup names.
+    known: BTreeSet<SocketAddr>,
     shards: Vec<Shard>,
     journal: Journal,
     /// Journal and delivery as they are, in the runs in which the process dies.
@@ -144,28 +150,36 @@ pub fn address(host: u8) -> SocketAddr {
 }
 
 impl World {
+    /// One seed in three is played by peers that speak raw SIP.
     pub fn new(seed: u64, log: bool) -> World {
+        World::of(seed, log, seed.is_multiple_of(3))
+    }
+
+    fn of(seed: u64, log: bool, raw: bool) -> World {
         let mut rng = Rng::from_number(seed);
         let now = Now { mono: Mono(1_000_000), wall: START };
         let seats = 1 + rng.below(4) as u8;
         let setup = setup(&mut rng, seats);
         let (carrier, target) = (address(2), address(3));
-        let mut peers = BTreeMap::from([(carrier, Peer::new(carrier, Kind::Carrier, &mut rng))]);
+        let gateway = address(1);
+        let mut peers = BTreeMap::from([(carrier, Party::new(carrier, gateway, Kind::Carrier, raw, &mut rng))]);
         for callee in std::iter::once(target).chain((10..10 + seats).map(address)) {
-            peers.insert(callee, Peer::new(callee, Kind::Callee, &mut rng));
+            peers.insert(callee, Party::new(callee, gateway, Kind::Callee, raw, &mut rng));
         }
         let mut out = Vec::new();
         let shards = (0..setup.fixed.media.shards).map(|_| Shard::default()).collect();
         let switch = Switch::new(setup.clone(), rng.fork(), now, &mut out);
-        let net = Net::random(&mut rng);
+        let (net, known) = (Net::random(&mut rng), named(&setup.live));
         let mut world = World {
             log,
             net,
             now,
             setup,
             switch,
-            gateway: address(1),
+            gateway,
             peers,
+            audit: raw.then(|| Audit::new(gateway)),
+            known,
             shards,
             journal: Journal::default(),
             records: None,
@@ -185,7 +199,7 @@ impl World {
 
     /// A run in which the process dies so often, with the journal's tables and three ticket systems behind it.
     pub fn mortal(seed: u64, log: bool, kills: u64) -> World {
-        let mut world = World::new(seed, log);
+        let mut world = World::of(seed, log, false);
         world.records = Some(Records::new(&mut world.rng));
         for _ in 0..20 + world.rng.below(30) {
             world.at_random(90, Event::Place);
@@ -263,7 +277,7 @@ impl World {
 
     fn next(&self) -> Option<Mono> {
         let event = self.later.peek().map(|Reverse((at, _))| *at);
-        let peers = self.peers.values().filter(|p| !p.crashed).filter_map(Peer::deadline);
+        let peers = self.peers.values().filter(|p| !p.crashed).filter_map(Party::deadline);
         // While a crashed peer's calls time out there is nothing else to wait for than the gateway itself.
         let gateway = self.switch.deadline().filter(|_| !self.dead);
         peers.chain(event).chain(gateway).min().map(|at| at.max(self.now.mono))
@@ -294,11 +308,12 @@ impl World {
         match event {
             Event::Datagram { from, to, data } if to == self.gateway => {
                 let flow = Flow { proto: Proto::Udp, local: to, remote: from };
+                let (now, stranger) = (self.now.mono, !self.known.contains(&from));
+                self.audit.as_mut().map_or(Ok(()), |audit| audit.delivered(now, from, &data, stranger))?;
                 self.input(Input::Sip { flow, data })
             }
             Event::Datagram { from, to, data } => {
-                let message = Message::parse(data).map_err(|e| format!("a peer got {}", e.reason))?;
-                self.peer(to, |peer, rng, now, out| peer.received(rng, now, from, message, out));
+                self.peer(to, |peer, rng, now, out| peer.received(rng, now, from, data, out));
                 Ok(())
             }
             Event::Media { shard, later } if self.shards[shard].stands(&later) => {
@@ -312,8 +327,7 @@ impl World {
             Event::Place => {
                 self.summary.placed += 1;
                 let number = NUMBERS[self.rng.below(NUMBERS.len() as u64) as usize];
-                let gateway = self.gateway;
-                self.peer(address(2), |peer, rng, now, out| peer.call(rng, now, gateway, number, out));
+                self.peer(address(2), |peer, rng, now, out| peer.call(rng, now, number, out));
                 Ok(())
             }
             Event::Ask => self.ask(),
@@ -325,9 +339,8 @@ impl World {
             }
             Event::Line => {
                 let number = ["12366", "110", "12345", "99999"][self.rng.below(4) as usize];
-                let gateway = self.gateway;
                 if let Some(seat) = self.seat_in_session() {
-                    self.peer(seat, |peer, rng, now, out| peer.call(rng, now, gateway, number, out));
+                    self.peer(seat, |peer, rng, now, out| peer.call(rng, now, number, out));
                 }
                 Ok(())
             }
@@ -345,6 +358,7 @@ impl World {
             }
             Event::Reload => {
                 let setup = changed(&mut self.rng, self.setup.live.clone());
+                self.known = named(&setup);
                 self.input(Input::Reload(Box::new(setup)))
             }
             // Now, or in the middle of what is going on.
@@ -518,6 +532,8 @@ impl World {
 
     fn gateway_sends(&mut self, flow: Flow, data: Bytes) -> Result<(), String> {
         let message = Message::parse(data.clone()).map_err(|e| format!("the gateway sent {}: {data:?}", e.reason))?;
+        let now = self.now.mono;
+        self.audit.as_mut().map_or(Ok(()), |audit| audit.sent(now, flow.remote, &data))?;
         match &message {
             Message::Response(response) => self.answered(flow.remote, response)?,
             Message::Request(request) => self.called(request)?,
@@ -557,7 +573,9 @@ impl World {
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, data: Bytes) {
         if self.log {
-            let line = String::from_utf8_lossy(&data).lines().next().unwrap_or_default().to_owned();
+            let text = String::from_utf8_lossy(&data).into_owned();
+            // Of raw peers it matters how they write.
+            let line = if self.audit.is_some() { text } else { text.lines().next().unwrap_or_default().to_owned() };
             println!("{:>12} net {from} > {to} {line}", self.now.mono.0);
         }
         for at in self.net.arrivals(&mut self.rng, self.now.mono) {
@@ -565,7 +583,7 @@ impl World {
         }
     }
 
-    fn peer(&mut self, at: SocketAddr, act: impl FnOnce(&mut Peer, &mut Rng, Now, &mut Vec<dialog::Output>)) {
+    fn peer(&mut self, at: SocketAddr, act: impl FnOnce(&mut Party, &mut Rng, Now, &mut Vec<dialog::Output>)) {
         let Some(peer) = self.peers.get_mut(&at).filter(|p| !p.crashed) else { return };
         let mut out = Vec::new();
         act(peer, &mut self.rng, self.now, &mut out);
@@ -598,7 +616,9 @@ impl World {
         if let Some(peer) = alive.clone().find(|p| p.left() > 0) {
             return Err(format!("{} still has {} legs: it never heard of their end", peer.address, peer.left()));
         }
-        let keys: u64 = alive.map(|peer| peer.keys).sum();
+        let crashed: Vec<SocketAddr> = self.peers.values().filter(|p| p.crashed).map(|p| p.address).collect();
+        self.audit.as_ref().map_or(Ok(()), |audit| audit.verdict(&crashed))?;
+        let keys: u64 = alive.map(Party::keys).sum();
         let counters = self.switch.counters();
         let calls = self.journal.entries.len() as u64;
         if calls != self.calls + counters.calls {
@@ -629,6 +649,10 @@ impl World {
         }
         Ok(summary)
     }
+}
+
+fn named(setup: &Live) -> BTreeSet<SocketAddr> {
+    setup.trunks.iter().map(|trunk| trunk.peer).chain(setup.seats.iter().map(|seat| seat.address)).collect()
 }
 
 fn describe(input: &Input) -> String {
