@@ -13,6 +13,7 @@ mod shown;
 pub mod subject;
 mod time;
 mod timers;
+mod web;
 
 pub use flow::{Flow, Proto};
 pub use id::{CallId, LegId};
@@ -23,3 +24,4 @@ pub use shown::Shown;
 pub use text::{Text, Tongue};
 pub use time::{Mono, Now, Wall};
 pub use timers::Timers;
+pub use web::is_web;

@@ -6,9 +6,9 @@ use super::store::Trouble;
 use crate::record::cloudevent::CloudEvent;
 use bytes::Bytes;
 use serde_json::json;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Events that are kept ready.
@@ -17,12 +17,21 @@ const READY: usize = 1024;
 const CHUNK: u32 = 200;
 /// Those who follow at once.
 const PLACES: usize = 64;
+/// Of these, those of one token: who comes back without end leaves room for others.
+const SHARE: usize = 16;
+
+/// One follower's place, among all and among its token's.
+pub struct Seated {
+    _of_token: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
 
 pub struct Feed {
     live: Mutex<Live>,
     past: Mutex<Ledger>,
     newest: watch::Receiver<u64>,
     places: Arc<Semaphore>,
+    shares: Mutex<BTreeMap<String, Weak<Semaphore>>>,
     cut_off: AtomicU64,
 }
 
@@ -58,7 +67,8 @@ impl Feed {
         let (_, from) = live.feed_ends()?;
         let live = Live { ledger: live, from, events: VecDeque::new() };
         let places = Arc::new(Semaphore::new(PLACES));
-        Ok(Feed { live: Mutex::new(live), past: Mutex::new(past), newest, places, cut_off: AtomicU64::new(0) })
+        let shares = Mutex::default();
+        Ok(Feed { live: Mutex::new(live), past: Mutex::new(past), newest, places, shares, cut_off: AtomicU64::new(0) })
     }
 
     /// The number after which to go on: the one that is asked for, or the newest. 0 is before the oldest that is kept.
@@ -89,9 +99,14 @@ impl Feed {
         self.newest.clone()
     }
 
-    /// Room for one more to follow, until it is dropped.
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.places.clone().try_acquire_owned().ok()
+    /// Room for one more of this token's to follow, until it is dropped.
+    pub fn place(&self, token: &str) -> Option<Seated> {
+        let of_all = self.places.clone().try_acquire_owned().ok()?;
+        let mut shares = lock(&self.shares);
+        shares.retain(|_, share| share.strong_count() > 0);
+        let share = shares.get(token).and_then(Weak::upgrade).unwrap_or_else(|| Arc::new(Semaphore::new(SHARE)));
+        shares.insert(token.to_owned(), Arc::downgrade(&share));
+        Some(Seated { _of_token: share.try_acquire_owned().ok()?, _of_all: of_all })
     }
 
     /// Until nobody follows any more; meanwhile nobody begins to.
@@ -277,9 +292,13 @@ mod tests {
     #[test]
     fn places_are_bounded_and_given_back() {
         let bench = Bench::new(10);
-        let places: Vec<_> = (0..PLACES).map(|_| bench.feed.place().unwrap()).collect();
-        assert!(bench.feed.place().is_none() && bench.feed.followers() == PLACES);
+        let mut places: Vec<_> = (0..SHARE).map(|_| bench.feed.place("greedy").unwrap()).collect();
+        assert!(bench.feed.place("greedy").is_none() && bench.feed.followers() == SHARE, "one token has its share");
+        places.extend((SHARE..PLACES).map(|n| bench.feed.place(&format!("token {}", n / SHARE)).unwrap()));
+        assert!(bench.feed.place("another").is_none() && bench.feed.followers() == PLACES);
+        places.truncate(1);
+        assert!(bench.feed.place("greedy").is_some() && bench.feed.place("another").is_some());
         drop(places);
-        assert!(bench.feed.place().is_some());
+        assert_eq!(bench.feed.followers(), 0);
     }
 }

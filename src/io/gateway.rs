@@ -455,7 +455,7 @@ fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut des
     let edges = move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics());
     desk.more = Arc::new(move || others().into_iter().chain(edges()).collect());
     runtime.spawn(desk.disk.clone().watch());
-    runtime.spawn(doors.serve(listener, http::router(desk)));
+    runtime.spawn(doors.serve(listener, http::router(desk.clone()), http::health_alone(desk)));
     Ok(())
 }
 

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(10);
 
 /// What stands under these keys is never shown.
-const SECRET: &[&str] = &["secret", "sha256", "credentials", "proxy"];
+const SECRET: &[&str] = &["secret", "sha256", "credentials", "proxy", "url", "vars"];
 /// Shown as tables of their own.
 const NAMED: &[&str] = &["queues", "seats", "trunks"];
 

@@ -85,6 +85,11 @@ impl Source {
         At { source: self.clone(), span: start..start + length }
     }
 
+    /// The text as it is in the file.
+    pub fn written(&self) -> &str {
+        self.written.as_deref().unwrap_or(&self.text)
+    }
+
     /// A line as it is written, counted from 1.
     fn line(&self, number: usize) -> &str {
         match &self.written {

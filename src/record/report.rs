@@ -2,7 +2,7 @@
 
 use super::shape::{Area, Hotline, Record, Recording, Reporter, Seat, Survey, Ticket};
 use super::zone::Zone;
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Wall, is_web};
 use crate::call::event::{Report, Reported, ReportedTicket};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -42,6 +42,13 @@ pub fn faults(report: &Report, now: Wall) -> Vec<Fault> {
                 Some((_, earlier)) if at - earlier > LONGEST => fault(pointer, "is more than a day after the time before it"),
                 _ => last = Some((pointer, at)),
             },
+        }
+    }
+    let pages = report.ticket.iter().filter_map(|ticket| ticket.url.as_deref());
+    let recording = report.recording.as_ref().and_then(|recording| recording.url.as_deref());
+    for (pointer, url) in pages.map(|url| ("/ticket/url", url)).chain(recording.map(|url| ("/recording/url", url))) {
+        if !is_web(url) {
+            fault(pointer, "has an address that is no http or https address");
         }
     }
     if report.caller_anonymous && report.caller.is_some() {

@@ -1,5 +1,6 @@
 //! What is wrong in a configuration, and where.
 
+use super::secret;
 use crate::base::Text;
 use crate::plan::{At, Problem, Severity, letters};
 use std::fmt;
@@ -20,6 +21,8 @@ pub enum Place {
     Whole(String),
     /// What the file's reader found: the message is in it.
     Problem(Box<Problem>),
+    /// The message says it all.
+    Told,
 }
 
 impl Finding {
@@ -37,6 +40,13 @@ impl Finding {
         Finding { place: Place::Whole(what.into()), message }
     }
 
+    /// With its place as it is shown, and none of these secrets.
+    pub fn hiding(self, secrets: &[String]) -> Finding {
+        let Text { en, zh } = self.told();
+        let message = Text { en: secret::hide(&en, secrets), zh: secret::hide(&zh, secrets) };
+        Finding { place: Place::Told, message }
+    }
+
     pub fn told(&self) -> Text {
         let message = &self.message;
         match &self.place {
@@ -44,6 +54,7 @@ impl Finding {
             Place::Variable(name) => both!("environment: {name}: {}", "环境变量 {name}：{}"; message),
             Place::Whole(what) => both!("{what}: {}", "{what}：{}"; message),
             Place::Problem(problem) => problem.told(),
+            Place::Told => message.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The layers of a configuration. The `config` crate merges them, but knows of a mistake only its key; so each file is
 //! first parsed by `toml`, which knows line and column.
 
+use super::secret;
 use crate::base::Text;
 use crate::io::config::{Config, Finding, Place, wording};
 use crate::io::files;
@@ -62,6 +63,19 @@ impl Layers {
         }
         let texts = self.files.iter().map(|source| source.text.as_str());
         layered(texts, &self.environment).map_err(|e| vec![Finding::whole("configuration", wording::told(&e.to_string(), ""))])
+    }
+
+    /// What no complaint may quote.
+    pub fn secrets(&self) -> Vec<String> {
+        let own = self
+            .files
+            .iter()
+            .skip(1)
+            .flat_map(|source| secret::of_text(&source.text).into_iter().chain(secret::of_text(source.written())));
+        let variable = |(key, value): (&String, &String)| secret::of_variable(key.strip_prefix(PREFIX)?, value);
+        let mut all: Vec<String> = self.environment.iter().filter_map(variable).chain(own).collect();
+        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        all
     }
 
     /// Where the value at `path` (`trunks`, `mobile`, `port`) was last set, or its table, or the table above.

@@ -5,6 +5,7 @@ mod layers;
 mod level;
 mod live;
 mod schema;
+mod secret;
 mod validate;
 mod wording;
 
@@ -18,9 +19,12 @@ use std::path::Path;
 /// Reads and checks everything. Without `file` that of [`site_file`] counts, if it is there.
 pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
     let layers = Layers::read(file)?;
-    let config = layers.merge()?;
-    match validate::validate(&config, &layers) {
+    let checked = layers.merge().and_then(|config| match validate::validate(&config, &layers) {
         findings if findings.is_empty() => Ok(config),
         findings => Err(findings),
-    }
+    });
+    checked.map_err(|findings| {
+        let secrets = layers.secrets();
+        findings.into_iter().map(|finding| finding.hiding(&secrets)).collect()
+    })
 }

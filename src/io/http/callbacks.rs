@@ -5,7 +5,7 @@ use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
 use super::records::{json_of, not_taken, too_many};
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Wall, is_web};
 use crate::io::deliver::Target;
 use crate::io::journal::{Callback, Taken};
 use crate::io::{clock, schemas};
@@ -46,7 +46,7 @@ async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers
     };
     let plan = outside.plan();
     let news = message.news(&name, |subjects| plan.backends_of(subjects.iter().map(String::as_str)));
-    let callback = Callback { backend: name.clone(), id: proven.id, sent: proven.sent, call, news };
+    let callback = Callback { backend: name.clone(), id: proven.id, seal: proven.seal, sent: proven.sent, call, news };
     // Beyond the tolerance on either side it would not be believed any more.
     let window = i64::try_from(outside.tolerance.as_micros()).unwrap_or(i64::MAX);
     let remember = Wall(now.0.saturating_sub(window.saturating_mul(2)));
@@ -74,7 +74,11 @@ fn read(target: &Target, body: &[u8]) -> Result<(CallId, Message), Problem> {
         }
     };
     // What a profile's pointers led to is held to the same.
-    let faults = schemas::CALLBACK.faults(&json!(message));
+    let mut faults = schemas::CALLBACK.faults(&json!(message));
+    let url = message.ticket.as_ref().and_then(|ticket| ticket.url.as_deref());
+    if faults.is_empty() && url.is_some_and(|url| !is_web(url)) {
+        faults.push(Fault { pointer: "/ticket/url".to_owned(), what: "is no http or https address".to_owned() });
+    }
     let call = message.call_id.parse().ok().filter(|_| faults.is_empty()).ok_or_else(|| wrong(faults))?;
     Ok((call, message))
 }

@@ -8,7 +8,7 @@ use super::websocket::{self, Socket};
 use super::{Desk, Place};
 use crate::control::{Holder, Right};
 use crate::io::clock;
-use crate::io::feed::Gone;
+use crate::io::feed::{Gone, Seated};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -23,7 +23,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 /// Events on their way to one reader.
@@ -72,14 +72,14 @@ struct Start {
     wanted: Wanted,
     /// The number after which it begins.
     from: u64,
-    place: OwnedSemaphorePermit,
+    place: Seated,
 }
 
 async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) -> Result<Start, Problem> {
     let unavailable = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
     let since = last_id(headers)?.or(asked.since);
     let feed = desk.outside.feed.clone();
-    let place = feed.place().ok_or_else(|| unavailable("as many follow the feed as may"))?;
+    let place = feed.place(&holder.name).ok_or_else(|| unavailable("as many follow the feed as may, of all or of this token"))?;
     let from = match spawn_blocking(move || feed.start(since)).await {
         Ok(Ok(from)) => from.map_err(refused)?,
         _ => return Err(unavailable("the journal cannot be read")),

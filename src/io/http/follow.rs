@@ -1,12 +1,11 @@
 //! Following the feed, whatever way the events go out: read at the follower's own pace, told one by one, waited for
 //! when there are none. Who takes nothing is let go.
 
-use crate::io::feed::{Feed, Told};
+use crate::io::feed::{Feed, Seated, Told};
 use bytes::Bytes;
 use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -55,7 +54,7 @@ pub trait Follower {
 }
 
 /// Tells everything after `n` until either side ends.
-pub async fn follow(feed: Arc<Feed>, wanted: Wanted, n: u64, mut follower: impl Follower, _place: OwnedSemaphorePermit) {
+pub async fn follow(feed: Arc<Feed>, wanted: Wanted, n: u64, mut follower: impl Follower, _place: Seated) {
     let end = Following { feed: &feed, wanted: &wanted, n }.tell_all(&mut follower).await;
     if end == End::TookNothing {
         feed.cut_off();

@@ -3,7 +3,7 @@
 use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::ForPeople;
-use crate::base::CallId;
+use crate::base::{CallId, is_web};
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -19,8 +19,10 @@ async fn page(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
     let Ok(call) = id.parse::<CallId>() else { return nowhere() };
     let outside = desk.outside.clone();
     match spawn_blocking(move || outside.page(call)).await {
-        Ok(Ok(Some(Some(url)))) => ([(header::CACHE_CONTROL, "no-store")], Redirect::temporary(&url)).into_response(),
-        Ok(Ok(Some(None))) => not_yet(),
+        Ok(Ok(Some(Some(url)))) if is_web(&url) => {
+            ([(header::CACHE_CONTROL, "no-store")], Redirect::temporary(&url)).into_response()
+        }
+        Ok(Ok(Some(_))) => not_yet(),
         Ok(Ok(None)) => nowhere(),
         _ => not_yet(),
     }

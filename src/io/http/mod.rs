@@ -98,6 +98,18 @@ pub fn router(desk: Desk) -> Router {
     served.layer(map_response(problem::always)).with_state(desk)
 }
 
+/// For those for whom there is no room: health, and that there is none.
+pub fn health_alone(desk: Desk) -> Router {
+    let served = [Endpoint::get("/healthz", None, health), Endpoint::get("/readyz", None, ready)];
+    let served = served.into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &desk));
+    served.fallback(no_room).layer(map_response(problem::always)).with_state(desk)
+}
+
+async fn no_room() -> Response {
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections; ask again later");
+    ([(header::RETRY_AFTER, "1"), (header::CONNECTION, "close")], problem).into_response()
+}
+
 /// Is the process worth keeping?
 async fn health(State(desk): State<Desk>) -> Response {
     if desk.board.read().alive() {

@@ -422,6 +422,13 @@ async fn a_callback_that_is_not_believed_changes_nothing() {
     assert_eq!(bench.call_back("m1", seconds(), KEY, &body(&call(9).to_string())).await.0, 404);
     let (status, problem) = bench.call_back("m2", seconds(), KEY, &body("nonsense")).await;
     assert_eq!((status, problem["errors"][0]["pointer"].as_str()), (422, Some("#/call_id")));
+    for (n, url) in
+        ["javascript:alert(1)", "http://t/\r\nSet-Cookie: x=1", "https://t.example@evil.example/", "http://"].iter().enumerate()
+    {
+        let told = json!({ "call_id": known, "ticket": { "id": "GD1", "url": url } });
+        let (status, problem) = bench.call_back(&format!("u{n}"), seconds(), KEY, &told).await;
+        assert_eq!((status, problem["errors"][0]["pointer"].as_str()), (422, Some("#/ticket/url")), "{url}");
+    }
     let unsigned = Client::new().post(bench.url("/api/v1/callbacks/tickets")).body(body(&known).to_string());
     assert_eq!(said(unsigned).await.0, 401);
     let unknown = Client::new().post(bench.url("/api/v1/callbacks/nobody")).body("{}");
@@ -459,8 +466,14 @@ async fn a_call_takes_so_much_news_and_no_more() {
     let mut last = Taken::Conflict;
     for n in 0..1100 {
         let news = vec![crate::record::postscript::News::Surveyed { score: 1 + (n % 3) as u8, scale: 3, source: n.to_string() }];
-        let callback =
-            crate::io::journal::Callback { backend: "tickets".into(), id: n.to_string(), sent: Wall(1), call: call(0), news };
+        let callback = crate::io::journal::Callback {
+            backend: "tickets".into(),
+            id: n.to_string(),
+            seal: None,
+            sent: Wall(1),
+            call: call(0),
+            news,
+        };
         last = bench.desk.outside.taken(|journal, done| journal.called_back(callback, Wall(0), done)).await.unwrap();
         if last != Taken::New(call(0)) {
             break;

@@ -2,27 +2,24 @@
 
 use super::Metric;
 use axum::Router;
-use axum::http::StatusCode;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 /// A request's head is no longer.
 const HEAD: usize = 32 << 10;
-/// Clients beyond the limit that are told so, rather than cut off.
-const TURNED_AWAY: usize = 64;
-/// How long such a one may take to read it.
+/// Clients beyond the limit that are told so, rather than cut off; who asks for our health is told that.
+const PORCH: usize = 64;
+/// How long such a one may take for all of it.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Until accepting is tried again: there are no descriptors.
 const RETRY: Duration = Duration::from_millis(100);
@@ -47,7 +44,7 @@ struct Shared {
 
 impl Doors {
     pub fn new(limits: Limits) -> Doors {
-        let (room, porch) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(TURNED_AWAY)));
+        let (room, porch) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(PORCH)));
         Doors(Arc::new(Shared { limits, room, porch, refused: AtomicU64::new(0) }))
     }
 
@@ -60,8 +57,8 @@ impl Doors {
         ]
     }
 
-    /// Serves as long as the runtime lives.
-    pub async fn serve(self, listener: TcpListener, router: Router) {
+    /// Serves as long as the runtime lives; `health` those for whom there is no room, for a moment.
+    pub async fn serve(self, listener: TcpListener, router: Router, health: Router) {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
                 sleep(RETRY).await;
@@ -69,15 +66,16 @@ impl Doors {
             };
             match self.0.room.clone().try_acquire_owned() {
                 Ok(place) => drop(tokio::spawn(one(stream, router.clone(), self.0.limits, Arc::new(place)))),
-                Err(_) => self.turn_away(stream),
+                Err(_) => self.turn_away(stream, health.clone()),
             }
         }
     }
 
-    fn turn_away(&self, stream: TcpStream) {
+    fn turn_away(&self, stream: TcpStream, health: Router) {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
         if let Ok(place) = self.0.porch.clone().try_acquire_owned() {
-            tokio::spawn(timeout(FAREWELL, say_goodbye(stream, place)));
+            let limits = Limits { timeout: FAREWELL, ..self.0.limits };
+            tokio::spawn(timeout(FAREWELL, one(stream, health, limits, Arc::new(place))));
         }
     }
 }
@@ -101,34 +99,19 @@ async fn one(stream: TcpStream, router: Router, limits: Limits, place: Place) {
     let _ = server.serve_connection(TokioIo::new(stream), served).with_upgrades().await;
 }
 
-/// Waits until the client has closed, so that it is not cut off before it has read this.
-async fn say_goodbye(mut stream: TcpStream, _place: OwnedSemaphorePermit) -> std::io::Result<()> {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let title = status.canonical_reason().unwrap_or_default();
-    let detail = "too many connections; ask again later";
-    let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail }).to_string();
-    let (length, kind) = (body.len(), "application/problem+json");
-    let head =
-        format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nRetry-After: 1\r\nConnection: close");
-    stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await?;
-    stream.shutdown().await?;
-    let mut rest = [0; 1024];
-    while stream.read(&mut rest).await? > 0 {}
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::desk;
     use super::*;
-    use crate::io::http::router;
+    use crate::io::http::{health_alone, router};
     use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     async fn open(connections: usize, timeout: u64) -> (SocketAddr, Doors) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let doors = Doors::new(Limits { connections, timeout: Duration::from_millis(timeout) });
-        tokio::spawn(doors.clone().serve(listener, router(desk())));
+        tokio::spawn(doors.clone().serve(listener, router(desk()), health_alone(desk())));
         (address, doors)
     }
 
@@ -149,18 +132,38 @@ mod tests {
     const WHOLE: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
     #[tokio::test]
+    async fn slow_clients_hide_nobody_s_health() {
+        let (address, doors) = open(8, 60_000).await;
+        let mut slow = Vec::new();
+        for _ in 0..8 + PORCH / 2 {
+            slow.push(asking(address, "GET /healthz HTTP/1.1\r\n").await);
+        }
+        for path in ["/healthz", "/readyz"] {
+            let answer = rest(asking(address, &WHOLE.replace("/healthz", path)).await).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+        }
+        let answer = rest(asking(address, &WHOLE.replace("/healthz", "/metrics")).await).await;
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+        // Those beyond the limit do not stay.
+        for stream in slow.drain(8..) {
+            rest(stream).await;
+        }
+        assert_eq!(doors.metrics()[0].value, 8);
+    }
+
+    #[tokio::test]
     async fn one_connection_too_many_is_told_so_and_the_next_is_served_when_there_is_room() {
         let (address, doors) = open(2, 60_000).await;
         let first = asking(address, "GET /healthz HTTP/1.1\r\n").await;
         let second = asking(address, "GET").await;
-        let refused = rest(asking(address, WHOLE).await).await;
+        let refused = rest(asking(address, &WHOLE.replace("/healthz", "/metrics")).await).await;
         assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("too many connections"), "{refused}");
         assert!(refused.contains("application/problem+json") && refused.contains("\"status\":503"), "{refused}");
         let refusals = |doors: &Doors| doors.metrics().iter().map(|m| m.value).collect::<Vec<_>>();
         assert_eq!(refusals(&doors), [2, 1]);
         drop(first);
         loop {
-            let answer = rest(asking(address, WHOLE).await).await;
+            let answer = rest(asking(address, &WHOLE.replace("/healthz", "/metrics")).await).await;
             if answer.starts_with("HTTP/1.1 200 ") {
                 break;
             }

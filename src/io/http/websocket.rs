@@ -19,6 +19,8 @@ const EVENTS: &str = "hotline.events";
 const BEARER: &str = "bearer.";
 /// What comes in is told apart and thrown away.
 const MESSAGE: usize = 64 << 10;
+/// What waits to be written to one that does not read; then pings are not answered any more, and events wait for it.
+const UNREAD: usize = 1 << 20;
 /// For the closing handshake.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -50,6 +52,7 @@ pub fn agreed(
     let wrong = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
     let upgrade = upgrade.map_err(|rejection| wrong(rejection.body_text()))?;
     let upgrade = upgrade.protocols([EVENTS]).max_message_size(MESSAGE).max_frame_size(MESSAGE).read_buffer_size(4 << 10);
+    let upgrade = upgrade.write_buffer_size(MESSAGE).max_write_buffer_size(UNREAD);
     if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) && upgrade.selected_protocol().is_none() {
         return Err(wrong(format!("the subprotocol is {EVENTS}; name it, beside a token if there is one, or name none")));
     }

@@ -17,6 +17,8 @@ pub struct Callback {
     pub backend: String,
     /// The same when the message is sent again, and no other message's.
     pub id: String,
+    /// What its sender signed; the same text is the same message, wherever its parts begin and end.
+    pub seal: Option<String>,
     /// When its sender says that it left: another one when it is sent again.
     pub sent: Wall,
     pub call: CallId,
@@ -32,6 +34,8 @@ pub struct Tagging {
     pub by: String,
 }
 
+/// Before a seal among the ids of messages: no header holds it.
+const SEALED: &str = "\n";
 /// Subjects of one call.
 const SUBJECTS: usize = 32;
 
@@ -128,19 +132,26 @@ impl Transaction<'_> {
 
     /// `remember`: messages that arrived before it need not be told from new ones any more.
     pub fn called_back(&self, callback: &Callback, wall: Wall, remember: Wall) -> rusqlite::Result<Taken> {
-        let Callback { backend, id, sent, call, news } = callback;
+        let Callback { backend, id, seal, sent, call, news } = callback;
         self.db.prepare_cached("DELETE FROM callbacks WHERE at < ?1")?.execute([remember.0])?;
         let sql = "SELECT sent FROM callbacks WHERE backend = ?1 AND id = ?2";
-        let before = self.db.prepare_cached(sql)?.query_row([backend, id], |row| row.get::<_, i64>(0)).optional()?;
+        let taken = |id: &String| self.db.prepare_cached(sql)?.query_row([backend, id], |row| row.get::<_, i64>(0)).optional();
+        let seal = seal.as_ref().map(|seal| format!("{SEALED}{seal}"));
+        let before = taken(id)?;
+        if before != Some(sent.0) && seal.as_ref().map(taken).transpose()?.flatten().is_some() {
+            return Ok(Taken::Replayed);
+        }
         if let Some(before) = before {
             return Ok(if before == sent.0 { Taken::Replayed } else { Taken::Known(*call) });
         }
         if !self.db.prepare_cached("SELECT 1 FROM calls WHERE call = ?1")?.exists([call.0.as_bytes()])? {
             return Ok(Taken::NoSuchCall);
         }
-        self.db
-            .prepare_cached("INSERT INTO callbacks (backend, id, sent, at) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![backend, id, sent.0, wall.0])?;
+        for id in [id].into_iter().chain(&seal) {
+            self.db
+                .prepare_cached("INSERT INTO callbacks (backend, id, sent, at) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![backend, id, sent.0, wall.0])?;
+        }
         match self.told(*call, news, wall)? {
             Taken::Known(call) => Ok(Taken::New(call)),
             taken => Ok(taken),

@@ -61,6 +61,8 @@ pub struct Sealed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven {
     pub id: String,
+    /// The digest of all that was signed, where a recipe may run its parts together.
+    pub seal: Option<String>,
     pub sent: Wall,
 }
 
@@ -89,32 +91,33 @@ impl Profile {
         let [id, at, sign] =
             names.map(|name| header(name).filter(|value| !value.is_empty()).ok_or_else(|| format!("no header {name}")));
         let (id, at, sign) = (id?, at?, sign?);
-        let holds = match &callback.auth {
-            Proof::Webhook => Keys::parse(keys).is_ok_and(|keys| keys.verify(&id, &at, body, &sign)),
-            Proof::Sign(sealed) => keys.split_whitespace().any(|key| self.sealed(sealed, key, [&id, &at, &sign], body, secrets)),
+        let seal = match &callback.auth {
+            Proof::Webhook => Keys::parse(keys).is_ok_and(|keys| keys.verify(&id, &at, body, &sign)).then_some(None),
+            Proof::Sign(sealed) => {
+                let mut keys = keys.split_whitespace();
+                keys.find_map(|key| self.sealed(sealed, key, [&id, &at, &sign], body, secrets)).map(Some)
+            }
         };
-        if !holds {
-            return Err("the signature does not hold".to_owned());
-        }
-        let sent = moment(&at).ok_or("its time is no number")?;
+        let seal = seal.ok_or("the signature does not hold")?;
+        let sent = moment(&at).ok_or("its time is not ten digits of seconds or thirteen of milliseconds")?;
         let apart = Duration::from_micros(sent.0.abs_diff(now.0));
         if apart > tolerance {
             return Err(format!("sent {} s from our time; the clocks may be {} s apart", apart.as_secs(), tolerance.as_secs()));
         }
-        Ok(Proven { id, sent })
+        Ok(Proven { id, seal, sent })
     }
 
-    fn sealed(&self, sealed: &Sealed, key: &str, [id, at, sign]: [&str; 3], body: &[u8], secrets: &Secrets) -> bool {
+    fn sealed(&self, sealed: &Sealed, key: &str, [id, at, sign]: [&str; 3], body: &[u8], secrets: &Secrets) -> Option<String> {
         let body = String::from_utf8_lossy(body);
         let context = minijinja::context! { key => key, id => id, timestamp => at, body => body, secret => secrets };
-        let Ok(text) = self.templates.render("callback.text", &context) else { return false };
+        let text = self.templates.render("callback.text", &context).ok()?;
         let mut ours = sealed.spelling.spell(&sealed.recipe.sign(key.as_bytes(), text.as_bytes()));
         let mut theirs = sign.to_owned();
         if !matches!(sealed.spelling, Spelling::Base64) {
             ours.make_ascii_lowercase();
             theirs.make_ascii_lowercase();
         }
-        ours.as_bytes().ct_eq(theirs.as_bytes()).into()
+        bool::from(ours.as_bytes().ct_eq(theirs.as_bytes())).then_some(ours)
     }
 }
 
@@ -143,11 +146,16 @@ impl Fields {
     }
 }
 
-/// Seconds or milliseconds since 1970.
+/// Seconds or milliseconds since 1970, in just as many digits as they have today and for the next two centuries: a recipe may
+/// put the next part behind them without anything between.
 fn moment(text: &str) -> Option<Wall> {
-    let number: i64 = text.parse().ok()?;
-    let unit = if number.abs() < 100_000_000_000 { 1_000_000 } else { 1_000 };
-    Some(Wall(number.checked_mul(unit)?))
+    let exact = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    let unit = match text.len() {
+        10 if exact => 1_000_000,
+        13 if exact => 1_000,
+        _ => return None,
+    };
+    Some(Wall(text.parse::<i64>().ok()?.checked_mul(unit)?))
 }
 
 fn three() -> u8 {
@@ -183,7 +191,7 @@ mod tests {
             prove(&profile, &[("webhook-id", "m1"), ("webhook-timestamp", &at), ("webhook-signature", &sign)], body, keys)
         };
         let now = NOW.0 / 1_000_000;
-        assert_eq!(post(now, "{}", KEYS), Ok(Proven { id: "m1".into(), sent: NOW }));
+        assert_eq!(post(now, "{}", KEYS), Ok(Proven { id: "m1".into(), seal: None, sent: NOW }));
         for (seconds, body, keys, why) in [
             (now, "{ }", KEYS, "signature"),
             (now, "{}", &KEYS[..38], "signature"),
@@ -203,9 +211,21 @@ mod tests {
         let sign = Spelling::Hex.spell(&Recipe::Sm3.sign(b"", format!("a{at}n1{{}}new").as_bytes()));
         let upper = sign.to_uppercase();
         let headers = |sign| [("timestamp", at), ("nonce", "n1"), ("sign", sign)];
-        assert_eq!(prove(&profile, &headers(&sign), "{}", "old new"), Ok(Proven { id: "n1".into(), sent: NOW }));
+        assert_eq!(
+            prove(&profile, &headers(&sign), "{}", "old new"),
+            Ok(Proven { id: "n1".into(), seal: Some(sign.clone()), sent: NOW })
+        );
         assert_eq!(prove(&profile, &headers(&upper), "{}", "new").unwrap().id, "n1");
         assert!(prove(&profile, &headers(&sign), "{}", "old").is_err());
+        // Digits that move from the time to the nonce change nothing of what is signed, so it is the same message.
+        let moved = [("timestamp", &at[..10]), ("nonce", "000n1"), ("sign", &sign)];
+        assert_eq!(prove(&profile, &moved, "{}", "new").unwrap().seal, Some(sign.clone()));
+        for time in ["1638316800", "01638316800", "+638316800000", "163831680000", "16383168000000", "1638316800 000", ""] {
+            let rest = format!("a{time}n1{{}}new");
+            let sign = Spelling::Hex.spell(&Recipe::Sm3.sign(b"", rest.as_bytes()));
+            let proven = prove(&profile, &[("timestamp", time), ("nonce", "n1"), ("sign", &sign)], "{}", "new");
+            assert_eq!(proven.is_ok(), time == "1638316800", "{time}");
+        }
         assert!(prove(&profile, &headers(&sign), "{}", "").is_err());
     }
 

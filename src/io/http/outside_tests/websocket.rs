@@ -42,6 +42,33 @@ fn refused(bench: &Bench, path: &str, headers: Headers) -> (u16, String) {
     }
 }
 
+/// Else the answers pile up, as fast as the network is.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_only_pings_and_reads_nothing_takes_no_more_than_a_bound() {
+    const PINGS: usize = 400_000;
+    let bench = Bench::new().await;
+    let answered = tokio::task::spawn_blocking(move || {
+        let client = follow(&bench, "/api/v1/events", "feed");
+        let mut stream = client.get_ref().try_clone().unwrap();
+        let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+        let many = ping.repeat(500);
+        for _ in 0..PINGS / 500 {
+            std::io::Write::write_all(&mut stream, &many).unwrap();
+        }
+        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let (mut answered, mut block) = (0, vec![0; 1 << 20]);
+        while let Ok(count) = std::io::Read::read(&mut stream, &mut block)
+            && count > 0
+        {
+            answered += count;
+        }
+        answered
+    });
+    let answered = answered.await.unwrap();
+    // What the network holds by itself comes on top.
+    assert!(answered < PINGS * 127 / 2, "{answered} bytes of {} pings", PINGS);
+}
+
 /// (number, event) of the next message; pings are answered and skipped.
 fn next(client: &mut Client) -> (u64, Value) {
     loop {
@@ -212,7 +239,7 @@ async fn it_counts_among_the_connections_as_long_as_it_lives() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let doors = Doors::new(Limits { connections: 1, timeout: SOON });
-    tokio::spawn(doors.clone().serve(listener, router(bench.desk.clone())));
+    tokio::spawn(doors.clone().serve(listener, router(bench.desk.clone()), crate::io::http::health_alone(bench.desk.clone())));
     let token = format!("Bearer {TOKEN}feed");
     let headers = [("authorization", token.as_str())];
     let (mut first, _) = dial(address, "/api/v1/events", &headers).unwrap();

@@ -72,7 +72,7 @@ fn what_others_tell_is_sealed_too() {
     let tell = |store: &mut store::Store| {
         let linked = News::Linked { backend: "rt".into(), id: needles[0].into(), url: Some(needles[1].into()), instead_of: None };
         let news = vec![linked, News::Surveyed { score: 1, scale: 3, source: needles[2].into() }];
-        let callback = Callback { backend: "rt".into(), id: "m".into(), sent: START, call: call(1), news };
+        let callback = Callback { backend: "rt".into(), id: "m".into(), seal: None, sent: START, call: call(1), news };
         let tagging = Tagging { call: call(1), subjects: vec![needles[3].into()], backends: Vec::new(), by: "desk".into() };
         let report = serde_json::json!({ "source": "tax", "line": "", "mode": "", "unit": null, "tickets": [], "area_name": null,
             "plan": "", "plan_revision": "", "node": "a", "report": { "id": "1", "hotline": "12366", "caller": needles[4],
@@ -102,6 +102,28 @@ fn what_others_tell_is_sealed_too() {
     let record = ledger(&dir).unsealing(key).record(call(1)).unwrap().unwrap();
     assert_eq!((record.tickets.len(), record.survey.is_some(), record.subjects), (1, true, vec![needles[3].to_owned()]));
     assert!(ledger(&dir).record(call(1)).is_err(), "without the key nobody is told half of it");
+}
+
+/// A recipe that runs its parts together signs the same text when digits move from one part to the next.
+#[test]
+fn a_message_is_known_by_what_was_signed_however_it_is_parted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(&dir, Arc::default()).unwrap();
+    append(&mut store, &[offered_by(1, NUMBER)]);
+    let mut tell = |id: &str, seal: &str, sent: Wall, score: u8| {
+        let news = vec![News::Surveyed { score, scale: 5, source: "plat".into() }];
+        let callback = Callback { backend: "plat".into(), id: id.into(), seal: Some(seal.into()), sent, call: call(1), news };
+        let mut taken = None;
+        store.transaction(|tx| tx.called_back(&callback, START, Wall(0)).map(|it| taken = Some(it))).unwrap();
+        taken.unwrap()
+    };
+    assert_eq!(tell("n1", "abc", START, 1), Taken::New(call(1)));
+    assert_eq!(tell("n2", "def", START, 5), Taken::New(call(1)));
+    assert_eq!(tell("000n1", "abc", Wall(START.0 / 1_000_000 * 1_000_000), 1), Taken::Replayed);
+    assert_eq!(tell("n1", "abc", START, 1), Taken::Replayed);
+    assert_eq!(tell("n1", "ghi", Wall(START.0 + 1), 1), Taken::Known(call(1)), "sent again");
+    drop(store);
+    assert_eq!(ledger(&dir).record(call(1)).unwrap().unwrap().survey.unwrap().score, 5);
 }
 
 fn caller(number: &str) -> Caller {
