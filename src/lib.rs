@@ -8,6 +8,8 @@
 //! - **Finals wait in the leg, not in the call.** A caller's 2xx or refusal may leave only when the call's first journal
 //!   entry is on disk. The leg keeps them until [`dialog::Command::Release`]; so a 487 after CANCEL and a 488 after an
 //!   offer we cannot take obey the rule too, and the call knows nothing of it.
+//! - **A dialog knows its peer's networks** ([`dialog::Kin`]), by the list type that stands before the parser: where its
+//!   requests may go and come from is asked for each of them, and nobody above sees them singly.
 //! - **Port pairs are bound ahead of use.** The switch takes them from a pool of pairs that a shard has already bound
 //!   ([`media::Ports`]): SDP never waits for a socket, and never names one that turns out to be taken.
 //! - **Who hears what is a function of where the call stands** (`call/hear.rs`). No transition starts or stops a sound;

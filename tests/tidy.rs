@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sip", &["base"]),
     ("transport", &["base", "sip"]),
     ("transaction", &["base", "sip"]),
-    ("dialog", &["base", "sip", "transaction"]),
+    ("dialog", &["base", "sip", "transport::AccessList", "transaction"]),
     ("plan", &["base"]),
     ("media", &["base"]),
     ("queue", &["base"]),

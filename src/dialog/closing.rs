@@ -117,9 +117,10 @@ impl Closing {
             referral::tick(cx, dialog);
         }
         match self.owes {
-            Owes::Bye { dialog, mut unacked, cause } => {
+            Owes::Bye { mut dialog, mut unacked, cause } => {
                 if unacked.tick(cx) {
-                    return Closing::bye(cx, dialog, &cause);
+                    cx.bye_once(&mut dialog, &cause);
+                    return Closing::session(cx, dialog);
                 }
                 self.owes = Owes::Bye { dialog, unacked, cause };
                 State::Closing(self)

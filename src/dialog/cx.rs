@@ -2,6 +2,7 @@ use crate::base::{Flow, LegId, Mono, Now, Rng};
 use crate::dialog::ack::Acked;
 use crate::dialog::check::{ALLOW, Refusal, SUPPORTED};
 use crate::dialog::dialog::{Dialog, our_contact};
+use crate::dialog::kin::Kin;
 use crate::dialog::referral::{self, Referral};
 use crate::dialog::stream::Stream;
 use crate::dialog::table::Table;
@@ -15,6 +16,7 @@ const MAX_ACKED: usize = 8;
 /// What all legs stand on: the transactions beneath and the table that leads back from them.
 pub(super) struct Core {
     pub(super) config: Config,
+    pub(super) kin: Kin,
     pub(super) rng: Rng,
     pub(super) transactions: Transactions,
     pub(super) table: Table,
@@ -106,15 +108,28 @@ impl Core {
     pub(super) fn ack(&mut self, dialog: &Dialog, seq: u32, out: &mut Vec<Output>) -> Acked {
         let flow = dialog.next_hop();
         let ack = dialog.ack(seq, self.config.max_forwards);
-        let data = self.transactions.send_ack(flow, ack, &mut self.scratch);
+        let data = self.transactions.send_once(flow, ack, &mut self.scratch);
         self.sort(out);
         Acked { tag: dialog.remote_tag.clone(), seq, flow, data }
     }
 
+    /// To a peer that never gave a sign of life: whoever named its address may be somebody else, so it is not repeated.
+    fn bye_once(&mut self, dialog: &mut Dialog, cause: &Cause, out: &mut Vec<Output>) {
+        let flow = dialog.next_hop();
+        let bye = self.build_bye(dialog, cause);
+        self.transactions.send_once(flow, bye, &mut self.scratch);
+        self.sort(out);
+    }
+
     pub(super) fn bye(&mut self, now: Now, dialog: &mut Dialog, cause: &Cause, out: &mut Vec<Output>) -> ClientId {
+        let bye = self.build_bye(dialog, cause);
+        self.request(now, dialog.next_hop(), bye, out)
+    }
+
+    fn build_bye(&self, dialog: &mut Dialog, cause: &Cause) -> Request {
         let mut bye = dialog.request(Method::Bye, self.config.max_forwards);
         bye.headers.0.push(cause.reason());
-        self.request(now, dialog.next_hop(), bye, out)
+        bye
     }
 }
 
@@ -217,6 +232,10 @@ impl Cx<'_> {
     pub(super) fn bye(&mut self, dialog: &mut Dialog, cause: &Cause) {
         let id = self.core.bye(self.now, dialog, cause, self.out);
         self.expect(id, Purpose::Bye);
+    }
+
+    pub(super) fn bye_once(&mut self, dialog: &mut Dialog, cause: &Cause) {
+        self.core.bye_once(dialog, cause, self.out);
     }
 
     pub(super) fn cancel(&mut self, id: ClientId, reason: Header) {

@@ -1,4 +1,5 @@
 use crate::base::{Flow, Proto};
+use crate::dialog::kin::Kin;
 use crate::dialog::stream::Stream;
 use crate::sip::{self, Header, Headers, Host, Method, Name, NameAddr, Replaces, Request, Response, Scheme, Uri};
 use bytes::Bytes;
@@ -22,12 +23,14 @@ pub(super) struct Dialog {
     routes: Vec<NameAddr>,
     /// Where the peer's last message came by.
     flow: Flow,
+    /// Whose hosts the peer's are.
+    kin: Kin,
     pub(super) stream: Stream,
 }
 
 impl Dialog {
     /// From an INVITE that we received (§12.1.1).
-    pub(super) fn uas(invite: &Request, flow: Flow, tag: &str, stream: Stream) -> Dialog {
+    pub(super) fn uas(invite: &Request, flow: Flow, tag: &str, stream: Stream, kin: &Kin) -> Dialog {
         let headers = &invite.headers;
         let mut local = headers.get(&Name::To).map(|to| to.to_vec()).unwrap_or_default();
         local.extend_from_slice(format!(";tag={tag}").as_bytes());
@@ -41,12 +44,13 @@ impl Dialog {
             target: contact(headers).unwrap_or_else(|| address(flow)),
             routes: record_routes(headers),
             flow,
+            kin: kin.clone(),
             stream,
         }
     }
 
     /// From a response to our INVITE; it repeats all we need of the request (§12.1.2).
-    pub(super) fn uac(response: &Response, flow: Flow, stream: Stream) -> Dialog {
+    pub(super) fn uac(response: &Response, flow: Flow, stream: Stream, kin: &Kin) -> Dialog {
         let headers = &response.headers;
         let mut routes = record_routes(headers);
         routes.reverse();
@@ -60,6 +64,7 @@ impl Dialog {
             target: contact(headers).unwrap_or_else(|| address(flow)),
             routes,
             flow,
+            kin: kin.clone(),
             stream,
         }
     }
@@ -104,13 +109,21 @@ impl Dialog {
         self.build(Method::Ack, seq, max_forwards)
     }
 
-    /// Where requests go: the first route or the target when it is an address, else where the peer was last.
+    /// Whether the peer may speak from there.
+    pub(super) fn admits(&self, flow: Flow) -> bool {
+        self.kin.are(flow.remote.ip(), self.flow.remote.ip())
+    }
+
+    /// Where requests go: the first route or the target when it is an address of the peer's, else where the peer was last.
     pub(super) fn next_hop(&self) -> Flow {
-        let (proto, remote) = match sip::next_hop(&self.target, &self.routes) {
-            Some((proto, remote)) if reachable(remote, self.flow) => (proto, remote),
-            _ => return self.flow,
-        };
-        if remote == self.flow.remote { self.flow } else { Flow { proto, remote, ..self.flow } }
+        let Flow { local, remote: last, .. } = self.flow;
+        match sip::next_hop(&self.target, &self.routes) {
+            Some((_, remote)) if remote == last => self.flow,
+            Some((proto, remote)) if self.kin.are(remote.ip(), last.ip()) && sendable(local, remote) => {
+                Flow { proto, local, remote }
+            }
+            _ => self.flow,
+        }
     }
 
     fn build(&self, method: Method, seq: u32, max_forwards: u8) -> Request {
@@ -157,43 +170,56 @@ fn address(flow: Flow) -> Uri {
 }
 
 /// Not an address of the other family, or none at all.
-fn reachable(remote: SocketAddr, last: Flow) -> bool {
-    !remote.ip().is_unspecified() && remote.port() != 0 && remote.is_ipv4() == last.local.is_ipv4()
+fn sendable(local: SocketAddr, remote: SocketAddr) -> bool {
+    remote.is_ipv4() == local.is_ipv4() && !remote.ip().is_unspecified() && remote.port() != 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sip::Status;
+    use crate::transport::AccessList;
 
     fn flow() -> Flow {
         let at = |a: &str| a.parse().unwrap();
         Flow { proto: Proto::Udp, local: at("192.0.2.1:5060"), remote: at("203.0.113.9:40000") }
     }
 
-    fn invite(headers: &[(Name, &'static str)]) -> Request {
+    fn invite(headers: &[(Name, &str)]) -> Request {
         let mut request = Request::new(Method::Invite, Uri::parse(b"sip:12345@192.0.2.1").unwrap());
         request.headers.push(Name::From, "<sip:a@x>;tag=theirs");
         request.headers.push(Name::To, "<sip:12345@y>");
         request.headers.push(Name::CallId, "c1");
         request.headers.push(Name::CSeq, "7 INVITE");
-        headers.iter().for_each(|(name, value)| request.headers.push(name.clone(), *value));
+        headers.iter().for_each(|(name, value)| request.headers.push(name.clone(), (*value).to_owned()));
         request
     }
 
-    fn next_hop(headers: &[(Name, &'static str)]) -> String {
-        Dialog::uas(&invite(headers), flow(), "ours", Stream::default()).next_hop().to_string()
+    /// The peer's are 203.0.113.0/24 and 10.0.0.0/8.
+    fn kin() -> Kin {
+        let mut networks = AccessList::new();
+        networks.insert("203.0.113.0/24".parse().unwrap(), 7);
+        networks.insert("10.0.0.0/8".parse().unwrap(), 7);
+        networks.insert("192.168.0.0/16".parse().unwrap(), 8);
+        Kin::new(networks)
+    }
+
+    fn next_hop(headers: &[(Name, &str)]) -> String {
+        Dialog::uas(&invite(headers), flow(), "ours", Stream::default(), &kin()).next_hop().to_string()
     }
 
     #[test]
     fn the_next_hop_is_a_literal_address_or_the_flow() {
-        let contact = |uri| next_hop(&[(Name::Contact, uri)]);
+        let contact = |uri: &str| next_hop(&[(Name::Contact, uri)]);
         assert_eq!(contact("<sip:a@10.0.0.1:5070>"), "udp:10.0.0.1:5070");
         assert_eq!(contact("<sip:a@10.0.0.1;transport=tcp>"), "tcp:10.0.0.1:5060");
         assert_eq!(contact("<sip:a@pbx.example>"), "udp:203.0.113.9:40000");
         assert_eq!(contact("<sip:a@[2001:db8::1]>"), "udp:203.0.113.9:40000");
         assert_eq!(contact("<sip:a@10.0.0.1;transport=tls>"), "udp:203.0.113.9:40000");
         assert_eq!(contact("<tel:110>"), "udp:203.0.113.9:40000");
+        for elsewhere in ["198.51.100.66:6379;transport=tcp", "192.168.0.1", "127.0.0.1:8080", "0.0.0.0", "10.0.0.1:0"] {
+            assert_eq!(contact(&format!("<sip:a@{elsewhere}>")), "udp:203.0.113.9:40000", "it is none of the peer's");
+        }
         let routed = [(Name::RecordRoute, "<sip:10.9.9.9;lr>"), (Name::Contact, "<sip:a@10.0.0.1>")];
         assert_eq!(next_hop(&routed), "udp:10.9.9.9:5060");
     }
@@ -205,7 +231,7 @@ mod tests {
         let routes = |request: Request| -> Vec<String> {
             request.headers.all(&Name::Route).map(|r| String::from_utf8_lossy(r).into_owned()).collect()
         };
-        let mut callee = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default());
+        let mut callee = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), &kin());
         let bye = callee.request(Method::Bye, 70);
         assert_eq!(bye.uri, Uri::parse(b"sip:a@10.0.0.1").unwrap());
         assert_eq!(bye.headers.text(&Name::From).unwrap(), "<sip:12345@y>;tag=ours");
@@ -214,7 +240,7 @@ mod tests {
         let response = invite(&headers).reply(Status(200), Some("t"));
         let mut response = response;
         response.headers.set(Name::Contact, "<sip:b@10.0.0.2>");
-        let mut caller = Dialog::uac(&response, flow(), Stream::default());
+        let mut caller = Dialog::uac(&response, flow(), Stream::default(), &kin());
         let bye = caller.request(Method::Bye, 70);
         assert_eq!(bye.headers.text(&Name::CSeq).unwrap(), "8 BYE");
         assert_eq!(routes(bye), ["<sip:p2;lr>", "<sip:p1;lr>"]);
@@ -224,14 +250,14 @@ mod tests {
     #[test]
     fn a_strict_router_gets_the_request_uri() {
         let headers = [(Name::RecordRoute, "<sip:10.9.9.9>"), (Name::Contact, "<sip:a@10.0.0.1>")];
-        let bye = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default()).request(Method::Bye, 70);
+        let bye = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), &kin()).request(Method::Bye, 70);
         assert_eq!(bye.uri, Uri::parse(b"sip:10.9.9.9").unwrap());
         assert_eq!(bye.headers.text(&Name::Route).unwrap(), "<sip:a@10.0.0.1>");
     }
 
     #[test]
     fn a_lower_number_is_out_of_order() {
-        let mut dialog = Dialog::uas(&invite(&[]), flow(), "ours", Stream::default());
+        let mut dialog = Dialog::uas(&invite(&[]), flow(), "ours", Stream::default(), &kin());
         let mut bye = invite(&[]);
         bye.headers.set(Name::CSeq, "6 BYE");
         assert!(dialog.owns(&bye) && !dialog.receive(&bye, flow()));

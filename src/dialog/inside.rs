@@ -8,13 +8,17 @@ use crate::dialog::dialog::Dialog;
 use crate::sip::{Content, Method, Name, Request, Response};
 use crate::transaction::ServerId;
 
-/// Whether the request may be served: it fits the dialog (else 481), is admissible, and in order (else 500, RFC 3261
+/// Whether the request may be served: it fits the dialog (else 481), comes from its peer (else 403), is admissible, and in order (else 500, RFC 3261
 /// §12.2.2). When not, it has been refused.
 pub(super) fn enter(cx: &mut Cx, dialog: Option<&mut Dialog>, id: ServerId, flow: Flow, request: &Request) -> bool {
     let Some(dialog) = dialog.filter(|dialog| dialog.owns(request)) else {
         cx.answer(id, request, 481);
         return false;
     };
+    if !dialog.admits(flow) {
+        cx.answer(id, request, 403);
+        return false;
+    }
     if let Err(refusal) = check::admissible(request) {
         cx.refuse(id, request, refusal);
         return false;
@@ -37,7 +41,7 @@ pub(super) fn update(cx: &mut Cx, dialog: &mut Dialog, request: &Request, answer
         Some(theirs) => Some(dialog.stream.answer(&theirs).ok_or_else(check::no_codec)?),
     };
     dialog.retarget(&request.headers);
-    Ok(cx.session_reply(request, 200, flow, ours.as_ref()))
+    Ok(cx.session_reply(request, 200, flow, ours.as_deref()))
 }
 
 /// INFO with a key, OPTIONS, and what has no place here.

@@ -2,6 +2,7 @@ use crate::base::{Flow, LegId, Mono, Now};
 use crate::dialog::closing::Closing;
 use crate::dialog::cx::{Common, Core, Cx, Purpose};
 use crate::dialog::dialog::{Dialog, tag_of};
+use crate::dialog::kin::Kin;
 use crate::dialog::refer::Referred;
 use crate::dialog::referral::Referral;
 use crate::dialog::replaces::Found;
@@ -154,10 +155,10 @@ impl State {
         }
     }
 
-    pub(super) fn ack(self, cx: &mut Cx, request: &Request) -> State {
+    pub(super) fn ack(self, cx: &mut Cx, flow: Flow, request: &Request) -> State {
         match self {
-            State::Session(s) => s.ack(cx, request),
-            State::Closing(s) => s.ack(cx, request),
+            State::Session(s) if s.dialog().admits(flow) => s.ack(cx, request),
+            State::Closing(s) if s.dialog().is_some_and(|dialog| dialog.admits(flow)) => s.ack(cx, request),
             state => state,
         }
     }
@@ -245,7 +246,7 @@ impl State {
             State::Session(s) if s.is_with(&tag) => s.reinvited(cx, seq, response),
             state if cx.leg.clients.len() >= MAX_CLIENTS => state,
             state => {
-                let mut dialog = discarded(response, flow);
+                let mut dialog = discarded(response, flow, &cx.core.kin);
                 cx.ack(&dialog, seq);
                 cx.bye(&mut dialog, &Cause::default());
                 state
@@ -259,7 +260,7 @@ pub(super) fn discard(now: Now, core: &mut Core, flow: Flow, response: &Response
     if core.transactions.len().0 >= core.config.transaction.max_transactions {
         return;
     }
-    let mut dialog = discarded(response, flow);
+    let mut dialog = discarded(response, flow, &core.kin);
     core.ack(&dialog, response.headers.cseq().map_or(0, |cseq| cseq.seq), out);
     core.bye(now, &mut dialog, &Cause::default(), out);
 }
@@ -268,8 +269,8 @@ pub(super) fn accepts_invite(response: &Response) -> bool {
     response.status.success() && response.headers.cseq().is_some_and(|cseq| cseq.method == Method::Invite)
 }
 
-fn discarded(response: &Response, flow: Flow) -> Dialog {
-    let mut dialog = Dialog::uac(response, flow, Stream::default());
+fn discarded(response: &Response, flow: Flow, kin: &Kin) -> Dialog {
+    let mut dialog = Dialog::uac(response, flow, Stream::default(), kin);
     dialog.seq = dialog.seq.saturating_add(SEQ_GAP);
     dialog
 }

@@ -2,6 +2,7 @@ use crate::base::{Flow, LegId, Map, MapSeed, Mono, Now, Rng, Timers};
 use crate::dialog::check::{self, Refusal};
 use crate::dialog::cx::{Core, Cx, capabilities};
 use crate::dialog::dialog::tag_of;
+use crate::dialog::kin::Kin;
 use crate::dialog::leg::{Leg, State, accepts_invite, discard};
 use crate::dialog::refer::{self, Referred};
 use crate::dialog::replaces::Found;
@@ -29,8 +30,13 @@ impl Legs {
     pub fn new(config: Config, mut rng: Rng, seed: MapSeed) -> Legs {
         let transactions = Transactions::new(config.transaction, rng.fork(), seed);
         let (pending, scratch) = (VecDeque::new(), Vec::new());
-        let core = Core { config, rng, transactions, table: Table::new(seed), pending, scratch };
+        let core = Core { config, kin: Kin::default(), rng, transactions, table: Table::new(seed), pending, scratch };
         Legs { core, legs: Map::with_hasher(seed), timers: Timers::default(), next: 0 }
+    }
+
+    /// New dialogs meet these; others keep those that they began with.
+    pub fn meet(&mut self, kin: Kin) {
+        self.core.kin = kin;
     }
 
     /// A number for a leg to dial; incoming legs get theirs here too.
@@ -114,9 +120,9 @@ impl Legs {
         use transaction::Event::{Ack, Cancelled, Failed, Request, Response, Stray, Unacknowledged};
         match event {
             Request { id, flow, request } => self.request(now, id, flow, request, out),
-            Ack { request, .. } => {
+            Ack { flow, request } => {
                 let leg = self.core.table.by_tag(&tag_of(&request.headers, &Name::To));
-                self.turn_any(now, leg, out, |state, cx| state.ack(cx, &request));
+                self.turn_any(now, leg, out, |state, cx| state.ack(cx, flow, &request));
             }
             Cancelled { id, request } => {
                 let leg = self.core.table.by_server(id);

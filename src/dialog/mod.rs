@@ -9,6 +9,7 @@ mod cx;
 mod dialog;
 mod inside;
 mod keys;
+mod kin;
 mod leg;
 mod legs;
 mod offer;
@@ -27,6 +28,7 @@ mod timer;
 mod uac;
 mod uas;
 
+pub use kin::Kin;
 pub use legs::Legs;
 
 use crate::base::{Flow, LegId};

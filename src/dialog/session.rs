@@ -257,7 +257,9 @@ impl Session {
 
     pub(super) fn tick(mut self: Box<Self>, cx: &mut Cx) -> State {
         if self.unacked.as_mut().is_some_and(|unacked| unacked.tick(cx)) {
-            return self.over(cx, End::new(EndedBy::Network, None));
+            let heard = !self.unacked.as_ref().is_some_and(|unacked| unacked.first);
+            let end = End::new(EndedBy::Network, None);
+            return if heard { self.over(cx, end) } else { self.never_there(cx, end) };
         }
         referral::tick(cx, &mut self.dialog);
         match self.timer.as_mut().map(|timer| timer.due(cx.mono())) {
@@ -292,7 +294,7 @@ impl Session {
         cx.settled(&self.dialog.stream);
         self.timer = timer;
         self.dialog.retarget(&request.headers);
-        self.accept(cx, id, request, ours.as_ref(), theirs.is_none(), false);
+        self.accept(cx, id, request, ours.as_deref(), theirs.is_none(), false);
         Ok(())
     }
 
@@ -330,29 +332,36 @@ impl Session {
             }
             Some(Wanted::Refresh) => {
                 let ours = self.dialog.stream.repeat();
-                self.send_reinvite(cx, ours, true);
+                self.send_reinvite(cx, ours.as_deref(), true);
             }
             Some(Wanted::Media(local)) => {
                 let ours = self.dialog.stream.change(local);
-                self.send_reinvite(cx, ours, false);
+                self.send_reinvite(cx, Some(&ours), false);
             }
         }
     }
 
-    fn send_reinvite(&mut self, cx: &mut Cx, ours: Option<Sdp>, refresh: bool) {
+    fn send_reinvite(&mut self, cx: &mut Cx, ours: Option<&Sdp>, refresh: bool) {
         self.send(cx, Method::Invite, Purpose::Reinvite, ours);
         self.own = Own::Reinvite { seq: self.dialog.seq, refresh };
     }
 
-    fn send(&mut self, cx: &mut Cx, method: Method, purpose: Purpose, ours: Option<Sdp>) {
+    fn send(&mut self, cx: &mut Cx, method: Method, purpose: Purpose, ours: Option<&Sdp>) {
         let ask = self.timer.as_ref().map(SessionTimer::ask);
-        cx.session_request(&mut self.dialog, method, purpose, ours.as_ref(), ask);
+        cx.session_request(&mut self.dialog, method, purpose, ours, ask);
     }
 
     /// Ends the session although the user did not ask for it.
     fn over(self: Box<Self>, cx: &mut Cx, end: End) -> State {
         cx.end(end);
         self.bye(cx, &Cause::default())
+    }
+
+    /// The caller of the first 2xx has not said a word since its INVITE.
+    fn never_there(mut self: Box<Self>, cx: &mut Cx, end: End) -> State {
+        cx.end(end);
+        cx.bye_once(&mut self.dialog, &Cause::default());
+        Closing::session(cx, self.dialog)
     }
 
     fn bye(mut self: Box<Self>, cx: &mut Cx, cause: &Cause) -> State {

@@ -3,14 +3,15 @@
 
 use crate::dialog::{LocalMedia, Media, offer};
 use crate::sip::Sdp;
+use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stream {
-    local: Option<LocalMedia>,
+    local: Option<Arc<LocalMedia>>,
     /// o= session id, the same for the dialog's life.
     id: u64,
     /// Our last description as sent; its version rises only when the next one differs (RFC 3264 §8).
-    sent: Option<Sdp>,
+    sent: Option<Arc<Sdp>>,
     settled: Option<Media>,
     open: Option<Open>,
 }
@@ -19,7 +20,7 @@ pub(super) struct Stream {
 #[derive(Clone, Debug)]
 struct Open {
     /// What to return to should it be refused.
-    before: Option<LocalMedia>,
+    before: Option<Arc<LocalMedia>>,
     /// An answer came where it may be lost or said anew: in a provisional response that is not reliable.
     previewed: bool,
 }
@@ -30,12 +31,12 @@ impl Stream {
     }
 
     pub(super) fn attach(&mut self, local: LocalMedia) {
-        self.local = Some(local);
+        self.local = Some(Arc::new(local));
     }
 
     /// What we last sent.
-    pub(super) fn sent(&self) -> Option<&Sdp> {
-        self.sent.as_ref()
+    pub(super) fn sent(&self) -> Option<Arc<Sdp>> {
+        self.sent.clone()
     }
 
     /// An offer of ours is unanswered: a peer's offer now is glare (RFC 3261 §14.2, RFC 3311 §5.2).
@@ -53,25 +54,26 @@ impl Stream {
     }
 
     /// Everything we can do, as our next offer; none before media was attached.
-    pub(super) fn offer(&mut self) -> Option<Sdp> {
+    pub(super) fn offer(&mut self) -> Option<Arc<Sdp>> {
         let local = self.local.clone()?;
-        self.propose(local.clone(), Some(local))
+        Some(self.propose(&local.clone(), Some(local)))
     }
 
     /// An offer of other media; a refusal returns to the present ones.
-    pub(super) fn change(&mut self, local: LocalMedia) -> Option<Sdp> {
+    pub(super) fn change(&mut self, local: LocalMedia) -> Arc<Sdp> {
+        let local = Arc::new(local);
         let before = self.local.replace(local.clone());
-        self.propose(local, before)
+        self.propose(&local, before)
     }
 
     /// What we last sent, as an offer: a refresh changes nothing (RFC 4028 §7.4).
-    pub(super) fn repeat(&mut self) -> Option<Sdp> {
+    pub(super) fn repeat(&mut self) -> Option<Arc<Sdp>> {
         self.open = Some(Open { before: self.local.clone(), previewed: false });
         self.sent.clone()
     }
 
     /// Answers the peer's offer. None without a common codec. A peer that offers has taken its preview for an answer.
-    pub(super) fn answer(&mut self, theirs: &Sdp) -> Option<Sdp> {
+    pub(super) fn answer(&mut self, theirs: &Sdp) -> Option<Arc<Sdp>> {
         let ours = offer::answer(theirs, self.local.as_ref()?)?;
         self.settled = Some(offer::settle(&ours, theirs)?);
         self.open = None;
@@ -107,27 +109,28 @@ impl Stream {
     /// Our offer was refused: the session stays as it was (RFC 3261 §14.1). Gives the media that were not taken.
     pub(super) fn refused(&mut self) -> Option<LocalMedia> {
         let open = self.open.take()?;
-        std::mem::replace(&mut self.local, open.before)
+        std::mem::replace(&mut self.local, open.before).map(Arc::unwrap_or_clone)
     }
 
     /// Later offers keep the m-lines and the numbers of earlier descriptions (RFC 3264 §8, §8.3.2).
-    fn propose(&mut self, local: LocalMedia, before: Option<LocalMedia>) -> Option<Sdp> {
-        let mut ours = offer::offer(&local);
+    fn propose(&mut self, local: &LocalMedia, before: Option<Arc<LocalMedia>>) -> Arc<Sdp> {
+        let mut ours = offer::offer(local);
         if let Some(sent) = &self.sent {
             ours.m_lines = sent.m_lines.clone();
             ours.audio_index = sent.audio_index;
             ours.telephone_event = sent.telephone_event.or(ours.telephone_event);
         }
         self.open = Some(Open { before, previewed: false });
-        Some(self.say(ours))
+        self.say(ours)
     }
 
-    fn say(&mut self, mut ours: Sdp) -> Sdp {
+    fn say(&mut self, mut ours: Sdp) -> Arc<Sdp> {
         let version = self.sent.as_ref().map_or(1, |sent| sent.session.1);
         ours.session = (self.id, version);
-        if self.sent.as_ref().is_some_and(|sent| *sent != ours) {
+        if self.sent.as_ref().is_some_and(|sent| **sent != ours) {
             ours.session.1 = version.saturating_add(1);
         }
+        let ours = Arc::new(ours);
         self.sent = Some(ours.clone());
         ours
     }
@@ -165,7 +168,7 @@ mod tests {
         let theirs = offer::offer(&local(4000));
         ours.answer(&theirs).unwrap();
         let before = ours.settled().cloned();
-        assert_eq!(ours.change(local(30000)).unwrap().session, (7, 2));
+        assert_eq!(ours.change(local(30000)).session, (7, 2));
         assert!(ours.outstanding());
         ours.refused();
         assert!(!ours.outstanding());
@@ -183,7 +186,7 @@ mod tests {
         assert!(ours.previewed(&theirs) && ours.awaits_answer() && !ours.outstanding());
         assert!(ours.answered(&offer::offer(&local(5000))) && !ours.awaits_answer());
         assert_eq!(ours.settled().unwrap().rtp.unwrap().port(), 5000);
-        ours.change(local(30000)).unwrap();
+        ours.change(local(30000));
         assert!(!ours.answered_before(), "it answered the offer before");
         ours.previewed(&theirs);
         assert!(ours.answered_before() && !ours.awaits_answer());

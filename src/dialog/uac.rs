@@ -4,12 +4,13 @@ use crate::dialog::closing::Closing;
 use crate::dialog::cx::{Cx, Purpose, capabilities};
 use crate::dialog::dialog::{Dialog, cseq, tag_of};
 use crate::dialog::inside;
+use crate::dialog::kin::Kin;
 use crate::dialog::leg::{MAX_CLIENTS, State};
 use crate::dialog::reliable::{Order, rseq};
 use crate::dialog::session::Session;
 use crate::dialog::stream::Stream;
 use crate::dialog::{Cause, Dial, End, EndedBy, Event, Media};
-use crate::sip::{Direction, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
+use crate::sip::{self, Direction, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
 
 const SEQ: u32 = 1;
@@ -88,7 +89,7 @@ impl Calling {
 
     pub(super) fn accepted(mut self, cx: &mut Cx, flow: Flow, response: &Response) -> State {
         // §13.2.2.4: the 2xx gives target and route set anew; the early dialog's numbers go on.
-        let mut dialog = Dialog::uac(response, flow, Stream::default());
+        let mut dialog = Dialog::uac(response, flow, Stream::default(), &cx.core.kin);
         let known = self.early.iter().position(|early| early.dialog.remote_tag == dialog.remote_tag);
         let early = known.map(|at| self.early.swap_remove(at));
         let gone = early.as_ref().is_some_and(|early| early.gone);
@@ -177,7 +178,7 @@ impl Calling {
 
     /// A provisional above 100: its dialog, its PRACK, its status, its media.
     fn news(&mut self, cx: &mut Cx, flow: Flow, response: &Response) {
-        if let Some(at) = self.early_dialog(flow, response) {
+        if let Some(at) = self.early_dialog(&cx.core.kin, flow, response) {
             let early = &mut self.early[at];
             let reliable = rseq(response);
             if let Some(rseq) = reliable {
@@ -209,13 +210,13 @@ impl Calling {
     }
 
     /// The early dialog of this response's tag; none without a tag, or beyond what we keep.
-    fn early_dialog(&mut self, flow: Flow, response: &Response) -> Option<usize> {
-        let tag = tag_of(&response.headers, &Name::To);
-        let known = self.early.iter().position(|early| early.dialog.remote_tag == tag);
+    fn early_dialog(&mut self, kin: &Kin, flow: Flow, response: &Response) -> Option<usize> {
+        let tag = response.headers.get(&Name::To).and_then(|to| sip::tag(to)).unwrap_or_default();
+        let known = self.early.iter().position(|early| early.dialog.remote_tag.as_bytes() == tag);
         if known.is_some() || tag.is_empty() || self.early.len() >= MAX_EARLY {
             return known;
         }
-        let dialog = Dialog::uac(response, flow, self.offered.clone());
+        let dialog = Dialog::uac(response, flow, self.offered.clone(), kin);
         self.early.push(Early { dialog, order: Order::default(), muted: false, gone: false });
         Some(self.early.len() - 1)
     }

@@ -11,6 +11,7 @@ use crate::dialog::session::Session;
 use crate::dialog::{Cause, End, EndedBy, LocalMedia};
 use crate::sip::{Header, Method, Name, Request, Sdp, Status};
 use crate::transaction::ServerId;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A proxy gives up on an INVITE without news for three minutes: say again where we are (RFC 3261 §13.3.1.1).
@@ -62,7 +63,7 @@ impl Invited {
         Invited {
             server,
             seq: invite.headers.cseq().map_or(0, |cseq| cseq.seq),
-            dialog: Dialog::uas(&invite, flow, &cx.leg.tag, stream),
+            dialog: Dialog::uas(&invite, flow, &cx.leg.tag, stream, &cx.core.kin),
             exchange: match offer {
                 None => Exchange::Late,
                 Some(Ok(offer)) => Exchange::Offered(offer),
@@ -229,7 +230,7 @@ impl Invited {
         if self.reliable && late && ours.is_none() {
             return; // RFC 3262 §5: the first reliable one must carry our offer, and we have no media yet.
         }
-        let mut response = cx.session_reply(&self.invite, status.0, self.dialog.next_hop(), ours.as_ref());
+        let mut response = cx.session_reply(&self.invite, status.0, self.dialog.next_hop(), ours.as_deref());
         if media && self.invite.headers.get(&Name::PEarlyMedia).is_some() {
             response.headers.push(Name::PEarlyMedia, "sendrecv"); // RFC 5009 §6
         }
@@ -241,10 +242,10 @@ impl Invited {
     }
 
     /// Our SDP for a provisional: the answer in any, an offer only in a reliable one (RFC 3261 §13.2.1).
-    fn description(&mut self, media: bool) -> Option<Sdp> {
+    fn description(&mut self, media: bool) -> Option<Arc<Sdp>> {
         match self.exchange {
             Exchange::Offered(_) if media => {
-                let ours = self.dialog.stream.sent().cloned()?;
+                let ours = self.dialog.stream.sent()?;
                 if self.reliable {
                     self.exchange = Exchange::Settled;
                 }
@@ -262,7 +263,7 @@ impl Invited {
     fn accept(mut self: Box<Self>, cx: &mut Cx) -> State {
         let offered = matches!(self.exchange, Exchange::Late);
         let ours = match self.exchange {
-            Exchange::Offered(_) => self.dialog.stream.sent().cloned(),
+            Exchange::Offered(_) => self.dialog.stream.sent(),
             Exchange::Late => self.dialog.stream.offer(),
             Exchange::Ours | Exchange::Settled | Exchange::Refused(_) => None,
         };
@@ -270,7 +271,7 @@ impl Invited {
             return self.hangup(cx, &status(500));
         }
         cx.unwatch();
-        let session = Session::answer(cx, self.dialog, self.server, &self.invite, ours.as_ref(), offered);
+        let session = Session::answer(cx, self.dialog, self.server, &self.invite, ours.as_deref(), offered);
         match self.wanted {
             Some(local) => session.attach(cx, local),
             None => State::Session(session),

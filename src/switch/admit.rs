@@ -6,7 +6,7 @@ use super::{Active, Dtmf, Leg, Live, Output, Switch, UnknownSource};
 use crate::base::{CallId, Flow, Masked, Now};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call, FirstOffer};
-use crate::dialog::{Command, Incoming};
+use crate::dialog::{Command, Incoming, Kin};
 use crate::plan::{Decision, Facts, Mode};
 use crate::sip::{Codec, Message, Method, Status};
 use crate::transport::{AccessList, Cidr};
@@ -34,6 +34,17 @@ pub(super) fn access(setup: &Live) -> AccessList<Owner> {
         }
     }
     list
+}
+
+/// Whose in-dialog requests go and come where: a trunk's own networks; a seat is its host alone.
+pub(super) fn kin(setup: &Live) -> Kin {
+    let mut networks = AccessList::new();
+    for (index, trunk) in setup.trunks.iter().enumerate() {
+        for source in &trunk.sources {
+            networks.insert(*source, index);
+        }
+    }
+    Kin::new(networks)
 }
 
 /// Who places the call.

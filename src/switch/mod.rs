@@ -211,6 +211,7 @@ impl Switch {
             fixed,
             rng,
         };
+        switch.legs.meet(admit::kin(&switch.setup));
         for shard in 0..switch.fixed.media.shards {
             switch.refill(now, shard, out);
         }

@@ -91,6 +91,7 @@ impl Switch {
             self.strangers = RateLimit::new(setup.strangers, self.rng.map_seed());
         }
         self.access = admit::access(&setup);
+        self.legs.meet(admit::kin(&setup));
         let mut done = Vec::new();
         self.queues.reload(now, route::queue_seats(&setup), setup.queues.clone(), &mut done);
         self.work.extend(done.into_iter().map(Work::Queue));

@@ -278,7 +278,7 @@ fn an_ack_of_ours_has_a_branch_of_its_own() {
     let mut t = new();
     let (_, sent) = start(&mut t, flow(Proto::Udp), "INVITE");
     let mut bytes = Bytes::new();
-    let ack = run(|out| bytes = t.send_ack(flow(Proto::Udp), ours("ACK"), out)).request();
+    let ack = run(|out| bytes = t.send_once(flow(Proto::Udp), ours("ACK"), out)).request();
     assert_eq!(Message::parse(bytes).unwrap(), Message::Request(ack.clone()));
     assert_ne!(ack.headers.via().unwrap().branch(), sent.headers.via().unwrap().branch());
     assert_eq!(t.len(), (1, 0));

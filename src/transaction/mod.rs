@@ -162,9 +162,9 @@ impl Transactions {
         self.servers.respond(now.mono, id, response, out);
     }
 
-    /// Sends a request outside any transaction: the ACK of a 2xx. Puts a Via with a new branch on top and returns the
-    /// bytes, so that a repeated 2xx gets the same ACK again.
-    pub fn send_ack(&mut self, flow: Flow, mut request: Request, out: &mut Vec<Output>) -> Bytes {
+    /// Sends a request outside any transaction: the ACK of a 2xx, or one to somebody who may not be there. Puts a Via with a
+    /// new branch on top and returns the bytes, so that a repeated 2xx gets the same ACK again.
+    pub fn send_once(&mut self, flow: Flow, mut request: Request, out: &mut Vec<Output>) -> Bytes {
         let branch = Branch::new(&mut self.rng, self.seed, &request.headers);
         request.headers.push_front(Name::Via, branch.via(flow));
         let data = Message::Request(request).to_bytes();

@@ -299,7 +299,7 @@ impl World {
         }
         request.headers.remove(&Name::Via);
         let mut out = Vec::new();
-        self.client.send_ack(flow, request, &mut out);
+        self.client.send_once(flow, request, &mut out);
         self.outputs(false, out);
     }
 }

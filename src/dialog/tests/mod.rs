@@ -3,6 +3,7 @@
 mod fork;
 mod incoming;
 mod keys;
+mod kin;
 mod live;
 mod lossy;
 mod one;

@@ -3,6 +3,7 @@
 use crate::base::{Flow, LegId, MapSeed, Now, Proto, Rng};
 use crate::dialog::*;
 use crate::sip::{Codec, Direction, Message, Method, Name, NameAddr, Reach, Request, Response, Sdp, Status, Uri};
+use crate::transport::AccessList;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -29,7 +30,8 @@ impl One {
     pub fn over(proto: Proto) -> One {
         let reach = Reach::from(&[local().rtp.ip()]);
         let config = Config { max_legs: 3, reach, ..Config::default() };
-        let legs = Legs::new(config, Rng::from_number(1), MapSeed(1, 2));
+        let mut legs = Legs::new(config, Rng::from_number(1), MapSeed(1, 2));
+        legs.meet(kin());
         let flow = Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: "198.51.100.7:5060".parse().unwrap() };
         One { legs, now: Now::default(), flow, sent: VecDeque::new(), events: VecDeque::new(), turned_away: Vec::new() }
     }
@@ -183,6 +185,15 @@ impl One {
         self.quiet();
         (leg, invite, ok)
     }
+}
+
+/// The peer is a trunk with these networks.
+fn kin() -> Kin {
+    let mut networks = AccessList::new();
+    for network in ["198.51.100.0/24", "10.0.0.0/8"] {
+        networks.insert(network.parse().unwrap(), 0);
+    }
+    Kin::new(networks)
 }
 
 pub(super) fn local() -> LocalMedia {
