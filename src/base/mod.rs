@@ -1,9 +1,10 @@
-//! What every room may name: time, identifiers, seeded randomness, hash maps, deadlines, flows, masking.
+//! What every room may name: time, identifiers, seeded randomness, hash maps, deadlines, flows, blocks of addresses, masking.
 //!
 //! Nothing here reads a clock, a socket or the operating system's randomness: all of it arrives as an argument.
 
 #[macro_use]
 mod text;
+mod cidr;
 mod flow;
 mod id;
 mod map;
@@ -15,6 +16,7 @@ mod time;
 mod timers;
 mod web;
 
+pub use cidr::Cidr;
 pub use flow::{Flow, Proto};
 pub use id::{CallId, LegId};
 pub use map::{Map, MapSeed, Set};

@@ -1,16 +1,17 @@
 //! From configuration to what the switch is told.
 
-use crate::base::Proto;
+use crate::base::{Cidr, Proto};
 use crate::call::Policy;
 use crate::call::event::Division;
 use crate::dialog::Config as Legs;
 use crate::io::config::{self, Config};
 use crate::io::plans::Loaded;
+use crate::media::Origins;
 use crate::queue;
 use crate::sip;
 use crate::switch::{Dtmf, Fixed, JournalDown, Limits, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource};
 use crate::transaction::Config as Transactions;
-use crate::transport::{Cidr, Rate};
+use crate::transport::Rate;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -77,6 +78,7 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, String> {
         reserved: trunk.reserved,
         dtmf: dtmf(trunk.dtmf),
         reliable: trunk.prack,
+        origins: origins(&trunk.addresses, &trunk.media, trunk.nat)?,
     })
 }
 
@@ -89,7 +91,14 @@ fn seat(name: &str, seat: &config::Seat) -> Result<Seat, String> {
         proto: proto(seat.transport),
         channels: seat.channels,
         dtmf: dtmf(seat.dtmf),
+        origins: origins(&seat.address.map(|at| at.ip().to_string()).into_iter().collect::<Vec<_>>(), &seat.media, seat.nat)?,
     })
+}
+
+/// Where a peer's media may come from besides the address in its SDP.
+fn origins(addresses: &[String], media: &[String], nat: bool) -> Result<Arc<Origins>, String> {
+    let networks = addresses.iter().chain(media).map(|text| text.parse::<Cidr>()).collect::<Result<_, _>>()?;
+    Ok(Arc::new(Origins { networks, nat }))
 }
 
 fn tickets(public_url: &str) -> Option<Arc<str>> {

@@ -254,7 +254,8 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
             return;
         };
         let place = self.free.pop().unwrap_or(self.places.len());
-        if let Err(error) = pair.listen(&self.poll, 2 * place as u64) {
+        let shard = &mut self.shard;
+        if let Err(error) = pair.listen(&self.poll, 2 * place as u64, |bytes, from| shard.earlier(leg, bytes, from)) {
             tracing::error!(%leg, %rtp, %error, "media port cannot be polled");
         }
         if place == self.places.len() {

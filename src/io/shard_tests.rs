@@ -21,7 +21,7 @@ impl Bench {
             bench.ports.extend(bench.try_bind(free_port()));
         }
         for leg in 0..2 {
-            bench.shard.send(Command::Open { leg: LegId(leg), rtp: bench.ports[leg as usize] });
+            bench.shard.send(Command::Open { leg: LegId(leg), rtp: bench.ports[leg as usize], origins: Arc::default() });
             bench.profile(leg, bench.phones[leg as usize].local_addr().unwrap());
         }
         bench
@@ -60,8 +60,12 @@ impl Bench {
         for (leg, other) in [(0, 1), (1, 0)] {
             self.shard.send(Command::Play { leg: LegId(leg), source: Source::Relay(LegId(other)) });
         }
-        // Answered, so that what was sent before has been taken.
-        self.shard.send(Command::Bind { rtp: self.ports[0] });
+        self.settled();
+    }
+
+    /// Answered, so that what was sent before has been taken.
+    fn settled(&self) {
+        self.shard.send(Command::Bind { rtp: self.ports[1] });
         assert!(matches!(self.event(), Event::PortBusy { .. }));
     }
 
@@ -136,6 +140,49 @@ fn a_phone_that_moves_is_followed() {
     assert_eq!(b.hear(1).1, audio(2));
     b.speak(1, 1, &audio(3));
     assert_eq!(b.hear(0).1, audio(3));
+}
+
+#[test]
+fn a_phone_whose_port_moves_is_followed_once_the_old_one_is_quiet() {
+    let mut b = Bench::new();
+    b.relay();
+    b.speak(0, 1, &audio(1));
+    assert_eq!(b.hear(1).1, audio(1));
+    let described = std::mem::replace(&mut b.phones[0], phone());
+    b.phones[1].set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let heard = |b: &Bench| b.phones[1].recv(&mut [0; 2000]).is_ok();
+    // The socket was tied to the old port: it must be untied for the new one to be heard.
+    let found = (2..250).find(|i| {
+        b.speak(0, *i, &audio(2));
+        heard(&b)
+    });
+    assert!(found.is_some_and(|i| i > 5), "{found:?}");
+    b.phones[0] = described;
+    b.phones[1].set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    b.speak(0, 500, &audio(3));
+    assert_eq!(b.hear(1).1, audio(3), "and the port that the SDP names has the leg back at once");
+}
+
+#[test]
+fn who_sent_before_the_port_had_its_call_is_not_joined_to_it() {
+    let mut b = Bench::new();
+    let mut at = free_port();
+    while b.try_bind(at).is_none() {
+        at = free_port();
+    }
+    let late = phone();
+    let packet = |sequence: u8| [&[0x80, 8, 0, sequence, 0, 0, 0, 0, 0, 0, 0, 99][..], &[0xD5; 160]].concat();
+    late.send_to(&packet(1), at).unwrap();
+    b.ports[0] = at;
+    b.shard.send(Command::Open { leg: LegId(7), rtp: at, origins: Arc::default() });
+    let described = phone();
+    b.profile(7, described.local_addr().unwrap());
+    b.shard.send(Command::Play { leg: LegId(1), source: Source::Relay(LegId(7)) });
+    b.settled();
+    late.send_to(&packet(2), at).unwrap();
+    let spoken = [&[0x80, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5][..], &audio(5)].concat();
+    described.send_to(&spoken, at).unwrap();
+    assert_eq!(b.hear(1).1, audio(5));
 }
 
 #[test]

@@ -1,170 +1,200 @@
-//! Where a peer's RTP comes from: learned from its first packets after each profile, then held against strangers.
+//! Where a peer's RTP comes from, and so where ours goes.
 //!
-//! The SDP address wins as soon as it shows up. Behind a NAT it never does; then the first other source is taken.
-//! After an SDP change the old source's last packets may still arrive: they are let in, but any new source replaces it.
+//! Whoever can reach a media port can send to it first. So a source counts by what speaks for it ([`Rank`]): the address
+//! of the SDP takes the leg whenever it shows up, the host of the SDP comes before the other networks of the peer's trunk
+//! or seat, and these before anybody else, who counts only where a NAT is configured. Among equals the first one stays
+//! until it falls quiet.
 
 use crate::base::Mono;
+use crate::media::Origins;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Packets from one source that settle it (0.3 s at 20 ms).
+/// What settles a source that the SDP does not name: so many packets over so long a time. A flood has the number at once.
 const SETTLE: u16 = 16;
-/// The same for the source of before an SDP change, which should go away.
-const SETTLE_FORMER: u16 = 250;
-/// An unsettled source that is quiet for so long gives way: one stray packet must not lock the peer out.
-const QUIET: Duration = Duration::from_millis(200);
+const SETTLE_TIME: Duration = Duration::from_millis(250);
+/// A source that is quiet for so long gives way to its own host's next port and to the same stream from elsewhere: a NAT or
+/// a media server has moved it. An unsettled one gives way to anyone who may speak.
+pub const QUIET: Duration = Duration::from_millis(200);
+/// A settled source that is quiet for so long may have been replaced. Shorter pauses are those of a phone that suppresses
+/// silence, and nobody may enter by them.
+const FORGET: Duration = Duration::from_secs(3);
+/// For so long after an SDP change, packets from the source of before are still taken, since they were under way; but it
+/// is not learned anew.
+const UNDER_WAY: Duration = Duration::from_secs(5);
+/// Streams of an earlier call on this port that are remembered.
+const EARLIER: usize = 4;
+
+/// What speaks for a source; more is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// Nothing: it may be behind the configured NAT.
+    Anybody,
+    /// It belongs to the networks of the peer's trunk or seat.
+    Network,
+    /// It is the host of the SDP, on another port.
+    Host,
+    /// It is the address of the SDP.
+    Described,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Ours; still learning.
     Take,
-    /// Ours, and settled by this very packet: the socket may be connected.
-    Settle,
     Stranger,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct Latch {
+    origins: Arc<Origins>,
     expected: Option<SocketAddr>,
-    /// The source of before the SDP changed.
+    source: Option<Source>,
+    /// The SSRC of the first stream that settled: a source that took its place in a pause gives it back.
+    settled: Option<u32>,
+    /// The source of before the SDP changed, and when it did.
     former: Option<SocketAddr>,
-    source: Option<SocketAddr>,
-    packets: u16,
+    changed: Mono,
+    /// What was sent to this port for an earlier call, and may still be.
+    earlier: [Option<(SocketAddr, u32)>; EARLIER],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    at: SocketAddr,
+    ssrc: u32,
+    rank: Rank,
+    since: Mono,
     heard: Mono,
+    packets: u16,
     settled: bool,
+    /// It was not heard since the last profile.
+    doubted: bool,
 }
 
 impl Latch {
-    /// A new profile: learning begins anew.
-    pub fn reopen(&mut self, expected: Option<SocketAddr>) {
-        let former = if self.expected == expected { None } else { self.source.or(self.former) };
-        let source = if former.is_some() { None } else { self.source };
-        *self = Latch { expected, former, source, packets: 0, heard: self.heard, settled: false };
+    pub fn new(origins: Arc<Origins>) -> Latch {
+        Latch { origins, ..Latch::default() }
+    }
+
+    /// This stream came to the port before its leg did.
+    pub fn earlier(&mut self, from: SocketAddr, ssrc: u32) {
+        if !self.earlier.contains(&Some((from, ssrc))) {
+            self.earlier.rotate_right(1);
+            self.earlier[0] = Some((from, ssrc));
+        }
+    }
+
+    /// A new profile. Where the SDP names another address, learning begins anew; else the source stands, unless another
+    /// comes before it is heard again.
+    pub fn reopen(&mut self, now: Mono, expected: Option<SocketAddr>) {
+        if self.expected == expected {
+            self.source.iter_mut().for_each(|source| source.doubted = true);
+            return;
+        }
+        let former = self.source.map(|source| source.at).or(self.former).filter(|former| Some(*former) != expected);
+        (self.expected, self.former, self.changed) = (expected, former, now);
+        (self.source, self.settled) = (None, None);
     }
 
     /// Judges a packet that looks like the peer's RTP.
-    pub fn packet(&mut self, now: Mono, from: SocketAddr) -> Verdict {
-        if self.source == Some(from) {
-            return self.same(now);
+    pub fn packet(&mut self, now: Mono, from: SocketAddr, ssrc: u32) -> Verdict {
+        match &mut self.source {
+            Some(source) if source.at == from => {
+                if source.ssrc != ssrc {
+                    // The same peer began another stream.
+                    self.settled = self.settled.map(|settled| if settled == source.ssrc { ssrc } else { settled });
+                    source.ssrc = ssrc;
+                }
+                (source.heard, source.doubted) = (now, false);
+                if !source.settled {
+                    self.settle(now);
+                }
+                Verdict::Take
+            }
+            _ => self.other(now, from, ssrc),
         }
-        if self.settled || !self.gives_way(now, from) {
+    }
+
+    /// Where to send: symmetric RTP (RFC 4961) once a source is known, else the SDP's address. Somebody for whom nothing
+    /// speaks is sent nothing until it has settled.
+    pub fn destination(&self) -> Option<SocketAddr> {
+        let known = self.source.filter(|source| source.settled || source.rank > Rank::Anybody);
+        known.map(|source| source.at).or(self.expected)
+    }
+
+    /// Whose the source is, is certain enough to act on what it presses.
+    pub fn settled(&self) -> bool {
+        self.source.is_some_and(|source| source.settled)
+    }
+
+    /// The source, where no other could take its place: the socket may be tied to it.
+    pub fn certain(&self) -> Option<SocketAddr> {
+        self.source.filter(|source| source.rank == Rank::Described).map(|source| source.at)
+    }
+
+    /// When the source was heard last.
+    pub fn heard(&self) -> Option<Mono> {
+        self.source.map(|source| source.heard)
+    }
+
+    /// The stream that the leg takes its audio from.
+    pub fn stream(&self) -> Option<(SocketAddr, u32)> {
+        self.source.map(|source| (source.at, source.ssrc))
+    }
+
+    /// A packet from elsewhere than the source.
+    fn other(&mut self, now: Mono, from: SocketAddr, ssrc: u32) -> Verdict {
+        if Some(from) == self.former && now.since(self.changed) < UNDER_WAY {
+            return if self.source.is_none() { Verdict::Take } else { Verdict::Stranger };
+        }
+        let Some(rank) = self.rank(from) else { return Verdict::Stranger };
+        let late = rank < Rank::Described && self.earlier.contains(&Some((from, ssrc)));
+        if late || !self.source.is_none_or(|source| self.yields(now, source, from, ssrc, rank)) {
             return Verdict::Stranger;
         }
-        (self.source, self.packets) = (Some(from), 0);
-        self.same(now)
-    }
-
-    /// Where to send: symmetric RTP (RFC 4961) once a source is known, else the SDP address.
-    pub fn destination(&self) -> Option<SocketAddr> {
-        self.source.filter(|source| Some(*source) != self.former).or(self.expected)
-    }
-
-    pub fn settled(&self) -> bool {
-        self.settled
-    }
-
-    fn same(&mut self, now: Mono) -> Verdict {
-        self.heard = now;
-        if self.settled {
-            return Verdict::Take;
-        }
-        self.packets += 1;
-        let needed = if self.source == self.former { SETTLE_FORMER } else { SETTLE };
-        self.settled = self.source == self.expected || self.packets >= needed;
-        if self.settled {
-            self.former = None;
-            return Verdict::Settle;
-        }
+        let source = Source { at: from, ssrc, rank, since: now, heard: now, packets: 0, settled: false, doubted: false };
+        self.source = Some(source);
+        self.settle(now);
         Verdict::Take
     }
 
-    /// Whether the source that is being learned yields to `from`.
-    fn gives_way(&self, now: Mono, from: SocketAddr) -> bool {
-        self.source.is_none()
-            || Some(from) == self.expected
-            || self.source == self.former
-            || (now.since(self.heard) >= QUIET && Some(from) != self.former)
+    /// Whether the source gives way.
+    fn yields(&self, now: Mono, source: Source, from: SocketAddr, ssrc: u32, rank: Rank) -> bool {
+        if rank > source.rank {
+            return true;
+        }
+        let equal = rank == source.rank;
+        if equal && self.settled == Some(ssrc) && source.ssrc != ssrc {
+            return true;
+        }
+        let kin = from.ip() == source.at.ip() || ssrc == source.ssrc || source.doubted || (equal && !source.settled);
+        now.since(source.heard) >= if kin { QUIET } else { FORGET }
+    }
+
+    fn settle(&mut self, now: Mono) {
+        let Some(source) = &mut self.source else { return };
+        source.packets = source.packets.saturating_add(1);
+        let long = source.packets >= SETTLE && now.since(source.since) >= SETTLE_TIME;
+        if source.rank == Rank::Described || long {
+            source.settled = true;
+            self.settled = self.settled.or(Some(source.ssrc));
+            self.former = None;
+        }
+    }
+
+    fn rank(&self, from: SocketAddr) -> Option<Rank> {
+        if Some(from) == self.expected {
+            return Some(Rank::Described);
+        }
+        if self.expected.is_some_and(|expected| expected.ip() == from.ip()) {
+            return Some(Rank::Host);
+        }
+        let known = self.origins.networks.iter().any(|network| network.contains(from.ip()));
+        if known { Some(Rank::Network) } else { self.origins.nat.then_some(Rank::Anybody) }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
-    }
-
-    /// `count` packets, 20 ms apart; the last verdict.
-    fn hear(latch: &mut Latch, now: &mut Mono, from: SocketAddr, count: usize) -> Verdict {
-        let mut verdict = Verdict::Stranger;
-        for _ in 0..count {
-            *now = now.after(Duration::from_millis(20));
-            verdict = latch.packet(*now, from);
-        }
-        verdict
-    }
-
-    #[test]
-    fn the_sdp_address_settles_at_once() {
-        let (mut latch, mut now) = (Latch::default(), Mono(0));
-        latch.reopen(Some(at(1)));
-        assert_eq!(latch.destination(), Some(at(1)));
-        assert_eq!(hear(&mut latch, &mut now, at(1), 1), Verdict::Settle);
-        assert_eq!(hear(&mut latch, &mut now, at(2), 1), Verdict::Stranger);
-        assert_eq!(hear(&mut latch, &mut now, at(1), 1), Verdict::Take);
-    }
-
-    #[test]
-    fn a_nat_address_is_learned_unless_the_sdp_address_shows_up() {
-        let (mut latch, mut now) = (Latch::default(), Mono(0));
-        latch.reopen(Some(at(1)));
-        assert_eq!(hear(&mut latch, &mut now, at(9), 2), Verdict::Take);
-        assert_eq!(latch.destination(), Some(at(9)), "symmetric RTP");
-        assert_eq!(latch.packet(now, at(8)), Verdict::Stranger, "a second stranger does not replace the first");
-        assert_eq!(hear(&mut latch, &mut now, at(1), 1), Verdict::Settle);
-        assert_eq!(latch.destination(), Some(at(1)));
-    }
-
-    #[test]
-    fn a_nat_address_settles_in_time() {
-        let (mut latch, mut now) = (Latch::default(), Mono(0));
-        latch.reopen(Some(at(1)));
-        assert_eq!(hear(&mut latch, &mut now, at(9), usize::from(SETTLE)), Verdict::Settle);
-        assert_eq!(hear(&mut latch, &mut now, at(1), 1), Verdict::Stranger);
-    }
-
-    #[test]
-    fn one_stray_packet_does_not_lock_the_peer_out() {
-        let (mut latch, mut now) = (Latch::default(), Mono(0));
-        latch.reopen(None);
-        assert_eq!(hear(&mut latch, &mut now, at(6), 1), Verdict::Take);
-        assert_eq!(hear(&mut latch, &mut now, at(9), 1), Verdict::Stranger);
-        now = now.after(QUIET);
-        assert_eq!(hear(&mut latch, &mut now, at(9), 1), Verdict::Take);
-    }
-
-    #[test]
-    fn a_new_sdp_drops_the_old_source() {
-        let (mut latch, mut now) = (Latch::default(), Mono(0));
-        latch.reopen(Some(at(1)));
-        hear(&mut latch, &mut now, at(1), 5);
-        latch.reopen(Some(at(2)));
-        assert_eq!(hear(&mut latch, &mut now, at(1), 3), Verdict::Take, "packets under way still count");
-        assert_eq!(latch.destination(), Some(at(2)), "but nothing is sent there any more");
-        assert_eq!(hear(&mut latch, &mut now, at(7), 1), Verdict::Take, "the new one comes from behind a NAT");
-        assert_eq!(hear(&mut latch, &mut now, at(1), 1), Verdict::Stranger);
-        assert_eq!(latch.destination(), Some(at(7)));
-    }
-
-    #[test]
-    fn the_same_sdp_again_keeps_sending_to_the_learned_source() {
-        let (mut latch, mut now) = (Latch::default(), Mono(0));
-        latch.reopen(Some(at(1)));
-        hear(&mut latch, &mut now, at(9), 20);
-        latch.reopen(Some(at(1)));
-        assert!(!latch.settled());
-        assert_eq!(latch.destination(), Some(at(9)));
-        assert_eq!(hear(&mut latch, &mut now, at(1), 1), Verdict::Settle, "learning is open again");
-    }
-}
+#[path = "latch_tests.rs"]
+mod tests;

@@ -5,14 +5,14 @@ use crate::media::dial::{self, Dialer, Step};
 use crate::media::egress::Egress;
 use crate::media::inband::Detector;
 use crate::media::keys::Keys;
-use crate::media::latch::{Latch, Verdict};
+use crate::media::latch::{Latch, QUIET, Verdict};
 use crate::media::mixer::{self, Limiter};
 use crate::media::out::{Effect, Out, Side, Socket, Tapped};
 use crate::media::reception::Reception;
 use crate::media::rtcp::{self, LastReport, Sent};
 use crate::media::rtp::{HEADER, Header, Packet};
 use crate::media::voice::Voice;
-use crate::media::{Event, Law, Profile, Prompt, Stats, Tap};
+use crate::media::{Event, Law, Origins, Profile, Prompt, Stats, Tap};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub(super) struct Leg {
     sent: u64,
     octets: u64,
     cname: String,
+    /// The RTP socket is tied to this peer.
+    tied: Option<SocketAddr>,
     /// Where the peer's RTCP comes from, once seen.
     rtcp_source: Option<SocketAddr>,
     last_report: Option<LastReport>,
@@ -96,7 +98,7 @@ pub(super) enum Kind {
 }
 
 impl Leg {
-    pub fn new(now: Mono, id: LegId, rtp: SocketAddr, rng: &mut Rng) -> Leg {
+    pub fn new(now: Mono, id: LegId, rtp: SocketAddr, origins: Arc<Origins>, rng: &mut Rng) -> Leg {
         Leg {
             id,
             rtp,
@@ -112,7 +114,7 @@ impl Leg {
             inband: None,
             dialer: Dialer::default(),
             tap: None,
-            latch: Latch::default(),
+            latch: Latch::new(origins),
             egress: Egress::new(rng),
             reception: Reception::default(),
             keys: Keys::default(),
@@ -124,6 +126,7 @@ impl Leg {
             sent: 0,
             octets: 0,
             cname: rng.token(),
+            tied: None,
             rtcp_source: None,
             last_report: None,
             sent_at_report: 0,
@@ -132,11 +135,13 @@ impl Leg {
     }
 
     /// A new profile: the source is learned anew, and the socket must hear everyone for that.
-    pub fn set_profile(&mut self, now: Mono, profile: Profile, out: &mut Out) {
-        if self.latch.settled() {
-            out.push(Effect::Connect { leg: self.id, to: None });
+    pub fn set_profile(&mut self, now: Mono, mut profile: Profile, out: &mut Out) {
+        self.untie(out);
+        // An IPv4 address that is written as IPv6 is that host all the same.
+        for address in [&mut profile.rtp, &mut profile.rtcp].into_iter().flatten() {
+            address.set_ip(address.ip().to_canonical());
         }
-        self.latch.reopen(profile.rtp);
+        self.latch.reopen(now, profile.rtp);
         self.rtcp_source = None;
         self.heard = now;
         self.profile = Some(profile);
@@ -155,13 +160,9 @@ impl Leg {
         let profile = self.profile.as_ref().filter(|profile| profile.may_receive)?;
         let packet = Packet::read(bytes)?;
         let kind = profile.kind(packet.header.payload_type)?;
-        match self.latch.packet(now, from) {
-            Verdict::Take => {}
-            Verdict::Settle => out.push(Effect::Connect { leg: self.id, to: Some(from) }),
-            Verdict::Stranger => {
-                self.strangers += 1;
-                return None;
-            }
+        if self.latch.packet(now, from, packet.header.ssrc) == Verdict::Stranger {
+            self.strangers += 1;
+            return None;
         }
         self.reception.packet(now, &packet.header, matches!(kind, Kind::Audio(_)));
         let (header, payload) = (&packet.header, &mut bytes[packet.payload.clone()]);
@@ -173,8 +174,47 @@ impl Leg {
         Some((packet, kind))
     }
 
+    /// Ties the RTP socket to a peer that no other could take the place of; true if it was not yet. Whoever ties it sees
+    /// to it that [`Leg::rest`] is asked in time.
+    pub fn tie(&mut self, out: &mut Out) -> bool {
+        let certain = self.latch.certain();
+        if certain.is_none() || self.tied == certain {
+            return false;
+        }
+        self.tied = certain;
+        out.push(Effect::Connect { leg: self.id, to: certain });
+        true
+    }
+
+    /// Unties the socket from a peer that has fallen quiet: it may have moved. Gives when to ask again.
+    pub fn rest(&mut self, now: Mono, out: &mut Out) -> Option<Mono> {
+        self.tied?;
+        let due = self.latch.heard()?.after(QUIET);
+        if now < due {
+            return Some(due);
+        }
+        self.untie(out);
+        None
+    }
+
+    /// A packet that was sent to the leg's port before there was the leg.
+    pub fn earlier(&mut self, from: SocketAddr, ssrc: u32) {
+        self.latch.earlier(from, ssrc);
+    }
+
+    /// Who sent to the leg last.
+    pub fn stream(&self) -> Option<(SocketAddr, u32)> {
+        self.latch.stream()
+    }
+
+    fn untie(&mut self, out: &mut Out) {
+        if self.tied.take().is_some() {
+            out.push(Effect::Connect { leg: self.id, to: None });
+        }
+    }
+
     fn hear(&mut self, now: Mono, law: Law, header: &Header, codes: &mut [u8], out: &mut Out) -> Kind {
-        if let Some(detector) = &mut self.inband {
+        if let Some(detector) = self.inband.as_mut().filter(|_| self.latch.settled()) {
             let found = detector.packet(law, codes);
             if found.tone && self.capture {
                 codes.fill(law.silence());
@@ -190,7 +230,11 @@ impl Leg {
         Kind::Audio(law)
     }
 
+    /// A key counts only once it is certain who presses it.
     fn hear_event(&mut self, now: Mono, header: &Header, payload: &[u8], out: &mut Out) -> Kind {
+        if !self.latch.settled() {
+            return Kind::Captured;
+        }
         let Some(told) = self.keys.packet(header.ssrc, header.timestamp, payload, self.capture) else { return Kind::Captured };
         self.pressed(now, told.key, false, out);
         if told.captured { Kind::Captured } else { Kind::Key { first: told.first } }
@@ -406,7 +450,10 @@ impl Leg {
         if profile.rtcp_mux {
             return Some((Socket::Rtp, self.latch.destination()?));
         }
-        Some((Socket::Rtcp, self.rtcp_source.or(profile.rtcp)?))
+        // Reports follow the audio: not to where the peer was before it moved.
+        let host = self.latch.destination().map(|to| to.ip());
+        let source = self.rtcp_source.filter(|source| Some(source.ip()) == host);
+        Some((Socket::Rtcp, source.or(profile.rtcp)?))
     }
 
     fn count_sent(&mut self, octets: u32) {

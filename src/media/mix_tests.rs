@@ -69,7 +69,7 @@ impl Room {
     fn new() -> Room {
         let mut bench = Bench::new();
         for leg in [C, D] {
-            bench.command(Command::Open { leg, rtp: local(leg) });
+            bench.command(Command::Open { leg, rtp: local(leg), origins: Arc::default() });
             bench.command(Command::Profile { leg, profile: profile(leg) });
         }
         let mut room = Room { bench, ms: 0, talkers: Vec::new(), flying: Vec::new(), net: |_, _| Some(0), got: Vec::new() };

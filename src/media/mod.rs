@@ -25,7 +25,7 @@ pub use ports::Ports;
 pub use prompt::{PromptError, RATE};
 pub use shard::{Config, Relayed, Shard};
 
-use crate::base::{CallId, LegId};
+use crate::base::{CallId, Cidr, LegId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -53,6 +53,15 @@ pub struct Profile {
     pub may_send: bool,
     /// The peer may send to us.
     pub may_receive: bool,
+}
+
+/// Where a peer's media may come from besides the address in its SDP.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origins {
+    /// The networks of its trunk or seat.
+    pub networks: Vec<Cidr>,
+    /// From anywhere: the peer sits behind a NAT that its SDP does not know of.
+    pub nat: bool,
 }
 
 /// Which audio of a leg is copied for the recorder, and as whose.
@@ -106,6 +115,7 @@ pub enum Command {
     Open {
         leg: LegId,
         rtp: SocketAddr,
+        origins: Arc<Origins>,
     },
     Profile {
         leg: LegId,

@@ -13,7 +13,7 @@ const C: LegId = LegId(3);
 
 fn bench() -> Bench {
     let mut b = Bench::new();
-    b.command(Command::Open { leg: C, rtp: local(C) });
+    b.command(Command::Open { leg: C, rtp: local(C), origins: Arc::default() });
     b.command(Command::Profile { leg: C, profile: profile(C) });
     b
 }
@@ -80,6 +80,29 @@ fn captured_keys_are_told_and_nobody_hears_them() {
             let packets = to(&mut b, leg);
             assert_eq!((events(&packets).len(), leg == C && packets.is_empty()), (0, relay && leg == C));
             audio_runs_on(&packets);
+        }
+    }
+}
+
+#[test]
+fn keys_count_only_once_it_is_certain_who_presses_them() {
+    for relay in [true, false] {
+        for nat in [true, false] {
+            let mut b = bench();
+            b.reopen(B, Origins { networks: Vec::new(), nat });
+            if relay {
+                b.relay_both()
+            } else {
+                mix(&mut b)
+            }
+            b.command(Command::Inband { leg: B, on: true });
+            let stranger = SocketAddr::from(([203, 0, 113, 66], 4000));
+            for i in 0..10u16 {
+                b.receive(B, stranger, key_packet(B, i, 0, 10, 160 * (i + 1), i > 7));
+            }
+            assert_eq!((b.events(), events(&to(&mut b, A)).len()), (String::new(), 0), "{relay} {nat}");
+            press(&mut b, B, 100, 16_000, 5);
+            assert_eq!(b.events(), "Key { leg: LegId(2), key: '5' } ", "who comes from the SDP's address is known");
         }
     }
 }

@@ -5,13 +5,15 @@
 
 use crate::base::{LegId, Map, Mono, Now, Rng, Timers};
 use crate::media::inband::Detector;
+use crate::media::latch::QUIET;
 use crate::media::leg::{Hears, Kind, Leg, Playing};
 use crate::media::mixer::MAX_FRAME;
 use crate::media::out::{Effect, Out, Socket};
 use crate::media::rtp::{HEADER, Packet, is_rtcp};
 use crate::media::voice::Voice;
 use crate::media::wheel::Wheel;
-use crate::media::{Command, Event, Profile, Prompt, Source};
+use crate::media::{Command, Event, Origins, Profile, Prompt, Source};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -46,6 +48,8 @@ pub struct Relayed {
 pub struct Shard {
     config: Config,
     legs: Map<LegId, Leg>,
+    /// The stream that each closed port had last, until the port is opened again: as many as there are ports.
+    earlier: BTreeMap<SocketAddr, (SocketAddr, u32)>,
     wheel: Wheel,
     timers: Timers<(LegId, Task)>,
     ringback: Arc<Prompt>,
@@ -58,6 +62,8 @@ pub struct Shard {
 enum Task {
     Report,
     Silence,
+    /// A peer that a socket is tied to may have moved.
+    Quiet,
 }
 
 impl Shard {
@@ -65,6 +71,7 @@ impl Shard {
         Shard {
             config,
             legs: Map::with_hasher(rng.map_seed()),
+            earlier: BTreeMap::new(),
             wheel: Wheel::default(),
             timers: Timers::default(),
             ringback: Arc::new(Prompt::ringback()),
@@ -76,7 +83,7 @@ impl Shard {
     pub fn handle(&mut self, now: Now, command: Command, out: &mut Out) {
         match command {
             Command::Bind { rtp } => out.push(Effect::Bind { rtp }),
-            Command::Open { leg, rtp } => self.open(now, leg, rtp, out),
+            Command::Open { leg, rtp, origins } => self.open(now, leg, rtp, origins, out),
             Command::Profile { leg, profile } => self.profile(now, leg, profile, out),
             Command::Play { leg, source } => self.play(now, leg, source, out),
             Command::Keys { leg, capture } => self.with(leg, |leg| leg.capture = capture),
@@ -102,6 +109,9 @@ impl Shard {
         let several = source.relays.len() > 1;
         let event = !source.mixers.is_empty() && matches!(kind, Kind::Key { .. });
         heard(source, now.mono, self.config, &mut self.timers, out);
+        if source.tie(out) {
+            self.timers.set((leg, Task::Quiet), together(now.mono.after(QUIET)));
+        }
         if several {
             self.copies(now.mono, leg, bytes, &packet, kind, out);
         }
@@ -121,6 +131,13 @@ impl Shard {
         }
     }
 
+    /// A datagram that lay on a leg's RTP socket before the leg took it: whoever sent it means another call.
+    pub fn earlier(&mut self, leg: LegId, bytes: &[u8], from: SocketAddr) {
+        if let (Some(leg), Some(packet)) = (self.legs.get_mut(&leg), Packet::read(bytes)) {
+            leg.earlier(from, packet.header.ssrc);
+        }
+    }
+
     /// Sends the frames and reports that are due.
     pub fn tick(&mut self, now: Now, out: &mut Out) {
         while let Some(id) = self.wheel.pop(now.mono) {
@@ -130,6 +147,10 @@ impl Shard {
             match task {
                 Task::Report => self.report(now, id, out),
                 Task::Silence => self.check_silence(now.mono, id, out),
+                Task::Quiet => {
+                    let again = self.legs.get_mut(&id).and_then(|leg| leg.rest(now.mono, out));
+                    self.timers.update((id, Task::Quiet), again.map(together));
+                }
             }
         }
     }
@@ -147,11 +168,15 @@ impl Shard {
         self.legs.is_empty()
     }
 
-    fn open(&mut self, now: Now, leg: LegId, rtp: SocketAddr, out: &mut Out) {
+    fn open(&mut self, now: Now, leg: LegId, rtp: SocketAddr, origins: Arc<Origins>, out: &mut Out) {
         if self.legs.contains_key(&leg) {
             return;
         }
-        self.legs.insert(leg, Leg::new(now.mono, leg, rtp, &mut self.rng));
+        let mut opened = Leg::new(now.mono, leg, rtp, origins, &mut self.rng);
+        if let Some((from, ssrc)) = self.earlier.remove(&rtp) {
+            opened.earlier(from, ssrc);
+        }
+        self.legs.insert(leg, opened);
         self.arm_report(now.mono, leg);
         out.push(Effect::Open { leg, rtp });
     }
@@ -293,6 +318,8 @@ impl Shard {
         leg.report(now, true, out);
         self.timers.cancel(&(id, Task::Report));
         self.timers.cancel(&(id, Task::Silence));
+        self.timers.cancel(&(id, Task::Quiet));
+        self.earlier.extend(leg.stream().map(|stream| (leg.rtp, stream)));
         out.push(Effect::Close { leg: id });
         out.event(Event::Closed { leg: id, rtp: leg.rtp, stats: leg.stats() });
     }
@@ -330,6 +357,11 @@ fn heard(leg: &mut Leg, now: Mono, config: Config, timers: &mut Timers<(LegId, T
         timers.set((leg.id, Task::Silence), now.after(config.silence));
         out.event(Event::Heard { leg: leg.id });
     }
+}
+
+/// Deadlines that need not be exact come together, so that the thread wakes once for many legs.
+fn together(at: Mono) -> Mono {
+    Mono(at.0.next_multiple_of(50_000))
 }
 
 fn prompt(audio: Arc<Prompt>, repeat: bool, cue: Option<u32>) -> Playing {

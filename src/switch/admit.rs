@@ -3,15 +3,17 @@
 use super::identity::{self, Identity};
 use super::keys::Pad;
 use super::{Active, Dtmf, Leg, Live, Output, Switch, UnknownSource};
-use crate::base::{CallId, Flow, Masked, Now};
+use crate::base::{CallId, Cidr, Flow, Masked, Now};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call, FirstOffer};
 use crate::dialog::{Command, Incoming, Kin};
+use crate::media::Origins;
 use crate::plan::{Decision, Facts, Mode};
 use crate::sip::{Codec, Message, Method, Status};
-use crate::transport::{AccessList, Cidr};
+use crate::transport::AccessList;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Whose a source address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +192,13 @@ impl Switch {
         matches!(placer, Placer::Trunk(i) if self.setup.trunks[*i].reliable)
     }
 
+    pub(super) fn origins(&self, placer: &Placer) -> Arc<Origins> {
+        match placer {
+            Placer::Trunk(i) => self.setup.trunks[*i].origins.clone(),
+            Placer::Seat(i) => self.setup.seats[*i].origins.clone(),
+        }
+    }
+
     pub(super) fn dtmf(&self, placer: &Placer) -> Dtmf {
         match placer {
             Placer::Trunk(i) => self.setup.trunks[*i].dtmf,
@@ -247,7 +256,8 @@ impl Switch {
         let shard = self.next_shard % self.fixed.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Pad::new(self.dtmf(placer));
-        let caller = Leg { id: incoming.leg, call_id: None, rtp: None, trunk, pad, ended: false, _named_by: self.setup.clone() };
+        let (origins, _named_by) = (self.origins(placer), self.setup.clone());
+        let caller = Leg { id: incoming.leg, call_id: None, rtp: None, trunk, pad, origins, ended: false, _named_by };
         let active = Active {
             emergency: decision.mode == Mode::Emergency,
             recorded: self.fixed.recorded.includes(&decision.number),

@@ -46,6 +46,7 @@ mod tests {
         Trunk {
             name: name.into(),
             sources: vec![],
+            origins: Arc::default(),
             peer,
             proto: Proto::Udp,
             area: None,

@@ -56,8 +56,8 @@ impl Switch {
             return self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
         };
         leg.rtp = Some(rtp);
-        let (leg, shard) = (leg.id, active.shard);
-        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        let (leg, origins, shard) = (leg.id, leg.origins.clone(), active.shard);
+        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp, origins } });
         self.tap(id, part, out);
         self.attend(id, part, out);
         self.refill(now, shard, out);
@@ -81,11 +81,11 @@ impl Switch {
         let dial = route.dial(leg, call_id.clone(), rtp, &active.identity, id);
         let shard = active.shard;
         route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
-        let (trunk, pad) = (route.trunk, Pad::new(route.dtmf));
-        let _named_by = self.setup.clone();
-        active.legs.insert(part, Leg { id: leg, call_id: Some(call_id), rtp: Some(rtp), trunk, pad, ended: false, _named_by });
+        let (trunk, pad, origins) = (route.trunk, Pad::new(route.dtmf), route.origins.clone());
+        let (call_id, _named_by) = (Some(call_id), self.setup.clone());
+        active.legs.insert(part, Leg { id: leg, call_id, rtp: Some(rtp), trunk, pad, origins, ended: false, _named_by });
         self.parts.insert(leg, (id, part));
-        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp } });
+        out.push(Output::Media { shard, command: media::Command::Open { leg, rtp, origins: route.origins } });
         self.tap(id, part, out);
         self.attend(id, part, out);
         self.refill(now, shard, out);

@@ -82,14 +82,16 @@ impl Switch {
         out: &mut Vec<Output>,
         ask: impl FnOnce(&mut Call, &mut Vec<call::Output>) -> Result<Part, Refusal>,
     ) -> Result<(), Why> {
-        let dtmf = self.placer(incoming).map_or(Dtmf::Auto, |placer| self.dtmf(&placer));
+        let placer = self.placer(incoming);
+        let dtmf = placer.as_ref().map_or(Dtmf::Auto, |placer| self.dtmf(placer));
+        let origins = placer.map(|placer| self.origins(&placer)).unwrap_or_default();
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
         let mut effects = Vec::new();
         let call_id = Some(String::from_utf8_lossy(&incoming.call_id).into_owned());
         let answer = ask(&mut active.call, &mut effects);
         if let Ok(part) = answer {
             let (pad, _named_by) = (Pad::new(dtmf), self.setup.clone());
-            let leg = Leg { id: incoming.leg, call_id, rtp: None, trunk: None, pad, ended: false, _named_by };
+            let leg = Leg { id: incoming.leg, call_id, rtp: None, trunk: None, pad, origins, ended: false, _named_by };
             active.legs.insert(part, leg);
             self.parts.insert(incoming.leg, (id, part));
         }

@@ -169,6 +169,8 @@ struct Leg {
     /// The trunk whose channel it takes.
     trunk: Option<Arc<str>>,
     pad: Pad,
+    /// Where its media may come from.
+    origins: Arc<media::Origins>,
     ended: bool,
     /// What named its peer, which may be newer than what the call began with: held, so that the peer is heard to the end.
     _named_by: Arc<Live>,

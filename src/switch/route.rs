@@ -6,6 +6,7 @@ use super::{Dtmf, Fixed, Live, Seat, Trunk};
 use crate::base::{CallId, Flow, LegId, Proto};
 use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
+use crate::media::Origins;
 use crate::queue;
 use crate::sip::{Codec, Header, Host, Name, NameAddr, Uri};
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ pub(super) struct Route {
     uri: Uri,
     codecs: Vec<Codec>,
     pub dtmf: Dtmf,
+    pub origins: Arc<Origins>,
     /// The trunk whose channel the leg takes.
     pub trunk: Option<Arc<str>>,
     /// Before the call's id, where the party finds the call's ticket.
@@ -49,13 +51,14 @@ pub(super) fn seat<'a>(setups: [&'a Live; 2], name: &str) -> Option<&'a Seat> {
 fn to_seat(fixed: &Fixed, seat: &Seat) -> Option<Route> {
     let flow = Flow { proto: seat.proto, local: local(fixed, seat.proto)?, remote: seat.address };
     let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], fixed.tickets.clone());
-    Some(Route { flow, uri, codecs, dtmf: seat.dtmf, trunk: None, tickets })
+    Some(Route { flow, uri, codecs, dtmf: seat.dtmf, origins: seat.origins.clone(), trunk: None, tickets })
 }
 
 fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str) -> Option<Route> {
     let flow = Flow { proto: trunk.proto, local: local(fixed, trunk.proto)?, remote: trunk.peer };
     let uri = Uri::sip(number, Host::Ip(trunk.peer.ip()), Some(trunk.peer.port()));
-    Some(Route { flow, uri, codecs: trunk.codecs.clone(), dtmf: trunk.dtmf, trunk: Some(trunk.name.clone()), tickets: None })
+    let (codecs, origins) = (trunk.codecs.clone(), trunk.origins.clone());
+    Some(Route { flow, uri, codecs, dtmf: trunk.dtmf, origins, trunk: Some(trunk.name.clone()), tickets: None })
 }
 
 fn local(fixed: &Fixed, proto: Proto) -> Option<SocketAddr> {

@@ -1,15 +1,15 @@
 //! What the switch is told: [`Fixed`] once, [`Live`] at the start and at each reload. Plain data, checked by whoever made
 //! it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
-use crate::base::Proto;
+use crate::base::{Cidr, Proto};
 use crate::call;
 use crate::call::event::Division;
 use crate::dialog;
-use crate::media::Prompt;
+use crate::media::{Origins, Prompt};
 use crate::plan::Plan;
 use crate::queue;
 use crate::sip::{Codec, Uri};
-use crate::transport::{Cidr, Rate};
+use crate::transport::Rate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -90,6 +90,7 @@ pub struct Trunk {
     pub dtmf: Dtmf,
     /// Provisional responses to its callers are reliable where they support it (RFC 3262).
     pub reliable: bool,
+    pub origins: Arc<Origins>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,6 +104,7 @@ pub struct Seat {
     pub proto: Proto,
     pub channels: u32,
     pub dtmf: Dtmf,
+    pub origins: Arc<Origins>,
 }
 
 /// How a peer is told keys. Telephone-events and INFO from it are understood in each case.

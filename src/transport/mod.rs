@@ -6,7 +6,7 @@ mod rate;
 mod stream;
 mod via;
 
-pub use access::{AccessList, Cidr};
+pub use access::AccessList;
 pub use rate::{Rate, RateLimit};
 pub use stream::{Frame, Framer, FramingLost};
 pub use via::note_source;

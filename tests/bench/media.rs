@@ -20,6 +20,7 @@ use profile::profile;
 use rtpengine::Rtpengine;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -151,7 +152,7 @@ fn open(shard: &ShardHandle, events: &Receiver<Event>, calls: usize, phones: &[U
     }
     let legs = (0..2 * calls).map(|i| Leg { at: ports.take(0).unwrap(), phone: i % PHONES }).collect();
     for (i, leg) in (0u64..).zip(&legs as &Vec<Leg>) {
-        assert!(shard.send(Command::Open { leg: LegId(i), rtp: leg.at }));
+        assert!(shard.send(Command::Open { leg: LegId(i), rtp: leg.at, origins: Arc::default() }));
         let profile = profile(phones[leg.phone].local_addr().unwrap());
         assert!(shard.send(Command::Profile { leg: LegId(i), profile }));
     }

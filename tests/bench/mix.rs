@@ -9,6 +9,7 @@ use hotline::base::{LegId, Mono, Now, Rng, Wall};
 use hotline::media::{Command, Config, Effect, Out, Shard, Source};
 use profile::profile;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 const LEGS: u64 = 600;
@@ -31,7 +32,7 @@ fn run(parties: u64, seconds: u64) -> (Duration, u64) {
     let mut now = Now { mono: Mono(1_000_000), wall: Wall(0) };
     let (mut shard, mut out) = (Shard::new(Config::default(), Rng::from_number(1)), Out::default());
     for leg in (0..LEGS).map(LegId) {
-        shard.handle(now, Command::Open { leg, rtp: at(leg) }, &mut out);
+        shard.handle(now, Command::Open { leg, rtp: at(leg), origins: Arc::default() }, &mut out);
         shard.handle(now, Command::Profile { leg, profile: profile(at(leg)) }, &mut out);
     }
     for leg in 0..LEGS {

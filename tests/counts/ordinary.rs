@@ -128,7 +128,7 @@ impl Gateway {
                     Output::Media { shard, command: Command::Bind { rtp } } => {
                         self.input(Input::Media { shard, event: Event::Bound { rtp } });
                     }
-                    Output::Media { command: Command::Open { leg, rtp }, .. } => drop(self.open.insert(leg, rtp)),
+                    Output::Media { command: Command::Open { leg, rtp, .. }, .. } => drop(self.open.insert(leg, rtp)),
                     Output::Media { shard, command: Command::Close { leg } } => {
                         let rtp = self.open.remove(&leg).unwrap();
                         let event = Event::Closed { leg, rtp, stats: Stats::default() };
@@ -236,6 +236,7 @@ fn setup() -> Setup {
             reserved: 0,
             reliable: false,
             dtmf: Dtmf::Auto,
+            origins: Arc::default(),
         }],
         seats: vec![Seat {
             label: None,
@@ -245,6 +246,7 @@ fn setup() -> Setup {
             proto: Proto::Udp,
             channels: 100,
             dtmf: Dtmf::Auto,
+            origins: Arc::default(),
         }],
         queues: vec![Line {
             name: "12345".into(),

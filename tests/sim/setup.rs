@@ -53,6 +53,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
                 proto: Proto::Udp,
                 channels: channels(rng),
                 dtmf: Dtmf::Auto,
+                origins: Arc::default(),
             })
             .collect(),
         queues: vec![Line {
@@ -126,5 +127,6 @@ fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         reserved: 2,
         reliable: false,
         dtmf: Dtmf::Auto,
+        origins: Arc::default(),
     }
 }

@@ -38,7 +38,7 @@ impl Shard {
                 true => later(Event::Bound { rtp }),
                 false => Err(format!("{rtp} bound twice")),
             },
-            Command::Open { leg, rtp } => {
+            Command::Open { leg, rtp, .. } => {
                 self.opened += 1;
                 if !self.bound.contains(&rtp) || self.open.values().any(|open| *open == rtp) {
                     return Err(format!("leg {leg} takes {rtp}, which is not free"));

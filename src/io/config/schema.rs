@@ -93,6 +93,9 @@ pub struct Trunk {
     pub reserved: u32,
     pub dtmf: Dtmf,
     pub prack: bool,
+    #[serde(deserialize_with = "list")]
+    pub media: Vec<String>,
+    pub nat: bool,
 }
 
 impl Default for Trunk {
@@ -108,6 +111,8 @@ impl Default for Trunk {
             reserved: 0,
             dtmf: Dtmf::Auto,
             prack: false,
+            media: Vec::new(),
+            nat: false,
         }
     }
 }
@@ -161,12 +166,24 @@ pub struct Seat {
     pub transport: Transport,
     pub channels: u32,
     pub dtmf: Dtmf,
+    #[serde(deserialize_with = "list")]
+    pub media: Vec<String>,
+    pub nat: bool,
 }
 
 impl Default for Seat {
     fn default() -> Seat {
-        let aor = String::new();
-        Seat { enabled: true, name: String::new(), aor, address: None, transport: Transport::Udp, channels: 1, dtmf: Dtmf::Auto }
+        Seat {
+            enabled: true,
+            name: String::new(),
+            aor: String::new(),
+            address: None,
+            transport: Transport::Udp,
+            channels: 1,
+            dtmf: Dtmf::Auto,
+            media: Vec::new(),
+            nat: false,
+        }
     }
 }
 

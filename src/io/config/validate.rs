@@ -1,6 +1,6 @@
 //! What a type cannot say: values that contradict each other or the machine.
 
-use crate::base::Text;
+use crate::base::{Cidr, Text};
 use crate::io::config::level;
 use crate::io::config::{ALL_LINES, Backend, Config, Finding, Layers, Trunk};
 use crate::io::deliver::{Target, WEBHOOK};
@@ -9,7 +9,7 @@ use crate::io::tokens::Tokens;
 use crate::plan::suggestion;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
-use crate::transport::{AccessList, Cidr};
+use crate::transport::AccessList;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -108,14 +108,8 @@ impl Check<'_> {
 
     fn trunk(&mut self, name: &str, trunk: &Trunk) {
         let at = |key| ["trunks", name, key];
-        for text in &trunk.addresses {
-            self.require(text.parse::<Cidr>().is_ok(), &at("addresses"), || {
-                both!(
-                    "`{text}` is not an IP address, or a network such as 192.0.2.0/24",
-                    "`{text}` 不是 IP 地址，也不是 192.0.2.0/24 这样的网段"
-                )
-            });
-        }
+        self.networks(&trunk.addresses, &at("addresses"));
+        self.networks(&trunk.media, &at("media"));
         self.require(trunk.peer().is_some(), &at("addresses"), || {
             both!(
                 "names no single address, so that calls to the trunk have nowhere to go",
@@ -134,6 +128,18 @@ impl Check<'_> {
         });
     }
 
+    /// Where a peer's messages or its media come from.
+    fn networks(&mut self, texts: &[String], path: &[&str]) {
+        for text in texts {
+            self.require(text.parse::<Cidr>().is_ok(), path, || {
+                both!(
+                    "`{text}` is not an IP address, or a network such as 192.0.2.0/24",
+                    "`{text}` 不是 IP 地址，也不是 192.0.2.0/24 这样的网段"
+                )
+            });
+        }
+    }
+
     fn seats_and_queues(&mut self, config: &Config) {
         let layers = self.layers;
         for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
@@ -141,6 +147,7 @@ impl Check<'_> {
             self.require(seat.aor.starts_with("sip:"), &at("aor"), || {
                 both!("is a URI such as sip:seat@192.0.2.7", "应为 URI，例如 sip:seat@192.0.2.7")
             });
+            self.networks(&seat.media, &at("media"));
             self.require(seat.address.is_some(), &at("address"), || {
                 both!("is missing: address and port", "缺少地址和端口，例如 192.0.2.7:5060")
             });
@@ -383,6 +390,8 @@ mod tests {
         complains("[seats.desk]\nenabled = false", "config/default.toml:", "`desk` is disabled at line 2 of site.toml");
         complains("[trunks.x]\nport = 5060", "site.toml:1:9: ", "nowhere to go");
         complains("[trunks.x]\naddresses = ['192.0.2.300']", "site.toml:2:1: ", "`192.0.2.300` is not an IP address");
+        complains("[trunks.loopback]\nmedia = ['192.0.2.0/33']", "site.toml:2:", "`192.0.2.0/33` is not an IP address");
+        complains("[seats.desk]\nmedia = ['here']", "site.toml:2:", "`here` is not an IP address");
         complains("[trunks.x]\naddresses = ['127.0.0.1/8', '192.0.2.1']", "site.toml:2:1: ", "belongs to trunk `loopback`");
         complains("[trunks.loopback]\nchannels = 5\nreserved = 5", "site.toml:3:1: ", "leaves none of 5 channels");
         complains("[media]\nlast_port = 40000", "site.toml:2:1: ", "ephemeral");
