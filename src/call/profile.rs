@@ -14,7 +14,7 @@ pub(super) fn profile(media: &Media) -> Profile {
         },
         payload_type: media.payload_type,
         event_out: media.event_out,
-        event_in: media.event_in,
+        event_in: [media.event_in, media.event_out],
         ptime: media.ptime,
         may_send: matches!(media.direction, Direction::SendRecv | Direction::SendOnly),
         may_receive: matches!(media.direction, Direction::SendRecv | Direction::RecvOnly),

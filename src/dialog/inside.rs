@@ -5,6 +5,7 @@ use crate::dialog::Event;
 use crate::dialog::check::{self, Refusal};
 use crate::dialog::cx::{Cx, capabilities};
 use crate::dialog::dialog::Dialog;
+use crate::dialog::keys;
 use crate::sip::{Content, Method, Name, Request, Response};
 use crate::transaction::ServerId;
 
@@ -61,52 +62,17 @@ pub(super) fn other(cx: &mut Cx, dialog: &Dialog, id: ServerId, request: &Reques
 }
 
 /// An INFO without a body is a sign of life, and so is one whose body may be ignored; another is not for us (RFC 2976 §2.2).
+/// What is answered 200 has its effect.
 fn info(cx: &mut Cx, id: ServerId, request: &Request) {
     let Some(content) = Content::keys(&request.headers, &request.body) else { return cx.answer(id, request, 400) };
-    let key = match content.found {
-        Some(("application/dtmf-relay", body)) => relayed_key(&body),
-        Some((_, body)) => key(&String::from_utf8_lossy(&body)),
-        None if !content.foreign => None,
-        None => return cx.refuse(id, request, Refusal::with(415, Name::Accept, "application/dtmf-relay, application/dtmf")),
+    let pressed = match content.found {
+        Some((kind, body)) => keys::read(kind, &body),
+        None if !content.foreign => Some(Vec::new()),
+        None => return cx.refuse(id, request, Refusal::with(415, Name::Accept, keys::FORMS)),
     };
+    let Some(pressed) = pressed else { return cx.answer(id, request, 400) };
     cx.answer(id, request, 200);
-    if let Some(key) = key {
+    for key in pressed {
         cx.event(Event::Key { leg: cx.leg.id, key });
-    }
-}
-
-/// `Signal=5`, with `Duration=160` on another line.
-fn relayed_key(body: &[u8]) -> Option<char> {
-    let text = String::from_utf8_lossy(body);
-    let mut fields = text.lines().filter_map(|line| line.split_once('='));
-    key(fields.find(|(name, _)| name.trim().eq_ignore_ascii_case("signal"))?.1)
-}
-
-/// Some peers number star and hash 10 and 11, as RFC 4733 does.
-fn key(text: &str) -> Option<char> {
-    match text.trim() {
-        "10" => Some('*'),
-        "11" => Some('#'),
-        text => {
-            let key = text.chars().next()?.to_ascii_uppercase();
-            (text.len() == 1 && matches!(key, '0'..='9' | '*' | '#' | 'A'..='D')).then_some(key)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_as_phones_write_them() {
-        assert_eq!(relayed_key(b"Signal=5\r\nDuration=160\r\n"), Some('5'));
-        assert_eq!(relayed_key(b"signal= #\r\nduration= 250"), Some('#'));
-        assert_eq!(relayed_key(b"Duration=160"), None);
-        assert_eq!(key("*"), Some('*'));
-        assert_eq!(key("d\r\n"), Some('D'));
-        assert_eq!(key("10"), Some('*'));
-        assert_eq!(key("16"), None);
-        assert_eq!(key(""), None);
     }
 }

@@ -1,10 +1,9 @@
 //! Offer and answer (RFC 3264) as pure functions over what we can do and what the peer said.
 
 use crate::dialog::{LocalMedia, Media};
-use crate::sip::{Codec, Direction, Payload, Sdp};
+use crate::sip::{Codec, Direction, Payload, Sdp, TELEPHONE_EVENT};
 use std::net::SocketAddr;
 
-const TELEPHONE_EVENT: u8 = 101;
 const PTIME: u8 = 20;
 
 /// Everything we can do, as an offer.
@@ -54,7 +53,6 @@ pub(super) fn settle(ours: &Sdp, theirs: &Sdp) -> Option<Media> {
     }
     let rtp = sink(theirs);
     let rtcp_mux = ours.rtcp_mux && theirs.rtcp_mux;
-    let events = ours.telephone_event.zip(theirs.telephone_event);
     let sends = rtp.is_some() && sends(ours.direction) && receives(theirs.direction);
     let receives = receives(ours.direction) && self::sends(theirs.direction);
     Some(Media {
@@ -63,8 +61,8 @@ pub(super) fn settle(ours: &Sdp, theirs: &Sdp) -> Option<Media> {
         rtcp_mux,
         codec: payload.codec,
         payload_type: payload.payload_type,
-        event_out: events.map(|(_, theirs)| theirs),
-        event_in: events.map(|(ours, _)| ours),
+        event_out: theirs.telephone_event.filter(|_| ours.telephone_event.is_some()),
+        event_in: ours.telephone_event,
         ptime: theirs.ptime,
         direction: direction(sends, receives),
     })
@@ -165,6 +163,7 @@ mod tests {
             prop_assert_eq!(here.codec, answer.payloads[0].codec);
             prop_assert_eq!(here.rtcp_mux, there.rtcp_mux);
             prop_assert_eq!((here.event_in, here.event_out), (there.event_out, there.event_in));
+            prop_assert_eq!(here.event_in, theirs.telephone_event);
             prop_assert_eq!(here.ptime, theirs.ptime);
             prop_assert!(!sends(here.direction) || here.rtp.is_some());
             if !theirs.rtp.ip().is_unspecified() {
@@ -172,6 +171,19 @@ mod tests {
                 prop_assert_eq!(receives(here.direction), sends(there.direction));
             }
         }
+    }
+
+    #[test]
+    fn events_have_a_number_each_way() {
+        let us = offer(&local(vec![Codec::Pcma]));
+        let answered = |telephone_event| {
+            let theirs = Sdp { rtp: "198.51.100.7:4000".parse().unwrap(), telephone_event, ..us.clone() };
+            let media = settle(&us, &theirs).unwrap();
+            (media.event_in, media.event_out)
+        };
+        assert_eq!(answered(Some(101)), (Some(101), Some(101)));
+        assert_eq!(answered(Some(96)), (Some(101), Some(96)), "the answer has a number of its own");
+        assert_eq!(answered(None), (Some(101), None), "we take what we offered, and send nothing that nobody asked for");
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Bench {
             law: Law::A,
             payload_type: 8,
             event_out: None,
-            event_in: None,
+            event_in: [None; 2],
             ptime: 20,
             may_send: true,
             may_receive: true,

@@ -2,7 +2,8 @@
 //! timestamps whatever the source, a marker where the source changes (RFC 3550 §5.1, RFC 3551 §4.1).
 //!
 //! Within a relayed source numbers keep their distance, so that its losses stay visible to the receiver; where the
-//! source changes, or changes its own numbering, the stream goes on where it stopped.
+//! source changes, or changes its own numbering, the stream goes on where it stopped. An event changes nothing of that: all
+//! its packets carry one timestamp, given at its start, and take their numbers among the audio's or between them.
 
 use crate::base::{Mono, Rng};
 use crate::media::rtp::Header;
@@ -24,6 +25,8 @@ pub struct Egress {
     samples: u32,
     at: Option<Mono>,
     source: Source,
+    /// The last event's timestamp and duration: the next one's lies behind it.
+    pressed: Option<(u32, u32)>,
     /// The next audio packet carries the marker.
     marker: bool,
 }
@@ -42,7 +45,7 @@ struct Mapping {
     /// The source's newest sequence number and its newest audio timestamp.
     sequence: u16,
     timestamp: u32,
-    /// When the newest packet came.
+    /// When the newest audio came.
     at: Mono,
     /// Added to the source's numbers.
     sequence_offset: u16,
@@ -60,6 +63,7 @@ impl Egress {
             samples: 0,
             at: None,
             source: Source::None,
+            pressed: None,
             marker: true,
         }
     }
@@ -96,28 +100,72 @@ impl Egress {
     /// Stamps a packet of an event of our own, which takes the place of audio. All its packets carry its start.
     pub fn event(&mut self, now: Mono, payload_type: u8, first: bool, duration: u32) -> Header {
         if first {
-            (self.timestamp, self.at) = (self.timestamp_at(now), Some(now));
+            let timestamp = self.timestamp_at(now);
+            (self.timestamp, self.at) = (self.behind_presses(timestamp), Some(now));
             self.rest();
         }
         self.samples = duration;
-        self.aside(payload_type, first, self.timestamp)
+        self.pressed = Some((self.timestamp, duration));
+        self.inserted(payload_type, first, self.timestamp)
     }
 
-    /// Stamps a packet that goes out beside the audio.
-    pub fn aside(&mut self, payload_type: u8, marker: bool, timestamp: u32) -> Header {
+    /// The timestamp for another's event that begins now: where it stands in a stream that is relayed, else this moment's.
+    pub fn press(&mut self, now: Mono, packet: &Header) -> u32 {
+        let timestamp = match &self.source {
+            Source::Relayed(mapping) if self.numbered(packet) && mapping.reaches(now, packet, MAX_BEHIND) => {
+                packet.timestamp.wrapping_add(mapping.timestamp_offset)
+            }
+            _ => self.timestamp_at(now),
+        };
+        self.behind_presses(timestamp)
+    }
+
+    /// Stamps a packet of another's event; none: it is too old to have a place.
+    pub fn pressed(&mut self, packet: &Header, payload_type: u8, first: bool, timestamp: u32, duration: u32) -> Option<Header> {
+        self.pressed = Some((timestamp, duration));
+        if !self.numbered(packet) {
+            return Some(self.inserted(payload_type, first, timestamp));
+        }
+        let Source::Relayed(mapping) = &mut self.source else { return None };
+        if !mapping.advance(packet) {
+            return None;
+        }
+        let sequence = packet.sequence.wrapping_add(mapping.sequence_offset);
+        if sequence.wrapping_sub(self.sequence) as i16 > 0 {
+            self.sequence = sequence;
+        }
+        Some(Header { payload_type, marker: packet.marker, sequence, timestamp, ssrc: self.ssrc })
+    }
+
+    /// A packet between those of the source, whose numbers move up.
+    fn inserted(&mut self, payload_type: u8, marker: bool, timestamp: u32) -> Header {
         self.sequence = self.sequence.wrapping_add(1);
+        if let Source::Relayed(mapping) = &mut self.source {
+            mapping.sequence_offset = mapping.sequence_offset.wrapping_add(1);
+            mapping.reach = 0;
+        }
         Header { payload_type, marker, timestamp, ..self.newest() }
     }
 
-    /// Stamps a packet of another stream; none: it is too old to have a place. Events keep the timestamp of their start.
-    pub fn relayed(&mut self, now: Mono, packet: &Header, payload_type: u8, samples: u32, event: bool) -> Option<Header> {
-        if !self.follows(now, packet, event) {
+    fn behind_presses(&self, timestamp: u32) -> u32 {
+        match self.pressed {
+            Some((last, duration)) if (timestamp.wrapping_sub(last) as i32) < duration.max(1) as i32 => {
+                last.wrapping_add(duration.max(1))
+            }
+            _ => timestamp,
+        }
+    }
+
+    /// Stamps a packet of another stream's audio; none: it is too old to have a place.
+    pub fn relayed(&mut self, now: Mono, packet: &Header, payload_type: u8, samples: u32) -> Option<Header> {
+        if !self.follows(now, packet) {
             self.anchor(now, packet);
         }
         let Source::Relayed(mapping) = &mut self.source else { return None };
-        if !mapping.advance(now, packet, event) {
+        if !mapping.advance(packet) {
             return None;
         }
+        mapping.hear(now, packet);
         let sequence = packet.sequence.wrapping_add(mapping.sequence_offset);
         let timestamp = packet.timestamp.wrapping_add(mapping.timestamp_offset);
         if sequence.wrapping_sub(self.sequence) as i16 > 0 {
@@ -126,15 +174,14 @@ impl Egress {
         if self.at.is_none() || timestamp.wrapping_sub(self.timestamp) as i32 > 0 {
             (self.timestamp, self.samples, self.at) = (timestamp, samples, Some(now));
         }
-        // An event's own marker says where it begins; ours waits for the audio.
-        let marker = if event { packet.marker } else { std::mem::take(&mut self.marker) || packet.marker };
+        let marker = std::mem::take(&mut self.marker) || packet.marker;
         Some(Header { payload_type, marker, sequence, timestamp, ssrc: self.ssrc })
     }
 
     /// A packet of the relayed source that is left out on purpose: its number is closed up, or it would look like loss.
-    pub fn skip(&mut self, now: Mono, packet: &Header) {
-        if !self.follows(now, packet, true) {
-            return self.rest();
+    pub fn skip(&mut self, packet: &Header) {
+        if !self.numbered(packet) {
+            return;
         }
         let Source::Relayed(mapping) = &mut self.source else { return };
         if packet.sequence.wrapping_sub(mapping.sequence) as i16 > 0 {
@@ -148,17 +195,18 @@ impl Egress {
         Header { payload_type: 0, marker: false, sequence: self.sequence, timestamp: self.timestamp, ssrc: self.ssrc }
     }
 
-    /// Whether the packet goes on with the numbering that is mapped.
-    fn follows(&self, now: Mono, packet: &Header, event: bool) -> bool {
+    /// Whether the packet goes on with the sequence that is mapped.
+    fn numbered(&self, packet: &Header) -> bool {
         let Source::Relayed(mapping) = &self.source else { return false };
         let step = packet.sequence.wrapping_sub(mapping.sequence) as i16;
-        if mapping.ssrc != packet.ssrc || !(-MAX_MISORDER..=MAX_DROPOUT).contains(&step) {
-            return false;
-        }
-        let ahead = packet.timestamp.wrapping_sub(mapping.timestamp) as i32;
-        let behind = if event || step <= 0 { MAX_BEHIND } else { 0 };
-        let limit = samples_between(mapping.at, now).saturating_add(MAX_AHEAD);
-        ahead >= behind && i64::from(ahead) <= i64::from(limit)
+        mapping.ssrc == packet.ssrc && (-MAX_MISORDER..=MAX_DROPOUT).contains(&step)
+    }
+
+    /// Whether audio goes on with the numbering that is mapped.
+    fn follows(&self, now: Mono, packet: &Header) -> bool {
+        let Source::Relayed(mapping) = &self.source else { return false };
+        let overtaken = packet.sequence.wrapping_sub(mapping.sequence) as i16 <= 0;
+        self.numbered(packet) && mapping.reaches(now, packet, if overtaken { MAX_BEHIND } else { 0 })
     }
 
     fn anchor(&mut self, now: Mono, packet: &Header) {
@@ -177,17 +225,28 @@ impl Egress {
 
 impl Mapping {
     /// Takes note of a packet; false: it lies before the first one of this mapping, whose place is taken.
-    fn advance(&mut self, now: Mono, packet: &Header, event: bool) -> bool {
+    fn advance(&mut self, packet: &Header) -> bool {
         let step = packet.sequence.wrapping_sub(self.sequence) as i16;
         if step < 0 {
             return step.unsigned_abs() <= self.reach;
         }
         self.reach = self.reach.saturating_add(step.unsigned_abs());
-        (self.sequence, self.at) = (packet.sequence, now);
-        if !event {
-            self.timestamp = packet.timestamp;
-        }
+        self.sequence = packet.sequence;
         true
+    }
+
+    /// Takes note of audio, unless others have overtaken it.
+    fn hear(&mut self, now: Mono, packet: &Header) {
+        if packet.sequence == self.sequence {
+            (self.timestamp, self.at) = (packet.timestamp, now);
+        }
+    }
+
+    /// Whether a packet's timestamp is near enough to the audio's to belong to the same clock.
+    fn reaches(&self, now: Mono, packet: &Header, behind: i32) -> bool {
+        let ahead = packet.timestamp.wrapping_sub(self.timestamp) as i32;
+        let limit = samples_between(self.at, now).saturating_add(MAX_AHEAD);
+        ahead >= behind && i64::from(ahead) <= i64::from(limit)
     }
 }
 
@@ -221,11 +280,14 @@ mod tests {
         }
         fn relay(&mut self, ssrc: u32, sequence: u16, timestamp: u32) -> Option<Header> {
             self.wait(20);
-            self.0.relayed(self.1, &packet(ssrc, sequence, timestamp), 8, 160, false)
+            self.0.relayed(self.1, &packet(ssrc, sequence, timestamp), 8, 160)
         }
-        fn event(&mut self, ssrc: u32, sequence: u16, timestamp: u32) -> Option<Header> {
+        /// The next packet of a press that began `at`; none: it begins.
+        fn event(&mut self, ssrc: u32, sequence: u16, timestamp: u32, at: Option<Header>) -> Option<Header> {
             self.wait(20);
-            self.0.relayed(self.1, &packet(ssrc, sequence, timestamp), 101, 0, true)
+            let packet = packet(ssrc, sequence, timestamp);
+            let start = at.map_or_else(|| self.0.press(self.1, &packet), |first| first.timestamp);
+            self.0.pressed(&packet, 101, at.is_none(), start, 160)
         }
     }
 
@@ -299,19 +361,42 @@ mod tests {
     fn events_keep_their_start_and_audio_goes_on() {
         let mut s = Stream::new();
         let a = s.relay(9, 1, 0).unwrap();
-        let first = s.event(9, 2, 160).unwrap();
-        let last = s.event(9, 3, 160).unwrap();
+        let first = s.event(9, 2, 160, None).unwrap();
+        let last = s.event(9, 3, 160, Some(first)).unwrap();
         assert_eq!((step(a, first), step(first, last)), ((1, 160, false), (1, 0, false)));
         let b = s.relay(9, 4, 480).unwrap();
         assert_eq!(step(last, b), (1, 320, false));
     }
 
     #[test]
+    fn an_event_beside_the_audio_changes_nothing_of_it() {
+        // However the event is numbered: by its own source, its own sequence, another clock.
+        for (ssrc, sequence, timestamp) in [(7, 500, 5), (9, 40_000, 320), (9, 3, 123_456), (9, 3, 320)] {
+            let mut s = Stream::new();
+            let among = sequence == 3;
+            let mut audio = vec![s.relay(9, 1, 0).unwrap(), s.relay(9, 2, 160).unwrap()];
+            let mut events: Vec<Header> = Vec::new();
+            for i in 0..100u16 {
+                let number = sequence + if among { 2 * i } else { i };
+                let event = s.event(ssrc, number, timestamp, events.first().copied()).unwrap();
+                events.push(event);
+                audio.push(s.relay(9, 3 + if among { 2 * i + 1 } else { i }, 320 + u32::from(i) * 320).unwrap());
+                assert_eq!(step(audio[audio.len() - 2], audio[audio.len() - 1]).0, 1 + 1, "{ssrc} {sequence} {i}");
+            }
+            assert!(events.iter().all(|event| event.timestamp == events[0].timestamp), "one press");
+            assert!(audio.iter().skip(1).all(|packet| !packet.marker), "one stream of audio");
+            s.wait(100);
+            let next = s.event(ssrc, sequence + 300, timestamp, None).unwrap();
+            assert!(next.timestamp.wrapping_sub(events[0].timestamp) as i32 >= 160, "another press, whatever its clock");
+        }
+    }
+
+    #[test]
     fn what_is_left_out_is_no_loss() {
         let mut s = Stream::new();
         let a = s.relay(9, 1, 0).unwrap();
-        s.0.skip(s.1, &packet(9, 2, 160));
-        s.0.skip(s.1, &packet(9, 3, 320));
+        s.0.skip(&packet(9, 2, 160));
+        s.0.skip(&packet(9, 3, 320));
         let b = s.relay(9, 4, 480).unwrap();
         assert_eq!(step(a, b), (1, 480, false));
         assert_eq!(s.relay(9, 2, 160), None, "its number belongs to another by now");

@@ -4,7 +4,7 @@ use crate::base::{LegId, Mono, Now, Rng};
 use crate::media::dial::{self, Dialer, Step};
 use crate::media::egress::Egress;
 use crate::media::inband::Detector;
-use crate::media::keys::Keys;
+use crate::media::keys::{Keys, Place};
 use crate::media::latch::{Latch, QUIET, Verdict};
 use crate::media::mixer::{self, Limiter};
 use crate::media::out::{Effect, Out, Side, Socket, Tapped};
@@ -52,8 +52,8 @@ pub(super) struct Leg {
     limiter: Limiter,
     /// The last key, when, and whether it was a tone.
     pressed: Option<(char, Mono, bool)>,
-    /// An event that is passed on beside a mix: whose, its source and timestamp, ours.
-    passing: Option<(LegId, u32, u32, u32)>,
+    /// The event that is passed on: whose, which press of his, the timestamp that we give it.
+    passing: Option<(LegId, u32, u32)>,
     strangers: u64,
     sent: u64,
     octets: u64,
@@ -87,9 +87,10 @@ pub(super) enum Hears {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Audio(Law),
-    /// The first packet of an event, or another.
+    /// Which press of the leg, and where in it.
     Key {
-        first: bool,
+        press: u32,
+        place: Place,
     },
     /// An event that goes no further.
     Captured,
@@ -168,7 +169,7 @@ impl Leg {
         let (header, payload) = (&packet.header, &mut bytes[packet.payload.clone()]);
         let kind = match kind {
             Kind::Audio(law) => self.hear(now, law, header, payload, out),
-            Kind::Key { .. } => self.hear_event(now, header, payload, out),
+            Kind::Captured => self.hear_event(now, header, payload, out),
             other => other,
         };
         Some((packet, kind))
@@ -235,9 +236,9 @@ impl Leg {
         if !self.latch.settled() {
             return Kind::Captured;
         }
-        let Some(told) = self.keys.packet(header.ssrc, header.timestamp, payload, self.capture) else { return Kind::Captured };
+        let Some(told) = self.keys.packet(header, payload, self.capture) else { return Kind::Captured };
         self.pressed(now, told.key, false, out);
-        if told.captured { Kind::Captured } else { Kind::Key { first: told.first } }
+        if told.captured { Kind::Captured } else { Kind::Key { press: told.press, place: told.place } }
     }
 
     /// Reports a key, unless it is the press that the other way has told.
@@ -267,23 +268,44 @@ impl Leg {
             return None;
         };
         let samples = packet.payload.len() as u32;
-        let payload_type = match kind {
+        let header = match kind {
             Kind::Audio(law) if samples > 0 => {
                 law.recode(profile.law, &mut bytes[packet.payload.clone()]);
-                Some(profile.payload_type)
+                self.egress.relayed(now, &packet.header, profile.payload_type, samples)
             }
-            Kind::Key { .. } => profile.event_out,
-            Kind::Audio(_) | Kind::Captured | Kind::ComfortNoise => None,
+            Kind::Key { press, place } if profile.event_out.is_some() => {
+                self.stamp(now, (from, press, place), &packet.header, &bytes[packet.payload.clone()], profile.event_out?)
+            }
+            _ => None,
         };
-        let Some(payload_type) = payload_type else {
-            self.egress.skip(now, &packet.header);
+        let Some(header) = header else {
+            self.egress.skip(&packet.header);
             return None;
         };
-        let event = matches!(kind, Kind::Key { .. });
-        let header = self.egress.relayed(now, &packet.header, payload_type, if event { 0 } else { samples }, event)?;
         let range = header.write_before(bytes, packet.payload)?;
         self.count_sent(samples);
         Some((to, range))
+    }
+
+    /// Stamps a packet of another leg's event: all of a press get one timestamp of ours (RFC 4733 §2.5.1.2). None: it
+    /// belongs to a press whose beginning had no place here, or that is over.
+    fn stamp(
+        &mut self,
+        now: Mono,
+        (from, press, place): (LegId, u32, Place),
+        packet: &Header,
+        payload: &[u8],
+        payload_type: u8,
+    ) -> Option<Header> {
+        let passing = self.passing.filter(|(leg, number, _)| (*leg, *number) == (from, press)).map(|(.., at)| at);
+        let timestamp = match place {
+            Place::First => self.egress.press(now, packet),
+            Place::Segment => passing?.wrapping_add(u32::from(u16::MAX)),
+            Place::Later => passing?,
+        };
+        self.passing = Some((from, press, timestamp));
+        let duration = payload.get(2..4).map_or(0, |d| u32::from(u16::from_be_bytes([d[0], d[1]])));
+        self.egress.pressed(packet, payload_type, place != Place::Later, timestamp, duration)
     }
 
     /// Sends one frame of the prompt and moves on in it, also while nothing may be sent: a prompt lasts as long as it
@@ -341,20 +363,13 @@ impl Leg {
         }
     }
 
-    /// Passes an event of a source on beside the mix, with a timestamp of our own for all its packets.
-    pub fn pass(&mut self, now: Mono, from: LegId, packet: &Header, payload: &[u8], first: bool, out: &mut Out) {
+    /// Passes an event of a source on beside the mix.
+    pub fn pass(&mut self, now: Mono, press: (LegId, u32, Place), packet: &Header, payload: &[u8], out: &mut Out) {
         let Some((profile, to)) = self.sendable().filter(|_| !self.dialing) else { return };
         let Some(payload_type) = profile.event_out else { return };
-        if first {
-            self.passing = Some((from, packet.ssrc, packet.timestamp, self.egress.timestamp_at(now)));
+        if let Some(header) = self.stamp(now, press, packet, payload, payload_type) {
+            self.send_event(header, payload, to, out);
         }
-        let same = |(leg, ssrc, timestamp, _): &(LegId, u32, u32, u32)| {
-            (*leg, *ssrc, *timestamp) == (from, packet.ssrc, packet.timestamp)
-        };
-        // A late packet of an earlier event has no place any more.
-        let Some((_, _, _, timestamp)) = self.passing.filter(same) else { return };
-        let header = self.egress.aside(payload_type, first, timestamp);
-        self.send_event(header, payload, to, out);
     }
 
     pub fn ptime(&self) -> u8 {
@@ -496,7 +511,7 @@ impl Profile {
     fn kind(&self, payload_type: u8) -> Option<Kind> {
         match payload_type {
             pt if pt == self.payload_type => Some(Kind::Audio(self.law)),
-            pt if Some(pt) == self.event_in => Some(Kind::Key { first: false }),
+            pt if self.event_in.contains(&Some(pt)) => Some(Kind::Captured),
             0 => Some(Kind::Audio(Law::Mu)),
             8 => Some(Kind::Audio(Law::A)),
             13 => Some(Kind::ComfortNoise),

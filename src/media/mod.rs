@@ -46,7 +46,8 @@ pub struct Profile {
     pub law: Law,
     pub payload_type: u8,
     pub event_out: Option<u8>,
-    pub event_in: Option<u8>,
+    /// telephone-event on what we receive: our number for it, and the peer's, which some use both ways.
+    pub event_in: [Option<u8>; 2],
     /// Milliseconds a packet towards the peer: 10 to 60.
     pub ptime: u8,
     /// We may send to the peer.

@@ -5,6 +5,7 @@ use super::*;
 use crate::base::{CallId, Wall};
 use crate::media::{Law, Side, Tap};
 use rtp_rs::RtpReader;
+use std::collections::BTreeSet;
 use std::f32::consts::TAU;
 
 const A: LegId = LegId(1);
@@ -142,6 +143,105 @@ fn in_a_mix_events_are_passed_beside_the_audio() {
         assert!(silence && packets.iter().filter(|p| p.0 == 8).count() >= 15, "frames go on, without a tone");
     }
     assert_eq!(events(&to(&mut b, B)).len(), 0);
+}
+
+/// How a press is numbered beside the audio that goes on.
+#[derive(Clone, Copy, Debug)]
+struct Numbering {
+    ssrc: u32,
+    own_sequence: bool,
+    timestamp: u32,
+    running: bool,
+}
+
+/// Audio with a press of `count` packets beside it, and three ends, each said twice where `doubled`.
+fn press_beside(b: &mut Bench, numbering: Numbering, count: u16, at: u16, doubled: bool) {
+    let mut sequence = at;
+    for i in 0..count + 10 {
+        let mut voice = packet(8, sequence, u32::from(at) * 1000 + u32::from(i) * 160, &[0xD5; 160]);
+        voice[8..12].copy_from_slice(&77u32.to_be_bytes());
+        b.receive(B, peer(B), voice);
+        sequence += 1;
+        if i < count {
+            let duration = 160 * (i + 1).min(count - 3);
+            let stamp = numbering.timestamp + if numbering.running { u32::from(duration) } else { 0 };
+            let number = if numbering.own_sequence { 30_000 + at + i } else { sequence };
+            sequence += u16::from(!numbering.own_sequence);
+            let mut event = key_packet(B, number, stamp, 5, duration, i + 3 >= count);
+            event[8..12].copy_from_slice(&numbering.ssrc.to_be_bytes());
+            b.receive(B, peer(B), event.clone());
+            if doubled {
+                b.receive(B, peer(B), event);
+            }
+        }
+        b.pass(20);
+    }
+}
+
+#[test]
+fn one_press_leaves_as_one_whatever_its_numbers() {
+    let usual = Numbering { ssrc: 77, own_sequence: false, timestamp: 320, running: false };
+    let numberings = [
+        usual,
+        Numbering { own_sequence: true, ..usual },
+        Numbering { ssrc: 5, own_sequence: true, ..usual },
+        Numbering { timestamp: 123_456_789, ..usual },
+        Numbering { ssrc: 5, own_sequence: true, timestamp: 4_000_000_000, running: false },
+        Numbering { running: true, ..usual },
+    ];
+    for numbering in numberings {
+        for (relay, count, doubled) in
+            [(true, 8, false), (true, 125, false), (true, 8, true), (false, 8, false), (false, 125, true)]
+        {
+            let mut b = bench();
+            if relay {
+                b.relay_both()
+            } else {
+                mix(&mut b)
+            }
+            for press in 0..3 {
+                let numbering = Numbering { timestamp: numbering.timestamp.wrapping_add(press * 1_000_000), ..numbering };
+                press_beside(&mut b, numbering, count, 1000 * press as u16, doubled && numbering.own_sequence);
+            }
+            let case = format!("{numbering:?}, relay {relay}, {count} packets, doubled {doubled}");
+            assert_eq!(b.events().matches("Key { leg: LegId(2), key: '5' }").count(), 3, "{case}");
+            let packets = to(&mut b, A);
+            let stamps: BTreeSet<u32> = events(&packets).iter().map(|(timestamp, _)| *timestamp).collect();
+            assert_eq!(stamps.len(), 3, "{case}");
+            audio_runs_on(&packets);
+        }
+    }
+}
+
+#[test]
+fn two_presses_with_one_timestamp_are_two_on_both_sides() {
+    for relay in [true, false] {
+        let mut b = bench();
+        if relay {
+            b.relay_both()
+        } else {
+            mix(&mut b)
+        }
+        for (sequence, event) in [(0, 5), (4, 5), (8, 6)] {
+            for (i, duration) in [160, 320, 320, 320].into_iter().enumerate() {
+                b.receive(B, peer(B), key_packet(B, sequence + i as u16, 160, event, duration, i > 0));
+                b.pass(20);
+            }
+        }
+        assert_eq!(b.events().matches("Key").count(), 3);
+        let stamps: BTreeSet<u32> = events(&to(&mut b, A)).iter().map(|(timestamp, _)| *timestamp).collect();
+        assert_eq!(stamps.len(), 3);
+    }
+}
+
+#[test]
+fn events_are_known_by_either_number() {
+    let mut b = bench();
+    b.profile(B, |p| p.event_in = [Some(101), Some(96)]);
+    for (i, payload_type) in [101, 96, 97].into_iter().enumerate() {
+        b.receive(B, peer(B), packet(payload_type, i as u16, 1000 * i as u32, &[i as u8, 0x8A, 3, 32]));
+    }
+    assert_eq!(b.events(), "Key { leg: LegId(2), key: '0' } Key { leg: LegId(2), key: '1' } ");
 }
 
 #[test]

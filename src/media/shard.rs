@@ -5,6 +5,7 @@
 
 use crate::base::{LegId, Map, Mono, Now, Rng, Timers};
 use crate::media::inband::Detector;
+use crate::media::keys::Place;
 use crate::media::latch::QUIET;
 use crate::media::leg::{Hears, Kind, Leg, Playing};
 use crate::media::mixer::MAX_FRAME;
@@ -107,7 +108,7 @@ impl Shard {
         let (packet, kind) = source.receive(now.mono, bytes, from, out)?;
         let first = source.relays.first().copied();
         let several = source.relays.len() > 1;
-        let event = !source.mixers.is_empty() && matches!(kind, Kind::Key { .. });
+        let mixed = !source.mixers.is_empty();
         heard(source, now.mono, self.config, &mut self.timers, out);
         if source.tie(out) {
             self.timers.set((leg, Task::Quiet), together(now.mono.after(QUIET)));
@@ -115,8 +116,10 @@ impl Shard {
         if several {
             self.copies(now.mono, leg, bytes, &packet, kind, out);
         }
-        if event {
-            self.pass(now.mono, leg, bytes, &packet, kind, out);
+        if let Kind::Key { press, place } = kind
+            && mixed
+        {
+            self.pass(now.mono, (leg, press, place), bytes, &packet, out);
         }
         let listener = self.legs.get_mut(&first?)?;
         let (to, bytes) = listener.relay(now.mono, leg, bytes, packet, kind)?;
@@ -292,13 +295,14 @@ impl Shard {
     }
 
     /// Passes an event on to those who mix its source.
-    fn pass(&mut self, now: Mono, from: LegId, bytes: &[u8], packet: &Packet, kind: Kind, out: &mut Out) {
+    fn pass(&mut self, now: Mono, press: (LegId, u32, Place), bytes: &[u8], packet: &Packet, out: &mut Out) {
+        let from = press.0;
         let Some(source) = self.legs.get_mut(&from) else { return };
         let mixers = std::mem::take(&mut source.mixers);
         for listener in &mixers {
             if let Some(listener) = self.legs.get_mut(listener) {
                 let payload = &bytes[packet.payload.clone()];
-                listener.pass(now, from, &packet.header, payload, kind == Kind::Key { first: true }, out);
+                listener.pass(now, press, &packet.header, payload, out);
             }
         }
         if let Some(source) = self.legs.get_mut(&from) {

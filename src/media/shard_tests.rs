@@ -129,7 +129,7 @@ pub(super) fn profile(leg: LegId) -> Profile {
         law: Law::A,
         payload_type: 8,
         event_out: Some(100 + leg.0 as u8),
-        event_in: Some(100 + leg.0 as u8),
+        event_in: [Some(100 + leg.0 as u8), None],
         ptime: 20,
         may_send: true,
         may_receive: true,

@@ -26,7 +26,7 @@ const SESSION: Wanted = Wanted {
     beside: &["application/pidf", "application/emergencycalldata.", "application/isup", "application/qsig"],
 };
 
-const KEYS: Wanted = Wanted { kinds: &["application/dtmf-relay", "application/dtmf"], beside: &[] };
+const KEYS: Wanted = Wanted { kinds: &["application/dtmf-relay", "application/dtmf", "audio/telephone-event"], beside: &[] };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {

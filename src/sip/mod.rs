@@ -26,7 +26,7 @@ pub use method::Method;
 pub use parse::{MAX_HEADERS, MAX_LINE, MAX_MESSAGE, MAX_REPEATED, ParseError, declared_length};
 pub use reach::Reach;
 pub use route::{next_hop, route};
-pub use sdp::{Codec, Direction, Payload, Sdp, SdpError};
+pub use sdp::{Codec, Direction, Payload, Sdp, SdpError, TELEPHONE_EVENT};
 pub use status::Status;
 pub use text::unescape;
 pub use uri::{Host, Scheme, Uri};

@@ -80,6 +80,9 @@ pub enum SdpError {
     TooMuch,
 }
 
+/// The payload type that all the world gives to telephone-event.
+pub const TELEPHONE_EVENT: u8 = 101;
+
 /// More m-lines than this are not a call.
 const MAX_M_LINES: usize = 16;
 /// RTP has seven bits for it.
@@ -305,13 +308,19 @@ fn formats(audio: &Media) -> impl Iterator<Item = u8> {
 /// cost their product.
 fn rtpmaps(audio: &Media) -> [Option<&str>; PAYLOAD_TYPES] {
     let mut maps = [None; PAYLOAD_TYPES];
-    let named = audio.attributes.iter().filter(|a| a.attribute == "rtpmap").filter_map(|a| a.value.as_deref());
-    for (payload_type, encoding) in named.filter_map(|v| v.trim().split_once(' ')) {
-        if let Some(map) = number::<usize>(payload_type.as_bytes()).and_then(|t| maps.get_mut(t)) {
-            map.get_or_insert(encoding.trim());
+    for (payload_type, encoding) in mapped(audio) {
+        if let Some(map) = maps.get_mut(payload_type) {
+            map.get_or_insert(encoding);
         }
     }
     maps
+}
+
+/// Payload types and what a=rtpmap says of each. A description may map one number several times.
+fn mapped(audio: &Media) -> impl Iterator<Item = (usize, &str)> {
+    let maps = audio.attributes.iter().filter(|a| a.attribute == "rtpmap").filter_map(|a| a.value.as_deref());
+    let named = maps.filter_map(|v| v.trim().split_once(|c: char| c.is_ascii_whitespace()));
+    named.filter_map(|(t, encoding)| Some((number(t.as_bytes())?, encoding.trim())))
 }
 
 fn payloads(audio: &Media) -> Vec<Payload> {
@@ -328,17 +337,23 @@ fn payloads(audio: &Media) -> Vec<Payload> {
     found
 }
 
-/// Only at 8000 Hz: the clock must be that of the speech it stands among (RFC 4733 §2.1).
+/// Only at 8000 Hz: the clock must be that of the speech it stands among (RFC 4733 §2.1). Any of a number's maps will do;
+/// and the number that everybody uses needs none.
 fn telephone_event(audio: &Media) -> Option<u8> {
-    let maps = rtpmaps(audio);
-    formats(audio).find(|t| maps[usize::from(*t)].is_some_and(|e| is_encoding(e, "telephone-event")))
+    let mut listed = [false; PAYLOAD_TYPES];
+    formats(audio).for_each(|t| listed[usize::from(t)] = true);
+    let is_listed = |t: usize| listed.get(t) == Some(&true);
+    let event = mapped(audio).find(|(t, encoding)| is_listed(*t) && is_encoding(encoding, "telephone-event"));
+    let usual = usize::from(TELEPHONE_EVENT);
+    let unmapped = || is_listed(usual) && mapped(audio).all(|(t, _)| t != usual);
+    event.map(|(t, _)| t as u8).or_else(|| unmapped().then_some(TELEPHONE_EVENT))
 }
 
-/// `PCMA/8000` or `PCMA/8000/1`, in any case.
+/// `PCMA/8000` or `PCMA/8000/1`, in any case; a clock that is left out is that of G.711.
 fn is_encoding(text: &str, name: &str) -> bool {
     let mut parts = text.split('/').map(str::trim);
     parts.next().is_some_and(|n| n.eq_ignore_ascii_case(name))
-        && parts.next() == Some("8000")
+        && parts.next().is_none_or(|clock| clock == "8000")
         && parts.next().is_none_or(|channels| channels == "1")
 }
 
@@ -413,6 +428,26 @@ mod tests {
             parse(&OFFER.replace("8 0 101", "97 8 101").replace("rtpmap:0 PCMU", "rtpmap:97 pcmu")).payloads[0].payload_type,
             97
         );
+    }
+
+    #[test]
+    fn telephone_events_are_found_however_they_are_mapped() {
+        let with = |formats: &str, maps: &str| {
+            let offer =
+                OFFER.replace("8 0 101", formats).replace("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n", maps);
+            parse(&offer).telephone_event
+        };
+        let wide = "a=rtpmap:101 telephone-event/16000\r\n";
+        let narrow = "a=rtpmap:101 Telephone-Event/8000/1\r\n";
+        assert_eq!(with("8 101 101 18 0", &[wide, narrow].concat()), Some(101));
+        assert_eq!(with("8 101 101 18 0", &[narrow, wide].concat()), Some(101));
+        assert_eq!(with("8 101", wide), None);
+        assert_eq!(with("8 101 100", &[wide, "a=rtpmap:100 telephone-event/8000\r\n"].concat()), Some(100));
+        assert_eq!(with("8 101", "a=rtpmap:101\ttelephone-event\r\n"), Some(101), "no clock");
+        assert_eq!((with("8 0 101", ""), with("8 0 96", ""), with("8 0", "")), (Some(101), None, None), "no map");
+        assert_eq!(with("8 101", "a=rtpmap:101 opus/48000/2\r\n"), None);
+        assert_eq!(with("8 0", narrow), None, "a map of what is not offered");
+        assert_eq!(with("8 97", "a=rtpmap:97 telephone-event/8000\r\n"), Some(97));
     }
 
     #[test]

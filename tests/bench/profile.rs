@@ -10,7 +10,7 @@ pub fn profile(phone: SocketAddr) -> Profile {
         law: Law::A,
         payload_type: 8,
         event_out: None,
-        event_in: None,
+        event_in: [None; 2],
         ptime: 20,
         may_send: true,
         may_receive: true,

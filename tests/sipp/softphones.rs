@@ -15,6 +15,12 @@ const SEAT: u32 = 700;
 const TARGET: u32 = 1100;
 const ALL: [u32; 3] = [CALLER, SEAT, TARGET];
 
+/// The softphones bind RTP to all addresses, so that it comes from the first one of the loopback network, not from the host
+/// of their SDP.
+fn spec() -> Spec {
+    Spec { desks: "media = [\"127.0.0.1\"]", ..Spec::default() }
+}
+
 fn hears(phone: &Phone, tones: &[u32]) {
     wait_for(&format!("{tones:?} to be heard"), || (heard(&phone.ear, &ALL) == tones).then_some(()));
 }
@@ -36,7 +42,7 @@ fn talk_to<S: Softphone>(gateway: &Gateway) -> (Phone, Message, S) {
 }
 
 fn holds_and_resumes<S: Softphone>() {
-    let gateway = Gateway::start(&Spec::default());
+    let gateway = Gateway::start(&spec());
     let (mut caller, answer, mut seat) = talk_to::<S>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
@@ -66,7 +72,7 @@ fn a_linphone_seat_holds_and_resumes() {
 }
 
 fn sends_its_caller_on<S: Softphone>() {
-    let gateway = Gateway::start(&Spec::default());
+    let gateway = Gateway::start(&spec());
     let (mut caller, answer, mut seat) = talk_to::<S>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
@@ -95,7 +101,7 @@ fn a_linphone_seat_sends_its_caller_on() {
 }
 
 fn fetches_110_and_leaves<S: Softphone>() {
-    let gateway = Gateway::start(&Spec::default());
+    let gateway = Gateway::start(&spec());
     let (mut caller, answer, mut seat) = talk_to::<S>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
@@ -126,7 +132,7 @@ fn a_second_line_on_linphone_brings_in_110() {
 
 #[test]
 fn a_baresip_seat_rings_again_when_nobody_takes_its_caller() {
-    let gateway = Gateway::start(&Spec::default());
+    let gateway = Gateway::start(&spec());
     let (mut caller, answer, mut seat) = talk_to::<Baresip>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
@@ -150,7 +156,7 @@ fn a_baresip_seat_rings_again_when_nobody_takes_its_caller() {
 
 #[test]
 fn a_linphone_seat_consults_on_its_second_line_and_completes() {
-    let gateway = Gateway::start(&Spec::default());
+    let gateway = Gateway::start(&spec());
     let (mut caller, answer, mut seat) = talk_to::<Linphone>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
@@ -180,7 +186,7 @@ fn a_linphone_seat_consults_on_its_second_line_and_completes() {
 
 #[test]
 fn a_linphone_seat_whose_transfer_is_refused_keeps_its_caller() {
-    let gateway = Gateway::start(&Spec::default());
+    let gateway = Gateway::start(&spec());
     let (mut caller, answer, mut seat) = talk_to::<Linphone>(&gateway);
     let _hum = caller.hum(&answer, CALLER);
     hears(&caller, &[SEAT]);
@@ -199,7 +205,7 @@ fn a_linphone_seat_whose_transfer_is_refused_keeps_its_caller() {
 
 #[test]
 fn a_baresip_caller_hears_the_announcement_and_then_the_seat() {
-    let gateway = Gateway::start(&Spec::default());
+    let gateway = Gateway::start(&spec());
     let mut caller = Baresip::start(&gateway, "13800138000", gateway.host.port(), CALLER);
     let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
     caller.command("dial", &address(&gateway, "12396"));
