@@ -27,7 +27,7 @@ impl Call {
             }
             Stage::Queued { .. } if part == CALLER && self.parties.is_empty() => self.music(),
             Stage::Offering { .. } if part == CALLER => self.music(),
-            Stage::Queued { .. } | Stage::Ringing { .. } if part == CALLER => Audio::Ringback,
+            Stage::Queued { .. } | Stage::Ringing { .. } if part == CALLER => self.ringing(None),
             Stage::Talking(talk) if talk.has(part) => self.in_talk(talk, part),
             _ => Audio::Silence,
         }
@@ -40,11 +40,18 @@ impl Call {
         }
         let speakers: Vec<Part> = talk.others(part).filter(|other| !talk.holds.contains(other)).collect();
         match speakers.as_slice() {
-            [] if talk.awaits(part) && talk.others(part).next().is_none() => Audio::Ringback,
+            [] if talk.awaits(part) && talk.others(part).next().is_none() => self.ringing(talk.ringing().map(|t| t.part)),
             [] => self.music(),
             [one] => Audio::Relay(*one),
             _ => Audio::Mix(speakers),
         }
+    }
+
+    /// Of this party, or of the one that rings: one network may speak, of several nobody could understand a word.
+    fn ringing(&self, part: Option<Part>) -> Audio {
+        let part = part.or_else(|| self.parties.keys().next().copied().filter(|_| self.parties.len() == 1));
+        let speaks = |part: &Part| self.parties.get(part).is_some_and(|called| called.early_media);
+        part.filter(speaks).map_or(Audio::Ringback, Audio::Early)
     }
 
     fn music(&self) -> Audio {

@@ -195,6 +195,8 @@ pub enum Audio {
         cue: u32,
     },
     Ringback,
+    /// What the network of a ringing party has to say, and ringback as long as it says nothing.
+    Early(Part),
     Relay(Part),
     /// The sum of these.
     Mix(Vec<Part>),

@@ -313,6 +313,39 @@ fn a_chain_without_overflow_ends_with_the_last_target_s_own_status() {
 }
 
 #[test]
+fn what_a_ringing_network_says_is_heard_unless_several_ring() {
+    let early = |part, sends| (Part(part), LegEvent::EarlyMedia { sends });
+    let mut scene = Scene::start(vec![ring(&["12366", "12367"])]);
+    assert_eq!(scene.hears(CALLER), Audio::Ringback);
+    scene.leg(Part(1), LegEvent::Media(media(Direction::SendRecv)));
+    assert_eq!(scene.hears(CALLER), Audio::Ringback, "its SDP alone says nothing");
+    let (part, event) = early(1, true);
+    scene.leg(part, event);
+    assert_eq!(scene.hears(CALLER), Audio::Early(Part(1)));
+    let (part, event) = early(1, false);
+    scene.leg(part, event);
+    assert_eq!(scene.hears(CALLER), Audio::Ringback, "P-Early-Media took it back");
+    let (part, event) = early(1, true);
+    scene.leg(part, event);
+    scene.end(Part(1), EndedBy::Peer, Some(486));
+    assert_eq!(scene.hears(CALLER), Audio::Ringback, "the next of the chain rings");
+    let (part, event) = early(2, true);
+    scene.leg(part, event);
+    scene.answer(Part(2));
+    assert_eq!(scene.hears(CALLER), Audio::Relay(Part(2)));
+
+    let mut all = Scene::start(vec![queue()]);
+    all.ring("a");
+    let (part, event) = early(1, true);
+    all.leg(part, event);
+    assert_eq!(all.hears(CALLER), Audio::Early(Part(1)));
+    all.ring("b");
+    assert_eq!(all.hears(CALLER), Audio::Ringback, "of several none");
+    all.end(Part(2), EndedBy::Peer, Some(486));
+    assert_eq!(all.hears(CALLER), Audio::Early(Part(1)));
+}
+
+#[test]
 fn a_long_wait_is_answered_at_early_max() {
     let mut scene = Scene::start(vec![queue()]);
     scene.wait(Duration::from_secs(29));

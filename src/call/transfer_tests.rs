@@ -36,6 +36,8 @@ fn together(scene: &Scene, parts: &[Part]) -> bool {
 fn consult_then_complete() {
     let mut scene = moving(Mode::Consult);
     assert_eq!((scene.hears(CALLER), scene.hears(SEAT)), (music(), Audio::Ringback));
+    scene.leg(TARGET, LegEvent::EarlyMedia { sends: true });
+    assert_eq!((scene.hears(CALLER), scene.hears(SEAT)), (music(), Audio::Early(TARGET)), "its network's own words");
     scene.answer(TARGET);
     assert!(together(&scene, &[SEAT, TARGET]));
     assert_eq!(scene.hears(CALLER), music());

@@ -201,8 +201,11 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
         } else if let Some(relayed) = self.shard.rtp(now, leg, bytes, from, &mut self.out)
             && let Some(pair) = pair_of(&self.places, &self.legs, relayed.leg)
         {
-            // A packet that cannot leave now is lost, as on any network.
-            let _ = pair.send_rtp(relayed.to, &bytes[relayed.bytes]);
+            // A packet that cannot leave now is lost, as on any network, and does not count as sent.
+            let bytes = &bytes[relayed.bytes];
+            if pair.send_rtp(relayed.to, bytes).is_err() {
+                self.shard.unsent(relayed.leg, bytes);
+            }
         }
         if !self.out.effects.is_empty() {
             self.carry_out();
@@ -273,12 +276,13 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
         }
     }
 
-    fn send(&self, leg: LegId, socket: Socket, to: SocketAddr, bytes: &[u8]) {
+    fn send(&mut self, leg: LegId, socket: Socket, to: SocketAddr, bytes: &[u8]) {
         let Some(pair) = pair_of(&self.places, &self.legs, leg) else { return };
-        let _ = match socket {
-            Socket::Rtp => pair.send_rtp(to, bytes),
-            Socket::Rtcp => pair.send_rtcp(to, bytes),
-        };
+        match socket {
+            Socket::Rtp if pair.send_rtp(to, bytes).is_err() => self.shard.unsent(leg, bytes),
+            Socket::Rtp => {}
+            Socket::Rtcp => drop(pair.send_rtcp(to, bytes)),
+        }
     }
 
     /// Closing a socket takes it off the poll.

@@ -186,6 +186,22 @@ fn who_sent_before_the_port_had_its_call_is_not_joined_to_it() {
 }
 
 #[test]
+fn what_could_not_be_sent_is_not_counted_as_sent() {
+    let b = Bench::new();
+    // A port 0 is nowhere: the kernel refuses it at once.
+    b.profile(1, SocketAddr::from(([127, 0, 0, 1], 0)));
+    b.relay();
+    (0..10).for_each(|i| b.speak(0, i, &audio(i)));
+    let prompt = Arc::new(Prompt::from_a_law("p", vec![0xD5; 800]).unwrap());
+    b.settled();
+    b.shard.send(Command::Play { leg: LegId(1), source: Source::Prompt { audio: prompt, repeat: false, cue: 1 } });
+    assert!(matches!(b.event(), Event::Played { .. }));
+    b.shard.send(Command::Close { leg: LegId(1) });
+    let Event::Closed { stats, .. } = b.event() else { panic!() };
+    assert_eq!(stats.sent, 0);
+}
+
+#[test]
 fn a_prompt_is_played_in_time() {
     let b = Bench::new();
     let codes: Vec<u8> = (0..10).flat_map(audio).collect();

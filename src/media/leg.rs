@@ -20,6 +20,9 @@ use std::time::Duration;
 
 /// A key by event and the same by tone within this time are one press.
 const SAME_PRESS: Duration = Duration::from_millis(500);
+/// A ringing network that says nothing for so long has stopped: longer than the pause within a ring-back that is sent
+/// without its silence.
+const EARLY_PAUSE: Duration = Duration::from_secs(5);
 /// Of a key that we send as an event: −10 dBm0.
 const VOLUME: u8 = 10;
 
@@ -70,7 +73,19 @@ pub(super) struct Leg {
 /// What the leg is sent at this moment.
 pub(super) enum Playing {
     Silence,
-    Prompt { audio: Arc<Prompt>, at: usize, repeat: bool, cue: Option<u32> },
+    Prompt {
+        audio: Arc<Prompt>,
+        at: usize,
+        repeat: bool,
+        cue: Option<u32>,
+    },
+    /// Ringback, and this leg in its place as long as it speaks.
+    Early {
+        from: LegId,
+        audio: Arc<Prompt>,
+        at: usize,
+        heard: Option<Mono>,
+    },
     Relay(LegId),
     Mix(Arc<[LegId]>),
 }
@@ -160,7 +175,12 @@ impl Leg {
     pub fn receive(&mut self, now: Mono, bytes: &mut [u8], from: SocketAddr, out: &mut Out) -> Option<(Packet, Kind)> {
         let profile = self.profile.as_ref().filter(|profile| profile.may_receive)?;
         let packet = Packet::read(bytes)?;
-        let kind = profile.kind(packet.header.payload_type)?;
+        let Some(kind) = profile.kind(packet.header.payload_type) else {
+            if self.latch.stream() == Some((from, packet.header.ssrc)) {
+                self.reception.foreign(now, &packet.header);
+            }
+            return None;
+        };
         if self.latch.packet(now, from, packet.header.ssrc) == Verdict::Stranger {
             self.strangers += 1;
             return None;
@@ -260,8 +280,17 @@ impl Leg {
         packet: Packet,
         kind: Kind,
     ) -> Option<(SocketAddr, Range<usize>)> {
-        if self.dialing || !matches!(self.playing, Playing::Relay(source) if source == from) {
+        if self.dialing || !self.playing.hears().relays(from) {
             return None;
+        }
+        if let Playing::Early { heard, .. } = &mut self.playing {
+            match kind {
+                Kind::Audio(_) => *heard = Some(now),
+                _ => {
+                    self.egress.skip(&packet.header);
+                    return None;
+                }
+            }
         }
         let Some((profile, to)) = self.sendable() else {
             self.egress.rest();
@@ -313,6 +342,10 @@ impl Leg {
     pub fn frame(&mut self, now: Mono, out: &mut Out) -> bool {
         let ptime = self.ptime();
         let dialing = self.dialing;
+        if matches!(self.playing, Playing::Early { .. }) {
+            self.ring(now, out);
+            return true;
+        }
         let Playing::Prompt { audio, at, repeat, cue } = &mut self.playing else { return false };
         let samples = usize::from(ptime) * 8;
         let (start, cue) = (*at, *cue);
@@ -321,17 +354,33 @@ impl Leg {
         *at = if repeat { (start + samples) % length.max(1) } else { start + samples };
         if !dialing {
             let audio = audio.clone();
-            let frame = |law, bytes: &mut Vec<u8>| append_frame(bytes, audio.codes(law), start, samples, repeat, law);
-            let sent = self.send(now, samples as u32, out, frame);
-            if let (Some((law, header, bytes)), Some(tap)) = (sent, self.tap.filter(|tap| tap.played)) {
-                out.push(Effect::Tapped { tapped: tapped(tap, now, Side::Played, law, &header), bytes });
-            }
+            self.play_frame(now, &audio, start..start + samples, repeat, out);
         }
         if !more {
             self.play(Playing::Silence);
             out.effects.extend(cue.map(|cue| Effect::Event(Event::Played { leg: self.id, cue })));
         }
         more
+    }
+
+    /// Sends one frame of ringback, unless the network that rings makes its own.
+    fn ring(&mut self, now: Mono, out: &mut Out) {
+        let samples = usize::from(self.ptime()) * 8;
+        let Playing::Early { audio, at, heard, .. } = &mut self.playing else { return };
+        let (audio, start) = (audio.clone(), *at);
+        *at = (start + samples) % audio.a_law.len().max(1);
+        if !self.dialing && heard.is_none_or(|heard| now.since(heard) >= EARLY_PAUSE) {
+            self.play_frame(now, &audio, start..start + samples, true, out);
+        }
+    }
+
+    fn play_frame(&mut self, now: Mono, audio: &Prompt, part: Range<usize>, repeat: bool, out: &mut Out) {
+        let samples = part.len();
+        let frame = |law, bytes: &mut Vec<u8>| append_frame(bytes, audio.codes(law), part.start, samples, repeat, law);
+        let sent = self.send(now, samples as u32, out, frame);
+        if let (Some((law, header, bytes)), Some(tap)) = (sent, self.tap.filter(|tap| tap.played)) {
+            out.push(Effect::Tapped { tapped: tapped(tap, now, Side::Played, law, &header), bytes });
+        }
     }
 
     /// Sends one frame of what the leg's sources said together.
@@ -471,6 +520,12 @@ impl Leg {
         Some((Socket::Rtcp, source.or(profile.rtcp)?))
     }
 
+    /// A packet that was counted as sent has not left.
+    pub fn unsent(&mut self, bytes: &[u8]) {
+        self.sent = self.sent.saturating_sub(1);
+        self.octets = self.octets.saturating_sub(bytes.len().saturating_sub(HEADER) as u64);
+    }
+
     fn count_sent(&mut self, octets: u32) {
         self.sent += 1;
         self.octets += u64::from(octets);
@@ -481,7 +536,7 @@ impl Playing {
     pub fn hears(&self) -> Hears {
         match self {
             Playing::Silence | Playing::Prompt { .. } => Hears::Nobody,
-            Playing::Relay(from) => Hears::Relay(*from),
+            Playing::Relay(from) | Playing::Early { from, .. } => Hears::Relay(*from),
             Playing::Mix(sources) => Hears::Mix(sources.clone()),
         }
     }

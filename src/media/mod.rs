@@ -87,6 +87,8 @@ pub enum Source {
     },
     /// 450 Hz, 1 s on, 4 s off (GB/T 3380).
     Ringback,
+    /// The audio of a leg that rings, and ringback as long as none comes (RFC 3960 §3.2). That leg must be open.
+    Early(LegId),
     /// The other leg's audio and telephone-events, untouched where the codecs agree. That leg must be open.
     Relay(LegId),
     /// The sum of these legs' audio, in frames of the leg's own packet time, and their telephone-events; one alone is a

@@ -5,6 +5,12 @@ use crate::media::rtp::Header;
 
 const MAX_DROPOUT: u16 = 3000;
 const MAX_MISORDER: u16 = 100;
+/// What may be missing after no time, and how many more for each millisecond: packets are 5 ms or longer. A larger step is
+/// another numbering.
+const BURST: u64 = 100;
+const MICROS_A_PACKET: u64 = 5_000;
+/// A larger step of the transit time, one second, is a leap of the sender's clock and no jitter.
+const MAX_TRANSIT: u32 = 8_000;
 
 #[derive(Debug, Default)]
 pub struct Reception {
@@ -12,7 +18,6 @@ pub struct Reception {
     total: u64,
     /// Loss of sources that ended.
     lost_before: i64,
-    jitter_before: u32,
     source: Option<Counted>,
 }
 
@@ -29,6 +34,7 @@ struct Counted {
     expected_prior: u32,
     received_prior: u32,
     transit: Option<u32>,
+    at: Mono,
     /// Sixteen times the estimate, in samples.
     jitter: u32,
 }
@@ -47,11 +53,20 @@ impl Reception {
     /// Counts a packet. Only audio tells jitter: an event repeats the timestamp of its start.
     pub fn packet(&mut self, now: Mono, header: &Header, audio: bool) {
         self.total += 1;
+        self.arrived(now, header, audio);
+    }
+
+    /// A packet that came, but is none that was agreed: nothing was received, nor lost.
+    pub fn foreign(&mut self, now: Mono, header: &Header) {
+        self.arrived(now, header, false);
+    }
+
+    fn arrived(&mut self, now: Mono, header: &Header, audio: bool) {
         if self.source.as_ref().is_none_or(|source| source.ssrc != header.ssrc) {
-            self.change(header);
+            self.change(now, header);
         }
         let Some(source) = &mut self.source else { return };
-        if source.count(header.sequence) && audio {
+        if source.count(now, header.sequence) && audio {
             source.time(now, header.timestamp);
         }
     }
@@ -70,12 +85,17 @@ impl Reception {
     }
 
     pub fn jitter_ms(&self) -> f32 {
-        let scaled = self.source.as_ref().map_or(self.jitter_before, |source| source.jitter);
-        scaled as f32 / 16.0 / 8.0
+        self.jitter() as f32 / 16.0 / 8.0
     }
 
-    fn change(&mut self, header: &Header) {
+    fn jitter(&self) -> u32 {
+        self.source.as_ref().map_or(0, |source| source.jitter)
+    }
+
+    /// The way to the peer is the same: what was learned of its jitter stands.
+    fn change(&mut self, now: Mono, header: &Header) {
         self.lost_before = self.lost();
+        let jitter = self.jitter();
         self.source = Some(Counted {
             ssrc: header.ssrc,
             base_seq: u32::from(header.sequence),
@@ -86,16 +106,18 @@ impl Reception {
             expected_prior: 0,
             received_prior: 0,
             transit: None,
-            jitter: 0,
+            at: now,
+            jitter,
         });
     }
 }
 
 impl Counted {
     /// Appendix A.1's `update_seq`, without its probation: the source was checked by its address.
-    fn count(&mut self, seq: u16) -> bool {
+    fn count(&mut self, now: Mono, seq: u16) -> bool {
         let delta = seq.wrapping_sub(self.max_seq);
-        if delta < MAX_DROPOUT {
+        let elapsed = now.since(std::mem::replace(&mut self.at, now)).as_micros() as u64;
+        if delta < MAX_DROPOUT && u64::from(delta) <= BURST + elapsed / MICROS_A_PACKET {
             if seq < self.max_seq {
                 self.cycles = self.cycles.wrapping_add(1 << 16);
             }
@@ -150,6 +172,9 @@ impl Counted {
         let transit = arrival.wrapping_sub(timestamp);
         if let Some(before) = self.transit.replace(transit) {
             let d = (transit.wrapping_sub(before) as i32).unsigned_abs();
+            if d > MAX_TRANSIT {
+                return;
+            }
             self.jitter = self.jitter.saturating_add(d).saturating_sub((self.jitter + 8) >> 4);
         }
     }
@@ -200,6 +225,49 @@ mod tests {
         [9, 11].iter().for_each(|seq| hear(&mut r, 0, 2, *seq, 0));
         [5, 6].iter().for_each(|seq| hear(&mut r, 0, 3, *seq, 0));
         assert_eq!(r.lost(), 1);
+    }
+
+    #[test]
+    fn leaps_and_restarts_leave_the_figures_sane() {
+        let mut r = Reception::default();
+        let mut ms = 0;
+        let mut speak = |r: &mut Reception, ssrc: u32, sequence: u16, timestamp: u32| {
+            for i in 0..200u16 {
+                ms += 20;
+                hear(r, ms, ssrc, sequence.wrapping_add(i), timestamp.wrapping_add(u32::from(i) * 160));
+            }
+        };
+        speak(&mut r, 1, 0, 0);
+        speak(&mut r, 1, 200, 3_000_000_000);
+        assert_eq!((r.lost(), r.jitter_ms()), (0, 0.0), "a leap of the clock");
+        speak(&mut r, 1, 2_400, 0);
+        speak(&mut r, 2, 60_000, 77);
+        speak(&mut r, 2, 100, 5);
+        assert_eq!((r.lost(), r.total()), (0, 1000), "2,000 packets are not lost within 20 ms");
+        assert!(r.jitter_ms() < 1.0, "{}", r.jitter_ms());
+    }
+
+    #[test]
+    fn what_was_not_agreed_is_neither_received_nor_lost() {
+        let mut r = Reception::default();
+        for i in 0..100u16 {
+            let header = Header { payload_type: 8, marker: false, sequence: i, timestamp: u32::from(i) * 160, ssrc: 1 };
+            match i % 4 {
+                0 => r.foreign(Mono(u64::from(i) * 20_000), &header),
+                _ => r.packet(Mono(u64::from(i) * 20_000), &header, true),
+            }
+        }
+        assert_eq!((r.lost(), r.total()), (0, 75));
+    }
+
+    #[test]
+    fn another_source_keeps_what_was_learned_of_the_way() {
+        let mut r = Reception::default();
+        for i in 0..500u32 {
+            hear(&mut r, u64::from(i) * 20 + u64::from(i % 2) * 2, 1, i as u16, i * 160);
+        }
+        hear(&mut r, 10_020, 2, 1, 1);
+        assert!((r.jitter_ms() - 2.0).abs() < 0.1, "{}", r.jitter_ms());
     }
 
     #[test]

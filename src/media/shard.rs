@@ -141,6 +141,13 @@ impl Shard {
         }
     }
 
+    /// RTP of a leg could not be sent.
+    pub fn unsent(&mut self, leg: LegId, bytes: &[u8]) {
+        if !is_rtcp(bytes) {
+            self.with(leg, |leg| leg.unsent(bytes));
+        }
+    }
+
     /// Sends the frames and reports that are due.
     pub fn tick(&mut self, now: Now, out: &mut Out) {
         while let Some(id) = self.wheel.pop(now.mono) {
@@ -202,6 +209,7 @@ impl Shard {
                 Playing::Silence
             }
             Source::Prompt { audio, repeat, cue } => prompt(audio, repeat, (!repeat).then_some(cue)),
+            Source::Early(from) => Playing::Early { from, audio: self.ringback.clone(), at: 0, heard: None },
             Source::Relay(from) => Playing::Relay(from),
             Source::Mix(sources) => mix(sources),
         };
@@ -215,7 +223,7 @@ impl Shard {
     fn turn(&mut self, now: Mono, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.on_wheel) else { return };
         match &leg.playing {
-            Playing::Prompt { .. } => self.wheel.start(now, id, leg.ptime()),
+            Playing::Prompt { .. } | Playing::Early { .. } => self.wheel.start(now, id, leg.ptime()),
             Playing::Mix(sources) => self.wheel.start_in_phase(now, id, leg.ptime(), phase(id, sources)),
             Playing::Silence | Playing::Relay(_) if leg.dialer.busy() => self.wheel.start(now, id, leg.ptime()),
             Playing::Silence | Playing::Relay(_) => return,

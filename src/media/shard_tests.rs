@@ -405,6 +405,49 @@ fn an_ipv4_host_written_as_ipv6_is_that_host() {
 }
 
 #[test]
+fn ringback_gives_way_to_what_the_ringing_network_says() {
+    let mut b = Bench::new();
+    b.play(CALLER, Source::Early(SEAT));
+    b.pass(400);
+    let ringing = b.rtp_to(CALLER);
+    assert_eq!(ringing.len(), 20, "ringback until something flows");
+    let mut all = ringing;
+    for i in 0..100u16 {
+        b.receive(SEAT, peer(SEAT), packet(8, i, u32::from(i) * 160, &audio(i as u8)));
+        b.pass(20);
+        let heard = b.rtp_to(CALLER);
+        assert_eq!(payloads(&heard), [audio(i as u8)], "and nothing beside it");
+        all.extend(heard);
+    }
+    b.pass(4900);
+    assert_eq!(b.rtp_to(CALLER).len(), 0, "the pause between two tones");
+    b.pass(1000);
+    let again = b.rtp_to(CALLER);
+    assert!((40..=50).contains(&again.len()), "it has stopped: {}", again.len());
+    all.extend(again);
+    b.receive(SEAT, peer(SEAT), packet(8, 100, 50_000, &audio(7)));
+    b.receive(SEAT, peer(SEAT), packet(102, 101, 50_160, &[5, 0x8A, 3, 32]));
+    b.play(CALLER, Source::Relay(SEAT));
+    b.receive(SEAT, peer(SEAT), packet(8, 102, 50_320, &audio(8)));
+    let answered = b.rtp_to(CALLER);
+    assert_eq!(payloads(&answered), [audio(7), audio(8)]);
+    all.extend(answered);
+    assert!(steps(&all).iter().all(|(sequence, timestamp, _)| *sequence == 1 && *timestamp >= 160), "one stream");
+}
+
+#[test]
+fn comfort_noise_and_strangers_are_no_early_media() {
+    let mut b = Bench::new();
+    b.play(CALLER, Source::Early(SEAT));
+    for i in 0..20u16 {
+        b.receive(SEAT, peer(SEAT), packet(13, i, u32::from(i) * 160, &[40]));
+        b.receive(SEAT, peer(CALLER), packet(8, i, u32::from(i) * 160, &audio(0)));
+        b.pass(20);
+    }
+    assert_eq!(b.rtp_to(CALLER).len(), 20);
+}
+
+#[test]
 fn hold_is_obeyed_in_both_directions() {
     let mut b = Bench::new();
     b.relay_both();

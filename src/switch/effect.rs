@@ -125,9 +125,10 @@ impl Switch {
                 let legs = parts.iter().filter_map(|part| active.legs.get(part)).map(|leg| leg.id);
                 Source::Mix(legs.collect())
             }
-            Audio::Relay(other) => match active.legs.get(other) {
-                Some(leg) => Source::Relay(leg.id),
-                None => return,
+            Audio::Relay(other) | Audio::Early(other) => match (active.legs.get(other), audio) {
+                (Some(leg), Audio::Early(_)) => Source::Early(leg.id),
+                (Some(leg), _) => Source::Relay(leg.id),
+                (None, _) => return,
             },
             Audio::Prompt { name, repeat, cue } => match active.setup.prompts.get(&**name) {
                 Some(audio) => Source::Prompt { audio: audio.clone(), repeat: *repeat, cue: *cue },

@@ -2,9 +2,9 @@
 //! with. Seats and trunks are looked up in the new setup first, so that a peer that moved is reached where it is now.
 
 use super::{Live, Switch, Work, admit, route};
-use crate::base::{Mono, Now};
+use crate::base::{Cidr, Mono, Now};
 use crate::sip::{self, Method, Name, Request};
-use crate::transport::{AccessList, Cidr, RateLimit};
+use crate::transport::{AccessList, RateLimit};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -64,7 +64,7 @@ impl Shard {
                     Source::Silence => None,
                     Source::Relay(other) => Some(vec![*other]),
                     Source::Mix(others) => Some(others.to_vec()),
-                    Source::Prompt { .. } | Source::Ringback => Some(Vec::new()),
+                    Source::Prompt { .. } | Source::Ringback | Source::Early(_) => Some(Vec::new()),
                 };
                 self.hears.remove(&leg);
                 self.hears.extend(others.map(|others| (leg, others)));
