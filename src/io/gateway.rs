@@ -22,7 +22,7 @@ use crate::io::tap::{self, Frame, Sink};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{clock, keys, log, plans, setup, tokens, udp};
+use crate::io::{clock, keys, log, plans, private, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
@@ -87,6 +87,9 @@ impl Gateway {
         let door = bind_tcp(fixed.http.listen, "http.listen")?;
         let http = door.local_addr().map_err(|e| e.to_string())?;
 
+        private::from_now_on();
+        private::tighten(&fixed.node.state);
+        private::tighten(&fixed.recordings());
         let targets: Vec<_> = Target::all(&fixed)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
         let (journal, newest) = open_journal(&fixed, &inbox, &targets)?;
         let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;

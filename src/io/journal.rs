@@ -307,7 +307,7 @@ impl Writer {
             let mut batch = Batch::default();
             self.gather(&mut batch);
             if batch.is_empty() && self.closing {
-                return;
+                return self.store.iter().for_each(Store::checkpoint);
             }
             if !batch.is_empty() {
                 self.write(batch);

@@ -25,6 +25,7 @@ pub mod log;
 pub mod outside;
 mod pair;
 pub mod plans;
+pub mod private;
 pub mod recorder;
 pub mod reload;
 pub mod schemas;

@@ -241,6 +241,14 @@ impl Store {
         settled.map_err(|e| Trouble::file(&self.path, format!("cannot write its log anew: {e}"), LOOK_AT_THE_DISK))
     }
 
+    /// Brings the log into the file, so that the file alone is all there is. Readers may hold that up.
+    pub fn checkpoint(&self) {
+        let done = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        if done != Ok(0) {
+            tracing::warn!(journal = %self.path.display(), ?done, "the journal's log stays beside it: copy both");
+        }
+    }
+
     fn build(self, steps: &[&str]) -> Result<Store, Trouble> {
         self.db.execute_batch(&format!("BEGIN;{}COMMIT;", steps.concat())).map_err(|e| Trouble::sqlite(&self.path, e))?;
         Ok(self)

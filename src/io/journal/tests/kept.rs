@@ -104,6 +104,20 @@ fn what_others_tell_is_sealed_too() {
     assert!(ledger(&dir).record(call(1)).is_err(), "without the key nobody is told half of it");
 }
 
+#[test]
+fn after_a_clean_stop_the_file_alone_has_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(Options::new(path(&dir)), START, |_| ()).unwrap();
+    // Others read it until the end.
+    let _reader = journal.ledger(Zone::default()).unwrap();
+    assert!(journal.appender().append(1, offered_by(1, NUMBER)));
+    journal.close();
+    let copy = tempfile::tempdir().unwrap();
+    fs::create_dir_all(path(&copy).parent().unwrap()).unwrap();
+    fs::copy(path(&dir), path(&copy)).unwrap();
+    assert_eq!(ledger(&copy).calls(None, 10).unwrap(), [call(1)]);
+}
+
 /// A recipe that runs its parts together signs the same text when digits move from one part to the next.
 #[test]
 fn a_message_is_known_by_what_was_signed_however_it_is_parted() {
