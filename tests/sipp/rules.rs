@@ -69,7 +69,7 @@ const RULES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "Overload sheds new ordinary calls first; draining finishes live ones.",
-        "src/switch/admit.rs full",
+        "src/switch/refused.rs full",
         &["overload_and_draining_turn_new_callers_away_and_leave_live_calls_alone"],
     ),
     (

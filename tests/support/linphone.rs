@@ -29,7 +29,7 @@ impl Linphone {
         fs::create_dir_all(folder.join(".local/share/linphone")).unwrap();
         let settings = format!(
             "[sip]\nsip_port={port}\nsip_tcp_port=0\nsip_tls_port=0\nbind_address={ip}\ncontact=sip:{user}@{ip}:{port}\n\
-             auto_net_state_mon=0\nmedia_encryption=none\n[rtp]\naudio_rtp_port=20000-29998\n"
+             use_ipv6=0\nipv6_migration_done=1\nauto_net_state_mon=0\nmedia_encryption=none\n[rtp]\naudio_rtp_port=20000-29998\n"
         );
         fs::write(folder.join("settings"), settings).unwrap();
         write_tone(&folder.join("tone.wav"), hertz);
