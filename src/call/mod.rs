@@ -23,6 +23,8 @@ mod clear;
 pub mod event;
 mod hear;
 pub mod keys;
+#[cfg(test)]
+mod late_tests;
 mod leave;
 mod lines;
 #[cfg(test)]

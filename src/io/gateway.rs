@@ -22,7 +22,7 @@ use crate::io::tap::{self, Frame, Sink};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{clock, keys, log, plans, private, setup, tokens, udp};
+use crate::io::{clock, descriptors, keys, log, plans, private, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
@@ -77,7 +77,7 @@ impl Gateway {
         let live = setup::live(&config, loaded)?;
         // All that is made once is made of this, and so cannot know what a reload may change.
         let fixed = config.fixed();
-        raise_descriptor_limit();
+        descriptors::raise();
         let mut rng = clock::rng()?;
         let runtime = start_runtime()?;
         let (inbox, outlet) = inbox::inbox(fixed.limits.inbox).map_err(|e| e.to_string())?;
@@ -492,13 +492,4 @@ fn figures(
         ];
         own.into_iter().chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()
     })
-}
-
-/// A call with media takes up to four descriptors; the usual limit is 1,024.
-fn raise_descriptor_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-    if let Err(error) = raised {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
 }

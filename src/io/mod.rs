@@ -10,6 +10,7 @@ pub mod board;
 pub mod clock;
 pub mod config;
 pub mod deliver;
+mod descriptors;
 pub mod disk;
 pub mod engine;
 pub mod feed;

@@ -366,7 +366,8 @@ fn an_older_journal_is_brought_up() {
     journal.close();
     let old = Connection::open(dir.path().join("var/journal.db")).unwrap();
     old.execute_batch(
-        "DROP INDEX owed_recordings; ALTER TABLE calls DROP COLUMN recording;
+        "DROP INDEX dead_letters; DROP INDEX lanes_aside; ALTER TABLE lanes DROP COLUMN aside;
+         DROP INDEX owed_recordings; ALTER TABLE calls DROP COLUMN recording;
          DROP INDEX settled_calls; ALTER TABLE calls DROP COLUMN settled; DROP TABLE seals; DROP TABLE callers;
          DROP TABLE feed; DROP TABLE postscripts; DROP TABLE reports; DROP TABLE callbacks;
          ALTER TABLE calls DROP COLUMN line; ALTER TABLE tickets ADD COLUMN after INTEGER;
