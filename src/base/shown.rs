@@ -8,6 +8,14 @@ pub struct Shown<'a>(pub &'a str);
 
 impl Shown<'_> {
     pub const MOST: usize = 128;
+
+    /// All of it, where a file has room.
+    pub fn whole(foreign: &str) -> String {
+        let mut whole = String::with_capacity(foreign.len());
+        // Writing to a String cannot fail.
+        foreign.chars().for_each(|c| show(&mut whole, c).unwrap_or_default());
+        whole
+    }
 }
 
 impl fmt::Display for Shown<'_> {

@@ -168,7 +168,7 @@ pub(super) fn announce(prompt: &str) -> Step {
 }
 
 pub(super) fn ring(numbers: &[&str]) -> Step {
-    let targets = numbers.iter().map(|n| Target { number: (*n).into(), trunk: None }).collect();
+    let targets = numbers.iter().map(|n| Target { number: (*n).into(), trunk: None, emergency: false }).collect();
     Step::Ring { targets, timeout: Duration::from_secs(20), advance: Advance::default() }
 }
 

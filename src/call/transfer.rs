@@ -175,7 +175,7 @@ impl Call {
         match &self.parties.get(&part)?.party {
             Party::Seat { name, .. } => Some(Dialled::Seat { name: name.as_str().into() }),
             Party::Target { number } => {
-                Some(Dialled::Target(crate::plan::Target { number: number.as_str().into(), trunk: None }))
+                Some(Dialled::Target(crate::plan::Target { number: number.as_str().into(), trunk: None, emergency: false }))
             }
         }
     }

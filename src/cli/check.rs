@@ -21,6 +21,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let config = config::load(question.config.path()).map_err(|findings| listed(&findings))?;
     let plans = if question.plans.is_empty() { vec![config.plan.file.clone()] } else { question.plans.clone() };
     let told: Vec<Result<String, Vec<Text>>> = plans.into_iter().map(|file| check_plan(&config, file)).collect();
+    config.warnings.iter().for_each(|warning| eprintln!("{}", warning.told(super::tongue())));
     let counts = (config.trunks.len(), config.seats.len(), config.queues.len());
     say!("{}: {} trunks, {} seats, {} queues", config.node.name, counts.0, counts.1, counts.2);
     told.iter().flatten().for_each(|good| say!("{good}"));

@@ -5,7 +5,7 @@ mod export;
 mod letters;
 
 use super::{ConfigFile, listed};
-use crate::base::{CallId, Text, Wall};
+use crate::base::{CallId, Shown, Text, Wall};
 use crate::io::audit::Audit;
 use crate::io::clock;
 use crate::io::config::{self, Config};
@@ -157,11 +157,11 @@ fn print_line(record: &Record, json: bool) {
     }
     let result = record.result.map_or_else(|| "open".to_string(), |result| word(&result));
     let start = record.start.as_deref().unwrap_or("-");
-    let caller = record.caller.as_deref().unwrap_or("-");
+    let caller = record.caller.as_deref().map_or("-".to_owned(), |caller| Shown(caller).to_string());
     let to = record.seat.as_ref().map(|seat| seat.name.as_str()).or(record.target.as_deref()).unwrap_or("-");
     let talk = record.talk_ms as f64 / 1000.0;
     let from = record.reported_by.as_ref().map_or(String::new(), |by| format!("  from {}", by.source));
-    let (id, number) = (&record.call_id, &record.hotline.number);
+    let (id, number) = (&record.call_id, Shown(&record.hotline.number).to_string());
     say!("{start}  {id}  {number:<12} {caller:<14} {result:<22} {to:<12} {talk:>8.1} s{from}");
 }
 

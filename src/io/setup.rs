@@ -9,7 +9,7 @@ use crate::io::plans::Loaded;
 use crate::media::Origins;
 use crate::queue;
 use crate::sip;
-use crate::switch::{Dtmf, Fixed, JournalDown, Limits, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource};
+use crate::switch::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource};
 use crate::transaction::Config as Transactions;
 use crate::transport::Rate;
 use std::net::SocketAddr;
@@ -52,6 +52,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
         policy: Arc::new(policy(&config.calls)),
         divisions: Arc::new(config.records.areas.iter().map(|(phone, area)| (phone.clone(), division(area))).collect()),
         codes: config.keys.codes(),
+        emergency_sees_withheld: config.calls.emergency_sees_withheld,
         unknown_source: match config.sip.unknown_source {
             config::UnknownSource::Drop => UnknownSource::Drop,
             config::UnknownSource::Refuse => UnknownSource::Forbid,
@@ -79,6 +80,7 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, String> {
         dtmf: dtmf(trunk.dtmf),
         reliable: trunk.prack,
         origins: origins(&trunk.addresses, &trunk.media, trunk.nat)?,
+        emergency_history: trunk.emergency_history,
     })
 }
 
@@ -92,6 +94,10 @@ fn seat(name: &str, seat: &config::Seat) -> Result<Seat, String> {
         channels: seat.channels,
         dtmf: dtmf(seat.dtmf),
         origins: origins(&seat.address.map(|at| at.ip().to_string()).into_iter().collect::<Vec<_>>(), &seat.media, seat.nat)?,
+        lines_from: match seat.lines_from {
+            config::LinesFrom::Port => LinesFrom::Port,
+            config::LinesFrom::Address => LinesFrom::Address,
+        },
     })
 }
 

@@ -190,7 +190,7 @@ impl<'a> Compiler<'a> {
     fn targets(&self, list: &[rules::Target], ring: Duration) -> Vec<Chosen> {
         let one = |t: &rules::Target| {
             let number = self.number(&t.number)?.into();
-            let target = Target { number, trunk: t.trunk.as_ref().map(|t| self.expand(t).into()) };
+            let target = Target { number, trunk: t.trunk.as_ref().map(|t| self.expand(t).into()), emergency: false };
             let gate = Gate::of(t, self.written, self.log);
             Some(Chosen { target, ring: t.ring.as_ref().map_or(ring, |d| d.value), gate })
         };
@@ -341,7 +341,7 @@ impl<'a> Inherited<'a> {
 
 /// Until a date a number rings its own seats: the route that the number itself has.
 fn own_seats(number: &str, ring: Duration) -> Chosen {
-    Chosen { target: Target { number: number.into(), trunk: None }, ring, gate: Gate::default() }
+    Chosen { target: Target { number: number.into(), trunk: None, emergency: false }, ring, gate: Gate::default() }
 }
 
 fn unknown(head: &Head) -> Entry {

@@ -156,6 +156,8 @@ pub struct Target {
     pub number: Arc<str>,
     /// The trunk to call it by; none: the configuration's default route.
     pub trunk: Option<Arc<str>>,
+    /// An emergency line's: it may see whom others may not.
+    pub emergency: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -78,7 +78,8 @@ impl Settings {
     fn ring(&self) -> Vec<Step> {
         let groups = self.targets.chunk_by(|a, b| a.ring == b.ring);
         let step = |group: &[Chosen]| {
-            let targets = group.iter().map(|chosen| chosen.target.clone()).collect();
+            let emergency = self.mode == Mode::Emergency;
+            let targets = group.iter().map(|chosen| Target { emergency, ..chosen.target.clone() }).collect();
             group.first().map(|chosen| Step::Ring { targets, timeout: chosen.ring, advance: self.advance })
         };
         groups.filter_map(step).collect()

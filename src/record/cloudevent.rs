@@ -143,6 +143,7 @@ impl CloudEvent {
 
     /// The event of this place among a call's events.
     pub fn of(call: CallId, kind: Kind, sequence: u64, wall: Wall, data: Record, zone: &Zone) -> CloudEvent {
+        let data = data.withheld();
         CloudEvent {
             specversion: "1.0",
             id: event_id(call, sequence, wall).to_string(),

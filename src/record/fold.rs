@@ -139,10 +139,8 @@ impl<'a> Fold<'a> {
         let (code, name) = division.map_or((None, None), |division| (Some(division.code), Some(division.name)));
         r.area = Area { code, name, phone: o.area.clone(), source: o.area_source.clone() };
         r.caller_anonymous = o.caller_anonymous;
-        if !o.caller_anonymous {
-            r.caller = o.caller.clone();
-            r.caller_raw = Some(o.caller_raw.clone());
-        }
+        r.caller = o.caller.clone();
+        r.caller_raw = Some(o.caller_raw.clone());
         r.trunk = o.trunk.clone();
         r.recording = o.recorded.then(|| recording::pending(&r.call_id));
         r.node = o.node.clone();

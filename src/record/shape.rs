@@ -19,9 +19,9 @@ pub struct Record {
     /// Where the call came from.
     pub trunk: String,
     pub hotline: Hotline,
-    /// Normalised; null when the caller withheld it.
+    /// Normalised. One that the caller withheld is told to no ticket system, only to who may see numbers here.
     pub caller: Option<String>,
-    /// As received; null when the caller withheld it.
+    /// As received; as above.
     pub caller_raw: Option<String>,
     pub caller_anonymous: bool,
     pub area: Area,
@@ -79,6 +79,14 @@ pub struct Record {
 }
 
 impl Record {
+    /// As others get it: a number that the caller withheld stays here.
+    pub fn withheld(mut self) -> Record {
+        if self.caller_anonymous {
+            (self.caller, self.caller_raw) = (None, None);
+        }
+        self
+    }
+
     /// As logs, the API and the console may show it: the caller's number masked, its voice not for everybody.
     pub fn masked(mut self) -> Record {
         for number in [&mut self.caller, &mut self.caller_raw].into_iter().flatten() {

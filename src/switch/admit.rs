@@ -2,8 +2,8 @@
 
 use super::identity::{self, Identity};
 use super::keys::Pad;
-use super::{Active, Dtmf, Leg, Live, Output, Switch, UnknownSource};
-use crate::base::{CallId, Cidr, Flow, Masked, Now};
+use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
+use crate::base::{CallId, Cidr, Flow, Masked, Now, Proto, Shown};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call, FirstOffer};
 use crate::dialog::{Command, Incoming, Kin};
@@ -99,7 +99,8 @@ impl Switch {
         };
         let reliable = first_offer == FirstOffer::Provisional || self.wants_reliable(&placer);
         let identity = Identity {
-            caller: decision.caller.clone().filter(|_| !anonymous),
+            caller: decision.caller.clone(),
+            withheld: anonymous,
             number: decision.number.clone(),
             line: decision.line.clone(),
             trunk: offered.trunk.as_str().into(),
@@ -111,7 +112,7 @@ impl Switch {
         let id = self.open(now, &incoming, &placer, decision, identity);
         tracing::info!(
             call = %id, trunk = %offered.trunk, number = %offered.number, line = %offered.line, mode = %offered.mode,
-            caller = %Masked(offered.caller.as_deref().unwrap_or("anonymous")), "offered"
+            caller = %Masked(offered.caller.as_deref().filter(|_| !anonymous).unwrap_or("anonymous")), "offered"
         );
         self.write(now, id, What::Offered(Box::new(offered)), out);
         if self.journal_down {
@@ -132,11 +133,20 @@ impl Switch {
         }
     }
 
+    /// Whether the seat's own phone calls, and nobody who has its address and says its name: an exchange may carry outside
+    /// callers beside seats. A TCP connection has any port, so there the address must be the seat's alone.
+    pub(super) fn is_own_line(&self, seat: usize, flow: Flow) -> bool {
+        let Some(seat) = self.setup.seats.get(seat) else { return false };
+        let shared = matches!(self.access.find(flow.remote.ip()), Some(Owner::Trunk(_)));
+        is_own_line(seat, flow, shared)
+    }
+
     /// A seat says who it is and calls from its address; everything else is the trunk whose source it is.
     pub(super) fn placer(&self, incoming: &Incoming) -> Option<Placer> {
         let remote = incoming.flow.remote;
         let seat = self.setup.seats.iter().position(|s| s.address.ip() == remote.ip() && s.aor.user == incoming.from.uri.user);
         match (seat, self.access.find(remote.ip())) {
+            (Some(seat), Some(Owner::Trunk(trunk))) if !self.is_own_line(seat, incoming.flow) => Some(Placer::Trunk(trunk)),
             (Some(seat), _) => Some(Placer::Seat(seat)),
             (None, Some(Owner::Trunk(trunk))) => Some(Placer::Trunk(trunk)),
             _ => None,
@@ -166,7 +176,11 @@ impl Switch {
         let dialled = identity::dialled(&incoming.uri);
         let caller = (!caller.is_empty()).then_some(caller.as_str());
         let history = identity::history(incoming, &plan.number(&dialled, trunk_area), |n| plan.number(n, trunk_area));
-        let diverted_from = history.first().map(String::as_str);
+        let trusted = match placer {
+            Placer::Trunk(i) => self.setup.trunks[*i].emergency_history,
+            Placer::Seat(_) => false,
+        };
+        let diverted_from = history.first().map(String::as_str).filter(|_| trusted);
         let facts = Facts { dialled: &dialled, caller, trunk, trunk_area, diverted_from, at: now.wall };
         let decision = plan.decide(&facts);
         let circle = decision.mode == Mode::Platform && history.contains(&decision.number);
@@ -221,12 +235,12 @@ impl Switch {
         };
         Offered {
             leg: CALLER.0,
-            sip_call_id: String::from_utf8_lossy(&incoming.call_id).into_owned(),
+            sip_call_id: kept(&String::from_utf8_lossy(&incoming.call_id)),
             trunk,
-            dialled: identity::dialled(&incoming.uri),
-            number: decision.number.clone(),
-            caller: decision.caller.clone().filter(|_| !anonymous),
-            caller_raw,
+            dialled: kept(&identity::dialled(&incoming.uri)),
+            number: kept(&decision.number),
+            caller: decision.caller.clone(),
+            caller_raw: kept(&caller_raw),
             caller_anonymous: anonymous,
             line: decision.line.to_string(),
             mode: decision.mode.name().to_owned(),
@@ -235,7 +249,7 @@ impl Switch {
             area: decision.area.code.as_ref().map(ToString::to_string),
             area_source: decision.area.source.to_owned(),
             division: decision.area.code.as_deref().and_then(|code| self.setup.divisions.get(code)).cloned(),
-            diverted_from,
+            diverted_from: diverted_from.as_deref().map(kept),
             tickets: decision.tickets.iter().map(ToString::to_string).collect(),
             recorded: self.fixed.recorded.includes(&decision.number),
             withheld: decision.withheld.iter().map(ToString::to_string).collect(),
@@ -275,5 +289,50 @@ impl Switch {
         self.calls.insert(id, active);
         self.parts.insert(incoming.leg, (id, CALLER));
         id
+    }
+}
+
+/// On this machine's loopback all ports are this machine's.
+fn is_own_line(seat: &Seat, flow: Flow, shared: bool) -> bool {
+    let ip = flow.remote.ip() == seat.address.ip();
+    let any_port =
+        seat.lines_from == LinesFrom::Address || flow.remote.ip().is_loopback() || (flow.proto == Proto::Tcp && !shared);
+    ip && (any_port || flow.remote == seat.address)
+}
+
+/// What a caller chose, as the journal keeps it: bounded, and harmless wherever it is printed.
+fn kept(foreign: &str) -> String {
+    Shown(foreign).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::Uri;
+
+    #[test]
+    fn a_line_of_a_seats_own_comes_from_its_address_and_port() {
+        let seat = |address: &str, lines_from| Seat {
+            name: "desk".into(),
+            label: None,
+            aor: Uri::parse(b"sip:seat@192.0.2.20").unwrap(),
+            address: address.parse().unwrap(),
+            proto: Proto::Udp,
+            channels: 1,
+            dtmf: Dtmf::Auto,
+            origins: Arc::default(),
+            lines_from,
+        };
+        let flow =
+            |proto, remote: &str| Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: remote.parse().unwrap() };
+        let desk = seat("192.0.2.20:5060", LinesFrom::Port);
+        assert!(is_own_line(&desk, flow(Proto::Udp, "192.0.2.20:5060"), true));
+        assert!(!is_own_line(&desk, flow(Proto::Udp, "192.0.2.20:5999"), false), "somebody else at that address");
+        assert!(!is_own_line(&desk, flow(Proto::Udp, "192.0.2.21:5060"), false));
+        assert!(is_own_line(&desk, flow(Proto::Tcp, "192.0.2.20:41234"), false), "a connection has any port");
+        assert!(!is_own_line(&desk, flow(Proto::Tcp, "192.0.2.20:41234"), true), "a trunk has that address, too");
+        let exchange = seat("192.0.2.20:5060", LinesFrom::Address);
+        assert!(is_own_line(&exchange, flow(Proto::Udp, "192.0.2.20:5999"), true));
+        assert!(is_own_line(&seat("127.0.0.1:5070", LinesFrom::Port), flow(Proto::Udp, "127.0.0.1:40000"), true));
     }
 }

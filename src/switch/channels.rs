@@ -54,6 +54,7 @@ mod tests {
             channels,
             reserved,
             dtmf: Dtmf::Auto,
+            emergency_history: false,
             reliable: false,
         }
     }

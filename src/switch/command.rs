@@ -297,7 +297,7 @@ fn view(id: CallId, active: &Active, numbers: Numbers) -> CallView {
         id,
         line: identity.line.to_string(),
         number: identity.number.clone(),
-        caller: identity.caller.as_deref().map(|caller| match numbers {
+        caller: identity.caller.as_deref().filter(|_| !identity.withheld).map(|caller| match numbers {
             Numbers::Masked => Masked(caller).to_string(),
             Numbers::Full => caller.to_owned(),
         }),

@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
-    /// The caller's number, normalised; none when it is withheld.
+    /// The caller's number, normalised.
     pub caller: Option<String>,
+    /// It is told to nobody but emergency lines, where policy lets them see it.
+    pub withheld: bool,
     /// The hotline as the plan names it.
     pub number: String,
     pub line: Arc<str>,
@@ -103,18 +105,27 @@ fn all<'a>(incoming: &'a Incoming, name: &'a Name) -> impl Iterator<Item = &'a B
 }
 
 impl Identity {
-    pub fn from(&self, local: SocketAddr) -> NameAddr {
-        match &self.caller {
+    /// The number as this party may see it: `all` sees one that is withheld, too.
+    fn shown(&self, all: bool) -> Option<&String> {
+        self.caller.as_ref().filter(|_| all || !self.withheld)
+    }
+
+    pub fn from(&self, local: SocketAddr, all: bool) -> NameAddr {
+        match self.shown(all) {
             Some(number) => NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None)),
             None => NameAddr::new(Uri::sip("anonymous", Host::Name("anonymous.invalid".to_owned()), None)),
         }
     }
 
     /// The call id on every leg, the caller where it may be told, and the hotline that was dialled (RFC 7044).
-    pub fn headers(&self, call: CallId, local: SocketAddr, target: &Uri) -> Vec<Header> {
+    pub fn headers(&self, call: CallId, local: SocketAddr, target: &Uri, all: bool) -> Vec<Header> {
         let header = |name, value: String| Header { name, value: value.into() };
         let mut headers = vec![header(Name::XHotlineCallId, call.to_string())];
-        if let Some(number) = &self.caller {
+        // Whoever sees it is told that others may not (RFC 3325 §9.3).
+        if self.withheld {
+            headers.push(header(Name::Privacy, "id".to_owned()));
+        }
+        if let Some(number) = self.shown(all) {
             let asserted = NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None));
             headers.push(header(Name::PAssertedIdentity, asserted.to_string()));
         }
@@ -254,6 +265,7 @@ mod tests {
     fn every_leg_learns_the_call_the_caller_and_the_hotline() {
         let mut identity = Identity {
             caller: Some("13800138000".to_owned()),
+            withheld: false,
             number: "12345".to_owned(),
             line: "12345".into(),
             trunk: "carrier".into(),
@@ -265,12 +277,12 @@ mod tests {
         let id = CallId::new(Wall(1_700_000_000_000_000), &mut Rng::from_number(1));
         let local = SocketAddr::from(([10, 0, 0, 1], 5060));
         let target = Uri::sip("seat", Host::Ip(local.ip()), None);
-        let text = |identity: &Identity| {
-            let headers = identity.headers(id, local, &target);
+        let text = |identity: &Identity, all: bool| {
+            let headers = identity.headers(id, local, &target, all);
             headers.iter().map(|h| String::from_utf8_lossy(&h.value).into_owned()).collect::<Vec<_>>()
         };
         assert_eq!(
-            text(&identity)[1..],
+            text(&identity, false)[1..],
             [
                 "<sip:13800138000@10.0.0.1>",
                 "<sip:12336@10.0.0.1>;index=1",
@@ -278,9 +290,11 @@ mod tests {
                 "<sip:seat@10.0.0.1>;index=1.1.1"
             ]
         );
-        identity.caller = None;
-        assert!(!text(&identity).iter().any(|h| h.contains("138")), "a withheld number goes nowhere");
-        assert_eq!(identity.from(local).uri.user.as_deref(), Some("anonymous"));
+        identity.withheld = true;
+        assert!(!text(&identity, false).iter().any(|h| h.contains("138")), "a withheld number goes nowhere");
+        assert_eq!(identity.from(local, false).uri.user.as_deref(), Some("anonymous"));
+        assert_eq!(text(&identity, true)[1..3], ["id", "<sip:13800138000@10.0.0.1>"], "but to an emergency line");
+        assert_eq!(identity.from(local, true).uri.user.as_deref(), Some("13800138000"));
         assert_eq!(identity.offer_order(&[Codec::Pcma, Codec::Pcmu]), [Codec::Pcmu, Codec::Pcma]);
     }
 }

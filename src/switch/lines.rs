@@ -5,7 +5,7 @@ use super::admit::Placer;
 use super::command::{Way, status_of};
 use super::keys::Pad;
 use super::{Dtmf, Leg, Output, Switch, Work, identity};
-use crate::base::{CallId, LegId, Masked, Now};
+use crate::base::{CallId, LegId, Masked, Now, Shown};
 use crate::call::{self, Call, Mode, Part, Refusal};
 use crate::control::Why;
 use crate::dialog::{Cause, Command, Incoming};
@@ -15,8 +15,8 @@ impl Switch {
     /// Whether the INVITE is one of these; then all that it needs is done.
     pub(super) fn joins(&mut self, now: Now, incoming: &Incoming, placer: &Placer, out: &mut Vec<Output>) -> bool {
         let seat = match placer {
-            Placer::Seat(i) => self.setup.seats.get(*i).map(|seat| seat.name.clone()),
-            Placer::Trunk(_) => None,
+            Placer::Seat(i) if self.is_own_line(*i, incoming.flow) => self.setup.seats.get(*i).map(|seat| seat.name.clone()),
+            _ => None,
         };
         let joined = match (incoming.replaces, &seat) {
             (Some(old), Some(seat)) => self.replace(now, incoming, old, seat, out),
@@ -87,7 +87,7 @@ impl Switch {
         let origins = placer.map(|placer| self.origins(&placer)).unwrap_or_default();
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
         let mut effects = Vec::new();
-        let call_id = Some(String::from_utf8_lossy(&incoming.call_id).into_owned());
+        let call_id = Some(Shown(&String::from_utf8_lossy(&incoming.call_id)).to_string());
         let answer = ask(&mut active.call, &mut effects);
         if let Ok(part) = answer {
             let (pad, _named_by) = (Pad::new(dtmf), self.setup.clone());

@@ -18,7 +18,7 @@ mod setup;
 
 pub use gauge::{Counters, Gauges};
 pub use refused::Refusals;
-pub use setup::{Dtmf, Fixed, JournalDown, Limits, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
+pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
 use crate::base::{CallId, Flow, LegId, Map, Mono, Now, Rng, Timers};
 use crate::call::event::{Entry, What};

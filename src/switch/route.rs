@@ -21,6 +21,8 @@ pub(super) struct Route {
     pub origins: Arc<Origins>,
     /// The trunk whose channel the leg takes.
     pub trunk: Option<Arc<str>>,
+    /// It may see a caller whose number is withheld.
+    sees_all: bool,
     /// Before the call's id, where the party finds the call's ticket.
     tickets: Option<Arc<str>>,
 }
@@ -39,7 +41,8 @@ pub(super) fn route(fixed: &Fixed, setups: [&Live; 2], party: &Dialled, emergenc
                 Some(name) => setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == *name))?,
                 None => now.trunks.get(now.default_route)?,
             };
-            channels.free(trunk, emergency).then(|| to_trunk(fixed, trunk, &target.number))?
+            let sees_all = target.emergency && now.emergency_sees_withheld;
+            channels.free(trunk, emergency).then(|| to_trunk(fixed, trunk, &target.number, sees_all))?
         }
     }
 }
@@ -49,32 +52,39 @@ pub(super) fn seat<'a>(setups: [&'a Live; 2], name: &str) -> Option<&'a Seat> {
 }
 
 fn to_seat(fixed: &Fixed, seat: &Seat) -> Option<Route> {
-    let flow = Flow { proto: seat.proto, local: local(fixed, seat.proto)?, remote: seat.address };
+    let flow = Flow { proto: seat.proto, local: local(&fixed.listen, seat.proto, seat.address)?, remote: seat.address };
     let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], fixed.tickets.clone());
-    Some(Route { flow, uri, codecs, dtmf: seat.dtmf, origins: seat.origins.clone(), trunk: None, tickets })
+    let origins = seat.origins.clone();
+    Some(Route { flow, uri, codecs, dtmf: seat.dtmf, origins, trunk: None, sees_all: false, tickets })
 }
 
-fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str) -> Option<Route> {
-    let flow = Flow { proto: trunk.proto, local: local(fixed, trunk.proto)?, remote: trunk.peer };
+fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool) -> Option<Route> {
+    let flow = Flow { proto: trunk.proto, local: local(&fixed.listen, trunk.proto, trunk.peer)?, remote: trunk.peer };
     let uri = Uri::sip(number, Host::Ip(trunk.peer.ip()), Some(trunk.peer.port()));
-    let (codecs, origins) = (trunk.codecs.clone(), trunk.origins.clone());
-    Some(Route { flow, uri, codecs, dtmf: trunk.dtmf, origins, trunk: Some(trunk.name.clone()), tickets: None })
+    let (codecs, origins, dtmf) = (trunk.codecs.clone(), trunk.origins.clone(), trunk.dtmf);
+    Some(Route { flow, uri, codecs, dtmf, origins, trunk: Some(trunk.name.clone()), sees_all, tickets: None })
 }
 
-fn local(fixed: &Fixed, proto: Proto) -> Option<SocketAddr> {
-    fixed.listen.iter().find(|(p, _)| *p == proto).map(|(_, address)| *address)
+/// The first address of the hop's own family that we listen on: by another it cannot be reached.
+fn local(listen: &[(Proto, SocketAddr)], proto: Proto, remote: SocketAddr) -> Option<SocketAddr> {
+    let fits = |(p, at): &&(Proto, SocketAddr)| *p == proto && at.is_ipv4() == remote.is_ipv4();
+    let local = listen.iter().find(fits).map(|(_, address)| *address);
+    if local.is_none() {
+        tracing::warn!(%remote, "sip.listen names no address of this family: this hop cannot be called");
+    }
+    local
 }
 
 impl Route {
     pub fn dial(&self, leg: LegId, call_id: String, rtp: SocketAddr, identity: &Identity, call: CallId) -> Dial {
-        let mut headers = identity.headers(call, self.flow.local, &self.uri);
+        let mut headers = identity.headers(call, self.flow.local, &self.uri, self.sees_all);
         headers.extend(self.tickets.iter().map(|base| call_info(base, call)));
         Dial {
             leg,
             call_id,
             flow: self.flow,
             uri: self.uri.clone(),
-            from: identity.from(self.flow.local),
+            from: identity.from(self.flow.local, self.sees_all),
             to: NameAddr::new(self.uri.clone()),
             max_forwards: identity.max_forwards.saturating_sub(1),
             headers,
@@ -86,4 +96,21 @@ impl Route {
 /// RFC 3261 §20.9.
 fn call_info(base: &str, call: CallId) -> Header {
     Header { name: Name::CallInfo, value: format!("<{base}{call}>;purpose=info").into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_hop_is_called_from_an_address_of_its_family() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let both =
+            [(Proto::Udp, at("192.0.2.1:5060")), (Proto::Tcp, at("192.0.2.1:5060")), (Proto::Udp, at("[2001:db8::1]:5060"))];
+        let from = |proto, hop| local(&both, proto, at(hop)).map(|at| at.to_string());
+        assert_eq!(from(Proto::Udp, "198.51.100.7:5060").as_deref(), Some("192.0.2.1:5060"));
+        assert_eq!(from(Proto::Udp, "[2001:db8::7]:5060").as_deref(), Some("[2001:db8::1]:5060"));
+        assert_eq!(from(Proto::Tcp, "198.51.100.7:5060").as_deref(), Some("192.0.2.1:5060"));
+        assert_eq!(from(Proto::Tcp, "[2001:db8::7]:5060"), None, "nothing of its family listens by this protocol");
+    }
 }

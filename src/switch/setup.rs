@@ -29,7 +29,7 @@ pub struct Setup {
 pub struct Fixed {
     /// This node's name, in records.
     pub node: String,
-    /// Where we listen; the first of each protocol is what we call out from.
+    /// Where we listen; the first of a hop's protocol and family is what we call it from.
     pub listen: Vec<(Proto, SocketAddr)>,
     pub legs: dialog::Config,
     pub media: MediaSetup,
@@ -54,6 +54,8 @@ pub struct Live {
     pub divisions: Arc<BTreeMap<String, Division>>,
     /// Feature codes on seats' keys.
     pub codes: call::keys::Codes,
+    /// Emergency lines see numbers that are withheld from others.
+    pub emergency_sees_withheld: bool,
     pub unknown_source: UnknownSource,
     pub journal_down: JournalDown,
     /// How fast sources that nobody names are looked at, and answered where policy says so.
@@ -88,6 +90,8 @@ pub struct Trunk {
     /// Of these, how many only calls of emergency lines may take.
     pub reserved: u32,
     pub dtmf: Dtmf,
+    /// A call that it says an emergency line diverted goes before others.
+    pub emergency_history: bool,
     /// Provisional responses to its callers are reliable where they support it (RFC 3262).
     pub reliable: bool,
     pub origins: Arc<Origins>,
@@ -105,6 +109,17 @@ pub struct Seat {
     pub channels: u32,
     pub dtmf: Dtmf,
     pub origins: Arc<Origins>,
+    pub lines_from: LinesFrom,
+}
+
+/// From where an INVITE in the name of a seat that talks is a further line of its phone: it enters the seat's call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinesFrom {
+    /// From its configured address and port alone.
+    #[default]
+    Port,
+    /// From any port of its address.
+    Address,
 }
 
 /// How a peer is told keys. Telephone-events and INFO from it are understood in each case.

@@ -11,7 +11,8 @@ use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
-    Dtmf, Fixed, Input, JournalDown, Limits, Live, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk, UnknownSource,
+    Dtmf, Fixed, Input, JournalDown, Limits, LinesFrom, Live, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk,
+    UnknownSource,
 };
 use hotline::transport::Rate;
 use std::collections::BTreeMap;
@@ -234,6 +235,7 @@ fn setup() -> Setup {
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             channels: 100,
             reserved: 0,
+            emergency_history: false,
             reliable: false,
             dtmf: Dtmf::Auto,
             origins: Arc::default(),
@@ -247,6 +249,7 @@ fn setup() -> Setup {
             channels: 100,
             dtmf: Dtmf::Auto,
             origins: Arc::default(),
+            lines_from: LinesFrom::Port,
         }],
         queues: vec![Line {
             name: "12345".into(),
@@ -273,6 +276,7 @@ fn setup() -> Setup {
         journal_down: JournalDown::CarryOn,
         strangers: Rate::default(),
         notices: 20,
+        emergency_sees_withheld: true,
         retry_after: Duration::from_secs(5),
     };
     Setup { fixed, live }

@@ -9,7 +9,9 @@ use hotline::media::Prompt;
 use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Uri};
-use hotline::switch::{Dtmf, Fixed, JournalDown, Limits, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
+use hotline::switch::{
+    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource,
+};
 use hotline::transport::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -54,6 +56,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
                 channels: channels(rng),
                 dtmf: Dtmf::Auto,
                 origins: Arc::default(),
+                lines_from: LinesFrom::Port,
             })
             .collect(),
         queues: vec![Line {
@@ -88,6 +91,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         journal_down: if rng.chance(500) { JournalDown::Refuse } else { JournalDown::CarryOn },
         strangers: Rate::default(),
         notices: 20,
+        emergency_sees_withheld: true,
         retry_after: Duration::from_secs(5),
     };
     Setup { fixed, live }
@@ -125,6 +129,7 @@ fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         channels: 20,
         reserved: 2,
+        emergency_history: false,
         reliable: false,
         dtmf: Dtmf::Auto,
         origins: Arc::default(),

@@ -204,3 +204,28 @@ fn a_caller_who_wants_no_name_shown_has_none() {
     assert_eq!((&record["caller"], &record["caller_anonymous"]), (&serde_json::Value::Null, &true.into()));
     assert!(!gateway.log().contains("13800138000"));
 }
+
+#[test]
+fn an_emergency_line_sees_a_number_that_others_may_not() {
+    let gateway = Gateway::start(&Spec::default());
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    let mut target = Phone::new("target", gateway.target, &gateway);
+    caller.headers = "Privacy: none\r\nPrivacy: ID\r\nP-Asserted-Identity: <tel:+8613800138000>\r\n";
+    caller.invite("110");
+    let fetched = target.ring();
+    assert!(fetched.header("From").contains("sip:13800138000@"), "{fetched}");
+    assert!(fetched.header("P-Asserted-Identity").contains("13800138000"), "{fetched}");
+    assert_eq!(fetched.header("Privacy"), "id", "others may still not see it");
+    target.answer();
+    caller.status(200, "INVITE");
+    caller.ack();
+    caller.bye();
+    target.hung_up();
+    let told = gateway.record();
+    assert_eq!((&told["caller"], &told["caller_anonymous"]), (&serde_json::Value::Null, &true.into()), "no ticket has it");
+    let shown = |arguments: &[&str]| String::from_utf8(gateway.command(arguments).stdout).unwrap();
+    let id = told["call_id"].as_str().unwrap();
+    assert!(shown(&["records", "show", id]).contains("138******00"));
+    assert!(shown(&["records", "show", id, "--unmasked"]).contains("13800138000"));
+    assert!(!gateway.log().contains("13800138000"));
+}

@@ -144,8 +144,14 @@ fn a_guided_line_names_its_number_and_connects_by_a_key() {
 }
 
 #[test]
-fn a_caller_that_110_sends_goes_before_those_who_wait() {
-    let gateway = gateway(&[1]);
+fn a_caller_that_110_sends_goes_before_those_who_wait_where_its_trunk_is_believed() {
+    for believed in ["emergency_history = true", ""] {
+        sent_by_110(believed);
+    }
+}
+
+fn sent_by_110(trunk: &'static str) {
+    let gateway = Gateway::start(&Spec { plan: Some(PLAN.to_string()), seats: vec![1], trunk, ..Spec::default() });
     let mut phones: Vec<Phone> = (0..3).map(|_| Phone::new("caller", gateway.host.port(), &gateway)).collect();
     let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
     phones[0].invite("12345");
@@ -156,10 +162,12 @@ fn a_caller_that_110_sends_goes_before_those_who_wait() {
     phones[2].invite("12345");
     phones[2].status(183, "INVITE");
     seat.bye();
-    let invite = answered(&mut seat, &mut phones[2]);
-    assert!(invite.headers("History-Info")[0].starts_with("<sip:110@"), "where it comes from is shown: {invite}");
+    let (first, second) = if trunk.is_empty() { (1, 2) } else { (2, 1) };
+    let one = answered(&mut seat, &mut phones[first]);
     seat.bye();
-    answered(&mut seat, &mut phones[1]);
+    let other = answered(&mut seat, &mut phones[second]);
+    let sent = if first == 2 { one } else { other };
+    assert!(sent.headers("History-Info")[0].starts_with("<sip:110@"), "where it comes from is shown: {sent}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Records for other programs: one JSON object a line, or a table for a spreadsheet.
 
 use super::{Journal, shown, word};
-use crate::base::{Text, Wall};
+use crate::base::{Shown, Text, Wall};
 use crate::record::shape::Record;
 use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, Write};
@@ -105,6 +105,7 @@ fn row(out: &mut impl Write, cells: impl Iterator<Item = String>) -> io::Result<
 
 /// A cell that a spreadsheet would take for a formula is kept a text: callers choose what they send as their number.
 fn quoted(cell: &str) -> String {
+    let cell = &Shown::whole(cell);
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
     if cell.contains([',', '"', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
@@ -125,7 +126,11 @@ mod tests {
     #[test]
     fn cells_are_quoted_and_formulas_are_not_run() {
         let mut out = Vec::new();
-        row(&mut out, ["a", "b,c", "say \"x\"", "=1+1", "+86138"].map(String::from).into_iter()).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "a,\"b,c\",\"say \"\"x\"\"\",'=1+1,'+86138\r\n");
+        row(&mut out, ["a", "b,c", "say \"x\"", "=1+1", "+86138", "1\u{1b}[2J\u{202e}\r\n=2"].map(String::from).into_iter())
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "a,\"b,c\",\"say \"\"x\"\"\",'=1+1,'+86138,1\\u{1b}[2J\\u{202e}\\u{d}\\u{a}=2\r\n"
+        );
     }
 }

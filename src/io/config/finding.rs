@@ -59,6 +59,16 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// As `check` and the log show it where it stops nothing.
+    pub fn warning(&self) -> Text {
+        match &self.place {
+            Place::File(at) => Problem::new(Severity::Warning, at, self.message.clone()).told(),
+            _ => self.told(),
+        }
+    }
+}
+
 impl Place {
     /// ` at line 7`, where it has one.
     pub fn line(&self) -> Text {

@@ -19,8 +19,11 @@ use std::path::Path;
 /// Reads and checks everything. Without `file` that of [`site_file`] counts, if it is there.
 pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
     let layers = Layers::read(file)?;
-    let checked = layers.merge().and_then(|config| match validate::validate(&config, &layers) {
-        findings if findings.is_empty() => Ok(config),
+    let checked = layers.merge().and_then(|mut config| match validate::validate(&config, &layers) {
+        findings if findings.is_empty() => {
+            config.warnings = validate::doubts(&config, &layers).iter().map(Finding::warning).collect();
+            Ok(config)
+        }
         findings => Err(findings),
     });
     checked.map_err(|findings| {

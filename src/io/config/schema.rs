@@ -32,6 +32,9 @@ pub struct Config {
     pub recording: Recording,
     pub http: Http,
     pub log: Log,
+    /// What is no mistake, but most likely not meant.
+    #[serde(skip)]
+    pub warnings: Vec<crate::base::Text>,
 }
 
 impl Config {
@@ -96,6 +99,7 @@ pub struct Trunk {
     #[serde(deserialize_with = "list")]
     pub media: Vec<String>,
     pub nat: bool,
+    pub emergency_history: bool,
 }
 
 impl Default for Trunk {
@@ -113,6 +117,7 @@ impl Default for Trunk {
             prack: false,
             media: Vec::new(),
             nat: false,
+            emergency_history: false,
         }
     }
 }
@@ -169,6 +174,7 @@ pub struct Seat {
     #[serde(deserialize_with = "list")]
     pub media: Vec<String>,
     pub nat: bool,
+    pub lines_from: LinesFrom,
 }
 
 impl Default for Seat {
@@ -183,8 +189,17 @@ impl Default for Seat {
             dtmf: Dtmf::Auto,
             media: Vec::new(),
             nat: false,
+            lines_from: LinesFrom::Port,
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinesFrom {
+    #[default]
+    Port,
+    Address,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -253,6 +268,7 @@ pub struct Calls {
     pub apology: String,
     pub transfer_failed: String,
     pub choose_area: String,
+    pub emergency_sees_withheld: bool,
 }
 
 /// Feature codes on seats' keys; an empty one is off.

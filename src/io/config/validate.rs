@@ -32,6 +32,14 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.findings
 }
 
+/// What works, but most likely not as it is meant.
+pub fn doubts(config: &Config, layers: &Layers) -> Vec<Finding> {
+    let mut check = Check { layers, findings: Vec::new() };
+    check.reached(config);
+    check.shared(config);
+    check.findings
+}
+
 struct Check<'a> {
     layers: &'a Layers,
     findings: Vec<Finding>,
@@ -167,6 +175,40 @@ impl Check<'_> {
             self.positive(queue.ring_timeout, &at("ring_timeout"));
             self.positive(queue.max_wait, &at("max_wait"));
             self.require(queue.max_length > 0, &at("max_length"), || both!("is 0", "不能为 0"));
+        }
+    }
+
+    /// Whom we call by an address of its own family.
+    fn reached(&mut self, config: &Config) {
+        let listens = |hop: SocketAddr| config.sip.listen.iter().any(|at| at.is_ipv4() == hop.is_ipv4());
+        let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| (["trunks", name, "addresses"], t.peer()));
+        let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| (["seats", name, "address"], s.address));
+        for (path, hop) in trunks.chain(seats) {
+            let lost = hop.filter(|hop| !listens(*hop));
+            self.require(lost.is_none(), &path, || {
+                let family = if lost.is_some_and(|hop| hop.is_ipv4()) { "IPv4" } else { "IPv6" };
+                both!("cannot be called: sip.listen names no {family} address", "无法呼叫：sip.listen 没有 {family} 地址")
+            });
+        }
+    }
+
+    /// Who shares an address with a trunk cannot be told from its callers. On the loopback nobody calls from outside.
+    fn shared(&mut self, config: &Config) {
+        let mut owners = AccessList::new();
+        for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {
+            for block in trunk.addresses.iter().filter_map(|text| text.parse::<Cidr>().ok()) {
+                owners.insert(block, name.as_str());
+            }
+        }
+        for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
+            let owner = seat.address.map(|at| at.ip()).filter(|ip| !ip.is_loopback()).and_then(|ip| owners.find(ip));
+            self.require(owner.is_none(), &["seats", name, "address"], || {
+                let trunk = owner.unwrap_or_default();
+                both!(
+                    "is an address of trunk `{trunk}`, too: its outside callers can say that they are this seat",
+                    "也是中继 `{trunk}` 的地址：该中继的外部来话可以冒充此座席"
+                )
+            });
         }
     }
 
@@ -411,6 +453,24 @@ mod tests {
         complains(&format!("{backend}'platform-12345'"), "site.toml:1:", "`credentials` lack `app_key`, `app_secret`");
         complains(&format!("{backend}'request-tracker-5'\ncredentials = {{ tokn = 'x' }}"), "site.toml:4:1: ", "lack `token`");
         complains("[sip]\ntimer_c = '1m'", "site.toml:2:1: ", "more than 3m");
+    }
+
+    #[test]
+    fn what_cannot_be_reached_or_told_apart_is_said_and_stops_nothing() {
+        let doubts = |site: &str| -> Vec<String> {
+            let layers = Layers::new(Some(crate::plan::Source::new("site.toml", site)), BTreeMap::new());
+            let config = layers.merge().unwrap();
+            assert_eq!(validate(&config, &layers).len(), 0, "{site}");
+            doubts(&config, &layers).iter().map(|doubt| doubt.warning().en).collect()
+        };
+        assert_eq!(doubts(""), Vec::<String>::new(), "a demonstration on one machine is none");
+        let seat = "[seats.six]\naor = 'sip:6@x'\naddress = ";
+        let lost = doubts(&format!("{seat}'[2001:db8::7]:5060'"));
+        assert!(lost[0].starts_with("site.toml:3:1: ") && lost[0].contains("no IPv6 address"), "{lost:?}");
+        assert_eq!(doubts(&format!("[sip]\nlisten = ['127.0.0.1:5060', '[::1]:5060']\n{seat}'[2001:db8::7]:5060'")).len(), 0);
+        assert!(doubts("[trunks.six]\naddresses = ['2001:db8::9']")[0].contains("cannot be called"));
+        let both = format!("[trunks.sbc]\naddresses = ['192.0.2.0/24', '192.0.2.20']\n{seat}'192.0.2.20:5060'");
+        assert!(doubts(&both)[0].contains("an address of trunk `sbc`"), "{:?}", doubts(&both));
     }
 
     #[test]
