@@ -31,8 +31,8 @@ use crossbeam_channel::Receiver;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -131,7 +131,7 @@ impl Gateway {
             audit: Arc::new(Audit::of(&fixed)),
             shelf: recorder.shelf(),
             disk: Arc::new(Disk::of(&fixed)),
-            deliveries: Arc::new(count_deliveries(&deliverers, &journal)?),
+            deliveries: Arc::new(Deliveries::of(&deliverers, &journal)?),
             patience: fixed.http.timeout,
             ending: Arc::default(),
         };
@@ -404,11 +404,6 @@ fn start_delivery(
 ) -> Result<Vec<Deliverer>, String> {
     let start = |(target, posted)| Deliverer::start(runtime.handle(), journal, target, posted, rng.fork());
     targets.into_iter().map(start).collect()
-}
-
-fn count_deliveries(deliverers: &[Deliverer], journal: &Journal) -> Result<Deliveries, String> {
-    let ledger = journal.ledger(Zone::default()).map_err(|e| e.to_string())?;
-    Ok(Deliveries { backends: deliverers.iter().map(Deliverer::figures).collect(), ledger: Some(Mutex::new(ledger)) })
 }
 
 /// The media threads; where the copies of calls' audio come out, and what counts them.

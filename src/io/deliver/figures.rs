@@ -1,8 +1,11 @@
 //! What is counted of delivery, and what is wrong with it now.
 
+use super::Deliverer;
 use crate::io::http::Metric;
+use crate::io::journal::Journal;
 use crate::io::ledger::{Backlog, Ledger};
 use crate::record::delivery::{Alarm, Verdict};
+use crate::record::zone::Zone;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,6 +59,11 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
+    pub fn of(deliverers: &[Deliverer], journal: &Journal) -> Result<Deliveries, String> {
+        let ledger = journal.ledger(Zone::default()).map_err(|e| e.to_string())?;
+        Ok(Deliveries { backends: deliverers.iter().map(Deliverer::figures).collect(), ledger: Some(Mutex::new(ledger)) })
+    }
+
     /// For everybody: which of them fail.
     pub fn alarms(&self) -> Vec<String> {
         self.backends.iter().filter_map(|figures| Some(figures.trouble()?.0)).collect()
