@@ -122,7 +122,7 @@ impl Gateway {
         let desk = Desk {
             board,
             inbox,
-            more: figures(journal.appender(), tcp, recorder.metrics(), reloader.clone(), outside.clone()),
+            more: figures(&journal, tcp, recorder.metrics(), reloader.clone(), outside.clone()),
             outside,
             reload: asked_by_api(reloader.clone()),
             asks,
@@ -438,7 +438,8 @@ fn start_recorder(
     rng: &mut Rng,
 ) -> Result<Recorder, String> {
     let owed = journal.ledger(Zone::default()).and_then(|ledger| ledger.owed_recordings()).map_err(|e| e.to_string())?;
-    Recorder::start(config, recorder::Parts { journal: journal.settler(), owed, frames, seed: rng.map_seed() })
+    let (settler, clock) = (journal.settler(), journal.clock());
+    Recorder::start(config, recorder::Parts { journal: settler, owed, clock, frames, seed: rng.map_seed() })
 }
 
 fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
@@ -467,14 +468,20 @@ fn asked_by_api(reloader: Arc<Reloader>) -> http::Reload {
 
 /// What the threads beside the switch count.
 fn figures(
-    journal: Appender,
+    journal: &Journal,
     tcp: Tcp,
     recorder: http::Figures,
     reloader: Arc<Reloader>,
     outside: Arc<Outside>,
 ) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
+    let (clock, journal) = (journal.clock(), journal.appender());
     Arc::new(move || {
         let own = vec![
+            Metric::gauge(
+                "clock_doubted",
+                "1 while the wall clock has jumped and nothing is deleted by it.",
+                usize::from(clock.doubts()),
+            ),
             Metric::gauge("journal_waiting", "Journal entries that wait for the journal's thread.", journal.waiting()),
             Metric::counter("journal_lost_total", "Journal entries that found no room.", journal.lost()),
             Metric::counter(

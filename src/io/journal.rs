@@ -8,7 +8,7 @@ pub use super::store::{Backend, Callback, Outbox, Store, Tagging, Taken, Trouble
 use super::store::{Lock, Written};
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::Entry;
-use crate::io::clock;
+use crate::io::clock::{self, Trusted};
 use crate::io::ledger::Ledger;
 use crate::record::delivery::Settlement;
 use crate::record::recording::Recorded;
@@ -45,13 +45,17 @@ pub struct Options {
     pub outbox: Outbox,
     /// How long after its delivery a call's entries are kept; none: for ever.
     pub keep: Option<Duration>,
+    /// What says how late it is for that.
+    pub clock: Arc<Trusted>,
     pub sealer: Arc<Sealer>,
 }
 
 impl Options {
     pub fn new(path: impl Into<PathBuf>) -> Options {
+        let path = path.into();
         Options {
-            path: path.into(),
+            clock: Arc::new(Trusted::beside(&path, clock::now())),
+            path,
             queue: 65_536,
             max_bytes: None,
             retry: Duration::from_secs(1),
@@ -95,6 +99,7 @@ pub struct Journal {
     thread: Option<JoinHandle<()>>,
     path: PathBuf,
     sealer: Arc<Sealer>,
+    clock: Arc<Trusted>,
 }
 
 impl Journal {
@@ -110,7 +115,7 @@ impl Journal {
         let (appender, entries) = bounded(options.queue);
         let (control, controls) = unbounded();
         let (path, sealer) = (options.path.clone(), options.sealer.clone());
-        let purged = Arc::<AtomicU64>::default();
+        let (purged, clock) = (Arc::<AtomicU64>::default(), options.clock.clone());
         let writer = Writer {
             store: Some(store),
             options,
@@ -121,7 +126,7 @@ impl Journal {
             closing: false,
             held: Vec::new(),
             ahead: 0,
-            purge_at: clock::mono(),
+            purge_at: crate::io::clock::mono(),
             purged: purged.clone(),
             _lock: lock,
         };
@@ -132,11 +137,16 @@ impl Journal {
             remedy: "raise the limit of threads",
         })?;
         let appender = Appender { entries: appender, lost: Arc::default(), purged };
-        Ok((Journal { appender, control, thread: Some(thread), path, sealer }, Recovered { interrupted }))
+        Ok((Journal { appender, control, thread: Some(thread), path, sealer, clock }, Recovered { interrupted }))
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What deletions go by.
+    pub fn clock(&self) -> Arc<Trusted> {
+        self.clock.clone()
     }
 
     /// For who reads: what is sealed, too.
@@ -323,7 +333,8 @@ impl Writer {
         if self.closing || now.mono < self.purge_at {
             return;
         }
-        let until = Wall(now.wall.0.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX)));
+        let today = self.options.clock.wall(now);
+        let until = Wall(today.0.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX)));
         let more = match store.purge(until, PURGED) {
             Ok((seen, gone)) => {
                 self.purged.fetch_add(gone as u64, Ordering::Relaxed);

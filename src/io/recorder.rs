@@ -11,6 +11,7 @@ use crate::base::{CallId, MapSeed, Mono};
 use crate::call::event::{Entry, What};
 use crate::io::audit::Audit;
 use crate::io::clock;
+use crate::io::clock::Trusted;
 use crate::io::config::Config;
 use crate::io::disk;
 use crate::io::http::Metric;
@@ -21,7 +22,7 @@ use crate::media::recording::{Made, Recordings};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use figures::Figures;
 use files::{Done, Files, Job};
-use keeper::Keeper;
+use keeper::{Keep, Keeper};
 use shelf::Shelf;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub journal: Settler,
     /// Calls that were recorded and of which nobody has told yet what became of that.
     pub owed: Vec<CallId>,
+    /// What deletions go by.
+    pub clock: Arc<Trusted>,
     /// None: nothing is recorded; what there is is finished and kept all the same.
     pub frames: Option<(Receiver<Frame>, Sink)>,
     pub seed: MapSeed,
@@ -70,7 +73,7 @@ enum Note {
 
 impl Recorder {
     pub fn start(config: &Config, parts: Parts) -> Result<Recorder, String> {
-        let Parts { journal, owed, frames, seed } = parts;
+        let Parts { journal, owed, clock, frames, seed } = parts;
         let (shelf, audit) = (Arc::new(Shelf::of(config)?), Audit::of(config));
         let (figures, stop) = (Arc::new(Figures::default()), Arc::new(AtomicBool::new(false)));
         let mut recorder = Recorder {
@@ -84,7 +87,8 @@ impl Recorder {
         };
         let (done, finished) = bounded(FINISHED);
         let days = config.recording.keep_days;
-        let keeper = Keeper::new(shelf.clone(), figures.clone(), journal, audit, days, stop.clone());
+        let keep = Keep { days, clock };
+        let keeper = Keeper::new(shelf.clone(), figures.clone(), journal, audit, keep, stop.clone());
         recorder.spawn("recordings-kept", move || keeper.run(owed, &finished))?;
         let Some((frames, sink)) = frames else {
             recorder.held = Some(done);

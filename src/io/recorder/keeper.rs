@@ -6,7 +6,7 @@ use super::files::Done;
 use super::shelf::{PART, Shelf, WAV, call_of, entries};
 use crate::base::{CallId, Mono};
 use crate::io::audit::Audit;
-use crate::io::clock;
+use crate::io::clock::{self, Trusted};
 use crate::io::journal::{Settler, Taken};
 use crate::media::wav::Format;
 use crate::record::digest::Spelling;
@@ -32,13 +32,19 @@ const UNDER_WAY: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(1);
 const PIECE: usize = 1 << 20;
 
+/// How long files are kept.
+pub struct Keep {
+    /// 0: for ever.
+    pub days: u32,
+    pub clock: Arc<Trusted>,
+}
+
 pub struct Keeper {
     shelf: Arc<Shelf>,
     figures: Arc<Figures>,
     journal: Settler,
     audit: Audit,
-    /// 0: for ever.
-    keep_days: u32,
+    keep: Keep,
     purge_at: Mono,
     /// One is taken for what the journal is told, and given back when that is on disk.
     slots: (Sender<()>, Receiver<()>),
@@ -56,12 +62,12 @@ impl Keeper {
         figures: Arc<Figures>,
         journal: Settler,
         audit: Audit,
-        keep_days: u32,
+        keep: Keep,
         stop: Arc<AtomicBool>,
     ) -> Keeper {
         let (slots, gave_up, stuck) = (bounded(UNDER_WAY), false, Vec::new());
         let (purge_at, again_at) = (Mono(0), Mono(0));
-        Keeper { shelf, figures, journal, audit, keep_days, purge_at, slots, stop, gave_up, stuck, again_at }
+        Keeper { shelf, figures, journal, audit, keep, purge_at, slots, stop, gave_up, stuck, again_at }
     }
 
     /// `owed`: calls in which the last process died, or died before it told what became of their recordings.
@@ -150,7 +156,7 @@ impl Keeper {
         match File::open(&path) {
             Ok(file) => {
                 let (sha256, ms) = measure(&file)?;
-                let url = self.shelf.link(call, clock::now().wall);
+                let url = self.shelf.link(call, self.keep.clock.wall(clock::now()));
                 Ok(Recorded { state, url, sha256: Some(sha256), ms: Some(ms) })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(missing()),
@@ -161,13 +167,13 @@ impl Keeper {
     /// What is deleted is told first.
     fn purge(&mut self) {
         let now = clock::now();
-        if self.keep_days == 0 || now.mono < self.purge_at {
+        if self.keep.days == 0 || now.mono < self.purge_at {
             return;
         }
         self.purge_at = now.mono.after(PURGE_LOOK);
-        for day in self.shelf.old_days(now.wall, self.keep_days) {
+        for day in self.shelf.old_days(self.keep.clock.wall(now), self.keep.days) {
             let files: Vec<_> = entries(&day).into_iter().filter(|path| call_of(path).is_some()).collect();
-            let what = format!("{}: {} recordings, older than {} days", day.display(), files.len(), self.keep_days);
+            let what = format!("{}: {} recordings, older than {} days", day.display(), files.len(), self.keep.days);
             if let Err(why) = self.audit.note(now.wall, "hotline", "recordings purged", &what) {
                 return tracing::error!("recordings are not purged: {why}");
             }
@@ -229,13 +235,39 @@ mod tests {
     use crate::io::journal::{Journal, Options};
 
     #[test]
+    fn a_clock_that_jumped_deletes_no_recording() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.node.state = folder.path().to_owned();
+        let (journal, _) = Journal::open(Options::new(config.journal()), Wall(0), |_| {}).unwrap();
+        let shelf = Arc::new(Shelf::of(&config).unwrap());
+        let now = clock::now();
+        let call = CallId::new(Wall(now.wall.0 - 3 * 365 * 86_400_000_000), &mut Rng::from_number(1));
+        let wav = shelf.file(call, WAV).unwrap();
+        fs::create_dir_all(wav.parent().unwrap()).unwrap();
+        fs::write(&wav, "a voice").unwrap();
+        let purge = |known: i64| {
+            // What a process before this one believed.
+            fs::write(folder.path().join("journal.clock"), known.to_string()).unwrap();
+            let keep = Keep { days: 30, clock: Arc::new(Trusted::beside(&config.journal(), now)) };
+            let (audit, stop) = (Audit::of(&config), Arc::default());
+            Keeper::new(shelf.clone(), Arc::default(), journal.settler(), audit, keep, stop).purge();
+            wav.exists()
+        };
+        assert!(purge(now.wall.0 - 3 * 365 * 86_400_000_000), "three years in a moment");
+        assert!(!purge(now.wall.0));
+        journal.close();
+    }
+
+    #[test]
     fn what_cannot_be_finished_is_tried_again_and_keeps_its_state() {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.node.state = folder.path().to_owned();
         let (journal, _) = Journal::open(Options::new(config.journal()), Wall(0), |_| {}).unwrap();
         let (shelf, stop) = (Arc::new(Shelf::of(&config).unwrap()), Arc::default());
-        let mut keeper = Keeper::new(shelf.clone(), Arc::default(), journal.settler(), Audit::of(&config), 0, stop);
+        let keep = Keep { days: 0, clock: journal.clock() };
+        let mut keeper = Keeper::new(shelf.clone(), Arc::default(), journal.settler(), Audit::of(&config), keep, stop);
         let call = CallId::new(clock::now().wall, &mut Rng::from_number(1));
         let (part, wav) = (shelf.file(call, PART).unwrap(), shelf.file(call, WAV).unwrap());
         fs::create_dir_all(&wav).unwrap();

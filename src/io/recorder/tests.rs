@@ -44,7 +44,8 @@ impl Bench {
         let (journal, _) = Journal::open(Options::new(config.journal()), clock::now().wall, |_| {}).unwrap();
         let (sink, frames) = tap::queue(1000);
         let owed = journal.ledger(Zone::default()).unwrap().owed_recordings().unwrap();
-        let parts = Parts { journal: journal.settler(), owed, frames: Some((frames, sink.clone())), seed: MapSeed(1, 2) };
+        let (settler, clock) = (journal.settler(), journal.clock());
+        let parts = Parts { journal: settler, owed, clock, frames: Some((frames, sink.clone())), seed: MapSeed(1, 2) };
         let recorder = Recorder::start(&config, parts).unwrap();
         Bench { folder, config, journal, recorder, sink, ticket: 0 }
     }

@@ -65,7 +65,7 @@ impl Dialogs {
         }
         if let Some(dialog) = self.known.get_mut(&asked(response)) {
             dialog.since.get_or_insert(now);
-            (dialog.acked, dialog.crossed) = (true, dialog.bye_sent);
+            (dialog.acked, dialog.crossed) = (true, dialog.bye_sent || dialog.bye_heard);
         }
     }
 

@@ -228,3 +228,22 @@ fn the_running_journal_purges_and_counts() {
     }
     assert_eq!((journal.appender().purged(), ledger(&dir).records(None, 10).unwrap().len()), (2, 1));
 }
+
+#[test]
+fn the_running_journal_purges_nothing_by_a_clock_that_jumped() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut before = store(&dir, Arc::default()).unwrap();
+    append(&mut before, &[offered_by(1, NUMBER), ended(1, 2)]);
+    settle(&mut before, 1, Verdict::Done, START);
+    drop(before);
+    // What the process before this one believed: the call was delivered a minute ago.
+    fs::write(path(&dir).with_extension("clock"), (START.0 + 60_000_000).to_string()).unwrap();
+    let (journal, _, reports) = open(Options { keep: Some(Duration::from_secs(3600)), ..options(&dir) });
+    // It looks whether anything is to be purged after each batch.
+    for (ticket, entry) in (1..).zip([offered(2), ended(2, 2)]) {
+        assert!(journal.appender().append(ticket, entry));
+        durable(&reports, ticket);
+    }
+    assert_eq!((journal.appender().purged(), ledger(&dir).records(None, 10).unwrap().len()), (0, 2));
+    assert!(journal.clock().doubts());
+}
