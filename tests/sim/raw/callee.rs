@@ -116,12 +116,13 @@ impl RawPeer {
         }
         (leg.unconfirmed, leg.resend) = (false, None);
         leg.rseq += 1;
-        let next = leg.waiting.pop_front().filter(|_| leg.stage == Stage::Called);
         self.reply(rng, msg, 200, None, &[], "", out);
-        match next {
-            Some(200) => self.answer(rng, now, id, out),
-            Some(status) => self.ring(rng, now, id, status, out),
-            None => {}
+        let free = |leg: &&mut Leg| leg.stage == Stage::Called && !leg.unconfirmed;
+        while let Some(status) = self.legs.get_mut(&id).filter(free).and_then(|leg| leg.waiting.pop_front()) {
+            match status {
+                200 => self.answer(rng, now, id, out),
+                status => self.ring(rng, now, id, status, out),
+            }
         }
     }
 
