@@ -111,9 +111,9 @@ impl RawPeer {
         self.legs.values().any(|leg| leg.stage == Stage::Session)
     }
 
-    /// Sessions whose end it was never told.
+    /// Sessions whose end it was never told. Who never says ACK may not be there at all, and gets one BYE, which may be lost.
     pub fn left(&self) -> usize {
-        self.legs.values().filter(|leg| leg.stage != Stage::Over).count()
+        self.legs.values().filter(|leg| leg.stage != Stage::Over && !leg.deaf).count()
     }
 
     fn later(&mut self, at: Mono, due: Due) {
