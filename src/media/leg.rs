@@ -1,18 +1,23 @@
-//! One leg: what it hears, what it is sent, its RTCP.
+//! One leg: it judges what its peer sends, and passes on to its peer what others say. Its own frames and its reports
+//! have files of their own.
 
-use crate::base::{LegId, Mono, Now, Rng};
-use crate::media::dial::{self, Dialer, Step};
+mod frames;
+mod reports;
+
+use crate::base::{LegId, Mono, Rng};
+use crate::media::dial::Dialer;
 use crate::media::egress::Egress;
 use crate::media::inband::Detector;
 use crate::media::keys::{Keys, Place};
 use crate::media::latch::{Latch, QUIET, Verdict};
-use crate::media::mixer::{self, Limiter};
+use crate::media::mixer::Limiter;
 use crate::media::out::{Effect, Out, Side, Socket, Tapped};
+use crate::media::playing::Playing;
 use crate::media::reception::Reception;
-use crate::media::rtcp::{self, LastReport, Sent};
+use crate::media::rtcp::LastReport;
 use crate::media::rtp::{HEADER, Header, Packet};
 use crate::media::voice::Voice;
-use crate::media::{Event, Law, Origins, Profile, Prompt, Stats, Tap};
+use crate::media::{Event, Law, Origins, Profile, Tap};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,11 +25,6 @@ use std::time::Duration;
 
 /// A key by event and the same by tone within this time are one press.
 const SAME_PRESS: Duration = Duration::from_millis(500);
-/// A ringing network that says nothing for so long has stopped: longer than the pause within a ring-back that is sent
-/// without its silence.
-const EARLY_PAUSE: Duration = Duration::from_secs(5);
-/// Of a key that we send as an event: −10 dBm0.
-const VOLUME: u8 = 10;
 
 pub(super) struct Leg {
     pub id: LegId,
@@ -68,34 +68,6 @@ pub(super) struct Leg {
     last_report: Option<LastReport>,
     sent_at_report: u64,
     peer_lost: i64,
-}
-
-/// What the leg is sent at this moment.
-pub(super) enum Playing {
-    Silence,
-    Prompt {
-        audio: Arc<Prompt>,
-        at: usize,
-        repeat: bool,
-        cue: Option<u32>,
-    },
-    /// Ringback, and this leg in its place as long as it speaks.
-    Early {
-        from: LegId,
-        audio: Arc<Prompt>,
-        at: usize,
-        heard: Option<Mono>,
-    },
-    Relay(LegId),
-    Mix(Arc<[LegId]>),
-}
-
-/// Whom a leg hears.
-#[derive(Clone)]
-pub(super) enum Hears {
-    Nobody,
-    Relay(LegId),
-    Mix(Arc<[LegId]>),
 }
 
 /// What a packet carries, by its payload type.
@@ -337,81 +309,6 @@ impl Leg {
         self.egress.pressed(packet, payload_type, place != Place::Later, timestamp, duration)
     }
 
-    /// Sends one frame of the prompt and moves on in it, also while nothing may be sent: a prompt lasts as long as it
-    /// lasts. Gives whether there is more.
-    pub fn frame(&mut self, now: Mono, out: &mut Out) -> bool {
-        let ptime = self.ptime();
-        let dialing = self.dialing;
-        if matches!(self.playing, Playing::Early { .. }) {
-            self.ring(now, out);
-            return true;
-        }
-        let Playing::Prompt { audio, at, repeat, cue } = &mut self.playing else { return false };
-        let samples = usize::from(ptime) * 8;
-        let (start, cue) = (*at, *cue);
-        let (length, repeat) = (audio.a_law.len(), *repeat);
-        let more = repeat || start + samples < length;
-        *at = if repeat { (start + samples) % length.max(1) } else { start + samples };
-        if !dialing {
-            let audio = audio.clone();
-            self.play_frame(now, &audio, start..start + samples, repeat, out);
-        }
-        if !more {
-            self.play(Playing::Silence);
-            out.effects.extend(cue.map(|cue| Effect::Event(Event::Played { leg: self.id, cue })));
-        }
-        more
-    }
-
-    /// Sends one frame of ringback, unless the network that rings makes its own.
-    fn ring(&mut self, now: Mono, out: &mut Out) {
-        let samples = usize::from(self.ptime()) * 8;
-        let Playing::Early { audio, at, heard, .. } = &mut self.playing else { return };
-        let (audio, start) = (audio.clone(), *at);
-        *at = (start + samples) % audio.a_law.len().max(1);
-        if !self.dialing && heard.is_none_or(|heard| now.since(heard) >= EARLY_PAUSE) {
-            self.play_frame(now, &audio, start..start + samples, true, out);
-        }
-    }
-
-    fn play_frame(&mut self, now: Mono, audio: &Prompt, part: Range<usize>, repeat: bool, out: &mut Out) {
-        let samples = part.len();
-        let frame = |law, bytes: &mut Vec<u8>| append_frame(bytes, audio.codes(law), part.start, samples, repeat, law);
-        let sent = self.send(now, samples as u32, out, frame);
-        if let (Some((law, header, bytes)), Some(tap)) = (sent, self.tap.filter(|tap| tap.played)) {
-            out.push(Effect::Tapped { tapped: tapped(tap, now, Side::Played, law, &header), bytes });
-        }
-    }
-
-    /// Sends one frame of what the leg's sources said together.
-    pub fn mixed(&mut self, now: Mono, sum: &mut [i32], out: &mut Out) {
-        self.limiter.limit(sum);
-        if self.dialing {
-            return;
-        }
-        self.send(now, sum.len() as u32, out, |law, bytes| mixer::encode(sum, law, bytes));
-    }
-
-    /// Sends a key's part of this slot, if there is one to send; audio pauses for it.
-    pub fn dial(&mut self, now: Mono, out: &mut Out) {
-        let samples = u32::from(self.ptime()) * 8;
-        let payload_type = self.profile.as_ref().and_then(|profile| profile.event_out);
-        let step = self.dialer.step(samples, payload_type.is_some());
-        self.dialing = matches!(step, Some(Step::Event { .. } | Step::Tone { .. }));
-        match (step, payload_type) {
-            (Some(Step::Event { event, duration, first, end }), Some(payload_type)) => {
-                let Some((_, to)) = self.sendable() else { return };
-                let header = self.egress.event(now, payload_type, first, duration);
-                let [.., high, low] = duration.to_be_bytes();
-                self.send_event(header, &[event, u8::from(end) << 7 | VOLUME, high, low], to, out);
-            }
-            (Some(Step::Tone { event, at }), _) => {
-                self.send(now, samples, out, |law, bytes| dial::append_tone(bytes, event, at, samples, law));
-            }
-            _ => {}
-        }
-    }
-
     /// Passes an event of a source on beside the mix.
     pub fn pass(&mut self, now: Mono, press: (LegId, u32, Place), packet: &Header, payload: &[u8], out: &mut Out) {
         let Some((profile, to)) = self.sendable().filter(|_| !self.dialing) else { return };
@@ -423,54 +320,6 @@ impl Leg {
 
     pub fn ptime(&self) -> u8 {
         self.profile.as_ref().map_or(20, |profile| profile.ptime).clamp(10, 60)
-    }
-
-    /// Reads the peer's RTCP; false: it is none, or not the peer's.
-    pub fn receive_rtcp(&mut self, now: Mono, bytes: &[u8], from: SocketAddr) -> bool {
-        let Some(profile) = &self.profile else { return false };
-        // Its port may be anyone's behind a NAT; its host is the one that RTP comes from.
-        let known = [self.latch.destination(), profile.rtp, profile.rtcp];
-        if !known.iter().flatten().any(|peer| peer.ip() == from.ip()) {
-            self.strangers += 1;
-            return false;
-        }
-        let Some(received) = rtcp::read(bytes, self.egress.ssrc()) else { return false };
-        self.rtcp_source = Some(from);
-        if let Some(ntp) = received.ntp {
-            self.last_report = Some(LastReport { ntp, at: now });
-        }
-        self.peer_lost = received.lost.map_or(self.peer_lost, i64::from);
-        true
-    }
-
-    /// Sends a report, and with it a BYE when the leg ends (RFC 3550 §6.3.7).
-    pub fn report(&mut self, now: Now, bye: bool, out: &mut Out) {
-        let Some((socket, to)) = self.rtcp_destination() else { return };
-        let start = out.bytes.len();
-        let sent = (self.sent > self.sent_at_report).then(|| Sent {
-            ntp: rtcp::ntp(now.wall),
-            timestamp: self.egress.timestamp_at(now.mono),
-            packets: self.sent as u32,
-            octets: self.octets as u32,
-        });
-        self.sent_at_report = self.sent;
-        let heard = self.reception.quality().map(|quality| (quality, self.last_report));
-        rtcp::write_report(&mut out.bytes, now.mono, self.egress.ssrc(), sent, heard, &self.cname);
-        if bye {
-            rtcp::write_bye(&mut out.bytes, self.egress.ssrc());
-        }
-        out.send_since(start, self.id, socket, to);
-    }
-
-    pub fn stats(&self) -> Stats {
-        Stats {
-            received: self.reception.total(),
-            sent: self.sent,
-            lost: self.reception.lost(),
-            jitter_ms: self.reception.jitter_ms(),
-            peer_lost: self.peer_lost,
-            strangers: self.strangers,
-        }
     }
 
     /// The profile and the address, if anything may be sent.
@@ -508,18 +357,6 @@ impl Leg {
         self.count_sent(payload.len() as u32);
     }
 
-    fn rtcp_destination(&self) -> Option<(Socket, SocketAddr)> {
-        let profile = self.profile.as_ref()?;
-        profile.rtp?;
-        if profile.rtcp_mux {
-            return Some((Socket::Rtp, self.latch.destination()?));
-        }
-        // Reports follow the audio: not to where the peer was before it moved.
-        let host = self.latch.destination().map(|to| to.ip());
-        let source = self.rtcp_source.filter(|source| Some(source.ip()) == host);
-        Some((Socket::Rtcp, source.or(profile.rtcp)?))
-    }
-
     /// A packet that was counted as sent has not left.
     pub fn unsent(&mut self, bytes: &[u8]) {
         self.sent = self.sent.saturating_sub(1);
@@ -529,34 +366,6 @@ impl Leg {
     fn count_sent(&mut self, octets: u32) {
         self.sent += 1;
         self.octets += u64::from(octets);
-    }
-}
-
-impl Playing {
-    pub fn hears(&self) -> Hears {
-        match self {
-            Playing::Silence | Playing::Prompt { .. } => Hears::Nobody,
-            Playing::Relay(from) | Playing::Early { from, .. } => Hears::Relay(*from),
-            Playing::Mix(sources) => Hears::Mix(sources.clone()),
-        }
-    }
-}
-
-impl Hears {
-    pub fn sources(&self) -> &[LegId] {
-        match self {
-            Hears::Nobody => &[],
-            Hears::Relay(from) => std::slice::from_ref(from),
-            Hears::Mix(sources) => sources,
-        }
-    }
-
-    pub fn relays(&self, leg: LegId) -> bool {
-        matches!(self, Hears::Relay(from) if *from == leg)
-    }
-
-    pub fn mixes(&self, leg: LegId) -> bool {
-        matches!(self, Hears::Mix(sources) if sources.contains(&leg))
     }
 }
 
@@ -577,16 +386,4 @@ impl Profile {
 
 fn tapped(tap: Tap, at: Mono, side: Side, law: Law, header: &Header) -> Tapped {
     Tapped { call: tap.call, part: tap.part, side, law, timestamp: header.timestamp, at }
-}
-
-/// Appends `samples` codes from `start` on; the end is followed by the beginning, or by silence.
-fn append_frame(out: &mut Vec<u8>, codes: &[u8], start: usize, samples: usize, repeat: bool, law: Law) {
-    let end = out.len() + samples;
-    let mut from = codes.get(start..).unwrap_or_default();
-    while out.len() < end && !from.is_empty() {
-        let take = from.len().min(end - out.len());
-        out.extend_from_slice(&from[..take]);
-        from = if repeat { codes } else { &[] };
-    }
-    out.resize(end, law.silence());
 }

@@ -1,6 +1,6 @@
 //! Conferences in virtual time: every leg sends its own tone, and what each leg hears is taken apart again.
 
-use super::tests::{Bench, local, peer, profile};
+use super::bench::{Bench, local, peer, profile};
 use super::*;
 use crate::media::Law;
 use rtp_rs::{RtpPacketBuilder, RtpReader};

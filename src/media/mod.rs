@@ -9,6 +9,7 @@ mod latch;
 mod leg;
 mod mixer;
 mod out;
+mod playing;
 mod ports;
 mod prompt;
 mod reception;

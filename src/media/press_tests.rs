@@ -1,6 +1,6 @@
 //! Keys through the shard, and taps on what legs say and hear.
 
-use super::tests::{Bench, local, packet, peer, profile};
+use super::bench::{Bench, local, packet, peer, profile};
 use super::*;
 use crate::base::{CallId, Wall};
 use crate::media::{Law, Side, Tap};

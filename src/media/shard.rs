@@ -7,9 +7,10 @@ use crate::base::{LegId, Map, Mono, Now, Rng, Timers};
 use crate::media::inband::Detector;
 use crate::media::keys::Place;
 use crate::media::latch::QUIET;
-use crate::media::leg::{Hears, Kind, Leg, Playing};
+use crate::media::leg::{Kind, Leg};
 use crate::media::mixer::MAX_FRAME;
 use crate::media::out::{Effect, Out, Socket};
+use crate::media::playing::{Hears, Playing};
 use crate::media::rtp::{HEADER, Packet, is_rtcp};
 use crate::media::voice::Voice;
 use crate::media::wheel::Wheel;
@@ -404,12 +405,24 @@ fn phase(leg: LegId, sources: &[LegId]) -> u64 {
 }
 
 #[cfg(test)]
+#[path = "bench.rs"]
+mod bench;
+
+#[cfg(test)]
 #[path = "mix_tests.rs"]
 mod mix_tests;
 
 #[cfg(test)]
 #[path = "press_tests.rs"]
 mod press_tests;
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod report_tests;
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod source_tests;
 
 #[cfg(test)]
 #[path = "shard_tests.rs"]
