@@ -52,6 +52,10 @@ impl<K: Ord + Clone> Timers<K> {
         Some(key)
     }
 
+    pub fn is_set(&self, key: &K) -> bool {
+        self.at.contains_key(key)
+    }
+
     pub fn len(&self) -> usize {
         self.at.len()
     }

@@ -1,8 +1,8 @@
 //! How a call ends: legs first, then media, then the record, then nothing is left.
 
 use super::event::{By, Result, What};
-use super::talk::Mode;
 use super::{CALLER, Call, Caller, Outcome, Output, Part, QueueCommand, Stage, Then, told};
+use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy};
 use crate::media::Stats;
 
@@ -54,13 +54,13 @@ impl Call {
     }
 
     /// The gateway is about to end: temporary failure (Q.850 cause 41) for whoever is not talking yet.
-    pub fn stop(&mut self, out: &mut Vec<Output>) {
+    pub fn stop(&mut self, now: Now, out: &mut Vec<Output>) {
         let (result, status) = match self.stage {
             Stage::Talking(_) => (Result::Answered, None),
             _ => (Result::Failed, Some(503)),
         };
         self.finish(Outcome { result, by: By::Gateway, status, q850: Some(41) });
-        self.flush(out);
+        self.flush(now, out);
     }
 
     pub(super) fn talked_too_long(&mut self) {
@@ -96,8 +96,7 @@ impl Call {
     fn others_talk_on(&mut self) -> bool {
         let Stage::Talking(talk) = &mut self.stage else { return false };
         talk.leave(CALLER);
-        let fetched = talk.ringing().is_some_and(|t| t.mode == Mode::Emergency) && talk.people() > 0;
-        if talk.people() < 2 && !fetched {
+        if !talk.goes_on() {
             return false;
         }
         self.close_caller();

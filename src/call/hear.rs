@@ -2,6 +2,7 @@
 
 use super::talk::Talk;
 use super::{Audio, CALLER, Call, Output, Part, Stage};
+use std::ops::Bound::{Excluded, Unbounded};
 
 impl Call {
     /// Tells the media plane what has changed for each open leg; one that is being closed hears nothing any more.
@@ -11,7 +12,9 @@ impl Call {
                 self.hearing.remove(part);
             }
         }
-        for part in self.media.keys().copied().collect::<Vec<_>>() {
+        let mut next = self.media.keys().next().copied();
+        while let Some(part) = next {
+            next = self.media.range((Excluded(part), Unbounded)).next().map(|(part, _)| *part);
             let audio = self.hears(part);
             if self.hearing.get(&part).unwrap_or(&Audio::Silence) != &audio {
                 self.hearing.insert(part, audio.clone());
@@ -38,12 +41,12 @@ impl Call {
         if let Some(notice) = talk.notice.as_ref().filter(|n| n.part == part) {
             return Audio::Prompt { name: notice.prompt.clone(), repeat: false, cue: notice.cue };
         }
-        let speakers: Vec<Part> = talk.others(part).filter(|other| !talk.holds.contains(other)).collect();
-        match speakers.as_slice() {
-            [] if talk.awaits(part) && talk.others(part).next().is_none() => self.ringing(talk.ringing().map(|t| t.part)),
-            [] => self.music(),
-            [one] => Audio::Relay(*one),
-            _ => Audio::Mix(speakers),
+        let mut speakers = talk.others(part).filter(|other| !talk.holds.contains(other));
+        match (speakers.next(), speakers.next()) {
+            (None, _) if talk.awaits(part) && talk.others(part).next().is_none() => self.ringing(talk.ringing().map(|t| t.part)),
+            (None, _) => self.music(),
+            (Some(one), None) => Audio::Relay(one),
+            (Some(one), Some(two)) => Audio::Mix([one, two].into_iter().chain(speakers).collect()),
         }
     }
 

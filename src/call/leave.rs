@@ -2,7 +2,7 @@
 //! from, or the call is over.
 
 use super::talk::{Lease, Mode, Refusal, Talk};
-use super::{CALLER, Call, Caller, Output, Part, QueueCommand};
+use super::{CALLER, Call, Caller, Output, Part, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::Cause;
 use std::time::Duration;
@@ -58,6 +58,7 @@ impl Call {
         let Some(talk) = self.talk() else { return };
         let served = talk.is_served_by(part);
         match talk.lose(part) {
+            // The lease stays: the caller may come back to its seat.
             Loss::Mover => return,
             Loss::Consultant(seq) => self.transfer_over(seq, "completed"),
             Loss::Target(seq) => self.target_left(seq),
@@ -69,7 +70,6 @@ impl Call {
         if served {
             self.free_seat();
         }
-        self.settle();
     }
 
     /// The target of a consultation hung up: the seat has the caller again.
@@ -85,11 +85,69 @@ impl Call {
         }
     }
 
-    /// Goes on with whoever is there, or ends the call.
-    pub(super) fn settle(&mut self) {
-        if self.talk().is_some_and(Talk::is_over) {
-            self.conversation_over();
+    /// After each input: goes on with whoever is there, or ends the call. So no order of leaving and no answer to a question
+    /// can leave somebody alone, or ringing for nobody.
+    pub(super) fn settle(&mut self, now: Now) {
+        let Some(talk) = self.talk() else { return };
+        if let Some(transfer) = talk.ringing().filter(|transfer| !talk.in_company(transfer)) {
+            let (part, seq) = (transfer.part, transfer.seq);
+            self.transfer_over(seq, "failed");
+            self.give_up(part, false);
+            self.drop_second();
+            self.together();
         }
+        let Some(talk) = self.talk() else { return };
+        if talk.is_over() {
+            return self.conversation_over();
+        }
+        if talk.ringing().is_none() && talk.lease.as_ref().is_some_and(|lease| !talk.has(lease.part)) {
+            self.free_seat();
+        }
+        self.bound_linger(now);
+    }
+
+    /// Two seats do not stay joined over a caller who has gone, nor does a consultation about it.
+    fn bound_linger(&mut self, now: Now) {
+        let until = now.mono.after(self.policy.after_caller);
+        let seats = self.only_seats();
+        let Some(talk) = self.talk() else { return };
+        let moving = talk.transfer.as_ref();
+        let bounded = !talk.has(CALLER) && moving.map_or(seats, |transfer| transfer.mode != Mode::Emergency);
+        talk.linger = bounded.then(|| talk.linger.unwrap_or(until));
+    }
+
+    /// Whether all that is left are seats of ours.
+    fn only_seats(&self) -> bool {
+        let Stage::Talking(talk) = &self.stage else { return false };
+        talk.members().all(|part| self.is_seat(part))
+    }
+
+    /// Whether this is a conversation of which the caller has gone, and which has a bound.
+    pub fn lingers(&self) -> bool {
+        matches!(&self.stage, Stage::Talking(talk) if talk.linger.is_some())
+    }
+
+    /// The seats that talk on without a caller, with no move under way: they end as soon as others wait for one of them.
+    pub fn idle_seats(&self) -> Vec<&str> {
+        let Stage::Talking(talk) = &self.stage else { return Vec::new() };
+        if talk.linger.is_none() || talk.transfer.is_some() || !self.only_seats() {
+            return Vec::new();
+        }
+        talk.members().filter_map(|part| self.parties.get(&part)).map(|called| called.party.name()).collect()
+    }
+
+    /// Other callers wait for a seat that talks on without one, or it did so for long enough: the consultation ends, then
+    /// the call.
+    pub(super) fn lingered(&mut self) {
+        let Some(talk) = self.talk() else { return };
+        talk.linger = None;
+        let Some((part, seq)) = talk.transfer.as_ref().map(|transfer| (transfer.part, transfer.seq)) else {
+            return self.conversation_over();
+        };
+        self.transfer_over(seq, "failed");
+        self.dismiss(part);
+        self.drop_second();
+        self.together();
     }
 
     /// The caller has been left alone: the head of the queue it came from, else the end.
@@ -140,12 +198,9 @@ impl Talk {
 
     /// Whether nobody is left who could be together.
     fn is_over(&mut self) -> bool {
-        if self.ringing().is_some() {
-            return false;
-        }
         if self.main.len() < 2 && self.transfer.is_none() {
             self.merge();
         }
-        self.people() < 2
+        !self.goes_on()
     }
 }

@@ -6,7 +6,7 @@
 
 use super::event::{Party, What};
 use super::talk::{Goal, Mode, Refusal, Second, Talk};
-use super::{Call, Called, Output, Part, QueueCommand, Stage, told};
+use super::{CALLER, Call, Called, Output, Part, QueueCommand, Stage, told};
 use crate::base::Now;
 use crate::dialog::Cause;
 use crate::sip::Status;
@@ -25,15 +25,22 @@ impl Call {
         out: &mut Vec<Output>,
     ) -> Result<Part, Refusal> {
         let answer = self.dialled_by(now, first, mode, goal, late_offer);
-        self.flush(out);
+        self.flush(now, out);
         answer
     }
 
     /// A seat's phone asks for the place of another seat's leg: one that talks, or one that still rings (a pick-up).
     /// Nobody may have the caller's. The new leg is in once its media is settled; until then nothing changes.
-    pub fn take_place(&mut self, old: Part, name: &str, late_offer: bool, out: &mut Vec<Output>) -> Result<Part, Refusal> {
+    pub fn take_place(
+        &mut self,
+        now: Now,
+        old: Part,
+        name: &str,
+        late_offer: bool,
+        out: &mut Vec<Output>,
+    ) -> Result<Part, Refusal> {
         let answer = self.asked_for_place(old, name, late_offer);
-        self.flush(out);
+        self.flush(now, out);
         answer
     }
 
@@ -53,19 +60,22 @@ impl Call {
     fn dialled_by(&mut self, now: Now, first: Part, mode: Mode, goal: Goal, late: bool) -> Result<Part, Refusal> {
         let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
         let Goal::Ring { to, chain, timeout } = goal else { return Err(Refusal::NotAllowed) };
-        if !self.is_seat(first) || !talk.has(first) {
+        let nobody = mode != Mode::Emergency && !talk.has(CALLER);
+        if nobody || !self.is_seat(first) || !talk.has(first) {
             return Err(Refusal::NotAllowed);
         }
         if talk.second.is_some() || talk.transfer.as_ref().is_some_and(|t| mode != Mode::Emergency || t.mode == mode) {
             return Err(Refusal::Busy);
         }
-        if chain.is_empty() || self.next_part + 1 > self.policy.max_parties {
+        // The line itself, and whom it is for.
+        if chain.is_empty() || (mode != Mode::Emergency && self.tried + 2 > self.policy.max_parties) {
             return Err(Refusal::TooMany);
         }
         if talk.transfer.is_some() {
             self.cancel()?;
         }
         let party = self.parties.get(&first).map(|c| c.party.clone()).ok_or(Refusal::NotAllowed)?;
+        self.tried += 1;
         let part = self.admit(party, late);
         if let Some(talk) = self.talk() {
             talk.second = Some(Second { first, part });
@@ -93,7 +103,7 @@ impl Call {
         if self.taking.is_some() {
             return Err(Refusal::Busy);
         }
-        if self.next_part > self.policy.max_parties {
+        if !self.may_try() {
             return Err(Refusal::TooMany);
         }
         let part = self.admit(Party::Seat { name: name.to_owned(), queue: String::new() }, late);
@@ -105,7 +115,7 @@ impl Call {
     fn admit(&mut self, party: Party, late: bool) -> Part {
         let part = Part(self.next_part);
         self.next_part += 1;
-        self.parties.insert(part, Called { party, unanswered: true, early_media: false });
+        self.parties.insert(part, Called::new(party, true));
         self.media.insert(part, "");
         self.out.push(Output::Attach { part });
         if late {
@@ -225,7 +235,6 @@ impl Call {
         let second = self.talk().and_then(|t| t.second).ok_or(Refusal::Nothing)?;
         self.free_seat();
         self.dismiss_seat(second.part);
-        self.settle();
         Ok(())
     }
 }

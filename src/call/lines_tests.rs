@@ -167,7 +167,7 @@ fn who_may_not_dial_changes_nothing() {
 }
 
 fn takes(scene: &mut Scene, old: Part) -> std::result::Result<Part, Refusal> {
-    scene.call.take_place(old, "s2", false, &mut scene.effects)
+    scene.call.take_place(scene.now, old, "s2", false, &mut scene.effects)
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub mod keys;
 #[cfg(test)]
 mod late_tests;
 mod leave;
+#[cfg(test)]
+mod leave_tests;
 mod lines;
 #[cfg(test)]
 mod lines_tests;
@@ -41,6 +43,7 @@ mod transfer;
 #[cfg(test)]
 mod transfer_tests;
 mod view;
+mod watch;
 
 use crate::base::{Mono, Now};
 use crate::dialog;
@@ -57,6 +60,7 @@ use talk::Talk;
 pub use talk::{Goal, Mode, Refusal};
 pub use transfer::Ask;
 pub use view::LegView;
+use watch::Awaited;
 
 /// A party's number within its call; the caller is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,8 +81,13 @@ pub struct Policy {
     pub transfer_failed: Option<Arc<str>>,
     /// Spoken to a seat that must say which city's emergency line it means.
     pub choose_area: Option<Arc<str>>,
-    /// The most parties that may be tried for one call, all rings of all steps counted.
+    /// The most targets and lines that plan and moves may try for one call. Seats that a queue rings are not counted: it
+    /// bounds them by rests and by the longest wait. An emergency line is always tried.
     pub max_parties: u64,
+    /// How long two seats talk on, or a consultation goes on, when the caller has gone. Two seats end sooner when others wait.
+    pub after_caller: Duration,
+    /// No prompt is longer: one that has not ended by then is taken for ended.
+    pub longest_prompt: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +110,8 @@ pub enum Input {
     Heard {
         part: Part,
     },
+    /// Callers wait for one of [`Call::idle_seats`].
+    Wanted,
     /// The shard closed a part's media.
     Closed {
         part: Part,
@@ -124,8 +135,12 @@ pub enum FirstOffer {
 /// What the call learns of a leg ([`dialog::Event`] without the leg's number).
 #[derive(Clone, Debug)]
 pub enum LegEvent {
+    /// A provisional response: there is somebody.
+    Rings,
     Media(dialog::Media),
-    EarlyMedia { sends: bool },
+    EarlyMedia {
+        sends: bool,
+    },
     Answered,
     Ended(dialog::End),
 }
@@ -157,6 +172,10 @@ pub enum Output {
         media: bool,
     },
     Answer {
+        part: Part,
+    },
+    /// A target gave no sign until its time was over.
+    Unreached {
         part: Part,
     },
     Hangup {
@@ -208,8 +227,9 @@ pub enum Audio {
 pub enum QueueCommand {
     Join { line: Arc<str>, priority: queue::Priority, head: bool },
     Leave,
+    Rang { seat: Arc<str> },
     Answered { seat: Arc<str> },
-    Refused { seat: Arc<str> },
+    Refused { seat: Arc<str>, failure: queue::Failure },
     Freed { seat: Arc<str> },
 }
 
@@ -236,6 +256,8 @@ pub struct Call {
     /// Parts whose media the shard has not closed yet, and the codec each one used.
     media: BTreeMap<Part, &'static str>,
     next_part: u64,
+    /// Parties tried, as `max_parties` counts them.
+    tried: u64,
     next_cue: u32,
     rang: bool,
     /// How the last party that rang failed: what the caller is told of when the plan has no more to try, and who asked for the
@@ -246,6 +268,8 @@ pub struct Call {
     caller_closed: bool,
     /// How the call ended, once it has.
     outcome: Option<Outcome>,
+    /// What others have to do, and by when.
+    watched: Option<(Awaited, Mono)>,
     /// What each part was last told to hear.
     hearing: BTreeMap<Part, Audio>,
     out: Vec<Output>,
@@ -305,6 +329,10 @@ struct Called {
     unanswered: bool,
     /// We called it, and its network may speak before it answers.
     early_media: bool,
+    /// It said that it rings.
+    rings: bool,
+    /// Since when it and the caller have each other, a target of a consultation not before.
+    met: Option<Mono>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -332,6 +360,7 @@ impl Call {
             taking: None,
             media: BTreeMap::new(),
             next_part: 1,
+            tried: 0,
             next_cue: 0,
             rang: false,
             failure: None,
@@ -339,6 +368,7 @@ impl Call {
             early_until: None,
             caller_closed: false,
             outcome: None,
+            watched: None,
             hearing: BTreeMap::new(),
             out: Vec::new(),
         }
@@ -360,11 +390,12 @@ impl Call {
                 }
             }
         }
-        self.flush(out);
+        self.flush(now, out);
     }
 
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
+            Input::Leg { part, event: LegEvent::Rings } => self.rings(part),
             Input::Leg { part, event: LegEvent::Media(media) } => self.media_settled(now, part, &media),
             Input::Leg { part, event: LegEvent::EarlyMedia { sends } } => self.early_media(part, sends),
             Input::Leg { part, event: LegEvent::Answered } => self.party_answered(now, part),
@@ -375,17 +406,15 @@ impl Call {
             Input::Key { key } => self.key(now, key),
             Input::Silent { part } => self.silent(now, part),
             Input::Heard { part } => self.journal(What::Heard { leg: part.0 }),
+            Input::Wanted if !self.idle_seats().is_empty() => self.lingered(),
+            Input::Wanted => {}
             Input::Closed { part, stats } => self.media_closed(part, stats),
             Input::Journaled => self.journaled(),
         }
-        self.flush(out);
+        self.flush(now, out);
     }
 
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
-        if self.early_until.is_some_and(|at| at <= now.mono) {
-            self.early_until = None;
-            self.answer_long_wait();
-        }
         if let Stage::Ringing { part, until, .. } = self.stage
             && until <= now.mono
         {
@@ -399,22 +428,29 @@ impl Call {
             && transfer.until.is_some_and(|until| until <= now.mono)
         {
             let part = transfer.part;
+            self.unreached(part);
             self.give_up(part, false);
             self.target_lost(now);
+        }
+        if matches!(&self.stage, Stage::Talking(talk) if talk.linger.is_some_and(|until| until <= now.mono)) {
+            self.lingered();
         }
         if self.max_talk_at.is_some_and(|at| at <= now.mono) {
             self.talked_too_long();
         }
-        self.flush(out);
+        self.overdue(now);
+        self.flush(now, out);
     }
 
     pub fn deadline(&self) -> Option<Mono> {
         let stage = match &self.stage {
             Stage::Ringing { until, .. } | Stage::Offering { until, .. } => Some(*until),
-            Stage::Talking(talk) => talk.ringing().and_then(|t| t.until),
+            Stage::Talking(talk) => [talk.ringing().and_then(|t| t.until), talk.linger].into_iter().flatten().min(),
             _ => None,
         };
-        [self.early_until, stage, self.max_talk_at].into_iter().flatten().min()
+        let early = self.early_until.filter(|_| self.may_answer());
+        let watched = self.watched.map(|(_, until)| until);
+        [early, stage, self.max_talk_at, watched].into_iter().flatten().min()
     }
 
     /// Where the call stands, in a word for operators.
@@ -436,8 +472,12 @@ impl Call {
         }
     }
 
-    fn flush(&mut self, out: &mut Vec<Output>) {
+    fn flush(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.settle(now);
+        self.answer_long_wait(now);
+        self.meet(now.mono);
         self.listen();
+        self.watch(now.mono);
         out.append(&mut self.out);
     }
 }

@@ -7,6 +7,7 @@ use super::{CALLER, Call, Called, Dialled, Outcome, Output, Part, QueueCommand, 
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy, Media};
 use crate::plan::{Failure, Step, Target};
+use crate::queue;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +45,15 @@ impl Call {
     pub(super) fn ring_seat(&mut self, queue: Arc<str>, seat: Arc<str>) {
         self.rang = true;
         let party = Party::Seat { name: seat.to_string(), queue: queue.to_string() };
-        if self.dial(party, Dialled::Seat { name: seat.clone() }).is_none() {
-            self.out.push(Output::Queue(QueueCommand::Refused { seat }));
+        self.dial(party, Dialled::Seat { name: seat });
+    }
+
+    /// There is somebody who may answer.
+    pub(super) fn rings(&mut self, part: Part) {
+        let Some(called) = self.parties.get_mut(&part).filter(|called| !called.rings) else { return };
+        called.rings = true;
+        if let (Stage::Queued { .. }, Party::Seat { name, .. }) = (&self.stage, &called.party) {
+            self.out.push(Output::Queue(QueueCommand::Rang { seat: name.as_str().into() }));
         }
     }
 
@@ -53,27 +61,30 @@ impl Call {
     pub(super) fn ring_target(&mut self, now: Now, targets: &[Target], timeout: Duration, index: usize) {
         self.progress(now);
         let Some(target) = targets.get(index) else { return self.next_step(now) };
-        let party = Party::Target { number: target.number.to_string() };
-        match self.dial(party, Dialled::Target(target.clone())) {
-            Some(part) => {
-                self.stage = Stage::Ringing { part, target: index, until: now.mono.after(timeout) };
-            }
-            None => self.next_step(now),
+        if !self.may_try() {
+            return self.next_step(now);
         }
+        let party = Party::Target { number: target.number.to_string() };
+        let part = self.dial(party, Dialled::Target(target.clone()));
+        self.stage = Stage::Ringing { part, target: index, until: now.mono.after(timeout) };
     }
 
-    pub(super) fn dial(&mut self, party: Party, dialled: Dialled) -> Option<Part> {
-        if self.next_part > self.policy.max_parties {
-            return None;
-        }
+    /// Whether one more party may be tried for this call; then it is counted.
+    pub(super) fn may_try(&mut self) -> bool {
+        let may = self.tried < self.policy.max_parties;
+        self.tried += u64::from(may);
+        may
+    }
+
+    pub(super) fn dial(&mut self, party: Party, dialled: Dialled) -> Part {
         let part = Part(self.next_part);
         self.next_part += 1;
-        self.parties.insert(part, Called { party: party.clone(), unanswered: false, early_media: false });
+        self.parties.insert(part, Called::new(party.clone(), false));
         self.media.insert(part, "");
         // In this order, so that the entry can name the INVITE's Call-ID.
         self.out.push(Output::Dial { part, party: dialled });
         self.journal(What::ringing(part.0, party));
-        Some(part)
+        part
     }
 
     /// The queue took the seat back: its time is over, or another one answered.
@@ -83,8 +94,17 @@ impl Call {
     }
 
     pub(super) fn ring_timed_out(&mut self, now: Now, part: Part) {
+        self.unreached(part);
         self.give_up(part, false);
         self.advance_chain(now, Failure::NoAnswer);
+    }
+
+    /// The time of a target is over: whoever calls it next wants to know that it gave no sign.
+    pub(super) fn unreached(&mut self, part: Part) {
+        let silent = |called: &Called| !called.rings && matches!(called.party, Party::Target { .. });
+        if self.parties.get(&part).is_some_and(silent) {
+            self.out.push(Output::Unreached { part });
+        }
     }
 
     /// CANCELs a ringing party.
@@ -144,6 +164,9 @@ impl Call {
     }
 
     pub(super) fn party_ended(&mut self, now: Now, part: Part, end: End) {
+        if end.by == EndedBy::Network {
+            self.unreached(part);
+        }
         let Some(called) = self.parties.remove(&part) else { return };
         self.out.push(Output::Close { part });
         let status = end.status.map(|s| s.0);
@@ -161,7 +184,8 @@ impl Call {
         self.journal(What::RingFailed { leg: part.0, status, q850: end.q850 });
         match (&self.stage, called.party) {
             (Stage::Queued { .. }, Party::Seat { name, .. }) => {
-                self.out.push(Output::Queue(QueueCommand::Refused { seat: name.into() }));
+                self.out
+                    .push(Output::Queue(QueueCommand::Refused { seat: name.into(), failure: seat_failure(&end, called.rings) }));
             }
             (Stage::Ringing { part: ringing, .. }, _) if *ringing == part => self.advance_chain(now, failure_of(status)),
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.part == part) => self.target_lost(now),
@@ -178,6 +202,23 @@ impl Call {
     fn part_of_seat(&self, seat: &str) -> Option<Part> {
         let is = |party: &Party| matches!(party, Party::Seat { name, .. } if name == seat);
         self.parties.iter().find(|(_, called)| is(&called.party)).map(|(part, _)| *part)
+    }
+}
+
+impl Called {
+    pub(super) fn new(party: Party, unanswered: bool) -> Called {
+        Called { party, unanswered, early_media: false, rings: false, met: None }
+    }
+}
+
+/// What a seat's end says of the seat. Statuses that say that nobody is there say so whoever sent them: the phone's
+/// proxy, or we when nothing came.
+fn seat_failure(end: &End, rings: bool) -> queue::Failure {
+    match (end.by, end.status.map_or(480, |status| status.0)) {
+        (EndedBy::Us, _) => queue::Failure::Ours,
+        (_, 408 | 480 | 487) if rings => queue::Failure::Missed,
+        (EndedBy::Network, _) | (_, 404 | 408 | 410 | 430 | 480 | 500..600) => queue::Failure::Unreachable,
+        _ => queue::Failure::Declined,
     }
 }
 

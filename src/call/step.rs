@@ -143,9 +143,6 @@ impl Call {
         if self.caller != Caller::Trying {
             return;
         }
-        if self.early_max.is_zero() && self.may_answer() {
-            return self.answer_caller();
-        }
         self.caller = Caller::Early;
         // One that does not hear us makes a ringing tone of its own.
         let (status, media) = if self.is_deaf() { (180, false) } else { (183, true) };
@@ -163,17 +160,24 @@ impl Call {
         }
     }
 
-    /// The early phase lasted as long as a carrier bears.
-    pub(super) fn answer_long_wait(&mut self) {
-        if self.may_answer() {
+    /// The early phase lasted as long as a carrier bears, and it is not for nothing.
+    pub(super) fn answer_long_wait(&mut self, now: Now) {
+        if self.early_until.is_some_and(|at| at <= now.mono) && self.may_answer() {
+            self.out.retain(|output| !matches!(output, Output::Progress { part: CALLER, .. }));
             self.answer_caller();
         }
     }
 
-    /// A caller for whom nobody will ring is never answered, and so never charged.
-    fn may_answer(&self) -> bool {
-        let refused = matches!(self.stage, Stage::Announcing { then: Then::Refuse(_), .. });
-        let from = self.next.saturating_sub(1);
-        !refused && self.steps.iter().skip(from).any(|s| matches!(s, Step::Queue { .. } | Step::Ring { .. }))
+    /// A caller is answered, and so charged, where a human or a queue waits: a target that rings, a queue that it is in or
+    /// will come to. Never for a target that gives no sign.
+    pub(super) fn may_answer(&self) -> bool {
+        match &self.stage {
+            Stage::Queued { .. } => true,
+            Stage::Ringing { part, .. } => self.parties.get(part).is_some_and(|called| called.rings),
+            Stage::Announcing { then: Then::NextStep, .. } | Stage::Offering { .. } => {
+                self.steps.iter().skip(self.next).any(|step| matches!(step, Step::Queue { .. }))
+            }
+            _ => false,
+        }
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Talk {
     pub second: Option<Second>,
     /// Whose REFER was refused last, and when.
     pub refused: Option<(Part, Mono)>,
+    /// The caller has gone: how long those who stay talk on, where that has a bound.
+    pub linger: Option<Mono>,
 }
 
 /// One seat, two lines: `first` has the caller, `part` is the one that the seat's phone called us by.
@@ -154,7 +156,8 @@ impl Talk {
         let (aside, holds) = (BTreeSet::new(), BTreeSet::new());
         let home = lease.as_ref().map(|l| l.line.clone());
         let main = BTreeSet::from([CALLER, part]);
-        Talk { main, aside, holds, transfer: None, unproven: None, lease, home, notice: None, second: None, refused: None }
+        let (transfer, unproven, notice, second, refused, linger) = (None, None, None, None, None, None);
+        Talk { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger }
     }
 
     /// Everybody but those who still ring; a seat with two lines is one person.
@@ -198,6 +201,23 @@ impl Talk {
 
     pub fn ringing(&self) -> Option<&Transfer> {
         self.transfer.as_ref().filter(|t| t.until.is_some())
+    }
+
+    /// Whether somebody is there for whom the target rings: the caller, or who asked for it and is not alone. An emergency line
+    /// is fetched for a seat that has lost its caller too.
+    pub fn in_company(&self, transfer: &Transfer) -> bool {
+        let asked = self.has(transfer.by) && (transfer.mode == Mode::Emergency || self.people() > 1);
+        self.has(CALLER) || asked
+    }
+
+    /// Whether those who are there have each other, or somebody who is fetched for them.
+    pub fn goes_on(&self) -> bool {
+        self.people() > 1 || self.ringing().is_some_and(|transfer| self.in_company(transfer))
+    }
+
+    /// Everybody in the conversation.
+    pub fn members(&self) -> impl Iterator<Item = Part> + '_ {
+        self.main.iter().chain(&self.aside).copied()
     }
 
     /// Seat and target have each other's ear, or would but for a swap.

@@ -45,7 +45,7 @@ impl Call {
     /// a supervisor or program did.
     pub fn ask(&mut self, now: Now, by: Option<Part>, ask: Ask, out: &mut Vec<Output>) -> Result<(), Refusal> {
         let answer = self.asked(now, by, ask);
-        self.flush(out);
+        self.flush(now, out);
         answer
     }
 
@@ -90,6 +90,10 @@ impl Call {
 
     fn transfer(&mut self, now: Now, by: Part, mode: Mode, goal: Goal) -> Result<(), Refusal> {
         let Some(talk) = self.talk() else { return Err(Refusal::NotTalking) };
+        // Nobody is moved who has gone; an emergency line is fetched all the same.
+        if mode != Mode::Emergency && !talk.has(CALLER) {
+            return Err(Refusal::NotAllowed);
+        }
         match &talk.transfer {
             // A repeated one-key press does nothing more; the key goes before any other move.
             Some(t) if mode == Mode::Emergency && t.mode == Mode::Emergency => return Ok(()),
@@ -120,6 +124,7 @@ impl Call {
         if talk.people() > 2 || !talk.main.contains(&CALLER) {
             return Err(Refusal::NotAllowed);
         }
+        self.failure = None;
         let seq = self.started("blind", by, line.to_string());
         // Its phone is told before it is hung up.
         self.journal(What::TransferEnded { seq, result: "completed".to_owned() });
@@ -138,7 +143,7 @@ impl Call {
         chain: Vec<Dialled>,
         timeout: Duration,
     ) -> Result<(), Refusal> {
-        if chain.is_empty() || self.next_part > self.policy.max_parties {
+        if chain.is_empty() || (mode != Mode::Emergency && self.tried >= self.policy.max_parties) {
             return Err(Refusal::TooMany);
         }
         // Who comes back does so for the failure of the move before.
@@ -146,6 +151,8 @@ impl Call {
             self.failure = None;
         }
         let back = self.dialled_of(by);
+        // Not at the way back: who asked is still to be told of the target.
+        self.failure = None;
         let seq = self.started(mode.name(), by, to.to_owned());
         if let Some(talk) = self.talk() {
             talk.notice = None;
@@ -184,12 +191,15 @@ impl Call {
     fn ring_next(&mut self, now: Now, index: usize) {
         let Some(transfer) = self.talk().and_then(|t| t.transfer.as_mut()) else { return };
         let Some(dialled) = transfer.chain.get(index).cloned() else { return self.transfer_failed(now) };
-        let until = now.mono.after(transfer.timeout);
+        let (until, urgent) = (now.mono.after(transfer.timeout), transfer.mode == Mode::Emergency);
+        if !urgent && !self.may_try() {
+            return self.transfer_failed(now);
+        }
         let party = match &dialled {
             Dialled::Seat { name } => Party::Seat { name: name.to_string(), queue: String::new() },
             Dialled::Target(target) => Party::Target { number: target.number.to_string() },
         };
-        let Some(part) = self.dial(party, dialled) else { return self.transfer_failed(now) };
+        let part = self.dial(party, dialled);
         if let Some(transfer) = self.talk().and_then(|t| t.transfer.as_mut()) {
             (transfer.index, transfer.part, transfer.until) = (index, part, Some(until));
         }
@@ -258,17 +268,11 @@ impl Call {
         self.drop_second();
         let Some(talk) = self.talk() else { return };
         talk.merge();
-        if transfer.mode == Mode::Consult && !talk.has(transfer.by) {
-            // By a line of the seat's own: its phone knows.
-            return self.settle();
-        }
-        if talk.has(transfer.by) {
-            return match talk.people() > 1 {
-                true => self.tell(transfer.by, self.policy.transfer_failed.clone()),
-                false => self.conversation_over(),
-            };
-        }
+        // Others may have each other though who asked has left: by a line of the seat's own, or after it had joined them.
+        let (asked, people, caller) = (talk.has(transfer.by), talk.people(), talk.has(CALLER));
         match transfer.back {
+            _ if people > 1 && asked => self.tell(transfer.by, self.policy.transfer_failed.clone()),
+            _ if people > 1 || asked || !caller => {}
             Some(back) if transfer.mode == Mode::Blind => self.return_to(now, back, transfer.by),
             _ => self.nobody_left(now),
         }
@@ -283,13 +287,13 @@ impl Call {
     }
 
     /// A party that asked in vain by keys hears of it; `choose_area`: because it must say which city it means.
-    pub fn tell_in_vain(&mut self, part: Part, choose_area: bool, out: &mut Vec<Output>) {
+    pub fn tell_in_vain(&mut self, now: Now, part: Part, choose_area: bool, out: &mut Vec<Output>) {
         let prompt = if choose_area { &self.policy.choose_area } else { &self.policy.transfer_failed };
         let prompt = prompt.clone();
         if self.talk().is_some_and(|talk| talk.has(part)) {
             self.tell(part, prompt);
         }
-        self.flush(out);
+        self.flush(now, out);
     }
 
     /// Spoken to one party in place of the conversation.
@@ -324,7 +328,6 @@ impl Call {
         self.transfer_over(seq, "completed");
         self.free_seat();
         self.dismiss_seat(by);
-        self.settle();
         Ok(())
     }
 

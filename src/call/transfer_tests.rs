@@ -260,7 +260,7 @@ fn a_caller_who_goes_while_the_target_rings_ends_the_move_before_anybody_is_hung
         assert_eq!(scene.clear().0, Result::Answered);
     }
     let mut stopped = moved(Mode::Consult);
-    stopped.call.stop(&mut stopped.effects);
+    stopped.call.stop(stopped.now, &mut stopped.effects);
     assert_eq!(stopped.moves(), ["consult…", "failed"]);
 }
 

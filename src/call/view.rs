@@ -1,7 +1,8 @@
 //! What operators see of a call.
 
 use super::event::Party;
-use super::{CALLER, Call, Part, Stage};
+use super::{CALLER, Call, Called, Dialled, Part, Stage};
+use crate::base::Mono;
 
 /// A leg as an operator sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +18,36 @@ pub struct LegView {
 impl Call {
     pub fn legs(&self) -> Vec<LegView> {
         let caller = (!self.caller_closed && self.outcome.is_none()).then(|| (CALLER, "caller".to_owned()));
-        let parties = self.parties.iter().map(|(part, called)| (*part, name(&called.party).to_owned()));
+        let parties = self.parties.iter().map(|(part, called)| (*part, called.party.name().to_owned()));
         caller.into_iter().chain(parties).map(|(part, party)| self.leg(part, party)).collect()
     }
 
     /// Whether a seat of this name or a target of this number is in the call.
     pub fn has_party(&self, wanted: &str) -> bool {
-        self.parties.values().any(|called| name(&called.party) == wanted)
+        self.parties.values().any(|called| called.party.name() == wanted)
+    }
+
+    /// The target of these that the caller is with, and since when.
+    pub fn met(&self, chain: &[Dialled]) -> Option<(Part, Mono)> {
+        let Stage::Talking(talk) = &self.stage else { return None };
+        let is = |number: &str| chain.iter().any(|it| matches!(it, Dialled::Target(target) if *target.number == *number));
+        let there = |part: &Part| match self.parties.get(part) {
+            Some(Called { party: Party::Target { number }, met: Some(met), .. }) if is(number) => Some((*part, *met)),
+            _ => None,
+        };
+        talk.main.iter().filter(|_| talk.main.contains(&CALLER)).find_map(there)
+    }
+
+    /// Notes targets that are with the caller now.
+    pub(super) fn meet(&mut self, now: Mono) {
+        let Stage::Talking(talk) = &self.stage else { return };
+        for part in talk.main.iter().filter(|_| talk.main.contains(&CALLER)) {
+            if let Some(called) = self.parties.get_mut(part)
+                && matches!(called.party, Party::Target { .. })
+            {
+                called.met.get_or_insert(now);
+            }
+        }
     }
 
     pub fn is_seat(&self, part: Part) -> bool {
@@ -49,9 +73,12 @@ impl Call {
     }
 }
 
-fn name(party: &Party) -> &str {
-    match party {
-        Party::Seat { name, .. } => name,
-        Party::Target { number } => number,
+impl Party {
+    /// The seat's name or the target's number.
+    pub fn name(&self) -> &str {
+        match self {
+            Party::Seat { name, .. } => name,
+            Party::Target { number } => number,
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::call::event::Division;
 use crate::dialog::Config as Legs;
 use crate::io::config::{self, Config};
 use crate::io::plans::Loaded;
-use crate::media::Origins;
+use crate::media::{Origins, Prompt};
 use crate::queue;
 use crate::sip;
 use crate::switch::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource};
@@ -14,6 +14,7 @@ use crate::transaction::Config as Transactions;
 use crate::transport::Rate;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Port pairs that each shard keeps bound ahead of use.
 const READY_PORTS: usize = 256;
@@ -22,6 +23,8 @@ const LEGS_PER_CALL: usize = 3;
 /// An INVITE on each leg, and what lingers for 32 s after a call: BYE, PRACK, OPTIONS.
 const TRANSACTIONS_PER_CALL: usize = 20;
 const STRANGERS: usize = 10_000;
+/// How much later than its length a prompt may end.
+const LATE_PROMPT: Duration = Duration::from_secs(5);
 
 /// `listen`: the addresses that are really bound.
 pub fn fixed(config: &Config, listen: &[SocketAddr], shards: u16) -> Fixed {
@@ -48,8 +51,8 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
         default_route: default_route.ok_or_else(|| format!("no trunk `{}`", config.routes.default))?,
         trunks,
         plan: Arc::new(loaded.plan),
+        policy: Arc::new(policy(&config.calls, longest(loaded.prompts.values()))),
         prompts: Arc::new(loaded.prompts),
-        policy: Arc::new(policy(&config.calls)),
         divisions: Arc::new(config.records.areas.iter().map(|(phone, area)| (phone.clone(), division(area))).collect()),
         codes: config.keys.codes(),
         emergency_sees_withheld: config.calls.emergency_sees_withheld,
@@ -61,6 +64,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
             config::JournalFailure::Refuse => JournalDown::Refuse,
             config::JournalFailure::CarryOn => JournalDown::CarryOn,
         },
+        outage: (config.routes.rest_after_failure, config.routes.rest_max),
         strangers: Rate { per_second: config.limits.source_rate, burst: config.limits.source_burst, max_sources: STRANGERS },
         notices: config.limits.notices,
         retry_after: config.limits.retry_after,
@@ -128,10 +132,17 @@ fn line(name: &str, queue: &config::Queue) -> queue::Line {
         max_wait: queue.max_wait,
         max_length: queue.max_length,
         rest_after_failure: queue.rest_after_failure,
+        rest_max: queue.rest_max,
     }
 }
 
-fn policy(calls: &config::Calls) -> Policy {
+/// How long a prompt may take to its end, the media thread's delay counted in. A-law has 8000 bytes a second.
+fn longest<'a>(prompts: impl Iterator<Item = &'a Arc<Prompt>>) -> Duration {
+    let longest = prompts.map(|prompt| prompt.a_law.len() as u64).max().unwrap_or(0);
+    Duration::from_millis(longest / 8) + LATE_PROMPT
+}
+
+fn policy(calls: &config::Calls, longest_prompt: Duration) -> Policy {
     Policy {
         max_talk: calls.max_duration,
         apology: Some(calls.apology.as_str().into()),
@@ -139,6 +150,8 @@ fn policy(calls: &config::Calls) -> Policy {
         transfer_failed: Some(calls.transfer_failed.as_str().into()),
         choose_area: Some(calls.choose_area.as_str().into()),
         max_parties: calls.max_parties,
+        after_caller: calls.after_caller,
+        longest_prompt,
     }
 }
 

@@ -7,8 +7,11 @@ use std::sync::Arc;
 impl Queues {
     /// Leaves the lines' hungry calls for the caller to fill in.
     pub(super) fn configure(&mut self, seats: Vec<Seat>, lines: Vec<Line>) {
+        self.missed.clear();
         for desk in self.desks.values_mut() {
             desk.channels = 0;
+            // Whoever reloads may have seen to the phone that was missed: it begins anew.
+            (desk.misses, desk.rests_until) = (0, None);
             desk.lines.clear();
             desk.listed = None;
         }

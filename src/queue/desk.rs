@@ -1,5 +1,6 @@
 use crate::base::Mono;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A seat as the queue sees it: its channels and who holds them.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +11,8 @@ pub(super) struct Desk {
     pub talking: u32,
     /// Passed over until then; none: it is not resting.
     pub rests_until: Option<Mono>,
+    /// How often in a row it did not answer; above 0 it is in doubt.
+    pub misses: u32,
     /// Serial number of its last work: the lower, the longer idle.
     pub last_work: u64,
     /// The lines that it serves.
@@ -18,9 +21,10 @@ pub(super) struct Desk {
     pub listed: Option<Idle>,
 }
 
-/// The order in which free seats are tried: fewer calls ringing, then longest idle, then name.
+/// The order in which free seats are tried: those in no doubt, fewer calls ringing, then longest idle, then name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Idle {
+    pub doubtful: bool,
     ringing: u32,
     last_work: u64,
     pub seat: Arc<str>,
@@ -43,6 +47,13 @@ impl Desk {
     /// Where it stands among idle seats; none: it takes no call now.
     pub fn idle(&self, seat: &Arc<str>) -> Option<Idle> {
         let free = self.rests_until.is_none() && self.taken() < self.channels;
-        free.then(|| Idle { ringing: self.ringing, last_work: self.last_work, seat: seat.clone() })
+        let doubtful = self.misses > 0;
+        free.then(|| Idle { doubtful, ringing: self.ringing, last_work: self.last_work, seat: seat.clone() })
+    }
+
+    /// How long it rests after a failure: twice as long each time it is missed.
+    pub fn rest(&self, (shortest, longest): (Duration, Duration)) -> Duration {
+        let doubled = 1_u32.checked_shl(self.misses.saturating_sub(1)).unwrap_or(u32::MAX);
+        shortest.saturating_mul(doubled).min(longest.max(shortest))
     }
 }

@@ -18,9 +18,18 @@
 //! of many channels is a PBX: one busy extension says nothing about the others, so it rests for that call alone,
 //! and moves behind the other seats in the order of idleness. With a single seat the call retries until `max_wait`.
 //!
+//! **Absence.** A seat that let it ring, or that cannot be reached, is in doubt until it shows life. It rests longer each
+//! time, up to `rest_max`, and stands behind all others. While it rings, the call still wants a seat that is in no doubt:
+//! so a phone that is off costs one caller one ring. A PBX is in doubt only when it could not be reached at all.
+//!
+//! **No count of rings.** Rests bound how often a call rings, `max_wait` how long. A bound that another room counts would
+//! leave a call here that nobody rings for, in the way of all behind it.
+//!
 //! **The head.** A call that was served here and comes back (a transfer failed) goes to the front of its priority,
 //! before a full line's limit, with the wait it had; its limit counts both waits, but leaves time to ring one seat.
 
+#[cfg(test)]
+mod absence_tests;
 mod configure;
 mod desk;
 mod hall;
@@ -63,12 +72,27 @@ pub struct Line {
     pub max_length: usize,
     /// How long a seat that did not answer or failed is passed over.
     pub rest_after_failure: Duration,
+    /// At most so long, however often it did not answer.
+    pub rest_max: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     High,
     Normal,
+}
+
+/// Why a seat that rang is not there for the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It said no, and so it is alive: busy, do not disturb.
+    Declined,
+    /// It rang, and nobody came.
+    Missed,
+    /// No sign of it, or the word that nobody is there.
+    Unreachable,
+    /// It could not be called for a reason of ours.
+    Ours,
 }
 
 #[derive(Clone, Debug)]
@@ -80,8 +104,12 @@ pub enum Input {
     Leave { call: CallId },
     /// A seat that rang for this call answered. Others that ring for it are stopped.
     Answered { call: CallId, seat: Arc<str> },
+    /// A seat that is called for this call says that it rings.
+    Rang { call: CallId, seat: Arc<str> },
     /// A seat that rang for this call refused or failed.
-    Refused { call: CallId, seat: Arc<str> },
+    Refused { call: CallId, seat: Arc<str>, failure: Failure },
+    /// Something came from the seat's address; `request`: by its own will.
+    Heard { seat: Arc<str>, request: bool },
     /// The conversation of this call on this seat is over.
     Freed { call: CallId, seat: Arc<str> },
 }

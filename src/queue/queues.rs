@@ -2,7 +2,7 @@ use super::desk::{Desk, Idle};
 use super::hall::Hall;
 use super::spent::Spent;
 use super::waiter::{Place, Waiter};
-use super::{Input, Line, Output, Priority, Seat, Strategy};
+use super::{Failure, Input, Line, Output, Priority, Seat, Strategy};
 use crate::base::{CallId, Mono, Now, Timers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -15,10 +15,12 @@ use std::time::Duration;
 pub struct Queues {
     pub(super) desks: BTreeMap<Arc<str>, Desk>,
     pub(super) lines: BTreeMap<Arc<str>, Hall>,
-    waiters: BTreeMap<CallId, Waiter>,
+    pub(super) waiters: BTreeMap<CallId, Waiter>,
     /// Who talks to which seat; bounded by the seats' channels.
     talks: BTreeSet<(CallId, Arc<str>)>,
     spent: Spent,
+    /// Seats in doubt.
+    pub(super) missed: BTreeSet<Arc<str>>,
     timers: Timers<Timer>,
     /// Lines where a call or a seat became available since the last dispatch.
     pub(super) stirred: BTreeSet<Arc<str>>,
@@ -51,7 +53,7 @@ impl Queues {
         for (call, waiter) in &self.waiters {
             if let Some(hall) = self.lines.get_mut(&waiter.line) {
                 self.timers.set(Timer::Wait(*call), limit(waiter, &hall.config));
-                if waiter.ringing.is_empty() || hall.config.strategy == Strategy::All {
+                if is_hungry(waiter, hall.config.strategy, &self.desks) {
                     hall.hungry.insert(waiter.place);
                 }
             }
@@ -65,7 +67,9 @@ impl Queues {
             Input::Join { call, line, priority, head } => self.join(now, call, line, priority, head, out),
             Input::Leave { call } => self.leave(now, call, false, out),
             Input::Answered { call, seat } => self.answered(now, call, seat, out),
-            Input::Refused { call, seat } => self.failed(now, call, &seat),
+            Input::Rang { call, seat } => self.rang(call, &seat),
+            Input::Refused { call, seat, failure } => self.failed(now, call, &seat, failure),
+            Input::Heard { seat, request } => self.heard(&seat, request),
             Input::Freed { call, seat } => self.freed(call, seat),
         }
         self.dispatch(now, out);
@@ -80,7 +84,8 @@ impl Queues {
                     out.push(Output::TimedOut { call });
                 }
                 Timer::Ring(call, seat) => {
-                    self.failed(now, call, &seat);
+                    let rang = self.waiters.get(&call).and_then(|waiter| waiter.ringing.get(&seat)) == Some(&true);
+                    self.failed(now, call, &seat, if rang { Failure::Missed } else { Failure::Unreachable });
                     out.push(Output::Stop { call, seat, elsewhere: false });
                 }
                 Timer::Retry(call, _) => self.stir_line_of(call),
@@ -97,6 +102,35 @@ impl Queues {
     /// (calls waiting, channels taken)
     pub fn gauges(&self) -> (usize, usize) {
         (self.waiters.len(), self.desks.values().map(|d| d.taken() as usize).sum())
+    }
+
+    /// Whether a call waits, and will not for ever.
+    pub fn waits(&self, call: CallId) -> bool {
+        self.waiters.contains_key(&call) && self.timers.is_set(&Timer::Wait(call))
+    }
+
+    /// A call that waits while a seat is free for it: there is none, ever.
+    pub fn stranded(&self, now: Now) -> Option<CallId> {
+        let starves = |(call, waiter): (&CallId, &Waiter)| {
+            let strategy = self.lines.get(&waiter.line)?.config.strategy;
+            (is_hungry(waiter, strategy, &self.desks) && self.choose(now.mono, *call).is_some()).then_some(*call)
+        };
+        self.waiters.iter().find_map(starves)
+    }
+
+    pub fn is_taken(&self, seat: &str) -> bool {
+        self.desks.get(seat).is_some_and(|desk| desk.taken() > 0)
+    }
+
+    /// Whether a call wants a seat in a line that this one serves.
+    pub fn is_wanted(&self, seat: &str) -> bool {
+        let hungry = |line: &Arc<str>| self.lines.get(line).is_some_and(|hall| !hall.hungry.is_empty());
+        self.desks.get(seat).is_some_and(|desk| desk.lines.iter().any(hungry))
+    }
+
+    /// Seats in doubt: they did not answer, or could not be reached, and have shown no life since.
+    pub fn missed(&self) -> &BTreeSet<Arc<str>> {
+        &self.missed
     }
 }
 
@@ -133,7 +167,7 @@ impl Queues {
         for seat in waiter.failed_seats() {
             self.timers.cancel(&Timer::Retry(call, seat.clone()));
         }
-        for seat in &waiter.ringing {
+        for seat in waiter.ringing.keys() {
             self.unring(call, seat);
             out.push(Output::Stop { call, seat: seat.clone(), elsewhere });
         }
@@ -150,7 +184,7 @@ impl Queues {
 
     fn answered(&mut self, now: Mono, call: CallId, seat: Arc<str>, out: &mut Vec<Output>) {
         let Some(waiter) = self.waiters.get_mut(&call) else { return };
-        if !waiter.ringing.remove(&seat) {
+        if waiter.ringing.remove(&seat).is_none() {
             return;
         }
         // Before the ringing's channel goes back: a seat without calls may be forgotten.
@@ -158,31 +192,43 @@ impl Queues {
             desk.talking += 1;
         }
         self.talks.insert((call, seat.clone()));
+        self.is_there(&seat);
         self.unring(call, &seat);
         self.worked(&seat);
         self.leave(now, call, true, out);
     }
 
     /// The seat refused the call or let it ring too long.
-    fn failed(&mut self, now: Mono, call: CallId, seat: &Arc<str>) {
+    fn failed(&mut self, now: Mono, call: CallId, seat: &Arc<str>, failure: Failure) {
         let Some(waiter) = self.waiters.get_mut(&call) else { return };
-        let Some(hall) = self.lines.get_mut(&waiter.line) else { return };
-        if !waiter.ringing.remove(seat) {
+        let Some(hall) = self.lines.get(&waiter.line) else { return };
+        if waiter.ringing.remove(seat).is_none() {
             return;
         }
-        let until = now.after(hall.config.rest_after_failure);
-        waiter.fail(seat, until);
-        if waiter.ringing.is_empty() {
-            hall.hungry.insert(waiter.place);
+        let rests = (hall.config.rest_after_failure, hall.config.rest_max);
+        let retry = now.after(rests.0);
+        waiter.fail(seat, retry);
+        self.timers.set(Timer::Retry(call, seat.clone()), retry);
+        self.judge(now, seat, failure, rests);
+        self.unring(call, seat);
+        self.worked(seat);
+        self.wants_another(call);
+    }
+
+    /// What the failure says of the seat.
+    fn judge(&mut self, now: Mono, seat: &Arc<str>, failure: Failure, rests: (Duration, Duration)) {
+        let Some(desk) = self.desks.get_mut(seat) else { return };
+        let concerns_all = desk.is_phone() || failure == Failure::Unreachable;
+        match failure {
+            Failure::Declined => self.is_there(seat),
+            Failure::Missed | Failure::Unreachable if concerns_all => self.is_missed(seat, failure, rests),
+            _ => {}
         }
-        self.stirred.insert(waiter.line.clone());
-        self.timers.set(Timer::Retry(call, seat.clone()), until);
-        if let Some(desk) = self.desks.get_mut(seat).filter(|d| d.is_phone()) {
+        if let Some(desk) = self.desks.get_mut(seat).filter(|_| concerns_all) {
+            let until = now.after(desk.rest(rests));
             desk.rests_until = Some(until);
             self.timers.set(Timer::Rest(seat.clone()), until);
         }
-        self.unring(call, seat);
-        self.worked(seat);
     }
 
     fn freed(&mut self, call: CallId, seat: Arc<str>) {
@@ -204,8 +250,8 @@ impl Queues {
         let Some(hall) = self.lines.get_mut(&waiter.line) else { return };
         let Some(desk) = self.desks.get_mut(&seat) else { return };
         desk.ringing += 1;
-        waiter.ringing.insert(seat.clone());
-        if hall.config.strategy == Strategy::OneByOne {
+        waiter.ringing.insert(seat.clone(), false);
+        if !is_hungry(waiter, hall.config.strategy, &self.desks) {
             hall.hungry.remove(&waiter.place);
         }
         self.timers.set(Timer::Ring(call, seat.clone()), now.after(hall.config.ring_timeout));
@@ -231,10 +277,48 @@ impl Queues {
         self.list(seat);
     }
 
+    fn rang(&mut self, call: CallId, seat: &Arc<str>) {
+        if let Some(rang) = self.waiters.get_mut(&call).and_then(|waiter| waiter.ringing.get_mut(seat)) {
+            *rang = true;
+        }
+    }
+
+    /// A phone may let its proxy speak for it; of its own will nobody asks for anything who is not there.
+    fn heard(&mut self, seat: &Arc<str>, request: bool) {
+        if self.missed.contains(seat) && self.desks.get(seat).is_some_and(|desk| request || !desk.is_phone()) {
+            self.is_there(seat);
+            self.rested(seat);
+        }
+    }
+
+    /// The seat is in doubt: other calls that it rings for are not to wait for it alone.
+    fn is_missed(&mut self, seat: &Arc<str>, failure: Failure, rests: (Duration, Duration)) {
+        let Some(desk) = self.desks.get_mut(seat) else { return };
+        desk.misses = desk.misses.saturating_add(1);
+        let (rest, misses) = (desk.rest(rests), desk.misses);
+        tracing::warn!(seat = %seat, ?failure, misses, ?rest, "a seat does not answer: others are called before it");
+        if self.missed.insert(seat.clone()) {
+            let calls: Vec<CallId> =
+                self.waiters.iter().filter(|(_, w)| w.ringing.contains_key(seat)).map(|(call, _)| *call).collect();
+            calls.into_iter().for_each(|call| self.wants_another(call));
+        }
+    }
+
+    /// A seat in doubt has shown life.
+    fn is_there(&mut self, seat: &Arc<str>) {
+        if self.missed.remove(seat)
+            && let Some(desk) = self.desks.get_mut(seat)
+        {
+            desk.misses = 0;
+            tracing::info!(seat = %seat, "a seat that did not answer is there again");
+        }
+    }
+
     fn rested(&mut self, seat: &Arc<str>) {
         if let Some(desk) = self.desks.get_mut(seat) {
             desk.rests_until = None;
         }
+        self.timers.cancel(&Timer::Rest(seat.clone()));
         self.list(seat);
     }
 
@@ -255,6 +339,7 @@ impl Queues {
         desk.listed = idle;
         if desk.is_gone() {
             self.timers.cancel(&Timer::Rest(seat.clone()));
+            self.missed.remove(seat);
             self.desks.remove(seat);
         }
     }
@@ -273,6 +358,17 @@ impl Queues {
 impl Queues {
     fn stir_line_of(&mut self, call: CallId) {
         if let Some(waiter) = self.waiters.get(&call) {
+            self.stirred.insert(waiter.line.clone());
+        }
+    }
+
+    /// None rings for the call any more that is in no doubt.
+    fn wants_another(&mut self, call: CallId) {
+        let Some(waiter) = self.waiters.get(&call) else { return };
+        if let Some(hall) = self.lines.get_mut(&waiter.line)
+            && is_hungry(waiter, hall.config.strategy, &self.desks)
+        {
+            hall.hungry.insert(waiter.place);
             self.stirred.insert(waiter.line.clone());
         }
     }
@@ -312,12 +408,17 @@ impl Queues {
         self.lines.get(&waiter.line).is_some_and(|h| h.hungry.contains(&waiter.place))
     }
 
-    /// The longest idle seat that has not failed this call, else the one that failed it least often.
+    /// The longest idle seat that has not failed this call, else the one that failed it least often. Of seats in doubt one
+    /// rings at a time, where not all do.
     fn choose(&self, now: Mono, call: CallId) -> Option<Arc<str>> {
         let waiter = self.waiters.get(&call)?;
         let hall = self.lines.get(&waiter.line)?;
+        let sure = hall.config.strategy == Strategy::OneByOne && !waiter.ringing.is_empty();
         let mut best: Option<(u32, &Arc<str>)> = None;
-        for Idle { seat, .. } in &hall.idle {
+        for Idle { seat, doubtful, .. } in &hall.idle {
+            if *doubtful && sure {
+                break;
+            }
             let Some(times) = waiter.failures(seat, now) else { continue };
             if self.talks.contains(&(call, seat.clone())) {
                 continue;
@@ -331,6 +432,12 @@ impl Queues {
         }
         best.map(|(_, seat)| seat.clone())
     }
+}
+
+/// Whether a call wants (more) seats to ring: one that is in no doubt, or all that there are.
+fn is_hungry(waiter: &Waiter, strategy: Strategy, desks: &BTreeMap<Arc<str>, Desk>) -> bool {
+    let doubtful = |seat: &Arc<str>| desks.get(seat).is_none_or(|desk| desk.misses > 0);
+    strategy == Strategy::All || waiter.ringing.keys().all(doubtful)
 }
 
 /// When the call's wait ends.

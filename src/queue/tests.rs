@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use uuid::Uuid;
 
-const RING: Duration = Duration::from_secs(20);
-const REST: Duration = Duration::from_secs(10);
-const WAIT: Duration = Duration::from_secs(300);
+pub(super) const RING: Duration = Duration::from_secs(20);
+pub(super) const REST: Duration = Duration::from_secs(10);
+pub(super) const REST_MAX: Duration = Duration::from_secs(60);
+pub(super) const WAIT: Duration = Duration::from_secs(300);
 
-fn call(n: u64) -> CallId {
+pub(super) fn call(n: u64) -> CallId {
     CallId(Uuid::from_u128(u128::from(n)))
 }
 
-fn seat(name: &str, channels: u32) -> Seat {
+pub(super) fn seat(name: &str, channels: u32) -> Seat {
     Seat { name: name.into(), channels }
 }
 
-fn line(name: &str, seats: &[&str], strategy: Strategy) -> Line {
+pub(super) fn line(name: &str, seats: &[&str], strategy: Strategy) -> Line {
     Line {
         name: name.into(),
         seats: seats.iter().map(|s| Arc::from(*s)).collect(),
@@ -25,63 +26,68 @@ fn line(name: &str, seats: &[&str], strategy: Strategy) -> Line {
         max_wait: WAIT,
         max_length: 100,
         rest_after_failure: REST,
+        rest_max: REST_MAX,
     }
 }
 
-fn rings(n: u64, seat: &str) -> Output {
+pub(super) fn rings(n: u64, seat: &str) -> Output {
     Output::Ring { call: call(n), seat: seat.into() }
 }
 
-fn stops(n: u64, seat: &str, elsewhere: bool) -> Output {
+pub(super) fn stops(n: u64, seat: &str, elsewhere: bool) -> Output {
     Output::Stop { call: call(n), seat: seat.into(), elsewhere }
 }
 
 /// Queues with a clock.
-struct Bench {
-    queues: Queues,
-    now: Now,
+pub(super) struct Bench {
+    pub queues: Queues,
+    pub now: Now,
 }
 
 impl Bench {
-    fn new(seats: Vec<Seat>, lines: Vec<Line>) -> Bench {
+    pub fn new(seats: Vec<Seat>, lines: Vec<Line>) -> Bench {
         Bench { queues: Queues::new(seats, lines), now: Now { mono: Mono(1_000_000_000), ..Now::default() } }
     }
 
-    fn phones(names: &[&str], strategy: Strategy) -> Bench {
+    pub fn phones(names: &[&str], strategy: Strategy) -> Bench {
         Bench::new(names.iter().map(|n| seat(n, 1)).collect(), vec![line("12345", names, strategy)])
     }
 
-    fn give(&mut self, input: Input) -> Vec<Output> {
+    pub fn give(&mut self, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
         self.queues.handle(self.now, input, &mut out);
         out
     }
 
-    fn join(&mut self, n: u64) -> Vec<Output> {
+    pub fn join(&mut self, n: u64) -> Vec<Output> {
         self.join_as(n, "12345", Priority::Normal, false)
     }
 
-    fn join_as(&mut self, n: u64, line: &str, priority: Priority, head: bool) -> Vec<Output> {
+    pub fn join_as(&mut self, n: u64, line: &str, priority: Priority, head: bool) -> Vec<Output> {
         self.give(Input::Join { call: call(n), line: line.into(), priority, head })
     }
 
-    fn leave(&mut self, n: u64) -> Vec<Output> {
+    pub fn leave(&mut self, n: u64) -> Vec<Output> {
         self.give(Input::Leave { call: call(n) })
     }
 
-    fn answered(&mut self, n: u64, seat: &str) -> Vec<Output> {
+    pub fn answered(&mut self, n: u64, seat: &str) -> Vec<Output> {
         self.give(Input::Answered { call: call(n), seat: seat.into() })
     }
 
-    fn refused(&mut self, n: u64, seat: &str) -> Vec<Output> {
-        self.give(Input::Refused { call: call(n), seat: seat.into() })
+    pub fn refused(&mut self, n: u64, seat: &str) -> Vec<Output> {
+        self.fails(n, seat, Failure::Declined)
     }
 
-    fn freed(&mut self, n: u64, seat: &str) -> Vec<Output> {
+    pub fn fails(&mut self, n: u64, seat: &str, failure: Failure) -> Vec<Output> {
+        self.give(Input::Refused { call: call(n), seat: seat.into(), failure })
+    }
+
+    pub fn freed(&mut self, n: u64, seat: &str) -> Vec<Output> {
         self.give(Input::Freed { call: call(n), seat: seat.into() })
     }
 
-    fn pass(&mut self, by: Duration) -> Vec<Output> {
+    pub fn pass(&mut self, by: Duration) -> Vec<Output> {
         self.now = self.now.after(by);
         let mut out = Vec::new();
         self.queues.tick(self.now, &mut out);
@@ -363,7 +369,10 @@ fn random_input(rng: &mut Rng, m: &mut Model) -> Input {
         }
         4 => Input::Leave { call: any },
         5..=6 => Input::Answered { call: ringing.0, seat: ringing.1 },
-        7 => Input::Refused { call: ringing.0, seat: ringing.1 },
+        7 => {
+            let failure = [Failure::Declined, Failure::Missed, Failure::Unreachable, Failure::Ours][rng.below(4) as usize];
+            Input::Refused { call: ringing.0, seat: ringing.1, failure }
+        }
         8 => Input::Answered { call: any, seat: any_seat },
         _ => {
             let (call, seat) = pick(rng, &m.talks).unwrap_or((any, any_seat));
@@ -380,7 +389,7 @@ fn foresee(m: &mut Model, input: &Input) {
             m.talks.insert((*call, seat.clone()));
             m.waiting.remove(call);
         }
-        Input::Refused { call, seat } => _ = m.rings.remove(&(*call, seat.clone())),
+        Input::Refused { call, seat, .. } => _ = m.rings.remove(&(*call, seat.clone())),
         Input::Freed { call, seat } => _ = m.talks.remove(&(*call, seat.clone())),
         _ => {}
     }
@@ -410,6 +419,7 @@ fn run(seed: u64) -> Vec<Output> {
         m.watch(&out);
         assert!(channels.iter().all(|(n, c)| m.taken(n) <= *c as usize));
         assert_eq!(b.queues.gauges(), (m.waiting.len(), m.rings.len() + m.talks.len()));
+        assert_eq!(b.queues.stranded(b.now), None, "seed {seed}");
         log.append(&mut out);
     }
     for n in 0..60 {
@@ -420,7 +430,7 @@ fn run(seed: u64) -> Vec<Output> {
         b.give(Input::Freed { call: c, seat: s });
     }
     assert_eq!(b.queues.gauges(), (0, 0));
-    b.pass(RING + REST);
+    b.pass(RING + REST_MAX);
     assert_eq!(b.queues.deadline(), None);
     log
 }

@@ -1,6 +1,6 @@
 use super::Priority;
 use crate::base::{CallId, Mono};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Where a call stands: the lowest is served first.
@@ -22,7 +22,8 @@ pub(super) struct Waiter {
     pub place: Place,
     /// It is not given up before this, however long it waited earlier.
     pub not_before: Mono,
-    pub ringing: BTreeSet<Arc<str>>,
+    /// Seats that are called for it, and whether they said that they ring.
+    pub ringing: BTreeMap<Arc<str>, bool>,
     failed: BTreeMap<Arc<str>, Failed>,
 }
 
@@ -34,7 +35,7 @@ struct Failed {
 
 impl Waiter {
     pub fn new(line: Arc<str>, place: Place, not_before: Mono) -> Waiter {
-        Waiter { line, place, not_before, ringing: BTreeSet::new(), failed: BTreeMap::new() }
+        Waiter { line, place, not_before, ringing: BTreeMap::new(), failed: BTreeMap::new() }
     }
 
     /// The seat failed this call and rests for it until then.
@@ -46,7 +47,7 @@ impl Waiter {
     /// How often the seat failed this call; none: not to be tried now.
     pub fn failures(&self, seat: &Arc<str>, now: Mono) -> Option<u32> {
         match self.failed.get(seat) {
-            _ if self.ringing.contains(seat) => None,
+            _ if self.ringing.contains_key(seat) => None,
             Some(failed) if now < failed.until => None,
             Some(failed) => Some(failed.times),
             None => Some(0),

@@ -270,12 +270,16 @@ impl Switch {
         let shard = self.next_shard % self.fixed.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Pad::new(self.dtmf(placer));
-        let (origins, _named_by) = (self.origins(placer), self.setup.clone());
-        let caller = Leg { id: incoming.leg, call_id: None, rtp: None, trunk, pad, origins, ended: false, _named_by };
+        let origins = self.origins(placer);
+        let caller = Leg { trunk, pad, ..Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone()) };
+        let emergency = decision.mode == Mode::Emergency;
+        let steps = self.around(now, decision.steps, emergency);
         let active = Active {
-            emergency: decision.mode == Mode::Emergency,
+            since: now.mono,
+            emergency,
+            talked: false,
             recorded: self.fixed.recorded.includes(&decision.number),
-            call: Call::new(decision.steps, decision.early_max, self.setup.policy.clone()),
+            call: Call::new(steps, decision.early_max, self.setup.policy.clone()),
             setup: self.setup.clone(),
             identity,
             legs: BTreeMap::from([(CALLER, caller)]),

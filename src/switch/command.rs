@@ -1,53 +1,17 @@
 //! Commands about live calls: from the API, from a seat's keys, from REFER. What they may reach is the dial plan's word.
 
 use super::identity::Identity;
-use super::{Active, Fixed, Live, Output, Referred, Seat, Switch, Work, identity};
-use crate::base::{CallId, LegId, Masked, Mono, Now};
-use crate::call::{Ask, Dialled, Goal, Mode, Part, Refusal};
+use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, Work, identity};
+use crate::base::{CallId, LegId, Masked, Now};
+use crate::call::{Ask, CALLER, Dialled, Goal, Mode, Part, Refusal};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
 use crate::plan::{self, Decision, Facts, Step};
 use crate::sip::{Host, Scheme, Status, Uri};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long after a call that was sent somewhere its caller, come back, is not sent there again.
-const LOOP_WINDOW: Duration = Duration::from_secs(60);
-const MOST_RECENT: usize = 10_000;
 const SEAT_RING: Duration = Duration::from_secs(20);
-
-/// Who was sent where of late: carriers strip the headers that would tell (RFC 7332's Max-Forwards, History-Info), so
-/// platforms that send callers to each other would do it for ever.
-#[derive(Debug, Default)]
-pub(super) struct Recent {
-    sent: BTreeMap<(String, String), (CallId, Mono)>,
-}
-
-impl Recent {
-    /// Another call of this caller that was sent to this target, and how long ago.
-    fn sent(&self, caller: &str, target: &str, by: CallId, now: Mono) -> Option<(CallId, Duration)> {
-        let (call, at) = self.sent.get(&(caller.to_owned(), target.to_owned()))?;
-        (*call != by).then(|| (*call, now.since(*at)))
-    }
-
-    fn note(&mut self, caller: &str, target: &str, call: CallId, now: Mono) {
-        if self.sent.len() >= MOST_RECENT {
-            self.sent.retain(|_, (_, at)| now.since(*at) < LOOP_WINDOW);
-        }
-        if self.sent.len() < MOST_RECENT {
-            self.sent.insert((caller.to_owned(), target.to_owned()), (call, now));
-        }
-    }
-}
-
-/// How a caller may go on.
-pub(super) struct Way {
-    pub goal: Goal,
-    pub mode: Mode,
-    /// Where, in one spelling.
-    pub to: String,
-}
 
 impl Switch {
     pub(super) fn commanded(&mut self, now: Now, id: u64, command: Command, out: &mut Vec<Output>) {
@@ -80,41 +44,44 @@ impl Switch {
 
     /// Moves a caller to a number of the dial plan, or to a seat as `seat:NAME`.
     pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<Part>, to: &str, mode: Mode) -> Result<(), Why> {
-        let Way { goal, mode, to } = self.may_go(now, id, to, mode)?;
+        let (goal, mode) = self.may_go(now, id, to, mode)?;
         self.ask(now, id, by, Ask::Transfer { mode, goal })?;
-        self.goes(now, id, &to, mode);
+        self.is_emergency(id, mode);
         Ok(())
     }
 
     /// Whom a number means for this call's caller, in which way, and whether it may be sent there at all.
-    pub(super) fn may_go(&self, now: Now, id: CallId, to: &str, mode: Mode) -> Result<Way, Why> {
+    pub(super) fn may_go(&self, now: Now, id: CallId, to: &str, mode: Mode) -> Result<(Goal, Mode), Why> {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         let decision = active.setup.plan.decide(&facts(now, active, to));
         let (goal, urgent) = goal(active, to, &decision)?;
-        let to = place(&goal, &decision);
+        let goal = self.goal_around(now, goal);
         if urgent {
-            return Ok(Way { goal, mode: Mode::Emergency, to });
+            return Ok((goal, Mode::Emergency));
         }
         if mode == Mode::Emergency {
             return Err(Why::UnknownTarget);
         }
-        if self.goes_in_circles(now, id, active, &to, &decision) {
+        if self.goes_in_circles(id, active, &goal, &decision) {
             return Err(Why::Loop);
         }
-        Ok(Way { goal, mode, to })
+        Ok((goal, mode))
     }
 
-    /// Whether this caller came from there: by the headers where they survive, else since a call that we sent there lives
-    /// on or ended a moment ago. Somebody who dials anew takes longer.
-    fn goes_in_circles(&self, now: Now, id: CallId, active: &Active, to: &str, decision: &Decision) -> bool {
+    /// Whether this caller came from there: by the headers where they survive, else since another call of the same caller has
+    /// been with that target from before this one came (carriers strip the headers that would tell, so platforms that send
+    /// callers to each other would do it for ever). Not a target that was only rung or consulted; and not another person of
+    /// the same number, whose call comes from where the first one came and not from where the target is.
+    fn goes_in_circles(&self, id: CallId, active: &Active, goal: &Goal, decision: &Decision) -> bool {
         let Identity { history, area, caller, .. } = &active.identity;
         let plan = &active.setup.plan;
         let been = |number: &String| plan.number(number, area.as_deref()) == decision.number;
         if decision.mode == plan::Mode::Platform && history.iter().any(been) {
             return true;
         }
-        let sent = caller.as_deref().and_then(|caller| self.recent.sent(caller, to, id, now.mono));
-        sent.is_some_and(|(call, ago)| self.calls.contains_key(&call) || ago < LOOP_WINDOW)
+        let others = self.calls.iter().filter(|(other, it)| **other != id && caller.is_some() && it.identity.caller == *caller);
+        let Goal::Ring { chain, .. } = goal else { return false };
+        others.into_iter().any(|(_, other)| other.sent(active, chain))
     }
 
     fn areas_to_choose(&self, now: Now, id: CallId, to: &str) -> Vec<Arc<str>> {
@@ -125,24 +92,10 @@ impl Switch {
         })
     }
 
-    /// What follows for the switch when a caller goes there.
-    pub(super) fn goes(&mut self, now: Now, id: CallId, to: &str, mode: Mode) {
-        match mode {
-            Mode::Emergency => self.is_emergency(id),
-            _ => self.not_soon_again(now, id, to),
-        }
-    }
-
-    /// It may take the channels that are kept for emergencies.
-    fn is_emergency(&mut self, id: CallId) {
+    /// It may take the channels that are kept for emergencies, once it goes to one.
+    pub(super) fn is_emergency(&mut self, id: CallId, mode: Mode) {
         if let Some(active) = self.calls.get_mut(&id) {
-            active.emergency = true;
-        }
-    }
-
-    fn not_soon_again(&mut self, now: Now, id: CallId, to: &str) {
-        if let Some(caller) = self.calls.get(&id).and_then(|active| active.identity.caller.as_ref()) {
-            self.recent.note(caller, to, id, now.mono);
+            active.emergency |= mode == Mode::Emergency;
         }
     }
 
@@ -206,6 +159,16 @@ impl Switch {
     }
 }
 
+impl Active {
+    /// Whether `later` may be this call's caller, sent back by one of these.
+    fn sent(&self, later: &Active, chain: &[Dialled]) -> bool {
+        let Some((part, since)) = self.call.met(chain) else { return false };
+        let from = |active: &Active, part| active.legs.get(&part).map(|leg: &Leg| leg.at.ip());
+        let (came, there) = (from(self, CALLER), from(self, part));
+        since <= later.since && (came == there || came != from(later, CALLER))
+    }
+}
+
 /// What a phone is told that asked in vain, by REFER or by an INVITE of its own.
 pub(super) fn status_of(why: Why) -> u16 {
     match why {
@@ -262,17 +225,6 @@ fn goal(active: &Active, to: &str, decision: &Decision) -> Result<(Goal, bool), 
         return Err(Why::SameParty);
     }
     Ok((goal.ok_or(Why::UnknownTarget)?, urgent))
-}
-
-/// Where a move goes, however it was named: a line and the first of its targets, which may be chosen by area; or a seat.
-fn place(goal: &Goal, decision: &Decision) -> String {
-    match goal {
-        Goal::Ring { to, chain, .. } => match chain.first() {
-            Some(Dialled::Target(target)) if *target.number != **to => format!("{to} at {}", target.number),
-            _ => to.clone(),
-        },
-        Goal::Queue { .. } | Goal::Guide { .. } => decision.number.clone(),
-    }
 }
 
 fn to_seat(active: &Active, seat: Option<&Seat>) -> Result<(Goal, bool), Why> {

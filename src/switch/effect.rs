@@ -19,9 +19,9 @@ impl Switch {
                 self.command(now, id, part, out, |leg| dialog::Command::Progress { leg, status, media });
             }
             call::Output::Answer { part } => {
-                self.counters.answered += u64::from(part == CALLER);
                 self.command(now, id, part, out, |leg| dialog::Command::Answer { leg });
             }
+            call::Output::Unreached { part } => self.unreached(now, id, part),
             call::Output::Hangup { part, cause } => {
                 self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
             }
@@ -34,6 +34,7 @@ impl Switch {
             call::Output::Queue(command) => self.queue(now, id, command),
             call::Output::Journal(mut what) => {
                 self.complete(id, &mut what);
+                self.count(id, &what);
                 if let What::TransferEnded { seq, result } = &what {
                     self.tell_referrer(now, id, *seq, result, out);
                 }
@@ -82,14 +83,25 @@ impl Switch {
         let shard = active.shard;
         route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
         let (trunk, pad, origins) = (route.trunk, Pad::new(route.dtmf), route.origins.clone());
-        let (call_id, _named_by) = (Some(call_id), self.setup.clone());
-        active.legs.insert(part, Leg { id: leg, call_id, rtp: Some(rtp), trunk, pad, origins, ended: false, _named_by });
+        let at = dial.flow.remote;
+        let new = Leg::new(leg, at, Some(rtp), origins, self.setup.clone());
+        active.legs.insert(part, Leg { call_id: Some(call_id), trunk, pad, ..new });
         self.parts.insert(leg, (id, part));
+        self.peer_tried(now, at);
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp, origins: route.origins } });
         self.tap(id, part, out);
         self.attend(id, part, out);
         self.refill(now, shard, out);
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
+    }
+
+    /// Who was only answered, to hear music, has not talked to anybody.
+    fn count(&mut self, id: CallId, what: &What) {
+        if let What::Joined { .. } = what
+            && let Some(active) = self.calls.get_mut(&id)
+        {
+            self.counters.answered += u64::from(!std::mem::replace(&mut active.talked, true));
+        }
     }
 
     /// Adds what the call does not know: it names prompts, seats and parties, and nothing of theirs.
@@ -162,6 +174,7 @@ impl Switch {
             None => {
                 let stats = media::Stats::default();
                 self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
+                self.retire(id, part, |leg| leg.closed = true);
             }
         }
     }
@@ -171,9 +184,14 @@ impl Switch {
             QueueCommand::Join { line, priority, head } => queue::Input::Join { call: id, line, priority, head },
             QueueCommand::Leave => queue::Input::Leave { call: id },
             QueueCommand::Answered { seat } => queue::Input::Answered { call: id, seat },
-            QueueCommand::Refused { seat } => queue::Input::Refused { call: id, seat },
+            QueueCommand::Rang { seat } => queue::Input::Rang { call: id, seat },
+            QueueCommand::Refused { seat, failure } => queue::Input::Refused { call: id, seat, failure },
             QueueCommand::Freed { seat } => queue::Input::Freed { call: id, seat },
         };
+        self.queue_input(now, input);
+    }
+
+    pub(super) fn queue_input(&mut self, now: Now, input: queue::Input) {
         let mut done = Vec::new();
         self.queues.handle(now, input, &mut done);
         self.work.extend(done.into_iter().map(Work::Queue));
@@ -187,11 +205,26 @@ impl Switch {
         {
             self.channels.give_back(trunk);
         }
+        self.retire(id, part, |_| {});
+    }
+
+    /// A party whose leg and media are both over is known no more: however many seats ring for a caller, the call holds those
+    /// that live.
+    pub(super) fn retire(&mut self, id: CallId, part: Part, note: impl FnOnce(&mut Leg)) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let Some(leg) = active.legs.get_mut(&part) else { return };
+        note(leg);
+        if leg.ended && leg.closed && part != CALLER {
+            self.parts.remove(&leg.id);
+            active.legs.remove(&part);
+            active.typed.remove(&part);
+        }
     }
 
     fn forget(&mut self, now: Now, id: CallId) {
         if let Some(active) = self.calls.remove(&id) {
             self.timers.cancel(&id);
+            self.lingering.remove(&id);
             for leg in active.legs.values() {
                 self.parts.remove(&leg.id);
             }

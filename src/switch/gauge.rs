@@ -1,6 +1,7 @@
 use super::Refusals;
 
-/// What is alive now. Everything but the flags returns to zero when the last call is over.
+/// What is alive now. Everything but the flags, the seats that are missed and the peers that are out returns to zero when the
+/// last call is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     pub calls: usize,
@@ -13,6 +14,10 @@ pub struct Gauges {
     pub waiting: usize,
     /// Seat channels taken.
     pub seats: usize,
+    /// Seats that did not answer, and have shown no life since.
+    pub missed: usize,
+    /// Peers of trunks that gave no sign when they were called.
+    pub outages: usize,
     /// Trunk channels taken.
     pub channels: usize,
     /// Setups before the last reload that calls in progress began with.
@@ -49,6 +54,7 @@ pub struct Counters {
     pub shed: u64,
     /// Requests refused before they became a call, these and all others.
     pub refused: Refusals,
+    /// Callers who talked to somebody.
     pub answered: u64,
     pub no_route: u64,
     pub no_port: u64,

@@ -2,7 +2,7 @@
 //! that talks.
 
 use super::admit::Placer;
-use super::command::{Way, status_of};
+use super::command::status_of;
 use super::keys::Pad;
 use super::{Dtmf, Leg, Output, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now, Shown};
@@ -59,10 +59,10 @@ impl Switch {
 
     fn second_line(&mut self, now: Now, incoming: &Incoming, id: CallId, first: Part, out: &mut Vec<Output>) -> Result<(), Why> {
         let to = identity::dialled(&incoming.uri);
-        let Way { goal, mode, to } = self.may_go(now, id, &to, Mode::Consult)?;
+        let (goal, mode) = self.may_go(now, id, &to, Mode::Consult)?;
         let late = incoming.offer.is_none();
         self.enter(now, incoming, id, out, |call, done| call.second_line(now, first, mode, goal, late, done))?;
-        self.goes(now, id, &to, mode);
+        self.is_emergency(id, mode);
         tracing::info!(call = %id, leg = first.0, to = %Masked(&to), "a seat's second line");
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Switch {
     fn replace(&mut self, now: Now, incoming: &Incoming, old: LegId, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<(), Why> {
         let (id, part) = self.parts.get(&old).copied().ok_or(Why::NoSuchLeg)?;
         let late = incoming.offer.is_none();
-        self.enter(now, incoming, id, out, |call, done| call.take_place(part, seat, late, done))
+        self.enter(now, incoming, id, out, |call, done| call.take_place(now, part, seat, late, done))
     }
 
     /// The call's first entry is long written: final responses of the new leg may leave at once.
@@ -90,8 +90,8 @@ impl Switch {
         let call_id = Some(Shown(&String::from_utf8_lossy(&incoming.call_id)).to_string());
         let answer = ask(&mut active.call, &mut effects);
         if let Ok(part) = answer {
-            let (pad, _named_by) = (Pad::new(dtmf), self.setup.clone());
-            let leg = Leg { id: incoming.leg, call_id, rtp: None, trunk: None, pad, origins, ended: false, _named_by };
+            let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
+            let leg = Leg { call_id, pad: Pad::new(dtmf), ..new };
             active.legs.insert(part, leg);
             self.parts.insert(incoming.leg, (id, part));
         }

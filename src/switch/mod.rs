@@ -4,6 +4,7 @@
 //! outputs), work makes more work, and what leaves the house is pushed to `out` in order.
 
 mod admit;
+mod audit;
 mod channels;
 mod command;
 mod effect;
@@ -11,9 +12,11 @@ mod gauge;
 mod identity;
 mod keys;
 mod lines;
+mod outages;
 mod refused;
 mod reload;
 mod route;
+mod seats;
 mod setup;
 
 pub use gauge::{Counters, Gauges};
@@ -33,8 +36,9 @@ use bytes::Bytes;
 use channels::Channels;
 use identity::Identity;
 use keys::{Pad, Told};
+use outages::Outages;
 use reload::{Former, begins};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -127,7 +131,9 @@ pub struct Switch {
     rng: Rng,
     work: VecDeque<Work>,
     counters: Counters,
-    recent: command::Recent,
+    outages: Outages,
+    /// Calls in which two seats talk without a caller.
+    lingering: BTreeSet<CallId>,
 }
 
 /// A live call and what the switch must know to serve it.
@@ -140,8 +146,12 @@ struct Active {
     shard: u16,
     seq: u32,
     last_ticket: u64,
+    /// When it came.
+    since: Mono,
     /// It may take the channels that trunks reserve.
     emergency: bool,
+    /// Its caller has talked to somebody.
+    talked: bool,
     recorded: bool,
     /// The first entry is durable, or the journal is down: finals may go out.
     released: bool,
@@ -164,6 +174,8 @@ struct Leg {
     id: LegId,
     /// Of the INVITE that we sent to it.
     call_id: Option<String>,
+    /// Where its messages come from, or where it was called.
+    at: SocketAddr,
     /// Its media, while open.
     rtp: Option<SocketAddr>,
     /// The trunk whose channel it takes.
@@ -172,8 +184,17 @@ struct Leg {
     /// Where its media may come from.
     origins: Arc<media::Origins>,
     ended: bool,
+    /// Its media is closed, or was never open.
+    closed: bool,
     /// What named its peer, which may be newer than what the call began with: held, so that the peer is heard to the end.
     _named_by: Arc<Live>,
+}
+
+impl Leg {
+    fn new(id: LegId, at: SocketAddr, rtp: Option<SocketAddr>, origins: Arc<media::Origins>, named_by: Arc<Live>) -> Leg {
+        let (pad, trunk, call_id) = (Pad::new(Dtmf::Auto), None, None);
+        Leg { id, call_id, at, rtp, trunk, pad, origins, ended: false, closed: false, _named_by: named_by }
+    }
 }
 
 enum Work {
@@ -208,7 +229,8 @@ impl Switch {
             draining: false,
             work: VecDeque::new(),
             counters: Counters::default(),
-            recent: command::Recent::default(),
+            outages: Outages::default(),
+            lingering: BTreeSet::new(),
             setup: Arc::new(setup),
             fixed,
             rng,
@@ -234,7 +256,7 @@ impl Switch {
             Input::Command { id, command } => self.commanded(now, id, command, out),
             Input::Drain => self.draining = true,
             Input::Undrain => self.draining = false,
-            Input::HangUp => self.hang_up(),
+            Input::HangUp => self.hang_up(now),
             Input::Reload(setup) => self.reload(now, *setup),
         }
         self.run(now, out);
@@ -272,6 +294,8 @@ impl Switch {
             ports: self.ports.in_use(),
             waiting,
             seats,
+            missed: self.queues.missed().len(),
+            outages: self.outages.len(),
             channels: self.channels.taken(),
             former_setups: self.former.len(),
             unwritten: self.unwritten.len(),
@@ -285,10 +309,10 @@ impl Switch {
         &self.counters
     }
 
-    fn hang_up(&mut self) {
+    fn hang_up(&mut self, now: Now) {
         self.draining = true;
         for id in self.calls.keys().copied().collect::<Vec<_>>() {
-            self.with_call(id, Call::stop);
+            self.with_call(id, |call, done| call.stop(now, done));
         }
     }
 
@@ -300,6 +324,7 @@ impl Switch {
             return;
         }
         self.counters.messages_in += 1;
+        self.peer_heard(source);
         let known = self.access.find(source).is_some();
         let former = if known { None } else { self.former.knows(source) };
         if !known && former.is_none() {
@@ -315,6 +340,7 @@ impl Switch {
                 if let Message::Request(request) = &mut message {
                     transport::note_source(&mut request.headers, flow);
                 }
+                self.seats_heard(now, flow, &message);
                 self.legs_do(out, |legs, done| legs.received(now, flow, message, done));
             }
             Err(error) => {
@@ -327,7 +353,7 @@ impl Switch {
     }
 
     fn run(&mut self, now: Now, out: &mut Vec<Output>) {
-        while let Some(work) = self.work.pop_front() {
+        while let Some(work) = self.next_work() {
             match work {
                 Work::Leg(event) => self.leg_event(now, event, out),
                 Work::Call(id, input) => self.with_call(id, |call, done| call.handle(now, input, done)),
@@ -349,7 +375,8 @@ impl Switch {
             dialog::Event::Refer { leg, refer } => return self.referred(now, leg, &refer, out),
             dialog::Event::Key { leg, key } => return self.key(now, leg, key, Told::Info, out),
             dialog::Event::KeyRefused { leg, key } => return self.key_refused(leg, key, out),
-            dialog::Event::Progress { .. } | dialog::Event::Established { .. } => return,
+            dialog::Event::Progress { leg, .. } => (leg, LegEvent::Rings),
+            dialog::Event::Established { .. } => return,
         };
         let Some(&(id, part)) = self.parts.get(&leg) else { return };
         if let LegEvent::Ended(_) = event {
@@ -387,6 +414,7 @@ impl Switch {
     fn media_closed(&mut self, leg: LegId, stats: media::Stats) {
         if let Some(&(id, part)) = self.parts.get(&leg) {
             self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
+            self.retire(id, part, |leg| leg.closed = true);
         }
     }
 
@@ -406,6 +434,9 @@ impl Switch {
         let mut effects = Vec::new();
         act(&mut active.call, &mut effects);
         self.timers.update(id, active.call.deadline());
+        if active.call.lingers() {
+            self.lingering.insert(id);
+        }
         self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
     }
 

@@ -92,6 +92,7 @@ impl Switch {
         }
         self.access = admit::access(&setup);
         self.legs.meet(admit::kin(&setup));
+        self.outages.clear();
         let mut done = Vec::new();
         self.queues.reload(now, route::queue_seats(&setup), setup.queues.clone(), &mut done);
         self.work.extend(done.into_iter().map(Work::Queue));

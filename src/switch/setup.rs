@@ -62,6 +62,8 @@ pub struct Live {
     pub strangers: Rate,
     /// Lines a second in the log about strangers and refused requests, all sources together.
     pub notices: u32,
+    /// How long a trunk's peer that gave no sign is passed over, first and at most.
+    pub outage: (Duration, Duration),
     /// What Retry-After says with a 503.
     pub retry_after: Duration,
 }

@@ -259,6 +259,7 @@ fn setup() -> Setup {
             max_wait: Duration::from_secs(120),
             max_length: 8,
             rest_after_failure: Duration::from_secs(5),
+            rest_max: Duration::from_secs(60),
         }],
         default_route: 0,
         plan: Arc::new(plan),
@@ -270,6 +271,8 @@ fn setup() -> Setup {
             transfer_failed: None,
             choose_area: None,
             max_parties: 50,
+            after_caller: Duration::from_secs(20),
+            longest_prompt: Duration::from_secs(25),
         }),
         codes: Default::default(),
         unknown_source: UnknownSource::Drop,
@@ -277,6 +280,7 @@ fn setup() -> Setup {
         strangers: Rate::default(),
         notices: 20,
         emergency_sees_withheld: true,
+        outage: (Duration::from_secs(5), Duration::from_secs(20)),
         retry_after: Duration::from_secs(5),
     };
     Setup { fixed, live }

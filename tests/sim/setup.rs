@@ -67,6 +67,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
             max_wait: Duration::from_secs(120),
             max_length: 8,
             rest_after_failure: Duration::from_secs(5),
+            rest_max: Duration::from_secs(20),
         }],
         default_route: 1,
         plan: Arc::new(plan),
@@ -77,7 +78,9 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
             music: "music".into(),
             transfer_failed: Some("apology".into()),
             choose_area: None,
-            max_parties: 50,
+            max_parties: 4 + rng.below(46),
+            after_caller: Duration::from_secs(20),
+            longest_prompt: Duration::from_secs(25),
         }),
         codes: Codes {
             consult: "*2".to_owned(),
@@ -92,6 +95,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         strangers: Rate::default(),
         notices: 20,
         emergency_sees_withheld: true,
+        outage: (Duration::from_secs(5), Duration::from_secs(20)),
         retry_after: Duration::from_secs(5),
     };
     Setup { fixed, live }

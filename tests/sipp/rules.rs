@@ -65,7 +65,11 @@ const RULES: &[(&str, &str, &[&str])] = &[
     (
         "A caller lost in the move leaves seat and target talking.",
         "src/call/clear.rs others_talk_on",
-        &["a_caller_lost_in_an_emergency_leaves_seat_and_line_with_each_other"],
+        &[
+            "a_caller_lost_in_an_emergency_leaves_seat_and_line_with_each_other",
+            "two_seats_do_not_stay_joined_over_a_caller_who_has_gone",
+            "nobody_rings_for_nobody_in_whatever_order_two_three_or_four_leave",
+        ],
     ),
     (
         "Overload sheds new ordinary calls first; draining finishes live ones.",
@@ -75,7 +79,7 @@ const RULES: &[(&str, &str, &[&str])] = &[
     (
         "Platforms that send callers to each other do not do so for ever.",
         "src/switch/command.rs goes_in_circles",
-        &["a_caller_who_comes_back_is_not_sent_in_a_circle"],
+        &["a_caller_who_comes_back_is_not_sent_in_a_circle", "another_person_of_the_same_number_came_from_elsewhere"],
     ),
 ];
 
@@ -186,4 +190,23 @@ fn a_caller_who_comes_back_is_not_sent_in_a_circle() {
     assert_eq!(transfer(&scene, "110", "emergency", "third").0, 202, "an emergency is no circle");
     scene.call = first;
     assert_eq!(scene.target.request_received("INVITE").start_line().split('@').next(), Some("INVITE sip:110"));
+}
+
+#[test]
+fn another_person_of_the_same_number_came_from_elsewhere() {
+    let mut scene = Scene::with(&Spec::default());
+    assert_eq!(transfer(&scene, "12366", "consult", "first").0, 202);
+    scene.target.ring();
+    scene.target.answer();
+    // A colleague, whose company shows one number, calls while the seat still consults.
+    let mut colleague = Phone::new("colleague", scene.gateway.host.port(), &scene.gateway);
+    colleague.invite("12345");
+    let invite = scene.seat.ring();
+    scene.seat.answer();
+    colleague.status(200, "INVITE");
+    colleague.ack();
+    assert_eq!(scene.api("POST", "/transfer/complete", Value::Null, "on").0, 202);
+    scene.call = invite.header("X-Hotline-Call-ID").to_string();
+    let (status, problem) = transfer(&scene, "12366", "consult", "second");
+    assert_eq!(status, 202, "the first is there since this one came: {problem}");
 }

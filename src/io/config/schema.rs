@@ -159,6 +159,10 @@ pub enum Codec {
 #[serde(default, deny_unknown_fields)]
 pub struct Routes {
     pub default: String,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub rest_after_failure: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub rest_max: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -216,6 +220,8 @@ pub struct Queue {
     pub max_length: usize,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub rest_after_failure: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub rest_max: Duration,
 }
 
 impl Default for Queue {
@@ -228,6 +234,7 @@ impl Default for Queue {
             max_wait: Duration::from_secs(600),
             max_length: 500,
             rest_after_failure: Duration::from_secs(5),
+            rest_max: Duration::from_secs(60),
         }
     }
 }
@@ -264,6 +271,8 @@ pub struct Calls {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub max_duration: Duration,
     pub max_parties: u64,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub after_caller: Duration,
     pub music: String,
     pub apology: String,
     pub transfer_failed: String,

@@ -288,6 +288,7 @@ impl Check<'_> {
             )
         });
         self.positive(config.calls.max_duration, &["calls", "max_duration"]);
+        self.positive(config.calls.after_caller, &["calls", "after_caller"]);
         self.require(config.calls.max_parties > 0, &["calls", "max_parties"], || both!("is 0", "不能为 0"));
     }
 

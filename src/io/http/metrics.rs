@@ -68,6 +68,8 @@ fn gauges(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::gauge("former_setups", "Setups before the last reload that calls in progress began with.", g.former_setups),
         Metric::gauge("callers_waiting", "Callers in queues.", g.waiting),
         Metric::gauge("seat_channels_taken", "Channels of seats that ring or talk.", g.seats),
+        Metric::gauge("seats_missed", "Seats that did not answer and have shown no life since.", g.missed),
+        Metric::gauge("trunk_peers_out", "Trunks' peers that gave no sign when they were called.", g.outages),
         Metric::gauge("journal_unwritten", "Journal entries not yet on disk.", g.unwritten),
         Metric::gauge("inbox_length", "Inputs that wait for the switch thread.", inbox.len()),
     ]
@@ -86,7 +88,7 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::counter("messages_rate_limited_total", "Messages beyond their source's rate.", c.rate_limited),
         Metric::counter("messages_unsent_total", "Messages that could not be sent: too long, or no way there.", c.unsent),
         Metric::counter("calls_total", "Calls offered.", c.calls),
-        Metric::counter("calls_answered_total", "Callers that reached a seat or target.", c.answered),
+        Metric::counter("calls_answered_total", "Callers who talked to a seat or target.", c.answered),
         Metric::counter("calls_shed_total", "Calls refused by overload, draining or journal.", c.shed),
         Metric::counter("no_route_total", "Parties that no trunk leads to.", c.no_route),
         Metric::counter("no_port_total", "Legs that found no free RTP port.", c.no_port),

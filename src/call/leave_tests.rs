@@ -1,0 +1,227 @@
+//! Whoever leaves, in whatever order: nobody rings for nobody, nobody is alone, and no stage lasts for ever. Every input of a
+//! scene is followed by the call's own audit.
+
+use super::event::Result;
+use super::tests::*;
+use super::*;
+use crate::dialog::EndedBy;
+
+const MODES: [Mode; 4] = [Mode::Consult, Mode::ThreeWay, Mode::Blind, Mode::Emergency];
+
+fn asked(scene: &mut Scene, mode: Mode, numbers: &[&str]) -> Part {
+    let part = Part(scene.call.next_part);
+    scene.ask(SEAT, Ask::Transfer { mode, goal: goal(numbers) }).unwrap();
+    part
+}
+
+fn orders(parts: &[Part]) -> Vec<Vec<Part>> {
+    match parts {
+        [] => vec![Vec::new()],
+        _ => parts
+            .iter()
+            .flat_map(|first| {
+                let rest: Vec<Part> = parts.iter().copied().filter(|part| part != first).collect();
+                orders(&rest).into_iter().map(move |order| [vec![*first], order].concat())
+            })
+            .collect(),
+    }
+}
+
+/// Caller and seat; with a third who joined them; and with a fourth.
+fn crowd(others: usize) -> Scene {
+    let mut scene = talking();
+    for number in ["12366", "12348"].into_iter().take(others) {
+        let part = asked(&mut scene, Mode::ThreeWay, &[number]);
+        scene.answer(part);
+    }
+    scene
+}
+
+/// All leave in this order. `answers`: after so many of them the target that rings answers.
+fn empty(mut scene: Scene, order: &[Part], target: Part, answers: Option<usize>, by: EndedBy) {
+    let story = format!("{order:?}, {target:?} answers after {answers:?}, {by:?}");
+    for (place, part) in order.iter().enumerate() {
+        if answers == Some(place) && scene.call.has_party("110") {
+            scene.answer(target);
+        }
+        scene.end(*part, by, None);
+    }
+    if answers.is_some() {
+        scene.end(target, by, None);
+    }
+    // A caller whose seat died waits in the queue again, until it hangs up.
+    scene.end(CALLER, by, None);
+    assert!(scene.hung_up(target) || answers.is_some(), "{story}: it rings for nobody");
+    assert!(scene.call.legs().is_empty(), "{story}: {:?}", scene.call);
+    let story = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| scene.clear()));
+    assert_eq!(story.unwrap().0, Result::Answered);
+}
+
+#[test]
+fn nobody_rings_for_nobody_in_whatever_order_two_three_or_four_leave() {
+    for mode in MODES {
+        for others in 0..3 {
+            let there: Vec<Part> = (0..2 + others as u64).map(Part).collect();
+            for order in orders(&there) {
+                for answers in std::iter::once(None).chain((0..=order.len()).map(Some)) {
+                    let mut scene = crowd(others);
+                    let target = asked(&mut scene, mode, &["110"]);
+                    let order: Vec<Part> = order.iter().copied().filter(|part| mode != Mode::Blind || *part != SEAT).collect();
+                    empty(scene, &order, target, answers, EndedBy::Peer);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_fetched_by_a_second_line_does_not_ring_for_nobody_either() {
+    let line = Part(2);
+    for mode in [Mode::Consult, Mode::Emergency] {
+        for order in orders(&[CALLER, SEAT, line]) {
+            let mut scene = talking();
+            scene.call.second_line(scene.now, SEAT, mode, goal(&["110"]), false, &mut scene.effects).unwrap();
+            scene.leg(line, LegEvent::Media(media(crate::sip::Direction::SendRecv)));
+            empty(scene, &order, Part(3), None, EndedBy::Peer);
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_leaves_nobody_alone_either() {
+    for ask in [Ask::Cancel, Ask::Drop(SEAT)] {
+        let mut scene = talking();
+        let target = asked(&mut scene, Mode::Emergency, &["110"]);
+        scene.end(CALLER, EndedBy::Peer, None);
+        scene.ask(SEAT, ask).unwrap();
+        assert!(scene.hung_up(SEAT) && scene.hung_up(target));
+        assert_eq!(scene.clear().0, Result::Answered);
+    }
+}
+
+#[test]
+fn an_emergency_line_stops_ringing_when_the_caller_has_gone_and_then_the_seat() {
+    let mut scene = talking();
+    let target = asked(&mut scene, Mode::Emergency, &["110"]);
+    scene.end(CALLER, EndedBy::Peer, None);
+    assert!(!scene.hung_up(target) && !scene.hung_up(SEAT), "the seat speaks to it");
+    scene.end(SEAT, EndedBy::Peer, None);
+    assert!(scene.hung_up(target));
+    assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })), "its seat takes the next caller");
+    assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn a_target_that_fails_after_the_seat_left_does_not_part_those_who_have_each_other() {
+    let mut scene = crowd(1);
+    let target = asked(&mut scene, Mode::Emergency, &["110"]);
+    scene.end(SEAT, EndedBy::Peer, None);
+    scene.end(target, EndedBy::Peer, Some(486));
+    assert!(!scene.hung_up(CALLER) && !scene.hung_up(Part(2)));
+    assert_eq!((scene.hears(CALLER), scene.hears(Part(2))), (Audio::Relay(Part(2)), Audio::Relay(CALLER)));
+    assert!(!scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { .. }))));
+}
+
+/// A caller with two seats, by a move to a colleague that was answered.
+fn two_seats(mode: Mode) -> Scene {
+    let mut scene = talking();
+    let goal = Goal::Ring {
+        to: "seat:s2".to_owned(),
+        chain: vec![Dialled::Seat { name: "s2".into() }],
+        timeout: Duration::from_secs(20),
+    };
+    scene.ask(SEAT, Ask::Transfer { mode, goal }).unwrap();
+    scene.answer(Part(2));
+    scene
+}
+
+#[test]
+fn two_seats_do_not_stay_joined_over_a_caller_who_has_gone() {
+    // They are free at once when somebody waits for one of them.
+    let mut joined = two_seats(Mode::ThreeWay);
+    assert!(joined.call.idle_seats().is_empty());
+    joined.handle(Input::Wanted);
+    assert!(!joined.hung_up(SEAT), "they have a caller");
+    joined.end(CALLER, EndedBy::Peer, None);
+    assert_eq!(joined.call.idle_seats(), ["s1", "s2"]);
+    joined.handle(Input::Wanted);
+    assert!(joined.hung_up(SEAT) && joined.hung_up(Part(2)));
+    assert_eq!(joined.clear().0, Result::Answered);
+    // A colleague that is being consulted hears that the caller has gone, but not for ever.
+    for mode in [Mode::ThreeWay, Mode::Consult] {
+        let mut scene = two_seats(mode);
+        scene.end(CALLER, EndedBy::Peer, None);
+        scene.wait(Duration::from_secs(19));
+        assert!(!scene.hung_up(SEAT));
+        scene.wait(Duration::from_secs(1));
+        assert!(scene.hung_up(SEAT) && scene.hung_up(Part(2)), "{mode:?}");
+        assert_eq!(scene.clear().0, Result::Answered);
+    }
+    // Nor when somebody else kept them company first.
+    let mut left = two_seats(Mode::ThreeWay);
+    let target = asked(&mut left, Mode::ThreeWay, &["12366"]);
+    left.answer(target);
+    left.end(CALLER, EndedBy::Peer, None);
+    assert!(left.call.idle_seats().is_empty());
+    left.end(target, EndedBy::Peer, None);
+    assert_eq!(left.call.idle_seats().len(), 2);
+    left.wait(Duration::from_secs(20));
+    assert!(left.hung_up(SEAT));
+}
+
+#[test]
+fn what_an_emergency_line_has_to_say_has_no_bound() {
+    let mut scene = talking();
+    let target = asked(&mut scene, Mode::Emergency, &["110"]);
+    scene.end(CALLER, EndedBy::Network, None);
+    scene.wait(Duration::from_secs(15));
+    scene.answer(target);
+    scene.wait(Duration::from_secs(600));
+    scene.handle(Input::Wanted);
+    assert!(!scene.hung_up(SEAT) && !scene.hung_up(target));
+}
+
+#[test]
+fn nobody_is_moved_who_has_gone_but_an_emergency_line_is_fetched() {
+    let mut scene = crowd(1);
+    scene.end(CALLER, EndedBy::Peer, None);
+    for mode in [Mode::Consult, Mode::ThreeWay, Mode::Blind] {
+        let refused = scene.ask(SEAT, Ask::Transfer { mode, goal: goal(&["12348"]) });
+        assert_eq!(refused, Err(Refusal::NotAllowed), "{mode:?}");
+    }
+    asked(&mut scene, Mode::Emergency, &["110"]);
+}
+
+#[test]
+fn an_emergency_line_is_called_however_many_were_tried_before() {
+    let mut scene = talking();
+    for _ in 0..100 {
+        let target = asked(&mut scene, Mode::ThreeWay, &["12366"]);
+        scene.end(target, EndedBy::Peer, Some(486));
+    }
+    let refused = scene.ask(SEAT, Ask::Transfer { mode: Mode::ThreeWay, goal: goal(&["12366"]) });
+    assert_eq!(refused, Err(Refusal::TooMany));
+    asked(&mut scene, Mode::Emergency, &["110"]);
+}
+
+#[test]
+fn what_others_do_not_do_does_not_hold_a_call_for_ever() {
+    let mut spoken = Scene::start(vec![announce("merged"), queue()]);
+    spoken.wait(Duration::from_secs(60));
+    assert!(spoken.call.waits(), "the end of the prompt was never told");
+    let mut told = talking();
+    let target = asked(&mut told, Mode::ThreeWay, &["12366"]);
+    told.end(target, EndedBy::Peer, Some(486));
+    assert!(matches!(told.hears(SEAT), Audio::Prompt { .. }));
+    told.wait(Duration::from_secs(60));
+    assert_eq!(told.hears(SEAT), Audio::Relay(CALLER));
+    let mut mute = Scene::new(vec![queue()]);
+    mute.call.start(mute.now, FirstOffer::Provisional, &mut mute.effects);
+    mute.wait(Duration::from_secs(60));
+    assert!(mute.hung_up(CALLER), "its media was never settled");
+    let mut stuck = talking();
+    stuck.end(CALLER, EndedBy::Peer, None);
+    stuck.wait(Duration::from_secs(30));
+    stuck.handle(Input::Journaled);
+    assert!(stuck.has(&Output::Done), "a media thread that answers nothing keeps no call");
+}

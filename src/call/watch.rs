@@ -1,0 +1,103 @@
+//! A deadline for whatever a call waits for that others must do, so that no stage is for ever; and what must hold between
+//! two inputs, for tests that ask after each.
+
+use super::event::{By, Party, Result as Ended};
+use super::{Call, Caller, Outcome, Part, Stage};
+use crate::base::{Mono, Now};
+use crate::media::Stats;
+use std::time::Duration;
+
+/// A caller's media is settled by the INVITE, or by the ACK of a late offer's answer, which the leg waits for no longer.
+const SETTLING: Duration = Duration::from_secs(60);
+/// Media is closed within a turn of its thread.
+const CLOSING: Duration = Duration::from_secs(30);
+
+/// What others have to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// The caller's media is settled.
+    Media,
+    /// A prompt has been played to its end.
+    Prompt(u32),
+    /// All media is closed.
+    Closing,
+}
+
+impl Call {
+    fn awaited(&self) -> Option<Awaited> {
+        match &self.stage {
+            // An offer in the INVITE is settled at once.
+            Stage::Opening if self.caller != Caller::Trying => Some(Awaited::Media),
+            Stage::Announcing { cue, .. } => Some(Awaited::Prompt(*cue)),
+            Stage::Talking(talk) => talk.notice.as_ref().map(|notice| Awaited::Prompt(notice.cue)),
+            Stage::Clearing => Some(Awaited::Closing),
+            _ => None,
+        }
+    }
+
+    /// Arms the deadline when what is waited for has changed.
+    pub(super) fn watch(&mut self, now: Mono) {
+        let awaited = self.awaited();
+        if self.watched.map(|(what, _)| what) != awaited {
+            self.watched = awaited.map(|what| (what, now.after(self.patience(what))));
+        }
+    }
+
+    fn patience(&self, awaited: Awaited) -> Duration {
+        match awaited {
+            Awaited::Media => SETTLING,
+            Awaited::Prompt(_) => self.policy.longest_prompt,
+            Awaited::Closing => CLOSING,
+        }
+    }
+
+    /// The call goes on as if it had been done.
+    pub(super) fn overdue(&mut self, now: Now) {
+        let Some((awaited, _)) = self.watched.take_if(|(_, until)| *until <= now.mono) else { return };
+        tracing::error!(?awaited, "a call waits in vain, and goes on without");
+        match awaited {
+            // Q.850 cause 102: recovery on timer expiry.
+            Awaited::Media => {
+                self.finish(Outcome { result: Ended::Failed, by: By::Gateway, status: Some(408), q850: Some(102) });
+            }
+            Awaited::Prompt(cue) => self.played(now, cue),
+            Awaited::Closing => {
+                let open: Vec<Part> = self.media.keys().copied().collect();
+                open.into_iter().for_each(|part| self.media_closed(part, Stats::default()));
+            }
+        }
+    }
+
+    /// What must hold between two inputs, whatever came before: a stage has a deadline, nobody rings or talks for nobody.
+    /// The switch asks for the deadline of a call that waits in a queue there.
+    pub fn audit(&self) -> Result<(), String> {
+        let bounded = matches!(self.stage, Stage::Queued { .. } | Stage::Done) || self.deadline().is_some();
+        let stray = self.parties.iter().find(|(part, called)| !self.has_place(**part, &called.party));
+        let alone = matches!(&self.stage, Stage::Talking(talk) if !talk.goes_on());
+        let unheard = matches!(&self.stage, Stage::Talking(talk) if talk.ringing().is_some_and(|t| !talk.in_company(t)));
+        match stray {
+            _ if !bounded => Err(format!("no deadline: {self:?}")),
+            _ if alone => Err(format!("somebody is alone: {self:?}")),
+            _ if unheard => Err(format!("somebody rings for nobody: {self:?}")),
+            Some((part, _)) => Err(format!("{part:?} belongs nowhere: {self:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a party rings or talks where the call stands.
+    fn has_place(&self, part: Part, party: &Party) -> bool {
+        let taking = self.taking.is_some_and(|(new, _)| new == part);
+        taking
+            || match &self.stage {
+                Stage::Queued { .. } => matches!(party, Party::Seat { .. }),
+                Stage::Ringing { part: ringing, .. } => *ringing == part,
+                Stage::Talking(talk) => talk.has(part) || talk.ringing().is_some_and(|transfer| transfer.part == part),
+                _ => false,
+            }
+    }
+
+    /// The caller waits in a queue.
+    pub fn waits(&self) -> bool {
+        matches!(self.stage, Stage::Queued { .. })
+    }
+}

@@ -1,0 +1,142 @@
+use super::tests::*;
+use super::*;
+
+fn heard(b: &mut Bench, seat: &str, request: bool) -> Vec<Output> {
+    b.give(Input::Heard { seat: seat.into(), request })
+}
+
+#[test]
+fn a_phone_that_is_off_costs_one_caller_one_ring() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::OneByOne);
+    assert_eq!(b.join(1), [rings(1, "a")]);
+    assert_eq!(b.pass(RING), [stops(1, "a", false), rings(1, "b")]);
+    b.answered(1, "b");
+    // Whatever the time of day, the next callers do not wait for it, though it is the longest idle.
+    for n in 2..20 {
+        b.pass(REST_MAX);
+        b.freed(n - 1, "b");
+        assert_eq!(b.join(n), [rings(n, "b")], "call {n}");
+        b.answered(n, "b");
+    }
+    // Where nobody else is free it is tried again; but nobody waits for it alone.
+    b.pass(REST_MAX);
+    assert_eq!(b.join(20), [rings(20, "a")]);
+    assert_eq!(b.freed(19, "b"), [rings(20, "b")]);
+    assert_eq!(b.answered(20, "b"), [stops(20, "a", true)]);
+    assert_eq!(b.queues.missed().len(), 1, "it rang in vain, which says nothing for it");
+}
+
+#[test]
+fn a_seat_that_does_not_answer_rests_longer_each_time_up_to_a_bound() {
+    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    let mut line = line("12345", &["a"], Strategy::OneByOne);
+    line.max_wait = Duration::from_secs(36_000);
+    b.queues.reload(b.now, vec![seat("a", 1)], vec![line.clone()], &mut Vec::new());
+    b.join(1);
+    for rest in [10, 20, 40, 60, 60, 60] {
+        assert_eq!(b.pass(RING), [stops(1, "a", false)]);
+        assert_eq!(b.pass(Duration::from_secs(rest - 1)), []);
+        assert_eq!(b.pass(Duration::from_secs(1)), [rings(1, "a")], "after {rest} s");
+    }
+    // Whoever reloads may have seen to it.
+    assert_eq!(b.pass(RING), [stops(1, "a", false)]);
+    b.pass(REST);
+    let mut out = Vec::new();
+    b.queues.reload(b.now, vec![seat("a", 1)], vec![line], &mut out);
+    assert_eq!((out, b.queues.missed().len()), (vec![rings(1, "a")], 0));
+}
+
+#[test]
+fn any_sign_of_life_ends_the_doubt() {
+    let missed = || {
+        let mut b = Bench::phones(&["a", "b"], Strategy::OneByOne);
+        b.join(1);
+        b.pass(RING);
+        b.answered(1, "b");
+        assert!(b.queues.missed().contains("a"));
+        b
+    };
+    let mut answers = missed();
+    answers.pass(REST);
+    assert_eq!(answers.join(2), [rings(2, "a")]);
+    answers.answered(2, "a");
+    assert!(answers.queues.missed().is_empty());
+    let mut declines = missed();
+    declines.pass(REST);
+    declines.join(2);
+    declines.refused(2, "a");
+    assert!(declines.queues.missed().is_empty());
+    let mut calls = missed();
+    assert_eq!(calls.join(2), []);
+    assert_eq!(heard(&mut calls, "a", false), [], "its proxy may have spoken");
+    assert_eq!(heard(&mut calls, "a", true), [rings(2, "a")], "in the middle of its rest");
+    assert_eq!(heard(&mut calls, "nobody", true), []);
+}
+
+#[test]
+fn a_pbx_that_cannot_be_reached_is_left_out_and_one_that_rings_is_not() {
+    let seats = || vec![seat("pbx", 100), seat("x", 1)];
+    let bench = || Bench::new(seats(), vec![line("12345", &["pbx", "x"], Strategy::OneByOne)]);
+    let mut rang = bench();
+    assert_eq!(rang.join(1), [rings(1, "pbx")]);
+    rang.give(Input::Rang { call: call(1), seat: "pbx".into() });
+    assert_eq!(rang.pass(RING), [stops(1, "pbx", false), rings(1, "x")]);
+    assert_eq!(rang.join(2), [rings(2, "pbx")], "one extension says nothing about the others");
+    let mut dead = bench();
+    dead.join(1);
+    assert_eq!(dead.pass(RING), [stops(1, "pbx", false), rings(1, "x")]);
+    dead.answered(1, "x");
+    assert_eq!(dead.join(2), [], "it rests for everybody");
+    assert_eq!(heard(&mut dead, "pbx", false), [rings(2, "pbx")], "no person has to be there");
+    let mut ours = bench();
+    ours.join(1);
+    ours.fails(1, "pbx", Failure::Ours);
+    assert!(ours.queues.missed().is_empty(), "no port of ours is no fault of the seat");
+}
+
+#[test]
+fn others_do_not_wait_for_a_seat_that_has_come_into_doubt_while_it_rings() {
+    let lines = vec![line("12345", &["b", "pbx"], Strategy::OneByOne)];
+    let mut b = Bench::new(vec![seat("b", 1), seat("pbx", 10)], lines);
+    assert_eq!((b.join(1), b.join(2), b.join(3)), (vec![rings(1, "b")], vec![rings(2, "pbx")], vec![rings(3, "pbx")]));
+    b.answered(1, "b");
+    assert_eq!(b.fails(2, "pbx", Failure::Unreachable), []);
+    assert_eq!(b.freed(1, "b"), [rings(2, "b")]);
+    b.answered(2, "b");
+    assert_eq!(b.freed(2, "b"), [rings(3, "b")], "though the exchange still rings for it");
+}
+
+#[test]
+fn however_often_seats_refused_a_caller_it_is_rung_and_nobody_behind_it_waits_for_that() {
+    for strategy in [Strategy::OneByOne, Strategy::All] {
+        let mut b = Bench::phones(&["a", "b"], strategy);
+        let mut line = line("12345", &["a", "b"], strategy);
+        line.max_wait = Duration::from_secs(36_000);
+        b.queues.reload(b.now, vec![seat("a", 1), seat("b", 1)], vec![line], &mut Vec::new());
+        b.join(1);
+        b.join(2);
+        for _ in 0..300 {
+            for n in [1, 2] {
+                b.refused(n, "a");
+                b.refused(n, "b");
+            }
+            assert!(b.pass(REST).iter().any(|o| matches!(o, Output::Ring { call: c, .. } if *c == call(1))));
+            assert_eq!(b.queues.stranded(b.now), None);
+        }
+        b.answered(1, "a");
+        b.answered(1, "b");
+        b.answered(2, "a");
+        b.answered(2, "b");
+        assert_eq!(b.queues.gauges(), (0, 2), "{strategy:?}");
+    }
+}
+
+#[test]
+fn a_seat_is_wanted_while_somebody_waits_in_a_line_of_its() {
+    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    b.join(1);
+    b.answered(1, "a");
+    assert!(!b.queues.is_wanted("a"));
+    b.join(2);
+    assert!(b.queues.is_wanted("a") && !b.queues.is_wanted("b"));
+}

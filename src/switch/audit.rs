@@ -1,0 +1,26 @@
+//! What must hold between two inputs, whatever came before. The simulation asks after each.
+
+use super::Switch;
+use crate::base::Now;
+
+impl Switch {
+    /// Whether a channel of this seat is taken: it rings, talks, or is kept for a caller that may come back to it.
+    pub fn is_taken(&self, seat: &str) -> bool {
+        self.queues.is_taken(seat)
+    }
+
+    /// No caller waits while a seat is free for it, none waits in a queue that does not know it, nobody rings for nobody, and
+    /// no call stands where nothing would end it.
+    pub fn audit(&self, now: Now) -> Result<(), String> {
+        if let Some(call) = self.queues.stranded(now) {
+            return Err(format!("call {call} waits, and a seat is free for it"));
+        }
+        for (id, active) in &self.calls {
+            active.call.audit().map_err(|fault| format!("call {id}: {fault}"))?;
+            if active.call.waits() && !self.queues.waits(*id) {
+                return Err(format!("call {id} waits in a queue that does not know it"));
+            }
+        }
+        Ok(())
+    }
+}

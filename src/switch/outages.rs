@@ -1,0 +1,157 @@
+//! Peers of targets that gave no sign. The next caller goes to the next target at once; they come last until they are heard
+//! again, or until one caller has tried them after a rest that grows.
+
+use super::{Live, Switch};
+use crate::base::{CallId, Mono, Now};
+use crate::call::{Dialled, Goal, Part};
+use crate::plan::{Failure, Step, Target};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// By the address that is called: there are no more than trunks.
+#[derive(Debug, Default)]
+pub(super) struct Outages(BTreeMap<SocketAddr, Outage>);
+
+#[derive(Clone, Copy, Debug)]
+struct Outage {
+    times: u32,
+    /// Passed over until then.
+    until: Mono,
+}
+
+impl Outages {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// A setup may have moved them, or whoever reloads may have seen to them.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Nothing came from it for as long as it was called. True the first time in a row.
+    fn note(&mut self, now: Mono, peer: SocketAddr, (shortest, longest): (Duration, Duration)) -> bool {
+        let outage = self.0.entry(peer).or_insert(Outage { times: 0, until: now });
+        let doubled = 1_u32.checked_shl(outage.times).unwrap_or(u32::MAX);
+        outage.times = outage.times.saturating_add(1);
+        outage.until = now.after(shortest.saturating_mul(doubled).min(longest.max(shortest)));
+        outage.times == 1
+    }
+
+    fn is_out(&self, now: Mono, peer: SocketAddr) -> bool {
+        self.0.get(&peer).is_some_and(|outage| now < outage.until)
+    }
+
+    /// One caller finds out whether it is back: others do not wait for that too.
+    fn tried(&mut self, now: Mono, peer: SocketAddr, within: Duration) {
+        if let Some(outage) = self.0.get_mut(&peer).filter(|outage| outage.until <= now) {
+            outage.until = now.after(within);
+        }
+    }
+
+    fn heard(&mut self, from: IpAddr) -> bool {
+        let before = self.0.len();
+        self.0.retain(|peer, _| peer.ip() != from);
+        self.0.len() < before
+    }
+}
+
+impl Live {
+    /// Where a target is called.
+    fn peer(&self, target: &Target) -> Option<SocketAddr> {
+        let trunk = match &target.trunk {
+            Some(name) => self.trunks.iter().find(|trunk| trunk.name == *name),
+            None => self.trunks.get(self.default_route),
+        };
+        trunk.map(|trunk| trunk.peer)
+    }
+}
+
+impl Switch {
+    /// A target gave no sign until its time was over.
+    pub(super) fn unreached(&mut self, now: Now, id: CallId, part: Part) {
+        let Some(peer) = self.calls.get(&id).and_then(|active| active.legs.get(&part)).map(|leg| leg.at) else { return };
+        if self.outages.note(now.mono, peer, self.setup.outage) {
+            tracing::warn!(%peer, "a trunk's peer gives no sign: calls go to the next target first until it is heard");
+        }
+    }
+
+    /// Something came from there.
+    pub(super) fn peer_heard(&mut self, from: IpAddr) {
+        if !self.outages.is_empty() && self.outages.heard(from) {
+            tracing::info!(%from, "a trunk's peer that gave no sign is heard again");
+        }
+    }
+
+    /// A target is called.
+    pub(super) fn peer_tried(&mut self, now: Now, peer: SocketAddr) {
+        self.outages.tried(now.mono, peer, self.setup.outage.1);
+    }
+
+    fn target_is_out(&self, now: Now, target: &Target) -> bool {
+        self.setup.peer(target).is_some_and(|peer| self.outages.is_out(now.mono, peer))
+    }
+
+    /// The plan's steps around peers that give no sign: in a chain that goes on after silence they come last, and a chain
+    /// of nobody else is left out where the plan has more to try. An emergency line is tried whatever is known of it.
+    pub(super) fn around(&self, now: Now, steps: Arc<[Step]>, emergency: bool) -> Arc<[Step]> {
+        if self.outages.is_empty() {
+            return steps;
+        }
+        let mut left: Vec<Step> = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            let Step::Ring { targets, timeout, advance } = step else {
+                left.push(step.clone());
+                continue;
+            };
+            let (out, there): (Vec<Target>, Vec<Target>) =
+                targets.iter().cloned().partition(|target| advance.on(Failure::NoAnswer) && self.target_is_out(now, target));
+            let more = steps.iter().skip(index + 1).any(|step| matches!(step, Step::Ring { .. } | Step::Queue { .. }));
+            if !there.is_empty() || emergency || !more {
+                let targets = there.into_iter().chain(out).collect();
+                left.push(Step::Ring { targets, timeout: *timeout, advance: *advance });
+            }
+        }
+        left.into()
+    }
+
+    /// The same for a move, whose chain always goes on.
+    pub(super) fn goal_around(&self, now: Now, goal: Goal) -> Goal {
+        match goal {
+            Goal::Ring { to, chain, timeout } if !self.outages.is_empty() => {
+                let is_out = |dialled: &Dialled| matches!(dialled, Dialled::Target(target) if self.target_is_out(now, target));
+                let (out, there): (Vec<Dialled>, Vec<Dialled>) = chain.into_iter().partition(is_out);
+                Goal::Ring { to, chain: there.into_iter().chain(out).collect(), timeout }
+            }
+            goal => goal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_without_a_sign_rests_longer_each_time_and_is_tried_by_one_caller_at_a_time() {
+        let (peer, rests) = (SocketAddr::from(([10, 0, 0, 3], 5060)), (Duration::from_secs(5), Duration::from_secs(20)));
+        let at = |seconds: u64| Mono(seconds * 1_000_000);
+        let mut outages = Outages::default();
+        assert!(outages.note(at(0), peer, rests), "said once");
+        assert!(outages.is_out(at(4), peer) && !outages.is_out(at(5), peer));
+        outages.tried(at(6), peer, rests.1);
+        assert!(outages.is_out(at(7), peer), "one caller tries it, the others do not");
+        assert!(!outages.note(at(10), peer, rests) && outages.is_out(at(19), peer) && !outages.is_out(at(20), peer));
+        for _ in 0..40 {
+            outages.note(at(100), peer, rests);
+        }
+        assert!(outages.is_out(at(119), peer) && !outages.is_out(at(120), peer), "bounded");
+        assert!(!outages.heard([10, 0, 0, 4].into()) && outages.heard(peer.ip()) && outages.is_empty());
+    }
+}

@@ -1,0 +1,47 @@
+//! What the switch knows of seats that the queue must know: that one shows life, and that one is kept by nobody.
+
+use super::{Switch, Work};
+use crate::base::{Flow, Now};
+use crate::call;
+use crate::queue;
+use crate::sip::{Message, Name, NameAddr};
+use std::sync::Arc;
+
+impl Switch {
+    /// Seats that are in doubt and from whose address this comes. Several may share one; then a request counts for the one
+    /// that it says it is from.
+    pub(super) fn seats_heard(&mut self, now: Now, flow: Flow, message: &Message) {
+        if self.queues.missed().is_empty() {
+            return;
+        }
+        let (headers, request) = match message {
+            Message::Request(request) => (&request.headers, true),
+            Message::Response(response) => (&response.headers, false),
+        };
+        let from = headers.get(&Name::From).filter(|_| request).and_then(|value| NameAddr::parse(value));
+        let here = self.setup.seats.iter().filter(|seat| seat.address == flow.remote).count();
+        let is = |seat: &&super::Seat| {
+            let named = from.as_ref().is_some_and(|from| from.uri.user == seat.aor.user);
+            seat.address.ip() == flow.remote.ip() && (named || seat.address == flow.remote && here == 1)
+        };
+        let missed = self.setup.seats.iter().filter(|seat| self.queues.missed().contains(&seat.name));
+        let heard: Vec<Arc<str>> = missed.filter(is).map(|seat| seat.name.clone()).collect();
+        heard.into_iter().for_each(|seat| self.queue_input(now, queue::Input::Heard { seat, request }));
+    }
+
+    /// What is to be done next. When that is nothing, seats that talk without a caller are looked at: is one of them wanted?
+    pub(super) fn next_work(&mut self) -> Option<Work> {
+        if self.work.is_empty() && !self.lingering.is_empty() {
+            let lingers = |id: &_| self.calls.get(id).is_some_and(|active| active.call.lingers());
+            let all = std::mem::take(&mut self.lingering);
+            self.lingering = all.into_iter().filter(lingers).collect();
+            for id in &self.lingering {
+                let seats = self.calls.get(id).map(|active| active.call.idle_seats()).unwrap_or_default();
+                if seats.into_iter().any(|seat| self.queues.is_wanted(seat)) {
+                    self.work.push_back(Work::Call(*id, call::Input::Wanted));
+                }
+            }
+        }
+        self.work.pop_front()
+    }
+}
