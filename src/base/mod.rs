@@ -15,6 +15,7 @@ mod steady;
 pub mod subject;
 mod time;
 mod timers;
+pub mod trap;
 mod web;
 
 pub use cidr::Cidr;

@@ -151,7 +151,7 @@ impl Call {
     }
 
     /// The last entry, once nothing more can happen.
-    fn close_record(&mut self) {
+    pub(super) fn close_record(&mut self) {
         if self.stage != Stage::Clearing || !self.media.is_empty() {
             return;
         }

@@ -19,6 +19,8 @@
 //! A call names its parties by [`Part`] numbers of its own; the switch knows which leg each one is, where it is and
 //! what it may be told. The call's journal entries use the same numbers.
 
+#[cfg(test)]
+mod answer_tests;
 mod clear;
 pub mod event;
 mod hear;
@@ -44,7 +46,9 @@ mod transfer;
 mod transfer_tests;
 mod view;
 mod watch;
+mod wreck;
 
+use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Now};
 use crate::dialog;
 use crate::media::{self, Stats};
@@ -61,6 +65,7 @@ pub use talk::{Goal, Mode, Refusal};
 pub use transfer::Ask;
 pub use view::LegView;
 use watch::Awaited;
+pub use wreck::Wreckage;
 
 /// A party's number within its call; the caller is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -473,6 +478,7 @@ impl Call {
     }
 
     fn flush(&mut self, now: Now, out: &mut Vec<Output>) {
+        trap::spring(Trap::Call);
         self.settle(now);
         self.answer_long_wait(now);
         self.meet(now.mono);

@@ -1,3 +1,4 @@
+use crate::base::trap::{self, Trap};
 use crate::base::{Flow, LegId, Mono, Now};
 use crate::dialog::closing::Closing;
 use crate::dialog::cx::{Common, Core, Cx, Purpose};
@@ -76,10 +77,21 @@ impl Leg {
         let state = std::mem::replace(&mut self.state, State::Done);
         let mut cx = Cx { now, core, leg: &mut self.common, out };
         let state = f(state, &mut cx);
+        trap::spring(Trap::Dialog);
         self.state = match state {
             State::Closing(closing) if closing.finished(&cx) => State::Done,
             state => state,
         };
+    }
+
+    /// Its user has been told that it is over.
+    pub(super) fn ended(&self) -> bool {
+        self.common.ended
+    }
+
+    /// The INVITE of the peer's that it has to do with.
+    pub(super) fn server(&self) -> Option<ServerId> {
+        self.common.server
     }
 
     pub(super) fn done(&self) -> bool {

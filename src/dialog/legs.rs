@@ -10,7 +10,7 @@ use crate::dialog::table::Table;
 use crate::dialog::timer::SessionTimer;
 use crate::dialog::uac::Calling;
 use crate::dialog::uas::{Invited, Offer};
-use crate::dialog::{Asked, Cause, Command, Config, Dial, Event, Incoming, Output, Replaced, TurnedAway};
+use crate::dialog::{Asked, Cause, Command, Config, Dial, End, EndedBy, Event, Incoming, Output, Replaced, TurnedAway};
 use crate::sip::{Header, Message, Method, Name, Replaces, Request, Response, Sdp, Status};
 use crate::transaction::{self, ClientId, ServerId, Transactions};
 use bytes::Bytes;
@@ -24,6 +24,8 @@ pub struct Legs {
     legs: Map<LegId, Leg>,
     timers: Timers<LegId>,
     next: u64,
+    /// The request that is being served.
+    serving: Option<ServerId>,
 }
 
 impl Legs {
@@ -31,7 +33,7 @@ impl Legs {
         let transactions = Transactions::new(config.transaction, rng.fork(), seed);
         let (pending, scratch) = (VecDeque::new(), Vec::new());
         let core = Core { config, kin: Kin::default(), rng, transactions, table: Table::new(seed), pending, scratch };
-        Legs { core, legs: Map::with_hasher(seed), timers: Timers::default(), next: 0 }
+        Legs { core, legs: Map::with_hasher(seed), timers: Timers::default(), next: 0, serving: None }
     }
 
     /// New dialogs meet these; others keep those that they began with.
@@ -92,6 +94,24 @@ impl Legs {
         (self.legs.len(), clients, servers)
     }
 
+    /// After a panic in a leg's turn: its state is lost, and so it is over. Its peer hears 481, or nothing any more; its user
+    /// hears of the end. Requests that it had not answered go unanswered.
+    pub fn recover(&mut self, out: &mut Vec<Output>) {
+        let lost: Vec<LegId> = self.legs.iter().filter(|(_, leg)| leg.done()).map(|(id, _)| *id).collect();
+        for id in lost {
+            let Some(leg) = self.legs.remove(&id) else { continue };
+            self.timers.cancel(&id);
+            leg.leave(&mut self.core);
+            leg.server().into_iter().for_each(|id| self.core.transactions.abandon(id));
+            if !leg.ended() {
+                out.push(Output::Event(Event::Ended { leg: id, end: End::new(EndedBy::Network, Some(500)) }));
+            }
+        }
+        if let Some(id) = self.serving.take() {
+            self.core.transactions.abandon(id);
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn idle(&self) -> bool {
         self.core.table.is_empty() && self.core.pending.is_empty() && self.timers.is_empty()
@@ -119,7 +139,11 @@ impl Legs {
     fn event(&mut self, now: Now, event: transaction::Event, out: &mut Vec<Output>) {
         use transaction::Event::{Ack, Cancelled, Failed, Request, Response, Stray, Unacknowledged};
         match event {
-            Request { id, flow, request } => self.request(now, id, flow, request, out),
+            Request { id, flow, request } => {
+                self.serving = Some(id);
+                self.request(now, id, flow, request, out);
+                self.serving = None;
+            }
             Ack { flow, request } => {
                 let leg = self.core.table.by_tag(&tag_of(&request.headers, &Name::To));
                 self.turn_any(now, leg, out, |state, cx| state.ack(cx, flow, &request));

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::io;
 use std::net::UdpSocket;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const HEARTBEAT: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(10);
 /// How soon a full socket is tried again.
 const RETRY: Duration = Duration::from_millis(1);
+/// How often a machine may panic while it gives up what it worked on.
+const RESCUES: u32 = 4;
 /// The inbox's mark among the poll's events; sockets have their index.
 const INBOX: u64 = u64::MAX;
 
@@ -33,6 +36,8 @@ pub trait Machine {
     fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>);
     fn tick(&mut self, now: Now, out: &mut Vec<Output>);
     fn deadline(&self) -> Option<Mono>;
+    /// The last `handle` or `tick` has panicked: gives up what it worked on, and goes on with the rest.
+    fn rescue(&mut self, now: Now, out: &mut Vec<Output>);
 }
 
 /// Where outputs go that are no datagrams. None of these may wait.
@@ -91,7 +96,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
         self.take_inputs(now);
         self.take_datagrams(now);
         if self.machine.deadline().is_some_and(|at| at <= now.mono) {
-            self.machine.tick(now, &mut self.out);
+            guarded(&mut self.machine, now, &mut self.out, |machine, out| machine.tick(now, out));
         }
         self.carry_out();
         let all_sent = self.send(now);
@@ -105,14 +110,16 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
     fn take_inputs(&mut self, now: Now) {
         for _ in 0..INBOX_BATCH {
             let Some(input) = self.outlet.take() else { break };
-            self.machine.handle(now, input, &mut self.out);
+            guarded(&mut self.machine, now, &mut self.out, |machine, out| machine.handle(now, input, out));
         }
     }
 
     fn take_datagrams(&mut self, now: Now) {
         let Engine { machine, ports, ready, out, .. } = self;
         for (port, ready) in ports.iter_mut().zip(ready).filter(|(_, ready)| **ready) {
-            *ready = port.receive(|flow, data| machine.handle(now, Input::Sip { flow, data }, out));
+            *ready = port.receive(|flow, data| {
+                guarded(machine, now, out, |machine, out| machine.handle(now, Input::Sip { flow, data }, out))
+            });
         }
     }
 
@@ -145,7 +152,8 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
             all_sent &= port.flush(|unsent| self.unsent.push(unsent));
         }
         for Unsent { flow, data, too_long } in self.unsent.drain(..) {
-            self.machine.handle(now, Input::Unsent { flow, data, too_long }, &mut self.out);
+            let unsent = Input::Unsent { flow, data, too_long };
+            guarded(&mut self.machine, now, &mut self.out, |machine, out| machine.handle(now, unsent, out));
         }
         all_sent && self.out.is_empty()
     }
@@ -177,6 +185,19 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
     }
 }
 
+/// A panic costs what the machine worked on, not the process: it gives that up. One that cannot even do this is broken, and
+/// the process ends; another one takes over, with what is in the journal.
+fn guarded<M: Machine>(machine: &mut M, now: Now, out: &mut Vec<Output>, act: impl FnOnce(&mut M, &mut Vec<Output>)) {
+    let Err(mut panic) = catch_unwind(AssertUnwindSafe(|| act(machine, out))) else { return };
+    for _ in 0..RESCUES {
+        match catch_unwind(AssertUnwindSafe(|| machine.rescue(now, out))) {
+            Ok(()) => return,
+            Err(another) => panic = another,
+        }
+    }
+    resume_unwind(panic)
+}
+
 /// Rounded up: waking too early would only mean to sleep again.
 fn milliseconds(timeout: Duration) -> EpollTimeout {
     let rounded = timeout.as_micros().div_ceil(1000);
@@ -195,13 +216,21 @@ mod tests {
     /// Answers each datagram with itself, counts inputs, ticks every 20 ms.
     struct Echo {
         next: Mono,
+        rescues: u32,
         heard: mpsc::Sender<String>,
     }
 
     impl Machine for Echo {
+        fn rescue(&mut self, _now: Now, _out: &mut Vec<Output>) {
+            self.rescues += 1;
+            let _ = self.heard.send("rescue".to_string());
+            assert!(self.rescues.is_multiple_of(3), "it takes three to rescue it");
+        }
+
         fn handle(&mut self, _now: Now, input: Input, out: &mut Vec<Output>) {
             let _ = self.heard.send(format!("{input:?}").split([' ', '{']).next().unwrap().to_string());
             if let Input::Sip { flow, data } = input {
+                assert!(data != "panic", "as it was told to");
                 out.push(Output::Sip { flow, data });
             }
         }
@@ -247,7 +276,7 @@ mod tests {
             move || {
                 let flow = Flow { proto: Proto::Tcp, local, remote: local };
                 let first = vec![Output::Sip { flow, data: Bytes::new() }];
-                let machine = Echo { next: Mono(0), heard: sender.clone() };
+                let machine = Echo { next: Mono(0), rescues: 0, heard: sender.clone() };
                 Engine::new(machine, Nowhere(sender), vec![socket], outlet, first).unwrap().run(&stop).unwrap();
             }
         });
@@ -266,6 +295,13 @@ mod tests {
         wait_for(&heard, "Drain");
         wait_for(&heard, "tick");
         wait_for(&heard, "report");
+        // A panic costs its own input.
+        for text in [&b"panic"[..], b"panic", b"after"] {
+            peer.send_to(text, local).unwrap();
+        }
+        assert_eq!(peer.recv(&mut buffer).unwrap(), 5);
+        assert_eq!(&buffer[..5], b"after");
+        (0..6).for_each(|_| wait_for(&heard, "rescue"));
         // No datagram can leave from an address that is not ours.
         let flow = Flow { proto: Proto::Udp, local: "127.0.0.9:1".parse().unwrap(), remote: local };
         inbox.send(Input::Sip { flow, data: Bytes::from_static(b"x") });

@@ -1,6 +1,6 @@
 //! Everything that runs: the switch thread, media threads, journal, delivery, TCP and HTTP, put together.
 
-use crate::base::{Flow, Mono, Now, Rng, Text};
+use crate::base::{Flow, Now, Rng, Text};
 use crate::call::event::Entry;
 use crate::control::Reply;
 use crate::io::admission::Admission;
@@ -10,7 +10,7 @@ use crate::io::board::{Board, Figures};
 use crate::io::config::Config;
 use crate::io::deliver::{Deliverer, Deliveries, Target};
 use crate::io::disk::Disk;
-use crate::io::engine::{Ends, Engine, Machine};
+use crate::io::engine::{Ends, Engine};
 use crate::io::http::{self, Desk, Doors, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::{Appender, Journal, Options, Outbox, Report};
@@ -212,20 +212,6 @@ impl Gateway {
         self.journal.close();
         let _ = self.runtime.block_on(async { timeout(GOODBYE, self.desk.outside.feed.deserted()).await });
         self.runtime.shutdown_timeout(GOODBYE);
-    }
-}
-
-impl Machine for Switch {
-    fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
-        Switch::handle(self, now, input, out);
-    }
-
-    fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
-        Switch::tick(self, now, out);
-    }
-
-    fn deadline(&self) -> Option<Mono> {
-        Switch::deadline(self)
     }
 }
 

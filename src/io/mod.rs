@@ -23,6 +23,7 @@ pub mod keys;
 pub mod ledger;
 pub mod letters;
 pub mod log;
+mod machine;
 pub mod outside;
 mod pair;
 pub mod plans;

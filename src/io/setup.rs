@@ -43,11 +43,17 @@ pub fn fixed(config: &Config, listen: &[SocketAddr], shards: u16) -> Fixed {
 pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
     let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(name, t));
     let trunks = trunks.collect::<Result<Vec<_>, _>>()?;
+    let several = trunks.len() > 1;
     let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| seat(name, s));
     let default_route = trunks.iter().position(|t| *t.name == *config.routes.default);
     Ok(Live {
         seats: seats.collect::<Result<_, _>>()?,
-        queues: config.queues.iter().filter(|(_, q)| q.enabled).map(|(name, q)| line(name, q)).collect(),
+        queues: config
+            .queues
+            .iter()
+            .filter(|(_, q)| q.enabled)
+            .map(|(name, q)| line(name, q, several, config.limits.emergency_percent))
+            .collect(),
         default_route: default_route.ok_or_else(|| format!("no trunk `{}`", config.routes.default))?,
         trunks,
         plan: Arc::new(loaded.plan),
@@ -120,7 +126,8 @@ fn division(area: &config::Area) -> Division {
     Division { code: area.code.clone(), name: area.name.clone() }
 }
 
-fn line(name: &str, queue: &config::Queue) -> queue::Line {
+fn line(name: &str, queue: &config::Queue, several: bool, emergency_percent: usize) -> queue::Line {
+    let percent = |of: usize, percent: usize| (of * percent).div_ceil(100);
     queue::Line {
         name: name.into(),
         seats: queue.seats.iter().map(|seat| seat.as_str().into()).collect(),
@@ -131,6 +138,9 @@ fn line(name: &str, queue: &config::Queue) -> queue::Line {
         ring_timeout: queue.ring_timeout,
         max_wait: queue.max_wait,
         max_length: queue.max_length,
+        // One trunk alone takes from nobody.
+        share: if several { percent(queue.max_length, queue.source_percent) } else { queue.max_length },
+        reserved: percent(queue.max_length, emergency_percent).min(queue.max_length / 2),
         rest_after_failure: queue.rest_after_failure,
         rest_max: queue.rest_max,
     }

@@ -140,3 +140,31 @@ fn a_seat_is_wanted_while_somebody_waits_in_a_line_of_its() {
     b.join(2);
     assert!(b.queues.is_wanted("a") && !b.queues.is_wanted("b"));
 }
+
+#[test]
+fn one_source_does_not_take_all_places_and_emergencies_find_some() {
+    let mut line = line("12345", &[], Strategy::OneByOne);
+    (line.max_length, line.share, line.reserved) = (10, 6, 2);
+    let mut b = Bench::new(vec![], vec![line.clone()]);
+    let refused = |n| vec![Output::Full { call: call(n) }];
+    let from = |b: &mut Bench, n, source, priority| b.join_from(n, "12345", priority, false, source);
+    (0..6).for_each(|n| assert_eq!(from(&mut b, n, "flood", Priority::Normal), []));
+    assert_eq!(from(&mut b, 6, "flood", Priority::Normal), refused(6));
+    assert_eq!(from(&mut b, 10, "other", Priority::Normal), []);
+    // A reload keeps the count.
+    b.queues.reload(b.now, vec![], vec![line], &mut Vec::new());
+    assert_eq!(from(&mut b, 7, "flood", Priority::Normal), refused(7));
+    assert_eq!(from(&mut b, 11, "other", Priority::Normal), []);
+    assert_eq!(from(&mut b, 12, "other", Priority::Normal), refused(12), "the last two are kept");
+    assert_eq!(from(&mut b, 20, "flood", Priority::High), []);
+    assert_eq!(from(&mut b, 21, "other", Priority::High), []);
+    assert_eq!(from(&mut b, 22, "other", Priority::High), refused(22), "now it is full");
+    // Whoever leaves gives its source a place.
+    for n in [0, 20, 21] {
+        b.leave(n);
+    }
+    assert_eq!(from(&mut b, 8, "flood", Priority::Normal), []);
+    (0..30).for_each(|n| assert_eq!(b.leave(n), []));
+    assert_eq!(b.queues.gauges(), (0, 0));
+    (0..6).for_each(|n| assert_eq!(from(&mut b, 40 + n, "flood", Priority::Normal), [], "nothing is left of the old ones"));
+}

@@ -28,8 +28,8 @@ impl Queues {
         self.lines.values_mut().for_each(|hall| hall.closed = true);
         for line in lines {
             let old = self.lines.remove(&line.name);
-            let waiting = old.map_or(0, |h| h.waiting);
-            let hall = Hall { closed: false, waiting, hungry: BTreeSet::new(), idle: BTreeSet::new(), config: line };
+            let (waiting, sources) = old.map_or_else(Default::default, |hall| (hall.waiting, hall.sources));
+            let hall = Hall { closed: false, waiting, sources, hungry: BTreeSet::new(), idle: BTreeSet::new(), config: line };
             self.lines.insert(hall.config.name.clone(), hall);
         }
         self.lines.retain(|_, hall| !hall.closed || hall.waiting > 0);

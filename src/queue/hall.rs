@@ -1,7 +1,8 @@
-use super::Line;
 use super::desk::Idle;
 use super::waiter::Place;
-use std::collections::BTreeSet;
+use super::{Line, Priority};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A line and what happens in it.
 pub(super) struct Hall {
@@ -9,7 +10,36 @@ pub(super) struct Hall {
     /// The configuration no longer names it: nobody joins, those inside are served.
     pub closed: bool,
     pub waiting: usize,
+    /// How many of them each source has.
+    pub sources: BTreeMap<Arc<str>, usize>,
     /// Calls that want (more) seats to ring.
     pub hungry: BTreeSet<Place>,
     pub idle: BTreeSet<Idle>,
+}
+
+impl Hall {
+    /// Whether there is no place for one more of this source.
+    pub fn is_full(&self, priority: Priority, source: &Arc<str>) -> bool {
+        let Line { max_length, share, reserved, .. } = self.config;
+        let taken = self.sources.get(source).copied().unwrap_or(0);
+        match priority {
+            Priority::High => self.waiting >= max_length,
+            Priority::Normal => self.waiting >= max_length.saturating_sub(reserved) || taken >= share,
+        }
+    }
+
+    pub fn enter(&mut self, source: &Arc<str>) {
+        self.waiting += 1;
+        *self.sources.entry(source.clone()).or_default() += 1;
+    }
+
+    pub fn exit(&mut self, source: &Arc<str>) {
+        self.waiting = self.waiting.saturating_sub(1);
+        if let Some(taken) = self.sources.get_mut(source) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.sources.remove(source);
+            }
+        }
+    }
 }

@@ -25,6 +25,9 @@
 //! **No count of rings.** Rests bound how often a call rings, `max_wait` how long. A bound that another room counts would
 //! leave a call here that nobody rings for, in the way of all behind it.
 //!
+//! **Shares.** One source takes no more than its share of a line's places, whatever it sends, and some are kept for calls of
+//! high priority. A call that comes back to the head is not refused for either.
+//!
 //! **The head.** A call that was served here and comes back (a transfer failed) goes to the front of its priority,
 //! before a full line's limit, with the wait it had; its limit counts both waits, but leaves time to ring one seat.
 
@@ -33,6 +36,7 @@ mod absence_tests;
 mod configure;
 mod desk;
 mod hall;
+mod mend;
 mod queues;
 mod spent;
 #[cfg(test)]
@@ -70,6 +74,10 @@ pub struct Line {
     /// After it the caller hears the apology and gets 480.
     pub max_wait: Duration,
     pub max_length: usize,
+    /// Of these, how many one source may take.
+    pub share: usize,
+    /// Of these, how many only calls of high priority may take.
+    pub reserved: usize,
     /// How long a seat that did not answer or failed is passed over.
     pub rest_after_failure: Duration,
     /// At most so long, however often it did not answer.
@@ -98,8 +106,8 @@ pub enum Failure {
 #[derive(Clone, Debug)]
 pub enum Input {
     /// `head`: back to the front of its priority, with the wait it had (a transfer that failed).
-    /// Joining another line leaves the first.
-    Join { call: CallId, line: Arc<str>, priority: Priority, head: bool },
+    /// Joining another line leaves the first. `source`: the trunk or seat that it comes from.
+    Join { call: CallId, line: Arc<str>, priority: Priority, head: bool, source: Arc<str> },
     /// The caller left, or the call went elsewhere. Stops its ringing; frees nothing that answered.
     Leave { call: CallId },
     /// A seat that rang for this call answered. Others that ring for it are stopped.

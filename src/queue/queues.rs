@@ -3,6 +3,7 @@ use super::hall::Hall;
 use super::spent::Spent;
 use super::waiter::{Place, Waiter};
 use super::{Failure, Input, Line, Output, Priority, Seat, Strategy};
+use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono, Now, Timers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -17,18 +18,18 @@ pub struct Queues {
     pub(super) lines: BTreeMap<Arc<str>, Hall>,
     pub(super) waiters: BTreeMap<CallId, Waiter>,
     /// Who talks to which seat; bounded by the seats' channels.
-    talks: BTreeSet<(CallId, Arc<str>)>,
+    pub(super) talks: BTreeSet<(CallId, Arc<str>)>,
     spent: Spent,
     /// Seats in doubt.
     pub(super) missed: BTreeSet<Arc<str>>,
-    timers: Timers<Timer>,
+    pub(super) timers: Timers<Timer>,
     /// Lines where a call or a seat became available since the last dispatch.
     pub(super) stirred: BTreeSet<Arc<str>>,
     serial: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
+pub(super) enum Timer {
     /// The call waited its maximum.
     Wait(CallId),
     /// The seat did not answer in time.
@@ -64,7 +65,7 @@ impl Queues {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         let now = now.mono;
         match input {
-            Input::Join { call, line, priority, head } => self.join(now, call, line, priority, head, out),
+            Input::Join { call, line, priority, head, source } => self.join(now, call, line, (priority, head), source, out),
             Input::Leave { call } => self.leave(now, call, false, out),
             Input::Answered { call, seat } => self.answered(now, call, seat, out),
             Input::Rang { call, seat } => self.rang(call, &seat),
@@ -136,7 +137,15 @@ impl Queues {
 
 /// What happens to calls.
 impl Queues {
-    fn join(&mut self, now: Mono, call: CallId, line: Arc<str>, priority: Priority, head: bool, out: &mut Vec<Output>) {
+    fn join(
+        &mut self,
+        now: Mono,
+        call: CallId,
+        line: Arc<str>,
+        (priority, head): (Priority, bool),
+        source: Arc<str>,
+        out: &mut Vec<Output>,
+    ) {
         if self.waiters.get(&call).is_some_and(|w| w.line == line) {
             return;
         }
@@ -145,16 +154,16 @@ impl Queues {
         let Some(hall) = self.lines.get_mut(&line).filter(|h| !h.closed) else {
             return out.push(Output::Full { call });
         };
-        if hall.waiting >= hall.config.max_length && served.is_none() {
+        if hall.is_full(priority, &source) && served.is_none() {
             return out.push(Output::Full { call });
         }
         self.serial += 1;
         let start = Mono(now.0.saturating_sub(micros(served.unwrap_or_default())));
         let place = Place { priority, behind_head: !head, start, serial: self.serial, call };
         let not_before = served.map_or(now, |_| now.after(hall.config.ring_timeout));
-        let waiter = Waiter::new(line.clone(), place, not_before);
+        let waiter = Waiter::new(line.clone(), source, place, not_before);
         self.timers.set(Timer::Wait(call), limit(&waiter, &hall.config));
-        hall.waiting += 1;
+        hall.enter(&waiter.source);
         hall.hungry.insert(place);
         self.waiters.insert(call, waiter);
         self.stirred.insert(line);
@@ -172,7 +181,7 @@ impl Queues {
             out.push(Output::Stop { call, seat: seat.clone(), elsewhere });
         }
         if let Some(hall) = self.lines.get_mut(&waiter.line) {
-            hall.waiting -= 1;
+            hall.exit(&waiter.source);
             hall.hungry.remove(&waiter.place);
             if hall.closed && hall.waiting == 0 {
                 self.close(&waiter.line);
@@ -250,6 +259,7 @@ impl Queues {
         let Some(hall) = self.lines.get_mut(&waiter.line) else { return };
         let Some(desk) = self.desks.get_mut(&seat) else { return };
         desk.ringing += 1;
+        trap::spring(Trap::Queue);
         waiter.ringing.insert(seat.clone(), false);
         if !is_hungry(waiter, hall.config.strategy, &self.desks) {
             hall.hungry.remove(&waiter.place);
@@ -374,7 +384,7 @@ impl Queues {
     }
 
     /// Offers idle seats to the calls of the stirred lines, the first in place before others, since lines share seats.
-    fn dispatch(&mut self, now: Mono, out: &mut Vec<Output>) {
+    pub(super) fn dispatch(&mut self, now: Mono, out: &mut Vec<Output>) {
         let lines = mem::take(&mut self.stirred);
         let mut next: BTreeMap<Place, Arc<str>> = BTreeMap::new();
         for line in lines {
@@ -435,13 +445,13 @@ impl Queues {
 }
 
 /// Whether a call wants (more) seats to ring: one that is in no doubt, or all that there are.
-fn is_hungry(waiter: &Waiter, strategy: Strategy, desks: &BTreeMap<Arc<str>, Desk>) -> bool {
+pub(super) fn is_hungry(waiter: &Waiter, strategy: Strategy, desks: &BTreeMap<Arc<str>, Desk>) -> bool {
     let doubtful = |seat: &Arc<str>| desks.get(seat).is_none_or(|desk| desk.misses > 0);
     strategy == Strategy::All || waiter.ringing.keys().all(doubtful)
 }
 
 /// When the call's wait ends.
-fn limit(waiter: &Waiter, line: &Line) -> Mono {
+pub(super) fn limit(waiter: &Waiter, line: &Line) -> Mono {
     waiter.place.start.after(line.max_wait).max(waiter.not_before)
 }
 

@@ -25,6 +25,8 @@ pub(super) fn line(name: &str, seats: &[&str], strategy: Strategy) -> Line {
         ring_timeout: RING,
         max_wait: WAIT,
         max_length: 100,
+        share: 100,
+        reserved: 0,
         rest_after_failure: REST,
         rest_max: REST_MAX,
     }
@@ -64,7 +66,11 @@ impl Bench {
     }
 
     pub fn join_as(&mut self, n: u64, line: &str, priority: Priority, head: bool) -> Vec<Output> {
-        self.give(Input::Join { call: call(n), line: line.into(), priority, head })
+        self.join_from(n, line, priority, head, "carrier")
+    }
+
+    pub fn join_from(&mut self, n: u64, line: &str, priority: Priority, head: bool, source: &str) -> Vec<Output> {
+        self.give(Input::Join { call: call(n), line: line.into(), priority, head, source: source.into() })
     }
 
     pub fn leave(&mut self, n: u64) -> Vec<Output> {
@@ -193,7 +199,7 @@ fn the_first_answer_stops_the_others() {
 #[test]
 fn a_wait_has_its_limit_and_a_line_too() {
     let mut small = line("12345", &[], Strategy::OneByOne);
-    small.max_length = 1;
+    (small.max_length, small.share) = (1, 1);
     let mut b = Bench::new(vec![], vec![small]);
     assert_eq!(b.join(1), []);
     assert_eq!(b.join(2), [Output::Full { call: call(2) }]);
@@ -240,7 +246,7 @@ fn a_returning_call_that_used_up_its_wait_still_gets_one_ring() {
 #[test]
 fn a_call_that_comes_back_is_not_refused_by_a_full_line() {
     let mut small = line("12345", &["a"], Strategy::OneByOne);
-    small.max_length = 1;
+    (small.max_length, small.share) = (1, 1);
     let mut b = Bench::new(vec![seat("a", 1)], vec![small]);
     b.join(1);
     b.answered(1, "a");
@@ -365,7 +371,7 @@ fn random_input(rng: &mut Rng, m: &mut Model) -> Input {
             }
             m.joined += 1;
             m.waiting.insert(any, (priority, m.joined));
-            Input::Join { call: any, line, priority, head: false }
+            Input::Join { call: any, line, priority, head: false, source: "carrier".into() }
         }
         4 => Input::Leave { call: any },
         5..=6 => Input::Answered { call: ringing.0, seat: ringing.1 },

@@ -19,6 +19,7 @@ pub(super) struct Place {
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
     pub line: Arc<str>,
+    pub source: Arc<str>,
     pub place: Place,
     /// It is not given up before this, however long it waited earlier.
     pub not_before: Mono,
@@ -34,8 +35,8 @@ struct Failed {
 }
 
 impl Waiter {
-    pub fn new(line: Arc<str>, place: Place, not_before: Mono) -> Waiter {
-        Waiter { line, place, not_before, ringing: BTreeMap::new(), failed: BTreeMap::new() }
+    pub fn new(line: Arc<str>, source: Arc<str>, place: Place, not_before: Mono) -> Waiter {
+        Waiter { line, source, place, not_before, ringing: BTreeMap::new(), failed: BTreeMap::new() }
     }
 
     /// The seat failed this call and rests for it until then.

@@ -278,6 +278,8 @@ impl Switch {
             since: now.mono,
             emergency,
             talked: false,
+            open_move: None,
+            over: false,
             recorded: self.fixed.recorded.includes(&decision.number),
             call: Call::new(steps, decision.early_max, self.setup.policy.clone()),
             setup: self.setup.clone(),
@@ -290,6 +292,7 @@ impl Switch {
             referred: None,
             typed: BTreeMap::new(),
         };
+        self.at_work = Some(id);
         self.calls.insert(id, active);
         self.parts.insert(incoming.leg, (id, CALLER));
         id

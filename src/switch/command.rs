@@ -101,6 +101,7 @@ impl Switch {
 
     pub(super) fn ask(&mut self, now: Now, id: CallId, by: Option<Part>, ask: Ask) -> Result<(), Why> {
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
+        self.at_work = Some(id);
         let mut effects = Vec::new();
         let answer = active.call.ask(now, by, ask, &mut effects);
         self.timers.update(id, active.call.deadline());

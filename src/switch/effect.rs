@@ -34,10 +34,10 @@ impl Switch {
             call::Output::Queue(command) => self.queue(now, id, command),
             call::Output::Journal(mut what) => {
                 self.complete(id, &mut what);
-                self.count(id, &what);
                 if let What::TransferEnded { seq, result } = &what {
                     self.tell_referrer(now, id, *seq, result, out);
                 }
+                self.note(id, &what);
                 self.write(now, id, what, out);
             }
             call::Output::Done => self.forget(now, id),
@@ -95,12 +95,16 @@ impl Switch {
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
     }
 
-    /// Who was only answered, to hear music, has not talked to anybody.
-    fn count(&mut self, id: CallId, what: &What) {
-        if let What::Joined { .. } = what
-            && let Some(active) = self.calls.get_mut(&id)
-        {
-            self.counters.answered += u64::from(!std::mem::replace(&mut active.talked, true));
+    /// What the journal will know of the call, whatever the call itself knows. Who was only answered, to hear music, has not
+    /// talked to anybody.
+    fn note(&mut self, id: CallId, what: &What) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        match what {
+            What::Joined { .. } => self.counters.answered += u64::from(!std::mem::replace(&mut active.talked, true)),
+            What::TransferStarted { seq, .. } => active.open_move = Some(*seq),
+            What::TransferEnded { .. } => active.open_move = None,
+            What::Ended { .. } => active.over = true,
+            _ => {}
         }
     }
 
@@ -180,8 +184,9 @@ impl Switch {
     }
 
     fn queue(&mut self, now: Now, id: CallId, command: QueueCommand) {
+        let Some(source) = self.calls.get(&id).map(|active| active.identity.trunk.clone()) else { return };
         let input = match command {
-            QueueCommand::Join { line, priority, head } => queue::Input::Join { call: id, line, priority, head },
+            QueueCommand::Join { line, priority, head } => queue::Input::Join { call: id, line, priority, head, source },
             QueueCommand::Leave => queue::Input::Leave { call: id },
             QueueCommand::Answered { seat } => queue::Input::Answered { call: id, seat },
             QueueCommand::Rang { seat } => queue::Input::Rang { call: id, seat },
@@ -192,9 +197,8 @@ impl Switch {
     }
 
     pub(super) fn queue_input(&mut self, now: Now, input: queue::Input) {
-        let mut done = Vec::new();
-        self.queues.handle(now, input, &mut done);
-        self.work.extend(done.into_iter().map(Work::Queue));
+        self.queues.handle(now, input, &mut self.queues_done);
+        self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }
 
     /// A leg is over: the channel of its trunk is free.

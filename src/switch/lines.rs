@@ -86,6 +86,7 @@ impl Switch {
         let dtmf = placer.as_ref().map_or(Dtmf::Auto, |placer| self.dtmf(placer));
         let origins = placer.map(|placer| self.origins(&placer)).unwrap_or_default();
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
+        self.at_work = Some(id);
         let mut effects = Vec::new();
         let call_id = Some(Shown(&String::from_utf8_lossy(&incoming.call_id)).to_string());
         let answer = ask(&mut active.call, &mut effects);
@@ -102,7 +103,7 @@ impl Switch {
         Ok(())
     }
 
-    fn turn_away(&mut self, now: Now, leg: LegId, status: u16, out: &mut Vec<Output>) {
+    pub(super) fn turn_away(&mut self, now: Now, leg: LegId, status: u16, out: &mut Vec<Output>) {
         let cause = Cause { status, ..Cause::default() };
         self.legs_do(out, |legs, done| {
             legs.command(now, Command::Release { leg }, done);

@@ -10,11 +10,13 @@ mod command;
 mod effect;
 mod gauge;
 mod identity;
+mod inlet;
 mod keys;
 mod lines;
 mod outages;
 mod refused;
 mod reload;
+mod rescue;
 mod route;
 mod seats;
 mod setup;
@@ -30,14 +32,14 @@ use crate::control;
 use crate::dialog::{self, Legs};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
-use crate::sip::{Message, Reach};
-use crate::transport::{self, AccessList, RateLimit};
+use crate::sip::Reach;
+use crate::transport::{AccessList, RateLimit};
 use bytes::Bytes;
 use channels::Channels;
 use identity::Identity;
 use keys::{Pad, Told};
 use outages::Outages;
-use reload::{Former, begins};
+use reload::Former;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -130,6 +132,13 @@ pub struct Switch {
     draining: bool,
     rng: Rng,
     work: VecDeque<Work>,
+    /// What legs and queues have said and nobody has heard yet.
+    legs_done: Vec<dialog::Output>,
+    queues_done: Vec<queue::Output>,
+    /// The call that is worked on.
+    at_work: Option<CallId>,
+    /// The leg that has come in and may not be in a call yet.
+    arriving: Option<LegId>,
     counters: Counters,
     outages: Outages,
     /// Calls in which two seats talk without a caller.
@@ -150,6 +159,10 @@ struct Active {
     since: Mono,
     /// It may take the channels that trunks reserve.
     emergency: bool,
+    /// The move that its journal shows open.
+    open_move: Option<u32>,
+    /// Its record is closed.
+    over: bool,
     /// Its caller has talked to somebody.
     talked: bool,
     recorded: bool,
@@ -228,6 +241,10 @@ impl Switch {
             journal_down: false,
             draining: false,
             work: VecDeque::new(),
+            legs_done: Vec::new(),
+            queues_done: Vec::new(),
+            at_work: None,
+            arriving: None,
             counters: Counters::default(),
             outages: Outages::default(),
             lingering: BTreeSet::new(),
@@ -243,6 +260,7 @@ impl Switch {
     }
 
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        self.at_work = None;
         match input {
             Input::Sip { flow, data } => self.datagram(now, flow, data, out),
             Input::FlowFailed { flow } => self.legs_do(out, |legs, done| legs.flow_failed(now, flow, done)),
@@ -263,10 +281,10 @@ impl Switch {
     }
 
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.at_work = None;
         self.legs_do(out, |legs, done| legs.tick(now, done));
-        let mut done = Vec::new();
-        self.queues.tick(now, &mut done);
-        self.work.extend(done.into_iter().map(Work::Queue));
+        self.queues.tick(now, &mut self.queues_done);
+        self.work.extend(self.queues_done.drain(..).map(Work::Queue));
         while let Some(id) = self.timers.pop(now.mono) {
             self.with_call(id, |call, done| call.tick(now, done));
         }
@@ -316,44 +334,17 @@ impl Switch {
         }
     }
 
-    /// Access list and rate limit stand before the parser.
-    fn datagram(&mut self, now: Now, flow: Flow, data: Bytes, out: &mut Vec<Output>) {
-        let source = flow.remote.ip();
-        // Before whatever may be said about a message, for it is none.
-        if data.iter().all(|b| b" \t\r\n\0".contains(b)) {
-            return;
-        }
-        self.counters.messages_in += 1;
-        self.peer_heard(source);
-        let known = self.access.find(source).is_some();
-        let former = if known { None } else { self.former.knows(source) };
-        if !known && former.is_none() {
-            return self.stranger(now, flow, data, out);
-        }
-        let again = (former == Some(false)).then(|| data.clone());
-        match Message::parse(data) {
-            // Whose calls have ended may finish with them, and begins nothing.
-            Ok(Message::Request(request)) if again.is_some() && begins(&request) => {
-                self.stranger(now, flow, again.unwrap_or_default(), out);
-            }
-            Ok(mut message) => {
-                if let Message::Request(request) = &mut message {
-                    transport::note_source(&mut request.headers, flow);
-                }
-                self.seats_heard(now, flow, &message);
-                self.legs_do(out, |legs, done| legs.received(now, flow, message, done));
-            }
-            Err(error) => {
-                self.malformed(now, flow, &error);
-                if let Some(answer) = error.answer {
-                    out.push(Output::Sip { flow, data: Message::Response(*answer).to_bytes() });
-                }
-            }
-        }
-    }
-
-    fn run(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub(super) fn run(&mut self, now: Now, out: &mut Vec<Output>) {
         while let Some(work) = self.next_work() {
+            self.arriving = match &work {
+                Work::Leg(dialog::Event::Incoming(incoming)) => Some(incoming.leg),
+                _ => None,
+            };
+            self.at_work = match &work {
+                Work::Leg(event) => rescue::leg_of(event).and_then(|leg| self.parts.get(&leg)).map(|(id, _)| *id),
+                Work::Call(id, _) | Work::Effect(id, _) => Some(*id),
+                Work::Queue(_) => None,
+            };
             match work {
                 Work::Leg(event) => self.leg_event(now, event, out),
                 Work::Call(id, input) => self.with_call(id, |call, done| call.handle(now, input, done)),
@@ -385,39 +376,6 @@ impl Switch {
         self.work.push_back(Work::Call(id, call::Input::Leg { part, event }));
     }
 
-    fn media_event(&mut self, now: Now, shard: u16, event: media::Event, out: &mut Vec<Output>) {
-        let (leg, input): (LegId, fn(Part) -> call::Input) = match event {
-            media::Event::Bound { rtp } => return self.ports.bound(shard, rtp),
-            media::Event::PortBusy { rtp } => {
-                self.ports.busy(now.mono, shard, rtp);
-                return self.refill(now, shard, out);
-            }
-            media::Event::Closed { leg, rtp, stats } => {
-                self.ports.closed(now.mono, shard, rtp);
-                return self.media_closed(leg, stats);
-            }
-            media::Event::Played { leg, cue } => {
-                if let Some(&(id, _)) = self.parts.get(&leg) {
-                    self.work.push_back(Work::Call(id, call::Input::Played { cue }));
-                }
-                return;
-            }
-            media::Event::Silent { leg } => (leg, |part| call::Input::Silent { part }),
-            media::Event::Heard { leg } => (leg, |part| call::Input::Heard { part }),
-            media::Event::Key { leg, key } => return self.key(now, leg, key, Told::Rtp, out),
-        };
-        if let Some(&(id, part)) = self.parts.get(&leg) {
-            self.work.push_back(Work::Call(id, input(part)));
-        }
-    }
-
-    fn media_closed(&mut self, leg: LegId, stats: media::Stats) {
-        if let Some(&(id, part)) = self.parts.get(&leg) {
-            self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
-            self.retire(id, part, |leg| leg.closed = true);
-        }
-    }
-
     fn queue_output(&mut self, output: queue::Output) {
         let (id, event) = match output {
             queue::Output::Ring { call, seat } => (call, call::QueueEvent::Ring { seat }),
@@ -431,6 +389,7 @@ impl Switch {
     /// Lets a call act; its effects become work and its deadline is armed anew.
     fn with_call(&mut self, id: CallId, act: impl FnOnce(&mut Call, &mut Vec<call::Output>)) {
         let Some(active) = self.calls.get_mut(&id) else { return };
+        self.at_work = Some(id);
         let mut effects = Vec::new();
         act(&mut active.call, &mut effects);
         self.timers.update(id, active.call.deadline());
@@ -442,9 +401,12 @@ impl Switch {
 
     /// Lets the legs act; what they send leaves at once, what they say becomes work.
     fn legs_do(&mut self, out: &mut Vec<Output>, act: impl FnOnce(&mut Legs, &mut Vec<dialog::Output>)) {
-        let mut done = Vec::new();
-        act(&mut self.legs, &mut done);
-        for output in done {
+        act(&mut self.legs, &mut self.legs_done);
+        self.carry_out(out);
+    }
+
+    pub(super) fn carry_out(&mut self, out: &mut Vec<Output>) {
+        for output in self.legs_done.drain(..) {
             match output {
                 dialog::Output::Send { flow, data } => out.push(Output::Sip { flow, data }),
                 dialog::Output::Event(event) => self.work.push_back(Work::Leg(event)),

@@ -2,11 +2,11 @@
 //! again, or until one caller has tried them after a rest that grows.
 
 use super::{Live, Switch};
-use crate::base::{CallId, Mono, Now};
+use crate::base::{CallId, Flow, Mono, Now, Proto};
 use crate::call::{Dialled, Goal, Part};
 use crate::plan::{Failure, Step, Target};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,9 +55,12 @@ impl Outages {
         }
     }
 
-    fn heard(&mut self, from: IpAddr) -> bool {
+    /// A connection comes from a port of its own.
+    fn heard(&mut self, flow: Flow) -> bool {
         let before = self.0.len();
-        self.0.retain(|peer, _| peer.ip() != from);
+        let same =
+            |peer: &SocketAddr| peer.ip() == flow.remote.ip() && (flow.proto != Proto::Udp || peer.port() == flow.remote.port());
+        self.0.retain(|peer, _| !same(peer));
         self.0.len() < before
     }
 }
@@ -83,9 +86,9 @@ impl Switch {
     }
 
     /// Something came from there.
-    pub(super) fn peer_heard(&mut self, from: IpAddr) {
-        if !self.outages.is_empty() && self.outages.heard(from) {
-            tracing::info!(%from, "a trunk's peer that gave no sign is heard again");
+    pub(super) fn peer_heard(&mut self, flow: Flow) {
+        if !self.outages.is_empty() && self.outages.heard(flow) {
+            tracing::info!(peer = %flow, "a trunk's peer that gave no sign is heard again");
         }
     }
 
@@ -152,6 +155,11 @@ mod tests {
             outages.note(at(100), peer, rests);
         }
         assert!(outages.is_out(at(119), peer) && !outages.is_out(at(120), peer), "bounded");
-        assert!(!outages.heard([10, 0, 0, 4].into()) && outages.heard(peer.ip()) && outages.is_empty());
+        let from = |host: u8, port: u16| SocketAddr::from(([10, 0, 0, host], port));
+        let flow = |proto, remote| Flow { proto, local: from(1, 5060), remote };
+        assert!(!outages.heard(flow(Proto::Udp, from(4, 5060))) && !outages.heard(flow(Proto::Udp, from(3, 6000))));
+        assert!(outages.heard(flow(Proto::Tcp, from(3, 40_000))) && outages.is_empty());
+        outages.note(at(0), peer, rests);
+        assert!(outages.heard(flow(Proto::Udp, peer)) && outages.is_empty());
     }
 }

@@ -162,6 +162,11 @@ impl Transactions {
         self.servers.respond(now.mono, id, response, out);
     }
 
+    /// Nobody will answer this request any more.
+    pub fn abandon(&mut self, id: ServerId) {
+        self.servers.abandon(id);
+    }
+
     /// Sends a request outside any transaction: the ACK of a 2xx, or one to somebody who may not be there. Puts a Via with a
     /// new branch on top and returns the bytes, so that a repeated 2xx gets the same ACK again.
     pub fn send_once(&mut self, flow: Flow, mut request: Request, out: &mut Vec<Output>) -> Bytes {

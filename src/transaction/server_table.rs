@@ -94,6 +94,12 @@ impl ServerTable {
         self.settle(id, effect, None, out);
     }
 
+    /// The request goes without an answer, should it have none yet.
+    pub fn abandon(&mut self, id: ServerId) {
+        self.timers.cancel(&id);
+        self.forget(id);
+    }
+
     pub fn tick(&mut self, now: Mono, out: &mut Vec<Output>) {
         while let Some(id) = self.timers.pop(now) {
             let Some(entry) = self.entries.get_mut(&id) else { continue };

@@ -258,6 +258,8 @@ fn setup() -> Setup {
             ring_timeout: Duration::from_secs(15),
             max_wait: Duration::from_secs(120),
             max_length: 8,
+            share: 8,
+            reserved: 0,
             rest_after_failure: Duration::from_secs(5),
             rest_max: Duration::from_secs(60),
         }],

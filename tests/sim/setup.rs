@@ -66,6 +66,8 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
             ring_timeout: Duration::from_secs(15),
             max_wait: Duration::from_secs(120),
             max_length: 8,
+            share: 6,
+            reserved: 1,
             rest_after_failure: Duration::from_secs(5),
             rest_max: Duration::from_secs(20),
         }],

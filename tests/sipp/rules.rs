@@ -1,7 +1,7 @@
 //! What must never happen to a caller who is moved: where each rule is kept, and which test sees it broken. Below are those
 //! that are the switch's to keep: full trunks, overload, loops.
 
-use crate::support::gateway::Spec;
+use crate::support::gateway::{Gateway, Spec};
 use crate::support::phone::Phone;
 use crate::support::tone::heard;
 use crate::support::wait_for;
@@ -9,6 +9,7 @@ use crate::transfer::Scene;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 const CALLER: u32 = 400;
 const SEAT: u32 = 700;
@@ -209,4 +210,57 @@ fn another_person_of_the_same_number_came_from_elsewhere() {
     scene.call = invite.header("X-Hotline-Call-ID").to_string();
     let (status, problem) = transfer(&scene, "12366", "consult", "second");
     assert_eq!(status, 202, "the first is there since this one came: {problem}");
+}
+
+const KEPT: &str = r#"
+[plan]
+name = "test"
+queue = "12345"
+
+[[line]]
+number = "12345"
+mode = "front"
+
+[[line]]
+number = "12348"
+mode = "parallel"
+seats = "kept"
+targets = ["0691100"]
+ring = "3s"
+early-max = "1s"
+"#;
+
+#[test]
+fn a_target_that_gives_no_sign_answers_nobody_and_costs_one_caller_its_time() {
+    let gateway = Gateway::start(&Spec { plan: Some(KEPT.to_string()), seats: vec![2], ..Spec::default() });
+    let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
+    let mut silent = Phone::new("silent", gateway.target, &gateway);
+    let figure = |name: &str| {
+        let metrics = gateway.get("/metrics").unwrap().1;
+        metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap()
+    };
+    let mut first = Phone::new("first", gateway.host.port(), &gateway);
+    first.invite("12348");
+    silent.request_received("INVITE");
+    // The early time is over after a second. When the queue waits it is answered, though nobody has talked to it.
+    let began = Instant::now();
+    first.status(200, "INVITE");
+    assert!(began.elapsed() > Duration::from_secs(2), "not for a target that gives no sign");
+    first.ack();
+    seat.ring();
+    // They are posted ten times a second.
+    wait_for("the peer's absence", || (figure("hotline_trunk_peers_out") == 1).then_some(()));
+    assert_eq!(figure("hotline_calls_answered_total"), 0);
+    first.bye();
+    assert_eq!(gateway.record()["result"], "abandoned_ringing");
+    assert_eq!(figure("hotline_calls_answered_total"), 0);
+    let mut second = Phone::new("second", gateway.host.port(), &gateway);
+    second.invite("12348");
+    let began = Instant::now();
+    seat.ring();
+    assert!(began.elapsed() < Duration::from_secs(2), "nobody waits for that target again");
+    seat.answer();
+    second.status(200, "INVITE");
+    second.ack();
+    wait_for("the second to be counted", || (figure("hotline_calls_answered_total") == 1).then_some(()));
 }

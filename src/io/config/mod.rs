@@ -4,6 +4,7 @@ mod finding;
 mod layers;
 mod level;
 mod live;
+mod queues;
 mod schema;
 mod secret;
 mod validate;
@@ -12,6 +13,7 @@ mod wording;
 pub use finding::{Finding, Place};
 pub use layers::{Layers, site_file};
 pub use live::LIVE;
+pub use queues::{Queue, Strategy};
 pub use schema::*;
 
 use std::path::Path;

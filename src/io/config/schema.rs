@@ -1,5 +1,6 @@
 //! The keys of a configuration, typed. What each means stands in `config/default.toml`, which has all of them.
 
+use super::queues::Queue;
 use crate::control::{Codes, Role};
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
@@ -204,46 +205,6 @@ pub enum LinesFrom {
     #[default]
     Port,
     Address,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Queue {
-    pub enabled: bool,
-    #[serde(deserialize_with = "list")]
-    pub seats: Vec<String>,
-    pub strategy: Strategy,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub ring_timeout: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub max_wait: Duration,
-    pub max_length: usize,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub rest_after_failure: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub rest_max: Duration,
-}
-
-impl Default for Queue {
-    fn default() -> Queue {
-        Queue {
-            enabled: true,
-            seats: Vec::new(),
-            strategy: Strategy::OneByOne,
-            ring_timeout: Duration::from_secs(20),
-            max_wait: Duration::from_secs(600),
-            max_length: 500,
-            rest_after_failure: Duration::from_secs(5),
-            rest_max: Duration::from_secs(60),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    OneByOne,
-    All,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -503,7 +464,7 @@ pub enum LogFormat {
 }
 
 /// A list, or one string with commas: the environment has no lists.
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     struct List<T>(PhantomData<T>);
     impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
         type Value = Vec<T>;

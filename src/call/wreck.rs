@@ -1,0 +1,47 @@
+//! The end of a call in which the program has panicked.
+
+use super::event::{By, Result, What};
+use super::{Call, Caller, Outcome, Output, Part, Stage};
+use crate::base::Now;
+use crate::dialog::Cause;
+
+/// A leg as the switch knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wreckage {
+    pub part: Part,
+    pub alive: bool,
+    /// Its media is open; `closing`: it is, or its end has not been told yet.
+    pub open: bool,
+    pub closing: bool,
+}
+
+impl Call {
+    /// The call's own state cannot be believed any more: what the switch knows of its legs is hung up and closed, what its
+    /// journal knows of its moves is ended, and its record is closed like any other.
+    pub fn wreck(&mut self, now: Now, legs: &[Wreckage], open_move: Option<u32>, talked: bool, out: &mut Vec<Output>) {
+        self.out.clear();
+        (self.taking, self.early_until, self.max_talk_at, self.watched) = (None, None, None, None);
+        self.parties.clear();
+        self.hearing.clear();
+        (self.caller, self.caller_closed, self.stage) = (Caller::Gone, true, Stage::Clearing);
+        self.media.retain(|part, _| legs.iter().any(|leg| leg.part == *part && leg.closing));
+        if let Some(seq) = open_move {
+            self.journal(What::TransferEnded { seq, result: "failed".to_owned() });
+        }
+        for leg in legs {
+            if leg.alive {
+                // Q.850 cause 41: temporary failure.
+                let cause = Cause { status: 500, q850: Some(41), ..Cause::default() };
+                self.out.push(Output::Hangup { part: leg.part, cause });
+            }
+            if leg.open {
+                self.media.entry(leg.part).or_default();
+                self.out.push(Output::Close { part: leg.part });
+            }
+        }
+        let result = if talked { Result::Answered } else { Result::Failed };
+        self.outcome = Some(Outcome { result, by: By::Gateway, status: Some(500), q850: Some(41) });
+        self.close_record();
+        self.flush(now, out);
+    }
+}

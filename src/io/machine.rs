@@ -1,0 +1,23 @@
+//! The switch as the machine that its thread drives.
+
+use crate::base::{Mono, Now};
+use crate::io::engine::Machine;
+use crate::switch::{Input, Output, Switch};
+
+impl Machine for Switch {
+    fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        Switch::handle(self, now, input, out);
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        Switch::tick(self, now, out);
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        Switch::deadline(self)
+    }
+
+    fn rescue(&mut self, now: Now, out: &mut Vec<Output>) {
+        Switch::rescue(self, now, out);
+    }
+}

@@ -1,0 +1,82 @@
+//! What comes from the network and from the media plane.
+
+use super::keys::Told;
+use super::reload::begins;
+use super::{Output, Switch, Work};
+use crate::base::{Flow, LegId, Now};
+use crate::call::{self, Part};
+use crate::media;
+use crate::sip::Message;
+use crate::transport;
+use bytes::Bytes;
+
+impl Switch {
+    /// Access list and rate limit stand before the parser.
+    pub(super) fn datagram(&mut self, now: Now, flow: Flow, data: Bytes, out: &mut Vec<Output>) {
+        let source = flow.remote.ip();
+        // Before whatever may be said about a message, for it is none.
+        if data.iter().all(|b| b" \t\r\n\0".contains(b)) {
+            return;
+        }
+        self.counters.messages_in += 1;
+        self.peer_heard(flow);
+        let known = self.access.find(source).is_some();
+        let former = if known { None } else { self.former.knows(source) };
+        if !known && former.is_none() {
+            return self.stranger(now, flow, data, out);
+        }
+        let again = (former == Some(false)).then(|| data.clone());
+        match Message::parse(data) {
+            // Whose calls have ended may finish with them, and begins nothing.
+            Ok(Message::Request(request)) if again.is_some() && begins(&request) => {
+                self.stranger(now, flow, again.unwrap_or_default(), out);
+            }
+            Ok(mut message) => {
+                if let Message::Request(request) = &mut message {
+                    transport::note_source(&mut request.headers, flow);
+                }
+                self.seats_heard(now, flow, &message);
+                self.legs_do(out, |legs, done| legs.received(now, flow, message, done));
+            }
+            Err(error) => {
+                self.malformed(now, flow, &error);
+                if let Some(answer) = error.answer {
+                    out.push(Output::Sip { flow, data: Message::Response(*answer).to_bytes() });
+                }
+            }
+        }
+    }
+
+    pub(super) fn media_event(&mut self, now: Now, shard: u16, event: media::Event, out: &mut Vec<Output>) {
+        let (leg, input): (LegId, fn(Part) -> call::Input) = match event {
+            media::Event::Bound { rtp } => return self.ports.bound(shard, rtp),
+            media::Event::PortBusy { rtp } => {
+                self.ports.busy(now.mono, shard, rtp);
+                return self.refill(now, shard, out);
+            }
+            media::Event::Closed { leg, rtp, stats } => {
+                self.ports.closed(now.mono, shard, rtp);
+                return self.media_closed(leg, stats);
+            }
+            media::Event::Played { leg, cue } => {
+                if let Some(&(id, _)) = self.parts.get(&leg) {
+                    self.work.push_back(Work::Call(id, call::Input::Played { cue }));
+                }
+                return;
+            }
+            media::Event::Silent { leg } => (leg, |part| call::Input::Silent { part }),
+            media::Event::Heard { leg } => (leg, |part| call::Input::Heard { part }),
+            media::Event::Key { leg, key } => return self.key(now, leg, key, Told::Rtp, out),
+        };
+        if let Some(&(id, part)) = self.parts.get(&leg) {
+            self.work.push_back(Work::Call(id, input(part)));
+        }
+    }
+
+    fn media_closed(&mut self, leg: LegId, stats: media::Stats) {
+        if let Some(&(id, part)) = self.parts.get(&leg) {
+            self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
+            self.retire(id, part, |leg| leg.closed = true);
+        }
+    }
+}

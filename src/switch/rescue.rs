@@ -1,0 +1,70 @@
+//! A panic costs one call. Whoever drives the switch catches it and comes here: what was half done is made whole again in each
+//! room, and the call that was worked on is ended and recorded like any other.
+
+use super::{Output, Switch, Work};
+use crate::base::{CallId, LegId, Now};
+use crate::call::{self, Wreckage};
+use crate::dialog::Event;
+
+impl Switch {
+    /// The last input or tick has panicked. What it had made before is carried out.
+    pub fn rescue(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.counters.panics += 1;
+        let call = self.at_work.take();
+        match call {
+            Some(call) => tracing::error!(%call, "the program has panicked in a call: it is ended, the others go on"),
+            None => tracing::error!("the program has panicked, in no call: what it did then is given up"),
+        }
+        self.legs.recover(&mut self.legs_done);
+        self.carry_out(out);
+        self.queues.mend(now, call, &mut self.queues_done);
+        self.work.extend(self.queues_done.drain(..).map(Work::Queue));
+        if let Some(id) = call {
+            self.wreck(now, id);
+        }
+        if let Some(leg) = self.arriving.take().filter(|leg| !self.parts.contains_key(leg)) {
+            self.turn_away(now, leg, 500, out);
+        }
+        self.run(now, out);
+    }
+
+    fn wreck(&mut self, now: Now, id: CallId) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        if active.over {
+            // Its record is closed; perhaps the journal's word for it was what it was told.
+            if !self.unwritten.iter().any(|(_, waiting)| *waiting == id) {
+                self.work.push_back(Work::Call(id, call::Input::Journaled));
+            }
+            return;
+        }
+        // What the call had wanted so far it would not want now; what it is told goes on.
+        self.work.retain(|work| match work {
+            Work::Effect(of, _) => *of != id,
+            Work::Call(of, input) => *of != id || matches!(input, call::Input::Closed { .. } | call::Input::Journaled),
+            Work::Leg(_) | Work::Queue(_) => true,
+        });
+        let legs: Vec<Wreckage> = active
+            .legs
+            .iter()
+            .map(|(part, leg)| Wreckage { part: *part, alive: !leg.ended, open: leg.rtp.is_some(), closing: !leg.closed })
+            .collect();
+        let (open_move, talked) = (active.open_move, active.talked);
+        self.with_call(id, |call, done| call.wreck(now, &legs, open_move, talked, done));
+    }
+}
+
+/// Whose news it is; a new leg is nobody's yet, and what never becomes a leg nobody's at all.
+pub(super) fn leg_of(event: &Event) -> Option<LegId> {
+    match event {
+        Event::Incoming(_) | Event::Asked(_) | Event::TurnedAway(_) => None,
+        Event::Media { leg, .. }
+        | Event::Answered { leg }
+        | Event::Ended { leg, .. }
+        | Event::Refer { leg, .. }
+        | Event::Key { leg, .. }
+        | Event::KeyRefused { leg, .. }
+        | Event::Progress { leg, .. }
+        | Event::EarlyMedia { leg, .. }
+        | Event::Established { leg } => Some(*leg),
+    }
+}
