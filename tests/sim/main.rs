@@ -64,6 +64,26 @@ fn every_seed_ends_clean() {
     );
 }
 
+/// `PANIC_SEED` replays one, `PANIC_SEEDS` runs more.
+#[test]
+fn a_panic_costs_one_call() {
+    if let Some(seed) = number("PANIC_SEED") {
+        let summary = World::panicking(seed, true).run().unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
+        println!("{summary:?}");
+        return;
+    }
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str() != Some("a trap of a test") {
+            hook(info);
+        }
+    }));
+    let seeds = number("PANIC_SEEDS").unwrap_or(200);
+    let totals = run_all("PANIC_SEED", seeds, |seed| World::panicking(seed, false));
+    println!("{seeds} seeds: {totals:?}");
+    assert!(totals.panics > seeds && totals.answered > seeds / 2, "too little happened: {totals:?}");
+}
+
 fn run_all(replay: &'static str, seeds: u64, world: fn(u64) -> World) -> world::Summary {
     let threads = 2;
     let run = move |t| (t..seeds).step_by(threads as usize).map(|seed| run_one(replay, seed, world)).collect::<Vec<_>>();

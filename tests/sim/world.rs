@@ -10,6 +10,7 @@ use crate::setup::{changed, setup};
 use crate::shard::{Later, Shard};
 use crate::tickets::Temper;
 use bytes::Bytes;
+use hotline::base::trap::{self, Trap};
 use hotline::base::{Flow, Mono, Now, Proto, Rng, Wall};
 use hotline::call::Mode;
 use hotline::call::event::{Entry, Result as Outcome, What};
@@ -21,6 +22,7 @@ use hotline::switch::{Input, Live, Output, Setup, Switch};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 /// 2021-10-15 noon in Xishuangbanna: between the dates of its notice.
@@ -30,6 +32,9 @@ const NUMBERS: [&str; 8] = ["12345", "12345", "12345", "12336", "12348", "12366"
 /// After the last call was placed, everything must be over within this; what is delivered may have to wait.
 const LIMIT: Duration = Duration::from_secs(3 * 3600);
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest rest of a seat (`setup.rs`), and what is lost on the way.
+const UNCALLED: Duration = Duration::from_secs(45);
 
 pub struct World {
     log: bool,
@@ -59,6 +64,10 @@ pub struct World {
     summary: Summary,
     /// Calls that died processes counted.
     calls: u64,
+    /// Where it panics next.
+    trap: Option<(Trap, u32)>,
+    /// Since when a seat has had nothing to do while callers wait.
+    uncalled: BTreeMap<SocketAddr, Mono>,
 }
 
 enum Event {
@@ -84,6 +93,8 @@ enum Event {
     Stall,
     Unstall,
     Reload,
+    /// The gateway panics soon, in one of its rooms.
+    Panic,
     Kill,
     /// A seat says what a call was about, while it lasts or later.
     Tag,
@@ -114,6 +125,7 @@ pub struct Summary {
     pub moves: u64,
     pub messages: u64,
     pub reloads: u64,
+    pub panics: u64,
     pub keys: u64,
     /// How often the process died, and in how many calls.
     pub kills: u64,
@@ -136,6 +148,7 @@ impl Summary {
         self.moves += other.moves;
         self.messages += other.messages;
         self.reloads += other.reloads;
+        self.panics += other.panics;
         self.keys += other.keys;
         self.kills += other.kills;
         self.cut += other.cut;
@@ -190,10 +203,21 @@ impl World {
             next_event: 0,
             summary: Summary::default(),
             calls: 0,
+            trap: None,
+            uncalled: BTreeMap::new(),
             rng,
         };
         world.outputs(out).expect("nothing can be wrong yet");
         world.script(seats);
+        world
+    }
+
+    /// A run in which rooms panic in the middle of their work.
+    pub fn panicking(seed: u64, log: bool) -> World {
+        let mut world = World::of(seed, log, false);
+        for _ in 0..1 + world.rng.below(8) {
+            world.at_random(100, Event::Panic);
+        }
         world
     }
 
@@ -295,11 +319,30 @@ impl World {
         }
         let mut out = Vec::new();
         if !self.dead && self.switch.deadline().is_some_and(|at| at <= self.now.mono) {
-            self.switch.tick(self.now, &mut out);
+            self.gateway(&mut out, |switch, now, out| switch.tick(now, out));
             self.outputs(out)?;
+            self.switch.audit(self.now)?;
         }
         for address in self.peers.keys().copied().collect::<Vec<_>>() {
             self.peer(address, |peer, rng, now, out| peer.tick(rng, now, out));
+        }
+        self.served()
+    }
+
+    /// As somebody sees it who stands beside: while a caller waits, no phone that works and is kept for nobody lies there
+    /// uncalled for longer than seats may rest.
+    fn served(&mut self) -> Result<(), String> {
+        let calm = self.dead || self.switch.gauges().waiting == 0 || self.switch.counters().reloads > 0;
+        for (at, peer) in self.peers.iter().filter(|(at, _)| **at >= address(10)) {
+            let named = self.setup.live.seats.iter().find(|seat| seat.address == *at);
+            let kept = named.is_some_and(|seat| self.switch.is_taken(&seat.name));
+            let idle = !calm && !peer.crashed && !kept && peer.left() == 0;
+            let since = *self.uncalled.entry(*at).or_insert(self.now.mono);
+            if !idle {
+                self.uncalled.insert(*at, self.now.mono);
+            } else if self.now.mono.since(since) > UNCALLED {
+                return Err(format!("{at} has not been called for {UNCALLED:?}, and callers wait"));
+            }
         }
         Ok(())
     }
@@ -360,6 +403,11 @@ impl World {
                 let setup = changed(&mut self.rng, self.setup.live.clone());
                 self.known = named(&setup);
                 self.input(Input::Reload(Box::new(setup)))
+            }
+            Event::Panic => {
+                let rooms = [Trap::Call, Trap::Queue, Trap::Dialog];
+                self.trap = Some((rooms[self.rng.below(3) as usize], self.rng.below(3) as u32));
+                Ok(())
             }
             // Now, or in the middle of what is going on.
             Event::Kill => {
@@ -490,9 +538,26 @@ impl World {
             println!("{:>12} in  {}", self.now.mono.0, describe(&input));
         }
         let mut out = Vec::new();
-        self.switch.handle(self.now, input, &mut out);
+        self.gateway(&mut out, |switch, now, out| switch.handle(now, input, out));
         self.outputs(out)?;
-        self.shards.iter().try_for_each(Shard::sound)
+        self.shards.iter().try_for_each(Shard::sound)?;
+        self.switch.audit(self.now)
+    }
+
+    /// Lets the gateway work as its engine does. A trap springs in it alone: its peers are made of the same rooms.
+    fn gateway(&mut self, out: &mut Vec<Output>, work: impl FnOnce(&mut Switch, Now, &mut Vec<Output>)) {
+        let Some((trap, times)) = self.trap else { return work(&mut self.switch, self.now, out) };
+        trap::set(trap, times);
+        let worked = catch_unwind(AssertUnwindSafe(|| work(&mut self.switch, self.now, out)));
+        if !trap::clear() {
+            self.trap = None;
+        }
+        if let Err(panic) = worked {
+            if self.trap.is_some() {
+                resume_unwind(panic);
+            }
+            self.switch.rescue(self.now, out);
+        }
     }
 
     fn outputs(&mut self, out: Vec<Output>) -> Result<(), String> {
@@ -537,6 +602,9 @@ impl World {
         match &message {
             Message::Response(response) => self.answered(flow.remote, response)?,
             Message::Request(request) => self.called(request)?,
+        }
+        if matches!(&message, Message::Request(request) if request.method == Method::Invite) {
+            self.uncalled.remove(&flow.remote);
         }
         self.send(flow.local, flow.remote, data);
         Ok(())
@@ -611,8 +679,10 @@ impl World {
             return Err(format!("something is left: {gauges:?}"));
         }
         self.journal.complete()?;
-        // A process that died can tell nobody.
-        let alive = self.peers.values().filter(|p| !p.crashed && self.summary.kills == 0);
+        // A process that died can tell nobody, nor can a dialog.
+        let panics = self.switch.counters().panics;
+        let told = self.summary.kills + panics == 0;
+        let alive = self.peers.values().filter(|p| !p.crashed && told);
         if let Some(peer) = alive.clone().find(|p| p.left() > 0) {
             return Err(format!("{} still has {} legs: it never heard of their end", peer.address, peer.left()));
         }
@@ -628,6 +698,7 @@ impl World {
             return Err(format!("{} legs opened media, {} closed it", shard.opened, shard.closed));
         }
         let mut summary = self.summary;
+        summary.panics = panics;
         summary.keys = keys;
         summary.records = calls;
         summary.messages += counters.messages_in;
