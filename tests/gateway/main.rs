@@ -82,7 +82,7 @@ fn a_full_journal_refuses_new_calls_and_says_so() {
 /// A hung journald, a stopped `| tee`: calls, health and SIGTERM go on.
 #[test]
 fn a_reader_of_standard_error_that_stands_still_stops_nothing() {
-    let mut bench = Bench::new().set("LOG__LEVEL", "debug").set("LOG__BUFFER", "65536");
+    let mut bench = Bench::new().set("LOG__LEVEL", "debug").set("LOG__BUFFER", "65536").set("LIMITS__NOTICES", "100000");
     let mut unread = bench.start_with(Stdio::piped()).unwrap();
     let _seat = bench.seat();
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
