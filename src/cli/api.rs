@@ -20,9 +20,13 @@ pub struct Api {
     #[command(flatten)]
     config: ConfigFile,
     /// Where the gateway's HTTP interface is; by default at the configuration's http.listen
+    ///
+    /// 网关 HTTP 接口的地址，缺省为配置的 http.listen
     #[arg(long, value_name = "URL", global = true)]
     url: Option<String>,
     /// A file whose first line is a token of [http.tokens]; by default the token is that of the variable HOTLINE_TOKEN
+    ///
+    /// 首行为 [http.tokens] 令牌的文件；缺省用环境变量 HOTLINE_TOKEN
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
 }

@@ -12,9 +12,13 @@ pub struct Question {
     #[command(flatten)]
     api: Api,
     /// The gateway's answer as it is
+    ///
+    /// 原样输出网关的回答（JSON）
     #[arg(long, global = true)]
     json: bool,
     /// Shows callers' numbers in full; needs the role `unmasked`, and is noted in the gateway's audit log
+    ///
+    /// 显示完整主叫号码；需要角色 `unmasked`，并记入审计日志
     #[arg(long, global = true)]
     unmasked: bool,
     #[command(subcommand)]
@@ -24,41 +28,104 @@ pub struct Question {
 #[derive(Subcommand)]
 enum Act {
     /// Shows one call and its parties
-    Show { call: CallId },
-    /// Moves a caller to a number of the dial plan, or to a seat as `seat:NAME`; or brings that party in
-    Transfer {
+    ///
+    /// 显示一路通话及其各方
+    Show {
+        /// The call
+        ///
+        /// 通话编号
         call: CallId,
+    },
+    /// Moves a caller to a number of the dial plan, or to a seat as `seat:NAME`; or brings that party in
+    ///
+    /// 把来电人转接到方案中的号码，或座席 `seat:名称`；或邀请该方加入
+    Transfer {
+        /// The call
+        ///
+        /// 通话编号
+        call: CallId,
+        /// A number of the dial plan, or `seat:NAME`
+        ///
+        /// 方案中的号码，或 `seat:名称`
+        #[arg(value_parser = super::typed::word)]
         to: String,
+        /// How: `consult` (seat and target speak first, the caller hears music), `three-way`, `blind` (the seat leaves at once,
+        /// and gets the caller back on failure), `emergency` (to an emergency line of the plan)
+        ///
+        /// 方式：`consult`（座席与目标先通话，来电人听音乐）、`three-way`（三方）、`blind`（座席立即离开，失败则回到座席）、`emergency`（转紧急热线）
         #[arg(long, value_enum, default_value_t = Mode::Consult)]
         mode: Mode,
     },
     /// After a consultation: the seat leaves, caller and target stay
-    Complete { call: CallId },
-    /// The target leaves, the seat is back with the caller
-    Cancel { call: CallId },
-    /// In a consultation: from the target to the caller, and back
-    Swap { call: CallId },
-    /// After a consultation: all three speak
-    Merge { call: CallId },
-    /// Says what a call was about, also after it; a subject that the dial plan has for a ticket system sends it there
-    Tag {
+    ///
+    /// 咨询之后：座席离开，来电人与目标继续通话
+    Complete {
+        /// The call
+        ///
+        /// 通话编号
         call: CallId,
+    },
+    /// The target leaves, the seat is back with the caller
+    ///
+    /// 目标离开，座席回到来电人
+    Cancel {
+        /// The call
+        ///
+        /// 通话编号
+        call: CallId,
+    },
+    /// In a consultation: from the target to the caller, and back
+    ///
+    /// 咨询中：在目标与来电人之间切换
+    Swap {
+        /// The call
+        ///
+        /// 通话编号
+        call: CallId,
+    },
+    /// After a consultation: all three speak
+    ///
+    /// 咨询之后：三方通话
+    Merge {
+        /// The call
+        ///
+        /// 通话编号
+        call: CallId,
+    },
+    /// Says what a call was about, also after it; a subject that the dial plan has for a ticket system sends it there
+    ///
+    /// 标注通话的诉求主题，通话结束后亦可；方案为某主题指定了工单系统时，推送给它
+    Tag {
+        /// The call
+        ///
+        /// 通话编号
+        call: CallId,
+        /// What it was about: one or more
+        ///
+        /// 诉求主题，一个或多个
         #[arg(required = true)]
         subjects: Vec<String>,
     },
     /// Hangs up one party by the number of its leg; the others stay
-    Drop { call: CallId, leg: u64 },
+    ///
+    /// 按编号挂断一方，其余各方保留
+    Drop {
+        /// The call
+        ///
+        /// 通话编号
+        call: CallId,
+        /// The number of the leg, as `hotline calls show` says it
+        ///
+        /// 该方的编号，见 `hotline calls show`
+        leg: u64,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Mode {
-    /// Seat and target speak first, the caller hears music
     Consult,
-    /// The target joins seat and caller
     ThreeWay,
-    /// The seat leaves at once, and gets the caller back on failure
     Blind,
-    /// To a line that the plan calls an emergency line
     Emergency,
 }
 

@@ -16,15 +16,23 @@ pub struct Question {
     #[command(flatten)]
     api: Api,
     /// Only says whether new calls are taken, and how many there are
+    ///
+    /// 只显示是否接新呼叫、现有多少路
     #[arg(long, conflicts_with_all = ["undo", "no_wait", "within"])]
     status: bool,
     /// New calls are taken again
+    ///
+    /// 恢复接新呼叫
     #[arg(long, conflicts_with_all = ["no_wait", "within"])]
     undo: bool,
     /// Does not wait for the calls in progress
+    ///
+    /// 不等待进行中的通话
     #[arg(long, conflicts_with = "within")]
     no_wait: bool,
     /// How long to wait for them, such as 10m; then it fails, and the gateway goes on draining
+    ///
+    /// 最长等待时间，例如 10m；到时返回失败，网关继续排空
     #[arg(long, value_name = "TIME")]
     within: Option<jiff::SignedDuration>,
 }

@@ -1,7 +1,8 @@
 //! `hotline explain`: what the plan would do with a call.
 
+use super::typed::{self, Moment};
 use super::{ConfigFile, listed};
-use crate::base::{Text, Wall};
+use crate::base::Text;
 use crate::io::config::{self, Config};
 use crate::io::{clock, plans::PlanFile};
 use crate::plan::{self, Explanation, Facts, Plan, suggestion};
@@ -12,30 +13,48 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub struct Question {
     /// The number as a caller dials it, or as it stands in the request
-    #[arg(required_unless_present = "all")]
+    ///
+    /// 来电人所拨的号码，或请求中的号码
+    #[arg(required_unless_present = "all", value_parser = typed::word)]
     number: Option<String>,
     /// Every number of the plan, as a table
+    ///
+    /// 列出方案的所有号码
     #[arg(long, conflicts_with_all = ["number", "from", "trunk", "day"])]
     all: bool,
     /// The dial plan; by default the configuration's
+    ///
+    /// 号码方案文件，缺省为配置所指
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// The caller's number
-    #[arg(long, value_name = "CALLER")]
+    ///
+    /// 主叫号码
+    #[arg(long, value_name = "CALLER", value_parser = typed::word)]
     from: Option<String>,
     /// The trunk that the call comes by
-    #[arg(long, value_name = "NAME")]
+    ///
+    /// 来话中继
+    #[arg(long, value_name = "NAME", value_parser = typed::word)]
     trunk: Option<String>,
     /// The number it was diverted or transferred from (History-Info, Diversion)
-    #[arg(long, value_name = "NUMBER")]
+    ///
+    /// 转自哪个号码（History-Info、Diversion）
+    #[arg(long, value_name = "NUMBER", value_parser = typed::word)]
     diverted_from: Option<String>,
-    /// The moment of the call, RFC 3339; by default now
-    #[arg(long, value_name = "RFC3339")]
-    at: Option<jiff::Timestamp>,
+    /// The moment of the call: 2026-10-01, or 2026-10-01T08:00:00+08:00; by default now
+    ///
+    /// 通话时间，例如 2026-10-01 或 2026-10-01T08:00:00+08:00；缺省为现在
+    #[arg(long, value_name = "TIME", value_parser = typed::moment)]
+    at: Option<Moment>,
     /// One number through a day of the plan's zone: each minute from which another answer holds
-    #[arg(long, value_name = "DATE", conflicts_with = "at")]
+    ///
+    /// 一个号码在某日（方案时区）之内的各次变化
+    #[arg(long, value_name = "DATE", conflicts_with = "at", value_parser = typed::day)]
     day: Option<jiff::civil::Date>,
     /// As JSON
+    ///
+    /// 以 JSON 输出
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -67,11 +86,11 @@ fn facts<'a>(question: &'a Question, config: Option<&'a Config>, plan: &Plan) ->
         })?),
         _ => None,
     };
-    let at = question.at.map_or_else(|| clock::now().wall, |at| Wall(at.as_microsecond()));
-    let day = question
-        .day
-        .map(|day| plan.midnight(day).ok_or_else(|| both!("the day is outside the calendar", "该日期超出日历范围")))
-        .transpose()?;
+    let at = match question.at {
+        Some(at) => at.in_zone(plan.zone()).ok_or_else(outside)?,
+        None => clock::now().wall,
+    };
+    let day = question.day.map(|day| plan.midnight(day).ok_or_else(outside)).transpose()?;
     Ok(Facts {
         dialled: question.number.as_deref().unwrap_or(""),
         caller: question.from.as_deref(),
@@ -80,6 +99,10 @@ fn facts<'a>(question: &'a Question, config: Option<&'a Config>, plan: &Plan) ->
         diverted_from: question.diverted_from.as_deref(),
         at: day.unwrap_or(at),
     })
+}
+
+fn outside() -> Text {
+    both!("the day is outside the calendar", "该日期超出日历范围")
 }
 
 fn show(json: bool, answers: &[Explanation], line: fn(&Explanation) -> String) {

@@ -12,12 +12,16 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub struct Completions {
     /// The shell that reads them
+    ///
+    /// 读取补全的 shell
     shell: Shell,
 }
 
 #[derive(Args)]
 pub struct Manual {
     /// The folder that gets them; it is made if it is not there
+    ///
+    /// 写入的文件夹，没有则创建
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }

@@ -13,15 +13,18 @@ mod calls;
 mod check;
 mod drain;
 mod explain;
+mod help;
 mod manual;
+mod prompts;
 mod ready;
 mod records;
 mod run;
+mod typed;
 
 use crate::base::{Text, Tongue};
 use crate::io::config::Finding;
 use crate::plan::Problem;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::fmt::Arguments as Words;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -31,6 +34,8 @@ use std::process::{self, ExitCode};
 const WRONG: u8 = 2;
 
 /// SIP gateway for government hotlines that merge into 12345
+///
+/// 12345 政务服务便民热线归并的 SIP 网关
 #[derive(Parser)]
 #[command(name = "hotline", version, arg_required_else_help = true)]
 struct Arguments {
@@ -41,31 +46,57 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the gateway until SIGTERM or SIGINT; then no new calls, and those in progress may finish
+    ///
+    /// 运行网关；收到 SIGTERM 或 SIGINT 后停止接新，等待通话结束
     Run(ConfigFile),
     /// Runs the gateway on loopback, plays carrier, seat, target and ticket system around it, and judges what happens
+    ///
+    /// 在本机试运行：模拟运营商、座席、目标和工单系统，并判断结果
     Try,
     /// Checks the configuration, the dial plan and the prompts; exit 0 or 2
+    ///
+    /// 检查配置、方案和提示音；返回 0 或 2
     Check(check::Question),
     /// Says what would happen to a call, and why, with no gateway running
+    ///
+    /// 说明一个呼叫会如何处理及其原因（不需要网关在运行）
     Explain(explain::Question),
     /// Shows the calls of a running gateway, and moves callers
+    ///
+    /// 显示运行中网关的通话，并可转接
     Calls(calls::Question),
     /// Lets a running gateway take no new calls, and waits until those in progress have ended
+    ///
+    /// 让运行中的网关停止接新，并等待通话结束
     Drain(drain::Question),
     /// Says whether a running gateway takes calls, as /readyz does; exit 0 or 2
+    ///
+    /// 显示运行中的网关是否可接呼叫（同 /readyz）；返回 0 或 2
     Ready(ready::Question),
     /// Shows the records of calls
+    ///
+    /// 显示话单
     #[command(subcommand)]
     Records(records::Question),
+    /// Speaks the prompts that have no sound yet, by espeak-ng, for a trial
+    ///
+    /// 为没有录音的提示音朗读文本（espeak-ng，试用）
+    Prompts(prompts::Question),
     /// Prints a shell's completions of this command line
+    ///
+    /// 输出命令行补全脚本
     Completions(manual::Completions),
     /// Writes the manual pages, one for each command
+    ///
+    /// 写出手册页，每个命令一页
     Man(manual::Manual),
 }
 
 #[derive(clap::Args)]
 struct ConfigFile {
     /// The site's configuration; by default config/site.toml, else /etc/hotline/site.toml, if one is there
+    ///
+    /// 站点配置文件；缺省为 config/site.toml，其次 /etc/hotline/site.toml（若存在）
     #[arg(long = "config", value_name = "FILE", global = true)]
     file: Option<PathBuf>,
 }
@@ -77,7 +108,11 @@ impl ConfigFile {
 }
 
 pub fn main() -> ExitCode {
-    let answer = match Arguments::parse().command {
+    let arguments = match understood() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    let answer = match arguments.command {
         Command::Run(config) => run::run(&config),
         Command::Try => crate::trial::run().map(verdict).map_err(Text::foreign),
         Command::Check(question) => check::run(&question),
@@ -86,12 +121,33 @@ pub fn main() -> ExitCode {
         Command::Drain(question) => drain::run(&question),
         Command::Ready(question) => ready::run(&question),
         Command::Records(question) => records::run(&question),
-        Command::Completions(question) => Ok(manual::completions(&question, Arguments::command())),
-        Command::Man(question) => manual::manual(&question, Arguments::command()),
+        Command::Prompts(question) => prompts::run(&question),
+        Command::Completions(question) => Ok(manual::completions(&question, program())),
+        Command::Man(question) => manual::manual(&question, program()),
     };
     answer.unwrap_or_else(|message| {
         eprintln!("{}", message.told(tongue()));
         ExitCode::from(WRONG)
+    })
+}
+
+fn program() -> clap::Command {
+    help::spoken(Arguments::command(), tongue())
+}
+
+/// What was typed, or how the process ends that shows help or says what is wrong.
+fn understood() -> Result<Arguments, ExitCode> {
+    let wrong = |text: &Text| {
+        eprintln!("{}", text.told(tongue()));
+        ExitCode::from(WRONG)
+    };
+    if let Some(text) = help::dashes(std::env::args_os().filter_map(|argument| argument.into_string().ok())) {
+        return Err(wrong(&text));
+    }
+    let matches = program().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    matches.map_err(|error| match help::mistake(&error) {
+        Some(text) => wrong(&text),
+        None => error.exit(),
     })
 }
 

@@ -15,6 +15,8 @@ pub struct Question {
     #[command(flatten)]
     api: Api,
     /// Waits so long until it is ready, such as 30s
+    ///
+    /// 最长等待多久，例如 30s
     #[arg(long, value_name = "TIME")]
     wait: Option<jiff::SignedDuration>,
 }

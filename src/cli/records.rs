@@ -4,6 +4,7 @@ mod backend;
 mod export;
 mod letters;
 
+use super::typed::{self, Moment};
 use super::{ConfigFile, listed};
 use crate::base::{CallId, Shown, Text, Wall};
 use crate::io::audit::Audit;
@@ -16,6 +17,7 @@ use crate::record::seal::Sealer;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use clap::{Args, Subcommand};
+use jiff::tz::TimeZone;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,37 +26,66 @@ use std::sync::Arc;
 #[derive(Subcommand)]
 pub enum Question {
     /// Lists calls, the newest first; with --dead, events that a backend refused
+    ///
+    /// 列出通话，新的在前；加 --dead 则列出被工单系统拒收的事件
     Ls {
         #[command(flatten)]
         of: Journal,
         /// Only calls that began at or after this moment (RFC 3339)
-        #[arg(long)]
-        since: Option<jiff::Timestamp>,
+        ///
+        /// 只看此时间及之后开始的通话，例如 2026-10-01
+        #[arg(long, value_name = "TIME", value_parser = typed::moment)]
+        since: Option<Moment>,
+        /// So many at most
+        ///
+        /// 最多条数
         #[arg(long, default_value_t = 50)]
         limit: u32,
         /// Only this caller's, however the number is written: +8613800138000, 0691-2123456
+        ///
+        /// 只看此主叫，写法不限：+8613800138000、0691-2123456
         #[arg(long, value_name = "NUMBER")]
         caller: Option<String>,
+        /// Events that a backend refused, in place of calls
+        ///
+        /// 列出被工单系统拒收的事件
         #[arg(long)]
         dead: bool,
     },
     /// Shows one call's record and its deliveries as JSON
+    ///
+    /// 以 JSON 显示一路通话的话单及其推送情况
     Show {
         #[command(flatten)]
         of: Journal,
+        /// The call
+        ///
+        /// 通话编号
         call: CallId,
     },
     /// Lets what a backend refused be delivered again at once: one call's, one backend's, or all
+    ///
+    /// 立即重新推送被拒收的事件：某通话的、某系统的或全部
     Retry(letters::Chosen),
     /// Gives up what a backend refused: one call's, one backend's, or all
+    ///
+    /// 放弃被拒收的事件：某通话的、某系统的或全部
     Drop(letters::Chosen),
     /// Sends the final records of calls since a moment to a backend once more
+    ///
+    /// 把某时间以来的最终话单再次推送给某系统
     Replay(letters::Replay),
     /// Prints the records of calls as NDJSON or CSV
+    ///
+    /// 以 NDJSON 或 CSV 输出话单
     Export(export::Export),
     /// Shows what would be sent for a call's event, without sending it
+    ///
+    /// 显示某事件会推送的内容，但不推送
     Render(backend::Render),
     /// Asks a configured backend for a call that does not exist: address, credentials and profile
+    ///
+    /// 向已配置的工单系统查询一个不存在的通话，以检验地址、凭据和配置
     BackendCheck(backend::Check),
 }
 
@@ -63,12 +94,18 @@ pub struct Journal {
     #[command(flatten)]
     config: ConfigFile,
     /// The journal's file; by default the configuration's
+    ///
+    /// 日志数据库文件，缺省为配置所指
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Shows callers' numbers in full, which is noted in the audit log
+    ///
+    /// 显示完整主叫号码，并记入审计日志
     #[arg(long)]
     unmasked: bool,
     /// One JSON object a line
+    ///
+    /// 每行一个 JSON 对象
     #[arg(long)]
     json: bool,
 }
@@ -77,7 +114,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     match question {
         Question::Ls { of, dead: true, .. } => letters::list(of)?,
         Question::Ls { of, since, limit, caller, .. } => {
-            let since = since.map(|at| Wall(at.as_microsecond()));
+            let since = since.map(|at| of.since(at)).transpose()?;
             let caller = caller.as_deref().map(|written| of.caller(written)).transpose()?;
             let records = of.open()?.records_of(caller.as_ref(), since, *limit).map_err(Text::foreign)?;
             of.note("records ls", &format!("{} calls", records.len()))?;
@@ -109,6 +146,12 @@ impl Journal {
 
     fn path(&self, config: &Config) -> PathBuf {
         self.journal.clone().unwrap_or_else(|| config.journal())
+    }
+
+    /// A local moment is meant in the zone of the records.
+    fn since(&self, at: Moment) -> Result<Wall, Text> {
+        let zone = TimeZone::get(&self.config()?.records.zone).unwrap_or(TimeZone::UTC);
+        at.in_zone(&zone).ok_or_else(|| both!("the moment is outside the calendar", "该时间超出日历范围"))
     }
 
     /// As the plan of the gateway reads it.

@@ -73,7 +73,7 @@ impl PlanFile {
         }
     }
 
-    fn prompts_folder(&self, config: &Config) -> Option<PathBuf> {
+    pub fn prompts_folder(&self, config: &Config) -> Option<PathBuf> {
         match &self.place {
             _ if !config.media.prompts.as_os_str().is_empty() => Some(config.media.prompts.clone()),
             Place::Disk(folder) => Some(folder.join("prompts")),
@@ -133,6 +133,12 @@ fn unknown_lines(lines: &[String], plan: &Plan) -> Vec<Text> {
     lines.iter().filter(|line| *line != ALL_LINES).filter_map(complaint).collect()
 }
 
+/// Whether a prompt of this name can be played, whatever stands in its file.
+pub fn has_sound(folder: &Path, name: &str) -> bool {
+    let there = |ending| folder.join(format!("{name}.{ending}")).exists();
+    there("al") || there("wav") || built_in::sounds().any(|(known, _)| known == name)
+}
+
 /// Prompts by name, each read once.
 struct Shelf<'a> {
     folder: Option<PathBuf>,
@@ -168,7 +174,10 @@ impl Shelf<'_> {
     fn absent(&self, name: &str) -> Text {
         match self.folder.as_ref().map(|folder| folder.display()) {
             Some(folder) => {
-                both!("neither {name}.al nor {name}.wav is in {folder}", "{folder} 中既没有 {name}.al 也没有 {name}.wav")
+                both!(
+                    "neither {name}.al nor {name}.wav is in {folder}: record it, or let `hotline prompts` speak its text",
+                    "{folder} 中既没有 {name}.al 也没有 {name}.wav：请录制，或用 `hotline prompts` 朗读其文本"
+                )
             }
             None => both!("is not built in", "程序没有内置"),
         }
@@ -244,13 +253,15 @@ mod tests {
         let expected = |why: &str| {
             format!("{}:6:1: prompt `hello`: {why}\n  6 | prompt = \"hello\"\n    | ^^^^^^^^^^^^^^^^", plan.display())
         };
-        let absent = format!("neither hello.al nor hello.wav is in {}", folder.path().display());
+        let absent = format!(
+            "neither hello.al nor hello.wav is in {}: record it, or let `hotline prompts` speak its text",
+            folder.path().display()
+        );
         assert_eq!(told(), expected(&absent));
         for (bytes, why) in [
-            (wav(2, 8000, 16), "has 2 channels, wants 1 (mono)"),
-            (wav(1, 44_100, 16), "has 44100 samples a second, wants 8000"),
-            (wav(1, 8000, 8), "has 8-bit integer samples, wants 16-bit PCM"),
-            (b"ID3".to_vec(), "is not a WAV file that can be read: Failed to read enough bytes."),
+            (wav(9, 8000, 16), "has 9 channels: 1 to 8 can be read"),
+            (wav(1, 440, 16), "has 440 samples a second: 4000 to 192000 can be read"),
+            (b"ID3".to_vec(), "is no WAV file: convert it, for instance by `ffmpeg -i FILE NAME.wav`"),
         ] {
             std::fs::write(&sound, bytes).unwrap();
             assert_eq!(told(), expected(&format!("{} {why}", sound.display())));

@@ -17,6 +17,7 @@ pub mod recording;
 mod rtcp;
 mod rtp;
 mod shard;
+mod sound;
 mod voice;
 pub mod wav;
 mod wheel;

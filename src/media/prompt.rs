@@ -1,7 +1,7 @@
 //! Audio encoded once for everyone: from raw A-law bytes, from WAV, and the ringback tone.
 
 use crate::base::Text;
-use crate::media::{Law, Prompt};
+use crate::media::{Law, Prompt, sound};
 use std::f64::consts::TAU;
 use std::fmt;
 
@@ -9,7 +9,7 @@ use std::fmt;
 pub const RATE: usize = 8000;
 
 /// Ten minutes: the longest prompt or piece of music that is kept in memory.
-const MAX_SAMPLES: usize = 600 * RATE;
+pub const MAX_SAMPLES: usize = 600 * RATE;
 
 /// Why a file cannot be a prompt.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,28 +18,39 @@ pub enum PromptError {
     TooLong,
     Channels(u16),
     Rate(u32),
-    Format { bits: u16, float: bool },
-    Wav(String),
+    Format { tag: u16, bits: u16 },
+    NoWav,
+    Cut,
 }
 
 impl PromptError {
     pub fn told(&self) -> Text {
-        Text::foreign(self)
+        match self {
+            PromptError::Empty => both!("holds no audio", "没有声音"),
+            PromptError::TooLong => {
+                let minutes = MAX_SAMPLES / RATE / 60;
+                both!("is longer than {minutes} minutes", "长于 {minutes} 分钟")
+            }
+            PromptError::Channels(n) => both!("has {n} channels: 1 to 8 can be read", "有 {n} 个声道，可读 1 至 8 个"),
+            PromptError::Rate(hz) => {
+                both!("has {hz} samples a second: 4000 to 192000 can be read", "采样率为 {hz}，可读 4000 至 192000")
+            }
+            PromptError::Format { tag, bits } => both!(
+                "has samples of format {tag} with {bits} bits: save it as PCM (8 to 32 bits), float, A-law or µ-law",
+                "采样格式为 {tag}（{bits} 位），请另存为 PCM（8 至 32 位）、浮点、A 律或 µ 律"
+            ),
+            PromptError::NoWav => both!(
+                "is no WAV file: convert it, for instance by `ffmpeg -i FILE NAME.wav`",
+                "不是 WAV 文件，请转换，例如：`ffmpeg -i 原文件 名称.wav`"
+            ),
+            PromptError::Cut => both!("ends in the middle: it was not copied whole", "文件不完整，没有完整复制"),
+        }
     }
 }
 
 impl fmt::Display for PromptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PromptError::Empty => write!(f, "holds no audio"),
-            PromptError::TooLong => write!(f, "is longer than {} minutes", MAX_SAMPLES / RATE / 60),
-            PromptError::Channels(n) => write!(f, "has {n} channels, wants 1 (mono)"),
-            PromptError::Rate(hz) => write!(f, "has {hz} samples a second, wants {RATE}"),
-            PromptError::Format { bits, float } => {
-                write!(f, "has {bits}-bit {} samples, wants 16-bit PCM", if *float { "floating-point" } else { "integer" })
-            }
-            PromptError::Wav(why) => write!(f, "is not a WAV file that can be read: {why}"),
-        }
+        f.write_str(&self.told().en)
     }
 }
 
@@ -54,13 +65,10 @@ impl Prompt {
         Ok(Prompt { name: name.to_string(), version: version(&a_law), a_law, mu_law })
     }
 
-    /// From a WAV file of 8 kHz mono 16-bit PCM.
+    /// From a WAV file of any rate, width and number of channels.
     pub fn from_wav(name: &str, bytes: &[u8]) -> Result<Prompt, PromptError> {
-        let reader = hound::WavReader::new(bytes).map_err(|e| PromptError::Wav(e.to_string()))?;
-        check_format(reader.spec())?;
-        check_length(reader.len() as usize)?;
-        let samples: Result<Vec<i16>, _> = reader.into_samples::<i16>().collect();
-        let samples = samples.map_err(|e| PromptError::Wav(e.to_string()))?;
+        let samples = sound::from_wav(bytes)?;
+        check_length(samples.len())?;
         Ok(Prompt::from_samples(name, &samples))
     }
 
@@ -100,19 +108,6 @@ fn check_length(samples: usize) -> Result<(), PromptError> {
     }
 }
 
-fn check_format(spec: hound::WavSpec) -> Result<(), PromptError> {
-    let float = spec.sample_format == hound::SampleFormat::Float;
-    if spec.channels != 1 {
-        Err(PromptError::Channels(spec.channels))
-    } else if spec.sample_rate != RATE as u32 {
-        Err(PromptError::Rate(spec.sample_rate))
-    } else if spec.bits_per_sample != 16 || float {
-        Err(PromptError::Format { bits: spec.bits_per_sample, float })
-    } else {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,14 +133,14 @@ mod tests {
     #[test]
     fn a_wrong_file_is_named_for_what_is_wrong() {
         let error = |bytes: &[u8]| Prompt::from_wav("x", bytes).unwrap_err();
-        assert_eq!(error(&wav(2, 8000, &[0, 0])).to_string(), "has 2 channels, wants 1 (mono)");
-        assert_eq!(error(&wav(1, 44100, &[0])).to_string(), "has 44100 samples a second, wants 8000");
+        assert_eq!(error(&wav(9, 8000, &[0; 9])).to_string(), "has 9 channels: 1 to 8 can be read");
+        assert_eq!(error(&wav(1, 441, &[0])).to_string(), "has 441 samples a second: 4000 to 192000 can be read");
         assert_eq!(error(&wav(1, 8000, &[])), PromptError::Empty);
-        assert!(matches!(error(b"not a wav"), PromptError::Wav(_)));
+        assert_eq!(error(b"not a wav"), PromptError::NoWav);
         assert_eq!(Prompt::from_a_law("x", Vec::new()).unwrap_err(), PromptError::Empty);
         let mut cut = wav(1, 8000, &[1; 100]);
         cut.truncate(100);
-        assert!(matches!(error(&cut), PromptError::Wav(_)));
+        assert_eq!(error(&cut), PromptError::Cut);
     }
 
     #[test]

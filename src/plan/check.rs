@@ -2,10 +2,12 @@
 
 use super::compile::compile;
 use super::file::{self, Written};
-use super::problem::{Log, Said, Severity, suggestion};
+use super::problem::{At, Log, Said, Severity, suggestion};
 use super::{Loader, Plan, Problem, emergency, findings};
 use crate::base::{Text, Wall};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What a plan is checked against. Names that are not given are not checked.
 pub struct Surroundings<'a> {
@@ -77,12 +79,27 @@ fn accepted(plan: Plan, problems: &[Problem]) -> Option<Plan> {
     problems.iter().all(|p| p.severity != Severity::Error).then_some(plan)
 }
 
+/// A folder that is not there leaves all prompts without a sound: that is one mistake.
 fn look_at_sounds(written: &Written, plan: &Plan, around: &Surroundings<'_>, log: &Log) {
+    let mut kinds: BTreeMap<String, (At, Text, Vec<&str>)> = BTreeMap::new();
     for prompt in plan.prompts() {
-        if let (Err(why), Some(at)) = ((around.sound)(&prompt.name), written.place(&prompt.used)) {
-            let name = &prompt.name;
-            log.error(&at, both!("prompt `{name}`: ", "提示音 `{name}`：").then(&why));
+        let name: &str = &prompt.name;
+        if let (Err(why), Some(at)) = ((around.sound)(name), written.place(&prompt.used)) {
+            let told = || (at, both!("prompt `{name}`: ", "提示音 `{name}`：").then(&why), Vec::new());
+            match kinds.entry(why.en.replace(name, "")) {
+                Entry::Vacant(free) => drop(free.insert(told())),
+                Entry::Occupied(mut same) => same.get_mut().2.push(name),
+            }
         }
+    }
+    for (at, told, more) in kinds.into_values() {
+        let (count, names) = (more.len(), more.join(", "));
+        let more = if count == 0 {
+            Text::default()
+        } else {
+            both!("; the same of {count} more: {names}", "；另有 {count} 个相同：{names}")
+        };
+        log.error(&at, told.then(&more));
     }
 }
 
@@ -93,6 +110,13 @@ fn look_at_names(written: &Written, around: &Surroundings<'_>, log: &Log) {
         let trunks = rules.targets.iter().flatten().filter_map(|t| t.trunk.as_ref());
         trunks.for_each(|trunk| known(&both!("trunk", "中继"), trunk, around.trunks, log));
     }
+    written
+        .tenants
+        .iter()
+        .flat_map(|tenant| &tenant.queue)
+        .for_each(|queue| known(&both!("queue", "队列"), queue, around.queues, log));
+    let conditions = written.lines.iter().flat_map(|line| &line.when).flat_map(|when| &when.trunk);
+    conditions.for_each(|trunk| known(&both!("trunk", "中继"), trunk, around.trunks, log));
 }
 
 /// A backend may come later: calls that only it should get are told to nobody until then.

@@ -126,7 +126,7 @@ impl<'a> Compiler<'a> {
             early_max,
             eras,
             gates: if gated { gates.into() } else { [].into() },
-            when: line.when.as_ref().map(|when| Condition::of(when, self.written, self.log)),
+            when: line.when.as_ref().map(|when| Condition::of(when, self.written, self.area.as_deref(), self.log)),
             next: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::calendar::Calendar;
 use super::file::Written;
+use super::number;
 use super::problem::{Log, Said, suggestion};
 use super::rules::{self, When};
 use crate::base::Wall;
@@ -37,15 +38,16 @@ pub struct Gate {
 }
 
 impl Condition {
-    pub fn of(when: &When, written: &Written, log: &Log) -> Condition {
+    /// `home` is the plan's own area.
+    pub fn of(when: &When, written: &Written, home: Option<&str>, log: &Log) -> Condition {
         let nothing = when.trunk.is_empty() && when.caller.is_empty() && when.area.is_empty();
         if nothing && when.open.is_none() && when.closed.is_none() {
             log.error(&when.at, both!("`when` says nothing", "`when` 没有任何条件"));
         }
         Condition {
             trunks: texts(&when.trunk),
-            callers: texts(&when.caller),
-            areas: texts(&when.area),
+            callers: when.caller.iter().filter_map(|said| beginning(said, home, log)).collect(),
+            areas: areas(&when.area, log),
             open: calendar(&when.open, written, log),
             closed: calendar(&when.closed, written, log),
         }
@@ -87,6 +89,30 @@ impl Gate {
 
 fn in_areas(areas: &[String], call: &Call<'_>) -> bool {
     areas.is_empty() || areas.iter().any(|area| call.area == Some(area))
+}
+
+/// As callers' numbers begin, however it is written.
+fn beginning(said: &Said<String>, home: Option<&str>, log: &Log) -> Option<String> {
+    let found = number::prefix(&said.value, home);
+    if found.is_none() {
+        let text = &said.value;
+        log.error(
+            &said.at,
+            both!(
+                "`{text}` is not how a number begins: digits, such as 138 or 0691",
+                "`{text}` 不是号码的开头：只能是数字，例如 138 或 0691"
+            ),
+        );
+    }
+    found
+}
+
+fn areas(said: &[Said<String>], log: &Log) -> Vec<String> {
+    for area in said.iter().filter(|area| !number::is_area(&area.value)) {
+        let code = &area.value;
+        log.error(&area.at, both!("`{code}` is no area code", "`{code}` 不是区号（不带首位 0）"));
+    }
+    texts(said)
 }
 
 fn texts(said: &[Said<String>]) -> Vec<String> {

@@ -7,11 +7,26 @@ use super::rules::{Rules, Target};
 use super::{Mode, Phase, Plan, Step, number};
 
 pub fn look(written: &Written, plan: &Plan, log: &Log) {
+    look_at_front(written, log);
     look_at_units(written, log);
     look_at_words(written, log);
     written.lines.iter().for_each(|line| look_at_targets(line, written, log));
     look_at_conditions(written, log);
     look_at_loops(written, plan, log);
+}
+
+/// Merged numbers tell their callers to dial 12345, and what is queued waits for its seats. What is read of a line with a
+/// mistake says nothing.
+fn look_at_front(written: &Written, log: &Log) {
+    let queued = |line: &Line| matches!(line.mode.value, Mode::Merged | Mode::Parallel | Mode::RemoteSeats);
+    let front = written.lines.iter().any(|line| line.mode.value == Mode::Front);
+    if let Some(at) = written.head.rules.at.as_ref().filter(|_| log.is_good() && !front && written.lines.iter().any(queued)) {
+        let text = both!(
+            "no line has the mode `front`: whoever dials 12345 itself is refused",
+            "没有模式为 `front` 的号码：直接拨打 12345 的来电会被拒绝"
+        );
+        log.warning(at, text);
+    }
 }
 
 /// Tickets carry the unit. A plan whose notice names none at all is not reminded at every line.

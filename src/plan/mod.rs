@@ -214,6 +214,11 @@ impl Plan {
         check::parse(name, text.as_ref(), load)
     }
 
+    /// Where its dates are meant.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Every prompt that some call may hear. `apology`, `unknown` and `music` are the switch's own and not among them.
     pub fn prompts(&self) -> &[Prompt] {
         &self.prompts

@@ -81,6 +81,34 @@ pub fn written(text: &str, area: Option<&str>) -> Result<String, Text> {
         .ok_or_else(|| both!("a number without its area code needs the plan's `area`", "不带区号的号码需要方案的 `area`"))
 }
 
+/// How the callers' numbers begin that a plan's author means: as [`caller`] gives them. None for what is no number.
+pub fn prefix(text: &str, area: Option<&str>) -> Option<String> {
+    let spelt = Spelt::read(text)?;
+    let d = spelt.digits.as_str();
+    let country = d.strip_prefix("0086").or_else(|| if spelt.plus { d.strip_prefix("86") } else { None });
+    // No area and no mobile begins with 86.
+    let national = country.or_else(|| d.strip_prefix("86").filter(|rest| rest.len() > 1));
+    if national.is_none() && spelt.plus {
+        return Some(format!("00{d}"));
+    }
+    let n = national.unwrap_or(d);
+    let bare = n.strip_prefix('0').unwrap_or(n);
+    let mobiles = bare.starts_with('1') && !bare.starts_with("10");
+    Some(match () {
+        () if d.starts_with("00") && country.is_none() => d.to_string(),
+        // Behind the country code or a 0 stands an area, or a mobile.
+        () if national.is_some() || n.starts_with('0') => {
+            if mobiles {
+                bare.to_string()
+            } else {
+                format!("0{bare}")
+            }
+        }
+        () if subscriber(n) => area.map_or(n.to_string(), |area| format!("0{area}{n}")),
+        () => n.to_string(),
+    })
+}
+
 /// An area code without its leading 0: 10, 2x, or three digits.
 pub fn is_area(code: &str) -> bool {
     split_area(code).is_some_and(|(_, rest)| rest.is_empty())
@@ -356,6 +384,32 @@ mod tests {
         }
         for text in ["anonymous", "", "Unavailable", "sip:anonymous@anonymous.invalid", "+"] {
             assert_eq!(caller(text, Some("691")), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_beginnings_of_callers_are_normalised_as_callers_are() {
+        for (text, want) in [
+            ("138", "138"),
+            ("+86138", "138"),
+            ("86138", "138"),
+            ("0086 138", "138"),
+            ("0138", "138"),
+            ("+86 691", "0691"),
+            ("+860691", "0691"),
+            ("+8610", "010"),
+            ("0691", "0691"),
+            ("010", "010"),
+            ("+852", "00852"),
+            ("00852", "00852"),
+            ("95", "95"),
+            ("2122110", "06912122110"),
+            ("+8613800138000", "13800138000"),
+        ] {
+            assert_eq!(prefix(text, Some("691")).as_deref(), Some(want), "{text}");
+        }
+        for text in ["", "abc", "+", "１３８"] {
+            assert_eq!(prefix(text, Some("691")), None, "{text}");
         }
     }
 

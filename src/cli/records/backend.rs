@@ -16,14 +16,22 @@ pub struct Render {
     #[command(flatten)]
     of: Journal,
     /// The call
+    ///
+    /// 通话编号
     call: CallId,
     /// Its event, such as call.offered
+    ///
+    /// 事件，例如 call.offered
     #[arg(long, default_value = "call.record")]
     event: String,
     /// One that comes with the program, or a file
+    ///
+    /// 程序自带的名称，或文件
     #[arg(long)]
     profile: String,
     /// The ticket that an update names
+    ///
+    /// 更新所指的工单
     #[arg(long, default_value = "1")]
     ticket: String,
 }
@@ -33,6 +41,8 @@ pub struct Check {
     #[command(flatten)]
     of: Journal,
     /// Its name in the configuration; all of them where none is given
+    ///
+    /// 配置中的名称；不写则为全部
     backend: Option<String>,
 }
 

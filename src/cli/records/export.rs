@@ -1,7 +1,8 @@
 //! Records for other programs: one JSON object a line, or a table for a spreadsheet.
 
 use super::{Journal, shown, word};
-use crate::base::{Shown, Text, Wall};
+use crate::base::{Shown, Text};
+use crate::cli::typed::{self, Moment};
 use crate::record::shape::Record;
 use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, Write};
@@ -14,8 +15,13 @@ pub struct Export {
     #[command(flatten)]
     of: Journal,
     /// Only calls that began at or after this moment (RFC 3339)
-    #[arg(long)]
-    since: Option<jiff::Timestamp>,
+    ///
+    /// 只看此时间及之后开始的通话，例如 2026-10-01
+    #[arg(long, value_name = "TIME", value_parser = typed::moment)]
+    since: Option<Moment>,
+    /// As what
+    ///
+    /// 输出格式
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
 }
@@ -63,7 +69,7 @@ impl Export {
 
     fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
         let ledger = self.of.open().map_err(Failure::Journal)?;
-        let since = self.since.map(|at| Wall(at.as_microsecond()));
+        let since = self.since.map(|at| self.of.since(at)).transpose().map_err(Failure::Journal)?;
         let calls = ledger.calls(since, u32::MAX).map_err(|e| Failure::Journal(Text::foreign(e)))?;
         self.of.note("records export", &format!("{} calls", calls.len())).map_err(Failure::Journal)?;
         if self.format == Format::Csv {

@@ -1,7 +1,8 @@
 //! What backends refused, and records sent anew.
 
 use super::{Journal, sealer};
-use crate::base::{CallId, Text, Wall};
+use crate::base::{CallId, Text};
+use crate::cli::typed::{self, Moment};
 use crate::io::config::Config;
 use crate::io::letters::{Letter, Letters, Replayed, Which, Whose};
 use clap::Args;
@@ -20,11 +21,17 @@ pub struct Chosen {
 #[group(required = true, multiple = true)]
 struct Those {
     /// Those of this call
+    ///
+    /// 此通话的
     call: Option<CallId>,
     /// Those of this backend
+    ///
+    /// 此工单系统的
     #[arg(long)]
     backend: Option<String>,
     /// All of them
+    ///
+    /// 全部
     #[arg(long)]
     all: bool,
 }
@@ -34,15 +41,24 @@ pub struct Replay {
     #[command(flatten)]
     of: Journal,
     /// Calls that began at or after this moment (RFC 3339)
-    #[arg(long)]
-    since: jiff::Timestamp,
+    ///
+    /// 此时间及之后开始的通话，例如 2026-10-01
+    #[arg(long, value_name = "TIME", value_parser = typed::moment)]
+    since: Moment,
+    /// The backend that gets them
+    ///
+    /// 接收的工单系统
     #[arg(long)]
     backend: String,
     /// Calls too that no line or subject gave it, as for a backend that is new: it gets them in full, and what becomes
     /// known of them later
+    ///
+    /// 连同没有任何号码或主题指定给它的通话（例如新接入的系统）：完整推送，之后的更新亦然
     #[arg(long)]
     all: bool,
     /// Says how many, and changes nothing
+    ///
+    /// 只显示数量，不做改动
     #[arg(long)]
     dry_run: bool,
 }
@@ -72,7 +88,7 @@ impl Replay {
         if !webhook && !config.records.backends.get(&self.backend).is_some_and(|backend| backend.enabled) {
             return Err(both!("the configuration has no backend `{0}`", "配置中没有工单系统 `{0}`", self.backend));
         }
-        let since = Wall(self.since.as_microsecond());
+        let since = self.of.since(self.since)?;
         // The webhook gets every call.
         let whose = if self.all || webhook { Whose::All } else { Whose::ItsOwn };
         let replayed = letters.replay(&self.backend, since, whose, self.dry_run).map_err(Text::foreign)?;

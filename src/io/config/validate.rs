@@ -1,5 +1,7 @@
 //! What a type cannot say: values that contradict each other or the machine.
 
+mod twins;
+
 use crate::base::{Cidr, Text};
 use crate::io::config::level;
 use crate::io::config::{ALL_LINES, Backend, Config, Finding, Layers, Trunk};
@@ -118,7 +120,8 @@ impl Check<'_> {
         let at = |key| ["trunks", name, key];
         self.networks(&trunk.addresses, &at("addresses"));
         self.networks(&trunk.media, &at("media"));
-        self.require(trunk.peer().is_some(), &at("addresses"), || {
+        let unread = trunk.addresses.iter().any(|text| text.parse::<Cidr>().is_err());
+        self.require(unread || trunk.peer().is_some(), &at("addresses"), || {
             both!(
                 "names no single address, so that calls to the trunk have nowhere to go",
                 "没有单独的地址，呼往该中继的呼叫无处可去"
@@ -161,6 +164,7 @@ impl Check<'_> {
             });
             self.require(seat.channels > 0, &at("channels"), || both!("is 0", "不能为 0"));
         }
+        self.same_seats(config);
         for (name, queue) in config.queues.iter().filter(|(_, queue)| queue.enabled) {
             let at = |key| ["queues", name.as_str(), key];
             self.require(!queue.seats.is_empty(), &at("seats"), || both!("names no seat", "没有写任何座席"));
@@ -431,6 +435,8 @@ mod tests {
         complains("[sip]\nlisten = ['0.0.0.0:5060']", "site.toml:2:1: ", "so name one");
         complains("[queues.12345]\nseats = ['nobody']", "site.toml:2:1: ", "no seat `nobody`");
         complains("[seats.desk]\nenabled = false", "config/default.toml:", "`desk` is disabled at line 2 of site.toml");
+        let twin = "[seats.a]\naor = 'sip:1@192.0.2.1'\naddress = '192.0.2.1:5060'\n[seats.b]\naor = 'sip:1@192.0.2.9'\n";
+        complains(&format!("{twin}address = '192.0.2.1:5060'"), "site.toml:6:1: ", "seat `a` has this address too");
         complains("[trunks.x]\nport = 5060", "site.toml:1:9: ", "nowhere to go");
         complains("[trunks.x]\naddresses = ['192.0.2.300']", "site.toml:2:1: ", "`192.0.2.300` is not an IP address");
         complains("[trunks.loopback]\nmedia = ['192.0.2.0/33']", "site.toml:2:", "`192.0.2.0/33` is not an IP address");

@@ -1,0 +1,20 @@
+//! Seats that could not be told apart.
+
+use super::Check;
+use crate::io::config::Config;
+use std::collections::BTreeMap;
+
+impl Check<'_> {
+    /// A seat that calls is known by its address and by who it says it is.
+    pub fn same_seats(&mut self, config: &Config) {
+        let mut seen = BTreeMap::new();
+        for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
+            let user = seat.aor.split('@').next().unwrap_or_default();
+            let other = seat.address.and_then(|address| seen.insert((address, user), name));
+            self.require(other.is_none(), &["seats", name, "address"], || {
+                let other = other.map_or("", String::as_str);
+                both!("seat `{other}` has this address too, and the same user", "座席 `{other}` 的地址和用户与此相同")
+            });
+        }
+    }
+}
