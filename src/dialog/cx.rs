@@ -104,6 +104,19 @@ impl Core {
         self.respond(now, id, response, out);
     }
 
+    /// Refuses what starts nothing here, and keeps nothing of it.
+    pub(super) fn dismiss(&mut self, id: ServerId, request: &Request, refusal: Refusal, out: &mut Vec<Output>) {
+        let tag = self.transactions.tag(id);
+        let mut response = self.reply(request, Status(refusal.status), &tag);
+        response.headers.0.extend(refusal.header);
+        self.send_away(id, response, out);
+    }
+
+    pub(super) fn send_away(&mut self, id: ServerId, response: Response, out: &mut Vec<Output>) {
+        self.transactions.dismiss(id, response, &mut self.scratch);
+        self.sort(out);
+    }
+
     /// Acknowledges a 2xx and returns what to send when it comes again.
     pub(super) fn ack(&mut self, dialog: &Dialog, seq: u32, out: &mut Vec<Output>) -> Acked {
         let flow = dialog.next_hop();

@@ -180,40 +180,40 @@ impl Legs {
             Ok(()) if !tag.is_empty() => Refusal::new(481),
             Ok(()) => match request.method {
                 Method::Invite => return self.invite(now, id, flow, request, out),
-                Method::Options => return self.options(now, id, flow, request, out),
+                Method::Options => return self.options(id, flow, request, out),
                 // Only a party to a call may ask to move it.
                 Method::Refer => Refusal::new(403),
                 _ => Refusal::new(481),
             },
         };
-        self.turn_away(now, id, flow, &request, refusal, out);
+        self.turn_away(id, flow, &request, refusal, out);
     }
 
-    fn turn_away(&mut self, now: Now, id: ServerId, flow: Flow, request: &Request, refusal: Refusal, out: &mut Vec<Output>) {
+    fn turn_away(&mut self, id: ServerId, flow: Flow, request: &Request, refusal: Refusal, out: &mut Vec<Output>) {
         let (method, uri, status) = (request.method.clone(), request.uri.clone(), Status(refusal.status));
         let call_id = request.headers.call_id().cloned().unwrap_or_default();
         out.push(Output::Event(Event::TurnedAway(Box::new(TurnedAway { flow, method, uri, call_id, status }))));
-        self.core.refuse(now, id, request, refusal, out);
+        self.core.dismiss(id, request, refusal, out);
     }
 
-    fn options(&mut self, now: Now, id: ServerId, flow: Flow, request: Request, out: &mut Vec<Output>) {
+    fn options(&mut self, id: ServerId, flow: Flow, request: Request, out: &mut Vec<Output>) {
         let leg = self.next_id();
         match incoming(leg, flow, &request, &None, None) {
             Some(invite) => out.push(Output::Event(Event::Asked(Box::new(Asked { invite, server: id, request })))),
-            None => self.turn_away(now, id, flow, &request, Refusal::new(400), out),
+            None => self.turn_away(id, flow, &request, Refusal::new(400), out),
         }
     }
 
     /// Answers OPTIONS: what we can do, or what would be in the way of an INVITE.
     pub fn tell(&mut self, now: Now, asked: &Asked, refusal: Option<&Cause>, out: &mut Vec<Output>) {
-        let tag = self.core.rng.token();
+        let tag = self.core.transactions.tag(asked.server);
         let status = refusal.map_or(Status(200), Cause::refusal);
         let mut response = self.core.reply(&asked.request, status, &tag);
         capabilities(&mut response.headers.0, asked.invite.flow);
         response.headers.push(Name::Accept, check::ACCEPT);
         response.headers.push(Name::AcceptEncoding, check::ENCODING);
         refusal.iter().for_each(|cause| cause.onto(&mut response.headers));
-        self.core.respond(now, asked.server, response, out);
+        self.core.send_away(asked.server, response, out);
         self.drain(now, out);
     }
 
@@ -221,11 +221,11 @@ impl Legs {
         let acceptable = self.acceptable(now, &invite);
         let (offer, replaces) = match acceptable.and_then(|offer| Ok((offer, self.replaced(&invite)?))) {
             Ok(accepted) => accepted,
-            Err(refusal) => return self.turn_away(now, id, flow, &invite, refusal, out),
+            Err(refusal) => return self.turn_away(id, flow, &invite, refusal, out),
         };
         let leg = self.next_id();
         let Some(incoming) = incoming(leg, flow, &invite, &offer, replaces) else {
-            return self.turn_away(now, id, flow, &invite, Refusal::new(400), out);
+            return self.turn_away(id, flow, &invite, Refusal::new(400), out);
         };
         let trying = invite.reply(Status(100), None);
         self.core.respond(now, id, trying, out);

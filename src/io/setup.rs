@@ -25,6 +25,8 @@ const TRANSACTIONS_PER_CALL: usize = 20;
 const STRANGERS: usize = 10_000;
 /// How much later than its length a prompt may end.
 const LATE_PROMPT: Duration = Duration::from_secs(5);
+/// A small site is not filled by what lingers of a few refused calls either.
+const LEAST: usize = 20_000;
 
 /// `listen`: the addresses that are really bound.
 pub fn fixed(config: &Config, listen: &[SocketAddr], shards: u16) -> Fixed {
@@ -73,6 +75,8 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
         outage: (config.routes.rest_after_failure, config.routes.rest_max),
         strangers: Rate { per_second: config.limits.source_rate, burst: config.limits.source_burst, max_sources: STRANGERS },
         notices: config.limits.notices,
+        peers: Rate { per_second: config.limits.peer_rate, burst: config.limits.peer_burst, max_sources: STRANGERS },
+        placing_percent: config.limits.placing_percent,
         retry_after: config.limits.retry_after,
     })
 }
@@ -166,11 +170,11 @@ fn policy(calls: &config::Calls, longest_prompt: Duration) -> Policy {
 }
 
 fn legs(config: &Config) -> Legs {
-    let max_transactions = config.limits.calls.saturating_mul(TRANSACTIONS_PER_CALL);
+    let max_transactions = config.limits.calls.saturating_mul(TRANSACTIONS_PER_CALL).max(LEAST);
     let config::Sip { t1, t2, t4, timer_c, .. } = config.sip;
     Legs {
         transaction: Transactions { t1, t2, t4, timer_c, max_transactions },
-        max_legs: config.limits.calls.saturating_mul(LEGS_PER_CALL),
+        max_legs: config.limits.calls.saturating_mul(LEGS_PER_CALL).max(LEAST),
         ..Legs::default()
     }
 }

@@ -11,6 +11,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 const REST_CLOSED: Duration = Duration::from_secs(5);
+/// One in so many of the pairs that are bound ahead.
+const KEPT: usize = 8;
 /// A port that another process holds is tried again after this.
 const REST_BUSY: Duration = Duration::from_secs(60);
 
@@ -46,9 +48,11 @@ impl Ports {
         Ports { low_water, shards: pools }
     }
 
-    /// A bound pair; none: the shard has none left, or none bound yet.
-    pub fn take(&mut self, shard: u16) -> Option<SocketAddr> {
-        let pool = self.pool(shard)?;
+    /// A bound pair; none: the shard has none left, or none bound yet. The last ones are for emergencies: pairs that rest
+    /// after calls that come and go fast must not be missing then.
+    pub fn take(&mut self, shard: u16, emergency: bool) -> Option<SocketAddr> {
+        let kept = if emergency { 0 } else { self.low_water / KEPT };
+        let pool = self.pool(shard).filter(|pool| pool.ready.len() > kept)?;
         let pair = pool.ready.pop_front()?;
         pool.used.insert(pair);
         Some(pair)
@@ -165,10 +169,10 @@ mod tests {
         let mut ports = ports(10_000..=10_100, 1, 3);
         let mut out = Vec::new();
         ports.refill(Mono(0), 0, &mut out);
-        assert_eq!((out.len(), ports.take(0)), (3, None));
+        assert_eq!((out.len(), ports.take(0, false)), (3, None));
         let Command::Bind { rtp } = out[1] else { panic!() };
         ports.bound(0, rtp);
-        assert_eq!((ports.take(0), ports.take(0), ports.in_use()), (Some(rtp), None, 1));
+        assert_eq!((ports.take(0, false), ports.take(0, false), ports.in_use()), (Some(rtp), None, 1));
         ports.refill(Mono(0), 0, &mut out);
         assert_eq!(out.len(), 4, "one was taken, one is asked for");
     }
@@ -177,8 +181,8 @@ mod tests {
     fn a_closed_pair_rests_and_comes_back() {
         let mut ports = ports(10_000..=10_001, 1, 2);
         let pairs = fill(&mut ports, Mono(0), 0);
-        let taken = [ports.take(0).unwrap(), ports.take(0).unwrap()];
-        assert_eq!((pairs.len(), ports.take(0), ports.deadline()), (2, None, None));
+        let taken = [ports.take(0, false).unwrap(), ports.take(0, false).unwrap()];
+        assert_eq!((pairs.len(), ports.take(0, false), ports.deadline()), (2, None, None));
         taken.iter().for_each(|pair| ports.closed(Mono(0), 0, *pair));
         ports.closed(Mono(0), 0, taken[0]);
         assert_eq!(ports.in_use(), 0);
@@ -198,13 +202,27 @@ mod tests {
         ports.refill(Mono(0), 0, &mut out);
         assert!(matches!(out[..], [Command::Bind { rtp }] if rtp != busy));
         ports.bound(0, busy);
-        assert_eq!(ports.take(0), None, "a late word about it changes nothing");
+        assert_eq!(ports.take(0, false), None, "a late word about it changes nothing");
     }
 
     #[test]
     fn an_unknown_shard_has_no_ports() {
         let mut ports = ports(10_000..=10_003, 1, 1);
         ports.bound(7, SocketAddr::from((Ipv4Addr::LOCALHOST, 10_000)));
-        assert_eq!((ports.take(7), ports.ready(7)), (None, 0));
+        assert_eq!((ports.take(7, false), ports.ready(7)), (None, 0));
+    }
+
+    #[test]
+    fn the_last_pairs_are_for_emergencies() {
+        let mut ports = Ports::new(&["127.0.0.1".parse().unwrap()], 10_000..=10_099, 1, 32, &mut Rng::from_number(1));
+        let mut out = Vec::new();
+        ports.refill(Mono(0), 0, &mut out);
+        for command in out {
+            if let Command::Bind { rtp } = command {
+                ports.bound(0, rtp);
+            }
+        }
+        assert_eq!(std::iter::from_fn(|| ports.take(0, false)).count(), 28);
+        assert_eq!(std::iter::from_fn(|| ports.take(0, true)).count(), 4);
     }
 }

@@ -87,7 +87,8 @@ impl Switch {
             return;
         }
         let (decision, history) = self.decide(now, &incoming, &placer);
-        if let Some(why) = self.full(&placer, decision.mode == Mode::Emergency) {
+        let emergency = decision.mode == Mode::Emergency;
+        if let Some(why) = self.full(&placer, emergency).or_else(|| self.too_fast(now, &placer, emergency)) {
             return self.shed(now, &incoming, why, out);
         }
         let (caller_raw, anonymous) = identity::caller(&incoming);
@@ -262,16 +263,17 @@ impl Switch {
     fn open(&mut self, now: Now, incoming: &Incoming, placer: &Placer, decision: Decision, identity: Identity) -> CallId {
         self.counters.calls += 1;
         let id = CallId::new(now.wall, &mut self.rng);
-        let trunk = match placer {
-            Placer::Trunk(i) => Some(self.setup.trunks[*i].name.clone()),
-            Placer::Seat(_) => None,
+        let (trunk, seat) = match placer {
+            Placer::Trunk(i) => (Some(self.setup.trunks[*i].name.clone()), None),
+            Placer::Seat(i) => (None, Some(self.setup.seats[*i].name.clone())),
         };
         trunk.iter().for_each(|trunk| self.channels.take(trunk));
+        seat.iter().for_each(|seat| self.placed.take(seat));
         let shard = self.next_shard % self.fixed.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Pad::new(self.dtmf(placer));
         let origins = self.origins(placer);
-        let caller = Leg { trunk, pad, ..Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone()) };
+        let caller = Leg { trunk, seat, pad, ..Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone()) };
         let emergency = decision.mode == Mode::Emergency;
         let steps = self.around(now, decision.steps, emergency);
         let active = Active {

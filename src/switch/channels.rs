@@ -1,9 +1,36 @@
-//! How many calls each trunk carries, both directions together. Counted by name: a reload may bring the trunks in
-//! another order, or take one away while it still carries calls.
+//! How many calls each trunk carries, both directions together, how many each seat has placed, and how fast they place
+//! them. Counted by name: a reload may bring the trunks in another order, or take one away while it still carries calls.
 
-use super::Trunk;
+use super::{Seat, Trunk};
+use crate::base::Mono;
+use crate::transport::{Bucket, Rate};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A phone may place so many calls a second, and a trunk with few channels too.
+const LEAST_PLACED: u32 = 10;
+/// Seconds' worth that may come at once.
+const BURST: u32 = 2;
+
+/// New calls of each trunk and seat. Those to emergency lines are counted apart, so that neither kind takes the other's
+/// share; and no trunk takes another's, however fast its calls come and go: what lingers of each (ports that rest,
+/// transactions that wait for an ACK) is bounded with it.
+#[derive(Default)]
+pub(super) struct Pace(BTreeMap<(Arc<str>, bool), Bucket>);
+
+impl Pace {
+    pub fn allow(&mut self, now: Mono, placer: &Arc<str>, channels: u32, percent: u32, emergency: bool) -> bool {
+        let per_second = (u64::from(channels) * u64::from(percent) / 100).min(u64::from(u32::MAX / BURST));
+        let per_second = u32::try_from(per_second).unwrap_or(u32::MAX / BURST).max(LEAST_PLACED);
+        let rate = Rate { per_second, burst: per_second * BURST, max_sources: 0 };
+        self.0.entry((placer.clone(), emergency)).or_default().take(rate, now)
+    }
+
+    /// Forgets those that `is` no more.
+    pub fn keep(&mut self, is: impl Fn(&str) -> bool) {
+        self.0.retain(|(name, _), _| is(name));
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Channels(BTreeMap<Arc<str>, u32>);
@@ -14,6 +41,11 @@ impl Channels {
         let taken = self.0.get(&trunk.name).copied().unwrap_or(0);
         let open = if emergency { trunk.channels } else { trunk.channels.saturating_sub(trunk.reserved) };
         taken < open
+    }
+
+    /// Whether the seat may place one more. A call for help is not kept waiting by the one that it is made from.
+    pub fn free_to_place(&self, seat: &Seat, emergency: bool) -> bool {
+        self.0.get(&seat.name).copied().unwrap_or(0) < seat.channels.saturating_add(u32::from(emergency))
     }
 
     pub fn take(&mut self, trunk: &Arc<str>) {
@@ -29,7 +61,7 @@ impl Channels {
         }
     }
 
-    /// Channels taken on all trunks.
+    /// Channels taken of all.
     pub fn taken(&self) -> usize {
         self.0.values().map(|taken| *taken as usize).sum()
     }
@@ -39,6 +71,7 @@ impl Channels {
 mod tests {
     use super::*;
     use crate::base::Proto;
+    use crate::sip::{Host, Uri};
     use crate::switch::Dtmf;
 
     fn trunk(name: &str, channels: u32, reserved: u32) -> Trunk {
@@ -82,5 +115,40 @@ mod tests {
         channels.give_back("b");
         assert_eq!(channels.taken(), 0);
         assert!(!channels.free(&trunk("c", 1, 2), false), "more reserved than there are");
+    }
+
+    #[test]
+    fn a_seat_places_as_many_calls_as_it_has_channels_and_one_for_help() {
+        let seat = Seat {
+            name: "desk".into(),
+            label: None,
+            aor: Uri::sip("desk", Host::Name("x".to_owned()), None),
+            address: ([10, 0, 0, 2], 5060).into(),
+            proto: Proto::Udp,
+            channels: 1,
+            dtmf: Dtmf::Auto,
+        };
+        let mut placed = Channels::default();
+        assert!(placed.free_to_place(&seat, false));
+        placed.take(&seat.name);
+        assert!(!placed.free_to_place(&seat, false) && placed.free_to_place(&seat, true));
+        placed.take(&seat.name);
+        assert!(!placed.free_to_place(&seat, true));
+        placed.give_back("desk");
+        placed.give_back("desk");
+        assert!(placed.free_to_place(&seat, false) && placed.taken() == 0);
+    }
+
+    #[test]
+    fn nobody_places_calls_faster_than_its_channels_allow_and_emergencies_have_a_pace_of_their_own() {
+        let (mut pace, a, b) = (Pace::default(), "a".into(), "b".into());
+        let mut at = |second: u64, name: &Arc<str>, channels, emergency| {
+            (0..5000).filter(|_| pace.allow(Mono(second * 1_000_000), name, channels, 10, emergency)).count()
+        };
+        assert_eq!(at(10, &a, 2000, false), 400);
+        assert_eq!((at(10, &a, 2000, true), at(10, &b, 500, false), at(10, &b, 1, true)), (400, 100, 20));
+        assert_eq!((at(11, &a, 2000, false), at(60, &a, 2000, false)), (200, 400));
+        pace.keep(|name| name == "a");
+        assert_eq!(pace.0.len(), 2);
     }
 }

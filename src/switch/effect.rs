@@ -51,7 +51,7 @@ impl Switch {
             _ => active.identity.offer_order(&[Codec::Pcma, Codec::Pcmu]),
         };
         let Some(leg) = active.legs.get_mut(&part) else { return };
-        let Some(rtp) = self.ports.take(active.shard) else {
+        let Some(rtp) = self.ports.take(active.shard, active.emergency) else {
             self.counters.no_port += 1;
             let cause = Cause { status: 503, q850: Some(34), ..Cause::default() };
             return self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
@@ -73,7 +73,7 @@ impl Switch {
             self.counters.no_route += 1;
             return self.cannot_dial(id, part);
         };
-        let Some(rtp) = self.ports.take(active.shard) else {
+        let Some(rtp) = self.ports.take(active.shard, active.emergency) else {
             self.counters.no_port += 1;
             return self.cannot_dial(id, part);
         };
@@ -201,13 +201,12 @@ impl Switch {
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }
 
-    /// A leg is over: the channel of its trunk is free.
+    /// A leg is over: the channel of its trunk is free, or that of the seat which placed it.
     pub(super) fn leg_over(&mut self, id: CallId, part: Part) {
         let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) else { return };
-        if !std::mem::replace(&mut leg.ended, true)
-            && let Some(trunk) = &leg.trunk
-        {
-            self.channels.give_back(trunk);
+        if !std::mem::replace(&mut leg.ended, true) {
+            leg.trunk.iter().for_each(|trunk| self.channels.give_back(trunk));
+            leg.seat.iter().for_each(|seat| self.placed.give_back(seat));
         }
         self.retire(id, part, |_| {});
     }

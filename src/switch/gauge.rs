@@ -20,6 +20,8 @@ pub struct Gauges {
     pub outages: usize,
     /// Trunk channels taken.
     pub channels: usize,
+    /// Calls that seats have placed.
+    pub placed: usize,
     /// Setups before the last reload that calls in progress began with.
     pub former_setups: usize,
     /// Journal entries not yet on disk.
@@ -34,7 +36,10 @@ impl Gauges {
     /// Nothing of any call is left.
     pub fn idle(&self) -> bool {
         let alive = [self.calls, self.legs, self.client_transactions, self.server_transactions, self.ports];
-        alive.iter().chain([&self.waiting, &self.seats, &self.channels, &self.former_setups, &self.unwritten]).all(|n| *n == 0)
+        alive
+            .iter()
+            .chain([&self.waiting, &self.seats, &self.channels, &self.placed, &self.former_setups, &self.unwritten])
+            .all(|n| *n == 0)
     }
 }
 

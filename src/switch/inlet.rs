@@ -25,6 +25,10 @@ impl Switch {
         if !known && former.is_none() {
             return self.stranger(now, flow, data, out);
         }
+        if !self.peers.allow(now.mono, source) {
+            self.counters.rate_limited += 1;
+            return;
+        }
         let again = (former == Some(false)).then(|| data.clone());
         match Message::parse(data) {
             // Whose calls have ended may finish with them, and begins nothing.

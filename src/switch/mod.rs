@@ -35,7 +35,7 @@ use crate::queue::{self, Queues};
 use crate::sip::Reach;
 use crate::transport::{AccessList, RateLimit};
 use bytes::Bytes;
-use channels::Channels;
+use channels::{Channels, Pace};
 use identity::Identity;
 use keys::{Pad, Told};
 use outages::Outages;
@@ -117,6 +117,7 @@ pub struct Switch {
     former: Former,
     strangers: RateLimit,
     notices: refused::Notices,
+    peers: RateLimit,
     legs: Legs,
     queues: Queues,
     ports: Ports,
@@ -124,6 +125,9 @@ pub struct Switch {
     parts: Map<LegId, (CallId, Part)>,
     timers: Timers<CallId>,
     channels: Channels,
+    /// Calls that seats have placed.
+    placed: Channels,
+    pace: Pace,
     next_shard: u16,
     next_ticket: u64,
     /// Tickets whose durability somebody waits for, oldest first.
@@ -193,6 +197,8 @@ struct Leg {
     rtp: Option<SocketAddr>,
     /// The trunk whose channel it takes.
     trunk: Option<Arc<str>>,
+    /// The seat that placed it, whose channel it takes.
+    seat: Option<Arc<str>>,
     pad: Pad,
     /// Where its media may come from.
     origins: Arc<media::Origins>,
@@ -205,8 +211,8 @@ struct Leg {
 
 impl Leg {
     fn new(id: LegId, at: SocketAddr, rtp: Option<SocketAddr>, origins: Arc<media::Origins>, named_by: Arc<Live>) -> Leg {
-        let (pad, trunk, call_id) = (Pad::new(Dtmf::Auto), None, None);
-        Leg { id, call_id, at, rtp, trunk, pad, origins, ended: false, closed: false, _named_by: named_by }
+        let (pad, trunk, seat, call_id) = (Pad::new(Dtmf::Auto), None, None, None);
+        Leg { id, call_id, at, rtp, trunk, seat, pad, origins, ended: false, closed: false, _named_by: named_by }
     }
 }
 
@@ -235,6 +241,9 @@ impl Switch {
             parts: Map::with_hasher(seed),
             timers: Timers::default(),
             channels: Channels::default(),
+            placed: Channels::default(),
+            pace: Pace::default(),
+            peers: RateLimit::new(setup.peers, seed),
             next_shard: 0,
             next_ticket: 1,
             unwritten: VecDeque::new(),
@@ -315,6 +324,7 @@ impl Switch {
             missed: self.queues.missed().len(),
             outages: self.outages.len(),
             channels: self.channels.taken(),
+            placed: self.placed.taken(),
             former_setups: self.former.len(),
             unwritten: self.unwritten.len(),
             draining: self.draining,

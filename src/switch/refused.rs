@@ -139,17 +139,27 @@ impl Switch {
         let most = if emergency { limits.calls } else { limits.calls.saturating_sub(limits.reserved) };
         let no_channel = match placer {
             Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], emergency),
-            Placer::Seat(_) => false,
+            Placer::Seat(i) => !self.placed.free_to_place(&self.setup.seats[*i], emergency),
         };
         match () {
             () if self.draining => Some("draining"),
             () if self.journal_down && self.setup.journal_down == JournalDown::Refuse && !emergency => {
                 Some("the journal is down")
             }
-            () if no_channel => Some("no channel of its trunk is free"),
+            () if no_channel => Some("no channel of its trunk or seat is free"),
             () if self.calls.len() >= most => Some("limits.calls is reached"),
             () => None,
         }
+    }
+
+    /// Why this call comes too soon after those before it; takes a place among them when it does not.
+    pub(super) fn too_fast(&mut self, now: Now, placer: &Placer, emergency: bool) -> Option<&'static str> {
+        let (name, channels) = match placer {
+            Placer::Trunk(i) => (&self.setup.trunks[*i].name, self.setup.trunks[*i].channels),
+            Placer::Seat(i) => (&self.setup.seats[*i].name, self.setup.seats[*i].channels),
+        };
+        let allowed = self.pace.allow(now.mono, name, channels, self.setup.placing_percent, emergency);
+        (!allowed).then_some("limits.placing_percent is reached")
     }
 }
 

@@ -90,6 +90,10 @@ impl Switch {
         if setup.strangers != self.setup.strangers {
             self.strangers = RateLimit::new(setup.strangers, self.rng.map_seed());
         }
+        if setup.peers != self.setup.peers {
+            self.peers = RateLimit::new(setup.peers, self.rng.map_seed());
+        }
+        self.pace.keep(|name| setup.trunks.iter().any(|t| *t.name == *name) || setup.seats.iter().any(|s| *s.name == *name));
         self.access = admit::access(&setup);
         self.legs.meet(admit::kin(&setup));
         self.outages.clear();

@@ -64,6 +64,10 @@ pub struct Live {
     pub notices: u32,
     /// How long a trunk's peer that gave no sign is passed over, first and at most.
     pub outage: (Duration, Duration),
+    /// How fast each address of a trunk or seat is served.
+    pub peers: Rate,
+    /// New calls a second that a trunk or seat may place, in percent of its channels.
+    pub placing_percent: u32,
     /// What Retry-After says with a 503.
     pub retry_after: Duration,
 }

@@ -68,8 +68,9 @@ pub struct Config {
     pub t4: Duration,
     /// Must exceed three minutes (RFC 3261 §16.6 step 11).
     pub timer_c: Duration,
-    /// At this many transactions a new INVITE is answered 503 + Retry-After and other new requests are dropped;
-    /// ours are never refused.
+    /// At this many server transactions a new INVITE is answered 503 + Retry-After, a quarter above it other new requests
+    /// are dropped; from half of it on, final responses but 2xx to INVITE are not kept for repetitions. Ours are never
+    /// refused.
     pub max_transactions: usize,
 }
 
@@ -122,7 +123,6 @@ pub enum Failure {
 
 /// All transactions of the gateway. See the module's files for the machines.
 pub struct Transactions {
-    config: Config,
     rng: Rng,
     seed: MapSeed,
     clients: ClientTable,
@@ -131,13 +131,13 @@ pub struct Transactions {
 
 impl Transactions {
     pub fn new(config: Config, rng: Rng, seed: MapSeed) -> Transactions {
-        Transactions { config, rng, seed, clients: ClientTable::new(config, seed), servers: ServerTable::new(config, seed) }
+        Transactions { rng, seed, clients: ClientTable::new(config, seed), servers: ServerTable::new(config, seed) }
     }
 
     /// A message from the network. Retransmissions are absorbed here; merged requests get 482 (§8.2.2.2).
     pub fn received(&mut self, now: Now, flow: Flow, message: Message, out: &mut Vec<Output>) {
         match message {
-            Message::Request(request) => self.servers.received(now.mono, flow, request, self.full(), out),
+            Message::Request(request) => self.servers.received(now.mono, flow, request, out),
             Message::Response(response) => self.clients.received(now.mono, flow, response, out),
         }
     }
@@ -165,6 +165,17 @@ impl Transactions {
     /// Nobody will answer this request any more.
     pub fn abandon(&mut self, id: ServerId) {
         self.servers.abandon(id);
+    }
+
+    /// Sends a response and keeps nothing of the request: for one that starts nothing here (OPTIONS, a stray, a refusal). A
+    /// repetition is answered anew and the same, by [`Transactions::tag`] (§8.2.7); so no peer fills the table by these.
+    pub fn dismiss(&mut self, id: ServerId, response: Response, out: &mut Vec<Output>) {
+        self.servers.dismiss(id, response, out);
+    }
+
+    /// A To tag that comes out the same each time the same request comes.
+    pub fn tag(&self, id: ServerId) -> String {
+        self.servers.tag(id).unwrap_or_default()
     }
 
     /// Sends a request outside any transaction: the ACK of a 2xx, or one to somebody who may not be there. Puts a Via with a
@@ -209,9 +220,5 @@ impl Transactions {
 
     pub fn is_empty(&self) -> bool {
         self.len() == (0, 0)
-    }
-
-    fn full(&self) -> bool {
-        self.clients.len() + self.servers.len() >= self.config.max_transactions
     }
 }

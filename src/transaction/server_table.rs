@@ -61,8 +61,7 @@ impl ServerTable {
         self.timers.next()
     }
 
-    /// `full`: the bound of the table is reached, only known transactions are served.
-    pub fn received(&mut self, now: Mono, flow: Flow, request: Request, full: bool, out: &mut Vec<Output>) {
+    pub fn received(&mut self, now: Mono, flow: Flow, request: Request, out: &mut Vec<Output>) {
         let Some(via) = request.headers.via() else { return };
         let method = match &request.method {
             Method::Ack | Method::Cancel => &Method::Invite,
@@ -74,17 +73,23 @@ impl ServerTable {
             (Method::Ack, _) => self.ack(now, known, flow, request, out),
             (Method::Cancel, _) => self.cancel(known, key, back(&via, flow), request, out),
             (_, Some(id)) => self.again(id, out),
-            (_, None) => self.first(key, flow, &via, request, full, out),
+            (_, None) => self.first(key, flow, &via, request, out),
         }
     }
 
     pub fn respond(&mut self, now: Mono, id: ServerId, response: Response, out: &mut Vec<Output>) {
+        let crowded = self.entries.len() > self.config.max_transactions / 2;
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let (timing, status) = (Timing::new(self.config, entry.flow.proto), response.status);
         if let Machine::Invite(Invite { to: to @ None, .. }) = &mut entry.machine
             && status.0 > 100
         {
             *to = response.headers.get(&Name::To).cloned();
+        }
+        // What holds up nothing but a repetition goes first when there is little room: a repeated request is then new.
+        let needed = matches!(entry.machine, Machine::Invite(_)) && status.success();
+        if status.is_final() && !needed && crowded {
+            return self.dismiss(id, response, out);
         }
         let data = Message::Response(response).to_bytes();
         let effect = match &mut entry.machine {
@@ -98,6 +103,19 @@ impl ServerTable {
     pub fn abandon(&mut self, id: ServerId) {
         self.timers.cancel(&id);
         self.forget(id);
+    }
+
+    /// Sends the response and keeps nothing.
+    pub fn dismiss(&mut self, id: ServerId, response: Response, out: &mut Vec<Output>) {
+        let Some(flow) = self.entries.get(&id).map(|entry| entry.flow) else { return };
+        out.push(send(flow, response));
+        self.timers.update(id, None);
+        self.forget(id);
+    }
+
+    /// A To tag that comes out the same each time the same request comes.
+    pub fn tag(&self, id: ServerId) -> Option<String> {
+        self.entries.get(&id).map(|entry| entry.key.tag())
     }
 
     pub fn tick(&mut self, now: Mono, out: &mut Vec<Output>) {
@@ -169,9 +187,13 @@ impl ServerTable {
         self.settle(id, effect, None, out);
     }
 
-    /// A request that we have not seen before.
-    fn first(&mut self, key: Key, flow: Flow, via: &Via, request: Request, full: bool, out: &mut Vec<Output>) {
+    /// A request that we have not seen before. A table that is full takes no new calls; for what belongs to calls there is
+    /// another quarter.
+    fn first(&mut self, key: Key, flow: Flow, via: &Via, request: Request, out: &mut Vec<Output>) {
         let merged = Key::merged(self.seed, &request);
+        let new_call = request.method == Method::Invite && merged.is_some();
+        let most = self.config.max_transactions;
+        let full = self.entries.len() >= if new_call { most } else { most + most.div_ceil(4) };
         if merged.is_some_and(|merged| self.by_key.contains_key(&merged)) {
             out.push(send(back(via, flow), request.reply(Status(482), Some(&key.tag()))));
         } else if !full {

@@ -173,7 +173,15 @@ fn a_full_table_sheds_new_requests_and_serves_known_ones_and_ours() {
     assert_eq!(shed.response().status, Status(503));
     assert!(shed.response().headers.get(&Name::RetryAfter).is_some());
     assert!(shed.events.is_empty());
-    receive(&mut t, 1, from_peer("OPTIONS", "z9hG4bK3", 3, "")).nothing();
+    // What belongs to a call, or starts nothing, has another quarter.
+    let bye = receive(&mut t, 1, from_peer("BYE", "z9hG4bK3", 3, ";tag=ours"));
+    receive(&mut t, 1, from_peer("OPTIONS", "z9hG4bK4", 4, "")).nothing();
+    let (bye, ok) = match bye.event() {
+        Event::Request { id, request, .. } => (id, request.reply(Status(200), None)),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(run(|out| t.respond(now(1), bye, ok, out)).response().status, Status(200));
+    assert_eq!(t.len(), (0, 1), "its answer is not kept while there is little room");
     assert_eq!(respond(&mut t, 2, id, &invite, 180).response().status, Status(180));
     assert_eq!(receive(&mut t, 3, invite).response().status, Status(180));
     assert_eq!(receive(&mut t, 3, from_peer("CANCEL", "z9hG4bK1", 1, "")).response().status, Status(200));
@@ -197,6 +205,22 @@ fn a_closed_stream_gets_its_responses_on_a_new_connection_and_then_gives_up() {
     let gone = run(|out| t.flow_failed(now(3), sent_by, out));
     assert!(matches!(gone.event(), Event::Unacknowledged { id: got } if got == id));
     assert!(t.is_empty());
+}
+
+#[test]
+fn what_starts_nothing_is_answered_the_same_each_time_and_leaves_nothing() {
+    let mut t = new();
+    let options = from_peer("OPTIONS", "z9hG4bK1", 1, "");
+    let Message::Request(request) = &options else { panic!() };
+    let mut tags = Vec::new();
+    for ms in [0, 500, 1500] {
+        let id = receive(&mut t, ms, options.clone()).id();
+        tags.push(t.tag(id));
+        let response = request.reply(Status(200), Some(&t.tag(id)));
+        assert_eq!(run(|out| t.dismiss(id, response, out)).response().status, Status(200));
+        assert!(t.is_empty() && t.deadline().is_none());
+    }
+    assert!(tags.iter().all(|tag| *tag == tags[0] && !tag.is_empty()));
 }
 
 #[test]

@@ -19,48 +19,53 @@ impl Default for Rate {
     }
 }
 
+/// A token bucket, kept as the moment at which it is full again: one number, and idle buckets are those in the past.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bucket(Mono);
+
 /// A token bucket for each source, before the parser. IPv6 sources count by their /64, which one host owns whole.
-///
-/// A bucket is kept as the moment at which it is full again: one number, and idle buckets are those in the past.
 pub struct RateLimit {
     rate: Rate,
-    full_at: Map<IpAddr, Mono>,
-    shared: Mono,
+    full_at: Map<IpAddr, Bucket>,
+    shared: Bucket,
     swept: Mono,
 }
 
 impl RateLimit {
     pub fn new(rate: Rate, seed: MapSeed) -> RateLimit {
-        RateLimit { rate, full_at: Map::with_hasher(seed), shared: Mono(0), swept: Mono(0) }
+        RateLimit { rate, full_at: Map::with_hasher(seed), shared: Bucket::default(), swept: Mono(0) }
     }
 
     /// Takes one token; false when there is none.
     pub fn allow(&mut self, now: Mono, source: IpAddr) -> bool {
         let source = owner(source);
         if !self.full_at.contains_key(&source) && !self.has_room(now) {
-            return take(self.rate, now, &mut self.shared);
+            return self.shared.take(self.rate, now);
         }
-        take(self.rate, now, self.full_at.entry(source).or_default())
+        self.full_at.entry(source).or_default().take(self.rate, now)
     }
 
     fn has_room(&mut self, now: Mono) -> bool {
         let full = self.full_at.len() >= self.rate.max_sources;
         if full && now.since(self.swept) >= Duration::from_secs(1) {
             self.swept = now;
-            self.full_at.retain(|_, full_at| *full_at > now);
+            self.full_at.retain(|_, bucket| bucket.0 > now);
         }
         self.full_at.len() < self.rate.max_sources
     }
 }
 
-fn take(rate: Rate, now: Mono, full_at: &mut Mono) -> bool {
-    let token = Duration::from_secs(1) / rate.per_second.max(1);
-    let later = now.max(*full_at).after(token);
-    let allowed = later.since(now) <= token.saturating_mul(rate.burst);
-    if allowed {
-        *full_at = later;
+impl Bucket {
+    /// Takes one token; false when there is none.
+    pub fn take(&mut self, rate: Rate, now: Mono) -> bool {
+        let token = Duration::from_secs(1) / rate.per_second.max(1);
+        let later = now.max(self.0).after(token);
+        let allowed = later.since(now) <= token.saturating_mul(rate.burst);
+        if allowed {
+            self.0 = later;
+        }
+        allowed
     }
-    allowed
 }
 
 fn owner(source: IpAddr) -> IpAddr {

@@ -98,6 +98,8 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         notices: 20,
         emergency_sees_withheld: true,
         outage: (Duration::from_secs(5), Duration::from_secs(20)),
+        peers: Rate { per_second: 1_000_000, burst: 1_000_000, ..Rate::default() },
+        placing_percent: 100_000,
         retry_after: Duration::from_secs(5),
     };
     Setup { fixed, live }

@@ -65,6 +65,7 @@ fn gauges(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::gauge("server_transactions", "SIP server transactions.", g.server_transactions),
         Metric::gauge("rtp_ports", "RTP ports in use.", g.ports),
         Metric::gauge("trunk_channels_taken", "Channels of trunks in use, both directions.", g.channels),
+        Metric::gauge("seat_calls_placed", "Calls in progress that seats have placed.", g.placed),
         Metric::gauge("former_setups", "Setups before the last reload that calls in progress began with.", g.former_setups),
         Metric::gauge("callers_waiting", "Callers in queues.", g.waiting),
         Metric::gauge("seat_channels_taken", "Channels of seats that ring or talk.", g.seats),
