@@ -69,6 +69,12 @@ impl Legs {
         self.drain(now, out);
     }
 
+    /// The peer answers nothing more by this connection.
+    pub fn peer_ended(&mut self, now: Now, flow: Flow, out: &mut Vec<Output>) {
+        self.core.transactions.peer_ended(flow, &mut self.core.scratch);
+        self.drain(now, out);
+    }
+
     /// A message of ours could not be sent (see [`Transactions::unsent`]).
     pub fn unsent(&mut self, now: Now, flow: Flow, data: &Bytes, too_long: bool, out: &mut Vec<Output>) {
         self.core.transactions.unsent(flow, data, too_long, &mut self.core.scratch);

@@ -26,7 +26,10 @@ impl Admission {
     pub fn admit(self: Arc<Admission>) -> tcp::Admit {
         Arc::new(move |ip: IpAddr| {
             let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            known.all || known.sources.find(ip).is_some()
+            match known.sources.find(ip) {
+                Some(()) => Some(tcp::Guest::Known),
+                None => known.all.then_some(tcp::Guest::Stranger),
+            }
         })
     }
 }

@@ -429,8 +429,7 @@ fn start_recorder(
 }
 
 fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
-    let limits = tcp::Limits { connections: config.limits.connections, backlog: config.limits.connection_backlog };
-    Tcp::new(inbox.clone(), runtime.handle().clone(), limits)
+    Tcp::new(inbox.clone(), runtime.handle().clone(), tcp::Limits::of(&config.limits))
 }
 
 fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), String> {

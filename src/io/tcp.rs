@@ -1,32 +1,44 @@
 //! SIP over TCP: one connection per (local, remote), opened when a send finds none, framed here. Reading stops while
-//! the switch has no room, so that TCP itself slows the peer down.
+//! the switch has no room, so that TCP itself slows the peer down. A peer that says nothing more, or nothing that can be
+//! read, still gets the answers to what it asked before.
+
+mod places;
+#[cfg(test)]
+mod tests;
 
 use crate::base::{Flow, Proto};
+use crate::io::config;
 use crate::io::inbox::Inbox;
 use crate::switch::Input;
 use crate::transport::{Frame, Framer};
 use bytes::Bytes;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use places::Places;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// Until an outgoing connection must stand.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A peer that takes nothing for so long is gone.
 const WRITE: Duration = Duration::from_secs(10);
-/// A connection on which nothing whole arrives for so long is closed: the first message, and any later one.
-const FIRST: Duration = Duration::from_secs(30);
+/// A connection on which nothing begins for so long is closed, once there was a message.
 const IDLE: Duration = Duration::from_secs(3600);
+/// How long a peer that says nothing more is owed its answers (64·T1; later ones get a connection of their own), and how
+/// often it is looked whether it has them.
+const OWED: Duration = Duration::from_secs(32);
+const LOOK: Duration = Duration::from_millis(10);
+/// How long what a peer still sends is thrown away, so that it takes the last answer before it sees the end.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How soon a full inbox is tried again.
 const RETRY: Duration = Duration::from_millis(5);
 /// Messages that wait to leave by one connection; their bytes have a bound of their own.
@@ -36,12 +48,30 @@ const READ_BUFFER: usize = 16 << 10;
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections: usize,
+    /// Of these, as many may come from one address (an IPv6 host owns its /64).
+    pub per_source: usize,
+    /// How long a message may take, from its first byte on; and the first one, from the connection's beginning.
+    pub message: Duration,
     /// Bytes that wait to leave by one connection.
     pub backlog: usize,
 }
 
-/// Who may connect at all.
-pub type Admit = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+impl Limits {
+    pub fn of(limits: &config::Limits) -> Limits {
+        let config::Limits { connections, connections_per_source, message_timeout, connection_backlog, .. } = *limits;
+        Limits { connections, per_source: connections_per_source, message: message_timeout, backlog: connection_backlog }
+    }
+}
+
+/// Who may connect: none who may not at all.
+pub type Admit = Arc<dyn Fn(IpAddr) -> Option<Guest> + Send + Sync>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guest {
+    /// A trunk or a seat.
+    Known,
+    Stranger,
+}
 
 /// All connections. The switch thread sends by it, tasks of the runtime read and write.
 #[derive(Clone)]
@@ -49,6 +79,7 @@ pub struct Tcp(Arc<Shared>);
 
 struct Shared {
     connections: DashMap<(SocketAddr, SocketAddr), Connection>,
+    places: Arc<Places>,
     next: AtomicU64,
     inbox: Inbox,
     runtime: Handle,
@@ -61,6 +92,8 @@ struct Connection {
     number: u64,
     queue: mpsc::Sender<Bytes>,
     backlog: Arc<AtomicUsize>,
+    /// The peer will say nothing more by it.
+    ended: Arc<AtomicBool>,
 }
 
 /// What a connection's tasks work from.
@@ -69,11 +102,21 @@ struct Ends {
     number: u64,
     queue: mpsc::Receiver<Bytes>,
     backlog: Arc<AtomicUsize>,
+    ended: Arc<AtomicBool>,
+    /// Requests of the peer's that have no final response yet.
+    owed: AtomicIsize,
 }
 
 impl Tcp {
     pub fn new(inbox: Inbox, runtime: Handle, limits: Limits) -> Tcp {
-        Tcp(Arc::new(Shared { connections: DashMap::new(), next: AtomicU64::new(0), inbox, runtime, limits }))
+        Tcp(Arc::new(Shared {
+            connections: DashMap::new(),
+            places: Arc::default(),
+            next: AtomicU64::new(0),
+            inbox,
+            runtime,
+            limits,
+        }))
     }
 
     /// Accepts on `listener` as long as the runtime lives. `local`: its address.
@@ -82,8 +125,11 @@ impl Tcp {
         self.0.runtime.spawn(async move {
             loop {
                 match listener.accept().await {
-                    Ok((stream, remote)) if admit(remote.ip()) => tcp.accepted(stream, local, remote),
-                    Ok(_) => {}
+                    Ok((stream, remote)) => {
+                        if let Some(guest) = admit(remote.ip()) {
+                            tcp.accepted(stream, local, remote, guest);
+                        }
+                    }
                     // Out of descriptors, most likely: the ones in use must end first.
                     Err(error) => {
                         tracing::warn!(%local, %error, "cannot accept a connection");
@@ -96,7 +142,9 @@ impl Tcp {
 
     /// Sends by the connection of `flow`, or a new one. Never waits. False: the flow has failed.
     pub fn send(&self, flow: Flow, data: Bytes) -> bool {
-        if let Some(connection) = self.0.connections.get(&key(flow)) {
+        // No response would come to a request by one that the peer has ended.
+        let takes = |connection: &Connection| is_response(&data) || !connection.ended.load(Ordering::Relaxed);
+        if let Some(connection) = self.0.connections.get(&key(flow)).filter(|connection| takes(connection)) {
             return self.0.enqueue(&connection, data);
         }
         let Some((connection, ends)) = self.0.register(flow) else { return false };
@@ -117,12 +165,17 @@ impl Tcp {
         self.0.connections.len()
     }
 
-    fn accepted(&self, stream: TcpStream, local: SocketAddr, remote: SocketAddr) {
+    fn accepted(&self, stream: TcpStream, local: SocketAddr, remote: SocketAddr, guest: Guest) {
         let flow = Flow { proto: Proto::Tcp, local, remote };
+        let Some(place) = self.0.places.take(remote.ip(), guest, self.0.limits) else {
+            tracing::info!(%flow, "a connection more than its share");
+            return;
+        };
         let Some((connection, ends)) = self.0.register(flow) else { return };
         let shared = self.0.clone();
         self.0.runtime.spawn(async move {
             shared.serve(stream, ends).await;
+            drop(place);
             shared.closed(flow, connection.number).await;
         });
     }
@@ -138,9 +191,10 @@ impl Shared {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, queue) = mpsc::channel(MAX_WAITING);
         let backlog = Arc::new(AtomicUsize::new(0));
-        let connection = Connection { number, queue: sender, backlog: backlog.clone() };
+        let ended = Arc::new(AtomicBool::new(false));
+        let connection = Connection { number, queue: sender, backlog: backlog.clone(), ended: ended.clone() };
         self.connections.insert(key(flow), connection.clone());
-        Some((connection, Ends { flow, number, queue, backlog }))
+        Some((connection, Ends { flow, number, queue, backlog, ended, owed: AtomicIsize::new(0) }))
     }
 
     fn enqueue(&self, connection: &Connection, data: Bytes) -> bool {
@@ -152,37 +206,66 @@ impl Shared {
         connection.queue.try_send(data).is_ok()
     }
 
-    /// Reads and writes until either side ends.
+    /// Reads and writes until either side ends; what a peer that ended has asked before is answered.
     async fn serve(&self, stream: TcpStream, ends: Ends) {
         // Requests are small and wait for answers.
         let _ = stream.set_nodelay(true);
-        let Ends { flow, number, queue, backlog } = ends;
-        let (reader, writer) = stream.into_split();
-        let ended = tokio::select! {
-            ended = self.read(reader, flow, number) => ended,
-            ended = write(writer, queue, &backlog) => ended,
+        let Ends { flow, number, queue, backlog, ended, owed } = ends;
+        let (mut reader, writer) = stream.into_split();
+        let mut writing = Box::pin(write(writer, queue, &backlog, &owed));
+        let end = tokio::select! {
+            end = self.read(&mut reader, flow, number, &owed) => end,
+            end = &mut writing => return lost(flow, end),
         };
-        if let Err(error) = ended {
-            tracing::info!(%flow, %error, "connection lost");
+        ended.store(true, Ordering::Relaxed);
+        if owed.load(Ordering::Relaxed) > 0 {
+            self.say(Input::PeerEnded { flow }).await;
+            let paid = async {
+                while owed.load(Ordering::Relaxed) > 0 || backlog.load(Ordering::Relaxed) > 0 {
+                    sleep(LOOK).await;
+                }
+            };
+            tokio::select! {
+                _ = timeout(OWED, paid) => {}
+                end = &mut writing => return lost(flow, end),
+            }
         }
+        // Ends our half of it.
+        drop(writing);
+        if end.is_err() {
+            let _ = timeout(FAREWELL, tokio::io::copy(&mut reader, &mut tokio::io::sink())).await;
+        }
+        lost(flow, end);
     }
 
-    async fn read(&self, mut reader: OwnedReadHalf, flow: Flow, number: u64) -> io::Result<()> {
+    async fn read(&self, reader: &mut OwnedReadHalf, flow: Flow, number: u64, owed: &AtomicIsize) -> io::Result<()> {
         let mut framer = Framer::default();
         let mut buffer = vec![0; READ_BUFFER];
-        let mut patience = FIRST;
+        let (mut spoke, mut until) = (false, Instant::now() + self.limits.message);
         loop {
-            let count = timeout(patience, reader.read(&mut buffer)).await??;
+            let count = timeout_at(until, reader.read(&mut buffer)).await??;
             if count == 0 {
                 return Ok(());
             }
+            let begun = framer.holds_part();
             framer.push(&buffer[..count]);
+            let mut whole = false;
             while let Some(frame) = framer.next().map_err(|lost| io::Error::other(lost.0))? {
-                patience = IDLE;
+                whole = true;
                 match frame {
-                    Frame::Message(data) => self.tell(Input::Sip { flow, data }).await,
+                    Frame::Message(data) => {
+                        spoke = true;
+                        owed.fetch_add(isize::from(wants_answer(&data)), Ordering::Relaxed);
+                        self.tell(Input::Sip { flow, data }).await;
+                    }
                     Frame::Ping => self.pong(flow, number),
                 }
+            }
+            // A byte now and then keeps no connection.
+            match framer.holds_part() {
+                false if spoke => until = Instant::now() + IDLE,
+                true if spoke && (whole || !begun) => until = Instant::now() + self.limits.message,
+                _ => {}
             }
         }
     }
@@ -208,10 +291,29 @@ impl Shared {
             Entry::Occupied(entry) if entry.get().number == number => drop(entry.remove()),
             _ => return,
         }
-        while self.inbox.try_send(Input::FlowFailed { flow }).is_err() {
+        self.say(Input::FlowFailed { flow }).await;
+    }
+
+    async fn say(&self, mut input: Input) {
+        while let Err(refused) = self.inbox.try_send(input) {
+            input = refused;
             sleep(RETRY).await;
         }
     }
+}
+
+fn lost(flow: Flow, end: io::Result<()>) {
+    if let Err(error) = end {
+        tracing::info!(%flow, %error, "connection lost");
+    }
+}
+
+fn is_response(data: &[u8]) -> bool {
+    data.starts_with(b"SIP/2.0 ")
+}
+
+fn wants_answer(data: &[u8]) -> bool {
+    !is_response(data) && !data.starts_with(b"ACK ")
 }
 
 fn key(flow: Flow) -> (SocketAddr, SocketAddr) {
@@ -225,146 +327,17 @@ async fn connect(flow: Flow) -> io::Result<TcpStream> {
     socket.connect(flow.remote).await
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Bytes>, backlog: &AtomicUsize) -> io::Result<()> {
+async fn write(
+    mut writer: OwnedWriteHalf,
+    mut queue: mpsc::Receiver<Bytes>,
+    backlog: &AtomicUsize,
+    owed: &AtomicIsize,
+) -> io::Result<()> {
     while let Some(data) = queue.recv().await {
         timeout(WRITE, writer.write_all(&data)).await??;
+        let answered = is_response(&data) && data.get(8) != Some(&b'1');
+        owed.fetch_sub(isize::from(answered), Ordering::Relaxed);
         backlog.fetch_sub(data.len(), Ordering::Relaxed);
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::io::inbox::{Outlet, inbox};
-
-    const OPTIONS: &[u8] = b"OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nContent-Length: 2\r\n\r\nhi";
-
-    struct Bench {
-        tcp: Tcp,
-        outlet: Outlet,
-        local: SocketAddr,
-    }
-
-    async fn bench(limits: Limits) -> Bench {
-        let (inbox, outlet) = inbox(64).unwrap();
-        let tcp = Tcp::new(inbox, Handle::current(), limits);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let local = listener.local_addr().unwrap();
-        tcp.listen(listener, local, Arc::new(|ip| ip == IpAddr::from([127, 0, 0, 1])));
-        Bench { tcp, outlet, local }
-    }
-
-    const LIMITS: Limits = Limits { connections: 4, backlog: 100_000 };
-
-    impl Bench {
-        async fn next(&self) -> Input {
-            let wait = async {
-                loop {
-                    if let Some(input) = self.outlet.take() {
-                        return input;
-                    }
-                    tokio::task::yield_now().await;
-                }
-            };
-            timeout(Duration::from_secs(5), wait).await.unwrap()
-        }
-
-        async fn next_message(&self) -> (Flow, Bytes) {
-            match self.next().await {
-                Input::Sip { flow, data } => (flow, data),
-                other => panic!("{other:?}"),
-            }
-        }
-
-        fn flow(&self, remote: SocketAddr) -> Flow {
-            Flow { proto: Proto::Tcp, local: self.local, remote }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_request_comes_in_and_its_response_leaves_by_the_same_connection() {
-        let bench = bench(LIMITS).await;
-        let mut peer = TcpStream::connect(bench.local).await.unwrap();
-        peer.write_all(&OPTIONS[..20]).await.unwrap();
-        peer.flush().await.unwrap();
-        peer.write_all(&OPTIONS[20..]).await.unwrap();
-        let (flow, data) = bench.next_message().await;
-        assert_eq!((flow, &data[..]), (bench.flow(peer.local_addr().unwrap()), OPTIONS));
-        assert!(bench.tcp.send(flow, Bytes::from_static(b"SIP/2.0 200 OK\r\n\r\n")));
-        let mut answer = [0; 18];
-        peer.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"SIP/2.0 200 OK\r\n\r\n");
-        drop(peer);
-        assert!(matches!(bench.next().await, Input::FlowFailed { flow: gone } if gone == flow));
-        assert_eq!(bench.tcp.connections(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_closed_connection_does_not_poison_the_next_send() {
-        let bench = bench(LIMITS).await;
-        let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let flow = bench.flow(peer.local_addr().unwrap());
-        for text in [&b"one"[..], b"two"] {
-            assert!(bench.tcp.send(flow, Bytes::copy_from_slice(text)));
-            let (mut stream, from) = peer.accept().await.unwrap();
-            assert_eq!(from.ip(), bench.local.ip());
-            let mut got = [0; 3];
-            stream.read_exact(&mut got).await.unwrap();
-            assert_eq!(&got, text);
-            drop(stream);
-            assert!(matches!(bench.next().await, Input::FlowFailed { flow: gone } if gone == flow));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_refused_connection_is_told() {
-        let bench = bench(LIMITS).await;
-        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        assert!(bench.tcp.send(bench.flow(nobody), Bytes::from_static(b"x")));
-        assert!(matches!(bench.next().await, Input::FlowFailed { flow } if flow.remote == nobody));
-    }
-
-    #[tokio::test]
-    async fn a_bad_message_keeps_the_connection_and_lost_framing_closes_it() {
-        let bench = bench(LIMITS).await;
-        let mut peer = TcpStream::connect(bench.local).await.unwrap();
-        peer.write_all(b"NONSENSE\r\nContent-Length: 0\r\n\r\n").await.unwrap();
-        peer.write_all(OPTIONS).await.unwrap();
-        bench.next_message().await;
-        assert_eq!(bench.next_message().await.1, OPTIONS);
-        peer.write_all(b"\r\n\r\n").await.unwrap();
-        let mut pong = [0; 2];
-        peer.read_exact(&mut pong).await.unwrap();
-        assert_eq!(&pong, b"\r\n");
-        peer.write_all(b"OPTIONS sip:a SIP/2.0\r\nContent-Length: none\r\n\r\n").await.unwrap();
-        assert!(matches!(bench.next().await, Input::FlowFailed { .. }));
-        assert_eq!(peer.read(&mut pong).await.unwrap_or(0), 0);
-    }
-
-    #[tokio::test]
-    async fn connections_and_backlog_are_bounded_and_strangers_turned_away() {
-        let bench = bench(Limits { connections: 1, backlog: 10 }).await;
-        let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let flow = bench.flow(peer.local_addr().unwrap());
-        assert!(!bench.tcp.send(flow, Bytes::from_static(b"more than ten bytes")));
-        let other = Flow { remote: "127.0.0.1:9".parse().unwrap(), ..flow };
-        assert!(!bench.tcp.send(other, Bytes::from_static(b"x")), "the table is full");
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-        let mut stranger = socket.connect(bench.local).await.unwrap();
-        assert_eq!(stranger.read(&mut [0; 1]).await.unwrap_or(0), 0);
-    }
-
-    #[tokio::test]
-    async fn a_full_inbox_slows_the_peer_and_loses_nothing() {
-        let bench = bench(LIMITS).await;
-        let mut peer = TcpStream::connect(bench.local).await.unwrap();
-        for _ in 0..100 {
-            peer.write_all(OPTIONS).await.unwrap();
-        }
-        for _ in 0..100 {
-            assert_eq!(bench.next_message().await.1, OPTIONS);
-        }
-    }
 }

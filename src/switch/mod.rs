@@ -56,6 +56,10 @@ pub enum Input {
     FlowFailed {
         flow: Flow,
     },
+    /// The peer will say nothing more by this connection, but takes what it is still owed.
+    PeerEnded {
+        flow: Flow,
+    },
     /// A message could not be sent.
     Unsent {
         flow: Flow,
@@ -273,6 +277,7 @@ impl Switch {
         match input {
             Input::Sip { flow, data } => self.datagram(now, flow, data, out),
             Input::FlowFailed { flow } => self.legs_do(out, |legs, done| legs.flow_failed(now, flow, done)),
+            Input::PeerEnded { flow } => self.legs_do(out, |legs, done| legs.peer_ended(now, flow, done)),
             Input::Unsent { flow, data, too_long } => {
                 self.counters.unsent += 1;
                 self.legs_do(out, |legs, done| legs.unsent(now, flow, &data, too_long, done));

@@ -2,7 +2,7 @@
 
 use crate::base::{Flow, Now, Proto};
 use crate::sip::{Header, Message, Method, Name, Status};
-use crate::transaction::testing::{answer, at, flow, new, now, ours, receive, run, start, tick, values};
+use crate::transaction::testing::{answer, at, flow, from_peer, new, now, ours, receive, respond, run, start, tick, values};
 use crate::transaction::{ClientId, Event, Failure, Output, Transactions};
 use bytes::Bytes;
 
@@ -196,6 +196,17 @@ fn a_dead_flow_fails_its_requests_and_no_others() {
     start(&mut t, flow(Proto::Tcp), "OPTIONS");
     run(|out| t.flow_failed(now(20), flow(Proto::Tcp), out));
     assert_eq!(t.len(), (1, 0));
+}
+
+#[test]
+fn a_peer_that_ended_is_asked_no_more_and_still_answered() {
+    let mut t = new();
+    let (dead, _) = start(&mut t, flow(Proto::Tcp), "INVITE");
+    let theirs = from_peer("INVITE", "z9hG4bK1", 1, "");
+    let id = run(|out| t.received(now(5), flow(Proto::Tcp), theirs.clone(), out)).id();
+    let out = run(|out| t.peer_ended(flow(Proto::Tcp), out));
+    assert!(matches!(out.event(), Event::Failed { id, cause: Failure::Transport } if id == dead));
+    assert_eq!(respond(&mut t, 10, id, &theirs, 486).response().status, Status(486));
 }
 
 /// The bytes of a request of ours, as the edge hands them back.

@@ -194,6 +194,11 @@ impl Transactions {
         self.servers.flow_failed(flow, out);
     }
 
+    /// The peer will say nothing more by this connection: what we asked by it fails, what it asked may still be answered.
+    pub fn peer_ended(&mut self, flow: Flow, out: &mut Vec<Output>) {
+        self.clients.flow_failed(flow, out);
+    }
+
     /// The edge could not send this message of ours: that is its own transaction's failure, whatever else its flow carries.
     /// `too_long`: no datagram holds it.
     pub fn unsent(&mut self, flow: Flow, data: &Bytes, too_long: bool, out: &mut Vec<Output>) {

@@ -7,7 +7,7 @@ mod stream;
 mod via;
 
 pub use access::AccessList;
-pub use rate::{Bucket, Rate, RateLimit};
+pub use rate::{Bucket, Rate, RateLimit, owner};
 pub use stream::{Frame, Framer, FramingLost};
 pub use via::note_source;
 

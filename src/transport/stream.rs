@@ -32,6 +32,11 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether a message has begun that is not whole yet.
+    pub fn holds_part(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
     /// The next whole frame, if it is there.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Frame>, FramingLost> {

@@ -282,7 +282,10 @@ pub struct Limits {
     pub retry_after: Duration,
     pub inbox: usize,
     pub connections: usize,
+    pub connections_per_source: usize,
     pub connection_backlog: usize,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub message_timeout: Duration,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

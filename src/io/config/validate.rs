@@ -377,6 +377,9 @@ impl Check<'_> {
         }
         let level = level::wrong(&config.log.level);
         self.require(level.is_none(), &["log", "level"], || level.unwrap_or_default());
+        let share = config.limits.connections_per_source;
+        self.require(share > 0, &["limits", "connections_per_source"], || both!("is 0", "为 0"));
+        self.positive(config.limits.message_timeout, &["limits", "message_timeout"]);
         self.require(config.limits.peer_rate > 0, &["limits", "peer_rate"], || both!("is 0", "为 0"));
         self.require(config.limits.placing_percent > 0, &["limits", "placing_percent"], || both!("is 0", "为 0"));
         self.require(config.log.buffer >= 65_536, &["log", "buffer"], || both!("is below 65536", "小于 65536"));
