@@ -346,6 +346,33 @@ fn an_unknown_encoding_of_a_body_is_415_in_every_method() {
 }
 
 #[test]
+fn what_starts_nothing_leaves_nothing_behind() {
+    let mut one = One::new();
+    for (method, extra, status) in [
+        ("OPTIONS", "", 200),
+        ("BYE", "", 481),
+        ("REGISTER", "", 405),
+        ("SUBSCRIBE", "Event: presence\r\n", 405),
+        ("NOTIFY", "Event: x\r\n", 489),
+        ("PUBLISH", "", 405),
+        ("FOO", "", 501),
+        ("REFER", "Refer-To: <sip:a@b>\r\n", 403),
+        ("INVITE", "Require: nonsense\r\n", 420),
+        ("INVITE", "Max-Forwards: 0\r\n", 483),
+    ] {
+        let request = Message::Request(fresh(method, extra, ""));
+        let mut tags = Vec::new();
+        for _ in 0..2 {
+            one.receive(request.clone());
+            let answer = one.response();
+            assert_eq!((answer.status, one.legs.gauges()), (Status(status), (0, 0, 0)), "{method} {extra}");
+            tags.push(answer.headers.to().unwrap().tag().map(str::to_owned));
+        }
+        assert!(tags[0].is_some() && tags[0] == tags[1], "{method}: {tags:?}");
+    }
+}
+
+#[test]
 fn without_a_common_codec_the_leg_is_refused_at_attach() {
     for body in [OFFER.replace("8 0 101", "18"), OFFER.replace("8 0 101", "0")] {
         let mut one = One::new();
