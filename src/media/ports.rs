@@ -24,6 +24,8 @@ pub struct Ports {
 /// One shard's pairs, by the address of their RTP half. Each is in exactly one place.
 #[derive(Default)]
 struct Pool {
+    /// How many there are in all.
+    pairs: usize,
     free: VecDeque<SocketAddr>,
     binding: BTreeSet<SocketAddr>,
     ready: VecDeque<SocketAddr>,
@@ -44,6 +46,7 @@ impl Ports {
         let count = pools.len();
         for (i, pair) in pairs.into_iter().enumerate() {
             pools[i % count].free.push_back(pair);
+            pools[i % count].pairs += 1;
         }
         Ports { low_water, shards: pools }
     }
@@ -51,8 +54,13 @@ impl Ports {
     /// A bound pair; none: the shard has none left, or none bound yet. The last ones are for emergencies: pairs that rest
     /// after calls that come and go fast must not be missing then.
     pub fn take(&mut self, shard: u16, emergency: bool) -> Option<SocketAddr> {
-        let kept = if emergency { 0 } else { self.low_water / KEPT };
-        let pool = self.pool(shard).filter(|pool| pool.ready.len() > kept)?;
+        let ahead = self.low_water;
+        let pool = self.pool(shard)?;
+        // Of a few pairs none can be spared.
+        let kept = if emergency { 0 } else { ahead.min(pool.pairs / KEPT) / KEPT };
+        if pool.ready.len() <= kept {
+            return None;
+        }
         let pair = pool.ready.pop_front()?;
         pool.used.insert(pair);
         Some(pair)
@@ -214,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_last_pairs_are_for_emergencies() {
-        let mut ports = Ports::new(&["127.0.0.1".parse().unwrap()], 10_000..=10_099, 1, 32, &mut Rng::from_number(1));
+        let mut ports = Ports::new(&["127.0.0.1".parse().unwrap()], 10_000..=10_599, 1, 32, &mut Rng::from_number(1));
         let mut out = Vec::new();
         ports.refill(Mono(0), 0, &mut out);
         for command in out {
