@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use crate::base::Proto;
     use crate::sip::{Host, Uri};
-    use crate::switch::Dtmf;
+    use crate::switch::{Dtmf, LinesFrom};
 
     fn trunk(name: &str, channels: u32, reserved: u32) -> Trunk {
         let peer = ([10, 0, 0, 1], 5060).into();
@@ -127,6 +127,8 @@ mod tests {
             proto: Proto::Udp,
             channels: 1,
             dtmf: Dtmf::Auto,
+            lines_from: LinesFrom::Port,
+            origins: Arc::default(),
         };
         let mut placed = Channels::default();
         assert!(placed.free_to_place(&seat, false));

@@ -150,7 +150,7 @@ fn open(shard: &ShardHandle, events: &Receiver<Event>, calls: usize, phones: &[U
             other => panic!("{other:?}"),
         }
     }
-    let legs = (0..2 * calls).map(|i| Leg { at: ports.take(0).unwrap(), phone: i % PHONES }).collect();
+    let legs = (0..2 * calls).map(|i| Leg { at: ports.take(0, true).unwrap(), phone: i % PHONES }).collect();
     for (i, leg) in (0u64..).zip(&legs as &Vec<Leg>) {
         assert!(shard.send(Command::Open { leg: LegId(i), rtp: leg.at, origins: Arc::default() }));
         let profile = profile(phones[leg.phone].local_addr().unwrap());
