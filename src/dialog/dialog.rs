@@ -32,11 +32,10 @@ impl Dialog {
     /// From an INVITE that we received (§12.1.1).
     pub(super) fn uas(invite: &Request, flow: Flow, tag: &str, stream: Stream, kin: &Kin) -> Dialog {
         let headers = &invite.headers;
-        let mut local = headers.get(&Name::To).map(|to| to.to_vec()).unwrap_or_default();
-        local.extend_from_slice(format!(";tag={tag}").as_bytes());
+        let to = headers.get(&Name::To).map_or(&b""[..], |to| to);
         Dialog {
             call_id: headers.call_id().cloned().unwrap_or_default(),
-            local: local.into(),
+            local: [to, b";tag=", tag.as_bytes()].concat().into(),
             remote: headers.get(&Name::From).cloned().unwrap_or_default(),
             remote_tag: tag_of(headers, &Name::From),
             seq: 0,
@@ -143,7 +142,7 @@ impl Dialog {
 /// Our Contact as this peer reaches it.
 pub(super) fn our_contact(flow: Flow) -> Header {
     let transport = if flow.proto == Proto::Tcp { ";transport=tcp" } else { "" };
-    Header { name: Name::Contact, value: format!("<sip:{}{transport}>", flow.local).into() }
+    Header::printed(Name::Contact, format_args!("<sip:{}{transport}>", flow.local))
 }
 
 pub(super) fn cseq(seq: u32, method: &Method) -> String {

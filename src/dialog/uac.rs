@@ -10,7 +10,7 @@ use crate::dialog::reliable::{Order, rseq};
 use crate::dialog::session::Session;
 use crate::dialog::stream::Stream;
 use crate::dialog::{Cause, Dial, End, EndedBy, Event, Media};
-use crate::sip::{self, Direction, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
+use crate::sip::{self, Direction, Header, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
 
 const SEQ: u32 = 1;
@@ -255,8 +255,8 @@ fn invite(cx: &mut Cx, dial: &Dial) -> Request {
     let mut invite = Request::new(Method::Invite, dial.uri.clone());
     let headers = &mut invite.headers;
     headers.push(Name::MaxForwards, dial.max_forwards.to_string());
-    headers.push(Name::From, from.to_string());
-    headers.push(Name::To, dial.to.to_string());
+    headers.0.push(Header::printed(Name::From, from));
+    headers.0.push(Header::printed(Name::To, &dial.to));
     headers.push(Name::CallId, dial.call_id.clone());
     headers.push(Name::CSeq, cseq(SEQ, &Method::Invite));
     capabilities(&mut headers.0, dial.flow);

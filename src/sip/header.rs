@@ -1,6 +1,7 @@
 use crate::sip::text::{is_token, number};
 use crate::sip::{CSeq, NameAddr, Via};
 use bytes::Bytes;
+use std::fmt::{self, Write as _};
 
 /// A header's name. Compact forms (RFC 3261 §7.3.3) parse to the long name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -167,6 +168,16 @@ pub struct Header {
 /// Headers in the order of the wire.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Headers(pub Vec<Header>);
+
+impl Header {
+    /// With a value that prints itself, into room for most: text that grows while it is written is allocated at each step.
+    pub fn printed(name: Name, value: impl fmt::Display) -> Header {
+        let mut text = String::with_capacity(128);
+        // Writing to a String does not fail.
+        let _ = write!(text, "{value}");
+        Header { name, value: text.into() }
+    }
+}
 
 impl Headers {
     /// The first value of that name.

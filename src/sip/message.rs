@@ -1,5 +1,6 @@
 use crate::sip::{Headers, Method, Name, NameAddr, Status, Uri};
 use bytes::Bytes;
+use std::io::{self, Write as _};
 
 /// A SIP message, received or to be sent (RFC 3261 §7).
 #[derive(Clone, Debug, PartialEq)]
@@ -40,20 +41,28 @@ impl Message {
         let mut out = Vec::with_capacity(1024);
         let (headers, body) = match self {
             Message::Request(r) => {
-                line(&mut out, &[r.method.as_bytes(), b" ", r.uri.to_string().as_bytes(), b" SIP/2.0"]);
+                line(&mut out, |out| {
+                    out.extend_from_slice(r.method.as_bytes());
+                    write!(out, " {} SIP/2.0", r.uri)
+                });
                 (&r.headers, &r.body)
             }
             Message::Response(r) => {
                 let phrase = if r.reason.is_empty() { r.status.reason().as_bytes() } else { &r.reason };
-                line(&mut out, &[b"SIP/2.0 ", r.status.0.to_string().as_bytes(), b" ", phrase]);
+                line(&mut out, |out| {
+                    write!(out, "SIP/2.0 {} ", r.status.0)?;
+                    out.write_all(phrase)
+                });
                 (&r.headers, &r.body)
             }
         };
         for header in headers.0.iter().filter(|h| h.name != Name::ContentLength) {
-            line(&mut out, &[header.name.as_bytes(), b": ", &header.value]);
+            line(&mut out, |out| {
+                [header.name.as_bytes(), b": ", &header.value].into_iter().try_for_each(|part| out.write_all(part))
+            });
         }
-        line(&mut out, &[b"Content-Length: ", body.len().to_string().as_bytes()]);
-        line(&mut out, &[]);
+        line(&mut out, |out| write!(out, "Content-Length: {}", body.len()));
+        line(&mut out, |_| Ok(()));
         out.extend_from_slice(body);
         out.into()
     }
@@ -95,9 +104,10 @@ pub(super) fn answer(headers: &Headers, status: Status, to_tag: Option<&str>) ->
 }
 
 /// Writes one line of the head.
-fn line(out: &mut Vec<u8>, parts: &[&[u8]]) {
+fn line(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
     let begin = out.len();
-    parts.iter().for_each(|part| out.extend_from_slice(part));
+    // Writing to a Vec does not fail.
+    let _ = write(out);
     for b in &mut out[begin..] {
         if matches!(b, b'\r' | b'\n' | 0) {
             *b = b' ';

@@ -119,23 +119,23 @@ impl Identity {
 
     /// The call id on every leg, the caller where it may be told, and the hotline that was dialled (RFC 7044).
     pub fn headers(&self, call: CallId, local: SocketAddr, target: &Uri, all: bool) -> Vec<Header> {
-        let header = |name, value: String| Header { name, value: value.into() };
-        let mut headers = vec![header(Name::XHotlineCallId, call.to_string())];
+        let mut headers = vec![Header::printed(Name::XHotlineCallId, call)];
         // Whoever sees it is told that others may not (RFC 3325 §9.3).
         if self.withheld {
-            headers.push(header(Name::Privacy, "id".to_owned()));
+            headers.push(Header { name: Name::Privacy, value: "id".into() });
         }
         if let Some(number) = self.shown(all) {
             let asserted = NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None));
-            headers.push(header(Name::PAssertedIdentity, asserted.to_string()));
+            headers.push(Header::printed(Name::PAssertedIdentity, asserted));
         }
         let mut index = "1".to_owned();
         for number in self.history.iter().chain([&self.number]) {
             let entry = NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None));
-            headers.push(header(Name::HistoryInfo, format!("{entry};index={index}")));
+            headers.push(Header::printed(Name::HistoryInfo, format_args!("{entry};index={index}")));
             index.push_str(".1");
         }
-        headers.push(header(Name::HistoryInfo, format!("{};index={index}", NameAddr::new(target.clone()))));
+        let target = NameAddr::new(target.clone());
+        headers.push(Header::printed(Name::HistoryInfo, format_args!("{target};index={index}")));
         headers
     }
 

@@ -1,5 +1,5 @@
 use crate::base::Flow;
-use crate::sip::{Headers, Host, Name};
+use crate::sip::{Header, Headers, Host, Name};
 
 /// Writes into the topmost Via where the request really came from: `received` when sent-by names another host (RFC 3261
 /// §18.2.1); with rport, both `received` and the port (RFC 3581 §4). What the sender put there itself is replaced.
@@ -17,7 +17,7 @@ pub fn note_source(headers: &mut Headers, flow: Flow) {
         via.params.set("rport", Some(&flow.remote.port().to_string()));
     }
     if let Some(top) = headers.0.iter_mut().find(|h| h.name == Name::Via) {
-        top.value = via.to_string().into();
+        *top = Header::printed(Name::Via, via);
     }
 }
 

@@ -50,7 +50,12 @@ fn readable(body: &[u8]) -> Result<Vec<u8>, SdpError> {
         match line.as_bytes() {
             [b'v' | b'a', b'=', ..] => out.extend_from_slice(line.as_bytes()),
             [b'c' | b'm', b'=', ..] => {
-                out.extend_from_slice(line.split_ascii_whitespace().collect::<Vec<_>>().join(" ").as_bytes())
+                for (i, word) in line.split_ascii_whitespace().enumerate() {
+                    if i > 0 {
+                        out.push(b' ');
+                    }
+                    out.extend_from_slice(word.as_bytes());
+                }
             }
             _ => continue,
         }
