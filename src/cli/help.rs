@@ -72,7 +72,7 @@ pub fn mistake(error: &Error) -> Option<Text> {
             Some(text) => both!("{arg}: {}", "{arg}：{}"; text),
             None => {
                 let why = error.source().map(ToString::to_string).unwrap_or_default();
-                both!("{arg}: `{value}`: {why}", "{arg}：值 `{value}` 不正确（{why}）")
+                both!("invalid value '{value}' for {arg}: {why}", "{arg}：值 `{value}` 不正确（{why}）")
             }
         },
         ErrorKind::InvalidValue if value.is_empty() => both!("{arg} wants a value", "{arg} 缺少值"),

@@ -14,6 +14,8 @@ const T2: Duration = Duration::from_secs(4);
 const LIFE: Duration = Duration::from_secs(32);
 /// The switch's clock is checked between events only.
 const SLACK: Duration = Duration::from_millis(1);
+/// Refusals of requests that start nothing.
+const STATELESS: [u16; 13] = [400, 403, 405, 413, 415, 416, 420, 421, 422, 481, 482, 483, 488];
 
 #[derive(Default)]
 pub struct Audit {
@@ -482,7 +484,8 @@ impl Served {
         Ok(true)
     }
 
-    /// A final response to an INVITE went out again and again until its ACK (§13.3.1.4, §17.2.1).
+    /// A final response to an INVITE went out again and again until its ACK (§13.3.1.4, §17.2.1). A refusal of what starts
+    /// nothing is kept by nobody: the request that comes again draws it again (§8.2.7).
     fn resent(&self) -> Result<(), String> {
         let Some((status, _, times)) = self.last.as_ref().filter(|_| self.request.method() == "INVITE") else { return Ok(()) };
         let waited = self.acked.map_or(LIFE, |at| at.since(times[0]).min(LIFE));
@@ -491,7 +494,7 @@ impl Served {
             (wanted, step) = (wanted + 1, (step * 2).min(T2));
             at += step;
         }
-        if times.len() >= wanted || self.over {
+        if times.len() >= wanted || self.over || STATELESS.contains(status) {
             return Ok(());
         }
         Err(format!("{status} went out {} times in {waited:?}, not {wanted}: {}", times.len(), self.request.start))
