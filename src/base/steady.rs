@@ -1,7 +1,7 @@
 use crate::base::{Mono, Now, Wall};
 use std::time::Duration;
 
-/// What a clock that is set right, or drifts, may be off by between two looks.
+/// Limits how far a clock that is set right, or drifts, may be off between two looks.
 const TOLERANCE: i64 = 600_000_000;
 /// A jump that has lasted so long is the truth.
 const LASTS: Duration = Duration::from_secs(24 * 3600);
@@ -24,7 +24,7 @@ struct Jump {
     quiet: bool,
 }
 
-/// What a look at the clock has shown anew.
+/// News that a look at the clock has brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// It is off by so many microseconds.

@@ -1,4 +1,4 @@
-//! What people read, in both of their languages, side by side.
+//! Texts that people read, in both of their languages, side by side.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-/// Whether this is an address that a browser may be sent to: http or https, a host, and nothing but what a URI is made of
+/// True for an address that a browser may be sent to: http or https, a host, and nothing but what a URI is made of
 /// (RFC 3986 §2). No user before the host, which only ever hides where an address leads.
 pub fn is_web(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));

@@ -50,7 +50,7 @@ impl Call {
         }
     }
 
-    /// Of this party, or of the one that rings: one network may speak, of several nobody could understand a word.
+    /// Early media of this party, or of the one that rings: one network may speak, of several nobody could understand a word.
     fn ringing(&self, part: Option<Part>) -> Audio {
         let part = part.or_else(|| self.parties.keys().next().copied().filter(|_| self.parties.len() == 1));
         let speaks = |part: &Part| self.parties.get(part).is_some_and(|called| called.early_media);

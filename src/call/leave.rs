@@ -116,13 +116,13 @@ impl Call {
         talk.linger = bounded.then(|| talk.linger.unwrap_or(until));
     }
 
-    /// Whether all that is left are seats of ours.
+    /// True when all that is left are seats of ours.
     fn only_seats(&self) -> bool {
         let Stage::Talking(talk) = &self.stage else { return false };
         talk.members().all(|part| self.is_seat(part))
     }
 
-    /// Whether this is a conversation of which the caller has gone, and which has a bound.
+    /// True for a conversation of which the caller has gone, and which has a bound.
     pub fn lingers(&self) -> bool {
         matches!(&self.stage, Stage::Talking(talk) if talk.linger.is_some())
     }
