@@ -100,7 +100,7 @@ enum Act {
         ///
         /// 通话编号
         call: CallId,
-        /// What it was about: one or more
+        /// Subjects of the call, one or more
         ///
         /// 诉求主题，一个或多个
         #[arg(required = true)]

@@ -62,7 +62,7 @@ fn chosen(short: Option<&StyledStr>, long: Option<&StyledStr>, tongue: Tongue) -
     StyledStr::from(paragraph.unwrap_or_default().trim().to_owned())
 }
 
-/// What is wrong with a command line. None: help was asked for, which the library shows.
+/// Says what is wrong with a command line. None: help was asked for, which the library shows.
 pub fn mistake(error: &Error) -> Option<Text> {
     let said = |kind| error.get(kind).map(shown).unwrap_or_default();
     let (arg, value) = (said(ContextKind::InvalidArg), said(ContextKind::InvalidValue));

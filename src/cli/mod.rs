@@ -135,7 +135,7 @@ fn program() -> clap::Command {
     help::spoken(Arguments::command(), tongue())
 }
 
-/// What was typed, or how the process ends that shows help or says what is wrong.
+/// The arguments as they were typed, or how the process ends that shows help or says what is wrong.
 fn understood() -> Result<Arguments, ExitCode> {
     let wrong = |text: &Text| {
         eprintln!("{}", text.told(tongue()));
@@ -167,7 +167,8 @@ fn verdict(good: bool) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Of the person at the terminal, as POSIX.1-2017 §8.2 orders the variables. One that is set and empty does not count.
+/// The tongue of the person at the terminal, as POSIX.1-2017 §8.2 orders the variables. One that is set and empty does not
+/// count.
 fn tongue() -> Tongue {
     let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
     names.into_iter().find(|name| !name.is_empty()).map_or(Tongue::default(), |name| Tongue::of_locale(&name))
@@ -178,7 +179,7 @@ fn listed<T: Told>(complaints: &[T]) -> Text {
     Text::lines(&complaints.iter().map(Told::told).collect::<Vec<_>>())
 }
 
-/// What is shown with its place.
+/// Things that are shown with their place.
 trait Told {
     fn told(&self) -> Text;
 }

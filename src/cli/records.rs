@@ -36,7 +36,7 @@ pub enum Question {
         /// 只看此时间及之后开始的通话，例如 2026-10-01
         #[arg(long, value_name = "TIME", value_parser = typed::moment)]
         since: Option<Moment>,
-        /// So many at most
+        /// Lists at most so many
         ///
         /// 最多条数
         #[arg(long, default_value_t = 50)]
@@ -162,7 +162,7 @@ impl Journal {
         Ok(Caller { number, written: written.to_owned() })
     }
 
-    /// Who sees numbers in full is noted first.
+    /// The audit notes first who sees numbers in full.
     fn note(&self, did: &str, what: &str) -> Result<(), Text> {
         if !self.unmasked {
             return Ok(());
@@ -182,7 +182,7 @@ fn sealer(config: &Config) -> Result<Sealer, Text> {
     keys::sealer(&config.records).map_err(|complaints| Text::foreign(keys::told(&complaints)))
 }
 
-/// Who runs this program: what the system knows, and what the person says.
+/// The user who runs this program: what the system knows, and what the person says.
 fn person() -> String {
     let user = std::fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |own| own.uid().to_string());
     let name = ["SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();

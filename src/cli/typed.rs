@@ -1,4 +1,4 @@
-//! What a person types: moments as they write them, and names and numbers in ASCII.
+//! Words that a person types: moments as they write them, and names and numbers in ASCII.
 
 use crate::base::{Text, Wall};
 use crate::plan::{dates, letters};

@@ -1,4 +1,4 @@
-//! Who may connect by TCP at all.
+//! Peers that may connect by TCP at all.
 
 use crate::io::config::{Config, UnknownSource};
 use crate::io::tcp;
@@ -6,7 +6,7 @@ use crate::transport::AccessList;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Who may connect: anyone where strangers get an answer, else trunks and seats.
+/// Addresses that may connect: any where strangers get an answer, else those of trunks and seats.
 pub struct Admission(RwLock<Known>);
 
 struct Known {

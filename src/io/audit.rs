@@ -1,5 +1,6 @@
-//! Who saw callers' numbers in full or heard their voices, and when: a file of one JSON object a line that is only ever
-//! appended to, on disk before anything is shown. It is opened for each line, so that it may be moved away at any time.
+//! The audit notes who saw callers' numbers in full or heard their voices, and when: a file of one JSON object a line that is
+//! only ever appended to, on disk before anything is shown. It is opened for each line, so that it may be moved away at any
+//! time.
 
 use crate::base::Wall;
 use crate::io::config::Config;

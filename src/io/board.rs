@@ -1,4 +1,4 @@
-//! What the switch thread shows to the others: its figures of the last heartbeat.
+//! The board on which the switch thread shows the others its figures of the last heartbeat.
 
 use crate::base::Mono;
 use crate::io::clock;

@@ -1,6 +1,6 @@
 //! Brings events to a ticket system: drives the delivery machine with HTTP, the journal and the clock.
 //!
-//! What is to be sent stands in the journal and nowhere else. A request that was under way when the process ended is
+//! Deliveries that are due stand in the journal and nowhere else. A request that was under way when the process ended is
 //! made again after the start, with the same id.
 
 mod figures;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 const LOOK: Duration = Duration::from_secs(10);
-/// Of the journal's bound.
+/// The alarm goes at so many per cent of the journal's bound.
 const PER_CENT: u64 = 80;
 
 pub struct Disk {
@@ -21,9 +21,9 @@ pub struct Disk {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
-    /// What the journal takes.
+    /// The bytes that the journal takes.
     pub bytes: u64,
-    /// What its disk has left for us.
+    /// The bytes that its disk has left for us.
     pub free: u64,
 }
 
@@ -38,7 +38,7 @@ impl Disk {
         Space { bytes, free: free(&self.journal) }
     }
 
-    /// What is too little, before the journal cannot write.
+    /// Says that there is too little room, before the journal cannot write.
     pub fn alarm(&self, space: Space) -> Option<String> {
         let Space { bytes, free } = space;
         if self.max_bytes > 0 && bytes / PER_CENT >= self.max_bytes / 100 {
@@ -73,7 +73,7 @@ impl Disk {
     }
 }
 
-/// What the disk of a file or folder has left for us; of one that is not there yet, its parent's.
+/// The bytes that the disk of a file or folder has left for us; for one that is not there yet, its parent's.
 pub fn free(place: &Path) -> u64 {
     let mut place: PathBuf = path::absolute(place).unwrap_or_else(|_| place.to_owned());
     loop {

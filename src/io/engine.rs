@@ -57,7 +57,7 @@ pub struct Engine<M, E> {
     machine: M,
     ends: E,
     ports: Vec<UdpPort>,
-    /// Which ports have something to read.
+    /// True for the ports that have something to read.
     ready: Vec<bool>,
     outlet: Outlet,
     poll: Epoll,

@@ -17,7 +17,7 @@ const READY: usize = 1024;
 const CHUNK: u32 = 200;
 /// Those who follow at once.
 const PLACES: usize = 64;
-/// Of these, those of one token: who comes back without end leaves room for others.
+/// Each token has at most so many of these places: one that comes back without end leaves room for others.
 const SHARE: usize = 16;
 
 /// One follower's place, among all and among its token's.
@@ -129,7 +129,7 @@ impl Feed {
 }
 
 impl Live {
-    /// What nobody followed for long is left to the journal.
+    /// Events that nobody followed for long are left to the journal.
     fn catch_up(&mut self, newest: u64) -> Result<(), Trouble> {
         if newest > self.end() + READY as u64 {
             (self.from, self.events) = (newest - READY as u64, VecDeque::new());
@@ -215,7 +215,7 @@ mod tests {
             Bench { folder, journal, feed }
         }
 
-        /// So many calls, each of three events, the odd ones of another line.
+        /// Adds calls of three events each, the odd ones of another line.
         fn calls(&self, numbers: std::ops::Range<u64>) {
             let last = 3 * numbers.end;
             for n in numbers {

@@ -15,14 +15,14 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, Text> {
     if size > most {
         return Err(both!("has {size} bytes: {megabytes} MB are the most", "有 {size} 字节，最多 {megabytes} MB"));
     }
-    // What is no ordinary file tells no size.
+    // A file that is no ordinary one tells no size.
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|e| told(&e))?;
     file.take(most + 1).read_to_end(&mut bytes).map_err(|e| told(&e))?;
     if bytes.len() as u64 > most { Err(both!("has more than {megabytes} MB", "超过 {megabytes} MB")) } else { Ok(bytes) }
 }
 
-/// What the system says, in both languages.
+/// Says the system's error in both languages.
 pub fn told(error: &io::Error) -> Text {
     match error.kind() {
         ErrorKind::NotFound => both!("No such file or directory", "没有这个文件或文件夹"),

@@ -53,7 +53,7 @@ pub struct Gateway {
     /// Where SIP is really listened on: port 0 in the configuration has become a number.
     pub listen: Vec<SocketAddr>,
     pub http: SocketAddr,
-    /// What the switch is told and asked by.
+    /// The desk by which the switch is told and asked.
     desk: Desk,
     stop: Arc<AtomicBool>,
     switch: JoinHandle<()>,
@@ -443,7 +443,7 @@ fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut des
     Ok(())
 }
 
-/// What `POST /api/v1/reload` does.
+/// Does what `POST /api/v1/reload` asks for.
 fn asked_by_api(reloader: Arc<Reloader>) -> http::Reload {
     Arc::new(move || {
         let reloader = reloader.clone();
@@ -451,7 +451,7 @@ fn asked_by_api(reloader: Arc<Reloader>) -> http::Reload {
     })
 }
 
-/// What the threads beside the switch count.
+/// Collects what the threads beside the switch count.
 fn figures(
     journal: &Journal,
     tcp: Tcp,

@@ -39,14 +39,14 @@ pub fn inbox(capacity: usize) -> io::Result<(Inbox, Outlet)> {
 }
 
 impl Inbox {
-    /// What must arrive: waits while the channel is full. False when the switch is gone.
+    /// Sends what must arrive: it waits while the channel is full. False when the switch is gone.
     pub fn send(&self, input: Input) -> bool {
         let sent = self.sender.send(input).is_ok();
         self.bell.ring();
         sent
     }
 
-    /// What may wait or be dropped under load: handed back when outside traffic has filled its share.
+    /// Sends what may wait or be dropped under load: it is handed back when outside traffic has filled its share.
     pub fn offer(&self, input: Input) -> Result<(), Input> {
         let capacity = self.sender.capacity().unwrap_or(usize::MAX);
         if self.sender.len() >= capacity / OUTSIDE_SHARE.1 * OUTSIDE_SHARE.0 {
@@ -55,7 +55,7 @@ impl Inbox {
         self.try_send(input)
     }
 
-    /// What must arrive, from where nobody may wait: handed back when the channel is full.
+    /// Sends what must arrive, from where nobody may wait: it is handed back when the channel is full.
     pub fn try_send(&self, input: Input) -> Result<(), Input> {
         match self.sender.try_send(input) {
             Ok(()) => {

@@ -45,7 +45,7 @@ pub struct Options {
     pub outbox: Outbox,
     /// How long after its delivery a call's entries are kept; none: for ever.
     pub keep: Option<Duration>,
-    /// What says how late it is for that.
+    /// It says how late it is for that.
     pub clock: Arc<Trusted>,
     pub sealer: Arc<Sealer>,
 }
@@ -70,7 +70,7 @@ impl Options {
     }
 }
 
-/// What the journal's thread tells.
+/// Reports of the journal's thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// Every entry with a ticket up to this one is on disk.
@@ -85,7 +85,7 @@ pub enum Report {
     Fed(u64),
 }
 
-/// What opening found.
+/// The state that opening found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
     /// Calls in which the last process died; each has its record now.
@@ -144,7 +144,7 @@ impl Journal {
         &self.path
     }
 
-    /// What deletions go by.
+    /// The clock that deletions go by.
     pub fn clock(&self) -> Arc<Trusted> {
         self.clock.clone()
     }
@@ -246,12 +246,12 @@ impl Settler {
         self.hand(Matter::CalledBack(callback, remember), Box::new(done));
     }
 
-    /// What became of a call's recording; `done` as above.
+    /// Notes what became of a call's recording; `done` as above.
     pub fn recorded(&self, call: CallId, recorded: Recorded, done: impl FnOnce(Taken) + Send + 'static) {
         self.hand(Matter::Recorded(call, recorded), Box::new(done));
     }
 
-    /// What somebody says that a call was about.
+    /// Notes what somebody says that a call was about.
     pub fn tagged(&self, tagging: Tagging, done: impl FnOnce(Taken) + Send + 'static) {
         self.hand(Matter::Tagged(tagging), Box::new(done));
     }
@@ -289,7 +289,7 @@ struct Writer {
     report: Box<dyn FnMut(Report) + Send>,
     down: bool,
     closing: bool,
-    /// What is settled waits until the entries are on disk that came before it, of which so many are not: else it would meet
+    /// Settlements wait until the entries are on disk that came before them, of which so many are not: else they would meet
     /// a journal that does not know its call yet.
     held: Vec<Settle>,
     ahead: usize,

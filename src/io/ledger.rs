@@ -30,7 +30,7 @@ pub struct Ledger {
     sealer: Arc<Sealer>,
 }
 
-/// Whose calls are looked for.
+/// The caller whose calls are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// As the plan reads it, and as records have it.
@@ -56,7 +56,7 @@ pub struct Delivery {
     pub error: Option<String>,
 }
 
-/// What waits for one backend.
+/// The deliveries that wait for one backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     pub backend: String,
@@ -192,12 +192,12 @@ impl Ledger {
         Ok(Some(CloudEvent::of(item.call, item.kind, item.sequence, wall, record, &self.zone)))
     }
 
-    /// What others told of a call up to this event, so that an event is the same whenever it is made.
+    /// Reads what others told of a call up to this event, so that an event is the same whenever it is made.
     fn postscripts(&self, call: CallId, up_to: u64) -> Result<Vec<Postscript>, Trouble> {
         self.ask(|db| postscripts(db, &self.sealer, call, up_to))?.map_err(|why| self.sealed(call, &why))
     }
 
-    /// What is known of a call's ticket in this backend.
+    /// Reads what is known of a call's ticket in this backend.
     pub fn ticket(&self, backend: &str, call: CallId) -> Result<exchange::Ticket, Trouble> {
         self.ask(|db| {
             let sql = "SELECT id, url, creating FROM tickets WHERE backend = ?1 AND call = ?2";
@@ -254,7 +254,7 @@ impl Ledger {
         })
     }
 
-    /// What became of a call's events.
+    /// Reads what became of a call's events.
     pub fn deliveries(&self, call: CallId) -> Result<Vec<Delivery>, Trouble> {
         self.ask(|db| {
             let sql = "SELECT backend, kind, state, attempts, error FROM deliveries WHERE call = ?1 ORDER BY backend, sequence";
@@ -281,7 +281,7 @@ impl Ledger {
         })
     }
 
-    /// What waits for each backend for which something does.
+    /// Counts what waits for each backend for which something does.
     pub fn backlog(&self, now: Wall) -> Result<Vec<Backlog>, Trouble> {
         let waiting = |row: &Row<'_>| {
             let began = call_id(row, 2)?.0.get_timestamp().map_or(0, |at| at.to_unix().0);

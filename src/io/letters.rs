@@ -1,4 +1,4 @@
-//! What a person does about deliveries, beside the gateway that may be running: what was refused tried again or dropped,
+//! A person decides here about deliveries, beside the gateway that may be running: refused ones are tried again or dropped,
 //! and records sent anew. The gateway looks into its journal every few seconds and finds them.
 
 use super::ledger::{call_id, first_id};
@@ -28,19 +28,19 @@ pub struct Letter {
 
 /// Among `deliveries d`, those of one backend and one call.
 const CHOSEN: &str = "(?1 IS NULL OR d.backend = ?1) AND (?2 IS NULL OR d.call = ?2)";
-/// Of these, those that a person decides about: dead letters, and what lanes wait for that are set aside.
+/// Those among them that a person decides about: dead letters, and what lanes wait for that are set aside.
 const REFUSED: &str = "(?1 IS NULL OR d.backend = ?1) AND (?2 IS NULL OR d.call = ?2) AND (d.state = 'dead'
     OR d.state = 'pending' AND d.error IS NOT NULL
     AND EXISTS (SELECT 1 FROM lanes l WHERE l.backend = d.backend AND l.call = d.call AND l.aside = 1))";
 
-/// Which ones; whatever is not said does not matter.
+/// Chooses among them; a field that is not set does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct Which {
     pub backend: Option<String>,
     pub call: Option<CallId>,
 }
 
-/// Whose calls' records go to a backend once more.
+/// Chooses the calls whose records go to a backend once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
     /// Those that its lines and subjects gave it, and those of which it got anything.
@@ -207,7 +207,7 @@ fn send(tx: &Connection, backend: &str, last: &Final) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT OR IGNORE INTO lanes (backend, call, next_at) VALUES (?1, ?2, 0)")?
         .execute(params![backend, id])?;
     if !its_own {
-        // Who has a record must hear what changes in it.
+        // A backend that has a record must hear what changes in it.
         let sql = "UPDATE calls SET backends = iif(backends = '', ?2, backends || char(10) || ?2) WHERE call = ?1";
         tx.prepare_cached(sql)?.execute(params![id, backend])?;
     }

@@ -1,4 +1,4 @@
-//! What others follow, hand in and tell over HTTP, and the bounds of it.
+//! The bounds of what others follow, hand in and tell over HTTP, and the way there.
 
 use super::clock;
 use super::config::Config;
@@ -98,7 +98,7 @@ impl Outside {
     pub async fn taken(&self, hand: impl FnOnce(&Settler, Box<dyn FnOnce(Taken) + Send>)) -> Result<Taken, NotTaken> {
         let place = self.waiting.clone().try_acquire_owned().map_err(|_| NotTaken::Busy)?;
         let (done, told) = oneshot::channel();
-        // Who does not wait any more need not be told.
+        // A client that does not wait any more need not be told.
         let tell = move |taken| {
             drop(place);
             let _ = done.send(taken);

@@ -13,7 +13,7 @@ const STALE: usize = 256;
 pub struct Pair {
     pub rtp: UdpSocket,
     pub rtcp: UdpSocket,
-    /// Whom the RTP socket is connected to.
+    /// The address that the RTP socket is connected to.
     peer: Option<SocketAddr>,
 }
 

@@ -33,7 +33,7 @@ enum Place {
     BuiltIn,
 }
 
-/// What a gateway needs of its plan.
+/// All that a gateway needs of its plan.
 pub struct Loaded {
     pub plan: Plan,
     pub prompts: Prompts,
@@ -115,7 +115,7 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
     }
 }
 
-/// What would never be recorded, because no call is for it.
+/// Complains of lines that would never be recorded, because no call is for them.
 fn unknown_lines(lines: &[String], plan: &Plan) -> Vec<Text> {
     let complaint = |line: &String| {
         let at = clock::now().wall;
@@ -133,7 +133,7 @@ fn unknown_lines(lines: &[String], plan: &Plan) -> Vec<Text> {
     lines.iter().filter(|line| *line != ALL_LINES).filter_map(complaint).collect()
 }
 
-/// Whether a prompt of this name can be played, whatever stands in its file.
+/// Tells whether a prompt of this name can be played, whatever stands in its file.
 pub fn has_sound(folder: &Path, name: &str) -> bool {
     let there = |ending| folder.join(format!("{name}.{ending}")).exists();
     there("al") || there("wav") || built_in::sounds().any(|(known, _)| known == name)

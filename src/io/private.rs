@@ -1,4 +1,4 @@
-//! What the gateway keeps is for its own user: calls, callers and voices.
+//! The gateway's files are for its own user: they hold calls, callers and voices.
 
 use nix::sys::stat::{Mode, umask};
 use std::fs::{self, Permissions};

@@ -34,7 +34,7 @@ use std::time::Duration;
 const TURN: Duration = Duration::from_millis(50);
 /// Beginnings and ends of calls that wait for it.
 const NOTES: usize = 65_536;
-/// What waits for the disk, and for being finished; audio has a bound of its own.
+/// So many jobs wait for the disk, and for being finished; audio has a bound of its own.
 const JOBS: usize = 65_536;
 const FINISHED: usize = 10_000;
 
@@ -50,12 +50,12 @@ pub struct Recorder {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What a recorder works with.
+/// The parts that a recorder works with.
 pub struct Parts {
     pub journal: Settler,
     /// Calls that were recorded and of which nobody has told yet what became of that.
     pub owed: Vec<CallId>,
-    /// What deletions go by.
+    /// The clock that deletions go by.
     pub clock: Arc<Trusted>,
     /// None: nothing is recorded; what there is is finished and kept all the same.
     pub frames: Option<(Receiver<Frame>, Sink)>,
@@ -176,7 +176,7 @@ impl Notes {
 struct Desk {
     frames: Receiver<Frame>,
     sink: Sink,
-    /// Of the sink, as far as it is known here.
+    /// Frames that the sink has lost, as far as it is known here.
     lost: u64,
     notes: Receiver<Note>,
     recordings: Recordings,

@@ -27,15 +27,15 @@ const LOOK: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(10);
 
-/// What stands under these keys is never shown.
+/// Values under these keys are never shown.
 const SECRET: &[&str] = &["secret", "sha256", "credentials", "proxy", "url", "vars"];
 /// Shown as tables of their own.
 const NAMED: &[&str] = &["queues", "seats", "trunks"];
 
-/// What became of a reload.
+/// The outcome of a reload.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Whether anything is different from before.
+    /// True when anything is different from before.
     pub changed: bool,
     pub plan: RunningPlan,
     /// The revision before.
@@ -57,7 +57,7 @@ pub struct RunningPlan {
     pub revision: String,
 }
 
-/// What a reload may change, as it is now.
+/// Reads the part of the configuration that a reload may change, as it is now.
 pub type Handle = Arc<dyn Fn() -> Arc<Live> + Send + Sync>;
 
 /// Reloads a running gateway.
@@ -69,12 +69,12 @@ pub struct Reloader {
     tokens: Arc<Tokens>,
     /// One reload at a time.
     running: tokio::sync::Mutex<Running>,
-    /// What everybody beside the switch reads, also while a reload is under way.
+    /// The part that everybody beside the switch reads, also while a reload is under way.
     shown: Mutex<Arc<Live>>,
     failed: AtomicU64,
 }
 
-/// What the switch was told last.
+/// The configuration that the switch was told last.
 pub struct Running {
     /// As it runs: keys that a reload does not take over are those of the start.
     pub config: Config,
@@ -163,7 +163,7 @@ impl Reloader {
         let live = setup::live(&config, loaded).map_err(|problem| vec![problem])?;
         let report = compare(running, &config, &live, needs_restart, warnings);
         let reloads = self.board.read().counters.reloads;
-        // Whoever the new configuration brings may connect before it counts; who is gone, no longer after it.
+        // Peers that the new configuration brings may connect before it counts; those that are gone, no longer after it.
         self.tokens.set(&config.http).map_err(|complaints| vec![tokens::told(&complaints)])?;
         self.admission.set(&config);
         if !self.inbox.send(Input::Reload(Box::new(live.clone()))) {
@@ -190,9 +190,9 @@ impl Reloader {
 }
 
 struct Read {
-    /// What is to run.
+    /// The configuration that is to run.
     config: Config,
-    /// What the files say and a running gateway does not take over.
+    /// Keys that the files change and a running gateway does not take over.
     needs_restart: Vec<String>,
     loaded: plans::Loaded,
 }

@@ -130,7 +130,7 @@ fn a_phone_that_moves_is_followed() {
     assert_eq!(b.hear(1).1, audio(1));
     let stranger = phone();
     stranger.send_to(&[0x80, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3], b.ports[0]).unwrap();
-    // What came before the change is dealt with before the change.
+    // A packet that came before the change is dealt with before the change.
     b.speak(0, 2, &audio(4));
     assert_eq!(b.hear(1).1, audio(4), "and the stranger was not let in");
     b.phones[0] = phone();

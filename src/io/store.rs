@@ -107,7 +107,7 @@ const ASIDE: &str = "
     CREATE INDEX dead_letters ON deliveries (backend, call) WHERE state = 'dead';
     PRAGMA user_version = 7;";
 
-/// What brings a file of each version up, by the version.
+/// Statements that bring a file of each version up, by the version.
 const STEPS: [&str; SCHEMA as usize] = [TABLES, TICKETS, NEWS, SEALS, RECORDINGS, NAMED, ASIDE];
 
 /// Somebody who gets events of these kinds.
@@ -122,7 +122,7 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Of every call: all events, or the final records and what changes them.
+    /// It gets something of every call: all events, or the final records and what changes them.
     pub fn of_all_calls(name: &str, all_events: bool) -> Backend {
         let kinds = if all_events { Kind::ALL.to_vec() } else { vec![Kind::Record] };
         Backend { name: name.to_owned(), kinds, later: Kind::NEWS.to_vec(), always: true }
@@ -133,7 +133,7 @@ impl Backend {
     }
 }
 
-/// What went wrong with the journal's file, and what can be done about it.
+/// Trouble with the journal's file, and what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub path: PathBuf,
@@ -196,7 +196,7 @@ pub struct Store {
     sealer: Arc<Sealer>,
 }
 
-/// Who gets the events.
+/// The backends and followers that get the events.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
     pub backends: Vec<Backend>,
@@ -204,7 +204,7 @@ pub struct Outbox {
     pub feed: u64,
 }
 
-/// What a transaction has brought.
+/// The effects of a transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// A backend has something new to get.
@@ -264,10 +264,10 @@ fn prepare(path: &Path, max_bytes: Option<u64>) -> rusqlite::Result<Connection> 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(Duration::from_secs(5))?;
-    // Of an empty file only: pages of what is purged can go back to the disk.
+    // Only an empty file takes this: pages of what is purged can go back to the disk.
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     db.pragma_update(None, "journal_mode", "WAL")?;
-    // What is deleted is overwritten.
+    // Deleted bytes are overwritten.
     db.pragma_update(None, "secure_delete", true)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
@@ -279,7 +279,7 @@ fn prepare(path: &Path, max_bytes: Option<u64>) -> rusqlite::Result<Connection> 
     Ok(db)
 }
 
-/// What may be written together.
+/// Entries that are written together, or not at all.
 pub struct Transaction<'a> {
     db: &'a Connection,
     outbox: &'a Outbox,

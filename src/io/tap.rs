@@ -46,7 +46,7 @@ impl Frame {
 }
 
 impl Sink {
-    /// What `shard::start_tapped` calls.
+    /// `shard::start_tapped` calls this.
     pub fn take(&self, tapped: &Tapped, codes: &[u8]) {
         let mut timestamp = tapped.timestamp;
         for part in codes.chunks(CODES) {

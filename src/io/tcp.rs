@@ -63,7 +63,7 @@ impl Limits {
     }
 }
 
-/// Who may connect: none who may not at all.
+/// Tells how an address may connect; none: not at all.
 pub type Admit = Arc<dyn Fn(IpAddr) -> Option<Guest> + Send + Sync>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ struct Connection {
     ended: Arc<AtomicBool>,
 }
 
-/// What a connection's tasks work from.
+/// The ends of a connection that its tasks work from.
 struct Ends {
     flow: Flow,
     number: u64,

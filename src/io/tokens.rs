@@ -11,14 +11,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use subtle::ConstantTimeEq;
 
-/// What a person could guess or a machine could try is refused.
+/// A token that a person could guess or a machine could try is refused.
 const SHORTEST: usize = 16;
 /// A request is compared with each.
 const MOST: usize = 1000;
 
 type Hash = [u8; 32];
 
-/// What is wrong with the configuration's tokens: path of the key, and what.
+/// A mistake in the configuration's tokens: path of the key, and what is wrong.
 pub type Complaint = (Vec<String>, Text);
 
 /// Those in force; a reload replaces them.
@@ -40,12 +40,12 @@ impl Tokens {
         Ok(())
     }
 
-    /// Whether nobody needs one.
+    /// Tells whether nobody needs one.
     pub fn none(&self) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).holders.is_empty()
     }
 
-    /// Whose this is.
+    /// The holder of this token.
     pub fn holder(&self, token: &[u8]) -> Option<Arc<Holder>> {
         let given = hash(token);
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,11 +1,11 @@
-//! Which files a configuration was read from, and whether they have changed since.
+//! The files that a configuration was read from, and the check whether they have changed since.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What tells one version of a file from another; none: the file is not there.
+/// It tells one version of a file from another; none: the file is not there.
 type Stamp = Option<(SystemTime, u64)>;
 
 /// Files in the state in which they were looked for first.

@@ -1,4 +1,4 @@
-//! What a backend would be sent, and whether it answers as its profile says.
+//! Shows what a backend would be sent, and checks that it answers as its profile says.
 
 use super::{Journal, shown};
 use crate::base::{CallId, Rng, Text};

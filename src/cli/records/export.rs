@@ -59,7 +59,7 @@ const COLUMNS: &[Column] = &[
 impl Export {
     pub fn run(&self) -> Result<(), Text> {
         match self.write(&mut BufWriter::new(io::stdout().lock())) {
-            // Who reads has enough.
+            // The reader has had enough.
             Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(Failure::Output(error)) => Err(both!("cannot write: {error}", "无法写入：{error}")),
             Err(Failure::Journal(error)) => Err(error),

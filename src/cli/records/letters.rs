@@ -1,4 +1,4 @@
-//! What backends refused, and records sent anew.
+//! Deliveries that backends refused, and records sent anew.
 
 use super::{Journal, sealer};
 use crate::base::{CallId, Text};

@@ -1,4 +1,4 @@
-//! What is wrong in a configuration, and where.
+//! Findings say what is wrong in a configuration, and where.
 
 use super::secret;
 use crate::base::Text;
@@ -19,14 +19,14 @@ pub enum Place {
     Variable(String),
     /// A file that cannot be read, or the configuration as a whole.
     Whole(String),
-    /// What the file's reader found: the message is in it.
+    /// The file's reader found it: the message is in it.
     Problem(Box<Problem>),
     /// The message says it all.
     Told,
 }
 
 impl Finding {
-    /// What is wrong with a value only for its characters gets a hint.
+    /// A value that is wrong only for its characters gets a hint.
     pub fn of_value(place: Place, value: &str, message: Text) -> Finding {
         let hint = letters::hint(value).map(|hint| both!(" ({})", "（{}）"; hint));
         Finding { place, message: message.then(&hint.unwrap_or_default()) }

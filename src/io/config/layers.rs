@@ -65,7 +65,7 @@ impl Layers {
         layered(texts, &self.environment).map_err(|e| vec![Finding::whole("configuration", wording::told(&e.to_string(), ""))])
     }
 
-    /// What no complaint may quote.
+    /// Texts that no complaint may quote.
     pub fn secrets(&self) -> Vec<String> {
         let own = self
             .files
@@ -87,7 +87,7 @@ impl Layers {
         (1..=path.len()).rev().find_map(|length| self.place_in_files(&path[..length])).unwrap_or(Place::Whole(path.join(".")))
     }
 
-    /// What is wrong with the value at `path`.
+    /// Says with its place that the value at `path` is wrong.
     pub fn finding(&self, path: &[&str], message: Text) -> Finding {
         let place = self.place(path);
         let value = match &place {
@@ -137,7 +137,7 @@ pub fn check_file(source: &Arc<Source>, reader: fn(DeTable<'_>) -> Option<toml::
     let (mut table, mistakes) = syntax::parse(source);
     let fatal = mistakes.iter().any(|mistake| mistake.fatal);
     let mut findings: Vec<Finding> = mistakes.into_iter().map(|mistake| Finding::of_problem(mistake.problem)).collect();
-    // What a broken file says is not known.
+    // Nobody knows what a broken file says.
     while !fatal && findings.len() < MAX_FINDINGS {
         let Some(error) = reader(table.get_ref().clone()) else { break };
         let span = error.span().unwrap_or(0..0);

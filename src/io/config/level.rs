@@ -1,4 +1,4 @@
-//! Whether a log's filter says what its author meant: the library takes any misspelt level for the name of a module, and
+//! Checks that a log's filter says what its author meant: the library takes any misspelt level for the name of a module, and
 //! then nothing is logged.
 
 use crate::base::Text;
@@ -6,10 +6,10 @@ use crate::plan::suggestion;
 use tracing_subscriber::EnvFilter;
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
-/// Who writes logs in this program.
+/// Modules and libraries that write logs in this program.
 const TARGETS: &[&str] = &["hotline", "axum", "hyper", "hyper_util", "reqwest", "rustls", "h2", "tokio", "mio", "tower", "log"];
 
-/// What is wrong with it, if anything.
+/// Says what is wrong with the filter, if anything.
 pub fn wrong(filter: &str) -> Option<Text> {
     let parts: Vec<&str> = filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {

@@ -1,4 +1,4 @@
-//! What a running gateway takes over of a new configuration, and what holds until it starts anew.
+//! Tells the keys that a running gateway takes over of a new configuration from those that hold until it starts anew.
 //!
 //! One list says it, and nobody is asked to heed it: what is made once, at the start, is made of [`Config::fixed`], in
 //! which live keys are empty; what a reload hands out is made of [`Config::with_live`], in which all others are still as

@@ -33,7 +33,7 @@ pub struct Config {
     pub recording: Recording,
     pub http: Http,
     pub log: Log,
-    /// What is no mistake, but most likely not meant.
+    /// Values that are no mistakes, but most likely not meant.
     #[serde(skip)]
     pub warnings: Vec<crate::base::Text>,
 }

@@ -20,7 +20,7 @@ pub fn of_text(text: &str) -> Vec<String> {
             (table, before) = (header, false);
             continue;
         }
-        // What belongs to no key that could be read may belong to a secret.
+        // A line that belongs to no key that could be read may belong to a secret.
         let (secret, value) = match key_and_value(line) {
             Some((key, value)) => {
                 let path: Vec<String> = table.iter().cloned().chain(words(key)).collect();

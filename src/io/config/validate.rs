@@ -1,4 +1,4 @@
-//! What a type cannot say: values that contradict each other or the machine.
+//! Checks that no type can make: values may contradict each other or the machine.
 
 mod twins;
 
@@ -34,7 +34,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.findings
 }
 
-/// What works, but most likely not as it is meant.
+/// Finds values that work, but most likely not as they are meant.
 pub fn doubts(config: &Config, layers: &Layers) -> Vec<Finding> {
     let mut check = Check { layers, findings: Vec::new() };
     check.reached(config);
@@ -55,7 +55,7 @@ impl Check<'_> {
         }
     }
 
-    /// Of what another entry names.
+    /// Complains of an entry that another one names and that is disabled.
     fn disabled(layers: &Layers, table: &str, name: &str) -> Text {
         let at = layers.place(&[table, name, "enabled"]).line();
         both!("`{name}` is disabled{}", "`{name}` 已停用{}"; at)
@@ -182,7 +182,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whom we call by an address of its own family.
+    /// We can call a peer only from an address of its own family.
     fn reached(&mut self, config: &Config) {
         let listens = |hop: SocketAddr| config.sip.listen.iter().any(|at| at.is_ipv4() == hop.is_ipv4());
         let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| (["trunks", name, "addresses"], t.peer()));
@@ -196,7 +196,7 @@ impl Check<'_> {
         }
     }
 
-    /// Who shares an address with a trunk cannot be told from its callers. On the loopback nobody calls from outside.
+    /// A peer that shares an address with a trunk cannot be told from its callers. On the loopback nobody calls from outside.
     fn shared(&mut self, config: &Config) {
         let mut owners = AccessList::new();
         for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {

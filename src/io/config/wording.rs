@@ -1,9 +1,9 @@
-//! What the reader of a configuration says of a value that does not fit, in words of the trade and in both languages.
+//! The words in which the reader of a configuration says that a value does not fit: those of the trade, in both languages.
 
 use crate::base::Text;
 use crate::plan::{dates, nearest};
 
-/// What a type is called by the reader, and by people. The first that is found in the message counts.
+/// The names that the reader has for a type, and those that people have. The first that is found in the message counts.
 const WANTED: &[(&str, &str, &str)] = &[
     ("expected u16", "a whole number from 0 to 65535", "0 到 65535 的整数"),
     ("expected u8", "a whole number from 0 to 255", "0 到 255 的整数"),

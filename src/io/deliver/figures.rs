@@ -1,4 +1,4 @@
-//! What is counted of delivery, and what is wrong with it now.
+//! Figures that are counted of delivery, and the alarms of what is wrong with it now.
 
 use super::Deliverer;
 use crate::io::http::Metric;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const OUTCOMES: [&str; 4] = ["delivered", "retried", "set_aside", "refused"];
 
-/// Of one backend.
+/// Figures of one backend.
 #[derive(Default)]
 pub struct Figures {
     backend: String,
@@ -51,7 +51,7 @@ impl Figures {
     }
 }
 
-/// Of all of them, with what waits in the journal.
+/// Figures of all backends, and of what waits in the journal.
 #[derive(Default)]
 pub struct Deliveries {
     pub backends: Vec<Arc<Figures>>,

@@ -203,7 +203,7 @@ impl Asker {
     }
 }
 
-/// What was never sent is told from what was: only the latter may have been done.
+/// Tells a request that was never sent from one that was: only the latter may have been done.
 async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, Reply> {
     match request.send().await {
         Ok(response) => body(response).await,

@@ -91,7 +91,7 @@ impl Target {
         })
     }
 
-    /// Whether it may post to us: its profile says how, and there is a key.
+    /// Tells whether it may post to us: its profile says how, and there is a key.
     pub fn calls_back(&self) -> bool {
         self.profile.callback().is_some() && self.secrets.get("callback_keys").is_some_and(|keys| !keys.trim().is_empty())
     }

@@ -1,4 +1,4 @@
-//! What ticket systems tell of our calls: a work order's number, the caller's satisfaction, what a call was about. Each
+//! Ticket systems tell us of our calls here: a work order's number, the caller's satisfaction, what a call was about. Each
 //! proves who it is by a signature; a message counts once.
 
 use super::Desk;
@@ -73,7 +73,7 @@ fn read(target: &Target, body: &[u8]) -> Result<(CallId, Message), Problem> {
             serde_json::from_value(value).map_err(|_| wrong(Vec::new()))?
         }
     };
-    // What a profile's pointers led to is held to the same.
+    // A message that a profile's pointers led to is held to the same.
     let mut faults = schemas::CALLBACK.faults(&json!(message));
     let url = message.ticket.as_ref().and_then(|ticket| ticket.url.as_deref());
     if faults.is_empty() && url.is_some_and(|url| !is_web(url)) {

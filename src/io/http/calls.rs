@@ -33,7 +33,7 @@ pub type Done = DashMap<(String, String), (Command, Option<Answer>)>;
 
 type Answer = Result<(StatusCode, Value), Problem>;
 
-/// Whose token it is.
+/// The holder of the token that came with the request.
 type Asker = Extension<Arc<Holder>>;
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -174,7 +174,7 @@ async fn once(desk: Desk, holder: &Holder, headers: &HeaderMap, command: Result<
     carried.await.map_or_else(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "").into_response(), shown)
 }
 
-/// Who did what to a call stands in the log.
+/// The log tells who did what to a call.
 fn note(holder: &Holder, command: &Command) {
     let by = &holder.name;
     match command {

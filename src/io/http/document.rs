@@ -36,7 +36,7 @@ mod tests {
 
     const VERBS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
-    /// What the document says is served, as `METHOD path`.
+    /// Lists as `METHOD path` what the document says is served.
     fn operations(document: &Value) -> Vec<String> {
         let paths = document["paths"].as_object().unwrap();
         let verbs =

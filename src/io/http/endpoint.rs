@@ -1,4 +1,4 @@
-//! What the interface serves: each method and path with the right that it needs, and who is let through.
+//! The endpoints that the interface serves: each method and path with the right that it needs, and who is let through.
 
 use super::Desk;
 use super::problem::Problem;

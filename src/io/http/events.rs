@@ -101,7 +101,7 @@ async fn noted(desk: &Desk, holder: &Holder, from: u64, lines: &[String]) -> Res
     note.unwrap_or_else(|e| Err(e.to_string())).map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
 }
 
-/// What a reader that comes back saw last.
+/// The last event that a reader saw before it came back.
 fn last_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());

@@ -11,19 +11,19 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// A quiet line says that it lives, and how far it is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Who takes nothing for so long is let go.
+/// A follower that takes nothing for so long is let go.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Before a journal that could not be read is read again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What one follower wants, and may see.
+/// A follower's wishes, and what it may see.
 pub struct Wanted {
     /// Hotline numbers; none: all.
     pub lines: Vec<String>,
     pub unmasked: bool,
 }
 
-/// What is told.
+/// The news that a follower is told.
 pub enum News<'a> {
     Event {
         told: &'a Told,
@@ -44,7 +44,7 @@ pub enum End {
 }
 
 pub trait Follower {
-    /// Whether it could be handed over.
+    /// Tells whether the news could be handed over.
     fn tell(&mut self, news: News<'_>) -> impl Future<Output = bool> + Send;
 
     /// Until nothing more can be told; may be asked again.

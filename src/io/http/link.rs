@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tokio::task::spawn_blocking;
 
 pub fn endpoints() -> Vec<Endpoint> {
-    // Whoever knows a call's id was told it by the call.
+    // Anybody who knows a call's id was told it by the call.
     vec![Endpoint::get("/t/{id}", None, page)]
 }
 

@@ -39,14 +39,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// What the handlers share.
+/// Parts that the handlers share.
 #[derive(Clone)]
 pub struct Desk {
     pub board: Arc<Board>,
     pub inbox: Inbox,
     /// Commands that wait for the switch's word.
     pub asks: Arc<Asks>,
-    /// What was answered to requests that carried an Idempotency-Key.
+    /// The answers to requests that carried an Idempotency-Key.
     pub done: Arc<Done>,
     /// Figures of the other threads, asked for at each scrape.
     pub more: Figures,
@@ -58,7 +58,7 @@ pub struct Desk {
     pub deliveries: Arc<Deliveries>,
     /// For a request's body.
     pub patience: Duration,
-    /// What others follow, hand in and tell.
+    /// Calls that others follow, and what they hand in and tell.
     pub outside: Arc<Outside>,
     /// The gateway has been told to end: it takes no calls any more.
     pub ending: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! What others follow, hand in and tell, over real connections.
+//! Tests over real connections of what others follow, hand in and tell.
 
 mod websocket;
 
@@ -125,7 +125,7 @@ impl Bench {
         Bench::of(config(self.folder)).await
     }
 
-    /// So many calls of three events each, the odd ones of 12366.
+    /// Adds calls of three events each, the odd ones of 12366.
     fn calls(&self, numbers: std::ops::Range<u64>) {
         for n in numbers {
             let number = if n % 2 == 0 { "12345" } else { "12366" }.to_owned();
@@ -288,7 +288,7 @@ fn report() -> Value {
         "survey": { "score": 3, "scale": 3 } })
 }
 
-/// Whoever gave up waiting holds its place all the same, as long as the journal holds what it was handed.
+/// A client that gave up waiting holds its place all the same, as long as the journal holds what it was handed.
 #[tokio::test]
 async fn what_waits_for_a_journal_that_is_down_is_bounded() {
     let bench = Bench::new().await;

@@ -50,7 +50,7 @@ impl Problem {
         self.with("areas", areas)
     }
 
-    /// What the client should prove who it is by (RFC 9110 §11.6.1).
+    /// Tells the client by what it should prove who it is (RFC 9110 §11.6.1).
     pub fn challenging(self, challenge: impl Into<String>) -> Problem {
         Problem { challenge: Some(challenge.into()), ..self }
     }
@@ -68,7 +68,7 @@ impl Problem {
 #[derive(Clone)]
 pub struct ForPeople;
 
-/// What the framework refuses by itself becomes a problem too.
+/// Refusals that the framework writes by itself become problems too.
 pub async fn always(response: Response) -> Response {
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

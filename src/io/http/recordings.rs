@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// What is read of a file at once.
+/// So much of a file is read at once.
 const PIECE: u64 = 64 << 10;
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -77,7 +77,7 @@ async fn answer(
     Ok(response(call, file, length, range, head))
 }
 
-/// Who comes by a link.
+/// Judges a request that comes by a link.
 fn judge(desk: &Desk, call: CallId, link: &Link) -> Result<String, Problem> {
     let held = match (link.expires, &link.signature) {
         (Some(expires), Some(signature)) => desk.shelf.opens(call, expires, signature, clock::now().wall),

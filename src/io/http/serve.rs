@@ -31,7 +31,7 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
-/// What is counted of connections.
+/// Figures that are counted of connections.
 #[derive(Clone)]
 pub struct Doors(Arc<Shared>);
 
@@ -95,7 +95,7 @@ async fn one(stream: TcpStream, router: Router, limits: Limits, place: Place) {
         request.extensions_mut().insert(place.clone());
         served.call(request)
     });
-    // What goes wrong with a connection is its client's matter.
+    // Trouble with a connection is its client's matter.
     let _ = server.serve_connection(TokioIo::new(stream), served).with_upgrades().await;
 }
 
@@ -115,7 +115,7 @@ mod tests {
         (address, doors)
     }
 
-    /// What comes until the gateway closes.
+    /// Reads all that comes until the gateway closes.
     async fn rest(mut stream: TcpStream) -> String {
         let mut text = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut text)).await;

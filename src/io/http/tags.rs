@@ -1,4 +1,4 @@
-//! What calls were about, as seats' screens say it: while a call lasts, or after it.
+//! Seats' screens tell here what calls were about: while a call lasts, or after it.
 
 use super::Desk;
 use super::callbacks::told;
@@ -42,7 +42,7 @@ async fn tag(
     match outside.taken(|journal, done| journal.tagged(tagging, done)).await {
         Ok(taken @ (Taken::New(_) | Taken::Known(_))) => {
             let status = if matches!(taken, Taken::New(_)) { "tagged" } else { "known" };
-            // Who did what to a call stands in the log.
+            // The log tells who did what to a call.
             tracing::info!(%call, by = holder.name, subjects = subjects.len(), ?backends, "{status}");
             outside.count("taggings_total", &holder.name, "");
             let there = |name: &String| outside.backends.contains(name);

@@ -17,14 +17,14 @@ const VERSION: &str = "13";
 const EVENTS: &str = "hotline.events";
 /// Before a token among the subprotocols: all that a page in a browser can send along.
 const BEARER: &str = "bearer.";
-/// What comes in is told apart and thrown away.
+/// Messages that come in are told apart and thrown away.
 const MESSAGE: usize = 64 << 10;
-/// What waits to be written to one that does not read; then pings are not answered any more, and events wait for it.
+/// So much may wait to be written to one that does not read; then pings are not answered any more, and events wait for it.
 const UNREAD: usize = 1 << 20;
 /// For the closing handshake.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Whether the request would rather have this than its answer (RFC 6455 §4.2.1).
+/// Tells whether the request would rather have this than its answer (RFC 6455 §4.2.1).
 pub fn asked_for(headers: &HeaderMap) -> bool {
     listed(headers, header::UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }

@@ -270,7 +270,7 @@ fn the_list_is_newest_first_and_can_begin_at_a_time() {
     assert_eq!(list(Some(Wall(START.0 + 3_000_000)), 10), [ids[4], ids[3]]);
 }
 
-/// What an attempt at the webhook came to.
+/// Tells the journal that an attempt at the webhook was done.
 fn settlement(n: u128, seq: u32, change: Change) -> Settlement {
     let sequence = Kind::Record.sequence(seq);
     Settlement { call: call(n), sequence, merged: Vec::new(), verdict: Verdict::Done, change }

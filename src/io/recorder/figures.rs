@@ -1,4 +1,4 @@
-//! What is counted of recordings, and the alarms.
+//! Figures that are counted of recordings, and the alarms.
 
 use crate::io::http::Metric;
 use crate::media::wav::Format;
@@ -17,7 +17,7 @@ pub struct Figures {
     pub waiting: AtomicUsize,
     /// Frames that were made and found no room: not in memory, or not on the disk.
     pub lost_frames: AtomicU64,
-    /// What the disk has left.
+    /// The bytes that the disk has left.
     pub free: AtomicU64,
     alarm: AtomicBool,
     down: AtomicBool,

@@ -49,7 +49,7 @@ pub struct Files {
 #[derive(Default)]
 pub struct Open {
     file: Option<File>,
-    /// Of audio.
+    /// The bytes of audio in it.
     bytes: u64,
     /// Frames that could not be written: silence in their place, once something can.
     owed: u64,

@@ -26,7 +26,7 @@ const PURGE_LOOK: Duration = Duration::from_secs(3600);
 /// How often what could not be finished is tried again, and how many wait for that; the next start finds the others.
 const AGAIN: Duration = Duration::from_secs(60);
 const STUCK: usize = 10_000;
-/// What waits for the journal's word at once.
+/// So many recordings wait for the journal's word at once.
 const UNDER_WAY: usize = 256;
 /// At shutdown the journal may let us wait so long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ pub struct Keeper {
     stop: Arc<AtomicBool>,
     /// The journal was down when we had to stop.
     gave_up: bool,
-    /// What could not be finished yet.
+    /// Recordings that could not be finished yet.
     stuck: Vec<Done>,
     again_at: Mono,
 }
@@ -164,7 +164,7 @@ impl Keeper {
         }
     }
 
-    /// What is deleted is told first.
+    /// The journal is told of a deletion first.
     fn purge(&mut self) {
         let now = clock::now();
         if self.keep.days == 0 || now.mono < self.purge_at {
@@ -184,7 +184,7 @@ impl Keeper {
                     tracing::error!(file = %path.display(), %error, "a recording cannot be deleted");
                 }
             }
-            // What else stands there is not ours.
+            // Other files there are not ours.
             let _ = fs::remove_dir(&day);
         }
     }
@@ -247,7 +247,7 @@ mod tests {
         fs::create_dir_all(wav.parent().unwrap()).unwrap();
         fs::write(&wav, "a voice").unwrap();
         let purge = |known: i64| {
-            // What a process before this one believed.
+            // A process before this one believed that it was so late.
             fs::write(folder.path().join("journal.clock"), known.to_string()).unwrap();
             let keep = Keep { days: 30, clock: Arc::new(Trusted::beside(&config.journal(), now)) };
             let (audit, stop) = (Audit::of(&config), Arc::default());

@@ -56,7 +56,7 @@ impl Shelf {
         Some(self.signer.as_ref().map_or(url.clone(), |signer| format!("{url}?{}", signer.query(call, expires))))
     }
 
-    /// Whether a link is one of ours and still holds.
+    /// Tells whether a link is one of ours and still holds.
     pub fn opens(&self, call: CallId, expires: i64, signature: &str, now: Wall) -> bool {
         self.signer.as_ref().is_some_and(|signer| signer.holds(call, expires, signature, now))
     }
@@ -70,14 +70,14 @@ impl Shelf {
     }
 }
 
-/// What stands in a folder, in order; nothing where there is none.
+/// The entries of a folder, in order; none where there is no folder.
 pub fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     all.sort();
     all
 }
 
-/// Whose recording a file is.
+/// The call whose recording a file is.
 pub fn call_of(path: &Path) -> Option<CallId> {
     let ours = path.extension().is_some_and(|ending| ending == WAV || ending == PART);
     path.file_stem().filter(|_| ours)?.to_str()?.parse().ok()

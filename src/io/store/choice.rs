@@ -1,6 +1,6 @@
-//! Which backends get a call: those that its line names, or else all but those that wait for a subject; and whomever a
-//! subject adds. Their names stand with the call, so that a restart, another configuration or another plan changes nothing
-//! of it.
+//! Chooses the backends that get a call: those that its line names, or else all but those that wait for a subject; and those
+//! that a subject adds. Their names stand with the call, so that a restart, another configuration or another plan changes
+//! nothing of it.
 
 use super::{Backend, Transaction};
 use crate::base::CallId;
@@ -40,7 +40,7 @@ impl Choice {
 }
 
 impl Transaction<'_> {
-    /// Who gets a call whose line names these and leaves those to its subjects.
+    /// Chooses for a call whose line names these and leaves those to its subjects.
     pub(super) fn first_choice(&self, named: &[String], withheld: &[String]) -> Choice {
         match named {
             [] => Choice::of(self.unnamed().filter(|name| !withheld.contains(name))),
@@ -52,7 +52,7 @@ impl Transaction<'_> {
         self.outbox.backends.iter().filter(|backend| !backend.always).map(|backend| &backend.name)
     }
 
-    /// Of a call that has ended before this was written down, it is those that were sent something of it.
+    /// For a call that ended before this was written down, it is those that were sent something of it.
     pub(super) fn choice(&self, call: CallId) -> rusqlite::Result<Choice> {
         let sql = "SELECT backends, open = 1 FROM calls WHERE call = ?1";
         let written = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?));

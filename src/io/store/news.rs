@@ -1,4 +1,4 @@
-//! What others tell: tickets of our calls, callers' satisfaction, what calls were about, calls that they took by themselves.
+//! Others tell news: tickets of our calls, callers' satisfaction, what calls were about, calls that they took by themselves.
 
 use super::{Transaction, payload};
 use crate::base::{CallId, Wall};
@@ -17,7 +17,7 @@ pub struct Callback {
     pub backend: String,
     /// The same when the message is sent again, and no other message's.
     pub id: String,
-    /// What its sender signed; the same text is the same message, wherever its parts begin and end.
+    /// The text that its sender signed; the same text is the same message, wherever its parts begin and end.
     pub seal: Option<String>,
     /// When its sender says that it left: another one when it is sent again.
     pub sent: Wall,
@@ -25,7 +25,7 @@ pub struct Callback {
     pub news: Vec<News>,
 }
 
-/// What a call was about, as somebody says; `backends` get it for that.
+/// Says what a call was about, as somebody tells it; `backends` get it for that.
 #[derive(Clone, Debug)]
 pub struct Tagging {
     pub call: CallId,
@@ -39,7 +39,7 @@ const SEALED: &str = "\n";
 /// Subjects of one call.
 const SUBJECTS: usize = 32;
 
-/// What became of something that others told.
+/// The outcome of something that others told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     New(CallId),
@@ -99,7 +99,7 @@ impl Transaction<'_> {
         Ok(true)
     }
 
-    /// What became of a call's recording; told once, however often it is said.
+    /// Notes what became of a call's recording; it is told once, however often it is said.
     pub fn recorded(&self, call: CallId, recorded: &Recorded, wall: Wall) -> rusqlite::Result<Taken> {
         self.db.prepare_cached("UPDATE calls SET recording = 0 WHERE call = ?1")?.execute([call.0.as_bytes()])?;
         let news = News::Recorded(recorded.clone());
@@ -158,7 +158,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Of a call in progress, or of one that has ended and was not purged yet.
+    /// Takes a call in progress, or one that has ended and was not purged yet.
     pub fn tagged(&self, tagging: &Tagging, wall: Wall) -> rusqlite::Result<Taken> {
         let Tagging { call, subjects, backends, by } = tagging.clone();
         if !self.db.prepare_cached("SELECT 1 FROM entries WHERE call = ?1")?.exists([call.0.as_bytes()])? {
@@ -192,12 +192,12 @@ impl Transaction<'_> {
         Ok(chosen.all(|backend| choice.gets(backend)))
     }
 
-    /// What cannot be opened is left out, and may be told again.
+    /// A postscript that cannot be opened is left out, and may be told again.
     fn postscripts(&self, call: CallId) -> rusqlite::Result<Vec<Postscript>> {
         Ok(ledger::postscripts(self.db, self.sealer, call, u64::MAX)?.unwrap_or_default())
     }
 
-    /// What was told of a call so far, in a record that is otherwise empty.
+    /// Gathers what was told of a call so far, in a record that is otherwise empty.
     fn known(&self, call: CallId) -> rusqlite::Result<Record> {
         let mut record = Record::default();
         if let Some(What::Reported(reported)) = self.first(call)? {

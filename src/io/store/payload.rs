@@ -1,4 +1,4 @@
-//! What an entry or a postscript says, as the file has it: text, or sealed bytes where the configuration names a key.
+//! The text of an entry or a postscript as the file has it: plain, or sealed bytes where the configuration names a key.
 
 use super::{Store, Transaction, Trouble};
 use crate::base::CallId;
@@ -124,7 +124,7 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// By which the caller's calls are found, where there is a key for it.
+    /// Enters the hash by which the caller's calls are found, where there is a key for it.
     pub(super) fn index(&self, call: CallId, what: &What) -> rusqlite::Result<()> {
         let caller = match what {
             What::Offered(offered) => offered.caller.as_deref(),

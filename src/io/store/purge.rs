@@ -1,4 +1,4 @@
-//! What callers said and who they were is not kept for ever: some time after every backend has a call's events, its
+//! Callers and what they said are not kept for ever: some time after every backend has a call's events, its
 //! entries go. The call's id and its tickets stay.
 
 use super::{Store, Transaction, Trouble};

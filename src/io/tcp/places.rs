@@ -1,4 +1,4 @@
-//! Who may keep how many connections.
+//! Places for connections, and how many each peer may have.
 
 use super::{Guest, Limits};
 use crate::transport;

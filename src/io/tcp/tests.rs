@@ -139,7 +139,7 @@ async fn a_full_inbox_slows_the_peer_and_loses_nothing() {
     }
 }
 
-/// What a peer gets that says `text` and, `half`, ends its half: the answers to two requests, then the end.
+/// The answers that a peer gets that says `text` and, `half`, ends its half: those to two requests, then the end.
 async fn answers_to(text: &[u8], half: bool) -> Vec<u8> {
     let bench = bench(LIMITS).await;
     let mut peer = TcpStream::connect(bench.local).await.unwrap();

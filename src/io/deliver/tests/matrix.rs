@@ -65,7 +65,7 @@ const STATUSES: &[u16] = &[
     507,
 ];
 
-/// What becomes of the record, when the fault happens once.
+/// The fate of the record, when the fault happens once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Delivered,
@@ -259,7 +259,7 @@ async fn a_name_that_does_not_resolve_loses_nothing() {
     gateway.stop().await;
 }
 
-/// What is set aside is listed, tried again before its time, and given up; the call's later events go on.
+/// A delivery that is set aside is listed, tried again before its time, and given up; the call's later events go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_decides_about_what_is_set_aside() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What calls were about, told over HTTP.
+//! Tests that are told over HTTP what calls were about.
 
 use super::*;
 

@@ -11,7 +11,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
 type Client = WebSocket<TcpStream>;
-/// What is asked besides the address, header by header.
+/// The headers of a request, one by one.
 type Headers<'a> = &'a [(&'static str, &'a str)];
 
 fn dial(address: SocketAddr, path: &str, headers: Headers) -> Result<(Client, Agreed), Error> {
@@ -65,7 +65,7 @@ async fn one_that_only_pings_and_reads_nothing_takes_no_more_than_a_bound() {
         answered
     });
     let answered = answered.await.unwrap();
-    // What the network holds by itself comes on top.
+    // The bytes that the network holds by itself come on top.
     assert!(answered < PINGS * 127 / 2, "{answered} bytes of {} pings", PINGS);
 }
 

@@ -1,8 +1,8 @@
-//! Who may do what, endpoint by endpoint.
+//! Tests of the rights, endpoint by endpoint.
 
 use super::*;
 
-/// Who may ask for what, said once more.
+/// The rights that each endpoint asks for, said once more.
 const LEAVE: &[(&str, &str, &str)] = &[
     ("GET", "/healthz", "everybody"),
     ("GET", "/readyz", "everybody"),

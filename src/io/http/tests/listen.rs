@@ -64,7 +64,7 @@ impl Bench {
         self.folder.path().join("audit.log")
     }
 
-    /// Who listened to what, so far.
+    /// Reads from the audit who listened to what, so far.
     fn noted(&self) -> Vec<String> {
         let text = fs::read_to_string(self.audit()).unwrap_or_default();
         let line = |line: &str| {

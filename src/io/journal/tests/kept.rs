@@ -1,4 +1,4 @@
-//! What is kept and how: entries sealed, callers found by their hash, calls purged some time after their delivery.
+//! Tests of what is kept and how: entries sealed, callers found by their hash, calls purged some time after their delivery.
 
 use super::*;
 use crate::io::ledger::Caller;
@@ -236,7 +236,7 @@ fn the_running_journal_purges_nothing_by_a_clock_that_jumped() {
     append(&mut before, &[offered_by(1, NUMBER), ended(1, 2)]);
     settle(&mut before, 1, Verdict::Done, START);
     drop(before);
-    // What the process before this one believed: the call was delivered a minute ago.
+    // The process before this one believed that the call was delivered a minute ago.
     fs::write(path(&dir).with_extension("clock"), (START.0 + 60_000_000).to_string()).unwrap();
     let (journal, _, reports) = open(Options { keep: Some(Duration::from_secs(3600)), ..options(&dir) });
     // It looks whether anything is to be purged after each batch.

@@ -32,7 +32,7 @@ fn tag(journal: &Journal, n: u128, subject: &str, backends: &[&str]) -> Taken {
     taken.recv_timeout(SOON).unwrap()
 }
 
-/// What waits for a backend: call, event, and the subjects in it.
+/// The events that wait for a backend: call, event, and the subjects in it.
 fn due(dir: &TempDir, backend: &str) -> Vec<(u128, &'static str, String)> {
     let ledger = ledger(dir);
     let told = |item: crate::record::delivery::Item| {
