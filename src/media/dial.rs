@@ -28,7 +28,7 @@ pub struct Dialer {
     press: Option<Press>,
 }
 
-/// What goes out in one slot instead of audio.
+/// A step of dialling: it goes out in one slot instead of audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Event {

@@ -1,4 +1,4 @@
-//! What one leg is sent, as one RTP stream: one SSRC for the leg's life, continuous sequence numbers and monotone
+//! One leg is sent one RTP stream: one SSRC for the leg's life, continuous sequence numbers and monotone
 //! timestamps whatever the source, a marker where the source changes (RFC 3550 §5.1, RFC 3551 §4.1).
 //!
 //! Within a relayed source numbers keep their distance, so that its losses stay visible to the receiver; where the
@@ -19,7 +19,7 @@ const MAX_BEHIND: i32 = -8000;
 #[derive(Debug)]
 pub struct Egress {
     ssrc: u32,
-    /// Of the newest packet: number, timestamp, samples in it, when it was sent.
+    /// The newest packet: number, timestamp, samples in it, when it was sent.
     sequence: u16,
     timestamp: u32,
     samples: u32,
@@ -195,14 +195,14 @@ impl Egress {
         Header { payload_type: 0, marker: false, sequence: self.sequence, timestamp: self.timestamp, ssrc: self.ssrc }
     }
 
-    /// Whether the packet goes on with the sequence that is mapped.
+    /// Tells whether the packet goes on with the sequence that is mapped.
     fn numbered(&self, packet: &Header) -> bool {
         let Source::Relayed(mapping) = &self.source else { return false };
         let step = packet.sequence.wrapping_sub(mapping.sequence) as i16;
         mapping.ssrc == packet.ssrc && (-MAX_MISORDER..=MAX_DROPOUT).contains(&step)
     }
 
-    /// Whether audio goes on with the numbering that is mapped.
+    /// Tells whether audio goes on with the numbering that is mapped.
     fn follows(&self, now: Mono, packet: &Header) -> bool {
         let Source::Relayed(mapping) = &self.source else { return false };
         let overtaken = packet.sequence.wrapping_sub(mapping.sequence) as i16 <= 0;
@@ -242,7 +242,7 @@ impl Mapping {
         }
     }
 
-    /// Whether a packet's timestamp is near enough to the audio's to belong to the same clock.
+    /// Tells whether a packet's timestamp is near enough to the audio's to belong to the same clock.
     fn reaches(&self, now: Mono, packet: &Header, behind: i32) -> bool {
         let ahead = packet.timestamp.wrapping_sub(self.timestamp) as i32;
         let limit = samples_between(self.at, now).saturating_add(MAX_AHEAD);

@@ -24,12 +24,12 @@ pub struct Detector {
     state: [(f32, f32); 8],
     energy: f32,
     count: usize,
-    /// What the last block was, and the key that is held down.
+    /// The key in the last block, and the key that is held down.
     last: Option<u8>,
     held: Option<u8>,
 }
 
-/// What one packet brought.
+/// Keys that one packet brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// A press that has just become certain.

@@ -37,12 +37,12 @@ pub enum Place {
     Later,
 }
 
-/// What a packet tells.
+/// The key that a packet tells of, and the packet's place in its press.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
     /// At the first packet of a press.
     pub key: Option<char>,
-    /// Which press of this leg's it belongs to.
+    /// The press of this leg's that it belongs to.
     pub press: u32,
     pub place: Place,
     pub captured: bool,
@@ -73,7 +73,7 @@ impl Keys {
 }
 
 impl Press {
-    /// Whether the packet belongs to this press.
+    /// Tells whether the packet belongs to this press.
     fn has(self, packet: Press) -> bool {
         if (self.ssrc, self.event) != (packet.ssrc, packet.event) {
             return false;

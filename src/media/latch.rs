@@ -1,6 +1,6 @@
 //! Where a peer's RTP comes from, and so where ours goes.
 //!
-//! Whoever can reach a media port can send to it first. So a source counts by what speaks for it ([`Rank`]): the address
+//! Anybody who can reach a media port can send to it first. So a source counts by what speaks for it ([`Rank`]): the address
 //! of the SDP takes the leg whenever it shows up, the host of the SDP comes before the other networks of the peer's trunk
 //! or seat, and these before anybody else, who counts only where a NAT is configured. Among equals the first one stays
 //! until it falls quiet.
@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What settles a source that the SDP does not name: so many packets over so long a time. A flood has the number at once.
+/// A source that the SDP does not name settles by so many packets over so long a time. A flood has the number at once.
 const SETTLE: u16 = 16;
 const SETTLE_TIME: Duration = Duration::from_millis(250);
 /// A source that is quiet for so long gives way to its own host's next port and to the same stream from elsewhere: a NAT or
@@ -26,7 +26,7 @@ const UNDER_WAY: Duration = Duration::from_secs(5);
 /// Streams of an earlier call on this port that are remembered.
 const EARLIER: usize = 4;
 
-/// What speaks for a source; more is better.
+/// Ranks say what speaks for a source; more is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// Nothing: it may be behind the configured NAT.
@@ -55,7 +55,7 @@ pub struct Latch {
     /// The source of before the SDP changed, and when it did.
     former: Option<SocketAddr>,
     changed: Mono,
-    /// What was sent to this port for an earlier call, and may still be.
+    /// Streams that were sent to this port for an earlier call, and may still be.
     earlier: [Option<(SocketAddr, u32)>; EARLIER],
 }
 
@@ -123,7 +123,7 @@ impl Latch {
         known.map(|source| source.at).or(self.expected)
     }
 
-    /// Whose the source is, is certain enough to act on what it presses.
+    /// Tells whether it is certain enough whose the source is, to act on what it presses.
     pub fn settled(&self) -> bool {
         self.source.is_some_and(|source| source.settled)
     }
@@ -159,7 +159,7 @@ impl Latch {
         Verdict::Take
     }
 
-    /// Whether the source gives way.
+    /// Tells whether the source gives way.
     fn yields(&self, now: Mono, source: Source, from: SocketAddr, ssrc: u32, rank: Rank) -> bool {
         if rank > source.rank {
             return true;

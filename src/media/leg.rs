@@ -70,11 +70,11 @@ pub(super) struct Leg {
     peer_lost: i64,
 }
 
-/// What a packet carries, by its payload type.
+/// The kind of a packet, by its payload type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Audio(Law),
-    /// Which press of the leg, and where in it.
+    /// A press of the leg, and the packet's place in it.
     Key {
         press: u32,
         place: Place,
@@ -136,7 +136,7 @@ impl Leg {
     }
 
     pub fn play(&mut self, playing: Playing) {
-        // Who comes or goes in a mix is no change of its stream.
+        // A party that comes or goes in a mix is no change of its stream.
         if !matches!((&self.playing, &playing), (Playing::Mix(_), Playing::Mix(_))) {
             self.egress.rest();
         }
@@ -195,7 +195,7 @@ impl Leg {
         self.latch.earlier(from, ssrc);
     }
 
-    /// Who sent to the leg last.
+    /// The stream that was sent to the leg last.
     pub fn stream(&self) -> Option<(SocketAddr, u32)> {
         self.latch.stream()
     }

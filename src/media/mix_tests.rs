@@ -376,7 +376,7 @@ fn three_at_full_scale_neither_wrap_nor_clip() {
         let db = level(&samples, tone_of(leg)) - full;
         assert!((-13.0..-8.0).contains(&db), "{leg} at {db:.1} dB, wants a third, -9.5 dB");
     }
-    // What clipping, or a gain that jumps, would add: third harmonics and sums of tones.
+    // Clipping, or a gain that jumps, would add third harmonics and sums of tones.
     for hertz in [1200.0, 1050.0, 2850.0, 1750.0, 150.0, 2000.0] {
         let db = level(&samples, hertz) - full;
         assert!(db < -45.0, "{hertz} Hz at {db:.1} dB");

@@ -67,7 +67,7 @@ pub struct Origins {
     pub nat: bool,
 }
 
-/// Which audio of a leg is copied for the recorder, and as whose.
+/// The audio of a leg that is copied for the recorder, and the party whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tap {
     pub call: CallId,
@@ -77,7 +77,7 @@ pub struct Tap {
     pub played: bool,
 }
 
-/// What a leg hears.
+/// The source that a leg hears.
 #[derive(Clone, Debug)]
 pub enum Source {
     Silence,
@@ -130,7 +130,7 @@ pub enum Command {
         leg: LegId,
         source: Source,
     },
-    /// What this leg presses is reported as ever, and if captured not passed on to those who hear it. A press is
+    /// Keys that this leg presses are reported as ever, and if captured not passed on to those who hear it. A press is
     /// captured whole or not at all, by what held when it began.
     Keys {
         leg: LegId,
@@ -199,7 +199,7 @@ pub struct Stats {
     pub lost: i64,
     /// Milliseconds, RFC 3550 §6.4.1.
     pub jitter_ms: f32,
-    /// What the peer's receiver reports said it lost of ours.
+    /// Packets of ours that the peer's receiver reports said it lost.
     pub peer_lost: i64,
     /// Packets from others than the peer, dropped.
     #[serde(default)]

@@ -3,17 +3,17 @@ use crate::media::{Event, Law};
 use std::net::SocketAddr;
 use std::ops::Range;
 
-/// Which of a leg's two sockets.
+/// The leg's two sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Socket {
     Rtp,
     Rtcp,
 }
 
-/// Which audio of a leg.
+/// The two sides of a leg whose audio is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// What came from the peer, packet by packet as it came: in its numbering, with its losses.
+    /// Audio that came from the peer, packet by packet as it came: in its numbering, with its losses.
     Said,
     /// The prompts, music and ringback that the peer was sent; what it hears of others is what these say.
     Played,
@@ -30,7 +30,7 @@ pub struct Tapped {
     pub at: Mono,
 }
 
-/// What a shard wants done.
+/// An effect is something that a shard wants done.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Bind RTP here and RTCP on the next port, then report `Bound` or `PortBusy`.

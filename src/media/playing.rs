@@ -4,7 +4,7 @@ use crate::base::{LegId, Mono};
 use crate::media::Prompt;
 use std::sync::Arc;
 
-/// What the leg is sent at this moment.
+/// The audio that the leg is sent at this moment.
 pub(super) enum Playing {
     Silence,
     Prompt {
@@ -24,7 +24,7 @@ pub(super) enum Playing {
     Mix(Arc<[LegId]>),
 }
 
-/// Whom a leg hears.
+/// The parties that a leg hears.
 #[derive(Clone)]
 pub(super) enum Hears {
     Nobody,

@@ -1,4 +1,4 @@
-//! Which RTP ports are free: the switch takes a pair that is already bound, so that SDP never waits for a socket.
+//! RTP ports that are free: the switch takes a pair that is already bound, so that SDP never waits for a socket.
 //!
 //! Each shard owns a slice of the range on every media address. A closed port rests before it is bound anew, so that
 //! late packets of an old call do not enter a new one.
@@ -56,7 +56,7 @@ impl Ports {
     pub fn take(&mut self, shard: u16, emergency: bool) -> Option<SocketAddr> {
         let ahead = self.low_water;
         let pool = self.pool(shard)?;
-        // Of a few pairs none can be spared.
+        // A pool of a few pairs can spare none.
         let kept = if emergency { 0 } else { ahead.min(pool.pairs / KEPT) / KEPT };
         if pool.ready.len() <= kept {
             return None;

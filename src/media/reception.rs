@@ -1,12 +1,12 @@
-//! What arrived on one leg: loss by RFC 3550 appendices A.1 and A.3, jitter by A.8.
+//! Counts what arrived on one leg: loss by RFC 3550 appendices A.1 and A.3, jitter by A.8.
 
 use crate::base::Mono;
 use crate::media::rtp::Header;
 
 const MAX_DROPOUT: u16 = 3000;
 const MAX_MISORDER: u16 = 100;
-/// What may be missing after no time, and how many more for each millisecond: packets are 5 ms or longer. A larger step is
-/// another numbering.
+/// So many packets may be missing after no time, and so many more for each millisecond: packets are 5 ms or longer. A larger
+/// step is another numbering.
 const BURST: u64 = 100;
 const MICROS_A_PACKET: u64 = 5_000;
 /// A larger step of the transit time, one second, is a leap of the sender's clock and no jitter.

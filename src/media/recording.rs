@@ -42,7 +42,7 @@ pub struct Recordings {
     ends: BTreeSet<(Mono, CallId)>,
 }
 
-/// What leaves.
+/// The next piece of a recording, or its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
     /// The next frames of a call.
@@ -64,7 +64,7 @@ struct Recording {
     lost: bool,
 }
 
-/// What one party says, or the caller is played.
+/// The lane of what one party says, or the caller is played.
 struct Lane {
     part: u64,
     side: Side,
@@ -197,7 +197,7 @@ impl Recording {
         self.block(BLOCK, format)
     }
 
-    /// What was made, if it is so much.
+    /// The block that was made, if it is so long.
     fn block(&mut self, least: usize, format: Format) -> Option<Vec<u8>> {
         if self.left.len() < least {
             return None;
@@ -244,7 +244,7 @@ impl Lane {
         at
     }
 
-    /// What lies before `made` is too late.
+    /// Audio that lies before `made` is too late.
     fn write(&mut self, at: i64, made: i64, law: Law, codes: &[u8]) {
         for (place, code) in (at..).zip(codes).filter(|(place, _)| *place >= made) {
             self.samples[place as usize % WINDOW] = law.decode(*code);

@@ -28,12 +28,12 @@ pub struct LastReport {
     pub at: Mono,
 }
 
-/// What a compound packet from the peer tells us.
+/// The parts of a peer's compound packet that matter to us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
     /// The middle 32 bits of the NTP timestamp of a sender report.
     pub ntp: Option<u32>,
-    /// What it says it lost of ours.
+    /// Packets of ours that it says it lost.
     pub lost: Option<i32>,
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 pub const HEADER: usize = 12;
 
-/// What a received packet says, and where its payload lies in it.
+/// The header of a received packet, and where its payload lies in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     pub header: Header,

@@ -1,4 +1,4 @@
-//! What passes between legs, and what they are played.
+//! Tests of what passes between legs, and of what they are played.
 
 use super::bench::*;
 use super::*;
@@ -216,7 +216,7 @@ fn nothing_is_left_of_a_closed_leg() {
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
-    /// Whatever arrives, on either socket: no panic, and nothing but well-formed RTP leaves.
+    /// Hostile packets may arrive on either socket: nothing panics, and nothing but well-formed RTP leaves.
     #[test]
     fn hostile_packets_do_no_harm(packets in proptest::collection::vec((0u8..4, 0u8..6, proptest::collection::vec(0u8.., 0..64)), 1..40)) {
         let mut b = Bench::new();

@@ -20,7 +20,7 @@ const ENDLESS: usize = 0x7fff_0000;
 
 /// Zero crossings of the low-pass on each side: with Blackman's window it falls within 700 Hz.
 const CROSSINGS: f64 = 32.0;
-/// Of half the lower rate; all above it would come back as noise.
+/// So much of half the lower rate is kept; all above it would come back as noise.
 const EDGE: f64 = 0.91;
 
 struct Header {
@@ -133,7 +133,7 @@ fn resampled(sound: &[f64], rate: usize) -> Vec<f64> {
     (0..length).map(one).collect()
 }
 
-/// What each old sample counts for a moment that lies `part` of a step after the one in the middle.
+/// The weight of each old sample for a moment that lies `part` of a step after the one in the middle.
 fn weights(part: f64, cutoff: f64, reach: usize) -> Vec<f64> {
     let wide = reach as f64;
     let weight = |k: usize| {
@@ -214,7 +214,7 @@ mod tests {
         }
     }
 
-    /// What a telephone cannot carry does not come back as another tone.
+    /// A tone that a telephone cannot carry does not come back as another one.
     #[test]
     fn what_is_too_high_is_not_heard() {
         for (hertz, rate) in [(5000.0, 16_000), (6000.0, 44_100), (7000.0, 48_000), (4100.0, 48_000)] {

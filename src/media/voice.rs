@@ -19,7 +19,7 @@ const WINDOW: i64 = 16_000;
 /// It is shortened when all were early by at least 10 ms, by 20 ms at most.
 const SHORTEN_FROM: i64 = 80;
 const SHORTEN_BY: i64 = 160;
-/// What is missing is made up from the last 20 ms, quieter and quieter, and after 60 ms it is silence.
+/// Missing audio is made up from the last 20 ms, quieter and quieter, and after 60 ms it is silence.
 const PERIOD: i64 = 160;
 const FADE: i64 = 480;
 /// Two pieces of audio that overlap are blended over 5 ms.
@@ -47,7 +47,7 @@ struct Newest {
     sequence: u16,
     timestamp: u32,
     place: i64,
-    /// Which of the 64 packets up to it have come, itself the lowest bit.
+    /// A bit for each of the 64 packets up to it that has come, itself the lowest.
     seen: u64,
     /// By how much an overtaken packet was late: those that follow are put back by it.
     late: i64,
@@ -208,7 +208,7 @@ mod tests {
         next: u16,
         slot: i64,
         flying: Vec<(u64, u16)>,
-        /// What was read: a packet's number for each sample, or none if it was made up, silent or blended.
+        /// A record of what was read: a packet's number for each sample, or none if it was made up, silent or blended.
         heard: Vec<Option<u16>>,
     }
 

@@ -9,7 +9,7 @@ const CHANNELS: u16 = 2;
 const TAG_PCM: u16 = 1;
 const TAG_A_LAW: u16 = 6;
 
-/// What a sample is.
+/// The format of a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// 16 bits, little-endian.
@@ -36,7 +36,7 @@ impl Format {
         }
     }
 
-    /// What stands before so many bytes of audio. A file holds 4 GiB, 37 hours of PCM.
+    /// The header that stands before so many bytes of audio. A file holds 4 GiB, 37 hours of PCM.
     pub fn header(self, data: u64) -> Vec<u8> {
         let data = u32::try_from(data).unwrap_or(u32::MAX - 50);
         let (rate, frame) = (RATE as u32, self.frame() as u16);
@@ -53,7 +53,7 @@ impl Format {
         format.extend_from_slice(&bits.to_le_bytes());
         let mut rest = Vec::new();
         if self == Format::ALaw {
-            // What is not PCM tells the size of its extension, and how many frames there are.
+            // A format that is not PCM tells the size of its extension, and how many frames there are.
             format.extend_from_slice(&0u16.to_le_bytes());
             chunk(&mut rest, b"fact", &(data / u32::from(frame)).to_le_bytes());
         }

@@ -1,4 +1,4 @@
-//! Which failures let the next target ring (`advance-on`).
+//! Failures that let the next target ring (`advance-on`).
 
 /// Why a target did not take the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub const CAUSES: &[&str] = &["busy", "no-answer", "rejected", "failed"];
 pub struct Advance(u8);
 
 impl Default for Advance {
-    /// Whatever the cause.
+    /// The next target rings whatever the cause.
     fn default() -> Advance {
         Advance(0b1111)
     }

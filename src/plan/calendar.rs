@@ -64,13 +64,13 @@ impl Calendar {
         self.holidays.last().max(self.workdays.last()).copied()
     }
 
-    /// Whether somebody is there all the time.
+    /// Tells whether somebody is there all the time.
     pub fn always(&self) -> bool {
         let minute_covered = |day, minute| self.hours.iter().any(|h| h.cover(day, minute));
         self.holidays.is_empty() && (0..7).all(|day| (0..MIDNIGHT).all(|minute| minute_covered(day, minute)))
     }
 
-    /// Which weekday's hours hold on a date, counted from Monday; none on a holiday.
+    /// The weekday whose hours hold on a date, counted from Monday; none on a holiday.
     fn day(&self, date: Date) -> Option<u8> {
         if self.holidays.contains(&date) {
             return None;

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-/// What a plan is checked against. Names that are not given are not checked.
+/// A plan is checked against these. Names that are not given are not checked.
 pub struct Surroundings<'a> {
     pub queues: Option<&'a [&'a str]>,
     pub trunks: Option<&'a [&'a str]>,
     /// Ticket backends.
     pub backends: Option<&'a [&'a str]>,
-    /// Whether the sound of a prompt can be played, or why not.
+    /// Tells whether the sound of a prompt can be played, or why not.
     pub sound: &'a dyn Fn(&str) -> Result<(), Text>,
     /// For emergency lines.
     pub ways: Option<Ways<'a>>,
@@ -32,7 +32,7 @@ pub struct Ways<'a> {
     pub reserving: &'a [&'a str],
 }
 
-/// What was found. The plan is there unless some problem is an error.
+/// The findings. The plan is there unless some problem is an error.
 #[derive(Debug)]
 pub struct Checked {
     pub plan: Option<Plan>,
@@ -41,7 +41,7 @@ pub struct Checked {
 
 /// Reads a plan, runs its expectations and looks for what would embarrass on the day. All findings come at once.
 ///
-/// What follows from another mistake is not told: a file that cannot be read leaves nothing else to look at, and what a
+/// A mistake that follows from another one is not told: a file that cannot be read leaves nothing else to look at, and what a
 /// plan would do is only asked of one that is whole.
 pub fn check(name: &str, text: impl AsRef<[u8]>, load: &Loader<'_>, around: &Surroundings<'_>) -> Checked {
     let log = Log::default();

@@ -386,7 +386,7 @@ fn no_area() -> Text {
     )
 }
 
-/// What stands before the next `{name}`, the name, and what follows.
+/// The text before the next `{name}`, the name, and what follows.
 fn braces(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('{')?;
     let (name, after) = rest.split_once('}')?;

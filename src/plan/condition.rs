@@ -9,7 +9,7 @@ use crate::base::Wall;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
-/// What conditions may ask about a call.
+/// Conditions may ask this about a call.
 #[derive(Debug)]
 pub struct Call<'a> {
     pub trunk: &'a str,
@@ -69,7 +69,7 @@ impl Gate {
         &self.areas
     }
 
-    /// Whether it closes at some hours.
+    /// Tells whether it closes at some hours.
     pub fn closes(&self) -> bool {
         self.open.as_ref().is_some_and(|calendar| !calendar.always())
     }

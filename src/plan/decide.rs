@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Plan {
-    /// What to do with a call. Never fails: a number that no line has gets the plan's default.
+    /// Decides what to do with a call. Never fails: a number that no line has gets the plan's default.
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
         let called = self.called(facts.dialled, facts.trunk_area);
         let caller = facts.caller.and_then(|c| number::caller(c, facts.trunk_area.or(self.area.as_deref())));

@@ -1,4 +1,4 @@
-//! What a new plan changes, by number: an operator sees it before the day, and in the log after a reload.
+//! Lists what a new plan changes, by number: an operator sees it before the day, and in the log after a reload.
 
 use super::Plan;
 use super::entry::Entry;

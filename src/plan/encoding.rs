@@ -1,4 +1,4 @@
-//! What a file's bytes are when they are not UTF-8: Chinese editors save GBK, and Windows UTF-16.
+//! Guesses the encoding of a file that is not UTF-8: Chinese editors save GBK, and Windows UTF-16.
 
 use super::letters::{Class, Slip};
 use crate::base::Text;

@@ -1,4 +1,4 @@
-//! What a call finds under its number.
+//! The entry that a call finds under its number.
 
 use super::condition::{Call, Condition, Gate};
 use super::problem::At;
@@ -26,7 +26,7 @@ pub struct Entry {
     pub next: Option<usize>,
 }
 
-/// What holds from a moment on, until the next era.
+/// An era holds from a moment on, until the next one.
 #[derive(Debug)]
 pub struct Era {
     pub from: Wall,
@@ -84,7 +84,7 @@ impl Entry {
     }
 }
 
-/// Whether a caller can get anywhere by this step, or is told here why not.
+/// Tells whether a caller can get anywhere by this step, or is told here why not.
 fn leads_on(step: &Step) -> bool {
     matches!(step, Step::Ring { .. } | Step::Queue { .. } | Step::Reject { .. })
 }

@@ -1,4 +1,4 @@
-//! What a call would meet, and why: for people and as JSON.
+//! Explains what a call would meet, and why: for people and as JSON.
 
 use super::{Facts, Matched, Phase, Plan, Step, number};
 use crate::base::Wall;
@@ -13,7 +13,7 @@ pub struct Explanation {
     /// As it was dialled, and as the plan reads it.
     pub dialled: String,
     pub number: String,
-    /// What lies between the two.
+    /// The steps of reading that lie between the two.
     pub normalised: Vec<String>,
     pub caller: Option<String>,
     /// In the plan's time zone.
@@ -26,7 +26,7 @@ pub struct Explanation {
     /// The place whose callers are served here for it.
     pub tenant: Option<Arc<str>>,
     pub steps: Vec<ExplainedStep>,
-    /// What the caller gets when nobody answers in any step.
+    /// The caller gets this when nobody answers in any step.
     pub otherwise: &'static str,
     /// The backends that get the record; empty: all but those of `tagged`.
     pub tickets: Vec<Arc<str>>,
@@ -125,7 +125,7 @@ pub fn day(plan: &Plan, facts: &Facts<'_>) -> Vec<Explanation> {
     turns
 }
 
-/// What each number of the plan means at a moment, by number.
+/// Explains each number of the plan at a moment, by number.
 pub fn all(plan: &Plan, at: Wall) -> Vec<Explanation> {
     let mut numbers: Vec<&str> = plan.numbers.keys().map(|number| &**number).collect();
     numbers.sort_unstable();
@@ -134,7 +134,7 @@ pub fn all(plan: &Plan, at: Wall) -> Vec<Explanation> {
 }
 
 impl Step {
-    /// What it is called in plans and JSON.
+    /// The word for it in plans and JSON.
     pub fn verb(&self) -> &'static str {
         match self {
             Step::Announce { .. } => "announce",

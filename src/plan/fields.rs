@@ -139,7 +139,7 @@ impl<'a> Table<'a> {
         self.fields.keys().map(|k| Said { value: k.get_ref().as_ref(), at: self.place(k.span()) })
     }
 
-    /// Whether the word is said here at all.
+    /// Tells whether the word is said here at all.
     pub fn says(&self, word: &str) -> bool {
         self.value(word).is_some()
     }

@@ -13,7 +13,7 @@ use crate::base::Text;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What one plan's files say together.
+/// One plan's files say this together.
 #[derive(Debug, Default)]
 pub struct Written {
     pub head: Head,
@@ -42,7 +42,7 @@ pub struct Head {
     pub zone: Option<Said<String>>,
     pub prefixes: Option<Said<String>>,
     pub languages: Vec<Said<String>>,
-    /// What all lines share.
+    /// The rules that all lines share.
     pub rules: Rules,
 }
 
@@ -99,7 +99,7 @@ pub const MODES: &[(&str, Mode)] = &[
     ("platform", Mode::Platform),
 ];
 
-/// What notices call the modes.
+/// The names that notices have for the modes.
 const CHINESE: &[(&str, Mode)] = &[
     ("前台", Mode::Front),
     ("总机", Mode::Front),

@@ -1,4 +1,4 @@
-//! What is not wrong with a plan's words, but with what they come to.
+//! Findings about a plan whose words are right, but not what they come to.
 
 use super::entry::Entry;
 use super::file::{Line, Written};
@@ -348,7 +348,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever an editor, a merge or a full disk leaves of a plan: findings, never a panic.
+        /// An editor, a merge or a full disk may leave anything of a plan: it has findings, and never makes a panic.
         #[test]
         fn a_damaged_plan_is_only_refused(from in 0usize..12_000, length in 0usize..200, put in "[\\[\\]={}\"'\\n,.a-z0-9州]{0,6}") {
             let text = crate::plan::built_in::text("yuncheng.toml").unwrap();

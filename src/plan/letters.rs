@@ -4,7 +4,7 @@
 use super::dates;
 use crate::base::Text;
 
-/// What kind of mistake it is: a file that has one mostly has many, and they have one cause.
+/// The kind of a mistake: a file that has one mostly has many, and they have one cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     Quote,
@@ -61,7 +61,7 @@ pub fn hidden(c: char) -> bool {
     meant(c).is_some_and(|(_, class)| class == Class::Invisible) && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{ad}')
 }
 
-/// What the run of characters is, and what to write.
+/// Says what the run of characters is, and what to write.
 pub fn told(run: &str, class: Class, fix: &str) -> Text {
     let first = run.chars().next().unwrap_or(' ');
     let code = u32::from(first);

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use subjects::Subjects;
 
-/// What the plan may know of a call.
+/// Facts of a call that the plan may know.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// As it arrived: the user part of the request URI (or tel: number), parameters such as phone-context included.
@@ -60,7 +60,7 @@ pub struct Facts<'a> {
     pub at: Wall,
 }
 
-/// What the plan decided, and why.
+/// The plan's decision, and why.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// Normalised: the short number, or area + number for a fixed one.
@@ -78,7 +78,7 @@ pub struct Decision {
     /// How long the caller may wait unanswered, for carriers that drop long early calls: then 200 is sent all the
     /// same. Zero: 200 before the first prompt. A call that announces and rejects is never answered.
     pub early_max: Duration,
-    /// What a seat has spoken to a caller whom it cannot connect to this line, only name it (话务引导).
+    /// The text that a seat has spoken to a caller whom it cannot connect to this line, only name it (话务引导).
     pub guide: Option<Arc<str>>,
     /// The names of the ticket backends that get this call; empty: all but `withheld`.
     pub tickets: Arc<[Arc<str>]>,
@@ -179,7 +179,7 @@ pub struct Matched {
 /// A loaded plan: immutable, shared by the calls that began with it.
 #[derive(Debug)]
 pub struct Plan {
-    /// What it is called, as its header says.
+    /// The plan's name, as its header says.
     pub name: Arc<str>,
     /// The notice that it carries out (文号).
     pub notice: Option<Arc<str>>,

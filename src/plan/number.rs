@@ -22,7 +22,7 @@ pub fn called<'a>(text: &str, home: impl Iterator<Item = &'a str>, known: &dyn F
     called
 }
 
-/// What was done to a called number's spelling, in words.
+/// Says in words what was done to a called number's spelling.
 pub fn taken_apart(text: &str, number: &str, area: Option<&str>) -> Vec<String> {
     let Some(spelt) = Spelt::read(text) else { return vec!["no telephone number, taken as it is".to_string()] };
     let (digits, mut said) = (spelt.digits.as_str(), Vec::new());
@@ -60,7 +60,7 @@ pub fn caller(text: &str, home: Option<&str>) -> Option<String> {
     (!number.is_empty()).then_some(number)
 }
 
-/// Whether this is the spelling of a telephone number at all.
+/// Tells whether this is the spelling of a telephone number at all.
 pub fn is_number(text: &str) -> bool {
     Spelt::read(text).is_some()
 }

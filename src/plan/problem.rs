@@ -1,4 +1,4 @@
-//! What is wrong in a file, and where.
+//! Problems say what is wrong in a file, and where.
 
 use super::encoding;
 use super::letters::{self, Class, Slip};
@@ -51,7 +51,7 @@ impl Source {
         Arc::new(Source { name: name.into(), text, written, starts, slips, mended })
     }
 
-    /// What is wrong with its characters: of each kind the first, with the lines of the others.
+    /// Mistakes in its characters: of each kind the first, with the lines of the others.
     pub fn slips(&self) -> Vec<Problem> {
         let mut kinds: Vec<(Class, &Text, Problem, BTreeSet<usize>)> = Vec::new();
         for slip in &self.slips {
@@ -73,7 +73,7 @@ impl Source {
         Problem { severity: Severity::Error, file: self.name.clone(), line, column, message: slip.text.clone(), shown, width }
     }
 
-    /// Whether what is wrong there may follow from a slip that is told by itself.
+    /// Tells whether what is wrong there may follow from a slip that is told by itself.
     pub fn is_mended(&self, line: usize) -> bool {
         self.mended.contains(&line)
     }
@@ -145,7 +145,7 @@ pub enum Severity {
     Warning,
 }
 
-/// What is wrong, and where.
+/// A problem says what is wrong, and where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     pub severity: Severity,
@@ -261,7 +261,7 @@ impl Log {
         }
     }
 
-    /// Whether an error was found. A warning leaves a plan whole.
+    /// True when no error was found. A warning leaves a plan whole.
     pub fn is_good(&self) -> bool {
         self.0.borrow().iter().all(|problem| problem.severity != Severity::Error)
     }
@@ -284,7 +284,7 @@ impl Log {
     }
 }
 
-/// So many lines are named that have the same mistake.
+/// So many lines are named that have the same mistake; the others are counted.
 const SHOWN: usize = 5;
 
 /// Nobody reads more at once.

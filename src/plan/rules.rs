@@ -30,7 +30,7 @@ pub struct Rules {
     pub tickets: Option<Vec<Said<String>>>,
 }
 
-/// Whom to call, in `targets`.
+/// A target to call, in `targets`.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub number: Said<String>,

@@ -1,17 +1,17 @@
-//! What the notices' words mean: the usual steps of each mode, before and after its dates.
+//! Turns the notices' words into steps: the usual ones of each mode, before and after its dates.
 
 use super::condition::Gate;
 use super::{Advance, Mode, Phase, Step, Target};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a line's words come to, whichever table said them.
+/// The settings that a line's words come to, whichever table said them.
 #[derive(Debug)]
 pub struct Settings {
     pub mode: Mode,
     pub queue: Arc<str>,
     pub high: bool,
-    /// Whom the number itself rings and how long each: its own seats, its owner's route.
+    /// Targets that the number itself rings and how long each: its own seats, its owner's route.
     pub targets: Vec<Chosen>,
     /// A parallel number's seats stayed in the department.
     pub kept: bool,
@@ -19,7 +19,7 @@ pub struct Settings {
     pub opened: bool,
     /// After which failures of one target the next rings.
     pub advance: Advance,
-    /// Whether targets were named, rather than taken to be the number itself.
+    /// True when targets were named, rather than taken to be the number itself.
     pub routed: bool,
     /// Prompts, in each of the plan's languages.
     pub prompt: Vec<Arc<str>>,

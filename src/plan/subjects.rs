@@ -36,7 +36,7 @@ impl Subjects {
         Subjects { backends, waiting: waiting.into() }
     }
 
-    /// Whom a line that names these backends leaves to subjects.
+    /// The backends that a line that names these leaves to subjects.
     pub fn withheld(&self, named: &[Arc<str>]) -> Arc<[Arc<str>]> {
         if named.is_empty() { self.waiting.clone() } else { [].into() }
     }

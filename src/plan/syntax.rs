@@ -11,7 +11,7 @@ use toml::de::DeTable;
 /// Something wrong with a file's characters or its grammar.
 pub struct Mistake {
     pub problem: Problem,
-    /// What the rest of the file says cannot be told.
+    /// True when the rest of the file cannot be read for it.
     pub fatal: bool,
 }
 
@@ -37,7 +37,7 @@ pub fn parse(source: &Arc<Source>) -> (Spanned<DeTable<'_>>, Vec<Mistake>) {
         }
         told = line;
         mistakes.push(Mistake { problem: Problem::new(Severity::Error, &at, words(message, &at)), fatal: true });
-        // Whatever comes behind a bracket or a quotation mark that is never closed is read as part of it.
+        // All that comes behind a bracket or a quotation mark that is never closed is read as part of it.
         if mistakes.len() >= MOST || swallows(message) {
             break;
         }
@@ -51,7 +51,7 @@ fn swallows(message: &str) -> bool {
     ENDLESS.iter().any(|part| message.contains(part))
 }
 
-/// What the parser says, in both languages, and what to do. What it may say one day and says not yet is told as it is.
+/// The parser's words in both languages, and what to do. Words that it may use one day and has not yet are told as they are.
 fn words(message: &str, at: &At) -> Text {
     let near = at.source.text.get(at.span.clone()).unwrap_or_default().trim();
     let says = |part: &str| message.contains(part);

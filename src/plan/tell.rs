@@ -36,7 +36,7 @@ impl Explanation {
         format!("{} {}", self.at.get(11..16).unwrap_or("--:--"), self.row())
     }
 
-    /// What the record carries of this, and to whom.
+    /// Says what the record carries of this, and to whom.
     fn ticket(&self) -> String {
         let mut parts = vec![format!("{} {}", self.number, self.line)];
         parts.extend(self.unit.iter().map(|unit| format!("unit {unit}")));

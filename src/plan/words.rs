@@ -9,7 +9,7 @@ pub struct Word {
     pub doc: &'static str,
 }
 
-/// What stands after a word's `=`.
+/// A kind of what stands after a word's `=`.
 #[derive(Debug)]
 pub enum Kind {
     Text,
@@ -108,7 +108,7 @@ pub const MODES: Words = &[&[
     word("platform", Kind::Table(&[RULES]), "另一级或另一地的12345平台: moves callers here and there. Steps: ring."),
 ]];
 
-/// What a line may say, or its mode's section, or the head; the nearest wins.
+/// Words that a line may say, or its mode's section, or the head; the nearest wins.
 pub const RULES: &[Word] = &[
     word("from", Kind::Moment, "From when the mode holds; before, the number rings its targets. Not for merged lines."),
     word("connect-from", Kind::Moment, "Merged: from when a prompt plays and 12345 answers."),

@@ -1,4 +1,4 @@
-//! What others tell of a call of ours: its ticket's number, the caller's satisfaction, what it was about.
+//! Others tell us of a call of ours: its ticket's number, the caller's satisfaction, what it was about.
 
 use super::postscript::News;
 use crate::base::subject;
@@ -16,13 +16,13 @@ pub struct Message {
     pub ticket: Option<Linked>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survey: Option<Surveyed>,
-    /// What the call was about.
+    /// The subjects of the call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = subject::MOST), inner(length(min = 1, max = subject::LONGEST), regex(pattern = subject::PATTERN)))]
     pub subjects: Vec<String>,
 }
 
-/// What a call was about, as a seat says it.
+/// The subjects of a call, as a seat says them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Tag")]

@@ -32,7 +32,7 @@ impl Clerk {
         (self.look && self.machine.room() >= (self.most / 4) as usize).then_some(self.most)
     }
 
-    /// What was due, each lane's together, and when the rest will be.
+    /// Takes what was due, each lane's together, and when the rest will be.
     pub fn read(&mut self, now: Now, items: &[Item], next: Option<Wall>, out: &mut Vec<Output>) {
         let lanes: Vec<&[Item]> = items.chunk_by(|a, b| a.call == b.call).collect();
         (self.look, self.next) = (lanes.len() >= self.most as usize, next);

@@ -27,7 +27,7 @@ pub enum Kind {
     TicketLinked,
     /// The caller's satisfaction became known; also after its record.
     SurveyReceived,
-    /// What became of the call's recording; after its record.
+    /// The outcome of the call's recording; after its record.
     RecordingReady,
     /// Somebody said what it was about; also after its record.
     Tagged,
@@ -49,7 +49,7 @@ impl Kind {
         Kind::Tagged,
     ];
 
-    /// What others tell: it may come when the call has ended, and changes its record.
+    /// News that others tell: they may come when the call has ended, and change its record.
     pub const NEWS: [Kind; 4] = [Kind::TicketLinked, Kind::SurveyReceived, Kind::RecordingReady, Kind::Tagged];
 
     pub fn name(self) -> &'static str {
@@ -103,7 +103,7 @@ pub fn entry_of(sequence: u64) -> u32 {
     u32::try_from(sequence / EVENTS_AN_ENTRY).unwrap_or(u32::MAX)
 }
 
-/// What happened in a call, and the call's record as it was then: CloudEvents 1.0 in structured JSON, with the `sequence`
+/// An event of a call, and the call's record as it was then: CloudEvents 1.0 in structured JSON, with the `sequence`
 /// extension. An event that is sent again is the same, its id included.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(title = "Event")]

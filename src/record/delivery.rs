@@ -64,7 +64,7 @@ pub enum Answer {
     Status {
         code: u16,
         retry_after: Option<Duration>,
-        /// Of why, for people.
+        /// The system's words on why, for people.
         said: String,
     },
     /// No connection, no answer in time, or a connection that broke.
@@ -99,7 +99,7 @@ pub enum Alarm {
     Up,
 }
 
-/// What became of an event, to be made durable before anything else of its call is sent.
+/// The settlement of an event, to be made durable before anything else of its call is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     pub call: CallId,
@@ -168,7 +168,7 @@ struct Lane {
     /// The highest sequence ever offered.
     seen: u64,
     sent: Option<Item>,
-    /// What the event that is sent, or goes next, stands for.
+    /// The earlier events for which the one stands that is sent, or goes next.
     merged: Vec<u64>,
     /// Back to the journal once saved.
     leaves: bool,
@@ -289,7 +289,7 @@ impl Lane {
     }
 }
 
-/// What an answer means for the event.
+/// The meaning of an answer for the event.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
@@ -352,7 +352,7 @@ fn again(now: Wall, item: &Item, error: String, after: Duration, give_up: Durati
     Verdict::Retry { at, since, error }
 }
 
-/// What the whole backend refuses does not age by that.
+/// An event does not age by what the whole backend refuses.
 fn aside(now: Wall, item: &Item, error: String, all: bool, limits: Limits, rng: &mut Rng) -> Verdict {
     if all {
         return Verdict::Aside { at: later(now, ASIDE), since: now, error };

@@ -9,7 +9,7 @@ use super::delivery::Answer;
 use crate::base::Wall;
 use std::time::Duration;
 
-/// What is known of a call's ticket in one backend.
+/// The ticket of a call in one backend, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
     pub id: Option<String>,
@@ -18,7 +18,7 @@ pub struct Ticket {
     pub creating: Option<Wall>,
 }
 
-/// What an attempt changed about the ticket; durable together with the attempt's outcome.
+/// The change that an attempt made to the ticket; durable together with the attempt's outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Change {
     #[default]
@@ -67,7 +67,7 @@ pub enum Reply {
     Status {
         code: u16,
         retry_after: Option<Duration>,
-        /// Of why, for people.
+        /// The system's words on why, for people.
         said: String,
     },
     /// It never left.

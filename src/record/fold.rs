@@ -112,7 +112,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Whoever was still there was hung up then.
+    /// A party that was still there was hung up then.
     fn ended(&mut self, at: String) {
         let at = self.gone.map_or(at, |gone| self.zone.write(gone));
         for leg in self.legs.values_mut().filter(|leg| leg.ended.is_none()) {

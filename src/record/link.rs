@@ -13,13 +13,13 @@ impl Signer {
         Signer(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// What stands after the `?`; `expires` in seconds of Unix time.
+    /// The text after the `?`; `expires` in seconds of Unix time.
     pub fn query(&self, call: CallId, expires: i64) -> String {
         let tag = hmac::sign(&self.0, text(call, expires).as_bytes());
         format!("expires={expires}&signature={}", Spelling::Hex.spell(tag.as_ref()))
     }
 
-    /// Whether we made it, and its day has not come.
+    /// Tells whether we made it, and its day has not come.
     pub fn holds(&self, call: CallId, expires: i64, signature: &str, now: Wall) -> bool {
         let given: Option<Vec<u8>> = (0..signature.len())
             .step_by(2)

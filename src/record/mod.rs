@@ -1,4 +1,4 @@
-//! What is left of a call: its events folded into a record, the record in an envelope, and the machine that
+//! The remains of a call: its events folded into a record, the record in an envelope, and the machine that
 //! brings it to a ticket system.
 //!
 //! A call's log is append-only and holds deltas. Every event that leaves the gateway carries the full snapshot of its

@@ -1,5 +1,5 @@
-//! What becomes known of a call from outside, while it lasts or after: its tickets, its caller's satisfaction, what it was
-//! about. It stands beside the call's own log, which only the call writes.
+//! Postscripts are what becomes known of a call from outside, while it lasts or after: its tickets, its caller's
+//! satisfaction, what it was about. It stands beside the call's own log, which only the call writes.
 
 use super::cloudevent::Kind;
 use super::recording::Recorded;
@@ -32,7 +32,7 @@ pub enum News {
         scale: u8,
         source: String,
     },
-    /// What became of the call's recording.
+    /// The outcome of the call's recording.
     Recorded(Recorded),
     /// It was about this. `backends` get it for that, whatever its line: as the plan had it at that moment. A seat may tag
     /// long after the plan that the call began with is gone, and what it was answered holds however the plan changes.

@@ -5,7 +5,7 @@
 //! authenticates sees `secret`. An undefined name is an error. In a JSON body each `{{ value }}` prints as JSON, quotes
 //! included, and the whole must be JSON before it is sent.
 //!
-//! What the template engine says of an error in detail may hold a caller's number: only its kind and line are told.
+//! The template engine's words on an error may hold a caller's number in detail: only its kind and line are told.
 
 mod auth;
 mod callback;
@@ -36,7 +36,7 @@ const BUILT_IN: &[(&str, &str)] = &[
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// Which events it wants; all where none is named.
+    /// The events that it wants; all where none is named.
     #[serde(default)]
     events: Vec<String>,
     /// A later event of a call stands for those that wait; otherwise each is sent.
@@ -62,7 +62,7 @@ struct File {
     unauthorised: Option<String>,
     /// True when it says to come again later.
     busy: Option<String>,
-    /// What it posts to us.
+    /// The requests that it posts to us.
     callback: Option<Callback>,
 }
 
@@ -192,7 +192,7 @@ impl Profile {
         Ok(Some(Rendered { method: request.method, url: format!("{}{path}", self.base), headers, body }))
     }
 
-    /// What an answer means; `retry_after` is passed on with a status that is no success.
+    /// Says what an answer means; `retry_after` is passed on with a status that is no success.
     pub fn judge(&self, step: &Step, kind: &str, code: u16, retry_after: Option<Duration>, body: &[u8]) -> Reply {
         let Some((name, request)) = self.request(step, kind) else { return Reply::Good { id: None, url: None } };
         let parsed: Option<Value> = serde_json::from_slice(body).ok();

@@ -1,9 +1,9 @@
-//! What is known of a call's recording, and how the record says it.
+//! Facts about a call's recording, and how the record says them.
 
 use super::shape::Recording;
 use serde::{Deserialize, Serialize};
 
-/// What became of it.
+/// The state of the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -24,7 +24,7 @@ pub enum State {
 pub struct Recorded {
     pub state: State,
     pub url: Option<String>,
-    /// Of the file.
+    /// The hash of the file.
     pub sha256: Option<String>,
     pub ms: Option<u64>,
 }

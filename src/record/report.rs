@@ -13,7 +13,7 @@ const AHEAD: i64 = 300_000_000;
 /// Nobody talks longer than a day.
 const LONGEST: i64 = 86_400_000_000;
 
-/// What is wrong with one part of a report.
+/// A fault in one part of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// A JSON pointer (RFC 6901).
@@ -21,7 +21,7 @@ pub struct Fault {
     pub what: String,
 }
 
-/// What a schema cannot say: times in their order, an anonymous caller without a number.
+/// Finds what a schema cannot say: times out of their order, an anonymous caller with a number.
 pub fn faults(report: &Report, now: Wall) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |pointer: &str, what: &str| faults.push(Fault { pointer: pointer.to_owned(), what: what.to_owned() });

@@ -1,4 +1,4 @@
-//! What a ticket system said of why, for people: a line of its answer in logs and beside dead letters.
+//! A ticket system's own words on why, for people: a line of its answer in logs and beside dead letters.
 
 use super::profile::Secrets;
 use serde_json::Value;

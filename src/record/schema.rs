@@ -19,7 +19,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Of a record that others hand in.
+/// The schema of a record that others hand in.
 pub fn report() -> Value {
     let mut schema = incoming::<Report>();
     // The process of the sender is not ours to have died.
@@ -33,7 +33,7 @@ fn outgoing<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// What is not known is left out, not null: so a complaint can name the very place.
+/// A value that is not known is left out, not null: so a complaint can name the very place.
 fn incoming<T: JsonSchema>() -> Value {
     let mut schema = SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>().to_value();
     without_null(&mut schema);

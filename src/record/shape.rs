@@ -12,7 +12,7 @@ use serde::Serialize;
 pub struct Record {
     /// A UUIDv7.
     pub call_id: String,
-    /// Who handed the record in: a call that never crossed this gateway. Null: this gateway's own.
+    /// The system that handed the record in: a call that never crossed this gateway. Null: this gateway's own.
     pub reported_by: Option<Reporter>,
     /// The Call-ID of each SIP dialog, the caller's first.
     pub sip_call_ids: Vec<String>,
@@ -58,14 +58,14 @@ pub struct Record {
     /// The number of the plan's target that was joined to the caller last.
     pub target: Option<String>,
     pub queue: Option<String>,
-    /// What the caller heard, in order.
+    /// The prompts that the caller heard, in order.
     pub prompts: Vec<Heard>,
     /// Every move of the caller, in order.
     pub transfers: Vec<Transfer>,
     pub legs: Vec<Leg>,
-    /// What it was about, as seats and ticket systems told, in that order.
+    /// Subjects of the call, as seats and ticket systems told them, in that order.
     pub subjects: Vec<String>,
-    /// What the caller thought of it, once asked.
+    /// The caller's opinion of it, once asked.
     pub survey: Option<Survey>,
     pub recording: Option<Recording>,
     /// Its tickets that were known at this moment.
@@ -103,13 +103,13 @@ impl Record {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reporter {
-    /// Whose token it was.
+    /// The name of the token that it came with.
     pub source: String,
     /// The call's id there.
     pub id: String,
 }
 
-/// What was dialled, and what the plan makes of it.
+/// The number that was dialled, and what the plan makes of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Hotline {
     pub dialled: String,
@@ -157,7 +157,7 @@ pub struct Ticket {
 pub struct Survey {
     pub score: u8,
     pub scale: u8,
-    /// Who asked.
+    /// The system that asked.
     pub source: String,
     #[schemars(extend("format" = "date-time"))]
     pub at: String,
@@ -170,7 +170,7 @@ pub struct Recording {
     pub id: String,
     /// Opens by itself while its signature holds; without one it asks for a token with the role `listener`.
     pub url: Option<String>,
-    /// Of the file.
+    /// The hash of the file.
     pub sha256: Option<String>,
     pub ms: Option<u64>,
     /// `pending` (the call lasts, or its file is not done), `ready`, `partial` (some audio was lost in the gateway),

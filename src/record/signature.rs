@@ -28,7 +28,7 @@ impl Keys {
 }
 
 impl Keys {
-    /// Whether one of the signatures of the header was made by one of the keys.
+    /// Tells whether one of the signatures of the header was made by one of the keys.
     pub fn verify(&self, id: &str, seconds: &str, body: &[u8], header: &str) -> bool {
         let mut signed = format!("{id}.{seconds}.").into_bytes();
         signed.extend_from_slice(body);

@@ -81,7 +81,7 @@ fn heard(name: &str) -> Value {
     json!({ "name": name, "version": null })
 }
 
-/// What every record of these callers has in common, and what it has before anything happened.
+/// All that every record of these callers has in common, and has before anything happened.
 fn expected(differences: Value) -> Value {
     let mut record = json!({
         "call_id": CALL,

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Whose a source address is.
+/// The owner of a source address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     /// Index into the setup's trunks.
@@ -38,7 +38,7 @@ pub(super) fn access(setup: &Live) -> AccessList<Owner> {
     list
 }
 
-/// Whose in-dialog requests go and come where: a trunk's own networks; a seat is its host alone.
+/// The peers whose in-dialog requests go and come where: a trunk's own networks; a seat is its host alone.
 pub(super) fn kin(setup: &Live) -> Kin {
     let mut networks = AccessList::new();
     for (index, trunk) in setup.trunks.iter().enumerate() {
@@ -49,7 +49,7 @@ pub(super) fn kin(setup: &Live) -> Kin {
     Kin::new(networks)
 }
 
-/// Who places the call.
+/// The peer that places the call.
 pub(super) enum Placer {
     Trunk(usize),
     Seat(usize),
@@ -134,7 +134,7 @@ impl Switch {
         }
     }
 
-    /// Whether the seat's own phone calls, and nobody who has its address and says its name: an exchange may carry outside
+    /// True when the seat's own phone calls, and nobody who has its address and says its name: an exchange may carry outside
     /// callers beside seats. A TCP connection has any port, so there the address must be the seat's alone.
     pub(super) fn is_own_line(&self, seat: usize, flow: Flow) -> bool {
         let Some(seat) = self.setup.seats.get(seat) else { return false };
@@ -165,7 +165,7 @@ impl Switch {
         });
     }
 
-    /// What the plan says, and where the call has been before. A call for a platform that it comes from has gone in a
+    /// Asks the plan, and looks where the call has been before. A call for a platform that it comes from has gone in a
     /// circle: the first receiver keeps it (首接负责), and its own seats answer.
     pub(super) fn decide(&self, now: Now, incoming: &Incoming, placer: &Placer) -> (Decision, Vec<String>) {
         let plan = &self.setup.plan;
@@ -202,7 +202,7 @@ impl Switch {
         }
     }
 
-    /// Whether provisional responses are reliable for every caller that supports it.
+    /// Tells whether provisional responses are reliable for every caller that supports it.
     fn wants_reliable(&self, placer: &Placer) -> bool {
         matches!(placer, Placer::Trunk(i) if self.setup.trunks[*i].reliable)
     }
@@ -309,7 +309,7 @@ fn is_own_line(seat: &Seat, flow: Flow, shared: bool) -> bool {
     ip && (any_port || flow.remote == seat.address)
 }
 
-/// What a caller chose, as the journal keeps it: bounded, and harmless wherever it is printed.
+/// Text that a caller chose, as the journal keeps it: bounded, and harmless wherever it is printed.
 fn kept(foreign: &str) -> String {
     Shown(foreign).to_string()
 }

@@ -1,10 +1,10 @@
-//! What must hold between two inputs, whatever came before. The simulation asks after each.
+//! Checks what must hold between two inputs, whatever came before. The simulation asks after each.
 
 use super::Switch;
 use crate::base::Now;
 
 impl Switch {
-    /// Whether a channel of this seat is taken: it rings, talks, or is kept for a caller that may come back to it.
+    /// Tells whether a channel of this seat is taken: it rings, talks, or is kept for a caller that may come back to it.
     pub fn is_taken(&self, seat: &str) -> bool {
         self.queues.is_taken(seat)
     }

@@ -36,14 +36,14 @@ impl Pace {
 pub(super) struct Channels(BTreeMap<Arc<str>, u32>);
 
 impl Channels {
-    /// Whether the trunk has room for one more. Its reserved channels are for emergencies alone.
+    /// Tells whether the trunk has room for one more. Its reserved channels are for emergencies alone.
     pub fn free(&self, trunk: &Trunk, emergency: bool) -> bool {
         let taken = self.0.get(&trunk.name).copied().unwrap_or(0);
         let open = if emergency { trunk.channels } else { trunk.channels.saturating_sub(trunk.reserved) };
         taken < open
     }
 
-    /// Whether the seat may place one more. A call for help is not kept waiting by the one that it is made from.
+    /// Tells whether the seat may place one more. A call for help is not kept waiting by the one that it is made from.
     pub fn free_to_place(&self, seat: &Seat, emergency: bool) -> bool {
         self.0.get(&seat.name).copied().unwrap_or(0) < seat.channels.saturating_add(u32::from(emergency))
     }

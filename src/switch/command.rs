@@ -50,7 +50,7 @@ impl Switch {
         Ok(())
     }
 
-    /// Whom a number means for this call's caller, in which way, and whether it may be sent there at all.
+    /// Tells whom a number means for this call's caller, in which way, and refuses what may not be sent there at all.
     pub(super) fn may_go(&self, now: Now, id: CallId, to: &str, mode: Mode) -> Result<(Goal, Mode), Why> {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         let decision = active.setup.plan.decide(&facts(now, active, to));
@@ -68,10 +68,10 @@ impl Switch {
         Ok((goal, mode))
     }
 
-    /// Whether this caller came from there: by the headers where they survive, else since another call of the same caller has
-    /// been with that target from before this one came (carriers strip the headers that would tell, so platforms that send
-    /// callers to each other would do it for ever). Not a target that was only rung or consulted; and not another person of
-    /// the same number, whose call comes from where the first one came and not from where the target is.
+    /// Tells whether this caller came from there: by the headers where they survive, else since another call of the same
+    /// caller has been with that target from before this one came (carriers strip the headers that would tell, so platforms
+    /// that send callers to each other would do it for ever). Not a target that was only rung or consulted; and not another
+    /// person of the same number, whose call comes from where the first one came and not from where the target is.
     fn goes_in_circles(&self, id: CallId, active: &Active, goal: &Goal, decision: &Decision) -> bool {
         let Identity { history, area, caller, .. } = &active.identity;
         let plan = &active.setup.plan;
@@ -161,7 +161,7 @@ impl Switch {
 }
 
 impl Active {
-    /// Whether `later` may be this call's caller, sent back by one of these.
+    /// Tells whether `later` may be this call's caller, sent back by one of these.
     fn sent(&self, later: &Active, chain: &[Dialled]) -> bool {
         let Some((part, since)) = self.call.met(chain) else { return false };
         let from = |active: &Active, part| active.legs.get(&part).map(|leg: &Leg| leg.at.ip());
@@ -170,7 +170,7 @@ impl Active {
     }
 }
 
-/// What a phone is told that asked in vain, by REFER or by an INVITE of its own.
+/// The status that a phone is told that asked in vain, by REFER or by an INVITE of its own.
 pub(super) fn status_of(why: Why) -> u16 {
     match why {
         Why::UnknownTarget => 404,
@@ -189,7 +189,7 @@ fn facts<'a>(now: Now, active: &'a Active, to: &'a str) -> Facts<'a> {
     Facts { dialled: to, caller: caller.as_deref(), trunk, trunk_area: area.as_deref(), diverted_from: None, at: now.wall }
 }
 
-/// Whether a phone means us by this address: one that we listen on, a trunk's peer, or a domain of our seats.
+/// Tells whether a phone means us by this address: one that we listen on, a trunk's peer, or a domain of our seats.
 fn is_ours(fixed: &Fixed, setup: &Live, uri: &Uri) -> bool {
     let seats = || setup.seats.iter().map(|seat| &seat.aor.host);
     match &uri.host {
@@ -202,7 +202,7 @@ fn is_ours(fixed: &Fixed, setup: &Live, uri: &Uri) -> bool {
     }
 }
 
-/// Whom a number means for this caller today, and whether it is an emergency line; `decision` is the plan's word on it.
+/// Tells whom a number means for this caller today, and whether it is an emergency line; `decision` is the plan's word on it.
 fn goal(active: &Active, to: &str, decision: &Decision) -> Result<(Goal, bool), Why> {
     let seats = &active.setup.seats;
     if let Some(name) = to.strip_prefix("seat:") {

@@ -1,4 +1,4 @@
-//! What a call wants done, done by the rooms.
+//! Effects that a call wants done, done by the rooms.
 
 use super::keys::Pad;
 use super::{Active, Leg, Output, Switch, Work, route};
@@ -95,8 +95,8 @@ impl Switch {
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
     }
 
-    /// What the journal will know of the call, whatever the call itself knows. Who was only answered, to hear music, has not
-    /// talked to anybody.
+    /// Notes what the journal will know of the call, whatever the call itself knows. A party that was only answered, to hear
+    /// music, has not talked to anybody.
     fn note(&mut self, id: CallId, what: &What) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         match what {

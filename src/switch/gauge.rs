@@ -1,7 +1,7 @@
 use super::Refusals;
 
-/// What is alive now. Everything but the flags, the seats that are missed and the peers that are out returns to zero when the
-/// last call is over.
+/// Counts what is alive now. Everything but the flags, the seats that are missed and the peers that are out returns to zero
+/// when the last call is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     pub calls: usize,

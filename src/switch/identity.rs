@@ -1,4 +1,4 @@
-//! Who calls, what was dialled: read from an INVITE once, told to every leg of the call.
+//! The caller's identity and what was dialled: read from an INVITE once, told to every leg of the call.
 
 use crate::base::CallId;
 use crate::dialog::Incoming;
@@ -22,7 +22,7 @@ pub(super) struct Identity {
     pub area: Option<Arc<str>>,
     /// The numbers that the call was meant for before it reached us, oldest first.
     pub history: Vec<String>,
-    /// What the caller's leg may use, the caller's order first.
+    /// Codecs that the caller's leg may use, the caller's order first.
     pub codecs: Vec<Codec>,
     pub max_forwards: u8,
 }
@@ -120,7 +120,7 @@ impl Identity {
     /// The call id on every leg, the caller where it may be told, and the hotline that was dialled (RFC 7044).
     pub fn headers(&self, call: CallId, local: SocketAddr, target: &Uri, all: bool) -> Vec<Header> {
         let mut headers = vec![Header::printed(Name::XHotlineCallId, call)];
-        // Whoever sees it is told that others may not (RFC 3325 §9.3).
+        // A peer that sees the number is told that others may not (RFC 3325 §9.3).
         if self.withheld {
             headers.push(Header { name: Name::Privacy, value: "id".into() });
         }

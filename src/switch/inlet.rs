@@ -1,4 +1,4 @@
-//! What comes from the network and from the media plane.
+//! Takes in what comes from the network and from the media plane.
 
 use super::keys::Told;
 use super::reload::begins;
@@ -31,7 +31,7 @@ impl Switch {
         }
         let again = (former == Some(false)).then(|| data.clone());
         match Message::parse(data) {
-            // Whose calls have ended may finish with them, and begins nothing.
+            // A peer whose calls have ended may finish with them, and begins nothing.
             Ok(Message::Request(request)) if again.is_some() && begins(&request) => {
                 self.stranger(now, flow, again.unwrap_or_default(), out);
             }

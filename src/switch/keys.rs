@@ -2,7 +2,7 @@
 //! the party, in the way that each of them takes keys.
 //!
 //! Telephone-events between two legs that both agreed on them pass on the media plane, with the length of the press.
-//! Whatever needs another way is captured there, comes here, and leaves as a press of our own.
+//! Keys that need another way are captured there, come here, and leave as a press of our own.
 
 use super::{Active, Dtmf, Output, Switch, Work};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
@@ -49,7 +49,7 @@ impl Pad {
         Pad { dtmf, events: false, refuses_info: false, captured: false, pressed: None }
     }
 
-    /// Whether this is a press of its own.
+    /// Tells whether this is a press of its own.
     fn press(&mut self, now: Mono, key: char, told: Told) -> bool {
         let same = |(k, at, t): (char, Mono, Told)| k == key && t != told && now.since(at) < SAME_PRESS;
         if self.pressed.is_some_and(same) {
@@ -114,7 +114,7 @@ impl Switch {
         }
     }
 
-    /// What was agreed on a leg: telephone-events towards it only where its trunk or seat wants them.
+    /// The profile that was agreed on a leg: telephone-events towards it only where its trunk or seat wants them.
     pub(super) fn agreed(&mut self, id: CallId, part: Part, mut profile: media::Profile) -> media::Profile {
         if let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) {
             profile.event_out = profile.event_out.filter(|_| matches!(leg.pad.dtmf, Dtmf::Auto | Dtmf::Rfc4733));

@@ -12,7 +12,7 @@ use crate::dialog::{Cause, Command, Incoming};
 use std::sync::Arc;
 
 impl Switch {
-    /// Whether the INVITE is one of these; then all that it needs is done.
+    /// Tells whether the INVITE is one of these; then all that it needs is done.
     pub(super) fn joins(&mut self, now: Now, incoming: &Incoming, placer: &Placer, out: &mut Vec<Output>) -> bool {
         let seat = match placer {
             Placer::Seat(i) if self.is_own_line(*i, incoming.flow) => self.setup.seats.get(*i).map(|seat| seat.name.clone()),

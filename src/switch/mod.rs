@@ -44,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What the outside tells the switch.
+/// An input is something that the outside tells the switch.
 #[derive(Debug)]
 pub enum Input {
     /// One datagram, or one message that the edge framed from a stream.
@@ -92,7 +92,7 @@ pub enum Input {
     Reload(Box<Live>),
 }
 
-/// What the switch wants done, in this order.
+/// Outputs are what the switch wants done, in this order.
 #[derive(Debug)]
 pub enum Output {
     Sip {
@@ -140,7 +140,7 @@ pub struct Switch {
     draining: bool,
     rng: Rng,
     work: VecDeque<Work>,
-    /// What legs and queues have said and nobody has heard yet.
+    /// Outputs of legs and queues that nobody has heard yet.
     legs_done: Vec<dialog::Output>,
     queues_done: Vec<queue::Output>,
     /// The call that is worked on.
@@ -193,7 +193,7 @@ struct Referred {
 #[derive(Clone, Debug)]
 struct Leg {
     id: LegId,
-    /// Of the INVITE that we sent to it.
+    /// The Call-ID of the INVITE that we sent to it.
     call_id: Option<String>,
     /// Where its messages come from, or where it was called.
     at: SocketAddr,
@@ -209,7 +209,8 @@ struct Leg {
     ended: bool,
     /// Its media is closed, or was never open.
     closed: bool,
-    /// What named its peer, which may be newer than what the call began with: held, so that the peer is heard to the end.
+    /// The setup that named its peer, which may be newer than the one that the call began with: held, so that the peer is
+    /// heard to the end.
     _named_by: Arc<Live>,
 }
 

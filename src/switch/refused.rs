@@ -1,4 +1,5 @@
-//! What never becomes a call: said in the log and counted by status, so that whoever looks for a trunk's lost calls finds them.
+//! Requests that never become a call are said in the log and counted by status, so that whoever looks for a trunk's lost
+//! calls finds them.
 
 use super::admit::{Owner, Placer};
 use super::{Output, Switch};
@@ -19,7 +20,7 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    /// Whether one more may be written; then how many were not since the last.
+    /// Tells whether one more may be written; then how many were not since the last.
     pub fn may_say(&mut self, now: Mono, per_second: u32) -> Option<u64> {
         let token = Duration::from_secs(1) / per_second.max(1);
         let later = now.max(self.full_at).after(token);
@@ -111,7 +112,7 @@ impl Switch {
 
     fn would_refuse(&self, now: Now, invite: &Incoming) -> Option<Cause> {
         let Some(placer) = self.placer(invite) else { return Some(self.unavailable()) };
-        // Who names nobody asks about the gateway: any ordinary call.
+        // A caller that names nobody asks about the gateway: any ordinary call.
         let decision = invite.uri.user.is_some().then(|| self.decide(now, invite, &placer).0);
         let emergency = decision.as_ref().is_some_and(|decision| decision.mode == Mode::Emergency);
         if self.full(&placer, emergency).is_some() || self.ports_gone() {

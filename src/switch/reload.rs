@@ -20,9 +20,9 @@ const MAX_LEAVING: usize = 64;
 #[derive(Default)]
 pub(super) struct Former {
     setups: Vec<Arc<Live>>,
-    /// Of setups that no call holds any more: until when, and from where.
+    /// Sources of setups that no call holds any more: until when, and from where.
     leaving: VecDeque<(Mono, Vec<Cidr>)>,
-    /// Of either; true for one whose calls go on.
+    /// Sources of either; true for one whose calls go on.
     sources: AccessList<bool>,
 }
 

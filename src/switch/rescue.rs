@@ -37,7 +37,7 @@ impl Switch {
             }
             return;
         }
-        // What the call had wanted so far it would not want now; what it is told goes on.
+        // Effects that the call had wanted so far it would not want now; what it is told goes on.
         self.work.retain(|work| match work {
             Work::Effect(of, _) => *of != id,
             Work::Call(of, input) => *of != id || matches!(input, call::Input::Closed { .. } | call::Input::Journaled),
@@ -53,7 +53,7 @@ impl Switch {
     }
 }
 
-/// Whose news it is; a new leg is nobody's yet, and what never becomes a leg nobody's at all.
+/// The leg whose news it is; a new leg is nobody's yet, and what never becomes a leg is nobody's at all.
 pub(super) fn leg_of(event: &Event) -> Option<LegId> {
     match event {
         Event::Incoming(_) | Event::Asked(_) | Event::TurnedAway(_) => None,

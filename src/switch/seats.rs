@@ -1,4 +1,4 @@
-//! What the switch knows of seats that the queue must know: that one shows life, and that one is kept by nobody.
+//! Tells the queue what the switch knows of seats: that one shows life, and that one is kept by nobody.
 
 use super::{Switch, Work};
 use crate::base::{Flow, Now};
@@ -29,7 +29,8 @@ impl Switch {
         heard.into_iter().for_each(|seat| self.queue_input(now, queue::Input::Heard { seat, request }));
     }
 
-    /// What is to be done next. When that is nothing, seats that talk without a caller are looked at: is one of them wanted?
+    /// The work that is to be done next. When there is none, seats that talk without a caller are looked at: is one of them
+    /// wanted?
     pub(super) fn next_work(&mut self) -> Option<Work> {
         if self.work.is_empty() && !self.lingering.is_empty() {
             let lingers = |id: &_| self.calls.get(id).is_some_and(|active| active.call.lingers());

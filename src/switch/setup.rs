@@ -1,5 +1,5 @@
-//! What the switch is told: [`Fixed`] once, [`Live`] at the start and at each reload. Plain data, checked by whoever made
-//! it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
+//! The settings that the switch is told: [`Fixed`] once, [`Live`] at the start and at each reload. Plain data, checked by
+//! whoever made it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
 use crate::base::{Cidr, Proto};
 use crate::call;
@@ -17,14 +17,14 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a switch starts with.
+/// The setup that a switch starts with.
 #[derive(Clone)]
 pub struct Setup {
     pub fixed: Fixed,
     pub live: Live,
 }
 
-/// What is bound, allocated, timed or promised to others at the start: it holds until a restart.
+/// Settings that are bound, allocated, timed or promised to others at the start: they hold until a restart.
 #[derive(Clone)]
 pub struct Fixed {
     /// This node's name, in records.
@@ -39,7 +39,7 @@ pub struct Fixed {
     pub limits: Limits,
 }
 
-/// What a reload replaces. New calls meet it; calls in progress keep the one that they began with.
+/// Settings that a reload replaces. New calls meet them; calls in progress keep those that they began with.
 #[derive(Clone)]
 pub struct Live {
     pub trunks: Vec<Trunk>,
@@ -68,7 +68,7 @@ pub struct Live {
     pub peers: Rate,
     /// New calls a second that a trunk or seat may place, in percent of its channels.
     pub placing_percent: u32,
-    /// What Retry-After says with a 503.
+    /// Retry-After says this with a 503.
     pub retry_after: Duration,
 }
 
@@ -83,7 +83,7 @@ impl fmt::Debug for Live {
 #[derive(Clone, Debug)]
 pub struct Trunk {
     pub name: Arc<str>,
-    /// Whose messages belong to it.
+    /// The networks whose messages belong to it.
     pub sources: Vec<Cidr>,
     /// Where we call it.
     pub peer: SocketAddr,
@@ -93,7 +93,7 @@ pub struct Trunk {
     pub codecs: Vec<Codec>,
     /// Calls at once, both directions together.
     pub channels: u32,
-    /// Of these, how many only calls of emergency lines may take.
+    /// So many of these are kept for calls of emergency lines.
     pub reserved: u32,
     pub dtmf: Dtmf,
     /// A call that it says an emergency line diverted goes before others.
@@ -106,7 +106,7 @@ pub struct Trunk {
 #[derive(Clone, Debug)]
 pub struct Seat {
     pub name: Arc<str>,
-    /// What people call it, in records.
+    /// The name that people have for it, in records.
     pub label: Option<Arc<str>>,
     /// Address of record: who it says it is, and what it is called as.
     pub aor: Uri,
@@ -151,7 +151,7 @@ pub struct MediaSetup {
     pub ready: usize,
 }
 
-/// Which calls are recorded.
+/// The calls that are recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Recorded {
     #[default]
@@ -171,7 +171,7 @@ impl Recorded {
     }
 }
 
-/// What a sender gets that no trunk and no seat names.
+/// The treatment of a sender that no trunk and no seat names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownSource {
     Drop,
@@ -179,7 +179,7 @@ pub enum UnknownSource {
     Forbid,
 }
 
-/// What new calls get while the journal cannot write.
+/// The treatment of new calls while the journal cannot write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JournalDown {
     /// 503 + Retry-After.
@@ -191,6 +191,6 @@ pub enum JournalDown {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub calls: usize,
-    /// Of these, how many only calls of emergency lines may be.
+    /// So many of these are kept for calls of emergency lines.
     pub reserved: usize,
 }

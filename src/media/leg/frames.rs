@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A ringing network that says nothing for so long has stopped: longer than the pause within a ring-back that is sent
 /// without its silence.
 const EARLY_PAUSE: Duration = Duration::from_secs(5);
-/// Of a key that we send as an event: −10 dBm0.
+/// The volume of a key that we send as an event: −10 dBm0.
 const VOLUME: u8 = 10;
 
 impl Leg {

@@ -1,8 +1,8 @@
-//! Whether a backend is worth asking, and how much at once. Closed, it lets one probe through at a time. Each failure
-//! halves what is asked at once and each success asks one more: who is too slow for many gets done with few, instead of
-//! working for askers who have given up.
+//! The gate tells whether a backend is worth asking, and how much at once. Closed, it lets one probe through at a time. Each
+//! failure halves what is asked at once and each success asks one more: who is too slow for many gets done with few, instead
+//! of working for askers who have given up.
 //!
-//! What one answer says of the backend counts when another one says it too. A refusal may be about the one event (its
+//! An answer counts for the whole backend when another one says the same. A refusal may be about the one event (its
 //! ticket was moved where we may not write, its text displeases a firewall), and so may the wait that is asked for; so the
 //! next event is the probe, at once.
 
@@ -10,7 +10,7 @@ use super::{Alarm, Outcome, Output};
 use crate::base::{CallId, Mono, Rng};
 use std::time::Duration;
 
-/// So many failures in a row, on whatever lanes, close it.
+/// So many failures in a row, on whatever lanes, close the gate.
 const FAILURES: u32 = 5;
 /// Seconds before the first probe, the second …; the last one repeats.
 const PROBES: [u64; 4] = [1, 5, 15, 30];
@@ -36,7 +36,7 @@ struct Closed {
     probe: Option<CallId>,
     /// An alarm was raised.
     told: bool,
-    /// Whose refusal came first.
+    /// The call whose refusal came first.
     suspect: Option<CallId>,
     /// Another one was refused too: it is the account.
     blamed: bool,
@@ -60,7 +60,7 @@ impl Gate {
         Gate { width: most, most, patience, failures: 0, closed: None }
     }
 
-    /// Whether it is the backend that refuses us, and not this event or that.
+    /// Tells whether it is the backend that refuses us, and not this event or that.
     pub fn blames_the_backend(&self) -> bool {
         self.closed.as_ref().is_some_and(|closed| closed.blamed)
     }
@@ -107,8 +107,8 @@ impl Gate {
         }
     }
 
-    /// What was under way when the gate closed and fails now is no news. Retry-After holds for the whole backend, once it is
-    /// said a second time.
+    /// A request that was under way when the gate closed and fails now is no news. Retry-After holds for the whole backend,
+    /// once it is said a second time.
     fn failed(&mut self, now: Mono, probe: bool, error: &str, after: Duration, rng: &mut Rng, out: &mut Vec<Output>) {
         self.failures = self.failures.saturating_add(1);
         self.width = (self.width / 2).max(1);

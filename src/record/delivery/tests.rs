@@ -36,7 +36,7 @@ fn status(code: u16) -> Answer {
     Answer::Status { code, retry_after: None, said: String::new() }
 }
 
-/// What the first answer to a record does to it.
+/// The verdict that the first answer to a record brings it.
 fn verdict(answer: Answer) -> Vec<Output> {
     let mut delivery = delivery();
     assert_eq!(step(&mut delivery, at(0), Input::Offer(vec![record(1)])), [Output::Send(record(1))]);

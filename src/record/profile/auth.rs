@@ -57,7 +57,7 @@ pub struct Signing {
     pub query: BTreeMap<String, String>,
 }
 
-/// What a signature is made fresh with.
+/// The moment and the chance that a signature is made fresh with.
 #[derive(Clone, Debug)]
 pub struct Fresh {
     pub millis: i64,

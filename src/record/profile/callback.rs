@@ -1,4 +1,4 @@
-//! What a ticket system posts to us: how it proves who it is, and where its words stand.
+//! A ticket system posts to us: this says how it proves who it is, and where its words stand.
 
 use super::{Profile, Secrets, id_text};
 use crate::base::Wall;
@@ -57,7 +57,7 @@ pub struct Sealed {
     sign: String,
 }
 
-/// Who it came from is beyond doubt.
+/// The sender of it is beyond doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven {
     pub id: String,

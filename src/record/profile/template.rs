@@ -34,7 +34,7 @@ impl Templates {
         Ok(templates)
     }
 
-    /// What templates whose names begin so read of `table`, such as `secret`.
+    /// The words that templates whose names begin so read of `table`, such as `secret`.
     pub fn read<'a>(&'a self, prefix: &'a str, table: &'a str) -> impl Iterator<Item = String> + 'a {
         let templates = self.engine.templates().filter(move |(name, _)| name.starts_with(prefix));
         let names = templates.flat_map(|(_, template)| template.undeclared_variables(true));
