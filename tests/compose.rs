@@ -9,7 +9,7 @@ const COMPOSE: &str = include_str!("../docker-compose.yml");
 const DEFAULTS: &str = include_str!("../config/default.toml");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
-/// What follows `key` on its line, first found.
+/// The text after `key` on its line, first found.
 fn after(text: &str, key: &str) -> String {
     let line = text.lines().find_map(|line| line.trim().strip_prefix(key));
     line.unwrap_or_else(|| panic!("no `{key}`")).trim().to_string()

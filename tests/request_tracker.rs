@@ -38,7 +38,7 @@ fn every_call_has_one_ticket_with_its_fields_whatever_happens_to_request_tracker
     let gateway = Gateway::start(&Spec { records: site(&tracker, &proxy), ..Spec::default() });
     let seat = gateway.seat(0, "seat_answers").lasts(100).start_calls(1_000_000, 3600);
     let target = gateway.target("seat_answers").lasts(100).start_calls(1_000_000, 3600);
-    // Who was sent to a target and comes back is not sent there again: each has a number of its own.
+    // A caller who was sent to a target and comes back is not sent there again: each has a number of its own.
     let callers = gateway.caller("caller_hangs_up", "12345").of_many_callers().lasts(1500).arg("-r").arg("1");
     let callers = callers.start_calls(calls, seconds);
     let (over, api) = (AtomicBool::new(false), SocketAddr::from((gateway.host.ip, gateway.http)));

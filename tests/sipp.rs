@@ -55,7 +55,7 @@ fn request<'a>(messages: &'a [Message], method: &str) -> &'a Message {
     found.unwrap_or_else(|| panic!("no {method} among {messages:?}"))
 }
 
-/// What every call that a seat answered shows in its record.
+/// Checks what every call that a seat answered shows in its record.
 fn assert_answered(record: &Value, number: &str, by: &str) {
     assert_eq!(record["result"], "answered", "{record:#}");
     assert_eq!(record["hangup_by"], by, "{record:#}");

@@ -46,7 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Rooms that may ask the machine: clocks, sockets, files, threads, randomness.
 const IMPURE_ROOMS: &[&str] = &["io", "cli", "trial"];
 
-/// What no pure room may name.
+/// Names that no pure room may use.
 const IMPURE: &[&str] = &[
     "Instant",
     "RandomState",
@@ -223,7 +223,7 @@ fn read(root: &Path, path: &Path) -> Source {
     Source { path: path_text, room, lines: fs::read_to_string(path).unwrap().lines().map(String::from).collect() }
 }
 
-/// What follows each `crate::` in a line, up to the end of the path.
+/// The path that follows each `crate::` in a line, up to its end.
 fn named_rooms(line: &str) -> Vec<&str> {
     let after = line.match_indices("crate::").map(|(at, found)| &line[at + found.len()..]);
     after.map(|rest| if rest.starts_with('{') { "{" } else { path_prefix(rest) }).collect()

@@ -1,4 +1,4 @@
-//! What a call was about, in a seat's word for it: a short line of text. Whoever may see a masked call sees its subjects, so
+//! A subject of a call, in a seat's word for it: a short line of text. Whoever may see a masked call sees its subjects, so
 //! they hold nothing that may be a telephone number.
 
 /// Characters of one.

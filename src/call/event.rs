@@ -1,4 +1,4 @@
-//! What happens in a call, as its journal keeps it. The record is a fold over these.
+//! Events of a call, as its journal keeps them. The record is a fold over these.
 
 pub use super::reported::{Report, Reported, ReportedTicket};
 
@@ -27,7 +27,7 @@ pub enum What {
     /// A prompt starts towards the caller; `text` is what it says.
     Announcing {
         prompt: String,
-        /// Which sound it was: the beginning of its hash.
+        /// The sound of the prompt at that time: the beginning of its hash.
         #[serde(default)]
         version: Option<String>,
     },
@@ -160,7 +160,7 @@ pub struct Division {
     pub name: String,
 }
 
-/// Whom the gateway called.
+/// The party that the gateway called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Party {
@@ -174,7 +174,7 @@ pub enum Party {
     },
 }
 
-/// Who ended a leg or a call.
+/// The side that ended a leg or a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
@@ -203,7 +203,7 @@ pub enum Result {
 }
 
 impl What {
-    /// What the call itself knows of it; the switch knows the rest.
+    /// The call itself knows so much of it; the switch knows the rest.
     pub fn announcing(prompt: &str) -> What {
         What::Announcing { prompt: prompt.to_owned(), version: None }
     }

@@ -1,4 +1,4 @@
-//! Who hears what: a function of where the call stands, so that no change of state can forget a sound.
+//! Decides who hears what: a function of where the call stands, so that no change of state can forget a sound.
 
 use super::talk::Talk;
 use super::{Audio, CALLER, Call, Output, Part, Stage};

@@ -5,7 +5,7 @@
 use crate::base::Mono;
 use std::time::Duration;
 
-/// What an operator sets. No code may be the beginning of another: [`Codes::clashes`].
+/// The feature codes that an operator sets. No code may be the beginning of another: [`Codes::clashes`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Codes {
     /// Followed by a number and `#`.
@@ -28,7 +28,7 @@ pub enum Feature {
     Merge,
 }
 
-/// What a key press comes to.
+/// The outcome of a key press.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pressed {
     /// A code has begun.
@@ -51,7 +51,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 const LONGEST: usize = 32;
 
 impl Codes {
-    /// Whether there is any code at all.
+    /// Tells whether there is any code at all.
     pub fn any(&self) -> bool {
         self.all().next().is_some()
     }
@@ -93,7 +93,7 @@ impl Codes {
         (!number.is_empty()).then(|| Feature::Consult(number.to_owned()))
     }
 
-    /// What follows the consult code.
+    /// The number that follows the consult code.
     fn number<'a>(&self, typed: &'a str) -> Option<&'a str> {
         if self.consult.is_empty() { None } else { typed.strip_prefix(&self.consult) }
     }

@@ -1,5 +1,5 @@
-//! Who leaves a conversation, and what becomes of those who stay: they are together, or the caller goes where it came
-//! from, or the call is over.
+//! Parties leave a conversation, and this decides what becomes of those who stay: they are together, or the caller goes where
+//! it came from, or the call is over.
 
 use super::talk::{Lease, Mode, Refusal, Talk};
 use super::{CALLER, Call, Caller, Output, Part, QueueCommand, Stage};
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// asking for a move has not seen it refused either: that caller, too, was to be sent on.
 const AT_REFUSAL: Duration = Duration::from_millis(500);
 
-/// What somebody who left was to the move under way.
+/// The part that somebody who left had in the move under way.
 enum Loss {
     Nothing,
     /// It asked for the move, and a target rings: that goes on.
@@ -196,7 +196,7 @@ impl Talk {
         loss
     }
 
-    /// Whether nobody is left who could be together.
+    /// Tells whether nobody is left who could be together.
     fn is_over(&mut self) -> bool {
         if self.main.len() < 2 && self.transfer.is_none() {
             self.merge();

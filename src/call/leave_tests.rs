@@ -1,4 +1,4 @@
-//! Whoever leaves, in whatever order: nobody rings for nobody, nobody is alone, and no stage lasts for ever. Every input of a
+//! Parties leave in any order here: nobody rings for nobody, nobody is alone, and no stage lasts for ever. Every input of a
 //! scene is followed by the call's own audit.
 
 use super::event::Result;

@@ -51,7 +51,7 @@ impl Call {
         talk.main.iter().chain(&talk.aside).copied().find(is)
     }
 
-    /// Whether these two parts are the lines of one seat.
+    /// Tells whether these two parts are the lines of one seat.
     pub fn are_one_seat(&self, one: Part, other: Part) -> bool {
         let Stage::Talking(talk) = &self.stage else { return false };
         talk.second.is_some_and(|Second { first, part }| [(first, part), (part, first)].contains(&(one, other)))

@@ -74,7 +74,7 @@ pub struct Part(pub u64);
 /// The caller's part.
 pub const CALLER: Part = Part(0);
 
-/// What an operator sets for all calls of a trunk or line.
+/// The policy that an operator sets for all calls of a trunk or line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// The longest conversation.
@@ -126,7 +126,7 @@ pub enum Input {
     Journaled,
 }
 
-/// Which message has the first description of a caller's session (RFC 3261 §13.2.1, RFC 3262 §5).
+/// The message that has the first description of a caller's session (RFC 3261 §13.2.1, RFC 3262 §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstOffer {
     /// The caller's.
@@ -137,7 +137,7 @@ pub enum FirstOffer {
     Answer,
 }
 
-/// What the call learns of a leg ([`dialog::Event`] without the leg's number).
+/// News that the call learns of a leg ([`dialog::Event`] without the leg's number).
 #[derive(Clone, Debug)]
 pub enum LegEvent {
     /// A provisional response: there is somebody.
@@ -150,7 +150,7 @@ pub enum LegEvent {
     Ended(dialog::End),
 }
 
-/// What the call learns of its place in the queue ([`queue::Output`] without the call's number).
+/// News that the call learns of its place in the queue ([`queue::Output`] without the call's number).
 #[derive(Clone, Debug)]
 pub enum QueueEvent {
     Ring { seat: Arc<str> },
@@ -205,7 +205,7 @@ pub enum Output {
     Done,
 }
 
-/// Whom to call.
+/// A destination to call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Dialled {
     Seat { name: Arc<str> },
@@ -221,7 +221,7 @@ pub enum Audio {
         cue: u32,
     },
     Ringback,
-    /// What the network of a ringing party has to say, and ringback as long as it says nothing.
+    /// Early media of a ringing party's network, and ringback as long as it has none.
     Early(Part),
     Relay(Part),
     /// The sum of these.
@@ -252,7 +252,7 @@ pub struct Call {
     late: bool,
     /// Moves asked for so far.
     transfers: u32,
-    /// Who left the conversation last.
+    /// The side that left the conversation last.
     left_by: Option<(By, Option<u8>)>,
     /// Parties that ring or talk.
     parties: BTreeMap<Part, Called>,
@@ -273,9 +273,9 @@ pub struct Call {
     caller_closed: bool,
     /// How the call ended, once it has.
     outcome: Option<Outcome>,
-    /// What others have to do, and by when.
+    /// Work that others have to do, and by when.
     watched: Option<(Awaited, Mono)>,
-    /// What each part was last told to hear.
+    /// The audio that each part was last told to hear.
     hearing: BTreeMap<Part, Audio>,
     out: Vec<Output>,
 }
@@ -319,7 +319,7 @@ enum Stage {
     Done,
 }
 
-/// What comes after a prompt.
+/// The next move after a prompt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Then {
     NextStep,

@@ -24,7 +24,7 @@ impl Call {
         self.hold_changed(part, on_hold(media));
     }
 
-    /// What a ringing party's network has to say before it answers.
+    /// Notes whether a ringing party's network has something to say before it answers.
     pub(super) fn early_media(&mut self, part: Part, sends: bool) {
         if let Some(called) = self.parties.get_mut(&part) {
             called.early_media = sends;
@@ -69,7 +69,7 @@ impl Call {
         self.stage = Stage::Ringing { part, target: index, until: now.mono.after(timeout) };
     }
 
-    /// Whether one more party may be tried for this call; then it is counted.
+    /// Tells whether one more party may be tried for this call; then it is counted.
     pub(super) fn may_try(&mut self) -> bool {
         let may = self.tried < self.policy.max_parties;
         self.tried += u64::from(may);
@@ -211,8 +211,8 @@ impl Called {
     }
 }
 
-/// What a seat's end says of the seat. Statuses that say that nobody is there say so whoever sent them: the phone's
-/// proxy, or we when nothing came.
+/// Reads from a seat's end what is the matter with the seat. Statuses that say that nobody is there say so whoever sent them:
+/// the phone's proxy, or we when nothing came.
 fn seat_failure(end: &End, rings: bool) -> queue::Failure {
     match (end.by, end.status.map_or(480, |status| status.0)) {
         (EndedBy::Us, _) => queue::Failure::Ours,

@@ -2,7 +2,7 @@ use crate::dialog::Media;
 use crate::media::{Law, Profile};
 use crate::sip::{Codec, Direction};
 
-/// What offer and answer settled, as the media plane wants it: it never reads SDP.
+/// The outcome of offer and answer as the media plane wants it: it never reads SDP.
 pub(super) fn profile(media: &Media) -> Profile {
     Profile {
         rtp: media.rtp,

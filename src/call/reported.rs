@@ -57,7 +57,7 @@ pub struct Report {
     pub survey: Option<ReportedSurvey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<ReportedRecording>,
-    /// What it was about; a subject that the dial plan has for a ticket system sends the record there.
+    /// Subjects of the call; one that the dial plan has for a ticket system sends the record there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = subject::MOST), inner(length(min = 1, max = subject::LONGEST), regex(pattern = subject::PATTERN)))]
     pub subjects: Vec<String>,
@@ -112,13 +112,13 @@ pub struct ReportedRecording {
 /// A report with what the gateway knows besides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reported {
-    /// Whose token it came with.
+    /// The name of the token that it came with.
     pub source: String,
     pub report: Report,
     /// The caller's number as the dial plan reads it.
     #[serde(default)]
     pub caller: Option<String>,
-    /// What the dial plan says of the hotline.
+    /// The dial plan's words on the hotline.
     pub line: String,
     pub mode: String,
     pub unit: Option<String>,

@@ -32,7 +32,7 @@ impl Call {
         }
     }
 
-    /// Whether a key of the caller's means something to the plan now.
+    /// Tells whether a key of the caller's means something to the plan now.
     pub fn awaits_key(&self) -> bool {
         self.offered_key().is_some()
     }
@@ -64,8 +64,8 @@ impl Call {
         self.late && self.caller != Caller::Answered
     }
 
-    /// What comes now must be heard: a queue's music, or a key that is offered, with the prompts before them. Before targets
-    /// that may not answer, or a refusal, prompts are left out: nobody is charged for those.
+    /// True when something must be heard now: a queue's music, or a key that is offered, with the prompts before them. Before
+    /// targets that may not answer, or a refusal, prompts are left out: nobody is charged for those.
     fn worth_answering(&self) -> bool {
         let mut ahead = self.steps.iter().skip(self.next);
         let answered = matches!(ahead.clone().next(), Some(Step::Announce { answered: true, .. }));

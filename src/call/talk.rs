@@ -28,7 +28,7 @@ pub(super) struct Talk {
     pub notice: Option<Notice>,
     /// The seat's phone has dialled a target by itself.
     pub second: Option<Second>,
-    /// Whose REFER was refused last, and when.
+    /// The part whose REFER was refused last, and when.
     pub refused: Option<(Part, Mono)>,
     /// The caller has gone: how long those who stay talk on, where that has a bound.
     pub linger: Option<Mono>,
@@ -96,13 +96,13 @@ pub(super) struct Transfer {
     pub mode: Mode,
     pub by: Part,
     pub chain: Vec<Dialled>,
-    /// Which of the chain rings or answered.
+    /// The place in the chain of the one that rings or answered.
     pub index: usize,
     pub timeout: Duration,
     pub part: Part,
     /// Until when it may ring; none once it has answered.
     pub until: Option<Mono>,
-    /// Whom to call when all fails after the seat has left.
+    /// The destination to call when all fails after the seat has left.
     pub back: Option<Dialled>,
 }
 
@@ -132,7 +132,7 @@ impl Mode {
         }
     }
 
-    /// What people and programs may ask for.
+    /// The modes that people and programs may ask for.
     pub fn named(name: &str) -> Option<Mode> {
         [Mode::Consult, Mode::ThreeWay, Mode::Blind, Mode::Emergency].into_iter().find(|m| m.name() == name)
     }
@@ -203,14 +203,14 @@ impl Talk {
         self.transfer.as_ref().filter(|t| t.until.is_some())
     }
 
-    /// Whether somebody is there for whom the target rings: the caller, or who asked for it and is not alone. An emergency line
-    /// is fetched for a seat that has lost its caller too.
+    /// Tells whether somebody is there for whom the target rings: the caller, or who asked for it and is not alone. An
+    /// emergency line is fetched for a seat that has lost its caller too.
     pub fn in_company(&self, transfer: &Transfer) -> bool {
         let asked = self.has(transfer.by) && (transfer.mode == Mode::Emergency || self.people() > 1);
         self.has(CALLER) || asked
     }
 
-    /// Whether those who are there have each other, or somebody who is fetched for them.
+    /// Tells whether those who are there have each other, or somebody who is fetched for them.
     pub fn goes_on(&self) -> bool {
         self.people() > 1 || self.ringing().is_some_and(|transfer| self.in_company(transfer))
     }
@@ -225,7 +225,7 @@ impl Talk {
         self.transfer.as_ref().filter(|t| t.mode == Mode::Consult && t.until.is_none())
     }
 
-    /// Who else is in the room of this part.
+    /// The others in the room of this part.
     pub fn others(&self, part: Part) -> impl Iterator<Item = Part> + '_ {
         let room = if self.aside.contains(&part) { &self.aside } else { &self.main };
         room.iter().copied().filter(move |other| *other != part)

@@ -40,7 +40,7 @@ impl Scene {
         self.audit();
     }
 
-    /// What must hold after whatever happened.
+    /// Checks what must hold after whatever happened.
     pub fn audit(&self) {
         if let Err(fault) = self.call.audit() {
             panic!("{fault}");
@@ -95,7 +95,7 @@ impl Scene {
         answer
     }
 
-    /// What a part was last told to hear.
+    /// The audio that a part was last told to hear.
     pub fn hears(&self, part: Part) -> Audio {
         self.call.hearing.get(&part).cloned().unwrap_or(Audio::Silence)
     }
@@ -153,7 +153,7 @@ pub(super) fn goal(numbers: &[&str]) -> Goal {
     Goal::targets(numbers[0], &targets, timeout)
 }
 
-/// What a caller hears who waits.
+/// The music that a waiting caller hears.
 pub(super) fn music() -> Audio {
     Audio::Prompt { name: "music".into(), repeat: true, cue: 0 }
 }

@@ -1,4 +1,4 @@
-//! What a caller is told of a party that refused: never what is true of that party's own hop alone.
+//! Statuses that a caller is told when a party refused: never what is true of that party's own hop alone.
 //!
 //! Our INVITE to a target is ours: its credentials, extensions, session timer, description and number are none of the
 //! caller's, who could do nothing about a status that speaks of them and would miss the header that must stand with it

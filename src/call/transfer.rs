@@ -23,7 +23,7 @@ const RETURN_RING: Duration = Duration::from_secs(20);
 /// How long after its answer a target's silence counts as a failure of the move.
 const PROOF: Duration = Duration::from_secs(10);
 
-/// What may be asked of a conversation.
+/// A move that may be asked of a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
     Transfer {
@@ -65,7 +65,7 @@ impl Call {
         }
     }
 
-    /// Who serves the caller: the leased seat, else whoever is there.
+    /// The part that serves the caller: the leased seat, else whoever is there.
     fn server(&self, talk: &Talk) -> Option<Part> {
         let leased = talk.lease.as_ref().map(|l| l.part).filter(|p| talk.has(*p));
         leased.or_else(|| talk.main.iter().chain(&talk.aside).copied().find(|p| *p != CALLER))
@@ -146,7 +146,7 @@ impl Call {
         if chain.is_empty() || (mode != Mode::Emergency && self.tried >= self.policy.max_parties) {
             return Err(Refusal::TooMany);
         }
-        // Who comes back does so for the failure of the move before.
+        // A caller that comes back does so for the failure of the move before.
         if mode != Mode::Return {
             self.failure = None;
         }
@@ -177,7 +177,7 @@ impl Call {
         seq
     }
 
-    /// Whom to call to reach this party again.
+    /// The destination to call to reach this party again.
     fn dialled_of(&self, part: Part) -> Option<Dialled> {
         match &self.parties.get(&part)?.party {
             Party::Seat { name, .. } => Some(Dialled::Seat { name: name.as_str().into() }),
@@ -306,7 +306,7 @@ impl Call {
         }
     }
 
-    /// Of three who are together, who asked leaves the others to each other.
+    /// When three are together, the one that asked leaves the others to each other.
     fn complete(&mut self, now: Now, asked: Part) -> Result<(), Refusal> {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
         let together = talk.transfer.is_none() && talk.people() > 2;

@@ -1,4 +1,4 @@
-//! What operators see of a call.
+//! Shows operators a call.
 
 use super::event::Party;
 use super::{CALLER, Call, Called, Dialled, Part, Stage};
@@ -22,7 +22,7 @@ impl Call {
         caller.into_iter().chain(parties).map(|(part, party)| self.leg(part, party)).collect()
     }
 
-    /// Whether a seat of this name or a target of this number is in the call.
+    /// Tells whether a seat of this name or a target of this number is in the call.
     pub fn has_party(&self, wanted: &str) -> bool {
         self.parties.values().any(|called| called.party.name() == wanted)
     }
@@ -54,7 +54,7 @@ impl Call {
         self.parties.get(&part).is_some_and(|called| matches!(called.party, Party::Seat { .. }))
     }
 
-    /// Who hears this part now.
+    /// The parts that hear this one now.
     pub fn hearers(&self, part: Part) -> Vec<Part> {
         match &self.stage {
             Stage::Talking(talk) if talk.has(part) => talk.others(part).collect(),

@@ -12,7 +12,7 @@ const SETTLING: Duration = Duration::from_secs(60);
 /// Media is closed within a turn of its thread.
 const CLOSING: Duration = Duration::from_secs(30);
 
-/// What others have to do.
+/// Work that others have to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Awaited {
     /// The caller's media is settled.
@@ -68,8 +68,8 @@ impl Call {
         }
     }
 
-    /// What must hold between two inputs, whatever came before: a stage has a deadline, nobody rings or talks for nobody.
-    /// The switch asks for the deadline of a call that waits in a queue there.
+    /// Checks what must hold between two inputs, whatever came before: a stage has a deadline, nobody rings or talks for
+    /// nobody. The switch asks for the deadline of a call that waits in a queue there.
     pub fn audit(&self) -> Result<(), String> {
         let bounded = matches!(self.stage, Stage::Queued { .. } | Stage::Done) || self.deadline().is_some();
         let stray = self.parties.iter().find(|(part, called)| !self.has_place(**part, &called.party));
@@ -84,7 +84,7 @@ impl Call {
         }
     }
 
-    /// Whether a party rings or talks where the call stands.
+    /// Tells whether a party rings or talks where the call stands.
     fn has_place(&self, part: Part, party: &Party) -> bool {
         let taking = self.taking.is_some_and(|(new, _)| new == part);
         taking

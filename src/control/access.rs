@@ -1,8 +1,8 @@
-//! Who may ask what: roles that a token carries, what each allows, and what is missing when something is not allowed.
+//! Decides who may ask what: roles that a token carries, what each allows, and what is missing when something is not allowed.
 
 use serde::{Deserialize, Serialize};
 
-/// What a request needs leave for.
+/// A right is what a request needs leave for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
     /// Figures and state, nothing of any call.
@@ -24,7 +24,7 @@ pub enum Right {
     Listen,
 }
 
-/// What a token may be given.
+/// Roles that a token may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -69,7 +69,7 @@ impl Role {
     }
 }
 
-/// Whoever holds a token.
+/// The holder of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The token's name in the configuration.
@@ -78,7 +78,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Whoever asks where nobody needs a token. Numbers in full and voices are for somebody with a name only.
+    /// Anybody, where nobody needs a token. Numbers in full and voices are for somebody with a name only.
     pub fn anybody() -> Holder {
         let named = [Role::Unmasked, Role::Listener];
         let roles = Role::ALL.into_iter().filter(|role| !named.contains(role)).collect();

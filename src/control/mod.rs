@@ -1,4 +1,4 @@
-//! What operators and programs may ask of live calls, and what they are told. JSON shapes stand at the edge.
+//! Commands that operators and programs may give about live calls, and what they are told. JSON shapes stand at the edge.
 
 mod access;
 

@@ -1,4 +1,4 @@
-//! What a request must fulfil before anyone looks at what it wants (RFC 3261 §8.2), and our capabilities.
+//! Checks that a request must pass before anyone looks at what it wants (RFC 3261 §8.2), and our capabilities.
 
 use crate::sip::{Content, Header, Headers, Method, Name, Reach, Request, Response, Scheme, Sdp, SdpError, optional, plain};
 

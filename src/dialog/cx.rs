@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 const MAX_ACKED: usize = 8;
 
-/// What all legs stand on: the transactions beneath and the table that leads back from them.
+/// The ground that all legs stand on: the transactions beneath and the table that leads back from them.
 pub(super) struct Core {
     pub(super) config: Config,
     pub(super) kin: Kin,
@@ -25,7 +25,7 @@ pub(super) struct Core {
     pub(super) scratch: Vec<transaction::Output>,
 }
 
-/// What a leg's state needs beside itself, and all that it may do.
+/// The surroundings of a leg's state: all that it needs beside itself, and all that it may do.
 pub(super) struct Cx<'a> {
     pub(super) now: Now,
     pub(super) core: &'a mut Core,
@@ -33,7 +33,7 @@ pub(super) struct Cx<'a> {
     pub(super) out: &'a mut Vec<Output>,
 }
 
-/// What a leg keeps through all its states.
+/// The part of a leg that it keeps through all its states.
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) id: LegId,
@@ -54,7 +54,7 @@ pub(super) struct Common {
     pub(super) referrals: u32,
 }
 
-/// What a request of ours was for.
+/// The purpose of a request of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Invite,

@@ -23,7 +23,7 @@ pub(super) struct Dialog {
     routes: Vec<NameAddr>,
     /// Where the peer's last message came by.
     flow: Flow,
-    /// Whose hosts the peer's are.
+    /// The hosts that count as the peer's.
     kin: Kin,
     pub(super) stream: Stream,
 }
@@ -108,7 +108,7 @@ impl Dialog {
         self.build(Method::Ack, seq, max_forwards)
     }
 
-    /// Whether the peer may speak from there.
+    /// Tells whether the peer may speak from there.
     pub(super) fn admits(&self, flow: Flow) -> bool {
         self.kin.are(flow.remote.ip(), self.flow.remote.ip())
     }

@@ -9,8 +9,8 @@ use crate::dialog::keys;
 use crate::sip::{Content, Method, Name, Request, Response};
 use crate::transaction::ServerId;
 
-/// Whether the request may be served: it fits the dialog (else 481), comes from its peer (else 403), is admissible, and in order (else 500, RFC 3261
-/// §12.2.2). When not, it has been refused.
+/// Tells whether the request may be served: it fits the dialog (else 481), comes from its peer (else 403), is admissible, and
+/// in order (else 500, RFC 3261 §12.2.2). When not, it has been refused.
 pub(super) fn enter(cx: &mut Cx, dialog: Option<&mut Dialog>, id: ServerId, flow: Flow, request: &Request) -> bool {
     let Some(dialog) = dialog.filter(|dialog| dialog.owns(request)) else {
         cx.answer(id, request, 481);
@@ -62,7 +62,7 @@ pub(super) fn other(cx: &mut Cx, dialog: &Dialog, id: ServerId, request: &Reques
 }
 
 /// An INFO without a body is a sign of life, and so is one whose body may be ignored; another is not for us (RFC 2976 §2.2).
-/// What is answered 200 has its effect.
+/// An INFO that is answered 200 has its effect.
 fn info(cx: &mut Cx, id: ServerId, request: &Request) {
     let Some(content) = Content::keys(&request.headers, &request.body) else { return cx.answer(id, request, 400) };
     let pressed = match content.found {

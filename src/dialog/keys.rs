@@ -14,7 +14,7 @@ pub(super) const FORMS: &str = "application/dtmf-relay, application/dtmf, audio/
 const EVENT: &str = "audio/telephone-event";
 /// More keys than anyone sends at once.
 const MAX_AT_ONCE: usize = 32;
-/// What peers call the field that has the key.
+/// The names that peers have for the field with the key.
 const FIELDS: [&str; 3] = ["signal", "d", "digit"];
 
 /// The keys that the body of an INFO tells, of one of these kinds; none where there is none, or something that is no key.
@@ -34,7 +34,7 @@ fn in_text(text: &str) -> Option<Vec<char>> {
     (1..=MAX_AT_ONCE).contains(&keys.len()).then_some(keys)
 }
 
-/// What follows the name of a field that has keys.
+/// The value behind the name of a field that has keys.
 fn value(field: &str) -> Option<&str> {
     let (name, value) = field.split_once(['=', ':'])?;
     FIELDS.iter().any(|known| name.trim().eq_ignore_ascii_case(known)).then_some(value)

@@ -2,9 +2,9 @@ use crate::transport::AccessList;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Which hosts are one peer's: a trunk's networks. A host that is in none of them is a peer of its own.
+/// Tells which hosts are one peer's: a trunk's networks. A host that is in none of them is a peer of its own.
 ///
-/// What a Contact or a Record-Route says is a peer's word about others: a request of ours that followed it anywhere would
+/// A Contact or a Record-Route is a peer's word about others: a request of ours that followed it anywhere would
 /// be sent in the peer's name to whatever listens there, and one that came from anywhere would count as the peer's.
 #[derive(Clone, Debug, Default)]
 pub struct Kin(Arc<AccessList<usize>>);

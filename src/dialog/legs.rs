@@ -269,7 +269,7 @@ impl Legs {
         found.replaceable(&replaces).map(|()| Some(leg)).map_err(Refusal::new)
     }
 
-    /// What a REFER asks for; whom it would replace we know here only.
+    /// Reads what a REFER asks for; the leg that it would replace is known here only.
     fn referred(&self, request: &Request) -> Referred {
         let mut refer = refer::read(request)?;
         if let Some(replaces) = refer::replaces(request)? {
@@ -357,7 +357,7 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: O
     })
 }
 
-/// What policy may look at or pass on.
+/// Headers that policy may look at or pass on.
 fn of_interest(header: &Header) -> bool {
     use Name::{Diversion, HistoryInfo, PAssertedIdentity, Privacy, UserAgent, XHotlineCallId};
     matches!(header.name, PAssertedIdentity | Privacy | HistoryInfo | Diversion | XHotlineCallId | UserAgent)

@@ -38,7 +38,7 @@ use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What we can do on a leg's audio stream; from it come our offers and answers.
+/// Our abilities on a leg's audio stream; from them come our offers and answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LocalMedia {
     /// Our RTP address; RTCP is the next port, unless the peer takes rtcp-mux.
@@ -47,14 +47,14 @@ pub struct LocalMedia {
     pub codecs: Vec<Codec>,
 }
 
-/// What offer and answer settled, from our side. A new one replaces the old one whole.
+/// The outcome of offer and answer, from our side. A new one replaces the old one whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Media {
     /// Where we send RTP; none when the peer holds with 0.0.0.0.
     pub rtp: Option<SocketAddr>,
     pub rtcp: Option<SocketAddr>,
     pub rtcp_mux: bool,
-    /// What we send; we accept every codec of our [`LocalMedia`] that was agreed.
+    /// The codec that we send; we accept every codec of our [`LocalMedia`] that was agreed.
     pub codec: Codec,
     /// Payload type on what we send and on what we receive, for the codec (they are equal for G.711).
     pub payload_type: u8,
@@ -242,9 +242,9 @@ pub enum Event {
         leg: LegId,
         media: Media,
     },
-    /// Whether the network of a called party that has not answered may send something that our side should hear (RFC 3960
-    /// §3): its announcement, its ring-back. Told when it changes, after the [`Event::Media`] by which it comes; before the
-    /// first it is false, and with the answer it has no meaning any more.
+    /// Tells whether the network of a called party that has not answered may send something that our side should hear (RFC
+    /// 3960 §3): its announcement, its ring-back. Told when it changes, after the [`Event::Media`] by which it comes; before
+    /// the first it is false, and with the answer it has no meaning any more.
     EarlyMedia {
         leg: LegId,
         sends: bool,

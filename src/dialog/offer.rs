@@ -44,7 +44,7 @@ pub(super) fn answer(offer: &Sdp, local: &LocalMedia) -> Option<Sdp> {
     })
 }
 
-/// What two descriptions settle, seen from ours; none when they have no codec in common, or no live stream. Whoever offered,
+/// Settles two descriptions, seen from ours; none when they have no codec in common, or no live stream. Whoever offered,
 /// the first codec of the peer's that is also ours is the one to send.
 pub(super) fn settle(ours: &Sdp, theirs: &Sdp) -> Option<Media> {
     let payload = theirs.payloads.iter().find(|p| ours.payloads.iter().any(|o| o.codec == p.codec))?;

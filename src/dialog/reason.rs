@@ -18,7 +18,7 @@ impl Cause {
         Header { name: Name::Reason, value: reason.to_string().into() }
     }
 
-    /// What a refusal carries besides its status (RFC 6432, RFC 3261 §20.33).
+    /// Adds what a refusal carries besides its status (RFC 6432, RFC 3261 §20.33).
     pub(super) fn onto(&self, headers: &mut Headers) {
         if let Some(cause) = self.q850 {
             headers.push(Name::Reason, Reason::q850(cause).to_string());

@@ -1,13 +1,13 @@
-//! What a REFER says (RFC 3515 §2.1, RFC 3892).
+//! Reads what a REFER says (RFC 3515 §2.1, RFC 3892).
 
 use crate::dialog::Refer;
 use crate::dialog::check::Refusal;
 use crate::sip::{Name, NameAddr, Replaces, Request, Scheme};
 
-/// What is asked for, or why it cannot be served.
+/// The request of a REFER, or why it cannot be served.
 pub(super) type Referred = Result<Refer, Refusal>;
 
-/// Whom it would replace is not looked up yet.
+/// The leg that it would replace is not looked up yet.
 pub(super) fn read(request: &Request) -> Referred {
     let mut to = refer_to(request)?.uri;
     // RFC 3261 §21.4.14; as in a Request-URI, so here.

@@ -135,7 +135,7 @@ pub(super) fn tick(cx: &mut Cx, dialog: &mut Dialog) {
     }
 }
 
-/// What is not answered is 487 (RFC 3261 §15.1.2). A subscription lives on, unless the peer is out of reach.
+/// A REFER that is not answered is 487 (RFC 3261 §15.1.2). A subscription lives on, unless the peer is out of reach.
 pub(super) fn leg_ended(cx: &mut Cx, by: EndedBy) {
     let Some(mut referral) = cx.leg.referral.take() else { return };
     match &referral.stage {

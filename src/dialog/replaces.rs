@@ -9,7 +9,7 @@ pub(super) enum Found {
 }
 
 impl Found {
-    /// Whether an INVITE may take its place, or else its refusal.
+    /// Tells whether an INVITE may take its place, or else its refusal.
     pub(super) fn replaceable(self, replaces: &Replaces) -> Result<(), u16> {
         match self {
             Found::Early { ours: true } => Ok(()),
@@ -20,8 +20,8 @@ impl Found {
         }
     }
 
-    /// Whether the call behind it may be moved. That it still rings is no obstacle, whoever placed it: both ends are ours,
-    /// no INVITE need be sent (RFC 5589 §7.3 leaves such a transfer to the phone's cancelling first).
+    /// Tells whether the call behind it may be moved. That it still rings is no obstacle, whoever placed it: both ends are
+    /// ours, no INVITE need be sent (RFC 5589 §7.3 leaves such a transfer to the phone's cancelling first).
     pub(super) fn movable(self, replaces: &Replaces) -> bool {
         matches!(self, Found::Early { .. }) || self.replaceable(replaces).is_ok()
     }

@@ -27,7 +27,7 @@ impl Resend {
         self.at.min(self.until)
     }
 
-    /// What to do now. After `Again` the next moment is armed.
+    /// Tells what to do now. After `Again` the next moment is armed.
     pub(super) fn due(&mut self, now: Mono) -> Due {
         if now >= self.until {
             return Due::Over;

@@ -25,7 +25,7 @@ pub(super) struct Session {
     /// Our 2xx to the peer's last INVITE waits for its ACK.
     unacked: Option<Unacked>,
     own: Own,
-    /// What to send when nothing else is under way.
+    /// The next request, for when nothing else is under way.
     wanted: Option<Wanted>,
     /// After glare: not before this moment.
     hold_off: Option<Mono>,
@@ -112,7 +112,7 @@ impl Session {
         State::Session(self)
     }
 
-    /// What concerns the dialog but not its media.
+    /// Carries out a command that concerns the dialog but not its media.
     pub(super) fn command(mut self: Box<Self>, cx: &mut Cx, command: &Command) -> State {
         match *command {
             Command::AcceptRefer { id, .. } => referral::accept(cx, &mut self.dialog, id),
@@ -138,7 +138,7 @@ impl Session {
         State::Session(self)
     }
 
-    /// What a telephone does: we send no REFER ourselves.
+    /// A telephone does this: we send no REFER ourselves.
     #[cfg(test)]
     pub(super) fn send_refer(&mut self, cx: &mut Cx, to: &str) {
         let mut refer = self.dialog.request(Method::Refer, 70);
@@ -237,7 +237,7 @@ impl Session {
         State::Session(self)
     }
 
-    /// What was refused for now is wanted still, unless something newer is.
+    /// A change that was refused for now is wanted still, unless something newer is.
     fn again(&mut self, cx: &Cx, own: Own, refused: Option<LocalMedia>, delay: Duration) {
         let changed = refused.filter(|_| matches!(own, Own::Reinvite { refresh: false, .. }));
         self.wanted = self.wanted.take().or(Some(changed.map_or(Wanted::Refresh, Wanted::Media)));

@@ -19,7 +19,7 @@ pub(super) struct Stream {
 /// Our offer, while its answer is not final.
 #[derive(Clone, Debug)]
 struct Open {
-    /// What to return to should it be refused.
+    /// The state to return to should it be refused.
     before: Option<Arc<LocalMedia>>,
     /// An answer came where it may be lost or said anew: in a provisional response that is not reliable.
     previewed: bool,
@@ -34,7 +34,7 @@ impl Stream {
         self.local = Some(Arc::new(local));
     }
 
-    /// What we last sent.
+    /// The description that we last sent.
     pub(super) fn sent(&self) -> Option<Arc<Sdp>> {
         self.sent.clone()
     }
@@ -66,7 +66,7 @@ impl Stream {
         self.propose(&local, before)
     }
 
-    /// What we last sent, as an offer: a refresh changes nothing (RFC 4028 §7.4).
+    /// The description that we last sent, as an offer: a refresh changes nothing (RFC 4028 §7.4).
     pub(super) fn repeat(&mut self) -> Option<Arc<Sdp>> {
         self.open = Some(Open { before: self.local.clone(), previewed: false });
         self.sent.clone()

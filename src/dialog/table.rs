@@ -1,7 +1,7 @@
 use crate::base::{LegId, Map, MapSeed};
 use crate::transaction::{ClientId, ServerId};
 
-/// Which leg a message or a transaction belongs to. Bounded by the legs: each enters one tag and a few transactions.
+/// Finds the leg that a message or a transaction belongs to. Bounded by the legs: each enters one tag and a few transactions.
 ///
 /// Our own tag finds the leg: it is 64 random bits, unique among live legs. Whether Call-ID and the peer's tag fit
 /// (RFC 3261 §12.2.2) the leg's dialog says.

@@ -24,7 +24,7 @@ pub(super) enum Due {
 }
 
 impl SessionTimer {
-    /// What the peer's INVITE or UPDATE asks for; 422 when it is too short (§9).
+    /// The timer that the peer's INVITE or UPDATE asks for; 422 when it is too short (§9).
     pub(super) fn asked(headers: &Headers, now: Mono) -> Result<Option<SessionTimer>, Refusal> {
         let Some(asked) = headers.session_expires() else { return Ok(None) };
         if !headers.lists(&Name::Supported, "timer") {
@@ -36,7 +36,7 @@ impl SessionTimer {
         Ok(Some(SessionTimer::armed(now, asked.seconds, asked.refresher == Some(Refresher::Uas))))
     }
 
-    /// What a 2xx to our request settles (§7.2); a 2xx without Session-Expires ends the timer.
+    /// The timer that a 2xx to our request settles (§7.2); a 2xx without Session-Expires ends it.
     pub(super) fn settled(headers: &Headers, now: Mono) -> Option<SessionTimer> {
         let settled = headers.session_expires()?;
         Some(SessionTimer::armed(now, settled.seconds.max(MIN_SE), settled.refresher != Some(Refresher::Uas)))

@@ -24,7 +24,7 @@ pub(super) struct Calling {
     offered: Stream,
     /// One for each branch that has answered provisionally.
     early: Vec<Early>,
-    /// Which of them our side would hear now.
+    /// The branch that our side would hear now.
     heard: Option<usize>,
     /// Provisional statuses told.
     told: Vec<Status>,
@@ -54,7 +54,7 @@ impl Early {
         self.dialog.stream.settled().is_some()
     }
 
-    /// What the network says of its early media holds until it says otherwise.
+    /// The network's word on its early media holds until it says otherwise.
     fn permitted(&mut self, headers: &Headers) {
         self.muted = headers.early_media().map_or(self.muted, |sends| !sends);
     }
@@ -237,7 +237,7 @@ impl Calling {
     }
 }
 
-/// Whether the 2xx brings the answer to our offer, or comes after it: then a description in it is none (§13.2.1).
+/// Tells whether the 2xx brings the answer to our offer, or comes after it: then a description in it is none (§13.2.1).
 fn answers(stream: &mut Stream, response: &Response, reach: Reach) -> bool {
     if !stream.awaits_answer() {
         return true;

@@ -95,7 +95,7 @@ impl Invited {
                 self.dialog.stream.attach(local);
                 None
             }
-            // What was said reliably stands until the session is up.
+            // An answer that was sent reliably stands until the session is up.
             Exchange::Ours | Exchange::Settled => {
                 self.wanted = Some(local);
                 None
@@ -210,7 +210,7 @@ impl Invited {
         self.expires.filter(|_| !self.answering)
     }
 
-    /// What waited for a PRACK or for leave: the 200, or else the next provisional.
+    /// Sends what waited for a PRACK or for leave: the 200, or else the next provisional.
     fn advance(mut self: Box<Self>, cx: &mut Cx) -> State {
         if self.provisionals.waiting() {
             return State::Invited(self);

@@ -11,7 +11,7 @@ fn a_phone_that_is_off_costs_one_caller_one_ring() {
     assert_eq!(b.join(1), [rings(1, "a")]);
     assert_eq!(b.pass(RING), [stops(1, "a", false), rings(1, "b")]);
     b.answered(1, "b");
-    // Whatever the time of day, the next callers do not wait for it, though it is the longest idle.
+    // The next callers do not wait for it at any time of day, though it is the longest idle.
     for n in 2..20 {
         b.pass(REST_MAX);
         b.freed(n - 1, "b");
@@ -38,7 +38,7 @@ fn a_seat_that_does_not_answer_rests_longer_each_time_up_to_a_bound() {
         assert_eq!(b.pass(Duration::from_secs(rest - 1)), []);
         assert_eq!(b.pass(Duration::from_secs(1)), [rings(1, "a")], "after {rest} s");
     }
-    // Whoever reloads may have seen to it.
+    // An operator who reloads may have seen to it.
     assert_eq!(b.pass(RING), [stops(1, "a", false)]);
     b.pass(REST);
     let mut out = Vec::new();
@@ -159,7 +159,7 @@ fn one_source_does_not_take_all_places_and_emergencies_find_some() {
     assert_eq!(from(&mut b, 20, "flood", Priority::High), []);
     assert_eq!(from(&mut b, 21, "other", Priority::High), []);
     assert_eq!(from(&mut b, 22, "other", Priority::High), refused(22), "now it is full");
-    // Whoever leaves gives its source a place.
+    // A call that leaves gives its source a place.
     for n in [0, 20, 21] {
         b.leave(n);
     }

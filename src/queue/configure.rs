@@ -10,7 +10,7 @@ impl Queues {
         self.missed.clear();
         for desk in self.desks.values_mut() {
             desk.channels = 0;
-            // Whoever reloads may have seen to the phone that was missed: it begins anew.
+            // An operator who reloads may have seen to the phone that was missed: it begins anew.
             (desk.misses, desk.rests_until) = (0, None);
             desk.lines.clear();
             desk.listed = None;

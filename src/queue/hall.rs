@@ -18,7 +18,7 @@ pub(super) struct Hall {
 }
 
 impl Hall {
-    /// Whether there is no place for one more of this source.
+    /// True when there is no place for one more of this source.
     pub fn is_full(&self, priority: Priority, source: &Arc<str>) -> bool {
         let Line { max_length, share, reserved, .. } = self.config;
         let taken = self.sources.get(source).copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Who waits, who rings: bounded first-in-first-out queues with two priorities over shared seats.
+//! Decides who waits and who rings: bounded first-in-first-out queues with two priorities over shared seats.
 //!
 //! **Order.** Within a line and between lines that share seats, calls go by priority, then those that came back to
 //! the head, then by the time they have waited. A call waits for one line at a time.
@@ -74,9 +74,9 @@ pub struct Line {
     /// After it the caller hears the apology and gets 480.
     pub max_wait: Duration,
     pub max_length: usize,
-    /// Of these, how many one source may take.
+    /// One source may take so many of these.
     pub share: usize,
-    /// Of these, how many only calls of high priority may take.
+    /// So many of these are kept for calls of high priority.
     pub reserved: usize,
     /// How long a seat that did not answer or failed is passed over.
     pub rest_after_failure: Duration,

@@ -17,7 +17,7 @@ pub struct Queues {
     pub(super) desks: BTreeMap<Arc<str>, Desk>,
     pub(super) lines: BTreeMap<Arc<str>, Hall>,
     pub(super) waiters: BTreeMap<CallId, Waiter>,
-    /// Who talks to which seat; bounded by the seats' channels.
+    /// Calls that talk to a seat, and the seat; bounded by the seats' channels.
     pub(super) talks: BTreeSet<(CallId, Arc<str>)>,
     spent: Spent,
     /// Seats in doubt.
@@ -105,7 +105,7 @@ impl Queues {
         (self.waiters.len(), self.desks.values().map(|d| d.taken() as usize).sum())
     }
 
-    /// Whether a call waits, and will not for ever.
+    /// Tells whether a call waits, and will not for ever.
     pub fn waits(&self, call: CallId) -> bool {
         self.waiters.contains_key(&call) && self.timers.is_set(&Timer::Wait(call))
     }
@@ -123,7 +123,7 @@ impl Queues {
         self.desks.get(seat).is_some_and(|desk| desk.taken() > 0)
     }
 
-    /// Whether a call wants a seat in a line that this one serves.
+    /// Tells whether a call wants a seat in a line that this one serves.
     pub fn is_wanted(&self, seat: &str) -> bool {
         let hungry = |line: &Arc<str>| self.lines.get(line).is_some_and(|hall| !hall.hungry.is_empty());
         self.desks.get(seat).is_some_and(|desk| desk.lines.iter().any(hungry))
@@ -135,7 +135,7 @@ impl Queues {
     }
 }
 
-/// What happens to calls.
+/// Calls come, wait and go here.
 impl Queues {
     fn join(
         &mut self,
@@ -224,7 +224,7 @@ impl Queues {
         self.wants_another(call);
     }
 
-    /// What the failure says of the seat.
+    /// Judges the seat by the failure.
     fn judge(&mut self, now: Mono, seat: &Arc<str>, failure: Failure, rests: (Duration, Duration)) {
         let Some(desk) = self.desks.get_mut(seat) else { return };
         let concerns_all = desk.is_phone() || failure == Failure::Unreachable;
@@ -252,7 +252,7 @@ impl Queues {
     }
 }
 
-/// What happens to seats.
+/// Seats ring, answer and rest here.
 impl Queues {
     fn ring(&mut self, now: Mono, call: CallId, seat: Arc<str>, out: &mut Vec<Output>) {
         let Some(waiter) = self.waiters.get_mut(&call) else { return };
@@ -444,7 +444,7 @@ impl Queues {
     }
 }
 
-/// Whether a call wants (more) seats to ring: one that is in no doubt, or all that there are.
+/// Tells whether a call wants (more) seats to ring: one that is in no doubt, or all that there are.
 pub(super) fn is_hungry(waiter: &Waiter, strategy: Strategy, desks: &BTreeMap<Arc<str>, Desk>) -> bool {
     let doubtful = |seat: &Arc<str>| desks.get(seat).is_none_or(|desk| desk.misses > 0);
     strategy == Strategy::All || waiter.ringing.keys().all(doubtful)

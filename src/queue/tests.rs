@@ -320,7 +320,7 @@ fn a_removed_line_serves_those_inside_and_takes_nobody() {
     assert_eq!(b.queues.gauges(), (0, 0));
 }
 
-/// What an observer of the outputs alone knows.
+/// An observer of the outputs alone knows this.
 #[derive(Default)]
 struct Model {
     rings: BTreeSet<(CallId, Arc<str>)>,

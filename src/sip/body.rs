@@ -1,5 +1,5 @@
-//! What a body has for us: a session's description or a key, alone or beside other parts (RFC 5621, RFC 2046 §5.1), as
-//! carriers put a description beside an ISUP message (RFC 3204) or a caller's location (RFC 6442).
+//! Looks in a body for what concerns us: a session's description or a key, alone or beside other parts (RFC 5621, RFC 2046
+//! §5.1), as carriers put a description beside an ISUP message (RFC 3204) or a caller's location (RFC 6442).
 
 use crate::sip::parse::part;
 use crate::sip::text::find;
@@ -12,7 +12,7 @@ const PARTS: usize = 16;
 const DEPTH: u8 = 8;
 const MULTIPART: &[u8] = b"multipart/";
 
-/// What a body is read for.
+/// The kinds of content that a body is read for.
 struct Wanted {
     kinds: &'static [&'static str],
     /// How the kinds begin that may stand in their place or beside them, whatever the sender says of them: they are of no
@@ -30,7 +30,7 @@ const KEYS: Wanted = Wanted { kinds: &["application/dtmf-relay", "application/dt
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
-    /// What was looked for: its kind, and it.
+    /// The content that was looked for: its kind, and its bytes.
     pub found: Option<(&'static str, Bytes)>,
     /// There is something else that the sender will not see ignored. Beside what was found it can be: a call is not
     /// refused over a part that nobody needs.
@@ -96,20 +96,20 @@ fn may_be_ignored(handling: &[u8]) -> bool {
     handling.get("handling").is_some_and(|how| how.eq_ignore_ascii_case("optional"))
 }
 
-/// Whether the body beside these headers may be ignored.
+/// Tells whether the body beside these headers may be ignored.
 pub fn optional(headers: &Headers) -> bool {
     may_be_ignored(typed(headers, &Name::ContentDisposition).1)
 }
 
-/// Whether the body beside these headers is as it is: `identity` is no encoding (RFC 3261 §20.12).
+/// Tells whether the body beside these headers is as it is: `identity` is no encoding (RFC 3261 §20.12).
 pub fn plain(headers: &Headers) -> bool {
     let identity = |coding: &[u8]| coding.trim_ascii().is_empty() || coding.trim_ascii().eq_ignore_ascii_case(b"identity");
     headers.all(&Name::ContentEncoding).all(|value| value.split(|b| *b == b',').all(identity))
 }
 
-/// Of alternatives the last that we understand (RFC 2046 §5.1.4): what we look for, where it is there, for what may be
-/// ignored says nothing. An unknown kind of several is like `mixed` (§5.1.3). Parts that cannot be read are foreign,
-/// unless all are so.
+/// Reads several parts. The last alternative that we understand counts (RFC 2046 §5.1.4): what we look for, where it is
+/// there, for what may be ignored says nothing. An unknown kind of several is like `mixed` (§5.1.3). Parts that cannot be
+/// read are foreign, unless all are so.
 fn several(kind: &[u8], parts: Vec<Bytes>, wanted: &Wanted, depth: u8) -> Option<Content> {
     let read = |bytes: &Bytes| part(bytes).and_then(|(headers, body)| read(&headers, &body, wanted, depth));
     let all: Vec<Option<Content>> = parts.iter().map(read).collect();
@@ -137,7 +137,7 @@ fn as_it_is(headers: &Headers) -> bool {
     plain(headers) && encoding.is_none_or(|how| unchanged.iter().any(|plain| how.eq_ignore_ascii_case(plain.as_bytes())))
 }
 
-/// What stands between the delimiters (RFC 2046 §5.1.1). One that is missing at the end is done without.
+/// The parts between the delimiters (RFC 2046 §5.1.1). One that is missing at the end is done without.
 fn parts(body: &Bytes, boundary: &str) -> Option<Vec<Bytes>> {
     let (mut parts, mut begun, mut at) = (Vec::new(), None, 0);
     while at < body.len() {
@@ -156,7 +156,7 @@ fn parts(body: &Bytes, boundary: &str) -> Option<Vec<Bytes>> {
     Some(parts).filter(|parts| !parts.is_empty() && parts.len() < PARTS)
 }
 
-/// Whether the line is one, and whether the last.
+/// Tells whether the line is a delimiter, and whether it is the last.
 fn delimiter(line: &[u8], boundary: &str) -> Option<bool> {
     match line.strip_prefix(b"--")?.strip_prefix(boundary.as_bytes())?.trim_ascii_end() {
         b"" => Some(false),

@@ -101,7 +101,7 @@ impl Headers {
         reasons.find(|r| r.protocol.eq_ignore_ascii_case("Q.850"))?.cause?.try_into().ok()
     }
 
-    /// Whether who sends this message lets early media flow from its side (RFC 5009 §5); none when it does not say.
+    /// Tells whether the sender of this message lets early media flow from its side (RFC 5009 §5); none when it does not say.
     pub fn early_media(&self) -> Option<bool> {
         let said = |token: &str| self.lists(&Name::PEarlyMedia, token);
         let sends = said("sendrecv") || said("sendonly");
@@ -136,7 +136,7 @@ impl Headers {
     }
 }
 
-/// What stands before the parameters, and them.
+/// The text before the parameters, and the parameters.
 fn head(text: &[u8]) -> Option<(&[u8], Params)> {
     let (head, params) = text.split_at(text.iter().position(|b| *b == b';').unwrap_or(text.len()));
     Some((head.trim_ascii(), Params::parse(params)?))

@@ -36,7 +36,7 @@ impl Message {
 
     /// The message on the wire. Content-Length is written from the body, whatever the headers say.
     ///
-    /// Whatever a value holds, it stays within its line: a CR, LF or NUL that somebody put there leaves as a space.
+    /// A value stays within its line whatever it holds: a CR, LF or NUL that somebody put there leaves as a space.
     pub fn to_bytes(&self) -> Bytes {
         let mut out = Vec::with_capacity(1024);
         let (headers, body) = match self {
@@ -88,7 +88,7 @@ impl Request {
     }
 }
 
-/// What an answer repeats of its request.
+/// Headers that an answer repeats of its request.
 pub(super) const REPEATED: [Name; 7] =
     [Name::Via, Name::RecordRoute, Name::From, Name::To, Name::CallId, Name::CSeq, Name::Timestamp];
 

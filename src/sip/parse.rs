@@ -18,7 +18,7 @@ pub const MAX_REPEATED: usize = 16_384;
 /// Why bytes are not a message that we can serve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParseError {
-    /// What the sender may be told: 400, 414, 416, 505, 513.
+    /// The status that the sender may be told: 400, 414, 416, 505, 513.
     pub status: Status,
     /// One sentence for the log and the reason phrase; holds nothing of the message's content.
     pub reason: &'static str,
@@ -63,7 +63,7 @@ pub(super) fn part(data: &Bytes) -> Option<(Headers, Bytes)> {
     head.fault.is_none().then_some((head.headers, body))
 }
 
-/// What is wrong: the status to answer and the sentence that says why.
+/// A fault: the status to answer and the sentence that says why.
 type Fault = (u16, &'static str);
 
 /// The head as it was read; reading goes on behind a fault, since the answer needs the headers.
@@ -246,7 +246,7 @@ fn check(data: &Bytes, head: &Head) -> Result<(Start, Bytes), Fault> {
     Ok((Start::Request(method, uri), body))
 }
 
-/// What only requests must get right.
+/// Checks what only requests must get right.
 fn request(method: &Method, headers: &Headers) -> Result<(), Fault> {
     if headers.cseq().is_none_or(|c| c.method != *method) {
         return Err((400, "CSeq names another method"));
@@ -260,7 +260,7 @@ fn request(method: &Method, headers: &Headers) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What requests and responses must both get right.
+/// Checks what requests and responses must both get right.
 fn common(data: &Bytes, head: &Head) -> Result<Bytes, Fault> {
     if data.len() > MAX_MESSAGE {
         return Err((513, "Message too large"));

@@ -12,7 +12,7 @@ impl Reach {
     /// Everything: of somebody whose own addresses are not known.
     pub const ALL: Reach = Reach { v4: true, v6: true, loopback: true };
 
-    /// What can be got to from any of these. From no other host than ours a loopback address can mean ours.
+    /// The places that can be got to from any of these. From no other host than ours a loopback address can mean ours.
     pub fn from(ours: &[IpAddr]) -> Reach {
         Reach {
             v4: ours.iter().any(IpAddr::is_ipv4),
@@ -28,7 +28,7 @@ impl Reach {
     /// One host, and a packet may arrive there.
     pub(super) fn gets_to(self, ip: IpAddr) -> bool {
         let host = match ip {
-            // Of 0.0.0.0/8 and 240.0.0.0/4, the broadcast among it, no host has an address (RFC 6890).
+            // No host has an address of 0.0.0.0/8 or 240.0.0.0/4, the broadcast among it (RFC 6890).
             IpAddr::V4(v4) => v4.octets()[0] != 0 && v4.octets()[0] < 240,
             // A link's own address says nothing without the link; one of the other family in disguise is not ours to send to.
             IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_unicast_link_local() && v6.to_ipv4_mapped().is_none(),

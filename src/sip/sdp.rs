@@ -5,7 +5,7 @@ mod writing;
 
 use std::net::SocketAddr;
 
-/// What we relay or transcode today.
+/// Codecs that we relay or transcode today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Codec {
     /// G.711 A-law, static payload type 8.
@@ -30,7 +30,7 @@ pub struct Payload {
     pub payload_type: u8,
 }
 
-/// What we read out of, and write into, a session description: one audio stream over RTP/AVP.
+/// The parts of a session description that we read and write: one audio stream over RTP/AVP.
 ///
 /// Further m-lines of an offer are remembered so that the answer can refuse each with port 0 (RFC 3264 §6).
 #[derive(Clone, Debug, PartialEq)]

@@ -56,7 +56,7 @@ fn wide(text: &[u8]) -> usize {
     }
 }
 
-/// What a quoted string says; `inner` is without its quotes.
+/// The text of a quoted string; `inner` is without its quotes.
 pub fn unquote(inner: &[u8]) -> String {
     if !inner.contains(&b'\\') {
         return lossy(inner);
@@ -132,7 +132,7 @@ impl<'a> Escaped<'a> {
         Escaped { text: text.as_bytes(), keep, raw: false }
     }
 
-    /// Of text that is escaped already: a `%` that begins an escape stays.
+    /// Escapes text that is escaped already: a `%` that begins an escape stays.
     pub fn raw(text: &'a (impl AsRef<[u8]> + ?Sized), keep: &'a [u8]) -> Escaped<'a> {
         Escaped { text: text.as_ref(), keep, raw: true }
     }

@@ -199,7 +199,7 @@ impl CSeq {
 /// Prints `;name=value` for each, quoting values that need it.
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is no token cannot be a parameter's name, so it cannot begin a parameter or a header of its own.
+        // A name that is no token cannot be a parameter's, so it cannot begin a parameter or a header of its own.
         for (name, value) in self.0.iter().filter(|(n, _)| is_token(n.as_bytes())) {
             write!(f, ";{name}")?;
             match value {

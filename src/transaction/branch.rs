@@ -4,7 +4,7 @@ use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 use std::net::IpAddr;
 
-/// What marks a branch as unique in space and time (RFC 3261 §8.1.1.7).
+/// The cookie that marks a branch as unique in space and time (RFC 3261 §8.1.1.7).
 const COOKIE: &str = "z9hG4bK";
 
 /// Our own branches: the cookie, 64 random bits that are the key of the table, and a keyed hash of these with Call-ID and our
@@ -42,7 +42,7 @@ impl Branch {
         Some(Branch { id: number(id)?, mac: number(mac)? })
     }
 
-    /// Whether we made it, for a request with this Call-ID and this tag in From.
+    /// Tells whether we made it, for a request with this Call-ID and this tag in From.
     pub fn is_ours(self, seed: MapSeed, headers: &Headers) -> bool {
         self.mac == mac(seed, self.id, headers)
     }
@@ -59,7 +59,7 @@ fn mac(seed: MapSeed, id: u64, headers: &Headers) -> u64 {
     hasher.finish()
 }
 
-/// What follows the magic cookie; none when the branch is not of RFC 3261 and may repeat.
+/// The part that follows the magic cookie; none when the branch is not of RFC 3261 and may repeat.
 pub(super) fn unique(branch: &str) -> Option<&str> {
     let (cookie, rest) = branch.split_at_checked(COOKIE.len())?;
     (cookie.eq_ignore_ascii_case(COOKIE) && !rest.is_empty()).then_some(rest)

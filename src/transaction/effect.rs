@@ -1,7 +1,7 @@
 use crate::transaction::Failure;
 use bytes::Bytes;
 
-/// What a machine wants done: first the bytes sent, then the transaction user told.
+/// An effect that a machine wants: first the bytes sent, then the transaction user told.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Effect {
     pub send: Option<Bytes>,

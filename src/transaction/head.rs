@@ -1,7 +1,7 @@
 use crate::sip::{Header, Headers, Message, Method, Name, Request, Response};
 use bytes::Bytes;
 
-/// What the ACK and the CANCEL of our INVITE copy from it, and nothing more: the body is not kept.
+/// The headers that the ACK and the CANCEL of our INVITE copy from it, and nothing more: the body is not kept.
 #[derive(Debug)]
 pub(super) struct Head {
     request: Request,

@@ -5,7 +5,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use std::net::IpAddr;
 
-/// What identifies a server transaction: a keyed 128-bit hash of the fields that RFC 3261 compares.
+/// A key identifies a server transaction: a keyed 128-bit hash of the fields that RFC 3261 compares.
 ///
 /// Made without allocating, copied for free. Nobody outside knows the seed, so nobody can aim two requests at one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +32,7 @@ impl Key {
         via.branch().and_then(unique).map(|_| Fields::of_via(seed, via, method).key())
     }
 
-    /// What two copies of one request have in common when a proxy forked it and both found us (RFC 3261 §8.2.2.2):
+    /// The key that two copies of one request have in common when a proxy forked it and both found us (RFC 3261 §8.2.2.2):
     /// From tag, Call-ID and CSeq. None for a request inside a dialog.
     pub fn merged(seed: MapSeed, request: &Request) -> Option<Key> {
         if tag(request.headers.get(&Name::To)?).is_some() {

@@ -86,7 +86,7 @@ impl Default for Config {
     }
 }
 
-/// What is to be done, in this order.
+/// Outputs are done in this order.
 // An event carries its message as it is: boxing it would cost an allocation for each message.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
@@ -95,7 +95,7 @@ pub enum Output {
     Event(Event),
 }
 
-/// What the transaction user learns.
+/// News that the transaction user learns.
 #[derive(Debug)]
 pub enum Event {
     /// A new request, not ACK and not CANCEL of a known INVITE. Answer it with [`Transactions::respond`].

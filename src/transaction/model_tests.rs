@@ -13,7 +13,7 @@ use std::time::Duration;
 const SEEDS: u64 = 300;
 const REQUESTS: u64 = 12;
 
-/// What is going to happen at some moment.
+/// An event that is going to happen at some moment.
 enum Next {
     Arrives { at_server: bool, flow: Flow, data: Bytes },
     Launch(u64),

@@ -86,7 +86,8 @@ impl ServerTable {
         {
             *to = response.headers.get(&Name::To).cloned();
         }
-        // What holds up nothing but a repetition goes first when there is little room: a repeated request is then new.
+        // An entry that holds up nothing but a repetition goes first when there is little room: a repeated request is then
+        // new.
         let needed = matches!(entry.machine, Machine::Invite(_)) && status.success();
         if status.is_final() && !needed && crowded {
             return self.dismiss(id, response, out);

@@ -173,7 +173,7 @@ fn a_full_table_sheds_new_requests_and_serves_known_ones_and_ours() {
     assert_eq!(shed.response().status, Status(503));
     assert!(shed.response().headers.get(&Name::RetryAfter).is_some());
     assert!(shed.events.is_empty());
-    // What belongs to a call, or starts nothing, has another quarter.
+    // A request that belongs to a call, or starts nothing, has another quarter.
     let bye = receive(&mut t, 1, from_peer("BYE", "z9hG4bK3", 3, ";tag=ours"));
     receive(&mut t, 1, from_peer("OPTIONS", "z9hG4bK4", 4, "")).nothing();
     let (bye, ok) = match bye.event() {

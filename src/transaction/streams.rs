@@ -1,8 +1,8 @@
 use crate::base::{Flow, Map, MapSeed};
 use std::collections::BTreeSet;
 
-/// Which transactions wait on which stream connection: what a closed one costs depends on its own alone. UDP flows are not
-/// here, since none of them ever ends.
+/// Transactions by the stream connection on which they wait: what a closed one costs depends on its own alone. UDP flows are
+/// not here, since none of them ever ends.
 pub(super) struct Streams<I>(Map<Flow, BTreeSet<I>>);
 
 impl<I: Copy + Ord> Streams<I> {

@@ -1,4 +1,4 @@
-//! What the tests of this room share.
+//! Helpers that the tests of this room share.
 
 use crate::base::{Flow, Mono, Now, Proto, Rng};
 use crate::sip::{Message, Name, Request, Response, Status};
@@ -44,7 +44,7 @@ pub fn with(config: Config) -> Transactions {
     Transactions::new(config, rng, seed)
 }
 
-/// What came out of one call: bytes sent, parsed again, and events.
+/// The outcome of one call: bytes sent, parsed again, and events.
 pub struct Out {
     pub sent: Vec<(Flow, Message)>,
     pub events: Vec<Event>,

@@ -2,7 +2,7 @@ use crate::base::Cidr;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// Who a source address belongs to; the longest prefix wins.
+/// Tells whom a source address belongs to; the longest prefix wins.
 #[derive(Clone, Debug)]
 pub struct AccessList<T> {
     /// By prefix length, longest first; networks as 128 bits, IPv4 mapped into IPv6.

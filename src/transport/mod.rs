@@ -1,4 +1,4 @@
-//! What stands between bytes on a flow and messages: stream framing, Via on arrival, who may speak and how fast.
+//! The layer between bytes on a flow and messages: stream framing, Via on arrival, who may speak and how fast.
 //! No sockets here. Where a request goes next is `sip::next_hop`, which dialogs need too.
 
 mod access;

@@ -68,7 +68,7 @@ impl Bucket {
     }
 }
 
-/// Whose an address is: an IPv6 host owns its /64 whole.
+/// The owner of an address: an IPv6 host owns its /64 whole.
 pub fn owner(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() & !u128::from(u64::MAX)).into()),

@@ -3,7 +3,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// Cuts a byte stream into messages by Content-Length (RFC 3261 §18.3).
 ///
-/// What it cut out may still be a bad message: that is answered and the stream goes on. Only where nobody can tell any
+/// A message that it cut out may still be a bad one: that is answered and the stream goes on. Only where nobody can tell any
 /// more where a message ends is the stream lost.
 #[derive(Debug, Default)]
 pub struct Framer {
@@ -32,7 +32,7 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Whether a message has begun that is not whole yet.
+    /// Tells whether a message has begun that is not whole yet.
     pub fn holds_part(&self) -> bool {
         !self.buffer.is_empty()
     }

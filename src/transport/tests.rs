@@ -39,7 +39,7 @@ fn read(data: Bytes) -> bool {
     let message = match Message::parse(data) {
         Ok(message) => message,
         Err(error) => {
-            // What we answer must itself be fit to send; what made it illegal may be in the headers it copies.
+            // An answer of ours must itself be fit to send; what made the message illegal may be in the headers it copies.
             if let Some(answer) = error.answer {
                 assert!(answer.headers.get(&Name::Via).is_some());
                 Message::Response(*answer).to_bytes();

@@ -1,6 +1,6 @@
-//! What is tried, and what must come of it.
+//! Scenarios that are tried, and what must come of each.
 
-/// Who talks to the caller in the end.
+/// The party that talks to the caller in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
     Seat,
@@ -14,7 +14,7 @@ pub struct Scenario {
     pub title: &'static str,
     pub mode: &'static str,
     pub phase: Option<&'static str>,
-    /// What the caller hears first, whole.
+    /// The prompt that the caller hears first, whole.
     pub prompt: Option<&'static str>,
     pub answers: Answers,
     /// The final status of the caller's INVITE.

@@ -1,4 +1,4 @@
-//! What a phone says and what it heard, byte for byte.
+//! The sound that a phone makes and the one that it heard, byte for byte.
 
 use crate::base::{Mono, Now};
 use rtp_rs::{RtpPacketBuilder, RtpReader};
@@ -103,7 +103,7 @@ impl Heard {
         self.faults.is_empty() && self.sources.len() <= 1
     }
 
-    /// Whether all of this sound was heard in one piece.
+    /// Tells whether all of this sound was heard in one piece.
     pub fn whole(&self, sound: &[u8]) -> bool {
         !sound.is_empty() && self.position(sound).is_some()
     }

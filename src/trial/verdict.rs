@@ -1,4 +1,4 @@
-//! Whether a scenario went as it should: signalling, audio on both sides, the record at the backend.
+//! Judges whether a scenario went as it should: signalling, audio on both sides, the record at the backend.
 
 use super::Stage;
 use super::phone::{Line, Phone};
@@ -105,7 +105,7 @@ fn record(scenario: &Scenario, records: &[Value]) -> Vec<Finding> {
     ]
 }
 
-/// What a seat or target is told: the call id of the record, and the hotline that was dialled (RFC 7044).
+/// Checks what a seat or target is told: the call id of the record, and the hotline that was dialled (RFC 7044).
 fn told(scenario: &Scenario, phone: &Phone, record: &Value) -> Vec<Finding> {
     let Some(Message::Request(invite)) = phone.invites.last() else { return Vec::new() };
     let id = invite.headers.text(&Name::XHotlineCallId).unwrap_or_default();

@@ -53,7 +53,7 @@ struct Leg {
     phone: usize,
 }
 
-/// What relays: a media thread of this process, or rtpengine.
+/// The relay: a media thread of this process, or rtpengine.
 enum Relay {
     /// Held, because dropping it stops the thread.
     Ours {

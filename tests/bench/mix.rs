@@ -1,5 +1,5 @@
-//! What mixing costs in the core alone, without sockets: 200 conferences of three, beside 300 calls of two that are relayed.
-//! Every leg says a 20 ms packet in each 20 ms of virtual time and is sent one.
+//! Measures what mixing costs in the core alone, without sockets: 200 conferences of three, beside 300 calls of two that are
+//! relayed. Every leg says a 20 ms packet in each 20 ms of virtual time and is sent one.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! What recording costs a call in CPU, beside the call itself: a hundred calls of two parties who speak all the time. `cargo
-//! bench --bench recording -- [DIRECTORY]`; the directory (the working one by default) chooses the disk.
+//! Measures what recording costs a call in CPU, beside the call itself: a hundred calls of two parties who speak all the
+//! time. `cargo bench --bench recording -- [DIRECTORY]`; the directory (the working one by default) chooses the disk.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 

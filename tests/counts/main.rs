@@ -9,8 +9,8 @@ mod ordinary;
 static ALLOCATOR: allocator::Counting = allocator::Counting;
 
 const CALLS: u64 = 500;
-/// What may be more or less, in per cent. The same program allocates the same each time; another standard library may grow
-/// a vector differently, and bytes follow the size of every struct.
+/// A count may be more or less by so many per cent. The same program allocates the same each time; another standard library
+/// may grow a vector differently, and bytes follow the size of every struct.
 const TOLERANCES: [(&str, f64); 2] = [("allocations", 2.0), ("bytes", 10.0)];
 
 #[test]

@@ -29,7 +29,7 @@ pub struct Gateway {
     switch: Switch,
     now: Now,
     out: Vec<Output>,
-    /// What left for the phones since it was last asked.
+    /// Messages that left for the phones since they were last asked for.
     sent: Vec<(SocketAddr, String)>,
     open: BTreeMap<LegId, SocketAddr>,
     counted: bool,
@@ -151,7 +151,7 @@ impl Gateway {
     }
 }
 
-/// What callgrind is told to look at, by this name.
+/// Callgrind is told to look at this, by its name.
 #[inline(never)]
 fn measured(act: impl FnOnce()) {
     act();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
 
-/// What a value has that the schema does not allow. Knows the words that the document uses, and fails on any other.
+/// Lists what a value has that the schema does not allow. Knows the words that the document uses, and fails on any other.
 fn complaints(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
     for (word, rule) in schema.as_object().unwrap() {
         match word.as_str() {

@@ -59,7 +59,7 @@ impl Bench {
         self.command(arguments).output().unwrap()
     }
 
-    /// What a command that must succeed printed.
+    /// The answer that a command printed, which must succeed.
     pub fn answer(&self, arguments: &[&str]) -> String {
         let output = self.ask(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

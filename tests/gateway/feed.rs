@@ -1,4 +1,4 @@
-//! Whoever follows what happens: over WebSocket through the gateway's ends, and as webhooks by line.
+//! Tests of those who follow what happens: over WebSocket through the gateway's ends, and as webhooks by line.
 
 use crate::bench::{Bench, PATIENCE, free_port, wait_until};
 use crate::http::{Backend, Post};

@@ -131,7 +131,7 @@ fn reloads_under_load_lose_no_call() {
     assert_eq!(bench.kill("-TERM"), Some(0));
 }
 
-/// Whatever a reload does not take over stays as it was for everybody: for calls, for records of others, for the bounds.
+/// A key that a reload does not take over stays as it was for everybody: for calls, for records of others, for the bounds.
 #[test]
 fn what_waits_for_a_restart_waits_for_it_everywhere() {
     let before =

@@ -64,7 +64,7 @@ fn a_tagged_call_goes_to_both_systems_at_once_and_another_to_its_own_alone() {
     caller.wait().unwrap();
     bench.restart();
     let mut last = tourism.next();
-    // What nobody knows to have arrived is sent again, and an end may be in the record that waits behind it.
+    // An event that nobody knows to have arrived is sent again, and an end may be in the record that waits behind it.
     while last.1 != "call.record" {
         assert!((&*last.0, last.2.as_str()) == (&tagged, r#"["旅游投诉"]"#) && last.1 != "call.offered", "{last:?}");
         last = tourism.next();

@@ -23,7 +23,7 @@ struct UnderWay {
     exchange: Exchange,
 }
 
-/// What it wants done.
+/// A wish of the delivery machine.
 pub enum Wish {
     Ask(CallId, Step, Box<CloudEvent>),
     Note(CallId),

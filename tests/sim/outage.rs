@@ -27,7 +27,7 @@ struct Run {
     serial: u64,
     ticket: u64,
     calls: BTreeSet<CallId>,
-    /// What calls that go on will write.
+    /// Entries that calls that go on will write.
     coming: VecDeque<(Mono, Entry)>,
 }
 
@@ -67,7 +67,7 @@ impl Run {
         }
     }
 
-    /// What an ordinary call writes, all at its start and all at its end.
+    /// Writes what an ordinary call does, all at its start and all at its end.
     fn call(&mut self) {
         let call = CallId::new(self.now.wall, &mut self.rng);
         self.calls.insert(call);

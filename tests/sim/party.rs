@@ -88,7 +88,7 @@ impl Party {
         }
     }
 
-    /// What it still has when all is over: a session whose end it was never told.
+    /// Sessions that it still has when all is over: it was never told of their end.
     pub fn left(&self) -> usize {
         match &self.speaker {
             Speaker::Dialogs(peer) => peer.left(),

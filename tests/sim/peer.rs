@@ -95,7 +95,7 @@ impl Peer {
         self.react(rng, now, done, out);
     }
 
-    /// What it still has when all is over: a session whose end it was never told.
+    /// Sessions that it still has when all is over: it was never told of their end.
     pub fn left(&self) -> usize {
         self.legs.gauges().0
     }

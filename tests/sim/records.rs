@@ -33,7 +33,7 @@ pub struct Records {
     tagged: BTreeSet<CallId>,
 }
 
-/// What is lost when the process dies.
+/// All that is lost when the process dies.
 struct Process {
     store: Store,
     ledger: Ledger,
@@ -44,7 +44,7 @@ struct Process {
     wakes: [Option<Mono>; 3],
 }
 
-/// What goes to the disk together.
+/// A group goes to the disk together.
 #[derive(Default)]
 struct Group {
     entries: Vec<(u64, Entry)>,
@@ -87,7 +87,7 @@ impl Records {
         Records { limits: Some(Limits::default()), ..Records::new(rng) }
     }
 
-    /// What the journal takes on the disk.
+    /// The bytes that the journal takes on the disk.
     pub fn bytes(&self) -> u64 {
         let size = |name: &str| std::fs::metadata(self.folder.path().join(name)).map_or(0, |about| about.len());
         size("journal.db") + size("journal.db-wal")
@@ -308,7 +308,7 @@ impl Process {
         put(&mut self.gathered);
     }
 
-    /// Whether a backend has something new to get, and what became of what was tagged.
+    /// Tells whether a backend has something new to get, and what became of what was tagged.
     fn commit(&mut self, group: &Group, now: Wall) -> Result<(bool, Vec<Taken>), String> {
         let mut taken = Vec::new();
         let write = self.store.transaction(|tx| {
@@ -330,7 +330,7 @@ impl Group {
     }
 }
 
-/// What a real disk takes for a sync is no matter here.
+/// The time that a real disk takes for a sync is no matter here.
 fn memory_or_disk() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() { memory } else { std::env::temp_dir() }

@@ -19,7 +19,7 @@ pub struct Refers {
 }
 
 impl Refers {
-    /// What really leaves. `to` chooses whom a new REFER names.
+    /// The message that really leaves. `to` chooses whom a new REFER names.
     pub fn outgoing(&mut self, data: Bytes, to: impl FnOnce() -> (&'static str, bool)) -> Bytes {
         let Ok(message) = Message::parse(data.clone()) else { return data };
         self.note(&message);
@@ -49,7 +49,7 @@ impl Refers {
         format!("{}\r\nRefer-To: {refer_to}\r\nContent-Length: 0\r\n\r\n", head.join("\r\n")).into()
     }
 
-    /// What the dialog layer gets to see, or what goes back at once.
+    /// The message that the dialog layer gets to see, or what goes back at once.
     pub fn incoming(&mut self, message: Message) -> Result<Message, Bytes> {
         match message {
             Message::Response(mut response) if response.headers.cseq().is_some_and(|c| c.method == Method::Refer) => {

@@ -1,4 +1,4 @@
-//! What a gateway of the simulation is configured with, and what an operator may make of it.
+//! The configuration of a simulated gateway, and what an operator may make of it.
 
 use crate::world::address;
 use hotline::base::{Proto, Rng};
@@ -105,7 +105,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
     Setup { fixed, live }
 }
 
-/// What an operator may do in the middle of the day: seats come and go, trunks change order and size, lines their ways.
+/// Changes what an operator may in the middle of the day: seats come and go, trunks change order and size, lines their ways.
 pub fn changed(rng: &mut Rng, mut setup: Live) -> Live {
     if rng.chance(500) {
         setup.trunks.reverse();

@@ -12,16 +12,16 @@ pub struct Shard {
     bound: BTreeSet<SocketAddr>,
     /// Legs that the recorder hears.
     tapped: BTreeSet<LegId>,
-    /// What each leg hears, as the number of its last Play: an earlier prompt's end is no news.
+    /// The audio that each leg hears, as the number of its last Play: an earlier prompt's end is no news.
     playing: BTreeMap<LegId, u64>,
-    /// Whom each leg hears; a leg that hears silence is not here, one that hears a prompt hears nobody.
+    /// The legs that each leg hears; a leg that hears silence is not here, one that hears a prompt hears nobody.
     hears: BTreeMap<LegId, Vec<LegId>>,
     plays: u64,
     pub opened: u64,
     pub closed: u64,
 }
 
-/// What the shard will say, and when.
+/// An event that the shard will tell, and when.
 pub struct Later {
     pub at: Mono,
     pub event: Event,
@@ -106,7 +106,7 @@ impl Shard {
         if self.open.contains_key(&leg) { Ok(None) } else { Err(format!("leg {leg} has no media")) }
     }
 
-    /// Whether a prompt that ends now was still playing.
+    /// Tells whether a prompt that ends now was still playing.
     pub fn stands(&self, later: &Later) -> bool {
         match (later.play, &later.event) {
             (Some(play), Event::Played { leg, .. }) => self.playing.get(leg) == Some(&play),

@@ -28,7 +28,7 @@ impl Temper {
     }
 }
 
-/// What happens to one request.
+/// The fate of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Well,
@@ -61,7 +61,7 @@ pub struct TicketSystem {
     pub pace: Option<Duration>,
     /// A create only makes a ticket.
     fill: bool,
-    /// What each ticket was last filled from.
+    /// The event that each ticket was last filled from.
     tickets: BTreeMap<CallId, Option<CloudEvent>>,
     posts: BTreeMap<CallId, Vec<(CloudEvent, Value)>>,
     /// Requests of any kind.
@@ -175,7 +175,7 @@ impl TicketSystem {
     pub fn record(&self, call: CallId) -> Result<&CloudEvent, String> {
         let none = || format!("call {call} has no record");
         if let Some(ticket) = self.tickets.get(&call) {
-            // What follows the record has all that it has.
+            // An event that follows the record has all that it has.
             return ticket.as_ref().filter(|event| event.data.result.is_some() && event.kind != "call.ended").ok_or_else(none);
         }
         let mut records = self.posts.get(&call).into_iter().flatten().map(|(event, _)| event).filter(|e| e.kind == "call.record");
@@ -183,7 +183,7 @@ impl TicketSystem {
         if records.next().is_some() { Err(format!("call {call} has two records")) } else { Ok(first) }
     }
 
-    /// What it was posted last of a call.
+    /// The event of a call that it was posted last.
     pub fn last(&self, call: CallId) -> Option<&CloudEvent> {
         self.posts.get(&call)?.last().map(|(event, _)| event)
     }

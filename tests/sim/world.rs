@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// 2021-10-15 noon in Xishuangbanna: between the dates of its notice.
 const START: Wall = Wall(1_634_270_400_000_000);
-/// What callers dial.
+/// Numbers that callers dial.
 const NUMBERS: [&str; 8] = ["12345", "12345", "12345", "12336", "12348", "12366", "110", "99999"];
 /// After the last call was placed, everything must be over within this; what is delivered may have to wait.
 const LIMIT: Duration = Duration::from_secs(3 * 3600);
@@ -48,7 +48,7 @@ pub struct World {
     peers: BTreeMap<SocketAddr, Party>,
     /// The ear on the wire, where the peers are raw.
     audit: Option<Audit>,
-    /// Whom the present setup names.
+    /// The peers that the present setup names.
     known: BTreeSet<SocketAddr>,
     shards: Vec<Shard>,
     journal: Journal,
@@ -248,7 +248,7 @@ impl World {
         world
     }
 
-    /// What will happen whatever the gateway does.
+    /// Plans what will happen whatever the gateway does.
     fn script(&mut self, seats: u8) {
         let calls = 1 + self.rng.below(25);
         for _ in 0..calls {
@@ -624,7 +624,7 @@ impl World {
         if known && history && fewer { Ok(()) } else { Err(format!("a party is called without its call's marks: {headers:?}")) }
     }
 
-    /// What a caller's INVITE hears at last, it may hear only of a call that is on the disk, or of one that is none.
+    /// A caller's INVITE may hear at last only of a call that is on the disk, or of one that is none.
     fn answered(&mut self, peer: SocketAddr, response: &Response) -> Result<(), String> {
         if !response.status.is_final() || response.headers.cseq().is_none_or(|c| c.method != Method::Invite) {
             return Ok(());
@@ -642,7 +642,7 @@ impl World {
     fn send(&mut self, from: SocketAddr, to: SocketAddr, data: Bytes) {
         if self.log {
             let text = String::from_utf8_lossy(&data).into_owned();
-            // Of raw peers it matters how they write.
+            // Raw peers' whole text is shown: it matters how they write.
             let line = if self.audit.is_some() { text } else { text.lines().next().unwrap_or_default().to_owned() };
             println!("{:>12} net {from} > {to} {line}", self.now.mono.0);
         }

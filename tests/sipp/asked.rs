@@ -1,4 +1,4 @@
-//! What is no call: OPTIONS, keep-alives, and requests that are refused before they become one.
+//! Tests of what is no call: OPTIONS, keep-alives, and requests that are refused before they become one.
 
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::phone::Phone;

@@ -1,5 +1,5 @@
-//! What every party hears through every change of a moved call: exactly the right tones before, during and after, in one
-//! RTP stream, with at most 40 ms between the old and the new. Measured on the samples that arrived.
+//! Tests of what every party hears through every change of a moved call: exactly the right tones before, during and after, in
+//! one RTP stream, with at most 40 ms between the old and the new. Measured on the samples that arrived.
 
 use crate::support::gateway::Spec;
 use crate::support::hearing::{Change, Hearing};
@@ -21,7 +21,7 @@ const MOST: u64 = 40;
 /// Milliseconds that each state lasts once it is heard.
 const STATE: u64 = 300;
 
-/// What each party is to hear from a moment on; none: nothing that is measured.
+/// The tones that each party is to hear from a moment on; none: nothing that is measured.
 struct State {
     name: &'static str,
     since: Instant,

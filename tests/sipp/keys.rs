@@ -122,7 +122,7 @@ fn a_code_told_in_both_ways_is_one_and_reaches_no_caller() {
         let invite = target.ring();
         assert!(invite.start_line().starts_with("INVITE sip:110@"), "{invite}");
         target.answer();
-        // What is no code goes on, once.
+        // A key that is no code goes on, once.
         scene.seat.press(&scene.invite, "4");
         scene.seat.info('4');
         match formats {

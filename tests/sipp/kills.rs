@@ -32,7 +32,7 @@ fn kill_9_at_random_moments_under_load_loses_no_record_and_doubles_none() {
         move_somebody(&gateway, &mut rng);
         pass(moment - moment / 2);
         gateway.kill();
-        // What the dead process sent last is read too.
+        // Messages that the dead process sent last are read too.
         pass(50);
         covered.extend(callers.iter().flat_map(|caller| finals(&caller.heard())));
         drop(callers);

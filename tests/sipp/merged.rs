@@ -1,4 +1,4 @@
-//! What calls to merged numbers, and refused ones, look like in messages and records; `modes.rs` has each mode and phase.
+//! Tests of how calls to merged numbers, and refused ones, look in messages and records; `modes.rs` has each mode and phase.
 
 use crate::support::gateway::{Gateway, Spec};
 use crate::{assert_answered, request, response};

@@ -27,7 +27,7 @@ struct Row {
     end: End,
 }
 
-/// Who answers.
+/// The party that answers.
 enum End {
     /// The target called by this number.
     Target(&'static str),
@@ -93,7 +93,7 @@ fn sound(prompt: &str) -> Vec<u8> {
     fs::read(folder().join("prompts").join(prompt).with_extension("al")).unwrap()
 }
 
-/// What a callee says: 0.6 s of a prompt that the gateway does not play in these calls.
+/// The voice of a callee: 0.6 s of a prompt that the gateway does not play in these calls.
 fn voice(of: &str) -> Vec<u8> {
     sound(of)[8000..12_800].to_vec()
 }

@@ -1,4 +1,4 @@
-//! What carriers do beyond the plain call: hold, repeated and lost messages, 100rel, late offers.
+//! Tests of what carriers do beyond the plain call: hold, repeated and lost messages, 100rel, late offers.
 
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::message::Message;

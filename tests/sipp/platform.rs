@@ -108,7 +108,7 @@ fn a_key_that_cannot_say_whose_110_is_answered_by_a_voice() {
     assert!(!spoken(&scene.caller, "choose-area"), "the caller's ear is spared");
 }
 
-/// Whether a piece of the prompt has come, sample by sample.
+/// Tells whether a piece of the prompt has come, sample by sample.
 fn spoken(phone: &Phone, prompt: &str) -> bool {
     let sound = std::fs::read(format!("dialplans/prompts/{prompt}.al")).unwrap();
     let piece = &sound[4000..4160];

@@ -60,7 +60,7 @@ fn ended(scene: &mut Scene) {
     scene.seat.hung_up();
 }
 
-/// What the record says once it is known what became of the recording; the final record came before.
+/// The record as it is once it is known what became of the recording; the final record came before.
 fn told(gateway: &Gateway) -> Value {
     let record = gateway.backend.next("call.record").event;
     assert_eq!(record["data"]["recording"]["state"], "pending", "{record:#}");
@@ -102,7 +102,7 @@ fn part(gateway: &Gateway) -> Option<PathBuf> {
     files.map(|file| file.path()).find(|path| path.extension().is_some_and(|ending| ending == "part"))
 }
 
-/// So many bytes of the call are on the disk.
+/// Waits until so many bytes of the call are on the disk.
 fn written(gateway: &Gateway, bytes: u64) {
     let enough = || part(gateway).and_then(|path| fs::metadata(path).ok()).filter(|file| file.len() >= bytes);
     wait_for("a recording to grow", enough);

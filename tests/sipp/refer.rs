@@ -5,7 +5,7 @@ use crate::support::rtp::pattern;
 use crate::support::sipp::Sipp;
 use crate::{assert_answered, request};
 
-/// What the target says.
+/// The number of the pattern that the target speaks.
 const TARGET: u32 = 3;
 
 /// A seat whose scenario moves its caller to 12366.

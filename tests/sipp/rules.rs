@@ -1,5 +1,5 @@
-//! What must never happen to a caller who is moved: where each rule is kept, and which test sees it broken. Below are those
-//! that are the switch's to keep: full trunks, overload, loops.
+//! Rules of what must never happen to a caller who is moved: where each is kept, and which test sees it broken. Below are
+//! those that are the switch's to keep: full trunks, overload, loops.
 
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::phone::Phone;
@@ -84,7 +84,7 @@ const RULES: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-/// What the table names is there.
+/// Every function and test that the table names is there.
 #[test]
 fn every_rule_has_its_function_and_its_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -192,7 +192,7 @@ fn a_linphone_seat_whose_transfer_is_refused_keeps_its_caller() {
     hears(&caller, &[SEAT]);
     seat.sends_on(&address(&gateway, "99999"));
     seat.logs("SIP/2.0 404 Not Found");
-    // Who hangs up at once is taken for a phone that answers its refusal so.
+    // A seat that hangs up at once is taken for a phone that answers its refusal so.
     seat.holds();
     caller.ear.wait_to_hear("music", 20, &prompt("music"));
     seat.resumes();

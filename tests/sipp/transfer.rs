@@ -20,7 +20,7 @@ pub struct Scene {
     pub seat: Phone,
     pub target: Phone,
     pub call: String,
-    /// Whose SDP says where caller and seat speak.
+    /// The answer whose SDP says where caller and seat speak.
     pub answer: Message,
     pub invite: Message,
 }

@@ -134,7 +134,7 @@ fn an_unreachable_backend_loses_nothing_and_says_so() {
     assert!(!gateway.log().contains("13800138000"), "callers are masked in logs");
 }
 
-/// What `hotline records ls --json` shows: a record a line.
+/// The records that `hotline records ls --json` shows: a record a line.
 fn listed(gateway: &Gateway) -> Vec<Value> {
     let output = gateway.command(&["records", "ls", "--json"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

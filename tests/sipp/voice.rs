@@ -1,4 +1,4 @@
-//! What is heard: bytes compared, streams without a seam.
+//! Tests of what is heard: bytes compared, streams without a seam.
 
 use crate::assert_answered;
 use crate::support::gateway::{Gateway, Spec, prompt};

@@ -48,7 +48,7 @@ impl Baresip {
         Baresip { folder, control, unread: Vec::new(), child }
     }
 
-    /// What a person types, without the leading `/`.
+    /// Types a command as a person would, without the leading `/`.
     pub fn command(&mut self, name: &str, parameters: &str) {
         let text = json!({ "command": name, "params": parameters, "token": name }).to_string();
         write!(self.control, "{}:{text},", text.len()).unwrap();

@@ -11,7 +11,7 @@ pub fn build(folder: &Path) {
     assert!(built.expect("cc (Debian: build-essential) is installed").success());
 }
 
-/// What the shell says before the program's name; nothing where the disk is a usual one.
+/// Settings that the shell gives before the program's name; nothing where the disk is a usual one.
 pub fn settings(folder: &Path) -> String {
     let library = library(folder);
     if !library.exists() {
@@ -26,14 +26,14 @@ pub fn fault(folder: &Path, what: &str) {
     fs::rename(folder.join("fault.new"), folder.join("fault")).unwrap();
 }
 
-/// What only the system's memory held is gone.
+/// Bytes that only the system's memory held are lost.
 pub fn lose_power(folder: &Path) {
     let var = folder.join("var");
     for name in ["journal.db", "journal.db-wal", "journal.db-shm"] {
         let _ = fs::remove_file(var.join(name));
         let _ = fs::rename(var.join(format!("{name}.disk")), var.join(name));
     }
-    // What is there now is on the disk.
+    // Files that are there now are on the disk.
     for name in ["journal.db", "journal.db-wal"] {
         let _ = fs::copy(var.join(name), var.join(format!("{name}.disk")));
     }

@@ -15,17 +15,17 @@ use tempfile::TempDir;
 /// Every prompt lasts a second: 50 packets of 20 ms.
 pub const PROMPT_BYTES: usize = 8000;
 
-/// What differs from the defaults: lines for the bodies of the tables.
+/// Differences from the defaults: lines for the bodies of the tables.
 pub struct Spec {
     /// Channels of each seat; the first is `desk-0`.
     pub seats: Vec<u32>,
     pub queue: &'static str,
     pub sip: &'static str,
-    /// Of the trunk that all calls come by and targets are called by, and of each seat.
+    /// Lines for the trunk that all calls come by and targets are called by, and for each seat.
     pub trunk: &'static str,
     pub media: &'static str,
     pub desks: &'static str,
-    /// Whom the trunk's calls may come from, instead of all loopback addresses.
+    /// Addresses that the trunk's calls may come from, instead of all loopback ones.
     pub sources: Option<&'static str>,
     pub calls: &'static str,
     pub records: &'static str,

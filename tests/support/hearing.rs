@@ -1,4 +1,4 @@
-//! What an ear heard, in the time of the stream itself: slices of 10 ms, each with the tones that sound in it; and what
+//! Tells what an ear heard, in the time of the stream itself: slices of 10 ms, each with the tones that sound in it; and what
 //! changed when. A hole in the stream's timestamps is silence.
 
 use super::rtp::Ear;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// 10 ms of A-law. Tones at multiples of 100 Hz do not disturb each other in it.
 const SLICE: usize = 80;
 const SLICE_MS: u64 = 10;
-/// Of a hum. What lies between is a piece of it.
+/// The levels of a hum and of silence. Anything between is a piece of a hum.
 const CLEAR: f64 = 0.75 * 8000.0;
 const NOTHING: f64 = 0.15 * 8000.0;
 
@@ -73,7 +73,7 @@ impl Hearing {
 
     /// The change asked for at `asked`, from these tones to those, which then were to go on until `until`.
     pub fn change(&self, asked: Instant, old: &[u32], new: &[u32], until: Instant) -> Result<Change, String> {
-        // Of several who begin together one may be first by a part of a packet.
+        // One of several who begin together may be first by a part of a packet.
         let foreign = |tones: &[u32]| [old, new].iter().all(|known| tones.iter().any(|t| !known.contains(t)));
         let (old, new) = (Sound::Tones(old.to_vec()), Sound::Tones(new.to_vec()));
         let part: Vec<&Slice> = self.slices.iter().filter(|s| s.at >= asked && s.at < until).collect();

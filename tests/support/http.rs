@@ -44,7 +44,7 @@ impl Backend {
         Backend { address, status, posts }
     }
 
-    /// What every request from now on is answered with.
+    /// Answers every request from now on with this.
     pub fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
     }
@@ -62,7 +62,7 @@ impl Backend {
         }
     }
 
-    /// Whatever was posted and not looked at yet.
+    /// All that was posted and not looked at yet.
     pub fn rest(&self) -> Vec<Post> {
         self.posts.try_iter().collect()
     }

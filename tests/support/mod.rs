@@ -1,4 +1,4 @@
-//! What the tests against the running binary share: a gateway of one's own, SIPp processes, a telephone that speaks
+//! Helpers that the tests against the running binary share: a gateway of one's own, SIPp processes, a telephone that speaks
 //! RTP, a ticket backend. Real processes and sockets need a real clock: this is the one place of the tests that waits.
 
 pub mod baresip;

@@ -15,7 +15,7 @@ pub struct Phone {
     rtp_port: u16,
     /// Payload types that it offers or answers.
     pub formats: &'static str,
-    /// Who it says it is when it calls.
+    /// The number that it names as its own when it calls.
     pub number: &'static str,
     /// More header lines for its INVITE.
     pub headers: &'static str,
@@ -183,7 +183,7 @@ impl Phone {
         bye
     }
 
-    /// What the NOTIFYs of its REFER say of the move in the end, whoever hangs up meanwhile.
+    /// The last word of the NOTIFYs of its REFER on the move, whoever hangs up meanwhile.
     pub fn told(&mut self) -> Message {
         loop {
             let notify = self.request_received("NOTIFY");

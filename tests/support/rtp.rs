@@ -92,7 +92,7 @@ impl Ear {
         super::wait_for(what, || (self.packets().iter().filter(|p| frames.contains(&p.payload)).count() >= count).then_some(()));
     }
 
-    /// Which of a speaker's packets were heard, in order of arrival.
+    /// The numbers of a speaker's packets that were heard, in order of arrival.
     pub fn numbers_of(&self, speaker: u32) -> Vec<u32> {
         let numbers: BTreeMap<Vec<u8>, u32> = (0..1000).map(|n| (frame(speaker, n), n)).collect();
         self.packets().iter().filter_map(|p| numbers.get(&p.payload).copied()).collect()

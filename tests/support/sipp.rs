@@ -23,7 +23,7 @@ pub struct Running {
     scenario: String,
     trace: PathBuf,
     errors: PathBuf,
-    /// What came to the media port that a caller's SDP names.
+    /// The ear at the media port that a caller's SDP names.
     pub ear: Ear,
     child: Child,
 }
@@ -51,7 +51,7 @@ impl Sipp {
         self.arg("-key").arg("ear").arg(&port.to_string())
     }
 
-    /// What its scenario streams as `voice.al`.
+    /// Streams this as `voice.al` in its scenario.
     pub fn says(mut self, a_law: &[u8]) -> Sipp {
         let folder = self.trace.with_extension("voice");
         fs::create_dir_all(&folder).unwrap();
@@ -103,7 +103,7 @@ impl Running {
         received(&trace)
     }
 
-    /// What it has received so far.
+    /// The messages that it has received so far.
     pub fn heard(&self) -> Vec<Message> {
         received(&fs::read_to_string(&self.trace).unwrap_or_default())
     }

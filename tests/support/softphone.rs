@@ -2,7 +2,7 @@ use super::baresip::Baresip;
 use super::gateway::Gateway;
 use super::linphone::Linphone;
 
-/// What a person at a seat does with a telephone, whichever it is.
+/// A telephone at a seat, and what a person does with it, whichever it is.
 pub trait Softphone {
     /// At desk-0; whoever it talks to hears it hum.
     fn at_desk(gateway: &Gateway, hertz: u32) -> Self;

@@ -74,8 +74,8 @@ pub fn amplitude(codes: &[u8], hertz: u32) -> f64 {
     2.0 * goertzel(&samples, f64::from(hertz)).sqrt()
 }
 
-/// Which of these tones the last 0.4 s at this ear hold, at no less than half their amplitude. What is not among them
-/// is at least 20 dB weaker.
+/// Tells which of these tones the last 0.4 s at this ear hold, at no less than half their amplitude. A tone that is not among
+/// them is at least 20 dB weaker.
 pub fn heard(ear: &Ear, tones: &[u32]) -> Vec<u32> {
     let packets = ear.packets();
     let last = packets.iter().rev().take(20).rev();

@@ -4,7 +4,7 @@ use super::one::*;
 use crate::dialog::*;
 use crate::sip::{Message, Method, Name, Request, Response};
 
-/// What the branch of this letter describes: its port is told by the letter.
+/// The description of the branch of this letter: its port is told by the letter.
 fn described(branch: &str) -> String {
     OFFER.replace("4000", port(branch).to_string().as_str())
 }

@@ -5,7 +5,7 @@ use super::one::*;
 use crate::dialog::*;
 use crate::sip::{Message, Method, Name};
 
-/// Of the peer's networks, and not.
+/// A host of the peer's networks, and one that is not.
 const NEIGHBOUR: &str = "10.0.0.9:5060";
 const STRANGER: &str = "203.0.113.66:5060";
 

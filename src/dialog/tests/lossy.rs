@@ -29,7 +29,7 @@ struct Side {
 struct Net {
     rng: Rng,
     now: Now,
-    /// Of a thousand: lost, and doubled.
+    /// So many of a thousand messages are lost, and a third as many come twice.
     loss: u64,
     sides: [Side; 2],
     wire: BTreeMap<(Mono, u64), (usize, bytes::Bytes)>,
@@ -38,7 +38,7 @@ struct Net {
     refers: BTreeMap<(Mono, u64), (usize, LegId)>,
     /// The last NOTIFY of each REFER that has one: side, Call-ID, Event.
     told: BTreeMap<(usize, String, String), u32>,
-    /// What a side will do to a leg.
+    /// The plans of a side for its legs.
     plans: BTreeMap<(Mono, u64), (usize, Command)>,
 }
 

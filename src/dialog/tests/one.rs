@@ -102,7 +102,7 @@ impl One {
         sent.into_iter().filter_map(|(_, m)| if let Message::Request(r) = m { Some(r) } else { None }).collect()
     }
 
-    /// Of the requests that were sent.
+    /// The methods of the requests that were sent.
     pub fn methods(&mut self) -> Vec<Method> {
         self.requests().into_iter().map(|request| request.method).collect()
     }

@@ -25,7 +25,7 @@ fn asked(one: &mut One) -> Refer {
     }
 }
 
-/// What a NOTIFY says: Event, Subscription-State without its seconds, the line in its body.
+/// The words of a NOTIFY: Event, Subscription-State without its seconds, the line in its body.
 fn said(notify: &Request) -> (String, String, String) {
     assert_eq!(notify.method, Method::Notify);
     assert!(notify.headers.get(&Name::Contact).is_some());

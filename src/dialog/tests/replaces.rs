@@ -1,4 +1,4 @@
-//! Whom a Replaces names: in an INVITE, and in the Refer-To of an attended transfer.
+//! Tests of Replaces: in an INVITE, and in the Refer-To of an attended transfer.
 
 use super::one::*;
 use crate::base::LegId;

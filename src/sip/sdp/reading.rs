@@ -134,7 +134,7 @@ fn formats(audio: &Media) -> impl Iterator<Item = u8> {
     audio.fmt.split_ascii_whitespace().filter_map(|t| number(t.as_bytes())).filter(|t: &u8| *t < PAYLOAD_TYPES as u8)
 }
 
-/// What a=rtpmap says of each payload type, the first word counts. Read once: a description that has many of both must not
+/// The words of a=rtpmap on each payload type, the first one counts. Read once: a description that has many of both must not
 /// cost their product.
 fn rtpmaps(audio: &Media) -> [Option<&str>; PAYLOAD_TYPES] {
     let mut maps = [None; PAYLOAD_TYPES];

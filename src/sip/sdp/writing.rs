@@ -58,7 +58,7 @@ impl Sdp {
 
 /// Media, profile and formats of an m-line as [`Sdp::m_lines`] keeps it.
 fn m_fields(line: &str) -> [&str; 3] {
-    // What follows a line's end would be a line of its own.
+    // Text behind a line's end would be a line of its own.
     let line = line.split(['\r', '\n', '\0']).next().unwrap_or_default();
     let mut fields = line.splitn(4, ' ').filter(|field| !field.is_empty());
     let media = fields.next().unwrap_or("audio");

@@ -6,7 +6,7 @@ use rsip::headers::{ToTypedHeader, UntypedHeader};
 use rsip::message::HeadersExt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// What both parsers say of a message.
+/// Both parsers say this of a message.
 #[derive(Debug, PartialEq)]
 struct Said {
     start: String,

@@ -100,7 +100,7 @@ fn display_names_in_latin_1_and_gbk_do_not_lose_the_call() {
         let m = request([&text[..at], name, &text[at + 8..]].concat());
         let from = m.headers.from().unwrap();
         assert_eq!((from.tag(), from.uri.user.as_deref()), (Some("f1"), Some("13800138000")), "{name:?}");
-        // What they wrote goes back as they wrote it.
+        // The name goes back as they wrote it.
         let reply = Message::Response(m.reply(Status(200), None)).to_bytes();
         assert!(reply.windows(name.len()).any(|w| w == name));
     }

@@ -316,7 +316,7 @@ fn no_answer_outgrows_a_datagram() {
     assert_eq!(refused(options(&long("Record-Route", 16, 4000))), 513);
     assert_eq!(refused(options(&format!("Via: SIP/2.0/UDP {};branch=z9hG4bKx\r\n", "h".repeat(1000)).repeat(20))), 513);
     assert_eq!(refused(options(&format!("Timestamp: {}\r\n", "1".repeat(8000)).repeat(3))), 513);
-    // What is let in is repeated whole.
+    // A header that is let in is repeated whole.
     let most = request(options(&long("Record-Route", 4, 4000)));
     let answer = Message::Response(most.reply(Status(200), Some("t"))).to_bytes();
     assert!(answer.len() > 16_000 && answer.len() < 20_000);

@@ -1,4 +1,4 @@
-//! What a phone says, and what it makes of what it hears.
+//! A phone's voice, and what it makes of what it hears.
 
 use super::{Leg, State};
 use bytes::Bytes;

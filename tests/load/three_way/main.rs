@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-/// Whose addresses: 127.0.0.3 plays all phones.
+/// The address 127.0.0.3 plays all phones.
 pub const PHONES: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 const MS: Duration = Duration::from_millis(1);
 /// A tick later than this is the machine's fault; so is what comes within the time after it.
@@ -38,7 +38,7 @@ pub struct Leg {
     pub to: SocketAddr,
 }
 
-/// What every leg is to hear now.
+/// The tones that every leg is to hear now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum State {

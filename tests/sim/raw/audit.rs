@@ -24,7 +24,7 @@ pub struct Audit {
     served: BTreeMap<(SocketAddr, String, String), Served>,
     asked: BTreeMap<(String, String), Asked>,
     dialogs: Dialogs,
-    /// What must leave before anything else happens.
+    /// Messages that must leave before anything else happens.
     owed: Vec<Owed>,
     /// The last description of each leg: Call-ID and our tag.
     described: BTreeMap<(String, String), String>,
@@ -40,7 +40,7 @@ struct Served {
     /// The reliable provisional that waits for its PRACK, or the last that had one.
     rseq: Option<u32>,
     waiting: bool,
-    /// What answered the request's offer.
+    /// The answer to the request's offer.
     answer: Option<String>,
     cancelled: bool,
     /// It can belong to no dialog.
@@ -98,7 +98,7 @@ impl Audit {
         judged.map_err(|why| format!("{why}\n--- the gateway sent to {to}:\n{}", String::from_utf8_lossy(data)))
     }
 
-    /// What a message must be followed by has followed.
+    /// Checks that all has followed by which a message must be followed.
     pub fn settled(&self) -> Result<(), String> {
         match self.owed.first() {
             Some(owed) => Err(format!("{owed:?} did not follow at once")),
@@ -540,7 +540,7 @@ impl Served {
     }
 }
 
-/// What is said of a leg follows what was said of it before.
+/// Checks that a leg's description follows the one that was sent before it.
 fn describe(described: &mut BTreeMap<(String, String), String>, leg: (String, String), ours: &str) -> Result<(), String> {
     match described.insert(leg, ours.to_owned()) {
         Some(before) => sdp::follows(&before, ours),
@@ -548,7 +548,7 @@ fn describe(described: &mut BTreeMap<(String, String), String>, leg: (String, St
     }
 }
 
-/// Whoever receives a request notes in its Via where it came from.
+/// The receiver of a request notes in its Via where it came from.
 fn without_source(via: &str) -> String {
     let parts = crate::raw::text::split(via, ';');
     let kept = parts.into_iter().filter(|part| !part.starts_with("rport") && !part.starts_with("received="));

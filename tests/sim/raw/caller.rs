@@ -183,7 +183,7 @@ impl RawPeer {
         }
     }
 
-    /// What it will do in the session.
+    /// Plans what it will do in the session.
     pub(super) fn settle_in(&mut self, rng: &mut Rng, now: Mono, id: u64) {
         for _ in 0..rng.below(4) {
             let act = match rng.below(5) {

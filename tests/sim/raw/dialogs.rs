@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug)]
 struct Dialog {
     peer: SocketAddr,
-    /// Of the gateway's last request, and of the peer's.
+    /// The CSeq of the gateway's last request, and of the peer's.
     seq: u32,
     theirs: Option<u32>,
     target: String,
@@ -47,7 +47,7 @@ impl Dialogs {
         }
     }
 
-    /// Whether this reliable provisional is the next one (RFC 3262 §4).
+    /// Tells whether this reliable provisional is the next one (RFC 3262 §4).
     pub fn takes(&mut self, invite: &Msg, tag: &str, rseq: u32) -> bool {
         let key = (invite.call(), invite.tag("from").unwrap_or_default(), tag.to_owned());
         let Some(dialog) = self.known.get_mut(&key) else { return false };
@@ -155,7 +155,7 @@ impl Dialogs {
         if to != dialog.peer {
             return Err(format!("it should go to {}", dialog.peer));
         }
-        // Of a session that is over nothing is kept: when its 2xx comes again, so do ACK and BYE.
+        // Nothing is kept of a session that is over: when its 2xx comes again, so do ACK and BYE.
         if method == "BYE" && std::mem::take(&mut dialog.crossed) {
             return Ok(());
         }

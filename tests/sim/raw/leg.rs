@@ -29,7 +29,7 @@ pub struct Leg {
     pub theirs: String,
     pub their_tag: Option<String>,
     pub target: String,
-    /// Of our last request, and of theirs.
+    /// The CSeq of our last request, and of theirs.
     pub seq: u32,
     pub heard: Option<u32>,
     /// The INVITE that began it: ours with its branch, or theirs.
@@ -135,7 +135,8 @@ impl Leg {
         }
     }
 
-    /// What proxies of our side have put down, as the gateway gets it: the nearest first in a request, last in a response.
+    /// Headers that proxies of our side have put down, as the gateway gets them: the nearest first in a request, last in a
+    /// response.
     pub fn record(&self, at: SocketAddr, response: bool) -> Headers {
         if !self.proxied {
             return Vec::new();

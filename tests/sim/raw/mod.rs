@@ -21,7 +21,7 @@ const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
 const LIFE: Duration = Duration::from_secs(32);
 
-/// What it sends to the gateway.
+/// Messages that it sends to the gateway.
 pub type Out = Vec<Vec<u8>>;
 type Headers = Vec<(&'static str, String)>;
 
@@ -35,7 +35,7 @@ pub struct RawPeer {
     timers: BTreeMap<(Mono, u64), Due>,
     /// Requests of ours, by branch and method.
     asked: BTreeMap<(String, String), Asked>,
-    /// What we answered last, by branch and method.
+    /// Our last answers, by branch and method.
     served: BTreeMap<(String, String), Vec<u8>>,
     pub keys: u64,
 }
@@ -81,7 +81,7 @@ impl RawPeer {
     }
 
     pub fn received(&mut self, rng: &mut Rng, now: Mono, data: &[u8], out: &mut Out) {
-        // What cannot be read is the ear's business.
+        // A message that cannot be read is the ear's business.
         let Ok(msg) = Msg::read(data) else { return };
         match msg.status() {
             Some(status) => self.response(rng, now, status, &msg, out),

@@ -132,7 +132,7 @@ impl Description<'_> {
     }
 }
 
-/// What an answer to it would be: its formats that we know, in its order, and the direction turned round.
+/// An answer as it would be: its formats that we know, in its order, and the direction turned round.
 pub fn answer_to(offer: &str, ip: std::net::IpAddr, port: u16, version: u64) -> String {
     let Ok(offered) = lines(offer) else { return String::new() };
     let Some(audio) = offered.iter().find(|line| line.kind == "audio") else { return String::new() };

@@ -1,4 +1,4 @@
-//! What a raw peer asks and answers within a session.
+//! Requests and answers of a raw peer within a session.
 
 use crate::raw::leg::Stage;
 use crate::raw::text::Msg;
