@@ -1,5 +1,6 @@
-//! Sixty calls, some of them transferred, and a real Request Tracker 5 that is slowed, cut off, made to refuse, killed and restarted meanwhile: at
-//! the end as many tickets, each with its call's fields. `tests/rt` installs what it needs and runs it.
+//! Sixty calls, some of them transferred, and a real Request Tracker 5 that is slowed, cut off, made to refuse, killed
+//! and restarted meanwhile: at the end as many tickets, each with its call's fields. `tests/rt` installs what it needs
+//! and runs it.
 
 // Processes and sockets live by the real clock.
 #![allow(clippy::disallowed_methods)]

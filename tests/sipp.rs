@@ -1,5 +1,5 @@
-//! The running gateway against real SIPp callers and seats, telephones with real RTP, softphones, and trouble. Each scenario file
-//! holds the order of messages and their codes; the tests here look into what was received and at the final record.
+//! The running gateway against real SIPp callers and seats, telephones with real RTP, softphones, and trouble. Each scenario
+//! file holds the order of messages and their codes; the tests here look into what was received and at the final record.
 
 // Processes and sockets live by the real clock.
 #![allow(clippy::disallowed_methods)]

@@ -1,5 +1,5 @@
-//! The shape of the source, held by a test: which room may name which, what only the impure rooms may touch, and how
-//! long files and functions may be. It reads the text as rustfmt leaves it; it needs no compiler.
+//! The shape of the source, held by a test: which room may name which, what only the impure rooms may touch, how long files
+//! and functions may be, and how comments begin. It reads the text as rustfmt leaves it; it needs no compiler.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -74,6 +74,12 @@ const UNORDERED_IN: &[&str] = &["src/base/map.rs"];
 
 /// Words that mark unfinished or silenced work.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "TODO", "FIXME", "dbg!", "#[ignore]"];
+
+/// Words with which a comment would begin as a question, or as half a sentence. It begins with its subject instead, or with
+/// the verb of what it stands on: "The seat that …", "True when …", "Tells whether …".
+const NO_SUBJECTS: &[&str] = &["What", "Who", "Whose", "Whom", "Whether", "Which", "Of", "By which", "By whom"];
+/// Folders with comments, besides the files at the root.
+const COMMENTED: &[&str] = &[".ci", "config", "dialplans", "packaging", "src", "tests"];
 
 const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
@@ -178,6 +184,29 @@ fn nothing_is_left_unfinished() {
     assert_none(&wrong);
 }
 
+#[test]
+fn comments_begin_with_their_subject() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_file());
+    COMMENTED.iter().for_each(|folder| files(&root.join(folder), &mut paths));
+    paths.sort();
+    let mut wrong = Vec::new();
+    for (path, marker) in paths.iter().filter_map(|path| Some((path, marker(path)?))) {
+        let bytes = fs::read(path).unwrap();
+        for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+            if let Some(word) = comment(line, marker).and_then(begins_without_subject) {
+                let path = path.strip_prefix(root).unwrap().display();
+                wrong.push(format!(
+                    "{path}:{}: a comment begins with `{word}`: write a sentence with its subject first",
+                    number + 1
+                ));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
 /// The judges themselves: a check that cannot fail would be worth nothing.
 #[test]
 fn the_checks_see_what_they_should() {
@@ -195,23 +224,36 @@ fn the_checks_see_what_they_should() {
     assert!(judge("x", 501, 500, None).is_some() && judge("x", 500, 500, None).is_none());
     assert!(judge("x", 501, 500, Some(501)).is_none() && judge("x", 502, 500, Some(501)).is_some());
     assert!(judge("x", 500, 500, Some(501)).is_some());
+    let begins = |line, marker| comment(line, marker).and_then(begins_without_subject);
+    for line in
+        ["/// What it is.", "    //! Whether it is so.", "call(); // By which it goes.", "a(\"//\"); // Who calls: they do."]
+    {
+        assert!(begins(line, "//").is_some(), "{line}");
+    }
+    for line in
+        ["/// Whatever it is, it works.", "/// Tells whether it is so.", "let url = \"// What\";", "What::Ended // It is over."]
+    {
+        assert_eq!(begins(line, "//"), None, "{line}");
+    }
+    assert_eq!((begins("a = 1 # Of these", "#"), begins("a = \"# Of these\"", "#")), (Some("Of"), None));
 }
 
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
-    rust_files(&root.join("src"), &mut paths);
+    files(&root.join("src"), &mut paths);
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "rs"));
     paths.sort();
     assert!(paths.len() > 20, "src/ was not found");
     paths.iter().map(|path| read(root, path)).collect()
 }
 
-fn rust_files(folder: &Path, paths: &mut Vec<PathBuf>) {
+fn files(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            rust_files(&path, paths);
-        } else if path.extension().is_some_and(|e| e == "rs") {
+            files(&path, paths);
+        } else {
             paths.push(path);
         }
     }
@@ -221,6 +263,28 @@ fn read(root: &Path, path: &Path) -> Source {
     let path_text = path.strip_prefix(root).unwrap().to_str().unwrap().to_string();
     let room = path_text.split('/').nth(1).unwrap().trim_end_matches(".rs").to_string();
     Source { path: path_text, room, lines: fs::read_to_string(path).unwrap().lines().map(String::from).collect() }
+}
+
+/// The mark that begins a comment in such a file; scripts have no ending to their names.
+fn marker(path: &Path) -> Option<&'static str> {
+    match path.extension().map(|ending| ending.to_str().unwrap_or_default()) {
+        Some("rs") => Some("//"),
+        None | Some("toml" | "yml" | "py" | "service") => Some("#"),
+        Some(_) => None,
+    }
+}
+
+/// The text of the comment in a line, if one stands there outside quotation marks.
+fn comment<'a>(line: &'a str, marker: &str) -> Option<&'a str> {
+    let apart = |before: &str| before.chars().next_back().is_none_or(char::is_whitespace);
+    let begins = |at: &usize| apart(&line[..*at]) && line[..*at].matches('"').count().is_multiple_of(2);
+    let at = line.match_indices(marker).map(|(at, _)| at).find(begins)?;
+    Some(line[at..].trim_start_matches(['/', '#', '!', ' ']))
+}
+
+fn begins_without_subject(comment: &str) -> Option<&'static str> {
+    let whole = |rest: &str| !rest.starts_with(char::is_alphanumeric);
+    NO_SUBJECTS.iter().find(|word| comment.strip_prefix(**word).is_some_and(whole)).copied()
 }
 
 /// The path that follows each `crate::` in a line, up to its end.

@@ -1,4 +1,5 @@
-//! The ground that every room may name: time, identifiers, seeded randomness, hash maps, deadlines, flows, blocks of addresses, masking.
+//! The ground that every room may name: time, identifiers, seeded randomness, hash maps, deadlines, flows, blocks of addresses,
+//! masking.
 //!
 //! Nothing here reads a clock, a socket or the operating system's randomness: all of it arrives as an argument.
 

@@ -48,7 +48,7 @@ const READ_BUFFER: usize = 16 << 10;
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections: usize,
-    /// Of these, as many may come from one address (an IPv6 host owns its /64).
+    /// One address may have so many of these (an IPv6 host owns its /64).
     pub per_source: usize,
     /// How long a message may take, from its first byte on; and the first one, from the connection's beginning.
     pub message: Duration,

@@ -1,9 +1,10 @@
 //! Brings events to one backend: what to send next, and what an answer means. It holds no time, socket or file.
 //!
-//! Each call is a lane. A lane sends one event at a time, in sequence, and goes on when the outcome is durable; lanes go
-//! in parallel up to the backend's cap. While an event waits, a later one of its call replaces it, because each carries
-//! the full snapshot; only `call.record` is never replaced, nor anything for a backend that wants to see each. What must be tried again goes back to the journal with
-//! its time and is offered again when that has come, so memory holds only what is due.
+//! Each call is a lane. A lane sends one event at a time, in sequence, and goes on when the outcome is durable; lanes
+//! go in parallel up to the backend's cap. While an event waits, a later one of its call replaces it, because each
+//! carries the full snapshot; only `call.record` is never replaced, nor anything for a backend that wants to see each.
+//! An event that must be tried again goes back to the journal with its time and is offered again when that has come, so memory
+//! holds only what is due.
 //!
 //! Before everything stands the gate: a backend that fails again and again, or that refuses our credentials, is left
 //! alone but for one probe at a time, so that its trouble costs no event its attempts. An event that is refused is set

@@ -1,6 +1,6 @@
 //! The whole switch against simulated peers, a lossy network and a clock that jumps: random calls, cancels, hang-ups,
-//! retransmissions, seats that fail, a journal that stalls, reloads under calls. After each run nothing of any call is left, and each call
-//! has exactly one record.
+//! retransmissions, seats that fail, a journal that stalls, reloads under calls. After each run nothing of any call is
+//! left, and each call has exactly one record.
 //!
 //! Every third seed is played by peers that speak raw SIP text (`raw/`), with an ear on the wire (`raw/audit.rs`) that knows
 //! the RFCs by itself: what our own dialog code gets wrong, a peer made of it would take for right.

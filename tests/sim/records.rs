@@ -1,5 +1,6 @@
 //! Where records live: the journal's tables on a disk that keeps what was synced, and what brings them to three ticket
-//! systems, one of which gets a call for its subject only. It dies with its process: what had gathered is gone, what was on its way to the disk is there or not.
+//! systems, one of which gets a call for its subject only. It dies with its process: what had gathered is gone, what
+//! was on its way to the disk is there or not.
 
 use crate::deliverer::{Deliverer, Wish};
 use crate::tickets::{SETTLE, Temper, TicketSystem};
