@@ -20,7 +20,7 @@ pub fn set(trap: Trap, times: u32) {
     SET.set(Some((trap, times)));
 }
 
-/// None is set any more. Whether one was.
+/// Takes the trap away. Tells whether one was set.
 pub fn clear() -> bool {
     SET.take().is_some()
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The record of a call that never crossed this gateway: a sub-center's, a utility's, a kept seat's. Times are RFC 3339 with
-/// an offset. What is left out is not known.
+/// an offset. A field that is left out is not known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Call taken elsewhere")]

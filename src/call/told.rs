@@ -2,7 +2,7 @@
 //!
 //! Our INVITE to a target is ours: its credentials, extensions, session timer, description and number are none of the
 //! caller's, who could do nothing about a status that speaks of them and would miss the header that must stand with it
-//! (RFC 3261 §21: a challenge, Contact, Accept, Unsupported, Min-SE …). What the target said stands in the record, is told to
+//! (RFC 3261 §21: a challenge, Contact, Accept, Unsupported, Min-SE …). The target's status stands in the record, is told to
 //! whoever asked for a move by REFER, and goes on as a Q.850 cause.
 
 /// The status for the caller.

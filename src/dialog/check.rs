@@ -109,7 +109,7 @@ fn unsubscribed(headers: &Headers) -> Refusal {
     }
 }
 
-/// In a way that we cannot undo. What may be ignored is (§20.11).
+/// True for a body that is encoded in a way that we cannot undo. One that may be ignored is ignored (§20.11).
 fn encoded(headers: &Headers) -> bool {
     !plain(headers) && !optional(headers)
 }

@@ -89,7 +89,8 @@ pub(super) fn refuse(cx: &mut Cx, id: u32, status: Status) {
     }
 }
 
-/// How far the transfer is. What has not left yet gives way to the newer; after a final status there is nothing to say.
+/// How far the transfer is. A report that has not left yet gives way to the newer; after a final status there is nothing to
+/// say.
 pub(super) fn notify(cx: &mut Cx, dialog: &mut Dialog, id: u32, status: Status) {
     let Some(mut referral) = cx.leg.referral.take_if(|referral| referral.id == id) else { return };
     match &mut referral.stage {

@@ -283,7 +283,8 @@ impl Session {
         if self.dialog.stream.outstanding() || matches!(self.own, Own::Reinvite { .. }) {
             return Err(Refusal::new(491));
         }
-        // RFC 5407 §3.1.4: it has overtaken the ACK of an exchange that is complete. Who sends it has our 2xx (§14.1).
+        // RFC 5407 §3.1.4: it has overtaken the ACK of an exchange that is complete. The peer that sends it has our 2xx
+        // (§14.1).
         established(cx, self.unacked.take().as_ref());
         let timer = SessionTimer::asked(&request.headers, cx.mono())?;
         let theirs = check::session(request, cx.core.config.reach)?;

@@ -3,8 +3,8 @@ use crate::transaction::{ClientId, ServerId};
 
 /// Finds the leg that a message or a transaction belongs to. Bounded by the legs: each enters one tag and a few transactions.
 ///
-/// Our own tag finds the leg: it is 64 random bits, unique among live legs. Whether Call-ID and the peer's tag fit
-/// (RFC 3261 §12.2.2) the leg's dialog says.
+/// Our own tag finds the leg: it is 64 random bits, unique among live legs. The leg's dialog says whether Call-ID and the
+/// peer's tag fit (RFC 3261 §12.2.2).
 pub(super) struct Table {
     tags: Map<String, LegId>,
     clients: Map<ClientId, LegId>,

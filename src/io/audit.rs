@@ -28,7 +28,7 @@ impl Audit {
         Audit { path: config.node.state.join("audit.log") }
     }
 
-    /// Returns when it is on disk. What cannot be noted is not to be shown.
+    /// Returns when it is on disk. A thing that cannot be noted is not to be shown.
     pub fn note(&self, at: Wall, who: &str, did: &str, what: &str) -> Result<(), String> {
         let at = jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
         let line = serde_json::json!(Line { at, who, did, what });

@@ -226,7 +226,7 @@ impl Appender {
 pub struct Settler(Sender<Control>);
 
 impl Settler {
-    /// `done` runs on the journal's thread when the outcome is on disk. Who settles bounds how many are under way.
+    /// `done` runs on the journal's thread when the outcome is on disk. The one that settles bounds how many are under way.
     pub fn settle(&self, backend: &str, settlement: Settlement, done: impl FnOnce() + Send + 'static) {
         self.hand(Matter::Settled(backend.to_owned(), settlement), Box::new(|_| done()));
     }

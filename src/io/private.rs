@@ -14,7 +14,7 @@ pub fn from_now_on() {
     umask(Mode::from_bits_truncate(0o077));
 }
 
-/// Nor what is in this folder already. What cannot be changed is named.
+/// Nobody else may read what is in this folder already. A file that cannot be changed is named.
 pub fn tighten(folder: &Path) {
     if let Err(error) = close(folder) {
         tracing::warn!(folder = %folder.display(), %error, "others may read what is kept here");

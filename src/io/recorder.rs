@@ -1,6 +1,6 @@
 //! Recordings: frames from the media threads in, a WAV file for each call out, and an event that tells of it. Three threads,
 //! so that what a disk takes its time for costs no audio: one puts the audio together and never touches a disk, one writes it,
-//! one finishes files. What is full loses audio and counts it; no call, no media thread and no journal entry waits.
+//! one finishes files. A queue that is full loses audio and counts it; no call, no media thread and no journal entry waits.
 
 mod figures;
 mod files;
@@ -140,7 +140,7 @@ impl Recorder {
         })
     }
 
-    /// Finishes what has ended. What has not is finished by the next start.
+    /// Finishes what has ended. A recording that has not is finished by the next start.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         drop(self.held);

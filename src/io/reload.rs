@@ -1,5 +1,5 @@
 //! Configuration, plan and prompts taken over by a running gateway: read and checked as a whole, compared with what
-//! runs, swapped in the switch at once. What is wrong changes nothing.
+//! runs, swapped in the switch at once. A configuration that is wrong changes nothing.
 
 use crate::io::admission::Admission;
 use crate::io::board::Board;

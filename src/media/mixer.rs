@@ -38,7 +38,7 @@ impl Limiter {
     }
 }
 
-/// Appends the samples' codes. What the limiter's first moment left too loud is cut.
+/// Appends the samples' codes. A sample that the limiter's first moment left too loud is cut.
 pub fn encode(sum: &[i32], law: Law, out: &mut Vec<u8>) {
     law.encode_all(sum.iter().map(|sample| (*sample).clamp(-CEILING, CEILING) as i16), out);
 }

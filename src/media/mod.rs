@@ -94,8 +94,8 @@ pub enum Source {
     /// The other leg's audio and telephone-events, untouched where the codecs agree. That leg must be open.
     Relay(LegId),
     /// The sum of these legs' audio, in frames of the leg's own packet time, and their telephone-events; one alone is a
-    /// relay. Who is left out is not heard: oneself, or who is muted. Legs that are not open are no hindrance; those
-    /// after the sixteenth are left out.
+    /// relay. A leg that is left out is not heard: the hearer's own, or a muted one. Legs that are not open are no
+    /// hindrance; those after the sixteenth are left out.
     Mix(Arc<[LegId]>),
 }
 

@@ -3,7 +3,7 @@
 //! where none of them says anything, the prompt or the music that the caller hears.
 //!
 //! A party's frames lie where their RTP timestamps put them; where those jump, or drift away from the time of arrival, the
-//! time of arrival counts. What is missing is silence, what comes too late is left out.
+//! time of arrival counts. Missing audio is silence, and audio that comes too late is left out.
 
 use super::wav::Format;
 use super::{Law, Side, Tapped};

@@ -15,8 +15,8 @@ pub fn look(written: &Written, plan: &Plan, log: &Log) {
     look_at_loops(written, plan, log);
 }
 
-/// Merged numbers tell their callers to dial 12345, and what is queued waits for its seats. What is read of a line with a
-/// mistake says nothing.
+/// Merged numbers tell their callers to dial 12345, and what is queued waits for its seats. A line with a mistake says
+/// nothing, whatever is read of it.
 fn look_at_front(written: &Written, log: &Log) {
     let queued = |line: &Line| matches!(line.mode.value, Mode::Merged | Mode::Parallel | Mode::RemoteSeats);
     let front = written.lines.iter().any(|line| line.mode.value == Mode::Front);

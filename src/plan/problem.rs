@@ -266,7 +266,7 @@ impl Log {
         self.0.borrow().iter().all(|problem| problem.severity != Severity::Error)
     }
 
-    /// All of them, in the order of the files. What is said in the same words of several lines is said once.
+    /// All of them, in the order of the files. A thing that is said in the same words of several lines is said once.
     pub fn take(self) -> Vec<Problem> {
         let mut all = self.0.into_inner();
         all.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));

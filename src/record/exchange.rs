@@ -92,7 +92,7 @@ impl Exchange {
         Exchange { way, ticket, asked: Step::Post, change: Change::None, searched: false }
     }
 
-    /// `began`: since when this process runs. What an earlier one asked, it may have asked until then, whatever was noted
+    /// `began`: since when this process runs. A request of an earlier one may have been made until then, whatever was noted
     /// before and however the wall clock was set meanwhile.
     pub fn start(&mut self, now: Wall, began: Wall) -> Next {
         match (self.way, &self.ticket) {

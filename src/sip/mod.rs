@@ -1,7 +1,7 @@
 //! Bytes ⇄ SIP messages, URIs, header values and SDP. No state, no time.
 //!
-//! A received datagram stays where it is: header values are slices of it ([`bytes::Bytes`]), indexed once. What a peer
-//! chose and we must echo (Via, From, To, Call-ID, CSeq) goes back byte for byte; typed views are made when asked for.
+//! A received datagram stays where it is: header values are slices of it ([`bytes::Bytes`]), indexed once. Values that a peer
+//! chose and we must echo (Via, From, To, Call-ID, CSeq) go back byte for byte; typed views are made when asked for.
 
 mod body;
 mod extension;

@@ -1,4 +1,4 @@
-//! Commands about live calls: from the API, from a seat's keys, from REFER. What they may reach is the dial plan's word.
+//! Commands about live calls: from the API, from a seat's keys, from REFER. The dial plan says what they may reach.
 
 use super::identity::Identity;
 use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, Work, identity};

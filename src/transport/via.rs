@@ -2,7 +2,7 @@ use crate::base::Flow;
 use crate::sip::{Header, Headers, Host, Name};
 
 /// Writes into the topmost Via where the request really came from: `received` when sent-by names another host (RFC 3261
-/// §18.2.1); with rport, both `received` and the port (RFC 3581 §4). What the sender put there itself is replaced.
+/// §18.2.1); with rport, both `received` and the port (RFC 3581 §4). A value that the sender put there itself is replaced.
 ///
 /// For requests, before the transaction layer sees them, and for the answer of a `ParseError`.
 pub fn note_source(headers: &mut Headers, flow: Flow) {

@@ -1,5 +1,5 @@
 //! Each mode in each of its phases as the five plans have it, called by SIPp at the running gateway, with the plans' own
-//! prompts: only their dates are moved, since these calls are made today. What a caller hears is compared with the
+//! prompts: only their dates are moved, since these calls are made today. The caller's audio is compared with the
 //! samples of the prompts: those that the gateway plays, and those that whoever answers streams as its voice.
 
 use crate::request;

@@ -1,4 +1,4 @@
-//! The keys of a configuration, typed. What each means stands in `config/default.toml`, which has all of them.
+//! The keys of a configuration, typed. The meaning of each stands in `config/default.toml`, which has all of them.
 
 use super::queues::Queue;
 use crate::control::{Codes, Role};
@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-// `default` everywhere: a layer may say any part. What is missing after all layers are merged is an empty value, which
+// `default` everywhere: a layer may say any part. A value that is missing after all layers are merged is empty, which
 // `validate` refuses where it may not be empty.
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -186,7 +186,8 @@ impl Asker {
                 *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.access_token.clone());
                 Ok(token.access_token)
             }
-            // RFC 6749 §5.2: 400 and 401 both say that it does not know us. What says nothing of us stays what it is.
+            // RFC 6749 §5.2: 400 and 401 both say that it does not know us. A status that says nothing of us stays what it
+            // is.
             _ if matches!(heard.code, 407 | 408 | 421 | 423 | 425 | 429) => {
                 Err(Reply::Status { code: heard.code, retry_after: heard.retry_after, said: said(&heard.body) })
             }

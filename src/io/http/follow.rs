@@ -1,5 +1,5 @@
 //! Following the feed, whatever way the events go out: read at the follower's own pace, told one by one, waited for
-//! when there are none. Who takes nothing is let go.
+//! when there are none. A follower that takes nothing is let go.
 
 use crate::io::feed::{Feed, Seated, Told};
 use bytes::Bytes;

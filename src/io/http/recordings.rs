@@ -1,4 +1,4 @@
-//! Recordings, for who has a token or a link that opens by itself. Who listened to what stands in the audit log before the
+//! Recordings, for who has a token or a link that opens by itself. The audit log tells who listened to what before the
 //! first byte leaves.
 
 use super::Desk;

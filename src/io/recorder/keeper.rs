@@ -1,5 +1,5 @@
-//! The thread that finishes recordings: header, sync, hash, its own name, and then the journal, which tells everybody. What
-//! another process left behind it finishes first; what is too old it deletes.
+//! The thread that finishes recordings: header, sync, hash, its own name, and then the journal, which tells everybody. It
+//! finishes first what another process left behind, and deletes what is too old.
 
 use super::figures::Figures;
 use super::files::Done;
@@ -129,7 +129,8 @@ impl Keeper {
         });
     }
 
-    /// A journal that is down gives none back until it is up. Who must end by then leaves the rest to the next start.
+    /// A journal that is down gives none back until it is up. A keeper that must end by then leaves the rest to the next
+    /// start.
     fn slot(&mut self) -> bool {
         let patience = if self.gave_up { Duration::ZERO } else { PATIENCE };
         while self.slots.0.send_timeout((), patience).is_err() {

@@ -8,7 +8,7 @@ use crate::call::event::What;
 use crate::record::cloudevent::Kind;
 use rusqlite::params;
 
-/// Names, one a line. Who gets every call need not be among them.
+/// Names, one a line. A backend that gets every call need not be among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Choice(String);
 

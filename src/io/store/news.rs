@@ -116,7 +116,7 @@ impl Transaction<'_> {
         let known = |row: &rusqlite::Row<'_>| ledger::call_id(row, 0);
         let known = self.db.prepare_cached(sql)?.query_row([&reported.source, &reported.report.id], known).optional()?;
         if let Some(call) = known {
-            // One that was purged, or cannot be read now, is not taken again. What the plan says of it may be new.
+            // One that was purged, or cannot be read now, is not taken again. The plan's word on it may be new.
             let same = |what| matches!(what, What::Reported(first) if first.report == reported.report);
             let same = self.first(call)?.is_none_or(same);
             return Ok(if same { Taken::Known(call) } else { Taken::Conflict });

@@ -1,5 +1,5 @@
-//! Peers that know SIP from its RFCs alone: text in, text out, their own timers. What they share with the gateway is the
-//! simulation's clock and its dice. What they get wrong, the gateway does not get wrong with them.
+//! Peers that know SIP from its RFCs alone: text in, text out, their own timers. They share with the gateway the
+//! simulation's clock and its dice. A mistake of theirs is none that the gateway makes with them.
 
 pub mod audit;
 mod callee;
@@ -111,7 +111,8 @@ impl RawPeer {
         self.legs.values().any(|leg| leg.stage == Stage::Session)
     }
 
-    /// Sessions whose end it was never told. Who never says ACK may not be there at all, and gets one BYE, which may be lost.
+    /// Sessions whose end it was never told. A peer that never says ACK may not be there at all, and gets one BYE, which may
+    /// be lost.
     pub fn left(&self) -> usize {
         self.legs.values().filter(|leg| leg.stage != Stage::Over && !leg.deaf).count()
     }
