@@ -202,6 +202,49 @@ pub enum Result {
     Interrupted,
 }
 
+impl By {
+    /// As JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            By::Caller => "caller",
+            By::Callee => "callee",
+            By::Gateway => "gateway",
+            By::Network => "network",
+        }
+    }
+}
+
+impl Result {
+    pub const ALL: [Result; 10] = [
+        Result::Answered,
+        Result::AbandonedAnnouncement,
+        Result::AbandonedQueue,
+        Result::AbandonedRinging,
+        Result::NoSeat,
+        Result::QueueFull,
+        Result::Timeout,
+        Result::Failed,
+        Result::Rejected,
+        Result::Interrupted,
+    ];
+
+    /// As JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Result::Answered => "answered",
+            Result::AbandonedAnnouncement => "abandoned_announcement",
+            Result::AbandonedQueue => "abandoned_queue",
+            Result::AbandonedRinging => "abandoned_ringing",
+            Result::NoSeat => "no_seat",
+            Result::QueueFull => "queue_full",
+            Result::Timeout => "timeout",
+            Result::Failed => "failed",
+            Result::Rejected => "rejected",
+            Result::Interrupted => "interrupted",
+        }
+    }
+}
+
 impl What {
     /// The call itself knows so much of it; the switch knows the rest.
     pub fn announcing(prompt: &str) -> What {

@@ -26,8 +26,11 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     shared_addresses(&config).iter().for_each(|text| eprintln!("{}", text.told(super::tongue())));
     let told: Vec<Result<String, Vec<Text>>> = plans.into_iter().map(|file| check_plan(&config, file)).collect();
     config.warnings.iter().for_each(|warning| eprintln!("{}", warning.told(super::tongue())));
-    let counts = (config.trunks.len(), config.seats.len(), config.queues.len());
-    say!("{}: {} trunks, {} seats, {} queues", config.node.name, counts.0, counts.1, counts.2);
+    // What a file has removed by `enabled = false` is not there.
+    let trunks = config.trunks.values().filter(|trunk| trunk.enabled).count();
+    let seats = config.seats.values().filter(|seat| seat.enabled).count();
+    let queues = config.queues.values().filter(|queue| queue.enabled).count();
+    say!("{}: {} trunks, {} seats, {} queues", config.node.name, trunks, seats, queues);
     told.iter().flatten().for_each(|good| say!("{good}"));
     let wrong: Vec<Text> = told.into_iter().filter_map(Result::err).flatten().collect();
     if wrong.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Text::lines(&wrong)) }

@@ -56,19 +56,18 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
 /// Shows how many calls are left whenever that has changed.
 fn wait(client: &Client, within: Option<Duration>) -> Result<(), Text> {
     let began = clock::mono();
-    let (mut shown, mut draining) = (None, false);
+    let mut shown = None;
     loop {
         let status = client.get("/api/v1/status")?;
-        if draining && status["draining"] == false {
+        if status["draining"] == false {
             return Err(both!("somebody let the gateway take new calls again", "有人让网关恢复接新呼叫了"));
         }
-        draining = status["draining"] == true;
         let calls = status["calls"].as_u64().unwrap_or_default();
-        if draining && shown != Some(calls) {
+        if shown != Some(calls) {
             say!("{}", told(&status));
             shown = Some(calls);
         }
-        if draining && calls == 0 {
+        if calls == 0 {
             return Ok(());
         }
         if within.is_some_and(|within| clock::mono().since(began) >= within) {

@@ -20,8 +20,10 @@ pub fn run(file: &ConfigFile) -> Result<ExitCode, Text> {
             return Ok(ExitCode::from(WRONG));
         }
     };
-    tracing::info!(signal, "no new calls; waiting for those in progress");
-    if gateway.drain(limit) > 0 {
+    tracing::info!(signal, ?limit, "draining: no new calls are taken, those in progress go on 排空：不接新呼叫");
+    let left = gateway.drain(limit);
+    tracing::info!(calls = left, "drained 排空结束");
+    if left > 0 {
         let left = gateway.hang_up();
         if left > 0 {
             tracing::warn!(left, "calls whose end is not on disk; their records will say interrupted");

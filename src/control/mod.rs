@@ -28,6 +28,10 @@ pub enum Command {
         call: CallId,
         leg: u64,
     },
+    /// No new calls from now on; live ones finish.
+    Drain,
+    /// New calls are taken again.
+    Undrain,
 }
 
 /// How callers' numbers are told.
@@ -50,6 +54,8 @@ pub enum Reply {
     Refused(Why),
     /// [`Why::AreaUnknown`], and the area codes to choose from.
     Choose(Vec<Arc<str>>),
+    /// How many calls are in progress.
+    Left(usize),
 }
 
 /// A list longer than this is of no use to a person, and long to make on the switch's thread.
@@ -82,6 +88,8 @@ pub enum Why {
     SameParty,
     /// The caller was sent to this target a short while ago and came back: the first receiver keeps it (首接负责).
     Loop,
+    /// The gateway has been told to end: it takes no calls any more.
+    Ending,
     Call(Refusal),
 }
 
@@ -96,6 +104,7 @@ impl Why {
             Why::ForeignHost => ("that address is another host's: only numbers of the dial plan can be reached", false),
             Why::SameParty => ("the call is with this party already", false),
             Why::Loop => ("this caller has been there and came back: the first receiver keeps the call", false),
+            Why::Ending => ("the gateway is ending", false),
             Why::Call(Refusal::NotTalking) => ("nobody talks in this call now", true),
             Why::Call(Refusal::Busy) => ("another transfer of this call is under way", true),
             Why::Call(Refusal::NotAllowed) => ("this party may not do that in this call", false),

@@ -1,16 +1,30 @@
-//! The board on which the switch thread shows the others its figures of the last heartbeat.
+//! What the switch thread shows to the others: its figures of the last heartbeat, or of a moment ago to who asks for them.
 
 use crate::base::Mono;
 use crate::io::clock;
+use crate::io::inbox::Inbox;
 use crate::switch::{Counters, Gauges};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// A switch thread that has not reported for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
-pub struct Board(Mutex<Figures>);
+pub struct Board {
+    posted: watch::Sender<Posted>,
+    /// How often somebody has asked for figures.
+    asked: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Posted {
+    figures: Figures,
+    /// They are newer than so many of the questions.
+    asked: u64,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
@@ -21,12 +35,32 @@ pub struct Figures {
 }
 
 impl Board {
-    pub fn post(&self, figures: Figures) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    /// `figures` are made only once it is known which questions they answer.
+    pub fn post(&self, figures: impl FnOnce() -> Figures) {
+        let asked = self.asked.load(Ordering::SeqCst);
+        self.posted.send_replace(Posted { figures: figures(), asked });
     }
 
+    /// Somebody waits for figures.
+    pub fn wanted(&self) -> bool {
+        self.asked.load(Ordering::SeqCst) > self.posted.borrow().asked
+    }
+
+    /// As of the last heartbeat.
     pub fn read(&self) -> Figures {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.posted.borrow().figures
+    }
+
+    /// As they are now: all that the switch has done before this was asked is in them. However many ask, the switch thread
+    /// reports once a turn. Where it does not answer, the last that is known of it.
+    pub async fn fresh(&self, inbox: &Inbox) -> Figures {
+        let known = self.read();
+        let mut posted = self.posted.subscribe();
+        let asked = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        inbox.wake();
+        let patience = PATIENCE.saturating_sub(clock::mono().since(known.at));
+        let answered = timeout(patience, posted.wait_for(|posted| posted.asked >= asked)).await;
+        answered.ok().and_then(Result::ok).map_or_else(|| self.read(), |posted| posted.figures)
     }
 }
 
@@ -44,5 +78,55 @@ impl Figures {
             (self.gauges.no_ports, "no media port is ready"),
         ];
         all.into_iter().filter(|(there, _)| *there).map(|(_, what)| what).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::inbox;
+    use std::sync::Arc;
+
+    fn figures(calls: usize) -> Figures {
+        Figures { at: clock::mono(), gauges: Gauges { calls, ..Gauges::default() }, ..Figures::default() }
+    }
+
+    #[tokio::test]
+    async fn who_asks_gets_what_is_true_after_the_question_and_one_report_answers_all() {
+        let (board, (inbox, _outlet)) = (Arc::new(Board::default()), inbox::inbox(4).unwrap());
+        board.post(|| figures(1));
+        assert!(!board.wanted());
+        let ask = || {
+            let (board, inbox) = (board.clone(), inbox.clone());
+            tokio::spawn(async move { board.fresh(&inbox).await.gauges.calls })
+        };
+        let asked: Vec<_> = (0..100).map(|_| ask()).collect();
+        while board.asked.load(Ordering::SeqCst) < 100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(board.wanted());
+        board.post(|| figures(2));
+        assert!(!board.wanted());
+        for answer in asked {
+            assert_eq!(answer.await.unwrap(), 2);
+        }
+        // A report that was begun before the question does not answer it.
+        let late = ask();
+        board.post(|| {
+            let before = board.asked.swap(1000, Ordering::SeqCst);
+            assert!(before >= 100);
+            figures(3)
+        });
+        assert!(board.wanted());
+        board.post(|| figures(4));
+        assert!([3, 4].contains(&late.await.unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_switch_that_is_gone_is_not_waited_for() {
+        let (board, (inbox, _outlet)) = (Board::default(), inbox::inbox(4).unwrap());
+        assert!(!board.fresh(&inbox).await.alive());
+        board.post(|| Figures { at: Mono(1), ..figures(1) });
+        assert!(!board.fresh(&inbox).await.alive());
     }
 }

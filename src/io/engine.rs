@@ -49,7 +49,9 @@ pub trait Ends<M> {
     /// All outputs of a turn are handed over.
     fn flush(&mut self);
     fn reply(&mut self, id: u64, reply: Reply);
-    /// Called every heartbeat.
+    /// Somebody waits for a report.
+    fn wanted(&self) -> bool;
+    /// Called every heartbeat, and whenever it is wanted.
     fn report(&mut self, now: Now, machine: &M);
 }
 
@@ -100,7 +102,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
         }
         self.carry_out();
         let all_sent = self.send(now);
-        if now.mono.since(self.reported) >= HEARTBEAT {
+        if self.ends.wanted() || now.mono.since(self.reported) >= HEARTBEAT {
             self.reported = now.mono;
             self.ends.report(now, &self.machine);
         }
@@ -159,7 +161,8 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
     }
 
     fn sleep(&mut self, all_sent: bool) -> io::Result<()> {
-        let busy = self.ready.contains(&true) || !self.outlet.may_sleep();
+        // In this order: who wants a report rings after saying so.
+        let busy = self.ready.contains(&true) || !self.outlet.may_sleep() || self.ends.wanted();
         let timeout = if busy { Duration::ZERO } else { self.patience(all_sent) };
         let mut events = [EpollEvent::empty(); 16];
         let count = match self.poll.wait(&mut events, milliseconds(timeout)) {
@@ -255,6 +258,9 @@ mod tests {
         fn journal(&mut self, _ticket: u64, _entry: Entry) {}
         fn flush(&mut self) {}
         fn reply(&mut self, _id: u64, _reply: Reply) {}
+        fn wanted(&self) -> bool {
+            false
+        }
         fn report(&mut self, _now: Now, _machine: &M) {
             let _ = self.0.send("report".to_string());
         }
@@ -291,8 +297,8 @@ mod tests {
             assert_eq!(peer.recv(&mut buffer).unwrap(), 4);
             assert_eq!(buffer[..4], i.to_be_bytes());
         }
-        inbox.send(Input::Drain);
-        wait_for(&heard, "Drain");
+        inbox.send(Input::End);
+        wait_for(&heard, "End");
         wait_for(&heard, "tick");
         wait_for(&heard, "report");
         // A panic costs its own input.

@@ -22,7 +22,7 @@ use crate::io::tap::{self, Frame, Sink};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{clock, descriptors, keys, log, plans, private, setup, tokens, udp};
+use crate::io::{clock, descriptors, endings, keys, log, plans, private, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
@@ -133,7 +133,6 @@ impl Gateway {
             disk: Arc::new(Disk::of(&fixed)),
             deliveries: Arc::new(Deliveries::of(&deliverers, &journal)?),
             patience: fixed.http.timeout,
-            ending: Arc::default(),
         };
         start_http(&fixed, &runtime, door, desk.clone())?;
         tracing::info!(sip = ?listen, http = %http, plan = %config.plan.file.display(), "ready");
@@ -166,9 +165,8 @@ impl Gateway {
 
     /// Takes no new calls and waits for those in progress, up to `limit`. How many are left.
     pub fn drain(&self, limit: Duration) -> usize {
-        self.desk.ending.store(true, Ordering::Relaxed);
         // Only a switch that is gone refuses it.
-        self.desk.inbox.send(Input::Drain);
+        self.desk.inbox.send(Input::End);
         self.wait_until_idle(limit)
     }
 
@@ -269,8 +267,12 @@ impl Ends<Switch> for Edges {
         self.asks.answer(id, reply);
     }
 
+    fn wanted(&self) -> bool {
+        self.board.wanted()
+    }
+
     fn report(&mut self, now: Now, switch: &Switch) {
-        self.board.post(Figures { at: now.mono, gauges: switch.gauges(), counters: *switch.counters() });
+        self.board.post(|| Figures { at: now.mono, gauges: switch.gauges(), counters: *switch.counters() });
     }
 }
 
@@ -376,9 +378,7 @@ fn open_journal(
         Report::Fed(newest) => drop(fed.send_replace(newest)),
     };
     let (journal, recovered) = Journal::open(options, clock::now().wall, report).map_err(|e| e.to_string())?;
-    for call in recovered.interrupted {
-        tracing::warn!(%call, "the last process ended in this call; its record says interrupted");
-    }
+    endings::tell(&recovered.interrupted, &journal, &config.records.zone)?;
     Ok((journal, newest))
 }
 

@@ -71,6 +71,11 @@ impl Inbox {
         Err(input)
     }
 
+    /// The switch thread has a look around, though nothing is sent to it.
+    pub fn wake(&self) {
+        self.bell.ring();
+    }
+
     pub fn len(&self) -> usize {
         self.sender.len()
     }
@@ -127,11 +132,11 @@ mod tests {
     #[test]
     fn outside_traffic_leaves_room_for_the_rest() {
         let (inbox, outlet) = inbox(8).unwrap();
-        let offered = (0..8).filter(|_| inbox.offer(Input::Drain).is_ok()).count();
+        let offered = (0..8).filter(|_| inbox.offer(Input::End).is_ok()).count();
         assert_eq!((offered, inbox.refused()), (6, 2));
-        assert!(inbox.send(Input::Drain) && inbox.send(Input::Drain));
+        assert!(inbox.send(Input::End) && inbox.send(Input::End));
         assert_eq!(std::iter::from_fn(|| outlet.take()).count(), 8);
-        assert!(inbox.offer(Input::Drain).is_ok());
+        assert!(inbox.offer(Input::End).is_ok());
     }
 
     #[test]
@@ -139,10 +144,10 @@ mod tests {
         let (inbox, outlet) = inbox(8).unwrap();
         assert!(outlet.may_sleep());
         assert_eq!(outlet.bell.wake.read().ok(), None);
-        inbox.send(Input::Drain);
+        inbox.send(Input::End);
         assert_eq!(outlet.bell.wake.read().ok(), Some(1));
         assert!(!outlet.may_sleep());
-        inbox.send(Input::Drain);
+        inbox.send(Input::End);
         assert_eq!(outlet.bell.wake.read().ok(), None, "awake: the bell stays silent");
     }
 }

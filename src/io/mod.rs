@@ -12,6 +12,7 @@ pub mod config;
 pub mod deliver;
 mod descriptors;
 pub mod disk;
+mod endings;
 pub mod engine;
 pub mod feed;
 pub mod files;

@@ -4,12 +4,12 @@
 use super::recording;
 use super::report;
 use super::shape::{Area, Direction, Heard, Hotline, Leg, Media, Record, Seat, Transfer};
+use super::tally::{Span, Tally};
 use super::zone::Zone;
 use crate::base::{Mono, Wall};
 use crate::call::event::{By, Entry, Offered, Party, Result, What};
 use crate::media::Stats;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 /// The record of one call's entries, in sequence; none when there are none.
 pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>, zone: &Zone) -> Option<Record> {
@@ -25,14 +25,7 @@ struct Fold<'a> {
     legs: BTreeMap<u64, Leg>,
     /// Seats' names for people, by leg.
     labels: BTreeMap<u64, String>,
-    ringing: BTreeSet<u64>,
-    joined: BTreeSet<u64>,
-    held: BTreeSet<u64>,
-    announce: Span,
-    queue: Span,
-    ring: Span,
-    talk: Span,
-    hold: Span,
+    tally: Tally,
     silent: BTreeMap<u64, Span>,
     /// When the last leg went: the call's end, whose entry waits for the media to close.
     gone: Option<Wall>,
@@ -47,14 +40,7 @@ impl<'a> Fold<'a> {
             record: Record { call_id: first.call.to_string(), start: Some(zone.write(first.wall)), ..Record::default() },
             legs: BTreeMap::new(),
             labels: BTreeMap::new(),
-            ringing: BTreeSet::new(),
-            joined: BTreeSet::new(),
-            held: BTreeSet::new(),
-            announce: Span::default(),
-            queue: Span::default(),
-            ring: Span::default(),
-            talk: Span::default(),
-            hold: Span::default(),
+            tally: Tally::default(),
             silent: BTreeMap::new(),
             gone: None,
             last: (first.wall, first.mono),
@@ -203,61 +189,21 @@ impl<'a> Fold<'a> {
 
     /// Starts and stops the clocks.
     fn measure(&mut self, what: &What, now: Mono) {
+        let over = self.tally.apply(what, now);
         match what {
-            What::Announcing { .. } if self.queue.running() || !self.joined.is_empty() => {}
-            What::Announcing { .. } => self.announce.start(now),
-            What::Queued { .. } => {
-                self.announce.stop(now);
-                self.queue.start(now);
-            }
-            What::Ringing { leg, .. } => {
-                self.announce.stop(now);
-                self.ringing.insert(*leg);
-            }
-            What::Joined { leg, .. } => {
-                self.announce.stop(now);
-                self.queue.stop(now);
-                self.ringing.clear();
-                self.joined.insert(*leg);
-            }
-            What::Held { leg } => drop(self.held.insert(*leg)),
-            What::Resumed { leg } => drop(self.held.remove(leg)),
             What::Silent { leg } => self.silent.entry(*leg).or_default().start(now),
-            What::Heard { leg } => self.silent.entry(*leg).or_default().stop(now),
-            What::RingFailed { leg, .. } | What::LegEnded { leg, .. } => self.gone(*leg, now),
-            What::Ended { .. } => self.over(now),
-            What::Offered(_)
-            | What::CallerAnswered
-            | What::LegMedia { .. }
-            | What::TransferStarted { .. }
-            | What::TransferEnded { .. }
-            | What::Reported(_)
-            | What::Interrupted => {}
+            What::Heard { leg } | What::RingFailed { leg, .. } | What::LegEnded { leg, .. } => self.still(*leg, now),
+            _ => {}
         }
-        self.ring.run(!self.ringing.is_empty(), now);
-        self.talk.run(!self.joined.is_empty(), now);
-        self.hold.run(!self.joined.is_empty() && !self.held.is_empty(), now);
+        if over {
+            self.silent.values_mut().for_each(|span| span.stop(now));
+        }
     }
 
-    fn gone(&mut self, leg: u64, now: Mono) {
-        for set in [&mut self.ringing, &mut self.joined, &mut self.held] {
-            set.remove(&leg);
-        }
+    /// This leg's silence is at its end.
+    fn still(&mut self, leg: u64, now: Mono) {
         if let Some(span) = self.silent.get_mut(&leg) {
             span.stop(now);
-        }
-        if self.legs.get(&leg).is_some_and(|leg| leg.party.is_none()) {
-            self.over(now);
-        }
-    }
-
-    /// Nobody waits, rings or talks once the caller or the call is gone.
-    fn over(&mut self, now: Mono) {
-        self.announce.stop(now);
-        self.queue.stop(now);
-        self.silent.values_mut().for_each(|span| span.stop(now));
-        for set in [&mut self.ringing, &mut self.joined, &mut self.held] {
-            set.clear();
         }
     }
 
@@ -271,12 +217,13 @@ impl<'a> Fold<'a> {
         if self.record.reported_by.is_some() {
             return self.record;
         }
+        let times = self.tally.times(now);
         Record {
-            announce_ms: self.announce.millis(now),
-            queue_ms: self.queue.millis(now),
-            ring_ms: self.ring.millis(now),
-            talk_ms: self.talk.millis(now),
-            hold_ms: self.hold.millis(now),
+            announce_ms: times.announce_ms,
+            queue_ms: times.queue_ms,
+            ring_ms: times.ring_ms,
+            talk_ms: times.talk_ms,
+            hold_ms: times.hold_ms,
             legs: self.legs.into_values().collect(),
             ..self.record
         }
@@ -288,37 +235,5 @@ fn media(codec: &str, stats: &Stats) -> Media {
     Media {
         received: Direction { codec: codec.clone(), packets: stats.received, lost: stats.lost, jitter_ms },
         sent: Direction { codec, packets: stats.sent, lost: stats.peer_lost, jitter_ms: None },
-    }
-}
-
-/// A stop-watch.
-#[derive(Clone, Copy, Default)]
-struct Span {
-    since: Option<Mono>,
-    total: Duration,
-}
-
-impl Span {
-    fn running(&self) -> bool {
-        self.since.is_some()
-    }
-
-    fn start(&mut self, now: Mono) {
-        self.since.get_or_insert(now);
-    }
-
-    fn stop(&mut self, now: Mono) {
-        if let Some(since) = self.since.take() {
-            self.total += now.since(since);
-        }
-    }
-
-    fn run(&mut self, on: bool, now: Mono) {
-        if on { self.start(now) } else { self.stop(now) }
-    }
-
-    fn millis(&self, now: Mono) -> u64 {
-        let open = self.since.map_or(Duration::ZERO, |since| now.since(since));
-        u64::try_from((self.total + open).as_millis()).unwrap_or(u64::MAX)
     }
 }

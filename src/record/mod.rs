@@ -11,6 +11,7 @@ pub mod cloudevent;
 pub mod codec;
 pub mod delivery;
 pub mod digest;
+pub mod ending;
 pub mod exchange;
 pub mod fold;
 pub mod link;
@@ -23,6 +24,7 @@ pub mod schema;
 pub mod seal;
 pub mod shape;
 pub mod signature;
+pub mod tally;
 pub mod zone;
 
 #[cfg(test)]

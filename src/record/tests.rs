@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const CALL: &str = "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80";
 
 /// A log from (milliseconds since the INVITE, what); the INVITE came on 2021-12-01 at 08:00 in China.
-fn log(steps: Vec<(u64, What)>) -> Vec<Entry> {
+pub(super) fn log(steps: Vec<(u64, What)>) -> Vec<Entry> {
     let call: CallId = CALL.parse().unwrap();
     let entry = |((ms, what), seq)| {
         let wall = Wall(1_638_316_800_000_000 + ms as i64 * 1000);
@@ -150,7 +150,7 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-fn answered() -> Vec<(u64, What)> {
+pub(super) fn answered() -> Vec<(u64, What)> {
     vec![
         (0, offered()),
         (20, What::announcing("merged-connect")),

@@ -3,12 +3,14 @@
 use super::identity::{self, Identity};
 use super::keys::Pad;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
-use crate::base::{CallId, Cidr, Flow, Masked, Now, Proto, Shown};
+use crate::base::{CallId, Cidr, Flow, Now, Proto, Shown};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call, FirstOffer};
 use crate::dialog::{Command, Incoming, Kin};
 use crate::media::Origins;
 use crate::plan::{Decision, Facts, Mode};
+use crate::record::ending::told;
+use crate::record::tally::Tally;
 use crate::sip::{Codec, Message, Method, Status};
 use crate::transport::AccessList;
 use bytes::Bytes;
@@ -113,7 +115,7 @@ impl Switch {
         let id = self.open(now, &incoming, &placer, decision, identity);
         tracing::info!(
             call = %id, trunk = %offered.trunk, number = %offered.number, line = %offered.line, mode = %offered.mode,
-            caller = %Masked(offered.caller.as_deref().filter(|_| !anonymous).unwrap_or("anonymous")), "offered"
+            caller = %told(offered.caller.as_deref(), anonymous), "offered"
         );
         self.write(now, id, What::Offered(Box::new(offered)), out);
         if self.journal_down {
@@ -290,6 +292,7 @@ impl Switch {
             shard,
             seq: 0,
             last_ticket: 0,
+            tally: Tally::default(),
             released: false,
             referred: None,
             typed: BTreeMap::new(),

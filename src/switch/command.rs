@@ -33,8 +33,16 @@ impl Switch {
                 let asked = self.ask(now, call, None, Ask::Drop(Part(leg)));
                 done(asked.map_err(|why| if why == Why::Call(Refusal::NotAllowed) { Why::NoSuchLeg } else { why }))
             }
+            Command::Drain => self.drain(true),
+            Command::Undrain if self.ending => Reply::Refused(Why::Ending),
+            Command::Undrain => self.drain(false),
         };
         out.push(Output::Reply { id, reply });
+    }
+
+    fn drain(&mut self, draining: bool) -> Reply {
+        self.draining = draining;
+        Reply::Left(self.calls.len())
     }
 
     fn list(&self, numbers: Numbers) -> Reply {
@@ -179,6 +187,7 @@ pub(super) fn status_of(why: Why) -> u16 {
         Why::NoSuchCall | Why::NoSuchLeg => 481,
         Why::SameParty => 486,
         Why::Loop => 482,
+        Why::Ending => 503,
         Why::Call(Refusal::Busy) => 491,
         Why::Call(_) => 603,
     }

@@ -231,9 +231,9 @@ impl Switch {
             for leg in active.legs.values() {
                 self.parts.remove(&leg.id);
             }
+            active.forgotten(id, now);
             drop(active);
             self.former.prune(now.mono);
-            tracing::info!(call = %id, "over");
         }
     }
 

@@ -8,6 +8,7 @@ mod audit;
 mod channels;
 mod command;
 mod effect;
+mod end;
 mod gauge;
 mod identity;
 mod inlet;
@@ -32,6 +33,7 @@ use crate::control;
 use crate::dialog::{self, Legs};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
+use crate::record::tally::Tally;
 use crate::sip::Reach;
 use crate::transport::{AccessList, RateLimit};
 use bytes::Bytes;
@@ -82,10 +84,8 @@ pub enum Input {
         id: u64,
         command: control::Command,
     },
-    /// No new calls from now on; live ones finish.
-    Drain,
-    /// New calls are taken again.
-    Undrain,
+    /// The process is about to end: no new calls from now on, whatever is asked later; live ones finish.
+    End,
     /// Every call ends now, by our BYE: the process is about to.
     HangUp,
     /// New calls meet this setup.
@@ -138,6 +138,8 @@ pub struct Switch {
     unwritten: VecDeque<(u64, CallId)>,
     journal_down: bool,
     draining: bool,
+    /// It will take none again.
+    ending: bool,
     rng: Rng,
     work: VecDeque<Work>,
     /// Outputs of legs and queues that nobody has heard yet.
@@ -163,6 +165,8 @@ struct Active {
     shard: u16,
     seq: u32,
     last_ticket: u64,
+    /// All that was written of it, as the record counts it.
+    tally: Tally,
     /// When it came.
     since: Mono,
     /// It may take the channels that trunks reserve.
@@ -254,6 +258,7 @@ impl Switch {
             unwritten: VecDeque::new(),
             journal_down: false,
             draining: false,
+            ending: false,
             work: VecDeque::new(),
             legs_done: Vec::new(),
             queues_done: Vec::new(),
@@ -287,8 +292,7 @@ impl Switch {
             Input::Journaled { ticket } => self.journaled(now, ticket, out),
             Input::JournalDown(down) => self.journal_changed(now, down, out),
             Input::Command { id, command } => self.commanded(now, id, command, out),
-            Input::Drain => self.draining = true,
-            Input::Undrain => self.draining = false,
+            Input::End => (self.draining, self.ending) = (true, true),
             Input::HangUp => self.hang_up(now),
             Input::Reload(setup) => self.reload(now, *setup),
         }
@@ -344,7 +348,7 @@ impl Switch {
     }
 
     fn hang_up(&mut self, now: Now) {
-        self.draining = true;
+        (self.draining, self.ending) = (true, true);
         for id in self.calls.keys().copied().collect::<Vec<_>>() {
             self.with_call(id, |call, done| call.stop(now, done));
         }
@@ -444,6 +448,7 @@ impl Switch {
         active.seq += 1;
         active.last_ticket = ticket;
         self.unwritten.push_back((ticket, id));
+        active.count(id, now, &what);
         let entry = Entry { call: id, seq: active.seq, wall: now.wall, mono: now.mono, what };
         out.push(Output::Journal { ticket, entry });
     }

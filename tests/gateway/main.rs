@@ -12,6 +12,7 @@ mod http;
 mod records;
 mod reload;
 mod subjects;
+mod told;
 
 use bench::{Bench, PATIENCE, free_port, wait_until};
 use http::Backend;

@@ -208,6 +208,11 @@ fn shown(answer: Answer) -> Response {
     answer.map(|(status, body)| (status, Json(body))).into_response()
 }
 
+/// Carries out a command for the whole gateway; how many calls are in progress.
+pub(super) async fn left(desk: &Desk, command: Command) -> Result<u64, Problem> {
+    carry_out(desk, command).await.map(|(_, answer)| answer["calls"].as_u64().unwrap_or_default())
+}
+
 async fn carry_out(desk: &Desk, command: Command) -> Answer {
     match desk.asks.ask(&desk.inbox, command).await {
         Ok(Reply::Calls { calls, total }) => {
@@ -216,6 +221,7 @@ async fn carry_out(desk: &Desk, command: Command) -> Answer {
         }
         Ok(Reply::Call(call)) => Ok((StatusCode::OK, view(&call))),
         Ok(Reply::Done) => Ok((StatusCode::ACCEPTED, json!({ "status": "accepted" }))),
+        Ok(Reply::Left(calls)) => Ok((StatusCode::ACCEPTED, json!({ "calls": calls }))),
         Ok(Reply::Refused(why)) => Err(refused(why)),
         Ok(Reply::Choose(areas)) => Err(refused(Why::AreaUnknown).choosing(areas)),
         Err(NoAnswer::Overloaded) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch is overloaded")),

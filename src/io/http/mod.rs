@@ -15,7 +15,7 @@ mod serve;
 mod tags;
 mod websocket;
 
-use crate::control::Right;
+use crate::control::{Command, Holder, Right};
 use crate::io::asks::Asks;
 use crate::io::audit::Audit;
 use crate::io::board::Board;
@@ -25,18 +25,16 @@ use crate::io::inbox::Inbox;
 use crate::io::outside::Outside;
 use crate::io::recorder::shelf::Shelf;
 use crate::io::tokens::Tokens;
-use crate::switch::Input;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Json, Response};
+use axum::{Extension, Router};
 use endpoint::Endpoint;
 use problem::Problem;
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Parts that the handlers share.
@@ -60,8 +58,6 @@ pub struct Desk {
     pub patience: Duration,
     /// Calls that others follow, and what they hand in and tell.
     pub outside: Arc<Outside>,
-    /// The gateway has been told to end: it takes no calls any more.
-    pub ending: Arc<AtomicBool>,
 }
 
 pub use calls::Done;
@@ -120,7 +116,7 @@ async fn health(State(desk): State<Desk>) -> Response {
 
 /// Should new calls be sent here?
 async fn ready(State(desk): State<Desk>) -> Response {
-    let obstacles = desk.board.read().obstacles();
+    let obstacles = desk.board.fresh(&desk.inbox).await.obstacles();
     if obstacles.is_empty() {
         let mut answer = json!({ "status": "ready" });
         let alarms: Vec<String> = desk.disk.alarm(desk.disk.space()).into_iter().chain(desk.deliveries.alarms()).collect();
@@ -133,13 +129,13 @@ async fn ready(State(desk): State<Desk>) -> Response {
 }
 
 async fn show_metrics(State(desk): State<Desk>) -> Response {
-    let figures = desk.board.read();
+    let figures = desk.board.fresh(&desk.inbox).await;
     let text = metrics::render(&figures, &desk.inbox, &(desk.more)());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 async fn status(State(desk): State<Desk>) -> Response {
-    let figures = desk.board.read();
+    let figures = desk.board.fresh(&desk.inbox).await;
     let (gauges, space) = (figures.gauges, desk.disk.space());
     Json(json!({
         "ready": figures.obstacles().is_empty(),
@@ -160,22 +156,17 @@ async fn status(State(desk): State<Desk>) -> Response {
 }
 
 /// No new calls from now on; those in progress finish.
-async fn drain(State(desk): State<Desk>) -> Response {
-    if desk.inbox.try_send(Input::Drain).is_ok() {
-        return (StatusCode::ACCEPTED, Json(json!({ "status": "draining" }))).into_response();
-    }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch is overloaded").into_response()
+async fn drain(State(desk): State<Desk>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
+    let calls = calls::left(&desk, Command::Drain).await?;
+    tracing::info!(by = %holder.name, calls, "draining: no new calls are taken, those in progress go on 排空：不接新呼叫");
+    Ok((StatusCode::ACCEPTED, Json(json!({ "status": "draining", "calls": calls }))).into_response())
 }
 
 /// New calls are taken again; but not by a gateway that has been told to end.
-async fn undrain(State(desk): State<Desk>) -> Response {
-    if desk.ending.load(Ordering::Relaxed) {
-        return Problem::new(StatusCode::CONFLICT, "the gateway is ending").into_response();
-    }
-    if desk.inbox.try_send(Input::Undrain).is_ok() {
-        return (StatusCode::ACCEPTED, Json(json!({ "status": "taking calls" }))).into_response();
-    }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch is overloaded").into_response()
+async fn undrain(State(desk): State<Desk>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
+    let calls = calls::left(&desk, Command::Undrain).await?;
+    tracing::info!(by = %holder.name, calls, "new calls are taken again 恢复接新呼叫");
+    Ok((StatusCode::ACCEPTED, Json(json!({ "status": "taking calls", "calls": calls }))).into_response())
 }
 
 /// Takes over configuration, plan and prompts as they are now; what is wrong changes nothing.

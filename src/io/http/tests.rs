@@ -7,11 +7,12 @@ use crate::io::board::Figures;
 use crate::io::config::{Http, Token};
 use crate::io::inbox::Outlet;
 use crate::io::{clock, config, inbox};
+use crate::switch::Input;
 use axum::body::Body;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Answer {
     status: u16,
@@ -31,7 +32,8 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
     let (inbox, outlet) = inbox::inbox(4).unwrap();
     let figures = Figures { at: clock::mono(), ..Figures::default() };
     let board = Arc::new(Board::default());
-    board.post(figures);
+    board.post(|| figures);
+    report_when_asked(&board);
     let more = Arc::new(|| vec![Metric::counter("deliveries_total", "Records delivered.", 7)]);
     let reload: Reload = Arc::new(|| Box::pin(async { Err(vec!["plan.toml:2:10: no".to_string()]) }));
     let tokens = Arc::new(Tokens::of(http).unwrap());
@@ -50,10 +52,23 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             deliveries: Arc::default(),
             patience: http.timeout,
             outside: outside_tests::outside(),
-            ending: Arc::default(),
         },
         outlet,
     )
+}
+
+/// As the switch thread does, as long as there is a board.
+fn report_when_asked(board: &Arc<Board>) {
+    let board = Arc::downgrade(board);
+    std::thread::spawn(move || {
+        while let Some(board) = board.upgrade() {
+            if board.wanted() {
+                board.post(|| board.read());
+            }
+            drop(board);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
 }
 
 /// A token each, all roles and none that is not there; the token is the role's name, repeated.
@@ -138,13 +153,13 @@ async fn health_and_readiness_follow_the_switch() {
     let mut figures = desk.board.read();
     figures.gauges.journal_down = true;
     figures.gauges.draining = true;
-    desk.board.post(figures);
+    desk.board.post(|| figures);
     assert_eq!(ask(&desk, "GET", "/healthz", None).await.status, 200);
     let answer = ask(&desk, "GET", "/readyz", None).await;
     assert_eq!((answer.status, answer.kind.as_str()), (503, "application/problem+json"));
     assert!(answer.body.contains("draining, the journal cannot write"), "{}", answer.body);
 
-    desk.board.post(Figures::default());
+    desk.board.post(Figures::default);
     assert_eq!(ask(&desk, "GET", "/healthz", None).await.status, 503);
 }
 
@@ -153,7 +168,7 @@ async fn metrics_have_help_type_and_value() {
     let desk = desk();
     let mut figures = desk.board.read();
     figures.gauges.calls = 3;
-    desk.board.post(figures);
+    desk.board.post(|| figures);
     let answer = ask(&desk, "GET", "/metrics", None).await;
     assert!(answer.kind.starts_with("text/plain"));
     let expected = "# HELP hotline_calls Calls in progress.\n# TYPE hotline_calls gauge\nhotline_calls 3\n";
@@ -180,6 +195,7 @@ async fn a_wrong_token_is_told_from_none_and_does_nothing() {
     let basic = ask_with(address, "POST", "/api/v1/drain", &[("authorization", &format!("Basic {right}"))]).await;
     assert_eq!(basic.status, 401);
     assert!(outlet.take().is_none(), "the switch was told");
+    let _switch = serve_switch(&desk, outlet, Reply::Left(0));
     let scheme = ask_with(address, "POST", "/api/v1/drain", &[("authorization", &format!("bEARER  {right}"))]).await;
     assert_eq!(scheme.status, 202);
 }
@@ -204,14 +220,20 @@ async fn without_tokens_a_page_in_a_browser_may_still_do_nothing() {
 }
 
 #[tokio::test]
-async fn drain_reaches_the_switch_or_says_that_it_did_not() {
-    let desk = desk();
-    assert_eq!(ask(&desk, "POST", "/api/v1/drain", None).await.status, 202);
-    assert_eq!(desk.inbox.len(), 1);
-    while desk.inbox.try_send(Input::Drain).is_ok() {}
+async fn drain_returns_when_the_switch_has_drained_or_says_that_it_did_not() {
+    let (desk, outlet) = desk_of(&Http::default());
+    while desk.inbox.try_send(Input::End).is_ok() {}
     assert_eq!(ask(&desk, "POST", "/api/v1/drain", None).await.status, 503);
     assert_eq!(ask(&desk, "DELETE", "/api/v1/drain", None).await.status, 503);
-    desk.ending.store(true, Ordering::Relaxed);
+    {
+        let _switch = serve_switch(&desk, outlet, Reply::Left(3));
+        let answer = ask(&desk, "POST", "/api/v1/drain", None).await;
+        assert_eq!((answer.status, answer.body.as_str()), (202, r#"{"calls":3,"status":"draining"}"#));
+        let answer = ask(&desk, "DELETE", "/api/v1/drain", None).await;
+        assert_eq!((answer.status, answer.body.as_str()), (202, r#"{"calls":3,"status":"taking calls"}"#));
+    }
+    let (desk, outlet) = desk_of(&Http::default());
+    let _switch = serve_switch(&desk, outlet, Reply::Refused(Why::Ending));
     let answer = ask(&desk, "DELETE", "/api/v1/drain", None).await;
     assert!(answer.status == 409 && answer.body.contains("the gateway is ending"), "{}", answer.body);
 }
