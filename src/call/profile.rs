@@ -18,6 +18,7 @@ pub(super) fn profile(media: &Media) -> Profile {
         ptime: media.ptime,
         may_send: matches!(media.direction, Direction::SendRecv | Direction::SendOnly),
         may_receive: matches!(media.direction, Direction::SendRecv | Direction::RecvOnly),
+        trial: None,
     }
 }
 

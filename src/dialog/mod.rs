@@ -253,6 +253,11 @@ pub enum Event {
     Answered {
         leg: LegId,
     },
+    /// A caller has our provisional response: a request within its early dialog needs the tag that came with it. Told once,
+    /// and not where [`Event::Established`] says as much first.
+    Confirmed {
+        leg: LegId,
+    },
     /// A caller acknowledged our 200.
     Established {
         leg: LegId,

@@ -8,7 +8,7 @@ use crate::dialog::leg::State;
 use crate::dialog::reliable::Provisionals;
 use crate::dialog::resend::Due;
 use crate::dialog::session::Session;
-use crate::dialog::{Cause, End, EndedBy, LocalMedia};
+use crate::dialog::{Cause, End, EndedBy, Event, LocalMedia};
 use crate::sip::{Header, Method, Name, Request, Sdp, Status};
 use crate::transaction::ServerId;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub(super) struct Invited {
     expires: Option<Mono>,
     /// Media for the session, attached too late for the answer.
     wanted: Option<LocalMedia>,
+    /// The caller has sent a request within the dialog.
+    confirmed: bool,
 }
 
 /// The offer of an INVITE: none when it comes late, why not when we cannot use it.
@@ -76,6 +78,7 @@ impl Invited {
             repeat: None,
             expires: invite.headers.expires().map(|seconds| cx.mono().after(Duration::from_secs(seconds.into()))),
             wanted: None,
+            confirmed: false,
             invite,
         }
     }
@@ -157,6 +160,9 @@ impl Invited {
     pub(super) fn request(mut self: Box<Self>, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request) -> State {
         if !inside::enter(cx, Some(&mut self.dialog), id, flow, request) {
             return State::Invited(self);
+        }
+        if !std::mem::replace(&mut self.confirmed, true) {
+            cx.event(Event::Confirmed { leg: cx.leg.id });
         }
         match request.method {
             Method::Prack => return self.prack(cx, id, request),

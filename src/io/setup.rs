@@ -9,7 +9,9 @@ use crate::io::plans::Loaded;
 use crate::media::{Origins, Prompt};
 use crate::queue;
 use crate::sip;
-use crate::switch::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource};
+use crate::switch::{
+    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource, Unproven,
+};
 use crate::transaction::Config as Transactions;
 use crate::transport::Rate;
 use std::net::SocketAddr;
@@ -180,7 +182,9 @@ fn legs(config: &Config) -> Legs {
 }
 
 fn media(media: &config::Media, shards: u16) -> MediaSetup {
-    MediaSetup { addresses: media.addresses.clone(), ports: media.first_port..=media.last_port, shards, ready: READY_PORTS }
+    let ports = media.first_port..=media.last_port;
+    let unproven = Unproven { audio: media.unproven, emergency: media.unproven_emergency };
+    MediaSetup { addresses: media.addresses.clone(), ports, shards, ready: READY_PORTS, unproven }
 }
 
 fn recorded(lines: &[String]) -> Recorded {

@@ -52,6 +52,7 @@ impl Bench {
             ptime: 20,
             may_send: true,
             may_receive: true,
+            trial: None,
         };
         self.shard.send(Command::Profile { leg: LegId(leg), profile });
     }

@@ -71,6 +71,13 @@ impl Bench {
         self.take(out);
     }
 
+    /// A receiver report of nobody (RFC 3550 §6.4.2).
+    pub(super) fn rtcp(&mut self, leg: LegId, from: SocketAddr) {
+        let mut out = Out::default();
+        self.shard.rtcp(self.now, leg, &[0x80, 201, 0, 1, 0, 0, 0, 77], from, &mut out);
+        self.take(out);
+    }
+
     /// Lets time pass in steps of 1 ms.
     pub(super) fn pass(&mut self, millis: u64) {
         for _ in 0..millis {
@@ -134,6 +141,7 @@ pub(super) fn profile(leg: LegId) -> Profile {
         ptime: 20,
         may_send: true,
         may_receive: true,
+        trial: None,
     }
 }
 

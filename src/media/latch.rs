@@ -123,6 +123,11 @@ impl Latch {
         known.map(|source| source.at).or(self.expected)
     }
 
+    /// What is sent goes to where something came from.
+    pub fn found(&self) -> bool {
+        self.source.is_some_and(|source| source.settled || source.rank > Rank::Anybody)
+    }
+
     /// Tells whether it is certain enough whose the source is, to act on what it presses.
     pub fn settled(&self) -> bool {
         self.source.is_some_and(|source| source.settled)

@@ -16,6 +16,7 @@ use crate::media::playing::Playing;
 use crate::media::reception::Reception;
 use crate::media::rtcp::LastReport;
 use crate::media::rtp::{HEADER, Header, Packet};
+use crate::media::trial::Trial;
 use crate::media::voice::Voice;
 use crate::media::{Event, Law, Origins, Profile, Tap};
 use std::net::SocketAddr;
@@ -68,6 +69,7 @@ pub(super) struct Leg {
     last_report: Option<LastReport>,
     sent_at_report: u64,
     peer_lost: i64,
+    trial: Trial,
 }
 
 /// The kind of a packet, by its payload type.
@@ -119,6 +121,7 @@ impl Leg {
             last_report: None,
             sent_at_report: 0,
             peer_lost: 0,
+            trial: Trial::default(),
         }
     }
 
@@ -130,6 +133,7 @@ impl Leg {
             address.set_ip(address.ip().to_canonical());
         }
         self.latch.reopen(now, profile.rtp);
+        self.trial.begin(profile.trial);
         self.rtcp_source = None;
         self.heard = now;
         self.profile = Some(profile);
@@ -156,6 +160,9 @@ impl Leg {
         if self.latch.packet(now, from, packet.header.ssrc) == Verdict::Stranger {
             self.strangers += 1;
             return None;
+        }
+        if self.trial.runs() && self.latch.found() {
+            self.trial.pass();
         }
         self.reception.packet(now, &packet.header, matches!(kind, Kind::Audio(_)));
         let (header, payload) = (&packet.header, &mut bytes[packet.payload.clone()]);
@@ -322,9 +329,14 @@ impl Leg {
         self.profile.as_ref().map_or(20, |profile| profile.ptime).clamp(10, 60)
     }
 
+    /// The address is the peer's.
+    pub fn proven(&mut self) {
+        self.trial.pass();
+    }
+
     /// The profile and the address, if anything may be sent.
     fn sendable(&self) -> Option<(Profile, SocketAddr)> {
-        let profile = self.profile.filter(|profile| profile.may_send && profile.rtp.is_some())?;
+        let profile = self.profile.filter(|profile| profile.may_send && profile.rtp.is_some() && !self.trial.over())?;
         Some((profile, self.latch.destination()?))
     }
 
@@ -364,6 +376,7 @@ impl Leg {
     }
 
     fn count_sent(&mut self, octets: u32) {
+        self.trial.sent(octets);
         self.sent += 1;
         self.octets += u64::from(octets);
     }

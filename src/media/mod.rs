@@ -18,6 +18,7 @@ mod rtcp;
 mod rtp;
 mod shard;
 mod sound;
+mod trial;
 mod voice;
 pub mod wav;
 mod wheel;
@@ -30,6 +31,7 @@ pub use shard::{Config, Relayed, Shard};
 use crate::base::{CallId, Cidr, LegId};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// G.711's two laws. (The names of the payload formats, RFC 3551.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,9 @@ pub struct Profile {
     pub may_send: bool,
     /// The peer may send to us.
     pub may_receive: bool,
+    /// Only so much audio goes to the address until something comes from its host, or [`Command::Proven`]: whoever wrote the
+    /// SDP may have named a stranger. None: no bound.
+    pub trial: Option<Duration>,
 }
 
 /// Where a peer's media may come from besides the address in its SDP.
@@ -126,6 +131,10 @@ pub enum Command {
         leg: LegId,
         profile: Profile,
     },
+    /// Whoever named the leg's address has shown that it is there.
+    Proven {
+        leg: LegId,
+    },
     Play {
         leg: LegId,
         source: Source,
@@ -176,6 +185,10 @@ pub enum Event {
         leg: LegId,
     },
     Heard {
+        leg: LegId,
+    },
+    /// A prompt, music or ringback waits: [`Profile::trial`] is used up.
+    Withheld {
         leg: LegId,
     },
     /// A key by RFC 4733 or by its tones, once per press.

@@ -87,6 +87,7 @@ impl Shard {
             Command::Bind { rtp } => out.push(Effect::Bind { rtp }),
             Command::Open { leg, rtp, origins } => self.open(now, leg, rtp, origins, out),
             Command::Profile { leg, profile } => self.profile(now, leg, profile, out),
+            Command::Proven { leg } => self.with(leg, Leg::proven),
             Command::Play { leg, source } => self.play(now, leg, source, out),
             Command::Keys { leg, capture } => self.with(leg, |leg| leg.capture = capture),
             Command::Inband { leg, on } => self.with(leg, |leg| leg.inband = on.then(|| Box::new(Detector::new()))),

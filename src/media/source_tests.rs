@@ -112,3 +112,66 @@ fn an_ipv4_host_written_as_ipv6_is_that_host() {
     assert_eq!(b.connects[0], Some(peer(CALLER)));
     assert_eq!(b.sent.iter().find(|s| s.0 == CALLER).unwrap().2, peer(CALLER));
 }
+
+/// A caller whose address nothing speaks for, who is played a prompt of two seconds.
+fn on_trial() -> Bench {
+    let mut b = Bench::new();
+    b.profile(CALLER, |p| p.trial = Some(Duration::from_millis(500)));
+    b.play(CALLER, Source::Prompt { audio: tone(100), repeat: false, cue: 7 });
+    b
+}
+
+#[test]
+fn an_address_that_nobody_was_heard_from_gets_little() {
+    let mut b = on_trial();
+    b.pass(30_000);
+    assert_eq!(b.events().matches("Withheld { leg: LegId(1) }").count(), 1);
+    assert_eq!(b.rtp_to(CALLER).len(), 25, "half a second");
+    assert_eq!(b.drain(CALLER, Socket::Rtcp).len(), 0);
+    b.profile(CALLER, |p| p.trial = Some(Duration::from_millis(500)));
+    b.play(CALLER, Source::Ringback);
+    b.relay_both();
+    b.receive(SEAT, peer(SEAT), packet(8, 1, 0, &audio(1)));
+    b.command(Command::SendKey { leg: CALLER, key: '5' });
+    b.pass(1000);
+    b.command(Command::Close { leg: CALLER });
+    assert_eq!(b.drain(CALLER, Socket::Rtp).len() + b.drain(CALLER, Socket::Rtcp).len(), 0, "whatever it is told or played next");
+}
+
+#[test]
+fn a_prompt_goes_on_where_it_waited() {
+    let host = |port| SocketAddr::new(peer(CALLER).ip(), port);
+    let proofs: [&dyn Fn(&mut Bench); 4] = [
+        &|b| b.command(Command::Proven { leg: CALLER }),
+        &|b| b.receive(CALLER, peer(CALLER), packet(8, 1, 0, &audio(0))),
+        &|b| b.receive(CALLER, host(5999), packet(8, 1, 0, &audio(0))),
+        &|b| b.rtcp(CALLER, host(9)),
+    ];
+    for (proof, after) in proofs.iter().flat_map(|proof| [(proof, 100), (proof, 3000)]) {
+        let mut b = on_trial();
+        b.pass(after);
+        proof(&mut b);
+        b.pass(2000);
+        let heard = b.rtp_to(CALLER);
+        assert_eq!(payloads(&heard).concat(), tone(100).a_law, "all of it, once");
+        assert!(steps(&heard).iter().all(|(sequence, timestamp, _)| *sequence == 1 && *timestamp >= 160), "one stream");
+        assert!(b.events().contains("Played { leg: LegId(1), cue: 7 }"));
+        b.profile(CALLER, |p| p.trial = Some(Duration::from_millis(500)));
+        b.play(CALLER, Source::Prompt { audio: tone(100), repeat: false, cue: 8 });
+        b.pass(2100);
+        assert_eq!(b.rtp_to(CALLER).len(), 100, "who was there once is not tried again");
+    }
+}
+
+#[test]
+fn strangers_prove_nothing() {
+    let mut b = on_trial();
+    b.pass(1000);
+    assert_eq!(b.rtp_to(CALLER).len(), 25);
+    for i in 0..50 {
+        b.receive(CALLER, peer(SEAT), packet(8, i, 0, &audio(0)));
+        b.rtcp(CALLER, rtcp_peer(SEAT));
+        b.pass(20);
+    }
+    assert_eq!(b.rtp_to(CALLER).len(), 0);
+}

@@ -2,6 +2,7 @@
 
 use super::identity::{self, Identity};
 use super::keys::Pad;
+use super::proof::Proof;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
 use crate::base::{CallId, Cidr, Flow, Now, Proto, Shown};
 use crate::call::event::{Offered, What};
@@ -275,7 +276,8 @@ impl Switch {
         self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Pad::new(self.dtmf(placer));
         let origins = self.origins(placer);
-        let caller = Leg { trunk, seat, pad, ..Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone()) };
+        let caller = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
+        let caller = Leg { trunk, seat, pad, proof: Proof::by(incoming.flow), ..caller };
         let emergency = decision.mode == Mode::Emergency;
         let steps = self.around(now, decision.steps, emergency);
         let active = Active {

@@ -25,10 +25,7 @@ impl Switch {
             call::Output::Hangup { part, cause } => {
                 self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
             }
-            call::Output::Profile { part, profile } => {
-                let profile = self.agreed(id, part, profile);
-                self.media(id, part, out, |leg| media::Command::Profile { leg, profile });
-            }
+            call::Output::Profile { part, profile } => self.profile(id, part, profile, out),
             call::Output::Play { part, audio } => self.play(id, part, &audio, out),
             call::Output::Close { part } => self.close(id, part, out),
             call::Output::Queue(command) => self.queue(now, id, command),

@@ -64,6 +64,8 @@ pub struct Counters {
     pub no_route: u64,
     pub no_port: u64,
     pub missing_prompts: u64,
+    /// Legs whose audio waited for a sign of the caller.
+    pub withheld: u64,
     /// Panics, each of which cost one call or none.
     pub panics: u64,
     /// Setups taken over since the start.

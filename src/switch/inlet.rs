@@ -68,6 +68,7 @@ impl Switch {
                 }
                 return;
             }
+            media::Event::Withheld { leg } => return self.withheld(now, leg),
             media::Event::Silent { leg } => (leg, |part| call::Input::Silent { part }),
             media::Event::Heard { leg } => (leg, |part| call::Input::Heard { part }),
             media::Event::Key { leg, key } => return self.key(now, leg, key, Told::Rtp, out),

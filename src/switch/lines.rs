@@ -4,6 +4,7 @@
 use super::admit::Placer;
 use super::command::status_of;
 use super::keys::Pad;
+use super::proof::Proof;
 use super::{Dtmf, Leg, Output, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now, Shown};
 use crate::call::{self, Call, Mode, Part, Refusal};
@@ -92,7 +93,7 @@ impl Switch {
         let answer = ask(&mut active.call, &mut effects);
         if let Ok(part) = answer {
             let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
-            let leg = Leg { call_id, pad: Pad::new(dtmf), ..new };
+            let leg = Leg { call_id, pad: Pad::new(dtmf), proof: Proof::by(incoming.flow), ..new };
             active.legs.insert(part, leg);
             self.parts.insert(incoming.leg, (id, part));
         }

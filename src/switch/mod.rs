@@ -15,6 +15,7 @@ mod inlet;
 mod keys;
 mod lines;
 mod outages;
+mod proof;
 mod refused;
 mod reload;
 mod rescue;
@@ -23,6 +24,7 @@ mod seats;
 mod setup;
 
 pub use gauge::{Counters, Gauges};
+pub use proof::Unproven;
 pub use refused::Refusals;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
@@ -41,6 +43,7 @@ use channels::{Channels, Pace};
 use identity::Identity;
 use keys::{Pad, Told};
 use outages::Outages;
+use proof::Proof;
 use reload::Former;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -210,6 +213,7 @@ struct Leg {
     pad: Pad,
     /// Where its media may come from.
     origins: Arc<media::Origins>,
+    proof: Proof,
     ended: bool,
     /// Its media is closed, or was never open.
     closed: bool,
@@ -221,7 +225,8 @@ struct Leg {
 impl Leg {
     fn new(id: LegId, at: SocketAddr, rtp: Option<SocketAddr>, origins: Arc<media::Origins>, named_by: Arc<Live>) -> Leg {
         let (pad, trunk, seat, call_id) = (Pad::new(Dtmf::Auto), None, None, None);
-        Leg { id, call_id, at, rtp, trunk, seat, pad, origins, ended: false, closed: false, _named_by: named_by }
+        let proof = Proof::Given;
+        Leg { id, call_id, at, rtp, trunk, seat, pad, origins, proof, ended: false, closed: false, _named_by: named_by }
     }
 }
 
@@ -387,7 +392,7 @@ impl Switch {
             dialog::Event::Key { leg, key } => return self.key(now, leg, key, Told::Info, out),
             dialog::Event::KeyRefused { leg, key } => return self.key_refused(leg, key, out),
             dialog::Event::Progress { leg, .. } => (leg, LegEvent::Rings),
-            dialog::Event::Established { .. } => return,
+            dialog::Event::Confirmed { leg } | dialog::Event::Established { leg } => return self.proven(leg, out),
         };
         let Some(&(id, part)) = self.parts.get(&leg) else { return };
         if let LegEvent::Ended(_) = event {

@@ -65,6 +65,7 @@ pub(super) fn leg_of(event: &Event) -> Option<LegId> {
         | Event::KeyRefused { leg, .. }
         | Event::Progress { leg, .. }
         | Event::EarlyMedia { leg, .. }
+        | Event::Confirmed { leg }
         | Event::Established { leg } => Some(*leg),
     }
 }

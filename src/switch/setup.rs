@@ -1,6 +1,7 @@
 //! The settings that the switch is told: [`Fixed`] once, [`Live`] at the start and at each reload. Plain data, checked by
 //! whoever made it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
+use super::Unproven;
 use crate::base::{Cidr, Proto};
 use crate::call;
 use crate::call::event::Division;
@@ -149,6 +150,7 @@ pub struct MediaSetup {
     pub shards: u16,
     /// Port pairs kept bound ahead of use, per shard.
     pub ready: usize,
+    pub unproven: Unproven,
 }
 
 /// The calls that are recorded.

@@ -155,6 +155,7 @@ impl Phone {
             | Event::TurnedAway(_)
             | Event::Progress { .. }
             | Event::EarlyMedia { .. }
+            | Event::Confirmed { .. }
             | Event::Key { .. }
             | Event::KeyRefused { .. }
             | Event::Refer { .. } => {}

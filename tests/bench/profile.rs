@@ -14,5 +14,6 @@ pub fn profile(phone: SocketAddr) -> Profile {
         ptime: 20,
         may_send: true,
         may_receive: true,
+        trial: None,
     }
 }

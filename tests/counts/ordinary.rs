@@ -6,13 +6,13 @@ use bytes::Bytes;
 use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, Wall};
 use hotline::call::Policy;
 use hotline::dialog;
-use hotline::media::{Command, Event, Prompt, Stats};
+use hotline::media::{Command, Event, Origins, Prompt, Stats};
 use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
     Dtmf, Fixed, Input, JournalDown, Limits, LinesFrom, Live, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk,
-    UnknownSource,
+    UnknownSource, Unproven,
 };
 use hotline::transport::Rate;
 use std::collections::BTreeMap;
@@ -215,12 +215,13 @@ fn setup() -> Setup {
     let mut prompts: BTreeMap<_, _> = plan.prompts().iter().map(|p| prompt(&p.name)).collect();
     prompts.extend([prompt("music")]);
     let name: Arc<str> = "desk".into();
+    let unproven = Unproven { audio: Duration::from_millis(500), emergency: Duration::from_secs(2) };
     let fixed = Fixed {
         tickets: None,
         node: "counts".to_owned(),
         listen: vec![(Proto::Udp, address(1))],
         legs: dialog::Config::default(),
-        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 1, ready: 8 },
+        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 1, ready: 8, unproven },
         recorded: Recorded::None,
         limits: Limits { calls: 1000, reserved: 10 },
     };
@@ -238,7 +239,7 @@ fn setup() -> Setup {
             emergency_history: false,
             reliable: false,
             dtmf: Dtmf::Auto,
-            origins: Arc::default(),
+            origins: Arc::new(Origins { networks: vec![address(2).ip().into()], nat: false }),
         }],
         seats: vec![Seat {
             label: None,

@@ -10,7 +10,7 @@ use hotline::plan::Plan;
 use hotline::queue::{Line, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
-    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource,
+    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource, Unproven,
 };
 use hotline::transport::Rate;
 use std::collections::BTreeMap;
@@ -34,12 +34,13 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
     let prompts: BTreeMap<_, _> = prompts.chain([prompt("music", 20), prompt("apology", 4)]).collect();
     let name = |i: u8| Arc::<str>::from(format!("seat-{i}"));
     let channels = |rng: &mut Rng| if rng.chance(500) { 1 } else { 1 + rng.below(10) as u32 };
+    let unproven = Unproven { audio: Duration::from_millis(500), emergency: Duration::from_secs(2) };
     let fixed = Fixed {
         node: "sim".to_owned(),
         tickets: None,
         listen: vec![(Proto::Udp, address(1))],
         legs: dialog::Config::default(),
-        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8 },
+        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8, unproven },
         recorded: Recorded::All,
         limits: Limits { calls: 1000, reserved: 10 },
     };

@@ -16,6 +16,8 @@ pub struct Shard {
     playing: BTreeMap<LegId, u64>,
     /// The legs that each leg hears; a leg that hears silence is not here, one that hears a prompt hears nobody.
     hears: BTreeMap<LegId, Vec<LegId>>,
+    /// Legs that have heard something: others only ring, and may be heard by what their network says.
+    joined: BTreeSet<LegId>,
     plays: u64,
     pub opened: u64,
     pub closed: u64,
@@ -53,6 +55,7 @@ impl Shard {
             }
             Command::Tap { leg, .. } => Err(format!("the recording of leg {leg} stops before its end")),
             Command::Profile { leg, .. }
+            | Command::Proven { leg }
             | Command::Keys { leg, .. }
             | Command::Inband { leg, .. }
             | Command::SendKey { leg, .. } => self.known(leg),
@@ -67,7 +70,10 @@ impl Shard {
                     Source::Prompt { .. } | Source::Ringback | Source::Early(_) => Some(Vec::new()),
                 };
                 self.hears.remove(&leg);
-                self.hears.extend(others.map(|others| (leg, others)));
+                if let Some(others) = others {
+                    self.hears.insert(leg, others);
+                    self.joined.insert(leg);
+                }
                 match source {
                     Source::Prompt { audio, repeat: false, cue } => {
                         let at = now.after(Duration::from_micros(125 * audio.a_law.len() as u64));
@@ -82,6 +88,7 @@ impl Shard {
                 self.bound.remove(&rtp);
                 self.playing.remove(&leg);
                 self.hears.remove(&leg);
+                self.joined.remove(&leg);
                 later(Event::Closed { leg, rtp, stats: Stats::default() })
             }
         }
@@ -94,7 +101,7 @@ impl Shard {
                 if other == leg || !self.open.contains_key(other) {
                     return Err(format!("leg {leg} hears {other}, which is itself or gone"));
                 }
-                if !self.hears.contains_key(other) {
+                if self.joined.contains(other) && !self.hears.contains_key(other) {
                     return Err(format!("leg {other} is heard by {leg} and hears nothing"));
                 }
             }

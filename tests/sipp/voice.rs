@@ -6,7 +6,7 @@ use crate::support::message::Message;
 use crate::support::phone::Phone;
 use crate::support::rtp::{Packet, pattern, voice};
 use crate::support::{pass, wait_for};
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 
 const CALLER: u32 = 1;
 const SEAT: u32 = 2;
@@ -218,5 +218,42 @@ fn each_side_gets_reports_made_for_it() {
         assert_eq!(word(32), 0, "nothing of which is lost");
     }
     caller.bye();
+    seat.hung_up();
+}
+
+#[test]
+fn a_host_that_only_an_sdp_names_is_sent_little() {
+    let gateway = Gateway::start(&Spec { sources: Some("[\"IP\"]"), ..Spec::default() });
+    let away = Ipv4Addr::new(127, 0, 0, 77);
+    let mut caller = Phone::hearing_at(away, "caller", gateway.host.port(), &gateway);
+    let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
+    caller.invite("12396");
+    let early = caller.status(183, "INVITE");
+    let announcement = prompt("connect-12396");
+    caller.ear.wait_to_hear("the beginning", 25, &announcement);
+    pass(1000);
+    assert_eq!(caller.ear.packets().len(), 25, "half a second, and no more for nobody");
+    assert_eq!(gateway.metric("audio_withheld_total"), 1);
+    assert!(gateway.log().contains("audio waits for a sign of the caller"), "{}", gateway.log());
+    caller.send_rtp(
+        &early,
+        &Packet { marker: true, payload_type: 8, seq: 1, timestamp: 0, ssrc: 5, payload: vec![0xD5; 160] }.write(),
+    );
+    seat.ring();
+    let heard: Vec<_> = caller.ear.packets().into_iter().map(|p| p.payload).filter(|p| announcement.contains(p)).collect();
+    assert_eq!(heard, announcement, "it goes on where it waited");
+    seat.answer();
+    caller.status(200, "INVITE");
+    caller.ack();
+    caller.bye();
+    seat.hung_up();
+    gateway.record();
+
+    // An answered caller sends its ACK, and that is proof enough.
+    let mut mute = Phone::hearing_at(away, "mute", gateway.host.port(), &gateway);
+    let (_, invite) = connect(&mut mute, &mut seat, "12345");
+    let _mouth = seat.speak(&invite, SEAT);
+    mute.ear.wait_to_hear("the seat", 75, &pattern(SEAT, 0..200));
+    mute.bye();
     seat.hung_up();
 }

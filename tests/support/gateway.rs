@@ -25,7 +25,7 @@ pub struct Spec {
     pub trunk: &'static str,
     pub media: &'static str,
     pub desks: &'static str,
-    /// Addresses that the trunk's calls may come from, instead of all loopback ones.
+    /// Addresses that the trunk's calls may come from, instead of all loopback ones; IP is the gateway's own.
     pub sources: Option<&'static str>,
     pub calls: &'static str,
     pub records: &'static str,
@@ -218,7 +218,7 @@ impl Gateway {
              [http]\nlisten = \"{ip}:{http}\"\npublic_url = \"{}\"\n\
              [log]\nlevel = \"hotline=debug,info\"\n",
             spec.sip,
-            spec.sources.map_or(format!("[\"{ip}\", \"127.0.0.0/8\"]"), str::to_string),
+            spec.sources.unwrap_or("[\"IP\", \"127.0.0.0/8\"]").replace("IP", &ip.to_string()),
             spec.trunk,
             names.join(", "),
             spec.queue,

@@ -9,6 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 pub struct Phone {
     name: &'static str,
     ip: Ipv4Addr,
+    /// Where it hears and speaks.
+    media: Ipv4Addr,
     sip: UdpSocket,
     rtp: UdpSocket,
     rtcp: UdpSocket,
@@ -34,9 +36,14 @@ pub struct Phone {
 
 impl Phone {
     pub fn new(name: &'static str, port: u16, gateway: &Gateway) -> Phone {
+        Phone::hearing_at(gateway.host.ip, name, port, gateway)
+    }
+
+    /// One whose SDP names a host of its own.
+    pub fn hearing_at(media: Ipv4Addr, name: &'static str, port: u16, gateway: &Gateway) -> Phone {
         let ip = gateway.host.ip;
         // A softphone that is tried on this machine may hold some on all addresses.
-        let pair = |port: u16| Some((UdpSocket::bind((ip, port)).ok()?, UdpSocket::bind((ip, port + 1)).ok()?, port));
+        let pair = |port: u16| Some((UdpSocket::bind((media, port)).ok()?, UdpSocket::bind((media, port + 1)).ok()?, port));
         let (rtp, rtcp, rtp_port) = (0..20).find_map(|_| pair(gateway.host.ports(2))).expect("two free ports");
         rtcp.set_read_timeout(Some(PATIENCE)).unwrap();
         let sip = UdpSocket::bind((ip, port)).unwrap();
@@ -44,6 +51,7 @@ impl Phone {
         Phone {
             name,
             ip,
+            media,
             ear: Ear::listen(rtp.try_clone().unwrap()),
             sip,
             rtp,
@@ -313,7 +321,7 @@ impl Phone {
     }
 
     fn sdp(&self, direction: &str) -> String {
-        let (name, ip, port, formats, version) = (self.name, self.ip, self.rtp_port, self.formats, self.cseq);
+        let (name, ip, port, formats, version) = (self.name, self.media, self.rtp_port, self.formats, self.cseq);
         let events = if formats.ends_with("101") { "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" } else { "" };
         format!(
             "v=0\r\no={name} 1 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\

@@ -20,6 +20,8 @@ pub(super) struct One {
     pub events: VecDeque<Event>,
     /// Statuses of requests that became nothing.
     pub turned_away: Vec<u16>,
+    /// How often a caller was found to have our responses.
+    pub confirmed: u32,
 }
 
 impl One {
@@ -33,7 +35,15 @@ impl One {
         let mut legs = Legs::new(config, Rng::from_number(1), MapSeed(1, 2));
         legs.meet(kin());
         let flow = Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: "198.51.100.7:5060".parse().unwrap() };
-        One { legs, now: Now::default(), flow, sent: VecDeque::new(), events: VecDeque::new(), turned_away: Vec::new() }
+        One {
+            legs,
+            now: Now::default(),
+            flow,
+            sent: VecDeque::new(),
+            events: VecDeque::new(),
+            turned_away: Vec::new(),
+            confirmed: 0,
+        }
     }
 
     pub fn take(&mut self, out: Vec<Output>) {
@@ -41,6 +51,7 @@ impl One {
             match output {
                 Output::Send { flow, data } => self.sent.push_back((flow, Message::parse(data).unwrap())),
                 Output::Event(Event::TurnedAway(turned)) => self.turned_away.push(turned.status.0),
+                Output::Event(Event::Confirmed { .. }) => self.confirmed += 1,
                 Output::Event(event) => self.events.push_back(event),
             }
         }

@@ -31,8 +31,9 @@ fn provisionals_wait_for_each_other_and_the_200_for_all() {
     let mut wrong = prack(&dialog, &ringing, 2);
     wrong.headers.set(Name::RAck, "1 1 INVITE");
     one.receive(Message::Request(wrong));
-    assert_eq!(one.statuses(), [481]);
+    assert_eq!((one.statuses(), one.confirmed), (vec![481], 1), "it knows our tag");
     one.receive(Message::Request(prack(&dialog, &ringing, 3)));
+    assert_eq!(one.confirmed, 1, "and is told once");
     assert_eq!(one.statuses(), [200, 200], "the PRACK, then the INVITE: who answers need not ring");
     one.receive(Message::Request(next(&dialog, Method::Ack, 1)));
     assert!(matches!(one.event(), Event::Established { .. }));

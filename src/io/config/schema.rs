@@ -223,6 +223,10 @@ pub struct Media {
     pub shards: u16,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub silence: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub unproven: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub unproven_emergency: Duration,
     pub prompts: PathBuf,
 }
 

@@ -95,6 +95,7 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::counter("no_port_total", "Legs that found no free RTP port.", c.no_port),
         Metric::counter("reloads_total", "Setups taken over since the start.", c.reloads),
         Metric::counter("prompts_missing_total", "Prompts that were to be played but are not there.", c.missing_prompts),
+        Metric::counter("audio_withheld_total", "Legs whose audio waited for a sign of their caller.", c.withheld),
         Metric::counter("panics_total", "Panics of the switch; each ended one call, or none.", c.panics),
         Metric::counter("inbox_refused_total", "How often the inbox was full for who offered.", inbox.refused()),
     ];

@@ -18,10 +18,13 @@ const VOLUME: u8 = 10;
 
 impl Leg {
     /// Sends one frame of the prompt and moves on in it, also while nothing may be sent: a prompt lasts as long as it
-    /// lasts. Gives whether there is more.
+    /// lasts. For a peer that must be proven first it waits: nobody loses its beginning. Gives whether there is more.
     pub fn frame(&mut self, now: Mono, out: &mut Out) -> bool {
         let ptime = self.ptime();
         let dialing = self.dialing;
+        if self.withheld(out) {
+            return true;
+        }
         if matches!(self.playing, Playing::Early { .. }) {
             self.ring(now, out);
             return true;
@@ -41,6 +44,19 @@ impl Leg {
             out.effects.extend(cue.map(|cue| Effect::Event(Event::Played { leg: self.id, cue })));
         }
         more
+    }
+
+    /// True when what the leg plays has to wait; says so once.
+    fn withheld(&mut self, out: &mut Out) -> bool {
+        let plays = matches!(self.playing, Playing::Prompt { .. } | Playing::Early { .. });
+        if !(plays && self.trial.over()) {
+            return false;
+        }
+        self.egress.rest();
+        if self.trial.tell() {
+            out.event(Event::Withheld { leg: self.id });
+        }
+        true
     }
 
     /// Sends one frame of ringback, unless the network that rings makes its own.

@@ -18,6 +18,9 @@ impl Leg {
             return false;
         }
         let Some(received) = rtcp::read(bytes, self.egress.ssrc()) else { return false };
+        if self.trial.runs() && profile.rtp.is_some_and(|rtp| rtp.ip() == from.ip()) {
+            self.trial.pass();
+        }
         self.rtcp_source = Some(from);
         if let Some(ntp) = received.ntp {
             self.last_report = Some(LastReport { ntp, at: now });
@@ -57,7 +60,7 @@ impl Leg {
     }
 
     fn rtcp_destination(&self) -> Option<(Socket, SocketAddr)> {
-        let profile = self.profile.as_ref()?;
+        let profile = self.profile.as_ref().filter(|_| !self.trial.runs())?;
         profile.rtp?;
         if profile.rtcp_mux {
             return Some((Socket::Rtp, self.latch.destination()?));
