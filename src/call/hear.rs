@@ -36,7 +36,8 @@ impl Call {
         }
     }
 
-    /// Everybody else in the room who is not on hold; where nobody is, ringback for who is coming, else music.
+    /// Everybody else in the room who is not on hold, and what the network of who is coming says meanwhile; where nobody is,
+    /// ringback for who is coming, else music.
     fn in_talk(&self, talk: &Talk, part: Part) -> Audio {
         if let Some(notice) = talk.notice.as_ref().filter(|n| n.part == part) {
             return Audio::Prompt { name: notice.prompt.clone(), repeat: false, cue: notice.cue };
@@ -45,16 +46,22 @@ impl Call {
         match (speakers.next(), speakers.next()) {
             (None, _) if talk.awaits(part) && talk.others(part).next().is_none() => self.ringing(talk.ringing().map(|t| t.part)),
             (None, _) => self.music(),
-            (Some(one), None) => Audio::Relay(one),
-            (Some(one), Some(two)) => Audio::Mix([one, two].into_iter().chain(speakers).collect()),
+            (Some(one), two) => {
+                let coming = talk.ringing().filter(|_| talk.awaits(part)).map(|t| t.part).filter(|part| self.speaks_early(*part));
+                let others: Vec<Part> = two.into_iter().chain(speakers).chain(coming).collect();
+                if others.is_empty() { Audio::Relay(one) } else { Audio::Mix([&[one], &others[..]].concat()) }
+            }
         }
     }
 
     /// Early media of this party, or of the one that rings: one network may speak, of several nobody could understand a word.
     fn ringing(&self, part: Option<Part>) -> Audio {
         let part = part.or_else(|| self.parties.keys().next().copied().filter(|_| self.parties.len() == 1));
-        let speaks = |part: &Part| self.parties.get(part).is_some_and(|called| called.early_media);
-        part.filter(speaks).map_or(Audio::Ringback, Audio::Early)
+        part.filter(|part| self.speaks_early(*part)).map_or(Audio::Ringback, Audio::Early)
+    }
+
+    fn speaks_early(&self, part: Part) -> bool {
+        self.parties.get(&part).is_some_and(|called| called.early_media)
     }
 
     fn music(&self) -> Audio {

@@ -4,6 +4,7 @@ use super::event::{Result, What};
 use super::tests::*;
 use super::*;
 use crate::dialog::EndedBy;
+use crate::sip::Direction;
 
 const TARGET: Part = Part(2);
 
@@ -47,6 +48,31 @@ fn consult_then_complete() {
     assert_eq!(scene.moves(), ["consult…", "completed"]);
     scene.end(TARGET, EndedBy::Peer, None);
     assert_eq!(scene.clear().0, Result::Answered);
+}
+
+#[test]
+fn what_a_targets_network_says_is_heard_by_those_whom_it_joins() {
+    for mode in [Mode::ThreeWay, Mode::Emergency] {
+        let mut scene = moving(mode);
+        assert!(together(&scene, &[CALLER, SEAT]), "a target that rings in silence changes nothing");
+        scene.leg(TARGET, LegEvent::EarlyMedia { sends: true });
+        assert_eq!(scene.hears(CALLER), Audio::Mix(vec![SEAT, TARGET]));
+        assert_eq!(scene.hears(SEAT), Audio::Mix(vec![CALLER, TARGET]));
+        assert_eq!(scene.hears(TARGET), Audio::Silence, "nobody is there yet");
+        scene.leg(TARGET, LegEvent::EarlyMedia { sends: false });
+        assert!(together(&scene, &[CALLER, SEAT]), "P-Early-Media took it back");
+        scene.leg(TARGET, LegEvent::EarlyMedia { sends: true });
+        scene.answer(TARGET);
+        assert!(together(&scene, &[CALLER, SEAT, TARGET]));
+        let mut refused = moving(mode);
+        refused.leg(TARGET, LegEvent::EarlyMedia { sends: true });
+        refused.end(TARGET, EndedBy::Peer, Some(486));
+        assert_eq!(refused.hears(CALLER), Audio::Relay(SEAT), "and it is gone with it");
+    }
+    let mut held = moving(Mode::ThreeWay);
+    held.leg(TARGET, LegEvent::EarlyMedia { sends: true });
+    held.leg(SEAT, LegEvent::Media(media(Direction::RecvOnly)));
+    assert_eq!((held.hears(CALLER), held.hears(SEAT)), (music(), Audio::Mix(vec![CALLER, TARGET])));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! two inputs, for tests that ask after each.
 
 use super::event::{By, Party, Result as Ended};
-use super::{Call, Caller, Outcome, Part, Stage};
+use super::{Audio, Call, Caller, Outcome, Part, Stage};
 use crate::base::{Mono, Now};
 use crate::media::Stats;
 use std::time::Duration;
@@ -75,7 +75,11 @@ impl Call {
         let stray = self.parties.iter().find(|(part, called)| !self.has_place(**part, &called.party));
         let alone = matches!(&self.stage, Stage::Talking(talk) if !talk.goes_on());
         let unheard = matches!(&self.stage, Stage::Talking(talk) if talk.ringing().is_some_and(|t| !talk.in_company(t)));
+        let deaf =
+            |part: &Part| self.media.contains_key(part) && self.hearing.get(part).unwrap_or(&Audio::Silence) == &Audio::Silence;
+        let silence = matches!(&self.stage, Stage::Talking(talk) if talk.members().any(|part| deaf(&part)));
         match stray {
+            _ if silence => Err(format!("somebody is left in silence: {self:?}")),
             _ if !bounded => Err(format!("no deadline: {self:?}")),
             _ if alone => Err(format!("somebody is alone: {self:?}")),
             _ if unheard => Err(format!("somebody rings for nobody: {self:?}")),
