@@ -4,7 +4,7 @@ use super::{ConfigFile, listed};
 use crate::base::Text;
 use crate::io::{config, files};
 use clap::Args;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -24,6 +24,12 @@ pub struct Api {
     /// 网关 HTTP 接口的地址，缺省为配置的 http.listen
     #[arg(long, value_name = "URL", global = true)]
     url: Option<String>,
+    #[command(flatten)]
+    token: Token,
+}
+
+#[derive(Args)]
+pub struct Token {
     /// A file whose first line is a token of [http.tokens]; by default the token is that of the variable HOTLINE_TOKEN
     ///
     /// 首行为 [http.tokens] 令牌的文件；缺省用环境变量 HOTLINE_TOKEN
@@ -42,12 +48,20 @@ pub struct Client {
 impl Api {
     pub fn open(&self) -> Result<Client, Text> {
         let base = match &self.url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
+            Some(url) => url.clone(),
             None => {
                 let config = config::load(self.config.path()).map_err(|findings| listed(&findings))?;
                 format!("http://{}", reachable(config.http.listen))
             }
         };
+        self.token.open(&base)
+    }
+}
+
+impl Token {
+    /// With this token at the gateway there.
+    pub fn open(&self, url: &str) -> Result<Client, Text> {
+        let base = url.trim_end_matches('/').to_owned();
         // An error says that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
@@ -81,6 +95,13 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 impl Client {
     pub fn get(&self, path: &str) -> Result<Value, Text> {
         self.ask(Method::GET, path, None)
+    }
+
+    /// With a query.
+    pub fn find(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Text> {
+        let url = Url::parse_with_params(&format!("{}{path}", self.base), query);
+        let query = url.as_ref().ok().and_then(|url| url.query()).unwrap_or_default();
+        self.get(&format!("{path}?{query}"))
     }
 
     pub fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Text> {

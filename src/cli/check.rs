@@ -26,7 +26,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     shared_addresses(&config).iter().for_each(|text| eprintln!("{}", text.told(super::tongue())));
     let told: Vec<Result<String, Vec<Text>>> = plans.into_iter().map(|file| check_plan(&config, file)).collect();
     config.warnings.iter().for_each(|warning| eprintln!("{}", warning.told(super::tongue())));
-    // What a file has removed by `enabled = false` is not there.
+    // A file removes one by `enabled = false`, and then it is not there.
     let trunks = config.trunks.values().filter(|trunk| trunk.enabled).count();
     let seats = config.seats.values().filter(|seat| seat.enabled).count();
     let queues = config.queues.values().filter(|queue| queue.enabled).count();

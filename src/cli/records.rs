@@ -3,10 +3,11 @@
 mod backend;
 mod export;
 mod letters;
+mod list;
 
-use super::typed::{self, Moment};
+use super::typed::Moment;
 use super::{ConfigFile, listed};
-use crate::base::{CallId, Shown, Text, Wall};
+use crate::base::{CallId, Text, Wall};
 use crate::io::audit::Audit;
 use crate::io::clock;
 use crate::io::config::{self, Config};
@@ -28,30 +29,7 @@ pub enum Question {
     /// Lists calls, the newest first; with --dead, events that a backend refused
     ///
     /// 列出通话，新的在前；加 --dead 则列出被工单系统拒收的事件
-    Ls {
-        #[command(flatten)]
-        of: Journal,
-        /// Only calls that began at or after this moment (RFC 3339)
-        ///
-        /// 只看此时间及之后开始的通话，例如 2026-10-01
-        #[arg(long, value_name = "TIME", value_parser = typed::moment)]
-        since: Option<Moment>,
-        /// Lists at most so many
-        ///
-        /// 最多条数
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-        /// Only this caller's, however the number is written: +8613800138000, 0691-2123456
-        ///
-        /// 只看此主叫，写法不限：+8613800138000、0691-2123456
-        #[arg(long, value_name = "NUMBER")]
-        caller: Option<String>,
-        /// Events that a backend refused, in place of calls
-        ///
-        /// 列出被工单系统拒收的事件
-        #[arg(long)]
-        dead: bool,
-    },
+    Ls(list::List),
     /// Shows one call's record and its deliveries as JSON
     ///
     /// 以 JSON 显示一路通话的话单及其推送情况
@@ -112,14 +90,7 @@ pub struct Journal {
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
     match question {
-        Question::Ls { of, dead: true, .. } => letters::list(of)?,
-        Question::Ls { of, since, limit, caller, .. } => {
-            let since = since.map(|at| of.since(at)).transpose()?;
-            let caller = caller.as_deref().map(|written| of.caller(written)).transpose()?;
-            let records = of.open()?.records_of(caller.as_ref(), since, *limit).map_err(Text::foreign)?;
-            of.note("records ls", &format!("{} calls", records.len()))?;
-            records.into_iter().map(|record| shown(record, of.unmasked)).for_each(|record| print_line(&record, of.json));
-        }
+        Question::Ls(list) => list::run(list)?,
         Question::Show { of, call } => {
             let ledger = of.open()?;
             let record =
@@ -149,7 +120,7 @@ impl Journal {
     }
 
     /// A local moment is meant in the zone of the records.
-    fn since(&self, at: Moment) -> Result<Wall, Text> {
+    fn at(&self, at: Moment) -> Result<Wall, Text> {
         let zone = TimeZone::get(&self.config()?.records.zone).unwrap_or(TimeZone::UTC);
         at.in_zone(&zone).ok_or_else(|| both!("the moment is outside the calendar", "该时间超出日历范围"))
     }
@@ -191,21 +162,6 @@ fn person() -> String {
 
 fn shown(record: Record, unmasked: bool) -> Record {
     if unmasked { record } else { record.masked() }
-}
-
-fn print_line(record: &Record, json: bool) {
-    if json {
-        say!("{}", serde_json::json!(record));
-        return;
-    }
-    let result = record.result.map_or_else(|| "open".to_string(), |result| word(&result));
-    let start = record.start.as_deref().unwrap_or("-");
-    let caller = record.caller.as_deref().map_or("-".to_owned(), |caller| Shown(caller).to_string());
-    let to = record.seat.as_ref().map(|seat| seat.name.as_str()).or(record.target.as_deref()).unwrap_or("-");
-    let talk = record.talk_ms as f64 / 1000.0;
-    let from = record.reported_by.as_ref().map_or(String::new(), |by| format!("  from {}", by.source));
-    let (id, number) = (&record.call_id, Shown(&record.hotline.number).to_string());
-    say!("{start}  {id}  {number:<12} {caller:<14} {result:<22} {to:<12} {talk:>8.1} s{from}");
 }
 
 /// A serde enumeration's word.

@@ -1,4 +1,4 @@
-//! What the switch thread shows to the others: its figures of the last heartbeat, or of a moment ago to who asks for them.
+//! The figures that the switch thread shows to the others: of its last heartbeat, or of a moment ago to who asks for them.
 
 use crate::base::Mono;
 use crate::io::clock;

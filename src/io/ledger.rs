@@ -1,5 +1,7 @@
 //! Reads the journal's file beside the thread that writes it: the records, and what is to be delivered.
 
+pub mod search;
+
 use super::store::Trouble;
 use super::store::payload::{self, Lost};
 use crate::base::{CallId, Mono, Wall};
@@ -14,6 +16,7 @@ use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use search::Search;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,43 +108,9 @@ impl Ledger {
         Trouble { path: self.path.clone(), what: format!("call {call}: {why}"), remedy }
     }
 
-    /// A caller's calls, the newest first: by the blind index, or else by reading every call of the time asked for.
-    pub fn calls_of(&self, caller: &Caller, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Trouble> {
-        let [first, second] = [&caller.number, &caller.written].map(|number| self.sealer.hash(number));
-        if let Some(hash) = first {
-            return self.ask(|db| {
-                let sql = "SELECT DISTINCT call FROM callers WHERE hash IN (?1, ?4) AND call >= ?2 ORDER BY call DESC LIMIT ?3";
-                let mut calls = db.prepare_cached(sql)?;
-                calls.query_map(params![hash, since.map_or([0; 16], first_id), limit, second], |row| call_id(row, 0))?.collect()
-            });
-        }
-        let mut found = Vec::new();
-        for call in self.calls(since, u32::MAX)? {
-            let his = self.record(call)?.is_some_and(|record| record.caller.as_deref().is_some_and(|known| caller.is(known)));
-            found.extend(his.then_some(call));
-            if found.len() >= limit as usize {
-                break;
-            }
-        }
-        Ok(found)
-    }
-
     /// The newest calls first, open ones too; `since` leaves out what began before.
     pub fn records(&self, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Trouble> {
-        self.records_of(None, since, limit)
-    }
-
-    /// As [`Ledger::records`], of one caller or of all.
-    pub fn records_of(&self, caller: Option<&Caller>, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Trouble> {
-        let calls = match caller {
-            Some(caller) => self.calls_of(caller, since, limit)?,
-            None => self.calls(since, limit)?,
-        };
-        let mut records = Vec::with_capacity(calls.len());
-        for call in calls {
-            records.extend(self.record(call)?);
-        }
-        Ok(records)
+        Ok(self.search(&Search { since, limit, look: u32::MAX, ..Search::default() })?.records)
     }
 
     /// Calls that were recorded of which nobody has told yet what became of that.

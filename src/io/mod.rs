@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod letters;
 pub mod log;
 mod machine;
+pub mod moment;
 pub mod outside;
 mod pair;
 pub mod plans;

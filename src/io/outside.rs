@@ -7,21 +7,25 @@ use super::feed::Feed;
 use super::http::Metric;
 use super::journal::{Journal, Settler, Taken};
 use super::ledger::Ledger;
+use super::ledger::search::{Page, Search};
 use super::reload::Handle;
 use crate::base::{CallId, Mono};
 use crate::call::event::Division;
 use crate::plan::Plan;
 use crate::record::zone::Zone;
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 /// The journal has so long to say that something is on disk.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So much may wait for it at once.
 const WAITING: usize = 256;
+/// So many look for records at once: one reads, the others wait.
+const READERS: usize = 4;
 /// (source, line) pairs that are counted apart.
 const COUNTED: usize = 2000;
 /// Sources whose rate is known.
@@ -36,8 +40,13 @@ pub struct Outside {
     /// Those that may call back, by name.
     pub callers: BTreeMap<String, Target>,
     pub tolerance: Duration,
+    /// The zone of the records' times.
+    pub zone: TimeZone,
     live: Handle,
     ledger: Mutex<Ledger>,
+    /// For those who look for records, one after the other.
+    records: Arc<Mutex<Ledger>>,
+    readers: Arc<Semaphore>,
     rate: u32,
     rates: Mutex<BTreeMap<String, Bucket>>,
     waiting: Arc<Semaphore>,
@@ -65,7 +74,10 @@ impl Outside {
             callers: callers.collect(),
             tolerance: config.records.callback_tolerance,
             live,
+            zone: TimeZone::get(&config.records.zone).unwrap_or(TimeZone::UTC),
             ledger: Mutex::new(ledger()?),
+            records: Arc::new(Mutex::new(ledger()?)),
+            readers: Arc::new(Semaphore::new(READERS)),
             rate: config.records.inbound_rate,
             rates: Mutex::default(),
             waiting: Arc::new(Semaphore::new(WAITING)),
@@ -113,6 +125,12 @@ impl Outside {
         Ok(record.map(|record| record.tickets.into_iter().find_map(|ticket| ticket.url)))
     }
 
+    /// The records, for one question; none while as many wait for them as may.
+    pub fn read(&self) -> Option<Reading> {
+        let place = self.readers.clone().try_acquire_owned().ok()?;
+        Some(Reading { records: self.records.clone(), _place: place })
+    }
+
     /// Counts one more of what `name` counts, for a source and a line.
     pub fn count(&self, name: &'static str, source: &str, line: &str) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,6 +151,19 @@ impl Outside {
             Metric::counter("feed_cut_off_total", "Followers let go because they did not read.", self.feed.cut_offs()),
         ];
         feed.into_iter().chain(counts.iter().map(count)).collect()
+    }
+}
+
+/// A place among those who look for records.
+pub struct Reading {
+    records: Arc<Mutex<Ledger>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Reading {
+    /// Reads the disk, and may wait for others who do.
+    pub fn search(self, search: &Search) -> Result<Page, String> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).search(search).map_err(|e| e.to_string())
     }
 }
 

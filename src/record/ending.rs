@@ -21,7 +21,7 @@ pub struct Ending<'a> {
 }
 
 impl<'a> Ending<'a> {
-    /// Of a call to this hotline, by a caller who may have withheld the number.
+    /// A call to this hotline, by a caller who may have withheld the number.
     pub fn of(tally: &'a Tally, now: Mono, number: &'a str, caller: Option<&'a str>, anonymous: bool) -> Ending<'a> {
         let end = tally.end;
         Ending {
@@ -109,7 +109,7 @@ mod tests {
         }
     }
 
-    /// What stands in the log, as JSON.
+    /// The line in the log, as JSON.
     fn logged(say: impl FnOnce()) -> serde_json::Value {
         let lines = Lines::default();
         let writer = lines.clone();

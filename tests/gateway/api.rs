@@ -146,6 +146,7 @@ fn real_answers_are_as_the_document_has_them() {
     let subjects = "/api/v1/calls/{id}/subjects";
     assert_eq!(scene.ask("POST", subjects, &[], r#"{"subjects": ["旅游投诉"]}"#).1["status"], "tagged");
     assert_eq!(scene.ask("POST", subjects, &[], r#"{"subjects": []}"#).0, 422);
+    assert_eq!(scene.ask("GET", "/api/v1/records", &[], "").1["records"][0]["call_id"], *scene.call);
     assert_eq!(scene.ask("POST", "/api/v1/reload", &[], "").0, 200);
     assert_eq!(scene.ask("POST", "/api/v1/drain", &[], "").0, 202);
     wait_until("draining", || scene.ask("GET", "/readyz", &[], "").0 == 503);

@@ -1,4 +1,4 @@
-//! What an operator is told of the running gateway: in its log, by its commands, at once.
+//! The running gateway as an operator is told of it: in its log, by its commands, at once.
 
 use crate::bench::{Bench, free_port, wait_until};
 use serde_json::Value;

@@ -69,7 +69,7 @@ impl Export {
 
     fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
         let ledger = self.of.open().map_err(Failure::Journal)?;
-        let since = self.since.map(|at| self.of.since(at)).transpose().map_err(Failure::Journal)?;
+        let since = self.since.map(|at| self.of.at(at)).transpose().map_err(Failure::Journal)?;
         let calls = ledger.calls(since, u32::MAX).map_err(|e| Failure::Journal(Text::foreign(e)))?;
         self.of.note("records export", &format!("{} calls", calls.len())).map_err(Failure::Journal)?;
         if self.format == Format::Csv {

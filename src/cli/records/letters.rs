@@ -88,7 +88,7 @@ impl Replay {
         if !webhook && !config.records.backends.get(&self.backend).is_some_and(|backend| backend.enabled) {
             return Err(both!("the configuration has no backend `{0}`", "配置中没有工单系统 `{0}`", self.backend));
         }
-        let since = self.of.since(self.since)?;
+        let since = self.of.at(self.since)?;
         // The webhook gets every call.
         let whose = if self.all || webhook { Whose::All } else { Whose::ItsOwn };
         let replayed = letters.replay(&self.backend, since, whose, self.dry_run).map_err(Text::foreign)?;
@@ -109,7 +109,7 @@ impl Replay {
 pub fn list(of: &Journal) -> Result<(), Text> {
     let letters = open(of)?.1.refused(&Which::default()).map_err(Text::foreign)?;
     if !of.json && !letters.is_empty() {
-        say!("{:<36}  {:<16} {:<14} {:<5} {:>9}  WHY", "CALL", "BACKEND", "EVENT", "STATE", "");
+        say!("{:<36}  {:<16} {:<14} {:<5} {:>9}  WHY", "CALL", "BACKEND", "EVENT", "STATE", "TRIES");
     }
     letters.iter().for_each(|letter| print_letter(letter, of.json));
     Ok(())

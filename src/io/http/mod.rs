@@ -11,6 +11,7 @@ mod metrics;
 mod problem;
 mod recordings;
 mod records;
+mod search;
 mod serve;
 mod tags;
 mod websocket;
@@ -62,6 +63,7 @@ pub struct Desk {
 
 pub use calls::Done;
 pub use metrics::Metric;
+pub use search::MOST as MOST_RECORDS;
 use serve::Place;
 pub use serve::{Doors, Limits};
 
@@ -84,7 +86,14 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::post("/api/v1/reload", Right::Manage, reload),
     ];
     let calls = calls::endpoints().into_iter().chain(tags::endpoints());
-    let others = [events::endpoints(), records::endpoints(), callbacks::endpoints(), link::endpoints(), recordings::endpoints()];
+    let others = [
+        events::endpoints(),
+        search::endpoints(),
+        records::endpoints(),
+        callbacks::endpoints(),
+        link::endpoints(),
+        recordings::endpoints(),
+    ];
     own.into_iter().chain(calls).chain(others.into_iter().flatten()).collect()
 }
 

@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+mod found;
 mod tags;
 
 const SOON: Duration = Duration::from_secs(60);

@@ -1,0 +1,139 @@
+//! Records that the journal has: looked for by line, result, time and caller, a page at a time.
+
+use super::Desk;
+use super::calls::call_id;
+use super::endpoint::{Endpoint, forbidden};
+use super::problem::Problem;
+use crate::base::{Masked, Shown, Text, Wall};
+use crate::control::{Holder, Right};
+use crate::io::clock;
+use crate::io::ledger::Caller;
+use crate::io::ledger::search::{Outcome, Page, Search};
+use crate::io::moment::{self, Moment};
+use crate::io::outside::Outside;
+use crate::record::shape::Record;
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// Records of a page, where nothing else is said, and at most.
+const SOME: u32 = 50;
+pub const MOST: u32 = 500;
+/// Calls that are looked at for one page: a second's work, whatever they are.
+const LOOK: u32 = 5000;
+/// A name or a number is no longer.
+const LONGEST: usize = 128;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::get("/api/v1/records", Right::ReadCalls, list)]
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// Results, parted by commas; none: all.
+    result: Option<String>,
+    line: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    caller: Option<String>,
+    /// The `next` of the page before.
+    before: Option<String>,
+    limit: Option<u32>,
+    /// Callers' numbers in full.
+    #[serde(default)]
+    unmasked: bool,
+}
+
+async fn list(
+    State(desk): State<Desk>,
+    Extension(holder): Extension<Arc<Holder>>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let search = search(&desk.outside, &asked)?;
+    // Whoever may try numbers would find out what is masked.
+    if asked.unmasked || search.caller.is_some() {
+        holder.must(Right::SeeNumbers).map_err(|missing| forbidden(&holder, missing))?;
+        noted(&desk, &holder, told(&asked)).await?;
+    }
+    let Some(reader) = desk.outside.read() else { return Ok(busy()) };
+    let read = spawn_blocking(move || reader.search(&search)).await.map_err(|e| e.to_string()).and_then(|read| read);
+    let Page { records, next } = read.map_err(|why| {
+        tracing::error!("records cannot be read: {why}");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read now; see the gateway's log")
+    })?;
+    let shown = |record: Record| if asked.unmasked { json!(record) } else { json!(record.masked()) };
+    let records: Vec<Value> = records.into_iter().map(shown).collect();
+    Ok(Json(json!({ "records": records, "next": next.map(|call| call.to_string()) })).into_response())
+}
+
+fn busy() -> Response {
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "as many read records as may; ask again in a second");
+    ([(header::RETRY_AFTER, "1")], problem).into_response()
+}
+
+async fn noted(desk: &Desk, holder: &Arc<Holder>, what: String) -> Result<(), Problem> {
+    let (audit, holder) = (desk.audit.clone(), holder.clone());
+    let note = move || audit.note(clock::now().wall, &holder.name, "records", &what);
+    spawn_blocking(note).await.map_err(|e| e.to_string()).and_then(|noted| noted).map_err(|why| {
+        tracing::error!("{why}");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "who sees numbers in full cannot be noted now; see the gateway's log")
+    })
+}
+
+/// The question, as the audit log has it.
+fn told(asked: &Asked) -> String {
+    let Asked { result, line, since, until, caller, before, .. } = asked;
+    let caller = caller.as_deref().map(|caller| Masked(caller).to_string());
+    let all = [("result", result), ("line", line), ("since", since), ("until", until), ("caller", &caller), ("before", before)];
+    let parts: Vec<String> =
+        all.iter().filter_map(|(name, value)| Some(format!("{name} {}", Shown(value.as_deref()?)))).collect();
+    if parts.is_empty() { "all".to_owned() } else { parts.join(", ") }
+}
+
+fn search(outside: &Outside, asked: &Asked) -> Result<Search, Problem> {
+    let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
+    let at = |text: &Option<String>, read: fn(&str) -> Result<Moment, Text>| -> Result<Option<Wall>, Problem> {
+        let Some(text) = text else { return Ok(None) };
+        let moment = read(text).map_err(|why| wrong(why.en))?;
+        let wall = moment.in_zone(&outside.zone).ok_or_else(|| wrong("the moment is outside the calendar".to_owned()))?;
+        Ok(Some(wall))
+    };
+    let limit = asked.limit.unwrap_or(SOME);
+    if !(1..=MOST).contains(&limit) {
+        return Err(wrong(format!("limit is 1 to {MOST}")));
+    }
+    let line = asked.line.clone().filter(|line| !line.is_empty());
+    if line.as_ref().is_some_and(|line| line.len() > LONGEST) {
+        return Err(wrong(format!("line is a hotline's number or name, of at most {LONGEST} bytes")));
+    }
+    Ok(Search {
+        caller: asked.caller.as_deref().map(|written| caller(outside, written)).transpose()?,
+        line,
+        outcomes: outcomes(asked.result.as_deref().unwrap_or_default())?,
+        since: at(&asked.since, moment::moment)?,
+        until: at(&asked.until, moment::end)?,
+        before: asked.before.as_deref().map(call_id).transpose()?,
+        limit,
+        look: LOOK,
+    })
+}
+
+fn outcomes(text: &str) -> Result<Vec<Outcome>, Problem> {
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let known = || Outcome::words().collect::<Vec<_>>().join(", ");
+    let wrong = || Problem::new(StatusCode::BAD_REQUEST, format!("result is one of {}", known()));
+    words.map(|word| Outcome::named(word).ok_or_else(wrong)).collect()
+}
+
+/// As the plan reads the number.
+fn caller(outside: &Outside, written: &str) -> Result<Caller, Problem> {
+    let number = Some(written).filter(|written| written.len() <= LONGEST).and_then(|written| outside.plan().caller(written));
+    let number = number.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "caller is no caller's number"))?;
+    Ok(Caller { number, written: written.to_owned() })
+}
