@@ -143,7 +143,7 @@ impl Journal {
 
     fn open(&self) -> Result<Ledger, Text> {
         let config = self.config()?;
-        let zone = Zone::named(&config.records.zone).map_err(Text::foreign)?;
+        let zone = Zone::named(&config.records.zone)?;
         let ledger = Ledger::open(&self.path(&config), zone).map_err(Text::foreign)?;
         Ok(ledger.unsealing(Arc::new(sealer(&config)?)))
     }

@@ -9,7 +9,7 @@ mod target;
 
 pub use figures::{Deliveries, Figures};
 pub use sender::Asker;
-pub use target::{Target, WEBHOOK, profile_text};
+pub use target::{Fault, Target, WEBHOOK, profile};
 
 use super::clock;
 use super::journal::{Journal, Settler};

@@ -10,7 +10,7 @@ pub fn tell(calls: &[CallId], journal: &Journal, zone: &str) -> Result<(), Strin
         return Ok(());
     }
     tracing::warn!(calls = calls.len(), "the last process ended in calls; their records say interrupted");
-    let ledger = journal.ledger(Zone::named(zone)?).map_err(|e| e.to_string())?;
+    let ledger = journal.ledger(Zone::named(zone).map_err(|e| e.en)?).map_err(|e| e.to_string())?;
     for call in calls {
         match ledger.record(*call) {
             Ok(Some(record)) => Ending::of_record(&record).tell(*call, "the call is over: the last process ended in it"),

@@ -90,7 +90,8 @@ impl Gateway {
         private::from_now_on();
         private::tighten(&fixed.node.state);
         private::tighten(&fixed.recordings());
-        let targets: Vec<_> = Target::all(&fixed)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
+        let targets: Vec<_> =
+            Target::all(&fixed).map_err(|e| e.en)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
         let (journal, newest) = open_journal(&fixed, &inbox, &targets)?;
         let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;
         let (shards, taps) = start_shards(&fixed, &inbox, &mut rng)?;

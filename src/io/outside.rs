@@ -63,9 +63,13 @@ pub enum NotTaken {
 
 impl Outside {
     pub fn new(config: &Config, journal: &Journal, newest: watch::Receiver<u64>, live: Handle) -> Result<Outside, String> {
-        let zone = Zone::named(&config.records.zone)?;
+        let zone = Zone::named(&config.records.zone).map_err(|e| e.en)?;
         let ledger = || journal.ledger(zone.clone()).map_err(|e| e.to_string());
-        let callers = Target::all(config)?.into_iter().filter(Target::calls_back).map(|target| (target.name.clone(), target));
+        let callers = Target::all(config)
+            .map_err(|e| e.en)?
+            .into_iter()
+            .filter(Target::calls_back)
+            .map(|target| (target.name.clone(), target));
         Ok(Outside {
             feed: Arc::new(Feed::new(ledger()?, ledger()?, newest).map_err(|e| e.to_string())?),
             settler: journal.settler(),

@@ -2,7 +2,7 @@
 
 use crate::base::Text;
 use crate::io::clock;
-use crate::io::config::{ALL_LINES, Config};
+use crate::io::config::{ALL_LINES, Config, Finding};
 use crate::io::files;
 use crate::io::trail::Trail;
 use crate::media::Prompt;
@@ -90,7 +90,10 @@ pub fn load(config: &Config) -> Result<Loaded, Vec<Text>> {
 /// As [`load`]; notes every file that it looks for.
 pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> {
     trail.note(&config.plan.file);
-    let file = PlanFile::open(&config.plan.file).map_err(|problem| vec![problem])?;
+    let file = PlanFile::open(&config.plan.file).map_err(|problem| match config.said.plan.clone() {
+        Some(place) => vec![Finding::of_value(place, &config.plan.file.to_string_lossy(), problem).told()],
+        None => vec![problem],
+    })?;
     let shelf = Shelf { folder: file.prompts_folder(config), found: RefCell::default(), trail };
     let queues: Vec<&str> = config.queues.iter().filter(|(_, q)| q.enabled).map(|(name, _)| name.as_str()).collect();
     let trunks: Vec<&str> = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, _)| name.as_str()).collect();

@@ -1,5 +1,6 @@
 //! JSON held against the schemas of `config/schemas`.
 
+use crate::base::Text;
 use crate::record::report::Fault;
 use crate::record::schema;
 use jsonschema::Validator;
@@ -22,14 +23,18 @@ impl Schema {
     pub fn faults(&self, value: &Value) -> Vec<Fault> {
         let validator = match &*self.0 {
             Ok(validator) => validator,
-            Err(why) => return vec![Fault { pointer: String::new(), what: why.clone() }],
+            Err(why) => return vec![Fault { pointer: String::new(), what: Text::foreign(why) }],
         };
-        let fault = |error: jsonschema::ValidationError<'_>| Fault {
-            pointer: error.instance_path().to_string(),
-            what: error.masked().to_string(),
-        };
+        let fault =
+            |error: jsonschema::ValidationError<'_>| Fault { pointer: error.instance_path().to_string(), what: told(&error) };
         validator.iter_errors(value).take(MOST).map(fault).collect()
     }
+}
+
+/// The library's words, without the value.
+fn told(error: &jsonschema::ValidationError<'_>) -> Text {
+    let why = error.masked().to_string();
+    both!("{why}", "不符合要求（{why}）")
 }
 
 fn compile(name: &str) -> Result<Validator, String> {
@@ -50,14 +55,14 @@ mod tests {
         let faults = REPORT.faults(&report);
         let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
         assert_eq!(pointers, ["/caller", "/start", "/survey/score"], "{faults:#?}");
-        assert!(faults.iter().all(|fault| !fault.what.contains("138")), "{faults:#?}");
+        assert!(faults.iter().all(|fault| !fault.what.en.contains("138")), "{faults:#?}");
         assert!(REPORT.faults(&json!([])).iter().all(|fault| fault.pointer.is_empty()));
     }
 
     #[test]
     fn every_schema_compiles() {
         for schema in [&EVENT, &REPORT, &CALLBACK] {
-            assert!(schema.faults(&json!(7)).iter().all(|fault| !fault.what.contains("the schema")));
+            assert!(schema.faults(&json!(7)).iter().all(|fault| !fault.what.en.contains("the schema")));
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Calendar {
     hours: Vec<Hours>,
     holidays: BTreeSet<Date>,
     workdays: BTreeSet<Date>,
+    /// True when somebody is there all the time.
+    always: bool,
 }
 
 /// On some weekdays (bit 0: Monday), from a minute of the day to another.
@@ -49,7 +51,13 @@ impl Calendar {
             let date = day.value;
             log.error(&day.at, both!("{date} is both a holiday and a workday", "{date} 既是节假日又是工作日"));
         }
-        Calendar { hours, holidays, workdays: workdays.into_iter().map(|d| d.value).collect() }
+        Calendar::of(hours, holidays, workdays.into_iter().map(|d| d.value).collect())
+    }
+
+    fn of(hours: Vec<Hours>, holidays: BTreeSet<Date>, workdays: BTreeSet<Date>) -> Calendar {
+        let covered = |day, minute| hours.iter().any(|h| h.cover(day, minute));
+        let always = holidays.is_empty() && (0..7).all(|day| (0..MIDNIGHT).all(|minute| covered(day, minute)));
+        Calendar { hours, holidays, workdays, always }
     }
 
     pub fn open(&self, at: Wall, zone: &TimeZone) -> bool {
@@ -64,10 +72,8 @@ impl Calendar {
         self.holidays.last().max(self.workdays.last()).copied()
     }
 
-    /// Tells whether somebody is there all the time.
     pub fn always(&self) -> bool {
-        let minute_covered = |day, minute| self.hours.iter().any(|h| h.cover(day, minute));
-        self.holidays.is_empty() && (0..7).all(|day| (0..MIDNIGHT).all(|minute| minute_covered(day, minute)))
+        self.always
     }
 
     /// The weekday whose hours hold on a date, counted from Monday; none on a holiday.
@@ -119,11 +125,9 @@ mod tests {
 
     fn office() -> Calendar {
         let hours = ["mon-fri 08:30-12:00", "mon-fri 14:30-18:00", "sat 09:00-12:00"];
-        Calendar {
-            hours: hours.iter().map(|h| Hours::read(h).unwrap()).collect(),
-            holidays: BTreeSet::from([jiff::civil::date(2021, 10, 1)]),
-            workdays: BTreeSet::from([jiff::civil::date(2021, 10, 9)]),
-        }
+        let hours = hours.iter().map(|h| Hours::read(h).unwrap()).collect();
+        let day = |day| BTreeSet::from([jiff::civil::date(2021, 10, day)]);
+        Calendar::of(hours, day(1), day(9))
     }
 
     #[test]
@@ -148,7 +152,7 @@ mod tests {
     fn all_the_time_is_all_the_time() {
         let always = |hours: &[&str]| {
             let hours = hours.iter().map(|h| Hours::read(h).unwrap()).collect();
-            Calendar { hours, ..Calendar::default() }.always()
+            Calendar::of(hours, BTreeSet::new(), BTreeSet::new()).always()
         };
         assert!(always(&["daily 00:00-24:00"]) && always(&["mon-sun 00:00-12:00", "daily 11:00-24:00"]));
         assert!(!always(&["daily 00:00-23:59"]) && !always(&["mon-sat 00:00-24:00"]) && !office().always());

@@ -2,7 +2,7 @@
 
 use super::compile::compile;
 use super::file::{self, Written};
-use super::problem::{At, Log, Said, Severity, suggestion};
+use super::problem::{At, Log, Said, Severity};
 use super::{Loader, Plan, Problem, emergency, findings};
 use crate::base::{Text, Wall};
 use jiff::Timestamp;
@@ -127,7 +127,7 @@ fn look_at_backends(written: &Written, around: &Surroundings<'_>, log: &Log) {
             "no `[records.backends.{name}]` in the configuration: it gets nothing",
             "配置中没有 `[records.backends.{name}]`：它什么也收不到"
         );
-        log.warning(&tickets.at, text.then(&suggestion(name, names.iter().copied())));
+        log.warning(&tickets.at, text.then(&log.suggestion(name, names.iter().copied())));
     }
 }
 
@@ -147,7 +147,7 @@ fn known(what: &Text, said: &Said<String>, names: Option<&[&str]>, log: &Log) {
     let name = said.value.as_str();
     let Some(names) = names.filter(|names| !names.contains(&name)) else { return };
     let text = both!("no {} `{name}` in the configuration", "配置中没有{} `{name}`"; what);
-    log.error(&said.at, text.then(&suggestion(name, names.iter().copied())));
+    log.error(&said.at, text.then(&log.suggestion(name, names.iter().copied())));
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::condition::{Condition, Gate};
 use super::entry::{Entry, Era, Tenant, matched};
 use super::fields::Moment;
 use super::file::{Head, Line, Written};
-use super::problem::{At, Log, Said, Severity, Source, suggestion};
+use super::problem::{At, Log, Said, Severity, Source};
 use super::rules::{self, Rules};
 use super::steps::{self, Chosen, Settings};
 use super::subjects::Subjects;
@@ -208,7 +208,7 @@ impl<'a> Compiler<'a> {
     fn sound(&mut self, name: &str, at: &At, number: &Said<String>) -> Option<Arc<str>> {
         let Some(said) = self.written.prompts.get(name) else {
             let known = self.written.prompts.keys().map(String::as_str);
-            self.log.error(at, both!("no `[prompts.{name}]`", "没有 `[prompts.{name}]`").then(&suggestion(name, known)));
+            self.log.error(at, both!("no `[prompts.{name}]`", "没有 `[prompts.{name}]`").then(&self.log.suggestion(name, known)));
             return None;
         };
         let text = self.expand(said);
@@ -228,7 +228,7 @@ impl<'a> Compiler<'a> {
         for name in names.iter().filter(|n| !self.written.tickets.contains_key(&n.value)) {
             let known = self.written.tickets.keys().map(String::as_str);
             let (at, name) = (&name.at, &name.value);
-            self.log.error(at, both!("no `[tickets.{name}]`", "没有 `[tickets.{name}]`").then(&suggestion(name, known)));
+            self.log.error(at, both!("no `[tickets.{name}]`", "没有 `[tickets.{name}]`").then(&self.log.suggestion(name, known)));
         }
         names.iter().map(|n| n.value.as_str().into()).collect()
     }
@@ -302,7 +302,8 @@ impl<'a> Compiler<'a> {
             }
             if name != "number" && !self.written.variables.contains_key(name) {
                 let known = self.written.variables.keys().map(String::as_str);
-                self.log.error(&said.at, both!("no variable `{name}`", "没有变量 `{name}`").then(&suggestion(name, known)));
+                self.log
+                    .error(&said.at, both!("no variable `{name}`", "没有变量 `{name}`").then(&self.log.suggestion(name, known)));
             }
             rest = after;
         }

@@ -3,7 +3,7 @@
 use super::calendar::Calendar;
 use super::file::Written;
 use super::number;
-use super::problem::{Log, Said, suggestion};
+use super::problem::{Log, Said};
 use super::rules::{self, When};
 use crate::base::Wall;
 use jiff::tz::TimeZone;
@@ -124,8 +124,8 @@ fn calendar(said: &Option<Said<String>>, written: &Written, log: &Log) -> Option
     let found = written.calendars.get(&said.value);
     if found.is_none() {
         let name = &said.value;
-        let near = suggestion(name, written.calendars.keys().map(String::as_str));
+        let near = log.suggestion(name, written.calendars.keys().map(String::as_str));
         log.error(&said.at, both!("no `[calendars.{name}]`", "没有 `[calendars.{name}]`").then(&near));
     }
-    found.map(|calendar| calendar.value.clone().into())
+    found.map(|calendar| calendar.value.clone())
 }

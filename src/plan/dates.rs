@@ -2,6 +2,7 @@
 
 use super::letters::in_ascii;
 use jiff::SignedDuration;
+use jiff::civil::Date;
 
 /// A date at the beginning of a text, and a time after it: how long it is, and how it is written.
 pub fn begins(text: &str) -> Option<(usize, String)> {
@@ -47,13 +48,22 @@ fn time(text: &str) -> Option<(usize, String)> {
 /// How a whole value is written, if it is a date at all.
 pub fn date(value: &str) -> Option<String> {
     let value = value.trim();
-    begins(value).filter(|(length, _)| *length == value.len()).map(|(_, date)| date)
+    begins(value).filter(|(length, date)| *length == value.len() && exists(date)).map(|(_, date)| date)
+}
+
+/// True when a calendar has this date, which may have a time behind it.
+pub fn exists(date: &str) -> bool {
+    date.get(..10).is_some_and(|date| date.parse::<Date>().is_ok())
 }
 
 /// `30`, `30秒`, `5分钟`, `１小时`: how that much time is written.
 pub fn duration(value: &str) -> Option<String> {
     let plain = in_ascii(value);
-    let mut out = plain.replace("毫秒", "ms").replace("小时", "h").replace("分钟", "m");
+    let days = plain.strip_suffix('天').or(plain.strip_suffix('日')).and_then(|days| days.trim().parse::<u32>().ok());
+    if let Some(days) = days {
+        return Some(format!("{}h", u64::from(days) * 24));
+    }
+    let mut out = plain.replace("毫秒", "ms").replace("小时", "h").replace("分钟", "m").replace("秒钟", "s");
     for (word, unit) in [("秒", "s"), ("分", "m"), ("时", "h")] {
         out = out.replace(word, unit);
     }
@@ -115,10 +125,12 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, want) in [("30", "30s"), ("30秒", "30s"), ("５分钟", "5m"), ("1小时", "1h"), ("500毫秒", "500ms")] {
+        for (text, want) in
+            [("30", "30s"), ("30秒", "30s"), ("５分钟", "5m"), ("1小时", "1h"), ("500毫秒", "500ms"), ("２天", "48h")]
+        {
             assert_eq!(duration(text).as_deref(), Some(want), "{text}");
         }
-        for text in ["soon", "", "很久", "２天"] {
+        for text in ["soon", "", "很久", "天"] {
             assert_eq!(duration(text), None, "{text}");
         }
     }

@@ -6,7 +6,7 @@ use super::entry::Entry;
 use super::file::Written;
 use super::problem::Log;
 use super::{Mode, Plan, Step, Target};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Warns of emergency numbers whose calls all leave by one trunk that keeps no channel for them.
 pub fn look(written: &Written, plan: &Plan, ways: &Ways<'_>, log: &Log) {
@@ -25,19 +25,23 @@ pub fn look(written: &Written, plan: &Plan, ways: &Ways<'_>, log: &Log) {
 
 /// The trunk of each area's calls that have no other.
 fn only_ways<'a>(entry: &'a Entry, ways: &Ways<'a>) -> BTreeSet<&'a str> {
-    let targets = gated_targets(entry);
-    let named = targets.iter().flat_map(|(_, gate)| gate.iter().flat_map(|gate| gate.areas())).map(|area| Some(area.as_str()));
-    let areas: BTreeSet<Option<&str>> = named.chain([None]).collect();
-    let trunks = |area: Option<&str>| -> BTreeSet<&'a str> {
-        let rings = |gate: &Option<&Gate>| gate.is_none_or(|gate| !gate.closes() && lets(gate, area));
-        let chain = targets.iter().filter(|(_, gate)| rings(gate));
-        chain.map(|(target, _)| target.trunk.as_deref().unwrap_or(ways.default)).collect()
+    let (mut all, mut own) = (BTreeSet::new(), BTreeMap::<&str, BTreeSet<&str>>::new());
+    for (target, gate) in gated_targets(entry) {
+        let trunk = target.trunk.as_deref().unwrap_or(ways.default);
+        let (areas, rings) = gate.map_or((&[][..], true), |gate| (gate.areas(), !gate.closes()));
+        for area in areas {
+            own.entry(area).or_default().extend(rings.then_some(trunk));
+        }
+        all.extend((areas.is_empty() && rings).then_some(trunk));
+    }
+    let of_areas = own.into_values().chain([BTreeSet::new()]);
+    let alone = |own: BTreeSet<&'a str>| match (own.len(), all.len()) {
+        (0, 1) => all.first().copied(),
+        (1, 0) => own.first().copied(),
+        (1, 1) => all.first().filter(|one| own.contains(*one)).copied(),
+        _ => None,
     };
-    areas.into_iter().map(trunks).filter(|trunks| trunks.len() == 1).flatten().collect()
-}
-
-fn lets(gate: &Gate, area: Option<&str>) -> bool {
-    gate.areas().is_empty() || area.is_some_and(|area| gate.areas().iter().any(|one| one == area))
+    of_areas.filter_map(alone).collect()
 }
 
 /// The targets of the mode in force, each with its gate if it has one.

@@ -55,17 +55,17 @@ fn slip(text: &str, what: Text) -> Slip {
     Slip { line: line + 1, column: column + 1, width: 1, class: Class::Invisible, text: what }
 }
 
-/// By its mark, or by the zeros that each ASCII character has on one side.
+/// By its mark, or by the zeros that each ASCII character has on one side. Of Chinese a few have one on the other.
 fn utf_16(bytes: &[u8]) -> Option<(&'static Encoding, String)> {
     let zeros = |odd: usize| bytes.iter().skip(odd).step_by(2).take(4096).filter(|byte| **byte == 0).count();
     let pairs = (bytes.len() / 2).min(4096);
-    let many = |count: usize| count * 4 > pairs;
+    let (first, second) = (zeros(0), zeros(1));
+    let many = |count: usize, other: usize| count * 4 > pairs && count > other * 4;
     let wide = match bytes {
         [0xff, 0xfe, ..] => UTF_16LE,
         [0xfe, 0xff, ..] => UTF_16BE,
-        _ if pairs == 0 => return None,
-        _ if many(zeros(1)) && zeros(0) == 0 => UTF_16LE,
-        _ if many(zeros(0)) && zeros(1) == 0 => UTF_16BE,
+        _ if many(second, first) => UTF_16LE,
+        _ if many(first, second) => UTF_16BE,
         _ => return None,
     };
     let (text, _) = wide.decode_with_bom_removal(bytes);

@@ -1,5 +1,5 @@
-use super::problem::{At, Log, Said, Source, suggestion};
-use super::words::{Words, names};
+use super::problem::{At, Log, Said, Source, nearest};
+use super::words::{self, Words, names};
 use super::{dates, file};
 use crate::base::Text;
 use jiff::civil::{Date, DateTime, Time};
@@ -14,6 +14,8 @@ use toml::value::{Datetime, Offset as TomlOffset};
 pub struct Table<'a> {
     pub at: At,
     fields: &'a DeTable<'a>,
+    /// Words that are misspelt here: what is said of that is enough.
+    meant: Vec<&'static str>,
     log: &'a Log,
 }
 
@@ -29,18 +31,18 @@ impl<'a> Table<'a> {
         log: &'a Log,
     ) -> Table<'a> {
         let at = At { source: source.clone(), span };
+        let mut meant = Vec::new();
         for key in fields.keys() {
             let word: &str = key.get_ref();
             if !names(words).any(|known| known == word) {
                 let place = At { source: source.clone(), span: key.span() };
-                let near = match file::chinese_mode(word).filter(|mode| names(words).any(|known| known == *mode)) {
-                    Some(mode) => both!("; did you mean `{mode}`?", "；是不是 `{mode}`？"),
-                    None => suggestion(word, names(words)),
-                };
+                let near = known(word, words);
+                meant.extend(near);
+                let near = near.map_or(Text::default(), |near| both!("; did you mean `{near}`?", "；是不是 `{near}`？"));
                 log.error(&place, both!("unknown word `{word}`", "不认识的词 `{word}`").then(&near));
             }
         }
-        Table { at, fields, log }
+        Table { at, fields, meant, log }
     }
 
     /// A text that is not empty.
@@ -139,6 +141,10 @@ impl<'a> Table<'a> {
         self.fields.keys().map(|k| Said { value: k.get_ref().as_ref(), at: self.place(k.span()) })
     }
 
+    pub fn is_misspelt(&self) -> bool {
+        !self.meant.is_empty()
+    }
+
     /// Tells whether the word is said here at all.
     pub fn says(&self, word: &str) -> bool {
         self.value(word).is_some()
@@ -146,7 +152,7 @@ impl<'a> Table<'a> {
 
     /// Logs that a word is missing when it is.
     pub fn need<T>(&self, word: &str, value: Option<T>) -> Option<T> {
-        if value.is_none() && !self.says(word) {
+        if value.is_none() && !self.says(word) && !self.meant.contains(&word) {
             self.log.error(&self.at, both!("`{word}` is missing", "缺少 `{word}`"));
         }
         value
@@ -157,7 +163,7 @@ impl<'a> Table<'a> {
         let value = self.value(word)?;
         let fields = value.get_ref().as_table();
         let said = self.said(word, value, fields, || both!("a table", "一个表"))?;
-        Some(Table { at: said.at, fields: said.value, log: self.log })
+        Some(Table { at: said.at, fields: said.value, meant: Vec::new(), log: self.log })
     }
 
     fn as_table(&self, word: &str, value: &'a Value<'a>, words: Words) -> Option<Table<'a>> {
@@ -204,6 +210,13 @@ impl<'a> Table<'a> {
     fn place(&self, span: std::ops::Range<usize>) -> At {
         At { source: self.at.source.clone(), span }
     }
+}
+
+/// The word of these that was meant by another, in either language.
+fn known(word: &str, words: Words) -> Option<&'static str> {
+    let chinese = words::CHINESE.iter().find(|(chinese, _)| *chinese == word).map(|(_, known)| *known);
+    let exact = file::chinese_mode(word).or(chinese).filter(|one| names(words).any(|known| known == *one));
+    exact.or_else(|| nearest(word, names(words)))
 }
 
 /// An entry of a list that is short (a text) or full (a table).

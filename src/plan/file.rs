@@ -4,7 +4,7 @@ use super::calendar::Calendar;
 use super::expect::{self, Expect};
 use super::fields::Table;
 use super::prefix::Prefixes;
-use super::problem::{At, Log, Said, Source, suggestion};
+use super::problem::{At, Log, Said, Source, nearest, suggestion};
 use super::rules::{self, Rules, When};
 use super::syntax;
 use super::words::{self, names};
@@ -22,7 +22,7 @@ pub struct Written {
     pub lines: Vec<Line>,
     pub prompts: BTreeMap<String, Said<String>>,
     pub tickets: BTreeMap<String, Tickets>,
-    pub calendars: BTreeMap<String, Said<Calendar>>,
+    pub calendars: BTreeMap<String, Said<Arc<Calendar>>>,
     pub tenants: Vec<Tenant>,
     pub variables: BTreeMap<String, String>,
     pub expects: Vec<Expect>,
@@ -56,6 +56,8 @@ pub struct Line {
     pub mode: Said<Mode>,
     pub when: Option<When>,
     pub rules: Rules,
+    /// A word of it is misspelt: one that is missing may be that.
+    pub misspelt: bool,
 }
 
 /// `[[tenant]]`
@@ -130,13 +132,14 @@ const CHINESE: &[(&str, Mode)] = &[
 
 /// How a plan spells a mode that somebody wrote as the notices do.
 pub fn chinese_mode(name: &str) -> Option<&'static str> {
-    let found = CHINESE.iter().find(|(known, _)| *known == name.trim());
+    let found = CHINESE.iter().find(|(known, _)| known.chars().eq(name.chars().filter(|c| !c.is_whitespace())));
     found.map(|(_, mode)| mode.name())
 }
 
 /// `; did you mean …` for the name of a mode in either language.
 pub fn mode_suggestion(name: &str) -> Text {
-    match chinese_mode(name) {
+    let near = || nearest(name, CHINESE.iter().map(|(known, _)| *known)).filter(|_| !name.is_ascii()).and_then(chinese_mode);
+    match chinese_mode(name).or_else(near) {
         Some(mode) => both!("; did you mean `{mode}`?", "；是不是 `{mode}`？"),
         None => suggestion(name, names(words::MODES)),
     }
@@ -252,6 +255,7 @@ fn read_line(table: &Table<'_>, log: &Log) -> Option<Line> {
         mode: mode?,
         when,
         rules,
+        misspelt: table.is_misspelt(),
     })
 }
 
@@ -276,16 +280,16 @@ fn read_mode(said: Said<String>, log: &Log) -> Option<Said<Mode>> {
 /// The tables whose names are the author's. The including file's come first and win.
 fn read_named(top: &Table<'_>, written: &mut Written, log: &Log) {
     for (name, table) in top.named("prompts", words::PROMPT) {
-        if let Some(text) = table.need("text", table.text("text")) {
-            written.prompts.entry(name.value).or_insert(text);
-        }
+        // One without a text is known all the same: whoever names it makes no mistake.
+        let text = table.need("text", table.text("text")).unwrap_or(Said { value: String::new(), at: name.at });
+        written.prompts.entry(name.value).or_insert(text);
     }
     for (name, table) in top.named("tickets", words::TICKETS) {
         let tickets = Tickets { at: name.at, subjects: table.texts("subjects").unwrap_or_default() };
         written.tickets.entry(name.value).or_insert(tickets);
     }
     for (name, table) in top.named("calendars", words::CALENDAR) {
-        let calendar = Said { value: Calendar::read(&table, log), at: name.at };
+        let calendar = Said { value: Arc::new(Calendar::read(&table, log)), at: name.at };
         written.calendars.entry(name.value).or_insert(calendar);
     }
     if let Some(variables) = top.open_table("variables") {

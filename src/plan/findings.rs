@@ -5,6 +5,7 @@ use super::file::{Line, Written};
 use super::problem::{At, Log, Said};
 use super::rules::{Rules, Target};
 use super::{Mode, Phase, Plan, Step, number};
+use std::collections::BTreeSet;
 
 pub fn look(written: &Written, plan: &Plan, log: &Log) {
     look_at_front(written, log);
@@ -35,7 +36,7 @@ fn look_at_units(written: &Written, log: &Log) {
         return;
     }
     let expected = |line: &&Line| !matches!(line.mode.value, Mode::Front | Mode::Emergency | Mode::Platform);
-    for line in written.lines.iter().filter(|line| line.unit.is_none()).filter(expected) {
+    for line in written.lines.iter().filter(|line| line.unit.is_none() && !line.misspelt).filter(expected) {
         log.warning(
             &line.at,
             both!("this line has no `unit`: its tickets will name nobody", "此号码没有 `unit`（责任单位）：工单上将没有承办单位"),
@@ -116,41 +117,32 @@ fn closes(target: &Target, written: &Written) -> bool {
     calendar.is_some_and(|calendar| !calendar.value.always())
 }
 
-/// A number of which every line has a condition is unknown to all other calls.
+/// A number of which every line has a condition is unknown to all other calls. A line with a mistake may be the other.
 fn look_at_conditions(written: &Written, log: &Log) {
-    for line in written.lines.iter().filter(|line| line.when.is_some()) {
-        for number in &line.numbers {
-            let same = |other: &&Line| other.numbers.iter().any(|n| n.value == number.value);
-            if written.lines.iter().filter(same).all(|other| other.when.is_some()) {
-                let number_ = &number.value;
-                log.warning(
-                    &number.at,
-                    both!("`{number_}` is unknown to calls that no `when` fits", "不符合任何 `when` 的呼叫找不到 `{number_}`"),
-                );
-            }
-        }
+    if !log.is_good() {
+        return;
+    }
+    let (conditional, always): (Vec<&Line>, Vec<&Line>) = written.lines.iter().partition(|line| line.when.is_some());
+    let always: BTreeSet<&str> = always.iter().flat_map(|line| &line.numbers).map(|number| number.value.as_str()).collect();
+    let numbers = conditional.into_iter().flat_map(|line| &line.numbers);
+    for number in numbers.filter(|number| !always.contains(number.value.as_str())) {
+        let name = &number.value;
+        log.warning(
+            &number.at,
+            both!("`{name}` is unknown to calls that no `when` fits", "不符合任何 `when` 的呼叫找不到 `{name}`"),
+        );
     }
 }
 
 /// A target that is another line of this plan comes back to us; lines that ring each other never end.
 fn look_at_loops(written: &Written, plan: &Plan, log: &Log) {
-    for (start, number) in plan.ordered_numbers() {
-        let mut path = vec![start];
-        while let Some(next) = path.last().and_then(|i| plan.rings_line(*i)).filter(|next| !path[1..].contains(next)) {
-            if next == start {
-                let rule = plan.entries[start].eras.last().and_then(|era| era.matched.first());
-                if let Some(at) = rule.and_then(|rule| written.place(rule)) {
-                    log.error(
-                        &at,
-                        both!(
-                            "`{number}` rings in a circle: its targets lead back to it",
-                            "`{number}` 循环振铃：其目标又回到它自身"
-                        ),
-                    );
-                }
-                break;
-            }
-            path.push(next);
+    let circles = plan.circles();
+    for (start, number) in plan.ordered_numbers().into_iter().filter(|(start, _)| circles.contains(start)) {
+        let rule = plan.entries.get(start).and_then(|entry| entry.eras.last()?.matched.first());
+        if let Some(at) = rule.and_then(|rule| written.place(rule)) {
+            let text =
+                both!("`{number}` rings in a circle: its targets lead back to it", "`{number}` 循环振铃：其目标又回到它自身");
+            log.error(&at, text);
         }
     }
 }
@@ -160,6 +152,21 @@ impl Plan {
         let mut all: Vec<(usize, &str)> = self.numbers.iter().map(|(number, first)| (*first, &**number)).collect();
         all.sort_unstable();
         all
+    }
+
+    /// The lines that ring themselves in the end. Each rings one other at most, so each is walked through once.
+    fn circles(&self) -> BTreeSet<usize> {
+        let (mut seen, mut circles) = (BTreeSet::new(), BTreeSet::new());
+        for start in self.numbers.values().copied() {
+            let (mut path, mut line) = (Vec::new(), Some(start));
+            while let Some(next) = line.filter(|next| seen.insert(*next)) {
+                path.push(next);
+                line = self.rings_line(next);
+            }
+            let entered = line.and_then(|line| path.iter().position(|on| *on == line));
+            circles.extend(entered.map_or(&[][..], |at| &path[at..]));
+        }
+        circles
     }
 
     /// The other line whose number this one rings in the end, when it rings no more than that.

@@ -78,6 +78,7 @@ pub fn told(run: &str, class: Class, fix: &str) -> Text {
         Class::Dash => {
             both!("`{run}` (U+{code:04X}) is a dash: write `{fix}`", "`{run}`（U+{code:04X}）是破折号，请改为半角减号 `{fix}`")
         }
+        Class::Date if !dates::exists(fix) => both!("there is no day {run}", "没有 {run} 这一天"),
         Class::Date => both!("a date is written year-month-day: write {fix}", "日期应写成 年-月-日，请改为 {fix}"),
         Class::LineEnd => both!(
             "the lines end with CR alone, as on an old Mac: save the file with LF line ends",
@@ -117,7 +118,8 @@ pub fn in_ascii(value: &str) -> String {
 
 /// A file's text as it was meant, line for line, and each slip in it.
 pub fn repair(text: &str) -> (String, Vec<Slip>) {
-    let mut pen = Pen { rest: text, out: String::with_capacity(text.len()), line: 1, column: 1, slips: Vec::new() };
+    let out = String::with_capacity(text.len());
+    let mut pen = Pen { rest: text, out, line: 1, column: 1, depth: 0, slips: Vec::new() };
     while let Some(c) = pen.peek() {
         pen.bare(c);
     }
@@ -130,6 +132,8 @@ struct Pen<'a> {
     out: String,
     line: usize,
     column: usize,
+    /// Brackets that are open.
+    depth: i32,
     slips: Vec<Slip>,
 }
 
@@ -186,9 +190,22 @@ impl<'a> Pen<'a> {
                     self.rest_of_line();
                 }
                 Some((_, class)) => self.run(class),
-                None => self.keep(),
+                None => {
+                    self.count(c);
+                    self.keep();
+                }
             },
         }
+    }
+
+    fn count(&mut self, c: char) {
+        self.depth += i32::from(matches!(c, '[' | '{')) - i32::from(matches!(c, ']' | '}'));
+    }
+
+    /// True when nothing but a remark follows in this line.
+    fn ends_line(&self, run: &str) -> bool {
+        let after = self.rest.get(run.len()..).unwrap_or_default().trim_start_matches([' ', '\t', '\u{3000}', '\u{a0}']);
+        after.is_empty() || after.starts_with(['\n', '\r', '#', '＃'])
     }
 
     /// Neighbours of one class are one mistake.
@@ -202,10 +219,14 @@ impl<'a> Pen<'a> {
         let fix: String = match (run, class) {
             (_, Class::Invisible) => String::new(),
             ("；", _) => " ".to_owned(),
+            // A sentence's end; in a list a comma goes on.
+            ("。" | "．", _) if self.ends_line(run) => " ".to_owned(),
+            ("，" | "、", _) if self.depth <= 0 && self.ends_line(run) => " ".to_owned(),
             // A moment has colons between digits; elsewhere it stands for what parts word and value.
             ("：", _) if !self.out.ends_with(|c: char| c.is_ascii_digit()) => "=".to_owned(),
             _ => run.chars().filter_map(meant).map(|(plain, _)| plain).collect(),
         };
+        fix.chars().for_each(|c| self.count(c));
         self.mend(run, class, &fix);
     }
 
@@ -248,16 +269,13 @@ impl<'a> Pen<'a> {
         let mut inner = 0usize;
         while let Some(c) = self.peek().filter(|c| !matches!(c, '\n' | '\r')) {
             let alike = meant(c).is_some_and(|(plain, class)| class == Class::Quote && plain == quote);
-            let after = self.rest[c.len_utf8()..].trim_start_matches([' ', '\t', '\u{3000}']).chars().next();
-            let ends =
-                after.is_none_or(|c| matches!(c, ',' | ']' | '}' | '#' | '\n' | '\r' | '，' | '、' | '］' | '】' | '｝' | '＃'));
             match c {
                 _ if c == quote => return self.keep(),
                 '\\' if quote == '"' => {
                     self.keep();
                     self.keep();
                 }
-                _ if alike && (foreign || inner == 0 && ends) => {
+                _ if alike && (foreign || inner == 0 && self.ends_value(c)) => {
                     let run = &self.rest[..c.len_utf8()];
                     return self.mend(run, Class::Quote, &quote.to_string());
                 }
@@ -272,6 +290,12 @@ impl<'a> Pen<'a> {
                 _ => self.inside(),
             }
         }
+    }
+
+    /// True when this mark stands where a value ends.
+    fn ends_value(&self, mark: char) -> bool {
+        let after = self.rest[mark.len_utf8()..].trim_start_matches([' ', '\t', '\u{3000}']).chars().next();
+        after.is_none_or(|c| matches!(c, ',' | ']' | '}' | '#' | '\n' | '\r' | '，' | '、' | '］' | '】' | '｝' | '＃'))
     }
 
     /// A character of a text: all are at home there but those that nobody can see.
@@ -327,6 +351,10 @@ mod tests {
             ("a = 1 ＃ “注”", "a = 1 # “注”", "1:7 `＃` (U+FF03) is full-width: write `#`"),
             ("connect–from = 1", "connect-from = 1", "1:8 `–` (U+2013) is a dash: write `-`"),
             ("a = 1；", "a = 1 ", "1:6 `；` (U+FF1B) does not belong here: delete it"),
+            ("a = \"x\"。", "a = \"x\" ", "1:8 `。` (U+3002) does not belong here: delete it"),
+            ("a = 1， # x", "a = 1  # x", "1:6 `，` (U+FF0C) does not belong here: delete it"),
+            ("a = [1，\n2]", "a = [1,\n2]", "1:7 `，` (U+FF0C) is full-width: write `,`"),
+            ("a = 2026年13月1日", "a = 2026-13-01", "1:5 there is no day 2026年13月1日"),
         ] {
             assert_eq!(read(text), (meant.to_string(), vec![told.to_string()]), "{text}");
         }

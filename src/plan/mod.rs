@@ -229,6 +229,8 @@ impl Plan {
 pub type Loader<'a> = dyn Fn(&str) -> Result<Vec<u8>, Text> + 'a;
 
 #[cfg(test)]
+mod large_tests;
+#[cfg(test)]
 pub mod tests {
     use super::*;
 

@@ -2,9 +2,9 @@
 
 use super::encoding;
 use super::letters::{self, Class, Slip};
-use crate::base::{Text, Tongue};
+use crate::base::{self, Text, Tongue};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,10 +39,21 @@ impl Source {
         Source::with(name, text, Some(written), slips, mended)
     }
 
-    /// A file that is no TOML: only its encoding is looked at.
+    /// A file that is no TOML: only its encoding and its line ends are looked at.
     pub fn plain(name: &str, bytes: &[u8]) -> Arc<Source> {
-        let (text, saved) = encoding::decode(bytes);
-        Source::with(name, text, None, saved.into_iter().collect(), BTreeSet::new())
+        let (written, saved) = encoding::decode(bytes);
+        let alone = |at: &usize| !written[at + 1..].starts_with('\n');
+        let lone = written.match_indices('\r').map(|(at, _)| at).find(alone);
+        let slip = lone.and_then(|at| written.get(..at)).map(|before| Slip {
+            line: before.matches('\n').count() + 1,
+            column: before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1,
+            width: 1,
+            class: Class::LineEnd,
+            text: letters::told("\r", Class::LineEnd, ""),
+        });
+        let text = if slip.is_none() { written } else { written.replace("\r\n", "\n").replace('\r', "\n") };
+        let slips = saved.into_iter().chain(slip).collect();
+        Source::with(name, text, None, slips, BTreeSet::new())
     }
 
     fn with(name: &str, text: String, written: Option<String>, slips: Vec<Slip>, mended: BTreeSet<usize>) -> Arc<Source> {
@@ -204,15 +215,17 @@ impl fmt::Display for Shown<'_> {
             (Severity::Warning, Tongue::English) => "warning: ",
             (Severity::Warning, Tongue::Chinese) => "警告：",
         };
-        write!(f, "{}:{}:{}: {kind}{}", problem.file, problem.line, problem.column, problem.message.told(*tongue))?;
+        let message = base::Shown::whole(problem.message.told(*tongue));
+        write!(f, "{}:{}:{}: {kind}{message}", problem.file, problem.line, problem.column)?;
         if problem.shown.is_empty() {
             return Ok(());
         }
         let (shown, lead) = window(&problem.shown, problem.column);
         let number = problem.line.to_string();
         let margin = " ".repeat(number.len());
-        let before: String = shown.chars().take(lead).map(blank).collect();
-        let carets: String = shown.chars().skip(lead).take(problem.width).map(caret).collect();
+        let before: String = shown.chars().take(lead).map(|c| under(c, ' ')).collect();
+        let carets: String = shown.chars().skip(lead).take(problem.width).map(|c| under(c, '^')).collect();
+        let shown: String = shown.chars().map(visible).collect();
         write!(f, "\n  {number} | {shown}\n  {margin} | {before}{}", if carets.is_empty() { "^" } else { &carets })
     }
 }
@@ -221,9 +234,13 @@ impl fmt::Display for Shown<'_> {
 /// that stand before the place.
 fn window(line: &str, column: usize) -> (String, usize) {
     const WIDEST: usize = 200;
-    let visible = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
     let first = if line.chars().nth(WIDEST).is_some() { column.saturating_sub(WIDEST / 2) } else { 0 };
-    (line.chars().skip(first).take(WIDEST).map(visible).collect(), column - 1 - first.min(column - 1))
+    (line.chars().skip(first).take(WIDEST).collect(), column - 1 - first.min(column - 1))
+}
+
+/// A character of a file as a terminal may get it.
+fn visible(c: char) -> String {
+    if c == '\t' { "\t".to_owned() } else { base::Shown::whole(c.encode_utf8(&mut [0; 4])) }
 }
 
 impl fmt::Display for Severity {
@@ -232,9 +249,20 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Everything found wrong so far: a reader goes on after a mistake, so that all are shown at once.
+/// Everything found wrong so far: a reader goes on after a mistake, so that all are shown at once. What is said in the same
+/// words of several lines of a file is said once.
 #[derive(Debug, Default)]
-pub struct Log(RefCell<Vec<Problem>>);
+pub struct Log(RefCell<BTreeMap<Kind, Told>>);
+
+/// A mistake, wherever in the file it stands.
+type Kind = (Severity, Arc<str>, String);
+
+/// Where it was found first, and the other lines.
+#[derive(Debug)]
+struct Told {
+    first: Problem,
+    more: BTreeSet<usize>,
+}
 
 impl Log {
     pub fn error(&self, at: &At, message: Text) {
@@ -251,36 +279,53 @@ impl Log {
         }
         let refused = at.source.text.get(at.span.clone()).filter(|value| !value.contains('\n'));
         let hint = refused.and_then(letters::hint).map(|hint| both!(" ({})", "（{}）"; hint));
-        self.add(Problem::new(severity, at, message.then(&hint.unwrap_or_default())));
+        let message = message.then(&hint.unwrap_or_default());
+        let kind = (severity, at.source.name.clone(), message.en.clone());
+        let place = at.line_and_column();
+        self.note(kind, place, || Problem::new(severity, at, message));
     }
 
     pub fn add(&self, problem: Problem) {
+        let kind = (problem.severity, problem.file.clone(), problem.message.en.clone());
+        self.note(kind, (problem.line, problem.column), || problem);
+    }
+
+    /// `problem` makes the line to be shown, which takes its time: only of the first of a kind.
+    fn note(&self, kind: Kind, (line, column): (usize, usize), problem: impl FnOnce() -> Problem) {
         let mut all = self.0.borrow_mut();
-        if all.len() < MOST && !all.contains(&problem) {
-            all.push(problem);
+        if let Some(told) = all.get_mut(&kind) {
+            let first = (told.first.line, told.first.column);
+            if (line, column) < first {
+                told.first = problem();
+            }
+            let later = first.max((line, column)).0;
+            told.more.extend(Some(later).filter(|later| *later != told.first.line));
+        } else if self.has_room(&all, kind.0) {
+            all.insert(kind, Told { first: problem(), more: BTreeSet::new() });
         }
+    }
+
+    /// Each severity for itself: many warnings hide no error.
+    fn has_room(&self, all: &BTreeMap<Kind, Told>, severity: Severity) -> bool {
+        all.len() < MOST || all.keys().filter(|kind| kind.0 == severity).count() < MOST
+    }
+
+    /// As [`suggestion`], while somebody may read it: each takes a look at all that is known.
+    pub fn suggestion<'a>(&self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Text {
+        if self.0.borrow().len() < MOST { suggestion(word, known) } else { Text::default() }
     }
 
     /// True when no error was found. A warning leaves a plan whole.
     pub fn is_good(&self) -> bool {
-        self.0.borrow().iter().all(|problem| problem.severity != Severity::Error)
+        self.0.borrow().keys().all(|(severity, ..)| *severity != Severity::Error)
     }
 
-    /// All of them, in the order of the files. A thing that is said in the same words of several lines is said once.
+    /// All of them, in the order of the files.
     pub fn take(self) -> Vec<Problem> {
-        let mut all = self.0.into_inner();
+        let all = self.0.into_inner().into_values().map(|told| told.first.also(&told.more));
+        let mut all: Vec<Problem> = all.collect();
         all.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        let mut told: Vec<(Problem, BTreeSet<usize>)> = Vec::new();
-        for problem in all {
-            let same = |one: &Problem| one.file == problem.file && one.message == problem.message;
-            match told.iter_mut().find(|(one, _)| same(one)) {
-                Some((first, more)) => {
-                    more.extend(Some(problem.line).filter(|line| *line != first.line));
-                }
-                None => told.push((problem, BTreeSet::new())),
-            }
-        }
-        told.into_iter().map(|(problem, more)| problem.also(&more)).collect()
+        all
     }
 }
 
@@ -296,9 +341,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     if word.len() > 256 {
         return None;
     }
-    let near = |k: &&str| distance(word, k);
-    let best = known.into_iter().min_by_key(near)?;
-    let distance = distance(word, best);
+    let near = |k: &'a str| (distance(word, k), k);
+    let (distance, best) = known.into_iter().map(near).min_by_key(|(distance, _)| *distance)?;
     (distance <= best.chars().count().max(3) / 3 + 1 && distance < word.chars().count()).then_some(best)
 }
 
@@ -323,13 +367,10 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// Chinese characters take two columns of a terminal: the carets below them must too.
-fn blank(c: char) -> &'static str {
-    if c == '\t' { "\t" } else { [" ", "  "][usize::from(wide(c))] }
-}
-
-fn caret(c: char) -> &'static str {
-    ["^", "^^"][usize::from(wide(c))]
+/// The marks below a character of a line. Chinese ones take two columns of a terminal.
+fn under(c: char, mark: char) -> String {
+    let columns = visible(c).chars().map(|c| 1 + usize::from(wide(c))).sum();
+    if c == '\t' && mark == ' ' { "\t".to_owned() } else { String::from(mark).repeat(columns) }
 }
 
 fn wide(c: char) -> bool {

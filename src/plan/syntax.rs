@@ -1,8 +1,8 @@
 //! TOML, and what its parser says in words that an operator can act on.
 
-use super::file;
 use super::letters::Class;
 use super::problem::{At, Problem, Severity, Source};
+use super::{dates, file, words};
 use crate::base::Text;
 use std::sync::Arc;
 use toml::Spanned;
@@ -57,21 +57,15 @@ fn words(message: &str, at: &At) -> Text {
     let says = |part: &str| message.contains(part);
     match message {
         _ if says("carriage return") => super::letters::told("\r", Class::LineEnd, ""),
-        _ if says("string values must be quoted") => {
-            let fix = if near.is_empty() || near.contains(['"', '\n']) {
-                Text::default()
-            } else {
-                both!(": \"{near}\"", "：\"{near}\"")
-            };
-            both!("a value is missing, or a text without quotes", "缺少值，或文字没有加引号").then(&fix)
-        }
+        _ if says("string values must be quoted") => unquoted(near),
         _ if says("key with no value") => both!("`=` and a value are missing after this word", "此词之后缺少 `=` 和值"),
         _ if says("invalid unquoted key") || says("unquoted keys cannot be empty") => match file::chinese_mode(near) {
             Some(mode) => both!(
                 "a word has only letters, digits, `-` and `_`; did you mean `{mode}`?",
                 "词只能由英文字母、数字、`-` 和 `_` 组成；是不是 `{mode}`？"
             ),
-            None => both!("a word has only letters, digits, `-` and `_`", "词只能由英文字母、数字、`-` 和 `_` 组成"),
+            None => both!("a word has only letters, digits, `-` and `_`", "词只能由英文字母、数字、`-` 和 `_` 组成")
+                .then(&key(near, at)),
         },
         _ if says("duplicate key") => {
             both!("`{near}` is said twice: keep one", "`{near}` 重复出现，请只保留一处")
@@ -105,6 +99,9 @@ fn words(message: &str, at: &At) -> Text {
             en: message.replace('\n', ", "),
             zh: format!("日期或时间 `{near}` 无效，应写作 2026-10-01 或 2026-10-01T08:00:00（{}）", message.replace('\n', ", ")),
         },
+        _ if says("unexpected key or value") && at.source.text[at.span.start..].starts_with("//") => {
+            both!("a remark begins with `#`: write `#` for `//`", "注释以 `#` 开头，请把 `//` 改为 `#`")
+        }
         _ if says("unexpected key or value") => {
             both!("this does not belong here: one word and one value stand in a line", "此处多余：每行只写一个词和一个值")
         }
@@ -119,5 +116,44 @@ fn words(message: &str, at: &At) -> Text {
         }
         _ if says("boolean") => both!("`{near}` is neither true nor false", "`{near}` 既不是 true 也不是 false"),
         _ => both!("{}", "TOML 语法错误：{}", message.replace('\n', ", ")),
+    }
+}
+
+/// A value that is none: what was meant by it.
+fn unquoted(near: &str) -> Text {
+    let meant = match near {
+        "是" | "真" | "开" | "yes" | "on" | "True" | "TRUE" => Some("true".to_owned()),
+        "否" | "假" | "关" | "no" | "off" | "False" | "FALSE" => Some("false".to_owned()),
+        near => file::chinese_mode(near).map(str::to_owned).or_else(|| dates::duration(near)).map(|meant| format!("\"{meant}\"")),
+    };
+    if let Some(meant) = meant {
+        return both!("`{near}`: write {meant}", "`{near}`：请写作 {meant}");
+    }
+    if near.contains('年') && near.contains('月') {
+        return both!(
+            "`{near}`: a date is written year-month-day, such as 2026-10-01",
+            "`{near}`：日期应写成 年-月-日，例如 2026-10-01"
+        );
+    }
+    let missing = both!("a value is missing, or a text without quotes", "缺少值，或文字没有加引号");
+    match near {
+        ">" => both!("`=>`: write `=`", "`=>`：请写作 `=`"),
+        "" => missing,
+        near if near.contains(['"', '\n']) => missing,
+        near => missing.then(&both!(": \"{near}\"", "：\"{near}\"")),
+    }
+}
+
+/// The key to write for one that is none.
+fn key(near: &str, at: &At) -> Text {
+    let known = words::CHINESE.iter().find(|(chinese, _)| *chinese == near).map(|(_, word)| *word);
+    let rest = at.source.text.get(at.span.start..).unwrap_or_default();
+    match known {
+        Some(word) => both!("; did you mean `{word}`?", "；是不是 `{word}`？"),
+        None if rest.starts_with(':') => both!("; for `:` write `=`", "；请把 `:` 改为 `=`"),
+        None if !near.is_empty() && near.chars().all(char::is_alphanumeric) => {
+            both!("; a name in other letters stands between quotes: \"{near}\"", "；含其他文字的名称要加引号：\"{near}\"")
+        }
+        None => Text::default(),
     }
 }

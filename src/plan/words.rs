@@ -211,6 +211,25 @@ pub const EXPECT: Words = &[&[
     word("tickets", Kind::Texts, "The ticket backends, or `none`."),
 ]];
 
+/// The words of a plan as people call them.
+pub const CHINESE: &[(&str, &str)] = &[
+    ("号码", "number"),
+    ("名称", "name"),
+    ("单位", "unit"),
+    ("责任单位", "unit"),
+    ("模式", "mode"),
+    ("方式", "mode"),
+    ("归并方式", "mode"),
+    ("队列", "queue"),
+    ("目标", "targets"),
+    ("提示音", "prompt"),
+    ("文本", "text"),
+    ("区号", "area"),
+    ("时段", "hours"),
+    ("节假日", "holidays"),
+    ("备注", "note"),
+];
+
 /// The names in `words`.
 pub fn names(words: Words) -> impl Iterator<Item = &'static str> + Clone {
     words.iter().flat_map(|group| group.iter().map(|w| w.name))

@@ -17,12 +17,15 @@ pub use callback::{Callback, Proof, Proven};
 use super::cloudevent::{CloudEvent, Kind};
 use super::exchange::{Reply, Step, Way};
 use super::said::said;
+use crate::base::Text;
 use minijinja::value::{Serde, Value as Jinja};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use template::{Templates, content};
+use toml::de::DeTable;
+use toml::{Deserializer, Spanned};
 
 /// Those that come with the program: (name, file).
 const BUILT_IN: &[(&str, &str)] = &[
@@ -106,6 +109,32 @@ impl Method {
     }
 }
 
+impl File {
+    /// A ticket that cannot be found again would be made twice.
+    fn unfound(&self) -> Option<Flaw> {
+        let lacks = |name| {
+            Flaw::at(&[name], both!("needs an `id`: where the answer names the ticket", "缺少 `id`：应答中工单编号的位置"))
+        };
+        match &self.find {
+            None if self.create.id.is_some() => Some(Flaw::at(
+                &["create"],
+                both!(
+                    "a profile that makes tickets needs a [find]: a create without an answer would be doubled",
+                    "建立工单的对接方案需要 [find]：否则没有应答的新建会重复"
+                ),
+            )),
+            Some(find) if find.id.is_none() => Some(lacks("find")),
+            Some(_) if self.create.id.is_none() => Some(lacks("create")),
+            _ => None,
+        }
+    }
+}
+
+fn no_event(name: &str) -> Flaw {
+    let known = Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    Flaw::at(&["events"], both!("there is no event `{name}`; known are {known}", "没有事件 `{name}`；可用的有 {known}"))
+}
+
 /// A request ready to be sent, but for its authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
@@ -123,6 +152,24 @@ pub struct Profile {
     base: String,
 }
 
+/// A mistake in a profile, and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// The key; the file's table `vars` where the backend's is meant.
+    pub path: Vec<String>,
+    /// In a text of several lines, counted from 1.
+    pub line: Option<usize>,
+    /// A word of the backend, not of the profile, is wrong.
+    pub of_backend: bool,
+    pub what: Text,
+}
+
+impl Flaw {
+    fn at(path: &[&str], what: Text) -> Flaw {
+        Flaw { path: path.iter().map(ToString::to_string).collect(), line: None, of_backend: false, what }
+    }
+}
+
 impl Profile {
     pub fn names() -> impl Iterator<Item = &'static str> {
         BUILT_IN.iter().map(|(name, _)| *name)
@@ -133,27 +180,34 @@ impl Profile {
         BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
     }
 
-    pub fn parse(text: &str, base: &str, vars: &BTreeMap<String, String>) -> Result<Profile, String> {
-        let mut file: File = toml::from_str(text).map_err(|e| e.to_string())?;
-        if let Some(unknown) = vars.keys().find(|name| !file.vars.contains_key(*name)) {
-            return Err(format!("the profile has no variable `{unknown}`"));
-        }
+    /// The first that the reader of TOML finds wrong.
+    pub fn misread(table: DeTable<'_>) -> Option<toml::de::Error> {
+        File::deserialize(Deserializer::from(Spanned::new(0..0, table))).err()
+    }
+
+    /// The profile of a text that [`Profile::misread`] finds good.
+    pub fn parse(text: &str, base: &str, vars: &BTreeMap<String, String>) -> Result<Profile, Vec<Flaw>> {
+        let mut file: File = toml::from_str(text).map_err(|e| vec![Flaw::at(&[], Text::foreign(e.message()))])?;
+        let unknown = vars.keys().filter(|name| !file.vars.contains_key(*name)).map(|name| {
+            let what = both!("the profile has no variable `{name}`", "该对接方案没有变量 `{name}`");
+            Flaw { of_backend: true, ..Flaw::at(&["vars", name], what) }
+        });
+        let mut flaws: Vec<Flaw> = unknown.collect();
         file.vars.extend(vars.clone());
-        let named = |name: &String| Kind::named(name).ok_or_else(|| format!("there is no event `{name}`"));
-        let events: Vec<Kind> = file.events.iter().map(named).collect::<Result<_, _>>()?;
-        if file.find.is_none() && file.create.id.is_some() {
-            return Err("a profile that makes tickets needs a [find]: a create without an answer would be doubled".to_owned());
-        }
-        if file.find.as_ref().is_some_and(|find| find.id.is_none()) || (file.find.is_some() && file.create.id.is_none()) {
-            return Err("[find] and [create] need an `id`: where the answer names the ticket".to_owned());
-        }
+        flaws.extend(file.events.iter().filter(|name| Kind::named(name).is_none()).map(|name| no_event(name)));
+        flaws.extend(file.unfound());
+        let templates = Templates::new(&file).map_err(|more| flaws.extend(more)).ok();
+        let read: Vec<_> = templates.iter().flat_map(|templates| templates.read("", "vars")).collect();
+        let unknown = read.into_iter().find(|(_, name)| !file.vars.contains_key(name));
+        flaws.extend(unknown.map(|(path, name)| {
+            let what = both!("reads `vars.{name}`, which [vars] does not have", "用到了 `vars.{name}`，而 [vars] 中没有这个变量");
+            Flaw { path, ..Flaw::at(&[], what) }
+        }));
+        let templates = templates.filter(|_| flaws.is_empty()).ok_or(flaws)?;
         let base = if file.create.path.is_empty() { base } else { base.trim_end_matches('/') };
-        let templates = Templates::new(&file)?;
-        if let Some(unknown) = templates.read("", "vars").find(|name| !file.vars.contains_key(name)) {
-            return Err(format!("its templates read `vars.{unknown}`, which [vars] does not have"));
-        }
+        let events: Vec<Kind> = file.events.iter().filter_map(|name| Kind::named(name)).collect();
         let events = if events.is_empty() { Kind::ALL.to_vec() } else { events };
-        Ok(Profile { file, templates, events, base: base.to_owned() })
+        Ok(Profile { templates, events, base: base.to_owned(), file })
     }
 
     pub fn events(&self) -> &[Kind] {
@@ -173,7 +227,7 @@ impl Profile {
     }
 
     /// None: this event changes nothing there.
-    pub fn render(&self, step: &Step, event: &CloudEvent) -> Result<Option<Rendered>, String> {
+    pub fn render(&self, step: &Step, event: &CloudEvent) -> Result<Option<Rendered>, Text> {
         let Some((name, request)) = self.request(step, event.kind) else { return Ok(None) };
         let context = self.context(step, event);
         let path = self.templates.render(&format!("{name}.path"), &context)?;
@@ -184,7 +238,7 @@ impl Profile {
         let body = match (request.method, &request.body) {
             (Method::Get, _) => None,
             (_, Some(_)) => Some(self.body(&name, request, &context)?),
-            (_, None) => Some(serde_json::to_vec(event).map_err(|_| "the event does not print".to_owned())?),
+            (_, None) => Some(serde_json::to_vec(event).map_err(|_| both!("the event does not print", "事件无法写成 JSON"))?),
         };
         if body.is_some() {
             headers.push(("content-type".to_owned(), request.content.clone()));
@@ -244,14 +298,19 @@ impl Profile {
         minijinja::context! { event => event, data => data, ticket => ticket, vars => &self.file.vars, base => &self.base }
     }
 
-    fn body(&self, name: &str, request: &Request, context: &Jinja) -> Result<Vec<u8>, String> {
+    fn body(&self, name: &str, request: &Request, context: &Jinja) -> Result<Vec<u8>, Text> {
         let text = self.templates.render(&content(&format!("{name}.body"), &request.content), context)?;
         if !request.content.contains("json") {
             return Ok(text.into_bytes());
         }
-        let parsed: Value = serde_json::from_str(&text)
-            .map_err(|e| format!("[{name}] body: what the template makes is no JSON at line {}", e.line()))?;
-        serde_json::to_vec(&parsed).map_err(|_| format!("[{name}] body does not print"))
+        let parsed: Value = serde_json::from_str(&text).map_err(|e| {
+            let line = e.line();
+            both!(
+                "[{name}] body: what the template makes is no JSON at line {line}",
+                "[{name}] body：模板生成的内容第 {line} 行不是 JSON"
+            )
+        })?;
+        serde_json::to_vec(&parsed).map_err(|_| both!("[{name}] body does not print", "[{name}] body 无法写成 JSON"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::shape::{Area, Hotline, Record, Recording, Reporter, Seat, Survey, Ticket};
 use super::zone::Zone;
-use crate::base::{CallId, Wall, is_web};
+use crate::base::{CallId, Text, Wall, is_web};
 use crate::call::event::{Report, Reported, ReportedTicket};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -18,13 +18,13 @@ const LONGEST: i64 = 86_400_000_000;
 pub struct Fault {
     /// A JSON pointer (RFC 6901).
     pub pointer: String,
-    pub what: String,
+    pub what: Text,
 }
 
 /// Finds what a schema cannot say: times out of their order, an anonymous caller with a number.
 pub fn faults(report: &Report, now: Wall) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut fault = |pointer: &str, what: &str| faults.push(Fault { pointer: pointer.to_owned(), what: what.to_owned() });
+    let mut fault = |pointer: &str, what: Text| faults.push(Fault { pointer: pointer.to_owned(), what });
     let times = [
         ("/start", Some(&report.start)),
         ("/handed_to_queue", report.handed_to_queue.as_ref()),
@@ -35,11 +35,19 @@ pub fn faults(report: &Report, now: Wall) -> Vec<Fault> {
     for (pointer, text) in times {
         let Some(text) = text else { continue };
         match Zone::read(text) {
-            None => fault(pointer, "is no time: write RFC 3339 with an offset, such as 2021-12-01T08:00:00+08:00"),
-            Some(Wall(at)) if at > now.0.saturating_add(AHEAD) => fault(pointer, "lies in the future"),
+            None => {
+                let what = both!(
+                    "is no time: write RFC 3339 with an offset, such as 2021-12-01T08:00:00+08:00",
+                    "不是时间：应为带时差的 RFC 3339，例如 2021-12-01T08:00:00+08:00"
+                );
+                fault(pointer, what);
+            }
+            Some(Wall(at)) if at > now.0.saturating_add(AHEAD) => fault(pointer, both!("lies in the future", "是将来的时间")),
             Some(Wall(at)) => match last {
-                Some((before, earlier)) if at < earlier => fault(pointer, &format!("is before {before}")),
-                Some((_, earlier)) if at - earlier > LONGEST => fault(pointer, "is more than a day after the time before it"),
+                Some((before, earlier)) if at < earlier => fault(pointer, both!("is before {before}", "早于 {before}")),
+                Some((_, earlier)) if at - earlier > LONGEST => {
+                    fault(pointer, both!("is more than a day after the time before it", "比前一时间晚一天以上"));
+                }
                 _ => last = Some((pointer, at)),
             },
         }
@@ -48,14 +56,14 @@ pub fn faults(report: &Report, now: Wall) -> Vec<Fault> {
     let recording = report.recording.as_ref().and_then(|recording| recording.url.as_deref());
     for (pointer, url) in pages.map(|url| ("/ticket/url", url)).chain(recording.map(|url| ("/recording/url", url))) {
         if !is_web(url) {
-            fault(pointer, "has an address that is no http or https address");
+            fault(pointer, both!("has an address that is no http or https address", "的地址不是 http 或 https 地址"));
         }
     }
     if report.caller_anonymous && report.caller.is_some() {
-        fault("/caller", "is given, though the caller asked for anonymity");
+        fault("/caller", both!("is given, though the caller asked for anonymity", "来电人要求匿名，却给出了号码"));
     }
     if report.survey.as_ref().is_some_and(|survey| survey.score > survey.scale) {
-        fault("/survey/score", "is more than the scale");
+        fault("/survey/score", both!("is more than the scale", "超过满分"));
     }
     faults
 }

@@ -1,5 +1,6 @@
 //! The signature of a posted event, after Standard Webhooks: HMAC-SHA256 over id, time and body.
 
+use crate::base::Text;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
@@ -14,7 +15,7 @@ pub struct Keys(Vec<hmac::Key>);
 
 impl Keys {
     /// Secrets as `whsec_` and base64, parted by spaces; an empty text has none.
-    pub fn parse(text: &str) -> Result<Keys, &'static str> {
+    pub fn parse(text: &str) -> Result<Keys, Text> {
         text.split_whitespace().map(key).collect::<Result<_, _>>().map(Keys)
     }
 
@@ -43,10 +44,15 @@ impl fmt::Debug for Keys {
     }
 }
 
-fn key(text: &str) -> Result<hmac::Key, &'static str> {
-    let wanted = "a webhook secret is `whsec_` and the base64 of 24 to 64 bytes";
-    let bytes = text.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok()).ok_or(wanted)?;
-    if (24..=64).contains(&bytes.len()) { Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)) } else { Err(wanted) }
+fn key(text: &str) -> Result<hmac::Key, Text> {
+    let bytes = text.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
+    let bytes = bytes.filter(|bytes| (24..=64).contains(&bytes.len())).ok_or_else(|| {
+        both!(
+            "a webhook secret is `whsec_` and the base64 of 24 to 64 bytes",
+            "签名密钥应为 `whsec_` 加上 24 至 64 字节的 base64"
+        )
+    })?;
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
 #[cfg(test)]
@@ -67,7 +73,7 @@ mod tests {
         let two = Keys::parse("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3 whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY4").unwrap();
         assert_eq!(two.sign("x", 0, b"").unwrap().split(' ').count(), 2);
         for bad in ["MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3", "whsec_short", "whsec_c2hvcnQ="] {
-            assert!(Keys::parse(bad).unwrap_err().contains("whsec_"), "{bad}");
+            assert!(Keys::parse(bad).unwrap_err().en.contains("whsec_"), "{bad}");
         }
         assert!(!format!("{two:?}").contains("MDEy"));
     }

@@ -1,6 +1,6 @@
 //! Times as records write them: RFC 3339 with the offset of the city's zone, to the millisecond.
 
-use crate::base::Wall;
+use crate::base::{Text, Wall};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -12,10 +12,14 @@ impl Zone {
     /// The zone of the whole of China.
     pub const CHINA: &str = "Asia/Shanghai";
 
-    pub fn named(name: &str) -> Result<Zone, String> {
-        TimeZone::get(name)
-            .map(Zone)
-            .map_err(|_| format!("there is no time zone `{name}`; write an IANA name such as {}", Self::CHINA))
+    pub fn named(name: &str) -> Result<Zone, Text> {
+        let example = Self::CHINA;
+        TimeZone::get(name).map(Zone).map_err(|_| {
+            both!(
+                "there is no time zone `{name}`; write an IANA name such as {example}",
+                "没有时区 `{name}`，请写 IANA 名称，例如 {example}"
+            )
+        })
     }
 
     /// RFC 3339; none for anything else.
@@ -45,7 +49,7 @@ mod tests {
         let wall = Wall(1_638_288_000_123_456);
         assert_eq!(Zone::default().write(wall), "2021-12-01T00:00:00.123+08:00");
         assert_eq!(Zone::named("UTC").unwrap().write(wall), "2021-11-30T16:00:00.123+00:00");
-        assert!(Zone::named("Asia/Peking").unwrap_err().contains("Asia/Peking"));
+        assert!(Zone::named("Asia/Peking").unwrap_err().en.contains("Asia/Peking"));
     }
 
     #[test]

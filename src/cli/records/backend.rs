@@ -3,10 +3,10 @@
 use super::{Journal, shown};
 use crate::base::{CallId, Rng, Text};
 use crate::io::clock;
-use crate::io::deliver::{Asker, Target};
+use crate::io::deliver::{Asker, Fault, Target, profile};
 use crate::record::cloudevent::{CloudEvent, Kind};
 use crate::record::exchange::{Reply, Step, Way};
-use crate::record::profile::{Profile, Rendered};
+use crate::record::profile::Rendered;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -48,8 +48,13 @@ pub struct Check {
 
 impl Render {
     pub fn run(&self) -> Result<(), Text> {
-        let text = crate::io::deliver::profile_text(&self.profile).map_err(Text::foreign)?;
-        let profile = Profile::parse(&text, "https://backend", &BTreeMap::new()).map_err(Text::foreign)?;
+        let profile = profile(&self.profile, "https://backend", &BTreeMap::new()).map_err(|faults| {
+            let told = faults.into_iter().map(|fault| match fault {
+                Fault::Profile(finding) => finding.told(),
+                Fault::Backend { what, .. } => both!("--profile: {}", "--profile：{}"; what),
+            });
+            Text::lines(&told.collect::<Vec<_>>())
+        })?;
         let kind = Kind::named(&self.event).ok_or_else(|| both!("there is no event `{0}`", "没有事件 `{0}`", self.event))?;
         let event = self.of.open()?.latest(self.call, kind).map_err(Text::foreign)?;
         let mut event = event.ok_or_else(|| both!("call {0} has no {1}", "通话 {0} 没有 {1}", self.call, self.event))?;
@@ -61,7 +66,7 @@ impl Render {
             Way::Ticket { .. } => vec![Step::Find, Step::Create, update],
         };
         for step in steps {
-            match profile.render(&step, &event).map_err(Text::foreign)? {
+            match profile.render(&step, &event)? {
                 Some(request) => print_request(&step, &request),
                 None => say!("# {}: nothing\n", name(&step)),
             }
@@ -92,7 +97,7 @@ fn name(step: &Step) -> &'static str {
 impl Check {
     /// Fails when one of them does not answer as it should.
     pub fn run(&self) -> Result<ExitCode, Text> {
-        let targets = Target::all(&self.of.config()?).map_err(Text::foreign)?;
+        let targets = Target::all(&self.of.config()?)?;
         let chosen: Vec<Target> =
             targets.into_iter().filter(|target| self.backend.as_ref().is_none_or(|name| *name == target.name)).collect();
         if chosen.is_empty() {

@@ -25,6 +25,19 @@ pub enum Place {
     Told,
 }
 
+/// The places of keys whose values are looked at later.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    pub plan: Option<Place>,
+}
+
+/// The same configuration may stand anywhere.
+impl PartialEq for Said {
+    fn eq(&self, _: &Said) -> bool {
+        true
+    }
+}
+
 impl Finding {
     /// A value that is wrong only for its characters gets a hint.
     pub fn of_value(place: Place, value: &str, message: Text) -> Finding {

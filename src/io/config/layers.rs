@@ -2,13 +2,15 @@
 //! first parsed by `toml`, which knows line and column.
 
 use super::secret;
+use super::variables::{PREFIX, Variables, meant};
 use crate::base::Text;
 use crate::io::config::{Config, Finding, Place, wording};
 use crate::io::files;
-use crate::plan::{At, Source, syntax};
+use crate::plan::{At, Source, nearest, syntax};
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
@@ -17,7 +19,6 @@ use toml::{Deserializer, Spanned};
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
 /// Read where no other file is named: of these the first that exists. The second is where a package puts it.
 const SITE_FILES: [&str; 2] = ["config/site.toml", "/etc/hotline/site.toml"];
-const PREFIX: &str = "HOTLINE__";
 
 /// No more than this many complaints about one file.
 const MAX_FINDINGS: usize = 50;
@@ -34,29 +35,41 @@ pub struct Layers {
     /// The defaults first.
     files: Vec<Arc<Source>>,
     environment: BTreeMap<String, String>,
+    /// Variables that are meant for us and cannot be read.
+    wrong: Vec<Finding>,
+    /// Variables that look as if they were.
+    unread: Vec<Finding>,
 }
 
 impl Layers {
     /// The defaults, `file` (or the site file if there is one), and this process's environment.
     pub fn read(file: Option<&Path>) -> Result<Layers, Vec<Finding>> {
-        let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let site = Some(site_file(file))
             .filter(|path| file.is_some() || path.exists())
             .map(read_file)
             .transpose()
             .map_err(|finding| vec![finding])?;
-        Ok(Layers::new(site, environment.collect()))
+        Ok(Layers::of(site, Variables::of(std::env::vars_os())))
     }
 
     pub fn new(site: Option<Arc<Source>>, environment: BTreeMap<String, String>) -> Layers {
+        Layers::of(site, Variables::of(environment.into_iter().map(|(name, value)| (name.into(), value.into()))))
+    }
+
+    fn of(site: Option<Arc<Source>>, Variables { read, wrong, unread }: Variables) -> Layers {
         let defaults = Source::new("config/default.toml", DEFAULTS);
-        let environment = environment.into_iter().filter(|(key, _)| key.starts_with(PREFIX)).collect();
-        Layers { files: [defaults].into_iter().chain(site).collect(), environment }
+        Layers { files: [defaults].into_iter().chain(site).collect(), environment: read, wrong, unread }
+    }
+
+    /// Variables that nothing reads.
+    pub fn unread(&self) -> &[Finding] {
+        &self.unread
     }
 
     /// One configuration, or every mistake of every layer.
     pub fn merge(&self) -> Result<Config, Vec<Finding>> {
         let mut findings: Vec<Finding> = self.files.iter().flat_map(|source| check_file(source, reader)).collect();
+        findings.extend(self.wrong.iter().cloned());
         findings.extend(self.environment.iter().filter_map(|(key, value)| self.check_variable(key, value)));
         if !findings.is_empty() {
             return Err(findings);
@@ -110,9 +123,25 @@ impl Layers {
 
     /// A variable is tried alone on top of the defaults, so that a mistake can be laid at its door.
     fn check_variable(&self, key: &str, value: &str) -> Option<Finding> {
+        let place = Place::Variable(key.to_string());
         let alone = BTreeMap::from([(key.to_string(), value.to_string())]);
-        let error = layered([DEFAULTS].into_iter(), &alone).err()?;
-        Some(Finding::of_value(Place::Variable(key.to_string()), value, wording::told(&error.to_string(), value)))
+        let Err(error) = layered([DEFAULTS].into_iter(), &alone) else {
+            return self.other_case(key).map(|message| Finding { place, message });
+        };
+        let near = meant(key).map(|fix| both!("; write {fix}", "；请写作 {fix}")).unwrap_or_default();
+        Some(Finding::of_value(place, value, wording::told(&error.to_string(), value).then(&near)))
+    }
+
+    /// A variable's name has no small letters, and means one with none but these: `Console` in a file would be another.
+    fn other_case(&self, key: &str) -> Option<Text> {
+        let path: Vec<String> = key.strip_prefix(PREFIX)?.split("__").map(str::to_lowercase).collect();
+        let tables = self.files.iter().skip(1).filter_map(|source| DeTable::parse(&source.text).ok());
+        let written = tables.filter_map(|table| in_other_case(table.get_ref(), &path)).next()?;
+        let read = written.to_lowercase();
+        Some(both!(
+            "means `{read}`, but the file writes `{written}`: write `{read}` there",
+            "指的是 `{read}`，而文件中写作 `{written}`：请在文件中写作 `{read}`"
+        ))
     }
 }
 
@@ -137,18 +166,25 @@ pub fn check_file(source: &Arc<Source>, reader: fn(DeTable<'_>) -> Option<toml::
     let (mut table, mistakes) = syntax::parse(source);
     let fatal = mistakes.iter().any(|mistake| mistake.fatal);
     let mut findings: Vec<Finding> = mistakes.into_iter().map(|mistake| Finding::of_problem(mistake.problem)).collect();
+    // Keys that were removed, or meant by those: that they are missing follows from it.
+    let mut gone: Vec<String> = Vec::new();
     // Nobody knows what a broken file says.
     while !fatal && findings.len() < MAX_FINDINGS {
         let Some(error) = reader(table.get_ref().clone()) else { break };
+        let quoted: Vec<&str> = error.message().split('`').skip(1).step_by(2).collect();
+        if error.message().contains("missing field") && quoted.first().is_some_and(|key| gone.iter().any(|one| one == key)) {
+            break;
+        }
         let span = error.span().unwrap_or(0..0);
         let at = At { source: source.clone(), span: span.clone() };
         if !source.is_mended(at.line()) {
             let value = source.text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
             findings.push(Finding::of_value(Place::File(at), value, wording::told(error.message(), value)));
         }
-        if !remove_at(table.get_mut(), span.start) {
-            break;
-        }
+        let near = quoted.first().and_then(|word| nearest(word, quoted.iter().skip(1).copied()));
+        gone.extend(near.filter(|_| error.message().contains("unknown field")).map(str::to_owned));
+        let Some(removed) = remove_at(table.get_mut(), span.start) else { break };
+        gone.push(removed);
     }
     findings
 }
@@ -157,18 +193,42 @@ fn reader(table: DeTable<'_>) -> Option<toml::de::Error> {
     Config::deserialize(Deserializer::from(Spanned::new(0..0, table))).err()
 }
 
-/// Removes the innermost entry whose key or value covers this byte.
-fn remove_at(table: &mut DeTable<'_>, at: usize) -> bool {
-    let deeper = table.iter_mut().any(|(_, value)| match value.get_mut() {
+/// Removes the innermost entry whose key or value covers this byte, and gives its key.
+fn remove_at(table: &mut DeTable<'_>, at: usize) -> Option<String> {
+    let deeper = table.iter_mut().find_map(|(_, value)| match value.get_mut() {
         DeValue::Table(inner) => remove_at(inner, at),
-        _ => false,
+        _ => None,
     });
-    if deeper {
-        return true;
+    if deeper.is_some() {
+        return deeper;
     }
     let covers = |key: &Spanned<_>, value: &Spanned<DeValue<'_>>| key.span().contains(&at) || value.span().contains(&at);
-    let Some(key) = table.iter().find(|(key, value)| covers(key, value)).map(|(key, _)| key.clone()) else { return false };
-    table.remove(&key).is_some()
+    let key = table.iter().find(|(key, value)| covers(key, value)).map(|(key, _)| key.clone())?;
+    table.remove(&key).map(|_| key.get_ref().to_string())
+}
+
+/// A word of the path that stands in the table with other letters only.
+fn in_other_case(table: &DeTable<'_>, path: &[String]) -> Option<String> {
+    let (first, rest) = path.split_first()?;
+    let found = table.iter().find(|(key, _)| key.get_ref().as_ref() == first.as_str());
+    match found.map(|(_, value)| value.get_ref()) {
+        Some(DeValue::Table(inner)) => in_other_case(inner, rest),
+        Some(_) => None,
+        None => table.keys().map(|key| key.get_ref().to_string()).find(|key| key.to_lowercase() == *first),
+    }
+}
+
+/// Where the value at `path` stands, or that of the nearest table above it.
+pub fn find_value(text: &str, path: &[&str]) -> Option<Range<usize>> {
+    let table = DeTable::parse(text).ok()?;
+    let (mut inner, mut found) = (table.get_ref(), None);
+    for part in path {
+        let Some((_, value)) = inner.iter().find(|(key, _)| key.get_ref() == part) else { break };
+        found = Some(value.span());
+        let DeValue::Table(table) = value.get_ref() else { break };
+        inner = table;
+    }
+    found
 }
 
 fn find_key(table: &DeTable<'_>, path: &[&str]) -> Option<std::ops::Range<usize>> {
@@ -274,6 +334,16 @@ mod tests {
         assert_eq!(findings.len(), 2);
         assert!(findings[0].starts_with("environment: HOTLINE__HTTP__LISTEN: "), "{findings:?}");
         assert!(findings[1].contains("did you mean `listen`?"), "{findings:?}");
+        let findings = merge("", &[("HOTLINE__HTTP_LISTEN", "here"), ("HOTLINE_NODE_NAME", "x")]).unwrap_err();
+        assert!(
+            findings[0].ends_with("HOTLINE_NODE_NAME: is not read under this name: write HOTLINE__NODE__NAME"),
+            "{findings:?}"
+        );
+        assert!(findings[1].ends_with("write HOTLINE__HTTP__LISTEN"), "{findings:?}");
+        let site = "[http.tokens.Console]\nroles = ['viewer']\nsecret = '0123456789abcdef'";
+        let findings = merge(site, &[("HOTLINE__HTTP__TOKENS__CONSOLE__ENABLED", "false")]).unwrap_err();
+        assert!(findings[0].contains("means `console`, but the file writes `Console`"), "{findings:?}");
+        assert!(merge(&site.replace("Console", "console"), &[("HOTLINE__HTTP__TOKENS__CONSOLE__ENABLED", "false")]).is_ok());
     }
 
     #[test]

@@ -38,6 +38,7 @@ impl Config {
 
     /// This configuration with the live keys of `new`.
     pub fn with_live(&self, new: &Config) -> Config {
+        let said = new.said.clone();
         let (mut all, new) = (tree(self), tree(new));
         for key in LIVE {
             let pointer = pointer(key);
@@ -46,7 +47,8 @@ impl Config {
             }
         }
         // It was written by the same type.
-        serde_json::from_value(all).unwrap_or_else(|_| self.clone())
+        let all = serde_json::from_value(all).unwrap_or_else(|_| self.clone());
+        Config { said, ..all }
     }
 }
 

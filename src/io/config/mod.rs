@@ -8,10 +8,11 @@ mod queues;
 mod schema;
 mod secret;
 mod validate;
+mod variables;
 mod wording;
 
 pub use finding::{Finding, Place};
-pub use layers::{Layers, site_file};
+pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
 pub use queues::{Queue, Strategy};
 pub use schema::*;
@@ -23,6 +24,7 @@ pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
     let layers = Layers::read(file)?;
     let checked = layers.merge().and_then(|mut config| match validate::validate(&config, &layers) {
         findings if findings.is_empty() => {
+            config.said.plan = Some(layers.place(&["plan", "file"]));
             config.warnings = validate::doubts(&config, &layers).iter().map(Finding::warning).collect();
             Ok(config)
         }

@@ -1,5 +1,6 @@
 //! The keys of a configuration, typed. The meaning of each stands in `config/default.toml`, which has all of them.
 
+use super::finding::Said;
 use super::queues::Queue;
 use crate::control::{Codes, Role};
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
@@ -36,6 +37,8 @@ pub struct Config {
     /// Values that are no mistakes, but most likely not meant.
     #[serde(skip)]
     pub warnings: Vec<crate::base::Text>,
+    #[serde(skip)]
+    pub said: Said,
 }
 
 impl Config {

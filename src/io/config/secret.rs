@@ -1,6 +1,8 @@
 //! Secrets in the text of a configuration, found even where the text is broken, so that no complaint quotes one: complaints
 //! show the line that they are about, and readers of TOML quote values of their own accord.
 
+use crate::plan::letters;
+
 /// Where everything is a secret but what is known to be none.
 const TABLES: &[&[&str]] = &[&["http", "tokens"], &["records", "keys"], &["records", "backends"], &["records", "webhook"]];
 const HARMLESS: &[&str] = &["all_events", "enabled", "file", "final_only", "link_key", "parallel", "profile", "roles", "timeout"];
@@ -48,6 +50,8 @@ pub fn hide(text: &str, secrets: &[String]) -> String {
 }
 
 fn header(line: &str) -> Option<Vec<String>> {
+    // Brackets and letters may be Chinese ones.
+    let line = letters::in_ascii(line);
     let name = line.strip_prefix('[')?.trim_start_matches('[');
     let name = name.split(']').next().filter(|_| line.contains(']') && !line.contains(['=', ',']))?;
     Some(words(name).collect())
@@ -120,6 +124,8 @@ mod tests {
             "[records.keys]\n2026 = S3CRET123",
             "[node]\npassword = S3CRET",
             "S3CRET-and-nothing-else",
+            "【http.tokens.a】\nsecret = 'S3CRET'",
+            "［ｈttp．tokens.a］\nsecret = 'S3CRET'",
         ] {
             assert!(!hidden(text).contains("S3CRET"), "{text}\n{}", hidden(text));
         }
@@ -133,6 +139,8 @@ mod tests {
             "[keys]\nswap = '*11'\n[keys.one_key]\n'*110#' = '110'",
             "[http.tokens.a]\nroles = ['viewr']\nenabled = 'maybe'\nfile = '/run/secrets/console'",
             "[records.backends.a]\nprofile = 'request-tracker'\ntimeout = '3 parsecs'",
+            "［node］\nname = 'x'",
+            "\u{feff}[node]\nname = 'x'",
         ] {
             assert_eq!(hidden(text), text);
         }

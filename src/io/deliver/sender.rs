@@ -113,10 +113,10 @@ impl Asker {
         let mut request = match profile.render(step, event) {
             Ok(Some(request)) => request,
             Ok(None) => return Reply::Good { id: None, url: None },
-            Err(error) => return Reply::Unmade(error),
+            Err(error) => return Reply::Unmade(error.en),
         };
         if let Err(error) = profile.authenticate(&mut request, &self.target.secrets, &self.fresh()) {
-            return Reply::Unmade(error);
+            return Reply::Unmade(error.en);
         }
         let mut reply = match self.exchange(&request, &event.id).await {
             Ok(Heard { code, retry_after, body }) => profile.judge(step, event.kind, code, retry_after, &body),
@@ -173,7 +173,7 @@ impl Asker {
         if let Some(token) = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Ok(token);
         }
-        let request = self.target.profile.token_request(&self.target.secrets).map_err(Reply::Unmade)?;
+        let request = self.target.profile.token_request(&self.target.secrets).map_err(|error| Reply::Unmade(error.en))?;
         let form = "application/x-www-form-urlencoded";
         let built = self.client.post(request.url).header(reqwest::header::CONTENT_TYPE, form).body(request.form);
         let before = |reply| match reply {

@@ -1,17 +1,22 @@
 //! A backend as configured: its profile, its address and what it is told to prove who we are.
 
-use crate::io::config::{Backend, Config, Webhook};
-use crate::io::store;
+use crate::base::Text;
+use crate::io::config::{self, Backend, Config, Finding, Place, Webhook};
+use crate::io::{files, store};
+use crate::plan::{At, Source, suggestion};
 use crate::record::cloudevent::Kind;
 use crate::record::delivery::Limits;
-use crate::record::profile::{Profile, Secrets};
+use crate::record::profile::{Flaw, Profile, Secrets};
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The name of `[records.webhook]` in the journal's outbox.
 pub const WEBHOOK: &str = "webhook";
+const MAX_PROFILE: u64 = 1 << 20;
 
 pub struct Target {
     /// In the journal's outbox.
@@ -36,21 +41,23 @@ pub struct Target {
 
 impl Target {
     /// Every backend of the configuration.
-    pub fn all(config: &Config) -> Result<Vec<Target>, String> {
+    pub fn all(config: &Config) -> Result<Vec<Target>, Text> {
         let zone = Zone::named(&config.records.zone)?;
         let webhook = Some(&config.records.webhook).filter(|webhook| !webhook.url.is_empty());
-        let webhook = webhook.map(|webhook| Target::webhook(webhook, zone.clone()));
-        let backends = config.records.backends.iter().filter(|(_, backend)| backend.enabled);
-        let backends = backends.map(|(name, backend)| Target::backend(name, backend, zone.clone()));
-        let mut all: Vec<Target> = webhook.into_iter().chain(backends).collect::<Result<_, _>>()?;
+        let mut all = webhook.map(|webhook| Target::webhook(webhook, zone.clone())).transpose()?.into_iter().collect::<Vec<_>>();
+        for (name, backend) in config.records.backends.iter().filter(|(_, backend)| backend.enabled) {
+            let wrong = |faults: Vec<Fault>| Text::lines(&faults.into_iter().map(|fault| fault.told(name)).collect::<Vec<_>>());
+            all.push(Target::backend(name, backend, zone.clone()).map_err(wrong)?);
+        }
         all.iter_mut().for_each(|target| target.limits.patience = config.records.retry_after_max);
         Ok(all)
     }
 
-    pub fn webhook(webhook: &Webhook, zone: Zone) -> Result<Target, String> {
-        let text = Profile::built_in(WEBHOOK).unwrap_or_default();
+    pub fn webhook(webhook: &Webhook, zone: Zone) -> Result<Target, Text> {
         let store::Backend { kinds, later, .. } = store::Backend::of_all_calls(WEBHOOK, webhook.all_events);
-        let profile = Profile::parse(text, &webhook.url, &BTreeMap::new())?;
+        let profile = profile(WEBHOOK, &webhook.url, &BTreeMap::new());
+        let wrong = |faults: Vec<Fault>| Text::lines(&faults.into_iter().map(|fault| fault.told(WEBHOOK)).collect::<Vec<_>>());
+        let profile = profile.map_err(wrong)?;
         Ok(Target {
             name: WEBHOOK.to_owned(),
             url: webhook.url.clone(),
@@ -67,13 +74,11 @@ impl Target {
         })
     }
 
-    pub fn backend(name: &str, backend: &Backend, zone: Zone) -> Result<Target, String> {
-        let wrong = |error: String| format!("records.backends.{name}: {error}");
-        let text = profile_text(&backend.profile).map_err(wrong)?;
-        let profile = Profile::parse(&text, &backend.url, &backend.vars);
-        let profile = profile.map_err(|e| wrong(format!("profile {}: {e}", backend.profile)))?;
+    pub fn backend(name: &str, backend: &Backend, zone: Zone) -> Result<Target, Vec<Fault>> {
+        let profile = profile(&backend.profile, &backend.url, &backend.vars)?;
         let secrets = backend.credentials.clone();
-        let keys = Keys::parse(secrets.get("keys").map_or("", String::as_str)).map_err(|e| wrong(e.to_owned()))?;
+        let keys = Keys::parse(secrets.get("keys").map_or("", String::as_str));
+        let keys = keys.map_err(|what| vec![Fault::Backend { path: vec!["credentials".into(), "keys".into()], what }])?;
         let kinds = profile.events().to_vec();
         Ok(Target {
             name: name.to_owned(),
@@ -102,11 +107,61 @@ impl Target {
     }
 }
 
-/// One that comes with the program, or a file's.
-pub fn profile_text(name: &str) -> Result<String, String> {
-    if let Some(text) = Profile::built_in(name) {
-        return Ok(text.to_owned());
+/// A mistake in a backend.
+#[derive(Debug)]
+pub enum Fault {
+    /// In its profile's file.
+    Profile(Finding),
+    /// In its table of the configuration.
+    Backend { path: Vec<String>, what: Text },
+}
+
+impl Fault {
+    pub fn told(self, name: &str) -> Text {
+        match self {
+            Fault::Profile(finding) => finding.told(),
+            Fault::Backend { path, what } => Finding::whole(format!("records.backends.{name}.{}", path.join(".")), what).told(),
+        }
     }
-    let known = Profile::names().collect::<Vec<_>>().join(", ");
-    std::fs::read_to_string(name).map_err(|e| format!("profile `{name}`: {e}; name a file or one of {known}"))
+}
+
+/// A profile that comes with the program, or a file's.
+pub fn profile(name: &str, url: &str, vars: &BTreeMap<String, String>) -> Result<Profile, Vec<Fault>> {
+    let source = source(name).map_err(|what| vec![Fault::Backend { path: vec!["profile".into()], what }])?;
+    let misread = config::check_file(&source, Profile::misread);
+    if !misread.is_empty() {
+        return Err(misread.into_iter().map(Fault::Profile).collect());
+    }
+    let placed = |flaw: Flaw| match flaw.of_backend {
+        true => Fault::Backend { path: flaw.path, what: flaw.what },
+        false => Fault::Profile(Finding { place: place(&source, &flaw), message: flaw.what }),
+    };
+    Profile::parse(&source.text, url, vars).map_err(|flaws| flaws.into_iter().map(placed).collect())
+}
+
+fn source(name: &str) -> Result<Arc<Source>, Text> {
+    if let Some(text) = Profile::built_in(name) {
+        return Ok(Source::new(name, text));
+    }
+    let bytes = files::read(Path::new(name), MAX_PROFILE).map_err(|why| {
+        let known = Profile::names().collect::<Vec<_>>().join(", ");
+        let told = both!("`{name}`: {}", "`{name}`：{}"; why);
+        told.then(&both!("; name a file or one of {known}", "；应为文件名，或 {known} 之一"))
+            .then(&suggestion(name, Profile::names()))
+    })?;
+    Ok(Source::read(name, &bytes))
+}
+
+/// The value that the flaw is in; the line of it, where it has several.
+fn place(source: &Arc<Source>, flaw: &Flaw) -> Place {
+    let path: Vec<&str> = flaw.path.iter().map(String::as_str).collect();
+    let Some(span) = config::find_value(&source.text, &path) else { return Place::Whole(source.name.to_string()) };
+    let raw = source.text.get(span.clone()).unwrap_or_default();
+    let at = At { source: source.clone(), span };
+    // TOML drops a line end right after three quotation marks.
+    let dropped = ["\"\"\"\n", "\"\"\"\r\n", "'''\n", "'''\r\n"].iter().any(|open| raw.starts_with(open));
+    match flaw.line {
+        Some(line) if raw.contains('\n') => Place::File(source.whole_line(at.line() + line - usize::from(!dropped))),
+        _ => Place::File(at),
+    }
 }

@@ -34,7 +34,7 @@ async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers
         Err(why) => {
             tracing::warn!(backend = %name, "a callback is not believed: {why}");
             outside.count("callbacks_refused_total", &name, "");
-            return Problem::new(StatusCode::UNAUTHORIZED, why).into_response();
+            return Problem::new(StatusCode::UNAUTHORIZED, why.en).into_response();
         }
     };
     if !outside.allow(&name) {
@@ -77,7 +77,10 @@ fn read(target: &Target, body: &[u8]) -> Result<(CallId, Message), Problem> {
     let mut faults = schemas::CALLBACK.faults(&json!(message));
     let url = message.ticket.as_ref().and_then(|ticket| ticket.url.as_deref());
     if faults.is_empty() && url.is_some_and(|url| !is_web(url)) {
-        faults.push(Fault { pointer: "/ticket/url".to_owned(), what: "is no http or https address".to_owned() });
+        faults.push(Fault {
+            pointer: "/ticket/url".to_owned(),
+            what: both!("is no http or https address", "不是 http 或 https 地址"),
+        });
     }
     let call = message.call_id.parse().ok().filter(|_| faults.is_empty()).ok_or_else(|| wrong(faults))?;
     Ok((call, message))

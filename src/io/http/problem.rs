@@ -36,7 +36,7 @@ impl Problem {
 
     /// As above, each at its place in the body (RFC 9457 §3).
     pub fn at_fault(self, faults: Vec<Fault>) -> Problem {
-        let error = |fault: Fault| json!({ "pointer": format!("#{}", fault.pointer), "detail": fault.what });
+        let error = |fault: Fault| json!({ "pointer": format!("#{}", fault.pointer), "detail": fault.what.en });
         self.with("errors", faults.into_iter().map(error).collect::<Vec<_>>())
     }
 

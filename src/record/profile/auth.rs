@@ -1,6 +1,7 @@
 //! How requests say who sends them.
 
 use super::{Method, Profile, Rendered};
+use crate::base::Text;
 use crate::record::digest::{Recipe, Spelling};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -67,27 +68,27 @@ pub struct Fresh {
 pub type Secrets = BTreeMap<String, String>;
 
 impl Auth {
-    /// (name, text) of each template.
-    pub(super) fn templates(&self) -> Vec<(String, &str)> {
-        let list: Vec<(String, &str)> = match self {
+    /// (key, text) of each template.
+    pub(super) fn templates(&self) -> Vec<(Vec<&str>, &str)> {
+        let list: Vec<(Vec<&str>, &str)> = match self {
             Auth::None | Auth::Webhook => vec![],
-            Auth::Basic { user, password } => vec![("user".into(), user), ("password".into(), password)],
-            Auth::Header { name: _, value } => vec![("value".into(), value)],
-            Auth::Bearer { token } => vec![("token".into(), token)],
+            Auth::Basic { user, password } => vec![(vec!["user"], user), (vec!["password"], password)],
+            Auth::Header { name: _, value } => vec![(vec!["value"], value)],
+            Auth::Bearer { token } => vec![(vec!["token"], token)],
             Auth::Oauth2 { url, id, secret, scope } => {
-                vec![("url".into(), url), ("id".into(), id), ("secret".into(), secret), ("scope".into(), scope)]
+                vec![(vec!["url"], url), (vec!["id"], id), (vec!["secret"], secret), (vec!["scope"], scope)]
             }
             Auth::Sign(signing) => signing.templates(),
         };
-        list.into_iter().map(|(name, text)| (format!("auth.{name}"), text)).collect()
+        list.into_iter().map(|(path, text)| ([vec!["auth"], path].concat(), text)).collect()
     }
 }
 
 impl Signing {
-    fn templates(&self) -> Vec<(String, &str)> {
-        let headers = self.headers.iter().map(|(name, text)| (format!("headers.{name}"), text.as_str()));
-        let query = self.query.iter().map(|(name, text)| (format!("query.{name}"), text.as_str()));
-        headers.chain(query).chain([("text".to_owned(), self.text.as_str()), ("key".to_owned(), self.key.as_str())]).collect()
+    fn templates(&self) -> Vec<(Vec<&str>, &str)> {
+        let headers = self.headers.iter().map(|(name, text)| (vec!["headers", name.as_str()], text.as_str()));
+        let query = self.query.iter().map(|(name, text)| (vec!["query", name.as_str()], text.as_str()));
+        headers.chain(query).chain([(vec!["text"], self.text.as_str()), (vec!["key"], self.key.as_str())]).collect()
     }
 }
 
@@ -100,7 +101,7 @@ pub struct TokenRequest {
 
 impl Profile {
     /// Authenticates a request that is not sent: credentials that are not there would otherwise be found with the first call.
-    pub fn rehearse(&self, secrets: &Secrets) -> Result<(), String> {
+    pub fn rehearse(&self, secrets: &Secrets) -> Result<(), Text> {
         let mut request = Rendered { method: Method::Post, url: String::new(), headers: Vec::new(), body: None };
         let fresh = Fresh { millis: 0, nonce: String::new() };
         let made = match &self.file.auth {
@@ -108,13 +109,23 @@ impl Profile {
             _ => self.authenticate(&mut request, secrets, &fresh),
         };
         let lacking = |name: &String| !secrets.contains_key(name);
-        let names: BTreeSet<String> = self.templates.read("auth.", "secret").filter(lacking).collect();
+        let names: BTreeSet<String> = self.templates.read("auth.", "secret").map(|(_, name)| name).filter(lacking).collect();
         let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        made.map_err(|error| if names.is_empty() { error } else { format!("`credentials` lack {names}") })
+        made.map_err(
+            |error| if names.is_empty() { error } else { both!("`credentials` lack {names}", "`credentials` 缺少 {names}") },
+        )
+    }
+
+    /// Those of these credentials that nothing here reads, and what is read.
+    pub fn unread(&self, secrets: &Secrets) -> (Vec<String>, BTreeSet<String>) {
+        let mut read: BTreeSet<String> = self.templates.read("", "secret").map(|(_, name)| name).collect();
+        read.extend(matches!(self.file.auth, Auth::Webhook).then(|| "keys".to_owned()));
+        read.extend(self.file.callback.is_some().then(|| "callback_keys".to_owned()));
+        (secrets.keys().filter(|name| !read.contains(*name)).cloned().collect(), read)
     }
 
     /// Adds who we are; nothing for those kinds that need more than the request.
-    pub fn authenticate(&self, request: &mut Rendered, secrets: &Secrets, fresh: &Fresh) -> Result<(), String> {
+    pub fn authenticate(&self, request: &mut Rendered, secrets: &Secrets, fresh: &Fresh) -> Result<(), Text> {
         let context = minijinja::context! { secret => secrets, vars => &self.file.vars };
         let text = |name: &str| self.templates.render(name, &context);
         match &self.file.auth {
@@ -130,7 +141,7 @@ impl Profile {
         Ok(())
     }
 
-    pub fn token_request(&self, secrets: &Secrets) -> Result<TokenRequest, String> {
+    pub fn token_request(&self, secrets: &Secrets) -> Result<TokenRequest, Text> {
         let context = minijinja::context! { secret => secrets, vars => &self.file.vars, base => &self.base };
         let text = |name: &str| self.templates.render(name, &context);
         let mut form = "grant_type=client_credentials".to_owned();
@@ -143,7 +154,7 @@ impl Profile {
         Ok(TokenRequest { url: text("auth.url")?, form })
     }
 
-    fn sign(&self, signing: &Signing, request: &mut Rendered, secrets: &Secrets, fresh: &Fresh) -> Result<(), String> {
+    fn sign(&self, signing: &Signing, request: &mut Rendered, secrets: &Secrets, fresh: &Fresh) -> Result<(), Text> {
         let body = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned();
         let with = |sign: Option<&str>| {
             minijinja::context! {

@@ -1,7 +1,7 @@
 //! A ticket system posts to us: this says how it proves who it is, and where its words stand.
 
 use super::{Profile, Secrets, id_text};
-use crate::base::Wall;
+use crate::base::{Text, Wall};
 use crate::record::callback::{Linked, Message, Surveyed};
 use crate::record::digest::{Recipe, Spelling};
 use crate::record::report::Fault;
@@ -81,15 +81,18 @@ impl Profile {
         secrets: &Secrets,
         now: Wall,
         tolerance: Duration,
-    ) -> Result<Proven, String> {
-        let callback = self.callback().ok_or("this backend's profile takes no callbacks")?;
+    ) -> Result<Proven, Text> {
+        let callback = self
+            .callback()
+            .ok_or_else(|| both!("this backend's profile takes no callbacks", "该工单系统的对接方案不接收回调"))?;
         let keys = secrets.get("callback_keys").map_or("", String::as_str);
         let names = match &callback.auth {
             Proof::Webhook => ["webhook-id", "webhook-timestamp", "webhook-signature"],
             Proof::Sign(sealed) => [sealed.id.as_str(), &sealed.timestamp, &sealed.sign],
         };
-        let [id, at, sign] =
-            names.map(|name| header(name).filter(|value| !value.is_empty()).ok_or_else(|| format!("no header {name}")));
+        let [id, at, sign] = names.map(|name| {
+            header(name).filter(|value| !value.is_empty()).ok_or_else(|| both!("no header {name}", "没有 {name} 头"))
+        });
         let (id, at, sign) = (id?, at?, sign?);
         let seal = match &callback.auth {
             Proof::Webhook => Keys::parse(keys).is_ok_and(|keys| keys.verify(&id, &at, body, &sign)).then_some(None),
@@ -98,11 +101,17 @@ impl Profile {
                 keys.find_map(|key| self.sealed(sealed, key, [&id, &at, &sign], body, secrets)).map(Some)
             }
         };
-        let seal = seal.ok_or("the signature does not hold")?;
-        let sent = moment(&at).ok_or("its time is not ten digits of seconds or thirteen of milliseconds")?;
+        let seal = seal.ok_or_else(|| both!("the signature does not hold", "签名不正确"))?;
+        let sent = moment(&at).ok_or_else(|| {
+            both!("its time is not ten digits of seconds or thirteen of milliseconds", "时间应为十位的秒数或十三位的毫秒数")
+        })?;
         let apart = Duration::from_micros(sent.0.abs_diff(now.0));
         if apart > tolerance {
-            return Err(format!("sent {} s from our time; the clocks may be {} s apart", apart.as_secs(), tolerance.as_secs()));
+            let (apart, tolerance) = (apart.as_secs(), tolerance.as_secs());
+            return Err(both!(
+                "sent {apart} s from our time; the clocks may be {tolerance} s apart",
+                "发送时间与本机相差 {apart} 秒，最多允许 {tolerance} 秒"
+            ));
         }
         Ok(Proven { id, seal, sent })
     }
@@ -125,16 +134,18 @@ impl Fields {
     /// The message in our words.
     pub fn message(&self, body: &Value) -> Result<Message, Vec<Fault>> {
         let text = |pointer: &Option<String>| pointer.as_ref().and_then(|at| body.pointer(at)).and_then(id_text);
-        let fault = |pointer: &str, what: &str| vec![Fault { pointer: pointer.to_owned(), what: what.to_owned() }];
-        let call_id = body.pointer(&self.call).and_then(id_text).ok_or_else(|| fault(&self.call, "names no call"))?;
+        let fault = |pointer: &str, what: Text| vec![Fault { pointer: pointer.to_owned(), what }];
+        let call_id = body.pointer(&self.call).and_then(id_text);
+        let call_id = call_id.ok_or_else(|| fault(&self.call, both!("names no call", "没有通话编号")))?;
         let ticket = text(&self.ticket).map(|id| Linked { id, url: text(&self.url) });
         let survey = match text(&self.score) {
             None => None,
             Some(score) => match score.parse() {
                 Ok(score) if (1..=self.scale).contains(&score) => Some(Surveyed { score, scale: self.scale }),
                 _ => {
-                    let what = format!("is no score from 1 to {}", self.scale);
-                    return Err(fault(self.score.as_deref().unwrap_or_default(), &what));
+                    let scale = self.scale;
+                    let what = both!("is no score from 1 to {scale}", "不是 1 到 {scale} 的评分");
+                    return Err(fault(self.score.as_deref().unwrap_or_default(), what));
                 }
             },
         };
@@ -175,7 +186,7 @@ mod tests {
         Profile::parse(Profile::built_in(name).unwrap(), "https://t.example", &BTreeMap::new()).unwrap()
     }
 
-    fn prove(profile: &Profile, headers: &[(&str, &str)], body: &str, keys: &str) -> Result<Proven, String> {
+    fn prove(profile: &Profile, headers: &[(&str, &str)], body: &str, keys: &str) -> Result<Proven, Text> {
         let secrets =
             Secrets::from([("callback_keys", keys), ("app_key", "a")].map(|(name, value)| (name.to_owned(), value.to_owned())));
         let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
@@ -199,9 +210,9 @@ mod tests {
             (now - 301, "{}", KEYS, "301 s"),
             (now + 301, "{}", KEYS, "301 s"),
         ] {
-            assert!(post(seconds, body, keys).unwrap_err().contains(why), "{why}");
+            assert!(post(seconds, body, keys).unwrap_err().en.contains(why), "{why}");
         }
-        assert_eq!(prove(&profile, &[("webhook-id", "m1")], "{}", KEYS).unwrap_err(), "no header webhook-timestamp");
+        assert_eq!(prove(&profile, &[("webhook-id", "m1")], "{}", KEYS).unwrap_err().en, "no header webhook-timestamp");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The templates and predicates of one profile, compiled once.
 
 use super::callback::{Callback, Proof};
-use super::{File, Request};
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
+use super::{File, Flaw, Request};
+use crate::base::Text;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use std::collections::BTreeMap;
 
 /// Steps of the engine that one template may take: an endless loop ends.
@@ -11,37 +12,44 @@ const FUEL: u64 = 100_000;
 pub(super) struct Templates {
     engine: Environment<'static>,
     predicates: BTreeMap<String, String>,
+    /// By a template's name, its key in the file.
+    paths: BTreeMap<String, Vec<String>>,
 }
 
 impl Templates {
-    pub fn new(file: &File) -> Result<Templates, String> {
-        let mut templates = Templates { engine: engine(), predicates: BTreeMap::new() };
-        let requests = file.find.iter().map(|request| ("find".to_owned(), request));
-        let requests = requests.chain([("create".to_owned(), &file.create)]);
-        let updates = file.update.iter().map(|(kind, request)| (format!("update.{kind}"), request));
-        for (name, request) in requests.chain(updates) {
-            templates.request(&name, request)?;
+    pub fn new(file: &File) -> Result<Templates, Vec<Flaw>> {
+        let mut templates = Templates { engine: engine(), predicates: BTreeMap::new(), paths: BTreeMap::new() };
+        let mut flaws = Vec::new();
+        let requests = file.find.iter().map(|request| (vec!["find"], request));
+        let requests = requests.chain([(vec!["create"], &file.create)]);
+        let updates = file.update.iter().map(|(kind, request)| (vec!["update", kind.as_str()], request));
+        for (path, request) in requests.chain(updates) {
+            flaws.extend(templates.request(&path, request));
         }
         for (name, predicate) in [("unauthorised", &file.unauthorised), ("busy", &file.busy)] {
-            predicate.iter().try_for_each(|text| templates.predicate(name.to_owned(), text))?;
+            flaws.extend(predicate.iter().filter_map(|text| templates.predicate(&[name], text)));
         }
         if let Some(Callback { auth: Proof::Sign(sealed), .. }) = &file.callback {
-            templates.add("callback.text".to_owned(), &sealed.text)?;
+            flaws.extend(templates.add("callback.text".to_owned(), &["callback", "auth", "text"], &sealed.text));
         }
-        for (name, text) in file.link.iter().map(|text| ("link".to_owned(), text.as_str())).chain(file.auth.templates()) {
-            templates.add(name, text)?;
+        flaws.extend(file.link.iter().filter_map(|text| templates.add("link".to_owned(), &["link"], text)));
+        for (path, text) in file.auth.templates() {
+            flaws.extend(templates.add(path.join("."), &path, text));
         }
-        Ok(templates)
+        if flaws.is_empty() { Ok(templates) } else { Err(flaws) }
     }
 
-    /// The words that templates whose names begin so read of `table`, such as `secret`.
-    pub fn read<'a>(&'a self, prefix: &'a str, table: &'a str) -> impl Iterator<Item = String> + 'a {
+    /// The words that templates whose names begin so read of `table`, such as `secret`; each with its place.
+    pub fn read<'a>(&'a self, prefix: &'a str, table: &'a str) -> impl Iterator<Item = (Vec<String>, String)> + 'a {
         let templates = self.engine.templates().filter(move |(name, _)| name.starts_with(prefix));
-        let names = templates.flat_map(|(_, template)| template.undeclared_variables(true));
-        names.filter_map(move |name| Some(name.strip_prefix(table)?.strip_prefix('.')?.to_owned()))
+        let names = templates.flat_map(|(name, template)| {
+            let path = self.paths.get(name).cloned().unwrap_or_default();
+            template.undeclared_variables(true).into_iter().map(move |read| (path.clone(), read))
+        });
+        names.filter_map(move |(path, read)| Some((path, read.strip_prefix(table)?.strip_prefix('.')?.to_owned())))
     }
 
-    pub fn render(&self, name: &str, context: &Value) -> Result<String, String> {
+    pub fn render(&self, name: &str, context: &Value) -> Result<String, Text> {
         let template = self.engine.get_template(name).map_err(|e| told(name, &e))?;
         template.render(context.clone()).map_err(|e| told(name, &e))
     }
@@ -53,25 +61,29 @@ impl Templates {
         computed.is_ok_and(|value| value.is_true())
     }
 
-    fn request(&mut self, name: &str, request: &Request) -> Result<(), String> {
-        self.add(format!("{name}.path"), &request.path)?;
+    fn request<'a>(&mut self, path: &[&'a str], request: &'a Request) -> Vec<Flaw> {
+        let name = path.join(".");
+        let below = |more: &[&'a str]| -> Vec<&'a str> { path.iter().chain(more).copied().collect() };
+        let mut flaws: Vec<Flaw> = self.add(format!("{name}.path"), &below(&["path"]), &request.path).into_iter().collect();
         for (header, text) in &request.headers {
-            self.add(format!("{name}.headers.{header}"), text)?;
+            flaws.extend(self.add(format!("{name}.headers.{header}"), &below(&["headers", header]), text));
         }
         if let Some(body) = &request.body {
-            self.add(content(&format!("{name}.body"), &request.content), body)?;
+            flaws.extend(self.add(content(&format!("{name}.body"), &request.content), &below(&["body"]), body));
         }
-        self.predicate(format!("{name}.ok"), &request.ok)
+        flaws.extend(self.predicate(&below(&["ok"]), &request.ok));
+        flaws
     }
 
-    fn add(&mut self, name: String, text: &str) -> Result<(), String> {
-        self.engine.add_template_owned(name.clone(), text.to_owned()).map_err(|e| told(&name, &e))
+    fn add(&mut self, name: String, path: &[&str], text: &str) -> Option<Flaw> {
+        self.paths.insert(name.clone(), path.iter().map(ToString::to_string).collect());
+        self.engine.add_template_owned(name, text.to_owned()).err().map(|error| flaw(path, &error))
     }
 
-    fn predicate(&mut self, name: String, text: &str) -> Result<(), String> {
-        self.engine.compile_expression(text).map_err(|e| told(&name, &e))?;
-        self.predicates.insert(name, text.to_owned());
-        Ok(())
+    fn predicate(&mut self, path: &[&str], text: &str) -> Option<Flaw> {
+        let error = self.engine.compile_expression(text).err().map(|error| flaw(path, &error));
+        self.predicates.insert(path.join("."), text.to_owned());
+        error
     }
 }
 
@@ -93,9 +105,32 @@ fn engine() -> Environment<'static> {
 }
 
 /// The kind and the place; never the detail.
-fn told(name: &str, error: &Error) -> String {
-    let line = error.line().map_or(String::new(), |line| format!(" at line {line}"));
-    format!("template {}{line}: {}", name.trim_end_matches(".json"), error.kind())
+fn told(name: &str, error: &Error) -> Text {
+    let (name, kind) = (name.trim_end_matches(".json"), kind(error));
+    match error.line() {
+        Some(line) => both!("template {0} at line {line}: ", "模板 {0} 第 {line} 行：", name).then(&kind),
+        None => both!("template {name}: ", "模板 {name}：").then(&kind),
+    }
+}
+
+fn flaw(path: &[&str], error: &Error) -> Flaw {
+    Flaw { line: error.line(), ..Flaw::at(path, both!("the template is wrong: {}", "模板有误：{}"; kind(error))) }
+}
+
+fn kind(error: &Error) -> Text {
+    use ErrorKind::*;
+    let kind = error.kind();
+    match kind {
+        SyntaxError => both!("{kind}", "语法错误"),
+        UndefinedError => both!("{kind}", "用到了没有的值"),
+        UnknownFilter => both!("{kind}", "没有这个过滤器"),
+        UnknownTest => both!("{kind}", "没有这个判断"),
+        UnknownFunction => both!("{kind}", "没有这个函数"),
+        UnknownMethod => both!("{kind}", "没有这个方法"),
+        InvalidOperation => both!("{kind}", "不能这样运算"),
+        OutOfFuel => both!("{kind}", "运算步数过多"),
+        _ => both!("{kind}", "出错（{kind}）"),
+    }
 }
 
 /// RFC 3986 §2.3.

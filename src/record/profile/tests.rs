@@ -162,38 +162,54 @@ fn a_mistake_in_a_template_is_told_without_what_it_would_have_shown() {
         Profile::parse(&text, "http://t", &BTreeMap::new()).unwrap().render(&Step::Post, &event(Kind::Record)).unwrap_err()
     };
     let undefined = with("{ \"a\": {{ data.caller }}, \"b\": {{ data.calller }} }");
-    assert_eq!(undefined, "template create.body at line 1: undefined value");
+    assert_eq!(undefined.en, "template create.body at line 1: undefined value");
+    assert_eq!(undefined.zh, "模板 create.body 第 1 行：用到了没有的值");
     let detailed = with("{{ data.caller | local('%Y') }}");
-    assert!(!detailed.contains("138"), "{detailed}");
-    assert!(with("{ \"a\": {{ data.caller }}").contains("no JSON"));
+    assert!(!detailed.en.contains("138") && !detailed.zh.contains("138"), "{detailed}");
+    assert!(with("{ \"a\": {{ data.caller }}").en.contains("no JSON"));
     let endless = with("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}");
-    assert!(endless.contains("template create.body"), "{endless}");
+    assert!(endless.en.contains("template create.body"), "{endless}");
 }
 
 #[test]
 fn a_profile_that_cannot_work_is_refused() {
-    let refused = |text: &str| Profile::parse(text, "http://t", &BTreeMap::new()).err().unwrap();
-    assert!(refused("[create]\nmethod = 'POST'\nid = '/id'").contains("[find]"));
-    assert!(refused("events = ['call.offerd']\n[create]\nmethod = 'POST'").contains("call.offerd"));
-    assert!(refused("[create]\nmethod = 'POST'\nbody = '{{ data.'").contains("create.body"));
-    assert!(refused("[create]\nmethod = 'POST'\nok = 'status =='").contains("create.ok"));
-    assert!(refused("[create]\nmethod = 'POST'\nurl = 'x'").contains("unknown field"));
+    let flaws = |text: &str| Profile::parse(text, "http://t", &BTreeMap::new()).err().unwrap();
+    let refused = |text: &str| flaws(text).into_iter().map(|flaw| (flaw.path.join("."), flaw.what.en)).collect::<Vec<_>>();
+    let one = |path: &str, what: &str, text: &str| {
+        let found = refused(text);
+        assert!(found.len() == 1 && found[0].0 == path && found[0].1.contains(what), "{found:?}");
+    };
+    one("create", "[find]", "[create]\nmethod = 'POST'\nid = '/id'");
+    one("events", "call.offerd", "events = ['call.offerd']\n[create]\nmethod = 'POST'");
+    one("create.body", "syntax error", "[create]\nmethod = 'POST'\nbody = '{{ data.'");
+    one("create.ok", "syntax error", "[create]\nmethod = 'POST'\nok = 'status =='");
+    one("", "unknown field", "[create]\nmethod = 'POST'\nurl = 'x'");
+    one("auth.value", "reads `vars.q`", "[auth]\nkind = 'header'\nname = 'a'\nvalue = '{{ vars.q }}'\n[create]\nmethod = 'POST'");
+    let all = refused(
+        "events = ['x']\nlink = '{{'\n[create]\nmethod = 'POST'\n[update.\"call.record\"]\nmethod = 'PUT'\nheaders.a = '{%'",
+    );
+    assert_eq!(all.iter().map(|flaw| flaw.0.as_str()).collect::<Vec<_>>(), ["events", "update.call.record.headers.a", "link"]);
     let vars = BTreeMap::from([("quue".to_owned(), String::new())]);
     let text = Profile::built_in("request-tracker-5").unwrap();
-    assert!(Profile::parse(text, "http://t", &vars).err().unwrap().contains("quue"));
+    let flaws = Profile::parse(text, "http://t", &vars).err().unwrap();
+    assert!(flaws.len() == 1 && flaws[0].of_backend && flaws[0].what.en.contains("quue"), "{flaws:?}");
 }
 
 #[test]
 fn what_is_lacking_is_told_before_the_first_call() {
     let secrets = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect::<Secrets>();
     let platform = shipped("platform-12345");
-    assert_eq!(platform.rehearse(&secrets(&[("app_key", "k")])), Err("`credentials` lack `app_secret`".into()));
-    assert_eq!(platform.rehearse(&secrets(&[("app_key", "k"), ("app_secret", "s")])), Ok(()));
-    assert_eq!(shipped("webhook").rehearse(&secrets(&[])), Ok(()), "unsigned");
+    let lacks = |profile: &Profile, pairs| profile.rehearse(&secrets(pairs)).err().map(|text| text.en);
+    assert_eq!(lacks(&platform, &[("app_key", "k")]).unwrap(), "`credentials` lack `app_secret`");
+    assert_eq!(lacks(&platform, &[("app_key", "k"), ("app_secret", "s")]), None);
+    assert_eq!(lacks(&shipped("webhook"), &[]), None, "unsigned");
     let parse = |text: &str| Profile::parse(text, "https://t.example", &BTreeMap::new());
     let oauth = "[auth]\nkind = 'oauth2'\nurl = 'https://t.example'\nid = '{{ secret.id }}'\nsecret = '{{ secret.word }}'\n";
     let oauth = parse(&format!("{oauth}[create]\nmethod = 'POST'")).unwrap();
-    assert_eq!(oauth.rehearse(&secrets(&[])), Err("`credentials` lack `id`, `word`".into()));
-    let unknown = parse("[create]\nmethod = 'POST'\npath = '/{{ vars.queue }}'").err();
-    assert_eq!(unknown, Some("its templates read `vars.queue`, which [vars] does not have".into()));
+    assert_eq!(lacks(&oauth, &[]).unwrap(), "`credentials` lack `id`, `word`");
+    let unread = |name: &str, pairs| shipped(name).unread(&secrets(pairs)).0;
+    assert_eq!(unread("platform-12345", &[("app_key", ""), ("app_secert", ""), ("callback_keys", "")]), ["app_secert"]);
+    assert_eq!(unread("webhook", &[("keys", ""), ("key", "")]), ["key"]);
+    let unknown = parse("[create]\nmethod = 'POST'\npath = '/{{ vars.queue }}'").err().unwrap();
+    assert!(unknown[0].what.en.starts_with("reads `vars.queue`, which [vars] does not have"), "{unknown:?}");
 }
