@@ -10,7 +10,7 @@ pub mod board;
 pub mod clock;
 pub mod config;
 pub mod deliver;
-pub mod descriptors;
+mod descriptors;
 pub mod disk;
 mod endings;
 pub mod engine;

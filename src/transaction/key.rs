@@ -13,12 +13,13 @@ pub(super) struct Key(u128);
 
 impl Key {
     /// The transaction that a request belongs to (RFC 3261 §17.2.3): branch, sent-by and method, with the INVITE's
-    /// method for its ACK and CANCEL.
+    /// method for its ACK and CANCEL. A Via can be copied, so the host that the request came from counts too: nobody else
+    /// repeats, acknowledges or cancels it, or takes its place by being there first.
     ///
     /// A peer of RFC 2543 has no unique branch: there Request-URI, From tag, Call-ID, CSeq number and the whole Via
     /// stand in. To's tag is left out, because the ACK has one where its INVITE has none.
-    pub fn of(seed: MapSeed, via: &Via, request: &Request, method: &Method) -> Key {
-        let mut fields = Fields::of_via(seed, via, method);
+    pub fn of(seed: MapSeed, host: IpAddr, via: &Via, request: &Request, method: &Method) -> Key {
+        let mut fields = Fields::of_via(seed, host, via, method);
         if via.branch().and_then(unique).is_none() {
             fields.add(request.uri.to_string().as_bytes());
             fields.add_call(request);
@@ -27,9 +28,9 @@ impl Key {
         fields.key()
     }
 
-    /// The transaction that a response of ours belongs to; none for a peer of RFC 2543.
-    pub fn of_response(seed: MapSeed, via: &Via, method: &Method) -> Option<Key> {
-        via.branch().and_then(unique).map(|_| Fields::of_via(seed, via, method).key())
+    /// The transaction that a response of ours to this host belongs to; none for a peer of RFC 2543.
+    pub fn of_response(seed: MapSeed, host: IpAddr, via: &Via, method: &Method) -> Option<Key> {
+        via.branch().and_then(unique).map(|_| Fields::of_via(seed, host, via, method).key())
     }
 
     /// The key that two copies of one request have in common when a proxy forked it and both found us (RFC 3261 §8.2.2.2):
@@ -60,12 +61,12 @@ impl Fields {
         Fields(hasher)
     }
 
-    fn of_via(seed: MapSeed, via: &Via, method: &Method) -> Fields {
+    fn of_via(seed: MapSeed, host: IpAddr, via: &Via, method: &Method) -> Fields {
         let mut fields = Fields::new(seed, b'T');
+        fields.add_ip(host);
         fields.add(method.as_bytes());
         match &via.host {
-            Host::Ip(IpAddr::V4(ip)) => fields.add(&ip.octets()),
-            Host::Ip(IpAddr::V6(ip)) => fields.add(&ip.octets()),
+            Host::Ip(ip) => fields.add_ip(*ip),
             Host::Name(name) => fields.add(name.to_ascii_lowercase().as_bytes()),
         }
         fields.add(&via.port.unwrap_or(5060).to_be_bytes());
@@ -76,6 +77,13 @@ impl Fields {
     fn add(&mut self, field: &[u8]) {
         self.0.write_usize(field.len());
         self.0.write(field);
+    }
+
+    fn add_ip(&mut self, ip: IpAddr) {
+        match ip {
+            IpAddr::V4(ip) => self.add(&ip.octets()),
+            IpAddr::V6(ip) => self.add(&ip.octets()),
+        }
     }
 
     /// From tag, Call-ID and CSeq number.

@@ -203,7 +203,7 @@ impl Transactions {
     /// `too_long`: no datagram holds it.
     pub fn unsent(&mut self, flow: Flow, data: &Bytes, too_long: bool, out: &mut Vec<Output>) {
         match Written::read(data) {
-            Some(written) if written.is_response() => self.servers.unsent(&written, out),
+            Some(written) if written.is_response() => self.servers.unsent(&written, flow, out),
             Some(written) => self.clients.unsent(&written, flow, too_long, out),
             None => {}
         }

@@ -67,7 +67,7 @@ impl ServerTable {
             Method::Ack | Method::Cancel => &Method::Invite,
             method => method,
         };
-        let key = Key::of(self.seed, &via, &request, method);
+        let key = Key::of(self.seed, flow.remote.ip(), &via, &request, method);
         let known = self.by_key.get(&key).copied();
         match (&request.method, known) {
             (Method::Ack, _) => self.ack(now, known, flow, request, out),
@@ -91,6 +91,13 @@ impl ServerTable {
         let needed = matches!(entry.machine, Machine::Invite(_)) && status.success();
         if status.is_final() && !needed && crowded {
             return self.dismiss(id, response, out);
+        }
+        // A request that was refused is served no more: a copy by another way is the first of its kind (§8.2.2.2).
+        if status.is_final()
+            && !status.success()
+            && let Some(merged) = entry.merged.take()
+        {
+            self.by_key.remove(&merged);
         }
         let data = Message::Response(response).to_bytes();
         let effect = match &mut entry.machine {
@@ -141,9 +148,9 @@ impl ServerTable {
     }
 
     /// A response could not be sent: its own transaction has failed, and no other (§17.2.4).
-    pub fn unsent(&mut self, written: &Written, out: &mut Vec<Output>) {
+    pub fn unsent(&mut self, written: &Written, flow: Flow, out: &mut Vec<Output>) {
         let (Some(via), Some(method)) = (written.via(), written.method()) else { return };
-        let id = Key::of_response(self.seed, &via, &method).and_then(|key| self.by_key.get(&key).copied());
+        let id = Key::of_response(self.seed, flow.remote.ip(), &via, &method).and_then(|key| self.by_key.get(&key).copied());
         let Some((id, entry)) = id.and_then(|id| Some((id, self.entries.get_mut(&id)?))) else { return };
         let effect = entry.failed();
         self.settle(id, effect, None, out);

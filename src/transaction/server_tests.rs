@@ -5,7 +5,7 @@ use crate::sip::{Message, Method, Name, Status};
 use crate::transaction::testing::{
     answer, at, flow, from_peer, new, now, parse, parse_request, receive, respond, run, start, tick, with,
 };
-use crate::transaction::{Config, Event, ServerId};
+use crate::transaction::{Config, Event, ServerId, Transactions};
 use bytes::Bytes;
 
 #[test]
@@ -144,6 +144,41 @@ fn the_same_branch_from_another_sent_by_is_another_transaction() {
     other.method = Method::Info;
     receive(&mut t, 0, Message::Request(other)).id();
     assert_eq!(t.len(), (0, 3));
+}
+
+/// Whoever reads the wire can copy a Via, and nothing more: the transaction stays its own host's.
+#[test]
+fn a_copy_from_another_host_repeats_acknowledges_and_cancels_nothing() {
+    let thief = Flow { remote: "192.0.2.66:5060".parse().unwrap(), ..flow(Proto::Udp) };
+    let steal = |t: &mut Transactions, message: Message| run(|out| t.received(now(5), thief, message, out));
+    for method in ["INVITE", "BYE"] {
+        let mut t = new();
+        let request = from_peer(method, "z9hG4bK1", 1, ";tag=ours");
+        let id = receive(&mut t, 0, request.clone()).id();
+        // The copy is judged as a request of the thief's own, which here means that the dialog is asked.
+        assert_ne!(steal(&mut t, request.clone()).id(), id);
+        let cancel = steal(&mut t, from_peer("CANCEL", "z9hG4bK1", 1, ";tag=ours"));
+        assert_eq!(cancel.events.len(), usize::from(method == "INVITE"), "it cancels its own INVITE at most");
+        assert!(cancel.events.iter().all(|event| !matches!(event, Event::Cancelled { id: got, .. } if *got == id)));
+        respond(&mut t, 6, id, &request, 486);
+        let ack = steal(&mut t, from_peer("ACK", "z9hG4bK1", 1, ";tag=ours"));
+        assert!(ack.sent.is_empty());
+        // The refusal is sent again until its own host says that it has it.
+        assert_eq!(tick(&mut t, 506).sent.len(), usize::from(method == "INVITE"));
+    }
+}
+
+/// A copy that was refused is none that the real one could be a copy of.
+#[test]
+fn a_copy_that_comes_first_and_is_refused_takes_nobodys_place() {
+    let thief = Flow { remote: "192.0.2.66:5060".parse().unwrap(), ..flow(Proto::Udp) };
+    let mut t = new();
+    let invite = from_peer("INVITE", "z9hG4bK1", 1, "");
+    let id = run(|out| t.received(now(0), thief, invite.clone(), out)).id();
+    respond(&mut t, 1, id, &invite, 503);
+    let real = receive(&mut t, 2, invite.clone()).id();
+    assert_ne!(real, id);
+    assert_eq!(respond(&mut t, 3, real, &invite, 180).response().status, Status(180));
 }
 
 #[test]

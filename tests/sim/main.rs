@@ -21,6 +21,7 @@ mod refer;
 mod setup;
 mod shard;
 mod tickets;
+mod vandal;
 mod world;
 
 use world::World;
@@ -82,6 +83,32 @@ fn a_panic_costs_one_call() {
     let totals = run_all("PANIC_SEED", seeds, |seed| World::panicking(seed, false));
     println!("{seeds} seeds: {totals:?}");
     assert!(totals.panics > seeds && totals.answered > seeds / 2, "too little happened: {totals:?}");
+}
+
+/// `VANDAL_SEED` replays one, `VANDAL_SEEDS` runs more.
+#[test]
+fn what_others_send_changes_nothing_for_anybody() {
+    let pair = |seed, log| {
+        let alone = World::beside(seed, log, false).run().unwrap_or_else(|fault| panic!("alone: {fault}"));
+        if log {
+            println!("the same, beside the vandal:");
+        }
+        let beside = World::beside(seed, log, true).run().unwrap_or_else(|fault| panic!("beside the vandal: {fault}"));
+        assert_eq!(alone.of_others(), beside.of_others(), "alone, and beside the vandal");
+        beside
+    };
+    if let Some(seed) = number("VANDAL_SEED") {
+        println!("{:?}", pair(seed, true));
+        return;
+    }
+    let mut totals = world::Summary::default();
+    for seed in 0..number("VANDAL_SEEDS").unwrap_or(100) {
+        let again = format!("replay: VANDAL_SEED={seed} cargo test --test sim what_others -- --nocapture");
+        let summary = std::panic::catch_unwind(|| pair(seed, false)).unwrap_or_else(|_| panic!("seed {seed}\n{again}"));
+        totals.add(&summary);
+    }
+    println!("{totals:?}");
+    assert!(totals.forged > 10 * totals.placed, "too little was forged: {totals:?}");
 }
 
 fn run_all(replay: &'static str, seeds: u64, world: fn(u64) -> World) -> world::Summary {

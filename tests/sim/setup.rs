@@ -1,5 +1,6 @@
 //! The configuration of a simulated gateway, and what an operator may make of it.
 
+use crate::vandal::Vandal;
 use crate::world::address;
 use hotline::base::{Proto, Rng};
 use hotline::call::Policy;
@@ -40,14 +41,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         tickets: None,
         listen: vec![(Proto::Udp, address(1))],
         legs: dialog::Config::default(),
-        media: MediaSetup {
-            addresses: vec![address(1).ip()],
-            ports: 10_000..=12_000,
-            shards: 2,
-            ready: 8,
-            most: usize::MAX,
-            unproven,
-        },
+        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8, unproven },
         recorded: Recorded::All,
         limits: Limits { calls: 1000, reserved: 10 },
     };
@@ -133,6 +127,11 @@ pub fn changed(rng: &mut Rng, mut setup: Live) -> Live {
         setup.queues.clear();
     }
     setup
+}
+
+/// A trunk that may place no calls.
+pub fn closed() -> Trunk {
+    Trunk { channels: 0, reserved: 0, ..trunk("vandal", Vandal::trunk()) }
 }
 
 fn trunk(name: &str, peer: SocketAddr) -> Trunk {

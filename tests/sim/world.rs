@@ -9,6 +9,7 @@ use crate::records::{self, Records};
 use crate::setup::{changed, setup};
 use crate::shard::{Later, Shard};
 use crate::tickets::Temper;
+use crate::vandal::Vandal;
 use bytes::Bytes;
 use hotline::base::trap::{self, Trap};
 use hotline::base::{Flow, Mono, Now, Proto, Rng, Wall};
@@ -66,6 +67,10 @@ pub struct World {
     calls: u64,
     /// Where it panics next.
     trap: Option<(Trap, u32)>,
+    /// It sends what others' messages bring it to think of.
+    vandal: Option<Vandal>,
+    /// Its trunk, which may place no calls.
+    closed: bool,
     /// Since when a seat has had nothing to do while callers wait.
     uncalled: BTreeMap<SocketAddr, Mono>,
 }
@@ -135,9 +140,16 @@ pub struct Summary {
     pub repeated: u64,
     /// Calls that went to another ticket system for their subject.
     pub tagged: u64,
+    /// Messages that somebody made up.
+    pub forged: u64,
 }
 
 impl Summary {
+    /// Figures that are the same whatever strangers send.
+    pub fn of_others(&self) -> Summary {
+        Summary { messages: 0, forged: 0, ..*self }
+    }
+
     pub fn add(&mut self, other: &Summary) {
         self.placed += other.placed;
         self.records += other.records;
@@ -155,6 +167,7 @@ impl Summary {
         self.unclear += other.unclear;
         self.repeated += other.repeated;
         self.tagged += other.tagged;
+        self.forged += other.forged;
     }
 }
 
@@ -165,14 +178,22 @@ pub fn address(host: u8) -> SocketAddr {
 impl World {
     /// One seed in three is played by peers that speak raw SIP.
     pub fn new(seed: u64, log: bool) -> World {
-        World::of(seed, log, seed.is_multiple_of(3))
+        World::of(seed, log, seed.is_multiple_of(3), false)
     }
 
-    fn of(seed: u64, log: bool, raw: bool) -> World {
+    /// A run with a trunk that may place no calls; with its vandal, or without.
+    pub fn beside(seed: u64, log: bool, vandal: bool) -> World {
+        let mut world = World::of(seed, log, seed.is_multiple_of(3), true);
+        world.vandal = vandal.then(|| Vandal::new(seed, world.gateway));
+        world
+    }
+
+    fn of(seed: u64, log: bool, raw: bool, closed: bool) -> World {
         let mut rng = Rng::from_number(seed);
         let now = Now { mono: Mono(1_000_000), wall: START };
         let seats = 1 + rng.below(4) as u8;
-        let setup = setup(&mut rng, seats);
+        let mut setup = setup(&mut rng, seats);
+        setup.live.trunks.extend(closed.then(crate::setup::closed));
         let (carrier, target) = (address(2), address(3));
         let gateway = address(1);
         let mut peers = BTreeMap::from([(carrier, Party::new(carrier, gateway, Kind::Carrier, raw, &mut rng))]);
@@ -204,6 +225,8 @@ impl World {
             summary: Summary::default(),
             calls: 0,
             trap: None,
+            vandal: None,
+            closed,
             uncalled: BTreeMap::new(),
             rng,
         };
@@ -214,7 +237,7 @@ impl World {
 
     /// A run in which rooms panic in the middle of their work.
     pub fn panicking(seed: u64, log: bool) -> World {
-        let mut world = World::of(seed, log, false);
+        let mut world = World::of(seed, log, false, false);
         for _ in 0..1 + world.rng.below(8) {
             world.at_random(100, Event::Panic);
         }
@@ -223,7 +246,7 @@ impl World {
 
     /// A run in which the process dies so often, with the journal's tables and three ticket systems behind it.
     pub fn mortal(seed: u64, log: bool, kills: u64) -> World {
-        let mut world = World::of(seed, log, false);
+        let mut world = World::of(seed, log, false, false);
         world.records = Some(Records::new(&mut world.rng));
         for _ in 0..20 + world.rng.below(30) {
             world.at_random(90, Event::Place);
@@ -314,6 +337,7 @@ impl World {
             self.later.pop();
             if let Some(event) = self.events.remove(&id) {
                 self.event(event)?;
+                self.vandal_sends()?;
                 self.one_event_less()?;
             }
         }
@@ -322,6 +346,7 @@ impl World {
             self.gateway(&mut out, |switch, now, out| switch.tick(now, out));
             self.outputs(out)?;
             self.switch.audit(self.now)?;
+            self.vandal_sends()?;
         }
         for address in self.peers.keys().copied().collect::<Vec<_>>() {
             self.peer(address, |peer, rng, now, out| peer.tick(rng, now, out));
@@ -353,7 +378,9 @@ impl World {
                 let flow = Flow { proto: Proto::Udp, local: to, remote: from };
                 let (now, stranger) = (self.now.mono, !self.known.contains(&from));
                 self.audit.as_mut().map_or(Ok(()), |audit| audit.delivered(now, from, &data, stranger))?;
-                self.input(Input::Sip { flow, data })
+                self.input(Input::Sip { flow, data: data.clone() })?;
+                self.vandal_reads(&data);
+                Ok(())
             }
             Event::Datagram { from, to, data } => {
                 self.peer(to, |peer, rng, now, out| peer.received(rng, now, from, data, out));
@@ -400,7 +427,10 @@ impl World {
                 self.input(Input::JournalDown(false))
             }
             Event::Reload => {
-                let setup = changed(&mut self.rng, self.setup.live.clone());
+                let mut before = self.setup.live.clone();
+                before.trunks.retain(|trunk| trunk.peer != Vandal::trunk());
+                let mut setup = changed(&mut self.rng, before);
+                setup.trunks.extend(self.closed.then(crate::setup::closed));
                 self.known = named(&setup);
                 self.input(Input::Reload(Box::new(setup)))
             }
@@ -595,7 +625,28 @@ impl World {
         Ok(())
     }
 
+    fn vandal_reads(&mut self, data: &[u8]) {
+        if let Some(vandal) = &mut self.vandal {
+            vandal.reads(data);
+        }
+    }
+
+    /// The forgeries arrive when the gateway has done what it was about.
+    fn vandal_sends(&mut self) -> Result<(), String> {
+        while let Some((flow, data)) = self.vandal.as_mut().and_then(Vandal::sends) {
+            self.summary.forged += 1;
+            if self.log {
+                println!("{:>12} bad {} {}", self.now.mono.0, flow.remote, String::from_utf8_lossy(&data));
+            }
+            self.input(Input::Sip { flow, data })?;
+        }
+        Ok(())
+    }
+
     fn gateway_sends(&mut self, flow: Flow, data: Bytes) -> Result<(), String> {
+        if Vandal::is(flow.remote) {
+            return Ok(());
+        }
         let message = Message::parse(data.clone()).map_err(|e| format!("the gateway sent {}: {data:?}", e.reason))?;
         let now = self.now.mono;
         self.audit.as_mut().map_or(Ok(()), |audit| audit.sent(now, flow.remote, &data))?;
@@ -606,6 +657,7 @@ impl World {
         if matches!(&message, Message::Request(request) if request.method == Method::Invite) {
             self.uncalled.remove(&flow.remote);
         }
+        self.vandal_reads(&data);
         self.send(flow.local, flow.remote, data);
         Ok(())
     }

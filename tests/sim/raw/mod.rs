@@ -8,7 +8,7 @@ mod dialogs;
 mod leg;
 mod sdp;
 mod session;
-mod text;
+pub mod text;
 
 use hotline::base::{Mono, Rng};
 use leg::{Leg, Stage};
