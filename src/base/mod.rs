@@ -6,6 +6,7 @@
 #[macro_use]
 mod text;
 mod cidr;
+mod dotted;
 mod flow;
 mod id;
 mod map;
@@ -20,6 +21,7 @@ pub mod trap;
 mod web;
 
 pub use cidr::Cidr;
+pub use dotted::Dotted;
 pub use flow::{Flow, Proto};
 pub use id::{CallId, LegId};
 pub use map::{Map, MapSeed, Set};

@@ -17,11 +17,13 @@ pub fn is_token(text: &[u8]) -> bool {
 }
 
 /// Decimal digits and nothing else; `None` when it does not fit.
-pub fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
+pub fn number<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
+    let more = |n: u64, byte: &u8| {
+        let digit = char::from(*byte).to_digit(10)?;
+        n.checked_mul(10)?.checked_add(digit.into())
+    };
+    let number = text.iter().try_fold(0, more).filter(|_| !text.is_empty())?;
+    T::try_from(number).ok()
 }
 
 pub fn lossy(text: &[u8]) -> String {
@@ -195,9 +197,11 @@ mod tests {
     #[test]
     fn numbers_are_digits_only() {
         assert_eq!(number::<u8>(b"0068"), Some(68));
-        for bad in [&b"+1"[..], b"-1", b"", b"300", b"1 "] {
+        for bad in [&b"+1"[..], b"-1", b"", b"300", b"1 ", b"\xb2", b"99999999999999999999", b"18446744073709551616"] {
             assert_eq!(number::<u8>(bad), None);
+            assert_eq!(number::<u64>(bad).is_some(), bad == b"300");
         }
+        assert_eq!(number(b"18446744073709551615"), Some(u64::MAX));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use crate::base::Dotted;
 use crate::sip::Params;
 use crate::sip::text::{Escaped, is_unreserved, lossy, number, unescape};
 use std::fmt::{self, Display as _};
@@ -234,7 +235,7 @@ impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
-            Host::Ip(ip) => write!(f, "{ip}"),
+            Host::Ip(ip) => Dotted(*ip).fmt(f),
             Host::Name(name) => Escaped::new(name, b"").fmt(f),
         }
     }

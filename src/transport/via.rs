@@ -1,4 +1,4 @@
-use crate::base::Flow;
+use crate::base::{Dotted, Flow};
 use crate::sip::{Header, Headers, Host, Name};
 
 /// Writes into the topmost Via where the request really came from: `received` when sent-by names another host (RFC 3261
@@ -12,7 +12,7 @@ pub fn note_source(headers: &mut Headers, flow: Flow) {
     if via.host == Host::Ip(source) && !rport {
         return;
     }
-    via.params.set("received", Some(&source.to_string()));
+    via.params.set("received", Some(&Dotted(source).to_string()));
     if rport {
         via.params.set("rport", Some(&flow.remote.port().to_string()));
     }

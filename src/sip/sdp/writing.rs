@@ -1,6 +1,7 @@
 //! Writing a session description, which a call does three times: it is written straight into one text.
 
 use super::Sdp;
+use crate::base::Dotted;
 use bytes::Bytes;
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
@@ -16,7 +17,7 @@ impl Sdp {
 
     fn write(&self, out: &mut String) -> fmt::Result {
         let ((id, version), ip) = (self.session, self.rtp.ip());
-        let kind = address_type(ip);
+        let (kind, ip) = (address_type(ip), Dotted(ip));
         write!(out, "v=0\r\no=- {id} {version} IN {kind} {ip}\r\ns=-\r\nc=IN {kind} {ip}\r\nt=0 0\r\n")?;
         let audio = self.m_lines.get(self.audio_index).map_or("audio 0 RTP/AVP 0", String::as_str);
         for (i, line) in self.m_lines.iter().enumerate() {
@@ -47,7 +48,7 @@ impl Sdp {
         }
         write!(out, "a=ptime:{}\r\na={}\r\n", self.ptime, self.direction.name())?;
         if let Some(rtcp) = self.rtcp {
-            write!(out, "a=rtcp:{} IN {} {}\r\n", rtcp.port(), address_type(rtcp.ip()), rtcp.ip())?;
+            write!(out, "a=rtcp:{} IN {} {}\r\n", rtcp.port(), address_type(rtcp.ip()), Dotted(rtcp.ip()))?;
         }
         if self.rtcp_mux {
             out.push_str("a=rtcp-mux\r\n");
