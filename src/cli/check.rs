@@ -3,7 +3,7 @@
 use super::{ConfigFile, listed};
 use crate::base::Text;
 use crate::io::config::{self, Config};
-use crate::io::plans;
+use crate::io::{descriptors, plans, setup};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +21,8 @@ pub struct Question {
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let config = config::load(question.config.path()).map_err(|findings| listed(&findings))?;
+    let fit = setup::fit(&config, descriptors::most())?;
+    fit.lowered().iter().for_each(|text| eprintln!("{}", both!("warning: {}", "警告：{}"; text).told(super::tongue())));
     let plans = if question.plans.is_empty() { vec![config.plan.file.clone()] } else { question.plans.clone() };
     let told: Vec<Result<String, Vec<Text>>> = plans.into_iter().map(|file| check_plan(&config, file)).collect();
     config.warnings.iter().for_each(|warning| eprintln!("{}", warning.told(super::tongue())));

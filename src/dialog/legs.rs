@@ -352,6 +352,10 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: O
         max_forwards: headers.max_forwards().unwrap_or(MAX_FORWARDS),
         headers: headers.0.iter().filter(|header| of_interest(header)).cloned().collect(),
         offer: offer.as_ref().map(codecs),
+        ipv6: match offer {
+            Some(Ok(sdp)) => sdp.rtp.is_ipv6(),
+            _ => flow.remote.is_ipv6(),
+        },
         reliable: headers.lists(&Name::Require, "100rel") || headers.lists(&Name::Supported, "100rel"),
         replaces,
     })

@@ -82,6 +82,8 @@ pub struct Incoming {
     pub headers: Vec<Header>,
     /// The offered codecs in the caller's order; none when the offer comes late (no SDP in the INVITE).
     pub offer: Option<Vec<Codec>>,
+    /// Its voice comes and goes by IPv6: as its offer says, or as its INVITE came where it offers nothing.
+    pub ipv6: bool,
     /// The caller requires or supports reliable provisionals.
     pub reliable: bool,
     /// The leg whose place it takes (RFC 3891): in session, or one that we call and that rings. Whoever answers this INVITE

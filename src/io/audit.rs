@@ -4,6 +4,7 @@
 
 use crate::base::Wall;
 use crate::io::config::Config;
+use crate::io::descriptors::{self, Purpose};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -32,7 +33,10 @@ impl Audit {
     pub fn note(&self, at: Wall, who: &str, did: &str, what: &str) -> Result<(), String> {
         let at = jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
         let line = serde_json::json!(Line { at, who, did, what });
-        let wrong = |e: io::Error| format!("this is shown only where it can be noted who saw it: {}: {e}", self.path.display());
+        let wrong = |e: io::Error| {
+            descriptors::missed(Purpose::Audit, &e);
+            format!("this is shown only where it can be noted who saw it: {}: {e}", self.path.display())
+        };
         self.append(&format!("{line}\n")).map_err(wrong)
     }
 

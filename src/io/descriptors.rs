@@ -1,11 +1,357 @@
-//! How many files and sockets this process may hold.
+//! How many files and sockets this process may hold, what a configuration needs of them, and what fits when they are too few.
 
+use crate::base::Text;
+use crate::io::config::Config;
+use crate::io::http::Metric;
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde::Serialize;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A call with media takes up to four descriptors; the usual limit is 1,024.
-pub fn raise() {
+/// Journal, runtime, standard streams and bells, and what is opened in passing: a plan, the audit log, a clock's file.
+const OWN: usize = 40;
+/// A ledger's database and log, and a name that is looked up.
+const EACH_BACKEND: usize = 4;
+/// UDP and TCP.
+const EACH_ADDRESS: usize = 2;
+/// Its poll and its bell.
+const EACH_SHARD: usize = 2;
+/// RTP and RTCP.
+const PAIR: usize = 2;
+/// A caller's leg and a seat's.
+const PAIRS_PER_CALL: usize = 2;
+/// A client's socket, and the recording that it listens to.
+const EACH_CLIENT: usize = 2;
+/// Less than this of each is no gateway.
+const LEAST: usize = 4;
+/// Pairs that a shard keeps bound ahead at least, and one for so many calls.
+const LEAST_READY: usize = 8;
+const CALLS_PER_READY: usize = 8;
+/// Limits are lowered in steps of one in so many.
+const PARTS: usize = 10_000;
+
+/// The limits as they are kept to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Fit {
+    pub calls: usize,
+    /// SIP connections.
+    pub connections: usize,
+    pub http_connections: usize,
+    pub recordings: usize,
+    /// So many descriptors this process may hold.
+    pub descriptors: usize,
+    /// So many all that is configured would take.
+    pub descriptors_needed: usize,
+    /// Port pairs that each shard keeps bound ahead, and that there are at once in all.
+    #[serde(skip)]
+    pub ready: usize,
+    #[serde(skip)]
+    pub pairs: usize,
+    /// HTTP clients beyond the limit that are told so.
+    #[serde(skip)]
+    pub porch: usize,
+}
+
+impl Fit {
+    /// Each limit has a least, and of what is above that each gets the same part. `ready`: pairs that each shard would keep
+    /// bound ahead; `porch`: HTTP clients beyond their limit. Not even the least: what is missing.
+    pub fn of(config: &Config, shards: u16, (ready, porch): (usize, usize), limit: usize) -> Result<Fit, Text> {
+        let pools = usize::from(shards).max(1) * families(config);
+        let own = own(config, shards.into());
+        let recordings = if config.recording.lines.is_empty() { 0 } else { config.recording.calls };
+        let at = |part: usize| {
+            let of = |least: usize, most: usize| {
+                let more = most.saturating_sub(least) as u128 * part as u128 / PARTS as u128;
+                least.min(most) + usize::try_from(more).unwrap_or(usize::MAX)
+            };
+            let calls = of(LEAST, config.limits.calls);
+            Fit {
+                calls,
+                connections: of(2 * LEAST, config.limits.connections),
+                http_connections: of(LEAST, config.http.connections),
+                recordings: of(1, recordings),
+                ready: ready.min(LEAST_READY.max(calls / CALLS_PER_READY)),
+                porch: of(LEAST, porch),
+                ..Fit::default()
+            }
+        };
+        let needs = |part: usize| at(part).taken(pools).saturating_add(own);
+        let (least, needed) = (needs(0), needs(PARTS));
+        if limit < least {
+            return Err(too_few(least, needed, limit));
+        }
+        // The need grows with the part.
+        let (mut fits, mut beyond) = (0, PARTS + 1);
+        while beyond - fits > 1 {
+            let middle = fits.midpoint(beyond);
+            *(if needs(middle) <= limit { &mut fits } else { &mut beyond }) = middle;
+        }
+        let fit = at(fits);
+        // Calls that ring many phones at once have the rest.
+        let pairs = fit.calls * PAIRS_PER_CALL + fit.ready * pools + (limit - needs(fits)) / PAIR;
+        Ok(Fit { pairs, descriptors: limit, descriptors_needed: needed, ..fit })
+    }
+
+    /// So many it takes to reach them all.
+    fn taken(&self, pools: usize) -> usize {
+        let calls = self.calls.saturating_mul(PAIRS_PER_CALL * PAIR);
+        let clients = self.http_connections.saturating_mul(EACH_CLIENT).saturating_add(self.porch);
+        calls.saturating_add(clients).saturating_add(self.connections + self.recordings + self.ready * pools * PAIR)
+    }
+
+    /// Why less is kept to than is configured.
+    pub fn lowered(&self) -> Option<Text> {
+        let Fit { calls, connections, http_connections, recordings, descriptors, descriptors_needed, .. } = self;
+        (descriptors < descriptors_needed).then(|| {
+            both!(
+                "all that is configured needs {descriptors_needed} files and sockets, this process may hold {descriptors}: it \
+                 takes {calls} calls (limits.calls), {connections} SIP connections, {http_connections} HTTP connections and \
+                 {recordings} recordings at once, no more; {}",
+                "全部配置需要 {descriptors_needed} 个文件和套接字，而本进程最多可打开 {descriptors} 个：同时只接受 {calls} 路呼叫\
+                 （limits.calls）、{connections} 个 SIP 连接、{http_connections} 个 HTTP 连接、{recordings} 路录音；{}";
+                remedy(*descriptors_needed)
+            )
+        })
+    }
+
+    /// All that is made once, at the start, is made within them.
+    pub fn keep(&self, config: &mut Config) {
+        config.limits.calls = self.calls;
+        config.limits.connections = self.connections;
+        config.limits.connections_per_source = config.limits.connections_per_source.min(self.connections);
+        config.http.connections = self.http_connections;
+        if !config.recording.lines.is_empty() {
+            config.recording.calls = self.recordings;
+        }
+    }
+
+    pub fn metrics(&self) -> Vec<Metric> {
+        let gauges = [
+            Metric::gauge(
+                "calls_limit",
+                "Calls that are taken at once: limits.calls, or what there are descriptors for.",
+                self.calls,
+            ),
+            Metric::gauge("tcp_connections_limit", "SIP connections that are taken at once.", self.connections),
+            Metric::gauge("http_connections_limit", "HTTP connections that are taken at once.", self.http_connections),
+            Metric::gauge("recordings_limit", "Calls that are recorded at once.", self.recordings),
+            Metric::gauge("descriptors_limit", "Files and sockets that this process may hold.", self.descriptors),
+            Metric::gauge("descriptors_needed", "Files and sockets that all that is configured takes.", self.descriptors_needed),
+            Metric::gauge("descriptors_open", "Files and sockets that this process holds.", open()),
+        ];
+        let help = "How often there was no file or socket to be had.";
+        let missed = Purpose::ALL.iter().zip(&MISSED).map(|(purpose, count)| {
+            let metric = Metric::counter("descriptors_missed_total", help, count.load(Ordering::Relaxed));
+            metric.labelled(&[("purpose", purpose.name())])
+        });
+        gauges.into_iter().chain(missed).collect()
+    }
+}
+
+/// Each has pairs of its own.
+fn families(config: &Config) -> usize {
+    let of = |v6: bool| usize::from(config.media.addresses.iter().any(|at| at.is_ipv6() == v6));
+    (of(false) + of(true)).max(1)
+}
+
+/// These do not grow with the load.
+fn own(config: &Config, shards: usize) -> usize {
+    let backends = config.records.backends.values().filter(|backend| backend.enabled);
+    let backends = backends.map(|backend| EACH_BACKEND + backend.parallel);
+    let webhook = if config.records.webhook.url.is_empty() { 0 } else { EACH_BACKEND + crate::record::delivery::IN_FLIGHT };
+    OWN + EACH_ADDRESS * config.sip.listen.len() + EACH_SHARD * shards + backends.sum::<usize>() + webhook
+}
+
+fn too_few(least: usize, needed: usize, limit: usize) -> Text {
+    both!(
+        "this process may hold {limit} files and sockets; to start at all it needs {least}, for all that is configured {needed}; {}",
+        "本进程最多可打开 {limit} 个文件和套接字；启动至少需要 {least} 个，全部配置需要 {needed} 个；{}";
+        remedy(needed)
+    )
+}
+
+fn remedy(needed: usize) -> Text {
+    both!(
+        "raise the limit: `LimitNOFILE={needed}` in the systemd unit, `ulimit -n {needed}` in a shell, \
+         `--ulimit nofile={needed}` for a container",
+        "请提高上限：systemd 单元中写 `LimitNOFILE={needed}`，shell 中用 `ulimit -n {needed}`，容器用 `--ulimit nofile={needed}`"
+    )
+}
+
+/// The most that this process may hold, once it has asked for it.
+pub fn most() -> usize {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(_, hard)| usize::try_from(hard).unwrap_or(usize::MAX))
+}
+
+/// Asks for the most; gives what this process may hold now.
+pub fn raise() -> usize {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
     if let Err(error) = raised {
         tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
+/// How many this process holds.
+fn open() -> usize {
+    const HELD: &str = "/proc/self/fd";
+    // Linux tells the number as the folder's size since 6.2; to read the folder opens one more.
+    match std::fs::metadata(HELD).map_or(0, |folder| folder.len()) {
+        0 => std::fs::read_dir(HELD).map_or(0, |held| held.count().saturating_sub(1)),
+        count => usize::try_from(count).unwrap_or(usize::MAX),
+    }
+}
+
+/// Why a descriptor is wanted while calls come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Media,
+    Sip,
+    Http,
+    Recording,
+    Audit,
+}
+
+impl Purpose {
+    const ALL: [Purpose; 5] = [Purpose::Media, Purpose::Sip, Purpose::Http, Purpose::Recording, Purpose::Audit];
+
+    fn name(self) -> &'static str {
+        match self {
+            Purpose::Media => "media",
+            Purpose::Sip => "sip",
+            Purpose::Http => "http",
+            Purpose::Recording => "recording",
+            Purpose::Audit => "audit",
+        }
+    }
+}
+
+static MISSED: [AtomicU64; Purpose::ALL.len()] = [const { AtomicU64::new(0) }; Purpose::ALL.len()];
+
+/// True when the error says that this process or this machine has no descriptor, or no memory for one, to give: then it
+/// is counted, and said now and then.
+pub fn missed(purpose: Purpose, error: &io::Error) -> bool {
+    let none = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+    if !error.raw_os_error().is_some_and(|code| none.contains(&Errno::from_raw(code))) {
+        return false;
+    }
+    let times = MISSED[purpose as usize].fetch_add(1, Ordering::Relaxed) + 1;
+    if times.is_power_of_two() {
+        let (purpose, open) = (purpose.name(), open());
+        tracing::error!(purpose, %error, times, open, "no file or socket to be had; raise the limit of open files (LimitNOFILE, ulimit -n)");
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::config::Layers;
+    use crate::plan::Source;
+    use std::collections::BTreeMap;
+
+    const AHEAD: (usize, usize) = (256, 64);
+
+    fn config(site: &str) -> Config {
+        Layers::new(Some(Source::new("site.toml", site)), BTreeMap::new()).merge().unwrap()
+    }
+
+    /// So many are taken when all limits are reached, and all pairs.
+    fn taken(config: &Config, shards: u16, fit: &Fit) -> usize {
+        let clients = fit.http_connections * EACH_CLIENT + fit.porch;
+        own(config, shards.into()) + fit.pairs * PAIR + fit.connections + clients + fit.recordings
+    }
+
+    #[test]
+    fn what_is_configured_is_counted_whole() {
+        let mut config = config("");
+        let plenty = Fit::of(&config, 1, AHEAD, 1 << 20).unwrap();
+        let taken_ = taken(&config, 1, &plenty);
+        assert!(((1 << 20) - 1..=1 << 20).contains(&taken_) && plenty.pairs > 400_000, "{plenty:?}");
+        let fit = Fit::of(&config, 1, AHEAD, plenty.descriptors_needed).unwrap();
+        assert_eq!((fit.calls, fit.connections, fit.http_connections, fit.recordings), (5000, 1024, 256, 0));
+        assert_eq!((fit.ready, fit.porch, fit.lowered()), (256, 64, None));
+        assert_eq!(fit.descriptors_needed, taken(&config, 1, &fit));
+        let needed = |config: &Config, shards| Fit::of(config, shards, AHEAD, 1 << 20).unwrap().descriptors_needed;
+        let before = needed(&config, 1);
+        assert_eq!(needed(&config, 3) - before, 2 * (256 * 2 + 2));
+        config.recording.lines = vec!["all".to_owned()];
+        assert_eq!(needed(&config, 1) - before, config.recording.calls);
+        config.recording.lines.clear();
+        config.limits.calls += 1;
+        assert_eq!(needed(&config, 1) - before, 4);
+        config.media.addresses.push("2001:db8::1".parse().unwrap());
+        assert_eq!(needed(&config, 1) - before, 4 + 512, "another family has pairs ready of its own");
+        config.media.addresses.pop();
+        config.sip.listen.push("192.0.2.1:5060".parse().unwrap());
+        config.records.webhook.url = "http://192.0.2.1/".to_owned();
+        assert!(needed(&config, 1) - before > 4 + 2 + 8);
+    }
+
+    #[test]
+    fn with_too_few_all_limits_are_lowered_in_proportion_and_kept() {
+        let recorded = config("[recording]\nlines = ['all']\ncalls = 300\n[limits]\ncalls = 700\n");
+        for (config, shards) in [(config(""), 1), (config(""), 7), (recorded, 2)] {
+            let mut before = 0;
+            for limit in (64..40_000).step_by(61) {
+                let fit = match Fit::of(&config, shards, AHEAD, limit) {
+                    Ok(fit) => fit,
+                    Err(why) => {
+                        assert!(before == 0 && limit < 250, "{why}");
+                        assert!(why.en.contains(&format!("may hold {limit} ")) && why.en.contains("LimitNOFILE="), "{why}");
+                        continue;
+                    }
+                };
+                assert!(taken(&config, shards, &fit) <= limit, "{limit}: {fit:?}");
+                assert!(fit.calls >= before.max(LEAST) && fit.porch >= LEAST && fit.ready >= LEAST_READY, "{limit}: {fit:?}");
+                let wasted = limit as i64 - own(&config, shards.into()) as i64 - fit.taken(shards.into()) as i64;
+                assert!(limit > fit.descriptors_needed || (0..60).contains(&wasted), "{limit}: {wasted} more were there");
+                assert_eq!(fit.lowered().is_some(), limit < fit.descriptors_needed);
+                before = fit.calls;
+                let mut kept = config.clone();
+                fit.keep(&mut kept);
+                assert!(kept.limits.connections_per_source <= kept.limits.connections);
+                assert_eq!((kept.limits.calls, kept.http.connections), (fit.calls, fit.http_connections));
+            }
+            assert_eq!(before, config.limits.calls);
+        }
+    }
+
+    #[test]
+    fn a_usual_limit_of_1024_is_mostly_calls_and_the_text_says_how_to_raise_it() {
+        let config = config("");
+        let fit = Fit::of(&config, 1, AHEAD, 1024).unwrap();
+        assert!((150..250).contains(&fit.calls), "{fit:?}");
+        let Text { en, zh } = fit.lowered().unwrap();
+        let needed = fit.descriptors_needed;
+        for part in [format!("it takes {} calls", fit.calls), format!("LimitNOFILE={needed}"), format!("ulimit -n {needed}")] {
+            assert!(en.contains(&part), "{en}");
+        }
+        assert!(zh.contains(&format!("LimitNOFILE={needed}")) && zh.contains(&format!("{} 路呼叫", fit.calls)), "{zh}");
+    }
+
+    #[test]
+    fn a_configuration_smaller_than_the_least_is_no_more_than_it_says() {
+        let mut config = config("");
+        (config.limits.calls, config.limits.connections, config.http.connections) = (1, 1, 1);
+        let fit = Fit::of(&config, 1, (1, 1), 1 << 20).unwrap();
+        assert_eq!((fit.calls, fit.connections, fit.http_connections, fit.ready), (1, 1, 1, 1));
+        assert!(Fit::of(&config, 1, (1, 1), fit.descriptors_needed).unwrap().lowered().is_none());
+        assert!(Fit::of(&config, 1, (1, 1), fit.descriptors_needed - 1).is_err());
+        config.limits.calls = usize::MAX / 8;
+        assert!(Fit::of(&config, 1, AHEAD, 20_000).unwrap().calls < 5000);
+    }
+
+    #[test]
+    fn only_what_is_missing_is_counted_as_missing() {
+        let count = || MISSED[Purpose::Audit as usize].load(Ordering::Relaxed);
+        let before = count();
+        assert!(!missed(Purpose::Audit, &io::Error::from_raw_os_error(Errno::EADDRINUSE as i32)));
+        assert!(!missed(Purpose::Audit, &io::Error::other("no code")));
+        assert!(missed(Purpose::Audit, &io::Error::from_raw_os_error(Errno::EMFILE as i32)));
+        assert!(missed(Purpose::Audit, &io::Error::from_raw_os_error(Errno::ENFILE as i32)));
+        assert_eq!(count() - before, 2);
+        assert!(open() > 3);
     }
 }

@@ -9,6 +9,7 @@ use crate::io::audit::Audit;
 use crate::io::board::{Board, Figures};
 use crate::io::config::Config;
 use crate::io::deliver::{Deliverer, Deliveries, Target};
+use crate::io::descriptors::{self, Fit};
 use crate::io::disk::Disk;
 use crate::io::engine::{Ends, Engine};
 use crate::io::http::{self, Desk, Doors, Metric};
@@ -22,7 +23,7 @@ use crate::io::tap::{self, Frame, Sink};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{clock, descriptors, endings, keys, log, plans, private, setup, tokens, udp};
+use crate::io::{clock, endings, keys, log, plans, private, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
@@ -70,14 +71,18 @@ impl Gateway {
     pub fn start(config: Config, file: Option<&Path>) -> Result<Gateway, Text> {
         let trail = Trail::default();
         let loaded = plans::load_noting(&config, &trail).map_err(|problems| Text::lines(&problems))?;
-        Gateway::start_with(config, file, loaded, trail).map_err(Text::foreign)
+        let fit = setup::fit(&config, descriptors::raise())?;
+        if let Some(lowered) = fit.lowered() {
+            tracing::warn!("{lowered}");
+        }
+        Gateway::start_with(config, file, loaded, trail, fit).map_err(Text::foreign)
     }
 
-    fn start_with(config: Config, file: Option<&Path>, loaded: plans::Loaded, trail: Trail) -> Result<Gateway, String> {
+    fn start_with(config: Config, file: Option<&Path>, loaded: plans::Loaded, trail: Trail, fit: Fit) -> Result<Gateway, String> {
         let live = setup::live(&config, loaded)?;
         // All that is made once is made of this, and so cannot know what a reload may change.
-        let fixed = config.fixed();
-        descriptors::raise();
+        let mut fixed = config.fixed();
+        fit.keep(&mut fixed);
         let mut rng = clock::rng()?;
         let runtime = start_runtime()?;
         let (inbox, outlet) = inbox::inbox(fixed.limits.inbox).map_err(|e| e.to_string())?;
@@ -98,8 +103,7 @@ impl Gateway {
         let recorder = start_recorder(&fixed, &journal, taps, &mut rng)?;
         let tcp = start_tcp(&fixed, &runtime, &inbox);
 
-        let shard_count = shards.len() as u16;
-        let setup = Setup { fixed: setup::fixed(&fixed, &listen, shard_count), live: live.clone() };
+        let setup = Setup { fixed: setup::fixed(&fixed, &listen, &fit), live: live.clone() };
         let mut out = Vec::new();
         let switch = Switch::new(setup, rng, clock::now(), &mut out);
         let admission = Arc::new(Admission::of(&config));
@@ -123,7 +127,7 @@ impl Gateway {
         let desk = Desk {
             board,
             inbox,
-            more: figures(&journal, tcp, recorder.metrics(), reloader.clone(), outside.clone()),
+            more: figures(&journal, tcp, recorder.metrics(), reloader.clone(), outside.clone(), fit),
             outside,
             reload: asked_by_api(reloader.clone()),
             asks,
@@ -134,6 +138,7 @@ impl Gateway {
             disk: Arc::new(Disk::of(&fixed)),
             deliveries: Arc::new(Deliveries::of(&deliverers, &journal)?),
             patience: fixed.http.timeout,
+            fit,
         };
         start_http(&fixed, &runtime, door, desk.clone())?;
         tracing::info!(sip = ?listen, http = %http, plan = %config.plan.file.display(), "ready");
@@ -397,11 +402,6 @@ fn start_delivery(
 type Shards = (Vec<ShardHandle>, Option<(Receiver<Frame>, Sink)>);
 
 fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Shards, String> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = match config.media.shards {
-        0 => u16::try_from(processors.saturating_sub(1)).unwrap_or(1).max(1),
-        count => count,
-    };
     let (sink, taps) = (!config.recording.lines.is_empty()).then(|| tap::queue(config.recording.queue)).unzip();
     let start = |index: u16| {
         let inbox = inbox.clone();
@@ -414,7 +414,7 @@ fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Shards,
             None => shard::start(index, settings, rng.fork(), events),
         }
     };
-    let shards: io::Result<_> = (0..count).map(start).collect();
+    let shards: io::Result<_> = (0..setup::shards(config)).map(start).collect();
     Ok((shards.map_err(|e| format!("cannot start the media threads: {e}"))?, taps.zip(sink)))
 }
 
@@ -435,7 +435,8 @@ fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
 
 fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), String> {
     let listener = on_runtime(runtime, listener)?;
-    let doors = Doors::new(http::Limits { connections: config.http.connections, timeout: config.http.timeout });
+    let (connections, porch) = (config.http.connections, desk.fit.porch);
+    let doors = Doors::new(http::Limits { connections, porch, timeout: config.http.timeout });
     let (counted, others, disk, deliveries) = (doors.clone(), desk.more.clone(), desk.disk.clone(), desk.deliveries.clone());
     let edges = move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics());
     desk.more = Arc::new(move || others().into_iter().chain(edges()).collect());
@@ -459,6 +460,7 @@ fn figures(
     recorder: http::Figures,
     reloader: Arc<Reloader>,
     outside: Arc<Outside>,
+    fit: Fit,
 ) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
     let (clock, journal) = (journal.clock(), journal.appender());
     Arc::new(move || {
@@ -478,6 +480,6 @@ fn figures(
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
             Metric::counter("log_lines_lost_total", "Lines of the log that nobody took in time.", log::lost()),
         ];
-        own.into_iter().chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()
+        own.into_iter().chain(fit.metrics()).chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()
     })
 }

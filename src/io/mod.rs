@@ -10,7 +10,7 @@ pub mod board;
 pub mod clock;
 pub mod config;
 pub mod deliver;
-mod descriptors;
+pub mod descriptors;
 pub mod disk;
 mod endings;
 pub mod engine;

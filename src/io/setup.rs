@@ -1,10 +1,12 @@
 //! From configuration to what the switch is told.
 
-use crate::base::{Cidr, Proto};
+use crate::base::{Cidr, Proto, Text};
 use crate::call::Policy;
 use crate::call::event::Division;
 use crate::dialog::Config as Legs;
 use crate::io::config::{self, Config};
+use crate::io::descriptors::Fit;
+use crate::io::http::PORCH;
 use crate::io::plans::Loaded;
 use crate::media::{Origins, Prompt};
 use crate::queue;
@@ -18,8 +20,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Port pairs that each shard keeps bound ahead of use.
-const READY_PORTS: usize = 256;
+/// Port pairs that each shard would keep bound ahead of use.
+pub const READY_PORTS: usize = 256;
 /// A caller's leg and a seat's, and one that is being tried beside.
 const LEGS_PER_CALL: usize = 3;
 /// An INVITE on each leg, and what lingers for 32 s after a call: BYE, PRACK, OPTIONS.
@@ -30,13 +32,27 @@ const LATE_PROMPT: Duration = Duration::from_secs(5);
 /// A small site is not filled by what lingers of a few refused calls either.
 const LEAST: usize = 20_000;
 
+/// Media threads.
+pub fn shards(config: &Config) -> u16 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    match config.media.shards {
+        0 => u16::try_from(processors.saturating_sub(1)).unwrap_or(1).max(1),
+        count => count,
+    }
+}
+
+/// The limits for which there are files and sockets, where this process may hold so many.
+pub fn fit(config: &Config, descriptors: usize) -> Result<Fit, Text> {
+    Fit::of(config, shards(config), (READY_PORTS, PORCH), descriptors)
+}
+
 /// `listen`: the addresses that are really bound.
-pub fn fixed(config: &Config, listen: &[SocketAddr], shards: u16) -> Fixed {
+pub fn fixed(config: &Config, listen: &[SocketAddr], fit: &Fit) -> Fixed {
     Fixed {
         node: config.node.name.clone(),
         listen: listen.iter().flat_map(|address| [(Proto::Udp, *address), (Proto::Tcp, *address)]).collect(),
         legs: legs(config),
-        media: media(&config.media, shards),
+        media: media(config, fit),
         recorded: recorded(&config.recording.lines),
         tickets: tickets(&config.http.public_url),
         limits: limits(&config.limits),
@@ -181,10 +197,11 @@ fn legs(config: &Config) -> Legs {
     }
 }
 
-fn media(media: &config::Media, shards: u16) -> MediaSetup {
+fn media(config: &Config, fit: &Fit) -> MediaSetup {
+    let (media, shards) = (&config.media, shards(config));
     let ports = media.first_port..=media.last_port;
     let unproven = Unproven { audio: media.unproven, emergency: media.unproven_emergency };
-    MediaSetup { addresses: media.addresses.clone(), ports, shards, ready: READY_PORTS, unproven }
+    MediaSetup { addresses: media.addresses.clone(), ports, shards, ready: fit.ready, most: fit.pairs, unproven }
 }
 
 fn recorded(lines: &[String]) -> Recorded {

@@ -6,6 +6,7 @@
 
 use crate::base::{LegId, Map, Mono, Now, Rng};
 use crate::io::clock;
+use crate::io::descriptors::{self, Purpose};
 use crate::io::pair::Pair;
 use crate::media::{Command, Config, Effect, Event, Out, Shard, Socket, Tapped};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -243,6 +244,7 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
                 self.bound.insert(rtp, pair);
                 Event::Bound { rtp }
             }
+            Err(error) if descriptors::missed(Purpose::Media, &error) => Event::NoSocket { rtp },
             Err(error) => {
                 tracing::warn!(%rtp, %error, "media port cannot be bound");
                 Event::PortBusy { rtp }

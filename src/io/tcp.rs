@@ -8,6 +8,7 @@ mod tests;
 
 use crate::base::{Flow, Proto};
 use crate::io::config;
+use crate::io::descriptors::{self, Purpose};
 use crate::io::inbox::Inbox;
 use crate::switch::Input;
 use crate::transport::{Frame, Framer};
@@ -132,7 +133,9 @@ impl Tcp {
                     }
                     // Out of descriptors, most likely: the ones in use must end first.
                     Err(error) => {
-                        tracing::warn!(%local, %error, "cannot accept a connection");
+                        if !descriptors::missed(Purpose::Sip, &error) {
+                            tracing::warn!(%local, %error, "cannot accept a connection");
+                        }
                         sleep(Duration::from_millis(100)).await;
                     }
                 }
@@ -153,7 +156,10 @@ impl Tcp {
         self.0.runtime.spawn(async move {
             match timeout(CONNECT, connect(flow)).await {
                 Ok(Ok(stream)) => shared.serve(stream, ends).await,
-                Ok(Err(error)) => tracing::info!(%flow, %error, "cannot connect"),
+                Ok(Err(error)) => {
+                    descriptors::missed(Purpose::Sip, &error);
+                    tracing::info!(%flow, %error, "cannot connect");
+                }
                 Err(_) => tracing::info!(%flow, "no connection in time"),
             }
             shared.closed(flow, connection.number).await;

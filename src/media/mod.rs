@@ -117,7 +117,7 @@ pub struct Prompt {
 /// To one shard. All legs of one call go to one shard.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Bind RTP on this port and RTCP on the next, ahead of use; answered by `Bound` or `PortBusy`.
+    /// Bind RTP on this port and RTCP on the next, ahead of use; answered by `Bound`, `PortBusy` or `NoSocket`.
     Bind {
         rtp: SocketAddr,
     },
@@ -174,6 +174,10 @@ pub enum Event {
         rtp: SocketAddr,
     },
     PortBusy {
+        rtp: SocketAddr,
+    },
+    /// It could not be bound for want of descriptors or memory: no other could, either.
+    NoSocket {
         rtp: SocketAddr,
     },
     Played {

@@ -33,7 +33,7 @@ pub struct Tapped {
 /// An effect is something that a shard wants done.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Bind RTP here and RTCP on the next port, then report `Bound` or `PortBusy`.
+    /// Bind RTP here and RTCP on the next port, then report `Bound`, `PortBusy` or `NoSocket`.
     Bind {
         rtp: SocketAddr,
     },

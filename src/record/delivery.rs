@@ -132,6 +132,9 @@ pub enum Verdict {
     },
 }
 
+/// Requests under way, where a backend says nothing else.
+pub const IN_FLIGHT: usize = 8;
+
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Calls in memory.
@@ -149,7 +152,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         let (give_up, patience) = (Duration::from_secs(72 * 3_600), Duration::from_secs(300));
-        Limits { lanes: 256, in_flight: 8, give_up, merge: true, patience }
+        Limits { lanes: 256, in_flight: IN_FLIGHT, give_up, merge: true, patience }
     }
 }
 

@@ -48,8 +48,8 @@ impl Switch {
             _ => active.identity.offer_order(&[Codec::Pcma, Codec::Pcmu]),
         };
         let Some(leg) = active.legs.get_mut(&part) else { return };
-        let Some(rtp) = self.ports.take(active.shard, active.emergency) else {
-            self.counters.no_port += 1;
+        let Some(rtp) = self.ports.take(active.shard, leg.ipv6, active.emergency) else {
+            self.no_port(now, id);
             let cause = Cause { status: 503, q850: Some(34), ..Cause::default() };
             return self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
         };
@@ -70,8 +70,8 @@ impl Switch {
             self.counters.no_route += 1;
             return self.cannot_dial(id, part);
         };
-        let Some(rtp) = self.ports.take(active.shard, active.emergency) else {
-            self.counters.no_port += 1;
+        let Some(rtp) = self.ports.take(active.shard, route.at().is_ipv6(), active.emergency) else {
+            self.no_port(now, id);
             return self.cannot_dial(id, part);
         };
         let leg = self.legs.next_id();
@@ -90,6 +90,19 @@ impl Switch {
         self.attend(id, part, out);
         self.refill(now, shard, out);
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
+    }
+
+    /// The leg gets, or is taken to have given, 503 with cause 34: no circuit.
+    fn no_port(&mut self, now: Now, id: CallId) {
+        self.counters.no_port += 1;
+        let why = match self.ports.scarce() {
+            true => "there are no more sockets: raise the limit of open files",
+            false => "the ports of media.first_port to media.last_port are in use, at rest or not bound yet",
+        };
+        if let Some(unsaid) = self.notices.may_say(now.mono, self.setup.notices) {
+            let unsaid = (unsaid > 0).then_some(unsaid);
+            tracing::warn!(call = %id, why, unsaid, "no media port for a party");
+        }
     }
 
     /// Notes what the journal will know of the call, whatever the call itself knows. A party that was only answered, to hear

@@ -165,6 +165,7 @@ mod tests {
             max_forwards: 70,
             headers: headers.iter().map(|(name, value)| Header { name: name.clone(), value: (*value).into() }).collect(),
             offer: None,
+            ipv6: false,
             reliable: false,
             replaces: None,
         }

@@ -53,7 +53,13 @@ impl Switch {
 
     pub(super) fn media_event(&mut self, now: Now, shard: u16, event: media::Event, out: &mut Vec<Output>) {
         let (leg, input): (LegId, fn(Part) -> call::Input) = match event {
-            media::Event::Bound { rtp } => return self.ports.bound(shard, rtp),
+            media::Event::Bound { rtp } => {
+                if self.ports.bound(shard, rtp) {
+                    (0..self.fixed.media.shards).for_each(|shard| self.refill(now, shard, out));
+                }
+                return;
+            }
+            media::Event::NoSocket { rtp } => return self.ports.no_socket(now.mono, shard, rtp),
             media::Event::PortBusy { rtp } => {
                 self.ports.busy(now.mono, shard, rtp);
                 return self.refill(now, shard, out);

@@ -204,6 +204,8 @@ struct Leg {
     call_id: Option<String>,
     /// Where its messages come from, or where it was called.
     at: SocketAddr,
+    /// Its voice comes and goes by IPv6.
+    ipv6: bool,
     /// Its media, while open.
     rtp: Option<SocketAddr>,
     /// The trunk whose channel it takes.
@@ -224,9 +226,9 @@ struct Leg {
 
 impl Leg {
     fn new(id: LegId, at: SocketAddr, rtp: Option<SocketAddr>, origins: Arc<media::Origins>, named_by: Arc<Live>) -> Leg {
-        let (pad, trunk, seat, call_id) = (Pad::new(Dtmf::Auto), None, None, None);
-        let proof = Proof::Given;
-        Leg { id, call_id, at, rtp, trunk, seat, pad, origins, proof, ended: false, closed: false, _named_by: named_by }
+        let (pad, trunk, seat, call_id, ipv6) = (Pad::new(Dtmf::Auto), None, None, None, at.is_ipv6());
+        let (proof, ended, closed) = (Proof::Given, false, false);
+        Leg { id, call_id, at, ipv6, rtp, trunk, seat, pad, origins, proof, ended, closed, _named_by: named_by }
     }
 }
 
@@ -250,7 +252,7 @@ impl Switch {
             notices: refused::Notices::default(),
             legs: Legs::new(legs, rng.fork(), seed),
             queues: Queues::new(route::queue_seats(&setup), setup.queues.clone()),
-            ports: Ports::new(&media.addresses, media.ports.clone(), media.shards, media.ready, &mut rng),
+            ports: fixed.ports(&mut rng),
             calls: Map::with_hasher(seed),
             parts: Map::with_hasher(seed),
             timers: Timers::default(),
@@ -344,7 +346,7 @@ impl Switch {
             unwritten: self.unwritten.len(),
             draining: self.draining,
             journal_down: self.journal_down,
-            no_ports: (0..self.fixed.media.shards).any(|shard| self.ports.ready(shard) == 0),
+            no_ports: self.ports.dry(),
         }
     }
 

@@ -115,7 +115,7 @@ impl Switch {
         // A caller that names nobody asks about the gateway: any ordinary call.
         let decision = invite.uri.user.is_some().then(|| self.decide(now, invite, &placer).0);
         let emergency = decision.as_ref().is_some_and(|decision| decision.mode == Mode::Emergency);
-        if self.full(&placer, emergency).is_some() || self.ports_gone() {
+        if self.full(&placer, emergency).is_some() || self.ports_gone(invite.ipv6) {
             return Some(self.unavailable());
         }
         let (status, q850) = turns_away(&decision?)?;
@@ -123,8 +123,8 @@ impl Switch {
     }
 
     /// The next call would find no RTP port.
-    fn ports_gone(&self) -> bool {
-        self.ports.ready(self.next_shard % self.fixed.media.shards.max(1)) == 0
+    fn ports_gone(&self, ipv6: bool) -> bool {
+        self.ports.ready(self.next_shard % self.fixed.media.shards.max(1), ipv6) == 0
     }
 
     /// 503, congestion, and when to come again.

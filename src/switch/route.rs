@@ -76,6 +76,11 @@ fn local(listen: &[(Proto, SocketAddr)], proto: Proto, remote: SocketAddr) -> Op
 }
 
 impl Route {
+    /// Where the party is called.
+    pub fn at(&self) -> SocketAddr {
+        self.flow.remote
+    }
+
     pub fn dial(&self, leg: LegId, call_id: String, rtp: SocketAddr, identity: &Identity, call: CallId) -> Dial {
         let mut headers = identity.headers(call, self.flow.local, &self.uri, self.sees_all);
         headers.extend(self.tickets.iter().map(|base| call_info(base, call)));

@@ -2,11 +2,11 @@
 //! whoever made it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
 use super::Unproven;
-use crate::base::{Cidr, Proto};
+use crate::base::{Cidr, Proto, Rng};
 use crate::call;
 use crate::call::event::Division;
 use crate::dialog;
-use crate::media::{Origins, Prompt};
+use crate::media::{Origins, Ports, Prompt};
 use crate::plan::Plan;
 use crate::queue;
 use crate::sip::{Codec, Uri};
@@ -17,6 +17,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// One for its caller and one for its target.
+const PAIRS_OF_EMERGENCY: usize = 2;
 
 /// The setup that a switch starts with.
 #[derive(Clone)]
@@ -38,6 +41,14 @@ pub struct Fixed {
     /// Before a call's id, it is the address at which a seat finds the call's ticket.
     pub tickets: Option<Arc<str>>,
     pub limits: Limits,
+}
+
+impl Fixed {
+    /// The last pairs that may be bound are for as many emergencies as calls are kept for.
+    pub(super) fn ports(&self, rng: &mut Rng) -> Ports {
+        let MediaSetup { addresses, ports, shards, ready, most, .. } = &self.media;
+        Ports::new(addresses, ports.clone(), *shards, *ready, rng).at_most(*most, self.limits.reserved * PAIRS_OF_EMERGENCY)
+    }
 }
 
 /// Settings that a reload replaces. New calls meet them; calls in progress keep those that they began with.
@@ -150,6 +161,8 @@ pub struct MediaSetup {
     pub shards: u16,
     /// Port pairs kept bound ahead of use, per shard.
     pub ready: usize,
+    /// Port pairs bound at once, in all.
+    pub most: usize,
     pub unproven: Unproven,
 }
 

@@ -141,16 +141,18 @@ fn open(shard: &ShardHandle, events: &Receiver<Event>, calls: usize, phones: &[U
     let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut ports = Ports::new(&[host], 12_000..=29_999, 1, 2 * calls, &mut Rng::from_number(2));
     let mut out = Vec::new();
-    while ports.ready(0) < 2 * calls {
+    while ports.ready(0, false) < 2 * calls {
         ports.refill(clock::mono(), 0, &mut out);
         out.drain(..).for_each(|command| assert!(shard.send(command)));
         match events.recv_timeout(Duration::from_secs(5)).unwrap() {
-            Event::Bound { rtp } => ports.bound(0, rtp),
+            Event::Bound { rtp } => {
+                ports.bound(0, rtp);
+            }
             Event::PortBusy { rtp } => ports.busy(clock::mono(), 0, rtp),
             other => panic!("{other:?}"),
         }
     }
-    let legs = (0..2 * calls).map(|i| Leg { at: ports.take(0, true).unwrap(), phone: i % PHONES }).collect();
+    let legs = (0..2 * calls).map(|i| Leg { at: ports.take(0, false, true).unwrap(), phone: i % PHONES }).collect();
     for (i, leg) in (0u64..).zip(&legs as &Vec<Leg>) {
         assert!(shard.send(Command::Open { leg: LegId(i), rtp: leg.at, origins: Arc::default() }));
         let profile = profile(phones[leg.phone].local_addr().unwrap());

@@ -221,7 +221,14 @@ fn setup() -> Setup {
         node: "counts".to_owned(),
         listen: vec![(Proto::Udp, address(1))],
         legs: dialog::Config::default(),
-        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 1, ready: 8, unproven },
+        media: MediaSetup {
+            addresses: vec![address(1).ip()],
+            ports: 10_000..=12_000,
+            shards: 1,
+            ready: 8,
+            most: usize::MAX,
+            unproven,
+        },
         recorded: Recorded::None,
         limits: Limits { calls: 1000, reserved: 10 },
     };

@@ -15,6 +15,8 @@ pub struct Bench {
     pub http: SocketAddr,
     pub seat: SocketAddr,
     settings: Vec<(String, String)>,
+    /// Files and sockets that the program may hold.
+    descriptors: Option<u32>,
     child: Option<Child>,
 }
 
@@ -29,11 +31,16 @@ impl Bench {
             ("MEDIA__SHARDS", "1".to_string()),
         ];
         let settings = settings.map(|(key, value)| (format!("HOTLINE__{key}"), value)).to_vec();
-        Bench { folder, sip, http, seat, settings, child: None }
+        Bench { folder, sip, http, seat, settings, descriptors: None, child: None }
     }
 
     pub fn set(mut self, key: &str, value: &str) -> Bench {
         self.settings.push((format!("HOTLINE__{key}"), value.to_string()));
+        self
+    }
+
+    pub fn descriptors(mut self, count: u32) -> Bench {
+        self.descriptors = Some(count);
         self
     }
 
@@ -49,7 +56,15 @@ impl Bench {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
+        let program = env!("CARGO_BIN_EXE_hotline");
+        let mut command = match self.descriptors {
+            Some(count) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {count} && exec \"$0\" \"$@\""), program]);
+                shell
+            }
+            None => Command::new(program),
+        };
         command.args(arguments).current_dir(&self.folder).envs(self.settings.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

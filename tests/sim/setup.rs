@@ -41,7 +41,14 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         tickets: None,
         listen: vec![(Proto::Udp, address(1))],
         legs: dialog::Config::default(),
-        media: MediaSetup { addresses: vec![address(1).ip()], ports: 10_000..=12_000, shards: 2, ready: 8, unproven },
+        media: MediaSetup {
+            addresses: vec![address(1).ip()],
+            ports: 10_000..=12_000,
+            shards: 2,
+            ready: 8,
+            most: usize::MAX,
+            unproven,
+        },
         recorded: Recorded::All,
         limits: Limits { calls: 1000, reserved: 10 },
     };

@@ -36,6 +36,7 @@ impl Shard {
         let later = |event| Ok(Some(Later { at: soon, event, play: None }));
         match command {
             Command::Bind { rtp } if rng.chance(30) => later(Event::PortBusy { rtp }),
+            Command::Bind { rtp } if rng.chance(30) => later(Event::NoSocket { rtp }),
             Command::Bind { rtp } => match self.bound.insert(rtp) {
                 true => later(Event::Bound { rtp }),
                 false => Err(format!("{rtp} bound twice")),

@@ -1,6 +1,7 @@
 //! Checks that no type can make: values may contradict each other or the machine.
 
 mod backends;
+mod reach;
 mod twins;
 
 use crate::base::{Cidr, Text};
@@ -32,6 +33,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.limits(config);
     check.recording(config);
     check.outside(config);
+    check.sizes(config);
     check.findings
 }
 
@@ -39,6 +41,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
 pub fn doubts(config: &Config, layers: &Layers) -> Vec<Finding> {
     let mut check = Check { layers, findings: Vec::new() };
     check.reached(config);
+    check.attained(config);
     check.shared(config);
     check.side_by_side(config);
     check.unread_credentials(config);
@@ -190,20 +193,6 @@ impl Check<'_> {
         }
     }
 
-    /// We can call a peer only from an address of its own family.
-    fn reached(&mut self, config: &Config) {
-        let listens = |hop: SocketAddr| config.sip.listen.iter().any(|at| at.is_ipv4() == hop.is_ipv4());
-        let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| (["trunks", name, "addresses"], t.peer()));
-        let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| (["seats", name, "address"], s.address));
-        for (path, hop) in trunks.chain(seats) {
-            let lost = hop.filter(|hop| !listens(*hop));
-            self.require(lost.is_none(), &path, || {
-                let family = if lost.is_some_and(|hop| hop.is_ipv4()) { "IPv4" } else { "IPv6" };
-                both!("cannot be called: sip.listen names no {family} address", "无法呼叫：sip.listen 没有 {family} 地址")
-            });
-        }
-    }
-
     /// A peer that shares an address with a trunk cannot be told from its callers. On the loopback nobody calls from outside.
     fn shared(&mut self, config: &Config) {
         let mut owners = AccessList::new();
@@ -281,23 +270,17 @@ impl Check<'_> {
             (limits.notices as usize, "notices"),
             (limits.inbox, "inbox"),
             (limits.connections, "connections"),
+            (limits.connections_per_source, "connections_per_source"),
+            (limits.peer_rate as usize, "peer_rate"),
+            (limits.placing_percent as usize, "placing_percent"),
             (limits.connection_backlog, "connection_backlog"),
         ];
         for (value, key) in counts {
             self.require(value > 0, &["limits", key], || both!("is 0", "不能为 0"));
         }
-        let pairs = usize::from(config.media.last_port.saturating_sub(config.media.first_port)).div_ceil(2);
-        let room = pairs * config.media.addresses.len();
         self.require(limits.emergency_percent <= 50, &["limits", "emergency_percent"], || {
             let percent = limits.emergency_percent;
             both!("{percent} of 100 calls: too few are left for others", "每百路保留 {percent} 路，留给其他呼叫的太少")
-        });
-        self.require(limits.calls * 2 <= room, &["limits", "calls"], || {
-            let (calls, pairs) = (limits.calls, limits.calls * 2);
-            both!(
-                "{calls} calls need {pairs} port pairs, the media range has {room}",
-                "{calls} 路呼叫需要 {pairs} 对端口，媒体端口范围只有 {room} 对"
-            )
         });
         self.positive(config.calls.max_duration, &["calls", "max_duration"]);
         self.positive(config.calls.after_caller, &["calls", "after_caller"]);
@@ -374,11 +357,7 @@ impl Check<'_> {
         }
         let level = level::wrong(&config.log.level);
         self.require(level.is_none(), &["log", "level"], || level.unwrap_or_default());
-        let share = config.limits.connections_per_source;
-        self.require(share > 0, &["limits", "connections_per_source"], || both!("is 0", "为 0"));
         self.positive(config.limits.message_timeout, &["limits", "message_timeout"]);
-        self.require(config.limits.peer_rate > 0, &["limits", "peer_rate"], || both!("is 0", "为 0"));
-        self.require(config.limits.placing_percent > 0, &["limits", "placing_percent"], || both!("is 0", "为 0"));
         self.require(config.log.buffer >= 65_536, &["log", "buffer"], || both!("is below 65536", "小于 65536"));
     }
 
@@ -433,6 +412,11 @@ mod tests {
         complains("[recording]\nlines = ['12345', '税务']", "site.toml:2:1: ", "`税务` is no hotline's number");
         complains("[recording]\nlink_key = 'x'", "site.toml:2:1: ", "no key `x` in [records.keys]");
         complains("[limits]\ncalls = 100000", "site.toml:2:1: ", "port pairs");
+        complains("[limits]\ninbox = 5000000", "site.toml:2:1: ", "not from 64 to 4000000");
+        complains("[limits]\nconnections = 5000000", "site.toml:2:1: ", "more than 1000000");
+        complains("[http]\nconnections = 5000000", "site.toml:2:1: ", "more than 1000000");
+        complains("[media]\nshards = 300", "site.toml:2:1: ", "300 media threads");
+        complains("[limits]\ncalls = 2\n[media]\nlast_port = 10007\nshards = 4", "site.toml:5:1: ", "each needs ports");
         complains("[routes]\ndefault = 'x'", "site.toml:2:1: ", "no trunk `x`");
         complains("[keys]\nswap = '*11'", "site.toml:1:2: ", "begin alike");
         complains("[keys]\nswap = '11'", "site.toml:1:2: ", "begins with *");
@@ -458,8 +442,24 @@ mod tests {
         let seat = "[seats.six]\naor = 'sip:6@x'\naddress = ";
         let lost = doubts(&format!("{seat}'[2001:db8::7]:5060'"));
         assert!(lost[0].starts_with("site.toml:3:1: ") && lost[0].contains("no IPv6 address"), "{lost:?}");
-        assert_eq!(doubts(&format!("[sip]\nlisten = ['127.0.0.1:5060', '[::1]:5060']\n{seat}'[2001:db8::7]:5060'")).len(), 0);
+        let six = format!("[sip]\nlisten = ['127.0.0.1:5060', '[::1]:5060']\n{seat}'[2001:db8::7]:5060'\n");
+        assert_eq!(doubts(&format!("{six}[media]\naddresses = ['127.0.0.1', '::1']")).len(), 0);
         assert!(doubts("[trunks.six]\naddresses = ['2001:db8::9']")[0].contains("cannot be called"));
+        assert!(
+            doubts(&format!("[sip]\nlisten = ['127.0.0.1:5060', '[::1]:5060']\n{seat}'[2001:db8::7]:5060'"))[0].contains("voice")
+        );
+        let over =
+            doubts("[limits]\ncalls = 300\nconnections = 32\n[recording]\nlines = ['all']\n[trunks.loopback]\nreserved = 10");
+        for (key, what) in [
+            ("channels", "4000 channels cannot all be used: limits.calls takes 300"),
+            ("max_length", "500 callers will never wait"),
+            ("emergency_percent", "keeps 6 calls for emergency lines, trunks reserve 10"),
+            ("connections_per_source", "64 connections of one source"),
+            ("calls", "1000 calls will never be recorded at once"),
+        ] {
+            assert!(over.iter().any(|doubt| doubt.contains(key) && doubt.contains(what)), "{what}: {over:#?}");
+        }
+        assert_eq!(over.len(), 5, "{over:#?}");
         let both = format!("[trunks.sbc]\naddresses = ['192.0.2.0/24', '192.0.2.20']\n{seat}'192.0.2.20:5060'");
         assert!(doubts(&both)[0].contains("an address of trunk `sbc`"), "{:?}", doubts(&both));
     }

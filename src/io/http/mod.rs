@@ -21,6 +21,7 @@ use crate::io::asks::Asks;
 use crate::io::audit::Audit;
 use crate::io::board::Board;
 use crate::io::deliver::Deliveries;
+use crate::io::descriptors::Fit;
 use crate::io::disk::Disk;
 use crate::io::inbox::Inbox;
 use crate::io::outside::Outside;
@@ -59,13 +60,15 @@ pub struct Desk {
     pub patience: Duration,
     /// Calls that others follow, and what they hand in and tell.
     pub outside: Arc<Outside>,
+    /// The limits that are kept to.
+    pub fit: Fit,
 }
 
 pub use calls::Done;
 pub use metrics::Metric;
 pub use search::MOST as MOST_RECORDS;
 use serve::Place;
-pub use serve::{Doors, Limits};
+pub use serve::{Doors, Limits, PORCH};
 
 /// Those of the other threads.
 pub type Figures = Arc<dyn Fn() -> Vec<Metric> + Send + Sync>;
@@ -159,6 +162,7 @@ async fn status(State(desk): State<Desk>) -> Response {
             "free_bytes": space.free,
             "alarm": desk.disk.alarm(space),
         },
+        "limits": desk.fit,
         "alarms": desk.deliveries.alarms_in_full(),
     }))
     .into_response()

@@ -109,6 +109,7 @@ impl Bench {
             deliveries: Arc::default(),
             shelf: Arc::new(Shelf::of(&config).unwrap()),
             patience: SOON,
+            fit: Default::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,6 +1,7 @@
 //! Connections of HTTP clients: how many at once, and for how long a slow one is waited for.
 
 use super::Metric;
+use crate::io::descriptors::{self, Purpose};
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -18,7 +19,7 @@ use tokio::time::{sleep, timeout};
 /// A request's head is no longer.
 const HEAD: usize = 32 << 10;
 /// Clients beyond the limit that are told so, rather than cut off; who asks for our health is told that.
-const PORCH: usize = 64;
+pub const PORCH: usize = 64;
 /// How long such a one may take for all of it.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Until accepting is tried again: there are no descriptors.
@@ -27,6 +28,8 @@ const RETRY: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections: usize,
+    /// So many of those beyond them get a last word.
+    pub porch: usize,
     /// For a request's head, and for a client that takes nothing of its answer.
     pub timeout: Duration,
 }
@@ -44,7 +47,7 @@ struct Shared {
 
 impl Doors {
     pub fn new(limits: Limits) -> Doors {
-        let (room, porch) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(PORCH)));
+        let (room, porch) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(limits.porch)));
         Doors(Arc::new(Shared { limits, room, porch, refused: AtomicU64::new(0) }))
     }
 
@@ -60,9 +63,15 @@ impl Doors {
     /// Serves as long as the runtime lives; `health` those for whom there is no room, for a moment.
     pub async fn serve(self, listener: TcpListener, router: Router, health: Router) {
         loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                sleep(RETRY).await;
-                continue;
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    if !descriptors::missed(Purpose::Http, &error) {
+                        tracing::warn!(%error, "cannot accept an HTTP connection");
+                    }
+                    sleep(RETRY).await;
+                    continue;
+                }
             };
             match self.0.room.clone().try_acquire_owned() {
                 Ok(place) => drop(tokio::spawn(one(stream, router.clone(), self.0.limits, Arc::new(place)))),
@@ -110,7 +119,7 @@ mod tests {
     async fn open(connections: usize, timeout: u64) -> (SocketAddr, Doors) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let doors = Doors::new(Limits { connections, timeout: Duration::from_millis(timeout) });
+        let doors = Doors::new(Limits { connections, porch: PORCH, timeout: Duration::from_millis(timeout) });
         tokio::spawn(doors.clone().serve(listener, router(desk()), health_alone(desk())));
         (address, doors)
     }

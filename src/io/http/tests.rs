@@ -52,6 +52,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             deliveries: Arc::default(),
             patience: http.timeout,
             outside: outside_tests::outside(),
+            fit: Default::default(),
         },
         outlet,
     )

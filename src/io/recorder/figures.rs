@@ -1,5 +1,6 @@
 //! Figures that are counted of recordings, and the alarms.
 
+use crate::io::descriptors::{self, Purpose};
 use crate::io::http::Metric;
 use crate::media::wav::Format;
 use crate::record::recording::State;
@@ -28,11 +29,14 @@ impl Figures {
     /// How a write went.
     pub fn disk(&self, written: io::Result<()>) {
         match written {
-            Err(error) if !self.down.swap(true, Ordering::Relaxed) => {
-                tracing::error!(%error, "recordings cannot be written; calls go on without");
+            Err(error) => {
+                let before = self.down.swap(true, Ordering::Relaxed);
+                if !descriptors::missed(Purpose::Recording, &error) && !before {
+                    tracing::error!(%error, "recordings cannot be written; calls go on without");
+                }
             }
             Ok(()) if self.down.swap(false, Ordering::Relaxed) => tracing::info!("recordings are written again"),
-            _ => {}
+            Ok(()) => {}
         }
     }
 
