@@ -5,18 +5,25 @@ use crate::io::config::{Log, LogFormat};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io::{self, IsTerminal, Write, stderr};
 use std::panic::{self, PanicHookInfo};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::reload::Handle;
 
 /// Lines that wait, whatever their length.
 const LINES: usize = 16 << 10;
 /// How long the end of the process waits for what is not written yet, and how often it looks.
 const GOODBYE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Gives a log another level.
+type Change = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+/// The log of this process, once it has one.
+static LEVEL: OnceLock<Change> = OnceLock::new();
 
 /// Lines that nobody took in time, since the start.
 static LOST: AtomicU64 = AtomicU64::new(0);
@@ -34,12 +41,34 @@ pub fn start(log: &Log) -> Result<Logging, String> {
     // `eprintln!`, which panics then and takes the thread along.
     let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).log_internal_errors(false);
     match log.format {
-        LogFormat::Text => format.with_ansi(stderr().is_terminal()).try_init(),
-        LogFormat::Json => format.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            let format = format.with_ansi(stderr().is_terminal()).with_filter_reloading();
+            may_change(format.reload_handle());
+            format.try_init()
+        }
+        LogFormat::Json => {
+            let format = format.json().flatten_event(true).with_filter_reloading();
+            may_change(format.reload_handle());
+            format.try_init()
+        }
     }
     .map_err(|e| e.to_string())?;
     panic::set_hook(Box::new(panicked));
     Ok(logging)
+}
+
+/// From here on this log says what its new level asks for. In a process without one nothing happens.
+pub fn change(level: &str) -> Result<(), String> {
+    LEVEL.get().map_or(Ok(()), |change| change(level))
+}
+
+fn may_change<S: 'static>(filter: Handle<EnvFilter, S>) {
+    let change = move |level: &str| {
+        let new = EnvFilter::try_new(level).map_err(|e| e.to_string())?;
+        filter.reload(new).map_err(|e| e.to_string())
+    };
+    // A second log would not have started.
+    let _ = LEVEL.set(Box::new(change));
 }
 
 /// The standard hook writes to standard error by itself, and would wait there.

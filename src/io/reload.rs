@@ -9,7 +9,7 @@ use crate::io::inbox::Inbox;
 use crate::io::plans::{self, Prompts};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{setup, tokens};
+use crate::io::{log, setup, tokens};
 use crate::plan::{Change, Plan};
 use crate::switch::{Input, Live};
 use serde::Serialize;
@@ -170,6 +170,7 @@ impl Reloader {
             return Err(vec!["the switch is gone".to_string()]);
         }
         self.wait_for_switch(reloads).await?;
+        log::change(&config.log.level).map_err(|problem| vec![problem])?;
         let live = Arc::new(live);
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = live.clone();
         (running.config, running.live) = (config, live);

@@ -6,6 +6,7 @@
 mod body;
 mod extension;
 mod header;
+mod masked;
 mod message;
 mod method;
 mod parse;
@@ -21,6 +22,7 @@ mod written;
 pub use body::{Content, optional, plain};
 pub use extension::{RAck, Reason, Refresher, Replaces, SessionExpires};
 pub use header::{Header, Headers, Name};
+pub use masked::{Traced, masked};
 pub use message::{Message, Request, Response};
 pub use method::Method;
 pub use parse::{MAX_HEADERS, MAX_LINE, MAX_MESSAGE, MAX_REPEATED, ParseError, declared_length};

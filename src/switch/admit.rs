@@ -277,7 +277,8 @@ impl Switch {
         let pad = Pad::new(self.dtmf(placer));
         let origins = self.origins(placer);
         let caller = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
-        let caller = Leg { trunk, seat, pad, proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, ..caller };
+        let theirs = incoming.call_id.clone();
+        let caller = Leg { theirs, trunk, seat, pad, proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, ..caller };
         let emergency = decision.mode == Mode::Emergency;
         let steps = self.around(now, decision.steps, emergency);
         let active = Active {

@@ -15,7 +15,7 @@ impl Switch {
     pub(super) fn datagram(&mut self, now: Now, flow: Flow, data: Bytes, out: &mut Vec<Output>) {
         let source = flow.remote.ip();
         // Before whatever may be said about a message, for it is none.
-        if data.iter().all(|b| b" \t\r\n\0".contains(b)) {
+        if is_blank(&data) {
             return;
         }
         self.counters.messages_in += 1;
@@ -90,4 +90,9 @@ impl Switch {
             self.retire(id, part, |leg| leg.closed = true);
         }
     }
+}
+
+/// A keep-alive.
+pub(super) fn is_blank(data: &[u8]) -> bool {
+    data.iter().all(|b| b" \t\r\n\0".contains(b))
 }

@@ -93,7 +93,8 @@ impl Switch {
         let answer = ask(&mut active.call, &mut effects);
         if let Ok(part) = answer {
             let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
-            let leg = Leg { call_id, pad: Pad::new(dtmf), proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, ..new };
+            let theirs = incoming.call_id.clone();
+            let leg = Leg { call_id, theirs, pad: Pad::new(dtmf), proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, ..new };
             active.legs.insert(part, leg);
             self.parts.insert(incoming.leg, (id, part));
         }

@@ -13,6 +13,7 @@ mod gauge;
 mod identity;
 mod inlet;
 mod keys;
+mod leg;
 mod lines;
 mod outages;
 mod proof;
@@ -22,6 +23,7 @@ mod rescue;
 mod route;
 mod seats;
 mod setup;
+mod traced;
 
 pub use gauge::{Counters, Gauges};
 pub use proof::Unproven;
@@ -41,13 +43,13 @@ use crate::transport::{AccessList, RateLimit};
 use bytes::Bytes;
 use channels::{Channels, Pace};
 use identity::Identity;
-use keys::{Pad, Told};
+use keys::Told;
+use leg::Leg;
 use outages::Outages;
-use proof::Proof;
 use reload::Former;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
+use traced::Tracing;
 
 /// An input is something that the outside tells the switch.
 #[derive(Debug)]
@@ -153,6 +155,7 @@ pub struct Switch {
     /// The leg that has come in and may not be in a call yet.
     arriving: Option<LegId>,
     counters: Counters,
+    tracing: Tracing,
     outages: Outages,
     /// Calls in which two seats talk without a caller.
     lingering: BTreeSet<CallId>,
@@ -197,41 +200,6 @@ struct Referred {
     seq: u32,
 }
 
-#[derive(Clone, Debug)]
-struct Leg {
-    id: LegId,
-    /// The Call-ID of the INVITE that we sent to it.
-    call_id: Option<String>,
-    /// Where its messages come from, or where it was called.
-    at: SocketAddr,
-    /// Its voice comes and goes by IPv6.
-    ipv6: bool,
-    /// Its media, while open.
-    rtp: Option<SocketAddr>,
-    /// The trunk whose channel it takes.
-    trunk: Option<Arc<str>>,
-    /// The seat that placed it, whose channel it takes.
-    seat: Option<Arc<str>>,
-    pad: Pad,
-    /// Where its media may come from.
-    origins: Arc<media::Origins>,
-    proof: Proof,
-    ended: bool,
-    /// Its media is closed, or was never open.
-    closed: bool,
-    /// The setup that named its peer, which may be newer than the one that the call began with: held, so that the peer is
-    /// heard to the end.
-    _named_by: Arc<Live>,
-}
-
-impl Leg {
-    fn new(id: LegId, at: SocketAddr, rtp: Option<SocketAddr>, origins: Arc<media::Origins>, named_by: Arc<Live>) -> Leg {
-        let (pad, trunk, seat, call_id, ipv6) = (Pad::new(Dtmf::Auto), None, None, None, at.is_ipv6());
-        let (proof, ended, closed) = (Proof::Given, false, false);
-        Leg { id, call_id, at, ipv6, rtp, trunk, seat, pad, origins, proof, ended, closed, _named_by: named_by }
-    }
-}
-
 enum Work {
     Leg(dialog::Event),
     Call(CallId, call::Input),
@@ -272,6 +240,7 @@ impl Switch {
             at_work: None,
             arriving: None,
             counters: Counters::default(),
+            tracing: Tracing::new(seed),
             outages: Outages::default(),
             lingering: BTreeSet::new(),
             setup: Arc::new(setup),
@@ -287,6 +256,7 @@ impl Switch {
 
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         self.at_work = None;
+        self.tracing.begin(Some(&input), out);
         match input {
             Input::Sip { flow, data } => self.datagram(now, flow, data, out),
             Input::FlowFailed { flow } => self.legs_do(out, |legs, done| legs.flow_failed(now, flow, done)),
@@ -304,10 +274,12 @@ impl Switch {
             Input::Reload(setup) => self.reload(now, *setup),
         }
         self.run(now, out);
+        self.trace(out);
     }
 
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
         self.at_work = None;
+        self.tracing.begin(None, out);
         self.legs_do(out, |legs, done| legs.tick(now, done));
         self.queues.tick(now, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
@@ -319,6 +291,7 @@ impl Switch {
         }
         self.former.prune(now.mono);
         self.run(now, out);
+        self.trace(out);
     }
 
     /// When to call [`Switch::tick`] at the latest.

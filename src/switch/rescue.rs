@@ -26,6 +26,7 @@ impl Switch {
             self.turn_away(now, leg, 500, out);
         }
         self.run(now, out);
+        self.trace(out);
     }
 
     fn wreck(&mut self, now: Now, id: CallId) {

@@ -136,6 +136,87 @@ fn what_is_asked_after_a_command_is_true_at_once() {
     bench.kill("-KILL");
 }
 
+/// A call's messages on both of its legs are found by the call's id, and by nothing of its caller.
+#[test]
+fn the_messages_of_a_call_are_logged_when_asked_for_and_masked() {
+    let bench = Bench::new().site("[log]\nlevel = 'info'\n").start();
+    let _seat = bench.seat();
+    let talk = |number: u32| {
+        let caller = UdpSocket::bind("127.0.0.1:0").unwrap();
+        caller.set_read_timeout(Some(crate::PATIENCE)).unwrap();
+        caller.send_to(invite(&bench, &caller, number).as_bytes(), bench.sip).unwrap();
+        let mut buffer = vec![0; 4000];
+        let ok = loop {
+            let length = caller.recv(&mut buffer).unwrap();
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if text.starts_with("SIP/2.0 200") {
+                break text;
+            }
+        };
+        let line = |name: &str| ok.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+        let target = line("Contact:").split(['<', '>']).nth(1).unwrap().to_owned();
+        for (cseq, method, more) in [(1, "ACK", ""), (2, "INFO", "Signal=7\r\nDuration=160\r\n"), (3, "BYE", "")] {
+            let kind = if more.is_empty() { "" } else { "Content-Type: application/dtmf-relay\r\n" };
+            let from = caller.local_addr().unwrap();
+            let request = format!(
+                "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{number}{method}\r\n{}\r\n{}\r\n{}\r\n\
+                 CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\nAuthorization: Digest response=\"s3cret\"\r\n{kind}\
+                 Content-Length: {}\r\n\r\n{more}",
+                line("From:"),
+                line("To:"),
+                line("Call-ID:"),
+                more.len()
+            );
+            caller.send_to(request.as_bytes(), bench.sip).unwrap();
+            if method != "ACK" {
+                let length = caller.recv(&mut buffer).unwrap();
+                assert!(buffer[..length].starts_with(b"SIP/2.0 200"));
+            }
+        }
+        wait_until("the end is told", || log(&bench).matches(OVER).count() == number as usize);
+        wait_until("the seat has answered", || bench.metric("calls") == 0);
+    };
+    talk(1);
+    assert!(!log(&bench).contains("hotline::sip"), "it is off");
+    let reload = |level: &str| {
+        std::fs::write(bench.folder.path().join("config/site.toml"), format!("[log]\nlevel = '{level}'\n")).unwrap();
+        let report = bench.http("POST", "/api/v1/reload").unwrap().1;
+        assert!(report.contains("\"needs_restart\":[]"), "{report}");
+    };
+    reload("info,hotline::sip=trace");
+    talk(2);
+    let records = bench.records();
+    let call = records[0]["call_id"].as_str().unwrap();
+    let text = log(&bench);
+    let of_call: Vec<&str> = text.lines().filter(|line| line.contains("TRACE hotline::sip") && line.contains(call)).collect();
+    for (way, starts) in [
+        ("received", "INVITE sip:12345@"),
+        ("sent", "SIP/2.0 100 "),
+        ("sent", "INVITE sip:"),
+        ("received", "SIP/2.0 200 "),
+        ("sent", "SIP/2.0 200 "),
+        ("received", "ACK sip:"),
+        ("sent", "ACK sip:"),
+        ("received", "INFO sip:"),
+        ("received", "BYE sip:"),
+        ("sent", "BYE sip:"),
+    ] {
+        let told = of_call.iter().any(|line| line.contains(&format!(": {way} ")) && line.contains(&format!("sip={starts}")));
+        assert!(told, "{way} {starts}: {text}");
+    }
+    for id in records[0]["sip_call_ids"].as_array().unwrap() {
+        assert!(of_call.iter().any(|line| line.contains(&format!("sip_call_id={} ", id.as_str().unwrap()))), "{id}");
+    }
+    let all = text.lines().filter(|line| line.contains("TRACE hotline::sip")).count();
+    assert_eq!(all, of_call.len(), "each message is some call's");
+    for secret in ["13800138002", "s3cret", "Signal=", "Duration"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    reload("info");
+    talk(3);
+    assert_eq!(log(&bench).lines().filter(|line| line.contains("TRACE hotline::sip")).count(), all, "it is off again");
+}
+
 pub fn invite(bench: &Bench, caller: &UdpSocket, n: u32) -> String {
     let (to, from) = (bench.sip, caller.local_addr().unwrap());
     let sdp = format!(

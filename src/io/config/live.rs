@@ -19,6 +19,7 @@ pub const LIVE: &[&str] = &[
     "limits.retry_after",
     "limits.source_burst",
     "limits.source_rate",
+    "log.level",
     "media.prompts",
     "plan",
     "queues",

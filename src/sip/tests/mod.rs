@@ -1,6 +1,7 @@
 //! Tests that take a whole message.
 
 mod description;
+mod masked;
 mod oracle;
 mod ordinary;
 mod torture;
