@@ -1,10 +1,11 @@
 //! Structured header values. Each has `parse(&[u8]) -> Option<Self>` and prints what it parses.
 
-use crate::base::Proto;
+use crate::base::{Dotted, Proto};
 use crate::sip::text::{find, is_token, is_token_byte, lossy, number, quoted_end, split, unquote, write_quoted};
 use crate::sip::{Host, Method, Uri};
 use std::fmt;
-use std::net::SocketAddr;
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
 /// Parameters in order; names compare without case. A value in quotes is held unquoted.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,7 +107,9 @@ impl NameAddr {
 
 /// The tag of a From or To value, found without reading the rest (RFC 3261 §20.10).
 pub fn tag(value: &[u8]) -> Option<&[u8]> {
-    split(value, b';').skip(1).find_map(|param| {
+    // Nothing within a URI's brackets is quoted or a parameter of the header's: most values are found by this step.
+    let behind = if value.first() == Some(&b'<') { value.iter().position(|b| *b == b'>')? } else { 0 };
+    split(&value[behind..], b';').skip(1).find_map(|param| {
         let (name, tag) = param.split_at(param.iter().position(|b| *b == b'=')?);
         name.trim_ascii_end().eq_ignore_ascii_case(b"tag").then(|| tag[1..].trim_ascii_start())
     })
@@ -173,6 +176,26 @@ impl Via {
 
     pub fn branch(&self) -> Option<&str> {
         self.params.get("branch")
+    }
+
+    /// A value that tells besides from where its request came, in `received` and, where asked for, `rport` (RFC 3261 §18.2.1,
+    /// RFC 3581 §4). Sender's parameters of these names are replaced, all else stays as it was written.
+    pub fn noted(value: &[u8], source: IpAddr, port: Option<u16>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(value.len() + 48);
+        let mut pieces = split(value, b';');
+        out.extend_from_slice(pieces.next().unwrap_or_default());
+        for piece in pieces.filter(|piece| !piece.is_empty()) {
+            let name = piece.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii_end();
+            let replaced = name.eq_ignore_ascii_case(b"received") || port.is_some() && name.eq_ignore_ascii_case(b"rport");
+            if !replaced {
+                out.push(b';');
+                out.extend_from_slice(piece);
+            }
+        }
+        // Writing to a Vec does not fail.
+        let _ = write!(out, ";received={}", Dotted(source));
+        let _ = port.map(|port| write!(out, ";rport={port}"));
+        out
     }
 
     /// Where a response goes over UDP (RFC 3261 §18.2.2, RFC 3581 §4): the address it came from, at the port of rport

@@ -1,23 +1,19 @@
-use crate::base::{Dotted, Flow};
-use crate::sip::{Header, Headers, Host, Name};
+use crate::base::Flow;
+use crate::sip::{Headers, Host, Name, Via};
 
 /// Writes into the topmost Via where the request really came from: `received` when sent-by names another host (RFC 3261
 /// §18.2.1); with rport, both `received` and the port (RFC 3581 §4). A value that the sender put there itself is replaced.
 ///
 /// For requests, before the transaction layer sees them, and for the answer of a `ParseError`.
 pub fn note_source(headers: &mut Headers, flow: Flow) {
-    let Some(mut via) = headers.via() else { return };
+    let Some(via) = headers.via() else { return };
     let source = flow.remote.ip().to_canonical();
     let rport = via.params.get("rport").is_some();
     if via.host == Host::Ip(source) && !rport {
         return;
     }
-    via.params.set("received", Some(&Dotted(source).to_string()));
-    if rport {
-        via.params.set("rport", Some(&flow.remote.port().to_string()));
-    }
     if let Some(top) = headers.0.iter_mut().find(|h| h.name == Name::Via) {
-        *top = Header::printed(Name::Via, via);
+        top.value = Via::noted(&top.value, source, rport.then_some(flow.remote.port())).into();
     }
 }
 
@@ -48,6 +44,10 @@ mod tests {
         assert_eq!(
             noted("SIP/2.0/TCP 10.0.0.1;received=203.0.113.9;rport=1", at),
             "SIP/2.0/TCP 10.0.0.1;received=192.0.2.7;rport=40000"
+        );
+        assert_eq!(
+            noted("SIP/2.0/UDP 192.0.2.7 ; RPORT = 1;;branch=b1; Received=\"a;b\" ;x=\"q;rport\"", at),
+            "SIP/2.0/UDP 192.0.2.7;branch=b1;x=\"q;rport\";received=192.0.2.7;rport=40000"
         );
         assert_eq!(noted("SIP/2.0/UDP h", "[2001:db8::7]:5060"), "SIP/2.0/UDP h;received=2001:db8::7");
         assert_eq!(noted("SIP/2.0/UDP 192.0.2.7", "[::ffff:192.0.2.7]:5060"), "SIP/2.0/UDP 192.0.2.7");
