@@ -2,11 +2,13 @@
 //! calls finds them.
 
 use super::admit::{Owner, Placer};
-use super::{Output, Switch};
+use super::{Output, Switch, identity};
 use crate::base::{Flow, Masked, Mono, Now, Shown};
 use crate::dialog::{Asked, Cause, Incoming, TurnedAway};
 use crate::plan::{Decision, Mode, Step};
+use crate::record::ending::told;
 use crate::sip::{Method, ParseError, Status, Uri};
+use std::fmt::Display;
 use std::time::Duration;
 
 /// How many seconds' worth of lines may come at once.
@@ -63,12 +65,29 @@ impl Default for Refusals {
     }
 }
 
+/// An INVITE that was refused.
+struct Refused<'a> {
+    uri: &'a Uri,
+    call_id: &'a [u8],
+    /// Where it had all that an INVITE must have.
+    invite: Option<&'a Incoming>,
+}
+
+impl Refused<'_> {
+    /// The caller, masked.
+    fn caller(&self) -> Option<impl Display> {
+        let (caller, anonymous) = identity::caller(self.invite?);
+        Some(told(Some(&*caller).filter(|caller| !caller.is_empty()), anonymous).to_string())
+    }
+}
+
 impl Switch {
     /// A request that the legs turned away. A stray one of no INVITE is worth a line only to who looks closely.
     pub(super) fn turned_away(&mut self, now: Now, turned: &TurnedAway) {
         self.counters.refused.add(turned.status);
         if turned.method == Method::Invite {
-            self.say_refused(now, turned.flow, turned.status, turned.status.reason(), Some((&turned.uri, &turned.call_id)));
+            let of = Refused { uri: &turned.uri, call_id: &turned.call_id, invite: None };
+            self.say_refused(now, turned.flow, turned.status, turned.status.reason(), Some(of));
         } else {
             let method = String::from_utf8_lossy(turned.method.as_bytes()).into_owned();
             tracing::debug!(source = %turned.flow, method = %Shown(&method), status = turned.status.0, "refused");
@@ -87,19 +106,21 @@ impl Switch {
     /// An INVITE that nothing was wrong with, but that we cannot serve now.
     pub(super) fn not_now(&mut self, now: Now, invite: &Incoming, why: &'static str) {
         self.counters.refused.add(Status(503));
-        self.say_refused(now, invite.flow, Status(503), why, Some((&invite.uri, &invite.call_id)));
+        let of = Refused { uri: &invite.uri, call_id: &invite.call_id, invite: Some(invite) };
+        self.say_refused(now, invite.flow, Status(503), why, Some(of));
     }
 
-    fn say_refused(&mut self, now: Now, flow: Flow, status: Status, why: &str, of: Option<(&Uri, &[u8])>) {
+    fn say_refused(&mut self, now: Now, flow: Flow, status: Status, why: &str, of: Option<Refused<'_>>) {
         let Some(unsaid) = self.notices.may_say(now.mono, self.setup.notices) else { return };
         let trunk = match self.access.find(flow.remote.ip()) {
             Some(Owner::Trunk(trunk)) => self.setup.trunks.get(trunk).map(|trunk| &*trunk.name),
             _ => None,
         };
-        let number = of.and_then(|(uri, _)| uri.user.as_deref()).unwrap_or_default();
-        let sip_call_id = of.map_or(Default::default(), |(_, id)| String::from_utf8_lossy(id));
+        let number = of.as_ref().and_then(|of| of.uri.user.as_deref()).unwrap_or_default();
+        let sip_call_id = of.as_ref().map_or(Default::default(), |of| String::from_utf8_lossy(of.call_id));
+        let caller = of.as_ref().and_then(Refused::caller).map(tracing::field::display);
         tracing::info!(
-            source = %flow, trunk, status = status.0, why, number = %Masked(number), sip_call_id = %Shown(&sip_call_id),
+            source = %flow, trunk, status = status.0, why, number = %Masked(number), caller, sip_call_id = %Shown(&sip_call_id),
             unsaid = (unsaid > 0).then_some(unsaid), "refused before it became a call"
         );
     }

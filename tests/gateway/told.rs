@@ -130,6 +130,10 @@ fn what_is_asked_after_a_command_is_true_at_once() {
         }
         assert_eq!(get(&bench, "/api/v1/status").1["calls"], n, "the calls in progress");
     }
+    asked(&bench, &["drain", "--no-wait"]);
+    caller.send_to(invite(&bench, &caller, 11).as_bytes(), bench.sip).unwrap();
+    wait_until("it is refused", || log(&bench).contains("why=\"draining\" number=12345 caller=138*******11"));
+    asked(&bench, &["drain", "--undo"]);
     let scraped = bench.http_with("GET", "/metrics", "Authorization: Bearer abcdefghijklmnop-ops\r\n").unwrap().1;
     assert!(scraped.contains("\nhotline_calls 10\n"), "{scraped}");
     assert_eq!(asked(&bench, &["drain", "--status"]), "taking calls; 10 calls in progress\n");
