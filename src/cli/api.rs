@@ -74,9 +74,9 @@ impl Token {
 
     fn token(&self) -> Result<Option<String>, Text> {
         let Some(file) = &self.token_file else { return Ok(std::env::var(TOKEN).ok().filter(|token| !token.is_empty())) };
-        let text = std::fs::read_to_string(file).map_err(|e| {
+        let text = files::secret(file).map_err(|why| {
             let name = file.display();
-            both!("{name}: {}", "{name}：{}"; files::told(&e))
+            both!("{name}: {}", "{name}：{}"; why)
         })?;
         Ok(text.lines().next().map(|line| line.trim().to_owned()))
     }

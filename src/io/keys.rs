@@ -59,9 +59,9 @@ fn unknown(name: &str) -> Text {
 fn read(key: &SealingKey) -> Result<Secret, Text> {
     let file = !key.file.as_os_str().is_empty();
     let text = match (file, key.secret.is_empty()) {
-        (true, true) => std::fs::read_to_string(&key.file).map_err(|e| {
+        (true, true) => files::secret(&key.file).map_err(|why| {
             let name = key.file.display();
-            both!("{name}: ", "{name}：").then(&files::told(&e))
+            both!("{name}: ", "{name}：").then(&why)
         })?,
         (false, false) => key.secret.clone(),
         _ => return Err(both!("is said by exactly one of file and secret", "只能由 file、secret 之一给出")),

@@ -112,8 +112,7 @@ fn read(token: &Token) -> Result<Hash, (&'static str, Text)> {
         }
         (true, true, true) => {
             let name = token.file.display();
-            let text = std::fs::read_to_string(&token.file)
-                .map_err(|e| ("file", both!("{name}: ", "{name}：").then(&files::told(&e))))?;
+            let text = files::secret(&token.file).map_err(|why| ("file", both!("{name}: ", "{name}：").then(&why)))?;
             let first = text.lines().next().unwrap_or_default().trim();
             long_enough(first).map(hash).map_err(|what| ("file", both!("{name}: its first line {}", "{name}：首行{}"; what)))
         }
