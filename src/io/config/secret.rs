@@ -12,6 +12,8 @@ const NAMES: &[&str] = &["secr", "token", "passw", "pwd", "cred", "key", "sha256
 const FEATURE_CODES: &str = "keys";
 /// A shorter word is no secret, and may be any word of a complaint.
 const SHORTEST: usize = 4;
+/// A name is shorter, where it has letters and digits and nothing between them.
+const LONG: usize = 32;
 const HIDDEN: &str = "…";
 
 /// Every secret of a file's text, the longest first.
@@ -73,7 +75,15 @@ fn is_secret(path: &[String], value: &str) -> bool {
     let named = path.iter().any(|word| names_a_secret(word)) || in_secret_table(path);
     let inside = value.contains('{') && names_a_secret(value);
     let address = value.contains("://") && value.contains(['@', '?']);
-    !own && (named && !harmless || inside || address)
+    !own && (named && !harmless || inside || address || looks_like_one(value))
+}
+
+/// Where a key's, a file's or a role's name belongs, somebody has put the secret itself.
+fn looks_like_one(value: &str) -> bool {
+    let value = value.trim_matches(|c: char| "\"'“”‘’".contains(c));
+    let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "+/=_-".contains(c));
+    let mixed = value.contains(|c: char| c.is_ascii_digit()) && value.contains(|c: char| c.is_ascii_alphabetic());
+    value.starts_with("whsec_") || value.len() >= LONG && plain && mixed && !value.starts_with('/')
 }
 
 fn in_secret_table(path: &[String]) -> bool {
@@ -126,6 +136,10 @@ mod tests {
             "S3CRET-and-nothing-else",
             "【http.tokens.a】\nsecret = 'S3CRET'",
             "［ｈttp．tokens.a］\nsecret = 'S3CRET'",
+            "[recording]\nlink_key = 'S3CRET0123456789abcdef0123456789abcdef'",
+            "[records]\nsealed_with = 'S3CRET0123456789abcdef0123456789abcdef'",
+            "[http.tokens.a]\nfile = 'S3CRET0123456789abcdef0123456789abcdef'",
+            "[records]\ncallers_by = \"whsec_S3CRET\"",
         ] {
             assert!(!hidden(text).contains("S3CRET"), "{text}\n{}", hidden(text));
         }
@@ -141,6 +155,8 @@ mod tests {
             "[records.backends.a]\nprofile = 'request-tracker'\ntimeout = '3 parsecs'",
             "［node］\nname = 'x'",
             "\u{feff}[node]\nname = 'x'",
+            "[http.tokens.a]\nfile = '/run/secrets/0123456789abcdef0123456789abcdef'",
+            "[recording]\nlink_key = 'links-of-2026'",
         ] {
             assert_eq!(hidden(text), text);
         }
