@@ -44,9 +44,14 @@ impl Steady {
         Steady { anchor, jump: quiet }
     }
 
+    /// What the clock should show, had it gone on as it went.
+    pub fn expected(&self, now: Now) -> Wall {
+        self.anchor.after(now.mono.since(self.anchor.mono)).wall
+    }
+
     /// The time to go by, never later than either clock says.
     pub fn look(&mut self, now: Now) -> (Wall, Option<Turn>) {
-        let expected = self.anchor.after(now.mono.since(self.anchor.mono)).wall;
+        let expected = self.expected(now);
         let off = now.wall.0.saturating_sub(expected.0);
         if off.abs() <= TOLERANCE {
             self.anchor = now;

@@ -4,7 +4,7 @@
 use super::figures::Figures;
 use super::files::Done;
 use super::shelf::{PART, Shelf, WAV, call_of, entries};
-use crate::base::{CallId, Mono};
+use crate::base::{CallId, Mono, Wall};
 use crate::io::audit::Audit;
 use crate::io::clock::{self, Trusted};
 use crate::io::journal::{Settler, Taken};
@@ -19,7 +19,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often it is looked whether something is too old.
 const PURGE_LOOK: Duration = Duration::from_secs(3600);
@@ -165,6 +165,18 @@ impl Keeper {
         }
     }
 
+    /// Its folder's name says so already; but a call that came under a wrong clock stands in a folder of long ago.
+    fn is_old(&self, path: &Path, today: Wall) -> bool {
+        let kept = i64::from(self.keep.days).saturating_mul(24 * 3600 * 1_000_000);
+        match written(path, today) {
+            Ok(at) => at.0.saturating_add(kept) <= today.0,
+            Err(error) => {
+                tracing::error!(file = %path.display(), %error, "a recording's age is not known, and it is kept");
+                false
+            }
+        }
+    }
+
     /// The journal is told of a deletion first.
     fn purge(&mut self) {
         let now = clock::now();
@@ -172,8 +184,13 @@ impl Keeper {
             return;
         }
         self.purge_at = now.mono.after(PURGE_LOOK);
-        for day in self.shelf.old_days(self.keep.clock.wall(now), self.keep.days) {
-            let files: Vec<_> = entries(&day).into_iter().filter(|path| call_of(path).is_some()).collect();
+        let today = self.keep.clock.wall(now);
+        for day in self.shelf.old_days(today, self.keep.days) {
+            let ours = entries(&day).into_iter().filter(|path| call_of(path).is_some());
+            let files: Vec<_> = ours.filter(|path| self.is_old(path, today)).collect();
+            if files.is_empty() && !entries(&day).is_empty() {
+                continue;
+            }
             let what = format!("{}: {} recordings, older than {} days", day.display(), files.len(), self.keep.days);
             if let Err(why) = self.audit.note(now.wall, "hotline", "recordings purged", &what) {
                 return tracing::error!("recordings are not purged: {why}");
@@ -187,6 +204,20 @@ impl Keeper {
             }
             // Other files there are not ours.
             let _ = fs::remove_dir(&day);
+        }
+    }
+}
+
+/// What was written under a clock that was never set is as old as today, from the day on which the clock is right.
+fn written(path: &Path, today: Wall) -> io::Result<Wall> {
+    let file = File::open(path)?;
+    let time = |at: SystemTime| at.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_micros()).ok());
+    match time(file.metadata()?.modified()?).filter(|at| *at >= clock::NEVER) {
+        Some(at) => Ok(Wall(at)),
+        None => {
+            let at = Duration::from_micros(u64::try_from(today.0).unwrap_or(0));
+            file.set_modified(UNIX_EPOCH + at)?;
+            Ok(today)
         }
     }
 }
@@ -231,7 +262,7 @@ fn measure(file: &File) -> io::Result<(String, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Rng, Wall};
+    use crate::base::Rng;
     use crate::io::config::Config;
     use crate::io::journal::{Journal, Options};
 
@@ -247,6 +278,10 @@ mod tests {
         let wav = shelf.file(call, WAV).unwrap();
         fs::create_dir_all(wav.parent().unwrap()).unwrap();
         fs::write(&wav, "a voice").unwrap();
+        let at = |wall: i64| UNIX_EPOCH + Duration::from_micros(wall as u64);
+        let set = |wall: i64| File::options().write(true).open(&wav).unwrap().set_modified(at(wall)).unwrap();
+        let years_ago = now.wall.0 - 3 * 365 * 86_400_000_000;
+        set(years_ago);
         let purge = |known: i64| {
             // A process before this one believed that it was so late.
             fs::write(folder.path().join("journal.clock"), known.to_string()).unwrap();
@@ -255,7 +290,13 @@ mod tests {
             Keeper::new(shelf.clone(), Arc::default(), journal.settler(), audit, keep, stop).purge();
             wav.exists()
         };
-        assert!(purge(now.wall.0 - 3 * 365 * 86_400_000_000), "three years in a moment");
+        assert!(purge(years_ago), "three years in a moment");
+        // It came under a clock of long ago that was set right since: a machine that woke in 1970, one that was three years slow.
+        for (written, kept) in [(1_000_000, true), (now.wall.0, true), (now.wall.0 - 29 * 86_400_000_000, true)] {
+            set(written);
+            assert_eq!(purge(now.wall.0), kept, "{written}");
+        }
+        set(years_ago);
         assert!(!purge(now.wall.0));
         journal.close();
     }

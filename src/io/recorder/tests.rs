@@ -200,6 +200,9 @@ fn what_is_too_old_is_deleted_where_that_can_be_noted_and_the_record_keeps_its_h
     let sha256 = bench.told(call(1)).sha256;
     let (file, audit) = (bench.file(call(1), WAV), bench.folder.path().join("audit.log"));
     let folder = bench.stop();
+    // As old as its name says.
+    let written = std::time::UNIX_EPOCH + Duration::from_secs(1_638_316_800);
+    fs::File::options().write(true).open(&file).unwrap().set_modified(written).unwrap();
     fs::create_dir(&audit).unwrap();
     let bench = Bench::on(folder, |config| config.recording.keep_days = 730);
     let folder = bench.stop();
