@@ -1,4 +1,4 @@
-//! README's commands are run, in order, as they stand: the blocks that begin with `# $`. Only ports are replaced, so
+//! README's commands, and those of the page about the journal, are run, in order, as they stand: the blocks that begin with `# $`. Only ports are replaced, so
 //! that a gateway that runs here already is not disturbed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::Command;
 
 const README: &str = include_str!("../README.md");
+const JOURNAL: &str = include_str!("../docs/JOURNAL.md");
 
 fn blocks() -> Vec<&'static str> {
-    let fenced = README.split("```").skip(1).step_by(2);
+    let fenced = [README, JOURNAL].into_iter().flat_map(|page| page.split("```").skip(1).step_by(2));
     fenced.filter_map(|block| block.strip_prefix("sh\n")?.strip_prefix("# $\n")).collect()
 }
 
@@ -49,6 +50,8 @@ fn every_command_of_the_readme_works() {
         "from tax-bureau",
         "307 https://orders.example/GD-1",
         "event: survey.received",
+        "read through and whole",
+        "what stood there is now",
     ] {
         assert!(out.contains(expected), "no {expected} in {out}\n{err}\n{log}");
     }

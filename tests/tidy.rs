@@ -72,8 +72,8 @@ const IMPURE: &[&str] = &[
 const UNORDERED: &[&str] = &["HashMap", "HashSet"];
 const UNORDERED_IN: &[&str] = &["src/base/map.rs"];
 
-/// What reads a file. What an operator names is read in one place, which reads no device, no pipe and nothing without a bound;
-/// the others read what the program has made itself.
+/// Calls that read a file. A file that an operator names is read in one place, which reads no device, no pipe and nothing
+/// without a bound; the others read files that the program has made itself.
 const READING: &[&str] = &["File::open", "fs::read", "read_to_string"];
 const READING_IN: &[&str] = &[
     "src/io/audit.rs",

@@ -44,7 +44,7 @@ impl Steady {
         Steady { anchor, jump: quiet }
     }
 
-    /// What the clock should show, had it gone on as it went.
+    /// The time that the clock should show, had it gone on as it went.
     pub fn expected(&self, now: Now) -> Wall {
         self.anchor.after(now.mono.since(self.anchor.mono)).wall
     }

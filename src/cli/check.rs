@@ -3,7 +3,7 @@
 use super::{ConfigFile, listed};
 use crate::base::Text;
 use crate::io::config::{self, Config};
-use crate::io::{descriptors, plans, setup};
+use crate::io::{descriptors, journal, plans, setup};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +26,10 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let plans = if question.plans.is_empty() { vec![config.plan.file.clone()] } else { question.plans.clone() };
     let told: Vec<Result<String, Vec<Text>>> = plans.into_iter().map(|file| check_plan(&config, file)).collect();
     config.warnings.iter().for_each(|warning| eprintln!("{}", warning.told(super::tongue())));
+    if let Some(what) = journal::told_of(&config.journal())? {
+        let text = both!("warning: journal {0}: {1}", "警告：日志数据库 {0}：{1}", config.journal().display(), what);
+        eprintln!("{}", text.told(super::tongue()));
+    }
     // A file removes one by `enabled = false`, and then it is not there.
     let trunks = config.trunks.values().filter(|trunk| trunk.enabled).count();
     let seats = config.seats.values().filter(|seat| seat.enabled).count();

@@ -1,6 +1,7 @@
 //! `hotline records`: what the journal knows of calls and their delivery. Callers' numbers are masked unless asked for.
 
 mod backend;
+mod backup;
 mod export;
 mod letters;
 mod list;
@@ -57,6 +58,26 @@ pub enum Question {
     ///
     /// 以 NDJSON 或 CSV 输出话单
     Export(export::Export),
+    /// Lists what of the journal was found damaged and set aside
+    ///
+    /// 列出日志数据库中已损坏并移到一旁的内容
+    Damage {
+        #[command(flatten)]
+        of: Journal,
+        /// Somebody has looked at it: the gateway is ready again, and alarms no more about it
+        ///
+        /// 已有人处理：网关恢复就绪，不再就此告警
+        #[arg(long)]
+        seen: bool,
+    },
+    /// Copies the journal while the gateway runs; the copy is read through, and no file is overwritten
+    ///
+    /// 在网关运行时复制日志数据库；副本会通读校验，不覆盖任何文件
+    Backup(backup::Backup),
+    /// Puts a copy in the journal's place; the gateway must not run
+    ///
+    /// 用副本恢复日志数据库；网关须已停止
+    Restore(backup::Restore),
     /// Shows what would be sent for a call's event, without sending it
     ///
     /// 显示某事件会推送的内容，但不推送
@@ -93,9 +114,9 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         Question::Ls(list) => list::run(list)?,
         Question::Show { of, call } => {
             let ledger = of.open()?;
-            let record =
-                ledger.record(*call).map_err(Text::foreign)?.ok_or_else(|| both!("no call {call}", "没有通话 {call}"))?;
-            let deliveries = ledger.deliveries(*call).map_err(Text::foreign)?;
+            let record = ledger.record(*call)?.ok_or_else(|| both!("no call {call}", "没有通话 {call}"))?;
+            let deliveries = ledger.deliveries(*call)?;
+            Journal::left_out(&ledger);
             of.note("records show", &call.to_string())?;
             let answer = serde_json::json!({ "record": shown(record, of.unmasked), "deliveries": deliveries });
             say!("{answer:#}");
@@ -104,6 +125,9 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         Question::Drop(chosen) => chosen.drop()?,
         Question::Replay(replay) => replay.run()?,
         Question::Export(export) => export.run()?,
+        Question::Damage { of, seen } => backup::damage(of, *seen)?,
+        Question::Backup(backup) => backup.run()?,
+        Question::Restore(restore) => restore.run()?,
         Question::Render(render) => render.run()?,
         Question::BackendCheck(check) => return check.run(),
     }
@@ -141,10 +165,22 @@ impl Journal {
         Audit::of(&self.config()?).note(clock::now().wall, &person(), did, what).map_err(Text::foreign)
     }
 
+    /// Says beside what could be read what could not.
+    fn left_out(ledger: &Ledger) {
+        for text in ledger.unreadable() {
+            let text = both!("warning: {}", "警告：{}"; text);
+            eprintln!("{}", text.told(super::tongue()));
+        }
+    }
+
     fn open(&self) -> Result<Ledger, Text> {
         let config = self.config()?;
         let zone = Zone::named(&config.records.zone)?;
-        let ledger = Ledger::open(&self.path(&config), zone).map_err(Text::foreign)?;
+        let ledger = Ledger::open(&self.path(&config), zone)?;
+        if let Some(gap) = ledger.gap()? {
+            let text = both!("warning: the journal: {}", "警告：日志数据库：{}"; gap);
+            eprintln!("{}", text.told(super::tongue()));
+        }
         Ok(ledger.unsealing(Arc::new(sealer(&config)?)))
     }
 }

@@ -123,7 +123,7 @@ impl Running {
 /// 2020-01-01T00:00:00Z. A clock that shows less was never set: the program is younger.
 pub const NEVER: i64 = 1_577_836_800_000_000;
 
-/// What is known of the time at the machine's start, for a clock that was never set.
+/// The time at the machine's start as far as it is known, for a clock that was never set.
 static KNOWN: AtomicI64 = AtomicI64::new(NEVER);
 
 pub fn now() -> Now {

@@ -11,7 +11,7 @@ pub use figures::{Deliveries, Figures};
 pub use sender::Asker;
 pub use target::{Fault, Target, WEBHOOK, profile};
 
-use super::clock;
+use super::clock::{self, Running};
 use super::journal::{Journal, Settler};
 use crate::base::{CallId, Now, Rng};
 use crate::record::clerk::Clerk;
@@ -46,8 +46,9 @@ impl Deliverer {
         let (events, inbox) = mpsc::unbounded_channel();
         let limits = target.limits;
         let figures = Arc::new(Figures::of(&target.name));
-        let sender = Sender::new(target, ledger, journal.settler(), rng.fork())?;
+        let sender = Sender::new(target, ledger, journal, rng.fork())?;
         let driver = Driver {
+            clock: journal.running(),
             clerk: Clerk::new(limits, rng),
             sender: Arc::new(sender),
             settler: journal.settler(),
@@ -96,6 +97,7 @@ fn client(target: &Target) -> Result<Client, String> {
 }
 
 struct Driver {
+    clock: Running,
     clerk: Clerk,
     sender: Arc<Sender>,
     settler: Settler,
@@ -112,20 +114,26 @@ impl Driver {
             if let Some(lanes) = self.clerk.wants() {
                 self.pull(lanes).await;
             }
-            let now = clock::now();
+            let now = self.now();
             let input = tokio::select! {
                 () = wake.notified() => None,
                 () = sleep(self.clerk.deadline(now).since(now.mono)) => None,
                 Some(input) = inbox.recv() => Some(input),
                 Some(ended) = self.requests.join_next_with_id() => self.ended(ended),
             };
-            let (now, mut out) = (clock::now(), Vec::new());
+            let (now, mut out) = (self.now(), Vec::new());
             match input {
                 Some(input) => self.clerk.handle(now, input, &mut out),
                 None => self.clerk.tick(now, &mut out),
             }
             self.carry_out(out);
         }
+    }
+
+    /// Its wall clock is that of deliveries: what is planned by it waits no longer and ages no faster when somebody sets the
+    /// machine's.
+    fn now(&self) -> Now {
+        self.clock.now(clock::mono())
     }
 
     /// A request that died is its event's end, and nobody else's.
@@ -139,7 +147,7 @@ impl Driver {
 
     async fn pull(&mut self, lanes: u32) {
         let sender = self.sender.clone();
-        let now = clock::now();
+        let now = self.now();
         let read = spawn_blocking(move || sender.due(now.wall, lanes)).await;
         match read {
             Ok(Ok((items, next))) => {

@@ -1,7 +1,8 @@
-//! How much room the journal takes and has left, and the alarm before there is none.
+//! How much room the journal takes and has left, with the alarm before there is none, and what of it is damaged.
 
 use super::http::Metric;
 use crate::io::config::Config;
+use crate::io::journal::Health;
 use nix::sys::statvfs::statvfs;
 use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub struct Disk {
     /// 0: no bound but the disk's.
     max_bytes: u64,
     min_free: u64,
+    health: Arc<Health>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +30,14 @@ pub struct Space {
 }
 
 impl Disk {
-    pub fn of(config: &Config) -> Disk {
-        Disk { journal: config.journal(), max_bytes: config.records.max_bytes, min_free: config.records.min_free }
+    pub fn of(config: &Config, health: Arc<Health>) -> Disk {
+        let (max_bytes, min_free) = (config.records.max_bytes, config.records.min_free);
+        Disk { journal: config.journal(), max_bytes, min_free, health }
+    }
+
+    /// Why new calls had better go elsewhere, until somebody has looked at what is damaged. They are taken all the same.
+    pub fn damage(&self) -> Option<String> {
+        self.health.obstacle()
     }
 
     pub fn space(&self) -> Space {
@@ -68,6 +76,11 @@ impl Disk {
         vec![
             Metric::gauge("journal_bytes", "What the journal takes of its disk.", count(space.bytes)),
             Metric::gauge("journal_free_bytes", "What the journal's disk has left.", count(space.free)),
+            Metric::gauge(
+                "journal_damaged",
+                "Places of the journal that are damaged and set aside.",
+                count(self.health.damaged()),
+            ),
             Metric::gauge("journal_alarm", "1 while there is little room for the journal.", self.alarm(space).is_some().into()),
         ]
     }
@@ -91,7 +104,7 @@ mod tests {
 
     #[test]
     fn too_little_room_is_told_before_there_is_none() {
-        let disk = |max_bytes, min_free| Disk { journal: "/nowhere".into(), max_bytes, min_free };
+        let disk = |max_bytes, min_free| Disk { journal: "/nowhere".into(), max_bytes, min_free, health: Arc::default() };
         let space = |bytes, free| Space { bytes, free };
         assert_eq!(disk(0, 100).alarm(space(u64::MAX, 100)), None);
         assert_eq!(disk(1000, 100).alarm(space(799, 100)), None);

@@ -98,7 +98,7 @@ mod tests {
             (at(""), "is a folder"),
             (at("right/x"), "is not in a folder"),
             (at("nothing"), "No such file"),
-            // Of no size, as the system tells it.
+            // The system tells no size of it.
             ("/proc/self/smaps".into(), "has more than 2 kB"),
         ] {
             if path == Path::new("/dev/stdin") && fs::metadata(&path).is_ok_and(|about| about.is_file()) {

@@ -135,7 +135,7 @@ impl Gateway {
             tokens,
             audit: Arc::new(Audit::of(&fixed)),
             shelf: recorder.shelf(),
-            disk: Arc::new(Disk::of(&fixed)),
+            disk: Arc::new(Disk::of(&fixed, journal.appender().health())),
             deliveries: Arc::new(Deliveries::of(&deliverers, &journal)?),
             patience: fixed.http.timeout,
             fit,

@@ -4,17 +4,25 @@
 //! It never blocks who appends. While the disk refuses, what came waits in bounded memory and is tried again; what
 //! finds that memory full is lost, counted and logged.
 
+mod hands;
+mod health;
+
+pub use super::store::backup::{Copied, backup, restore};
+pub use super::store::mark::time;
+use super::store::scan::{Bad, Watch};
 pub use super::store::{Backend, Callback, Outbox, Store, Tagging, Taken, Trouble};
-use super::store::{Lock, Written};
-use crate::base::{CallId, Mono, Wall};
+use super::store::{Lock, Written, mend};
+use crate::base::{CallId, Mono, Text, Wall};
 use crate::call::event::Entry;
-use crate::io::clock::{self, Trusted};
+use crate::io::clock::{self, Running, Trusted};
 use crate::io::ledger::Ledger;
-use crate::record::delivery::Settlement;
-use crate::record::recording::Recorded;
 use crate::record::seal::Sealer;
 use crate::record::zone::Zone;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+pub use hands::{Appender, Settler};
+use hands::{Control, Matter, Settle};
+use health::Inspector;
+pub use health::{Health, damage, told_of};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +74,25 @@ impl Options {
     }
 
     fn open(&self) -> Result<Store, Trouble> {
-        Store::open(&self.path, self.max_bytes, self.outbox.clone())?.sealing(self.sealer.clone())
+        Store::open_mended(&self.path, self.max_bytes, &self.outbox)?.sealing(self.sealer.clone())
+    }
+
+    fn mend(&self, why: &Text) -> Result<(), Trouble> {
+        mend::mend(&self.path, why, self.max_bytes, &self.outbox)
+    }
+
+    /// With what the last process left in it done.
+    fn begin(&self, now: Wall) -> Result<(Store, Vec<CallId>), Trouble> {
+        let mut store = self.open()?;
+        match store.begin(now) {
+            Err(trouble) if trouble.damage => {
+                store.abandon();
+                self.mend(&trouble.what)?;
+                store = self.open()?;
+                store.begin(now).map(|interrupted| (store, interrupted))
+            }
+            begun => begun.map(|interrupted| (store, interrupted)),
+        }
     }
 }
 
@@ -100,6 +126,8 @@ pub struct Journal {
     path: PathBuf,
     sealer: Arc<Sealer>,
     clock: Arc<Trusted>,
+    running: Running,
+    inspector: Option<Inspector>,
 }
 
 impl Journal {
@@ -110,11 +138,14 @@ impl Journal {
         report: impl FnMut(Report) + Send + 'static,
     ) -> Result<(Journal, Recovered), Trouble> {
         let lock = Lock::take(&options.path)?;
-        let mut store = options.open()?;
-        let interrupted = store.interrupt(now)?;
+        let (store, interrupted) = options.begin(now)?;
+        let running = store.running;
         let (appender, entries) = bounded(options.queue);
         let (control, controls) = unbounded();
         let (path, sealer) = (options.path.clone(), options.sealer.clone());
+        let health = Arc::new(Health::default());
+        health.look(&path);
+        let inspector = Inspector::start(&path, control.clone(), health.clone());
         let (purged, clock) = (Arc::<AtomicU64>::default(), options.clock.clone());
         let writer = Writer {
             store: Some(store),
@@ -128,16 +159,25 @@ impl Journal {
             ahead: 0,
             purge_at: crate::io::clock::mono(),
             purged: purged.clone(),
+            running,
+            damaged: None,
+            still_open: false,
+            health: health.clone(),
+            watch: Watch::of(&path),
             _lock: lock,
         };
         let spawned = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
         let thread = spawned.map_err(|e| Trouble {
             path: path.clone(),
-            what: format!("cannot start its thread: {e}"),
-            remedy: "raise the limit of threads",
+            what: both!("cannot start its thread: {e}", "无法启动其线程：{e}"),
+            remedy: Box::new(both!("raise the limit of threads", "请提高线程数上限")),
+            damage: false,
         })?;
-        let appender = Appender { entries: appender, lost: Arc::default(), purged };
-        Ok((Journal { appender, control, thread: Some(thread), path, sealer, clock }, Recovered { interrupted }))
+        let appender = Appender { entries: appender, lost: Arc::default(), purged, health };
+        Ok((
+            Journal { appender, control, thread: Some(thread), path, sealer, clock, running, inspector },
+            Recovered { interrupted },
+        ))
     }
 
     pub fn path(&self) -> &Path {
@@ -147,6 +187,11 @@ impl Journal {
     /// The clock that deletions go by.
     pub fn clock(&self) -> Arc<Trusted> {
         self.clock.clone()
+    }
+
+    /// Deliveries go by this clock.
+    pub fn running(&self) -> Running {
+        self.running
     }
 
     /// For who reads: what is sealed, too.
@@ -170,6 +215,7 @@ impl Journal {
     }
 
     fn finish(&mut self) {
+        self.inspector.take();
         let _ = self.control.send(Control::Close);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -183,101 +229,6 @@ impl Drop for Journal {
     fn drop(&mut self) {
         self.finish();
     }
-}
-
-/// Hands entries to the journal without ever waiting.
-#[derive(Clone)]
-pub struct Appender {
-    entries: Sender<(u64, Entry)>,
-    lost: Arc<AtomicU64>,
-    purged: Arc<AtomicU64>,
-}
-
-impl Appender {
-    /// False when memory is full, or the journal gone, and the entry lost.
-    pub fn append(&self, ticket: u64, entry: Entry) -> bool {
-        let Err(refused) = self.entries.try_send((ticket, entry)) else { return true };
-        let (TrySendError::Full((_, entry)) | TrySendError::Disconnected((_, entry))) = refused;
-        let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
-        if lost.is_power_of_two() {
-            tracing::error!(call = %entry.call, lost, "journal entries are lost: the disk refuses and the memory for them is full");
-        }
-        false
-    }
-
-    /// How many entries found no room.
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
-    }
-
-    /// How many calls were purged since the start.
-    pub fn purged(&self) -> u64 {
-        self.purged.load(Ordering::Relaxed)
-    }
-
-    /// How many wait.
-    pub fn waiting(&self) -> usize {
-        self.entries.len()
-    }
-}
-
-/// Makes durable what comes from outside: a delivery's outcome, a record, a message.
-#[derive(Clone)]
-pub struct Settler(Sender<Control>);
-
-impl Settler {
-    /// `done` runs on the journal's thread when the outcome is on disk. The one that settles bounds how many are under way.
-    pub fn settle(&self, backend: &str, settlement: Settlement, done: impl FnOnce() + Send + 'static) {
-        self.hand(Matter::Settled(backend.to_owned(), settlement), Box::new(|_| done()));
-    }
-
-    /// A create is about to be asked of this backend; `done` as above.
-    pub fn creating(&self, backend: &str, call: CallId, at: Wall, done: impl FnOnce() + Send + 'static) {
-        self.hand(Matter::Creating(backend.to_owned(), call, at), Box::new(|_| done()));
-    }
-
-    /// A call that others took; `done` learns what became of it.
-    pub fn report(&self, entry: Entry, done: impl FnOnce(Taken) + Send + 'static) {
-        self.hand(Matter::Reported(entry), Box::new(done));
-    }
-
-    /// A backend's message, once its signature held; messages that arrived before `remember` are forgotten.
-    pub fn called_back(&self, callback: Callback, remember: Wall, done: impl FnOnce(Taken) + Send + 'static) {
-        self.hand(Matter::CalledBack(callback, remember), Box::new(done));
-    }
-
-    /// Notes what became of a call's recording; `done` as above.
-    pub fn recorded(&self, call: CallId, recorded: Recorded, done: impl FnOnce(Taken) + Send + 'static) {
-        self.hand(Matter::Recorded(call, recorded), Box::new(done));
-    }
-
-    /// Notes what somebody says that a call was about.
-    pub fn tagged(&self, tagging: Tagging, done: impl FnOnce(Taken) + Send + 'static) {
-        self.hand(Matter::Tagged(tagging), Box::new(done));
-    }
-
-    fn hand(&self, matter: Matter, done: Box<dyn FnOnce(Taken) + Send>) {
-        let _ = self.0.send(Control::Settle(Box::new(Settle { matter, done })));
-    }
-}
-
-enum Control {
-    Settle(Box<Settle>),
-    Close,
-}
-
-enum Matter {
-    Settled(String, Settlement),
-    Creating(String, CallId, Wall),
-    Reported(Entry),
-    CalledBack(Callback, Wall),
-    Recorded(CallId, Recorded),
-    Tagged(Tagging),
-}
-
-struct Settle {
-    matter: Matter,
-    done: Box<dyn FnOnce(Taken) + Send>,
 }
 
 struct Writer {
@@ -296,6 +247,13 @@ struct Writer {
     /// When it is looked next whether calls are to be purged.
     purge_at: Mono,
     purged: Arc<AtomicU64>,
+    running: Running,
+    /// The file is at fault in this, until it is mended.
+    damaged: Option<Text>,
+    /// Whatever became of its name, what we have open may be whole.
+    still_open: bool,
+    health: Arc<Health>,
+    watch: Watch,
     _lock: Lock,
 }
 
@@ -319,6 +277,7 @@ impl Writer {
             if batch.is_empty() && self.closing {
                 return self.store.iter().for_each(Store::checkpoint);
             }
+            self.look();
             if !batch.is_empty() {
                 self.write(batch);
             }
@@ -334,6 +293,11 @@ impl Writer {
             return;
         }
         let today = self.options.clock.wall(now);
+        if !self.options.clock.doubts()
+            && let Err(trouble) = store.restamp(today)
+        {
+            tracing::error!("nothing could be purged: {trouble}");
+        }
         let until = Wall(today.0.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX)));
         let more = match store.purge(until, PURGED) {
             Ok((seen, gone)) => {
@@ -383,6 +347,8 @@ impl Writer {
     fn control(&mut self, control: Control) {
         match control {
             Control::Settle(settle) => self.held.push(*settle),
+            Control::Damaged(what) => self.damaged = Some(what),
+            Control::Aside(bad) => self.set_aside(&bad),
             Control::Close => self.closing = true,
         }
     }
@@ -420,21 +386,58 @@ impl Writer {
         self.ahead = self.entries.len();
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<(Written, Vec<Taken>), Trouble> {
-        let store = match self.store.as_mut() {
-            Some(store) => store,
-            None => {
-                let store = self.options.open()?;
-                self.store.insert(store)
+    /// The journal, opened anew after a failure and mended where it is damaged.
+    fn ready(&mut self) -> Result<&mut Store, Trouble> {
+        if let Some(why) = &self.damaged {
+            match self.store.take().filter(|_| self.still_open).map(|store| store.rescue(why)) {
+                Some(Ok(())) => {}
+                _ => self.options.mend(why)?,
             }
-        };
-        let (now, mut taken) = (clock::now().wall, Vec::new());
+            (self.damaged, self.still_open) = (None, false);
+        }
+        if self.store.is_none() {
+            let store = self.store.insert(self.options.open()?);
+            store.running = self.running;
+            self.health.look(&self.options.path);
+            self.watch = Watch::of(&self.options.path);
+        }
+        self.store.as_mut().ok_or_else(|| Trouble::damaged(&self.options.path, Text::default()))
+    }
+
+    /// Notices what was done to the files from outside, and mends what was found damaged, though nothing is to be written.
+    fn look(&mut self) {
+        if let Some(store) = &self.store
+            && let Some(what) = self.watch.look(&self.options.path, store)
+        {
+            (self.damaged, self.still_open) = (Some(what), true);
+        }
+        if self.damaged.is_some()
+            && let Err(trouble) = self.ready().map(drop)
+        {
+            self.failed(&trouble);
+        }
+    }
+
+    fn set_aside(&mut self, bad: &[Bad]) {
+        let done = self.ready().and_then(|store| store.set_aside(bad));
+        if let Err(trouble) = done {
+            tracing::error!("what is damaged cannot be set aside: {trouble}");
+            self.failed(&trouble);
+        }
+        self.health.look(&self.options.path);
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(Written, Vec<Taken>), Trouble> {
+        let (running, trusted) = (self.running, self.options.clock.clone());
+        let store = self.ready()?;
+        let (at, mut taken) = (clock::now(), Vec::new());
+        let (now, heard, stamp) = (at.wall, running.at(at.mono), trusted.stamp(at));
         let written = store.transaction(|tx| {
             batch.entries.iter().try_for_each(|(_, entry)| tx.append(entry))?;
             for settle in &batch.settlements {
                 taken.push(match &settle.matter {
                     Matter::Settled(backend, settlement) => {
-                        tx.settle(backend, settlement, now)?;
+                        tx.settle(backend, settlement, now, stamp)?;
                         Taken::New(settlement.call)
                     }
                     Matter::Creating(backend, call, at) => {
@@ -442,7 +445,7 @@ impl Writer {
                         Taken::New(*call)
                     }
                     Matter::Reported(entry) => tx.report(entry)?,
-                    Matter::CalledBack(callback, remember) => tx.called_back(callback, now, *remember)?,
+                    Matter::CalledBack(callback, remember) => tx.called_back(callback, now, heard, *remember)?,
                     Matter::Recorded(call, recorded) => tx.recorded(*call, recorded, now)?,
                     Matter::Tagged(tagging) => tx.tagged(tagging, now)?,
                 });
@@ -457,6 +460,7 @@ impl Writer {
             tracing::warn!("the journal writes again");
             (self.report)(Report::Up);
         }
+        self.watch = Watch::of(&self.options.path);
         if let Some((ticket, _)) = batch.entries.last() {
             (self.report)(Report::Durable(*ticket));
         }
@@ -470,7 +474,14 @@ impl Writer {
     }
 
     fn failed(&mut self, trouble: &Trouble) {
-        self.store = None;
+        if trouble.damage {
+            self.damaged = Some(trouble.what.clone());
+        }
+        self.store.take().into_iter().for_each(|store| {
+            if trouble.damage {
+                store.abandon()
+            }
+        });
         if !std::mem::replace(&mut self.down, true) {
             tracing::error!("{trouble}");
             (self.report)(Report::Down(trouble.to_string()));

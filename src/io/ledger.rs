@@ -2,9 +2,9 @@
 
 pub mod search;
 
-use super::store::Trouble;
 use super::store::payload::{self, Lost};
-use crate::base::{CallId, Mono, Wall};
+use super::store::{Trouble, kin, mark};
+use crate::base::{CallId, Mono, Text, Wall};
 use crate::call::event::Entry;
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
 use crate::record::delivery::Item;
@@ -17,6 +17,8 @@ use crate::record::zone::Zone;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use search::Search;
+use std::cell::{Ref, RefCell};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +29,40 @@ const MAX_ENTRIES: u32 = 100_000;
 
 /// A read-only view; each question sees the journal as it is then.
 pub struct Ledger {
-    db: Connection,
+    open: RefCell<Open>,
     path: PathBuf,
     zone: Zone,
     sealer: Arc<Sealer>,
+    /// Entries that could not be read.
+    unreadable: RefCell<Vec<Text>>,
 }
+
+struct Open {
+    db: Connection,
+    /// Tells that another one stands in its place by now.
+    file: Option<(u64, u64)>,
+}
+
+impl Open {
+    fn new(path: &Path) -> Result<Open, Trouble> {
+        kin::must_be_ours(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let file = file_of(path);
+        let open = || {
+            let db = Connection::open_with_flags(path, flags)?;
+            db.busy_timeout(Duration::from_secs(5))?;
+            Ok(db)
+        };
+        Ok(Open { db: open().map_err(|e| Trouble::sqlite(path, e))?, file })
+    }
+}
+
+fn file_of(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
+}
+
+/// So many unreadable entries are told at most.
+const UNREADABLE: usize = 100;
 
 /// The caller whose calls are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,19 +114,27 @@ pub struct Fed {
 
 impl Ledger {
     pub fn open(path: &Path, zone: Zone) -> Result<Ledger, Trouble> {
-        if !path.exists() {
-            let (what, remedy) = ("there is none".to_owned(), "name the file that the gateway writes");
-            return Err(Trouble { path: path.to_owned(), what, remedy });
+        let open = RefCell::new(Open::new(path)?);
+        Ok(Ledger { open, path: path.to_owned(), zone, sealer: Arc::default(), unreadable: RefCell::default() })
+    }
+
+    /// Tells what is missing of the journal as a whole.
+    pub fn gap(&self) -> Result<Option<Text>, Trouble> {
+        mark::gap(&self.path, &*self.db()?, false)
+    }
+
+    /// Tells what of all that was asked for could not be read.
+    pub fn unreadable(&self) -> Vec<Text> {
+        self.unreadable.take()
+    }
+
+    /// One that was damaged is replaced while others have it open.
+    fn db(&self) -> Result<Ref<'_, Connection>, Trouble> {
+        if self.open.borrow().file != file_of(&self.path) {
+            let open = Open::new(&self.path)?;
+            *self.open.borrow_mut() = open;
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let open = || {
-            let db = Connection::open_with_flags(path, flags)?;
-            db.busy_timeout(Duration::from_secs(5))?;
-            db.prepare("SELECT 1 FROM calls")?;
-            Ok(db)
-        };
-        let db = open().map_err(|e| Trouble::sqlite(path, e))?;
-        Ok(Ledger { db, path: path.to_owned(), zone, sealer: Arc::default() })
+        Ok(Ref::map(self.open.borrow(), |open| &open.db))
     }
 
     /// Reads what was sealed, too.
@@ -104,8 +143,11 @@ impl Ledger {
     }
 
     fn sealed(&self, call: CallId, why: &Unopened) -> Trouble {
-        let remedy = "put the key that it was sealed with into [records.keys], under its name";
-        Trouble { path: self.path.clone(), what: format!("call {call}: {why}"), remedy }
+        let remedy = both!(
+            "put the key that it was sealed with into [records.keys], under its name",
+            "请把加密它的密钥以原名称放入 [records.keys]"
+        );
+        Trouble::file(&self.path, both!("call {call}: {why}", "通话 {call}：{why}"), remedy)
     }
 
     /// The newest calls first, open ones too; `since` leaves out what began before.
@@ -182,23 +224,40 @@ impl Ledger {
     /// A call's log up to this entry. One that cannot be read is left out and logged: the rest is worth having.
     pub fn entries(&self, call: CallId, up_to: u32) -> Result<Vec<Entry>, Trouble> {
         let rows = self.ask(|db| {
-            let sql = "SELECT seq, wall, mono, what FROM entries WHERE call = ?1 AND seq <= ?2 ORDER BY seq";
+            let sql = "SELECT seq, wall, mono, what, sum FROM entries WHERE call = ?1 AND seq <= ?2 ORDER BY seq";
             let mut rows = db.prepare_cached(sql)?;
-            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-            rows.query_map(params![call.0.as_bytes(), up_to], row)?.collect::<Result<Vec<(u32, i64, i64, _)>, _>>()
+            let row = |row: &Row<'_>| {
+                let what: Value = row.get(3)?;
+                let (seq, wall, mono) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                let whole =
+                    payload::is_whole(call.0.as_bytes(), [i64::from(seq), wall, mono], ValueRef::from(&what), row.get(4)?);
+                Ok((seq, wall, mono, what, whole))
+            };
+            rows.query_map(params![call.0.as_bytes(), up_to], row)?.collect::<Result<Vec<(u32, i64, i64, Value, bool)>, _>>()
         })?;
         let mut entries = Vec::with_capacity(rows.len());
-        for (seq, wall, mono, what) in rows {
-            let (seq, what): (u32, Value) = (seq, what);
+        for (seq, wall, mono, what, whole) in rows {
             match payload::decode(&self.sealer, call, seq, ValueRef::from(&what)) {
+                _ if !whole => self.left_out(call, seq, &"its checksum does not fit"),
                 Ok(what) => {
                     entries.push(Entry { call, seq, wall: Wall(wall), mono: Mono(u64::try_from(mono).unwrap_or(0)), what })
                 }
-                Err(Lost::Unreadable(error)) => tracing::error!(%call, seq, "{error}"),
+                Err(Lost::Unreadable(error)) => self.left_out(call, seq, &error),
                 Err(Lost::Sealed(why)) => return Err(self.sealed(call, &why)),
             }
         }
         Ok(entries)
+    }
+
+    fn left_out(&self, call: CallId, seq: u32, why: &dyn std::fmt::Display) {
+        tracing::error!(%call, seq, "a journal entry is damaged and left out: {why}");
+        let mut unreadable = self.unreadable.borrow_mut();
+        if unreadable.len() < UNREADABLE {
+            unreadable.push(both!(
+                "entry {seq} of call {call} is damaged and left out: {why}",
+                "通话 {call} 的第 {seq} 条记录已损坏，未计入：{why}"
+            ));
+        }
     }
 
     /// The oldest and the newest number of the feed; zeros while it is empty.
@@ -289,7 +348,7 @@ impl Ledger {
     }
 
     fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Trouble> {
-        question(&self.db).map_err(|e| Trouble::sqlite(&self.path, e))
+        question(&*self.db()?).map_err(|e| Trouble::sqlite(&self.path, e))
     }
 }
 
@@ -320,10 +379,14 @@ pub(super) fn postscripts(
     call: CallId,
     up_to: u64,
 ) -> rusqlite::Result<Result<Vec<Postscript>, Unopened>> {
-    let sql = "SELECT sequence, wall, news FROM postscripts WHERE call = ?1 AND sequence <= ?2 ORDER BY sequence";
+    let sql = "SELECT sequence, wall, news, sum FROM postscripts WHERE call = ?1 AND sequence <= ?2 ORDER BY sequence";
     let mut rows = db.prepare_cached(sql)?;
     let postscript = |row: &Row<'_>| {
         let (sequence, wall) = (number(row, 0)?, Wall(row.get(1)?));
+        if !payload::is_whole(call.0.as_bytes(), [row.get(0)?, wall.0, 0], row.get_ref(2)?, row.get(3)?) {
+            tracing::error!(%call, sequence, "what was told of a call is damaged and left out");
+            return Ok(Ok(None));
+        }
         let news = payload::decode_news(sealer, call, sequence, row.get_ref(2)?);
         Ok(news.map(|news| news.map(|news| Postscript { sequence, wall, news })))
     };

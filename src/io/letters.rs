@@ -2,8 +2,7 @@
 //! and records sent anew. The gateway looks into its journal every few seconds and finds them.
 
 use super::ledger::{call_id, first_id};
-use super::store::Trouble;
-use super::store::payload;
+use super::store::{Trouble, kin, payload};
 use crate::base::{CallId, Wall};
 use crate::call::event::What;
 use crate::record::cloudevent::Kind;
@@ -71,12 +70,12 @@ pub struct Letters {
 
 impl Letters {
     pub fn open(path: &Path) -> Result<Letters, Trouble> {
+        kin::must_be_ours(path)?;
         let open = || {
             // Its directory and tables are the gateway's to make.
             let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
             db.busy_timeout(Duration::from_secs(10))?;
             db.pragma_update(None, "synchronous", "FULL")?;
-            db.prepare("SELECT 1 FROM tickets")?;
             Ok(db)
         };
         let db = open().map_err(|e| Trouble::sqlite(path, e))?;
@@ -115,7 +114,7 @@ impl Letters {
     pub fn drop(&mut self, which: &Which) -> Result<usize, Trouble> {
         // Nobody waits for them any more: their time to be purged begins.
         let settled = format!(
-            "UPDATE calls SET settled = unixepoch() * 1000000
+            "UPDATE calls SET settled = max(unixepoch() * 1000000, (SELECT at FROM header))
              WHERE call IN (SELECT d.call FROM deliveries d WHERE {REFUSED})"
         );
         // With what the refused one stands for.

@@ -6,110 +6,47 @@
 //! says when a (backend, call) may be sent next; a lane exists while one of its deliveries is pending. `feed` numbers all
 //! events in one order, for those who follow them. `postscripts` is what others tell of a call.
 
+pub(super) mod backup;
 mod choice;
+pub(super) mod kin;
+pub(super) mod mark;
+pub(super) mod mend;
 mod news;
+mod pages;
 pub(super) mod payload;
 mod purge;
+pub(super) mod scan;
+mod steps;
+mod sum;
+mod trouble;
 mod wal;
 
 pub use news::{Callback, Tagging, Taken};
+pub(super) use trouble::Lock;
+pub use trouble::Trouble;
 
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::{Entry, What};
+use crate::io::clock::{self, Running};
 use crate::record::cloudevent::Kind;
 use crate::record::delivery::{Settlement, Verdict};
 use crate::record::exchange::Change;
 use crate::record::seal::Sealer;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use kin::Kin;
+use mark::{Header, Mark};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::cell::Cell;
-use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Raised with every change of the tables, together with a step that brings an older file up.
-const SCHEMA: i64 = 7;
 /// Old rows of the feed go every so many new ones.
 const TRIM: u64 = 256;
-const TABLES: &str = "
-    CREATE TABLE calls (call BLOB PRIMARY KEY, open INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE INDEX open_calls ON calls (call) WHERE open = 1;
-    CREATE TABLE entries (
-        call BLOB NOT NULL, seq INTEGER NOT NULL, wall INTEGER NOT NULL, mono INTEGER NOT NULL, what TEXT NOT NULL,
-        PRIMARY KEY (call, seq)) WITHOUT ROWID;
-    CREATE TABLE deliveries (
-        backend TEXT NOT NULL, call BLOB NOT NULL, sequence INTEGER NOT NULL, kind TEXT NOT NULL,
-        state TEXT NOT NULL DEFAULT 'pending', attempts INTEGER NOT NULL DEFAULT 0, error TEXT,
-        PRIMARY KEY (backend, call, sequence)) WITHOUT ROWID;
-    CREATE TABLE lanes (
-        backend TEXT NOT NULL, call BLOB NOT NULL, next_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, since INTEGER,
-        PRIMARY KEY (backend, call)) WITHOUT ROWID;
-    CREATE INDEX due_lanes ON lanes (backend, next_at, call);
-    PRAGMA user_version = 1;";
-/// From version 1. `calls.backends` names who gets a call's events, one a line; NULL: everybody. `tickets` is what is known
-/// of a call's ticket in a backend, from `creating` on, when its create was asked; `after` is the last entry at its link.
-const TICKETS: &str = "
-    ALTER TABLE calls ADD COLUMN backends TEXT;
-    CREATE TABLE tickets (
-        backend TEXT NOT NULL, call BLOB NOT NULL, id TEXT, url TEXT, creating INTEGER, after INTEGER,
-        PRIMARY KEY (call, backend)) WITHOUT ROWID;
-    PRAGMA user_version = 2;";
-
-/// From version 2. `calls.line` is the hotline's number. `feed.n` counts on without gaps; the oldest rows go.
-/// `postscripts.sequence` is the event's own, after the entry that it followed. `reports` tells records from others apart,
-/// `callbacks` messages that were taken already. An entry's events had two numbers before.
-const NEWS: &str = "
-    ALTER TABLE calls ADD COLUMN line TEXT;
-    CREATE TABLE feed (n INTEGER PRIMARY KEY AUTOINCREMENT, call BLOB NOT NULL, sequence INTEGER NOT NULL, kind TEXT NOT NULL);
-    CREATE TABLE postscripts (
-        call BLOB NOT NULL, sequence INTEGER NOT NULL, wall INTEGER NOT NULL, news TEXT NOT NULL,
-        PRIMARY KEY (call, sequence)) WITHOUT ROWID;
-    CREATE TABLE reports (source TEXT NOT NULL, id TEXT NOT NULL, call BLOB NOT NULL, PRIMARY KEY (source, id)) WITHOUT ROWID;
-    CREATE TABLE callbacks (
-        backend TEXT NOT NULL, id TEXT NOT NULL, sent INTEGER NOT NULL, at INTEGER NOT NULL,
-        PRIMARY KEY (backend, id)) WITHOUT ROWID;
-    CREATE INDEX old_callbacks ON callbacks (at);
-    UPDATE deliveries SET sequence = sequence / 2 * 1000 + sequence % 2;
-    INSERT INTO postscripts SELECT t.call, after * 1000 + 1 + row_number() OVER (PARTITION BY t.call, after ORDER BY backend),
-        e.wall, json_object('linked', json_object('backend', backend, 'id', id, 'url', url))
-        FROM tickets t JOIN entries e ON e.call = t.call AND e.seq = after WHERE id IS NOT NULL;
-    ALTER TABLE tickets DROP COLUMN after;
-    PRAGMA user_version = 3;";
-const LOOK_AT_THE_DISK: &str = "look at the disk and at the system's log";
-
-/// From version 3. `calls.settled` is when a backend had all of a call last; `seals` has each key's sample; `callers` finds a
-/// caller's calls by a hash.
-const SEALS: &str = "
-    ALTER TABLE calls ADD COLUMN settled INTEGER;
-    CREATE INDEX settled_calls ON calls (settled) WHERE settled IS NOT NULL;
-    UPDATE calls SET settled = unixepoch() * 1000000 WHERE open = 0 AND call IN (SELECT call FROM deliveries);
-    CREATE TABLE seals (key TEXT PRIMARY KEY, sample BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE callers (hash BLOB NOT NULL, call BLOB NOT NULL, PRIMARY KEY (hash, call)) WITHOUT ROWID;
-    CREATE INDEX callers_of ON callers (call);
-    PRAGMA user_version = 4;";
-
-/// From version 4. `calls.recording` is 1 until it is told what became of the call's recording.
-const RECORDINGS: &str = "
-    ALTER TABLE calls ADD COLUMN recording INTEGER;
-    CREATE INDEX owed_recordings ON calls (call) WHERE recording = 1;
-    PRAGMA user_version = 5;";
-
-/// From version 5. `calls.backends` names everybody who gets a call; NULL only in calls of before.
-const NAMED: &str = "
-    PRAGMA user_version = 6;";
-
-/// From version 6. `lanes.aside` is 1 while the backend refuses the lane's next event.
-const ASIDE: &str = "
-    ALTER TABLE lanes ADD COLUMN aside INTEGER;
-    CREATE INDEX lanes_aside ON lanes (backend, call) WHERE aside = 1;
-    CREATE INDEX dead_letters ON deliveries (backend, call) WHERE state = 'dead';
-    PRAGMA user_version = 7;";
-
-/// Statements that bring a file of each version up, by the version.
-const STEPS: [&str; SCHEMA as usize] = [TABLES, TICKETS, NEWS, SEALS, RECORDINGS, NAMED, ASIDE];
-
+/// Others may hold the file so long.
+const BUSY: Duration = Duration::from_secs(5);
 /// Somebody who gets events of these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
@@ -133,67 +70,16 @@ impl Backend {
     }
 }
 
-/// Trouble with the journal's file, and what can be done about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    pub path: PathBuf,
-    pub what: String,
-    pub remedy: &'static str,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "journal {}: {}; {}", self.path.display(), self.what, self.remedy)
-    }
-}
-
-impl std::error::Error for Trouble {}
-
-impl Trouble {
-    pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> Trouble {
-        let remedy = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => "free space on its disk or raise the bound of its size",
-            Some(ErrorCode::NotADatabase) => "this is another kind of file: move it away or name another path",
-            Some(ErrorCode::DatabaseCorrupt) => "move it and its -wal file away, keep both, and start again",
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-                "let the user that runs the gateway write the file and its directory"
-            }
-            Some(ErrorCode::SystemIoFailure) => LOOK_AT_THE_DISK,
-            _ => "see whether another program holds the file",
-        };
-        Trouble { path: path.to_owned(), what: error.to_string(), remedy }
-    }
-
-    fn file(path: &Path, what: String, remedy: &'static str) -> Trouble {
-        Trouble { path: path.to_owned(), what, remedy }
-    }
-}
-
-/// Keeps two gateways from writing one journal. It falls with the process.
-pub(super) struct Lock(#[allow(dead_code)] File);
-
-impl Lock {
-    pub fn take(journal: &Path) -> Result<Lock, Trouble> {
-        let remedy = "let the user that runs the gateway write the directory";
-        if let Some(parent) = journal.parent() {
-            fs::create_dir_all(parent).map_err(|e| Trouble::file(journal, format!("cannot make its directory: {e}"), remedy))?;
-        }
-        let path = journal.with_extension("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|e| Trouble::file(journal, format!("cannot open {}: {e}", path.display()), remedy))?;
-        let taken = "another gateway is writing it";
-        file.try_lock()
-            .map_err(|_| Trouble::file(journal, taken.to_owned(), "stop that one or give this one a path of its own"))?;
-        Ok(Lock(file))
-    }
-}
-
 /// The one connection that writes. The journal's thread has it; simulations drive it by their own clock.
 pub struct Store {
     db: Connection,
     path: PathBuf,
     outbox: Outbox,
     sealer: Arc<Sealer>,
+    mark: Mark,
+    header: Header,
+    /// Deliveries go by this clock.
+    pub running: Running,
 }
 
 /// The backends and followers that get the events.
@@ -215,38 +101,75 @@ pub struct Written {
 
 impl Store {
     pub fn open(path: &Path, max_bytes: Option<u64>, outbox: Outbox) -> Result<Store, Trouble> {
-        let db = prepare(path, max_bytes).map_err(|e| Trouble::sqlite(path, e))?;
-        let store = Store { db, path: path.to_owned(), outbox, sealer: Arc::default() };
-        store.settle_log()?;
-        let version = store.version().map_err(|e| Trouble::sqlite(path, e))?;
-        match usize::try_from(version).ok().and_then(|version| STEPS.get(version..)) {
-            Some([]) => Ok(store),
-            Some(steps) => store.build(steps),
-            None => {
-                let what = format!("it has version {version} and this release writes {SCHEMA}");
-                Err(Trouble::file(path, what, "start the release that wrote it, or name another path"))
-            }
+        let version = match kin::look(path)? {
+            Kin::Absent => make(path, max_bytes)?,
+            Kin::Ours(version) => version,
+            Kin::Damaged(what) => return Err(Trouble::damaged(path, what)),
+        };
+        let sqlite = |e| Trouble::sqlite(path, e);
+        let db = prepare(path, max_bytes).map_err(sqlite)?;
+        // Before anything is written over what may be there.
+        if let Some(gap) = mark::gap(path, &db, true)? {
+            abandon(&db);
+            return Err(Trouble::damaged(path, gap));
         }
-    }
-
-    fn build(self, steps: &[&str]) -> Result<Store, Trouble> {
-        self.db.execute_batch(&format!("BEGIN;{}COMMIT;", steps.concat())).map_err(|e| Trouble::sqlite(&self.path, e))?;
-        Ok(self)
-    }
-
-    fn version(&self) -> rusqlite::Result<i64> {
-        self.db.query_row("PRAGMA user_version", [], |row| row.get(0))
+        wal::settle_log(&db, path)?;
+        build(&db, version).map_err(sqlite)?;
+        let header = Header::read(&db).map_err(sqlite)?;
+        let header = header.ok_or_else(|| Trouble::damaged(path, both!("its header is missing", "缺少文件头记录")))?;
+        let mark = Mark::open(path).and_then(|mark| mark.write(&header).map(|()| mark));
+        let mark = mark.map_err(|e| {
+            let name = Mark::beside(path);
+            let name = name.display();
+            Trouble::file(path, both!("cannot write {name}: {e}", "无法写入 {name}：{e}"), trouble::look_at_the_disk())
+        })?;
+        db.execute("UPDATE header SET held = 1", []).map_err(sqlite)?;
+        let running = Running::from(header.clock, clock::mono());
+        Ok(Store { db, path: path.to_owned(), outbox, sealer: Arc::default(), mark, header, running })
     }
 
     /// Everything in `work` or nothing of it.
     pub fn transaction(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<Written, Trouble> {
+        let now = clock::now();
+        let header =
+            Header { groups: self.header.groups + 1, at: now.wall, clock: self.running.at(now.mono), ..self.header.clone() };
         let run = || {
             let tx = self.db.transaction()?;
             let written = Cell::default();
             work(&Transaction { db: &tx, outbox: &self.outbox, sealer: &self.sealer, written: &written })?;
+            let sql = "UPDATE header SET groups = ?1, at = ?2, clock = ?3";
+            let groups = i64::try_from(header.groups).unwrap_or(i64::MAX);
+            tx.prepare_cached(sql)?.execute(params![groups, header.at.0, header.clock.0])?;
             tx.commit().map(|()| written.get())
         };
-        run().map_err(|e| Trouble::sqlite(&self.path, e))
+        let written = run().map_err(|e| Trouble::sqlite(&self.path, e))?;
+        // A mark that is behind claims nothing that is not true.
+        let _ = self.mark.write(&header);
+        self.header = header;
+        Ok(written)
+    }
+
+    /// Ends what the last process left open; which calls they were.
+    pub fn begin(&mut self, now: Wall) -> Result<Vec<CallId>, Trouble> {
+        let interrupted = self.interrupt(now)?;
+        self.wake_lanes()?;
+        // The file alone tells from now on that it is in use.
+        let _ = self.bring_in();
+        Ok(interrupted)
+    }
+
+    pub fn groups(&self) -> u64 {
+        self.header.groups
+    }
+
+    /// Closes it as it is.
+    pub fn abandon(self) {
+        abandon(&self.db);
+    }
+
+    /// Nobody who delivers waits for what a process before this one has planned.
+    pub fn wake_lanes(&mut self) -> Result<(), Trouble> {
+        self.transaction(|tx| tx.db.execute("UPDATE lanes SET next_at = 0 WHERE next_at > 0", []).map(drop)).map(drop)
     }
 
     /// Ends every call that the journal shows open, and says which they were.
@@ -260,10 +183,47 @@ impl Store {
     }
 }
 
+/// Under another name first: what stands under its own is never half made. Gives its version.
+fn make(path: &Path, max_bytes: Option<u64>) -> Result<i64, Trouble> {
+    let new = path.with_extension("new");
+    let failed =
+        |e: std::io::Error| Trouble::file(path, both!("cannot be made: {e}", "无法创建：{e}"), trouble::look_at_the_disk());
+    for old in [new.clone(), mark::log_of(&new)] {
+        let removed = fs::remove_file(old);
+        removed.or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) }).map_err(failed)?;
+    }
+    let made = prepare(&new, max_bytes).and_then(|db| {
+        build(&db, 0)?;
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    });
+    made.map_err(|e| Trouble::sqlite(path, e))?;
+    fs::rename(&new, path).and_then(|()| sync_folder(path)).map_err(failed)?;
+    Ok(steps::SCHEMA)
+}
+
+/// The log's content stays there when it is closed: it may be damaged.
+fn abandon(db: &Connection) {
+    let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+}
+
+/// A name in it is on the disk.
+fn sync_folder(file: &Path) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::options().read(true).open(folder)?.sync_all()
+}
+
+/// Brings a file of this version up.
+fn build(db: &Connection, version: i64) -> rusqlite::Result<()> {
+    match usize::try_from(version).ok().and_then(|version| steps::STEPS.get(version..)) {
+        None | Some([]) => Ok(()),
+        Some(steps) => db.execute_batch(&format!("BEGIN;{}COMMIT;", steps.concat())),
+    }
+}
+
 fn prepare(path: &Path, max_bytes: Option<u64>) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(Duration::from_secs(5))?;
+    db.busy_timeout(BUSY)?;
     // Only an empty file takes this: pages of what is purged can go back to the disk.
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     db.pragma_update(None, "journal_mode", "WAL")?;
@@ -292,8 +252,9 @@ impl Transaction<'_> {
         let what = payload::encode(self.sealer, entry.call, entry.seq, &entry.what)?;
         let call = entry.call.0;
         let mono = i64::try_from(entry.mono.0).unwrap_or(i64::MAX);
-        let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO entries VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        if insert.execute(params![call.as_bytes(), entry.seq, entry.wall.0, mono, what])? == 0 {
+        let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        let sum = what.sum(call.as_bytes(), i64::from(entry.seq), entry.wall.0, mono);
+        if insert.execute(params![call.as_bytes(), entry.seq, entry.wall.0, mono, what, sum])? == 0 {
             return self.again(entry);
         }
         self.mark(entry)?;
@@ -409,7 +370,8 @@ impl Transaction<'_> {
         }
     }
 
-    pub fn settle(&self, backend: &str, settled: &Settlement, wall: Wall) -> rusqlite::Result<()> {
+    /// `stamp`: when a call is finished by which it is purged some time later.
+    pub fn settle(&self, backend: &str, settled: &Settlement, wall: Wall, stamp: Wall) -> rusqlite::Result<()> {
         for sequence in &settled.merged {
             self.set_state(backend, settled.call, *sequence, "merged", None)?;
         }
@@ -427,7 +389,7 @@ impl Transaction<'_> {
                 return Ok(());
             }
         }
-        self.advance(backend, call, wall)
+        self.advance(backend, call, stamp)
     }
 
     fn set_state(&self, backend: &str, call: CallId, sequence: u64, state: &str, error: Option<&str>) -> rusqlite::Result<()> {

@@ -123,7 +123,7 @@ impl Latch {
         known.map(|source| source.at).or(self.expected)
     }
 
-    /// What is sent goes to where something came from.
+    /// True when what is sent goes to where something came from.
     pub fn found(&self) -> bool {
         self.source.is_some_and(|source| source.settled || source.rank > Rank::Anybody)
     }

@@ -44,6 +44,12 @@ impl Bench {
         self
     }
 
+    /// One that is none of the configuration's.
+    pub fn variable(mut self, name: &str, value: &str) -> Bench {
+        self.settings.push((name.to_string(), value.to_string()));
+        self
+    }
+
     pub fn site(self, text: &str) -> Bench {
         std::fs::create_dir_all(self.folder.path().join("config")).unwrap();
         std::fs::write(self.folder.path().join("config/site.toml"), text).unwrap();

@@ -4,6 +4,8 @@
 
 mod api;
 mod bench;
+mod clocks;
+mod damage;
 mod feed;
 mod limits;
 // The tests with scenarios use more of it.

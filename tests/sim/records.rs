@@ -315,7 +315,7 @@ impl Process {
         let write = self.store.transaction(|tx| {
             group.entries.iter().try_for_each(|(_, entry)| tx.append(entry))?;
             for (backend, settlement) in &group.settled {
-                tx.settle(BACKENDS[*backend], settlement, now)?;
+                tx.settle(BACKENDS[*backend], settlement, now, now)?;
             }
             group.creating.iter().try_for_each(|(backend, call, at)| tx.creating(BACKENDS[*backend], *call, *at))?;
             taken = group.tagged.iter().map(|tagging| tx.tagged(tagging, now)).collect::<Result<_, _>>()?;

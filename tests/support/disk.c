@@ -134,3 +134,21 @@ int unlink(const char *path) {
   }
   return real(path);
 }
+
+/* A new name is on the disk once its folder is synced, which follows; what it names was synced before. */
+int rename(const char *from, const char *to) {
+  REAL(int, "rename", const char *, const char *);
+  int done = real(from, to), file = known(to);
+  if (done || !file) return done;
+  int fd = open(to, O_RDWR);
+  struct stat about;
+  if (!fstat(fd, &about)) {
+    pthread_mutex_lock(&lock);
+    if (ranges == MOST) abort();
+    dirty[ranges++] = (struct range){ file, 0, about.st_size };
+    pthread_mutex_unlock(&lock);
+    settle(fd, file, to, 1);
+  }
+  close(fd);
+  return done;
+}

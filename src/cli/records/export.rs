@@ -70,7 +70,7 @@ impl Export {
     fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
         let ledger = self.of.open().map_err(Failure::Journal)?;
         let since = self.since.map(|at| self.of.at(at)).transpose().map_err(Failure::Journal)?;
-        let calls = ledger.calls(since, u32::MAX).map_err(|e| Failure::Journal(Text::foreign(e)))?;
+        let calls = ledger.calls(since, u32::MAX).map_err(|e| Failure::Journal(e.into()))?;
         self.of.note("records export", &format!("{} calls", calls.len())).map_err(Failure::Journal)?;
         if self.format == Format::Csv {
             // By this mark spreadsheets know UTF-8.
@@ -81,13 +81,14 @@ impl Export {
             if done > 0 && done % PROGRESS == 0 {
                 eprintln!("{done} of {}", calls.len());
             }
-            let record = ledger.record(*call).map_err(|e| Failure::Journal(Text::foreign(e)))?;
+            let record = ledger.record(*call).map_err(|e| Failure::Journal(e.into()))?;
             let Some(record) = record.map(|record| shown(record, self.of.unmasked)) else { continue };
             match self.format {
                 Format::Ndjson => writeln!(out, "{}", serde_json::json!(record))?,
                 Format::Csv => row(out, COLUMNS.iter().map(|(_, cell)| cell(&record)))?,
             }
         }
+        Journal::left_out(&ledger);
         Ok(out.flush()?)
     }
 }

@@ -65,13 +65,13 @@ pub struct Replay {
 
 impl Chosen {
     pub fn retry(&self) -> Result<(), Text> {
-        let count = open(&self.of)?.1.retry(&self.which()).map_err(Text::foreign)?;
+        let count = open(&self.of)?.1.retry(&self.which())?;
         say!("{count} refused events will be delivered again");
         Ok(())
     }
 
     pub fn drop(&self) -> Result<(), Text> {
-        let count = open(&self.of)?.1.drop(&self.which()).map_err(Text::foreign)?;
+        let count = open(&self.of)?.1.drop(&self.which())?;
         say!("{count} refused events were dropped");
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Replay {
         let since = self.of.at(self.since)?;
         // The webhook gets every call.
         let whose = if self.all || webhook { Whose::All } else { Whose::ItsOwn };
-        let replayed = letters.replay(&self.backend, since, whose, self.dry_run).map_err(Text::foreign)?;
+        let replayed = letters.replay(&self.backend, since, whose, self.dry_run)?;
         say!("{}", self.told(replayed));
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Replay {
 }
 
 pub fn list(of: &Journal) -> Result<(), Text> {
-    let letters = open(of)?.1.refused(&Which::default()).map_err(Text::foreign)?;
+    let letters = open(of)?.1.refused(&Which::default())?;
     if !of.json && !letters.is_empty() {
         say!("{:<36}  {:<16} {:<14} {:<5} {:>9}  WHY", "CALL", "BACKEND", "EVENT", "STATE", "TRIES");
     }
@@ -126,7 +126,7 @@ fn print_letter(letter: &Letter, json: bool) {
 
 fn open(of: &Journal) -> Result<(Config, Letters), Text> {
     let config = of.config()?;
-    let letters = Letters::open(&of.path(&config)).map_err(Text::foreign)?.unsealing(Arc::new(sealer(&config)?));
+    let letters = Letters::open(&of.path(&config))?.unsealing(Arc::new(sealer(&config)?));
     Ok((config, letters))
 }
 

@@ -89,7 +89,9 @@ impl List {
             limit: self.limit,
             look: u32::MAX,
         };
-        let records = self.of.open()?.search(&search).map_err(Text::foreign)?.records;
+        let ledger = self.of.open()?;
+        let records = ledger.search(&search)?.records;
+        Journal::left_out(&ledger);
         self.of.note("records ls", &format!("{} calls", records.len()))?;
         records.into_iter().for_each(|record| table.row(&json!(shown(record, self.of.unmasked))));
         Ok(())

@@ -2,8 +2,8 @@
 
 use super::{Target, reason};
 use crate::base::{Rng, Wall};
-use crate::io::clock;
-use crate::io::journal::Settler;
+use crate::io::clock::{self, Running};
+use crate::io::journal::{Journal, Settler};
 use crate::io::ledger::Ledger;
 use crate::record::cloudevent::CloudEvent;
 use crate::record::delivery::{Answer, Item};
@@ -25,6 +25,7 @@ pub(super) struct Sender {
     pub asker: Asker,
     ledger: Arc<Mutex<Ledger>>,
     settler: Settler,
+    clock: Running,
     began: Wall,
 }
 
@@ -50,8 +51,14 @@ struct Heard {
 }
 
 impl Sender {
-    pub fn new(target: Target, ledger: Ledger, settler: Settler, rng: Rng) -> Result<Sender, String> {
-        Ok(Sender { asker: Asker::new(target, rng)?, ledger: Arc::new(Mutex::new(ledger)), settler, began: clock::now().wall })
+    pub fn new(target: Target, ledger: Ledger, journal: &Journal, rng: Rng) -> Result<Sender, String> {
+        let (settler, clock) = (journal.settler(), journal.running());
+        let began = clock.at(clock::mono());
+        Ok(Sender { asker: Asker::new(target, rng)?, ledger: Arc::new(Mutex::new(ledger)), settler, clock, began })
+    }
+
+    fn now(&self) -> Wall {
+        self.clock.at(clock::mono())
     }
 
     pub fn due(&self, now: Wall, most: u32) -> Result<(Vec<Item>, Option<Wall>), String> {
@@ -71,7 +78,7 @@ impl Sender {
             Err(error) => return (Answer::Unread(error.to_string()), Change::None),
         };
         let mut exchange = Exchange::new(self.asker.target.profile.way(), ticket);
-        let mut next = exchange.start(clock::now().wall, self.began);
+        let mut next = exchange.start(self.now(), self.began);
         loop {
             next = match next {
                 Next::Ask(step) => exchange.answered(self.asker.ask(&step, &event).await),
@@ -94,7 +101,7 @@ impl Sender {
     /// Returns when it is durable that a create is asked. A journal that has ended never answers: the process ends too.
     async fn note(&self, item: &Item) {
         let (done, durable) = oneshot::channel();
-        self.settler.creating(&self.asker.target.name, item.call, clock::now().wall, move || {
+        self.settler.creating(&self.asker.target.name, item.call, self.now(), move || {
             let _ = done.send(());
         });
         if durable.await.is_err() {

@@ -273,3 +273,35 @@ async fn records_go_by_way_of_the_proxy_that_is_named() {
     assert_eq!((uri.as_str(), user.as_deref()), ("http://tickets.invalid/hook", Some("Basic bWU6cGFzcw==")));
     gateway.settled(1, "done").await;
 }
+
+/// A machine that was ahead or behind for years when a retry was planned, under this release and the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_planned_by_a_wrong_clock_is_neither_waited_for_nor_given_up() {
+    const YEAR: i64 = 365 * 86_400_000_000;
+    let today = clock::now().wall.0;
+    let before =
+        "DROP TABLE header; DROP TABLE damaged; ALTER TABLE entries DROP COLUMN sum; ALTER TABLE postscripts DROP COLUMN sum;
+        PRAGMA user_version = 7; PRAGMA application_id = 0;";
+    for (next_at, since, older) in [
+        (today + 3 * YEAR, Some(today + 3 * YEAR), true),
+        (today - 3 * YEAR, Some(today - 3 * YEAR), true),
+        (1_000_000, Some(1_000_000), true),
+        (today + 3 * YEAR, None, false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (address, _seen) = stub(any_port(), &[Reply::Status(503); 50]).await;
+        let first = gateway(&dir, address, false);
+        first.one_call(1);
+        first.until(1, |d| d.attempts > 0).await;
+        first.stop().await;
+        let wrong = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
+        let planned = "UPDATE lanes SET next_at = ?1, since = ifnull(?2, since), attempts = 0";
+        assert_eq!(wrong.execute(planned, rusqlite::params![next_at, since]).unwrap(), 1);
+        wrong.execute_batch(if older { before } else { "" }).unwrap();
+        drop(wrong);
+        let (address, _seen) = stub(any_port(), &[Reply::Status(503)]).await;
+        let second = gateway(&dir, address, false);
+        timeout(Duration::from_secs(30), second.settled(1, "done")).await.unwrap();
+        second.stop().await;
+    }
+}

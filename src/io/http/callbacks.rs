@@ -5,7 +5,7 @@ use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
 use super::records::{json_of, not_taken, too_many};
-use crate::base::{CallId, Wall, is_web};
+use crate::base::{CallId, is_web};
 use crate::io::deliver::Target;
 use crate::io::journal::{Callback, Taken};
 use crate::io::{clock, schemas};
@@ -48,8 +48,7 @@ async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers
     let news = message.news(&name, |subjects| plan.backends_of(subjects.iter().map(String::as_str)));
     let callback = Callback { backend: name.clone(), id: proven.id, seal: proven.seal, sent: proven.sent, call, news };
     // Beyond the tolerance on either side it would not be believed any more.
-    let window = i64::try_from(outside.tolerance.as_micros()).unwrap_or(i64::MAX);
-    let remember = Wall(now.0.saturating_sub(window.saturating_mul(2)));
+    let remember = outside.tolerance.saturating_mul(2);
     match outside.taken(|journal, done| journal.called_back(callback, remember, done)).await {
         Ok(taken) => {
             outside.count(if matches!(taken, Taken::New(_)) { "callbacks_total" } else { "callbacks_refused_total" }, &name, "");

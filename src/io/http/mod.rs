@@ -128,7 +128,9 @@ async fn health(State(desk): State<Desk>) -> Response {
 
 /// Should new calls be sent here?
 async fn ready(State(desk): State<Desk>) -> Response {
-    let obstacles = desk.board.fresh(&desk.inbox).await.obstacles();
+    let damage = desk.disk.damage();
+    let mut obstacles = desk.board.fresh(&desk.inbox).await.obstacles();
+    obstacles.extend(damage.as_deref());
     if obstacles.is_empty() {
         let mut answer = json!({ "status": "ready" });
         let alarms: Vec<String> = desk.disk.alarm(desk.disk.space()).into_iter().chain(desk.deliveries.alarms()).collect();

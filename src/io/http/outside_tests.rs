@@ -104,7 +104,7 @@ impl Bench {
             reload: Arc::new(|| Box::pin(async { Err(Vec::new()) })),
             tokens: Arc::new(Tokens::of(&http).unwrap()),
             outside,
-            disk: Arc::new(crate::io::disk::Disk::of(&crate::io::config::Config::default())),
+            disk: Arc::new(crate::io::disk::Disk::of(&crate::io::config::Config::default(), Arc::default())),
             audit: Arc::new(Audit::of(&config)),
             deliveries: Arc::default(),
             shelf: Arc::new(Shelf::of(&config).unwrap()),
@@ -475,7 +475,7 @@ async fn a_call_takes_so_much_news_and_no_more() {
             call: call(0),
             news,
         };
-        last = bench.desk.outside.taken(|journal, done| journal.called_back(callback, Wall(0), done)).await.unwrap();
+        last = bench.desk.outside.taken(|journal, done| journal.called_back(callback, Duration::MAX, done)).await.unwrap();
         if last != Taken::New(call(0)) {
             break;
         }

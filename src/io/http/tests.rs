@@ -48,7 +48,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             tokens,
             audit: Arc::new(audit()),
             shelf: Arc::new(Shelf::of(&config::Config::default()).unwrap()),
-            disk: Arc::new(Disk::of(&config::Config::default())),
+            disk: Arc::new(Disk::of(&config::Config::default(), Arc::default())),
             deliveries: Arc::default(),
             patience: http.timeout,
             outside: outside_tests::outside(),

@@ -1,14 +1,16 @@
+mod copies;
+mod damage;
 mod kept;
 mod tagged;
 mod torn;
 
 use super::*;
-use crate::base::Mono;
+use crate::base::{Mono, Text};
 use crate::call::event::{By, Offered, Result as CallResult, What};
 use crate::io::ledger::Ledger;
 use crate::io::store;
 use crate::record::cloudevent::Kind;
-use crate::record::delivery::Verdict;
+use crate::record::delivery::{Settlement, Verdict};
 use crate::record::exchange::Change;
 use crate::record::recording::{Recorded, State};
 use crate::record::zone::Zone;
@@ -369,6 +371,7 @@ fn an_older_journal_is_brought_up() {
         "DROP INDEX dead_letters; DROP INDEX lanes_aside; ALTER TABLE lanes DROP COLUMN aside;
          DROP INDEX owed_recordings; ALTER TABLE calls DROP COLUMN recording;
          DROP INDEX settled_calls; ALTER TABLE calls DROP COLUMN settled; DROP TABLE seals; DROP TABLE callers;
+         DROP TABLE header; DROP TABLE damaged; ALTER TABLE entries DROP COLUMN sum;
          DROP TABLE feed; DROP TABLE postscripts; DROP TABLE reports; DROP TABLE callbacks;
          ALTER TABLE calls DROP COLUMN line; ALTER TABLE tickets ADD COLUMN after INTEGER;
          UPDATE deliveries SET sequence = sequence / 1000 * 2 + sequence % 1000;

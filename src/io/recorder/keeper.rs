@@ -208,7 +208,7 @@ impl Keeper {
     }
 }
 
-/// What was written under a clock that was never set is as old as today, from the day on which the clock is right.
+/// A file that was written under a clock that was never set is as old as today, from the day on which the clock is right.
 fn written(path: &Path, today: Wall) -> io::Result<Wall> {
     let file = File::open(path)?;
     let time = |at: SystemTime| at.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_micros()).ok());

@@ -90,7 +90,7 @@ impl Transaction<'_> {
     }
 
     /// The place of the final record among the call's events, once it is written.
-    fn record_of(&self, call: CallId) -> rusqlite::Result<Option<i64>> {
+    pub(super) fn record_of(&self, call: CallId) -> rusqlite::Result<Option<i64>> {
         for entry in self.entries(call)? {
             let (seq, what): (u32, Option<What>) = entry;
             if what.is_some_and(|what| Kind::of(&what).contains(&Kind::Record)) {

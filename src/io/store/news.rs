@@ -10,6 +10,7 @@ use crate::record::recording::Recorded;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use rusqlite::{OptionalExtension, params};
+use std::time::Duration;
 
 /// A message from a backend about a call of ours.
 #[derive(Clone, Debug)]
@@ -87,12 +88,13 @@ impl Transaction<'_> {
         }
         let text = payload::encode_news(self.sealer, call, sequence, news)?;
         let number = i64::try_from(sequence).unwrap_or(i64::MAX);
+        let sum = text.sum(call.0.as_bytes(), number, wall.0, 0);
         if let News::Tagged { backends, .. } = news {
             self.choose_also(call, backends)?;
         }
         self.db
-            .prepare_cached("INSERT INTO postscripts (call, sequence, wall, news) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![call.0.as_bytes(), number, wall.0, text])?;
+            .prepare_cached("INSERT INTO postscripts (call, sequence, wall, news, sum) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![call.0.as_bytes(), number, wall.0, text, sum])?;
         if !matches!(news, News::Recorded(recorded) if recorded.is_purge()) {
             self.post(call, &[(sequence, news.kind())])?;
         }
@@ -130,10 +132,12 @@ impl Transaction<'_> {
         Ok(Taken::New(entry.call))
     }
 
-    /// `remember`: messages that arrived before it need not be told from new ones any more.
-    pub fn called_back(&self, callback: &Callback, wall: Wall, remember: Wall) -> rusqlite::Result<Taken> {
+    /// `heard`: now, by the clock of deliveries, which no jump of the machine's moves. `remember`: messages that arrived longer
+    /// ago need not be told from new ones any more.
+    pub fn called_back(&self, callback: &Callback, wall: Wall, heard: Wall, remember: Duration) -> rusqlite::Result<Taken> {
         let Callback { backend, id, seal, sent, call, news } = callback;
-        self.db.prepare_cached("DELETE FROM callbacks WHERE at < ?1")?.execute([remember.0])?;
+        let before = heard.0.saturating_sub(i64::try_from(remember.as_micros()).unwrap_or(i64::MAX));
+        self.db.prepare_cached("DELETE FROM callbacks WHERE at < ?1")?.execute([before])?;
         let sql = "SELECT sent FROM callbacks WHERE backend = ?1 AND id = ?2";
         let taken = |id: &String| self.db.prepare_cached(sql)?.query_row([backend, id], |row| row.get::<_, i64>(0)).optional();
         let seal = seal.as_ref().map(|seal| format!("{SEALED}{seal}"));
@@ -150,7 +154,7 @@ impl Transaction<'_> {
         for id in [id].into_iter().chain(&seal) {
             self.db
                 .prepare_cached("INSERT INTO callbacks (backend, id, sent, at) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![backend, id, sent.0, wall.0])?;
+                .execute(params![backend, id, sent.0, heard.0])?;
         }
         match self.told(*call, news, wall)? {
             Taken::Known(call) => Ok(Taken::New(call)),

@@ -1,14 +1,14 @@
 //! The text of an entry or a postscript as the file has it: plain, or sealed bytes where the configuration names a key.
 
 use super::{Store, Transaction, Trouble};
-use crate::base::CallId;
+use crate::base::{CallId, Text};
 use crate::call::event::What;
 use crate::record::codec::{self, Unreadable};
 use crate::record::postscript::News;
 use crate::record::seal::{Sealer, Unopened};
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +19,27 @@ const SAMPLE: &str = "sample";
 const NOBODY: CallId = CallId(Uuid::nil());
 
 pub struct Payload(Value);
+
+impl Payload {
+    /// The checksum of the row that it stands in.
+    pub fn sum(&self, call: &[u8], number: i64, wall: i64, mono: i64) -> i64 {
+        sum_of(call, [number, wall, mono], ValueRef::from(&self.0))
+    }
+}
+
+pub fn sum_of(call: &[u8], numbers: [i64; 3], what: ValueRef<'_>) -> i64 {
+    let what = match what {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        _ => &[],
+    };
+    let [a, b, c] = numbers.map(i64::to_be_bytes);
+    i64::from(super::sum::of(&[call, &a, &b, &c, what]))
+}
+
+/// Rows of an older release have no checksum.
+pub fn is_whole(call: &[u8], numbers: [i64; 3], what: ValueRef<'_>, sum: Option<i64>) -> bool {
+    sum.is_none_or(|sum| sum == sum_of(call, numbers, what))
+}
 
 impl ToSql for Payload {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -100,8 +121,13 @@ impl Store {
         let samples = self.samples().map_err(|e| Trouble::sqlite(&self.path, e))?;
         for (name, sealed) in samples.iter().filter(|(name, _)| self.sealer.has(name)) {
             if self.sealer.open(NOBODY, 0, sealed).is_err() {
-                let what = format!("`{name}` of [records.keys] is not the key that its entries were sealed with");
-                return Err(Trouble::file(&self.path, what, "put the right one there, or give the new one another name"));
+                let what = both!(
+                    "`{name}` of [records.keys] is not the key that its entries were sealed with",
+                    "[records.keys] 中的 `{name}` 不是加密这些记录的密钥"
+                );
+                let remedy =
+                    both!("put the right one there, or give the new one another name", "请放入正确的密钥，或给新密钥另起名称");
+                return Err(Trouble::file(&self.path, what, remedy));
             }
         }
         for (name, _) in samples.iter().filter(|(name, _)| !self.sealer.has(name)) {
@@ -154,4 +180,26 @@ impl Transaction<'_> {
         };
         entries.query_map([call.0.as_bytes()], entry)?.collect()
     }
+}
+
+/// The first row whose checksum does not fit. A file of an older release has none.
+pub fn first_damaged(db: &Connection) -> rusqlite::Result<Option<Text>> {
+    if db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? < 8 {
+        return Ok(None);
+    }
+    for sql in [
+        "SELECT call, seq, wall, mono, what, sum FROM entries WHERE sum IS NOT NULL",
+        "SELECT call, sequence, wall, 0, news, sum FROM postscripts WHERE sum IS NOT NULL",
+    ] {
+        let mut all = db.prepare(sql)?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            let (call, numbers) = (row.get_ref(0)?.as_blob().unwrap_or_default(), [row.get(1)?, row.get(2)?, row.get(3)?]);
+            if !is_whole(call, numbers, row.get_ref(4)?, row.get(5)?) {
+                let (call, number) = (Uuid::from_slice(call).unwrap_or_default(), numbers[0]);
+                return Ok(Some(both!("entry {number} of call {call} is damaged", "通话 {call} 的第 {number} 条记录已损坏")));
+            }
+        }
+    }
+    Ok(None)
 }

@@ -8,8 +8,16 @@ use rusqlite::params;
 
 /// Pages that are given back to the disk at once.
 const PAGES: u32 = 256;
+/// So much, in microseconds, a clock may be off without a reason to doubt it.
+const AHEAD: i64 = 600_000_000;
 
 impl Store {
+    /// A call that was finished later than now is finished now: the clock was ahead then, or it was not known.
+    pub fn restamp(&mut self, today: Wall) -> Result<(), Trouble> {
+        let sql = "UPDATE calls SET settled = ?1 WHERE settled > ?1 + ?2";
+        self.db.execute(sql, params![today.0, AHEAD]).map(drop).map_err(|e| Trouble::sqlite(&self.path, e))
+    }
+
     /// Takes the entries of at most `most` calls away that were delivered before `until`. How many calls were looked at,
     /// and how many went.
     pub fn purge(&mut self, until: Wall, most: u32) -> Result<(usize, usize), Trouble> {

@@ -1,37 +1,38 @@
 //! The log beside the journal's file.
 
-use super::{LOOK_AT_THE_DISK, Store, Trouble};
+use super::mark::log_of;
+use super::{Store, Trouble, trouble};
+use rusqlite::Connection;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+/// Writes the log's bytes once more and syncs them. A sync that failed may have left what was written in the system's
+/// memory alone, where it is read like anything else, and another sync would not bring it to the disk.
+pub(super) fn settle_log(db: &Connection, path: &Path) -> Result<(), Trouble> {
+    let sqlite = |e| Trouble::sqlite(path, e);
+    // Nobody else may write meanwhile.
+    db.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
+    let settled = rewrite(&log_of(path));
+    db.execute_batch("ROLLBACK").map_err(sqlite)?;
+    let what = |e| both!("cannot write its log anew: {e}", "无法重写其日志文件：{e}");
+    settled.map_err(|e| Trouble::file(path, what(e), trouble::look_at_the_disk()))
+}
 
 impl Store {
-    /// Writes the log's bytes once more and syncs them. A sync that failed may have left what was written in the system's
-    /// memory alone, where it is read like anything else, and another sync would not bring it to the disk.
-    pub(super) fn settle_log(&self) -> Result<(), Trouble> {
-        let sqlite = |e| Trouble::sqlite(&self.path, e);
-        // Nobody else may write meanwhile.
-        self.db.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
-        let settled = rewrite(&log_of(&self.path));
-        self.db.execute_batch("ROLLBACK").map_err(sqlite)?;
-        settled.map_err(|e| Trouble::file(&self.path, format!("cannot write its log anew: {e}"), LOOK_AT_THE_DISK))
-    }
-
     /// Brings the log into the file, so that the file alone is all there is. Readers may hold that up.
     pub fn checkpoint(&self) {
-        let done = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        let done = self.db.execute("UPDATE header SET held = 0", []).and_then(|_| self.bring_in());
         if done != Ok(0) {
             tracing::warn!(journal = %self.path.display(), ?done, "the journal's log stays beside it: copy both");
         }
     }
-}
 
-/// As SQLite names it.
-fn log_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
+    /// 0: all of it.
+    pub fn bring_in(&self) -> rusqlite::Result<i64> {
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+    }
 }
 
 fn rewrite(log: &Path) -> io::Result<()> {

@@ -82,7 +82,7 @@ fn what_others_tell_is_sealed_too() {
         store
             .transaction(|tx| {
                 tx.append(&offered_by(1, NUMBER))?;
-                tx.called_back(&callback, START, Wall(0))?;
+                tx.called_back(&callback, START, START, Duration::MAX)?;
                 tx.tagged(&tagging, START)?;
                 tx.report(&reported).map(drop)
             })
@@ -129,7 +129,7 @@ fn a_message_is_known_by_what_was_signed_however_it_is_parted() {
         let news = vec![News::Surveyed { score, scale: 5, source: "plat".into() }];
         let callback = Callback { backend: "plat".into(), id: id.into(), seal: Some(seal.into()), sent, call: call(1), news };
         let mut taken = None;
-        store.transaction(|tx| tx.called_back(&callback, START, Wall(0)).map(|it| taken = Some(it))).unwrap();
+        store.transaction(|tx| tx.called_back(&callback, START, START, Duration::MAX).map(|it| taken = Some(it))).unwrap();
         taken.unwrap()
     };
     assert_eq!(tell("n1", "abc", START, 1), Taken::New(call(1)));
@@ -167,7 +167,7 @@ fn a_caller_is_found_by_the_index_as_by_reading_all() {
 fn settle(store: &mut store::Store, n: u128, verdict: Verdict, at: Wall) {
     let settlement =
         Settlement { call: call(n), sequence: Kind::Record.sequence(2), merged: Vec::new(), change: Change::None, verdict };
-    store.transaction(|tx| tx.settle("webhook", &settlement, at)).unwrap();
+    store.transaction(|tx| tx.settle("webhook", &settlement, at, at)).unwrap();
 }
 
 #[test]

@@ -31,9 +31,20 @@ impl Disk {
 /// A commit goes to the log and is synced; only then, if at all, the log is copied into the database.
 fn cut(rng: &mut Rng, before: &Disk, after: &Disk) -> Disk {
     if before.db == after.db || rng.chance(300) {
-        return Disk { db: before.db.clone(), wal: mixed(rng, &before.wal, &after.wal) };
+        return Disk { db: before.db.clone(), wal: mixed(rng, &begun(&before.wal, &after.wal), &after.wal) };
     }
     Disk { db: mixed(rng, &before.db, &after.db), wal: after.wal.clone() }
+}
+
+/// A log that begins anew has its head synced before anything else of it is written: else its old beginning would be believed
+/// once more.
+fn begun(before: &[u8], after: &[u8]) -> Vec<u8> {
+    const HEAD: usize = 32;
+    let mut wal = before.to_vec();
+    if wal.len() >= HEAD && after.len() >= HEAD {
+        wal[..HEAD].copy_from_slice(&after[..HEAD]);
+    }
+    wal
 }
 
 /// Some sectors as they were, some as they became; what lies past a torn end was never written.

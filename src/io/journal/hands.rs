@@ -1,0 +1,118 @@
+//! Others have two ends of the journal: one takes entries, one takes what comes from outside.
+
+use super::health::Health;
+use super::{Callback, Tagging, Taken};
+use crate::base::{CallId, Text, Wall};
+use crate::call::event::Entry;
+use crate::io::store::scan::Bad;
+use crate::record::delivery::Settlement;
+use crate::record::recording::Recorded;
+use crossbeam_channel::{Sender, TrySendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Hands entries to the journal without ever waiting.
+#[derive(Clone)]
+pub struct Appender {
+    pub(super) entries: Sender<(u64, Entry)>,
+    pub(super) lost: Arc<AtomicU64>,
+    pub(super) purged: Arc<AtomicU64>,
+    pub(super) health: Arc<Health>,
+}
+
+impl Appender {
+    /// False when memory is full, or the journal gone, and the entry lost.
+    pub fn append(&self, ticket: u64, entry: Entry) -> bool {
+        let Err(refused) = self.entries.try_send((ticket, entry)) else { return true };
+        let (TrySendError::Full((_, entry)) | TrySendError::Disconnected((_, entry))) = refused;
+        let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
+        if lost.is_power_of_two() {
+            tracing::error!(call = %entry.call, lost, "journal entries are lost: the disk refuses and the memory for them is full");
+        }
+        false
+    }
+
+    /// How many entries found no room.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// How many calls were purged since the start.
+    pub fn purged(&self) -> u64 {
+        self.purged.load(Ordering::Relaxed)
+    }
+
+    /// Tells what of the journal is damaged.
+    pub fn health(&self) -> Arc<Health> {
+        self.health.clone()
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// Makes durable what comes from outside: a delivery's outcome, a record, a message.
+#[derive(Clone)]
+pub struct Settler(pub(super) Sender<Control>);
+
+impl Settler {
+    /// `done` runs on the journal's thread when the outcome is on disk. Who settles bounds how many are under way.
+    pub fn settle(&self, backend: &str, settlement: Settlement, done: impl FnOnce() + Send + 'static) {
+        self.hand(Matter::Settled(backend.to_owned(), settlement), Box::new(|_| done()));
+    }
+
+    /// A create is about to be asked of this backend; `done` as above.
+    pub fn creating(&self, backend: &str, call: CallId, at: Wall, done: impl FnOnce() + Send + 'static) {
+        self.hand(Matter::Creating(backend.to_owned(), call, at), Box::new(|_| done()));
+    }
+
+    /// A call that others took; `done` learns what became of it.
+    pub fn report(&self, entry: Entry, done: impl FnOnce(Taken) + Send + 'static) {
+        self.hand(Matter::Reported(entry), Box::new(done));
+    }
+
+    /// A backend's message, once its signature held; messages that arrived longer ago than `remember` are forgotten.
+    pub fn called_back(&self, callback: Callback, remember: Duration, done: impl FnOnce(Taken) + Send + 'static) {
+        self.hand(Matter::CalledBack(callback, remember), Box::new(done));
+    }
+
+    /// Notes what became of a call's recording; `done` as above.
+    pub fn recorded(&self, call: CallId, recorded: Recorded, done: impl FnOnce(Taken) + Send + 'static) {
+        self.hand(Matter::Recorded(call, recorded), Box::new(done));
+    }
+
+    /// Notes what somebody says that a call was about.
+    pub fn tagged(&self, tagging: Tagging, done: impl FnOnce(Taken) + Send + 'static) {
+        self.hand(Matter::Tagged(tagging), Box::new(done));
+    }
+
+    fn hand(&self, matter: Matter, done: Box<dyn FnOnce(Taken) + Send>) {
+        let _ = self.0.send(Control::Settle(Box::new(Settle { matter, done })));
+    }
+}
+
+pub(super) enum Control {
+    Settle(Box<Settle>),
+    /// Somebody has found the file damaged.
+    Damaged(Text),
+    /// Rows that are not as they were written.
+    Aside(Vec<Bad>),
+    Close,
+}
+
+pub(super) enum Matter {
+    Settled(String, Settlement),
+    Creating(String, CallId, Wall),
+    Reported(Entry),
+    CalledBack(Callback, Duration),
+    Recorded(CallId, Recorded),
+    Tagged(Tagging),
+}
+
+pub(super) struct Settle {
+    pub matter: Matter,
+    pub done: Box<dyn FnOnce(Taken) + Send>,
+}

@@ -1,0 +1,153 @@
+//! Tells whoever asks what of the journal is damaged; and the thread that looks, from the start on and as long as it runs.
+
+use super::hands::Control;
+use crate::base::{Mono, Text};
+use crate::io::clock;
+use crate::io::store::mend::{self, Damaged};
+use crate::io::store::scan::scan;
+use crate::io::store::{Trouble, kin};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// At the start nobody waits longer for the first look to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks there is at least this, and so many times as long as a look takes: it costs a fiftieth of a processor.
+const REST: Duration = Duration::from_secs(10);
+const RESTS: u32 = 50;
+
+/// Figures of what is damaged.
+#[derive(Default)]
+pub struct Health {
+    all: AtomicU64,
+    unseen: AtomicU64,
+}
+
+impl Health {
+    /// Places that were found damaged, and are set aside.
+    pub fn damaged(&self) -> u64 {
+        self.all.load(Ordering::Relaxed)
+    }
+
+    /// Why new calls had better go elsewhere until somebody has looked.
+    pub fn obstacle(&self) -> Option<String> {
+        let unseen = self.unseen.load(Ordering::Relaxed);
+        (unseen > 0).then(|| format!("the journal is damaged in {unseen} places (`hotline records damage`)"))
+    }
+
+    pub(super) fn look(&self, path: &Path) {
+        let count = || {
+            let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            let sql = "SELECT count(*), count(*) - count(seen) FROM damaged";
+            db.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        };
+        // A file that cannot be read just now is looked at again.
+        let Ok::<_, rusqlite::Error>((all, unseen)) = count() else { return };
+        self.all.store(u64::try_from(all).unwrap_or(0), Ordering::Relaxed);
+        self.unseen.store(u64::try_from(unseen).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Known before it is set aside.
+    fn found(&self, count: usize) {
+        self.unseen.fetch_max(count as u64, Ordering::Relaxed);
+    }
+}
+
+pub(super) struct Inspector {
+    /// Dropped, it ends the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Inspector {
+    /// Returns when all has been looked through once, or has taken too long for that.
+    pub fn start(path: &Path, control: Sender<Control>, health: Arc<Health>) -> Option<Inspector> {
+        let (stop, stopped) = bounded(0);
+        let (done, first) = bounded(1);
+        let looks = Looks { path: path.to_owned(), control, health, stopped };
+        let thread = thread::Builder::new().name("journal-looks".to_owned()).spawn(move || looks.run(&done));
+        match thread {
+            Ok(thread) => {
+                let _ = first.recv_timeout(PATIENCE);
+                Some(Inspector { stop: Some(stop), thread: Some(thread) })
+            }
+            Err(error) => {
+                tracing::error!(%error, "nobody looks whether the journal is damaged");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Inspector {
+    fn drop(&mut self) {
+        self.stop.take();
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+struct Looks {
+    path: PathBuf,
+    control: Sender<Control>,
+    health: Arc<Health>,
+    stopped: Receiver<()>,
+}
+
+impl Looks {
+    fn run(self, first: &Sender<()>) {
+        loop {
+            let began = clock::mono();
+            self.look();
+            let _ = first.try_send(());
+            let rest = REST.max(took(began) * RESTS);
+            if self.stopped.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    fn look(&self) {
+        self.health.look(&self.path);
+        let go_on = || self.stopped.try_recv() != Err(crossbeam_channel::TryRecvError::Disconnected);
+        let found = scan(&self.path, &go_on);
+        if let Some(what) = found.broken {
+            self.health.found(1);
+            let _ = self.control.send(Control::Damaged(what));
+        } else if !found.bad.is_empty() {
+            self.health.found(found.bad.len());
+            let _ = self.control.send(Control::Aside(found.bad));
+        }
+    }
+}
+
+fn took(began: Mono) -> Duration {
+    clock::mono().since(began)
+}
+
+/// Lists what is known to be damaged; with `seen` somebody has looked at it.
+pub fn damage(path: &Path, seen: bool) -> Result<Vec<Damaged>, Trouble> {
+    kin::must_be_ours(path)?;
+    let ask = || {
+        let flags = if seen { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+        let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        db.busy_timeout(REST)?;
+        if seen {
+            db.execute("UPDATE damaged SET seen = 1 WHERE seen IS NULL", [])?;
+        }
+        mend::damaged(&db)
+    };
+    ask().map_err(|e| Trouble::sqlite(path, e))
+}
+
+/// For `hotline check`: refuses a journal that is there, or tells what is wrong with it.
+pub fn told_of(path: &Path) -> Result<Option<Text>, Trouble> {
+    use kin::Kin;
+    match kin::look(path)? {
+        Kin::Absent | Kin::Ours(_) => Ok(None),
+        Kin::Damaged(what) => Ok(Some(what)),
+    }
+}

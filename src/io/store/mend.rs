@@ -1,0 +1,319 @@
+//! A journal that is damaged is set aside, whole as it is, and a new one is made of what can be read of it: every entry whose
+//! checksum fits, and what says how far deliveries have got. What is lost is named.
+
+use super::backup::set_aside;
+use super::pages::Pages;
+use super::{Backend, Outbox, Store, Transaction, make, mark, payload, prepare, trouble};
+use crate::base::{CallId, Text, Wall};
+use crate::call::event::What;
+use crate::io::clock;
+use crate::io::store::Trouble;
+use crate::record::cloudevent::Kind;
+use crate::record::codec;
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, params, params_from_iter};
+use std::collections::BTreeSet;
+use std::path::Path;
+use uuid::Uuid;
+
+/// So many rows share a transaction.
+const ROWS: usize = 20_000;
+/// Followers of the feed may know numbers that are lost: none is used again.
+const FEED_AHEAD: i64 = 1_000_000;
+/// The text of the longest place.
+const LOST: usize = 10_000;
+
+/// The states of a delivery.
+const STATES: [&str; 5] = ["pending", "done", "merged", "dead", "dropped"];
+
+/// Leaves a sound journal at `path`, which is opened as ever.
+pub fn mend(path: &Path, why: &Text, max_bytes: Option<u64>, outbox: &Outbox) -> Result<(), Trouble> {
+    tracing::error!(
+        journal = %path.display(),
+        "the journal is damaged: {why}; it is set aside, and what can be read of it is kept 日志数据库已损坏，已移到一旁，可读内容予以保留：{}",
+        why.zh
+    );
+    let failed =
+        |e: std::io::Error| Trouble::file(path, both!("cannot be mended: {e}", "无法修复：{e}"), trouble::look_at_the_disk());
+    let mark = mark::Mark::read(path);
+    let aside = set_aside(path, "damaged").map_err(failed)?;
+    make(path, max_bytes)?;
+    let db = prepare(path, max_bytes).map_err(|e| Trouble::sqlite(path, e))?;
+    let mut salvage = Salvage { db: &db, bad: BTreeSet::new(), why, feed: 0 };
+    let mut all = || -> rusqlite::Result<()> {
+        db.execute_batch("BEGIN")?;
+        if let Some(aside) = &aside {
+            salvage.take(&Pages::open(aside).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?)?;
+        }
+        salvage.finish(aside.as_deref(), mark.as_ref(), outbox)?;
+        db.execute_batch("COMMIT")
+    };
+    all().map_err(|e| Trouble::sqlite(path, e))?;
+    tracing::error!(journal = %path.display(), aside = ?aside, "a new journal was made of what could be read 已用可读内容建立新的日志数据库");
+    Ok(())
+}
+
+struct Salvage<'a> {
+    db: &'a Connection,
+    /// Entries of which what was found is not what was written.
+    bad: BTreeSet<(Vec<u8>, i64, bool)>,
+    why: &'a Text,
+    /// The highest number of the feed.
+    feed: i64,
+}
+
+/// A row's shape tells which table it is of.
+enum Row {
+    Entry,
+    Postscript,
+    Call,
+    Delivery,
+    Ticket,
+    Report,
+    Callback,
+    Seal,
+    Caller,
+    Fed,
+    Damaged,
+}
+
+impl Salvage<'_> {
+    fn take(&mut self, pages: &Pages) -> rusqlite::Result<()> {
+        let (mut rows, mut failed) = (0, None);
+        pages.rows(|row| {
+            let Some(kind) = shape(&row) else { return };
+            rows += 1;
+            let taken = self.row(&kind, row).and_then(|()| match rows % ROWS {
+                0 => self.db.execute_batch("COMMIT; BEGIN"),
+                _ => Ok(()),
+            });
+            failed = failed.take().or(taken.err());
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn row(&mut self, kind: &Row, row: Vec<Value>) -> rusqlite::Result<()> {
+        let insert = |table: &str, columns: usize, row: &[Value]| {
+            let places: Vec<String> = (1..=columns).map(|n| format!("?{n}")).collect();
+            let sql = format!("INSERT OR IGNORE INTO {table} VALUES ({})", places.join(", "));
+            let padded = row.iter().chain(std::iter::repeat(&Value::Null)).take(columns);
+            self.db.prepare_cached(&sql)?.execute(params_from_iter(padded)).map(drop)
+        };
+        match kind {
+            Row::Entry | Row::Postscript => {
+                let entry = matches!(kind, Row::Entry);
+                if !is_good(&row, entry) {
+                    if self.bad.len() < LOST {
+                        self.bad.insert((bytes(&row[0]), number(&row[1]), entry));
+                    }
+                    return Ok(());
+                }
+                if entry { insert("entries", 6, &row) } else { insert("postscripts", 5, &row) }
+            }
+            Row::Call => {
+                let sql = "INSERT OR IGNORE INTO calls (call, open, backends, line, settled, recording)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                let padded = row.iter().chain(std::iter::repeat(&Value::Null)).take(6);
+                self.db.prepare_cached(sql)?.execute(params_from_iter(padded)).map(drop)
+            }
+            Row::Delivery => insert("deliveries", 7, &row),
+            Row::Ticket => {
+                let sql = "INSERT OR IGNORE INTO tickets (call, backend, id, url, creating) VALUES (?1, ?2, ?3, ?4, ?5)";
+                self.db.prepare_cached(sql)?.execute(params_from_iter(&row)).map(drop)
+            }
+            Row::Report => insert("reports", 3, &row),
+            Row::Callback => insert("callbacks", 4, &row),
+            Row::Seal => insert("seals", 2, &row),
+            Row::Caller => insert("callers", 2, &row),
+            Row::Fed => {
+                self.feed = self.feed.max(number(&row[0]));
+                insert("feed", 4, &row)
+            }
+            Row::Damaged => insert("damaged", 7, &row),
+        }
+    }
+
+    /// Adds what follows from the rows that are there, and tells of those that are not.
+    fn finish(&mut self, aside: Option<&Path>, mark: Option<&mark::Header>, outbox: &Outbox) -> rusqlite::Result<()> {
+        self.ends()?;
+        self.owed(outbox)?;
+        lanes(self.db)?;
+        self.db.execute("DELETE FROM sqlite_sequence WHERE name = 'feed'", [])?;
+        self.db.execute("INSERT INTO sqlite_sequence VALUES ('feed', ?1)", [self.feed.saturating_add(FEED_AHEAD)])?;
+        if let Some(mark) = mark {
+            let groups = i64::try_from(mark.groups).unwrap_or(i64::MAX);
+            self.db.execute("UPDATE header SET groups = ?1, at = ?2, clock = max(clock, ?2)", params![groups, mark.at.0])?;
+        }
+        for (call, number, entry) in &self.bad {
+            let (table, column) = if *entry { ("entries", "seq") } else { ("postscripts", "sequence") };
+            let there = format!("SELECT 1 FROM {table} WHERE call = ?1 AND {column} = ?2");
+            if !self.db.prepare_cached(&there)?.exists(params![call, number])? {
+                let place = if *entry { format!("entry {number}") } else { format!("postscript {number}") };
+                note(self.db, Some(call), &place, "its checksum does not fit", None)?;
+            }
+        }
+        let why = match aside {
+            Some(aside) => format!("{}; set aside as {}", self.why, aside.display()),
+            None => self.why.to_string(),
+        };
+        note(self.db, None, "journal", &why, None)
+    }
+
+    /// Calls whose own row is lost, and rows of which nothing is known but the entries.
+    fn ends(&self) -> rusqlite::Result<()> {
+        let sql = "INSERT OR IGNORE INTO calls (call, open) SELECT DISTINCT call, 1 FROM entries
+                   WHERE call NOT IN (SELECT call FROM calls)";
+        if self.db.execute(sql, [])? == 0 {
+            return Ok(());
+        }
+        let mut last =
+            self.db.prepare("SELECT e.call, e.what FROM entries e JOIN calls c ON c.call = e.call WHERE c.open = 1")?;
+        let mut rows = last.query([])?;
+        while let Some(row) = rows.next()? {
+            let what = row.get_ref(1)?.as_str().ok().and_then(|text| codec::decode(text).ok());
+            if matches!(what, Some(What::Ended { .. } | What::Interrupted | What::Reported(_))) {
+                self.db.execute("UPDATE calls SET open = 0 WHERE call = ?1", [row.get_ref(0)?.as_blob().unwrap_or_default()])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A record of which nothing says that a backend has got it goes there again, which tells it by its id: of calls since the
+    /// backend got its first.
+    fn owed(&self, outbox: &Outbox) -> rusqlite::Result<()> {
+        let written = std::cell::Cell::default();
+        let sealer = crate::record::seal::Sealer::default();
+        let tx = Transaction { db: self.db, outbox, sealer: &sealer, written: &written };
+        for backend in &outbox.backends {
+            for call in self.without_record(backend)? {
+                if tx.choice(call)?.gets(backend)
+                    && let Some(sequence) = tx.record_of(call)?
+                {
+                    tx.post_to(&backend.name, call, sequence, Kind::Record)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn without_record(&self, backend: &Backend) -> rusqlite::Result<Vec<CallId>> {
+        let sql = "SELECT call FROM calls WHERE open = 0 AND call >= (SELECT min(call) FROM deliveries WHERE backend = ?1)
+                   AND EXISTS (SELECT 1 FROM entries e WHERE e.call = calls.call)
+                   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.backend = ?1 AND d.call = calls.call AND d.kind = ?2)";
+        let mut calls = self.db.prepare(sql)?;
+        calls.query_map(params![backend.name, Kind::Record.name()], |row| crate::io::ledger::call_id(row, 0))?.collect()
+    }
+}
+
+/// A lane for each call that has something pending.
+pub fn lanes(db: &Connection) -> rusqlite::Result<usize> {
+    db.execute("INSERT OR IGNORE INTO lanes (backend, call, next_at) SELECT DISTINCT backend, call, 0 FROM deliveries WHERE state = 'pending'", [])
+}
+
+/// Adds to what is known to be damaged.
+pub fn note(db: &Connection, call: Option<&[u8]>, place: &str, why: &str, row: Option<&str>) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO damaged (at, call, place, why, row) VALUES (?1, ?2, ?3, ?4, ?5)";
+    db.prepare_cached(sql)?.execute(params![clock::now().wall.0, call, place, why, row]).map(drop)
+}
+
+fn is_good(row: &[Value], entry: bool) -> bool {
+    let (what, sum) = if entry { (4, 5) } else { (3, 4) };
+    let call = bytes(&row[0]);
+    let numbers = [number(&row[1]), number(&row[2]), if entry { number(&row[3]) } else { 0 }];
+    match row.get(sum) {
+        Some(Value::Integer(sum)) => payload::is_whole(&call, numbers, ValueRef::from(&row[what]), Some(*sum)),
+        // An older release wrote it: it is what it can be read as.
+        _ => match &row[what] {
+            Value::Text(text) => serde_json::from_str::<serde_json::Value>(text).is_ok(),
+            _ => true,
+        },
+    }
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    if let Value::Blob(bytes) = value { bytes.clone() } else { Vec::new() }
+}
+
+fn number(value: &Value) -> i64 {
+    if let Value::Integer(number) = value { *number } else { 0 }
+}
+
+fn shape(row: &[Value]) -> Option<Row> {
+    use Value::{Blob, Integer, Null, Text};
+    let id = |value: &Value| matches!(value, Blob(bytes) if bytes.len() == 16);
+    let kind = |text: &str| Kind::named(text).is_some();
+    match row {
+        [call, Integer(_), Integer(_), Integer(_), Text(_) | Blob(_), ..] if id(call) && row.len() <= 6 => Some(Row::Entry),
+        [call, Integer(_), Integer(_), Text(_) | Blob(_), ..] if id(call) && row.len() <= 5 => Some(Row::Postscript),
+        [call, Integer(0 | 1)] if id(call) => Some(Row::Call),
+        [call, Integer(0 | 1), Text(_) | Null, ..] if id(call) && (3..=6).contains(&row.len()) => Some(Row::Call),
+        [Text(_), call, Integer(_), Text(named), Text(state), Integer(_), Text(_) | Null] if id(call) => {
+            (kind(named) && STATES.contains(&state.as_str())).then_some(Row::Delivery)
+        }
+        [call, Text(_), Text(_) | Null, Text(_) | Null, Integer(_) | Null] if id(call) => Some(Row::Ticket),
+        [Text(_), Text(_), call] if id(call) => Some(Row::Report),
+        [Text(_), Text(_), Integer(_), Integer(_)] => Some(Row::Callback),
+        [Text(_), Blob(sample)] if sample.len() > 16 => Some(Row::Seal),
+        [Blob(hash), call] if id(call) && hash.len() > 16 => Some(Row::Caller),
+        [Integer(_), call, Integer(_), Text(named)] if id(call) && kind(named) => Some(Row::Fed),
+        [Integer(_), Integer(_), Blob(_) | Null, Text(_), Text(_), Text(_) | Null, Integer(_) | Null] => Some(Row::Damaged),
+        _ => None,
+    }
+}
+
+impl Store {
+    /// Puts what it has open into the place of what stands there now: who has a file open still has it when its name is gone.
+    pub fn rescue(self, why: &Text) -> Result<(), Trouble> {
+        let path = self.path.clone();
+        let failed =
+            |e: std::io::Error| Trouble::file(&path, both!("cannot be saved: {e}", "无法保存：{e}"), trouble::look_at_the_disk());
+        let sqlite = |e| Trouble::sqlite(&path, e);
+        let saved = path.with_extension("saved");
+        let _ = std::fs::remove_file(&saved);
+        let copied = self.db.execute("VACUUM INTO ?1", [saved.to_string_lossy()]).map(drop);
+        self.abandon();
+        copied.map_err(sqlite)?;
+        let copy = Connection::open(&saved).map_err(sqlite)?;
+        note(&copy, None, "journal", &why.en, None).map_err(sqlite)?;
+        drop(copy);
+        tracing::error!(journal = %path.display(), "{why}; what was in use is put back 已恢复使用中的内容：{}", why.zh);
+        set_aside(&path, "damaged").map_err(failed)?;
+        std::fs::rename(&saved, &path).and_then(|()| super::sync_folder(&path)).map_err(failed)
+    }
+
+    /// As [`Store::open`]; of a journal that is damaged, what can be read.
+    pub fn open_mended(path: &Path, max_bytes: Option<u64>, outbox: &Outbox) -> Result<Store, Trouble> {
+        match Store::open(path, max_bytes, outbox.clone()) {
+            Err(trouble) if trouble.damage => {
+                mend(path, &trouble.what, max_bytes, outbox)?;
+                Store::open(path, max_bytes, outbox.clone())
+            }
+            store => store,
+        }
+    }
+}
+
+/// Something that is known to be damaged.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Damaged {
+    pub at: String,
+    pub call: Option<String>,
+    pub place: String,
+    pub why: String,
+    pub seen: bool,
+}
+
+pub fn damaged(db: &Connection) -> rusqlite::Result<Vec<Damaged>> {
+    let mut all = db.prepare("SELECT at, call, place, why, seen IS NOT NULL FROM damaged ORDER BY n")?;
+    let one = |row: &rusqlite::Row<'_>| {
+        let call = row.get::<_, Option<Vec<u8>>>(1)?.and_then(|call| Uuid::from_slice(&call).ok());
+        Ok(Damaged {
+            at: mark::time(Wall(row.get(0)?)),
+            call: call.map(|call| CallId(call).to_string()),
+            place: row.get(2)?,
+            why: row.get(3)?,
+            seen: row.get(4)?,
+        })
+    };
+    all.query_map([], one)?.collect()
+}
