@@ -9,7 +9,12 @@ pub enum Trap {
     Call,
     Queue,
     Dialog,
+    Transaction,
+    Plan,
 }
+
+/// All of them.
+pub const ROOMS: [Trap; 5] = [Trap::Call, Trap::Queue, Trap::Dialog, Trap::Transaction, Trap::Plan];
 
 thread_local! {
     static SET: Cell<Option<(Trap, u32)>> = const { Cell::new(None) };

@@ -65,6 +65,11 @@ impl Closing {
         }
     }
 
+    /// The dialog that a BYE is still to end.
+    pub(super) fn owes_bye(&self) -> Option<&Dialog> {
+        if let Owes::Bye { dialog, .. } = &self.owes { Some(dialog) } else { None }
+    }
+
     /// The dialog of the session that was.
     pub(super) fn dialog(&self) -> Option<&Dialog> {
         match &self.owes {

@@ -1,7 +1,7 @@
 use crate::base::{Flow, LegId, Mono, Now, Rng};
 use crate::dialog::ack::Acked;
 use crate::dialog::check::{ALLOW, Refusal, SUPPORTED};
-use crate::dialog::dialog::{Dialog, our_contact};
+use crate::dialog::dialog::{Dialog, Farewell, our_contact};
 use crate::dialog::kin::Kin;
 use crate::dialog::referral::{self, Referral};
 use crate::dialog::stream::Stream;
@@ -52,6 +52,10 @@ pub(super) struct Common {
     pub(super) referral: Option<Referral>,
     /// How many REFERs the peer has sent.
     pub(super) referrals: u32,
+    /// The BYE that it takes to end it, while there is somebody to get it.
+    pub(super) farewell: Option<Farewell>,
+    /// Final responses to its INVITE may leave.
+    pub(super) released: bool,
 }
 
 /// The purpose of a request of ours.

@@ -1,26 +1,23 @@
 use crate::base::{Flow, Proto};
 use crate::dialog::kin::Kin;
+use crate::dialog::leg::SEQ_GAP;
 use crate::dialog::stream::Stream;
 use crate::sip::{self, Header, Headers, Host, Method, Name, NameAddr, Replaces, Request, Response, Scheme, Uri};
 use bytes::Bytes;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 const MAX_ROUTES: usize = 32;
 
 /// A dialog: what a request inside it is made from and checked against (RFC 3261 §12), and how far its offers and answers are.
 #[derive(Clone, Debug)]
 pub(super) struct Dialog {
-    pub(super) call_id: Bytes,
-    /// From and To of our requests, with tags.
-    local: Bytes,
-    remote: Bytes,
+    party: Arc<Party>,
     /// Empty for a peer of RFC 2543 that sends none.
     pub(super) remote_tag: String,
     /// The number of our last request, and of the peer's.
     pub(super) seq: u32,
     remote_seq: Option<u32>,
-    target: Uri,
-    routes: Vec<NameAddr>,
     /// Where the peer's last message came by.
     flow: Flow,
     /// The hosts that count as the peer's.
@@ -28,20 +25,52 @@ pub(super) struct Dialog {
     pub(super) stream: Stream,
 }
 
+/// The part of a dialog that hardly changes.
+#[derive(Clone, Debug)]
+struct Party {
+    call_id: Bytes,
+    /// From and To of our requests, with tags.
+    local: Bytes,
+    remote: Bytes,
+    target: Uri,
+    routes: Vec<NameAddr>,
+}
+
+/// As much of a dialog as it takes to end it, kept where a panic in it does not reach.
+#[derive(Clone, Debug)]
+pub(super) struct Farewell {
+    party: Arc<Party>,
+    seq: u32,
+    hop: Flow,
+}
+
+impl Farewell {
+    pub(super) fn hop(&self) -> Flow {
+        self.hop
+    }
+
+    pub(super) fn bye(&self, max_forwards: u8) -> Request {
+        self.party.build(Method::Bye, self.seq.saturating_add(SEQ_GAP), max_forwards)
+    }
+}
+
 impl Dialog {
     /// From an INVITE that we received (§12.1.1).
     pub(super) fn uas(invite: &Request, flow: Flow, tag: &str, stream: Stream, kin: &Kin) -> Dialog {
         let headers = &invite.headers;
         let to = headers.get(&Name::To).map_or(&b""[..], |to| to);
-        Dialog {
+        let party = Party {
             call_id: headers.call_id().cloned().unwrap_or_default(),
             local: [to, b";tag=", tag.as_bytes()].concat().into(),
             remote: headers.get(&Name::From).cloned().unwrap_or_default(),
+            target: contact(headers).unwrap_or_else(|| address(flow)),
+            routes: record_routes(headers),
+        };
+        Dialog {
+            party: Arc::new(party),
             remote_tag: tag_of(headers, &Name::From),
             seq: 0,
             remote_seq: headers.cseq().map(|cseq| cseq.seq),
-            target: contact(headers).unwrap_or_else(|| address(flow)),
-            routes: record_routes(headers),
             flow,
             kin: kin.clone(),
             stream,
@@ -53,15 +82,18 @@ impl Dialog {
         let headers = &response.headers;
         let mut routes = record_routes(headers);
         routes.reverse();
-        Dialog {
+        let party = Party {
             call_id: headers.call_id().cloned().unwrap_or_default(),
             local: headers.get(&Name::From).cloned().unwrap_or_default(),
             remote: headers.get(&Name::To).cloned().unwrap_or_default(),
+            target: contact(headers).unwrap_or_else(|| address(flow)),
+            routes,
+        };
+        Dialog {
+            party: Arc::new(party),
             remote_tag: tag_of(headers, &Name::To),
             seq: headers.cseq().map_or(1, |cseq| cseq.seq),
             remote_seq: None,
-            target: contact(headers).unwrap_or_else(|| address(flow)),
-            routes,
             flow,
             kin: kin.clone(),
             stream,
@@ -70,13 +102,13 @@ impl Dialog {
 
     /// A request of the peer's belongs here when Call-ID and its tag fit (our tag has been looked up).
     pub(super) fn owns(&self, request: &Request) -> bool {
-        request.headers.call_id() == Some(&self.call_id) && tag_of(&request.headers, &Name::From) == self.remote_tag
+        request.headers.call_id() == Some(&self.party.call_id) && tag_of(&request.headers, &Name::From) == self.remote_tag
     }
 
     /// RFC 3891 §3: the from-tag is the peer's; 0 also stands for a missing one (our tag has been looked up).
     pub(super) fn is_named(&self, replaces: &Replaces) -> bool {
         let absent = replaces.from_tag == "0" && self.remote_tag.is_empty();
-        replaces.call_id.as_bytes() == self.call_id && (replaces.from_tag == self.remote_tag || absent)
+        replaces.call_id.as_bytes() == self.party.call_id && (replaces.from_tag == self.remote_tag || absent)
     }
 
     /// Takes note of a request of the peer's; false when it is out of order (§12.2.2).
@@ -92,20 +124,24 @@ impl Dialog {
 
     /// A target refresh: the peer's new Contact, from a request or a 2xx to ours (§12.2.1.2, §12.2.2).
     pub(super) fn retarget(&mut self, headers: &Headers) {
-        if let Some(target) = contact(headers) {
-            self.target = target;
+        if let Some(target) = contact(headers).filter(|target| *target != self.party.target) {
+            Arc::make_mut(&mut self.party).target = target;
         }
     }
 
     /// The next request; the transaction adds Via.
     pub(super) fn request(&mut self, method: Method, max_forwards: u8) -> Request {
         self.seq = self.seq.saturating_add(1);
-        self.build(method, self.seq, max_forwards)
+        self.party.build(method, self.seq, max_forwards)
     }
 
     /// The ACK of a 2xx carries its INVITE's number (§13.2.2.4).
     pub(super) fn ack(&self, seq: u32, max_forwards: u8) -> Request {
-        self.build(Method::Ack, seq, max_forwards)
+        self.party.build(Method::Ack, seq, max_forwards)
+    }
+
+    pub(super) fn farewell(&self) -> Farewell {
+        Farewell { party: self.party.clone(), seq: self.seq, hop: self.flow }
     }
 
     /// Tells whether the peer may speak from there.
@@ -116,7 +152,7 @@ impl Dialog {
     /// Where requests go: the first route or the target when it is an address of the peer's, else where the peer was last.
     pub(super) fn next_hop(&self) -> Flow {
         let Flow { local, remote: last, .. } = self.flow;
-        match sip::next_hop(&self.target, &self.routes) {
+        match sip::next_hop(&self.party.target, &self.party.routes) {
             Some((_, remote)) if remote == last => self.flow,
             Some((proto, remote)) if self.kin.are(remote.ip(), last.ip()) && sendable(local, remote) => {
                 Flow { proto, local, remote }
@@ -124,7 +160,9 @@ impl Dialog {
             _ => self.flow,
         }
     }
+}
 
+impl Party {
     fn build(&self, method: Method, seq: u32, max_forwards: u8) -> Request {
         let (uri, routes) = sip::route(&self.target, &self.routes);
         let mut request = Request::new(method.clone(), uri);

@@ -17,7 +17,7 @@ use crate::transaction::{ClientId, Failure, ServerId};
 
 /// How far the numbers of a BYE jump in a dialog that we kept no state of: past the PRACKs it may have seen. A gap is
 /// legal (RFC 3261 §12.2.2).
-const SEQ_GAP: u32 = 1000;
+pub(super) const SEQ_GAP: u32 = 1000;
 
 /// A leg has one request under way, or a few; a peer that answers with ever new tags does not get more.
 pub(super) const MAX_CLIENTS: usize = 32;
@@ -68,6 +68,8 @@ impl Leg {
             acked: Vec::new(),
             referral: None,
             referrals: 0,
+            farewell: None,
+            released: false,
         };
         Leg { common, state: State::Done }
     }
@@ -82,16 +84,11 @@ impl Leg {
             State::Closing(closing) if closing.finished(&cx) => State::Done,
             state => state,
         };
-    }
-
-    /// Its user has been told that it is over.
-    pub(super) fn ended(&self) -> bool {
-        self.common.ended
-    }
-
-    /// The INVITE of the peer's that it has to do with.
-    pub(super) fn server(&self) -> Option<ServerId> {
-        self.common.server
+        self.common.farewell = match &self.state {
+            State::Session(session) => Some(session.dialog().farewell()),
+            State::Closing(closing) => closing.owes_bye().map(Dialog::farewell),
+            _ => None,
+        };
     }
 
     pub(super) fn done(&self) -> bool {

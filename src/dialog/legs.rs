@@ -10,11 +10,12 @@ use crate::dialog::table::Table;
 use crate::dialog::timer::SessionTimer;
 use crate::dialog::uac::Calling;
 use crate::dialog::uas::{Invited, Offer};
-use crate::dialog::{Asked, Cause, Command, Config, Dial, End, EndedBy, Event, Incoming, Output, Replaced, TurnedAway};
+use crate::dialog::wreck;
+use crate::dialog::{Asked, Cause, Command, Config, Dial, Event, Incoming, Output, Replaced, TurnedAway};
 use crate::sip::{Header, Message, Method, Name, Replaces, Request, Response, Sdp, Status};
 use crate::transaction::{self, ClientId, ServerId, Transactions};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 const MAX_FORWARDS: u8 = 70;
 
@@ -100,22 +101,21 @@ impl Legs {
         (self.legs.len(), clients, servers)
     }
 
-    /// After a panic in a leg's turn: its state is lost, and so it is over. Its peer hears 481, or nothing any more; its user
-    /// hears of the end. Requests that it had not answered go unanswered.
-    pub fn recover(&mut self, out: &mut Vec<Output>) {
-        let lost: Vec<LegId> = self.legs.iter().filter(|(_, leg)| leg.done()).map(|(id, _)| *id).collect();
-        for id in lost {
-            let Some(leg) = self.legs.remove(&id) else { continue };
-            self.timers.cancel(&id);
-            leg.leave(&mut self.core);
-            leg.server().into_iter().for_each(|id| self.core.transactions.abandon(id));
-            if !leg.ended() {
-                out.push(Output::Event(Event::Ended { leg: id, end: End::new(EndedBy::Network, Some(500)) }));
+    /// After a panic in a leg's turn, or in a transaction of a leg's: it is over. Its peer hears BYE, CANCEL or 500, its user
+    /// hears of the end. Another request that it had not answered goes unanswered, and will get 481 when it comes again.
+    pub fn recover(&mut self, now: Now, out: &mut Vec<Output>) {
+        let (client, server) = self.core.transactions.mend();
+        let half = [client.and_then(|id| self.core.table.by_client(id)), server.and_then(|id| self.core.table.by_server(id))];
+        let lost = self.legs.iter().filter(|(_, leg)| leg.done()).map(|(id, _)| *id);
+        let hit: BTreeSet<LegId> = half.into_iter().flatten().chain(lost).collect();
+        hit.into_iter().for_each(|leg| self.turn(now, leg, out, |_, cx| wreck::over(cx)));
+        if let Some(id) = self.serving.take().filter(|id| self.core.table.by_server(*id).is_none()) {
+            match self.core.transactions.failure(id) {
+                Some(response) => self.core.respond(now, id, response, out),
+                None => self.core.transactions.abandon(id),
             }
         }
-        if let Some(id) = self.serving.take() {
-            self.core.transactions.abandon(id);
-        }
+        self.drain(now, out);
     }
 
     #[cfg(test)]

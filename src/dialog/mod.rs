@@ -27,6 +27,7 @@ mod tests;
 mod timer;
 mod uac;
 mod uas;
+mod wreck;
 
 pub use kin::Kin;
 pub use legs::Legs;

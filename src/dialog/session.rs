@@ -62,6 +62,7 @@ impl Session {
         offered: bool,
     ) -> Box<Session> {
         let timer = SessionTimer::asked(&invite.headers, cx.mono()).ok().flatten();
+        cx.leg.farewell = Some(dialog.farewell());
         let mut session = Session::new(dialog, timer, false, invite.headers.lists(&Name::Allow, "UPDATE"));
         session.accept(cx, server, invite, ours, offered, true);
         Box::new(session)

@@ -90,6 +90,7 @@ impl Calling {
     pub(super) fn accepted(mut self, cx: &mut Cx, flow: Flow, response: &Response) -> State {
         // §13.2.2.4: the 2xx gives target and route set anew; the early dialog's numbers go on.
         let mut dialog = Dialog::uac(response, flow, Stream::default(), &cx.core.kin);
+        cx.leg.farewell = Some(dialog.farewell());
         let known = self.early.iter().position(|early| early.dialog.remote_tag == dialog.remote_tag);
         let early = known.map(|at| self.early.swap_remove(at));
         let gone = early.as_ref().is_some_and(|early| early.gone);

@@ -28,8 +28,6 @@ pub(super) struct Invited {
     /// The caller requires reliable provisionals, or supports them and we want them.
     reliable: bool,
     provisionals: Provisionals,
-    /// Final responses may leave.
-    released: bool,
     /// The 200 is wanted as soon as it may leave.
     answering: bool,
     repeat: Option<(Mono, Status, bool)>,
@@ -73,7 +71,6 @@ impl Invited {
             },
             reliable: invite.headers.lists(&Name::Require, "100rel"),
             provisionals: Provisionals::new(cx.core.rng.u32() >> 2),
-            released: false,
             answering: false,
             repeat: None,
             expires: invite.headers.expires().map(|seconds| cx.mono().after(Duration::from_secs(seconds.into()))),
@@ -133,8 +130,8 @@ impl Invited {
         self.advance(cx)
     }
 
-    pub(super) fn release(mut self: Box<Self>, cx: &mut Cx) -> State {
-        self.released = true;
+    pub(super) fn release(self: Box<Self>, cx: &mut Cx) -> State {
+        cx.leg.released = true;
         self.advance(cx)
     }
 
@@ -221,7 +218,7 @@ impl Invited {
         if self.provisionals.waiting() {
             return State::Invited(self);
         }
-        if self.answering && self.released {
+        if self.answering && cx.leg.released {
             return self.accept(cx);
         }
         if let Some((status, media)) = self.provisionals.queued() {
@@ -330,7 +327,7 @@ impl Invited {
         cause.onto(&mut response.headers);
         response.headers.0.extend(more);
         cx.end(end);
-        if !self.released {
+        if !cx.leg.released {
             return Closing::keep_back(cx, self.server, response);
         }
         cx.unwatch();

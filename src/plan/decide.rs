@@ -3,6 +3,7 @@ use super::entry::{Entry, Tenant};
 use super::number::{self, Called};
 use super::{Area, Decision, Facts, Mode, Plan, Step};
 use crate::base::Wall;
+use crate::base::trap::{self, Trap};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ impl Plan {
         let area = self.area_of(called.area.as_deref(), caller.as_deref(), facts);
         let code = area.code.as_deref();
         let call = Call { trunk: facts.trunk, caller: caller.as_deref(), area: code, at: facts.at, zone: &self.zone };
+        trap::spring(Trap::Plan);
         let entry = self.entry(&called.number, &call);
         let era = entry.era(facts.at);
         let tenant: Option<&Tenant> = code.and_then(|code| self.tenants.get(code));

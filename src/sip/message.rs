@@ -88,6 +88,13 @@ impl Request {
     }
 }
 
+impl Response {
+    /// Another response to the same request.
+    pub fn instead(&self, status: Status, to_tag: Option<&str>) -> Response {
+        answer(&self.headers, status, to_tag)
+    }
+}
+
 /// Headers that an answer repeats of its request.
 pub(super) const REPEATED: [Name; 7] =
     [Name::Via, Name::RecordRoute, Name::From, Name::To, Name::CallId, Name::CSeq, Name::Timestamp];

@@ -15,7 +15,7 @@ impl Switch {
             Some(call) => tracing::error!(%call, "the program has panicked in a call: it is ended, the others go on"),
             None => tracing::error!("the program has panicked, in no call: what it did then is given up"),
         }
-        self.legs.recover(&mut self.legs_done);
+        self.legs.recover(now, &mut self.legs_done);
         self.carry_out(out);
         self.queues.mend(now, call, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));

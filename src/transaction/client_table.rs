@@ -1,3 +1,4 @@
+use crate::base::trap::{self, Trap};
 use crate::base::{Flow, Map, MapSeed, Mono, Proto, Timers};
 use crate::sip::{Header, Message, Method, Name, Request, Response, Via, Written};
 use crate::transaction::branch::{Branch, ours};
@@ -18,6 +19,8 @@ pub(super) struct ClientTable {
     entries: Map<Key, Entry>,
     streams: Streams<Key>,
     timers: Timers<Key>,
+    /// The one whose state has changed and whose word is not out yet.
+    at_work: Option<Key>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,7 +48,8 @@ struct Invite {
 
 impl ClientTable {
     pub fn new(config: Config, seed: MapSeed) -> ClientTable {
-        ClientTable { config, seed, entries: Map::with_hasher(seed), streams: Streams::new(seed), timers: Timers::default() }
+        let (entries, streams) = (Map::with_hasher(seed), Streams::new(seed));
+        ClientTable { config, seed, entries, streams, timers: Timers::default(), at_work: None }
     }
 
     pub fn len(&self) -> usize {
@@ -192,7 +196,9 @@ impl ClientTable {
     fn settle(&mut self, key: Key, effect: Effect, message: Option<(Flow, Response)>, out: &mut Vec<Output>) {
         let Some(entry) = self.entries.get(&key) else { return };
         let (flow, deadline) = (entry.flow, entry.deadline());
+        self.at_work = Some(key);
         out.extend(effect.send.map(|data| Output::Send { flow, data }));
+        trap::spring(Trap::Transaction);
         self.timers.update(key, deadline);
         if deadline.is_none() {
             self.entries.remove(&key);
@@ -202,6 +208,19 @@ impl ClientTable {
         if let Key::Request(id) = key {
             out.extend(event(id, effect.tell, message).map(Output::Event));
         }
+        self.at_work = None;
+    }
+
+    pub fn mend(&mut self) -> Option<ClientId> {
+        let key = self.at_work.take()?;
+        let (flow, deadline) = self.entries.get(&key).map(|entry| (entry.flow, entry.deadline()))?;
+        self.timers.update(key, deadline);
+        if deadline.is_none() {
+            self.entries.remove(&key);
+            self.streams.remove(flow, key);
+        }
+        let (Key::Request(id) | Key::CancelOf(id)) = key;
+        Some(id)
     }
 }
 

@@ -167,6 +167,16 @@ impl Transactions {
         self.servers.abandon(id);
     }
 
+    /// A 500 for an INVITE of which only the transaction knows any more; none where it has a final response.
+    pub fn failure(&self, id: ServerId) -> Option<Response> {
+        self.servers.failure(id)
+    }
+
+    /// After a panic: the transactions that were at work, whole again but for what they had to say.
+    pub fn mend(&mut self) -> (Option<ClientId>, Option<ServerId>) {
+        (self.clients.mend(), self.servers.mend())
+    }
+
     /// Sends a response and keeps nothing of the request: for one that starts nothing here (OPTIONS, a stray, a refusal). A
     /// repetition is answered anew and the same, by [`Transactions::tag`] (§8.2.7); so no peer fills the table by these.
     pub fn dismiss(&mut self, id: ServerId, response: Response, out: &mut Vec<Output>) {

@@ -1,3 +1,4 @@
+use crate::base::trap::{self, Trap};
 use crate::base::{Flow, Map, MapSeed, Mono, Timers};
 use crate::sip::{Message, Method, Name, Request, Response, Status, Via, Written};
 use crate::transaction::effect::{Effect, Tell};
@@ -22,6 +23,8 @@ pub(super) struct ServerTable {
     by_key: Map<Key, ServerId>,
     streams: Streams<ServerId>,
     timers: Timers<ServerId>,
+    /// The one whose state has changed and whose word is not out yet.
+    at_work: Option<ServerId>,
 }
 
 struct Entry {
@@ -50,7 +53,7 @@ struct Invite {
 impl ServerTable {
     pub fn new(config: Config, seed: MapSeed) -> ServerTable {
         let (entries, by_key, streams) = (Map::with_hasher(seed), Map::with_hasher(seed), Streams::new(seed));
-        ServerTable { config, seed, last_id: 0, entries, by_key, streams, timers: Timers::default() }
+        ServerTable { config, seed, last_id: 0, entries, by_key, streams, timers: Timers::default(), at_work: None }
     }
 
     pub fn len(&self) -> usize {
@@ -109,8 +112,32 @@ impl ServerTable {
 
     /// The request goes without an answer, should it have none yet.
     pub fn abandon(&mut self, id: ServerId) {
-        self.timers.cancel(&id);
-        self.forget(id);
+        if self.entries.get(&id).is_some_and(|entry| entry.deadline().is_none()) {
+            self.timers.cancel(&id);
+            self.forget(id);
+        }
+    }
+
+    /// A 500 for an INVITE that has no final response: it is made of the last provisional, which has all that a response
+    /// repeats of its request.
+    pub fn failure(&self, id: ServerId) -> Option<Response> {
+        let entry = self.entries.get(&id)?;
+        let Machine::Invite(invite) = &entry.machine else { return None };
+        let provisional = invite.machine.again().send.filter(|_| invite.machine.proceeding())?;
+        match Message::parse(provisional) {
+            Ok(Message::Response(said)) => Some(said.instead(Status(500), Some(&entry.key.tag()))),
+            _ => None,
+        }
+    }
+
+    pub fn mend(&mut self) -> Option<ServerId> {
+        let id = self.at_work.take()?;
+        let entry = self.entries.get(&id)?;
+        self.timers.update(id, entry.deadline());
+        if entry.terminated() {
+            self.forget(id);
+        }
+        Some(id)
     }
 
     /// Sends the response and keeps nothing.
@@ -235,7 +262,9 @@ impl ServerTable {
     fn settle(&mut self, id: ServerId, effect: Effect, message: Option<(Flow, Request)>, out: &mut Vec<Output>) {
         let Some(entry) = self.entries.get(&id) else { return };
         let flow = entry.flow;
+        self.at_work = Some(id);
         out.extend(effect.send.map(|data| Output::Send { flow, data }));
+        trap::spring(Trap::Transaction);
         self.timers.update(id, entry.deadline());
         if entry.terminated() {
             self.forget(id);
@@ -245,6 +274,7 @@ impl ServerTable {
             (Tell::Unacknowledged, _) => out.push(Output::Event(Event::Unacknowledged { id })),
             _ => {}
         }
+        self.at_work = None;
     }
 
     fn forget(&mut self, id: ServerId) {

@@ -435,8 +435,8 @@ impl World {
                 self.input(Input::Reload(Box::new(setup)))
             }
             Event::Panic => {
-                let rooms = [Trap::Call, Trap::Queue, Trap::Dialog];
-                self.trap = Some((rooms[self.rng.below(3) as usize], self.rng.below(3) as u32));
+                let room = trap::ROOMS[self.rng.below(trap::ROOMS.len() as u64) as usize];
+                self.trap = Some((room, self.rng.below(3) as u32));
                 Ok(())
             }
             // Now, or in the middle of what is going on.

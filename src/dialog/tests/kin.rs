@@ -101,3 +101,26 @@ fn one_invite_that_nobody_sent_draws_a_bounded_number() {
     assert_eq!(drawn(false), (12, 1));
     assert_eq!(drawn(true), (12, 1));
 }
+
+/// A branch can be seen or guessed: a CANCEL ends a call only from the host that its INVITE came from.
+#[test]
+fn a_cancel_of_a_stranger_ends_no_call() {
+    let mut one = One::new();
+    let invite = fresh("INVITE", "", OFFER);
+    one.invited(&invite);
+    let mut cancel = invite.clone();
+    cancel.method = Method::Cancel;
+    cancel.headers.set(Name::CSeq, "1 CANCEL");
+    cancel.body = Default::default();
+    let ours = one.flow;
+    for elsewhere in [STRANGER, NEIGHBOUR] {
+        one.flow.remote = elsewhere.parse().unwrap();
+        one.receive(Message::Request(cancel.clone()));
+        assert_eq!(one.statuses(), [481], "{elsewhere}");
+        one.quiet();
+    }
+    one.flow = ours;
+    one.receive(Message::Request(cancel));
+    assert_eq!(one.statuses(), [200, 487]);
+    assert_eq!(one.ended(), (EndedBy::Peer, Some(487)));
+}

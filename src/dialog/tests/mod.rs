@@ -14,3 +14,4 @@ mod reliable;
 mod replaces;
 mod session;
 mod timer;
+mod wreck;

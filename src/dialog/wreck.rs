@@ -1,0 +1,33 @@
+//! The end of a leg in whose turn, or in whose transaction, the program has panicked.
+
+use crate::dialog::closing::Closing;
+use crate::dialog::cx::{Cx, Purpose};
+use crate::dialog::leg::State;
+use crate::dialog::{Cause, End, EndedBy};
+
+/// Its state is lost or cannot be believed: what there is of it on the wire is ended by what was kept beside the state. The
+/// peer hears BYE, CANCEL or 500, the user hears of the end.
+pub(super) fn over(cx: &mut Cx) -> State {
+    // Q.850 cause 41: temporary failure.
+    let cause = Cause { status: 500, q850: Some(41), ..Cause::default() };
+    if !cx.leg.ended {
+        cx.end(End::new(EndedBy::Network, Some(500)));
+    }
+    let invites = cx.leg.clients.iter().filter(|(_, purpose)| *purpose == Purpose::Invite).map(|(client, _)| *client);
+    invites.collect::<Vec<_>>().into_iter().for_each(|client| cx.cancel(client, cause.reason()));
+    if let Some(farewell) = cx.leg.farewell.take() {
+        let mut bye = farewell.bye(cx.core.config.max_forwards);
+        bye.headers.0.push(cause.reason());
+        cx.request(farewell.hop(), bye, Purpose::Bye);
+    }
+    let refused = cx.leg.server.and_then(|server| Some((server, cx.core.transactions.failure(server)?)));
+    match refused {
+        Some((server, response)) if cx.leg.released => {
+            cx.unwatch();
+            cx.respond(server, response);
+            Closing::requests(cx)
+        }
+        Some((server, response)) => Closing::keep_back(cx, server, response),
+        None => Closing::requests(cx),
+    }
+}
