@@ -121,6 +121,7 @@ impl Fit {
         config.limits.connections = self.connections;
         config.limits.connections_per_source = config.limits.connections_per_source.min(self.connections);
         config.http.connections = self.http_connections;
+        config.http.connections_per_source = config.http.connections_per_source.min(self.http_connections);
         if !config.recording.lines.is_empty() {
             config.recording.calls = self.recordings;
         }

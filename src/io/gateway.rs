@@ -435,8 +435,7 @@ fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
 
 fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), String> {
     let listener = on_runtime(runtime, listener)?;
-    let (connections, porch) = (config.http.connections, desk.fit.porch);
-    let doors = Doors::new(http::Limits { connections, porch, timeout: config.http.timeout });
+    let doors = Doors::new(http::Limits::of(&config.http, desk.fit.porch));
     let (counted, others, disk, deliveries) = (doors.clone(), desk.more.clone(), desk.disk.clone(), desk.deliveries.clone());
     let edges = move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics());
     desk.more = Arc::new(move || others().into_iter().chain(edges()).collect());

@@ -6,6 +6,7 @@ mod api;
 mod bench;
 mod clocks;
 mod damage;
+mod families;
 mod feed;
 mod limits;
 // The tests with scenarios use more of it.

@@ -236,3 +236,33 @@ fn a_call_outlives_its_trunk_and_its_seat() {
     Phone::new("late", gateway.host.port(), &gateway).invite("12345");
     wait_for("the late caller is a stranger", || (gateway.metric("messages_from_strangers_total") > strangers).then_some(()));
 }
+
+/// A phone that refuses for a while (do not disturb) is rung again and again, also beyond what `calls.max_parties` lets a call
+/// try; free again, it serves all who wait, in their order, and each at once after the one before.
+#[test]
+fn callers_of_a_seat_that_refused_for_long_are_all_served_once_it_is_free() {
+    let (queue, calls) = ("rest_after_failure = \"100ms\"\nrest_max = \"200ms\"", "max_parties = 4");
+    let gateway = Gateway::start(&Spec { seats: vec![1], queue, calls, ..Spec::default() });
+    let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
+    let mut callers: Vec<Phone> = ["first", "second", "third"]
+        .into_iter()
+        .map(|name| {
+            let mut caller = Phone::new(name, gateway.host.port(), &gateway);
+            caller.invite("12345");
+            for _ in 0..6 {
+                seat.ring();
+                seat.refuse(486);
+            }
+            caller
+        })
+        .collect();
+    for caller in &mut callers {
+        seat.ring();
+        seat.answer();
+        caller.status(200, "INVITE");
+        caller.ack();
+        caller.bye();
+        seat.hung_up();
+    }
+    gateway.wait_until_idle();
+}

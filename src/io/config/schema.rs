@@ -424,6 +424,7 @@ pub struct Webhook {
 pub struct Http {
     pub listen: SocketAddr,
     pub connections: usize,
+    pub connections_per_source: usize,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub timeout: Duration,
     /// How others reach it; empty: nobody is told.
@@ -433,9 +434,9 @@ pub struct Http {
 
 impl Default for Http {
     fn default() -> Http {
-        let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let timeout = Duration::from_secs(10);
-        Http { listen, connections: 256, timeout, public_url: String::new(), tokens: BTreeMap::new() }
+        let (listen, timeout) = (SocketAddr::from(([127, 0, 0, 1], 8080)), Duration::from_secs(10));
+        let (connections, connections_per_source) = (256, 192);
+        Http { listen, connections, connections_per_source, timeout, public_url: String::new(), tokens: BTreeMap::new() }
     }
 }
 

@@ -311,6 +311,8 @@ impl Check<'_> {
 
     fn outside(&mut self, config: &Config) {
         self.require(config.http.connections > 0, &["http", "connections"], || both!("is 0", "不能为 0"));
+        let share = config.http.connections_per_source;
+        self.require(share > 0, &["http", "connections_per_source"], || both!("is 0", "不能为 0"));
         self.positive(config.http.timeout, &["http", "timeout"]);
         for (path, message) in Tokens::of(&config.http).err().unwrap_or_default() {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();

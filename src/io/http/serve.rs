@@ -1,7 +1,9 @@
 //! Connections of HTTP clients: how many at once, and for how long a slow one is waited for.
 
 use super::Metric;
+use crate::io::config;
 use crate::io::descriptors::{self, Purpose};
+use crate::transport;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -9,8 +11,10 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -28,6 +32,8 @@ const RETRY: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections: usize,
+    /// So many of them may come from one address (an IPv6 host owns its /64).
+    pub per_source: usize,
     /// So many of those beyond them get a last word.
     pub porch: usize,
     /// For a request's head, and for a client that takes nothing of its answer.
@@ -38,17 +44,25 @@ pub struct Limits {
 #[derive(Clone)]
 pub struct Doors(Arc<Shared>);
 
+impl Limits {
+    pub fn of(http: &config::Http, porch: usize) -> Limits {
+        let config::Http { connections, connections_per_source: per_source, timeout, .. } = *http;
+        Limits { connections, per_source, porch, timeout }
+    }
+}
+
 struct Shared {
     limits: Limits,
     room: Arc<Semaphore>,
     porch: Arc<Semaphore>,
+    sources: Mutex<BTreeMap<IpAddr, usize>>,
     refused: AtomicU64,
 }
 
 impl Doors {
     pub fn new(limits: Limits) -> Doors {
         let (room, porch) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(limits.porch)));
-        Doors(Arc::new(Shared { limits, room, porch, refused: AtomicU64::new(0) }))
+        Doors(Arc::new(Shared { limits, room, porch, sources: Mutex::default(), refused: AtomicU64::new(0) }))
     }
 
     pub fn metrics(&self) -> Vec<Metric> {
@@ -63,8 +77,8 @@ impl Doors {
     /// Serves as long as the runtime lives; `health` those for whom there is no room, for a moment.
     pub async fn serve(self, listener: TcpListener, router: Router, health: Router) {
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, from) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     if !descriptors::missed(Purpose::Http, &error) {
                         tracing::warn!(%error, "cannot accept an HTTP connection");
@@ -73,24 +87,55 @@ impl Doors {
                     continue;
                 }
             };
-            match self.0.room.clone().try_acquire_owned() {
-                Ok(place) => drop(tokio::spawn(one(stream, router.clone(), self.0.limits, Arc::new(place)))),
-                Err(_) => self.turn_away(stream, health.clone()),
+            match self.place(from.ip()) {
+                Some(place) => drop(tokio::spawn(one(stream, router.clone(), self.0.limits, Arc::new(place)))),
+                None => self.turn_away(stream, health.clone()),
             }
         }
+    }
+
+    /// None where there is no room, or the source has its share.
+    fn place(&self, ip: IpAddr) -> Option<Held> {
+        let permit = self.0.room.clone().try_acquire_owned().ok()?;
+        let source = transport::owner(ip);
+        let mut sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = sources.entry(source).or_default();
+        if *taken >= self.0.limits.per_source {
+            return None;
+        }
+        *taken += 1;
+        Some(Held { _permit: permit, of: Some((self.0.clone(), source)) })
     }
 
     fn turn_away(&self, stream: TcpStream, health: Router) {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
         if let Ok(place) = self.0.porch.clone().try_acquire_owned() {
             let limits = Limits { timeout: FAREWELL, ..self.0.limits };
+            let place = Held { _permit: place, of: None };
             tokio::spawn(timeout(FAREWELL, one(stream, health, limits, Arc::new(place))));
         }
     }
 }
 
 /// A connection's place among all; with each of its requests, for what outlives HTTP on it.
-pub type Place = Arc<OwnedSemaphorePermit>;
+pub type Place = Arc<Held>;
+
+pub struct Held {
+    _permit: OwnedSemaphorePermit,
+    /// The source whose share it counts against.
+    of: Option<(Arc<Shared>, IpAddr)>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some((shared, source)) = self.of.take() else { return };
+        let mut sources = shared.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        match sources.get_mut(&source) {
+            Some(taken) if *taken > 1 => *taken -= 1,
+            _ => drop(sources.remove(&source)),
+        }
+    }
+}
 
 async fn one(stream: TcpStream, router: Router, limits: Limits, place: Place) {
     // A client that acknowledges nothing, or lets nothing in, for so long is gone (RFC 5482).
@@ -119,7 +164,8 @@ mod tests {
     async fn open(connections: usize, timeout: u64) -> (SocketAddr, Doors) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let doors = Doors::new(Limits { connections, porch: PORCH, timeout: Duration::from_millis(timeout) });
+        let doors =
+            Doors::new(Limits { connections, per_source: connections, porch: PORCH, timeout: Duration::from_millis(timeout) });
         tokio::spawn(doors.clone().serve(listener, router(desk()), health_alone(desk())));
         (address, doors)
     }
@@ -179,6 +225,37 @@ mod tests {
             tokio::task::yield_now().await;
         }
         drop(second);
+    }
+
+    #[tokio::test]
+    async fn one_address_keeps_out_no_other() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let doors = Doors::new(Limits { connections: 8, per_source: 5, porch: PORCH, timeout: Duration::from_secs(60) });
+        tokio::spawn(doors.clone().serve(listener, router(desk()), health_alone(desk())));
+        let from = |ip: &str| {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{ip}:0").parse().unwrap()).unwrap();
+            socket.connect(address)
+        };
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            let mut stream = from("127.0.0.2").await.unwrap();
+            stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+            held.push(stream);
+        }
+        let ask = async |ip: &str| {
+            let mut stream = from(ip).await.unwrap();
+            stream.write_all(WHOLE.replace("/healthz", "/metrics").as_bytes()).await.unwrap();
+            rest(stream).await
+        };
+        assert!(ask("127.0.0.2").await.starts_with("HTTP/1.1 503 "), "its share is taken");
+        assert!(ask("127.0.0.3").await.starts_with("HTTP/1.1 200 "), "there is room for others");
+        held.clear();
+        while !ask("127.0.0.2").await.starts_with("HTTP/1.1 200 ") {
+            tokio::task::yield_now().await;
+        }
+        assert!(doors.0.sources.lock().unwrap().len() <= 1, "none that has gone is remembered");
     }
 
     #[tokio::test]

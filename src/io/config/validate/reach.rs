@@ -82,6 +82,13 @@ impl Check<'_> {
                 "单一来源不会有 {share} 个连接：limits.connections 为 {connections}"
             )
         });
+        let (share, connections) = (config.http.connections_per_source, config.http.connections);
+        self.require(share <= connections, &["http", "connections_per_source"], || {
+            both!(
+                "{share} connections of one source will never be there: http.connections is {connections}",
+                "单一来源不会有 {share} 个连接：http.connections 为 {connections}"
+            )
+        });
         let (recorded, some) = (config.recording.calls, !config.recording.lines.is_empty());
         self.require(!some || recorded <= calls, &["recording", "calls"], || {
             both!(

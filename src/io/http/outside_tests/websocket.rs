@@ -238,7 +238,7 @@ async fn it_counts_among_the_connections_as_long_as_it_lives() {
     let bench = Bench::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let doors = Doors::new(Limits { connections: 1, porch: 4, timeout: SOON });
+    let doors = Doors::new(Limits { connections: 1, per_source: 1, porch: 4, timeout: SOON });
     tokio::spawn(doors.clone().serve(listener, router(bench.desk.clone()), crate::io::http::health_alone(bench.desk.clone())));
     let token = format!("Bearer {TOKEN}feed");
     let headers = [("authorization", token.as_str())];
