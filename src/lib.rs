@@ -11,7 +11,11 @@
 //! - **A dialog knows its peer's networks** ([`dialog::Kin`]), by the list type that stands before the parser: where its
 //!   requests may go and come from is asked for each of them, and nobody above sees them singly.
 //! - **Port pairs are bound ahead of use.** The switch takes them from a pool of pairs that a shard has already bound
-//!   ([`media::Ports`]): SDP never waits for a socket, and never names one that turns out to be taken.
+//!   ([`media::Ports`]): SDP never waits for a socket. Few are kept so, since each holds two descriptors; a burst takes
+//!   others, which are bound when their leg opens, and should another process hold one, its call ends.
+//! - **A panic costs one call.** Each thread catches its own: the switch gives up the call that it worked on, a media shard
+//!   the leg, and the switch ends the call of a leg whose media closes unasked. No lock and no half-done list outlives it,
+//!   since what a room can work out anew from the rest it does ([`media::Shard::rescue`]).
 //! - **Who hears what is a function of where the call stands** (`call/hear.rs`). No transition starts or stops a sound;
 //!   after each one the answer is computed anew and the differences go to the media plane.
 //! - **Two rooms are enough to move a caller** (`call/talk.rs`): `main`, where the caller is, and `aside`, for a

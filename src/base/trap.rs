@@ -11,9 +11,11 @@ pub enum Trap {
     Dialog,
     Transaction,
     Plan,
+    Media,
+    Recording,
 }
 
-/// All of them.
+/// Those of the switch.
 pub const ROOMS: [Trap; 5] = [Trap::Call, Trap::Queue, Trap::Dialog, Trap::Transaction, Trap::Plan];
 
 thread_local! {

@@ -32,6 +32,8 @@ pub struct Figures {
     pub at: Mono,
     pub gauges: Gauges,
     pub counters: Counters,
+    /// Media threads that have given up.
+    pub dead: usize,
 }
 
 impl Board {
@@ -75,7 +77,8 @@ impl Figures {
             (!self.alive(), "the switch does not answer"),
             (self.gauges.draining, "draining"),
             (self.gauges.journal_down, "the journal cannot write"),
-            (self.gauges.no_ports, "no media port is ready"),
+            (self.dead > 0, "a media thread has died"),
+            (self.gauges.no_ports, "no media port is left"),
         ];
         all.into_iter().filter(|(there, _)| *there).map(|(_, what)| what).collect()
     }

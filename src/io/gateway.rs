@@ -23,7 +23,7 @@ use crate::io::tap::{self, Frame, Sink};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{clock, endings, keys, log, plans, private, setup, tokens, udp};
+use crate::io::{alarm, clock, endings, keys, log, plans, private, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
@@ -122,7 +122,8 @@ impl Gateway {
             tokens: tokens.clone(),
         };
         let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), live: Arc::new(live), trail }));
-        runtime.spawn(reloader.clone().watch());
+        let watching = reloader.clone();
+        alarm::keep(runtime.handle(), "reload", move || watching.clone().watch());
         let outside = Arc::new(Outside::new(&fixed, &journal, newest, reloader.handle())?);
         let desk = Desk {
             board,
@@ -164,6 +165,9 @@ impl Gateway {
                 }
                 if self.switch.is_finished() {
                     return Err("the switch thread died".to_string());
+                }
+                if self.desk.board.read().dead > 0 {
+                    return Err("a media thread died".to_string());
                 }
             }
         })
@@ -278,7 +282,8 @@ impl Ends<Switch> for Edges {
     }
 
     fn report(&mut self, now: Now, switch: &Switch) {
-        self.board.post(|| Figures { at: now.mono, gauges: switch.gauges(), counters: *switch.counters() });
+        let dead = self.shards.iter().filter(|shard| shard.dead()).count();
+        self.board.post(|| Figures { at: now.mono, gauges: switch.gauges(), counters: *switch.counters(), dead });
     }
 }
 
@@ -439,8 +444,10 @@ fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut des
     let (counted, others, disk, deliveries) = (doors.clone(), desk.more.clone(), desk.disk.clone(), desk.deliveries.clone());
     let edges = move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics());
     desk.more = Arc::new(move || others().into_iter().chain(edges()).collect());
-    runtime.spawn(desk.disk.clone().watch());
-    runtime.spawn(doors.serve(listener, http::router(desk.clone()), http::health_alone(desk)));
+    let (disk, listener) = (desk.disk.clone(), Arc::new(listener));
+    alarm::keep(runtime.handle(), "disk", move || disk.clone().watch());
+    let (router, health) = (http::router(desk.clone()), http::health_alone(desk));
+    alarm::keep(runtime.handle(), "http", move || doors.clone().serve(listener.clone(), router.clone(), health.clone()));
     Ok(())
 }
 
@@ -479,6 +486,7 @@ fn figures(
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
             Metric::counter("log_lines_lost_total", "Lines of the log that nobody took in time.", log::lost()),
         ];
-        own.into_iter().chain(fit.metrics()).chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()
+        let more = own.into_iter().chain(alarm::metrics()).chain(fit.metrics());
+        more.chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()
     })
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod admission;
+mod alarm;
 pub mod asks;
 pub mod audit;
 pub mod board;
@@ -35,6 +36,7 @@ pub mod reload;
 pub mod schemas;
 pub mod setup;
 pub mod shard;
+mod sockets;
 mod store;
 pub mod tap;
 pub mod tcp;

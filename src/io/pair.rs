@@ -24,19 +24,22 @@ impl Pair {
         Ok(Pair { rtp: bind(rtp)?, rtcp: bind(SocketAddr::new(rtp.ip(), port))?, peer: None })
     }
 
-    /// Takes what came before the leg, of RTP telling `stale` the start of each, then listens. RTP is told by `token`, RTCP
-    /// by the number after it.
-    pub fn listen(&self, poll: &Epoll, token: u64, mut stale: impl FnMut(&[u8], SocketAddr)) -> io::Result<()> {
+    /// From now on the poll tells of RTP by `token`, and of RTCP by the number after it.
+    pub fn listen(&self, poll: &Epoll, token: u64) -> io::Result<()> {
+        for (socket, token) in [(&self.rtp, token), (&self.rtcp, token + 1)] {
+            poll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, token))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what came before the leg, of RTP telling `stale` the start of each.
+    pub fn clear(&self, mut stale: impl FnMut(&[u8], SocketAddr)) {
         let mut start = [0; 64];
         for _ in 0..STALE {
             let Ok((length, from)) = self.rtp.recv_from(&mut start) else { break };
             stale(&start[..length], from);
         }
         (0..STALE).take_while(|_| self.rtcp.recv(&mut [0]).is_ok()).for_each(drop);
-        for (socket, token) in [(&self.rtp, token), (&self.rtcp, token + 1)] {
-            poll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, token))?;
-        }
-        Ok(())
     }
 
     /// A connected socket is cheaper to send on, and the kernel keeps strangers out.

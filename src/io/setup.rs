@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Port pairs that each shard would keep bound ahead of use.
+/// Port pairs that each shard would keep bound ahead of use when it is busiest.
 pub const READY_PORTS: usize = 256;
 /// A caller's leg and a seat's, and one that is being tried beside.
 const LEGS_PER_CALL: usize = 3;
@@ -201,7 +201,8 @@ fn media(config: &Config, fit: &Fit) -> MediaSetup {
     let (media, shards) = (&config.media, shards(config));
     let ports = media.first_port..=media.last_port;
     let unproven = Unproven { audio: media.unproven, emergency: media.unproven_emergency };
-    MediaSetup { addresses: media.addresses.clone(), ports, shards, ready: fit.ready, most: fit.pairs, unproven }
+    let (ready, most, port_rest) = (fit.ready, fit.pairs, media.port_rest);
+    MediaSetup { addresses: media.addresses.clone(), ports, shards, ready, most, port_rest, unproven }
 }
 
 fn recorded(lines: &[String]) -> Recorded {

@@ -1,21 +1,24 @@
 //! A media thread: drives one `media::Shard` with sockets and a clock. Nothing is shared with other shards.
 //!
+//! A panic costs the leg that was worked on, and so its call: the shard gives it up, and all others go on. Where that fails
+//! too, the thread begins anew with nothing, and each of its legs is told to have failed.
+//!
 //! Waking up costs several times what a packet costs. So at middling load the thread sleeps to the next millisecond and
 //! then takes what has come; at high load packets come in batches by themselves; with few calls it wakes for each packet,
 //! and without any it does not wake at all.
 
-use crate::base::{LegId, Map, Mono, Now, Rng};
-use crate::io::clock;
+use crate::base::{LegId, Mono, Now, Rng};
 use crate::io::descriptors::{self, Purpose};
-use crate::io::pair::Pair;
-use crate::media::{Command, Config, Effect, Event, Out, Shard, Socket, Tapped};
+use crate::io::sockets::{Holder, Sockets};
+use crate::io::{alarm, clock};
+use crate::media::{Command, Config, Effect, Event, Out, Shard, Socket, Stats, Tapped};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -34,6 +37,10 @@ const TICKING: Range<u64> = 1_000..50_000;
 const TICK: u64 = 1_000;
 /// How long packets are counted before the way to wait is chosen anew.
 const WINDOW: Duration = Duration::from_millis(100);
+/// How often in a row a thread may begin anew, what ends a row, and how long it waits before.
+const RESTARTS: u32 = 8;
+const STEADY: Duration = Duration::from_secs(10);
+const BREATH: Duration = Duration::from_millis(10);
 /// The bell's mark among the poll's events; sockets have twice their place, and one more for RTCP.
 const BELL: u64 = u64::MAX;
 
@@ -70,22 +77,23 @@ pub fn start_tapped(
     let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     poll.add(&bell.wake, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
     let (commands, inbox) = bounded(COMMANDS);
-    let legs = Map::with_hasher(rng.map_seed());
+    let name = format!("media-{index}");
     let driver = Driver {
-        shard: Shard::new(config, rng),
+        name: name.clone(),
+        shard: Shard::new(config, rng.fork()),
         bell: bell.clone(),
         poll,
         inbox,
         events,
         taps,
-        bound: BTreeMap::new(),
-        places: Vec::new(),
-        free: Vec::new(),
-        legs,
+        sockets: Sockets::new(rng.map_seed()),
         out: Out::default(),
+        spare: Out::default(),
         pace: Pace::default(),
+        config,
+        rng,
     };
-    let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || driver.run())?;
+    let thread = std::thread::Builder::new().name(name).spawn(move || driver.live())?;
     Ok(ShardHandle { commands, bell, thread: Some(thread) })
 }
 
@@ -101,6 +109,11 @@ impl ShardHandle {
     /// would sleep again before the last.
     pub fn put(&self, command: Command) -> bool {
         self.commands.try_send(command).is_ok()
+    }
+
+    /// The thread has given up.
+    pub fn dead(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Lets the thread see what was put.
@@ -129,37 +142,77 @@ impl Bell {
 }
 
 struct Driver<F, T> {
+    name: String,
     shard: Shard,
     bell: Arc<Bell>,
     poll: Epoll,
     inbox: Receiver<Command>,
     events: F,
     taps: T,
-    /// Pairs bound ahead, as many as the switch asks for.
-    bound: BTreeMap<SocketAddr, Pair>,
-    /// Open legs, at the place that the poll names.
-    places: Vec<Option<(LegId, Pair)>>,
-    free: Vec<usize>,
-    legs: Map<LegId, usize>,
+    sockets: Sockets,
     out: Out,
+    /// The other buffers, while those in `out` are carried out.
+    spare: Out,
     pace: Pace,
+    /// For another shard, should this one break.
+    config: Config,
+    rng: Rng,
 }
 
 impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
-    fn run(mut self) {
+    /// Runs to the end, however often it has to begin anew. What cannot even do that is broken.
+    fn live(mut self) {
+        let mut failures = 0;
+        loop {
+            let begun = clock::mono();
+            let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) else { return };
+            failures = if clock::mono().since(begun) > STEADY { 1 } else { failures + 1 };
+            alarm::replaced(&self.name);
+            while catch_unwind(AssertUnwindSafe(|| self.begin_anew())).is_err() {
+                failures += 1;
+                if failures >= RESTARTS {
+                    break;
+                }
+            }
+            if failures >= RESTARTS {
+                std::panic::resume_unwind(panic);
+            }
+            std::thread::sleep(BREATH);
+        }
+    }
+
+    /// Forgets everything, and tells of each leg that it has failed.
+    fn begin_anew(&mut self) {
+        self.shard = Shard::new(self.config, self.rng.fork());
+        self.out.clear();
+        while let Some((leg, rtp)) = self.sockets.pop() {
+            (self.events)(Event::Closed { leg, rtp, stats: Stats::default() });
+        }
+    }
+
+    fn run(&mut self) {
         let mut ready = vec![EpollEvent::empty(); SOCKET_BATCH];
         let mut buffer = [0; DATAGRAM];
         while !self.bell.stop.load(Ordering::SeqCst) {
             let count = self.wait(&mut ready);
             let now = clock::now();
             for event in &ready[..count] {
-                self.serve(now, event.data(), &mut buffer);
+                self.guarded(now, |driver| driver.serve(now, event.data(), &mut buffer));
             }
             self.pace.count(now.mono, count);
             self.take_commands(now);
-            self.shard.tick(now, &mut self.out);
-            self.carry_out();
+            while !self.guarded(now, |driver| driver.shard.tick(now, &mut driver.out)) {}
+            self.carry_out(now);
         }
+    }
+
+    /// A panic costs the leg that was worked on. Whether there was none.
+    fn guarded(&mut self, now: Now, act: impl FnOnce(&mut Self)) -> bool {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(self))) else { return true };
+        alarm::panicked(&self.name);
+        let Some(leg) = self.shard.rescue(now, &mut self.out) else { std::panic::resume_unwind(panic) };
+        tracing::error!(%leg, "the media of a party has panicked: its call is ended, the others go on");
+        false
     }
 
     /// Sleeps until there is something to do; gives how many sockets are ready.
@@ -191,16 +244,20 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
             let _ = self.bell.wake.read();
             return;
         }
-        let Some(Some((leg, pair))) = self.places.get((token / 2) as usize) else { return };
-        let (leg, rtcp) = (*leg, token % 2 == 1);
+        let (place, rtcp) = ((token / 2) as usize, token % 2 == 1);
+        let Some((holder, pair)) = self.sockets.at(place) else { return };
         let socket = if rtcp { &pair.rtcp } else { &pair.rtp };
         // An error is a peer's "port unreachable"; reading it clears it.
         let Ok((length, from)) = socket.recv_from(buffer) else { return };
         let Some(bytes) = buffer.get_mut(..length).filter(|_| length < DATAGRAM) else { return };
+        let leg = match holder {
+            Holder::Leg(leg, _) => leg,
+            Holder::Nobody(rtp) => return self.disturbed(rtp, bytes, from),
+        };
         if rtcp {
             self.shard.rtcp(now, leg, bytes, from, &mut self.out);
         } else if let Some(relayed) = self.shard.rtp(now, leg, bytes, from, &mut self.out)
-            && let Some(pair) = pair_of(&self.places, &self.legs, relayed.leg)
+            && let Some(pair) = self.sockets.of(relayed.leg)
         {
             // A packet that cannot leave now is lost, as on any network, and does not count as sent.
             let bytes = &bytes[relayed.bytes];
@@ -209,95 +266,92 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
             }
         }
         if !self.out.effects.is_empty() {
-            self.carry_out();
+            self.carry_out(now);
         }
     }
 
     fn take_commands(&mut self, now: Now) {
         for _ in 0..COMMAND_BATCH {
             let Ok(command) = self.inbox.try_recv() else { return };
-            self.shard.handle(now, command, &mut self.out);
-            self.carry_out();
+            self.guarded(now, |driver| driver.shard.handle(now, command, &mut driver.out));
+            self.carry_out(now);
         }
     }
 
-    fn carry_out(&mut self) {
-        let mut out = std::mem::take(&mut self.out);
-        for effect in out.effects.drain(..) {
-            match effect {
-                Effect::Bind { rtp } => self.bind(rtp),
-                Effect::Open { leg, rtp } => self.open(leg, rtp),
-                Effect::Connect { leg, to } => self.connect(leg, to),
-                Effect::Send { leg, socket, to, bytes } => self.send(leg, socket, to, &out.bytes[bytes]),
-                Effect::Close { leg } => self.close(leg),
-                Effect::Tapped { tapped, bytes } => (self.taps)(&tapped, &out.bytes[bytes]),
-                Effect::Event(event) => (self.events)(event),
+    /// Until nothing is left: what fails makes more.
+    fn carry_out(&mut self, now: Now) {
+        while !self.out.effects.is_empty() {
+            let mut out = std::mem::replace(&mut self.out, std::mem::take(&mut self.spare));
+            for effect in out.effects.drain(..) {
+                let leg = effect.leg();
+                if catch_unwind(AssertUnwindSafe(|| self.carry(now, effect, &out.bytes))).is_err() {
+                    alarm::panicked(&self.name);
+                    leg.iter().for_each(|leg| self.shard.give_up(now, *leg, &mut self.out));
+                }
             }
+            out.clear();
+            self.spare = out;
         }
-        out.clear();
-        self.out = out;
+    }
+
+    fn carry(&mut self, now: Now, effect: Effect, bytes: &[u8]) {
+        match effect {
+            Effect::Bind { rtp } => self.bind(rtp),
+            Effect::Unbind { rtp } => drop(self.sockets.unbind(rtp)),
+            Effect::Open { leg, rtp } => self.open(now, leg, rtp),
+            Effect::Connect { leg, to } => self.connect(leg, to),
+            Effect::Send { leg, socket, to, bytes: range } => self.send(leg, socket, to, &bytes[range]),
+            Effect::Close { leg } => self.sockets.close(leg),
+            Effect::Tapped { tapped, bytes: range } => (self.taps)(&tapped, &bytes[range]),
+            Effect::Event(event) => (self.events)(event),
+        }
     }
 
     fn bind(&mut self, rtp: SocketAddr) {
-        let event = match Pair::bind(rtp) {
-            Ok(pair) => {
-                self.bound.insert(rtp, pair);
-                Event::Bound { rtp }
-            }
-            Err(error) if descriptors::missed(Purpose::Media, &error) => Event::NoSocket { rtp },
-            Err(error) => {
-                tracing::warn!(%rtp, %error, "media port cannot be bound");
-                Event::PortBusy { rtp }
-            }
-        };
-        (self.events)(event);
+        let failed = self.sockets.bind(&self.poll, rtp).err().map(|error| unbound(rtp, &error));
+        (self.events)(failed.unwrap_or(Event::Bound { rtp }));
     }
 
-    fn open(&mut self, leg: LegId, rtp: SocketAddr) {
-        let Some(pair) = self.bound.remove(&rtp) else {
-            tracing::error!(%leg, %rtp, "media port was not bound ahead");
-            return;
-        };
-        let place = self.free.pop().unwrap_or(self.places.len());
+    /// Somebody sends to a port of no call: its sender is told that nobody is there.
+    fn disturbed(&mut self, rtp: SocketAddr, bytes: &[u8], from: SocketAddr) {
+        self.shard.disturbed(rtp, bytes, from);
+        if self.sockets.unbind(rtp) {
+            (self.events)(Event::Disturbed { rtp });
+        }
+    }
+
+    fn open(&mut self, now: Now, leg: LegId, rtp: SocketAddr) {
+        if let Err(error) = self.sockets.bind(&self.poll, rtp) {
+            (self.events)(unbound(rtp, &error));
+            return self.shard.give_up(now, leg, &mut self.out);
+        }
         let shard = &mut self.shard;
-        if let Err(error) = pair.listen(&self.poll, 2 * place as u64, |bytes, from| shard.earlier(leg, bytes, from)) {
-            tracing::error!(%leg, %rtp, %error, "media port cannot be polled");
-        }
-        if place == self.places.len() {
-            self.places.push(None);
-        }
-        self.places[place] = Some((leg, pair));
-        self.legs.insert(leg, place);
+        self.sockets.open(leg, rtp, |bytes, from| shard.earlier(leg, bytes, from));
     }
 
     fn connect(&mut self, leg: LegId, to: Option<SocketAddr>) {
-        let Some(place) = self.legs.get(&leg) else { return };
-        let Some(Some((_, pair))) = self.places.get_mut(*place) else { return };
-        if let Err(error) = pair.connect(to) {
+        if let Some(Err(error)) = self.sockets.of_mut(leg).map(|pair| pair.connect(to)) {
             tracing::warn!(%leg, %error, "media socket stays unconnected");
         }
     }
 
     fn send(&mut self, leg: LegId, socket: Socket, to: SocketAddr, bytes: &[u8]) {
-        let Some(pair) = pair_of(&self.places, &self.legs, leg) else { return };
+        let Some(pair) = self.sockets.of(leg) else { return };
         match socket {
             Socket::Rtp if pair.send_rtp(to, bytes).is_err() => self.shard.unsent(leg, bytes),
             Socket::Rtp => {}
             Socket::Rtcp => drop(pair.send_rtcp(to, bytes)),
         }
     }
-
-    /// Closing a socket takes it off the poll.
-    fn close(&mut self, leg: LegId) {
-        if let Some(place) = self.legs.remove(&leg) {
-            self.places[place] = None;
-            self.free.push(place);
-        }
-    }
 }
 
-fn pair_of<'a>(places: &'a [Option<(LegId, Pair)>], legs: &Map<LegId, usize>, leg: LegId) -> Option<&'a Pair> {
-    places.get(*legs.get(&leg)?)?.as_ref().map(|(_, pair)| pair)
+/// Tells that a pair could not be bound, and why.
+fn unbound(rtp: SocketAddr, error: &io::Error) -> Event {
+    if descriptors::missed(Purpose::Media, error) {
+        return Event::NoSocket { rtp };
+    }
+    tracing::warn!(%rtp, %error, "media port cannot be bound");
+    Event::PortBusy { rtp }
 }
 
 /// How the thread waits: by the packets of the last window.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::trap::{self, Trap};
 use crate::media::{Law, Profile, Prompt, Source};
 use rtp_rs::{RtpPacketBuilder, RtpReader};
 use std::net::UdpSocket;
@@ -14,8 +15,17 @@ struct Bench {
 impl Bench {
     /// Two open legs.
     fn new() -> Bench {
+        Bench::telling(|_| {})
+    }
+
+    /// `told` is called in the shard's thread with each event.
+    fn telling(mut told: impl FnMut(&Event) + Send + 'static) -> Bench {
         let (tell, events) = bounded(100);
-        let shard = start(0, Config::default(), Rng::from_number(1), move |event| tell.send(event).unwrap()).unwrap();
+        let events_told = move |event| {
+            told(&event);
+            tell.send(event).unwrap();
+        };
+        let shard = start(0, Config::default(), Rng::from_number(1), events_told).unwrap();
         let mut bench = Bench { shard, events, phones: [phone(), phone()], ports: Vec::new() };
         while bench.ports.len() < 2 {
             bench.ports.extend(bench.try_bind(free_port()));
@@ -174,6 +184,8 @@ fn who_sent_before_the_port_had_its_call_is_not_joined_to_it() {
     let late = phone();
     let packet = |sequence: u8| [&[0x80, 8, 0, sequence, 0, 0, 0, 0, 0, 0, 0, 99][..], &[0xD5; 160]].concat();
     late.send_to(&packet(1), at).unwrap();
+    assert!(matches!(b.event(), Event::Disturbed { rtp } if rtp == at));
+    assert!(UdpSocket::bind(at).is_ok(), "nobody is there for who still sends");
     b.ports[0] = at;
     b.shard.send(Command::Open { leg: LegId(7), rtp: at, origins: Arc::default() });
     let described = phone();
@@ -238,4 +250,75 @@ fn the_way_to_wait_follows_the_load() {
     assert!(after(2_000, &mut pace), "200 calls");
     assert!(!after(10_000, &mut pace), "1,000 calls");
     assert!(!after(0, &mut pace));
+}
+
+#[test]
+fn a_leg_binds_its_port_where_nobody_did() {
+    let mut b = Bench::new();
+    b.ports[0] = free_port();
+    b.shard.send(Command::Close { leg: LegId(0) });
+    assert!(matches!(b.event(), Event::Closed { .. }));
+    b.shard.send(Command::Open { leg: LegId(0), rtp: b.ports[0], origins: Arc::default() });
+    b.profile(0, b.phones[0].local_addr().unwrap());
+    b.relay();
+    b.speak(0, 1, &audio(1));
+    assert_eq!(b.hear(1).1, audio(1));
+    let held = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _held = UdpSocket::bind(held).unwrap();
+    b.shard.send(Command::Open { leg: LegId(5), rtp: held, origins: Arc::default() });
+    assert!(matches!(b.event(), Event::PortBusy { rtp } if rtp == held));
+    assert!(matches!(b.event(), Event::Closed { leg: LegId(5), rtp, .. } if rtp == held), "its call must end");
+    b.speak(0, 2, &audio(2));
+    assert_eq!(b.hear(1).1, audio(2));
+}
+
+/// The thread comes by a trap once a port was busy.
+fn trapped() -> Bench {
+    Bench::telling(|event| {
+        if matches!(event, Event::PortBusy { .. }) {
+            trap::set(Trap::Media, 0);
+        }
+    })
+}
+
+#[test]
+fn a_panic_in_the_thread_costs_one_leg() {
+    let b = trapped();
+    b.relay();
+    b.speak(0, 1, &audio(1));
+    assert!(matches!(b.event(), Event::Closed { leg: LegId(0), rtp, .. } if rtp == b.ports[0]));
+    let prompt = Arc::new(Prompt::from_a_law("p", audio(7)).unwrap());
+    b.shard.send(Command::Play { leg: LegId(1), source: Source::Prompt { audio: prompt, repeat: false, cue: 1 } });
+    assert_eq!(b.hear(1).1, audio(7), "the other leg goes on");
+    assert!(matches!(b.event(), Event::Played { .. }));
+    assert_eq!(b.try_bind(b.ports[0]), Some(b.ports[0]), "its port is free");
+    b.shard.send(Command::Close { leg: LegId(0) });
+    b.shard.send(Command::Close { leg: LegId(1) });
+    assert!(matches!(b.event(), Event::Closed { leg: LegId(1), .. }));
+}
+
+#[test]
+fn a_thread_that_cannot_go_on_begins_anew_and_tells_of_each_leg() {
+    let b = trapped();
+    b.settled();
+    // A panic for which no leg can be blamed.
+    b.shard.send(Command::Bind { rtp: free_port() });
+    let mut failed = [b.event(), b.event()].map(|event| match event {
+        Event::Closed { leg, rtp, .. } => (leg, rtp),
+        other => panic!("{other:?}"),
+    });
+    failed.sort();
+    assert_eq!(failed, [(LegId(0), b.ports[0]), (LegId(1), b.ports[1])]);
+    assert!(!b.shard.dead());
+    for leg in 0..2 {
+        b.shard.send(Command::Open { leg: LegId(leg + 10), rtp: b.ports[leg as usize], origins: Arc::default() });
+        b.profile(leg + 10, b.phones[leg as usize].local_addr().unwrap());
+        b.shard.send(Command::Play { leg: LegId(leg + 10), source: Source::Relay(LegId(11 - leg)) });
+    }
+    assert!(b.try_bind(free_port()).is_some(), "so that what was sent before has been taken");
+    b.speak(0, 1, &audio(1));
+    assert_eq!(b.hear(1).1, audio(1), "new calls are served");
+    let counted = alarm::metrics();
+    let count = |name| counted.iter().find(|m| m.name == name && m.labels.contains("media-0")).map_or(0, |m| m.value);
+    assert!(count("thread_panics_total") >= 1 && count("threads_replaced_total") >= 1);
 }

@@ -88,14 +88,14 @@ impl Bench {
         }
     }
 
-    fn take(&mut self, out: Out) {
+    pub(super) fn take(&mut self, out: Out) {
         for effect in out.effects {
             match effect {
                 Effect::Send { leg, socket, to, bytes } => self.sent.push((leg, socket, to, out.bytes[bytes].to_vec())),
                 Effect::Event(event) => self.events.push(event),
                 Effect::Connect { to, .. } => self.connects.push(to),
                 Effect::Tapped { tapped, bytes } => self.taps.push((tapped, out.bytes[bytes].to_vec())),
-                Effect::Bind { .. } | Effect::Open { .. } | Effect::Close { .. } => {}
+                Effect::Bind { .. } | Effect::Unbind { .. } | Effect::Open { .. } | Effect::Close { .. } => {}
             }
         }
     }

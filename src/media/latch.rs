@@ -23,8 +23,12 @@ const FORGET: Duration = Duration::from_secs(3);
 /// For so long after an SDP change, packets from the source of before are still taken, since they were under way; but it
 /// is not learned anew.
 const UNDER_WAY: Duration = Duration::from_secs(5);
-/// Streams of an earlier call on this port that are remembered.
+/// Streams of earlier calls on this port that are remembered.
 const EARLIER: usize = 4;
+
+/// Earlier tells where earlier calls on a port were heard from, or were to be, the latest first. Some phones begin to send when
+/// their call is over; one that nobody has heard yet has no SSRC to be known by.
+pub type Earlier = [Option<(SocketAddr, Option<u32>)>; EARLIER];
 
 /// Ranks say what speaks for a source; more is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,8 +59,8 @@ pub struct Latch {
     /// The source of before the SDP changed, and when it did.
     former: Option<SocketAddr>,
     changed: Mono,
-    /// Streams that were sent to this port for an earlier call, and may still be.
-    earlier: [Option<(SocketAddr, u32)>; EARLIER],
+    /// Streams that were sent to this port for earlier calls, and may still be.
+    earlier: Earlier,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,16 +77,20 @@ struct Source {
 }
 
 impl Latch {
-    pub fn new(origins: Arc<Origins>) -> Latch {
-        Latch { origins, ..Latch::default() }
+    pub fn new(origins: Arc<Origins>, earlier: Earlier) -> Latch {
+        Latch { origins, earlier, ..Latch::default() }
     }
 
     /// This stream came to the port before its leg did.
     pub fn earlier(&mut self, from: SocketAddr, ssrc: u32) {
-        if !self.earlier.contains(&Some((from, ssrc))) {
-            self.earlier.rotate_right(1);
-            self.earlier[0] = Some((from, ssrc));
-        }
+        remember(&mut self.earlier, (from, Some(ssrc)));
+    }
+
+    /// Gives what the next call on the port is to know.
+    pub fn left(mut self) -> Earlier {
+        self.expected.iter().for_each(|expected| remember(&mut self.earlier, (*expected, None)));
+        self.source.iter().for_each(|source| remember(&mut self.earlier, (source.at, Some(source.ssrc))));
+        self.earlier
     }
 
     /// A new profile. Where the SDP names another address, learning begins anew; else the source stands, unless another
@@ -123,7 +131,7 @@ impl Latch {
         known.map(|source| source.at).or(self.expected)
     }
 
-    /// True when what is sent goes to where something came from.
+    /// True when audio goes to where something came from.
     pub fn found(&self) -> bool {
         self.source.is_some_and(|source| source.settled || source.rank > Rank::Anybody)
     }
@@ -154,7 +162,8 @@ impl Latch {
             return if self.source.is_none() { Verdict::Take } else { Verdict::Stranger };
         }
         let Some(rank) = self.rank(from) else { return Verdict::Stranger };
-        let late = rank < Rank::Described && self.earlier.contains(&Some((from, ssrc)));
+        let known = |(at, stream): &(SocketAddr, Option<u32>)| *at == from && stream.is_none_or(|stream| stream == ssrc);
+        let late = rank < Rank::Described && self.earlier.iter().flatten().any(known);
         if late || !self.source.is_none_or(|source| self.yields(now, source, from, ssrc, rank)) {
             return Verdict::Stranger;
         }
@@ -198,6 +207,13 @@ impl Latch {
         let known = self.origins.networks.iter().any(|network| network.contains(from.ip()));
         if known { Some(Rank::Network) } else { self.origins.nat.then_some(Rank::Anybody) }
     }
+}
+
+/// Puts a stream at the head; the oldest is forgotten.
+pub fn remember(earlier: &mut Earlier, stream: (SocketAddr, Option<u32>)) {
+    let place = earlier.iter().position(|known| *known == Some(stream)).unwrap_or(EARLIER - 1);
+    earlier[..=place].rotate_right(1);
+    earlier[0] = Some(stream);
 }
 
 #[cfg(test)]

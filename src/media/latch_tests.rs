@@ -21,7 +21,7 @@ struct Line(Latch, Mono);
 impl Line {
     fn new(nat: bool) -> Line {
         let origins = Origins { networks: vec!["203.0.113.0/24".parse().unwrap()], nat };
-        let mut line = Line(Latch::new(Arc::new(origins)), Mono(0));
+        let mut line = Line(Latch::new(Arc::new(origins), Earlier::default()), Mono(0));
         line.reopen(at(SDP));
         line
     }

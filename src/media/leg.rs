@@ -9,7 +9,7 @@ use crate::media::dial::Dialer;
 use crate::media::egress::Egress;
 use crate::media::inband::Detector;
 use crate::media::keys::{Keys, Place};
-use crate::media::latch::{Latch, QUIET, Verdict};
+use crate::media::latch::{Earlier, Latch, QUIET, Verdict};
 use crate::media::mixer::Limiter;
 use crate::media::out::{Effect, Out, Side, Socket, Tapped};
 use crate::media::playing::Playing;
@@ -88,7 +88,7 @@ pub(super) enum Kind {
 }
 
 impl Leg {
-    pub fn new(now: Mono, id: LegId, rtp: SocketAddr, origins: Arc<Origins>, rng: &mut Rng) -> Leg {
+    pub fn new(now: Mono, id: LegId, rtp: SocketAddr, origins: Arc<Origins>, earlier: Earlier, rng: &mut Rng) -> Leg {
         Leg {
             id,
             rtp,
@@ -104,7 +104,7 @@ impl Leg {
             inband: None,
             dialer: Dialer::default(),
             tap: None,
-            latch: Latch::new(origins),
+            latch: Latch::new(origins, earlier),
             egress: Egress::new(rng),
             reception: Reception::default(),
             keys: Keys::default(),
@@ -202,9 +202,9 @@ impl Leg {
         self.latch.earlier(from, ssrc);
     }
 
-    /// The stream that was sent to the leg last.
-    pub fn stream(&self) -> Option<(SocketAddr, u32)> {
-        self.latch.stream()
+    /// Gives what the leg, which is over, leaves to the next on its port.
+    pub fn leaves(self) -> Earlier {
+        self.latch.left()
     }
 
     fn untie(&mut self, out: &mut Out) {

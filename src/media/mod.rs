@@ -121,7 +121,11 @@ pub enum Command {
     Bind {
         rtp: SocketAddr,
     },
-    /// A leg takes a bound pair.
+    /// The pair is not needed ahead of use.
+    Unbind {
+        rtp: SocketAddr,
+    },
+    /// A leg takes a pair, which is bound now if it was not before. Where it cannot be, `PortBusy` and `Closed` say so.
     Open {
         leg: LegId,
         rtp: SocketAddr,
@@ -168,6 +172,24 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The leg that it is for.
+    fn leg(&self) -> Option<LegId> {
+        match self {
+            Command::Bind { .. } | Command::Unbind { .. } => None,
+            Command::Open { leg, .. }
+            | Command::Profile { leg, .. }
+            | Command::Proven { leg }
+            | Command::Play { leg, .. }
+            | Command::Keys { leg, .. }
+            | Command::Inband { leg, .. }
+            | Command::SendKey { leg, .. }
+            | Command::Tap { leg, .. }
+            | Command::Close { leg } => Some(*leg),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Event {
     Bound {
@@ -178,6 +200,10 @@ pub enum Event {
     },
     /// It could not be bound for want of descriptors or memory: no other could, either.
     NoSocket {
+        rtp: SocketAddr,
+    },
+    /// Something came to a pair before any leg had it, and it is bound no more.
+    Disturbed {
         rtp: SocketAddr,
     },
     Played {
@@ -200,6 +226,7 @@ pub enum Event {
         leg: LegId,
         key: char,
     },
+    /// Answers `Close`; unasked it says that the leg's media has failed.
     Closed {
         leg: LegId,
         rtp: SocketAddr,

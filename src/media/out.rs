@@ -37,7 +37,11 @@ pub enum Effect {
     Bind {
         rtp: SocketAddr,
     },
-    /// The bound pair serves this leg from now on.
+    /// Give the bound pair back.
+    Unbind {
+        rtp: SocketAddr,
+    },
+    /// The pair serves this leg from now on.
     Open {
         leg: LegId,
         rtp: SocketAddr,
@@ -63,6 +67,20 @@ pub enum Effect {
         bytes: Range<usize>,
     },
     Event(Event),
+}
+
+impl Effect {
+    /// The leg that it is done for.
+    pub fn leg(&self) -> Option<LegId> {
+        match self {
+            Effect::Open { leg, .. }
+            | Effect::Connect { leg, .. }
+            | Effect::Send { leg, .. }
+            | Effect::Close { leg }
+            | Effect::Event(Event::Closed { leg, .. }) => Some(*leg),
+            Effect::Bind { .. } | Effect::Unbind { .. } | Effect::Tapped { .. } | Effect::Event(_) => None,
+        }
+    }
 }
 
 /// Effects in order, and the bytes of what they send: two buffers that the driver keeps and clears, so that neither a

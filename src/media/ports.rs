@@ -1,8 +1,12 @@
 //! RTP ports that are free: the switch takes a pair that is already bound, so that SDP never waits for a socket.
 //!
 //! Each shard owns a slice of the range on every media address, of each family apart: a party is given an address of the
-//! family that its voice goes by. A closed port rests before it is bound anew, so that late packets of an old call do not
-//! enter a new one.
+//! family that its voice goes by. A port rests after its call, with nobody behind it, so that
+//! the phone of an old call is told that its port is gone; and it rests again as long as something still comes to it once it
+//! is bound anew. A rest is a wish: where every other pair is in use, the one that has rested longest is taken.
+//!
+//! A few pairs are bound ahead, the more the more are in use. A burst that finds none bound takes others, and these are bound
+//! when their leg opens: before anybody can have read the SDP.
 
 use crate::base::{Mono, Rng};
 use crate::media::Command;
@@ -11,16 +15,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-const REST_CLOSED: Duration = Duration::from_secs(5);
-/// One in so many of the pairs that are bound ahead.
-const KEPT: usize = 8;
 /// How soon it is tried again whether there are sockets.
 const REST_SCARCE: Duration = Duration::from_secs(1);
 /// A port that another process holds is tried again after this.
 const REST_BUSY: Duration = Duration::from_secs(60);
+/// Pairs bound ahead, and of those in use one in so many.
+const AHEAD: RangeInclusive<usize> = 16..=256;
+const AHEAD_OF_USED: usize = 8;
+/// One in so many of a shard's pairs is kept for emergencies, and so many at most.
+const KEPT: usize = 64;
+const MOST_KEPT: usize = 32;
 
 pub struct Ports {
-    low_water: usize,
+    /// The most pairs of a family that are bound ahead in a shard.
+    ahead: usize,
+    rest: Duration,
     /// Pairs that may be bound at once in all, and how many of them only emergencies may use.
     most: usize,
     kept: usize,
@@ -28,6 +37,7 @@ pub struct Ports {
     scarce: Option<Mono>,
     /// Each shard has a pool of IPv4 and one of IPv6.
     shards: Vec<[Pool; 2]>,
+    disturbed: u64,
 }
 
 /// One shard's pairs of one family, by the address of their RTP half. Each is in exactly one place.
@@ -41,12 +51,21 @@ struct Pool {
     used: BTreeSet<SocketAddr>,
     /// With the time when the rest is over.
     resting: BTreeSet<(Mono, SocketAddr)>,
+    /// Held by another process, and until when it is believed.
+    busy: BTreeSet<(Mono, SocketAddr)>,
 }
 
 impl Ports {
-    /// RTP on the even ports of the range, RTCP on the odd ones (RFC 3550 §11), in an order that cannot be guessed.
-    /// `low_water` pairs of a family are kept bound ahead in a shard.
-    pub fn new(addresses: &[IpAddr], range: RangeInclusive<u16>, shards: u16, low_water: usize, rng: &mut Rng) -> Ports {
+    /// RTP on the even ports of the range, RTCP on the odd ones (RFC 3550 §11), in an order that cannot be guessed. At most
+    /// `ahead` pairs of a family are kept bound ahead in a shard; a pair rests for `rest`.
+    pub fn new(
+        addresses: &[IpAddr],
+        range: RangeInclusive<u16>,
+        shards: u16,
+        ahead: usize,
+        rest: Duration,
+        rng: &mut Rng,
+    ) -> Ports {
         let mut pairs = pairs(addresses, range);
         for i in (1..pairs.len()).rev() {
             pairs.swap(i, rng.below(i as u64 + 1) as usize);
@@ -60,7 +79,7 @@ impl Ports {
                 pool.pairs += 1;
             }
         }
-        Ports { low_water, most: usize::MAX, kept: 0, scarce: None, shards }
+        Ports { ahead: ahead.max(1), rest, most: usize::MAX, kept: 0, scarce: None, shards, disturbed: 0 }
     }
 
     /// No more than so many pairs are bound at once; `kept` of them are for emergencies.
@@ -68,21 +87,16 @@ impl Ports {
         Ports { most, kept: kept.min(most / 2), ..self }
     }
 
-    /// A bound pair of this family, or of the other where we have no address of it: a peer may speak both. None: the shard
-    /// has none left, or none bound yet. The last ones are for emergencies: pairs that rest after calls that come and go fast
-    /// must not be missing then.
+    /// A pair of this family, or of the other where we have no address of it: a peer may speak both. None: the shard has none
+    /// left, or there are no sockets for it. The last ones are for emergencies.
     pub fn take(&mut self, shard: u16, v6: bool, emergency: bool) -> Option<SocketAddr> {
-        let ahead = self.low_water;
         if !emergency && self.in_use() >= self.most.saturating_sub(self.kept) {
             return None;
         }
-        let pool = self.of_family(shard, v6)?;
-        // A pool of a few pairs can spare none.
-        let kept = if emergency { 0 } else { ahead.min(pool.pairs / KEPT) / KEPT };
-        if pool.ready.len() <= kept {
-            return None;
-        }
-        let pair = pool.ready.pop_front()?;
+        let sockets = self.sockets();
+        let pools = self.shards.get_mut(usize::from(shard))?;
+        let pool = &mut pools[family(pools, v6)];
+        let pair = if pool.left(emergency) == 0 { None } else { pool.next(sockets) }?;
         pool.used.insert(pair);
         Some(pair)
     }
@@ -96,51 +110,66 @@ impl Ports {
         self.scarce.take().is_some()
     }
 
-    /// There is no socket to be had for it, nor for any other.
+    /// There is no socket to be had for it, nor for any other. A leg that has it closes.
     pub fn no_socket(&mut self, now: Mono, shard: u16, pair: SocketAddr) {
-        if let Some(pool) = self.pool(shard, pair).filter(|pool| pool.binding.contains(&pair)) {
-            pool.binding.remove(&pair);
+        let Some(pool) = self.pool(shard, pair) else { return };
+        let asked = pool.binding.remove(&pair);
+        if asked {
             pool.free.push_front(pair);
+        }
+        if asked || pool.used.contains(&pair) {
             self.scarce = Some(now.after(REST_SCARCE));
         }
     }
 
-    /// Another process holds the port.
+    /// Another process holds the port. A leg that has it closes.
     pub fn busy(&mut self, now: Mono, shard: u16, pair: SocketAddr) {
         self.scarce = None;
         if let Some(pool) = self.pool(shard, pair).filter(|pool| pool.binding.contains(&pair)) {
             pool.binding.remove(&pair);
-            pool.resting.insert((now.after(REST_BUSY), pair));
+            pool.busy.insert((now.after(REST_BUSY), pair));
         }
     }
 
     pub fn closed(&mut self, now: Mono, shard: u16, pair: SocketAddr) {
+        let over = now.after(self.rest);
         if let Some(pool) = self.pool(shard, pair).filter(|pool| pool.used.contains(&pair)) {
             pool.used.remove(&pair);
-            pool.resting.insert((now.after(REST_CLOSED), pair));
+            pool.resting.insert((over, pair));
         }
     }
 
-    /// Asks for pairs to be bound, up to the low-water mark. Call it after each of the others. A few may be missing before
-    /// it asks: each asking wakes the media thread.
+    /// Something came to a pair that no leg had, and it is bound no more.
+    pub fn disturbed(&mut self, now: Mono, shard: u16, pair: SocketAddr) {
+        let over = now.after(self.rest);
+        let Some(pool) = self.pool(shard, pair) else { return };
+        if let Some(at) = pool.ready.iter().position(|ready| *ready == pair) {
+            pool.ready.remove(at);
+            pool.resting.insert((over, pair));
+            self.disturbed += 1;
+        }
+    }
+
+    /// Asks for pairs to be bound, or given back. Call it after each of the others. A few may be missing before it asks: each
+    /// asking wakes the media thread.
     pub fn refill(&mut self, now: Mono, shard: u16, out: &mut Vec<Command>) {
         let mut room = match self.scarce {
             None => self.most.saturating_sub(self.held()),
             // One is enough to learn of it.
             Some(until) => usize::from(until <= now && !self.asked()),
         };
-        let low_water = self.low_water;
+        let most = self.ahead;
         for pool in self.shards.get_mut(usize::from(shard)).into_iter().flatten() {
-            room -= pool.refill(now, low_water, room, out);
+            room -= pool.refill(now, most, room, out);
         }
     }
 
     /// When a pair's rest is over that `refill` waits for; none: no shard is short of pairs.
     pub fn deadline(&self) -> Option<Mono> {
-        let short = self.pools().filter(|pool| pool.short(self.low_water));
-        let rests = short.clone().filter_map(|pool| pool.resting.first().map(|(over, _)| *over));
+        let short = self.pools().filter(|pool| pool.short(self.ahead));
+        let rests = short.clone().flat_map(|pool| pool.resting.first().into_iter().chain(pool.busy.first()));
         let tries = short.clone().any(|pool| !pool.free.is_empty()) && !self.asked();
-        rests.chain(self.scarce.filter(|_| tries)).min()
+        rests.map(|(over, _)| *over).chain(self.scarce.filter(|_| tries)).min()
     }
 
     /// A pair is being bound.
@@ -163,14 +192,38 @@ impl Ports {
         self.pools().map(|pool| pool.used.len()).sum()
     }
 
-    /// Pairs that can be taken at once, as [`Ports::take`] takes them.
-    pub fn ready(&self, shard: u16, v6: bool) -> usize {
-        self.shards.get(usize::from(shard)).map_or(0, |pools| pools[family(pools, v6)].ready.len())
+    /// Pairs that rest.
+    pub fn resting(&self) -> usize {
+        self.pools().map(|pool| pool.resting.len()).sum()
+    }
+
+    /// How often something came to a pair that no leg had.
+    pub fn disturbances(&self) -> u64 {
+        self.disturbed
+    }
+
+    /// True when a call without need could take a pair, as [`Ports::take`] takes them.
+    pub fn available(&self, shard: u16, v6: bool) -> bool {
+        let sockets = self.sockets();
+        self.in_use() < self.most.saturating_sub(self.kept)
+            && self.shards.get(usize::from(shard)).is_some_and(|pools| {
+                let pool = &pools[family(pools, v6)];
+                pool.left(false) > 0 && pool.has_more(sockets)
+            })
     }
 
     /// A family of which a shard can give none although it has ports.
     pub fn dry(&self) -> bool {
-        self.pools().any(|pool| pool.pairs > 0 && pool.ready.is_empty())
+        let sockets = self.sockets();
+        self.pools().any(|pool| pool.pairs > 0 && !pool.has_more(sockets))
+    }
+
+    fn sockets(&self) -> Sockets {
+        match self.scarce {
+            Some(_) => Sockets::Bound,
+            None if self.held() >= self.most => Sockets::Asked,
+            None => Sockets::More,
+        }
     }
 
     fn pools(&self) -> impl Iterator<Item = &Pool> + Clone {
@@ -180,12 +233,14 @@ impl Ports {
     fn pool(&mut self, shard: u16, pair: SocketAddr) -> Option<&mut Pool> {
         self.shards.get_mut(usize::from(shard)).map(|pools| &mut pools[usize::from(pair.is_ipv6())])
     }
+}
 
-    fn of_family(&mut self, shard: u16, v6: bool) -> Option<&mut Pool> {
-        let pools = self.shards.get_mut(usize::from(shard))?;
-        let family = family(pools, v6);
-        Some(&mut pools[family])
-    }
+/// The pairs for which there are sockets: those that are bound, those that are about to be too, or others too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sockets {
+    Bound,
+    Asked,
+    More,
 }
 
 /// The one that is asked for, or the other where there is none of it.
@@ -195,30 +250,61 @@ fn family(pools: &[Pool; 2], v6: bool) -> usize {
 }
 
 impl Pool {
-    /// Asks for no more than there is room for; gives how many.
-    fn refill(&mut self, now: Mono, low_water: usize, room: usize, out: &mut Vec<Command>) -> usize {
-        while self.resting.first().is_some_and(|(over, _)| *over <= now) {
-            self.free.extend(self.resting.pop_first().map(|(_, pair)| pair));
+    /// How many more may be taken. A pool of a few pairs can spare none.
+    fn left(&self, emergency: bool) -> usize {
+        let kept = if emergency { 0 } else { (self.pairs / KEPT).min(MOST_KEPT) };
+        (self.pairs - self.used.len() - self.busy.len()).saturating_sub(kept)
+    }
+
+    /// The one that has been bound, or quiet, for longest.
+    fn next(&mut self, sockets: Sockets) -> Option<SocketAddr> {
+        let ready = self.ready.pop_front();
+        let asked = ready.or_else(|| self.binding.pop_first().filter(|_| sockets >= Sockets::Asked));
+        if asked.is_some() || sockets < Sockets::More {
+            return asked;
         }
-        if !self.short(low_water) {
+        self.free.pop_front().or_else(|| self.resting.pop_first().map(|(_, pair)| pair))
+    }
+
+    fn has_more(&self, sockets: Sockets) -> bool {
+        let asked = sockets >= Sockets::Asked && !self.binding.is_empty();
+        let others = sockets == Sockets::More && !(self.free.is_empty() && self.resting.is_empty());
+        !self.ready.is_empty() || asked || others
+    }
+
+    /// How many are to be bound ahead.
+    fn ahead(&self, most: usize) -> usize {
+        (self.used.len() / AHEAD_OF_USED).clamp(*AHEAD.start(), *AHEAD.end()).min(most)
+    }
+
+    fn short(&self, most: usize) -> bool {
+        let ahead = self.ahead(most);
+        self.ready.len() + self.binding.len() + (ahead / 8).clamp(1, 16) <= ahead
+    }
+
+    /// Gives back what is bound in vain, and asks for no more than there is room for; gives how many.
+    fn refill(&mut self, now: Mono, most: usize, room: usize, out: &mut Vec<Command>) -> usize {
+        for waiting in [&mut self.resting, &mut self.busy] {
+            while waiting.first().is_some_and(|(over, _)| *over <= now) {
+                self.free.extend(waiting.pop_first().map(|(_, pair)| pair));
+            }
+        }
+        let ahead = self.ahead(most);
+        while self.ready.len() > 2 * ahead {
+            let Some(rtp) = self.ready.pop_back() else { break };
+            self.free.push_front(rtp);
+            out.push(Command::Unbind { rtp });
+        }
+        if !self.short(most) {
             return 0;
         }
-        let wanted = room.min(low_water - self.ready.len() - self.binding.len()).min(self.free.len());
+        let wanted = room.min(ahead - self.ready.len() - self.binding.len()).min(self.free.len());
         for rtp in self.free.drain(..wanted) {
             self.binding.insert(rtp);
             out.push(Command::Bind { rtp });
         }
         wanted
     }
-
-    fn short(&self, low_water: usize) -> bool {
-        self.ready.len() + self.binding.len() + slack(low_water) <= low_water
-    }
-}
-
-/// How many pairs may be missing.
-fn slack(low_water: usize) -> usize {
-    (low_water / 8).clamp(1, 16)
 }
 
 fn pairs(addresses: &[IpAddr], range: RangeInclusive<u16>) -> Vec<SocketAddr> {
@@ -228,177 +314,5 @@ fn pairs(addresses: &[IpAddr], range: RangeInclusive<u16>) -> Vec<SocketAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::Ipv4Addr;
-
-    fn ports(range: RangeInclusive<u16>, shards: u16, low_water: usize) -> Ports {
-        let addresses = [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])];
-        Ports::new(&addresses, range, shards, low_water, &mut Rng::from_number(1))
-    }
-
-    /// Asks for pairs and answers each with `bound`.
-    fn fill(ports: &mut Ports, now: Mono, shard: u16) -> Vec<SocketAddr> {
-        let mut out = Vec::new();
-        ports.refill(now, shard, &mut out);
-        let asked = out.iter().map(|command| match command {
-            Command::Bind { rtp } => *rtp,
-            other => panic!("{other:?}"),
-        });
-        let asked: Vec<SocketAddr> = asked.collect();
-        for pair in &asked {
-            ports.bound(shard, *pair);
-        }
-        asked
-    }
-
-    #[test]
-    fn shards_share_nothing_and_cover_the_range() {
-        let mut ports = ports(10_001..=10_013, 2, 100);
-        let (a, b) = (fill(&mut ports, Mono(0), 0), fill(&mut ports, Mono(0), 1));
-        let all: BTreeSet<SocketAddr> = a.iter().chain(&b).copied().collect();
-        // 10,002 to 10,012 with their RTCP neighbours, on two addresses.
-        assert_eq!((a.len(), b.len(), all.len()), (6, 6, 12));
-        assert!(all.iter().all(|pair| pair.port() % 2 == 0 && (10_002..=10_012).contains(&pair.port())));
-    }
-
-    #[test]
-    fn each_party_gets_an_address_of_its_family_and_each_shard_has_both() {
-        let addresses = ["192.0.2.1", "2001:db8::1"].map(|ip| ip.parse().unwrap());
-        let mut ports = Ports::new(&addresses, 10_000..=10_099, 2, 8, &mut Rng::from_number(3));
-        for shard in 0..2 {
-            assert_eq!(fill(&mut ports, Mono(0), shard).len(), 16);
-            assert_eq!((ports.ready(shard, false), ports.ready(shard, true)), (8, 8));
-            let taken: Vec<SocketAddr> = (0..8).filter_map(|_| ports.take(shard, true, false)).collect();
-            assert!(taken.len() == 8 && taken.iter().all(SocketAddr::is_ipv6));
-            assert_eq!((ports.take(shard, true, true), ports.dry()), (None, true), "none of the other family stands in");
-            assert!((0..8).all(|_| ports.take(shard, false, false).is_some_and(|pair| pair.is_ipv4())));
-            taken.iter().for_each(|pair| ports.closed(Mono(0), shard, *pair));
-            fill(&mut ports, Mono(0), shard);
-        }
-        let mut one = Ports::new(&addresses[..1], 10_000..=10_099, 1, 8, &mut Rng::from_number(3));
-        fill(&mut one, Mono(0), 0);
-        assert_eq!(one.ready(0, true), 8);
-        assert!(
-            one.take(0, true, false).is_some_and(|pair| pair.is_ipv4()),
-            "there is no other address: the peer may speak both"
-        );
-    }
-
-    #[test]
-    fn only_bound_pairs_are_handed_out() {
-        let mut ports = ports(10_000..=10_100, 1, 3);
-        let mut out = Vec::new();
-        ports.refill(Mono(0), 0, &mut out);
-        assert_eq!((out.len(), ports.take(0, false, false)), (3, None));
-        let Command::Bind { rtp } = out[1] else { panic!() };
-        ports.bound(0, rtp);
-        assert_eq!((ports.take(0, false, false), ports.take(0, false, false), ports.in_use()), (Some(rtp), None, 1));
-        ports.refill(Mono(0), 0, &mut out);
-        assert_eq!(out.len(), 4, "one was taken, one is asked for");
-    }
-
-    #[test]
-    fn a_closed_pair_rests_and_comes_back() {
-        let mut ports = ports(10_000..=10_001, 1, 2);
-        let pairs = fill(&mut ports, Mono(0), 0);
-        let taken = [ports.take(0, false, false).unwrap(), ports.take(0, false, false).unwrap()];
-        assert_eq!((pairs.len(), ports.take(0, false, false), ports.deadline()), (2, None, None));
-        taken.iter().for_each(|pair| ports.closed(Mono(0), 0, *pair));
-        ports.closed(Mono(0), 0, taken[0]);
-        assert_eq!(ports.in_use(), 0);
-        assert_eq!(fill(&mut ports, Mono(0).after(REST_CLOSED - Duration::from_millis(1)), 0), []);
-        let over = ports.deadline().unwrap();
-        assert_eq!(over, Mono(0).after(REST_CLOSED));
-        assert_eq!(fill(&mut ports, over, 0).len(), 2);
-    }
-
-    #[test]
-    fn a_busy_port_gives_way_to_the_next() {
-        let mut ports = ports(10_000..=10_003, 1, 1);
-        let mut out = Vec::new();
-        ports.refill(Mono(0), 0, &mut out);
-        let Some(Command::Bind { rtp: busy }) = out.pop() else { panic!() };
-        ports.busy(Mono(0), 0, busy);
-        ports.refill(Mono(0), 0, &mut out);
-        assert!(matches!(out[..], [Command::Bind { rtp }] if rtp != busy));
-        ports.bound(0, busy);
-        assert_eq!(ports.take(0, false, false), None, "a late word about it changes nothing");
-    }
-
-    /// A process without descriptors tries no port after the other in vain, and takes up where it was when there are some.
-    #[test]
-    fn without_sockets_one_pair_is_tried_now_and_then_and_none_is_lost() {
-        let mut ports = ports(10_000..=10_100, 2, 16);
-        let ask = |ports: &mut Ports, now: Mono| {
-            let mut out = Vec::new();
-            (0..2).for_each(|shard| ports.refill(now, shard, &mut out));
-            out.into_iter().map(|command| if let Command::Bind { rtp } = command { rtp } else { panic!() }).collect::<Vec<_>>()
-        };
-        let at = |ms: u64| Mono(0).after(Duration::from_millis(ms));
-        let asked = ask(&mut ports, at(0));
-        assert_eq!(asked.len(), 32);
-        for pair in &asked {
-            (0..2).for_each(|shard| ports.no_socket(at(0), shard, *pair));
-        }
-        assert!(ports.scarce());
-        assert_eq!((ask(&mut ports, at(999)).len(), ports.deadline()), (0, Some(at(1000))));
-        let tried = ask(&mut ports, at(1000));
-        assert_eq!((tried.len(), ports.deadline()), (1, None), "until it is told");
-        (0..2).for_each(|shard| ports.no_socket(at(1001), shard, tried[0]));
-        let tried = ask(&mut ports, at(2001));
-        assert_eq!(tried.len(), 1);
-        assert!(ports.bound(0, tried[0]) || ports.bound(1, tried[0]));
-        assert!(!ports.scarce());
-        assert_eq!(ask(&mut ports, at(2001)).len(), 31, "all at once");
-        // With nothing left to try nobody is woken for it.
-        let mut one = Ports::new(&["127.0.0.1".parse().unwrap()], 10_000..=10_001, 1, 4, &mut Rng::from_number(1));
-        let pair = ask(&mut one, at(0))[0];
-        one.no_socket(at(0), 0, pair);
-        let pair = ask(&mut one, at(1000))[0];
-        one.bound(0, pair);
-        one.scarce = Some(at(1000));
-        assert_eq!(one.deadline(), None);
-    }
-
-    #[test]
-    fn no_more_pairs_are_bound_than_there_are_sockets_for_and_emergencies_keep_theirs() {
-        let mut ports = ports(10_000..=10_400, 2, 8).at_most(20, 4);
-        let mut taken = Vec::new();
-        let mut take = |ports: &mut Ports, emergency: bool| {
-            (0..2).for_each(|shard| drop(fill(ports, Mono(0), shard)));
-            assert!(ports.held() <= 20);
-            let found = (0..2).find_map(|shard| ports.take(shard, false, emergency).map(|pair| (shard, pair)));
-            taken.extend(found);
-            found.is_some()
-        };
-        assert_eq!((0..100).filter(|_| take(&mut ports, false)).count(), 16);
-        assert_eq!((0..100).filter(|_| take(&mut ports, true)).count(), 4);
-        assert!(ports.scarce(), "there are ports, but no sockets");
-        for (shard, pair) in taken.drain(..) {
-            ports.closed(Mono(0), shard, pair);
-        }
-        assert!(!ports.scarce());
-    }
-
-    #[test]
-    fn an_unknown_shard_has_no_ports() {
-        let mut ports = ports(10_000..=10_003, 1, 1);
-        ports.bound(7, SocketAddr::from((Ipv4Addr::LOCALHOST, 10_000)));
-        assert_eq!((ports.take(7, false, false), ports.ready(7, false)), (None, 0));
-    }
-
-    #[test]
-    fn the_last_pairs_are_for_emergencies() {
-        let mut ports = Ports::new(&["127.0.0.1".parse().unwrap()], 10_000..=10_599, 1, 32, &mut Rng::from_number(1));
-        let mut out = Vec::new();
-        ports.refill(Mono(0), 0, &mut out);
-        for command in out {
-            if let Command::Bind { rtp } = command {
-                ports.bound(0, rtp);
-            }
-        }
-        assert_eq!(std::iter::from_fn(|| ports.take(0, false, false)).count(), 28);
-        assert_eq!(std::iter::from_fn(|| ports.take(0, false, true)).count(), 4);
-    }
-}
+#[path = "ports_tests.rs"]
+mod tests;

@@ -3,10 +3,11 @@
 //! A packet costs two look-ups and no allocation: it is rewritten in the buffer that it was received in. Legs are
 //! bounded by the ports that the switch hands out, since each holds a bound pair.
 
+use crate::base::trap::{self, Trap};
 use crate::base::{LegId, Map, Mono, Now, Rng, Timers};
 use crate::media::inband::Detector;
 use crate::media::keys::Place;
-use crate::media::latch::QUIET;
+use crate::media::latch::{Earlier, QUIET, remember};
 use crate::media::leg::{Kind, Leg};
 use crate::media::mixer::MAX_FRAME;
 use crate::media::out::{Effect, Out, Socket};
@@ -14,7 +15,7 @@ use crate::media::playing::{Hears, Playing};
 use crate::media::rtp::{HEADER, Packet, is_rtcp};
 use crate::media::voice::Voice;
 use crate::media::wheel::Wheel;
-use crate::media::{Command, Event, Origins, Profile, Prompt, Source};
+use crate::media::{Command, Event, Origins, Profile, Prompt, Source, Stats};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -50,8 +51,11 @@ pub struct Relayed {
 pub struct Shard {
     config: Config,
     legs: Map<LegId, Leg>,
-    /// The stream that each closed port had last, until the port is opened again: as many as there are ports.
-    earlier: BTreeMap<SocketAddr, (SocketAddr, u32)>,
+    /// The streams that each closed port's calls have left, until the port is opened again: as many as there are ports.
+    earlier: BTreeMap<SocketAddr, Earlier>,
+    /// The leg that is worked on, and the port of one that is being opened: see [`Shard::rescue`].
+    at_work: Option<LegId>,
+    opening: Option<(LegId, SocketAddr)>,
     wheel: Wheel,
     timers: Timers<(LegId, Task)>,
     ringback: Arc<Prompt>,
@@ -74,6 +78,8 @@ impl Shard {
             config,
             legs: Map::with_hasher(rng.map_seed()),
             earlier: BTreeMap::new(),
+            at_work: None,
+            opening: None,
             wheel: Wheel::default(),
             timers: Timers::default(),
             ringback: Arc::new(Prompt::ringback()),
@@ -83,8 +89,12 @@ impl Shard {
     }
 
     pub fn handle(&mut self, now: Now, command: Command, out: &mut Out) {
+        self.at_work = command.leg();
+        self.opening = if let Command::Open { leg, rtp, .. } = &command { Some((*leg, *rtp)) } else { None };
+        trap::spring(Trap::Media);
         match command {
             Command::Bind { rtp } => out.push(Effect::Bind { rtp }),
+            Command::Unbind { rtp } => out.push(Effect::Unbind { rtp }),
             Command::Open { leg, rtp, origins } => self.open(now, leg, rtp, origins, out),
             Command::Profile { leg, profile } => self.profile(now, leg, profile, out),
             Command::Proven { leg } => self.with(leg, Leg::proven),
@@ -98,10 +108,13 @@ impl Shard {
             Command::Tap { leg, tap } => self.with(leg, |leg| leg.tap = tap),
             Command::Close { leg } => self.close(now, leg, out),
         }
+        self.opening = None;
     }
 
     /// A datagram on a leg's RTP socket.
     pub fn rtp(&mut self, now: Now, leg: LegId, bytes: &mut [u8], from: SocketAddr, out: &mut Out) -> Option<Relayed> {
+        self.at_work = Some(leg);
+        trap::spring(Trap::Media);
         let source = self.legs.get_mut(&leg)?;
         if is_rtcp(bytes) && source.profile.is_some_and(|profile| profile.rtcp_mux) {
             self.rtcp(now, leg, bytes, from, out);
@@ -130,6 +143,7 @@ impl Shard {
 
     /// A datagram on a leg's RTCP socket.
     pub fn rtcp(&mut self, now: Now, leg: LegId, bytes: &[u8], from: SocketAddr, out: &mut Out) {
+        self.at_work = Some(leg);
         let Some(leg) = self.legs.get_mut(&leg) else { return };
         if leg.receive_rtcp(now.mono, bytes, from) {
             heard(leg, now.mono, self.config, &mut self.timers, out);
@@ -143,6 +157,13 @@ impl Shard {
         }
     }
 
+    /// A datagram that came to a pair of no leg: the next one that opens there is to know its sender.
+    pub fn disturbed(&mut self, rtp: SocketAddr, bytes: &[u8], from: SocketAddr) {
+        if let Some(packet) = Packet::read(bytes) {
+            remember(self.earlier.entry(rtp).or_default(), (from, Some(packet.header.ssrc)));
+        }
+    }
+
     /// RTP of a leg could not be sent.
     pub fn unsent(&mut self, leg: LegId, bytes: &[u8]) {
         if !is_rtcp(bytes) {
@@ -152,10 +173,14 @@ impl Shard {
 
     /// Sends the frames and reports that are due.
     pub fn tick(&mut self, now: Now, out: &mut Out) {
+        self.at_work = None;
         while let Some(id) = self.wheel.pop(now.mono) {
+            self.at_work = Some(id);
+            trap::spring(Trap::Media);
             self.frame(now.mono, id, out);
         }
         while let Some((id, task)) = self.timers.pop(now.mono) {
+            self.at_work = Some(id);
             match task {
                 Task::Report => self.report(now, id, out),
                 Task::Silence => self.check_silence(now.mono, id, out),
@@ -184,11 +209,9 @@ impl Shard {
         if self.legs.contains_key(&leg) {
             return;
         }
-        let mut opened = Leg::new(now.mono, leg, rtp, origins, &mut self.rng);
-        if let Some((from, ssrc)) = self.earlier.remove(&rtp) {
-            opened.earlier(from, ssrc);
-        }
-        self.legs.insert(leg, opened);
+        let earlier = self.earlier.remove(&rtp).unwrap_or_default();
+        self.legs.insert(leg, Leg::new(now.mono, leg, rtp, origins, earlier, &mut self.rng));
+        trap::spring(Trap::Media);
         self.arm_report(now.mono, leg);
         out.push(Effect::Open { leg, rtp });
     }
@@ -285,6 +308,7 @@ impl Shard {
     fn copies(&mut self, now: Mono, from: LegId, bytes: &[u8], packet: &Packet, kind: Kind, out: &mut Out) {
         let Some(source) = self.legs.get_mut(&from) else { return };
         let relays = std::mem::take(&mut source.relays);
+        trap::spring(Trap::Media);
         for listener in relays.iter().skip(1) {
             let Some(listener) = self.legs.get_mut(listener) else { continue };
             let mut copy = std::mem::take(&mut self.copy);
@@ -327,15 +351,19 @@ impl Shard {
     }
 
     fn close(&mut self, now: Now, id: LegId, out: &mut Out) {
-        let Some(mut leg) = self.legs.remove(&id) else { return };
-        self.listen(id, &leg.playing.hears(), &Hears::Nobody);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.report(now, true, out);
-        self.timers.cancel(&(id, Task::Report));
-        self.timers.cancel(&(id, Task::Silence));
-        self.timers.cancel(&(id, Task::Quiet));
-        self.earlier.extend(leg.stream().map(|stream| (leg.rtp, stream)));
+        let hears = leg.playing.hears();
+        self.listen(id, &hears, &Hears::Nobody);
+        self.remove(id, Leg::stats, out);
+    }
+
+    fn remove(&mut self, id: LegId, stats: impl FnOnce(&Leg) -> Stats, out: &mut Out) {
+        let Some(leg) = self.legs.remove(&id) else { return };
+        [Task::Report, Task::Silence, Task::Quiet].into_iter().for_each(|task| self.timers.cancel(&(id, task)));
         out.push(Effect::Close { leg: id });
-        out.event(Event::Closed { leg: id, rtp: leg.rtp, stats: leg.stats() });
+        out.event(Event::Closed { leg: id, rtp: leg.rtp, stats: stats(&leg) });
+        self.earlier.insert(leg.rtp, leg.leaves());
     }
 
     fn report(&mut self, now: Now, id: LegId, out: &mut Out) {
@@ -362,6 +390,9 @@ impl Shard {
         }
     }
 }
+
+#[path = "rescue.rs"]
+mod rescue;
 
 /// The peer lives. Its deadline is moved only when it fires: a packet costs no timer.
 fn heard(leg: &mut Leg, now: Mono, config: Config, timers: &mut Timers<(LegId, Task)>, out: &mut Out) {
@@ -420,6 +451,10 @@ mod press_tests;
 #[cfg(test)]
 #[path = "report_tests.rs"]
 mod report_tests;
+
+#[cfg(test)]
+#[path = "rescue_tests.rs"]
+mod rescue_tests;
 
 #[cfg(test)]
 #[path = "source_tests.rs"]

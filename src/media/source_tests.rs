@@ -83,6 +83,28 @@ fn a_port_is_free_of_the_call_before() {
 }
 
 #[test]
+fn a_phone_that_begins_when_its_call_is_over_is_joined_to_no_other() {
+    let mut b = Bench::new();
+    let nat = Origins { networks: vec!["198.51.100.0/24".parse().unwrap()], nat: true };
+    // Three calls on one port, none of whose phones has said a word.
+    for phone in [7, 8, 9] {
+        b.reopen(CALLER, nat.clone());
+        b.profile(CALLER, |p| p.rtp = Some(SocketAddr::from(([198, 51, 100, phone], 4000))));
+        b.relay_both();
+        for late in 7..phone {
+            for i in 0..50 {
+                b.receive(CALLER, SocketAddr::from(([198, 51, 100, late], 4000)), packet(8, i, u32::from(i) * 160, &audio(0)));
+                b.pass(20);
+            }
+            assert_eq!(b.rtp_to(SEAT).len(), 0, "{late} in the call of {phone}");
+        }
+    }
+    b.profile(CALLER, |p| p.rtp = Some(SocketAddr::from(([198, 51, 100, 8], 4000))));
+    b.receive(CALLER, SocketAddr::from(([198, 51, 100, 8], 4000)), packet(8, 1, 0, &audio(0)));
+    assert_eq!(b.rtp_to(SEAT).len(), 1, "it is taken again where this call's SDP names it");
+}
+
+#[test]
 fn a_socket_is_tied_to_the_sdp_address_until_it_falls_quiet() {
     let mut b = Bench::new();
     b.relay_both();

@@ -66,6 +66,11 @@ impl Wheel {
         self.put(leg, u64::from(ptime).clamp(1, SLOTS - 1));
     }
 
+    /// All that are on it.
+    pub fn streams(&self) -> impl Iterator<Item = LegId> + '_ {
+        self.slots.iter().flatten().copied()
+    }
+
     /// When the next stream is due.
     pub fn next(&self) -> Option<Mono> {
         if self.count == 0 {

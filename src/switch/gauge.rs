@@ -1,7 +1,7 @@
 use super::Refusals;
 
-/// Counts what is alive now. Everything but the flags, the seats that are missed and the peers that are out returns to zero
-/// when the last call is over.
+/// Counts what is alive now. Everything but the flags, ports that rest, the seats that are missed and the peers that are out
+/// returns to zero when the last call is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     pub calls: usize,
@@ -10,6 +10,10 @@ pub struct Gauges {
     pub server_transactions: usize,
     /// RTP ports in use.
     pub ports: usize,
+    /// RTP ports whose last call is over, or that something still came to.
+    pub ports_resting: usize,
+    /// How often something came to a port that no call had, since the start.
+    pub ports_disturbed: u64,
     /// Callers in queues.
     pub waiting: usize,
     /// Seat channels taken.
@@ -28,7 +32,7 @@ pub struct Gauges {
     pub unwritten: usize,
     pub draining: bool,
     pub journal_down: bool,
-    /// A shard has no RTP port ready: none bound yet, or all in use.
+    /// A shard has no RTP port left: all are in use, or held by others.
     pub no_ports: bool,
 }
 
@@ -66,6 +70,8 @@ pub struct Counters {
     pub missing_prompts: u64,
     /// Legs whose audio waited for a sign of the caller.
     pub withheld: u64,
+    /// Parties whose media failed, which ended their call.
+    pub media_failed: u64,
     /// Panics, each of which cost one call or none.
     pub panics: u64,
     /// Setups taken over since the start.

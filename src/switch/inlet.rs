@@ -66,7 +66,12 @@ impl Switch {
             }
             media::Event::Closed { leg, rtp, stats } => {
                 self.ports.closed(now.mono, shard, rtp);
-                return self.media_closed(leg, stats);
+                self.refill(now, shard, out);
+                return self.media_closed(now, leg, stats);
+            }
+            media::Event::Disturbed { rtp } => {
+                self.ports.disturbed(now.mono, shard, rtp);
+                return self.refill(now, shard, out);
             }
             media::Event::Played { leg, cue } => {
                 if let Some(&(id, _)) = self.parts.get(&leg) {
@@ -84,11 +89,18 @@ impl Switch {
         }
     }
 
-    fn media_closed(&mut self, leg: LegId, stats: media::Stats) {
-        if let Some(&(id, part)) = self.parts.get(&leg) {
-            self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
-            self.retire(id, part, |leg| leg.closed = true);
+    /// Unasked, it is a failure of the media plane, which costs the call.
+    fn media_closed(&mut self, now: Now, leg: LegId, stats: media::Stats) {
+        let Some(&(id, part)) = self.parts.get(&leg) else { return };
+        self.at_work = Some(id);
+        self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
+        let leg = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part));
+        if leg.is_some_and(|leg| leg.rtp.take().is_some()) {
+            self.counters.media_failed += 1;
+            tracing::error!(call = %id, part = part.0, "the media of a party has failed: its call is ended, the others go on");
+            self.give_up(now, id);
         }
+        self.retire(id, part, |leg| leg.closed = true);
     }
 }
 

@@ -309,6 +309,8 @@ impl Switch {
             client_transactions: client,
             server_transactions: server,
             ports: self.ports.in_use(),
+            ports_resting: self.ports.resting(),
+            ports_disturbed: self.ports.disturbances(),
             waiting,
             seats,
             missed: self.queues.missed().len(),

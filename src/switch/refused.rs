@@ -145,7 +145,7 @@ impl Switch {
 
     /// The next call would find no RTP port.
     fn ports_gone(&self, ipv6: bool) -> bool {
-        self.ports.ready(self.next_shard % self.fixed.media.shards.max(1), ipv6) == 0
+        !self.ports.available(self.next_shard % self.fixed.media.shards.max(1), ipv6)
     }
 
     /// 503, congestion, and when to come again.

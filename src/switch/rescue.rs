@@ -17,8 +17,7 @@ impl Switch {
         }
         self.legs.recover(now, &mut self.legs_done);
         self.carry_out(out);
-        self.queues.mend(now, call, &mut self.queues_done);
-        self.work.extend(self.queues_done.drain(..).map(Work::Queue));
+        self.mend_queues(now, call);
         if let Some(id) = call {
             self.wreck(now, id);
         }
@@ -27,6 +26,17 @@ impl Switch {
         }
         self.run(now, out);
         self.trace(out);
+    }
+
+    /// Ends a call that cannot go on, whatever its parties do.
+    pub(super) fn give_up(&mut self, now: Now, id: CallId) {
+        self.mend_queues(now, Some(id));
+        self.wreck(now, id);
+    }
+
+    fn mend_queues(&mut self, now: Now, call: Option<CallId>) {
+        self.queues.mend(now, call, &mut self.queues_done);
+        self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }
 
     fn wreck(&mut self, now: Now, id: CallId) {

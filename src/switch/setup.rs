@@ -46,8 +46,9 @@ pub struct Fixed {
 impl Fixed {
     /// The last pairs that may be bound are for as many emergencies as calls are kept for.
     pub(super) fn ports(&self, rng: &mut Rng) -> Ports {
-        let MediaSetup { addresses, ports, shards, ready, most, .. } = &self.media;
-        Ports::new(addresses, ports.clone(), *shards, *ready, rng).at_most(*most, self.limits.reserved * PAIRS_OF_EMERGENCY)
+        let MediaSetup { addresses, ports, shards, ready, most, port_rest, .. } = &self.media;
+        let all = Ports::new(addresses, ports.clone(), *shards, *ready, *port_rest, rng);
+        all.at_most(*most, self.limits.reserved * PAIRS_OF_EMERGENCY)
     }
 }
 
@@ -159,10 +160,12 @@ pub struct MediaSetup {
     pub addresses: Vec<IpAddr>,
     pub ports: RangeInclusive<u16>,
     pub shards: u16,
-    /// Port pairs kept bound ahead of use, per shard.
+    /// Port pairs that are bound ahead of use when a shard is busiest.
     pub ready: usize,
     /// Port pairs bound at once, in all.
     pub most: usize,
+    /// How long a port rests after its call, and after something still came to it.
+    pub port_rest: Duration,
     pub unproven: Unproven,
 }
 

@@ -139,20 +139,12 @@ fn set_up(calls: usize, phones: &[UdpSocket]) -> (Relay, Vec<Leg>) {
 
 fn open(shard: &ShardHandle, events: &Receiver<Event>, calls: usize, phones: &[UdpSocket]) -> Vec<Leg> {
     let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let mut ports = Ports::new(&[host], 12_000..=29_999, 1, 2 * calls, &mut Rng::from_number(2));
-    let mut out = Vec::new();
-    while ports.ready(0, false) < 2 * calls {
-        ports.refill(clock::mono(), 0, &mut out);
-        out.drain(..).for_each(|command| assert!(shard.send(command)));
-        match events.recv_timeout(Duration::from_secs(5)).unwrap() {
-            Event::Bound { rtp } => {
-                ports.bound(0, rtp);
-            }
-            Event::PortBusy { rtp } => ports.busy(clock::mono(), 0, rtp),
-            other => panic!("{other:?}"),
-        }
-    }
-    let legs = (0..2 * calls).map(|i| Leg { at: ports.take(0, false, true).unwrap(), phone: i % PHONES }).collect();
+    let mut ports = Ports::new(&[host], 12_000..=29_999, 1, 1, Duration::ZERO, &mut Rng::from_number(2));
+    let bound = std::iter::from_fn(|| ports.take(0, false, true)).filter(|rtp| {
+        assert!(shard.send(Command::Bind { rtp: *rtp }));
+        matches!(events.recv_timeout(Duration::from_secs(5)).unwrap(), Event::Bound { .. })
+    });
+    let legs = bound.take(2 * calls).enumerate().map(|(i, at)| Leg { at, phone: i % PHONES }).collect();
     for (i, leg) in (0u64..).zip(&legs as &Vec<Leg>) {
         assert!(shard.send(Command::Open { leg: LegId(i), rtp: leg.at, origins: Arc::default() }));
         let profile = profile(phones[leg.phone].local_addr().unwrap());

@@ -227,6 +227,7 @@ fn setup() -> Setup {
             shards: 1,
             ready: 8,
             most: usize::MAX,
+            port_rest: Duration::from_secs(5),
             unproven,
         },
         recorded: Recorded::None,

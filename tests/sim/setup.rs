@@ -47,6 +47,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
             shards: 2,
             ready: 8,
             most: usize::MAX,
+            port_rest: Duration::from_secs(5),
             unproven,
         },
         recorded: Recorded::All,

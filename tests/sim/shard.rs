@@ -18,6 +18,8 @@ pub struct Shard {
     hears: BTreeMap<LegId, Vec<LegId>>,
     /// Legs that have heard something: others only ring, and may be heard by what their network says.
     joined: BTreeSet<LegId>,
+    /// Legs that have closed unasked, which the switch may not know yet.
+    failed: BTreeSet<LegId>,
     plays: u64,
     pub opened: u64,
     pub closed: u64,
@@ -28,6 +30,12 @@ pub struct Later {
     pub at: Mono,
     pub event: Event,
     play: Option<u64>,
+}
+
+impl Later {
+    pub fn new(at: Mono, event: Event) -> Later {
+        Later { at, event, play: None }
+    }
 }
 
 impl Shard {
@@ -41,12 +49,18 @@ impl Shard {
                 true => later(Event::Bound { rtp }),
                 false => Err(format!("{rtp} bound twice")),
             },
+            Command::Unbind { rtp } if self.bound.remove(&rtp) => Ok(None),
+            Command::Unbind { rtp } => Err(format!("{rtp} is given back, and was not bound")),
             Command::Open { leg, rtp, .. } => {
                 self.opened += 1;
-                if !self.bound.contains(&rtp) || self.open.values().any(|open| *open == rtp) {
+                if self.open.values().any(|open| *open == rtp) {
                     return Err(format!("leg {leg} takes {rtp}, which is not free"));
                 }
                 self.open.insert(leg, rtp);
+                // One that was not bound ahead may be another process's.
+                if self.bound.insert(rtp) && rng.chance(30) {
+                    return self.fail(leg).map_or(Ok(None), later);
+                }
                 Ok(None)
             }
             Command::Profile { leg, .. } if !self.tapped.contains(&leg) => Err(format!("leg {leg} speaks unrecorded")),
@@ -83,16 +97,33 @@ impl Shard {
                     _ => Ok(None),
                 }
             }
-            Command::Close { leg } => {
-                let rtp = self.open.remove(&leg).ok_or(format!("leg {leg} closed twice"))?;
-                self.closed += 1;
-                self.bound.remove(&rtp);
-                self.playing.remove(&leg);
-                self.hears.remove(&leg);
-                self.joined.remove(&leg);
-                later(Event::Closed { leg, rtp, stats: Stats::default() })
-            }
+            Command::Close { leg } if self.failed.remove(&leg) => Ok(None),
+            Command::Close { leg } => match self.fail(leg) {
+                Some(closed) => {
+                    self.failed.remove(&leg);
+                    later(closed)
+                }
+                None => Err(format!("leg {leg} closed twice")),
+            },
         }
+    }
+
+    /// One of the legs that are open.
+    pub fn any(&self, rng: &mut Rng) -> Option<LegId> {
+        self.open.keys().copied().nth(rng.below(self.open.len().max(1) as u64) as usize)
+    }
+
+    /// The leg is no more, although nobody asked for it.
+    pub fn fail(&mut self, leg: LegId) -> Option<Event> {
+        let rtp = self.open.remove(&leg)?;
+        self.closed += 1;
+        self.failed.insert(leg);
+        self.bound.remove(&rtp);
+        self.playing.remove(&leg);
+        self.hears.remove(&leg);
+        self.joined.remove(&leg);
+        self.hears.values_mut().for_each(|others| others.retain(|other| *other != leg));
+        Some(Event::Closed { leg, rtp, stats: Stats::default() })
     }
 
     /// Between two inputs: nobody hears one who has left, or oneself, and who is heard is not left in silence.
@@ -111,7 +142,7 @@ impl Shard {
     }
 
     fn known(&self, leg: LegId) -> Result<Option<Later>, String> {
-        if self.open.contains_key(&leg) { Ok(None) } else { Err(format!("leg {leg} has no media")) }
+        if self.open.contains_key(&leg) || self.failed.contains(&leg) { Ok(None) } else { Err(format!("leg {leg} has no media")) }
     }
 
     /// Tells whether a prompt that ends now was still playing.

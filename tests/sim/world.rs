@@ -435,8 +435,11 @@ impl World {
                 self.input(Input::Reload(Box::new(setup)))
             }
             Event::Panic => {
-                let room = trap::ROOMS[self.rng.below(trap::ROOMS.len() as u64) as usize];
-                self.trap = Some((room, self.rng.below(3) as u32));
+                let room = self.rng.below(trap::ROOMS.len() as u64 + 1) as usize;
+                match trap::ROOMS.get(room) {
+                    Some(room) => self.trap = Some((*room, self.rng.below(3) as u32)),
+                    None => self.media_panics(),
+                }
                 Ok(())
             }
             // Now, or in the middle of what is going on.
@@ -716,6 +719,16 @@ impl World {
 
     fn at(&mut self, after: Duration, event: Event) {
         self.put(self.now.mono.after(after), event);
+    }
+
+    /// A media thread gives up one of its legs, and tells so.
+    fn media_panics(&mut self) {
+        let shard = self.rng.below(self.shards.len() as u64) as usize;
+        let Some(leg) = self.shards[shard].any(&mut self.rng) else { return };
+        let at = self.now.mono.after(Duration::from_micros(200 + self.rng.below(2000)));
+        if let Some(event) = self.shards[shard].fail(leg) {
+            self.put(at, Event::Media { shard, later: Later::new(at, event) });
+        }
     }
 
     fn put(&mut self, at: Mono, event: Event) {

@@ -4,6 +4,7 @@ mod finding;
 mod layers;
 mod level;
 mod live;
+mod media;
 mod queues;
 mod schema;
 mod secret;
@@ -14,6 +15,7 @@ mod wording;
 pub use finding::{Finding, Place};
 pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
+pub use media::Media;
 pub use queues::{Queue, Strategy};
 pub use schema::*;
 

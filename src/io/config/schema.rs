@@ -1,6 +1,7 @@
 //! The keys of a configuration, typed. The meaning of each stands in `config/default.toml`, which has all of them.
 
 use super::finding::Said;
+use super::media::Media;
 use super::queues::Queue;
 use crate::control::{Codes, Role};
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
@@ -214,23 +215,6 @@ pub enum LinesFrom {
 #[serde(default, deny_unknown_fields)]
 pub struct Plan {
     pub file: PathBuf,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Media {
-    #[serde(deserialize_with = "list")]
-    pub addresses: Vec<IpAddr>,
-    pub first_port: u16,
-    pub last_port: u16,
-    pub shards: u16,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub silence: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub unproven: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub unproven_emergency: Duration,
-    pub prompts: PathBuf,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

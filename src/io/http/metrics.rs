@@ -64,6 +64,7 @@ fn gauges(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::gauge("client_transactions", "SIP client transactions.", g.client_transactions),
         Metric::gauge("server_transactions", "SIP server transactions.", g.server_transactions),
         Metric::gauge("rtp_ports", "RTP ports in use.", g.ports),
+        Metric::gauge("rtp_ports_resting", "RTP ports that rest after a call, or since something still came.", g.ports_resting),
         Metric::gauge("trunk_channels_taken", "Channels of trunks in use, both directions.", g.channels),
         Metric::gauge("seat_calls_placed", "Calls in progress that seats have placed.", g.placed),
         Metric::gauge("former_setups", "Setups before the last reload that calls in progress began with.", g.former_setups),
@@ -96,6 +97,12 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::counter("reloads_total", "Setups taken over since the start.", c.reloads),
         Metric::counter("prompts_missing_total", "Prompts that were to be played but are not there.", c.missing_prompts),
         Metric::counter("audio_withheld_total", "Legs whose audio waited for a sign of their caller.", c.withheld),
+        Metric::counter("media_failed_total", "Parties whose media failed; each ended its call.", c.media_failed),
+        Metric::counter(
+            "rtp_ports_disturbed_total",
+            "Packets that came to an RTP port of no call.",
+            figures.gauges.ports_disturbed,
+        ),
         Metric::counter("panics_total", "Panics of the switch; each ended one call, or none.", c.panics),
         Metric::counter("inbox_refused_total", "How often the inbox was full for who offered.", inbox.refused()),
     ];

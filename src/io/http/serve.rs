@@ -75,7 +75,7 @@ impl Doors {
     }
 
     /// Serves as long as the runtime lives; `health` those for whom there is no room, for a moment.
-    pub async fn serve(self, listener: TcpListener, router: Router, health: Router) {
+    pub async fn serve(self, listener: Arc<TcpListener>, router: Router, health: Router) {
         loop {
             let (stream, from) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -166,7 +166,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let doors =
             Doors::new(Limits { connections, per_source: connections, porch: PORCH, timeout: Duration::from_millis(timeout) });
-        tokio::spawn(doors.clone().serve(listener, router(desk()), health_alone(desk())));
+        tokio::spawn(doors.clone().serve(Arc::new(listener), router(desk()), health_alone(desk())));
         (address, doors)
     }
 
@@ -232,7 +232,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let doors = Doors::new(Limits { connections: 8, per_source: 5, porch: PORCH, timeout: Duration::from_secs(60) });
-        tokio::spawn(doors.clone().serve(listener, router(desk()), health_alone(desk())));
+        tokio::spawn(doors.clone().serve(Arc::new(listener), router(desk()), health_alone(desk())));
         let from = |ip: &str| {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
             socket.bind(format!("{ip}:0").parse().unwrap()).unwrap();

@@ -239,7 +239,11 @@ async fn it_counts_among_the_connections_as_long_as_it_lives() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let doors = Doors::new(Limits { connections: 1, per_source: 1, porch: 4, timeout: SOON });
-    tokio::spawn(doors.clone().serve(listener, router(bench.desk.clone()), crate::io::http::health_alone(bench.desk.clone())));
+    tokio::spawn(doors.clone().serve(
+        Arc::new(listener),
+        router(bench.desk.clone()),
+        crate::io::http::health_alone(bench.desk.clone()),
+    ));
     let token = format!("Bearer {TOKEN}feed");
     let headers = [("authorization", token.as_str())];
     let (mut first, _) = dial(address, "/api/v1/events", &headers).unwrap();
