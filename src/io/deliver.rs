@@ -11,6 +11,7 @@ pub use figures::{Deliveries, Figures};
 pub use sender::Asker;
 pub use target::{Fault, Target, WEBHOOK, profile};
 
+use super::alarm;
 use super::clock::{self, Running};
 use super::journal::{Journal, Settler};
 use crate::base::{CallId, Now, Rng};
@@ -43,21 +44,26 @@ impl Deliverer {
         mut rng: Rng,
     ) -> Result<Deliverer, String> {
         let ledger = journal.ledger(target.zone.clone()).map_err(|e| e.to_string())?;
-        let (events, inbox) = mpsc::unbounded_channel();
         let limits = target.limits;
         let figures = Arc::new(Figures::of(&target.name));
-        let sender = Sender::new(target, ledger, journal, rng.fork())?;
-        let driver = Driver {
-            clock: journal.running(),
-            clerk: Clerk::new(limits, rng),
-            sender: Arc::new(sender),
-            settler: journal.settler(),
-            events,
-            requests: JoinSet::new(),
-            asked: BTreeMap::new(),
-            figures: figures.clone(),
-        };
-        Ok(Deliverer { task: runtime.spawn(driver.run(inbox, wake)), figures })
+        let sender = Arc::new(Sender::new(target, ledger, journal, rng.fork())?);
+        let (clock, settler, shown) = (journal.running(), journal.settler(), figures.clone());
+        // After a panic it reads anew what is due; a request that was under way is made again, with the same id.
+        let task = alarm::keep(runtime, "delivery", move || {
+            let (events, inbox) = mpsc::unbounded_channel();
+            let driver = Driver {
+                clock,
+                clerk: Clerk::new(limits, rng.fork()),
+                sender: sender.clone(),
+                settler: settler.clone(),
+                events,
+                requests: JoinSet::new(),
+                asked: BTreeMap::new(),
+                figures: shown.clone(),
+            };
+            driver.run(inbox, wake.clone())
+        });
+        Ok(Deliverer { task, figures })
     }
 
     pub fn figures(&self) -> Arc<Figures> {

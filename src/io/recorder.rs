@@ -10,13 +10,13 @@ pub mod shelf;
 use crate::base::{CallId, MapSeed, Mono};
 use crate::call::event::{Entry, What};
 use crate::io::audit::Audit;
-use crate::io::clock;
 use crate::io::clock::Trusted;
 use crate::io::config::Config;
 use crate::io::disk;
 use crate::io::http::Metric;
 use crate::io::journal::Settler;
 use crate::io::tap::{Frame, Sink};
+use crate::io::{alarm, clock};
 use crate::media::Tapped;
 use crate::media::recording::{Made, Recordings};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -37,6 +37,10 @@ const NOTES: usize = 65_536;
 /// So many jobs wait for the disk, and for being finished; audio has a bound of its own.
 const JOBS: usize = 65_536;
 const FINISHED: usize = 10_000;
+/// The threads' names.
+const DESK: &str = "recorder";
+const FILES: &str = "recordings";
+const KEEPER: &str = "recordings-kept";
 
 /// The threads.
 pub struct Recorder {
@@ -89,7 +93,7 @@ impl Recorder {
         let days = config.recording.keep_days;
         let keep = Keep { days, clock };
         let keeper = Keeper::new(shelf.clone(), figures.clone(), journal, audit, keep, stop.clone());
-        recorder.spawn("recordings-kept", move || keeper.run(owed, &finished))?;
+        recorder.spawn(KEEPER, move || keeper.run(owed, &finished))?;
         let Some((frames, sink)) = frames else {
             recorder.held = Some(done);
             return Ok(recorder);
@@ -98,7 +102,7 @@ impl Recorder {
         figures.free.store(disk::free(&shelf.folder), Ordering::Relaxed);
         let min_free = config.recording.min_free;
         let files = Files { shelf: shelf.clone(), figures: figures.clone(), min_free, done, open: BTreeMap::new(), looked: None };
-        recorder.spawn("recordings", move || files.run(&wanted))?;
+        recorder.spawn(FILES, move || files.run(&wanted))?;
         let (notes, noted) = bounded(NOTES);
         recorder.notes = Some(Notes(notes));
         let desk = Desk {
@@ -113,7 +117,7 @@ impl Recorder {
             skipped: BTreeMap::new(),
             figures,
         };
-        recorder.spawn("recorder", move || desk.run(&stop))?;
+        recorder.spawn(DESK, move || desk.run(&stop))?;
         Ok(recorder)
     }
 
@@ -206,24 +210,36 @@ impl Desk {
     fn turn(&mut self, made: &mut Vec<Made>) {
         let horizon = clock::mono();
         let frames: Vec<Frame> = self.frames.try_iter().take(self.frames.len()).collect();
-        for note in self.notes.try_iter() {
-            match note {
-                Note::Begin(at, call) if !self.recordings.begin(at, call) => send(&self.jobs, Job::Missed { call }),
-                Note::Begin(..) => {}
-                Note::End(at, call) => self.recordings.end(at, call),
-            }
+        while let Ok(note) = self.notes.try_recv() {
+            self.guarded(made, |desk, _| desk.note(&note));
         }
         for frame in &frames {
             let Frame { call, part, side, law, timestamp, at, .. } = *frame;
-            self.recordings.frame(&Tapped { call, part, side, law, timestamp, at }, frame.codes());
+            let tapped = Tapped { call, part, side, law, timestamp, at };
+            self.guarded(made, |desk, _| desk.recordings.frame(&tapped, frame.codes()));
         }
         let lost = self.sink.lost();
         if std::mem::replace(&mut self.lost, lost) != lost {
             self.recordings.lose();
         }
-        self.recordings.advance(horizon, made);
+        self.guarded(made, |desk, made| desk.recordings.advance(horizon, made));
         made.drain(..).for_each(|made| self.hand(made));
         self.figures.calls.store(self.recordings.len(), Ordering::Relaxed);
+    }
+
+    /// A panic costs the recording of one call, or what it was about where it was of none.
+    fn guarded(&mut self, made: &mut Vec<Made>, act: impl FnOnce(&mut Desk, &mut Vec<Made>)) {
+        if alarm::guarded(DESK, || act(self, made)).is_none() {
+            self.recordings.rescue(made);
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        match *note {
+            Note::Begin(at, call) if !self.recordings.begin(at, call) => send(&self.jobs, Job::Missed { call }),
+            Note::Begin(..) => {}
+            Note::End(at, call) => self.recordings.end(at, call),
+        }
     }
 
     fn hand(&mut self, made: Made) {

@@ -7,6 +7,7 @@ mod places;
 mod tests;
 
 use crate::base::{Flow, Proto};
+use crate::io::alarm;
 use crate::io::config;
 use crate::io::descriptors::{self, Purpose};
 use crate::io::inbox::Inbox;
@@ -28,6 +29,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+/// The name of what serves a connection.
+const CONNECTION: &str = "tcp-connection";
 /// Until an outgoing connection must stand.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A peer that takes nothing for so long is gone.
@@ -122,25 +125,27 @@ impl Tcp {
 
     /// Accepts on `listener` as long as the runtime lives. `local`: its address.
     pub fn listen(&self, listener: TcpListener, local: SocketAddr, admit: Admit) {
-        let tcp = self.clone();
-        self.0.runtime.spawn(async move {
-            loop {
-                match listener.accept().await {
-                    Ok((stream, remote)) => {
-                        if let Some(guest) = admit(remote.ip()) {
-                            tcp.accepted(stream, local, remote, guest);
-                        }
-                    }
-                    // Out of descriptors, most likely: the ones in use must end first.
-                    Err(error) => {
-                        if !descriptors::missed(Purpose::Sip, &error) {
-                            tracing::warn!(%local, %error, "cannot accept a connection");
-                        }
-                        sleep(Duration::from_millis(100)).await;
+        let (tcp, listener) = (self.clone(), Arc::new(listener));
+        alarm::keep(&self.0.runtime, "tcp", move || tcp.clone().accept(listener.clone(), local, admit.clone()));
+    }
+
+    async fn accept(self, listener: Arc<TcpListener>, local: SocketAddr, admit: Admit) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, remote)) => {
+                    if let Some(guest) = admit(remote.ip()) {
+                        self.accepted(stream, local, remote, guest);
                     }
                 }
+                // Out of descriptors, most likely: the ones in use must end first.
+                Err(error) => {
+                    if !descriptors::missed(Purpose::Sip, &error) {
+                        tracing::warn!(%local, %error, "cannot accept a connection");
+                    }
+                    sleep(Duration::from_millis(100)).await;
+                }
             }
-        });
+        }
     }
 
     /// Sends by the connection of `flow`, or a new one. Never waits. False: the flow has failed.
@@ -155,7 +160,7 @@ impl Tcp {
         let shared = self.0.clone();
         self.0.runtime.spawn(async move {
             match timeout(CONNECT, connect(flow)).await {
-                Ok(Ok(stream)) => shared.serve(stream, ends).await,
+                Ok(Ok(stream)) => drop(alarm::survived(CONNECTION, shared.serve(stream, ends)).await),
                 Ok(Err(error)) => {
                     descriptors::missed(Purpose::Sip, &error);
                     tracing::info!(%flow, %error, "cannot connect");
@@ -180,7 +185,7 @@ impl Tcp {
         let Some((connection, ends)) = self.0.register(flow) else { return };
         let shared = self.0.clone();
         self.0.runtime.spawn(async move {
-            shared.serve(stream, ends).await;
+            alarm::survived(CONNECTION, shared.serve(stream, ends)).await;
             drop(place);
             shared.closed(flow, connection.number).await;
         });

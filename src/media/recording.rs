@@ -7,6 +7,7 @@
 
 use super::wav::Format;
 use super::{Law, Side, Tapped};
+use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Map, MapSeed, Mono};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Recordings {
     calls: Map<CallId, Recording>,
     /// When calls end, as far as it is known.
     ends: BTreeSet<(Mono, CallId)>,
+    /// The call that is worked on.
+    at_work: Option<CallId>,
 }
 
 /// The next piece of a recording, or its end.
@@ -78,7 +81,7 @@ struct Lane {
 
 impl Recordings {
     pub fn new(format: Format, most: usize, seed: MapSeed) -> Recordings {
-        Recordings { format, most, calls: Map::with_hasher(seed), ends: BTreeSet::new() }
+        Recordings { format, most, calls: Map::with_hasher(seed), ends: BTreeSet::new(), at_work: None }
     }
 
     /// Calls that are recorded now.
@@ -112,6 +115,7 @@ impl Recordings {
     }
 
     pub fn frame(&mut self, tapped: &Tapped, codes: &[u8]) {
+        self.at_work = Some(tapped.call);
         if let Some(recording) = self.calls.get_mut(&tapped.call) {
             recording.frame(tapped, codes);
         }
@@ -127,6 +131,7 @@ impl Recordings {
         }
         let mut idle = Vec::new();
         for (call, recording) in &mut self.calls {
+            self.at_work = Some(*call);
             let bytes = recording.advance(horizon, self.format);
             out.extend(bytes.map(|bytes| Made::Audio { call: *call, bytes }));
             if horizon.since(recording.heard) >= IDLE {
@@ -136,9 +141,20 @@ impl Recordings {
         idle.into_iter().for_each(|call| self.finish(call, out));
     }
 
+    /// The last thing that was done has panicked: the call that it was done for is recorded no further. False: it was no call's.
+    pub fn rescue(&mut self, out: &mut Vec<Made>) -> bool {
+        let Some(call) = self.at_work.take() else { return false };
+        self.calls.remove(&call);
+        self.ends.retain(|(_, ending)| *ending != call);
+        out.push(Made::Whole { call, lost: true });
+        true
+    }
+
     /// The rest of a call.
     fn finish(&mut self, call: CallId, out: &mut Vec<Made>) {
+        self.at_work = Some(call);
         let Some(mut recording) = self.calls.remove(&call) else { return };
+        trap::spring(Trap::Recording);
         let end = recording.lanes.iter().map(|lane| lane.end).max().unwrap_or(0);
         recording.make(end);
         out.extend(recording.block(1, self.format).map(|bytes| Made::Audio { call, bytes }));
@@ -149,6 +165,7 @@ impl Recordings {
 impl Recording {
     fn frame(&mut self, tapped: &Tapped, codes: &[u8]) {
         self.heard = tapped.at;
+        trap::spring(Trap::Recording);
         let arrived = self.now(tapped.at);
         let Some(index) = self.lane(tapped) else {
             self.lost = true;

@@ -221,3 +221,23 @@ fn bounds_hold() {
     let (.., lost) = b.end(1020 + 3_600_000);
     assert!(lost);
 }
+
+#[test]
+fn a_panic_costs_the_recording_of_one_call() {
+    use crate::base::trap::{self, Trap};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    let mut b = Bench::new();
+    let other = CallId::new(Wall(1), &mut Rng::from_number(2));
+    assert!(b.recordings.begin(Mono(0), other));
+    b.say(SEAT, 0..1000, LOUD);
+    let broken = Tapped { call: other, part: SEAT, side: Side::Said, law: Law::A, timestamp: 0, at: ms(500) };
+    trap::set(Trap::Recording, 0);
+    assert!(catch_unwind(AssertUnwindSafe(|| b.recordings.frame(&broken, &[SOFT; 160]))).is_err());
+    assert!(b.recordings.rescue(&mut b.made));
+    assert_eq!(b.made, [Made::Whole { call: other, lost: true }]);
+    b.recordings.frame(&broken, &[SOFT; 160]);
+    b.recordings.end(ms(900), other);
+    b.say(SEAT, 1000..2000, LOUD);
+    let (_, right, lost) = b.end(2000);
+    assert!(!lost && right.len() == 16_000 && right.iter().all(|sample| *sample == value(LOUD)));
+}

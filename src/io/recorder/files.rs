@@ -1,9 +1,11 @@
 //! The thread that writes calls' audio to their files, and does not mind what that takes: who makes the audio goes on.
 
+use super::FILES;
 use super::figures::Figures;
 use super::shelf::{PART, Shelf};
+use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono};
-use crate::io::{clock, disk};
+use crate::io::{alarm, clock, disk};
 use crate::record::recording::State;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
@@ -60,15 +62,33 @@ impl Files {
     pub fn run(mut self, jobs: &Receiver<Job>) {
         loop {
             match jobs.recv_timeout(LOOK) {
-                Ok(job) => self.take(job),
+                Ok(job) => self.guarded(job),
                 Err(error) if error.is_disconnected() => return,
                 Err(_) => {}
             }
-            self.look();
+            alarm::guarded(FILES, || self.look());
+        }
+    }
+
+    /// A panic costs the call's recording: its next start finds what there is of it.
+    pub fn guarded(&mut self, job: Job) {
+        let (call, size, last) = match &job {
+            Job::Audio { call, bytes, .. } => (*call, bytes.len(), false),
+            Job::Whole { call, .. } | Job::Missed { call } => (*call, 0, true),
+        };
+        if alarm::guarded(FILES, || self.take(job)).is_some() {
+            return;
+        }
+        self.figures.waiting.fetch_sub(size, Ordering::Relaxed);
+        self.open.entry(call).or_default().lost = true;
+        if last {
+            self.open.remove(&call);
+            self.finish(Done { call, state: State::Interrupted });
         }
     }
 
     pub fn take(&mut self, job: Job) {
+        trap::spring(Trap::Recording);
         match job {
             Job::Audio { call, skipped, bytes } => self.audio(call, skipped, &bytes),
             Job::Whole { call, lost } => self.whole(call, lost),

@@ -1,10 +1,12 @@
 //! The thread that finishes recordings: header, sync, hash, its own name, and then the journal, which tells everybody. It
 //! finishes first what another process left behind, and deletes what is too old.
 
+use super::KEEPER;
 use super::figures::Figures;
 use super::files::Done;
 use super::shelf::{PART, Shelf, WAV, call_of, entries};
 use crate::base::{CallId, Mono, Wall};
+use crate::io::alarm;
 use crate::io::audit::Audit;
 use crate::io::clock::{self, Trusted};
 use crate::io::journal::{Settler, Taken};
@@ -72,12 +74,12 @@ impl Keeper {
 
     /// `owed`: calls in which the last process died, or died before it told what became of their recordings.
     pub fn run(mut self, owed: Vec<CallId>, done: &Receiver<Done>) {
-        owed.into_iter().for_each(|call| self.finish(Done { call, state: State::Interrupted }));
+        owed.into_iter().for_each(|call| self.guarded(Done { call, state: State::Interrupted }));
         loop {
-            self.purge();
+            alarm::guarded(KEEPER, || self.purge());
             self.try_again();
             match done.recv_timeout(AGAIN) {
-                Ok(done) => self.finish(done),
+                Ok(done) => self.guarded(done),
                 Err(error) if error.is_disconnected() => return,
                 Err(_) => {}
             }
@@ -88,7 +90,14 @@ impl Keeper {
         let now = clock::mono();
         if now >= self.again_at {
             self.again_at = now.after(AGAIN);
-            std::mem::take(&mut self.stuck).into_iter().for_each(|done| self.finish(done));
+            std::mem::take(&mut self.stuck).into_iter().for_each(|done| self.guarded(done));
+        }
+    }
+
+    /// A recording whose end has panicked is tried again like one that the disk refused.
+    pub(super) fn guarded(&mut self, done: Done) {
+        if alarm::guarded(KEEPER, || self.finish(done)).is_none() && self.stuck.len() < STUCK {
+            self.stuck.push(done);
         }
     }
 

@@ -337,3 +337,30 @@ fn a_journal_that_is_down_does_not_hold_up_the_end() {
     gate.execute_batch("COMMIT").unwrap();
     bench.journal.close();
 }
+
+#[test]
+fn a_panic_costs_one_recording_and_no_thread() {
+    use crate::base::trap::{self, Trap};
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.node.state = folder.path().to_owned();
+    config.recording.lines = vec!["all".to_owned()];
+    let (shelf, figures) = (Arc::new(Shelf::of(&config).unwrap()), Arc::new(Figures::default()));
+    let (done, finished) = bounded(10);
+    figures.free.store(u64::MAX, Ordering::Relaxed);
+    let mut files = Files { shelf, figures: figures.clone(), min_free: 0, done, open: BTreeMap::new(), looked: None };
+    let calls: Vec<CallId> = (0..2).map(|n| CallId::new(Wall(n), &mut Rng::from_number(n as u64 + 1))).collect();
+    for (n, call) in calls.iter().enumerate() {
+        figures.waiting.fetch_add(640, Ordering::Relaxed);
+        files.guarded(Job::Audio { call: *call, skipped: 0, bytes: vec![0; 640] });
+        if n == 0 {
+            figures.waiting.fetch_add(640, Ordering::Relaxed);
+            trap::set(Trap::Recording, 0);
+            files.guarded(Job::Audio { call: *call, skipped: 0, bytes: vec![0; 640] });
+        }
+    }
+    calls.iter().for_each(|call| files.guarded(Job::Whole { call: *call, lost: false }));
+    let told: Vec<Done> = finished.try_iter().collect();
+    assert_eq!(told, [Done { call: calls[0], state: State::Partial }, Done { call: calls[1], state: State::Ready }]);
+    assert_eq!(figures.waiting.load(Ordering::Relaxed), 0, "no room is lost with it");
+}
