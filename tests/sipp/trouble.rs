@@ -264,5 +264,6 @@ fn callers_of_a_seat_that_refused_for_long_are_all_served_once_it_is_free() {
         caller.bye();
         seat.hung_up();
     }
-    gateway.wait_until_idle();
+    // The INVITEs that were refused wait 32 s for copies of the refusal (timer D).
+    wait_for("no call is left", || (gateway.metric("calls") == 0 && gateway.metric("seat_channels_taken") == 0).then_some(()));
 }
