@@ -3,7 +3,7 @@
 pub mod search;
 
 use super::store::payload::{self, Lost};
-use super::store::{Trouble, kin, mark};
+use super::store::{Lock, Trouble, kin, mark};
 use crate::base::{CallId, Mono, Text, Wall};
 use crate::call::event::Entry;
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
@@ -45,7 +45,15 @@ struct Open {
 
 impl Open {
     fn new(path: &Path) -> Result<Open, Trouble> {
-        kin::must_be_ours(path)?;
+        // A gateway that mends its journal puts another one in its place.
+        let mut tries = if Lock::is_taken(path) { TRIES } else { 0 };
+        while let Err(trouble) = kin::must_be_ours(path) {
+            if tries == 0 {
+                return Err(trouble);
+            }
+            tries -= 1;
+            std::thread::sleep(TRY);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let file = file_of(path);
         let open = || {
@@ -60,6 +68,10 @@ impl Open {
 fn file_of(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }
+
+/// So often, and at these distances, a journal that is there in a moment is looked for.
+const TRIES: u32 = 100;
+const TRY: Duration = Duration::from_millis(20);
 
 /// So many unreadable entries are told at most.
 const UNREADABLE: usize = 100;

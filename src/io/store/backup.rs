@@ -77,13 +77,14 @@ pub fn restore(from: &Path, journal: &Path, instead: bool) -> Result<Copied, Tro
     let mut copied = part.copy(from)?;
     part.renew().map_err(|e| Trouble::sqlite(journal, e))?;
     let failed = |e| unwritable(journal, &e);
-    copied.aside = set_aside(journal, "replaced").map_err(failed)?;
+    let aside = aside_of(journal, "replaced").map_err(failed)?;
+    copied.aside = set_aside(journal, &aside).map_err(failed)?.then_some(aside);
     fs::rename(&part.0, journal).and_then(|()| sync_folder(journal)).map_err(failed)?;
     Ok(copied)
 }
 
-/// Gives the journal and what belongs to it other names; none where there is nothing.
-pub fn set_aside(journal: &Path, why: &str) -> std::io::Result<Option<PathBuf>> {
+/// A name beside the journal's that nothing has yet.
+pub fn aside_of(journal: &Path, why: &str) -> std::io::Result<PathBuf> {
     let seconds = crate::io::clock::now().wall.0 / 1_000_000;
     let name = |n: u32| {
         let mut name = journal.as_os_str().to_owned();
@@ -91,18 +92,22 @@ pub fn set_aside(journal: &Path, why: &str) -> std::io::Result<Option<PathBuf>> 
         PathBuf::from(name)
     };
     let taken = |aside: &PathBuf| aside.symlink_metadata().is_ok() || mark::log_of(aside).symlink_metadata().is_ok();
-    let aside = (1..).map(name).find(|aside| !taken(aside)).ok_or(ErrorKind::AlreadyExists)?;
+    (1..).map(name).find(|aside| !taken(aside)).ok_or(ErrorKind::AlreadyExists.into())
+}
+
+/// Gives the journal and what belongs to it this name; false where there is nothing.
+pub fn set_aside(journal: &Path, aside: &Path) -> std::io::Result<bool> {
     let (log, own_mark) = (mark::log_of(journal), Mark::beside(journal));
     let away = |from: &Path, to: &Path| match fs::rename(from, to) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         renamed => renamed.map(|()| true),
     };
     // First the log: without it the file is read as if it were whole.
-    let moved = [away(&log, &mark::log_of(&aside))?, away(&own_mark, &Mark::beside(&aside))?, away(journal, &aside)?];
+    let moved = [away(&log, &mark::log_of(aside))?, away(&own_mark, &Mark::beside(aside))?, away(journal, aside)?];
     let mut index = journal.as_os_str().to_owned();
     index.push("-shm");
     let _ = fs::remove_file(index);
-    Ok(moved.contains(&true).then_some(aside))
+    Ok(moved.contains(&true))
 }
 
 /// A file that is not done; it goes with what failed.

@@ -1,7 +1,7 @@
 //! A journal that is damaged is set aside, whole as it is, and a new one is made of what can be read of it: every entry whose
 //! checksum fits, and what says how far deliveries have got. What is lost is named.
 
-use super::backup::set_aside;
+use super::backup::{aside_of, set_aside};
 use super::pages::Pages;
 use super::{Backend, Outbox, Store, Transaction, make, mark, payload, prepare, trouble};
 use crate::base::{CallId, Text, Wall};
@@ -36,19 +36,25 @@ pub fn mend(path: &Path, why: &Text, max_bytes: Option<u64>, outbox: &Outbox) ->
     let failed =
         |e: std::io::Error| Trouble::file(path, both!("cannot be mended: {e}", "无法修复：{e}"), trouble::look_at_the_disk());
     let mark = mark::Mark::read(path);
-    let aside = set_aside(path, "damaged").map_err(failed)?;
-    make(path, max_bytes)?;
-    let db = prepare(path, max_bytes).map_err(|e| Trouble::sqlite(path, e))?;
+    // It is made beside the damaged one, so that nobody finds none for long.
+    let (aside, new) = (aside_of(path, "damaged").map_err(failed)?, path.with_extension("mended"));
+    for old in [new.clone(), mark::log_of(&new)] {
+        let _ = std::fs::remove_file(old);
+    }
+    make(&new, max_bytes)?;
+    let db = prepare(&new, max_bytes).map_err(|e| Trouble::sqlite(path, e))?;
     let mut salvage = Salvage { db: &db, bad: BTreeSet::new(), why, feed: 0 };
     let mut all = || -> rusqlite::Result<()> {
         db.execute_batch("BEGIN")?;
-        if let Some(aside) = &aside {
-            salvage.take(&Pages::open(aside).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?)?;
-        }
-        salvage.finish(aside.as_deref(), mark.as_ref(), outbox)?;
-        db.execute_batch("COMMIT")
+        salvage.take(&Pages::open(path).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?)?;
+        salvage.finish(&aside, mark.as_ref(), outbox)?;
+        db.execute_batch("COMMIT")?;
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     };
     all().map_err(|e| Trouble::sqlite(path, e))?;
+    drop(db);
+    set_aside(path, &aside).map_err(failed)?;
+    std::fs::rename(&new, path).and_then(|()| super::sync_folder(path)).map_err(failed)?;
     tracing::error!(journal = %path.display(), aside = ?aside, "a new journal was made of what could be read 已用可读内容建立新的日志数据库");
     Ok(())
 }
@@ -134,7 +140,7 @@ impl Salvage<'_> {
     }
 
     /// Adds what follows from the rows that are there, and tells of those that are not.
-    fn finish(&mut self, aside: Option<&Path>, mark: Option<&mark::Header>, outbox: &Outbox) -> rusqlite::Result<()> {
+    fn finish(&mut self, aside: &Path, mark: Option<&mark::Header>, outbox: &Outbox) -> rusqlite::Result<()> {
         self.ends()?;
         self.owed(outbox)?;
         lanes(self.db)?;
@@ -152,10 +158,7 @@ impl Salvage<'_> {
                 note(self.db, Some(call), &place, "its checksum does not fit", None)?;
             }
         }
-        let why = match aside {
-            Some(aside) => format!("{}; set aside as {}", self.why, aside.display()),
-            None => self.why.to_string(),
-        };
+        let why = format!("{}; set aside as {}", self.why, aside.display());
         note(self.db, None, "journal", &why, None)
     }
 
@@ -223,10 +226,11 @@ fn is_good(row: &[Value], entry: bool) -> bool {
     match row.get(sum) {
         Some(Value::Integer(sum)) => payload::is_whole(&call, numbers, ValueRef::from(&row[what]), Some(*sum)),
         // An older release wrote it: it is what it can be read as.
-        _ => match &row[what] {
+        Some(Value::Null) | None => match &row[what] {
             Value::Text(text) => serde_json::from_str::<serde_json::Value>(text).is_ok(),
             _ => true,
         },
+        Some(_) => false,
     }
 }
 
@@ -277,7 +281,7 @@ impl Store {
         note(&copy, None, "journal", &why.en, None).map_err(sqlite)?;
         drop(copy);
         tracing::error!(journal = %path.display(), "{why}; what was in use is put back 已恢复使用中的内容：{}", why.zh);
-        set_aside(&path, "damaged").map_err(failed)?;
+        aside_of(&path, "damaged").and_then(|aside| set_aside(&path, &aside)).map_err(failed)?;
         std::fs::rename(&saved, &path).and_then(|()| super::sync_folder(&path)).map_err(failed)
     }
 
