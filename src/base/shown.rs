@@ -18,6 +18,33 @@ impl Shown<'_> {
     }
 }
 
+impl Shown<'_> {
+    /// Lines of ours with what others chose in them; a table's columns may be parted by tabs.
+    pub fn lines(text: &str) -> String {
+        let mut lines = String::with_capacity(text.len());
+        for c in text.chars() {
+            // Writing to a String cannot fail.
+            if matches!(c, '\n' | '\t') { lines.push(c) } else { show(&mut lines, c).unwrap_or_default() }
+        }
+        lines
+    }
+
+    /// JSON, in which nothing acts but inside of texts, where it can be written otherwise (RFC 8259 §7).
+    pub fn json(text: &str) -> String {
+        let mut json = String::with_capacity(text.len());
+        for c in text.chars() {
+            if acts(c) && c != '\n' {
+                let mut units = [0; 2];
+                // Writing to a String cannot fail.
+                c.encode_utf16(&mut units).iter().for_each(|unit| write!(json, "\\u{unit:04x}").unwrap_or_default());
+            } else {
+                json.push(c);
+            }
+        }
+        json
+    }
+}
+
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut chars = self.0.chars();
@@ -41,6 +68,15 @@ fn acts(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_acts_in_lines_and_json() {
+        assert_eq!(Shown::lines("a\tb\n\u{1b}[2J\r\u{202e}"), "a\tb\n\\u{1b}[2J\\u{d}\\u{202e}");
+        let odd = "\u{7f}\u{9b}\u{202e}\u{feff}\u{e0041}张";
+        let json = Shown::json(&format!("{:#}", serde_json::json!({ "a": odd })));
+        assert!(!json.chars().any(|c| acts(c) && c != '\n'), "{json}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["a"], odd);
+    }
 
     #[test]
     fn nothing_that_is_shown_acts() {

@@ -18,6 +18,35 @@ impl Tongue {
     }
 }
 
+impl Tongue {
+    /// The one of ours that `Accept-Language` likes best (RFC 9110 §12.5.4); English where it likes both alike or neither.
+    pub fn accepted(header: &str) -> Tongue {
+        let (mut chinese, mut english) = (0, 0);
+        for part in header.split(',').take(MOST_LANGUAGES) {
+            let mut parts = part.split(';').map(str::trim);
+            let range = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))).map_or(1000, thousandths);
+            match range {
+                "*" => english = english.max(weight),
+                range if range.eq_ignore_ascii_case("en") || Tongue::of_locale(range) == Tongue::Chinese => {
+                    let liked = if Tongue::of_locale(range) == Tongue::Chinese { &mut chinese } else { &mut english };
+                    *liked = weight.max(*liked);
+                }
+                range if range.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("en-")) => english = english.max(weight),
+                _ => {}
+            }
+        }
+        if chinese > english { Tongue::Chinese } else { Tongue::English }
+    }
+}
+
+/// Nobody names more.
+const MOST_LANGUAGES: usize = 32;
+
+fn thousandths(weight: &str) -> u32 {
+    weight.parse::<f32>().map_or(0, |weight| (weight.clamp(0.0, 1.0) * 1000.0) as u32)
+}
+
 /// A message. It is made by [`both!`], which takes it in both languages, so that neither can be forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
@@ -44,6 +73,12 @@ impl Text {
         self.en.push_str(&more.en);
         self.zh.push_str(&more.zh);
         self
+    }
+
+    /// All of them in one line.
+    pub fn joined(texts: &[Text]) -> Text {
+        let all = |one: fn(&Text) -> &str, parted: &str| texts.iter().map(one).collect::<Vec<_>>().join(parted);
+        Text { en: all(|text| &text.en, ", "), zh: all(|text| &text.zh, "；") }
     }
 
     /// All of them, a line each.
@@ -89,6 +124,17 @@ mod tests {
         }
         for name in ["", "C", "POSIX", "en_US.UTF-8", "zhx", "C.UTF-8"] {
             assert_eq!(Tongue::of_locale(name), Tongue::English, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_language_that_is_asked_for_is_found() {
+        for asked in ["zh", "zh-CN,zh;q=0.9,en;q=0.8", "ZH-Hans", "fr, zh;q=0.5", "en;q=0.2, zh-TW ; q=0.3", "*;q=0.1, zh;q=0.2"]
+        {
+            assert_eq!(Tongue::accepted(asked), Tongue::Chinese, "{asked}");
+        }
+        for asked in ["", "*", "en", "en-US,en;q=0.9,zh;q=0.8", "zh;q=0", "fr", "zh;q=x", "zhx", ";;,,=", "q=1"] {
+            assert_eq!(Tongue::accepted(asked), Tongue::English, "{asked}");
         }
     }
 

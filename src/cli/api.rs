@@ -1,9 +1,10 @@
 //! A running gateway, asked over its HTTP interface.
 
 use super::{ConfigFile, listed};
-use crate::base::Text;
+use crate::base::{Text, Tongue};
 use crate::io::{config, files};
 use clap::Args;
+use reqwest::header::ACCEPT_LANGUAGE;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -68,7 +69,7 @@ impl Token {
         // No need of the system's certificates, which a small container does not have.
         let http = if base.starts_with("http://") { http.tls_certs_only([]) } else { http };
         let http = http.build().map_err(|e| both!("cannot prepare a request: {e}", "无法准备请求：{e}"))?;
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(Text::foreign)?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| files::told(&e))?;
         Ok(Client { http, runtime, base, token: self.token()? })
     }
 
@@ -118,6 +119,7 @@ impl Client {
 
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Text> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
+        request = request.header(ACCEPT_LANGUAGE, if super::tongue() == Tongue::Chinese { "zh" } else { "en" });
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }

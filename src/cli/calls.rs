@@ -1,7 +1,7 @@
 //! `hotline calls`: calls in progress, and callers moved.
 
 use super::api::{Api, Client};
-use crate::base::{CallId, Text, Wall};
+use crate::base::{CallId, Shown, Text, Wall};
 use crate::io::clock;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -146,18 +146,22 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     match &question.act {
         None => {
             let answer = client.get(&format!("/api/v1/calls{numbers}"))?;
-            if question.json { say!("{answer:#}") } else { print_table(&answer) }
+            if question.json { say_json!("{answer:#}") } else { print_table(&answer) }
         }
         Some(Act::Show { call }) => {
             let answer = client.get(&format!("/api/v1/calls/{call}{numbers}"))?;
-            if question.json { say!("{answer:#}") } else { print_call(&answer) }
+            if question.json { say_json!("{answer:#}") } else { print_call(&answer) }
         }
         Some(act) => {
             let answer = carry_out(&client, act)?;
             match act {
-                _ if question.json => say!("{answer:#}"),
+                _ if question.json => say_json!("{answer:#}"),
                 Act::Tag { .. } => print_tagged(&answer),
-                _ => say!("under way; `hotline calls show {}` shows what comes of it", act.call()),
+                _ => tell!(
+                    "under way; `hotline calls show {0}` shows what comes of it",
+                    "正在进行；结果见 `hotline calls show {0}`",
+                    act.call()
+                ),
             }
         }
     }
@@ -200,33 +204,38 @@ fn print_table(answer: &Value) {
     let now = clock::now().wall;
     for call in &calls {
         let (id, number, caller, state) = (text(&call["id"]), text(&call["number"]), text(&call["caller"]), text(&call["state"]));
-        say!("{id:<36}  {:>8}  {number:<12}  {caller:<14}  {state:<12}  {}", age(id, now), parties(call));
+        say!("{id:<36}  {:>8}  {number:<12}  {caller:<14}  {state:<12}  {}", age(&id, now), parties(call));
     }
     let total = answer["total"].as_u64().unwrap_or_default();
     match calls.len() as u64 {
-        0 => say!("no calls"),
-        shown if shown < total => say!("{shown} of {total} calls"),
+        0 => tell!("no calls", "没有通话"),
+        shown if shown < total => tell!("{shown} of {total} calls", "显示 {shown} 路，共 {total} 路"),
         _ => {}
     }
 }
 
 fn print_call(call: &Value) {
-    let id = text(&call["id"]);
-    say!("call    {id}, {} old", age(id, clock::now().wall));
-    say!("number  {} {}", text(&call["number"]), text(&call["line"]));
-    say!("caller  {}", text(&call["caller"]));
-    say!("state   {}", text(&call["state"]));
+    let (id, number, line) = (text(&call["id"]), text(&call["number"]), text(&call["line"]));
+    let (caller, state, old) = (text(&call["caller"]), text(&call["state"]), age(&id, clock::now().wall));
+    tell!("call    {id}, {old} old", "通话    {id}，已 {old}");
+    tell!("number  {number} {line}", "号码    {number} {line}");
+    tell!("caller  {caller}", "主叫    {caller}");
+    tell!("state   {state}", "状态    {state}");
     for leg in call["legs"].as_array().into_iter().flatten() {
-        let held = if leg["on_hold"] == true { ", on hold" } else { "" };
-        say!("leg {:<3} {} {}{held}", leg["leg"].to_string(), text(&leg["party"]), text(&leg["part"]));
+        let held = if leg["on_hold"] == true { both!(", on hold", "，保持中") } else { Text::default() };
+        let (number, party, part) = (leg["leg"].to_string(), text(&leg["party"]), text(&leg["part"]));
+        let leg = both!("leg {number:<3} {party} {part}", "第 {number:<3} 方 {party} {part}").then(&held);
+        say!("{}", leg.told(super::tongue()));
     }
 }
 
 fn print_tagged(answer: &Value) {
-    let backends: Vec<&str> = answer["backends"].as_array().into_iter().flatten().map(text).collect();
-    match backends.as_slice() {
-        [] => say!("{}; no ticket system of its own has these subjects", text(&answer["status"])),
-        backends => say!("{}; it goes to {}", text(&answer["status"]), backends.join(", ")),
+    let status = text(&answer["status"]);
+    let backends: Vec<String> = answer["backends"].as_array().into_iter().flatten().map(text).collect();
+    let to = backends.join(", ");
+    match backends.is_empty() {
+        true => tell!("{status}; no ticket system of its own has these subjects", "{status}；没有专收这些主题的工单系统"),
+        false => tell!("{status}; it goes to {to}", "{status}；推送到 {to}"),
     }
 }
 
@@ -235,8 +244,9 @@ fn parties(call: &Value) -> String {
     legs.map(|leg| format!("{} {}", text(&leg["party"]), text(&leg["part"]))).collect::<Vec<_>>().join(", ")
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
+/// Others chose some of it.
+fn text(value: &Value) -> String {
+    value.as_str().map_or("-".to_owned(), |text| Shown(text).to_string())
 }
 
 /// Call ids begin with their time (RFC 9562 §5.7).

@@ -40,10 +40,10 @@ pub struct Question {
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let client = question.api.open()?;
     if question.status {
-        say!("{}", told(&client.get("/api/v1/status")?));
+        say!("{}", told(&client.get("/api/v1/status")?).told(super::tongue()));
     } else if question.undo {
         client.delete("/api/v1/drain")?;
-        say!("new calls are taken again");
+        tell!("new calls are taken again", "已恢复接新呼叫");
     } else {
         client.post("/api/v1/drain", None)?;
         if !question.no_wait {
@@ -64,7 +64,7 @@ fn wait(client: &Client, within: Option<Duration>) -> Result<(), Text> {
         }
         let calls = status["calls"].as_u64().unwrap_or_default();
         if shown != Some(calls) {
-            say!("{}", told(&status));
+            say!("{}", told(&status).told(super::tongue()));
             shown = Some(calls);
         }
         if calls == 0 {
@@ -77,11 +77,12 @@ fn wait(client: &Client, within: Option<Duration>) -> Result<(), Text> {
     }
 }
 
-fn told(status: &Value) -> String {
-    let state = if status["draining"] == true { "draining" } else { "taking calls" };
-    match status["calls"].as_u64().unwrap_or_default() {
-        0 => format!("{state}; no call in progress"),
-        1 => format!("{state}; 1 call in progress"),
-        calls => format!("{state}; {calls} calls in progress"),
-    }
+fn told(status: &Value) -> Text {
+    let state =
+        if status["draining"] == true { both!("draining", "正在排空") } else { both!("taking calls", "正在接呼叫") };
+    state.then(&match status["calls"].as_u64().unwrap_or_default() {
+        0 => both!("; no call in progress", "；没有通话"),
+        1 => both!("; 1 call in progress", "；现有 1 路通话"),
+        calls => both!("; {calls} calls in progress", "；现有 {calls} 路通话"),
+    })
 }

@@ -73,8 +73,8 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     match (question.all, question.day) {
         (true, _) => show(question.json, &plan::all(&plan, facts.at), Explanation::row),
         (_, Some(_)) => show(question.json, &plan::day(&plan, &facts), Explanation::turn),
-        _ if question.json => say!("{:#}", serde_json::json!(plan::explain(&plan, &facts))),
-        _ => say!("{}", plan::explain(&plan, &facts)),
+        _ if question.json => say_json!("{:#}", serde_json::json!(plan::explain(&plan, &facts))),
+        _ => say!("{}", plan::explain(&plan, &facts).told().told(super::tongue()).trim_end()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -107,7 +107,7 @@ fn outside() -> Text {
 
 fn show(json: bool, answers: &[Explanation], line: fn(&Explanation) -> String) {
     if json {
-        return say!("{:#}", serde_json::json!(answers));
+        return say_json!("{:#}", serde_json::json!(answers));
     }
     answers.iter().for_each(|answer| say!("{}", line(answer)));
 }

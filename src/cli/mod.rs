@@ -8,12 +8,23 @@ macro_rules! say {
     ($($text:tt)*) => { $crate::cli::answer(format_args!($($text)*)) };
 }
 
+/// As [`say`], of words in both languages.
+macro_rules! tell {
+    ($($text:tt)*) => { $crate::cli::answer(format_args!("{}", both!($($text)*).told($crate::cli::tongue()))) };
+}
+
+/// As [`say`], of JSON.
+macro_rules! say_json {
+    ($($text:tt)*) => { $crate::cli::answer(format_args!("{}", $crate::base::Shown::json(&format!($($text)*)))) };
+}
+
 mod api;
 mod calls;
 mod check;
 mod drain;
 mod explain;
 mod help;
+mod language;
 mod manual;
 mod prompts;
 mod ready;
@@ -21,8 +32,9 @@ mod records;
 mod run;
 mod typed;
 
-use crate::base::{Text, Tongue};
+use crate::base::{Shown, Text, Tongue};
 use crate::io::config::Finding;
+use crate::io::files;
 use crate::plan::Problem;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::fmt::Arguments as Words;
@@ -39,6 +51,11 @@ const WRONG: u8 = 2;
 #[derive(Parser)]
 #[command(name = "hotline", version, arg_required_else_help = true)]
 struct Arguments {
+    /// The language of help, answers and errors: zh or en; by default that of HOTLINE_LANG, else of the locale
+    ///
+    /// 帮助、回答和报错所用的语言：zh 或 en；缺省看环境变量 HOTLINE_LANG，其次看系统区域
+    #[arg(long, value_name = "LANG", global = true, value_parser = language::read)]
+    lang: Option<Tongue>,
     #[command(subcommand)]
     command: Command,
 }
@@ -114,7 +131,7 @@ pub fn main() -> ExitCode {
     };
     let answer = match arguments.command {
         Command::Run(config) => run::run(&config),
-        Command::Try => crate::trial::run().map(verdict).map_err(Text::foreign),
+        Command::Try => crate::trial::run().map(verdict).map_err(|e| files::told(&e)),
         Command::Check(question) => check::run(&question),
         Command::Explain(question) => explain::run(&question),
         Command::Calls(question) => calls::run(&question),
@@ -126,9 +143,14 @@ pub fn main() -> ExitCode {
         Command::Man(question) => manual::manual(&question, program()),
     };
     answer.unwrap_or_else(|message| {
-        eprintln!("{}", message.told(tongue()));
+        complain(&message);
         ExitCode::from(WRONG)
     })
+}
+
+/// The one way to standard error.
+fn complain(text: &Text) {
+    eprintln!("{}", Shown::lines(text.told(tongue())));
 }
 
 fn program() -> clap::Command {
@@ -138,9 +160,10 @@ fn program() -> clap::Command {
 /// The arguments as they were typed, or how the process ends that shows help or says what is wrong.
 fn understood() -> Result<Arguments, ExitCode> {
     let wrong = |text: &Text| {
-        eprintln!("{}", text.told(tongue()));
+        complain(text);
         ExitCode::from(WRONG)
     };
+    language::choose().map_err(|text| wrong(&text))?;
     if let Some(text) = help::dashes(std::env::args_os().filter_map(|argument| argument.into_string().ok())) {
         return Err(wrong(&text));
     }
@@ -153,11 +176,11 @@ fn understood() -> Result<Arguments, ExitCode> {
 
 /// A line of the answer. Nobody reads on: no more is said. A full disk is an error.
 fn answer(text: Words<'_>) {
-    match writeln!(io::stdout(), "{text}") {
+    match writeln!(io::stdout(), "{}", Shown::lines(&text.to_string())) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(0),
         Err(error) => {
-            eprintln!("the answer cannot be written: {error}");
+            complain(&both!("the answer cannot be written: {}", "无法写出回答：{}"; files::told(&error)));
             process::exit(WRONG.into())
         }
     }
@@ -167,11 +190,8 @@ fn verdict(good: bool) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The tongue of the person at the terminal, as POSIX.1-2017 §8.2 orders the variables. One that is set and empty does not
-/// count.
 fn tongue() -> Tongue {
-    let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
-    names.into_iter().find(|name| !name.is_empty()).map_or(Tongue::default(), |name| Tongue::of_locale(&name))
+    language::chosen()
 }
 
 /// Complaints, one after the other.

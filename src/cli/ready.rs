@@ -38,8 +38,8 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
 fn ready(client: &Client) -> Result<(), Text> {
     let answer = client.get("/readyz")?;
     match answer["alarm"].as_str() {
-        Some(alarm) => say!("ready; {alarm}"),
-        None => say!("ready"),
+        Some(alarm) => tell!("ready; {alarm}", "就绪；{alarm}"),
+        None => tell!("ready", "就绪"),
     }
     Ok(())
 }

@@ -119,7 +119,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
             Journal::left_out(&ledger);
             of.note("records show", &call.to_string())?;
             let answer = serde_json::json!({ "record": shown(record, of.unmasked), "deliveries": deliveries });
-            say!("{answer:#}");
+            say_json!("{answer:#}");
         }
         Question::Retry(chosen) => chosen.retry()?,
         Question::Drop(chosen) => chosen.drop()?,
@@ -162,14 +162,14 @@ impl Journal {
         if !self.unmasked {
             return Ok(());
         }
-        Audit::of(&self.config()?).note(clock::now().wall, &person(), did, what).map_err(Text::foreign)
+        Audit::of(&self.config()?).note(clock::now().wall, &person(), did, what)
     }
 
     /// Says beside what could be read what could not.
     fn left_out(ledger: &Ledger) {
         for text in ledger.unreadable() {
             let text = both!("warning: {}", "警告：{}"; text);
-            eprintln!("{}", text.told(super::tongue()));
+            crate::cli::complain(&text);
         }
     }
 
@@ -179,7 +179,7 @@ impl Journal {
         let ledger = Ledger::open(&self.path(&config), zone)?;
         if let Some(gap) = ledger.gap()? {
             let text = both!("warning: the journal: {}", "警告：日志数据库：{}"; gap);
-            eprintln!("{}", text.told(super::tongue()));
+            crate::cli::complain(&text);
         }
         Ok(ledger.unsealing(Arc::new(sealer(&config)?)))
     }

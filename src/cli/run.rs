@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 pub fn run(file: &ConfigFile) -> Result<ExitCode, Text> {
     let config = config::load(file.path()).map_err(|findings| listed(&findings))?;
-    let _logging = log::start(&config.log).map_err(Text::foreign)?;
+    let _logging = log::start(&config.log)?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let limit = config.log.drain;
     let gateway = Gateway::start(config, file.path())?;

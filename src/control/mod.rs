@@ -4,7 +4,7 @@ mod access;
 
 pub use access::{Holder, Missing, Right, Role};
 
-use crate::base::CallId;
+use crate::base::{CallId, Text};
 use crate::call::Refusal;
 pub use crate::call::keys::Codes;
 pub use crate::call::{LegView, Mode};
@@ -95,21 +95,45 @@ pub enum Why {
 
 impl Why {
     /// One sentence for people, and whether asking again later may help.
-    pub fn words(self) -> (&'static str, bool) {
+    pub fn words(self) -> (Text, bool) {
         match self {
-            Why::NoSuchCall => ("there is no such call, or it is over", false),
-            Why::NoSuchLeg => ("the call has no such leg, or it may not be dropped", false),
-            Why::UnknownTarget => ("the dial plan has nobody to call for this number", false),
-            Why::AreaUnknown => ("the caller's city is not known: say whose line it is, by the area code", false),
-            Why::ForeignHost => ("that address is another host's: only numbers of the dial plan can be reached", false),
-            Why::SameParty => ("the call is with this party already", false),
-            Why::Loop => ("this caller has been there and came back: the first receiver keeps the call", false),
-            Why::Ending => ("the gateway is ending", false),
-            Why::Call(Refusal::NotTalking) => ("nobody talks in this call now", true),
-            Why::Call(Refusal::Busy) => ("another transfer of this call is under way", true),
-            Why::Call(Refusal::NotAllowed) => ("this party may not do that in this call", false),
-            Why::Call(Refusal::Nothing) => ("no transfer is under way that this could apply to", false),
-            Why::Call(Refusal::TooMany) => ("no more parties can be called in this call", false),
+            Why::NoSuchCall => (both!("there is no such call, or it is over", "没有此通话，或已结束"), false),
+            Why::NoSuchLeg => {
+                (both!("the call has no such leg, or it may not be dropped", "通话中没有此方，或不能挂断它"), false)
+            }
+            Why::UnknownTarget => (both!("the dial plan has nobody to call for this number", "号码方案中此号码无人可呼"), false),
+            Why::AreaUnknown => (
+                both!(
+                    "the caller's city is not known: say whose line it is, by the area code",
+                    "不知道来电人所在城市：请用区号说明是哪个城市的热线"
+                ),
+                false,
+            ),
+            Why::ForeignHost => (
+                both!(
+                    "that address is another host's: only numbers of the dial plan can be reached",
+                    "该地址属于其他主机：只能呼叫号码方案中的号码"
+                ),
+                false,
+            ),
+            Why::SameParty => (both!("the call is with this party already", "通话已在与此方进行"), false),
+            Why::Loop => (
+                both!(
+                    "this caller has been there and came back: the first receiver keeps the call",
+                    "来电人已转去过并被转回：由首接方继续办理"
+                ),
+                false,
+            ),
+            Why::Ending => (both!("the gateway is ending", "网关正在退出"), false),
+            Why::Call(Refusal::NotTalking) => (both!("nobody talks in this call now", "此通话目前无人交谈"), true),
+            Why::Call(Refusal::Busy) => (both!("another transfer of this call is under way", "此通话的另一转接正在进行"), true),
+            Why::Call(Refusal::NotAllowed) => {
+                (both!("this party may not do that in this call", "此方不能在此通话中这样操作"), false)
+            }
+            Why::Call(Refusal::Nothing) => {
+                (both!("no transfer is under way that this could apply to", "没有可如此操作的转接"), false)
+            }
+            Why::Call(Refusal::TooMany) => (both!("no more parties can be called in this call", "此通话不能再呼叫更多方"), false),
         }
     }
 }

@@ -2,9 +2,10 @@
 //! only ever appended to, on disk before anything is shown. It is opened for each line, so that it may be moved away at any
 //! time.
 
-use crate::base::Wall;
+use crate::base::{Text, Wall};
 use crate::io::config::Config;
 use crate::io::descriptors::{self, Purpose};
+use crate::io::files;
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -30,12 +31,14 @@ impl Audit {
     }
 
     /// Returns when it is on disk. A thing that cannot be noted is not to be shown.
-    pub fn note(&self, at: Wall, who: &str, did: &str, what: &str) -> Result<(), String> {
+    pub fn note(&self, at: Wall, who: &str, did: &str, what: &str) -> Result<(), Text> {
         let at = jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
         let line = serde_json::json!(Line { at, who, did, what });
+        let path = self.path.display();
         let wrong = |e: io::Error| {
             descriptors::missed(Purpose::Audit, &e);
-            format!("this is shown only where it can be noted who saw it: {}: {e}", self.path.display())
+            both!("this is shown only where it can be noted who saw it: {path}: ", "只有能记录谁查看过时才显示：{path}：")
+                .then(&files::told(&e))
         };
         self.append(&format!("{line}\n")).map_err(wrong)
     }
@@ -77,6 +80,6 @@ mod tests {
         assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let nowhere = Audit { path: "/proc/nowhere/audit.log".into() };
-        assert!(nowhere.note(Wall(0), "a", "b", "c").unwrap_err().contains("/proc/nowhere/audit.log"));
+        assert!(nowhere.note(Wall(0), "a", "b", "c").unwrap_err().en.contains("/proc/nowhere/audit.log"));
     }
 }

@@ -1,6 +1,6 @@
 //! The figures that the switch thread shows to the others: of its last heartbeat, or of a moment ago to who asks for them.
 
-use crate::base::Mono;
+use crate::base::{Mono, Text};
 use crate::io::clock;
 use crate::io::inbox::Inbox;
 use crate::switch::{Counters, Gauges};
@@ -72,13 +72,13 @@ impl Figures {
     }
 
     /// Why no new call should be sent here; empty when ready.
-    pub fn obstacles(&self) -> Vec<&'static str> {
+    pub fn obstacles(&self) -> Vec<Text> {
         let all = [
-            (!self.alive(), "the switch does not answer"),
-            (self.gauges.draining, "draining"),
-            (self.gauges.journal_down, "the journal cannot write"),
-            (self.dead > 0, "a media thread has died"),
-            (self.gauges.no_ports, "no media port is left"),
+            (!self.alive(), both!("the switch does not answer", "交换线程没有应答")),
+            (self.gauges.draining, both!("draining", "正在排空")),
+            (self.gauges.journal_down, both!("the journal cannot write", "日志库无法写入")),
+            (self.dead > 0, both!("a media thread has died", "有媒体线程已退出")),
+            (self.gauges.no_ports, both!("no media port is left", "没有可用的媒体端口")),
         ];
         all.into_iter().filter(|(there, _)| *there).map(|(_, what)| what).collect()
     }

@@ -1,6 +1,6 @@
 //! The machine's clocks, as the core counts them, and its randomness. Every thread reads the same two clocks.
 
-use crate::base::{Mono, Now, Rng, Steady, Turn, Wall};
+use crate::base::{Mono, Now, Rng, Steady, Text, Turn, Wall};
 use nix::time::{ClockId, clock_gettime};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -149,10 +149,10 @@ pub fn mono() -> Mono {
     Mono(micros(ClockId::CLOCK_MONOTONIC))
 }
 
-pub fn rng() -> Result<Rng, String> {
+pub fn rng() -> Result<Rng, Text> {
     let mut seed = [0; 32];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut seed));
-    read.map(|()| Rng::from_seed(seed)).map_err(|e| format!("/dev/urandom: {e}"))
+    read.map(|()| Rng::from_seed(seed)).map_err(|e| both!("/dev/urandom: {e}", "无法读取 /dev/urandom：{e}"))
 }
 
 /// Linux has both clocks always; before 1970 counts as 1970.

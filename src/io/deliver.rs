@@ -14,7 +14,7 @@ pub use target::{Fault, Target, WEBHOOK, profile};
 use super::alarm;
 use super::clock::{self, Running};
 use super::journal::{Journal, Settler};
-use crate::base::{CallId, Now, Rng};
+use crate::base::{CallId, Now, Rng, Text};
 use crate::record::clerk::Clerk;
 use crate::record::delivery::{Alarm, Answer, Input, Output, Settlement, Verdict};
 use crate::record::exchange::Change;
@@ -42,8 +42,8 @@ impl Deliverer {
         target: Target,
         wake: Arc<Notify>,
         mut rng: Rng,
-    ) -> Result<Deliverer, String> {
-        let ledger = journal.ledger(target.zone.clone()).map_err(|e| e.to_string())?;
+    ) -> Result<Deliverer, Text> {
+        let ledger = journal.ledger(target.zone.clone())?;
         let limits = target.limits;
         let figures = Arc::new(Figures::of(&target.name));
         let sender = Arc::new(Sender::new(target, ledger, journal, rng.fork())?);
@@ -83,7 +83,7 @@ impl Drop for Deliverer {
     }
 }
 
-fn client(target: &Target) -> Result<Client, String> {
+fn client(target: &Target) -> Result<Client, Text> {
     // An error says that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = Client::builder()
@@ -93,13 +93,20 @@ fn client(target: &Target) -> Result<Client, String> {
         .user_agent(concat!("hotline/", env!("CARGO_PKG_VERSION")));
     client = match target.proxy.as_str() {
         "" => client.no_proxy(),
-        proxy => client.proxy(Proxy::all(proxy).map_err(|e| format!("its proxy: {}", reason(e)))?),
+        proxy => client.proxy(Proxy::all(proxy).map_err(|e| unusable(&reason(e)))?),
     };
     if target.url.starts_with("http://") && !target.proxy.starts_with("https://") {
         // No need of the system's certificates, which a small container does not have.
         client = client.tls_certs_only([]);
     }
-    client.build().map_err(|e| format!("cannot prepare delivery: {}", reason(e)))
+    client.build().map_err(|e| {
+        let why = reason(e);
+        both!("cannot prepare delivery: {why}", "无法准备投递：{why}")
+    })
+}
+
+fn unusable(why: &str) -> Text {
+    both!("its proxy: {why}", "代理有误：{why}")
 }
 
 struct Driver {

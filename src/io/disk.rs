@@ -1,6 +1,7 @@
 //! How much room the journal takes and has left, with the alarm before there is none, and what of it is damaged.
 
 use super::http::Metric;
+use crate::base::Text;
 use crate::io::config::Config;
 use crate::io::journal::Health;
 use nix::sys::statvfs::statvfs;
@@ -36,7 +37,7 @@ impl Disk {
     }
 
     /// Why new calls had better go elsewhere, until somebody has looked at what is damaged. They are taken all the same.
-    pub fn damage(&self) -> Option<String> {
+    pub fn damage(&self) -> Option<Text> {
         self.health.obstacle()
     }
 

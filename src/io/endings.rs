@@ -1,16 +1,16 @@
 //! Calls in which the last process died: their ends are told in the log like any other's, by what the journal has of them.
 
 use super::journal::Journal;
-use crate::base::CallId;
+use crate::base::{CallId, Text};
 use crate::record::ending::Ending;
 use crate::record::zone::Zone;
 
-pub fn tell(calls: &[CallId], journal: &Journal, zone: &str) -> Result<(), String> {
+pub fn tell(calls: &[CallId], journal: &Journal, zone: &str) -> Result<(), Text> {
     if calls.is_empty() {
         return Ok(());
     }
     tracing::warn!(calls = calls.len(), "the last process ended in calls; their records say interrupted");
-    let ledger = journal.ledger(Zone::named(zone).map_err(|e| e.en)?).map_err(|e| e.to_string())?;
+    let ledger = journal.ledger(Zone::named(zone)?).map_err(Text::from)?;
     for call in calls {
         match ledger.record(*call) {
             Ok(Some(record)) => Ending::of_record(&record).tell(*call, "the call is over: the last process ended in it"),

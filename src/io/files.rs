@@ -62,10 +62,14 @@ fn shown(bytes: u64) -> String {
 pub fn told(error: &io::Error) -> Text {
     match error.kind() {
         ErrorKind::NotFound => both!("No such file or directory", "没有这个文件或文件夹"),
-        ErrorKind::PermissionDenied => both!("may not be read: permission denied", "没有读取权限"),
+        ErrorKind::PermissionDenied => both!("permission denied", "没有权限"),
+        ErrorKind::AddrInUse => both!("Address already in use: another process listens there", "地址已被占用：另有进程正在监听"),
+        ErrorKind::AddrNotAvailable => both!("this machine has no such address", "本机没有这个地址"),
+        ErrorKind::StorageFull => both!("No space left on device", "磁盘已满"),
+        ErrorKind::ReadOnlyFilesystem => both!("Read-only file system", "磁盘只读"),
         ErrorKind::IsADirectory => both!("is a folder, not a file", "是文件夹，不是文件"),
         ErrorKind::NotADirectory => both!("is not in a folder: a part of the way is a file", "路径中有一段不是文件夹"),
-        _ => Text::foreign(error),
+        _ => both!("{error}", "系统错误（{error}）"),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::io::tap::{self, Frame, Sink};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
-use crate::io::{alarm, clock, endings, keys, log, plans, private, setup, tokens, udp};
+use crate::io::{alarm, clock, endings, files, keys, log, plans, private, setup, tokens, udp};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
@@ -75,28 +75,27 @@ impl Gateway {
         if let Some(lowered) = fit.lowered() {
             tracing::warn!("{lowered}");
         }
-        Gateway::start_with(config, file, loaded, trail, fit).map_err(Text::foreign)
+        Gateway::start_with(config, file, loaded, trail, fit)
     }
 
-    fn start_with(config: Config, file: Option<&Path>, loaded: plans::Loaded, trail: Trail, fit: Fit) -> Result<Gateway, String> {
+    fn start_with(config: Config, file: Option<&Path>, loaded: plans::Loaded, trail: Trail, fit: Fit) -> Result<Gateway, Text> {
         let live = setup::live(&config, loaded)?;
         // All that is made once is made of this, and so cannot know what a reload may change.
         let mut fixed = config.fixed();
         fit.keep(&mut fixed);
         let mut rng = clock::rng()?;
         let runtime = start_runtime()?;
-        let (inbox, outlet) = inbox::inbox(fixed.limits.inbox).map_err(|e| e.to_string())?;
+        let (inbox, outlet) = inbox::inbox(fixed.limits.inbox).map_err(|e| files::told(&e))?;
 
         let sockets = bind_all(&fixed.sip.listen)?;
         let listen: Vec<SocketAddr> = sockets.iter().map(|(_, _, local)| *local).collect();
         let door = bind_tcp(fixed.http.listen, "http.listen")?;
-        let http = door.local_addr().map_err(|e| e.to_string())?;
+        let http = door.local_addr().map_err(|e| files::told(&e))?;
 
         private::from_now_on();
         private::tighten(&fixed.node.state);
         private::tighten(&fixed.recordings());
-        let targets: Vec<_> =
-            Target::all(&fixed).map_err(|e| e.en)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
+        let targets: Vec<_> = Target::all(&fixed)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
         let (journal, newest) = open_journal(&fixed, &inbox, &targets)?;
         let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;
         let (shards, taps) = start_shards(&fixed, &inbox, &mut rng)?;
@@ -147,11 +146,11 @@ impl Gateway {
     }
 
     /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died. SIGHUP reloads.
-    pub fn signalled(&self) -> Result<&'static str, String> {
+    pub fn signalled(&self) -> Result<&'static str, Text> {
         self.runtime.block_on(async {
-            let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
-            let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
-            let mut hangup = signal(SignalKind::hangup()).map_err(|e| e.to_string())?;
+            let mut terminate = signal(SignalKind::terminate()).map_err(|e| files::told(&e))?;
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| files::told(&e))?;
+            let mut hangup = signal(SignalKind::hangup()).map_err(|e| files::told(&e))?;
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return Ok("SIGTERM"),
@@ -164,10 +163,10 @@ impl Gateway {
                     () = sleep(Duration::from_secs(1)) => {}
                 }
                 if self.switch.is_finished() {
-                    return Err("the switch thread died".to_string());
+                    return Err(both!("the switch thread died", "交换线程已退出"));
                 }
                 if self.desk.board.read().dead > 0 {
-                    return Err("a media thread died".to_string());
+                    return Err(both!("a media thread died", "有媒体线程已退出"));
                 }
             }
         })
@@ -297,9 +296,11 @@ struct SwitchThread {
 }
 
 impl SwitchThread {
-    fn start(self) -> Result<JoinHandle<()>, String> {
+    fn start(self) -> Result<JoinHandle<()>, Text> {
         let thread = std::thread::Builder::new().name("switch".to_string());
-        thread.spawn(move || self.run()).map_err(|e| format!("cannot start the switch thread: {e}"))
+        thread
+            .spawn(move || self.run())
+            .map_err(|e| both!("cannot start the switch thread: {}", "无法启动交换线程：{}"; files::told(&e)))
     }
 
     fn run(self) {
@@ -311,33 +312,29 @@ impl SwitchThread {
     }
 }
 
-fn start_runtime() -> Result<Runtime, String> {
+fn start_runtime() -> Result<Runtime, Text> {
     let runtime = Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().thread_name("edge").build();
-    runtime.map_err(|e| format!("cannot start threads: {e}"))
+    runtime.map_err(|e| both!("cannot start threads: {}", "无法启动线程：{}"; files::told(&e)))
 }
 
 /// The sockets of one address, and where they are really bound.
 type Bound = (UdpSocket, TcpListener, SocketAddr);
 
 /// UDP and TCP on each address, on one port where the port is ours to choose.
-fn bind_all(listen: &[SocketAddr]) -> Result<Vec<Bound>, String> {
+fn bind_all(listen: &[SocketAddr]) -> Result<Vec<Bound>, Text> {
     listen
         .iter()
         .map(|address| {
-            let udp = udp::bind(*address).map_err(|e| format!("sip.listen: UDP {address}: {e}"))?;
-            let local = udp.local_addr().map_err(|e| e.to_string())?;
+            let udp = udp::bind(*address)
+                .map_err(|e| both!("sip.listen: UDP {address}: {}", "sip.listen：UDP {address}：{}"; files::told(&e)))?;
+            let local = udp.local_addr().map_err(|e| files::told(&e))?;
             Ok((udp, bind_tcp(local, "sip.listen")?, local))
         })
         .collect()
 }
 
 /// Gives the UDP sockets back.
-fn listen_for_tcp(
-    sockets: Vec<Bound>,
-    tcp: &Tcp,
-    runtime: &Runtime,
-    admission: &Arc<Admission>,
-) -> Result<Vec<UdpSocket>, String> {
+fn listen_for_tcp(sockets: Vec<Bound>, tcp: &Tcp, runtime: &Runtime, admission: &Arc<Admission>) -> Result<Vec<UdpSocket>, Text> {
     let start = |(udp, listener, local)| {
         tcp.listen(on_runtime(runtime, listener)?, local, admission.clone().admit());
         Ok(udp)
@@ -345,25 +342,29 @@ fn listen_for_tcp(
     sockets.into_iter().map(start).collect()
 }
 
-fn bind_tcp(address: SocketAddr, key: &str) -> Result<TcpListener, String> {
-    let listener = TcpListener::bind(address).map_err(|e| format!("{key}: TCP {address}: {e}"))?;
-    listener.set_nonblocking(true).map_err(|e| e.to_string())?;
+fn bind_tcp(address: SocketAddr, key: &str) -> Result<TcpListener, Text> {
+    let listener =
+        TcpListener::bind(address).map_err(|e| both!("{key}: TCP {address}: {}", "{key}：TCP {address}：{}"; files::told(&e)))?;
+    listener.set_nonblocking(true).map_err(|e| files::told(&e))?;
     Ok(listener)
 }
 
-fn on_runtime(runtime: &Runtime, listener: TcpListener) -> Result<tokio::net::TcpListener, String> {
+fn on_runtime(runtime: &Runtime, listener: TcpListener) -> Result<tokio::net::TcpListener, Text> {
     let _entered = runtime.enter();
-    tokio::net::TcpListener::from_std(listener).map_err(|e| e.to_string())
+    tokio::net::TcpListener::from_std(listener).map_err(|e| files::told(&e))
 }
 
 fn open_journal(
     config: &Config,
     inbox: &Inbox,
     targets: &[(Target, Arc<Notify>)],
-) -> Result<(Journal, watch::Receiver<u64>), String> {
+) -> Result<(Journal, watch::Receiver<u64>), Text> {
     let (fed, newest) = watch::channel(0);
     let path = config.journal();
-    std::fs::create_dir_all(&config.node.state).map_err(|e| format!("{}: {e}", config.node.state.display()))?;
+    std::fs::create_dir_all(&config.node.state).map_err(|e| {
+        let folder = config.node.state.display();
+        both!("node.state: {folder}: {}", "node.state：{folder}：{}"; files::told(&e))
+    })?;
     let sealer = keys::sealer(&config.records).map_err(|complaints| keys::told(&complaints))?;
     let options = Options {
         keep: Some(config.records.keep_days).filter(|days| *days > 0).map(|days| DAY * days),
@@ -388,7 +389,7 @@ fn open_journal(
         Report::Posted => posted.iter().for_each(|posted| posted.notify_one()),
         Report::Fed(newest) => drop(fed.send_replace(newest)),
     };
-    let (journal, recovered) = Journal::open(options, clock::now().wall, report).map_err(|e| e.to_string())?;
+    let (journal, recovered) = Journal::open(options, clock::now().wall, report)?;
     endings::tell(&recovered.interrupted, &journal, &config.records.zone)?;
     Ok((journal, newest))
 }
@@ -398,7 +399,7 @@ fn start_delivery(
     runtime: &Runtime,
     journal: &Journal,
     rng: &mut Rng,
-) -> Result<Vec<Deliverer>, String> {
+) -> Result<Vec<Deliverer>, Text> {
     let start = |(target, posted)| Deliverer::start(runtime.handle(), journal, target, posted, rng.fork());
     targets.into_iter().map(start).collect()
 }
@@ -406,7 +407,7 @@ fn start_delivery(
 /// The media threads; where the copies of calls' audio come out, and what counts them.
 type Shards = (Vec<ShardHandle>, Option<(Receiver<Frame>, Sink)>);
 
-fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Shards, String> {
+fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Shards, Text> {
     let (sink, taps) = (!config.recording.lines.is_empty()).then(|| tap::queue(config.recording.queue)).unzip();
     let start = |index: u16| {
         let inbox = inbox.clone();
@@ -420,7 +421,10 @@ fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Shards,
         }
     };
     let shards: io::Result<_> = (0..setup::shards(config)).map(start).collect();
-    Ok((shards.map_err(|e| format!("cannot start the media threads: {e}"))?, taps.zip(sink)))
+    Ok((
+        shards.map_err(|e| both!("cannot start the media threads: {}", "无法启动媒体线程：{}"; files::told(&e)))?,
+        taps.zip(sink),
+    ))
 }
 
 fn start_recorder(
@@ -428,8 +432,8 @@ fn start_recorder(
     journal: &Journal,
     frames: Option<(Receiver<Frame>, Sink)>,
     rng: &mut Rng,
-) -> Result<Recorder, String> {
-    let owed = journal.ledger(Zone::default()).and_then(|ledger| ledger.owed_recordings()).map_err(|e| e.to_string())?;
+) -> Result<Recorder, Text> {
+    let owed = journal.ledger(Zone::default()).and_then(|ledger| ledger.owed_recordings())?;
     let (settler, clock) = (journal.settler(), journal.clock());
     Recorder::start(config, recorder::Parts { journal: settler, owed, clock, frames, seed: rng.map_seed() })
 }
@@ -438,7 +442,7 @@ fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
     Tcp::new(inbox.clone(), runtime.handle().clone(), tcp::Limits::of(&config.limits))
 }
 
-fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), String> {
+fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), Text> {
     let listener = on_runtime(runtime, listener)?;
     let doors = Doors::new(http::Limits::of(&config.http, desk.fit.porch));
     let (counted, others, disk, deliveries) = (doors.clone(), desk.more.clone(), desk.disk.clone(), desk.deliveries.clone());

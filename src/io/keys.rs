@@ -48,8 +48,12 @@ pub fn link(records: &Records, name: &str) -> Result<Option<Secret>, Text> {
 }
 
 /// For those who have no place to show.
-pub fn told(complaints: &[Complaint]) -> String {
-    complaints.iter().map(|(path, what)| format!("records.{}: {what}", path.join("."))).collect::<Vec<_>>().join("\n")
+pub fn told(complaints: &[Complaint]) -> Text {
+    let one = |(path, what): &Complaint| {
+        let key = path.join(".");
+        both!("records.{key}: ", "records.{key}：").then(what)
+    };
+    Text::lines(&complaints.iter().map(one).collect::<Vec<_>>())
 }
 
 fn unknown(name: &str) -> Text {
@@ -96,7 +100,7 @@ mod tests {
         assert!(sealer.current() == Some("a") && sealer.has("b") && sealer.hash("1").is_some());
         let none = super::sealer(&records(&[], "", "")).unwrap();
         assert!(none.current().is_none() && none.hash("1").is_none());
-        let told = |records: &Records| told(&super::sealer(records).err().unwrap());
+        let told = |records: &Records| told(&super::sealer(records).err().unwrap()).en;
         assert_eq!(told(&records(&[], "a", "")), "records.sealed_with: no key `a` in [records.keys]");
         assert!(told(&records(&[("a", "12")], "a", "")).starts_with("records.keys.a: is not 64 hex"));
         assert!(told(&records(&[("a", "")], "a", "")).contains("exactly one of file and secret"));

@@ -1,6 +1,7 @@
 //! Logs on standard error. A thread of its own writes them, since whoever reads them may stand still (a hung journald, a
 //! stopped `| tee`, a full pipe of a container): no call, no health page and no signal waits for a line.
 
+use crate::base::Text;
 use crate::io::config::{Log, LogFormat};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io::{self, IsTerminal, Write, stderr};
@@ -20,7 +21,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Gives a log another level.
-type Change = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+type Change = Box<dyn Fn(&str) -> Result<(), Text> + Send + Sync>;
 
 /// The log of this process, once it has one.
 static LEVEL: OnceLock<Change> = OnceLock::new();
@@ -33,9 +34,10 @@ pub fn lost() -> u64 {
 }
 
 /// Once a process. Drop what it gives when the last line has been said.
-pub fn start(log: &Log) -> Result<Logging, String> {
-    let filter = EnvFilter::try_new(&log.level).map_err(|e| e.to_string())?;
-    let lines = to_thread(stderr(), log.buffer, &LOST).map_err(|e| format!("cannot start the log's thread: {e}"))?;
+pub fn start(log: &Log) -> Result<Logging, Text> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|e| both!("log.level: {e}", "log.level 有误：{e}"))?;
+    let lines = to_thread(stderr(), log.buffer, &LOST)
+        .map_err(|e| both!("cannot start the log's thread: {e}", "无法启动日志线程：{e}"))?;
     let logging = Logging(lines.clone());
     // A line that cannot be written (a full disk behind standard error) is lost. The library would report that by
     // `eprintln!`, which panics then and takes the thread along.
@@ -52,20 +54,20 @@ pub fn start(log: &Log) -> Result<Logging, String> {
             format.try_init()
         }
     }
-    .map_err(|e| e.to_string())?;
+    .map_err(|e| both!("cannot start the log: {e}", "无法启动日志：{e}"))?;
     panic::set_hook(Box::new(panicked));
     Ok(logging)
 }
 
 /// From here on this log says what its new level asks for. In a process without one nothing happens.
-pub fn change(level: &str) -> Result<(), String> {
+pub fn change(level: &str) -> Result<(), Text> {
     LEVEL.get().map_or(Ok(()), |change| change(level))
 }
 
 fn may_change<S: 'static>(filter: Handle<EnvFilter, S>) {
     let change = move |level: &str| {
-        let new = EnvFilter::try_new(level).map_err(|e| e.to_string())?;
-        filter.reload(new).map_err(|e| e.to_string())
+        let new = EnvFilter::try_new(level).map_err(|e| both!("log.level: {e}", "log.level 有误：{e}"))?;
+        filter.reload(new).map_err(|e| both!("log.level: {e}", "log.level 有误：{e}"))
     };
     // A second log would not have started.
     let _ = LEVEL.set(Box::new(change));

@@ -9,7 +9,7 @@ use super::journal::{Journal, Settler, Taken};
 use super::ledger::Ledger;
 use super::ledger::search::{Page, Search};
 use super::reload::Handle;
-use crate::base::{CallId, Mono};
+use crate::base::{CallId, Mono, Text};
 use crate::call::event::Division;
 use crate::plan::Plan;
 use crate::record::zone::Zone;
@@ -62,16 +62,12 @@ pub enum NotTaken {
 }
 
 impl Outside {
-    pub fn new(config: &Config, journal: &Journal, newest: watch::Receiver<u64>, live: Handle) -> Result<Outside, String> {
-        let zone = Zone::named(&config.records.zone).map_err(|e| e.en)?;
-        let ledger = || journal.ledger(zone.clone()).map_err(|e| e.to_string());
-        let callers = Target::all(config)
-            .map_err(|e| e.en)?
-            .into_iter()
-            .filter(Target::calls_back)
-            .map(|target| (target.name.clone(), target));
+    pub fn new(config: &Config, journal: &Journal, newest: watch::Receiver<u64>, live: Handle) -> Result<Outside, Text> {
+        let zone = Zone::named(&config.records.zone)?;
+        let ledger = || journal.ledger(zone.clone()).map_err(Text::from);
+        let callers = Target::all(config)?.into_iter().filter(Target::calls_back).map(|target| (target.name.clone(), target));
         Ok(Outside {
-            feed: Arc::new(Feed::new(ledger()?, ledger()?, newest).map_err(|e| e.to_string())?),
+            feed: Arc::new(Feed::new(ledger()?, ledger()?, newest).map_err(Text::from)?),
             settler: journal.settler(),
             node: config.node.name.clone(),
             backends: config.records.backends.iter().filter(|(_, b)| b.enabled).map(|(name, _)| name.clone()).collect(),

@@ -7,7 +7,7 @@ mod files;
 mod keeper;
 pub mod shelf;
 
-use crate::base::{CallId, MapSeed, Mono};
+use crate::base::{CallId, MapSeed, Mono, Text};
 use crate::call::event::{Entry, What};
 use crate::io::audit::Audit;
 use crate::io::clock::Trusted;
@@ -76,7 +76,7 @@ enum Note {
 }
 
 impl Recorder {
-    pub fn start(config: &Config, parts: Parts) -> Result<Recorder, String> {
+    pub fn start(config: &Config, parts: Parts) -> Result<Recorder, Text> {
         let Parts { journal, owed, clock, frames, seed } = parts;
         let (shelf, audit) = (Arc::new(Shelf::of(config)?), Audit::of(config));
         let (figures, stop) = (Arc::new(Figures::default()), Arc::new(AtomicBool::new(false)));
@@ -155,9 +155,13 @@ impl Recorder {
         }
     }
 
-    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Text> {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
-        self.threads.push(thread.map_err(|e| format!("cannot start the thread {name}: {e}"))?);
+        self.threads.push(
+            thread.map_err(
+                |e| both!("cannot start the thread {name}: {}", "无法启动线程 {name}：{}"; crate::io::files::told(&e)),
+            )?,
+        );
         Ok(())
     }
 }

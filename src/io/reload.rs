@@ -1,9 +1,10 @@
 //! Configuration, plan and prompts taken over by a running gateway: read and checked as a whole, compared with what
 //! runs, swapped in the switch at once. A configuration that is wrong changes nothing.
 
+use crate::base::Text;
 use crate::io::admission::Admission;
 use crate::io::board::Board;
-use crate::io::config::{self, Config};
+use crate::io::config::{self, Config, Finding};
 use crate::io::http::Metric;
 use crate::io::inbox::Inbox;
 use crate::io::plans::{self, Prompts};
@@ -103,14 +104,14 @@ impl Reloader {
     }
 
     /// Reads everything anew. All that is wrong comes back, and nothing has changed then.
-    pub async fn reload(&self, why: &str) -> Result<Report, Vec<String>> {
+    pub async fn reload(&self, why: &str) -> Result<Report, Vec<Text>> {
         let mut running = self.running.lock().await;
         let outcome = self.take_over(&mut running).await;
         match &outcome {
             Ok(report) => tell(why, report),
             Err(problems) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(why, "not reloaded, nothing has changed:\n{}", problems.join("\n"));
+                tracing::error!(why, "not reloaded, nothing has changed:\n{}", Text::lines(problems));
             }
         }
         outcome
@@ -152,7 +153,7 @@ impl Reloader {
         ]
     }
 
-    async fn take_over(&self, running: &mut Running) -> Result<Report, Vec<String>> {
+    async fn take_over(&self, running: &mut Running) -> Result<Report, Vec<Text>> {
         let trail = Trail::default();
         let read = tokio::task::block_in_place(|| read(self.file.as_deref(), &running.config, &trail));
         trail.join(&running.trail);
@@ -167,7 +168,7 @@ impl Reloader {
         self.tokens.set(&config.http).map_err(|complaints| vec![tokens::told(&complaints)])?;
         self.admission.set(&config);
         if !self.inbox.send(Input::Reload(Box::new(live.clone()))) {
-            return Err(vec!["the switch is gone".to_string()]);
+            return Err(vec![both!("the switch is gone", "交换线程已退出")]);
         }
         self.wait_for_switch(reloads).await?;
         log::change(&config.log.level).map_err(|problem| vec![problem])?;
@@ -177,11 +178,14 @@ impl Reloader {
         Ok(report)
     }
 
-    async fn wait_for_switch(&self, before: u64) -> Result<(), Vec<String>> {
+    async fn wait_for_switch(&self, before: u64) -> Result<(), Vec<Text>> {
         let mut waited = Duration::ZERO;
         while self.board.read().counters.reloads == before {
             if waited >= PATIENCE {
-                return Err(vec!["the switch does not answer; it will take the new configuration over when it does".to_string()]);
+                return Err(vec![both!(
+                    "the switch does not answer; it will take the new configuration over when it does",
+                    "交换线程没有应答；恢复后会采用新配置"
+                )]);
             }
             sleep(STEP).await;
             waited += STEP;
@@ -200,16 +204,16 @@ struct Read {
 
 /// Configuration, plan and prompts as they are now, or all that is wrong with them. They must be sound by themselves, for
 /// the next start, and together with what stays as it was.
-fn read(file: Option<&Path>, running: &Config, trail: &Trail) -> Result<Read, Vec<String>> {
+fn read(file: Option<&Path>, running: &Config, trail: &Trail) -> Result<Read, Vec<Text>> {
     note_site(trail, file);
-    let new = config::load(file).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let new = config::load(file).map_err(|findings| findings.iter().map(Finding::told).collect::<Vec<_>>())?;
     let config = running.with_live(&new);
     let needs_restart = settings(&config, &new);
     let loaded = plans::load_noting(&config, trail).map_err(|problems| {
-        let mut problems: Vec<String> = problems.into_iter().map(|text| text.en).collect();
-        let left = needs_restart.iter().map(|setting| format!("a restart is needed before this counts: {setting}"));
-        problems.extend(left);
-        problems
+        let left = needs_restart
+            .iter()
+            .map(|setting| both!("a restart is needed before this counts: {setting}", "此项须重启后才生效：{setting}"));
+        problems.into_iter().chain(left).collect::<Vec<_>>()
     })?;
     Ok(Read { config, needs_restart, loaded })
 }

@@ -60,7 +60,7 @@ pub fn fixed(config: &Config, listen: &[SocketAddr], fit: &Fit) -> Fixed {
 }
 
 /// Checked by `config::load`; what is wrong all the same is named.
-pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
+pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
     let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(name, t));
     let trunks = trunks.collect::<Result<Vec<_>, _>>()?;
     let several = trunks.len() > 1;
@@ -74,7 +74,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
             .filter(|(_, q)| q.enabled)
             .map(|(name, q)| line(name, q, several, config.limits.emergency_percent))
             .collect(),
-        default_route: default_route.ok_or_else(|| format!("no trunk `{}`", config.routes.default))?,
+        default_route: default_route.ok_or_else(|| both!("no trunk `{0}`", "没有中继 `{0}`", config.routes.default))?,
         trunks,
         plan: Arc::new(loaded.plan),
         policy: Arc::new(policy(&config.calls, longest(loaded.prompts.values()))),
@@ -99,11 +99,11 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, String> {
     })
 }
 
-fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, String> {
+fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, Text> {
     Ok(Trunk {
         name: name.into(),
-        sources: trunk.addresses.iter().map(|text| text.parse::<Cidr>()).collect::<Result<_, _>>()?,
-        peer: trunk.peer().ok_or_else(|| format!("trunk `{name}` has no single address"))?,
+        sources: trunk.addresses.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+        peer: trunk.peer().ok_or_else(|| both!("trunk `{name}` has no single address", "中继 `{name}` 没有单独的地址"))?,
         proto: proto(trunk.transport),
         area: Some(trunk.area.as_str()).filter(|area| !area.is_empty()).map(Arc::from),
         codecs: trunk.codecs.iter().map(|codec| self::codec(*codec)).collect(),
@@ -116,12 +116,13 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, String> {
     })
 }
 
-fn seat(name: &str, seat: &config::Seat) -> Result<Seat, String> {
+fn seat(name: &str, seat: &config::Seat) -> Result<Seat, Text> {
     Ok(Seat {
         name: name.into(),
         label: Some(seat.name.as_str()).filter(|label| !label.is_empty()).map(Arc::from),
-        aor: sip::Uri::parse(seat.aor.as_bytes()).ok_or_else(|| format!("seat `{name}`: `{}` is no SIP URI", seat.aor))?,
-        address: seat.address.ok_or_else(|| format!("seat `{name}` has no address"))?,
+        aor: sip::Uri::parse(seat.aor.as_bytes())
+            .ok_or_else(|| both!("seat `{name}`: `{0}` is no SIP URI", "座席 `{name}`：`{0}` 不是 SIP URI", seat.aor))?,
+        address: seat.address.ok_or_else(|| both!("seat `{name}` has no address", "座席 `{name}` 没有地址"))?,
         proto: proto(seat.transport),
         channels: seat.channels,
         dtmf: dtmf(seat.dtmf),
@@ -134,9 +135,13 @@ fn seat(name: &str, seat: &config::Seat) -> Result<Seat, String> {
 }
 
 /// Where a peer's media may come from besides the address in its SDP.
-fn origins(addresses: &[String], media: &[String], nat: bool) -> Result<Arc<Origins>, String> {
-    let networks = addresses.iter().chain(media).map(|text| text.parse::<Cidr>()).collect::<Result<_, _>>()?;
+fn origins(addresses: &[String], media: &[String], nat: bool) -> Result<Arc<Origins>, Text> {
+    let networks = addresses.iter().chain(media).map(|text| network(text)).collect::<Result<_, _>>()?;
     Ok(Arc::new(Origins { networks, nat }))
+}
+
+fn network(text: &str) -> Result<Cidr, Text> {
+    text.parse().map_err(|_| both!("`{text}` is no IP address or network", "`{text}` 不是 IP 地址或网段"))
 }
 
 fn tickets(public_url: &str) -> Option<Arc<str>> {

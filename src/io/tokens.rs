@@ -60,8 +60,9 @@ impl Tokens {
 }
 
 /// For those who have no place to show.
-pub fn told(complaints: &[Complaint]) -> String {
-    complaints.iter().map(|(path, what)| format!("{}: {what}", path.join("."))).collect::<Vec<_>>().join("\n")
+pub fn told(complaints: &[Complaint]) -> Text {
+    let one = |(path, what): &Complaint| Text::foreign(path.join(".")).then(&both!(": ", "：")).then(what);
+    Text::lines(&complaints.iter().map(one).collect::<Vec<_>>())
 }
 
 impl Known {

@@ -45,6 +45,22 @@ pub fn taken_apart(text: &str, number: &str, area: Option<&str>) -> Vec<String> 
     said
 }
 
+/// One of the steps of [`taken_apart`], for people.
+pub fn in_words(how: &str) -> Text {
+    let last = how.rsplit(' ').next().unwrap_or_default();
+    let code = how.split(' ').nth(2).unwrap_or_default();
+    let zh = match how {
+        "as it is" => "原样".to_owned(),
+        "no telephone number, taken as it is" => "不是电话号码，原样处理".to_owned(),
+        "country code 86 taken off" => "去掉国家码 86".to_owned(),
+        how if how.starts_with("its digits are") => format!("数字为 {last}"),
+        how if how.ends_with("split off") => format!("分出区号 {code}"),
+        how if how.ends_with("added") => format!("补上区号 {code}"),
+        how => how.to_owned(),
+    };
+    Text { en: how.to_owned(), zh }
+}
+
 /// Reads a caller's number: a mobile's eleven digits, `0` + area + subscriber, `00` + country, or a short code.
 /// None when it is withheld.
 pub fn caller(text: &str, home: Option<&str>) -> Option<String> {

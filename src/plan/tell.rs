@@ -1,25 +1,67 @@
 //! An explanation as people read it.
 
 use super::explain::{ExplainedStep, ExplainedTarget, Explanation};
+use super::number;
+use crate::base::Text;
 use std::fmt::{Display, Formatter, Result};
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let unit = self.unit.as_deref().map_or(String::new(), |u| format!(" ({u})"));
-        writeln!(f, "{} {}{unit}", self.number, self.line)?;
-        field(f, "dialled", format!("{} → {}: {}", self.dialled, self.number, self.normalised.join(", ")))?;
-        field(f, "at", &self.at)?;
-        self.caller.iter().try_for_each(|caller| field(f, "caller", caller))?;
-        field(f, "area", format!("{} ({})", self.area.code.as_deref().unwrap_or("unknown"), self.area.source))?;
-        self.tenant.iter().try_for_each(|tenant| field(f, "tenant", tenant))?;
-        field(f, "mode", self.mode)?;
-        field(f, "phase", self.phase.unwrap_or("none: not dated, or in force"))?;
-        list(f, "steps", self.steps.iter().enumerate().map(|(i, step)| format!("{}. {step}", i + 1)))?;
-        field(f, "else", self.otherwise)?;
-        field(f, "ticket", self.ticket())?;
-        list(f, "matched", self.matched.iter().map(|rule| format!("{}:{}: {}", rule.file, rule.line, rule.rule)))?;
-        let notice = self.plan.notice.as_deref().map_or(String::new(), |n| format!(", {n}"));
-        field(f, "plan", format!("{}{notice}, revision {}", self.plan.name, self.plan.revision))
+        f.write_str(&self.told().en)
+    }
+}
+
+impl Explanation {
+    /// All of it, a line each.
+    pub fn told(&self) -> Text {
+        let unit = self.unit.as_deref().map_or(Text::default(), |unit| both!(" ({unit})", "（{unit}）"));
+        let (number, line, dialled, at) = (&self.number, &self.line, &self.dialled, &self.at);
+        let code = self.area.code.as_deref().map_or(both!("unknown", "未知"), Text::foreign);
+        let phase = self.phase.map_or(both!("none: not dated, or in force", "无：没有日期，或已生效"), Text::foreign);
+        let notice = self.plan.notice.as_deref().map_or(Text::default(), |notice| both!(", {notice}", "，{notice}"));
+        let revision = &self.plan.revision;
+        let read = self.normalised.iter().map(|how| number::in_words(how)).collect::<Vec<_>>();
+        let mut all = vec![Text::foreign(format_args!("{number} {line}")).then(&unit)];
+        all.push(field(
+            both!("dialled", "所拨"),
+            Text::foreign(format_args!("{dialled} → {number}")).then(&both!(": ", "：")).then(&Text::joined(&read)),
+        ));
+        all.push(field(both!("at", "时间"), Text::foreign(at)));
+        all.extend(self.caller.iter().map(|caller| field(both!("caller", "主叫"), Text::foreign(caller))));
+        all.push(field(both!("area", "区号"), code.then(&both!(" ({})", "（{}）"; source(self.area.source)))));
+        all.extend(self.tenant.iter().map(|tenant| field(both!("tenant", "租户"), Text::foreign(tenant))));
+        all.push(field(both!("mode", "模式"), Text::foreign(self.mode)));
+        all.push(field(both!("phase", "阶段"), phase));
+        all.extend(list(both!("steps", "步骤"), self.steps.iter().enumerate().map(|(i, step)| step.told(i + 1))));
+        all.push(field(both!("else", "否则"), self.in_the_end()));
+        all.push(field(both!("ticket", "工单"), self.ticket()));
+        let rules = self.matched.iter().map(|rule| Text::foreign(format_args!("{}:{}: {}", rule.file, rule.line, rule.rule)));
+        all.extend(list(both!("matched", "依据"), rules));
+        let plan = Text::foreign(&self.plan.name).then(&notice);
+        all.push(field(both!("plan", "方案"), plan.then(&both!(", revision {revision}", "，版本 {revision}"))));
+        // As its snapshot in the tests ends.
+        Text::lines(&all).then(&Text::foreign("\n"))
+    }
+
+    /// The field `otherwise`, which programs read in English.
+    fn in_the_end(&self) -> Text {
+        let zh = match self.steps.last() {
+            Some(ExplainedStep::Queue { .. }) => "队列已满或等待超时，则播放致歉并以 480 结束",
+            Some(ExplainedStep::Ring { .. }) => "最后一个目标自己的拒绝；无人接听则为 480",
+            Some(ExplainedStep::Reject { .. }) => "到此为止：未接通，不计费",
+            Some(ExplainedStep::Announce { .. } | ExplainedStep::Offer { .. }) | None => "480",
+        };
+        Text { en: self.otherwise.to_owned(), zh: zh.to_owned() }
+    }
+}
+
+fn source(source: &str) -> Text {
+    match source {
+        "dialled" => both!("dialled", "来自所拨号码"),
+        "trunk" => both!("trunk", "来自中继"),
+        "prefix-table" => both!("prefix-table", "来自号段表"),
+        "plan" => both!("plan", "来自方案"),
+        other => both!("{other}", "未知"),
     }
 }
 
@@ -37,16 +79,22 @@ impl Explanation {
     }
 
     /// Says what the record carries of this, and to whom.
-    fn ticket(&self) -> String {
-        let mut parts = vec![format!("{} {}", self.number, self.line)];
-        parts.extend(self.unit.iter().map(|unit| format!("unit {unit}")));
-        parts.push(self.mode.to_string());
-        parts.extend(self.phase.map(str::to_string));
-        parts.extend(self.area.code.iter().map(|area| format!("area {area}")));
-        parts.extend(self.caller.iter().map(|caller| format!("caller {caller}")));
-        let backends = if self.tickets.is_empty() { String::new() } else { format!("; to {}", self.tickets.join(", ")) };
-        let tagged = self.tagged.iter().map(|tag| format!("; to {} once tagged {}", tag.backend, tag.subjects.join(" or ")));
-        parts.join(", ") + &backends + &tagged.collect::<String>()
+    fn ticket(&self) -> Text {
+        let mut parts = vec![Text::foreign(format_args!("{} {}", self.number, self.line))];
+        parts.extend(self.unit.iter().map(|unit| both!("unit {unit}", "单位 {unit}")));
+        parts.push(Text::foreign(self.mode));
+        parts.extend(self.phase.map(Text::foreign));
+        parts.extend(self.area.code.iter().map(|area| both!("area {area}", "区号 {area}")));
+        parts.extend(self.caller.iter().map(|caller| both!("caller {caller}", "主叫 {caller}")));
+        let to = self.tickets.join(", ");
+        let mut told = Text::joined(&parts);
+        if !self.tickets.is_empty() {
+            told = told.then(&both!("; to {to}", "；推送到 {to}"));
+        }
+        self.tagged.iter().fold(told, |told, tag| {
+            let (backend, either, one) = (&tag.backend, tag.subjects.join(" or "), tag.subjects.join("、"));
+            told.then(&both!("; to {backend} once tagged {either}", "；标注 {one} 时推送到 {backend}"))
+        })
     }
 }
 
@@ -62,36 +110,54 @@ impl ExplainedStep {
     }
 }
 
-fn list(f: &mut Formatter<'_>, name: &str, values: impl Iterator<Item = String>) -> Result {
-    values.enumerate().try_for_each(|(i, value)| field(f, if i == 0 { name } else { "" }, value))
+fn list(name: Text, values: impl Iterator<Item = Text>) -> Vec<Text> {
+    values.enumerate().map(|(i, value)| field(if i == 0 { name.clone() } else { Text::default() }, value)).collect()
 }
 
-fn field(f: &mut Formatter<'_>, name: &str, value: impl Display) -> Result {
-    writeln!(f, "  {name:<8} {value}")
+fn field(name: Text, value: Text) -> Text {
+    let zh = if name.zh.is_empty() { "    " } else { &name.zh };
+    // Chinese characters are two columns wide.
+    Text { en: format!("  {:<8} {}", name.en, value.en), zh: format!("  {zh}     {}", value.zh) }
 }
 
-impl Display for ExplainedStep {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        match self {
+impl ExplainedStep {
+    fn told(&self, number: usize) -> Text {
+        let told = match self {
             ExplainedStep::Announce { prompt, text, answered } => {
-                let when = if *answered { "after the answer" } else { "before the answer, free of charge" };
-                write!(f, "announce {prompt} ({when})")?;
-                text.iter().try_for_each(|text| write!(f, ": {text}"))
+                let when = match *answered {
+                    true => both!("announce {prompt} (after the answer)", "播放 {prompt}（接通后）"),
+                    false => both!("announce {prompt} (before the answer, free of charge)", "播放 {prompt}（接通前，不计费）"),
+                };
+                when.then(&text.as_ref().map_or(Text::default(), |text| both!(": {text}", "：{text}")))
             }
-            ExplainedStep::Queue { queue, priority } => write!(f, "queue {queue} ({priority} priority) until a seat answers"),
+            ExplainedStep::Queue { queue, priority } => {
+                let usual = *priority != "high";
+                let how = if usual { both!("{priority}", "普通") } else { both!("{priority}", "高") };
+                both!("queue {queue} ({} priority) until a seat answers", "排入队列 {queue}（{}优先级），直到座席接听"; how)
+            }
             ExplainedStep::Ring { targets, timeout, advance_on } => {
-                let all: Vec<String> = targets.iter().map(ToString::to_string).collect();
-                write!(f, "ring {} for {timeout} s each, going on after {}", all.join(", then "), advance_on.join(", "))
+                let all: Vec<Text> = targets.iter().map(ExplainedTarget::told).collect();
+                let (en, zh): (Vec<&str>, Vec<&str>) = all.iter().map(|one| (one.en.as_str(), one.zh.as_str())).unzip();
+                let (first, then, after) = (en.join(", then "), zh.join("，再 "), advance_on.join(", "));
+                both!(
+                    "ring {first} for {timeout} s each, going on after {after}",
+                    "振铃 {then}，各 {timeout} 秒，遇 {after} 则继续"
+                )
             }
-            ExplainedStep::Offer { key, wait } => write!(f, "go on when key {key} is pressed within {wait} s"),
-            ExplainedStep::Reject { status, q850 } => write!(f, "reject with {status} (Q.850 cause {q850})"),
-        }
+            ExplainedStep::Offer { key, wait } => {
+                both!("go on when key {key} is pressed within {wait} s", "{wait} 秒内按 {key} 键则继续")
+            }
+            ExplainedStep::Reject { status, q850 } => {
+                both!("reject with {status} (Q.850 cause {q850})", "以 {status} 拒绝（Q.850 原因 {q850}）")
+            }
+        };
+        Text::foreign(format_args!("{number}. ")).then(&told)
     }
 }
 
-impl Display for ExplainedTarget {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(&self.number)?;
-        self.trunk.iter().try_for_each(|trunk| write!(f, " by {trunk}"))
+impl ExplainedTarget {
+    fn told(&self) -> Text {
+        let by = self.trunk.as_ref().map_or(Text::default(), |trunk| both!(" by {trunk}", "（经中继 {trunk}）"));
+        Text::foreign(&self.number).then(&by)
     }
 }

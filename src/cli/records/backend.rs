@@ -2,8 +2,8 @@
 
 use super::{Journal, shown};
 use crate::base::{CallId, Rng, Text};
-use crate::io::clock;
 use crate::io::deliver::{Asker, Fault, Target, profile};
+use crate::io::{clock, files};
 use crate::record::cloudevent::{CloudEvent, Kind};
 use crate::record::exchange::{Reply, Step, Way};
 use crate::record::profile::Rendered;
@@ -56,7 +56,7 @@ impl Render {
             Text::lines(&told.collect::<Vec<_>>())
         })?;
         let kind = Kind::named(&self.event).ok_or_else(|| both!("there is no event `{0}`", "没有事件 `{0}`", self.event))?;
-        let event = self.of.open()?.latest(self.call, kind).map_err(Text::foreign)?;
+        let event = self.of.open()?.latest(self.call, kind).map_err(Text::from)?;
         let mut event = event.ok_or_else(|| both!("call {0} has no {1}", "通话 {0} 没有 {1}", self.call, self.event))?;
         self.of.note("records render", &self.call.to_string())?;
         event.data = shown(event.data, self.of.unmasked);
@@ -68,7 +68,7 @@ impl Render {
         for step in steps {
             match profile.render(&step, &event)? {
                 Some(request) => print_request(&step, &request),
-                None => say!("# {}: nothing\n", name(&step)),
+                None => tell!("# {0}: nothing\n", "# {0}：无\n", name(&step)),
             }
         }
         Ok(())
@@ -103,12 +103,12 @@ impl Check {
         if chosen.is_empty() {
             return Err(both!("the configuration has no such backend", "配置中没有这个工单系统"));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Text::foreign)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| files::told(&e))?;
         let mut good = true;
         for target in chosen {
             let name = target.name.clone();
             let (well, says) = runtime.block_on(ask(target))?;
-            say!("{name}: {says}");
+            say!("{name}: {}", says.told(crate::cli::tongue()));
             good &= well;
         }
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -116,27 +116,44 @@ impl Check {
 }
 
 /// Looks for a call that does not exist; changes nothing there.
-async fn ask(target: Target) -> Result<(bool, String), Text> {
+async fn ask(target: Target) -> Result<(bool, Text), Text> {
     if target.profile.way() == Way::Post {
         return Ok((
             true,
-            "takes posts alone, which cannot be tried without leaving one; `records replay` sends some".to_owned(),
+            both!(
+                "takes posts alone, which cannot be tried without leaving one; `records replay` sends some",
+                "只接收推送，试一次就会留下一条；可用 `records replay` 推送"
+            ),
         ));
     }
     let (at, zone) = (clock::now(), target.zone.clone());
     let mut rng = Rng::from_number(u64::from(std::process::id()));
     let event =
         CloudEvent::made_up(CallId::new(at.wall, &mut rng), at.wall, &zone).ok_or_else(|| both!("no event", "没有事件"))?;
-    let asker = Asker::new(target, rng).map_err(Text::foreign)?;
+    let asker = Asker::new(target, rng)?;
     let reply = asker.ask(&Step::Find, &event).await;
     let took = clock::now().mono.since(at.mono).as_millis();
     Ok(match reply {
-        Reply::Good { id: None, .. } => (true, format!("answers in {took} ms, knows us, and finds no ticket for a made-up call")),
-        Reply::Good { id: Some(id), .. } => {
-            (false, format!("finds ticket {id} for a made-up call: its search does not look at ids"))
+        Reply::Good { id: None, .. } => (
+            true,
+            both!(
+                "answers in {took} ms, knows us, and finds no ticket for a made-up call",
+                "{took} 毫秒内应答，凭据有效，虚构的通话没有查到工单"
+            ),
+        ),
+        Reply::Good { id: Some(id), .. } => (
+            false,
+            both!(
+                "finds ticket {id} for a made-up call: its search does not look at ids",
+                "为虚构的通话查到工单 {id}：其查询不看编号"
+            ),
+        ),
+        Reply::Refused { why, .. } | Reply::Unsent(why) | Reply::Broken(why) | Reply::Unmade(why) => {
+            (false, both!("{why}", "未成功（{why}）"))
         }
-        Reply::Refused { why, .. } | Reply::Unsent(why) | Reply::Broken(why) | Reply::Unmade(why) => (false, why),
-        Reply::Status { code: code @ (401 | 403), .. } => (false, format!("HTTP {code}: look at its credentials")),
-        Reply::Status { code, .. } => (false, format!("HTTP {code}")),
+        Reply::Status { code: code @ (401 | 403), .. } => {
+            (false, both!("HTTP {code}: look at its credentials", "HTTP {code}：请检查凭据"))
+        }
+        Reply::Status { code, .. } => (false, Text::foreign(format_args!("HTTP {code}"))),
     })
 }

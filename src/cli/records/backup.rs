@@ -34,7 +34,7 @@ pub struct Restore {
 impl Backup {
     pub fn run(&self) -> Result<(), Text> {
         let copied = backup(&self.of.path(&self.of.config()?), &self.to)?;
-        say!("{}", told(&self.to, &copied));
+        say!("{}", told(&self.to, &copied).told(crate::cli::tongue()));
         warn(&copied);
         Ok(())
     }
@@ -45,9 +45,9 @@ impl Restore {
         crate::io::private::from_now_on();
         let journal = self.of.path(&self.of.config()?);
         let copied = restore(&self.from, &journal, self.replace)?;
-        say!("{}", told(&journal, &copied));
+        say!("{}", told(&journal, &copied).told(crate::cli::tongue()));
         if let Some(aside) = &copied.aside {
-            say!("what stood there is now {}", aside.display());
+            tell!("what stood there is now {0}", "原有文件现为 {0}", aside.display());
         }
         warn(&copied);
         Ok(())
@@ -57,7 +57,7 @@ impl Restore {
 pub fn damage(of: &Journal, seen: bool) -> Result<(), Text> {
     for one in crate::io::journal::damage(&of.path(&of.config()?), seen)? {
         if of.json {
-            say!("{}", serde_json::json!(one));
+            say_json!("{}", serde_json::json!(one));
             continue;
         }
         let call = one.call.as_deref().unwrap_or("-");
@@ -67,15 +67,19 @@ pub fn damage(of: &Journal, seen: bool) -> Result<(), Text> {
     Ok(())
 }
 
-fn told(file: &std::path::Path, copied: &Copied) -> String {
+fn told(file: &std::path::Path, copied: &Copied) -> Text {
     let Copied { calls, entries, at, .. } = copied;
     let at = crate::io::journal::time(*at);
-    format!("{}: {calls} calls, {entries} entries, up to {at}; read through and whole", file.display())
+    let file = file.display();
+    both!(
+        "{file}: {calls} calls, {entries} entries, up to {at}; read through and whole",
+        "{file}：{calls} 路通话，{entries} 条记录，截至 {at}；已通读，完整"
+    )
 }
 
 fn warn(copied: &Copied) {
     if let Some(gap) = &copied.gap {
         let text = both!("warning: the original: {}", "警告：原文件：{}"; gap);
-        eprintln!("{}", text.told(crate::cli::tongue()));
+        crate::cli::complain(&text);
     }
 }

@@ -79,7 +79,7 @@ impl Export {
         }
         for (done, call) in calls.iter().enumerate() {
             if done > 0 && done % PROGRESS == 0 {
-                eprintln!("{done} of {}", calls.len());
+                crate::cli::complain(&both!("{done} of {0}", "{done}（共 {0}）", calls.len()));
             }
             let record = ledger.record(*call).map_err(|e| Failure::Journal(e.into()))?;
             let Some(record) = record.map(|record| shown(record, self.of.unmasked)) else { continue };

@@ -1,7 +1,7 @@
 //! Deliveries that backends refused, and records sent anew.
 
 use super::{Journal, sealer};
-use crate::base::{CallId, Text};
+use crate::base::{CallId, Shown, Text};
 use crate::cli::typed::{self, Moment};
 use crate::io::config::Config;
 use crate::io::letters::{Letter, Letters, Replayed, Which, Whose};
@@ -66,13 +66,13 @@ pub struct Replay {
 impl Chosen {
     pub fn retry(&self) -> Result<(), Text> {
         let count = open(&self.of)?.1.retry(&self.which())?;
-        say!("{count} refused events will be delivered again");
+        tell!("{count} refused events will be delivered again", "{count} 个被拒收的事件将重新投递");
         Ok(())
     }
 
     pub fn drop(&self) -> Result<(), Text> {
         let count = open(&self.of)?.1.drop(&self.which())?;
-        say!("{count} refused events were dropped");
+        tell!("{count} refused events were dropped", "已放弃 {count} 个被拒收的事件");
         Ok(())
     }
 
@@ -92,17 +92,23 @@ impl Replay {
         // The webhook gets every call.
         let whose = if self.all || webhook { Whose::All } else { Whose::ItsOwn };
         let replayed = letters.replay(&self.backend, since, whose, self.dry_run)?;
-        say!("{}", self.told(replayed));
+        say!("{}", self.told(replayed).told(crate::cli::tongue()));
         Ok(())
     }
 
-    fn told(&self, Replayed { sent, left_out }: Replayed) -> String {
-        let will = if self.dry_run { "would go" } else { "will go" };
-        let rest = match left_out {
-            0 => String::new(),
-            count => format!("; {count} of calls that are not its own are left out (`--all` sends them too)"),
+    fn told(&self, Replayed { sent, left_out }: Replayed) -> Text {
+        let to = &self.backend;
+        let told = match self.dry_run {
+            true => both!("{sent} records would go to {to}", "将有 {sent} 份话单投递到 {to}（未执行）"),
+            false => both!("{sent} records will go to {to}", "{sent} 份话单将投递到 {to}"),
         };
-        format!("{sent} records {will} to {}{rest}", self.backend)
+        told.then(&match left_out {
+            0 => Text::default(),
+            count => both!(
+                "; {count} of calls that are not its own are left out (`--all` sends them too)",
+                "；另有 {count} 份不属于它的话单未包括（`--all` 也会投递）"
+            ),
+        })
     }
 }
 
@@ -117,11 +123,11 @@ pub fn list(of: &Journal) -> Result<(), Text> {
 
 fn print_letter(letter: &Letter, json: bool) {
     if json {
-        say!("{}", serde_json::json!(letter));
+        say_json!("{}", serde_json::json!(letter));
         return;
     }
     let Letter { backend, call, event, state, attempts, error } = letter;
-    say!("{call}  {backend:<16} {event:<14} {state:<5} {attempts:>3} tries  {}", error.as_deref().unwrap_or("-"));
+    say!("{call}  {backend:<16} {event:<14} {state:<5} {attempts:>9}  {}", Shown(error.as_deref().unwrap_or("-")));
 }
 
 fn open(of: &Journal) -> Result<(Config, Letters), Text> {
@@ -145,9 +151,9 @@ mod tests {
     fn a_replay_says_what_it_leaves_out_and_how_that_would_go_too() {
         let line = Line::parse_from(["x", "--since", "2026-03-02T00:00:00Z", "--backend", "tourism"]);
         assert!(!line.replay.all);
-        assert_eq!(line.replay.told(Replayed { sent: 2, left_out: 0 }), "2 records will go to tourism");
+        assert_eq!(line.replay.told(Replayed { sent: 2, left_out: 0 }).en, "2 records will go to tourism");
         assert_eq!(
-            line.replay.told(Replayed { sent: 2, left_out: 7 }),
+            line.replay.told(Replayed { sent: 2, left_out: 7 }).en,
             "2 records will go to tourism; 7 of calls that are not its own are left out (`--all` sends them too)"
         );
     }

@@ -71,7 +71,7 @@ pub fn run(list: &List) -> Result<(), Text> {
         None => list.read(&mut table)?,
     }
     if table.shown == 0 && !list.of.json {
-        eprintln!("{}", both!("no call fits", "没有符合的通话").told(crate::cli::tongue()));
+        crate::cli::complain(&both!("no call fits", "没有符合的通话"));
     }
     Ok(())
 }
@@ -136,7 +136,7 @@ struct Table {
 impl Table {
     fn row(&mut self, record: &Value) {
         if self.json {
-            say!("{record}");
+            say_json!("{record}");
         } else {
             if self.shown == 0 {
                 say!("{}", HEAD);

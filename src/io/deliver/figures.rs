@@ -1,6 +1,7 @@
 //! Figures that are counted of delivery, and the alarms of what is wrong with it now.
 
 use super::Deliverer;
+use crate::base::Text;
 use crate::io::http::Metric;
 use crate::io::journal::Journal;
 use crate::io::ledger::{Backlog, Ledger};
@@ -59,8 +60,8 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    pub fn of(deliverers: &[Deliverer], journal: &Journal) -> Result<Deliveries, String> {
-        let ledger = journal.ledger(Zone::default()).map_err(|e| e.to_string())?;
+    pub fn of(deliverers: &[Deliverer], journal: &Journal) -> Result<Deliveries, Text> {
+        let ledger = journal.ledger(Zone::default()).map_err(Text::from)?;
         Ok(Deliveries { backends: deliverers.iter().map(Deliverer::figures).collect(), ledger: Some(Mutex::new(ledger)) })
     }
 

@@ -1,7 +1,7 @@
 //! Asks one backend over HTTP: makes requests of events, authenticates them, reads what the answers mean.
 
 use super::{Target, reason};
-use crate::base::{Rng, Wall};
+use crate::base::{Rng, Text, Wall};
 use crate::io::clock::{self, Running};
 use crate::io::journal::{Journal, Settler};
 use crate::io::ledger::Ledger;
@@ -51,7 +51,7 @@ struct Heard {
 }
 
 impl Sender {
-    pub fn new(target: Target, ledger: Ledger, journal: &Journal, rng: Rng) -> Result<Sender, String> {
+    pub fn new(target: Target, ledger: Ledger, journal: &Journal, rng: Rng) -> Result<Sender, Text> {
         let (settler, clock) = (journal.settler(), journal.running());
         let began = clock.at(clock::mono());
         Ok(Sender { asker: Asker::new(target, rng)?, ledger: Arc::new(Mutex::new(ledger)), settler, clock, began })
@@ -111,7 +111,7 @@ impl Sender {
 }
 
 impl Asker {
-    pub fn new(target: Target, rng: Rng) -> Result<Asker, String> {
+    pub fn new(target: Target, rng: Rng) -> Result<Asker, Text> {
         Ok(Asker { client: super::client(&target)?, target, rng: Mutex::new(rng), token: Mutex::default() })
     }
 

@@ -5,7 +5,7 @@ use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
 use super::records::{json_of, not_taken, too_many};
-use crate::base::{CallId, is_web};
+use crate::base::{CallId, Text, is_web};
 use crate::io::deliver::Target;
 use crate::io::journal::{Callback, Taken};
 use crate::io::{clock, schemas};
@@ -25,7 +25,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
     let outside = &desk.outside;
     let Some(target) = outside.callers.get(&name) else {
-        return Problem::new(StatusCode::NOT_FOUND, "no backend of this name may call back").into_response();
+        return Problem::new(StatusCode::NOT_FOUND, both!("no backend of this name may call back", "没有可回调的此名工单系统"))
+            .into_response();
     };
     let now = clock::now().wall;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -34,7 +35,7 @@ async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers
         Err(why) => {
             tracing::warn!(backend = %name, "a callback is not believed: {why}");
             outside.count("callbacks_refused_total", &name, "");
-            return Problem::new(StatusCode::UNAUTHORIZED, why.en).into_response();
+            return Problem::new(StatusCode::UNAUTHORIZED, why).into_response();
         }
     };
     if !outside.allow(&name) {
@@ -60,8 +61,9 @@ async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers
 
 fn read(target: &Target, body: &[u8]) -> Result<(CallId, Message), Problem> {
     let value = json_of(body)?;
-    let wrong =
-        |faults: Vec<Fault>| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the message cannot be used").at_fault(faults);
+    let wrong = |faults: Vec<Fault>| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, both!("the message cannot be used", "消息无法使用")).at_fault(faults)
+    };
     let message = match target.profile.callback().and_then(|callback| callback.fields.as_ref()) {
         Some(fields) => fields.message(&value).map_err(wrong)?,
         None => {
@@ -86,12 +88,19 @@ fn read(target: &Target, body: &[u8]) -> Result<(CallId, Message), Problem> {
 }
 
 pub(super) fn told(taken: Taken) -> Response {
-    let problem = |status, detail: &str| Problem::new(status, detail).into_response();
+    let problem = |status, detail: Text| Problem::new(status, detail).into_response();
     match taken {
         Taken::New(call) => Json(json!({ "status": "taken", "call_id": call.to_string() })).into_response(),
         Taken::Known(call) => Json(json!({ "status": "known", "call_id": call.to_string() })).into_response(),
-        Taken::NoSuchCall => problem(StatusCode::NOT_FOUND, "there is no such call, or its record is purged"),
-        Taken::Replayed | Taken::Conflict => problem(StatusCode::CONFLICT, "this very message was taken already"),
-        Taken::TooMany => problem(StatusCode::CONFLICT, "so much was told of this call that no more is taken"),
+        Taken::NoSuchCall => {
+            problem(StatusCode::NOT_FOUND, both!("there is no such call, or its record is purged", "没有此通话，或其话单已清除"))
+        }
+        Taken::Replayed | Taken::Conflict => {
+            problem(StatusCode::CONFLICT, both!("this very message was taken already", "此消息已接收过"))
+        }
+        Taken::TooMany => problem(
+            StatusCode::CONFLICT,
+            both!("so much was told of this call that no more is taken", "关于此通话的消息过多，不再接收"),
+        ),
     }
 }

@@ -3,7 +3,7 @@
 use super::Desk;
 use super::endpoint::{Endpoint, forbidden};
 use super::problem::Problem;
-use crate::base::{CallId, Masked};
+use crate::base::{CallId, Masked, Text};
 use crate::control::{CallView, Command, Holder, LegView, Mode, Numbers, Reply, Right, Why};
 use crate::io::asks::NoAnswer;
 use crate::io::clock;
@@ -99,22 +99,42 @@ async fn numbers(desk: &Desk, holder: &Arc<Holder>, look: &Look, what: &str) -> 
     holder.must(Right::SeeNumbers).map_err(|missing| forbidden(holder, missing))?;
     let (audit, holder, what) = (desk.audit.clone(), holder.clone(), what.to_owned());
     let note = move || audit.note(clock::now().wall, &holder.name, "live calls", &what);
-    let noted = spawn_blocking(note).await.map_err(|e| e.to_string()).and_then(|noted| noted);
+    let noted = spawn_blocking(note).await.unwrap_or_else(|e| Err(Text::foreign(e)));
     noted.map(|()| Numbers::Full).map_err(|why| {
         tracing::error!("{why}");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "who sees numbers in full cannot be noted now; see the gateway's log")
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            both!(
+                "who sees numbers in full cannot be noted now; see the gateway's log",
+                "现在无法记录谁查看了完整号码，请看网关日志"
+            ),
+        )
     })
 }
 
 async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker, headers: HeaderMap, body: Bytes) -> Response {
     let command = call_id(&id).and_then(|call| {
-        let wanted: Wanted = serde_json::from_slice(&body)
-            .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not {{to, mode, area?}}: {e}")))?;
+        let wanted: Wanted = serde_json::from_slice(&body).map_err(|e| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                both!("the body is not {{to, mode, area?}}: {e}", "请求内容应为 {{to, mode, area?}}（{e}）"),
+            )
+        })?;
         if wanted.to.is_empty() || wanted.to.len() > LONGEST_TARGET {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "`to` is a number, or seat:NAME"));
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                both!("`to` is a number, or seat:NAME", "`to` 应为号码，或 seat:名称"),
+            ));
         }
-        let mode = Mode::named(&wanted.mode)
-            .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "mode is one of consult, three-way, blind, emergency"))?;
+        let mode = Mode::named(&wanted.mode).ok_or_else(|| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                both!(
+                    "mode is one of consult, three-way, blind, emergency",
+                    "mode 应为 consult、three-way、blind、emergency 之一"
+                ),
+            )
+        })?;
         Ok(Command::Transfer { call, to: wanted.number(), mode })
     });
     once(desk, &asker, &headers, command).await
@@ -126,7 +146,10 @@ async fn act(State(desk): State<Desk>, Path((id, act)): Path<(String, String)>, 
         "cancel" => Ok(Command::Cancel(call)),
         "swap" => Ok(Command::Swap(call)),
         "merge" => Ok(Command::Merge(call)),
-        _ => Err(Problem::new(StatusCode::NOT_FOUND, "a transfer is completed, cancelled, swapped or merged")),
+        _ => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            both!("a transfer is completed, cancelled, swapped or merged", "转接只有 complete、cancel、swap、merge"),
+        )),
     });
     once(desk, &asker, &headers, command).await
 }
@@ -137,13 +160,13 @@ async fn drop_leg(
     asker: Asker,
     headers: HeaderMap,
 ) -> Response {
-    let leg = leg.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "a leg is a number"));
+    let leg = leg.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, both!("a leg is a number", "通话方应为数字")));
     let command = call_id(&id).and_then(|call| Ok(Command::Drop { call, leg: leg? }));
     once(desk, &asker, &headers, command).await
 }
 
 pub(super) fn call_id(text: &str) -> Result<CallId, Problem> {
-    text.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "a call's id is a UUID"))
+    text.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, both!("a call's id is a UUID", "通话编号应为 UUID")))
 }
 
 /// Carries a command out; a second request with the same key gets the first one's answer.
@@ -171,7 +194,16 @@ async fn once(desk: Desk, holder: &Holder, headers: &HeaderMap, command: Result<
         }
         answer
     });
-    carried.await.map_or_else(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "").into_response(), shown)
+    carried.await.map_or_else(
+        |_| {
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                both!("a fault of the gateway's; see its log", "网关内部错误，请看其日志"),
+            )
+            .into_response()
+        },
+        shown,
+    )
 }
 
 /// The log tells who did what to a call.
@@ -189,18 +221,30 @@ fn key(holder: &Holder, headers: &HeaderMap) -> Result<Option<(String, String)>,
     let good = !key.is_empty() && key.len() <= LONGEST_KEY;
     let text = key.to_str().ok().filter(|_| good);
     let text = text.ok_or_else(|| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("an Idempotency-Key is 1 to {LONGEST_KEY} visible ASCII characters"))
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            both!(
+                "an Idempotency-Key is 1 to {LONGEST_KEY} visible ASCII characters",
+                "Idempotency-Key 应为 1 至 {LONGEST_KEY} 个可见 ASCII 字符"
+            ),
+        )
     })?;
     Ok(Some((holder.name.clone(), text.to_owned())))
 }
 
 fn repeated(asked: &Command, (first, answer): &(Command, Option<Answer>)) -> Response {
     match answer {
-        _ if first != asked => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was used for another request").into_response()
-        }
+        _ if first != asked => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            both!("this Idempotency-Key was used for another request", "此 Idempotency-Key 已用于另一请求"),
+        )
+        .into_response(),
         Some(answer) => shown(answer.clone()),
-        None => Problem::new(StatusCode::CONFLICT, "the first request with this key is still under way").into_response(),
+        None => Problem::new(
+            StatusCode::CONFLICT,
+            both!("the first request with this key is still under way", "使用此 Idempotency-Key 的前一请求仍在处理中"),
+        )
+        .into_response(),
     }
 }
 
@@ -224,9 +268,14 @@ async fn carry_out(desk: &Desk, command: Command) -> Answer {
         Ok(Reply::Left(calls)) => Ok((StatusCode::ACCEPTED, json!({ "calls": calls }))),
         Ok(Reply::Refused(why)) => Err(refused(why)),
         Ok(Reply::Choose(areas)) => Err(refused(Why::AreaUnknown).choosing(areas)),
-        Err(NoAnswer::Overloaded) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch is overloaded")),
+        Err(NoAnswer::Overloaded) => {
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, both!("the switch is overloaded", "交换线程过载")))
+        }
         Err(NoAnswer::TooLate) => {
-            let detail = "the switch has not answered in time; it may have done it all the same: look at the call";
+            let detail = both!(
+                "the switch has not answered in time; it may have done it all the same: look at the call",
+                "交换线程未及时应答，但操作可能已执行：请查看该通话"
+            );
             Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
         }
     }
@@ -239,7 +288,7 @@ fn refused(why: Why) -> Problem {
         Why::UnknownTarget => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::CONFLICT,
     };
-    Problem::new(status, if again { format!("{words}; ask again later") } else { words.to_owned() })
+    Problem::new(status, if again { words.then(&both!("; ask again later", "，请稍后再试")) } else { words })
 }
 
 fn view(call: &CallView) -> Value {

@@ -96,11 +96,15 @@ async fn whole(request: Request, most: usize, patience: Duration) -> Result<Requ
     let (parts, body) = request.into_parts();
     match timeout(patience, to_bytes(body, most)).await {
         Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
-        Ok(Err(error)) if Error::source(&error).is_some_and(|cause| cause.is::<LengthLimitError>()) => {
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {most} bytes")))
-        }
-        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body ends too early")),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {patience:?}"))),
+        Ok(Err(error)) if Error::source(&error).is_some_and(|cause| cause.is::<LengthLimitError>()) => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            both!("the body is longer than {most} bytes", "请求内容超过 {most} 字节"),
+        )),
+        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, both!("the body ends too early", "请求内容提前结束"))),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            both!("the body did not come within {patience:?}", "请求内容未在 {patience:?} 内到达"),
+        )),
     }
 }
 
@@ -120,7 +124,9 @@ fn allowed(desk: &Desk, headers: &HeaderMap, right: Right) -> Result<Arc<Holder>
 pub fn forbidden(holder: &Holder, missing: Missing) -> Problem {
     let needed: Vec<&str> = missing.roles().collect();
     let has: Vec<&str> = holder.roles.iter().map(|role| role.name()).collect();
-    let detail = format!("this needs the role {}; `{}` has: {}", needed.join(" or "), holder.name, has.join(", "));
+    let (name, has) = (&holder.name, has.join(", "));
+    let (either, one) = (needed.join(" or "), needed.join(" 或 "));
+    let detail = both!("this needs the role {either}; `{name}` has: {has}", "需要角色 {one}；`{name}` 的角色为 {has}");
     // RFC 6750 §3.1.
     let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", needed.join(" "));
     Problem::new(StatusCode::FORBIDDEN, detail).needing(needed).challenging(challenge)
@@ -145,10 +151,17 @@ fn unknown(given: bool, none_needed: bool) -> Problem {
     let (challenge, detail) = match (given, none_needed) {
         (_, true) => (
             "Bearer",
-            "without a token nothing is done for pages in a browser or under a name of their own: set one in [http.tokens.NAME]",
+            both!(
+                "without a token nothing is done for pages in a browser or under a name of their own: set one in [http.tokens.NAME]",
+                "没有令牌时不为浏览器页面或其他名称的访问办理：请在 [http.tokens.名称] 中设置令牌"
+            ),
         ),
-        (true, false) => ("Bearer error=\"invalid_token\"", "this bearer token is none of [http.tokens]"),
-        (false, false) => ("Bearer", "a bearer token is needed: `Authorization: Bearer …`"),
+        (true, false) => {
+            ("Bearer error=\"invalid_token\"", both!("this bearer token is none of [http.tokens]", "此令牌不在 [http.tokens] 中"))
+        }
+        (false, false) => {
+            ("Bearer", both!("a bearer token is needed: `Authorization: Bearer …`", "需要令牌：`Authorization: Bearer …`"))
+        }
     };
     Problem::new(StatusCode::UNAUTHORIZED, detail).challenging(challenge)
 }

@@ -6,6 +6,7 @@ use super::follow::{End, Follower, News, Wanted, follow};
 use super::problem::Problem;
 use super::websocket::{self, Socket};
 use super::{Desk, Place};
+use crate::base::Text;
 use crate::control::{Holder, Right};
 use crate::io::clock;
 use crate::io::feed::{Gone, Seated};
@@ -79,10 +80,12 @@ async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) 
     let unavailable = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
     let since = last_id(headers)?.or(asked.since);
     let feed = desk.outside.feed.clone();
-    let place = feed.place(&holder.name).ok_or_else(|| unavailable("as many follow the feed as may, of all or of this token"))?;
+    let place = feed.place(&holder.name).ok_or_else(|| {
+        unavailable(both!("as many follow the feed as may, of all or of this token", "关注事件流的连接已达上限（全部或此令牌）"))
+    })?;
     let from = match spawn_blocking(move || feed.start(since)).await {
         Ok(Ok(from)) => from.map_err(refused)?,
-        _ => return Err(unavailable("the journal cannot be read")),
+        _ => return Err(unavailable(both!("the journal cannot be read", "无法读取日志库"))),
     };
     let lines = asked.lines.iter().flat_map(|lines| lines.split(',')).map(|line| line.trim().to_owned());
     let wanted = Wanted { lines: lines.filter(|line| !line.is_empty()).collect(), unmasked: holder.may(Right::SeeNumbers) };
@@ -98,26 +101,37 @@ async fn noted(desk: &Desk, holder: &Holder, from: u64, lines: &[String]) -> Res
     let (audit, who) = (desk.audit.clone(), holder.name.clone());
     let what = format!("events after {from}, lines {}", if lines.is_empty() { "all".to_owned() } else { lines.join(",") });
     let note = spawn_blocking(move || audit.note(clock::now().wall, &who, "feed", &what)).await;
-    note.unwrap_or_else(|e| Err(e.to_string())).map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
+    note.unwrap_or_else(|e| Err(Text::foreign(e))).map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
 }
 
 /// The last event that a reader saw before it came back.
 fn last_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    let wrong = || Problem::new(StatusCode::BAD_REQUEST, "Last-Event-ID is a number that the feed gave");
+    let wrong = || {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            both!("Last-Event-ID is a number that the feed gave", "Last-Event-ID 应为事件流给出的编号"),
+        )
+    };
     number.ok_or_else(wrong).map(Some)
 }
 
 fn refused(gone: Gone) -> Problem {
-    let how = "read the calls since then with `hotline records export`, and follow anew without Last-Event-ID and since";
     let detail = match gone {
-        Gone::TooOld { oldest } => format!("too old: the oldest event that is kept is {oldest}; {how}"),
+        Gone::TooOld { oldest } => both!("too old: the oldest event that is kept is {oldest}", "过旧：保留的最早事件为 {oldest}"),
         Gone::Unknown { newest } => {
-            format!("this feed never gave that number, its newest is {newest}: another gateway's?; {how}")
+            both!(
+                "this feed never gave that number, its newest is {newest}: another gateway's?",
+                "此事件流没有该编号，最新为 {newest}：是另一台网关的吗？"
+            )
         }
     };
-    Problem::new(StatusCode::GONE, detail)
+    let how = both!(
+        "; read the calls since then with `hotline records export`, and follow anew without Last-Event-ID and since",
+        "；请用 `hotline records export` 读取此后的通话，再重新关注（不带 Last-Event-ID 和 since）"
+    );
+    Problem::new(StatusCode::GONE, detail.then(&how))
 }
 
 /// Where frames go in.

@@ -1,5 +1,6 @@
 //! The figures in Prometheus' text format (version 0.0.4).
 
+use crate::base::Shown;
 use crate::io::board::Figures;
 use crate::io::inbox::Inbox;
 use std::fmt::Write;
@@ -33,7 +34,7 @@ impl Metric {
     }
 
     pub fn labelled(self, labels: &[(&str, &str)]) -> Metric {
-        let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let escaped = |value: &str| Shown(value).to_string().replace('\\', "\\\\").replace('"', "\\\"");
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
         Metric { labels: format!("{{{}}}", labels.join(",")), ..self }
     }

@@ -16,6 +16,7 @@ mod serve;
 mod tags;
 mod websocket;
 
+use crate::base::{Shown, Text};
 use crate::control::{Command, Holder, Right};
 use crate::io::asks::Asks;
 use crate::io::audit::Audit;
@@ -29,7 +30,7 @@ use crate::io::recorder::shelf::Shelf;
 use crate::io::tokens::Tokens;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
-use axum::middleware::map_response;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Json, Response};
 use axum::{Extension, Router};
 use endpoint::Endpoint;
@@ -74,7 +75,7 @@ pub use serve::{Doors, Limits, PORCH};
 pub type Figures = Arc<dyn Fn() -> Vec<Metric> + Send + Sync>;
 
 /// Reads everything anew: the report, or what is wrong.
-pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Value, Vec<String>>> + Send>> + Send + Sync>;
+pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Value, Vec<Text>>> + Send>> + Send + Sync>;
 
 /// Everything that is served, and who may ask for it.
 fn endpoints() -> Vec<Endpoint> {
@@ -103,18 +104,19 @@ fn endpoints() -> Vec<Endpoint> {
 pub fn router(desk: Desk) -> Router {
     let served = endpoints().into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &desk));
     let served = served.fallback(nothing_here).method_not_allowed_fallback(wrong_method);
-    served.layer(map_response(problem::always)).with_state(desk)
+    served.layer(from_fn(problem::always)).with_state(desk)
 }
 
 /// For those for whom there is no room: health, and that there is none.
 pub fn health_alone(desk: Desk) -> Router {
     let served = [Endpoint::get("/healthz", None, health), Endpoint::get("/readyz", None, ready)];
     let served = served.into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &desk));
-    served.fallback(no_room).layer(map_response(problem::always)).with_state(desk)
+    served.fallback(no_room).layer(from_fn(problem::always)).with_state(desk)
 }
 
 async fn no_room() -> Response {
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections; ask again later");
+    let problem =
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, both!("too many connections; ask again later", "连接过多，请稍后再试"));
     ([(header::RETRY_AFTER, "1"), (header::CONNECTION, "close")], problem).into_response()
 }
 
@@ -123,14 +125,14 @@ async fn health(State(desk): State<Desk>) -> Response {
     if desk.board.read().alive() {
         return Json(json!({ "status": "ok" })).into_response();
     }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch does not answer").into_response()
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, both!("the switch does not answer", "交换线程没有应答")).into_response()
 }
 
 /// Should new calls be sent here?
 async fn ready(State(desk): State<Desk>) -> Response {
     let damage = desk.disk.damage();
     let mut obstacles = desk.board.fresh(&desk.inbox).await.obstacles();
-    obstacles.extend(damage.as_deref());
+    obstacles.extend(damage);
     if obstacles.is_empty() {
         let mut answer = json!({ "status": "ready" });
         let alarms: Vec<String> = desk.disk.alarm(desk.disk.space()).into_iter().chain(desk.deliveries.alarms()).collect();
@@ -139,7 +141,7 @@ async fn ready(State(desk): State<Desk>) -> Response {
         }
         return Json(answer).into_response();
     }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, obstacles.join(", ")).into_response()
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, Text::joined(&obstacles)).into_response()
 }
 
 async fn show_metrics(State(desk): State<Desk>) -> Response {
@@ -188,18 +190,25 @@ async fn undrain(State(desk): State<Desk>, Extension(holder): Extension<Arc<Hold
 async fn reload(State(desk): State<Desk>) -> Response {
     match (desk.reload)().await {
         Ok(report) => Json(report).into_response(),
-        Err(errors) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "nothing has changed").because(errors).into_response(),
+        Err(errors) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, both!("nothing has changed", "没有任何改变"))
+            .because(errors)
+            .into_response(),
     }
 }
 
 async fn nothing_here(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+    Problem::new(StatusCode::NOT_FOUND, both!("there is nothing at {0}", "{0} 处没有内容", Shown(uri.path())))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} does not apply to {}", uri.path()))
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        both!("{method} does not apply to {0}", "{method} 不适用于 {0}", Shown(uri.path())),
+    )
 }
 
+#[cfg(test)]
+mod language_tests;
 #[cfg(test)]
 mod outside_tests;
 #[cfg(test)]

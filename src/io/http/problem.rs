@@ -1,8 +1,11 @@
 //! Errors as RFC 9457 problem details.
 
+use crate::base::{Text, Tongue};
 use crate::record::report::Fault;
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -13,15 +16,22 @@ const KIND: &str = "application/problem+json";
 #[derive(Clone)]
 pub struct Problem {
     status: StatusCode,
-    detail: String,
-    /// Extension members (RFC 9457 §3.2).
+    detail: Box<Text>,
+    /// All that is wrong, in the extension member `errors` (RFC 9457 §3.2): sentences, or each at its place in the body.
+    errors: Errors,
     members: Map<String, Value>,
     challenge: Option<String>,
 }
 
+#[derive(Clone)]
+enum Errors {
+    Told(Vec<Text>),
+    Placed(Vec<Fault>),
+}
+
 impl Problem {
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), members: Map::new(), challenge: None }
+    pub fn new(status: StatusCode, detail: Text) -> Problem {
+        Problem { status, detail: Box::new(detail), errors: Errors::Told(Vec::new()), members: Map::new(), challenge: None }
     }
 
     /// Nobody knows whether what was asked has been done.
@@ -29,15 +39,12 @@ impl Problem {
         self.status == StatusCode::GATEWAY_TIMEOUT
     }
 
-    /// All that is wrong, in the extension member `errors`.
-    pub fn because(self, errors: Vec<String>) -> Problem {
-        self.with("errors", errors)
+    pub fn because(self, errors: Vec<Text>) -> Problem {
+        Problem { errors: Errors::Told(errors), ..self }
     }
 
-    /// As above, each at its place in the body (RFC 9457 §3).
     pub fn at_fault(self, faults: Vec<Fault>) -> Problem {
-        let error = |fault: Fault| json!({ "pointer": format!("#{}", fault.pointer), "detail": fault.what.en });
-        self.with("errors", faults.into_iter().map(error).collect::<Vec<_>>())
+        Problem { errors: Errors::Placed(faults), ..self }
     }
 
     /// Any of these roles would do, in the extension member `needs`.
@@ -68,31 +75,82 @@ impl Problem {
 #[derive(Clone)]
 pub struct ForPeople;
 
-/// Refusals that the framework writes by itself become problems too.
-pub async fn always(response: Response) -> Response {
+/// The framework's own refusals become problems too; and each is told in the language that is asked for.
+pub async fn always(request: Request, next: Next) -> Response {
+    let asked = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let tongue = Tongue::accepted(asked);
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return problem.told(response, tongue);
+    }
     let status = response.status();
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let told = kind == KIND || response.extensions().get::<ForPeople>().is_some();
-    if !(status.is_client_error() || status.is_server_error()) || told {
+    if !(status.is_client_error() || status.is_server_error()) || response.extensions().get::<ForPeople>().is_some() {
         return response;
     }
     let said = to_bytes(response.into_body(), 1024).await.unwrap_or_default();
-    Problem::new(status, String::from_utf8_lossy(&said)).into_response()
+    let said = String::from_utf8_lossy(&said);
+    let problem = Problem::new(status, both!("{said}", "请求无法处理（{said}）"));
+    problem.clone().told(problem.into_response(), tongue)
+}
+
+impl Problem {
+    fn body(&self, tongue: Tongue) -> String {
+        let title = match tongue {
+            Tongue::English => self.status.canonical_reason().unwrap_or("Error"),
+            Tongue::Chinese => title(self.status),
+        };
+        let detail = self.detail.told(tongue);
+        let mut body = json!({ "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": detail });
+        let errors: Vec<Value> = match &self.errors {
+            Errors::Told(errors) => errors.iter().map(|error| json!(error.told(tongue))).collect(),
+            Errors::Placed(faults) => faults
+                .iter()
+                .map(|fault| json!({ "pointer": format!("#{}", fault.pointer), "detail": fault.what.told(tongue) }))
+                .collect(),
+        };
+        if !errors.is_empty() {
+            body["errors"] = json!(errors);
+        }
+        self.members.iter().for_each(|(member, value)| body[member] = value.clone());
+        body.to_string()
+    }
+
+    fn told(&self, mut response: Response, tongue: Tongue) -> Response {
+        *response.body_mut() = Body::from(self.body(tongue));
+        let language = if tongue == Tongue::Chinese { "zh" } else { "en" };
+        response.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language));
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-language"));
+        response
+    }
+}
+
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "请求有误",
+        StatusCode::UNAUTHORIZED => "未认证",
+        StatusCode::FORBIDDEN => "没有权限",
+        StatusCode::NOT_FOUND => "不存在",
+        StatusCode::METHOD_NOT_ALLOWED => "方法不适用",
+        StatusCode::REQUEST_TIMEOUT => "请求超时",
+        StatusCode::CONFLICT => "冲突",
+        StatusCode::GONE => "已不存在",
+        StatusCode::PAYLOAD_TOO_LARGE => "内容过大",
+        StatusCode::RANGE_NOT_SATISFIABLE => "范围无效",
+        StatusCode::UNPROCESSABLE_ENTITY => "内容无法处理",
+        StatusCode::UPGRADE_REQUIRED => "需要升级协议",
+        StatusCode::TOO_MANY_REQUESTS => "请求过于频繁",
+        StatusCode::SERVICE_UNAVAILABLE => "暂不可用",
+        StatusCode::GATEWAY_TIMEOUT => "应答超时",
+        _ => "错误",
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let title = self.status.canonical_reason().unwrap_or("Error");
-        let mut body = json!({ "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail });
-        for (member, value) in self.members {
-            body[member] = value;
-        }
-        let challenge = self.challenge.and_then(|text| HeaderValue::try_from(text).ok());
-        let challenge = challenge.map(|value| [(header::WWW_AUTHENTICATE, value)]);
-        let kind = [(header::CONTENT_TYPE, KIND)];
-        match challenge {
-            Some(challenge) => (self.status, kind, challenge, body.to_string()).into_response(),
-            None => (self.status, kind, body.to_string()).into_response(),
-        }
+        let challenge = self.challenge.as_ref().and_then(|text| HeaderValue::try_from(text.as_str()).ok());
+        let mut response = (self.status, [(header::CONTENT_TYPE, KIND)], self.body(Tongue::English)).into_response();
+        response.headers_mut().extend(challenge.map(|value| (header::WWW_AUTHENTICATE, value)));
+        response.extensions_mut().insert(self);
+        response
     }
 }

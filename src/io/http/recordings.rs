@@ -4,7 +4,7 @@
 use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
-use crate::base::CallId;
+use crate::base::{CallId, Text};
 use crate::control::{Holder, Right};
 use crate::io::clock;
 use crate::io::recorder::shelf::WAV;
@@ -60,14 +60,17 @@ async fn answer(
     head: bool,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let call: CallId = id.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "a recording's id is its call's, a UUID"))?;
+    let call: CallId = id.parse().map_err(|_| {
+        Problem::new(StatusCode::BAD_REQUEST, both!("a recording's id is its call's, a UUID", "录音编号即通话编号，应为 UUID"))
+    })?;
     let who = match holder {
         Some(Extension(holder)) => holder.name.clone(),
         None => judge(desk, call, link)?,
     };
     let (file, length) = open(desk, call).await?;
     let Ok(range) = wanted(headers, call, length) else {
-        let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the recording has {length} bytes"));
+        let problem =
+            Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, both!("the recording has {length} bytes", "录音共 {length} 字节"));
         return Ok(([(header::CONTENT_RANGE, format!("bytes */{length}"))], problem).into_response());
     };
     // Nothing is heard of a head.
@@ -83,14 +86,25 @@ fn judge(desk: &Desk, call: CallId, link: &Link) -> Result<String, Problem> {
         (Some(expires), Some(signature)) => desk.shelf.opens(call, expires, signature, clock::now().wall),
         _ => false,
     };
-    let detail =
-        "this link does not open the recording: its time is over, or it is none of ours; ask with a token, as a `listener`";
-    held.then(|| "link".to_owned()).ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, detail))
+    let detail = || {
+        both!(
+            "this link does not open the recording: its time is over, or it is none of ours; ask with a token, as a `listener`",
+            "此链接打不开录音：已过期或不是本机签发；请用 `listener` 角色的令牌"
+        )
+    };
+    held.then(|| "link".to_owned()).ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, detail()))
 }
 
 async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
-    let none =
-        || Problem::new(StatusCode::NOT_FOUND, "there is no recording of this call: not yet, not any more, or there never was");
+    let none = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            both!(
+                "there is no recording of this call: not yet, not any more, or there never was",
+                "没有此通话的录音：尚未生成、已删除或从未录制"
+            ),
+        )
+    };
     let path = desk.shelf.file(call, WAV).ok_or_else(none)?;
     let opened = spawn_blocking(move || {
         let file = File::open(path)?;
@@ -102,7 +116,10 @@ async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
         io::ErrorKind::NotFound => none(),
         _ => {
             tracing::error!(%call, %error, "a recording cannot be read");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the recording cannot be read now; see the gateway's log")
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                both!("the recording cannot be read now; see the gateway's log", "现在无法读取录音，请看网关日志"),
+            )
         }
     })
 }
@@ -112,9 +129,15 @@ async fn note(desk: &Desk, call: CallId, who: &str, range: Option<&Range<u64>>) 
     let part = range.map_or(String::new(), |range| format!(" bytes {}-{}", range.start, range.end - 1));
     let what = format!("{call}{part}");
     let noted = spawn_blocking(move || audit.note(clock::now().wall, &who, "recording", &what)).await;
-    noted.map_err(|e| e.to_string()).and_then(|noted| noted).map_err(|why| {
+    noted.unwrap_or_else(|e| Err(Text::foreign(e))).map_err(|why| {
         tracing::error!("{why}");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "who listens to a recording cannot be noted now; see the gateway's log")
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            both!(
+                "who listens to a recording cannot be noted now; see the gateway's log",
+                "现在无法记录谁收听了录音，请看网关日志"
+            ),
+        )
     })
 }
 

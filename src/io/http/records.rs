@@ -45,7 +45,10 @@ async fn hand_in(State(desk): State<Desk>, Extension(holder): Extension<Arc<Hold
         Ok(Taken::Known(call)) => (StatusCode::OK, stored(call, "known")).into_response(),
         Ok(_) => {
             outside.count("records_refused_total", &holder.name, &counted);
-            let detail = "this id was handed in with another record: an id is one call, and a record does not change";
+            let detail = both!(
+                "this id was handed in with another record: an id is one call, and a record does not change",
+                "此编号已有另一话单：一个编号对应一次通话，话单不再改变"
+            );
             Problem::new(StatusCode::CONFLICT, detail).into_response()
         }
         Err(why) => not_taken(why).into_response(),
@@ -54,19 +57,25 @@ async fn hand_in(State(desk): State<Desk>, Extension(holder): Extension<Arc<Hold
 
 fn read(body: &[u8]) -> Result<Report, Problem> {
     let value = json_of(body)?;
-    let wrong = |faults| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the record is not as its schema says").at_fault(faults);
+    let wrong = |faults| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, both!("the record is not as its schema says", "话单不符合其模式"))
+            .at_fault(faults)
+    };
     let faults = schemas::REPORT.faults(&value);
     if !faults.is_empty() {
         return Err(wrong(faults));
     }
-    let unread = |_| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the record cannot be read");
+    let unread = |_| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, both!("the record cannot be read", "话单无法读取"));
     let report: Report = serde_json::from_value(value).map_err(unread)?;
     let faults = report::faults(&report, clock::now().wall);
     if faults.is_empty() { Ok(report) } else { Err(wrong(faults)) }
 }
 
 pub(super) fn json_of(body: &[u8]) -> Result<Value, Problem> {
-    let place = |e: serde_json::Error| format!("no JSON at line {}, column {}", e.line(), e.column());
+    let place = |e: serde_json::Error| {
+        let (line, column) = (e.line(), e.column());
+        both!("no JSON at line {line}, column {column}", "第 {line} 行第 {column} 列不是 JSON")
+    };
     serde_json::from_slice(body).map_err(|e| Problem::new(StatusCode::BAD_REQUEST, place(e)))
 }
 
@@ -106,14 +115,22 @@ fn stored(call: CallId, status: &str) -> Json<Value> {
 }
 
 pub(super) fn too_many() -> impl IntoResponse {
-    let detail = "more a second than `records.inbound_rate` allows; come back in a second";
+    let detail = both!(
+        "more a second than `records.inbound_rate` allows; come back in a second",
+        "每秒数量超过 `records.inbound_rate`，请一秒后再试"
+    );
     ([(header::RETRY_AFTER, "1")], Problem::new(StatusCode::TOO_MANY_REQUESTS, detail))
 }
 
 pub(super) fn not_taken(why: NotTaken) -> impl IntoResponse {
     let detail = match why {
-        NotTaken::Busy => "too much waits for the disk; nothing was stored, send it again",
-        NotTaken::TooLate => "the disk has not answered in time; send it again: what is stored already is not stored twice",
+        NotTaken::Busy => {
+            both!("too much waits for the disk; nothing was stored, send it again", "等待写盘的内容过多，未存储，请重新发送")
+        }
+        NotTaken::TooLate => both!(
+            "the disk has not answered in time; send it again: what is stored already is not stored twice",
+            "磁盘未及时应答，请重新发送：已存储的不会重复"
+        ),
     };
     ([(header::RETRY_AFTER, "5")], Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
 }

@@ -65,7 +65,10 @@ async fn list(
     let read = spawn_blocking(move || reader.search(&search)).await.map_err(|e| e.to_string()).and_then(|read| read);
     let Page { records, next } = read.map_err(|why| {
         tracing::error!("records cannot be read: {why}");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be read now; see the gateway's log")
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            both!("the journal cannot be read now; see the gateway's log", "现在无法读取日志数据库，请看网关日志"),
+        )
     })?;
     let shown = |record: Record| if asked.unmasked { json!(record) } else { json!(record.masked()) };
     let records: Vec<Value> = records.into_iter().map(shown).collect();
@@ -73,16 +76,25 @@ async fn list(
 }
 
 fn busy() -> Response {
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "as many read records as may; ask again in a second");
+    let problem = Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        both!("as many read records as may; ask again in a second", "查询话单的请求已达上限，请一秒后再试"),
+    );
     ([(header::RETRY_AFTER, "1")], problem).into_response()
 }
 
 async fn noted(desk: &Desk, holder: &Arc<Holder>, what: String) -> Result<(), Problem> {
     let (audit, holder) = (desk.audit.clone(), holder.clone());
     let note = move || audit.note(clock::now().wall, &holder.name, "records", &what);
-    spawn_blocking(note).await.map_err(|e| e.to_string()).and_then(|noted| noted).map_err(|why| {
+    spawn_blocking(note).await.unwrap_or_else(|e| Err(Text::foreign(e))).map_err(|why| {
         tracing::error!("{why}");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "who sees numbers in full cannot be noted now; see the gateway's log")
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            both!(
+                "who sees numbers in full cannot be noted now; see the gateway's log",
+                "现在无法记录谁查看了完整号码，请看网关日志"
+            ),
+        )
     })
 }
 
@@ -97,20 +109,25 @@ fn told(asked: &Asked) -> String {
 }
 
 fn search(outside: &Outside, asked: &Asked) -> Result<Search, Problem> {
-    let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
+    let wrong = |detail: Text| Problem::new(StatusCode::BAD_REQUEST, detail);
     let at = |text: &Option<String>, read: fn(&str) -> Result<Moment, Text>| -> Result<Option<Wall>, Problem> {
         let Some(text) = text else { return Ok(None) };
-        let moment = read(text).map_err(|why| wrong(why.en))?;
-        let wall = moment.in_zone(&outside.zone).ok_or_else(|| wrong("the moment is outside the calendar".to_owned()))?;
+        let moment = read(text).map_err(wrong)?;
+        let wall = moment
+            .in_zone(&outside.zone)
+            .ok_or_else(|| wrong(both!("the moment is outside the calendar", "时间超出日历范围")))?;
         Ok(Some(wall))
     };
     let limit = asked.limit.unwrap_or(SOME);
     if !(1..=MOST).contains(&limit) {
-        return Err(wrong(format!("limit is 1 to {MOST}")));
+        return Err(wrong(both!("limit is 1 to {MOST}", "limit 应为 1 到 {MOST}")));
     }
     let line = asked.line.clone().filter(|line| !line.is_empty());
     if line.as_ref().is_some_and(|line| line.len() > LONGEST) {
-        return Err(wrong(format!("line is a hotline's number or name, of at most {LONGEST} bytes")));
+        return Err(wrong(both!(
+            "line is a hotline's number or name, of at most {LONGEST} bytes",
+            "line 应为热线号码或名称，最多 {LONGEST} 字节"
+        )));
     }
     Ok(Search {
         caller: asked.caller.as_deref().map(|written| caller(outside, written)).transpose()?,
@@ -126,14 +143,17 @@ fn search(outside: &Outside, asked: &Asked) -> Result<Search, Problem> {
 
 fn outcomes(text: &str) -> Result<Vec<Outcome>, Problem> {
     let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-    let known = || Outcome::words().collect::<Vec<_>>().join(", ");
-    let wrong = || Problem::new(StatusCode::BAD_REQUEST, format!("result is one of {}", known()));
+    let wrong = || {
+        let known = Outcome::words().collect::<Vec<_>>().join(", ");
+        Problem::new(StatusCode::BAD_REQUEST, both!("result is one of {known}", "result 应为 {known} 之一"))
+    };
     words.map(|word| Outcome::named(word).ok_or_else(wrong)).collect()
 }
 
 /// As the plan reads the number.
 fn caller(outside: &Outside, written: &str) -> Result<Caller, Problem> {
     let number = Some(written).filter(|written| written.len() <= LONGEST).and_then(|written| outside.plan().caller(written));
-    let number = number.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "caller is no caller's number"))?;
+    let number = number
+        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, both!("caller is no caller's number", "caller 不是主叫号码")))?;
     Ok(Caller { number, written: written.to_owned() })
 }

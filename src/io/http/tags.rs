@@ -59,7 +59,9 @@ fn read(id: &str, body: &[u8]) -> Result<(CallId, Vec<String>), Problem> {
     let (call, value) = (call_id(id)?, json_of(body)?);
     let faults = schemas::TAG.faults(&value);
     let tag: Option<Tag> = serde_json::from_value(value).ok().filter(|_| faults.is_empty());
-    let wrong = || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the subjects cannot be used").at_fault(faults);
+    let wrong = || {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, both!("the subjects cannot be used", "诉求主题无法使用")).at_fault(faults)
+    };
     let mut subjects: Vec<String> = Vec::new();
     for subject in tag.ok_or_else(wrong)?.subjects {
         if !subjects.contains(&subject) {

@@ -35,7 +35,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
     board.post(|| figures);
     report_when_asked(&board);
     let more = Arc::new(|| vec![Metric::counter("deliveries_total", "Records delivered.", 7)]);
-    let reload: Reload = Arc::new(|| Box::pin(async { Err(vec!["plan.toml:2:10: no".to_string()]) }));
+    let reload: Reload = Arc::new(|| Box::pin(async { Err(vec![both!("plan.toml:2:10: no", "plan.toml:2:10: 不")]) }));
     let tokens = Arc::new(Tokens::of(http).unwrap());
     (
         Desk {

@@ -2,6 +2,7 @@
 
 use super::follow::{End, Follower, News};
 use super::problem::Problem;
+use crate::base::Text;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -39,8 +40,10 @@ pub fn token(headers: &HeaderMap) -> Option<Vec<u8>> {
 pub fn outdated(headers: &HeaderMap) -> Option<Response> {
     headers.get(header::SEC_WEBSOCKET_VERSION).filter(|version| *version != VERSION)?;
     let instead = [(header::SEC_WEBSOCKET_VERSION, VERSION), (header::UPGRADE, "websocket")];
-    let problem =
-        Problem::new(StatusCode::UPGRADE_REQUIRED, format!("the version of WebSocket that is spoken here is {VERSION}"));
+    let problem = Problem::new(
+        StatusCode::UPGRADE_REQUIRED,
+        both!("the version of WebSocket that is spoken here is {VERSION}", "只支持第 {VERSION} 版 WebSocket"),
+    );
     Some((instead, problem).into_response())
 }
 
@@ -49,14 +52,22 @@ pub fn agreed(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     headers: &HeaderMap,
 ) -> Result<WebSocketUpgrade, Problem> {
-    let wrong = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
-    let upgrade = upgrade.map_err(|rejection| wrong(rejection.body_text()))?;
+    let wrong = |why: Text| Problem::new(StatusCode::BAD_REQUEST, why);
+    let upgrade = upgrade.map_err(|rejection| wrong(unfit(&rejection.body_text())))?;
     let upgrade = upgrade.protocols([EVENTS]).max_message_size(MESSAGE).max_frame_size(MESSAGE).read_buffer_size(4 << 10);
     let upgrade = upgrade.write_buffer_size(MESSAGE).max_write_buffer_size(UNREAD);
     if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) && upgrade.selected_protocol().is_none() {
-        return Err(wrong(format!("the subprotocol is {EVENTS}; name it, beside a token if there is one, or name none")));
+        let why = both!(
+            "the subprotocol is {EVENTS}; name it, beside a token if there is one, or name none",
+            "子协议应为 {EVENTS}：请写明（若有令牌则一并写明），或都不写"
+        );
+        return Err(wrong(why));
     }
     Ok(upgrade)
+}
+
+fn unfit(why: &str) -> Text {
+    both!("{why}", "不是 WebSocket 请求（{why}）")
 }
 
 /// The members of a list (RFC 9110 §5.6.1).

@@ -34,9 +34,14 @@ impl Health {
     }
 
     /// Why new calls had better go elsewhere until somebody has looked.
-    pub fn obstacle(&self) -> Option<String> {
+    pub fn obstacle(&self) -> Option<Text> {
         let unseen = self.unseen.load(Ordering::Relaxed);
-        (unseen > 0).then(|| format!("the journal is damaged in {unseen} places (`hotline records damage`)"))
+        (unseen > 0).then(|| {
+            both!(
+                "the journal is damaged in {unseen} places (`hotline records damage`)",
+                "日志数据库有 {unseen} 处损坏（`hotline records damage`）"
+            )
+        })
     }
 
     pub(super) fn look(&self, path: &Path) {

@@ -1,6 +1,6 @@
 //! Where recordings stand, and the links that lead to them.
 
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Text, Wall};
 use crate::io::config::{Config, Sound};
 use crate::io::keys;
 use crate::media::wav::Format;
@@ -26,9 +26,10 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    pub fn of(config: &Config) -> Result<Shelf, String> {
+    pub fn of(config: &Config) -> Result<Shelf, Text> {
         let recording = &config.recording;
-        let secret = keys::link(&config.records, &recording.link_key).map_err(|e| format!("recording.link_key: {e}"))?;
+        let secret = keys::link(&config.records, &recording.link_key)
+            .map_err(|e| both!("recording.link_key: {}", "recording.link_key：{}"; e))?;
         let base = config.http.public_url.trim_end_matches('/');
         Ok(Shelf {
             folder: config.recordings(),
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!(plain.link(call, NOON).unwrap(), format!("https://a.example/hotline/api/v1/recordings/{call}"));
         let mut config = config("https://a.example");
         config.recording.link_key = "links".to_owned();
-        assert_eq!(Shelf::of(&config).err().unwrap(), "recording.link_key: no key `links` in [records.keys]");
+        assert_eq!(Shelf::of(&config).err().unwrap().en, "recording.link_key: no key `links` in [records.keys]");
         let key = SealingKey { secret: "0123456789abcdef".repeat(4), ..SealingKey::default() };
         config.records.keys.insert("links".to_owned(), key);
         let shelf = Shelf::of(&config).unwrap();

@@ -84,7 +84,7 @@ fn judged(dir: &TempDir, least: usize) {
         assert!(began.elapsed() < SOON, "nobody has noticed: {:?}", reports.try_iter().next());
         thread::sleep(Duration::from_millis(20));
     }
-    assert!(health.obstacle().unwrap().contains("the journal is damaged in"));
+    assert!(health.obstacle().unwrap().en.contains("the journal is damaged in"));
     let (whole, owed) = (whole(dir), owed(dir));
     assert!(whole.len() >= least, "{} of {CALLS}", whole.len());
     assert!(whole.is_subset(&owed), "{:?}", whole.difference(&owed).collect::<Vec<_>>());
