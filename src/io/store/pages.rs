@@ -17,6 +17,8 @@ const LOG_HEAD: u64 = 32;
 const INDEX_LEAF: u8 = 10;
 const INDEX_INNER: u8 = 2;
 const TABLE_LEAF: u8 = 13;
+/// So many bits may be flipped in a salt of 64.
+const FEW_BITS: u32 = 6;
 /// A row is never longer.
 const MAX_ROW: usize = 1 << 20;
 
@@ -26,8 +28,6 @@ pub struct Pages {
     log: Option<File>,
     /// Where a page stands in the log, the newest last, each with whether its checksum fits.
     frames: BTreeMap<u32, Vec<(u64, bool)>>,
-    /// Frames of which the checksum does not fit.
-    pub broken: usize,
 }
 
 impl Pages {
@@ -39,7 +39,7 @@ impl Pages {
         let (file, log) = (there(path)?, there(&log_of(path))?);
         let length = file.as_ref().map_or(Ok(0), |file| file.metadata().map(|about| about.len()))?;
         let count = u32::try_from(length / PAGE as u64).unwrap_or(u32::MAX);
-        let mut pages = Pages { file, count, log, frames: BTreeMap::new(), broken: 0 };
+        let mut pages = Pages { file, count, log, frames: BTreeMap::new() };
         pages.read_log()?;
         Ok(pages)
     }
@@ -66,7 +66,8 @@ impl Pages {
         all
     }
 
-    /// Up to the last commit; what came after it was never done.
+    /// Up to the last commit. Sound pages after it were never said to be written; where one is broken it may have been the
+    /// commit, so they are taken.
     fn read_log(&mut self) -> io::Result<()> {
         let Some(log) = &self.log else { return Ok(()) };
         let mut head = [0; LOG_HEAD as usize];
@@ -75,24 +76,28 @@ impl Pages {
         }
         let little = head[3] & 1 == 0;
         let (salt, mut sum) = (head[16..24].to_vec(), (be(&head, 24), be(&head, 28)));
-        let (mut at, mut frame, mut since) = (LOG_HEAD, vec![0; FRAME_HEAD + PAGE], Vec::new());
+        let (mut at, mut frame, mut since, mut kept) = (LOG_HEAD, vec![0; FRAME_HEAD + PAGE], Vec::new(), Vec::new());
         while log.read_exact_at(&mut frame, at).is_ok() {
             let stored = (be(&frame, 16), be(&frame, 20));
             let counted = add(add(sum, &frame[..8], little), &frame[FRAME_HEAD..], little);
             let good = counted == stored && frame[8..16] == salt;
-            if good || frame[8..16] == salt {
+            // Frames of an earlier log, which stand behind the end of this one, have a salt that is wholly another.
+            let ours = unlike(&frame[8..16], &salt) <= FEW_BITS;
+            if ours {
                 since.push((be(&frame, 0), at + FRAME_HEAD as u64, good));
-                self.broken += usize::from(!good);
             }
-            if good && be(&frame, 4) > 0 {
-                for (page, at, good) in since.drain(..) {
-                    self.frames.entry(page).or_default().push((at, good));
-                }
+            if ours && be(&frame, 4) > 0 {
+                kept.append(&mut since);
             }
             // After a broken one the next is judged by what was written, as its writer did.
             (sum, at) = (stored, at + frame.len() as u64);
         }
-        self.broken -= since.iter().filter(|(_, _, good)| !good).count();
+        if since.iter().any(|(_, _, good)| !good) {
+            kept.append(&mut since);
+        }
+        for (page, at, good) in kept {
+            self.frames.entry(page).or_default().push((at, good));
+        }
         Ok(())
     }
 
@@ -216,4 +221,8 @@ fn value(kind: u64, body: &[u8]) -> Option<(Value, usize)> {
         }
         _ => None,
     }
+}
+
+fn unlike(a: &[u8], b: &[u8]) -> u32 {
+    a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
 }

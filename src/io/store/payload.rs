@@ -28,12 +28,14 @@ impl Payload {
 }
 
 pub fn sum_of(call: &[u8], numbers: [i64; 3], what: ValueRef<'_>) -> i64 {
-    let what = match what {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
-        _ => &[],
+    // One bit makes sealed bytes of a text, so the kind counts too.
+    let (kind, what): (u8, &[u8]) = match what {
+        ValueRef::Text(text) => (b't', text),
+        ValueRef::Blob(bytes) => (b'b', bytes),
+        _ => (b'n', &[]),
     };
     let [a, b, c] = numbers.map(i64::to_be_bytes);
-    i64::from(super::sum::of(&[call, &a, &b, &c, what]))
+    i64::from(super::sum::of(&[call, &a, &b, &c, &[kind], what]))
 }
 
 /// Rows of an older release have no checksum.

@@ -121,7 +121,8 @@ fn what_was_killed_is_whole_where_nothing_is_damaged() {
 #[test]
 fn fifty_bits_of_the_database_cost_few_calls_and_are_noticed() {
     let sound = killed();
-    for seed in seeds("database") {
+    // In the first of these a text has become sealed bytes.
+    for seed in std::iter::once(1_795_680_877_060_777).chain(seeds("database")) {
         let dir = copy_of(&sound);
         flip(&path(&dir), 50, &mut Rng::from_number(seed));
         judged(&dir, CALLS as usize - 120);
@@ -132,7 +133,8 @@ fn fifty_bits_of_the_database_cost_few_calls_and_are_noticed() {
 #[test]
 fn bits_of_the_log_cost_no_more_than_their_pages() {
     let sound = killed();
-    for seed in seeds("log") {
+    // In the first two the frame that commits is broken, and with it the whole second half was once given up.
+    for seed in [1_795_680_704_110_461, 1_795_680_704_124_662].into_iter().chain(seeds("log")) {
         let dir = copy_of(&sound);
         flip(&log_of(&path(&dir)), 5, &mut Rng::from_number(seed));
         let (journal, _, _) = open(options(&dir));
