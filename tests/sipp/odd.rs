@@ -125,7 +125,7 @@ fn a_late_offer_is_answered_for_nobody() {
         assert!(!answered, "{scenario}: {heard:?}");
         let record = gateway.record();
         assert_eq!((&record["result"], &record["sip_code"]), (&"failed".into(), &486.into()), "{scenario}: {record:#}");
-        gateway.wait_until_idle();
+        wait_for("no leg and no port", || (gateway.metric("legs") + gateway.metric("rtp_ports") == 0).then_some(()));
     }
 }
 
