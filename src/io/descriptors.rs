@@ -39,9 +39,9 @@ pub struct Fit {
     pub connections: usize,
     pub http_connections: usize,
     pub recordings: usize,
-    /// So many descriptors this process may hold.
+    /// Limit of descriptors for this process.
     pub descriptors: usize,
-    /// So many all that is configured would take.
+    /// Descriptors that the whole configuration would take.
     pub descriptors_needed: usize,
     /// Port pairs that each shard keeps bound ahead, and that there are at once in all.
     #[serde(skip)]
@@ -93,7 +93,7 @@ impl Fit {
         Ok(Fit { pairs, descriptors: limit, descriptors_needed: needed, ..fit })
     }
 
-    /// So many it takes to reach them all.
+    /// Descriptors that it takes to reach all limits.
     fn taken(&self, pools: usize) -> usize {
         let calls = self.calls.saturating_mul(PAIRS_PER_CALL * PAIR);
         let clients = self.http_connections.saturating_mul(EACH_CLIENT).saturating_add(self.porch);
@@ -258,7 +258,7 @@ mod tests {
         Layers::new(Some(Source::new("site.toml", site)), BTreeMap::new()).merge().unwrap()
     }
 
-    /// So many are taken when all limits are reached, and all pairs.
+    /// Returns the descriptors in use when all limits are reached, and all pairs.
     fn taken(config: &Config, shards: u16, fit: &Fit) -> usize {
         let clients = fit.http_connections * EACH_CLIENT + fit.porch;
         own(config, shards.into()) + fit.pairs * PAIR + fit.connections + clients + fit.recordings

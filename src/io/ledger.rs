@@ -73,7 +73,7 @@ fn file_of(path: &Path) -> Option<(u64, u64)> {
 const TRIES: u32 = 100;
 const TRY: Duration = Duration::from_millis(20);
 
-/// So many unreadable entries are told at most.
+/// Limits the unreadable entries that are told.
 const UNREADABLE: usize = 100;
 
 /// The caller whose calls are looked for.

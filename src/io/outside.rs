@@ -22,9 +22,9 @@ use tokio::time::timeout;
 
 /// The journal has so long to say that something is on disk.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// So much may wait for it at once.
+/// Limits what may wait for it at once.
 const WAITING: usize = 256;
-/// So many look for records at once: one reads, the others wait.
+/// Limits the searches for records at once: one reads, the others wait.
 const READERS: usize = 4;
 /// (source, line) pairs that are counted apart.
 const COUNTED: usize = 2000;

@@ -34,7 +34,7 @@ use std::time::Duration;
 const TURN: Duration = Duration::from_millis(50);
 /// Beginnings and ends of calls that wait for it.
 const NOTES: usize = 65_536;
-/// So many jobs wait for the disk, and for being finished; audio has a bound of its own.
+/// Limits the jobs that wait for the disk, and for being finished; audio has a bound of its own.
 const JOBS: usize = 65_536;
 const FINISHED: usize = 10_000;
 /// The threads' names.

@@ -5,7 +5,7 @@ use crate::media::rtp::Header;
 
 const MAX_DROPOUT: u16 = 3000;
 const MAX_MISORDER: u16 = 100;
-/// So many packets may be missing after no time, and so many more for each millisecond: packets are 5 ms or longer. A larger
+/// Packets that may be missing after no time, and how many more for each millisecond: packets are 5 ms or longer. A larger
 /// step is another numbering.
 const BURST: u64 = 100;
 const MICROS_A_PACKET: u64 = 5_000;

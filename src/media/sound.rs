@@ -20,7 +20,7 @@ const ENDLESS: usize = 0x7fff_0000;
 
 /// Zero crossings of the low-pass on each side: with Blackman's window it falls within 700 Hz.
 const CROSSINGS: f64 = 32.0;
-/// So much of half the lower rate is kept; all above it would come back as noise.
+/// Share of half the lower rate that is kept; all above it would come back as noise.
 const EDGE: f64 = 0.91;
 
 struct Header {

@@ -329,7 +329,7 @@ impl Log {
     }
 }
 
-/// So many lines are named that have the same mistake; the others are counted.
+/// Limits how many lines with the same mistake are named; the others are counted.
 const SHOWN: usize = 5;
 
 /// Nobody reads more at once.

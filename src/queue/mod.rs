@@ -76,7 +76,7 @@ pub struct Line {
     pub max_length: usize,
     /// One source may take so many of these.
     pub share: usize,
-    /// So many of these are kept for calls of high priority.
+    /// Places of these that are kept for calls of high priority.
     pub reserved: usize,
     /// How long a seat that did not answer or failed is passed over.
     pub rest_after_failure: Duration,

@@ -3,7 +3,7 @@
 use super::profile::Secrets;
 use serde_json::Value;
 
-/// So many characters are enough to see which field it means.
+/// Limits the characters shown: enough to see which field it means.
 const MOST: usize = 200;
 /// A number of so many digits may be the caller's, and a word so long a secret.
 const DIGITS: usize = 5;

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 /// The most characters of a line; a longer message is cut.
 pub(super) const MOST: usize = 8_192;
-/// So many digits together may be somebody's number (see [`Masked`]).
+/// Number of digits in a row that may be somebody's number (see [`Masked`]).
 const DIGITS: usize = 7;
 /// How a move came out (RFC 3420).
 const FRAGMENT: &[u8] = b"message/sipfrag";

@@ -106,7 +106,7 @@ pub struct Trunk {
     pub codecs: Vec<Codec>,
     /// Calls at once, both directions together.
     pub channels: u32,
-    /// So many of these are kept for calls of emergency lines.
+    /// Calls among these that are kept for emergency lines.
     pub reserved: u32,
     pub dtmf: Dtmf,
     /// A call that it says an emergency line diverted goes before others.
@@ -209,6 +209,6 @@ pub enum JournalDown {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub calls: usize,
-    /// So many of these are kept for calls of emergency lines.
+    /// Calls among these that are kept for emergency lines.
     pub reserved: usize,
 }

@@ -119,7 +119,7 @@ fn descriptors_that_are_gone_under_way_cost_the_calls_that_need_them_and_no_more
         let done = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={count}:20000")]).status().unwrap();
         assert!(done.success());
     };
-    // So many are open that not one more is to be had.
+    // The process holds all the descriptors that it may.
     allow("40");
     // Pairs that are bound already are used up first.
     wait_until("none is left", || {

@@ -40,7 +40,7 @@ pub struct List {
     /// 只看此主叫，写法不限：+8613800138000、0691-2123456
     #[arg(long, value_name = "NUMBER")]
     caller: Option<String>,
-    /// So many at most
+    /// Limits the records listed
     ///
     /// 最多条数
     #[arg(long, default_value_t = 50)]

@@ -29,7 +29,7 @@ struct Side {
 struct Net {
     rng: Rng,
     now: Now,
-    /// So many of a thousand messages are lost, and a third as many come twice.
+    /// Messages lost of each thousand; a third as many come twice.
     loss: u64,
     sides: [Side; 2],
     wire: BTreeMap<(Mono, u64), (usize, bytes::Bytes)>,

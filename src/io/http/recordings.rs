@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// So much of a file is read at once.
+/// Bytes of a file that are read at once.
 const PIECE: u64 = 64 << 10;
 
 pub fn endpoints() -> Vec<Endpoint> {

@@ -32,9 +32,9 @@ const RETRY: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub connections: usize,
-    /// So many of them may come from one address (an IPv6 host owns its /64).
+    /// Limits the connections from one address (an IPv6 host owns its /64).
     pub per_source: usize,
-    /// So many of those beyond them get a last word.
+    /// Limits the connections beyond them that still get an answer.
     pub porch: usize,
     /// For a request's head, and for a client that takes nothing of its answer.
     pub timeout: Duration,

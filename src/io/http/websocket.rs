@@ -20,7 +20,7 @@ const EVENTS: &str = "hotline.events";
 const BEARER: &str = "bearer.";
 /// Messages that come in are told apart and thrown away.
 const MESSAGE: usize = 64 << 10;
-/// So much may wait to be written to one that does not read; then pings are not answered any more, and events wait for it.
+/// Limits the bytes that wait to be written to a client that does not read; then pings are not answered any more, and events wait for it.
 const UNREAD: usize = 1 << 20;
 /// For the closing handshake.
 const FAREWELL: Duration = Duration::from_secs(1);

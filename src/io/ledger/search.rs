@@ -25,9 +25,9 @@ pub struct Search {
     pub until: Option<Wall>,
     /// Only those that stand behind this call in the list.
     pub before: Option<CallId>,
-    /// So many records at most.
+    /// Limits the records of one answer.
     pub limit: u32,
-    /// So many calls are looked at, at most, whatever fits.
+    /// Limits the calls that are looked at, whatever fits.
     pub look: u32,
 }
 

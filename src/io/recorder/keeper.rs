@@ -28,7 +28,7 @@ const PURGE_LOOK: Duration = Duration::from_secs(3600);
 /// How often what could not be finished is tried again, and how many wait for that; the next start finds the others.
 const AGAIN: Duration = Duration::from_secs(60);
 const STUCK: usize = 10_000;
-/// So many recordings wait for the journal's word at once.
+/// Limits the recordings that wait for the journal's answer at once.
 const UNDER_WAY: usize = 256;
 /// At shutdown the journal may let us wait so long.
 const PATIENCE: Duration = Duration::from_secs(1);

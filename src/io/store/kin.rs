@@ -64,7 +64,7 @@ fn gone(path: &Path) -> Kin {
 enum Head {
     Good,
     Foreign,
-    /// So long it should be.
+    /// Length that it should have.
     Short(u64),
 }
 

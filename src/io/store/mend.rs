@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use uuid::Uuid;
 
-/// So many rows share a transaction.
+/// Rows that share a transaction.
 const ROWS: usize = 20_000;
 /// Followers of the feed may know numbers that are lost: none is used again.
 const FEED_AHEAD: i64 = 1_000_000;

@@ -17,7 +17,7 @@ const LOG_HEAD: u64 = 32;
 const INDEX_LEAF: u8 = 10;
 const INDEX_INNER: u8 = 2;
 const TABLE_LEAF: u8 = 13;
-/// So many bits may be flipped in a salt of 64.
+/// Limits the bits that may be flipped in a salt of 64.
 const FEW_BITS: u32 = 6;
 /// A row is never longer.
 const MAX_ROW: usize = 1 << 20;

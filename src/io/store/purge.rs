@@ -8,7 +8,7 @@ use rusqlite::params;
 
 /// Pages that are given back to the disk at once.
 const PAGES: u32 = 256;
-/// So much, in microseconds, a clock may be off without a reason to doubt it.
+/// Microseconds that a clock may be off without a reason to doubt it.
 const AHEAD: i64 = 600_000_000;
 
 impl Store {

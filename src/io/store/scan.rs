@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// Rows that are read at once: nobody waits for longer than that takes.
 const CHUNK: usize = 2000;
-/// So many damaged rows are set aside at once.
+/// Limits the damaged rows that are set aside at once.
 const MOST: usize = 1000;
 
 /// A row whose checksum does not fit.

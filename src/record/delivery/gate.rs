@@ -10,7 +10,7 @@ use super::{Alarm, Outcome, Output};
 use crate::base::{CallId, Mono, Rng};
 use std::time::Duration;
 
-/// So many failures in a row, on whatever lanes, close the gate.
+/// Failures in a row, on whatever lanes, that close the gate.
 const FAILURES: u32 = 5;
 /// Seconds before the first probe, the second …; the last one repeats.
 const PROBES: [u64; 4] = [1, 5, 15, 30];
