@@ -91,7 +91,9 @@ const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "TODO", "FIXME", "dbg!"
 
 /// Words with which a comment would begin as a question, or as half a sentence. It begins with its subject instead, or with
 /// the verb of what it stands on: "The seat that …", "True when …", "Tells whether …".
-const NO_SUBJECTS: &[&str] = &["What", "Who", "Whose", "Whom", "Whether", "Which", "Of", "By which", "By whom"];
+const NO_SUBJECTS: &[&str] = &[
+    "What", "Who", "Whose", "Whom", "Whether", "Which", "Of", "By which", "By whom", "So many", "So often", "So long", "How many",
+];
 /// Folders with comments, besides the files at the root.
 const COMMENTED: &[&str] = &[".ci", "config", "dialplans", "packaging", "src", "tests"];
 

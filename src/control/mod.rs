@@ -54,7 +54,7 @@ pub enum Reply {
     Refused(Why),
     /// [`Why::AreaUnknown`], and the area codes to choose from.
     Choose(Vec<Arc<str>>),
-    /// How many calls are in progress.
+    /// Number of calls in progress.
     Left(usize),
 }
 

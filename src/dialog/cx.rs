@@ -50,7 +50,7 @@ pub(super) struct Common {
     pub(super) acked: Vec<Acked>,
     /// The peer's REFER under way.
     pub(super) referral: Option<Referral>,
-    /// How many REFERs the peer has sent.
+    /// Number of REFERs that the peer has sent.
     pub(super) referrals: u32,
     /// The BYE that it takes to end it, while there is somebody to get it.
     pub(super) farewell: Option<Farewell>,

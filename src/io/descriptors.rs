@@ -1,4 +1,4 @@
-//! How many files and sockets this process may hold, what a configuration needs of them, and what fits when they are too few.
+//! The files and sockets that this process may hold, that a configuration needs, and what fits when they are too few.
 
 use crate::base::Text;
 use crate::io::config::Config;
@@ -194,7 +194,7 @@ pub fn raise() -> usize {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
 }
 
-/// How many this process holds.
+/// Counts those that this process holds.
 fn open() -> usize {
     const HELD: &str = "/proc/self/fd";
     // Linux tells the number as the folder's size since 6.2; to read the folder opens one more.

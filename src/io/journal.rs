@@ -44,7 +44,7 @@ const LAST_TRIES: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub path: PathBuf,
-    /// How many entries wait in memory while the disk is slow or refuses.
+    /// The most entries that wait in memory while the disk is slow or refuses.
     pub queue: usize,
     /// The file's bound; at it the journal is down until space returns.
     pub max_bytes: Option<u64>,

@@ -69,7 +69,7 @@ fn file_of(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }
 
-/// So often, and at these distances, a journal that is there in a moment is looked for.
+/// Tries, and the time between two, in which a journal is looked for that is there in a moment.
 const TRIES: u32 = 100;
 const TRY: Duration = Duration::from_millis(20);
 

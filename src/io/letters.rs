@@ -47,7 +47,7 @@ pub enum Whose {
     All,
 }
 
-/// How many records went to a backend, and how many did not because the calls are not its own.
+/// Records that went to a backend, and those that did not because the calls are not its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replayed {
     pub sent: usize,
@@ -132,7 +132,7 @@ impl Letters {
         self.decide(which, &[&settled, &states, &over, &next])
     }
 
-    /// How many it was about.
+    /// Counts what it was about.
     fn decide(&mut self, which: &Which, steps: &[&str]) -> Result<usize, Trouble> {
         let chosen = params![which.backend, bytes(which)];
         self.write(|tx| {

@@ -86,7 +86,7 @@ pub struct Store {
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
     pub backends: Vec<Backend>,
-    /// How many events those who follow the feed can go back.
+    /// The most events that those who follow the feed can go back.
     pub feed: u64,
 }
 

@@ -109,7 +109,7 @@ impl UdpPort {
         self.waiting.is_empty()
     }
 
-    /// How many of those from `start` on left. An error is the first one's.
+    /// Sends those from `start` on and counts those that left. An error is the first one's.
     fn send_batch(&mut self, start: usize) -> nix::Result<usize> {
         let batch = &self.waiting[start..self.waiting.len().min(start + BATCH)];
         let slices: Vec<[IoSlice<'_>; 1]> = batch.iter().map(|(_, data)| [IoSlice::new(data)]).collect();

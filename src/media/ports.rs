@@ -43,7 +43,7 @@ pub struct Ports {
 /// One shard's pairs of one family, by the address of their RTP half. Each is in exactly one place.
 #[derive(Default)]
 struct Pool {
-    /// How many there are in all.
+    /// Number of all pairs.
     pairs: usize,
     free: VecDeque<SocketAddr>,
     binding: BTreeSet<SocketAddr>,
@@ -250,7 +250,7 @@ fn family(pools: &[Pool; 2], v6: bool) -> usize {
 }
 
 impl Pool {
-    /// How many more may be taken. A pool of a few pairs can spare none.
+    /// Counts the pairs that may still be taken. A pool of a few pairs can spare none.
     fn left(&self, emergency: bool) -> usize {
         let kept = if emergency { 0 } else { (self.pairs / KEPT).min(MOST_KEPT) };
         (self.pairs - self.used.len() - self.busy.len()).saturating_sub(kept)
@@ -272,7 +272,7 @@ impl Pool {
         !self.ready.is_empty() || asked || others
     }
 
-    /// How many are to be bound ahead.
+    /// Counts the pairs that are to be bound ahead.
     fn ahead(&self, most: usize) -> usize {
         (self.used.len() / AHEAD_OF_USED).clamp(*AHEAD.start(), *AHEAD.end()).min(most)
     }

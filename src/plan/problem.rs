@@ -166,7 +166,7 @@ pub struct Problem {
     pub message: Text,
     /// The text of the line; empty when there is none to show.
     pub shown: String,
-    /// How many characters of it are meant.
+    /// Number of its characters that are meant.
     pub width: usize,
 }
 

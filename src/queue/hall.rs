@@ -10,7 +10,7 @@ pub(super) struct Hall {
     /// The configuration no longer names it: nobody joins, those inside are served.
     pub closed: bool,
     pub waiting: usize,
-    /// How many of them each source has.
+    /// Number of them that each source has.
     pub sources: BTreeMap<Arc<str>, usize>,
     /// Calls that want (more) seats to ring.
     pub hungry: BTreeSet<Place>,

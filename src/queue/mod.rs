@@ -53,7 +53,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seat {
     pub name: Arc<str>,
-    /// How many calls it takes at once.
+    /// The most calls that it takes at once.
     pub channels: u32,
 }
 

@@ -26,7 +26,7 @@ impl Clerk {
         Clerk { machine: Delivery::new(limits, rng), most, look: true, next: None }
     }
 
-    /// How many lanes of what is due it wants to read, if any. Nothing else may happen meanwhile: an event that is settled
+    /// Number of due lanes that it wants to read, if any. Nothing else may happen meanwhile: an event that is settled
     /// while it is being read would be sent again.
     pub fn wants(&self) -> Option<u32> {
         (self.look && self.machine.room() >= (self.most / 4) as usize).then_some(self.most)

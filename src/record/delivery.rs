@@ -203,7 +203,7 @@ impl Delivery {
         if self.ready.is_empty() || self.gate.is_full(self.in_flight) { None } else { self.gate.deadline() }
     }
 
-    /// How many more calls it takes.
+    /// Counts the calls that it still takes.
     pub fn room(&self) -> usize {
         self.limits.lanes.saturating_sub(self.lanes.len())
     }

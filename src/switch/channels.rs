@@ -1,4 +1,4 @@
-//! How many calls each trunk carries, both directions together, how many each seat has placed, and how fast they place
+//! The calls that each trunk carries, both directions together, and that each seat has placed, and how fast they place
 //! them. Counted by name: a reload may bring the trunks in another order, or take one away while it still carries calls.
 
 use super::{Seat, Trunk};

@@ -11,7 +11,7 @@ use crate::sip::{Method, ParseError, Status, Uri};
 use std::fmt::Display;
 use std::time::Duration;
 
-/// How many seconds' worth of lines may come at once.
+/// The most lines that may come at once, in seconds' worth of them.
 const BURST: u32 = 5;
 
 /// Lines that anybody on the network can cause at will: so many a second, of all sources together.

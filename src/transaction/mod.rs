@@ -228,7 +228,7 @@ impl Transactions {
         [self.clients.deadline(), self.servers.deadline()].into_iter().flatten().min()
     }
 
-    /// How many (client, server) transactions are alive.
+    /// Counts the (client, server) transactions that are alive.
     pub fn len(&self) -> (usize, usize) {
         (self.clients.len(), self.servers.len())
     }

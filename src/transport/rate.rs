@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Rate {
     /// Datagrams or messages a second in the long run.
     pub per_second: u32,
-    /// How many may come at once.
+    /// The most that may come at once.
     pub burst: u32,
     /// Sources that have a bucket of their own; those beyond share one.
     pub max_sources: usize,

@@ -108,7 +108,7 @@ impl Heard {
         !sound.is_empty() && self.position(sound).is_some()
     }
 
-    /// How many packets of what the other side said arrived in one piece, unchanged.
+    /// Counts the packets of what the other side said that arrived in one piece, unchanged.
     pub fn of(&self, said: &[u8]) -> usize {
         let frames: Vec<&[u8]> = said.chunks_exact(FRAME).collect();
         let Some(first) = frames.iter().position(|frame| self.position(frame).is_some()) else { return 0 };

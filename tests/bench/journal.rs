@@ -1,4 +1,4 @@
-//! How many entries a second the journal makes durable, and how long one waits for it.
+//! Measures the entries a second that the journal makes durable, and how long one waits for it.
 //!
 //! `cargo bench --bench journal -- [DIRECTORY]`; the directory (the working one by default) chooses the disk.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]

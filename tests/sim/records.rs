@@ -135,7 +135,7 @@ impl Records {
         process.gather(now, later, |group| group.tagged.push(tagging));
     }
 
-    /// How many calls somebody was told of that they go to the tourism system.
+    /// Counts the calls of which somebody was told that they go to the tourism system.
     pub fn tagged(&self) -> u64 {
         self.tagged.len() as u64
     }

@@ -133,7 +133,7 @@ impl Taken {
         calls
     }
 
-    /// How many recordings came out how.
+    /// Counts the recordings by how they came out.
     fn states(&self) -> BTreeMap<&str, usize> {
         let mut states = BTreeMap::new();
         for event in self.recordings.values() {

@@ -7,7 +7,7 @@ use crate::record::shape::Record;
 use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, Write};
 
-/// So often a long export says how far it is.
+/// Records after which a long export says how far it is.
 const PROGRESS: usize = 10_000;
 
 #[derive(Args)]

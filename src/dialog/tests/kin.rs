@@ -80,7 +80,7 @@ fn ours_go_to_the_peer_wherever_its_contact_points() {
     }
 }
 
-/// How many datagrams, and of which kind, an INVITE draws whose sender says nothing more.
+/// Counts the datagrams of either kind that an INVITE draws whose sender says nothing more.
 fn drawn(hang_up: bool) -> (usize, usize) {
     let mut one = One::new();
     let leg = one.invited(&fresh("INVITE", "", OFFER));

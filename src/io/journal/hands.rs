@@ -33,12 +33,12 @@ impl Appender {
         false
     }
 
-    /// How many entries found no room.
+    /// Counts the entries that found no room.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// How many calls were purged since the start.
+    /// Counts the calls that were purged since the start.
     pub fn purged(&self) -> u64 {
         self.purged.load(Ordering::Relaxed)
     }
@@ -48,7 +48,7 @@ impl Appender {
         self.health.clone()
     }
 
-    /// How many wait.
+    /// Counts those that wait.
     pub fn waiting(&self) -> usize {
         self.entries.len()
     }

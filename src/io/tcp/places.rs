@@ -11,7 +11,7 @@ const KEPT: usize = 8;
 /// Those that no trunk and no seat names have one in so many together.
 const STRANGERS: usize = 4;
 
-/// How many of those that were not opened by us there are: in all, of strangers, and from each address.
+/// Counts those that were not opened by us: in all, of strangers, and from each address.
 #[derive(Default)]
 pub(super) struct Places(Mutex<Taken>);
 

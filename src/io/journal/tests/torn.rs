@@ -90,7 +90,7 @@ fn whatever_sectors_reach_the_disk_a_group_is_there_wholly_or_not_at_all() {
     assert!(whole > 0 && absent > 10 && copied > 2, "{whole} {absent} {copied}");
 }
 
-/// How many calls a new process finds open, each with its record to be delivered.
+/// Counts the calls that a new process finds open, each with its record to be delivered.
 fn survivors(disk: &Disk) -> u64 {
     let dir = disk.write();
     let path = dir.path().join("journal.db");
