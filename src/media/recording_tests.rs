@@ -231,12 +231,17 @@ fn a_panic_costs_the_recording_of_one_call() {
     assert!(b.recordings.begin(Mono(0), other));
     b.say(SEAT, 0..1000, LOUD);
     let broken = Tapped { call: other, part: SEAT, side: Side::Said, law: Law::A, timestamp: 0, at: ms(500) };
+    b.recordings.end(ms(400), other);
     trap::set(Trap::Recording, 0);
     assert!(catch_unwind(AssertUnwindSafe(|| b.recordings.frame(&broken, &[SOFT; 160]))).is_err());
     assert!(b.recordings.rescue(&mut b.made));
     assert_eq!(b.made, [Made::Whole { call: other, lost: true }]);
+    assert_eq!((b.recordings.len(), b.recordings.ends.len()), (1, 0), "it leaves nothing behind");
+    // The call itself goes on: it is not recorded again, and its end is told no second time.
     b.recordings.frame(&broken, &[SOFT; 160]);
     b.recordings.end(ms(900), other);
+    b.until(950);
+    assert_eq!(b.made.iter().filter(|made| matches!(made, Made::Whole { .. })).count(), 1);
     b.say(SEAT, 1000..2000, LOUD);
     let (_, right, lost) = b.end(2000);
     assert!(!lost && right.len() == 16_000 && right.iter().all(|sample| *sample == value(LOUD)));

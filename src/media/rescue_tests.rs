@@ -36,7 +36,24 @@ fn rescued(b: &mut Bench, act: impl FnOnce(&mut Bench)) -> Option<LegId> {
     let mut out = Out::default();
     let lost = b.shard.rescue(b.now, &mut out);
     b.take(out);
+    sound(&b.shard);
     lost
+}
+
+/// Each leg knows those who hear it, and nobody else; and it is on the wheel that is said to be.
+fn sound(shard: &Shard) {
+    let turning: Vec<LegId> = shard.wheel.streams().collect();
+    for leg in shard.legs.values() {
+        let those = |hears: fn(&Hears, LegId) -> bool| -> Vec<LegId> {
+            shard.legs.values().filter(|other| hears(&other.playing.hears(), leg.id)).map(|other| other.id).collect()
+        };
+        let sorted =
+            |legs: &[LegId]| legs.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+        assert_eq!(sorted(&leg.relays), those(Hears::relays), "who relays {}", leg.id);
+        assert_eq!(sorted(&leg.mixers), those(Hears::mixes), "who mixes {}", leg.id);
+        assert_eq!(leg.voice.is_some(), !leg.mixers.is_empty(), "the voice of {}", leg.id);
+        assert_eq!(leg.on_wheel, turning.contains(&leg.id), "{}", leg.id);
+    }
 }
 
 fn closed(b: &Bench, leg: LegId) -> usize {
@@ -105,6 +122,20 @@ fn listeners_are_known_again_after_a_panic_among_them() {
     b.sent.clear();
     b.receive(LegId(5), peer(LegId(5)), packet(8, 1, 0, &audio(3)));
     assert_eq!((b.rtp_to(CALLER).len(), b.rtp_to(OTHERS[0]).len()), (1, 1));
+}
+
+/// It has left one list and is not on the other yet.
+#[test]
+fn a_leg_that_panics_between_two_sources_is_forgotten_by_both() {
+    for source in [Source::Relay(OTHERS[0]), Source::Mix([OTHERS[0]].into()), Source::Silence] {
+        for leg in [LegId(5), SEAT] {
+            let mut b = busy();
+            trap::set(Trap::Media, 1);
+            let lost = rescued(&mut b, |b| b.play(leg, source.clone()));
+            assert_eq!((lost, closed(&b, leg), b.shard.len()), (Some(leg), 1, 4));
+            others_go_on(&mut b);
+        }
+    }
 }
 
 #[test]

@@ -240,6 +240,7 @@ impl Shard {
         };
         let after = playing.hears();
         leg.play(playing);
+        trap::spring(Trap::Media);
         self.turn(now.mono, id);
         self.listen(id, &before, &after);
     }
