@@ -86,6 +86,12 @@ const READING_IN: &[&str] = &[
     "src/trial/mod.rs",
 ];
 
+/// Ways to start a thread or a task. Those of the gateway are started where each panic has an answer, a counter and a bounded
+/// cost.
+const STARTING: &[&str] =
+    &["thread::Builder", "thread::spawn", "tokio::spawn", "task::spawn", "spawn_blocking", "spawn_local", ".spawn("];
+const STARTING_IN: &str = "src/io/alarm.rs";
+
 /// Words that mark unfinished or silenced work.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "TODO", "FIXME", "dbg!", "#[ignore]"];
 
@@ -168,6 +174,21 @@ fn files_are_read_in_one_place() {
         for (number, line) in code {
             for word in READING.iter().filter(|word| has_word(line, word)) {
                 wrong.push(format!("{}:{number}: `{word}` instead of `io::files`", source.path));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn threads_and_tasks_are_started_in_one_place() {
+    let mut wrong = Vec::new();
+    let ours = |source: &&Source| source.room == "io" && source.path != STARTING_IN && !source.path.contains("tests");
+    for source in sources().iter().filter(ours) {
+        let code = source.code().take_while(|(_, line)| !line.contains("#[cfg(test)]"));
+        for (number, line) in code.filter(|(_, line)| !line.contains("alarm::")) {
+            for word in STARTING.iter().filter(|word| line.contains(**word)) {
+                wrong.push(format!("{}:{number}: `{word}` instead of `io::alarm`", source.path));
             }
         }
     }

@@ -13,6 +13,16 @@ pub enum Trap {
     Plan,
     Media,
     Recording,
+    /// An entry on its way into the journal.
+    Journal,
+    /// A look whether the journal is damaged.
+    Look,
+    /// The record of a call.
+    Record,
+    /// The planning of deliveries.
+    Clerk,
+    /// A command of the API.
+    Command,
 }
 
 /// Those of the switch.
@@ -30,6 +40,11 @@ pub fn set(trap: Trap, times: u32) {
 /// Takes the trap away. Tells whether one was set.
 pub fn clear() -> bool {
     SET.take().is_some()
+}
+
+/// It has not sprung yet.
+pub fn is_set() -> bool {
+    SET.get().is_some()
 }
 
 #[cfg(debug_assertions)]

@@ -1,19 +1,30 @@
-//! Panics of all threads and tasks but the switch, which counts its own. Each is told and counted, and costs one piece of work:
-//! a leg, a recording, a connection. A thread or task that lives as long as the program begins anew where it cannot go on.
+//! Panics of all threads and tasks; the switch counts those in calls besides. Each is told and counted, and costs one piece of
+//! work: a leg, a recording, a journal entry, a connection, an answer. A thread or task that lives as long as the program goes
+//! on with the next piece, or begins anew where it cannot. All threads and tasks of the gateway are started here, so that none
+//! is without an answer:
+//!
+//! - [`thread`] for threads, most of which go by [`turns`];
+//! - [`keep`] for tasks that live as long as the program;
+//! - [`task`] for a task that ends with its work, [`survived`] for one that others start;
+//! - [`aside`] for work that may wait for a disk.
 
+use crate::base::Text;
 use crate::io::http::Metric;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
+use std::io;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
-/// How long a task that has panicked waits before it begins anew.
+/// How long a thread or task that has panicked waits before it goes on or begins anew.
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Panics that were caught and beginnings anew, by the name of a thread or task.
@@ -23,6 +34,11 @@ static ALARMS: Mutex<BTreeMap<String, [u64; 2]>> = Mutex::new(BTreeMap::new());
 pub fn panicked(name: &str) {
     tracing::error!(thread = name, "the program has panicked: what it worked on is given up");
     count(name, 0);
+}
+
+/// As those are told who wait for what has panicked. Its own words may quote anything.
+pub fn fault() -> Text {
+    both!("a fault of the gateway's; see its log", "网关内部错误，请看其日志")
 }
 
 /// A panic has cost all that the thread or task had.
@@ -40,6 +56,32 @@ pub fn guarded<R>(name: &str, act: impl FnOnce() -> R) -> Option<R> {
     done
 }
 
+/// The same for the log's own thread: a line about it would come back to it.
+pub fn counted<R>(name: &str, act: impl FnOnce() -> R) -> Option<R> {
+    let done = catch_unwind(AssertUnwindSafe(act)).ok();
+    if done.is_none() {
+        count(name, 0);
+    }
+    done
+}
+
+/// Starts a thread. A panic that it does not answer itself ends it.
+pub fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+    let own = name.to_owned();
+    thread::Builder::new().name(own.clone()).spawn(move || guarded(&own, run).unwrap_or_default())
+}
+
+/// Does a thread's work turn by turn, until one says that it was the last. A panic costs the turn in which it happens.
+pub fn turns(name: &str, mut turn: impl FnMut() -> ControlFlow<()>) {
+    loop {
+        match guarded(name, &mut turn) {
+            Some(ControlFlow::Break(())) => return,
+            Some(ControlFlow::Continue(())) => {}
+            None => thread::sleep(BREATH),
+        }
+    }
+}
+
 /// The same for work that waits.
 pub async fn survived<F: Future>(name: &str, work: F) -> Option<F::Output> {
     let mut work = pin!(work);
@@ -48,6 +90,20 @@ pub async fn survived<F: Future>(name: &str, work: F) -> Option<F::Output> {
         None => Poll::Ready(None),
     })
     .await
+}
+
+/// Starts a task that ends with its work.
+pub fn task<F>(runtime: &Handle, name: &'static str, work: F) -> JoinHandle<Option<F::Output>>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    runtime.spawn(survived(name, work))
+}
+
+/// Does work that may wait for a disk, or takes long, where nobody else waits for it. None: it has panicked, or the process
+/// ends.
+pub async fn aside<R: Send + 'static>(name: &'static str, work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    spawn_blocking(move || guarded(name, work)).await.ok().flatten()
 }
 
 /// Starts a task that runs as long as the program, or until it ends by itself; after a panic it begins anew.
@@ -66,7 +122,7 @@ where
 pub fn metrics() -> Vec<Metric> {
     let alarms = ALARMS.lock().unwrap_or_else(PoisonError::into_inner);
     let caught = alarms.iter().map(|(name, [caught, _])| {
-        Metric::counter("thread_panics_total", "Panics outside the switch; each cost one piece of work.", *caught)
+        Metric::counter("thread_panics_total", "Panics that were caught; each cost one piece of work.", *caught)
             .labelled(&[("thread", name)])
     });
     let replaced = alarms.iter().map(|(name, [_, replaced])| {
@@ -87,7 +143,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    fn counted(name: &str) -> [u64; 2] {
+    fn counted_of(name: &str) -> [u64; 2] {
         ALARMS.lock().unwrap().get(name).copied().unwrap_or_default()
     }
 
@@ -95,8 +151,31 @@ mod tests {
     fn a_panic_costs_one_piece_of_work() {
         assert_eq!(guarded("test-work", || 5), Some(5));
         assert_eq!(guarded("test-work", || panic!("as it was told to")), None::<()>);
-        assert_eq!(counted("test-work"), [1, 0]);
+        assert_eq!(counted_of("test-work"), [1, 0]);
         assert!(metrics().iter().any(|metric| metric.labels == "{thread=\"test-work\"}" && metric.value == 1));
+    }
+
+    #[test]
+    fn a_thread_goes_on_with_its_next_turn() {
+        let turns_of = Arc::new(AtomicU32::new(0));
+        let counting = turns_of.clone();
+        let thread = thread("test-turns", move || {
+            turns("test-turns", || match counting.fetch_add(1, Ordering::Relaxed) {
+                0 | 2 => panic!("as it was told to"),
+                4 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            });
+        });
+        thread.unwrap().join().unwrap();
+        assert_eq!((turns_of.load(Ordering::Relaxed), counted_of("test-turns")), (5, [2, 0]));
+    }
+
+    #[tokio::test]
+    async fn work_aside_and_tasks_that_panic_are_told_to_have_done_nothing() {
+        assert_eq!(aside("test-aside", || 5).await, Some(5));
+        assert_eq!(aside("test-aside", || panic!("as it was told to")).await, None::<()>);
+        assert_eq!(task(&Handle::current(), "test-own", async { panic!("as it was told to") }).await.unwrap(), None::<()>);
+        assert_eq!((counted_of("test-aside"), counted_of("test-own")), ([1, 0], [1, 0]));
     }
 
     #[tokio::test]
@@ -110,6 +189,6 @@ mod tests {
             }
         });
         task.await.unwrap();
-        assert_eq!((runs.load(Ordering::Relaxed), counted("test-task")), (3, [2, 2]));
+        assert_eq!((runs.load(Ordering::Relaxed), counted_of("test-task")), (3, [2, 2]));
     }
 }

@@ -25,8 +25,13 @@ use std::error::Error;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{self, JoinError, JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::{self, JoinError, JoinHandle, JoinSet};
 use tokio::time::sleep;
+
+/// The names of its task, of what reads the journal for it, and of a request.
+const TASK: &str = "delivery";
+const READING: &str = "delivery-reading";
+const REQUEST: &str = "delivery-request";
 
 /// The running delivery. Dropping it ends it; what was not delivered stays pending in the journal.
 pub struct Deliverer {
@@ -49,7 +54,7 @@ impl Deliverer {
         let sender = Arc::new(Sender::new(target, ledger, journal, rng.fork())?);
         let (clock, settler, shown) = (journal.running(), journal.settler(), figures.clone());
         // After a panic it reads anew what is due; a request that was under way is made again, with the same id.
-        let task = alarm::keep(runtime, "delivery", move || {
+        let task = alarm::keep(runtime, TASK, move || {
             let (events, inbox) = mpsc::unbounded_channel();
             let driver = Driver {
                 clock,
@@ -115,7 +120,7 @@ struct Driver {
     sender: Arc<Sender>,
     settler: Settler,
     events: mpsc::UnboundedSender<Input>,
-    requests: JoinSet<(Answer, Change)>,
+    requests: JoinSet<Option<(Answer, Change)>>,
     /// The call of each request.
     asked: BTreeMap<task::Id, CallId>,
     figures: Arc<Figures>,
@@ -134,13 +139,19 @@ impl Driver {
                 Some(input) = inbox.recv() => Some(input),
                 Some(ended) = self.requests.join_next_with_id() => self.ended(ended),
             };
-            let (now, mut out) = (self.now(), Vec::new());
-            match input {
-                Some(input) => self.clerk.handle(now, input, &mut out),
-                None => self.clerk.tick(now, &mut out),
-            }
-            self.carry_out(out);
+            let now = self.now();
+            self.plan(|clerk, out| match input {
+                Some(input) => clerk.handle(now, input, out),
+                None => clerk.tick(now, out),
+            });
         }
+    }
+
+    /// A panic costs the call that it was about: it waits until the journal is read again.
+    fn plan(&mut self, act: impl FnOnce(&mut Clerk, &mut Vec<Output>)) {
+        let mut out = Vec::new();
+        alarm::guarded(TASK, || act(&mut self.clerk, &mut out));
+        self.carry_out(out);
     }
 
     /// Its wall clock is that of deliveries: what is planned by it waits no longer and ages no faster when somebody sets the
@@ -150,26 +161,24 @@ impl Driver {
     }
 
     /// A request that died is its event's end, and nobody else's.
-    fn ended(&mut self, ended: Result<(task::Id, (Answer, Change)), JoinError>) -> Option<Input> {
-        let (id, answer, change) = match ended {
-            Ok((id, (answer, change))) => (id, answer, change),
-            Err(died) => (died.id(), Answer::Unmade(format!("a fault of ours: {died}")), Change::None),
-        };
+    fn ended(&mut self, ended: Result<(task::Id, Option<(Answer, Change)>), JoinError>) -> Option<Input> {
+        let (id, done) = ended.unwrap_or_else(|died| (died.id(), None));
+        let (answer, change) = done.unwrap_or_else(|| (Answer::Unmade(alarm::fault().en), Change::None));
         Some(Input::Answer { call: self.asked.remove(&id)?, answer, change })
     }
 
     async fn pull(&mut self, lanes: u32) {
         let sender = self.sender.clone();
         let now = self.now();
-        let read = spawn_blocking(move || sender.due(now.wall, lanes)).await;
+        let read = alarm::aside(READING, move || sender.due(now.wall, lanes)).await;
         match read {
-            Ok(Ok((items, next))) => {
-                let mut out = Vec::new();
-                self.clerk.read(now, &items, next, &mut out);
-                self.carry_out(out);
+            Some(Ok((items, next))) => {
+                for offer in self.clerk.read(&items, next) {
+                    self.plan(|clerk, out| clerk.handle(now, offer, out));
+                }
             }
-            Ok(Err(error)) => self.unreadable(now, &error),
-            Err(error) => self.unreadable(now, &error.to_string()),
+            Some(Err(error)) => self.unreadable(now, &error),
+            None => self.unreadable(now, &alarm::fault().en),
         }
     }
 
@@ -186,7 +195,7 @@ impl Driver {
         match output {
             Output::Send(item) => {
                 let call = item.call;
-                let request = self.requests.spawn(self.sender.clone().send(item));
+                let request = self.requests.spawn(alarm::survived(REQUEST, self.sender.clone().send(item)));
                 self.asked.insert(request.id(), call);
             }
             Output::Save(settlement) => self.save(settlement),

@@ -4,9 +4,9 @@
 use crate::base::{Flow, Mono, Now, Proto};
 use crate::call::event::Entry;
 use crate::control::Reply;
-use crate::io::clock;
 use crate::io::inbox::Outlet;
 use crate::io::udp::{UdpPort, Unsent};
+use crate::io::{alarm, clock};
 use crate::media::Command;
 use crate::switch::{Input, Output};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+pub const THREAD: &str = "switch";
 /// Inputs of the inbox in one turn.
 const INBOX_BATCH: usize = 256;
 /// The thread looks around at least so often: to report, and to see that it should stop.
@@ -104,7 +105,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
         let all_sent = self.send(now);
         if self.ends.wanted() || now.mono.since(self.reported) >= HEARTBEAT {
             self.reported = now.mono;
-            self.ends.report(now, &self.machine);
+            alarm::guarded(THREAD, || self.ends.report(now, &self.machine));
         }
         all_sent
     }
@@ -125,26 +126,33 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
         }
     }
 
+    /// A panic costs the output that was being handed over.
     fn carry_out(&mut self) {
-        for output in self.out.drain(..) {
-            match output {
-                Output::Sip { flow, data } if flow.proto == Proto::Udp => {
-                    match self.ports.iter_mut().find(|port| port.local() == flow.local) {
-                        Some(port) => port.queue(flow.remote, data),
-                        None => self.unsent.push(Unsent { flow, data, too_long: false }),
-                    }
+        let mut out = std::mem::take(&mut self.out);
+        let mut outputs = out.drain(..);
+        while alarm::guarded(THREAD, || outputs.by_ref().for_each(|output| self.hand_over(output))).is_none() {}
+        drop(outputs);
+        self.out = out;
+        alarm::guarded(THREAD, || self.ends.flush());
+    }
+
+    fn hand_over(&mut self, output: Output) {
+        match output {
+            Output::Sip { flow, data } if flow.proto == Proto::Udp => {
+                match self.ports.iter_mut().find(|port| port.local() == flow.local) {
+                    Some(port) => port.queue(flow.remote, data),
+                    None => self.unsent.push(Unsent { flow, data, too_long: false }),
                 }
-                Output::Sip { flow, data } => {
-                    if !self.ends.stream(flow, data.clone()) {
-                        self.unsent.push(Unsent { flow, data, too_long: false });
-                    }
-                }
-                Output::Media { shard, command } => self.ends.media(shard, command),
-                Output::Journal { ticket, entry } => self.ends.journal(ticket, entry),
-                Output::Reply { id, reply } => self.ends.reply(id, reply),
             }
+            Output::Sip { flow, data } => {
+                if !self.ends.stream(flow, data.clone()) {
+                    self.unsent.push(Unsent { flow, data, too_long: false });
+                }
+            }
+            Output::Media { shard, command } => self.ends.media(shard, command),
+            Output::Journal { ticket, entry } => self.ends.journal(ticket, entry),
+            Output::Reply { id, reply } => self.ends.reply(id, reply),
         }
-        self.ends.flush();
     }
 
     /// Sends what waits; what cannot be sent is told to the machine, whose answer leaves in the next turn.
@@ -251,7 +259,8 @@ mod tests {
     struct Nowhere(mpsc::Sender<String>);
 
     impl<M> Ends<M> for Nowhere {
-        fn stream(&mut self, _flow: Flow, _data: Bytes) -> bool {
+        fn stream(&mut self, _flow: Flow, data: Bytes) -> bool {
+            assert!(data != "panic", "as it was told to");
             self.0.send("stream".to_string()).is_ok()
         }
         fn media(&mut self, _shard: u16, _command: Command) {}
@@ -281,7 +290,9 @@ mod tests {
             let stop = stop.clone();
             move || {
                 let flow = Flow { proto: Proto::Tcp, local, remote: local };
-                let first = vec![Output::Sip { flow, data: Bytes::new() }];
+                // A panic costs its own output.
+                let outputs = [&b"panic"[..], b"panic", b""];
+                let first = outputs.map(|data| Output::Sip { flow, data: Bytes::from_static(data) }).into();
                 let machine = Echo { next: Mono(0), rescues: 0, heard: sender.clone() };
                 Engine::new(machine, Nowhere(sender), vec![socket], outlet, first).unwrap().run(&stop).unwrap();
             }

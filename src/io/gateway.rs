@@ -11,7 +11,7 @@ use crate::io::config::Config;
 use crate::io::deliver::{Deliverer, Deliveries, Target};
 use crate::io::descriptors::{self, Fit};
 use crate::io::disk::Disk;
-use crate::io::engine::{Ends, Engine};
+use crate::io::engine::{self, Ends, Engine};
 use crate::io::http::{self, Desk, Doors, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::{Appender, Journal, Options, Outbox, Report};
@@ -156,7 +156,7 @@ impl Gateway {
                     _ = terminate.recv() => return Ok("SIGTERM"),
                     _ = interrupt.recv() => return Ok("SIGINT"),
                     // The log has what becomes of it.
-                    _ = hangup.recv() => drop(tokio::spawn({
+                    _ = hangup.recv() => drop(alarm::task(self.runtime.handle(), "reload", {
                         let reloader = self.reloader.clone();
                         async move { reloader.reload("SIGHUP").await }
                     })),
@@ -208,9 +208,7 @@ impl Gateway {
     /// Ends every thread; what the journal has been told is on disk afterwards.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        if self.switch.join().is_err() {
-            tracing::error!("the switch thread died");
-        }
+        let _ = self.switch.join();
         for deliverer in self.deliverers {
             self.runtime.block_on(deliverer.stop());
         }
@@ -297,9 +295,7 @@ struct SwitchThread {
 
 impl SwitchThread {
     fn start(self) -> Result<JoinHandle<()>, Text> {
-        let thread = std::thread::Builder::new().name("switch".to_string());
-        thread
-            .spawn(move || self.run())
+        alarm::thread(engine::THREAD, move || self.run())
             .map_err(|e| both!("cannot start the switch thread: {}", "无法启动交换线程：{}"; files::told(&e)))
     }
 

@@ -6,6 +6,7 @@ use super::store::payload::{self, Lost};
 use super::store::{Lock, Trouble, kin, mark};
 use crate::base::{CallId, Mono, Text, Wall};
 use crate::call::event::Entry;
+use crate::io::alarm;
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
 use crate::record::delivery::Item;
 use crate::record::exchange;
@@ -197,19 +198,30 @@ impl Ledger {
     }
 
     pub fn record(&self, call: CallId) -> Result<Option<Record>, Trouble> {
-        let mut record = fold(&self.entries(call, MAX_ENTRIES)?, &self.zone);
-        if let Some(record) = &mut record {
-            amend(record, &self.postscripts(call, u64::MAX)?, &self.zone);
-        }
-        Ok(record)
+        let entries = self.entries(call, MAX_ENTRIES)?;
+        Ok(self.folded(call, &entries, &self.postscripts(call, u64::MAX)?))
+    }
+
+    /// A call whose record cannot be made is left out: the others are worth having.
+    fn folded(&self, call: CallId, entries: &[Entry], postscripts: &[Postscript]) -> Option<Record> {
+        let folded = alarm::guarded("record", || {
+            let mut record = fold(entries, &self.zone)?;
+            amend(&mut record, postscripts, &self.zone);
+            Some(record)
+        });
+        folded.unwrap_or_else(|| {
+            tracing::error!(%call, "a call's record cannot be made: the program has panicked in it");
+            self.cannot_be_read(both!("call {call} is left out: {}", "通话 {call} 未计入：{}"; alarm::fault()));
+            None
+        })
     }
 
     /// An event as its backend gets it.
     pub fn event(&self, item: &Item) -> Result<Option<CloudEvent>, Trouble> {
         let entries = self.entries(item.call, entry_of(item.sequence))?;
-        let (Some(last), Some(mut record)) = (entries.last(), fold(&entries, &self.zone)) else { return Ok(None) };
         let postscripts = self.postscripts(item.call, item.sequence)?;
-        amend(&mut record, &postscripts, &self.zone);
+        let record = self.folded(item.call, &entries, &postscripts);
+        let (Some(last), Some(record)) = (entries.last(), record) else { return Ok(None) };
         let told = postscripts.last().filter(|last| last.sequence == item.sequence);
         let wall = told.map_or(last.wall, |told| told.wall);
         Ok(Some(CloudEvent::of(item.call, item.kind, item.sequence, wall, record, &self.zone)))
@@ -263,12 +275,16 @@ impl Ledger {
 
     fn left_out(&self, call: CallId, seq: u32, why: &dyn std::fmt::Display) {
         tracing::error!(%call, seq, "a journal entry is damaged and left out: {why}");
+        self.cannot_be_read(both!(
+            "entry {seq} of call {call} is damaged and left out: {why}",
+            "通话 {call} 的第 {seq} 条记录已损坏，未计入：{why}"
+        ));
+    }
+
+    fn cannot_be_read(&self, what: Text) {
         let mut unreadable = self.unreadable.borrow_mut();
         if unreadable.len() < UNREADABLE {
-            unreadable.push(both!(
-                "entry {seq} of call {call} is damaged and left out: {why}",
-                "通话 {call} 的第 {seq} 条记录已损坏，未计入：{why}"
-            ));
+            unreadable.push(what);
         }
     }
 

@@ -25,6 +25,7 @@ use files::{Done, Files, Job};
 use keeper::{Keep, Keeper};
 use shelf::Shelf;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -93,7 +94,7 @@ impl Recorder {
         let days = config.recording.keep_days;
         let keep = Keep { days, clock };
         let keeper = Keeper::new(shelf.clone(), figures.clone(), journal, audit, keep, stop.clone());
-        recorder.spawn(KEEPER, move || keeper.run(owed, &finished))?;
+        recorder.thread(KEEPER, move || keeper.run(owed, &finished))?;
         let Some((frames, sink)) = frames else {
             recorder.held = Some(done);
             return Ok(recorder);
@@ -102,7 +103,7 @@ impl Recorder {
         figures.free.store(disk::free(&shelf.folder), Ordering::Relaxed);
         let min_free = config.recording.min_free;
         let files = Files { shelf: shelf.clone(), figures: figures.clone(), min_free, done, open: BTreeMap::new(), looked: None };
-        recorder.spawn(FILES, move || files.run(&wanted))?;
+        recorder.thread(FILES, move || files.run(&wanted))?;
         let (notes, noted) = bounded(NOTES);
         recorder.notes = Some(Notes(notes));
         let desk = Desk {
@@ -117,7 +118,7 @@ impl Recorder {
             skipped: BTreeMap::new(),
             figures,
         };
-        recorder.spawn(DESK, move || desk.run(&stop))?;
+        recorder.thread(DESK, move || desk.run(&stop))?;
         Ok(recorder)
     }
 
@@ -149,14 +150,12 @@ impl Recorder {
         self.stop.store(true, Ordering::Relaxed);
         drop(self.held);
         for thread in self.threads.into_iter().rev() {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the recorder died");
-            }
+            let _ = thread.join();
         }
     }
 
-    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Text> {
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+    fn thread(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Text> {
+        let thread = alarm::thread(name, run);
         self.threads.push(
             thread.map_err(
                 |e| both!("cannot start the thread {name}: {}", "无法启动线程 {name}：{}"; crate::io::files::told(&e)),
@@ -200,14 +199,15 @@ struct Desk {
 impl Desk {
     fn run(mut self, stop: &AtomicBool) {
         let mut made = Vec::new();
-        loop {
+        alarm::turns(DESK, || {
             let last = stop.load(Ordering::Relaxed);
             self.turn(&mut made);
             if last {
-                return;
+                return ControlFlow::Break(());
             }
             thread::sleep(TURN);
-        }
+            ControlFlow::Continue(())
+        });
     }
 
     /// All frames that came before this moment; those of a call come after the word that it begins, and before its end.
@@ -227,7 +227,9 @@ impl Desk {
             self.recordings.lose();
         }
         self.guarded(made, |desk, made| desk.recordings.advance(horizon, made));
-        made.drain(..).for_each(|made| self.hand(made));
+        for made in made.drain(..) {
+            alarm::guarded(DESK, || self.hand(made));
+        }
         self.figures.calls.store(self.recordings.len(), Ordering::Relaxed);
     }
 

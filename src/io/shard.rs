@@ -93,7 +93,7 @@ pub fn start_tapped(
         config,
         rng,
     };
-    let thread = std::thread::Builder::new().name(name).spawn(move || driver.live())?;
+    let thread = alarm::thread(&name, move || driver.live())?;
     Ok(ShardHandle { commands, bell, thread: Some(thread) })
 }
 

@@ -25,6 +25,7 @@ pub use news::{Callback, Tagging, Taken};
 pub(super) use trouble::Lock;
 pub use trouble::Trouble;
 
+use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::{Entry, What};
 use crate::io::clock::{self, Running};
@@ -257,6 +258,7 @@ impl Transaction<'_> {
         if insert.execute(params![call.as_bytes(), entry.seq, entry.wall.0, mono, what, sum])? == 0 {
             return self.again(entry);
         }
+        trap::spring(Trap::Journal);
         self.mark(entry)?;
         self.index(entry.call, &entry.what)?;
         let kinds = Kind::of(&entry.what);

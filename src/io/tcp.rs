@@ -158,7 +158,7 @@ impl Tcp {
         let Some((connection, ends)) = self.0.register(flow) else { return false };
         let queued = self.0.enqueue(&connection, data);
         let shared = self.0.clone();
-        self.0.runtime.spawn(async move {
+        alarm::task(&self.0.runtime, CONNECTION, async move {
             match timeout(CONNECT, connect(flow)).await {
                 Ok(Ok(stream)) => drop(alarm::survived(CONNECTION, shared.serve(stream, ends)).await),
                 Ok(Err(error)) => {
@@ -184,7 +184,7 @@ impl Tcp {
         };
         let Some((connection, ends)) = self.0.register(flow) else { return };
         let shared = self.0.clone();
-        self.0.runtime.spawn(async move {
+        alarm::task(&self.0.runtime, CONNECTION, async move {
             alarm::survived(CONNECTION, shared.serve(stream, ends)).await;
             drop(place);
             shared.closed(flow, connection.number).await;

@@ -2,6 +2,7 @@
 //! asks and saves. It holds no time, socket or file either.
 
 use super::delivery::{Delivery, Input, Item, Limits, Output, Verdict};
+use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Now, Rng, Wall};
 use std::time::Duration;
 
@@ -32,11 +33,11 @@ impl Clerk {
         (self.look && self.machine.room() >= (self.most / 4) as usize).then_some(self.most)
     }
 
-    /// Takes what was due, each lane's together, and when the rest will be.
-    pub fn read(&mut self, now: Now, items: &[Item], next: Option<Wall>, out: &mut Vec<Output>) {
+    /// Takes when the rest will be due; and gives what is due now, each lane's together, to be handled one by one.
+    pub fn read(&mut self, items: &[Item], next: Option<Wall>) -> Vec<Input> {
         let lanes: Vec<&[Item]> = items.chunk_by(|a, b| a.call == b.call).collect();
         (self.look, self.next) = (lanes.len() >= self.most as usize, next);
-        lanes.into_iter().for_each(|lane| self.handle(now, Input::Offer(lane.to_vec()), out));
+        lanes.into_iter().map(|lane| Input::Offer(lane.to_vec())).collect()
     }
 
     pub fn unreadable(&mut self, now: Now) {
@@ -46,6 +47,7 @@ impl Clerk {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         self.come_due(now);
         let from = out.len();
+        trap::spring(Trap::Clerk);
         self.machine.handle(now, input, out);
         for output in out.iter().skip(from) {
             if let Output::Save(settlement) = output
@@ -108,12 +110,15 @@ mod tests {
         let mut clerk = Clerk::new(Limits { lanes: 4, ..Limits::default() }, Rng::from_number(1));
         let mut out = Vec::new();
         assert_eq!(clerk.wants(), Some(4));
-        clerk.read(at(0), &[item(1)], Some(at(20).wall), &mut out);
+        let read = |clerk: &mut Clerk, now, items: &[Item], next, out: &mut Vec<Output>| {
+            clerk.read(items, next).into_iter().for_each(|offer| clerk.handle(now, offer, out));
+        };
+        read(&mut clerk, at(0), &[item(1)], Some(at(20).wall), &mut out);
         assert_eq!((clerk.wants(), out.len(), clerk.deadline(at(0))), (None, 1, at(15).mono));
         assert_eq!(clerk.deadline(at(19)), at(20).mono);
         clerk.tick(at(1), &mut out);
         assert_eq!(clerk.wants(), Some(4));
-        clerk.read(at(1), &(0..4).map(item).collect::<Vec<_>>(), None, &mut out);
+        read(&mut clerk, at(1), &(0..4).map(item).collect::<Vec<_>>(), None, &mut out);
         assert_eq!(clerk.wants(), None, "there may be more, but no room is left");
         clerk.unreadable(at(2));
         assert!(!clerk.is_idle() && clerk.deadline(at(2)) == at(3).mono);
@@ -123,7 +128,7 @@ mod tests {
     fn what_is_to_be_tried_again_is_looked_for_when_its_time_has_come() {
         let mut clerk = Clerk::new(Limits { lanes: 4, ..Limits::default() }, Rng::from_number(1));
         let mut out = Vec::new();
-        clerk.read(at(0), &[Item { attempts: 1, ..item(1) }], None, &mut out);
+        clerk.read(&[Item { attempts: 1, ..item(1) }], None).into_iter().for_each(|offer| clerk.handle(at(0), offer, &mut out));
         let answer = Answer::Status { code: 503, retry_after: Some(Duration::from_secs(9)), said: String::new() };
         clerk.handle(at(0), Input::Answer { call: item(1).call, answer, change: Change::None }, &mut out);
         clerk.handle(at(0), Input::Saved { call: item(1).call }, &mut out);

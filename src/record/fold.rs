@@ -6,6 +6,7 @@ use super::report;
 use super::shape::{Area, Direction, Heard, Hotline, Leg, Media, Record, Seat, Transfer};
 use super::tally::{Span, Tally};
 use super::zone::Zone;
+use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Wall};
 use crate::call::event::{By, Entry, Offered, Party, Result, What};
 use crate::media::Stats;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 
 /// The record of one call's entries, in sequence; none when there are none.
 pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>, zone: &Zone) -> Option<Record> {
+    trap::spring(Trap::Record);
     let mut entries = entries.into_iter().peekable();
     let mut fold = Fold::new(entries.peek()?, zone);
     entries.for_each(|entry| fold.apply(entry));

@@ -65,7 +65,7 @@ impl Deliverer {
         let items = ledger.due(self.backend, now.wall, lanes).map_err(|e| e.to_string())?;
         let next = ledger.next_due(self.backend, now.wall).map_err(|e| e.to_string())?;
         let mut out = Vec::new();
-        self.clerk.read(now, &items, next, &mut out);
+        self.clerk.read(&items, next).into_iter().for_each(|offer| self.clerk.handle(now, offer, &mut out));
         self.carry_out(now, ledger, out, wishes);
         Ok(())
     }

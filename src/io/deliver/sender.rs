@@ -1,7 +1,8 @@
 //! Asks one backend over HTTP: makes requests of events, authenticates them, reads what the answers mean.
 
-use super::{Target, reason};
+use super::{READING, Target, reason};
 use crate::base::{Rng, Text, Wall};
+use crate::io::alarm;
 use crate::io::clock::{self, Running};
 use crate::io::journal::{Journal, Settler};
 use crate::io::ledger::Ledger;
@@ -16,7 +17,6 @@ use serde::Deserialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
 /// An answer is read no further.
 const BODY: usize = 256 << 10;
@@ -71,11 +71,12 @@ impl Sender {
     /// One attempt, from the search to the answer.
     pub async fn send(self: Arc<Self>, item: Item) -> (Answer, Change) {
         let (sender, wanted) = (self.clone(), item.clone());
-        let (event, ticket) = match spawn_blocking(move || sender.read(&wanted)).await {
-            Ok(Ok(Some(read))) => read,
-            Ok(Ok(None)) => return (Answer::Missing, Change::None),
-            Ok(Err(error)) => return (Answer::Unread(error), Change::None),
-            Err(error) => return (Answer::Unread(error.to_string()), Change::None),
+        let (event, ticket) = match alarm::aside(READING, move || sender.read(&wanted)).await {
+            Some(Ok(Some(read))) => read,
+            Some(Ok(None)) => return (Answer::Missing, Change::None),
+            Some(Err(error)) => return (Answer::Unread(error), Change::None),
+            // It would do so again: somebody must look at this call.
+            None => return (Answer::Unmade(alarm::fault().en), Change::None),
         };
         let mut exchange = Exchange::new(self.asker.target.profile.way(), ticket);
         let mut next = exchange.start(self.now(), self.began);

@@ -1,9 +1,11 @@
 mod matrix;
 
 use super::*;
+use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Wall};
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Webhook;
+use crate::io::http::Metric;
 use crate::io::journal::{Options, Outbox, Report};
 use crate::io::ledger::{Delivery, Ledger};
 use crate::record::signature::Keys;
@@ -304,4 +306,29 @@ async fn what_was_planned_by_a_wrong_clock_is_neither_waited_for_nor_given_up() 
         timeout(Duration::from_secs(30), second.settled(1, "done")).await.unwrap();
         second.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_panic_about_one_call_stops_no_other_delivery() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, _seen) = stub(any_port(), &[Reply::Status(200); 10]).await;
+    let gateway = gateway(&dir, address, false);
+    // The driver runs on this thread.
+    trap::set(Trap::Clerk, 0);
+    gateway.one_call(1);
+    while trap::is_set() {
+        sleep(Duration::from_millis(2)).await;
+    }
+    for n in 2..4 {
+        gateway.one_call(n);
+    }
+    for n in 1..4 {
+        gateway.settled(n, "done").await;
+    }
+    let counted = |name: &str| {
+        let ours = |metric: &&Metric| metric.name == name && metric.labels == "{thread=\"delivery\"}";
+        alarm::metrics().iter().find(ours).map(|metric| metric.value)
+    };
+    assert_eq!((counted("thread_panics_total"), counted("threads_replaced_total")), (Some(1), Some(0)));
+    gateway.stop().await;
 }

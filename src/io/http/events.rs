@@ -5,11 +5,10 @@ use super::endpoint::Endpoint;
 use super::follow::{End, Follower, News, Wanted, follow};
 use super::problem::Problem;
 use super::websocket::{self, Socket};
-use super::{Desk, Place};
-use crate::base::Text;
+use super::{Desk, FOLLOWER, Place, WORK};
 use crate::control::{Holder, Right};
-use crate::io::clock;
 use crate::io::feed::{Gone, Seated};
+use crate::io::{alarm, clock};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -24,8 +23,8 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 /// Events on their way to one reader.
 const ON_THE_WAY: usize = 32;
@@ -53,7 +52,7 @@ async fn events(
     if !websocket::asked_for(&headers) {
         let Start { wanted, from, place } = start(&desk, &holder, asked, &headers).await?;
         let (out, frames) = mpsc::channel(ON_THE_WAY);
-        tokio::spawn(follow(desk.outside.feed.clone(), wanted, from, Frames(out), place));
+        alarm::task(&Handle::current(), FOLLOWER, follow(desk.outside.feed.clone(), wanted, from, Frames(out), place));
         let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
         return Ok((kind, Body::from_stream(Framed(frames))).into_response());
     }
@@ -65,7 +64,7 @@ async fn events(
     Ok(upgrade.on_upgrade(move |socket| async move {
         // It counts among the connections as long as it lives.
         let _connection = connection;
-        follow(desk.outside.feed.clone(), wanted, from, Socket::new(socket), place).await;
+        alarm::survived(FOLLOWER, follow(desk.outside.feed.clone(), wanted, from, Socket::new(socket), place)).await;
     }))
 }
 
@@ -83,8 +82,8 @@ async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) 
     let place = feed.place(&holder.name).ok_or_else(|| {
         unavailable(both!("as many follow the feed as may, of all or of this token", "关注事件流的连接已达上限（全部或此令牌）"))
     })?;
-    let from = match spawn_blocking(move || feed.start(since)).await {
-        Ok(Ok(from)) => from.map_err(refused)?,
+    let from = match alarm::aside(WORK, move || feed.start(since)).await {
+        Some(Ok(from)) => from.map_err(refused)?,
         _ => return Err(unavailable(both!("the journal cannot be read", "无法读取日志库"))),
     };
     let lines = asked.lines.iter().flat_map(|lines| lines.split(',')).map(|line| line.trim().to_owned());
@@ -100,8 +99,8 @@ async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) 
 async fn noted(desk: &Desk, holder: &Holder, from: u64, lines: &[String]) -> Result<(), Problem> {
     let (audit, who) = (desk.audit.clone(), holder.name.clone());
     let what = format!("events after {from}, lines {}", if lines.is_empty() { "all".to_owned() } else { lines.join(",") });
-    let note = spawn_blocking(move || audit.note(clock::now().wall, &who, "feed", &what)).await;
-    note.unwrap_or_else(|e| Err(Text::foreign(e))).map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
+    let note = alarm::aside(WORK, move || audit.note(clock::now().wall, &who, "feed", &what)).await;
+    note.unwrap_or_else(|| Err(alarm::fault())).map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
 }
 
 /// The last event that a reader saw before it came back.

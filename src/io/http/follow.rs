@@ -1,12 +1,13 @@
 //! Following the feed, whatever way the events go out: read at the follower's own pace, told one by one, waited for
 //! when there are none. A follower that takes nothing is let go.
 
+use super::WORK;
+use crate::io::alarm;
 use crate::io::feed::{Feed, Seated, Told};
 use bytes::Bytes;
 use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// A quiet line says that it lives, and how far it is.
@@ -82,14 +83,14 @@ impl Following<'_> {
                 beat = Instant::now() + HEARTBEAT;
             }
             let (reader, n) = (self.feed.clone(), self.n);
-            let events = match spawn_blocking(move || reader.after(n)).await {
-                Ok(Ok(events)) => events,
-                Ok(Err(trouble)) => {
+            let events = match alarm::aside(WORK, move || reader.after(n)).await {
+                Some(Ok(events)) => events,
+                Some(Err(trouble)) => {
                     tracing::error!("the feed: {trouble}");
                     sleep(AGAIN).await;
                     Vec::new()
                 }
-                Err(_) => return End::Over,
+                None => return End::Over,
             };
             if let Err(end) = self.tell_these(&events, follower).await {
                 return end;

@@ -1,14 +1,14 @@
 //! The way from a seat's screen to the call's ticket: an address that holds from the first ring.
 
-use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::ForPeople;
+use super::{Desk, WORK};
 use crate::base::{CallId, is_web};
+use crate::io::alarm;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use tokio::task::spawn_blocking;
 
 pub fn endpoints() -> Vec<Endpoint> {
     // Anybody who knows a call's id was told it by the call.
@@ -18,12 +18,12 @@ pub fn endpoints() -> Vec<Endpoint> {
 async fn page(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
     let Ok(call) = id.parse::<CallId>() else { return nowhere() };
     let outside = desk.outside.clone();
-    match spawn_blocking(move || outside.page(call)).await {
-        Ok(Ok(Some(Some(url)))) if is_web(&url) => {
+    match alarm::aside(WORK, move || outside.page(call)).await {
+        Some(Ok(Some(Some(url)))) if is_web(&url) => {
             ([(header::CACHE_CONTROL, "no-store")], Redirect::temporary(&url)).into_response()
         }
-        Ok(Ok(Some(_))) => not_yet(),
-        Ok(Ok(None)) => nowhere(),
+        Some(Ok(Some(_))) => not_yet(),
+        Some(Ok(None)) => nowhere(),
         _ => not_yet(),
     }
 }

@@ -40,6 +40,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The names of work that a request has done where it may wait, of connections and followers, and of commands.
+const WORK: &str = "http-work";
+const CONNECTION: &str = "http-connection";
+const FOLLOWER: &str = "http-follower";
+const COMMAND: &str = "http-command";
+
 /// Parts that the handlers share.
 #[derive(Clone)]
 pub struct Desk {

@@ -1,13 +1,13 @@
 //! Recordings, for who has a token or a link that opens by itself. The audit log tells who listened to what before the
 //! first byte leaves.
 
-use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
-use crate::base::{CallId, Text};
+use super::{Desk, WORK};
+use crate::base::CallId;
 use crate::control::{Holder, Right};
-use crate::io::clock;
 use crate::io::recorder::shelf::WAV;
+use crate::io::{alarm, clock};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -17,13 +17,13 @@ use bytes::Bytes;
 use futures_core::Stream;
 use serde::Deserialize;
 use std::fs::File;
+use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Bytes of a file that are read at once.
 const PIECE: u64 = 64 << 10;
@@ -106,12 +106,12 @@ async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
         )
     };
     let path = desk.shelf.file(call, WAV).ok_or_else(none)?;
-    let opened = spawn_blocking(move || {
+    let opened = alarm::aside(WORK, move || {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         Ok((file, length))
     });
-    let opened = opened.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+    let opened = opened.await.unwrap_or_else(|| Err(io::Error::other(alarm::fault())));
     opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => none(),
         _ => {
@@ -128,8 +128,8 @@ async fn note(desk: &Desk, call: CallId, who: &str, range: Option<&Range<u64>>) 
     let (audit, who) = (desk.audit.clone(), who.to_owned());
     let part = range.map_or(String::new(), |range| format!(" bytes {}-{}", range.start, range.end - 1));
     let what = format!("{call}{part}");
-    let noted = spawn_blocking(move || audit.note(clock::now().wall, &who, "recording", &what)).await;
-    noted.unwrap_or_else(|e| Err(Text::foreign(e))).map_err(|why| {
+    let noted = alarm::aside(WORK, move || audit.note(clock::now().wall, &who, "recording", &what)).await;
+    noted.unwrap_or_else(|| Err(alarm::fault())).map_err(|why| {
         tracing::error!("{why}");
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -192,11 +192,14 @@ fn response(call: CallId, file: File, length: u64, range: Option<Range<u64>>, he
     (status, headers, body).into_response()
 }
 
+/// A piece that is being read.
+type Next = Pin<Box<dyn Future<Output = Option<io::Result<Bytes>>> + Send>>;
+
 /// A file's part, read piece by piece as the client takes it.
 struct Pieces {
     file: Arc<File>,
     part: Range<u64>,
-    next: Option<JoinHandle<io::Result<Bytes>>>,
+    next: Option<Next>,
 }
 
 impl Stream for Pieces {
@@ -208,8 +211,8 @@ impl Stream for Pieces {
         }
         let (file, at) = (self.file.clone(), self.part.start);
         let count = (self.part.end - at).min(PIECE);
-        let next = self.next.get_or_insert_with(|| spawn_blocking(move || read(&file, at, count)));
-        let piece = ready!(Pin::new(next).poll(cx)).unwrap_or_else(|e| Err(io::Error::other(e)));
+        let next = self.next.get_or_insert_with(|| Box::pin(alarm::aside(WORK, move || read(&file, at, count))));
+        let piece = ready!(next.as_mut().poll(cx)).unwrap_or_else(|| Err(io::Error::other(alarm::fault())));
         self.next = None;
         self.part.start += count;
         Poll::Ready(Some(piece))

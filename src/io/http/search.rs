@@ -1,16 +1,16 @@
 //! Records that the journal has: looked for by line, result, time and caller, a page at a time.
 
-use super::Desk;
 use super::calls::call_id;
 use super::endpoint::{Endpoint, forbidden};
 use super::problem::Problem;
+use super::{Desk, WORK};
 use crate::base::{Masked, Shown, Text, Wall};
 use crate::control::{Holder, Right};
-use crate::io::clock;
 use crate::io::ledger::Caller;
 use crate::io::ledger::search::{Outcome, Page, Search};
 use crate::io::moment::{self, Moment};
 use crate::io::outside::Outside;
+use crate::io::{alarm, clock};
 use crate::record::shape::Record;
 use axum::Extension;
 use axum::extract::{Query, State};
@@ -19,7 +19,6 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::task::spawn_blocking;
 
 /// Records of a page, where nothing else is said, and at most.
 const SOME: u32 = 50;
@@ -62,7 +61,7 @@ async fn list(
         noted(&desk, &holder, told(&asked)).await?;
     }
     let Some(reader) = desk.outside.read() else { return Ok(busy()) };
-    let read = spawn_blocking(move || reader.search(&search)).await.map_err(|e| e.to_string()).and_then(|read| read);
+    let read = alarm::aside(WORK, move || reader.search(&search)).await.unwrap_or_else(|| Err(alarm::fault().en));
     let Page { records, next } = read.map_err(|why| {
         tracing::error!("records cannot be read: {why}");
         Problem::new(
@@ -86,7 +85,7 @@ fn busy() -> Response {
 async fn noted(desk: &Desk, holder: &Arc<Holder>, what: String) -> Result<(), Problem> {
     let (audit, holder) = (desk.audit.clone(), holder.clone());
     let note = move || audit.note(clock::now().wall, &holder.name, "records", &what);
-    spawn_blocking(note).await.unwrap_or_else(|e| Err(Text::foreign(e))).map_err(|why| {
+    alarm::aside(WORK, note).await.unwrap_or_else(|| Err(alarm::fault())).map_err(|why| {
         tracing::error!("{why}");
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -1,6 +1,7 @@
 //! Connections of HTTP clients: how many at once, and for how long a slow one is waited for.
 
-use super::Metric;
+use super::{CONNECTION, Metric};
+use crate::io::alarm;
 use crate::io::config;
 use crate::io::descriptors::{self, Purpose};
 use crate::transport;
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
@@ -88,7 +90,9 @@ impl Doors {
                 }
             };
             match self.place(from.ip()) {
-                Some(place) => drop(tokio::spawn(one(stream, router.clone(), self.0.limits, Arc::new(place)))),
+                Some(place) => {
+                    drop(alarm::task(&Handle::current(), CONNECTION, one(stream, router.clone(), self.0.limits, Arc::new(place))))
+                }
                 None => self.turn_away(stream, health.clone()),
             }
         }
@@ -112,7 +116,7 @@ impl Doors {
         if let Ok(place) = self.0.porch.clone().try_acquire_owned() {
             let limits = Limits { timeout: FAREWELL, ..self.0.limits };
             let place = Held { _permit: place, of: None };
-            tokio::spawn(timeout(FAREWELL, one(stream, health, limits, Arc::new(place))));
+            alarm::task(&Handle::current(), CONNECTION, timeout(FAREWELL, one(stream, health, limits, Arc::new(place))));
         }
     }
 }

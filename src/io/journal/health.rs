@@ -1,19 +1,21 @@
 //! Tells whoever asks what of the journal is damaged; and the thread that looks, from the start on and as long as it runs.
 
 use super::hands::Control;
+use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Text};
-use crate::io::clock;
 use crate::io::store::mend::{self, Damaged};
 use crate::io::store::scan::scan;
 use crate::io::store::{Trouble, kin};
+use crate::io::{alarm, clock};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+const THREAD: &str = "journal-looks";
 /// At the start nobody waits longer for the first look to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks there is at least this, and so many times as long as a look takes: it costs a fiftieth of a processor.
@@ -74,7 +76,7 @@ impl Inspector {
         let (stop, stopped) = bounded(0);
         let (done, first) = bounded(1);
         let looks = Looks { path: path.to_owned(), control, health, stopped };
-        let thread = thread::Builder::new().name("journal-looks".to_owned()).spawn(move || looks.run(&done));
+        let thread = alarm::thread(THREAD, move || looks.run(&done));
         match thread {
             Ok(thread) => {
                 let _ = first.recv_timeout(PATIENCE);
@@ -106,7 +108,7 @@ impl Looks {
     fn run(self, first: &Sender<()>) {
         loop {
             let began = clock::mono();
-            self.look();
+            alarm::guarded(THREAD, || self.look());
             let _ = first.try_send(());
             let rest = REST.max(took(began) * RESTS);
             if self.stopped.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
@@ -117,6 +119,7 @@ impl Looks {
 
     fn look(&self) {
         self.health.look(&self.path);
+        trap::spring(Trap::Look);
         let go_on = || self.stopped.try_recv() != Err(crossbeam_channel::TryRecvError::Disconnected);
         let found = scan(&self.path, &go_on);
         if let Some(what) = found.broken {
@@ -154,5 +157,29 @@ pub fn told_of(path: &Path) -> Result<Option<Text>, Trouble> {
     match kin::look(path)? {
         Kin::Absent | Kin::Ours(_) => Ok(None),
         Kin::Damaged(what) => Ok(Some(what)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_panics_is_followed_by_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let (stop, stopped) = bounded(0);
+        let (done, first) = bounded(1);
+        let (control, _controls) = crossbeam_channel::unbounded();
+        let looks = Looks { path: dir.path().join("journal.db"), control, health: Arc::default(), stopped };
+        let looking = std::thread::spawn(move || {
+            trap::set(Trap::Look, 0);
+            looks.run(&done);
+        });
+        // Whoever starts waits for it no longer than for any other.
+        assert_eq!(first.recv_timeout(Duration::from_secs(20)), Ok(()));
+        drop(stop);
+        assert!(looking.join().is_ok());
+        let told = |metric: &crate::io::http::Metric| metric.labels == "{thread=\"journal-looks\"}" && metric.value > 0;
+        assert!(alarm::metrics().iter().any(told));
     }
 }

@@ -1,12 +1,14 @@
 mod copies;
 mod damage;
 mod kept;
+mod panics;
 mod tagged;
 mod torn;
 
+use super::writer::BATCH;
 use super::*;
 use crate::base::{Mono, Text};
-use crate::call::event::{By, Offered, Result as CallResult, What};
+use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::ledger::Ledger;
 use crate::io::store;
 use crate::record::cloudevent::Kind;
@@ -18,6 +20,8 @@ use crossbeam_channel::Receiver;
 use rusqlite::Connection;
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::thread;
 use tempfile::TempDir;
 use uuid::Uuid;
 

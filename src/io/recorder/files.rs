@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -60,14 +61,15 @@ pub struct Open {
 
 impl Files {
     pub fn run(mut self, jobs: &Receiver<Job>) {
-        loop {
+        alarm::turns(FILES, || {
             match jobs.recv_timeout(LOOK) {
                 Ok(job) => self.guarded(job),
-                Err(error) if error.is_disconnected() => return,
+                Err(error) if error.is_disconnected() => return ControlFlow::Break(()),
                 Err(_) => {}
             }
-            alarm::guarded(FILES, || self.look());
-        }
+            self.look();
+            ControlFlow::Continue(())
+        });
     }
 
     /// A panic costs the call's recording: its next start finds what there is of it.

@@ -17,6 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use ring::digest::{Context, SHA256};
 use std::fs::{self, File};
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,15 +76,16 @@ impl Keeper {
     /// `owed`: calls in which the last process died, or died before it told what became of their recordings.
     pub fn run(mut self, owed: Vec<CallId>, done: &Receiver<Done>) {
         owed.into_iter().for_each(|call| self.guarded(Done { call, state: State::Interrupted }));
-        loop {
+        alarm::turns(KEEPER, || {
             alarm::guarded(KEEPER, || self.purge());
             self.try_again();
             match done.recv_timeout(AGAIN) {
                 Ok(done) => self.guarded(done),
-                Err(error) if error.is_disconnected() => return,
+                Err(error) if error.is_disconnected() => return ControlFlow::Break(()),
                 Err(_) => {}
             }
-        }
+            ControlFlow::Continue(())
+        });
     }
 
     fn try_again(&mut self) {
