@@ -125,6 +125,7 @@ impl ConfigFile {
 }
 
 pub fn main() -> ExitCode {
+    crate::io::log::panics_on_terminal();
     let arguments = match understood() {
         Ok(arguments) => arguments,
         Err(code) => return code,

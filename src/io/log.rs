@@ -2,8 +2,10 @@
 //! stopped `| tee`, a full pipe of a container): no call, no health page and no signal waits for a line.
 
 use crate::base::Text;
+use crate::io::alarm;
 use crate::io::config::{Log, LogFormat};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::any::Any;
 use std::io::{self, IsTerminal, Write, stderr};
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -19,6 +21,23 @@ const LINES: usize = 16 << 10;
 /// How long the end of the process waits for what is not written yet, and how often it looks.
 const GOODBYE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(5);
+
+const THREAD: &str = "log";
+/// Beginnings of the standard library's words about a panic. It quotes values behind them.
+const BEGINNINGS: &[&str] = &[
+    "assertion ",
+    "attempt to ",
+    "byte index ",
+    "called `Option::expect()`",
+    "called `Option::unwrap()`",
+    "called `Result::expect()`",
+    "called `Result::unwrap()`",
+    "called `Result::unwrap_err()`",
+    "index out of bounds",
+    "range end index ",
+    "range start index ",
+    "slice index starts at ",
+];
 
 /// Gives a log another level.
 type Change = Box<dyn Fn(&str) -> Result<(), Text> + Send + Sync>;
@@ -77,9 +96,34 @@ fn may_change<S: 'static>(filter: Handle<EnvFilter, S>) {
 fn panicked(info: &PanicHookInfo<'_>) {
     let current = thread::current();
     let thread = current.name().unwrap_or("unnamed");
-    let place = info.location().map(ToString::to_string).unwrap_or_default();
-    let (fixed, made) = (info.payload().downcast_ref::<&str>().copied(), info.payload().downcast_ref::<String>());
-    tracing::error!(thread, place, "panicked: {}", fixed.or(made.map(String::as_str)).unwrap_or("no message"));
+    // A line about the log's own thread would come back to it; it is counted.
+    if thread != THREAD {
+        tracing::error!(thread, place = place(info), "panicked: {}", said(info.payload()));
+    }
+}
+
+/// For commands that have no log.
+pub fn panics_on_terminal() {
+    panic::set_hook(Box::new(|info| {
+        let _ = writeln!(stderr(), "hotline: panicked at {}: {}", place(info), said(info.payload()));
+    }));
+}
+
+fn place(info: &PanicHookInfo<'_>) -> String {
+    info.location().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The words of a panic. Those that stand in the program are shown. Others are put together while it runs and may quote a
+/// caller's number or a secret: only a beginning that is known to quote nothing is shown of them.
+fn said(payload: &(dyn Any + Send)) -> String {
+    if let Some(words) = payload.downcast_ref::<&str>() {
+        return (*words).to_owned();
+    }
+    let made = payload.downcast_ref::<String>().map(String::as_str).unwrap_or_default();
+    match BEGINNINGS.iter().find(|beginning| made.starts_with(**beginning)) {
+        Some(beginning) => format!("{} …", beginning.trim_end()),
+        None => "…".to_owned(),
+    }
 }
 
 /// Waits, but not for ever, until what was said is written.
@@ -140,21 +184,24 @@ fn to_thread(to: impl Write + Send + 'static, most: usize, lost: &'static Atomic
     let (thread, lines) = bounded(LINES);
     let waiting = Arc::new(AtomicUsize::new(0));
     let written = waiting.clone();
-    thread::Builder::new().name("log".to_string()).spawn(move || write(to, &lines, &written, lost))?;
+    alarm::thread(THREAD, move || write(to, &lines, &written, lost))?;
     Ok(Lines { thread, waiting, most, lost })
 }
 
 fn write(mut to: impl Write, lines: &Receiver<Box<[u8]>>, written: &AtomicUsize, lost: &AtomicU64) {
     let mut told = 0;
     for line in lines {
-        if to.write_all(&line).is_err() {
+        let taken = matches!(alarm::counted(THREAD, || to.write_all(&line)), Some(Ok(())));
+        if !taken {
             lost.fetch_add(1, Ordering::Relaxed);
         }
         written.fetch_sub(line.len(), Ordering::Relaxed);
         let now = lost.load(Ordering::Relaxed);
-        if now > told && lines.is_empty() {
+        // Where no line is taken, one about lost lines would be lost as well, and another one follow it without end.
+        if taken && now > told && lines.is_empty() {
             told = now;
-            tracing::warn!(lost = now, "lines of this log were lost since the start, for nobody took them in time");
+            let warn = || tracing::warn!(lost = now, "lines of this log were lost since the start, for nobody took them in time");
+            alarm::counted(THREAD, warn);
         }
     }
 }
@@ -204,6 +251,61 @@ mod tests {
         lines.write_all(b"again\n").unwrap();
         assert_eq!(read.recv_timeout(Duration::from_secs(5)).unwrap(), b"again\n");
         assert_eq!(COUNT.load(Ordering::Relaxed), lost);
+    }
+
+    /// Panics at a line that says so.
+    struct Touchy(mpsc::Sender<Vec<u8>>);
+
+    impl Write for Touchy {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            assert!(line != b"panic\n", "as it was told to");
+            let _ = self.0.send(line.to_vec());
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_panics_is_lost_and_the_next_one_is_written() {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let (got, read) = mpsc::channel();
+        let mut lines = to_thread(Touchy(got), 1000, &COUNT).unwrap();
+        for line in ["before\n", "panic\n", "after\n"] {
+            lines.write_all(line.as_bytes()).unwrap();
+        }
+        for line in ["before\n", "after\n"] {
+            assert_eq!(read.recv_timeout(Duration::from_secs(5)).unwrap(), line.as_bytes());
+        }
+        assert_eq!(COUNT.load(Ordering::Relaxed), 1);
+        drop(Logging(lines.clone()));
+        assert_eq!(lines.waiting.load(Ordering::Relaxed), 0, "it takes no room");
+        assert!(alarm::metrics().iter().any(|metric| metric.labels == "{thread=\"log\"}" && metric.value > 0));
+    }
+
+    #[test]
+    fn a_panic_quotes_neither_a_caller_nor_a_secret() {
+        let caller = "13800138000";
+        let words = |act: Box<dyn Fn()>| said(&*panic::catch_unwind(panic::AssertUnwindSafe(act)).unwrap_err());
+        let digits: Result<u8, _> = "hunter2".parse::<u8>().map_err(|e| format!("hunter2: {e}"));
+        let words_of = digits.clone();
+        for (act, shown) in [
+            (Box::new(|| assert!(std::hint::black_box(false), "a plain word")) as Box<dyn Fn()>, Some("a plain word")),
+            (Box::new(move || assert!(caller.is_empty(), "{caller} called")), Some("…")),
+            (Box::new(move || assert!(digits.clone().unwrap() > 0)), Some("called `Result::unwrap()` …")),
+            (Box::new(move || assert!(words_of.clone().expect("a word") > 0)), Some("…")),
+            (Box::new(move || assert_eq!(caller, "110", "{caller}")), Some("assertion …")),
+            (Box::new(|| assert!(vec![1, 2][std::hint::black_box(5)] > 0)), Some("index out of bounds …")),
+            (Box::new(move || drop(caller[std::hint::black_box(3)..2].to_owned())), None),
+            (Box::new(|| drop("电话13800138000"[std::hint::black_box(1)..].to_owned())), None),
+            (Box::new(|| panic::panic_any(13_800_138_000_u64)), Some("…")),
+        ] {
+            let said = words(act);
+            assert!(!["138", "hunter", "电话"].iter().any(|quoted| said.contains(quoted)), "{said}");
+            assert!(shown.is_none_or(|shown| said == shown), "{said}");
+        }
     }
 
     #[test]

@@ -48,6 +48,18 @@ fn log(bench: &Bench) -> String {
     fs::read_to_string(bench.folder.path().join("log")).unwrap()
 }
 
+/// A line about lost lines would be lost, too, and followed by another without end.
+#[test]
+fn a_log_that_takes_nothing_is_not_written_for_ever() {
+    let mut bench = Bench::new();
+    bench.start_with(fs::File::options().write(true).open("/dev/full").unwrap());
+    wait_until("lost lines", || bench.metric("log_lines_lost_total") > 0);
+    thread::sleep(Duration::from_secs(1));
+    let lost = bench.metric("log_lines_lost_total");
+    assert!(lost < 200, "{lost} lines about nothing");
+    assert_eq!(bench.kill("-TERM"), Some(0));
+}
+
 #[test]
 fn too_few_descriptors_to_start_at_all_are_named_and_what_helps() {
     for command in ["run", "check"] {
