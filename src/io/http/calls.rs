@@ -1,12 +1,13 @@
 //! Live calls over HTTP: list, show, move the caller. Repeating a POST with its Idempotency-Key does nothing twice.
 
-use super::Desk;
 use super::endpoint::{Endpoint, forbidden};
 use super::problem::Problem;
-use crate::base::{CallId, Masked, Text};
+use super::{COMMAND, Desk, WORK};
+use crate::base::trap::{self, Trap};
+use crate::base::{CallId, Masked};
 use crate::control::{CallView, Command, Holder, LegView, Mode, Numbers, Reply, Right, Why};
 use crate::io::asks::NoAnswer;
-use crate::io::clock;
+use crate::io::{alarm, clock};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -17,7 +18,7 @@ use dashmap::mapref::entry::Entry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::task::spawn_blocking;
+use tokio::runtime::Handle;
 
 /// Idempotency keys that are remembered.
 const MOST_KEYS: usize = 10_000;
@@ -99,7 +100,7 @@ async fn numbers(desk: &Desk, holder: &Arc<Holder>, look: &Look, what: &str) -> 
     holder.must(Right::SeeNumbers).map_err(|missing| forbidden(holder, missing))?;
     let (audit, holder, what) = (desk.audit.clone(), holder.clone(), what.to_owned());
     let note = move || audit.note(clock::now().wall, &holder.name, "live calls", &what);
-    let noted = spawn_blocking(note).await.unwrap_or_else(|e| Err(Text::foreign(e)));
+    let noted = alarm::aside(WORK, note).await.unwrap_or_else(|| Err(alarm::fault()));
     noted.map(|()| Numbers::Full).map_err(|why| {
         tracing::error!("{why}");
         Problem::new(
@@ -185,25 +186,22 @@ async fn once(desk: Desk, holder: &Holder, headers: &HeaderMap, command: Result<
         Entry::Occupied(known) => return repeated(&command, known.get()),
         Entry::Vacant(new) => drop(new.insert((command.clone(), None))),
     }
-    // On its own: a client that does not wait for the answer may ask for it again.
-    let carried = tokio::spawn(async move {
-        let answer = carry_out(&desk, command.clone()).await;
+    // On its own: a client that does not wait for the answer may ask for it again. Whatever becomes of it, there is one.
+    let carried = alarm::task(&Handle::current(), COMMAND, async move {
+        let answer = alarm::survived(COMMAND, carry_out(&desk, command.clone())).await.unwrap_or_else(|| Err(fault()));
         match &answer {
             Err(problem) if !problem.may_be_done() => drop(desk.done.remove(&key)),
             _ => drop(desk.done.insert(key, (command, Some(answer.clone())))),
         }
         answer
     });
-    carried.await.map_or_else(
-        |_| {
-            Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                both!("a fault of the gateway's; see its log", "网关内部错误，请看其日志"),
-            )
-            .into_response()
-        },
-        shown,
-    )
+    shown(carried.await.ok().flatten().unwrap_or_else(|| Err(fault())))
+}
+
+/// Nobody knows how far the program had got.
+fn fault() -> Problem {
+    let look = both!("; it may have been done all the same: look at the call", "；操作可能已执行：请查看该通话");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, alarm::fault().then(&look))
 }
 
 /// The log tells who did what to a call.
@@ -258,6 +256,7 @@ pub(super) async fn left(desk: &Desk, command: Command) -> Result<u64, Problem> 
 }
 
 async fn carry_out(desk: &Desk, command: Command) -> Answer {
+    trap::spring(Trap::Command);
     match desk.asks.ask(&desk.inbox, command).await {
         Ok(Reply::Calls { calls, total }) => {
             let calls: Vec<Value> = calls.iter().map(view).collect();

@@ -36,7 +36,7 @@ impl Problem {
 
     /// Nobody knows whether what was asked has been done.
     pub fn may_be_done(&self) -> bool {
-        self.status == StatusCode::GATEWAY_TIMEOUT
+        matches!(self.status, StatusCode::GATEWAY_TIMEOUT | StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     pub fn because(self, errors: Vec<Text>) -> Problem {

@@ -2,6 +2,7 @@ mod leave;
 mod listen;
 
 use super::*;
+use crate::base::trap::{self, Trap};
 use crate::control::{Command, Numbers, Reply, Role, Why};
 use crate::io::board::Figures;
 use crate::io::config::{Http, Token};
@@ -370,6 +371,20 @@ async fn what_may_have_been_done_is_not_done_again() {
     assert!(outlet.take().is_none(), "asked twice");
     assert_eq!(put(&desk, "POST", &transfer, &[], BLIND).await.0, 504);
     assert!(outlet.take().is_some(), "without a key each request counts");
+}
+
+#[tokio::test]
+async fn a_command_that_panics_is_not_under_way_for_ever() {
+    let (desk, outlet) = desk_of(&Http::default());
+    let transfer = format!("{CALL}/transfer");
+    trap::set(Trap::Command, 0);
+    for _ in 0..2 {
+        let (status, problem) = put(&desk, "POST", &transfer, &[("idempotency-key", "k")], BLIND).await;
+        assert!(status == 500 && problem["detail"].as_str().unwrap().contains("look at the call"), "{status} {problem}");
+    }
+    let switch = serve_switch(&desk, outlet, Reply::Done);
+    assert_eq!(put(&desk, "POST", &transfer, &[("idempotency-key", "another")], BLIND).await.0, 202);
+    assert_eq!(switch.asked(), 1);
 }
 
 #[tokio::test(start_paused = true)]
