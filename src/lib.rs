@@ -23,6 +23,9 @@
 //! - **A seat's two lines are parties of one call** (`call/lines.rs`). A phone that can transfer with consultation holds the
 //!   caller, dials by itself and sends REFER with Replaces; were its second line a call of its own, two calls on two shards
 //!   would have to become one. So its INVITE is taken into the call that it talks in, as a consultation.
+//! - **One machine for each seat knows whether it is busy** (`seat/`), by each call that uses it: a queue's lease, a transfer,
+//!   a pick-up, a call that the seat has placed. The switch tells it the parties of a call whenever they change, so that no
+//!   way into a call can be forgotten. The queue asks it, and keeps who waits and who is chosen.
 //! - **Mixing has no object of its own.** A leg hears the sum of a list of legs ([`media::Source::Mix`]); mix-minus,
 //!   mute and supervision are which legs are on whose list. A list of one is a relay.
 //! - **Who gets a call for its subject is looked up once, when it is tagged** ([`record::postscript::News::Tagged`]), in the
@@ -49,6 +52,7 @@ pub mod media;
 pub mod plan;
 pub mod queue;
 pub mod record;
+pub mod seat;
 pub mod sip;
 pub mod switch;
 pub mod transaction;

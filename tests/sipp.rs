@@ -30,6 +30,8 @@ mod recorder;
 mod refer;
 #[path = "sipp/rules.rs"]
 mod rules;
+#[path = "sipp/seats.rs"]
+mod seats;
 #[path = "sipp/softphones.rs"]
 mod softphones;
 mod support;

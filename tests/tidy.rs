@@ -15,11 +15,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dialog", &["base", "sip", "transport::AccessList", "transaction"]),
     ("plan", &["base"]),
     ("media", &["base"]),
-    ("queue", &["base"]),
+    ("seat", &["base"]),
+    ("queue", &["base", "seat"]),
     ("call", &["base", "sip", "dialog", "plan", "media", "queue"]),
     ("record", &["base", "call::event", "media::Stats"]),
     ("control", &["base", "call", "queue"]),
-    ("switch", &["base", "sip", "transport", "transaction", "dialog", "plan", "media", "queue", "call", "record", "control"]),
+    (
+        "switch",
+        &["base", "sip", "transport", "transaction", "dialog", "plan", "media", "seat", "queue", "call", "record", "control"],
+    ),
     // It makes what the switch is set up with, which is made of these rooms' settings.
     (
         "io",
@@ -31,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "dialog::Config",
             "plan",
             "media",
+            "seat",
             "queue",
             "call::Policy",
             "call::event",

@@ -27,6 +27,19 @@ impl Call {
         self.parties.values().any(|called| called.party.name() == wanted)
     }
 
+    /// The seats that are in the call, with those that ring.
+    pub fn seats(&self) -> impl Iterator<Item = &str> + Clone {
+        self.parties.values().filter_map(|called| match &called.party {
+            Party::Seat { name, .. } => Some(name.as_str()),
+            Party::Target { .. } => None,
+        })
+    }
+
+    /// Parties so far, and those of now: while these two stand, the parties are the same.
+    pub fn turnover(&self) -> (u64, usize) {
+        (self.next_part, self.parties.len())
+    }
+
     /// The target of these that the caller is with, and since when.
     pub fn met(&self, chain: &[Dialled]) -> Option<(Part, Mono)> {
         let Stage::Talking(talk) = &self.stage else { return None };

@@ -23,7 +23,7 @@ fn a_phone_that_is_off_costs_one_caller_one_ring() {
     assert_eq!(b.join(20), [rings(20, "a")]);
     assert_eq!(b.freed(19, "b"), [rings(20, "b")]);
     assert_eq!(b.answered(20, "b"), [stops(20, "a", true)]);
-    assert_eq!(b.queues.missed().len(), 1, "it rang in vain, which says nothing for it");
+    assert_eq!(b.queues.seats().missed().len(), 1, "it rang in vain, which says nothing for it");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_seat_that_does_not_answer_rests_longer_each_time_up_to_a_bound() {
     b.pass(REST);
     let mut out = Vec::new();
     b.queues.reload(b.now, vec![seat("a", 1)], vec![line], &mut out);
-    assert_eq!((out, b.queues.missed().len()), (vec![rings(1, "a")], 0));
+    assert_eq!((out, b.queues.seats().missed().len()), (vec![rings(1, "a")], 0));
 }
 
 #[test]
@@ -53,19 +53,19 @@ fn any_sign_of_life_ends_the_doubt() {
         b.join(1);
         b.pass(RING);
         b.answered(1, "b");
-        assert!(b.queues.missed().contains("a"));
+        assert!(b.queues.seats().missed().contains("a"));
         b
     };
     let mut answers = missed();
     answers.pass(REST);
     assert_eq!(answers.join(2), [rings(2, "a")]);
     answers.answered(2, "a");
-    assert!(answers.queues.missed().is_empty());
+    assert!(answers.queues.seats().missed().is_empty());
     let mut declines = missed();
     declines.pass(REST);
     declines.join(2);
     declines.refused(2, "a");
-    assert!(declines.queues.missed().is_empty());
+    assert!(declines.queues.seats().missed().is_empty());
     let mut calls = missed();
     assert_eq!(calls.join(2), []);
     assert_eq!(heard(&mut calls, "a", false), [], "its proxy may have spoken");
@@ -91,7 +91,7 @@ fn a_pbx_that_cannot_be_reached_is_left_out_and_one_that_rings_is_not() {
     let mut ours = bench();
     ours.join(1);
     ours.fails(1, "pbx", Failure::Ours);
-    assert!(ours.queues.missed().is_empty(), "no port of ours is no fault of the seat");
+    assert!(ours.queues.seats().missed().is_empty(), "no port of ours is no fault of the seat");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::hall::Hall;
-use super::{Line, Queues, Seat};
+use super::{Line, Queues};
+use crate::seat::Seat;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -7,19 +8,14 @@ use std::sync::Arc;
 impl Queues {
     /// Leaves the lines' hungry calls for the caller to fill in.
     pub(super) fn configure(&mut self, seats: Vec<Seat>, lines: Vec<Line>) {
-        self.missed.clear();
+        seats.iter().for_each(|seat| _ = self.desks.entry(seat.name.clone()).or_default());
         for desk in self.desks.values_mut() {
-            desk.channels = 0;
-            // An operator who reloads may have seen to the phone that was missed: it begins anew.
-            (desk.misses, desk.rests_until) = (0, None);
             desk.lines.clear();
             desk.listed = None;
         }
-        for seat in seats {
-            self.desks.entry(seat.name).or_default().channels = seat.channels;
-        }
+        self.seats.configure(seats);
         self.configure_lines(lines);
-        let names: Vec<Arc<str>> = self.desks.keys().cloned().collect();
+        let names: Vec<Arc<str>> = self.seats.names().cloned().collect();
         names.iter().for_each(|seat| self.list(seat));
         self.stirred.extend(self.lines.keys().cloned());
     }

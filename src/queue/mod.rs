@@ -18,9 +18,11 @@
 //! of many channels is a PBX: one busy extension says nothing about the others, so it rests for that call alone,
 //! and moves behind the other seats in the order of idleness. With a single seat the call retries until `max_wait`.
 //!
-//! **Absence.** A seat that let it ring, or that cannot be reached, is in doubt until it shows life. It rests longer each
-//! time, up to `rest_max`, and stands behind all others. While it rings, the call still wants a seat that is in no doubt:
-//! so a phone that is off costs one caller one ring. A PBX is in doubt only when it could not be reached at all.
+//! **Busy seats.** A seat is rung only while it has a channel that no call uses, however that call reached it: `seat` counts.
+//!
+//! **Absence.** A seat in doubt rests longer each time, up to `rest_max`, and stands behind all others. While it rings, the
+//! call still wants a seat that is in no doubt: so a phone that is off costs one caller one ring. A PBX is in doubt only
+//! when it could not be reached at all.
 //!
 //! **No count of rings.** Rests bound how often a call rings, `max_wait` how long. A bound that another room counts would
 //! leave a call here that nobody rings for, in the way of all behind it.
@@ -38,6 +40,8 @@ mod desk;
 mod hall;
 mod mend;
 mod queues;
+#[cfg(test)]
+mod random_tests;
 mod spent;
 #[cfg(test)]
 mod tests;
@@ -48,14 +52,6 @@ pub use queues::Queues;
 use crate::base::CallId;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A human seat, or a PBX behind one address with many channels.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Seat {
-    pub name: Arc<str>,
-    /// The most calls that it takes at once.
-    pub channels: u32,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {

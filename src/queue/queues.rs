@@ -2,29 +2,29 @@ use super::desk::{Desk, Idle};
 use super::hall::Hall;
 use super::spent::Spent;
 use super::waiter::{Place, Waiter};
-use super::{Failure, Input, Line, Output, Priority, Seat, Strategy};
+use super::{Failure, Input, Line, Output, Priority, Strategy};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono, Now, Timers};
+use crate::seat::{Lease, Party, Seat, Seats, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// All lines and seats.
+/// All lines, and the seats that serve them.
 #[derive(Default)]
 pub struct Queues {
+    pub(super) seats: Seats,
     pub(super) desks: BTreeMap<Arc<str>, Desk>,
     pub(super) lines: BTreeMap<Arc<str>, Hall>,
     pub(super) waiters: BTreeMap<CallId, Waiter>,
-    /// Calls that talk to a seat, and the seat; bounded by the seats' channels.
-    pub(super) talks: BTreeSet<(CallId, Arc<str>)>,
     spent: Spent,
-    /// Seats in doubt.
-    pub(super) missed: BTreeSet<Arc<str>>,
     pub(super) timers: Timers<Timer>,
     /// Lines where a call or a seat became available since the last dispatch.
     pub(super) stirred: BTreeSet<Arc<str>>,
+    /// Seats whose use has changed; empty between two inputs.
+    changed: Vec<Arc<str>>,
     serial: u64,
 }
 
@@ -54,7 +54,7 @@ impl Queues {
         for (call, waiter) in &self.waiters {
             if let Some(hall) = self.lines.get_mut(&waiter.line) {
                 self.timers.set(Timer::Wait(*call), limit(waiter, &hall.config));
-                if is_hungry(waiter, hall.config.strategy, &self.desks) {
+                if is_hungry(waiter, hall.config.strategy, &self.seats) {
                     hall.hungry.insert(waiter.place);
                 }
             }
@@ -71,7 +71,7 @@ impl Queues {
             Input::Rang { call, seat } => self.rang(call, &seat),
             Input::Refused { call, seat, failure } => self.failed(now, call, &seat, failure),
             Input::Heard { seat, request } => self.heard(&seat, request),
-            Input::Freed { call, seat } => self.freed(call, seat),
+            Input::Freed { call, seat } => self.freed(call, &seat),
         }
         self.dispatch(now, out);
     }
@@ -102,7 +102,7 @@ impl Queues {
 
     /// (calls waiting, channels taken)
     pub fn gauges(&self) -> (usize, usize) {
-        (self.waiters.len(), self.desks.values().map(|d| d.taken() as usize).sum())
+        (self.waiters.len(), self.seats.taken())
     }
 
     /// Tells whether a call waits, and will not for ever.
@@ -114,24 +114,36 @@ impl Queues {
     pub fn stranded(&self, now: Now) -> Option<CallId> {
         let starves = |(call, waiter): (&CallId, &Waiter)| {
             let strategy = self.lines.get(&waiter.line)?.config.strategy;
-            (is_hungry(waiter, strategy, &self.desks) && self.choose(now.mono, *call).is_some()).then_some(*call)
+            (is_hungry(waiter, strategy, &self.seats) && self.choose(now.mono, *call).is_some()).then_some(*call)
         };
         self.waiters.iter().find_map(starves)
     }
 
-    pub fn is_taken(&self, seat: &str) -> bool {
-        self.desks.get(seat).is_some_and(|desk| desk.taken() > 0)
+    pub fn seats(&self) -> &Seats {
+        &self.seats
+    }
+
+    /// These seats are the call's parties now, however they came to it. One of which that is no longer true may ring.
+    pub fn parties<'a>(
+        &mut self,
+        now: Now,
+        call: CallId,
+        parties: impl Iterator<Item = Party<'a>> + Clone,
+        out: &mut Vec<Output>,
+    ) {
+        let mut changed = mem::take(&mut self.changed);
+        self.seats.parties(call, parties, &mut changed);
+        if !changed.is_empty() {
+            changed.drain(..).for_each(|seat| self.list(&seat));
+            self.dispatch(now.mono, out);
+        }
+        self.changed = changed;
     }
 
     /// Tells whether a call wants a seat in a line that this one serves.
     pub fn is_wanted(&self, seat: &str) -> bool {
         let hungry = |line: &Arc<str>| self.lines.get(line).is_some_and(|hall| !hall.hungry.is_empty());
         self.desks.get(seat).is_some_and(|desk| desk.lines.iter().any(hungry))
-    }
-
-    /// Seats in doubt: they did not answer, or could not be reached, and have shown no life since.
-    pub fn missed(&self) -> &BTreeSet<Arc<str>> {
-        &self.missed
     }
 }
 
@@ -196,13 +208,9 @@ impl Queues {
         if waiter.ringing.remove(&seat).is_none() {
             return;
         }
-        // Before the ringing's channel goes back: a seat without calls may be forgotten.
-        if let Some(desk) = self.desks.get_mut(&seat) {
-            desk.talking += 1;
-        }
-        self.talks.insert((call, seat.clone()));
+        self.timers.cancel(&Timer::Ring(call, seat.clone()));
+        self.seats.take(call, &seat, Lease::Talking);
         self.is_there(&seat);
-        self.unring(call, &seat);
         self.worked(&seat);
         self.leave(now, call, true, out);
     }
@@ -226,29 +234,27 @@ impl Queues {
 
     /// Judges the seat by the failure.
     fn judge(&mut self, now: Mono, seat: &Arc<str>, failure: Failure, rests: (Duration, Duration)) {
-        let Some(desk) = self.desks.get_mut(seat) else { return };
-        let concerns_all = desk.is_phone() || failure == Failure::Unreachable;
-        match failure {
-            Failure::Declined => self.is_there(seat),
-            Failure::Missed | Failure::Unreachable if concerns_all => self.is_missed(seat, failure, rests),
-            _ => {}
+        let Some(state) = self.seats.get(seat) else { return };
+        let concerns_all = state.is_phone() || failure == Failure::Unreachable;
+        let missed = concerns_all && matches!(failure, Failure::Missed | Failure::Unreachable);
+        if missed {
+            self.is_missed(seat);
+        } else if failure == Failure::Declined {
+            self.is_there(seat);
         }
-        if let Some(desk) = self.desks.get_mut(seat).filter(|_| concerns_all) {
-            let until = now.after(desk.rest(rests));
-            desk.rests_until = Some(until);
-            self.timers.set(Timer::Rest(seat.clone()), until);
+        let Some(until) = concerns_all.then(|| self.seats.rest(now, seat, rests)).flatten() else { return };
+        self.timers.set(Timer::Rest(seat.clone()), until);
+        if missed {
+            let (rest, misses) = (until.since(now), self.seats.get(seat).map(|state| state.misses));
+            tracing::warn!(seat = %seat, ?failure, misses, ?rest, "a seat does not answer: others are called before it");
         }
     }
 
-    fn freed(&mut self, call: CallId, seat: Arc<str>) {
-        let talk = (call, seat);
-        if !self.talks.remove(&talk) {
-            return;
+    fn freed(&mut self, call: CallId, seat: &Arc<str>) {
+        if self.seats.lease(call, seat) == Some(Lease::Talking) {
+            self.seats.give_back(call, seat);
+            self.worked(seat);
         }
-        if let Some(desk) = self.desks.get_mut(&talk.1) {
-            desk.talking -= 1;
-        }
-        self.worked(&talk.1);
     }
 }
 
@@ -257,11 +263,10 @@ impl Queues {
     fn ring(&mut self, now: Mono, call: CallId, seat: Arc<str>, out: &mut Vec<Output>) {
         let Some(waiter) = self.waiters.get_mut(&call) else { return };
         let Some(hall) = self.lines.get_mut(&waiter.line) else { return };
-        let Some(desk) = self.desks.get_mut(&seat) else { return };
-        desk.ringing += 1;
+        self.seats.take(call, &seat, Lease::Ringing);
         trap::spring(Trap::Queue);
         waiter.ringing.insert(seat.clone(), false);
-        if !is_hungry(waiter, hall.config.strategy, &self.desks) {
+        if !is_hungry(waiter, hall.config.strategy, &self.seats) {
             hall.hungry.remove(&waiter.place);
         }
         self.timers.set(Timer::Ring(call, seat.clone()), now.after(hall.config.ring_timeout));
@@ -272,18 +277,12 @@ impl Queues {
     /// Gives back the channel of a ringing that ended; the caller takes it out of the waiter's set.
     fn unring(&mut self, call: CallId, seat: &Arc<str>) {
         self.timers.cancel(&Timer::Ring(call, seat.clone()));
-        if let Some(desk) = self.desks.get_mut(seat) {
-            desk.ringing -= 1;
-        }
+        self.seats.give_back(call, seat);
         self.list(seat);
     }
 
-    /// The seat did something: it is the shortest idle now. (Ringing in vain is no work: it keeps its place.)
     fn worked(&mut self, seat: &Arc<str>) {
-        self.serial += 1;
-        if let Some(desk) = self.desks.get_mut(seat) {
-            desk.last_work = self.serial;
-        }
+        self.seats.worked(seat);
         self.list(seat);
     }
 
@@ -295,19 +294,15 @@ impl Queues {
 
     /// A phone may let its proxy speak for it; of its own will nobody asks for anything who is not there.
     fn heard(&mut self, seat: &Arc<str>, request: bool) {
-        if self.missed.contains(seat) && self.desks.get(seat).is_some_and(|desk| request || !desk.is_phone()) {
+        if self.seats.missed().contains(seat) && self.seats.get(seat).is_some_and(|state| request || !state.is_phone()) {
             self.is_there(seat);
             self.rested(seat);
         }
     }
 
     /// The seat is in doubt: other calls that it rings for are not to wait for it alone.
-    fn is_missed(&mut self, seat: &Arc<str>, failure: Failure, rests: (Duration, Duration)) {
-        let Some(desk) = self.desks.get_mut(seat) else { return };
-        desk.misses = desk.misses.saturating_add(1);
-        let (rest, misses) = (desk.rest(rests), desk.misses);
-        tracing::warn!(seat = %seat, ?failure, misses, ?rest, "a seat does not answer: others are called before it");
-        if self.missed.insert(seat.clone()) {
+    fn is_missed(&mut self, seat: &Arc<str>) {
+        if self.seats.miss(seat) {
             let calls: Vec<CallId> =
                 self.waiters.iter().filter(|(_, w)| w.ringing.contains_key(seat)).map(|(call, _)| *call).collect();
             calls.into_iter().for_each(|call| self.wants_another(call));
@@ -316,40 +311,37 @@ impl Queues {
 
     /// A seat in doubt has shown life.
     fn is_there(&mut self, seat: &Arc<str>) {
-        if self.missed.remove(seat)
-            && let Some(desk) = self.desks.get_mut(seat)
-        {
-            desk.misses = 0;
+        if self.seats.is_there(seat) {
             tracing::info!(seat = %seat, "a seat that did not answer is there again");
         }
     }
 
     fn rested(&mut self, seat: &Arc<str>) {
-        if let Some(desk) = self.desks.get_mut(seat) {
-            desk.rests_until = None;
-        }
+        self.seats.rested(seat);
         self.timers.cancel(&Timer::Rest(seat.clone()));
         self.list(seat);
     }
 
     /// Brings the lines' order of idle seats up to date with this seat.
     pub(super) fn list(&mut self, seat: &Arc<str>) {
-        let Some(desk) = self.desks.get_mut(seat) else { return };
-        let idle = desk.idle(seat);
-        for line in &desk.lines {
-            let Some(hall) = self.lines.get_mut(line) else { continue };
-            if let Some(old) = &desk.listed {
-                hall.idle.remove(old);
+        let Some(state) = self.seats.get(seat) else { return };
+        let (idle, gone) = (Idle::of(seat, state), state.is_gone());
+        if let Some(desk) = self.desks.get_mut(seat) {
+            for line in &desk.lines {
+                let Some(hall) = self.lines.get_mut(line) else { continue };
+                if let Some(old) = &desk.listed {
+                    hall.idle.remove(old);
+                }
+                if let Some(idle) = &idle {
+                    hall.idle.insert(idle.clone());
+                    self.stirred.insert(line.clone());
+                }
             }
-            if let Some(idle) = &idle {
-                hall.idle.insert(idle.clone());
-                self.stirred.insert(line.clone());
-            }
+            desk.listed = idle;
         }
-        desk.listed = idle;
-        if desk.is_gone() {
+        if gone {
             self.timers.cancel(&Timer::Rest(seat.clone()));
-            self.missed.remove(seat);
+            self.seats.forget(seat);
             self.desks.remove(seat);
         }
     }
@@ -376,7 +368,7 @@ impl Queues {
     fn wants_another(&mut self, call: CallId) {
         let Some(waiter) = self.waiters.get(&call) else { return };
         if let Some(hall) = self.lines.get_mut(&waiter.line)
-            && is_hungry(waiter, hall.config.strategy, &self.desks)
+            && is_hungry(waiter, hall.config.strategy, &self.seats)
         {
             hall.hungry.insert(waiter.place);
             self.stirred.insert(waiter.line.clone());
@@ -430,7 +422,7 @@ impl Queues {
                 break;
             }
             let Some(times) = waiter.failures(seat, now) else { continue };
-            if self.talks.contains(&(call, seat.clone())) {
+            if self.seats.uses(call, seat) {
                 continue;
             }
             if times == 0 {
@@ -445,8 +437,8 @@ impl Queues {
 }
 
 /// Tells whether a call wants (more) seats to ring: one that is in no doubt, or all that there are.
-pub(super) fn is_hungry(waiter: &Waiter, strategy: Strategy, desks: &BTreeMap<Arc<str>, Desk>) -> bool {
-    let doubtful = |seat: &Arc<str>| desks.get(seat).is_none_or(|desk| desk.misses > 0);
+pub(super) fn is_hungry(waiter: &Waiter, strategy: Strategy, seats: &Seats) -> bool {
+    let doubtful = |seat: &Arc<str>| seats.get(seat).is_none_or(State::is_doubtful);
     strategy == Strategy::All || waiter.ringing.keys().all(doubtful)
 }
 

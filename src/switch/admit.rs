@@ -3,6 +3,7 @@
 use super::identity::{self, Identity};
 use super::keys::Pad;
 use super::proof::Proof;
+use super::seats::SeatsOf;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
 use crate::base::{CallId, Cidr, Flow, Now, Proto, Shown};
 use crate::call::event::{Offered, What};
@@ -126,7 +127,7 @@ impl Switch {
         if reliable {
             self.command(now, id, CALLER, out, |leg| Command::Reliable { leg });
         }
-        self.with_call(id, |call, done| call.start(now, first_offer, done));
+        self.with_call(now, id, |call, done| call.start(now, first_offer, done));
     }
 
     /// An INVITE that expires SHOULD be answered 487 (RFC 3261 §13.3.1). Not one to an emergency line: its carrier sets the
@@ -271,7 +272,6 @@ impl Switch {
             Placer::Seat(i) => (None, Some(self.setup.seats[*i].name.clone())),
         };
         trunk.iter().for_each(|trunk| self.channels.take(trunk));
-        seat.iter().for_each(|seat| self.placed.take(seat));
         let shard = self.next_shard % self.fixed.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Pad::new(self.dtmf(placer));
@@ -299,6 +299,7 @@ impl Switch {
             released: false,
             referred: None,
             typed: BTreeMap::new(),
+            seats_of: SeatsOf::default(),
         };
         self.at_work = Some(id);
         self.calls.insert(id, active);

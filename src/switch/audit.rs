@@ -6,7 +6,7 @@ use crate::base::Now;
 impl Switch {
     /// Tells whether a channel of this seat is taken: it rings, talks, or is kept for a caller that may come back to it.
     pub fn is_taken(&self, seat: &str) -> bool {
-        self.queues.is_taken(seat)
+        self.queues.seats().get(seat).is_some_and(|state| state.taken > 0)
     }
 
     /// No caller waits while a seat is free for it, none waits in a queue that does not know it, nobody rings for nobody, and

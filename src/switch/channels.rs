@@ -1,7 +1,7 @@
-//! The calls that each trunk carries, both directions together, and that each seat has placed, and how fast they place
-//! them. Counted by name: a reload may bring the trunks in another order, or take one away while it still carries calls.
+//! The calls that each trunk carries, both directions together, and how fast trunks and seats place them. Counted by name: a
+//! reload may bring the trunks in another order, or take one away while it still carries calls.
 
-use super::{Seat, Trunk};
+use super::Trunk;
 use crate::base::Mono;
 use crate::transport::{Bucket, Rate};
 use std::collections::BTreeMap;
@@ -43,11 +43,6 @@ impl Channels {
         taken < open
     }
 
-    /// Tells whether the seat may place one more. A call for help is not kept waiting by the one that it is made from.
-    pub fn free_to_place(&self, seat: &Seat, emergency: bool) -> bool {
-        self.0.get(&seat.name).copied().unwrap_or(0) < seat.channels.saturating_add(u32::from(emergency))
-    }
-
     pub fn take(&mut self, trunk: &Arc<str>) {
         *self.0.entry(trunk.clone()).or_default() += 1;
     }
@@ -71,8 +66,7 @@ impl Channels {
 mod tests {
     use super::*;
     use crate::base::Proto;
-    use crate::sip::{Host, Uri};
-    use crate::switch::{Dtmf, LinesFrom};
+    use crate::switch::Dtmf;
 
     fn trunk(name: &str, channels: u32, reserved: u32) -> Trunk {
         let peer = ([10, 0, 0, 1], 5060).into();
@@ -115,30 +109,6 @@ mod tests {
         channels.give_back("b");
         assert_eq!(channels.taken(), 0);
         assert!(!channels.free(&trunk("c", 1, 2), false), "more reserved than there are");
-    }
-
-    #[test]
-    fn a_seat_places_as_many_calls_as_it_has_channels_and_one_for_help() {
-        let seat = Seat {
-            name: "desk".into(),
-            label: None,
-            aor: Uri::sip("desk", Host::Name("x".to_owned()), None),
-            address: ([10, 0, 0, 2], 5060).into(),
-            proto: Proto::Udp,
-            channels: 1,
-            dtmf: Dtmf::Auto,
-            lines_from: LinesFrom::Port,
-            origins: Arc::default(),
-        };
-        let mut placed = Channels::default();
-        assert!(placed.free_to_place(&seat, false));
-        placed.take(&seat.name);
-        assert!(!placed.free_to_place(&seat, false) && placed.free_to_place(&seat, true));
-        placed.take(&seat.name);
-        assert!(!placed.free_to_place(&seat, true));
-        placed.give_back("desk");
-        placed.give_back("desk");
-        assert!(placed.free_to_place(&seat, false) && placed.taken() == 0);
     }
 
     #[test]

@@ -211,12 +211,11 @@ impl Switch {
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }
 
-    /// A leg is over: the channel of its trunk is free, or that of the seat which placed it.
+    /// A leg is over: the channel of its trunk is free.
     pub(super) fn leg_over(&mut self, id: CallId, part: Part) {
         let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) else { return };
         if !std::mem::replace(&mut leg.ended, true) {
             leg.trunk.iter().for_each(|trunk| self.channels.give_back(trunk));
-            leg.seat.iter().for_each(|seat| self.placed.give_back(seat));
         }
         self.retire(id, part, |_| {});
     }
@@ -243,6 +242,7 @@ impl Switch {
             }
             active.forgotten(id, now);
             drop(active);
+            self.frees_seats(now, id);
             self.former.prune(now.mono);
         }
     }

@@ -146,7 +146,7 @@ impl Switch {
                     Ok(()) => tracing::info!(call = %id, leg = part.0, to = %Masked(number), "feature code"),
                     Err(why) => {
                         tracing::warn!(call = %id, leg = part.0, to = %Masked(number), "feature code: {}", why.words().0);
-                        self.with_call(id, |call, done| call.tell_in_vain(now, part, why == Why::AreaUnknown, done));
+                        self.with_call(now, id, |call, done| call.tell_in_vain(now, part, why == Why::AreaUnknown, done));
                     }
                 }
             }

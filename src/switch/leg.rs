@@ -24,7 +24,7 @@ pub(super) struct Leg {
     pub(super) rtp: Option<SocketAddr>,
     /// The trunk whose channel it takes.
     pub(super) trunk: Option<Arc<str>>,
-    /// The seat that placed it, whose channel it takes.
+    /// The seat that placed it.
     pub(super) seat: Option<Arc<str>>,
     pub(super) pad: Pad,
     /// Where its media may come from.

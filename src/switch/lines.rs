@@ -100,6 +100,7 @@ impl Switch {
         }
         self.timers.update(id, active.call.deadline());
         self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
+        self.note_seats(now, id);
         answer?;
         self.legs_do(out, |legs, done| legs.command(now, Command::Release { leg: incoming.leg }, done));
         Ok(())

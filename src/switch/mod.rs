@@ -134,8 +134,6 @@ pub struct Switch {
     parts: Map<LegId, (CallId, Part)>,
     timers: Timers<CallId>,
     channels: Channels,
-    /// Calls that seats have placed.
-    placed: Channels,
     pace: Pace,
     next_shard: u16,
     next_ticket: u64,
@@ -190,6 +188,7 @@ struct Active {
     referred: Option<Referred>,
     /// Keys of seats that may become a feature code.
     typed: BTreeMap<Part, call::keys::Typed>,
+    seats_of: seats::SeatsOf,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -219,13 +218,12 @@ impl Switch {
             strangers: RateLimit::new(setup.strangers, seed),
             notices: refused::Notices::default(),
             legs: Legs::new(legs, rng.fork(), seed),
-            queues: Queues::new(route::queue_seats(&setup), setup.queues.clone()),
+            queues: Queues::new(route::seats(&setup), setup.queues.clone()),
             ports: fixed.ports(&mut rng),
             calls: Map::with_hasher(seed),
             parts: Map::with_hasher(seed),
             timers: Timers::default(),
             channels: Channels::default(),
-            placed: Channels::default(),
             pace: Pace::default(),
             peers: RateLimit::new(setup.peers, seed),
             next_shard: 0,
@@ -284,7 +282,7 @@ impl Switch {
         self.queues.tick(now, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
         while let Some(id) = self.timers.pop(now.mono) {
-            self.with_call(id, |call, done| call.tick(now, done));
+            self.with_call(now, id, |call, done| call.tick(now, done));
         }
         for shard in 0..self.fixed.media.shards {
             self.refill(now, shard, out);
@@ -313,10 +311,10 @@ impl Switch {
             ports_disturbed: self.ports.disturbances(),
             waiting,
             seats,
-            missed: self.queues.missed().len(),
+            placed: self.queues.seats().placed(),
+            missed: self.queues.seats().missed().len(),
             outages: self.outages.len(),
             channels: self.channels.taken(),
-            placed: self.placed.taken(),
             former_setups: self.former.len(),
             unwritten: self.unwritten.len(),
             draining: self.draining,
@@ -332,7 +330,7 @@ impl Switch {
     fn hang_up(&mut self, now: Now) {
         (self.draining, self.ending) = (true, true);
         for id in self.calls.keys().copied().collect::<Vec<_>>() {
-            self.with_call(id, |call, done| call.stop(now, done));
+            self.with_call(now, id, |call, done| call.stop(now, done));
         }
     }
 
@@ -349,7 +347,7 @@ impl Switch {
             };
             match work {
                 Work::Leg(event) => self.leg_event(now, event, out),
-                Work::Call(id, input) => self.with_call(id, |call, done| call.handle(now, input, done)),
+                Work::Call(id, input) => self.with_call(now, id, |call, done| call.handle(now, input, done)),
                 Work::Effect(id, effect) => self.effect(now, id, effect, out),
                 Work::Queue(output) => self.queue_output(output),
             }
@@ -389,7 +387,7 @@ impl Switch {
     }
 
     /// Lets a call act; its effects become work and its deadline is armed anew.
-    fn with_call(&mut self, id: CallId, act: impl FnOnce(&mut Call, &mut Vec<call::Output>)) {
+    fn with_call(&mut self, now: Now, id: CallId, act: impl FnOnce(&mut Call, &mut Vec<call::Output>)) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         self.at_work = Some(id);
         let mut effects = Vec::new();
@@ -399,6 +397,7 @@ impl Switch {
             self.lingering.insert(id);
         }
         self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
+        self.note_seats(now, id);
     }
 
     /// Lets the legs act; what they send leaves at once, what they say becomes work.

@@ -161,7 +161,7 @@ impl Switch {
         let most = if emergency { limits.calls } else { limits.calls.saturating_sub(limits.reserved) };
         let no_channel = match placer {
             Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], emergency),
-            Placer::Seat(i) => !self.placed.free_to_place(&self.setup.seats[*i], emergency),
+            Placer::Seat(i) => !self.queues.seats().may_place(&self.setup.seats[*i].name, emergency),
         };
         match () {
             () if self.draining => Some("draining"),

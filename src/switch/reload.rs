@@ -98,7 +98,7 @@ impl Switch {
         self.legs.meet(admit::kin(&setup));
         self.outages.clear();
         let mut done = Vec::new();
-        self.queues.reload(now, route::queue_seats(&setup), setup.queues.clone(), &mut done);
+        self.queues.reload(now, route::seats(&setup), setup.queues.clone(), &mut done);
         self.work.extend(done.into_iter().map(Work::Queue));
         self.counters.reloads += 1;
         tracing::info!(plan = %setup.plan.name, revision = %setup.plan.revision, "new calls meet a new setup");

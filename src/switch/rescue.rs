@@ -60,7 +60,7 @@ impl Switch {
             .map(|(part, leg)| Wreckage { part: *part, alive: !leg.ended, open: leg.rtp.is_some(), closing: !leg.closed })
             .collect();
         let (open_move, talked) = (active.open_move, active.talked);
-        self.with_call(id, |call, done| call.wreck(now, &legs, open_move, talked, done));
+        self.with_call(now, id, |call, done| call.wreck(now, &legs, open_move, talked, done));
     }
 }
 

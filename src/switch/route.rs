@@ -7,7 +7,7 @@ use crate::base::{CallId, Flow, LegId, Proto};
 use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
 use crate::media::Origins;
-use crate::queue;
+use crate::seat;
 use crate::sip::{Codec, Header, Host, Name, NameAddr, Uri};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub(super) struct Route {
     tickets: Option<Arc<str>>,
 }
 
-pub(super) fn queue_seats(setup: &Live) -> Vec<queue::Seat> {
-    setup.seats.iter().map(|s| queue::Seat { name: s.name.clone(), channels: s.channels }).collect()
+pub(super) fn seats(setup: &Live) -> Vec<seat::Seat> {
+    setup.seats.iter().map(|s| seat::Seat { name: s.name.clone(), channels: s.channels }).collect()
 }
 
 /// `setups`: the one that holds now, and the one that the call began with, for parties that are in no other.

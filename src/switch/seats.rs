@@ -1,17 +1,45 @@
-//! Tells the queue what the switch knows of seats: that one shows life, and that one is kept by nobody.
+//! Tells the queue what the switch knows of seats: which call has which, that one shows life, and that one is kept by nobody.
 
 use super::{Switch, Work};
-use crate::base::{Flow, Now};
-use crate::call;
+use crate::base::{CallId, Flow, Now};
+use crate::call::{self, CALLER};
 use crate::queue;
+use crate::seat::Party;
 use crate::sip::{Message, Name, NameAddr};
 use std::sync::Arc;
 
+/// The state of a call's parties when its seats were noted last, and whether its caller was a seat's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SeatsOf {
+    turnover: (u64, usize),
+    placed: bool,
+}
+
 impl Switch {
+    /// After each change of a call's parties: a seat is busy with the call however it came to it.
+    pub(super) fn note_seats(&mut self, now: Now, id: CallId) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let placed_by = active.legs.get(&CALLER).filter(|leg| !leg.ended).and_then(|leg| leg.seat.clone());
+        let seats_of = SeatsOf { turnover: active.call.turnover(), placed: placed_by.is_some() };
+        if std::mem::replace(&mut active.seats_of, seats_of) == seats_of {
+            return;
+        }
+        let called = active.call.seats().map(|seat| Party { seat, placed: false });
+        let parties = called.chain(placed_by.iter().map(|seat| Party { seat, placed: true }));
+        self.queues.parties(now, id, parties, &mut self.queues_done);
+        self.work.extend(self.queues_done.drain(..).map(Work::Queue));
+    }
+
+    /// The call is over: it uses no seat any more.
+    pub(super) fn frees_seats(&mut self, now: Now, id: CallId) {
+        self.queues.parties(now, id, std::iter::empty(), &mut self.queues_done);
+        self.work.extend(self.queues_done.drain(..).map(Work::Queue));
+    }
+
     /// Seats that are in doubt and from whose address this comes. Several may share one; then a request counts for the one
     /// that it says it is from.
     pub(super) fn seats_heard(&mut self, now: Now, flow: Flow, message: &Message) {
-        if self.queues.missed().is_empty() {
+        if self.queues.seats().missed().is_empty() {
             return;
         }
         let (headers, request) = match message {
@@ -24,7 +52,7 @@ impl Switch {
             let named = from.as_ref().is_some_and(|from| from.uri.user == seat.aor.user);
             seat.address.ip() == flow.remote.ip() && (named || seat.address == flow.remote && here == 1)
         };
-        let missed = self.setup.seats.iter().filter(|seat| self.queues.missed().contains(&seat.name));
+        let missed = self.setup.seats.iter().filter(|seat| self.queues.seats().missed().contains(&seat.name));
         let heard: Vec<Arc<str>> = missed.filter(is).map(|seat| seat.name.clone()).collect();
         heard.into_iter().for_each(|seat| self.queue_input(now, queue::Input::Heard { seat, request }));
     }

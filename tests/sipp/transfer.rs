@@ -173,7 +173,7 @@ fn a_phone_hears_how_its_own_move_came_out_and_not_the_one_before() {
 }
 
 /// A header line that only the test's run knows.
-fn line(text: String) -> &'static str {
+pub fn line(text: String) -> &'static str {
     Box::leak(format!("{text}\r\n").into_boxed_str())
 }
 

@@ -1,0 +1,242 @@
+//! Seats: one machine for each, the only owner of whether it is busy, however a call reached it. A queue rings it, a
+//! transfer or a pick-up calls it, it takes another phone's place, or it has placed the call itself.
+//!
+//! **Uses.** A call that uses a seat takes one of its channels, once, for as long as any of these holds: the queue has leased
+//! the seat for the call (it rings or talks, or is kept for a caller that may come back), or the seat is a party of the call.
+//!
+//! **Absence.** A seat that let it ring, or that cannot be reached, is in doubt until it shows life. It rests longer each
+//! time, up to the queue's bound.
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use state::State;
+
+use crate::base::{CallId, Mono};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A human seat, or a PBX behind one address with many channels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seat {
+    pub name: Arc<str>,
+    /// The most calls that it takes at once.
+    pub channels: u32,
+}
+
+/// A party of a call that is a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Party<'a> {
+    pub seat: &'a str,
+    /// The seat has placed the call.
+    pub placed: bool,
+}
+
+/// The queue's hold on a seat for one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    Ringing,
+    /// In conversation, or kept for a caller that may come back.
+    Talking,
+}
+
+/// One call's use of one seat.
+#[derive(Clone, Copy, Debug, Default)]
+struct Use {
+    lease: Option<Lease>,
+    /// It came by a queue, which counts its work.
+    leased: bool,
+    party: bool,
+    placed: bool,
+}
+
+/// All seats that are configured, and those that are not any more but still in use.
+#[derive(Debug, Default)]
+pub struct Seats {
+    all: BTreeMap<Arc<str>, State>,
+    /// Bounded by the calls' parties.
+    uses: BTreeMap<(CallId, Arc<str>), Use>,
+    /// Seats in doubt.
+    missed: BTreeSet<Arc<str>>,
+    serial: u64,
+}
+
+impl Seats {
+    /// Takes a new configuration. A seat that it does not name finishes its calls. An operator who reloads may have seen to
+    /// a phone that was missed: it begins anew.
+    pub fn configure(&mut self, seats: Vec<Seat>) {
+        self.missed.clear();
+        for state in self.all.values_mut() {
+            (state.channels, state.misses, state.rests_until) = (0, 0, None);
+        }
+        for seat in seats {
+            self.all.entry(seat.name).or_default().channels = seat.channels;
+        }
+    }
+
+    pub fn get(&self, seat: &str) -> Option<&State> {
+        self.all.get(seat)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.all.keys()
+    }
+
+    /// Forgets a seat that nobody names and nobody uses.
+    pub fn forget(&mut self, seat: &str) {
+        if self.all.get(seat).is_some_and(State::is_gone) {
+            self.all.remove(seat);
+            self.missed.remove(seat);
+        }
+    }
+
+    /// Channels taken of all.
+    pub fn taken(&self) -> usize {
+        self.uses.len()
+    }
+
+    /// Calls that seats have placed and that are not over.
+    pub fn placed(&self) -> usize {
+        self.all.values().map(|state| state.placed as usize).sum()
+    }
+
+    /// Tells whether the seat may place one more call. A call for help is not kept waiting by the one that it is made from.
+    pub fn may_place(&self, seat: &str, emergency: bool) -> bool {
+        self.get(seat).is_some_and(|state| state.placed < state.channels.saturating_add(u32::from(emergency)))
+    }
+
+    /// Tells whether this call uses the seat.
+    pub fn uses(&self, call: CallId, seat: &Arc<str>) -> bool {
+        self.uses.contains_key(&(call, seat.clone()))
+    }
+
+    /// A queue's hold on the seat for this call.
+    pub fn lease(&self, call: CallId, seat: &Arc<str>) -> Option<Lease> {
+        self.uses.get(&(call, seat.clone()))?.lease
+    }
+
+    /// The queue takes the seat for this call, or has it talk.
+    pub fn take(&mut self, call: CallId, seat: &Arc<str>, lease: Lease) {
+        self.change(call, seat, |of| (of.lease, of.leased) = (Some(lease), true));
+    }
+
+    /// The queue's hold is over. False when it had none.
+    pub fn give_back(&mut self, call: CallId, seat: &Arc<str>) -> bool {
+        let had = self.lease(call, seat).is_some();
+        if had {
+            self.change(call, seat, |of| of.lease = None);
+        }
+        had
+    }
+
+    /// These seats are the call's parties now. Adds those of which that is new, or true no more, to `changed`.
+    pub fn parties<'a>(&mut self, call: CallId, parties: impl Iterator<Item = Party<'a>> + Clone, changed: &mut Vec<Arc<str>>) {
+        for Party { seat, placed } in parties.clone() {
+            let seat = self.name(seat);
+            let known = self.uses.get(&(call, seat.clone())).is_some_and(|of| of.party && of.placed == placed);
+            if !known {
+                self.change(call, &seat, |of| (of.party, of.placed) = (true, placed));
+                changed.push(seat);
+            }
+        }
+        let gone = |(key, of): (&(CallId, Arc<str>), &Use)| {
+            let is = parties.clone().any(|party| *party.seat == *key.1);
+            (of.party && !is).then(|| (key.1.clone(), of.leased))
+        };
+        loop {
+            let Some((seat, leased)) = self.of(call).find_map(&gone) else { return };
+            self.change(call, &seat, |of| (of.party, of.placed) = (false, false));
+            if !leased {
+                self.worked(&seat);
+            }
+            changed.push(seat);
+        }
+    }
+
+    /// The seat did something: it is the shortest idle now. (Ringing in vain is no work: it keeps its place.)
+    pub fn worked(&mut self, seat: &str) {
+        self.serial += 1;
+        if let Some(state) = self.all.get_mut(seat) {
+            state.last_work = self.serial;
+        }
+    }
+
+    /// Seats in doubt: they did not answer, or could not be reached, and have shown no life since.
+    pub fn missed(&self) -> &BTreeSet<Arc<str>> {
+        &self.missed
+    }
+
+    /// The seat did not answer or could not be reached. True when it was in no doubt before.
+    pub fn miss(&mut self, seat: &Arc<str>) -> bool {
+        let Some(state) = self.all.get_mut(seat) else { return false };
+        state.misses = state.misses.saturating_add(1);
+        self.missed.insert(seat.clone())
+    }
+
+    /// The seat has shown life. True when it was in doubt before.
+    pub fn is_there(&mut self, seat: &str) -> bool {
+        if let Some(state) = self.all.get_mut(seat) {
+            state.misses = 0;
+        }
+        self.missed.remove(seat)
+    }
+
+    /// The seat is passed over for every call, twice as long each time that it is missed, and at most `longest`.
+    pub fn rest(&mut self, now: Mono, seat: &str, (shortest, longest): (Duration, Duration)) -> Option<Mono> {
+        let state = self.all.get_mut(seat)?;
+        let until = now.after(state.rest(shortest, longest));
+        state.rests_until = Some(until);
+        Some(until)
+    }
+
+    pub fn rested(&mut self, seat: &str) {
+        if let Some(state) = self.all.get_mut(seat) {
+            state.rests_until = None;
+        }
+    }
+
+    /// After a panic: `call` uses nothing any more, a lease that `leased` does not know is none, and every count follows from
+    /// what is left.
+    pub fn mend(&mut self, call: Option<CallId>, leased: impl Fn(CallId, &Arc<str>) -> bool) {
+        self.uses.retain(|(of, seat), it| {
+            it.lease = it.lease.filter(|lease| *lease == Lease::Talking || leased(*of, seat));
+            Some(*of) != call && (it.lease.is_some() || it.party)
+        });
+        for state in self.all.values_mut() {
+            (state.ringing, state.taken, state.placed) = (0, 0, 0);
+        }
+        for ((_, seat), of) in &self.uses {
+            self.all.entry(seat.clone()).or_default().count(*of);
+        }
+    }
+
+    fn of(&self, call: CallId) -> impl Iterator<Item = (&(CallId, Arc<str>), &Use)> {
+        self.uses.range((call, Arc::default())..).take_while(move |((of, _), _)| *of == call)
+    }
+
+    fn name(&self, seat: &str) -> Arc<str> {
+        self.all.get_key_value(seat).map_or_else(|| seat.into(), |(name, _)| name.clone())
+    }
+
+    fn change(&mut self, call: CallId, seat: &Arc<str>, change: impl FnOnce(&mut Use)) {
+        let key = (call, seat.clone());
+        let before = self.uses.get(&key).copied().unwrap_or_default();
+        let mut after = before;
+        change(&mut after);
+        let state = self.all.entry(seat.clone()).or_default();
+        state.discount(before);
+        state.count(after);
+        match after.is_one() {
+            true => _ = self.uses.insert(key, after),
+            false => _ = self.uses.remove(&key),
+        }
+    }
+}
+
+impl Use {
+    fn is_one(self) -> bool {
+        self.lease.is_some() || self.party
+    }
+}

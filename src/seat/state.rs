@@ -1,0 +1,60 @@
+use super::{Lease, Use};
+use crate::base::Mono;
+use std::time::Duration;
+
+/// One seat: its channels, and how many calls have them.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// 0 once the configuration no longer names it: it finishes its calls.
+    pub channels: u32,
+    /// Calls that it rings for by a queue.
+    pub ringing: u32,
+    /// Calls that use it, in whatever way.
+    pub taken: u32,
+    /// Calls of these that it has placed.
+    pub placed: u32,
+    /// Passed over until then; none: it is not resting.
+    pub rests_until: Option<Mono>,
+    /// Times in a row that it did not answer; above 0 it is in doubt.
+    pub misses: u32,
+    /// Serial number of its last work: the lower, the longer idle.
+    pub last_work: u64,
+}
+
+impl State {
+    /// It takes one more call now.
+    pub fn is_free(&self) -> bool {
+        self.rests_until.is_none() && self.taken < self.channels
+    }
+
+    pub fn is_doubtful(&self) -> bool {
+        self.misses > 0
+    }
+
+    /// One phone of one person, whose absence concerns every call.
+    pub fn is_phone(&self) -> bool {
+        self.channels <= 1
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.channels == 0 && self.taken == 0
+    }
+
+    /// How long it rests after a failure.
+    pub(super) fn rest(&self, shortest: Duration, longest: Duration) -> Duration {
+        let doubled = 1_u32.checked_shl(self.misses.saturating_sub(1)).unwrap_or(u32::MAX);
+        shortest.saturating_mul(doubled).min(longest.max(shortest))
+    }
+
+    pub(super) fn count(&mut self, of: Use) {
+        self.taken += u32::from(of.is_one());
+        self.ringing += u32::from(of.lease == Some(Lease::Ringing));
+        self.placed += u32::from(of.placed);
+    }
+
+    pub(super) fn discount(&mut self, of: Use) {
+        self.taken -= u32::from(of.is_one());
+        self.ringing -= u32::from(of.lease == Some(Lease::Ringing));
+        self.placed -= u32::from(of.placed);
+    }
+}
