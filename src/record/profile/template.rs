@@ -3,11 +3,15 @@
 use super::callback::{Callback, Proof};
 use super::{File, Flaw, Request};
 use crate::base::Text;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter, filters};
 use std::collections::BTreeMap;
 
 /// Steps of the engine that one template may take: an endless loop ends.
 const FUEL: u64 = 100_000;
+/// Characters and elements of one value that it may write. The engine charges for JSON only when all of it is there, and
+/// `[1] * 99999999` is no more than a promise until then.
+const WRITTEN: usize = 1 << 18;
 
 pub(super) struct Templates {
     engine: Environment<'static>,
@@ -101,7 +105,27 @@ fn engine() -> Environment<'static> {
     engine.add_filter("url", url);
     engine.add_filter("local", local);
     engine.add_filter("utc", utc);
+    engine.add_filter("tojson", tojson);
+    engine.set_formatter(|out, state, value| {
+        bounded(value, &mut WRITTEN.clone())?;
+        escape_formatter(out, state, value)
+    });
     engine
+}
+
+fn tojson(value: &Value, indent: Option<Value>, more: Kwargs) -> Result<Value, Error> {
+    bounded(value, &mut WRITTEN.clone())?;
+    filters::tojson(value, indent, more)
+}
+
+fn bounded(value: &Value, left: &mut usize) -> Result<(), Error> {
+    let length = 1 + value.as_str().map_or(0, str::len);
+    *left = left.checked_sub(length).ok_or_else(|| Error::from(ErrorKind::OutOfFuel))?;
+    match value.kind() {
+        ValueKind::Map => value.try_iter()?.try_for_each(|key| bounded(&value.get_item(&key)?, left)),
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.try_for_each(|element| bounded(&element, left)),
+        _ => Ok(()),
+    }
 }
 
 /// The kind and the place; never the detail.

@@ -213,3 +213,110 @@ fn what_is_lacking_is_told_before_the_first_call() {
     let unknown = parse("[create]\nmethod = 'POST'\npath = '/{{ vars.queue }}'").err().unwrap();
     assert!(unknown[0].what.en.starts_with("reads `vars.queue`, which [vars] does not have"), "{unknown:?}");
 }
+
+/// A loop, a list of a hundred million, a text that doubles: each ends, and the event is not delivered rather than the memory.
+#[test]
+fn a_template_that_grows_without_end_is_stopped() {
+    for body in [
+        "{% for i in range(100000) %}{% for j in range(100000) %}{{ j }}{% endfor %}{% endfor %}",
+        "{{ [1] * 99999999 }}",
+        "{{ [[1] * 99999, [1] * 99999999] }}",
+        "{{ {'a': [1] * 99999999} }}",
+        "{{ ([1] * 99999999) | tojson }}",
+        "{{ (['x' * 1000000] * 1000000) | tojson(indent=2) }}",
+        "{{ range(100000) | join('x' * 100000) }}",
+        "{{ 'x' * 99999999 }}",
+        &format!("{{% set a = 'xxxxxxxxxxxxxxxx' %}}{}{{{{ a }}}}", "{% set a = a ~ a %}".repeat(40)),
+    ] {
+        for content in ["application/json", "text/plain"] {
+            let text = format!("[create]\nmethod = \"POST\"\npath = \"/\"\ntype = \"{content}\"\nbody = \"\"\"{body}\"\"\"\n");
+            let profile =
+                Profile::parse(&text, "https://t.example", &BTreeMap::new()).map_err(|flaws| format!("{flaws:?}")).unwrap();
+            let why = profile.render(&Step::Post, &event(Kind::Record)).unwrap_err();
+            assert!(why.en.contains("fuel"), "{body}: {}", why.en);
+        }
+    }
+    let fine = "[create]\nmethod = \"POST\"\npath = \"/\"\nbody = \"\"\"{{ [data, 'x' * 9000, range(500) | list] }}\"\"\"\n";
+    let profile = Profile::parse(fine, "https://t.example", &BTreeMap::new()).map_err(|flaws| format!("{flaws:?}")).unwrap();
+    assert_eq!(body(&render(&profile, &Step::Post, Kind::Record))[2][499], 499);
+}
+
+/// A profile has no way to name another file or template, or to call itself.
+#[test]
+fn a_template_includes_nothing_and_calls_nothing_of_its_own() {
+    for body in [
+        "{% include 'create.path' %}",
+        "{% extends 'create.path' %}",
+        "{% import '/etc/passwd' as x %}",
+        "{% macro m(x) %}{{ m(x) }}{% endmacro %}{{ m(1) }}",
+        "{% block b %}{{ self.b() }}{% endblock %}",
+        "{% call m() %}{% endcall %}",
+    ] {
+        let text = format!("[create]\nmethod = \"POST\"\npath = \"/\"\nbody = \"\"\"{body}\"\"\"\n");
+        assert!(Profile::parse(&text, "https://t.example", &BTreeMap::new()).is_err(), "{body}");
+    }
+}
+
+/// Everything that somebody else may have chosen says this.
+fn chosen(words: &str) -> CloudEvent {
+    let text = words.to_owned();
+    let some = Some(words.to_owned());
+    let offered = Offered {
+        sip_call_id: text.clone(),
+        trunk: text.clone(),
+        dialled: text.clone(),
+        number: text.clone(),
+        caller: some.clone(),
+        caller_raw: text.clone(),
+        line: text.clone(),
+        unit: some.clone(),
+        diverted_from: some,
+        ..Offered::default()
+    };
+    let seat = Party::Seat { name: text.clone(), queue: text };
+    let ended = What::Ended { result: CallResult::Answered, by: By::Caller, status: None, q850: Some(16) };
+    let call: CallId = "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80".parse().unwrap();
+    let log = (1..).zip([What::Offered(Box::new(offered)), What::joined(2, seat), ended]);
+    let entries: Vec<Entry> =
+        log.map(|(seq, what)| Entry { call, seq, wall: Wall(1_638_288_000_000_000), mono: Mono(0), what }).collect();
+    CloudEvent::new(&entries, Kind::Record, &Zone::default()).unwrap()
+}
+
+/// The keys and the kinds of values, without what stands in them.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
+        Value::Array(list) => list.iter().map(shape).collect(),
+        Value::String(_) => json!("text"),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn words_of_others_change_the_shape_of_no_request() {
+    let hostile = [
+        r#"x", "admin": true, "y": "z"#,
+        r#"x\"#,
+        "{{ 7 * 7 }}{% if true %}{% endif %}",
+        "1\r\nX-Injected: 1\r\n\r\n",
+        "&id=1#?/../;=%00",
+        "\0\u{1b}[2J\u{202e}\u{2028}",
+        "' OR ''='; --",
+    ];
+    for name in Profile::names() {
+        let profile = shipped(name);
+        let steps = if profile.way() == Way::Post { vec![Step::Post] } else { vec![Step::Find, Step::Create, update()] };
+        for step in steps {
+            let Some(plain) = profile.render(&step, &chosen("x")).unwrap() else { continue };
+            for words in hostile {
+                let rendered = profile.render(&step, &chosen(words)).unwrap().unwrap();
+                let marks = |url: &str| url.chars().filter(|c| "/?&#=; \r\n".contains(*c)).collect::<String>();
+                assert_eq!(marks(&rendered.url), marks(&plain.url), "{name} {step:?} {words:?}");
+                assert!(rendered.headers.iter().all(|(_, value)| !value.contains(['\r', '\n'])), "{:?}", rendered.headers);
+                if plain.body.is_some() {
+                    assert_eq!(shape(&body(&rendered)), shape(&body(&plain)), "{name} {step:?} {words:?}");
+                }
+            }
+        }
+    }
+}
