@@ -107,6 +107,10 @@ async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
     };
     let path = desk.shelf.file(call, WAV).ok_or_else(none)?;
     let opened = alarm::aside(WORK, move || {
+        // Opening a pipe would wait for whoever writes to it.
+        if !std::fs::metadata(&path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no file"));
+        }
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         Ok((file, length))

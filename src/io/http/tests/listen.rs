@@ -160,3 +160,29 @@ async fn nothing_but_recordings_is_found() {
     }
     assert!(bench.noted().is_empty());
 }
+
+/// Whatever else has come to stand in a recording's place is not read, and nobody waits for it.
+#[tokio::test]
+async fn a_folder_or_a_pipe_is_no_recording() {
+    let bench = Bench::new().await;
+    let path = bench.desk.shelf.file(bench.call, WAV).unwrap();
+    let token = format!("Bearer {}", secret(Role::Listener));
+    let stands = |make: &dyn Fn()| {
+        let _ = fs::remove_file(&path);
+        make();
+    };
+    let makes: [&dyn Fn(); 4] = [
+        &|| nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+        &|| std::os::unix::fs::symlink("/dev/zero", &path).unwrap(),
+        &|| std::os::unix::fs::symlink("nowhere", &path).unwrap(),
+        &|| fs::create_dir(&path).unwrap(),
+    ];
+    for make in makes {
+        stands(make);
+        let (path, headers) = (bench.path(), [("authorization", token.as_str())]);
+        let answer = bench.get("GET", &path, &headers);
+        let (status, _, body) = tokio::time::timeout(Duration::from_secs(60), answer).await.expect("an answer");
+        assert!(status == 404 || status == 503, "{status}: {}", String::from_utf8_lossy(&body));
+    }
+    assert!(bench.noted().is_empty());
+}
