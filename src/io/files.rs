@@ -102,6 +102,7 @@ mod tests {
             (at(""), "is a folder"),
             (at("right/x"), "is not in a folder"),
             (at("nothing"), "No such file"),
+            (at("right\0.toml"), "file name contained an unexpected NUL byte"),
             // The system tells no size of it.
             ("/proc/self/smaps".into(), "has more than 2 kB"),
         ] {

@@ -9,14 +9,14 @@ use std::thread;
 use std::time::Duration;
 
 /// Where the emergency line is called, and where nobody is.
-fn target() -> (UdpSocket, String) {
+pub fn target() -> (UdpSocket, String) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
     (socket, port)
 }
 
 /// Says that it is busy, so that the call is over.
-fn is_called_and_busy(target: &UdpSocket) -> bool {
+pub fn is_called_and_busy(target: &UdpSocket) -> bool {
     target.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut bytes = [0; 4096];
     let Ok((length, from)) = target.recv_from(&mut bytes) else { return false };

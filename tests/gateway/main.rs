@@ -68,8 +68,10 @@ fn a_call_in_progress_may_finish_while_draining_and_no_new_one_comes_in() {
 }
 
 #[test]
-fn a_full_journal_refuses_new_calls_and_says_so() {
-    let mut bench = Bench::new().set("RECORDS__MAX_BYTES", "131072").set("LOG__DRAIN", "1s").start();
+fn a_full_journal_refuses_new_calls_but_110_and_says_so() {
+    let (target, port) = limits::target();
+    let bench = Bench::new().set("RECORDS__MAX_BYTES", "131072").set("LOG__DRAIN", "1s");
+    let mut bench = bench.set("TRUNKS__LOOPBACK__PORT", &port).start();
     let _seat = bench.seat();
     wait_until("the journal is full", || {
         let _ = bench.call("12345", &["-m", "20", "-r", "100", "-d", "10"]).wait();
@@ -79,6 +81,9 @@ fn a_full_journal_refuses_new_calls_and_says_so() {
     assert!(status == 503 && why.contains("the journal cannot write"), "{why}");
     assert_eq!(bench.get("/healthz").unwrap().0, 200);
     assert!(!bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
+    let mut help = bench.call("110", &["-m", "1", "-d", "10"]);
+    assert!(limits::is_called_and_busy(&target), "110 is called all the same");
+    let _ = help.wait();
     wait_until("shed", || bench.metric("calls_shed_total") > 0);
     assert_eq!(bench.metric("journal_lost_total"), 0);
     assert_eq!(bench.kill("-TERM"), Some(0));

@@ -11,7 +11,18 @@ const STRANGER: &str = "203.0.113.66:5060";
 
 #[test]
 fn requests_count_from_the_peer_s_networks_alone() {
-    let methods = [Method::Info, Method::Update, Method::Invite, Method::Refer, Method::Options, Method::Bye];
+    let methods = [
+        Method::Info,
+        Method::Update,
+        Method::Invite,
+        Method::Refer,
+        Method::Options,
+        Method::Bye,
+        Method::Prack,
+        Method::Notify,
+        Method::Subscribe,
+        Method::Message,
+    ];
     for (seq, method) in (2..).zip(methods) {
         let mut one = One::new();
         let (_, dialog) = one.session(&fresh("INVITE", "", OFFER));

@@ -67,7 +67,7 @@ fn any_port() -> SocketAddr {
 
 struct Gateway {
     journal: Journal,
-    deliverer: Deliverer,
+    deliverers: Vec<Deliverer>,
 }
 
 fn gateway(dir: &TempDir, to: SocketAddr, all_events: bool) -> Gateway {
@@ -83,18 +83,23 @@ fn gateway(dir: &TempDir, to: SocketAddr, all_events: bool) -> Gateway {
 }
 
 fn gateway_with(dir: &TempDir, target: Target) -> Gateway {
-    let options =
-        Options { outbox: Outbox { backends: vec![target.outbox()], feed: 1000 }, ..Options::new(dir.path().join("journal.db")) };
-    let wake = Arc::new(Notify::new());
-    let posted = wake.clone();
+    gateway_of(dir, vec![target])
+}
+
+fn gateway_of(dir: &TempDir, targets: Vec<Target>) -> Gateway {
+    let backends = targets.iter().map(Target::outbox).collect();
+    let options = Options { outbox: Outbox { backends, feed: 1000 }, ..Options::new(dir.path().join("journal.db")) };
+    let wakes: Vec<_> = targets.iter().map(|_| Arc::new(Notify::new())).collect();
+    let posted = wakes.clone();
     let report = move |report| {
         if report == Report::Posted {
-            posted.notify_one();
+            posted.iter().for_each(|wake| wake.notify_one());
         }
     };
     let (journal, _) = Journal::open(options, clock::now().wall, report).unwrap();
-    let deliverer = Deliverer::start(&Handle::current(), &journal, target, wake, Rng::from_number(5)).unwrap();
-    Gateway { journal, deliverer }
+    let start = |(target, wake)| Deliverer::start(&Handle::current(), &journal, target, wake, Rng::from_number(5)).unwrap();
+    let deliverers = targets.into_iter().zip(wakes).map(start).collect();
+    Gateway { journal, deliverers }
 }
 
 fn call(n: u128) -> CallId {
@@ -129,7 +134,9 @@ impl Gateway {
     }
 
     async fn stop(self) {
-        self.deliverer.stop().await;
+        for deliverer in self.deliverers {
+            deliverer.stop().await;
+        }
         self.journal.close();
     }
 }
@@ -331,4 +338,31 @@ async fn a_panic_about_one_call_stops_no_other_delivery() {
     };
     assert_eq!((counted("thread_panics_total"), counted("threads_replaced_total")), (Some(1), Some(0)));
     gateway.stop().await;
+}
+
+/// As many calls as a deliverer handles at once, and more, hang at one backend: the other knows nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_never_answers_delays_no_other() {
+    const CALLS: u128 = 100;
+    let dir = tempfile::tempdir().unwrap();
+    let (silent, mut unanswered) = stub(any_port(), &[Reply::Silence; 4 * CALLS as usize]).await;
+    let (well, mut seen) = stub(any_port(), &[]).await;
+    let target = |name: &str, to: SocketAddr| {
+        let url = format!("http://{to}/hook");
+        let webhook = Webhook { url, timeout: Duration::from_secs(300), secret: SECRET.into(), ..Webhook::default() };
+        let mut target = Target::webhook(&webhook, Zone::default()).unwrap();
+        target.name = name.to_owned();
+        target
+    };
+    let gateway = gateway_of(&dir, vec![target("silent", silent), target("well", well)]);
+    (0..CALLS).for_each(|n| gateway.one_call(n));
+    let mut told = std::collections::BTreeSet::new();
+    for _ in 0..CALLS {
+        told.insert(json(&next(&mut seen).await.1)["subject"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(told.len(), CALLS as usize);
+    assert!(unanswered.try_recv().is_ok(), "the other was asked too");
+    // It would wait for its answers.
+    gateway.deliverers.into_iter().for_each(drop);
+    gateway.journal.close();
 }

@@ -59,3 +59,137 @@ async fn each_endpoint_serves_the_roles_that_it_should_and_no_other() {
         }
     }
 }
+
+/// A path of the table as a request has it.
+fn asked(path: &str) -> String {
+    let path = path.replace("{id}", "01890000-0000-7000-8000-000000000000").replace("{act}", "cancel").replace("{leg}", "1");
+    path.replace("/events", "/events?since=9")
+}
+
+/// The status of the answer, without a connection. Headers are told as they are; nothing adds a host.
+async fn status(desk: &Desk, method: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
+    let request = axum::http::Request::builder().method(method).uri(path);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = request.body(Body::empty()).unwrap();
+    TowerToHyperService::new(router(desk.clone())).call(request).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_wrong_token_opens_no_endpoint() {
+    let (desk, outlet) = desk_of(&one_for_each_role());
+    let (long, almost) = (format!("Bearer {}", "x".repeat(9000)), format!("Bearer {}x", secret(Role::Admin)));
+    let basic = format!("Basic {}", secret(Role::Admin));
+    for (method, path, roles) in LEAVE {
+        for wrong in [
+            "Bearer wrong",
+            "Bearer ",
+            "Bearer",
+            "",
+            &long,
+            &almost,
+            &basic,
+            &format!("Bearer {}", secret(Role::Admin).to_uppercase()),
+        ] {
+            let methods = if *method == "GET" { &["GET", "HEAD"][..] } else { std::slice::from_ref(method) };
+            for method in methods {
+                let status = status(&desk, method, &asked(path), &[("authorization", wrong)]).await;
+                assert_eq!(status == 401, *roles != "everybody", "{method} {path} {wrong:.20}: {status}");
+            }
+        }
+        // Nor does one in the address, where logs keep it.
+        let by_address =
+            format!("{}{}access_token={}", asked(path), if path.ends_with("/events") { "&" } else { "?" }, secret(Role::Admin));
+        let status = status(&desk, method, &by_address, &[("host", "127.0.0.1")]).await;
+        assert_eq!(status == 401, *roles != "everybody", "{method} {path}: {status}");
+    }
+    assert!(outlet.take().is_none(), "the switch was told");
+}
+
+/// A page somewhere in the world, open in a browser on this machine, which reaches us by our address or by a name that it has
+/// turned round to us meanwhile (DNS rebinding).
+#[tokio::test]
+async fn without_tokens_no_endpoint_opens_for_a_page() {
+    let desk = desk();
+    let websocket = [("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-version", "13")];
+    let pages = [
+        ("origin", "http://evil.example"),
+        ("origin", "http://127.0.0.1"),
+        ("origin", "null"),
+        ("host", "evil.example"),
+        ("host", "evil.example:8080"),
+        ("host", "localhost.evil.example"),
+        ("host", "127.0.0.1.evil.example:8080"),
+        ("host", "127.0.0.1@evil.example"),
+        ("host", "[::1].evil.example"),
+        ("host", "0x7f000001"),
+    ];
+    for (method, path, roles) in LEAVE {
+        for page in pages {
+            for more in [&websocket[..0], &websocket[..]] {
+                let host = if page.0 == "host" { &[][..] } else { &[("host", "127.0.0.1")] };
+                let headers = [host, &[page, ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")], more].concat();
+                let status = status(&desk, method, &asked(path), &headers).await;
+                assert_eq!(status == 401, *roles != "everybody", "{method} {path} {page:?}: {status}");
+            }
+        }
+    }
+    assert_eq!(desk.inbox.len(), 0);
+}
+
+/// A way to a file, to another endpoint or round the token is none in any place where a request may name something.
+#[tokio::test]
+async fn no_path_leads_anywhere_else() {
+    let (desk, outlet) = desk_of(&one_for_each_role());
+    let _switch = serve_switch(&desk, outlet, Reply::Refused(Why::NoSuchCall));
+    let tricks = [
+        "..",
+        ".",
+        "%2e%2e",
+        "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "..%2f..%2faudit.log",
+        "..%5c..%5caudit.log",
+        "%00",
+        "audit.log%00",
+        "01890000-0000-7000-8000-000000000000%00",
+        "01890000-0000-7000-8000-000000000000.wav",
+        "%252e%252e%252f",
+        "%c0%ae%c0%ae%2f",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "~root",
+        "*",
+        "$(id)",
+        "%0d%0aSet-Cookie:x=1",
+        "2021-12-01",
+    ];
+    for (method, path, roles) in LEAVE.iter().filter(|(_, path, _)| path.contains('{')) {
+        let token = Role::ALL.into_iter().find(|role| roles.split(' ').any(|name| name == role.name())).map(secret);
+        let token = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = token.iter().map(|token| ("authorization", token.as_str())).collect();
+        for trick in tricks {
+            let (before, rest) = path.split_once('{').unwrap();
+            let after = rest.split_once('}').unwrap().1;
+            let named = format!("{before}{trick}{}", asked(after));
+            let found = status(&desk, method, &named, &headers).await;
+            assert!((400..500).contains(&found), "{method} {named}: {found}");
+        }
+    }
+    for (method, path, _) in LEAVE.iter().filter(|(_, _, roles)| *roles != "everybody") {
+        let path = asked(path);
+        for round in [
+            format!("/healthz/..{path}"),
+            format!("/{path}"),
+            format!("/.{path}"),
+            format!("/t/x/../..{path}"),
+            format!("{path}/"),
+            path.to_uppercase(),
+            path.replacen('a', "%61", 1),
+            path.replacen("/", "//", 2),
+            path.replacen("/", "/%2e/", 1),
+            format!("http://evil.example{path}"),
+        ] {
+            let found = status(&desk, method, &round, &[]).await;
+            assert!((400..500).contains(&found), "{method} {round}: {found}");
+        }
+    }
+}
