@@ -10,6 +10,3 @@ pub use access::AccessList;
 pub use rate::{Bucket, Rate, RateLimit, owner};
 pub use stream::{Frame, Framer, FramingLost};
 pub use via::note_source;
-
-#[cfg(test)]
-mod tests;
