@@ -82,6 +82,16 @@ impl Disk {
                 "Places of the journal that are damaged and set aside.",
                 count(self.health.damaged()),
             ),
+            Metric::gauge(
+                "journal_inspected_seconds",
+                "Seconds since the journal was last looked through.",
+                count(self.health.looked().0.as_secs()),
+            ),
+            Metric::gauge(
+                "journal_inspection_ms",
+                "How long the last look through the journal took.",
+                usize::try_from(self.health.looked().1.as_millis()).unwrap_or(usize::MAX),
+            ),
             Metric::gauge("journal_alarm", "1 while there is little room for the journal.", self.alarm(space).is_some().into()),
         ]
     }

@@ -14,7 +14,7 @@ use crate::io::disk::Disk;
 use crate::io::engine::{self, Ends, Engine};
 use crate::io::http::{self, Desk, Doors, Metric};
 use crate::io::inbox::{self, Inbox, Outlet};
-use crate::io::journal::{Appender, Journal, Options, Outbox, Report};
+use crate::io::journal::{Appender, Journal, Looks, Options, Outbox, Report};
 use crate::io::outside::Outside;
 use crate::io::recorder::{self, Notes, Recorder};
 use crate::io::reload::{Reloader, Running, Site};
@@ -365,6 +365,7 @@ fn open_journal(
     let options = Options {
         keep: Some(config.records.keep_days).filter(|days| *days > 0).map(|days| DAY * days),
         sealer: Arc::new(sealer),
+        looks: Looks { every: config.records.inspect_every, percent: config.records.inspect_percent },
         max_bytes: Some(config.records.max_bytes).filter(|bytes| *bytes > 0),
         outbox: Outbox { backends: targets.iter().map(|(target, _)| target.outbox()).collect(), feed: config.records.feed_keep },
         ..Options::new(path)

@@ -47,6 +47,22 @@ pub struct Options {
     /// It says how late it is for that.
     pub clock: Arc<Trusted>,
     pub sealer: Arc<Sealer>,
+    pub looks: Looks,
+}
+
+/// How often the file is looked through for what is not as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looks {
+    /// The least pause between two looks.
+    pub every: Duration,
+    /// The most of one processor that they may take, in per cent.
+    pub percent: u32,
+}
+
+impl Default for Looks {
+    fn default() -> Looks {
+        Looks { every: Duration::from_secs(10), percent: 2 }
+    }
 }
 
 impl Options {
@@ -61,6 +77,7 @@ impl Options {
             outbox: Outbox::default(),
             keep: None,
             sealer: Arc::default(),
+            looks: Looks::default(),
         }
     }
 
@@ -136,7 +153,7 @@ impl Journal {
         let (path, sealer) = (options.path.clone(), options.sealer.clone());
         let health = Arc::new(Health::default());
         health.look(&path);
-        let inspector = Inspector::start(&path, control.clone(), health.clone());
+        let inspector = Inspector::start(&path, control.clone(), health.clone(), options.looks);
         let (purged, clock) = (Arc::<AtomicU64>::default(), options.clock.clone());
         let lost = Arc::<AtomicU64>::default();
         let writer = Writer {

@@ -2,6 +2,7 @@
 //! and records sent anew. The gateway looks into its journal every few seconds and finds them.
 
 use super::ledger::{call_id, first_id};
+use super::store::tally::Tally;
 use super::store::{Trouble, kin, payload};
 use crate::base::{CallId, Wall};
 use crate::call::event::What;
@@ -64,6 +65,7 @@ struct Final {
 /// The journal, opened to be written beside its gateway.
 pub struct Letters {
     db: Connection,
+    tally: Tally,
     path: PathBuf,
     sealer: Arc<Sealer>,
 }
@@ -76,10 +78,11 @@ impl Letters {
             let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
             db.busy_timeout(Duration::from_secs(10))?;
             db.pragma_update(None, "synchronous", "FULL")?;
-            Ok(db)
+            let tally = Tally::of(&db)?;
+            Ok((db, tally))
         };
-        let db = open().map_err(|e| Trouble::sqlite(path, e))?;
-        Ok(Letters { db, path: path.to_owned(), sealer: Arc::default() })
+        let (db, tally) = open().map_err(|e| Trouble::sqlite(path, e))?;
+        Ok(Letters { db, tally, path: path.to_owned(), sealer: Arc::default() })
     }
 
     /// Reads what was sealed, too.
@@ -189,7 +192,9 @@ impl Letters {
     fn write<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Trouble> {
         let run = || {
             let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            self.tally.begin();
             let done = work(&tx)?;
+            self.tally.note(&tx)?;
             tx.commit().map(|()| done)
         };
         run().map_err(|e| Trouble::sqlite(&self.path, e))

@@ -18,6 +18,7 @@ mod purge;
 pub(super) mod scan;
 mod steps;
 mod sum;
+pub(super) mod tally;
 mod trouble;
 mod wal;
 
@@ -42,12 +43,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tally::Tally;
 use uuid::Uuid;
 
 /// Old rows of the feed go every so many new ones.
 const TRIM: u64 = 256;
 /// Others may hold the file so long.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Somebody who gets events of these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
@@ -74,6 +76,7 @@ impl Backend {
 /// The one connection that writes. The journal's thread has it; simulations drive it by their own clock.
 pub struct Store {
     db: Connection,
+    tally: Tally,
     path: PathBuf,
     outbox: Outbox,
     sealer: Arc<Sealer>,
@@ -116,6 +119,10 @@ impl Store {
         }
         wal::settle_log(&db, path)?;
         build(&db, version).map_err(sqlite)?;
+        if tally::unknown(&db).map_err(sqlite)? {
+            tally::renew(&db).map_err(sqlite)?;
+        }
+        let tally = Tally::of(&db).map_err(sqlite)?;
         let header = Header::read(&db).map_err(sqlite)?;
         let header = header.ok_or_else(|| Trouble::damaged(path, both!("its header is missing", "缺少文件头记录")))?;
         let mark = Mark::open(path).and_then(|mark| mark.write(&header).map(|()| mark));
@@ -126,7 +133,7 @@ impl Store {
         })?;
         db.execute("UPDATE header SET held = 1", []).map_err(sqlite)?;
         let running = Running::from(header.clock, clock::mono());
-        Ok(Store { db, path: path.to_owned(), outbox, sealer: Arc::default(), mark, header, running })
+        Ok(Store { db, tally, path: path.to_owned(), outbox, sealer: Arc::default(), mark, header, running })
     }
 
     /// Everything in `work` or nothing of it.
@@ -136,11 +143,12 @@ impl Store {
             Header { groups: self.header.groups + 1, at: now.wall, clock: self.running.at(now.mono), ..self.header.clone() };
         let run = || {
             let tx = self.db.transaction()?;
+            self.tally.begin();
             let written = Cell::default();
             work(&Transaction { db: &tx, outbox: &self.outbox, sealer: &self.sealer, written: &written })?;
-            let sql = "UPDATE header SET groups = ?1, at = ?2, clock = ?3";
+            let sql = "UPDATE header SET groups = ?1, at = ?2, clock = ?3, sum = ?4, totals = tallied(totals)";
             let groups = i64::try_from(header.groups).unwrap_or(i64::MAX);
-            tx.prepare_cached(sql)?.execute(params![groups, header.at.0, header.clock.0])?;
+            tx.prepare_cached(sql)?.execute(params![groups, header.at.0, header.clock.0, header.sum()])?;
             tx.commit().map(|()| written.get())
         };
         let written = run().map_err(|e| Trouble::sqlite(&self.path, e))?;

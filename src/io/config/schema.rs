@@ -285,6 +285,11 @@ pub struct Records {
     pub on_journal_failure: JournalFailure,
     pub max_bytes: u64,
     pub min_free: u64,
+    /// The journal's file is looked through so often for what is not as it was written.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub inspect_every: Duration,
+    /// And takes no more of one processor for that.
+    pub inspect_percent: u32,
     pub keep_days: u32,
     pub sealed_with: String,
     pub callers_by: String,

@@ -325,6 +325,10 @@ impl Check<'_> {
             both!("is no http:// or https:// address", "不是 http:// 或 https:// 地址")
         });
         self.require(config.records.inbound_rate > 0, &["records", "inbound_rate"], || both!("is 0", "不能为 0"));
+        self.positive(config.records.inspect_every, &["records", "inspect_every"]);
+        self.require((1..=100).contains(&config.records.inspect_percent), &["records", "inspect_percent"], || {
+            both!("is not 1 to 100", "应为 1 至 100")
+        });
         self.require(config.records.feed_keep > 0, &["records", "feed_keep"], || both!("is 0", "不能为 0"));
         self.positive(config.records.callback_tolerance, &["records", "callback_tolerance"]);
         self.positive(config.records.retry_after_max, &["records", "retry_after_max"]);

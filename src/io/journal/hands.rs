@@ -4,7 +4,7 @@ use super::health::Health;
 use super::{Callback, Tagging, Taken};
 use crate::base::{CallId, Text, Wall};
 use crate::call::event::Entry;
-use crate::io::store::scan::Bad;
+use crate::io::store::scan::Found;
 use crate::record::delivery::Settlement;
 use crate::record::recording::Recorded;
 use crossbeam_channel::{Sender, TrySendError};
@@ -98,8 +98,8 @@ pub(super) enum Control {
     Settle(Box<Settle>),
     /// Somebody has found the file damaged.
     Damaged(Text),
-    /// Rows that are not as they were written.
-    Aside(Vec<Bad>),
+    /// Rows, and tables, that are not as they were written.
+    Aside(Found),
     Close,
 }
 

@@ -1,11 +1,13 @@
 //! Tells whoever asks what of the journal is damaged; and the thread that looks, from the start on and as long as it runs.
 
+use super::Looks;
 use super::hands::Control;
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Text};
 use crate::io::store::mend::{self, Damaged};
 use crate::io::store::scan::scan;
-use crate::io::store::{Trouble, kin};
+use crate::io::store::tally::Tally;
+use crate::io::store::{BUSY, Trouble, kin};
 use crate::io::{alarm, clock};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rusqlite::{Connection, OpenFlags};
@@ -18,21 +20,27 @@ use std::time::Duration;
 const THREAD: &str = "journal-looks";
 /// At the start nobody waits longer for the first look to end.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two looks there is at least this, and so many times as long as a look takes: it costs a fiftieth of a processor.
-const REST: Duration = Duration::from_secs(10);
-const RESTS: u32 = 50;
 
 /// Figures of what is damaged.
 #[derive(Default)]
 pub struct Health {
     all: AtomicU64,
     unseen: AtomicU64,
+    /// When the last look ended, by the monotonic clock, and how long it took; microseconds.
+    looked: AtomicU64,
+    took: AtomicU64,
 }
 
 impl Health {
     /// Places that were found damaged, and are set aside.
     pub fn damaged(&self) -> u64 {
         self.all.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the last look through the file ended, and how long it took.
+    pub fn looked(&self) -> (Duration, Duration) {
+        let (looked, took) = (Mono(self.looked.load(Ordering::Relaxed)), self.took.load(Ordering::Relaxed));
+        (clock::mono().since(looked), Duration::from_micros(took))
     }
 
     /// Why new calls had better go elsewhere until somebody has looked.
@@ -72,10 +80,10 @@ pub(super) struct Inspector {
 
 impl Inspector {
     /// Returns when all has been looked through once, or has taken too long for that.
-    pub fn start(path: &Path, control: Sender<Control>, health: Arc<Health>) -> Option<Inspector> {
+    pub fn start(path: &Path, control: Sender<Control>, health: Arc<Health>, often: Looks) -> Option<Inspector> {
         let (stop, stopped) = bounded(0);
         let (done, first) = bounded(1);
-        let looks = Looks { path: path.to_owned(), control, health, stopped };
+        let looks = Look { path: path.to_owned(), control, health, stopped, often };
         let thread = alarm::thread(THREAD, move || looks.run(&done));
         match thread {
             Ok(thread) => {
@@ -97,20 +105,24 @@ impl Drop for Inspector {
     }
 }
 
-struct Looks {
+struct Look {
     path: PathBuf,
     control: Sender<Control>,
     health: Arc<Health>,
     stopped: Receiver<()>,
+    often: Looks,
 }
 
-impl Looks {
+impl Look {
     fn run(self, first: &Sender<()>) {
         loop {
             let began = clock::mono();
             alarm::guarded(THREAD, || self.look());
             let _ = first.try_send(());
-            let rest = REST.max(took(began) * RESTS);
+            let (now, took) = (clock::mono(), took(began));
+            self.health.looked.store(now.0, Ordering::Relaxed);
+            self.health.took.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            let rest = self.often.every.max(took * 100 / self.often.percent.max(1));
             if self.stopped.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
@@ -125,9 +137,9 @@ impl Looks {
         if let Some(what) = found.broken {
             self.health.found(1);
             let _ = self.control.send(Control::Damaged(what));
-        } else if !found.bad.is_empty() {
-            self.health.found(found.bad.len());
-            let _ = self.control.send(Control::Aside(found.bad));
+        } else if !(found.bad.is_empty() && found.unlike.is_empty()) {
+            self.health.found(found.bad.len() + found.unlike.len());
+            let _ = self.control.send(Control::Aside(found));
         }
     }
 }
@@ -142,9 +154,13 @@ pub fn damage(path: &Path, seen: bool) -> Result<Vec<Damaged>, Trouble> {
     let ask = || {
         let flags = if seen { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
         let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        db.busy_timeout(REST)?;
+        db.busy_timeout(BUSY)?;
         if seen {
-            db.execute("UPDATE damaged SET seen = 1 WHERE seen IS NULL", [])?;
+            let tally = Tally::of(&db)?;
+            let tx = db.unchecked_transaction()?;
+            tx.execute("UPDATE damaged SET seen = 1 WHERE seen IS NULL", [])?;
+            tally.note(&tx)?;
+            tx.commit()?;
         }
         mend::damaged(&db)
     };
@@ -170,7 +186,8 @@ mod tests {
         let (stop, stopped) = bounded(0);
         let (done, first) = bounded(1);
         let (control, _controls) = crossbeam_channel::unbounded();
-        let looks = Looks { path: dir.path().join("journal.db"), control, health: Arc::default(), stopped };
+        let often = Looks::default();
+        let looks = Look { path: dir.path().join("journal.db"), control, health: Arc::default(), stopped, often };
         let looking = std::thread::spawn(move || {
             trap::set(Trap::Look, 0);
             looks.run(&done);

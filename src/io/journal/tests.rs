@@ -1,5 +1,6 @@
 mod copies;
 mod damage;
+mod flips;
 mod kept;
 mod panics;
 mod tagged;

@@ -9,7 +9,7 @@ use crate::base::{Mono, Text, Wall};
 use crate::call::event::Entry;
 use crate::io::alarm;
 use crate::io::clock::{self, Running};
-use crate::io::store::scan::{Bad, Watch};
+use crate::io::store::scan::{Found, Watch};
 use crate::io::store::{Lock, Store, Taken, Trouble, Written};
 use crossbeam_channel::{Receiver, select};
 use std::cell::Cell;
@@ -166,7 +166,7 @@ impl Writer {
         match control {
             Control::Settle(settle) => self.held.push(*settle),
             Control::Damaged(what) => self.damaged = Some(what),
-            Control::Aside(bad) => self.set_aside(&bad),
+            Control::Aside(found) => self.set_aside(&found),
             Control::Close => self.closing = true,
         }
     }
@@ -265,8 +265,8 @@ impl Writer {
         }
     }
 
-    fn set_aside(&mut self, bad: &[Bad]) {
-        let done = self.ready().and_then(|store| store.set_aside(bad));
+    fn set_aside(&mut self, found: &Found) {
+        let done = self.ready().and_then(|store| store.set_aside(found));
         if let Err(trouble) = done {
             tracing::error!("what is damaged cannot be set aside: {trouble}");
             self.failed(&trouble);

@@ -4,7 +4,7 @@
 use super::kin::{self, Kin};
 use super::mark::{self, Header, Mark};
 use super::trouble::{Lock, Trouble};
-use super::{BUSY, payload, sync_folder};
+use super::{BUSY, payload, sync_folder, tally};
 use crate::base::{Text, Wall};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
@@ -159,6 +159,11 @@ impl Part {
         if let Some(what) = payload::first_damaged(copy).map_err(sqlite)? {
             return Err(useless(&self.0, what));
         }
+        let version = copy.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).map_err(sqlite)?;
+        let unlike = if version < 9 { Vec::new() } else { tally::unlike(copy).map_err(sqlite)? };
+        if !unlike.is_empty() {
+            return Err(useless(&self.0, tally::told(&unlike)));
+        }
         let header = Header::read(copy).map_err(sqlite)?;
         if header.is_some() {
             copy.execute("UPDATE header SET held = 0", []).map_err(sqlite)?;
@@ -172,6 +177,7 @@ impl Part {
         let copy = Connection::open(&self.0)?;
         if Header::read(&copy)?.is_some() {
             copy.execute("UPDATE header SET id = randomblob(16)", [])?;
+            Header::renew(&copy)?;
         }
         copy.execute("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'feed'", [FEED_AHEAD])?;
         Ok(())

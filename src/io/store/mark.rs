@@ -24,24 +24,43 @@ pub struct Header {
     pub clock: Wall,
     /// A gateway has it open, or died with it.
     pub held: bool,
+    /// It is as it was written.
+    pub whole: bool,
 }
 
 impl Header {
     /// None: a file of an older release.
     pub fn read(db: &Connection) -> rusqlite::Result<Option<Header>> {
-        if db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? < 8 {
+        let version = db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
+        if version < 8 {
             return Ok(None);
         }
         let header = |row: &rusqlite::Row<'_>| {
-            Ok(Header {
+            let mut header = Header {
                 id: row.get(0)?,
                 groups: u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0),
                 at: Wall(row.get(2)?),
                 clock: Wall(row.get(3)?),
                 held: row.get(4)?,
-            })
+                whole: true,
+            };
+            header.whole = row.get::<_, Option<i64>>(5)?.is_none_or(|sum| sum == header.sum());
+            Ok(header)
         };
-        db.query_row("SELECT id, groups, at, clock, held FROM header", [], header).optional()
+        let sum = if version < 9 { "NULL" } else { "sum" };
+        db.query_row(&format!("SELECT id, groups, at, clock, held, {sum} FROM header"), [], header).optional()
+    }
+
+    /// The checksum that stands beside it.
+    pub fn sum(&self) -> i64 {
+        let [groups, at, clock] = [self.groups, self.at.0 as u64, self.clock.0 as u64].map(u64::to_be_bytes);
+        i64::from(super::sum::of(&[&self.id, &groups, &at, &clock]))
+    }
+
+    /// It was changed by hand.
+    pub fn renew(db: &Connection) -> rusqlite::Result<()> {
+        let Some(header) = Header::read(db)? else { return Ok(()) };
+        db.execute("UPDATE header SET sum = ?1", [header.sum()]).map(drop)
     }
 
     fn line(&self) -> String {
@@ -61,7 +80,7 @@ impl Header {
         let byte = |n: usize| digits.get(2 * n..2 * n + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
         let id: Vec<u8> = (0..16).map_while(byte).collect();
         let (groups, at) = (words.next()?.parse().ok()?, Wall(words.next()?.parse().ok()?));
-        Some(Header { id: id.try_into().ok()?, groups, at, clock: Wall(0), held: false })
+        Some(Header { id: id.try_into().ok()?, groups, at, clock: Wall(0), held: false, whole: true })
     }
 }
 
@@ -92,6 +111,9 @@ impl Mark {
 pub fn gap(path: &Path, db: &Connection, mine: bool) -> Result<Option<Text>, Trouble> {
     let sqlite = |e| Trouble::sqlite(path, e);
     let Some(header) = Header::read(db).map_err(sqlite)? else { return Ok(None) };
+    if !header.whole {
+        return Ok(Some(both!("its header is damaged", "文件头记录已损坏")));
+    }
     let mark = Mark::read(path);
     if mark.as_ref().is_some_and(|mark| mark.id != header.id) && header.held {
         return Ok(Some(both!("its log (-wal) is of another journal", "其日志文件（-wal）属于另一个日志数据库")));
@@ -142,7 +164,8 @@ mod tests {
 
     #[test]
     fn a_mark_that_was_written_halfway_is_not_believed() {
-        let header = Header { id: [0xab; 16], groups: 42, at: Wall(1_700_000_000_000_000), clock: Wall(0), held: false };
+        let header =
+            Header { id: [0xab; 16], groups: 42, at: Wall(1_700_000_000_000_000), clock: Wall(0), held: false, whole: true };
         let line = header.line();
         assert_eq!((line.len() <= LENGTH, Header::parse(&line)), (true, Some(header)));
         for at in 0..line.len() - 1 {

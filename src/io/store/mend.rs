@@ -10,6 +10,7 @@ use crate::io::clock;
 use crate::io::store::Trouble;
 use crate::record::cloudevent::Kind;
 use crate::record::codec;
+use crate::record::seal::Sealer;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params, params_from_iter};
 use std::collections::BTreeSet;
@@ -141,14 +142,15 @@ impl Salvage<'_> {
 
     /// Adds what follows from the rows that are there, and tells of those that are not.
     fn finish(&mut self, aside: &Path, mark: Option<&mark::Header>, outbox: &Outbox) -> rusqlite::Result<()> {
-        self.ends()?;
-        self.owed(outbox)?;
+        ends(self.db)?;
+        owed(self.db, outbox, &Sealer::default())?;
         lanes(self.db)?;
         self.db.execute("DELETE FROM sqlite_sequence WHERE name = 'feed'", [])?;
         self.db.execute("INSERT INTO sqlite_sequence VALUES ('feed', ?1)", [self.feed.saturating_add(FEED_AHEAD)])?;
         if let Some(mark) = mark {
             let groups = i64::try_from(mark.groups).unwrap_or(i64::MAX);
             self.db.execute("UPDATE header SET groups = ?1, at = ?2, clock = max(clock, ?2)", params![groups, mark.at.0])?;
+            mark::Header::renew(self.db)?;
         }
         for (call, number, entry) in &self.bad {
             let (table, column) = if *entry { ("entries", "seq") } else { ("postscripts", "sequence") };
@@ -161,51 +163,48 @@ impl Salvage<'_> {
         let why = format!("{}; set aside as {}", self.why, aside.display());
         note(self.db, None, "journal", &why, None)
     }
+}
 
-    /// Calls whose own row is lost, and rows of which nothing is known but the entries.
-    fn ends(&self) -> rusqlite::Result<()> {
-        let sql = "INSERT OR IGNORE INTO calls (call, open) SELECT DISTINCT call, 1 FROM entries
-                   WHERE call NOT IN (SELECT call FROM calls)";
-        if self.db.execute(sql, [])? == 0 {
-            return Ok(());
+/// Calls whose own row is lost are there again; those that have ended are not open, whatever their row says.
+pub fn ends(db: &Connection) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO calls (call, open) SELECT DISTINCT call, 1 FROM entries
+               WHERE call NOT IN (SELECT call FROM calls)";
+    db.execute(sql, [])?;
+    let mut last = db.prepare("SELECT e.call, e.what FROM entries e JOIN calls c ON c.call = e.call WHERE c.open = 1")?;
+    let mut rows = last.query([])?;
+    let mut ended = Vec::new();
+    while let Some(row) = rows.next()? {
+        let what = row.get_ref(1)?.as_str().ok().and_then(|text| codec::decode(text).ok());
+        if matches!(what, Some(What::Ended { .. } | What::Interrupted | What::Reported(_))) {
+            ended.push(row.get_ref(0)?.as_blob().unwrap_or_default().to_vec());
         }
-        let mut last =
-            self.db.prepare("SELECT e.call, e.what FROM entries e JOIN calls c ON c.call = e.call WHERE c.open = 1")?;
-        let mut rows = last.query([])?;
-        while let Some(row) = rows.next()? {
-            let what = row.get_ref(1)?.as_str().ok().and_then(|text| codec::decode(text).ok());
-            if matches!(what, Some(What::Ended { .. } | What::Interrupted | What::Reported(_))) {
-                self.db.execute("UPDATE calls SET open = 0 WHERE call = ?1", [row.get_ref(0)?.as_blob().unwrap_or_default()])?;
+    }
+    ended.iter().try_for_each(|call| db.execute("UPDATE calls SET open = 0 WHERE call = ?1", [call]).map(drop))
+}
+
+/// A record of which nothing says that a backend has got it goes there again, which tells it by its id: of calls since the
+/// backend got its first.
+pub fn owed(db: &Connection, outbox: &Outbox, sealer: &Sealer) -> rusqlite::Result<()> {
+    let written = std::cell::Cell::default();
+    let tx = Transaction { db, outbox, sealer, written: &written };
+    for backend in &outbox.backends {
+        for call in without_record(db, backend)? {
+            if tx.choice(call)?.gets(backend)
+                && let Some(sequence) = tx.record_of(call)?
+            {
+                tx.post_to(&backend.name, call, sequence, Kind::Record)?;
             }
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// A record of which nothing says that a backend has got it goes there again, which tells it by its id: of calls since the
-    /// backend got its first.
-    fn owed(&self, outbox: &Outbox) -> rusqlite::Result<()> {
-        let written = std::cell::Cell::default();
-        let sealer = crate::record::seal::Sealer::default();
-        let tx = Transaction { db: self.db, outbox, sealer: &sealer, written: &written };
-        for backend in &outbox.backends {
-            for call in self.without_record(backend)? {
-                if tx.choice(call)?.gets(backend)
-                    && let Some(sequence) = tx.record_of(call)?
-                {
-                    tx.post_to(&backend.name, call, sequence, Kind::Record)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn without_record(&self, backend: &Backend) -> rusqlite::Result<Vec<CallId>> {
-        let sql = "SELECT call FROM calls WHERE open = 0 AND call >= (SELECT min(call) FROM deliveries WHERE backend = ?1)
-                   AND EXISTS (SELECT 1 FROM entries e WHERE e.call = calls.call)
-                   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.backend = ?1 AND d.call = calls.call AND d.kind = ?2)";
-        let mut calls = self.db.prepare(sql)?;
-        calls.query_map(params![backend.name, Kind::Record.name()], |row| crate::io::ledger::call_id(row, 0))?.collect()
-    }
+fn without_record(db: &Connection, backend: &Backend) -> rusqlite::Result<Vec<CallId>> {
+    let sql = "SELECT call FROM calls WHERE open = 0 AND call >= (SELECT min(call) FROM deliveries WHERE backend = ?1)
+               AND EXISTS (SELECT 1 FROM entries e WHERE e.call = calls.call)
+               AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.backend = ?1 AND d.call = calls.call AND d.kind = ?2)";
+    let mut calls = db.prepare(sql)?;
+    calls.query_map(params![backend.name, Kind::Record.name()], |row| crate::io::ledger::call_id(row, 0))?.collect()
 }
 
 /// A lane for each call that has something pending.
@@ -279,6 +278,7 @@ impl Store {
         copied.map_err(sqlite)?;
         let copy = Connection::open(&saved).map_err(sqlite)?;
         note(&copy, None, "journal", &why.en, None).map_err(sqlite)?;
+        copy.execute("UPDATE header SET totals = NULL", []).map_err(sqlite)?;
         drop(copy);
         tracing::error!(journal = %path.display(), "{why}; what was in use is put back 已恢复使用中的内容：{}", why.zh);
         aside_of(&path, "damaged").and_then(|aside| set_aside(&path, &aside)).map_err(failed)?;

@@ -135,7 +135,10 @@ impl Store {
         for (name, _) in samples.iter().filter(|(name, _)| !self.sealer.has(name)) {
             tracing::warn!(key = name, "entries that were sealed with this key cannot be read: it is not in [records.keys]");
         }
-        self.add_sample().map_err(|e| Trouble::sqlite(&self.path, e))?;
+        if let Some(name) = self.sealer.current().filter(|current| samples.iter().all(|(name, _)| name != current)) {
+            let (sealer, name) = (self.sealer.clone(), name.to_owned());
+            self.transaction(|tx| add_sample(tx.db, &sealer, &name))?;
+        }
         Ok(self)
     }
 
@@ -143,12 +146,11 @@ impl Store {
         let mut samples = self.db.prepare("SELECT key, sample FROM seals")?;
         samples.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
+}
 
-    fn add_sample(&self) -> rusqlite::Result<()> {
-        let Some(name) = self.sealer.current() else { return Ok(()) };
-        let sample = self.sealer.seal(NOBODY, 0, nonce()?, SAMPLE);
-        self.db.execute("INSERT OR IGNORE INTO seals (key, sample) VALUES (?1, ?2)", params![name, sample]).map(drop)
-    }
+fn add_sample(db: &Connection, sealer: &Sealer, name: &str) -> rusqlite::Result<()> {
+    let sample = sealer.seal(NOBODY, 0, nonce()?, SAMPLE);
+    db.execute("INSERT OR IGNORE INTO seals (key, sample) VALUES (?1, ?2)", params![name, sample]).map(drop)
 }
 
 impl Transaction<'_> {

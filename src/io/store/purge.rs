@@ -15,7 +15,7 @@ impl Store {
     /// A call that was finished later than now is finished now: the clock was ahead then, or it was not known.
     pub fn restamp(&mut self, today: Wall) -> Result<(), Trouble> {
         let sql = "UPDATE calls SET settled = ?1 WHERE settled > ?1 + ?2";
-        self.db.execute(sql, params![today.0, AHEAD]).map(drop).map_err(|e| Trouble::sqlite(&self.path, e))
+        self.transaction(|tx| tx.db.execute(sql, params![today.0, AHEAD]).map(drop)).map(drop)
     }
 
     /// Takes the entries of at most `most` calls away that were delivered before `until`. How many calls were looked at,

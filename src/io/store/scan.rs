@@ -1,9 +1,10 @@
 //! Looks through the journal for what is not as it was written, and at what is done to its files from outside.
 
 use super::mark::{Header, log_of};
-use super::mend::{lanes, note};
-use super::{BUSY, Store, Trouble, payload};
+use super::mend::{ends, lanes, note, owed};
+use super::{BUSY, Store, Trouble, payload, tally};
 use crate::base::{CallId, Text};
+use crate::record::cloudevent::Kind;
 use rusqlite::{Connection, OpenFlags, params};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -28,6 +29,8 @@ pub struct Bad {
 pub struct Found {
     /// The file as a whole is at fault.
     pub broken: Option<Text>,
+    /// Rows of these tables are not as they were written.
+    pub unlike: Vec<&'static str>,
     pub bad: Vec<Bad>,
 }
 
@@ -40,18 +43,27 @@ pub fn scan(path: &Path, go_on: &dyn Fn() -> bool) -> Found {
             if !trouble.damage {
                 tracing::warn!("the journal cannot be looked through just now: {trouble}");
             }
-            Found { broken: trouble.damage.then_some(trouble.what), bad: Vec::new() }
+            Found { broken: trouble.damage.then_some(trouble.what), ..Found::default() }
         }
     }
 }
 
 impl Found {
+    /// Single rows of it are known to be damaged.
+    fn explains(&self, table: &str) -> bool {
+        self.bad.iter().any(|bad| table == if bad.entry { "entries" } else { "postscripts" })
+    }
+
     fn look(path: &Path, go_on: &dyn Fn() -> bool) -> rusqlite::Result<Found> {
         let db = open(path)?;
         let mut found = Found::default();
         let said: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if said != "ok" {
             found.broken = Some(Text { zh: format!("数据库结构已损坏（{said}）"), en: said });
+            return Ok(found);
+        }
+        if let Some(what) = shape(&db)? {
+            found.broken = Some(what);
             return Ok(found);
         }
         let states = "SELECT count(*) FROM deliveries WHERE state NOT IN ('pending', 'done', 'merged', 'dead', 'dropped')";
@@ -62,6 +74,7 @@ impl Found {
         for entry in [true, false] {
             found.rows(&db, entry, go_on)?;
         }
+        found.unlike = tally::unlike(&db)?;
         Ok(found)
     }
 
@@ -96,6 +109,23 @@ impl Found {
     }
 }
 
+/// Tells what is wrong with the tables themselves.
+fn shape(db: &Connection) -> rusqlite::Result<Option<Text>> {
+    if Header::read(db)?.is_none_or(|header| !header.whole) {
+        return Ok(Some(both!("its header is damaged", "文件头记录已损坏")));
+    }
+    let model = Connection::open_in_memory()?;
+    super::build(&model, 0)?;
+    let columns = |db: &Connection| -> rusqlite::Result<Vec<String>> {
+        let sql = "SELECT concat_ws(' ', m.type, m.name, m.tbl_name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk)
+                   FROM sqlite_master m LEFT JOIN pragma_table_info(m.name) c WHERE m.name NOT LIKE 'sqlite!_%' ESCAPE '!'
+                   ORDER BY m.name, c.cid";
+        db.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+    };
+    let same = columns(db)? == columns(&model)?;
+    Ok((!same).then(|| both!("what its tables are made of is damaged", "数据表结构已损坏")))
+}
+
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
@@ -103,25 +133,52 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 impl Store {
-    /// Takes rows out of the way that are not as they were written, and keeps them.
-    pub fn set_aside(&mut self, bad: &[Bad]) -> Result<(), Trouble> {
-        let aside = |tx: &Connection, Bad { call, number, entry }: &Bad| {
-            let (table, column, text, place) = match entry {
-                true => ("entries", "seq", "what", format!("entry {number}")),
-                false => ("postscripts", "sequence", "news", format!("postscript {number}")),
-            };
-            let id = CallId(Uuid::from_slice(call).unwrap_or_default());
-            tracing::error!(call = %id, place, "a row of the journal is damaged and set aside 日志数据库中有一条记录损坏，已移到一旁");
-            let sql = format!("SELECT quote(CAST({text} AS BLOB)) FROM {table} WHERE call = ?1 AND {column} = ?2");
-            let row: String = tx.query_row(&sql, params![call, number], |row| row.get(0))?;
-            note(tx, Some(call), &place, "its checksum does not fit", Some(&row))?;
-            tx.execute(&format!("DELETE FROM {table} WHERE call = ?1 AND {column} = ?2"), params![call, number]).map(drop)
-        };
+    /// Takes rows out of the way that are not as they were written, and keeps them. Of other tables nobody knows which rows
+    /// these are: it tells of the table, and makes good what follows from the entries.
+    pub fn set_aside(&mut self, found: &Found) -> Result<(), Trouble> {
+        let (outbox, sealer, tally) = (self.outbox.clone(), self.sealer.clone(), self.tally.clone());
         self.transaction(|tx| {
-            bad.iter().try_for_each(|bad| aside(tx.db, bad))?;
+            found.bad.iter().try_for_each(|bad| bad.set_aside(tx.db))?;
+            if !found.unlike.is_empty() {
+                found.unlike.iter().filter(|table| !found.explains(table)).try_for_each(|table| unlike(tx.db, table))?;
+                ends(tx.db)?;
+                owed(tx.db, &outbox, &sealer)?;
+                tally::renew(tx.db)?;
+                // All that was done so far is counted in there; the rest is counted as ever.
+                tally.begin();
+            }
             lanes(tx.db).map(drop)
         })
         .map(drop)
+    }
+}
+
+impl Bad {
+    fn set_aside(&self, tx: &Connection) -> rusqlite::Result<()> {
+        let Bad { call, number, entry } = self;
+        let (table, column, text, place) = match entry {
+            true => ("entries", "seq", "what", format!("entry {number}")),
+            false => ("postscripts", "sequence", "news", format!("postscript {number}")),
+        };
+        let id = CallId(Uuid::from_slice(call).unwrap_or_default());
+        tracing::error!(call = %id, place, "a row of the journal is damaged and set aside 日志数据库中有一条记录损坏，已移到一旁");
+        let sql = format!("SELECT quote(CAST({text} AS BLOB)) FROM {table} WHERE call = ?1 AND {column} = ?2");
+        let row: String = tx.query_row(&sql, params![call, number], |row| row.get(0))?;
+        note(tx, Some(call), &place, "its checksum does not fit", Some(&row))?;
+        tx.execute(&format!("DELETE FROM {table} WHERE call = ?1 AND {column} = ?2"), params![call, number]).map(drop)
+    }
+}
+
+fn unlike(tx: &Connection, table: &str) -> rusqlite::Result<()> {
+    tracing::error!(table, "rows of the journal are not as they were written 日志数据库中有记录与写入时不同");
+    note(tx, None, &format!("table {table}"), "its rows are not as they were written", None)?;
+    match table {
+        "lanes" => tx.execute("DELETE FROM lanes", []).map(drop),
+        "deliveries" => {
+            let kinds = Kind::ALL.map(|kind| format!("'{}'", kind.name())).join(", ");
+            tx.execute(&format!("DELETE FROM deliveries WHERE kind NOT IN ({kinds})"), []).map(drop)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The journal's tables, and how a file of each older release is brought up.
 
 /// Raised with every change of the tables, together with a step that brings an older file up.
-pub const SCHEMA: i64 = 8;
+pub const SCHEMA: i64 = 9;
 /// `HOTL`: by this a file is known for a journal of ours.
 pub const APPLICATION: i64 = 0x484f_544c;
 
@@ -94,5 +94,12 @@ const HEADER: &str = "
     PRAGMA application_id = 0x484f544c;
     PRAGMA user_version = 8;";
 
+/// From version 8. `header.totals` has a tally over the rows of each table, unknown until all have been counted; `header.sum`
+/// is the header's own checksum.
+const TALLIES: &str = "
+    ALTER TABLE header ADD COLUMN totals BLOB;
+    ALTER TABLE header ADD COLUMN sum INTEGER;
+    PRAGMA user_version = 9;";
+
 /// Statements that bring a file of each version up, by the version.
-pub const STEPS: [&str; SCHEMA as usize] = [TABLES, TICKETS, NEWS, SEALS, RECORDINGS, NAMED, ASIDE, HEADER];
+pub const STEPS: [&str; SCHEMA as usize] = [TABLES, TICKETS, NEWS, SEALS, RECORDINGS, NAMED, ASIDE, HEADER, TALLIES];

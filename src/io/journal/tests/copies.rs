@@ -198,9 +198,9 @@ fn every_reader_refuses_what_is_no_journal_of_this_release() {
     let (journal, _, _) = open(options(&dir));
     journal.close();
     let version = |n: i64| Connection::open(path(&dir)).unwrap().pragma_update(None, "user_version", n).unwrap();
-    version(9);
-    told(&path(&dir), "it has version 9 and this release reads up to 8", "其版本为 9");
-    assert!(backup(&path(&dir), &at("b.db")).unwrap_err().to_string().contains("version 9"));
+    version(10);
+    told(&path(&dir), "it has version 10 and this release reads up to 9", "其版本为 10");
+    assert!(backup(&path(&dir), &at("b.db")).unwrap_err().to_string().contains("version 10"));
     version(7);
     told(&path(&dir), "start the gateway once", "请启动一次网关");
 }
