@@ -29,7 +29,7 @@ pub struct Traced {
 
 /// How a header's value is shown.
 enum Kind {
-    /// As it is: of the protocol's own making.
+    /// Of the protocol's own making, and as it is but for what looks like a number: peers make tokens of what they like.
     Plain,
     /// Without what may be a number.
     Words,
@@ -139,7 +139,7 @@ pub fn masked(data: &Bytes) -> Traced {
     }
     writer.body(data, body);
     let Writer { mut text, numbers } = writer;
-    let mut shown_call_id = call_id.as_deref().map(shown);
+    let mut shown_call_id = call_id.as_deref().map(opaque);
     for number in &numbers {
         let hidden = Masked(number).to_string();
         for place in shown_call_id.iter_mut().chain([&mut text]).filter(|place| place.contains(number.as_str())) {
@@ -229,7 +229,7 @@ impl Writer {
         self.put(&words(name.as_bytes(), "-"));
         self.put(": ");
         match name.kind() {
-            Kind::Plain => self.put(&shown(value)),
+            Kind::Plain => self.put(&opaque(value)),
             Kind::Words => self.put(&words(&unspoken(value), "- ")),
             Kind::Reasons => self.reasons(value),
             Kind::Addresses => self.addresses(value),
@@ -338,7 +338,7 @@ impl Writer {
                 [] => {}
                 value if known => {
                     self.put("=");
-                    self.put(&shown(value));
+                    self.put(&opaque(value));
                 }
                 _ => self.put("=…"),
             }
@@ -424,6 +424,24 @@ fn unspoken(value: &[u8]) -> Vec<u8> {
 
 /// Text in which digits that may be a number are masked, also where these characters stand between them.
 fn words(text: &[u8], between: &str) -> String {
+    masking(text, between, |run| run.chars().filter(|c| c.is_numeric()).count() >= DIGITS)
+}
+
+/// A token as a peer made it. Most digits in one are a counter or a clock, by which a call is found in other logs: only what is
+/// as long as a number with its area code is taken for one.
+fn opaque(text: &[u8]) -> String {
+    let length = |run: &str| run.chars().count();
+    let whole = masking(text, "", |run| length(run) > 10 || length(run) == 10 && run.starts_with('0'));
+    masking(whole.as_bytes(), "-", |run| {
+        let digits: String = run.chars().filter(|c| c.is_numeric()).collect();
+        let national = digits.strip_prefix("0086").or(digits.strip_prefix("86")).unwrap_or(&digits);
+        let (mobile, fixed) = (national.starts_with('1'), national.starts_with('0'));
+        mobile && length(national) == 11 || fixed && (10..=12).contains(&length(national))
+    })
+}
+
+/// Text in which the runs of digits are masked of which `is_number` is true.
+fn masking(text: &[u8], between: &str, is_number: impl Fn(&str) -> bool) -> String {
     let (text, mut out) = (lossy(text), String::with_capacity(text.len()));
     let mut rest = text.as_str();
     while let Some(begin) = rest.find(char::is_numeric) {
@@ -431,7 +449,7 @@ fn words(text: &[u8], between: &str) -> String {
         out.push_str(&shown(before.as_bytes()));
         let length = from.find(|c: char| !c.is_numeric() && !between.contains(c)).unwrap_or(from.len());
         let run = from[..length].trim_end_matches(|c: char| !c.is_numeric());
-        if run.chars().filter(|c| c.is_numeric()).count() >= DIGITS {
+        if is_number(run) {
             let _ = write!(out, "{}", Masked(run));
         } else {
             out.push_str(&shown(run.as_bytes()));

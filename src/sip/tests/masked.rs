@@ -95,6 +95,40 @@ fn no_number_is_shown() {
 }
 
 /// Nothing that opens doors, was pressed or says where somebody is.
+/// A number that stands nowhere else in the message.
+#[test]
+fn no_number_is_shown_in_a_token() {
+    for number in
+        ["13800138000", "+8613800138000", "008613800138000", "013800138000", "138-0013-8000", "06912123456", "0691-2123456"]
+    {
+        for line in [
+            format!("Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK{number}"),
+            format!("Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK-x.{number}.1;rport"),
+            format!("Call-ID: {number}@10.0.0.2"),
+            format!("i: a-{number}_b"),
+            format!("From: <sip:a@b>;tag={number}"),
+            format!("t: <sip:a@b>;tag=x{number}y"),
+            format!("Replaces: {number}@x;to-tag={number};from-tag={number}"),
+            format!("Refer-To: <sip:12345@x>;tag={number}"),
+            format!("X-Hotline-Call-ID: {number}"),
+            format!("Subscription-State: active;reason={number}"),
+            format!("Content-Type: multipart/mixed;boundary={number}"),
+            format!("RAck: {number} 1 INVITE"),
+        ] {
+            let traced = traced(&format!("OPTIONS sip:12345@10.0.0.1 SIP/2.0\r\n{line}\r\n\r\n"));
+            let digits: String =
+                format!("{}{:?}", traced.text, traced.shown_call_id).chars().filter(|c| !"-+".contains(*c)).collect();
+            assert!(!digits.contains("0013800") && !digits.contains("2123456"), "{line}: {traced:?}");
+        }
+    }
+    // By these a call is found in other logs.
+    for id in
+        ["1-1234567@10.0.0.2", "1695712345.123@x", "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80", "z9hG4bK1234567890", "20261126-0915"]
+    {
+        assert!(traced(&format!("OPTIONS sip:a@b SIP/2.0\r\nCall-ID: {id}\r\n\r\n")).text.contains(id), "{id}");
+    }
+}
+
 #[test]
 fn no_secret_is_shown() {
     for header in [
