@@ -29,6 +29,22 @@ impl Shown<'_> {
         lines
     }
 
+    /// A line of a log, or several, of which all but the first are set in: none that others chose stands by itself. `coloured`:
+    /// the log's own colours are left.
+    pub fn event(text: &str, coloured: bool) -> String {
+        let mut event = String::with_capacity(text.len());
+        let (lines, end) = text.strip_suffix('\n').map_or((text, ""), |lines| (lines, "\n"));
+        for c in lines.chars() {
+            match c {
+                '\n' => event.push_str("\n    "),
+                '\u{1b}' if coloured => event.push(c),
+                // Writing to a String cannot fail.
+                _ => show(&mut event, c).unwrap_or_default(),
+            }
+        }
+        event + end
+    }
+
     /// JSON, in which nothing acts but inside of texts, where it can be written otherwise (RFC 8259 §7).
     pub fn json(text: &str) -> String {
         let mut json = String::with_capacity(text.len());
@@ -68,6 +84,13 @@ fn acts(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_has_no_line_that_others_chose() {
+        let told = "2026 WARN a \u{1b}[2J\u{202e}\r\nFORGED\n\nb\n";
+        assert_eq!(Shown::event(told, false), "2026 WARN a \\u{1b}[2J\\u{202e}\\u{d}\n    FORGED\n    \n    b\n");
+        assert_eq!(Shown::event("\u{1b}[2m张\u{9b}\n", true), "\u{1b}[2m张\\u{9b}\n");
+    }
 
     #[test]
     fn nothing_acts_in_lines_and_json() {

@@ -1,5 +1,6 @@
 //! Texts that people read, in both of their languages, side by side.
 
+use super::shown::Shown;
 use std::fmt;
 
 /// The language of whoever reads.
@@ -66,6 +67,11 @@ impl Text {
             Tongue::English => &self.en,
             Tongue::Chinese => &self.zh,
         }
+    }
+
+    /// A line of ours with what others chose in it, of which nothing acts, not even a line's end.
+    pub fn shown(&self) -> Text {
+        Text { en: Shown::whole(&self.en), zh: Shown::whole(&self.zh) }
     }
 
     /// The two, one after the other.

@@ -1,7 +1,7 @@
 //! Logs on standard error. A thread of its own writes them, since whoever reads them may stand still (a hung journald, a
 //! stopped `| tee`, a full pipe of a container): no call, no health page and no signal waits for a line.
 
-use crate::base::Text;
+use crate::base::{Shown, Text};
 use crate::io::alarm;
 use crate::io::config::{Log, LogFormat};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -55,7 +55,13 @@ pub fn lost() -> u64 {
 /// Once a process. Drop what it gives when the last line has been said.
 pub fn start(log: &Log) -> Result<Logging, Text> {
     let filter = EnvFilter::try_new(&log.level).map_err(|e| both!("log.level: {e}", "log.level 有误：{e}"))?;
-    let lines = to_thread(stderr(), log.buffer, &LOST)
+    let coloured = stderr().is_terminal();
+    let guard = match log.format {
+        LogFormat::Text if coloured => |line: &str| Shown::event(line, true),
+        LogFormat::Text => |line: &str| Shown::event(line, false),
+        LogFormat::Json => Shown::json,
+    };
+    let lines = to_thread(stderr(), guard, log.buffer, &LOST)
         .map_err(|e| both!("cannot start the log's thread: {e}", "无法启动日志线程：{e}"))?;
     let logging = Logging(lines.clone());
     // A line that cannot be written (a full disk behind standard error) is lost. The library would report that by
@@ -63,7 +69,7 @@ pub fn start(log: &Log) -> Result<Logging, Text> {
     let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).log_internal_errors(false);
     match log.format {
         LogFormat::Text => {
-            let format = format.with_ansi(stderr().is_terminal()).with_filter_reloading();
+            let format = format.with_ansi(coloured).with_filter_reloading();
             may_change(format.reload_handle());
             format.try_init()
         }
@@ -180,18 +186,22 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-fn to_thread(to: impl Write + Send + 'static, most: usize, lost: &'static AtomicU64) -> io::Result<Lines> {
+/// Makes a line harmless: whatever stands in it, nothing of it acts.
+type Guard = fn(&str) -> String;
+
+fn to_thread(to: impl Write + Send + 'static, guard: Guard, most: usize, lost: &'static AtomicU64) -> io::Result<Lines> {
     let (thread, lines) = bounded(LINES);
     let waiting = Arc::new(AtomicUsize::new(0));
     let written = waiting.clone();
-    alarm::thread(THREAD, move || write(to, &lines, &written, lost))?;
+    alarm::thread(THREAD, move || write(to, guard, &lines, &written, lost))?;
     Ok(Lines { thread, waiting, most, lost })
 }
 
-fn write(mut to: impl Write, lines: &Receiver<Box<[u8]>>, written: &AtomicUsize, lost: &AtomicU64) {
+fn write(mut to: impl Write, guard: Guard, lines: &Receiver<Box<[u8]>>, written: &AtomicUsize, lost: &AtomicU64) {
     let mut told = 0;
     for line in lines {
-        let taken = matches!(alarm::counted(THREAD, || to.write_all(&line)), Some(Ok(())));
+        let written_out = alarm::counted(THREAD, || to.write_all(guard(&String::from_utf8_lossy(&line)).as_bytes()));
+        let taken = matches!(written_out, Some(Ok(())));
         if !taken {
             lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -235,7 +245,7 @@ mod tests {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (go, go_on) = mpsc::channel();
         let (got, read) = mpsc::channel();
-        let mut lines = to_thread(Reader { go_on, got }, 1000, &COUNT).unwrap();
+        let mut lines = to_thread(Reader { go_on, got }, Shown::lines, 1000, &COUNT).unwrap();
         let begun = Instant::now();
         for _ in 0..100_000 {
             lines.write_all(b"ten bytes\n").unwrap();
@@ -272,7 +282,7 @@ mod tests {
     fn a_line_that_panics_is_lost_and_the_next_one_is_written() {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (got, read) = mpsc::channel();
-        let mut lines = to_thread(Touchy(got), 1000, &COUNT).unwrap();
+        let mut lines = to_thread(Touchy(got), Shown::lines, 1000, &COUNT).unwrap();
         for line in ["before\n", "panic\n", "after\n"] {
             lines.write_all(line.as_bytes()).unwrap();
         }
@@ -312,7 +322,7 @@ mod tests {
     fn the_end_does_not_wait_for_ever() {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (_go, go_on) = mpsc::channel();
-        let mut lines = to_thread(Reader { go_on, got: mpsc::channel().0 }, 1000, &COUNT).unwrap();
+        let mut lines = to_thread(Reader { go_on, got: mpsc::channel().0 }, Shown::lines, 1000, &COUNT).unwrap();
         lines.write_all(b"x\n").unwrap();
         let begun = Instant::now();
         drop(Logging(lines));

@@ -2,7 +2,7 @@
 
 use super::explain::{ExplainedStep, ExplainedTarget, Explanation};
 use super::number;
-use crate::base::Text;
+use crate::base::{Shown, Text};
 use std::fmt::{Display, Formatter, Result};
 
 impl Display for Explanation {
@@ -40,6 +40,7 @@ impl Explanation {
         let plan = Text::foreign(&self.plan.name).then(&notice);
         all.push(field(both!("plan", "方案"), plan.then(&both!(", revision {revision}", "，版本 {revision}"))));
         // As its snapshot in the tests ends.
+        let all: Vec<Text> = all.iter().map(Text::shown).collect();
         Text::lines(&all).then(&Text::foreign("\n"))
     }
 
@@ -70,7 +71,8 @@ impl Explanation {
     pub fn row(&self) -> String {
         let steps: Vec<&str> = self.steps.iter().map(ExplainedStep::verb).collect();
         let (phase, unit) = (self.phase.unwrap_or("-"), self.unit.as_deref().unwrap_or("-"));
-        format!("{:<12} {:<12} {phase:<20} {:<17} {} ({unit})", self.number, self.mode, steps.join(", "), self.line)
+        let (number, mode, steps, line) = (&self.number, self.mode, steps.join(", "), &self.line);
+        Shown::whole(&format!("{number:<12} {mode:<12} {phase:<20} {steps:<17} {line} ({unit})"))
     }
 
     /// The time of day, then the row.

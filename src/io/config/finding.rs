@@ -64,8 +64,8 @@ impl Finding {
         let message = &self.message;
         match &self.place {
             Place::File(at) => Problem::new(Severity::Error, at, message.clone()).told(),
-            Place::Variable(name) => both!("environment: {name}: {}", "环境变量 {name}：{}"; message),
-            Place::Whole(what) => both!("{what}: {}", "{what}：{}"; message),
+            Place::Variable(name) => both!("environment: {name}: {}", "环境变量 {name}：{}"; message).shown(),
+            Place::Whole(what) => both!("{what}: {}", "{what}：{}"; message).shown(),
             Place::Problem(problem) => problem.told(),
             Place::Told => message.clone(),
         }
