@@ -1,13 +1,16 @@
 //! The files and sockets that this process may hold, that a configuration needs, and what fits when they are too few.
 
-use crate::base::Text;
+use crate::base::{Mono, Text};
+use crate::io::clock;
 use crate::io::config::Config;
 use crate::io::http::Metric;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Journal, runtime, standard streams and bells, and what is opened in passing: a plan, the audit log, a clock's file.
 const OWN: usize = 40;
@@ -212,10 +215,11 @@ pub enum Purpose {
     Http,
     Recording,
     Audit,
+    Journal,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 5] = [Purpose::Media, Purpose::Sip, Purpose::Http, Purpose::Recording, Purpose::Audit];
+    const ALL: [Purpose; 6] = [Purpose::Media, Purpose::Sip, Purpose::Http, Purpose::Recording, Purpose::Audit, Purpose::Journal];
 
     fn name(self) -> &'static str {
         match self {
@@ -224,25 +228,75 @@ impl Purpose {
             Purpose::Http => "http",
             Purpose::Recording => "recording",
             Purpose::Audit => "audit",
+            Purpose::Journal => "journal",
+        }
+    }
+
+    fn told(self) -> Text {
+        match self {
+            Purpose::Media => both!("calls' voice", "通话语音"),
+            Purpose::Sip => both!("SIP connections", "SIP 连接"),
+            Purpose::Http => both!("HTTP clients", "HTTP 客户端"),
+            Purpose::Recording => both!("recordings", "录音"),
+            Purpose::Audit => both!("the audit log", "审计日志"),
+            Purpose::Journal => both!("the journal", "日志数据库"),
         }
     }
 }
 
 static MISSED: [AtomicU64; Purpose::ALL.len()] = [const { AtomicU64::new(0) }; Purpose::ALL.len()];
+/// When, in microseconds of the monotonic clock; zero: never.
+static LAST: [AtomicU64; Purpose::ALL.len()] = [const { AtomicU64::new(0) }; Purpose::ALL.len()];
+/// Time for which a lack is an alarm after the last time that it was felt.
+const LATELY: Duration = Duration::from_secs(60);
 
 /// True when the error says that this process or this machine has no descriptor, or no memory for one, to give: then it
 /// is counted, and said now and then.
 pub fn missed(purpose: Purpose, error: &io::Error) -> bool {
-    let none = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
-    if !error.raw_os_error().is_some_and(|code| none.contains(&Errno::from_raw(code))) {
+    if !is(error, &[Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM]) {
         return false;
     }
+    LAST[purpose as usize].store(clock::mono().0.max(1), Ordering::Relaxed);
     let times = MISSED[purpose as usize].fetch_add(1, Ordering::Relaxed) + 1;
     if times.is_power_of_two() {
         let (purpose, open) = (purpose.name(), open());
         tracing::error!(purpose, %error, times, open, "no file or socket to be had; raise the limit of open files (LimitNOFILE, ulimit -n)");
     }
     true
+}
+
+/// True when the error says that there is no descriptor.
+pub fn is_lack(error: &io::Error) -> bool {
+    is(error, &[Errno::EMFILE, Errno::ENFILE])
+}
+
+fn is(error: &io::Error, codes: &[Errno]) -> bool {
+    error.raw_os_error().is_some_and(|code| codes.contains(&Errno::from_raw(code)))
+}
+
+/// True when not even as many are left as a database takes: SQLite says only that it cannot open or write a file.
+pub fn none_left(purpose: Purpose) -> bool {
+    let pairs: io::Result<Vec<_>> = (0..EACH_BACKEND / 2).map(|_| UnixStream::pair()).collect();
+    pairs.is_err_and(|error| missed(purpose, &error))
+}
+
+/// The alarm while descriptors are short: for what there was none of late.
+pub fn shortage() -> Option<Text> {
+    shortage_at(clock::mono(), &LAST)
+}
+
+fn shortage_at(now: Mono, last: &[AtomicU64; Purpose::ALL.len()]) -> Option<Text> {
+    let lately = |at: &AtomicU64| Some(at.load(Ordering::Relaxed)).is_some_and(|at| at > 0 && now.since(Mono(at)) < LATELY);
+    let missing = Purpose::ALL.into_iter().zip(last).filter(|(_, at)| lately(at)).map(|(purpose, _)| purpose.told());
+    let missing: Vec<Text> = missing.collect();
+    (!missing.is_empty()).then(|| {
+        let what = both!("no file or socket is left for {}", "没有可用的文件描述符，影响：{}"; Text::joined(&missing));
+        what.then(&both!("; ", "；")).then(&raise_it())
+    })
+}
+
+pub fn raise_it() -> Text {
+    both!("raise the limit of open files (LimitNOFILE, ulimit -n)", "请提高打开文件数上限（LimitNOFILE、ulimit -n）")
 }
 
 #[cfg(test)]
@@ -342,6 +396,21 @@ mod tests {
         assert!(Fit::of(&config, 1, (1, 1), fit.descriptors_needed - 1).is_err());
         config.limits.calls = usize::MAX / 8;
         assert!(Fit::of(&config, 1, AHEAD, 20_000).unwrap().calls < 5000);
+    }
+
+    #[test]
+    fn a_lack_is_an_alarm_that_names_what_it_is_felt_by_and_goes() {
+        let last = [const { AtomicU64::new(0) }; Purpose::ALL.len()];
+        let told = |seconds: u64| shortage_at(Mono(seconds * 1_000_000), &last);
+        assert_eq!(told(100), None);
+        last[Purpose::Journal as usize].store(100_000_000, Ordering::Relaxed);
+        last[Purpose::Audit as usize].store(130_000_000, Ordering::Relaxed);
+        let both = told(131).unwrap();
+        assert!(both.en.starts_with("no file or socket is left for the audit log, the journal; raise the limit"), "{both}");
+        assert!(both.zh.contains("文件描述符") && both.zh.contains("审计日志；日志数据库"), "{}", both.zh);
+        assert!(!told(161).unwrap().en.contains("journal"));
+        assert_eq!(told(191), None);
+        assert!(!none_left(Purpose::Journal), "there are some");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! a file without end.
 
 use crate::base::Text;
+use crate::io::descriptors;
 use nix::fcntl::OFlag;
 use std::fs::{self, File, FileType};
 use std::io::{self, ErrorKind, Read};
@@ -68,8 +69,14 @@ pub fn told(error: &io::Error) -> Text {
         ErrorKind::StorageFull => both!("No space left on device", "磁盘已满"),
         ErrorKind::ReadOnlyFilesystem => both!("Read-only file system", "磁盘只读"),
         ErrorKind::IsADirectory => both!("is a folder, not a file", "是文件夹，不是文件"),
+        _ if descriptors::is_lack(error) => {
+            both!("no file or socket is left: ", "没有可用的文件描述符：").then(&descriptors::raise_it())
+        }
         ErrorKind::NotADirectory => both!("is not in a folder: a part of the way is a file", "路径中有一段不是文件夹"),
-        _ => both!("{error}", "系统错误（{error}）"),
+        _ => match error.get_ref().and_then(|ours| ours.downcast_ref::<Text>()) {
+            Some(ours) => ours.clone(),
+            None => both!("{error}", "系统错误（{error}）"),
+        },
     }
 }
 

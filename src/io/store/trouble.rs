@@ -1,6 +1,7 @@
 //! Trouble with the journal's file, and what can be done about it; and the lock that keeps two gateways from one file.
 
 use crate::base::Text;
+use crate::io::descriptors::{self, Purpose};
 use rusqlite::{ErrorCode, ffi};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -33,8 +34,12 @@ impl From<Trouble> for Text {
 impl Trouble {
     pub fn sqlite(path: &Path, error: rusqlite::Error) -> Trouble {
         let code = error.sqlite_error_code();
-        let said = error.to_string();
+        let mut said = error.to_string();
         let (zh, remedy) = match code {
+            Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) if descriptors::none_left(Purpose::Journal) => {
+                said = format!("no file or socket is left for it: {said}");
+                ("没有可用的文件描述符", descriptors::raise_it())
+            }
             Some(ErrorCode::DiskFull) => (
                 "磁盘或数据库已满",
                 both!("free space on its disk or raise the bound of its size", "请腾出磁盘空间，或提高其大小上限"),
