@@ -15,7 +15,7 @@ const STRINGS: &[(&str, usize)] = &[
     ("src/base/cidr.rs", 1),
     // These stand in the journal and the log.
     ("src/io/deliver/sender.rs", 2),
-    ("src/io/outside.rs", 2),
+    ("src/io/outside.rs", 1),
     ("src/io/schemas.rs", 1),
     // The reason of a 400 goes to a peer.
     ("src/sip/parse.rs", 1),

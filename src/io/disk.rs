@@ -48,12 +48,21 @@ impl Disk {
     }
 
     /// Says that there is too little room, before the journal cannot write.
-    pub fn alarm(&self, space: Space) -> Option<String> {
+    pub fn alarm(&self, space: Space) -> Option<Text> {
         let Space { bytes, free } = space;
         if self.max_bytes > 0 && bytes / PER_CENT >= self.max_bytes / 100 {
-            return Some(format!("the journal takes {bytes} of the {} bytes that records.max_bytes allows", self.max_bytes));
+            return Some(both!(
+                "the journal takes {bytes} of the {0} bytes that records.max_bytes allows",
+                "日志数据库已占 {bytes} 字节，records.max_bytes 允许 {0} 字节",
+                self.max_bytes
+            ));
         }
-        (free < self.min_free).then(|| format!("the journal's disk has {free} bytes left, less than records.min_free"))
+        (free < self.min_free).then(|| {
+            both!(
+                "the journal's disk has {free} bytes left, less than records.min_free",
+                "日志数据库所在磁盘剩余 {free} 字节，少于 records.min_free"
+            )
+        })
     }
 
     /// Says in the log when it becomes too little, and when it is enough again.
@@ -119,8 +128,8 @@ mod tests {
         let space = |bytes, free| Space { bytes, free };
         assert_eq!(disk(0, 100).alarm(space(u64::MAX, 100)), None);
         assert_eq!(disk(1000, 100).alarm(space(799, 100)), None);
-        assert!(disk(1000, 100).alarm(space(800, 100)).unwrap().contains("800 of the 1000 bytes"));
-        assert!(disk(1000, 100).alarm(space(0, 99)).unwrap().contains("99 bytes left"));
+        assert!(disk(1000, 100).alarm(space(800, 100)).unwrap().en.contains("800 of the 1000 bytes"));
+        assert!(disk(1000, 100).alarm(space(0, 99)).unwrap().en.contains("99 bytes left"));
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("journal.db");
         std::fs::write(&journal, [0; 300]).unwrap();

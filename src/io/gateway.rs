@@ -139,6 +139,7 @@ impl Gateway {
             deliveries: Arc::new(Deliveries::of(&deliverers, &journal)?),
             patience: fixed.http.timeout,
             fit,
+            shortage: descriptors::shortage,
         };
         start_http(&fixed, &runtime, door, desk.clone())?;
         tracing::info!(sip = ?listen, http = %http, plan = %config.plan.file.display(), "ready");
@@ -456,7 +457,7 @@ fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut des
 fn asked_by_api(reloader: Arc<Reloader>) -> http::Reload {
     Arc::new(move || {
         let reloader = reloader.clone();
-        Box::pin(async move { reloader.reload("the API").await.map(|report| serde_json::json!(report)) })
+        Box::pin(async move { reloader.reload("the API").await })
     })
 }
 

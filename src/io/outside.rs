@@ -7,8 +7,8 @@ use super::feed::Feed;
 use super::http::Metric;
 use super::journal::{Journal, Settler, Taken};
 use super::ledger::Ledger;
-use super::ledger::search::{Page, Search};
 use super::reload::Handle;
+use super::store::Trouble;
 use crate::base::{CallId, Mono, Text};
 use crate::call::event::Division;
 use crate::plan::Plan;
@@ -162,8 +162,8 @@ pub struct Reading {
 
 impl Reading {
     /// Reads the disk, and may wait for others who do.
-    pub fn search(self, search: &Search) -> Result<Page, String> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).search(search).map_err(|e| e.to_string())
+    pub fn ask<T>(self, question: impl FnOnce(&Ledger) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        question(&self.records.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Configuration, plan and prompts taken over by a running gateway: read and checked as a whole, compared with what
 //! runs, swapped in the switch at once. A configuration that is wrong changes nothing.
 
-use crate::base::Text;
+use crate::base::{Text, Tongue};
 use crate::io::admission::Admission;
 use crate::io::board::Board;
 use crate::io::config::{self, Config, Finding};
@@ -11,10 +11,10 @@ use crate::io::plans::{self, Prompts};
 use crate::io::tokens::Tokens;
 use crate::io::trail::Trail;
 use crate::io::{log, setup, tokens};
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, Plan, Problem};
 use crate::switch::{Input, Live};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,7 +49,17 @@ pub struct Report {
     pub settings: Vec<String>,
     /// Settings that differ from those the gateway was started with, and stay as they were until a restart.
     pub needs_restart: Vec<String>,
-    pub warnings: Vec<String>,
+    #[serde(skip)]
+    pub warnings: Vec<Text>,
+}
+
+impl Report {
+    /// All of it, its warnings in this language.
+    pub fn told(&self, tongue: Tongue) -> Value {
+        let mut told = json!(self);
+        told["warnings"] = self.warnings.iter().map(|warning| warning.told(tongue)).collect();
+        told
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -160,7 +170,7 @@ impl Reloader {
         running.trail = trail;
         let Read { config, needs_restart, mut loaded } = read?;
         keep_equal(&mut loaded.prompts, &running.live.prompts);
-        let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+        let warnings = loaded.warnings.iter().map(Problem::told).collect();
         let live = setup::live(&config, loaded).map_err(|problem| vec![problem])?;
         let report = compare(running, &config, &live, needs_restart, warnings);
         let reloads = self.board.read().counters.reloads;
@@ -218,7 +228,7 @@ fn read(file: Option<&Path>, running: &Config, trail: &Trail) -> Result<Read, Ve
     Ok(Read { config, needs_restart, loaded })
 }
 
-fn compare(old: &Running, config: &Config, live: &Live, needs_restart: Vec<String>, warnings: Vec<String>) -> Report {
+fn compare(old: &Running, config: &Config, live: &Live, needs_restart: Vec<String>, warnings: Vec<Text>) -> Report {
     let mut report = Report {
         changed: false,
         plan: shown(&live.plan),

@@ -18,7 +18,7 @@ pub struct Figures {
     backend: String,
     outcomes: [AtomicU64; OUTCOMES.len()],
     /// Why nothing but probes is sent: for everybody, and in full.
-    trouble: Mutex<Option<(String, String)>>,
+    trouble: Mutex<Option<(Text, Text)>>,
 }
 
 impl Figures {
@@ -38,16 +38,17 @@ impl Figures {
 
     pub fn alarm(&self, alarm: &Alarm) {
         let (does, why) = match alarm {
-            Alarm::Down(why) => ("fails", Some(why)),
-            Alarm::Paused(why) => ("refuses us", Some(why)),
-            Alarm::Up => ("", None),
+            Alarm::Down(why) => (both!("fails", "出错"), Some(why)),
+            Alarm::Paused(why) => (both!("refuses us", "拒绝本网关"), Some(why)),
+            Alarm::Up => (Text::default(), None),
         };
-        let told = format!("the ticket system `{}` {does}", self.backend);
-        let trouble = why.map(|why| (told.clone(), format!("{told}: {why}")));
+        let backend = &self.backend;
+        let told = both!("the ticket system `{backend}` {}", "工单系统 `{backend}` {}"; does);
+        let trouble = why.map(|why| (told.clone(), told.then(&both!(": {why}", "：{why}"))));
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
-    fn trouble(&self) -> Option<(String, String)> {
+    fn trouble(&self) -> Option<(Text, Text)> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -66,12 +67,12 @@ impl Deliveries {
     }
 
     /// For everybody: which of them fail.
-    pub fn alarms(&self) -> Vec<String> {
+    pub fn alarms(&self) -> Vec<Text> {
         self.backends.iter().filter_map(|figures| Some(figures.trouble()?.0)).collect()
     }
 
     /// And how.
-    pub fn alarms_in_full(&self) -> Vec<String> {
+    pub fn alarms_in_full(&self) -> Vec<Text> {
         self.backends.iter().filter_map(|figures| Some(figures.trouble()?.1)).collect()
     }
 

@@ -1,13 +1,14 @@
 //! Live calls over HTTP: list, show, move the caller. Repeating a POST with its Idempotency-Key does nothing twice.
 
-use super::endpoint::{Endpoint, forbidden};
+use super::endpoint::Endpoint;
+use super::noted::in_full;
 use super::problem::Problem;
-use super::{COMMAND, Desk, WORK};
+use super::{COMMAND, Desk};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Masked};
 use crate::control::{CallView, Command, Holder, LegView, Mode, Numbers, Reply, Right, Why};
+use crate::io::alarm;
 use crate::io::asks::NoAnswer;
-use crate::io::{alarm, clock};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -68,14 +69,14 @@ impl Wanted {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Look {
+pub(super) struct Look {
     /// Callers' numbers in full.
     #[serde(default)]
-    unmasked: bool,
+    pub unmasked: bool,
 }
 
 async fn list(State(desk): State<Desk>, asker: Asker, look: Query<Look>) -> Response {
-    match numbers(&desk, &asker, &look, "all calls").await {
+    match numbers(&desk, &asker, &look, "all calls".to_owned()).await {
         Ok(numbers) => shown(carry_out(&desk, Command::Calls(numbers)).await),
         Err(problem) => problem.into_response(),
     }
@@ -86,31 +87,17 @@ async fn show(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker, lo
         Ok(id) => id,
         Err(problem) => return problem.into_response(),
     };
-    match numbers(&desk, &asker, &look, &id.to_string()).await {
+    match numbers(&desk, &asker, &look, id.to_string()).await {
         Ok(numbers) => shown(carry_out(&desk, Command::Call(id, numbers)).await),
         Err(problem) => problem.into_response(),
     }
 }
 
-/// In full for whoever may see them, once it is noted who did.
-async fn numbers(desk: &Desk, holder: &Arc<Holder>, look: &Look, what: &str) -> Result<Numbers, Problem> {
+async fn numbers(desk: &Desk, holder: &Holder, look: &Look, what: String) -> Result<Numbers, Problem> {
     if !look.unmasked {
         return Ok(Numbers::Masked);
     }
-    holder.must(Right::SeeNumbers).map_err(|missing| forbidden(holder, missing))?;
-    let (audit, holder, what) = (desk.audit.clone(), holder.clone(), what.to_owned());
-    let note = move || audit.note(clock::now().wall, &holder.name, "live calls", &what);
-    let noted = alarm::aside(WORK, note).await.unwrap_or_else(|| Err(alarm::fault()));
-    noted.map(|()| Numbers::Full).map_err(|why| {
-        tracing::error!("{why}");
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            both!(
-                "who sees numbers in full cannot be noted now; see the gateway's log",
-                "现在无法记录谁查看了完整号码，请看网关日志"
-            ),
-        )
-    })
+    in_full(desk, holder, "live calls", what).await.map(|()| Numbers::Full)
 }
 
 async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker, headers: HeaderMap, body: Bytes) -> Response {

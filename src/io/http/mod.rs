@@ -8,6 +8,7 @@ mod events;
 mod follow;
 mod link;
 mod metrics;
+mod noted;
 mod problem;
 mod recordings;
 mod records;
@@ -16,17 +17,18 @@ mod serve;
 mod tags;
 mod websocket;
 
-use crate::base::{Shown, Text};
+use crate::base::{Shown, Text, Tongue};
 use crate::control::{Command, Holder, Right};
 use crate::io::asks::Asks;
 use crate::io::audit::Audit;
-use crate::io::board::Board;
+use crate::io::board::{Board, Figures as Posted};
 use crate::io::deliver::Deliveries;
 use crate::io::descriptors::Fit;
 use crate::io::disk::Disk;
 use crate::io::inbox::Inbox;
 use crate::io::outside::Outside;
 use crate::io::recorder::shelf::Shelf;
+use crate::io::reload::Report;
 use crate::io::tokens::Tokens;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
@@ -34,8 +36,8 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Json, Response};
 use axum::{Extension, Router};
 use endpoint::Endpoint;
-use problem::Problem;
-use serde_json::{Value, json};
+use problem::{Problem, spoken};
+use serde_json::json;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +71,8 @@ pub struct Desk {
     pub outside: Arc<Outside>,
     /// The limits that are kept to.
     pub fit: Fit,
+    /// The alarm while there is no descriptor to be had.
+    pub shortage: fn() -> Option<Text>,
 }
 
 pub use calls::Done;
@@ -81,7 +85,7 @@ pub use serve::{Doors, Limits, PORCH};
 pub type Figures = Arc<dyn Fn() -> Vec<Metric> + Send + Sync>;
 
 /// Reads everything anew: the report, or what is wrong.
-pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Value, Vec<Text>>> + Send>> + Send + Sync>;
+pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Report, Vec<Text>>> + Send>> + Send + Sync>;
 
 /// Everything that is served, and who may ask for it.
 fn endpoints() -> Vec<Endpoint> {
@@ -135,19 +139,25 @@ async fn health(State(desk): State<Desk>) -> Response {
 }
 
 /// Should new calls be sent here?
-async fn ready(State(desk): State<Desk>) -> Response {
-    let damage = desk.disk.damage();
-    let mut obstacles = desk.board.fresh(&desk.inbox).await.obstacles();
-    obstacles.extend(damage);
-    if obstacles.is_empty() {
-        let mut answer = json!({ "status": "ready" });
-        let alarms: Vec<String> = desk.disk.alarm(desk.disk.space()).into_iter().chain(desk.deliveries.alarms()).collect();
-        if !alarms.is_empty() {
-            answer["alarm"] = json!(alarms.join("; "));
-        }
-        return Json(answer).into_response();
+async fn ready(State(desk): State<Desk>, Extension(tongue): Extension<Tongue>) -> Response {
+    let obstacles = obstacles(&desk, &desk.board.fresh(&desk.inbox).await);
+    let shortage = (desk.shortage)();
+    if !obstacles.is_empty() {
+        // It may be why.
+        let obstacles: Vec<Text> = obstacles.into_iter().chain(shortage).collect();
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, Text::joined(&obstacles)).into_response();
     }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, Text::joined(&obstacles)).into_response()
+    let mut answer = json!({ "status": "ready" });
+    let alarms = desk.disk.alarm(desk.disk.space()).into_iter().chain(shortage).chain(desk.deliveries.alarms());
+    if let Some(alarms) = alarms.reduce(|all, alarm| all.then(&both!("; ", "；")).then(&alarm)) {
+        answer["alarm"] = json!(alarms.told(tongue));
+    }
+    spoken(Json(answer), tongue)
+}
+
+/// Why no new call should be sent here.
+fn obstacles(desk: &Desk, figures: &Posted) -> Vec<Text> {
+    figures.obstacles().into_iter().chain(desk.disk.damage()).collect()
 }
 
 async fn show_metrics(State(desk): State<Desk>) -> Response {
@@ -156,11 +166,13 @@ async fn show_metrics(State(desk): State<Desk>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-async fn status(State(desk): State<Desk>) -> Response {
+async fn status(State(desk): State<Desk>, Extension(tongue): Extension<Tongue>) -> Response {
     let figures = desk.board.fresh(&desk.inbox).await;
     let (gauges, space) = (figures.gauges, desk.disk.space());
-    Json(json!({
-        "ready": figures.obstacles().is_empty(),
+    let told = |text: Text| text.told(tongue).to_owned();
+    let alarms: Vec<String> = (desk.shortage)().into_iter().chain(desk.deliveries.alarms_in_full()).map(told).collect();
+    let answer = json!({
+        "ready": obstacles(&desk, &figures).is_empty(),
         "draining": gauges.draining,
         "calls": gauges.calls,
         "waiting": gauges.waiting,
@@ -170,12 +182,12 @@ async fn status(State(desk): State<Desk>) -> Response {
             "unwritten": gauges.unwritten,
             "bytes": space.bytes,
             "free_bytes": space.free,
-            "alarm": desk.disk.alarm(space),
+            "alarm": desk.disk.alarm(space).map(told),
         },
         "limits": desk.fit,
-        "alarms": desk.deliveries.alarms_in_full(),
-    }))
-    .into_response()
+        "alarms": alarms,
+    });
+    spoken(Json(answer), tongue)
 }
 
 /// No new calls from now on; those in progress finish.
@@ -193,9 +205,9 @@ async fn undrain(State(desk): State<Desk>, Extension(holder): Extension<Arc<Hold
 }
 
 /// Takes over configuration, plan and prompts as they are now; what is wrong changes nothing.
-async fn reload(State(desk): State<Desk>) -> Response {
+async fn reload(State(desk): State<Desk>, Extension(tongue): Extension<Tongue>) -> Response {
     match (desk.reload)().await {
-        Ok(report) => Json(report).into_response(),
+        Ok(report) => spoken(Json(report.told(tongue)), tongue),
         Err(errors) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, both!("nothing has changed", "没有任何改变"))
             .because(errors)
             .into_response(),

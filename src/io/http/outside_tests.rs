@@ -18,6 +18,7 @@ use crate::record::signature::Keys;
 use crate::record::zone::Zone;
 use axum::http::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -110,6 +111,7 @@ impl Bench {
             shelf: Arc::new(Shelf::of(&config).unwrap()),
             patience: SOON,
             fit: Default::default(),
+            shortage: || None,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

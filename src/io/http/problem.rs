@@ -21,6 +21,8 @@ pub struct Problem {
     errors: Errors,
     members: Map<String, Value>,
     challenge: Option<String>,
+    /// Seconds.
+    again_in: Option<u8>,
 }
 
 #[derive(Clone)]
@@ -31,7 +33,14 @@ enum Errors {
 
 impl Problem {
     pub fn new(status: StatusCode, detail: Text) -> Problem {
-        Problem { status, detail: Box::new(detail), errors: Errors::Told(Vec::new()), members: Map::new(), challenge: None }
+        Problem {
+            status,
+            detail: Box::new(detail),
+            errors: Errors::Told(Vec::new()),
+            members: Map::new(),
+            challenge: None,
+            again_in: None,
+        }
     }
 
     /// Nobody knows whether what was asked has been done.
@@ -62,6 +71,11 @@ impl Problem {
         Problem { challenge: Some(challenge.into()), ..self }
     }
 
+    /// Asks the client to come back after so many seconds (RFC 9110 §10.2.3).
+    pub fn again_in(self, seconds: u8) -> Problem {
+        Problem { again_in: Some(seconds), ..self }
+    }
+
     fn with(mut self, member: &str, values: impl Serialize) -> Problem {
         let values = json!(values);
         if values.as_array().is_some_and(|values| !values.is_empty()) {
@@ -75,10 +89,12 @@ impl Problem {
 #[derive(Clone)]
 pub struct ForPeople;
 
-/// The framework's own refusals become problems too; and each is told in the language that is asked for.
-pub async fn always(request: Request, next: Next) -> Response {
+/// The framework's own refusals become problems too; and each is told in the language that is asked for. Handlers whose
+/// answers have words in them find it among the request's extensions.
+pub async fn always(mut request: Request, next: Next) -> Response {
     let asked = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let tongue = Tongue::accepted(asked);
+    request.extensions_mut().insert(tongue);
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return problem.told(response, tongue);
@@ -117,11 +133,17 @@ impl Problem {
 
     fn told(&self, mut response: Response, tongue: Tongue) -> Response {
         *response.body_mut() = Body::from(self.body(tongue));
-        let language = if tongue == Tongue::Chinese { "zh" } else { "en" };
-        response.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language));
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-language"));
-        response
+        spoken(response, tongue)
     }
+}
+
+/// An answer whose words are in this language, because the request asks for it (RFC 9110 §12.5.4).
+pub fn spoken(answer: impl IntoResponse, tongue: Tongue) -> Response {
+    let mut response = answer.into_response();
+    let language = if tongue == Tongue::Chinese { "zh" } else { "en" };
+    response.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language));
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-language"));
+    response
 }
 
 fn title(status: StatusCode) -> &'static str {
@@ -150,6 +172,7 @@ impl IntoResponse for Problem {
         let challenge = self.challenge.as_ref().and_then(|text| HeaderValue::try_from(text.as_str()).ok());
         let mut response = (self.status, [(header::CONTENT_TYPE, KIND)], self.body(Tongue::English)).into_response();
         response.headers_mut().extend(challenge.map(|value| (header::WWW_AUTHENTICATE, value)));
+        response.headers_mut().extend(self.again_in.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(u16::from(seconds)))));
         response.extensions_mut().insert(self);
         response
     }

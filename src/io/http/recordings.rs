@@ -2,12 +2,13 @@
 //! first byte leaves.
 
 use super::endpoint::Endpoint;
+use super::noted::noted;
 use super::problem::Problem;
 use super::{Desk, WORK};
 use crate::base::CallId;
 use crate::control::{Holder, Right};
 use crate::io::recorder::shelf::WAV;
-use crate::io::{alarm, clock};
+use crate::io::alarm;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -129,20 +130,8 @@ async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
 }
 
 async fn note(desk: &Desk, call: CallId, who: &str, range: Option<&Range<u64>>) -> Result<(), Problem> {
-    let (audit, who) = (desk.audit.clone(), who.to_owned());
     let part = range.map_or(String::new(), |range| format!(" bytes {}-{}", range.start, range.end - 1));
-    let what = format!("{call}{part}");
-    let noted = alarm::aside(WORK, move || audit.note(clock::now().wall, &who, "recording", &what)).await;
-    noted.unwrap_or_else(|| Err(alarm::fault())).map_err(|why| {
-        tracing::error!("{why}");
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            both!(
-                "who listens to a recording cannot be noted now; see the gateway's log",
-                "现在无法记录谁收听了录音，请看网关日志"
-            ),
-        )
-    })
+    noted(desk, who, "recording", format!("{call}{part}")).await
 }
 
 /// The part that is asked for (RFC 9110 §14.2); none: all of it. More than one part is answered with all of it, as is a part

@@ -1,21 +1,23 @@
 //! Records that the journal has: looked for by line, result, time and caller, a page at a time.
 
-use super::calls::call_id;
-use super::endpoint::{Endpoint, forbidden};
+use super::calls::{Look, call_id};
+use super::endpoint::Endpoint;
+use super::noted::in_full;
 use super::problem::Problem;
 use super::{Desk, WORK};
 use crate::base::{Masked, Shown, Text, Wall};
 use crate::control::{Holder, Right};
-use crate::io::ledger::Caller;
+use crate::io::alarm;
 use crate::io::ledger::search::{Outcome, Page, Search};
+use crate::io::ledger::{Caller, Ledger};
 use crate::io::moment::{self, Moment};
 use crate::io::outside::Outside;
-use crate::io::{alarm, clock};
+use crate::io::store::Trouble;
 use crate::record::shape::Record;
 use axum::Extension;
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Json, Response};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -29,7 +31,7 @@ const LOOK: u32 = 5000;
 const LONGEST: usize = 128;
 
 pub fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::get("/api/v1/records", Right::ReadCalls, list)]
+    vec![Endpoint::get("/api/v1/records", Right::ReadCalls, list), Endpoint::get("/api/v1/records/{id}", Right::ReadCalls, show)]
 }
 
 #[derive(Deserialize)]
@@ -53,46 +55,52 @@ async fn list(
     State(desk): State<Desk>,
     Extension(holder): Extension<Arc<Holder>>,
     Query(asked): Query<Asked>,
-) -> Result<Response, Problem> {
+) -> Result<Json<Value>, Problem> {
     let search = search(&desk.outside, &asked)?;
     // Whoever may try numbers would find out what is masked.
     if asked.unmasked || search.caller.is_some() {
-        holder.must(Right::SeeNumbers).map_err(|missing| forbidden(&holder, missing))?;
-        noted(&desk, &holder, told(&asked)).await?;
+        in_full(&desk, &holder, "records", told(&asked)).await?;
     }
-    let Some(reader) = desk.outside.read() else { return Ok(busy()) };
-    let read = alarm::aside(WORK, move || reader.search(&search)).await.unwrap_or_else(|| Err(alarm::fault().en));
-    let Page { records, next } = read.map_err(|why| {
+    let Page { records, next } = read(&desk, move |ledger| ledger.search(&search)).await?;
+    let records: Vec<Value> = records.into_iter().map(|record| shown(record, asked.unmasked)).collect();
+    Ok(Json(json!({ "records": records, "next": next.map(|call| call.to_string()) })))
+}
+
+/// One record, and what became of its deliveries.
+async fn show(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Extension(holder): Extension<Arc<Holder>>,
+    Query(look): Query<Look>,
+) -> Result<Json<Value>, Problem> {
+    let call = call_id(&id)?;
+    if look.unmasked {
+        in_full(&desk, &holder, "records", call.to_string()).await?;
+    }
+    let (record, deliveries) = read(&desk, move |ledger| Ok((ledger.record(call)?, ledger.deliveries(call)?))).await?;
+    let record = record.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, both!("no call {call}", "没有通话 {call}")))?;
+    Ok(Json(json!({ "record": shown(record, look.unmasked), "deliveries": deliveries })))
+}
+
+fn shown(record: Record, unmasked: bool) -> Value {
+    if unmasked { json!(record) } else { json!(record.masked()) }
+}
+
+/// Asks the journal, after those who asked before.
+async fn read<T: Send + 'static>(
+    desk: &Desk,
+    question: impl FnOnce(&Ledger) -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Problem> {
+    let Some(reader) = desk.outside.read() else {
+        let busy = both!("as many read records as may; ask again in a second", "查询话单的请求已达上限，请一秒后再试");
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy).again_in(1));
+    };
+    let read = alarm::aside(WORK, move || reader.ask(question).map_err(Text::from)).await.unwrap_or_else(|| Err(alarm::fault()));
+    read.map_err(|why| {
         tracing::error!("records cannot be read: {why}");
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             both!("the journal cannot be read now; see the gateway's log", "现在无法读取日志数据库，请看网关日志"),
-        )
-    })?;
-    let shown = |record: Record| if asked.unmasked { json!(record) } else { json!(record.masked()) };
-    let records: Vec<Value> = records.into_iter().map(shown).collect();
-    Ok(Json(json!({ "records": records, "next": next.map(|call| call.to_string()) })).into_response())
-}
-
-fn busy() -> Response {
-    let problem = Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        both!("as many read records as may; ask again in a second", "查询话单的请求已达上限，请一秒后再试"),
-    );
-    ([(header::RETRY_AFTER, "1")], problem).into_response()
-}
-
-async fn noted(desk: &Desk, holder: &Arc<Holder>, what: String) -> Result<(), Problem> {
-    let (audit, holder) = (desk.audit.clone(), holder.clone());
-    let note = move || audit.note(clock::now().wall, &holder.name, "records", &what);
-    alarm::aside(WORK, note).await.unwrap_or_else(|| Err(alarm::fault())).map_err(|why| {
-        tracing::error!("{why}");
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            both!(
-                "who sees numbers in full cannot be noted now; see the gateway's log",
-                "现在无法记录谁查看了完整号码，请看网关日志"
-            ),
         )
     })
 }

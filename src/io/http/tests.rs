@@ -12,6 +12,7 @@ use crate::switch::Input;
 use axum::body::Body;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,6 +55,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             patience: http.timeout,
             outside: outside_tests::outside(),
             fit: Default::default(),
+            shortage: || None,
         },
         outlet,
     )

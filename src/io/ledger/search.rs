@@ -43,7 +43,7 @@ pub struct Page {
 }
 
 impl Outcome {
-    const OPEN: &str = "open";
+    pub const OPEN: &str = "open";
 
     pub fn words() -> impl Iterator<Item = &'static str> {
         event::Result::ALL.into_iter().map(event::Result::name).chain([Outcome::OPEN])

@@ -163,3 +163,19 @@ async fn so_many_read_at_once_and_no_more() {
     drop(places);
     assert_eq!(bench.found("viewer", "").await.0, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_record_is_shown_with_its_deliveries() {
+    let bench = Bench::new().await;
+    let call = bench.called(after(0), "12345", "13800138000", Some(Outcome::NoSeat)).await;
+    let (status, shown) = bench.found("viewer", &format!("/{call}")).await;
+    assert_eq!((status, &shown["record"]["call_id"], &shown["record"]["caller"]), (200, &json!(call), &json!("138******00")));
+    assert!(shown["deliveries"].is_array(), "{shown}");
+    let (status, problem) = bench.found("viewer", &format!("/{call}?unmasked=true")).await;
+    assert_eq!((status, &problem["needs"]), (403, &json!(["unmasked"])));
+    let (status, problem) = bench.found("viewer", "/0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80").await;
+    assert!(status == 404 && problem["detail"].as_str().unwrap().starts_with("no call 0193583f"), "{problem}");
+    for (path, role, want) in [("/x", "viewer", 400), ("/x?y=1", "viewer", 400), ("/x", "monitor", 403)] {
+        assert_eq!(bench.found(role, path).await.0, want, "{path} {role}");
+    }
+}

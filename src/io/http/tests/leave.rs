@@ -20,6 +20,7 @@ const LEAVE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/calls/{id}/subjects", "operator"),
     ("GET", "/api/v1/events", "feed"),
     ("GET", "/api/v1/records", "viewer operator admin"),
+    ("GET", "/api/v1/records/{id}", "viewer operator admin"),
     ("POST", "/api/v1/records", "source"),
     ("POST", "/api/v1/callbacks/{backend}", "everybody"),
     ("GET", "/t/{id}", "everybody"),
