@@ -97,6 +97,11 @@ const STARTING: &[&str] =
     &["thread::Builder", "thread::spawn", "tokio::spawn", "task::spawn", "spawn_blocking", "spawn_local", ".spawn("];
 const STARTING_IN: &str = "src/io/alarm.rs";
 
+/// Ways to the terminal. One place writes there: it shows all of what others chose, none of which acts, and it does not panic
+/// when nobody reads on. The log has another.
+const PRINTING: &[&str] = &["print!", "println!", "eprint!", "eprintln!", "stdout()", "stderr()"];
+const PRINTING_IN: &[&str] = &["src/cli/mod.rs", "src/io/log.rs"];
+
 /// Words that mark unfinished or silenced work.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "TODO", "FIXME", "dbg!", "#[ignore]"];
 
@@ -172,13 +177,21 @@ fn only_impure_rooms_touch_the_machine() {
 
 #[test]
 fn files_are_read_in_one_place() {
+    used_in(READING, READING_IN, "instead of `io::files`");
+}
+
+#[test]
+fn the_terminal_is_written_to_in_one_place() {
+    used_in(PRINTING, PRINTING_IN, "instead of `say!`, `tell!` or `complain`");
+}
+
+/// Finds these words outside of tests in other files than these.
+fn used_in(words: &[&str], allowed: &[&str], instead: &str) {
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|source| !READING_IN.contains(&source.path.as_str()) && !source.path.contains("tests"))
-    {
-        let code = source.code().take_while(|(_, line)| !line.contains("#[cfg(test)]"));
-        for (number, line) in code {
-            for word in READING.iter().filter(|word| has_word(line, word)) {
-                wrong.push(format!("{}:{number}: `{word}` instead of `io::files`", source.path));
+    for source in sources().iter().filter(|source| !allowed.contains(&source.path.as_str()) && !source.path.contains("tests")) {
+        for (number, line) in source.code().take_while(|(_, line)| !line.contains("#[cfg(test)]")) {
+            for word in words.iter().filter(|word| has_word(line, word)) {
+                wrong.push(format!("{}:{number}: `{word}` {instead}", source.path));
             }
         }
     }
@@ -274,6 +287,7 @@ fn the_checks_see_what_they_should() {
     assert!(!is_allowed("record", &["call::event"], "call::Leg"));
     assert!(!is_allowed("record", &["call::event"], "call::events::Leg"));
     assert!(has_word("use std::fs;", "std::fs") && !has_word("use std::fsx;", "std::fs"));
+    assert!(has_word("    println!(\"x\")", "println!") && !has_word("eprintln!()", "println!"));
     assert!(has_word("std::time::Instant::now()", "Instant") && !has_word("Instantly", "Instant"));
     let text = ["fn a() {", "    x();", "}", "impl B {", "    pub fn b(", "        &self,", "    ) {", "    }", "}"];
     let lines: Vec<String> = text.iter().map(ToString::to_string).collect();

@@ -1,11 +1,12 @@
 //! The ground that every room may name: time, identifiers, seeded randomness, hash maps, deadlines, flows, blocks of addresses,
-//! masking.
+//! masking, the width of text.
 //!
 //! Nothing here reads a clock, a socket or the operating system's randomness: all of it arrives as an argument.
 
 #[macro_use]
 mod text;
 mod cidr;
+pub mod columns;
 mod dotted;
 mod flow;
 mod id;

@@ -1,8 +1,8 @@
 //! A running gateway, asked over its HTTP interface.
 
-use super::{ConfigFile, listed};
-use crate::base::{Text, Tongue};
-use crate::io::{config, files};
+use super::ConfigFile;
+use crate::base::{Shown, Text, Tongue};
+use crate::io::files;
 use clap::Args;
 use reqwest::header::ACCEPT_LANGUAGE;
 use reqwest::{Method, StatusCode, Url};
@@ -50,10 +50,7 @@ impl Api {
     pub fn open(&self) -> Result<Client, Text> {
         let base = match &self.url {
             Some(url) => url.clone(),
-            None => {
-                let config = config::load(self.config.path()).map_err(|findings| listed(&findings))?;
-                format!("http://{}", reachable(config.http.listen))
-            }
+            None => format!("http://{}", reachable(self.config.load()?.http.listen)),
         };
         self.token.open(&base)
     }
@@ -79,7 +76,12 @@ impl Token {
             let name = file.display();
             both!("{name}: {}", "{name}：{}"; why)
         })?;
-        Ok(text.lines().next().map(|line| line.trim().to_owned()))
+        let token = text.lines().next().unwrap_or_default().trim();
+        if token.is_empty() {
+            let name = file.display();
+            return Err(both!("{name}: its first line is empty: there stands no token", "{name}：首行为空，没有令牌"));
+        }
+        Ok(Some(token.to_owned()))
     }
 }
 
@@ -165,9 +167,10 @@ impl Client {
 
     /// A problem as one or more lines.
     fn told(&self, status: StatusCode, problem: &Value) -> Text {
-        let detail = problem["detail"].as_str().unwrap_or_else(|| status.as_str());
-        let place = |error: &Value| Some(format!("{}: {}", error["pointer"].as_str()?, error["detail"].as_str()?));
-        let error = |error: &Value| error.as_str().map(str::to_owned).or_else(|| place(error));
+        let text = |value: &Value| value.as_str().map(Shown::whole);
+        let detail = text(&problem["detail"]).unwrap_or_else(|| status.as_str().to_owned());
+        let place = |error: &Value| Some(format!("{}: {}", text(&error["pointer"])?, text(&error["detail"])?));
+        let error = |error: &Value| text(error).or_else(|| place(error));
         let more = problem["errors"].as_array().into_iter().flatten().filter_map(error).map(|error| format!("\n{error}"));
         let hint = match status {
             StatusCode::UNAUTHORIZED => {

@@ -1,8 +1,8 @@
 //! `hotline check`: the configuration, the dial plan and the prompts, without starting anything.
 
-use super::{ConfigFile, listed};
-use crate::base::Text;
-use crate::io::config::{self, Config};
+use super::ConfigFile;
+use crate::base::{Shown, Text};
+use crate::io::config::Config;
 use crate::io::{descriptors, journal, plans, setup};
 use clap::Args;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct Question {
 }
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
-    let config = config::load(question.config.path()).map_err(|findings| listed(&findings))?;
+    let config = question.config.load()?;
     let fit = setup::fit(&config, descriptors::most())?;
     fit.lowered().iter().for_each(|text| super::complain(&both!("warning: {}", "警告：{}"; text)));
     let plans = if question.plans.is_empty() { vec![config.plan.file.clone()] } else { question.plans.clone() };
@@ -34,7 +34,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let trunks = config.trunks.values().filter(|trunk| trunk.enabled).count();
     let seats = config.seats.values().filter(|seat| seat.enabled).count();
     let queues = config.queues.values().filter(|queue| queue.enabled).count();
-    let name = &config.node.name;
+    let name = Shown(&config.node.name);
     tell!(
         "{name}: {trunks} trunks, {seats} seats, {queues} queues",
         "{name}：中继 {trunks} 个，座席 {seats} 个，队列 {queues} 个"
@@ -52,5 +52,5 @@ fn check_plan(config: &Config, file: PathBuf) -> Result<Text, Vec<Text>> {
     let loaded = plans::load(&config)?;
     loaded.warnings.iter().for_each(|warning| super::complain(&warning.told()));
     let (file, name, prompts) = (config.plan.file.display(), &loaded.plan.name, loaded.prompts.len());
-    Ok(both!("{file}: {name}, {prompts} prompts", "{file}：{name}，提示音 {prompts} 个"))
+    Ok(both!("{file}: {name}, {prompts} prompts", "{file}：{name}，提示音 {prompts} 个").shown())
 }

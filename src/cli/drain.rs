@@ -18,23 +18,23 @@ pub struct Question {
     /// Only says whether new calls are taken, and how many there are
     ///
     /// 只显示是否接新呼叫、现有多少路
-    #[arg(long, conflicts_with_all = ["undo", "no_wait", "within"])]
+    #[arg(long)]
     status: bool,
     /// New calls are taken again
     ///
     /// 恢复接新呼叫
-    #[arg(long, conflicts_with_all = ["no_wait", "within"])]
+    #[arg(long)]
     undo: bool,
     /// Does not wait for the calls in progress
     ///
     /// 不等待进行中的通话
-    #[arg(long, conflicts_with = "within")]
+    #[arg(long)]
     no_wait: bool,
     /// How long to wait for them, such as 10m; then it fails, and the gateway goes on draining
     ///
     /// 最长等待时间，例如 10m；到时返回失败，网关继续排空
-    #[arg(long, value_name = "TIME")]
-    within: Option<jiff::SignedDuration>,
+    #[arg(long, value_name = "TIME", value_parser = super::typed::span)]
+    within: Option<Duration>,
 }
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
@@ -47,7 +47,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     } else {
         client.post("/api/v1/drain", None)?;
         if !question.no_wait {
-            wait(&client, question.within.map(|time| time.unsigned_abs()))?;
+            wait(&client, question.within)?;
         }
     }
     Ok(ExitCode::SUCCESS)

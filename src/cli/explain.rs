@@ -3,7 +3,7 @@
 use super::typed::{self, Moment};
 use super::{ConfigFile, listed};
 use crate::base::Text;
-use crate::io::config::{self, Config};
+use crate::io::config::Config;
 use crate::io::{clock, plans::PlanFile};
 use crate::plan::{self, Explanation, Facts, Plan, suggestion};
 use clap::Args;
@@ -20,7 +20,7 @@ pub struct Question {
     /// Every number of the plan, as a table
     ///
     /// 列出方案的所有号码
-    #[arg(long, conflicts_with_all = ["number", "from", "trunk", "day"])]
+    #[arg(long)]
     all: bool,
     /// The dial plan; by default the configuration's
     ///
@@ -50,7 +50,7 @@ pub struct Question {
     /// One number through a day of the plan's zone: each minute from which another answer holds
     ///
     /// 一个号码在某日（方案时区）之内的各次变化
-    #[arg(long, value_name = "DATE", conflicts_with = "at", value_parser = typed::day)]
+    #[arg(long, value_name = "DATE", value_parser = typed::day)]
     day: Option<jiff::civil::Date>,
     /// As JSON
     ///
@@ -65,7 +65,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     // A plan alone needs no configuration: it is asked only for what the question leaves open.
     let config = match (&question.plan, &question.trunk) {
         (Some(_), None) => None,
-        _ => Some(config::load(question.config.path()).map_err(|findings| listed(&findings))?),
+        _ => Some(question.config.load()?),
     };
     let file = question.plan.clone().or(config.as_ref().map(|config| config.plan.file.clone())).unwrap_or_default();
     let plan = PlanFile::open(&file)?.parse().map_err(|problems| listed(&problems))?;

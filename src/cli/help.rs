@@ -1,7 +1,7 @@
 //! The command line in its reader's language. A command's and an argument's help has two paragraphs where it is defined,
 //! English and Chinese; here one of them is chosen, and what the library says by itself is said in Chinese too.
 
-use crate::base::{Text, Tongue};
+use crate::base::{Shown, Text, Tongue};
 use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{Arg, ArgAction, Command};
@@ -90,10 +90,8 @@ pub fn mistake(error: &Error) -> Option<Text> {
         }
         ErrorKind::MissingRequiredArgument => both!("missing: {arg}", "缺少参数：{arg}"),
         ErrorKind::MissingSubcommand => both!("a command is missing", "缺少命令"),
-        ErrorKind::ArgumentConflict => {
-            let other = said(ContextKind::PriorArg);
-            both!("{arg} cannot be used with {other}", "{arg} 不能与 {other} 同时使用")
-        }
+        // Pairs are refused in `together`.
+        ErrorKind::ArgumentConflict => both!("{arg} is given more than once", "{arg} 只能写一次"),
         ErrorKind::InvalidUtf8 => both!("an argument is not UTF-8", "参数不是 UTF-8 编码"),
         _ => {
             let text = error.to_string();
@@ -102,12 +100,16 @@ pub fn mistake(error: &Error) -> Option<Text> {
         }
     };
     let usage = error.get(ContextKind::Usage).map(shown).unwrap_or_default();
-    let usage = usage.trim().trim_start_matches("Usage:").trim_start_matches("用法：").trim();
+    Some(wrong(&told, usage.trim().trim_start_matches("Usage:").trim_start_matches("用法：").trim()))
+}
+
+/// A complaint about the command line, and where help is.
+pub fn wrong(told: &Text, usage: &str) -> Text {
     let more = match usage {
         "" => both!("\n\nFor more information, try '--help'.", "\n\n详见 `--help`。"),
         usage => both!("\n\nUsage: {usage}\n\nFor more information, try '--help'.", "\n\n用法：{usage}\n\n详见 `--help`。"),
     };
-    Some(both!("error: ", "错误：").then(&told).then(&more))
+    both!("error: ", "错误：").then(told).then(&more)
 }
 
 fn near(names: &[String]) -> Text {
@@ -122,6 +124,13 @@ fn shown(value: &ContextValue) -> String {
         ContextValue::Strings(all) => all.join(", "),
         other => other.to_string(),
     }
+}
+
+/// No number, name or file has a control character in it. Beyond here none of them can end a line of what is said about it.
+pub fn controls(arguments: impl Iterator<Item = String>) -> Option<Text> {
+    let found = arguments.into_iter().find(|argument| argument.contains(char::is_control))?;
+    let shown = Shown(&found);
+    Some(both!("`{shown}`: an argument has no control characters", "`{shown}`：参数不能含控制字符"))
 }
 
 /// An option whose hyphens a word processor made a dash of is no option to the library.
@@ -192,7 +201,7 @@ mod tests {
             ("explain 12345 --form 1", "unexpected argument `--form`; did you mean `--from`?", "多余的参数"),
             ("records ls --limit many", "--limit", "值 `many` 不正确"),
             ("calls transfer x 1", "", "值 `x` 不正确"),
-            ("explain --all 12345", "cannot be used with", "不能与"),
+            ("explain 1 --json --json", "--json is given more than once", "只能写一次"),
             ("explain 12345 --at", "wants a value", "缺少值"),
             ("completions tcsh", "`tcsh` is none of", "不是"),
         ] {
@@ -205,6 +214,11 @@ mod tests {
         }
         let told = dashes(["explain".to_owned(), "—at".to_owned()].into_iter()).unwrap();
         assert!(told.en.ends_with("write --at") && told.zh.contains("破折号"), "{told:?}");
+        for argument in ["1\n2", "\t", "a\u{1b}[2J", "\u{9b}"] {
+            let told = controls(["explain".to_owned(), argument.to_owned()].into_iter()).unwrap();
+            assert!(told.zh.contains("控制字符") && !told.en.contains(char::is_control), "{told:?}");
+        }
+        assert_eq!(controls(["旅游投诉".to_owned()].into_iter()), None);
         assert_eq!(dashes(["--at".to_owned(), "12345".to_owned()].into_iter()), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The language of whoever is at the terminal.
 
-use crate::base::{Text, Tongue};
+use crate::base::{Shown, Text, Tongue};
 use std::sync::OnceLock;
 
 const VARIABLE: &str = "HOTLINE_LANG";
@@ -37,7 +37,10 @@ pub fn read(name: &str) -> Result<Tongue, Text> {
     match Tongue::of_locale(&lower) {
         Tongue::Chinese => Ok(Tongue::Chinese),
         Tongue::English if english => Ok(Tongue::English),
-        Tongue::English => Err(both!("`{name}` is no language here: zh or en", "没有语言 `{name}`：应为 zh 或 en")),
+        Tongue::English => {
+            let name = Shown(name);
+            Err(both!("`{name}` is no language here: zh or en", "没有语言 `{name}`：应为 zh 或 en"))
+        }
     }
 }
 

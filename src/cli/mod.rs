@@ -30,13 +30,16 @@ mod prompts;
 mod ready;
 mod records;
 mod run;
+mod table;
+mod together;
 mod typed;
 
 use crate::base::{Shown, Text, Tongue};
-use crate::io::config::Finding;
+use crate::io::config::{self, Config, Finding};
 use crate::io::files;
 use crate::plan::Problem;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 use std::fmt::Arguments as Words;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -122,17 +125,26 @@ impl ConfigFile {
     fn path(&self) -> Option<&Path> {
         self.file.as_deref()
     }
+
+    fn load(&self) -> Result<Config, Text> {
+        config::load(self.path()).map_err(|findings| listed(&findings))
+    }
 }
 
 pub fn main() -> ExitCode {
     crate::io::log::panics_on_terminal();
-    let arguments = match understood() {
+    let understood = language::choose().map_err(Instead::Wrong).and_then(|()| understood(std::env::args_os()));
+    let arguments = match understood {
         Ok(arguments) => arguments,
-        Err(code) => return code,
+        Err(Instead::Help(help)) => help.exit(),
+        Err(Instead::Wrong(message)) => {
+            complain(&message);
+            return ExitCode::from(WRONG);
+        }
     };
     let answer = match arguments.command {
         Command::Run(config) => run::run(&config),
-        Command::Try => crate::trial::run().map(verdict).map_err(|e| files::told(&e)),
+        Command::Try => crate::trial::run(&|text| say!("{}", text.told(tongue()))).map(verdict),
         Command::Check(question) => check::run(&question),
         Command::Explain(question) => explain::run(&question),
         Command::Calls(question) => calls::run(&question),
@@ -158,26 +170,38 @@ fn program() -> clap::Command {
     help::spoken(Arguments::command(), tongue())
 }
 
-/// The arguments as they were typed, or how the process ends that shows help or says what is wrong.
-fn understood() -> Result<Arguments, ExitCode> {
-    let wrong = |text: &Text| {
-        complain(text);
-        ExitCode::from(WRONG)
-    };
-    language::choose().map_err(|text| wrong(&text))?;
-    if let Some(text) = help::dashes(std::env::args_os().filter_map(|argument| argument.into_string().ok())) {
-        return Err(wrong(&text));
-    }
-    let matches = program().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
-    matches.map_err(|error| match help::mistake(&error) {
-        Some(text) => wrong(&text),
-        None => error.exit(),
-    })
+/// There are no arguments to go by.
+enum Instead {
+    /// Help was asked for, which the library shows.
+    Help(clap::Error),
+    Wrong(Text),
 }
 
-/// A line of the answer. Nobody reads on: no more is said. A full disk is an error.
+/// The arguments as they were typed, each of which counts.
+fn understood(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Instead> {
+    let arguments: Vec<OsString> = arguments.collect();
+    let words = || arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
+    if let Some(text) = help::controls(words()).or_else(|| help::dashes(words())) {
+        return Err(Instead::Wrong(text));
+    }
+    let mut program = program();
+    program.build();
+    let told = |error| help::mistake(&error).map_or(Instead::Help(error), Instead::Wrong);
+    let matches = program.try_get_matches_from_mut(arguments).map_err(told)?;
+    match together::passed_over(&program, &matches) {
+        Some(text) => Err(Instead::Wrong(help::wrong(&text, ""))),
+        None => Arguments::from_arg_matches(&matches).map_err(told),
+    }
+}
+
+/// A line of the answer, or several. None of it acts, whoever chose it.
 fn answer(text: Words<'_>) {
-    match writeln!(io::stdout(), "{}", Shown::lines(&text.to_string())) {
+    put(&format!("{}\n", Shown::lines(&text.to_string())));
+}
+
+/// The one way to standard output. Nobody reads on: no more is said. A full disk is an error.
+fn put(text: &str) {
+    match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(0),
         Err(error) => {

@@ -3,7 +3,6 @@
 
 use super::{ConfigFile, listed};
 use crate::base::Text;
-use crate::io::config;
 use crate::io::files;
 use crate::io::plans::{self, PlanFile};
 use crate::media;
@@ -28,7 +27,7 @@ pub struct Question {
 }
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
-    let config = config::load(question.config.path()).map_err(|findings| listed(&findings))?;
+    let config = question.config.load()?;
     let path = question.plan.clone().unwrap_or_else(|| config.plan.file.clone());
     let file = PlanFile::open(&path)?;
     let plan = file.parse().map_err(|problems| listed(&problems))?;

@@ -1,7 +1,7 @@
 //! `hotline ready`: the health check of containers, services and scripts, which then need no HTTP client of their own.
 
 use super::api::{Api, Client};
-use crate::base::Text;
+use crate::base::{Shown, Text};
 use crate::io::clock;
 use clap::Args;
 use std::process::ExitCode;
@@ -17,14 +17,14 @@ pub struct Question {
     /// Waits so long until it is ready, such as 30s
     ///
     /// 最长等待多久，例如 30s
-    #[arg(long, value_name = "TIME")]
-    wait: Option<jiff::SignedDuration>,
+    #[arg(long, value_name = "TIME", value_parser = super::typed::span)]
+    wait: Option<Duration>,
 }
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
     let client = question.api.open()?;
     let began = clock::mono();
-    let patience = question.wait.map_or(Duration::ZERO, |time| time.unsigned_abs());
+    let patience = question.wait.unwrap_or_default();
     loop {
         match ready(&client) {
             Ok(()) => return Ok(ExitCode::SUCCESS),
@@ -37,7 +37,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
 /// The gateway takes calls; if not, the error says what stands in the way.
 fn ready(client: &Client) -> Result<(), Text> {
     let answer = client.get("/readyz")?;
-    match answer["alarm"].as_str() {
+    match answer["alarm"].as_str().map(Shown::whole) {
         Some(alarm) => tell!("ready; {alarm}", "就绪；{alarm}"),
         None => tell!("ready", "就绪"),
     }

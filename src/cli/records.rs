@@ -5,13 +5,14 @@ mod backup;
 mod export;
 mod letters;
 mod list;
+mod source;
 
 use super::typed::Moment;
 use super::{ConfigFile, listed};
 use crate::base::{CallId, Text, Wall};
 use crate::io::audit::Audit;
 use crate::io::clock;
-use crate::io::config::{self, Config};
+use crate::io::config::Config;
 use crate::io::keys;
 use crate::io::ledger::{Caller, Ledger};
 use crate::io::plans::PlanFile;
@@ -20,6 +21,7 @@ use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
+use source::Source;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,7 +38,7 @@ pub enum Question {
     /// 以 JSON 显示一路通话的话单及其推送情况
     Show {
         #[command(flatten)]
-        of: Journal,
+        of: Source,
         /// The call
         ///
         /// 通话编号
@@ -69,6 +71,11 @@ pub enum Question {
         /// 已有人处理：网关恢复就绪，不再就此告警
         #[arg(long)]
         seen: bool,
+        /// One JSON object a line
+        ///
+        /// 每行一个 JSON 对象
+        #[arg(long)]
+        json: bool,
     },
     /// Copies the journal while the gateway runs; the copy is read through, and no file is overwritten
     ///
@@ -97,35 +104,26 @@ pub struct Journal {
     /// 日志数据库文件，缺省为配置所指
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Numbers {
     /// Shows callers' numbers in full, which is noted in the audit log
     ///
     /// 显示完整主叫号码，并记入审计日志
     #[arg(long)]
     unmasked: bool,
-    /// One JSON object a line
-    ///
-    /// 每行一个 JSON 对象
-    #[arg(long)]
-    json: bool,
 }
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
     match question {
         Question::Ls(list) => list::run(list)?,
-        Question::Show { of, call } => {
-            let ledger = of.open()?;
-            let record = ledger.record(*call)?.ok_or_else(|| both!("no call {call}", "没有通话 {call}"))?;
-            let deliveries = ledger.deliveries(*call)?;
-            Journal::left_out(&ledger);
-            of.note("records show", &call.to_string())?;
-            let answer = serde_json::json!({ "record": shown(record, of.unmasked), "deliveries": deliveries });
-            say_json!("{answer:#}");
-        }
+        Question::Show { of, call } => say_json!("{:#}", of.call(*call)?),
         Question::Retry(chosen) => chosen.retry()?,
         Question::Drop(chosen) => chosen.drop()?,
         Question::Replay(replay) => replay.run()?,
         Question::Export(export) => export.run()?,
-        Question::Damage { of, seen } => backup::damage(of, *seen)?,
+        Question::Damage { of, seen, json } => backup::damage(of, *seen, *json)?,
         Question::Backup(backup) => backup.run()?,
         Question::Restore(restore) => restore.run()?,
         Question::Render(render) => render.run()?,
@@ -136,7 +134,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
 
 impl Journal {
     fn config(&self) -> Result<Config, Text> {
-        config::load(self.config.path()).map_err(|findings| listed(&findings))
+        self.config.load()
     }
 
     fn path(&self, config: &Config) -> PathBuf {
@@ -155,14 +153,6 @@ impl Journal {
         let number =
             plan.caller(written).ok_or_else(|| both!("`{written}` is no caller's number", "`{written}` 不是主叫号码"))?;
         Ok(Caller { number, written: written.to_owned() })
-    }
-
-    /// The audit notes first who sees numbers in full.
-    fn note(&self, did: &str, what: &str) -> Result<(), Text> {
-        if !self.unmasked {
-            return Ok(());
-        }
-        Audit::of(&self.config()?).note(clock::now().wall, &person(), did, what)
     }
 
     /// Says beside what could be read what could not.
@@ -185,6 +175,20 @@ impl Journal {
     }
 }
 
+impl Numbers {
+    /// The audit notes first who sees numbers in full.
+    fn note(&self, of: &Journal, did: &str, what: &str) -> Result<(), Text> {
+        if !self.unmasked {
+            return Ok(());
+        }
+        Audit::of(&of.config()?).note(clock::now().wall, &person(), did, what)
+    }
+
+    fn shown(&self, record: Record) -> Record {
+        if self.unmasked { record } else { record.masked() }
+    }
+}
+
 fn sealer(config: &Config) -> Result<Sealer, Text> {
     keys::sealer(&config.records).map_err(|complaints| Text::foreign(keys::told(&complaints)))
 }
@@ -196,15 +200,6 @@ fn person() -> String {
     format!("user {user} {name}").trim_end().to_owned()
 }
 
-fn shown(record: Record, unmasked: bool) -> Record {
-    if unmasked { record } else { record.masked() }
-}
-
-/// A serde enumeration's word.
-fn word<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,8 +208,8 @@ mod tests {
     fn numbers_are_masked_unless_asked_for() {
         let number = || Some("13800138000".to_string());
         let record = Record { caller: number(), caller_raw: number(), ..Record::default() };
-        let masked = shown(record.clone(), false);
+        let masked = Numbers { unmasked: false }.shown(record.clone());
         assert_eq!((masked.caller.as_deref(), masked.caller_raw.as_deref()), (Some("138******00"), Some("138******00")));
-        assert_eq!(shown(record, true).caller, number());
+        assert_eq!(Numbers { unmasked: true }.shown(record).caller, number());
     }
 }

@@ -1,13 +1,13 @@
 //! `hotline run`: the gateway itself.
 
-use super::{ConfigFile, WRONG, listed};
+use super::{ConfigFile, WRONG};
 use crate::base::Text;
 use crate::io::gateway::Gateway;
-use crate::io::{config, log};
+use crate::io::log;
 use std::process::ExitCode;
 
 pub fn run(file: &ConfigFile) -> Result<ExitCode, Text> {
-    let config = config::load(file.path()).map_err(|findings| listed(&findings))?;
+    let config = file.load()?;
     let _logging = log::start(&config.log)?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let limit = config.log.drain;

@@ -29,7 +29,7 @@ pub struct Traced {
 
 /// How a header's value is shown.
 enum Kind {
-    /// Of the protocol's own making, and as it is but for what looks like a number: peers make tokens of what they like.
+    /// The protocol's own words, as they are but for what looks like a number: peers make tokens of what they like.
     Plain,
     /// Without what may be a number.
     Words,

@@ -38,14 +38,14 @@ impl Gateway {
     fn wait_until_ready(&mut self) -> io::Result<()> {
         for _ in 0..200 {
             if let Some(status) = self.child.try_wait()? {
-                return Err(io::Error::other(format!("the gateway ended while starting: {status}")));
+                return Err(io::Error::other(both!("the gateway ended while starting: {status}", "网关启动时退出：{status}")));
             }
             if self.ready().unwrap_or(false) {
                 return Ok(());
             }
             let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::from(50u8));
         }
-        Err(io::Error::other("the gateway was not ready within 10 s"))
+        Err(io::Error::other(both!("the gateway was not ready within 10 s", "网关 10 秒内未就绪")))
     }
 
     fn ready(&self) -> io::Result<bool> {
@@ -63,7 +63,11 @@ impl Gateway {
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)?;
         let status = self.child.wait()?;
         fs::remove_dir_all(&self.folder)?;
-        if status.success() { Ok(()) } else { Err(io::Error::other(format!("the gateway ended with {status}"))) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other(both!("the gateway ended with {status}", "网关退出时返回 {status}")))
+        }
     }
 }
 
@@ -85,7 +89,7 @@ fn free_sip_port() -> io::Result<SocketAddr> {
             return Ok(address);
         }
     }
-    Err(io::Error::other("no port is free for SIP on 127.0.0.1"))
+    Err(io::Error::other(both!("no port is free for SIP on 127.0.0.1", "127.0.0.1 上没有可用于 SIP 的端口")))
 }
 
 /// `2021-09-30`, so many days from today.

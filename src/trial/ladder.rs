@@ -1,8 +1,7 @@
 //! The messages of a call as a ladder, as people who read SIP draw it.
 
-use crate::base::{Mono, Now};
+use crate::base::{Mono, Now, Text, columns};
 use crate::sip::Message;
-use std::fmt;
 
 #[derive(Default)]
 pub struct Ladder {
@@ -42,17 +41,28 @@ impl Ladder {
     }
 }
 
-impl fmt::Display for Ladder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>9} ", "ms")?;
-        for name in COLUMNS {
-            write!(f, "{name:^WIDTH$}")?;
-        }
-        writeln!(f)?;
-        for rung in &self.rungs {
-            writeln!(f, "{:>9} {}", rung.after_ms, draw(rung))?;
-        }
-        Ok(())
+impl Ladder {
+    /// All of it, a line each, under the parties' names.
+    pub fn told(&self) -> Text {
+        let rungs: String = self.rungs.iter().map(|rung| format!("\n{:>9} {}", rung.after_ms, draw(rung))).collect();
+        let head = Text::foreign(format_args!("{:>9} ", "ms"));
+        COLUMNS.iter().fold(head, |head, name| head.then(&heading(name))).then(&Text::foreign(rungs))
+    }
+}
+
+fn heading(name: &str) -> Text {
+    let Text { en, zh } = party(name);
+    Text { en: columns::centre(&en, WIDTH), zh: columns::centre(&zh, WIDTH) }
+}
+
+/// The name of a party of the trial, as people read it.
+pub fn party(name: &str) -> Text {
+    match name {
+        "carrier" => both!("carrier", "运营商"),
+        "hotline" => both!("hotline", "网关"),
+        "seat" => both!("seat", "座席"),
+        "target" => both!("target", "目标"),
+        other => Text::foreign(other),
     }
 }
 

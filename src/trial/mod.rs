@@ -9,8 +9,8 @@ mod scenario;
 mod sound;
 mod verdict;
 
-use crate::base::{LegId, Rng};
-use crate::io::clock;
+use crate::base::{LegId, Rng, Text};
+use crate::io::{clock, files};
 use backend::Backend;
 use gateway::Gateway;
 use ladder::Ladder;
@@ -36,19 +36,27 @@ struct Stage {
     gateway: Gateway,
 }
 
-/// Walks through every scenario and prints what happened; true when all was as it should be.
-pub fn run() -> io::Result<bool> {
-    let mut stage = Stage::new()?;
-    println!("hotline try: gateway on {}, everything else played here. 网关试运行\n", stage.gateway.sip);
+/// Tells whoever asked for the trial what happens in it.
+type Say<'a> = &'a dyn Fn(&Text);
+
+/// Walks through every scenario and says what happened; true when all was as it should be.
+pub fn run(say: Say<'_>) -> Result<bool, Text> {
+    let mut stage = Stage::new().map_err(|e| files::told(&e))?;
+    let at = stage.gateway.sip;
+    say(&both!(
+        "hotline try: gateway on {at}, everything else played here.\n",
+        "hotline try：网关在 {at} 试运行，其余各方由本程序扮演。\n"
+    ));
     let mut wrong = 0;
     for scenario in SCENARIOS {
-        wrong += stage.play(scenario)?;
+        wrong += stage.play(scenario, say).map_err(|e| files::told(&e))?;
     }
-    match wrong {
-        0 => println!("all {} scenarios as they should be. 全部通过", SCENARIOS.len()),
-        n => println!("{n} differences in {} scenarios: see ✗ above. 有差异", SCENARIOS.len()),
-    }
-    stage.gateway.stop()?;
+    let all = SCENARIOS.len();
+    say(&match wrong {
+        0 => both!("all {all} scenarios as they should be.", "{all} 个场景全部通过。"),
+        n => both!("{n} differences in {all} scenarios: see ✗ above.", "{all} 个场景中有 {n} 处差异，见上面的 ✗。"),
+    });
+    stage.gateway.stop().map_err(|e| files::told(&e))?;
     Ok(wrong == 0)
 }
 
@@ -67,13 +75,14 @@ impl Stage {
     }
 
     /// Plays one scenario; the number of differences.
-    fn play(&mut self, scenario: &Scenario) -> io::Result<usize> {
+    fn play(&mut self, scenario: &Scenario, say: Say<'_>) -> io::Result<usize> {
         let mut ladder = Ladder::default();
         for phone in [&mut self.carrier, &mut self.seat, &mut self.target] {
             phone.lines.clear();
             phone.invites.clear();
         }
-        println!("── {} {}", scenario.number, scenario.title);
+        let (number, [en, zh]) = (scenario.number, scenario.title);
+        say(&both!("── {number} {en}", "── {number} {zh}"));
         let gateway = self.gateway.sip;
         let leg = self.carrier.call(clock::now(), gateway, scenario.number, CALLER, &mut ladder)?;
         let early = self.conversation(leg, &mut ladder);
@@ -81,14 +90,15 @@ impl Stage {
         let backend = self.backend.clone();
         self.until(&mut ladder, Duration::from_secs(10), |_| !backend.records(scenario.number).is_empty());
         self.until(&mut ladder, Duration::from_millis(200), |_| false);
-        print!("{ladder}");
+        say(&ladder.told());
         let findings = verdict::judge(scenario, self, leg, early);
         let mut wrong = 0;
         for finding in findings {
-            println!("   {} {}", if finding.holds { "✓" } else { "✗" }, finding.what);
+            let mark = if finding.holds { "✓" } else { "✗" };
+            say(&both!("   {mark} {}", "   {mark} {}"; finding.what));
             wrong += usize::from(!finding.holds);
         }
-        println!();
+        say(&Text::default());
         Ok(wrong)
     }
 

@@ -11,7 +11,8 @@ pub enum Answers {
 #[derive(Debug)]
 pub struct Scenario {
     pub number: &'static str,
-    pub title: &'static str,
+    /// In English and in Chinese.
+    pub title: [&'static str; 2],
     pub mode: &'static str,
     pub phase: Option<&'static str>,
     /// The prompt that the caller hears first, whole.
@@ -27,7 +28,7 @@ pub struct Scenario {
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         number: "12345",
-        title: "the front number: a seat answers, no menu before it. 政务服务便民热线",
+        title: ["the front number: a seat answers, no menu before it", "政务服务便民热线"],
         mode: "front",
         phase: None,
         prompt: None,
@@ -37,7 +38,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         number: "12300",
-        title: "merged, not yet: its own seats answer. 整体并入（未到日期）",
+        title: ["merged, not yet: its own seats answer", "整体并入（未到日期）"],
         mode: "merged",
         phase: Some("not-yet"),
         prompt: None,
@@ -47,7 +48,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         number: "12336",
-        title: "merged, in transition: the prompt, then a seat of 12345. 整体并入（过渡期提示并转接）",
+        title: ["merged, in transition: the prompt, then a seat of 12345", "整体并入（过渡期提示并转接）"],
         mode: "merged",
         phase: Some("announce-and-connect"),
         prompt: Some("connect-12336"),
@@ -57,7 +58,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         number: "12319",
-        title: "merged, announce-only: the prompt, never answered, never charged. 整体并入（只播提示音）",
+        title: ["merged, announce-only: the prompt, never answered, never charged", "整体并入（只播提示音）"],
         mode: "merged",
         phase: Some("announce-only"),
         prompt: Some("announce-only"),
@@ -67,7 +68,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         number: "12316",
-        title: "merged, released: the number is nobody's. 整体并入（号码已释放）",
+        title: ["merged, released: the number is nobody's", "整体并入（号码已释放）"],
         mode: "merged",
         phase: Some("released"),
         prompt: None,
@@ -77,7 +78,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         number: "12348",
-        title: "parallel: the number is kept and rings the seats of 12345. 双号并行",
+        title: ["parallel: the number is kept and rings the seats of 12345", "双号并行"],
         mode: "parallel",
         phase: None,
         prompt: None,
@@ -87,7 +88,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         number: "12366",
-        title: "a sub-center: number and seats kept. 设分中心",
+        title: ["a sub-center: number and seats kept", "设分中心"],
         mode: "sub-center",
         phase: None,
         prompt: None,
@@ -97,7 +98,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         number: "110",
-        title: "an emergency line: straight through. 紧急热线",
+        title: ["an emergency line: straight through", "紧急热线"],
         mode: "emergency",
         phase: None,
         prompt: None,
@@ -107,7 +108,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         number: "99999",
-        title: "a number nobody has. 未知号码",
+        title: ["a number nobody has", "未知号码"],
         mode: "unknown",
         phase: None,
         prompt: None,

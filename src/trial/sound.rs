@@ -1,6 +1,6 @@
 //! The sound that a phone makes and the one that it heard, byte for byte.
 
-use crate::base::{Mono, Now};
+use crate::base::{Mono, Now, Text};
 use rtp_rs::{RtpPacketBuilder, RtpReader};
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ pub struct Heard {
     sources: Vec<u32>,
     last: Option<(u16, u32)>,
     /// Where the stream was not continuous, in words.
-    pub faults: Vec<String>,
+    pub faults: Vec<Text>,
 }
 
 impl Heard {
@@ -78,7 +78,7 @@ impl Heard {
             return;
         }
         let Ok(packet) = RtpReader::new(bytes) else {
-            self.faults.push("a packet that is no RTP".to_owned());
+            self.faults.push(both!("a packet that is no RTP", "有一包不是 RTP"));
             return;
         };
         if !self.sources.contains(&packet.ssrc()) {
@@ -87,10 +87,10 @@ impl Heard {
         let (sequence, timestamp): (u16, u32) = (packet.sequence_number().into(), packet.timestamp());
         if let Some((before, stamp)) = self.last {
             if sequence != before.wrapping_add(1) {
-                self.faults.push(format!("sequence {before} is followed by {sequence}"));
+                self.faults.push(both!("sequence {before} is followed by {sequence}", "序号 {before} 之后是 {sequence}"));
             }
             if timestamp.wrapping_sub(stamp) as i32 <= 0 {
-                self.faults.push(format!("timestamp {stamp} is followed by {timestamp}"));
+                self.faults.push(both!("timestamp {stamp} is followed by {timestamp}", "时间戳 {stamp} 之后是 {timestamp}"));
             }
         }
         self.last = Some((sequence, timestamp));

@@ -1,9 +1,10 @@
 //! Judges whether a scenario went as it should: signalling, audio on both sides, the record at the backend.
 
 use super::Stage;
+use super::ladder::party;
 use super::phone::{Line, Phone};
 use super::scenario::{Answers, Scenario};
-use crate::base::{LegId, Masked};
+use crate::base::{LegId, Masked, Text};
 use crate::io::schemas;
 use crate::plan::built_in;
 use crate::sip::{Message, Name};
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 pub struct Finding {
     pub holds: bool,
-    pub what: String,
+    pub what: Text,
 }
 
 /// 0.8 s in one piece: enough to be no accident.
@@ -19,7 +20,7 @@ const ENOUGH: usize = 40;
 
 pub fn judge(scenario: &Scenario, stage: &Stage, leg: LegId, early: usize) -> Vec<Finding> {
     let Some(caller) = stage.carrier.lines.get(&leg) else {
-        return vec![finding(false, "the carrier placed no call".to_owned())];
+        return vec![finding(false, both!("the carrier placed no call", "运营商未发出呼叫"))];
     };
     let callee = match scenario.answers {
         Answers::Seat => Some(&stage.seat),
@@ -31,8 +32,8 @@ pub fn judge(scenario: &Scenario, stage: &Stage, leg: LegId, early: usize) -> Ve
     findings.extend(announcement(scenario, caller));
     findings.extend(callee.into_iter().flat_map(|phone| conversation(caller, phone, early)));
     let others = [(&stage.seat, Answers::Seat), (&stage.target, Answers::Target)];
-    for (phone, answers) in others.into_iter().filter(|(_, answers)| *answers != scenario.answers) {
-        findings.push(finding(phone.invites.is_empty(), format!("no call came to {answers:?}").to_lowercase()));
+    for (phone, _) in others.into_iter().filter(|(_, answers)| *answers != scenario.answers) {
+        findings.push(finding(phone.invites.is_empty(), none_came(phone)));
     }
     findings.extend(record(scenario, &records));
     if let (Some(phone), Some(record)) = (callee, records.first()) {
@@ -41,20 +42,30 @@ pub fn judge(scenario: &Scenario, stage: &Stage, leg: LegId, early: usize) -> Ve
     findings
 }
 
-fn finding(holds: bool, what: String) -> Finding {
+fn none_came(phone: &Phone) -> Text {
+    both!("no call came to the {}", "没有呼叫到达{}"; party(phone.name))
+}
+
+fn finding(holds: bool, what: Text) -> Finding {
     Finding { holds, what }
 }
 
 fn signalling(scenario: &Scenario, caller: &Line) -> Vec<Finding> {
     let finals: Vec<u16> = caller.statuses.iter().copied().filter(|s| *s >= 200).collect();
-    let all = finals.iter().all(|s| *s == scenario.status) && !finals.is_empty();
-    let mut findings = vec![finding(all, format!("the caller got {finals:?}, wanted {}", scenario.status))];
+    let wanted = scenario.status;
+    let all = finals.iter().all(|s| *s == wanted) && !finals.is_empty();
+    let mut findings =
+        vec![finding(all, both!("the caller got {finals:?}, wanted {wanted}", "主叫收到 {finals:?}，应为 {wanted}"))];
     if scenario.status != 404 {
-        findings.push(finding(caller.statuses.contains(&183), "early media was offered with 183".to_owned()));
+        findings
+            .push(finding(caller.statuses.contains(&183), both!("early media was offered with 183", "以 183 提供了早期媒体")));
     }
     if let (Answers::Nobody, Some(end)) = (scenario.answers, caller.ended) {
-        let wanted = if scenario.status == 410 { 22 } else { 1 };
-        findings.push(finding(end.q850 == Some(wanted), format!("Q.850 cause {:?}, wanted {wanted}", end.q850)));
+        let (got, wanted) = (end.q850, if wanted == 410 { 22 } else { 1 });
+        findings.push(finding(
+            got == Some(wanted),
+            both!("Q.850 cause {got:?}, wanted {wanted}", "Q.850 原因 {got:?}，应为 {wanted}"),
+        ));
     }
     findings
 }
@@ -64,44 +75,75 @@ fn announcement(scenario: &Scenario, caller: &Line) -> Option<Finding> {
     let name = scenario.prompt?;
     let (_, sound) = built_in::sounds().find(|(sound, _)| *sound == name)?;
     let seconds = sound.len() as f32 / 8000.0;
-    Some(finding(caller.heard.whole(sound), format!("the caller heard all {seconds:.1} s of `{name}`, sample by sample")))
+    Some(finding(
+        caller.heard.whole(sound),
+        both!(
+            "the caller heard all {seconds:.1} s of `{name}`, sample by sample",
+            "主叫完整听到 `{name}`（{seconds:.1} 秒，逐样本一致）"
+        ),
+    ))
 }
 
 /// Both directions, byte for byte, on streams without a seam.
 fn conversation(caller: &Line, phone: &Phone, early: usize) -> Vec<Finding> {
     let Some(callee) = phone.lines.values().next_back() else {
-        return vec![finding(false, format!("no call came to the {}", phone.name))];
+        return vec![finding(false, none_came(phone))];
     };
     let (there, back) = (callee.heard.of(&caller.voice.said), caller.heard.of(&callee.voice.said));
-    let seams = |line: &Line| line.heard.faults.first().cloned().unwrap_or_else(|| "none".to_owned());
+    let who = party(phone.name);
+    let seams = |line: &Line| line.heard.faults.first().cloned().unwrap_or_else(|| both!("none", "无"));
+    let seamless = |line: &Line, to: &Text| {
+        let what = both!("one SSRC, no seam towards the {} (faults: {})", "到{}：单一 SSRC，无断点（问题：{}）"; to, seams(line));
+        finding(line.heard.continuous(), what)
+    };
     vec![
-        finding(early > 0, format!("{early} packets of prompt, music or ringback before the answer")),
-        finding(there >= ENOUGH, format!("the {} heard the caller: {there} packets, A-law unchanged", phone.name)),
-        finding(back >= ENOUGH, format!("the caller heard the {}: {back} packets, A-law unchanged", phone.name)),
-        finding(caller.heard.continuous(), format!("one SSRC, no seam towards the caller (faults: {})", seams(caller))),
-        finding(callee.heard.continuous(), format!("one SSRC, no seam towards the {} (faults: {})", phone.name, seams(callee))),
+        finding(
+            early > 0,
+            both!("{early} packets of prompt, music or ringback before the answer", "应答前有 {early} 包提示音、音乐或回铃音"),
+        ),
+        finding(
+            there >= ENOUGH,
+            both!("the {} heard the caller: {there} packets, A-law unchanged", "{}听到主叫：{there} 包，A 律未变"; who),
+        ),
+        finding(
+            back >= ENOUGH,
+            both!("the caller heard the {}: {back} packets, A-law unchanged", "主叫听到{}：{back} 包，A 律未变"; who),
+        ),
+        seamless(caller, &both!("caller", "主叫")),
+        seamless(callee, &who),
     ]
 }
 
 fn record(scenario: &Scenario, records: &[Value]) -> Vec<Finding> {
     let [event] = records else {
-        return vec![finding(false, format!("the backend received {} records, wanted 1", records.len()))];
+        return vec![finding(
+            false,
+            both!("the backend received {0} records, wanted 1", "后端收到 {0} 份话单，应为 1 份", records.len()),
+        )];
     };
     let data = &event["data"];
     let is = |what: &str, value: &Value, wanted: Option<&str>| {
-        finding(value.as_str() == wanted, format!("record: {what} {value}, wanted {wanted:?}"))
+        finding(
+            value.as_str() == wanted,
+            both!("record: {what} {value}, wanted {wanted:?}", "话单：{what} 为 {value}，应为 {wanted:?}"),
+        )
     };
     let caller = data["caller"].as_str().unwrap_or_default();
     let faults = schemas::EVENT.faults(event);
+    let (talk, prompt) = (&data["talk_ms"], &data["announce_ms"]);
     vec![
-        finding(faults.is_empty(), format!("record: as its schema says (faults: {})", faults.len())),
+        finding(
+            faults.is_empty(),
+            both!("record: as its schema says (faults: {0})", "话单：符合模式（问题 {0} 处）", faults.len()),
+        ),
         is("mode", &data["hotline"]["mode"], Some(scenario.mode)),
         is("phase", &data["hotline"]["phase"], scenario.phase),
         is("result", &data["result"], Some(scenario.result)),
-        finding(caller == super::CALLER, format!("record: caller {}", Masked(caller))),
-        finding(data["talk_ms"].as_u64().is_some_and(|ms| (ms > 500) == (scenario.status == 200)), {
-            format!("record: {} ms of talk, {} ms of announcement", data["talk_ms"], data["announce_ms"])
-        }),
+        finding(caller == super::CALLER, both!("record: caller {0}", "话单：主叫 {0}", Masked(caller))),
+        finding(
+            data["talk_ms"].as_u64().is_some_and(|ms| (ms > 500) == (scenario.status == 200)),
+            both!("record: {talk} ms of talk, {prompt} ms of announcement", "话单：通话 {talk} 毫秒，提示音 {prompt} 毫秒"),
+        ),
     ]
 }
 
@@ -116,9 +158,12 @@ fn told(scenario: &Scenario, phone: &Phone, record: &Value) -> Vec<Finding> {
     vec![
         finding(
             link.ends_with(&format!("/t/{id}>;purpose=info")) == linked,
-            format!("Call-Info leads a seat to the ticket: {link}"),
+            both!("Call-Info leads a seat to the ticket: {link}", "Call-Info 指向工单（仅座席）：{link}"),
         ),
-        finding(record["subject"] == id.as_str(), format!("X-Hotline-Call-ID is the record's: {id}")),
-        finding(history, format!("History-Info names {}", scenario.number)),
+        finding(
+            record["subject"] == id.as_str(),
+            both!("X-Hotline-Call-ID is the record's: {id}", "X-Hotline-Call-ID 与话单一致：{id}"),
+        ),
+        finding(history, both!("History-Info names {0}", "History-Info 含 {0}", scenario.number)),
     ]
 }

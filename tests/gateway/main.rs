@@ -8,6 +8,7 @@ mod clocks;
 mod damage;
 mod families;
 mod feed;
+mod foreign;
 mod limits;
 // The tests with scenarios use more of it.
 #[allow(dead_code)]

@@ -97,6 +97,16 @@ fn records_are_looked_for_in_the_journal_and_through_the_gateway() {
             assert!(own.starts_with("START ") && own.lines().all(|line| !line.contains("13800138000")), "{own}");
         }
     }
+    for asked in [&["export"][..], &["export", "--format", "csv"], &["export", "--since", "2026-03-03"]] {
+        let own = bench.answer(&[&["records"], asked].concat());
+        assert!(own.lines().count() > 100 && !own.contains("13800138000"), "{asked:?}: {own}");
+        assert_eq!(bench.answer(&[&["records"], asked, &way].concat()), own, "{asked:?}");
+    }
+    let first = bench.answer(&["records", "ls", "--json", "--limit", "1"]);
+    let call = serde_json::from_str::<serde_json::Value>(&first).unwrap()["call_id"].as_str().unwrap().to_owned();
+    let own = bench.answer(&["records", "show", &call]);
+    assert!(own.contains("\"deliveries\"") && own.contains("138******00"), "{own}");
+    assert_eq!(bench.answer(&[&["records", "show", &call][..], &way].concat()), own);
     let count = |more: &[&str]| bench.answer(&[&["records", "ls", "--json", "--limit", "1000"], more].concat()).lines().count();
     assert_eq!(count(&["--line", "12366", "--since", "2026-03-02", "--until", "2026-03-03"]), 60);
     assert_eq!(count(&["--result", "answered"]), 300);

@@ -1,7 +1,8 @@
 //! Shows what a backend would be sent, and checks that it answers as its profile says.
 
-use super::{Journal, shown};
+use super::{Journal, Numbers};
 use crate::base::{CallId, Rng, Text};
+use crate::cli::ConfigFile;
 use crate::io::deliver::{Asker, Fault, Target, profile};
 use crate::io::{clock, files};
 use crate::record::cloudevent::{CloudEvent, Kind};
@@ -15,6 +16,8 @@ use std::process::ExitCode;
 pub struct Render {
     #[command(flatten)]
     of: Journal,
+    #[command(flatten)]
+    numbers: Numbers,
     /// The call
     ///
     /// 通话编号
@@ -29,17 +32,17 @@ pub struct Render {
     /// 程序自带的名称，或文件
     #[arg(long)]
     profile: String,
-    /// The ticket that an update names
+    /// The ticket that an update names; by default 1
     ///
-    /// 更新所指的工单
-    #[arg(long, default_value = "1")]
-    ticket: String,
+    /// 更新所指的工单，缺省为 1
+    #[arg(long)]
+    ticket: Option<String>,
 }
 
 #[derive(Args)]
 pub struct Check {
     #[command(flatten)]
-    of: Journal,
+    config: ConfigFile,
     /// Its name in the configuration; all of them where none is given
     ///
     /// 配置中的名称；不写则为全部
@@ -58,13 +61,22 @@ impl Render {
         let kind = Kind::named(&self.event).ok_or_else(|| both!("there is no event `{0}`", "没有事件 `{0}`", self.event))?;
         let event = self.of.open()?.latest(self.call, kind).map_err(Text::from)?;
         let mut event = event.ok_or_else(|| both!("call {0} has no {1}", "通话 {0} 没有 {1}", self.call, self.event))?;
-        self.of.note("records render", &self.call.to_string())?;
-        event.data = shown(event.data, self.of.unmasked);
-        let update = Step::Update { id: self.ticket.clone() };
-        let steps = match profile.way() {
-            Way::Post => vec![Step::Post],
-            Way::Ticket { .. } => vec![Step::Find, Step::Create, update],
+        let steps = match (profile.way(), &self.ticket) {
+            (Way::Post, None) => vec![Step::Post],
+            (Way::Post, Some(_)) => {
+                return Err(both!(
+                    "--ticket: `{0}` posts, and knows no tickets",
+                    "--ticket：`{0}` 只推送，没有工单",
+                    self.profile
+                ));
+            }
+            (Way::Ticket { .. }, id) => {
+                let id = id.clone().unwrap_or_else(|| "1".to_owned());
+                vec![Step::Find, Step::Create, Step::Update { id }]
+            }
         };
+        self.numbers.note(&self.of, "records render", &self.call.to_string())?;
+        event.data = self.numbers.shown(event.data);
         for step in steps {
             match profile.render(&step, &event)? {
                 Some(request) => print_request(&step, &request),
@@ -97,7 +109,7 @@ fn name(step: &Step) -> &'static str {
 impl Check {
     /// Fails when one of them does not answer as it should.
     pub fn run(&self) -> Result<ExitCode, Text> {
-        let targets = Target::all(&self.of.config()?)?;
+        let targets = Target::all(&self.config.load()?)?;
         let chosen: Vec<Target> =
             targets.into_iter().filter(|target| self.backend.as_ref().is_none_or(|name| *name == target.name)).collect();
         if chosen.is_empty() {

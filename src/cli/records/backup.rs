@@ -54,9 +54,9 @@ impl Restore {
     }
 }
 
-pub fn damage(of: &Journal, seen: bool) -> Result<(), Text> {
+pub fn damage(of: &Journal, seen: bool, json: bool) -> Result<(), Text> {
     for one in crate::io::journal::damage(&of.path(&of.config()?), seen)? {
-        if of.json {
+        if json {
             say_json!("{}", serde_json::json!(one));
             continue;
         }

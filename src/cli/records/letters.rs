@@ -2,6 +2,7 @@
 
 use super::{Journal, sealer};
 use crate::base::{CallId, Shown, Text};
+use crate::cli::table::{Table, left, right};
 use crate::cli::typed::{self, Moment};
 use crate::io::config::Config;
 use crate::io::letters::{Letter, Letters, Replayed, Which, Whose};
@@ -112,22 +113,36 @@ impl Replay {
     }
 }
 
-pub fn list(of: &Journal) -> Result<(), Text> {
+pub fn list(of: &Journal, json: bool) -> Result<(), Text> {
     let letters = open(of)?.1.refused(&Which::default())?;
-    if !of.json && !letters.is_empty() {
-        say!("{:<36}  {:<16} {:<14} {:<5} {:>9}  WHY", "CALL", "BACKEND", "EVENT", "STATE", "TRIES");
+    if json {
+        letters.iter().for_each(|letter| say_json!("{}", serde_json::json!(letter)));
+        return Ok(());
     }
-    letters.iter().for_each(|letter| print_letter(letter, of.json));
+    let table = table();
+    if !letters.is_empty() {
+        say!("{}", table.head().told(crate::cli::tongue()));
+    }
+    letters.iter().for_each(|letter| say!("{}", row(&table, letter)));
     Ok(())
 }
 
-fn print_letter(letter: &Letter, json: bool) {
-    if json {
-        say_json!("{}", serde_json::json!(letter));
-        return;
-    }
+fn table() -> Table {
+    Table::of([
+        left(both!("CALL", "通话"), 36),
+        left(both!("BACKEND", "工单系统"), 16),
+        left(both!("EVENT", "事件"), 14),
+        left(both!("STATE", "状态"), 5),
+        right(both!("TRIES", "尝试次数"), 9),
+        left(both!("WHY", "原因"), 0),
+    ])
+}
+
+/// Backends say what they like, and callers' words come back in it.
+fn row(table: &Table, letter: &Letter) -> String {
     let Letter { backend, call, event, state, attempts, error } = letter;
-    say!("{call}  {backend:<16} {event:<14} {state:<5} {attempts:>9}  {}", Shown(error.as_deref().unwrap_or("-")));
+    let why = Shown(error.as_deref().unwrap_or("-")).to_string();
+    table.row([call, &Shown(backend).to_string(), event, state, &attempts.to_string(), &why])
 }
 
 fn open(of: &Journal) -> Result<(Config, Letters), Text> {

@@ -1,20 +1,24 @@
 //! `hotline records ls`: calls as a table, from the journal or from a running gateway.
 
 use super::letters;
-use super::{Journal, shown};
+use super::source::{Source, Wanted};
 use crate::base::{Shown, Text};
-use crate::cli::api::{Client, Token};
+use crate::cli::table::{Table, left, right};
 use crate::cli::typed::{self, Moment};
-use crate::io::http::MOST_RECORDS;
-use crate::io::ledger::search::{Outcome, Search};
+use crate::io::ledger::search::Outcome;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 #[derive(Args)]
 pub struct List {
     #[command(flatten)]
-    of: Journal,
+    of: Source,
+    /// One JSON object a line
+    ///
+    /// 每行一个 JSON 对象
+    #[arg(long)]
+    json: bool,
     /// Only calls that began at or after this moment: a date (its midnight, in the zone of the records), or RFC 3339
     ///
     /// 只看此时间及之后开始的通话：日期（按话单时区，自零点起）或 RFC 3339 时间，例如 2026-10-01
@@ -43,20 +47,13 @@ pub struct List {
     /// Limits the records listed
     ///
     /// 最多条数
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Events that a backend refused, in place of calls
     ///
     /// 列出被工单系统拒收的事件
-    #[arg(long, conflicts_with_all = ["since", "until", "result", "line", "caller"])]
+    #[arg(long)]
     dead: bool,
-    /// Asks the gateway whose HTTP interface is there, in place of opening the journal
-    ///
-    /// 改为向此地址的网关查询，不打开日志数据库
-    #[arg(long, value_name = "URL", conflicts_with_all = ["journal", "dead"])]
-    url: Option<String>,
-    #[command(flatten)]
-    token: Token,
 }
 
 fn outcome() -> impl TypedValueParser<Value = Outcome> {
@@ -64,116 +61,61 @@ fn outcome() -> impl TypedValueParser<Value = Outcome> {
 }
 
 pub fn run(list: &List) -> Result<(), Text> {
-    let mut table = Table { json: list.of.json, shown: 0 };
-    match &list.url {
-        _ if list.dead => return letters::list(&list.of),
-        Some(url) => list.ask(&list.token.open(url)?, &mut table)?,
-        None => list.read(&mut table)?,
+    if list.dead {
+        return letters::list(&list.of.of, list.json);
     }
-    if table.shown == 0 && !list.of.json {
+    let List { since, until, result, line, caller, .. } = list;
+    let (result, line, caller) = (result.clone(), line.clone(), caller.clone());
+    let wanted = Wanted { since: *since, until: *until, result, line, caller };
+    let (table, mut begun) = (table(), list.json);
+    let shown = list.of.each("records ls", &wanted, list.limit, |record| {
+        if list.json {
+            return say_json!("{record}");
+        }
+        if !std::mem::replace(&mut begun, true) {
+            say!("{}", table.head().told(crate::cli::tongue()));
+        }
+        say!("{}", row(&table, record));
+    })?;
+    if shown == 0 && !list.json {
         crate::cli::complain(&both!("no call fits", "没有符合的通话"));
     }
     Ok(())
 }
 
-impl List {
-    fn read(&self, table: &mut Table) -> Result<(), Text> {
-        let at = |moment: Option<Moment>| moment.map(|at| self.of.at(at)).transpose();
-        let search = Search {
-            caller: self.caller.as_deref().map(|written| self.of.caller(written)).transpose()?,
-            line: self.line.clone(),
-            outcomes: self.result.clone(),
-            since: at(self.since)?,
-            until: at(self.until)?,
-            before: None,
-            limit: self.limit,
-            look: u32::MAX,
-        };
-        let ledger = self.of.open()?;
-        let records = ledger.search(&search)?.records;
-        Journal::left_out(&ledger);
-        self.of.note("records ls", &format!("{} calls", records.len()))?;
-        records.into_iter().for_each(|record| table.row(&json!(shown(record, self.of.unmasked))));
-        Ok(())
-    }
-
-    /// Page by page.
-    fn ask(&self, client: &Client, table: &mut Table) -> Result<(), Text> {
-        let mut before = None;
-        while table.shown < self.limit {
-            let answer = client.find("/api/v1/records", &self.query(self.limit - table.shown, before))?;
-            answer["records"].as_array().into_iter().flatten().for_each(|record| table.row(record));
-            before = answer["next"].as_str().map(str::to_owned);
-            if before.is_none() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn query(&self, left: u32, before: Option<String>) -> Vec<(&'static str, String)> {
-        let result = self.result.iter().map(|outcome| outcome.word()).collect::<Vec<_>>().join(",");
-        let asked = [
-            ("limit", Some(left.min(MOST_RECORDS).to_string())),
-            ("before", before),
-            ("result", Some(result).filter(|result| !result.is_empty())),
-            ("line", self.line.clone()),
-            ("since", self.since.map(|at| at.to_string())),
-            ("until", self.until.map(|at| at.to_string())),
-            ("caller", self.caller.clone()),
-            ("unmasked", self.of.unmasked.then(|| "true".to_owned())),
-        ];
-        asked.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-    }
+fn table() -> Table {
+    Table::of([
+        left(both!("START", "开始"), 29),
+        left(both!("CALL", "通话"), 36),
+        left(both!("NUMBER", "号码"), 12),
+        left(both!("CALLER", "主叫"), 14),
+        left(both!("RESULT", "结果"), 22),
+        left(both!("WITH", "对方"), 12),
+        right(both!("WAIT", "等待"), 10),
+        right(both!("TALK", "通话时长"), 10),
+        left(Text::default(), 0),
+    ])
 }
-
-/// The answer: a table with a head, or JSON.
-struct Table {
-    json: bool,
-    shown: u32,
-}
-
-impl Table {
-    fn row(&mut self, record: &Value) {
-        if self.json {
-            say_json!("{record}");
-        } else {
-            if self.shown == 0 {
-                say!("{}", HEAD);
-            }
-            say!("{}", row(record));
-        }
-        self.shown += 1;
-    }
-}
-
-const HEAD: &str = "START                          CALL                                  NUMBER       CALLER         RESULT                  \
-                    WITH               WAIT       TALK";
 
 /// Text that others chose is shown, and acts nowhere.
-fn row(record: &Value) -> String {
+fn row(table: &Table, record: &Value) -> String {
     let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(|text| Shown(text).to_string());
     let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let seconds = |field: &str| record[field].as_u64().unwrap_or_default() as f64 / 1000.0;
+    let seconds = |field: &str| format!("{:.1} s", record[field].as_u64().unwrap_or_default() as f64 / 1000.0);
     let (start, id, number) = (dash(text("/start")), dash(text("/call_id")), dash(text("/hotline/number")));
     let (caller, with) = (dash(text("/caller")), dash(text("/seat/name").or(text("/target"))));
-    let result = text("/result").unwrap_or_else(|| "open".to_owned());
-    let from = text("/reported_by/source").map_or(String::new(), |source| format!("  from {source}"));
+    let result = text("/result").unwrap_or_else(|| Outcome::OPEN.to_owned());
+    let from = text("/reported_by/source").map_or(String::new(), |source| format!("from {source}"));
     let (wait, talk) = (seconds("queue_ms"), seconds("talk_ms"));
-    format!("{start:<29}  {id:<36}  {number:<12} {caller:<14} {result:<22}  {with:<12} {wait:>8.1} s {talk:>8.1} s{from}")
+    table.row([&start, &id, &number, &caller, &result, &with, &wait, &talk, &from])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::columns;
     use crate::record::shape::{Record, Reporter, Seat};
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        list: List,
-    }
+    use serde_json::json;
 
     fn record() -> Record {
         let mut record = Record { call_id: "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80".into(), queue_ms: 3_250, ..Record::default() };
@@ -185,16 +127,23 @@ mod tests {
 
     #[test]
     fn each_column_stands_under_its_head() {
-        let row = row(&json!(record()));
-        for (head, cell) in
-            [("START", "2021-12-01T08"), ("CALL ", "0193583f"), ("NUMBER", "12345"), ("CALLER", "138***"), ("RESULT", "open")]
-        {
-            assert_eq!(HEAD.find(head), row.find(cell), "{head}\n{HEAD}\n{row}");
+        let table = table();
+        let (row, Text { en, zh }) = (row(&table, &json!(record())), table.head());
+        for head in [
+            ("START", "开始", "2021-12-01T08"),
+            ("CALL ", "通话 ", "0193583f"),
+            ("NUMBER", "号码", "12345"),
+            ("CALLER", "主叫", "138***"),
+            ("RESULT", "结果", "open"),
+        ] {
+            let cells = |text: &str, part: &str| columns::width(&text[..text.find(part).unwrap()]);
+            let (english, chinese, cell) = head;
+            assert_eq!((cells(&en, english), cells(&zh, chinese)), (cells(&row, cell), cells(&row, cell)), "{en}\n{zh}\n{row}");
         }
-        assert_eq!(HEAD.find("WITH"), row.rfind(" - ").map(|at| at + 1), "\n{HEAD}\n{row}");
+        assert_eq!(en.find("WITH"), row.rfind(" - ").map(|at| at + 1), "\n{en}\n{row}");
         for (head, cell) in [("WAIT", "3.2 s"), ("TALK", "61.0 s")] {
             let end = |text: &str, part: &str| text.find(part).map(|at| at + part.len());
-            assert_eq!(end(HEAD, head), end(&row, cell), "{head}\n{HEAD}\n{row}");
+            assert_eq!(end(&en, head), end(&row, cell), "{head}\n{en}\n{row}");
         }
     }
 
@@ -205,25 +154,23 @@ mod tests {
         record.seat = Some(Seat { id: foreign(), name: foreign() });
         record.reported_by = Some(Reporter { source: foreign(), id: foreign() });
         (record.caller, record.hotline.number) = (Some(foreign()), foreign());
-        let row = row(&json!(record));
+        let row = row(&table(), &json!(record));
         assert!(!row.chars().any(|c| c.is_control() || c == '\u{202e}') && row.contains("a\\u{1b}[2J"), "{row}");
     }
 
     #[test]
     fn a_gateway_is_asked_what_was_typed() {
-        let line = |more: &[&str]| Line::try_parse_from([&["ls", "--url", "http://a"], more].concat());
-        let query = |more: &[&str], left| line(more).unwrap().list.query(left, None);
-        assert_eq!(query(&[], 50), [("limit", "50".to_owned())]);
-        let more =
-            ["--since", "2026-10-01", "--until", "2026-10-02", "--result", "no_seat,open", "--line", "12345", "--unmasked"];
-        let asked: Vec<String> = query(&more, 10_000).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let expected =
-            "limit=500 result=no_seat,open line=12345 since=2026-10-01T00:00:00 until=2026-10-03T00:00:00 unmasked=true";
-        assert_eq!(asked.join(" "), expected);
-        for wrong in
-            [&["--result", "vanished"][..], &["--dead"], &["--journal", "x"], &["--until", "soon"], &["--line", "１２３４５"]]
-        {
-            assert!(line(wrong).is_err(), "{wrong:?}");
-        }
+        let asked =
+            |wanted: &Wanted| wanted.query().into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+        assert_eq!(asked(&Wanted::default()), [""; 0]);
+        let wanted = Wanted {
+            since: typed::moment("2026-10-01").ok(),
+            until: typed::end("2026-10-02").ok(),
+            result: ["no_seat", "open"].into_iter().filter_map(Outcome::named).collect(),
+            line: Some("12345".to_owned()),
+            caller: None,
+        };
+        let expected = "result=no_seat,open line=12345 since=2026-10-01T00:00:00 until=2026-10-03T00:00:00";
+        assert_eq!(asked(&wanted).join(" "), expected);
     }
 }

@@ -8,7 +8,7 @@ use super::{Desk, WORK};
 use crate::base::CallId;
 use crate::control::{Holder, Right};
 use crate::io::recorder::shelf::WAV;
-use crate::io::alarm;
+use crate::io::{alarm, clock};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};

@@ -149,6 +149,7 @@ fn desk(config: &Config) -> (Journal, Desk, Outlet) {
         patience: Duration::from_secs(10),
         outside: Arc::new(outside),
         fit: Default::default(),
+        shortage: || None,
     };
     (journal, desk, outlet)
 }
