@@ -54,7 +54,7 @@ impl Unacked {
         match self.resend.due(mono) {
             Due::Nothing => false,
             Due::Again => {
-                cx.respond(self.server, self.response.clone());
+                cx.repeat(self.server, self.response.clone());
                 false
             }
             Due::Over => true,

@@ -199,6 +199,12 @@ impl Cx<'_> {
         self.core.respond(self.now, id, response, self.out);
     }
 
+    /// Sends a response again that the peer has not acknowledged.
+    pub(super) fn repeat(&mut self, id: ServerId, response: Response) {
+        self.core.transactions.repeat(self.now, id, response, &mut self.core.scratch);
+        self.core.sort(self.out);
+    }
+
     /// Responds with nothing but a status.
     pub(super) fn answer(&mut self, id: ServerId, request: &Request, status: u16) {
         let response = self.reply(request, status);

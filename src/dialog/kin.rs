@@ -1,3 +1,4 @@
+use crate::base::{Source, owner};
 use crate::transport::AccessList;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,6 +14,11 @@ impl Kin {
     /// Each network with its peer's number.
     pub fn new(networks: AccessList<usize>) -> Kin {
         Kin(Arc::new(networks))
+    }
+
+    /// The peer that a message from there is counted to.
+    pub(super) fn source(&self, host: IpAddr) -> Source {
+        self.0.find(host).map_or(Source::Host(owner(host)), Source::Trunk)
     }
 
     pub(super) fn are(&self, one: IpAddr, other: IpAddr) -> bool {

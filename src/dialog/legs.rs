@@ -49,7 +49,8 @@ impl Legs {
     }
 
     pub fn received(&mut self, now: Now, flow: Flow, message: Message, out: &mut Vec<Output>) {
-        self.core.transactions.received(now, flow, message, &mut self.core.scratch);
+        let source = self.core.kin.source(flow.remote.ip());
+        self.core.transactions.received(now, flow, source, message, &mut self.core.scratch);
         self.drain(now, out);
     }
 
@@ -116,6 +117,11 @@ impl Legs {
             }
         }
         self.drain(now, out);
+    }
+
+    /// Responses that would have been sent again, but that too many had gone to their host.
+    pub fn withheld(&self) -> u64 {
+        self.core.transactions.withheld()
     }
 
     #[cfg(test)]
@@ -233,8 +239,11 @@ impl Legs {
         let Some(incoming) = incoming(leg, flow, &invite, &offer, replaces) else {
             return self.turn_away(id, flow, &invite, Refusal::new(400), out);
         };
-        let trying = invite.reply(Status(100), None);
-        self.core.respond(now, id, trying, out);
+        // One that may be refused at once and without state has no other response before (RFC 3261 §8.2.7).
+        if !self.core.transactions.crowded(id) {
+            let trying = invite.reply(Status(100), None);
+            self.core.respond(now, id, trying, out);
+        }
         self.legs.insert(leg, Leg::new(leg, &mut self.core));
         self.turn(now, leg, out, |_, cx| {
             let invited = Invited::new(cx, id, flow, invite, offer);

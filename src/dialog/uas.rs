@@ -190,7 +190,7 @@ impl Invited {
             Due::Over => return self.refuse(cx, &status(504), End::new(EndedBy::Network, Some(504))),
             Due::Again => {
                 if let Some(response) = self.provisionals.last().cloned() {
-                    cx.respond(self.server, response);
+                    cx.repeat(self.server, response);
                 }
             }
             Due::Nothing => {}

@@ -1,6 +1,6 @@
 //! From configuration to what the switch is told.
 
-use crate::base::{Cidr, Proto, Text};
+use crate::base::{Cidr, Proto, Rate, Text};
 use crate::call::Policy;
 use crate::call::event::Division;
 use crate::dialog::Config as Legs;
@@ -15,15 +15,16 @@ use crate::switch::{
     Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
-use crate::transport::Rate;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Port pairs that each shard would keep bound ahead of use when it is busiest.
 pub const READY_PORTS: usize = 256;
-/// A caller's leg and a seat's, and one that is being tried beside.
-const LEGS_PER_CALL: usize = 3;
+/// A caller's leg and a seat's, and those that last 32 s longer than their calls because their peers answer nothing.
+const LEGS_PER_CALL: usize = 6;
+/// Seconds' worth of repeated responses that may go to a host at once.
+const REPEAT_BURST: u32 = 10;
 /// An INVITE on each leg, and what lingers for 32 s after a call: BYE, PRACK, OPTIONS.
 const TRANSACTIONS_PER_CALL: usize = 20;
 const STRANGERS: usize = 10_000;
@@ -194,9 +195,12 @@ fn policy(calls: &config::Calls, longest_prompt: Duration) -> Policy {
 
 fn legs(config: &Config) -> Legs {
     let max_transactions = config.limits.calls.saturating_mul(TRANSACTIONS_PER_CALL).max(LEAST);
+    let max_per_source = max_transactions * config.limits.source_percent / 100;
+    let per_second = config.limits.repeat_rate;
+    let repeats = Rate { per_second, burst: per_second.saturating_mul(REPEAT_BURST), max_sources: STRANGERS };
     let config::Sip { t1, t2, t4, timer_c, .. } = config.sip;
     Legs {
-        transaction: Transactions { t1, t2, t4, timer_c, max_transactions },
+        transaction: Transactions { t1, t2, t4, timer_c, max_transactions, max_per_source, repeats },
         max_legs: config.limits.calls.saturating_mul(LEGS_PER_CALL).max(LEAST),
         ..Legs::default()
     }
@@ -219,7 +223,8 @@ fn recorded(lines: &[String]) -> Recorded {
 }
 
 fn limits(limits: &config::Limits) -> Limits {
-    Limits { calls: limits.calls, reserved: (limits.calls * limits.emergency_percent).div_ceil(100) }
+    let reserved = (limits.calls * limits.emergency_percent).div_ceil(100);
+    Limits { calls: limits.calls, reserved, source_percent: limits.source_percent }
 }
 
 fn proto(transport: config::Transport) -> Proto {

@@ -10,9 +10,10 @@
 
 use crate::base::{Mono, Rng};
 use crate::media::Command;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How soon it is tried again whether there are sockets.
@@ -37,6 +38,9 @@ pub struct Ports {
     scarce: Option<Mono>,
     /// Each shard has a pool of IPv4 and one of IPv6.
     shards: Vec<[Pool; 2]>,
+    /// On whose account pairs are used, and how many of each.
+    accounts: BTreeMap<SocketAddr, Arc<str>>,
+    charged: BTreeMap<Arc<str>, usize>,
     disturbed: u64,
 }
 
@@ -79,7 +83,8 @@ impl Ports {
                 pool.pairs += 1;
             }
         }
-        Ports { ahead: ahead.max(1), rest, most: usize::MAX, kept: 0, scarce: None, shards, disturbed: 0 }
+        let (accounts, charged, most) = (BTreeMap::new(), BTreeMap::new(), usize::MAX);
+        Ports { ahead: ahead.max(1), rest, most, kept: 0, scarce: None, shards, accounts, charged, disturbed: 0 }
     }
 
     /// No more than so many pairs are bound at once; `kept` of them are for emergencies.
@@ -99,6 +104,32 @@ impl Ports {
         let pair = if pool.left(emergency) == 0 { None } else { pool.next(sockets) }?;
         pool.used.insert(pair);
         Some(pair)
+    }
+
+    /// A pair that was taken counts as this source's until it is closed.
+    pub fn charge(&mut self, pair: SocketAddr, source: &Arc<str>) {
+        *self.charged.entry(source.clone()).or_default() += 1;
+        self.accounts.insert(pair, source.clone());
+    }
+
+    /// The pairs that this source's calls have.
+    pub fn charged(&self, source: &str) -> usize {
+        self.charged.get(source).copied().unwrap_or(0)
+    }
+
+    /// The most pairs that could be in use at once.
+    pub fn all(&self) -> usize {
+        self.pools().map(|pool| pool.pairs).sum::<usize>().min(self.most)
+    }
+
+    fn discharge(&mut self, pair: SocketAddr) {
+        let Some(source) = self.accounts.remove(&pair) else { return };
+        if let Some(count) = self.charged.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.charged.remove(&source);
+            }
+        }
     }
 
     /// Gives whether more are to be asked for at once: there had been no sockets.
@@ -133,6 +164,7 @@ impl Ports {
 
     pub fn closed(&mut self, now: Mono, shard: u16, pair: SocketAddr) {
         let over = now.after(self.rest);
+        self.discharge(pair);
         if let Some(pool) = self.pool(shard, pair).filter(|pool| pool.used.contains(&pair)) {
             pool.used.remove(&pair);
             pool.resting.insert((over, pair));

@@ -68,7 +68,8 @@ impl Plan {
         areas.into_iter().map(Arc::from).collect()
     }
 
-    fn is_emergency(&self, number: &str) -> bool {
+    /// Tells whether calls to this number, as somebody wrote it, are calls for help.
+    pub fn is_emergency(&self, number: &str) -> bool {
         self.entries_of(&self.called(number, None).number).any(|entry| entry.mode == Mode::Emergency)
     }
 

@@ -93,6 +93,16 @@ impl Response {
     pub fn instead(&self, status: Status, to_tag: Option<&str>) -> Response {
         answer(&self.headers, status, to_tag)
     }
+
+    /// With this tag in To in the place of the one that we put at its end.
+    pub fn retagged(mut self, tag: &str) -> Response {
+        for to in self.headers.0.iter_mut().filter(|header| header.name == Name::To) {
+            if let Some(bare) = super::tag(&to.value).and_then(|old| to.value.strip_suffix(old)) {
+                to.value = [bare, tag.as_bytes()].concat().into();
+            }
+        }
+        self
+    }
 }
 
 /// Headers that an answer repeats of its request.

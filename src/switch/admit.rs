@@ -211,6 +211,14 @@ impl Switch {
         matches!(placer, Placer::Trunk(i) if self.setup.trunks[*i].reliable)
     }
 
+    /// The name under which the calls of a trunk or seat are counted and recorded.
+    pub(super) fn account(&self, placer: &Placer) -> String {
+        match placer {
+            Placer::Trunk(i) => self.setup.trunks[*i].name.to_string(),
+            Placer::Seat(i) => format!("seat:{}", self.setup.seats[*i].name),
+        }
+    }
+
     pub(super) fn origins(&self, placer: &Placer) -> Arc<Origins> {
         match placer {
             Placer::Trunk(i) => self.setup.trunks[*i].origins.clone(),
@@ -234,10 +242,7 @@ impl Switch {
         anonymous: bool,
         diverted_from: Option<String>,
     ) -> Offered {
-        let trunk = match placer {
-            Placer::Trunk(i) => self.setup.trunks[*i].name.to_string(),
-            Placer::Seat(i) => format!("seat:{}", self.setup.seats[*i].name),
-        };
+        let trunk = self.account(placer);
         Offered {
             leg: CALLER.0,
             sip_call_id: kept(&String::from_utf8_lossy(&incoming.call_id)),
@@ -271,6 +276,7 @@ impl Switch {
             Placer::Trunk(i) => (Some(self.setup.trunks[*i].name.clone()), None),
             Placer::Seat(i) => (None, Some(self.setup.seats[*i].name.clone())),
         };
+        self.carried.take(&identity.trunk);
         trunk.iter().for_each(|trunk| self.channels.take(trunk));
         let shard = self.next_shard % self.fixed.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);

@@ -2,8 +2,7 @@
 //! reload may bring the trunks in another order, or take one away while it still carries calls.
 
 use super::Trunk;
-use crate::base::Mono;
-use crate::transport::{Bucket, Rate};
+use crate::base::{Bucket, Mono, Rate};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -54,6 +53,11 @@ impl Channels {
                 self.0.remove(trunk);
             }
         }
+    }
+
+    /// The count of those that this one has taken.
+    pub fn of(&self, name: &str) -> usize {
+        self.0.get(name).map_or(0, |taken| *taken as usize)
     }
 
     /// Channels taken of all.

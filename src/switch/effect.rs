@@ -9,6 +9,7 @@ use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
 use crate::media::{self, Source};
 use crate::queue;
 use crate::sip::{Codec, Status};
+use std::net::SocketAddr;
 
 impl Switch {
     pub(super) fn effect(&mut self, now: Now, id: CallId, effect: call::Output, out: &mut Vec<Output>) {
@@ -48,11 +49,14 @@ impl Switch {
             _ => active.identity.offer_order(&[Codec::Pcma, Codec::Pcmu]),
         };
         let Some(leg) = active.legs.get_mut(&part) else { return };
-        let Some(rtp) = self.ports.take(active.shard, leg.ipv6, active.emergency) else {
+        let v6 = leg.ipv6;
+        let Some(rtp) = self.port(id, v6) else {
             self.no_port(now, id);
             let cause = Cause { status: 503, q850: Some(34), ..Cause::default() };
             return self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
         };
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let Some(leg) = active.legs.get_mut(&part) else { return };
         leg.rtp = Some(rtp);
         let (leg, origins, shard) = (leg.id, leg.origins.clone(), active.shard);
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp, origins } });
@@ -70,10 +74,11 @@ impl Switch {
             self.counters.no_route += 1;
             return self.cannot_dial(id, part);
         };
-        let Some(rtp) = self.ports.take(active.shard, route.at().is_ipv6(), active.emergency) else {
+        let Some(rtp) = self.port(id, route.at().is_ipv6()) else {
             self.no_port(now, id);
             return self.cannot_dial(id, part);
         };
+        let Some(active) = self.calls.get_mut(&id) else { return };
         let leg = self.legs.next_id();
         let call_id = format!("{}{}", self.rng.token(), self.rng.token());
         let dial = route.dial(leg, call_id.clone(), rtp, &active.identity, id);
@@ -90,6 +95,18 @@ impl Switch {
         self.attend(id, part, out);
         self.refill(now, shard, out);
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
+    }
+
+    /// A pair for a leg of the call, which counts as the one's who placed it.
+    fn port(&mut self, id: CallId, v6: bool) -> Option<SocketAddr> {
+        let active = self.calls.get(&id)?;
+        let source = &active.identity.trunk;
+        if !active.emergency && self.ports.charged(source) >= self.share(self.ports.all()) {
+            return None;
+        }
+        let pair = self.ports.take(active.shard, v6, active.emergency)?;
+        self.ports.charge(pair, source);
+        Some(pair)
     }
 
     /// The leg gets, or is taken to have given, 503 with cause 34: no circuit.
@@ -237,6 +254,7 @@ impl Switch {
         if let Some(active) = self.calls.remove(&id) {
             self.timers.cancel(&id);
             self.lingering.remove(&id);
+            self.carried.give_back(&active.identity.trunk);
             for leg in active.legs.values() {
                 self.parts.remove(&leg.id);
             }

@@ -14,6 +14,8 @@ pub struct Gauges {
     pub ports_resting: usize,
     /// How often something came to a port that no call had, since the start.
     pub ports_disturbed: u64,
+    /// Responses that were not sent again, since so many had gone to their host, since the start.
+    pub repeats_withheld: u64,
     /// Callers in queues.
     pub waiting: usize,
     /// Seat channels taken.
@@ -26,6 +28,8 @@ pub struct Gauges {
     pub channels: usize,
     /// Calls that seats have placed.
     pub placed: usize,
+    /// Calls counted to those who placed them.
+    pub carried: usize,
     /// Setups before the last reload that calls in progress began with.
     pub former_setups: usize,
     /// Journal entries not yet on disk.
@@ -42,7 +46,15 @@ impl Gauges {
         let alive = [self.calls, self.legs, self.client_transactions, self.server_transactions, self.ports];
         alive
             .iter()
-            .chain([&self.waiting, &self.seats, &self.channels, &self.placed, &self.former_setups, &self.unwritten])
+            .chain([
+                &self.waiting,
+                &self.seats,
+                &self.channels,
+                &self.placed,
+                &self.carried,
+                &self.former_setups,
+                &self.unwritten,
+            ])
             .all(|n| *n == 0)
     }
 }

@@ -25,7 +25,7 @@ impl Switch {
         if !known && former.is_none() {
             return self.stranger(now, flow, data, out);
         }
-        if !self.peers.allow(now.mono, source) {
+        if !self.allows(now.mono, flow, &data) {
             self.counters.rate_limited += 1;
             return;
         }

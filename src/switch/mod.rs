@@ -5,6 +5,7 @@
 
 mod admit;
 mod audit;
+mod budget;
 mod channels;
 mod command;
 mod effect;
@@ -30,7 +31,7 @@ pub use proof::Unproven;
 pub use refused::Refusals;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
-use crate::base::{CallId, Flow, LegId, Map, Mono, Now, Rng, Timers};
+use crate::base::{CallId, Flow, LegId, Map, Mono, Now, RateLimit, Rng, Timers};
 use crate::call::event::{Entry, What};
 use crate::call::{self, Call, LegEvent, Part};
 use crate::control;
@@ -39,7 +40,8 @@ use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::tally::Tally;
 use crate::sip::Reach;
-use crate::transport::{AccessList, RateLimit};
+use crate::transport::AccessList;
+use budget::Budget;
 use bytes::Bytes;
 use channels::{Channels, Pace};
 use identity::Identity;
@@ -126,7 +128,7 @@ pub struct Switch {
     former: Former,
     strangers: RateLimit,
     notices: refused::Notices,
-    peers: RateLimit,
+    peers: Budget,
     legs: Legs,
     queues: Queues,
     ports: Ports,
@@ -134,6 +136,8 @@ pub struct Switch {
     parts: Map<LegId, (CallId, Part)>,
     timers: Timers<CallId>,
     channels: Channels,
+    /// Calls in progress, by who placed them.
+    carried: Channels,
     pace: Pace,
     next_shard: u16,
     next_ticket: u64,
@@ -224,8 +228,9 @@ impl Switch {
             parts: Map::with_hasher(seed),
             timers: Timers::default(),
             channels: Channels::default(),
+            carried: Channels::default(),
             pace: Pace::default(),
-            peers: RateLimit::new(setup.peers, seed),
+            peers: Budget::new(setup.peers, seed),
             next_shard: 0,
             next_ticket: 1,
             unwritten: VecDeque::new(),
@@ -309,12 +314,14 @@ impl Switch {
             ports: self.ports.in_use(),
             ports_resting: self.ports.resting(),
             ports_disturbed: self.ports.disturbances(),
+            repeats_withheld: self.legs.withheld(),
             waiting,
             seats,
             placed: self.queues.seats().placed(),
             missed: self.queues.seats().missed().len(),
             outages: self.outages.len(),
             channels: self.channels.taken(),
+            carried: self.carried.taken(),
             former_setups: self.former.len(),
             unwritten: self.unwritten.len(),
             draining: self.draining,

@@ -11,6 +11,8 @@ use crate::sip::{Method, ParseError, Status, Uri};
 use std::fmt::Display;
 use std::time::Duration;
 
+/// One in so many legs is kept for calls to emergency lines.
+const LEGS_KEPT: usize = 8;
 /// The most lines that may come at once, in seconds' worth of them.
 const BURST: u32 = 5;
 
@@ -170,8 +172,23 @@ impl Switch {
             }
             () if no_channel => Some("no channel of its trunk or seat is free"),
             () if self.calls.len() >= most => Some("limits.calls is reached"),
+            () if !emergency && self.legs_left() == 0 => Some("too many dialogs are not over yet"),
+            () if !emergency && self.carried.of(&self.account(placer)) >= self.share(limits.calls) => {
+                Some("limits.source_percent is reached")
+            }
             () => None,
         }
+    }
+
+    /// One source's part of so many. One trunk alone takes from nobody.
+    pub(super) fn share(&self, of: usize) -> usize {
+        if self.setup.trunks.len() > 1 { (of * self.fixed.limits.source_percent).div_ceil(100) } else { of }
+    }
+
+    /// The last legs are for emergencies: those of calls that are over last up to 32 s more where a peer answers nothing.
+    fn legs_left(&self) -> usize {
+        let most = self.fixed.legs.max_legs;
+        (most - most / LEGS_KEPT).saturating_sub(self.legs.gauges().0)
     }
 
     /// Why this call comes too soon after those before it; takes a place among them when it does not.

@@ -1,10 +1,11 @@
 //! A new setup under running calls: new calls meet it, those in progress keep the plan, prompts and policy they began
 //! with. Seats and trunks are looked up in the new setup first, so that a peer that moved is reached where it is now.
 
+use super::budget::Budget;
 use super::{Live, Switch, Work, admit, route};
-use crate::base::{Cidr, Mono, Now};
+use crate::base::{Cidr, Mono, Now, RateLimit};
 use crate::sip::{self, Method, Name, Request};
-use crate::transport::{AccessList, RateLimit};
+use crate::transport::AccessList;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ impl Switch {
             self.strangers = RateLimit::new(setup.strangers, self.rng.map_seed());
         }
         if setup.peers != self.setup.peers {
-            self.peers = RateLimit::new(setup.peers, self.rng.map_seed());
+            self.peers = Budget::new(setup.peers, self.rng.map_seed());
         }
         self.pace.keep(|name| setup.trunks.iter().any(|t| *t.name == *name) || setup.seats.iter().any(|s| *s.name == *name));
         self.access = admit::access(&setup);

@@ -2,7 +2,7 @@
 //! whoever made it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
 use super::Unproven;
-use crate::base::{Cidr, Proto, Rng};
+use crate::base::{Cidr, Proto, Rate, Rng};
 use crate::call;
 use crate::call::event::Division;
 use crate::dialog;
@@ -10,7 +10,6 @@ use crate::media::{Origins, Ports, Prompt};
 use crate::plan::Plan;
 use crate::queue;
 use crate::sip::{Codec, Uri};
-use crate::transport::Rate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -211,4 +210,6 @@ pub struct Limits {
     pub calls: usize,
     /// Calls among these that are kept for emergency lines.
     pub reserved: usize,
+    /// One trunk or seat may have so many of a hundred calls and RTP ports, where there are several trunks.
+    pub source_percent: usize,
 }

@@ -2,7 +2,9 @@
 
 use crate::base::{Flow, Now, Proto};
 use crate::sip::{Header, Message, Method, Name, Status};
-use crate::transaction::testing::{answer, at, flow, from_peer, new, now, ours, receive, respond, run, start, tick, values};
+use crate::transaction::testing::{
+    answer, at, flow, from_peer, new, now, ours, peer, receive, respond, run, start, tick, values,
+};
 use crate::transaction::{ClientId, Event, Failure, Output, Transactions};
 use bytes::Bytes;
 
@@ -61,7 +63,7 @@ fn an_ipv6_address_is_ours_in_brackets() {
     let (_, sent) = start(&mut t, v6, "OPTIONS");
     assert!(values(&sent, Name::Via)[0].starts_with("SIP/2.0/UDP [2001:db8::1]:5070;"));
     let reply = Message::Response(sent.reply(Status(200), Some("t")));
-    assert!(matches!(run(|out| t.received(now(1), v6, reply, out)).event(), Event::Response { .. }));
+    assert!(matches!(run(|out| t.received(now(1), v6, peer(), reply, out)).event(), Event::Response { .. }));
 }
 
 #[test]
@@ -203,7 +205,7 @@ fn a_peer_that_ended_is_asked_no_more_and_still_answered() {
     let mut t = new();
     let (dead, _) = start(&mut t, flow(Proto::Tcp), "INVITE");
     let theirs = from_peer("INVITE", "z9hG4bK1", 1, "");
-    let id = run(|out| t.received(now(5), flow(Proto::Tcp), theirs.clone(), out)).id();
+    let id = run(|out| t.received(now(5), flow(Proto::Tcp), peer(), theirs.clone(), out)).id();
     let out = run(|out| t.peer_ended(flow(Proto::Tcp), out));
     assert!(matches!(out.event(), Event::Failed { id, cause: Failure::Transport } if id == dead));
     assert_eq!(respond(&mut t, 10, id, &theirs, 486).response().status, Status(486));
@@ -271,7 +273,7 @@ fn a_long_invite_is_answered_acknowledged_and_cancelled_by_tcp() {
     let sent = run(|out| t.unsent(flow(Proto::Udp), &data, true, out)).request();
     let by_tcp = |t: &mut Transactions, status: u16| {
         let reply = Message::Response(sent.reply(Status(status), Some("t")));
-        run(|out| t.received(now(10), flow(Proto::Tcp), reply, out))
+        run(|out| t.received(now(10), flow(Proto::Tcp), peer(), reply, out))
     };
     by_tcp(&mut t, 180).event();
     let cancel = run(|out| t.cancel(now(20), id, &[], out));

@@ -82,6 +82,11 @@ impl InviteServer {
         }
     }
 
+    /// A response has been sent.
+    pub fn has_spoken(&self) -> bool {
+        !matches!(self, InviteServer::Proceeding { last: None })
+    }
+
     /// No final response has been sent, so a CANCEL still has an effect (RFC 3261 §9.2).
     pub fn proceeding(&self) -> bool {
         matches!(self, InviteServer::Proceeding { .. })

@@ -39,12 +39,14 @@ mod server;
 mod server_table;
 #[cfg(test)]
 mod server_tests;
+#[cfg(test)]
+mod share_tests;
 mod streams;
 #[cfg(test)]
 mod testing;
 mod timing;
 
-use crate::base::{Flow, MapSeed, Mono, Now, Rng};
+use crate::base::{Flow, MapSeed, Mono, Now, Rate, Rng, Source};
 use crate::sip::{Header, Message, Name, Request, Response, Written};
 use crate::transaction::branch::Branch;
 use crate::transaction::client_table::ClientTable;
@@ -69,9 +71,14 @@ pub struct Config {
     /// Must exceed three minutes (RFC 3261 §16.6 step 11).
     pub timer_c: Duration,
     /// At this many server transactions a new INVITE is answered 503 + Retry-After, a quarter above it other new requests
-    /// are dropped; from half of it on, final responses but 2xx to INVITE are not kept for repetitions. Ours are never
-    /// refused.
+    /// are dropped; from half of it on, final responses are not kept for repetitions where the peer can do without. Ours are
+    /// never refused.
     pub max_transactions: usize,
+    /// The same for the transactions of one source; its final responses are not kept from an eighth of it on.
+    pub max_per_source: usize,
+    /// How often responses are sent again unasked to one host, whatever it owes an ACK for: a request may have come in its
+    /// name without its knowing.
+    pub repeats: Rate,
 }
 
 impl Default for Config {
@@ -82,6 +89,8 @@ impl Default for Config {
             t4: Duration::from_secs(5),
             timer_c: Duration::from_secs(181),
             max_transactions: 100_000,
+            max_per_source: 75_000,
+            repeats: Rate { per_second: 100, burst: 1_000, max_sources: 10_000 },
         }
     }
 }
@@ -134,10 +143,11 @@ impl Transactions {
         Transactions { rng, seed, clients: ClientTable::new(config, seed), servers: ServerTable::new(config, seed) }
     }
 
-    /// A message from the network. Retransmissions are absorbed here; merged requests get 482 (§8.2.2.2).
-    pub fn received(&mut self, now: Now, flow: Flow, message: Message, out: &mut Vec<Output>) {
+    /// A message from the network. Retransmissions are absorbed here; merged requests get 482 (§8.2.2.2). `source` has a share
+    /// of the table.
+    pub fn received(&mut self, now: Now, flow: Flow, source: Source, message: Message, out: &mut Vec<Output>) {
         match message {
-            Message::Request(request) => self.servers.received(now.mono, flow, request, out),
+            Message::Request(request) => self.servers.received(now.mono, flow, source, request, out),
             Message::Response(response) => self.clients.received(now.mono, flow, response, out),
         }
     }
@@ -160,6 +170,21 @@ impl Transactions {
     /// Sends a response in a server transaction. A repeated 2xx to an INVITE is sent again (RFC 6026 Accepted).
     pub fn respond(&mut self, now: Now, id: ServerId, response: Response, out: &mut Vec<Output>) {
         self.servers.respond(now.mono, id, response, out);
+    }
+
+    /// Sends a response again unasked (RFC 3261 §13.3.1.4, RFC 3262 §3), unless so many of these have gone to its host that
+    /// this one counts as lost.
+    pub fn repeat(&mut self, now: Now, id: ServerId, response: Response, out: &mut Vec<Output>) {
+        if self.servers.may_repeat(now.mono, id) {
+            self.servers.respond(now.mono, id, response, out);
+        }
+    }
+
+    /// Tells whether the request should be answered finally or not at all: there is little room, so its answer will not be kept.
+    /// A peer repeats its INVITE until it has any response (§17.1.1.2), and with no provisional one it needs nobody to repeat
+    /// the final one (§8.2.7).
+    pub fn crowded(&self, id: ServerId) -> bool {
+        self.servers.crowded(id)
     }
 
     /// Nobody will answer this request any more.
@@ -231,6 +256,11 @@ impl Transactions {
     /// Counts the (client, server) transactions that are alive.
     pub fn len(&self) -> (usize, usize) {
         (self.clients.len(), self.servers.len())
+    }
+
+    /// Repeated responses that were not sent, since the start.
+    pub fn withheld(&self) -> u64 {
+        self.servers.withheld()
     }
 
     pub fn is_empty(&self) -> bool {

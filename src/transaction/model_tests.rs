@@ -3,7 +3,7 @@
 
 use crate::base::{Flow, Mono, Now, Proto, Rng};
 use crate::sip::{Message, Method, Name, Request, Status};
-use crate::transaction::testing::{now, parse_request};
+use crate::transaction::testing::{now, parse_request, peer};
 use crate::transaction::{ClientId, Config, Event, Failure, Output, ServerId, Transactions};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -130,10 +130,10 @@ impl World {
         let (mut client, mut server) = (Vec::new(), Vec::new());
         match next {
             Next::Arrives { at_server: true, flow, data } => {
-                self.server.received(self.now, flow, Message::parse(data).unwrap(), &mut server);
+                self.server.received(self.now, flow, peer(), Message::parse(data).unwrap(), &mut server);
             }
             Next::Arrives { at_server: false, flow, data } => {
-                self.client.received(self.now, flow, Message::parse(data).unwrap(), &mut client);
+                self.client.received(self.now, flow, peer(), Message::parse(data).unwrap(), &mut client);
             }
             Next::Launch(call) => self.launch(call, &mut client),
             Next::Cancel(id) => self.client.cancel(self.now, id, &[], &mut client),

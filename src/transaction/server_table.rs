@@ -1,5 +1,5 @@
 use crate::base::trap::{self, Trap};
-use crate::base::{Flow, Map, MapSeed, Mono, Timers};
+use crate::base::{Flow, Map, MapSeed, Mono, RateLimit, Source, Timers};
 use crate::sip::{Message, Method, Name, Request, Response, Status, Via, Written};
 use crate::transaction::effect::{Effect, Tell};
 use crate::transaction::invite_server::InviteServer;
@@ -11,6 +11,9 @@ use crate::transaction::{Config, Event, Output, ServerId};
 use bytes::Bytes;
 use std::net::SocketAddr;
 
+/// From one in so many of its share on, a source's final responses are not kept; of the table, from half of it on.
+const KEPT_OF_SHARE: usize = 8;
+const KEPT_OF_ALL: usize = 2;
 /// Seconds that a peer should wait after our table was full.
 const RETRY_AFTER: &str = "5";
 
@@ -22,6 +25,10 @@ pub(super) struct ServerTable {
     entries: Map<ServerId, Entry>,
     by_key: Map<Key, ServerId>,
     streams: Streams<ServerId>,
+    /// The count of each source's.
+    shares: Map<Source, usize>,
+    repeats: RateLimit,
+    withheld: u64,
     timers: Timers<ServerId>,
     /// The one whose state has changed and whose word is not out yet.
     at_work: Option<ServerId>,
@@ -32,6 +39,7 @@ struct Entry {
     flow: Flow,
     /// Where they go when a stream connection is gone: the sent-by port of the address the request came from.
     fallback: Option<SocketAddr>,
+    source: Source,
     key: Key,
     merged: Option<Key>,
     machine: Machine,
@@ -53,7 +61,8 @@ struct Invite {
 impl ServerTable {
     pub fn new(config: Config, seed: MapSeed) -> ServerTable {
         let (entries, by_key, streams) = (Map::with_hasher(seed), Map::with_hasher(seed), Streams::new(seed));
-        ServerTable { config, seed, last_id: 0, entries, by_key, streams, timers: Timers::default(), at_work: None }
+        let (shares, repeats, timers) = (Map::with_hasher(seed), RateLimit::new(config.repeats, seed), Timers::default());
+        ServerTable { config, seed, last_id: 0, entries, by_key, streams, shares, repeats, withheld: 0, timers, at_work: None }
     }
 
     pub fn len(&self) -> usize {
@@ -64,7 +73,11 @@ impl ServerTable {
         self.timers.next()
     }
 
-    pub fn received(&mut self, now: Mono, flow: Flow, request: Request, out: &mut Vec<Output>) {
+    pub fn withheld(&self) -> u64 {
+        self.withheld
+    }
+
+    pub fn received(&mut self, now: Mono, flow: Flow, source: Source, request: Request, out: &mut Vec<Output>) {
         let Some(via) = request.headers.via() else { return };
         let method = match &request.method {
             Method::Ack | Method::Cancel => &Method::Invite,
@@ -76,12 +89,12 @@ impl ServerTable {
             (Method::Ack, _) => self.ack(now, known, flow, request, out),
             (Method::Cancel, _) => self.cancel(known, key, back(&via, flow), request, out),
             (_, Some(id)) => self.again(id, out),
-            (_, None) => self.first(key, flow, &via, request, out),
+            (_, None) => self.first(key, flow, source, &via, request, out),
         }
     }
 
     pub fn respond(&mut self, now: Mono, id: ServerId, response: Response, out: &mut Vec<Output>) {
-        let crowded = self.entries.len() > self.config.max_transactions / 2;
+        let crowded = self.crowded(id);
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let (timing, status) = (Timing::new(self.config, entry.flow.proto), response.status);
         if let Machine::Invite(Invite { to: to @ None, .. }) = &mut entry.machine
@@ -91,8 +104,8 @@ impl ServerTable {
         }
         // An entry that holds up nothing but a repetition goes first when there is little room: a repeated request is then
         // new.
-        let needed = matches!(entry.machine, Machine::Invite(_)) && status.success();
-        if status.is_final() && !needed && crowded {
+        if status.is_final() && crowded && !entry.needed_after(status) {
+            let response = entry.stateless(response);
             return self.dismiss(id, response, out);
         }
         // A request that was refused is served no more: a copy by another way is the first of its kind (§8.2.2.2).
@@ -157,12 +170,34 @@ impl ServerTable {
         while let Some(id) = self.timers.pop(now) {
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             let timing = Timing::new(self.config, entry.flow.proto);
-            let effect = match &mut entry.machine {
+            let mut effect = match &mut entry.machine {
                 Machine::Invite(invite) => invite.machine.fire(now, &timing),
                 Machine::Other(machine) => machine.end(),
             };
+            if effect.send.is_some() && !self.may_repeat(now, id) {
+                effect.send = None;
+            }
             self.settle(id, effect, None, out);
         }
+    }
+
+    /// Takes one of the repetitions that the peer's host may get; counts those that it may not. A stream loses nothing.
+    pub fn may_repeat(&mut self, now: Mono, id: ServerId) -> bool {
+        let Some(flow) = self.entries.get(&id).map(|entry| entry.flow) else { return false };
+        let may = flow.proto.reliable() || self.repeats.allow(now, flow.remote.ip());
+        self.withheld += u64::from(!may);
+        may
+    }
+
+    /// There is little room, in all or for this one's source.
+    pub fn crowded(&self, id: ServerId) -> bool {
+        let Some(entry) = self.entries.get(&id) else { return false };
+        self.entries.len() > self.config.max_transactions / KEPT_OF_ALL
+            || self.share(entry.source) > self.config.max_per_source / KEPT_OF_SHARE
+    }
+
+    fn share(&self, source: Source) -> usize {
+        self.shares.get(&source).copied().unwrap_or(0)
     }
 
     pub fn flow_failed(&mut self, flow: Flow, out: &mut Vec<Output>) {
@@ -222,17 +257,18 @@ impl ServerTable {
         self.settle(id, effect, None, out);
     }
 
-    /// A request that we have not seen before. A table that is full takes no new calls; for what belongs to calls there is
-    /// another quarter.
-    fn first(&mut self, key: Key, flow: Flow, via: &Via, request: Request, out: &mut Vec<Output>) {
+    /// A request that we have not seen before. A table that is full takes no new calls, nor does the share of a source; for
+    /// what belongs to calls each has another quarter.
+    fn first(&mut self, key: Key, flow: Flow, source: Source, via: &Via, request: Request, out: &mut Vec<Output>) {
         let merged = Key::merged(self.seed, &request);
         let new_call = request.method == Method::Invite && merged.is_some();
-        let most = self.config.max_transactions;
-        let full = self.entries.len() >= if new_call { most } else { most + most.div_ceil(4) };
+        let bound = |most: usize| if new_call { most } else { most + most.div_ceil(4) };
+        let full =
+            self.entries.len() >= bound(self.config.max_transactions) || self.share(source) >= bound(self.config.max_per_source);
         if merged.is_some_and(|merged| self.by_key.contains_key(&merged)) {
             out.push(send(back(via, flow), request.reply(Status(482), Some(&key.tag()))));
         } else if !full {
-            let id = self.insert(key, merged, flow, via, &request.method);
+            let id = self.insert(key, merged, flow, source, via, &request.method);
             out.push(Output::Event(Event::Request { id, flow, request }));
         } else if request.method == Method::Invite {
             let mut busy = request.reply(Status(503), Some(&key.tag()));
@@ -241,7 +277,7 @@ impl ServerTable {
         }
     }
 
-    fn insert(&mut self, key: Key, merged: Option<Key>, flow: Flow, via: &Via, method: &Method) -> ServerId {
+    fn insert(&mut self, key: Key, merged: Option<Key>, flow: Flow, source: Source, via: &Via, method: &Method) -> ServerId {
         self.last_id += 1;
         let id = ServerId(self.last_id);
         let machine = match method {
@@ -254,7 +290,8 @@ impl ServerTable {
         self.by_key.extend(merged.map(|merged| (merged, id)));
         let flow = back(via, flow);
         self.streams.insert(flow, id);
-        self.entries.insert(id, Entry { flow, fallback, key, merged, machine });
+        *self.shares.entry(source).or_default() += 1;
+        self.entries.insert(id, Entry { flow, fallback, source, key, merged, machine });
         id
     }
 
@@ -281,15 +318,38 @@ impl ServerTable {
         let Some(entry) = self.entries.remove(&id) else { return };
         self.by_key.remove(&entry.key);
         self.streams.remove(entry.flow, id);
+        if let Some(share) = self.shares.get_mut(&entry.source) {
+            *share -= 1;
+            if *share == 0 {
+                self.shares.remove(&entry.source);
+            }
+        }
         if let Some(merged) = entry.merged {
             self.by_key.remove(&merged);
         }
-        let left = !self.by_key.is_empty() || !self.streams.is_empty();
+        let left = !self.by_key.is_empty() || !self.streams.is_empty() || !self.shares.is_empty();
         debug_assert!(!self.entries.is_empty() || !left, "a key or a stream outlived its transaction");
     }
 }
 
 impl Entry {
+    /// The peer will ask no more by itself: it has a 2xx to acknowledge, or a provisional response, after which it repeats its
+    /// INVITE no more (§17.1.1.2).
+    fn needed_after(&self, status: Status) -> bool {
+        match &self.machine {
+            Machine::Invite(invite) => status.success() || invite.machine.has_spoken(),
+            Machine::Other(_) => false,
+        }
+    }
+
+    /// As it comes out each time that the same request comes: by the tag (§8.2.7). One with a tag of its own keeps it.
+    fn stateless(&self, response: Response) -> Response {
+        match self.merged {
+            Some(_) => response.retagged(&self.key.tag()),
+            None => response,
+        }
+    }
+
     fn deadline(&self) -> Option<Mono> {
         match &self.machine {
             Machine::Invite(invite) => invite.machine.deadline(),

@@ -3,7 +3,7 @@
 use crate::base::{Flow, Now, Proto};
 use crate::sip::{Message, Method, Name, Status};
 use crate::transaction::testing::{
-    answer, at, flow, from_peer, new, now, parse, parse_request, receive, respond, run, start, tick, with,
+    answer, at, flow, from_peer, new, now, parse, parse_request, peer, receive, respond, run, start, tick, with,
 };
 use crate::transaction::{Config, Event, ServerId, Transactions};
 use bytes::Bytes;
@@ -150,7 +150,7 @@ fn the_same_branch_from_another_sent_by_is_another_transaction() {
 #[test]
 fn a_copy_from_another_host_repeats_acknowledges_and_cancels_nothing() {
     let thief = Flow { remote: "192.0.2.66:5060".parse().unwrap(), ..flow(Proto::Udp) };
-    let steal = |t: &mut Transactions, message: Message| run(|out| t.received(now(5), thief, message, out));
+    let steal = |t: &mut Transactions, message: Message| run(|out| t.received(now(5), thief, peer(), message, out));
     for method in ["INVITE", "BYE"] {
         let mut t = new();
         let request = from_peer(method, "z9hG4bK1", 1, ";tag=ours");
@@ -174,7 +174,7 @@ fn a_copy_that_comes_first_and_is_refused_takes_nobodys_place() {
     let thief = Flow { remote: "192.0.2.66:5060".parse().unwrap(), ..flow(Proto::Udp) };
     let mut t = new();
     let invite = from_peer("INVITE", "z9hG4bK1", 1, "");
-    let id = run(|out| t.received(now(0), thief, invite.clone(), out)).id();
+    let id = run(|out| t.received(now(0), thief, peer(), invite.clone(), out)).id();
     respond(&mut t, 1, id, &invite, 503);
     let real = receive(&mut t, 2, invite.clone()).id();
     assert_ne!(real, id);
@@ -231,7 +231,7 @@ fn a_closed_stream_gets_its_responses_on_a_new_connection_and_then_gives_up() {
     let text = "INVITE sip:12345@192.0.2.1 SIP/2.0\nVia: SIP/2.0/TCP 192.0.2.9:5080;branch=z9hG4bK1\nMax-Forwards: 70\n\
                 From: <sip:a@192.0.2.9>;tag=f\nTo: <sip:12345@192.0.2.1>\nCall-ID: c\nCSeq: 1 INVITE\n\n";
     let invite = parse(text);
-    let id = run(|out| t.received(now(0), arrived, invite.clone(), out)).id();
+    let id = run(|out| t.received(now(0), arrived, peer(), invite.clone(), out)).id();
     assert_eq!(respond(&mut t, 1, id, &invite, 180).sent[0].0, arrived);
     let again = run(|out| t.flow_failed(now(2), arrived, out));
     let sent_by = Flow { remote: "192.0.2.9:5080".parse().unwrap(), ..flow(Proto::Tcp) };
@@ -279,7 +279,7 @@ fn a_response_that_cannot_be_sent_fails_its_own_transaction_alone() {
 fn over_tcp_an_answered_request_leaves_nothing_behind() {
     let mut t = new();
     let bye = from_peer("BYE", "z9hG4bK1", 1, ";tag=ours");
-    let id = run(|out| t.received(now(0), flow(Proto::Tcp), bye.clone(), out)).id();
+    let id = run(|out| t.received(now(0), flow(Proto::Tcp), peer(), bye.clone(), out)).id();
     assert_eq!(t.deadline(), None);
     respond(&mut t, 1, id, &bye, 200);
     let (_, sent) = start(&mut t, flow(Proto::Tcp), "BYE");
@@ -308,7 +308,7 @@ fn responses_go_where_the_via_says() {
             "OPTIONS sip:12345@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP {via};branch=z9hG4bK1\nMax-Forwards: 70\n\
              From: <sip:a@192.0.2.9>;tag=f\nTo: <sip:12345@192.0.2.1>\nCall-ID: c\nCSeq: 1 OPTIONS\n\n"
         ));
-        let id = run(|out| t.received(now(0), arrived, options.clone(), out)).id();
+        let id = run(|out| t.received(now(0), arrived, peer(), options.clone(), out)).id();
         let sent_to = respond(&mut t, 1, id, &options, 200).sent[0].0;
         assert_eq!((sent_to.proto, sent_to.local, sent_to.remote.port()), (Proto::Udp, arrived.local, port));
     }

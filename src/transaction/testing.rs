@@ -1,6 +1,6 @@
 //! Helpers that the tests of this room share.
 
-use crate::base::{Flow, Mono, Now, Proto, Rng};
+use crate::base::{Flow, Mono, Now, Proto, Rng, Source};
 use crate::sip::{Message, Name, Request, Response, Status};
 use crate::transaction::timing::Timing;
 use crate::transaction::{ClientId, Config, Event, Output, ServerId, Transactions};
@@ -28,6 +28,11 @@ pub fn ack() -> Bytes {
 
 pub fn flow(proto: Proto) -> Flow {
     Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: "192.0.2.9:5060".parse().unwrap() }
+}
+
+/// The trunk that all messages here come from.
+pub fn peer() -> Source {
+    Source::Trunk(0)
 }
 
 pub fn now(ms: u64) -> Now {
@@ -137,11 +142,11 @@ pub fn start(t: &mut Transactions, flow: Flow, method: &str) -> (ClientId, Reque
 
 pub fn answer(t: &mut Transactions, ms: u64, to: &Request, status: u16, tag: &str) -> Out {
     let reply = to.reply(Status(status), Some(tag));
-    run(|out| t.received(now(ms), flow(Proto::Udp), Message::Response(reply), out))
+    run(|out| t.received(now(ms), flow(Proto::Udp), peer(), Message::Response(reply), out))
 }
 
 pub fn receive(t: &mut Transactions, ms: u64, message: Message) -> Out {
-    run(|out| t.received(now(ms), flow(Proto::Udp), message, out))
+    run(|out| t.received(now(ms), flow(Proto::Udp), peer(), message, out))
 }
 
 pub fn respond(t: &mut Transactions, ms: u64, id: ServerId, request: &Message, status: u16) -> Out {

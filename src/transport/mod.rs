@@ -2,11 +2,9 @@
 //! No sockets here. Where a request goes next is `sip::next_hop`, which dialogs need too.
 
 mod access;
-mod rate;
 mod stream;
 mod via;
 
 pub use access::AccessList;
-pub use rate::{Bucket, Rate, RateLimit, owner};
 pub use stream::{Frame, Framer, FramingLost};
 pub use via::note_source;

@@ -3,7 +3,7 @@
 
 use crate::allocator;
 use bytes::Bytes;
-use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, Wall};
+use hotline::base::{Flow, LegId, Mono, Now, Proto, Rate, Rng, Wall};
 use hotline::call::Policy;
 use hotline::dialog;
 use hotline::media::{Command, Event, Origins, Prompt, Stats};
@@ -14,7 +14,6 @@ use hotline::switch::{
     Dtmf, Fixed, Input, JournalDown, Limits, LinesFrom, Live, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk,
     UnknownSource, Unproven,
 };
-use hotline::transport::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -231,7 +230,7 @@ fn setup() -> Setup {
             unproven,
         },
         recorded: Recorded::None,
-        limits: Limits { calls: 1000, reserved: 10 },
+        limits: Limits { calls: 1000, reserved: 10, source_percent: 75 },
     };
     let live = Live {
         divisions: Arc::default(),

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod deliverer;
+mod flood;
 mod journal;
 mod net;
 mod outage;

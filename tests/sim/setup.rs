@@ -2,7 +2,7 @@
 
 use crate::vandal::Vandal;
 use crate::world::address;
-use hotline::base::{Proto, Rng};
+use hotline::base::{Proto, Rate, Rng};
 use hotline::call::Policy;
 use hotline::call::keys::Codes;
 use hotline::dialog;
@@ -13,7 +13,6 @@ use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
     Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource, Unproven,
 };
-use hotline::transport::Rate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,7 +50,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
             unproven,
         },
         recorded: Recorded::All,
-        limits: Limits { calls: 1000, reserved: 10 },
+        limits: Limits { calls: 1000, reserved: 10, source_percent: 75 },
     };
     let live = Live {
         divisions: Arc::default(),

@@ -263,12 +263,14 @@ impl Keys {
 pub struct Limits {
     pub calls: usize,
     pub emergency_percent: usize,
+    pub source_percent: usize,
     pub source_rate: u32,
     pub source_burst: u32,
     pub notices: u32,
     pub peer_rate: u32,
     pub peer_burst: u32,
     pub placing_percent: u32,
+    pub repeat_rate: u32,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub retry_after: Duration,
     pub inbox: usize,

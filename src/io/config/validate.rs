@@ -273,6 +273,8 @@ impl Check<'_> {
             (limits.connections_per_source, "connections_per_source"),
             (limits.peer_rate as usize, "peer_rate"),
             (limits.placing_percent as usize, "placing_percent"),
+            (limits.source_percent, "source_percent"),
+            (limits.repeat_rate as usize, "repeat_rate"),
             (limits.connection_backlog, "connection_backlog"),
         ];
         for (value, key) in counts {

@@ -90,6 +90,11 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::counter("messages_from_strangers_total", "Messages from sources that nothing names.", c.strangers),
         Metric::counter("messages_rate_limited_total", "Messages beyond their source's rate.", c.rate_limited),
         Metric::counter("messages_unsent_total", "Messages that could not be sent: too long, or no way there.", c.unsent),
+        Metric::counter(
+            "responses_withheld_total",
+            "Responses that were not sent again: their host had its rate of those.",
+            figures.gauges.repeats_withheld,
+        ),
         Metric::counter("calls_total", "Calls offered.", c.calls),
         Metric::counter("calls_answered_total", "Callers who talked to a seat or target.", c.answered),
         Metric::counter("calls_shed_total", "Calls refused by overload, draining or journal.", c.shed),

@@ -1,10 +1,10 @@
 //! Connections of HTTP clients: how many at once, and for how long a slow one is waited for.
 
 use super::{CONNECTION, Metric};
+use crate::base::owner;
 use crate::io::alarm;
 use crate::io::config;
 use crate::io::descriptors::{self, Purpose};
-use crate::transport;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -101,7 +101,7 @@ impl Doors {
     /// None where there is no room, or the source has its share.
     fn place(&self, ip: IpAddr) -> Option<Held> {
         let permit = self.0.room.clone().try_acquire_owned().ok()?;
-        let source = transport::owner(ip);
+        let source = owner(ip);
         let mut sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = sources.entry(source).or_default();
         if *taken >= self.0.limits.per_source {

@@ -1,7 +1,7 @@
 //! Places for connections, and how many each peer may have.
 
 use super::{Guest, Limits};
-use crate::transport;
+use crate::base::owner;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +30,7 @@ pub(super) struct Place {
 
 impl Places {
     pub fn take(self: &Arc<Places>, ip: IpAddr, guest: Guest, limits: Limits) -> Option<Place> {
-        let (source, strange) = (transport::owner(ip), guest == Guest::Stranger);
+        let (source, strange) = (owner(ip), guest == Guest::Stranger);
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_source = taken.sources.get(&source).copied().unwrap_or(0);
         let full = taken.all >= limits.connections - limits.connections / KEPT

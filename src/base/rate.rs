@@ -1,4 +1,4 @@
-use crate::base::{Map, MapSeed, Mono};
+use crate::base::{Map, MapSeed, Mono, owner};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -65,14 +65,6 @@ impl Bucket {
             self.0 = later;
         }
         allowed
-    }
-}
-
-/// The owner of an address: an IPv6 host owns its /64 whole.
-pub fn owner(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() & !u128::from(u64::MAX)).into()),
-        v4 => v4,
     }
 }
 

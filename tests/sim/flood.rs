@@ -1,0 +1,229 @@
+//! One trunk, or one seat, floods the gateway with what each message may cost most. Others' calls have their share all the same,
+//! and calls for help go beyond it.
+
+use crate::setup;
+use crate::world::address;
+use bytes::Bytes;
+use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, Wall};
+use hotline::media::{Command, Event, Stats};
+use hotline::switch::{Input, Output, Setup, Switch};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// 2021-10-15 noon in Xishuangbanna.
+const START: Wall = Wall(1_634_270_400_000_000);
+/// The hosts of the trunk that floods, of the other one, and of a seat.
+const FLOOD: u8 = 2;
+const OTHER: u8 = 3;
+const SEAT: u8 = 10;
+
+struct Gateway {
+    switch: Switch,
+    now: Now,
+    out: Vec<Output>,
+    open: BTreeMap<LegId, SocketAddr>,
+    sent: Vec<(SocketAddr, String)>,
+    calls: u32,
+}
+
+impl Gateway {
+    fn new(change: impl FnOnce(&mut Setup)) -> Gateway {
+        let mut setup = setup::setup(&mut Rng::from_number(1), 1);
+        setup.live.trunks.iter_mut().for_each(|trunk| trunk.channels = 1000);
+        setup.live.queues.iter_mut().for_each(|line| (line.max_length, line.share) = (1000, 900));
+        change(&mut setup);
+        let now = Now { mono: Mono(1_000_000), wall: START };
+        let mut out = Vec::new();
+        let switch = Switch::new(setup, Rng::from_number(1), now, &mut out);
+        let mut gateway = Gateway { switch, now, out, open: BTreeMap::new(), sent: Vec::new(), calls: 0 };
+        gateway.carry_out();
+        gateway
+    }
+
+    /// The final response to a new call, or else the last provisional one; none where there is neither.
+    fn call(&mut self, host: u8, user: &str, number: &str) -> Option<u16> {
+        self.calls += 1;
+        let invite = invite(host, user, number, self.calls);
+        self.receive(host, invite);
+        self.statuses(host).pop()
+    }
+
+    fn cancel(&mut self, host: u8, user: &str, number: &str) {
+        let invite = invite(host, user, number, self.calls);
+        let cancel = invite.split("Contact:").next().unwrap().replace("INVITE", "CANCEL");
+        self.receive(host, format!("{cancel}Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"));
+    }
+
+    fn statuses(&mut self, host: u8) -> Vec<u16> {
+        let of_host =
+            |(to, text): &(SocketAddr, String)| (*to == address(host)).then(|| text.strip_prefix("SIP/2.0 "))?.map(status);
+        let statuses = self.sent.iter().filter_map(of_host).collect();
+        self.sent.retain(|(to, _)| *to != address(host));
+        statuses
+    }
+
+    fn receive(&mut self, host: u8, text: String) {
+        self.pass(Duration::from_millis(1));
+        let flow = Flow { proto: Proto::Udp, local: address(1), remote: address(host) };
+        self.input(Input::Sip { flow, data: Bytes::from(text) });
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let until = self.now.mono.after(time);
+        while let Some(at) = self.switch.deadline().filter(|at| *at <= until) {
+            self.now.mono = self.now.mono.max(at);
+            self.switch.tick(self.now, &mut self.out);
+            self.carry_out();
+        }
+        self.now.mono = until;
+    }
+
+    fn input(&mut self, input: Input) {
+        self.switch.handle(self.now, input, &mut self.out);
+        self.carry_out();
+    }
+
+    /// Ports are bound and closed at once, and entries durable at once.
+    fn carry_out(&mut self) {
+        while !self.out.is_empty() {
+            for output in std::mem::take(&mut self.out) {
+                let input = match output {
+                    Output::Sip { flow, data } => {
+                        self.sent.push((flow.remote, String::from_utf8_lossy(&data).into_owned()));
+                        continue;
+                    }
+                    Output::Journal { ticket, .. } => Input::Journaled { ticket },
+                    Output::Media { shard, command: Command::Bind { rtp } } => {
+                        Input::Media { shard, event: Event::Bound { rtp } }
+                    }
+                    Output::Media { shard, command: Command::Close { leg } } => {
+                        let (rtp, stats) = (self.open.remove(&leg).unwrap(), Stats::default());
+                        Input::Media { shard, event: Event::Closed { leg, rtp, stats } }
+                    }
+                    Output::Media { command: Command::Open { leg, rtp, .. }, .. } => {
+                        self.open.insert(leg, rtp);
+                        continue;
+                    }
+                    Output::Media { .. } | Output::Reply { .. } => continue,
+                };
+                self.switch.handle(self.now, input, &mut self.out);
+            }
+        }
+    }
+}
+
+fn status(rest: &str) -> u16 {
+    rest.get(..3).and_then(|digits| digits.parse().ok()).unwrap()
+}
+
+fn invite(host: u8, user: &str, number: &str, n: u32) -> String {
+    let body =
+        format!("v=0\r\no=- 1 1 IN IP4 10.0.0.{host}\r\ns=-\r\nc=IN IP4 10.0.0.{host}\r\nt=0 0\r\nm=audio 20000 RTP/AVP 8\r\n");
+    format!(
+        "INVITE sip:{number}@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.{host}:5060;branch=z9hG4bK{n}\r\n\
+         From: <sip:{user}@10.0.0.{host}>;tag=t{n}\r\nTo: <sip:{number}@10.0.0.1>\r\nCall-ID: c{n}\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:{user}@10.0.0.{host}:5060>\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// The count of those that are taken of so many calls.
+fn taken(gateway: &mut Gateway, host: u8, user: &str, calls: usize) -> usize {
+    (0..calls).filter(|_| gateway.call(host, user, "12345").is_some_and(|status| status < 200)).count()
+}
+
+fn is_served(gateway: &mut Gateway, host: u8, number: &str) -> bool {
+    gateway.call(host, "13900139000", number).is_some_and(|status| status < 300)
+}
+
+#[test]
+fn one_trunk_takes_its_share_of_all_calls_and_help_goes_beyond() {
+    let mut gateway = Gateway::new(|setup| (setup.fixed.limits.calls, setup.fixed.limits.reserved) = (40, 4));
+    assert_eq!(taken(&mut gateway, FLOOD, "13800138000", 100), 30);
+    assert!(is_served(&mut gateway, FLOOD, "110") && is_served(&mut gateway, OTHER, "110"));
+    assert_eq!(taken(&mut gateway, OTHER, "13800138000", 100), 4, "what is left but for the reserve");
+}
+
+#[test]
+fn one_trunk_takes_its_share_of_all_ports() {
+    let mut gateway = Gateway::new(|setup| {
+        setup.fixed.media.shards = 1;
+        setup.fixed.media.ports = 10_000..=10_079;
+    });
+    taken(&mut gateway, FLOOD, "13800138000", 200);
+    assert_eq!(gateway.switch.gauges().ports, 30);
+    assert!(is_served(&mut gateway, FLOOD, "110"), "help goes beyond");
+    assert!(is_served(&mut gateway, OTHER, "12345") && is_served(&mut gateway, OTHER, "110"));
+}
+
+/// A phone that answers nothing holds each leg of a call that is over for 32 s more.
+#[test]
+fn legs_that_linger_leave_room_for_help() {
+    let mut gateway = Gateway::new(|setup| (setup.fixed.legs.max_legs, setup.live.seats[0].channels) = (64, 1000));
+    for _ in 0..200 {
+        gateway.call(FLOOD, "13800138000", "12345");
+        gateway.cancel(FLOOD, "13800138000", "12345");
+    }
+    assert_eq!(gateway.switch.gauges().legs, 55, "an eighth of 64, and the one that comes");
+    assert!(!is_served(&mut gateway, OTHER, "12345"));
+    assert!(is_served(&mut gateway, OTHER, "110") && is_served(&mut gateway, FLOOD, "110"));
+    gateway.pass(Duration::from_secs(200));
+    assert!(is_served(&mut gateway, OTHER, "12345"));
+}
+
+/// 32 s each, were they kept; and repeated, each of them draws eleven answers to a host that may not have asked.
+#[test]
+fn invites_that_nobody_acknowledges_leave_little_and_draw_little() {
+    let mut gateway = Gateway::new(|setup| {
+        setup.live.placing_percent = 1;
+        setup.fixed.legs.transaction.max_transactions = 2000;
+        setup.fixed.legs.transaction.max_per_source = 1500;
+        setup.fixed.legs.transaction.repeats.per_second = 1;
+        setup.fixed.legs.transaction.repeats.burst = 10;
+    });
+    taken(&mut gateway, FLOOD, "13800138000", 5050);
+    let left = gateway.switch.gauges().server_transactions;
+    assert!(left < 300, "{left}");
+    gateway.statuses(FLOOD);
+    // One that is refused without state has no provisional response, and the same answer each time (RFC 3261 §8.2.7).
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        gateway.receive(FLOOD, invite(FLOOD, "13800138000", "12345", 9999));
+        let to = |text: &str| text.lines().find(|line| line.starts_with("To:")).unwrap().to_owned();
+        let ours = gateway.sent.drain(..).filter(|(at, _)| *at == address(FLOOD));
+        answers.extend(ours.map(|(_, text)| (status(&text[8..]), to(&text))));
+    }
+    assert_eq!((answers.len(), answers[0].0), (2, 503));
+    assert_eq!(answers[0], answers[1]);
+    assert!(is_served(&mut gateway, FLOOD, "110") && is_served(&mut gateway, OTHER, "12345"));
+    gateway.statuses(FLOOD);
+    gateway.pass(Duration::from_secs(10));
+    let drawn = gateway.statuses(FLOOD).iter().filter(|status| **status >= 200).count();
+    assert!(drawn <= 10 + 10 + 1, "{drawn} answers to what was refused");
+}
+
+#[test]
+fn a_seat_places_as_many_calls_as_it_has_channels() {
+    let mut gateway = Gateway::new(|setup| setup.live.seats[0].channels = 3);
+    assert_eq!(taken(&mut gateway, SEAT, "seat-0", 50), 3);
+    assert_eq!(gateway.switch.gauges().placed, 3);
+    assert!(is_served(&mut gateway, OTHER, "12345"));
+    assert!(gateway.call(SEAT, "seat-0", "110").is_some_and(|status| status < 300), "one more for help");
+}
+
+/// A flood in a trunk's name stands before the parser; its calls in progress and its calls for help pass.
+#[test]
+fn messages_beyond_the_rate_are_dropped_but_those_of_calls_and_calls_for_help() {
+    let mut gateway = Gateway::new(|setup| (setup.live.peers.per_second, setup.live.peers.burst) = (1, 50));
+    taken(&mut gateway, FLOOD, "13800138000", 500);
+    let calls = gateway.switch.gauges().calls;
+    assert!(calls <= 51, "{calls}");
+    assert_eq!(gateway.call(FLOOD, "13800138000", "12345"), None, "not looked at");
+    assert!(gateway.switch.counters().rate_limited > 400);
+    assert!(is_served(&mut gateway, FLOOD, "110") && is_served(&mut gateway, OTHER, "12345"));
+    gateway.calls = 1;
+    gateway.cancel(FLOOD, "13800138000", "12345");
+    assert_eq!(gateway.switch.gauges().calls, calls + 2 - 1);
+}
