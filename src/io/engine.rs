@@ -1,18 +1,19 @@
 //! The switch thread: takes inputs from its UDP sockets and its inbox, keeps the deadline, carries out what the switch
 //! says. A turn takes a bounded number of each, so that neither a flood nor a full inbox keeps the timers waiting.
 
-use crate::base::{Flow, Mono, Now, Proto};
+use crate::base::{Flow, Mono, Now, Proto, Source};
 use crate::call::event::Entry;
 use crate::control::Reply;
-use crate::io::inbox::Outlet;
+use crate::io::inbox::{Arrival, Outlet};
 use crate::io::udp::{UdpPort, Unsent};
 use crate::io::{alarm, clock};
 use crate::media::Command;
 use crate::switch::{Input, Output};
+use crate::transport::{Bounds, Lanes};
 use bytes::Bytes;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::io;
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,6 +21,13 @@ use std::time::Duration;
 pub const THREAD: &str = "switch";
 /// Inputs of the inbox in one turn.
 const INBOX_BATCH: usize = 256;
+/// Batches of datagrams of one socket in one turn: more than can be served, so that each source waits in its own lane and not
+/// behind others in the socket's buffer.
+const BATCHES: usize = 16;
+/// How long messages are served in one turn: so long one waits at most before it is seen, however many others wait.
+const SLICE: Duration = Duration::from_millis(2);
+/// A burst of one source waits here while others are served: some 4,000 INVITEs.
+const LANE: Bounds = Bounds { messages: 4096, bytes: 4 << 20 };
 /// The thread looks around at least so often: to report, and to see that it should stop.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 /// How late a timer may be. Each call leaves some that end quietly (RFC 3261 timers D to K), and those that are due within
@@ -37,6 +45,12 @@ pub trait Machine {
     fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>);
     fn tick(&mut self, now: Now, out: &mut Vec<Output>);
     fn deadline(&self) -> Option<Mono>;
+    /// The sender that a message from there counts as.
+    fn source(&self, host: IpAddr) -> Source;
+    /// True for a message that is dropped last.
+    fn spares(&self, data: &[u8]) -> bool;
+    /// A message was dropped, since too many of its source's wait.
+    fn dropped(&mut self);
     /// The last `handle` or `tick` has panicked: gives up what it worked on, and goes on with the rest.
     fn rescue(&mut self, now: Now, out: &mut Vec<Output>);
 }
@@ -63,6 +77,7 @@ pub struct Engine<M, E> {
     /// True for the ports that have something to read.
     ready: Vec<bool>,
     outlet: Outlet,
+    lanes: Lanes<Arrival>,
     poll: Epoll,
     out: Vec<Output>,
     /// Messages that could not be sent, to be told after the turn.
@@ -80,7 +95,8 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
             poll.add(port.descriptor(), EpollEvent::new(EpollFlags::EPOLLIN, index))?;
         }
         let ready = vec![false; ports.len()];
-        Ok(Engine { machine, ends, ports, ready, outlet, poll, out, unsent: Vec::new(), reported: Mono(0) })
+        let (lanes, unsent) = (Lanes::new(LANE), Vec::new());
+        Ok(Engine { machine, ends, ports, ready, outlet, lanes, poll, out, unsent, reported: Mono(0) })
     }
 
     /// Runs until `stop`, then gives the ends back.
@@ -97,7 +113,8 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
     fn turn(&mut self) -> bool {
         let now = clock::now();
         self.take_inputs(now);
-        self.take_datagrams(now);
+        self.take_datagrams();
+        self.serve(now);
         if self.machine.deadline().is_some_and(|at| at <= now.mono) {
             guarded(&mut self.machine, now, &mut self.out, |machine, out| machine.tick(now, out));
         }
@@ -110,19 +127,45 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
         all_sent
     }
 
+    /// Messages from outside wait for their source's turn; what we tell ourselves does not.
     fn take_inputs(&mut self, now: Now) {
         for _ in 0..INBOX_BATCH {
-            let Some(input) = self.outlet.take() else { break };
-            guarded(&mut self.machine, now, &mut self.out, |machine, out| machine.handle(now, input, out));
+            let Some(arrival) = self.outlet.arrival() else { break };
+            match arrival.input {
+                Input::Sip { flow, .. } | Input::FlowFailed { flow } | Input::PeerEnded { flow } => {
+                    self.lanes.push(self.machine.source(flow.remote.ip()), 0, arrival);
+                }
+                input => guarded(&mut self.machine, now, &mut self.out, |machine, out| machine.handle(now, input, out)),
+            }
         }
     }
 
-    fn take_datagrams(&mut self, now: Now) {
-        let Engine { machine, ports, ready, out, .. } = self;
+    fn take_datagrams(&mut self) {
+        let Engine { machine, ports, ready, lanes, .. } = self;
         for (port, ready) in ports.iter_mut().zip(ready).filter(|(_, ready)| **ready) {
-            *ready = port.receive(|flow, data| {
-                guarded(machine, now, out, |machine, out| machine.handle(now, Input::Sip { flow, data }, out))
+            *ready = (0..BATCHES).all(|_| {
+                port.receive(|flow, data| {
+                    let (source, length) = (machine.source(flow.remote.ip()), data.len());
+                    let spared = |arrival: &Arrival| {
+                        let Input::Sip { data, .. } = &arrival.input else { return true };
+                        alarm::guarded(THREAD, || machine.spares(data)).unwrap_or(false)
+                    };
+                    if !lanes.offer(source, length, Input::Sip { flow, data }.into(), spared) {
+                        machine.dropped();
+                    }
+                })
             });
+        }
+    }
+
+    /// Serves what waits, source by source, for a while.
+    fn serve(&mut self, now: Now) {
+        let until = clock::mono().after(SLICE);
+        while let Some(Arrival { input, place: _place }) = self.lanes.take() {
+            guarded(&mut self.machine, now, &mut self.out, |machine, out| machine.handle(now, input, out));
+            if clock::mono() >= until {
+                break;
+            }
         }
     }
 
@@ -170,7 +213,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
 
     fn sleep(&mut self, all_sent: bool) -> io::Result<()> {
         // In this order: who wants a report rings after saying so.
-        let busy = self.ready.contains(&true) || !self.outlet.may_sleep() || self.ends.wanted();
+        let busy = self.ready.contains(&true) || !self.lanes.is_empty() || !self.outlet.may_sleep() || self.ends.wanted();
         let timeout = if busy { Duration::ZERO } else { self.patience(all_sent) };
         let mut events = [EpollEvent::empty(); 16];
         let count = match self.poll.wait(&mut events, milliseconds(timeout)) {
@@ -232,6 +275,18 @@ mod tests {
     }
 
     impl Machine for Echo {
+        fn source(&self, host: IpAddr) -> Source {
+            Source::Host(host)
+        }
+
+        fn spares(&self, _data: &[u8]) -> bool {
+            false
+        }
+
+        fn dropped(&mut self) {
+            let _ = self.heard.send("dropped".to_string());
+        }
+
         fn rescue(&mut self, _now: Now, _out: &mut Vec<Output>) {
             self.rescues += 1;
             let _ = self.heard.send("rescue".to_string());
@@ -325,5 +380,61 @@ mod tests {
         wait_for(&heard, "Unsent");
         stop.store(true, Ordering::Relaxed);
         thread.join().unwrap();
+    }
+
+    /// Takes a while for each message, and tells whose it was.
+    struct Slow(mpsc::Sender<IpAddr>);
+
+    impl Machine for Slow {
+        fn handle(&mut self, _now: Now, input: Input, _out: &mut Vec<Output>) {
+            if let Input::Sip { flow, .. } = input {
+                thread::sleep(Duration::from_millis(1));
+                let _ = self.0.send(flow.remote.ip());
+            }
+        }
+
+        fn tick(&mut self, _now: Now, _out: &mut Vec<Output>) {}
+
+        fn deadline(&self) -> Option<Mono> {
+            None
+        }
+
+        fn source(&self, host: IpAddr) -> Source {
+            Source::Host(host)
+        }
+
+        fn spares(&self, _data: &[u8]) -> bool {
+            false
+        }
+
+        fn dropped(&mut self) {}
+
+        fn rescue(&mut self, _now: Now, _out: &mut Vec<Output>) {}
+    }
+
+    #[test]
+    fn a_flood_of_one_source_keeps_another_waiting_for_a_few_of_its_messages() {
+        let socket = udp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let local = socket.local_addr().unwrap();
+        let (inbox, outlet) = inbox(64).unwrap();
+        let (sender, served) = mpsc::channel();
+        let (flood, other) = (UdpSocket::bind("127.0.0.2:0").unwrap(), UdpSocket::bind("127.0.0.3:0").unwrap());
+        for _ in 0..2000 {
+            flood.send_to(b"x", local).unwrap();
+        }
+        other.send_to(b"x", local).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let stop = stop.clone();
+            move || {
+                Engine::new(Slow(sender), Nowhere(mpsc::channel().0), vec![socket], outlet, vec![]).unwrap().run(&stop).map(drop)
+            }
+        });
+        let other = other.local_addr().unwrap().ip();
+        let before = served.iter().take_while(|source| *source != other).count();
+        assert!(before < 100, "it had to wait for {before}");
+        stop.store(true, Ordering::Relaxed);
+        thread.join().unwrap().unwrap();
+        drop(inbox);
     }
 }

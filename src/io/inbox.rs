@@ -7,20 +7,33 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// The part of the channel that traffic from outside may fill; the rest is for media, journal and commands.
 const OUTSIDE_SHARE: (usize, usize) = (3, 4);
 
+/// An input on its way, with the place that it takes among its connection's until it has been served.
+pub struct Arrival {
+    pub input: Input,
+    pub place: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Input> for Arrival {
+    fn from(input: Input) -> Arrival {
+        Arrival { input, place: None }
+    }
+}
+
 /// The sending end; cheap to clone.
 #[derive(Clone)]
 pub struct Inbox {
-    sender: Sender<Input>,
+    sender: Sender<Arrival>,
     bell: Arc<Bell>,
 }
 
 /// The switch thread's end.
 pub struct Outlet {
-    receiver: Receiver<Input>,
+    receiver: Receiver<Arrival>,
     bell: Arc<Bell>,
 }
 
@@ -41,23 +54,27 @@ pub fn inbox(capacity: usize) -> io::Result<(Inbox, Outlet)> {
 impl Inbox {
     /// Sends what must arrive: it waits while the channel is full. False when the switch is gone.
     pub fn send(&self, input: Input) -> bool {
-        let sent = self.sender.send(input).is_ok();
+        let sent = self.sender.send(input.into()).is_ok();
         self.bell.ring();
         sent
     }
 
     /// Sends what may wait or be dropped under load: it is handed back when outside traffic has filled its share.
-    pub fn offer(&self, input: Input) -> Result<(), Input> {
+    pub fn offer(&self, arrival: Arrival) -> Result<(), Arrival> {
         let capacity = self.sender.capacity().unwrap_or(usize::MAX);
         if self.sender.len() >= capacity / OUTSIDE_SHARE.1 * OUTSIDE_SHARE.0 {
-            return self.refuse(input);
+            return self.refuse(arrival);
         }
-        self.try_send(input)
+        self.try_put(arrival)
     }
 
     /// Sends what must arrive, from where nobody may wait: it is handed back when the channel is full.
     pub fn try_send(&self, input: Input) -> Result<(), Input> {
-        match self.sender.try_send(input) {
+        self.try_put(input.into()).map_err(|arrival| arrival.input)
+    }
+
+    fn try_put(&self, arrival: Arrival) -> Result<(), Arrival> {
+        match self.sender.try_send(arrival) {
             Ok(()) => {
                 self.bell.ring();
                 Ok(())
@@ -66,9 +83,9 @@ impl Inbox {
         }
     }
 
-    fn refuse(&self, input: Input) -> Result<(), Input> {
+    fn refuse(&self, arrival: Arrival) -> Result<(), Arrival> {
         self.bell.refused.fetch_add(1, Ordering::Relaxed);
-        Err(input)
+        Err(arrival)
     }
 
     /// The switch thread has a look around, though nothing is sent to it.
@@ -91,8 +108,13 @@ impl Inbox {
 }
 
 impl Outlet {
-    pub fn take(&self) -> Option<Input> {
+    pub fn arrival(&self) -> Option<Arrival> {
         self.receiver.try_recv().ok()
+    }
+
+    /// One that waits for nobody's turn.
+    pub fn take(&self) -> Option<Input> {
+        self.arrival().map(|arrival| arrival.input)
     }
 
     /// Says that the thread is about to sleep. False when something came in the meantime: do not sleep.
@@ -132,11 +154,11 @@ mod tests {
     #[test]
     fn outside_traffic_leaves_room_for_the_rest() {
         let (inbox, outlet) = inbox(8).unwrap();
-        let offered = (0..8).filter(|_| inbox.offer(Input::End).is_ok()).count();
+        let offered = (0..8).filter(|_| inbox.offer(Input::End.into()).is_ok()).count();
         assert_eq!((offered, inbox.refused()), (6, 2));
         assert!(inbox.send(Input::End) && inbox.send(Input::End));
         assert_eq!(std::iter::from_fn(|| outlet.take()).count(), 8);
-        assert!(inbox.offer(Input::End).is_ok());
+        assert!(inbox.offer(Input::End.into()).is_ok());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::base::{Flow, Proto};
 use crate::io::alarm;
 use crate::io::config;
 use crate::io::descriptors::{self, Purpose};
-use crate::io::inbox::Inbox;
+use crate::io::inbox::{Arrival, Inbox};
 use crate::switch::Input;
 use crate::transport::{Frame, Framer};
 use bytes::Bytes;
@@ -26,7 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The name of what serves a connection.
@@ -45,6 +45,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How soon a full inbox is tried again.
 const RETRY: Duration = Duration::from_millis(5);
+/// Messages of one connection that wait to be served: it is not read meanwhile.
+const UNSERVED: usize = 64;
 /// Messages that wait to leave by one connection; their bytes have a bound of their own.
 const MAX_WAITING: usize = 1024;
 const READ_BUFFER: usize = 16 << 10;
@@ -253,6 +255,7 @@ impl Shared {
         let mut framer = Framer::default();
         let mut buffer = vec![0; READ_BUFFER];
         let (mut spoke, mut until) = (false, Instant::now() + self.limits.message);
+        let places = Arc::new(Semaphore::new(UNSERVED));
         loop {
             let count = timeout_at(until, reader.read(&mut buffer)).await??;
             if count == 0 {
@@ -267,7 +270,7 @@ impl Shared {
                     Frame::Message(data) => {
                         spoke = true;
                         owed.fetch_add(isize::from(wants_answer(&data)), Ordering::Relaxed);
-                        self.tell(Input::Sip { flow, data }).await;
+                        self.tell(&places, Input::Sip { flow, data }).await;
                     }
                     Frame::Ping => self.pong(flow, number),
                 }
@@ -288,10 +291,11 @@ impl Shared {
         }
     }
 
-    /// Waits while the switch has no room for traffic from outside.
-    async fn tell(&self, mut input: Input) {
-        while let Err(refused) = self.inbox.offer(input) {
-            input = refused;
+    /// Waits while the switch has no room for traffic from outside, or much of this connection's to serve.
+    async fn tell(&self, places: &Arc<Semaphore>, input: Input) {
+        let mut arrival = Arrival { input, place: places.clone().acquire_owned().await.ok() };
+        while let Err(refused) = self.inbox.offer(arrival) {
+            arrival = refused;
             sleep(RETRY).await;
         }
     }
