@@ -12,7 +12,8 @@ use hotline::sip::{
 pub fn target(data: &[u8]) {
     let data = Bytes::copy_from_slice(data);
     let (message, work) = counted(|| Message::parse(data.clone()));
-    work.is_at_most(data.len(), (64, 1), (8 << 10, 24));
+    // The list of headers grows to some hundreds at most.
+    work.is_at_most(data.len(), (64, 1), (64 << 10, 24));
     shown(&data, message.as_ref().ok());
     let message = match message {
         Ok(message) => message,
