@@ -53,11 +53,11 @@ impl Steady {
     pub fn look(&mut self, now: Now) -> (Wall, Option<Turn>) {
         let expected = self.expected(now);
         let off = now.wall.0.saturating_sub(expected.0);
-        if off.abs() <= TOLERANCE {
+        if off.saturating_abs() <= TOLERANCE {
             self.anchor = now;
             return (now.wall, self.jump.take().filter(|jump| !jump.quiet).map(|_| Turn::Back));
         }
-        let (jump, turn) = match self.jump.filter(|jump| off.saturating_sub(jump.off).abs() <= TOLERANCE) {
+        let (jump, turn) = match self.jump.filter(|jump| off.saturating_sub(jump.off).saturating_abs() <= TOLERANCE) {
             Some(jump) => (jump, None),
             None => (Jump { since: now.mono, off, quiet: false }, Some(Turn::Jumped(off))),
         };

@@ -72,6 +72,14 @@ impl Trusted {
         wall
     }
 
+    /// The time to judge by what others have signed, and until when it holds: a jump that is not believed yet makes nothing
+    /// valid again that is over, and nothing invalid that is not.
+    pub fn likely(&self, now: Now) -> Wall {
+        self.wall(now);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.steady.doubts() { state.steady.expected(now) } else { now.wall }
+    }
+
     /// When something was finished that is deleted some time later: never too early, whatever the clock shows. None of it is
     /// known by a clock that was never set, which [`crate::io::store::Store::purge`] makes up for.
     pub fn stamp(&self, now: Now) -> Wall {
@@ -162,6 +170,8 @@ fn micros(clock: ClockId) -> u64 {
     seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(time.tv_nsec()).unwrap_or(0) / 1000)
 }
 
+#[cfg(test)]
+mod jumps;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The bounds of what others follow, hand in and tell over HTTP, and the way there.
 
-use super::clock;
+use super::clock::{self, Trusted};
 use super::config::Config;
 use super::deliver::Target;
 use super::feed::Feed;
@@ -40,6 +40,8 @@ pub struct Outside {
     /// Those that may call back, by name.
     pub callers: BTreeMap<String, Target>,
     pub tolerance: Duration,
+    /// By it is judged what others have signed.
+    pub clock: Arc<Trusted>,
     /// The zone of the records' times.
     pub zone: TimeZone,
     live: Handle,
@@ -73,6 +75,7 @@ impl Outside {
             backends: config.records.backends.iter().filter(|(_, b)| b.enabled).map(|(name, _)| name.clone()).collect(),
             callers: callers.collect(),
             tolerance: config.records.callback_tolerance,
+            clock: journal.clock(),
             live,
             zone: TimeZone::get(&config.records.zone).unwrap_or(TimeZone::UTC),
             ledger: Mutex::new(ledger()?),

@@ -28,7 +28,7 @@ async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers
         return Problem::new(StatusCode::NOT_FOUND, both!("no backend of this name may call back", "没有可回调的此名工单系统"))
             .into_response();
     };
-    let now = clock::now().wall;
+    let now = outside.clock.likely(clock::now());
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let proven = match target.profile.prove(&header, &body, &target.secrets, now, outside.tolerance) {
         Ok(proven) => proven,

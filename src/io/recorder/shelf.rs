@@ -64,7 +64,8 @@ impl Shelf {
 
     /// The folders of days of which nothing is kept any more.
     pub fn old_days(&self, now: Wall, keep_days: u32) -> Vec<PathBuf> {
-        let until = Timestamp::from_microsecond(now.0 - i64::from(keep_days) * DAY * 1_000_000).map(day_of);
+        let until = now.0.saturating_sub(i64::from(keep_days).saturating_mul(DAY * 1_000_000));
+        let until = Timestamp::from_microsecond(until).map(day_of);
         let Ok(until) = until else { return Vec::new() };
         let old = |path: &PathBuf| day_named(path).is_some_and(|day| day < until);
         entries(&self.folder).into_iter().filter(old).collect()
