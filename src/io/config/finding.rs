@@ -55,8 +55,7 @@ impl Finding {
 
     /// With its place as it is shown, and none of these secrets.
     pub fn hiding(self, secrets: &[String]) -> Finding {
-        let Text { en, zh } = self.told();
-        let message = Text { en: secret::hide(&en, secrets), zh: secret::hide(&zh, secrets) };
+        let message = secret::hidden(&self.told(), secrets);
         Finding { place: Place::Told, message }
     }
 

@@ -23,17 +23,20 @@ use std::path::Path;
 
 /// Reads and checks everything. Without `file` that of [`site_file`] counts, if it is there.
 pub fn load(file: Option<&Path>) -> Result<Config, Vec<Finding>> {
-    let layers = Layers::read(file)?;
-    let checked = layers.merge().and_then(|mut config| match validate::validate(&config, &layers) {
+    judged(&Layers::read(file)?)
+}
+
+/// Merges and checks the layers. Nothing that is told of them quotes a secret.
+fn judged(layers: &Layers) -> Result<Config, Vec<Finding>> {
+    let secrets = layers.secrets();
+    let checked = layers.merge().and_then(|mut config| match validate::validate(&config, layers) {
         findings if findings.is_empty() => {
             config.said.plan = Some(layers.place(&["plan", "file"]));
-            config.warnings = validate::doubts(&config, &layers).iter().map(Finding::warning).collect();
+            let doubts = validate::doubts(&config, layers).into_iter();
+            config.warnings = doubts.map(|doubt| secret::hidden(&doubt.warning(), &secrets)).collect();
             Ok(config)
         }
         findings => Err(findings),
     });
-    checked.map_err(|findings| {
-        let secrets = layers.secrets();
-        findings.into_iter().map(|finding| finding.hiding(&secrets)).collect()
-    })
+    checked.map_err(|findings| findings.into_iter().map(|finding| finding.hiding(&secrets)).collect())
 }
