@@ -119,6 +119,24 @@ fn with_few_descriptors_the_limits_are_lowered_in_sight_and_kept() {
     }
 }
 
+/// SQLite by itself says no more than that it cannot open a file.
+#[test]
+fn a_command_that_lacks_descriptors_says_so() {
+    let mut bench = Bench::new().start();
+    assert_eq!(bench.kill("-TERM"), Some(0));
+    let mut told = Vec::new();
+    for count in 4..24 {
+        bench = bench.descriptors(count);
+        let output = bench.ask(&["records", "ls"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.code() == Some(2) && said.contains("journal.db") {
+            assert!(said.contains("LimitNOFILE") && said.contains("no file or socket is left"), "{count}: {said}");
+            told.push(count);
+        }
+    }
+    assert!(!told.is_empty());
+}
+
 /// The system's own table is full, or somebody has lowered the limit of the running process: what the gateway counted on is
 /// not there.
 #[test]
@@ -145,6 +163,14 @@ fn descriptors_that_are_gone_under_way_cost_the_calls_that_need_them_and_no_more
     let lines = log(&bench).lines().filter(|line| line.contains("no file or socket to be had")).count();
     assert!((1..40).contains(&lines), "{lines} lines");
     allow("20000");
+    // The alarm names what it was felt by, for a while.
+    for (language, part) in [("en", "no file or socket is left for calls' voice"), ("zh", "没有可用的文件描述符，影响：通话语音")]
+    {
+        let accept = format!("Accept-Language: {language}\r\n");
+        let ready = || bench.http_with("GET", "/readyz", &accept).unwrap();
+        wait_until("ready, with an alarm", || ready().1.contains(part));
+        assert!(bench.http_with("GET", "/api/v1/status", &accept).unwrap().1.contains(part), "{part}");
+    }
     wait_until("it is served again", || bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
     let text = bench.get("/metrics").unwrap().1;
     let missed = |purpose: &str| {
