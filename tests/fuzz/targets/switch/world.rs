@@ -186,12 +186,14 @@ impl World {
         panic!("it turns without an end");
     }
 
-    /// With the values that its sender knows: of the last message that it was sent, and if it has read those of the two, of these.
+    /// With the values that its sender knows, unless it is one that has read nothing: of the last message that it was sent, and
+    /// of the dialogs of the two.
     pub fn filled(&self, text: &[u8], sender: SocketAddr, knows: bool) -> Vec<u8> {
         let none = Headers::default();
         let of = |word: &str| match word.split_once('.') {
             Some(("caller", name)) if knows => value(&self.caller, name),
             Some(("seat", name)) if knows => value(&self.seat, name),
+            _ if !knows => None,
             Some(_) => None,
             None => value(self.last.get(&sender.ip()).unwrap_or(&none), word),
         };
