@@ -39,7 +39,9 @@ struct Early {
     order: Order,
     /// P-Early-Media forbids what its network would send (RFC 5009 §5).
     muted: bool,
-    /// The peer has ended it.
+    /// The peer has said that it failed (RFC 6228). Should it answer all the same, its 2xx counts.
+    failed: bool,
+    /// The peer has ended it with BYE.
     gone: bool,
 }
 
@@ -47,7 +49,7 @@ impl Early {
     /// Something may be heard of it.
     fn sends(&self) -> bool {
         let receives = |media: &Media| matches!(media.direction, Direction::SendRecv | Direction::RecvOnly);
-        !self.gone && !self.muted && self.dialog.stream.settled().is_some_and(receives)
+        !self.gone && !self.failed && !self.muted && self.dialog.stream.settled().is_some_and(receives)
     }
 
     fn answered(&self) -> bool {
@@ -200,8 +202,8 @@ impl Calling {
                 };
             }
             early.permitted(&response.headers);
-            // RFC 6228: this branch has failed, others have not.
-            early.gone |= response.status.0 == 199;
+            // This branch has failed, others have not.
+            early.failed |= response.status.0 == 199;
             self.listen(cx, at);
         }
         if !self.told.contains(&response.status) {
@@ -218,7 +220,7 @@ impl Calling {
             return known;
         }
         let dialog = Dialog::uac(response, flow, self.offered.clone(), kin);
-        self.early.push(Early { dialog, order: Order::default(), muted: false, gone: false });
+        self.early.push(Early { dialog, order: Order::default(), muted: false, failed: false, gone: false });
         Some(self.early.len() - 1)
     }
 

@@ -164,6 +164,15 @@ fn the_last_branch_with_something_to_say_is_heard() {
 }
 
 #[test]
+fn a_branch_that_failed_and_answers_all_the_same_is_taken() {
+    let mut forked = Forked::new();
+    forked.early("a");
+    assert_eq!(told(&forked.receive(199, "a", None, &[])), (vec![], vec![false]));
+    assert!(matches!(forked.receive(200, "a", None, &[]).as_slice(), [.., Event::Answered { .. }]));
+    assert_eq!(forked.one.methods(), [Method::Ack]);
+}
+
+#[test]
 fn the_network_says_whether_its_early_media_count() {
     let early_media = |value| (Name::PEarlyMedia, value);
     let mut forked = Forked::new();
