@@ -70,7 +70,7 @@ impl Switch {
         if mode == Mode::Emergency {
             return Err(Why::UnknownTarget);
         }
-        if self.goes_in_circles(id, active, &goal, &decision) {
+        if self.goes_in_circles(id, active, &goal, &decision, mode) {
             return Err(Why::Loop);
         }
         Ok((goal, mode))
@@ -79,8 +79,10 @@ impl Switch {
     /// Tells whether this caller came from there: by the headers where they survive, else since another call of the same
     /// caller has been with that target from before this one came (carriers strip the headers that would tell, so platforms
     /// that send callers to each other would do it for ever). Not a target that was only rung or consulted; and not another
-    /// person of the same number, whose call comes from where the first one came and not from where the target is.
-    fn goes_in_circles(&self, id: CallId, active: &Active, goal: &Goal, decision: &Decision) -> bool {
+    /// person of the same number, whose call comes from where the first one came and not from where the target is. Where
+    /// all come from one address nothing tells the two apart: then nobody is sent there unheard, but a seat may ask the
+    /// target, which knows.
+    fn goes_in_circles(&self, id: CallId, active: &Active, goal: &Goal, decision: &Decision, mode: Mode) -> bool {
         let Identity { history, area, caller, .. } = &active.identity;
         let plan = &active.setup.plan;
         let been = |number: &String| plan.number(number, area.as_deref()) == decision.number;
@@ -89,7 +91,11 @@ impl Switch {
         }
         let others = self.calls.iter().filter(|(other, it)| **other != id && caller.is_some() && it.identity.caller == *caller);
         let Goal::Ring { chain, .. } = goal else { return false };
-        others.into_iter().any(|(_, other)| other.sent(active, chain))
+        others.into_iter().any(|(_, other)| match other.sent(active, chain) {
+            Sent::Surely => true,
+            Sent::Perhaps => mode == Mode::Blind,
+            Sent::Not => false,
+        })
     }
 
     fn areas_to_choose(&self, now: Now, id: CallId, to: &str) -> Vec<Arc<str>> {
@@ -169,13 +175,25 @@ impl Switch {
 }
 
 impl Active {
-    /// Tells whether `later` may be this call's caller, sent back by one of these.
-    fn sent(&self, later: &Active, chain: &[Dialled]) -> bool {
-        let Some((part, since)) = self.call.met(chain) else { return false };
+    /// Tells whether `later` is this call's caller, sent back by one of these.
+    fn sent(&self, later: &Active, chain: &[Dialled]) -> Sent {
+        let Some((part, since)) = self.call.met(chain) else { return Sent::Not };
         let from = |active: &Active, part| active.legs.get(&part).map(|leg: &Leg| leg.at.ip());
         let (came, there) = (from(self, CALLER), from(self, part));
-        since <= later.since && (came == there || came != from(later, CALLER))
+        match came == from(later, CALLER) {
+            _ if since > later.since => Sent::Not,
+            true if came == there => Sent::Perhaps,
+            true => Sent::Not,
+            false => Sent::Surely,
+        }
     }
+}
+
+/// One call's caller in relation to a later call of the same number.
+enum Sent {
+    Surely,
+    Perhaps,
+    Not,
 }
 
 /// The status that a phone is told that asked in vain, by REFER or by an INVITE of its own.

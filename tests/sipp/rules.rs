@@ -108,6 +108,18 @@ fn transfer(scene: &Scene, to: &str, mode: &str, key: &str) -> (u16, Value) {
     scene.api("POST", "/transfer", json!({ "to": to, "mode": mode }), key)
 }
 
+/// Another call of the caller's number, for which the seat's phone rings; gives its phone and the call of before.
+fn calls_again(scene: &mut Scene) -> (Phone, String) {
+    let mut again = Phone::new("again", scene.gateway.host.port(), &scene.gateway);
+    again.invite("12345");
+    let invite = scene.seat.ring();
+    scene.seat.answer();
+    again.status(200, "INVITE");
+    again.ack();
+    let before = std::mem::replace(&mut scene.call, invite.header("X-Hotline-Call-ID").to_string());
+    (again, before)
+}
+
 fn hears(phone: &Phone, tones: &[u32]) {
     wait_for(&format!("{tones:?}"), || (heard(&phone.ear, &ALL) == tones).then_some(()));
 }
@@ -177,13 +189,7 @@ fn a_caller_who_comes_back_is_not_sent_in_a_circle() {
     scene.seat.hung_up();
     scene.target.answer();
     // The platform there sends the same caller here: another call, without any header that would tell.
-    let mut again = Phone::new("again", scene.gateway.host.port(), &scene.gateway);
-    again.invite("12345");
-    let invite = scene.seat.ring();
-    scene.seat.answer();
-    again.status(200, "INVITE");
-    again.ack();
-    let first = std::mem::replace(&mut scene.call, invite.header("X-Hotline-Call-ID").to_string());
+    let (_again, first) = calls_again(&mut scene);
     let (status, problem) = transfer(&scene, "12366", "blind", "second");
     assert_eq!(status, 409, "{problem}");
     let (_, shown) = scene.api("GET", "", Value::Null, "look");
@@ -200,16 +206,29 @@ fn another_person_of_the_same_number_came_from_elsewhere() {
     scene.target.ring();
     scene.target.answer();
     // A colleague, whose company shows one number, calls while the seat still consults.
-    let mut colleague = Phone::new("colleague", scene.gateway.host.port(), &scene.gateway);
-    colleague.invite("12345");
-    let invite = scene.seat.ring();
-    scene.seat.answer();
-    colleague.status(200, "INVITE");
-    colleague.ack();
+    let (_colleague, first) = calls_again(&mut scene);
+    let second = std::mem::replace(&mut scene.call, first);
     assert_eq!(scene.api("POST", "/transfer/complete", Value::Null, "on").0, 202);
-    scene.call = invite.header("X-Hotline-Call-ID").to_string();
+    scene.call = second;
     let (status, problem) = transfer(&scene, "12366", "consult", "second");
     assert_eq!(status, 202, "the first is there since this one came: {problem}");
+}
+
+/// Who comes back and a colleague look alike where all calls come from one address. The target knows which it is.
+#[test]
+fn the_target_is_asked_where_nothing_tells_two_people_apart() {
+    let mut scene = Scene::with(&Spec::default());
+    assert_eq!(transfer(&scene, "12366", "blind", "first").0, 202);
+    scene.target.ring();
+    scene.seat.hung_up();
+    scene.target.answer();
+    let (_colleague, _) = calls_again(&mut scene);
+    for mode in ["consult", "three-way"] {
+        let (status, problem) = transfer(&scene, "12366", mode, mode);
+        assert_eq!(status, 202, "{mode}: {problem}");
+        assert_eq!(scene.api("POST", "/transfer/cancel", Value::Null, &format!("not {mode}")).0, 202);
+    }
+    assert_eq!(transfer(&scene, "12366", "blind", "unheard").0, 409);
 }
 
 const KEPT: &str = r#"
