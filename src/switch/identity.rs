@@ -229,6 +229,18 @@ mod tests {
     }
 
     #[test]
+    fn a_history_is_as_long_as_honest_routing_makes_it() {
+        let numbers: Vec<String> = (0..40).map(|i| format!("<sip:0691100{i:02}@c>;index=1.{i}")).collect();
+        let headers: Vec<Header> = numbers
+            .iter()
+            .map(|value| Header { name: Name::HistoryInfo, value: Bytes::copy_from_slice(value.as_bytes()) })
+            .collect();
+        let call = Incoming { headers, ..incoming(&[], "<sip:1@c>;tag=1") };
+        let story = history(&call, "12345", str::to_owned);
+        assert_eq!((story.len(), story.first().map(String::as_str)), (MOST_HISTORY, Some("069110000")));
+    }
+
+    #[test]
     fn a_number_in_the_history_is_one_number_however_it_is_spelt() {
         for spelling in [
             "<sip:069112345@ims.example>",

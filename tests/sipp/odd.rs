@@ -196,6 +196,8 @@ fn a_caller_who_wants_no_name_shown_has_none() {
     seat.answer();
     caller.status(200, "INVITE");
     caller.ack();
+    let (status, shown) = gateway.get("/api/v1/calls").unwrap();
+    assert!(status == 200 && shown.contains("12345") && !shown.contains("138"), "the beginning is not shown either: {shown}");
     caller.bye();
     seat.hung_up();
     assert!(!invite.text.contains("13800138000"), "{invite}");
