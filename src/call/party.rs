@@ -199,7 +199,7 @@ impl Call {
         self.target_silent(now, part);
     }
 
-    fn part_of_seat(&self, seat: &str) -> Option<Part> {
+    pub(super) fn part_of_seat(&self, seat: &str) -> Option<Part> {
         let is = |party: &Party| matches!(party, Party::Seat { name, .. } if name == seat);
         self.parties.iter().find(|(_, called)| is(&called.party)).map(|(part, _)| *part)
     }

@@ -100,6 +100,11 @@ impl Call {
             }
     }
 
+    /// Tells whether it has called this seat.
+    pub fn rings_seat(&self, seat: &str) -> bool {
+        self.part_of_seat(seat).is_some()
+    }
+
     /// The caller waits in a queue.
     pub fn waits(&self) -> bool {
         matches!(self.stage, Stage::Queued { .. })

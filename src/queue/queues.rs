@@ -140,6 +140,11 @@ impl Queues {
         self.changed = changed;
     }
 
+    /// The seats that ring for a call, as far as is known here.
+    pub fn ringing(&self, call: CallId) -> impl Iterator<Item = &Arc<str>> {
+        self.waiters.get(&call).into_iter().flat_map(|waiter| waiter.ringing.keys())
+    }
+
     /// Tells whether a call wants a seat in a line that this one serves.
     pub fn is_wanted(&self, seat: &str) -> bool {
         let hungry = |line: &Arc<str>| self.lines.get(line).is_some_and(|hall| !hall.hungry.is_empty());

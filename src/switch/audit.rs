@@ -9,8 +9,8 @@ impl Switch {
         self.queues.seats().get(seat).is_some_and(|state| state.taken > 0)
     }
 
-    /// No caller waits while a seat is free for it, none waits in a queue that does not know it, nobody rings for nobody, and
-    /// no call stands where nothing would end it.
+    /// No caller waits while a seat is free for it, none waits in a queue that does not know it, no seat is taken for a call
+    /// that does not ring it, nobody rings for nobody, and no call stands where nothing would end it.
     pub fn audit(&self, now: Now) -> Result<(), String> {
         if let Some(call) = self.queues.stranded(now) {
             return Err(format!("call {call} waits, and a seat is free for it"));
@@ -19,6 +19,9 @@ impl Switch {
             active.call.audit().map_err(|fault| format!("call {id}: {fault}"))?;
             if active.call.waits() && !self.queues.waits(*id) {
                 return Err(format!("call {id} waits in a queue that does not know it"));
+            }
+            if let Some(seat) = self.queues.ringing(*id).find(|seat| !active.call.rings_seat(seat)) {
+                return Err(format!("call {id} is waiting for seat {seat} to answer, which it has not called"));
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! One run: a gateway, its peers, a network and a journal on one virtual clock.
 
+use crate::company::Company;
 use crate::journal::Journal;
 use crate::net::Net;
 use crate::party::Party;
@@ -53,6 +54,7 @@ pub struct World {
     known: BTreeSet<SocketAddr>,
     shards: Vec<Shard>,
     journal: Journal,
+    company: Company,
     /// Journal and delivery as they are, in the runs in which the process dies.
     records: Option<Records>,
     /// Between its death and its next start.
@@ -216,6 +218,7 @@ impl World {
             known,
             shards,
             journal: Journal::default(),
+            company: Company::default(),
             records: None,
             dead: false,
             dies_in: None,
@@ -351,6 +354,7 @@ impl World {
         for address in self.peers.keys().copied().collect::<Vec<_>>() {
             self.peer(address, |peer, rng, now, out| peer.tick(rng, now, out));
         }
+        self.company.check(self.now.mono)?;
         self.served()
     }
 
@@ -481,6 +485,7 @@ impl World {
         self.summary.messages += counters.messages_in;
         self.summary.reloads += counters.reloads;
         self.events.retain(|_, event| event.outlives());
+        self.company.forget();
         if let Some(records) = &mut self.records {
             records.die(&mut self.rng, self.now)?;
         }
@@ -617,6 +622,7 @@ impl World {
     }
 
     fn journal(&mut self, ticket: u64, entry: Entry) -> Result<(), String> {
+        self.company.entry(&entry);
         let at = self.journal.write(&mut self.rng, self.now.mono, ticket, entry.clone())?;
         let Some(records) = &mut self.records else {
             self.put(at, Event::Durable { ticket });
