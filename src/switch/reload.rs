@@ -98,12 +98,12 @@ impl Switch {
         self.access = admit::access(&setup);
         self.legs.meet(admit::kin(&setup));
         self.outages.clear();
-        let mut done = Vec::new();
-        self.queues.reload(now, route::seats(&setup), setup.queues.clone(), &mut done);
-        self.work.extend(done.into_iter().map(Work::Queue));
         self.counters.reloads += 1;
         tracing::info!(plan = %setup.plan.name, revision = %setup.plan.revision, "new calls meet a new setup");
         let old = std::mem::replace(&mut self.setup, Arc::new(setup));
         self.former.add(now.mono, old);
+        // Last, and by the list that outlives a panic: seats that it had chosen before are rung.
+        self.queues.reload(now, route::seats(&self.setup), self.setup.queues.clone(), &mut self.queues_done);
+        self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }
 }
