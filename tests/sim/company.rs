@@ -1,4 +1,4 @@
-//! Who is with whom, as the journal tells it: a view that shares nothing with the code that decides who may stay.
+//! Parties of a call and their company, as the journal tells them: a view that shares nothing with the code that decides who may stay.
 
 use hotline::base::{CallId, Mono};
 use hotline::call::event::{Entry, What};

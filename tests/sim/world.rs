@@ -354,7 +354,7 @@ impl World {
         for address in self.peers.keys().copied().collect::<Vec<_>>() {
             self.peer(address, |peer, rng, now, out| peer.tick(rng, now, out));
         }
-        // What a call that panicked had not written yet, nobody learns.
+        // A call that panicked tells nobody what it had not written yet.
         if self.switch.counters().panics == 0 {
             self.company.check(self.now.mono)?;
         }

@@ -214,7 +214,7 @@ fn another_person_of_the_same_number_came_from_elsewhere() {
     assert_eq!(status, 202, "the first is there since this one came: {problem}");
 }
 
-/// Who comes back and a colleague look alike where all calls come from one address. The target knows which it is.
+/// A caller who comes back and a colleague look alike where all calls come from one address. The target knows which it is.
 #[test]
 fn the_target_is_asked_where_nothing_tells_two_people_apart() {
     let mut scene = Scene::with(&Spec::default());
