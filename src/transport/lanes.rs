@@ -1,8 +1,12 @@
 use crate::base::Source;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Messages that wait to be served, in a lane for each source. The lanes take turns, so that each source has its share of the time, and
-/// whatever one of them sends keeps the others waiting for one message of its own at most. Within a lane the order stays.
+/// Lanes in which nothing waits are kept up to this number, so that a message costs no allocation.
+const IDLE: usize = 1024;
+
+/// Messages that wait to be served, in a lane for each source. The lanes take turns, so that each source has its share of the
+/// time, and whatever one of them sends keeps the others waiting for one message of its own at most. Within a lane the order
+/// stays.
 #[derive(Debug)]
 pub struct Lanes<T> {
     bounds: Bounds,
@@ -60,8 +64,8 @@ impl<T> Lanes<T> {
         let (bytes, item) = lane.waiting.pop_front()?;
         lane.bytes -= bytes;
         if lane.waiting.is_empty() {
-            // A lane that a flood has stretched is not kept at that length.
-            if lane.waiting.capacity() > self.bounds.messages / 4 {
+            // A lane that a flood has stretched is not kept at that length, nor one for each address of a wide network.
+            if lane.waiting.capacity() > self.bounds.messages / 4 || self.lanes.len() > self.turns.len() + IDLE {
                 self.lanes.remove(&source);
             }
         } else {
@@ -109,5 +113,15 @@ mod tests {
         let served: Vec<_> = std::iter::from_fn(|| lanes.take()).filter(|(source, _)| *source == A).collect();
         assert_eq!((served.len(), served.last()), (51, Some(&(A, 7777))), "a stream loses nothing, and each keeps its order");
         assert!(lanes.is_empty() && flood(&mut lanes, A, 1, false) == 40, "all is room again");
+    }
+
+    #[test]
+    fn sources_that_have_come_and_gone_leave_little() {
+        let mut lanes = lanes();
+        for host in 0..5000_u32 {
+            let source = Source::Host(std::net::Ipv4Addr::from_bits(host).into());
+            assert!(lanes.offer(source, 1, (source, host), |_| false) && lanes.take().is_some());
+        }
+        assert!(lanes.lanes.len() <= IDLE + 1, "{}", lanes.lanes.len());
     }
 }
