@@ -235,7 +235,8 @@ fn domestic_caller(d: &str, home: Option<&str>) -> String {
     let n = d.strip_prefix("86").map(bare).filter(|n| mobile(n) || fixed(n)).unwrap_or_else(|| bare(d));
     let area_and_short = || split_area(&n).is_some_and(|(_, rest)| matches!(rest.len(), 5 | 6));
     match () {
-        () if mobile(&n) || short(&n) => n,
+        // No short number begins with a 0: what does is left as it is, so that reading it again changes nothing.
+        () if mobile(&n) || short(&n) && !n.starts_with('0') => n,
         () if fixed(&n) || area_and_short() => format!("0{n}"),
         () => d.to_string(),
     }
@@ -446,6 +447,16 @@ mod tests {
 
     fn areas() -> impl Strategy<Value = String> {
         prop_oneof![Just("10".to_string()), "2[0-9]", "[3-79][1-9][0-9]", "8[157-9][0-9]"]
+    }
+
+    #[test]
+    fn zeros_before_a_short_number_are_no_trunk_prefix_but_one() {
+        for (text, want) in
+            [("0100", "100"), ("+860100", "100"), ("+8600100", "00100"), ("00100", "00100"), ("86000110", "86000110")]
+        {
+            assert_eq!(caller(text, None).as_deref(), Some(want), "{text}");
+            assert_eq!(caller(want, None).as_deref(), Some(want), "{want}");
+        }
     }
 
     proptest! {
