@@ -55,7 +55,7 @@ fn a_tagged_call_goes_to_both_systems_at_once_and_another_to_its_own_alone() {
     let unknown = bench.ask(&["calls", "tag", "01890000-0000-7000-8000-000000000000", "旅游投诉"]);
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("there is no such call"), "{unknown:?}");
 
-    let nonsense = bench.ask(&["calls", "tag", &other, " "]);
+    let nonsense = bench.ask(&["calls", "tag", &other, "旅游 "]);
     assert!(String::from_utf8_lossy(&nonsense.stderr).contains("\n#/subjects/0: "), "{nonsense:?}");
 
     // The process dies in both calls: their records follow at the next start.
