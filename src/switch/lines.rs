@@ -99,8 +99,11 @@ impl Switch {
             self.parts.insert(incoming.leg, (id, part));
         }
         self.timers.update(id, active.call.deadline());
+        let moved = active.parties_have_changed();
         self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
-        self.note_seats(now, id);
+        if moved {
+            self.note_seats(now, id);
+        }
         answer?;
         self.legs_do(out, |legs, done| legs.command(now, Command::Release { leg: incoming.leg }, done));
         Ok(())

@@ -403,8 +403,11 @@ impl Switch {
         if active.call.lingers() {
             self.lingering.insert(id);
         }
+        let moved = active.parties_have_changed();
         self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
-        self.note_seats(now, id);
+        if moved {
+            self.note_seats(now, id);
+        }
     }
 
     /// Lets the legs act; what they send leaves at once, what they say becomes work.

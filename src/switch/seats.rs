@@ -1,6 +1,6 @@
 //! Tells the queue what the switch knows of seats: which call has which, that one shows life, and that one is kept by nobody.
 
-use super::{Switch, Work};
+use super::{Active, Switch, Work};
 use crate::base::{CallId, Flow, Now};
 use crate::call::{self, CALLER};
 use crate::queue;
@@ -15,17 +15,25 @@ pub(super) struct SeatsOf {
     placed: bool,
 }
 
+impl Active {
+    /// Tells whether they have since the seats among them were noted last.
+    pub(super) fn parties_have_changed(&mut self) -> bool {
+        let seats_of = SeatsOf { turnover: self.call.turnover(), placed: self.placed_by().is_some() };
+        std::mem::replace(&mut self.seats_of, seats_of) != seats_of
+    }
+
+    /// The seat whose call it is, while it is there.
+    fn placed_by(&self) -> Option<&Arc<str>> {
+        self.legs.get(&CALLER).filter(|leg| !leg.ended)?.seat.as_ref()
+    }
+}
+
 impl Switch {
     /// After each change of a call's parties: a seat is busy with the call however it came to it.
     pub(super) fn note_seats(&mut self, now: Now, id: CallId) {
-        let Some(active) = self.calls.get_mut(&id) else { return };
-        let placed_by = active.legs.get(&CALLER).filter(|leg| !leg.ended).and_then(|leg| leg.seat.clone());
-        let seats_of = SeatsOf { turnover: active.call.turnover(), placed: placed_by.is_some() };
-        if std::mem::replace(&mut active.seats_of, seats_of) == seats_of {
-            return;
-        }
+        let Some(active) = self.calls.get(&id) else { return };
         let called = active.call.seats().map(|seat| Party { seat, placed: false });
-        let parties = called.chain(placed_by.iter().map(|seat| Party { seat, placed: true }));
+        let parties = called.chain(active.placed_by().map(|seat| Party { seat, placed: true }));
         self.queues.parties(now, id, parties, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }

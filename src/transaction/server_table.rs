@@ -94,7 +94,7 @@ impl ServerTable {
     }
 
     pub fn respond(&mut self, now: Mono, id: ServerId, response: Response, out: &mut Vec<Output>) {
-        let crowded = self.crowded(id);
+        let all = self.entries.len();
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let (timing, status) = (Timing::new(self.config, entry.flow.proto), response.status);
         if let Machine::Invite(Invite { to: to @ None, .. }) = &mut entry.machine
@@ -104,7 +104,10 @@ impl ServerTable {
         }
         // An entry that holds up nothing but a repetition goes first when there is little room: a repeated request is then
         // new.
-        if status.is_final() && crowded && !entry.needed_after(status) {
+        if status.is_final()
+            && !entry.needed_after(status)
+            && is_crowded(self.config, all, self.shares.get(&entry.source).copied().unwrap_or(0))
+        {
             let response = entry.stateless(response);
             return self.dismiss(id, response, out);
         }
@@ -192,8 +195,7 @@ impl ServerTable {
     /// There is little room, in all or for this one's source.
     pub fn crowded(&self, id: ServerId) -> bool {
         let Some(entry) = self.entries.get(&id) else { return false };
-        self.entries.len() > self.config.max_transactions / KEPT_OF_ALL
-            || self.share(entry.source) > self.config.max_per_source / KEPT_OF_SHARE
+        is_crowded(self.config, self.entries.len(), self.share(entry.source))
     }
 
     fn share(&self, source: Source) -> usize {
@@ -382,6 +384,11 @@ impl Entry {
             Machine::Other(machine) => machine.end(),
         }
     }
+}
+
+/// There is little room for what can be done without, in all or for a source that has so many.
+fn is_crowded(config: Config, all: usize, share: usize) -> bool {
+    all > config.max_transactions / KEPT_OF_ALL || share > config.max_per_source / KEPT_OF_SHARE
 }
 
 /// Where the responses to a request go: back by the stream it came by, or as its Via says (RFC 3261 §18.2.2).
