@@ -39,6 +39,20 @@ fn waits_until_free(gateway: &Gateway, busy: &mut Phone, end: impl FnOnce(&mut P
     busy.hung_up();
 }
 
+/// The other seat has taken the first seat's caller: it is busy, and the first is not.
+fn has_the_first_seats_caller(scene: &mut Scene, other: &mut Phone) {
+    let Scene { gateway, caller, seat, .. } = scene;
+    seat.hung_up();
+    let mut second = rings(gateway, seat);
+    talks(&mut second, seat);
+    waits_until_free(gateway, other, |other| {
+        caller.bye();
+        other.hung_up();
+    });
+    second.bye();
+    seat.hung_up();
+}
+
 #[test]
 fn a_seat_that_has_its_caller_by_a_transfer_is_not_rung() {
     let mut scene = Scene::with(&two_seats());
@@ -47,16 +61,7 @@ fn a_seat_that_has_its_caller_by_a_transfer_is_not_rung() {
     other.ring();
     other.answer();
     wait_for("the consultation", || (scene.api("POST", "/transfer/complete", Value::Null, "2").0 == 202).then_some(()));
-    scene.seat.hung_up();
-    let mut second = rings(&scene.gateway, &mut scene.seat);
-    talks(&mut second, &mut scene.seat);
-    let caller = &mut scene.caller;
-    waits_until_free(&scene.gateway, &mut other, |other| {
-        caller.bye();
-        other.hung_up();
-    });
-    second.bye();
-    scene.seat.hung_up();
+    has_the_first_seats_caller(&mut scene, &mut other);
 }
 
 #[test]
@@ -87,16 +92,7 @@ fn a_seat_that_took_a_conversation_over_is_not_rung() {
     other.invite("12345");
     other.status(200, "INVITE");
     other.ack();
-    scene.seat.hung_up();
-    let mut second = rings(&scene.gateway, &mut scene.seat);
-    talks(&mut second, &mut scene.seat);
-    let caller = &mut scene.caller;
-    waits_until_free(&scene.gateway, &mut other, |other| {
-        caller.bye();
-        other.hung_up();
-    });
-    second.bye();
-    scene.seat.hung_up();
+    has_the_first_seats_caller(&mut scene, &mut other);
 }
 
 #[test]
