@@ -16,11 +16,11 @@
 //! - **A panic costs one call.** Each thread catches its own: the switch gives up the call that it worked on, a media shard
 //!   the leg, and the switch ends the call of a leg whose media closes unasked. No lock and no half-done list outlives it,
 //!   since what a room can work out anew from the rest it does ([`media::Shard::rescue`]).
-//! - **Who hears what is a function of where the call stands** (`call/hear.rs`). No transition starts or stops a sound;
+//! - **Who hears what is a function of where the call stands** (`call/audio.rs`). No transition starts or stops a sound;
 //!   after each one the answer is computed anew and the differences go to the media plane.
 //! - **Two rooms are enough to move a caller** (`call/talk.rs`): `main`, where the caller is, and `aside`, for a
 //!   consultation. Consult, three-way, blind, emergency and their failures are parties entering and leaving these.
-//! - **A seat's two lines are parties of one call** (`call/lines.rs`). A phone that can transfer with consultation holds the
+//! - **A seat's two lines are parties of one call** (`call/joining.rs`). A phone that can transfer with consultation holds the
 //!   caller, dials by itself and sends REFER with Replaces; were its second line a call of its own, two calls on two shards
 //!   would have to become one. So its INVITE is taken into the call that it talks in, as a consultation.
 //! - **One machine for each seat knows whether it is busy** (`seat/`), by each call that uses it: a queue's lease, a transfer,
@@ -31,7 +31,7 @@
 //! - **Who gets a call for its subject is looked up once, when it is tagged** ([`record::postscript::News::Tagged`]), in the
 //!   plan of that moment, and stands in the journal with the tag. Seats tag after the call too, when the plan that it began
 //!   with is gone; and what they were answered must hold through reloads, restarts and kill -9.
-//! - **A call's parties are numbered within the call** ([`call::Part`]); the switch alone knows legs. The journal and
+//! - **A call's parties are numbered within the call** ([`call::LegNo`]); the switch alone knows legs. The journal and
 //!   the record use the same numbers.
 //! - **The journal gathers for 20 ms before a sync.** One sync then serves many calls; a caller waits for it only where
 //!   its own first entry is not yet on disk.

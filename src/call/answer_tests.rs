@@ -13,20 +13,20 @@ fn nobody_is_answered_for_a_target_that_gives_no_sign() {
         silent.wait(Duration::from_secs(1));
     }
     assert!(!silent.answered());
-    assert!(silent.has(&Output::Unreached { part: Part(1) }), "whoever comes next goes on at once");
+    assert!(silent.has(&Output::Unreached { leg: LegNo(1) }), "whoever comes next goes on at once");
     silent.wait(Duration::from_secs(1));
     assert_eq!(silent.status(), Some(480));
     assert_eq!(silent.clear().0, Result::Failed);
     // One that rings is a human who may answer; so is a queue.
     let mut rings = Scene::start(vec![ring(&["12366", "12367"])]);
     rings.wait(Duration::from_secs(20));
-    rings.leg(Part(2), LegEvent::Rings);
+    rings.leg(LegNo(2), LegEvent::Rings);
     rings.wait(Duration::from_secs(9));
     assert!(!rings.answered());
     rings.wait(Duration::from_secs(1));
     assert!(rings.answered());
     rings.wait(Duration::from_secs(10));
-    assert!(!rings.has(&Output::Unreached { part: Part(2) }));
+    assert!(!rings.has(&Output::Unreached { leg: LegNo(2) }));
     let mut overflow = Scene::start(vec![ring(&["12366", "12367"]), queue()]);
     overflow.wait(Duration::from_secs(20));
     overflow.wait(Duration::from_secs(19));
@@ -36,10 +36,10 @@ fn nobody_is_answered_for_a_target_that_gives_no_sign() {
     overflow.end(CALLER, EndedBy::Peer, None);
     assert_eq!(overflow.clear().0, Result::AbandonedQueue);
     let mut dead = Scene::start(vec![ring(&["12366", "12367"])]);
-    dead.end(Part(1), EndedBy::Network, Some(503));
-    assert!(dead.has(&Output::Unreached { part: Part(1) }));
-    dead.end(Part(2), EndedBy::Peer, Some(503));
-    assert!(!dead.has(&Output::Unreached { part: Part(2) }), "who refuses is there");
+    dead.end(LegNo(1), EndedBy::Network, Some(503));
+    assert!(dead.has(&Output::Unreached { leg: LegNo(1) }));
+    dead.end(LegNo(2), EndedBy::Peer, Some(503));
+    assert!(!dead.has(&Output::Unreached { leg: LegNo(2) }), "who refuses is there");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_line_that_is_answered_at_once_waits_for_a_sign_too() {
     assert!(queued.answered() && !early(&queued));
     let mut ringing = scene(ring(&["12366"]));
     assert!(!ringing.answered() && early(&ringing));
-    ringing.leg(Part(1), LegEvent::Rings);
+    ringing.leg(LegNo(1), LegEvent::Rings);
     assert!(ringing.answered());
 }
 
@@ -66,17 +66,17 @@ fn a_visit_counts_from_when_the_caller_is_with_the_target() {
     let Goal::Ring { chain: other, .. } = goal(&["12348"]) else { panic!("a ring") };
     let mut scene = talking();
     scene.ask(SEAT, Ask::Transfer { mode: Mode::Consult, goal: goal(&["12366", "12367"]) }).unwrap();
-    scene.end(Part(2), EndedBy::Peer, Some(486));
+    scene.end(LegNo(2), EndedBy::Peer, Some(486));
     assert_eq!(scene.call.met(&chain), None, "one was busy, the other rings");
-    scene.answer(Part(3));
+    scene.answer(LegNo(3));
     scene.wait(Duration::from_secs(7));
     assert_eq!(scene.call.met(&chain), None, "it is consulted");
     scene.ask(SEAT, Ask::Complete).unwrap();
     let since = scene.now.mono;
     scene.wait(Duration::from_secs(7));
-    assert_eq!((scene.call.met(&chain), scene.call.met(&other)), (Some((Part(3), since)), None));
+    assert_eq!((scene.call.met(&chain), scene.call.met(&other)), (Some((LegNo(3), since)), None));
     let mut plan = Scene::start(vec![ring(&["12366"])]);
-    plan.answer(Part(1));
+    plan.answer(LegNo(1));
     assert!(plan.call.met(&chain).is_some(), "also where the plan rang it");
 }
 
@@ -85,7 +85,7 @@ fn targets_are_bounded_and_seats_that_a_queue_rings_are_not() {
     let mut scene = Scene::start(vec![queue()]);
     for _ in 0..200 {
         scene.ring("s1");
-        scene.end(Part(scene.call.next_part - 1), EndedBy::Peer, Some(486));
+        scene.end(LegNo(scene.call.next_leg - 1), EndedBy::Peer, Some(486));
     }
     let dials = |scene: &Scene| scene.effects.iter().filter(|e| matches!(e, Output::Dial { .. })).count();
     assert_eq!(dials(&scene), 200);
@@ -94,7 +94,7 @@ fn targets_are_bounded_and_seats_that_a_queue_rings_are_not() {
     let numbers: Vec<String> = (0..150).map(|n| n.to_string()).collect();
     let mut chain = Scene::start(vec![ring(&numbers.iter().map(String::as_str).collect::<Vec<_>>())]);
     while chain.status().is_none() {
-        chain.end(Part(chain.call.next_part - 1), EndedBy::Peer, Some(486));
+        chain.end(LegNo(chain.call.next_leg - 1), EndedBy::Peer, Some(486));
     }
     assert_eq!(dials(&chain), 100);
 }

@@ -1,7 +1,7 @@
 //! How a call ends: legs first, then media, then the record, then nothing is left.
 
 use super::event::{By, Result, What};
-use super::{CALLER, Call, Caller, Outcome, Output, Part, QueueCommand, Stage, Then, told};
+use super::{CALLER, Call, Caller, LegNo, Outcome, Output, QueueCommand, Stage, Then, status_map};
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy};
 use crate::media::Stats;
@@ -15,8 +15,8 @@ impl Outcome {
     /// Every target failed: the caller gets what the last one's refusal means for it.
     pub(super) fn nobody(failure: Option<(u16, Option<u8>)>) -> Outcome {
         let (refused, q850) = failure.unwrap_or((480, Some(19)));
-        let q850 = q850.or(Some(told::cause(refused)));
-        Outcome { result: Result::Failed, by: By::Gateway, status: Some(told::status(refused)), q850 }
+        let q850 = q850.or(Some(status_map::cause(refused)));
+        Outcome { result: Result::Failed, by: By::Gateway, status: Some(status_map::status(refused)), q850 }
     }
 }
 
@@ -85,7 +85,7 @@ impl Call {
         if self.caller != Caller::Gone {
             self.caller = Caller::Gone;
             let cause = Cause { status: outcome.status.unwrap_or(480), q850: outcome.q850, ..Cause::default() };
-            self.out.push(Output::Hangup { part: CALLER, cause });
+            self.out.push(Output::Hangup { leg: CALLER, cause });
         }
         self.close_caller();
         self.stage = Stage::Clearing;
@@ -112,7 +112,7 @@ impl Call {
     /// Once: the caller's media is closed when it leaves, whether or not the call goes on.
     fn close_caller(&mut self) {
         if self.media.contains_key(&CALLER) && !std::mem::replace(&mut self.caller_closed, true) {
-            self.out.push(Output::Close { part: CALLER });
+            self.out.push(Output::Close { leg: CALLER });
         }
     }
 
@@ -134,17 +134,17 @@ impl Call {
     pub(super) fn hang_up_parties(&mut self, normal: bool) {
         let q850 = Some(if normal { 16 } else { 19 });
         self.taking = None;
-        for part in std::mem::take(&mut self.parties).into_keys() {
+        for leg in std::mem::take(&mut self.parties).into_keys() {
             let cause = Cause { status: 480, q850, ..Cause::default() };
-            self.out.push(Output::Hangup { part, cause });
-            self.out.push(Output::Close { part });
+            self.out.push(Output::Hangup { leg, cause });
+            self.out.push(Output::Close { leg });
         }
     }
 
-    pub(super) fn media_closed(&mut self, part: Part, stats: Stats) {
-        if let Some(codec) = self.media.remove(&part) {
+    pub(super) fn media_closed(&mut self, leg: LegNo, stats: Stats) {
+        if let Some(codec) = self.media.remove(&leg) {
             if !codec.is_empty() {
-                self.journal(What::LegMedia { leg: part.0, codec: codec.to_owned(), stats });
+                self.journal(What::LegMedia { leg: leg.0, codec: codec.to_owned(), stats });
             }
             self.close_record();
         }

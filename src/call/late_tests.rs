@@ -12,7 +12,7 @@ fn a_late_offer_is_answered_before_any_prompt() {
     scene.call.start(scene.now, FirstOffer::Answer, &mut scene.effects);
     assert!(scene.answered());
     scene.leg(CALLER, LegEvent::Media(media(Direction::SendRecv)));
-    assert!(scene.effects.iter().any(|e| matches!(e, Output::Play { part: CALLER, .. })));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Play { leg: CALLER, .. })));
     assert!(!scene.effects.iter().any(|e| matches!(e, Output::Progress { .. })));
 }
 
@@ -24,15 +24,15 @@ fn late(steps: Vec<Step>) -> Scene {
 
 #[test]
 fn a_late_offer_is_answered_for_nobody() {
-    let ringing = Output::Progress { part: CALLER, status: Status(180), media: false };
+    let ringing = Output::Progress { leg: CALLER, status: Status(180), media: false };
     let mut scene = late(vec![announce("welcome"), ring(&["12366"])]);
     assert!(!scene.answered() && scene.has(&ringing));
-    scene.answer(Part(1));
+    scene.answer(LegNo(1));
     assert!(scene.answered());
     scene.leg(CALLER, LegEvent::Media(media(Direction::SendRecv)));
-    assert_eq!(scene.hears(CALLER), Audio::Relay(Part(1)));
+    assert_eq!(scene.hears(CALLER), Audio::Relay(LegNo(1)));
     let mut scene = late(vec![ring(&["12366"])]);
-    scene.end(Part(1), EndedBy::Peer, Some(486));
+    scene.end(LegNo(1), EndedBy::Peer, Some(486));
     assert!(!scene.answered());
     assert_eq!(scene.status(), Some(486), "as one with an offer");
     assert_eq!(scene.clear(), (Result::Failed, By::Gateway));
@@ -46,7 +46,7 @@ fn a_late_offer_is_answered_for_nobody() {
 fn a_late_offer_is_answered_where_it_must_be_heard() {
     let mut scene = late(vec![ring(&["12366"]), announce("busy"), queue()]);
     assert!(!scene.answered());
-    scene.end(Part(1), EndedBy::Peer, Some(486));
+    scene.end(LegNo(1), EndedBy::Peer, Some(486));
     assert!(scene.answered());
     assert_eq!(scene.hears(CALLER), Audio::Silence, "its media come with the ACK");
     scene.leg(CALLER, LegEvent::Media(media(Direction::SendRecv)));
@@ -61,7 +61,7 @@ fn a_late_offer_is_answered_where_it_must_be_heard() {
 fn our_offer_goes_in_a_provisional_response_where_one_is_taken() {
     let mut scene = Scene::new(vec![announce("welcome"), ring(&["12366"])]);
     scene.call.start(scene.now, FirstOffer::Provisional, &mut scene.effects);
-    assert!(scene.has(&Output::Progress { part: CALLER, status: Status(183), media: true }) && !scene.answered());
+    assert!(scene.has(&Output::Progress { leg: CALLER, status: Status(183), media: true }) && !scene.answered());
     scene.leg(CALLER, LegEvent::Media(media(Direction::SendRecv)));
     assert!(matches!(scene.hears(CALLER), Audio::Prompt { .. }), "it hears what one with an offer would");
     scene.handle(Input::Played { cue: 1 });

@@ -2,7 +2,7 @@
 //! it came from, or the call is over.
 
 use super::talk::{Lease, Mode, Refusal, Talk};
-use super::{CALLER, Call, Caller, Output, Part, QueueCommand, Stage};
+use super::{CALLER, Call, Caller, LegNo, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::Cause;
 use std::time::Duration;
@@ -24,24 +24,24 @@ enum Loss {
 
 impl Call {
     /// Hangs up a party of the conversation.
-    pub(super) fn dismiss(&mut self, part: Part) {
+    pub(super) fn dismiss(&mut self, leg: LegNo) {
         if let Some(talk) = self.talk() {
-            talk.leave(part);
+            talk.leave(leg);
         }
-        if self.parties.remove(&part).is_some() {
-            self.out.push(Output::Hangup { part, cause: Cause { status: 480, q850: Some(16), ..Cause::default() } });
-            self.out.push(Output::Close { part });
+        if self.parties.remove(&leg).is_some() {
+            self.out.push(Output::Hangup { leg, cause: Cause { status: 480, q850: Some(16), ..Cause::default() } });
+            self.out.push(Output::Close { leg });
         }
     }
 
     /// As above, by command.
-    pub(super) fn drop_part(&mut self, now: Now, part: Part) -> Result<(), Refusal> {
+    pub(super) fn drop_leg(&mut self, now: Now, leg: LegNo) -> Result<(), Refusal> {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
-        if part == CALLER || !talk.has(part) {
+        if leg == CALLER || !talk.has(leg) {
             return Err(Refusal::NotAllowed);
         }
-        self.dismiss(part);
-        self.left(now, part, false);
+        self.dismiss(leg);
+        self.left(now, leg, false);
         Ok(())
     }
 
@@ -53,11 +53,11 @@ impl Call {
     }
 
     /// Somebody has left the conversation (its leg is over): the others stay together.
-    pub(super) fn left(&mut self, now: Now, part: Part, died: bool) {
-        self.line_lost(part);
+    pub(super) fn left(&mut self, now: Now, leg: LegNo, died: bool) {
+        self.line_lost(leg);
         let Some(talk) = self.talk() else { return };
-        let served = talk.is_served_by(part);
-        match talk.lose(part) {
+        let served = talk.is_served_by(leg);
+        match talk.lose(leg) {
             // The lease stays: the caller may come back to its seat.
             Loss::Mover => return,
             Loss::Consultant(seq) => self.transfer_over(seq, "completed"),
@@ -90,9 +90,9 @@ impl Call {
     pub(super) fn settle(&mut self, now: Now) {
         let Some(talk) = self.talk() else { return };
         if let Some(transfer) = talk.ringing().filter(|transfer| !talk.in_company(transfer)) {
-            let (part, seq) = (transfer.part, transfer.seq);
+            let (leg, seq) = (transfer.leg, transfer.seq);
             self.transfer_over(seq, "failed");
-            self.give_up(part, false);
+            self.give_up(leg, false);
             self.drop_second();
             self.together();
         }
@@ -100,7 +100,7 @@ impl Call {
         if talk.is_over() {
             return self.conversation_over();
         }
-        if talk.ringing().is_none() && talk.lease.as_ref().is_some_and(|lease| !talk.has(lease.part)) {
+        if talk.ringing().is_none() && talk.lease.as_ref().is_some_and(|lease| !talk.has(lease.leg)) {
             self.free_seat();
         }
         self.bound_linger(now);
@@ -119,7 +119,7 @@ impl Call {
     /// True when all that is left are seats of ours.
     fn only_seats(&self) -> bool {
         let Stage::Talking(talk) = &self.stage else { return false };
-        talk.members().all(|part| self.is_seat(part))
+        talk.members().all(|leg| self.is_seat(leg))
     }
 
     /// True for a conversation of which the caller has gone, and which has a bound.
@@ -133,7 +133,7 @@ impl Call {
         if talk.linger.is_none() || talk.transfer.is_some() || !self.only_seats() {
             return Vec::new();
         }
-        talk.members().filter_map(|part| self.parties.get(&part)).map(|called| called.party.name()).collect()
+        talk.members().filter_map(|leg| self.parties.get(&leg)).map(|called| called.party.name()).collect()
     }
 
     /// Other callers wait for a seat that talks on without one, or it did so for long enough: the consultation ends, then
@@ -141,55 +141,55 @@ impl Call {
     pub(super) fn lingered(&mut self) {
         let Some(talk) = self.talk() else { return };
         talk.linger = None;
-        let Some((part, seq)) = talk.transfer.as_ref().map(|transfer| (transfer.part, transfer.seq)) else {
+        let Some((leg, seq)) = talk.transfer.as_ref().map(|transfer| (transfer.leg, transfer.seq)) else {
             return self.conversation_over();
         };
         self.transfer_over(seq, "failed");
-        self.dismiss(part);
+        self.dismiss(leg);
         self.drop_second();
         self.together();
     }
 
     /// The caller has been left alone: the head of the queue it came from, else the end.
     pub(super) fn nobody_left(&mut self, now: Now) {
-        let line = self.talk().and_then(|t| t.home.clone());
+        let queue = self.talk().and_then(|t| t.home.clone());
         self.free_seat();
-        match line {
-            Some(line) if self.caller == Caller::Answered => self.join_queue(now, line, false, true),
+        match queue {
+            Some(queue) if self.caller == Caller::Answered => self.join_queue(now, queue, false, true),
             _ => self.conversation_over(),
         }
     }
 
     /// A REFER of this party cannot be served.
-    pub fn refer_refused(&mut self, now: Now, part: Part) {
+    pub fn refer_refused(&mut self, now: Now, leg: LegNo) {
         if let Some(talk) = self.talk() {
-            talk.refused = Some((part, now.mono));
+            talk.refused = Some((leg, now.mono));
         }
     }
 
     /// There are phones that hang up when their REFER is refused: the caller was to be sent on, not to be hung up on.
-    pub(super) fn leaves_for_refusal(&mut self, now: Now, part: Part) -> bool {
+    pub(super) fn leaves_for_refusal(&mut self, now: Now, leg: LegNo) -> bool {
         let refused = self.talk().and_then(|talk| talk.refused.take());
-        refused.is_some_and(|(by, at)| by == part && now.mono.since(at) < AT_REFUSAL)
+        refused.is_some_and(|(by, at)| by == leg && now.mono.since(at) < AT_REFUSAL)
     }
 }
 
 impl Talk {
     /// Takes a party out; the move under way becomes what can be had without it.
-    fn lose(&mut self, part: Part) -> Loss {
-        self.leave(part);
+    fn lose(&mut self, leg: LegNo) -> Loss {
+        self.leave(leg);
         let Some(transfer) = self.transfer.as_mut() else { return Loss::Nothing };
         let (seq, rings) = (transfer.seq, transfer.until.is_some());
         let loss = match transfer.mode {
-            Mode::Emergency if transfer.by == part && rings => Loss::Mover,
+            Mode::Emergency if transfer.by == leg && rings => Loss::Mover,
             // As if it had sent the caller away.
-            _ if transfer.by == part && rings => {
+            _ if transfer.by == leg && rings => {
                 transfer.mode = Mode::Blind;
                 Loss::Mover
             }
             // That completes it.
-            Mode::Consult if transfer.by == part => Loss::Consultant(seq),
-            _ if transfer.part == part && !rings => return Loss::Target(seq),
+            Mode::Consult if transfer.by == leg => Loss::Consultant(seq),
+            _ if transfer.leg == leg && !rings => return Loss::Target(seq),
             _ => return Loss::Nothing,
         };
         self.merge();

@@ -8,19 +8,19 @@ use crate::dialog::EndedBy;
 
 const MODES: [Mode; 4] = [Mode::Consult, Mode::ThreeWay, Mode::Blind, Mode::Emergency];
 
-fn asked(scene: &mut Scene, mode: Mode, numbers: &[&str]) -> Part {
-    let part = Part(scene.call.next_part);
+fn asked(scene: &mut Scene, mode: Mode, numbers: &[&str]) -> LegNo {
+    let leg = LegNo(scene.call.next_leg);
     scene.ask(SEAT, Ask::Transfer { mode, goal: goal(numbers) }).unwrap();
-    part
+    leg
 }
 
-fn orders(parts: &[Part]) -> Vec<Vec<Part>> {
-    match parts {
+fn orders(legs: &[LegNo]) -> Vec<Vec<LegNo>> {
+    match legs {
         [] => vec![Vec::new()],
-        _ => parts
+        _ => legs
             .iter()
             .flat_map(|first| {
-                let rest: Vec<Part> = parts.iter().copied().filter(|part| part != first).collect();
+                let rest: Vec<LegNo> = legs.iter().copied().filter(|leg| leg != first).collect();
                 orders(&rest).into_iter().map(move |order| [vec![*first], order].concat())
             })
             .collect(),
@@ -31,20 +31,20 @@ fn orders(parts: &[Part]) -> Vec<Vec<Part>> {
 fn crowd(others: usize) -> Scene {
     let mut scene = talking();
     for number in ["12366", "12348"].into_iter().take(others) {
-        let part = asked(&mut scene, Mode::ThreeWay, &[number]);
-        scene.answer(part);
+        let leg = asked(&mut scene, Mode::ThreeWay, &[number]);
+        scene.answer(leg);
     }
     scene
 }
 
 /// All leave in this order. `answers`: after so many of them the target that rings answers.
-fn empty(mut scene: Scene, order: &[Part], target: Part, answers: Option<usize>, by: EndedBy) {
+fn empty(mut scene: Scene, order: &[LegNo], target: LegNo, answers: Option<usize>, by: EndedBy) {
     let story = format!("{order:?}, {target:?} answers after {answers:?}, {by:?}");
-    for (place, part) in order.iter().enumerate() {
+    for (place, leg) in order.iter().enumerate() {
         if answers == Some(place) && scene.call.has_party("110") {
             scene.answer(target);
         }
-        scene.end(*part, by, None);
+        scene.end(*leg, by, None);
     }
     if answers.is_some() {
         scene.end(target, by, None);
@@ -61,12 +61,12 @@ fn empty(mut scene: Scene, order: &[Part], target: Part, answers: Option<usize>,
 fn nobody_rings_for_nobody_in_whatever_order_two_three_or_four_leave() {
     for mode in MODES {
         for others in 0..3 {
-            let there: Vec<Part> = (0..2 + others as u64).map(Part).collect();
+            let there: Vec<LegNo> = (0..2 + others as u64).map(LegNo).collect();
             for order in orders(&there) {
                 for answers in std::iter::once(None).chain((0..=order.len()).map(Some)) {
                     let mut scene = crowd(others);
                     let target = asked(&mut scene, mode, &["110"]);
-                    let order: Vec<Part> = order.iter().copied().filter(|part| mode != Mode::Blind || *part != SEAT).collect();
+                    let order: Vec<LegNo> = order.iter().copied().filter(|leg| mode != Mode::Blind || *leg != SEAT).collect();
                     empty(scene, &order, target, answers, EndedBy::Peer);
                 }
             }
@@ -76,13 +76,13 @@ fn nobody_rings_for_nobody_in_whatever_order_two_three_or_four_leave() {
 
 #[test]
 fn a_line_that_is_fetched_by_a_second_line_does_not_ring_for_nobody_either() {
-    let line = Part(2);
+    let queue = LegNo(2);
     for mode in [Mode::Consult, Mode::Emergency] {
-        for order in orders(&[CALLER, SEAT, line]) {
+        for order in orders(&[CALLER, SEAT, queue]) {
             let mut scene = talking();
             scene.call.second_line(scene.now, SEAT, mode, goal(&["110"]), false, &mut scene.effects).unwrap();
-            scene.leg(line, LegEvent::Media(media(crate::sip::Direction::SendRecv)));
-            empty(scene, &order, Part(3), None, EndedBy::Peer);
+            scene.leg(queue, LegEvent::Media(media(crate::sip::Direction::SendRecv)));
+            empty(scene, &order, LegNo(3), None, EndedBy::Peer);
         }
     }
 }
@@ -117,8 +117,8 @@ fn a_target_that_fails_after_the_seat_left_does_not_part_those_who_have_each_oth
     let target = asked(&mut scene, Mode::Emergency, &["110"]);
     scene.end(SEAT, EndedBy::Peer, None);
     scene.end(target, EndedBy::Peer, Some(486));
-    assert!(!scene.hung_up(CALLER) && !scene.hung_up(Part(2)));
-    assert_eq!((scene.hears(CALLER), scene.hears(Part(2))), (Audio::Relay(Part(2)), Audio::Relay(CALLER)));
+    assert!(!scene.hung_up(CALLER) && !scene.hung_up(LegNo(2)));
+    assert_eq!((scene.hears(CALLER), scene.hears(LegNo(2))), (Audio::Relay(LegNo(2)), Audio::Relay(CALLER)));
     assert!(!scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { .. }))));
 }
 
@@ -131,7 +131,7 @@ fn two_seats(mode: Mode) -> Scene {
         timeout: Duration::from_secs(20),
     };
     scene.ask(SEAT, Ask::Transfer { mode, goal }).unwrap();
-    scene.answer(Part(2));
+    scene.answer(LegNo(2));
     scene
 }
 
@@ -145,7 +145,7 @@ fn two_seats_do_not_stay_joined_over_a_caller_who_has_gone() {
     joined.end(CALLER, EndedBy::Peer, None);
     assert_eq!(joined.call.idle_seats(), ["s1", "s2"]);
     joined.handle(Input::Wanted);
-    assert!(joined.hung_up(SEAT) && joined.hung_up(Part(2)));
+    assert!(joined.hung_up(SEAT) && joined.hung_up(LegNo(2)));
     assert_eq!(joined.clear().0, Result::Answered);
     // A colleague that is being consulted hears that the caller has gone, but not for ever.
     for mode in [Mode::ThreeWay, Mode::Consult] {
@@ -154,7 +154,7 @@ fn two_seats_do_not_stay_joined_over_a_caller_who_has_gone() {
         scene.wait(Duration::from_secs(19));
         assert!(!scene.hung_up(SEAT));
         scene.wait(Duration::from_secs(1));
-        assert!(scene.hung_up(SEAT) && scene.hung_up(Part(2)), "{mode:?}");
+        assert!(scene.hung_up(SEAT) && scene.hung_up(LegNo(2)), "{mode:?}");
         assert_eq!(scene.clear().0, Result::Answered);
     }
     // Nor when somebody else kept them company first.

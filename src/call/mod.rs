@@ -16,37 +16,37 @@
 //!                     Talking ◀───────────┘ ─────────▶ Clearing ──▶ Done
 //! ```
 //!
-//! A call names its parties by [`Part`] numbers of its own; the switch knows which leg each one is, where it is and
+//! A call names its legs by numbers of its own ([`LegNo`]); the switch knows which dialog each one is, where it is and
 //! what it may be told. The call's journal entries use the same numbers.
 
+mod abort;
 #[cfg(test)]
 mod answer_tests;
+mod audio;
 mod clear;
 pub mod event;
-mod hear;
-pub mod keys;
+pub mod feature_codes;
+mod joining;
+#[cfg(test)]
+mod joining_tests;
 #[cfg(test)]
 mod late_tests;
 mod leave;
 #[cfg(test)]
 mod leave_tests;
-mod lines;
-#[cfg(test)]
-mod lines_tests;
 mod party;
 mod profile;
 mod reported;
+mod status_map;
 mod step;
 mod talk;
 #[cfg(test)]
 mod tests;
-mod told;
 mod transfer;
 #[cfg(test)]
 mod transfer_tests;
 mod view;
 mod watch;
-mod wreck;
 
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Now};
@@ -55,6 +55,7 @@ use crate::media::{self, Stats};
 use crate::plan::Step;
 use crate::queue;
 use crate::sip::Status;
+pub use abort::AbortedLeg;
 use event::{By, Party, Result, What};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,14 +66,13 @@ pub use talk::{Goal, Mode, Refusal};
 pub use transfer::Ask;
 pub use view::LegView;
 use watch::Awaited;
-pub use wreck::Wreckage;
 
-/// A party's number within its call; the caller is 0.
+/// The number of a leg within its call; the caller's is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Part(pub u64);
+pub struct LegNo(pub u64);
 
-/// The caller's part.
-pub const CALLER: Part = Part(0);
+/// The caller's leg.
+pub const CALLER: LegNo = LegNo(0);
 
 /// The policy that an operator sets for all calls of a trunk or line.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +98,7 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 pub enum Input {
     Leg {
-        part: Part,
+        leg: LegNo,
         event: LegEvent,
     },
     Queue(QueueEvent),
@@ -110,16 +110,16 @@ pub enum Input {
         key: char,
     },
     Silent {
-        part: Part,
+        leg: LegNo,
     },
     Heard {
-        part: Part,
+        leg: LegNo,
     },
     /// Callers wait for one of [`Call::idle_seats`].
     Wanted,
-    /// The shard closed a part's media.
+    /// The shard closed a leg's media.
     Closed {
-        part: Part,
+        leg: LegNo,
         stats: Stats,
     },
     /// Every entry of this call is on disk.
@@ -163,41 +163,41 @@ pub enum QueueEvent {
 pub enum Output {
     /// Give a leg that called us its media. Should it be impossible, the answer is an `Ended` for it.
     Attach {
-        part: Part,
+        leg: LegNo,
     },
     /// Call this party. Should it be impossible (no channel, no port, no route), the answer is an `Ended` for it.
     Dial {
-        part: Part,
+        leg: LegNo,
         party: Dialled,
     },
     /// A provisional response to a party that called us.
     Progress {
-        part: Part,
+        leg: LegNo,
         status: Status,
         media: bool,
     },
     Answer {
-        part: Part,
+        leg: LegNo,
     },
     /// A target gave no sign until its time was over.
     Unreached {
-        part: Part,
+        leg: LegNo,
     },
     Hangup {
-        part: Part,
+        leg: LegNo,
         cause: dialog::Cause,
     },
     Profile {
-        part: Part,
+        leg: LegNo,
         profile: media::Profile,
     },
     Play {
-        part: Part,
+        leg: LegNo,
         audio: Audio,
     },
-    /// Close the part's media; answered by `Closed`.
+    /// Close the leg's media; answered by `Closed`.
     Close {
-        part: Part,
+        leg: LegNo,
     },
     Queue(QueueCommand),
     Journal(What),
@@ -222,15 +222,15 @@ pub enum Audio {
     },
     Ringback,
     /// Early media of a ringing party's network, and ringback as long as it has none.
-    Early(Part),
-    Relay(Part),
+    Early(LegNo),
+    Relay(LegNo),
     /// The sum of these.
-    Mix(Vec<Part>),
+    Mix(Vec<LegNo>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum QueueCommand {
-    Join { line: Arc<str>, priority: queue::Priority, head: bool },
+    Join { queue: Arc<str>, priority: queue::Priority, head: bool },
     Leave,
     Rang { seat: Arc<str> },
     Answered { seat: Arc<str> },
@@ -255,12 +255,12 @@ pub struct Call {
     /// The side that left the conversation last.
     left_by: Option<(By, Option<u8>)>,
     /// Parties that ring or talk.
-    parties: BTreeMap<Part, Called>,
+    parties: BTreeMap<LegNo, Called>,
     /// A party that called us to take another's place, and whose.
-    taking: Option<(Part, Part)>,
-    /// Parts whose media the shard has not closed yet, and the codec each one used.
-    media: BTreeMap<Part, &'static str>,
-    next_part: u64,
+    taking: Option<(LegNo, LegNo)>,
+    /// Legs whose media the shard has not closed yet, and the codec each one used.
+    media: BTreeMap<LegNo, &'static str>,
+    next_leg: u64,
     /// Parties tried, as `max_parties` counts them.
     tried: u64,
     next_cue: u32,
@@ -275,8 +275,8 @@ pub struct Call {
     outcome: Option<Outcome>,
     /// Work that others have to do, and by when.
     watched: Option<(Awaited, Mono)>,
-    /// The audio that each part was last told to hear.
-    hearing: BTreeMap<Part, Audio>,
+    /// The audio that each leg was last told to hear.
+    hearing: BTreeMap<LegNo, Audio>,
     out: Vec<Output>,
 }
 
@@ -305,11 +305,11 @@ enum Stage {
         until: Mono,
     },
     Queued {
-        line: Arc<str>,
+        queue: Arc<str>,
     },
     /// A target of the plan rings; the others of the chain follow.
     Ringing {
-        part: Part,
+        leg: LegNo,
         target: usize,
         until: Mono,
     },
@@ -364,7 +364,7 @@ impl Call {
             parties: BTreeMap::new(),
             taking: None,
             media: BTreeMap::new(),
-            next_part: 1,
+            next_leg: 1,
             tried: 0,
             next_cue: 0,
             rang: false,
@@ -384,7 +384,7 @@ impl Call {
         if let Some(Step::Reject { status, q850 }) = self.steps.first() {
             self.refuse(Outcome::rejected(*status, *q850));
         } else {
-            self.out.push(Output::Attach { part: CALLER });
+            self.out.push(Output::Attach { leg: CALLER });
             self.media.insert(CALLER, "");
             match offer {
                 FirstOffer::Invite => {}
@@ -400,30 +400,30 @@ impl Call {
 
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::Leg { part, event: LegEvent::Rings } => self.rings(part),
-            Input::Leg { part, event: LegEvent::Media(media) } => self.media_settled(now, part, &media),
-            Input::Leg { part, event: LegEvent::EarlyMedia { sends } } => self.early_media(part, sends),
-            Input::Leg { part, event: LegEvent::Answered } => self.party_answered(now, part),
-            Input::Leg { part: CALLER, event: LegEvent::Ended(end) } => self.caller_ended(end),
-            Input::Leg { part, event: LegEvent::Ended(end) } => self.party_ended(now, part, end),
+            Input::Leg { leg, event: LegEvent::Rings } => self.rings(leg),
+            Input::Leg { leg, event: LegEvent::Media(media) } => self.media_settled(now, leg, &media),
+            Input::Leg { leg, event: LegEvent::EarlyMedia { sends } } => self.early_media(leg, sends),
+            Input::Leg { leg, event: LegEvent::Answered } => self.party_answered(now, leg),
+            Input::Leg { leg: CALLER, event: LegEvent::Ended(end) } => self.caller_ended(end),
+            Input::Leg { leg, event: LegEvent::Ended(end) } => self.party_ended(now, leg, end),
             Input::Queue(event) => self.queue_event(now, event),
             Input::Played { cue } => self.played(now, cue),
             Input::Key { key } => self.key(now, key),
-            Input::Silent { part } => self.silent(now, part),
-            Input::Heard { part } => self.journal(What::Heard { leg: part.0 }),
+            Input::Silent { leg } => self.silent(now, leg),
+            Input::Heard { leg } => self.journal(What::Heard { leg: leg.0 }),
             Input::Wanted if !self.idle_seats().is_empty() => self.lingered(),
             Input::Wanted => {}
-            Input::Closed { part, stats } => self.media_closed(part, stats),
+            Input::Closed { leg, stats } => self.media_closed(leg, stats),
             Input::Journaled => self.journaled(),
         }
         self.flush(now, out);
     }
 
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
-        if let Stage::Ringing { part, until, .. } = self.stage
+        if let Stage::Ringing { leg, until, .. } = self.stage
             && until <= now.mono
         {
-            self.ring_timed_out(now, part);
+            self.ring_timed_out(now, leg);
         }
         if matches!(self.stage, Stage::Offering { until, .. } if until <= now.mono) {
             self.refuse(Outcome::rejected(480, 18));
@@ -432,9 +432,9 @@ impl Call {
             && let Some(transfer) = talk.ringing()
             && transfer.until.is_some_and(|until| until <= now.mono)
         {
-            let part = transfer.part;
-            self.unreached(part);
-            self.give_up(part, false);
+            let leg = transfer.leg;
+            self.unreached(leg);
+            self.give_up(leg, false);
             self.target_lost(now);
         }
         if matches!(&self.stage, Stage::Talking(talk) if talk.linger.is_some_and(|until| until <= now.mono)) {

@@ -3,7 +3,7 @@
 use super::event::{By, Party, What};
 use super::profile::{codec_name, on_hold, profile};
 use super::talk::{Lease, Talk};
-use super::{CALLER, Call, Called, Dialled, Outcome, Output, Part, QueueCommand, Stage};
+use super::{CALLER, Call, Called, Dialled, LegNo, Outcome, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy, Media};
 use crate::plan::{Failure, Step, Target};
@@ -13,32 +13,32 @@ use std::time::Duration;
 
 impl Call {
     /// Offer and answer are settled on a leg, first or anew.
-    pub(super) fn media_settled(&mut self, now: Now, part: Part, media: &Media) {
-        let Some(codec) = self.media.get_mut(&part) else { return };
+    pub(super) fn media_settled(&mut self, now: Now, leg: LegNo, media: &Media) {
+        let Some(codec) = self.media.get_mut(&leg) else { return };
         *codec = codec_name(media);
-        self.out.push(Output::Profile { part, profile: profile(media) });
-        if part == CALLER && self.stage == Stage::Opening {
+        self.out.push(Output::Profile { leg, profile: profile(media) });
+        if leg == CALLER && self.stage == Stage::Opening {
             return self.next_step(now);
         }
-        self.place_taken(now, part);
-        self.hold_changed(part, on_hold(media));
+        self.place_taken(now, leg);
+        self.hold_changed(leg, on_hold(media));
     }
 
     /// Notes whether a ringing party's network has something to say before it answers.
-    pub(super) fn early_media(&mut self, part: Part, sends: bool) {
-        if let Some(called) = self.parties.get_mut(&part) {
+    pub(super) fn early_media(&mut self, leg: LegNo, sends: bool) {
+        if let Some(called) = self.parties.get_mut(&leg) {
             called.early_media = sends;
         }
     }
 
-    fn hold_changed(&mut self, part: Part, held: bool) {
+    fn hold_changed(&mut self, leg: LegNo, held: bool) {
         let Stage::Talking(talk) = &mut self.stage else { return };
         let changed = match held {
-            true => talk.has(part) && talk.holds.insert(part),
-            false => talk.holds.remove(&part),
+            true => talk.has(leg) && talk.holds.insert(leg),
+            false => talk.holds.remove(&leg),
         };
         if changed {
-            self.journal(if held { What::Held { leg: part.0 } } else { What::Resumed { leg: part.0 } });
+            self.journal(if held { What::Held { leg: leg.0 } } else { What::Resumed { leg: leg.0 } });
         }
     }
 
@@ -49,8 +49,8 @@ impl Call {
     }
 
     /// There is somebody who may answer.
-    pub(super) fn rings(&mut self, part: Part) {
-        let Some(called) = self.parties.get_mut(&part).filter(|called| !called.rings) else { return };
+    pub(super) fn rings(&mut self, leg: LegNo) {
+        let Some(called) = self.parties.get_mut(&leg).filter(|called| !called.rings) else { return };
         called.rings = true;
         if let (Stage::Queued { .. }, Party::Seat { name, .. }) = (&self.stage, &called.party) {
             self.out.push(Output::Queue(QueueCommand::Rang { seat: name.as_str().into() }));
@@ -65,8 +65,8 @@ impl Call {
             return self.next_step(now);
         }
         let party = Party::Target { number: target.number.to_string() };
-        let part = self.dial(party, Dialled::Target(target.clone()));
-        self.stage = Stage::Ringing { part, target: index, until: now.mono.after(timeout) };
+        let leg = self.dial(party, Dialled::Target(target.clone()));
+        self.stage = Stage::Ringing { leg, target: index, until: now.mono.after(timeout) };
     }
 
     /// Tells whether one more party may be tried for this call; then it is counted.
@@ -76,46 +76,46 @@ impl Call {
         may
     }
 
-    pub(super) fn dial(&mut self, party: Party, dialled: Dialled) -> Part {
-        let part = Part(self.next_part);
-        self.next_part += 1;
-        self.parties.insert(part, Called::new(party.clone(), false));
-        self.media.insert(part, "");
+    pub(super) fn dial(&mut self, party: Party, dialled: Dialled) -> LegNo {
+        let leg = LegNo(self.next_leg);
+        self.next_leg += 1;
+        self.parties.insert(leg, Called::new(party.clone(), false));
+        self.media.insert(leg, "");
         // In this order, so that the entry can name the INVITE's Call-ID.
-        self.out.push(Output::Dial { part, party: dialled });
-        self.journal(What::ringing(part.0, party));
-        part
+        self.out.push(Output::Dial { leg, party: dialled });
+        self.journal(What::ringing(leg.0, party));
+        leg
     }
 
     /// The queue took the seat back: its time is over, or another one answered.
     pub(super) fn stop_seat(&mut self, seat: &str, elsewhere: bool) {
-        let Some(part) = self.part_of_seat(seat) else { return };
-        self.give_up(part, elsewhere);
+        let Some(leg) = self.leg_of_seat(seat) else { return };
+        self.give_up(leg, elsewhere);
     }
 
-    pub(super) fn ring_timed_out(&mut self, now: Now, part: Part) {
-        self.unreached(part);
-        self.give_up(part, false);
+    pub(super) fn ring_timed_out(&mut self, now: Now, leg: LegNo) {
+        self.unreached(leg);
+        self.give_up(leg, false);
         self.advance_chain(now, Failure::NoAnswer);
     }
 
     /// The time of a target is over: whoever calls it next wants to know that it gave no sign.
-    pub(super) fn unreached(&mut self, part: Part) {
+    pub(super) fn unreached(&mut self, leg: LegNo) {
         let silent = |called: &Called| !called.rings && matches!(called.party, Party::Target { .. });
-        if self.parties.get(&part).is_some_and(silent) {
-            self.out.push(Output::Unreached { part });
+        if self.parties.get(&leg).is_some_and(silent) {
+            self.out.push(Output::Unreached { leg });
         }
     }
 
     /// CANCELs a ringing party.
-    pub(super) fn give_up(&mut self, part: Part, elsewhere: bool) {
-        self.taking.take_if(|(new, _)| *new == part);
-        if self.parties.remove(&part).is_some() {
+    pub(super) fn give_up(&mut self, leg: LegNo, elsewhere: bool) {
+        self.taking.take_if(|(new, _)| *new == leg);
+        if self.parties.remove(&leg).is_some() {
             let cause = Cause { status: 480, q850: (!elsewhere).then_some(19), elsewhere, retry_after: None };
-            self.out.push(Output::Hangup { part, cause });
-            self.out.push(Output::Close { part });
+            self.out.push(Output::Hangup { leg, cause });
+            self.out.push(Output::Close { leg });
             self.failure = Some((480, Some(19)));
-            self.journal(What::RingFailed { leg: part.0, status: None, q850: None });
+            self.journal(What::RingFailed { leg: leg.0, status: None, q850: None });
         }
     }
 
@@ -131,77 +131,77 @@ impl Call {
         }
     }
 
-    pub(super) fn party_answered(&mut self, now: Now, part: Part) {
-        let Some(called) = self.parties.get(&part).cloned() else { return };
+    pub(super) fn party_answered(&mut self, now: Now, leg: LegNo) {
+        let Some(called) = self.parties.get(&leg).cloned() else { return };
         let lease = match (&self.stage, &called.party) {
-            (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.part == part) => {
-                self.journal(What::joined(part.0, called.party));
-                return self.target_answered(now, part);
+            (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => {
+                self.journal(What::joined(leg.0, called.party));
+                return self.target_answered(now, leg);
             }
-            (Stage::Queued { line }, Party::Seat { name, .. }) => {
-                Some(Lease { line: line.clone(), seat: name.as_str().into(), part })
+            (Stage::Queued { queue }, Party::Seat { name, .. }) => {
+                Some(Lease { queue: queue.clone(), seat: name.as_str().into(), leg })
             }
-            (Stage::Ringing { part: ringing, .. }, _) if *ringing == part => None,
+            (Stage::Ringing { leg: ringing, .. }, _) if *ringing == leg => None,
             _ => return,
         };
         self.answer_caller();
         let seat = lease.as_ref().map(|l| l.seat.clone());
-        self.stage = Stage::Talking(Box::new(Talk::between(part, lease)));
+        self.stage = Stage::Talking(Box::new(Talk::between(leg, lease)));
         self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
-        self.journal(What::joined(part.0, called.party));
+        self.journal(What::joined(leg.0, called.party));
         if let Some(seat) = seat {
-            self.cancel_others(part);
+            self.cancel_others(leg);
             self.out.push(Output::Queue(QueueCommand::Answered { seat }));
         }
     }
 
     /// First answer wins: the others learn that the call was completed elsewhere (RFC 3326 §2).
-    pub(super) fn cancel_others(&mut self, winner: Part) {
-        let others: Vec<Part> = self.parties.keys().copied().filter(|p| *p != winner).collect();
-        for part in others {
-            self.give_up(part, true);
+    pub(super) fn cancel_others(&mut self, winner: LegNo) {
+        let others: Vec<LegNo> = self.parties.keys().copied().filter(|p| *p != winner).collect();
+        for leg in others {
+            self.give_up(leg, true);
         }
     }
 
-    pub(super) fn party_ended(&mut self, now: Now, part: Part, end: End) {
+    pub(super) fn party_ended(&mut self, now: Now, leg: LegNo, end: End) {
         if end.by == EndedBy::Network {
-            self.unreached(part);
+            self.unreached(leg);
         }
-        let Some(called) = self.parties.remove(&part) else { return };
-        self.out.push(Output::Close { part });
+        let Some(called) = self.parties.remove(&leg) else { return };
+        self.out.push(Output::Close { leg });
         let status = end.status.map(|s| s.0);
-        if self.taking.take_if(|(new, _)| *new == part).is_some() {
+        if self.taking.take_if(|(new, _)| *new == leg).is_some() {
             return;
         }
-        if matches!(&self.stage, Stage::Talking(talk) if talk.has(part)) {
+        if matches!(&self.stage, Stage::Talking(talk) if talk.has(leg)) {
             let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
-            self.journal(What::LegEnded { leg: part.0, by, status, q850: end.q850 });
+            self.journal(What::LegEnded { leg: leg.0, by, status, q850: end.q850 });
             self.left_by = Some((by, end.q850));
-            let unmeant = self.leaves_for_refusal(now, part);
-            return self.left(now, part, by == By::Network || unmeant);
+            let unmeant = self.leaves_for_refusal(now, leg);
+            return self.left(now, leg, by == By::Network || unmeant);
         }
         self.failure = Some((status.unwrap_or(480), end.q850));
-        self.journal(What::RingFailed { leg: part.0, status, q850: end.q850 });
+        self.journal(What::RingFailed { leg: leg.0, status, q850: end.q850 });
         match (&self.stage, called.party) {
             (Stage::Queued { .. }, Party::Seat { name, .. }) => {
                 self.out
                     .push(Output::Queue(QueueCommand::Refused { seat: name.into(), failure: seat_failure(&end, called.rings) }));
             }
-            (Stage::Ringing { part: ringing, .. }, _) if *ringing == part => self.advance_chain(now, failure_of(status)),
-            (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.part == part) => self.target_lost(now),
+            (Stage::Ringing { leg: ringing, .. }, _) if *ringing == leg => self.advance_chain(now, failure_of(status)),
+            (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => self.target_lost(now),
             _ => {}
         }
     }
 
     /// Neither RTP nor RTCP for the configured time.
-    pub(super) fn silent(&mut self, now: Now, part: Part) {
-        self.journal(What::Silent { leg: part.0 });
-        self.target_silent(now, part);
+    pub(super) fn silent(&mut self, now: Now, leg: LegNo) {
+        self.journal(What::Silent { leg: leg.0 });
+        self.target_silent(now, leg);
     }
 
-    pub(super) fn part_of_seat(&self, seat: &str) -> Option<Part> {
+    pub(super) fn leg_of_seat(&self, seat: &str) -> Option<LegNo> {
         let is = |party: &Party| matches!(party, Party::Seat { name, .. } if name == seat);
-        self.parties.iter().find(|(_, called)| is(&called.party)).map(|(part, _)| *part)
+        self.parties.iter().find(|(_, called)| is(&called.party)).map(|(leg, _)| *leg)
     }
 }
 

@@ -101,19 +101,19 @@ impl Call {
         }
     }
 
-    pub(super) fn join_queue(&mut self, now: Now, line: Arc<str>, high: bool, head: bool) {
+    pub(super) fn join_queue(&mut self, now: Now, queue: Arc<str>, high: bool, head: bool) {
         self.progress(now);
-        self.journal(What::Queued { queue: line.to_string() });
+        self.journal(What::Queued { queue: queue.to_string() });
         let priority = if high { Priority::High } else { Priority::Normal };
-        self.stage = Stage::Queued { line: line.clone() };
-        self.out.push(Output::Queue(QueueCommand::Join { line, priority, head }));
+        self.stage = Stage::Queued { queue: queue.clone() };
+        self.out.push(Output::Queue(QueueCommand::Join { queue, priority, head }));
     }
 
     pub(super) fn queue_event(&mut self, now: Now, event: QueueEvent) {
         match (&self.stage, event) {
-            (Stage::Queued { line }, QueueEvent::Ring { seat }) => {
-                let line = line.clone();
-                self.ring_seat(line, seat);
+            (Stage::Queued { queue }, QueueEvent::Ring { seat }) => {
+                let queue = queue.clone();
+                self.ring_seat(queue, seat);
             }
             (Stage::Queued { .. }, QueueEvent::Stop { seat, elsewhere }) => self.stop_seat(&seat, elsewhere),
             (Stage::Queued { .. }, QueueEvent::Full) => self.leave_queue(now, Result::QueueFull),
@@ -146,7 +146,7 @@ impl Call {
         self.caller = Caller::Early;
         // One that does not hear us makes a ringing tone of its own.
         let (status, media) = if self.is_deaf() { (180, false) } else { (183, true) };
-        self.out.push(Output::Progress { part: CALLER, status: Status(status), media });
+        self.out.push(Output::Progress { leg: CALLER, status: Status(status), media });
         self.early_until = Some(now.mono.after(self.early_max));
     }
 
@@ -155,7 +155,7 @@ impl Call {
         if matches!(self.caller, Caller::Trying | Caller::Early) {
             self.caller = Caller::Answered;
             self.early_until = None;
-            self.out.push(Output::Answer { part: CALLER });
+            self.out.push(Output::Answer { leg: CALLER });
             self.journal(What::CallerAnswered);
         }
     }
@@ -163,7 +163,7 @@ impl Call {
     /// The early phase lasted as long as a carrier bears, and it is not for nothing.
     pub(super) fn answer_long_wait(&mut self, now: Now) {
         if self.early_until.is_some_and(|at| at <= now.mono) && self.may_answer() {
-            self.out.retain(|output| !matches!(output, Output::Progress { part: CALLER, .. }));
+            self.out.retain(|output| !matches!(output, Output::Progress { leg: CALLER, .. }));
             self.answer_caller();
         }
     }
@@ -173,7 +173,7 @@ impl Call {
     pub(super) fn may_answer(&self) -> bool {
         match &self.stage {
             Stage::Queued { .. } => true,
-            Stage::Ringing { part, .. } => self.parties.get(part).is_some_and(|called| called.rings),
+            Stage::Ringing { leg, .. } => self.parties.get(leg).is_some_and(|called| called.rings),
             Stage::Announcing { then: Then::NextStep, .. } | Stage::Offering { .. } => {
                 self.steps.iter().skip(self.next).any(|step| matches!(step, Step::Queue { .. }))
             }

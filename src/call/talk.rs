@@ -4,7 +4,7 @@
 //! and `aside`, where seat and target consult while the caller hears music. Nothing is asked of the carrier or of an
 //! emergency centre beyond answering a call; all legs stay here (the conference-aware transfer of NENA's i3).
 
-use super::{CALLER, Dialled, Part};
+use super::{CALLER, Dialled, LegNo};
 use crate::base::Mono;
 use crate::plan::Target;
 use std::collections::BTreeSet;
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Talk {
-    pub main: BTreeSet<Part>,
-    pub aside: BTreeSet<Part>,
+    pub main: BTreeSet<LegNo>,
+    pub aside: BTreeSet<LegNo>,
     /// Parties that have put us on hold (RFC 3264 §8.4).
-    pub holds: BTreeSet<Part>,
+    pub holds: BTreeSet<LegNo>,
     pub transfer: Option<Transfer>,
     /// The last target that joined, until its silence would no longer count against it.
     pub unproven: Option<(Transfer, Mono)>,
@@ -28,29 +28,29 @@ pub(super) struct Talk {
     pub notice: Option<Notice>,
     /// The seat's phone has dialled a target by itself.
     pub second: Option<Second>,
-    /// The part whose REFER was refused last, and when.
-    pub refused: Option<(Part, Mono)>,
+    /// The leg whose REFER was refused last, and when.
+    pub refused: Option<(LegNo, Mono)>,
     /// The caller has gone: how long those who stay talk on, where that has a bound.
     pub linger: Option<Mono>,
 }
 
-/// One seat, two lines: `first` has the caller, `part` is the one that the seat's phone called us by.
+/// One seat, two lines: `first` has the caller, `leg` is the one that the seat's phone called us by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Second {
-    pub first: Part,
-    pub part: Part,
+    pub first: LegNo,
+    pub leg: LegNo,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Lease {
-    pub line: Arc<str>,
+    pub queue: Arc<str>,
     pub seat: Arc<str>,
-    pub part: Part,
+    pub leg: LegNo,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Notice {
-    pub part: Part,
+    pub leg: LegNo,
     pub prompt: Arc<str>,
     pub cue: u32,
 }
@@ -80,7 +80,7 @@ pub enum Goal {
         timeout: Duration,
     },
     Queue {
-        line: Arc<str>,
+        queue: Arc<str>,
         high: bool,
     },
     /// Nobody: the caller hears which number to dial, and stays with the seat.
@@ -94,12 +94,12 @@ pub enum Goal {
 pub(super) struct Transfer {
     pub seq: u32,
     pub mode: Mode,
-    pub by: Part,
+    pub by: LegNo,
     pub chain: Vec<Dialled>,
     /// The place in the chain of the one that rings or answered.
     pub index: usize,
     pub timeout: Duration,
-    pub part: Part,
+    pub leg: LegNo,
     /// Until when it may ring; none once it has answered.
     pub until: Option<Mono>,
     /// The destination to call when all fails after the seat has left.
@@ -146,16 +146,16 @@ impl Goal {
 
 impl Transfer {
     /// Nobody rings yet.
-    pub fn new(seq: u32, mode: Mode, by: Part, chain: Vec<Dialled>, timeout: Duration) -> Transfer {
-        Transfer { seq, mode, by, chain, index: 0, timeout, part: Part(0), until: None, back: None }
+    pub fn new(seq: u32, mode: Mode, by: LegNo, chain: Vec<Dialled>, timeout: Duration) -> Transfer {
+        Transfer { seq, mode, by, chain, index: 0, timeout, leg: LegNo(0), until: None, back: None }
     }
 }
 
 impl Talk {
-    pub fn between(part: Part, lease: Option<Lease>) -> Talk {
+    pub fn between(leg: LegNo, lease: Option<Lease>) -> Talk {
         let (aside, holds) = (BTreeSet::new(), BTreeSet::new());
-        let home = lease.as_ref().map(|l| l.line.clone());
-        let main = BTreeSet::from([CALLER, part]);
+        let home = lease.as_ref().map(|l| l.queue.clone());
+        let main = BTreeSet::from([CALLER, leg]);
         let (transfer, unproven, notice, second, refused, linger) = (None, None, None, None, None, None);
         Talk { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger }
     }
@@ -165,22 +165,22 @@ impl Talk {
         (self.main.len() + self.aside.len()).saturating_sub(usize::from(self.second.is_some()))
     }
 
-    pub fn has(&self, part: Part) -> bool {
-        self.main.contains(&part) || self.aside.contains(&part)
+    pub fn has(&self, leg: LegNo) -> bool {
+        self.main.contains(&leg) || self.aside.contains(&leg)
     }
 
-    pub fn leave(&mut self, part: Part) {
-        self.main.remove(&part);
-        self.aside.remove(&part);
-        self.holds.remove(&part);
-        if self.notice.as_ref().is_some_and(|n| n.part == part) {
+    pub fn leave(&mut self, leg: LegNo) {
+        self.main.remove(&leg);
+        self.aside.remove(&leg);
+        self.holds.remove(&leg);
+        if self.notice.as_ref().is_some_and(|n| n.leg == leg) {
             self.notice = None;
         }
     }
 
     /// It has the lease of the seat that serves the caller.
-    pub fn is_served_by(&self, part: Part) -> bool {
-        self.lease.as_ref().is_some_and(|lease| lease.part == part)
+    pub fn is_served_by(&self, leg: LegNo) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.leg == leg)
     }
 
     /// From the caller to the consultation, or back.
@@ -216,7 +216,7 @@ impl Talk {
     }
 
     /// Everybody in the conversation.
-    pub fn members(&self) -> impl Iterator<Item = Part> + '_ {
+    pub fn members(&self) -> impl Iterator<Item = LegNo> + '_ {
         self.main.iter().chain(&self.aside).copied()
     }
 
@@ -225,14 +225,14 @@ impl Talk {
         self.transfer.as_ref().filter(|t| t.mode == Mode::Consult && t.until.is_none())
     }
 
-    /// The others in the room of this part.
-    pub fn others(&self, part: Part) -> impl Iterator<Item = Part> + '_ {
-        let room = if self.aside.contains(&part) { &self.aside } else { &self.main };
-        room.iter().copied().filter(move |other| *other != part)
+    /// The others in the room of this leg.
+    pub fn others(&self, leg: LegNo) -> impl Iterator<Item = LegNo> + '_ {
+        let room = if self.aside.contains(&leg) { &self.aside } else { &self.main };
+        room.iter().copied().filter(move |other| *other != leg)
     }
 
-    /// Somebody rings who will come into the room of this part.
-    pub fn awaits(&self, part: Part) -> bool {
-        self.ringing().is_some_and(|t| (t.mode == Mode::Consult) == self.aside.contains(&part))
+    /// Somebody rings who will come into the room of this leg.
+    pub fn awaits(&self, leg: LegNo) -> bool {
+        self.ringing().is_some_and(|t| (t.mode == Mode::Consult) == self.aside.contains(&leg))
     }
 }

@@ -47,21 +47,21 @@ impl Scene {
         }
     }
 
-    pub fn leg(&mut self, part: Part, event: LegEvent) {
-        self.handle(Input::Leg { part, event });
+    pub fn leg(&mut self, leg: LegNo, event: LegEvent) {
+        self.handle(Input::Leg { leg, event });
     }
 
     pub fn ring(&mut self, seat: &str) {
         self.handle(Input::Queue(QueueEvent::Ring { seat: seat.into() }));
     }
 
-    pub fn answer(&mut self, part: Part) {
-        self.leg(part, LegEvent::Media(media(Direction::SendRecv)));
-        self.leg(part, LegEvent::Answered);
+    pub fn answer(&mut self, leg: LegNo) {
+        self.leg(leg, LegEvent::Media(media(Direction::SendRecv)));
+        self.leg(leg, LegEvent::Answered);
     }
 
-    pub fn end(&mut self, part: Part, by: EndedBy, status: Option<u16>) {
-        self.leg(part, LegEvent::Ended(End { by, status: status.map(Status), q850: None, retry_after: None }));
+    pub fn end(&mut self, leg: LegNo, by: EndedBy, status: Option<u16>) {
+        self.leg(leg, LegEvent::Ended(End { by, status: status.map(Status), q850: None, retry_after: None }));
     }
 
     pub fn wait(&mut self, time: Duration) {
@@ -72,9 +72,9 @@ impl Scene {
 
     /// Closes all media and says that everything is on disk; what remains is the outcome.
     pub fn clear(mut self) -> (Result, By) {
-        for part in 0..10 {
-            if self.effects.contains(&Output::Close { part: Part(part) }) {
-                self.handle(Input::Closed { part: Part(part), stats: Stats::default() });
+        for leg in 0..10 {
+            if self.effects.contains(&Output::Close { leg: LegNo(leg) }) {
+                self.handle(Input::Closed { leg: LegNo(leg), stats: Stats::default() });
             }
         }
         self.handle(Input::Journaled);
@@ -89,23 +89,23 @@ impl Scene {
         ends[0]
     }
 
-    pub fn ask(&mut self, by: Part, ask: Ask) -> std::result::Result<(), Refusal> {
+    pub fn ask(&mut self, by: LegNo, ask: Ask) -> std::result::Result<(), Refusal> {
         let answer = self.call.ask(self.now, Some(by), ask, &mut self.effects);
         self.audit();
         answer
     }
 
-    /// The audio that a part was last told to hear.
-    pub fn hears(&self, part: Part) -> Audio {
-        self.call.hearing.get(&part).cloned().unwrap_or(Audio::Silence)
+    /// The audio that a leg was last told to hear.
+    pub fn hears(&self, leg: LegNo) -> Audio {
+        self.call.hearing.get(&leg).cloned().unwrap_or(Audio::Silence)
     }
 
     pub fn has(&self, wanted: &Output) -> bool {
         self.effects.contains(wanted)
     }
 
-    pub fn hung_up(&self, part: Part) -> bool {
-        self.effects.iter().any(|e| matches!(e, Output::Hangup { part: p, .. } if *p == part))
+    pub fn hung_up(&self, leg: LegNo) -> bool {
+        self.effects.iter().any(|e| matches!(e, Output::Hangup { leg: p, .. } if *p == leg))
     }
 
     /// The moves that began, as `blind…`, and how moves ended.
@@ -124,19 +124,19 @@ impl Scene {
     }
 
     pub fn answered(&self) -> bool {
-        self.has(&Output::Answer { part: CALLER })
+        self.has(&Output::Answer { leg: CALLER })
     }
 
     pub fn status(&self) -> Option<u16> {
         self.effects.iter().find_map(|e| match e {
-            Output::Hangup { part: CALLER, cause } => Some(cause.status),
+            Output::Hangup { leg: CALLER, cause } => Some(cause.status),
             _ => None,
         })
     }
 }
 
 /// The first party.
-pub(super) const SEAT: Part = Part(1);
+pub(super) const SEAT: LegNo = LegNo(1);
 
 /// A caller with a seat of the queue.
 pub(super) fn talking() -> Scene {
@@ -193,11 +193,11 @@ fn a_chain_goes_on_only_after_the_causes_that_the_plan_names() {
     };
     for (status, causes) in [(486, "busy"), (480, "no-answer"), (603, "rejected"), (500, "failed")] {
         let mut scene = Scene::start(chain(&[causes]));
-        scene.end(Part(1), EndedBy::Peer, Some(status));
+        scene.end(LegNo(1), EndedBy::Peer, Some(status));
         assert_eq!(scene.status(), None, "{causes} goes on");
         let others: Vec<&str> = ["busy", "no-answer", "rejected", "failed"].into_iter().filter(|c| *c != causes).collect();
         let mut scene = Scene::start(chain(&others));
-        scene.end(Part(1), EndedBy::Peer, Some(status));
+        scene.end(LegNo(1), EndedBy::Peer, Some(status));
         assert_eq!(scene.status(), Some(status), "{causes} is the caller's");
     }
     let mut scene = Scene::start(chain(&["busy"]));
@@ -210,9 +210,9 @@ fn a_targets_refusal_reaches_the_caller_as_what_it_means_for_it() {
     for (refused, told, cause) in [(407, 480, 21), (302, 480, 31), (503, 500, 34), (484, 404, 28), (486, 486, 17), (580, 500, 47)]
     {
         let mut scene = Scene::start(vec![ring(&["12366"])]);
-        scene.end(Part(1), EndedBy::Peer, Some(refused));
+        scene.end(LegNo(1), EndedBy::Peer, Some(refused));
         let cause = Cause { status: told, q850: Some(cause), ..Cause::default() };
-        assert!(scene.has(&Output::Hangup { part: CALLER, cause }), "{refused}: {:?}", scene.effects);
+        assert!(scene.has(&Output::Hangup { leg: CALLER, cause }), "{refused}: {:?}", scene.effects);
         let kept = What::RingFailed { leg: 1, status: Some(refused), q850: None };
         assert!(scene.has(&Output::Journal(kept)), "the record has what the target said");
     }
@@ -223,14 +223,14 @@ fn a_number_nobody_has_is_refused_without_media() {
     let mut scene = Scene::new(vec![Step::Reject { status: 404, q850: 1 }]);
     scene.call.start(scene.now, FirstOffer::Invite, &mut scene.effects);
     assert_eq!(scene.status(), Some(404));
-    assert!(!scene.has(&Output::Attach { part: CALLER }));
+    assert!(!scene.has(&Output::Attach { leg: CALLER }));
     assert_eq!(scene.clear(), (Result::Rejected, By::Gateway));
 }
 
 #[test]
 fn announce_only_is_never_answered_however_long_the_prompt() {
     let mut scene = Scene::start(vec![announce("dial-12345"), Step::Reject { status: 410, q850: 22 }]);
-    assert!(scene.has(&Output::Progress { part: CALLER, status: Status(183), media: true }));
+    assert!(scene.has(&Output::Progress { leg: CALLER, status: Status(183), media: true }));
     scene.wait(Duration::from_secs(31));
     assert!(!scene.answered());
     scene.handle(Input::Played { cue: 1 });
@@ -244,12 +244,12 @@ fn prompt_then_queue_then_seat_then_both_hear_each_other() {
     scene.handle(Input::Played { cue: 1 });
     scene.ring("s1");
     assert!(!scene.answered(), "charging starts with a human");
-    scene.answer(Part(1));
+    scene.answer(LegNo(1));
     assert!(scene.answered());
-    assert!(scene.has(&Output::Play { part: CALLER, audio: Audio::Relay(Part(1)) }));
-    assert!(scene.has(&Output::Play { part: Part(1), audio: Audio::Relay(CALLER) }));
+    assert!(scene.has(&Output::Play { leg: CALLER, audio: Audio::Relay(LegNo(1)) }));
+    assert!(scene.has(&Output::Play { leg: LegNo(1), audio: Audio::Relay(CALLER) }));
     assert!(scene.has(&Output::Queue(QueueCommand::Answered { seat: "s1".into() })));
-    scene.end(Part(1), EndedBy::Peer, None);
+    scene.end(LegNo(1), EndedBy::Peer, None);
     assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
     assert_eq!(scene.clear(), (Result::Answered, By::Callee));
 }
@@ -259,11 +259,11 @@ fn the_first_of_many_seats_wins_and_the_others_learn_it() {
     let mut scene = Scene::start(vec![queue()]);
     scene.ring("s1");
     scene.ring("s2");
-    scene.answer(Part(2));
-    let elsewhere = scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(1), cause } if cause.elsewhere));
+    scene.answer(LegNo(2));
+    let elsewhere = scene.effects.iter().any(|e| matches!(e, Output::Hangup { leg: LegNo(1), cause } if cause.elsewhere));
     assert!(elsewhere);
-    scene.answer(Part(1));
-    assert!(!scene.has(&Output::Play { part: Part(1), audio: Audio::Relay(CALLER) }), "a late answer joins nobody");
+    scene.answer(LegNo(1));
+    assert!(!scene.has(&Output::Play { leg: LegNo(1), audio: Audio::Relay(CALLER) }), "a late answer joins nobody");
     scene.end(CALLER, EndedBy::Peer, None);
     assert_eq!(scene.clear(), (Result::Answered, By::Caller));
 }
@@ -282,7 +282,7 @@ fn losses_are_told_apart() {
     let mut ringing = Scene::start(vec![queue()]);
     ringing.ring("s1");
     ringing.end(CALLER, EndedBy::Peer, Some(487));
-    assert!(ringing.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(1), .. })));
+    assert!(ringing.effects.iter().any(|e| matches!(e, Output::Hangup { leg: LegNo(1), .. })));
     assert_eq!(ringing.clear().0, Result::AbandonedRinging);
 }
 
@@ -308,10 +308,10 @@ fn a_full_queue_and_a_long_wait_end_in_an_apology_and_480() {
 #[test]
 fn a_chain_goes_on_past_busy_and_silence_then_overflows_into_the_queue() {
     let mut scene = Scene::start(vec![ring(&["12366", "12367"]), queue()]);
-    scene.end(Part(1), EndedBy::Peer, Some(486));
-    assert!(scene.effects.iter().any(|e| matches!(e, Output::Dial { part: Part(2), .. })));
+    scene.end(LegNo(1), EndedBy::Peer, Some(486));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Dial { leg: LegNo(2), .. })));
     scene.wait(Duration::from_secs(20));
-    assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(2), .. })));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { leg: LegNo(2), .. })));
     assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { .. }))));
     scene.end(CALLER, EndedBy::Peer, Some(487));
     assert_eq!(scene.clear().0, Result::AbandonedQueue);
@@ -320,69 +320,69 @@ fn a_chain_goes_on_past_busy_and_silence_then_overflows_into_the_queue() {
 #[test]
 fn a_chain_without_overflow_ends_with_the_last_target_s_own_status() {
     let mut scene = Scene::start(vec![ring(&["110"])]);
-    scene.end(Part(1), EndedBy::Peer, Some(486));
+    scene.end(LegNo(1), EndedBy::Peer, Some(486));
     assert_eq!(scene.status(), Some(486));
     assert_eq!(scene.clear().0, Result::Failed);
 }
 
 #[test]
 fn what_a_ringing_network_says_is_heard_unless_several_ring() {
-    let early = |part, sends| (Part(part), LegEvent::EarlyMedia { sends });
+    let early = |leg, sends| (LegNo(leg), LegEvent::EarlyMedia { sends });
     let mut scene = Scene::start(vec![ring(&["12366", "12367"])]);
     assert_eq!(scene.hears(CALLER), Audio::Ringback);
-    scene.leg(Part(1), LegEvent::Media(media(Direction::SendRecv)));
+    scene.leg(LegNo(1), LegEvent::Media(media(Direction::SendRecv)));
     assert_eq!(scene.hears(CALLER), Audio::Ringback, "its SDP alone says nothing");
-    let (part, event) = early(1, true);
-    scene.leg(part, event);
-    assert_eq!(scene.hears(CALLER), Audio::Early(Part(1)));
-    let (part, event) = early(1, false);
-    scene.leg(part, event);
+    let (leg, event) = early(1, true);
+    scene.leg(leg, event);
+    assert_eq!(scene.hears(CALLER), Audio::Early(LegNo(1)));
+    let (leg, event) = early(1, false);
+    scene.leg(leg, event);
     assert_eq!(scene.hears(CALLER), Audio::Ringback, "P-Early-Media took it back");
-    let (part, event) = early(1, true);
-    scene.leg(part, event);
-    scene.end(Part(1), EndedBy::Peer, Some(486));
+    let (leg, event) = early(1, true);
+    scene.leg(leg, event);
+    scene.end(LegNo(1), EndedBy::Peer, Some(486));
     assert_eq!(scene.hears(CALLER), Audio::Ringback, "the next of the chain rings");
-    let (part, event) = early(2, true);
-    scene.leg(part, event);
-    scene.answer(Part(2));
-    assert_eq!(scene.hears(CALLER), Audio::Relay(Part(2)));
+    let (leg, event) = early(2, true);
+    scene.leg(leg, event);
+    scene.answer(LegNo(2));
+    assert_eq!(scene.hears(CALLER), Audio::Relay(LegNo(2)));
 
     let mut all = Scene::start(vec![queue()]);
     all.ring("a");
-    let (part, event) = early(1, true);
-    all.leg(part, event);
-    assert_eq!(all.hears(CALLER), Audio::Early(Part(1)));
+    let (leg, event) = early(1, true);
+    all.leg(leg, event);
+    assert_eq!(all.hears(CALLER), Audio::Early(LegNo(1)));
     all.ring("b");
     assert_eq!(all.hears(CALLER), Audio::Ringback, "of several none");
-    all.end(Part(2), EndedBy::Peer, Some(486));
-    assert_eq!(all.hears(CALLER), Audio::Early(Part(1)));
+    all.end(LegNo(2), EndedBy::Peer, Some(486));
+    assert_eq!(all.hears(CALLER), Audio::Early(LegNo(1)));
 }
 
 #[test]
 fn hold_plays_music_to_the_other_side_and_resume_joins_again() {
     let mut scene = Scene::start(vec![queue()]);
     scene.ring("s1");
-    scene.answer(Part(1));
+    scene.answer(LegNo(1));
     scene.effects.clear();
-    scene.leg(Part(1), LegEvent::Media(media(Direction::RecvOnly)));
+    scene.leg(LegNo(1), LegEvent::Media(media(Direction::RecvOnly)));
     let music = Audio::Prompt { name: "music".into(), repeat: true, cue: 0 };
-    assert!(scene.has(&Output::Play { part: CALLER, audio: music }));
+    assert!(scene.has(&Output::Play { leg: CALLER, audio: music }));
     scene.effects.clear();
-    scene.leg(Part(1), LegEvent::Media(media(Direction::SendRecv)));
-    assert!(scene.has(&Output::Play { part: CALLER, audio: Audio::Relay(Part(1)) }));
+    scene.leg(LegNo(1), LegEvent::Media(media(Direction::SendRecv)));
+    assert!(scene.has(&Output::Play { leg: CALLER, audio: Audio::Relay(LegNo(1)) }));
 }
 
 #[test]
 fn a_seat_whose_phone_dies_sends_the_caller_to_the_head_of_the_queue() {
     let mut scene = Scene::start(vec![queue()]);
     scene.ring("s1");
-    scene.answer(Part(1));
+    scene.answer(LegNo(1));
     scene.effects.clear();
-    scene.end(Part(1), EndedBy::Network, None);
+    scene.end(LegNo(1), EndedBy::Network, None);
     assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))));
     assert_eq!(scene.status(), None);
     scene.ring("s2");
-    scene.answer(Part(2));
+    scene.answer(LegNo(2));
     scene.end(CALLER, EndedBy::Peer, None);
     assert_eq!(scene.clear(), (Result::Answered, By::Caller));
 }
@@ -390,9 +390,9 @@ fn a_seat_whose_phone_dies_sends_the_caller_to_the_head_of_the_queue() {
 #[test]
 fn an_endless_conversation_ends_at_its_limit() {
     let mut scene = Scene::start(vec![ring(&["110"])]);
-    scene.answer(Part(1));
+    scene.answer(LegNo(1));
     scene.wait(Duration::from_secs(3600));
-    assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(1), .. })));
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { leg: LegNo(1), .. })));
     assert_eq!(scene.clear(), (Result::Answered, By::Gateway));
 }
 
@@ -402,10 +402,10 @@ fn a_gateway_that_stops_hangs_up_and_closes_its_records() {
         let mut scene = Scene::start(vec![queue()]);
         scene.ring("s1");
         if answered {
-            scene.answer(Part(1));
+            scene.answer(LegNo(1));
         }
         scene.call.stop(scene.now, &mut scene.effects);
-        assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { part: Part(1), .. })));
+        assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { leg: LegNo(1), .. })));
         assert_eq!(scene.status(), Some(if answered { 480 } else { 503 }));
         assert_eq!(scene.clear(), (if answered { Result::Answered } else { Result::Failed }, By::Gateway));
     }

@@ -13,7 +13,7 @@
 
 use super::event::{Party, What};
 use super::talk::{Goal, Mode, Notice, Refusal, Talk, Transfer};
-use super::{CALLER, Call, Dialled, Output, Part, Stage};
+use super::{CALLER, Call, Dialled, LegNo, Output, Stage};
 use crate::base::Now;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,19 +37,19 @@ pub enum Ask {
     /// Consultation becomes a three-way call.
     Merge,
     /// This party is sent away; the others keep talking.
-    Drop(Part),
+    Drop(LegNo),
 }
 
 impl Call {
     /// Does what was asked, or says why not and leaves everything as it was. `by` is who asked; the serving seat when
     /// a supervisor or program did.
-    pub fn ask(&mut self, now: Now, by: Option<Part>, ask: Ask, out: &mut Vec<Output>) -> Result<(), Refusal> {
+    pub fn ask(&mut self, now: Now, by: Option<LegNo>, ask: Ask, out: &mut Vec<Output>) -> Result<(), Refusal> {
         let answer = self.asked(now, by, ask);
         self.flush(now, out);
         answer
     }
 
-    fn asked(&mut self, now: Now, by: Option<Part>, ask: Ask) -> Result<(), Refusal> {
+    fn asked(&mut self, now: Now, by: Option<LegNo>, ask: Ask) -> Result<(), Refusal> {
         let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
         let by = by.or_else(|| self.server(talk)).ok_or(Refusal::NotAllowed)?;
         if by == CALLER || !talk.has(by) {
@@ -61,13 +61,13 @@ impl Call {
             Ask::Cancel => self.cancel(),
             Ask::Swap => self.talk().ok_or(Refusal::NotTalking)?.swap(),
             Ask::Merge => self.merge(),
-            Ask::Drop(part) => self.drop_part(now, part),
+            Ask::Drop(leg) => self.drop_leg(now, leg),
         }
     }
 
-    /// The part that serves the caller: the leased seat, else whoever is there.
-    fn server(&self, talk: &Talk) -> Option<Part> {
-        let leased = talk.lease.as_ref().map(|l| l.part).filter(|p| talk.has(*p));
+    /// The leg that serves the caller: the leased seat, else whoever is there.
+    fn server(&self, talk: &Talk) -> Option<LegNo> {
+        let leased = talk.lease.as_ref().map(|l| l.leg).filter(|p| talk.has(*p));
         leased.or_else(|| talk.main.iter().chain(&talk.aside).copied().find(|p| *p != CALLER))
     }
 
@@ -88,7 +88,7 @@ impl Call {
         }
     }
 
-    fn transfer(&mut self, now: Now, by: Part, mode: Mode, goal: Goal) -> Result<(), Refusal> {
+    fn transfer(&mut self, now: Now, by: LegNo, mode: Mode, goal: Goal) -> Result<(), Refusal> {
         let Some(talk) = self.talk() else { return Err(Refusal::NotTalking) };
         // Nobody is moved who has gone; an emergency line is fetched all the same.
         if mode != Mode::Emergency && !talk.has(CALLER) {
@@ -102,7 +102,7 @@ impl Call {
             None => {}
         }
         match goal {
-            Goal::Queue { line, high } => self.send_to_queue(now, by, line, high),
+            Goal::Queue { queue, high } => self.send_to_queue(now, by, queue, high),
             Goal::Guide { prompt } => self.guide(prompt),
             Goal::Ring { to, chain, timeout } => self.send_to_parties(now, by, mode, &to, chain, timeout),
         }
@@ -119,25 +119,25 @@ impl Call {
     }
 
     /// The caller waits for a human again; who sent it there leaves.
-    fn send_to_queue(&mut self, now: Now, by: Part, line: Arc<str>, high: bool) -> Result<(), Refusal> {
+    fn send_to_queue(&mut self, now: Now, by: LegNo, queue: Arc<str>, high: bool) -> Result<(), Refusal> {
         let Some(talk) = self.talk() else { return Err(Refusal::NotTalking) };
         if talk.people() > 2 || !talk.main.contains(&CALLER) {
             return Err(Refusal::NotAllowed);
         }
         self.failure = None;
-        let seq = self.started("blind", by, line.to_string());
+        let seq = self.started("blind", by, queue.to_string());
         // Its phone is told before it is hung up.
         self.journal(What::TransferEnded { seq, result: "completed".to_owned() });
         self.dismiss_seat(by);
         self.free_seat();
-        self.join_queue(now, line, high, false);
+        self.join_queue(now, queue, high, false);
         Ok(())
     }
 
     pub(super) fn send_to_parties(
         &mut self,
         now: Now,
-        by: Part,
+        by: LegNo,
         mode: Mode,
         to: &str,
         chain: Vec<Dialled>,
@@ -170,7 +170,7 @@ impl Call {
         Ok(())
     }
 
-    fn started(&mut self, kind: &str, by: Part, to: String) -> u32 {
+    fn started(&mut self, kind: &str, by: LegNo, to: String) -> u32 {
         self.transfers += 1;
         let seq = self.transfers;
         self.journal(What::TransferStarted { seq, kind: kind.to_owned(), by: by.0, to });
@@ -178,8 +178,8 @@ impl Call {
     }
 
     /// The destination to call to reach this party again.
-    fn dialled_of(&self, part: Part) -> Option<Dialled> {
-        match &self.parties.get(&part)?.party {
+    fn dialled_of(&self, leg: LegNo) -> Option<Dialled> {
+        match &self.parties.get(&leg)?.party {
             Party::Seat { name, .. } => Some(Dialled::Seat { name: name.as_str().into() }),
             Party::Target { number } => {
                 Some(Dialled::Target(crate::plan::Target { number: number.as_str().into(), trunk: None, emergency: false }))
@@ -199,29 +199,29 @@ impl Call {
             Dialled::Seat { name } => Party::Seat { name: name.to_string(), queue: String::new() },
             Dialled::Target(target) => Party::Target { number: target.number.to_string() },
         };
-        let part = self.dial(party, dialled);
+        let leg = self.dial(party, dialled);
         if let Some(transfer) = self.talk().and_then(|t| t.transfer.as_mut()) {
-            (transfer.index, transfer.part, transfer.until) = (index, part, Some(until));
+            (transfer.index, transfer.leg, transfer.until) = (index, leg, Some(until));
         }
     }
 
     /// The target answered: into the room that waits for it.
-    pub(super) fn target_answered(&mut self, now: Now, part: Part) {
+    pub(super) fn target_answered(&mut self, now: Now, leg: LegNo) {
         let Some(talk) = self.talk() else { return };
-        let Some(transfer) = talk.transfer.as_mut().filter(|t| t.part == part) else { return };
+        let Some(transfer) = talk.transfer.as_mut().filter(|t| t.leg == leg) else { return };
         transfer.until = None;
         let (mode, seq) = (transfer.mode, transfer.seq);
         if mode == Mode::Consult {
             let by = transfer.by;
-            talk.aside.insert(part);
+            talk.aside.insert(leg);
             return self.answer_party(by);
         }
-        talk.main.insert(part);
+        talk.main.insert(leg);
         talk.unproven = talk.transfer.clone().map(|t| (t, now.mono.after(PROOF)));
         if let Some(lease) = talk.lease.as_mut().filter(|_| mode == Mode::Return) {
-            lease.part = part;
+            lease.leg = leg;
         }
-        if talk.lease.as_ref().is_some_and(|l| !talk.has(l.part)) {
+        if talk.lease.as_ref().is_some_and(|l| !talk.has(l.leg)) {
             self.free_seat();
         }
         let result = match mode {
@@ -234,16 +234,16 @@ impl Call {
 
     /// A target that answered and sends nothing is no target: the next route, or back. An emergency line is never ended
     /// for silence: desks suppress it.
-    pub(super) fn target_silent(&mut self, now: Now, part: Part) {
+    pub(super) fn target_silent(&mut self, now: Now, leg: LegNo) {
         let Some(talk) = self.talk() else { return };
-        let unproven = talk.unproven.take_if(|(t, until)| t.part == part && now.mono <= *until).map(|(t, _)| t);
-        let Some(transfer) = talk.consulting().filter(|t| t.part == part).cloned().or(unproven) else { return };
-        if matches!(transfer.mode, Mode::Emergency | Mode::Return) || talk.transfer.as_ref().is_some_and(|t| t.part != part) {
+        let unproven = talk.unproven.take_if(|(t, until)| t.leg == leg && now.mono <= *until).map(|(t, _)| t);
+        let Some(transfer) = talk.consulting().filter(|t| t.leg == leg).cloned().or(unproven) else { return };
+        if matches!(transfer.mode, Mode::Emergency | Mode::Return) || talk.transfer.as_ref().is_some_and(|t| t.leg != leg) {
             return;
         }
         let index = transfer.index + 1;
         talk.transfer = Some(transfer);
-        self.dismiss(part);
+        self.dismiss(leg);
         self.ring_next(now, index);
     }
 
@@ -278,7 +278,7 @@ impl Call {
         }
     }
 
-    fn return_to(&mut self, now: Now, back: Dialled, by: Part) {
+    fn return_to(&mut self, now: Now, back: Dialled, by: LegNo) {
         let seq = self.started(Mode::Return.name(), by, "seat".to_owned());
         if let Some(talk) = self.talk() {
             talk.transfer = Some(Transfer::new(seq, Mode::Return, by, vec![back], RETURN_RING));
@@ -287,32 +287,32 @@ impl Call {
     }
 
     /// A party that asked in vain by keys hears of it; `choose_area`: because it must say which city it means.
-    pub fn tell_in_vain(&mut self, now: Now, part: Part, choose_area: bool, out: &mut Vec<Output>) {
+    pub fn tell_in_vain(&mut self, now: Now, leg: LegNo, choose_area: bool, out: &mut Vec<Output>) {
         let prompt = if choose_area { &self.policy.choose_area } else { &self.policy.transfer_failed };
         let prompt = prompt.clone();
-        if self.talk().is_some_and(|talk| talk.has(part)) {
-            self.tell(part, prompt);
+        if self.talk().is_some_and(|talk| talk.has(leg)) {
+            self.tell(leg, prompt);
         }
         self.flush(now, out);
     }
 
     /// Spoken to one party in place of the conversation.
-    fn tell(&mut self, part: Part, prompt: Option<Arc<str>>) {
+    fn tell(&mut self, leg: LegNo, prompt: Option<Arc<str>>) {
         let Some(prompt) = prompt else { return };
         self.next_cue += 1;
         let cue = self.next_cue;
         if let Some(talk) = self.talk() {
-            talk.notice = Some(Notice { part, prompt, cue });
+            talk.notice = Some(Notice { leg, prompt, cue });
         }
     }
 
     /// When three are together, the one that asked leaves the others to each other.
-    fn complete(&mut self, now: Now, asked: Part) -> Result<(), Refusal> {
+    fn complete(&mut self, now: Now, asked: LegNo) -> Result<(), Refusal> {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
         let together = talk.transfer.is_none() && talk.people() > 2;
         let Some(transfer) = talk.transfer.as_mut().filter(|t| t.mode == Mode::Consult) else {
             return match talk.second {
-                None if together => self.drop_part(now, asked),
+                None if together => self.drop_leg(now, asked),
                 _ => self.leave_by_both_lines(),
             };
         };
@@ -338,9 +338,9 @@ impl Call {
         if !talk.has(transfer.by) {
             return Err(Refusal::NotAllowed);
         }
-        let (part, seq) = (transfer.part, transfer.seq);
-        talk.leave(part);
-        self.give_up(part, false);
+        let (leg, seq) = (transfer.leg, transfer.seq);
+        talk.leave(leg);
+        self.give_up(leg, false);
         self.transfer_over(seq, "cancelled");
         self.drop_second();
         self.together();

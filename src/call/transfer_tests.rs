@@ -6,7 +6,7 @@ use super::*;
 use crate::dialog::EndedBy;
 use crate::sip::Direction;
 
-const TARGET: Part = Part(2);
+const TARGET: LegNo = LegNo(2);
 
 fn asked(scene: &mut Scene, mode: Mode, numbers: &[&str]) -> std::result::Result<(), Refusal> {
     scene.ask(SEAT, Ask::Transfer { mode, goal: goal(numbers) })
@@ -25,11 +25,11 @@ fn moved(mode: Mode) -> Scene {
     scene
 }
 
-fn together(scene: &Scene, parts: &[Part]) -> bool {
-    parts.iter().all(|part| {
-        let others: Vec<Part> = parts.iter().copied().filter(|p| p != part).collect();
+fn together(scene: &Scene, legs: &[LegNo]) -> bool {
+    legs.iter().all(|leg| {
+        let others: Vec<LegNo> = legs.iter().copied().filter(|p| p != leg).collect();
         let wanted = if others.len() == 1 { Audio::Relay(others[0]) } else { Audio::Mix(others) };
-        scene.hears(*part) == wanted
+        scene.hears(*leg) == wanted
     })
 }
 
@@ -104,7 +104,7 @@ fn a_target_that_fails_gives_way_to_the_next_route_then_the_seat_hears_of_it() {
         let mut scene = talking();
         asked(&mut scene, mode, &["110", "119"]).unwrap();
         scene.end(TARGET, EndedBy::Peer, Some(486));
-        assert!(scene.effects.iter().any(|e| matches!(e, Output::Dial { part: Part(3), .. })));
+        assert!(scene.effects.iter().any(|e| matches!(e, Output::Dial { leg: LegNo(3), .. })));
         scene.wait(Duration::from_secs(20));
         let Audio::Prompt { name, cue, .. } = scene.hears(SEAT) else { panic!("an audible notice") };
         assert_eq!(&*name, "transfer-failed");
@@ -157,7 +157,7 @@ fn who_completes_while_three_talk_leaves_the_others_to_each_other() {
     lost.end(CALLER, EndedBy::Peer, None);
     assert_eq!(lost.ask(SEAT, Ask::Complete), Err(Refusal::Nothing), "nobody would be left to talk to");
     let mut ringing = moving(Mode::Emergency);
-    assert_eq!(ringing.ask(SEAT, Ask::Complete), Err(Refusal::Nothing), "the seat stays until an emergency line has answered");
+    assert_eq!(ringing.ask(SEAT, Ask::Complete), Err(Refusal::Nothing), "the seat stays until an emergency queue has answered");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_blind_transfer_that_fails_comes_back_to_the_seat_then_to_the_head_of_the_qu
     assert!(scene.hung_up(SEAT));
     assert_eq!(scene.hears(CALLER), Audio::Ringback);
     scene.end(TARGET, EndedBy::Peer, Some(503));
-    let back = Output::Dial { part: Part(3), party: Dialled::Seat { name: "s1".into() } };
+    let back = Output::Dial { leg: LegNo(3), party: Dialled::Seat { name: "s1".into() } };
     assert!(scene.has(&back) && !scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
     scene.wait(Duration::from_secs(20));
     assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))));
@@ -223,9 +223,9 @@ fn a_phone_that_hangs_up_because_its_refer_was_refused_does_not_end_the_call() {
 fn a_seat_that_gets_its_caller_back_has_its_lease_again() {
     let mut scene = moving(Mode::Blind);
     scene.end(TARGET, EndedBy::Peer, Some(486));
-    scene.answer(Part(3));
-    assert!(together(&scene, &[CALLER, Part(3)]));
-    scene.end(Part(3), EndedBy::Peer, None);
+    scene.answer(LegNo(3));
+    assert!(together(&scene, &[CALLER, LegNo(3)]));
+    scene.end(LegNo(3), EndedBy::Peer, None);
     let freed = scene.effects.iter().filter(|e| matches!(e, Output::Queue(QueueCommand::Freed { .. }))).count();
     assert_eq!(freed, 1);
     assert_eq!(scene.clear().0, Result::Answered);
@@ -235,19 +235,19 @@ fn a_seat_that_gets_its_caller_back_has_its_lease_again() {
 fn a_silent_target_is_no_target_but_an_emergency_line_is_never_ended_for_silence() {
     for mode in [Mode::Consult, Mode::ThreeWay] {
         let mut scene = moved(mode);
-        scene.handle(Input::Silent { part: TARGET });
+        scene.handle(Input::Silent { leg: TARGET });
         assert!(scene.hung_up(TARGET), "{mode:?}");
         assert!(matches!(scene.hears(SEAT), Audio::Prompt { .. }), "told");
     }
     let mut blind = moved(Mode::Blind);
-    blind.handle(Input::Silent { part: TARGET });
-    assert!(blind.has(&Output::Dial { part: Part(3), party: Dialled::Seat { name: "s1".into() } }));
+    blind.handle(Input::Silent { leg: TARGET });
+    assert!(blind.has(&Output::Dial { leg: LegNo(3), party: Dialled::Seat { name: "s1".into() } }));
     let mut emergency = moved(Mode::Emergency);
-    emergency.handle(Input::Silent { part: TARGET });
+    emergency.handle(Input::Silent { leg: TARGET });
     assert!(!emergency.hung_up(TARGET) && together(&emergency, &[CALLER, SEAT, TARGET]));
     let mut later = moved(Mode::ThreeWay);
     later.wait(Duration::from_secs(60));
-    later.handle(Input::Silent { part: TARGET });
+    later.handle(Input::Silent { leg: TARGET });
     assert!(!later.hung_up(TARGET), "a pause in a long conversation");
 }
 
@@ -282,7 +282,7 @@ fn a_caller_who_goes_while_the_target_rings_ends_the_move_before_anybody_is_hung
         assert_eq!(scene.moves(), [&format!("{}…", mode.name()), "failed"]);
         let place = |wanted: fn(&Output) -> bool| scene.effects.iter().position(wanted);
         let told = place(|e| matches!(e, Output::Journal(What::TransferEnded { seq: 1, .. })));
-        assert!(told < place(|e| matches!(e, Output::Hangup { part: TARGET, .. })), "{mode:?}: its referrer hears of it");
+        assert!(told < place(|e| matches!(e, Output::Hangup { leg: TARGET, .. })), "{mode:?}: its referrer hears of it");
         assert_eq!(scene.clear().0, Result::Answered);
     }
     let mut stopped = moved(Mode::Consult);
@@ -296,7 +296,7 @@ fn what_may_not_be_leaves_the_conversation_untouched() {
     let ask = |scene: &mut Scene, by, ask| scene.ask(by, ask);
     let consult = || Ask::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) };
     assert_eq!(ask(&mut scene, CALLER, consult()), Err(Refusal::NotAllowed));
-    assert_eq!(ask(&mut scene, Part(9), consult()), Err(Refusal::NotAllowed));
+    assert_eq!(ask(&mut scene, LegNo(9), consult()), Err(Refusal::NotAllowed));
     for nothing in [Ask::Complete, Ask::Cancel, Ask::Swap, Ask::Merge] {
         assert_eq!(ask(&mut scene, SEAT, nothing), Err(Refusal::Nothing));
     }
@@ -310,12 +310,12 @@ fn what_may_not_be_leaves_the_conversation_untouched() {
 #[test]
 fn a_caller_can_be_sent_back_into_a_queue() {
     let mut scene = talking();
-    let goal = Goal::Queue { line: "experts".into(), high: true };
+    let goal = Goal::Queue { queue: "experts".into(), high: true };
     scene.ask(SEAT, Ask::Transfer { mode: Mode::Blind, goal }).unwrap();
     assert!(scene.hung_up(SEAT) && scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
     scene.ring("e1");
-    scene.answer(Part(2));
-    assert!(together(&scene, &[CALLER, Part(2)]));
+    scene.answer(LegNo(2));
+    assert!(together(&scene, &[CALLER, LegNo(2)]));
 }
 
 #[test]
@@ -337,8 +337,8 @@ fn a_seat_left_alone_by_caller_and_emergency_line_is_let_go() {
 #[test]
 fn a_caller_sent_to_a_silent_target_whose_seat_is_gone_waits_at_the_head_of_its_queue() {
     let mut scene = moved(Mode::Blind);
-    scene.handle(Input::Silent { part: TARGET });
-    scene.end(Part(3), EndedBy::Peer, Some(486));
+    scene.handle(Input::Silent { leg: TARGET });
+    scene.end(LegNo(3), EndedBy::Peer, Some(486));
     assert!(scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Join { head: true, .. }))));
     assert!(!scene.hung_up(CALLER));
 }

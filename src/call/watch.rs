@@ -2,7 +2,7 @@
 //! two inputs, for tests that ask after each.
 
 use super::event::{By, Party, Result as Ended};
-use super::{Audio, Call, Caller, Outcome, Part, Stage};
+use super::{Audio, Call, Caller, LegNo, Outcome, Stage};
 use crate::base::{Mono, Now};
 use crate::media::Stats;
 use std::time::Duration;
@@ -62,8 +62,8 @@ impl Call {
             }
             Awaited::Prompt(cue) => self.played(now, cue),
             Awaited::Closing => {
-                let open: Vec<Part> = self.media.keys().copied().collect();
-                open.into_iter().for_each(|part| self.media_closed(part, Stats::default()));
+                let open: Vec<LegNo> = self.media.keys().copied().collect();
+                open.into_iter().for_each(|leg| self.media_closed(leg, Stats::default()));
             }
         }
     }
@@ -72,37 +72,37 @@ impl Call {
     /// nobody. The switch asks for the deadline of a call that waits in a queue there.
     pub fn audit(&self) -> Result<(), String> {
         let bounded = matches!(self.stage, Stage::Queued { .. } | Stage::Done) || self.deadline().is_some();
-        let stray = self.parties.iter().find(|(part, called)| !self.has_place(**part, &called.party));
+        let stray = self.parties.iter().find(|(leg, called)| !self.has_place(**leg, &called.party));
         let alone = matches!(&self.stage, Stage::Talking(talk) if !talk.goes_on());
         let unheard = matches!(&self.stage, Stage::Talking(talk) if talk.ringing().is_some_and(|t| !talk.in_company(t)));
         let deaf =
-            |part: &Part| self.media.contains_key(part) && self.hearing.get(part).unwrap_or(&Audio::Silence) == &Audio::Silence;
-        let silence = matches!(&self.stage, Stage::Talking(talk) if talk.members().any(|part| deaf(&part)));
+            |leg: &LegNo| self.media.contains_key(leg) && self.hearing.get(leg).unwrap_or(&Audio::Silence) == &Audio::Silence;
+        let silence = matches!(&self.stage, Stage::Talking(talk) if talk.members().any(|leg| deaf(&leg)));
         match stray {
             _ if silence => Err(format!("somebody is left in silence: {self:?}")),
             _ if !bounded => Err(format!("no deadline: {self:?}")),
             _ if alone => Err(format!("somebody is alone: {self:?}")),
             _ if unheard => Err(format!("somebody rings for nobody: {self:?}")),
-            Some((part, _)) => Err(format!("{part:?} belongs nowhere: {self:?}")),
+            Some((leg, _)) => Err(format!("{leg:?} belongs nowhere: {self:?}")),
             None => Ok(()),
         }
     }
 
     /// Tells whether a party rings or talks where the call stands.
-    fn has_place(&self, part: Part, party: &Party) -> bool {
-        let taking = self.taking.is_some_and(|(new, _)| new == part);
+    fn has_place(&self, leg: LegNo, party: &Party) -> bool {
+        let taking = self.taking.is_some_and(|(new, _)| new == leg);
         taking
             || match &self.stage {
                 Stage::Queued { .. } => matches!(party, Party::Seat { .. }),
-                Stage::Ringing { part: ringing, .. } => *ringing == part,
-                Stage::Talking(talk) => talk.has(part) || talk.ringing().is_some_and(|transfer| transfer.part == part),
+                Stage::Ringing { leg: ringing, .. } => *ringing == leg,
+                Stage::Talking(talk) => talk.has(leg) || talk.ringing().is_some_and(|transfer| transfer.leg == leg),
                 _ => false,
             }
     }
 
     /// Tells whether it has called this seat.
     pub fn rings_seat(&self, seat: &str) -> bool {
-        self.part_of_seat(seat).is_some()
+        self.leg_of_seat(seat).is_some()
     }
 
     /// The caller waits in a queue.

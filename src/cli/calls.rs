@@ -223,8 +223,8 @@ fn print_call(call: &Value) {
     tell!("state   {state}", "状态    {state}");
     for leg in call["legs"].as_array().into_iter().flatten() {
         let held = if leg["on_hold"] == true { both!(", on hold", "，保持中") } else { Text::default() };
-        let (number, party, part) = (leg["leg"].to_string(), text(&leg["party"]), text(&leg["part"]));
-        let leg = both!("leg {number:<3} {party} {part}", "第 {number:<3} 方 {party} {part}").then(&held);
+        let (number, party, state) = (leg["leg"].to_string(), text(&leg["party"]), text(&leg["state"]));
+        let leg = both!("leg {number:<3} {party} {state}", "第 {number:<3} 方 {party} {state}").then(&held);
         say!("{}", leg.told(super::tongue()));
     }
 }
@@ -241,7 +241,7 @@ fn print_tagged(answer: &Value) {
 
 fn parties(call: &Value) -> String {
     let legs = call["legs"].as_array().into_iter().flatten();
-    legs.map(|leg| format!("{} {}", text(&leg["party"]), text(&leg["part"]))).collect::<Vec<_>>().join(", ")
+    legs.map(|leg| format!("{} {}", text(&leg["party"]), text(&leg["state"]))).collect::<Vec<_>>().join(", ")
 }
 
 /// Others chose some of it.

@@ -218,8 +218,8 @@ impl Desk {
             self.guarded(made, |desk, _| desk.note(&note));
         }
         for frame in &frames {
-            let Frame { call, part, side, law, timestamp, at, .. } = *frame;
-            let tapped = Tapped { call, part, side, law, timestamp, at };
+            let Frame { call, leg, side, law, timestamp, at, .. } = *frame;
+            let tapped = Tapped { call, leg, side, law, timestamp, at };
             self.guarded(made, |desk, _| desk.recordings.frame(&tapped, frame.codes()));
         }
         let lost = self.sink.lost();

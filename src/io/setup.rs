@@ -73,7 +73,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
             .queues
             .iter()
             .filter(|(_, q)| q.enabled)
-            .map(|(name, q)| line(name, q, several, config.limits.emergency_percent))
+            .map(|(name, q)| queue(name, q, several, config.limits.emergency_percent))
             .collect(),
         default_route: default_route.ok_or_else(|| both!("no trunk `{0}`", "没有中继 `{0}`", config.routes.default))?,
         trunks,
@@ -154,9 +154,9 @@ fn division(area: &config::Area) -> Division {
     Division { code: area.code.clone(), name: area.name.clone() }
 }
 
-fn line(name: &str, queue: &config::Queue, several: bool, emergency_percent: usize) -> queue::Line {
+fn queue(name: &str, queue: &config::Queue, several: bool, emergency_percent: usize) -> queue::Queue {
     let percent = |of: usize, percent: usize| (of * percent).div_ceil(100);
-    queue::Line {
+    queue::Queue {
         name: name.into(),
         seats: queue.seats.iter().map(|seat| seat.as_str().into()).collect(),
         strategy: match queue.strategy {

@@ -15,7 +15,7 @@ const CODES: usize = 480;
 pub struct Frame {
     pub call: CallId,
     /// The party's number in its call, as in the call's record.
-    pub part: u64,
+    pub leg: u64,
     pub side: Side,
     pub law: Law,
     /// RTP's, of the first code; 8,000 a second.
@@ -50,8 +50,8 @@ impl Sink {
     pub fn take(&self, tapped: &Tapped, codes: &[u8]) {
         let mut timestamp = tapped.timestamp;
         for part in codes.chunks(CODES) {
-            let Tapped { call, part: whose, side, law, at, .. } = *tapped;
-            let mut frame = Frame { call, part: whose, side, law, timestamp, at, length: part.len(), codes: [0; CODES] };
+            let Tapped { call, leg, side, law, at, .. } = *tapped;
+            let mut frame = Frame { call, leg, side, law, timestamp, at, length: part.len(), codes: [0; CODES] };
             frame.codes[..part.len()].copy_from_slice(part);
             timestamp = timestamp.wrapping_add(part.len() as u32);
             let count = if self.frames.try_send(frame).is_ok() { &self.queued } else { &self.lost };
@@ -79,7 +79,7 @@ mod tests {
     fn frames_are_cut_to_size_and_a_full_queue_waits_for_nobody() {
         let (sink, frames) = queue(3);
         let call = CallId::new(Wall(0), &mut Rng::from_number(1));
-        let tapped = Tapped { call, part: 1, side: Side::Said, law: Law::A, timestamp: u32::MAX, at: Mono(5) };
+        let tapped = Tapped { call, leg: 1, side: Side::Said, law: Law::A, timestamp: u32::MAX, at: Mono(5) };
         let codes: Vec<u8> = (0..500u16).map(|i| i as u8).collect();
         sink.take(&tapped, &codes);
         sink.take(&tapped, &codes);

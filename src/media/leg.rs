@@ -398,5 +398,5 @@ impl Profile {
 }
 
 fn tapped(tap: Tap, at: Mono, side: Side, law: Law, header: &Header) -> Tapped {
-    Tapped { call: tap.call, part: tap.part, side, law, timestamp: header.timestamp, at }
+    Tapped { call: tap.call, leg: tap.leg, side, law, timestamp: header.timestamp, at }
 }

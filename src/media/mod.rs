@@ -77,7 +77,7 @@ pub struct Origins {
 pub struct Tap {
     pub call: CallId,
     /// The party's number in its call.
-    pub part: u64,
+    pub leg: u64,
     pub said: bool,
     pub played: bool,
 }

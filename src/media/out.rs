@@ -23,7 +23,7 @@ pub enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tapped {
     pub call: CallId,
-    pub part: u64,
+    pub leg: u64,
     pub side: Side,
     pub law: Law,
     pub timestamp: u32,

@@ -358,7 +358,7 @@ fn a_key_in_both_ways_is_one() {
 
 fn tap(b: &mut Bench, leg: LegId, said: bool, played: bool) {
     let call = CallId::new(Wall(0), &mut Rng::from_number(1));
-    b.command(Command::Tap { leg, tap: Some(Tap { call, part: leg.0, said, played }) });
+    b.command(Command::Tap { leg, tap: Some(Tap { call, leg: leg.0, said, played }) });
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn taps_get_what_is_said_and_what_we_play() {
     say(&mut b, 2);
     let taps = std::mem::take(&mut b.taps);
     assert_eq!(
-        taps.iter().map(|(t, codes)| (t.part, t.side, codes)).collect::<Vec<_>>(),
+        taps.iter().map(|(t, codes)| (t.leg, t.side, codes)).collect::<Vec<_>>(),
         [(B.0, Side::Said, &voice)],
         "what A hears of B is what B says"
     );
@@ -397,8 +397,8 @@ fn taps_get_what_is_said_and_what_we_play() {
         sent.iter().filter(|p| p.0 == 8).map(|p| (p.2, &p.3)).collect::<Vec<_>>(),
         "as it was sent"
     );
-    assert!(played.len() >= 5 && played.iter().all(|(t, _)| t.part == A.0 && t.law == Law::A));
-    assert_eq!(b.taps.iter().filter(|(t, _)| t.side == Side::Said && t.part == B.0).count(), 11);
+    assert!(played.len() >= 5 && played.iter().all(|(t, _)| t.leg == A.0 && t.law == Law::A));
+    assert_eq!(b.taps.iter().filter(|(t, _)| t.side == Side::Said && t.leg == B.0).count(), 11);
     b.taps.clear();
     b.command(Command::Tap { leg: A, tap: None });
     b.play(A, Source::Ringback);

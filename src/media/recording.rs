@@ -69,7 +69,7 @@ struct Recording {
 
 /// The lane of what one party says, or the caller is played.
 struct Lane {
-    part: u64,
+    leg: u64,
     side: Side,
     /// The last frame's timestamp and place.
     anchor: Option<(u32, i64)>,
@@ -193,7 +193,7 @@ impl Recording {
 
     /// Where its party's lane is; none: too many talk at once.
     fn lane(&mut self, tapped: &Tapped) -> Option<usize> {
-        let known = self.lanes.iter().position(|lane| lane.part == tapped.part && lane.side == tapped.side);
+        let known = self.lanes.iter().position(|lane| lane.leg == tapped.leg && lane.side == tapped.side);
         if known.is_some() {
             return known;
         }
@@ -232,7 +232,7 @@ impl Recording {
             let count = usize::try_from(upto - self.made).unwrap_or(STEP).min(STEP);
             let (mut said, mut others, mut played) = ([0; STEP], [None; STEP], [0; STEP]);
             for lane in self.lanes.iter_mut().filter(|lane| lane.end > self.made) {
-                let whose = (lane.side, lane.part);
+                let whose = (lane.side, lane.leg);
                 let each = lane.take(self.made, count);
                 match whose {
                     (Side::Said, CALLER) => each.for_each(|(i, sample)| said[i] = sample),
@@ -250,7 +250,7 @@ impl Recording {
 
 impl Lane {
     fn new(tapped: &Tapped) -> Lane {
-        Lane { part: tapped.part, side: tapped.side, anchor: None, end: 0, samples: vec![NOTHING; WINDOW] }
+        Lane { leg: tapped.leg, side: tapped.side, anchor: None, end: 0, samples: vec![NOTHING; WINDOW] }
     }
 
     /// Where a frame lies.

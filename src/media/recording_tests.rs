@@ -24,16 +24,16 @@ impl Bench {
     }
 
     /// A frame of 20 ms of one code that comes at this millisecond.
-    fn frame(&mut self, part: u64, side: Side, at: u64, timestamp: u32, code: u8) {
-        let tapped = Tapped { call: self.call, part, side, law: Law::A, timestamp, at: ms(at) };
+    fn frame(&mut self, leg: u64, side: Side, at: u64, timestamp: u32, code: u8) {
+        let tapped = Tapped { call: self.call, leg, side, law: Law::A, timestamp, at: ms(at) };
         self.recordings.frame(&tapped, &[code; 160]);
     }
 
-    fn say(&mut self, part: u64, at: std::ops::Range<u64>, code: u8) {
+    fn say(&mut self, leg: u64, at: std::ops::Range<u64>, code: u8) {
         // Each party counts from somewhere else, and past the end of its numbers.
-        let first = u32::MAX.wrapping_sub(1000).wrapping_mul(part as u32 + 1);
+        let first = u32::MAX.wrapping_sub(1000).wrapping_mul(leg as u32 + 1);
         for at in at.step_by(20) {
-            self.frame(part, Side::Said, at, first.wrapping_add(at as u32 * 8), code);
+            self.frame(leg, Side::Said, at, first.wrapping_add(at as u32 * 8), code);
         }
     }
 
@@ -186,7 +186,7 @@ fn time_in_which_the_process_stood_still_is_left_out() {
 fn audio_leaves_as_it_comes_and_ends_when_the_call_is_said_to() {
     let mut b = Bench::new();
     let other = CallId::new(Wall(1), &mut Rng::from_number(2));
-    let tapped = Tapped { call: other, part: 0, side: Side::Said, law: Law::A, timestamp: 0, at: ms(1) };
+    let tapped = Tapped { call: other, leg: 0, side: Side::Said, law: Law::A, timestamp: 0, at: ms(1) };
     b.recordings.frame(&tapped, &[LOUD; 160]);
     assert_eq!(b.recordings.len(), 1, "only what was begun is recorded");
     for second in 0..100 {
@@ -230,7 +230,7 @@ fn a_panic_costs_the_recording_of_one_call() {
     let other = CallId::new(Wall(1), &mut Rng::from_number(2));
     assert!(b.recordings.begin(Mono(0), other));
     b.say(SEAT, 0..1000, LOUD);
-    let broken = Tapped { call: other, part: SEAT, side: Side::Said, law: Law::A, timestamp: 0, at: ms(500) };
+    let broken = Tapped { call: other, leg: SEAT, side: Side::Said, law: Law::A, timestamp: 0, at: ms(500) };
     b.recordings.end(ms(400), other);
     trap::set(Trap::Recording, 0);
     assert!(catch_unwind(AssertUnwindSafe(|| b.recordings.frame(&broken, &[SOFT; 160]))).is_err());

@@ -29,9 +29,9 @@ fn a_phone_that_is_off_costs_one_caller_one_ring() {
 #[test]
 fn a_seat_that_does_not_answer_rests_longer_each_time_up_to_a_bound() {
     let mut b = Bench::phones(&["a"], Strategy::OneByOne);
-    let mut line = line("12345", &["a"], Strategy::OneByOne);
-    line.max_wait = Duration::from_secs(36_000);
-    b.queues.reload(b.now, vec![seat("a", 1)], vec![line.clone()], &mut Vec::new());
+    let mut queue = queue("12345", &["a"], Strategy::OneByOne);
+    queue.max_wait = Duration::from_secs(36_000);
+    b.queues.reload(b.now, vec![seat("a", 1)], vec![queue.clone()], &mut Vec::new());
     b.join(1);
     for rest in [10, 20, 40, 60, 60, 60] {
         assert_eq!(b.pass(RING), [stops(1, "a", false)]);
@@ -42,7 +42,7 @@ fn a_seat_that_does_not_answer_rests_longer_each_time_up_to_a_bound() {
     assert_eq!(b.pass(RING), [stops(1, "a", false)]);
     b.pass(REST);
     let mut out = Vec::new();
-    b.queues.reload(b.now, vec![seat("a", 1)], vec![line], &mut out);
+    b.queues.reload(b.now, vec![seat("a", 1)], vec![queue], &mut out);
     assert_eq!((out, b.queues.seats().missed().len()), (vec![rings(1, "a")], 0));
 }
 
@@ -76,7 +76,7 @@ fn any_sign_of_life_ends_the_doubt() {
 #[test]
 fn a_pbx_that_cannot_be_reached_is_left_out_and_one_that_rings_is_not() {
     let seats = || vec![seat("pbx", 100), seat("x", 1)];
-    let bench = || Bench::new(seats(), vec![line("12345", &["pbx", "x"], Strategy::OneByOne)]);
+    let bench = || Bench::new(seats(), vec![queue("12345", &["pbx", "x"], Strategy::OneByOne)]);
     let mut rang = bench();
     assert_eq!(rang.join(1), [rings(1, "pbx")]);
     rang.give(Input::Rang { call: call(1), seat: "pbx".into() });
@@ -96,8 +96,8 @@ fn a_pbx_that_cannot_be_reached_is_left_out_and_one_that_rings_is_not() {
 
 #[test]
 fn others_do_not_wait_for_a_seat_that_has_come_into_doubt_while_it_rings() {
-    let lines = vec![line("12345", &["b", "pbx"], Strategy::OneByOne)];
-    let mut b = Bench::new(vec![seat("b", 1), seat("pbx", 10)], lines);
+    let queues = vec![queue("12345", &["b", "pbx"], Strategy::OneByOne)];
+    let mut b = Bench::new(vec![seat("b", 1), seat("pbx", 10)], queues);
     assert_eq!((b.join(1), b.join(2), b.join(3)), (vec![rings(1, "b")], vec![rings(2, "pbx")], vec![rings(3, "pbx")]));
     b.answered(1, "b");
     assert_eq!(b.fails(2, "pbx", Failure::Unreachable), []);
@@ -110,9 +110,9 @@ fn others_do_not_wait_for_a_seat_that_has_come_into_doubt_while_it_rings() {
 fn however_often_seats_refused_a_caller_it_is_rung_and_nobody_behind_it_waits_for_that() {
     for strategy in [Strategy::OneByOne, Strategy::All] {
         let mut b = Bench::phones(&["a", "b"], strategy);
-        let mut line = line("12345", &["a", "b"], strategy);
-        line.max_wait = Duration::from_secs(36_000);
-        b.queues.reload(b.now, vec![seat("a", 1), seat("b", 1)], vec![line], &mut Vec::new());
+        let mut queue = queue("12345", &["a", "b"], strategy);
+        queue.max_wait = Duration::from_secs(36_000);
+        b.queues.reload(b.now, vec![seat("a", 1), seat("b", 1)], vec![queue], &mut Vec::new());
         b.join(1);
         b.join(2);
         for _ in 0..300 {
@@ -143,16 +143,16 @@ fn a_seat_is_wanted_while_somebody_waits_in_a_line_of_its() {
 
 #[test]
 fn one_source_does_not_take_all_places_and_emergencies_find_some() {
-    let mut line = line("12345", &[], Strategy::OneByOne);
-    (line.max_length, line.share, line.reserved) = (10, 6, 2);
-    let mut b = Bench::new(vec![], vec![line.clone()]);
+    let mut queue = queue("12345", &[], Strategy::OneByOne);
+    (queue.max_length, queue.share, queue.reserved) = (10, 6, 2);
+    let mut b = Bench::new(vec![], vec![queue.clone()]);
     let refused = |n| vec![Output::Full { call: call(n) }];
     let from = |b: &mut Bench, n, source, priority| b.join_from(n, "12345", priority, false, source);
     (0..6).for_each(|n| assert_eq!(from(&mut b, n, "flood", Priority::Normal), []));
     assert_eq!(from(&mut b, 6, "flood", Priority::Normal), refused(6));
     assert_eq!(from(&mut b, 10, "other", Priority::Normal), []);
     // A reload keeps the count.
-    b.queues.reload(b.now, vec![], vec![line], &mut Vec::new());
+    b.queues.reload(b.now, vec![], vec![queue], &mut Vec::new());
     assert_eq!(from(&mut b, 7, "flood", Priority::Normal), refused(7));
     assert_eq!(from(&mut b, 11, "other", Priority::Normal), []);
     assert_eq!(from(&mut b, 12, "other", Priority::Normal), refused(12), "the last two are kept");

@@ -1,42 +1,42 @@
-use super::hall::Hall;
-use super::{Line, Queues};
+use super::state::QueueState;
+use super::{Queue, Queues};
 use crate::seat::Seat;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Lines and seats as the configuration has them.
 impl Queues {
-    /// Leaves the lines' hungry calls for the caller to fill in.
-    pub(super) fn configure(&mut self, seats: Vec<Seat>, lines: Vec<Line>) {
-        seats.iter().for_each(|seat| _ = self.desks.entry(seat.name.clone()).or_default());
-        for desk in self.desks.values_mut() {
-            desk.lines.clear();
-            desk.listed = None;
+    /// Leaves the queues' waiting calls for the caller to fill in.
+    pub(super) fn configure(&mut self, seats: Vec<Seat>, queues: Vec<Queue>) {
+        seats.iter().for_each(|seat| _ = self.members.entry(seat.name.clone()).or_default());
+        for member in self.members.values_mut() {
+            member.queues.clear();
+            member.listed = None;
         }
         self.seats.configure(seats);
-        self.configure_lines(lines);
+        self.configure_queues(queues);
         let names: Vec<Arc<str>> = self.seats.names().cloned().collect();
         names.iter().for_each(|seat| self.list(seat));
-        self.stirred.extend(self.lines.keys().cloned());
+        self.pending.extend(self.queues.keys().cloned());
     }
 
-    fn configure_lines(&mut self, lines: Vec<Line>) {
-        self.lines.values_mut().for_each(|hall| hall.closed = true);
-        for line in lines {
-            let old = self.lines.remove(&line.name);
-            let (waiting, sources) = old.map_or_else(Default::default, |hall| (hall.waiting, hall.sources));
-            let hall = Hall { closed: false, waiting, sources, hungry: BTreeSet::new(), idle: BTreeSet::new(), config: line };
-            self.lines.insert(hall.config.name.clone(), hall);
+    fn configure_queues(&mut self, queues: Vec<Queue>) {
+        self.queues.values_mut().for_each(|queue| queue.closed = true);
+        for config in queues {
+            let old = self.queues.remove(&config.name);
+            let (waiting, sources) = old.map_or_else(Default::default, |queue| (queue.waiting, queue.sources));
+            let queue = QueueState { closed: false, waiting, sources, unserved: BTreeSet::new(), idle: BTreeSet::new(), config };
+            self.queues.insert(queue.config.name.clone(), queue);
         }
-        self.lines.retain(|_, hall| !hall.closed || hall.waiting > 0);
-        for (name, hall) in &mut self.lines {
-            hall.idle.clear();
-            hall.hungry.clear();
-            for seat in &hall.config.seats {
-                if let Some(desk) = self.desks.get_mut(seat)
-                    && !desk.lines.contains(name)
+        self.queues.retain(|_, queue| !queue.closed || queue.waiting > 0);
+        for (name, queue) in &mut self.queues {
+            queue.idle.clear();
+            queue.unserved.clear();
+            for seat in &queue.config.seats {
+                if let Some(member) = self.members.get_mut(seat)
+                    && !member.queues.contains(name)
                 {
-                    desk.lines.push(name.clone());
+                    member.queues.push(name.clone());
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Decides who waits and who rings: bounded first-in-first-out queues with two priorities over shared seats.
 //!
-//! **Order.** Within a line and between lines that share seats, calls go by priority, then those that came back to
-//! the head, then by the time they have waited. A call waits for one line at a time.
+//! **Order.** Within a queue and between queues that share seats, calls go by priority, then those that came back to
+//! the head, then by the time they have waited. A call waits for one queue at a time.
 //!
 //! **Leases.** `Ring` takes a channel of the seat for one call. It ends exactly once: by `Stop` (the queue says so),
 //! by `Refused` (the seat says so), or it becomes a conversation by `Answered` and ends by `Freed`. All inputs are
@@ -27,22 +27,22 @@
 //! **No count of rings.** Rests bound how often a call rings, `max_wait` how long. A bound that another room counts would
 //! leave a call here that nobody rings for, in the way of all behind it.
 //!
-//! **Shares.** One source takes no more than its share of a line's places, whatever it sends, and some are kept for calls of
+//! **Shares.** One source takes no more than its share of a queue's places, whatever it sends, and some are kept for calls of
 //! high priority. A call that comes back to the head is not refused for either.
 //!
 //! **The head.** A call that was served here and comes back (a transfer failed) goes to the front of its priority,
-//! before a full line's limit, with the wait it had; its limit counts both waits, but leaves time to ring one seat.
+//! before a full queue's limit, with the wait it had; its limit counts both waits, but leaves time to ring one seat.
 
 #[cfg(test)]
 mod absence_tests;
 mod configure;
-mod desk;
-mod hall;
-mod mend;
+mod member;
+mod past_waits;
 mod queues;
 #[cfg(test)]
 mod random_tests;
-mod spent;
+mod recover;
+mod state;
 #[cfg(test)]
 mod tests;
 mod waiter;
@@ -62,7 +62,7 @@ pub enum Strategy {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub struct Queue {
     pub name: Arc<str>,
     pub seats: Vec<Arc<str>>,
     pub strategy: Strategy,
@@ -102,8 +102,8 @@ pub enum Failure {
 #[derive(Clone, Debug)]
 pub enum Input {
     /// `head`: back to the front of its priority, with the wait it had (a transfer that failed).
-    /// Joining another line leaves the first. `source`: the trunk or seat that it comes from.
-    Join { call: CallId, line: Arc<str>, priority: Priority, head: bool, source: Arc<str> },
+    /// Joining another queue leaves the first. `source`: the trunk or seat that it comes from.
+    Join { call: CallId, queue: Arc<str>, priority: Priority, head: bool, source: Arc<str> },
     /// The caller left, or the call went elsewhere. Stops its ringing; frees nothing that answered.
     Leave { call: CallId },
     /// A seat that rang for this call answered. Others that ring for it are stopped.
@@ -124,7 +124,7 @@ pub enum Output {
     Ring { call: CallId, seat: Arc<str> },
     /// Stop calling it; its channel is free again. `elsewhere`: another seat answered.
     Stop { call: CallId, seat: Arc<str>, elsewhere: bool },
-    /// The line is full or unknown; the call does not wait.
+    /// The queue is full or unknown; the call does not wait.
     Full { call: CallId },
     /// The call waited its maximum and no longer waits.
     TimedOut { call: CallId },

@@ -1,28 +1,28 @@
-use super::desk::{Desk, Idle};
-use super::hall::Hall;
-use super::spent::Spent;
+use super::member::{Idle, Member};
+use super::past_waits::PastWaits;
+use super::state::QueueState;
 use super::waiter::{Place, Waiter};
-use super::{Failure, Input, Line, Output, Priority, Strategy};
+use super::{Failure, Input, Output, Priority, Queue, Strategy};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono, Now, Timers};
-use crate::seat::{Lease, Party, Seat, Seats, State};
+use crate::seat::{Lease, Party, Seat, SeatState, Seats};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// All lines, and the seats that serve them.
+/// All queues, and the seats that serve them.
 #[derive(Default)]
 pub struct Queues {
     pub(super) seats: Seats,
-    pub(super) desks: BTreeMap<Arc<str>, Desk>,
-    pub(super) lines: BTreeMap<Arc<str>, Hall>,
+    pub(super) members: BTreeMap<Arc<str>, Member>,
+    pub(super) queues: BTreeMap<Arc<str>, QueueState>,
     pub(super) waiters: BTreeMap<CallId, Waiter>,
-    spent: Spent,
+    past_waits: PastWaits,
     pub(super) timers: Timers<Timer>,
     /// Lines where a call or a seat became available since the last dispatch.
-    pub(super) stirred: BTreeSet<Arc<str>>,
+    pub(super) pending: BTreeSet<Arc<str>>,
     /// Seats whose use has changed; empty between two inputs.
     changed: Vec<Arc<str>>,
     serial: u64,
@@ -41,21 +41,21 @@ pub(super) enum Timer {
 }
 
 impl Queues {
-    pub fn new(seats: Vec<Seat>, lines: Vec<Line>) -> Queues {
-        let mut queues = Queues::default();
-        queues.configure(seats, lines);
-        queues
+    pub fn new(seats: Vec<Seat>, queues: Vec<Queue>) -> Queues {
+        let mut all = Queues::default();
+        all.configure(seats, queues);
+        all
     }
 
     /// Takes a new configuration: calls that wait keep their place; a seat that went away finishes its calls, and a
-    /// line that went away serves those inside by the seats that it had.
-    pub fn reload(&mut self, now: Now, seats: Vec<Seat>, lines: Vec<Line>, out: &mut Vec<Output>) {
-        self.configure(seats, lines);
+    /// queue that went away serves those inside by the seats that it had.
+    pub fn reload(&mut self, now: Now, seats: Vec<Seat>, queues: Vec<Queue>, out: &mut Vec<Output>) {
+        self.configure(seats, queues);
         for (call, waiter) in &self.waiters {
-            if let Some(hall) = self.lines.get_mut(&waiter.line) {
-                self.timers.set(Timer::Wait(*call), limit(waiter, &hall.config));
-                if is_hungry(waiter, hall.config.strategy, &self.seats) {
-                    hall.hungry.insert(waiter.place);
+            if let Some(queue) = self.queues.get_mut(&waiter.queue) {
+                self.timers.set(Timer::Wait(*call), limit(waiter, &queue.config));
+                if wants_seat(waiter, queue.config.strategy, &self.seats) {
+                    queue.unserved.insert(waiter.place);
                 }
             }
         }
@@ -65,7 +65,7 @@ impl Queues {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         let now = now.mono;
         match input {
-            Input::Join { call, line, priority, head, source } => self.join(now, call, line, (priority, head), source, out),
+            Input::Join { call, queue, priority, head, source } => self.join(now, call, queue, (priority, head), source, out),
             Input::Leave { call } => self.leave(now, call, false, out),
             Input::Answered { call, seat } => self.answered(now, call, seat, out),
             Input::Rang { call, seat } => self.rang(call, &seat),
@@ -89,7 +89,7 @@ impl Queues {
                     self.failed(now, call, &seat, if rang { Failure::Missed } else { Failure::Unreachable });
                     out.push(Output::Stop { call, seat, elsewhere: false });
                 }
-                Timer::Retry(call, _) => self.stir_line_of(call),
+                Timer::Retry(call, _) => self.mark_pending(call),
                 Timer::Rest(seat) => self.rested(&seat),
             }
         }
@@ -112,11 +112,11 @@ impl Queues {
 
     /// A call that waits while a seat is free for it: there is none, ever.
     pub fn stranded(&self, now: Now) -> Option<CallId> {
-        let starves = |(call, waiter): (&CallId, &Waiter)| {
-            let strategy = self.lines.get(&waiter.line)?.config.strategy;
-            (is_hungry(waiter, strategy, &self.seats) && self.choose(now.mono, *call).is_some()).then_some(*call)
+        let starving = |(call, waiter): (&CallId, &Waiter)| {
+            let strategy = self.queues.get(&waiter.queue)?.config.strategy;
+            (wants_seat(waiter, strategy, &self.seats) && self.choose(now.mono, *call).is_some()).then_some(*call)
         };
-        self.waiters.iter().find_map(starves)
+        self.waiters.iter().find_map(starving)
     }
 
     pub fn seats(&self) -> &Seats {
@@ -145,10 +145,10 @@ impl Queues {
         self.waiters.get(&call).into_iter().flat_map(|waiter| waiter.ringing.keys())
     }
 
-    /// Tells whether a call wants a seat in a line that this one serves.
+    /// Tells whether a call wants a seat in a queue that this one serves.
     pub fn is_wanted(&self, seat: &str) -> bool {
-        let hungry = |line: &Arc<str>| self.lines.get(line).is_some_and(|hall| !hall.hungry.is_empty());
-        self.desks.get(seat).is_some_and(|desk| desk.lines.iter().any(hungry))
+        let unserved = |name: &Arc<str>| self.queues.get(name).is_some_and(|queue| !queue.unserved.is_empty());
+        self.members.get(seat).is_some_and(|member| member.queues.iter().any(unserved))
     }
 }
 
@@ -158,32 +158,32 @@ impl Queues {
         &mut self,
         now: Mono,
         call: CallId,
-        line: Arc<str>,
+        name: Arc<str>,
         (priority, head): (Priority, bool),
         source: Arc<str>,
         out: &mut Vec<Output>,
     ) {
-        if self.waiters.get(&call).is_some_and(|w| w.line == line) {
+        if self.waiters.get(&call).is_some_and(|w| w.queue == name) {
             return;
         }
         self.leave(now, call, false, out);
-        let served = if head { self.spent.forget(call) } else { None };
-        let Some(hall) = self.lines.get_mut(&line).filter(|h| !h.closed) else {
+        let served = if head { self.past_waits.forget(call) } else { None };
+        let Some(queue) = self.queues.get_mut(&name).filter(|queue| !queue.closed) else {
             return out.push(Output::Full { call });
         };
-        if hall.is_full(priority, &source) && served.is_none() {
+        if queue.is_full(priority, &source) && served.is_none() {
             return out.push(Output::Full { call });
         }
         self.serial += 1;
         let start = Mono(now.0.saturating_sub(micros(served.unwrap_or_default())));
         let place = Place { priority, behind_head: !head, start, serial: self.serial, call };
-        let not_before = served.map_or(now, |_| now.after(hall.config.ring_timeout));
-        let waiter = Waiter::new(line.clone(), source, place, not_before);
-        self.timers.set(Timer::Wait(call), limit(&waiter, &hall.config));
-        hall.enter(&waiter.source);
-        hall.hungry.insert(place);
+        let not_before = served.map_or(now, |_| now.after(queue.config.ring_timeout));
+        let waiter = Waiter::new(name.clone(), source, place, not_before);
+        self.timers.set(Timer::Wait(call), limit(&waiter, &queue.config));
+        queue.enter(&waiter.source);
+        queue.unserved.insert(place);
         self.waiters.insert(call, waiter);
-        self.stirred.insert(line);
+        self.pending.insert(name);
     }
 
     /// The call waits no longer; its ringing stops.
@@ -197,15 +197,15 @@ impl Queues {
             self.unring(call, seat);
             out.push(Output::Stop { call, seat: seat.clone(), elsewhere });
         }
-        if let Some(hall) = self.lines.get_mut(&waiter.line) {
-            hall.exit(&waiter.source);
-            hall.hungry.remove(&waiter.place);
-            if hall.closed && hall.waiting == 0 {
-                self.close(&waiter.line);
+        if let Some(queue) = self.queues.get_mut(&waiter.queue) {
+            queue.exit(&waiter.source);
+            queue.unserved.remove(&waiter.place);
+            if queue.closed && queue.waiting == 0 {
+                self.close(&waiter.queue);
             }
         }
         self.serial += 1;
-        self.spent.remember(call, self.serial, now.since(waiter.place.start));
+        self.past_waits.remember(call, self.serial, now.since(waiter.place.start));
     }
 
     fn answered(&mut self, now: Mono, call: CallId, seat: Arc<str>, out: &mut Vec<Output>) {
@@ -223,11 +223,11 @@ impl Queues {
     /// The seat refused the call or let it ring too long.
     fn failed(&mut self, now: Mono, call: CallId, seat: &Arc<str>, failure: Failure) {
         let Some(waiter) = self.waiters.get_mut(&call) else { return };
-        let Some(hall) = self.lines.get(&waiter.line) else { return };
+        let Some(queue) = self.queues.get(&waiter.queue) else { return };
         if waiter.ringing.remove(seat).is_none() {
             return;
         }
-        let rests = (hall.config.rest_after_failure, hall.config.rest_max);
+        let rests = (queue.config.rest_after_failure, queue.config.rest_max);
         let retry = now.after(rests.0);
         waiter.fail(seat, retry);
         self.timers.set(Timer::Retry(call, seat.clone()), retry);
@@ -267,14 +267,14 @@ impl Queues {
 impl Queues {
     fn ring(&mut self, now: Mono, call: CallId, seat: Arc<str>, out: &mut Vec<Output>) {
         let Some(waiter) = self.waiters.get_mut(&call) else { return };
-        let Some(hall) = self.lines.get_mut(&waiter.line) else { return };
+        let Some(queue) = self.queues.get_mut(&waiter.queue) else { return };
         self.seats.take(call, &seat, Lease::Ringing);
         trap::spring(Trap::Queue);
         waiter.ringing.insert(seat.clone(), false);
-        if !is_hungry(waiter, hall.config.strategy, &self.seats) {
-            hall.hungry.remove(&waiter.place);
+        if !wants_seat(waiter, queue.config.strategy, &self.seats) {
+            queue.unserved.remove(&waiter.place);
         }
-        self.timers.set(Timer::Ring(call, seat.clone()), now.after(hall.config.ring_timeout));
+        self.timers.set(Timer::Ring(call, seat.clone()), now.after(queue.config.ring_timeout));
         self.list(&seat);
         out.push(Output::Ring { call, seat });
     }
@@ -327,35 +327,35 @@ impl Queues {
         self.list(seat);
     }
 
-    /// Brings the lines' order of idle seats up to date with this seat.
+    /// Brings the queues' order of idle seats up to date with this seat.
     pub(super) fn list(&mut self, seat: &Arc<str>) {
         let Some(state) = self.seats.get(seat) else { return };
         let (idle, gone) = (Idle::of(seat, state), state.is_gone());
-        if let Some(desk) = self.desks.get_mut(seat) {
-            for line in &desk.lines {
-                let Some(hall) = self.lines.get_mut(line) else { continue };
-                if let Some(old) = &desk.listed {
-                    hall.idle.remove(old);
+        if let Some(member) = self.members.get_mut(seat) {
+            for name in &member.queues {
+                let Some(queue) = self.queues.get_mut(name) else { continue };
+                if let Some(old) = &member.listed {
+                    queue.idle.remove(old);
                 }
                 if let Some(idle) = &idle {
-                    hall.idle.insert(idle.clone());
-                    self.stirred.insert(line.clone());
+                    queue.idle.insert(idle.clone());
+                    self.pending.insert(name.clone());
                 }
             }
-            desk.listed = idle;
+            member.listed = idle;
         }
         if gone {
             self.timers.cancel(&Timer::Rest(seat.clone()));
             self.seats.forget(seat);
-            self.desks.remove(seat);
+            self.members.remove(seat);
         }
     }
 
-    fn close(&mut self, line: &Arc<str>) {
-        let Some(hall) = self.lines.remove(line) else { return };
-        for seat in &hall.config.seats {
-            if let Some(desk) = self.desks.get_mut(seat) {
-                desk.lines.retain(|l| l != line);
+    fn close(&mut self, name: &Arc<str>) {
+        let Some(queue) = self.queues.remove(name) else { return };
+        for seat in &queue.config.seats {
+            if let Some(member) = self.members.get_mut(seat) {
+                member.queues.retain(|other| other != name);
             }
         }
     }
@@ -363,42 +363,42 @@ impl Queues {
 
 /// Bringing calls and seats together.
 impl Queues {
-    fn stir_line_of(&mut self, call: CallId) {
+    fn mark_pending(&mut self, call: CallId) {
         if let Some(waiter) = self.waiters.get(&call) {
-            self.stirred.insert(waiter.line.clone());
+            self.pending.insert(waiter.queue.clone());
         }
     }
 
     /// None rings for the call any more that is in no doubt.
     fn wants_another(&mut self, call: CallId) {
         let Some(waiter) = self.waiters.get(&call) else { return };
-        if let Some(hall) = self.lines.get_mut(&waiter.line)
-            && is_hungry(waiter, hall.config.strategy, &self.seats)
+        if let Some(queue) = self.queues.get_mut(&waiter.queue)
+            && wants_seat(waiter, queue.config.strategy, &self.seats)
         {
-            hall.hungry.insert(waiter.place);
-            self.stirred.insert(waiter.line.clone());
+            queue.unserved.insert(waiter.place);
+            self.pending.insert(waiter.queue.clone());
         }
     }
 
-    /// Offers idle seats to the calls of the stirred lines, the first in place before others, since lines share seats.
+    /// Offers idle seats to the calls of the pending queues, the first in place before others, since queues share seats.
     pub(super) fn dispatch(&mut self, now: Mono, out: &mut Vec<Output>) {
-        let lines = mem::take(&mut self.stirred);
+        let queues = mem::take(&mut self.pending);
         let mut next: BTreeMap<Place, Arc<str>> = BTreeMap::new();
-        for line in lines {
-            next.extend(self.hungry(&line, None).map(|place| (place, line)));
+        for name in queues {
+            next.extend(self.unserved(&name, None).map(|place| (place, name)));
         }
-        while let Some((place, line)) = next.pop_first() {
+        while let Some((place, name)) = next.pop_first() {
             self.serve(now, place.call, out);
-            next.extend(self.hungry(&line, Some(place)).map(|place| (place, line)));
+            next.extend(self.unserved(&name, Some(place)).map(|place| (place, name)));
         }
-        self.stirred.clear();
+        self.pending.clear();
     }
 
-    /// The first call of the line behind `after` that wants a seat, while there is one.
-    fn hungry(&self, line: &Arc<str>, after: Option<Place>) -> Option<Place> {
-        let hall = self.lines.get(line).filter(|h| !h.idle.is_empty())?;
+    /// The first call of the queue behind `after` that wants a seat, while there is one.
+    fn unserved(&self, name: &Arc<str>, after: Option<Place>) -> Option<Place> {
+        let queue = self.queues.get(name).filter(|queue| !queue.idle.is_empty())?;
         let from = after.map_or(Unbounded, Excluded);
-        hall.hungry.range((from, Unbounded)).next().copied()
+        queue.unserved.range((from, Unbounded)).next().copied()
     }
 
     /// Rings the next seat for the call, or all idle ones.
@@ -412,17 +412,17 @@ impl Queues {
 
     fn wants(&self, call: CallId) -> bool {
         let Some(waiter) = self.waiters.get(&call) else { return false };
-        self.lines.get(&waiter.line).is_some_and(|h| h.hungry.contains(&waiter.place))
+        self.queues.get(&waiter.queue).is_some_and(|queue| queue.unserved.contains(&waiter.place))
     }
 
     /// The longest idle seat that has not failed this call, else the one that failed it least often. Of seats in doubt one
     /// rings at a time, where not all do.
     fn choose(&self, now: Mono, call: CallId) -> Option<Arc<str>> {
         let waiter = self.waiters.get(&call)?;
-        let hall = self.lines.get(&waiter.line)?;
-        let sure = hall.config.strategy == Strategy::OneByOne && !waiter.ringing.is_empty();
+        let queue = self.queues.get(&waiter.queue)?;
+        let sure = queue.config.strategy == Strategy::OneByOne && !waiter.ringing.is_empty();
         let mut best: Option<(u32, &Arc<str>)> = None;
-        for Idle { seat, doubtful, .. } in &hall.idle {
+        for Idle { seat, doubtful, .. } in &queue.idle {
             if *doubtful && sure {
                 break;
             }
@@ -442,14 +442,14 @@ impl Queues {
 }
 
 /// Tells whether a call wants (more) seats to ring: one that is in no doubt, or all that there are.
-pub(super) fn is_hungry(waiter: &Waiter, strategy: Strategy, seats: &Seats) -> bool {
-    let doubtful = |seat: &Arc<str>| seats.get(seat).is_none_or(State::is_doubtful);
+pub(super) fn wants_seat(waiter: &Waiter, strategy: Strategy, seats: &Seats) -> bool {
+    let doubtful = |seat: &Arc<str>| seats.get(seat).is_none_or(SeatState::is_doubtful);
     strategy == Strategy::All || waiter.ringing.keys().all(doubtful)
 }
 
 /// When the call's wait ends.
-pub(super) fn limit(waiter: &Waiter, line: &Line) -> Mono {
-    waiter.place.start.after(line.max_wait).max(waiter.not_before)
+pub(super) fn limit(waiter: &Waiter, queue: &Queue) -> Mono {
+    waiter.place.start.after(queue.max_wait).max(waiter.not_before)
 }
 
 fn micros(d: Duration) -> u64 {

@@ -1,6 +1,6 @@
 //! Random inputs against a model that knows the outputs alone.
 
-use super::tests::{Bench, REST_MAX, RING, call, line, rings, seat};
+use super::tests::{Bench, REST_MAX, RING, call, queue, rings, seat};
 use super::*;
 use crate::base::Rng;
 use crate::seat::{Party, Seat};
@@ -56,14 +56,14 @@ fn random_input(rng: &mut Rng, m: &mut Model) -> Input {
     let ringing = pick(rng, &m.rings).unwrap_or((any, any_seat.clone()));
     match rng.below(10) {
         0..=3 => {
-            let line: Arc<str> = ["one", "all"][rng.below(2) as usize].into();
+            let queue: Arc<str> = ["one", "all"][rng.below(2) as usize].into();
             let priority = if rng.chance(300) { Priority::High } else { Priority::Normal };
             if m.waiting.contains_key(&any) {
                 return Input::Leave { call: any };
             }
             m.joined += 1;
             m.waiting.insert(any, (priority, m.joined));
-            Input::Join { call: any, line, priority, head: false, source: "carrier".into() }
+            Input::Join { call: any, queue, priority, head: false, source: "carrier".into() }
         }
         4 => Input::Leave { call: any },
         5..=6 => Input::Answered { call: ringing.0, seat: ringing.1 },
@@ -112,10 +112,10 @@ const CHANNELS: [(&str, u32); 4] = [("p1", 1), ("p2", 1), ("p3", 1), ("pbx", 3)]
 fn run(seed: u64) -> Vec<Output> {
     let rng = &mut Rng::from_number(seed);
     let seats: Vec<Seat> = CHANNELS.iter().map(|(n, c)| seat(n, *c)).collect();
-    let one = line("one", &["p1", "p2", "pbx"], Strategy::OneByOne);
-    let all = line("all", &["p2", "p3", "pbx"], Strategy::All);
-    let lines = vec![Line { max_length: 10, ..one }, Line { max_length: 10, ..all }];
-    let mut b = Bench::new(seats.clone(), lines.clone());
+    let one = queue("one", &["p1", "p2", "pbx"], Strategy::OneByOne);
+    let all = queue("all", &["p2", "p3", "pbx"], Strategy::All);
+    let queues = vec![Queue { max_length: 10, ..one }, Queue { max_length: 10, ..all }];
+    let mut b = Bench::new(seats.clone(), queues.clone());
     let mut m = Model::default();
     let mut log = Vec::new();
     for _ in 0..400 {
@@ -132,7 +132,7 @@ fn run(seed: u64) -> Vec<Output> {
             b.queues.tick(b.now, &mut out);
         }
         if rng.chance(20) {
-            b.queues.reload(b.now, seats.clone(), lines.clone(), &mut out);
+            b.queues.reload(b.now, seats.clone(), queues.clone(), &mut out);
         }
         m.watch(&out);
         assert_eq!(b.queues.gauges(), (m.waiting.len(), m.rings.len() + m.talks.len() + m.elsewhere.len()));

@@ -18,8 +18,8 @@ pub(super) fn seat(name: &str, channels: u32) -> Seat {
     Seat { name: name.into(), channels }
 }
 
-pub(super) fn line(name: &str, seats: &[&str], strategy: Strategy) -> Line {
-    Line {
+pub(super) fn queue(name: &str, seats: &[&str], strategy: Strategy) -> Queue {
+    Queue {
         name: name.into(),
         seats: seats.iter().map(|s| Arc::from(*s)).collect(),
         strategy,
@@ -48,12 +48,12 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub fn new(seats: Vec<Seat>, lines: Vec<Line>) -> Bench {
-        Bench { queues: Queues::new(seats, lines), now: Now { mono: Mono(1_000_000_000), ..Now::default() } }
+    pub fn new(seats: Vec<Seat>, queues: Vec<Queue>) -> Bench {
+        Bench { queues: Queues::new(seats, queues), now: Now { mono: Mono(1_000_000_000), ..Now::default() } }
     }
 
     pub fn phones(names: &[&str], strategy: Strategy) -> Bench {
-        Bench::new(names.iter().map(|n| seat(n, 1)).collect(), vec![line("12345", names, strategy)])
+        Bench::new(names.iter().map(|n| seat(n, 1)).collect(), vec![queue("12345", names, strategy)])
     }
 
     pub fn give(&mut self, input: Input) -> Vec<Output> {
@@ -66,12 +66,12 @@ impl Bench {
         self.join_as(n, "12345", Priority::Normal, false)
     }
 
-    pub fn join_as(&mut self, n: u64, line: &str, priority: Priority, head: bool) -> Vec<Output> {
-        self.join_from(n, line, priority, head, "carrier")
+    pub fn join_as(&mut self, n: u64, queue: &str, priority: Priority, head: bool) -> Vec<Output> {
+        self.join_from(n, queue, priority, head, "carrier")
     }
 
-    pub fn join_from(&mut self, n: u64, line: &str, priority: Priority, head: bool, source: &str) -> Vec<Output> {
-        self.give(Input::Join { call: call(n), line: line.into(), priority, head, source: source.into() })
+    pub fn join_from(&mut self, n: u64, queue: &str, priority: Priority, head: bool, source: &str) -> Vec<Output> {
+        self.give(Input::Join { call: call(n), queue: queue.into(), priority, head, source: source.into() })
     }
 
     pub fn leave(&mut self, n: u64) -> Vec<Output> {
@@ -157,7 +157,7 @@ fn a_phone_that_failed_rests_for_every_call() {
 
 #[test]
 fn a_pbx_that_failed_one_call_still_serves_others() {
-    let mut b = Bench::new(vec![seat("pbx", 1000)], vec![line("12345", &["pbx"], Strategy::OneByOne)]);
+    let mut b = Bench::new(vec![seat("pbx", 1000)], vec![queue("12345", &["pbx"], Strategy::OneByOne)]);
     b.join(1);
     assert_eq!(b.refused(1, "pbx"), []);
     assert_eq!(b.join(2), [rings(2, "pbx")]);
@@ -199,7 +199,7 @@ fn the_first_answer_stops_the_others() {
 
 #[test]
 fn a_wait_has_its_limit_and_a_line_too() {
-    let mut small = line("12345", &[], Strategy::OneByOne);
+    let mut small = queue("12345", &[], Strategy::OneByOne);
     (small.max_length, small.share) = (1, 1);
     let mut b = Bench::new(vec![], vec![small]);
     assert_eq!(b.join(1), []);
@@ -246,7 +246,7 @@ fn a_returning_call_that_used_up_its_wait_still_gets_one_ring() {
 
 #[test]
 fn a_call_that_comes_back_is_not_refused_by_a_full_line() {
-    let mut small = line("12345", &["a"], Strategy::OneByOne);
+    let mut small = queue("12345", &["a"], Strategy::OneByOne);
     (small.max_length, small.share) = (1, 1);
     let mut b = Bench::new(vec![seat("a", 1)], vec![small]);
     b.join(1);
@@ -278,8 +278,8 @@ fn late_and_repeated_inputs_change_nothing() {
 
 #[test]
 fn lines_that_share_a_seat_are_served_by_who_waited_longest() {
-    let lines = vec![line("12345", &["a"], Strategy::OneByOne), line("12315", &["a"], Strategy::All)];
-    let mut b = Bench::new(vec![seat("a", 1)], lines);
+    let queues = vec![queue("12345", &["a"], Strategy::OneByOne), queue("12315", &["a"], Strategy::All)];
+    let mut b = Bench::new(vec![seat("a", 1)], queues);
     b.join(1);
     b.answered(1, "a");
     b.join_as(2, "12315", Priority::Normal, false);
@@ -297,7 +297,7 @@ fn a_reload_keeps_places_and_lets_removed_seats_finish() {
     b.join(3);
     b.join(4);
     let mut out = Vec::new();
-    b.queues.reload(b.now, vec![seat("c", 1)], vec![line("12345", &["c"], Strategy::OneByOne)], &mut out);
+    b.queues.reload(b.now, vec![seat("c", 1)], vec![queue("12345", &["c"], Strategy::OneByOne)], &mut out);
     assert_eq!(out, [rings(3, "c")]);
     assert_eq!(b.freed(1, "a"), []);
     assert_eq!(b.answered(2, "b"), []);

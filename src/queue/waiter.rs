@@ -18,7 +18,7 @@ pub(super) struct Place {
 /// A call that waits.
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
-    pub line: Arc<str>,
+    pub queue: Arc<str>,
     pub source: Arc<str>,
     pub place: Place,
     /// It is not given up before this, however long it waited earlier.
@@ -35,8 +35,8 @@ struct Failed {
 }
 
 impl Waiter {
-    pub fn new(line: Arc<str>, source: Arc<str>, place: Place, not_before: Mono) -> Waiter {
-        Waiter { line, source, place, not_before, ringing: BTreeMap::new(), failed: BTreeMap::new() }
+    pub fn new(queue: Arc<str>, source: Arc<str>, place: Place, not_before: Mono) -> Waiter {
+        Waiter { queue, source, place, not_before, ringing: BTreeMap::new(), failed: BTreeMap::new() }
     }
 
     /// The seat failed this call and rests for it until then.

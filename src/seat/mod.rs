@@ -11,7 +11,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use state::State;
+pub use state::SeatState;
 
 use crate::base::{CallId, Mono};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +55,7 @@ struct Use {
 /// All seats that are configured, and those that are not any more but still in use.
 #[derive(Debug, Default)]
 pub struct Seats {
-    all: BTreeMap<Arc<str>, State>,
+    all: BTreeMap<Arc<str>, SeatState>,
     /// Bounded by the calls' parties.
     uses: BTreeMap<(CallId, Arc<str>), Use>,
     /// Seats in doubt.
@@ -76,7 +76,7 @@ impl Seats {
         }
     }
 
-    pub fn get(&self, seat: &str) -> Option<&State> {
+    pub fn get(&self, seat: &str) -> Option<&SeatState> {
         self.all.get(seat)
     }
 
@@ -86,7 +86,7 @@ impl Seats {
 
     /// Forgets a seat that nobody names and nobody uses.
     pub fn forget(&mut self, seat: &str) {
-        if self.all.get(seat).is_some_and(State::is_gone) {
+        if self.all.get(seat).is_some_and(SeatState::is_gone) {
             self.all.remove(seat);
             self.missed.remove(seat);
         }
@@ -199,7 +199,7 @@ impl Seats {
 
     /// After a panic: `call` uses nothing any more, a lease that `leased` does not know is none, and every count follows from
     /// what is left.
-    pub fn mend(&mut self, call: Option<CallId>, leased: impl Fn(CallId, &Arc<str>) -> bool) {
+    pub fn recover(&mut self, call: Option<CallId>, leased: impl Fn(CallId, &Arc<str>) -> bool) {
         self.uses.retain(|(of, seat), it| {
             it.lease = it.lease.filter(|lease| *lease == Lease::Talking || leased(*of, seat));
             Some(*of) != call && (it.lease.is_some() || it.party)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// One seat: its channels, and how many calls have them.
 #[derive(Clone, Debug, Default)]
-pub struct State {
+pub struct SeatState {
     /// 0 once the configuration no longer names it: it finishes its calls.
     pub channels: u32,
     /// Calls that it rings for by a queue.
@@ -21,7 +21,7 @@ pub struct State {
     pub last_work: u64,
 }
 
-impl State {
+impl SeatState {
     /// It takes one more call now.
     pub fn is_free(&self) -> bool {
         self.rests_until.is_none() && self.taken < self.channels

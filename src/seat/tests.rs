@@ -112,6 +112,6 @@ fn after_a_panic_the_counts_follow_from_the_uses() {
     parties(&mut seats, call(4), &[PLACED]);
     parties(&mut seats, call(5), &[CALLED]);
     // The panic came in call 5, and the queue does not know that call 3 rings.
-    seats.mend(Some(call(5)), |of, _| of == call(2));
+    seats.recover(Some(call(5)), |of, _| of == call(2));
     assert_eq!((taken(&seats), seats.taken()), ((3, 1, 1), 3));
 }

@@ -309,7 +309,7 @@ impl Switch {
         };
         self.at_work = Some(id);
         self.calls.insert(id, active);
-        self.parts.insert(incoming.leg, (id, CALLER));
+        self.leg_calls.insert(incoming.leg, (id, CALLER));
         id
     }
 }

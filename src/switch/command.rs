@@ -3,7 +3,7 @@
 use super::identity::Identity;
 use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now};
-use crate::call::{Ask, CALLER, Dialled, Goal, Mode, Part, Refusal};
+use crate::call::{Ask, CALLER, Dialled, Goal, LegNo, Mode, Refusal};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
 use crate::plan::{self, Decision, Facts, Step};
@@ -30,7 +30,7 @@ impl Switch {
             Command::Swap(call) => done(self.ask(now, call, None, Ask::Swap)),
             Command::Merge(call) => done(self.ask(now, call, None, Ask::Merge)),
             Command::Drop { call, leg } => {
-                let asked = self.ask(now, call, None, Ask::Drop(Part(leg)));
+                let asked = self.ask(now, call, None, Ask::Drop(LegNo(leg)));
                 done(asked.map_err(|why| if why == Why::Call(Refusal::NotAllowed) { Why::NoSuchLeg } else { why }))
             }
             Command::Drain => self.drain(true),
@@ -51,7 +51,7 @@ impl Switch {
     }
 
     /// Moves a caller to a number of the dial plan, or to a seat as `seat:NAME`.
-    pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<Part>, to: &str, mode: Mode) -> Result<(), Why> {
+    pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<LegNo>, to: &str, mode: Mode) -> Result<(), Why> {
         let (goal, mode) = self.may_go(now, id, to, mode)?;
         self.ask(now, id, by, Ask::Transfer { mode, goal })?;
         self.is_emergency(id, mode);
@@ -113,7 +113,7 @@ impl Switch {
         }
     }
 
-    pub(super) fn ask(&mut self, now: Now, id: CallId, by: Option<Part>, ask: Ask) -> Result<(), Why> {
+    pub(super) fn ask(&mut self, now: Now, id: CallId, by: Option<LegNo>, ask: Ask) -> Result<(), Why> {
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
         self.at_work = Some(id);
         let mut effects = Vec::new();
@@ -129,9 +129,9 @@ impl Switch {
     /// over two lines (RFC 5589 §7). How it comes out it is told by NOTIFY.
     pub(super) fn referred(&mut self, now: Now, leg: LegId, refer: &Refer, out: &mut Vec<Output>) {
         let refused = |status| dialog::Command::RefuseRefer { leg, id: refer.id, status: Status(status) };
-        let answer = match self.parts.get(&leg).copied() {
+        let answer = match self.leg_calls.get(&leg).copied() {
             None => refused(481),
-            Some((id, part)) => match self.refer(now, id, part, refer) {
+            Some((id, leg_no)) => match self.refer(now, id, leg_no, refer) {
                 Ok(()) => {
                     if let Some(active) = self.calls.get_mut(&id) {
                         active.referred = Some(Referred { leg, refer: refer.id, seq: active.call.newest_move() });
@@ -140,7 +140,7 @@ impl Switch {
                 }
                 Err(why) => {
                     if let Some(active) = self.calls.get_mut(&id) {
-                        active.call.refer_refused(now, part);
+                        active.call.refer_refused(now, leg_no);
                     }
                     refused(status_of(why))
                 }
@@ -149,12 +149,12 @@ impl Switch {
         self.legs_do(out, |legs, done| legs.command(now, answer, done));
     }
 
-    fn refer(&mut self, now: Now, id: CallId, part: Part, refer: &Refer) -> Result<(), Why> {
+    fn refer(&mut self, now: Now, id: CallId, leg_no: LegNo, refer: &Refer) -> Result<(), Why> {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         match refer.replaces {
             _ if !is_ours(&self.fixed, &active.setup, &refer.to) => Err(Why::ForeignHost),
-            None => self.transfer(now, id, Some(part), &identity::dialled(&refer.to), Mode::Blind),
-            Some(Replaced::Leg(other)) => self.refer_to_line(now, id, part, other),
+            None => self.transfer(now, id, Some(leg_no), &identity::dialled(&refer.to), Mode::Blind),
+            Some(Replaced::Leg(other)) => self.refer_to_line(now, id, leg_no, other),
             Some(Replaced::Unknown) => Err(Why::NoSuchLeg),
         }
     }
@@ -177,9 +177,9 @@ impl Switch {
 impl Active {
     /// Tells whether `later` is this call's caller, sent back by one of these.
     fn sent(&self, later: &Active, chain: &[Dialled]) -> Sent {
-        let Some((part, since)) = self.call.met(chain) else { return Sent::Not };
-        let from = |active: &Active, part| active.legs.get(&part).map(|leg: &Leg| leg.at.ip());
-        let (came, there) = (from(self, CALLER), from(self, part));
+        let Some((leg_no, since)) = self.call.met(chain) else { return Sent::Not };
+        let from = |active: &Active, leg_no| active.legs.get(&leg_no).map(|leg: &Leg| leg.at.ip());
+        let (came, there) = (from(self, CALLER), from(self, leg_no));
         match came == from(later, CALLER) {
             _ if since > later.since => Sent::Not,
             true if came == there => Sent::Perhaps,
@@ -245,7 +245,7 @@ fn goal(active: &Active, to: &str, decision: &Decision) -> Result<(Goal, bool), 
     }
     let goal = decision.steps.iter().find_map(|step| match step {
         Step::Ring { targets, timeout, .. } => Some(Goal::targets(&decision.number, targets, *timeout)),
-        Step::Queue { queue, high } => Some(Goal::Queue { line: queue.clone(), high: *high }),
+        Step::Queue { queue, high } => Some(Goal::Queue { queue: queue.clone(), high: *high }),
         _ => None,
     });
     let goal = goal.or_else(|| decision.guide.clone().map(|prompt| Goal::Guide { prompt }));

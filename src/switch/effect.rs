@@ -4,7 +4,7 @@ use super::keys::Pad;
 use super::{Active, Leg, Output, Switch, Work, route};
 use crate::base::{CallId, LegId, Now};
 use crate::call::event::{Party, What};
-use crate::call::{self, Audio, CALLER, Dialled, LegEvent, Part, QueueCommand};
+use crate::call::{self, Audio, CALLER, Dialled, LegEvent, LegNo, QueueCommand};
 use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
 use crate::media::{self, Source};
 use crate::queue;
@@ -14,21 +14,21 @@ use std::net::SocketAddr;
 impl Switch {
     pub(super) fn effect(&mut self, now: Now, id: CallId, effect: call::Output, out: &mut Vec<Output>) {
         match effect {
-            call::Output::Attach { part } => self.attach(now, id, part, out),
-            call::Output::Dial { part, party } => self.dial(now, id, part, &party, out),
-            call::Output::Progress { part, status, media } => {
-                self.command(now, id, part, out, |leg| dialog::Command::Progress { leg, status, media });
+            call::Output::Attach { leg: leg_no } => self.attach(now, id, leg_no, out),
+            call::Output::Dial { leg: leg_no, party } => self.dial(now, id, leg_no, &party, out),
+            call::Output::Progress { leg: leg_no, status, media } => {
+                self.command(now, id, leg_no, out, |leg| dialog::Command::Progress { leg, status, media });
             }
-            call::Output::Answer { part } => {
-                self.command(now, id, part, out, |leg| dialog::Command::Answer { leg });
+            call::Output::Answer { leg: leg_no } => {
+                self.command(now, id, leg_no, out, |leg| dialog::Command::Answer { leg });
             }
-            call::Output::Unreached { part } => self.unreached(now, id, part),
-            call::Output::Hangup { part, cause } => {
-                self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
+            call::Output::Unreached { leg: leg_no } => self.unreached(now, id, leg_no),
+            call::Output::Hangup { leg: leg_no, cause } => {
+                self.command(now, id, leg_no, out, |leg| dialog::Command::Hangup { leg, cause });
             }
-            call::Output::Profile { part, profile } => self.profile(id, part, profile, out),
-            call::Output::Play { part, audio } => self.play(id, part, &audio, out),
-            call::Output::Close { part } => self.close(id, part, out),
+            call::Output::Profile { leg: leg_no, profile } => self.profile(id, leg_no, profile, out),
+            call::Output::Play { leg: leg_no, audio } => self.play(id, leg_no, &audio, out),
+            call::Output::Close { leg: leg_no } => self.close(id, leg_no, out),
             call::Output::Queue(command) => self.queue(now, id, command),
             call::Output::Journal(mut what) => {
                 self.complete(id, &mut what);
@@ -42,41 +42,41 @@ impl Switch {
         }
     }
 
-    fn attach(&mut self, now: Now, id: CallId, part: Part, out: &mut Vec<Output>) {
+    fn attach(&mut self, now: Now, id: CallId, leg_no: LegNo, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let codecs = match part {
+        let codecs = match leg_no {
             CALLER => active.identity.codecs.clone(),
             _ => active.identity.offer_order(&[Codec::Pcma, Codec::Pcmu]),
         };
-        let Some(leg) = active.legs.get_mut(&part) else { return };
+        let Some(leg) = active.legs.get_mut(&leg_no) else { return };
         let v6 = leg.ipv6;
         let Some(rtp) = self.port(id, v6) else {
             self.no_port(now, id);
             let cause = Cause { status: 503, q850: Some(34), ..Cause::default() };
-            return self.command(now, id, part, out, |leg| dialog::Command::Hangup { leg, cause });
+            return self.command(now, id, leg_no, out, |leg| dialog::Command::Hangup { leg, cause });
         };
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let Some(leg) = active.legs.get_mut(&part) else { return };
+        let Some(leg) = active.legs.get_mut(&leg_no) else { return };
         leg.rtp = Some(rtp);
         let (leg, origins, shard) = (leg.id, leg.origins.clone(), active.shard);
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp, origins } });
-        self.tap(id, part, out);
-        self.attend(id, part, out);
+        self.tap(id, leg_no, out);
+        self.attend(id, leg_no, out);
         self.refill(now, shard, out);
         let local = LocalMedia { rtp, codecs };
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Attach { leg, local }, done));
     }
 
-    fn dial(&mut self, now: Now, id: CallId, part: Part, party: &Dialled, out: &mut Vec<Output>) {
+    fn dial(&mut self, now: Now, id: CallId, leg_no: LegNo, party: &Dialled, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         let routed = route::route(&self.fixed, [&self.setup, &active.setup], party, active.emergency, &self.channels);
         let Some(route) = routed else {
             self.counters.no_route += 1;
-            return self.cannot_dial(id, part);
+            return self.cannot_dial(id, leg_no);
         };
         let Some(rtp) = self.port(id, route.at().is_ipv6()) else {
             self.no_port(now, id);
-            return self.cannot_dial(id, part);
+            return self.cannot_dial(id, leg_no);
         };
         let Some(active) = self.calls.get_mut(&id) else { return };
         let leg = self.legs.next_id();
@@ -87,12 +87,12 @@ impl Switch {
         let (trunk, pad, origins) = (route.trunk, Pad::new(route.dtmf), route.origins.clone());
         let at = dial.flow.remote;
         let new = Leg::new(leg, at, Some(rtp), origins, self.setup.clone());
-        active.legs.insert(part, Leg { call_id: Some(call_id), trunk, pad, ..new });
-        self.parts.insert(leg, (id, part));
+        active.legs.insert(leg_no, Leg { call_id: Some(call_id), trunk, pad, ..new });
+        self.leg_calls.insert(leg, (id, leg_no));
         self.peer_tried(now, at);
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp, origins: route.origins } });
-        self.tap(id, part, out);
-        self.attend(id, part, out);
+        self.tap(id, leg_no, out);
+        self.attend(id, leg_no, out);
         self.refill(now, shard, out);
         self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
     }
@@ -143,7 +143,7 @@ impl Switch {
                 *version = active.setup.prompts.get(prompt).map(|prompt| prompt.version.clone());
             }
             What::Ringing { leg, party, sip_call_id, label } | What::Joined { leg, party, sip_call_id, label } => {
-                *sip_call_id = active.legs.get(&Part(*leg)).and_then(|leg| leg.call_id.clone());
+                *sip_call_id = active.legs.get(&LegNo(*leg)).and_then(|leg| leg.call_id.clone());
                 if let Party::Seat { name, .. } = party {
                     *label =
                         route::seat([&self.setup, &active.setup], name).and_then(|seat| seat.label.as_deref()).map(str::to_owned);
@@ -154,18 +154,18 @@ impl Switch {
     }
 
     /// The call learns it as it learns of a refusal: 503, no circuit available.
-    fn cannot_dial(&mut self, id: CallId, part: Part) {
+    fn cannot_dial(&mut self, id: CallId, leg_no: LegNo) {
         let end = End { by: EndedBy::Us, status: Some(Status(503)), q850: Some(34), retry_after: None };
-        self.work.push_back(Work::Call(id, call::Input::Leg { part, event: LegEvent::Ended(end) }));
+        self.work.push_back(Work::Call(id, call::Input::Leg { leg: leg_no, event: LegEvent::Ended(end) }));
     }
 
-    fn play(&mut self, id: CallId, part: Part, audio: &Audio, out: &mut Vec<Output>) {
+    fn play(&mut self, id: CallId, leg_no: LegNo, audio: &Audio, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get(&id) else { return };
         let source = match audio {
             Audio::Silence => Source::Silence,
             Audio::Ringback => Source::Ringback,
             Audio::Mix(parts) => {
-                let legs = parts.iter().filter_map(|part| active.legs.get(part)).map(|leg| leg.id);
+                let legs = parts.iter().filter_map(|leg_no| active.legs.get(leg_no)).map(|leg| leg.id);
                 Source::Mix(legs.collect())
             }
             Audio::Relay(other) | Audio::Early(other) => match (active.legs.get(other), audio) {
@@ -184,28 +184,28 @@ impl Switch {
                 }
             },
         };
-        self.media(id, part, out, |leg| media::Command::Play { leg, source });
+        self.media(id, leg_no, out, |leg| media::Command::Play { leg, source });
     }
 
     /// The recorder gets what each party says from its first packet to its last, whatever becomes of it in the call, and
     /// the prompts and the music that the caller hears.
-    fn tap(&self, id: CallId, part: Part, out: &mut Vec<Output>) {
+    fn tap(&self, id: CallId, leg_no: LegNo, out: &mut Vec<Output>) {
         if self.calls.get(&id).is_some_and(|active| active.recorded) {
-            let tap = media::Tap { call: id, part: part.0, said: true, played: part == CALLER };
-            self.media(id, part, out, |leg| media::Command::Tap { leg, tap: Some(tap) });
+            let tap = media::Tap { call: id, leg: leg_no.0, said: true, played: leg_no == CALLER };
+            self.media(id, leg_no, out, |leg| media::Command::Tap { leg, tap: Some(tap) });
         }
     }
 
     /// From here on nothing more is said to the leg's media.
-    fn close(&mut self, id: CallId, part: Part, out: &mut Vec<Output>) {
+    fn close(&mut self, id: CallId, leg_no: LegNo, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         let shard = active.shard;
-        match active.legs.get_mut(&part).and_then(|leg| leg.rtp.take().map(|_| leg.id)) {
+        match active.legs.get_mut(&leg_no).and_then(|leg| leg.rtp.take().map(|_| leg.id)) {
             Some(leg) => out.push(Output::Media { shard, command: media::Command::Close { leg } }),
             None => {
                 let stats = media::Stats::default();
-                self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
-                self.retire(id, part, |leg| leg.closed = true);
+                self.work.push_back(Work::Call(id, call::Input::Closed { leg: leg_no, stats }));
+                self.retire(id, leg_no, |leg| leg.closed = true);
             }
         }
     }
@@ -213,7 +213,7 @@ impl Switch {
     fn queue(&mut self, now: Now, id: CallId, command: QueueCommand) {
         let Some(source) = self.calls.get(&id).map(|active| active.identity.trunk.clone()) else { return };
         let input = match command {
-            QueueCommand::Join { line, priority, head } => queue::Input::Join { call: id, line, priority, head, source },
+            QueueCommand::Join { queue, priority, head } => queue::Input::Join { call: id, queue, priority, head, source },
             QueueCommand::Leave => queue::Input::Leave { call: id },
             QueueCommand::Answered { seat } => queue::Input::Answered { call: id, seat },
             QueueCommand::Rang { seat } => queue::Input::Rang { call: id, seat },
@@ -229,24 +229,24 @@ impl Switch {
     }
 
     /// A leg is over: the channel of its trunk is free.
-    pub(super) fn leg_over(&mut self, id: CallId, part: Part) {
-        let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) else { return };
+    pub(super) fn leg_over(&mut self, id: CallId, leg_no: LegNo) {
+        let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&leg_no)) else { return };
         if !std::mem::replace(&mut leg.ended, true) {
             leg.trunk.iter().for_each(|trunk| self.channels.give_back(trunk));
         }
-        self.retire(id, part, |_| {});
+        self.retire(id, leg_no, |_| {});
     }
 
     /// A party whose leg and media are both over is known no more: however many seats ring for a caller, the call holds those
     /// that live.
-    pub(super) fn retire(&mut self, id: CallId, part: Part, note: impl FnOnce(&mut Leg)) {
+    pub(super) fn retire(&mut self, id: CallId, leg_no: LegNo, note: impl FnOnce(&mut Leg)) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let Some(leg) = active.legs.get_mut(&part) else { return };
+        let Some(leg) = active.legs.get_mut(&leg_no) else { return };
         note(leg);
-        if leg.ended && leg.closed && part != CALLER {
-            self.parts.remove(&leg.id);
-            active.legs.remove(&part);
-            active.typed.remove(&part);
+        if leg.ended && leg.closed && leg_no != CALLER {
+            self.leg_calls.remove(&leg.id);
+            active.legs.remove(&leg_no);
+            active.typed.remove(&leg_no);
         }
     }
 
@@ -256,7 +256,7 @@ impl Switch {
             self.lingering.remove(&id);
             self.carried.give_back(&active.identity.trunk);
             for leg in active.legs.values() {
-                self.parts.remove(&leg.id);
+                self.leg_calls.remove(&leg.id);
             }
             active.forgotten(id, now);
             drop(active);
@@ -265,13 +265,13 @@ impl Switch {
         }
     }
 
-    fn leg(&self, id: CallId, part: Part) -> Option<(&Active, &Leg)> {
+    fn leg(&self, id: CallId, leg_no: LegNo) -> Option<(&Active, &Leg)> {
         let active = self.calls.get(&id)?;
-        Some((active, active.legs.get(&part)?))
+        Some((active, active.legs.get(&leg_no)?))
     }
 
-    pub(super) fn media(&self, id: CallId, part: Part, out: &mut Vec<Output>, command: impl FnOnce(LegId) -> media::Command) {
-        if let Some((active, leg)) = self.leg(id, part)
+    pub(super) fn media(&self, id: CallId, leg_no: LegNo, out: &mut Vec<Output>, command: impl FnOnce(LegId) -> media::Command) {
+        if let Some((active, leg)) = self.leg(id, leg_no)
             && leg.rtp.is_some()
         {
             out.push(Output::Media { shard: active.shard, command: command(leg.id) });
@@ -282,11 +282,11 @@ impl Switch {
         &mut self,
         now: Now,
         id: CallId,
-        part: Part,
+        leg_no: LegNo,
         out: &mut Vec<Output>,
         command: impl FnOnce(LegId) -> dialog::Command,
     ) {
-        if let Some((_, leg)) = self.leg(id, part) {
+        if let Some((_, leg)) = self.leg(id, leg_no) {
             let command = command(leg.id);
             self.legs_do(out, |legs, done| legs.command(now, command, done));
         }

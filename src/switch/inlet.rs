@@ -4,7 +4,7 @@ use super::keys::Told;
 use super::reload::begins;
 use super::{Output, Switch, Work};
 use crate::base::{Flow, LegId, Now};
-use crate::call::{self, Part};
+use crate::call::{self, LegNo};
 use crate::media;
 use crate::sip::Message;
 use crate::transport;
@@ -52,7 +52,7 @@ impl Switch {
     }
 
     pub(super) fn media_event(&mut self, now: Now, shard: u16, event: media::Event, out: &mut Vec<Output>) {
-        let (leg, input): (LegId, fn(Part) -> call::Input) = match event {
+        let (leg, input): (LegId, fn(LegNo) -> call::Input) = match event {
             media::Event::Bound { rtp } => {
                 if self.ports.bound(shard, rtp) {
                     (0..self.fixed.media.shards).for_each(|shard| self.refill(now, shard, out));
@@ -74,33 +74,33 @@ impl Switch {
                 return self.refill(now, shard, out);
             }
             media::Event::Played { leg, cue } => {
-                if let Some(&(id, _)) = self.parts.get(&leg) {
+                if let Some(&(id, _)) = self.leg_calls.get(&leg) {
                     self.work.push_back(Work::Call(id, call::Input::Played { cue }));
                 }
                 return;
             }
             media::Event::Withheld { leg } => return self.withheld(now, leg),
-            media::Event::Silent { leg } => (leg, |part| call::Input::Silent { part }),
-            media::Event::Heard { leg } => (leg, |part| call::Input::Heard { part }),
+            media::Event::Silent { leg } => (leg, |leg_no| call::Input::Silent { leg: leg_no }),
+            media::Event::Heard { leg } => (leg, |leg_no| call::Input::Heard { leg: leg_no }),
             media::Event::Key { leg, key } => return self.key(now, leg, key, Told::Rtp, out),
         };
-        if let Some(&(id, part)) = self.parts.get(&leg) {
-            self.work.push_back(Work::Call(id, input(part)));
+        if let Some(&(id, leg_no)) = self.leg_calls.get(&leg) {
+            self.work.push_back(Work::Call(id, input(leg_no)));
         }
     }
 
     /// Unasked, it is a failure of the media plane, which costs the call.
     fn media_closed(&mut self, now: Now, leg: LegId, stats: media::Stats) {
-        let Some(&(id, part)) = self.parts.get(&leg) else { return };
+        let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
         self.at_work = Some(id);
-        self.work.push_back(Work::Call(id, call::Input::Closed { part, stats }));
-        let leg = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part));
+        self.work.push_back(Work::Call(id, call::Input::Closed { leg: leg_no, stats }));
+        let leg = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&leg_no));
         if leg.is_some_and(|leg| leg.rtp.take().is_some()) {
             self.counters.media_failed += 1;
-            tracing::error!(call = %id, part = part.0, "the media of a party has failed: its call is ended, the others go on");
+            tracing::error!(call = %id, leg = leg_no.0, "the media of a party has failed: its call is ended, the others go on");
             self.give_up(now, id);
         }
-        self.retire(id, part, |leg| leg.closed = true);
+        self.retire(id, leg_no, |leg| leg.closed = true);
     }
 }
 

@@ -6,8 +6,8 @@
 
 use super::{Active, Dtmf, Output, Switch, Work};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
-use crate::call::keys::{Feature, Pressed};
-use crate::call::{self, Ask, CALLER, Mode, Part};
+use crate::call::feature_codes::{Feature, Pressed};
+use crate::call::{self, Ask, CALLER, LegNo, Mode};
 use crate::control::Why;
 use crate::dialog;
 use crate::media;
@@ -72,51 +72,51 @@ impl Pad {
 impl Switch {
     /// A key that a party pressed.
     pub(super) fn key(&mut self, now: Now, leg: LegId, key: char, told: Told, out: &mut Vec<Output>) {
-        let Some(&(id, part)) = self.parts.get(&leg) else { return };
+        let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let coded = active.has_codes(part);
-        let Some(pad) = active.legs.get_mut(&part).map(|leg| &mut leg.pad) else { return };
+        let coded = active.has_codes(leg_no);
+        let Some(pad) = active.legs.get_mut(&leg_no).map(|leg| &mut leg.pad) else { return };
         if !pad.press(now.mono, key, told) {
             return;
         }
         let relayed = !pad.captured && told == Told::Rtp;
-        if part == CALLER && active.call.awaits_key() {
+        if leg_no == CALLER && active.call.awaits_key() {
             return self.work.push_back(Work::Call(id, call::Input::Key { key }));
         }
         if told == Told::Info {
-            self.capture(id, part, out);
+            self.capture(id, leg_no, out);
         }
-        if coded { self.typed(now, id, part, key, out) } else { self.pass_on(now, id, part, &key.to_string(), relayed, out) }
+        if coded { self.typed(now, id, leg_no, key, out) } else { self.pass_on(now, id, leg_no, &key.to_string(), relayed, out) }
     }
 
     /// The peer takes no INFO: this key and all that follow go as tones.
     pub(super) fn key_refused(&mut self, leg: LegId, key: char, out: &mut Vec<Output>) {
-        let Some(&(id, part)) = self.parts.get(&leg) else { return };
-        let Some(pad) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)).map(|leg| &mut leg.pad) else {
+        let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
+        let Some(pad) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&leg_no)).map(|leg| &mut leg.pad) else {
             return;
         };
         if !std::mem::replace(&mut pad.refuses_info, true) {
-            tracing::warn!(call = %id, leg = part.0, "the peer refuses keys by INFO: it gets them as tones");
+            tracing::warn!(call = %id, leg = leg_no.0, "the peer refuses keys by INFO: it gets them as tones");
         }
-        self.media(id, part, out, |leg| media::Command::SendKey { leg, key });
+        self.media(id, leg_no, out, |leg| media::Command::SendKey { leg, key });
     }
 
     /// A leg's media has been opened: who listens to its keys.
-    pub(super) fn attend(&mut self, id: CallId, part: Part, out: &mut Vec<Output>) {
+    pub(super) fn attend(&mut self, id: CallId, leg_no: LegNo, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let coded = active.has_codes(part);
-        let Some(dtmf) = active.legs.get(&part).map(|leg| leg.pad.dtmf) else { return };
+        let coded = active.has_codes(leg_no);
+        let Some(dtmf) = active.legs.get(&leg_no).map(|leg| leg.pad.dtmf) else { return };
         if dtmf == Dtmf::Inband {
-            self.media(id, part, out, |leg| media::Command::Inband { leg, on: true });
+            self.media(id, leg_no, out, |leg| media::Command::Inband { leg, on: true });
         }
         if coded || dtmf == Dtmf::Inband {
-            self.capture(id, part, out);
+            self.capture(id, leg_no, out);
         }
     }
 
     /// The profile that was agreed on a leg: telephone-events towards it only where its trunk or seat wants them.
-    pub(super) fn agreed(&mut self, id: CallId, part: Part, mut profile: media::Profile) -> media::Profile {
-        if let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) {
+    pub(super) fn agreed(&mut self, id: CallId, leg_no: LegNo, mut profile: media::Profile) -> media::Profile {
+        if let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&leg_no)) {
             profile.event_out = profile.event_out.filter(|_| matches!(leg.pad.dtmf, Dtmf::Auto | Dtmf::Rfc4733));
             leg.pad.events = profile.event_out.is_some();
         }
@@ -125,49 +125,49 @@ impl Switch {
 
     /// From now on what a party presses goes on by us alone. So one that tells its keys by INFO as well as in RTP, which
     /// is seen at its first INFO, is heard once.
-    fn capture(&mut self, id: CallId, part: Part, out: &mut Vec<Output>) {
-        let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) else { return };
+    fn capture(&mut self, id: CallId, leg_no: LegNo, out: &mut Vec<Output>) {
+        let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&leg_no)) else { return };
         if leg.rtp.is_some() && !std::mem::replace(&mut leg.pad.captured, true) {
-            self.media(id, part, out, |leg| media::Command::Keys { leg, capture: true });
+            self.media(id, leg_no, out, |leg| media::Command::Keys { leg, capture: true });
         }
     }
 
     /// A key of a party that has feature codes.
-    fn typed(&mut self, now: Now, id: CallId, part: Part, key: char, out: &mut Vec<Output>) {
+    fn typed(&mut self, now: Now, id: CallId, leg_no: LegNo, key: char, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let pressed = active.typed.entry(part).or_default().press(now.mono, key, &active.setup.codes);
+        let pressed = active.typed.entry(leg_no).or_default().press(now.mono, key, &active.setup.codes);
         match pressed {
             Pressed::More => {}
-            Pressed::Keys(keys) => self.pass_on(now, id, part, &keys, false, out),
+            Pressed::Keys(keys) => self.pass_on(now, id, leg_no, &keys, false, out),
             Pressed::Feature(feature) => {
-                let outcome = self.feature(now, id, part, &feature);
+                let outcome = self.feature(now, id, leg_no, &feature);
                 let number = if let Feature::Consult(n) | Feature::OneKey(n) = &feature { n } else { "" };
                 match outcome {
-                    Ok(()) => tracing::info!(call = %id, leg = part.0, to = %Masked(number), "feature code"),
+                    Ok(()) => tracing::info!(call = %id, leg = leg_no.0, to = %Masked(number), "feature code"),
                     Err(why) => {
-                        tracing::warn!(call = %id, leg = part.0, to = %Masked(number), "feature code: {}", why.words().0);
-                        self.with_call(now, id, |call, done| call.tell_in_vain(now, part, why == Why::AreaUnknown, done));
+                        tracing::warn!(call = %id, leg = leg_no.0, to = %Masked(number), "feature code: {}", why.words().0);
+                        self.with_call(now, id, |call, done| call.tell_in_vain(now, leg_no, why == Why::AreaUnknown, done));
                     }
                 }
             }
         }
     }
 
-    fn feature(&mut self, now: Now, id: CallId, part: Part, feature: &Feature) -> Result<(), Why> {
+    fn feature(&mut self, now: Now, id: CallId, leg_no: LegNo, feature: &Feature) -> Result<(), Why> {
         match feature {
-            Feature::Consult(number) => self.transfer(now, id, Some(part), number, Mode::Consult),
-            Feature::OneKey(number) => self.transfer(now, id, Some(part), number, Mode::Emergency),
-            Feature::Complete => self.ask(now, id, Some(part), Ask::Complete),
-            Feature::Cancel => self.ask(now, id, Some(part), Ask::Cancel),
-            Feature::Swap => self.ask(now, id, Some(part), Ask::Swap),
-            Feature::Merge => self.ask(now, id, Some(part), Ask::Merge),
+            Feature::Consult(number) => self.transfer(now, id, Some(leg_no), number, Mode::Consult),
+            Feature::OneKey(number) => self.transfer(now, id, Some(leg_no), number, Mode::Emergency),
+            Feature::Complete => self.ask(now, id, Some(leg_no), Ask::Complete),
+            Feature::Cancel => self.ask(now, id, Some(leg_no), Ask::Cancel),
+            Feature::Swap => self.ask(now, id, Some(leg_no), Ask::Swap),
+            Feature::Merge => self.ask(now, id, Some(leg_no), Ask::Merge),
         }
     }
 
     /// To whoever hears this party, but for those whom the media plane has `relayed` them to already.
-    fn pass_on(&mut self, now: Now, id: CallId, part: Part, keys: &str, relayed: bool, out: &mut Vec<Output>) {
+    fn pass_on(&mut self, now: Now, id: CallId, leg_no: LegNo, keys: &str, relayed: bool, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get(&id) else { return };
-        let hearers = active.call.hearers(part);
+        let hearers = active.call.hearers(leg_no);
         let legs = hearers.iter().filter_map(|other| Some((*other, active.legs.get(other)?.pad.way())));
         for (other, way) in legs.collect::<Vec<_>>() {
             for key in keys.chars() {
@@ -183,8 +183,8 @@ impl Switch {
 
 impl Active {
     /// Only seats have feature codes; what other parties press is for each other.
-    fn has_codes(&self, part: Part) -> bool {
-        part != CALLER && self.setup.codes.any() && self.call.is_seat(part)
+    fn has_codes(&self, leg_no: LegNo) -> bool {
+        leg_no != CALLER && self.setup.codes.any() && self.call.is_seat(leg_no)
     }
 }
 

@@ -13,9 +13,9 @@ mod end;
 mod gauge;
 mod identity;
 mod inlet;
+mod joining;
 mod keys;
 mod leg;
-mod lines;
 mod outages;
 mod proof;
 mod refused;
@@ -33,7 +33,7 @@ pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, R
 
 use crate::base::{CallId, Flow, LegId, Map, Mono, Now, RateLimit, Rng, Timers};
 use crate::call::event::{Entry, What};
-use crate::call::{self, Call, LegEvent, Part};
+use crate::call::{self, Call, LegEvent, LegNo};
 use crate::control;
 use crate::dialog::{self, Legs};
 use crate::media::{self, Ports};
@@ -133,7 +133,7 @@ pub struct Switch {
     queues: Queues,
     ports: Ports,
     calls: Map<CallId, Active>,
-    parts: Map<LegId, (CallId, Part)>,
+    leg_calls: Map<LegId, (CallId, LegNo)>,
     timers: Timers<CallId>,
     channels: Channels,
     /// Calls in progress, by who placed them.
@@ -169,7 +169,7 @@ struct Active {
     /// The configuration that the call began with: a reload does not change it under way.
     setup: Arc<Live>,
     identity: Identity,
-    legs: BTreeMap<Part, Leg>,
+    legs: BTreeMap<LegNo, Leg>,
     shard: u16,
     seq: u32,
     last_ticket: u64,
@@ -191,7 +191,7 @@ struct Active {
     /// The REFER that waits to hear how its move came out.
     referred: Option<Referred>,
     /// Keys of seats that may become a feature code.
-    typed: BTreeMap<Part, call::keys::Typed>,
+    typed: BTreeMap<LegNo, call::feature_codes::Typed>,
     seats_of: seats::SeatsOf,
 }
 
@@ -225,7 +225,7 @@ impl Switch {
             queues: Queues::new(route::seats(&setup), setup.queues.clone()),
             ports: fixed.ports(&mut rng),
             calls: Map::with_hasher(seed),
-            parts: Map::with_hasher(seed),
+            leg_calls: Map::with_hasher(seed),
             timers: Timers::default(),
             channels: Channels::default(),
             carried: Channels::default(),
@@ -348,7 +348,7 @@ impl Switch {
                 _ => None,
             };
             self.at_work = match &work {
-                Work::Leg(event) => rescue::leg_of(event).and_then(|leg| self.parts.get(&leg)).map(|(id, _)| *id),
+                Work::Leg(event) => rescue::leg_of(event).and_then(|leg| self.leg_calls.get(&leg)).map(|(id, _)| *id),
                 Work::Call(id, _) | Work::Effect(id, _) => Some(*id),
                 Work::Queue(_) => None,
             };
@@ -376,11 +376,11 @@ impl Switch {
             dialog::Event::Progress { leg, .. } => (leg, LegEvent::Rings),
             dialog::Event::Confirmed { leg } | dialog::Event::Established { leg } => return self.proven(leg, out),
         };
-        let Some(&(id, part)) = self.parts.get(&leg) else { return };
+        let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
         if let LegEvent::Ended(_) = event {
-            self.leg_over(id, part);
+            self.leg_over(id, leg_no);
         }
-        self.work.push_back(Work::Call(id, call::Input::Leg { part, event }));
+        self.work.push_back(Work::Call(id, call::Input::Leg { leg: leg_no, event }));
     }
 
     fn queue_output(&mut self, output: queue::Output) {

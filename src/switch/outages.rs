@@ -3,7 +3,7 @@
 
 use super::{Live, Switch};
 use crate::base::{CallId, Flow, Mono, Now, Proto};
-use crate::call::{Dialled, Goal, Part};
+use crate::call::{Dialled, Goal, LegNo};
 use crate::plan::{Failure, Step, Target};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -78,8 +78,8 @@ impl Live {
 
 impl Switch {
     /// A target gave no sign until its time was over.
-    pub(super) fn unreached(&mut self, now: Now, id: CallId, part: Part) {
-        let Some(peer) = self.calls.get(&id).and_then(|active| active.legs.get(&part)).map(|leg| leg.at) else { return };
+    pub(super) fn unreached(&mut self, now: Now, id: CallId, leg_no: LegNo) {
+        let Some(peer) = self.calls.get(&id).and_then(|active| active.legs.get(&leg_no)).map(|leg| leg.at) else { return };
         if self.outages.note(now.mono, peer, self.setup.outage) {
             tracing::warn!(%peer, "a trunk's peer gives no sign: calls go to the next target first until it is heard");
         }

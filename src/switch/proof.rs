@@ -3,7 +3,7 @@
 
 use super::{Output, Switch};
 use crate::base::{CallId, Flow, LegId, Now, Proto};
-use crate::call::Part;
+use crate::call::LegNo;
 use crate::media;
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ impl Proof {
 }
 
 impl Switch {
-    pub(super) fn profile(&mut self, id: CallId, part: Part, profile: media::Profile, out: &mut Vec<Output>) {
-        let mut profile = self.agreed(id, part, profile);
+    pub(super) fn profile(&mut self, id: CallId, leg_no: LegNo, profile: media::Profile, out: &mut Vec<Output>) {
+        let mut profile = self.agreed(id, leg_no, profile);
         if let Some(active) = self.calls.get_mut(&id)
-            && let Some(leg) = active.legs.get_mut(&part).filter(|leg| leg.proof != Proof::Given)
+            && let Some(leg) = active.legs.get_mut(&leg_no).filter(|leg| leg.proof != Proof::Given)
         {
             let networks = &leg.origins.networks;
             let ours = profile.rtp.is_none_or(|rtp| networks.iter().any(|network| network.contains(rtp.ip().to_canonical())));
@@ -45,24 +45,24 @@ impl Switch {
             profile.trial = (!ours).then_some(if active.emergency { emergency } else { audio });
             leg.proof = if ours { Proof::Missing } else { Proof::Awaited };
         }
-        self.media(id, part, out, |leg| media::Command::Profile { leg, profile });
+        self.media(id, leg_no, out, |leg| media::Command::Profile { leg, profile });
     }
 
     /// A request within its dialog: only who has our response can send one.
     pub(super) fn proven(&mut self, leg: LegId, out: &mut Vec<Output>) {
-        let Some(&(id, part)) = self.parts.get(&leg) else { return };
-        let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&part)) else { return };
+        let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
+        let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&leg_no)) else { return };
         if std::mem::take(&mut leg.proof) == Proof::Awaited {
-            self.media(id, part, out, |leg| media::Command::Proven { leg });
+            self.media(id, leg_no, out, |leg| media::Command::Proven { leg });
         }
     }
 
     pub(super) fn withheld(&mut self, now: Now, leg: LegId) {
         self.counters.withheld += 1;
-        let Some((id, part)) = self.parts.get(&leg) else { return };
+        let Some((id, leg_no)) = self.leg_calls.get(&leg) else { return };
         let Some(unsaid) = self.notices.may_say(now.mono, self.setup.notices) else { return };
         let Some(active) = self.calls.get(id) else { return };
-        let source = active.legs.get(part).map(|leg| leg.at);
+        let source = active.legs.get(leg_no).map(|leg| leg.at);
         tracing::warn!(
             call = %id, trunk = %active.identity.trunk, source = source.map(tracing::field::display),
             unsaid = (unsaid > 0).then_some(unsaid),

@@ -3,7 +3,7 @@
 
 use super::{Output, Switch, Work};
 use crate::base::{CallId, LegId, Now};
-use crate::call::{self, Wreckage};
+use crate::call::{self, AbortedLeg};
 use crate::dialog::Event;
 
 impl Switch {
@@ -17,11 +17,11 @@ impl Switch {
         }
         self.legs.recover(now, &mut self.legs_done);
         self.carry_out(out);
-        self.mend_queues(now, call);
+        self.recover_queues(now, call);
         if let Some(id) = call {
-            self.wreck(now, id);
+            self.abort(now, id);
         }
-        if let Some(leg) = self.arriving.take().filter(|leg| !self.parts.contains_key(leg)) {
+        if let Some(leg) = self.arriving.take().filter(|leg| !self.leg_calls.contains_key(leg)) {
             self.turn_away(now, leg, 500, out);
         }
         self.run(now, out);
@@ -30,16 +30,16 @@ impl Switch {
 
     /// Ends a call that cannot go on, whatever its parties do.
     pub(super) fn give_up(&mut self, now: Now, id: CallId) {
-        self.mend_queues(now, Some(id));
-        self.wreck(now, id);
+        self.recover_queues(now, Some(id));
+        self.abort(now, id);
     }
 
-    fn mend_queues(&mut self, now: Now, call: Option<CallId>) {
-        self.queues.mend(now, call, &mut self.queues_done);
+    fn recover_queues(&mut self, now: Now, call: Option<CallId>) {
+        self.queues.recover(now, call, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }
 
-    fn wreck(&mut self, now: Now, id: CallId) {
+    fn abort(&mut self, now: Now, id: CallId) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         if active.over {
             // Its record is closed; perhaps the journal's word for it was what it was told.
@@ -54,13 +54,13 @@ impl Switch {
             Work::Call(of, input) => *of != id || matches!(input, call::Input::Closed { .. } | call::Input::Journaled),
             Work::Leg(_) | Work::Queue(_) => true,
         });
-        let legs: Vec<Wreckage> = active
+        let legs: Vec<AbortedLeg> = active
             .legs
             .iter()
-            .map(|(part, leg)| Wreckage { part: *part, alive: !leg.ended, open: leg.rtp.is_some(), closing: !leg.closed })
+            .map(|(leg_no, leg)| AbortedLeg { no: *leg_no, alive: !leg.ended, open: leg.rtp.is_some(), closing: !leg.closed })
             .collect();
         let (open_move, talked) = (active.open_move, active.talked);
-        self.with_call(now, id, |call, done| call.wreck(now, &legs, open_move, talked, done));
+        self.with_call(now, id, |call, done| call.abort(now, &legs, open_move, talked, done));
     }
 }
 

@@ -56,7 +56,7 @@ impl Fixed {
 pub struct Live {
     pub trunks: Vec<Trunk>,
     pub seats: Vec<Seat>,
-    pub queues: Vec<queue::Line>,
+    pub queues: Vec<queue::Queue>,
     /// Where a target goes whose plan names no trunk: index into `trunks`.
     pub default_route: usize,
     pub plan: Arc<Plan>,
@@ -65,7 +65,7 @@ pub struct Live {
     /// Administrative divisions by telephone area code without the leading 0, for records.
     pub divisions: Arc<BTreeMap<String, Division>>,
     /// Feature codes on seats' keys.
-    pub codes: call::keys::Codes,
+    pub codes: call::feature_codes::Codes,
     /// Emergency lines see numbers that are withheld from others.
     pub emergency_sees_withheld: bool,
     pub unknown_source: UnknownSource,

@@ -52,15 +52,15 @@ fn run(directory: &str, format: Format, seconds: u64) -> Spent {
         let at = Mono(ms * 1000);
         let copied = cpu();
         for call in &calls {
-            for part in 0..2 {
-                let tapped = Tapped { call: *call, part, side: Side::Said, law: Law::A, timestamp: ms as u32 * 8, at };
+            for leg in 0..2 {
+                let tapped = Tapped { call: *call, leg, side: Side::Said, law: Law::A, timestamp: ms as u32 * 8, at };
                 sink.take(&tapped, &codes);
             }
         }
         let put = cpu();
         for frame in frames.try_iter() {
-            let tap::Frame { call, part, side, law, timestamp, at, .. } = frame;
-            recordings.frame(&Tapped { call, part, side, law, timestamp, at }, frame.codes());
+            let tap::Frame { call, leg, side, law, timestamp, at, .. } = frame;
+            recordings.frame(&Tapped { call, leg, side, law, timestamp, at }, frame.codes());
         }
         recordings.advance(at, &mut made);
         let written = cpu();

@@ -8,7 +8,7 @@ use hotline::call::Policy;
 use hotline::dialog;
 use hotline::media::{Command, Event, Origins, Prompt, Stats};
 use hotline::plan::Plan;
-use hotline::queue::{Line, Strategy};
+use hotline::queue::{Queue, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
     Dtmf, Fixed, Input, JournalDown, Limits, LinesFrom, Live, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk,
@@ -259,7 +259,7 @@ fn setup() -> Setup {
             origins: Arc::default(),
             lines_from: LinesFrom::Port,
         }],
-        queues: vec![Line {
+        queues: vec![Queue {
             name: "12345".into(),
             seats: vec![name],
             strategy: Strategy::OneByOne,

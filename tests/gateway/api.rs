@@ -69,7 +69,7 @@ fn is(value: &Value, kind: &str) -> bool {
 #[test]
 fn the_judge_says_no() {
     let document: Value = serde_json::from_str(include_str!("../../src/io/http/openapi.json")).unwrap();
-    let leg = serde_json::json!({ "leg": 1, "party": "desk", "part": "talking", "on_hold": false });
+    let leg = serde_json::json!({ "leg": 1, "party": "desk", "state": "talking", "on_hold": false });
     let judge = |change: fn(&mut Value)| {
         let (mut leg, mut found) = (leg.clone(), Vec::new());
         change(&mut leg);
@@ -78,7 +78,7 @@ fn the_judge_says_no() {
     };
     assert!(judge(|_| {}).is_empty());
     assert_eq!(judge(|leg| leg["leg"] = "1".into()), ["leg.leg: \"1\" is no \"integer\""]);
-    assert_eq!(judge(|leg| leg["part"] = "away".into()).len(), 1);
+    assert_eq!(judge(|leg| leg["state"] = "away".into()).len(), 1);
     assert_eq!(judge(|leg| leg["more"] = true.into()), ["leg: more is not in the document"]);
     assert_eq!(judge(|leg| drop(leg.as_object_mut().unwrap().remove("party"))), ["leg: no party"]);
 }

@@ -90,7 +90,7 @@ fn record() -> Value {
 /// A gateway that says the worst.
 fn gateway(path: &str) -> (u16, String) {
     let call = json!({ "id": HOSTILE, "number": HOSTILE, "line": HOSTILE, "caller": HOSTILE, "state": HOSTILE,
-                       "legs": [{ "leg": 1, "party": HOSTILE, "part": HOSTILE, "on_hold": true }] });
+                       "legs": [{ "leg": 1, "party": HOSTILE, "state": HOSTILE, "on_hold": true }] });
     let answer = match path.split('?').next().unwrap() {
         "/api/v1/calls" => json!({ "calls": [call], "total": 2 }),
         "/readyz" => json!({ "status": "ready", "alarm": HOSTILE }),

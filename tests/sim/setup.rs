@@ -4,11 +4,11 @@ use crate::vandal::Vandal;
 use crate::world::address;
 use hotline::base::{Proto, Rate, Rng};
 use hotline::call::Policy;
-use hotline::call::keys::Codes;
+use hotline::call::feature_codes::Codes;
 use hotline::dialog;
 use hotline::media::Prompt;
 use hotline::plan::Plan;
-use hotline::queue::{Line, Strategy};
+use hotline::queue::{Queue, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
     Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource, Unproven,
@@ -68,7 +68,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
                 lines_from: LinesFrom::Port,
             })
             .collect(),
-        queues: vec![Line {
+        queues: vec![Queue {
             name: "12345".into(),
             seats: (0..seats).map(name).collect(),
             strategy: if rng.chance(500) { Strategy::All } else { Strategy::OneByOne },

@@ -278,7 +278,7 @@ fn refused(why: Why) -> Problem {
 }
 
 fn view(call: &CallView) -> Value {
-    let leg = |l: &LegView| json!({ "leg": l.leg, "party": l.party, "part": l.part, "on_hold": l.on_hold });
+    let leg = |l: &LegView| json!({ "leg": l.leg, "party": l.party, "state": l.state, "on_hold": l.on_hold });
     json!({
         "id": call.id.to_string(),
         "line": call.line,

@@ -66,9 +66,9 @@ impl Bench {
         self.entry(call, 2, What::Ended { result: Outcome::Answered, by: By::Caller, status: None, q850: None });
     }
 
-    fn say(&self, call: CallId, part: u64, frames: u32) {
+    fn say(&self, call: CallId, leg: u64, frames: u32) {
         for n in 0..frames {
-            let tapped = Tapped { call, part, side: Side::Said, law: Law::A, timestamp: n * 160, at: clock::mono() };
+            let tapped = Tapped { call, leg, side: Side::Said, law: Law::A, timestamp: n * 160, at: clock::mono() };
             self.sink.take(&tapped, &[0xAA; 160]);
         }
     }

@@ -1,14 +1,14 @@
 //! The end of a call in which the program has panicked.
 
 use super::event::{By, Result, What};
-use super::{Call, Caller, Outcome, Output, Part, Stage};
+use super::{Call, Caller, LegNo, Outcome, Output, Stage};
 use crate::base::Now;
 use crate::dialog::Cause;
 
 /// A leg as the switch knows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Wreckage {
-    pub part: Part,
+pub struct AbortedLeg {
+    pub no: LegNo,
     pub alive: bool,
     /// Its media is open; `closing`: it is, or its end has not been told yet.
     pub open: bool,
@@ -18,13 +18,13 @@ pub struct Wreckage {
 impl Call {
     /// The call's own state cannot be believed any more: what the switch knows of its legs is hung up and closed, what its
     /// journal knows of its moves is ended, and its record is closed like any other.
-    pub fn wreck(&mut self, now: Now, legs: &[Wreckage], open_move: Option<u32>, talked: bool, out: &mut Vec<Output>) {
+    pub fn abort(&mut self, now: Now, legs: &[AbortedLeg], open_move: Option<u32>, talked: bool, out: &mut Vec<Output>) {
         self.out.clear();
         (self.taking, self.early_until, self.max_talk_at, self.watched) = (None, None, None, None);
         self.parties.clear();
         self.hearing.clear();
         (self.caller, self.caller_closed, self.stage) = (Caller::Gone, true, Stage::Clearing);
-        self.media.retain(|part, _| legs.iter().any(|leg| leg.part == *part && leg.closing));
+        self.media.retain(|leg, _| legs.iter().any(|known| known.no == *leg && known.closing));
         if let Some(seq) = open_move {
             self.journal(What::TransferEnded { seq, result: "failed".to_owned() });
         }
@@ -32,11 +32,11 @@ impl Call {
             if leg.alive {
                 // Q.850 cause 41: temporary failure.
                 let cause = Cause { status: 500, q850: Some(41), ..Cause::default() };
-                self.out.push(Output::Hangup { part: leg.part, cause });
+                self.out.push(Output::Hangup { leg: leg.no, cause });
             }
             if leg.open {
-                self.media.entry(leg.part).or_default();
-                self.out.push(Output::Close { part: leg.part });
+                self.media.entry(leg.no).or_default();
+                self.out.push(Output::Close { leg: leg.no });
             }
         }
         let result = if talked { Result::Answered } else { Result::Failed };

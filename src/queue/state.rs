@@ -1,26 +1,26 @@
-use super::desk::Idle;
+use super::member::Idle;
 use super::waiter::Place;
-use super::{Line, Priority};
+use super::{Priority, Queue};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A line and what happens in it.
-pub(super) struct Hall {
-    pub config: Line,
+/// A queue and what happens in it.
+pub(super) struct QueueState {
+    pub config: Queue,
     /// The configuration no longer names it: nobody joins, those inside are served.
     pub closed: bool,
     pub waiting: usize,
     /// Number of them that each source has.
     pub sources: BTreeMap<Arc<str>, usize>,
     /// Calls that want (more) seats to ring.
-    pub hungry: BTreeSet<Place>,
+    pub unserved: BTreeSet<Place>,
     pub idle: BTreeSet<Idle>,
 }
 
-impl Hall {
+impl QueueState {
     /// True when there is no place for one more of this source.
     pub fn is_full(&self, priority: Priority, source: &Arc<str>) -> bool {
-        let Line { max_length, share, reserved, .. } = self.config;
+        let Queue { max_length, share, reserved, .. } = self.config;
         let taken = self.sources.get(source).copied().unwrap_or(0);
         match priority {
             Priority::High => self.waiting >= max_length,

@@ -1,4 +1,4 @@
-use super::queues::{Timer, is_hungry, limit};
+use super::queues::{Timer, limit, wants_seat};
 use super::{Output, Queues};
 use crate::base::{CallId, Now};
 use crate::seat::Lease;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// After a panic.
 impl Queues {
     /// Gives up what `call` had, and works out anew what follows from who waits, rings and talks.
-    pub fn mend(&mut self, now: Now, call: Option<CallId>, out: &mut Vec<Output>) {
+    pub fn recover(&mut self, now: Now, call: Option<CallId>, out: &mut Vec<Output>) {
         if let Some(call) = call
             && let Some(waiter) = self.waiters.remove(&call)
         {
@@ -16,39 +16,39 @@ impl Queues {
             waiter.ringing.keys().for_each(|seat| self.timers.cancel(&Timer::Ring(call, seat.clone())));
         }
         let waiters = &self.waiters;
-        self.seats.mend(call, |call, seat| waiters.get(&call).is_some_and(|waiter| waiter.ringing.contains_key(seat)));
-        self.desks.values_mut().for_each(|desk| desk.listed = None);
-        for hall in self.lines.values_mut() {
-            hall.waiting = 0;
-            hall.sources.clear();
-            hall.hungry.clear();
-            hall.idle.clear();
+        self.seats.recover(call, |call, seat| waiters.get(&call).is_some_and(|waiter| waiter.ringing.contains_key(seat)));
+        self.members.values_mut().for_each(|member| member.listed = None);
+        for queue in self.queues.values_mut() {
+            queue.waiting = 0;
+            queue.sources.clear();
+            queue.unserved.clear();
+            queue.idle.clear();
         }
         for (call, waiter) in &self.waiters {
             waiter.ringing.keys().for_each(|seat| self.seats.take(*call, seat, Lease::Ringing));
         }
-        self.mend_lines(now);
+        self.recover_queues(now);
         let names: Vec<Arc<str>> = self.seats.names().cloned().collect();
         names.iter().for_each(|seat| self.list(seat));
-        self.stirred.extend(self.lines.keys().cloned());
+        self.pending.extend(self.queues.keys().cloned());
         self.dispatch(now.mono, out);
     }
 
-    fn mend_lines(&mut self, now: Now) {
+    fn recover_queues(&mut self, now: Now) {
         for (call, waiter) in &self.waiters {
-            let Some(hall) = self.lines.get_mut(&waiter.line) else { continue };
-            hall.enter(&waiter.source);
-            if is_hungry(waiter, hall.config.strategy, &self.seats) {
-                hall.hungry.insert(waiter.place);
+            let Some(queue) = self.queues.get_mut(&waiter.queue) else { continue };
+            queue.enter(&waiter.source);
+            if wants_seat(waiter, queue.config.strategy, &self.seats) {
+                queue.unserved.insert(waiter.place);
             }
-            self.timers.set(Timer::Wait(*call), limit(waiter, &hall.config));
+            self.timers.set(Timer::Wait(*call), limit(waiter, &queue.config));
             for seat in waiter.ringing.keys() {
                 let timer = Timer::Ring(*call, seat.clone());
                 if !self.timers.is_set(&timer) {
-                    self.timers.set(timer, now.mono.after(hall.config.ring_timeout));
+                    self.timers.set(timer, now.mono.after(queue.config.ring_timeout));
                 }
             }
         }
-        self.lines.retain(|_, hall| !hall.closed || hall.waiting > 0);
+        self.queues.retain(|_, queue| !queue.closed || queue.waiting > 0);
     }
 }

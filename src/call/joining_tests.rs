@@ -6,10 +6,10 @@ use super::*;
 use crate::dialog::EndedBy;
 use crate::sip::Direction;
 
-const LINE: Part = Part(2);
-const TARGET: Part = Part(3);
+const LINE: LegNo = LegNo(2);
+const TARGET: LegNo = LegNo(3);
 
-fn dials(scene: &mut Scene, mode: Mode) -> std::result::Result<Part, Refusal> {
+fn dials(scene: &mut Scene, mode: Mode) -> std::result::Result<LegNo, Refusal> {
     scene.call.second_line(scene.now, SEAT, mode, goal(&["12366"]), false, &mut scene.effects)
 }
 
@@ -31,11 +31,11 @@ fn consulting() -> Scene {
 #[test]
 fn a_seat_consults_by_its_second_line_and_sends_the_caller_on() {
     let mut scene = dialling(Mode::Consult);
-    assert!(scene.has(&Output::Progress { part: LINE, status: Status(183), media: true }));
+    assert!(scene.has(&Output::Progress { leg: LINE, status: Status(183), media: true }));
     assert_eq!((scene.hears(LINE), scene.hears(CALLER)), (Audio::Ringback, music()));
-    assert!(!scene.has(&Output::Answer { part: LINE }), "the phone sees that the target has not answered");
+    assert!(!scene.has(&Output::Answer { leg: LINE }), "the phone sees that the target has not answered");
     scene.answer(TARGET);
-    assert!(scene.has(&Output::Answer { part: LINE }));
+    assert!(scene.has(&Output::Answer { leg: LINE }));
     assert_eq!((scene.hears(LINE), scene.hears(TARGET)), (Audio::Relay(TARGET), Audio::Relay(LINE)));
     scene.ask(SEAT, Ask::Complete).unwrap();
     assert!(scene.hung_up(SEAT) && scene.hung_up(LINE) && !scene.hung_up(CALLER) && !scene.hung_up(TARGET));
@@ -53,7 +53,7 @@ fn a_caller_may_be_sent_on_while_the_target_rings_and_comes_back_when_it_fails()
     assert!(scene.hung_up(SEAT) && scene.hung_up(LINE));
     assert_eq!(scene.hears(CALLER), Audio::Ringback);
     scene.end(TARGET, EndedBy::Peer, Some(486));
-    assert!(scene.has(&Output::Dial { part: Part(4), party: Dialled::Seat { name: "s1".into() } }));
+    assert!(scene.has(&Output::Dial { leg: LegNo(4), party: Dialled::Seat { name: "s1".into() } }));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_phone_learns_the_targets_own_status_and_has_its_caller_again() {
     let mut scene = dialling(Mode::Consult);
     scene.end(TARGET, EndedBy::Peer, Some(486));
     let status = scene.effects.iter().find_map(|e| match e {
-        Output::Hangup { part: LINE, cause } => Some(cause.status),
+        Output::Hangup { leg: LINE, cause } => Some(cause.status),
         _ => None,
     });
     assert_eq!((status, scene.results()), (Some(486), vec!["failed".to_owned()]));
@@ -104,7 +104,7 @@ fn the_caller_survives_the_first_line() {
         let mut ringing = dialling(Mode::Consult);
         ringing.end(SEAT, by, None);
         assert_eq!(ringing.hears(CALLER), Audio::Relay(LINE));
-        assert!(ringing.has(&Output::Answer { part: LINE }));
+        assert!(ringing.has(&Output::Answer { leg: LINE }));
         ringing.answer(TARGET);
         assert_eq!(ringing.hears(CALLER), Audio::Mix(vec![LINE, TARGET]));
     }
@@ -123,7 +123,7 @@ fn a_caller_lost_meanwhile_leaves_seat_and_target_with_each_other() {
 #[test]
 fn an_emergency_line_that_the_phone_dials_is_one_key() {
     let mut scene = dialling(Mode::Emergency);
-    assert!(scene.has(&Output::Answer { part: LINE }));
+    assert!(scene.has(&Output::Answer { leg: LINE }));
     assert_eq!((scene.hears(CALLER), scene.hears(LINE)), (Audio::Relay(LINE), Audio::Relay(CALLER)));
     assert_eq!(dials(&mut scene, Mode::Emergency), Err(Refusal::Busy), "pressed again: nothing more");
     scene.answer(TARGET);
@@ -152,21 +152,21 @@ fn an_emergency_line_goes_before_another_move() {
     scene.answer(SEAT);
     scene.ask(SEAT, Ask::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) }).unwrap();
     assert_eq!(dials(&mut scene, Mode::Consult), Err(Refusal::Busy));
-    assert_eq!(dials(&mut scene, Mode::Emergency), Ok(Part(3)));
-    assert!(scene.hung_up(Part(2)));
+    assert_eq!(dials(&mut scene, Mode::Emergency), Ok(LegNo(3)));
+    assert!(scene.hung_up(LegNo(2)));
 }
 
 #[test]
 fn who_may_not_dial_changes_nothing() {
     let mut scene = consulting();
     assert_eq!(dials(&mut scene, Mode::Consult), Err(Refusal::Busy));
-    let queue = Goal::Queue { line: "12345".into(), high: false };
+    let queue = Goal::Queue { queue: "12345".into(), high: false };
     assert_eq!(scene.call.second_line(scene.now, SEAT, Mode::Consult, queue, false, &mut Vec::new()), Err(Refusal::NotAllowed));
     let by_target = scene.call.second_line(scene.now, TARGET, Mode::Consult, goal(&["110"]), false, &mut Vec::new());
     assert_eq!(by_target, Err(Refusal::NotAllowed));
 }
 
-fn takes(scene: &mut Scene, old: Part) -> std::result::Result<Part, Refusal> {
+fn takes(scene: &mut Scene, old: LegNo) -> std::result::Result<LegNo, Refusal> {
     scene.call.take_place(scene.now, old, "s2", false, &mut scene.effects)
 }
 
@@ -175,12 +175,12 @@ fn a_phone_takes_the_place_of_one_that_talks() {
     let mut scene = Scene::start(vec![queue()]);
     scene.ring("s1");
     scene.answer(SEAT);
-    assert_eq!(takes(&mut scene, SEAT), Ok(Part(2)));
+    assert_eq!(takes(&mut scene, SEAT), Ok(LegNo(2)));
     assert_eq!(scene.hears(CALLER), Audio::Relay(SEAT), "not before its media is settled");
     assert_eq!(takes(&mut scene, SEAT), Err(Refusal::Busy));
-    scene.leg(Part(2), LegEvent::Media(media(Direction::SendRecv)));
-    assert_eq!((scene.hears(CALLER), scene.hears(Part(2))), (Audio::Relay(Part(2)), Audio::Relay(CALLER)));
-    assert!(scene.hung_up(SEAT) && scene.has(&Output::Answer { part: Part(2) }));
+    scene.leg(LegNo(2), LegEvent::Media(media(Direction::SendRecv)));
+    assert_eq!((scene.hears(CALLER), scene.hears(LegNo(2))), (Audio::Relay(LegNo(2)), Audio::Relay(CALLER)));
+    assert!(scene.hung_up(SEAT) && scene.has(&Output::Answer { leg: LegNo(2) }));
     assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
     let joined = What::joined(2, Party::Seat { name: "s2".into(), queue: String::new() });
     assert!(scene.has(&Output::Journal(joined)));
@@ -190,11 +190,11 @@ fn a_phone_takes_the_place_of_one_that_talks() {
 fn a_phone_picks_up_for_one_that_rings() {
     let mut scene = Scene::start(vec![queue()]);
     scene.ring("s1");
-    assert_eq!(takes(&mut scene, SEAT), Ok(Part(2)));
-    scene.leg(Part(2), LegEvent::Media(media(Direction::SendRecv)));
+    assert_eq!(takes(&mut scene, SEAT), Ok(LegNo(2)));
+    scene.leg(LegNo(2), LegEvent::Media(media(Direction::SendRecv)));
     assert!(scene.answered() && scene.hung_up(SEAT) && scene.has(&Output::Queue(QueueCommand::Leave)));
-    assert_eq!(scene.hears(CALLER), Audio::Relay(Part(2)));
-    scene.end(Part(2), EndedBy::Peer, None);
+    assert_eq!(scene.hears(CALLER), Audio::Relay(LegNo(2)));
+    scene.end(LegNo(2), EndedBy::Peer, None);
     assert_eq!(scene.clear().0, Result::Answered);
 }
 
@@ -204,13 +204,13 @@ fn a_phone_that_cannot_take_the_place_changes_nothing() {
     scene.ring("s1");
     assert_eq!(takes(&mut scene, CALLER), Err(Refusal::NotAllowed), "nobody may have the caller's leg");
     takes(&mut scene, SEAT).unwrap();
-    scene.end(Part(2), EndedBy::Us, Some(488));
+    scene.end(LegNo(2), EndedBy::Us, Some(488));
     assert!(!scene.effects.iter().any(|e| matches!(e, Output::Queue(QueueCommand::Refused { .. }))));
     scene.answer(SEAT);
     assert_eq!(scene.hears(CALLER), Audio::Relay(SEAT));
     takes(&mut scene, SEAT).unwrap();
     scene.end(SEAT, EndedBy::Peer, None);
-    assert!(scene.hung_up(Part(3)));
+    assert!(scene.hung_up(LegNo(3)));
     assert_eq!(scene.clear().0, Result::Answered);
 }
 
@@ -220,7 +220,7 @@ fn a_phone_too_late_for_a_place_leaves_the_way_free_for_the_next() {
     scene.ring("s1");
     scene.ring("s2");
     takes(&mut scene, SEAT).unwrap();
-    scene.answer(Part(2));
-    assert!(scene.hung_up(Part(3)), "another seat was faster");
-    assert_eq!(takes(&mut scene, Part(2)), Ok(Part(4)));
+    scene.answer(LegNo(2));
+    assert!(scene.hung_up(LegNo(3)), "another seat was faster");
+    assert_eq!(takes(&mut scene, LegNo(2)), Ok(LegNo(4)));
 }

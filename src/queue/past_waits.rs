@@ -7,12 +7,12 @@ const REMEMBERED: usize = 16_384;
 
 /// How long calls waited before they were served, for those that come back to the head.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spent {
+pub(super) struct PastWaits {
     waits: BTreeMap<CallId, (u64, Duration)>,
     order: BTreeMap<u64, CallId>,
 }
 
-impl Spent {
+impl PastWaits {
     /// `serial` is higher than any before it.
     pub fn remember(&mut self, call: CallId, serial: u64, wait: Duration) {
         self.forget(call);
@@ -40,13 +40,13 @@ mod tests {
     #[test]
     fn the_oldest_is_forgotten_when_there_are_too_many() {
         let call = |n: usize| CallId(Uuid::from_u128(n as u128));
-        let mut spent = Spent::default();
+        let mut past_waits = PastWaits::default();
         for n in 0..=REMEMBERED {
-            spent.remember(call(n), n as u64, Duration::from_secs(1));
+            past_waits.remember(call(n), n as u64, Duration::from_secs(1));
         }
-        assert_eq!(spent.forget(call(0)), None);
-        assert_eq!(spent.forget(call(1)), Some(Duration::from_secs(1)));
-        assert_eq!(spent.forget(call(1)), None);
-        assert_eq!(spent.waits.len(), spent.order.len());
+        assert_eq!(past_waits.forget(call(0)), None);
+        assert_eq!(past_waits.forget(call(1)), Some(Duration::from_secs(1)));
+        assert_eq!(past_waits.forget(call(1)), None);
+        assert_eq!(past_waits.waits.len(), past_waits.order.len());
     }
 }

@@ -6,7 +6,7 @@
 
 use super::event::{Party, What};
 use super::talk::{Goal, Mode, Refusal, Second, Talk};
-use super::{CALLER, Call, Called, Output, Part, QueueCommand, Stage, told};
+use super::{CALLER, Call, Called, LegNo, Output, QueueCommand, Stage, status_map};
 use crate::base::Now;
 use crate::dialog::Cause;
 use crate::sip::Status;
@@ -18,12 +18,12 @@ impl Call {
     pub fn second_line(
         &mut self,
         now: Now,
-        first: Part,
+        first: LegNo,
         mode: Mode,
         goal: Goal,
         late_offer: bool,
         out: &mut Vec<Output>,
-    ) -> Result<Part, Refusal> {
+    ) -> Result<LegNo, Refusal> {
         let answer = self.dialled_by(now, first, mode, goal, late_offer);
         self.flush(now, out);
         answer
@@ -34,30 +34,30 @@ impl Call {
     pub fn take_place(
         &mut self,
         now: Now,
-        old: Part,
+        old: LegNo,
         name: &str,
         late_offer: bool,
         out: &mut Vec<Output>,
-    ) -> Result<Part, Refusal> {
+    ) -> Result<LegNo, Refusal> {
         let answer = self.asked_for_place(old, name, late_offer);
         self.flush(now, out);
         answer
     }
 
-    /// The part of a seat that talks in this call; its first where it has two lines here, for it may have no third.
-    pub fn seat_in_talk(&self, name: &str) -> Option<Part> {
+    /// The leg of a seat that talks in this call; its first where it has two here, for it may have no third.
+    pub fn seat_in_talk(&self, name: &str) -> Option<LegNo> {
         let Stage::Talking(talk) = &self.stage else { return None };
-        let is = |part: &Part| matches!(self.parties.get(part).map(|c| &c.party), Some(Party::Seat { name: n, .. }) if n == name);
+        let is = |leg: &LegNo| matches!(self.parties.get(leg).map(|c| &c.party), Some(Party::Seat { name: n, .. }) if n == name);
         talk.main.iter().chain(&talk.aside).copied().find(is)
     }
 
-    /// Tells whether these two parts are the lines of one seat.
-    pub fn are_one_seat(&self, one: Part, other: Part) -> bool {
+    /// Tells whether these two legs are of one seat.
+    pub fn are_one_seat(&self, one: LegNo, other: LegNo) -> bool {
         let Stage::Talking(talk) = &self.stage else { return false };
-        talk.second.is_some_and(|Second { first, part }| [(first, part), (part, first)].contains(&(one, other)))
+        talk.second.is_some_and(|Second { first, leg }| [(first, leg), (leg, first)].contains(&(one, other)))
     }
 
-    fn dialled_by(&mut self, now: Now, first: Part, mode: Mode, goal: Goal, late: bool) -> Result<Part, Refusal> {
+    fn dialled_by(&mut self, now: Now, first: LegNo, mode: Mode, goal: Goal, late: bool) -> Result<LegNo, Refusal> {
         let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
         let Goal::Ring { to, chain, timeout } = goal else { return Err(Refusal::NotAllowed) };
         let nobody = mode != Mode::Emergency && !talk.has(CALLER);
@@ -76,22 +76,22 @@ impl Call {
         }
         let party = self.parties.get(&first).map(|c| c.party.clone()).ok_or(Refusal::NotAllowed)?;
         self.tried += 1;
-        let part = self.admit(party, late);
+        let leg = self.admit(party, late);
         if let Some(talk) = self.talk() {
-            talk.second = Some(Second { first, part });
-            talk.main.insert(part);
+            talk.second = Some(Second { first, leg });
+            talk.main.insert(leg);
         }
         if mode == Mode::Emergency {
             // Seat and caller hear each other by this line while the emergency line rings.
-            self.answer_party(part);
+            self.answer_party(leg);
         } else if !late {
-            self.out.push(Output::Progress { part, status: Status(183), media: true });
+            self.out.push(Output::Progress { leg, status: Status(183), media: true });
         }
-        self.send_to_parties(now, part, mode, &to, chain, timeout)?;
-        Ok(part)
+        self.send_to_parties(now, leg, mode, &to, chain, timeout)?;
+        Ok(leg)
     }
 
-    fn asked_for_place(&mut self, old: Part, name: &str, late: bool) -> Result<Part, Refusal> {
+    fn asked_for_place(&mut self, old: LegNo, name: &str, late: bool) -> Result<LegNo, Refusal> {
         let there = match &self.stage {
             Stage::Talking(talk) => talk.has(old),
             Stage::Queued { .. } => true,
@@ -106,95 +106,95 @@ impl Call {
         if !self.may_try() {
             return Err(Refusal::TooMany);
         }
-        let part = self.admit(Party::Seat { name: name.to_owned(), queue: String::new() }, late);
-        self.taking = Some((part, old));
-        Ok(part)
+        let leg = self.admit(Party::Seat { name: name.to_owned(), queue: String::new() }, late);
+        self.taking = Some((leg, old));
+        Ok(leg)
     }
 
     /// A party that called us. Without an offer its media can only be settled by our 200 (RFC 3261 §13.2.1).
-    fn admit(&mut self, party: Party, late: bool) -> Part {
-        let part = Part(self.next_part);
-        self.next_part += 1;
-        self.parties.insert(part, Called::new(party, true));
-        self.media.insert(part, "");
-        self.out.push(Output::Attach { part });
+    fn admit(&mut self, party: Party, late: bool) -> LegNo {
+        let leg = LegNo(self.next_leg);
+        self.next_leg += 1;
+        self.parties.insert(leg, Called::new(party, true));
+        self.media.insert(leg, "");
+        self.out.push(Output::Attach { leg });
         if late {
-            self.answer_party(part);
+            self.answer_party(leg);
         }
-        part
+        leg
     }
 
     /// 200, once, to a party that called us.
-    pub(super) fn answer_party(&mut self, part: Part) {
-        if let Some(called) = self.parties.get_mut(&part).filter(|called| called.unanswered) {
+    pub(super) fn answer_party(&mut self, leg: LegNo) {
+        if let Some(called) = self.parties.get_mut(&leg).filter(|called| called.unanswered) {
             called.unanswered = false;
             let party = called.party.clone();
-            self.out.push(Output::Answer { part });
-            self.journal(What::joined(part.0, party));
+            self.out.push(Output::Answer { leg });
+            self.journal(What::joined(leg.0, party));
         }
     }
 
     /// The party that asked for another's place has its media: now it has the place.
-    pub(super) fn place_taken(&mut self, now: Now, part: Part) {
-        let Some((_, old)) = self.taking.take_if(|(new, _)| *new == part) else { return };
+    pub(super) fn place_taken(&mut self, now: Now, leg: LegNo) {
+        let Some((_, old)) = self.taking.take_if(|(new, _)| *new == leg) else { return };
         match &mut self.stage {
             Stage::Talking(talk) if talk.has(old) => {
-                talk.replace(old, part);
-                self.answer_party(part);
+                talk.replace(old, leg);
+                self.answer_party(leg);
                 if self.talk().is_some_and(|t| t.is_served_by(old)) {
                     self.free_seat();
                 }
                 self.dismiss(old);
             }
-            Stage::Queued { line } if self.parties.contains_key(&old) => {
-                let home = Some(line.clone());
-                self.picked_up(now, part, home);
+            Stage::Queued { queue } if self.parties.contains_key(&old) => {
+                let home = Some(queue.clone());
+                self.picked_up(now, leg, home);
             }
-            _ => self.dismiss(part),
+            _ => self.dismiss(leg),
         }
     }
 
     /// Another phone takes a caller for whom a seat rings.
-    fn picked_up(&mut self, now: Now, part: Part, home: Option<Arc<str>>) {
+    fn picked_up(&mut self, now: Now, leg: LegNo, home: Option<Arc<str>>) {
         self.answer_caller();
         self.out.push(Output::Queue(QueueCommand::Leave));
-        self.stage = Stage::Talking(Box::new(Talk { home, ..Talk::between(part, None) }));
+        self.stage = Stage::Talking(Box::new(Talk { home, ..Talk::between(leg, None) }));
         self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
-        self.answer_party(part);
-        self.cancel_others(part);
+        self.answer_party(leg);
+        self.cancel_others(leg);
     }
 
     /// A consultation is over, so the line that the seat dialled it by is: with what the target's refusal means for it where
     /// nobody answered. The caller is on the seat's first line.
     pub(super) fn drop_second(&mut self) {
         let Some(talk) = self.talk() else { return };
-        let Some(second) = talk.second.take_if(|second| talk.aside.contains(&second.part)) else { return };
-        talk.leave(second.part);
-        if self.parties.remove(&second.part).is_some() {
+        let Some(second) = talk.second.take_if(|second| talk.aside.contains(&second.leg)) else { return };
+        talk.leave(second.leg);
+        if self.parties.remove(&second.leg).is_some() {
             let (refused, q850) = self.failure.unwrap_or((480, Some(16)));
-            let cause = Cause { status: told::status(refused), q850, ..Cause::default() };
-            self.out.push(Output::Hangup { part: second.part, cause });
-            self.out.push(Output::Close { part: second.part });
+            let cause = Cause { status: status_map::status(refused), q850, ..Cause::default() };
+            self.out.push(Output::Hangup { leg: second.leg, cause });
+            self.out.push(Output::Close { leg: second.leg });
         }
     }
 
     /// One of a seat's two lines is over; the other is the seat from now on.
-    pub(super) fn line_lost(&mut self, part: Part) {
+    pub(super) fn line_lost(&mut self, leg: LegNo) {
         let Some(talk) = self.talk() else { return };
-        let Some(second) = talk.second.take_if(|second| second.part == part || second.first == part) else { return };
-        if second.part == part { self.second_lost(second) } else { self.first_lost(second) }
+        let Some(second) = talk.second.take_if(|second| second.leg == leg || second.first == leg) else { return };
+        if second.leg == leg { self.second_lost(second) } else { self.first_lost(second) }
     }
 
     /// The seat hung up on the one it consulted, or stopped dialling: it has its caller again. An emergency line that
     /// rings is not given up for it.
     fn second_lost(&mut self, second: Second) {
         let Some(talk) = self.talk() else { return };
-        let Some(transfer) = talk.transfer.as_mut().filter(|t| t.by == second.part) else { return };
+        let Some(transfer) = talk.transfer.as_mut().filter(|t| t.by == second.leg) else { return };
         if transfer.mode != Mode::Consult {
             transfer.by = second.first;
             return;
         }
-        let (target, seq) = (transfer.part, transfer.seq);
+        let (target, seq) = (transfer.leg, transfer.seq);
         if transfer.until.is_some() {
             self.give_up(target, false);
         } else {
@@ -206,27 +206,27 @@ impl Call {
     /// The seat hung up the line with the caller: the caller comes to the other one.
     fn first_lost(&mut self, second: Second) {
         let Some(talk) = self.talk() else { return };
-        if let Some(lease) = talk.lease.as_mut().filter(|l| l.part == second.first) {
-            lease.part = second.part;
+        if let Some(lease) = talk.lease.as_mut().filter(|l| l.leg == second.first) {
+            lease.leg = second.leg;
         }
-        let consulting = talk.transfer.as_mut().filter(|t| t.by == second.part && t.mode == Mode::Consult);
+        let consulting = talk.transfer.as_mut().filter(|t| t.by == second.leg && t.mode == Mode::Consult);
         let answered = consulting.map(|transfer| {
             transfer.mode = Mode::ThreeWay;
             transfer.until.is_none().then_some(transfer.seq)
         });
         talk.merge();
-        self.answer_party(second.part);
+        self.answer_party(second.leg);
         if let Some(Some(seq)) = answered {
             self.transfer_over(seq, "joined");
         }
     }
 
     /// Both lines of a seat leave.
-    pub(super) fn dismiss_seat(&mut self, part: Part) {
-        let pair = self.talk().and_then(|t| t.second.take_if(|s| s.part == part || s.first == part));
+    pub(super) fn dismiss_seat(&mut self, leg: LegNo) {
+        let pair = self.talk().and_then(|t| t.second.take_if(|s| s.leg == leg || s.first == leg));
         match pair {
-            Some(Second { first, part }) => [first, part].into_iter().for_each(|line| self.dismiss(line)),
-            None => self.dismiss(part),
+            Some(Second { first, leg }) => [first, leg].into_iter().for_each(|leg| self.dismiss(leg)),
+            None => self.dismiss(leg),
         }
     }
 
@@ -234,14 +234,14 @@ impl Call {
     pub(super) fn leave_by_both_lines(&mut self) -> Result<(), Refusal> {
         let second = self.talk().and_then(|t| t.second).ok_or(Refusal::Nothing)?;
         self.free_seat();
-        self.dismiss_seat(second.part);
+        self.dismiss_seat(second.leg);
         Ok(())
     }
 }
 
 impl Talk {
     /// `new` has the place that `old` had, in its room and in a move that it asked for.
-    fn replace(&mut self, old: Part, new: Part) {
+    fn replace(&mut self, old: LegNo, new: LegNo) {
         for room in [&mut self.main, &mut self.aside] {
             if room.remove(&old) {
                 room.insert(new);

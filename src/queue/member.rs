@@ -1,11 +1,11 @@
-use crate::seat;
+use crate::seat::SeatState;
 use std::sync::Arc;
 
-/// A seat's place in the lines that it serves.
+/// A seat's place in the queues that it serves.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Desk {
-    pub lines: Vec<Arc<str>>,
-    /// Its place in the lines' order of idle seats, while it is there.
+pub(super) struct Member {
+    pub queues: Vec<Arc<str>>,
+    /// Its place in the queues' order of idle seats, while it is there.
     pub listed: Option<Idle>,
 }
 
@@ -20,8 +20,8 @@ pub(super) struct Idle {
 
 impl Idle {
     /// Where it stands among idle seats; none: it takes no call now.
-    pub fn of(seat: &Arc<str>, state: &seat::State) -> Option<Idle> {
-        let seat::State { ringing, last_work, .. } = *state;
+    pub fn of(seat: &Arc<str>, state: &SeatState) -> Option<Idle> {
+        let SeatState { ringing, last_work, .. } = *state;
         state.is_free().then(|| Idle { doubtful: state.is_doubtful(), ringing, last_work, seat: seat.clone() })
     }
 }

@@ -7,7 +7,7 @@ use super::keys::Pad;
 use super::proof::Proof;
 use super::{Dtmf, Leg, Output, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now, Shown};
-use crate::call::{self, Call, Mode, Part, Refusal};
+use crate::call::{self, Call, LegNo, Mode, Refusal};
 use crate::control::Why;
 use crate::dialog::{Cause, Command, Incoming};
 use std::sync::Arc;
@@ -36,15 +36,15 @@ impl Switch {
         true
     }
 
-    /// REFER with Replaces: the seat on `part` wants its caller to be with whom its other line has.
-    pub(super) fn refer_to_line(&mut self, now: Now, id: CallId, part: Part, other: LegId) -> Result<(), Why> {
-        match self.parts.get(&other) {
+    /// REFER with Replaces: the seat on `leg` wants its caller to be with whom its other line has.
+    pub(super) fn refer_to_line(&mut self, now: Now, id: CallId, leg_no: LegNo, other: LegId) -> Result<(), Why> {
+        match self.leg_calls.get(&other) {
             Some(&(same, line)) if same == id => {
-                let one_seat = self.calls.get(&id).is_some_and(|active| active.call.are_one_seat(part, line));
+                let one_seat = self.calls.get(&id).is_some_and(|active| active.call.are_one_seat(leg_no, line));
                 if !one_seat {
                     return Err(Why::Call(Refusal::NotAllowed));
                 }
-                self.ask(now, id, Some(part), call::Ask::Complete)
+                self.ask(now, id, Some(leg_no), call::Ask::Complete)
             }
             // Two callers are never joined to each other.
             Some(_) => Err(Why::Call(Refusal::NotAllowed)),
@@ -53,12 +53,12 @@ impl Switch {
     }
 
     /// The newest conversation of a seat.
-    fn call_of_seat(&self, seat: &str) -> Option<(CallId, Part)> {
-        let of = |(id, active): (&CallId, &super::Active)| active.call.seat_in_talk(seat).map(|part| (*id, part));
+    fn call_of_seat(&self, seat: &str) -> Option<(CallId, LegNo)> {
+        let of = |(id, active): (&CallId, &super::Active)| active.call.seat_in_talk(seat).map(|leg_no| (*id, leg_no));
         self.calls.iter().filter_map(of).max_by_key(|(id, _)| *id)
     }
 
-    fn second_line(&mut self, now: Now, incoming: &Incoming, id: CallId, first: Part, out: &mut Vec<Output>) -> Result<(), Why> {
+    fn second_line(&mut self, now: Now, incoming: &Incoming, id: CallId, first: LegNo, out: &mut Vec<Output>) -> Result<(), Why> {
         let to = identity::dialled(&incoming.uri);
         let (goal, mode) = self.may_go(now, id, &to, Mode::Consult)?;
         let late = incoming.offer.is_none();
@@ -69,9 +69,9 @@ impl Switch {
     }
 
     fn replace(&mut self, now: Now, incoming: &Incoming, old: LegId, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<(), Why> {
-        let (id, part) = self.parts.get(&old).copied().ok_or(Why::NoSuchLeg)?;
+        let (id, leg_no) = self.leg_calls.get(&old).copied().ok_or(Why::NoSuchLeg)?;
         let late = incoming.offer.is_none();
-        self.enter(now, incoming, id, out, |call, done| call.take_place(now, part, seat, late, done))
+        self.enter(now, incoming, id, out, |call, done| call.take_place(now, leg_no, seat, late, done))
     }
 
     /// The call's first entry is long written: final responses of the new leg may leave at once.
@@ -81,7 +81,7 @@ impl Switch {
         incoming: &Incoming,
         id: CallId,
         out: &mut Vec<Output>,
-        ask: impl FnOnce(&mut Call, &mut Vec<call::Output>) -> Result<Part, Refusal>,
+        ask: impl FnOnce(&mut Call, &mut Vec<call::Output>) -> Result<LegNo, Refusal>,
     ) -> Result<(), Why> {
         let placer = self.placer(incoming);
         let dtmf = placer.as_ref().map_or(Dtmf::Auto, |placer| self.dtmf(placer));
@@ -91,12 +91,12 @@ impl Switch {
         let mut effects = Vec::new();
         let call_id = Some(Shown(&String::from_utf8_lossy(&incoming.call_id)).to_string());
         let answer = ask(&mut active.call, &mut effects);
-        if let Ok(part) = answer {
+        if let Ok(leg_no) = answer {
             let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
             let theirs = incoming.call_id.clone();
             let leg = Leg { call_id, theirs, pad: Pad::new(dtmf), proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, ..new };
-            active.legs.insert(part, leg);
-            self.parts.insert(incoming.leg, (id, part));
+            active.legs.insert(leg_no, leg);
+            self.leg_calls.insert(incoming.leg, (id, leg_no));
         }
         self.timers.update(id, active.call.deadline());
         let moved = active.parties_have_changed();

@@ -1,0 +1,70 @@
+//! Decides who hears what: a function of where the call stands, so that no change of state can forget a sound.
+
+use super::talk::Talk;
+use super::{Audio, CALLER, Call, LegNo, Output, Stage};
+use std::ops::Bound::{Excluded, Unbounded};
+
+impl Call {
+    /// Tells the media plane what has changed for each open leg; one that is being closed hears nothing any more.
+    pub(super) fn listen(&mut self) {
+        for output in &self.out {
+            if let Output::Close { leg } = output {
+                self.hearing.remove(leg);
+            }
+        }
+        let mut next = self.media.keys().next().copied();
+        while let Some(leg) = next {
+            next = self.media.range((Excluded(leg), Unbounded)).next().map(|(leg, _)| *leg);
+            let audio = self.hears(leg);
+            if self.hearing.get(&leg).unwrap_or(&Audio::Silence) != &audio {
+                self.hearing.insert(leg, audio.clone());
+                self.out.push(Output::Play { leg, audio });
+            }
+        }
+    }
+
+    fn hears(&self, leg: LegNo) -> Audio {
+        match &self.stage {
+            Stage::Announcing { cue, prompt, .. } if leg == CALLER => {
+                Audio::Prompt { name: prompt.clone(), repeat: false, cue: *cue }
+            }
+            Stage::Queued { .. } if leg == CALLER && self.parties.is_empty() => self.music(),
+            Stage::Offering { .. } if leg == CALLER => self.music(),
+            Stage::Queued { .. } | Stage::Ringing { .. } if leg == CALLER => self.ringing(None),
+            Stage::Talking(talk) if talk.has(leg) => self.in_talk(talk, leg),
+            _ => Audio::Silence,
+        }
+    }
+
+    /// Everybody else in the room who is not on hold, and what the network of who is coming says meanwhile; where nobody is,
+    /// ringback for who is coming, else music.
+    fn in_talk(&self, talk: &Talk, leg: LegNo) -> Audio {
+        if let Some(notice) = talk.notice.as_ref().filter(|n| n.leg == leg) {
+            return Audio::Prompt { name: notice.prompt.clone(), repeat: false, cue: notice.cue };
+        }
+        let mut speakers = talk.others(leg).filter(|other| !talk.holds.contains(other));
+        match (speakers.next(), speakers.next()) {
+            (None, _) if talk.awaits(leg) && talk.others(leg).next().is_none() => self.ringing(talk.ringing().map(|t| t.leg)),
+            (None, _) => self.music(),
+            (Some(one), two) => {
+                let coming = talk.ringing().filter(|_| talk.awaits(leg)).map(|t| t.leg).filter(|leg| self.speaks_early(*leg));
+                let others: Vec<LegNo> = two.into_iter().chain(speakers).chain(coming).collect();
+                if others.is_empty() { Audio::Relay(one) } else { Audio::Mix([&[one], &others[..]].concat()) }
+            }
+        }
+    }
+
+    /// Early media of this party, or of the one that rings: one network may speak, of several nobody could understand a word.
+    fn ringing(&self, leg: Option<LegNo>) -> Audio {
+        let leg = leg.or_else(|| self.parties.keys().next().copied().filter(|_| self.parties.len() == 1));
+        leg.filter(|leg| self.speaks_early(*leg)).map_or(Audio::Ringback, Audio::Early)
+    }
+
+    fn speaks_early(&self, leg: LegNo) -> bool {
+        self.parties.get(&leg).is_some_and(|called| called.early_media)
+    }
+
+    fn music(&self) -> Audio {
+        Audio::Prompt { name: self.policy.music.clone(), repeat: true, cue: 0 }
+    }
+}
