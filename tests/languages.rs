@@ -15,8 +15,8 @@ const STRINGS: &[(&str, usize)] = &[
     ("src/base/cidr.rs", 1),
     // These stand in the journal and the log.
     ("src/io/deliver/sender.rs", 2),
-    ("src/io/outside.rs", 1),
-    ("src/io/schemas.rs", 1),
+    ("src/io/http/outside.rs", 1),
+    ("src/io/http/schemas.rs", 1),
     // The reason of a 400 goes to a peer.
     ("src/sip/parse.rs", 1),
     // A helper of tests.

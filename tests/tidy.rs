@@ -48,6 +48,54 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cli", &["base", "plan", "media", "record", "control", "io", "trial"]),
 ];
 
+/// Each room of `io` (a file or folder of `src/io/`) and what it may name of the others. `engine` and `gateway` put the others
+/// together.
+const IO_ROOMS: &[(&str, &[&str])] = &[
+    ("metrics", &[]),
+    ("clock", &[]),
+    ("trail", &[]),
+    ("process", &["clock", "metrics"]),
+    ("inbox", &["clock"]),
+    ("net", &["inbox", "process"]),
+    ("shards", &["clock", "process"]),
+    ("store", &["clock", "ledger", "process"]),
+    ("ledger", &["process", "store"]),
+    ("letters", &["ledger", "store"]),
+    ("journal", &["clock", "ledger", "metrics", "process", "store"]),
+    ("feed", &["ledger", "store"]),
+    ("endings", &["journal"]),
+    // A configuration's backends are judged by those who will deliver to them.
+    ("config", &["clock", "deliver", "inbox", "metrics", "net", "process", "trail"]),
+    ("disk", &["config", "journal", "metrics"]),
+    ("deliver", &["clock", "config", "journal", "ledger", "metrics", "process", "store"]),
+    ("recorder", &["clock", "config", "disk", "journal", "metrics", "process", "shards::tap"]),
+    (
+        "http",
+        &[
+            "clock",
+            "config",
+            "deliver",
+            "disk",
+            "feed",
+            "inbox",
+            "journal",
+            "ledger",
+            "metrics",
+            "process",
+            "recorder::store",
+            "store::Trouble",
+        ],
+    ),
+    ("engine", &["clock", "inbox", "net", "process"]),
+    (
+        "gateway",
+        &[
+            "clock", "config", "deliver", "disk", "endings", "engine", "http", "inbox", "journal", "metrics", "net", "process",
+            "recorder", "shards", "trail",
+        ],
+    ),
+];
+
 /// Rooms that may ask the machine: clocks, sockets, files, threads, randomness.
 const IMPURE_ROOMS: &[&str] = &["io", "cli", "trial"];
 
@@ -81,11 +129,11 @@ const UNORDERED_IN: &[&str] = &["src/base/map.rs"];
 /// without a bound; the others read files that the program has made itself.
 const READING: &[&str] = &["File::open", "fs::read", "read_to_string"];
 const READING_IN: &[&str] = &[
-    "src/io/audit.rs",
-    "src/io/clock.rs",
-    "src/io/files.rs",
+    "src/io/process/audit.rs",
+    "src/io/clock/mod.rs",
+    "src/io/process/files.rs",
     "src/io/http/recordings.rs",
-    "src/io/recorder/keeper.rs",
+    "src/io/recorder/finalizer.rs",
     "src/io/store/kin.rs",
     "src/trial/gateway.rs",
     "src/trial/mod.rs",
@@ -95,12 +143,12 @@ const READING_IN: &[&str] = &[
 /// cost.
 const STARTING: &[&str] =
     &["thread::Builder", "thread::spawn", "tokio::spawn", "task::spawn", "spawn_blocking", "spawn_local", ".spawn("];
-const STARTING_IN: &str = "src/io/alarm.rs";
+const STARTING_IN: &str = "src/io/process/threads.rs";
 
 /// Ways to the terminal. One place writes there: it shows all of what others chose, none of which acts, and it does not panic
 /// when nobody reads on. The log has another.
 const PRINTING: &[&str] = &["print!", "println!", "eprint!", "eprintln!", "stdout()", "stderr()"];
-const PRINTING_IN: &[&str] = &["src/cli/mod.rs", "src/io/log.rs"];
+const PRINTING_IN: &[&str] = &["src/cli/mod.rs", "src/io/process/log.rs"];
 
 /// Words that mark unfinished or silenced work.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "TODO", "FIXME", "dbg!", "#[ignore]"];
@@ -159,6 +207,28 @@ fn rooms_name_only_what_they_may() {
 }
 
 #[test]
+fn rooms_of_io_name_only_what_they_may() {
+    let mut wrong = Vec::new();
+    let ours = |source: &&Source| source.room == "io" && source.path != "src/io/mod.rs" && !source.path.contains("tests");
+    for source in sources().iter().filter(ours) {
+        let room = source.path.split('/').nth(2).unwrap_or_default().trim_end_matches(".rs");
+        let Some((_, allowed)) = IO_ROOMS.iter().find(|(known, _)| *known == room) else {
+            wrong.push(format!("{}: room `{room}` of io is not in the table", source.path));
+            continue;
+        };
+        let code: Vec<&str> = source.code().map(|(_, line)| line).take_while(|line| !line.contains("#[cfg(test)]")).collect();
+        let text = code.join("\n");
+        // A file right in `src/io` has the other rooms beside it.
+        let beside = if source.path.split('/').count() == 3 { &["crate::io::", "super::"][..] } else { &["crate::io::"] };
+        let named = beside.iter().flat_map(|before| named_after(&text, before));
+        for named in named.filter(|named| !is_allowed(room, allowed, named)) {
+            wrong.push(format!("{}: `{room}` may not name `{named}`", source.path));
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
 fn only_impure_rooms_touch_the_machine() {
     let mut wrong = Vec::new();
     for source in sources() {
@@ -177,7 +247,7 @@ fn only_impure_rooms_touch_the_machine() {
 
 #[test]
 fn files_are_read_in_one_place() {
-    used_in(READING, READING_IN, "instead of `io::files`");
+    used_in(READING, READING_IN, "instead of `io::process::files`");
 }
 
 #[test]
@@ -204,9 +274,9 @@ fn threads_and_tasks_are_started_in_one_place() {
     let ours = |source: &&Source| source.room == "io" && source.path != STARTING_IN && !source.path.contains("tests");
     for source in sources().iter().filter(ours) {
         let code = source.code().take_while(|(_, line)| !line.contains("#[cfg(test)]"));
-        for (number, line) in code.filter(|(_, line)| !line.contains("alarm::")) {
+        for (number, line) in code.filter(|(_, line)| !line.contains("threads::")) {
             for word in STARTING.iter().filter(|word| line.contains(**word)) {
-                wrong.push(format!("{}:{number}: `{word}` instead of `io::alarm`", source.path));
+                wrong.push(format!("{}:{number}: `{word}` instead of `io::process::threads`", source.path));
             }
         }
     }
@@ -362,6 +432,27 @@ fn begins_without_subject(comment: &str) -> Option<&'static str> {
 fn named_rooms(line: &str) -> Vec<&str> {
     let after = line.match_indices("crate::").map(|(at, found)| &line[at + found.len()..]);
     after.map(|rest| if rest.starts_with('{') { "{" } else { path_prefix(rest) }).collect()
+}
+
+/// The paths that follow this in a text; those of a list in braces each for itself.
+fn named_after(text: &str, before: &str) -> Vec<String> {
+    let after = text.match_indices(before).map(|(at, found)| &text[at + found.len()..]);
+    after.flat_map(paths_at).collect()
+}
+
+fn paths_at(text: &str) -> Vec<String> {
+    let Some(list) = text.strip_prefix('{') else { return vec![path_prefix(text).to_owned()] };
+    let (mut paths, mut depth, mut path) = (Vec::new(), 0, String::new());
+    for c in list.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => paths.push(std::mem::take(&mut path)),
+            _ => path.push(c),
+        }
+        depth += i32::from(c == '{') - i32::from(c == '}');
+    }
+    paths.push(path);
+    paths.iter().map(|path| path_prefix(path.trim()).to_owned()).filter(|path| !path.is_empty()).collect()
 }
 
 fn path_prefix(text: &str) -> &str {

@@ -2,7 +2,7 @@
 
 use super::ConfigFile;
 use crate::base::{Shown, Text, Tongue};
-use crate::io::files;
+use crate::io::process::files;
 use clap::Args;
 use reqwest::header::ACCEPT_LANGUAGE;
 use reqwest::{Method, StatusCode, Url};

@@ -3,7 +3,9 @@
 use super::ConfigFile;
 use crate::base::{Shown, Text};
 use crate::io::config::Config;
-use crate::io::{descriptors, journal, plans, setup};
+use crate::io::config::{plans, setup};
+use crate::io::journal;
+use crate::io::process::descriptors;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -3,8 +3,9 @@
 use super::typed::{self, Moment};
 use super::{ConfigFile, listed};
 use crate::base::Text;
+use crate::io::clock;
 use crate::io::config::Config;
-use crate::io::{clock, plans::PlanFile};
+use crate::io::config::plans::PlanFile;
 use crate::plan::{self, Explanation, Facts, Plan, suggestion};
 use clap::Args;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //! definition.
 
 use crate::base::Text;
-use crate::io::files;
+use crate::io::process::files;
 use clap::{Args, Command};
 use clap_complete::Shell;
 use std::fs;

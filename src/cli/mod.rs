@@ -36,7 +36,7 @@ mod typed;
 
 use crate::base::{Shown, Text, Tongue};
 use crate::io::config::{self, Config, Finding};
-use crate::io::files;
+use crate::io::process::files;
 use crate::plan::Problem;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -132,7 +132,7 @@ impl ConfigFile {
 }
 
 pub fn main() -> ExitCode {
-    crate::io::log::panics_on_terminal();
+    crate::io::process::log::panics_on_terminal();
     let understood = language::choose().map_err(Instead::Wrong).and_then(|()| understood(std::env::args_os()));
     let arguments = match understood {
         Ok(arguments) => arguments,

@@ -3,8 +3,8 @@
 
 use super::{ConfigFile, listed};
 use crate::base::Text;
-use crate::io::files;
-use crate::io::plans::{self, PlanFile};
+use crate::io::config::plans::{self, PlanFile};
+use crate::io::process::files;
 use crate::media;
 use clap::Args;
 use std::path::PathBuf;

@@ -10,12 +10,12 @@ mod source;
 use super::typed::Moment;
 use super::{ConfigFile, listed};
 use crate::base::{CallId, Text, Wall};
-use crate::io::audit::Audit;
 use crate::io::clock;
 use crate::io::config::Config;
-use crate::io::keys;
+use crate::io::config::plans::PlanFile;
+use crate::io::config::secrets;
 use crate::io::ledger::{Caller, Ledger};
-use crate::io::plans::PlanFile;
+use crate::io::process::audit::Audit;
 use crate::record::seal::Sealer;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
@@ -181,7 +181,7 @@ impl Numbers {
         if !self.unmasked {
             return Ok(());
         }
-        Audit::of(&of.config()?).note(clock::now().wall, &person(), did, what)
+        Audit::of(&of.config()?.node.state).note(clock::now().wall, &person(), did, what)
     }
 
     fn shown(&self, record: Record) -> Record {
@@ -190,7 +190,7 @@ impl Numbers {
 }
 
 fn sealer(config: &Config) -> Result<Sealer, Text> {
-    keys::sealer(&config.records).map_err(|complaints| Text::foreign(keys::told(&complaints)))
+    secrets::sealer(&config.records).map_err(|complaints| Text::foreign(secrets::told(&complaints)))
 }
 
 /// The user who runs this program: what the system knows, and what the person says.

@@ -3,7 +3,7 @@
 use super::{ConfigFile, WRONG};
 use crate::base::Text;
 use crate::io::gateway::Gateway;
-use crate::io::log;
+use crate::io::process::log;
 use std::process::ExitCode;
 
 pub fn run(file: &ConfigFile) -> Result<ExitCode, Text> {

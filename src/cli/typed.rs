@@ -1,7 +1,7 @@
 //! Moments, names and numbers as a person types them.
 
 use crate::base::Text;
-pub use crate::io::moment::{Moment, day, end, moment};
+pub use crate::io::clock::moment::{Moment, day, end, moment};
 use crate::plan::letters;
 use jiff::SignedDuration;
 use std::time::Duration;

@@ -11,9 +11,9 @@ pub use figures::{Deliveries, Figures};
 pub use sender::Asker;
 pub use target::{Fault, Target, WEBHOOK, profile};
 
-use super::alarm;
 use super::clock::{self, Running};
 use super::journal::{Journal, Settler};
+use super::process::threads;
 use crate::base::{CallId, Now, Rng, Text};
 use crate::record::clerk::Clerk;
 use crate::record::delivery::{Alarm, Answer, Input, Output, Settlement, Verdict};
@@ -54,7 +54,7 @@ impl Deliverer {
         let sender = Arc::new(Sender::new(target, ledger, journal, rng.fork())?);
         let (clock, settler, shown) = (journal.running(), journal.settler(), figures.clone());
         // After a panic it reads anew what is due; a request that was under way is made again, with the same id.
-        let task = alarm::keep(runtime, TASK, move || {
+        let task = threads::keep(runtime, TASK, move || {
             let (events, inbox) = mpsc::unbounded_channel();
             let driver = Driver {
                 clock,
@@ -150,7 +150,7 @@ impl Driver {
     /// A panic costs the call that it was about: it waits until the journal is read again.
     fn plan(&mut self, act: impl FnOnce(&mut Clerk, &mut Vec<Output>)) {
         let mut out = Vec::new();
-        alarm::guarded(TASK, || act(&mut self.clerk, &mut out));
+        threads::guarded(TASK, || act(&mut self.clerk, &mut out));
         self.carry_out(out);
     }
 
@@ -163,14 +163,14 @@ impl Driver {
     /// A request that died is its event's end, and nobody else's.
     fn ended(&mut self, ended: Result<(task::Id, Option<(Answer, Change)>), JoinError>) -> Option<Input> {
         let (id, done) = ended.unwrap_or_else(|died| (died.id(), None));
-        let (answer, change) = done.unwrap_or_else(|| (Answer::Unmade(alarm::fault().en), Change::None));
+        let (answer, change) = done.unwrap_or_else(|| (Answer::Unmade(threads::fault().en), Change::None));
         Some(Input::Answer { call: self.asked.remove(&id)?, answer, change })
     }
 
     async fn pull(&mut self, lanes: u32) {
         let sender = self.sender.clone();
         let now = self.now();
-        let read = alarm::aside(READING, move || sender.due(now.wall, lanes)).await;
+        let read = threads::aside(READING, move || sender.due(now.wall, lanes)).await;
         match read {
             Some(Ok((items, next))) => {
                 for offer in self.clerk.read(&items, next) {
@@ -178,7 +178,7 @@ impl Driver {
                 }
             }
             Some(Err(error)) => self.unreadable(now, &error),
-            None => self.unreadable(now, &alarm::fault().en),
+            None => self.unreadable(now, &threads::fault().en),
         }
     }
 
@@ -195,7 +195,7 @@ impl Driver {
         match output {
             Output::Send(item) => {
                 let call = item.call;
-                let request = self.requests.spawn(alarm::survived(REQUEST, self.sender.clone().send(item)));
+                let request = self.requests.spawn(threads::survived(REQUEST, self.sender.clone().send(item)));
                 self.asked.insert(request.id(), call);
             }
             Output::Save(settlement) => self.save(settlement),

@@ -1,6 +1,6 @@
 //! How much room the journal takes and has left, with the alarm before there is none, and what of it is damaged.
 
-use super::http::Metric;
+use super::metrics::Metric;
 use crate::base::Text;
 use crate::io::config::Config;
 use crate::io::journal::Health;

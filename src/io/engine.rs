@@ -4,11 +4,12 @@
 use crate::base::{Flow, Mono, Now, Proto, Source};
 use crate::call::event::Entry;
 use crate::control::Reply;
+use crate::io::clock;
 use crate::io::inbox::{Arrival, Outlet};
-use crate::io::udp::{UdpPort, Unsent};
-use crate::io::{alarm, clock};
+use crate::io::net::udp::{UdpPort, Unsent};
+use crate::io::process::threads;
 use crate::media::Command;
-use crate::switch::{Input, Output};
+use crate::switch::{Input, Output, Switch};
 use crate::transport::{Bounds, Lanes};
 use bytes::Bytes;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -122,7 +123,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
         let all_sent = self.send(now);
         if self.ends.wanted() || now.mono.since(self.reported) >= HEARTBEAT {
             self.reported = now.mono;
-            alarm::guarded(THREAD, || self.ends.report(now, &self.machine));
+            threads::guarded(THREAD, || self.ends.report(now, &self.machine));
         }
         all_sent
     }
@@ -148,7 +149,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
                     let (source, length) = (machine.source(flow.remote.ip()), data.len());
                     let spared = |arrival: &Arrival| {
                         let Input::Sip { data, .. } = &arrival.input else { return true };
-                        alarm::guarded(THREAD, || machine.spares(data)).unwrap_or(false)
+                        threads::guarded(THREAD, || machine.spares(data)).unwrap_or(false)
                     };
                     if !lanes.offer(source, length, Input::Sip { flow, data }.into(), spared) {
                         machine.dropped();
@@ -173,10 +174,10 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
     fn carry_out(&mut self) {
         let mut out = std::mem::take(&mut self.out);
         let mut outputs = out.drain(..);
-        while alarm::guarded(THREAD, || outputs.by_ref().for_each(|output| self.hand_over(output))).is_none() {}
+        while threads::guarded(THREAD, || outputs.by_ref().for_each(|output| self.hand_over(output))).is_none() {}
         drop(outputs);
         self.out = out;
-        alarm::guarded(THREAD, || self.ends.flush());
+        threads::guarded(THREAD, || self.ends.flush());
     }
 
     fn hand_over(&mut self, output: Output) {
@@ -258,11 +259,41 @@ fn milliseconds(timeout: Duration) -> EpollTimeout {
     u16::try_from(rounded).map_or(EpollTimeout::MAX, EpollTimeout::from)
 }
 
+impl Machine for Switch {
+    fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        Switch::handle(self, now, input, out);
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        Switch::tick(self, now, out);
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        Switch::deadline(self)
+    }
+
+    fn source(&self, host: IpAddr) -> Source {
+        Switch::source(self, host)
+    }
+
+    fn spares(&self, data: &[u8]) -> bool {
+        Switch::spares(self, data)
+    }
+
+    fn dropped(&mut self) {
+        Switch::dropped(self);
+    }
+
+    fn rescue(&mut self, now: Now, out: &mut Vec<Output>) {
+        Switch::rescue(self, now, out);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::io::inbox::inbox;
-    use crate::io::udp;
+    use crate::io::net::udp;
     use std::sync::Arc;
     use std::sync::mpsc;
     use std::thread;

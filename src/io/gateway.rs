@@ -3,27 +3,32 @@
 use crate::base::{Flow, Now, Rng, Text};
 use crate::call::event::Entry;
 use crate::control::Reply;
-use crate::io::admission::Admission;
-use crate::io::asks::Asks;
-use crate::io::audit::Audit;
-use crate::io::board::{Board, Figures};
 use crate::io::config::Config;
+use crate::io::config::fit::Fit;
+use crate::io::config::reload::{Reloader, Running, Site};
+use crate::io::config::tokens::Tokens;
+use crate::io::config::{plans, secrets, setup, tokens};
 use crate::io::deliver::{Deliverer, Deliveries, Target};
-use crate::io::descriptors::{self, Fit};
 use crate::io::disk::Disk;
 use crate::io::engine::{self, Ends, Engine};
-use crate::io::http::{self, Desk, Doors, Metric};
+use crate::io::http::outside::Outside;
+use crate::io::http::{self, Desk, Doors};
+use crate::io::inbox::figures::{Board, Figures};
+use crate::io::inbox::requests::Asks;
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::{Appender, Journal, Looks, Options, Outbox, Report};
-use crate::io::outside::Outside;
+use crate::io::metrics::Metric;
+use crate::io::net::admission::Admission;
+use crate::io::net::tcp::Tcp;
+use crate::io::net::udp;
+use crate::io::process::audit::Audit;
+use crate::io::process::descriptors;
+use crate::io::process::{files, log, private, threads};
 use crate::io::recorder::{self, Notes, Recorder};
-use crate::io::reload::{Reloader, Running, Site};
-use crate::io::shard::{self, ShardHandle};
-use crate::io::tap::{self, Frame, Sink};
-use crate::io::tcp::{self, Tcp};
-use crate::io::tokens::Tokens;
+use crate::io::shards::shard::{self, ShardHandle};
+use crate::io::shards::tap::{self, Frame, Sink};
 use crate::io::trail::Trail;
-use crate::io::{alarm, clock, endings, files, keys, log, plans, private, setup, tokens, udp};
+use crate::io::{clock, endings};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
@@ -105,7 +110,7 @@ impl Gateway {
         let setup = Setup { fixed: setup::fixed(&fixed, &listen, &fit), live: live.clone() };
         let mut out = Vec::new();
         let switch = Switch::new(setup, rng, clock::now(), &mut out);
-        let admission = Arc::new(Admission::of(&config));
+        let admission = Arc::new(Admission::of(setup::known(&config)));
         let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
         let (board, asks) = (Arc::new(Board::default()), Arc::new(Asks::default()));
         let stop = Arc::new(AtomicBool::new(false));
@@ -122,7 +127,7 @@ impl Gateway {
         };
         let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), live: Arc::new(live), trail }));
         let watching = reloader.clone();
-        alarm::keep(runtime.handle(), "reload", move || watching.clone().watch());
+        threads::keep(runtime.handle(), "reload", move || watching.clone().watch());
         let outside = Arc::new(Outside::new(&fixed, &journal, newest, reloader.handle())?);
         let desk = Desk {
             board,
@@ -133,8 +138,8 @@ impl Gateway {
             asks,
             done: Arc::default(),
             tokens,
-            audit: Arc::new(Audit::of(&fixed)),
-            shelf: recorder.shelf(),
+            audit: Arc::new(Audit::of(&fixed.node.state)),
+            recordings: recorder.store(),
             disk: Arc::new(Disk::of(&fixed, journal.appender().health())),
             deliveries: Arc::new(Deliveries::of(&deliverers, &journal)?),
             patience: fixed.http.timeout,
@@ -157,7 +162,7 @@ impl Gateway {
                     _ = terminate.recv() => return Ok("SIGTERM"),
                     _ = interrupt.recv() => return Ok("SIGINT"),
                     // The log has what becomes of it.
-                    _ = hangup.recv() => drop(alarm::task(self.runtime.handle(), "reload", {
+                    _ = hangup.recv() => drop(threads::task(self.runtime.handle(), "reload", {
                         let reloader = self.reloader.clone();
                         async move { reloader.reload("SIGHUP").await }
                     })),
@@ -296,7 +301,7 @@ struct SwitchThread {
 
 impl SwitchThread {
     fn start(self) -> Result<JoinHandle<()>, Text> {
-        alarm::thread(engine::THREAD, move || self.run())
+        threads::thread(engine::THREAD, move || self.run())
             .map_err(|e| both!("cannot start the switch thread: {}", "无法启动交换线程：{}"; files::told(&e)))
     }
 
@@ -362,7 +367,7 @@ fn open_journal(
         let folder = config.node.state.display();
         both!("node.state: {folder}: {}", "node.state：{folder}：{}"; files::told(&e))
     })?;
-    let sealer = keys::sealer(&config.records).map_err(|complaints| keys::told(&complaints))?;
+    let sealer = secrets::sealer(&config.records).map_err(|complaints| secrets::told(&complaints))?;
     let options = Options {
         keep: Some(config.records.keep_days).filter(|days| *days > 0).map(|days| DAY * days),
         sealer: Arc::new(sealer),
@@ -437,7 +442,7 @@ fn start_recorder(
 }
 
 fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
-    Tcp::new(inbox.clone(), runtime.handle().clone(), tcp::Limits::of(&config.limits))
+    Tcp::new(inbox.clone(), runtime.handle().clone(), setup::tcp(&config.limits))
 }
 
 fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), Text> {
@@ -447,9 +452,9 @@ fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut des
     let edges = move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics());
     desk.more = Arc::new(move || others().into_iter().chain(edges()).collect());
     let (disk, listener) = (desk.disk.clone(), Arc::new(listener));
-    alarm::keep(runtime.handle(), "disk", move || disk.clone().watch());
+    threads::keep(runtime.handle(), "disk", move || disk.clone().watch());
     let (router, health) = (http::router(desk.clone()), http::health_alone(desk));
-    alarm::keep(runtime.handle(), "http", move || doors.clone().serve(listener.clone(), router.clone(), health.clone()));
+    threads::keep(runtime.handle(), "http", move || doors.clone().serve(listener.clone(), router.clone(), health.clone()));
     Ok(())
 }
 
@@ -488,7 +493,7 @@ fn figures(
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
             Metric::counter("log_lines_lost_total", "Lines of the log that nobody took in time.", log::lost()),
         ];
-        let more = own.into_iter().chain(alarm::metrics()).chain(fit.metrics());
+        let more = own.into_iter().chain(threads::metrics()).chain(fit.metrics());
         more.chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()
     })
 }

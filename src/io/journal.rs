@@ -14,9 +14,9 @@ use super::store::scan::Watch;
 pub use super::store::{Backend, Callback, Outbox, Store, Tagging, Taken, Trouble};
 use super::store::{Lock, mend};
 use crate::base::{CallId, Text, Wall};
-use crate::io::alarm;
 use crate::io::clock::{self, Running, Trusted};
 use crate::io::ledger::Ledger;
+use crate::io::process::threads;
 use crate::record::seal::Sealer;
 use crate::record::zone::Zone;
 use crossbeam_channel::{Sender, bounded, unbounded};
@@ -178,7 +178,7 @@ impl Journal {
             watch: Watch::of(&path),
             _lock: lock,
         };
-        let spawned = alarm::thread(THREAD, move || writer.run());
+        let spawned = threads::thread(THREAD, move || writer.run());
         let thread = spawned.map_err(|e| Trouble {
             path: path.clone(),
             what: both!("cannot start its thread: {e}", "无法启动其线程：{e}"),

@@ -6,7 +6,7 @@ use super::store::payload::{self, Lost};
 use super::store::{Lock, Trouble, kin, mark};
 use crate::base::{CallId, Mono, Text, Wall};
 use crate::call::event::Entry;
-use crate::io::alarm;
+use crate::io::process::threads;
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
 use crate::record::delivery::Item;
 use crate::record::exchange;
@@ -204,14 +204,14 @@ impl Ledger {
 
     /// A call whose record cannot be made is left out: the others are worth having.
     fn folded(&self, call: CallId, entries: &[Entry], postscripts: &[Postscript]) -> Option<Record> {
-        let folded = alarm::guarded("record", || {
+        let folded = threads::guarded("record", || {
             let mut record = fold(entries, &self.zone)?;
             amend(&mut record, postscripts, &self.zone);
             Some(record)
         });
         folded.unwrap_or_else(|| {
             tracing::error!(%call, "a call's record cannot be made: the program has panicked in it");
-            self.cannot_be_read(both!("call {call} is left out: {}", "通话 {call} 未计入：{}"; alarm::fault()));
+            self.cannot_be_read(both!("call {call} is left out: {}", "通话 {call} 未计入：{}"; threads::fault()));
             None
         })
     }

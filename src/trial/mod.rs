@@ -10,7 +10,8 @@ mod sound;
 mod verdict;
 
 use crate::base::{LegId, Rng, Text};
-use crate::io::{clock, files};
+use crate::io::clock;
+use crate::io::process::files;
 use backend::Backend;
 use gateway::Gateway;
 use ladder::Ladder;

@@ -5,7 +5,7 @@ use super::ladder::party;
 use super::phone::{Line, Phone};
 use super::scenario::{Answers, Scenario};
 use crate::base::{LegId, Masked, Text};
-use crate::io::schemas;
+use crate::io::http::schemas;
 use crate::plan::built_in;
 use crate::sip::{Message, Name};
 use serde_json::Value;

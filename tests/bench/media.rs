@@ -13,7 +13,7 @@ mod rtpengine;
 
 use hotline::base::{LegId, Rng};
 use hotline::io::clock;
-use hotline::io::shard::{self, ShardHandle};
+use hotline::io::shards::shard::{self, ShardHandle};
 use hotline::media::{Command, Config, Event, Ports, Source};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use profile::profile;

@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use hotline::base::{CallId, MapSeed, Mono, Rng, Wall};
-use hotline::io::tap;
+use hotline::io::shards::tap;
 use hotline::media::recording::{Made, Recordings};
 use hotline::media::wav::Format;
 use hotline::media::{Law, Side, Tapped};

@@ -2,7 +2,7 @@
 //! a call, a second record, news that come after what they were before, one event with two contents.
 
 use hotline::base::{CallId, Mono, Rng};
-use hotline::io::schemas;
+use hotline::io::http::schemas;
 use hotline::record::cloudevent::CloudEvent;
 use hotline::record::exchange::{Reply, Step};
 use serde_json::Value;

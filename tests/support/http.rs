@@ -1,5 +1,5 @@
 use super::PATIENCE;
-use hotline::io::schemas;
+use hotline::io::http::schemas;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -3,8 +3,9 @@
 use super::{Journal, Numbers};
 use crate::base::{CallId, Rng, Text};
 use crate::cli::ConfigFile;
+use crate::io::clock;
 use crate::io::deliver::{Asker, Fault, Target, profile};
-use crate::io::{clock, files};
+use crate::io::process::files;
 use crate::record::cloudevent::{CloudEvent, Kind};
 use crate::record::exchange::{Reply, Step, Way};
 use crate::record::profile::Rendered;

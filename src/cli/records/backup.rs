@@ -42,7 +42,7 @@ impl Backup {
 
 impl Restore {
     pub fn run(&self) -> Result<(), Text> {
-        crate::io::private::from_now_on();
+        crate::io::process::private::from_now_on();
         let journal = self.of.path(&self.of.config()?);
         let copied = restore(&self.from, &journal, self.replace)?;
         say!("{}", told(&journal, &copied).told(crate::cli::tongue()));

@@ -1,6 +1,6 @@
 //! Findings say what is wrong in a configuration, and where.
 
-use super::secret;
+use super::redact;
 use crate::base::Text;
 use crate::plan::{At, Problem, Severity, letters};
 use std::fmt;
@@ -55,7 +55,7 @@ impl Finding {
 
     /// With its place as it is shown, and none of these secrets.
     pub fn hiding(self, secrets: &[String]) -> Finding {
-        let message = secret::hidden(&self.told(), secrets);
+        let message = redact::hidden(&self.told(), secrets);
         Finding { place: Place::Told, message }
     }
 

@@ -1,11 +1,11 @@
 //! The layers of a configuration. The `config` crate merges them, but knows of a mistake only its key; so each file is
 //! first parsed by `toml`, which knows line and column.
 
-use super::secret;
+use super::redact;
 use super::variables::{PREFIX, Variables, meant};
 use crate::base::Text;
 use crate::io::config::{Config, Finding, Place, wording};
-use crate::io::files;
+use crate::io::process::files;
 use crate::plan::{At, Source, nearest, syntax};
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
@@ -84,8 +84,8 @@ impl Layers {
             .files
             .iter()
             .skip(1)
-            .flat_map(|source| secret::of_text(&source.text).into_iter().chain(secret::of_text(source.written())));
-        let variable = |(key, value): (&String, &String)| secret::of_variable(key.strip_prefix(PREFIX)?, value);
+            .flat_map(|source| redact::of_text(&source.text).into_iter().chain(redact::of_text(source.written())));
+        let variable = |(key, value): (&String, &String)| redact::of_variable(key.strip_prefix(PREFIX)?, value);
         let mut all: Vec<String> = self.environment.iter().filter_map(variable).chain(own).collect();
         all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         all

@@ -1,13 +1,19 @@
 //! Configuration: the built-in defaults, a site file and the environment, layered; every mistake found at once.
 
 mod finding;
+pub mod fit;
 mod layers;
 mod level;
 mod live;
 mod media;
+pub mod plans;
 mod queues;
+mod redact;
+pub mod reload;
 mod schema;
-mod secret;
+pub mod secrets;
+pub mod setup;
+pub mod tokens;
 mod validate;
 mod variables;
 mod wording;
@@ -33,7 +39,7 @@ fn judged(layers: &Layers) -> Result<Config, Vec<Finding>> {
         findings if findings.is_empty() => {
             config.said.plan = Some(layers.place(&["plan", "file"]));
             let doubts = validate::doubts(&config, layers).into_iter();
-            config.warnings = doubts.map(|doubt| secret::hidden(&doubt.warning(), &secrets)).collect();
+            config.warnings = doubts.map(|doubt| redact::hidden(&doubt.warning(), &secrets)).collect();
             Ok(config)
         }
         findings => Err(findings),

@@ -4,6 +4,7 @@ use super::finding::Said;
 use super::media::Media;
 use super::queues::Queue;
 use crate::control::{Codes, Role};
+use crate::io::process::log::Log;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -447,25 +448,6 @@ impl Default for Token {
     fn default() -> Token {
         Token { enabled: true, roles: Vec::new(), secret: String::new(), file: PathBuf::new(), sha256: String::new() }
     }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    pub level: String,
-    pub format: LogFormat,
-    /// Bytes that wait for whoever reads the log.
-    pub buffer: usize,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub drain: Duration,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    #[default]
-    Text,
-    Json,
 }
 
 /// A list, or one string with commas: the environment has no lists.

@@ -6,9 +6,9 @@ mod twins;
 
 use crate::base::{Cidr, Text};
 use crate::io::config::level;
+use crate::io::config::secrets;
+use crate::io::config::tokens::Tokens;
 use crate::io::config::{ALL_LINES, Config, Finding, Layers, Trunk};
-use crate::io::keys;
-use crate::io::tokens::Tokens;
 use crate::plan::suggestion;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
@@ -306,7 +306,7 @@ impl Check<'_> {
         self.require(bounded, &at("queue"), || {
             both!("is more than {MOST_QUEUED}, which fill half a gigabyte", "大于 {MOST_QUEUED}（约半 GB）")
         });
-        let key = keys::link(&config.records, &recording.link_key);
+        let key = secrets::link(&config.records, &recording.link_key);
         self.require(key.is_ok(), &at("link_key"), || key.err().unwrap_or_default());
         self.require(recording.link_days > 0, &at("link_days"), || both!("is 0", "不能为 0"));
     }
@@ -346,7 +346,7 @@ impl Check<'_> {
         for (name, backend) in config.records.backends.iter().filter(|(_, backend)| backend.enabled) {
             self.backend(name, backend);
         }
-        for (path, message) in keys::sealer(&config.records).err().unwrap_or_default() {
+        for (path, message) in secrets::sealer(&config.records).err().unwrap_or_default() {
             let path: Vec<&str> = std::iter::once("records").chain(path.iter().map(String::as_str)).collect();
             self.require(false, &path, || message);
         }

@@ -2,9 +2,9 @@
 
 use super::Deliverer;
 use crate::base::Text;
-use crate::io::http::Metric;
 use crate::io::journal::Journal;
 use crate::io::ledger::{Backlog, Ledger};
+use crate::io::metrics::Metric;
 use crate::record::delivery::{Alarm, Verdict};
 use crate::record::zone::Zone;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,10 +2,10 @@
 
 use super::{READING, Target, reason};
 use crate::base::{Rng, Text, Wall};
-use crate::io::alarm;
 use crate::io::clock::{self, Running};
 use crate::io::journal::{Journal, Settler};
 use crate::io::ledger::Ledger;
+use crate::io::process::threads;
 use crate::record::cloudevent::CloudEvent;
 use crate::record::delivery::{Answer, Item};
 use crate::record::exchange::{Change, Exchange, Next, Reply, Step, Ticket};
@@ -71,12 +71,12 @@ impl Sender {
     /// One attempt, from the search to the answer.
     pub async fn send(self: Arc<Self>, item: Item) -> (Answer, Change) {
         let (sender, wanted) = (self.clone(), item.clone());
-        let (event, ticket) = match alarm::aside(READING, move || sender.read(&wanted)).await {
+        let (event, ticket) = match threads::aside(READING, move || sender.read(&wanted)).await {
             Some(Ok(Some(read))) => read,
             Some(Ok(None)) => return (Answer::Missing, Change::None),
             Some(Err(error)) => return (Answer::Unread(error), Change::None),
             // It would do so again: somebody must look at this call.
-            None => return (Answer::Unmade(alarm::fault().en), Change::None),
+            None => return (Answer::Unmade(threads::fault().en), Change::None),
         };
         let mut exchange = Exchange::new(self.asker.target.profile.way(), ticket);
         let mut next = exchange.start(self.now(), self.began);

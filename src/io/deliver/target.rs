@@ -2,7 +2,8 @@
 
 use crate::base::Text;
 use crate::io::config::{self, Backend, Config, Finding, Place, Webhook};
-use crate::io::{files, store};
+use crate::io::process::files;
+use crate::io::store;
 use crate::plan::{At, Source, suggestion};
 use crate::record::cloudevent::Kind;
 use crate::record::delivery::Limits;

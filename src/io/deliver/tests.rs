@@ -5,9 +5,9 @@ use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Wall};
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Webhook;
-use crate::io::http::Metric;
 use crate::io::journal::{Options, Outbox, Report};
 use crate::io::ledger::{Delivery, Ledger};
+use crate::io::metrics::Metric;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
 use axum::Router;
@@ -334,7 +334,7 @@ async fn a_panic_about_one_call_stops_no_other_delivery() {
     }
     let counted = |name: &str| {
         let ours = |metric: &&Metric| metric.name == name && metric.labels == "{thread=\"delivery\"}";
-        alarm::metrics().iter().find(ours).map(|metric| metric.value)
+        threads::metrics().iter().find(ours).map(|metric| metric.value)
     };
     assert_eq!((counted("thread_panics_total"), counted("threads_replaced_total")), (Some(1), Some(0)));
     gateway.stop().await;

@@ -7,8 +7,8 @@ use super::{COMMAND, Desk};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Masked};
 use crate::control::{CallView, Command, Holder, LegView, Mode, Numbers, Reply, Right, Why};
-use crate::io::alarm;
-use crate::io::asks::NoAnswer;
+use crate::io::inbox::requests::NoAnswer;
+use crate::io::process::threads;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -174,8 +174,8 @@ async fn once(desk: Desk, holder: &Holder, headers: &HeaderMap, command: Result<
         Entry::Vacant(new) => drop(new.insert((command.clone(), None))),
     }
     // On its own: a client that does not wait for the answer may ask for it again. Whatever becomes of it, there is one.
-    let carried = alarm::task(&Handle::current(), COMMAND, async move {
-        let answer = alarm::survived(COMMAND, carry_out(&desk, command.clone())).await.unwrap_or_else(|| Err(fault()));
+    let carried = threads::task(&Handle::current(), COMMAND, async move {
+        let answer = threads::survived(COMMAND, carry_out(&desk, command.clone())).await.unwrap_or_else(|| Err(fault()));
         match &answer {
             Err(problem) if !problem.may_be_done() => drop(desk.done.remove(&key)),
             _ => drop(desk.done.insert(key, (command, Some(answer.clone())))),
@@ -188,7 +188,7 @@ async fn once(desk: Desk, holder: &Holder, headers: &HeaderMap, command: Result<
 /// Nobody knows how far the program had got.
 fn fault() -> Problem {
     let look = both!("; it may have been done all the same: look at the call", "；操作可能已执行：请查看该通话");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, alarm::fault().then(&look))
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, threads::fault().then(&look))
 }
 
 /// The log tells who did what to a call.

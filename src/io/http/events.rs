@@ -7,8 +7,9 @@ use super::problem::Problem;
 use super::websocket::{self, Socket};
 use super::{Desk, FOLLOWER, Place, WORK};
 use crate::control::{Holder, Right};
+use crate::io::clock;
 use crate::io::feed::{Gone, Seated};
-use crate::io::{alarm, clock};
+use crate::io::process::threads;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -52,7 +53,7 @@ async fn events(
     if !websocket::asked_for(&headers) {
         let Start { wanted, from, place } = start(&desk, &holder, asked, &headers).await?;
         let (out, frames) = mpsc::channel(ON_THE_WAY);
-        alarm::task(&Handle::current(), FOLLOWER, follow(desk.outside.feed.clone(), wanted, from, Frames(out), place));
+        threads::task(&Handle::current(), FOLLOWER, follow(desk.outside.feed.clone(), wanted, from, Frames(out), place));
         let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
         return Ok((kind, Body::from_stream(Framed(frames))).into_response());
     }
@@ -64,7 +65,7 @@ async fn events(
     Ok(upgrade.on_upgrade(move |socket| async move {
         // It counts among the connections as long as it lives.
         let _connection = connection;
-        alarm::survived(FOLLOWER, follow(desk.outside.feed.clone(), wanted, from, Socket::new(socket), place)).await;
+        threads::survived(FOLLOWER, follow(desk.outside.feed.clone(), wanted, from, Socket::new(socket), place)).await;
     }))
 }
 
@@ -82,7 +83,7 @@ async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) 
     let place = feed.place(&holder.name).ok_or_else(|| {
         unavailable(both!("as many follow the feed as may, of all or of this token", "关注事件流的连接已达上限（全部或此令牌）"))
     })?;
-    let from = match alarm::aside(WORK, move || feed.start(since)).await {
+    let from = match threads::aside(WORK, move || feed.start(since)).await {
         Some(Ok(from)) => from.map_err(refused)?,
         _ => return Err(unavailable(both!("the journal cannot be read", "无法读取日志库"))),
     };
@@ -99,8 +100,8 @@ async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) 
 async fn noted(desk: &Desk, holder: &Holder, from: u64, lines: &[String]) -> Result<(), Problem> {
     let (audit, who) = (desk.audit.clone(), holder.name.clone());
     let what = format!("events after {from}, lines {}", if lines.is_empty() { "all".to_owned() } else { lines.join(",") });
-    let note = alarm::aside(WORK, move || audit.note(clock::now().wall, &who, "feed", &what)).await;
-    note.unwrap_or_else(|| Err(alarm::fault())).map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
+    let note = threads::aside(WORK, move || audit.note(clock::now().wall, &who, "feed", &what)).await;
+    note.unwrap_or_else(|| Err(threads::fault())).map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
 }
 
 /// The last event that a reader saw before it came back.

@@ -2,8 +2,8 @@
 //! when there are none. A follower that takes nothing is let go.
 
 use super::WORK;
-use crate::io::alarm;
 use crate::io::feed::{Feed, Seated, Told};
+use crate::io::process::threads;
 use bytes::Bytes;
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl Following<'_> {
                 beat = Instant::now() + HEARTBEAT;
             }
             let (reader, n) = (self.feed.clone(), self.n);
-            let events = match alarm::aside(WORK, move || reader.after(n)).await {
+            let events = match threads::aside(WORK, move || reader.after(n)).await {
                 Some(Ok(events)) => events,
                 Some(Err(trouble)) => {
                     tracing::error!("the feed: {trouble}");

@@ -4,7 +4,7 @@ use super::endpoint::Endpoint;
 use super::problem::ForPeople;
 use super::{Desk, WORK};
 use crate::base::{CallId, is_web};
-use crate::io::alarm;
+use crate::io::process::threads;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -18,7 +18,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 async fn page(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
     let Ok(call) = id.parse::<CallId>() else { return nowhere() };
     let outside = desk.outside.clone();
-    match alarm::aside(WORK, move || outside.page(call)).await {
+    match threads::aside(WORK, move || outside.page(call)).await {
         Some(Ok(Some(Some(url)))) if is_web(&url) => {
             ([(header::CACHE_CONTROL, "no-store")], Redirect::temporary(&url)).into_response()
         }

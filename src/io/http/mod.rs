@@ -9,9 +9,11 @@ mod follow;
 mod link;
 mod metrics;
 mod noted;
+pub mod outside;
 mod problem;
 mod recordings;
 mod records;
+pub mod schemas;
 mod search;
 mod serve;
 mod tags;
@@ -19,17 +21,18 @@ mod websocket;
 
 use crate::base::{Shown, Text, Tongue};
 use crate::control::{Command, Holder, Right};
-use crate::io::asks::Asks;
-use crate::io::audit::Audit;
-use crate::io::board::{Board, Figures as Posted};
+use crate::io::config::fit::Fit;
+use crate::io::config::reload::Report;
+use crate::io::config::tokens::Tokens;
 use crate::io::deliver::Deliveries;
-use crate::io::descriptors::Fit;
 use crate::io::disk::Disk;
+use crate::io::http::outside::Outside;
 use crate::io::inbox::Inbox;
-use crate::io::outside::Outside;
-use crate::io::recorder::shelf::Shelf;
-use crate::io::reload::Report;
-use crate::io::tokens::Tokens;
+use crate::io::inbox::figures::{Board, Figures as Posted};
+use crate::io::inbox::requests::Asks;
+use crate::io::metrics::Metric;
+use crate::io::process::audit::Audit;
+use crate::io::recorder::store::RecordingStore;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::from_fn;
@@ -62,7 +65,7 @@ pub struct Desk {
     pub reload: Reload,
     pub tokens: Arc<Tokens>,
     pub audit: Arc<Audit>,
-    pub shelf: Arc<Shelf>,
+    pub recordings: Arc<RecordingStore>,
     pub disk: Arc<Disk>,
     pub deliveries: Arc<Deliveries>,
     /// For a request's body.
@@ -76,10 +79,9 @@ pub struct Desk {
 }
 
 pub use calls::Done;
-pub use metrics::Metric;
 pub use search::MOST as MOST_RECORDS;
 use serve::Place;
-pub use serve::{Doors, Limits, PORCH};
+pub use serve::{Doors, Limits};
 
 /// Those of the other threads.
 pub type Figures = Arc<dyn Fn() -> Vec<Metric> + Send + Sync>;

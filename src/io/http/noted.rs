@@ -4,7 +4,8 @@ use super::endpoint::forbidden;
 use super::problem::Problem;
 use super::{Desk, WORK};
 use crate::control::{Holder, Right};
-use crate::io::{alarm, clock};
+use crate::io::clock;
+use crate::io::process::threads;
 use axum::http::StatusCode;
 
 /// Lets through who may see numbers in full, once it is noted who did.
@@ -15,8 +16,8 @@ pub async fn in_full(desk: &Desk, holder: &Holder, did: &'static str, what: Stri
 
 pub async fn noted(desk: &Desk, who: &str, did: &'static str, what: String) -> Result<(), Problem> {
     let (audit, who) = (desk.audit.clone(), who.to_owned());
-    let noted = alarm::aside(WORK, move || audit.note(clock::now().wall, &who, did, &what)).await;
-    noted.unwrap_or_else(|| Err(alarm::fault())).map_err(|why| {
+    let noted = threads::aside(WORK, move || audit.note(clock::now().wall, &who, did, &what)).await;
+    noted.unwrap_or_else(|| Err(threads::fault())).map_err(|why| {
         tracing::error!("{why}");
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -6,12 +6,12 @@ use super::*;
 use crate::base::{CallId, Mono, Wall};
 use crate::call::event::{By, Entry, Offered, Result as Outcome, What};
 use crate::control::Role;
+use crate::io::config::plans::Loaded;
+use crate::io::config::setup;
 use crate::io::config::{Backend, Config, Http, Layers, Token};
+use crate::io::http::outside::NotTaken;
 use crate::io::journal::{Journal, Options, Outbox, Report, Taken};
 use crate::io::ledger::Ledger;
-use crate::io::outside::NotTaken;
-use crate::io::plans::Loaded;
-use crate::io::setup;
 use crate::io::{clock, inbox};
 use crate::plan::Plan;
 use crate::record::signature::Keys;
@@ -106,9 +106,9 @@ impl Bench {
             tokens: Arc::new(Tokens::of(&http).unwrap()),
             outside,
             disk: Arc::new(crate::io::disk::Disk::of(&crate::io::config::Config::default(), Arc::default())),
-            audit: Arc::new(Audit::of(&config)),
+            audit: Arc::new(Audit::of(&config.node.state)),
             deliveries: Arc::default(),
-            shelf: Arc::new(Shelf::of(&config).unwrap()),
+            recordings: Arc::new(RecordingStore::of(&config).unwrap()),
             patience: SOON,
             fit: Default::default(),
             shortage: || None,
@@ -327,7 +327,7 @@ async fn a_record_from_elsewhere_is_stored_once_and_is_like_any_other() {
 
     let (_, kind, event) = feed.next().await;
     assert_eq!((kind.as_str(), event["subject"].as_str()), ("call.record", answer["call_id"].as_str()));
-    assert!(crate::io::schemas::EVENT.faults(&event).is_empty(), "{event:#}");
+    assert!(crate::io::http::schemas::EVENT.faults(&event).is_empty(), "{event:#}");
     let record = bench.ledger().record(call).unwrap().unwrap();
     let shown = json!(record);
     assert_eq!(shown["reported_by"], json!({ "source": "source", "id": "sc-1" }));

@@ -7,8 +7,9 @@ use super::problem::Problem;
 use super::{Desk, WORK};
 use crate::base::CallId;
 use crate::control::{Holder, Right};
-use crate::io::recorder::shelf::WAV;
-use crate::io::{alarm, clock};
+use crate::io::clock;
+use crate::io::process::threads;
+use crate::io::recorder::store::WAV;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -84,7 +85,9 @@ async fn answer(
 /// Judges a request that comes by a link.
 fn judge(desk: &Desk, call: CallId, link: &Link) -> Result<String, Problem> {
     let held = match (link.expires, &link.signature) {
-        (Some(expires), Some(signature)) => desk.shelf.opens(call, expires, signature, desk.outside.clock.likely(clock::now())),
+        (Some(expires), Some(signature)) => {
+            desk.recordings.opens(call, expires, signature, desk.outside.clock.likely(clock::now()))
+        }
         _ => false,
     };
     let detail = || {
@@ -106,8 +109,8 @@ async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
             ),
         )
     };
-    let path = desk.shelf.file(call, WAV).ok_or_else(none)?;
-    let opened = alarm::aside(WORK, move || {
+    let path = desk.recordings.file(call, WAV).ok_or_else(none)?;
+    let opened = threads::aside(WORK, move || {
         // Opening a pipe would wait for whoever writes to it.
         if !std::fs::metadata(&path)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no file"));
@@ -116,7 +119,7 @@ async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
         let length = file.metadata()?.len();
         Ok((file, length))
     });
-    let opened = opened.await.unwrap_or_else(|| Err(io::Error::other(alarm::fault())));
+    let opened = opened.await.unwrap_or_else(|| Err(io::Error::other(threads::fault())));
     opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => none(),
         _ => {
@@ -204,8 +207,8 @@ impl Stream for Pieces {
         }
         let (file, at) = (self.file.clone(), self.part.start);
         let count = (self.part.end - at).min(PIECE);
-        let next = self.next.get_or_insert_with(|| Box::pin(alarm::aside(WORK, move || read(&file, at, count))));
-        let piece = ready!(next.as_mut().poll(cx)).unwrap_or_else(|| Err(io::Error::other(alarm::fault())));
+        let next = self.next.get_or_insert_with(|| Box::pin(threads::aside(WORK, move || read(&file, at, count))));
+        let piece = ready!(next.as_mut().poll(cx)).unwrap_or_else(|| Err(io::Error::other(threads::fault())));
         self.next = None;
         self.part.start += count;
         Poll::Ready(Some(piece))

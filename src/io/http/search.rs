@@ -7,11 +7,11 @@ use super::problem::Problem;
 use super::{Desk, WORK};
 use crate::base::{Masked, Shown, Text, Wall};
 use crate::control::{Holder, Right};
-use crate::io::alarm;
+use crate::io::clock::moment::{self, Moment};
+use crate::io::http::outside::Outside;
 use crate::io::ledger::search::{Outcome, Page, Search};
 use crate::io::ledger::{Caller, Ledger};
-use crate::io::moment::{self, Moment};
-use crate::io::outside::Outside;
+use crate::io::process::threads;
 use crate::io::store::Trouble;
 use crate::record::shape::Record;
 use axum::Extension;
@@ -95,7 +95,8 @@ async fn read<T: Send + 'static>(
         let busy = both!("as many read records as may; ask again in a second", "查询话单的请求已达上限，请一秒后再试");
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy).again_in(1));
     };
-    let read = alarm::aside(WORK, move || reader.ask(question).map_err(Text::from)).await.unwrap_or_else(|| Err(alarm::fault()));
+    let read =
+        threads::aside(WORK, move || reader.ask(question).map_err(Text::from)).await.unwrap_or_else(|| Err(threads::fault()));
     read.map_err(|why| {
         tracing::error!("records cannot be read: {why}");
         Problem::new(

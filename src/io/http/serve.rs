@@ -1,10 +1,11 @@
 //! Connections of HTTP clients: how many at once, and for how long a slow one is waited for.
 
-use super::{CONNECTION, Metric};
+use super::CONNECTION;
 use crate::base::owner;
-use crate::io::alarm;
 use crate::io::config;
-use crate::io::descriptors::{self, Purpose};
+use crate::io::metrics::Metric;
+use crate::io::process::descriptors::{self, Purpose};
+use crate::io::process::threads;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -24,8 +25,6 @@ use tokio::time::{sleep, timeout};
 
 /// A request's head is no longer.
 const HEAD: usize = 32 << 10;
-/// Clients beyond the limit that are told so, rather than cut off; who asks for our health is told that.
-pub const PORCH: usize = 64;
 /// How long such a one may take for all of it.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Until accepting is tried again: there are no descriptors.
@@ -90,9 +89,11 @@ impl Doors {
                 }
             };
             match self.place(from.ip()) {
-                Some(place) => {
-                    drop(alarm::task(&Handle::current(), CONNECTION, one(stream, router.clone(), self.0.limits, Arc::new(place))))
-                }
+                Some(place) => drop(threads::task(
+                    &Handle::current(),
+                    CONNECTION,
+                    one(stream, router.clone(), self.0.limits, Arc::new(place)),
+                )),
                 None => self.turn_away(stream, health.clone()),
             }
         }
@@ -116,7 +117,7 @@ impl Doors {
         if let Ok(place) = self.0.porch.clone().try_acquire_owned() {
             let limits = Limits { timeout: FAREWELL, ..self.0.limits };
             let place = Held { _permit: place, of: None };
-            alarm::task(&Handle::current(), CONNECTION, timeout(FAREWELL, one(stream, health, limits, Arc::new(place))));
+            threads::task(&Handle::current(), CONNECTION, timeout(FAREWELL, one(stream, health, limits, Arc::new(place))));
         }
     }
 }
@@ -161,6 +162,7 @@ async fn one(stream: TcpStream, router: Router, limits: Limits, place: Place) {
 mod tests {
     use super::super::tests::desk;
     use super::*;
+    use crate::io::config::setup::PORCH;
     use crate::io::http::{health_alone, router};
     use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -4,9 +4,9 @@ mod listen;
 use super::*;
 use crate::base::trap::{self, Trap};
 use crate::control::{Command, Numbers, Reply, Role, Why};
-use crate::io::board::Figures;
 use crate::io::config::{Http, Token};
 use crate::io::inbox::Outlet;
+use crate::io::inbox::figures::Figures;
 use crate::io::{clock, config, inbox};
 use crate::switch::Input;
 use axum::body::Body;
@@ -49,7 +49,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             reload,
             tokens,
             audit: Arc::new(audit()),
-            shelf: Arc::new(Shelf::of(&config::Config::default()).unwrap()),
+            recordings: Arc::new(RecordingStore::of(&config::Config::default()).unwrap()),
             disk: Arc::new(Disk::of(&config::Config::default(), Arc::default())),
             deliveries: Arc::default(),
             patience: http.timeout,
@@ -436,7 +436,7 @@ fn endless_body() -> Body {
 fn audit() -> Audit {
     let mut config = config::Config::default();
     config.node.state = std::env::temp_dir();
-    Audit::of(&config)
+    Audit::of(&config.node.state)
 }
 
 #[tokio::test]
@@ -448,7 +448,7 @@ async fn numbers_in_full_need_a_role_of_their_own_and_are_noted() {
     let (mut desk, outlet) = desk_of(&http);
     let mut config = config::Config::default();
     config.node.state = folder.path().to_path_buf();
-    desk.audit = Arc::new(Audit::of(&config));
+    desk.audit = Arc::new(Audit::of(&config.node.state));
     let log = folder.path().join("audit.log");
     let ask = async |desk: &Desk, token: &str, path: &str| {
         put(desk, "GET", path, &[("authorization", &format!("Bearer {token}"))], "").await
@@ -491,7 +491,7 @@ async fn numbers_in_full_need_a_role_of_their_own_and_are_noted() {
     assert!(text.lines().all(|line| line.contains("\"who\":\"both\"")) && text.contains(call), "{text}");
 
     config.node.state = "/proc/nowhere".into();
-    desk.audit = Arc::new(Audit::of(&config));
+    desk.audit = Arc::new(Audit::of(&config.node.state));
     let (status, problem) = ask(&desk, "both-both-both-both", all).await;
     assert!(status == 503 && problem["detail"].as_str().unwrap().contains("cannot be noted"), "{problem}");
 }

@@ -4,11 +4,12 @@ use super::Looks;
 use super::hands::Control;
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Text};
+use crate::io::clock;
+use crate::io::process::threads;
 use crate::io::store::mend::{self, Damaged};
 use crate::io::store::scan::scan;
 use crate::io::store::tally::Tally;
 use crate::io::store::{BUSY, Trouble, kin};
-use crate::io::{alarm, clock};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ impl Inspector {
         let (stop, stopped) = bounded(0);
         let (done, first) = bounded(1);
         let looks = Look { path: path.to_owned(), control, health, stopped, often };
-        let thread = alarm::thread(THREAD, move || looks.run(&done));
+        let thread = threads::thread(THREAD, move || looks.run(&done));
         match thread {
             Ok(thread) => {
                 let _ = first.recv_timeout(PATIENCE);
@@ -117,7 +118,7 @@ impl Look {
     fn run(self, first: &Sender<()>) {
         loop {
             let began = clock::mono();
-            alarm::guarded(THREAD, || self.look());
+            threads::guarded(THREAD, || self.look());
             let _ = first.try_send(());
             let (now, took) = (clock::mono(), took(began));
             self.health.looked.store(now.0, Ordering::Relaxed);
@@ -196,7 +197,7 @@ mod tests {
         assert_eq!(first.recv_timeout(Duration::from_secs(20)), Ok(()));
         drop(stop);
         assert!(looking.join().is_ok());
-        let told = |metric: &crate::io::http::Metric| metric.labels == "{thread=\"journal-looks\"}" && metric.value > 0;
-        assert!(alarm::metrics().iter().any(told));
+        let told = |metric: &crate::io::metrics::Metric| metric.labels == "{thread=\"journal-looks\"}" && metric.value > 0;
+        assert!(threads::metrics().iter().any(told));
     }
 }

@@ -7,8 +7,8 @@ use super::health::Health;
 use super::{Options, Report, THREAD};
 use crate::base::{Mono, Text, Wall};
 use crate::call::event::Entry;
-use crate::io::alarm;
 use crate::io::clock::{self, Running};
+use crate::io::process::threads;
 use crate::io::store::scan::{Found, Watch};
 use crate::io::store::{Lock, Store, Taken, Trouble, Written};
 use crossbeam_channel::{Receiver, select};
@@ -78,7 +78,7 @@ impl Batch {
 
 impl Writer {
     pub fn run(mut self) {
-        alarm::turns(THREAD, || self.turn());
+        threads::turns(THREAD, || self.turn());
     }
 
     fn turn(&mut self) -> ControlFlow<()> {
@@ -89,7 +89,7 @@ impl Writer {
                 self.store.take().iter().for_each(Store::checkpoint);
                 return ControlFlow::Break(());
             }
-            alarm::guarded(THREAD, || self.look());
+            threads::guarded(THREAD, || self.look());
         }
         if !self.batch.is_empty() {
             self.write();
@@ -174,7 +174,7 @@ impl Writer {
     /// Tries once to bring the batch to the disk; gives it up only when the gateway is shutting down.
     fn write(&mut self) {
         let (batch, at_work) = (std::mem::take(&mut self.batch), Cell::new(None));
-        let done = alarm::guarded(THREAD, || self.commit(&batch, &at_work));
+        let done = threads::guarded(THREAD, || self.commit(&batch, &at_work));
         self.batch = batch;
         let trouble = match (done, at_work.get()) {
             (Some(Ok((written, taken))), _) => {
@@ -319,7 +319,7 @@ impl Writer {
             self.tell(Report::Durable(ticket));
         }
         for (settle, taken) in batch.settlements.into_iter().zip(taken) {
-            alarm::guarded(THREAD, || (settle.done)(taken));
+            threads::guarded(THREAD, || (settle.done)(taken));
         }
         if written.posted {
             self.tell(Report::Posted);
@@ -331,7 +331,7 @@ impl Writer {
 
     /// A panic of those who are told is theirs.
     fn tell(&mut self, report: Report) {
-        alarm::guarded(THREAD, || (self.report)(report));
+        threads::guarded(THREAD, || (self.report)(report));
     }
 
     fn failed(&mut self, trouble: &Trouble) {

@@ -1,7 +1,7 @@
 //! Figures that are counted of recordings, and the alarms.
 
-use crate::io::descriptors::{self, Purpose};
-use crate::io::http::Metric;
+use crate::io::metrics::Metric;
+use crate::io::process::descriptors::{self, Purpose};
 use crate::media::wav::Format;
 use crate::record::recording::State;
 use std::io;

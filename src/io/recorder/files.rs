@@ -2,10 +2,11 @@
 
 use super::FILES;
 use super::figures::Figures;
-use super::shelf::{PART, Shelf};
+use super::store::{PART, RecordingStore};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono};
-use crate::io::{alarm, clock, disk};
+use crate::io::process::threads;
+use crate::io::{clock, disk};
 use crate::record::recording::State;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
@@ -40,7 +41,7 @@ pub struct Done {
 }
 
 pub struct Files {
-    pub shelf: Arc<Shelf>,
+    pub store: Arc<RecordingStore>,
     pub figures: Arc<Figures>,
     pub min_free: u64,
     pub done: Sender<Done>,
@@ -61,7 +62,7 @@ pub struct Open {
 
 impl Files {
     pub fn run(mut self, jobs: &Receiver<Job>) {
-        alarm::turns(FILES, || {
+        threads::turns(FILES, || {
             match jobs.recv_timeout(LOOK) {
                 Ok(job) => self.guarded(job),
                 Err(error) if error.is_disconnected() => return ControlFlow::Break(()),
@@ -78,7 +79,7 @@ impl Files {
             Job::Audio { call, bytes, .. } => (*call, bytes.len(), false),
             Job::Whole { call, .. } | Job::Missed { call } => (*call, 0, true),
         };
-        if alarm::guarded(FILES, || self.take(job)).is_some() {
+        if threads::guarded(FILES, || self.take(job)).is_some() {
             return;
         }
         self.figures.waiting.fetch_sub(size, Ordering::Relaxed);
@@ -102,9 +103,9 @@ impl Files {
         let open = self.open.entry(call).or_default();
         open.owed += skipped;
         let room = self.figures.free.load(Ordering::Relaxed) >= self.min_free / 2;
-        let written = if room { open.write(&self.shelf, call, bytes) } else { Err(io::ErrorKind::StorageFull.into()) };
+        let written = if room { open.write(&self.store, call, bytes) } else { Err(io::ErrorKind::StorageFull.into()) };
         if written.is_err() {
-            let frames = (bytes.len() / self.shelf.format.frame()) as u64;
+            let frames = (bytes.len() / self.store.format.frame()) as u64;
             open.owed += frames;
             open.lost = true;
             self.figures.lost_frames.fetch_add(frames, Ordering::Relaxed);
@@ -137,20 +138,20 @@ impl Files {
             return;
         }
         self.looked = Some(now);
-        let free = disk::free(&self.shelf.folder);
+        let free = disk::free(&self.store.folder);
         self.figures.free.store(free, Ordering::Relaxed);
         self.figures.room(free, self.min_free);
     }
 }
 
 impl Open {
-    fn write(&mut self, shelf: &Shelf, call: CallId, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, store: &RecordingStore, call: CallId, bytes: &[u8]) -> io::Result<()> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => create(shelf, &shelf.file(call, PART).ok_or(io::ErrorKind::InvalidInput)?)?,
+            None => create(store, &store.file(call, PART).ok_or(io::ErrorKind::InvalidInput)?)?,
         };
         let file = self.file.insert(file);
-        let (format, header) = (shelf.format, shelf.format.header_length());
+        let (format, header) = (store.format, store.format.header_length());
         while self.owed > 0 {
             let frames = self.owed.min(SILENCE);
             let silence = vec![format.silence(); frames as usize * format.frame()];
@@ -165,12 +166,12 @@ impl Open {
 }
 
 /// Nobody else reads it.
-fn create(shelf: &Shelf, path: &Path) -> io::Result<File> {
+fn create(store: &RecordingStore, path: &Path) -> io::Result<File> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     if let Some(day) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(day)?;
     }
     let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(path)?;
-    file.write_all_at(&shelf.format.header(0), 0)?;
+    file.write_all_at(&store.format.header(0), 0)?;
     Ok(file)
 }

@@ -4,8 +4,8 @@ use crate::call::event::{By, Offered, Result as Outcome};
 use crate::io::config::SealingKey;
 use crate::io::journal::{Journal, Options};
 use crate::io::ledger::Ledger;
-use crate::io::recorder::shelf::{PART, WAV};
-use crate::io::tap;
+use crate::io::recorder::store::{PART, WAV};
+use crate::io::shards::tap;
 use crate::media::wav::Format;
 use crate::media::{Law, Side};
 use crate::record::recording::{Recorded, State};
@@ -101,7 +101,7 @@ impl Bench {
     }
 
     fn file(&self, call: CallId, ending: &str) -> PathBuf {
-        Shelf::of(&self.config).unwrap().file(call, ending).unwrap()
+        RecordingStore::of(&self.config).unwrap().file(call, ending).unwrap()
     }
 
     fn stop(self) -> TempDir {
@@ -235,10 +235,10 @@ impl Writing {
         if format == "a-law" {
             config.recording.format = crate::io::config::Sound::ALaw;
         }
-        let (shelf, figures) = (Arc::new(Shelf::of(&config).unwrap()), Arc::new(Figures::default()));
+        let (store, figures) = (Arc::new(RecordingStore::of(&config).unwrap()), Arc::new(Figures::default()));
         figures.free.store(1000, Ordering::Relaxed);
         let (done, finished) = bounded(10);
-        let files = Files { shelf, figures, min_free: 2000, done, open: BTreeMap::new(), looked: Some(clock::mono()) };
+        let files = Files { store, figures, min_free: 2000, done, open: BTreeMap::new(), looked: Some(clock::mono()) };
         Writing { files, done: finished, folder }
     }
 
@@ -253,7 +253,7 @@ impl Writing {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        fs::read(self.files.shelf.file(call(1), PART).unwrap()).unwrap()[self.files.shelf.format.header_length() as usize..]
+        fs::read(self.files.store.file(call(1), PART).unwrap()).unwrap()[self.files.store.format.header_length() as usize..]
             .to_vec()
     }
 }
@@ -269,7 +269,7 @@ fn silence_stands_where_audio_was_lost() {
         assert_eq!(w.files.figures.lost_frames.load(Ordering::Relaxed), frames);
         w.files.figures.free.store(1000, Ordering::Relaxed);
         w.audio(0, 4);
-        let gap = |frames: usize| vec![silence; frames * w.files.shelf.format.frame()];
+        let gap = |frames: usize| vec![silence; frames * w.files.store.format.frame()];
         assert_eq!(w.bytes(), [vec![1; 8], gap(3), vec![2; 8], gap(frames as usize), vec![4; 8]].concat());
         assert_eq!(w.whole(false), State::Partial);
         assert_eq!(w.files.figures.waiting.load(Ordering::Relaxed), 0);
@@ -345,10 +345,10 @@ fn a_panic_costs_one_recording_and_no_thread() {
     let mut config = Config::default();
     config.node.state = folder.path().to_owned();
     config.recording.lines = vec!["all".to_owned()];
-    let (shelf, figures) = (Arc::new(Shelf::of(&config).unwrap()), Arc::new(Figures::default()));
+    let (store, figures) = (Arc::new(RecordingStore::of(&config).unwrap()), Arc::new(Figures::default()));
     let (done, finished) = bounded(10);
     figures.free.store(u64::MAX, Ordering::Relaxed);
-    let mut files = Files { shelf, figures: figures.clone(), min_free: 0, done, open: BTreeMap::new(), looked: None };
+    let mut files = Files { store, figures: figures.clone(), min_free: 0, done, open: BTreeMap::new(), looked: None };
     let calls: Vec<CallId> = (0..2).map(|n| CallId::new(Wall(n), &mut Rng::from_number(n as u64 + 1))).collect();
     for (n, call) in calls.iter().enumerate() {
         figures.waiting.fetch_add(640, Ordering::Relaxed);

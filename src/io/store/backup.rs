@@ -226,7 +226,7 @@ fn there_already(path: &Path) -> Trouble {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Trouble {
-    let what = both!("cannot be written: ", "无法写入：").then(&crate::io::files::told(error));
+    let what = both!("cannot be written: ", "无法写入：").then(&crate::io::process::files::told(error));
     Trouble::file(path, what, both!("name another place, or make room there", "请换一个位置，或腾出空间"))
 }
 

@@ -143,5 +143,5 @@ fn foreign(path: &Path, what: Text) -> Trouble {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Trouble {
     let remedy = both!("let the user that runs this program read it", "请让运行本程序的用户可读该文件");
-    Trouble::file(path, crate::io::files::told(error), remedy)
+    Trouble::file(path, crate::io::process::files::told(error), remedy)
 }

@@ -103,7 +103,7 @@ impl Mark {
 
     /// None where there is none, or none that can be believed.
     pub fn read(journal: &Path) -> Option<Header> {
-        Header::parse(&crate::io::files::text(&Mark::beside(journal), 4096).ok()?)
+        Header::parse(&crate::io::process::files::text(&Mark::beside(journal), 4096).ok()?)
     }
 }
 

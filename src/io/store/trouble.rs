@@ -1,7 +1,7 @@
 //! Trouble with the journal's file, and what can be done about it; and the lock that keeps two gateways from one file.
 
 use crate::base::Text;
-use crate::io::descriptors::{self, Purpose};
+use crate::io::process::descriptors::{self, Purpose};
 use rusqlite::{ErrorCode, ffi};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};

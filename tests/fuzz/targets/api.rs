@@ -8,19 +8,20 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, header};
 use hotline::base::{Mono, Text};
 use hotline::control::{Reply, Role, Why};
-use hotline::io::asks::Asks;
-use hotline::io::audit::Audit;
-use hotline::io::board::{Board, Figures};
+use hotline::io::clock;
+use hotline::io::config::plans;
+use hotline::io::config::setup;
+use hotline::io::config::tokens::Tokens;
 use hotline::io::config::{Config, Http, Layers, Token};
 use hotline::io::disk::Disk;
+use hotline::io::http::outside::Outside;
 use hotline::io::http::{Desk, router};
+use hotline::io::inbox::figures::{Board, Figures};
+use hotline::io::inbox::requests::Asks;
 use hotline::io::inbox::{Outlet, inbox};
 use hotline::io::journal::{Journal, Options, Outbox};
-use hotline::io::outside::Outside;
-use hotline::io::plans;
-use hotline::io::recorder::shelf::Shelf;
-use hotline::io::tokens::Tokens;
-use hotline::io::{clock, setup};
+use hotline::io::process::audit::Audit;
+use hotline::io::recorder::store::RecordingStore;
 use hotline::switch::Input;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -153,8 +154,8 @@ fn desk(config: &Config) -> (Journal, Desk, Outlet) {
         more: Arc::new(Vec::new),
         reload: Arc::new(|| Box::pin(async { Err(vec![Text::foreign("nothing to load")]) })),
         tokens: Arc::new(Tokens::of(&Http { tokens, ..Http::default() }).unwrap_or_else(|_| panic!("the tokens are good"))),
-        audit: Arc::new(Audit::of(config)),
-        shelf: Arc::new(Shelf::of(config).unwrap()),
+        audit: Arc::new(Audit::of(&config.node.state)),
+        recordings: Arc::new(RecordingStore::of(config).unwrap()),
         disk: Arc::new(Disk::of(config, Arc::default())),
         deliveries: Arc::default(),
         patience: Duration::from_secs(10),

@@ -12,7 +12,7 @@ mod ear;
 mod sip;
 
 use ear::{Ear, Voice};
-use hotline::io::udp::{self, UdpPort};
+use hotline::io::net::udp::{self, UdpPort};
 use sip::Signalling;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

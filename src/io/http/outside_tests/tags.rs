@@ -36,7 +36,7 @@ async fn a_subject_is_stored_and_the_answer_says_who_gets_the_call() {
     let (n, kind, event) = feed.next().await;
     assert_eq!((n, kind.as_str(), event["sequence"].as_str()), (4, "call.tagged", Some("0000002002")));
     assert_eq!(event["data"]["subjects"], json!([TOURISM, "其他"]));
-    assert!(crate::io::schemas::EVENT.faults(&event).is_empty(), "{event:#}");
+    assert!(crate::io::http::schemas::EVENT.faults(&event).is_empty(), "{event:#}");
     assert_eq!(bench.ledger().feed_ends().unwrap().1, 4);
     let bench = bench.restarted().await;
     assert_eq!(bench.ledger().record(call(0)).unwrap().unwrap().subjects, [TOURISM, "其他"]);

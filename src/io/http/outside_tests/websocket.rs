@@ -109,7 +109,7 @@ async fn events_come_as_messages_of_the_lines_that_are_wanted_and_masked() {
     assert_eq!(numbers(&mut all, 5), [1, 2, 3, 4, 5]);
     let (n, event) = next(&mut all);
     assert_eq!((n, event["type"].as_str(), event["data"]["caller"].as_str()), (6, Some("call.record"), Some("138******00")));
-    assert!(crate::io::schemas::EVENT.faults(&event).is_empty(), "{event:#}");
+    assert!(crate::io::http::schemas::EVENT.faults(&event).is_empty(), "{event:#}");
     let (n, event) = next(&mut some);
     assert_eq!((n, event["type"].as_str(), event["data"]["caller"].as_str()), (4, Some("call.offered"), Some("13800138000")));
     let noted = std::fs::read_to_string(bench.folder.join("audit.log")).unwrap();

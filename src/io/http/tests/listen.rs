@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::{CallId, Rng, Wall};
 use crate::io::config::{Config, SealingKey};
-use crate::io::recorder::shelf::WAV;
+use crate::io::recorder::store::WAV;
 use axum::http::header::HeaderMap;
 use std::fs;
 use std::path::PathBuf;
@@ -28,10 +28,10 @@ impl Bench {
         config.records.keys.insert("links".to_owned(), key);
         let (mut desk, outlet) = desk_of(&one_for_each_role());
         std::mem::forget(outlet);
-        desk.shelf = Arc::new(Shelf::of(&config).unwrap());
-        desk.audit = Arc::new(Audit::of(&config));
+        desk.recordings = Arc::new(RecordingStore::of(&config).unwrap());
+        desk.audit = Arc::new(Audit::of(&config.node.state));
         let call = CallId::new(Wall(1_638_316_800_000_000), &mut Rng::from_number(1));
-        let path = desk.shelf.file(call, WAV).unwrap();
+        let path = desk.recordings.file(call, WAV).unwrap();
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes()).unwrap();
         let address = serve(&desk).await;
@@ -57,7 +57,7 @@ impl Bench {
 
     /// A link of that moment.
     fn link(&self, made: Wall) -> String {
-        self.desk.shelf.link(self.call, made).unwrap().replace("http://a.example", "")
+        self.desk.recordings.link(self.call, made).unwrap().replace("http://a.example", "")
     }
 
     fn audit(&self) -> PathBuf {
@@ -165,7 +165,7 @@ async fn nothing_but_recordings_is_found() {
 #[tokio::test]
 async fn a_folder_or_a_pipe_is_no_recording() {
     let bench = Bench::new().await;
-    let path = bench.desk.shelf.file(bench.call, WAV).unwrap();
+    let path = bench.desk.recordings.file(bench.call, WAV).unwrap();
     let token = format!("Bearer {}", secret(Role::Listener));
     let stands = |make: &dyn Fn()| {
         let _ = fs::remove_file(&path);

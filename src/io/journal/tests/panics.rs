@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::trap::{self, Trap};
-use crate::io::alarm;
+use crate::io::process::threads;
 
 /// Sets a trap in the journal's thread once the first entry is on disk.
 fn trapped(dir: &TempDir, after: u32) -> (Journal, Receiver<Report>) {
@@ -20,8 +20,9 @@ fn trapped(dir: &TempDir, after: u32) -> (Journal, Receiver<Report>) {
 }
 
 fn caught() -> u64 {
-    let ours = |metric: &crate::io::http::Metric| metric.labels == "{thread=\"journal\"}" && metric.name == "thread_panics_total";
-    alarm::metrics().iter().find(|metric| ours(metric)).map_or(0, |metric| metric.value)
+    let ours =
+        |metric: &crate::io::metrics::Metric| metric.labels == "{thread=\"journal\"}" && metric.name == "thread_panics_total";
+    threads::metrics().iter().find(|metric| ours(metric)).map_or(0, |metric| metric.value)
 }
 
 #[test]

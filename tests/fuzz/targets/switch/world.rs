@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hotline::base::{CallId, Flow, LegId, Mono, Now, Proto, Rng, Wall};
 use hotline::control::{Command as Ask, Numbers, Reply};
 use hotline::io::config::Layers;
-use hotline::io::{plans, setup};
+use hotline::io::config::{plans, setup};
 use hotline::media::{Command, Event, Source, Stats};
 use hotline::plan::Source as File;
 use hotline::sip::{Headers, Message, Name};

@@ -5,7 +5,7 @@ use super::*;
 use crate::base::{CallId, Rng};
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Config;
-use crate::io::recorder::shelf::Shelf;
+use crate::io::recorder::store::RecordingStore;
 use crate::io::store::{Backend, Outbox, Store};
 use crate::record::cloudevent::Kind;
 use crate::record::delivery::{Settlement, Verdict};
@@ -132,7 +132,7 @@ fn every_time_can_be_written_named_and_filed() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::default();
     config.node.state = folder.path().to_owned();
-    let shelf = Shelf::of(&config).unwrap();
+    let store = RecordingStore::of(&config).unwrap();
     for (name, wall) in SHOWN.into_iter().chain([("before 1970", -1), ("the beginning of numbers", i64::MIN)]) {
         let wall = Wall(wall);
         let call = CallId::new(wall, &mut Rng::from_number(1));
@@ -141,7 +141,7 @@ fn every_time_can_be_written_named_and_filed() {
             assert!(Zone::read(&written).is_some(), "{name}: {written}");
         }
         assert_eq!(call.to_string().len(), 36, "{name}");
-        drop((shelf.link(call, wall), shelf.old_days(wall, 730), shelf.old_days(wall, u32::MAX)));
+        drop((store.link(call, wall), store.old_days(wall, 730), store.old_days(wall, u32::MAX)));
         let now = Now { mono: Mono(u64::MAX - 5), wall };
         assert!(now.after(Duration::MAX).wall >= wall);
         let mut steady = Steady::new(now, Some(Wall(TODAY)));

@@ -1,13 +1,13 @@
 //! From configuration to what the switch is told.
 
+use super::fit::Fit;
 use crate::base::{Cidr, Proto, Rate, Text};
 use crate::call::Policy;
 use crate::call::event::Division;
 use crate::dialog::Config as Legs;
+use crate::io::config::plans::Loaded;
 use crate::io::config::{self, Config};
-use crate::io::descriptors::Fit;
-use crate::io::http::PORCH;
-use crate::io::plans::Loaded;
+use crate::io::net::{admission, tcp};
 use crate::media::{Origins, Prompt};
 use crate::queue;
 use crate::sip;
@@ -15,12 +15,15 @@ use crate::switch::{
     Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
+use crate::transport::AccessList;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Port pairs that each shard would keep bound ahead of use when it is busiest.
 pub const READY_PORTS: usize = 256;
+/// HTTP clients beyond the limit that are told so, rather than cut off; who asks for our health is told that.
+pub const PORCH: usize = 64;
 /// A caller's leg and a seat's, and those that last 32 s longer than their calls because their peers answer nothing.
 const LEGS_PER_CALL: usize = 6;
 /// Seconds' worth of repeated responses that may go to a host at once.
@@ -45,6 +48,26 @@ pub fn shards(config: &Config) -> u16 {
 /// The limits for which there are files and sockets, where this process may hold so many.
 pub fn fit(config: &Config, descriptors: usize) -> Result<Fit, Text> {
     Fit::of(config, shards(config), (READY_PORTS, PORCH), descriptors)
+}
+
+/// The bounds of SIP over TCP.
+pub fn tcp(limits: &config::Limits) -> tcp::Limits {
+    let config::Limits { connections, connections_per_source, message_timeout, connection_backlog, .. } = *limits;
+    tcp::Limits { connections, per_source: connections_per_source, message: message_timeout, backlog: connection_backlog }
+}
+
+/// Peers that may connect by TCP.
+pub fn known(config: &Config) -> admission::Known {
+    let mut sources = AccessList::new();
+    for text in config.trunks.values().filter(|trunk| trunk.enabled).flat_map(|trunk| &trunk.addresses) {
+        if let Ok(block) = text.parse() {
+            sources.insert(block, ());
+        }
+    }
+    for address in config.seats.values().filter(|seat| seat.enabled).filter_map(|seat| seat.address) {
+        sources.insert(address.ip().into(), ());
+    }
+    admission::Known { all: config.sip.unknown_source == config::UnknownSource::Refuse, sources }
 }
 
 /// `listen`: the addresses that are really bound.

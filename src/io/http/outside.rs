@@ -1,16 +1,16 @@
 //! The bounds of what others follow, hand in and tell over HTTP, and the way there.
 
-use super::clock::{self, Trusted};
-use super::config::Config;
-use super::deliver::Target;
-use super::feed::Feed;
-use super::http::Metric;
-use super::journal::{Journal, Settler, Taken};
-use super::ledger::Ledger;
-use super::reload::Handle;
-use super::store::Trouble;
 use crate::base::{CallId, Mono, Text};
 use crate::call::event::Division;
+use crate::io::clock::{self, Trusted};
+use crate::io::config::Config;
+use crate::io::config::reload::Handle;
+use crate::io::deliver::Target;
+use crate::io::feed::Feed;
+use crate::io::journal::{Journal, Settler, Taken};
+use crate::io::ledger::Ledger;
+use crate::io::metrics::Metric;
+use crate::io::store::Trouble;
 use crate::plan::Plan;
 use crate::record::zone::Zone;
 use jiff::tz::TimeZone;

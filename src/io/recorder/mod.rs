@@ -4,32 +4,33 @@
 
 mod figures;
 mod files;
-mod keeper;
-pub mod shelf;
+mod finalizer;
+pub mod store;
 
 use crate::base::{CallId, MapSeed, Mono, Text};
 use crate::call::event::{Entry, What};
-use crate::io::audit::Audit;
+use crate::io::clock;
 use crate::io::clock::Trusted;
 use crate::io::config::Config;
 use crate::io::disk;
-use crate::io::http::Metric;
 use crate::io::journal::Settler;
-use crate::io::tap::{Frame, Sink};
-use crate::io::{alarm, clock};
+use crate::io::metrics::Metric;
+use crate::io::process::audit::Audit;
+use crate::io::process::threads;
+use crate::io::shards::tap::{Frame, Sink};
 use crate::media::Tapped;
 use crate::media::recording::{Made, Recordings};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use figures::Figures;
 use files::{Done, Files, Job};
-use keeper::{Keep, Keeper};
-use shelf::Shelf;
+use finalizer::{Finalizer, Keep};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use store::RecordingStore;
 
 /// How often the frames that came are looked at.
 const TURN: Duration = Duration::from_millis(50);
@@ -41,15 +42,15 @@ const FINISHED: usize = 10_000;
 /// The threads' names.
 const DESK: &str = "recorder";
 const FILES: &str = "recordings";
-const KEEPER: &str = "recordings-kept";
+const FINALIZER: &str = "recordings-kept";
 
 /// The threads.
 pub struct Recorder {
-    shelf: Arc<Shelf>,
+    store: Arc<RecordingStore>,
     figures: Arc<Figures>,
     sink: Option<Sink>,
     notes: Option<Notes>,
-    /// As long as there is one, the keeper waits for work.
+    /// As long as there is one, the finalizer waits for work.
     held: Option<Sender<Done>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -79,10 +80,10 @@ enum Note {
 impl Recorder {
     pub fn start(config: &Config, parts: Parts) -> Result<Recorder, Text> {
         let Parts { journal, owed, clock, frames, seed } = parts;
-        let (shelf, audit) = (Arc::new(Shelf::of(config)?), Audit::of(config));
+        let (store, audit) = (Arc::new(RecordingStore::of(config)?), Audit::of(&config.node.state));
         let (figures, stop) = (Arc::new(Figures::default()), Arc::new(AtomicBool::new(false)));
         let mut recorder = Recorder {
-            shelf: shelf.clone(),
+            store: store.clone(),
             figures: figures.clone(),
             sink: frames.as_ref().map(|(_, sink)| sink.clone()),
             notes: None,
@@ -93,16 +94,16 @@ impl Recorder {
         let (done, finished) = bounded(FINISHED);
         let days = config.recording.keep_days;
         let keep = Keep { days, clock };
-        let keeper = Keeper::new(shelf.clone(), figures.clone(), journal, audit, keep, stop.clone());
-        recorder.thread(KEEPER, move || keeper.run(owed, &finished))?;
+        let finalizer = Finalizer::new(store.clone(), figures.clone(), journal, audit, keep, stop.clone());
+        recorder.thread(FINALIZER, move || finalizer.run(owed, &finished))?;
         let Some((frames, sink)) = frames else {
             recorder.held = Some(done);
             return Ok(recorder);
         };
         let (jobs, wanted) = bounded(JOBS);
-        figures.free.store(disk::free(&shelf.folder), Ordering::Relaxed);
+        figures.free.store(disk::free(&store.folder), Ordering::Relaxed);
         let min_free = config.recording.min_free;
-        let files = Files { shelf: shelf.clone(), figures: figures.clone(), min_free, done, open: BTreeMap::new(), looked: None };
+        let files = Files { store: store.clone(), figures: figures.clone(), min_free, done, open: BTreeMap::new(), looked: None };
         recorder.thread(FILES, move || files.run(&wanted))?;
         let (notes, noted) = bounded(NOTES);
         recorder.notes = Some(Notes(notes));
@@ -111,9 +112,9 @@ impl Recorder {
             sink,
             lost: 0,
             notes: noted,
-            recordings: Recordings::new(shelf.format, config.recording.calls, seed),
+            recordings: Recordings::new(store.format, config.recording.calls, seed),
             jobs,
-            frame: shelf.format.frame(),
+            frame: store.format.frame(),
             buffer: config.recording.buffer,
             skipped: BTreeMap::new(),
             figures,
@@ -123,8 +124,8 @@ impl Recorder {
     }
 
     /// For who reads recordings.
-    pub fn shelf(&self) -> Arc<Shelf> {
-        self.shelf.clone()
+    pub fn store(&self) -> Arc<RecordingStore> {
+        self.store.clone()
     }
 
     /// For the switch's thread; none where nothing is recorded.
@@ -155,12 +156,10 @@ impl Recorder {
     }
 
     fn thread(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Text> {
-        let thread = alarm::thread(name, run);
-        self.threads.push(
-            thread.map_err(
-                |e| both!("cannot start the thread {name}: {}", "无法启动线程 {name}：{}"; crate::io::files::told(&e)),
-            )?,
-        );
+        let thread = threads::thread(name, run);
+        self.threads.push(thread.map_err(
+            |e| both!("cannot start the thread {name}: {}", "无法启动线程 {name}：{}"; crate::io::process::files::told(&e)),
+        )?);
         Ok(())
     }
 }
@@ -199,7 +198,7 @@ struct Desk {
 impl Desk {
     fn run(mut self, stop: &AtomicBool) {
         let mut made = Vec::new();
-        alarm::turns(DESK, || {
+        threads::turns(DESK, || {
             let last = stop.load(Ordering::Relaxed);
             self.turn(&mut made);
             if last {
@@ -228,14 +227,14 @@ impl Desk {
         }
         self.guarded(made, |desk, made| desk.recordings.advance(horizon, made));
         for made in made.drain(..) {
-            alarm::guarded(DESK, || self.hand(made));
+            threads::guarded(DESK, || self.hand(made));
         }
         self.figures.calls.store(self.recordings.len(), Ordering::Relaxed);
     }
 
     /// A panic costs the recording of one call, or what it was about where it was of none.
     fn guarded(&mut self, made: &mut Vec<Made>, act: impl FnOnce(&mut Desk, &mut Vec<Made>)) {
-        if alarm::guarded(DESK, || act(self, made)).is_none() {
+        if threads::guarded(DESK, || act(self, made)).is_none() {
             self.recordings.rescue(made);
         }
     }

@@ -1,5 +1,8 @@
 //! The way into the switch thread from every other thread: a bounded channel and an eventfd that wakes the sleeper.
 
+pub mod figures;
+pub mod requests;
+
 use crate::switch::Input;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::sys::eventfd::{EfdFlags, EventFd};

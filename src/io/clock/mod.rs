@@ -1,5 +1,7 @@
 //! The machine's clocks, as the core counts them, and its randomness. Every thread reads the same two clocks.
 
+pub mod moment;
+
 use crate::base::{Mono, Now, Rng, Steady, Text, Turn, Wall};
 use nix::time::{ClockId, clock_gettime};
 use std::fs::{self, OpenOptions};
@@ -171,7 +173,7 @@ fn micros(clock: ClockId) -> u64 {
 }
 
 #[cfg(test)]
-mod jumps;
+mod jump_tests;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use crate::base::Text;
 use crate::io::config::{Records, SealingKey};
-use crate::io::files;
+use crate::io::process::files;
 use crate::record::seal::{Sealer, Secret};
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 use crate::base::Text;
 use crate::io::clock;
 use crate::io::config::{ALL_LINES, Config, Finding};
-use crate::io::files;
+use crate::io::process::files;
 use crate::io::trail::Trail;
 use crate::media::Prompt;
 use crate::plan::{self, Checked, Facts, Loader, Mode, Plan, Problem, Severity, Surroundings, Ways, built_in};
@@ -94,13 +94,13 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
         Some(place) => vec![Finding::of_value(place, &config.plan.file.to_string_lossy(), problem).told()],
         None => vec![problem],
     })?;
-    let shelf = Shelf { folder: file.prompts_folder(config), found: RefCell::default(), trail };
+    let sounds = Sounds { folder: file.prompts_folder(config), found: RefCell::default(), trail };
     let queues: Vec<&str> = config.queues.iter().filter(|(_, q)| q.enabled).map(|(name, _)| name.as_str()).collect();
     let trunks: Vec<&str> = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, _)| name.as_str()).collect();
     let reserving = config.trunks.iter().filter(|(_, t)| t.enabled && t.reserved > 0).map(|(name, _)| name.as_str());
     let reserving: Vec<&str> = reserving.collect();
     let ways = Some(Ways { default: &config.routes.default, reserving: &reserving });
-    let sound = |name: &str| shelf.fetch(name);
+    let sound = |name: &str| sounds.fetch(name);
     let now = Some(clock::now().wall);
     let backends: Vec<&str> = config.records.backends.iter().filter(|(_, b)| b.enabled).map(|(name, _)| name.as_str()).collect();
     // Where there is none at all, nobody expects that a plan's backends get anything.
@@ -109,11 +109,11 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
     let checked = file.check(trail, &around);
     let own = [&config.calls.music, &config.calls.apology, &config.calls.transfer_failed, &config.calls.choose_area];
     let missing =
-        own.into_iter().filter_map(|name| Some(both!("prompt `{name}`: ", "提示音 `{name}`：").then(&shelf.fetch(name).err()?)));
+        own.into_iter().filter_map(|name| Some(both!("prompt `{name}`: ", "提示音 `{name}`：").then(&sounds.fetch(name).err()?)));
     let unknown = checked.plan.iter().flat_map(|plan| unknown_lines(&config.recording.lines, plan));
     let missing: Vec<Text> = missing.chain(unknown).collect();
     match checked.plan {
-        Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: shelf.found.into_inner(), warnings: checked.problems }),
+        Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: sounds.found.into_inner(), warnings: checked.problems }),
         _ => Err(checked.problems.iter().filter(|p| p.severity == Severity::Error).map(Problem::told).chain(missing).collect()),
     }
 }
@@ -143,13 +143,13 @@ pub fn has_sound(folder: &Path, name: &str) -> bool {
 }
 
 /// Prompts by name, each read once.
-struct Shelf<'a> {
+struct Sounds<'a> {
     folder: Option<PathBuf>,
     found: RefCell<Prompts>,
     trail: &'a Trail,
 }
 
-impl Shelf<'_> {
+impl Sounds<'_> {
     fn fetch(&self, name: &str) -> Result<(), Text> {
         if self.found.borrow().contains_key(name) {
             return Ok(());

@@ -9,7 +9,7 @@
 //! - [`aside`] for work that may wait for a disk.
 
 use crate::base::Text;
-use crate::io::http::Metric;
+use crate::io::metrics::Metric;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;

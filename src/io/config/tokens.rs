@@ -4,7 +4,7 @@
 use crate::base::Text;
 use crate::control::Holder;
 use crate::io::config::{Http, Token};
-use crate::io::files;
+use crate::io::process::files;
 use ring::digest::{SHA256, digest};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -2,9 +2,9 @@
 //! stopped `| tee`, a full pipe of a container): no call, no health page and no signal waits for a line.
 
 use crate::base::{Shown, Text};
-use crate::io::alarm;
-use crate::io::config::{Log, LogFormat};
+use crate::io::process::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::io::{self, IsTerminal, Write, stderr};
 use std::panic::{self, PanicHookInfo};
@@ -38,6 +38,27 @@ const BEGINNINGS: &[&str] = &[
     "range start index ",
     "slice index starts at ",
 ];
+
+/// The settings of a log.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+    /// Bytes that wait for whoever reads the log.
+    pub buffer: usize,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub drain: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+/// The form of its lines.
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
 
 /// Gives a log another level.
 type Change = Box<dyn Fn(&str) -> Result<(), Text> + Send + Sync>;
@@ -193,14 +214,14 @@ fn to_thread(to: impl Write + Send + 'static, guard: Guard, most: usize, lost: &
     let (thread, lines) = bounded(LINES);
     let waiting = Arc::new(AtomicUsize::new(0));
     let written = waiting.clone();
-    alarm::thread(THREAD, move || write(to, guard, &lines, &written, lost))?;
+    threads::thread(THREAD, move || write(to, guard, &lines, &written, lost))?;
     Ok(Lines { thread, waiting, most, lost })
 }
 
 fn write(mut to: impl Write, guard: Guard, lines: &Receiver<Box<[u8]>>, written: &AtomicUsize, lost: &AtomicU64) {
     let mut told = 0;
     for line in lines {
-        let written_out = alarm::counted(THREAD, || to.write_all(guard(&String::from_utf8_lossy(&line)).as_bytes()));
+        let written_out = threads::counted(THREAD, || to.write_all(guard(&String::from_utf8_lossy(&line)).as_bytes()));
         let taken = matches!(written_out, Some(Ok(())));
         if !taken {
             lost.fetch_add(1, Ordering::Relaxed);
@@ -211,7 +232,7 @@ fn write(mut to: impl Write, guard: Guard, lines: &Receiver<Box<[u8]>>, written:
         if taken && now > told && lines.is_empty() {
             told = now;
             let warn = || tracing::warn!(lost = now, "lines of this log were lost since the start, for nobody took them in time");
-            alarm::counted(THREAD, warn);
+            threads::counted(THREAD, warn);
         }
     }
 }
@@ -292,7 +313,7 @@ mod tests {
         assert_eq!(COUNT.load(Ordering::Relaxed), 1);
         drop(Logging(lines.clone()));
         assert_eq!(lines.waiting.load(Ordering::Relaxed), 0, "it takes no room");
-        assert!(alarm::metrics().iter().any(|metric| metric.labels == "{thread=\"log\"}" && metric.value > 0));
+        assert!(threads::metrics().iter().any(|metric| metric.labels == "{thread=\"log\"}" && metric.value > 0));
     }
 
     #[test]

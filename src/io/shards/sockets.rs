@@ -1,7 +1,7 @@
 //! A media thread's sockets: pairs bound ahead of use, and those of open legs, each at the place that the poll names.
 
+use super::pair::Pair;
 use crate::base::{LegId, Map, MapSeed};
-use crate::io::pair::Pair;
 use nix::sys::epoll::Epoll;
 use std::collections::BTreeMap;
 use std::io;

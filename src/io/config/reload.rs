@@ -2,15 +2,16 @@
 //! runs, swapped in the switch at once. A configuration that is wrong changes nothing.
 
 use crate::base::{Text, Tongue};
-use crate::io::admission::Admission;
-use crate::io::board::Board;
+use crate::io::config::plans::{self, Prompts};
+use crate::io::config::tokens::Tokens;
 use crate::io::config::{self, Config, Finding};
-use crate::io::http::Metric;
+use crate::io::config::{setup, tokens};
 use crate::io::inbox::Inbox;
-use crate::io::plans::{self, Prompts};
-use crate::io::tokens::Tokens;
+use crate::io::inbox::figures::Board;
+use crate::io::metrics::Metric;
+use crate::io::net::admission::Admission;
+use crate::io::process::log;
 use crate::io::trail::Trail;
-use crate::io::{log, setup, tokens};
 use crate::plan::{Change, Plan, Problem};
 use crate::switch::{Input, Live};
 use serde::Serialize;
@@ -176,7 +177,7 @@ impl Reloader {
         let reloads = self.board.read().counters.reloads;
         // Peers that the new configuration brings may connect before it counts; those that are gone, no longer after it.
         self.tokens.set(&config.http).map_err(|complaints| vec![tokens::told(&complaints)])?;
-        self.admission.set(&config);
+        self.admission.set(setup::known(&config));
         if !self.inbox.send(Input::Reload(Box::new(live.clone()))) {
             return Err(vec![both!("the switch is gone", "交换线程已退出")]);
         }

@@ -1,15 +1,15 @@
 //! The thread that finishes recordings: header, sync, hash, its own name, and then the journal, which tells everybody. It
 //! finishes first what another process left behind, and deletes what is too old.
 
-use super::KEEPER;
+use super::FINALIZER;
 use super::figures::Figures;
 use super::files::Done;
-use super::shelf::{PART, Shelf, WAV, call_of, entries};
+use super::store::{PART, RecordingStore, WAV, call_of, entries};
 use crate::base::{CallId, Mono, Wall};
-use crate::io::alarm;
-use crate::io::audit::Audit;
 use crate::io::clock::{self, Trusted};
 use crate::io::journal::{Settler, Taken};
+use crate::io::process::audit::Audit;
+use crate::io::process::threads;
 use crate::media::wav::Format;
 use crate::record::digest::Spelling;
 use crate::record::recording::{Recorded, State};
@@ -42,8 +42,8 @@ pub struct Keep {
     pub clock: Arc<Trusted>,
 }
 
-pub struct Keeper {
-    shelf: Arc<Shelf>,
+pub struct Finalizer {
+    store: Arc<RecordingStore>,
     figures: Arc<Figures>,
     journal: Settler,
     audit: Audit,
@@ -59,25 +59,25 @@ pub struct Keeper {
     again_at: Mono,
 }
 
-impl Keeper {
+impl Finalizer {
     pub fn new(
-        shelf: Arc<Shelf>,
+        store: Arc<RecordingStore>,
         figures: Arc<Figures>,
         journal: Settler,
         audit: Audit,
         keep: Keep,
         stop: Arc<AtomicBool>,
-    ) -> Keeper {
+    ) -> Finalizer {
         let (slots, gave_up, stuck) = (bounded(UNDER_WAY), false, Vec::new());
         let (purge_at, again_at) = (Mono(0), Mono(0));
-        Keeper { shelf, figures, journal, audit, keep, purge_at, slots, stop, gave_up, stuck, again_at }
+        Finalizer { store, figures, journal, audit, keep, purge_at, slots, stop, gave_up, stuck, again_at }
     }
 
     /// `owed`: calls in which the last process died, or died before it told what became of their recordings.
     pub fn run(mut self, owed: Vec<CallId>, done: &Receiver<Done>) {
         owed.into_iter().for_each(|call| self.guarded(Done { call, state: State::Interrupted }));
-        alarm::turns(KEEPER, || {
-            alarm::guarded(KEEPER, || self.purge());
+        threads::turns(FINALIZER, || {
+            threads::guarded(FINALIZER, || self.purge());
             self.try_again();
             match done.recv_timeout(AGAIN) {
                 Ok(done) => self.guarded(done),
@@ -98,7 +98,7 @@ impl Keeper {
 
     /// A recording whose end has panicked is tried again like one that the disk refused.
     pub(super) fn guarded(&mut self, done: Done) {
-        if alarm::guarded(KEEPER, || self.finish(done)).is_none() && self.stuck.len() < STUCK {
+        if threads::guarded(FINALIZER, || self.finish(done)).is_none() && self.stuck.len() < STUCK {
             self.stuck.push(done);
         }
     }
@@ -118,7 +118,7 @@ impl Keeper {
             },
             State::Empty | State::Missing | State::Purged => {
                 // Perhaps a header, and then the disk was full.
-                let _ = self.shelf.file(call, PART).map(fs::remove_file);
+                let _ = self.store.file(call, PART).map(fs::remove_file);
                 Recorded::without_file(state)
             }
         };
@@ -140,7 +140,7 @@ impl Keeper {
         });
     }
 
-    /// A journal that is down gives none back until it is up. A keeper that must end by then leaves the rest to the next
+    /// A journal that is down gives none back until it is up. A finalizer that must end by then leaves the rest to the next
     /// start.
     fn slot(&mut self) -> bool {
         let patience = if self.gave_up { Duration::ZERO } else { PATIENCE };
@@ -156,7 +156,7 @@ impl Keeper {
     /// Brings a file into its final form and place.
     fn file(&self, call: CallId, state: State) -> io::Result<Recorded> {
         let missing = || Recorded::without_file(State::Missing);
-        let (Some(part), Some(path)) = (self.shelf.file(call, PART), self.shelf.file(call, WAV)) else { return Ok(missing()) };
+        let (Some(part), Some(path)) = (self.store.file(call, PART), self.store.file(call, WAV)) else { return Ok(missing()) };
         if part.exists() {
             if !mend(&part)? {
                 fs::remove_file(&part)?;
@@ -168,7 +168,7 @@ impl Keeper {
         match File::open(&path) {
             Ok(file) => {
                 let (sha256, ms) = measure(&file)?;
-                let url = self.shelf.link(call, self.keep.clock.wall(clock::now()));
+                let url = self.store.link(call, self.keep.clock.wall(clock::now()));
                 Ok(Recorded { state, url, sha256: Some(sha256), ms: Some(ms) })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(missing()),
@@ -196,7 +196,7 @@ impl Keeper {
         }
         self.purge_at = now.mono.after(PURGE_LOOK);
         let today = self.keep.clock.wall(now);
-        for day in self.shelf.old_days(today, self.keep.days) {
+        for day in self.store.old_days(today, self.keep.days) {
             let ours = entries(&day).into_iter().filter(|path| call_of(path).is_some());
             let files: Vec<_> = ours.filter(|path| self.is_old(path, today)).collect();
             if files.is_empty() && !entries(&day).is_empty() {
@@ -283,10 +283,10 @@ mod tests {
         let mut config = Config::default();
         config.node.state = folder.path().to_owned();
         let (journal, _) = Journal::open(Options::new(config.journal()), Wall(0), |_| {}).unwrap();
-        let shelf = Arc::new(Shelf::of(&config).unwrap());
+        let store = Arc::new(RecordingStore::of(&config).unwrap());
         let now = clock::now();
         let call = CallId::new(Wall(now.wall.0 - 3 * 365 * 86_400_000_000), &mut Rng::from_number(1));
-        let wav = shelf.file(call, WAV).unwrap();
+        let wav = store.file(call, WAV).unwrap();
         fs::create_dir_all(wav.parent().unwrap()).unwrap();
         fs::write(&wav, "a voice").unwrap();
         let at = |wall: i64| UNIX_EPOCH + Duration::from_micros(wall as u64);
@@ -297,8 +297,8 @@ mod tests {
             // A process before this one believed that it was so late.
             fs::write(folder.path().join("journal.clock"), known.to_string()).unwrap();
             let keep = Keep { days: 30, clock: Arc::new(Trusted::beside(&config.journal(), now)) };
-            let (audit, stop) = (Audit::of(&config), Arc::default());
-            Keeper::new(shelf.clone(), Arc::default(), journal.settler(), audit, keep, stop).purge();
+            let (audit, stop) = (Audit::of(&config.node.state), Arc::default());
+            Finalizer::new(store.clone(), Arc::default(), journal.settler(), audit, keep, stop).purge();
             wav.exists()
         };
         assert!(purge(years_ago), "three years in a moment");
@@ -318,24 +318,25 @@ mod tests {
         let mut config = Config::default();
         config.node.state = folder.path().to_owned();
         let (journal, _) = Journal::open(Options::new(config.journal()), Wall(0), |_| {}).unwrap();
-        let (shelf, stop) = (Arc::new(Shelf::of(&config).unwrap()), Arc::default());
+        let (store, stop) = (Arc::new(RecordingStore::of(&config).unwrap()), Arc::default());
         let keep = Keep { days: 0, clock: journal.clock() };
-        let mut keeper = Keeper::new(shelf.clone(), Arc::default(), journal.settler(), Audit::of(&config), keep, stop);
+        let mut finalizer =
+            Finalizer::new(store.clone(), Arc::default(), journal.settler(), Audit::of(&config.node.state), keep, stop);
         let call = CallId::new(clock::now().wall, &mut Rng::from_number(1));
-        let (part, wav) = (shelf.file(call, PART).unwrap(), shelf.file(call, WAV).unwrap());
+        let (part, wav) = (store.file(call, PART).unwrap(), store.file(call, WAV).unwrap());
         fs::create_dir_all(&wav).unwrap();
         fs::write(&part, [Format::Pcm.header(0).to_vec(), vec![0; 400]].concat()).unwrap();
         let done = Done { call, state: State::Ready };
-        keeper.finish(done);
-        assert_eq!(keeper.stuck, [done], "a folder is in its place");
-        keeper.try_again();
-        assert_eq!(keeper.stuck, [done]);
+        finalizer.finish(done);
+        assert_eq!(finalizer.stuck, [done], "a folder is in its place");
+        finalizer.try_again();
+        assert_eq!(finalizer.stuck, [done]);
         fs::remove_dir(&wav).unwrap();
-        keeper.try_again();
-        assert_eq!(keeper.stuck, [done], "not at once");
-        keeper.again_at = Mono(0);
-        keeper.try_again();
-        assert!(keeper.stuck.is_empty() && wav.is_file() && !part.exists());
+        finalizer.try_again();
+        assert_eq!(finalizer.stuck, [done], "not at once");
+        finalizer.again_at = Mono(0);
+        finalizer.try_again();
+        assert!(finalizer.stuck.is_empty() && wav.is_file() && !part.exists());
         journal.close();
     }
 }

@@ -2,7 +2,7 @@
 //! a file without end.
 
 use crate::base::Text;
-use crate::io::descriptors;
+use crate::io::process::descriptors;
 use nix::fcntl::OFlag;
 use std::fs::{self, File, FileType};
 use std::io::{self, ErrorKind, Read};

@@ -1,8 +1,8 @@
 //! Where recordings stand, and the links that lead to them.
 
 use crate::base::{CallId, Text, Wall};
+use crate::io::config::secrets;
 use crate::io::config::{Config, Sound};
-use crate::io::keys;
 use crate::media::wav::Format;
 use crate::record::link::Signer;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ pub const PART: &str = "part";
 
 const DAY: i64 = 24 * 60 * 60;
 
-pub struct Shelf {
+pub struct RecordingStore {
     pub folder: PathBuf,
     pub format: Format,
     /// How others reach us; none: nobody is told.
@@ -25,13 +25,13 @@ pub struct Shelf {
     link_days: u32,
 }
 
-impl Shelf {
-    pub fn of(config: &Config) -> Result<Shelf, Text> {
+impl RecordingStore {
+    pub fn of(config: &Config) -> Result<RecordingStore, Text> {
         let recording = &config.recording;
-        let secret = keys::link(&config.records, &recording.link_key)
+        let secret = secrets::link(&config.records, &recording.link_key)
             .map_err(|e| both!("recording.link_key: {}", "recording.link_key：{}"; e))?;
         let base = config.http.public_url.trim_end_matches('/');
-        Ok(Shelf {
+        Ok(RecordingStore {
             folder: config.recordings(),
             format: match recording.format {
                 Sound::Pcm => Format::Pcm,
@@ -112,32 +112,32 @@ mod tests {
 
     #[test]
     fn a_call_s_file_follows_from_its_id_alone() {
-        let shelf = Shelf::of(&config("")).unwrap();
+        let store = RecordingStore::of(&config("")).unwrap();
         let call = CallId::new(NOON, &mut Rng::from_number(1));
-        let path = shelf.file(call, WAV).unwrap();
+        let path = store.file(call, WAV).unwrap();
         assert_eq!(path, Path::new("var/recordings/2021-12-01").join(format!("{call}.wav")));
         assert_eq!(call_of(&path), Some(call));
         assert_eq!(call_of(Path::new("notes.wav")), None);
-        assert_eq!(shelf.file("9d3a4e1c-52f6-4b0c-8f62-0c7f5c1f7e11".parse().unwrap(), WAV), None, "no id of a call of ours");
-        assert_eq!(shelf.link(call, NOON), None);
+        assert_eq!(store.file("9d3a4e1c-52f6-4b0c-8f62-0c7f5c1f7e11".parse().unwrap(), WAV), None, "no id of a call of ours");
+        assert_eq!(store.link(call, NOON), None);
     }
 
     #[test]
     fn links_open_by_themselves_where_there_is_a_key() {
         let call = CallId::new(NOON, &mut Rng::from_number(1));
-        let plain = Shelf::of(&config("https://a.example/hotline/")).unwrap();
+        let plain = RecordingStore::of(&config("https://a.example/hotline/")).unwrap();
         assert_eq!(plain.link(call, NOON).unwrap(), format!("https://a.example/hotline/api/v1/recordings/{call}"));
         let mut config = config("https://a.example");
         config.recording.link_key = "links".to_owned();
-        assert_eq!(Shelf::of(&config).err().unwrap().en, "recording.link_key: no key `links` in [records.keys]");
+        assert_eq!(RecordingStore::of(&config).err().unwrap().en, "recording.link_key: no key `links` in [records.keys]");
         let key = SealingKey { secret: "0123456789abcdef".repeat(4), ..SealingKey::default() };
         config.records.keys.insert("links".to_owned(), key);
-        let shelf = Shelf::of(&config).unwrap();
-        let link = shelf.link(call, NOON).unwrap();
+        let store = RecordingStore::of(&config).unwrap();
+        let link = store.link(call, NOON).unwrap();
         let (_, query) = link.split_once("?expires=").unwrap();
         let (expires, signature) = query.split_once("&signature=").unwrap();
         assert_eq!(expires, (1_638_316_800 + 2 * 86_400).to_string());
-        assert!(shelf.opens(call, expires.parse().unwrap(), signature, NOON));
+        assert!(store.opens(call, expires.parse().unwrap(), signature, NOON));
         assert!(!plain.opens(call, expires.parse().unwrap(), signature, NOON), "without a key no link opens");
     }
 
@@ -149,8 +149,8 @@ mod tests {
         for name in ["2021-11-28", "2021-11-29", "2021-11-30", "music", "2021-1"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let shelf = Shelf::of(&config).unwrap();
-        assert_eq!(shelf.old_days(NOON, 2), [folder.path().join("2021-11-28")]);
-        assert!(shelf.old_days(NOON, 3).is_empty());
+        let store = RecordingStore::of(&config).unwrap();
+        assert_eq!(store.old_days(NOON, 2), [folder.path().join("2021-11-28")]);
+        assert!(store.old_days(NOON, 3).is_empty());
     }
 }

@@ -3,9 +3,8 @@
 //! time.
 
 use crate::base::{Text, Wall};
-use crate::io::config::Config;
-use crate::io::descriptors::{self, Purpose};
-use crate::io::files;
+use crate::io::process::descriptors::{self, Purpose};
+use crate::io::process::files;
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -26,8 +25,9 @@ struct Line<'a> {
 }
 
 impl Audit {
-    pub fn of(config: &Config) -> Audit {
-        Audit { path: config.node.state.join("audit.log") }
+    /// `state`: the gateway's folder.
+    pub fn of(state: &Path) -> Audit {
+        Audit { path: state.join("audit.log") }
     }
 
     /// Returns when it is on disk. A thing that cannot be noted is not to be shown.

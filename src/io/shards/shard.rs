@@ -7,10 +7,11 @@
 //! then takes what has come; at high load packets come in batches by themselves; with few calls it wakes for each packet,
 //! and without any it does not wake at all.
 
+use super::sockets::{Holder, Sockets};
 use crate::base::{LegId, Mono, Now, Rng};
-use crate::io::descriptors::{self, Purpose};
-use crate::io::sockets::{Holder, Sockets};
-use crate::io::{alarm, clock};
+use crate::io::clock;
+use crate::io::process::descriptors::{self, Purpose};
+use crate::io::process::threads;
 use crate::media::{Command, Config, Effect, Event, Out, Shard, Socket, Stats, Tapped};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -93,7 +94,7 @@ pub fn start_tapped(
         config,
         rng,
     };
-    let thread = alarm::thread(&name, move || driver.live())?;
+    let thread = threads::thread(&name, move || driver.live())?;
     Ok(ShardHandle { commands, bell, thread: Some(thread) })
 }
 
@@ -167,7 +168,7 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
             let begun = clock::mono();
             let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) else { return };
             failures = if clock::mono().since(begun) > STEADY { 1 } else { failures + 1 };
-            alarm::replaced(&self.name);
+            threads::replaced(&self.name);
             while catch_unwind(AssertUnwindSafe(|| self.begin_anew())).is_err() {
                 failures += 1;
                 if failures >= RESTARTS {
@@ -209,7 +210,7 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
     /// A panic costs the leg that was worked on. Whether there was none.
     fn guarded(&mut self, now: Now, act: impl FnOnce(&mut Self)) -> bool {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(self))) else { return true };
-        alarm::panicked(&self.name);
+        threads::panicked(&self.name);
         let Some(leg) = self.shard.rescue(now, &mut self.out) else { std::panic::resume_unwind(panic) };
         tracing::error!(%leg, "the media of a party has panicked: its call is ended, the others go on");
         false
@@ -285,7 +286,7 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
             for effect in out.effects.drain(..) {
                 let leg = effect.leg();
                 if catch_unwind(AssertUnwindSafe(|| self.carry(now, effect, &out.bytes))).is_err() {
-                    alarm::panicked(&self.name);
+                    threads::panicked(&self.name);
                     leg.iter().for_each(|leg| self.shard.give_up(now, *leg, &mut self.out));
                 }
             }

@@ -7,10 +7,9 @@ mod places;
 mod tests;
 
 use crate::base::{Flow, Proto};
-use crate::io::alarm;
-use crate::io::config;
-use crate::io::descriptors::{self, Purpose};
 use crate::io::inbox::{Arrival, Inbox};
+use crate::io::process::descriptors::{self, Purpose};
+use crate::io::process::threads;
 use crate::switch::Input;
 use crate::transport::{Frame, Framer};
 use bytes::Bytes;
@@ -60,13 +59,6 @@ pub struct Limits {
     pub message: Duration,
     /// Bytes that wait to leave by one connection.
     pub backlog: usize,
-}
-
-impl Limits {
-    pub fn of(limits: &config::Limits) -> Limits {
-        let config::Limits { connections, connections_per_source, message_timeout, connection_backlog, .. } = *limits;
-        Limits { connections, per_source: connections_per_source, message: message_timeout, backlog: connection_backlog }
-    }
 }
 
 /// Tells how an address may connect; none: not at all.
@@ -128,7 +120,7 @@ impl Tcp {
     /// Accepts on `listener` as long as the runtime lives. `local`: its address.
     pub fn listen(&self, listener: TcpListener, local: SocketAddr, admit: Admit) {
         let (tcp, listener) = (self.clone(), Arc::new(listener));
-        alarm::keep(&self.0.runtime, "tcp", move || tcp.clone().accept(listener.clone(), local, admit.clone()));
+        threads::keep(&self.0.runtime, "tcp", move || tcp.clone().accept(listener.clone(), local, admit.clone()));
     }
 
     async fn accept(self, listener: Arc<TcpListener>, local: SocketAddr, admit: Admit) {
@@ -160,9 +152,9 @@ impl Tcp {
         let Some((connection, ends)) = self.0.register(flow) else { return false };
         let queued = self.0.enqueue(&connection, data);
         let shared = self.0.clone();
-        alarm::task(&self.0.runtime, CONNECTION, async move {
+        threads::task(&self.0.runtime, CONNECTION, async move {
             match timeout(CONNECT, connect(flow)).await {
-                Ok(Ok(stream)) => drop(alarm::survived(CONNECTION, shared.serve(stream, ends)).await),
+                Ok(Ok(stream)) => drop(threads::survived(CONNECTION, shared.serve(stream, ends)).await),
                 Ok(Err(error)) => {
                     descriptors::missed(Purpose::Sip, &error);
                     tracing::info!(%flow, %error, "cannot connect");
@@ -186,8 +178,8 @@ impl Tcp {
         };
         let Some((connection, ends)) = self.0.register(flow) else { return };
         let shared = self.0.clone();
-        alarm::task(&self.0.runtime, CONNECTION, async move {
-            alarm::survived(CONNECTION, shared.serve(stream, ends)).await;
+        threads::task(&self.0.runtime, CONNECTION, async move {
+            threads::survived(CONNECTION, shared.serve(stream, ends)).await;
             drop(place);
             shared.closed(flow, connection.number).await;
         });
