@@ -1,6 +1,6 @@
 //! Hotline: a SIP gateway for government hotlines that merge into one number.
 //!
-//! Rooms (folders) and what each may name stand in `tests/tidy.rs`, which holds them to it. A packet flows one way:
+//! Rooms (folders) and what each may name stand in `tests/tidy/main.rs`, which holds them to it. A packet flows one way:
 //! transport → transaction → dialog → call → plan → {media, queue, record}; effects come back as values.
 //!
 //! Decisions that shaped the rooms:

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A SIPp process to be: one scenario of `tests/sipp/`, on a port of its own.
+/// A SIPp process to be: one scenario of `tests/gateway/scenarios/`, on a port of its own.
 pub struct Sipp {
     scenario: String,
     file: PathBuf,
@@ -31,7 +31,7 @@ pub struct Running {
 impl Sipp {
     pub fn new(folder: &Path, scenario: &str, host: &Host, port: u16) -> Sipp {
         let ip = host.ip.to_string();
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/sipp/{scenario}.xml"));
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/gateway/scenarios/{scenario}.xml"));
         let trace = folder.join(format!("{scenario}-{port}.messages"));
         let errors = folder.join(format!("{scenario}-{port}.errors"));
         let mut command = Command::new("sipp");

@@ -1,0 +1,7 @@
+//! The plans of `dialplans/`: each passes its check, says what its notice says, and notices a mistake.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod files;
+mod mutated;
+mod xishuangbanna;
