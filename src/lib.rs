@@ -15,7 +15,7 @@
 //!   others, which are bound when their leg opens, and should another process hold one, its call ends.
 //! - **A panic costs one call.** Each thread catches its own: the switch gives up the call that it worked on, a media shard
 //!   the leg, and the switch ends the call of a leg whose media closes unasked. No lock and no half-done list outlives it,
-//!   since what a room can work out anew from the rest it does ([`media::Shard::rescue`]).
+//!   since what a room can work out anew from the rest it does ([`media::Shard::recover`]).
 //! - **Who hears what is a function of where the call stands** (`call/audio.rs`). No transition starts or stops a sound;
 //!   after each one the answer is computed anew and the differences go to the media plane.
 //! - **Two rooms are enough to move a caller** (`call/talk.rs`): `main`, where the caller is, and `aside`, for a

@@ -65,13 +65,13 @@ fn a_visit_counts_from_when_the_caller_is_with_the_target() {
     let Goal::Ring { chain, .. } = goal(&["12366", "12367"]) else { panic!("a ring") };
     let Goal::Ring { chain: other, .. } = goal(&["12348"]) else { panic!("a ring") };
     let mut scene = talking();
-    scene.ask(SEAT, Ask::Transfer { mode: Mode::Consult, goal: goal(&["12366", "12367"]) }).unwrap();
+    scene.request(SEAT, Request::Transfer { mode: Mode::Consult, goal: goal(&["12366", "12367"]) }).unwrap();
     scene.end(LegNo(2), EndedBy::Peer, Some(486));
     assert_eq!(scene.call.met(&chain), None, "one was busy, the other rings");
     scene.answer(LegNo(3));
     scene.wait(Duration::from_secs(7));
     assert_eq!(scene.call.met(&chain), None, "it is consulted");
-    scene.ask(SEAT, Ask::Complete).unwrap();
+    scene.request(SEAT, Request::Complete).unwrap();
     let since = scene.now.mono;
     scene.wait(Duration::from_secs(7));
     assert_eq!((scene.call.met(&chain), scene.call.met(&other)), (Some((LegNo(3), since)), None));

@@ -5,9 +5,9 @@
 use crate::base::Mono;
 use std::time::Duration;
 
-/// The feature codes that an operator sets. No code may be the beginning of another: [`Codes::clashes`].
+/// The feature codes that an operator sets. No code may be the beginning of another: [`FeatureCodes::clashes`].
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Codes {
+pub struct FeatureCodes {
     /// Followed by a number and `#`.
     pub consult: String,
     pub complete: String,
@@ -40,7 +40,7 @@ pub enum Pressed {
 
 /// The keys of one party so far.
 #[derive(Clone, Debug, Default)]
-pub struct Typed {
+pub struct KeyBuffer {
     text: String,
     last: Mono,
 }
@@ -50,7 +50,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// The longest code with its number.
 const LONGEST: usize = 32;
 
-impl Codes {
+impl FeatureCodes {
     /// Tells whether there is any code at all.
     pub fn any(&self) -> bool {
         self.all().next().is_some()
@@ -103,8 +103,8 @@ impl Codes {
     }
 }
 
-impl Typed {
-    pub fn press(&mut self, now: Mono, key: char, codes: &Codes) -> Pressed {
+impl KeyBuffer {
+    pub fn press(&mut self, now: Mono, key: char, codes: &FeatureCodes) -> Pressed {
         if now.since(self.last) > PAUSE {
             self.text.clear();
         }
@@ -125,8 +125,8 @@ impl Typed {
 mod tests {
     use super::*;
 
-    fn codes() -> Codes {
-        Codes {
+    fn codes() -> FeatureCodes {
+        FeatureCodes {
             consult: "*2".into(),
             complete: "*3".into(),
             cancel: "*4".into(),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn typed(keys: &str) -> Vec<Pressed> {
-        let mut typed = Typed::default();
+        let mut typed = KeyBuffer::default();
         let press = |(i, key)| typed.press(Mono(1 + i as u64), key, &codes());
         keys.chars().enumerate().map(press).filter(|p| *p != Pressed::More).collect()
     }
@@ -156,7 +156,7 @@ mod tests {
     fn a_storm_of_keys_is_bounded_and_a_pause_forgets() {
         let passed = typed(&format!("*2{}", "7".repeat(100)));
         assert_eq!(passed[0], Pressed::Keys(format!("*2{}", "7".repeat(30))));
-        let mut pause = Typed::default();
+        let mut pause = KeyBuffer::default();
         assert_eq!(pause.press(Mono(1), '*', &codes()), Pressed::More);
         assert_eq!(pause.press(Mono(6_000_002), '3', &codes()), Pressed::Keys("3".into()));
     }

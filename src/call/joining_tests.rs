@@ -37,7 +37,7 @@ fn a_seat_consults_by_its_second_line_and_sends_the_caller_on() {
     scene.answer(TARGET);
     assert!(scene.has(&Output::Answer { leg: LINE }));
     assert_eq!((scene.hears(LINE), scene.hears(TARGET)), (Audio::Relay(TARGET), Audio::Relay(LINE)));
-    scene.ask(SEAT, Ask::Complete).unwrap();
+    scene.request(SEAT, Request::Complete).unwrap();
     assert!(scene.hung_up(SEAT) && scene.hung_up(LINE) && !scene.hung_up(CALLER) && !scene.hung_up(TARGET));
     assert_eq!((scene.hears(CALLER), scene.hears(TARGET)), (Audio::Relay(TARGET), Audio::Relay(CALLER)));
     assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
@@ -49,7 +49,7 @@ fn a_seat_consults_by_its_second_line_and_sends_the_caller_on() {
 #[test]
 fn a_caller_may_be_sent_on_while_the_target_rings_and_comes_back_when_it_fails() {
     let mut scene = dialling(Mode::Consult);
-    scene.ask(SEAT, Ask::Complete).unwrap();
+    scene.request(SEAT, Request::Complete).unwrap();
     assert!(scene.hung_up(SEAT) && scene.hung_up(LINE));
     assert_eq!(scene.hears(CALLER), Audio::Ringback);
     scene.end(TARGET, EndedBy::Peer, Some(486));
@@ -129,7 +129,7 @@ fn an_emergency_line_that_the_phone_dials_is_one_key() {
     scene.answer(TARGET);
     assert_eq!(scene.hears(CALLER), Audio::Mix(vec![LINE, TARGET]));
     assert_eq!(scene.results(), ["joined"]);
-    scene.ask(SEAT, Ask::Complete).unwrap();
+    scene.request(SEAT, Request::Complete).unwrap();
     assert!(scene.hung_up(SEAT) && scene.hung_up(LINE));
     assert_eq!(scene.hears(CALLER), Audio::Relay(TARGET));
 }
@@ -150,7 +150,7 @@ fn an_emergency_line_goes_before_another_move() {
     let mut scene = Scene::start(vec![queue()]);
     scene.ring("s1");
     scene.answer(SEAT);
-    scene.ask(SEAT, Ask::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) }).unwrap();
+    scene.request(SEAT, Request::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) }).unwrap();
     assert_eq!(dials(&mut scene, Mode::Consult), Err(Refusal::Busy));
     assert_eq!(dials(&mut scene, Mode::Emergency), Ok(LegNo(3)));
     assert!(scene.hung_up(LegNo(2)));

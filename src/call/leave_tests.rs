@@ -10,7 +10,7 @@ const MODES: [Mode; 4] = [Mode::Consult, Mode::ThreeWay, Mode::Blind, Mode::Emer
 
 fn asked(scene: &mut Scene, mode: Mode, numbers: &[&str]) -> LegNo {
     let leg = LegNo(scene.call.next_leg);
-    scene.ask(SEAT, Ask::Transfer { mode, goal: goal(numbers) }).unwrap();
+    scene.request(SEAT, Request::Transfer { mode, goal: goal(numbers) }).unwrap();
     leg
 }
 
@@ -89,11 +89,11 @@ fn a_line_that_is_fetched_by_a_second_line_does_not_ring_for_nobody_either() {
 
 #[test]
 fn what_is_asked_leaves_nobody_alone_either() {
-    for ask in [Ask::Cancel, Ask::Drop(SEAT)] {
+    for request in [Request::Cancel, Request::Drop(SEAT)] {
         let mut scene = talking();
         let target = asked(&mut scene, Mode::Emergency, &["110"]);
         scene.end(CALLER, EndedBy::Peer, None);
-        scene.ask(SEAT, ask).unwrap();
+        scene.request(SEAT, request).unwrap();
         assert!(scene.hung_up(SEAT) && scene.hung_up(target));
         assert_eq!(scene.clear().0, Result::Answered);
     }
@@ -130,7 +130,7 @@ fn two_seats(mode: Mode) -> Scene {
         chain: vec![Dialled::Seat { name: "s2".into() }],
         timeout: Duration::from_secs(20),
     };
-    scene.ask(SEAT, Ask::Transfer { mode, goal }).unwrap();
+    scene.request(SEAT, Request::Transfer { mode, goal }).unwrap();
     scene.answer(LegNo(2));
     scene
 }
@@ -186,7 +186,7 @@ fn nobody_is_moved_who_has_gone_but_an_emergency_line_is_fetched() {
     let mut scene = crowd(1);
     scene.end(CALLER, EndedBy::Peer, None);
     for mode in [Mode::Consult, Mode::ThreeWay, Mode::Blind] {
-        let refused = scene.ask(SEAT, Ask::Transfer { mode, goal: goal(&["12348"]) });
+        let refused = scene.request(SEAT, Request::Transfer { mode, goal: goal(&["12348"]) });
         assert_eq!(refused, Err(Refusal::NotAllowed), "{mode:?}");
     }
     asked(&mut scene, Mode::Emergency, &["110"]);
@@ -199,7 +199,7 @@ fn an_emergency_line_is_called_however_many_were_tried_before() {
         let target = asked(&mut scene, Mode::ThreeWay, &["12366"]);
         scene.end(target, EndedBy::Peer, Some(486));
     }
-    let refused = scene.ask(SEAT, Ask::Transfer { mode: Mode::ThreeWay, goal: goal(&["12366"]) });
+    let refused = scene.request(SEAT, Request::Transfer { mode: Mode::ThreeWay, goal: goal(&["12366"]) });
     assert_eq!(refused, Err(Refusal::TooMany));
     asked(&mut scene, Mode::Emergency, &["110"]);
 }

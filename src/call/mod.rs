@@ -63,7 +63,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use talk::Talk;
 pub use talk::{Goal, Mode, Refusal};
-pub use transfer::Ask;
+pub use transfer::Request;
 pub use view::LegView;
 use watch::Awaited;
 
@@ -112,7 +112,7 @@ pub enum Input {
     Silent {
         leg: LegNo,
     },
-    Heard {
+    Audible {
         leg: LegNo,
     },
     /// Callers wait for one of [`Call::idle_seats`].
@@ -410,7 +410,7 @@ impl Call {
             Input::Played { cue } => self.played(now, cue),
             Input::Key { key } => self.key(now, key),
             Input::Silent { leg } => self.silent(now, leg),
-            Input::Heard { leg } => self.journal(What::Heard { leg: leg.0 }),
+            Input::Audible { leg } => self.journal(What::Heard { leg: leg.0 }),
             Input::Wanted if !self.idle_seats().is_empty() => self.lingered(),
             Input::Wanted => {}
             Input::Closed { leg, stats } => self.media_closed(leg, stats),

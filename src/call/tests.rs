@@ -89,8 +89,8 @@ impl Scene {
         ends[0]
     }
 
-    pub fn ask(&mut self, by: LegNo, ask: Ask) -> std::result::Result<(), Refusal> {
-        let answer = self.call.ask(self.now, Some(by), ask, &mut self.effects);
+    pub fn request(&mut self, by: LegNo, request: Request) -> std::result::Result<(), Refusal> {
+        let answer = self.call.request(self.now, Some(by), request, &mut self.effects);
         self.audit();
         answer
     }

@@ -25,7 +25,7 @@ const PROOF: Duration = Duration::from_secs(10);
 
 /// A move that may be asked of a conversation.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Ask {
+pub enum Request {
     Transfer {
         mode: Mode,
         goal: Goal,
@@ -43,25 +43,25 @@ pub enum Ask {
 impl Call {
     /// Does what was asked, or says why not and leaves everything as it was. `by` is who asked; the serving seat when
     /// a supervisor or program did.
-    pub fn ask(&mut self, now: Now, by: Option<LegNo>, ask: Ask, out: &mut Vec<Output>) -> Result<(), Refusal> {
-        let answer = self.asked(now, by, ask);
+    pub fn request(&mut self, now: Now, by: Option<LegNo>, request: Request, out: &mut Vec<Output>) -> Result<(), Refusal> {
+        let answer = self.requested(now, by, request);
         self.flush(now, out);
         answer
     }
 
-    fn asked(&mut self, now: Now, by: Option<LegNo>, ask: Ask) -> Result<(), Refusal> {
+    fn requested(&mut self, now: Now, by: Option<LegNo>, request: Request) -> Result<(), Refusal> {
         let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
         let by = by.or_else(|| self.server(talk)).ok_or(Refusal::NotAllowed)?;
         if by == CALLER || !talk.has(by) {
             return Err(Refusal::NotAllowed);
         }
-        match ask {
-            Ask::Transfer { mode, goal } => self.transfer(now, by, mode, goal),
-            Ask::Complete => self.complete(now, by),
-            Ask::Cancel => self.cancel(),
-            Ask::Swap => self.talk().ok_or(Refusal::NotTalking)?.swap(),
-            Ask::Merge => self.merge(),
-            Ask::Drop(leg) => self.drop_leg(now, leg),
+        match request {
+            Request::Transfer { mode, goal } => self.transfer(now, by, mode, goal),
+            Request::Complete => self.complete(now, by),
+            Request::Cancel => self.cancel(),
+            Request::Swap => self.talk().ok_or(Refusal::NotTalking)?.swap(),
+            Request::Merge => self.merge(),
+            Request::Drop(leg) => self.drop_leg(now, leg),
         }
     }
 
@@ -114,7 +114,7 @@ impl Call {
             return Err(Refusal::NotAllowed);
         }
         self.journal(What::announcing(&prompt));
-        self.tell(CALLER, Some(prompt));
+        self.speak_to(CALLER, Some(prompt));
         Ok(())
     }
 
@@ -271,7 +271,7 @@ impl Call {
         // Others may have each other though who asked has left: by a line of the seat's own, or after it had joined them.
         let (asked, people, caller) = (talk.has(transfer.by), talk.people(), talk.has(CALLER));
         match transfer.back {
-            _ if people > 1 && asked => self.tell(transfer.by, self.policy.transfer_failed.clone()),
+            _ if people > 1 && asked => self.speak_to(transfer.by, self.policy.transfer_failed.clone()),
             _ if people > 1 || asked || !caller => {}
             Some(back) if transfer.mode == Mode::Blind => self.return_to(now, back, transfer.by),
             _ => self.nobody_left(now),
@@ -287,17 +287,17 @@ impl Call {
     }
 
     /// A party that asked in vain by keys hears of it; `choose_area`: because it must say which city it means.
-    pub fn tell_in_vain(&mut self, now: Now, leg: LegNo, choose_area: bool, out: &mut Vec<Output>) {
+    pub fn announce_failure(&mut self, now: Now, leg: LegNo, choose_area: bool, out: &mut Vec<Output>) {
         let prompt = if choose_area { &self.policy.choose_area } else { &self.policy.transfer_failed };
         let prompt = prompt.clone();
         if self.talk().is_some_and(|talk| talk.has(leg)) {
-            self.tell(leg, prompt);
+            self.speak_to(leg, prompt);
         }
         self.flush(now, out);
     }
 
     /// Spoken to one party in place of the conversation.
-    fn tell(&mut self, leg: LegNo, prompt: Option<Arc<str>>) {
+    fn speak_to(&mut self, leg: LegNo, prompt: Option<Arc<str>>) {
         let Some(prompt) = prompt else { return };
         self.next_cue += 1;
         let cue = self.next_cue;

@@ -9,7 +9,7 @@ use crate::sip::Direction;
 const TARGET: LegNo = LegNo(2);
 
 fn asked(scene: &mut Scene, mode: Mode, numbers: &[&str]) -> std::result::Result<(), Refusal> {
-    scene.ask(SEAT, Ask::Transfer { mode, goal: goal(numbers) })
+    scene.request(SEAT, Request::Transfer { mode, goal: goal(numbers) })
 }
 
 fn moving(mode: Mode) -> Scene {
@@ -42,7 +42,7 @@ fn consult_then_complete() {
     scene.answer(TARGET);
     assert!(together(&scene, &[SEAT, TARGET]));
     assert_eq!(scene.hears(CALLER), music());
-    scene.ask(SEAT, Ask::Complete).unwrap();
+    scene.request(SEAT, Request::Complete).unwrap();
     assert!(together(&scene, &[CALLER, TARGET]) && scene.hung_up(SEAT) && !scene.hung_up(CALLER));
     assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
     assert_eq!(scene.moves(), ["consult…", "completed"]);
@@ -78,23 +78,23 @@ fn what_a_targets_network_says_is_heard_by_those_whom_it_joins() {
 #[test]
 fn consult_swap_and_merge() {
     let mut scene = moved(Mode::Consult);
-    scene.ask(SEAT, Ask::Swap).unwrap();
+    scene.request(SEAT, Request::Swap).unwrap();
     assert!(together(&scene, &[CALLER, SEAT]));
     assert_eq!(scene.hears(TARGET), music());
-    scene.ask(SEAT, Ask::Swap).unwrap();
+    scene.request(SEAT, Request::Swap).unwrap();
     assert!(together(&scene, &[SEAT, TARGET]));
-    scene.ask(SEAT, Ask::Merge).unwrap();
+    scene.request(SEAT, Request::Merge).unwrap();
     assert!(together(&scene, &[CALLER, SEAT, TARGET]));
-    assert_eq!(scene.ask(SEAT, Ask::Swap), Err(Refusal::Nothing));
+    assert_eq!(scene.request(SEAT, Request::Swap), Err(Refusal::Nothing));
 }
 
 #[test]
 fn consult_and_three_way_can_be_cancelled_while_ringing_and_while_consulting() {
     for mut scene in [moving(Mode::Consult), moved(Mode::Consult), moving(Mode::ThreeWay)] {
-        scene.ask(SEAT, Ask::Cancel).unwrap();
+        scene.request(SEAT, Request::Cancel).unwrap();
         assert!(together(&scene, &[CALLER, SEAT]) && scene.hung_up(TARGET));
         assert_eq!(scene.moves().last().unwrap(), "cancelled");
-        assert_eq!(scene.ask(SEAT, Ask::Cancel), Err(Refusal::Nothing));
+        assert_eq!(scene.request(SEAT, Request::Cancel), Err(Refusal::Nothing));
     }
 }
 
@@ -144,20 +144,24 @@ fn who_completes_while_three_talk_leaves_the_others_to_each_other() {
     for mode in [Mode::ThreeWay, Mode::Emergency, Mode::Consult] {
         let mut scene = moved(mode);
         if mode == Mode::Consult {
-            scene.ask(SEAT, Ask::Merge).unwrap();
+            scene.request(SEAT, Request::Merge).unwrap();
         }
-        scene.ask(SEAT, Ask::Complete).unwrap();
+        scene.request(SEAT, Request::Complete).unwrap();
         assert!(together(&scene, &[CALLER, TARGET]) && scene.hung_up(SEAT) && !scene.hung_up(CALLER), "{mode:?}");
         assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
-        assert_eq!(scene.ask(TARGET, Ask::Complete), Err(Refusal::Nothing), "two are left");
+        assert_eq!(scene.request(TARGET, Request::Complete), Err(Refusal::Nothing), "two are left");
         scene.end(CALLER, EndedBy::Peer, None);
         assert_eq!(scene.clear().0, Result::Answered);
     }
     let mut lost = moved(Mode::ThreeWay);
     lost.end(CALLER, EndedBy::Peer, None);
-    assert_eq!(lost.ask(SEAT, Ask::Complete), Err(Refusal::Nothing), "nobody would be left to talk to");
+    assert_eq!(lost.request(SEAT, Request::Complete), Err(Refusal::Nothing), "nobody would be left to talk to");
     let mut ringing = moving(Mode::Emergency);
-    assert_eq!(ringing.ask(SEAT, Ask::Complete), Err(Refusal::Nothing), "the seat stays until an emergency queue has answered");
+    assert_eq!(
+        ringing.request(SEAT, Request::Complete),
+        Err(Refusal::Nothing),
+        "the seat stays until an emergency line has answered"
+    );
 }
 
 #[test]
@@ -185,7 +189,7 @@ fn the_caller_survives_the_seat_whatever_the_seat_s_end() {
         assert!(together(&consulting, &[CALLER, TARGET]));
         assert!(consulting.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
         let mut swapped = moved(Mode::Consult);
-        swapped.ask(SEAT, Ask::Swap).unwrap();
+        swapped.request(SEAT, Request::Swap).unwrap();
         swapped.end(SEAT, by, None);
         assert!(together(&swapped, &[CALLER, TARGET]));
     }
@@ -293,25 +297,25 @@ fn a_caller_who_goes_while_the_target_rings_ends_the_move_before_anybody_is_hung
 #[test]
 fn what_may_not_be_leaves_the_conversation_untouched() {
     let mut scene = talking();
-    let ask = |scene: &mut Scene, by, ask| scene.ask(by, ask);
-    let consult = || Ask::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) };
-    assert_eq!(ask(&mut scene, CALLER, consult()), Err(Refusal::NotAllowed));
-    assert_eq!(ask(&mut scene, LegNo(9), consult()), Err(Refusal::NotAllowed));
-    for nothing in [Ask::Complete, Ask::Cancel, Ask::Swap, Ask::Merge] {
-        assert_eq!(ask(&mut scene, SEAT, nothing), Err(Refusal::Nothing));
+    let request = |scene: &mut Scene, by, request| scene.request(by, request);
+    let consult = || Request::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) };
+    assert_eq!(request(&mut scene, CALLER, consult()), Err(Refusal::NotAllowed));
+    assert_eq!(request(&mut scene, LegNo(9), consult()), Err(Refusal::NotAllowed));
+    for nothing in [Request::Complete, Request::Cancel, Request::Swap, Request::Merge] {
+        assert_eq!(request(&mut scene, SEAT, nothing), Err(Refusal::Nothing));
     }
-    assert_eq!(ask(&mut scene, SEAT, Ask::Drop(CALLER)), Err(Refusal::NotAllowed));
-    ask(&mut scene, SEAT, consult()).unwrap();
-    assert_eq!(ask(&mut scene, SEAT, consult()), Err(Refusal::Busy));
+    assert_eq!(request(&mut scene, SEAT, Request::Drop(CALLER)), Err(Refusal::NotAllowed));
+    request(&mut scene, SEAT, consult()).unwrap();
+    assert_eq!(request(&mut scene, SEAT, consult()), Err(Refusal::Busy));
     let mut queued = Scene::start(vec![queue()]);
-    assert_eq!(ask(&mut queued, SEAT, consult()), Err(Refusal::NotTalking));
+    assert_eq!(request(&mut queued, SEAT, consult()), Err(Refusal::NotTalking));
 }
 
 #[test]
 fn a_caller_can_be_sent_back_into_a_queue() {
     let mut scene = talking();
     let goal = Goal::Queue { queue: "experts".into(), high: true };
-    scene.ask(SEAT, Ask::Transfer { mode: Mode::Blind, goal }).unwrap();
+    scene.request(SEAT, Request::Transfer { mode: Mode::Blind, goal }).unwrap();
     assert!(scene.hung_up(SEAT) && scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
     scene.ring("e1");
     scene.answer(LegNo(2));
@@ -321,7 +325,7 @@ fn a_caller_can_be_sent_back_into_a_queue() {
 #[test]
 fn a_supervisor_drops_a_party_and_the_others_stay() {
     let mut scene = moved(Mode::ThreeWay);
-    scene.ask(SEAT, Ask::Drop(TARGET)).unwrap();
+    scene.request(SEAT, Request::Drop(TARGET)).unwrap();
     assert!(together(&scene, &[CALLER, SEAT]) && scene.hung_up(TARGET));
 }
 
@@ -346,7 +350,7 @@ fn a_caller_sent_to_a_silent_target_whose_seat_is_gone_waits_at_the_head_of_its_
 #[test]
 fn a_seat_has_the_number_spoken_that_a_caller_should_dial() {
     let mut scene = talking();
-    scene.ask(SEAT, Ask::Transfer { mode: Mode::Blind, goal: Goal::Guide { prompt: "guide-12380".into() } }).unwrap();
+    scene.request(SEAT, Request::Transfer { mode: Mode::Blind, goal: Goal::Guide { prompt: "guide-12380".into() } }).unwrap();
     let Audio::Prompt { name, cue, .. } = scene.hears(CALLER) else { panic!("the number is spoken") };
     assert_eq!((&*name, scene.hears(SEAT)), ("guide-12380", Audio::Relay(CALLER)));
     scene.handle(Input::Played { cue });

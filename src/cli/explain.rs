@@ -75,7 +75,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         (true, _) => show(question.json, &plan::all(&plan, facts.at), Explanation::row),
         (_, Some(_)) => show(question.json, &plan::day(&plan, &facts), Explanation::turn),
         _ if question.json => say_json!("{:#}", serde_json::json!(plan::explain(&plan, &facts))),
-        _ => say!("{}", plan::explain(&plan, &facts).told().told(super::tongue()).trim_end()),
+        _ => say!("{}", plan::explain(&plan, &facts).text().told(super::tongue()).trim_end()),
     }
     Ok(ExitCode::SUCCESS)
 }

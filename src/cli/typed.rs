@@ -2,13 +2,13 @@
 
 use crate::base::Text;
 pub use crate::io::clock::moment::{Moment, day, end, moment};
-use crate::plan::letters;
+use crate::plan::characters;
 use jiff::SignedDuration;
 use std::time::Duration;
 
 /// A name or a number, without the characters that only look like those of one.
 pub fn word(text: &str) -> Result<String, Text> {
-    match letters::hint(text) {
+    match characters::hint(text) {
         Some(hint) => Err(both!("`{text}`: {}", "`{text}`：{}"; hint)),
         None => Ok(text.to_owned()),
     }

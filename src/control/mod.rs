@@ -6,7 +6,7 @@ pub use access::{Holder, Missing, Right, Role};
 
 use crate::base::{CallId, Text};
 use crate::call::Refusal;
-pub use crate::call::feature_codes::Codes;
+pub use crate::call::feature_codes::FeatureCodes;
 pub use crate::call::{LegView, Mode};
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ pub fn tell(calls: &[CallId], journal: &Journal, zone: &str) -> Result<(), Text>
     let ledger = journal.ledger(Zone::named(zone)?).map_err(Text::from)?;
     for call in calls {
         match ledger.record(*call) {
-            Ok(Some(record)) => Ending::of_record(&record).tell(*call, "the call is over: the last process ended in it"),
+            Ok(Some(record)) => Ending::of_record(&record).log(*call, "the call is over: the last process ended in it"),
             Ok(None) => tracing::warn!(%call, "the last process ended in this call, and nothing is known of it"),
             Err(trouble) => {
                 tracing::warn!(%call, "the last process ended in this call, and its record cannot be read: {trouble}")

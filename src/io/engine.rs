@@ -53,7 +53,7 @@ pub trait Machine {
     /// A message was dropped, since too many of its source's wait.
     fn dropped(&mut self);
     /// The last `handle` or `tick` has panicked: gives up what it worked on, and goes on with the rest.
-    fn rescue(&mut self, now: Now, out: &mut Vec<Output>);
+    fn recover(&mut self, now: Now, out: &mut Vec<Output>);
 }
 
 /// Where outputs go that are no datagrams. None of these may wait.
@@ -245,7 +245,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
 fn guarded<M: Machine>(machine: &mut M, now: Now, out: &mut Vec<Output>, act: impl FnOnce(&mut M, &mut Vec<Output>)) {
     let Err(mut panic) = catch_unwind(AssertUnwindSafe(|| act(machine, out))) else { return };
     for _ in 0..RESCUES {
-        match catch_unwind(AssertUnwindSafe(|| machine.rescue(now, out))) {
+        match catch_unwind(AssertUnwindSafe(|| machine.recover(now, out))) {
             Ok(()) => return,
             Err(another) => panic = another,
         }
@@ -284,8 +284,8 @@ impl Machine for Switch {
         Switch::dropped(self);
     }
 
-    fn rescue(&mut self, now: Now, out: &mut Vec<Output>) {
-        Switch::rescue(self, now, out);
+    fn recover(&mut self, now: Now, out: &mut Vec<Output>) {
+        Switch::recover(self, now, out);
     }
 }
 
@@ -301,7 +301,7 @@ mod tests {
     /// Answers each datagram with itself, counts inputs, ticks every 20 ms.
     struct Echo {
         next: Mono,
-        rescues: u32,
+        recoveries: u32,
         heard: mpsc::Sender<String>,
     }
 
@@ -318,10 +318,10 @@ mod tests {
             let _ = self.heard.send("dropped".to_string());
         }
 
-        fn rescue(&mut self, _now: Now, _out: &mut Vec<Output>) {
-            self.rescues += 1;
-            let _ = self.heard.send("rescue".to_string());
-            assert!(self.rescues.is_multiple_of(3), "it takes three to rescue it");
+        fn recover(&mut self, _now: Now, _out: &mut Vec<Output>) {
+            self.recoveries += 1;
+            let _ = self.heard.send("recover".to_string());
+            assert!(self.recoveries.is_multiple_of(3), "it takes three to recover it");
         }
 
         fn handle(&mut self, _now: Now, input: Input, out: &mut Vec<Output>) {
@@ -379,7 +379,7 @@ mod tests {
                 // A panic costs its own output.
                 let outputs = [&b"panic"[..], b"panic", b""];
                 let first = outputs.map(|data| Output::Sip { flow, data: Bytes::from_static(data) }).into();
-                let machine = Echo { next: Mono(0), rescues: 0, heard: sender.clone() };
+                let machine = Echo { next: Mono(0), recoveries: 0, heard: sender.clone() };
                 Engine::new(machine, Nowhere(sender), vec![socket], outlet, first).unwrap().run(&stop).unwrap();
             }
         });
@@ -404,7 +404,7 @@ mod tests {
         }
         assert_eq!(peer.recv(&mut buffer).unwrap(), 5);
         assert_eq!(&buffer[..5], b"after");
-        (0..6).for_each(|_| wait_for(&heard, "rescue"));
+        (0..6).for_each(|_| wait_for(&heard, "recover"));
         // No datagram can leave from an address that is not ours.
         let flow = Flow { proto: Proto::Udp, local: "127.0.0.9:1".parse().unwrap(), remote: local };
         inbox.send(Input::Sip { flow, data: Bytes::from_static(b"x") });
@@ -440,7 +440,7 @@ mod tests {
 
         fn dropped(&mut self) {}
 
-        fn rescue(&mut self, _now: Now, _out: &mut Vec<Output>) {}
+        fn recover(&mut self, _now: Now, _out: &mut Vec<Output>) {}
     }
 
     #[test]

@@ -214,7 +214,7 @@ pub enum Event {
     Silent {
         leg: LegId,
     },
-    Heard {
+    Audible {
         leg: LegId,
     },
     /// A prompt, music or ringback waits: [`Profile::trial`] is used up.

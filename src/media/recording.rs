@@ -142,7 +142,7 @@ impl Recordings {
     }
 
     /// The last thing that was done has panicked: the call that it was done for is recorded no further. False: it was no call's.
-    pub fn rescue(&mut self, out: &mut Vec<Made>) -> bool {
+    pub fn recover(&mut self, out: &mut Vec<Made>) -> bool {
         let Some(call) = self.at_work.take() else { return false };
         self.calls.remove(&call);
         self.ends.retain(|(_, ending)| *ending != call);

@@ -234,7 +234,7 @@ fn a_panic_costs_the_recording_of_one_call() {
     b.recordings.end(ms(400), other);
     trap::set(Trap::Recording, 0);
     assert!(catch_unwind(AssertUnwindSafe(|| b.recordings.frame(&broken, &[SOFT; 160]))).is_err());
-    assert!(b.recordings.rescue(&mut b.made));
+    assert!(b.recordings.recover(&mut b.made));
     assert_eq!(b.made, [Made::Whole { call: other, lost: true }]);
     assert_eq!((b.recordings.len(), b.recordings.ends.len()), (1, 0), "it leaves nothing behind");
     // The call itself goes on: it is not recorded again, and its end is told no second time.

@@ -19,7 +19,7 @@ fn silence_is_seen_and_its_end() {
     b.pass(20_000);
     assert_eq!(b.events(), "", "said once");
     b.receive(CALLER, peer(CALLER), packet(8, 100, 16_000, &audio(0)));
-    assert_eq!(b.events(), "Heard { leg: LegId(1) } ");
+    assert_eq!(b.events(), "Audible { leg: LegId(1) } ");
     b.pass(5000);
     assert_eq!(b.events(), "Silent { leg: LegId(1) } ");
 }

@@ -53,7 +53,7 @@ pub struct Shard {
     legs: Map<LegId, Leg>,
     /// The streams that each closed port's calls have left, until the port is opened again: as many as there are ports.
     earlier: BTreeMap<SocketAddr, Earlier>,
-    /// The leg that is worked on, and the port of one that is being opened: see [`Shard::rescue`].
+    /// The leg that is worked on, and the port of one that is being opened: see [`Shard::recover`].
     at_work: Option<LegId>,
     opening: Option<(LegId, SocketAddr)>,
     wheel: Wheel,
@@ -392,8 +392,8 @@ impl Shard {
     }
 }
 
-#[path = "rescue.rs"]
-mod rescue;
+#[path = "recover.rs"]
+mod recover;
 
 /// The peer lives. Its deadline is moved only when it fires: a packet costs no timer.
 fn heard(leg: &mut Leg, now: Mono, config: Config, timers: &mut Timers<(LegId, Task)>, out: &mut Out) {
@@ -401,7 +401,7 @@ fn heard(leg: &mut Leg, now: Mono, config: Config, timers: &mut Timers<(LegId, T
     if leg.silent {
         leg.silent = false;
         timers.set((leg.id, Task::Silence), now.after(config.silence));
-        out.event(Event::Heard { leg: leg.id });
+        out.event(Event::Audible { leg: leg.id });
     }
 }
 
@@ -454,8 +454,8 @@ mod press_tests;
 mod report_tests;
 
 #[cfg(test)]
-#[path = "rescue_tests.rs"]
-mod rescue_tests;
+#[path = "recover_tests.rs"]
+mod recover_tests;
 
 #[cfg(test)]
 #[path = "source_tests.rs"]

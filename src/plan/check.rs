@@ -2,7 +2,7 @@
 
 use super::compile::compile;
 use super::file::{self, Written};
-use super::problem::{At, Log, Said, Severity};
+use super::problem::{At, Located, Log, Severity};
 use super::{Loader, Plan, Problem, emergency, findings};
 use crate::base::{Text, Wall};
 use jiff::Timestamp;
@@ -143,7 +143,7 @@ fn look_at_calendars(written: &Written, plan: &Plan, around: &Surroundings<'_>, 
     }
 }
 
-fn known(what: &Text, said: &Said<String>, names: Option<&[&str]>, log: &Log) {
+fn known(what: &Text, said: &Located<String>, names: Option<&[&str]>, log: &Log) {
     let name = said.value.as_str();
     let Some(names) = names.filter(|names| !names.contains(&name)) else { return };
     let text = both!("no {} `{name}` in the configuration", "配置中没有{} `{name}`"; what);

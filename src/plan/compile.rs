@@ -4,7 +4,7 @@ use super::condition::{Condition, Gate};
 use super::entry::{Entry, Era, Tenant, matched};
 use super::fields::Moment;
 use super::file::{Head, Line, Written};
-use super::problem::{At, Log, Said, Severity, Source};
+use super::problem::{At, Located, Log, Severity, Source};
 use super::rules::{self, Rules};
 use super::steps::{self, Chosen, Settings};
 use super::subjects::Subjects;
@@ -90,7 +90,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Adds a number's entry, behind those that the same number has already.
-    fn add(&mut self, line: &'a Line, said: &'a Said<String>, number: &str) {
+    fn add(&mut self, line: &'a Line, said: &'a Located<String>, number: &str) {
         let index = self.entries.len();
         if let Some((_, last, at)) = self.numbers.get_mut(number) {
             if self.entries[*last].when.is_none() {
@@ -110,7 +110,7 @@ impl<'a> Compiler<'a> {
         self.entries.push(entry);
     }
 
-    fn entry(&mut self, line: &'a Line, said: &'a Said<String>, number: &str) -> Entry {
+    fn entry(&mut self, line: &'a Line, said: &'a Located<String>, number: &str) -> Entry {
         let inherited = Inherited::of(self.written, line);
         let early_max = inherited.find(|r| r.early_max.as_ref()).map_or(EARLY_MAX, |d| d.value);
         let settings = self.settings(line, &inherited, said, number, early_max.is_zero());
@@ -135,11 +135,11 @@ impl<'a> Compiler<'a> {
         &mut self,
         line: &Line,
         inherited: &Inherited<'a>,
-        said: &Said<String>,
+        said: &Located<String>,
         number: &str,
         answer_at_once: bool,
     ) -> Settings {
-        let text = |f: fn(&Rules) -> Option<&Said<String>>| inherited.find(f).map(|s| s.value.as_str());
+        let text = |f: fn(&Rules) -> Option<&Located<String>>| inherited.find(f).map(|s| s.value.as_str());
         let ring = inherited.find(|r| r.ring.as_ref()).map_or(RING, |d| d.value);
         let targets = inherited.find(|r| r.targets.as_ref());
         let merged = line.mode.value == Mode::Merged;
@@ -198,14 +198,20 @@ impl<'a> Compiler<'a> {
     }
 
     /// The names of a prompt in the plan's languages, with the number in them where the text has one.
-    fn prompt(&mut self, named: Option<&Said<String>>, usual: Option<&str>, line: &Line, number: &Said<String>) -> Vec<Arc<str>> {
+    fn prompt(
+        &mut self,
+        named: Option<&Located<String>>,
+        usual: Option<&str>,
+        line: &Line,
+        number: &Located<String>,
+    ) -> Vec<Arc<str>> {
         let at = named.map_or(&line.at, |n| &n.at);
         let Some(name) = named.map(|n| n.value.as_str()).or(usual) else { return Vec::new() };
         let others = self.written.head.languages.iter().skip(1).map(|language| format!("{name}-{}", language.value));
         std::iter::once(name.to_string()).chain(others).filter_map(|name| self.sound(&name, at, number)).collect()
     }
 
-    fn sound(&mut self, name: &str, at: &At, number: &Said<String>) -> Option<Arc<str>> {
+    fn sound(&mut self, name: &str, at: &At, number: &Located<String>) -> Option<Arc<str>> {
         let Some(said) = self.written.prompts.get(name) else {
             let known = self.written.prompts.keys().map(String::as_str);
             self.log.error(at, both!("no `[prompts.{name}]`", "没有 `[prompts.{name}]`").then(&self.log.suggestion(name, known)));
@@ -277,7 +283,7 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    fn era(&self, line: &Line, number: &Said<String>, settings: &Settings, boundary: Boundary<'_>) -> Era {
+    fn era(&self, line: &Line, number: &Located<String>, settings: &Settings, boundary: Boundary<'_>) -> Era {
         let rule = format!("number = \"{}\"", number.value);
         let mut rules = vec![matched(&number.at, &rule)];
         rules.extend(line.when.as_ref().map(|when| matched(&when.at, &format!("when = {}", text_at(&when.at)))));
@@ -286,12 +292,12 @@ impl<'a> Compiler<'a> {
         Era { from: boundary.from, phase: boundary.phase, steps: steps.into(), matched: rules.into() }
     }
 
-    fn number(&self, said: &Said<String>) -> Option<String> {
+    fn number(&self, said: &Located<String>) -> Option<String> {
         number::written(&self.expand(said), self.area.as_deref()).map_err(|why| self.log.error(&said.at, why)).ok()
     }
 
     /// Puts the plan's variables into a text.
-    fn expand(&self, said: &Said<String>) -> String {
+    fn expand(&self, said: &Located<String>) -> String {
         let mut out = String::with_capacity(said.value.len());
         let mut rest = said.value.as_str();
         while let Some((before, name, after)) = braces(rest) {
@@ -311,7 +317,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-type Dated = (&'static str, Option<Phase>, fn(&Rules) -> Option<&Said<Moment>>);
+type Dated = (&'static str, Option<Phase>, fn(&Rules) -> Option<&Located<Moment>>);
 
 const MERGED: &[Dated] = &[
     ("connect-from", Some(Phase::AnnounceAndConnect), |r| r.connect_from.as_ref()),
@@ -323,7 +329,7 @@ const STARTED: &[Dated] = &[("from", None, |r| r.from.as_ref())];
 struct Boundary<'a> {
     from: Wall,
     phase: Option<Phase>,
-    said: Option<(&'static str, &'a Said<Moment>)>,
+    said: Option<(&'static str, &'a Located<Moment>)>,
 }
 
 /// A line's own rules, then its mode's, then the plan's.

@@ -3,7 +3,7 @@
 use super::calendar::Calendar;
 use super::file::Written;
 use super::number;
-use super::problem::{Log, Said};
+use super::problem::{Located, Log};
 use super::rules::{self, When};
 use crate::base::Wall;
 use jiff::tz::TimeZone;
@@ -92,7 +92,7 @@ fn in_areas(areas: &[String], call: &Call<'_>) -> bool {
 }
 
 /// As callers' numbers begin, however it is written.
-fn beginning(said: &Said<String>, home: Option<&str>, log: &Log) -> Option<String> {
+fn beginning(said: &Located<String>, home: Option<&str>, log: &Log) -> Option<String> {
     let found = number::prefix(&said.value, home);
     if found.is_none() {
         let text = &said.value;
@@ -107,7 +107,7 @@ fn beginning(said: &Said<String>, home: Option<&str>, log: &Log) -> Option<Strin
     found
 }
 
-fn areas(said: &[Said<String>], log: &Log) -> Vec<String> {
+fn areas(said: &[Located<String>], log: &Log) -> Vec<String> {
     for area in said.iter().filter(|area| !number::is_area(&area.value)) {
         let code = &area.value;
         log.error(&area.at, both!("`{code}` is no area code", "`{code}` 不是区号（不带首位 0）"));
@@ -115,11 +115,11 @@ fn areas(said: &[Said<String>], log: &Log) -> Vec<String> {
     texts(said)
 }
 
-fn texts(said: &[Said<String>]) -> Vec<String> {
+fn texts(said: &[Located<String>]) -> Vec<String> {
     said.iter().map(|s| s.value.clone()).collect()
 }
 
-fn calendar(said: &Option<Said<String>>, written: &Written, log: &Log) -> Option<Arc<Calendar>> {
+fn calendar(said: &Option<Located<String>>, written: &Written, log: &Log) -> Option<Arc<Calendar>> {
     let said = said.as_ref()?;
     let found = written.calendars.get(&said.value);
     if found.is_none() {

@@ -1,12 +1,12 @@
 //! Dates and times as people write them: 2026年10月1日, 2026/10/1, 30秒.
 
-use super::letters::in_ascii;
+use super::characters::in_ascii;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 
 /// A date at the beginning of a text, and a time after it: how long it is, and how it is written.
 pub fn begins(text: &str) -> Option<(usize, String)> {
-    let mut eye = Eye { rest: text };
+    let mut eye = Scanner { rest: text };
     let year = eye.number(4, 4)?;
     let first = eye.one_of("年-/.－／．")?;
     let month = eye.number(1, 2)?;
@@ -29,13 +29,13 @@ pub fn begins(text: &str) -> Option<(usize, String)> {
 
 /// ` 8:00`, `T08:00:00`, `8时30分`.
 fn time(text: &str) -> Option<(usize, String)> {
-    let mut eye = Eye { rest: text };
+    let mut eye = Scanner { rest: text };
     let parted = eye.one_of("T \u{3000}").unwrap_or(' ');
     let hour = eye.number(1, 2)?;
     let hours = eye.one_of(":：时点")?;
     let minute = eye.number(2, 2).or_else(|| (hours != ':').then(|| "00".to_owned()))?;
     let _ = eye.one_of("分");
-    let mut after = Eye { rest: eye.rest };
+    let mut after = Scanner { rest: eye.rest };
     let second = after.one_of(":：").and_then(|_| after.number(2, 2));
     if second.is_some() {
         eye.rest = after.rest;
@@ -73,11 +73,11 @@ pub fn duration(value: &str) -> Option<String> {
     (out != value && out.parse::<SignedDuration>().is_ok()).then_some(out)
 }
 
-struct Eye<'a> {
+struct Scanner<'a> {
     rest: &'a str,
 }
 
-impl Eye<'_> {
+impl Scanner<'_> {
     /// Digits, full-width ones too.
     fn number(&mut self, least: usize, most: usize) -> Option<String> {
         let digit = |c: &char| c.is_ascii_digit() || ('０'..='９').contains(c);

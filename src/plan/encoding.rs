@@ -1,6 +1,6 @@
 //! Guesses the encoding of a file that is not UTF-8: Chinese editors save GBK, and Windows UTF-16.
 
-use super::letters::{Class, Slip};
+use super::characters::{Class, Slip};
 use crate::base::Text;
 use encoding_rs::{Encoding, GB18030, UTF_16BE, UTF_16LE};
 

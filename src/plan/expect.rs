@@ -2,7 +2,7 @@
 
 use super::explain::local;
 use super::fields::{Moment, Table};
-use super::problem::{At, Log, Said};
+use super::problem::{At, Located, Log};
 use super::words;
 use super::{Decision, Facts, Phase, Plan, Step};
 use crate::base::Wall;
@@ -11,9 +11,9 @@ use crate::base::Wall;
 #[derive(Debug)]
 pub struct Expect {
     /// As they are dialled.
-    numbers: Vec<Said<String>>,
+    numbers: Vec<Located<String>>,
     /// None: at all times.
-    when: Option<Said<Moment>>,
+    when: Option<Located<Moment>>,
     trunk: Option<String>,
     trunk_area: Option<String>,
     caller: Option<String>,

@@ -1,4 +1,4 @@
-use super::problem::{At, Log, Said, Source, nearest};
+use super::problem::{At, Located, Log, Source, nearest};
 use super::words::{self, Words, names};
 use super::{dates, file};
 use crate::base::Text;
@@ -46,26 +46,26 @@ impl<'a> Table<'a> {
     }
 
     /// A text that is not empty.
-    pub fn text(&self, word: &str) -> Option<Said<String>> {
+    pub fn text(&self, word: &str) -> Option<Located<String>> {
         let value = self.value(word)?;
         self.text_of(word, value)
     }
 
     /// A text or a list of texts.
-    pub fn texts(&self, word: &str) -> Option<Vec<Said<String>>> {
+    pub fn texts(&self, word: &str) -> Option<Vec<Located<String>>> {
         let value = self.value(word)?;
         let Some(list) = value.get_ref().as_array() else { return self.text_of(word, value).map(|one| vec![one]) };
         Some(list.iter().filter_map(|v| self.text_of(word, v)).collect())
     }
 
-    pub fn flag(&self, word: &str) -> Option<Said<bool>> {
+    pub fn flag(&self, word: &str) -> Option<Located<bool>> {
         let value = self.value(word)?;
         let flag = value.get_ref().as_bool();
         self.said(word, value, flag, || both!("true or false", "true 或 false"))
     }
 
     /// A span of time such as `30s` or `1m 30s`.
-    pub fn duration(&self, word: &str) -> Option<Said<Duration>> {
+    pub fn duration(&self, word: &str) -> Option<Located<Duration>> {
         let value = self.value(word)?;
         let parsed = value.get_ref().as_str().and_then(|t| t.parse::<SignedDuration>().ok());
         let duration = parsed.and_then(|d| Duration::try_from(d).ok()).filter(|d| *d <= LONGEST);
@@ -77,7 +77,7 @@ impl<'a> Table<'a> {
     }
 
     /// A date (its midnight), a local date and time, or a date and time with an offset.
-    pub fn moment(&self, word: &str) -> Option<Said<Moment>> {
+    pub fn moment(&self, word: &str) -> Option<Located<Moment>> {
         let value = self.value(word)?;
         let moment = value.get_ref().as_datetime().and_then(Moment::from_toml);
         self.said(word, value, moment, || {
@@ -90,7 +90,7 @@ impl<'a> Table<'a> {
     }
 
     /// A date without a time, or several.
-    pub fn dates(&self, word: &str) -> Option<Vec<Said<Date>>> {
+    pub fn dates(&self, word: &str) -> Option<Vec<Located<Date>>> {
         let value = self.value(word)?;
         let one = |v: &Value<'_>| {
             let date = v.get_ref().as_datetime().and_then(Moment::from_toml).and_then(Moment::date);
@@ -101,11 +101,11 @@ impl<'a> Table<'a> {
     }
 
     /// The tables `[word.NAME]`, with the names that their author chose.
-    pub fn named(&self, word: &str, words: Words) -> Vec<(Said<String>, Table<'a>)> {
+    pub fn named(&self, word: &str, words: Words) -> Vec<(Located<String>, Table<'a>)> {
         let Some(all) = self.open_table(word) else { return Vec::new() };
-        let one = |name: Said<&'a str>| {
+        let one = |name: Located<&'a str>| {
             let table = all.table(name.value, words)?;
-            Some((Said { value: name.value.to_string(), at: name.at }, table))
+            Some((Located { value: name.value.to_string(), at: name.at }, table))
         };
         all.names().filter_map(one).collect()
     }
@@ -137,8 +137,8 @@ impl<'a> Table<'a> {
     }
 
     /// The words of a table whose author chose them.
-    pub fn names(&self) -> impl Iterator<Item = Said<&'a str>> + '_ {
-        self.fields.keys().map(|k| Said { value: k.get_ref().as_ref(), at: self.place(k.span()) })
+    pub fn names(&self) -> impl Iterator<Item = Located<&'a str>> + '_ {
+        self.fields.keys().map(|k| Located { value: k.get_ref().as_ref(), at: self.place(k.span()) })
     }
 
     pub fn is_misspelt(&self) -> bool {
@@ -171,7 +171,7 @@ impl<'a> Table<'a> {
         Some(Table::open(&said.at.source, said.at.span.clone(), said.value, words, self.log))
     }
 
-    fn text_of(&self, word: &str, value: &Value<'_>) -> Option<Said<String>> {
+    fn text_of(&self, word: &str, value: &Value<'_>) -> Option<Located<String>> {
         let text = value.get_ref().as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_string);
         self.said(word, value, text, || {
             let want = both!("a text between quotes", "引号括起的文字");
@@ -181,11 +181,11 @@ impl<'a> Table<'a> {
         })
     }
 
-    fn said<T>(&self, word: &str, value: &Value<'_>, got: Option<T>, want: impl FnOnce() -> Text) -> Option<Said<T>> {
+    fn said<T>(&self, word: &str, value: &Value<'_>, got: Option<T>, want: impl FnOnce() -> Text) -> Option<Located<T>> {
         if got.is_none() {
             self.wrong(word, value, &want());
         }
-        got.map(|value_| Said { value: value_, at: self.place(value.span()) })
+        got.map(|value_| Located { value: value_, at: self.place(value.span()) })
     }
 
     fn wrong(&self, word: &str, value: &Value<'_>, want: &Text) {
@@ -221,7 +221,7 @@ fn known(word: &str, words: Words) -> Option<&'static str> {
 
 /// An entry of a list that is short (a text) or full (a table).
 pub enum Mixed<'a> {
-    Text(Said<String>),
+    Text(Located<String>),
     Table(Table<'a>),
 }
 

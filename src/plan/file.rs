@@ -4,7 +4,7 @@ use super::calendar::Calendar;
 use super::expect::{self, Expect};
 use super::fields::Table;
 use super::prefix::Prefixes;
-use super::problem::{At, Log, Said, Source, nearest, suggestion};
+use super::problem::{At, Located, Log, Source, nearest, suggestion};
 use super::rules::{self, Rules, When};
 use super::syntax;
 use super::words::{self, names};
@@ -20,9 +20,9 @@ pub struct Written {
     /// `[modes.NAME]`: what all lines of a mode share.
     pub modes: Vec<(Mode, Rules)>,
     pub lines: Vec<Line>,
-    pub prompts: BTreeMap<String, Said<String>>,
+    pub prompts: BTreeMap<String, Located<String>>,
     pub tickets: BTreeMap<String, Tickets>,
-    pub calendars: BTreeMap<String, Said<Arc<Calendar>>>,
+    pub calendars: BTreeMap<String, Located<Arc<Calendar>>>,
     pub tenants: Vec<Tenant>,
     pub variables: BTreeMap<String, String>,
     pub expects: Vec<Expect>,
@@ -36,12 +36,12 @@ pub struct Written {
 /// `[plan]`
 #[derive(Debug, Default)]
 pub struct Head {
-    pub name: Option<Said<String>>,
-    pub notice: Option<Said<String>>,
-    pub area: Option<Said<String>>,
-    pub zone: Option<Said<String>>,
-    pub prefixes: Option<Said<String>>,
-    pub languages: Vec<Said<String>>,
+    pub name: Option<Located<String>>,
+    pub notice: Option<Located<String>>,
+    pub area: Option<Located<String>>,
+    pub zone: Option<Located<String>>,
+    pub prefixes: Option<Located<String>>,
+    pub languages: Vec<Located<String>>,
     /// The rules that all lines share.
     pub rules: Rules,
 }
@@ -50,10 +50,10 @@ pub struct Head {
 #[derive(Debug)]
 pub struct Line {
     pub at: At,
-    pub numbers: Vec<Said<String>>,
-    pub name: Option<Said<String>>,
-    pub unit: Option<Said<String>>,
-    pub mode: Said<Mode>,
+    pub numbers: Vec<Located<String>>,
+    pub name: Option<Located<String>>,
+    pub unit: Option<Located<String>>,
+    pub mode: Located<Mode>,
     pub when: Option<When>,
     pub rules: Rules,
     /// A word of it is misspelt: one that is missing may be that.
@@ -63,16 +63,16 @@ pub struct Line {
 /// `[[tenant]]`
 #[derive(Debug)]
 pub struct Tenant {
-    pub area: Said<String>,
-    pub name: Said<String>,
-    pub queue: Option<Said<String>>,
+    pub area: Located<String>,
+    pub name: Located<String>,
+    pub queue: Option<Located<String>>,
 }
 
 /// `[tickets.NAME]`
 #[derive(Debug)]
 pub struct Tickets {
     pub at: At,
-    pub subjects: Vec<Said<String>>,
+    pub subjects: Vec<Located<String>>,
 }
 
 impl Written {
@@ -179,7 +179,7 @@ pub fn read(name: &str, bytes: &[u8], load: &Loader<'_>, log: &Log) -> Written {
 }
 
 /// The loader knows files by their way from the plan `name`.
-fn load_said(said: &Said<String>, name: &str, load: &Loader<'_>, written: &mut Written, log: &Log) -> Option<Vec<u8>> {
+fn load_said(said: &Located<String>, name: &str, load: &Loader<'_>, written: &mut Written, log: &Log) -> Option<Vec<u8>> {
     let loaded = load(&way(name, &beside(said)));
     let unread = |why: Text| {
         written.partial = true;
@@ -190,7 +190,7 @@ fn load_said(said: &Said<String>, name: &str, load: &Loader<'_>, written: &mut W
 }
 
 /// Reads one file into `written`; gives the names of the files that it includes.
-fn read_one(source: &Arc<Source>, written: &mut Written, log: &Log) -> Vec<Said<String>> {
+fn read_one(source: &Arc<Source>, written: &mut Written, log: &Log) -> Vec<Located<String>> {
     written.sources.push(source.clone());
     let table = match syntax::parse(source) {
         (table, mistakes) if mistakes.iter().all(|mistake| !mistake.fatal) => {
@@ -260,7 +260,7 @@ fn read_line(table: &Table<'_>, log: &Log) -> Option<Line> {
 }
 
 /// Units are spelt as the notice spells them, without spaces.
-fn read_unit(table: &Table<'_>, log: &Log) -> Option<Said<String>> {
+fn read_unit(table: &Table<'_>, log: &Log) -> Option<Located<String>> {
     let unit = table.text("unit")?;
     if unit.value.chars().any(char::is_whitespace) {
         log.error(&unit.at, both!("a unit is spelt without spaces", "单位名称中不能有空格"));
@@ -268,20 +268,20 @@ fn read_unit(table: &Table<'_>, log: &Log) -> Option<Said<String>> {
     Some(unit)
 }
 
-fn read_mode(said: Said<String>, log: &Log) -> Option<Said<Mode>> {
+fn read_mode(said: Located<String>, log: &Log) -> Option<Located<Mode>> {
     let found = MODES.iter().find(|(name, _)| *name == said.value);
     if found.is_none() {
         let name = &said.value;
         log.error(&said.at, both!("no mode `{name}`", "没有模式 `{name}`").then(&mode_suggestion(name)));
     }
-    found.map(|(_, mode)| Said { value: *mode, at: said.at })
+    found.map(|(_, mode)| Located { value: *mode, at: said.at })
 }
 
 /// The tables whose names are the author's. The including file's come first and win.
 fn read_named(top: &Table<'_>, written: &mut Written, log: &Log) {
     for (name, table) in top.named("prompts", words::PROMPT) {
         // One without a text is known all the same: whoever names it makes no mistake.
-        let text = table.need("text", table.text("text")).unwrap_or(Said { value: String::new(), at: name.at });
+        let text = table.need("text", table.text("text")).unwrap_or(Located { value: String::new(), at: name.at });
         written.prompts.entry(name.value).or_insert(text);
     }
     for (name, table) in top.named("tickets", words::TICKETS) {
@@ -289,7 +289,7 @@ fn read_named(top: &Table<'_>, written: &mut Written, log: &Log) {
         written.tickets.entry(name.value).or_insert(tickets);
     }
     for (name, table) in top.named("calendars", words::CALENDAR) {
-        let calendar = Said { value: Arc::new(Calendar::read(&table, log)), at: name.at };
+        let calendar = Located { value: Arc::new(Calendar::read(&table, log)), at: name.at };
         written.calendars.entry(name.value).or_insert(calendar);
     }
     if let Some(variables) = top.open_table("variables") {
@@ -307,7 +307,7 @@ fn read_tenant(table: &Table<'_>) -> Option<Tenant> {
 }
 
 /// A file that another names stands beside that one; as problems show it.
-fn beside(said: &Said<String>) -> String {
+fn beside(said: &Located<String>) -> String {
     let file = said.value.as_str();
     if file.starts_with('/') {
         return file.to_string();

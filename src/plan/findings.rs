@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::file::{Line, Written};
-use super::problem::{At, Log, Said};
+use super::problem::{At, Located, Log};
 use super::rules::{Rules, Target};
 use super::{Mode, Phase, Plan, Step, number};
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ fn heeded(rules: &Rules) -> [(&'static str, &'static [Mode], Option<&At>); 10] {
     const MERGED: &[Mode] = &[Merged];
     const RUNG: &[Mode] = &[Parallel, SubCenter, RemoteSeats, Linked, Emergency, Guided, Platform];
     const STARTED: &[Mode] = &[Front, Parallel, SubCenter, RemoteSeats, Linked, Emergency, Guided, Platform];
-    fn at<T>(said: &Option<Said<T>>) -> Option<&At> {
+    fn at<T>(said: &Option<Located<T>>) -> Option<&At> {
         said.as_ref().map(|s| &s.at)
     }
     [

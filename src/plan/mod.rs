@@ -3,6 +3,7 @@
 mod advance;
 pub mod built_in;
 mod calendar;
+pub mod characters;
 mod check;
 mod compile;
 mod condition;
@@ -17,16 +18,15 @@ mod explain;
 mod fields;
 mod file;
 mod findings;
-pub mod letters;
 mod number;
 mod prefix;
 mod problem;
+mod prose;
 mod reference;
 mod rules;
 mod steps;
 mod subjects;
 pub mod syntax;
-mod tell;
 mod words;
 
 use crate::base::{Map, Text, Wall};

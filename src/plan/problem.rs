@@ -1,7 +1,7 @@
 //! Problems say what is wrong in a file, and where.
 
+use super::characters::{self, Class, Slip};
 use super::encoding;
-use super::letters::{self, Class, Slip};
 use crate::base::{self, Text, Tongue};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,7 @@ impl Source {
     /// A TOML file, whatever it was saved as.
     pub fn read(name: &str, bytes: &[u8]) -> Arc<Source> {
         let (written, saved) = encoding::decode(bytes);
-        let (text, mut slips) = letters::repair(&written);
+        let (text, mut slips) = characters::repair(&written);
         let mended = slips.iter().map(|slip| slip.line).collect();
         slips.splice(0..0, saved);
         Source::with(name, text, Some(written), slips, mended)
@@ -49,7 +49,7 @@ impl Source {
             column: before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1,
             width: 1,
             class: Class::LineEnd,
-            text: letters::told("\r", Class::LineEnd, ""),
+            text: characters::message("\r", Class::LineEnd, ""),
         });
         let text = if slip.is_none() { written } else { written.replace("\r\n", "\n").replace('\r', "\n") };
         let slips = saved.into_iter().chain(slip).collect();
@@ -142,7 +142,7 @@ impl At {
 
 /// A word of a plan and where it was said.
 #[derive(Clone, Debug)]
-pub struct Said<T> {
+pub struct Located<T> {
     pub value: T,
     pub at: At,
 }
@@ -252,14 +252,14 @@ impl fmt::Display for Severity {
 /// Everything found wrong so far: a reader goes on after a mistake, so that all are shown at once. What is said in the same
 /// words of several lines of a file is said once.
 #[derive(Debug, Default)]
-pub struct Log(RefCell<BTreeMap<Kind, Told>>);
+pub struct Log(RefCell<BTreeMap<Kind, Repeated>>);
 
 /// A mistake, wherever in the file it stands.
 type Kind = (Severity, Arc<str>, String);
 
 /// Where it was found first, and the other lines.
 #[derive(Debug)]
-struct Told {
+struct Repeated {
     first: Problem,
     more: BTreeSet<usize>,
 }
@@ -278,7 +278,7 @@ impl Log {
             return;
         }
         let refused = at.source.text.get(at.span.clone()).filter(|value| !value.contains('\n'));
-        let hint = refused.and_then(letters::hint).map(|hint| both!(" ({})", "（{}）"; hint));
+        let hint = refused.and_then(characters::hint).map(|hint| both!(" ({})", "（{}）"; hint));
         let message = message.then(&hint.unwrap_or_default());
         let kind = (severity, at.source.name.clone(), message.en.clone());
         let place = at.line_and_column();
@@ -301,12 +301,12 @@ impl Log {
             let later = first.max((line, column)).0;
             told.more.extend(Some(later).filter(|later| *later != told.first.line));
         } else if self.has_room(&all, kind.0) {
-            all.insert(kind, Told { first: problem(), more: BTreeSet::new() });
+            all.insert(kind, Repeated { first: problem(), more: BTreeSet::new() });
         }
     }
 
     /// Each severity for itself: many warnings hide no error.
-    fn has_room(&self, all: &BTreeMap<Kind, Told>, severity: Severity) -> bool {
+    fn has_room(&self, all: &BTreeMap<Kind, Repeated>, severity: Severity) -> bool {
         all.len() < MOST || all.keys().filter(|kind| kind.0 == severity).count() < MOST
     }
 

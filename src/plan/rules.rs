@@ -2,53 +2,53 @@
 
 use super::advance::{Advance, CAUSES};
 use super::fields::{Mixed, Moment, Table};
-use super::problem::{At, Log, Said, suggestion};
+use super::problem::{At, Located, Log, suggestion};
 use super::words;
 use std::time::Duration;
 
 #[derive(Debug, Default)]
 pub struct Rules {
     pub at: Option<At>,
-    pub from: Option<Said<Moment>>,
-    pub connect_from: Option<Said<Moment>>,
-    pub announce_only_from: Option<Said<Moment>>,
-    pub released_from: Option<Said<Moment>>,
-    pub opened: Option<Said<bool>>,
-    pub seats: Option<Said<String>>,
-    pub queue: Option<Said<String>>,
-    pub priority: Option<Said<String>>,
+    pub from: Option<Located<Moment>>,
+    pub connect_from: Option<Located<Moment>>,
+    pub announce_only_from: Option<Located<Moment>>,
+    pub released_from: Option<Located<Moment>>,
+    pub opened: Option<Located<bool>>,
+    pub seats: Option<Located<String>>,
+    pub queue: Option<Located<String>>,
+    pub priority: Option<Located<String>>,
     pub targets: Option<Vec<Target>>,
-    pub ring: Option<Said<Duration>>,
+    pub ring: Option<Located<Duration>>,
     pub advance_on: Option<Advance>,
-    pub prompt: Option<Said<String>>,
-    pub connect_prompt: Option<Said<String>>,
-    pub announce_only_prompt: Option<Said<String>>,
-    pub guide_prompt: Option<Said<String>>,
-    pub offer: Option<Said<String>>,
-    pub offer_for: Option<Said<Duration>>,
-    pub early_max: Option<Said<Duration>>,
-    pub tickets: Option<Vec<Said<String>>>,
+    pub prompt: Option<Located<String>>,
+    pub connect_prompt: Option<Located<String>>,
+    pub announce_only_prompt: Option<Located<String>>,
+    pub guide_prompt: Option<Located<String>>,
+    pub offer: Option<Located<String>>,
+    pub offer_for: Option<Located<Duration>>,
+    pub early_max: Option<Located<Duration>>,
+    pub tickets: Option<Vec<Located<String>>>,
 }
 
 /// A target to call, in `targets`.
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub number: Said<String>,
-    pub trunk: Option<Said<String>>,
-    pub ring: Option<Said<Duration>>,
-    pub area: Vec<Said<String>>,
-    pub open: Option<Said<String>>,
+    pub number: Located<String>,
+    pub trunk: Option<Located<String>>,
+    pub ring: Option<Located<Duration>>,
+    pub area: Vec<Located<String>>,
+    pub open: Option<Located<String>>,
 }
 
 /// For which calls a line is.
 #[derive(Debug)]
 pub struct When {
     pub at: At,
-    pub trunk: Vec<Said<String>>,
-    pub caller: Vec<Said<String>>,
-    pub area: Vec<Said<String>>,
-    pub open: Option<Said<String>>,
-    pub closed: Option<Said<String>>,
+    pub trunk: Vec<Located<String>>,
+    pub caller: Vec<Located<String>>,
+    pub area: Vec<Located<String>>,
+    pub open: Option<Located<String>>,
+    pub closed: Option<Located<String>>,
 }
 
 pub fn read(table: &Table<'_>, log: &Log) -> Rules {
@@ -123,15 +123,15 @@ fn read_source(table: &Table<'_>, log: &Log) {
 
 fn read_advance(table: &Table<'_>, log: &Log) -> Option<Advance> {
     let words = table.texts("advance-on")?;
-    let known: Vec<Said<String>> = words.into_iter().filter_map(|said| chosen(said, "advance-on", CAUSES, log)).collect();
+    let known: Vec<Located<String>> = words.into_iter().filter_map(|said| chosen(said, "advance-on", CAUSES, log)).collect();
     Some(Advance::of(known.iter().map(|said| said.value.as_str())))
 }
 
-fn one_of(table: &Table<'_>, word: &str, choices: &[&str], log: &Log) -> Option<Said<String>> {
+fn one_of(table: &Table<'_>, word: &str, choices: &[&str], log: &Log) -> Option<Located<String>> {
     chosen(table.text(word)?, word, choices, log)
 }
 
-fn chosen(said: Said<String>, word: &str, choices: &[&str], log: &Log) -> Option<Said<String>> {
+fn chosen(said: Located<String>, word: &str, choices: &[&str], log: &Log) -> Option<Located<String>> {
     if choices.contains(&said.value.as_str()) {
         return Some(said);
     }

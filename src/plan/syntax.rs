@@ -1,6 +1,6 @@
 //! TOML, and what its parser says in words that an operator can act on.
 
-use super::letters::Class;
+use super::characters::Class;
 use super::problem::{At, Problem, Severity, Source};
 use super::{dates, file, words};
 use crate::base::Text;
@@ -56,7 +56,7 @@ fn words(message: &str, at: &At) -> Text {
     let near = at.source.text.get(at.span.clone()).unwrap_or_default().trim();
     let says = |part: &str| message.contains(part);
     match message {
-        _ if says("carriage return") => super::letters::told("\r", Class::LineEnd, ""),
+        _ if says("carriage return") => super::characters::message("\r", Class::LineEnd, ""),
         _ if says("string values must be quoted") => unquoted(near),
         _ if says("key with no value") => both!("`=` and a value are missing after this word", "此词之后缺少 `=` 和值"),
         _ if says("invalid unquoted key") || says("unquoted keys cannot be empty") => match file::chinese_mode(near) {

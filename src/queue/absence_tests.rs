@@ -2,7 +2,7 @@ use super::tests::*;
 use super::*;
 
 fn heard(b: &mut Bench, seat: &str, request: bool) -> Vec<Output> {
-    b.give(Input::Heard { seat: seat.into(), request })
+    b.give(Input::SignOfLife { seat: seat.into(), request })
 }
 
 #[test]

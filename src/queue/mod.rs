@@ -113,7 +113,7 @@ pub enum Input {
     /// A seat that rang for this call refused or failed.
     Refused { call: CallId, seat: Arc<str>, failure: Failure },
     /// Something came from the seat's address; `request`: by its own will.
-    Heard { seat: Arc<str>, request: bool },
+    SignOfLife { seat: Arc<str>, request: bool },
     /// The conversation of this call on this seat is over.
     Freed { call: CallId, seat: Arc<str> },
 }

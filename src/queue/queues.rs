@@ -70,7 +70,7 @@ impl Queues {
             Input::Answered { call, seat } => self.answered(now, call, seat, out),
             Input::Rang { call, seat } => self.rang(call, &seat),
             Input::Refused { call, seat, failure } => self.failed(now, call, &seat, failure),
-            Input::Heard { seat, request } => self.heard(&seat, request),
+            Input::SignOfLife { seat, request } => self.shows_life(&seat, request),
             Input::Freed { call, seat } => self.freed(call, &seat),
         }
         self.dispatch(now, out);
@@ -298,7 +298,7 @@ impl Queues {
     }
 
     /// A phone may let its proxy speak for it; of its own will nobody asks for anything who is not there.
-    fn heard(&mut self, seat: &Arc<str>, request: bool) {
+    fn shows_life(&mut self, seat: &Arc<str>, request: bool) {
         if self.seats.missed().contains(seat) && self.seats.get(seat).is_some_and(|state| request || !state.is_phone()) {
             self.is_there(seat);
             self.rested(seat);

@@ -55,7 +55,7 @@ impl<'a> Ending<'a> {
     }
 
     /// `why` is the line's sentence.
-    pub fn tell(&self, call: CallId, why: &str) {
+    pub fn log(&self, call: CallId, why: &str) {
         let Times { announce_ms, queue_ms, ring_ms, talk_ms, hold_ms } = self.times;
         tracing::info!(
             %call,
@@ -64,7 +64,7 @@ impl<'a> Ending<'a> {
             sip_code = self.sip_code,
             q850 = self.q850,
             number = %Masked(self.number),
-            caller = %told(self.caller, self.anonymous),
+            caller = %shown_caller(self.caller, self.anonymous),
             seat = self.seat.map(tracing::field::display),
             to = self.target.map(Masked).map(tracing::field::display),
             announce_ms,
@@ -78,7 +78,7 @@ impl<'a> Ending<'a> {
 }
 
 /// A caller's number, masked; or that it is withheld or not known.
-pub fn told(caller: Option<&str>, anonymous: bool) -> impl fmt::Display {
+pub fn shown_caller(caller: Option<&str>, anonymous: bool) -> impl fmt::Display {
     match caller {
         _ if anonymous => "anonymous".to_owned(),
         None => "unknown".to_owned(),
@@ -135,12 +135,12 @@ mod tests {
                 line.as_object_mut().unwrap().remove("timestamp");
                 line
             };
-            let living = logged(|| Ending::of(&tally, last, "12315", Some("13800138000"), false).tell(call, "over"));
-            let later = logged(|| Ending::of_record(&record).tell(call, "over"));
+            let living = logged(|| Ending::of(&tally, last, "12315", Some("13800138000"), false).log(call, "over"));
+            let later = logged(|| Ending::of_record(&record).log(call, "over"));
             assert_eq!(strip(living), strip(later), "after {most} entries");
         }
         let record = fold(&entries, &Zone::default()).unwrap();
-        let line = logged(|| Ending::of_record(&record).tell(entries[0].call, "the call is over"));
+        let line = logged(|| Ending::of_record(&record).log(entries[0].call, "the call is over"));
         let expected = serde_json::json!({
             "level": "INFO", "target": "hotline::record::ending", "message": "the call is over", "timestamp": line["timestamp"],
             "call": record.call_id, "result": "answered", "hangup_by": "callee", "sip_code": 200, "q850": 16, "number": "12315",
@@ -152,9 +152,9 @@ mod tests {
 
     #[test]
     fn callers_who_are_not_to_be_shown_are_not() {
-        assert_eq!(told(Some("13800138000"), true).to_string(), "anonymous");
-        assert_eq!(told(None, false).to_string(), "unknown");
-        assert_eq!(told(Some("13800138000\r\n"), false).to_string(), "138********\\u{d}\\u{a}");
+        assert_eq!(shown_caller(Some("13800138000"), true).to_string(), "anonymous");
+        assert_eq!(shown_caller(None, false).to_string(), "unknown");
+        assert_eq!(shown_caller(Some("13800138000\r\n"), false).to_string(), "138********\\u{d}\\u{a}");
     }
 
     #[test]

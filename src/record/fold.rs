@@ -3,7 +3,7 @@
 
 use super::recording;
 use super::report;
-use super::shape::{Area, Direction, Heard, Hotline, Leg, Media, Record, Seat, Transfer};
+use super::shape::{Area, Direction, Hotline, Leg, Media, PlayedPrompt, Record, Seat, Transfer};
 use super::tally::{Span, Tally};
 use super::zone::Zone;
 use crate::base::trap::{self, Trap};
@@ -58,7 +58,7 @@ impl<'a> Fold<'a> {
         match &entry.what {
             What::Offered(offered) => self.offered(offered, at),
             What::Announcing { prompt, version } => {
-                self.record.prompts.push(Heard { name: prompt.clone(), version: version.clone() });
+                self.record.prompts.push(PlayedPrompt { name: prompt.clone(), version: version.clone() });
             }
             What::Queued { queue } => self.queued(queue, at),
             What::Ringing { leg, party, sip_call_id, label } => self.party(*leg, party, sip_call_id, label, at),

@@ -83,7 +83,7 @@ pub fn amend(record: &mut Record, postscripts: &[Postscript], zone: &Zone) {
             }
             News::Recorded(recorded) => {
                 let before = record.recording.take();
-                record.recording = Some(recorded.told(&record.call_id, before));
+                record.recording = Some(recorded.in_record(&record.call_id, before));
             }
             News::Tagged { subjects, .. } => {
                 for subject in subjects {

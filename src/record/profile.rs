@@ -15,8 +15,8 @@ pub use auth::{Auth, Fresh, Secrets, Signing, TokenRequest};
 pub use callback::{Callback, Proof, Proven};
 
 use super::cloudevent::{CloudEvent, Kind};
+use super::error_text::error_text;
 use super::exchange::{Reply, Step, Way};
-use super::said::said;
 use crate::base::Text;
 use minijinja::value::{Serde, Value as Jinja};
 use serde::Deserialize;
@@ -254,18 +254,20 @@ impl Profile {
         let says = |what: &str| self.templates.holds(what, &context);
         let success = (200..300).contains(&code);
         if success && says("unauthorised") {
-            return Reply::Status { code: 401, retry_after, said: said(body) };
+            return Reply::Status { code: 401, retry_after, said: error_text(body) };
         }
         if success && says("busy") {
-            return Reply::Status { code: 429, retry_after, said: said(body) };
+            return Reply::Status { code: 429, retry_after, said: error_text(body) };
         }
         let id = request.id.as_ref().and_then(|at| parsed.as_ref()?.pointer(at)).and_then(id_text);
         let url = id.as_ref().and_then(|id| self.link(id));
         match (says(&format!("{name}.ok")), success) {
             (true, _) => Reply::Good { id, url },
-            (false, false) => Reply::Status { code, retry_after, said: said(body) },
+            (false, false) => Reply::Status { code, retry_after, said: error_text(body) },
             (false, true) if parsed.is_none() && !body.is_empty() => Reply::Broken(format!("HTTP {code}, and no JSON")),
-            (false, true) => Reply::Refused { why: format!("HTTP {code}, and the answer refuses: {}", said(body)), id, url },
+            (false, true) => {
+                Reply::Refused { why: format!("HTTP {code}, and the answer refuses: {}", error_text(body)), id, url }
+            }
         }
     }
 

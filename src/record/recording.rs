@@ -65,7 +65,7 @@ impl Recorded {
     }
 
     /// How the record says it; `before`: what it said.
-    pub fn told(&self, call: &str, before: Option<Recording>) -> Recording {
+    pub fn in_record(&self, call: &str, before: Option<Recording>) -> Recording {
         let (id, state) = (call.to_owned(), self.state.name().to_owned());
         match before.filter(|_| self.is_purge()) {
             Some(before) => Recording { id, url: None, state, ..before },
@@ -81,14 +81,14 @@ mod tests {
     #[test]
     fn what_is_purged_keeps_its_hash_and_loses_its_link() {
         let ready = Recorded { state: State::Ready, url: Some("http://a/r".into()), sha256: Some("00".into()), ms: Some(7) };
-        let told = ready.told("c", Some(pending("c")));
+        let told = ready.in_record("c", Some(pending("c")));
         assert_eq!((told.state.as_str(), told.url.as_deref(), told.ms), ("ready", Some("http://a/r"), Some(7)));
         assert!(ready.is_known(Some(&told)) && !ready.is_known(Some(&pending("c"))) && !ready.is_known(None));
         let again = Recorded { url: Some("http://a/another".into()), ..ready };
         assert!(again.is_known(Some(&told)), "another link to the same file is no news");
         let purged = Recorded::without_file(State::Purged);
         assert!(!purged.is_known(Some(&told)));
-        let gone = purged.told("c", Some(told));
+        let gone = purged.in_record("c", Some(told));
         assert_eq!((gone.state.as_str(), gone.url.as_deref(), gone.sha256.as_deref()), ("purged", None, Some("00")));
         assert!(purged.is_known(Some(&gone)));
     }

@@ -59,7 +59,7 @@ pub struct Record {
     pub target: Option<String>,
     pub queue: Option<String>,
     /// The prompts that the caller heard, in order.
-    pub prompts: Vec<Heard>,
+    pub prompts: Vec<PlayedPrompt>,
     /// Every move of the caller, in order.
     pub transfers: Vec<Transfer>,
     pub legs: Vec<Leg>,
@@ -138,7 +138,7 @@ pub struct Area {
 
 /// A sound as it was on that day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Heard {
+pub struct PlayedPrompt {
     pub name: String,
     /// The beginning of the SHA-256 of its A-law bytes.
     pub version: Option<String>,

@@ -1,7 +1,7 @@
 //! New calls: who may place one, what the plan says of it, and its first entry in the journal.
 
 use super::identity::{self, Identity};
-use super::keys::Pad;
+use super::keys::Keypad;
 use super::proof::Proof;
 use super::seats::SeatsOf;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
@@ -11,7 +11,7 @@ use crate::call::{CALLER, Call, FirstOffer};
 use crate::dialog::{Command, Incoming, Kin};
 use crate::media::Origins;
 use crate::plan::{Decision, Facts, Mode};
-use crate::record::ending::told;
+use crate::record::ending::shown_caller;
 use crate::record::tally::Tally;
 use crate::sip::{Codec, Message, Method, Status};
 use crate::transport::AccessList;
@@ -117,7 +117,7 @@ impl Switch {
         let id = self.open(now, &incoming, &placer, decision, identity);
         tracing::info!(
             call = %id, trunk = %offered.trunk, number = %offered.number, line = %offered.line, mode = %offered.mode,
-            caller = %told(offered.caller.as_deref(), anonymous), "offered"
+            caller = %shown_caller(offered.caller.as_deref(), anonymous), "offered"
         );
         self.write(now, id, What::Offered(Box::new(offered)), out);
         if self.journal_down {
@@ -280,7 +280,7 @@ impl Switch {
         trunk.iter().for_each(|trunk| self.channels.take(trunk));
         let shard = self.next_shard % self.fixed.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
-        let pad = Pad::new(self.dtmf(placer));
+        let pad = Keypad::new(self.dtmf(placer));
         let origins = self.origins(placer);
         let caller = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
         let theirs = incoming.call_id.clone();

@@ -3,7 +3,7 @@
 use super::identity::Identity;
 use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now};
-use crate::call::{Ask, CALLER, Dialled, Goal, LegNo, Mode, Refusal};
+use crate::call::{CALLER, Dialled, Goal, LegNo, Mode, Refusal, Request};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
 use crate::plan::{self, Decision, Facts, Step};
@@ -25,12 +25,12 @@ impl Switch {
                 Err(Why::AreaUnknown) => Reply::Choose(self.areas_to_choose(now, call, &to)),
                 answer => done(answer),
             },
-            Command::Complete(call) => done(self.ask(now, call, None, Ask::Complete)),
-            Command::Cancel(call) => done(self.ask(now, call, None, Ask::Cancel)),
-            Command::Swap(call) => done(self.ask(now, call, None, Ask::Swap)),
-            Command::Merge(call) => done(self.ask(now, call, None, Ask::Merge)),
+            Command::Complete(call) => done(self.request(now, call, None, Request::Complete)),
+            Command::Cancel(call) => done(self.request(now, call, None, Request::Cancel)),
+            Command::Swap(call) => done(self.request(now, call, None, Request::Swap)),
+            Command::Merge(call) => done(self.request(now, call, None, Request::Merge)),
             Command::Drop { call, leg } => {
-                let asked = self.ask(now, call, None, Ask::Drop(LegNo(leg)));
+                let asked = self.request(now, call, None, Request::Drop(LegNo(leg)));
                 done(asked.map_err(|why| if why == Why::Call(Refusal::NotAllowed) { Why::NoSuchLeg } else { why }))
             }
             Command::Drain => self.drain(true),
@@ -53,7 +53,7 @@ impl Switch {
     /// Moves a caller to a number of the dial plan, or to a seat as `seat:NAME`.
     pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<LegNo>, to: &str, mode: Mode) -> Result<(), Why> {
         let (goal, mode) = self.may_go(now, id, to, mode)?;
-        self.ask(now, id, by, Ask::Transfer { mode, goal })?;
+        self.request(now, id, by, Request::Transfer { mode, goal })?;
         self.is_emergency(id, mode);
         Ok(())
     }
@@ -113,11 +113,11 @@ impl Switch {
         }
     }
 
-    pub(super) fn ask(&mut self, now: Now, id: CallId, by: Option<LegNo>, ask: Ask) -> Result<(), Why> {
+    pub(super) fn request(&mut self, now: Now, id: CallId, by: Option<LegNo>, request: Request) -> Result<(), Why> {
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
         self.at_work = Some(id);
         let mut effects = Vec::new();
-        let answer = active.call.ask(now, by, ask, &mut effects);
+        let answer = active.call.request(now, by, request, &mut effects);
         self.timers.update(id, active.call.deadline());
         self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
         Ok(answer?)
@@ -161,7 +161,7 @@ impl Switch {
 
     /// The move that a REFER began has come out: 200, or the target's own status (RFC 3515 §2.4.5); 487 where it was taken
     /// back, 503 where nobody refused. One that it put an end to is none of its own.
-    pub(super) fn tell_referrer(&mut self, now: Now, id: CallId, seq: u32, result: &str, out: &mut Vec<Output>) {
+    pub(super) fn notify_referrer(&mut self, now: Now, id: CallId, seq: u32, result: &str, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         let Some(Referred { leg, refer, .. }) = active.referred.take_if(|referred| referred.seq == seq) else { return };
         let status = match result {

@@ -1,6 +1,6 @@
 //! Effects that a call wants done, done by the rooms.
 
-use super::keys::Pad;
+use super::keys::Keypad;
 use super::{Active, Leg, Output, Switch, Work, route};
 use crate::base::{CallId, LegId, Now};
 use crate::call::event::{Party, What};
@@ -33,7 +33,7 @@ impl Switch {
             call::Output::Journal(mut what) => {
                 self.complete(id, &mut what);
                 if let What::TransferEnded { seq, result } = &what {
-                    self.tell_referrer(now, id, *seq, result, out);
+                    self.notify_referrer(now, id, *seq, result, out);
                 }
                 self.note(id, &what);
                 self.write(now, id, what, out);
@@ -84,7 +84,7 @@ impl Switch {
         let dial = route.dial(leg, call_id.clone(), rtp, &active.identity, id);
         let shard = active.shard;
         route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
-        let (trunk, pad, origins) = (route.trunk, Pad::new(route.dtmf), route.origins.clone());
+        let (trunk, pad, origins) = (route.trunk, Keypad::new(route.dtmf), route.origins.clone());
         let at = dial.flow.remote;
         let new = Leg::new(leg, at, Some(rtp), origins, self.setup.clone());
         active.legs.insert(leg_no, Leg { call_id: Some(call_id), trunk, pad, ..new });

@@ -11,14 +11,14 @@ impl Active {
     pub(super) fn count(&mut self, id: CallId, now: Now, what: &What) {
         self.tally.apply(what, now.mono);
         if let What::Ended { .. } = what {
-            self.ending(now.mono).tell(id, "the call is over");
+            self.ending(now.mono).log(id, "the call is over");
         }
     }
 
     /// Nothing more is known of it. Its end was told before, or else never will be.
     pub(super) fn forgotten(&self, id: CallId, now: Now) {
         if self.tally.end.is_none() {
-            self.ending(now.mono).tell(id, "the call is gone, and its record has no end");
+            self.ending(now.mono).log(id, "the call is gone, and its record has no end");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Takes in what comes from the network and from the media plane.
 
-use super::keys::Told;
+use super::keys::KeySource;
 use super::reload::begins;
 use super::{Output, Switch, Work};
 use crate::base::{Flow, LegId, Now};
@@ -39,7 +39,7 @@ impl Switch {
                 if let Message::Request(request) = &mut message {
                     transport::note_source(&mut request.headers, flow);
                 }
-                self.seats_heard(now, flow, &message);
+                self.note_signs_of_life(now, flow, &message);
                 self.legs_do(out, |legs, done| legs.received(now, flow, message, done));
             }
             Err(error) => {
@@ -81,8 +81,8 @@ impl Switch {
             }
             media::Event::Withheld { leg } => return self.withheld(now, leg),
             media::Event::Silent { leg } => (leg, |leg_no| call::Input::Silent { leg: leg_no }),
-            media::Event::Heard { leg } => (leg, |leg_no| call::Input::Heard { leg: leg_no }),
-            media::Event::Key { leg, key } => return self.key(now, leg, key, Told::Rtp, out),
+            media::Event::Audible { leg } => (leg, |leg_no| call::Input::Audible { leg: leg_no }),
+            media::Event::Key { leg, key } => return self.key(now, leg, key, KeySource::Rtp, out),
         };
         if let Some(&(id, leg_no)) = self.leg_calls.get(&leg) {
             self.work.push_back(Work::Call(id, input(leg_no)));

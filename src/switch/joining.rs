@@ -3,7 +3,7 @@
 
 use super::admit::Placer;
 use super::command::status_of;
-use super::keys::Pad;
+use super::keys::Keypad;
 use super::proof::Proof;
 use super::{Dtmf, Leg, Output, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now, Shown};
@@ -44,7 +44,7 @@ impl Switch {
                 if !one_seat {
                     return Err(Why::Call(Refusal::NotAllowed));
                 }
-                self.ask(now, id, Some(leg_no), call::Ask::Complete)
+                self.request(now, id, Some(leg_no), call::Request::Complete)
             }
             // Two callers are never joined to each other.
             Some(_) => Err(Why::Call(Refusal::NotAllowed)),
@@ -81,7 +81,7 @@ impl Switch {
         incoming: &Incoming,
         id: CallId,
         out: &mut Vec<Output>,
-        ask: impl FnOnce(&mut Call, &mut Vec<call::Output>) -> Result<LegNo, Refusal>,
+        enter: impl FnOnce(&mut Call, &mut Vec<call::Output>) -> Result<LegNo, Refusal>,
     ) -> Result<(), Why> {
         let placer = self.placer(incoming);
         let dtmf = placer.as_ref().map_or(Dtmf::Auto, |placer| self.dtmf(placer));
@@ -90,11 +90,12 @@ impl Switch {
         self.at_work = Some(id);
         let mut effects = Vec::new();
         let call_id = Some(Shown(&String::from_utf8_lossy(&incoming.call_id)).to_string());
-        let answer = ask(&mut active.call, &mut effects);
+        let answer = enter(&mut active.call, &mut effects);
         if let Ok(leg_no) = answer {
             let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
             let theirs = incoming.call_id.clone();
-            let leg = Leg { call_id, theirs, pad: Pad::new(dtmf), proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, ..new };
+            let leg =
+                Leg { call_id, theirs, pad: Keypad::new(dtmf), proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, ..new };
             active.legs.insert(leg_no, leg);
             self.leg_calls.insert(incoming.leg, (id, leg_no));
         }

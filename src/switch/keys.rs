@@ -7,7 +7,7 @@
 use super::{Active, Dtmf, Output, Switch, Work};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::feature_codes::{Feature, Pressed};
-use crate::call::{self, Ask, CALLER, LegNo, Mode};
+use crate::call::{self, CALLER, LegNo, Mode, Request};
 use crate::control::Why;
 use crate::dialog;
 use crate::media;
@@ -18,7 +18,7 @@ const SAME_PRESS: Duration = Duration::from_secs(2);
 
 /// How a press was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum KeySource {
     /// As a telephone-event or as tones; the media plane knows these two for one.
     Rtp,
     Info,
@@ -26,7 +26,7 @@ pub(super) enum Told {
 
 /// How a leg is told keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum KeyMethod {
     Events,
     Tones,
     Info,
@@ -34,56 +34,56 @@ enum Way {
 
 /// The keys of one leg.
 #[derive(Clone, Debug)]
-pub(super) struct Pad {
+pub(super) struct Keypad {
     dtmf: Dtmf,
     /// Telephone-events towards the peer were agreed, and are wanted.
     events: bool,
     refuses_info: bool,
     /// The media plane passes nothing on of what it presses.
     captured: bool,
-    pressed: Option<(char, Mono, Told)>,
+    pressed: Option<(char, Mono, KeySource)>,
 }
 
-impl Pad {
-    pub fn new(dtmf: Dtmf) -> Pad {
-        Pad { dtmf, events: false, refuses_info: false, captured: false, pressed: None }
+impl Keypad {
+    pub fn new(dtmf: Dtmf) -> Keypad {
+        Keypad { dtmf, events: false, refuses_info: false, captured: false, pressed: None }
     }
 
     /// Tells whether this is a press of its own.
-    fn press(&mut self, now: Mono, key: char, told: Told) -> bool {
-        let same = |(k, at, t): (char, Mono, Told)| k == key && t != told && now.since(at) < SAME_PRESS;
+    fn press(&mut self, now: Mono, key: char, source: KeySource) -> bool {
+        let same = |(k, at, t): (char, Mono, KeySource)| k == key && t != source && now.since(at) < SAME_PRESS;
         if self.pressed.is_some_and(same) {
             return false;
         }
-        self.pressed = Some((key, now, told));
+        self.pressed = Some((key, now, source));
         true
     }
 
-    fn way(&self) -> Way {
+    fn way(&self) -> KeyMethod {
         let info = matches!(self.dtmf, Dtmf::Info | Dtmf::Auto) && !self.refuses_info;
         match self.events {
-            true => Way::Events,
-            false if info => Way::Info,
-            false => Way::Tones,
+            true => KeyMethod::Events,
+            false if info => KeyMethod::Info,
+            false => KeyMethod::Tones,
         }
     }
 }
 
 impl Switch {
     /// A key that a party pressed.
-    pub(super) fn key(&mut self, now: Now, leg: LegId, key: char, told: Told, out: &mut Vec<Output>) {
+    pub(super) fn key(&mut self, now: Now, leg: LegId, key: char, source: KeySource, out: &mut Vec<Output>) {
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
         let Some(active) = self.calls.get_mut(&id) else { return };
         let coded = active.has_codes(leg_no);
         let Some(pad) = active.legs.get_mut(&leg_no).map(|leg| &mut leg.pad) else { return };
-        if !pad.press(now.mono, key, told) {
+        if !pad.press(now.mono, key, source) {
             return;
         }
-        let relayed = !pad.captured && told == Told::Rtp;
+        let relayed = !pad.captured && source == KeySource::Rtp;
         if leg_no == CALLER && active.call.awaits_key() {
             return self.work.push_back(Work::Call(id, call::Input::Key { key }));
         }
-        if told == Told::Info {
+        if source == KeySource::Info {
             self.capture(id, leg_no, out);
         }
         if coded { self.typed(now, id, leg_no, key, out) } else { self.pass_on(now, id, leg_no, &key.to_string(), relayed, out) }
@@ -146,7 +146,7 @@ impl Switch {
                     Ok(()) => tracing::info!(call = %id, leg = leg_no.0, to = %Masked(number), "feature code"),
                     Err(why) => {
                         tracing::warn!(call = %id, leg = leg_no.0, to = %Masked(number), "feature code: {}", why.words().0);
-                        self.with_call(now, id, |call, done| call.tell_in_vain(now, leg_no, why == Why::AreaUnknown, done));
+                        self.with_call(now, id, |call, done| call.announce_failure(now, leg_no, why == Why::AreaUnknown, done));
                     }
                 }
             }
@@ -157,10 +157,10 @@ impl Switch {
         match feature {
             Feature::Consult(number) => self.transfer(now, id, Some(leg_no), number, Mode::Consult),
             Feature::OneKey(number) => self.transfer(now, id, Some(leg_no), number, Mode::Emergency),
-            Feature::Complete => self.ask(now, id, Some(leg_no), Ask::Complete),
-            Feature::Cancel => self.ask(now, id, Some(leg_no), Ask::Cancel),
-            Feature::Swap => self.ask(now, id, Some(leg_no), Ask::Swap),
-            Feature::Merge => self.ask(now, id, Some(leg_no), Ask::Merge),
+            Feature::Complete => self.request(now, id, Some(leg_no), Request::Complete),
+            Feature::Cancel => self.request(now, id, Some(leg_no), Request::Cancel),
+            Feature::Swap => self.request(now, id, Some(leg_no), Request::Swap),
+            Feature::Merge => self.request(now, id, Some(leg_no), Request::Merge),
         }
     }
 
@@ -172,9 +172,11 @@ impl Switch {
         for (other, way) in legs.collect::<Vec<_>>() {
             for key in keys.chars() {
                 match way {
-                    Way::Events if relayed => {}
-                    Way::Events | Way::Tones => self.media(id, other, out, |leg| media::Command::SendKey { leg, key }),
-                    Way::Info => self.command(now, id, other, out, |leg| dialog::Command::SendInfo { leg, key }),
+                    KeyMethod::Events if relayed => {}
+                    KeyMethod::Events | KeyMethod::Tones => {
+                        self.media(id, other, out, |leg| media::Command::SendKey { leg, key })
+                    }
+                    KeyMethod::Info => self.command(now, id, other, out, |leg| dialog::Command::SendInfo { leg, key }),
                 }
             }
         }
@@ -194,24 +196,24 @@ mod tests {
 
     #[test]
     fn a_press_told_twice_is_one() {
-        let mut pad = Pad::new(Dtmf::Auto);
+        let mut pad = Keypad::new(Dtmf::Auto);
         let ms = |n: u64| Mono(n * 1000);
-        assert!(pad.press(ms(1), '5', Told::Rtp) && !pad.press(ms(90), '5', Told::Info));
-        assert!(pad.press(ms(400), '5', Told::Rtp) && !pad.press(ms(990), '5', Told::Info), "pressed again");
-        assert!(pad.press(ms(1500), '6', Told::Info) && !pad.press(ms(1520), '6', Told::Rtp));
-        assert!(pad.press(ms(4000), '6', Told::Rtp), "long after");
+        assert!(pad.press(ms(1), '5', KeySource::Rtp) && !pad.press(ms(90), '5', KeySource::Info));
+        assert!(pad.press(ms(400), '5', KeySource::Rtp) && !pad.press(ms(990), '5', KeySource::Info), "pressed again");
+        assert!(pad.press(ms(1500), '6', KeySource::Info) && !pad.press(ms(1520), '6', KeySource::Rtp));
+        assert!(pad.press(ms(4000), '6', KeySource::Rtp), "long after");
     }
 
     #[test]
     fn each_peer_is_told_keys_in_its_way() {
-        let way = |dtmf, events, refuses_info| Pad { events, refuses_info, ..Pad::new(dtmf) }.way();
-        assert_eq!(way(Dtmf::Auto, true, false), Way::Events);
-        assert_eq!(way(Dtmf::Auto, false, false), Way::Info);
-        assert_eq!(way(Dtmf::Auto, false, true), Way::Tones);
-        assert_eq!(way(Dtmf::Rfc4733, true, false), Way::Events);
-        assert_eq!(way(Dtmf::Rfc4733, false, false), Way::Tones);
-        assert_eq!(way(Dtmf::Info, false, false), Way::Info);
-        assert_eq!(way(Dtmf::Info, false, true), Way::Tones);
-        assert_eq!(way(Dtmf::Inband, false, false), Way::Tones);
+        let way = |dtmf, events, refuses_info| Keypad { events, refuses_info, ..Keypad::new(dtmf) }.way();
+        assert_eq!(way(Dtmf::Auto, true, false), KeyMethod::Events);
+        assert_eq!(way(Dtmf::Auto, false, false), KeyMethod::Info);
+        assert_eq!(way(Dtmf::Auto, false, true), KeyMethod::Tones);
+        assert_eq!(way(Dtmf::Rfc4733, true, false), KeyMethod::Events);
+        assert_eq!(way(Dtmf::Rfc4733, false, false), KeyMethod::Tones);
+        assert_eq!(way(Dtmf::Info, false, false), KeyMethod::Info);
+        assert_eq!(way(Dtmf::Info, false, true), KeyMethod::Tones);
+        assert_eq!(way(Dtmf::Inband, false, false), KeyMethod::Tones);
     }
 }

@@ -1,6 +1,6 @@
 //! One party's leg of a call, as far as the switch must know it.
 
-use super::keys::Pad;
+use super::keys::Keypad;
 use super::proof::Proof;
 use super::{Dtmf, Live};
 use crate::base::LegId;
@@ -26,7 +26,7 @@ pub(super) struct Leg {
     pub(super) trunk: Option<Arc<str>>,
     /// The seat that placed it.
     pub(super) seat: Option<Arc<str>>,
-    pub(super) pad: Pad,
+    pub(super) pad: Keypad,
     /// Where its media may come from.
     pub(super) origins: Arc<media::Origins>,
     pub(super) proof: Proof,
@@ -46,7 +46,7 @@ impl Leg {
         origins: Arc<media::Origins>,
         named_by: Arc<Live>,
     ) -> Leg {
-        let (pad, trunk, seat, call_id, ipv6) = (Pad::new(Dtmf::Auto), None, None, None, at.is_ipv6());
+        let (pad, trunk, seat, call_id, ipv6) = (Keypad::new(Dtmf::Auto), None, None, None, at.is_ipv6());
         let (proof, ended, closed, theirs) = (Proof::Given, false, false, Bytes::new());
         Leg { id, call_id, theirs, at, ipv6, rtp, trunk, seat, pad, origins, proof, ended, closed, _named_by: named_by }
     }

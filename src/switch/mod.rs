@@ -18,9 +18,9 @@ mod keys;
 mod leg;
 mod outages;
 mod proof;
+mod recover;
 mod refused;
 mod reload;
-mod rescue;
 mod route;
 mod seats;
 mod setup;
@@ -45,7 +45,7 @@ use budget::Budget;
 use bytes::Bytes;
 use channels::{Channels, Pace};
 use identity::Identity;
-use keys::Told;
+use keys::KeySource;
 use leg::Leg;
 use outages::Outages;
 use reload::Former;
@@ -191,7 +191,7 @@ struct Active {
     /// The REFER that waits to hear how its move came out.
     referred: Option<Referred>,
     /// Keys of seats that may become a feature code.
-    typed: BTreeMap<LegNo, call::feature_codes::Typed>,
+    typed: BTreeMap<LegNo, call::feature_codes::KeyBuffer>,
     seats_of: seats::SeatsOf,
 }
 
@@ -348,7 +348,7 @@ impl Switch {
                 _ => None,
             };
             self.at_work = match &work {
-                Work::Leg(event) => rescue::leg_of(event).and_then(|leg| self.leg_calls.get(&leg)).map(|(id, _)| *id),
+                Work::Leg(event) => recover::leg_of(event).and_then(|leg| self.leg_calls.get(&leg)).map(|(id, _)| *id),
                 Work::Call(id, _) | Work::Effect(id, _) => Some(*id),
                 Work::Queue(_) => None,
             };
@@ -371,7 +371,7 @@ impl Switch {
             dialog::Event::Answered { leg } => (leg, LegEvent::Answered),
             dialog::Event::Ended { leg, end } => (leg, LegEvent::Ended(end)),
             dialog::Event::Refer { leg, refer } => return self.referred(now, leg, &refer, out),
-            dialog::Event::Key { leg, key } => return self.key(now, leg, key, Told::Info, out),
+            dialog::Event::Key { leg, key } => return self.key(now, leg, key, KeySource::Info, out),
             dialog::Event::KeyRefused { leg, key } => return self.key_refused(leg, key, out),
             dialog::Event::Progress { leg, .. } => (leg, LegEvent::Rings),
             dialog::Event::Confirmed { leg } | dialog::Event::Established { leg } => return self.proven(leg, out),

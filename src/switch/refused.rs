@@ -6,7 +6,7 @@ use super::{Output, Switch, identity};
 use crate::base::{Flow, Masked, Mono, Now, Shown};
 use crate::dialog::{Asked, Cause, Incoming, TurnedAway};
 use crate::plan::{Decision, Mode, Step};
-use crate::record::ending::told;
+use crate::record::ending::shown_caller;
 use crate::sip::{Method, ParseError, Status, Uri};
 use std::fmt::Display;
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Refused<'_> {
     /// The caller, masked.
     fn caller(&self) -> Option<impl Display> {
         let (caller, anonymous) = identity::caller(self.invite?);
-        Some(told(Some(&*caller).filter(|caller| !caller.is_empty()), anonymous).to_string())
+        Some(shown_caller(Some(&*caller).filter(|caller| !caller.is_empty()), anonymous).to_string())
     }
 }
 

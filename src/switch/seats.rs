@@ -46,7 +46,7 @@ impl Switch {
 
     /// Seats that are in doubt and from whose address this comes. Several may share one; then a request counts for the one
     /// that it says it is from.
-    pub(super) fn seats_heard(&mut self, now: Now, flow: Flow, message: &Message) {
+    pub(super) fn note_signs_of_life(&mut self, now: Now, flow: Flow, message: &Message) {
         if self.queues.seats().missed().is_empty() {
             return;
         }
@@ -62,7 +62,7 @@ impl Switch {
         };
         let missed = self.setup.seats.iter().filter(|seat| self.queues.seats().missed().contains(&seat.name));
         let heard: Vec<Arc<str>> = missed.filter(is).map(|seat| seat.name.clone()).collect();
-        heard.into_iter().for_each(|seat| self.queue_input(now, queue::Input::Heard { seat, request }));
+        heard.into_iter().for_each(|seat| self.queue_input(now, queue::Input::SignOfLife { seat, request }));
     }
 
     /// The work that is to be done next. When there is none, seats that talk without a caller are looked at: is one of them

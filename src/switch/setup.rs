@@ -65,7 +65,7 @@ pub struct Live {
     /// Administrative divisions by telephone area code without the leading 0, for records.
     pub divisions: Arc<BTreeMap<String, Division>>,
     /// Feature codes on seats' keys.
-    pub codes: call::feature_codes::Codes,
+    pub codes: call::feature_codes::FeatureCodes,
     /// Emergency lines see numbers that are withheld from others.
     pub emergency_sees_withheld: bool,
     pub unknown_source: UnknownSource,

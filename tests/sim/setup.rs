@@ -4,7 +4,7 @@ use crate::vandal::Vandal;
 use crate::world::address;
 use hotline::base::{Proto, Rate, Rng};
 use hotline::call::Policy;
-use hotline::call::feature_codes::Codes;
+use hotline::call::feature_codes::FeatureCodes;
 use hotline::dialog;
 use hotline::media::Prompt;
 use hotline::plan::Plan;
@@ -93,7 +93,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
             after_caller: Duration::from_secs(20),
             longest_prompt: Duration::from_secs(25),
         }),
-        codes: Codes {
+        codes: FeatureCodes {
             consult: "*2".to_owned(),
             complete: "*3".to_owned(),
             cancel: "*4".to_owned(),

@@ -597,7 +597,7 @@ impl World {
             if self.trap.is_some() {
                 resume_unwind(panic);
             }
-            self.switch.rescue(self.now, out);
+            self.switch.recover(self.now, out);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::redact;
 use crate::base::Text;
-use crate::plan::{At, Problem, Severity, letters};
+use crate::plan::{At, Problem, Severity, characters};
 use std::fmt;
 
 /// One complaint, shown as a dial plan's are: `file:line:column: message` with the line.
@@ -41,7 +41,7 @@ impl PartialEq for Said {
 impl Finding {
     /// A value that is wrong only for its characters gets a hint.
     pub fn of_value(place: Place, value: &str, message: Text) -> Finding {
-        let hint = letters::hint(value).map(|hint| both!(" ({})", "（{}）"; hint));
+        let hint = characters::hint(value).map(|hint| both!(" ({})", "（{}）"; hint));
         Finding { place, message: message.then(&hint.unwrap_or_default()) }
     }
 

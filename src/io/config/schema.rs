@@ -3,7 +3,7 @@
 use super::finding::Said;
 use super::media::Media;
 use super::queues::Queue;
-use crate::control::{Codes, Role};
+use crate::control::{FeatureCodes, Role};
 use crate::io::process::log::Log;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
@@ -247,8 +247,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub fn codes(&self) -> Codes {
-        Codes {
+    pub fn codes(&self) -> FeatureCodes {
+        FeatureCodes {
             consult: self.consult.clone(),
             complete: self.complete.clone(),
             cancel: self.cancel.clone(),

@@ -8,9 +8,9 @@ use crate::io::ledger::Ledger;
 use crate::io::process::threads;
 use crate::record::cloudevent::CloudEvent;
 use crate::record::delivery::{Answer, Item};
+use crate::record::error_text::{error_text, hide_secrets};
 use crate::record::exchange::{Change, Exchange, Next, Reply, Step, Ticket};
 use crate::record::profile::{Auth, Fresh, Rendered};
-use crate::record::said::{said, without};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
 use serde::Deserialize;
@@ -131,7 +131,7 @@ impl Asker {
             Err(reply) => reply,
         };
         if let Reply::Status { said, .. } | Reply::Refused { why: said, .. } = &mut reply {
-            without(said, &self.target.secrets);
+            hide_secrets(said, &self.target.secrets);
         }
         reply
     }
@@ -197,10 +197,10 @@ impl Asker {
             // RFC 6749 §5.2: 400 and 401 both say that it does not know us. A status that says nothing of us stays what it
             // is.
             _ if matches!(heard.code, 407 | 408 | 421 | 423 | 425 | 429) => {
-                Err(Reply::Status { code: heard.code, retry_after: heard.retry_after, said: said(&heard.body) })
+                Err(Reply::Status { code: heard.code, retry_after: heard.retry_after, said: error_text(&heard.body) })
             }
             _ if (400..500).contains(&heard.code) => {
-                Err(Reply::Status { code: 401, retry_after: heard.retry_after, said: said(&heard.body) })
+                Err(Reply::Status { code: 401, retry_after: heard.retry_after, said: error_text(&heard.body) })
             }
             _ => Err(Reply::Unsent(format!("HTTP {} from where tokens are asked for", heard.code))),
         }

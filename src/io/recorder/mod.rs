@@ -235,7 +235,7 @@ impl Desk {
     /// A panic costs the recording of one call, or what it was about where it was of none.
     fn guarded(&mut self, made: &mut Vec<Made>, act: impl FnOnce(&mut Desk, &mut Vec<Made>)) {
         if threads::guarded(DESK, || act(self, made)).is_none() {
-            self.recordings.rescue(made);
+            self.recordings.recover(made);
         }
     }
 

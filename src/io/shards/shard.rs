@@ -211,7 +211,7 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
     fn guarded(&mut self, now: Now, act: impl FnOnce(&mut Self)) -> bool {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(self))) else { return true };
         threads::panicked(&self.name);
-        let Some(leg) = self.shard.rescue(now, &mut self.out) else { std::panic::resume_unwind(panic) };
+        let Some(leg) = self.shard.recover(now, &mut self.out) else { std::panic::resume_unwind(panic) };
         tracing::error!(%leg, "the media of a party has panicked: its call is ended, the others go on");
         false
     }

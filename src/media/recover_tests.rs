@@ -27,14 +27,14 @@ fn busy() -> Bench {
 }
 
 /// As the driver of a shard does it.
-fn rescued(b: &mut Bench, act: impl FnOnce(&mut Bench)) -> Option<LegId> {
+fn recovered(b: &mut Bench, act: impl FnOnce(&mut Bench)) -> Option<LegId> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let died = catch_unwind(AssertUnwindSafe(|| act(b))).is_err();
     std::panic::set_hook(hook);
     assert!(died, "the trap was not sprung");
     let mut out = Out::default();
-    let lost = b.shard.rescue(b.now, &mut out);
+    let lost = b.shard.recover(b.now, &mut out);
     b.take(out);
     sound(&b.shard);
     lost
@@ -76,7 +76,7 @@ fn a_packet_that_panics_costs_its_leg() {
     for after in [0, 1] {
         let mut b = busy();
         trap::set(Trap::Media, after);
-        let lost = rescued(&mut b, |b| b.receive(SEAT, peer(SEAT), packet(8, 1, 0, &audio(0))));
+        let lost = recovered(&mut b, |b| b.receive(SEAT, peer(SEAT), packet(8, 1, 0, &audio(0))));
         assert_eq!((lost, closed(&b, SEAT), b.shard.len()), (Some(SEAT), 1, 4));
         others_go_on(&mut b);
         b.receive(SEAT, peer(SEAT), packet(8, 2, 160, &audio(0)));
@@ -96,7 +96,7 @@ fn a_frame_that_panics_costs_its_leg_and_no_other_slot() {
     for _ in 0..2 {
         trap::set(Trap::Media, 0);
         let mut packets = 0;
-        lost.extend(rescued(&mut b, |b| {
+        lost.extend(recovered(&mut b, |b| {
             while packets < 1000 {
                 packets += 1;
                 b.pass(1);
@@ -115,7 +115,7 @@ fn listeners_are_known_again_after_a_panic_among_them() {
     let mut b = busy();
     // The list of who hears it is taken out while it is gone through.
     trap::set(Trap::Media, 1);
-    let lost = rescued(&mut b, |b| b.receive(SEAT, peer(SEAT), packet(8, 1, 0, &audio(0))));
+    let lost = recovered(&mut b, |b| b.receive(SEAT, peer(SEAT), packet(8, 1, 0, &audio(0))));
     assert_eq!(lost, Some(SEAT));
     b.play(CALLER, Source::Relay(LegId(5)));
     b.play(OTHERS[0], Source::Relay(LegId(5)));
@@ -131,7 +131,7 @@ fn a_leg_that_panics_between_two_sources_is_forgotten_by_both() {
         for leg in [LegId(5), SEAT] {
             let mut b = busy();
             trap::set(Trap::Media, 1);
-            let lost = rescued(&mut b, |b| b.play(leg, source.clone()));
+            let lost = recovered(&mut b, |b| b.play(leg, source.clone()));
             assert_eq!((lost, closed(&b, leg), b.shard.len()), (Some(leg), 1, 4));
             others_go_on(&mut b);
         }
@@ -144,7 +144,7 @@ fn a_leg_that_panics_as_it_opens_is_told_with_its_port() {
         let mut b = busy();
         let (leg, rtp) = (LegId(9), local(LegId(9)));
         trap::set(Trap::Media, when);
-        let lost = rescued(&mut b, |b| b.command(Command::Open { leg, rtp, origins: Arc::default() }));
+        let lost = recovered(&mut b, |b| b.command(Command::Open { leg, rtp, origins: Arc::default() }));
         assert_eq!((lost, closed(&b, leg), b.shard.len()), (Some(leg), 1, 5));
         assert!(matches!(b.events.last(), Some(Event::Closed { rtp: port, .. }) if *port == rtp));
         b.command(Command::Open { leg: LegId(10), rtp, origins: Arc::default() });
@@ -157,7 +157,7 @@ fn a_leg_that_panics_as_it_opens_is_told_with_its_port() {
 fn a_panic_of_no_leg_is_told_as_such() {
     let mut b = busy();
     trap::set(Trap::Media, 0);
-    assert_eq!(rescued(&mut b, |b| b.command(Command::Bind { rtp: local(LegId(20)) })), None);
+    assert_eq!(recovered(&mut b, |b| b.command(Command::Bind { rtp: local(LegId(20)) })), None);
     assert_eq!((b.shard.len(), b.events.len()), (5, 0));
     others_go_on(&mut b);
 }

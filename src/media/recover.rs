@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 impl Shard {
     /// The last call of this shard has panicked: gives up the leg that was worked on, without running its code again, and
     /// makes whole what was half done for the others. None: it was no leg's.
-    pub fn rescue(&mut self, now: Now, out: &mut Out) -> Option<LegId> {
+    pub fn recover(&mut self, now: Now, out: &mut Out) -> Option<LegId> {
         let (lost, opening) = (self.at_work.take(), self.opening.take());
         let open = lost.is_some_and(|id| self.legs.contains_key(&id));
         if let Some(id) = lost {
@@ -26,7 +26,7 @@ impl Shard {
     /// A leg that cannot go on for want of what is beyond the shard: a socket.
     pub fn give_up(&mut self, now: Now, leg: LegId, out: &mut Out) {
         self.at_work = Some(leg);
-        self.rescue(now, out);
+        self.recover(now, out);
     }
 
     /// Works out anew who is heard by whom, and whose frames are due: no leg loses a slot that it has.

@@ -11,15 +11,15 @@ const WORD: usize = 20;
 const HIDDEN: &str = "****";
 
 /// Where an answer repeats words that nobody may see, these are hidden.
-pub fn without(said: &mut String, secrets: &Secrets) {
+pub fn hide_secrets(text: &mut String, secrets: &Secrets) {
     for secret in secrets.values().flat_map(|secret| secret.split_whitespace()).filter(|secret| secret.len() > 3) {
-        *said = said.replace(secret, HIDDEN);
+        *text = text.replace(secret, HIDDEN);
     }
 }
 
 /// The beginning of an answer on one line, without whatever of it may be a caller's number or a secret of ours: many answers
 /// repeat what they were asked.
-pub fn said(body: &[u8]) -> String {
+pub fn error_text(body: &[u8]) -> String {
     // JSON printed anew: \u0031 is a 1.
     let text = serde_json::from_slice::<Value>(body).map(|body| body.to_string());
     let text = text.unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned());
@@ -68,18 +68,18 @@ mod tests {
         let answer =
             "{\"success\": false,\n \"message\": \"字段 callerNumber \\u0031\\u003380013800 不合法\", \"code\": \"E1001\"}";
         assert_eq!(
-            said(answer.as_bytes()),
+            error_text(answer.as_bytes()),
             "{\"code\":\"E1001\",\"message\":\"字段 callerNumber **** 不合法\",\"success\":false}"
         );
-        assert_eq!(said(b"<h1>404 Not Found</h1>\r\n"), "<h1>404 Not Found</h1>");
-        assert_eq!(said("no 138 0013-8000, no １３８００１３８０００, (0691) 212 3456".as_bytes()), "no ****, no ****");
-        assert_eq!(said(b"bad token MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3, you"), "bad token ****, you");
-        assert_eq!(said("138.0013.8000; 0691–212–3456".as_bytes()), "****");
-        assert_eq!(said(b""), "");
-        let mut told = said(b"no user hotline with open-sesame");
-        without(&mut told, &Secrets::from([("password".into(), "open-sesame".into())]));
-        assert_eq!(told, "no user hotline with ****");
-        assert_eq!(said(&b"no ".repeat(100_000)).chars().count(), MOST);
-        assert!(!said(&[0xff, b'1', b'2', b'3', b'4', b'5']).contains("123"));
+        assert_eq!(error_text(b"<h1>404 Not Found</h1>\r\n"), "<h1>404 Not Found</h1>");
+        assert_eq!(error_text("no 138 0013-8000, no １３８００１３８０００, (0691) 212 3456".as_bytes()), "no ****, no ****");
+        assert_eq!(error_text(b"bad token MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3, you"), "bad token ****, you");
+        assert_eq!(error_text("138.0013.8000; 0691–212–3456".as_bytes()), "****");
+        assert_eq!(error_text(b""), "");
+        let mut text = error_text(b"no user hotline with open-sesame");
+        hide_secrets(&mut text, &Secrets::from([("password".into(), "open-sesame".into())]));
+        assert_eq!(text, "no user hotline with ****");
+        assert_eq!(error_text(&b"no ".repeat(100_000)).chars().count(), MOST);
+        assert!(!error_text(&[0xff, b'1', b'2', b'3', b'4', b'5']).contains("123"));
     }
 }

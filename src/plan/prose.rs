@@ -7,13 +7,13 @@ use std::fmt::{Display, Formatter, Result};
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(&self.told().en)
+        f.write_str(&self.text().en)
     }
 }
 
 impl Explanation {
     /// All of it, a line each.
-    pub fn told(&self) -> Text {
+    pub fn text(&self) -> Text {
         let unit = self.unit.as_deref().map_or(Text::default(), |unit| both!(" ({unit})", "（{unit}）"));
         let (number, line, dialled, at) = (&self.number, &self.line, &self.dialled, &self.at);
         let code = self.area.code.as_deref().map_or(both!("unknown", "未知"), Text::foreign);
@@ -32,7 +32,7 @@ impl Explanation {
         all.extend(self.tenant.iter().map(|tenant| field(both!("tenant", "租户"), Text::foreign(tenant))));
         all.push(field(both!("mode", "模式"), Text::foreign(self.mode)));
         all.push(field(both!("phase", "阶段"), phase));
-        all.extend(list(both!("steps", "步骤"), self.steps.iter().enumerate().map(|(i, step)| step.told(i + 1))));
+        all.extend(list(both!("steps", "步骤"), self.steps.iter().enumerate().map(|(i, step)| step.text(i + 1))));
         all.push(field(both!("else", "否则"), self.in_the_end()));
         all.push(field(both!("ticket", "工单"), self.ticket()));
         let rules = self.matched.iter().map(|rule| Text::foreign(format_args!("{}:{}: {}", rule.file, rule.line, rule.rule)));
@@ -123,7 +123,7 @@ fn field(name: Text, value: Text) -> Text {
 }
 
 impl ExplainedStep {
-    fn told(&self, number: usize) -> Text {
+    fn text(&self, number: usize) -> Text {
         let told = match self {
             ExplainedStep::Announce { prompt, text, answered } => {
                 let when = match *answered {
@@ -138,7 +138,7 @@ impl ExplainedStep {
                 both!("queue {queue} ({} priority) until a seat answers", "排入队列 {queue}（{}优先级），直到座席接听"; how)
             }
             ExplainedStep::Ring { targets, timeout, advance_on } => {
-                let all: Vec<Text> = targets.iter().map(ExplainedTarget::told).collect();
+                let all: Vec<Text> = targets.iter().map(ExplainedTarget::text).collect();
                 let (en, zh): (Vec<&str>, Vec<&str>) = all.iter().map(|one| (one.en.as_str(), one.zh.as_str())).unzip();
                 let (first, then, after) = (en.join(", then "), zh.join("，再 "), advance_on.join(", "));
                 both!(
@@ -158,7 +158,7 @@ impl ExplainedStep {
 }
 
 impl ExplainedTarget {
-    fn told(&self) -> Text {
+    fn text(&self) -> Text {
         let by = self.trunk.as_ref().map_or(Text::default(), |trunk| both!(" by {trunk}", "（经中继 {trunk}）"));
         Text::foreign(&self.number).then(&by)
     }

@@ -62,7 +62,7 @@ pub fn hidden(c: char) -> bool {
 }
 
 /// Says what the run of characters is, and what to write.
-pub fn told(run: &str, class: Class, fix: &str) -> Text {
+pub fn message(run: &str, class: Class, fix: &str) -> Text {
     let first = run.chars().next().unwrap_or(' ');
     let code = u32::from(first);
     match class {
@@ -101,7 +101,7 @@ pub fn hint(value: &str) -> Option<Text> {
     let writing = !plain.is_ascii();
     let first = odd.chars().find(|c| !writing || !matches!(meant(*c), Some((_, Class::Quote | Class::Mark | Class::Dash))))?;
     let (fix, class) = meant(first)?;
-    let told = told(&first.to_string(), class, &fix.to_string());
+    let told = message(&first.to_string(), class, &fix.to_string());
     let whole = if writing { Text::default() } else { both!("; all of it: `{plain}`", "；全文应为 `{plain}`") };
     Some(told.then(&whole))
 }
@@ -148,7 +148,7 @@ impl<'a> Pen<'a> {
         self.rest = &self.rest[c.len_utf8()..];
         let alone = c == '\r' && !self.rest.starts_with('\n');
         if alone {
-            self.slip(1, Class::LineEnd, told("\r", Class::LineEnd, ""));
+            self.slip(1, Class::LineEnd, message("\r", Class::LineEnd, ""));
         }
         self.out.push(if alone { '\n' } else { c });
         self.column += 1;
@@ -164,7 +164,7 @@ impl<'a> Pen<'a> {
     /// Writes `fix` in place of the next characters.
     fn mend(&mut self, run: &'a str, class: Class, fix: &str) {
         let width = run.chars().count();
-        self.slip(width, class, told(run, class, fix));
+        self.slip(width, class, message(run, class, fix));
         self.out.push_str(fix);
         self.rest = &self.rest[run.len()..];
         self.column += width;

@@ -8,7 +8,7 @@ use crate::dialog::Event;
 
 impl Switch {
     /// The last input or tick has panicked. The effects that it had made before are carried out.
-    pub fn rescue(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub fn recover(&mut self, now: Now, out: &mut Vec<Output>) {
         self.counters.panics += 1;
         let call = self.at_work.take();
         match call {
