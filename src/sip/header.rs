@@ -220,7 +220,7 @@ impl Headers {
     }
 
     /// The topmost Via, typed.
-    pub fn via(&self) -> Option<Via> {
+    pub fn via(&self) -> Option<Via<'_>> {
         Via::parse(self.get(&Name::Via)?)
     }
 

@@ -3,6 +3,7 @@
 use crate::base::{Dotted, Proto};
 use crate::sip::text::{find, is_token, is_token_byte, lossy, number, quoted_end, split, unquote, write_quoted};
 use crate::sip::{Host, Method, Uri};
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -20,16 +21,18 @@ pub struct NameAddr {
     pub params: Params,
 }
 
-/// A Via value (RFC 3261 §20.42, RFC 3581).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Via {
+/// A Via value (RFC 3261 §20.42, RFC 3581). It borrows what it was read from: each message's is read several times, for one
+/// or two of its parameters.
+#[derive(Clone, Debug)]
+pub struct Via<'a> {
     /// `None` for a transport we do not speak.
     pub proto: Option<Proto>,
     /// The transport as written: `UDP`.
-    pub transport: String,
+    pub transport: &'a str,
     pub host: Host,
     pub port: Option<u16>,
-    pub params: Params,
+    /// As written; [`Params::parse`] takes them.
+    params: &'a [u8],
 }
 
 /// A CSeq value: number below 2^31 and method.
@@ -45,19 +48,17 @@ impl Params {
 
     /// Header parameters: nothing, or `;name=value…`. Empty ones (`;;`) are passed over.
     pub fn parse(text: &[u8]) -> Option<Params> {
-        let text = text.trim_ascii();
-        let mut params = Params::default();
-        if text.is_empty() {
-            return Some(params);
-        }
-        params.0.reserve(text.iter().filter(|b| **b == b';').count().min(Params::MAX));
-        for piece in split(text.strip_prefix(b";")?, b';').filter(|p| !p.is_empty()) {
-            if params.0.len() == Params::MAX {
-                return None;
-            }
-            params.0.push(param(piece)?);
+        let mut params = Params(Vec::with_capacity(text.iter().filter(|b| **b == b';').count().min(Params::MAX)));
+        for (count, piece) in pieces(text)?.enumerate() {
+            let (name, value) = param(piece).filter(|_| count < Params::MAX)?;
+            params.0.push((lossy(name), value.map(|value| value_text(value).into_owned())));
         }
         Some(params)
+    }
+
+    /// Tells whether [`Params::parse`] takes them.
+    fn are_good(text: &[u8]) -> bool {
+        pieces(text).is_some_and(|pieces| pieces.enumerate().all(|(count, piece)| count < Params::MAX && param(piece).is_some()))
     }
 
     /// The value of a parameter; `Some("")` for one without a value.
@@ -139,43 +140,51 @@ fn addr_spec(text: &[u8]) -> Option<NameAddr> {
     Some(NameAddr { params: Params::parse(params)?, ..NameAddr::new(Uri::parse(uri)?) })
 }
 
-fn param(piece: &[u8]) -> Option<(String, Option<String>)> {
+/// The parameters as written, one by one.
+fn pieces(text: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
+    let text = text.trim_ascii();
+    let begins = text.is_empty() || text.first() == Some(&b';');
+    begins.then(|| split(text, b';').filter(|piece| !piece.is_empty()))
+}
+
+/// A parameter's name, and its value as written.
+fn param(piece: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let equals = piece.iter().position(|b| *b == b'=');
     let name = piece[..equals.unwrap_or(piece.len())].trim_ascii_end();
-    if !is_token(name) {
-        return None;
-    }
-    let value = match equals {
-        Some(at) => Some(param_value(piece[at + 1..].trim_ascii_start())?),
-        None => None,
-    };
-    Some((lossy(name), value))
+    let value = equals.map(|at| piece[at + 1..].trim_ascii_start());
+    let closed = value.is_none_or(|value| value.first() != Some(&b'"') || quoted_end(value) == Some(value.len()));
+    (closed && is_token(name)).then_some((name, value))
 }
 
-fn param_value(text: &[u8]) -> Option<String> {
-    if text.first() != Some(&b'"') {
-        return Some(lossy(text));
+fn value_text(value: &[u8]) -> Cow<'_, str> {
+    match value.first() {
+        Some(b'"') => unquote(&value[1..value.len() - 1]).into(),
+        _ => String::from_utf8_lossy(value),
     }
-    (quoted_end(text)? == text.len()).then(|| unquote(&text[1..text.len() - 1]))
 }
 
-impl Via {
-    pub fn parse(text: &[u8]) -> Option<Via> {
+impl<'a> Via<'a> {
+    pub fn parse(text: &'a [u8]) -> Option<Via<'a>> {
         let mut protocol = text.splitn(3, |b| *b == b'/').map(<[u8]>::trim_ascii);
         let sip = protocol.next()?.eq_ignore_ascii_case(b"SIP") && protocol.next()? == b"2.0";
         let rest = protocol.next().filter(|_| sip)?;
         let (transport, rest) = rest.split_at(rest.iter().position(u8::is_ascii_whitespace)?);
         let (sent_by, params) = rest.split_at(rest.iter().position(|b| *b == b';').unwrap_or(rest.len()));
         let (host, port) = Host::parse_with_port(sent_by.trim_ascii())?;
-        if !is_token(transport) {
-            return None;
-        }
-        let proto = [Proto::Udp, Proto::Tcp].into_iter().find(|p| transport.eq_ignore_ascii_case(p.via().as_bytes()));
-        Some(Via { proto, transport: lossy(transport), host, port, params: Params::parse(params)? })
+        let transport = std::str::from_utf8(transport).ok().filter(|text| is_token(text.as_bytes()))?;
+        let proto = [Proto::Udp, Proto::Tcp].into_iter().find(|p| transport.eq_ignore_ascii_case(p.via()));
+        Params::are_good(params).then_some(Via { proto, transport, host, port, params })
     }
 
-    pub fn branch(&self) -> Option<&str> {
-        self.params.get("branch")
+    /// The value of a parameter; `Some("")` for one without a value.
+    pub fn param(&self, name: &str) -> Option<Cow<'a, str>> {
+        let is = |piece| param(piece).filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()));
+        let (_, value) = pieces(self.params)?.find_map(is)?;
+        Some(value.map_or(Cow::Borrowed(""), value_text))
+    }
+
+    pub fn branch(&self) -> Option<Cow<'a, str>> {
+        self.param("branch")
     }
 
     /// A value that tells besides from where its request came, in `received` and, where asked for, `rport` (RFC 3261 §18.2.1,
@@ -204,7 +213,7 @@ impl Via {
     /// `arrived` is the request's source. The address never comes from the message: a maddr or a forged received
     /// would aim our responses at others.
     pub fn response_to(&self, arrived: SocketAddr) -> SocketAddr {
-        match (self.proto, self.params.get("rport"), self.port) {
+        match (self.proto, self.param("rport"), self.port) {
             (Some(Proto::Tcp), _, _) | (_, Some(_), _) => arrived,
             (_, None, port) => SocketAddr::new(arrived.ip(), port.unwrap_or(5060)),
         }
@@ -249,13 +258,13 @@ impl fmt::Display for NameAddr {
     }
 }
 
-impl fmt::Display for Via {
+impl fmt::Display for Via<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
-        write!(f, "{}", self.params)
+        write!(f, "{}", Params::parse(self.params).unwrap_or_default())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::sip::{Method, Via};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::ops::Range;
 
 pub struct Written<'a> {
@@ -36,12 +37,12 @@ impl Written<'_> {
         self.response
     }
 
-    pub fn via(&self) -> Option<Via> {
+    pub fn via(&self) -> Option<Via<'_>> {
         Via::parse(&self.data[self.via.clone()])
     }
 
     pub fn branch(&self) -> Option<String> {
-        self.via()?.branch().map(str::to_owned)
+        self.via()?.branch().map(Cow::into_owned)
     }
 
     pub fn method(&self) -> Option<Method> {

@@ -89,7 +89,8 @@ impl ClientTable {
     /// A response that matches goes to its machine; a 2xx to an INVITE of ours that matches none is the user's all the same.
     pub fn received(&mut self, now: Mono, flow: Flow, response: Response, out: &mut Vec<Output>) {
         let Some(via) = sole_via(&response).filter(|via| ours(via, flow)) else { return };
-        let branch = via.branch().and_then(Branch::parse).filter(|branch| branch.is_ours(self.seed, &response.headers));
+        let branch =
+            via.branch().as_deref().and_then(Branch::parse).filter(|branch| branch.is_ours(self.seed, &response.headers));
         let (Some(branch), Some(method)) = (branch, response.headers.cseq().map(|c| c.method)) else { return };
         match self.find(ClientId(branch.id), &method) {
             Some(key) => self.respond(now, key, flow, response, out),
@@ -259,7 +260,7 @@ fn event(id: ClientId, tell: Tell, message: Option<(Flow, Response)>) -> Option<
 }
 
 /// A response to us has our Via and no other (RFC 3261 §8.1.3.3).
-fn sole_via(response: &Response) -> Option<Via> {
+fn sole_via(response: &Response) -> Option<Via<'_>> {
     let mut all = response.headers.all(&Name::Via);
     let via = all.next()?;
     if all.next().is_some() { None } else { Via::parse(via) }

@@ -14,7 +14,7 @@ fn a_request_gets_our_via_and_its_response_comes_back_to_it() {
     let (id, sent) = start(&mut t, flow(Proto::Udp), "OPTIONS");
     let via = sent.headers.via().unwrap();
     assert!(values(&sent, Name::Via)[0].starts_with("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK"));
-    assert_eq!(via.params.get("rport"), Some(""));
+    assert_eq!(via.param("rport").as_deref(), Some(""));
     match answer(&mut t, 10, &sent, 200, "t").event() {
         Event::Response { id: got, response, .. } => assert_eq!((got, response.status), (id, Status(200))),
         other => panic!("{other:?}"),

@@ -84,12 +84,13 @@ impl ServerTable {
             method => method,
         };
         let key = Key::of(self.seed, flow.remote.ip(), &via, &request, method);
+        let back = Back::new(&via, flow);
         let known = self.by_key.get(&key).copied();
         match (&request.method, known) {
             (Method::Ack, _) => self.ack(now, known, flow, request, out),
-            (Method::Cancel, _) => self.cancel(known, key, back(&via, flow), request, out),
+            (Method::Cancel, _) => self.cancel(known, key, back.flow, request, out),
             (_, Some(id)) => self.again(id, out),
-            (_, None) => self.first(key, flow, source, &via, request, out),
+            (_, None) => self.first(key, flow, source, back, request, out),
         }
     }
 
@@ -261,36 +262,34 @@ impl ServerTable {
 
     /// A request that we have not seen before. A table that is full takes no new calls, nor does the share of a source; for
     /// what belongs to calls each has another quarter.
-    fn first(&mut self, key: Key, flow: Flow, source: Source, via: &Via, request: Request, out: &mut Vec<Output>) {
+    fn first(&mut self, key: Key, flow: Flow, source: Source, back: Back, request: Request, out: &mut Vec<Output>) {
         let merged = Key::merged(self.seed, &request);
         let new_call = request.method == Method::Invite && merged.is_some();
         let bound = |most: usize| if new_call { most } else { most + most.div_ceil(4) };
         let full =
             self.entries.len() >= bound(self.config.max_transactions) || self.share(source) >= bound(self.config.max_per_source);
         if merged.is_some_and(|merged| self.by_key.contains_key(&merged)) {
-            out.push(send(back(via, flow), request.reply(Status(482), Some(&key.tag()))));
+            out.push(send(back.flow, request.reply(Status(482), Some(&key.tag()))));
         } else if !full {
-            let id = self.insert(key, merged, flow, source, via, &request.method);
+            let id = self.insert(key, merged, back, source, &request.method);
             out.push(Output::Event(Event::Request { id, flow, request }));
         } else if request.method == Method::Invite {
             let mut busy = request.reply(Status(503), Some(&key.tag()));
             busy.headers.push(Name::RetryAfter, RETRY_AFTER);
-            out.push(send(back(via, flow), busy));
+            out.push(send(back.flow, busy));
         }
     }
 
-    fn insert(&mut self, key: Key, merged: Option<Key>, flow: Flow, source: Source, via: &Via, method: &Method) -> ServerId {
+    fn insert(&mut self, key: Key, merged: Option<Key>, back: Back, source: Source, method: &Method) -> ServerId {
         self.last_id += 1;
         let id = ServerId(self.last_id);
         let machine = match method {
             Method::Invite => Machine::Invite(Invite { machine: InviteServer::start(), cancelled: false, to: None }),
             _ => Machine::Other(Server::start()),
         };
-        let fallback = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
-        let fallback = (flow.proto.reliable() && fallback != flow.remote).then_some(fallback);
         self.by_key.insert(key, id);
         self.by_key.extend(merged.map(|merged| (merged, id)));
-        let flow = back(via, flow);
+        let Back { flow, fallback } = back;
         self.streams.insert(flow, id);
         *self.shares.entry(source).or_default() += 1;
         self.entries.insert(id, Entry { flow, fallback, source, key, merged, machine });
@@ -391,10 +390,22 @@ fn is_crowded(config: Config, all: usize, share: usize) -> bool {
     all > config.max_transactions / KEPT_OF_ALL || share > config.max_per_source / KEPT_OF_SHARE
 }
 
-/// Where the responses to a request go: back by the stream it came by, or as its Via says (RFC 3261 §18.2.2).
-fn back(via: &Via, arrived: Flow) -> Flow {
-    let remote = if arrived.proto.reliable() { arrived.remote } else { via.response_to(arrived.remote) };
-    Flow { remote, ..arrived }
+/// Where the responses to a request go (RFC 3261 §18.2.2): back by the stream it came by, and when that is gone to the port of
+/// sent-by; or as its Via says.
+#[derive(Clone, Copy)]
+struct Back {
+    flow: Flow,
+    fallback: Option<SocketAddr>,
+}
+
+impl Back {
+    fn new(via: &Via, arrived: Flow) -> Back {
+        if !arrived.proto.reliable() {
+            return Back { flow: Flow { remote: via.response_to(arrived.remote), ..arrived }, fallback: None };
+        }
+        let sent_by = SocketAddr::new(arrived.remote.ip(), via.port.unwrap_or(5060));
+        Back { flow: arrived, fallback: (sent_by != arrived.remote).then_some(sent_by) }
+    }
 }
 
 fn send(flow: Flow, response: Response) -> Output {

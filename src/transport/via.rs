@@ -8,7 +8,7 @@ use crate::sip::{Headers, Host, Name, Via};
 pub fn note_source(headers: &mut Headers, flow: Flow) {
     let Some(via) = headers.via() else { return };
     let source = flow.remote.ip().to_canonical();
-    let rport = via.params.get("rport").is_some();
+    let rport = via.param("rport").is_some();
     if via.host == Host::Ip(source) && !rport {
         return;
     }

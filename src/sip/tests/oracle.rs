@@ -4,6 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use rsip::headers::{ToTypedHeader, UntypedHeader};
 use rsip::message::HeadersExt;
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Both parsers say this of a message.
@@ -31,7 +32,7 @@ fn ours(data: &Bytes) -> Said {
         start,
         from: address(h.from().unwrap()),
         to: address(h.to().unwrap()),
-        via: (via.host.to_string(), via.port, via.branch().map(str::to_owned)),
+        via: (via.host.to_string(), via.port, via.branch().map(Cow::into_owned)),
         cseq: (cseq.seq, String::from_utf8(cseq.method.as_bytes().to_vec()).unwrap()),
         call_id: h.text(&Name::CallId).unwrap(),
         body,
@@ -152,8 +153,15 @@ proptest! {
     fn values_are_read_back(display in "\\PC{0,16}", uri in wild_uri(), params in wild_params(), port in any::<Option<u16>>()) {
         let address = NameAddr { display, uri: uri.clone(), params: params.clone() };
         prop_assert_eq!(NameAddr::parse(address.to_string().as_bytes()), Some(address));
-        let via = Via { proto: None, transport: "TLS-SCTP".into(), host: uri.host.clone(), port, params };
-        prop_assert_eq!(Via::parse(via.to_string().as_bytes()), Some(via));
+        let sent_by = port.map_or(uri.host.to_string(), |port| format!("{}:{port}", uri.host));
+        let text = format!("SIP/2.0/TLS-SCTP {sent_by}{params}");
+        let via = Via::parse(text.as_bytes()).unwrap();
+        prop_assert_eq!((via.proto, via.transport, &via.host, via.port), (None, "TLS-SCTP", &uri.host, port));
+        for (name, _) in &params.0 {
+            let value = via.param(name);
+            prop_assert_eq!(value.as_deref(), params.get(name));
+        }
+        prop_assert_eq!(via.to_string(), text);
         prop_assert!(uri.equivalent(&Uri::parse(uri.to_string().as_bytes()).unwrap()));
     }
 

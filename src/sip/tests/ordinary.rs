@@ -8,7 +8,7 @@ fn an_invite_is_read() {
     assert_eq!((m.uri.user.as_deref(), m.uri.params.get("user")), (Some("12345"), Some("phone")));
     let via = m.headers.via().unwrap();
     assert_eq!(
-        (via.proto, via.port, via.branch(), via.params.get("rport")),
+        (via.proto, via.port, via.branch().as_deref(), via.param("rport").as_deref()),
         (Some(Proto::Udp), Some(5066), Some("z9hG4bKa1"), Some(""))
     );
     let from = m.headers.from().unwrap();
@@ -42,7 +42,7 @@ fn lists_become_one_header_each_and_folded_lines_one_value() {
     ));
     let routes: Vec<_> = m.headers.all(&Name::RecordRoute).collect();
     assert_eq!(routes, ["<sip:a;lr>", "\"x, y\" <sip:b,c@d;lr>"]);
-    let branches: Vec<_> = m.headers.all(&Name::Via).map(|v| Via::parse(v).unwrap().branch().unwrap().to_owned()).collect();
+    let branches: Vec<_> = m.headers.all(&Name::Via).map(|v| Via::parse(v).unwrap().branch().unwrap()).collect();
     assert_eq!(branches, ["z9hG4bKa1", "b2", "b3"]);
     assert_eq!(m.headers.text(&Name::Subject).unwrap(), "one two");
     assert!(m.headers.lists(&Name::Allow, "ack"));

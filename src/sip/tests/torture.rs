@@ -370,7 +370,8 @@ fn ipv6_in_every_place() {
         (ip("2001:db8::10"), Some(5070), "sip:[2001:db8::10]:5070;x=[::1]".into())
     );
     let via = m.headers.via().unwrap();
-    assert_eq!((via.host, via.port, via.params.get("received")), (ip("2001:db8::9:1"), Some(5061), Some("2001:db8::9:255")));
+    let received = via.param("received");
+    assert_eq!((via.host, via.port, received.as_deref()), (ip("2001:db8::9:1"), Some(5061), Some("2001:db8::9:255")));
     assert_eq!(m.headers.contact().unwrap().uri.port, Some(5070));
     // port-ambiguous: within the brackets everything is address.
     assert_eq!(Uri::parse(b"sip:[2001:db8::10:5070]").unwrap().port, None);

@@ -313,7 +313,7 @@ pub fn keys(headers: &Headers) -> Keys {
     let value = |name| headers.get(&name).map(|value| value.iter().map(whole).collect::<Vec<u8>>()).unwrap_or_default();
     let (call_id, cseq) = (value(Name::CallId), value(Name::CSeq));
     let (call_id, cseq) = (call_id.trim_ascii(), cseq.trim_ascii());
-    let branch = headers.via().and_then(|via| via.branch().map(str::to_owned)).unwrap_or_default();
+    let branch = headers.via().and_then(|via| via.branch().map(|branch| branch.into_owned())).unwrap_or_default();
     let method = headers.cseq().map(|cseq| cseq.method.as_bytes().to_vec()).unwrap_or_default();
     [[call_id, cseq].join(&b'\n'), [branch.as_bytes(), &method].join(&b'\t')]
 }
