@@ -120,8 +120,10 @@ impl Switch {
             caller = %shown_caller(offered.caller.as_deref(), anonymous), "offered"
         );
         self.write(now, id, What::Offered(Box::new(offered)), out);
-        if self.journal_down {
-            self.release(now, id, out);
+        match (self.journal.down, emergency) {
+            (true, _) => self.release(now, id, out),
+            (false, true) => self.release_by(now, id),
+            (false, false) => {}
         }
         self.outlast(now, id, out);
         if reliable {

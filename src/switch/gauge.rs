@@ -86,6 +86,8 @@ pub struct Counters {
     pub media_failed: u64,
     /// Panics, each of which cost one call or none.
     pub panics: u64,
+    /// Emergency calls that went on before their first entry was on the disk.
+    pub unwritten: u64,
     /// Setups taken over since the start.
     pub reloads: u64,
 }

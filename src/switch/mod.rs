@@ -8,6 +8,7 @@ mod audit;
 mod budget;
 mod channels;
 mod command;
+mod durable;
 mod effect;
 mod end;
 mod gauge;
@@ -32,7 +33,7 @@ pub use refused::Refusals;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
 use crate::base::{CallId, Flow, LegId, Map, Mono, Now, RateLimit, Rng, Timers};
-use crate::call::event::{Entry, What};
+use crate::call::event::Entry;
 use crate::call::{self, Call, LegEvent, LegNo};
 use crate::control;
 use crate::dialog::{self, Legs};
@@ -140,10 +141,7 @@ pub struct Switch {
     carried: Channels,
     pace: Pace,
     next_shard: u16,
-    next_ticket: u64,
-    /// Tickets whose durability somebody waits for, oldest first.
-    unwritten: VecDeque<(u64, CallId)>,
-    journal_down: bool,
+    journal: durable::Journal,
     draining: bool,
     /// It will take none again.
     ending: bool,
@@ -232,9 +230,7 @@ impl Switch {
             pace: Pace::default(),
             peers: Budget::new(setup.peers, seed),
             next_shard: 0,
-            next_ticket: 1,
-            unwritten: VecDeque::new(),
-            journal_down: false,
+            journal: durable::Journal::default(),
             draining: false,
             ending: false,
             work: VecDeque::new(),
@@ -293,6 +289,7 @@ impl Switch {
             self.refill(now, shard, out);
         }
         self.former.prune(now.mono);
+        self.release_overdue(now, out);
         self.run(now, out);
         self.trace(out);
     }
@@ -300,7 +297,7 @@ impl Switch {
     /// When to call [`Switch::tick`] at the latest.
     pub fn deadline(&self) -> Option<Mono> {
         let own = [self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
-        own.into_iter().chain([self.former.deadline()]).flatten().min()
+        own.into_iter().chain([self.former.deadline(), self.journal.deadline()]).flatten().min()
     }
 
     pub fn gauges(&self) -> Gauges {
@@ -323,9 +320,9 @@ impl Switch {
             channels: self.channels.taken(),
             carried: self.carried.taken(),
             former_setups: self.former.len(),
-            unwritten: self.unwritten.len(),
+            unwritten: self.journal.unwritten.len(),
             draining: self.draining,
-            journal_down: self.journal_down,
+            journal_down: self.journal.down,
             no_ports: self.ports.dry(),
         }
     }
@@ -429,53 +426,5 @@ impl Switch {
         let mut commands = Vec::new();
         self.ports.refill(now.mono, shard, &mut commands);
         out.extend(commands.into_iter().map(|command| Output::Media { shard, command }));
-    }
-
-    /// Writes an entry of a call, under the next ticket.
-    fn write(&mut self, now: Now, id: CallId, what: What, out: &mut Vec<Output>) {
-        let Some(active) = self.calls.get_mut(&id) else { return };
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        active.seq += 1;
-        active.last_ticket = ticket;
-        self.unwritten.push_back((ticket, id));
-        active.count(id, now, &what);
-        let entry = Entry { call: id, seq: active.seq, wall: now.wall, mono: now.mono, what };
-        out.push(Output::Journal { ticket, entry });
-    }
-
-    fn journaled(&mut self, now: Now, upto: u64, out: &mut Vec<Output>) {
-        while let Some(&(ticket, id)) = self.unwritten.front()
-            && ticket <= upto
-        {
-            self.unwritten.pop_front();
-            self.release(now, id, out);
-            if self.calls.get(&id).is_some_and(|active| active.last_ticket == ticket) {
-                self.work.push_back(Work::Call(id, call::Input::Journaled));
-            }
-        }
-    }
-
-    /// Lets a call's final responses out.
-    fn release(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
-        let Some(active) = self.calls.get_mut(&id) else { return };
-        if !std::mem::replace(&mut active.released, true)
-            && let Some(caller) = active.legs.get(&call::CALLER)
-        {
-            let leg = caller.id;
-            self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Release { leg }, done));
-        }
-    }
-
-    /// A journal that cannot write never holds up a call that was already let in.
-    fn journal_changed(&mut self, now: Now, down: bool, out: &mut Vec<Output>) {
-        self.journal_down = down;
-        if down {
-            tracing::error!("the journal cannot write: records are kept in memory");
-            let held: Vec<CallId> = self.unwritten.iter().map(|(_, id)| *id).collect();
-            for id in held {
-                self.release(now, id, out);
-            }
-        }
     }
 }

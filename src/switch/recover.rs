@@ -43,7 +43,7 @@ impl Switch {
         let Some(active) = self.calls.get_mut(&id) else { return };
         if active.over {
             // Its record is closed; perhaps the journal's word for it was what it was told.
-            if !self.unwritten.iter().any(|(_, waiting)| *waiting == id) {
+            if !self.journal.unwritten.iter().any(|(_, waiting)| *waiting == id) {
                 self.work.push_back(Work::Call(id, call::Input::Journaled));
             }
             return;

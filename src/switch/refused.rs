@@ -167,7 +167,7 @@ impl Switch {
         };
         match () {
             () if self.draining => Some("draining"),
-            () if self.journal_down && self.setup.journal_down == JournalDown::Refuse && !emergency => {
+            () if self.journal.down && self.setup.journal_down == JournalDown::Refuse && !emergency => {
                 Some("the journal is down")
             }
             () if no_channel => Some("no channel of its trunk or seat is free"),

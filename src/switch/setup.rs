@@ -70,6 +70,8 @@ pub struct Live {
     pub emergency_sees_withheld: bool,
     pub unknown_source: UnknownSource,
     pub journal_down: JournalDown,
+    /// The longest that an emergency call's answer waits for the disk.
+    pub emergency_wait: Duration,
     /// How fast sources that nobody names are looked at, and answered where policy says so.
     pub strangers: Rate,
     /// Lines a second in the log about strangers and refused requests, all sources together.

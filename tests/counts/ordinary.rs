@@ -287,6 +287,7 @@ fn setup() -> Setup {
         codes: Default::default(),
         unknown_source: UnknownSource::Drop,
         journal_down: JournalDown::CarryOn,
+        emergency_wait: Duration::from_millis(50),
         strangers: Rate::default(),
         notices: 20,
         emergency_sees_withheld: true,

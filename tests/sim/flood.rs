@@ -14,21 +14,23 @@ use std::time::Duration;
 /// 2021-10-15 noon in Xishuangbanna.
 const START: Wall = Wall(1_634_270_400_000_000);
 /// The hosts of the trunk that floods, of the other one, and of a seat.
-const FLOOD: u8 = 2;
-const OTHER: u8 = 3;
+pub const FLOOD: u8 = 2;
+pub const OTHER: u8 = 3;
 const SEAT: u8 = 10;
 
-struct Gateway {
-    switch: Switch,
+pub struct Gateway {
+    pub switch: Switch,
     now: Now,
     out: Vec<Output>,
     open: BTreeMap<LegId, SocketAddr>,
-    sent: Vec<(SocketAddr, String)>,
+    pub sent: Vec<(SocketAddr, String)>,
     calls: u32,
+    /// Nothing becomes durable.
+    pub disk_stands: bool,
 }
 
 impl Gateway {
-    fn new(change: impl FnOnce(&mut Setup)) -> Gateway {
+    pub fn new(change: impl FnOnce(&mut Setup)) -> Gateway {
         let mut setup = setup::setup(&mut Rng::from_number(1), 1);
         setup.live.trunks.iter_mut().for_each(|trunk| trunk.channels = 1000);
         setup.live.queues.iter_mut().for_each(|line| (line.max_length, line.share) = (1000, 900));
@@ -36,13 +38,13 @@ impl Gateway {
         let now = Now { mono: Mono(1_000_000), wall: START };
         let mut out = Vec::new();
         let switch = Switch::new(setup, Rng::from_number(1), now, &mut out);
-        let mut gateway = Gateway { switch, now, out, open: BTreeMap::new(), sent: Vec::new(), calls: 0 };
+        let mut gateway = Gateway { switch, now, out, open: BTreeMap::new(), sent: Vec::new(), calls: 0, disk_stands: false };
         gateway.carry_out();
         gateway
     }
 
     /// The final response to a new call, or else the last provisional one; none where there is neither.
-    fn call(&mut self, host: u8, user: &str, number: &str) -> Option<u16> {
+    pub fn call(&mut self, host: u8, user: &str, number: &str) -> Option<u16> {
         self.calls += 1;
         let invite = invite(host, user, number, self.calls);
         self.receive(host, invite);
@@ -55,7 +57,7 @@ impl Gateway {
         self.receive(host, format!("{cancel}Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"));
     }
 
-    fn statuses(&mut self, host: u8) -> Vec<u16> {
+    pub fn statuses(&mut self, host: u8) -> Vec<u16> {
         let of_host =
             |(to, text): &(SocketAddr, String)| (*to == address(host)).then(|| text.strip_prefix("SIP/2.0 "))?.map(status);
         let statuses = self.sent.iter().filter_map(of_host).collect();
@@ -63,13 +65,13 @@ impl Gateway {
         statuses
     }
 
-    fn receive(&mut self, host: u8, text: String) {
+    pub fn receive(&mut self, host: u8, text: String) {
         self.pass(Duration::from_millis(1));
         let flow = Flow { proto: Proto::Udp, local: address(1), remote: address(host) };
         self.input(Input::Sip { flow, data: Bytes::from(text) });
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub fn pass(&mut self, time: Duration) {
         let until = self.now.mono.after(time);
         while let Some(at) = self.switch.deadline().filter(|at| *at <= until) {
             self.now.mono = self.now.mono.max(at);
@@ -79,12 +81,18 @@ impl Gateway {
         self.now.mono = until;
     }
 
+    /// The disk moves again.
+    pub fn is_durable(&mut self) {
+        self.disk_stands = false;
+        self.input(Input::Journaled { ticket: u64::MAX });
+    }
+
     fn input(&mut self, input: Input) {
         self.switch.handle(self.now, input, &mut self.out);
         self.carry_out();
     }
 
-    /// Ports are bound and closed at once, and entries durable at once.
+    /// Ports are bound and closed at once, and entries durable at once unless the disk stands still.
     fn carry_out(&mut self) {
         while !self.out.is_empty() {
             for output in std::mem::take(&mut self.out) {
@@ -93,6 +101,7 @@ impl Gateway {
                         self.sent.push((flow.remote, String::from_utf8_lossy(&data).into_owned()));
                         continue;
                     }
+                    Output::Journal { .. } if self.disk_stands => continue,
                     Output::Journal { ticket, .. } => Input::Journaled { ticket },
                     Output::Media { shard, command: Command::Bind { rtp } } => {
                         Input::Media { shard, event: Event::Bound { rtp } }
@@ -117,7 +126,7 @@ fn status(rest: &str) -> u16 {
     rest.get(..3).and_then(|digits| digits.parse().ok()).unwrap()
 }
 
-fn invite(host: u8, user: &str, number: &str, n: u32) -> String {
+pub fn invite(host: u8, user: &str, number: &str, n: u32) -> String {
     let body =
         format!("v=0\r\no=- 1 1 IN IP4 10.0.0.{host}\r\ns=-\r\nc=IN IP4 10.0.0.{host}\r\nt=0 0\r\nm=audio 20000 RTP/AVP 8\r\n");
     format!(

@@ -11,6 +11,7 @@
 
 mod company;
 mod deliverer;
+mod disk;
 mod flood;
 mod journal;
 mod net;

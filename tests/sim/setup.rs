@@ -103,6 +103,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         },
         unknown_source: UnknownSource::Drop,
         journal_down: if rng.chance(500) { JournalDown::Refuse } else { JournalDown::CarryOn },
+        emergency_wait: Duration::from_millis(50),
         strangers: Rate::default(),
         notices: 20,
         emergency_sees_withheld: true,

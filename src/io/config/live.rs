@@ -24,6 +24,7 @@ pub const LIVE: &[&str] = &[
     "plan",
     "queues",
     "records.areas",
+    "records.emergency_wait",
     "records.on_journal_failure",
     "routes",
     "seats",

@@ -286,6 +286,8 @@ pub struct Limits {
 #[serde(default, deny_unknown_fields)]
 pub struct Records {
     pub on_journal_failure: JournalFailure,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub emergency_wait: Duration,
     pub max_bytes: u64,
     pub min_free: u64,
     /// The journal's file is looked through so often for what is not as it was written.

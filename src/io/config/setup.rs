@@ -114,6 +114,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
             config::JournalFailure::Refuse => JournalDown::Refuse,
             config::JournalFailure::CarryOn => JournalDown::CarryOn,
         },
+        emergency_wait: config.records.emergency_wait,
         outage: (config.routes.rest_after_failure, config.routes.rest_max),
         strangers: Rate { per_second: config.limits.source_rate, burst: config.limits.source_burst, max_sources: STRANGERS },
         notices: config.limits.notices,

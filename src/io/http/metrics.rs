@@ -52,6 +52,11 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::counter("calls_total", "Calls offered.", c.calls),
         Metric::counter("calls_answered_total", "Callers who talked to a seat or target.", c.answered),
         Metric::counter("calls_shed_total", "Calls refused by overload, draining or journal.", c.shed),
+        Metric::counter(
+            "emergency_unwritten_total",
+            "Emergency calls that went on before their first entry was on the disk.",
+            c.unwritten,
+        ),
         Metric::counter("no_route_total", "Parties that no trunk leads to.", c.no_route),
         Metric::counter("no_port_total", "Legs that found no free RTP port.", c.no_port),
         Metric::counter("reloads_total", "Setups taken over since the start.", c.reloads),

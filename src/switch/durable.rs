@@ -1,0 +1,97 @@
+//! The journal, as the switch sees it: what it writes of a call, and a caller's final response that waits until the call's first
+//! entry is on the disk. So no caller was answered whose call is lost; but no emergency waits for a disk either.
+
+use super::{Output, Switch, Work};
+use crate::base::{CallId, Mono, Now, Timers};
+use crate::call;
+use crate::call::event::{Entry, What};
+use crate::dialog;
+use std::collections::VecDeque;
+
+/// The entries that are on their way to the disk.
+#[derive(Default)]
+pub(super) struct Journal {
+    /// It cannot write.
+    pub(super) down: bool,
+    last_ticket: u64,
+    /// Tickets whose durability somebody waits for, oldest first.
+    pub(super) unwritten: VecDeque<(u64, CallId)>,
+    /// Emergency calls that have waited long enough then.
+    waits: Timers<CallId>,
+}
+
+impl Journal {
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.waits.next()
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+}
+
+impl Switch {
+    /// Writes an entry of a call, under the next ticket.
+    pub(super) fn write(&mut self, now: Now, id: CallId, what: What, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let ticket = self.journal.ticket();
+        active.seq += 1;
+        active.last_ticket = ticket;
+        self.journal.unwritten.push_back((ticket, id));
+        active.count(id, now, &what);
+        let entry = Entry { call: id, seq: active.seq, wall: now.wall, mono: now.mono, what };
+        out.push(Output::Journal { ticket, entry });
+    }
+
+    pub(super) fn journaled(&mut self, now: Now, upto: u64, out: &mut Vec<Output>) {
+        while let Some(&(ticket, id)) = self.journal.unwritten.front()
+            && ticket <= upto
+        {
+            self.journal.unwritten.pop_front();
+            self.release(now, id, out);
+            if self.calls.get(&id).is_some_and(|active| active.last_ticket == ticket) {
+                self.work.push_back(Work::Call(id, call::Input::Journaled));
+            }
+        }
+    }
+
+    /// Lets a call's final responses out.
+    pub(super) fn release(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        if !std::mem::replace(&mut active.released, true)
+            && let Some(caller) = active.legs.get(&call::CALLER)
+        {
+            let leg = caller.id;
+            self.journal.waits.cancel(&id);
+            self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Release { leg }, done));
+        }
+    }
+
+    /// An emergency call waits no longer than this for a disk that stands still.
+    pub(super) fn release_by(&mut self, now: Now, id: CallId) {
+        if self.calls.get(&id).is_some_and(|active| !active.released) {
+            self.journal.waits.set(id, now.mono.after(self.setup.emergency_wait));
+        }
+    }
+
+    pub(super) fn release_overdue(&mut self, now: Now, out: &mut Vec<Output>) {
+        while let Some(id) = self.journal.waits.pop(now.mono) {
+            self.counters.unwritten += 1;
+            tracing::warn!(call = %id, "the journal is slow: an emergency call goes on before its first entry is on the disk");
+            self.release(now, id, out);
+        }
+    }
+
+    /// A journal that cannot write never holds up a call that was already let in.
+    pub(super) fn journal_changed(&mut self, now: Now, down: bool, out: &mut Vec<Output>) {
+        self.journal.down = down;
+        if down {
+            tracing::error!("the journal cannot write: records are kept in memory");
+            let held: Vec<CallId> = self.journal.unwritten.iter().map(|(_, id)| *id).collect();
+            for id in held {
+                self.release(now, id, out);
+            }
+        }
+    }
+}
