@@ -28,7 +28,7 @@
 //!   way into a call can be forgotten. The queue asks it, and keeps who waits and who is chosen.
 //! - **Mixing has no object of its own.** A leg hears the sum of a list of legs ([`media::Source::Mix`]); mix-minus,
 //!   mute and supervision are which legs are on whose list. A list of one is a relay.
-//! - **Who gets a call for its subject is looked up once, when it is tagged** ([`record::postscript::News::Tagged`]), in the
+//! - **Who gets a call for its subject is looked up once, when it is tagged** ([`record::amendment::Update::Tagged`]), in the
 //!   plan of that moment, and stands in the journal with the tag. Seats tag after the call too, when the plan that it began
 //!   with is gone; and what they were answered must hold through reloads, restarts and kill -9.
 //! - **A call's parties are numbered within the call** ([`call::LegNo`]); the switch alone knows legs. The journal and

@@ -20,7 +20,7 @@ pub enum Trap {
     /// The record of a call.
     Record,
     /// The planning of deliveries.
-    Clerk,
+    Scheduler,
     /// A command of the API.
     Command,
 }

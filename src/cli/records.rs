@@ -2,8 +2,8 @@
 
 mod backend;
 mod backup;
+mod dead_letters;
 mod export;
-mod letters;
 mod list;
 mod source;
 
@@ -14,7 +14,7 @@ use crate::io::clock;
 use crate::io::config::Config;
 use crate::io::config::plans::PlanFile;
 use crate::io::config::secrets;
-use crate::io::ledger::{Caller, Ledger};
+use crate::io::journal::{Caller, Reader};
 use crate::io::process::audit::Audit;
 use crate::record::seal::Sealer;
 use crate::record::shape::Record;
@@ -47,15 +47,15 @@ pub enum Question {
     /// Lets what a backend refused be delivered again at once: one call's, one backend's, or all
     ///
     /// 立即重新推送被拒收的事件：某通话的、某系统的或全部
-    Retry(letters::Chosen),
+    Retry(dead_letters::Chosen),
     /// Gives up what a backend refused: one call's, one backend's, or all
     ///
     /// 放弃被拒收的事件：某通话的、某系统的或全部
-    Drop(letters::Chosen),
+    Drop(dead_letters::Chosen),
     /// Sends the final records of calls since a moment to a backend once more
     ///
     /// 把某时间以来的最终话单再次推送给某系统
-    Replay(letters::Replay),
+    Replay(dead_letters::Replay),
     /// Prints the records of calls as NDJSON or CSV
     ///
     /// 以 NDJSON 或 CSV 输出话单
@@ -156,22 +156,22 @@ impl Journal {
     }
 
     /// Says beside what could be read what could not.
-    fn left_out(ledger: &Ledger) {
-        for text in ledger.unreadable() {
+    fn left_out(reader: &Reader) {
+        for text in reader.unreadable() {
             let text = both!("warning: {}", "警告：{}"; text);
             crate::cli::complain(&text);
         }
     }
 
-    fn open(&self) -> Result<Ledger, Text> {
+    fn open(&self) -> Result<Reader, Text> {
         let config = self.config()?;
         let zone = Zone::named(&config.records.zone)?;
-        let ledger = Ledger::open(&self.path(&config), zone)?;
-        if let Some(gap) = ledger.gap()? {
+        let reader = Reader::open(&self.path(&config), zone)?;
+        if let Some(gap) = reader.gap()? {
             let text = both!("warning: the journal: {}", "警告：日志数据库：{}"; gap);
             crate::cli::complain(&text);
         }
-        Ok(ledger.unsealing(Arc::new(sealer(&config)?)))
+        Ok(reader.unsealing(Arc::new(sealer(&config)?)))
     }
 }
 

@@ -3,20 +3,21 @@
 use crate::base::{Flow, Now, Rng, Text};
 use crate::call::event::Entry;
 use crate::control::Reply;
+use crate::io::clock;
 use crate::io::config::Config;
 use crate::io::config::fit::Fit;
 use crate::io::config::reload::{Reloader, Running, Site};
 use crate::io::config::tokens::Tokens;
 use crate::io::config::{plans, secrets, setup, tokens};
 use crate::io::deliver::{Deliverer, Deliveries, Target};
-use crate::io::disk::Disk;
 use crate::io::engine::{self, Ends, Engine};
 use crate::io::http::outside::Outside;
 use crate::io::http::{self, Desk, Doors};
 use crate::io::inbox::figures::{Board, Figures};
 use crate::io::inbox::requests::Asks;
 use crate::io::inbox::{self, Inbox, Outlet};
-use crate::io::journal::{Appender, Journal, Looks, Options, Outbox, Report};
+use crate::io::journal::disk::Disk;
+use crate::io::journal::{self, Appender, Inspection, Journal, Options, Outbox, Report};
 use crate::io::metrics::Metric;
 use crate::io::net::admission::Admission;
 use crate::io::net::tcp::Tcp;
@@ -28,7 +29,6 @@ use crate::io::recorder::{self, Notes, Recorder};
 use crate::io::shards::shard::{self, ShardHandle};
 use crate::io::shards::tap::{self, Frame, Sink};
 use crate::io::trail::Trail;
-use crate::io::{clock, endings};
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
@@ -129,6 +129,7 @@ impl Gateway {
         let watching = reloader.clone();
         threads::keep(runtime.handle(), "reload", move || watching.clone().watch());
         let outside = Arc::new(Outside::new(&fixed, &journal, newest, reloader.handle())?);
+        let records = &fixed.records;
         let desk = Desk {
             board,
             inbox,
@@ -140,7 +141,7 @@ impl Gateway {
             tokens,
             audit: Arc::new(Audit::of(&fixed.node.state)),
             recordings: recorder.store(),
-            disk: Arc::new(Disk::of(&fixed, journal.appender().health())),
+            disk: Arc::new(Disk::of(fixed.journal(), records.max_bytes, records.min_free, journal.appender().health())),
             deliveries: Arc::new(Deliveries::of(&deliverers, &journal)?),
             patience: fixed.http.timeout,
             fit,
@@ -371,7 +372,7 @@ fn open_journal(
     let options = Options {
         keep: Some(config.records.keep_days).filter(|days| *days > 0).map(|days| DAY * days),
         sealer: Arc::new(sealer),
-        looks: Looks { every: config.records.inspect_every, percent: config.records.inspect_percent },
+        inspection: Inspection { every: config.records.inspect_every, percent: config.records.inspect_percent },
         max_bytes: Some(config.records.max_bytes).filter(|bytes| *bytes > 0),
         outbox: Outbox { backends: targets.iter().map(|(target, _)| target.outbox()).collect(), feed: config.records.feed_keep },
         ..Options::new(path)
@@ -393,7 +394,7 @@ fn open_journal(
         Report::Fed(newest) => drop(fed.send_replace(newest)),
     };
     let (journal, recovered) = Journal::open(options, clock::now().wall, report)?;
-    endings::tell(&recovered.interrupted, &journal, &config.records.zone)?;
+    journal::interrupted::log(&recovered.interrupted, &journal, &config.records.zone)?;
     Ok((journal, newest))
 }
 
@@ -436,7 +437,7 @@ fn start_recorder(
     frames: Option<(Receiver<Frame>, Sink)>,
     rng: &mut Rng,
 ) -> Result<Recorder, Text> {
-    let owed = journal.ledger(Zone::default()).and_then(|ledger| ledger.owed_recordings())?;
+    let owed = journal.reader(Zone::default()).and_then(|reader| reader.owed_recordings())?;
     let (settler, clock) = (journal.settler(), journal.clock());
     Recorder::start(config, recorder::Parts { journal: settler, owed, clock, frames, seed: rng.map_seed() })
 }

@@ -1,6 +1,6 @@
 //! Others tell us of a call of ours: its ticket's number, the caller's satisfaction, what it was about.
 
-use super::postscript::News;
+use super::amendment::Update;
 use crate::base::subject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,12 +54,13 @@ pub struct Surveyed {
 
 impl Message {
     /// `chosen`: the ticket backends of these subjects.
-    pub fn news(self, backend: &str, chosen: impl FnOnce(&[String]) -> Vec<String>) -> Vec<News> {
+    pub fn updates(self, backend: &str, chosen: impl FnOnce(&[String]) -> Vec<String>) -> Vec<Update> {
         let own = || backend.to_owned();
-        let linked = self.ticket.map(|ticket| News::Linked { backend: own(), id: ticket.id, url: ticket.url, instead_of: None });
-        let surveyed = self.survey.map(|s| News::Surveyed { score: s.score, scale: s.scale, source: own() });
+        let linked =
+            self.ticket.map(|ticket| Update::Linked { backend: own(), id: ticket.id, url: ticket.url, instead_of: None });
+        let surveyed = self.survey.map(|s| Update::Surveyed { score: s.score, scale: s.scale, source: own() });
         let subjects = Some(self.subjects).filter(|subjects| !subjects.is_empty());
-        let tagged = subjects.map(|subjects| News::Tagged { backends: chosen(&subjects), subjects, by: own() });
+        let tagged = subjects.map(|subjects| Update::Tagged { backends: chosen(&subjects), subjects, by: own() });
         linked.into_iter().chain(surveyed).chain(tagged).collect()
     }
 }

@@ -49,8 +49,8 @@ impl Kind {
         Kind::Tagged,
     ];
 
-    /// News that others tell: they may come when the call has ended, and change its record.
-    pub const NEWS: [Kind; 4] = [Kind::TicketLinked, Kind::SurveyReceived, Kind::RecordingReady, Kind::Tagged];
+    /// Update that others tell: they may come when the call has ended, and change its record.
+    pub const UPDATES: [Kind; 4] = [Kind::TicketLinked, Kind::SurveyReceived, Kind::RecordingReady, Kind::Tagged];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -89,7 +89,7 @@ impl Kind {
     }
 
     /// Orders the events of a call: so many times the entry's number, and one more for the record, which so stands
-    /// between the end and whatever follows it. News from outside has the numbers after.
+    /// between the end and whatever follows it. Update from outside has the numbers after.
     pub fn sequence(self, seq: u32) -> u64 {
         u64::from(seq) * EVENTS_AN_ENTRY + u64::from(self == Kind::Record)
     }

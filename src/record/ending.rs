@@ -1,7 +1,7 @@
 //! The end of a call, as the log tells it in one line: with the names and figures of the record.
 
 use super::shape::Record;
-use super::tally::{Tally, Times};
+use super::timing::{Times, Timing};
 use crate::base::{CallId, Masked, Mono};
 use crate::call::event::{By, Result};
 use std::fmt;
@@ -22,8 +22,8 @@ pub struct Ending<'a> {
 
 impl<'a> Ending<'a> {
     /// A call to this hotline, by a caller who may have withheld the number.
-    pub fn of(tally: &'a Tally, now: Mono, number: &'a str, caller: Option<&'a str>, anonymous: bool) -> Ending<'a> {
-        let end = tally.end;
+    pub fn of(timing: &'a Timing, now: Mono, number: &'a str, caller: Option<&'a str>, anonymous: bool) -> Ending<'a> {
+        let end = timing.end;
         Ending {
             result: end.map(|end| end.result),
             hangup_by: end.map(|end| end.by),
@@ -32,9 +32,9 @@ impl<'a> Ending<'a> {
             number,
             caller,
             anonymous,
-            seat: tally.seat.as_deref(),
-            target: tally.target.as_deref(),
-            times: tally.times(now),
+            seat: timing.seat.as_deref(),
+            target: timing.target.as_deref(),
+            times: timing.times(now),
         }
     }
 
@@ -126,16 +126,16 @@ mod tests {
         for most in 1..=entries.len() {
             let entries = &entries[..most];
             let (call, last) = (entries[0].call, entries[most - 1].mono);
-            let mut tally = Tally::default();
+            let mut timing = Timing::default();
             for entry in entries {
-                tally.apply(&entry.what, entry.mono);
+                timing.apply(&entry.what, entry.mono);
             }
             let record = fold(entries, &Zone::default()).unwrap();
             let strip = |mut line: serde_json::Value| {
                 line.as_object_mut().unwrap().remove("timestamp");
                 line
             };
-            let living = logged(|| Ending::of(&tally, last, "12315", Some("13800138000"), false).log(call, "over"));
+            let living = logged(|| Ending::of(&timing, last, "12315", Some("13800138000"), false).log(call, "over"));
             let later = logged(|| Ending::of_record(&record).log(call, "over"));
             assert_eq!(strip(living), strip(later), "after {most} entries");
         }

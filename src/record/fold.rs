@@ -4,7 +4,7 @@
 use super::recording;
 use super::report;
 use super::shape::{Area, Direction, Hotline, Leg, Media, PlayedPrompt, Record, Seat, Transfer};
-use super::tally::{Span, Tally};
+use super::timing::{Span, Timing};
 use super::zone::Zone;
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Wall};
@@ -27,7 +27,7 @@ struct Fold<'a> {
     legs: BTreeMap<u64, Leg>,
     /// Seats' names for people, by leg.
     labels: BTreeMap<u64, String>,
-    tally: Tally,
+    timing: Timing,
     silent: BTreeMap<u64, Span>,
     /// When the last leg went: the call's end, whose entry waits for the media to close.
     gone: Option<Wall>,
@@ -42,7 +42,7 @@ impl<'a> Fold<'a> {
             record: Record { call_id: first.call.to_string(), start: Some(zone.write(first.wall)), ..Record::default() },
             legs: BTreeMap::new(),
             labels: BTreeMap::new(),
-            tally: Tally::default(),
+            timing: Timing::default(),
             silent: BTreeMap::new(),
             gone: None,
             last: (first.wall, first.mono),
@@ -191,7 +191,7 @@ impl<'a> Fold<'a> {
 
     /// Starts and stops the clocks.
     fn measure(&mut self, what: &What, now: Mono) {
-        let over = self.tally.apply(what, now);
+        let over = self.timing.apply(what, now);
         match what {
             What::Silent { leg } => self.silent.entry(*leg).or_default().start(now),
             What::Heard { leg } | What::RingFailed { leg, .. } | What::LegEnded { leg, .. } => self.still(*leg, now),
@@ -219,7 +219,7 @@ impl<'a> Fold<'a> {
         if self.record.reported_by.is_some() {
             return self.record;
         }
-        let times = self.tally.times(now);
+        let times = self.timing.times(now);
         Record {
             announce_ms: times.announce_ms,
             queue_ms: times.queue_ms,

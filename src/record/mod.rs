@@ -5,8 +5,8 @@
 //! moment, folded from the log up to the entry that caused it, so that late, merged or repeated events converge and an
 //! event that is sent twice is the same both times.
 
+pub mod amendment;
 pub mod callback;
-pub mod clerk;
 pub mod cloudevent;
 pub mod codec;
 pub mod delivery;
@@ -16,15 +16,15 @@ pub mod error_text;
 pub mod exchange;
 pub mod fold;
 pub mod link;
-pub mod postscript;
 pub mod profile;
 pub mod recording;
 pub mod report;
+pub mod scheduler;
 pub mod schema;
 pub mod seal;
 pub mod shape;
 pub mod signature;
-pub mod tally;
+pub mod timing;
 pub mod zone;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::dialog::{Command, Incoming, Kin};
 use crate::media::Origins;
 use crate::plan::{Decision, Facts, Mode};
 use crate::record::ending::shown_caller;
-use crate::record::tally::Tally;
+use crate::record::timing::Timing;
 use crate::sip::{Codec, Message, Method, Status};
 use crate::transport::AccessList;
 use bytes::Bytes;
@@ -303,7 +303,7 @@ impl Switch {
             shard,
             seq: 0,
             last_ticket: 0,
-            tally: Tally::default(),
+            timing: Timing::default(),
             released: false,
             referred: None,
             typed: BTreeMap::new(),

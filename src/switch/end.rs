@@ -9,7 +9,7 @@ use crate::record::ending::Ending;
 impl Active {
     /// One more entry of its log.
     pub(super) fn count(&mut self, id: CallId, now: Now, what: &What) {
-        self.tally.apply(what, now.mono);
+        self.timing.apply(what, now.mono);
         if let What::Ended { .. } = what {
             self.ending(now.mono).log(id, "the call is over");
         }
@@ -17,13 +17,13 @@ impl Active {
 
     /// Nothing more is known of it. Its end was told before, or else never will be.
     pub(super) fn forgotten(&self, id: CallId, now: Now) {
-        if self.tally.end.is_none() {
+        if self.timing.end.is_none() {
             self.ending(now.mono).log(id, "the call is gone, and its record has no end");
         }
     }
 
     fn ending(&self, now: Mono) -> Ending<'_> {
         let Identity { number, caller, withheld, .. } = &self.identity;
-        Ending::of(&self.tally, now, number, caller.as_deref(), *withheld)
+        Ending::of(&self.timing, now, number, caller.as_deref(), *withheld)
     }
 }

@@ -39,7 +39,7 @@ use crate::control;
 use crate::dialog::{self, Legs};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
-use crate::record::tally::Tally;
+use crate::record::timing::Timing;
 use crate::sip::Reach;
 use crate::transport::AccessList;
 use budget::Budget;
@@ -172,7 +172,7 @@ struct Active {
     seq: u32,
     last_ticket: u64,
     /// All that was written of it, as the record counts it.
-    tally: Tally,
+    timing: Timing,
     /// When it came.
     since: Mono,
     /// It may take the channels that trunks reserve.

@@ -6,8 +6,8 @@ use crate::deliverer::{Deliverer, Wish};
 use crate::tickets::{SETTLE, Temper, TicketSystem};
 use hotline::base::{CallId, Mono, Now, Rng, Wall};
 use hotline::call::event::Entry;
-use hotline::io::journal::{Backend, Outbox, Store, Tagging, Taken};
-use hotline::io::ledger::Ledger;
+use hotline::io::journal::Reader;
+use hotline::io::journal::{Acceptance, Backend, Outbox, Store, Tagging};
 use hotline::record::cloudevent::{CloudEvent, Kind};
 use hotline::record::delivery::{Limits, Settlement};
 use hotline::record::exchange::{Reply, Way};
@@ -37,7 +37,7 @@ pub struct Records {
 /// All that is lost when the process dies.
 struct Process {
     store: Store,
-    ledger: Ledger,
+    reader: Reader,
     gathered: Group,
     syncing: Option<Group>,
     deliverers: Vec<Deliverer>,
@@ -102,7 +102,7 @@ impl Records {
         let path = self.folder.path().join("journal.db");
         let mut store = Store::open(&path, None, outbox).map_err(|e| e.to_string())?;
         let interrupted = store.interrupt(now.wall).map_err(|e| e.to_string())?;
-        let ledger = Ledger::open(&path, Zone::default()).map_err(|e| e.to_string())?;
+        let reader = Reader::open(&path, Zone::default()).map_err(|e| e.to_string())?;
         let ways = [Way::Post, Way::Ticket { settle: SETTLE, fill: self.fill }, Way::Post];
         let mut deliverers = Vec::new();
         for (name, way) in BACKENDS.into_iter().zip(ways) {
@@ -110,7 +110,7 @@ impl Records {
             deliverers.push(Deliverer::new(name, way, self.limits.unwrap_or(random), rng.fork(), now.wall));
         }
         let (gathered, syncing, wakes) = (Group::default(), None, [None; 3]);
-        self.process = Some(Process { store, ledger, gathered, syncing, deliverers, wakes });
+        self.process = Some(Process { store, reader, gathered, syncing, deliverers, wakes });
         self.process.iter_mut().for_each(|process| process.wake_all(now, later));
         Ok(interrupted.len())
     }
@@ -164,11 +164,11 @@ impl Records {
             }
             Event::Synced => self.synced(rng, now, later),
             Event::Wake(backend) if self.process.as_ref().is_some_and(|it| it.wakes[backend] == Some(now.mono)) => {
-                self.deliverer(rng, now, backend, later, |it, ledger, wishes| it.wake(now, ledger, wishes))
+                self.deliverer(rng, now, backend, later, |it, reader, wishes| it.wake(now, reader, wishes))
             }
             Event::Wake(_) => Ok(None),
             Event::Answer(backend, call, reply) => {
-                self.deliverer(rng, now, backend, later, |it, ledger, wishes| it.answered(now, ledger, call, reply, wishes))
+                self.deliverer(rng, now, backend, later, |it, reader, wishes| it.answered(now, reader, call, reply, wishes))
             }
         }
     }
@@ -177,7 +177,7 @@ impl Records {
         let Some(process) = &mut self.process else { return Ok(None) };
         let Some(group) = process.syncing.take() else { return Ok(None) };
         let (posted, taken) = process.commit(&group, now.wall)?;
-        let told = group.tagged.iter().zip(taken).filter(|(_, taken)| matches!(taken, Taken::New(_) | Taken::Known(_)));
+        let told = group.tagged.iter().zip(taken).filter(|(_, taken)| matches!(taken, Acceptance::New(_) | Acceptance::Known(_)));
         self.tagged.extend(told.filter(|(tagging, _)| !tagging.backends.is_empty()).map(|(tagging, _)| tagging.call));
         if posted {
             process.wake_all(now, later);
@@ -186,10 +186,10 @@ impl Records {
             later.push((now.mono.after(GATHER), Event::Sync));
         }
         for (backend, settlement) in group.settled {
-            self.deliverer(rng, now, backend, later, |it, ledger, wishes| it.saved(now, ledger, settlement.call, wishes))?;
+            self.deliverer(rng, now, backend, later, |it, reader, wishes| it.saved(now, reader, settlement.call, wishes))?;
         }
         for (backend, call, _) in group.creating {
-            self.deliverer(rng, now, backend, later, |it, ledger, wishes| it.noted(now, ledger, call, wishes))?;
+            self.deliverer(rng, now, backend, later, |it, reader, wishes| it.noted(now, reader, call, wishes))?;
         }
         Ok(group.entries.last().map(|(ticket, _)| *ticket))
     }
@@ -201,12 +201,12 @@ impl Records {
         now: Now,
         backend: usize,
         later: &mut Later,
-        act: impl FnOnce(&mut Deliverer, &Ledger, &mut Vec<Wish>),
+        act: impl FnOnce(&mut Deliverer, &Reader, &mut Vec<Wish>),
     ) -> Result<Option<u64>, String> {
         let Some(process) = &mut self.process else { return Ok(None) };
         let (mut wishes, deliverer) = (Vec::new(), &mut process.deliverers[backend]);
-        act(deliverer, &process.ledger, &mut wishes);
-        deliverer.look_around(now, &process.ledger, &mut wishes)?;
+        act(deliverer, &process.reader, &mut wishes);
+        deliverer.look_around(now, &process.reader, &mut wishes)?;
         if let Some(at) = deliverer.deadline(now) {
             process.wake(backend, now, at.max(Mono(now.mono.0 + 1)), later);
         }
@@ -228,19 +228,19 @@ impl Records {
     /// journal holds of it. How many calls.
     pub fn complete(&self, covered: &BTreeSet<CallId>) -> Result<usize, String> {
         let Some(process) = &self.process else { return Err("the process is dead".to_owned()) };
-        let on_disk: BTreeSet<CallId> = process.ledger.calls(None, u32::MAX).map_err(|e| e.to_string())?.into_iter().collect();
+        let on_disk: BTreeSet<CallId> = process.reader.calls(None, u32::MAX).map_err(|e| e.to_string())?.into_iter().collect();
         if let Some(lost) = covered.difference(&on_disk).next() {
             return Err(format!("call {lost} was answered or refused, and the journal does not know it"));
         }
-        fed(&process.ledger, &on_disk)?;
-        let tourism = self.tourism(&process.ledger, &on_disk)?;
+        fed(&process.reader, &on_disk)?;
+        let tourism = self.tourism(&process.reader, &on_disk)?;
         for ((name, system), calls) in BACKENDS.iter().zip(&self.systems).zip([&on_disk, &on_disk, &tourism]) {
             if let Some(call) = system.calls().find(|call| !calls.contains(call)) {
                 return Err(format!("{name} knows call {call}, and should not"));
             }
             for call in calls {
                 let told = system.record(*call).map_err(|e| format!("{name}: {e}"))?;
-                let known = process.ledger.record(*call).map_err(|e| e.to_string())?.ok_or("no record")?;
+                let known = process.reader.record(*call).map_err(|e| e.to_string())?.ok_or("no record")?;
                 // Both may be told after the record.
                 let (tickets, subjects) = (told.data.tickets.clone(), told.data.subjects.clone());
                 let known = hotline::record::shape::Record { tickets, subjects, ..known };
@@ -253,10 +253,10 @@ impl Records {
     }
 
     /// The calls that were tagged for it; those among them that somebody was told of, and each with its subject there.
-    fn tourism(&self, ledger: &Ledger, on_disk: &BTreeSet<CallId>) -> Result<BTreeSet<CallId>, String> {
+    fn tourism(&self, reader: &Reader, on_disk: &BTreeSet<CallId>) -> Result<BTreeSet<CallId>, String> {
         let mut tagged = BTreeSet::new();
         for call in on_disk {
-            let record = ledger.record(*call).map_err(|e| e.to_string())?;
+            let record = reader.record(*call).map_err(|e| e.to_string())?;
             if record.is_some_and(|record| record.subjects.iter().any(|subject| subject == SUBJECT)) {
                 tagged.insert(*call);
             }
@@ -273,8 +273,8 @@ impl Records {
 }
 
 /// The feed has no gap, each call's events in order, and its record once.
-fn fed(ledger: &Ledger, calls: &BTreeSet<CallId>) -> Result<(), String> {
-    let feed = ledger.feed(0, u32::MAX).map_err(|e| e.to_string())?;
+fn fed(reader: &Reader, calls: &BTreeSet<CallId>) -> Result<(), String> {
+    let feed = reader.feed(0, u32::MAX).map_err(|e| e.to_string())?;
     let (mut last, mut records) = (BTreeMap::new(), BTreeSet::new());
     for (place, fed) in (1..).zip(feed) {
         let item = fed.item.filter(|_| fed.n == place).ok_or(format!("event {} of the feed stands at {place}", fed.n))?;
@@ -310,7 +310,7 @@ impl Process {
     }
 
     /// Tells whether a backend has something new to get, and what became of what was tagged.
-    fn commit(&mut self, group: &Group, now: Wall) -> Result<(bool, Vec<Taken>), String> {
+    fn commit(&mut self, group: &Group, now: Wall) -> Result<(bool, Vec<Acceptance>), String> {
         let mut taken = Vec::new();
         let write = self.store.transaction(|tx| {
             group.entries.iter().try_for_each(|(_, entry)| tx.append(entry))?;

@@ -3,8 +3,8 @@
 use hotline::base::{CallId, Mono, Wall};
 use hotline::call::event::{By, Division, Entry, Offered, Party, Result as Outcome, What};
 use hotline::media::Stats;
+use hotline::record::amendment::{Amendment, Update, amend};
 use hotline::record::cloudevent::{CloudEvent, Kind};
-use hotline::record::postscript::{News, Postscript, amend};
 use hotline::record::recording::{Recorded, State};
 use hotline::record::schema;
 use hotline::record::zone::Zone;
@@ -77,15 +77,15 @@ fn events() -> Vec<Value> {
         }
     }
     let last = events.last().unwrap().clone();
-    let linked = News::Linked { backend: "rt".into(), id: "7".into(), url: Some("https://t/7".into()), instead_of: None };
-    let recorded = News::Recorded(Recorded { state: State::Ready, url: None, sha256: Some("0".repeat(64)), ms: Some(7) });
-    let surveyed = News::Surveyed { score: 3, scale: 3, source: "rt".into() };
-    let tagged = News::Tagged { subjects: vec!["旅游投诉".into()], backends: vec!["tourism".into()], by: "desk".into() };
-    for news in [linked, recorded, tagged, surveyed] {
+    let linked = Update::Linked { backend: "rt".into(), id: "7".into(), url: Some("https://t/7".into()), instead_of: None };
+    let recorded = Update::Recorded(Recorded { state: State::Ready, url: None, sha256: Some("0".repeat(64)), ms: Some(7) });
+    let surveyed = Update::Surveyed { score: 3, scale: 3, source: "rt".into() };
+    let tagged = Update::Tagged { subjects: vec!["旅游投诉".into()], backends: vec!["tourism".into()], by: "desk".into() };
+    for update in [linked, recorded, tagged, surveyed] {
         let mut data = last.data.clone();
         let wall = Wall(1_638_316_900_000_000);
-        amend(&mut data, &[Postscript { sequence: 15_002, wall, news: news.clone() }], &zone);
-        events.push(CloudEvent::of(log[0].call, news.kind(), 15_002, wall, data, &zone));
+        amend(&mut data, &[Amendment { sequence: 15_002, wall, update: update.clone() }], &zone);
+        events.push(CloudEvent::of(log[0].call, update.kind(), 15_002, wall, data, &zone));
     }
     events.into_iter().map(|event| serde_json::to_value(event).unwrap()).collect()
 }

@@ -4,7 +4,7 @@ use super::{Journal, Numbers};
 use crate::base::{CallId, Rng, Text};
 use crate::cli::ConfigFile;
 use crate::io::clock;
-use crate::io::deliver::{Asker, Fault, Target, profile};
+use crate::io::deliver::{Client, Fault, Target, profile};
 use crate::io::process::files;
 use crate::record::cloudevent::{CloudEvent, Kind};
 use crate::record::exchange::{Reply, Step, Way};
@@ -143,8 +143,8 @@ async fn ask(target: Target) -> Result<(bool, Text), Text> {
     let mut rng = Rng::from_number(u64::from(std::process::id()));
     let event =
         CloudEvent::made_up(CallId::new(at.wall, &mut rng), at.wall, &zone).ok_or_else(|| both!("no event", "没有事件"))?;
-    let asker = Asker::new(target, rng)?;
-    let reply = asker.ask(&Step::Find, &event).await;
+    let client = Client::new(target, rng)?;
+    let reply = client.ask(&Step::Find, &event).await;
     let took = clock::now().mono.since(at.mono).as_millis();
     Ok(match reply {
         Reply::Good { id: None, .. } => (

@@ -1,11 +1,11 @@
 //! `hotline records ls`: calls as a table, from the journal or from a running gateway.
 
-use super::letters;
+use super::dead_letters;
 use super::source::{Source, Wanted};
 use crate::base::{Shown, Text};
 use crate::cli::table::{Table, left, right};
 use crate::cli::typed::{self, Moment};
-use crate::io::ledger::search::Outcome;
+use crate::io::journal::search::Outcome;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::Value;
@@ -62,7 +62,7 @@ fn outcome() -> impl TypedValueParser<Value = Outcome> {
 
 pub fn run(list: &List) -> Result<(), Text> {
     if list.dead {
-        return letters::list(&list.of.of, list.json);
+        return dead_letters::list(&list.of.of, list.json);
     }
     let List { since, until, result, line, caller, .. } = list;
     let (result, line, caller) = (result.clone(), line.clone(), caller.clone());

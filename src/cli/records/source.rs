@@ -5,8 +5,8 @@ use crate::base::{CallId, Text};
 use crate::cli::api::{Client, Token};
 use crate::cli::typed::Moment;
 use crate::io::http::MOST_RECORDS;
-use crate::io::ledger::Ledger;
-use crate::io::ledger::search::{Outcome, Search};
+use crate::io::journal::Reader;
+use crate::io::journal::search::{Outcome, Search};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -81,10 +81,10 @@ impl Source {
             look: u32::MAX,
             ..Search::default()
         };
-        let ledger = self.of.open()?;
+        let reader = self.of.open()?;
         let asked: Vec<String> = wanted.query().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
         self.numbers.note(&self.of, did, &if asked.is_empty() { "all".to_owned() } else { asked.join(", ") })?;
-        Ok(Pages::Journal(Box::new(ledger), search, &self.numbers))
+        Ok(Pages::Journal(Box::new(reader), search, &self.numbers))
     }
 
     /// One call's record and its deliveries.
@@ -93,10 +93,10 @@ impl Source {
             let numbers = if self.numbers.unmasked { "?unmasked=true" } else { "" };
             return self.token.open(url)?.get(&format!("/api/v1/records/{call}{numbers}"));
         }
-        let ledger = self.of.open()?;
-        let record = ledger.record(call)?.ok_or_else(|| both!("no call {call}", "没有通话 {call}"))?;
-        let deliveries = ledger.deliveries(call)?;
-        Journal::left_out(&ledger);
+        let reader = self.of.open()?;
+        let record = reader.record(call)?.ok_or_else(|| both!("no call {call}", "没有通话 {call}"))?;
+        let deliveries = reader.deliveries(call)?;
+        Journal::left_out(&reader);
         self.numbers.note(&self.of, "records show", &call.to_string())?;
         Ok(json!({ "record": self.numbers.shown(record), "deliveries": deliveries }))
     }
@@ -104,7 +104,7 @@ impl Source {
 
 /// Records, a page at a time.
 enum Pages<'a> {
-    Journal(Box<Ledger>, Search, &'a Numbers),
+    Journal(Box<Reader>, Search, &'a Numbers),
     /// Asked so; true: with callers' numbers in full.
     Gateway(Client, Vec<(&'static str, String)>, bool),
 }
@@ -113,10 +113,10 @@ impl Pages<'_> {
     /// The page behind `before`, and where the next one begins if there may be one.
     fn page(&self, before: Option<String>, limit: u32) -> Result<(Vec<Value>, Option<String>), Text> {
         match self {
-            Pages::Journal(ledger, search, numbers) => {
+            Pages::Journal(reader, search, numbers) => {
                 let before = before.and_then(|call| call.parse().ok());
-                let page = ledger.search(&Search { before, limit, ..search.clone() })?;
-                Journal::left_out(ledger);
+                let page = reader.search(&Search { before, limit, ..search.clone() })?;
+                Journal::left_out(reader);
                 let records = page.records.into_iter().map(|record| json!(numbers.shown(record)));
                 Ok((records.collect(), page.next.map(|call| call.to_string())))
             }

@@ -83,7 +83,7 @@ impl Trusted {
     }
 
     /// When something was finished that is deleted some time later: never too early, whatever the clock shows. None of it is
-    /// known by a clock that was never set, which [`crate::io::store::Store::purge`] makes up for.
+    /// known by a clock that was never set, which [`crate::io::journal::Store::purge`] makes up for.
     pub fn stamp(&self, now: Now) -> Wall {
         if is_unset() { Wall(i64::MAX) } else { now.wall.max(self.expected(now)) }
     }

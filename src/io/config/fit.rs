@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// Journal, runtime, standard streams and bells, and what is opened in passing: a plan, the audit log, a clock's file.
 const OWN: usize = 40;
-/// A ledger's database and log, and a name that is looked up.
+/// A reader's database and log, and a name that is looked up.
 const EACH_BACKEND: usize = EACH_DATABASE + 2;
 /// UDP and TCP.
 const EACH_ADDRESS: usize = 2;

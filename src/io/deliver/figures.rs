@@ -3,7 +3,7 @@
 use super::Deliverer;
 use crate::base::Text;
 use crate::io::journal::Journal;
-use crate::io::ledger::{Backlog, Ledger};
+use crate::io::journal::{Backlog, Reader};
 use crate::io::metrics::Metric;
 use crate::record::delivery::{Alarm, Verdict};
 use crate::record::zone::Zone;
@@ -57,13 +57,13 @@ impl Figures {
 #[derive(Default)]
 pub struct Deliveries {
     pub backends: Vec<Arc<Figures>>,
-    pub ledger: Option<Mutex<Ledger>>,
+    pub reader: Option<Mutex<Reader>>,
 }
 
 impl Deliveries {
     pub fn of(deliverers: &[Deliverer], journal: &Journal) -> Result<Deliveries, Text> {
-        let ledger = journal.ledger(Zone::default()).map_err(Text::from)?;
-        Ok(Deliveries { backends: deliverers.iter().map(Deliverer::figures).collect(), ledger: Some(Mutex::new(ledger)) })
+        let reader = journal.reader(Zone::default()).map_err(Text::from)?;
+        Ok(Deliveries { backends: deliverers.iter().map(Deliverer::figures).collect(), reader: Some(Mutex::new(reader)) })
     }
 
     /// For everybody: which of them fail.
@@ -103,8 +103,8 @@ impl Deliveries {
     }
 
     fn backlog(&self) -> Vec<Backlog> {
-        let Some(ledger) = &self.ledger else { return Vec::new() };
-        let backlog = ledger.lock().unwrap_or_else(PoisonError::into_inner).backlog(crate::io::clock::now().wall);
+        let Some(reader) = &self.reader else { return Vec::new() };
+        let backlog = reader.lock().unwrap_or_else(PoisonError::into_inner).backlog(crate::io::clock::now().wall);
         backlog.unwrap_or_else(|trouble| {
             tracing::warn!("what waits for delivery cannot be counted: {trouble}");
             Vec::new()

@@ -3,8 +3,8 @@
 use super::{READING, Target, reason};
 use crate::base::{Rng, Text, Wall};
 use crate::io::clock::{self, Running};
+use crate::io::journal::Reader;
 use crate::io::journal::{Journal, Settler};
-use crate::io::ledger::Ledger;
 use crate::io::process::threads;
 use crate::record::cloudevent::CloudEvent;
 use crate::record::delivery::{Answer, Item};
@@ -12,7 +12,7 @@ use crate::record::error_text::{error_text, hide_secrets};
 use crate::record::exchange::{Change, Exchange, Next, Reply, Step, Ticket};
 use crate::record::profile::{Auth, Fresh, Rendered};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client as HttpClient, Method, Response};
 use serde::Deserialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,16 +22,16 @@ use tokio::sync::oneshot;
 const BODY: usize = 256 << 10;
 
 pub(super) struct Sender {
-    pub asker: Asker,
-    ledger: Arc<Mutex<Ledger>>,
+    pub client: Client,
+    reader: Arc<Mutex<Reader>>,
     settler: Settler,
     clock: Running,
     began: Wall,
 }
 
 /// Makes single requests of one backend.
-pub struct Asker {
-    client: Client,
+pub struct Client {
+    http: HttpClient,
     pub target: Target,
     rng: Mutex<Rng>,
     /// The bearer token in use, where tokens are asked for.
@@ -51,10 +51,10 @@ struct Heard {
 }
 
 impl Sender {
-    pub fn new(target: Target, ledger: Ledger, journal: &Journal, rng: Rng) -> Result<Sender, Text> {
+    pub fn new(target: Target, reader: Reader, journal: &Journal, rng: Rng) -> Result<Sender, Text> {
         let (settler, clock) = (journal.settler(), journal.running());
         let began = clock.at(clock::mono());
-        Ok(Sender { asker: Asker::new(target, rng)?, ledger: Arc::new(Mutex::new(ledger)), settler, clock, began })
+        Ok(Sender { client: Client::new(target, rng)?, reader: Arc::new(Mutex::new(reader)), settler, clock, began })
     }
 
     fn now(&self) -> Wall {
@@ -62,9 +62,9 @@ impl Sender {
     }
 
     pub fn due(&self, now: Wall, most: u32) -> Result<(Vec<Item>, Option<Wall>), String> {
-        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let items = ledger.due(&self.asker.target.name, now, most).map_err(|e| e.to_string())?;
-        let next = ledger.next_due(&self.asker.target.name, now).map_err(|e| e.to_string())?;
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let items = reader.due(&self.client.target.name, now, most).map_err(|e| e.to_string())?;
+        let next = reader.next_due(&self.client.target.name, now).map_err(|e| e.to_string())?;
         Ok((items, next))
     }
 
@@ -78,11 +78,11 @@ impl Sender {
             // It would do so again: somebody must look at this call.
             None => return (Answer::Unmade(threads::fault().en), Change::None),
         };
-        let mut exchange = Exchange::new(self.asker.target.profile.way(), ticket);
+        let mut exchange = Exchange::new(self.client.target.profile.way(), ticket);
         let mut next = exchange.start(self.now(), self.began);
         loop {
             next = match next {
-                Next::Ask(step) => exchange.answered(self.asker.ask(&step, &event).await),
+                Next::Ask(step) => exchange.answered(self.client.ask(&step, &event).await),
                 Next::Note => {
                     self.note(&item).await;
                     exchange.noted()
@@ -93,16 +93,16 @@ impl Sender {
     }
 
     fn read(&self, item: &Item) -> Result<Option<(CloudEvent, Ticket)>, String> {
-        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = ledger.event(item).map_err(|e| e.to_string())?;
-        let ticket = ledger.ticket(&self.asker.target.name, item.call).map_err(|e| e.to_string())?;
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = reader.event(item).map_err(|e| e.to_string())?;
+        let ticket = reader.ticket(&self.client.target.name, item.call).map_err(|e| e.to_string())?;
         Ok(event.map(|event| (event, ticket)))
     }
 
     /// Returns when it is durable that a create is asked. A journal that has ended never answers: the process ends too.
     async fn note(&self, item: &Item) {
         let (done, durable) = oneshot::channel();
-        self.settler.creating(&self.asker.target.name, item.call, self.now(), move || {
+        self.settler.creating(&self.client.target.name, item.call, self.now(), move || {
             let _ = done.send(());
         });
         if durable.await.is_err() {
@@ -111,9 +111,9 @@ impl Sender {
     }
 }
 
-impl Asker {
-    pub fn new(target: Target, rng: Rng) -> Result<Asker, Text> {
-        Ok(Asker { client: super::client(&target)?, target, rng: Mutex::new(rng), token: Mutex::default() })
+impl Client {
+    pub fn new(target: Target, rng: Rng) -> Result<Client, Text> {
+        Ok(Client { http: super::http_client(&target)?, target, rng: Mutex::new(rng), token: Mutex::default() })
     }
 
     pub async fn ask(&self, step: &Step, event: &CloudEvent) -> Reply {
@@ -149,7 +149,7 @@ impl Asker {
 
     async fn once(&self, request: &Rendered, id: &str) -> Result<Heard, Reply> {
         let method = Method::from_bytes(request.method.name().as_bytes()).unwrap_or(Method::POST);
-        let mut built = self.client.request(method, &request.url);
+        let mut built = self.http.request(method, &request.url);
         for (name, value) in &request.headers {
             built = built.header(name, value);
         }
@@ -183,7 +183,7 @@ impl Asker {
         }
         let request = self.target.profile.token_request(&self.target.secrets).map_err(|error| Reply::Unmade(error.en))?;
         let form = "application/x-www-form-urlencoded";
-        let built = self.client.post(request.url).header(reqwest::header::CONTENT_TYPE, form).body(request.form);
+        let built = self.http.post(request.url).header(reqwest::header::CONTENT_TYPE, form).body(request.form);
         let before = |reply| match reply {
             Reply::Broken(why) => Reply::Unsent(why),
             reply => reply,

@@ -2,8 +2,8 @@
 
 use crate::base::Text;
 use crate::io::config::{self, Backend, Config, Finding, Place, Webhook};
+use crate::io::journal;
 use crate::io::process::files;
-use crate::io::store;
 use crate::plan::{At, Source, suggestion};
 use crate::record::cloudevent::Kind;
 use crate::record::delivery::Limits;
@@ -55,7 +55,7 @@ impl Target {
     }
 
     pub fn webhook(webhook: &Webhook, zone: Zone) -> Result<Target, Text> {
-        let store::Backend { kinds, later, .. } = store::Backend::of_all_calls(WEBHOOK, webhook.all_events);
+        let journal::Backend { kinds, later, .. } = journal::Backend::of_all_calls(WEBHOOK, webhook.all_events);
         let profile = profile(WEBHOOK, &webhook.url, &BTreeMap::new());
         let wrong = |faults: Vec<Fault>| Text::lines(&faults.into_iter().map(|fault| fault.told(WEBHOOK)).collect::<Vec<_>>());
         let profile = profile.map_err(wrong)?;
@@ -92,7 +92,7 @@ impl Target {
             profile,
             zone,
             always: false,
-            later: Kind::NEWS.into_iter().filter(|kind| kinds.contains(kind)).collect(),
+            later: Kind::UPDATES.into_iter().filter(|kind| kinds.contains(kind)).collect(),
             kinds: if backend.final_only { vec![Kind::Record] } else { kinds },
         })
     }
@@ -103,8 +103,8 @@ impl Target {
     }
 
     /// Its place in the journal's outbox.
-    pub fn outbox(&self) -> store::Backend {
-        store::Backend { name: self.name.clone(), kinds: self.kinds.clone(), later: self.later.clone(), always: self.always }
+    pub fn outbox(&self) -> journal::Backend {
+        journal::Backend { name: self.name.clone(), kinds: self.kinds.clone(), later: self.later.clone(), always: self.always }
     }
 }
 

@@ -5,8 +5,8 @@ use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Wall};
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Webhook;
+use crate::io::journal::{Delivery, Reader};
 use crate::io::journal::{Options, Outbox, Report};
-use crate::io::ledger::{Delivery, Ledger};
 use crate::io::metrics::Metric;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
@@ -124,9 +124,9 @@ impl Gateway {
     }
 
     async fn until(&self, n: u128, wanted: impl Fn(&Delivery) -> bool) {
-        let ledger = Mutex::new(Ledger::open(self.journal.path(), Zone::default()).unwrap());
+        let reader = Mutex::new(Reader::open(self.journal.path(), Zone::default()).unwrap());
         let wanted = async {
-            while !ledger.lock().unwrap().deliveries(call(n)).unwrap().iter().any(&wanted) {
+            while !reader.lock().unwrap().deliveries(call(n)).unwrap().iter().any(&wanted) {
                 sleep(Duration::from_millis(2)).await;
             }
         };
@@ -321,7 +321,7 @@ async fn a_panic_about_one_call_stops_no_other_delivery() {
     let (address, _seen) = stub(any_port(), &[Reply::Status(200); 10]).await;
     let gateway = gateway(&dir, address, false);
     // The driver runs on this thread.
-    trap::set(Trap::Clerk, 0);
+    trap::set(Trap::Scheduler, 0);
     gateway.one_call(1);
     while trap::is_set() {
         sleep(Duration::from_millis(2)).await;

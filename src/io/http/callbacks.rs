@@ -9,7 +9,7 @@ use crate::base::{CallId, Text, is_web};
 use crate::io::clock;
 use crate::io::deliver::Target;
 use crate::io::http::schemas;
-use crate::io::journal::{Callback, Taken};
+use crate::io::journal::{Acceptance, Callback};
 use crate::record::callback::Message;
 use crate::record::report::Fault;
 use axum::body::Bytes;
@@ -47,13 +47,17 @@ async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers
         Err(problem) => return problem.into_response(),
     };
     let plan = outside.plan();
-    let news = message.news(&name, |subjects| plan.backends_of(subjects.iter().map(String::as_str)));
-    let callback = Callback { backend: name.clone(), id: proven.id, seal: proven.seal, sent: proven.sent, call, news };
+    let updates = message.updates(&name, |subjects| plan.backends_of(subjects.iter().map(String::as_str)));
+    let callback = Callback { backend: name.clone(), id: proven.id, seal: proven.seal, sent: proven.sent, call, updates };
     // Beyond the tolerance on either side it would not be believed any more.
     let remember = outside.tolerance.saturating_mul(2);
     match outside.taken(|journal, done| journal.called_back(callback, remember, done)).await {
         Ok(taken) => {
-            outside.count(if matches!(taken, Taken::New(_)) { "callbacks_total" } else { "callbacks_refused_total" }, &name, "");
+            outside.count(
+                if matches!(taken, Acceptance::New(_)) { "callbacks_total" } else { "callbacks_refused_total" },
+                &name,
+                "",
+            );
             told(taken)
         }
         Err(why) => not_taken(why).into_response(),
@@ -88,18 +92,18 @@ fn read(target: &Target, body: &[u8]) -> Result<(CallId, Message), Problem> {
     Ok((call, message))
 }
 
-pub(super) fn told(taken: Taken) -> Response {
+pub(super) fn told(taken: Acceptance) -> Response {
     let problem = |status, detail: Text| Problem::new(status, detail).into_response();
     match taken {
-        Taken::New(call) => Json(json!({ "status": "taken", "call_id": call.to_string() })).into_response(),
-        Taken::Known(call) => Json(json!({ "status": "known", "call_id": call.to_string() })).into_response(),
-        Taken::NoSuchCall => {
+        Acceptance::New(call) => Json(json!({ "status": "taken", "call_id": call.to_string() })).into_response(),
+        Acceptance::Known(call) => Json(json!({ "status": "known", "call_id": call.to_string() })).into_response(),
+        Acceptance::NoSuchCall => {
             problem(StatusCode::NOT_FOUND, both!("there is no such call, or its record is purged", "没有此通话，或其话单已清除"))
         }
-        Taken::Replayed | Taken::Conflict => {
+        Acceptance::Replayed | Acceptance::Conflict => {
             problem(StatusCode::CONFLICT, both!("this very message was taken already", "此消息已接收过"))
         }
-        Taken::TooMany => problem(
+        Acceptance::TooMany => problem(
             StatusCode::CONFLICT,
             both!("so much was told of this call that no more is taken", "关于此通话的消息过多，不再接收"),
         ),

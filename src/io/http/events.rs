@@ -8,7 +8,7 @@ use super::websocket::{self, Socket};
 use super::{Desk, FOLLOWER, Place, WORK};
 use crate::control::{Holder, Right};
 use crate::io::clock;
-use crate::io::feed::{Gone, Seated};
+use crate::io::journal::feed::{Gone, Subscription};
 use crate::io::process::threads;
 use axum::Extension;
 use axum::body::Body;
@@ -73,7 +73,7 @@ struct Start {
     wanted: Wanted,
     /// The number after which it begins.
     from: u64,
-    place: Seated,
+    place: Subscription,
 }
 
 async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) -> Result<Start, Problem> {

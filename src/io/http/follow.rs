@@ -2,7 +2,7 @@
 //! when there are none. A follower that takes nothing is let go.
 
 use super::WORK;
-use crate::io::feed::{Feed, Seated, Told};
+use crate::io::journal::feed::{Feed, FeedEvent, Subscription};
 use crate::io::process::threads;
 use bytes::Bytes;
 use std::future::{Future, ready};
@@ -27,7 +27,7 @@ pub struct Wanted {
 /// The news that a follower is told.
 pub enum News<'a> {
     Event {
-        told: &'a Told,
+        told: &'a FeedEvent,
         json: &'a Bytes,
     },
     /// Nothing else was told for a while; all up to this number was.
@@ -55,7 +55,7 @@ pub trait Follower {
 }
 
 /// Tells everything after `n` until either side ends.
-pub async fn follow(feed: Arc<Feed>, wanted: Wanted, n: u64, mut follower: impl Follower, _place: Seated) {
+pub async fn follow(feed: Arc<Feed>, wanted: Wanted, n: u64, mut follower: impl Follower, _place: Subscription) {
     let end = Following { feed: &feed, wanted: &wanted, n }.tell_all(&mut follower).await;
     if end == End::TookNothing {
         feed.cut_off();
@@ -106,7 +106,7 @@ impl Following<'_> {
         }
     }
 
-    async fn tell_these(&mut self, events: &[Arc<Told>], follower: &mut impl Follower) -> Result<(), End> {
+    async fn tell_these(&mut self, events: &[Arc<FeedEvent>], follower: &mut impl Follower) -> Result<(), End> {
         for told in events {
             self.n = told.n;
             if let Some(json) = self.wanted.of(told) {
@@ -127,7 +127,7 @@ async fn tell(follower: &mut impl Follower, news: News<'_>) -> Result<(), End> {
 
 impl Wanted {
     /// The event as it may be seen, if it is wanted and the journal has it still.
-    fn of<'a>(&self, told: &'a Told) -> Option<&'a Bytes> {
+    fn of<'a>(&self, told: &'a FeedEvent) -> Option<&'a Bytes> {
         let wanted = self.lines.is_empty() || self.lines.contains(&told.line);
         if wanted { told.json(self.unmasked) } else { None }
     }

@@ -4,7 +4,7 @@ use super::tests::desk;
 use super::{Desk, router};
 use crate::io::config::Config;
 use crate::io::deliver::{Deliveries, Figures};
-use crate::io::disk::Disk;
+use crate::io::journal::disk::Disk;
 use crate::record::delivery::Alarm;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
@@ -80,8 +80,12 @@ fn troubled() -> Desk {
             figures.alarm(&alarm);
             Arc::new(figures)
         });
-    let deliveries = Arc::new(Deliveries { backends: backends.into(), ledger: None });
-    Desk { disk: Arc::new(Disk::of(&config, Arc::default())), deliveries, ..desk() }
+    let deliveries = Arc::new(Deliveries { backends: backends.into(), reader: None });
+    Desk {
+        disk: Arc::new(Disk::of(config.journal(), config.records.max_bytes, config.records.min_free, Arc::default())),
+        deliveries,
+        ..desk()
+    }
 }
 
 /// Whoever reads JSON goes by its keys, which are the same.

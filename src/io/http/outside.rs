@@ -6,11 +6,9 @@ use crate::io::clock::{self, Trusted};
 use crate::io::config::Config;
 use crate::io::config::reload::Handle;
 use crate::io::deliver::Target;
-use crate::io::feed::Feed;
-use crate::io::journal::{Journal, Settler, Taken};
-use crate::io::ledger::Ledger;
+use crate::io::journal::feed::Feed;
+use crate::io::journal::{Acceptance, Journal, Reader, Settler, Trouble};
 use crate::io::metrics::Metric;
-use crate::io::store::Trouble;
 use crate::plan::Plan;
 use crate::record::zone::Zone;
 use jiff::tz::TimeZone;
@@ -45,9 +43,9 @@ pub struct Outside {
     /// The zone of the records' times.
     pub zone: TimeZone,
     live: Handle,
-    ledger: Mutex<Ledger>,
+    reader: Mutex<Reader>,
     /// For those who look for records, one after the other.
-    records: Arc<Mutex<Ledger>>,
+    records: Arc<Mutex<Reader>>,
     readers: Arc<Semaphore>,
     rate: u32,
     rates: Mutex<BTreeMap<String, Bucket>>,
@@ -66,10 +64,10 @@ pub enum NotTaken {
 impl Outside {
     pub fn new(config: &Config, journal: &Journal, newest: watch::Receiver<u64>, live: Handle) -> Result<Outside, Text> {
         let zone = Zone::named(&config.records.zone)?;
-        let ledger = || journal.ledger(zone.clone()).map_err(Text::from);
+        let reader = || journal.reader(zone.clone()).map_err(Text::from);
         let callers = Target::all(config)?.into_iter().filter(Target::calls_back).map(|target| (target.name.clone(), target));
         Ok(Outside {
-            feed: Arc::new(Feed::new(ledger()?, ledger()?, newest).map_err(Text::from)?),
+            feed: Arc::new(Feed::new(reader()?, reader()?, newest).map_err(Text::from)?),
             settler: journal.settler(),
             node: config.node.name.clone(),
             backends: config.records.backends.iter().filter(|(_, b)| b.enabled).map(|(name, _)| name.clone()).collect(),
@@ -78,8 +76,8 @@ impl Outside {
             clock: journal.clock(),
             live,
             zone: TimeZone::get(&config.records.zone).unwrap_or(TimeZone::UTC),
-            ledger: Mutex::new(ledger()?),
-            records: Arc::new(Mutex::new(ledger()?)),
+            reader: Mutex::new(reader()?),
+            records: Arc::new(Mutex::new(reader()?)),
             readers: Arc::new(Semaphore::new(READERS)),
             rate: config.records.inbound_rate,
             rates: Mutex::default(),
@@ -110,7 +108,7 @@ impl Outside {
 
     /// Hands something to the journal and waits until it is on disk. Its place is taken until then, whoever still waits: a
     /// journal that is down is handed no more than that.
-    pub async fn taken(&self, hand: impl FnOnce(&Settler, Box<dyn FnOnce(Taken) + Send>)) -> Result<Taken, NotTaken> {
+    pub async fn taken(&self, hand: impl FnOnce(&Settler, Box<dyn FnOnce(Acceptance) + Send>)) -> Result<Acceptance, NotTaken> {
         let place = self.waiting.clone().try_acquire_owned().map_err(|_| NotTaken::Busy)?;
         let (done, told) = oneshot::channel();
         // A client that does not wait any more need not be told.
@@ -124,7 +122,7 @@ impl Outside {
 
     /// The page of a call's ticket, once it has one; the outer none: there is no such call.
     pub fn page(&self, call: CallId) -> Result<Option<Option<String>>, String> {
-        let record = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).record(call).map_err(|e| e.to_string())?;
+        let record = self.reader.lock().unwrap_or_else(PoisonError::into_inner).record(call).map_err(|e| e.to_string())?;
         Ok(record.map(|record| record.tickets.into_iter().find_map(|ticket| ticket.url)))
     }
 
@@ -159,13 +157,13 @@ impl Outside {
 
 /// A place among those who look for records.
 pub struct Reading {
-    records: Arc<Mutex<Ledger>>,
+    records: Arc<Mutex<Reader>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Reading {
     /// Reads the disk, and may wait for others who do.
-    pub fn ask<T>(self, question: impl FnOnce(&Ledger) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    pub fn ask<T>(self, question: impl FnOnce(&Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
         question(&self.records.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -10,8 +10,7 @@ use crate::io::config::plans::Loaded;
 use crate::io::config::setup;
 use crate::io::config::{Backend, Config, Http, Layers, Token};
 use crate::io::http::outside::NotTaken;
-use crate::io::journal::{Journal, Options, Outbox, Report, Taken};
-use crate::io::ledger::Ledger;
+use crate::io::journal::{self, Acceptance, Journal, Options, Outbox, Report};
 use crate::io::{clock, inbox};
 use crate::plan::Plan;
 use crate::record::signature::Keys;
@@ -105,7 +104,7 @@ impl Bench {
             reload: Arc::new(|| Box::pin(async { Err(Vec::new()) })),
             tokens: Arc::new(Tokens::of(&http).unwrap()),
             outside,
-            disk: Arc::new(crate::io::disk::Disk::of(&crate::io::config::Config::default(), Arc::default())),
+            disk: Arc::new(crate::io::journal::disk::Disk::of("var/journal.db".into(), 0, 0, Arc::default())),
             audit: Arc::new(Audit::of(&config.node.state)),
             deliveries: Arc::default(),
             recordings: Arc::new(RecordingStore::of(&config).unwrap()),
@@ -176,8 +175,8 @@ impl Bench {
         said(request.header("webhook-timestamp", at).header("webhook-signature", sign).body(body)).await
     }
 
-    fn ledger(&self) -> Ledger {
-        Ledger::open(self.journal.path(), Zone::default()).unwrap()
+    fn reader(&self) -> journal::Reader {
+        journal::Reader::open(self.journal.path(), Zone::default()).unwrap()
     }
 }
 
@@ -308,9 +307,9 @@ async fn what_waits_for_a_journal_that_is_down_is_bounded() {
         }
     }
     assert_eq!(handed.len(), 256);
-    handed.pop().unwrap()(Taken::NoSuchCall);
-    let taken = bench.desk.outside.taken(|_, tell| tell(Taken::NoSuchCall)).await;
-    assert_eq!(taken, Ok(Taken::NoSuchCall));
+    handed.pop().unwrap()(Acceptance::NoSuchCall);
+    let taken = bench.desk.outside.taken(|_, tell| tell(Acceptance::NoSuchCall)).await;
+    assert_eq!(taken, Ok(Acceptance::NoSuchCall));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -328,7 +327,7 @@ async fn a_record_from_elsewhere_is_stored_once_and_is_like_any_other() {
     let (_, kind, event) = feed.next().await;
     assert_eq!((kind.as_str(), event["subject"].as_str()), ("call.record", answer["call_id"].as_str()));
     assert!(crate::io::http::schemas::EVENT.faults(&event).is_empty(), "{event:#}");
-    let record = bench.ledger().record(call).unwrap().unwrap();
+    let record = bench.reader().record(call).unwrap().unwrap();
     let shown = json!(record);
     assert_eq!(shown["reported_by"], json!({ "source": "source", "id": "sc-1" }));
     assert_eq!(shown["hotline"]["mode"], "sub-center");
@@ -369,7 +368,7 @@ async fn what_is_wrong_with_a_record_is_told_at_its_place() {
     assert_eq!(said(torn).await.0, 400);
     let viewer = Client::new().post(bench.url("/api/v1/records")).bearer_auth(format!("{TOKEN}viewer")).body("{}");
     assert_eq!(said(viewer).await.0, 403);
-    assert_eq!(bench.ledger().records(None, 10).unwrap(), []);
+    assert_eq!(bench.reader().records(None, 10).unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -405,7 +404,7 @@ async fn a_callback_links_a_work_order_and_a_survey_once() {
     assert_eq!(event["data"]["tickets"], json!([{ "backend": "tickets", "id": "GD1", "url": "https://t/GD1" }]));
     let (n, kind, event) = feed.next().await;
     assert_eq!((n, kind.as_str(), event["data"]["survey"]["score"].as_u64()), (5, "survey.received", Some(2)));
-    assert_eq!(bench.ledger().feed_ends().unwrap().1, 5);
+    assert_eq!(bench.reader().feed_ends().unwrap().1, 5);
 
     let bench = bench.restarted().await;
     assert_eq!(bench.call_back("m1", at, KEY, &body).await.0, 409, "replayed after a restart");
@@ -436,7 +435,7 @@ async fn a_callback_that_is_not_believed_changes_nothing() {
     assert_eq!(said(unsigned).await.0, 401);
     let unknown = Client::new().post(bench.url("/api/v1/callbacks/nobody")).body("{}");
     assert_eq!(said(unknown).await.0, 404);
-    assert_eq!(bench.ledger().feed_ends().unwrap().1, 3);
+    assert_eq!(bench.reader().feed_ends().unwrap().1, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -466,21 +465,22 @@ async fn a_call_takes_so_much_news_and_no_more() {
     let bench = Bench::new().await;
     bench.calls(0..1);
     bench.fed(3).await;
-    let mut last = Taken::Conflict;
+    let mut last = Acceptance::Conflict;
     for n in 0..1100 {
-        let news = vec![crate::record::postscript::News::Surveyed { score: 1 + (n % 3) as u8, scale: 3, source: n.to_string() }];
+        let updates =
+            vec![crate::record::amendment::Update::Surveyed { score: 1 + (n % 3) as u8, scale: 3, source: n.to_string() }];
         let callback = crate::io::journal::Callback {
             backend: "tickets".into(),
             id: n.to_string(),
             seal: None,
             sent: Wall(1),
             call: call(0),
-            news,
+            updates,
         };
         last = bench.desk.outside.taken(|journal, done| journal.called_back(callback, Duration::MAX, done)).await.unwrap();
-        if last != Taken::New(call(0)) {
+        if last != Acceptance::New(call(0)) {
             break;
         }
     }
-    assert_eq!((last, bench.ledger().feed_ends().unwrap().1), (Taken::TooMany, 3 + 998));
+    assert_eq!((last, bench.reader().feed_ends().unwrap().1), (Acceptance::TooMany, 3 + 998));
 }

@@ -9,7 +9,7 @@ use crate::control::{Holder, Right};
 use crate::io::clock;
 use crate::io::http::outside::{NotTaken, Outside};
 use crate::io::http::schemas;
-use crate::io::journal::Taken;
+use crate::io::journal::Acceptance;
 use crate::plan::{Facts, Mode};
 use crate::record::report;
 use crate::record::zone::Zone;
@@ -39,11 +39,11 @@ async fn hand_in(State(desk): State<Desk>, Extension(holder): Extension<Arc<Hold
     };
     let (entry, counted) = entry(outside, &holder.name, report);
     match outside.taken(|journal, done| journal.report(entry, done)).await {
-        Ok(Taken::New(call)) => {
+        Ok(Acceptance::New(call)) => {
             outside.count("records_received_total", &holder.name, &counted);
             (StatusCode::CREATED, stored(call, "stored")).into_response()
         }
-        Ok(Taken::Known(call)) => (StatusCode::OK, stored(call, "known")).into_response(),
+        Ok(Acceptance::Known(call)) => (StatusCode::OK, stored(call, "known")).into_response(),
         Ok(_) => {
             outside.count("records_refused_total", &holder.name, &counted);
             let detail = both!(

@@ -9,10 +9,10 @@ use crate::base::{Masked, Shown, Text, Wall};
 use crate::control::{Holder, Right};
 use crate::io::clock::moment::{self, Moment};
 use crate::io::http::outside::Outside;
-use crate::io::ledger::search::{Outcome, Page, Search};
-use crate::io::ledger::{Caller, Ledger};
+use crate::io::journal::Trouble;
+use crate::io::journal::search::{Outcome, Page, Search};
+use crate::io::journal::{Caller, Reader};
 use crate::io::process::threads;
-use crate::io::store::Trouble;
 use crate::record::shape::Record;
 use axum::Extension;
 use axum::extract::{Path, Query, State};
@@ -61,7 +61,7 @@ async fn list(
     if asked.unmasked || search.caller.is_some() {
         in_full(&desk, &holder, "records", told(&asked)).await?;
     }
-    let Page { records, next } = read(&desk, move |ledger| ledger.search(&search)).await?;
+    let Page { records, next } = read(&desk, move |reader| reader.search(&search)).await?;
     let records: Vec<Value> = records.into_iter().map(|record| shown(record, asked.unmasked)).collect();
     Ok(Json(json!({ "records": records, "next": next.map(|call| call.to_string()) })))
 }
@@ -77,7 +77,7 @@ async fn show(
     if look.unmasked {
         in_full(&desk, &holder, "records", call.to_string()).await?;
     }
-    let (record, deliveries) = read(&desk, move |ledger| Ok((ledger.record(call)?, ledger.deliveries(call)?))).await?;
+    let (record, deliveries) = read(&desk, move |reader| Ok((reader.record(call)?, reader.deliveries(call)?))).await?;
     let record = record.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, both!("no call {call}", "没有通话 {call}")))?;
     Ok(Json(json!({ "record": shown(record, look.unmasked), "deliveries": deliveries })))
 }
@@ -89,7 +89,7 @@ fn shown(record: Record, unmasked: bool) -> Value {
 /// Asks the journal, after those who asked before.
 async fn read<T: Send + 'static>(
     desk: &Desk,
-    question: impl FnOnce(&Ledger) -> Result<T, Trouble> + Send + 'static,
+    question: impl FnOnce(&Reader) -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Problem> {
     let Some(reader) = desk.outside.read() else {
         let busy = both!("as many read records as may; ask again in a second", "查询话单的请求已达上限，请一秒后再试");

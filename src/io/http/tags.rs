@@ -9,7 +9,7 @@ use super::records::{json_of, not_taken};
 use crate::base::CallId;
 use crate::control::{Holder, Right};
 use crate::io::http::schemas;
-use crate::io::journal::{Tagging, Taken};
+use crate::io::journal::{Acceptance, Tagging};
 use crate::record::callback::Tag;
 use axum::Extension;
 use axum::body::Bytes;
@@ -40,8 +40,8 @@ async fn tag(
     let backends = outside.plan().backends_of(subjects.iter().map(String::as_str));
     let tagging = Tagging { call, subjects: subjects.clone(), backends: backends.clone(), by: holder.name.clone() };
     match outside.taken(|journal, done| journal.tagged(tagging, done)).await {
-        Ok(taken @ (Taken::New(_) | Taken::Known(_))) => {
-            let status = if matches!(taken, Taken::New(_)) { "tagged" } else { "known" };
+        Ok(taken @ (Acceptance::New(_) | Acceptance::Known(_))) => {
+            let status = if matches!(taken, Acceptance::New(_)) { "tagged" } else { "known" };
             // The log tells who did what to a call.
             tracing::info!(%call, by = holder.name, subjects = subjects.len(), ?backends, "{status}");
             outside.count("taggings_total", &holder.name, "");

@@ -50,7 +50,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             tokens,
             audit: Arc::new(audit()),
             recordings: Arc::new(RecordingStore::of(&config::Config::default()).unwrap()),
-            disk: Arc::new(Disk::of(&config::Config::default(), Arc::default())),
+            disk: Arc::new(Disk::of("var/journal.db".into(), 0, 0, Arc::default())),
             deliveries: Arc::default(),
             patience: http.timeout,
             outside: outside_tests::outside(),

@@ -1,15 +1,15 @@
 //! Tells whoever asks what of the journal is damaged; and the thread that looks, from the start on and as long as it runs.
 
-use super::Looks;
-use super::hands::Control;
+use super::Inspection;
+use super::handles::Control;
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Text};
 use crate::io::clock;
+use crate::io::journal::sqlite::repair::{self, Damaged};
+use crate::io::journal::sqlite::scan::scan;
+use crate::io::journal::sqlite::totals::Totals;
+use crate::io::journal::sqlite::{BUSY, Trouble, identity};
 use crate::io::process::threads;
-use crate::io::store::mend::{self, Damaged};
-use crate::io::store::scan::scan;
-use crate::io::store::tally::Tally;
-use crate::io::store::{BUSY, Trouble, kin};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ pub(super) struct Inspector {
 
 impl Inspector {
     /// Returns when all has been looked through once, or has taken too long for that.
-    pub fn start(path: &Path, control: Sender<Control>, health: Arc<Health>, often: Looks) -> Option<Inspector> {
+    pub fn start(path: &Path, control: Sender<Control>, health: Arc<Health>, often: Inspection) -> Option<Inspector> {
         let (stop, stopped) = bounded(0);
         let (done, first) = bounded(1);
         let looks = Look { path: path.to_owned(), control, health, stopped, often };
@@ -111,7 +111,7 @@ struct Look {
     control: Sender<Control>,
     health: Arc<Health>,
     stopped: Receiver<()>,
-    often: Looks,
+    often: Inspection,
 }
 
 impl Look {
@@ -151,29 +151,29 @@ fn took(began: Mono) -> Duration {
 
 /// Lists what is known to be damaged; with `seen` somebody has looked at it.
 pub fn damage(path: &Path, seen: bool) -> Result<Vec<Damaged>, Trouble> {
-    kin::must_be_ours(path)?;
+    identity::must_be_ours(path)?;
     let ask = || {
         let flags = if seen { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
         let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         db.busy_timeout(BUSY)?;
         if seen {
-            let tally = Tally::of(&db)?;
+            let totals = Totals::of(&db)?;
             let tx = db.unchecked_transaction()?;
             tx.execute("UPDATE damaged SET seen = 1 WHERE seen IS NULL", [])?;
-            tally.note(&tx)?;
+            totals.note(&tx)?;
             tx.commit()?;
         }
-        mend::damaged(&db)
+        repair::damaged(&db)
     };
     ask().map_err(|e| Trouble::sqlite(path, e))
 }
 
 /// For `hotline check`: refuses a journal that is there, or tells what is wrong with it.
 pub fn told_of(path: &Path) -> Result<Option<Text>, Trouble> {
-    use kin::Kin;
-    match kin::look(path)? {
-        Kin::Absent | Kin::Ours(_) => Ok(None),
-        Kin::Damaged(what) => Ok(Some(what)),
+    use identity::Identity;
+    match identity::look(path)? {
+        Identity::Absent | Identity::Ours(_) => Ok(None),
+        Identity::Damaged(what) => Ok(Some(what)),
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
         let (stop, stopped) = bounded(0);
         let (done, first) = bounded(1);
         let (control, _controls) = crossbeam_channel::unbounded();
-        let often = Looks::default();
+        let often = Inspection::default();
         let looks = Look { path: dir.path().join("journal.db"), control, health: Arc::default(), stopped, often };
         let looking = std::thread::spawn(move || {
             trap::set(Trap::Look, 0);

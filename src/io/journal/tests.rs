@@ -10,8 +10,8 @@ use super::writer::BATCH;
 use super::*;
 use crate::base::{Mono, Text};
 use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
-use crate::io::ledger::Ledger;
-use crate::io::store;
+use crate::io::journal::Reader;
+use crate::io::journal::sqlite;
 use crate::record::cloudevent::Kind;
 use crate::record::delivery::{Settlement, Verdict};
 use crate::record::exchange::Change;
@@ -60,8 +60,8 @@ fn open(options: Options) -> (Journal, Recovered, Receiver<Report>) {
     (journal, recovered, reports)
 }
 
-fn ledger(dir: &TempDir) -> Ledger {
-    Ledger::open(&dir.path().join("var/journal.db"), Zone::default()).unwrap()
+fn reader(dir: &TempDir) -> Reader {
+    Reader::open(&dir.path().join("var/journal.db"), Zone::default()).unwrap()
 }
 
 /// Waits for what satisfies, skipping other reports.
@@ -99,12 +99,12 @@ fn what_is_acknowledged_is_there_after_reopening() {
         assert!(appender.append(ticket, entry));
     }
     durable(&reports, 3);
-    assert_eq!(ledger(&dir).entries(call(1), 10).unwrap(), log, "read while the journal runs");
+    assert_eq!(reader(&dir).entries(call(1), 10).unwrap(), log, "read while the journal runs");
     journal.close();
     let (_journal, recovered, _) = open(options(&dir));
     assert_eq!(recovered.interrupted, []);
-    assert_eq!(ledger(&dir).entries(call(1), 10).unwrap(), log);
-    assert_eq!(ledger(&dir).record(call(1)).unwrap().unwrap().result, Some(CallResult::Answered));
+    assert_eq!(reader(&dir).entries(call(1), 10).unwrap(), log);
+    assert_eq!(reader(&dir).record(call(1)).unwrap().unwrap().result, Some(CallResult::Answered));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn closing_writes_what_waits() {
     let (journal, _, _) = open(options(&dir));
     (1..=10_000).for_each(|n| assert!(journal.appender().append(n, offered(u128::from(n)))));
     journal.close();
-    assert_eq!(ledger(&dir).records(None, 20_000).unwrap().len(), 10_000);
+    assert_eq!(reader(&dir).records(None, 20_000).unwrap().len(), 10_000);
 }
 
 #[test]
@@ -131,16 +131,16 @@ fn open_calls_become_interrupted_once_however_often_it_dies() {
         assert_eq!(recovered.interrupted, expected);
         dir = crashed(&dir);
     }
-    let ledger = ledger(&dir);
+    let reader = reader(&dir);
     for (n, entries, at) in [(1, 2, "08:00:01"), (3, 3, "08:00:02")] {
-        let record = ledger.record(call(n)).unwrap().unwrap();
+        let record = reader.record(call(n)).unwrap().unwrap();
         assert_eq!((record.result, record.estimated), (Some(CallResult::Interrupted), true));
         assert_eq!(record.ended, Some(format!("2021-12-01T{at}.000+08:00")), "the last sign of life, not the restart");
-        assert_eq!(ledger.entries(call(n), 10).unwrap().len(), entries);
-        assert_eq!(ledger.deliveries(call(n)).unwrap().len(), 1);
+        assert_eq!(reader.entries(call(n), 10).unwrap().len(), entries);
+        assert_eq!(reader.deliveries(call(n)).unwrap().len(), 1);
     }
-    assert_eq!(ledger.record(call(2)).unwrap().unwrap().result, Some(CallResult::Answered));
-    let due = ledger.due("webhook", START, 10).unwrap();
+    assert_eq!(reader.record(call(2)).unwrap().unwrap().result, Some(CallResult::Answered));
+    let due = reader.due("webhook", START, 10).unwrap();
     assert_eq!(due.iter().map(|item| (item.call, item.kind)).collect::<Vec<_>>(), [1, 2, 3].map(|n| (call(n), Kind::Record)));
 }
 
@@ -191,7 +191,7 @@ fn a_full_disk_is_reported_and_nothing_is_lost() {
     purge.execute("DELETE FROM entries WHERE call <= ?1", [call(900).0.as_bytes()]).unwrap();
     wait(&reports, |report| *report == Report::Up);
     durable(&reports, 600);
-    assert_eq!(ledger(&dir).records(None, 599).unwrap().len(), 599);
+    assert_eq!(reader(&dir).records(None, 599).unwrap().len(), 599);
 }
 
 /// A call that begins and is settled while the disk refuses: its first entry is on disk before what follows from it.
@@ -211,8 +211,8 @@ fn nothing_overtakes_the_entries_it_is_about() {
     // A try with what came first, and what came later at hand.
     std::thread::sleep(Duration::from_millis(50));
     gate.execute_batch("COMMIT").unwrap();
-    assert_eq!(taken.recv_timeout(SOON), Ok(Taken::New(call(2))));
-    assert_eq!(ledger(&dir).owed_recordings().unwrap(), []);
+    assert_eq!(taken.recv_timeout(SOON), Ok(Acceptance::New(call(2))));
+    assert_eq!(reader(&dir).owed_recordings().unwrap(), []);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn memory_is_bounded_and_a_loss_is_told() {
     assert!(kept < BATCH + 100 && appender.lost() == BATCH as u64 + 100 - kept as u64, "{kept}");
     gate.execute_batch("COMMIT").unwrap();
     journal.close();
-    assert_eq!(ledger(&dir).records(None, 10_000).unwrap().len(), kept);
+    assert_eq!(reader(&dir).records(None, 10_000).unwrap().len(), kept);
     drop(reports);
 }
 
@@ -257,7 +257,7 @@ fn a_damaged_entry_is_left_out_and_the_rest_is_read() {
     durable(&reports, 2);
     let vandal = Connection::open(journal.path()).unwrap();
     vandal.execute("UPDATE entries SET what = '{' WHERE seq = 2", []).unwrap();
-    assert_eq!(ledger(&dir).entries(call(1), 10).unwrap(), [offered(1)]);
+    assert_eq!(reader(&dir).entries(call(1), 10).unwrap(), [offered(1)]);
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn the_list_is_newest_first_and_can_begin_at_a_time() {
     }
     durable(&reports, 5);
     let list = |since, limit| {
-        let records = ledger(&dir).records(since, limit).unwrap();
+        let records = reader(&dir).records(since, limit).unwrap();
         records.into_iter().map(|record| record.call_id.parse::<CallId>().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(list(None, 3), [ids[4], ids[3], ids[2]]);
@@ -307,11 +307,11 @@ fn a_ticket_is_an_event_of_its_own_and_stands_in_what_follows() {
     settle(settlement(1, 3, linked("7")));
     settle(settlement(1, 3, linked("8")));
 
-    let ledger = ledger(&dir);
-    let events = ledger.feed(0, 100).unwrap();
+    let reader = reader(&dir);
+    let events = reader.feed(0, 100).unwrap();
     assert_eq!(events.iter().map(|fed| fed.n).collect::<Vec<_>>(), (1..=6).collect::<Vec<_>>());
     let told = events.into_iter().map(|fed| {
-        let event = ledger.event(&fed.item.unwrap()).unwrap().unwrap();
+        let event = reader.event(&fed.item.unwrap()).unwrap().unwrap();
         let tickets: Vec<String> = event.data.tickets.iter().map(|ticket| ticket.id.clone()).collect();
         (event.kind, event.sequence.trim_start_matches('0').to_owned(), tickets.join(" "))
     });
@@ -324,8 +324,8 @@ fn a_ticket_is_an_event_of_its_own_and_stands_in_what_follows() {
         ("ticket.linked", "3002", "8"),
     ];
     assert_eq!(told.collect::<Vec<_>>(), expected.map(|(kind, n, ids)| (kind, n.to_owned(), ids.to_owned())));
-    assert_eq!(ledger.ticket("webhook", call(1)).unwrap().id.as_deref(), Some("8"));
-    let due = ledger.due("webhook", Wall(START.0 * 2), 10).unwrap();
+    assert_eq!(reader.ticket("webhook", call(1)).unwrap().id.as_deref(), Some("8"));
+    let due = reader.due("webhook", Wall(START.0 * 2), 10).unwrap();
     assert!(due.iter().any(|item| item.kind == Kind::TicketLinked), "{due:?}");
 }
 
@@ -343,9 +343,9 @@ fn what_is_handed_in_again_is_known_though_the_plan_has_changed() {
         journal.settler().report(entry(n, 1, what), move |taken| done.send(taken).unwrap());
         taken.recv_timeout(SOON).unwrap()
     };
-    assert_eq!(hand_in(1, "before"), Taken::New(call(1)));
-    assert_eq!(hand_in(1, "after"), Taken::Known(call(1)));
-    assert_eq!(hand_in(2, "after"), Taken::New(call(2)));
+    assert_eq!(hand_in(1, "before"), Acceptance::New(call(1)));
+    assert_eq!(hand_in(1, "after"), Acceptance::Known(call(1)));
+    assert_eq!(hand_in(2, "after"), Acceptance::New(call(2)));
 }
 
 #[test]
@@ -355,13 +355,13 @@ fn the_feed_forgets_its_oldest_events_and_never_counts_back() {
     let (journal, _, reports) = open(Options { outbox, ..options(&dir) });
     (1..=600).for_each(|n| assert!(journal.appender().append(n, offered(u128::from(n)))));
     assert_eq!(wait(&reports, |report| *report == Report::Fed(600)), Report::Fed(600));
-    assert_eq!(ledger(&dir).feed_ends().unwrap(), (213, 600), "the last 300 at 512");
+    assert_eq!(reader(&dir).feed_ends().unwrap(), (213, 600), "the last 300 at 512");
     journal.close();
     let purge = Connection::open(dir.path().join("var/journal.db")).unwrap();
     purge.execute("DELETE FROM feed", []).unwrap();
     let (_journal, recovered, _) = open(options(&dir));
     assert_eq!(recovered.interrupted.len(), 600);
-    assert_eq!(ledger(&dir).feed_ends().unwrap().1, 1800);
+    assert_eq!(reader(&dir).feed_ends().unwrap().1, 1800);
 }
 
 /// A journal of the release before, with a call whose ticket is known and whose record waits.
@@ -390,10 +390,10 @@ fn an_older_journal_is_brought_up() {
     }
     drop(old);
     let (_journal, _, _) = open(options(&dir));
-    let ledger = ledger(&dir);
-    let due = ledger.due("webhook", START, 10).unwrap();
+    let reader = reader(&dir);
+    let due = reader.due("webhook", START, 10).unwrap();
     assert_eq!(due[0].sequence, 2001);
-    let event = ledger.event(&due[0]).unwrap().unwrap();
+    let event = reader.event(&due[0]).unwrap().unwrap();
     let tickets: Vec<&str> = event.data.tickets.iter().map(|ticket| ticket.backend.as_str()).collect();
     assert_eq!((event.sequence.as_str(), tickets), ("0000002001", vec!["a", "b"]));
 }
@@ -431,5 +431,5 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
     let acknowledged = lines.filter_map(|line| line.split_once("durable ")?.1.parse().ok()).last().unwrap_or(acknowledged);
     let (_journal, recovered, _) = open(options(&dir));
     assert!(recovered.interrupted.len() >= acknowledged, "{} of {acknowledged}", recovered.interrupted.len());
-    assert_eq!(ledger(&dir).due("webhook", START, 100_000).unwrap().len(), recovered.interrupted.len());
+    assert_eq!(reader(&dir).due("webhook", START, 100_000).unwrap().len(), recovered.interrupted.len());
 }

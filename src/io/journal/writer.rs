@@ -2,15 +2,15 @@
 //!
 //! A panic costs the entry that was being written: what is written with it is written again without it.
 
-use super::hands::{Control, Matter, Settle};
+use super::handles::{Control, Pending, Request};
 use super::health::Health;
 use super::{Options, Report, THREAD};
 use crate::base::{Mono, Text, Wall};
 use crate::call::event::Entry;
 use crate::io::clock::{self, Running};
+use crate::io::journal::sqlite::scan::{Found, Watch};
+use crate::io::journal::sqlite::{Acceptance, Lock, Store, Trouble, Written};
 use crate::io::process::threads;
-use crate::io::store::scan::{Found, Watch};
-use crate::io::store::{Lock, Store, Taken, Trouble, Written};
 use crossbeam_channel::{Receiver, select};
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -47,7 +47,7 @@ pub(super) struct Writer {
     pub closing: bool,
     /// Settlements wait until the entries are on disk that came before them, of which so many are not: else they would meet
     /// a journal that does not know its call yet.
-    pub held: Vec<Settle>,
+    pub held: Vec<Pending>,
     pub ahead: usize,
     /// When it is looked next whether calls are to be purged.
     pub purge_at: Mono,
@@ -65,7 +65,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 pub(super) struct Batch {
     pub entries: Vec<(u64, Entry)>,
-    pub settlements: Vec<Settle>,
+    pub settlements: Vec<Pending>,
     /// The last entry's, also where that one is lost.
     pub ticket: Option<u64>,
 }
@@ -164,7 +164,7 @@ impl Writer {
 
     fn control(&mut self, control: Control) {
         match control {
-            Control::Settle(settle) => self.held.push(*settle),
+            Control::Request(pending) => self.held.push(*pending),
             Control::Damaged(what) => self.damaged = Some(what),
             Control::Aside(found) => self.set_aside(&found),
             Control::Close => self.closing = true,
@@ -275,7 +275,7 @@ impl Writer {
     }
 
     /// `at_work` tells which of the batch is being written, its entries first.
-    fn commit(&mut self, batch: &Batch, at_work: &Cell<Option<usize>>) -> Result<(Written, Vec<Taken>), Trouble> {
+    fn commit(&mut self, batch: &Batch, at_work: &Cell<Option<usize>>) -> Result<(Written, Vec<Acceptance>), Trouble> {
         let (running, trusted) = (self.running, self.options.clock.clone());
         let store = self.ready()?;
         let (at, mut taken) = (clock::now(), Vec::new());
@@ -285,21 +285,21 @@ impl Writer {
                 at_work.set(Some(place));
                 tx.append(entry)?;
             }
-            for (place, settle) in (batch.entries.len()..).zip(&batch.settlements) {
+            for (place, pending) in (batch.entries.len()..).zip(&batch.settlements) {
                 at_work.set(Some(place));
-                taken.push(match &settle.matter {
-                    Matter::Settled(backend, settlement) => {
+                taken.push(match &pending.request {
+                    Request::Settled(backend, settlement) => {
                         tx.settle(backend, settlement, now, stamp)?;
-                        Taken::New(settlement.call)
+                        Acceptance::New(settlement.call)
                     }
-                    Matter::Creating(backend, call, at) => {
+                    Request::Creating(backend, call, at) => {
                         tx.creating(backend, *call, *at)?;
-                        Taken::New(*call)
+                        Acceptance::New(*call)
                     }
-                    Matter::Reported(entry) => tx.report(entry)?,
-                    Matter::CalledBack(callback, remember) => tx.called_back(callback, now, heard, *remember)?,
-                    Matter::Recorded(call, recorded) => tx.recorded(*call, recorded, now)?,
-                    Matter::Tagged(tagging) => tx.tagged(tagging, now)?,
+                    Request::Reported(entry) => tx.report(entry)?,
+                    Request::CalledBack(callback, remember) => tx.called_back(callback, now, heard, *remember)?,
+                    Request::Recorded(call, recorded) => tx.recorded(*call, recorded, now)?,
+                    Request::Tagged(tagging) => tx.tagged(tagging, now)?,
                 });
             }
             at_work.set(None);
@@ -308,7 +308,7 @@ impl Writer {
         Ok((written, taken))
     }
 
-    fn written(&mut self, written: Written, taken: Vec<Taken>) {
+    fn written(&mut self, written: Written, taken: Vec<Acceptance>) {
         let batch = std::mem::take(&mut self.batch);
         if std::mem::take(&mut self.down) {
             tracing::warn!("the journal writes again");
@@ -318,8 +318,8 @@ impl Writer {
         if let Some(ticket) = batch.ticket {
             self.tell(Report::Durable(ticket));
         }
-        for (settle, taken) in batch.settlements.into_iter().zip(taken) {
-            threads::guarded(THREAD, || (settle.done)(taken));
+        for (pending, taken) in batch.settlements.into_iter().zip(taken) {
+            threads::guarded(THREAD, || (pending.done)(taken));
         }
         if written.posted {
             self.tell(Report::Posted);

@@ -5,8 +5,8 @@ use super::figures::Figures;
 use super::store::{PART, RecordingStore};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono};
+use crate::io::clock;
 use crate::io::process::threads;
-use crate::io::{clock, disk};
 use crate::record::recording::State;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
@@ -138,7 +138,7 @@ impl Files {
             return;
         }
         self.looked = Some(now);
-        let free = disk::free(&self.store.folder);
+        let free = crate::io::journal::disk::free(&self.store.folder);
         self.figures.free.store(free, Ordering::Relaxed);
         self.figures.room(free, self.min_free);
     }

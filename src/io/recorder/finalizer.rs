@@ -7,7 +7,7 @@ use super::files::Done;
 use super::store::{PART, RecordingStore, WAV, call_of, entries};
 use crate::base::{CallId, Mono, Wall};
 use crate::io::clock::{self, Trusted};
-use crate::io::journal::{Settler, Taken};
+use crate::io::journal::{Acceptance, Settler};
 use crate::io::process::audit::Audit;
 use crate::io::process::threads;
 use crate::media::wav::Format;
@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PIECE: usize = 1 << 20;
 
 /// How long files are kept.
-pub struct Keep {
+pub struct Retention {
     /// 0: for ever.
     pub days: u32,
     pub clock: Arc<Trusted>,
@@ -47,7 +47,7 @@ pub struct Finalizer {
     figures: Arc<Figures>,
     journal: Settler,
     audit: Audit,
-    keep: Keep,
+    keep: Retention,
     purge_at: Mono,
     /// One is taken for what the journal is told, and given back when that is on disk.
     slots: (Sender<()>, Receiver<()>),
@@ -65,7 +65,7 @@ impl Finalizer {
         figures: Arc<Figures>,
         journal: Settler,
         audit: Audit,
-        keep: Keep,
+        keep: Retention,
         stop: Arc<AtomicBool>,
     ) -> Finalizer {
         let (slots, gave_up, stuck) = (bounded(UNDER_WAY), false, Vec::new());
@@ -133,7 +133,7 @@ impl Finalizer {
         let free = self.slots.1.clone();
         let quiet = recorded.is_purge();
         self.journal.recorded(call, recorded, move |taken| {
-            if taken == Taken::NoSuchCall && !quiet {
+            if taken == Acceptance::NoSuchCall && !quiet {
                 tracing::error!(%call, "it cannot be told what became of a call's recording: the journal has no such call");
             }
             let _ = free.try_recv();
@@ -296,7 +296,7 @@ mod tests {
         let purge = |known: i64| {
             // A process before this one believed that it was so late.
             fs::write(folder.path().join("journal.clock"), known.to_string()).unwrap();
-            let keep = Keep { days: 30, clock: Arc::new(Trusted::beside(&config.journal(), now)) };
+            let keep = Retention { days: 30, clock: Arc::new(Trusted::beside(&config.journal(), now)) };
             let (audit, stop) = (Audit::of(&config.node.state), Arc::default());
             Finalizer::new(store.clone(), Arc::default(), journal.settler(), audit, keep, stop).purge();
             wav.exists()
@@ -319,7 +319,7 @@ mod tests {
         config.node.state = folder.path().to_owned();
         let (journal, _) = Journal::open(Options::new(config.journal()), Wall(0), |_| {}).unwrap();
         let (store, stop) = (Arc::new(RecordingStore::of(&config).unwrap()), Arc::default());
-        let keep = Keep { days: 0, clock: journal.clock() };
+        let keep = Retention { days: 0, clock: journal.clock() };
         let mut finalizer =
             Finalizer::new(store.clone(), Arc::default(), journal.settler(), Audit::of(&config.node.state), keep, stop);
         let call = CallId::new(clock::now().wall, &mut Rng::from_number(1));

@@ -12,8 +12,8 @@ use crate::call::event::{Entry, What};
 use crate::io::clock;
 use crate::io::clock::Trusted;
 use crate::io::config::Config;
-use crate::io::disk;
 use crate::io::journal::Settler;
+use crate::io::journal::disk;
 use crate::io::metrics::Metric;
 use crate::io::process::audit::Audit;
 use crate::io::process::threads;
@@ -23,7 +23,7 @@ use crate::media::recording::{Made, Recordings};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use figures::Figures;
 use files::{Done, Files, Job};
-use finalizer::{Finalizer, Keep};
+use finalizer::{Finalizer, Retention};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ const NOTES: usize = 65_536;
 const JOBS: usize = 65_536;
 const FINISHED: usize = 10_000;
 /// The threads' names.
-const DESK: &str = "recorder";
+const ASSEMBLER: &str = "recorder";
 const FILES: &str = "recordings";
 const FINALIZER: &str = "recordings-kept";
 
@@ -93,7 +93,7 @@ impl Recorder {
         };
         let (done, finished) = bounded(FINISHED);
         let days = config.recording.keep_days;
-        let keep = Keep { days, clock };
+        let keep = Retention { days, clock };
         let finalizer = Finalizer::new(store.clone(), figures.clone(), journal, audit, keep, stop.clone());
         recorder.thread(FINALIZER, move || finalizer.run(owed, &finished))?;
         let Some((frames, sink)) = frames else {
@@ -107,7 +107,7 @@ impl Recorder {
         recorder.thread(FILES, move || files.run(&wanted))?;
         let (notes, noted) = bounded(NOTES);
         recorder.notes = Some(Notes(notes));
-        let desk = Desk {
+        let assembler = Assembler {
             frames,
             sink,
             lost: 0,
@@ -119,7 +119,7 @@ impl Recorder {
             skipped: BTreeMap::new(),
             figures,
         };
-        recorder.thread(DESK, move || desk.run(&stop))?;
+        recorder.thread(ASSEMBLER, move || assembler.run(&stop))?;
         Ok(recorder)
     }
 
@@ -179,7 +179,7 @@ impl Notes {
 }
 
 /// The thread that puts audio together.
-struct Desk {
+struct Assembler {
     frames: Receiver<Frame>,
     sink: Sink,
     /// Frames that the sink has lost, as far as it is known here.
@@ -195,10 +195,10 @@ struct Desk {
     figures: Arc<Figures>,
 }
 
-impl Desk {
+impl Assembler {
     fn run(mut self, stop: &AtomicBool) {
         let mut made = Vec::new();
-        threads::turns(DESK, || {
+        threads::turns(ASSEMBLER, || {
             let last = stop.load(Ordering::Relaxed);
             self.turn(&mut made);
             if last {
@@ -214,27 +214,27 @@ impl Desk {
         let horizon = clock::mono();
         let frames: Vec<Frame> = self.frames.try_iter().take(self.frames.len()).collect();
         while let Ok(note) = self.notes.try_recv() {
-            self.guarded(made, |desk, _| desk.note(&note));
+            self.guarded(made, |assembler, _| assembler.note(&note));
         }
         for frame in &frames {
             let Frame { call, leg, side, law, timestamp, at, .. } = *frame;
             let tapped = Tapped { call, leg, side, law, timestamp, at };
-            self.guarded(made, |desk, _| desk.recordings.frame(&tapped, frame.codes()));
+            self.guarded(made, |assembler, _| assembler.recordings.frame(&tapped, frame.codes()));
         }
         let lost = self.sink.lost();
         if std::mem::replace(&mut self.lost, lost) != lost {
             self.recordings.lose();
         }
-        self.guarded(made, |desk, made| desk.recordings.advance(horizon, made));
+        self.guarded(made, |assembler, made| assembler.recordings.advance(horizon, made));
         for made in made.drain(..) {
-            threads::guarded(DESK, || self.hand(made));
+            threads::guarded(ASSEMBLER, || self.hand(made));
         }
         self.figures.calls.store(self.recordings.len(), Ordering::Relaxed);
     }
 
     /// A panic costs the recording of one call, or what it was about where it was of none.
-    fn guarded(&mut self, made: &mut Vec<Made>, act: impl FnOnce(&mut Desk, &mut Vec<Made>)) {
-        if threads::guarded(DESK, || act(self, made)).is_none() {
+    fn guarded(&mut self, made: &mut Vec<Made>, act: impl FnOnce(&mut Assembler, &mut Vec<Made>)) {
+        if threads::guarded(ASSEMBLER, || act(self, made)).is_none() {
             self.recordings.recover(made);
         }
     }

@@ -2,8 +2,8 @@ use super::*;
 use crate::base::{Rng, Wall};
 use crate::call::event::{By, Offered, Result as Outcome};
 use crate::io::config::SealingKey;
+use crate::io::journal::Reader;
 use crate::io::journal::{Journal, Options};
-use crate::io::ledger::Ledger;
 use crate::io::recorder::store::{PART, WAV};
 use crate::io::shards::tap;
 use crate::media::wav::Format;
@@ -43,7 +43,7 @@ impl Bench {
         change(&mut config);
         let (journal, _) = Journal::open(Options::new(config.journal()), clock::now().wall, |_| {}).unwrap();
         let (sink, frames) = tap::queue(1000);
-        let owed = journal.ledger(Zone::default()).unwrap().owed_recordings().unwrap();
+        let owed = journal.reader(Zone::default()).unwrap().owed_recordings().unwrap();
         let (settler, clock) = (journal.settler(), journal.clock());
         let parts = Parts { journal: settler, owed, clock, frames: Some((frames, sink.clone())), seed: MapSeed(1, 2) };
         let recorder = Recorder::start(&config, parts).unwrap();
@@ -73,8 +73,8 @@ impl Bench {
         }
     }
 
-    fn ledger(&self) -> Ledger {
-        self.journal.ledger(Zone::default()).unwrap()
+    fn reader(&self) -> Reader {
+        self.journal.reader(Zone::default()).unwrap()
     }
 
     /// Once it is known what became of it.
@@ -84,7 +84,7 @@ impl Bench {
 
     fn told_other_than(&self, call: CallId, state: &str) -> Recording {
         loop {
-            let recording = self.ledger().record(call).unwrap().and_then(|record| record.recording);
+            let recording = self.reader().record(call).unwrap().and_then(|record| record.recording);
             match recording {
                 Some(recording) if recording.state != state => return recording,
                 _ => thread::sleep(Duration::from_millis(1)),
@@ -94,10 +94,10 @@ impl Bench {
 
     /// How often it was told, by the feed.
     fn times(&self, call: CallId) -> usize {
-        let ours = |fed: &crate::io::ledger::Fed| {
+        let ours = |fed: &crate::io::journal::FeedItem| {
             fed.item.as_ref().is_some_and(|item| item.call == call && item.kind.name() == "recording.ready")
         };
-        self.ledger().feed(0, 1000).unwrap().iter().filter(|fed| ours(fed)).count()
+        self.reader().feed(0, 1000).unwrap().iter().filter(|fed| ours(fed)).count()
     }
 
     fn file(&self, call: CallId, ending: &str) -> PathBuf {
@@ -134,9 +134,9 @@ fn a_call_becomes_a_file_and_an_event_after_its_record() {
     let reader = hound::WavReader::open(&file).unwrap();
     assert_eq!((reader.duration() / 8) as u64, told.ms.unwrap());
     assert!(reader.duration() >= 160 && reader.into_samples::<i16>().any(|sample| sample.unwrap() != 0));
-    let kinds: Vec<_> = bench.ledger().feed(0, 10).unwrap().into_iter().map(|fed| fed.item.unwrap().kind.name()).collect();
+    let kinds: Vec<_> = bench.reader().feed(0, 10).unwrap().into_iter().map(|fed| fed.item.unwrap().kind.name()).collect();
     assert_eq!(kinds, ["call.offered", "call.ended", "call.record", "recording.ready"]);
-    let masked = bench.ledger().record(call(1)).unwrap().unwrap().masked().recording.unwrap();
+    let masked = bench.reader().record(call(1)).unwrap().unwrap().masked().recording.unwrap();
     assert!(masked.url.unwrap().ends_with(&call(1).to_string()), "a link that opens by itself is not for everybody");
     bench.stop();
 }
@@ -296,7 +296,7 @@ fn what_could_be_written_says_how_it_went() {
 fn what_finds_no_room_on_its_way_to_the_disk_is_counted() {
     let (jobs, handed) = bounded(10);
     let (sink, frames) = tap::queue(1);
-    let mut desk = Desk {
+    let mut assembler = Assembler {
         frames,
         sink,
         lost: 0,
@@ -309,16 +309,16 @@ fn what_finds_no_room_on_its_way_to_the_disk_is_counted() {
         figures: Arc::default(),
     };
     let audio = || Made::Audio { call: call(1), bytes: vec![0; 12] };
-    desk.hand(audio());
-    desk.hand(audio());
-    assert_eq!(desk.figures.lost_frames.load(Ordering::Relaxed), 3);
-    desk.figures.waiting.fetch_sub(12, Ordering::Relaxed);
-    desk.hand(audio());
-    desk.hand(Made::Whole { call: call(1), lost: false });
+    assembler.hand(audio());
+    assembler.hand(audio());
+    assert_eq!(assembler.figures.lost_frames.load(Ordering::Relaxed), 3);
+    assembler.figures.waiting.fetch_sub(12, Ordering::Relaxed);
+    assembler.hand(audio());
+    assembler.hand(Made::Whole { call: call(1), lost: false });
     let jobs: Vec<Job> = handed.try_iter().collect();
     assert!(matches!(jobs[..], [Job::Audio { skipped: 0, .. }, Job::Audio { skipped: 3, .. }, Job::Whole { lost: true, .. }]));
     let none = Recorded::without_file(State::Missing);
-    assert!(none.url.is_none() && desk.skipped.is_empty());
+    assert!(none.url.is_none() && assembler.skipped.is_empty());
 }
 
 #[test]

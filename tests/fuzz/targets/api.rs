@@ -13,12 +13,12 @@ use hotline::io::config::plans;
 use hotline::io::config::setup;
 use hotline::io::config::tokens::Tokens;
 use hotline::io::config::{Config, Http, Layers, Token};
-use hotline::io::disk::Disk;
 use hotline::io::http::outside::Outside;
 use hotline::io::http::{Desk, router};
 use hotline::io::inbox::figures::{Board, Figures};
 use hotline::io::inbox::requests::Asks;
 use hotline::io::inbox::{Outlet, inbox};
+use hotline::io::journal::disk::Disk;
 use hotline::io::journal::{Journal, Options, Outbox};
 use hotline::io::process::audit::Audit;
 use hotline::io::recorder::store::RecordingStore;
@@ -156,7 +156,7 @@ fn desk(config: &Config) -> (Journal, Desk, Outlet) {
         tokens: Arc::new(Tokens::of(&Http { tokens, ..Http::default() }).unwrap_or_else(|_| panic!("the tokens are good"))),
         audit: Arc::new(Audit::of(&config.node.state)),
         recordings: Arc::new(RecordingStore::of(config).unwrap()),
-        disk: Arc::new(Disk::of(config, Arc::default())),
+        disk: Arc::new(Disk::of(config.journal(), config.records.max_bytes, config.records.min_free, Arc::default())),
         deliveries: Arc::default(),
         patience: Duration::from_secs(10),
         outside: Arc::new(outside),

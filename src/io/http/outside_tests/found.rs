@@ -18,7 +18,7 @@ impl Bench {
         for (seq, what) in (1..).zip([Some(offered), ended].into_iter().flatten()) {
             assert!(self.journal.appender().append(1, Entry { call, seq, wall: at, mono: Mono(0), what }));
         }
-        while self.ledger().entries(call, 10).unwrap().len() < 1 + usize::from(result.is_some()) {
+        while self.reader().entries(call, 10).unwrap().len() < 1 + usize::from(result.is_some()) {
             tokio::task::yield_now().await;
         }
         call.to_string()

@@ -37,9 +37,9 @@ async fn a_subject_is_stored_and_the_answer_says_who_gets_the_call() {
     assert_eq!((n, kind.as_str(), event["sequence"].as_str()), (4, "call.tagged", Some("0000002002")));
     assert_eq!(event["data"]["subjects"], json!([TOURISM, "其他"]));
     assert!(crate::io::http::schemas::EVENT.faults(&event).is_empty(), "{event:#}");
-    assert_eq!(bench.ledger().feed_ends().unwrap().1, 4);
+    assert_eq!(bench.reader().feed_ends().unwrap().1, 4);
     let bench = bench.restarted().await;
-    assert_eq!(bench.ledger().record(call(0)).unwrap().unwrap().subjects, [TOURISM, "其他"]);
+    assert_eq!(bench.reader().record(call(0)).unwrap().unwrap().subjects, [TOURISM, "其他"]);
     assert_eq!(bench.tag(&id, "operator", &body).await.1["status"], "known");
 }
 
@@ -74,7 +74,7 @@ async fn nonsense_is_refused_at_its_place_and_nothing_is_stored() {
         let (status, problem) = bench.tag(&id, "operator", &body.to_string()).await;
         assert_eq!((status, problem["errors"][0]["pointer"].as_str()), (422, Some(pointer)), "{body}");
     }
-    assert_eq!(bench.ledger().feed_ends().unwrap().1, 3);
+    assert_eq!(bench.reader().feed_ends().unwrap().1, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +82,7 @@ async fn a_callback_and_a_record_from_elsewhere_may_name_subjects_too() {
     let bench = bench(true).await;
     let body = json!({ "call_id": call(0).to_string(), "subjects": [TOURISM] });
     assert_eq!(bench.call_back("m1", seconds(), KEY, &body).await.0, 200);
-    assert_eq!(bench.ledger().record(call(0)).unwrap().unwrap().subjects, [TOURISM]);
+    assert_eq!(bench.reader().record(call(0)).unwrap().unwrap().subjects, [TOURISM]);
     let same = json!({ "subjects": [TOURISM] }).to_string();
     assert_eq!(bench.tag(&call(0).to_string(), "operator", &same).await.1["status"], "known", "its backend has it already");
     let mut wrong = body.clone();
@@ -94,8 +94,8 @@ async fn a_callback_and_a_record_from_elsewhere_may_name_subjects_too() {
     let (status, answer) = bench.hand_in(&reported).await;
     assert_eq!(status, 201, "{answer}");
     let handed_in: CallId = answer["call_id"].as_str().unwrap().parse().unwrap();
-    assert_eq!(bench.ledger().record(handed_in).unwrap().unwrap().subjects, ["30天无理由退货"]);
-    let entries = bench.ledger().entries(handed_in, 1).unwrap();
+    assert_eq!(bench.reader().record(handed_in).unwrap().unwrap().subjects, ["30天无理由退货"]);
+    let entries = bench.reader().entries(handed_in, 1).unwrap();
     let What::Reported(stored) = &entries[0].what else { panic!("{entries:?}") };
     assert_eq!((stored.tickets.len(), stored.withheld.len()), (0, 0), "tourism is withheld no more, and nobody is left out");
     let same = json!({ "subjects": ["30天无理由退货"] }).to_string();

@@ -1,9 +1,9 @@
 //! Copies of the journal, whole ones and others: what is made of them, and what is said.
 
 use super::*;
+use crate::io::journal::dead_letters::DeadLetters;
+use crate::io::journal::sqlite::mark::Mark;
 use crate::io::journal::{backup, restore};
-use crate::io::letters::Letters;
-use crate::io::store::mark::Mark;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::AtomicBool;
 
@@ -24,8 +24,8 @@ fn filled(calls: u64) -> (TempDir, Journal) {
 }
 
 fn refused(path: &Path) -> [String; 2] {
-    let read = Ledger::open(path, Zone::default()).err().unwrap();
-    let write = Letters::open(path).err().unwrap();
+    let read = Reader::open(path, Zone::default()).err().unwrap();
+    let write = DeadLetters::open(path).err().unwrap();
     assert_eq!(read, write);
     let text = Text::from(read);
     [text.en, text.zh]
@@ -38,8 +38,8 @@ fn a_backup_is_whole_private_and_overwrites_nothing() {
     let copied = backup(journal.path(), &to).unwrap();
     assert_eq!((copied.calls, copied.entries, copied.gap), (50, 100, None));
     assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(Ledger::open(&to, Zone::default()).unwrap().records(None, 100).unwrap().len(), 50);
-    assert_eq!(Ledger::open(&to, Zone::default()).unwrap().gap().unwrap(), None, "nobody holds it");
+    assert_eq!(Reader::open(&to, Zone::default()).unwrap().records(None, 100).unwrap().len(), 50);
+    assert_eq!(Reader::open(&to, Zone::default()).unwrap().gap().unwrap(), None, "nobody holds it");
     let before = fs::read(&to).unwrap();
     assert!(backup(journal.path(), &to).unwrap_err().to_string().contains("such a file already"));
     assert_eq!(fs::read(&to).unwrap(), before);
@@ -70,7 +70,7 @@ fn a_backup_under_load_is_of_one_moment_and_holds_nobody_up() {
         let to = dir.path().join(format!("backup-{n}.db"));
         let copied = backup(journal.path(), &to).unwrap();
         assert!(copied.entries >= 1000 && copied.calls >= 500, "{copied:?}");
-        assert_eq!(Ledger::open(&to, Zone::default()).unwrap().records(None, u32::MAX).unwrap().len() as u64, copied.calls);
+        assert_eq!(Reader::open(&to, Zone::default()).unwrap().records(None, u32::MAX).unwrap().len() as u64, copied.calls);
         sizes.push(copied.calls);
     }
     stop.store(true, Ordering::Relaxed);
@@ -78,7 +78,7 @@ fn a_backup_under_load_is_of_one_moment_and_holds_nobody_up() {
     assert!(sizes.is_sorted() && sizes[0] < sizes[4], "{sizes:?}");
     assert_eq!(journal.appender().lost(), 0);
     journal.close();
-    assert_eq!(ledger(&dir).calls(None, u32::MAX).unwrap().len() as u64, 500 + written);
+    assert_eq!(reader(&dir).calls(None, u32::MAX).unwrap().len() as u64, 500 + written);
 }
 
 #[test]
@@ -93,10 +93,10 @@ fn a_restored_journal_goes_on() {
     let there = restore(&to, &path(&dir), false).unwrap_err();
     assert!(there.to_string().contains("there is a journal already") && Text::from(there).zh.contains("已有日志数据库"));
     let copied = restore(&to, &path(&dir), true).unwrap();
-    assert_eq!((copied.calls, ledger(&dir).calls(None, 100).unwrap().len()), (20, 20));
-    let aside = Ledger::open(&copied.aside.unwrap(), Zone::default()).unwrap();
+    assert_eq!((copied.calls, reader(&dir).calls(None, 100).unwrap().len()), (20, 20));
+    let aside = Reader::open(&copied.aside.unwrap(), Zone::default()).unwrap();
     assert_eq!((aside.calls(None, 100).unwrap().len(), aside.gap().unwrap()), (21, None), "kept, with all that it had");
-    assert_eq!(ledger(&dir).gap().unwrap(), None, "the mark of the other one says nothing about it");
+    assert_eq!(reader(&dir).gap().unwrap(), None, "the mark of the other one says nothing about it");
 
     let (journal, _, reports) = open(options(&dir));
     journal.appender().append(1, offered(77));
@@ -107,7 +107,7 @@ fn a_restored_journal_goes_on() {
     let fresh = tempfile::tempdir().unwrap();
     restore(&to, &path(&fresh), false).unwrap();
     let (_journal, recovered, _) = open(options(&fresh));
-    assert_eq!((recovered.interrupted.len(), ledger(&fresh).records(None, 100).unwrap().len()), (0, 20));
+    assert_eq!((recovered.interrupted.len(), reader(&fresh).records(None, 100).unwrap().len()), (0, 20));
 }
 
 #[test]
@@ -147,24 +147,24 @@ fn a_file_that_was_copied_without_its_log_says_so() {
     let copy = tempfile::tempdir().unwrap();
     fs::create_dir(copy.path().join("var")).unwrap();
     fs::copy(path(&dir), path(&copy)).unwrap();
-    let alone = ledger(&copy);
+    let alone = reader(&copy);
     assert!(alone.calls(None, 100).unwrap().len() < 20);
     let gap = alone.gap().unwrap().unwrap();
     assert!(gap.en.contains("copied without its log") && gap.en.contains("it has 0 calls"), "{gap}");
     assert!(gap.zh.contains("没有带上日志文件"));
     // A reader leaves an empty log behind, and the next one is told the same.
-    assert!(ledger(&copy).gap().unwrap().is_some());
+    assert!(reader(&copy).gap().unwrap().is_some());
     let restored = tempfile::tempdir().unwrap();
     assert!(restore(&path(&copy), &path(&restored), false).unwrap().gap.is_some());
-    assert_eq!(ledger(&dir).gap().unwrap(), None, "and nobody is alarmed beside a running gateway");
+    assert_eq!(reader(&dir).gap().unwrap(), None, "and nobody is alarmed beside a running gateway");
     // A process that was killed leaves all three.
     let crashed = crashed(&dir);
     fs::copy(Mark::beside(&path(&dir)), Mark::beside(&path(&crashed))).unwrap();
-    assert_eq!(ledger(&crashed).gap().unwrap(), None);
-    assert_eq!(ledger(&crashed).calls(None, 100).unwrap().len(), 20);
+    assert_eq!(reader(&crashed).gap().unwrap(), None);
+    assert_eq!(reader(&crashed).calls(None, 100).unwrap().len(), 20);
     // And without the log the mark tells how much is gone.
     fs::remove_file(path(&crashed).with_extension("db-wal")).unwrap();
-    let gap = ledger(&crashed).gap().unwrap().unwrap();
+    let gap = reader(&crashed).gap().unwrap().unwrap();
     assert!(gap.en.contains("groups of entries are missing"), "{gap}");
     journal.close();
 }

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::base::Rng;
+use crate::io::journal::sqlite::mark::{Mark, log_of};
 use crate::io::journal::{Health, damage};
-use crate::io::store::mark::{Mark, log_of};
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -54,16 +54,16 @@ fn flip(file: &Path, bits: u64, rng: &mut Rng) {
 
 /// Calls of which all is there.
 fn whole(dir: &TempDir) -> BTreeSet<CallId> {
-    let ledger = ledger(dir);
-    let all = ledger.calls(None, u32::MAX).unwrap();
+    let reader = reader(dir);
+    let all = reader.calls(None, u32::MAX).unwrap();
     all.into_iter()
-        .filter(|call| ledger.entries(*call, 10).unwrap().iter().any(|e| matches!(e.what, What::Ended { .. })))
+        .filter(|call| reader.entries(*call, 10).unwrap().iter().any(|e| matches!(e.what, What::Ended { .. })))
         .collect()
 }
 
 /// Every call with a record that is still to be delivered, or was.
 fn owed(dir: &TempDir) -> BTreeSet<CallId> {
-    let due = ledger(dir).due("webhook", Wall(i64::MAX), u32::MAX).unwrap();
+    let due = reader(dir).due("webhook", Wall(i64::MAX), u32::MAX).unwrap();
     due.into_iter().map(|item| item.call).collect()
 }
 
@@ -188,7 +188,7 @@ fn damage_is_noticed_while_it_runs_and_the_rest_goes_on() {
     for seed in seeds("running") {
         let dir = tempfile::tempdir().unwrap();
         let (journal, _, reports) = open(options(&dir));
-        let deliverer = journal.ledger(Zone::default()).unwrap();
+        let deliverer = journal.reader(Zone::default()).unwrap();
         write(&journal, &reports, 1, CALLS);
         Connection::open(path(&dir)).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         flip(&path(&dir), 40, &mut Rng::from_number(seed));
@@ -242,6 +242,6 @@ fn one_damaged_entry_is_named_set_aside_and_kept() {
     assert_eq!((named[0].call.as_deref(), named[0].place.as_str()), (Some(call(2).to_string().as_str()), "entry 1"));
     let kept: String = vandal.query_row("SELECT row FROM damaged", [], |row| row.get(0)).unwrap();
     assert!(kept.contains("78787878"), "as it was, byte by byte: {kept}");
-    assert_eq!(ledger(&dir).records(None, 10).unwrap().len(), 3, "the call's other entry is served");
+    assert_eq!(reader(&dir).records(None, 10).unwrap().len(), 3, "the call's other entry is served");
     assert_eq!(owed(&dir).len(), 3, "and delivered");
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::base::Rng;
+use crate::io::journal::sqlite::scan::scan;
 use crate::io::journal::{Health, damage};
-use crate::io::store::scan::scan;
-use crate::record::postscript::News;
+use crate::record::amendment::Update;
 use crate::record::seal::Sealer;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -35,10 +35,10 @@ fn seeded() -> TempDir {
     let keys: BTreeMap<String, [u8; 32]> = [("k".to_owned(), [1; 32])].into();
     let sealer = Arc::new(Sealer::new(&keys, Some("k"), Some(&[7; 32])));
     let outbox = options(&dir).outbox;
-    let mut store = store::Store::open(&path(&dir), None, outbox).unwrap().sealing(sealer).unwrap();
-    let linked = News::Linked { backend: "webhook".into(), id: "7".into(), url: Some("http://t/7".into()), instead_of: None };
+    let mut store = sqlite::Store::open(&path(&dir), None, outbox).unwrap().sealing(sealer).unwrap();
+    let linked = Update::Linked { backend: "webhook".into(), id: "7".into(), url: Some("http://t/7".into()), instead_of: None };
     let callback =
-        Callback { backend: "webhook".into(), id: "m".into(), seal: None, sent: START, call: call(2), news: vec![linked] };
+        Callback { backend: "webhook".into(), id: "m".into(), seal: None, sent: START, call: call(2), updates: vec![linked] };
     let report = serde_json::json!({ "source": "tax", "line": "12366", "mode": "", "unit": null, "tickets": [],
         "plan": "", "plan_revision": "", "node": "a", "report": { "id": "1", "hotline": "12366", "caller": "13800138000",
         "start": "2021-12-01T08:00:00+08:00", "ended": "2021-12-01T08:03:00+08:00", "result": "answered" } });
@@ -70,7 +70,7 @@ fn seeded() -> TempDir {
 }
 
 /// So that something is known to be damaged already.
-fn scan_of_one_bad_row(dir: &TempDir) -> store::scan::Found {
+fn scan_of_one_bad_row(dir: &TempDir) -> sqlite::scan::Found {
     let vandal = Connection::open(path(dir)).unwrap();
     vandal.execute("UPDATE entries SET wall = wall + 1 WHERE call = ?1 AND seq = 1", [call(4).0.as_bytes()]).unwrap();
     let found = scan(&path(dir), &|| true);
@@ -105,7 +105,7 @@ fn content(path: &Path) -> rusqlite::Result<Vec<String>> {
 
 /// As a start and the first look find it.
 fn is_told(dir: &TempDir) -> bool {
-    let opened = store::Store::open(&path(dir), None, options(dir).outbox).map(drop);
+    let opened = sqlite::Store::open(&path(dir), None, options(dir).outbox).map(drop);
     let found = scan(&path(dir), &|| true);
     opened.is_err() || found.broken.is_some() || !found.bad.is_empty() || !found.unlike.is_empty()
 }
@@ -120,9 +120,9 @@ fn a_sound_journal_is_told_to_be_sound_whatever_was_written() {
     assert!(!is_told(&dir));
     // Others write it, too: who looks at damage, who decides about dead letters, who restores a copy.
     assert_eq!(damage(&path(&dir), true).unwrap().len(), 1);
-    let mut letters = crate::io::letters::Letters::open(&path(&dir)).unwrap();
-    letters.replay("webhook", Wall(0), crate::io::letters::Whose::ItsOwn, false).unwrap();
-    letters.replay("another", Wall(0), crate::io::letters::Whose::All, false).unwrap();
+    let mut letters = crate::io::journal::dead_letters::DeadLetters::open(&path(&dir)).unwrap();
+    letters.replay("webhook", Wall(0), crate::io::journal::dead_letters::ReplayScope::ItsOwn, false).unwrap();
+    letters.replay("another", Wall(0), crate::io::journal::dead_letters::ReplayScope::All, false).unwrap();
     drop(letters);
     assert!(!is_told(&dir));
     let copy = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ fn a_sound_journal_is_told_to_be_sound_whatever_was_written() {
     crate::io::journal::restore(&there, &path(&dir), true).unwrap();
     assert!(!is_told(&dir));
     // A purge deletes rows, and a clock that was ahead is put right.
-    let mut store = store::Store::open(&path(&dir), None, options(&dir).outbox).unwrap();
+    let mut store = sqlite::Store::open(&path(&dir), None, options(&dir).outbox).unwrap();
     store.restamp(Wall(5)).unwrap();
     store.purge(Wall(i64::MAX), 100).unwrap();
     drop(store);
@@ -247,8 +247,8 @@ fn a_gateway_tells_it_makes_good_what_it_can_and_goes_on() {
         ("tickets", "DELETE FROM tickets"),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let looks = Looks { every: Duration::from_millis(50), percent: 100 };
-        let (journal, _, reports) = open(Options { looks, ..options(&dir) });
+        let inspection = Inspection { every: Duration::from_millis(50), percent: 100 };
+        let (journal, _, reports) = open(Options { inspection, ..options(&dir) });
         for n in 1..3 {
             assert!(journal.appender().append(2 * n, offered(n.into())));
             assert!(journal.appender().append(2 * n + 1, ended(n.into(), 2)));
@@ -269,9 +269,9 @@ fn a_gateway_tells_it_makes_good_what_it_can_and_goes_on() {
         until(&health, |health| health.obstacle().is_none());
         // It is told once, and what follows from the entries is as it was.
         assert!(scan(&path(&dir), &|| true).unlike.is_empty(), "{sql}");
-        let due = ledger(&dir).due("webhook", Wall(i64::MAX - 1), 10).unwrap();
+        let due = reader(&dir).due("webhook", Wall(i64::MAX - 1), 10).unwrap();
         assert_eq!(due.len(), 2, "{sql}");
-        let next = ledger(&dir).due("webhook", Wall(1), 10).unwrap();
+        let next = reader(&dir).due("webhook", Wall(1), 10).unwrap();
         assert_eq!(next.len(), 2, "nobody waits for ever: {sql}");
         assert!(journal.appender().append(6, offered(3)));
         durable(&reports, 6);

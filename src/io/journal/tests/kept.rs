@@ -1,11 +1,11 @@
 //! Tests of what is kept and how: entries sealed, callers found by their hash, calls purged some time after their delivery.
 
 use super::*;
-use crate::io::ledger::Caller;
-use crate::io::ledger::search::Search;
-use crate::io::letters::{Letters, Which};
+use crate::io::journal::dead_letters::{DeadLetters, Selection};
+use crate::io::journal::search::Search;
+use crate::io::journal::sqlite::reader::Caller;
+use crate::record::amendment::Update;
 use crate::record::delivery::Settlement;
-use crate::record::postscript::News;
 use crate::record::seal::Sealer;
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ fn path(dir: &TempDir) -> PathBuf {
     dir.path().join("var/journal.db")
 }
 
-fn store(dir: &TempDir, sealer: Arc<Sealer>) -> Result<store::Store, Trouble> {
+fn store(dir: &TempDir, sealer: Arc<Sealer>) -> Result<sqlite::Store, Trouble> {
     fs::create_dir_all(dir.path().join("var")).unwrap();
-    store::Store::open(&path(dir), None, options(dir).outbox)?.sealing(sealer)
+    sqlite::Store::open(&path(dir), None, options(dir).outbox)?.sealing(sealer)
 }
 
-fn append(store: &mut store::Store, entries: &[Entry]) {
+fn append(store: &mut sqlite::Store, entries: &[Entry]) {
     store.transaction(|tx| entries.iter().try_for_each(|entry| tx.append(entry))).unwrap();
 }
 
@@ -55,13 +55,13 @@ fn sealed_entries_show_nothing_and_outlive_a_change_of_keys() {
     let disk = bytes(&dir);
     assert!(holds(&disk, "12345000000") && !holds(&disk, NUMBER), "sealed from the second call on");
 
-    let all = ledger(&dir).unsealing(both).records(None, 10).unwrap();
+    let all = reader(&dir).unsealing(both).records(None, 10).unwrap();
     let callers: Vec<_> = all.iter().filter_map(|record| record.caller.as_deref()).collect();
     assert_eq!(callers, [NUMBER, NUMBER, "12345000000"]);
-    assert!(ledger(&dir).unsealing(old.clone()).record(call(2)).is_ok());
-    let missing = ledger(&dir).unsealing(old).record(call(3)).unwrap_err().to_string();
+    assert!(reader(&dir).unsealing(old.clone()).record(call(2)).is_ok());
+    let missing = reader(&dir).unsealing(old).record(call(3)).unwrap_err().to_string();
     assert!(missing.contains("sealed with the key `new`, which is not in [records.keys]"), "{missing}");
-    assert!(ledger(&dir).record(call(2)).is_err() && ledger(&dir).record(call(1)).is_ok());
+    assert!(reader(&dir).record(call(2)).is_err() && reader(&dir).record(call(1)).is_ok());
     let wrong = store(&dir, sealer(&[("old", 1), ("new", 3)], "new")).err().unwrap().to_string();
     assert!(wrong.contains("`new` of [records.keys] is not the key"), "{wrong}");
 }
@@ -70,10 +70,11 @@ fn sealed_entries_show_nothing_and_outlive_a_change_of_keys() {
 #[test]
 fn what_others_tell_is_sealed_too() {
     let needles = ["GD-needle", "https://t.example/needle", "source-needle", "subject-needle", "13899990000"];
-    let tell = |store: &mut store::Store| {
-        let linked = News::Linked { backend: "rt".into(), id: needles[0].into(), url: Some(needles[1].into()), instead_of: None };
-        let news = vec![linked, News::Surveyed { score: 1, scale: 3, source: needles[2].into() }];
-        let callback = Callback { backend: "rt".into(), id: "m".into(), seal: None, sent: START, call: call(1), news };
+    let tell = |store: &mut sqlite::Store| {
+        let linked =
+            Update::Linked { backend: "rt".into(), id: needles[0].into(), url: Some(needles[1].into()), instead_of: None };
+        let updates = vec![linked, Update::Surveyed { score: 1, scale: 3, source: needles[2].into() }];
+        let callback = Callback { backend: "rt".into(), id: "m".into(), seal: None, sent: START, call: call(1), updates };
         let tagging = Tagging { call: call(1), subjects: vec![needles[3].into()], backends: Vec::new(), by: "desk".into() };
         let report = serde_json::json!({ "source": "tax", "line": "", "mode": "", "unit": null, "tickets": [], "area_name": null,
             "plan": "", "plan_revision": "", "node": "a", "report": { "id": "1", "hotline": "12366", "caller": needles[4],
@@ -100,9 +101,9 @@ fn what_others_tell_is_sealed_too() {
             assert!(holds(&clear, needle) && !holds(&hidden, needle), "{needle}");
         }
     }
-    let record = ledger(&dir).unsealing(key).record(call(1)).unwrap().unwrap();
+    let record = reader(&dir).unsealing(key).record(call(1)).unwrap().unwrap();
     assert_eq!((record.tickets.len(), record.survey.is_some(), record.subjects), (1, true, vec![needles[3].to_owned()]));
-    assert!(ledger(&dir).record(call(1)).is_err(), "without the key nobody is told half of it");
+    assert!(reader(&dir).record(call(1)).is_err(), "without the key nobody is told half of it");
 }
 
 #[test]
@@ -110,13 +111,13 @@ fn after_a_clean_stop_the_file_alone_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = Journal::open(Options::new(path(&dir)), START, |_| ()).unwrap();
     // Others read it until the end.
-    let _reader = journal.ledger(Zone::default()).unwrap();
+    let _reader = journal.reader(Zone::default()).unwrap();
     assert!(journal.appender().append(1, offered_by(1, NUMBER)));
     journal.close();
     let copy = tempfile::tempdir().unwrap();
     fs::create_dir_all(path(&copy).parent().unwrap()).unwrap();
     fs::copy(path(&dir), path(&copy)).unwrap();
-    assert_eq!(ledger(&copy).calls(None, 10).unwrap(), [call(1)]);
+    assert_eq!(reader(&copy).calls(None, 10).unwrap(), [call(1)]);
 }
 
 /// A recipe that runs its parts together signs the same text when digits move from one part to the next.
@@ -126,19 +127,19 @@ fn a_message_is_known_by_what_was_signed_however_it_is_parted() {
     let mut store = store(&dir, Arc::default()).unwrap();
     append(&mut store, &[offered_by(1, NUMBER)]);
     let mut tell = |id: &str, seal: &str, sent: Wall, score: u8| {
-        let news = vec![News::Surveyed { score, scale: 5, source: "plat".into() }];
-        let callback = Callback { backend: "plat".into(), id: id.into(), seal: Some(seal.into()), sent, call: call(1), news };
+        let updates = vec![Update::Surveyed { score, scale: 5, source: "plat".into() }];
+        let callback = Callback { backend: "plat".into(), id: id.into(), seal: Some(seal.into()), sent, call: call(1), updates };
         let mut taken = None;
         store.transaction(|tx| tx.called_back(&callback, START, START, Duration::MAX).map(|it| taken = Some(it))).unwrap();
         taken.unwrap()
     };
-    assert_eq!(tell("n1", "abc", START, 1), Taken::New(call(1)));
-    assert_eq!(tell("n2", "def", START, 5), Taken::New(call(1)));
-    assert_eq!(tell("000n1", "abc", Wall(START.0 / 1_000_000 * 1_000_000), 1), Taken::Replayed);
-    assert_eq!(tell("n1", "abc", START, 1), Taken::Replayed);
-    assert_eq!(tell("n1", "ghi", Wall(START.0 + 1), 1), Taken::Known(call(1)), "sent again");
+    assert_eq!(tell("n1", "abc", START, 1), Acceptance::New(call(1)));
+    assert_eq!(tell("n2", "def", START, 5), Acceptance::New(call(1)));
+    assert_eq!(tell("000n1", "abc", Wall(START.0 / 1_000_000 * 1_000_000), 1), Acceptance::Replayed);
+    assert_eq!(tell("n1", "abc", START, 1), Acceptance::Replayed);
+    assert_eq!(tell("n1", "ghi", Wall(START.0 + 1), 1), Acceptance::Known(call(1)), "sent again");
     drop(store);
-    assert_eq!(ledger(&dir).record(call(1)).unwrap().unwrap().survey.unwrap().score, 5);
+    assert_eq!(reader(&dir).record(call(1)).unwrap().unwrap().survey.unwrap().score, 5);
 }
 
 fn caller(number: &str) -> Caller {
@@ -152,19 +153,19 @@ fn a_caller_is_found_by_the_index_as_by_reading_all() {
     let as_written = format!("+86{NUMBER}");
     let calls = [offered_by(1, NUMBER), offered_by(2, "110"), offered_by(3, &as_written)];
     append(&mut store(&dir, sealer.clone()).unwrap(), &calls);
-    let calls_of = |ledger: Ledger, limit| {
-        let found = ledger.search(&Search { caller: Some(caller(NUMBER)), limit, look: u32::MAX, ..Search::default() }).unwrap();
+    let calls_of = |reader: Reader, limit| {
+        let found = reader.search(&Search { caller: Some(caller(NUMBER)), limit, look: u32::MAX, ..Search::default() }).unwrap();
         found.records.into_iter().map(|record| record.call_id.parse().unwrap()).collect::<Vec<CallId>>()
     };
-    let by_index = calls_of(ledger(&dir).unsealing(sealer), 10);
+    let by_index = calls_of(reader(&dir).unsealing(sealer), 10);
     assert_eq!(by_index, [call(3), call(1)]);
     let plain = tempfile::tempdir().unwrap();
     append(&mut store(&plain, Arc::default()).unwrap(), &calls);
-    assert_eq!(calls_of(ledger(&plain), 10), by_index);
-    assert_eq!(calls_of(ledger(&plain), 1), [call(3)]);
+    assert_eq!(calls_of(reader(&plain), 10), by_index);
+    assert_eq!(calls_of(reader(&plain), 1), [call(3)]);
 }
 
-fn settle(store: &mut store::Store, n: u128, verdict: Verdict, at: Wall) {
+fn settle(store: &mut sqlite::Store, n: u128, verdict: Verdict, at: Wall) {
     let settlement =
         Settlement { call: call(n), sequence: Kind::Record.sequence(2), merged: Vec::new(), change: Change::None, verdict };
     store.transaction(|tx| tx.settle("webhook", &settlement, at, at)).unwrap();
@@ -183,17 +184,17 @@ fn what_was_delivered_goes_after_its_time_and_nothing_else_does() {
     settle(&mut store, 3, Verdict::Dead { error: "no".into() }, START);
     assert_eq!(store.purge(START, 10).unwrap(), (0, 0), "not yet");
     assert_eq!(store.purge(Wall(START.0 + 5), 10).unwrap(), (2, 1), "the dead letter stays");
-    let left = |dir: &TempDir| ledger(dir).records(None, 10).unwrap().iter().filter_map(|r| r.caller.clone()).collect::<Vec<_>>();
+    let left = |dir: &TempDir| reader(dir).records(None, 10).unwrap().iter().filter_map(|r| r.caller.clone()).collect::<Vec<_>>();
     let numbered = |n| format!("{NUMBER}{n}");
     assert_eq!(left(&dir), ["still talking".to_string(), numbered(4), numbered(3), numbered(2)]);
     let disk = bytes(&dir);
     assert!(!holds(&disk, &numbered(1)) && holds(&disk, &numbered(2)), "deleted bytes are overwritten");
     assert_eq!(store.purge(Wall(START.0 + 5), 10).unwrap(), (0, 0), "nothing is looked at twice");
 
-    Letters::open(&path(&dir)).unwrap().drop(&Which::default()).unwrap();
+    DeadLetters::open(&path(&dir)).unwrap().drop(&Selection::default()).unwrap();
     assert_eq!(store.purge(Wall(i64::MAX), 10).unwrap(), (2, 2), "given up: it may go");
     assert_eq!(left(&dir), ["still talking".to_string(), numbered(4)]);
-    assert_eq!(ledger(&dir).calls(None, 10).unwrap().len(), 5, "ids stay");
+    assert_eq!(reader(&dir).calls(None, 10).unwrap().len(), 5, "ids stay");
 }
 
 #[test]
@@ -231,7 +232,7 @@ fn the_running_journal_purges_and_counts() {
         assert!(std::time::Instant::now() < until, "nothing is purged");
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!((journal.appender().purged(), ledger(&dir).records(None, 10).unwrap().len()), (2, 1));
+    assert_eq!((journal.appender().purged(), reader(&dir).records(None, 10).unwrap().len()), (2, 1));
 }
 
 #[test]
@@ -249,6 +250,6 @@ fn the_running_journal_purges_nothing_by_a_clock_that_jumped() {
         assert!(journal.appender().append(ticket, entry));
         durable(&reports, ticket);
     }
-    assert_eq!((journal.appender().purged(), ledger(&dir).records(None, 10).unwrap().len()), (0, 2));
+    assert_eq!((journal.appender().purged(), reader(&dir).records(None, 10).unwrap().len()), (0, 2));
     assert!(journal.clock().doubts());
 }

@@ -37,7 +37,7 @@ fn an_entry_that_panics_is_lost_and_those_beside_it_are_written_once() {
         (5..7).for_each(|n| assert!(journal.appender().append(n, ended((n - 3).into(), 2))));
         durable(&reports, 6);
         journal.close();
-        let there: Vec<usize> = (1..5).map(|n| ledger(&dir).entries(call(n), 10).unwrap().len()).collect();
+        let there: Vec<usize> = (1..5).map(|n| reader(&dir).entries(call(n), 10).unwrap().len()).collect();
         // The ends of calls 2 and 3 came later.
         let lost = after as usize + 1;
         let whole = |n: usize| 1 + usize::from(n == 1 || n == 2) - usize::from(n == lost);
@@ -51,14 +51,14 @@ fn the_call_of_a_lone_entry_that_panics_does_not_wait_for_ever() {
     let (journal, reports) = trapped(&dir, 0);
     assert!(journal.appender().append(2, offered(2)));
     durable(&reports, 2);
-    assert_eq!((journal.appender().lost(), ledger(&dir).entries(call(2), 10).unwrap().len()), (1, 0));
+    assert_eq!((journal.appender().lost(), reader(&dir).entries(call(2), 10).unwrap().len()), (1, 0));
 }
 
 #[test]
 fn what_is_handed_in_and_panics_is_lost_alone_and_so_is_a_word_about_it() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _reports) = trapped(&dir, 0);
-    let report = |n: u128, done: Box<dyn FnOnce(Taken) + Send>| {
+    let report = |n: u128, done: Box<dyn FnOnce(Acceptance) + Send>| {
         let report = serde_json::json!({ "id": n.to_string(), "hotline": "12366", "result": "answered",
             "start": "2026-03-02T09:00:00+08:00", "ended": "2026-03-02T09:04:00+08:00" });
         let reported = serde_json::json!({ "source": "s", "report": report, "line": "12366", "mode": "sub-center", "tickets": [],
@@ -77,7 +77,7 @@ fn what_is_handed_in_and_panics_is_lost_alone_and_so_is_a_word_about_it() {
     assert_eq!(heard.recv_timeout(SOON), Ok(4));
     assert!(heard.try_recv().is_err(), "nobody is told that it is on disk");
     journal.close();
-    let there: Vec<usize> = (2..5).map(|n| ledger(&dir).entries(call(n), 10).unwrap().len()).collect();
+    let there: Vec<usize> = (2..5).map(|n| reader(&dir).entries(call(n), 10).unwrap().len()).collect();
     assert_eq!(there, [0, 1, 1]);
 }
 
@@ -104,11 +104,11 @@ fn a_record_that_cannot_be_made_is_left_out_and_told() {
         assert!(journal.appender().append(n, offered(n.into())));
     }
     durable(&reports, 3);
-    let ledger = ledger(&dir);
+    let reader = reader(&dir);
     trap::set(Trap::Record, 1);
-    let records = ledger.records(None, 10).unwrap();
+    let records = reader.records(None, 10).unwrap();
     assert_eq!(records.len(), 2);
-    let told = ledger.unreadable();
+    let told = reader.unreadable();
     assert!(told.len() == 1 && told[0].en.contains(&format!("call {} is left out", call(2))), "{told:?}");
-    assert_eq!(ledger.records(None, 10).unwrap().len(), 3);
+    assert_eq!(reader.records(None, 10).unwrap().len(), 3);
 }

@@ -1,7 +1,7 @@
 //! Subjects: who gets a call for them, when, and how often.
 
 use super::*;
-use crate::io::letters::{Letters, Replayed, Whose};
+use crate::io::journal::dead_letters::{DeadLetters, ReplayScope, Replayed};
 
 /// `main` gets every call that names nobody, `tourism` only for its subjects.
 fn backends() -> Vec<Backend> {
@@ -24,7 +24,7 @@ fn offered_to(n: u128, tickets: &[&str]) -> Entry {
     entry(n, 1, What::Offered(Box::new(Offered { tickets: names(tickets), withheld, node: "a".into(), ..Offered::default() })))
 }
 
-fn tag(journal: &Journal, n: u128, subject: &str, backends: &[&str]) -> Taken {
+fn tag(journal: &Journal, n: u128, subject: &str, backends: &[&str]) -> Acceptance {
     let (done, taken) = unbounded();
     let backends = backends.iter().map(ToString::to_string).collect();
     let tagging = Tagging { call: call(n), subjects: vec![subject.into()], backends, by: "desk".into() };
@@ -34,12 +34,12 @@ fn tag(journal: &Journal, n: u128, subject: &str, backends: &[&str]) -> Taken {
 
 /// The events that wait for a backend: call, event, and the subjects in it.
 fn due(dir: &TempDir, backend: &str) -> Vec<(u128, &'static str, String)> {
-    let ledger = ledger(dir);
+    let reader = reader(dir);
     let told = |item: crate::record::delivery::Item| {
-        let event = ledger.event(&item).unwrap().unwrap();
+        let event = reader.event(&item).unwrap().unwrap();
         (item.call.0.as_u128() - call(0).0.as_u128(), event.kind, event.data.subjects.join(" "))
     };
-    ledger.due(backend, Wall(i64::MAX), 100).unwrap().into_iter().map(told).collect()
+    reader.due(backend, Wall(i64::MAX), 100).unwrap().into_iter().map(told).collect()
 }
 
 fn list(expected: &[(u128, &'static str, &str)]) -> Vec<(u128, &'static str, String)> {
@@ -53,7 +53,7 @@ fn a_tagged_call_goes_to_its_backend_at_once_and_from_then_on_also_after_kill_9(
     (1..).zip([offered_to(1, &[]), offered_to(2, &[])]).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
     durable(&reports, 2);
     assert_eq!(due(&dir, "tourism"), []);
-    assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Taken::New(call(1)));
+    assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Acceptance::New(call(1)));
     assert_eq!(due(&dir, "tourism"), list(&[(1, "call.tagged", "旅游投诉")]), "in real time");
 
     // The process dies right after it has answered.
@@ -67,7 +67,7 @@ fn a_tagged_call_goes_to_its_backend_at_once_and_from_then_on_also_after_kill_9(
     assert_eq!(due(&dir, "main"), list(&[&main[..], &untagged].concat()));
     assert_eq!(due(&dir, "finals"), []);
     // Sent again, because the answer was lost: nothing is told twice.
-    assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Taken::Known(call(1)));
+    assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Acceptance::Known(call(1)));
     assert_eq!(due(&dir, "tourism").len(), 3);
     drop(reports);
 }
@@ -84,8 +84,8 @@ fn a_call_that_has_ended_comes_with_its_record_once() {
         assert_eq!(due(&dir, "finals"), due(&dir, "tourism"), "who has the record must hear what has changed in it");
         assert_eq!(due(&dir, "main").iter().filter(|(_, kind, _)| *kind == "call.record").count(), 1);
     }
-    assert_eq!(ledger(&dir).record(call(1)).unwrap().unwrap().subjects, ["退货"]);
-    let fed = ledger(&dir).feed(0, 100).unwrap();
+    assert_eq!(reader(&dir).record(call(1)).unwrap().unwrap().subjects, ["退货"]);
+    let fed = reader(&dir).feed(0, 100).unwrap();
     assert_eq!(fed.iter().map(|fed| fed.item.as_ref().unwrap().sequence).collect::<Vec<_>>(), [1000, 2000, 2001, 2002]);
 }
 
@@ -97,7 +97,7 @@ fn lines_that_name_their_backends_keep_them_and_a_subject_adds_one() {
     (1..).zip(entries).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
     durable(&reports, 2);
     assert_eq!(due(&dir, "tourism"), list(&[(2, "call.offered", "")]), "its line names it");
-    assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Taken::New(call(1)));
+    assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Acceptance::New(call(1)));
     assert_eq!(due(&dir, "tourism"), list(&[(1, "call.tagged", "旅游投诉"), (2, "call.offered", "")]));
     assert_eq!(due(&dir, "main"), list(&[(2, "call.offered", "")]), "it was not named, and is not now");
 }
@@ -108,10 +108,10 @@ fn a_subject_that_nobody_has_is_kept_and_goes_on_once_the_plan_has_learned_of_it
     let (journal, _, reports) = open(with_three(&dir));
     journal.appender().append(1, offered_to(1, &[]));
     durable(&reports, 1);
-    assert_eq!(tag(&journal, 1, "其他", &[]), Taken::New(call(1)));
-    assert_eq!(tag(&journal, 1, "其他", &[]), Taken::Known(call(1)));
-    assert_eq!((due(&dir, "tourism"), ledger(&dir).record(call(1)).unwrap().unwrap().subjects), (vec![], vec!["其他".into()]));
-    assert_eq!(tag(&journal, 1, "其他", &["tourism"]), Taken::New(call(1)));
+    assert_eq!(tag(&journal, 1, "其他", &[]), Acceptance::New(call(1)));
+    assert_eq!(tag(&journal, 1, "其他", &[]), Acceptance::Known(call(1)));
+    assert_eq!((due(&dir, "tourism"), reader(&dir).record(call(1)).unwrap().unwrap().subjects), (vec![], vec!["其他".into()]));
+    assert_eq!(tag(&journal, 1, "其他", &["tourism"]), Acceptance::New(call(1)));
     assert_eq!(due(&dir, "tourism"), list(&[(1, "call.tagged", "其他")]));
 }
 
@@ -121,15 +121,15 @@ fn what_cannot_be_tagged_is_told_apart() {
     let (journal, _, reports) = open(with_three(&dir));
     journal.appender().append(1, offered_to(1, &[]));
     durable(&reports, 1);
-    assert_eq!(tag(&journal, 9, "x", &["tourism"]), Taken::NoSuchCall);
-    let taken: Vec<Taken> = (0..40).map(|n| tag(&journal, 1, &n.to_string(), &["tourism"])).collect();
-    assert_eq!(taken.iter().filter(|taken| **taken == Taken::New(call(1))).count(), 32);
-    assert_eq!(taken[32], Taken::TooMany);
-    assert_eq!(tag(&journal, 1, "31", &["tourism"]), Taken::Known(call(1)), "what is there already needs no room");
+    assert_eq!(tag(&journal, 9, "x", &["tourism"]), Acceptance::NoSuchCall);
+    let taken: Vec<Acceptance> = (0..40).map(|n| tag(&journal, 1, &n.to_string(), &["tourism"])).collect();
+    assert_eq!(taken.iter().filter(|taken| **taken == Acceptance::New(call(1))).count(), 32);
+    assert_eq!(taken[32], Acceptance::TooMany);
+    assert_eq!(tag(&journal, 1, "31", &["tourism"]), Acceptance::Known(call(1)), "what is there already needs no room");
     let purged = Connection::open(journal.path()).unwrap();
     purged.busy_timeout(SOON).unwrap();
     purged.execute("DELETE FROM entries", []).unwrap();
-    assert_eq!(tag(&journal, 1, "x", &["tourism"]), Taken::NoSuchCall, "of a purged call nothing more is taken");
+    assert_eq!(tag(&journal, 1, "x", &["tourism"]), Acceptance::NoSuchCall, "of a purged call nothing more is taken");
 }
 
 /// Calls of before: journalled while nothing waited for subjects, or by a release that did not write down who gets a call.
@@ -159,7 +159,7 @@ fn a_backend_that_came_later_gets_a_call_of_before_only_when_it_is_tagged_and_th
         tag(&journal, 1, "旅游投诉", &["tourism", "finals"]);
         let tagged = list(&[(1, "call.record", ""), (1, "call.tagged", "其他 旅游投诉")]);
         assert_eq!((due(&dir, "tourism"), due(&dir, "finals")), (tagged.clone(), tagged));
-        assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Taken::Known(call(1)));
+        assert_eq!(tag(&journal, 1, "旅游投诉", &["tourism"]), Acceptance::Known(call(1)));
     }
 }
 
@@ -171,20 +171,20 @@ fn records_sent_anew_go_to_whom_they_are_for_and_to_others_when_that_is_asked() 
     let entries = [offered_to(2, &[]), offered_to(3, &["tourism"]), ended(2, 2), ended(3, 2)];
     (1..).zip(entries).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
     durable(&reports, 4);
-    let mut letters = Letters::open(journal.path()).unwrap();
+    let mut letters = DeadLetters::open(journal.path()).unwrap();
     let mut replay = |backend, whose, dry_run| {
         let Replayed { sent, left_out } = letters.replay(backend, Wall(0), whose, dry_run).unwrap();
         (sent, left_out)
     };
     // The first: everybody got it.
-    assert_eq!(replay("main", Whose::ItsOwn, true), (2, 1));
-    assert_eq!(replay("finals", Whose::ItsOwn, true), (1, 2));
-    assert_eq!(replay("tourism", Whose::ItsOwn, false), (2, 1));
+    assert_eq!(replay("main", ReplayScope::ItsOwn, true), (2, 1));
+    assert_eq!(replay("finals", ReplayScope::ItsOwn, true), (1, 2));
+    assert_eq!(replay("tourism", ReplayScope::ItsOwn, false), (2, 1));
     let calls = |backend| due(&dir, backend).iter().map(|(n, ..)| *n).collect::<std::collections::BTreeSet<_>>();
     assert_eq!(calls("tourism"), [1, 3].into());
-    assert_eq!((replay("tourism", Whose::All, true), calls("tourism")), ((3, 0), [1, 3].into()));
-    assert_eq!((replay("tourism", Whose::All, false), calls("tourism")), ((3, 0), [1, 2, 3].into()));
-    assert_eq!(replay("tourism", Whose::ItsOwn, true), (3, 0), "they are its own now");
+    assert_eq!((replay("tourism", ReplayScope::All, true), calls("tourism")), ((3, 0), [1, 3].into()));
+    assert_eq!((replay("tourism", ReplayScope::All, false), calls("tourism")), ((3, 0), [1, 2, 3].into()));
+    assert_eq!(replay("tourism", ReplayScope::ItsOwn, true), (3, 0), "they are its own now");
     tag(&journal, 2, "其他", &[]);
     assert_eq!(due(&dir, "tourism").iter().filter(|(n, ..)| *n == 2).count(), 2, "and it hears on");
 }

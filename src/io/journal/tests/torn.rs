@@ -73,7 +73,7 @@ fn whatever_sectors_reach_the_disk_a_group_is_there_wholly_or_not_at_all() {
         let mut before = Disk::read(&dir);
         for group in 1..=GROUPS {
             let calls = 5 + rng.below(20);
-            let add = |tx: &store::Transaction<'_>| {
+            let add = |tx: &sqlite::Transaction<'_>| {
                 (0..calls).try_for_each(|n| tx.append(&offered(u128::from(group * 100 + n))).map(drop))
             };
             store.transaction(add).unwrap();
@@ -98,7 +98,7 @@ fn survivors(disk: &Disk) -> u64 {
     let open = store.interrupt(START).unwrap();
     let check = |db: Connection| db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(check(Connection::open(&path).unwrap()), "ok");
-    let ledger = Ledger::open(&path, Zone::default()).unwrap();
-    assert_eq!(ledger.due("webhook", START, 100_000).unwrap().len(), open.len());
+    let reader = Reader::open(&path, Zone::default()).unwrap();
+    assert_eq!(reader.due("webhook", START, 100_000).unwrap().len(), open.len());
     open.len() as u64
 }

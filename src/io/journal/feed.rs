@@ -1,8 +1,8 @@
 //! The feed: every event of every call under one number, for those who follow. Its home is the journal. The newest events
 //! are kept ready, made once for all; who is further behind reads the journal at its own pace. Nobody is waited for.
 
-use super::ledger::{Fed, Ledger};
-use super::store::Trouble;
+use super::Trouble;
+use super::sqlite::reader::{FeedItem, Reader};
 use crate::record::cloudevent::CloudEvent;
 use bytes::Bytes;
 use serde_json::json;
@@ -21,14 +21,14 @@ const PLACES: usize = 64;
 const SHARE: usize = 16;
 
 /// One follower's place, among all and among its token's.
-pub struct Seated {
+pub struct Subscription {
     _of_token: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
 pub struct Feed {
     live: Mutex<Live>,
-    past: Mutex<Ledger>,
+    past: Mutex<Reader>,
     newest: watch::Receiver<u64>,
     places: Arc<Semaphore>,
     shares: Mutex<BTreeMap<String, Weak<Semaphore>>>,
@@ -37,14 +37,14 @@ pub struct Feed {
 
 /// The newest events, without a gap.
 struct Live {
-    ledger: Ledger,
+    reader: Reader,
     /// The number before the first.
     from: u64,
-    events: VecDeque<Arc<Told>>,
+    events: VecDeque<Arc<FeedEvent>>,
 }
 
 /// One event, written down when first asked for.
-pub struct Told {
+pub struct FeedEvent {
     pub n: u64,
     /// The hotline's number.
     pub line: String,
@@ -63,9 +63,9 @@ pub enum Gone {
 }
 
 impl Feed {
-    pub fn new(live: Ledger, past: Ledger, newest: watch::Receiver<u64>) -> Result<Feed, Trouble> {
+    pub fn new(live: Reader, past: Reader, newest: watch::Receiver<u64>) -> Result<Feed, Trouble> {
         let (_, from) = live.feed_ends()?;
-        let live = Live { ledger: live, from, events: VecDeque::new() };
+        let live = Live { reader: live, from, events: VecDeque::new() };
         let places = Arc::new(Semaphore::new(PLACES));
         let shares = Mutex::default();
         Ok(Feed { live: Mutex::new(live), past: Mutex::new(past), newest, places, shares, cut_off: AtomicU64::new(0) })
@@ -84,7 +84,7 @@ impl Feed {
     }
 
     /// The events after this number; none when there are no more yet.
-    pub fn after(&self, n: u64) -> Result<Vec<Arc<Told>>, Trouble> {
+    pub fn after(&self, n: u64) -> Result<Vec<Arc<FeedEvent>>, Trouble> {
         let mut live = lock(&self.live);
         live.catch_up(*self.newest.borrow())?;
         if n >= live.from {
@@ -100,13 +100,13 @@ impl Feed {
     }
 
     /// Room for one more of this token's to follow, until it is dropped.
-    pub fn place(&self, token: &str) -> Option<Seated> {
+    pub fn place(&self, token: &str) -> Option<Subscription> {
         let of_all = self.places.clone().try_acquire_owned().ok()?;
         let mut shares = lock(&self.shares);
         shares.retain(|_, share| share.strong_count() > 0);
         let share = shares.get(token).and_then(Weak::upgrade).unwrap_or_else(|| Arc::new(Semaphore::new(SHARE)));
         shares.insert(token.to_owned(), Arc::downgrade(&share));
-        Some(Seated { _of_token: share.try_acquire_owned().ok()?, _of_all: of_all })
+        Some(Subscription { _of_token: share.try_acquire_owned().ok()?, _of_all: of_all })
     }
 
     /// Until nobody follows any more; meanwhile nobody begins to.
@@ -135,7 +135,7 @@ impl Live {
             (self.from, self.events) = (newest - READY as u64, VecDeque::new());
         }
         if newest > self.end() {
-            self.events.extend(read(&self.ledger, self.end())?);
+            self.events.extend(read(&self.reader, self.end())?);
         }
         while self.events.len() > READY {
             self.from = self.events.pop_front().map_or(self.from, |told| told.n);
@@ -148,7 +148,7 @@ impl Live {
     }
 }
 
-impl Told {
+impl FeedEvent {
     pub fn kind(&self) -> &'static str {
         self.event.as_ref().map_or("", |event| event.kind)
     }
@@ -166,12 +166,12 @@ impl Told {
     }
 }
 
-fn read(ledger: &Ledger, after: u64) -> Result<Vec<Arc<Told>>, Trouble> {
-    let told = |Fed { n, line, item }| {
-        let event = item.map(|item| ledger.event(&item)).transpose()?.flatten();
-        Ok(Arc::new(Told { n, line, event, masked: OnceLock::new(), full: OnceLock::new() }))
+fn read(reader: &Reader, after: u64) -> Result<Vec<Arc<FeedEvent>>, Trouble> {
+    let told = |FeedItem { n, line, item }| {
+        let event = item.map(|item| reader.event(&item)).transpose()?.flatten();
+        Ok(Arc::new(FeedEvent { n, line, event, masked: OnceLock::new(), full: OnceLock::new() }))
     };
-    ledger.feed(after, CHUNK)?.into_iter().map(told).collect()
+    reader.feed(after, CHUNK)?.into_iter().map(told).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -210,8 +210,8 @@ mod tests {
                 }
             };
             let (journal, _) = Journal::open(Options { outbox, ..Options::new(&path) }, Wall(1), report).unwrap();
-            let ledger = || Ledger::open(&path, Zone::default()).unwrap();
-            let feed = Feed::new(ledger(), ledger(), newest).unwrap();
+            let reader = || Reader::open(&path, Zone::default()).unwrap();
+            let feed = Feed::new(reader(), reader(), newest).unwrap();
             Bench { folder, journal, feed }
         }
 
@@ -236,7 +236,7 @@ mod tests {
             }
         }
 
-        fn all(&self, mut n: u64) -> Vec<Arc<Told>> {
+        fn all(&self, mut n: u64) -> Vec<Arc<FeedEvent>> {
             let mut all = Vec::new();
             loop {
                 let more = self.feed.after(n).unwrap();

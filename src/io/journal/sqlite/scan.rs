@@ -1,8 +1,8 @@
 //! Looks through the journal for what is not as it was written, and at what is done to its files from outside.
 
 use super::mark::{Header, log_of};
-use super::mend::{ends, lanes, note, owed};
-use super::{BUSY, Store, Trouble, payload, tally};
+use super::repair::{ends, lanes, note, owed};
+use super::{BUSY, Store, Trouble, payload, totals};
 use crate::base::{CallId, Text};
 use crate::record::cloudevent::Kind;
 use rusqlite::{Connection, OpenFlags, params};
@@ -74,7 +74,7 @@ impl Found {
         for entry in [true, false] {
             found.rows(&db, entry, go_on)?;
         }
-        found.unlike = tally::unlike(&db)?;
+        found.unlike = totals::unlike(&db)?;
         Ok(found)
     }
 
@@ -136,16 +136,16 @@ impl Store {
     /// Takes rows out of the way that are not as they were written, and keeps them. Of other tables nobody knows which rows
     /// these are: it tells of the table, and makes good what follows from the entries.
     pub fn set_aside(&mut self, found: &Found) -> Result<(), Trouble> {
-        let (outbox, sealer, tally) = (self.outbox.clone(), self.sealer.clone(), self.tally.clone());
+        let (outbox, sealer, totals) = (self.outbox.clone(), self.sealer.clone(), self.totals.clone());
         self.transaction(|tx| {
             found.bad.iter().try_for_each(|bad| bad.set_aside(tx.db))?;
             if !found.unlike.is_empty() {
                 found.unlike.iter().filter(|table| !found.explains(table)).try_for_each(|table| unlike(tx.db, table))?;
                 ends(tx.db)?;
                 owed(tx.db, &outbox, &sealer)?;
-                tally::renew(tx.db)?;
+                totals::renew(tx.db)?;
                 // All that was done so far is counted in there; the rest is counted as ever.
-                tally.begin();
+                totals.begin();
             }
             lanes(tx.db).map(drop)
         })

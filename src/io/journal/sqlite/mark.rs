@@ -2,7 +2,7 @@
 //! or of its log, shows by it. Nothing waits for it to reach the disk, so it is never ahead of what was synced.
 
 use super::Trouble;
-use super::trouble::Lock;
+use super::error::Lock;
 use crate::base::{Text, Wall};
 use rusqlite::{Connection, OptionalExtension};
 use std::fs::{File, OpenOptions};
@@ -54,7 +54,7 @@ impl Header {
     /// The checksum that stands beside it.
     pub fn sum(&self) -> i64 {
         let [groups, at, clock] = [self.groups, self.at.0 as u64, self.clock.0 as u64].map(u64::to_be_bytes);
-        i64::from(super::sum::of(&[&self.id, &groups, &at, &clock]))
+        i64::from(super::checksum::of(&[&self.id, &groups, &at, &clock]))
     }
 
     /// It was changed by hand.
@@ -66,13 +66,13 @@ impl Header {
     fn line(&self) -> String {
         let id: String = self.id.iter().map(|byte| format!("{byte:02x}")).collect();
         let told = format!("{id} {} {}", self.groups, self.at.0);
-        format!("{told:<85} {:08x}\n", super::sum::of(&[told.as_bytes()]))
+        format!("{told:<85} {:08x}\n", super::checksum::of(&[told.as_bytes()]))
     }
 
     fn parse(line: &str) -> Option<Header> {
         let (told, sum) = line.trim_end().rsplit_once(' ')?;
         let told = told.trim_end();
-        if format!("{:08x}", super::sum::of(&[told.as_bytes()])) != sum {
+        if format!("{:08x}", super::checksum::of(&[told.as_bytes()])) != sum {
             return None;
         }
         let mut words = told.split(' ');

@@ -6,25 +6,27 @@
 //! says when a (backend, call) may be sent next; a lane exists while one of its deliveries is pending. `feed` numbers all
 //! events in one order, for those who follow them. `postscripts` is what others tell of a call.
 
+mod amendments;
 pub(super) mod backup;
-mod choice;
-pub(super) mod kin;
+mod checksum;
+pub mod dead_letters;
+mod error;
+pub(super) mod identity;
 pub(super) mod mark;
-pub(super) mod mend;
-mod news;
+mod migrations;
 mod pages;
 pub(super) mod payload;
 mod purge;
+pub(super) mod reader;
+mod recipients;
+pub(super) mod repair;
 pub(super) mod scan;
-mod steps;
-mod sum;
-pub(super) mod tally;
-mod trouble;
+pub(super) mod totals;
 mod wal;
 
-pub use news::{Callback, Tagging, Taken};
-pub(super) use trouble::Lock;
-pub use trouble::Trouble;
+pub use amendments::{Acceptance, Callback, Tagging};
+pub(super) use error::Lock;
+pub use error::Trouble;
 
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono, Wall};
@@ -34,7 +36,7 @@ use crate::record::cloudevent::Kind;
 use crate::record::delivery::{Settlement, Verdict};
 use crate::record::exchange::Change;
 use crate::record::seal::Sealer;
-use kin::Kin;
+use identity::Identity;
 use mark::{Header, Mark};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -43,7 +45,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tally::Tally;
+use totals::Totals;
 use uuid::Uuid;
 
 /// Old rows of the feed go every so many new ones.
@@ -65,7 +67,7 @@ impl Backend {
     /// It gets something of every call: all events, or the final records and what changes them.
     pub fn of_all_calls(name: &str, all_events: bool) -> Backend {
         let kinds = if all_events { Kind::ALL.to_vec() } else { vec![Kind::Record] };
-        Backend { name: name.to_owned(), kinds, later: Kind::NEWS.to_vec(), always: true }
+        Backend { name: name.to_owned(), kinds, later: Kind::UPDATES.to_vec(), always: true }
     }
 
     fn wants(&self, kind: Kind, ended: bool) -> bool {
@@ -76,7 +78,7 @@ impl Backend {
 /// The one connection that writes. The journal's thread has it; simulations drive it by their own clock.
 pub struct Store {
     db: Connection,
-    tally: Tally,
+    totals: Totals,
     path: PathBuf,
     outbox: Outbox,
     sealer: Arc<Sealer>,
@@ -105,10 +107,10 @@ pub struct Written {
 
 impl Store {
     pub fn open(path: &Path, max_bytes: Option<u64>, outbox: Outbox) -> Result<Store, Trouble> {
-        let version = match kin::look(path)? {
-            Kin::Absent => make(path, max_bytes)?,
-            Kin::Ours(version) => version,
-            Kin::Damaged(what) => return Err(Trouble::damaged(path, what)),
+        let version = match identity::look(path)? {
+            Identity::Absent => make(path, max_bytes)?,
+            Identity::Ours(version) => version,
+            Identity::Damaged(what) => return Err(Trouble::damaged(path, what)),
         };
         let sqlite = |e| Trouble::sqlite(path, e);
         let db = prepare(path, max_bytes).map_err(sqlite)?;
@@ -119,21 +121,21 @@ impl Store {
         }
         wal::settle_log(&db, path)?;
         build(&db, version).map_err(sqlite)?;
-        if tally::unknown(&db).map_err(sqlite)? {
-            tally::renew(&db).map_err(sqlite)?;
+        if totals::unknown(&db).map_err(sqlite)? {
+            totals::renew(&db).map_err(sqlite)?;
         }
-        let tally = Tally::of(&db).map_err(sqlite)?;
+        let totals = Totals::of(&db).map_err(sqlite)?;
         let header = Header::read(&db).map_err(sqlite)?;
         let header = header.ok_or_else(|| Trouble::damaged(path, both!("its header is missing", "缺少文件头记录")))?;
         let mark = Mark::open(path).and_then(|mark| mark.write(&header).map(|()| mark));
         let mark = mark.map_err(|e| {
             let name = Mark::beside(path);
             let name = name.display();
-            Trouble::file(path, both!("cannot write {name}: {e}", "无法写入 {name}：{e}"), trouble::look_at_the_disk())
+            Trouble::file(path, both!("cannot write {name}: {e}", "无法写入 {name}：{e}"), error::look_at_the_disk())
         })?;
         db.execute("UPDATE header SET held = 1", []).map_err(sqlite)?;
         let running = Running::from(header.clock, clock::mono());
-        Ok(Store { db, tally, path: path.to_owned(), outbox, sealer: Arc::default(), mark, header, running })
+        Ok(Store { db, totals, path: path.to_owned(), outbox, sealer: Arc::default(), mark, header, running })
     }
 
     /// Everything in `work` or nothing of it.
@@ -143,10 +145,10 @@ impl Store {
             Header { groups: self.header.groups + 1, at: now.wall, clock: self.running.at(now.mono), ..self.header.clone() };
         let run = || {
             let tx = self.db.transaction()?;
-            self.tally.begin();
+            self.totals.begin();
             let written = Cell::default();
             work(&Transaction { db: &tx, outbox: &self.outbox, sealer: &self.sealer, written: &written })?;
-            let sql = "UPDATE header SET groups = ?1, at = ?2, clock = ?3, sum = ?4, totals = tallied(totals)";
+            let sql = "UPDATE header SET groups = ?1, at = ?2, clock = ?3, sum = ?4, totals = totalled(totals)";
             let groups = i64::try_from(header.groups).unwrap_or(i64::MAX);
             tx.prepare_cached(sql)?.execute(params![groups, header.at.0, header.clock.0, header.sum()])?;
             tx.commit().map(|()| written.get())
@@ -196,7 +198,7 @@ impl Store {
 fn make(path: &Path, max_bytes: Option<u64>) -> Result<i64, Trouble> {
     let new = path.with_extension("new");
     let failed =
-        |e: std::io::Error| Trouble::file(path, both!("cannot be made: {e}", "无法创建：{e}"), trouble::look_at_the_disk());
+        |e: std::io::Error| Trouble::file(path, both!("cannot be made: {e}", "无法创建：{e}"), error::look_at_the_disk());
     for old in [new.clone(), mark::log_of(&new)] {
         let removed = fs::remove_file(old);
         removed.or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) }).map_err(failed)?;
@@ -207,7 +209,7 @@ fn make(path: &Path, max_bytes: Option<u64>) -> Result<i64, Trouble> {
     });
     made.map_err(|e| Trouble::sqlite(path, e))?;
     fs::rename(&new, path).and_then(|()| sync_folder(path)).map_err(failed)?;
-    Ok(steps::SCHEMA)
+    Ok(migrations::SCHEMA)
 }
 
 /// The log's content stays there when it is closed: it may be damaged.
@@ -223,7 +225,7 @@ fn sync_folder(file: &Path) -> std::io::Result<()> {
 
 /// Brings a file of this version up.
 fn build(db: &Connection, version: i64) -> rusqlite::Result<()> {
-    match usize::try_from(version).ok().and_then(|version| steps::STEPS.get(version..)) {
+    match usize::try_from(version).ok().and_then(|version| migrations::MIGRATIONS.get(version..)) {
         None | Some([]) => Ok(()),
         Some(steps) => db.execute_batch(&format!("BEGIN;{}COMMIT;", steps.concat())),
     }
@@ -294,14 +296,14 @@ impl Transaction<'_> {
     fn mark(&self, entry: &Entry) -> rusqlite::Result<()> {
         let id = entry.call.0;
         self.open_or_end(entry)?;
-        let (line, choice) = match &entry.what {
-            What::Offered(offered) => (&offered.number, self.first_choice(&offered.tickets, &offered.withheld)),
-            What::Reported(r) => (&r.report.hotline, self.first_choice(&r.tickets, &r.withheld)),
+        let (line, recipients) = match &entry.what {
+            What::Offered(offered) => (&offered.number, self.first_recipients(&offered.tickets, &offered.withheld)),
+            What::Reported(r) => (&r.report.hotline, self.first_recipients(&r.tickets, &r.withheld)),
             _ => return Ok(()),
         };
         let recorded = matches!(&entry.what, What::Offered(offered) if offered.recorded).then_some(1);
         let sql = "UPDATE calls SET line = ?2, recording = ?3, backends = ?4 WHERE call = ?1";
-        self.db.prepare_cached(sql)?.execute(params![id.as_bytes(), line, recorded, choice.names()]).map(drop)
+        self.db.prepare_cached(sql)?.execute(params![id.as_bytes(), line, recorded, recipients.names()]).map(drop)
     }
 
     fn open_or_end(&self, entry: &Entry) -> rusqlite::Result<()> {
@@ -310,7 +312,7 @@ impl Transaction<'_> {
             // One of an older release, or whose beginning was lost, ends for everybody.
             let sql = "INSERT INTO calls (call, open, backends) VALUES (?1, 0, ?2) ON CONFLICT
                        DO UPDATE SET open = 0, backends = CASE open WHEN 1 THEN coalesce(backends, ?2) ELSE backends END";
-            let all = self.first_choice(&[], &[]);
+            let all = self.first_recipients(&[], &[]);
             self.db.prepare_cached(sql)?.execute(params![id.as_bytes(), all.names()]).map(drop)
         } else {
             let sql = "INSERT OR IGNORE INTO calls (call, open) VALUES (?1, 1)";
@@ -322,10 +324,10 @@ impl Transaction<'_> {
         if events.is_empty() {
             return Ok(());
         }
-        let choice = self.choice(call)?;
+        let recipients = self.recipients(call)?;
         let sql = "SELECT open = 0 FROM calls WHERE call = ?1";
         let ended = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], |row| row.get(0))?;
-        let gets = |backend: &&Backend, kind| choice.gets(backend) && backend.wants(kind, ended);
+        let gets = |backend: &&Backend, kind| recipients.gets(backend) && backend.wants(kind, ended);
         for (sequence, kind) in events {
             let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
             self.feed(call, sequence, *kind)?;

@@ -1,9 +1,9 @@
 //! Looking for records: by their line, caller, time and how they ended, the newest first, a page at a time.
 
-use super::{Caller, Ledger, call_id, first_id};
+use super::{Caller, Reader, call_id, first_id};
 use crate::base::{CallId, Wall};
 use crate::call::event;
-use crate::io::store::Trouble;
+use crate::io::journal::sqlite::Trouble;
 use crate::record::shape::Record;
 use rusqlite::params;
 
@@ -77,7 +77,7 @@ impl Search {
     }
 }
 
-impl Ledger {
+impl Reader {
     pub fn search(&self, search: &Search) -> Result<Page, Trouble> {
         let (mut page, mut end, mut looked) = (Page::default(), search.end(), 0);
         loop {

@@ -11,7 +11,7 @@ const UNREADABLE: Duration = Duration::from_secs(1);
 /// Nothing waits longer than this without a look: the command line writes into the journal too.
 const IDLE: Duration = Duration::from_secs(15);
 
-pub struct Clerk {
+pub struct Scheduler {
     machine: Delivery,
     /// Lanes that are read at once.
     most: u32,
@@ -21,10 +21,10 @@ pub struct Clerk {
     next: Option<Wall>,
 }
 
-impl Clerk {
-    pub fn new(limits: Limits, rng: Rng) -> Clerk {
+impl Scheduler {
+    pub fn new(limits: Limits, rng: Rng) -> Scheduler {
         let most = u32::try_from(limits.lanes).unwrap_or(u32::MAX);
-        Clerk { machine: Delivery::new(limits, rng), most, look: true, next: None }
+        Scheduler { machine: Delivery::new(limits, rng), most, look: true, next: None }
     }
 
     /// Number of due lanes that it wants to read, if any. Nothing else may happen meanwhile: an event that is settled
@@ -47,7 +47,7 @@ impl Clerk {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         self.come_due(now);
         let from = out.len();
-        trap::spring(Trap::Clerk);
+        trap::spring(Trap::Scheduler);
         self.machine.handle(now, input, out);
         for output in out.iter().skip(from) {
             if let Output::Save(settlement) = output
@@ -107,34 +107,37 @@ mod tests {
 
     #[test]
     fn it_looks_at_once_when_told_and_when_something_comes_due() {
-        let mut clerk = Clerk::new(Limits { lanes: 4, ..Limits::default() }, Rng::from_number(1));
+        let mut scheduler = Scheduler::new(Limits { lanes: 4, ..Limits::default() }, Rng::from_number(1));
         let mut out = Vec::new();
-        assert_eq!(clerk.wants(), Some(4));
-        let read = |clerk: &mut Clerk, now, items: &[Item], next, out: &mut Vec<Output>| {
-            clerk.read(items, next).into_iter().for_each(|offer| clerk.handle(now, offer, out));
+        assert_eq!(scheduler.wants(), Some(4));
+        let read = |scheduler: &mut Scheduler, now, items: &[Item], next, out: &mut Vec<Output>| {
+            scheduler.read(items, next).into_iter().for_each(|offer| scheduler.handle(now, offer, out));
         };
-        read(&mut clerk, at(0), &[item(1)], Some(at(20).wall), &mut out);
-        assert_eq!((clerk.wants(), out.len(), clerk.deadline(at(0))), (None, 1, at(15).mono));
-        assert_eq!(clerk.deadline(at(19)), at(20).mono);
-        clerk.tick(at(1), &mut out);
-        assert_eq!(clerk.wants(), Some(4));
-        read(&mut clerk, at(1), &(0..4).map(item).collect::<Vec<_>>(), None, &mut out);
-        assert_eq!(clerk.wants(), None, "there may be more, but no room is left");
-        clerk.unreadable(at(2));
-        assert!(!clerk.is_idle() && clerk.deadline(at(2)) == at(3).mono);
+        read(&mut scheduler, at(0), &[item(1)], Some(at(20).wall), &mut out);
+        assert_eq!((scheduler.wants(), out.len(), scheduler.deadline(at(0))), (None, 1, at(15).mono));
+        assert_eq!(scheduler.deadline(at(19)), at(20).mono);
+        scheduler.tick(at(1), &mut out);
+        assert_eq!(scheduler.wants(), Some(4));
+        read(&mut scheduler, at(1), &(0..4).map(item).collect::<Vec<_>>(), None, &mut out);
+        assert_eq!(scheduler.wants(), None, "there may be more, but no room is left");
+        scheduler.unreadable(at(2));
+        assert!(!scheduler.is_idle() && scheduler.deadline(at(2)) == at(3).mono);
     }
 
     #[test]
     fn what_is_to_be_tried_again_is_looked_for_when_its_time_has_come() {
-        let mut clerk = Clerk::new(Limits { lanes: 4, ..Limits::default() }, Rng::from_number(1));
+        let mut scheduler = Scheduler::new(Limits { lanes: 4, ..Limits::default() }, Rng::from_number(1));
         let mut out = Vec::new();
-        clerk.read(&[Item { attempts: 1, ..item(1) }], None).into_iter().for_each(|offer| clerk.handle(at(0), offer, &mut out));
+        scheduler
+            .read(&[Item { attempts: 1, ..item(1) }], None)
+            .into_iter()
+            .for_each(|offer| scheduler.handle(at(0), offer, &mut out));
         let answer = Answer::Status { code: 503, retry_after: Some(Duration::from_secs(9)), said: String::new() };
-        clerk.handle(at(0), Input::Answer { call: item(1).call, answer, change: Change::None }, &mut out);
-        clerk.handle(at(0), Input::Saved { call: item(1).call }, &mut out);
-        assert_eq!((clerk.wants(), clerk.is_idle()), (None, false));
-        assert_eq!(clerk.deadline(at(0)), at(9).mono);
-        clerk.tick(at(9), &mut out);
-        assert_eq!(clerk.wants(), Some(4));
+        scheduler.handle(at(0), Input::Answer { call: item(1).call, answer, change: Change::None }, &mut out);
+        scheduler.handle(at(0), Input::Saved { call: item(1).call }, &mut out);
+        assert_eq!((scheduler.wants(), scheduler.is_idle()), (None, false));
+        assert_eq!(scheduler.deadline(at(0)), at(9).mono);
+        scheduler.tick(at(9), &mut out);
+        assert_eq!(scheduler.wants(), Some(4));
     }
 }

@@ -1,9 +1,9 @@
 //! Callers and what they said are not kept for ever: some time after every backend has a call's events, its
 //! entries go. The call's id and its tickets stay.
 
+use super::reader::call_id;
 use super::{Store, Transaction, Trouble};
 use crate::base::{CallId, Wall};
-use crate::io::ledger::call_id;
 use rusqlite::params;
 
 /// Pages that are given back to the disk at once.

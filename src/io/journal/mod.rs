@@ -4,26 +4,30 @@
 //! It never blocks who appends. While the disk refuses, what came waits in bounded memory and is tried again; what
 //! finds that memory full is lost, counted and logged.
 
-mod hands;
+pub mod disk;
+pub mod feed;
+mod handles;
 mod health;
+pub mod interrupted;
+mod sqlite;
 mod writer;
 
-pub use super::store::backup::{Copied, backup, restore};
-pub use super::store::mark::time;
-use super::store::scan::Watch;
-pub use super::store::{Backend, Callback, Outbox, Store, Tagging, Taken, Trouble};
-use super::store::{Lock, mend};
 use crate::base::{CallId, Text, Wall};
 use crate::io::clock::{self, Running, Trusted};
-use crate::io::ledger::Ledger;
 use crate::io::process::threads;
 use crate::record::seal::Sealer;
 use crate::record::zone::Zone;
 use crossbeam_channel::{Sender, bounded, unbounded};
-use hands::Control;
-pub use hands::{Appender, Settler};
+use handles::Control;
+pub use handles::{Appender, Settler};
 use health::Inspector;
 pub use health::{Health, damage, told_of};
+pub use sqlite::backup::{Copied, backup, restore};
+pub use sqlite::mark::time;
+pub use sqlite::reader::{Backlog, Caller, Delivery, FeedItem, Reader, search};
+use sqlite::scan::Watch;
+pub use sqlite::{Acceptance, Backend, Callback, Outbox, Store, Tagging, Trouble, dead_letters};
+use sqlite::{Lock, repair};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -47,21 +51,21 @@ pub struct Options {
     /// It says how late it is for that.
     pub clock: Arc<Trusted>,
     pub sealer: Arc<Sealer>,
-    pub looks: Looks,
+    pub inspection: Inspection,
 }
 
 /// How often the file is looked through for what is not as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Looks {
+pub struct Inspection {
     /// The least pause between two looks.
     pub every: Duration,
     /// The most of one processor that they may take, in per cent.
     pub percent: u32,
 }
 
-impl Default for Looks {
-    fn default() -> Looks {
-        Looks { every: Duration::from_secs(10), percent: 2 }
+impl Default for Inspection {
+    fn default() -> Inspection {
+        Inspection { every: Duration::from_secs(10), percent: 2 }
     }
 }
 
@@ -77,7 +81,7 @@ impl Options {
             outbox: Outbox::default(),
             keep: None,
             sealer: Arc::default(),
-            looks: Looks::default(),
+            inspection: Inspection::default(),
         }
     }
 
@@ -86,7 +90,7 @@ impl Options {
     }
 
     fn mend(&self, why: &Text) -> Result<(), Trouble> {
-        mend::mend(&self.path, why, self.max_bytes, &self.outbox)
+        repair::mend(&self.path, why, self.max_bytes, &self.outbox)
     }
 
     /// With what the last process left in it done.
@@ -153,7 +157,7 @@ impl Journal {
         let (path, sealer) = (options.path.clone(), options.sealer.clone());
         let health = Arc::new(Health::default());
         health.look(&path);
-        let inspector = Inspector::start(&path, control.clone(), health.clone(), options.looks);
+        let inspector = Inspector::start(&path, control.clone(), health.clone(), options.inspection);
         let (purged, clock) = (Arc::<AtomicU64>::default(), options.clock.clone());
         let lost = Arc::<AtomicU64>::default();
         let writer = Writer {
@@ -207,8 +211,8 @@ impl Journal {
     }
 
     /// For who reads: what is sealed, too.
-    pub fn ledger(&self, zone: Zone) -> Result<Ledger, Trouble> {
-        Ok(Ledger::open(&self.path, zone)?.unsealing(self.sealer.clone()))
+    pub fn reader(&self, zone: Zone) -> Result<Reader, Trouble> {
+        Ok(Reader::open(&self.path, zone)?.unsealing(self.sealer.clone()))
     }
 
     /// For the switch's thread.

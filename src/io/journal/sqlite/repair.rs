@@ -3,11 +3,11 @@
 
 use super::backup::{aside_of, set_aside};
 use super::pages::Pages;
-use super::{Backend, Outbox, Store, Transaction, make, mark, payload, prepare, trouble};
+use super::{Backend, Outbox, Store, Transaction, error, make, mark, payload, prepare};
 use crate::base::{CallId, Text, Wall};
 use crate::call::event::What;
 use crate::io::clock;
-use crate::io::store::Trouble;
+use crate::io::journal::sqlite::Trouble;
 use crate::record::cloudevent::Kind;
 use crate::record::codec;
 use crate::record::seal::Sealer;
@@ -35,7 +35,7 @@ pub fn mend(path: &Path, why: &Text, max_bytes: Option<u64>, outbox: &Outbox) ->
         why.zh
     );
     let failed =
-        |e: std::io::Error| Trouble::file(path, both!("cannot be mended: {e}", "无法修复：{e}"), trouble::look_at_the_disk());
+        |e: std::io::Error| Trouble::file(path, both!("cannot be mended: {e}", "无法修复：{e}"), error::look_at_the_disk());
     let mark = mark::Mark::read(path);
     // It is made beside the damaged one, so that nobody finds none for long.
     let (aside, new) = (aside_of(path, "damaged").map_err(failed)?, path.with_extension("mended"));
@@ -72,7 +72,7 @@ struct Salvage<'a> {
 /// A row's shape tells which table it is of.
 enum Row {
     Entry,
-    Postscript,
+    Amendment,
     Call,
     Delivery,
     Ticket,
@@ -107,7 +107,7 @@ impl Salvage<'_> {
             self.db.prepare_cached(&sql)?.execute(params_from_iter(padded)).map(drop)
         };
         match kind {
-            Row::Entry | Row::Postscript => {
+            Row::Entry | Row::Amendment => {
                 let entry = matches!(kind, Row::Entry);
                 if !is_good(&row, entry) {
                     if self.bad.len() < LOST {
@@ -189,7 +189,7 @@ pub fn owed(db: &Connection, outbox: &Outbox, sealer: &Sealer) -> rusqlite::Resu
     let tx = Transaction { db, outbox, sealer, written: &written };
     for backend in &outbox.backends {
         for call in without_record(db, backend)? {
-            if tx.choice(call)?.gets(backend)
+            if tx.recipients(call)?.gets(backend)
                 && let Some(sequence) = tx.record_of(call)?
             {
                 tx.post_to(&backend.name, call, sequence, Kind::Record)?;
@@ -204,7 +204,7 @@ fn without_record(db: &Connection, backend: &Backend) -> rusqlite::Result<Vec<Ca
                AND EXISTS (SELECT 1 FROM entries e WHERE e.call = calls.call)
                AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.backend = ?1 AND d.call = calls.call AND d.kind = ?2)";
     let mut calls = db.prepare(sql)?;
-    calls.query_map(params![backend.name, Kind::Record.name()], |row| crate::io::ledger::call_id(row, 0))?.collect()
+    calls.query_map(params![backend.name, Kind::Record.name()], |row| super::reader::call_id(row, 0))?.collect()
 }
 
 /// A lane for each call that has something pending.
@@ -247,7 +247,7 @@ fn shape(row: &[Value]) -> Option<Row> {
     let kind = |text: &str| Kind::named(text).is_some();
     match row {
         [call, Integer(_), Integer(_), Integer(_), Text(_) | Blob(_), ..] if id(call) && row.len() <= 6 => Some(Row::Entry),
-        [call, Integer(_), Integer(_), Text(_) | Blob(_), ..] if id(call) && row.len() <= 5 => Some(Row::Postscript),
+        [call, Integer(_), Integer(_), Text(_) | Blob(_), ..] if id(call) && row.len() <= 5 => Some(Row::Amendment),
         [call, Integer(0 | 1)] if id(call) => Some(Row::Call),
         [call, Integer(0 | 1), Text(_) | Null, ..] if id(call) && (3..=6).contains(&row.len()) => Some(Row::Call),
         [Text(_), call, Integer(_), Text(named), Text(state), Integer(_), Text(_) | Null] if id(call) => {
@@ -269,7 +269,7 @@ impl Store {
     pub fn rescue(self, why: &Text) -> Result<(), Trouble> {
         let path = self.path.clone();
         let failed =
-            |e: std::io::Error| Trouble::file(&path, both!("cannot be saved: {e}", "无法保存：{e}"), trouble::look_at_the_disk());
+            |e: std::io::Error| Trouble::file(&path, both!("cannot be saved: {e}", "无法保存：{e}"), error::look_at_the_disk());
         let sqlite = |e| Trouble::sqlite(&path, e);
         let saved = path.with_extension("saved");
         let _ = std::fs::remove_file(&saved);

@@ -32,7 +32,7 @@ const TICKETS: &str = "
 /// From version 2. `calls.line` is the hotline's number. `feed.n` counts on without gaps; the oldest rows go.
 /// `postscripts.sequence` is the event's own, after the entry that it followed. `reports` tells records from others apart,
 /// `callbacks` messages that were taken already. An entry's events had two numbers before.
-const NEWS: &str = "
+const AMENDMENTS: &str = "
     ALTER TABLE calls ADD COLUMN line TEXT;
     CREATE TABLE feed (n INTEGER PRIMARY KEY AUTOINCREMENT, call BLOB NOT NULL, sequence INTEGER NOT NULL, kind TEXT NOT NULL);
     CREATE TABLE postscripts (
@@ -94,7 +94,7 @@ const HEADER: &str = "
     PRAGMA application_id = 0x484f544c;
     PRAGMA user_version = 8;";
 
-/// From version 8. `header.totals` has a tally over the rows of each table, unknown until all have been counted; `header.sum`
+/// From version 8. `header.totals` has a total over the rows of each table, unknown until all have been counted; `header.sum`
 /// is the header's own checksum.
 const TALLIES: &str = "
     ALTER TABLE header ADD COLUMN totals BLOB;
@@ -102,4 +102,4 @@ const TALLIES: &str = "
     PRAGMA user_version = 9;";
 
 /// Statements that bring a file of each version up, by the version.
-pub const STEPS: [&str; SCHEMA as usize] = [TABLES, TICKETS, NEWS, SEALS, RECORDINGS, NAMED, ASIDE, HEADER, TALLIES];
+pub const MIGRATIONS: [&str; SCHEMA as usize] = [TABLES, TICKETS, AMENDMENTS, SEALS, RECORDINGS, NAMED, ASIDE, HEADER, TALLIES];

@@ -6,7 +6,7 @@ use crate::call::event::{By, Party, Result, What};
 use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct Timing {
     caller: Option<u64>,
     ringing: Vec<u64>,
     joined: Vec<u64>,
@@ -41,7 +41,7 @@ pub struct Times {
     pub hold_ms: u64,
 }
 
-impl Tally {
+impl Timing {
     /// True when the caller or the whole call is gone with it.
     pub fn apply(&mut self, what: &What, now: Mono) -> bool {
         let over = match what {

@@ -1,6 +1,6 @@
-//! A tally over all rows of each table: what is changed, lost or added from outside shows by it, wherever the file does not
+//! A total over all rows of each table: what is changed, lost or added from outside shows by it, wherever the file does not
 //! notice by itself. Triggers of the connection count each row in and out as it is written, so that no statement can forget
-//! it; the tallies stand in the header and are written in the same transaction.
+//! it; the totals stand in the header and are written in the same transaction.
 
 use crate::base::Text;
 use rusqlite::functions::{Context, FunctionFlags};
@@ -25,66 +25,66 @@ const TABLES: [(&str, &str); 12] = [
     ("damaged", "n, at, call, place, why, row, seen"),
 ];
 
-type Tallies = [i64; TABLES.len()];
+type Sums = [i64; TABLES.len()];
 
 /// The rows that a connection has written since its transaction began.
 #[derive(Clone, Default)]
-pub struct Tally(Arc<Mutex<Tallies>>);
+pub struct Totals(Arc<Mutex<Sums>>);
 
-impl Tally {
+impl Totals {
     /// From now on what this connection writes is counted.
-    pub fn of(db: &Connection) -> rusqlite::Result<Tally> {
-        let tally = Tally::default();
-        let (counted, added) = (tally.clone(), tally.clone());
+    pub fn of(db: &Connection) -> rusqlite::Result<Totals> {
+        let total = Totals::default();
+        let (counted, added) = (total.clone(), total.clone());
         let plain = FunctionFlags::SQLITE_UTF8;
-        db.create_scalar_function("tally_row", -1, plain, move |row| {
+        db.create_scalar_function("total_row", -1, plain, move |row| {
             let (table, sign) = (usize::try_from(row.get::<i64>(0)?).unwrap_or(usize::MAX), row.get::<i64>(1)?);
-            if let Some(tally) = counted.all().get_mut(table) {
-                *tally = tally.wrapping_add(sign.wrapping_mul(sum_of(row, 2)));
+            if let Some(total) = counted.all().get_mut(table) {
+                *total = total.wrapping_add(sign.wrapping_mul(sum_of(row, 2)));
             }
             Ok(0)
         })?;
-        db.create_scalar_function("tallied", 1, plain, move |row| Ok(read(row.get_raw(0)).map(|before| added.after(&before))))?;
+        db.create_scalar_function("totalled", 1, plain, move |row| Ok(read(row.get_raw(0)).map(|before| added.after(&before))))?;
         db.execute_batch("PRAGMA temp_store = MEMORY")?;
         for (n, (table, columns)) in TABLES.iter().enumerate() {
             let row = |row: &str| format!("{row}.{}", columns.replace(", ", &format!(", {row}.")));
             let (new, old) = (row("new"), row("old"));
             db.execute_batch(&format!(
-                "CREATE TEMP TRIGGER tally_in_{table} AFTER INSERT ON main.{table} BEGIN SELECT tally_row({n}, 1, {new}); END;
-                 CREATE TEMP TRIGGER tally_out_{table} AFTER DELETE ON main.{table} BEGIN SELECT tally_row({n}, -1, {old}); END;
-                 CREATE TEMP TRIGGER tally_on_{table} AFTER UPDATE ON main.{table} BEGIN
-                     SELECT tally_row({n}, -1, {old}), tally_row({n}, 1, {new}); END;"
+                "CREATE TEMP TRIGGER total_in_{table} AFTER INSERT ON main.{table} BEGIN SELECT total_row({n}, 1, {new}); END;
+                 CREATE TEMP TRIGGER total_out_{table} AFTER DELETE ON main.{table} BEGIN SELECT total_row({n}, -1, {old}); END;
+                 CREATE TEMP TRIGGER total_on_{table} AFTER UPDATE ON main.{table} BEGIN
+                     SELECT total_row({n}, -1, {old}), total_row({n}, 1, {new}); END;"
             ))?;
         }
-        Ok(tally)
+        Ok(total)
     }
 
     /// A transaction begins.
     pub fn begin(&self) {
-        *self.all() = Tallies::default();
+        *self.all() = Sums::default();
     }
 
     /// Writes down what was counted since, in the same transaction.
     pub fn note(&self, db: &Connection) -> rusqlite::Result<()> {
-        db.prepare_cached("UPDATE header SET totals = tallied(totals)")?.execute([]).map(drop)
+        db.prepare_cached("UPDATE header SET totals = totalled(totals)")?.execute([]).map(drop)
     }
 
-    fn all(&self) -> std::sync::MutexGuard<'_, Tallies> {
+    fn all(&self) -> std::sync::MutexGuard<'_, Sums> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn after(&self, before: &Tallies) -> Vec<u8> {
+    fn after(&self, before: &Sums) -> Vec<u8> {
         let all = self.all();
         before.iter().zip(all.iter()).flat_map(|(before, counted)| before.wrapping_add(*counted).to_be_bytes()).collect()
     }
 }
 
 /// None: they are not known, or not all of them.
-fn read(stored: ValueRef<'_>) -> Option<Tallies> {
-    let bytes = stored.as_blob().ok().filter(|bytes| bytes.len() == size_of::<Tallies>())?;
-    let mut all = Tallies::default();
-    for (tally, bytes) in all.iter_mut().zip(bytes.chunks_exact(8)) {
-        *tally = i64::from_be_bytes(bytes.try_into().ok()?);
+fn read(stored: ValueRef<'_>) -> Option<Sums> {
+    let bytes = stored.as_blob().ok().filter(|bytes| bytes.len() == size_of::<Sums>())?;
+    let mut all = Sums::default();
+    for (total, bytes) in all.iter_mut().zip(bytes.chunks_exact(8)) {
+        *total = i64::from_be_bytes(bytes.try_into().ok()?);
     }
     Some(all)
 }
@@ -112,24 +112,24 @@ fn sum_of(row: &Context<'_>, from: usize) -> i64 {
         bytes.extend_from_slice(&(value.len() as u64).to_be_bytes());
         bytes.extend_from_slice(value);
     }
-    i64::from(super::sum::of(&[&bytes]))
+    i64::from(super::checksum::of(&[&bytes]))
 }
 
-/// The tallies of the rows that are there.
-fn count(db: &Connection) -> rusqlite::Result<Tallies> {
+/// The totals of the rows that are there.
+fn count(db: &Connection) -> rusqlite::Result<Sums> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     db.create_scalar_function("row_sum", -1, flags, |row| Ok(sum_of(row, 0)))?;
-    let mut all = Tallies::default();
-    for (tally, (table, columns)) in all.iter_mut().zip(TABLES) {
+    let mut all = Sums::default();
+    for (total, (table, columns)) in all.iter_mut().zip(TABLES) {
         let sql = format!("SELECT ifnull(sum(row_sum({columns})), 0) FROM {table}");
-        *tally = db.query_row(&sql, [], |row| row.get(0))?;
+        *total = db.query_row(&sql, [], |row| row.get(0))?;
     }
     Ok(all)
 }
 
 /// Counts all rows anew, and believes them.
 pub fn renew(db: &Connection) -> rusqlite::Result<()> {
-    let all: Vec<u8> = count(db)?.iter().flat_map(|tally| tally.to_be_bytes()).collect();
+    let all: Vec<u8> = count(db)?.iter().flat_map(|total| total.to_be_bytes()).collect();
     db.execute("UPDATE header SET totals = ?1", [all]).map(drop)
 }
 

@@ -1,11 +1,11 @@
 //! Others tell news: tickets of our calls, callers' satisfaction, what calls were about, calls that they took by themselves.
 
+use super::reader;
 use super::{Transaction, payload};
 use crate::base::{CallId, Wall};
 use crate::call::event::{Entry, What};
-use crate::io::ledger;
+use crate::record::amendment::{Amendment, Update, amend};
 use crate::record::cloudevent::{EVENTS_AN_ENTRY, Kind};
-use crate::record::postscript::{News, Postscript, amend};
 use crate::record::recording::Recorded;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
@@ -23,7 +23,7 @@ pub struct Callback {
     /// When its sender says that it left: another one when it is sent again.
     pub sent: Wall,
     pub call: CallId,
-    pub news: Vec<News>,
+    pub updates: Vec<Update>,
 }
 
 /// Says what a call was about, as somebody tells it; `backends` get it for that.
@@ -42,7 +42,7 @@ const SUBJECTS: usize = 32;
 
 /// The outcome of something that others told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum Acceptance {
     New(CallId),
     /// It was told before, and nothing has changed.
     Known(CallId),
@@ -68,60 +68,60 @@ impl Transaction<'_> {
             return Ok(());
         }
         let (backend, id, url) = (backend.to_owned(), id.to_owned(), url.map(str::to_owned));
-        if !self.note(call, &News::Linked { backend, id, url, instead_of: before }, wall)? {
+        if !self.note(call, &Update::Linked { backend, id, url, instead_of: before }, wall)? {
             tracing::error!(%call, "a ticket was linked, and no event tells it: the call has too many already");
         }
         Ok(())
     }
 
-    /// Adds a postscript with its event; false when the call takes no more.
-    fn note(&self, call: CallId, news: &News, wall: Wall) -> rusqlite::Result<bool> {
+    /// Adds an amendment with its event; false when the call takes no more.
+    fn note(&self, call: CallId, update: &Update, wall: Wall) -> rusqlite::Result<bool> {
         let sql =
             "SELECT (SELECT max(seq) FROM entries WHERE call = ?1), (SELECT max(sequence) FROM postscripts WHERE call = ?1)";
         let last = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<u32>>(0)?, row.get::<_, Option<i64>>(1)?));
-        let (entry, postscript) = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], last)?;
+        let (entry, amendment) = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], last)?;
         let Some(entry) = entry else { return Ok(false) };
         let record = Kind::Record.sequence(entry);
-        let sequence = postscript.and_then(|last| u64::try_from(last).ok()).unwrap_or(0).max(record) + 1;
+        let sequence = amendment.and_then(|last| u64::try_from(last).ok()).unwrap_or(0).max(record) + 1;
         if sequence >= record + EVENTS_AN_ENTRY - 1 {
             return Ok(false);
         }
-        let text = payload::encode_news(self.sealer, call, sequence, news)?;
+        let text = payload::encode_update(self.sealer, call, sequence, update)?;
         let number = i64::try_from(sequence).unwrap_or(i64::MAX);
         let sum = text.sum(call.0.as_bytes(), number, wall.0, 0);
-        if let News::Tagged { backends, .. } = news {
-            self.choose_also(call, backends)?;
+        if let Update::Tagged { backends, .. } = update {
+            self.add_recipients(call, backends)?;
         }
         self.db
             .prepare_cached("INSERT INTO postscripts (call, sequence, wall, news, sum) VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![call.0.as_bytes(), number, wall.0, text, sum])?;
-        if !matches!(news, News::Recorded(recorded) if recorded.is_purge()) {
-            self.post(call, &[(sequence, news.kind())])?;
+        if !matches!(update, Update::Recorded(recorded) if recorded.is_purge()) {
+            self.post(call, &[(sequence, update.kind())])?;
         }
         Ok(true)
     }
 
     /// Notes what became of a call's recording; it is told once, however often it is said.
-    pub fn recorded(&self, call: CallId, recorded: &Recorded, wall: Wall) -> rusqlite::Result<Taken> {
+    pub fn recorded(&self, call: CallId, recorded: &Recorded, wall: Wall) -> rusqlite::Result<Acceptance> {
         self.db.prepare_cached("UPDATE calls SET recording = 0 WHERE call = ?1")?.execute([call.0.as_bytes()])?;
-        let news = News::Recorded(recorded.clone());
-        if news.is_known(&self.known(call)?) {
-            return Ok(Taken::Known(call));
+        let update = Update::Recorded(recorded.clone());
+        if update.is_known(&self.known(call)?) {
+            return Ok(Acceptance::Known(call));
         }
-        Ok(if self.note(call, &news, wall)? { Taken::New(call) } else { Taken::NoSuchCall })
+        Ok(if self.note(call, &update, wall)? { Acceptance::New(call) } else { Acceptance::NoSuchCall })
     }
 
     /// A call that others took; the entry is the whole of it.
-    pub fn report(&self, entry: &Entry) -> rusqlite::Result<Taken> {
-        let What::Reported(reported) = &entry.what else { return Ok(Taken::Conflict) };
+    pub fn report(&self, entry: &Entry) -> rusqlite::Result<Acceptance> {
+        let What::Reported(reported) = &entry.what else { return Ok(Acceptance::Conflict) };
         let sql = "SELECT call FROM reports WHERE source = ?1 AND id = ?2";
-        let known = |row: &rusqlite::Row<'_>| ledger::call_id(row, 0);
+        let known = |row: &rusqlite::Row<'_>| reader::call_id(row, 0);
         let known = self.db.prepare_cached(sql)?.query_row([&reported.source, &reported.report.id], known).optional()?;
         if let Some(call) = known {
             // One that was purged, or cannot be read now, is not taken again. The plan's word on it may be new.
             let same = |what| matches!(what, What::Reported(first) if first.report == reported.report);
             let same = self.first(call)?.is_none_or(same);
-            return Ok(if same { Taken::Known(call) } else { Taken::Conflict });
+            return Ok(if same { Acceptance::Known(call) } else { Acceptance::Conflict });
         }
         self.db.prepare_cached("INSERT INTO reports (source, id, call) VALUES (?1, ?2, ?3)")?.execute(params![
             reported.source,
@@ -129,13 +129,13 @@ impl Transaction<'_> {
             entry.call.0.as_bytes()
         ])?;
         self.append(entry)?;
-        Ok(Taken::New(entry.call))
+        Ok(Acceptance::New(entry.call))
     }
 
     /// `heard`: now, by the clock of deliveries, which no jump of the machine's moves. `remember`: messages that arrived longer
     /// ago need not be told from new ones any more.
-    pub fn called_back(&self, callback: &Callback, wall: Wall, heard: Wall, remember: Duration) -> rusqlite::Result<Taken> {
-        let Callback { backend, id, seal, sent, call, news } = callback;
+    pub fn called_back(&self, callback: &Callback, wall: Wall, heard: Wall, remember: Duration) -> rusqlite::Result<Acceptance> {
+        let Callback { backend, id, seal, sent, call, updates } = callback;
         let before = heard.0.saturating_sub(i64::try_from(remember.as_micros()).unwrap_or(i64::MAX));
         self.db.prepare_cached("DELETE FROM callbacks WHERE at < ?1")?.execute([before])?;
         let sql = "SELECT sent FROM callbacks WHERE backend = ?1 AND id = ?2";
@@ -143,62 +143,62 @@ impl Transaction<'_> {
         let seal = seal.as_ref().map(|seal| format!("{SEALED}{seal}"));
         let before = taken(id)?;
         if before != Some(sent.0) && seal.as_ref().map(taken).transpose()?.flatten().is_some() {
-            return Ok(Taken::Replayed);
+            return Ok(Acceptance::Replayed);
         }
         if let Some(before) = before {
-            return Ok(if before == sent.0 { Taken::Replayed } else { Taken::Known(*call) });
+            return Ok(if before == sent.0 { Acceptance::Replayed } else { Acceptance::Known(*call) });
         }
         if !self.db.prepare_cached("SELECT 1 FROM calls WHERE call = ?1")?.exists([call.0.as_bytes()])? {
-            return Ok(Taken::NoSuchCall);
+            return Ok(Acceptance::NoSuchCall);
         }
         for id in [id].into_iter().chain(&seal) {
             self.db
                 .prepare_cached("INSERT INTO callbacks (backend, id, sent, at) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![backend, id, sent.0, heard.0])?;
         }
-        match self.told(*call, news, wall)? {
-            Taken::Known(call) => Ok(Taken::New(call)),
+        match self.told(*call, updates, wall)? {
+            Acceptance::Known(call) => Ok(Acceptance::New(call)),
             taken => Ok(taken),
         }
     }
 
     /// Takes a call in progress, or one that has ended and was not purged yet.
-    pub fn tagged(&self, tagging: &Tagging, wall: Wall) -> rusqlite::Result<Taken> {
+    pub fn tagged(&self, tagging: &Tagging, wall: Wall) -> rusqlite::Result<Acceptance> {
         let Tagging { call, subjects, backends, by } = tagging.clone();
         if !self.db.prepare_cached("SELECT 1 FROM entries WHERE call = ?1")?.exists([call.0.as_bytes()])? {
-            return Ok(Taken::NoSuchCall);
+            return Ok(Acceptance::NoSuchCall);
         }
-        self.told(call, &[News::Tagged { subjects, backends, by }], wall)
+        self.told(call, &[Update::Tagged { subjects, backends, by }], wall)
     }
 
-    fn told(&self, call: CallId, news: &[News], wall: Wall) -> rusqlite::Result<Taken> {
-        let mut taken = Taken::Known(call);
-        for news in news {
+    fn told(&self, call: CallId, updates: &[Update], wall: Wall) -> rusqlite::Result<Acceptance> {
+        let mut taken = Acceptance::Known(call);
+        for update in updates {
             let mut known = self.known(call)?;
-            if news.is_known(&known) && self.has_all(call, news)? {
+            if update.is_known(&known) && self.has_all(call, update)? {
                 continue;
             }
-            amend(&mut known, &[Postscript { sequence: 0, wall, news: news.clone() }], &Zone::default());
-            if known.subjects.len() > SUBJECTS || !self.note(call, news, wall)? {
-                return Ok(Taken::TooMany);
+            amend(&mut known, &[Amendment { sequence: 0, wall, update: update.clone() }], &Zone::default());
+            if known.subjects.len() > SUBJECTS || !self.note(call, update, wall)? {
+                return Ok(Acceptance::TooMany);
             }
-            taken = Taken::New(call);
+            taken = Acceptance::New(call);
         }
         Ok(taken)
     }
 
     /// The backends that a subject chooses get the call already, those that there are. A plan that has learned of a subject
     /// since is told by tagging it again.
-    fn has_all(&self, call: CallId, news: &News) -> rusqlite::Result<bool> {
-        let News::Tagged { backends, .. } = news else { return Ok(true) };
-        let choice = self.choice(call)?;
+    fn has_all(&self, call: CallId, update: &Update) -> rusqlite::Result<bool> {
+        let Update::Tagged { backends, .. } = update else { return Ok(true) };
+        let recipients = self.recipients(call)?;
         let mut chosen = self.outbox.backends.iter().filter(|backend| backends.contains(&backend.name));
-        Ok(chosen.all(|backend| choice.gets(backend)))
+        Ok(chosen.all(|backend| recipients.gets(backend)))
     }
 
-    /// A postscript that cannot be opened is left out, and may be told again.
-    fn postscripts(&self, call: CallId) -> rusqlite::Result<Vec<Postscript>> {
-        Ok(ledger::postscripts(self.db, self.sealer, call, u64::MAX)?.unwrap_or_default())
+    /// An amendment that cannot be opened is left out, and may be told again.
+    fn amendments(&self, call: CallId) -> rusqlite::Result<Vec<Amendment>> {
+        Ok(reader::amendments(self.db, self.sealer, call, u64::MAX)?.unwrap_or_default())
     }
 
     /// Gathers what was told of a call so far, in a record that is otherwise empty.
@@ -207,7 +207,7 @@ impl Transaction<'_> {
         if let Some(What::Reported(reported)) = self.first(call)? {
             record.subjects = reported.report.subjects;
         }
-        amend(&mut record, &self.postscripts(call)?, &Zone::default());
+        amend(&mut record, &self.amendments(call)?, &Zone::default());
         Ok(record)
     }
 }

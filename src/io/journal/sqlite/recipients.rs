@@ -10,13 +10,13 @@ use rusqlite::params;
 
 /// Names, one a line. A backend that gets every call need not be among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Choice(String);
+pub(super) struct Recipients(String);
 
-impl Choice {
-    fn of<'a>(names: impl IntoIterator<Item = &'a String>) -> Choice {
-        let mut choice = Choice::default();
-        names.into_iter().for_each(|name| choice.add(name));
-        choice
+impl Recipients {
+    fn of<'a>(names: impl IntoIterator<Item = &'a String>) -> Recipients {
+        let mut recipients = Recipients::default();
+        names.into_iter().for_each(|name| recipients.add(name));
+        recipients
     }
 
     pub fn gets(&self, backend: &Backend) -> bool {
@@ -41,10 +41,10 @@ impl Choice {
 
 impl Transaction<'_> {
     /// Chooses for a call whose line names these and leaves those to its subjects.
-    pub(super) fn first_choice(&self, named: &[String], withheld: &[String]) -> Choice {
+    pub(super) fn first_recipients(&self, named: &[String], withheld: &[String]) -> Recipients {
         match named {
-            [] => Choice::of(self.unnamed().filter(|name| !withheld.contains(name))),
-            named => Choice::of(named),
+            [] => Recipients::of(self.unnamed().filter(|name| !withheld.contains(name))),
+            named => Recipients::of(named),
         }
     }
 
@@ -53,33 +53,33 @@ impl Transaction<'_> {
     }
 
     /// For a call that ended before this was written down, it is those that were sent something of it.
-    pub(super) fn choice(&self, call: CallId) -> rusqlite::Result<Choice> {
+    pub(super) fn recipients(&self, call: CallId) -> rusqlite::Result<Recipients> {
         let sql = "SELECT backends, open = 1 FROM calls WHERE call = ?1";
         let written = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?));
         match self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], written)? {
-            (Some(names), _) => Ok(Choice(names)),
-            (None, true) => Ok(self.first_choice(&[], &[])),
+            (Some(names), _) => Ok(Recipients(names)),
+            (None, true) => Ok(self.first_recipients(&[], &[])),
             (None, false) => self.served(call),
         }
     }
 
-    fn served(&self, call: CallId) -> rusqlite::Result<Choice> {
-        let mut choice = Choice::default();
+    fn served(&self, call: CallId) -> rusqlite::Result<Recipients> {
+        let mut recipients = Recipients::default();
         let sql = "SELECT 1 FROM deliveries WHERE backend = ?1 AND call = ?2";
         for name in self.unnamed() {
             if self.db.prepare_cached(sql)?.exists(params![name, call.0.as_bytes()])? {
-                choice.add(name);
+                recipients.add(name);
             }
         }
-        Ok(choice)
+        Ok(recipients)
     }
 
     /// From now on these get the call too. One that has no record of a call that has ended gets it first.
-    pub(super) fn choose_also(&self, call: CallId, names: &[String]) -> rusqlite::Result<()> {
-        let mut choice = self.choice(call)?;
-        names.iter().for_each(|name| choice.add(name));
+    pub(super) fn add_recipients(&self, call: CallId, names: &[String]) -> rusqlite::Result<()> {
+        let mut recipients = self.recipients(call)?;
+        names.iter().for_each(|name| recipients.add(name));
         let sql = "UPDATE calls SET backends = ?2 WHERE call = ?1";
-        self.db.prepare_cached(sql)?.execute(params![call.0.as_bytes(), choice.names()])?;
+        self.db.prepare_cached(sql)?.execute(params![call.0.as_bytes(), recipients.names()])?;
         let theirs = |backend: &&Backend| names.contains(&backend.name) && backend.kinds.contains(&Kind::Record);
         let theirs: Vec<&Backend> = self.outbox.backends.iter().filter(theirs).collect();
         let record = if theirs.is_empty() { None } else { self.record_of(call)? };
@@ -108,16 +108,16 @@ mod tests {
     #[test]
     fn a_name_stands_once_and_only_as_a_whole() {
         let names = ["a", "bc", "a"].map(str::to_owned);
-        let mut choice = Choice::of(&names);
-        choice.add("bc");
-        assert_eq!(choice.names(), "a\nbc");
-        assert_eq!(["a", "bc", "b", "c", ""].map(|name| choice.has(name)), [true, true, false, false, false]);
-        assert!(!Choice::default().has(""));
+        let mut recipients = Recipients::of(&names);
+        recipients.add("bc");
+        assert_eq!(recipients.names(), "a\nbc");
+        assert_eq!(["a", "bc", "b", "c", ""].map(|name| recipients.has(name)), [true, true, false, false, false]);
+        assert!(!Recipients::default().has(""));
     }
 
     #[test]
     fn who_gets_every_call_gets_those_of_others_too() {
         let backend = |always| Backend { name: "w".to_owned(), kinds: Vec::new(), later: Vec::new(), always };
-        assert_eq!([true, false].map(|always| Choice::default().gets(&backend(always))), [true, false]);
+        assert_eq!([true, false].map(|always| Recipients::default().gets(&backend(always))), [true, false]);
     }
 }

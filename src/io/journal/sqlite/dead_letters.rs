@@ -1,9 +1,9 @@
 //! A person decides here about deliveries, beside the gateway that may be running: refused ones are tried again or dropped,
 //! and records sent anew. The gateway looks into its journal every few seconds and finds them.
 
-use super::ledger::{call_id, first_id};
-use super::store::tally::Tally;
-use super::store::{Trouble, kin, payload};
+use super::reader::{call_id, first_id};
+use super::totals::Totals;
+use super::{Trouble, identity, payload};
 use crate::base::{CallId, Wall};
 use crate::call::event::What;
 use crate::record::cloudevent::Kind;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// An event that a backend refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Letter {
+pub struct DeadLetter {
     pub backend: String,
     pub call: String,
     pub event: String,
@@ -35,14 +35,14 @@ const REFUSED: &str = "(?1 IS NULL OR d.backend = ?1) AND (?2 IS NULL OR d.call 
 
 /// Chooses among them; a field that is not set does not matter.
 #[derive(Clone, Debug, Default)]
-pub struct Which {
+pub struct Selection {
     pub backend: Option<String>,
     pub call: Option<CallId>,
 }
 
-/// Chooses the calls whose records go to a backend once more.
+/// Chooses the calls scope records go to a backend once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum ReplayScope {
     /// Those that its lines and subjects gave it, and those of which it got anything.
     ItsOwn,
     All,
@@ -63,58 +63,65 @@ struct Final {
 }
 
 /// The journal, opened to be written beside its gateway.
-pub struct Letters {
+pub struct DeadLetters {
     db: Connection,
-    tally: Tally,
+    totals: Totals,
     path: PathBuf,
     sealer: Arc<Sealer>,
 }
 
-impl Letters {
-    pub fn open(path: &Path) -> Result<Letters, Trouble> {
-        kin::must_be_ours(path)?;
+impl DeadLetters {
+    pub fn open(path: &Path) -> Result<DeadLetters, Trouble> {
+        identity::must_be_ours(path)?;
         let open = || {
             // Its directory and tables are the gateway's to make.
             let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
             db.busy_timeout(Duration::from_secs(10))?;
             db.pragma_update(None, "synchronous", "FULL")?;
-            let tally = Tally::of(&db)?;
-            Ok((db, tally))
+            let totals = Totals::of(&db)?;
+            Ok((db, totals))
         };
-        let (db, tally) = open().map_err(|e| Trouble::sqlite(path, e))?;
-        Ok(Letters { db, tally, path: path.to_owned(), sealer: Arc::default() })
+        let (db, totals) = open().map_err(|e| Trouble::sqlite(path, e))?;
+        Ok(DeadLetters { db, totals, path: path.to_owned(), sealer: Arc::default() })
     }
 
     /// Reads what was sealed, too.
-    pub fn unsealing(self, sealer: Arc<Sealer>) -> Letters {
-        Letters { sealer, ..self }
+    pub fn unsealing(self, sealer: Arc<Sealer>) -> DeadLetters {
+        DeadLetters { sealer, ..self }
     }
 
     /// The newest calls first.
-    pub fn refused(&self, which: &Which) -> Result<Vec<Letter>, Trouble> {
+    pub fn refused(&self, selection: &Selection) -> Result<Vec<DeadLetter>, Trouble> {
         let sql = format!(
             "SELECT d.backend, d.call, d.kind, d.attempts, d.error, iif(d.state = 'dead', 'dead', 'aside')
              FROM deliveries d WHERE {REFUSED} ORDER BY d.call DESC, d.backend, d.sequence"
         );
         let letter = |row: &Row<'_>| {
             let (backend, event, attempts) = (row.get(0)?, row.get(2)?, row.get(3)?);
-            Ok(Letter { backend, call: call_id(row, 1)?.to_string(), event, attempts, error: row.get(4)?, state: row.get(5)? })
+            Ok(DeadLetter {
+                backend,
+                call: call_id(row, 1)?.to_string(),
+                event,
+                attempts,
+                error: row.get(4)?,
+                state: row.get(5)?,
+            })
         };
-        self.ask(|db| db.prepare(&sql)?.query_map(params![which.backend, bytes(which)], letter)?.collect())
+        self.ask(|db| db.prepare(&sql)?.query_map(params![selection.backend, bytes(selection)], letter)?.collect())
     }
 
     /// Lets them be tried again at once, as if for the first time. How many.
-    pub fn retry(&mut self, which: &Which) -> Result<usize, Trouble> {
+    pub fn retry(&mut self, selection: &Selection) -> Result<usize, Trouble> {
         let lanes = format!(
             "INSERT INTO lanes (backend, call, next_at) SELECT DISTINCT d.backend, d.call, 0 FROM deliveries d WHERE {REFUSED}
              ON CONFLICT DO UPDATE SET next_at = 0, attempts = 0, since = NULL, aside = NULL"
         );
         let states = format!("UPDATE deliveries AS d SET state = 'pending', attempts = 0 WHERE d.state = 'dead' AND {CHOSEN}");
-        self.decide(which, &[&lanes, &states])
+        self.decide(selection, &[&lanes, &states])
     }
 
     /// Gives them up; they stay in the journal as `dropped`, and what their calls have left goes on. How many.
-    pub fn drop(&mut self, which: &Which) -> Result<usize, Trouble> {
+    pub fn drop(&mut self, selection: &Selection) -> Result<usize, Trouble> {
         // Nobody waits for them any more: their time to be purged begins.
         let settled = format!(
             "UPDATE calls SET settled = max(unixepoch() * 1000000, (SELECT at FROM header))
@@ -132,12 +139,12 @@ impl Letters {
         );
         let next =
             format!("UPDATE lanes AS d SET next_at = 0, attempts = 0, since = NULL, aside = NULL WHERE d.aside = 1 AND {CHOSEN}");
-        self.decide(which, &[&settled, &states, &over, &next])
+        self.decide(selection, &[&settled, &states, &over, &next])
     }
 
     /// Counts what it was about.
-    fn decide(&mut self, which: &Which, steps: &[&str]) -> Result<usize, Trouble> {
-        let chosen = params![which.backend, bytes(which)];
+    fn decide(&mut self, selection: &Selection, steps: &[&str]) -> Result<usize, Trouble> {
+        let chosen = params![selection.backend, bytes(selection)];
         self.write(|tx| {
             let count = format!("SELECT count(*) FROM deliveries d WHERE {REFUSED}");
             let count: i64 = tx.query_row(&count, chosen, |row| row.get(0))?;
@@ -148,11 +155,11 @@ impl Letters {
 
     /// Sends the final records of calls since then to this backend, whether it got them or not: of its own calls, or of
     /// all, which are its own from then on. A dry run changes nothing.
-    pub fn replay(&mut self, backend: &str, since: Wall, whose: Whose, dry_run: bool) -> Result<Replayed, Trouble> {
+    pub fn replay(&mut self, backend: &str, since: Wall, scope: ReplayScope, dry_run: bool) -> Result<Replayed, Trouble> {
         let (theirs, others): (Vec<Final>, _) = self.finals(backend, since)?.into_iter().partition(|last| last.its_own);
-        let (records, left_out) = match whose {
-            Whose::ItsOwn => (theirs, others.len()),
-            Whose::All => ([theirs, others].concat(), 0),
+        let (records, left_out) = match scope {
+            ReplayScope::ItsOwn => (theirs, others.len()),
+            ReplayScope::All => ([theirs, others].concat(), 0),
         };
         let replayed = Replayed { sent: records.len(), left_out };
         if dry_run {
@@ -192,9 +199,9 @@ impl Letters {
     fn write<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Trouble> {
         let run = || {
             let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            self.tally.begin();
+            self.totals.begin();
             let done = work(&tx)?;
-            self.tally.note(&tx)?;
+            self.totals.note(&tx)?;
             tx.commit().map(|()| done)
         };
         run().map_err(|e| Trouble::sqlite(&self.path, e))
@@ -222,6 +229,6 @@ fn is_final(what: &What) -> bool {
     Kind::of(what).contains(&Kind::Record)
 }
 
-fn bytes(which: &Which) -> Option<[u8; 16]> {
-    which.call.map(|call| call.0.into_bytes())
+fn bytes(selection: &Selection) -> Option<[u8; 16]> {
+    selection.call.map(|call| call.0.into_bytes())
 }

@@ -5,7 +5,7 @@ use crate::base::{CallId, Shown, Text};
 use crate::cli::table::{Table, left, right};
 use crate::cli::typed::{self, Moment};
 use crate::io::config::Config;
-use crate::io::letters::{Letter, Letters, Replayed, Which, Whose};
+use crate::io::journal::dead_letters::{DeadLetter, DeadLetters, ReplayScope, Replayed, Selection};
 use clap::Args;
 use std::sync::Arc;
 
@@ -66,33 +66,33 @@ pub struct Replay {
 
 impl Chosen {
     pub fn retry(&self) -> Result<(), Text> {
-        let count = open(&self.of)?.1.retry(&self.which())?;
+        let count = open(&self.of)?.1.retry(&self.selection())?;
         tell!("{count} refused events will be delivered again", "{count} 个被拒收的事件将重新投递");
         Ok(())
     }
 
     pub fn drop(&self) -> Result<(), Text> {
-        let count = open(&self.of)?.1.drop(&self.which())?;
+        let count = open(&self.of)?.1.drop(&self.selection())?;
         tell!("{count} refused events were dropped", "已放弃 {count} 个被拒收的事件");
         Ok(())
     }
 
-    fn which(&self) -> Which {
-        Which { backend: self.those.backend.clone(), call: self.those.call }
+    fn selection(&self) -> Selection {
+        Selection { backend: self.those.backend.clone(), call: self.those.call }
     }
 }
 
 impl Replay {
     pub fn run(&self) -> Result<(), Text> {
-        let (config, mut letters) = open(&self.of)?;
+        let (config, mut dead_letters) = open(&self.of)?;
         let webhook = self.backend == crate::io::deliver::WEBHOOK && !config.records.webhook.url.is_empty();
         if !webhook && !config.records.backends.get(&self.backend).is_some_and(|backend| backend.enabled) {
             return Err(both!("the configuration has no backend `{0}`", "配置中没有工单系统 `{0}`", self.backend));
         }
         let since = self.of.at(self.since)?;
         // The webhook gets every call.
-        let whose = if self.all || webhook { Whose::All } else { Whose::ItsOwn };
-        let replayed = letters.replay(&self.backend, since, whose, self.dry_run)?;
+        let scope = if self.all || webhook { ReplayScope::All } else { ReplayScope::ItsOwn };
+        let replayed = dead_letters.replay(&self.backend, since, scope, self.dry_run)?;
         say!("{}", self.told(replayed).told(crate::cli::tongue()));
         Ok(())
     }
@@ -114,16 +114,16 @@ impl Replay {
 }
 
 pub fn list(of: &Journal, json: bool) -> Result<(), Text> {
-    let letters = open(of)?.1.refused(&Which::default())?;
+    let dead_letters = open(of)?.1.refused(&Selection::default())?;
     if json {
-        letters.iter().for_each(|letter| say_json!("{}", serde_json::json!(letter)));
+        dead_letters.iter().for_each(|letter| say_json!("{}", serde_json::json!(letter)));
         return Ok(());
     }
     let table = table();
-    if !letters.is_empty() {
+    if !dead_letters.is_empty() {
         say!("{}", table.head().told(crate::cli::tongue()));
     }
-    letters.iter().for_each(|letter| say!("{}", row(&table, letter)));
+    dead_letters.iter().for_each(|letter| say!("{}", row(&table, letter)));
     Ok(())
 }
 
@@ -139,16 +139,16 @@ fn table() -> Table {
 }
 
 /// Backends say what they like, and callers' words come back in it.
-fn row(table: &Table, letter: &Letter) -> String {
-    let Letter { backend, call, event, state, attempts, error } = letter;
+fn row(table: &Table, letter: &DeadLetter) -> String {
+    let DeadLetter { backend, call, event, state, attempts, error } = letter;
     let why = Shown(error.as_deref().unwrap_or("-")).to_string();
     table.row([call, &Shown(backend).to_string(), event, state, &attempts.to_string(), &why])
 }
 
-fn open(of: &Journal) -> Result<(Config, Letters), Text> {
+fn open(of: &Journal) -> Result<(Config, DeadLetters), Text> {
     let config = of.config()?;
-    let letters = Letters::open(&of.path(&config))?.unsealing(Arc::new(sealer(&config)?));
-    Ok((config, letters))
+    let dead_letters = DeadLetters::open(&of.path(&config))?.unsealing(Arc::new(sealer(&config)?));
+    Ok((config, dead_letters))
 }
 
 #[cfg(test)]

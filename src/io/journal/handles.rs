@@ -1,10 +1,10 @@
 //! Others have two ends of the journal: one takes entries, one takes what comes from outside.
 
 use super::health::Health;
-use super::{Callback, Tagging, Taken};
+use super::{Acceptance, Callback, Tagging};
 use crate::base::{CallId, Text, Wall};
 use crate::call::event::Entry;
-use crate::io::store::scan::Found;
+use crate::io::journal::sqlite::scan::Found;
 use crate::record::delivery::Settlement;
 use crate::record::recording::Recorded;
 use crossbeam_channel::{Sender, TrySendError};
@@ -61,41 +61,41 @@ pub struct Settler(pub(super) Sender<Control>);
 impl Settler {
     /// `done` runs on the journal's thread when the outcome is on disk. Who settles bounds how many are under way.
     pub fn settle(&self, backend: &str, settlement: Settlement, done: impl FnOnce() + Send + 'static) {
-        self.hand(Matter::Settled(backend.to_owned(), settlement), Box::new(|_| done()));
+        self.hand(Request::Settled(backend.to_owned(), settlement), Box::new(|_| done()));
     }
 
     /// A create is about to be asked of this backend; `done` as above.
     pub fn creating(&self, backend: &str, call: CallId, at: Wall, done: impl FnOnce() + Send + 'static) {
-        self.hand(Matter::Creating(backend.to_owned(), call, at), Box::new(|_| done()));
+        self.hand(Request::Creating(backend.to_owned(), call, at), Box::new(|_| done()));
     }
 
     /// A call that others took; `done` learns what became of it.
-    pub fn report(&self, entry: Entry, done: impl FnOnce(Taken) + Send + 'static) {
-        self.hand(Matter::Reported(entry), Box::new(done));
+    pub fn report(&self, entry: Entry, done: impl FnOnce(Acceptance) + Send + 'static) {
+        self.hand(Request::Reported(entry), Box::new(done));
     }
 
     /// A backend's message, once its signature held; messages that arrived longer ago than `remember` are forgotten.
-    pub fn called_back(&self, callback: Callback, remember: Duration, done: impl FnOnce(Taken) + Send + 'static) {
-        self.hand(Matter::CalledBack(callback, remember), Box::new(done));
+    pub fn called_back(&self, callback: Callback, remember: Duration, done: impl FnOnce(Acceptance) + Send + 'static) {
+        self.hand(Request::CalledBack(callback, remember), Box::new(done));
     }
 
     /// Notes what became of a call's recording; `done` as above.
-    pub fn recorded(&self, call: CallId, recorded: Recorded, done: impl FnOnce(Taken) + Send + 'static) {
-        self.hand(Matter::Recorded(call, recorded), Box::new(done));
+    pub fn recorded(&self, call: CallId, recorded: Recorded, done: impl FnOnce(Acceptance) + Send + 'static) {
+        self.hand(Request::Recorded(call, recorded), Box::new(done));
     }
 
     /// Notes what somebody says that a call was about.
-    pub fn tagged(&self, tagging: Tagging, done: impl FnOnce(Taken) + Send + 'static) {
-        self.hand(Matter::Tagged(tagging), Box::new(done));
+    pub fn tagged(&self, tagging: Tagging, done: impl FnOnce(Acceptance) + Send + 'static) {
+        self.hand(Request::Tagged(tagging), Box::new(done));
     }
 
-    fn hand(&self, matter: Matter, done: Box<dyn FnOnce(Taken) + Send>) {
-        let _ = self.0.send(Control::Settle(Box::new(Settle { matter, done })));
+    fn hand(&self, request: Request, done: Box<dyn FnOnce(Acceptance) + Send>) {
+        let _ = self.0.send(Control::Request(Box::new(Pending { request, done })));
     }
 }
 
 pub(super) enum Control {
-    Settle(Box<Settle>),
+    Request(Box<Pending>),
     /// Somebody has found the file damaged.
     Damaged(Text),
     /// Rows, and tables, that are not as they were written.
@@ -103,7 +103,7 @@ pub(super) enum Control {
     Close,
 }
 
-pub(super) enum Matter {
+pub(super) enum Request {
     Settled(String, Settlement),
     Creating(String, CallId, Wall),
     Reported(Entry),
@@ -112,7 +112,7 @@ pub(super) enum Matter {
     Tagged(Tagging),
 }
 
-pub(super) struct Settle {
-    pub matter: Matter,
-    pub done: Box<dyn FnOnce(Taken) + Send>,
+pub(super) struct Pending {
+    pub request: Request,
+    pub done: Box<dyn FnOnce(Acceptance) + Send>,
 }

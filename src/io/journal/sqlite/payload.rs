@@ -1,10 +1,10 @@
-//! The text of an entry or a postscript as the file has it: plain, or sealed bytes where the configuration names a key.
+//! The text of an entry or an amendment as the file has it: plain, or sealed bytes where the configuration names a key.
 
 use super::{Store, Transaction, Trouble};
 use crate::base::{CallId, Text};
 use crate::call::event::What;
+use crate::record::amendment::Update;
 use crate::record::codec::{self, Unreadable};
-use crate::record::postscript::News;
 use crate::record::seal::{Sealer, Unopened};
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
@@ -35,7 +35,7 @@ pub fn sum_of(call: &[u8], numbers: [i64; 3], what: ValueRef<'_>) -> i64 {
         _ => (b'n', &[]),
     };
     let [a, b, c] = numbers.map(i64::to_be_bytes);
-    i64::from(super::sum::of(&[call, &a, &b, &c, &[kind], what]))
+    i64::from(super::checksum::of(&[call, &a, &b, &c, &[kind], what]))
 }
 
 /// Rows of an older release have no checksum.
@@ -70,12 +70,12 @@ pub fn encode(sealer: &Sealer, call: CallId, seq: u32, what: &What) -> rusqlite:
     closed(sealer, call, seq, codec::encode(what).map_err(unwritable)?)
 }
 
-pub fn encode_news(sealer: &Sealer, call: CallId, sequence: u64, news: &News) -> rusqlite::Result<Payload> {
-    closed(sealer, call, beside(sequence), serde_json::to_string(news).map_err(unwritable)?)
+pub fn encode_update(sealer: &Sealer, call: CallId, sequence: u64, update: &Update) -> rusqlite::Result<Payload> {
+    closed(sealer, call, beside(sequence), serde_json::to_string(update).map_err(unwritable)?)
 }
 
 /// None: it is none of this release's.
-pub fn decode_news(sealer: &Sealer, call: CallId, sequence: u64, stored: ValueRef<'_>) -> Result<Option<News>, Unopened> {
+pub fn decode_update(sealer: &Sealer, call: CallId, sequence: u64, stored: ValueRef<'_>) -> Result<Option<Update>, Unopened> {
     let text = match stored {
         ValueRef::Blob(sealed) => sealer.open(call, beside(sequence), sealed)?,
         stored => stored.as_str().unwrap_or_default().to_owned(),
@@ -83,7 +83,7 @@ pub fn decode_news(sealer: &Sealer, call: CallId, sequence: u64, stored: ValueRe
     Ok(serde_json::from_str(&text).ok())
 }
 
-/// A postscript's place, which is none of an entry's.
+/// An amendment's place, which is none of an entry's.
 fn beside(sequence: u64) -> u32 {
     u32::try_from(sequence).unwrap_or(u32::MAX) | 1 << 31
 }

@@ -8,17 +8,17 @@ mod sender;
 mod target;
 
 pub use figures::{Deliveries, Figures};
-pub use sender::Asker;
+pub use sender::Client;
 pub use target::{Fault, Target, WEBHOOK, profile};
 
 use super::clock::{self, Running};
 use super::journal::{Journal, Settler};
 use super::process::threads;
 use crate::base::{CallId, Now, Rng, Text};
-use crate::record::clerk::Clerk;
 use crate::record::delivery::{Alarm, Answer, Input, Output, Settlement, Verdict};
 use crate::record::exchange::Change;
-use reqwest::{Client, Proxy, redirect};
+use crate::record::scheduler::Scheduler;
+use reqwest::{Client as HttpClient, Proxy, redirect};
 use sender::Sender;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -48,17 +48,17 @@ impl Deliverer {
         wake: Arc<Notify>,
         mut rng: Rng,
     ) -> Result<Deliverer, Text> {
-        let ledger = journal.ledger(target.zone.clone())?;
+        let reader = journal.reader(target.zone.clone())?;
         let limits = target.limits;
         let figures = Arc::new(Figures::of(&target.name));
-        let sender = Arc::new(Sender::new(target, ledger, journal, rng.fork())?);
+        let sender = Arc::new(Sender::new(target, reader, journal, rng.fork())?);
         let (clock, settler, shown) = (journal.running(), journal.settler(), figures.clone());
         // After a panic it reads anew what is due; a request that was under way is made again, with the same id.
         let task = threads::keep(runtime, TASK, move || {
             let (events, inbox) = mpsc::unbounded_channel();
             let driver = Driver {
                 clock,
-                clerk: Clerk::new(limits, rng.fork()),
+                scheduler: Scheduler::new(limits, rng.fork()),
                 sender: sender.clone(),
                 settler: settler.clone(),
                 events,
@@ -88,10 +88,10 @@ impl Drop for Deliverer {
     }
 }
 
-fn client(target: &Target) -> Result<Client, Text> {
+fn http_client(target: &Target) -> Result<HttpClient, Text> {
     // An error says that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut client = Client::builder()
+    let mut client = HttpClient::builder()
         .timeout(target.timeout)
         .connect_timeout(target.timeout)
         .redirect(redirect::Policy::none())
@@ -116,7 +116,7 @@ fn unusable(why: &str) -> Text {
 
 struct Driver {
     clock: Running,
-    clerk: Clerk,
+    scheduler: Scheduler,
     sender: Arc<Sender>,
     settler: Settler,
     events: mpsc::UnboundedSender<Input>,
@@ -129,28 +129,28 @@ struct Driver {
 impl Driver {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Input>, wake: Arc<Notify>) {
         loop {
-            if let Some(lanes) = self.clerk.wants() {
+            if let Some(lanes) = self.scheduler.wants() {
                 self.pull(lanes).await;
             }
             let now = self.now();
             let input = tokio::select! {
                 () = wake.notified() => None,
-                () = sleep(self.clerk.deadline(now).since(now.mono)) => None,
+                () = sleep(self.scheduler.deadline(now).since(now.mono)) => None,
                 Some(input) = inbox.recv() => Some(input),
                 Some(ended) = self.requests.join_next_with_id() => self.ended(ended),
             };
             let now = self.now();
-            self.plan(|clerk, out| match input {
-                Some(input) => clerk.handle(now, input, out),
-                None => clerk.tick(now, out),
+            self.plan(|scheduler, out| match input {
+                Some(input) => scheduler.handle(now, input, out),
+                None => scheduler.tick(now, out),
             });
         }
     }
 
     /// A panic costs the call that it was about: it waits until the journal is read again.
-    fn plan(&mut self, act: impl FnOnce(&mut Clerk, &mut Vec<Output>)) {
+    fn plan(&mut self, act: impl FnOnce(&mut Scheduler, &mut Vec<Output>)) {
         let mut out = Vec::new();
-        threads::guarded(TASK, || act(&mut self.clerk, &mut out));
+        threads::guarded(TASK, || act(&mut self.scheduler, &mut out));
         self.carry_out(out);
     }
 
@@ -173,8 +173,8 @@ impl Driver {
         let read = threads::aside(READING, move || sender.due(now.wall, lanes)).await;
         match read {
             Some(Ok((items, next))) => {
-                for offer in self.clerk.read(&items, next) {
-                    self.plan(|clerk, out| clerk.handle(now, offer, out));
+                for offer in self.scheduler.read(&items, next) {
+                    self.plan(|scheduler, out| scheduler.handle(now, offer, out));
                 }
             }
             Some(Err(error)) => self.unreadable(now, &error),
@@ -184,7 +184,7 @@ impl Driver {
 
     fn unreadable(&mut self, now: Now, error: &str) {
         tracing::error!("delivery: {error}");
-        self.clerk.unreadable(now);
+        self.scheduler.unreadable(now);
     }
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
@@ -204,7 +204,7 @@ impl Driver {
     }
 
     fn alarm(&self, alarm: &Alarm) {
-        let backend = &self.sender.asker.target.name;
+        let backend = &self.sender.client.target.name;
         self.figures.alarm(alarm);
         match alarm {
             Alarm::Down(why) => tracing::error!(backend, "the ticket system fails and is only probed until it answers: {why}"),
@@ -219,7 +219,7 @@ impl Driver {
     }
 
     fn save(&mut self, settlement: Settlement) {
-        let (call, backend) = (settlement.call, &self.sender.asker.target.name);
+        let (call, backend) = (settlement.call, &self.sender.client.target.name);
         self.figures.settled(&settlement.verdict);
         match &settlement.verdict {
             Verdict::Done => {}
@@ -232,7 +232,7 @@ impl Driver {
             Verdict::Dead { error } => tracing::error!(%call, backend, "a record was refused and is a dead letter: {error}"),
         }
         let events = self.events.clone();
-        self.settler.settle(&self.sender.asker.target.name, settlement, move || drop(events.send(Input::Saved { call })));
+        self.settler.settle(&self.sender.client.target.name, settlement, move || drop(events.send(Input::Saved { call })));
     }
 }
 

@@ -1,9 +1,8 @@
 //! How much room the journal takes and has left, with the alarm before there is none, and what of it is damaged.
 
-use super::metrics::Metric;
 use crate::base::Text;
-use crate::io::config::Config;
 use crate::io::journal::Health;
+use crate::io::metrics::Metric;
 use nix::sys::statvfs::statvfs;
 use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
@@ -31,9 +30,9 @@ pub struct Space {
 }
 
 impl Disk {
-    pub fn of(config: &Config, health: Arc<Health>) -> Disk {
-        let (max_bytes, min_free) = (config.records.max_bytes, config.records.min_free);
-        Disk { journal: config.journal(), max_bytes, min_free, health }
+    /// `max_bytes`: 0 means no bound but the disk's.
+    pub fn of(journal: PathBuf, max_bytes: u64, min_free: u64, health: Arc<Health>) -> Disk {
+        Disk { journal, max_bytes, min_free, health }
     }
 
     /// Why new calls had better go elsewhere, until somebody has looked at what is damaged. They are taken all the same.

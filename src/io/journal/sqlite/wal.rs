@@ -1,7 +1,7 @@
 //! The log beside the journal's file.
 
 use super::mark::log_of;
-use super::{Store, Trouble, trouble};
+use super::{Store, Trouble, error};
 use rusqlite::Connection;
 use std::fs::OpenOptions;
 use std::io;
@@ -17,7 +17,7 @@ pub(super) fn settle_log(db: &Connection, path: &Path) -> Result<(), Trouble> {
     let settled = rewrite(&log_of(path));
     db.execute_batch("ROLLBACK").map_err(sqlite)?;
     let what = |e| both!("cannot write its log anew: {e}", "无法重写其日志文件：{e}");
-    settled.map_err(|e| Trouble::file(path, what(e), trouble::look_at_the_disk()))
+    settled.map_err(|e| Trouble::file(path, what(e), error::look_at_the_disk()))
 }
 
 impl Store {

@@ -2,16 +2,16 @@
 
 pub mod search;
 
-use super::store::payload::{self, Lost};
-use super::store::{Lock, Trouble, kin, mark};
+use super::payload::{self, Lost};
+use super::{Lock, Trouble, identity, mark};
 use crate::base::{CallId, Mono, Text, Wall};
 use crate::call::event::Entry;
 use crate::io::process::threads;
+use crate::record::amendment::{Amendment, amend};
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
 use crate::record::delivery::Item;
 use crate::record::exchange;
 use crate::record::fold::fold;
-use crate::record::postscript::{Postscript, amend};
 use crate::record::seal::{Sealer, Unopened};
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
@@ -29,7 +29,7 @@ use uuid::{Builder, Uuid};
 const MAX_ENTRIES: u32 = 100_000;
 
 /// A read-only view; each question sees the journal as it is then.
-pub struct Ledger {
+pub struct Reader {
     open: RefCell<Open>,
     path: PathBuf,
     zone: Zone,
@@ -48,7 +48,7 @@ impl Open {
     fn new(path: &Path) -> Result<Open, Trouble> {
         // A gateway that mends its journal puts another one in its place.
         let mut tries = if Lock::is_taken(path) { TRIES } else { 0 };
-        while let Err(trouble) = kin::must_be_ours(path) {
+        while let Err(trouble) = identity::must_be_ours(path) {
             if tries == 0 {
                 return Err(trouble);
             }
@@ -117,7 +117,7 @@ pub struct Backlog {
 
 /// One event's place in the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fed {
+pub struct FeedItem {
     pub n: u64,
     /// The hotline's number.
     pub line: String,
@@ -125,10 +125,10 @@ pub struct Fed {
     pub item: Option<Item>,
 }
 
-impl Ledger {
-    pub fn open(path: &Path, zone: Zone) -> Result<Ledger, Trouble> {
+impl Reader {
+    pub fn open(path: &Path, zone: Zone) -> Result<Reader, Trouble> {
         let open = RefCell::new(Open::new(path)?);
-        Ok(Ledger { open, path: path.to_owned(), zone, sealer: Arc::default(), unreadable: RefCell::default() })
+        Ok(Reader { open, path: path.to_owned(), zone, sealer: Arc::default(), unreadable: RefCell::default() })
     }
 
     /// Tells what is missing of the journal as a whole.
@@ -151,8 +151,8 @@ impl Ledger {
     }
 
     /// Reads what was sealed, too.
-    pub fn unsealing(self, sealer: Arc<Sealer>) -> Ledger {
-        Ledger { sealer, ..self }
+    pub fn unsealing(self, sealer: Arc<Sealer>) -> Reader {
+        Reader { sealer, ..self }
     }
 
     fn sealed(&self, call: CallId, why: &Unopened) -> Trouble {
@@ -176,7 +176,7 @@ impl Ledger {
         })
     }
 
-    /// As [`Ledger::records`], by their ids alone.
+    /// As [`Reader::records`], by their ids alone.
     pub fn calls(&self, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Trouble> {
         self.ask(|db| {
             let sql = "SELECT call FROM calls WHERE call >= ?1 ORDER BY call DESC LIMIT ?2";
@@ -187,8 +187,8 @@ impl Ledger {
 
     /// The latest event of this kind that a call has given rise to.
     pub fn latest(&self, call: CallId, kind: Kind) -> Result<Option<CloudEvent>, Trouble> {
-        let told = self.postscripts(call, u64::MAX)?.into_iter().rev().find(|postscript| postscript.news.kind() == kind);
-        if let Some(Postscript { sequence, .. }) = told {
+        let told = self.amendments(call, u64::MAX)?.into_iter().rev().find(|amendment| amendment.update.kind() == kind);
+        if let Some(Amendment { sequence, .. }) = told {
             return self.event(&Item { call, sequence, kind, attempts: 0, failing_since: None });
         }
         let entries = self.entries(call, MAX_ENTRIES)?;
@@ -199,14 +199,14 @@ impl Ledger {
 
     pub fn record(&self, call: CallId) -> Result<Option<Record>, Trouble> {
         let entries = self.entries(call, MAX_ENTRIES)?;
-        Ok(self.folded(call, &entries, &self.postscripts(call, u64::MAX)?))
+        Ok(self.folded(call, &entries, &self.amendments(call, u64::MAX)?))
     }
 
     /// A call whose record cannot be made is left out: the others are worth having.
-    fn folded(&self, call: CallId, entries: &[Entry], postscripts: &[Postscript]) -> Option<Record> {
+    fn folded(&self, call: CallId, entries: &[Entry], amendments: &[Amendment]) -> Option<Record> {
         let folded = threads::guarded("record", || {
             let mut record = fold(entries, &self.zone)?;
-            amend(&mut record, postscripts, &self.zone);
+            amend(&mut record, amendments, &self.zone);
             Some(record)
         });
         folded.unwrap_or_else(|| {
@@ -219,17 +219,17 @@ impl Ledger {
     /// An event as its backend gets it.
     pub fn event(&self, item: &Item) -> Result<Option<CloudEvent>, Trouble> {
         let entries = self.entries(item.call, entry_of(item.sequence))?;
-        let postscripts = self.postscripts(item.call, item.sequence)?;
-        let record = self.folded(item.call, &entries, &postscripts);
+        let amendments = self.amendments(item.call, item.sequence)?;
+        let record = self.folded(item.call, &entries, &amendments);
         let (Some(last), Some(record)) = (entries.last(), record) else { return Ok(None) };
-        let told = postscripts.last().filter(|last| last.sequence == item.sequence);
+        let told = amendments.last().filter(|last| last.sequence == item.sequence);
         let wall = told.map_or(last.wall, |told| told.wall);
         Ok(Some(CloudEvent::of(item.call, item.kind, item.sequence, wall, record, &self.zone)))
     }
 
     /// Reads what others told of a call up to this event, so that an event is the same whenever it is made.
-    fn postscripts(&self, call: CallId, up_to: u64) -> Result<Vec<Postscript>, Trouble> {
-        self.ask(|db| postscripts(db, &self.sealer, call, up_to))?.map_err(|why| self.sealed(call, &why))
+    fn amendments(&self, call: CallId, up_to: u64) -> Result<Vec<Amendment>, Trouble> {
+        self.ask(|db| amendments(db, &self.sealer, call, up_to))?.map_err(|why| self.sealed(call, &why))
     }
 
     /// Reads what is known of a call's ticket in this backend.
@@ -295,7 +295,7 @@ impl Ledger {
     }
 
     /// The feed's events after this number, in order.
-    pub fn feed(&self, after: u64, most: u32) -> Result<Vec<Fed>, Trouble> {
+    pub fn feed(&self, after: u64, most: u32) -> Result<Vec<FeedItem>, Trouble> {
         self.ask(|db| {
             let sql =
                 "SELECT f.n, ifnull(c.line, ''), f.call, f.sequence, f.kind FROM feed f LEFT JOIN calls c ON c.call = f.call
@@ -304,7 +304,7 @@ impl Ledger {
             let fed = |row: &Row<'_>| {
                 let (call, sequence, kind) = (call_id(row, 2)?, number(row, 3)?, Kind::named(&row.get::<_, String>(4)?));
                 let item = kind.map(|kind| Item { call, sequence, kind, attempts: 0, failing_since: None });
-                Ok(Fed { n: number(row, 0)?, line: row.get(1)?, item })
+                Ok(FeedItem { n: number(row, 0)?, line: row.get(1)?, item })
             };
             rows.query_map(params![i64::try_from(after).unwrap_or(i64::MAX), most], fed)?.collect()
         })
@@ -401,25 +401,25 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Option<Item>> {
 }
 
 /// One that is none of this release's is left out; without its key there are none at all.
-pub(super) fn postscripts(
+pub(super) fn amendments(
     db: &Connection,
     sealer: &Sealer,
     call: CallId,
     up_to: u64,
-) -> rusqlite::Result<Result<Vec<Postscript>, Unopened>> {
+) -> rusqlite::Result<Result<Vec<Amendment>, Unopened>> {
     let sql = "SELECT sequence, wall, news, sum FROM postscripts WHERE call = ?1 AND sequence <= ?2 ORDER BY sequence";
     let mut rows = db.prepare_cached(sql)?;
-    let postscript = |row: &Row<'_>| {
+    let amendment = |row: &Row<'_>| {
         let (sequence, wall) = (number(row, 0)?, Wall(row.get(1)?));
         if !payload::is_whole(call.0.as_bytes(), [row.get(0)?, wall.0, 0], row.get_ref(2)?, row.get(3)?) {
             tracing::error!(%call, sequence, "what was told of a call is damaged and left out");
             return Ok(Ok(None));
         }
-        let news = payload::decode_news(sealer, call, sequence, row.get_ref(2)?);
-        Ok(news.map(|news| news.map(|news| Postscript { sequence, wall, news })))
+        let update = payload::decode_update(sealer, call, sequence, row.get_ref(2)?);
+        Ok(update.map(|update| update.map(|update| Amendment { sequence, wall, update })))
     };
     let up_to = i64::try_from(up_to).unwrap_or(i64::MAX);
-    let found = rows.query_map(params![call.0.as_bytes(), up_to], postscript)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let found = rows.query_map(params![call.0.as_bytes(), up_to], amendment)?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(found.into_iter().filter_map(Result::transpose).collect())
 }
 

@@ -1,8 +1,8 @@
 //! Tells whether a file is a journal of ours, before anything is done with it.
 
+use super::error::{Trouble, another_kind};
 use super::mark::{self, Mark};
-use super::steps::{APPLICATION, SCHEMA};
-use super::trouble::{Trouble, another_kind};
+use super::migrations::{APPLICATION, SCHEMA};
 use crate::base::Text;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ const HEAD: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kin {
+pub enum Identity {
     /// There is none.
     Absent,
     /// A journal of this version.
@@ -25,7 +25,7 @@ pub enum Kin {
 }
 
 /// Refuses what is another program's, or a later release's.
-pub fn look(path: &Path) -> Result<Kin, Trouble> {
+pub fn look(path: &Path) -> Result<Identity, Trouble> {
     let about = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(gone(path)),
         about => about.map_err(|e| unreadable(path, &e))?,
@@ -35,7 +35,7 @@ pub fn look(path: &Path) -> Result<Kin, Trouble> {
     }
     let mut head = [0; HEAD];
     if about.len() == 0 {
-        return Ok(Kin::Damaged(both!("it is empty", "文件为空")));
+        return Ok(Identity::Damaged(both!("it is empty", "文件为空")));
     }
     let read = File::open(path).and_then(|file| file.read_exact_at(&mut head[..HEAD.min(about.len() as usize)], 0));
     read.map_err(|e| unreadable(path, &e))?;
@@ -43,21 +43,26 @@ pub fn look(path: &Path) -> Result<Kin, Trouble> {
         Head::Good => tables(path),
         Head::Short(whole) => {
             let size = about.len();
-            Ok(Kin::Damaged(both!("it is cut off: {size} of {whole} bytes", "文件不完整：共 {whole} 字节，只有 {size} 字节")))
+            Ok(Identity::Damaged(both!(
+                "it is cut off: {size} of {whole} bytes",
+                "文件不完整：共 {whole} 字节，只有 {size} 字节"
+            )))
         }
         // Where we have written before, it is ours and broken.
-        Head::Foreign if Mark::read(path).is_some() => Ok(Kin::Damaged(both!("its first bytes are damaged", "文件开头已损坏"))),
+        Head::Foreign if Mark::read(path).is_some() => {
+            Ok(Identity::Damaged(both!("its first bytes are damaged", "文件开头已损坏")))
+        }
         Head::Foreign => Err(foreign(path, both!("file is not a database of ours", "不是本系统的数据库文件"))),
     }
 }
 
-fn gone(path: &Path) -> Kin {
+fn gone(path: &Path) -> Identity {
     match Mark::read(path) {
         Some(mark) if mark.groups > 0 => {
             let at = mark::time(mark.at);
-            Kin::Damaged(both!("it is gone; it was written last at {at}", "文件已丢失，最后写入于 {at}"))
+            Identity::Damaged(both!("it is gone; it was written last at {at}", "文件已丢失，最后写入于 {at}"))
         }
-        _ => Kin::Absent,
+        _ => Identity::Absent,
     }
 }
 
@@ -85,7 +90,7 @@ fn head_of(head: &[u8; HEAD], size: u64, log: &Path) -> Head {
 }
 
 /// By what the file and its log say together.
-fn tables(path: &Path) -> Result<Kin, Trouble> {
+fn tables(path: &Path) -> Result<Identity, Trouble> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let ask = || {
         let db = Connection::open_with_flags(path, flags)?;
@@ -99,17 +104,17 @@ fn tables(path: &Path) -> Result<Kin, Trouble> {
         Ok(told) => told,
         Err(error) => {
             let trouble = Trouble::sqlite(path, error);
-            return if trouble.damage { Ok(Kin::Damaged(trouble.what)) } else { Err(trouble) };
+            return if trouble.damage { Ok(Identity::Damaged(trouble.what)) } else { Err(trouble) };
         }
     };
     match version {
-        _ if empty => Ok(Kin::Damaged(both!("it holds no tables", "其中没有任何数据表"))),
+        _ if empty => Ok(Identity::Damaged(both!("it holds no tables", "其中没有任何数据表"))),
         _ if application != APPLICATION && !named => {
             Err(foreign(path, both!("it is the database of another program", "它是其他程序的数据库")))
         }
         version if version > SCHEMA => Err(newer(path, version)),
-        1.. if named => Ok(Kin::Ours(version)),
-        _ => Ok(Kin::Damaged(both!("tables of it are missing", "缺少数据表"))),
+        1.. if named => Ok(Identity::Ours(version)),
+        _ => Ok(Identity::Damaged(both!("tables of it are missing", "缺少数据表"))),
     }
 }
 
@@ -123,17 +128,17 @@ fn newer(path: &Path, version: i64) -> Trouble {
 /// For who only reads: a whole journal of this release, or why not.
 pub fn must_be_ours(path: &Path) -> Result<(), Trouble> {
     match look(path)? {
-        Kin::Ours(SCHEMA) => Ok(()),
-        Kin::Ours(version) => {
+        Identity::Ours(SCHEMA) => Ok(()),
+        Identity::Ours(version) => {
             let what =
                 both!("it has version {version} and this release reads {SCHEMA}", "其版本为 {version}，本版程序读取 {SCHEMA}");
             Err(Trouble::file(path, what, both!("start the gateway once, which brings it up", "请启动一次网关，由其升级")))
         }
-        Kin::Absent => {
+        Identity::Absent => {
             let remedy = both!("name the file that the gateway writes", "请指明网关写入的文件");
             Err(Trouble::file(path, both!("there is none", "没有这个文件"), remedy))
         }
-        Kin::Damaged(what) => Err(Trouble::damaged(path, what)),
+        Identity::Damaged(what) => Err(Trouble::damaged(path, what)),
     }
 }
 

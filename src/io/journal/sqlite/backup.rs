@@ -1,10 +1,10 @@
 //! A whole copy of the journal while its gateway writes it, and the way back. A copy is made beside its place, read through,
 //! and gets its name when it is known to be good; nothing is ever overwritten.
 
-use super::kin::{self, Kin};
+use super::error::{Lock, Trouble};
+use super::identity::{self, Identity};
 use super::mark::{self, Header, Mark};
-use super::trouble::{Lock, Trouble};
-use super::{BUSY, payload, sync_folder, tally};
+use super::{BUSY, payload, sync_folder, totals};
 use crate::base::{Text, Wall};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
@@ -38,7 +38,7 @@ const FEED_AHEAD: i64 = 1_000_000;
 
 /// Writes a copy of `journal`, which may be in use, to `to`, where nothing may stand yet.
 pub fn backup(journal: &Path, to: &Path) -> Result<Copied, Trouble> {
-    kin::must_be_ours(journal)?;
+    identity::must_be_ours(journal)?;
     if to.symlink_metadata().is_ok() {
         return Err(there_already(to));
     }
@@ -58,14 +58,14 @@ pub fn backup(journal: &Path, to: &Path) -> Result<Copied, Trouble> {
 /// says so.
 pub fn restore(from: &Path, journal: &Path, instead: bool) -> Result<Copied, Trouble> {
     let _lock = Lock::take(journal)?;
-    match kin::look(from)? {
-        Kin::Ours(_) => {}
-        Kin::Absent => {
+    match identity::look(from)? {
+        Identity::Ours(_) => {}
+        Identity::Absent => {
             let remedy =
                 both!("name a file that `hotline records backup` has made", "请指明由 `hotline records backup` 制作的文件");
             return Err(Trouble::file(from, both!("there is none", "没有这个文件"), remedy));
         }
-        Kin::Damaged(what) => return Err(useless(from, what)),
+        Identity::Damaged(what) => return Err(useless(from, what)),
     }
     let there = [journal.to_owned(), mark::log_of(journal)].iter().any(|file| file.symlink_metadata().is_ok());
     if there && !instead {
@@ -160,9 +160,9 @@ impl Part {
             return Err(useless(&self.0, what));
         }
         let version = copy.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).map_err(sqlite)?;
-        let unlike = if version < 9 { Vec::new() } else { tally::unlike(copy).map_err(sqlite)? };
+        let unlike = if version < 9 { Vec::new() } else { totals::unlike(copy).map_err(sqlite)? };
         if !unlike.is_empty() {
-            return Err(useless(&self.0, tally::told(&unlike)));
+            return Err(useless(&self.0, totals::told(&unlike)));
         }
         let header = Header::read(copy).map_err(sqlite)?;
         if header.is_some() {
