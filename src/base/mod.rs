@@ -7,6 +7,7 @@
 mod text;
 mod cidr;
 pub mod columns;
+mod counts;
 mod dotted;
 mod flow;
 mod id;
@@ -24,6 +25,7 @@ pub mod trap;
 mod web;
 
 pub use cidr::Cidr;
+pub use counts::Counts;
 pub use dotted::Dotted;
 pub use flow::{Flow, Proto};
 pub use id::{CallId, LegId};

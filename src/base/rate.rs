@@ -1,3 +1,5 @@
+//! Rates: the one token bucket, and a bucket for each source. Time is an argument.
+
 use crate::base::{Map, MapSeed, Mono, owner};
 use std::net::IpAddr;
 use std::time::Duration;

@@ -8,7 +8,7 @@
 //! A few pairs are bound ahead, the more the more are in use. A burst that finds none bound takes others, and these are bound
 //! when their leg opens: before anybody can have read the SDP.
 
-use crate::base::{Mono, Rng};
+use crate::base::{Counts, Mono, Rng};
 use crate::media::Command;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -40,7 +40,7 @@ pub struct Ports {
     shards: Vec<[Pool; 2]>,
     /// On whose account pairs are used, and how many of each.
     accounts: BTreeMap<SocketAddr, Arc<str>>,
-    charged: BTreeMap<Arc<str>, usize>,
+    charged: Counts<Arc<str>>,
     disturbed: u64,
 }
 
@@ -83,7 +83,7 @@ impl Ports {
                 pool.pairs += 1;
             }
         }
-        let (accounts, charged, most) = (BTreeMap::new(), BTreeMap::new(), usize::MAX);
+        let (accounts, charged, most) = (BTreeMap::new(), Counts::default(), usize::MAX);
         Ports { ahead: ahead.max(1), rest, most, kept: 0, scarce: None, shards, accounts, charged, disturbed: 0 }
     }
 
@@ -108,13 +108,13 @@ impl Ports {
 
     /// A pair that was taken counts as this source's until it is closed.
     pub fn charge(&mut self, pair: SocketAddr, source: &Arc<str>) {
-        *self.charged.entry(source.clone()).or_default() += 1;
+        self.charged.add(source.clone());
         self.accounts.insert(pair, source.clone());
     }
 
     /// The pairs that this source's calls have.
     pub fn charged(&self, source: &str) -> usize {
-        self.charged.get(source).copied().unwrap_or(0)
+        self.charged.of(source)
     }
 
     /// The most pairs that could be in use at once.
@@ -123,12 +123,8 @@ impl Ports {
     }
 
     fn discharge(&mut self, pair: SocketAddr) {
-        let Some(source) = self.accounts.remove(&pair) else { return };
-        if let Some(count) = self.charged.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                self.charged.remove(&source);
-            }
+        if let Some(source) = self.accounts.remove(&pair) {
+            self.charged.remove(&source);
         }
     }
 

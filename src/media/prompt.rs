@@ -2,6 +2,7 @@
 
 use crate::base::Text;
 use crate::media::{Law, Prompt, sound};
+use data_encoding::HEXLOWER;
 use std::f64::consts::TAU;
 use std::fmt;
 
@@ -97,7 +98,7 @@ impl Prompt {
 
 fn version(a_law: &[u8]) -> String {
     let hash = ring::digest::digest(&ring::digest::SHA256, a_law);
-    hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash.as_ref()[..6])
 }
 
 fn check_length(samples: usize) -> Result<(), PromptError> {

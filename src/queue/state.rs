@@ -1,7 +1,8 @@
 use super::member::Idle;
 use super::waiter::Place;
 use super::{Priority, Queue};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::base::Counts;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A queue and what happens in it.
@@ -11,7 +12,7 @@ pub(super) struct QueueState {
     pub closed: bool,
     pub waiting: usize,
     /// Number of them that each source has.
-    pub sources: BTreeMap<Arc<str>, usize>,
+    pub sources: Counts<Arc<str>>,
     /// Calls that want (more) seats to ring.
     pub unserved: BTreeSet<Place>,
     pub idle: BTreeSet<Idle>,
@@ -21,7 +22,7 @@ impl QueueState {
     /// True when there is no place for one more of this source.
     pub fn is_full(&self, priority: Priority, source: &Arc<str>) -> bool {
         let Queue { max_length, share, reserved, .. } = self.config;
-        let taken = self.sources.get(source).copied().unwrap_or(0);
+        let taken = self.sources.of(source);
         match priority {
             Priority::High => self.waiting >= max_length,
             Priority::Normal => self.waiting >= max_length.saturating_sub(reserved) || taken >= share,
@@ -30,16 +31,11 @@ impl QueueState {
 
     pub fn enter(&mut self, source: &Arc<str>) {
         self.waiting += 1;
-        *self.sources.entry(source.clone()).or_default() += 1;
+        self.sources.add(source.clone());
     }
 
     pub fn exit(&mut self, source: &Arc<str>) {
         self.waiting = self.waiting.saturating_sub(1);
-        if let Some(taken) = self.sources.get_mut(source) {
-            *taken -= 1;
-            if *taken == 0 {
-                self.sources.remove(source);
-            }
-        }
+        self.sources.remove(source);
     }
 }

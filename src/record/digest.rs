@@ -1,7 +1,7 @@
 //! The digests that public backends in China sign with, by name.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use ::hmac::{Hmac, KeyInit, Mac};
+use data_encoding::{BASE64, HEXLOWER, HEXUPPER};
 use md5::Md5;
 use md5::digest::Digest;
 use ring::{digest, hmac};
@@ -36,38 +36,35 @@ pub enum Spelling {
 impl Recipe {
     /// `key` counts only where the recipe has one.
     pub fn sign(self, key: &[u8], text: &[u8]) -> Vec<u8> {
+        let mac = |algorithm, key, text| hmac::sign(&hmac::Key::new(algorithm, key), text).as_ref().to_vec();
         let ring = |algorithm, text| digest::digest(algorithm, text).as_ref().to_vec();
         match self {
             Recipe::Md5 => Md5::digest(text).to_vec(),
             Recipe::Sha1 => ring(&digest::SHA1_FOR_LEGACY_USE_ONLY, text),
             Recipe::Sha256 => ring(&digest::SHA256, text),
             Recipe::Sm3 => Sm3::digest(text).to_vec(),
-            Recipe::HmacMd5 => keyed(|part| Md5::digest(part).to_vec(), key, text),
-            Recipe::HmacSha1 => hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key), text).as_ref().to_vec(),
-            Recipe::HmacSha256 => hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec(),
-            Recipe::HmacSm3 => keyed(|part| Sm3::digest(part).to_vec(), key, text),
+            Recipe::HmacMd5 => keyed::<Hmac<Md5>>(key, text),
+            Recipe::HmacSha1 => mac(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key, text),
+            Recipe::HmacSha256 => mac(hmac::HMAC_SHA256, key, text),
+            Recipe::HmacSm3 => keyed::<Hmac<Sm3>>(key, text),
         }
     }
 }
 
 impl Spelling {
     pub fn spell(self, bytes: &[u8]) -> String {
-        let hex = || bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         match self {
-            Spelling::Hex => hex(),
-            Spelling::UpperHex => hex().to_ascii_uppercase(),
-            Spelling::Base64 => STANDARD.encode(bytes),
+            Spelling::Hex => HEXLOWER.encode(bytes),
+            Spelling::UpperHex => HEXUPPER.encode(bytes),
+            Spelling::Base64 => BASE64.encode(bytes),
         }
     }
 }
 
-/// RFC 2104, for digests with blocks of 64 bytes.
-fn keyed(digest: impl Fn(&[u8]) -> Vec<u8>, key: &[u8], text: &[u8]) -> Vec<u8> {
-    let mut block = if key.len() > 64 { digest(key) } else { key.to_vec() };
-    block.resize(64, 0);
-    let padded = |pad: u8| block.iter().map(|byte| byte ^ pad).collect::<Vec<u8>>();
-    let inner = digest(&[padded(0x36), text.to_vec()].concat());
-    digest(&[padded(0x5c), inner].concat())
+fn keyed<M: Mac + KeyInit>(key: &[u8], text: &[u8]) -> Vec<u8> {
+    // RFC 2104 §3 takes a key of any length, so there is always one.
+    let mac = <M as KeyInit>::new_from_slice(key).map(|mac| mac.chain_update(text).finalize().into_bytes().to_vec());
+    mac.unwrap_or_default()
 }
 
 #[cfg(test)]

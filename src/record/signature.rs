@@ -1,8 +1,7 @@
 //! The signature of a posted event, after Standard Webhooks: HMAC-SHA256 over id, time and body.
 
 use crate::base::Text;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use ring::hmac;
 use std::fmt;
 
@@ -23,7 +22,8 @@ impl Keys {
     pub fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> Option<String> {
         let mut signed = format!("{id}.{seconds}.").into_bytes();
         signed.extend_from_slice(body);
-        let signatures: Vec<_> = self.0.iter().map(|key| format!("v1,{}", STANDARD.encode(hmac::sign(key, &signed)))).collect();
+        let signatures: Vec<_> =
+            self.0.iter().map(|key| format!("v1,{}", BASE64.encode(hmac::sign(key, &signed).as_ref()))).collect();
         (!signatures.is_empty()).then(|| signatures.join(" "))
     }
 }
@@ -33,7 +33,8 @@ impl Keys {
     pub fn verify(&self, id: &str, seconds: &str, body: &[u8], header: &str) -> bool {
         let mut signed = format!("{id}.{seconds}.").into_bytes();
         signed.extend_from_slice(body);
-        let signatures = header.split(' ').take(MOST_SIGNATURES).filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok());
+        let signatures =
+            header.split(' ').take(MOST_SIGNATURES).filter_map(|one| BASE64.decode(one.strip_prefix("v1,")?.as_bytes()).ok());
         signatures.into_iter().any(|given| self.0.iter().any(|key| hmac::verify(key, &signed, &given).is_ok()))
     }
 }
@@ -45,7 +46,7 @@ impl fmt::Debug for Keys {
 }
 
 fn key(text: &str) -> Result<hmac::Key, Text> {
-    let bytes = text.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
+    let bytes = text.strip_prefix("whsec_").and_then(|text| BASE64.decode(text.as_bytes()).ok());
     let bytes = bytes.filter(|bytes| (24..=64).contains(&bytes.len())).ok_or_else(|| {
         both!(
             "a webhook secret is `whsec_` and the base64 of 24 to 64 bytes",

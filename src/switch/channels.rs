@@ -2,7 +2,7 @@
 //! reload may bring the trunks in another order, or take one away while it still carries calls.
 
 use super::Trunk;
-use crate::base::{Bucket, Mono, Rate};
+use crate::base::{Bucket, Counts, Mono, Rate};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,38 +31,33 @@ impl Pace {
     }
 }
 
+/// The calls that each trunk carries.
 #[derive(Default)]
-pub(super) struct Channels(BTreeMap<Arc<str>, u32>);
+pub(super) struct Channels(Counts<Arc<str>>);
 
 impl Channels {
     /// Tells whether the trunk has room for one more. Its reserved channels are for emergencies alone.
     pub fn free(&self, trunk: &Trunk, emergency: bool) -> bool {
-        let taken = self.0.get(&trunk.name).copied().unwrap_or(0);
         let open = if emergency { trunk.channels } else { trunk.channels.saturating_sub(trunk.reserved) };
-        taken < open
+        self.0.of(&trunk.name) < open as usize
     }
 
     pub fn take(&mut self, trunk: &Arc<str>) {
-        *self.0.entry(trunk.clone()).or_default() += 1;
+        self.0.add(trunk.clone());
     }
 
     pub fn give_back(&mut self, trunk: &str) {
-        if let Some(taken) = self.0.get_mut(trunk) {
-            *taken = taken.saturating_sub(1);
-            if *taken == 0 {
-                self.0.remove(trunk);
-            }
-        }
+        self.0.remove(trunk);
     }
 
     /// The count of those that this one has taken.
     pub fn of(&self, name: &str) -> usize {
-        self.0.get(name).map_or(0, |taken| *taken as usize)
+        self.0.of(name)
     }
 
     /// Channels taken of all.
     pub fn taken(&self) -> usize {
-        self.0.values().map(|taken| *taken as usize).sum()
+        self.0.total()
     }
 }
 

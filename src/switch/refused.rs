@@ -3,13 +3,12 @@
 
 use super::admit::{Owner, Placer};
 use super::{Output, Switch, identity};
-use crate::base::{Flow, Masked, Mono, Now, Shown};
+use crate::base::{Bucket, Flow, Masked, Mono, Now, Rate, Shown};
 use crate::dialog::{Asked, Cause, Incoming, TurnedAway};
 use crate::plan::{Decision, Mode, Step};
 use crate::record::ending::shown_caller;
 use crate::sip::{Method, ParseError, Status, Uri};
 use std::fmt::Display;
-use std::time::Duration;
 
 /// One in so many legs is kept for calls to emergency lines.
 const LEGS_KEPT: usize = 8;
@@ -19,21 +18,19 @@ const BURST: u32 = 5;
 /// Lines that anybody on the network can cause at will: so many a second, of all sources together.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    full_at: Mono,
+    bucket: Bucket,
     unsaid: u64,
 }
 
 impl Notices {
     /// Tells whether one more may be written; then how many were not since the last.
     pub fn may_say(&mut self, now: Mono, per_second: u32) -> Option<u64> {
-        let token = Duration::from_secs(1) / per_second.max(1);
-        let later = now.max(self.full_at).after(token);
-        if later.since(now) > token.saturating_mul(per_second.max(1).saturating_mul(BURST)) {
-            self.unsaid += 1;
-            return None;
+        let per_second = per_second.max(1);
+        if self.bucket.take(Rate { per_second, burst: per_second.saturating_mul(BURST), max_sources: 0 }, now) {
+            return Some(std::mem::take(&mut self.unsaid));
         }
-        self.full_at = later;
-        Some(std::mem::take(&mut self.unsaid))
+        self.unsaid += 1;
+        None
     }
 }
 
@@ -212,6 +209,7 @@ fn turns_away(decision: &Decision) -> Option<(u16, u8)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn lines_are_bounded_and_the_rest_is_counted() {

@@ -1,5 +1,5 @@
 use crate::base::trap::{self, Trap};
-use crate::base::{Flow, Map, MapSeed, Mono, RateLimit, Source, Timers};
+use crate::base::{Counts, Flow, Map, MapSeed, Mono, RateLimit, Source, Timers};
 use crate::sip::{Message, Method, Name, Request, Response, Status, Via, Written};
 use crate::transaction::effect::{Effect, Tell};
 use crate::transaction::invite_server::InviteServer;
@@ -26,7 +26,7 @@ pub(super) struct ServerTable {
     by_key: Map<Key, ServerId>,
     streams: Streams<ServerId>,
     /// The count of each source's.
-    shares: Map<Source, usize>,
+    shares: Counts<Source>,
     repeats: RateLimit,
     withheld: u64,
     timers: Timers<ServerId>,
@@ -61,7 +61,7 @@ struct Invite {
 impl ServerTable {
     pub fn new(config: Config, seed: MapSeed) -> ServerTable {
         let (entries, by_key, streams) = (Map::with_hasher(seed), Map::with_hasher(seed), Streams::new(seed));
-        let (shares, repeats, timers) = (Map::with_hasher(seed), RateLimit::new(config.repeats, seed), Timers::default());
+        let (shares, repeats, timers) = (Counts::default(), RateLimit::new(config.repeats, seed), Timers::default());
         ServerTable { config, seed, last_id: 0, entries, by_key, streams, shares, repeats, withheld: 0, timers, at_work: None }
     }
 
@@ -105,10 +105,7 @@ impl ServerTable {
         }
         // An entry that holds up nothing but a repetition goes first when there is little room: a repeated request is then
         // new.
-        if status.is_final()
-            && !entry.needed_after(status)
-            && is_crowded(self.config, all, self.shares.get(&entry.source).copied().unwrap_or(0))
-        {
+        if status.is_final() && !entry.needed_after(status) && is_crowded(self.config, all, self.shares.of(&entry.source)) {
             let response = entry.stateless(response);
             return self.dismiss(id, response, out);
         }
@@ -200,7 +197,7 @@ impl ServerTable {
     }
 
     fn share(&self, source: Source) -> usize {
-        self.shares.get(&source).copied().unwrap_or(0)
+        self.shares.of(&source)
     }
 
     pub fn flow_failed(&mut self, flow: Flow, out: &mut Vec<Output>) {
@@ -291,7 +288,7 @@ impl ServerTable {
         self.by_key.extend(merged.map(|merged| (merged, id)));
         let Back { flow, fallback } = back;
         self.streams.insert(flow, id);
-        *self.shares.entry(source).or_default() += 1;
+        self.shares.add(source);
         self.entries.insert(id, Entry { flow, fallback, source, key, merged, machine });
         id
     }
@@ -319,12 +316,7 @@ impl ServerTable {
         let Some(entry) = self.entries.remove(&id) else { return };
         self.by_key.remove(&entry.key);
         self.streams.remove(entry.flow, id);
-        if let Some(share) = self.shares.get_mut(&entry.source) {
-            *share -= 1;
-            if *share == 0 {
-                self.shares.remove(&entry.source);
-            }
-        }
+        self.shares.remove(&entry.source);
         if let Some(merged) = entry.merged {
             self.by_key.remove(&merged);
         }

@@ -4,6 +4,7 @@ use crate::base::Text;
 use crate::io::config::{Records, SealingKey};
 use crate::io::process::files;
 use crate::record::seal::{Sealer, Secret};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use std::collections::BTreeMap;
 
 /// The key at fault (below `records`), and what is wrong.
@@ -70,17 +71,14 @@ fn read(key: &SealingKey) -> Result<Secret, Text> {
         (false, false) => key.secret.clone(),
         _ => return Err(both!("is said by exactly one of file and secret", "只能由 file、secret 之一给出")),
     };
-    let digits = text.trim();
     let wrong = || {
         both!(
             "is not 64 hexadecimal digits: take them from `openssl rand -hex 32`",
             "不是 64 位十六进制数字，请用 `openssl rand -hex 32` 生成"
         )
     };
-    let byte = |i: usize| digits.get(2 * i..2 * i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
-    let good = digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    bytes.filter(|_| good).and_then(|bytes| bytes.try_into().ok()).ok_or_else(wrong)
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes());
+    bytes.ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(wrong)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::base::Text;
 use crate::control::Holder;
 use crate::io::config::{Http, Token};
 use crate::io::process::files;
+use data_encoding::HEXLOWER_PERMISSIVE;
 use ring::digest::{SHA256, digest};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -109,7 +110,7 @@ fn read(token: &Token) -> Result<Hash, (&'static str, Text)> {
     match (token.secret.is_empty(), file, token.sha256.is_empty()) {
         (false, false, true) => long_enough(&token.secret).map(hash).map_err(|what| ("secret", what)),
         (true, false, false) => {
-            decode_hex(&token.sha256).ok_or(("sha256", both!("is not 64 hexadecimal digits", "不是 64 位十六进制数字")))
+            hex(&token.sha256).ok_or(("sha256", both!("is not 64 hexadecimal digits", "不是 64 位十六进制数字")))
         }
         (true, true, true) => {
             let name = token.file.display();
@@ -146,11 +147,8 @@ fn hash(token: &[u8]) -> Hash {
     hash
 }
 
-fn decode_hex(text: &str) -> Option<Hash> {
-    let digits = text.bytes().all(|b| b.is_ascii_hexdigit()) && text.len() == 64;
-    let byte = |i: usize| text.get(2 * i..2 * i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
-    bytes.filter(|_| digits)?.try_into().ok()
+fn hex(text: &str) -> Option<Hash> {
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

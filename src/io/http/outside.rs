@@ -1,6 +1,6 @@
 //! The bounds of what others follow, hand in and tell over HTTP, and the way there.
 
-use crate::base::{CallId, Mono, Text};
+use crate::base::{Bucket, CallId, Rate, Text};
 use crate::call::event::Division;
 use crate::io::clock::{self, Trusted};
 use crate::io::config::Config;
@@ -47,7 +47,7 @@ pub struct Outside {
     /// For those who look for records, one after the other.
     records: Arc<Mutex<Reader>>,
     readers: Arc<Semaphore>,
-    rate: u32,
+    rate: Rate,
     rates: Mutex<BTreeMap<String, Bucket>>,
     waiting: Arc<Semaphore>,
     counts: Mutex<BTreeMap<(&'static str, String, String), u64>>,
@@ -79,7 +79,7 @@ impl Outside {
             reader: Mutex::new(reader()?),
             records: Arc::new(Mutex::new(reader()?)),
             readers: Arc::new(Semaphore::new(READERS)),
-            rate: config.records.inbound_rate,
+            rate: rate(config.records.inbound_rate),
             rates: Mutex::default(),
             waiting: Arc::new(Semaphore::new(WAITING)),
             counts: Mutex::default(),
@@ -103,7 +103,7 @@ impl Outside {
         if rates.len() >= SOURCES && !rates.contains_key(source) {
             rates.clear();
         }
-        rates.entry(source.to_owned()).or_insert(Bucket { tokens: f64::from(self.rate), at: now }).take(now, self.rate)
+        rates.entry(source.to_owned()).or_default().take(self.rate, now)
     }
 
     /// Hands something to the journal and waits until it is on disk. Its place is taken until then, whoever still waits: a
@@ -168,33 +168,20 @@ impl Reading {
     }
 }
 
-/// A token bucket that holds a second's worth.
-struct Bucket {
-    tokens: f64,
-    at: Mono,
-}
-
-impl Bucket {
-    fn take(&mut self, now: Mono, rate: u32) -> bool {
-        let rate = f64::from(rate);
-        self.tokens = (self.tokens + now.since(self.at).as_secs_f64() * rate).min(rate);
-        self.at = now;
-        if self.tokens < 1.0 {
-            return false;
-        }
-        self.tokens -= 1.0;
-        true
-    }
+/// A second's worth may come at once.
+fn rate(per_second: u32) -> Rate {
+    Rate { per_second, burst: per_second, max_sources: SOURCES }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Mono;
 
     #[test]
     fn a_bucket_gives_its_rate_and_no_more() {
-        let mut bucket = Bucket { tokens: 3.0, at: Mono(0) };
-        let given = |bucket: &mut Bucket, at| (0..10).filter(|_| bucket.take(Mono(at), 3)).count();
+        let mut bucket = Bucket::default();
+        let given = |bucket: &mut Bucket, at| (0..10).filter(|_| bucket.take(rate(3), Mono(at))).count();
         assert_eq!((given(&mut bucket, 0), given(&mut bucket, 1_000_000), given(&mut bucket, 1_400_000)), (3, 3, 1));
         assert_eq!(given(&mut bucket, 3_600_000_000), 3);
     }

@@ -7,9 +7,8 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -33,7 +32,7 @@ pub fn asked_for(headers: &HeaderMap) -> bool {
 /// The token of a page in a browser, which cannot say `Authorization`; an address would stand in logs.
 pub fn token(headers: &HeaderMap) -> Option<Vec<u8>> {
     let token = listed(headers, header::SEC_WEBSOCKET_PROTOCOL).find_map(|protocol| protocol.strip_prefix(BEARER));
-    URL_SAFE_NO_PAD.decode(token.filter(|_| asked_for(headers))?).ok()
+    BASE64URL_NOPAD.decode(token.filter(|_| asked_for(headers))?.as_bytes()).ok()
 }
 
 /// The refusal of a version that nobody speaks any more, with the one that would be understood (RFC 6455 §4.4).

@@ -11,6 +11,7 @@ use crate::media::{Law, Side};
 use crate::record::recording::{Recorded, State};
 use crate::record::shape::Recording;
 use crate::record::zone::Zone;
+use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use std::fs;
 use std::path::PathBuf;
@@ -116,7 +117,7 @@ fn call(n: u64) -> CallId {
 }
 
 fn hash(file: &PathBuf) -> String {
-    digest(&SHA256, &fs::read(file).unwrap()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(digest(&SHA256, &fs::read(file).unwrap()).as_ref())
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use super::{Method, Profile, Rendered};
 use crate::base::Text;
 use crate::record::digest::{Recipe, Spelling};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,7 +131,7 @@ impl Profile {
             Auth::None | Auth::Webhook | Auth::Oauth2 { .. } => {}
             Auth::Basic { .. } => {
                 let pair = format!("{}:{}", text("auth.user")?, text("auth.password")?);
-                request.headers.push(("authorization".into(), format!("Basic {}", STANDARD.encode(pair))));
+                request.headers.push(("authorization".into(), format!("Basic {}", BASE64.encode(pair.as_bytes()))));
             }
             Auth::Header { name, .. } => request.headers.push((name.clone(), text("auth.value")?)),
             Auth::Bearer { .. } => request.headers.push(("authorization".into(), format!("Bearer {}", text("auth.token")?))),

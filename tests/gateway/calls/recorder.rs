@@ -5,6 +5,7 @@ use super::transfer::Scene;
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::tone::{Hum, heard, strength, tones};
 use crate::support::{disk, http, pass, wait_for};
+use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use std::fs;
@@ -84,7 +85,7 @@ fn fetch(gateway: &Gateway, recording: &Value, headers: &str) -> (u16, String, V
 
 /// Its channels, left and right, once its hash is the record's.
 fn channels(file: &[u8], recording: &Value) -> [Vec<i16>; 2] {
-    let sha256: String = digest(&SHA256, file).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = HEXLOWER.encode(digest(&SHA256, file).as_ref());
     assert_eq!(recording["sha256"], sha256);
     let mut reader = hound::WavReader::new(Cursor::new(file)).unwrap();
     assert_eq!((reader.spec().channels, reader.spec().sample_rate, reader.spec().bits_per_sample), (2, 8000, 16));

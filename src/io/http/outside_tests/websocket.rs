@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::io::http::{Doors, Limits};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use std::net::TcpStream;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::Response as Agreed;
@@ -133,7 +132,8 @@ async fn a_gateway_that_ends_tells_the_rest_and_who_comes_back_goes_on_from_ther
 async fn a_page_in_a_browser_gives_its_token_as_a_subprotocol() {
     let bench = Bench::new().await;
     bench.calls(0..1);
-    let protocols = |role: &str| format!("hotline.events, bearer.{}", URL_SAFE_NO_PAD.encode(format!("{TOKEN}{role}")));
+    let protocols =
+        |role: &str| format!("hotline.events, bearer.{}", BASE64URL_NOPAD.encode(format!("{TOKEN}{role}").as_bytes()));
     let page = |protocols: &str| -> Result<(Client, Agreed), Error> {
         let headers = [("sec-websocket-protocol", protocols), ("origin", "https://orders.example")];
         dial(bench.address, "/api/v1/events?since=0", &headers)

@@ -4,6 +4,7 @@
 use super::Trouble;
 use super::error::Lock;
 use crate::base::{Text, Wall};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use rusqlite::{Connection, OptionalExtension};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -64,7 +65,7 @@ impl Header {
     }
 
     fn line(&self) -> String {
-        let id: String = self.id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = HEXLOWER.encode(&self.id);
         let told = format!("{id} {} {}", self.groups, self.at.0);
         format!("{told:<85} {:08x}\n", super::checksum::of(&[told.as_bytes()]))
     }
@@ -76,9 +77,7 @@ impl Header {
             return None;
         }
         let mut words = told.split(' ');
-        let digits = words.next().filter(|digits| digits.is_ascii())?;
-        let byte = |n: usize| digits.get(2 * n..2 * n + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        let id: Vec<u8> = (0..16).map_while(byte).collect();
+        let id = HEXLOWER_PERMISSIVE.decode(words.next()?.as_bytes()).ok()?;
         let (groups, at) = (words.next()?.parse().ok()?, Wall(words.next()?.parse().ok()?));
         Some(Header { id: id.try_into().ok()?, groups, at, clock: Wall(0), held: false, whole: true })
     }
