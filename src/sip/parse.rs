@@ -254,7 +254,7 @@ fn request(method: &Method, headers: &Headers) -> Result<(), Fault> {
     if headers.get(&Name::MaxForwards).is_some() && headers.max_forwards().is_none() {
         return Err((400, "Bad Max-Forwards"));
     }
-    if headers.all(&Name::Contact).any(|c| **c != *b"*" && NameAddr::parse(c).is_none()) {
+    if headers.all(&Name::Contact).any(|c| **c != *b"*" && !NameAddr::is_good(c)) {
         return Err((400, "Bad Contact"));
     }
     Ok(())
@@ -273,8 +273,8 @@ fn common(data: &Bytes, head: &Head) -> Result<Bytes, Fault> {
     };
     // An answer to port 0 cannot be sent.
     good(&Name::Via, |v| Via::parse(v).is_some_and(|via| via.port != Some(0)))?;
-    good(&Name::From, |v| NameAddr::parse(v).is_some())?;
-    good(&Name::To, |v| NameAddr::parse(v).is_some())?;
+    good(&Name::From, NameAddr::is_good)?;
+    good(&Name::To, NameAddr::is_good)?;
     good(&Name::CSeq, |v| CSeq::parse(v).is_some())?;
     good(&Name::CallId, |v| !v.is_empty() && !v.iter().any(u8::is_ascii_whitespace))?;
     head.body(data)

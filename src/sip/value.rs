@@ -79,24 +79,27 @@ impl NameAddr {
 
     /// A display name need not be quoted, whatever it holds, as long as `<` follows: a call is not lost over a comma.
     pub fn parse(text: &[u8]) -> Option<NameAddr> {
+        let (display, uri, params) = NameAddr::parts(text)?;
+        let display = if display.is_empty() { String::new() } else { value_text(display).into_owned() };
+        Some(NameAddr { display, uri: Uri::parse(uri)?, params: Params::parse(params)? })
+    }
+
+    /// Tells whether [`NameAddr::parse`] takes it.
+    pub fn is_good(text: &[u8]) -> bool {
+        NameAddr::parts(text).is_some_and(|(_, uri, params)| Params::are_good(params) && Uri::parse(uri).is_some())
+    }
+
+    /// Display name, URI and parameters as written.
+    fn parts(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
         let text = text.trim_ascii();
-        let (display, rest) = match text.first()? {
-            b'"' => {
-                let end = quoted_end(text)?;
-                (unquote(&text[1..end - 1]), text[end..].trim_ascii_start())
-            }
-            _ => {
-                let (display, rest) = text.split_at(open_angle(text).unwrap_or(0));
-                (lossy(display.trim_ascii_end()), rest)
-            }
-        };
-        match rest.strip_prefix(b"<") {
+        let end = if text.first()? == &b'"' { quoted_end(text)? } else { open_angle(text).unwrap_or(0) };
+        let (display, rest) = text.split_at(end);
+        match rest.trim_ascii_start().strip_prefix(b"<") {
             Some(rest) => {
                 let close = rest.iter().position(|b| *b == b'>')?;
-                let uri = Uri::parse(rest[..close].trim_ascii())?;
-                Some(NameAddr { display, uri, params: Params::parse(&rest[close + 1..])? })
+                Some((display.trim_ascii_end(), rest[..close].trim_ascii(), &rest[close + 1..]))
             }
-            None if rest.len() == text.len() => addr_spec(text),
+            None if display.is_empty() => addr_spec(text),
             None => None,
         }
     }
@@ -131,13 +134,10 @@ fn open_angle(text: &[u8]) -> Option<usize> {
 
 /// Without angle brackets what follows `;` belongs to the header, and the URI may hold neither `,` nor `?`
 /// (RFC 3261 §20).
-fn addr_spec(text: &[u8]) -> Option<NameAddr> {
+fn addr_spec(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (uri, params) = text.split_at(find(text, b';').unwrap_or(text.len()));
     let uri = uri.trim_ascii_end();
-    if uri.iter().any(|b| b",?".contains(b)) {
-        return None;
-    }
-    Some(NameAddr { params: Params::parse(params)?, ..NameAddr::new(Uri::parse(uri)?) })
+    (!uri.iter().any(|b| b",?".contains(b))).then_some((b"", uri, params))
 }
 
 /// The parameters as written, one by one.
@@ -159,7 +159,7 @@ fn param(piece: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 fn value_text(value: &[u8]) -> Cow<'_, str> {
     match value.first() {
         Some(b'"') => unquote(&value[1..value.len() - 1]).into(),
-        _ => String::from_utf8_lossy(value),
+        _ => std::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed),
     }
 }
 

@@ -19,8 +19,9 @@ impl Key {
     /// A peer of RFC 2543 has no unique branch: there Request-URI, From tag, Call-ID, CSeq number and the whole Via
     /// stand in. To's tag is left out, because the ACK has one where its INVITE has none.
     pub fn of(seed: MapSeed, host: IpAddr, via: &Via, request: &Request, method: &Method) -> Key {
-        let mut fields = Fields::of_via(seed, host, via, method);
-        if via.branch().as_deref().and_then(unique).is_none() {
+        let branch = via.branch().unwrap_or_default();
+        let mut fields = Fields::of_via(seed, host, via, &branch, method);
+        if unique(&branch).is_none() {
             fields.add(request.uri.to_string().as_bytes());
             fields.add_call(request);
             fields.add(request.headers.get(&Name::Via).map_or(b"", |v| v));
@@ -30,7 +31,8 @@ impl Key {
 
     /// The transaction that a response of ours to this host belongs to; none for a peer of RFC 2543.
     pub fn of_response(seed: MapSeed, host: IpAddr, via: &Via, method: &Method) -> Option<Key> {
-        via.branch().as_deref().and_then(unique).map(|_| Fields::of_via(seed, host, via, method).key())
+        let branch = via.branch().filter(|branch| unique(branch).is_some())?;
+        Some(Fields::of_via(seed, host, via, &branch, method).key())
     }
 
     /// The key that two copies of one request have in common when a proxy forked it and both found us (RFC 3261 §8.2.2.2):
@@ -61,7 +63,7 @@ impl Fields {
         Fields(hasher)
     }
 
-    fn of_via(seed: MapSeed, host: IpAddr, via: &Via, method: &Method) -> Fields {
+    fn of_via(seed: MapSeed, host: IpAddr, via: &Via, branch: &str, method: &Method) -> Fields {
         let mut fields = Fields::new(seed, b'T');
         fields.add_ip(host);
         fields.add(method.as_bytes());
@@ -70,7 +72,7 @@ impl Fields {
             Host::Name(name) => fields.add(name.to_ascii_lowercase().as_bytes()),
         }
         fields.add(&via.port.unwrap_or(5060).to_be_bytes());
-        fields.add(via.branch().unwrap_or_default().as_bytes());
+        fields.add(branch.as_bytes());
         fields
     }
 
