@@ -161,13 +161,16 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
 
     /// Serves what waits, source by source, for a while.
     fn serve(&mut self, now: Now) {
-        let until = clock::mono().after(SLICE);
-        while let Some(Arrival { input, place: _place }) = self.lanes.take() {
-            guarded(&mut self.machine, now, &mut self.out, |machine, out| machine.handle(now, input, out));
-            if clock::mono() >= until {
-                break;
-            }
-        }
+        let Engine { machine, out, lanes, .. } = self;
+        let mut begun = clock::mono();
+        let until = begun.after(SLICE);
+        while begun < until
+            && lanes.serve(|Arrival { input, place: _place }| {
+                guarded(machine, now, out, |machine, out| machine.handle(now, input, out));
+                let done = clock::mono();
+                done.since(std::mem::replace(&mut begun, done)).as_micros() as u64
+            })
+        {}
     }
 
     /// A panic costs the output that was being handed over.
