@@ -1,14 +1,14 @@
 //! Hotline: a SIP gateway for government hotlines that merge into one number.
 //!
 //! Rooms (folders) and what each may name stand in `tests/tidy/main.rs`, which holds them to it. A packet flows one way:
-//! transport → transaction → dialog → call → plan → {media, queue, record}; effects come back as values.
+//! transport → transaction → ua → dialog → call → plan → {media, queue, record}; effects come back as values.
 //!
 //! Decisions that shaped the rooms:
 //!
 //! - **Finals wait in the leg, not in the call.** A caller's 2xx or refusal may leave only when the call's first journal
 //!   entry is on disk. The leg keeps them until [`dialog::Command::Release`]; so a 487 after CANCEL and a 488 after an
 //!   offer we cannot take obey the rule too, and the call knows nothing of it.
-//! - **A dialog knows its peer's networks** ([`dialog::Kin`]), by the list type that stands before the parser: where its
+//! - **A dialog knows its peer's networks** ([`ua::Peers`]), by the list type that stands before the parser: where its
 //!   requests may go and come from is asked for each of them, and nobody above sees them singly.
 //! - **Port pairs are bound ahead of use.** The switch takes them from a pool of pairs that a shard has already bound
 //!   ([`media::Ports`]): SDP never waits for a socket. Few are kept so, since each holds two descriptors; a burst takes
@@ -58,3 +58,4 @@ pub mod switch;
 pub mod transaction;
 pub mod transport;
 pub mod trial;
+pub mod ua;

@@ -5,6 +5,7 @@
 
 #[macro_use]
 mod text;
+mod access;
 mod cidr;
 pub mod columns;
 mod counts;
@@ -24,6 +25,7 @@ mod timers;
 pub mod trap;
 mod web;
 
+pub use access::AccessList;
 pub use cidr::Cidr;
 pub use counts::Counts;
 pub use dotted::Dotted;

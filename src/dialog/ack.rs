@@ -1,20 +1,10 @@
 //! The ACK of a 2xx, both ways: it belongs to the core, not to a transaction (RFC 3261 §13.2.2.4, §13.3.1.4).
 
-use crate::base::{Flow, Now};
-use crate::dialog::cx::Cx;
+use crate::base::{Mono, Now};
+use crate::dialog::context::Context;
 use crate::dialog::resend::{Due, Resend};
 use crate::sip::{Request, Response};
 use crate::transaction::ServerId;
-use bytes::Bytes;
-
-/// An ACK that we sent; a 2xx that comes again gets the same.
-#[derive(Debug)]
-pub(super) struct Acked {
-    pub(super) tag: String,
-    pub(super) seq: u32,
-    pub(super) flow: Flow,
-    pub(super) data: Bytes,
-}
 
 /// A 2xx of ours that waits for its ACK.
 #[derive(Debug)]
@@ -31,8 +21,8 @@ pub(super) struct Unacked {
 
 impl Unacked {
     /// Arms the wait, then sends: an ACK can never come too early.
-    pub(super) fn send(cx: &mut Cx, server: ServerId, response: Response, offered: bool, first: bool) -> Unacked {
-        let timing = cx.core.config.transaction;
+    pub(super) fn send(cx: &mut Context, server: ServerId, response: Response, offered: bool, first: bool) -> Unacked {
+        let timing = cx.ua.config().transaction;
         let seq = response.headers.cseq().map_or(0, |cseq| cseq.seq);
         let resend = Resend::new(cx.mono(), timing.t1, timing.t2);
         let unacked = Unacked { server, seq, response, resend, offered, first };
@@ -44,12 +34,12 @@ impl Unacked {
         ack.headers.cseq().is_some_and(|cseq| cseq.seq == self.seq)
     }
 
-    pub(super) fn deadline(&self) -> crate::base::Mono {
+    pub(super) fn deadline(&self) -> Mono {
         self.resend.deadline()
     }
 
     /// Sends again where it is time; true when the ACK is lost for good.
-    pub(super) fn tick(&mut self, cx: &mut Cx) -> bool {
+    pub(super) fn tick(&mut self, cx: &mut Context) -> bool {
         let Now { mono, .. } = cx.now;
         match self.resend.due(mono) {
             Due::Nothing => false,

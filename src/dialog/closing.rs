@@ -1,10 +1,12 @@
+//! A leg that has ended for its user, but not yet on the wire.
+
 use crate::base::Mono;
 use crate::dialog::Cause;
 use crate::dialog::ack::Unacked;
-use crate::dialog::cx::Cx;
+use crate::dialog::context::Context;
 use crate::dialog::dialog::Dialog;
-use crate::dialog::leg::State;
-use crate::dialog::referral::{self, Referral};
+use crate::dialog::refer::Referral;
+use crate::dialog::referral;
 use crate::sip::{Method, Request, Response, Status};
 use crate::transaction::ServerId;
 
@@ -27,32 +29,32 @@ enum Owes {
 }
 
 impl Closing {
-    pub(super) fn requests(cx: &Cx) -> State {
+    pub(super) fn requests(cx: &Context) -> Box<Closing> {
         Closing::owing(cx, Owes::Requests { dialog: None })
     }
 
     /// After a session.
-    pub(super) fn session(cx: &Cx, dialog: Dialog) -> State {
+    pub(super) fn session(cx: &Context, dialog: Dialog) -> Box<Closing> {
         Closing::owing(cx, Owes::Requests { dialog: Some(dialog) })
     }
 
-    pub(super) fn keep_back(cx: &Cx, server: ServerId, response: Response) -> State {
+    pub(super) fn keep_back(cx: &Context, server: ServerId, response: Response) -> Box<Closing> {
         Closing::owing(cx, Owes::Final { server, response })
     }
 
-    pub(super) fn bye_after_ack(cx: &Cx, dialog: Dialog, unacked: Unacked, cause: Cause) -> State {
+    pub(super) fn bye_after_ack(cx: &Context, dialog: Dialog, unacked: Unacked, cause: Cause) -> Box<Closing> {
         Closing::owing(cx, Owes::Bye { dialog, unacked, cause })
     }
 
-    fn owing(cx: &Cx, owes: Owes) -> State {
+    fn owing(cx: &Context, owes: Owes) -> Box<Closing> {
         // A 2xx may wait 64·T1 for its ACK; so may a request for its response. A REFER's last NOTIFY goes out when it
         // expires.
         let last = cx.leg.referral.as_ref().map_or(cx.mono(), Referral::deadline);
-        let until = last.after(cx.core.config.transaction.t1.saturating_mul(65));
-        State::Closing(Box::new(Closing { owes, until }))
+        let until = last.after(cx.ua.config().transaction.t1.saturating_mul(65));
+        Box::new(Closing { owes, until })
     }
 
-    pub(super) fn finished(&self, cx: &Cx) -> bool {
+    pub(super) fn finished(&self, cx: &Context) -> bool {
         let owed = matches!(self.owes, Owes::Final { .. } | Owes::Bye { .. });
         let waits = !cx.leg.clients.is_empty() || cx.leg.referral.is_some();
         !(owed || waits && cx.mono() < self.until)
@@ -79,45 +81,45 @@ impl Closing {
         }
     }
 
-    pub(super) fn notify(mut self: Box<Self>, cx: &mut Cx, refer: u32, status: Status) -> State {
+    pub(super) fn notify(mut self: Box<Self>, cx: &mut Context, refer: u32, status: Status) -> Box<Closing> {
         if let Some(dialog) = self.dialog_mut() {
             referral::notify(cx, dialog, refer, status);
         }
-        State::Closing(self)
+        self
     }
 
-    pub(super) fn notified(mut self: Box<Self>, cx: &mut Cx, refer: u32, accepted: bool) -> State {
+    pub(super) fn notified(mut self: Box<Self>, cx: &mut Context, refer: u32, accepted: bool) -> Box<Closing> {
         if let Some(dialog) = self.dialog_mut() {
             referral::notified(cx, dialog, refer, accepted);
         }
-        State::Closing(self)
+        self
     }
 
-    pub(super) fn release(self: Box<Self>, cx: &mut Cx) -> State {
-        let Owes::Final { server, response } = self.owes else { return State::Closing(self) };
+    pub(super) fn release(self: Box<Self>, cx: &mut Context) -> Box<Closing> {
+        let Owes::Final { server, response } = self.owes else { return self };
         cx.unwatch();
         cx.respond(server, response);
         Closing::requests(cx)
     }
 
     /// The peer's BYE leaves nothing to say to it: ours, which waits for an ACK, would follow it into nowhere.
-    pub(super) fn request(self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
+    pub(super) fn request(self: Box<Self>, cx: &mut Context, id: ServerId, request: &Request) -> Box<Closing> {
         let bye = request.method == Method::Bye;
         cx.answer(id, request, if bye { 200 } else { 481 });
         match self.owes {
             Owes::Bye { dialog, .. } if bye && dialog.owns(request) => Closing::session(cx, dialog),
-            owes => State::Closing(Box::new(Closing { owes, ..*self })),
+            owes => Box::new(Closing { owes, ..*self }),
         }
     }
 
-    pub(super) fn ack(self: Box<Self>, cx: &mut Cx, ack: &Request) -> State {
+    pub(super) fn ack(self: Box<Self>, cx: &mut Context, ack: &Request) -> Box<Closing> {
         match self.owes {
             Owes::Bye { dialog, unacked, cause } if unacked.acknowledged_by(ack) => Closing::bye(cx, dialog, &cause),
-            owes => State::Closing(Box::new(Closing { owes, ..*self })),
+            owes => Box::new(Closing { owes, ..*self }),
         }
     }
 
-    pub(super) fn tick(mut self: Box<Self>, cx: &mut Cx) -> State {
+    pub(super) fn tick(mut self: Box<Self>, cx: &mut Context) -> Box<Closing> {
         if let Some(dialog) = self.dialog_mut() {
             referral::tick(cx, dialog);
         }
@@ -128,14 +130,14 @@ impl Closing {
                     return Closing::session(cx, dialog);
                 }
                 self.owes = Owes::Bye { dialog, unacked, cause };
-                State::Closing(self)
+                self
             }
             Owes::Final { .. } if cx.mono() >= self.until => self.release(cx),
-            _ => State::Closing(self),
+            _ => self,
         }
     }
 
-    fn bye(cx: &mut Cx, mut dialog: Dialog, cause: &Cause) -> State {
+    fn bye(cx: &mut Context, mut dialog: Dialog, cause: &Cause) -> Box<Closing> {
         referral::hurry(cx, &mut dialog);
         cx.bye(&mut dialog, cause);
         Closing::session(cx, dialog)

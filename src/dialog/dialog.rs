@@ -1,13 +1,18 @@
+//! A dialog of an INVITE (RFC 3261 §12).
+
 use crate::base::{Flow, Proto};
-use crate::dialog::kin::Kin;
-use crate::dialog::leg::SEQ_GAP;
 use crate::dialog::stream::Stream;
 use crate::sip::{self, Header, Headers, Host, Method, Name, NameAddr, Replaces, Request, Response, Scheme, Uri};
+use crate::ua::Peers;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 const MAX_ROUTES: usize = 32;
+
+/// How far the numbers of a BYE jump in a dialog that we kept no state of: past the PRACKs it may have seen. A gap is
+/// legal (RFC 3261 §12.2.2).
+pub(super) const SEQ_GAP: u32 = 1000;
 
 /// A dialog: what a request inside it is made from and checked against (RFC 3261 §12), and how far its offers and answers are.
 #[derive(Clone, Debug)]
@@ -21,7 +26,7 @@ pub(super) struct Dialog {
     /// Where the peer's last message came by.
     flow: Flow,
     /// The hosts that count as the peer's.
-    kin: Kin,
+    peers: Peers,
     pub(super) stream: Stream,
 }
 
@@ -56,7 +61,7 @@ impl Farewell {
 
 impl Dialog {
     /// From an INVITE that we received (§12.1.1).
-    pub(super) fn uas(invite: &Request, flow: Flow, tag: &str, stream: Stream, kin: &Kin) -> Dialog {
+    pub(super) fn uas(invite: &Request, flow: Flow, tag: &str, stream: Stream, peers: &Peers) -> Dialog {
         let headers = &invite.headers;
         let to = headers.get(&Name::To).map_or(&b""[..], |to| to);
         let party = Party {
@@ -72,13 +77,13 @@ impl Dialog {
             seq: 0,
             remote_seq: headers.cseq().map(|cseq| cseq.seq),
             flow,
-            kin: kin.clone(),
+            peers: peers.clone(),
             stream,
         }
     }
 
     /// From a response to our INVITE; it repeats all we need of the request (§12.1.2).
-    pub(super) fn uac(response: &Response, flow: Flow, stream: Stream, kin: &Kin) -> Dialog {
+    pub(super) fn uac(response: &Response, flow: Flow, stream: Stream, peers: &Peers) -> Dialog {
         let headers = &response.headers;
         let mut routes = record_routes(headers);
         routes.reverse();
@@ -95,7 +100,7 @@ impl Dialog {
             seq: headers.cseq().map_or(1, |cseq| cseq.seq),
             remote_seq: None,
             flow,
-            kin: kin.clone(),
+            peers: peers.clone(),
             stream,
         }
     }
@@ -146,7 +151,7 @@ impl Dialog {
 
     /// Tells whether the peer may speak from there.
     pub(super) fn admits(&self, flow: Flow) -> bool {
-        self.kin.are(flow.remote.ip(), self.flow.remote.ip())
+        self.peers.same(flow.remote.ip(), self.flow.remote.ip())
     }
 
     /// Where requests go: the first route or the target when it is an address of the peer's, else where the peer was last.
@@ -154,7 +159,7 @@ impl Dialog {
         let Flow { local, remote: last, .. } = self.flow;
         match sip::next_hop(&self.party.target, &self.party.routes) {
             Some((_, remote)) if remote == last => self.flow,
-            Some((proto, remote)) if self.kin.are(remote.ip(), last.ip()) && sendable(local, remote) => {
+            Some((proto, remote)) if self.peers.same(remote.ip(), last.ip()) && sendable(local, remote) => {
                 Flow { proto, local, remote }
             }
             _ => self.flow,
@@ -214,8 +219,8 @@ fn sendable(local: SocketAddr, remote: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::AccessList;
     use crate::sip::Status;
-    use crate::transport::AccessList;
 
     fn flow() -> Flow {
         let at = |a: &str| a.parse().unwrap();
@@ -233,16 +238,16 @@ mod tests {
     }
 
     /// The peer's are 203.0.113.0/24 and 10.0.0.0/8.
-    fn kin() -> Kin {
+    fn peers() -> Peers {
         let mut networks = AccessList::new();
         networks.insert("203.0.113.0/24".parse().unwrap(), 7);
         networks.insert("10.0.0.0/8".parse().unwrap(), 7);
         networks.insert("192.168.0.0/16".parse().unwrap(), 8);
-        Kin::new(networks)
+        Peers::new(networks)
     }
 
     fn next_hop(headers: &[(Name, &str)]) -> String {
-        Dialog::uas(&invite(headers), flow(), "ours", Stream::default(), &kin()).next_hop().to_string()
+        Dialog::uas(&invite(headers), flow(), "ours", Stream::default(), &peers()).next_hop().to_string()
     }
 
     #[test]
@@ -268,7 +273,7 @@ mod tests {
         let routes = |request: Request| -> Vec<String> {
             request.headers.all(&Name::Route).map(|r| String::from_utf8_lossy(r).into_owned()).collect()
         };
-        let mut callee = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), &kin());
+        let mut callee = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), &peers());
         let bye = callee.request(Method::Bye, 70);
         assert_eq!(bye.uri, Uri::parse(b"sip:a@10.0.0.1").unwrap());
         assert_eq!(bye.headers.text(&Name::From).unwrap(), "<sip:12345@y>;tag=ours");
@@ -277,7 +282,7 @@ mod tests {
         let response = invite(&headers).reply(Status(200), Some("t"));
         let mut response = response;
         response.headers.set(Name::Contact, "<sip:b@10.0.0.2>");
-        let mut caller = Dialog::uac(&response, flow(), Stream::default(), &kin());
+        let mut caller = Dialog::uac(&response, flow(), Stream::default(), &peers());
         let bye = caller.request(Method::Bye, 70);
         assert_eq!(bye.headers.text(&Name::CSeq).unwrap(), "8 BYE");
         assert_eq!(routes(bye), ["<sip:p2;lr>", "<sip:p1;lr>"]);
@@ -287,14 +292,14 @@ mod tests {
     #[test]
     fn a_strict_router_gets_the_request_uri() {
         let headers = [(Name::RecordRoute, "<sip:10.9.9.9>"), (Name::Contact, "<sip:a@10.0.0.1>")];
-        let bye = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), &kin()).request(Method::Bye, 70);
+        let bye = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), &peers()).request(Method::Bye, 70);
         assert_eq!(bye.uri, Uri::parse(b"sip:10.9.9.9").unwrap());
         assert_eq!(bye.headers.text(&Name::Route).unwrap(), "<sip:a@10.0.0.1>");
     }
 
     #[test]
     fn a_lower_number_is_out_of_order() {
-        let mut dialog = Dialog::uas(&invite(&[]), flow(), "ours", Stream::default(), &kin());
+        let mut dialog = Dialog::uas(&invite(&[]), flow(), "ours", Stream::default(), &peers());
         let mut bye = invite(&[]);
         bye.headers.set(Name::CSeq, "6 BYE");
         assert!(dialog.owns(&bye) && !dialog.receive(&bye, flow()));

@@ -2,16 +2,17 @@
 
 use crate::base::Flow;
 use crate::dialog::Event;
-use crate::dialog::check::{self, Refusal};
-use crate::dialog::cx::{Cx, capabilities};
+use crate::dialog::check;
+use crate::dialog::context::{Context, capabilities};
 use crate::dialog::dialog::Dialog;
 use crate::dialog::keys;
 use crate::sip::{Content, Method, Name, Request, Response};
 use crate::transaction::ServerId;
+use crate::ua::{self, Refusal};
 
 /// Tells whether the request may be served: it fits the dialog (else 481), comes from its peer (else 403), is admissible, and
 /// in order (else 500, RFC 3261 §12.2.2). When not, it has been refused.
-pub(super) fn enter(cx: &mut Cx, dialog: Option<&mut Dialog>, id: ServerId, flow: Flow, request: &Request) -> bool {
+pub(super) fn enter(cx: &mut Context, dialog: Option<&mut Dialog>, id: ServerId, flow: Flow, request: &Request) -> bool {
     let Some(dialog) = dialog.filter(|dialog| dialog.owns(request)) else {
         cx.answer(id, request, 481);
         return false;
@@ -20,7 +21,7 @@ pub(super) fn enter(cx: &mut Cx, dialog: Option<&mut Dialog>, id: ServerId, flow
         cx.answer(id, request, 403);
         return false;
     }
-    if let Err(refusal) = check::admissible(request) {
+    if let Err(refusal) = ua::admissible(request) {
         cx.refuse(id, request, refusal);
         return false;
     }
@@ -33,9 +34,9 @@ pub(super) fn enter(cx: &mut Cx, dialog: Option<&mut Dialog>, id: ServerId, flow
 
 /// The response to an UPDATE (RFC 3311), or to a PRACK that may offer: refreshes the target and answers an offer; what that
 /// settles is for the caller to tell. `answered` is false while the INVITE's own offer waits.
-pub(super) fn update(cx: &mut Cx, dialog: &mut Dialog, request: &Request, answered: bool) -> Result<Response, Refusal> {
+pub(super) fn update(cx: &mut Context, dialog: &mut Dialog, request: &Request, answered: bool) -> Result<Response, Refusal> {
     let flow = dialog.next_hop();
-    let ours = match check::session(request, cx.core.config.reach)? {
+    let ours = match check::session(request, cx.config.reach)? {
         None => None,
         Some(_) if dialog.stream.outstanding() => return Err(Refusal::new(491)),
         Some(_) if !answered => return Err(cx.busy()),
@@ -46,13 +47,13 @@ pub(super) fn update(cx: &mut Cx, dialog: &mut Dialog, request: &Request, answer
 }
 
 /// INFO with a key, OPTIONS, and what has no place here.
-pub(super) fn other(cx: &mut Cx, dialog: &Dialog, id: ServerId, request: &Request) {
+pub(super) fn other(cx: &mut Context, dialog: &Dialog, id: ServerId, request: &Request) {
     match request.method {
         Method::Info => info(cx, id, request),
         Method::Options => {
             let mut response = cx.reply(request, 200);
             capabilities(&mut response.headers.0, dialog.next_hop());
-            response.headers.push(Name::Accept, check::ACCEPT);
+            response.headers.push(Name::Accept, ua::ACCEPT);
             cx.respond(id, response);
         }
         // Before there is a session there is nobody to move.
@@ -63,7 +64,7 @@ pub(super) fn other(cx: &mut Cx, dialog: &Dialog, id: ServerId, request: &Reques
 
 /// An INFO without a body is a sign of life, and so is one whose body may be ignored; another is not for us (RFC 2976 §2.2).
 /// An INFO that is answered 200 has its effect.
-fn info(cx: &mut Cx, id: ServerId, request: &Request) {
+fn info(cx: &mut Context, id: ServerId, request: &Request) {
     let Some(content) = Content::keys(&request.headers, &request.body) else { return cx.answer(id, request, 400) };
     let pressed = match content.found {
         Some((kind, body)) => keys::read(kind, &body),

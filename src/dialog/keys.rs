@@ -1,7 +1,7 @@
 //! Keys that travel by INFO: to a peer, and how peers write them.
 
 use crate::dialog::Event;
-use crate::dialog::cx::{Cx, Purpose};
+use crate::dialog::context::{Context, Purpose};
 use crate::dialog::dialog::Dialog;
 use crate::sip::Method;
 use std::collections::VecDeque;
@@ -63,7 +63,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn send(&mut self, cx: &mut Cx, dialog: &mut Dialog, key: char) {
+    pub(super) fn send(&mut self, cx: &mut Context, dialog: &mut Dialog, key: char) {
         if self.waiting.len() < MAX_WAITING && self::key(key) == Some(key) {
             self.waiting.push_back(key);
         }
@@ -71,7 +71,7 @@ impl Keys {
     }
 
     /// The INFO is over; to a peer that answers none, what waits would come too late.
-    pub(super) fn sent(&mut self, cx: &mut Cx, dialog: &mut Dialog, accepted: bool) {
+    pub(super) fn sent(&mut self, cx: &mut Context, dialog: &mut Dialog, accepted: bool) {
         self.sending = None;
         if !accepted {
             self.waiting.clear();
@@ -80,19 +80,19 @@ impl Keys {
     }
 
     /// A peer that refuses one takes no other: whoever wanted them sent may find another way.
-    pub(super) fn refused(&mut self, cx: &mut Cx) {
+    pub(super) fn refused(&mut self, cx: &mut Context) {
         for key in self.sending.take().into_iter().chain(self.waiting.drain(..)) {
             cx.event(Event::KeyRefused { leg: cx.leg.id, key });
         }
     }
 
-    fn proceed(&mut self, cx: &mut Cx, dialog: &mut Dialog) {
+    fn proceed(&mut self, cx: &mut Context, dialog: &mut Dialog) {
         if self.sending.is_some() {
             return;
         }
         let Some(key) = self.waiting.pop_front() else { return };
         self.sending = Some(key);
-        let info = dialog.request(Method::Info, cx.core.config.max_forwards);
+        let info = dialog.request(Method::Info, cx.ua.config().max_forwards);
         let body = format!("Signal={key}\r\nDuration=160\r\n");
         cx.request(dialog.next_hop(), info.with_body("application/dtmf-relay", body.into()), Purpose::Info);
     }

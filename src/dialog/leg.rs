@@ -1,31 +1,26 @@
+//! One leg: which state it is in, and which of the state's answers an input gets.
+
 use crate::base::trap::{self, Trap};
 use crate::base::{Flow, LegId, Mono, Now};
 use crate::dialog::closing::Closing;
-use crate::dialog::cx::{Common, Core, Cx, Purpose};
-use crate::dialog::dialog::{Dialog, tag_of};
-use crate::dialog::kin::Kin;
-use crate::dialog::refer::Referred;
-use crate::dialog::referral::Referral;
+use crate::dialog::context::{Context, LegData, MAX_CLIENTS, Purpose, decline};
+use crate::dialog::dialog::{Dialog, SEQ_GAP, tag_of};
+use crate::dialog::refer::{Referral, Referred};
 use crate::dialog::replaces::Found;
-use crate::dialog::session::Session;
+use crate::dialog::session::{Next, Session};
 use crate::dialog::stream::Stream;
-use crate::dialog::uac::Calling;
-use crate::dialog::uas::Invited;
-use crate::dialog::{Cause, Command, Output};
-use crate::sip::{Method, Name, Replaces, Request, Response};
-use crate::transaction::{ClientId, Failure, ServerId};
-
-/// How far the numbers of a BYE jump in a dialog that we kept no state of: past the PRACKs it may have seen. A gap is
-/// legal (RFC 3261 §12.2.2).
-pub(super) const SEQ_GAP: u32 = 1000;
-
-/// A leg has one request under way, or a few; a peer that answers with ever new tags does not get more.
-pub(super) const MAX_CLIENTS: usize = 32;
+use crate::dialog::uac::{self, Calling};
+use crate::dialog::uas::{self, Invited};
+use crate::dialog::{Cause, Command, Config, Event};
+use crate::sip::{Name, Replaces, Request, Response};
+use crate::transaction::{self, ClientId, Failure, ServerId};
+use crate::ua::{Peers, Ua, Usage, accepts_invite};
+use std::ops::ControlFlow::{Break, Continue};
 
 /// One party's INVITE session.
 #[derive(Debug)]
 pub(super) struct Leg {
-    common: Common,
+    data: LegData,
     state: State,
 }
 
@@ -55,10 +50,10 @@ pub(super) enum State {
 }
 
 impl Leg {
-    pub(super) fn new(id: LegId, core: &mut Core) -> Leg {
-        let tag = core.rng.token();
-        core.table.insert_tag(&tag, id);
-        let common = Common {
+    pub(super) fn new(id: LegId, ua: &mut Ua) -> Leg {
+        let tag = ua.rng().token();
+        ua.claim_tag(&tag, Usage::Invite(id));
+        let data = LegData {
             id,
             tag,
             ended: false,
@@ -71,20 +66,27 @@ impl Leg {
             farewell: None,
             released: false,
         };
-        Leg { common, state: State::Done }
+        Leg { data, state: State::Done }
     }
 
     /// One input: the state turns into the next.
-    pub(super) fn turn(&mut self, now: Now, core: &mut Core, out: &mut Vec<Output>, f: impl FnOnce(State, &mut Cx) -> State) {
+    pub(super) fn turn(
+        &mut self,
+        now: Now,
+        ua: &mut Ua,
+        config: &Config,
+        out: &mut Vec<Event>,
+        f: impl FnOnce(State, &mut Context) -> State,
+    ) {
         let state = std::mem::replace(&mut self.state, State::Done);
-        let mut cx = Cx { now, core, leg: &mut self.common, out };
+        let mut cx = Context { now, ua, config, leg: &mut self.data, out };
         let state = f(state, &mut cx);
         trap::spring(Trap::Dialog);
         self.state = match state {
             State::Closing(closing) if closing.finished(&cx) => State::Done,
             state => state,
         };
-        self.common.farewell = match &self.state {
+        self.data.farewell = match &self.state {
             State::Session(session) => Some(session.dialog().farewell()),
             State::Closing(closing) => closing.owes_bye().map(Dialog::farewell),
             _ => None,
@@ -103,7 +105,7 @@ impl Leg {
             State::Closing(state) => Some(state.deadline()),
             State::Done => None,
         };
-        let referral = self.common.referral.as_ref().map(Referral::deadline);
+        let referral = self.data.referral.as_ref().map(Referral::deadline);
         [state, referral].into_iter().flatten().min()
     }
 
@@ -118,81 +120,122 @@ impl Leg {
         }
     }
 
-    /// Forgets the leg in the table.
-    pub(super) fn leave(&self, core: &mut Core) {
-        core.table.remove_tag(&self.common.tag);
-        self.common.clients.iter().for_each(|(id, _)| core.table.remove_client(*id));
-        self.common.server.iter().for_each(|id| core.table.remove_server(*id));
+    /// From now on nothing is the leg's.
+    pub(super) fn leave(&self, ua: &mut Ua) {
+        ua.give_up_tag(&self.data.tag);
+        self.data.clients.iter().for_each(|(id, _)| ua.finished(*id));
+        self.data.server.iter().for_each(|id| ua.give_up(*id));
+    }
+}
+
+impl From<Next> for State {
+    fn from(next: Next) -> State {
+        match next {
+            Next::Session(session) => State::Session(session),
+            Next::Closing(closing) => State::Closing(closing),
+        }
+    }
+}
+
+impl From<uac::Step> for State {
+    fn from(step: uac::Step) -> State {
+        match step {
+            Continue(calling) => State::Calling(calling),
+            Break(next) => next.into(),
+        }
+    }
+}
+
+impl From<uas::Step> for State {
+    fn from(step: uas::Step) -> State {
+        match step {
+            Continue(invited) => State::Invited(invited),
+            Break(next) => next.into(),
+        }
     }
 }
 
 impl State {
-    pub(super) fn command(self, cx: &mut Cx, command: Command) -> State {
+    /// News of one of its transactions, or a request within its dialog but for REFER.
+    pub(super) fn event(self, cx: &mut Context, event: transaction::Event) -> State {
+        use transaction::Event::{Ack, Cancelled, Failed, Request, Response, Stray, Unacknowledged};
+        match event {
+            Request { id, flow, request } => self.request(cx, id, flow, &request),
+            Ack { flow, request } => self.ack(cx, flow, &request),
+            Cancelled { request, .. } => self.cancelled(cx, &request),
+            Response { id, flow, response } => self.response(cx, Some(id), flow, response),
+            Stray { flow, response } => self.response(cx, None, flow, response),
+            Failed { id, cause } => self.failed(cx, id, cause),
+            Unacknowledged { .. } => self.unacknowledged(cx),
+        }
+    }
+
+    pub(super) fn command(self, cx: &mut Context, command: Command) -> State {
         match (self, command) {
-            (State::Invited(s), Command::Attach { local, .. }) => s.attach(cx, local),
-            (State::Invited(s), Command::Progress { status, media, .. }) => s.progress(cx, status, media),
-            (State::Invited(s), Command::Reliable { .. }) => s.reliably(),
-            (State::Invited(s), Command::Answer { .. }) => s.answer(cx),
-            (State::Invited(s), Command::Release { .. }) => s.release(cx),
-            (State::Invited(s), Command::NoExpiry { .. }) => s.without_expiry(),
-            (State::Closing(s), Command::Release { .. }) => s.release(cx),
-            (State::Session(s), Command::Attach { local, .. }) => s.attach(cx, local),
-            (State::Invited(s), Command::Hangup { cause, .. }) => s.hangup(cx, &cause),
-            (State::Calling(s), Command::Hangup { cause, .. }) => s.hangup(cx, &cause),
-            (State::Session(s), Command::Hangup { cause, .. }) => s.hangup(cx, cause),
-            (State::Session(s), command) => s.command(cx, &command),
-            (State::Closing(s), Command::Notify { id, status, .. }) => s.notify(cx, id, status),
+            (State::Invited(s), Command::Attach { local, .. }) => s.attach(cx, local).into(),
+            (State::Invited(s), Command::Progress { status, media, .. }) => s.progress(cx, status, media).into(),
+            (State::Invited(s), Command::Reliable { .. }) => s.reliably().into(),
+            (State::Invited(s), Command::Answer { .. }) => s.answer(cx).into(),
+            (State::Invited(s), Command::Release { .. }) => s.release(cx).into(),
+            (State::Invited(s), Command::NoExpiry { .. }) => s.without_expiry().into(),
+            (State::Closing(s), Command::Release { .. }) => State::Closing(s.release(cx)),
+            (State::Session(s), Command::Attach { local, .. }) => s.attach(cx, local).into(),
+            (State::Invited(s), Command::Hangup { cause, .. }) => s.hangup(cx, &cause).into(),
+            (State::Calling(s), Command::Hangup { cause, .. }) => s.hangup(cx, &cause).into(),
+            (State::Session(s), Command::Hangup { cause, .. }) => s.hangup(cx, cause).into(),
+            (State::Session(s), command) => s.command(cx, &command).into(),
+            (State::Closing(s), Command::Notify { id, status, .. }) => State::Closing(s.notify(cx, id, status)),
             (state, _) => state,
         }
     }
 
     /// A REFER, and what it asks for or why it cannot be served.
-    pub(super) fn refer(self, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request, referred: Referred) -> State {
+    pub(super) fn refer(self, cx: &mut Context, id: ServerId, flow: Flow, request: &Request, referred: Referred) -> State {
         match self {
-            State::Session(s) => s.refer(cx, id, flow, request, referred),
+            State::Session(s) => s.refer(cx, id, flow, request, referred).into(),
             state => state.request(cx, id, flow, request),
         }
     }
 
-    pub(super) fn request(self, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request) -> State {
+    fn request(self, cx: &mut Context, id: ServerId, flow: Flow, request: &Request) -> State {
         match self {
-            State::Invited(s) => s.request(cx, id, flow, request),
-            State::Calling(s) => s.request(cx, id, flow, request),
-            State::Session(s) => s.request(cx, id, flow, request),
-            State::Closing(s) => s.request(cx, id, request),
+            State::Invited(s) => s.request(cx, id, flow, request).into(),
+            State::Calling(s) => s.request(cx, id, flow, request).into(),
+            State::Session(s) => s.request(cx, id, flow, request).into(),
+            State::Closing(s) => State::Closing(s.request(cx, id, request)),
             State::Done => State::Done,
         }
     }
 
-    pub(super) fn ack(self, cx: &mut Cx, flow: Flow, request: &Request) -> State {
+    fn ack(self, cx: &mut Context, flow: Flow, request: &Request) -> State {
         match self {
-            State::Session(s) if s.dialog().admits(flow) => s.ack(cx, request),
-            State::Closing(s) if s.dialog().is_some_and(|dialog| dialog.admits(flow)) => s.ack(cx, request),
+            State::Session(s) if s.dialog().admits(flow) => s.ack(cx, request).into(),
+            State::Closing(s) if s.dialog().is_some_and(|dialog| dialog.admits(flow)) => State::Closing(s.ack(cx, request)),
             state => state,
         }
     }
 
-    pub(super) fn cancelled(self, cx: &mut Cx, cancel: &Request) -> State {
+    fn cancelled(self, cx: &mut Context, cancel: &Request) -> State {
         match self {
-            State::Invited(s) => s.cancelled(cx, cancel),
+            State::Invited(s) => s.cancelled(cx, cancel).into(),
             state => state,
         }
     }
 
     /// The peer's INVITE can no longer be answered: its flow failed.
-    pub(super) fn unacknowledged(self, cx: &mut Cx) -> State {
+    fn unacknowledged(self, cx: &mut Context) -> State {
         cx.unwatch();
         match self {
-            State::Invited(s) => s.lost(cx),
+            State::Invited(s) => s.lost(cx).into(),
             state => state,
         }
     }
 
-    pub(super) fn response(self, cx: &mut Cx, id: Option<ClientId>, flow: Flow, response: Response) -> State {
+    fn response(self, cx: &mut Context, id: Option<ClientId>, flow: Flow, response: Response) -> State {
         let purpose = id.and_then(|id| cx.leg.clients.iter().find(|(client, _)| *client == id)).map(|(_, purpose)| *purpose);
         if response.status.provisional() {
             return match (self, purpose) {
-                (State::Calling(s), Some(Purpose::Invite)) => s.provisional(cx, flow, &response),
+                (State::Calling(s), Some(Purpose::Invite)) => s.provisional(cx, flow, &response).into(),
                 (state, _) => state,
             };
         }
@@ -203,59 +246,59 @@ impl State {
             return self.accepted(cx, flow, &response);
         }
         match (self, purpose) {
-            (State::Calling(s), Some(Purpose::Invite)) => s.refused(cx, &response),
-            (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.response(cx, &response),
-            (State::Session(s), Some(Purpose::Info)) if !response.status.success() => s.key_refused(cx),
+            (State::Calling(s), Some(Purpose::Invite)) => s.refused(cx, &response).into(),
+            (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.response(cx, &response).into(),
+            (State::Session(s), Some(Purpose::Info)) if !response.status.success() => s.key_refused(cx).into(),
             (state, Some(purpose)) => state.concluded(cx, purpose, response.status.success()),
             (state, _) => state,
         }
     }
 
-    pub(super) fn failed(self, cx: &mut Cx, id: ClientId, failure: Failure) -> State {
+    fn failed(self, cx: &mut Context, id: ClientId, failure: Failure) -> State {
         let purpose = cx.leg.clients.iter().find(|(client, _)| *client == id).map(|(_, purpose)| *purpose);
         cx.finished(id);
         match (self, purpose) {
-            (State::Calling(s), Some(Purpose::Invite)) => s.failed(cx, failure),
-            (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.failed(cx),
+            (State::Calling(s), Some(Purpose::Invite)) => s.failed(cx, failure).into(),
+            (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.failed(cx).into(),
             (state, Some(purpose)) => state.concluded(cx, purpose, false),
             (state, None) => state,
         }
     }
 
     /// A request of ours that does not bear on the session is over.
-    fn concluded(self, cx: &mut Cx, purpose: Purpose, accepted: bool) -> State {
+    fn concluded(self, cx: &mut Context, purpose: Purpose, accepted: bool) -> State {
         match (self, purpose) {
-            (State::Session(s), Purpose::Info) => s.key_sent(cx, accepted),
-            (State::Session(s), Purpose::Notify(refer)) => s.notified(cx, refer, accepted),
-            (State::Closing(s), Purpose::Notify(refer)) => s.notified(cx, refer, accepted),
+            (State::Session(s), Purpose::Info) => s.key_sent(cx, accepted).into(),
+            (State::Session(s), Purpose::Notify(refer)) => s.notified(cx, refer, accepted).into(),
+            (State::Closing(s), Purpose::Notify(refer)) => State::Closing(s.notified(cx, refer, accepted)),
             (state, _) => state,
         }
     }
 
-    pub(super) fn tick(self, cx: &mut Cx) -> State {
+    pub(super) fn tick(self, cx: &mut Context) -> State {
         match self {
-            State::Invited(s) => s.tick(cx),
-            State::Calling(s) => s.tick(cx),
-            State::Session(s) => s.tick(cx),
-            State::Closing(s) => s.tick(cx),
+            State::Invited(s) => s.tick(cx).into(),
+            State::Calling(s) => s.tick(cx).into(),
+            State::Session(s) => s.tick(cx).into(),
+            State::Closing(s) => State::Closing(s.tick(cx)),
             State::Done => State::Done,
         }
     }
 
     /// A 2xx to an INVITE of ours: the first, one that comes again, or another branch's (RFC 3261 §13.2.2.4).
-    fn accepted(self, cx: &mut Cx, flow: Flow, response: &Response) -> State {
+    fn accepted(self, cx: &mut Context, flow: Flow, response: &Response) -> State {
         let tag = tag_of(&response.headers, &Name::To);
         let seq = response.headers.cseq().map_or(0, |cseq| cseq.seq);
         if let Some(acked) = cx.leg.acked.iter().find(|acked| acked.tag == tag && acked.seq == seq) {
-            cx.out.push(Output::Send { flow: acked.flow, data: acked.data.clone() });
+            cx.ua.send_again(acked.flow, acked.data.clone());
             return self;
         }
         match self {
-            State::Calling(s) => s.accepted(cx, flow, response),
-            State::Session(s) if s.is_with(&tag) => s.reinvited(cx, seq, response),
+            State::Calling(s) => s.accepted(cx, flow, response).into(),
+            State::Session(s) if s.is_with(&tag) => s.reinvited(cx, seq, response).into(),
             state if cx.leg.clients.len() >= MAX_CLIENTS => state,
             state => {
-                let mut dialog = discarded(response, flow, &cx.core.kin);
+                let mut dialog = discarded(response, flow, cx.ua.peers());
                 cx.ack(&dialog, seq);
                 cx.bye(&mut dialog, &Cause::default());
                 state
@@ -265,21 +308,16 @@ impl State {
 }
 
 /// A 2xx to an INVITE that no leg wants: ACK at its Contact, then BYE.
-pub(super) fn discard(now: Now, core: &mut Core, flow: Flow, response: &Response, out: &mut Vec<Output>) {
-    if core.transactions.len().0 >= core.config.transaction.max_transactions {
+pub(super) fn discard(now: Now, ua: &mut Ua, flow: Flow, response: &Response) {
+    if ua.len().0 >= ua.config().transaction.max_transactions {
         return;
     }
-    let mut dialog = discarded(response, flow, &core.kin);
-    core.ack(&dialog, response.headers.cseq().map_or(0, |cseq| cseq.seq), out);
-    core.bye(now, &mut dialog, &Cause::default(), out);
+    let mut dialog = discarded(response, flow, ua.peers());
+    decline(ua, now, &mut dialog, response.headers.cseq().map_or(0, |cseq| cseq.seq));
 }
 
-pub(super) fn accepts_invite(response: &Response) -> bool {
-    response.status.success() && response.headers.cseq().is_some_and(|cseq| cseq.method == Method::Invite)
-}
-
-fn discarded(response: &Response, flow: Flow, kin: &Kin) -> Dialog {
-    let mut dialog = Dialog::uac(response, flow, Stream::default(), kin);
+fn discarded(response: &Response, flow: Flow, peers: &Peers) -> Dialog {
+    let mut dialog = Dialog::uac(response, flow, Stream::default(), peers);
     dialog.seq = dialog.seq.saturating_add(SEQ_GAP);
     dialog
 }

@@ -1,15 +1,14 @@
-//! Legs: each is one INVITE session with one party (RFC 3261 §12–15), offer/answer that ends at us (RFC 3264),
+//! The INVITE usage of the user agent: legs. Each is one INVITE session with one party (RFC 3261 §12–15), offer/answer that ends at us (RFC 3264),
 //! reliable provisionals (RFC 3262). A leg knows nothing of the call it belongs to.
 
 mod ack;
 mod check;
 mod closing;
-mod cx;
+mod context;
 #[expect(clippy::module_inception)]
 mod dialog;
 mod inside;
 mod keys;
-mod kin;
 mod leg;
 mod legs;
 mod offer;
@@ -21,7 +20,6 @@ mod replaces;
 mod resend;
 mod session;
 mod stream;
-mod table;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -29,12 +27,12 @@ mod uac;
 mod uas;
 mod wreck;
 
-pub use kin::Kin;
 pub use legs::Legs;
 
 use crate::base::{Flow, LegId};
-use crate::sip::{Codec, Direction, Header, Method, NameAddr, Reach, Request, Status, Uri};
+use crate::sip::{Codec, Direction, Header, NameAddr, Reach, Request, Status, Uri};
 use crate::transaction;
+use crate::ua::TurnedAway;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -99,17 +97,6 @@ pub struct Asked {
     pub invite: Incoming,
     server: transaction::ServerId,
     request: Request,
-}
-
-/// A request outside a dialog that became nothing: it was malformed in its contents, wanted what we cannot do, or came in
-/// vain.
-#[derive(Clone, Debug)]
-pub struct TurnedAway {
-    pub flow: Flow,
-    pub method: Method,
-    pub uri: Uri,
-    pub call_id: Bytes,
-    pub status: Status,
 }
 
 /// A party asks us to move the one it talks to (REFER, RFC 3515). It waits for [`Command::AcceptRefer`] or
@@ -307,27 +294,16 @@ pub struct End {
     pub retry_after: Option<Duration>,
 }
 
-#[derive(Debug)]
-pub enum Output {
-    Send { flow: Flow, data: Bytes },
-    Event(Event),
-}
-
+/// The settings of the legs.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub transaction: transaction::Config,
-    /// User-Agent and Server.
-    pub product: String,
     pub max_legs: usize,
-    /// On requests inside a dialog.
-    pub max_forwards: u8,
     /// Where our media get to: a stream elsewhere is refused.
     pub reach: Reach,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        let product = concat!("Hotline/", env!("CARGO_PKG_VERSION")).to_owned();
-        Config { transaction: transaction::Config::default(), product, max_legs: 20_000, max_forwards: 70, reach: Reach::ALL }
+        Config { max_legs: 20_000, reach: Reach::ALL }
     }
 }

@@ -1,11 +1,40 @@
 //! Reads what a REFER says (RFC 3515 §2.1, RFC 3892).
 
+use crate::base::Mono;
 use crate::dialog::Refer;
-use crate::dialog::check::Refusal;
-use crate::sip::{Name, NameAddr, Replaces, Request, Scheme};
+use crate::sip::{Name, NameAddr, Replaces, Request, Scheme, Status};
+use crate::transaction::ServerId;
+use crate::ua::Refusal;
 
 /// The request of a REFER, or why it cannot be served.
 pub(super) type Referred = Result<Refer, Refusal>;
+
+/// A REFER under way, as a leg keeps it.
+#[derive(Debug)]
+pub(super) struct Referral {
+    pub(super) id: u32,
+    /// Event of its NOTIFYs.
+    pub(super) event: String,
+    pub(super) stage: Stage,
+    pub(super) until: Mono,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "few legs have one, and not for long")]
+pub(super) enum Stage {
+    /// Not answered.
+    Asked { server: ServerId, request: Request },
+    /// Accepted without a subscription (RFC 4488 §4).
+    Silent,
+    /// `told` is on the wire while `waiting`; then comes `next`.
+    Subscribed { told: Status, next: Option<Status>, waiting: bool },
+}
+
+impl Referral {
+    pub(super) fn deadline(&self) -> Mono {
+        self.until
+    }
+}
 
 /// The leg that it would replace is not looked up yet.
 pub(super) fn read(request: &Request) -> Referred {

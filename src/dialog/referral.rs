@@ -1,15 +1,13 @@
 //! A peer's REFER under way and the subscription that it implies (RFC 3515 §2.4, RFC 6665): we tell by NOTIFY how far the
 //! transfer is. One at a time for each leg.
 
-use crate::base::Mono;
-use crate::dialog::check::Refusal;
-use crate::dialog::cx::{Cx, Purpose};
+use crate::dialog::context::{Context, MAX_CLIENTS, Purpose};
 use crate::dialog::dialog::{Dialog, our_contact};
-use crate::dialog::leg::MAX_CLIENTS;
-use crate::dialog::refer::Referred;
-use crate::dialog::{EndedBy, Event};
+use crate::dialog::refer::{Referral, Referred, Stage};
+use crate::dialog::{End, EndedBy, Event};
 use crate::sip::{Header, Method, Name, Request, Status};
 use crate::transaction::ServerId;
+use crate::ua::Refusal;
 use std::time::Duration;
 
 /// The referrer's transaction lasts 64·T1; it has its answer before.
@@ -20,34 +18,8 @@ const EXPIRES: Duration = Duration::from_secs(600);
 const AFTER_THE_END: Duration = Duration::from_secs(180);
 const SIPFRAG: &str = "message/sipfrag;version=2.0";
 
-#[derive(Debug)]
-pub(super) struct Referral {
-    id: u32,
-    /// Event of its NOTIFYs.
-    event: String,
-    stage: Stage,
-    until: Mono,
-}
-
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "few legs have one, and not for long")]
-enum Stage {
-    /// Not answered.
-    Asked { server: ServerId, request: Request },
-    /// Accepted without a subscription (RFC 4488 §4).
-    Silent,
-    /// `told` is on the wire while `waiting`; then comes `next`.
-    Subscribed { told: Status, next: Option<Status>, waiting: bool },
-}
-
-impl Referral {
-    pub(super) fn deadline(&self) -> Mono {
-        self.until
-    }
-}
-
 /// A REFER in the dialog. While another is open it is 491: the definition of that status (RFC 3261 §21.4.27).
-pub(super) fn receive(cx: &mut Cx, server: ServerId, request: &Request, referred: Referred) {
+pub(super) fn receive(cx: &mut Context, server: ServerId, request: &Request, referred: Referred) {
     let busy = cx.leg.referral.is_some() || cx.leg.clients.len() >= MAX_CLIENTS;
     let referred = if busy { Err(Refusal::new(491)) } else { referred };
     let refer = match referred {
@@ -63,7 +35,7 @@ pub(super) fn receive(cx: &mut Cx, server: ServerId, request: &Request, referred
 }
 
 /// 202, and where no silence is asked for the first NOTIFY at once (RFC 3515 §2.4.2, §2.4.4).
-pub(super) fn accept(cx: &mut Cx, dialog: &mut Dialog, id: u32) {
+pub(super) fn accept(cx: &mut Context, dialog: &mut Dialog, id: u32) {
     let Some((referral, server, request)) = asked(cx, id) else { return };
     // REFER is a target refresh (RFC 5057 §5.4).
     dialog.retarget(&request.headers);
@@ -82,7 +54,7 @@ pub(super) fn accept(cx: &mut Cx, dialog: &mut Dialog, id: u32) {
     Referral { stage, until, ..referral }.proceed(cx, dialog);
 }
 
-pub(super) fn refuse(cx: &mut Cx, id: u32, status: Status) {
+pub(super) fn refuse(cx: &mut Context, id: u32, status: Status) {
     if let Some((_, server, request)) = asked(cx, id) {
         let status = if (300..700).contains(&status.0) { status.0 } else { 603 };
         cx.answer(server, &request, status);
@@ -91,7 +63,7 @@ pub(super) fn refuse(cx: &mut Cx, id: u32, status: Status) {
 
 /// How far the transfer is. A report that has not left yet gives way to the newer; after a final status there is nothing to
 /// say.
-pub(super) fn notify(cx: &mut Cx, dialog: &mut Dialog, id: u32, status: Status) {
+pub(super) fn notify(cx: &mut Context, dialog: &mut Dialog, id: u32, status: Status) {
     let Some(mut referral) = cx.leg.referral.take_if(|referral| referral.id == id) else { return };
     match &mut referral.stage {
         Stage::Silent if !status.provisional() => return,
@@ -103,7 +75,7 @@ pub(super) fn notify(cx: &mut Cx, dialog: &mut Dialog, id: u32, status: Status) 
 
 /// Before our BYE leaves what was left to say, though the NOTIFY before it is not answered: behind a BYE many phones know
 /// nothing of the subscription, and refuse it.
-pub(super) fn hurry(cx: &mut Cx, dialog: &mut Dialog) {
+pub(super) fn hurry(cx: &mut Context, dialog: &mut Dialog) {
     let Some(mut referral) = cx.leg.referral.take() else { return };
     if let Stage::Subscribed { next: Some(status), waiting, .. } = &mut referral.stage
         && !status.provisional()
@@ -114,7 +86,7 @@ pub(super) fn hurry(cx: &mut Cx, dialog: &mut Dialog) {
 }
 
 /// A NOTIFY is answered. A refused or lost one ends the subscription (RFC 6665 §4.2.2).
-pub(super) fn notified(cx: &mut Cx, dialog: &mut Dialog, id: u32, accepted: bool) {
+pub(super) fn notified(cx: &mut Context, dialog: &mut Dialog, id: u32, accepted: bool) {
     let Some(mut referral) = cx.leg.referral.take_if(|referral| referral.id == id) else { return };
     if let (true, Stage::Subscribed { waiting, .. }) = (accepted, &mut referral.stage) {
         *waiting = false;
@@ -123,7 +95,7 @@ pub(super) fn notified(cx: &mut Cx, dialog: &mut Dialog, id: u32, accepted: bool
 }
 
 /// Nobody decided, or it lasted too long.
-pub(super) fn tick(cx: &mut Cx, dialog: &mut Dialog) {
+pub(super) fn tick(cx: &mut Context, dialog: &mut Dialog) {
     let now = cx.mono();
     let Some(referral) = cx.leg.referral.take_if(|referral| referral.until <= now) else { return };
     match &referral.stage {
@@ -136,8 +108,16 @@ pub(super) fn tick(cx: &mut Cx, dialog: &mut Dialog) {
     }
 }
 
+/// The leg's last event, once.
+pub(super) fn end(cx: &mut Context, end: End) {
+    if !cx.leg.ended {
+        leg_ended(cx, end.by);
+    }
+    cx.end(end);
+}
+
 /// A REFER that is not answered is 487 (RFC 3261 §15.1.2). A subscription lives on, unless the peer is out of reach.
-pub(super) fn leg_ended(cx: &mut Cx, by: EndedBy) {
+fn leg_ended(cx: &mut Context, by: EndedBy) {
     let Some(mut referral) = cx.leg.referral.take() else { return };
     match &referral.stage {
         Stage::Asked { server, request } => cx.answer(*server, request, 487),
@@ -151,7 +131,7 @@ pub(super) fn leg_ended(cx: &mut Cx, by: EndedBy) {
 
 impl Referral {
     /// One NOTIFY at a time, so that none overtakes another. The final one ends it.
-    fn proceed(mut self, cx: &mut Cx, dialog: &mut Dialog) {
+    fn proceed(mut self, cx: &mut Context, dialog: &mut Dialog) {
         if let Stage::Subscribed { told, next, waiting } = &mut self.stage
             && !*waiting
             && let Some(status) = next.take()
@@ -170,8 +150,8 @@ impl Referral {
         cx.leg.referral = Some(self);
     }
 
-    fn send(&self, cx: &mut Cx, dialog: &mut Dialog, status: Status, state: String) {
-        let mut notify = dialog.request(Method::Notify, cx.core.config.max_forwards);
+    fn send(&self, cx: &mut Context, dialog: &mut Dialog, status: Status, state: String) {
+        let mut notify = dialog.request(Method::Notify, cx.ua.config().max_forwards);
         let flow = dialog.next_hop();
         notify.headers.0.push(our_contact(flow));
         notify.headers.0.push(Header { name: Name::Event, value: self.event.clone().into() });
@@ -182,7 +162,7 @@ impl Referral {
 }
 
 /// The REFER of that number, where it waits for an answer.
-fn asked(cx: &mut Cx, id: u32) -> Option<(Referral, ServerId, Request)> {
+fn asked(cx: &mut Context, id: u32) -> Option<(Referral, ServerId, Request)> {
     let asked = |referral: &mut Referral| referral.id == id && matches!(referral.stage, Stage::Asked { .. });
     let mut referral = cx.leg.referral.take_if(asked)?;
     match std::mem::replace(&mut referral.stage, Stage::Silent) {

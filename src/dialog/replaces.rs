@@ -1,3 +1,5 @@
+//! Replaces (RFC 3891): the dialog that it names, and what may become of that.
+
 use crate::sip::Replaces;
 
 /// A dialog that a Replaces names (RFC 3891 §3).

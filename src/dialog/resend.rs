@@ -1,3 +1,5 @@
+//! The resends of a response that waits for ACK or PRACK.
+
 use crate::base::Mono;
 use std::time::Duration;
 

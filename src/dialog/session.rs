@@ -1,18 +1,20 @@
+//! A session that is up: offers both ways, refreshes, REFER and its end.
+
 use crate::base::{Flow, Mono};
 use crate::dialog::ack::Unacked;
-use crate::dialog::check::{self, Refusal};
+use crate::dialog::check;
 use crate::dialog::closing::Closing;
-use crate::dialog::cx::{Cx, Purpose};
+use crate::dialog::context::{Context, Purpose};
 use crate::dialog::dialog::Dialog;
 use crate::dialog::inside;
 use crate::dialog::keys::Keys;
-use crate::dialog::leg::State;
 use crate::dialog::refer::Referred;
 use crate::dialog::referral;
 use crate::dialog::timer::{Due, SessionTimer};
 use crate::dialog::{Cause, Command, End, EndedBy, Event, LocalMedia};
 use crate::sip::{Method, Name, Request, Response, Sdp};
 use crate::transaction::ServerId;
+use crate::ua::Refusal;
 use std::time::Duration;
 
 /// The longest Retry-After that §14.2 lets a peer ask for.
@@ -37,6 +39,13 @@ pub(super) struct Session {
     keys: Keys,
 }
 
+/// A leg whose INVITE is answered, or will never be.
+#[derive(Debug)]
+pub(super) enum Next {
+    Session(Box<Session>),
+    Closing(Box<Closing>),
+}
+
 /// Our own exchange under way.
 #[derive(Debug, PartialEq)]
 enum Own {
@@ -54,7 +63,7 @@ enum Wanted {
 impl Session {
     /// Answers the caller's INVITE; `offered` when `ours` is an offer that its ACK will answer.
     pub(super) fn answer(
-        cx: &mut Cx,
+        cx: &mut Context,
         dialog: Dialog,
         server: ServerId,
         invite: &Request,
@@ -69,10 +78,10 @@ impl Session {
     }
 
     /// The called party answered and has its ACK.
-    pub(super) fn answered(cx: &Cx, dialog: Dialog, response: &Response) -> State {
+    pub(super) fn answered(cx: &Context, dialog: Dialog, response: &Response) -> Box<Session> {
         let timer = SessionTimer::settled(&response.headers, cx.mono());
         let updates = response.headers.lists(&Name::Allow, "UPDATE");
-        State::Session(Box::new(Session::new(dialog, timer, true, updates)))
+        Box::new(Session::new(dialog, timer, true, updates))
     }
 
     fn new(dialog: Dialog, timer: Option<SessionTimer>, owner: bool, updates: bool) -> Session {
@@ -81,40 +90,40 @@ impl Session {
     }
 
     /// Other media of ours: offered as soon as no other exchange is under way.
-    pub(super) fn attach(mut self: Box<Self>, cx: &mut Cx, local: LocalMedia) -> State {
+    pub(super) fn attach(mut self: Box<Self>, cx: &mut Context, local: LocalMedia) -> Next {
         self.wanted = Some(Wanted::Media(local));
         self.proceed(cx);
-        State::Session(self)
+        Next::Session(self)
     }
 
     /// RFC 3261 §15: a caller that has not acknowledged our first 2xx cannot be sent a BYE yet.
-    pub(super) fn hangup(mut self: Box<Self>, cx: &mut Cx, cause: Cause) -> State {
-        cx.end(End { q850: cause.q850, ..End::new(EndedBy::Us, None) });
+    pub(super) fn hangup(mut self: Box<Self>, cx: &mut Context, cause: Cause) -> Next {
+        referral::end(cx, End { q850: cause.q850, ..End::new(EndedBy::Us, None) });
         match self.unacked.take() {
-            Some(unacked) if unacked.first => Closing::bye_after_ack(cx, self.dialog, unacked, cause),
+            Some(unacked) if unacked.first => Next::Closing(Closing::bye_after_ack(cx, self.dialog, unacked, cause)),
             _ => self.bye(cx, &cause),
         }
     }
 
-    pub(super) fn request(mut self: Box<Self>, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request) -> State {
+    pub(super) fn request(mut self: Box<Self>, cx: &mut Context, id: ServerId, flow: Flow, request: &Request) -> Next {
         if !inside::enter(cx, Some(&mut self.dialog), id, flow, request) {
-            return State::Session(self);
+            return Next::Session(self);
         }
         match request.method {
             Method::Bye => {
                 cx.answer(id, request, 200);
-                cx.end(End::new(EndedBy::Peer, None).with_reason(&request.headers));
-                return Closing::session(cx, self.dialog);
+                referral::end(cx, End::new(EndedBy::Peer, None).with_reason(&request.headers));
+                return Next::Closing(Closing::session(cx, self.dialog));
             }
             Method::Invite => self.reinvite(cx, id, request),
             Method::Update => self.update(cx, id, request),
             _ => inside::other(cx, &self.dialog, id, request),
         }
-        State::Session(self)
+        Next::Session(self)
     }
 
     /// Carries out a command that concerns the dialog but not its media.
-    pub(super) fn command(mut self: Box<Self>, cx: &mut Cx, command: &Command) -> State {
+    pub(super) fn command(mut self: Box<Self>, cx: &mut Context, command: &Command) -> Next {
         match *command {
             Command::AcceptRefer { id, .. } => referral::accept(cx, &mut self.dialog, id),
             Command::RefuseRefer { id, status, .. } => referral::refuse(cx, id, status),
@@ -122,53 +131,53 @@ impl Session {
             Command::SendInfo { key, .. } => self.keys.send(cx, &mut self.dialog, key),
             _ => {}
         }
-        State::Session(self)
+        Next::Session(self)
     }
 
     pub(super) fn refer(
         mut self: Box<Self>,
-        cx: &mut Cx,
+        cx: &mut Context,
         id: ServerId,
         flow: Flow,
         request: &Request,
         referred: Referred,
-    ) -> State {
+    ) -> Next {
         if inside::enter(cx, Some(&mut self.dialog), id, flow, request) {
             referral::receive(cx, id, request, referred);
         }
-        State::Session(self)
+        Next::Session(self)
     }
 
     /// A telephone does this: we send no REFER ourselves.
     #[cfg(test)]
-    pub(super) fn send_refer(&mut self, cx: &mut Cx, to: &str) {
+    pub(super) fn send_refer(&mut self, cx: &mut Context, to: &str) {
         let mut refer = self.dialog.request(Method::Refer, 70);
         refer.headers.push(Name::ReferTo, to.to_owned());
         cx.request(self.dialog.next_hop(), refer, Purpose::Prack);
     }
 
-    pub(super) fn notified(mut self: Box<Self>, cx: &mut Cx, refer: u32, accepted: bool) -> State {
+    pub(super) fn notified(mut self: Box<Self>, cx: &mut Context, refer: u32, accepted: bool) -> Next {
         referral::notified(cx, &mut self.dialog, refer, accepted);
-        State::Session(self)
+        Next::Session(self)
     }
 
-    pub(super) fn key_sent(mut self: Box<Self>, cx: &mut Cx, accepted: bool) -> State {
+    pub(super) fn key_sent(mut self: Box<Self>, cx: &mut Context, accepted: bool) -> Next {
         self.keys.sent(cx, &mut self.dialog, accepted);
-        State::Session(self)
+        Next::Session(self)
     }
 
-    pub(super) fn key_refused(mut self: Box<Self>, cx: &mut Cx) -> State {
+    pub(super) fn key_refused(mut self: Box<Self>, cx: &mut Context) -> Next {
         self.keys.refused(cx);
-        State::Session(self)
+        Next::Session(self)
     }
 
-    pub(super) fn ack(mut self: Box<Self>, cx: &mut Cx, ack: &Request) -> State {
+    pub(super) fn ack(mut self: Box<Self>, cx: &mut Context, ack: &Request) -> Next {
         if !self.dialog.owns(ack) || !self.unacked.as_ref().is_some_and(|unacked| unacked.acknowledged_by(ack)) {
-            return State::Session(self);
+            return Next::Session(self);
         }
         let unacked = self.unacked.take();
         if unacked.as_ref().is_some_and(|unacked| unacked.offered) {
-            let theirs = check::session(ack, cx.core.config.reach).ok().flatten();
+            let theirs = check::session(ack, cx.config.reach).ok().flatten();
             if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
                 return self.over(cx, End::new(EndedBy::Peer, Some(488)));
             }
@@ -176,7 +185,7 @@ impl Session {
         }
         established(cx, unacked.as_ref());
         self.proceed(cx);
-        State::Session(self)
+        Next::Session(self)
     }
 
     pub(super) fn dialog(&self) -> &Dialog {
@@ -189,28 +198,28 @@ impl Session {
     }
 
     /// A 2xx to an INVITE of ours in this dialog: our re-INVITE was accepted, unless it comes very late.
-    pub(super) fn reinvited(mut self: Box<Self>, cx: &mut Cx, seq: u32, response: &Response) -> State {
+    pub(super) fn reinvited(mut self: Box<Self>, cx: &mut Context, seq: u32, response: &Response) -> Next {
         let awaited = matches!(self.own, Own::Reinvite { seq: ours, .. } if ours == seq);
         if awaited {
             self.dialog.retarget(&response.headers);
         }
         cx.ack(&self.dialog, seq);
         if !awaited {
-            return State::Session(self);
+            return Next::Session(self);
         }
         self.own = Own::None;
         self.timer = SessionTimer::settled(&response.headers, cx.mono());
-        let theirs = check::answer(response, cx.core.config.reach).ok().flatten();
+        let theirs = check::answer(response, cx.config.reach).ok().flatten();
         if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
             return self.over(cx, End::new(EndedBy::Peer, Some(488)));
         }
         cx.settled(&self.dialog.stream);
         self.proceed(cx);
-        State::Session(self)
+        Next::Session(self)
     }
 
     /// Another final response to our re-INVITE or UPDATE. A refusal leaves the session as it was (§14.1).
-    pub(super) fn response(mut self: Box<Self>, cx: &mut Cx, response: &Response) -> State {
+    pub(super) fn response(mut self: Box<Self>, cx: &mut Context, response: &Response) -> Next {
         let own = std::mem::replace(&mut self.own, Own::None);
         let refused = self.dialog.stream.refused();
         match response.status.0 {
@@ -227,7 +236,7 @@ impl Session {
             // §14.2: an exchange of the peer's is not complete.
             500 if response.headers.retry_after().is_some_and(|after| after <= MAX_RETRY) => {
                 let delay = response.headers.retry_after().unwrap_or(MAX_RETRY);
-                self.again(cx, own, refused, delay.max(cx.core.config.transaction.t1));
+                self.again(cx, own, refused, delay.max(cx.ua.config().transaction.t1));
             }
             422 if self.timer.as_mut().is_some_and(|timer| timer.lengthen(&response.headers, cx.mono())) => {
                 self.wanted = self.wanted.or(Some(Wanted::Refresh));
@@ -235,18 +244,18 @@ impl Session {
             _ => self.timer.iter_mut().for_each(|timer| timer.postpone(cx.mono())),
         }
         self.proceed(cx);
-        State::Session(self)
+        Next::Session(self)
     }
 
     /// A change that was refused for now is wanted still, unless something newer is.
-    fn again(&mut self, cx: &Cx, own: Own, refused: Option<LocalMedia>, delay: Duration) {
+    fn again(&mut self, cx: &Context, own: Own, refused: Option<LocalMedia>, delay: Duration) {
         let changed = refused.filter(|_| matches!(own, Own::Reinvite { refresh: false, .. }));
         self.wanted = self.wanted.take().or(Some(changed.map_or(Wanted::Refresh, Wanted::Media)));
         self.hold_off = Some(cx.mono().after(delay));
     }
 
     /// Our re-INVITE or UPDATE got no response.
-    pub(super) fn failed(self: Box<Self>, cx: &mut Cx) -> State {
+    pub(super) fn failed(self: Box<Self>, cx: &mut Context) -> Next {
         self.over(cx, End::new(EndedBy::Network, Some(408)))
     }
 
@@ -256,7 +265,7 @@ impl Session {
         [unacked, self.hold_off, timer].into_iter().flatten().min()
     }
 
-    pub(super) fn tick(mut self: Box<Self>, cx: &mut Cx) -> State {
+    pub(super) fn tick(mut self: Box<Self>, cx: &mut Context) -> Next {
         if self.unacked.as_mut().is_some_and(|unacked| unacked.tick(cx)) {
             let heard = !self.unacked.as_ref().is_some_and(|unacked| unacked.first);
             let end = End::new(EndedBy::Network, None);
@@ -270,16 +279,16 @@ impl Session {
         }
         self.hold_off = self.hold_off.filter(|at| *at > cx.mono());
         self.proceed(cx);
-        State::Session(self)
+        Next::Session(self)
     }
 
-    fn reinvite(&mut self, cx: &mut Cx, id: ServerId, request: &Request) {
+    fn reinvite(&mut self, cx: &mut Context, id: ServerId, request: &Request) {
         if let Err(refusal) = self.try_reinvite(cx, id, request) {
             cx.refuse(id, request, refusal);
         }
     }
 
-    fn try_reinvite(&mut self, cx: &mut Cx, id: ServerId, request: &Request) -> Result<(), Refusal> {
+    fn try_reinvite(&mut self, cx: &mut Context, id: ServerId, request: &Request) -> Result<(), Refusal> {
         // §14.2: 491 while our own offer is out, also in a 2xx whose ACK will answer it.
         if self.dialog.stream.outstanding() || matches!(self.own, Own::Reinvite { .. }) {
             return Err(Refusal::new(491));
@@ -288,7 +297,7 @@ impl Session {
         // (§14.1).
         established(cx, self.unacked.take().as_ref());
         let timer = SessionTimer::asked(&request.headers, cx.mono())?;
-        let theirs = check::session(request, cx.core.config.reach)?;
+        let theirs = check::session(request, cx.config.reach)?;
         let ours = match &theirs {
             None => self.dialog.stream.offer(),
             Some(theirs) => Some(self.dialog.stream.answer(theirs).ok_or_else(check::no_codec)?),
@@ -301,18 +310,18 @@ impl Session {
     }
 
     /// 2xx to the peer's INVITE, repeated until its ACK.
-    fn accept(&mut self, cx: &mut Cx, server: ServerId, invite: &Request, ours: Option<&Sdp>, offered: bool, first: bool) {
+    fn accept(&mut self, cx: &mut Context, server: ServerId, invite: &Request, ours: Option<&Sdp>, offered: bool, first: bool) {
         let mut response = cx.session_reply(invite, 200, self.dialog.next_hop(), ours);
         response.headers.0.extend(self.timer.iter().flat_map(SessionTimer::grant));
         self.unacked = Some(Unacked::send(cx, server, response, offered, first));
     }
 
-    fn update(&mut self, cx: &mut Cx, id: ServerId, request: &Request) {
+    fn update(&mut self, cx: &mut Context, id: ServerId, request: &Request) {
         let result = self.try_update(cx, request);
         cx.conclude(id, request, result);
     }
 
-    fn try_update(&mut self, cx: &mut Cx, request: &Request) -> Result<Response, Refusal> {
+    fn try_update(&mut self, cx: &mut Context, request: &Request) -> Result<Response, Refusal> {
         let timer = SessionTimer::asked(&request.headers, cx.mono())?;
         let mut response = inside::update(cx, &mut self.dialog, request, true)?;
         cx.settled(&self.dialog.stream);
@@ -322,7 +331,7 @@ impl Session {
     }
 
     /// Sends what is wanted, unless another exchange is under way (§14.1).
-    fn proceed(&mut self, cx: &mut Cx) {
+    fn proceed(&mut self, cx: &mut Context) {
         if self.unacked.is_some() || self.own != Own::None || self.hold_off.is_some() {
             return;
         }
@@ -343,44 +352,44 @@ impl Session {
         }
     }
 
-    fn send_reinvite(&mut self, cx: &mut Cx, ours: Option<&Sdp>, refresh: bool) {
+    fn send_reinvite(&mut self, cx: &mut Context, ours: Option<&Sdp>, refresh: bool) {
         self.send(cx, Method::Invite, Purpose::Reinvite, ours);
         self.own = Own::Reinvite { seq: self.dialog.seq, refresh };
     }
 
-    fn send(&mut self, cx: &mut Cx, method: Method, purpose: Purpose, ours: Option<&Sdp>) {
+    fn send(&mut self, cx: &mut Context, method: Method, purpose: Purpose, ours: Option<&Sdp>) {
         let ask = self.timer.as_ref().map(SessionTimer::ask);
         cx.session_request(&mut self.dialog, method, purpose, ours, ask);
     }
 
     /// Ends the session although the user did not ask for it.
-    fn over(self: Box<Self>, cx: &mut Cx, end: End) -> State {
-        cx.end(end);
+    fn over(self: Box<Self>, cx: &mut Context, end: End) -> Next {
+        referral::end(cx, end);
         self.bye(cx, &Cause::default())
     }
 
     /// The caller of the first 2xx has not said a word since its INVITE.
-    fn never_there(mut self: Box<Self>, cx: &mut Cx, end: End) -> State {
-        cx.end(end);
+    fn never_there(mut self: Box<Self>, cx: &mut Context, end: End) -> Next {
+        referral::end(cx, end);
         cx.bye_once(&mut self.dialog, &Cause::default());
-        Closing::session(cx, self.dialog)
+        Next::Closing(Closing::session(cx, self.dialog))
     }
 
-    fn bye(mut self: Box<Self>, cx: &mut Cx, cause: &Cause) -> State {
+    fn bye(mut self: Box<Self>, cx: &mut Context, cause: &Cause) -> Next {
         referral::hurry(cx, &mut self.dialog);
         cx.bye(&mut self.dialog, cause);
-        Closing::session(cx, self.dialog)
+        Next::Closing(Closing::session(cx, self.dialog))
     }
 }
 
 /// §14.1: the owner of the Call-ID waits 2.1 to 4 s, the other up to 2 s, in steps of 10 ms.
-fn glare_delay(cx: &mut Cx, owner: bool) -> Duration {
+fn glare_delay(cx: &mut Context, owner: bool) -> Duration {
     let (least, steps) = if owner { (210, 191) } else { (0, 201) };
-    Duration::from_millis(10 * (least + cx.core.rng.below(steps)))
+    Duration::from_millis(10 * (least + cx.ua.rng().below(steps)))
 }
 
 /// The caller has our first 2xx.
-fn established(cx: &mut Cx, unacked: Option<&Unacked>) {
+fn established(cx: &mut Context, unacked: Option<&Unacked>) {
     if unacked.is_some_and(|unacked| unacked.first) {
         cx.event(Event::Established { leg: cx.leg.id });
     }

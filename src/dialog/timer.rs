@@ -1,6 +1,8 @@
+//! The session timer (RFC 4028).
+
 use crate::base::Mono;
-use crate::dialog::check::Refusal;
 use crate::sip::{Header, Headers, Name, Refresher, SessionExpires};
+use crate::ua::Refusal;
 use std::time::Duration;
 
 /// The smallest interval that we take, in seconds (RFC 4028 §5).

@@ -1,20 +1,25 @@
+//! A leg that we call, until its INVITE is finally answered.
+
 use crate::base::{Flow, Mono};
 use crate::dialog::check::{self, SDP};
 use crate::dialog::closing::Closing;
-use crate::dialog::cx::{Cx, Purpose, capabilities};
+use crate::dialog::context::{Context, MAX_CLIENTS, Purpose, capabilities};
 use crate::dialog::dialog::{Dialog, cseq, tag_of};
 use crate::dialog::inside;
-use crate::dialog::kin::Kin;
-use crate::dialog::leg::{MAX_CLIENTS, State};
 use crate::dialog::reliable::{Order, rseq};
-use crate::dialog::session::Session;
+use crate::dialog::session::{Next, Session};
 use crate::dialog::stream::Stream;
 use crate::dialog::{Cause, Dial, End, EndedBy, Event, Media};
 use crate::sip::{self, Direction, Header, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
+use crate::ua::Peers;
+use std::ops::ControlFlow::{self, Break, Continue};
 
 const SEQ: u32 = 1;
 const MAX_EARLY: usize = 16;
+
+/// The INVITE goes on, or the leg is a stage further.
+pub(super) type Step = ControlFlow<Next, Box<Calling>>;
 
 /// An INVITE of ours without a final response (RFC 3261 §13.2).
 #[derive(Debug)]
@@ -63,7 +68,7 @@ impl Early {
 }
 
 impl Calling {
-    pub(super) fn dial(cx: &mut Cx, dial: Dial) -> State {
+    pub(super) fn dial(cx: &mut Context, dial: Dial) -> Box<Calling> {
         let mut offered = cx.stream();
         offered.attach(dial.local.clone());
         let ours = offered.offer();
@@ -73,7 +78,7 @@ impl Calling {
         }
         let client = cx.request(dial.flow, invite, Purpose::Invite);
         let until = timer_c(cx);
-        State::Calling(Box::new(Calling { client, offered, early: Vec::new(), heard: None, told: Vec::new(), until }))
+        Box::new(Calling { client, offered, early: Vec::new(), heard: None, told: Vec::new(), until })
     }
 
     /// One of its early dialogs is the one to replace.
@@ -81,17 +86,17 @@ impl Calling {
         self.early.iter().any(|early| early.dialog.is_named(replaces))
     }
 
-    pub(super) fn provisional(mut self: Box<Self>, cx: &mut Cx, flow: Flow, response: &Response) -> State {
+    pub(super) fn provisional(mut self: Box<Self>, cx: &mut Context, flow: Flow, response: &Response) -> Step {
         if response.status.0 > 100 {
             self.until = timer_c(cx);
             self.news(cx, flow, response);
         }
-        State::Calling(self)
+        Continue(self)
     }
 
-    pub(super) fn accepted(mut self, cx: &mut Cx, flow: Flow, response: &Response) -> State {
+    pub(super) fn accepted(mut self, cx: &mut Context, flow: Flow, response: &Response) -> Step {
         // §13.2.2.4: the 2xx gives target and route set anew; the early dialog's numbers go on.
-        let mut dialog = Dialog::uac(response, flow, Stream::default(), &cx.core.kin);
+        let mut dialog = Dialog::uac(response, flow, Stream::default(), cx.ua.peers());
         cx.leg.farewell = Some(dialog.farewell());
         let known = self.early.iter().position(|early| early.dialog.remote_tag == dialog.remote_tag);
         let early = known.map(|at| self.early.swap_remove(at));
@@ -104,46 +109,46 @@ impl Calling {
         if gone {
             // It has hung up already: what answered is no longer there.
             cx.end(End::new(EndedBy::Peer, Some(480)));
-            return Closing::requests(cx);
+            return Break(Next::Closing(Closing::requests(cx)));
         }
-        if !answers(&mut dialog.stream, response, cx.core.config.reach) {
+        if !answers(&mut dialog.stream, response, cx.config.reach) {
             cx.end(End::new(EndedBy::Peer, Some(488)));
             cx.bye(&mut dialog, &Cause::default());
-            return Closing::requests(cx);
+            return Break(Next::Closing(Closing::requests(cx)));
         }
         cx.settled(&dialog.stream);
         cx.event(Event::Answered { leg: cx.leg.id });
-        Session::answered(cx, dialog, response)
+        Break(Next::Session(Session::answered(cx, dialog, response)))
     }
 
-    pub(super) fn refused(self, cx: &mut Cx, response: &Response) -> State {
+    pub(super) fn refused(self, cx: &mut Context, response: &Response) -> Step {
         cx.end(End::refused(response));
-        Closing::requests(cx)
+        Break(Next::Closing(Closing::requests(cx)))
     }
 
     /// §8.1.3.1: no response is 408, a transport error 503.
-    pub(super) fn failed(self, cx: &mut Cx, failure: Failure) -> State {
+    pub(super) fn failed(self, cx: &mut Context, failure: Failure) -> Step {
         let status = if failure == Failure::Timeout { 408 } else { 503 };
         cx.end(End::new(EndedBy::Network, Some(status)));
-        Closing::requests(cx)
+        Break(Next::Closing(Closing::requests(cx)))
     }
 
     /// CANCEL; a 2xx that crosses it is acknowledged and ended.
-    pub(super) fn hangup(self, cx: &mut Cx, cause: &Cause) -> State {
+    pub(super) fn hangup(self, cx: &mut Context, cause: &Cause) -> Step {
         cx.end(End { q850: cause.q850, ..End::new(EndedBy::Us, None) });
         cx.cancel(self.client, cause.reason());
-        Closing::requests(cx)
+        Break(Next::Closing(Closing::requests(cx)))
     }
 
-    pub(super) fn request(mut self: Box<Self>, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request) -> State {
+    pub(super) fn request(mut self: Box<Self>, cx: &mut Context, id: ServerId, flow: Flow, request: &Request) -> Step {
         let tag = tag_of(&request.headers, &Name::From);
         let Some(at) = self.early.iter().position(|early| early.dialog.remote_tag == tag && !early.gone) else {
             cx.answer(id, request, 481);
-            return State::Calling(self);
+            return Continue(self);
         };
         let early = &mut self.early[at];
         if !inside::enter(cx, Some(&mut early.dialog), id, flow, request) {
-            return State::Calling(self);
+            return Continue(self);
         }
         match request.method {
             // The branch is gone; the INVITE's final response is still to come.
@@ -162,7 +167,7 @@ impl Calling {
             _ => inside::other(cx, &early.dialog, id, request),
         }
         self.listen(cx, at);
-        State::Calling(self)
+        Continue(self)
     }
 
     pub(super) fn deadline(&self) -> Mono {
@@ -170,18 +175,18 @@ impl Calling {
     }
 
     /// Timer C: CANCEL, and the call is over.
-    pub(super) fn tick(self: Box<Self>, cx: &mut Cx) -> State {
+    pub(super) fn tick(self: Box<Self>, cx: &mut Context) -> Step {
         if cx.mono() < self.until {
-            return State::Calling(self);
+            return Continue(self);
         }
         cx.end(End::new(EndedBy::Network, Some(408)));
         cx.cancel(self.client, Cause { q850: Some(102), ..Cause::default() }.reason());
-        Closing::requests(cx)
+        Break(Next::Closing(Closing::requests(cx)))
     }
 
     /// A provisional above 100: its dialog, its PRACK, its status, its media.
-    fn news(&mut self, cx: &mut Cx, flow: Flow, response: &Response) {
-        if let Some(at) = self.early_dialog(&cx.core.kin, flow, response) {
+    fn news(&mut self, cx: &mut Context, flow: Flow, response: &Response) {
+        if let Some(at) = self.early_dialog(cx.ua.peers(), flow, response) {
             let early = &mut self.early[at];
             let reliable = rseq(response);
             if let Some(rseq) = reliable {
@@ -191,7 +196,7 @@ impl Calling {
                 prack(cx, &mut early.dialog, rseq);
             }
             if early.dialog.stream.awaits_answer()
-                && let Ok(Some(theirs)) = check::answer(response, cx.core.config.reach)
+                && let Ok(Some(theirs)) = check::answer(response, cx.config.reach)
             {
                 // RFC 3261 §13.2.1: an answer only where it is reliable. Before that, a taste of it.
                 let stream = &mut early.dialog.stream;
@@ -213,20 +218,20 @@ impl Calling {
     }
 
     /// The early dialog of this response's tag; none without a tag, or beyond what we keep.
-    fn early_dialog(&mut self, kin: &Kin, flow: Flow, response: &Response) -> Option<usize> {
+    fn early_dialog(&mut self, peers: &Peers, flow: Flow, response: &Response) -> Option<usize> {
         let tag = response.headers.get(&Name::To).and_then(|to| sip::tag(to)).unwrap_or_default();
         let known = self.early.iter().position(|early| early.dialog.remote_tag.as_bytes() == tag);
         if known.is_some() || tag.is_empty() || self.early.len() >= MAX_EARLY {
             return known;
         }
-        let dialog = Dialog::uac(response, flow, self.offered.clone(), kin);
+        let dialog = Dialog::uac(response, flow, self.offered.clone(), peers);
         self.early.push(Early { dialog, order: Order::default(), muted: false, failed: false, gone: false });
         Some(self.early.len() - 1)
     }
 
     /// Something has changed in a branch. The last that has something to be heard is the one to hear; its media are the
     /// leg's until one of them answers.
-    fn listen(&mut self, cx: &mut Cx, changed: usize) {
+    fn listen(&mut self, cx: &mut Context, changed: usize) {
         let sends = |at: &usize| self.early.get(*at).is_some_and(Early::sends);
         let heard = Some(changed).filter(sends).or(self.heard.filter(sends));
         let heard = heard.or_else(|| self.early.iter().rposition(Early::sends));
@@ -252,7 +257,7 @@ fn answers(stream: &mut Stream, response: &Response, reach: Reach) -> bool {
     }
 }
 
-fn invite(cx: &mut Cx, dial: &Dial) -> Request {
+fn invite(cx: &mut Context, dial: &Dial) -> Request {
     let mut from = dial.from.clone();
     from.params.set("tag", Some(&cx.leg.tag));
     let mut invite = Request::new(Method::Invite, dial.uri.clone());
@@ -268,12 +273,12 @@ fn invite(cx: &mut Cx, dial: &Dial) -> Request {
     invite
 }
 
-fn prack(cx: &mut Cx, dialog: &mut Dialog, rseq: u32) {
-    let mut prack = dialog.request(Method::Prack, cx.core.config.max_forwards);
+fn prack(cx: &mut Context, dialog: &mut Dialog, rseq: u32) {
+    let mut prack = dialog.request(Method::Prack, cx.ua.config().max_forwards);
     prack.headers.push(Name::RAck, format!("{rseq} {SEQ} INVITE"));
     cx.request(dialog.next_hop(), prack, Purpose::Prack);
 }
 
-fn timer_c(cx: &Cx) -> Mono {
-    cx.mono().after(cx.core.config.transaction.timer_c)
+fn timer_c(cx: &Context) -> Mono {
+    cx.mono().after(cx.ua.config().transaction.timer_c)
 }

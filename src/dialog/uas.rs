@@ -1,21 +1,27 @@
+//! A leg that calls us, until we have finally answered its INVITE.
+
 use crate::base::{Flow, Mono};
-use crate::dialog::check::{self, Refusal};
+use crate::dialog::check;
 use crate::dialog::closing::Closing;
-use crate::dialog::cx::Cx;
+use crate::dialog::context::Context;
 use crate::dialog::dialog::Dialog;
 use crate::dialog::inside;
-use crate::dialog::leg::State;
 use crate::dialog::reliable::Provisionals;
 use crate::dialog::resend::Due;
-use crate::dialog::session::Session;
+use crate::dialog::session::{Next, Session};
 use crate::dialog::{Cause, End, EndedBy, Event, LocalMedia};
 use crate::sip::{Header, Method, Name, Request, Sdp, Status};
 use crate::transaction::ServerId;
+use crate::ua::Refusal;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A proxy gives up on an INVITE without news for three minutes: say again where we are (RFC 3261 §13.3.1.1).
 const REPEAT: Duration = Duration::from_secs(60);
+
+/// The INVITE waits on, or the leg is a stage further.
+pub(super) type Step = ControlFlow<Next, Box<Invited>>;
 
 /// An INVITE that we have not finally answered (RFC 3261 §13.3).
 #[derive(Debug)]
@@ -57,20 +63,20 @@ enum Exchange {
 }
 
 impl Invited {
-    pub(super) fn new(cx: &mut Cx, server: ServerId, flow: Flow, invite: Request, offer: Offer) -> Invited {
+    pub(super) fn new(cx: &mut Context, server: ServerId, flow: Flow, invite: Request, offer: Offer) -> Invited {
         cx.watch(server);
         let stream = cx.stream();
         Invited {
             server,
             seq: invite.headers.cseq().map_or(0, |cseq| cseq.seq),
-            dialog: Dialog::uas(&invite, flow, &cx.leg.tag, stream, &cx.core.kin),
+            dialog: Dialog::uas(&invite, flow, &cx.leg.tag, stream, cx.ua.peers()),
             exchange: match offer {
                 None => Exchange::Late,
                 Some(Ok(offer)) => Exchange::Offered(offer),
                 Some(Err(refusal)) => Exchange::Refused(refusal),
             },
             reliable: invite.headers.lists(&Name::Require, "100rel"),
-            provisionals: Provisionals::new(cx.core.rng.u32() >> 2),
+            provisionals: Provisionals::new(cx.ua.rng().u32() >> 2),
             answering: false,
             repeat: None,
             expires: invite.headers.expires().map(|seconds| cx.mono().after(Duration::from_secs(seconds.into()))),
@@ -84,7 +90,7 @@ impl Invited {
         &self.dialog
     }
 
-    pub(super) fn attach(mut self: Box<Self>, cx: &mut Cx, local: LocalMedia) -> State {
+    pub(super) fn attach(mut self: Box<Self>, cx: &mut Context, local: LocalMedia) -> Step {
         let refusal = match &self.exchange {
             Exchange::Offered(offer) => {
                 self.dialog.stream.attach(local);
@@ -106,57 +112,57 @@ impl Invited {
             return self.refuse_with(cx, &status(refusal.status), end, refusal.header);
         }
         cx.settled(&self.dialog.stream);
-        State::Invited(self)
+        Continue(self)
     }
 
-    pub(super) fn progress(mut self: Box<Self>, cx: &mut Cx, status: Status, media: bool) -> State {
+    pub(super) fn progress(mut self: Box<Self>, cx: &mut Context, status: Status, media: bool) -> Step {
         let status = Status(status.0.clamp(101, 199));
         if self.reliable && self.provisionals.waiting() {
             self.provisionals.queue(status, media);
         } else {
             self.provisional(cx, status, media);
         }
-        State::Invited(self)
+        Continue(self)
     }
 
-    pub(super) fn reliably(mut self: Box<Self>) -> State {
+    pub(super) fn reliably(mut self: Box<Self>) -> Step {
         self.reliable |= self.invite.headers.lists(&Name::Supported, "100rel");
-        State::Invited(self)
+        Continue(self)
     }
 
     /// Waits for the PRACK of an outstanding provisional (RFC 3262 §3) and for the leave to answer.
-    pub(super) fn answer(mut self: Box<Self>, cx: &mut Cx) -> State {
+    pub(super) fn answer(mut self: Box<Self>, cx: &mut Context) -> Step {
         self.answering = true;
         self.advance(cx)
     }
 
-    pub(super) fn release(self: Box<Self>, cx: &mut Cx) -> State {
+    pub(super) fn release(self: Box<Self>, cx: &mut Context) -> Step {
         cx.leg.released = true;
         self.advance(cx)
     }
 
-    pub(super) fn without_expiry(mut self: Box<Self>) -> State {
+    pub(super) fn without_expiry(mut self: Box<Self>) -> Step {
         self.expires = None;
-        State::Invited(self)
+        Continue(self)
     }
 
-    pub(super) fn hangup(self: Box<Self>, cx: &mut Cx, cause: &Cause) -> State {
+    pub(super) fn hangup(self: Box<Self>, cx: &mut Context, cause: &Cause) -> Step {
         let end = End { q850: cause.q850, ..End::new(EndedBy::Us, Some(cause.refusal().0)) };
         self.refuse(cx, cause, end)
     }
 
-    pub(super) fn cancelled(self: Box<Self>, cx: &mut Cx, cancel: &Request) -> State {
+    pub(super) fn cancelled(self: Box<Self>, cx: &mut Context, cancel: &Request) -> Step {
         self.refuse(cx, &status(487), End::new(EndedBy::Peer, Some(487)).with_reason(&cancel.headers))
     }
 
-    pub(super) fn lost(self: Box<Self>, cx: &mut Cx) -> State {
+    pub(super) fn lost(self: Box<Self>, cx: &mut Context) -> Step {
         cx.end(End::new(EndedBy::Network, None));
-        State::Done
+        Break(Next::Closing(Closing::requests(cx)))
     }
 
-    pub(super) fn request(mut self: Box<Self>, cx: &mut Cx, id: ServerId, flow: Flow, request: &Request) -> State {
+    pub(super) fn request(mut self: Box<Self>, cx: &mut Context, id: ServerId, flow: Flow, request: &Request) -> Step {
         if !inside::enter(cx, Some(&mut self.dialog), id, flow, request) {
-            return State::Invited(self);
+            return Continue(self);
         }
         if !std::mem::replace(&mut self.confirmed, true) {
             cx.event(Event::Confirmed { leg: cx.leg.id });
@@ -176,7 +182,7 @@ impl Invited {
             Method::Update => self.update(cx, id, request),
             _ => inside::other(cx, &self.dialog, id, request),
         }
-        State::Invited(self)
+        Continue(self)
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -184,7 +190,7 @@ impl Invited {
         [self.provisionals.deadline(), repeat, self.expiry()].into_iter().flatten().min()
     }
 
-    pub(super) fn tick(mut self: Box<Self>, cx: &mut Cx) -> State {
+    pub(super) fn tick(mut self: Box<Self>, cx: &mut Context) -> Step {
         match self.provisionals.due(cx.mono()) {
             // RFC 3262 §3: without a PRACK the request is rejected with a 5xx.
             Due::Over => return self.refuse(cx, &status(504), End::new(EndedBy::Network, Some(504))),
@@ -204,7 +210,7 @@ impl Invited {
                 self.repeat = None;
                 self.progress(cx, status, media)
             }
-            _ => State::Invited(self),
+            _ => Continue(self),
         }
     }
 
@@ -214,9 +220,9 @@ impl Invited {
     }
 
     /// Sends what waited for a PRACK or for leave: the 200, or else the next provisional.
-    fn advance(mut self: Box<Self>, cx: &mut Cx) -> State {
+    fn advance(mut self: Box<Self>, cx: &mut Context) -> Step {
         if self.provisionals.waiting() {
-            return State::Invited(self);
+            return Continue(self);
         }
         if self.answering && cx.leg.released {
             return self.accept(cx);
@@ -224,10 +230,10 @@ impl Invited {
         if let Some((status, media)) = self.provisionals.queued() {
             self.provisional(cx, status, media);
         }
-        State::Invited(self)
+        Continue(self)
     }
 
-    fn provisional(&mut self, cx: &mut Cx, status: Status, media: bool) {
+    fn provisional(&mut self, cx: &mut Context, status: Status, media: bool) {
         let late = matches!(self.exchange, Exchange::Late);
         let ours = self.description(media);
         if self.reliable && late && ours.is_none() {
@@ -238,7 +244,7 @@ impl Invited {
             response.headers.push(Name::PEarlyMedia, "sendrecv"); // RFC 5009 §6
         }
         if self.reliable {
-            response = self.provisionals.send(response, cx.mono(), cx.core.config.transaction.t1);
+            response = self.provisionals.send(response, cx.mono(), cx.ua.config().transaction.t1);
         }
         cx.respond(self.server, response);
         self.repeat = Some((cx.mono().after(REPEAT), status, media));
@@ -263,7 +269,7 @@ impl Invited {
         }
     }
 
-    fn accept(mut self: Box<Self>, cx: &mut Cx) -> State {
+    fn accept(mut self: Box<Self>, cx: &mut Context) -> Step {
         let offered = matches!(self.exchange, Exchange::Late);
         let ours = match self.exchange {
             Exchange::Offered(_) => self.dialog.stream.sent(),
@@ -275,16 +281,16 @@ impl Invited {
         }
         cx.unwatch();
         let session = Session::answer(cx, self.dialog, self.server, &self.invite, ours.as_deref(), offered);
-        match self.wanted {
+        Break(match self.wanted {
             Some(local) => session.attach(cx, local),
-            None => State::Session(session),
-        }
+            None => Next::Session(session),
+        })
     }
 
-    fn prack(mut self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
+    fn prack(mut self: Box<Self>, cx: &mut Context, id: ServerId, request: &Request) -> Step {
         if !self.provisionals.acknowledge(request, self.seq) {
             cx.answer(id, request, 481);
-            return State::Invited(self);
+            return Continue(self);
         }
         match self.exchange {
             Exchange::Ours => self.prack_answers(cx, id, request),
@@ -292,9 +298,9 @@ impl Invited {
         }
     }
 
-    fn prack_answers(mut self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
+    fn prack_answers(mut self: Box<Self>, cx: &mut Context, id: ServerId, request: &Request) -> Step {
         cx.answer(id, request, 200);
-        let theirs = check::session(request, cx.core.config.reach).ok().flatten();
+        let theirs = check::session(request, cx.config.reach).ok().flatten();
         if !theirs.is_some_and(|theirs| self.dialog.stream.answered(&theirs)) {
             return self.refuse(cx, &status(488), End::new(EndedBy::Peer, Some(488)));
         }
@@ -304,12 +310,12 @@ impl Invited {
     }
 
     /// A PRACK may carry a new offer once the first is answered (RFC 3262 §5).
-    fn prack_offers(mut self: Box<Self>, cx: &mut Cx, id: ServerId, request: &Request) -> State {
+    fn prack_offers(mut self: Box<Self>, cx: &mut Context, id: ServerId, request: &Request) -> Step {
         self.update(cx, id, request);
         self.advance(cx)
     }
 
-    fn update(&mut self, cx: &mut Cx, id: ServerId, request: &Request) {
+    fn update(&mut self, cx: &mut Context, id: ServerId, request: &Request) {
         let answered = matches!(self.exchange, Exchange::Settled);
         let result = inside::update(cx, &mut self.dialog, request, answered);
         cx.settled(&self.dialog.stream);
@@ -317,22 +323,22 @@ impl Invited {
     }
 
     /// The final response leaves now, or once it may.
-    fn refuse(self: Box<Self>, cx: &mut Cx, cause: &Cause, end: End) -> State {
+    fn refuse(self: Box<Self>, cx: &mut Context, cause: &Cause, end: End) -> Step {
         self.refuse_with(cx, cause, end, None)
     }
 
     /// As above, with a header that says more.
-    fn refuse_with(self: Box<Self>, cx: &mut Cx, cause: &Cause, end: End, more: Option<Header>) -> State {
+    fn refuse_with(self: Box<Self>, cx: &mut Context, cause: &Cause, end: End, more: Option<Header>) -> Step {
         let mut response = cx.reply(&self.invite, cause.refusal().0);
         cause.onto(&mut response.headers);
         response.headers.0.extend(more);
         cx.end(end);
         if !cx.leg.released {
-            return Closing::keep_back(cx, self.server, response);
+            return Break(Next::Closing(Closing::keep_back(cx, self.server, response)));
         }
         cx.unwatch();
         cx.respond(self.server, response);
-        State::Done
+        Break(Next::Closing(Closing::requests(cx)))
     }
 }
 

@@ -1,26 +1,26 @@
 //! The end of a leg in whose turn, or in whose transaction, the program has panicked.
 
 use crate::dialog::closing::Closing;
-use crate::dialog::cx::{Cx, Purpose};
-use crate::dialog::leg::State;
+use crate::dialog::context::{Context, Purpose};
+use crate::dialog::referral;
 use crate::dialog::{Cause, End, EndedBy};
 
 /// Its state is lost or cannot be believed: what there is of it on the wire is ended by what was kept beside the state. The
 /// peer hears BYE, CANCEL or 500, the user hears of the end.
-pub(super) fn over(cx: &mut Cx) -> State {
+pub(super) fn over(cx: &mut Context) -> Box<Closing> {
     // Q.850 cause 41: temporary failure.
     let cause = Cause { status: 500, q850: Some(41), ..Cause::default() };
     if !cx.leg.ended {
-        cx.end(End::new(EndedBy::Network, Some(500)));
+        referral::end(cx, End::new(EndedBy::Network, Some(500)));
     }
     let invites = cx.leg.clients.iter().filter(|(_, purpose)| *purpose == Purpose::Invite).map(|(client, _)| *client);
     invites.collect::<Vec<_>>().into_iter().for_each(|client| cx.cancel(client, cause.reason()));
     if let Some(farewell) = cx.leg.farewell.take() {
-        let mut bye = farewell.bye(cx.core.config.max_forwards);
+        let mut bye = farewell.bye(cx.ua.config().max_forwards);
         bye.headers.0.push(cause.reason());
         cx.request(farewell.hop(), bye, Purpose::Bye);
     }
-    let refused = cx.leg.server.and_then(|server| Some((server, cx.core.transactions.failure(server)?)));
+    let refused = cx.leg.server.and_then(|server| Some((server, cx.ua.failure(server)?)));
     match refused {
         Some((server, response)) if cx.leg.released => {
             cx.unwatch();

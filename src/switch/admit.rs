@@ -5,16 +5,16 @@ use super::keys::Keypad;
 use super::proof::Proof;
 use super::seats::SeatsOf;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
-use crate::base::{CallId, Cidr, Flow, Now, Proto, Shown};
+use crate::base::{AccessList, CallId, Cidr, Flow, Now, Proto, Shown};
 use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call, FirstOffer};
-use crate::dialog::{Command, Incoming, Kin};
+use crate::dialog::{Command, Incoming};
 use crate::media::Origins;
 use crate::plan::{Decision, Facts, Mode};
 use crate::record::ending::shown_caller;
 use crate::record::timing::Timing;
 use crate::sip::{Codec, Message, Method, Status};
-use crate::transport::AccessList;
+use crate::ua::Peers;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,14 +43,14 @@ pub(super) fn access(setup: &Live) -> AccessList<Owner> {
 }
 
 /// The peers whose in-dialog requests go and come where: a trunk's own networks; a seat is its host alone.
-pub(super) fn kin(setup: &Live) -> Kin {
+pub(super) fn peers(setup: &Live) -> Peers {
     let mut networks = AccessList::new();
     for (index, trunk) in setup.trunks.iter().enumerate() {
         for source in &trunk.sources {
             networks.insert(*source, index);
         }
     }
-    Kin::new(networks)
+    Peers::new(networks)
 }
 
 /// The peer that places the call.
@@ -165,10 +165,8 @@ impl Switch {
         self.counters.shed += 1;
         self.not_now(now, incoming, why);
         let (leg, cause) = (incoming.leg, self.unavailable());
-        self.legs_do(out, |legs, done| {
-            legs.command(now, Command::Release { leg }, done);
-            legs.command(now, Command::Hangup { leg, cause }, done);
-        });
+        self.leg_command(now, Command::Release { leg }, out);
+        self.leg_command(now, Command::Hangup { leg, cause }, out);
     }
 
     /// Asks the plan, and looks where the call has been before. A call for a platform that it comes from has gone in a

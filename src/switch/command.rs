@@ -146,7 +146,7 @@ impl Switch {
                 }
             },
         };
-        self.legs_do(out, |legs, done| legs.command(now, answer, done));
+        self.leg_command(now, answer, out);
     }
 
     fn refer(&mut self, now: Now, id: CallId, leg_no: LegNo, refer: &Refer) -> Result<(), Why> {
@@ -170,7 +170,7 @@ impl Switch {
             _ => active.call.refusal().filter(|status| (300..700).contains(status)).unwrap_or(503),
         };
         let notify = dialog::Command::Notify { leg, id: refer, status: Status(status) };
-        self.legs_do(out, |legs, done| legs.command(now, notify, done));
+        self.leg_command(now, notify, out);
     }
 }
 

@@ -64,7 +64,7 @@ impl Switch {
         {
             let leg = caller.id;
             self.journal.waits.cancel(&id);
-            self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Release { leg }, done));
+            self.leg_command(now, dialog::Command::Release { leg }, out);
         }
     }
 

@@ -64,7 +64,7 @@ impl Switch {
         self.attend(id, leg_no, out);
         self.refill(now, shard, out);
         let local = LocalMedia { rtp, codecs };
-        self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Attach { leg, local }, done));
+        self.leg_command(now, dialog::Command::Attach { leg, local }, out);
     }
 
     fn dial(&mut self, now: Now, id: CallId, leg_no: LegNo, party: &Dialled, out: &mut Vec<Output>) {
@@ -94,7 +94,7 @@ impl Switch {
         self.tap(id, leg_no, out);
         self.attend(id, leg_no, out);
         self.refill(now, shard, out);
-        self.legs_do(out, |legs, done| legs.command(now, dialog::Command::Dial(Box::new(dial)), done));
+        self.leg_command(now, dialog::Command::Dial(Box::new(dial)), out);
     }
 
     /// A pair for a leg of the call, which counts as the one's who placed it.
@@ -288,7 +288,7 @@ impl Switch {
     ) {
         if let Some((_, leg)) = self.leg(id, leg_no) {
             let command = command(leg.id);
-            self.legs_do(out, |legs, done| legs.command(now, command, done));
+            self.leg_command(now, command, out);
         }
     }
 }

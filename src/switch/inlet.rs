@@ -40,7 +40,7 @@ impl Switch {
                     transport::note_source(&mut request.headers, flow);
                 }
                 self.note_signs_of_life(now, flow, &message);
-                self.legs_do(out, |legs, done| legs.received(now, flow, message, done));
+                self.ua.received(now, flow, message);
             }
             Err(error) => {
                 self.malformed(now, flow, &error);

@@ -106,15 +106,13 @@ impl Switch {
             self.note_seats(now, id);
         }
         answer?;
-        self.legs_do(out, |legs, done| legs.command(now, Command::Release { leg: incoming.leg }, done));
+        self.leg_command(now, Command::Release { leg: incoming.leg }, out);
         Ok(())
     }
 
     pub(super) fn turn_away(&mut self, now: Now, leg: LegId, status: u16, out: &mut Vec<Output>) {
         let cause = Cause { status, ..Cause::default() };
-        self.legs_do(out, |legs, done| {
-            legs.command(now, Command::Release { leg }, done);
-            legs.command(now, Command::Hangup { leg, cause }, done);
-        });
+        self.leg_command(now, Command::Release { leg }, out);
+        self.leg_command(now, Command::Hangup { leg, cause }, out);
     }
 }

@@ -32,7 +32,7 @@ pub use proof::Unproven;
 pub use refused::Refusals;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
-use crate::base::{CallId, Flow, LegId, Map, Mono, Now, RateLimit, Rng, Timers};
+use crate::base::{AccessList, CallId, Flow, LegId, Map, Mono, Now, RateLimit, Rng, Timers};
 use crate::call::event::Entry;
 use crate::call::{self, Call, LegEvent, LegNo};
 use crate::control;
@@ -41,7 +41,7 @@ use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::timing::Timing;
 use crate::sip::Reach;
-use crate::transport::AccessList;
+use crate::ua::{Sent, Ua};
 use budget::Budget;
 use bytes::Bytes;
 use channels::{Channels, Pace};
@@ -130,6 +130,7 @@ pub struct Switch {
     strangers: RateLimit,
     notices: refused::Notices,
     peers: Budget,
+    ua: Ua,
     legs: Legs,
     queues: Queues,
     ports: Ports,
@@ -147,8 +148,8 @@ pub struct Switch {
     ending: bool,
     rng: Rng,
     work: VecDeque<Work>,
-    /// Outputs of legs and queues that nobody has heard yet.
-    legs_done: Vec<dialog::Output>,
+    /// News of legs and queues that nobody has heard yet.
+    legs_done: Vec<dialog::Event>,
     queues_done: Vec<queue::Output>,
     /// The call that is worked on.
     at_work: Option<CallId>,
@@ -219,7 +220,8 @@ impl Switch {
             former: Former::default(),
             strangers: RateLimit::new(setup.strangers, seed),
             notices: refused::Notices::default(),
-            legs: Legs::new(legs, rng.fork(), seed),
+            ua: Ua::new(fixed.ua.clone(), rng.fork(), seed),
+            legs: Legs::new(legs, seed),
             queues: Queues::new(route::seats(&setup), setup.queues.clone()),
             ports: fixed.ports(&mut rng),
             calls: Map::with_hasher(seed),
@@ -246,7 +248,7 @@ impl Switch {
             fixed,
             rng,
         };
-        switch.legs.meet(admit::kin(&switch.setup));
+        switch.ua.meet(admit::peers(&switch.setup));
         for shard in 0..switch.fixed.media.shards {
             switch.refill(now, shard, out);
         }
@@ -258,11 +260,11 @@ impl Switch {
         self.tracing.begin(Some(&input), out);
         match input {
             Input::Sip { flow, data } => self.datagram(now, flow, data, out),
-            Input::FlowFailed { flow } => self.legs_do(out, |legs, done| legs.flow_failed(now, flow, done)),
-            Input::PeerEnded { flow } => self.legs_do(out, |legs, done| legs.peer_ended(now, flow, done)),
+            Input::FlowFailed { flow } => self.ua.flow_failed(now, flow),
+            Input::PeerEnded { flow } => self.ua.peer_ended(flow),
             Input::Unsent { flow, data, too_long } => {
                 self.counters.unsent += 1;
-                self.legs_do(out, |legs, done| legs.unsent(now, flow, &data, too_long, done));
+                self.ua.unsent(flow, &data, too_long);
             }
             Input::Media { shard, event } => self.media_event(now, shard, event, out),
             Input::Journaled { ticket } => self.journaled(now, ticket, out),
@@ -272,6 +274,7 @@ impl Switch {
             Input::HangUp => self.hang_up(now),
             Input::Reload(setup) => self.reload(now, *setup),
         }
+        self.serve(now, out);
         self.run(now, out);
         self.trace(out);
     }
@@ -279,7 +282,9 @@ impl Switch {
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
         self.at_work = None;
         self.tracing.begin(None, out);
-        self.legs_do(out, |legs, done| legs.tick(now, done));
+        self.legs.tick(&mut self.ua, now, &mut self.legs_done);
+        self.ua.tick(now);
+        self.serve(now, out);
         self.queues.tick(now, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
         while let Some(id) = self.timers.pop(now.mono) {
@@ -296,22 +301,22 @@ impl Switch {
 
     /// When to call [`Switch::tick`] at the latest.
     pub fn deadline(&self) -> Option<Mono> {
-        let own = [self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
+        let own = [self.ua.deadline(), self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
         own.into_iter().chain([self.former.deadline(), self.journal.deadline()]).flatten().min()
     }
 
     pub fn gauges(&self) -> Gauges {
-        let (legs, client, server) = self.legs.gauges();
+        let (client, server) = self.ua.len();
         let (waiting, seats) = self.queues.gauges();
         Gauges {
             calls: self.calls.len(),
-            legs,
+            legs: self.legs.len(),
             client_transactions: client,
             server_transactions: server,
             ports: self.ports.in_use(),
             ports_resting: self.ports.resting(),
             ports_disturbed: self.ports.disturbances(),
-            repeats_withheld: self.legs.withheld(),
+            repeats_withheld: self.ua.withheld(),
             waiting,
             seats,
             placed: self.queues.seats().placed(),
@@ -407,19 +412,16 @@ impl Switch {
         }
     }
 
-    /// Lets the legs act; what they send leaves at once, what they say becomes work.
-    fn legs_do(&mut self, out: &mut Vec<Output>, act: impl FnOnce(&mut Legs, &mut Vec<dialog::Output>)) {
-        act(&mut self.legs, &mut self.legs_done);
-        self.carry_out(out);
+    pub(super) fn leg_command(&mut self, now: Now, command: dialog::Command, out: &mut Vec<Output>) {
+        self.legs.command(&mut self.ua, now, command, &mut self.legs_done);
+        self.serve(now, out);
     }
 
-    pub(super) fn carry_out(&mut self, out: &mut Vec<Output>) {
-        for output in self.legs_done.drain(..) {
-            match output {
-                dialog::Output::Send { flow, data } => out.push(Output::Sip { flow, data }),
-                dialog::Output::Event(event) => self.work.push_back(Work::Leg(event)),
-            }
-        }
+    /// The legs hear what the transactions have for them. What is sent leaves at once, what the legs say becomes work.
+    pub(super) fn serve(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.legs.serve(&mut self.ua, now, &mut self.legs_done);
+        out.extend(self.ua.sent().map(|Sent { flow, data }| Output::Sip { flow, data }));
+        self.work.extend(self.legs_done.drain(..).map(Work::Leg));
     }
 
     fn refill(&mut self, now: Now, shard: u16, out: &mut Vec<Output>) {

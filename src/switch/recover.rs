@@ -15,8 +15,8 @@ impl Switch {
             Some(call) => tracing::error!(%call, "the program has panicked in a call: it is ended, the others go on"),
             None => tracing::error!("the program has panicked, in no call: what it did then is given up"),
         }
-        self.legs.recover(now, &mut self.legs_done);
-        self.carry_out(out);
+        self.legs.recover(&mut self.ua, now, &mut self.legs_done);
+        self.serve(now, out);
         self.recover_queues(now, call);
         if let Some(id) = call {
             self.abort(now, id);

@@ -4,10 +4,11 @@
 use super::admit::{Owner, Placer};
 use super::{Output, Switch, identity};
 use crate::base::{Bucket, Flow, Masked, Mono, Now, Rate, Shown};
-use crate::dialog::{Asked, Cause, Incoming, TurnedAway};
+use crate::dialog::{Asked, Cause, Incoming};
 use crate::plan::{Decision, Mode, Step};
 use crate::record::ending::shown_caller;
 use crate::sip::{Method, ParseError, Status, Uri};
+use crate::ua::TurnedAway;
 use std::fmt::Display;
 
 /// One in so many legs is kept for calls to emergency lines.
@@ -81,7 +82,7 @@ impl Refused<'_> {
 }
 
 impl Switch {
-    /// A request that the legs turned away. A stray one of no INVITE is worth a line only to who looks closely.
+    /// A request that became nothing. A stray one of no INVITE is worth a line only to who looks closely.
     pub(super) fn turned_away(&mut self, now: Now, turned: &TurnedAway) {
         self.counters.refused.add(turned.status);
         if turned.method == Method::Invite {
@@ -127,7 +128,8 @@ impl Switch {
     /// OPTIONS: carriers take us out of rotation by it, so it is told what an INVITE would be (RFC 3261 §11.2).
     pub(super) fn asked(&mut self, now: Now, asked: &Asked, out: &mut Vec<Output>) {
         let refusal = self.would_refuse(now, &asked.invite);
-        self.legs_do(out, |legs, done| legs.tell(now, asked, refusal.as_ref(), done));
+        self.legs.tell(&mut self.ua, asked, refusal.as_ref());
+        self.serve(now, out);
     }
 
     fn would_refuse(&self, now: Now, invite: &Incoming) -> Option<Cause> {
@@ -185,7 +187,7 @@ impl Switch {
     /// The last legs are for emergencies: those of calls that are over last up to 32 s more where a peer answers nothing.
     fn legs_left(&self) -> usize {
         let most = self.fixed.legs.max_legs;
-        (most - most / LEGS_KEPT).saturating_sub(self.legs.gauges().0)
+        (most - most / LEGS_KEPT).saturating_sub(self.legs.len())
     }
 
     /// Why this call comes too soon after those before it; takes a place among them when it does not.

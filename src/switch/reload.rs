@@ -3,9 +3,8 @@
 
 use super::budget::Budget;
 use super::{Live, Switch, Work, admit, route};
-use crate::base::{Cidr, Mono, Now, RateLimit};
+use crate::base::{AccessList, Cidr, Mono, Now, RateLimit};
 use crate::sip::{self, Method, Name, Request};
-use crate::transport::AccessList;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -96,7 +95,7 @@ impl Switch {
         }
         self.pace.keep(|name| setup.trunks.iter().any(|t| *t.name == *name) || setup.seats.iter().any(|s| *s.name == *name));
         self.access = admit::access(&setup);
-        self.legs.meet(admit::kin(&setup));
+        self.ua.meet(admit::peers(&setup));
         self.outages.clear();
         self.counters.reloads += 1;
         tracing::info!(plan = %setup.plan.name, revision = %setup.plan.revision, "new calls meet a new setup");

@@ -10,6 +10,7 @@ use crate::media::{Origins, Ports, Prompt};
 use crate::plan::Plan;
 use crate::queue;
 use crate::sip::{Codec, Uri};
+use crate::ua;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +35,7 @@ pub struct Fixed {
     pub node: String,
     /// Where we listen; the first of a hop's protocol and family is what we call it from.
     pub listen: Vec<(Proto, SocketAddr)>,
+    pub ua: ua::Config,
     pub legs: dialog::Config,
     pub media: MediaSetup,
     pub recorded: Recorded,

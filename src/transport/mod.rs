@@ -1,12 +1,10 @@
-//! The layer between bytes on a flow and messages: stream framing, Via on arrival, who may speak and whose turn it is.
+//! The layer between bytes on a flow and messages: stream framing, Via on arrival, whose turn it is.
 //! No sockets here. Where a request goes next is `sip::next_hop`, which dialogs need too.
 
-mod access;
 mod lanes;
 mod stream;
 mod via;
 
-pub use access::AccessList;
 pub use lanes::{Bounds, Lanes};
 pub use stream::{Frame, Framer, FramingLost};
 pub use via::note_source;

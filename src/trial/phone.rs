@@ -3,9 +3,10 @@
 use super::ladder::Ladder;
 use super::sound::{Heard, Voice};
 use crate::base::{Flow, LegId, MapSeed, Now, Proto, Rng, Timers};
-use crate::dialog::{Cause, Command, Config, Dial, Event, Legs, LocalMedia, Media, Output};
+use crate::dialog::{Cause, Command, Config, Dial, Event, Legs, LocalMedia, Media};
 use crate::sip::{Codec, Host, Message, NameAddr, Status, Uri};
 use crate::transport::note_source;
+use crate::ua::{self, Sent, Ua};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
@@ -16,6 +17,7 @@ pub struct Phone {
     pub name: &'static str,
     pub address: SocketAddr,
     socket: UdpSocket,
+    ua: Ua,
     legs: Legs,
     answers: Timers<LegId>,
     /// Calls of the scenario under way, by the order they began.
@@ -43,11 +45,12 @@ impl Phone {
     pub fn new(name: &'static str, address: SocketAddr, rng: &mut Rng) -> io::Result<Phone> {
         let socket = UdpSocket::bind(address)?;
         socket.set_nonblocking(true)?;
-        let config = Config { product: format!("hotline-try-{name}"), ..Config::default() };
+        let config = ua::Config { product: format!("hotline-try-{name}"), ..ua::Config::default() };
         let address = socket.local_addr()?;
-        let legs = Legs::new(config, rng.fork(), MapSeed(rng.u64(), rng.u64()));
+        let (rng, seed) = (rng.fork(), MapSeed(rng.u64(), rng.u64()));
+        let (ua, legs) = (Ua::new(config, rng, seed), Legs::new(Config::default(), seed));
         let (answers, lines, invites) = (Timers::default(), BTreeMap::new(), Vec::new());
-        Ok(Phone { name, address, socket, legs, answers, lines, invites })
+        Ok(Phone { name, address, socket, ua, legs, answers, lines, invites })
     }
 
     pub fn call(&mut self, now: Now, gateway: SocketAddr, number: &str, caller: &str, ladder: &mut Ladder) -> io::Result<LegId> {
@@ -83,7 +86,8 @@ impl Phone {
             self.datagram(now, remote, Bytes::copy_from_slice(&buffer[..size]), ladder);
         }
         let mut done = Vec::new();
-        self.legs.tick(now, &mut done);
+        self.legs.tick(&mut self.ua, now, &mut done);
+        self.ua.tick(now);
         self.react(now, done, ladder);
         while let Some(leg) = self.answers.pop(now.mono) {
             self.command(now, Command::Answer { leg }, ladder);
@@ -108,29 +112,27 @@ impl Phone {
         {
             line.statuses.push(response.status.0);
         }
-        let mut done = Vec::new();
-        self.legs.received(now, flow, message, &mut done);
-        self.react(now, done, ladder);
+        self.ua.received(now, flow, message);
+        self.react(now, Vec::new(), ladder);
     }
 
     fn command(&mut self, now: Now, command: Command, ladder: &mut Ladder) {
         let mut done = Vec::new();
-        self.legs.command(now, command, &mut done);
+        self.legs.command(&mut self.ua, now, command, &mut done);
         self.react(now, done, ladder);
     }
 
-    fn react(&mut self, now: Now, done: Vec<Output>, ladder: &mut Ladder) {
-        for output in done {
-            match output {
-                Output::Send { flow, data } => {
-                    if let Ok(message) = Message::parse(data.clone()) {
-                        ladder.note(now, self.name, "hotline", &message);
-                    }
-                    // A datagram that cannot leave is a lost datagram: SIP sends it again.
-                    let _ = self.socket.send_to(&data, flow.remote);
-                }
-                Output::Event(event) => self.event(now, event, ladder),
+    fn react(&mut self, now: Now, mut done: Vec<Event>, ladder: &mut Ladder) {
+        self.legs.serve(&mut self.ua, now, &mut done);
+        for Sent { flow, data } in self.ua.sent() {
+            if let Ok(message) = Message::parse(data.clone()) {
+                ladder.note(now, self.name, "hotline", &message);
             }
+            // A datagram that cannot leave is a lost datagram: SIP sends it again.
+            let _ = self.socket.send_to(&data, flow.remote);
+        }
+        for event in done {
+            self.event(now, event, ladder);
         }
     }
 

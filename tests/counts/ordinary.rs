@@ -14,6 +14,7 @@ use hotline::switch::{
     Dtmf, Fixed, Input, JournalDown, Limits, LinesFrom, Live, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk,
     UnknownSource, Unproven,
 };
+use hotline::ua;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -219,6 +220,7 @@ fn setup() -> Setup {
         tickets: None,
         node: "counts".to_owned(),
         listen: vec![(Proto::Udp, address(1))],
+        ua: ua::Config::default(),
         legs: dialog::Config::default(),
         media: MediaSetup {
             addresses: vec![address(1).ip()],

@@ -187,10 +187,10 @@ fn legs_that_linger_leave_room_for_help() {
 fn invites_that_nobody_acknowledges_leave_little_and_draw_little() {
     let mut gateway = Gateway::new(|setup| {
         setup.live.placing_percent = 1;
-        setup.fixed.legs.transaction.max_transactions = 2000;
-        setup.fixed.legs.transaction.max_per_source = 1500;
-        setup.fixed.legs.transaction.repeats.per_second = 1;
-        setup.fixed.legs.transaction.repeats.burst = 10;
+        setup.fixed.ua.transaction.max_transactions = 2000;
+        setup.fixed.ua.transaction.max_per_source = 1500;
+        setup.fixed.ua.transaction.repeats.per_second = 1;
+        setup.fixed.ua.transaction.repeats.burst = 10;
     });
     taken(&mut gateway, FLOOD, "13800138000", 5050);
     let left = gateway.switch.gauges().server_transactions;

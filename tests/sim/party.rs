@@ -4,8 +4,8 @@ use crate::peer::{Kind, Peer};
 use crate::raw::RawPeer;
 use bytes::Bytes;
 use hotline::base::{Flow, Mono, Now, Proto, Rng};
-use hotline::dialog::Output;
 use hotline::sip::Message;
+use hotline::ua::Sent;
 use std::net::SocketAddr;
 
 pub struct Party {
@@ -32,7 +32,7 @@ impl Party {
     }
 
     /// Calls a number: a carrier for a caller, a seat by another line of its phone.
-    pub fn call(&mut self, rng: &mut Rng, now: Now, number: &str, out: &mut Vec<Output>) {
+    pub fn call(&mut self, rng: &mut Rng, now: Now, number: &str, out: &mut Vec<Sent>) {
         match &mut self.speaker {
             Speaker::Dialogs(peer) => peer.call(rng, now, self.gateway, number, out),
             Speaker::Raw(raw) => {
@@ -43,7 +43,7 @@ impl Party {
         }
     }
 
-    pub fn press(&mut self, rng: &mut Rng, now: Now, out: &mut Vec<Output>) {
+    pub fn press(&mut self, rng: &mut Rng, now: Now, out: &mut Vec<Sent>) {
         match &mut self.speaker {
             Speaker::Dialogs(peer) => peer.press(rng, now, out),
             Speaker::Raw(raw) => {
@@ -54,7 +54,7 @@ impl Party {
         }
     }
 
-    pub fn received(&mut self, rng: &mut Rng, now: Now, from: SocketAddr, data: Bytes, out: &mut Vec<Output>) {
+    pub fn received(&mut self, rng: &mut Rng, now: Now, from: SocketAddr, data: Bytes, out: &mut Vec<Sent>) {
         match &mut self.speaker {
             Speaker::Dialogs(peer) => {
                 // That it can be read was seen when it was sent.
@@ -70,7 +70,7 @@ impl Party {
         }
     }
 
-    pub fn tick(&mut self, rng: &mut Rng, now: Now, out: &mut Vec<Output>) {
+    pub fn tick(&mut self, rng: &mut Rng, now: Now, out: &mut Vec<Sent>) {
         match &mut self.speaker {
             Speaker::Dialogs(peer) => peer.tick(rng, now, out),
             Speaker::Raw(raw) => {
@@ -111,8 +111,8 @@ impl Party {
         }
     }
 
-    fn send(&self, said: Vec<Vec<u8>>, out: &mut Vec<Output>) {
+    fn send(&self, said: Vec<Vec<u8>>, out: &mut Vec<Sent>) {
         let flow = Flow { proto: Proto::Udp, local: self.address, remote: self.gateway };
-        out.extend(said.into_iter().map(|data| Output::Send { flow, data: data.into() }));
+        out.extend(said.into_iter().map(|data| Sent { flow, data: data.into() }));
     }
 }

@@ -2,14 +2,16 @@
 
 use crate::refer::Refers;
 use hotline::base::{Flow, LegId, MapSeed, Mono, Now, Proto, Rng, Timers};
-use hotline::dialog::{Cause, Command, Config, Dial, Event, Legs, LocalMedia, Output};
+use hotline::dialog::{Cause, Command, Config, Dial, Event, Legs, LocalMedia};
 use hotline::sip::{Codec, Header, Host, Message, Name, NameAddr, Status, Uri};
+use hotline::ua::{self, Sent, Ua};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 pub struct Peer {
     pub address: SocketAddr,
+    ua: Ua,
     legs: Legs,
     acts: Timers<(LegId, Act)>,
     kind: Kind,
@@ -39,11 +41,11 @@ enum Act {
 
 impl Peer {
     pub fn new(address: SocketAddr, kind: Kind, rng: &mut Rng) -> Peer {
-        let config = Config { product: "peer".to_owned(), ..Config::default() };
-        let legs = Legs::new(config, rng.fork(), MapSeed(1, 2));
+        let config = ua::Config { product: "peer".to_owned(), ..ua::Config::default() };
         Peer {
             address,
-            legs,
+            ua: Ua::new(config, rng.fork(), MapSeed(1, 2)),
+            legs: Legs::new(Config::default(), MapSeed(1, 2)),
             acts: Timers::default(),
             kind,
             answered: 0,
@@ -55,7 +57,7 @@ impl Peer {
     }
 
     /// Calls a number: a carrier for a caller, a seat by another line of its phone.
-    pub fn call(&mut self, rng: &mut Rng, now: Now, gateway: SocketAddr, number: &str, out: &mut Vec<Output>) {
+    pub fn call(&mut self, rng: &mut Rng, now: Now, gateway: SocketAddr, number: &str, out: &mut Vec<Sent>) {
         let user = match self.kind {
             Kind::Carrier => "13800138000".to_owned(),
             Kind::Callee => format!("seat-{}", self.seat()),
@@ -79,25 +81,25 @@ impl Peer {
             self.acts.set((leg, Act::Hangup), now.mono.after(Duration::from_millis(rng.below(60_000))));
         }
         let mut done = Vec::new();
-        self.legs.command(now, Command::Dial(Box::new(dial)), &mut done);
+        self.legs.command(&mut self.ua, now, Command::Dial(Box::new(dial)), &mut done);
         self.react(rng, now, done, out);
     }
 
     /// Presses keys in one of its calls, or has its phone ask to be rid of the caller.
-    pub fn press(&mut self, rng: &mut Rng, now: Now, out: &mut Vec<Output>) {
+    pub fn press(&mut self, rng: &mut Rng, now: Now, out: &mut Vec<Sent>) {
         let Some(leg) = self.talking.iter().nth(rng.below(self.talking.len().max(1) as u64) as usize).copied() else { return };
         let keys = ["*212366#", "*2110#", "*3", "*4", "*5", "*6", "*110#", "*110#*110#", "7", "*", "A", "A"];
         let mut done = Vec::new();
         for key in keys[rng.below(keys.len() as u64) as usize].chars() {
             self.keys += 1;
-            self.legs.command(now, Command::SendInfo { leg, key }, &mut done);
+            self.legs.command(&mut self.ua, now, Command::SendInfo { leg, key }, &mut done);
         }
         self.react(rng, now, done, out);
     }
 
     /// Sessions that it still has when all is over: it was never told of their end.
     pub fn left(&self) -> usize {
-        self.legs.gauges().0
+        self.legs.len()
     }
 
     pub fn in_session(&self) -> bool {
@@ -111,20 +113,21 @@ impl Peer {
         }
     }
 
-    pub fn received(&mut self, rng: &mut Rng, now: Now, from: SocketAddr, message: Message, out: &mut Vec<Output>) {
+    pub fn received(&mut self, rng: &mut Rng, now: Now, from: SocketAddr, message: Message, out: &mut Vec<Sent>) {
         let flow = Flow { proto: Proto::Udp, local: self.address, remote: from };
         let message = match self.refers.incoming(message) {
             Ok(message) => message,
-            Err(data) => return out.push(Output::Send { flow, data }),
+            Err(data) => return out.push(Sent { flow, data }),
         };
-        let mut done = Vec::new();
-        self.legs.received(now, flow, noted(message, flow), &mut done);
-        self.react(rng, now, done, out);
+        self.ua.received(now, flow, noted(message, flow));
+        self.react(rng, now, Vec::new(), out);
     }
 
-    pub fn tick(&mut self, rng: &mut Rng, now: Now, out: &mut Vec<Output>) {
+    pub fn tick(&mut self, rng: &mut Rng, now: Now, out: &mut Vec<Sent>) {
         let mut done = Vec::new();
-        self.legs.tick(now, &mut done);
+        self.legs.tick(&mut self.ua, now, &mut done);
+        self.ua.tick(now);
+        self.legs.serve(&mut self.ua, now, &mut done);
         while let Some((leg, act)) = self.acts.pop(now.mono) {
             let cause = |status| Cause { status, ..Cause::default() };
             let command = match act {
@@ -132,7 +135,7 @@ impl Peer {
                 Act::Refuse(status) => Command::Hangup { leg, cause: cause(status) },
                 Act::Hangup => Command::Hangup { leg, cause: cause(480) },
             };
-            self.legs.command(now, command, &mut done);
+            self.legs.command(&mut self.ua, now, command, &mut done);
             if act == Act::Answer && rng.chance(600) {
                 self.acts.set((leg, Act::Hangup), now.mono.after(Duration::from_millis(rng.below(40_000))));
             }
@@ -141,30 +144,32 @@ impl Peer {
     }
 
     pub fn deadline(&self) -> Option<Mono> {
-        [self.legs.deadline(), self.acts.next()].into_iter().flatten().min()
+        [self.ua.deadline(), self.legs.deadline(), self.acts.next()].into_iter().flatten().min()
     }
 
-    fn react(&mut self, rng: &mut Rng, now: Now, mut done: Vec<Output>, out: &mut Vec<Output>) {
-        while !done.is_empty() {
-            for output in std::mem::take(&mut done) {
-                match output {
-                    Output::Event(event) => self.event(rng, now, event, &mut done),
-                    Output::Send { flow, data } => {
-                        let goal = || (["12366", "12348", "110", "99999"][rng.below(4) as usize], rng.chance(500));
-                        out.push(Output::Send { flow, data: self.refers.outgoing(data, goal) });
-                    }
-                }
+    fn react(&mut self, rng: &mut Rng, now: Now, mut done: Vec<Event>, out: &mut Vec<Sent>) {
+        loop {
+            self.legs.serve(&mut self.ua, now, &mut done);
+            for Sent { flow, data } in self.ua.sent() {
+                let goal = || (["12366", "12348", "110", "99999"][rng.below(4) as usize], rng.chance(500));
+                out.push(Sent { flow, data: self.refers.outgoing(data, goal) });
+            }
+            if done.is_empty() {
+                return;
+            }
+            for event in std::mem::take(&mut done) {
+                self.event(rng, now, event, &mut done);
             }
         }
     }
 
-    fn event(&mut self, rng: &mut Rng, now: Now, event: Event, out: &mut Vec<Output>) {
+    fn event(&mut self, rng: &mut Rng, now: Now, event: Event, out: &mut Vec<Event>) {
         match event {
             Event::Incoming(incoming) if self.kind == Kind::Callee => self.pick(rng, now, incoming.leg, out),
             Event::Incoming(incoming) => {
-                self.legs.command(now, Command::Release { leg: incoming.leg }, out);
+                self.legs.command(&mut self.ua, now, Command::Release { leg: incoming.leg }, out);
                 let cause = Cause { status: 405, ..Cause::default() };
-                self.legs.command(now, Command::Hangup { leg: incoming.leg, cause }, out);
+                self.legs.command(&mut self.ua, now, Command::Hangup { leg: incoming.leg, cause }, out);
             }
             Event::Established { leg } => {
                 self.talking.insert(leg);
@@ -188,11 +193,12 @@ impl Peer {
     }
 
     /// A seat's temper: answers, is busy, fails, or lets it ring.
-    fn pick(&mut self, rng: &mut Rng, now: Now, leg: LegId, out: &mut Vec<Output>) {
-        self.legs.command(now, Command::Release { leg }, out);
-        self.legs.command(now, Command::Attach { leg, local: self.local() }, out);
+    fn pick(&mut self, rng: &mut Rng, now: Now, leg: LegId, out: &mut Vec<Event>) {
+        self.legs.command(&mut self.ua, now, Command::Release { leg }, out);
+        let local = self.local();
+        self.legs.command(&mut self.ua, now, Command::Attach { leg, local }, out);
         if rng.chance(800) {
-            self.legs.command(now, Command::Progress { leg, status: Status(180), media: rng.chance(200) }, out);
+            self.legs.command(&mut self.ua, now, Command::Progress { leg, status: Status(180), media: rng.chance(200) }, out);
         }
         let soon = |rng: &mut Rng, most| now.mono.after(Duration::from_millis(rng.below(most)));
         match rng.below(10) {

@@ -13,6 +13,7 @@ use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
     Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource, Unproven,
 };
+use hotline::ua;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         node: "sim".to_owned(),
         tickets: None,
         listen: vec![(Proto::Udp, address(1))],
+        ua: ua::Config::default(),
         legs: dialog::Config::default(),
         media: MediaSetup {
             addresses: vec![address(1).ip()],

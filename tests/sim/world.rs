@@ -17,10 +17,10 @@ use hotline::base::{Flow, Mono, Now, Proto, Rng, Wall};
 use hotline::call::Mode;
 use hotline::call::event::{Entry, Result as Outcome, What};
 use hotline::control::{Command, Reply};
-use hotline::dialog;
 use hotline::io::journal::Tagging;
 use hotline::sip::{Message, Method, Name, Request, Response};
 use hotline::switch::{Input, Live, Output, Setup, Switch};
+use hotline::ua::Sent;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
@@ -715,14 +715,12 @@ impl World {
         }
     }
 
-    fn peer(&mut self, at: SocketAddr, act: impl FnOnce(&mut Party, &mut Rng, Now, &mut Vec<dialog::Output>)) {
+    fn peer(&mut self, at: SocketAddr, act: impl FnOnce(&mut Party, &mut Rng, Now, &mut Vec<Sent>)) {
         let Some(peer) = self.peers.get_mut(&at).filter(|p| !p.crashed) else { return };
         let mut out = Vec::new();
         act(peer, &mut self.rng, self.now, &mut out);
-        for output in out {
-            if let dialog::Output::Send { flow, data } = output {
-                self.send(flow.local, flow.remote, data);
-            }
+        for Sent { flow, data } in out {
+            self.send(flow.local, flow.remote, data);
         }
     }
 

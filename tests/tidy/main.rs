@@ -8,6 +8,7 @@ mod languages;
 mod licences;
 mod schemas;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sip", &["base"]),
     ("transport", &["base", "sip"]),
     ("transaction", &["base", "sip"]),
-    ("dialog", &["base", "sip", "transport::AccessList", "transaction"]),
+    ("ua", &["base", "sip", "transaction"]),
+    ("dialog", &["base", "sip", "transaction", "ua"]),
     ("plan", &["base"]),
     ("media", &["base"]),
     ("seat", &["base"]),
@@ -27,7 +29,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("control", &["base", "call", "queue"]),
     (
         "switch",
-        &["base", "sip", "transport", "transaction", "dialog", "plan", "media", "seat", "queue", "call", "record", "control"],
+        &[
+            "base",
+            "sip",
+            "transaction",
+            "transport",
+            "ua",
+            "dialog",
+            "plan",
+            "media",
+            "seat",
+            "queue",
+            "call",
+            "record",
+            "control",
+        ],
     ),
     // It makes what the switch is set up with, which is made of these rooms' settings.
     (
@@ -37,6 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "sip",
             "transport",
             "transaction::Config",
+            "ua::Config",
             "dialog::Config",
             "plan",
             "media",
@@ -49,7 +66,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "switch",
         ],
     ),
-    ("trial", &["base", "sip", "transport", "dialog", "plan", "io"]),
+    ("trial", &["base", "sip", "transport", "ua", "dialog", "plan", "io"]),
     ("cli", &["base", "plan", "media", "record", "control", "io", "trial"]),
 ];
 
@@ -78,6 +95,9 @@ const IO_ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// Rooms whose files name each other in one direction alone. A folder and the files within it count as one side.
+const WITHOUT_CIRCLES: &[&str] = &["dialog", "ua"];
 
 /// Rooms that may ask the machine: clocks, sockets, files, threads, randomness.
 const IMPURE_ROOMS: &[&str] = &["io", "cli", "trial"];
@@ -207,6 +227,19 @@ fn rooms_of_io_name_only_what_they_may() {
         for named in named.filter(|named| !is_allowed(room, allowed, named)) {
             wrong.push(format!("{}: `{room}` may not name `{named}`", source.path));
         }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn no_files_of_a_room_name_each_other_in_a_circle() {
+    let sources = sources();
+    let mut wrong = Vec::new();
+    for room in WITHOUT_CIRCLES {
+        let of_room = sources.iter().filter(|source| source.room == *room && !source.path.contains("tests"));
+        let files: Vec<(String, String)> = of_room.map(|source| (module(&source.path), without_tests(source))).collect();
+        assert!(files.len() > 1, "src/{room} was not found");
+        wrong.extend(circle(&named_files(&files)).map(|circle| format!("src/{room}: {circle}")));
     }
     assert_none(&wrong);
 }
@@ -342,6 +375,10 @@ fn the_checks_see_what_they_should() {
     assert!(has_word("use std::fs;", "std::fs") && !has_word("use std::fsx;", "std::fs"));
     assert!(has_word("    println!(\"x\")", "println!") && !has_word("eprintln!()", "println!"));
     assert!(has_word("std::time::Instant::now()", "Instant") && !has_word("Instantly", "Instant"));
+    let tree = |files: [(&str, &str); 3]| circle(&named_files(&files.map(|(name, text)| (name.to_string(), text.to_string()))));
+    let found = tree([("a::b", "use crate::a::{X, c::{self, Y}};"), ("a::c", "super::d::f();"), ("a::d", "crate::a::b::Z")]);
+    assert_eq!(found.as_deref(), Some("a::b names a::c names a::d names a::b"));
+    assert_eq!(tree([("a", "use crate::a::b::X;"), ("a::b", "use crate::a::Y;"), ("a::b::c", "use super::Z;")]), None);
     let text = ["fn a() {", "    x();", "}", "impl B {", "    pub fn b(", "        &self,", "    ) {", "    }", "}"];
     let lines: Vec<String> = text.iter().map(ToString::to_string).collect();
     assert_eq!(functions(&lines), [("a".to_string(), 3), ("b".to_string(), 4)]);
@@ -419,23 +456,75 @@ fn named_rooms(line: &str) -> Vec<&str> {
 
 /// The paths that follow this in a text; those of a list in braces each for itself.
 fn named_after(text: &str, before: &str) -> Vec<String> {
-    let after = text.match_indices(before).map(|(at, found)| &text[at + found.len()..]);
-    after.flat_map(paths_at).collect()
+    text.split(before).skip(1).flat_map(paths_of).collect()
 }
 
-fn paths_at(text: &str) -> Vec<String> {
-    let Some(list) = text.strip_prefix('{') else { return vec![path_prefix(text).to_owned()] };
-    let (mut paths, mut depth, mut path) = (Vec::new(), 0, String::new());
-    for c in list.chars() {
-        match c {
-            '}' if depth == 0 => break,
-            ',' if depth == 0 => paths.push(std::mem::take(&mut path)),
-            _ => path.push(c),
-        }
-        depth += i32::from(c == '{') - i32::from(c == '}');
+/// `src/dialog/tests/one.rs` is the module `dialog::tests::one`.
+fn module(path: &str) -> String {
+    path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::")
+}
+
+/// A file's code without its last part, where its tests stand.
+fn without_tests(source: &Source) -> String {
+    let code: Vec<&str> = source.code().map(|(_, line)| line).collect();
+    let code = code.join("\n");
+    code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_string()
+}
+
+/// The files that each file names, but for those that it stands in and that stand in it.
+fn named_files(files: &[(String, String)]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let within =
+        |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    let mut named = BTreeMap::new();
+    for (file, text) in files {
+        let above = file.rsplit_once("::").map_or("", |(above, _)| above);
+        let mut paths: Vec<String> = text.split("crate::").skip(1).flat_map(paths_of).collect();
+        let beside = text.split("super::").skip(1).flat_map(paths_of);
+        paths.extend(beside.map(|path| format!("{above}::{path}")));
+        // The longest file whose name the path begins with.
+        let find =
+            |path: &String| files.iter().map(|(name, _)| &**name).filter(|name| within(path, name)).max_by_key(|name| name.len());
+        let apart = |name: &&str| !within(name, file) && !within(file, name);
+        named.insert(&**file, paths.iter().filter_map(find).filter(apart).collect());
     }
-    paths.push(path);
-    paths.iter().map(|path| path_prefix(path.trim()).to_owned()).filter(|path| !path.is_empty()).collect()
+    named
+}
+
+/// All paths that a text begins with: `a::{b, c::{self, d}}` are `a::b`, `a::c::self` and `a::c::d`.
+fn paths_of(text: &str) -> Vec<String> {
+    let start = path_prefix(text);
+    let Some(list) = text[start.len()..].strip_prefix('{') else { return vec![start.to_string()] };
+    let mut depth = 0;
+    let within = list.char_indices().find(|(_, c)| {
+        depth += i32::from(*c == '{') - i32::from(*c == '}');
+        depth < 0
+    });
+    let list = &list[..within.map_or(list.len(), |(end, _)| end)];
+    let mut depth = 0;
+    let parts = list.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    });
+    parts.flat_map(|part| paths_of(part.trim())).map(|path| format!("{start}{path}")).collect()
+}
+
+/// The first circle, in words.
+fn circle(named: &BTreeMap<&str, BTreeSet<&str>>) -> Option<String> {
+    named.keys().find_map(|start| {
+        let mut ways: Vec<Vec<&str>> = vec![vec![start]];
+        let mut seen = BTreeSet::new();
+        while let Some(way) = ways.pop() {
+            for next in named.get(way.last()?).into_iter().flatten() {
+                if next == start {
+                    return Some([&way[..], &[next]].concat().join(" names "));
+                }
+                if seen.insert(*next) {
+                    ways.push([&way[..], &[next]].concat());
+                }
+            }
+        }
+        None
+    })
 }
 
 fn path_prefix(text: &str) -> &str {

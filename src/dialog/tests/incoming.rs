@@ -2,6 +2,7 @@ use super::one::*;
 use crate::base::Proto;
 use crate::dialog::*;
 use crate::sip::{Message, Method, Name};
+use crate::ua;
 use std::time::Duration;
 
 fn invite() -> crate::sip::Request {
@@ -254,12 +255,12 @@ fn what_cannot_be_served_is_refused_with_the_right_word() {
         (invite("Session-Expires: 60\r\nSupported: timer\r\n", OFFER), 422, Some((Name::MinSe, "90"))),
         (invite("", "hello"), 400, None),
         (invite(tel, "hello"), 415, Some((Name::Accept, "application/sdp, multipart/mixed"))),
-        (fresh("REGISTER", "", ""), 405, Some((Name::Allow, check::ALLOW))),
+        (fresh("REGISTER", "", ""), 405, Some((Name::Allow, ua::ALLOW))),
         (fresh("REFER", "Refer-To: <sip:12366@192.0.2.1>\r\n", ""), 403, None),
-        (fresh("SUBSCRIBE", "Event: refer\r\n", ""), 405, Some((Name::Allow, check::ALLOW))),
+        (fresh("SUBSCRIBE", "Event: refer\r\n", ""), 405, Some((Name::Allow, ua::ALLOW))),
         (fresh("NOTIFY", "Event: refer;id=1\r\n", ""), 481, None),
         (fresh("NOTIFY", "Event: message-summary\r\n", ""), 489, Some((Name::AllowEvents, "refer"))),
-        (fresh("FROBNICATE", "", ""), 501, Some((Name::Allow, check::ALLOW))),
+        (fresh("FROBNICATE", "", ""), 501, Some((Name::Allow, ua::ALLOW))),
         (fresh("BYE", "", ""), 481, None),
         (fresh("PRACK", "", ""), 481, None),
     ];

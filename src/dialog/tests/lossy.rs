@@ -1,6 +1,6 @@
 //! Two gateways over a network that loses, delays, doubles and reorders; random acts on both sides. A seed is a run.
 
-use super::one::party;
+use super::one::{Agent, Output, party};
 use crate::base::{Flow, LegId, MapSeed, Mono, Now, Proto, Rng};
 use crate::dialog::*;
 use crate::sip::{Codec, Header, Message, Method, Name};
@@ -21,7 +21,7 @@ struct Seen {
 }
 
 struct Side {
-    legs: Legs,
+    legs: Agent,
     flow: Flow,
     seen: BTreeMap<LegId, Seen>,
 }
@@ -43,7 +43,7 @@ struct Net {
 }
 
 fn side(local: &str, remote: &str, seed: u64, proto: Proto) -> Side {
-    let legs = Legs::new(Config::default(), Rng::from_number(seed), MapSeed(seed, 1));
+    let legs = Agent::new(Config::default(), Rng::from_number(seed), MapSeed(seed, 1));
     let flow = Flow { proto, local: local.parse().unwrap(), remote: remote.parse().unwrap() };
     Side { legs, flow, seen: BTreeMap::new() }
 }

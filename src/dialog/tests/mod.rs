@@ -3,12 +3,12 @@
 mod fork;
 mod incoming;
 mod keys;
-mod kin;
 mod live;
 mod lossy;
 mod one;
 mod outgoing;
 mod parts;
+mod peers;
 mod refer;
 mod reliable;
 mod replaces;

@@ -1,9 +1,9 @@
 //! One gateway and a peer whose messages the test writes.
 
-use crate::base::{Flow, LegId, MapSeed, Now, Proto, Rng};
+use crate::base::{AccessList, Flow, LegId, MapSeed, Mono, Now, Proto, Rng};
 use crate::dialog::*;
 use crate::sip::{Codec, Direction, Message, Method, Name, NameAddr, Reach, Request, Response, Sdp, Status, Uri};
-use crate::transport::AccessList;
+use crate::ua::{self, Peers, Sent, Ua};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -12,8 +12,87 @@ use std::time::Duration;
 pub(super) const OFFER: &str = "v=0\r\no=- 9 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\
     m=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 
-pub(super) struct One {
+/// A user agent whose only usage is the INVITE.
+pub(super) struct Agent {
+    pub ua: Ua,
     pub legs: Legs,
+    told: Vec<Event>,
+}
+
+#[derive(Debug)]
+pub(super) enum Output {
+    Send { flow: Flow, data: Bytes },
+    Event(Event),
+}
+
+impl Agent {
+    pub fn new(config: Config, rng: Rng, seed: MapSeed) -> Agent {
+        Agent { ua: Ua::new(ua::Config::default(), rng, seed), legs: Legs::new(config, seed), told: Vec::new() }
+    }
+
+    pub fn received(&mut self, now: Now, flow: Flow, message: Message, out: &mut Vec<Output>) {
+        self.ua.received(now, flow, message);
+        self.serve(now, out);
+    }
+
+    pub fn command(&mut self, now: Now, command: Command, out: &mut Vec<Output>) {
+        self.legs.command(&mut self.ua, now, command, &mut self.told);
+        self.serve(now, out);
+    }
+
+    pub fn flow_failed(&mut self, now: Now, flow: Flow, out: &mut Vec<Output>) {
+        self.ua.flow_failed(now, flow);
+        self.serve(now, out);
+    }
+
+    pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.legs.tick(&mut self.ua, now, &mut self.told);
+        self.ua.tick(now);
+        self.serve(now, out);
+    }
+
+    pub fn recover(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.legs.recover(&mut self.ua, now, &mut self.told);
+        self.serve(now, out);
+    }
+
+    pub fn refer(&mut self, now: Now, leg: LegId, to: &str, out: &mut Vec<Output>) {
+        self.legs.refer(&mut self.ua, now, leg, to, &mut self.told);
+        self.serve(now, out);
+    }
+
+    pub fn tell(&mut self, now: Now, asked: &Asked, refusal: Option<&Cause>, out: &mut Vec<Output>) {
+        self.legs.tell(&mut self.ua, asked, refusal);
+        self.serve(now, out);
+    }
+
+    pub fn next_id(&mut self) -> LegId {
+        self.legs.next_id()
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        [self.legs.deadline(), self.ua.deadline()].into_iter().flatten().min()
+    }
+
+    /// Alive: legs, client transactions, server transactions.
+    pub fn gauges(&self) -> (usize, usize, usize) {
+        let (clients, servers) = self.ua.len();
+        (self.legs.len(), clients, servers)
+    }
+
+    pub fn idle(&self) -> bool {
+        self.legs.idle() && self.ua.idle()
+    }
+
+    fn serve(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.legs.serve(&mut self.ua, now, &mut self.told);
+        out.extend(self.ua.sent().map(|Sent { flow, data }| Output::Send { flow, data }));
+        out.extend(self.told.drain(..).map(Output::Event));
+    }
+}
+
+pub(super) struct One {
+    pub legs: Agent,
     pub now: Now,
     pub flow: Flow,
     pub sent: VecDeque<(Flow, Message)>,
@@ -31,9 +110,9 @@ impl One {
 
     pub fn over(proto: Proto) -> One {
         let reach = Reach::from(&[local().rtp.ip()]);
-        let config = Config { max_legs: 3, reach, ..Config::default() };
-        let mut legs = Legs::new(config, Rng::from_number(1), MapSeed(1, 2));
-        legs.meet(kin());
+        let config = Config { max_legs: 3, reach };
+        let mut legs = Agent::new(config, Rng::from_number(1), MapSeed(1, 2));
+        legs.ua.meet(peers());
         let flow = Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: "198.51.100.7:5060".parse().unwrap() };
         One {
             legs,
@@ -199,12 +278,12 @@ impl One {
 }
 
 /// The peer is a trunk with these networks.
-fn kin() -> Kin {
+fn peers() -> Peers {
     let mut networks = AccessList::new();
     for network in ["198.51.100.0/24", "10.0.0.0/8"] {
         networks.insert(network.parse().unwrap(), 0);
     }
-    Kin::new(networks)
+    Peers::new(networks)
 }
 
 pub(super) fn local() -> LocalMedia {

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl One {
     /// Works with this trap set; the panic is caught and recovered from as the gateway does it. The trap must spring.
-    fn wrecked(&mut self, trap: Trap, act: impl FnOnce(&mut Legs, Now, &mut Vec<Output>)) {
+    fn wrecked(&mut self, trap: Trap, act: impl FnOnce(&mut Agent, Now, &mut Vec<Output>)) {
         let mut out = Vec::new();
         trap::set(trap, 0);
         let worked = catch_unwind(AssertUnwindSafe(|| act(&mut self.legs, self.now, &mut out)));

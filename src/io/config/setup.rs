@@ -1,7 +1,7 @@
 //! From configuration to what the switch is told.
 
 use super::fit::Fit;
-use crate::base::{Cidr, Proto, Rate, Text};
+use crate::base::{AccessList, Cidr, Proto, Rate, Text};
 use crate::call::Policy;
 use crate::call::event::Division;
 use crate::dialog::Config as Legs;
@@ -15,7 +15,7 @@ use crate::switch::{
     Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
-use crate::transport::AccessList;
+use crate::ua::Config as Ua;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +75,7 @@ pub fn fixed(config: &Config, listen: &[SocketAddr], fit: &Fit) -> Fixed {
     Fixed {
         node: config.node.name.clone(),
         listen: listen.iter().flat_map(|address| [(Proto::Udp, *address), (Proto::Tcp, *address)]).collect(),
+        ua: ua(config),
         legs: legs(config),
         media: media(config, fit),
         recorded: recorded(&config.recording.lines),
@@ -217,17 +218,17 @@ fn policy(calls: &config::Calls, longest_prompt: Duration) -> Policy {
     }
 }
 
-fn legs(config: &Config) -> Legs {
+fn ua(config: &Config) -> Ua {
     let max_transactions = config.limits.calls.saturating_mul(TRANSACTIONS_PER_CALL).max(LEAST);
     let max_per_source = max_transactions * config.limits.source_percent / 100;
     let per_second = config.limits.repeat_rate;
     let repeats = Rate { per_second, burst: per_second.saturating_mul(REPEAT_BURST), max_sources: STRANGERS };
     let config::Sip { t1, t2, t4, timer_c, .. } = config.sip;
-    Legs {
-        transaction: Transactions { t1, t2, t4, timer_c, max_transactions, max_per_source, repeats },
-        max_legs: config.limits.calls.saturating_mul(LEGS_PER_CALL).max(LEAST),
-        ..Legs::default()
-    }
+    Ua { transaction: Transactions { t1, t2, t4, timer_c, max_transactions, max_per_source, repeats }, ..Ua::default() }
+}
+
+fn legs(config: &Config) -> Legs {
+    Legs { max_legs: config.limits.calls.saturating_mul(LEGS_PER_CALL).max(LEAST), ..Legs::default() }
 }
 
 fn media(config: &Config, fit: &Fit) -> MediaSetup {

@@ -4,7 +4,7 @@ mod backends;
 mod reach;
 mod twins;
 
-use crate::base::{Cidr, Text};
+use crate::base::{AccessList, Cidr, Text};
 use crate::io::config::level;
 use crate::io::config::secrets;
 use crate::io::config::tokens::Tokens;
@@ -12,7 +12,6 @@ use crate::io::config::{ALL_LINES, Config, Finding, Layers, Trunk};
 use crate::plan::suggestion;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
-use crate::transport::AccessList;
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Peers that may connect by TCP at all.
 
 use super::tcp;
-use crate::transport::AccessList;
+use crate::base::AccessList;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
