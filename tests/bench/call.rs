@@ -8,6 +8,8 @@
 mod allocator;
 #[path = "../counts/ordinary.rs"]
 mod ordinary;
+#[path = "../support/switch.rs"]
+mod switch;
 
 use std::time::Instant;
 

@@ -4,6 +4,8 @@
 
 mod allocator;
 mod ordinary;
+#[path = "../support/switch.rs"]
+mod switch;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Counting = allocator::Counting;

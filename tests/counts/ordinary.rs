@@ -2,19 +2,11 @@
 //! Ports, journal and both phones are played here, by hand-written messages, and not counted.
 
 use crate::allocator;
+use crate::switch::{self, address};
 use bytes::Bytes;
-use hotline::base::{Flow, LegId, Mono, Now, Proto, Rate, Rng, Wall};
-use hotline::call::Policy;
-use hotline::dialog;
-use hotline::media::{Command, Event, Origins, Prompt, Stats};
-use hotline::plan::Plan;
-use hotline::queue::{Queue, Strategy};
-use hotline::sip::{Codec, Host, Uri};
-use hotline::switch::{
-    Dtmf, Fixed, Input, JournalDown, Limits, LinesFrom, Live, MediaSetup, Output, Recorded, Seat, Setup, Switch, Trunk,
-    UnknownSource, Unproven,
-};
-use hotline::ua;
+use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, Wall};
+use hotline::media::{Command, Event, Origins, Stats};
+use hotline::switch::{Input, Output, Setup, Switch};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -157,10 +149,6 @@ fn measured(act: impl FnOnce()) {
     act();
 }
 
-fn address(host: u8) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, host], 5060))
-}
-
 fn line<'a>(message: &'a str, name: &str) -> &'a str {
     message.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}in {message}"))
 }
@@ -206,97 +194,10 @@ fn reply(request: &str, status: &str, extra: &[&str], body: &str) -> String {
 }
 
 fn setup() -> Setup {
-    let text = include_str!("../../dialplans/xishuangbanna.toml");
-    let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::load).unwrap();
-    let prompt = |name: &str| {
-        let prompt = Prompt { name: name.to_owned(), version: "1".to_owned(), a_law: vec![0xd5; 8000], mu_law: vec![0xff; 8000] };
-        (name.to_owned(), Arc::new(prompt))
-    };
-    let mut prompts: BTreeMap<_, _> = plan.prompts().iter().map(|p| prompt(&p.name)).collect();
-    prompts.extend([prompt("music")]);
-    let name: Arc<str> = "desk".into();
-    let unproven = Unproven { audio: Duration::from_millis(500), emergency: Duration::from_secs(2) };
-    let fixed = Fixed {
-        tickets: None,
-        node: "counts".to_owned(),
-        listen: vec![(Proto::Udp, address(1))],
-        ua: ua::Config::default(),
-        legs: dialog::Config::default(),
-        media: MediaSetup {
-            addresses: vec![address(1).ip()],
-            ports: 10_000..=12_000,
-            shards: 1,
-            ready: 8,
-            most: usize::MAX,
-            port_rest: Duration::from_secs(5),
-            unproven,
-        },
-        recorded: Recorded::None,
-        limits: Limits { calls: 1000, reserved: 10, source_percent: 75 },
-    };
-    let live = Live {
-        divisions: Arc::default(),
-        trunks: vec![Trunk {
-            name: "carrier".into(),
-            sources: vec![address(2).ip().into()],
-            peer: address(2),
-            proto: Proto::Udp,
-            area: Some("691".into()),
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
-            channels: 100,
-            reserved: 0,
-            emergency_history: false,
-            reliable: false,
-            dtmf: Dtmf::Auto,
-            origins: Arc::new(Origins { networks: vec![address(2).ip().into()], nat: false }),
-        }],
-        seats: vec![Seat {
-            label: None,
-            name: name.clone(),
-            aor: Uri::sip("seat", Host::Ip(address(10).ip()), None),
-            address: address(10),
-            proto: Proto::Udp,
-            channels: 100,
-            dtmf: Dtmf::Auto,
-            origins: Arc::default(),
-            lines_from: LinesFrom::Port,
-        }],
-        queues: vec![Queue {
-            name: "12345".into(),
-            seats: vec![name],
-            strategy: Strategy::OneByOne,
-            ring_timeout: Duration::from_secs(15),
-            max_wait: Duration::from_secs(120),
-            max_length: 8,
-            share: 8,
-            reserved: 0,
-            rest_after_failure: Duration::from_secs(5),
-            rest_max: Duration::from_secs(60),
-        }],
-        default_route: 0,
-        plan: Arc::new(plan),
-        prompts: Arc::new(prompts),
-        policy: Arc::new(Policy {
-            max_talk: Duration::from_secs(600),
-            apology: None,
-            music: "music".into(),
-            transfer_failed: None,
-            choose_area: None,
-            max_parties: 50,
-            after_caller: Duration::from_secs(20),
-            longest_prompt: Duration::from_secs(25),
-        }),
-        codes: Default::default(),
-        unknown_source: UnknownSource::Drop,
-        journal_down: JournalDown::CarryOn,
-        emergency_wait: Duration::from_millis(50),
-        strangers: Rate::default(),
-        notices: 20,
-        emergency_sees_withheld: true,
-        outage: (Duration::from_secs(5), Duration::from_secs(20)),
-        peers: Rate { per_second: 1_000_000, burst: 1_000_000, ..Rate::default() },
-        placing_percent: 100_000,
-        retry_after: Duration::from_secs(5),
-    };
-    Setup { fixed, live }
+    let mut setup = switch::setup(&["desk"]);
+    for trunk in &mut setup.live.trunks {
+        (trunk.channels, trunk.reserved) = (100, 0);
+        trunk.origins = Arc::new(Origins { networks: trunk.sources.clone(), nat: false });
+    }
+    setup
 }

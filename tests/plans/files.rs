@@ -1,5 +1,6 @@
 //! Every plan of `dialplans/` passes its own check, and the prompts are fit to be played.
 
+use crate::g711::linear;
 use hotline::base::Text;
 use hotline::plan::{Surroundings, check, reference, schema};
 use std::collections::BTreeSet;
@@ -43,13 +44,6 @@ fn every_plan_passes_its_check() {
     }
 }
 
-/// A-law is a logarithm of eight segments: even bits are inverted, the sign apart (G.711 table 1a).
-fn amplitude(a_law: u8) -> i32 {
-    let byte = i32::from(a_law ^ 0x55) & 0x7f;
-    let (segment, step) = (byte >> 4, byte & 15);
-    if segment == 0 { step * 2 + 1 } else { (step * 2 + 33) << (segment - 1) }
-}
-
 #[test]
 fn prompts_have_one_level_and_little_silence() {
     for name in names("prompts", ".al") {
@@ -57,7 +51,7 @@ fn prompts_have_one_level_and_little_silence() {
         let seconds = sound.len() as f64 / 8000.0;
         assert!(sound.len().is_multiple_of(160), "{name}: whole frames of 20 ms");
         assert!((2.0..20.0).contains(&seconds), "{name}: {seconds} s");
-        let levels: Vec<i32> = sound.iter().map(|b| amplitude(*b)).collect();
+        let levels: Vec<i32> = sound.iter().map(|code| linear(*code).abs() / 8).collect();
         let peak = levels.iter().max().unwrap() * 100 / 4032;
         let quiet = |n: usize| n as f64 / 8000.0;
         let lead = quiet(levels.iter().position(|l| *l > 80).unwrap());

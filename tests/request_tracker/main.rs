@@ -41,7 +41,7 @@ fn every_call_has_one_ticket_with_its_fields_whatever_happens_to_request_tracker
     // A caller who was sent to a target and comes back is not sent there again: each has a number of its own.
     let callers = gateway.caller("caller_hangs_up", "12345").of_many_callers().lasts(1500).arg("-r").arg("1");
     let callers = callers.start_calls(calls, seconds);
-    let (over, api) = (AtomicBool::new(false), SocketAddr::from((gateway.host.ip, gateway.http)));
+    let (over, api) = (AtomicBool::new(false), gateway.http);
     thread::scope(|scope| {
         let _over = Over(&over);
         scope.spawn(|| move_callers(api, &over));
@@ -149,7 +149,7 @@ fn deliveries(gateway: &Gateway) -> Vec<(String, i64)> {
 }
 
 fn records(gateway: &Gateway) -> Vec<Value> {
-    let output = gateway.command(&["records", "ls", "--json", "--unmasked", "--limit", "1000"]);
+    let output = gateway.ask(&["records", "ls", "--json", "--unmasked", "--limit", "1000"]);
     String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 

@@ -1,7 +1,7 @@
 //! A disk that stands still, and says nothing: callers wait for it, but nobody who calls for help does.
 
 use crate::flood::{FLOOD, Gateway};
-use crate::world::address;
+use crate::switch::address;
 use std::time::Duration;
 
 const HELP: &str = "110";

@@ -2,7 +2,7 @@
 //! and calls for help go beyond it.
 
 use crate::setup;
-use crate::world::address;
+use crate::switch::address;
 use bytes::Bytes;
 use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, Wall};
 use hotline::media::{Command, Event, Stats};

@@ -23,6 +23,8 @@ mod records;
 mod refer;
 mod setup;
 mod shard;
+#[path = "../support/switch.rs"]
+mod switch;
 mod tickets;
 mod vandal;
 mod world;

@@ -5,7 +5,7 @@
 //! It throws its own dice, and answers to it leave the wire at once; so the two runs differ by the gateway alone.
 
 use crate::raw::text::{Msg, param};
-use crate::world::address;
+use crate::switch::address;
 use bytes::Bytes;
 use hotline::base::{Flow, Proto, Rng};
 use std::collections::VecDeque;

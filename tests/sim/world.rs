@@ -9,6 +9,7 @@ use crate::raw::audit::Audit;
 use crate::records::{self, Records};
 use crate::setup::{changed, setup};
 use crate::shard::{Later, Shard};
+use crate::switch::address;
 use crate::tickets::Temper;
 use crate::vandal::Vandal;
 use bytes::Bytes;
@@ -171,10 +172,6 @@ impl Summary {
         self.tagged += other.tagged;
         self.forged += other.forged;
     }
-}
-
-pub fn address(host: u8) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, host], 5060))
 }
 
 impl World {

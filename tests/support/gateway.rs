@@ -1,16 +1,15 @@
 use super::disk;
 use super::host::Host;
-use super::http::{self, Backend};
+use super::http::Backend;
+use super::program::Program;
 use super::sipp::Sipp;
-use super::wait_for;
+use super::wait_until;
 use serde_json::Value;
-use std::fs::{self, File};
+use std::fs;
 use std::net::Ipv4Addr;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Condvar, Mutex};
-use std::thread;
-use tempfile::TempDir;
 
 /// Every prompt lasts a second: 50 packets of 20 ms.
 pub const PROMPT_BYTES: usize = 8000;
@@ -62,18 +61,16 @@ impl Default for Spec {
     }
 }
 
-/// `hotline run` with ports and files of its own; killed at the end of the test.
+/// `hotline run` on an address of its own, with a backend, seats and a target; killed at the end of the test.
 pub struct Gateway {
+    program: Program,
     pub host: Host,
     pub sip: u16,
-    pub http: u16,
     /// Where each seat is called.
     pub seats: Vec<u16>,
     /// Where targets of the plan are called.
     pub target: u16,
     pub backend: Backend,
-    pub folder: TempDir,
-    child: Child,
     _turn: Turn,
 }
 
@@ -103,8 +100,9 @@ impl Gateway {
         if spec.frail {
             disk::build(folder.path());
         }
-        let child = Command::new("true").spawn().unwrap();
-        let gateway = Gateway { host, sip, http, seats, target, backend, folder, child, _turn: turn };
+        let mut program = Program::new(folder, (host.ip, http).into());
+        program.config = Some("site.toml");
+        let gateway = Gateway { program, host, sip, seats, target, backend, _turn: turn };
         fs::write(gateway.folder.path().join("site.toml"), gateway.site(spec)).unwrap();
         gateway
     }
@@ -131,73 +129,22 @@ impl Gateway {
         self.backend.next("call.record").event["data"].take()
     }
 
-    /// A subcommand of the program, with this gateway's configuration.
-    pub fn command(&self, arguments: &[&str]) -> Output {
-        hotline(self.folder.path()).args(arguments).args(["--config", "site.toml"]).output().unwrap()
-    }
-
-    /// As `kill -9` does it; `restart` brings it back.
-    pub fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    pub fn restart(&mut self) {
-        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let (disk, program) = (disk::settings(self.folder.path()), env!("CARGO_BIN_EXE_hotline"));
-        let run = format!("trap '' XFSZ; {disk} exec '{program}' run --config site.toml");
-        // Without the signal, a file that may not grow is an error of the write.
-        let mut command = Command::new("sh");
-        command.args(["-c", &run]).current_dir(self.folder.path()).stdin(Stdio::null());
-        self.child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        wait_for("the gateway to be ready", || {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the gateway ended: {ended:?}\n{}", self.log());
-            self.get("/readyz").filter(|(status, _)| *status == 200)
-        });
-    }
-
-    pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(status.unwrap().success());
-    }
-
-    /// How the program ended, once it has.
-    pub fn ended(&mut self) -> ExitStatus {
-        wait_for("the gateway's end", || self.child.try_wait().unwrap())
-    }
-
     /// No file may grow beyond so many bytes: a full disk, for this process alone.
     pub fn limit_files(&self, bytes: Option<u64>) {
-        let limit = format!("--fsize={}:", bytes.map_or("unlimited".to_string(), |n| n.to_string()));
-        let status = Command::new("prlimit").args(["--pid", &self.child.id().to_string(), &limit]).status();
-        assert!(status.unwrap().success());
+        self.limit(&format!("--fsize={}:", bytes.map_or("unlimited".to_string(), |n| n.to_string())));
     }
 
     /// Until nothing of any call is left.
     pub fn wait_until_idle(&self) {
         let gauges = ["calls", "legs", "client_transactions", "server_transactions", "rtp_ports", "callers_waiting"];
         for gauge in gauges.iter().chain(&["seat_channels_taken", "journal_unwritten"]) {
-            wait_for(&format!("no {gauge}"), || (self.metric(gauge) == 0).then_some(()));
+            wait_until(&format!("no {gauge}"), || self.metric(gauge) == 0);
         }
-    }
-
-    /// Status and body; none when nobody listens.
-    pub fn get(&self, path: &str) -> Option<(u16, String)> {
-        http::get((self.host.ip, self.http).into(), path)
-    }
-
-    pub fn metric(&self, name: &str) -> u64 {
-        http::metric((self.host.ip, self.http).into(), name)
-    }
-
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
     /// The site file.
     fn site(&self, spec: &Spec) -> String {
-        let (ip, sip, http, target, backend) = (self.host.ip, self.sip, self.http, self.target, self.backend.address);
+        let (ip, sip, http, target, backend) = (self.host.ip, self.sip, self.http.port(), self.target, self.backend.address);
         let folder = self.folder.path().display();
         let first = self.host.ports(60);
         let url = spec.webhook.map_or(format!("http://{backend}/events"), str::to_string);
@@ -232,13 +179,17 @@ impl Gateway {
     }
 }
 
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            eprintln!("── the gateway's log\n{}", self.log());
-        }
+impl Deref for Gateway {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Gateway {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
     }
 }
 
@@ -246,13 +197,6 @@ impl Drop for Gateway {
 fn memory_or_disk() -> PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() }
-}
-
-/// The program, in a folder, without this process's settings for it.
-pub fn hotline(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hotline"));
-    command.current_dir(folder).stdin(Stdio::null());
-    command
 }
 
 fn recording(more: &str) -> String {

@@ -3,6 +3,7 @@
 
 pub mod baresip;
 pub mod disk;
+pub mod g711;
 pub mod gateway;
 pub mod hearing;
 pub mod host;
@@ -10,18 +11,21 @@ pub mod http;
 pub mod linphone;
 pub mod message;
 pub mod phone;
+pub mod program;
 pub mod rtp;
 pub mod sipp;
 pub mod softphone;
 pub mod tone;
 
+use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Nothing here takes longer, unless it says so.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks again and again until there is an answer; fails with `what` when there is none in time.
+#[track_caller]
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -36,4 +40,14 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 /// Lets real time go by, for what must not happen, or must go on.
 pub fn pass(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
+}
+
+#[track_caller]
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    wait_for(what, || done().then_some(()));
+}
+
+/// On 127.0.0.1.
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

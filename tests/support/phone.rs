@@ -7,20 +7,22 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 /// A small SIP telephone over UDP with real RTP, for what SIPp does not check. One call at a time.
 pub struct Phone {
-    name: &'static str,
-    ip: Ipv4Addr,
+    name: String,
+    /// Where it is called.
+    own: SocketAddr,
     /// Where it hears and speaks.
-    media: Ipv4Addr,
+    media: SocketAddr,
     sip: UdpSocket,
     rtp: UdpSocket,
     rtcp: UdpSocket,
-    rtp_port: u16,
     /// Payload types that it offers or answers.
     pub formats: &'static str,
     /// The number that it names as its own when it calls.
-    pub number: &'static str,
-    /// More header lines for its INVITE.
+    pub number: String,
+    /// More header lines for its INVITE and REFER.
     pub headers: &'static str,
+    /// More header lines for whatever it asks.
+    pub always: &'static str,
     pub ear: Ear,
     peer: SocketAddr,
     cseq: u32,
@@ -35,34 +37,44 @@ pub struct Phone {
 }
 
 impl Phone {
-    pub fn new(name: &'static str, port: u16, gateway: &Gateway) -> Phone {
+    pub fn new(name: &str, port: u16, gateway: &Gateway) -> Phone {
         Phone::hearing_at(gateway.host.ip, name, port, gateway)
     }
 
     /// One whose SDP names a host of its own.
-    pub fn hearing_at(media: Ipv4Addr, name: &'static str, port: u16, gateway: &Gateway) -> Phone {
+    pub fn hearing_at(media: Ipv4Addr, name: &str, port: u16, gateway: &Gateway) -> Phone {
         let ip = gateway.host.ip;
         // A softphone that is tried on this machine may hold some on all addresses.
-        let pair = |port: u16| Some((UdpSocket::bind((media, port)).ok()?, UdpSocket::bind((media, port + 1)).ok()?, port));
-        let (rtp, rtcp, rtp_port) = (0..20).find_map(|_| pair(gateway.host.ports(2))).expect("two free ports");
+        let media = (0..20).find_map(|_| pair((media, gateway.host.ports(2)).into()));
+        Phone::with(name, (ip, port).into(), media.expect("two free ports"), (ip, gateway.sip).into())
+    }
+
+    /// One anywhere; port 0 is any that is free.
+    pub fn at(name: &str, own: SocketAddr, peer: SocketAddr) -> Phone {
+        let media = (0..100).find_map(|_| pair(SocketAddr::new(own.ip(), 0)));
+        Phone::with(name, own, media.expect("two free ports"), peer)
+    }
+
+    fn with(name: &str, own: SocketAddr, [rtp, rtcp]: [UdpSocket; 2], peer: SocketAddr) -> Phone {
         rtcp.set_read_timeout(Some(PATIENCE)).unwrap();
-        let sip = UdpSocket::bind((ip, port)).unwrap();
+        let sip = UdpSocket::bind(own).unwrap();
         sip.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (own, media) = (sip.local_addr().unwrap(), rtp.local_addr().unwrap());
         Phone {
-            name,
-            ip,
+            name: name.to_string(),
+            own,
             media,
             ear: Ear::listen(rtp.try_clone().unwrap()),
             sip,
             rtp,
             rtcp,
-            rtp_port,
             formats: "8 101",
-            number: "13800138000",
+            number: "13800138000".to_string(),
             headers: "",
-            peer: (ip, gateway.sip).into(),
+            always: "",
+            peer,
             cseq: 0,
-            call_id: format!("{name}-{port}-{rtp_port}"),
+            call_id: format!("{name}-{}-{}", own.port(), media.port()),
             local: String::new(),
             remote: String::new(),
             target: String::new(),
@@ -72,8 +84,12 @@ impl Phone {
         }
     }
 
+    pub fn port(&self) -> u16 {
+        self.own.port()
+    }
+
     pub fn invite(&mut self, number: &str) {
-        self.local = format!("<sip:{}@{}:{}>;tag={}", self.number, self.ip, self.port(), self.name);
+        self.local = format!("<sip:{}@{}>;tag={}", self.number, self.own, self.name);
         self.target = format!("sip:{number}@{}", self.peer);
         self.remote = format!("<{}>", self.target);
         self.reinvite("sendrecv");
@@ -89,7 +105,7 @@ impl Phone {
     pub fn asks(&mut self, user: &str) -> Message {
         self.cseq += 1;
         self.call_id = format!("{}-{}-{}", self.name, self.port(), self.cseq);
-        self.local = format!("<sip:{}@{}>;tag={}", self.number, self.ip, self.name);
+        self.local = format!("<sip:{}@{}>;tag={}", self.number, self.own, self.name);
         self.target = format!("sip:{user}{}", self.peer);
         self.remote = format!("<{}>", self.target);
         self.request("OPTIONS", "");
@@ -113,7 +129,7 @@ impl Phone {
 
     /// Hums to the media address that this message's SDP gives.
     pub fn hum(&self, to: &Message, hertz: u32) -> Hum {
-        Hum::start(self.rtp.try_clone().unwrap(), (self.ip, to.media_port()).into(), hertz)
+        Hum::start(self.rtp.try_clone().unwrap(), (self.own.ip(), to.media_port()).into(), hertz)
     }
 
     pub fn bye(&mut self) {
@@ -204,7 +220,7 @@ impl Phone {
 
     /// Speaks to the media address that this message's SDP gives.
     pub fn speak(&self, to: &Message, speaker: u32) -> Mouth {
-        let to = (self.ip, to.media_port()).into();
+        let to = (self.own.ip(), to.media_port()).into();
         let payload_type = self.formats.split(' ').next().unwrap().parse().unwrap();
         Mouth::speak(self.rtp.try_clone().unwrap(), to, speaker, payload_type)
     }
@@ -272,27 +288,24 @@ impl Phone {
     }
 
     pub fn send_rtp(&self, to: &Message, data: &[u8]) {
-        self.rtp.send_to(data, (self.ip, to.media_port())).unwrap();
-    }
-
-    fn port(&self) -> u16 {
-        self.sip.local_addr().unwrap().port()
+        self.rtp.send_to(data, (self.own.ip(), to.media_port())).unwrap();
     }
 
     fn receive(&self) -> Message {
         let mut buffer = [0; 65_535];
-        let n = self.sip.recv(&mut buffer).unwrap_or_else(|e| panic!("{}: nothing came: {e}", self.name));
+        let (n, from) = self.sip.recv_from(&mut buffer).unwrap_or_else(|e| panic!("{}: nothing came: {e}", self.name));
+        assert_eq!(from, self.peer, "{} is spoken to from where it speaks to", self.name);
         Message::new(&String::from_utf8_lossy(&buffer[..n]))
     }
 
     fn request(&self, method: &str, content: &str) {
-        let (ip, port, cseq, name) = (self.ip, self.port(), self.cseq, self.name);
+        let (own, cseq, name, always) = (self.own, self.cseq, &self.name, self.always);
         let more = if matches!(method, "INVITE" | "REFER") { self.headers } else { "" };
         let (target, local, remote, call_id) = (&self.target, &self.local, &self.remote, &self.call_id);
         self.send(&format!(
-            "{method} {target} SIP/2.0\r\n{more}Via: SIP/2.0/UDP {ip}:{port};rport;branch=z9hG4bK{call_id}{cseq}{method}\r\n\
+            "{method} {target} SIP/2.0\r\n{more}{always}Via: SIP/2.0/UDP {own};rport;branch=z9hG4bK{call_id}{cseq}{method}\r\n\
              Max-Forwards: 70\r\nFrom: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
-             Contact: <sip:{name}@{ip}:{port}>\r\n{}",
+             Contact: <sip:{name}@{own}>\r\n{}",
             body(content)
         ));
     }
@@ -305,13 +318,12 @@ impl Phone {
         };
         self.send(&format!(
             "SIP/2.0 {status}\r\n{vias}From: {}\r\nTo: {tagged}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
-             Contact: <sip:{}@{}:{}>\r\n{}",
+             Contact: <sip:{}@{}>\r\n{}",
             to.header("From"),
             to.header("Call-ID"),
             to.header("CSeq"),
             self.name,
-            self.ip,
-            self.port(),
+            self.own,
             body(sdp)
         ));
     }
@@ -321,13 +333,22 @@ impl Phone {
     }
 
     fn sdp(&self, direction: &str) -> String {
-        let (name, ip, port, formats, version) = (self.name, self.media, self.rtp_port, self.formats, self.cseq);
+        let (name, ip, port, formats, version) = (&self.name, self.media.ip(), self.media.port(), self.formats, self.cseq);
+        let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
         let events = if formats.ends_with("101") { "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" } else { "" };
         format!(
-            "v=0\r\no={name} 1 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
+            "v=0\r\no={name} 1 {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
              m=audio {port} RTP/AVP {formats}\r\n{events}a=ptime:20\r\na={direction}\r\n"
         )
     }
+}
+
+/// Sockets for RTP at a port, any where that is 0, and for RTCP at the next one.
+fn pair(at: SocketAddr) -> Option<[UdpSocket; 2]> {
+    let rtp = UdpSocket::bind(at).ok()?;
+    let port = rtp.local_addr().ok()?.port();
+    let even = port.is_multiple_of(2).then_some(port + 1)?;
+    Some([rtp, UdpSocket::bind(SocketAddr::new(at.ip(), even)).ok()?])
 }
 
 fn body(content: &str) -> String {

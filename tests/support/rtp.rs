@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,20 +58,22 @@ fn frame(speaker: u32, number: u32) -> Vec<u8> {
 #[derive(Clone, Default)]
 pub struct Ear {
     heard: Arc<Mutex<Vec<(Instant, Packet)>>>,
+    sources: Arc<Mutex<BTreeSet<SocketAddr>>>,
 }
 
 impl Ear {
     pub fn listen(socket: UdpSocket) -> Ear {
         let ear = Ear::default();
-        let heard = Arc::downgrade(&ear.heard);
+        let (heard, sources) = (Arc::downgrade(&ear.heard), ear.sources.clone());
         socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         thread::spawn(move || {
             let mut buffer = [0; 2048];
             while let Some(heard) = heard.upgrade() {
-                if let Ok(n) = socket.recv(&mut buffer)
+                if let Ok((n, from)) = socket.recv_from(&mut buffer)
                     && let Some(packet) = Packet::read(&buffer[..n])
                 {
                     heard.lock().unwrap().push((Instant::now(), packet));
+                    sources.lock().unwrap().insert(from);
                 }
             }
         });
@@ -80,6 +82,11 @@ impl Ear {
 
     pub fn packets(&self) -> Vec<Packet> {
         self.heard.lock().unwrap().iter().map(|(_, packet)| packet.clone()).collect()
+    }
+
+    /// Where all of it came from.
+    pub fn sources(&self) -> Vec<SocketAddr> {
+        self.sources.lock().unwrap().iter().copied().collect()
     }
 
     /// The packets with the moments of their arrival.

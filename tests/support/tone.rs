@@ -1,5 +1,6 @@
 //! Tones that can be told apart after they were mixed: what a phone hums, and how loud each one is in what it heard.
 
+use super::g711::{a_law, linear};
 use super::rtp::{Ear, Packet};
 use std::f64::consts::TAU;
 use std::fs;
@@ -70,7 +71,7 @@ pub fn frame(tones: &[u32], n: u32) -> Packet {
 
 /// The amplitude of one tone in a piece of A-law audio.
 pub fn amplitude(codes: &[u8], hertz: u32) -> f64 {
-    let samples: Vec<f64> = codes.iter().map(|code| linear(*code)).collect();
+    let samples: Vec<f64> = codes.iter().map(|code| f64::from(linear(*code))).collect();
     2.0 * goertzel(&samples, f64::from(hertz)).sqrt()
 }
 
@@ -79,7 +80,7 @@ pub fn amplitude(codes: &[u8], hertz: u32) -> f64 {
 pub fn heard(ear: &Ear, tones: &[u32]) -> Vec<u32> {
     let packets = ear.packets();
     let last = packets.iter().rev().take(20).rev();
-    tones_in(last.flat_map(|p| p.payload.iter().map(|code| linear(*code))).collect(), tones)
+    tones_in(last.flat_map(|p| p.payload.iter().map(|code| f64::from(linear(*code)))).collect(), tones)
 }
 
 /// The same of a 16-bit WAV file that is being written: its header of 44 bytes does not know its length yet.
@@ -119,26 +120,4 @@ fn goertzel(samples: &[f64], hertz: f64) -> f64 {
     }
     let n = samples.len().max(1) as f64;
     (re * re + im * im) / (n * n)
-}
-
-/// G.711 A-law, written out once more so that the gateway's own tables are not their own judge.
-fn a_law(sample: f64) -> u8 {
-    let (sign, magnitude) = if sample < 0.0 { (0, -sample) } else { (0x80, sample) };
-    let value = (magnitude as u32).min(32_767) >> 3;
-    let code = match value {
-        0..32 => value >> 1,
-        _ => {
-            let exponent = 31 - value.leading_zeros() - 4;
-            (exponent << 4) | ((value >> exponent) & 0x0f)
-        }
-    };
-    (sign | code as u8) ^ 0x55
-}
-
-fn linear(code: u8) -> f64 {
-    let code = code ^ 0x55;
-    let (exponent, mantissa) = (u32::from(code >> 4) & 7, u32::from(code) & 15);
-    let value = if exponent == 0 { mantissa * 2 + 1 } else { (mantissa * 2 + 33) << (exponent - 1) };
-    let value = f64::from(value) * 8.0;
-    if code & 0x80 == 0 { -value } else { value }
 }

@@ -21,7 +21,7 @@ fn options_is_told_what_an_invite_would_get() {
     let full = carrier.asks("");
     assert_eq!((full.status(), full.headers("Retry-After").len()), (503, 1), "{full}");
     assert_eq!((carrier.asks("12345@").status(), carrier.asks("110@").status()), (503, 200), "a channel is kept for emergencies");
-    let address = (scene.gateway.host.ip, scene.gateway.http).into();
+    let address = scene.gateway.http;
     crate::support::http::send(address, "POST", "/api/v1/drain", "", "").unwrap();
     assert_eq!((carrier.asks("").status(), carrier.asks("110@").status()), (503, 503));
 }

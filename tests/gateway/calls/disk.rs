@@ -20,10 +20,10 @@ fn results_after_power_was_lost(gateway: &mut Gateway) -> Vec<String> {
     for gauge in ["calls", "journal_unwritten"] {
         wait_for(&format!("no {gauge}"), || (gateway.metric(gauge) == 0).then_some(()));
     }
-    gateway.kill();
+    gateway.kill("-KILL");
     disk::lose_power(gateway.folder.path());
     gateway.restart();
-    let output = gateway.command(&["records", "ls", "--json"]);
+    let output = gateway.ask(&["records", "ls", "--json"]);
     let text = String::from_utf8(output.stdout).unwrap();
     let record = |line: &str| serde_json::from_str::<Value>(line).unwrap()["result"].as_str().unwrap().to_string();
     text.lines().map(record).collect()
@@ -51,10 +51,10 @@ fn a_process_that_is_started_again_does_not_believe_it_either() {
     disk::fault(gateway.folder.path(), "sync");
     gateway.caller("caller_gets_404", "55555").start().finish();
     ready(&gateway, 503);
-    gateway.kill();
+    gateway.kill("-KILL");
     disk::fault(gateway.folder.path(), "nothing");
     gateway.restart();
-    let told = gateway.command(&["records", "ls", "--json"]).stdout.iter().filter(|byte| **byte == b'\n').count();
+    let told = gateway.ask(&["records", "ls", "--json"]).stdout.iter().filter(|byte| **byte == b'\n').count();
     gateway.caller("caller_gets_404", "55555").start().finish();
     assert_eq!(results_after_power_was_lost(&mut gateway).len(), told + 1, "what was shown, and what came later");
 }

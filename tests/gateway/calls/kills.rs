@@ -31,7 +31,7 @@ fn kill_9_at_random_moments_under_load_loses_no_record_and_doubles_none() {
         pass(moment / 2);
         move_somebody(&gateway, &mut rng);
         pass(moment - moment / 2);
-        gateway.kill();
+        gateway.kill("-KILL");
         // Messages that the dead process sent last are read too.
         pass(50);
         covered.extend(callers.iter().flat_map(|caller| finals(&caller.heard())));
@@ -77,7 +77,7 @@ fn callers(gateway: &Gateway, rng: &mut Rng) -> Vec<Running> {
 
 /// Asks for a transfer of some call, if there is one.
 fn move_somebody(gateway: &Gateway, rng: &mut Rng) {
-    let address = (gateway.host.ip, gateway.http).into();
+    let address = gateway.http;
     let Some((200, list)) = http::get(address, "/api/v1/calls") else { return };
     let list: Value = serde_json::from_str(&list).unwrap();
     let calls = list["calls"].as_array().unwrap();

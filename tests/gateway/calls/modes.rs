@@ -85,7 +85,7 @@ fn start(plan: String) -> Gateway {
 fn change(gateway: &Gateway, plan: &str) {
     let before = gateway.metric("reloads_total");
     fs::write(gateway.folder.path().join("plan.toml"), plan).unwrap();
-    gateway.signal("HUP");
+    gateway.signal("-HUP");
     wait_for("the new plan", || (gateway.metric("reloads_total") > before).then_some(()));
 }
 

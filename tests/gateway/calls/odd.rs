@@ -163,7 +163,7 @@ fn an_invitation_to_an_emergency_line_does_not_expire() {
     caller.invite("110");
     target.ring();
     // By the time that this later one is over, the first has expired.
-    (other.headers, other.number) = ("Expires: 1\r\n", "13900139000");
+    (other.headers, other.number) = ("Expires: 1\r\n", "13900139000".to_string());
     other.invite("12345");
     seat.ring();
     other.status(487, "INVITE");
@@ -225,7 +225,7 @@ fn an_emergency_line_sees_a_number_that_others_may_not() {
     target.hung_up();
     let told = gateway.record();
     assert_eq!((&told["caller"], &told["caller_anonymous"]), (&serde_json::Value::Null, &true.into()), "no ticket has it");
-    let shown = |arguments: &[&str]| String::from_utf8(gateway.command(arguments).stdout).unwrap();
+    let shown = |arguments: &[&str]| String::from_utf8(gateway.ask(arguments).stdout).unwrap();
     let id = told["call_id"].as_str().unwrap();
     assert!(shown(&["records", "show", id]).contains("138******00"));
     assert!(shown(&["records", "show", id, "--unmasked"]).contains("13800138000"));

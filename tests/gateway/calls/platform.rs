@@ -64,7 +64,7 @@ impl Scene {
 
     fn moves(&self, to: Value) -> (u16, Value) {
         let path = format!("/api/v1/calls/{}/transfer", self.call);
-        let address = (self.gateway.host.ip, self.gateway.http).into();
+        let address = self.gateway.http;
         let (status, body) = http::send(address, "POST", &path, "Content-Type: application/json\r\n", &to.to_string()).unwrap();
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }

@@ -79,7 +79,7 @@ fn ready(gateway: &Gateway) -> Value {
 
 fn fetch(gateway: &Gateway, recording: &Value, headers: &str) -> (u16, String, Vec<u8>) {
     let url = recording["url"].as_str().unwrap();
-    let address = (gateway.host.ip, gateway.http).into();
+    let address = gateway.http;
     http::fetch(address, url.strip_prefix(&format!("http://{address}")).unwrap(), headers)
 }
 
@@ -142,7 +142,7 @@ fn recording_never_stops_through_consult_merge_and_drop() {
     let mut forged = recording.clone();
     forged["url"] = json!(recording["url"].as_str().unwrap().replace("expires=", "expires=1"));
     assert_eq!(fetch(&scene.gateway, &forged, "").0, 403);
-    let address = (scene.gateway.host.ip, scene.gateway.http).into();
+    let address = scene.gateway.http;
     assert_eq!(http::fetch(address, &format!("/api/v1/recordings/{}", scene.call), "").0, 403, "nobody has no name");
     assert_eq!(scene.gateway.metric("tap_lost_total"), 0);
 }
@@ -186,7 +186,7 @@ fn kill_9_in_a_call_leaves_what_was_written_and_is_told_once() {
     let mut scene = Scene::with(&recorded(""));
     let hums = talk(&scene);
     written(&scene.gateway, 60_000);
-    scene.gateway.kill();
+    scene.gateway.kill("-KILL");
     drop(hums);
     scene.gateway.restart();
     let first = ready(&scene.gateway);
@@ -195,10 +195,10 @@ fn kill_9_in_a_call_leaves_what_was_written_and_is_told_once() {
     let [left, right] = channels(&fetch(&scene.gateway, recording, "").2, recording);
     assert!(left.len() * 4 >= 59_000, "{} samples", left.len());
     assert_eq!((course(&left), course(&right)), (vec![vec![CALLER]], vec![vec![SEAT]]));
-    scene.gateway.kill();
+    scene.gateway.kill("-KILL");
     scene.gateway.restart();
     wait_for("all to be delivered", || {
-        let shown = scene.gateway.command(&["records", "show", &scene.call]);
+        let shown = scene.gateway.ask(&["records", "show", &scene.call]);
         String::from_utf8(shown.stdout).unwrap().contains("interrupted").then_some(())
     });
     // An event whose delivery was not settled on the disk when the process died comes again under its own id.

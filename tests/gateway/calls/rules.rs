@@ -168,7 +168,7 @@ fn overload_and_draining_turn_new_callers_away_and_leave_live_calls_alone() {
     };
     turned_away(&scene);
     hears(&scene.caller, &[SEAT]);
-    let address = (scene.gateway.host.ip, scene.gateway.http).into();
+    let address = scene.gateway.http;
     let (status, _) = crate::support::http::send(address, "POST", "/api/v1/drain", "", "").unwrap();
     assert!(status < 300, "{status}");
     turned_away(&scene);

@@ -87,7 +87,7 @@ fn a_seat_that_a_transfer_rings_is_not_rung_by_the_queue() {
 fn a_seat_that_took_a_conversation_over_is_not_rung() {
     let mut scene = Scene::with(&two_seats());
     let mut other = Phone::new("other", scene.gateway.seats[1], &scene.gateway);
-    other.number = "desk-1";
+    other.number = "desk-1".to_string();
     other.headers = line(format!("Replaces: {}", scene.seat.replaces()));
     other.invite("12345");
     other.status(200, "INVITE");
@@ -101,7 +101,7 @@ fn a_seat_that_has_placed_a_call_is_not_rung() {
     let mut desks = [0, 1].map(|n| Phone::new(["one", "two"][n], gateway.seats[n], &gateway));
     let [first, second] = &mut desks;
     let mut target = Phone::new("target", gateway.target, &gateway);
-    first.number = "desk-0";
+    first.number = "desk-0".to_string();
     first.invite("12366");
     target.ring();
     target.answer();

@@ -49,7 +49,7 @@ impl Scene {
     }
 
     pub fn api(&self, method: &str, path: &str, body: Value, key: &str) -> (u16, Value) {
-        let address = (self.gateway.host.ip, self.gateway.http).into();
+        let address = self.gateway.http;
         let path = format!("/api/v1/calls/{}{path}", self.call);
         let headers = format!("Content-Type: application/json\r\nIdempotency-Key: {key}\r\n");
         let (status, body) = http::send(address, method, &path, &headers, &body.to_string()).unwrap();
@@ -183,7 +183,7 @@ fn second_line(scene: &mut Scene, number: &str) -> Phone {
     scene.seat.status(200, "INVITE");
     scene.seat.ack();
     let mut line = Phone::new("line2", scene.gateway.host.port(), &scene.gateway);
-    line.number = "desk-0";
+    line.number = "desk-0".to_string();
     line.invite(number);
     line
 }
@@ -249,13 +249,13 @@ fn another_phone_takes_a_conversation_over_and_nobody_may_take_the_caller() {
     let mut scene = Scene::with(&Spec { seats: vec![1, 1], ..Spec::default() });
     let _hum = scene.caller.hum(&scene.answer, CALLER);
     let mut other = Phone::new("other", scene.gateway.host.port(), &scene.gateway);
-    other.number = "desk-1";
+    other.number = "desk-1".to_string();
     other.headers = line(format!("Replaces: {}", scene.caller.replaces()));
     other.invite("12345");
     other.status(603, "INVITE");
     other.ack();
     let mut other = Phone::new("other", scene.gateway.host.port(), &scene.gateway);
-    other.number = "desk-1";
+    other.number = "desk-1".to_string();
     other.headers = line(format!("Replaces: {}", scene.seat.replaces()));
     other.invite("12345");
     let answer = other.status(200, "INVITE");
@@ -270,7 +270,7 @@ fn another_phone_takes_a_conversation_over_and_nobody_may_take_the_caller() {
 
 /// Broken, doubled and far too many requests.
 fn bad_requests(scene: &Scene) {
-    let address = (scene.gateway.host.ip, scene.gateway.http).into();
+    let address = scene.gateway.http;
     let path = format!("/api/v1/calls/{}/transfer", scene.call);
     let send = |headers: &str, body: &str| http::send(address, "POST", &path, headers, body).unwrap();
     for (body, status) in

@@ -1,9 +1,10 @@
 //! Bad input and bad days: each shows a clear error, and nothing is lost.
 
 use super::assert_answered;
-use crate::support::gateway::{Gateway, Spec, hotline};
+use crate::support::gateway::{Gateway, Spec};
 use crate::support::message::Message;
 use crate::support::phone::Phone;
+use crate::support::program::Program;
 use crate::support::{pass, wait_for};
 use serde_json::Value;
 use std::fs;
@@ -128,7 +129,7 @@ fn an_unreachable_backend_loses_nothing_and_says_so() {
     });
     assert_eq!(records.len(), 1);
     assert_eq!(records[0]["result"], "rejected", "{:#}", records[0]);
-    let shown = gateway.command(&["records", "show", records[0]["call_id"].as_str().unwrap()]);
+    let shown = gateway.ask(&["records", "show", records[0]["call_id"].as_str().unwrap()]);
     assert!(String::from_utf8_lossy(&shown.stdout).contains("\"pending\""), "{shown:?}");
     wait_for("a word in the log", || gateway.log().contains("Connection refused").then_some(()));
     assert!(!gateway.log().contains("13800138000"), "callers are masked in logs");
@@ -136,7 +137,7 @@ fn an_unreachable_backend_loses_nothing_and_says_so() {
 
 /// The records that `hotline records ls --json` shows: a record a line.
 fn listed(gateway: &Gateway) -> Vec<Value> {
-    let output = gateway.command(&["records", "ls", "--json"]);
+    let output = gateway.ask(&["records", "ls", "--json"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains("13800138000"), "callers are masked");
@@ -154,7 +155,7 @@ fn a_call_cut_by_kill_9_leaves_an_interrupted_record() {
     caller.status(200, "INVITE");
     caller.ack();
     pass(200);
-    gateway.kill();
+    gateway.kill("-KILL");
     gateway.restart();
     let record = gateway.record();
     assert_eq!(record["result"], "interrupted", "{record:#}");
@@ -190,7 +191,7 @@ fn a_polite_end_lets_calls_finish() {
     let seat = gateway.seat(0, "seat_answers").lasts(50).start();
     let caller = gateway.caller("caller_hangs_up", "12345").lasts(1500).start();
     caller.wait_to_receive("the answer", |m| m.status() == 200);
-    gateway.signal("TERM");
+    gateway.signal("-TERM");
     pass(300);
     gateway.caller("caller_gets_503", "12345").start().finish();
     caller.finish();
@@ -203,7 +204,9 @@ fn a_polite_end_lets_calls_finish() {
 fn http_beyond_loopback_needs_a_token() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("site.toml"), "[http]\nlisten = \"0.0.0.0:8080\"\n").unwrap();
-    let output = hotline(folder.path()).args(["check", "--config", "site.toml"]).output().unwrap();
+    let mut program = Program::new(folder, ([127, 0, 0, 1], 8080).into());
+    program.config = Some("site.toml");
+    let output = program.ask(&["check"]);
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("site.toml:2:") && said.contains("token"), "{said}");
@@ -225,7 +228,7 @@ fn a_call_outlives_its_trunk_and_its_seat() {
     let gone = gone.replace(&format!("address = \"{ip}:"), "address = \"10.9.9.8:");
     assert_ne!(gone, site);
     fs::write(&path, gone).unwrap();
-    gateway.signal("HUP");
+    gateway.signal("-HUP");
     wait_for("the trunk is gone", || (gateway.metric("reloads_total") > 0).then_some(()));
     assert_eq!(gateway.metric("former_setups"), 1, "held by the call");
     phone.bye();

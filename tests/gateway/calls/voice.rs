@@ -1,6 +1,7 @@
 //! Tests of what is heard: bytes compared, streams without a seam.
 
 use super::assert_answered;
+use crate::support::g711::{linear, mu_linear};
 use crate::support::gateway::{Gateway, Spec, prompt};
 use crate::support::message::Message;
 use crate::support::phone::Phone;
@@ -102,22 +103,8 @@ fn a_call_between_the_two_laws_is_transcoded() {
 
 /// The same levels in A-law and in µ-law, but for what quantisation costs (G.711: steps of a sixteenth at most).
 fn sound_alike(a_law: &[u8], mu_law: &[u8]) -> bool {
-    let near = |(a, mu): (&u8, &u8)| (a_level(*a) - mu_level(*mu)).abs() <= a_level(*a).abs() / 16 + 16;
+    let near = |(a, mu): (&u8, &u8)| (linear(*a) - mu_linear(*mu)).abs() <= linear(*a).abs() / 16 + 16;
     a_law.len() == mu_law.len() && a_law.iter().zip(mu_law).all(near)
-}
-
-fn a_level(code: u8) -> i32 {
-    let code = code ^ 0x55;
-    let (exponent, mantissa) = (i32::from(code >> 4 & 7), i32::from(code & 15));
-    let size = if exponent == 0 { (mantissa << 4) + 8 } else { ((mantissa << 4) + 0x108) << (exponent - 1) };
-    if code & 0x80 == 0 { -size } else { size }
-}
-
-fn mu_level(code: u8) -> i32 {
-    let code = !code;
-    let (exponent, mantissa) = (i32::from(code >> 4 & 7), i32::from(code & 15));
-    let size = (((mantissa << 3) + 0x84) << exponent) - 0x84;
-    if code & 0x80 == 0 { size } else { -size }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The API as its OpenAPI document has it: what the running gateway answers is held against the schemas that it serves.
 
-use super::bench::{Bench, Running, wait_until};
+use super::bench::{Bench, Running};
+use crate::support::wait_until;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::UdpSocket;

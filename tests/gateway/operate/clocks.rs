@@ -1,7 +1,8 @@
 //! A machine whose wall clock jumps, or was never set.
 
-use super::bench::{Bench, free_port, wait_until};
+use super::bench::Bench;
 use crate::support::http::Backend;
+use crate::support::{free_port, wait_until};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -76,6 +77,6 @@ fn under_a_clock_that_was_never_set_calls_are_dated_by_what_was_known() {
     let day = |micros: u128| jiff::Timestamp::from_microsecond(micros as i64).unwrap().to_string()[..8].to_owned();
     let start = bench.records()[0]["start"].as_str().unwrap().to_owned();
     assert!(start.starts_with(&day(known)), "{start}");
-    assert!(std::fs::read_to_string(bench.folder.path().join("log")).unwrap().contains("the wall clock was never set"));
+    assert!(bench.log().contains("the wall clock was never set"));
     assert_eq!(bench.kill("-TERM"), Some(0));
 }

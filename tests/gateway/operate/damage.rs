@@ -1,6 +1,7 @@
 //! The journal's files beside a running gateway: copied, put back, damaged.
 
-use super::bench::{Bench, PATIENCE, wait_until};
+use super::bench::Bench;
+use crate::support::{PATIENCE, wait_until};
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::PathBuf;
@@ -102,7 +103,7 @@ fn a_damaged_journal_is_told_and_calls_are_taken_all_the_same() {
     assert!(bench.call("12345", &["-m", "1", "-d", "100"]).wait().unwrap().success(), "a call is taken");
     assert!(bench.metric("journal_damaged") > 0);
     assert!(bench.records_of(1000).len() > 100, "{}", bench.records_of(1000).len());
-    let log = fs::read_to_string(bench.folder.path().join("log")).unwrap();
+    let log = bench.log();
     assert!(log.contains("damaged") && log.contains("损坏"), "{log}");
     let listed = bench.answer(&["records", "damage"]);
     assert!(listed.contains("its checksum does not fit") && listed.contains("new"), "{listed}");

@@ -1,7 +1,8 @@
 //! Tests of those who follow what happens: over WebSocket through the gateway's ends, and as webhooks by line.
 
-use super::bench::{Bench, PATIENCE, free_port, wait_until};
+use super::bench::Bench;
 use crate::support::http::{Backend, Post};
+use crate::support::{PATIENCE, free_port, wait_until};
 use hotline::record::signature::Keys;
 use serde_json::Value;
 use std::collections::BTreeMap;

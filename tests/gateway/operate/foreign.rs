@@ -1,6 +1,7 @@
 //! Text that others chose is seen in every answer, log and file of the program, and acts in none of them.
 
-use super::bench::{Bench, PATIENCE, wait_until};
+use super::bench::Bench;
+use crate::support::{PATIENCE, wait_until};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -260,7 +261,7 @@ fn what_callers_and_backends_say_does_nothing_in_logs_records_and_exports() {
             );
         }
         assert_eq!(bench.kill("-TERM"), Some(0));
-        let log = std::fs::read_to_string(bench.folder.path().join("log")).unwrap();
+        let log = bench.log();
         harmless(&format!("the log as {format}"), &log);
         assert!(log.contains("FORGED"), "it is shown: {log}");
     }
@@ -295,5 +296,5 @@ fn call(bench: &Bench) {
         bench.sip
     );
     socket.send_to(plain.as_bytes(), bench.sip).unwrap();
-    wait_until("a line about it", || std::fs::read_to_string(bench.folder.path().join("log")).unwrap().contains("FORGED"));
+    wait_until("a line about it", || bench.log().contains("FORGED"));
 }

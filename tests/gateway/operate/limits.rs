@@ -1,32 +1,24 @@
 //! A process that may hold few files and sockets: it says so, keeps to what there is room for, and never spins.
 
-use super::bench::{Bench, wait_until};
+use super::bench::Bench;
+use crate::support::phone::Phone;
+use crate::support::wait_until;
 use serde_json::Value;
 use std::fs;
-use std::net::UdpSocket;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-/// Where the emergency line is called, and where nobody is.
-pub fn target() -> (UdpSocket, String) {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = socket.local_addr().unwrap().port().to_string();
-    (socket, port)
+/// Where the emergency line is called, and says that it is busy, so that the call is over.
+pub fn target(bench: &Bench) -> (Phone, String) {
+    let phone = Phone::at("target", ([127, 0, 0, 1], 0).into(), bench.sip);
+    let port = phone.port().to_string();
+    (phone, port)
 }
 
-/// Says that it is busy, so that the call is over.
-pub fn is_called_and_busy(target: &UdpSocket) -> bool {
-    target.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let mut bytes = [0; 4096];
-    let Ok((length, from)) = target.recv_from(&mut bytes) else { return false };
-    let invite = String::from_utf8_lossy(&bytes[..length]).into_owned();
-    let copied =
-        invite.lines().filter(|line| ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name)));
-    let copied = copied.map(|line| if line.starts_with("To:") { format!("{line};tag=busy") } else { line.to_owned() });
-    let answer = format!("SIP/2.0 486 Busy Here\r\n{}\r\nContent-Length: 0\r\n\r\n", copied.collect::<Vec<_>>().join("\r\n"));
-    target.send_to(answer.as_bytes(), from).unwrap();
-    invite.starts_with("INVITE ")
+pub fn is_called_and_busy(target: &mut Phone) -> bool {
+    let invite = target.ring();
+    target.refuse(486);
+    invite.is_request("INVITE")
 }
 
 fn status(bench: &Bench) -> Value {
@@ -42,10 +34,6 @@ fn worked(bench: &Bench) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", bench.pid())).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-fn log(bench: &Bench) -> String {
-    fs::read_to_string(bench.folder.path().join("log")).unwrap()
 }
 
 /// A line about lost lines would be lost, too, and followed by another without end.
@@ -90,21 +78,22 @@ fn check_says_what_a_limit_makes_of_the_configuration() {
 #[test]
 fn with_few_descriptors_the_limits_are_lowered_in_sight_and_kept() {
     for limit in [128, 256, 512, 1024, 4096] {
-        let (target, port) = target();
-        let bench = Bench::new().set("TRUNKS__LOOPBACK__PORT", &port).descriptors(limit).start();
+        let bench = Bench::new();
+        let (mut target, port) = target(&bench);
+        let bench = bench.set("TRUNKS__LOOPBACK__PORT", &port).descriptors(limit).start();
         let _seat = bench.seat();
         let limits = status(&bench)["limits"].clone();
         let calls = limits["calls"].as_u64().unwrap();
         assert!(limits["descriptors"] == limit && (4..5000).contains(&calls), "{limits}");
         assert_eq!((bench.metric("calls_limit"), bench.metric("descriptors_limit")), (calls, u64::from(limit)));
-        assert!(log(&bench).contains(&format!("it takes {calls} calls (limits.calls)")), "{}", log(&bench));
+        assert!(bench.log().contains(&format!("it takes {calls} calls (limits.calls)")), "{}", bench.log());
         // The largest would take longer than it shows.
         let many = (calls + 20).min(80).to_string();
         let mut crowd = bench.call("12345", &["-m", &many, "-l", &many, "-r", "20", "-d", "4000"]);
         if calls < 50 {
             wait_until("some are refused", || bench.metric("calls_shed_total") >= 5);
             let mut help = bench.call("110", &["-m", "1", "-d", "10"]);
-            assert!(is_called_and_busy(&target), "{limit}: the emergency line is called");
+            assert!(is_called_and_busy(&mut target), "{limit}: the emergency line is called");
             let _ = help.wait();
         }
         let _ = crowd.wait();
@@ -115,7 +104,7 @@ fn with_few_descriptors_the_limits_are_lowered_in_sight_and_kept() {
         assert!(
             text.lines().filter(|line| line.starts_with("hotline_descriptors_missed_total")).all(|line| line.ends_with(" 0"))
         );
-        assert!(!log(&bench).contains("no more sockets"), "{limit}: {}", log(&bench));
+        assert!(!bench.log().contains("no more sockets"), "{limit}: {}", bench.log());
     }
 }
 
@@ -144,23 +133,19 @@ fn descriptors_that_are_gone_under_way_cost_the_calls_that_need_them_and_no_more
     let bench = Bench::new().set("RECORDING__LINES", "all").set("RECORDING__MIN_FREE", "0").start();
     let _seat = bench.seat();
     assert!(bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
-    let allow = |count: &str| {
-        let pid = bench.pid().to_string();
-        let done = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={count}:20000")]).status().unwrap();
-        assert!(done.success());
-    };
+    let allow = |count: &str| bench.limit(&format!("--nofile={count}:20000"));
     // The process holds all the descriptors that it may.
     allow("40");
     // Pairs that are bound already are used up first.
     wait_until("none is left", || {
         let _ = bench.call("12345", &["-m", "150", "-r", "150", "-l", "300", "-d", "2000"]).wait();
-        log(&bench).contains("no more sockets: raise the limit of open files")
+        bench.log().contains("no more sockets: raise the limit of open files")
     });
     let before = worked(&bench);
     thread::sleep(Duration::from_secs(3));
     let busy = worked(&bench) - before;
     assert!(busy < 100, "the program spins: {busy} hundredths of a second in three");
-    let lines = log(&bench).lines().filter(|line| line.contains("no file or socket to be had")).count();
+    let lines = bench.log().lines().filter(|line| line.contains("no file or socket to be had")).count();
     assert!((1..40).contains(&lines), "{lines} lines");
     allow("20000");
     // The alarm names what it was felt by, for a while.

@@ -14,7 +14,8 @@ mod subjects;
 mod told;
 
 use crate::support::http::Backend;
-use bench::{Bench, PATIENCE, free_port, wait_until};
+use crate::support::{free_port, wait_until};
+use bench::Bench;
 use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::process::Stdio;
@@ -64,8 +65,8 @@ fn a_call_in_progress_may_finish_while_draining_and_no_new_one_comes_in() {
 
 #[test]
 fn a_full_journal_refuses_new_calls_but_110_and_says_so() {
-    let (target, port) = limits::target();
     let bench = Bench::new().set("RECORDS__MAX_BYTES", "131072").set("LOG__DRAIN", "1s");
+    let (mut target, port) = limits::target(&bench);
     let mut bench = bench.set("TRUNKS__LOOPBACK__PORT", &port).start();
     let _seat = bench.seat();
     wait_until("the journal is full", || {
@@ -77,7 +78,7 @@ fn a_full_journal_refuses_new_calls_but_110_and_says_so() {
     assert_eq!(bench.get("/healthz").unwrap().0, 200);
     assert!(!bench.call("12345", &["-m", "1", "-d", "10"]).wait().unwrap().success());
     let mut help = bench.call("110", &["-m", "1", "-d", "10"]);
-    assert!(limits::is_called_and_busy(&target), "110 is called all the same");
+    assert!(limits::is_called_and_busy(&mut target), "110 is called all the same");
     let _ = help.wait();
     wait_until("shed", || bench.metric("calls_shed_total") > 0);
     assert_eq!(bench.metric("journal_lost_total"), 0);
@@ -216,7 +217,7 @@ fn tokens_open_the_gateway_to_who_may_and_a_reload_revokes_them() {
     std::fs::write(bench.folder.path().join("config/site.toml"), site("second")).unwrap();
     wait_until("the new token counts", || ask("abcdefghijklmnop-second", "/metrics") == 200);
     assert_eq!(ask("abcdefghijklmnop-first", "/metrics"), 401);
-    let log = || std::fs::read_to_string(bench.folder.path().join("log")).unwrap();
+    let log = || bench.log();
     wait_until("the log tells it", || log().contains("http.tokens.second: new"));
     assert!(!log().contains("abcdefghijklmnop"), "{}", log());
 }

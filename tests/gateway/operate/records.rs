@@ -1,7 +1,8 @@
 //! `hotline records` beside a gateway that runs.
 
-use super::bench::{Bench, free_port, wait_until};
+use super::bench::Bench;
 use crate::support::http::Backend;
+use crate::support::{free_port, wait_until};
 use std::process::{Command, Stdio};
 
 #[test]

@@ -1,6 +1,7 @@
 //! Configuration, plan and prompts taken over while calls go on.
 
-use super::bench::{Bench, wait_until};
+use super::bench::Bench;
+use crate::support::wait_until;
 use serde_json::Value;
 use std::path::Path;
 
@@ -32,10 +33,6 @@ fn revision(bench: &Bench) -> String {
     line.split('"').nth(3).unwrap().to_string()
 }
 
-fn log(bench: &Bench) -> String {
-    std::fs::read_to_string(bench.folder.path().join("log")).unwrap()
-}
-
 fn signal(bench: &Bench, name: &str) {
     let kill = std::process::Command::new("kill").args([name, &bench.pid().to_string()]).status().unwrap();
     assert!(kill.success());
@@ -61,7 +58,7 @@ fn a_reload_by_the_api_shows_the_difference() {
     assert_eq!(report["previous"], before.as_str());
     assert_eq!(report["plan"]["revision"], revision(&bench).as_str());
     assert_ne!(revision(&bench), before);
-    assert!(log(&bench).contains("numbers=+110 ~12345"), "{}", log(&bench));
+    assert!(bench.log().contains("numbers=+110 ~12345"), "{}", bench.log());
     // And is not done by halves until then.
     let _seat = bench.seat();
     assert!(bench.call("12345", &["-m", "1", "-d", "100"]).wait().unwrap().success());
@@ -80,7 +77,7 @@ fn a_bad_file_changes_nothing_and_says_why() {
     let first = problem["errors"][0].as_str().unwrap();
     assert!(first.starts_with("plan.toml:8:8: no mode `frnt`; did you mean `front`?"), "{problem:#}");
     signal(&bench, "-HUP");
-    wait_until("the log says why", || log(&bench).matches("plan.toml:8:8: no mode `frnt`").count() >= 2);
+    wait_until("the log says why", || bench.log().matches("plan.toml:8:8: no mode `frnt`").count() >= 2);
     write(&bench, "plan.toml", PLAN);
     write(&bench, "config/site.toml", &format!("{SITE}[limits]\ncals = 5\n"));
     let (status, problem) = reload(&bench);
@@ -101,7 +98,7 @@ fn a_changed_file_is_noticed() {
     assert_eq!(bench.metric("reloads_total"), 1);
     write(&bench, "config/site.toml", &format!("{SITE}[calls]\nmax_duration = '1h'\n"));
     wait_until("the configuration's too", || bench.metric("reloads_total") == 2);
-    wait_until("the log tells it", || log(&bench).contains("calls.max_duration"));
+    wait_until("the log tells it", || bench.log().contains("calls.max_duration"));
 }
 
 #[test]

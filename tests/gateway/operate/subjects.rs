@@ -1,7 +1,8 @@
 //! Tourism complaints that 12345 takes: a seat's tag sends the call to the tourism system too, and to nobody else's.
 
-use super::bench::{Bench, free_port, wait_until};
+use super::bench::Bench;
 use crate::support::http::{Backend, Post};
+use crate::support::{free_port, wait_until};
 use serde_json::Value;
 use std::collections::{BTreeSet, VecDeque};
 

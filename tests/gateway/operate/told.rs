@@ -1,16 +1,14 @@
 //! The running gateway as an operator is told of it: in its log, by its commands, at once.
 
-use super::bench::{Bench, free_port, wait_until};
+use super::bench::Bench;
+use crate::support::phone::Phone;
+use crate::support::wait_until;
 use serde_json::Value;
 use std::net::UdpSocket;
 
-fn log(bench: &Bench) -> String {
-    std::fs::read_to_string(bench.folder.path().join("log")).unwrap()
-}
-
 /// The lines that have this in them, of a log in JSON.
 fn lines(bench: &Bench, part: &str) -> Vec<Value> {
-    log(bench).lines().filter(|line| line.contains(part)).map(|line| serde_json::from_str(line).unwrap()).collect()
+    bench.log().lines().filter(|line| line.contains(part)).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 const OVER: &str = "the call is over";
@@ -56,7 +54,7 @@ fn the_end_of_each_call_is_told_with_the_figures_of_its_record() {
     told_as_recorded(&bench);
     let results: Vec<Value> = lines(&bench, OVER).into_iter().map(|line| line["result"].clone()).collect();
     assert_eq!(results, ["answered", "answered", "rejected"]);
-    assert!(lines(&bench, OVER)[0]["talk_ms"].as_u64().unwrap() >= 250, "{}", log(&bench));
+    assert!(lines(&bench, OVER)[0]["talk_ms"].as_u64().unwrap() >= 250, "{}", bench.log());
 }
 
 #[test]
@@ -78,7 +76,7 @@ fn calls_that_the_process_ended_in_are_told_at_its_end_or_after_the_next_start()
     told_as_recorded(&bench);
     let told = lines(&bench, OVER);
     assert!(told.len() == 2 && told[1]["result"] == "answered" && told[1]["hangup_by"] == "gateway", "{told:?}");
-    assert!(log(&bench).contains("SIGTERM") && log(&bench).contains("draining: no new calls are taken"));
+    assert!(bench.log().contains("SIGTERM") && bench.log().contains("draining: no new calls are taken"));
     for mut caller in callers {
         let _ = caller.kill();
         let _ = caller.wait();
@@ -114,25 +112,20 @@ fn what_is_asked_after_a_command_is_true_at_once() {
         assert_eq!(get(&bench, "/api/v1/status").1["ready"], true);
     }
     // One drain and one undrain a round.
-    let told = |what: &str| log(&bench).lines().filter(|line| line.contains(what) && line.contains("ops")).count();
+    let told = |what: &str| bench.log().lines().filter(|line| line.contains(what) && line.contains("ops")).count();
     assert_eq!((told("draining: no new calls are taken"), told("new calls are taken again")), (20, 20));
 
     // A caller whom nobody answers: counted from its 100 on.
-    let caller = UdpSocket::bind("127.0.0.1:0").unwrap();
-    caller.set_read_timeout(Some(super::PATIENCE)).unwrap();
     let _silent = UdpSocket::bind(bench.seat).unwrap();
-    for n in 1..=10 {
-        caller.send_to(invite(&bench, &caller, n).as_bytes(), bench.sip).unwrap();
-        let mut buffer = [0; 2000];
-        caller.recv(&mut buffer).unwrap();
-        while !buffer.starts_with(b"SIP/2.0 100") {
-            caller.recv(&mut buffer).unwrap();
-        }
+    let mut callers: Vec<Phone> = (1..=11).map(|n| caller(&bench, n)).collect();
+    for (n, caller) in (1..=10).zip(&mut callers) {
+        caller.invite("12345");
+        caller.status(100, "INVITE");
         assert_eq!(get(&bench, "/api/v1/status").1["calls"], n, "the calls in progress");
     }
     asked(&bench, &["drain", "--no-wait"]);
-    caller.send_to(invite(&bench, &caller, 11).as_bytes(), bench.sip).unwrap();
-    wait_until("it is refused", || log(&bench).contains("why=\"draining\" number=12345 caller=138*******11"));
+    callers[10].invite("12345");
+    wait_until("it is refused", || bench.log().contains("why=\"draining\" number=12345 caller=138*******11"));
     asked(&bench, &["drain", "--undo"]);
     let scraped = bench.http_with("GET", "/metrics", "Authorization: Bearer abcdefghijklmnop-ops\r\n").unwrap().1;
     assert!(scraped.contains("\nhotline_calls 10\n"), "{scraped}");
@@ -144,44 +137,25 @@ fn what_is_asked_after_a_command_is_true_at_once() {
 #[test]
 fn the_messages_of_a_call_are_logged_when_asked_for_and_masked() {
     let bench = Bench::new().site("[log]\nlevel = 'info'\n").start();
-    let _seat = bench.seat();
     let talk = |number: u32| {
-        let caller = UdpSocket::bind("127.0.0.1:0").unwrap();
-        caller.set_read_timeout(Some(super::PATIENCE)).unwrap();
-        caller.send_to(invite(&bench, &caller, number).as_bytes(), bench.sip).unwrap();
-        let mut buffer = vec![0; 4000];
-        let ok = loop {
-            let length = caller.recv(&mut buffer).unwrap();
-            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            if text.starts_with("SIP/2.0 200") {
-                break text;
-            }
-        };
-        let line = |name: &str| ok.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
-        let target = line("Contact:").split(['<', '>']).nth(1).unwrap().to_owned();
-        for (cseq, method, more) in [(1, "ACK", ""), (2, "INFO", "Signal=7\r\nDuration=160\r\n"), (3, "BYE", "")] {
-            let kind = if more.is_empty() { "" } else { "Content-Type: application/dtmf-relay\r\n" };
-            let from = caller.local_addr().unwrap();
-            let request = format!(
-                "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{number}{method}\r\n{}\r\n{}\r\n{}\r\n\
-                 CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\nAuthorization: Digest response=\"s3cret\"\r\n{kind}\
-                 Content-Length: {}\r\n\r\n{more}",
-                line("From:"),
-                line("To:"),
-                line("Call-ID:"),
-                more.len()
-            );
-            caller.send_to(request.as_bytes(), bench.sip).unwrap();
-            if method != "ACK" {
-                let length = caller.recv(&mut buffer).unwrap();
-                assert!(buffer[..length].starts_with(b"SIP/2.0 200"));
-            }
-        }
-        wait_until("the end is told", || log(&bench).matches(OVER).count() == number as usize);
+        let mut seat = Phone::at("seat", bench.seat, bench.sip);
+        seat.formats = "8";
+        let mut caller = caller(&bench, number);
+        caller.always = "Authorization: Digest response=\"s3cret\"\r\n";
+        caller.invite("12345");
+        seat.ring();
+        seat.answer();
+        caller.status(200, "INVITE");
+        caller.ack();
+        caller.info('7');
+        seat.key_told("200 OK");
+        caller.bye();
+        seat.hung_up();
+        wait_until("the end is told", || bench.log().matches(OVER).count() == number as usize);
         wait_until("the seat has answered", || bench.metric("calls") == 0);
     };
     talk(1);
-    assert!(!log(&bench).contains("hotline::sip"), "it is off");
+    assert!(!bench.log().contains("hotline::sip"), "it is off");
     let reload = |level: &str| {
         std::fs::write(bench.folder.path().join("config/site.toml"), format!("[log]\nlevel = '{level}'\n")).unwrap();
         let report = bench.http("POST", "/api/v1/reload").unwrap().1;
@@ -191,7 +165,7 @@ fn the_messages_of_a_call_are_logged_when_asked_for_and_masked() {
     talk(2);
     let records = bench.records();
     let call = records[0]["call_id"].as_str().unwrap();
-    let text = log(&bench);
+    let text = bench.log();
     let of_call: Vec<&str> = text.lines().filter(|line| line.contains("TRACE hotline::sip") && line.contains(call)).collect();
     for (way, starts) in [
         ("received", "INVITE sip:12345@"),
@@ -218,19 +192,13 @@ fn the_messages_of_a_call_are_logged_when_asked_for_and_masked() {
     }
     reload("info");
     talk(3);
-    assert_eq!(log(&bench).lines().filter(|line| line.contains("TRACE hotline::sip")).count(), all, "it is off again");
+    assert_eq!(bench.log().lines().filter(|line| line.contains("TRACE hotline::sip")).count(), all, "it is off again");
 }
 
-pub fn invite(bench: &Bench, caller: &UdpSocket, n: u32) -> String {
-    let (to, from) = (bench.sip, caller.local_addr().unwrap());
-    let sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {} RTP/AVP 8\r\n",
-        free_port().port()
-    );
-    format!(
-        "INVITE sip:12345@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{n}\r\nFrom: <sip:1380013800{n}@{from}>;tag=c{n}\r\n\
-         To: <sip:12345@{to}>\r\nCall-ID: {n}@told\r\nCSeq: 1 INVITE\r\nContact: <sip:1380013800{n}@{from}>\r\n\
-         Max-Forwards: 70\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
-        sdp.len()
-    )
+fn caller(bench: &Bench, number: u32) -> Phone {
+    let mut phone = Phone::at(&format!("caller{number}"), ([127, 0, 0, 1], 0).into(), bench.sip);
+    phone.number = format!("1380013800{number}");
+    // So that keys go to the seat by INFO.
+    phone.formats = "8";
+    phone
 }

@@ -1,5 +1,6 @@
 //! A phone's voice, and what it makes of what it hears.
 
+use super::g711::{a_law, linear};
 use super::{Leg, State};
 use bytes::Bytes;
 use std::f64::consts::TAU;
@@ -135,7 +136,7 @@ impl Ear {
 
     fn right(&self, codes: &[u8], state: u8) -> bool {
         let mut samples = [0.0; FRAME];
-        samples.iter_mut().zip(codes).for_each(|(sample, code)| *sample = linear(*code));
+        samples.iter_mut().zip(codes).for_each(|(sample, code)| *sample = f64::from(linear(*code)));
         let parties = if state == State::Three as u8 { 3 } else { 2 };
         self.tones.iter().enumerate().all(|(role, filter)| {
             let level = filter.hears(&samples);
@@ -186,25 +187,4 @@ impl fmt::Display for Total {
             self.widest.as_millis()
         )
     }
-}
-
-/// G.711 A-law, by its own arithmetic and not the gateway's tables.
-fn a_law(sample: f64) -> u8 {
-    let (sign, value) = if sample < 0.0 { (0, -sample as u32 >> 3) } else { (0x80, sample as u32 >> 3) };
-    let code = match value {
-        0..32 => value >> 1,
-        _ => {
-            let exponent = 27 - value.leading_zeros();
-            (exponent << 4) | ((value >> exponent) & 0x0F)
-        }
-    };
-    (sign | code as u8) ^ 0x55
-}
-
-fn linear(code: u8) -> f64 {
-    let code = code ^ 0x55;
-    let (exponent, mantissa) = (u32::from(code >> 4) & 7, u32::from(code) & 15);
-    let value = if exponent == 0 { mantissa * 2 + 1 } else { (mantissa * 2 + 33) << (exponent - 1) };
-    let value = f64::from(value * 8);
-    if code & 0x80 == 0 { -value } else { value }
 }

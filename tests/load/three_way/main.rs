@@ -9,6 +9,10 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod ear;
+// Other tests use more of it.
+#[allow(dead_code)]
+#[path = "../../support/g711.rs"]
+mod g711;
 mod sip;
 
 use ear::{Ear, Voice};
