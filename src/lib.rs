@@ -47,6 +47,7 @@ pub mod call;
 pub mod cli;
 pub mod control;
 pub mod dialog;
+pub mod event;
 pub mod io;
 pub mod media;
 pub mod plan;

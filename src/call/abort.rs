@@ -1,9 +1,9 @@
 //! The end of a call in which the program has panicked.
 
-use super::event::{By, Result, What};
 use super::{Call, Caller, LegNo, Outcome, Output, Stage};
 use crate::base::Now;
 use crate::dialog::Cause;
+use crate::event::{By, Result, TransferResult};
 
 /// A leg as the switch knows it.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ impl Call {
         (self.caller, self.caller_closed, self.stage) = (Caller::Gone, true, Stage::Clearing);
         self.media.retain(|leg, _| legs.iter().any(|known| known.no == *leg && known.closing));
         if let Some(seq) = open_move {
-            self.journal(What::TransferEnded { seq, result: "failed".to_owned() });
+            self.tell(Output::TransferEnded { seq, result: TransferResult::Failed });
         }
         for leg in legs {
             if leg.alive {

@@ -1,9 +1,9 @@
 //! When a caller is answered, whom the call counts as tried, and since when a caller is with a target.
 
-use super::event::{Party, Result, What};
 use super::tests::*;
 use super::*;
 use crate::dialog::EndedBy;
+use crate::event::{Party, Result, TransferKind};
 use crate::sip::Direction;
 
 #[test]
@@ -65,7 +65,7 @@ fn a_visit_counts_from_when_the_caller_is_with_the_target() {
     let Goal::Ring { chain, .. } = goal(&["12366", "12367"]) else { panic!("a ring") };
     let Goal::Ring { chain: other, .. } = goal(&["12348"]) else { panic!("a ring") };
     let mut scene = talking();
-    scene.request(SEAT, Request::Transfer { mode: Mode::Consult, goal: goal(&["12366", "12367"]) }).unwrap();
+    scene.request(SEAT, Request::Transfer { kind: TransferKind::Consult, goal: goal(&["12366", "12367"]) }).unwrap();
     scene.end(LegNo(2), EndedBy::Peer, Some(486));
     assert_eq!(scene.call.met(&chain), None, "one was busy, the other rings");
     scene.answer(LegNo(3));
@@ -90,7 +90,7 @@ fn targets_are_bounded_and_seats_that_a_queue_rings_are_not() {
     let dials = |scene: &Scene| scene.effects.iter().filter(|e| matches!(e, Output::Dial { .. })).count();
     assert_eq!(dials(&scene), 200);
     let party = Party::Seat { name: "s1".into(), queue: "12345".into() };
-    assert!(scene.has(&Output::Journal(What::ringing(1, party))));
+    assert!(scene.has(&Output::Ringing { leg: LegNo(1), party }));
     let numbers: Vec<String> = (0..150).map(|n| n.to_string()).collect();
     let mut chain = Scene::start(vec![ring(&numbers.iter().map(String::as_str).collect::<Vec<_>>())]);
     while chain.status().is_none() {

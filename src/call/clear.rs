@@ -1,10 +1,10 @@
 //! How a call ends: legs first, then media, then the record, then nothing is left.
 
-use super::event::{By, Result, What};
 use super::{CALLER, Call, Caller, LegNo, Outcome, Output, QueueCommand, Stage, Then, status_map};
 use crate::base::Now;
+use crate::base::RtpStats;
 use crate::dialog::{Cause, End, EndedBy};
-use crate::media::Stats;
+use crate::event::{By, Result, TransferResult, What};
 
 impl Outcome {
     /// The plan sends the caller away.
@@ -119,7 +119,7 @@ impl Call {
     /// The move that the call ends in has come to nothing: a phone that asked for it is told before it is hung up.
     fn end_move(&mut self) {
         if let Some(transfer) = self.talk().and_then(|talk| talk.transfer.take()) {
-            self.journal(What::TransferEnded { seq: transfer.seq, result: "failed".to_owned() });
+            self.tell(Output::TransferEnded { seq: transfer.seq, result: TransferResult::Failed });
         }
     }
 
@@ -141,9 +141,9 @@ impl Call {
         }
     }
 
-    pub(super) fn media_closed(&mut self, leg: LegNo, stats: Stats) {
+    pub(super) fn media_closed(&mut self, leg: LegNo, stats: RtpStats) {
         if let Some(codec) = self.media.remove(&leg) {
-            if !codec.is_empty() {
+            if let Some(codec) = codec {
                 self.journal(What::LegMedia { leg: leg.0, codec: codec.to_owned(), stats });
             }
             self.close_record();
@@ -155,8 +155,8 @@ impl Call {
         if self.stage != Stage::Clearing || !self.media.is_empty() {
             return;
         }
-        if let Some(Outcome { result, by, status, q850 }) = self.outcome {
-            self.journal(What::Ended { result, by, status, q850 });
+        if let Some(outcome) = self.outcome {
+            self.tell(Output::Ended(outcome));
             self.stage = Stage::Done;
         }
     }

@@ -4,11 +4,11 @@
 //! A phone that can do an attended transfer knows nothing of ours: it puts the caller on hold, dials the target, and
 //! sends REFER with Replaces. Both its lines are parties of one call here, so that this is a consultation like any other.
 
-use super::event::{Party, What};
-use super::talk::{Goal, Mode, Refusal, Second, Talk};
+use super::talk::{Goal, Refusal, Second, Talk};
 use super::{CALLER, Call, Called, LegNo, Output, QueueCommand, Stage, status_map};
 use crate::base::Now;
 use crate::dialog::Cause;
+use crate::event::{Party, TransferKind, TransferResult};
 use crate::sip::Status;
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ impl Call {
         &mut self,
         now: Now,
         first: LegNo,
-        mode: Mode,
+        kind: TransferKind,
         goal: Goal,
         late_offer: bool,
         out: &mut Vec<Output>,
     ) -> Result<LegNo, Refusal> {
-        let answer = self.dialled_by(now, first, mode, goal, late_offer);
+        let answer = self.dialled_by(now, first, kind, goal, late_offer);
         self.flush(now, out);
         answer
     }
@@ -57,18 +57,18 @@ impl Call {
         talk.second.is_some_and(|Second { first, leg }| [(first, leg), (leg, first)].contains(&(one, other)))
     }
 
-    fn dialled_by(&mut self, now: Now, first: LegNo, mode: Mode, goal: Goal, late: bool) -> Result<LegNo, Refusal> {
+    fn dialled_by(&mut self, now: Now, first: LegNo, kind: TransferKind, goal: Goal, late: bool) -> Result<LegNo, Refusal> {
         let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
         let Goal::Ring { to, chain, timeout } = goal else { return Err(Refusal::NotAllowed) };
-        let nobody = mode != Mode::Emergency && !talk.has(CALLER);
+        let nobody = kind != TransferKind::Emergency && !talk.has(CALLER);
         if nobody || !self.is_seat(first) || !talk.has(first) {
             return Err(Refusal::NotAllowed);
         }
-        if talk.second.is_some() || talk.transfer.as_ref().is_some_and(|t| mode != Mode::Emergency || t.mode == mode) {
+        if talk.second.is_some() || talk.transfer.as_ref().is_some_and(|t| kind != TransferKind::Emergency || t.kind == kind) {
             return Err(Refusal::Busy);
         }
         // The line itself, and whom it is for.
-        if chain.is_empty() || (mode != Mode::Emergency && self.tried + 2 > self.policy.max_parties) {
+        if chain.is_empty() || (kind != TransferKind::Emergency && self.tried + 2 > self.policy.max_parties) {
             return Err(Refusal::TooMany);
         }
         if talk.transfer.is_some() {
@@ -81,13 +81,13 @@ impl Call {
             talk.second = Some(Second { first, leg });
             talk.main.insert(leg);
         }
-        if mode == Mode::Emergency {
+        if kind == TransferKind::Emergency {
             // Seat and caller hear each other by this line while the emergency line rings.
             self.answer_party(leg);
         } else if !late {
             self.out.push(Output::Progress { leg, status: Status(183), media: true });
         }
-        self.send_to_parties(now, leg, mode, &to, chain, timeout)?;
+        self.send_to_parties(now, leg, kind, &to, chain, timeout)?;
         Ok(leg)
     }
 
@@ -116,7 +116,7 @@ impl Call {
         let leg = LegNo(self.next_leg);
         self.next_leg += 1;
         self.parties.insert(leg, Called::new(party, true));
-        self.media.insert(leg, "");
+        self.media.insert(leg, None);
         self.out.push(Output::Attach { leg });
         if late {
             self.answer_party(leg);
@@ -130,7 +130,7 @@ impl Call {
             called.unanswered = false;
             let party = called.party.clone();
             self.out.push(Output::Answer { leg });
-            self.journal(What::joined(leg.0, party));
+            self.tell(Output::Joined { leg, party });
         }
     }
 
@@ -190,7 +190,7 @@ impl Call {
     fn second_lost(&mut self, second: Second) {
         let Some(talk) = self.talk() else { return };
         let Some(transfer) = talk.transfer.as_mut().filter(|t| t.by == second.leg) else { return };
-        if transfer.mode != Mode::Consult {
+        if transfer.kind != TransferKind::Consult {
             transfer.by = second.first;
             return;
         }
@@ -200,7 +200,7 @@ impl Call {
         } else {
             self.dismiss(target);
         }
-        self.transfer_over(seq, "cancelled");
+        self.transfer_over(seq, TransferResult::Cancelled);
     }
 
     /// The seat hung up the line with the caller: the caller comes to the other one.
@@ -209,15 +209,15 @@ impl Call {
         if let Some(lease) = talk.lease.as_mut().filter(|l| l.leg == second.first) {
             lease.leg = second.leg;
         }
-        let consulting = talk.transfer.as_mut().filter(|t| t.by == second.leg && t.mode == Mode::Consult);
+        let consulting = talk.transfer.as_mut().filter(|t| t.by == second.leg && t.kind == TransferKind::Consult);
         let answered = consulting.map(|transfer| {
-            transfer.mode = Mode::ThreeWay;
+            transfer.kind = TransferKind::ThreeWay;
             transfer.until.is_none().then_some(transfer.seq)
         });
         talk.merge();
         self.answer_party(second.leg);
         if let Some(Some(seq)) = answered {
-            self.transfer_over(seq, "joined");
+            self.transfer_over(seq, TransferResult::Joined);
         }
     }
 

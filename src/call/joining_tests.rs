@@ -1,36 +1,36 @@
 //! A seat's second line, and a phone that takes another's place.
 
-use super::event::{Party, Result, What};
 use super::tests::*;
 use super::*;
 use crate::dialog::EndedBy;
-use crate::sip::Direction;
+use crate::event::{Party, Result, TransferKind};
+use crate::sip::{Direction, Status};
 
 const LINE: LegNo = LegNo(2);
 const TARGET: LegNo = LegNo(3);
 
-fn dials(scene: &mut Scene, mode: Mode) -> std::result::Result<LegNo, Refusal> {
-    scene.call.second_line(scene.now, SEAT, mode, goal(&["12366"]), false, &mut scene.effects)
+fn dials(scene: &mut Scene, kind: TransferKind) -> std::result::Result<LegNo, Refusal> {
+    scene.call.second_line(scene.now, SEAT, kind, goal(&["12366"]), false, &mut scene.effects)
 }
 
 /// A seat whose phone holds the caller and dials.
-fn dialling(mode: Mode) -> Scene {
+fn dialling(kind: TransferKind) -> Scene {
     let mut scene = talking();
     scene.leg(SEAT, LegEvent::Media(media(Direction::RecvOnly)));
-    assert_eq!(dials(&mut scene, mode), Ok(LINE));
+    assert_eq!(dials(&mut scene, kind), Ok(LINE));
     scene.leg(LINE, LegEvent::Media(media(Direction::SendRecv)));
     scene
 }
 
 fn consulting() -> Scene {
-    let mut scene = dialling(Mode::Consult);
+    let mut scene = dialling(TransferKind::Consult);
     scene.answer(TARGET);
     scene
 }
 
 #[test]
 fn a_seat_consults_by_its_second_line_and_sends_the_caller_on() {
-    let mut scene = dialling(Mode::Consult);
+    let mut scene = dialling(TransferKind::Consult);
     assert!(scene.has(&Output::Progress { leg: LINE, status: Status(183), media: true }));
     assert_eq!((scene.hears(LINE), scene.hears(CALLER)), (Audio::Ringback, music()));
     assert!(!scene.has(&Output::Answer { leg: LINE }), "the phone sees that the target has not answered");
@@ -48,7 +48,7 @@ fn a_seat_consults_by_its_second_line_and_sends_the_caller_on() {
 
 #[test]
 fn a_caller_may_be_sent_on_while_the_target_rings_and_comes_back_when_it_fails() {
-    let mut scene = dialling(Mode::Consult);
+    let mut scene = dialling(TransferKind::Consult);
     scene.request(SEAT, Request::Complete).unwrap();
     assert!(scene.hung_up(SEAT) && scene.hung_up(LINE));
     assert_eq!(scene.hears(CALLER), Audio::Ringback);
@@ -58,7 +58,7 @@ fn a_caller_may_be_sent_on_while_the_target_rings_and_comes_back_when_it_fails()
 
 #[test]
 fn the_phone_learns_the_targets_own_status_and_has_its_caller_again() {
-    let mut scene = dialling(Mode::Consult);
+    let mut scene = dialling(TransferKind::Consult);
     scene.end(TARGET, EndedBy::Peer, Some(486));
     let status = scene.effects.iter().find_map(|e| match e {
         Output::Hangup { leg: LINE, cause } => Some(cause.status),
@@ -67,12 +67,12 @@ fn the_phone_learns_the_targets_own_status_and_has_its_caller_again() {
     assert_eq!((status, scene.results()), (Some(486), vec!["failed".to_owned()]));
     scene.leg(SEAT, LegEvent::Media(media(Direction::SendRecv)));
     assert_eq!((scene.hears(CALLER), scene.hears(SEAT)), (Audio::Relay(SEAT), Audio::Relay(CALLER)));
-    assert!(dials(&mut scene, Mode::Consult).is_ok(), "and may dial again");
+    assert!(dials(&mut scene, TransferKind::Consult).is_ok(), "and may dial again");
 }
 
 #[test]
 fn hanging_up_the_second_line_gives_the_consultation_up() {
-    for mut scene in [dialling(Mode::Consult), consulting()] {
+    for mut scene in [dialling(TransferKind::Consult), consulting()] {
         scene.end(LINE, EndedBy::Peer, Some(487));
         assert!(scene.hung_up(TARGET) && !scene.hung_up(SEAT) && !scene.hung_up(CALLER));
         assert_eq!(scene.results(), ["cancelled"]);
@@ -101,7 +101,7 @@ fn the_caller_survives_the_first_line() {
         talking.end(LINE, by, None);
         assert_eq!(talking.hears(CALLER), Audio::Relay(TARGET));
         assert!(talking.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
-        let mut ringing = dialling(Mode::Consult);
+        let mut ringing = dialling(TransferKind::Consult);
         ringing.end(SEAT, by, None);
         assert_eq!(ringing.hears(CALLER), Audio::Relay(LINE));
         assert!(ringing.has(&Output::Answer { leg: LINE }));
@@ -122,10 +122,10 @@ fn a_caller_lost_meanwhile_leaves_seat_and_target_with_each_other() {
 
 #[test]
 fn an_emergency_line_that_the_phone_dials_is_one_key() {
-    let mut scene = dialling(Mode::Emergency);
+    let mut scene = dialling(TransferKind::Emergency);
     assert!(scene.has(&Output::Answer { leg: LINE }));
     assert_eq!((scene.hears(CALLER), scene.hears(LINE)), (Audio::Relay(LINE), Audio::Relay(CALLER)));
-    assert_eq!(dials(&mut scene, Mode::Emergency), Err(Refusal::Busy), "pressed again: nothing more");
+    assert_eq!(dials(&mut scene, TransferKind::Emergency), Err(Refusal::Busy), "pressed again: nothing more");
     scene.answer(TARGET);
     assert_eq!(scene.hears(CALLER), Audio::Mix(vec![LINE, TARGET]));
     assert_eq!(scene.results(), ["joined"]);
@@ -136,7 +136,7 @@ fn an_emergency_line_that_the_phone_dials_is_one_key() {
 
 #[test]
 fn an_emergency_line_rings_on_when_the_second_line_dies() {
-    let mut scene = dialling(Mode::Emergency);
+    let mut scene = dialling(TransferKind::Emergency);
     scene.end(LINE, EndedBy::Network, None);
     assert!(!scene.hung_up(TARGET));
     scene.answer(TARGET);
@@ -150,19 +150,22 @@ fn an_emergency_line_goes_before_another_move() {
     let mut scene = Scene::start(vec![queue()]);
     scene.ring("s1");
     scene.answer(SEAT);
-    scene.request(SEAT, Request::Transfer { mode: Mode::Consult, goal: goal(&["12366"]) }).unwrap();
-    assert_eq!(dials(&mut scene, Mode::Consult), Err(Refusal::Busy));
-    assert_eq!(dials(&mut scene, Mode::Emergency), Ok(LegNo(3)));
+    scene.request(SEAT, Request::Transfer { kind: TransferKind::Consult, goal: goal(&["12366"]) }).unwrap();
+    assert_eq!(dials(&mut scene, TransferKind::Consult), Err(Refusal::Busy));
+    assert_eq!(dials(&mut scene, TransferKind::Emergency), Ok(LegNo(3)));
     assert!(scene.hung_up(LegNo(2)));
 }
 
 #[test]
 fn who_may_not_dial_changes_nothing() {
     let mut scene = consulting();
-    assert_eq!(dials(&mut scene, Mode::Consult), Err(Refusal::Busy));
+    assert_eq!(dials(&mut scene, TransferKind::Consult), Err(Refusal::Busy));
     let queue = Goal::Queue { queue: "12345".into(), high: false };
-    assert_eq!(scene.call.second_line(scene.now, SEAT, Mode::Consult, queue, false, &mut Vec::new()), Err(Refusal::NotAllowed));
-    let by_target = scene.call.second_line(scene.now, TARGET, Mode::Consult, goal(&["110"]), false, &mut Vec::new());
+    assert_eq!(
+        scene.call.second_line(scene.now, SEAT, TransferKind::Consult, queue, false, &mut Vec::new()),
+        Err(Refusal::NotAllowed)
+    );
+    let by_target = scene.call.second_line(scene.now, TARGET, TransferKind::Consult, goal(&["110"]), false, &mut Vec::new());
     assert_eq!(by_target, Err(Refusal::NotAllowed));
 }
 
@@ -182,8 +185,8 @@ fn a_phone_takes_the_place_of_one_that_talks() {
     assert_eq!((scene.hears(CALLER), scene.hears(LegNo(2))), (Audio::Relay(LegNo(2)), Audio::Relay(CALLER)));
     assert!(scene.hung_up(SEAT) && scene.has(&Output::Answer { leg: LegNo(2) }));
     assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
-    let joined = What::joined(2, Party::Seat { name: "s2".into(), queue: String::new() });
-    assert!(scene.has(&Output::Journal(joined)));
+    let party = Party::Seat { name: "s2".into(), queue: String::new() };
+    assert!(scene.has(&Output::Joined { leg: LegNo(2), party }));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Calls whose INVITE brings no description (RFC 3261 §13.2.1, late offer).
 
-use super::event::{By, Result};
 use super::tests::*;
 use super::*;
 use crate::dialog::EndedBy;
-use crate::sip::Direction;
+use crate::event::{By, Result};
+use crate::sip::{Direction, Status};
 
 #[test]
 fn a_late_offer_is_answered_before_any_prompt() {

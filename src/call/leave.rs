@@ -1,10 +1,11 @@
 //! Parties leave a conversation, and this decides what becomes of those who stay: they are together, or the caller goes where
 //! it came from, or the call is over.
 
-use super::talk::{Lease, Mode, Refusal, Talk};
+use super::talk::{Lease, Refusal, Talk};
 use super::{CALLER, Call, Caller, LegNo, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::Cause;
+use crate::event::{TransferKind, TransferResult};
 use std::time::Duration;
 
 /// How long after a refusal a phone's hanging up is taken for its answer to it. A person who hangs up so soon after
@@ -60,7 +61,7 @@ impl Call {
         match talk.lose(leg) {
             // The lease stays: the caller may come back to its seat.
             Loss::Mover => return,
-            Loss::Consultant(seq) => self.transfer_over(seq, "completed"),
+            Loss::Consultant(seq) => self.transfer_over(seq, TransferResult::Completed),
             Loss::Target(seq) => self.target_left(seq),
             Loss::Nothing => {}
         }
@@ -74,7 +75,7 @@ impl Call {
 
     /// The target of a consultation hung up: the seat has the caller again.
     fn target_left(&mut self, seq: u32) {
-        self.transfer_over(seq, "failed");
+        self.transfer_over(seq, TransferResult::Failed);
         self.drop_second();
         self.together();
     }
@@ -91,7 +92,7 @@ impl Call {
         let Some(talk) = self.talk() else { return };
         if let Some(transfer) = talk.ringing().filter(|transfer| !talk.in_company(transfer)) {
             let (leg, seq) = (transfer.leg, transfer.seq);
-            self.transfer_over(seq, "failed");
+            self.transfer_over(seq, TransferResult::Failed);
             self.give_up(leg, false);
             self.drop_second();
             self.together();
@@ -112,7 +113,7 @@ impl Call {
         let seats = self.only_seats();
         let Some(talk) = self.talk() else { return };
         let moving = talk.transfer.as_ref();
-        let bounded = !talk.has(CALLER) && moving.map_or(seats, |transfer| transfer.mode != Mode::Emergency);
+        let bounded = !talk.has(CALLER) && moving.map_or(seats, |transfer| transfer.kind != TransferKind::Emergency);
         talk.linger = bounded.then(|| talk.linger.unwrap_or(until));
     }
 
@@ -144,7 +145,7 @@ impl Call {
         let Some((leg, seq)) = talk.transfer.as_ref().map(|transfer| (transfer.leg, transfer.seq)) else {
             return self.conversation_over();
         };
-        self.transfer_over(seq, "failed");
+        self.transfer_over(seq, TransferResult::Failed);
         self.dismiss(leg);
         self.drop_second();
         self.together();
@@ -180,15 +181,15 @@ impl Talk {
         self.leave(leg);
         let Some(transfer) = self.transfer.as_mut() else { return Loss::Nothing };
         let (seq, rings) = (transfer.seq, transfer.until.is_some());
-        let loss = match transfer.mode {
-            Mode::Emergency if transfer.by == leg && rings => Loss::Mover,
+        let loss = match transfer.kind {
+            TransferKind::Emergency if transfer.by == leg && rings => Loss::Mover,
             // As if it had sent the caller away.
             _ if transfer.by == leg && rings => {
-                transfer.mode = Mode::Blind;
+                transfer.kind = TransferKind::Blind;
                 Loss::Mover
             }
             // That completes it.
-            Mode::Consult if transfer.by == leg => Loss::Consultant(seq),
+            TransferKind::Consult if transfer.by == leg => Loss::Consultant(seq),
             _ if transfer.leg == leg && !rings => return Loss::Target(seq),
             _ => return Loss::Nothing,
         };

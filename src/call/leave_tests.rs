@@ -1,16 +1,16 @@
 //! Parties leave in any order here: nobody rings for nobody, nobody is alone, and no stage lasts for ever. Every input of a
 //! scene is followed by the call's own audit.
 
-use super::event::Result;
 use super::tests::*;
 use super::*;
 use crate::dialog::EndedBy;
+use crate::event::{Result, TransferKind};
 
-const MODES: [Mode; 4] = [Mode::Consult, Mode::ThreeWay, Mode::Blind, Mode::Emergency];
+const MODES: [TransferKind; 4] = [TransferKind::Consult, TransferKind::ThreeWay, TransferKind::Blind, TransferKind::Emergency];
 
-fn asked(scene: &mut Scene, mode: Mode, numbers: &[&str]) -> LegNo {
+fn asked(scene: &mut Scene, kind: TransferKind, numbers: &[&str]) -> LegNo {
     let leg = LegNo(scene.call.next_leg);
-    scene.request(SEAT, Request::Transfer { mode, goal: goal(numbers) }).unwrap();
+    scene.request(SEAT, Request::Transfer { kind, goal: goal(numbers) }).unwrap();
     leg
 }
 
@@ -31,7 +31,7 @@ fn orders(legs: &[LegNo]) -> Vec<Vec<LegNo>> {
 fn crowd(others: usize) -> Scene {
     let mut scene = talking();
     for number in ["12366", "12348"].into_iter().take(others) {
-        let leg = asked(&mut scene, Mode::ThreeWay, &[number]);
+        let leg = asked(&mut scene, TransferKind::ThreeWay, &[number]);
         scene.answer(leg);
     }
     scene
@@ -59,14 +59,15 @@ fn empty(mut scene: Scene, order: &[LegNo], target: LegNo, answers: Option<usize
 
 #[test]
 fn nobody_rings_for_nobody_in_whatever_order_two_three_or_four_leave() {
-    for mode in MODES {
+    for kind in MODES {
         for others in 0..3 {
             let there: Vec<LegNo> = (0..2 + others as u64).map(LegNo).collect();
             for order in orders(&there) {
                 for answers in std::iter::once(None).chain((0..=order.len()).map(Some)) {
                     let mut scene = crowd(others);
-                    let target = asked(&mut scene, mode, &["110"]);
-                    let order: Vec<LegNo> = order.iter().copied().filter(|leg| mode != Mode::Blind || *leg != SEAT).collect();
+                    let target = asked(&mut scene, kind, &["110"]);
+                    let order: Vec<LegNo> =
+                        order.iter().copied().filter(|leg| kind != TransferKind::Blind || *leg != SEAT).collect();
                     empty(scene, &order, target, answers, EndedBy::Peer);
                 }
             }
@@ -77,10 +78,10 @@ fn nobody_rings_for_nobody_in_whatever_order_two_three_or_four_leave() {
 #[test]
 fn a_line_that_is_fetched_by_a_second_line_does_not_ring_for_nobody_either() {
     let queue = LegNo(2);
-    for mode in [Mode::Consult, Mode::Emergency] {
+    for kind in [TransferKind::Consult, TransferKind::Emergency] {
         for order in orders(&[CALLER, SEAT, queue]) {
             let mut scene = talking();
-            scene.call.second_line(scene.now, SEAT, mode, goal(&["110"]), false, &mut scene.effects).unwrap();
+            scene.call.second_line(scene.now, SEAT, kind, goal(&["110"]), false, &mut scene.effects).unwrap();
             scene.leg(queue, LegEvent::Media(media(crate::sip::Direction::SendRecv)));
             empty(scene, &order, LegNo(3), None, EndedBy::Peer);
         }
@@ -91,7 +92,7 @@ fn a_line_that_is_fetched_by_a_second_line_does_not_ring_for_nobody_either() {
 fn what_is_asked_leaves_nobody_alone_either() {
     for request in [Request::Cancel, Request::Drop(SEAT)] {
         let mut scene = talking();
-        let target = asked(&mut scene, Mode::Emergency, &["110"]);
+        let target = asked(&mut scene, TransferKind::Emergency, &["110"]);
         scene.end(CALLER, EndedBy::Peer, None);
         scene.request(SEAT, request).unwrap();
         assert!(scene.hung_up(SEAT) && scene.hung_up(target));
@@ -102,7 +103,7 @@ fn what_is_asked_leaves_nobody_alone_either() {
 #[test]
 fn an_emergency_line_stops_ringing_when_the_caller_has_gone_and_then_the_seat() {
     let mut scene = talking();
-    let target = asked(&mut scene, Mode::Emergency, &["110"]);
+    let target = asked(&mut scene, TransferKind::Emergency, &["110"]);
     scene.end(CALLER, EndedBy::Peer, None);
     assert!(!scene.hung_up(target) && !scene.hung_up(SEAT), "the seat speaks to it");
     scene.end(SEAT, EndedBy::Peer, None);
@@ -114,7 +115,7 @@ fn an_emergency_line_stops_ringing_when_the_caller_has_gone_and_then_the_seat() 
 #[test]
 fn a_target_that_fails_after_the_seat_left_does_not_part_those_who_have_each_other() {
     let mut scene = crowd(1);
-    let target = asked(&mut scene, Mode::Emergency, &["110"]);
+    let target = asked(&mut scene, TransferKind::Emergency, &["110"]);
     scene.end(SEAT, EndedBy::Peer, None);
     scene.end(target, EndedBy::Peer, Some(486));
     assert!(!scene.hung_up(CALLER) && !scene.hung_up(LegNo(2)));
@@ -123,14 +124,14 @@ fn a_target_that_fails_after_the_seat_left_does_not_part_those_who_have_each_oth
 }
 
 /// A caller with two seats, by a move to a colleague that was answered.
-fn two_seats(mode: Mode) -> Scene {
+fn two_seats(kind: TransferKind) -> Scene {
     let mut scene = talking();
     let goal = Goal::Ring {
         to: "seat:s2".to_owned(),
         chain: vec![Dialled::Seat { name: "s2".into() }],
         timeout: Duration::from_secs(20),
     };
-    scene.request(SEAT, Request::Transfer { mode, goal }).unwrap();
+    scene.request(SEAT, Request::Transfer { kind, goal }).unwrap();
     scene.answer(LegNo(2));
     scene
 }
@@ -138,7 +139,7 @@ fn two_seats(mode: Mode) -> Scene {
 #[test]
 fn two_seats_do_not_stay_joined_over_a_caller_who_has_gone() {
     // They are free at once when somebody waits for one of them.
-    let mut joined = two_seats(Mode::ThreeWay);
+    let mut joined = two_seats(TransferKind::ThreeWay);
     assert!(joined.call.idle_seats().is_empty());
     joined.handle(Input::Wanted);
     assert!(!joined.hung_up(SEAT), "they have a caller");
@@ -148,18 +149,18 @@ fn two_seats_do_not_stay_joined_over_a_caller_who_has_gone() {
     assert!(joined.hung_up(SEAT) && joined.hung_up(LegNo(2)));
     assert_eq!(joined.clear().0, Result::Answered);
     // A colleague that is being consulted hears that the caller has gone, but not for ever.
-    for mode in [Mode::ThreeWay, Mode::Consult] {
-        let mut scene = two_seats(mode);
+    for kind in [TransferKind::ThreeWay, TransferKind::Consult] {
+        let mut scene = two_seats(kind);
         scene.end(CALLER, EndedBy::Peer, None);
         scene.wait(Duration::from_secs(19));
         assert!(!scene.hung_up(SEAT));
         scene.wait(Duration::from_secs(1));
-        assert!(scene.hung_up(SEAT) && scene.hung_up(LegNo(2)), "{mode:?}");
+        assert!(scene.hung_up(SEAT) && scene.hung_up(LegNo(2)), "{kind:?}");
         assert_eq!(scene.clear().0, Result::Answered);
     }
     // Nor when somebody else kept them company first.
-    let mut left = two_seats(Mode::ThreeWay);
-    let target = asked(&mut left, Mode::ThreeWay, &["12366"]);
+    let mut left = two_seats(TransferKind::ThreeWay);
+    let target = asked(&mut left, TransferKind::ThreeWay, &["12366"]);
     left.answer(target);
     left.end(CALLER, EndedBy::Peer, None);
     assert!(left.call.idle_seats().is_empty());
@@ -172,7 +173,7 @@ fn two_seats_do_not_stay_joined_over_a_caller_who_has_gone() {
 #[test]
 fn what_an_emergency_line_has_to_say_has_no_bound() {
     let mut scene = talking();
-    let target = asked(&mut scene, Mode::Emergency, &["110"]);
+    let target = asked(&mut scene, TransferKind::Emergency, &["110"]);
     scene.end(CALLER, EndedBy::Network, None);
     scene.wait(Duration::from_secs(15));
     scene.answer(target);
@@ -185,23 +186,23 @@ fn what_an_emergency_line_has_to_say_has_no_bound() {
 fn nobody_is_moved_who_has_gone_but_an_emergency_line_is_fetched() {
     let mut scene = crowd(1);
     scene.end(CALLER, EndedBy::Peer, None);
-    for mode in [Mode::Consult, Mode::ThreeWay, Mode::Blind] {
-        let refused = scene.request(SEAT, Request::Transfer { mode, goal: goal(&["12348"]) });
-        assert_eq!(refused, Err(Refusal::NotAllowed), "{mode:?}");
+    for kind in [TransferKind::Consult, TransferKind::ThreeWay, TransferKind::Blind] {
+        let refused = scene.request(SEAT, Request::Transfer { kind, goal: goal(&["12348"]) });
+        assert_eq!(refused, Err(Refusal::NotAllowed), "{kind:?}");
     }
-    asked(&mut scene, Mode::Emergency, &["110"]);
+    asked(&mut scene, TransferKind::Emergency, &["110"]);
 }
 
 #[test]
 fn an_emergency_line_is_called_however_many_were_tried_before() {
     let mut scene = talking();
     for _ in 0..100 {
-        let target = asked(&mut scene, Mode::ThreeWay, &["12366"]);
+        let target = asked(&mut scene, TransferKind::ThreeWay, &["12366"]);
         scene.end(target, EndedBy::Peer, Some(486));
     }
-    let refused = scene.request(SEAT, Request::Transfer { mode: Mode::ThreeWay, goal: goal(&["12366"]) });
+    let refused = scene.request(SEAT, Request::Transfer { kind: TransferKind::ThreeWay, goal: goal(&["12366"]) });
     assert_eq!(refused, Err(Refusal::TooMany));
-    asked(&mut scene, Mode::Emergency, &["110"]);
+    asked(&mut scene, TransferKind::Emergency, &["110"]);
 }
 
 #[test]
@@ -210,7 +211,7 @@ fn what_others_do_not_do_does_not_hold_a_call_for_ever() {
     spoken.wait(Duration::from_secs(60));
     assert!(spoken.call.waits(), "the end of the prompt was never told");
     let mut told = talking();
-    let target = asked(&mut told, Mode::ThreeWay, &["12366"]);
+    let target = asked(&mut told, TransferKind::ThreeWay, &["12366"]);
     told.end(target, EndedBy::Peer, Some(486));
     assert!(matches!(told.hears(SEAT), Audio::Prompt { .. }));
     told.wait(Duration::from_secs(60));

@@ -24,8 +24,8 @@ mod abort;
 mod answer_tests;
 mod audio;
 mod clear;
-pub mod event;
 pub mod feature_codes;
+mod interface;
 mod joining;
 #[cfg(test)]
 mod joining_tests;
@@ -36,7 +36,6 @@ mod leave;
 mod leave_tests;
 mod party;
 mod profile;
-mod reported;
 mod status_map;
 mod step;
 mod talk;
@@ -50,19 +49,16 @@ mod watch;
 
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Now};
-use crate::dialog;
-use crate::media::{self, Stats};
+use crate::event::{By, Party, Result, What};
 use crate::plan::Step;
-use crate::queue;
-use crate::sip::Status;
 pub use abort::AbortedLeg;
-use event::{By, Party, Result, What};
+pub use interface::{Audio, Dialled, FirstOffer, Input, LegEvent, Output, QueueCommand, QueueEvent};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use talk::Talk;
-pub use talk::{Goal, Mode, Refusal};
+pub use talk::{Goal, Refusal};
 pub use transfer::Request;
 pub use view::LegView;
 use watch::Awaited;
@@ -95,149 +91,6 @@ pub struct Policy {
     pub longest_prompt: Duration,
 }
 
-#[derive(Clone, Debug)]
-pub enum Input {
-    Leg {
-        leg: LegNo,
-        event: LegEvent,
-    },
-    Queue(QueueEvent),
-    Played {
-        cue: u32,
-    },
-    /// A key of the caller's, where [`Call::awaits_key`].
-    Key {
-        key: char,
-    },
-    Silent {
-        leg: LegNo,
-    },
-    Audible {
-        leg: LegNo,
-    },
-    /// Callers wait for one of [`Call::idle_seats`].
-    Wanted,
-    /// The shard closed a leg's media.
-    Closed {
-        leg: LegNo,
-        stats: Stats,
-    },
-    /// Every entry of this call is on disk.
-    Journaled,
-}
-
-/// The message that has the first description of a caller's session (RFC 3261 §13.2.1, RFC 3262 §5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstOffer {
-    /// The caller's.
-    Invite,
-    /// None came with the INVITE: our first reliable provisional response has it.
-    Provisional,
-    /// The same, of a caller that does not take such: our 200 has it.
-    Answer,
-}
-
-/// News that the call learns of a leg ([`dialog::Event`] without the leg's number).
-#[derive(Clone, Debug)]
-pub enum LegEvent {
-    /// A provisional response: there is somebody.
-    Rings,
-    Media(dialog::Media),
-    EarlyMedia {
-        sends: bool,
-    },
-    Answered,
-    Ended(dialog::End),
-}
-
-/// News that the call learns of its place in the queue ([`queue::Output`] without the call's number).
-#[derive(Clone, Debug)]
-pub enum QueueEvent {
-    Ring { seat: Arc<str> },
-    Stop { seat: Arc<str>, elsewhere: bool },
-    Full,
-    TimedOut,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Give a leg that called us its media. Should it be impossible, the answer is an `Ended` for it.
-    Attach {
-        leg: LegNo,
-    },
-    /// Call this party. Should it be impossible (no channel, no port, no route), the answer is an `Ended` for it.
-    Dial {
-        leg: LegNo,
-        party: Dialled,
-    },
-    /// A provisional response to a party that called us.
-    Progress {
-        leg: LegNo,
-        status: Status,
-        media: bool,
-    },
-    Answer {
-        leg: LegNo,
-    },
-    /// A target gave no sign until its time was over.
-    Unreached {
-        leg: LegNo,
-    },
-    Hangup {
-        leg: LegNo,
-        cause: dialog::Cause,
-    },
-    Profile {
-        leg: LegNo,
-        profile: media::Profile,
-    },
-    Play {
-        leg: LegNo,
-        audio: Audio,
-    },
-    /// Close the leg's media; answered by `Closed`.
-    Close {
-        leg: LegNo,
-    },
-    Queue(QueueCommand),
-    Journal(What),
-    /// The call is over and on disk: forget it.
-    Done,
-}
-
-/// A destination to call.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Dialled {
-    Seat { name: Arc<str> },
-    Target(crate::plan::Target),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Audio {
-    Silence,
-    Prompt {
-        name: Arc<str>,
-        repeat: bool,
-        cue: u32,
-    },
-    Ringback,
-    /// Early media of a ringing party's network, and ringback as long as it has none.
-    Early(LegNo),
-    Relay(LegNo),
-    /// The sum of these.
-    Mix(Vec<LegNo>),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum QueueCommand {
-    Join { queue: Arc<str>, priority: queue::Priority, head: bool },
-    Leave,
-    Rang { seat: Arc<str> },
-    Answered { seat: Arc<str> },
-    Refused { seat: Arc<str>, failure: queue::Failure },
-    Freed { seat: Arc<str> },
-}
-
 /// One call. Times out by [`Call::deadline`]; ends by [`Output::Done`], exactly once.
 pub struct Call {
     steps: Arc<[Step]>,
@@ -258,8 +111,8 @@ pub struct Call {
     parties: BTreeMap<LegNo, Called>,
     /// A party that called us to take another's place, and whose.
     taking: Option<(LegNo, LegNo)>,
-    /// Legs whose media the shard has not closed yet, and the codec each one used.
-    media: BTreeMap<LegNo, &'static str>,
+    /// Legs whose media the shard has not closed yet, and the codec that each one has agreed to.
+    media: BTreeMap<LegNo, Option<&'static str>>,
     next_leg: u64,
     /// Parties tried, as `max_parties` counts them.
     tried: u64,
@@ -340,12 +193,13 @@ struct Called {
     met: Option<Mono>,
 }
 
+/// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Outcome {
-    result: Result,
-    by: By,
-    status: Option<u16>,
-    q850: Option<u8>,
+pub struct Outcome {
+    pub result: Result,
+    pub by: By,
+    pub status: Option<u16>,
+    pub q850: Option<u8>,
 }
 
 impl Call {
@@ -385,7 +239,7 @@ impl Call {
             self.refuse(Outcome::rejected(*status, *q850));
         } else {
             self.out.push(Output::Attach { leg: CALLER });
-            self.media.insert(CALLER, "");
+            self.media.insert(CALLER, None);
             match offer {
                 FirstOffer::Invite => {}
                 FirstOffer::Provisional => self.progress(now),
@@ -472,8 +326,13 @@ impl Call {
     }
 
     fn journal(&mut self, what: What) {
+        self.tell(Output::Journal(what));
+    }
+
+    /// Tells what happened, until the record is closed.
+    fn tell(&mut self, happened: Output) {
         if !matches!(self.stage, Stage::Done) {
-            self.out.push(Output::Journal(what));
+            self.out.push(happened);
         }
     }
 

@@ -1,11 +1,11 @@
 //! The parties a call rings and talks to.
 
-use super::event::{By, Party, What};
 use super::profile::{codec_name, on_hold, profile};
 use super::talk::{Lease, Talk};
 use super::{CALLER, Call, Called, Dialled, LegNo, Outcome, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy, Media};
+use crate::event::{By, Party, What};
 use crate::plan::{Failure, Step, Target};
 use crate::queue;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ impl Call {
     /// Offer and answer are settled on a leg, first or anew.
     pub(super) fn media_settled(&mut self, now: Now, leg: LegNo, media: &Media) {
         let Some(codec) = self.media.get_mut(&leg) else { return };
-        *codec = codec_name(media);
+        *codec = Some(codec_name(media));
         self.out.push(Output::Profile { leg, profile: profile(media) });
         if leg == CALLER && self.stage == Stage::Opening {
             return self.next_step(now);
@@ -80,10 +80,10 @@ impl Call {
         let leg = LegNo(self.next_leg);
         self.next_leg += 1;
         self.parties.insert(leg, Called::new(party.clone(), false));
-        self.media.insert(leg, "");
+        self.media.insert(leg, None);
         // In this order, so that the entry can name the INVITE's Call-ID.
         self.out.push(Output::Dial { leg, party: dialled });
-        self.journal(What::ringing(leg.0, party));
+        self.tell(Output::Ringing { leg, party });
         leg
     }
 
@@ -135,7 +135,7 @@ impl Call {
         let Some(called) = self.parties.get(&leg).cloned() else { return };
         let lease = match (&self.stage, &called.party) {
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => {
-                self.journal(What::joined(leg.0, called.party));
+                self.tell(Output::Joined { leg, party: called.party });
                 return self.target_answered(now, leg);
             }
             (Stage::Queued { queue }, Party::Seat { name, .. }) => {
@@ -148,7 +148,7 @@ impl Call {
         let seat = lease.as_ref().map(|l| l.seat.clone());
         self.stage = Stage::Talking(Box::new(Talk::between(leg, lease)));
         self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
-        self.journal(What::joined(leg.0, called.party));
+        self.tell(Output::Joined { leg, party: called.party });
         if let Some(seat) = seat {
             self.cancel_others(leg);
             self.out.push(Output::Queue(QueueCommand::Answered { seat }));

@@ -1,8 +1,8 @@
 //! The steps of the plan, one after another, until one ends in a conversation or a refusal.
 
-use super::event::{By, Result, What};
 use super::{CALLER, Call, Caller, Outcome, Output, QueueCommand, QueueEvent, Stage, Then};
 use crate::base::Now;
+use crate::event::{By, Result, What};
 use crate::plan::Step;
 use crate::queue::Priority;
 use crate::sip::Status;
@@ -88,7 +88,7 @@ impl Call {
     pub(super) fn play_prompt(&mut self, prompt: Arc<str>, then: Then) {
         self.next_cue += 1;
         let cue = self.next_cue;
-        self.journal(What::announcing(&prompt));
+        self.tell(Output::Announcing { prompt: prompt.clone() });
         self.stage = Stage::Announcing { cue, prompt, then };
     }
 

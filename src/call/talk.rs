@@ -6,6 +6,7 @@
 
 use super::{CALLER, Dialled, LegNo};
 use crate::base::Mono;
+use crate::event::TransferKind;
 use crate::plan::Target;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -55,21 +56,6 @@ pub(super) struct Notice {
     pub cue: u32,
 }
 
-/// How a caller is moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Seat and target speak first, the caller hears music.
-    Consult,
-    /// The target joins seat and caller.
-    ThreeWay,
-    /// The seat leaves at once; on failure the caller comes back to it.
-    Blind,
-    /// As three-way: one action, no limits, never ended for silence.
-    Emergency,
-    /// Back to the one who sent the caller away, after a blind transfer failed.
-    Return,
-}
-
 /// Where to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Goal {
@@ -93,7 +79,7 @@ pub enum Goal {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Transfer {
     pub seq: u32,
-    pub mode: Mode,
+    pub kind: TransferKind,
     pub by: LegNo,
     pub chain: Vec<Dialled>,
     /// The place in the chain of the one that rings or answered.
@@ -121,23 +107,6 @@ pub enum Refusal {
     TooMany,
 }
 
-impl Mode {
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Consult => "consult",
-            Mode::ThreeWay => "three-way",
-            Mode::Blind => "blind",
-            Mode::Emergency => "emergency",
-            Mode::Return => "return",
-        }
-    }
-
-    /// The modes that people and programs may ask for.
-    pub fn named(name: &str) -> Option<Mode> {
-        [Mode::Consult, Mode::ThreeWay, Mode::Blind, Mode::Emergency].into_iter().find(|m| m.name() == name)
-    }
-}
-
 impl Goal {
     pub fn targets(to: &str, targets: &[Target], timeout: Duration) -> Goal {
         Goal::Ring { to: to.to_owned(), chain: targets.iter().cloned().map(Dialled::Target).collect(), timeout }
@@ -146,8 +115,8 @@ impl Goal {
 
 impl Transfer {
     /// Nobody rings yet.
-    pub fn new(seq: u32, mode: Mode, by: LegNo, chain: Vec<Dialled>, timeout: Duration) -> Transfer {
-        Transfer { seq, mode, by, chain, index: 0, timeout, leg: LegNo(0), until: None, back: None }
+    pub fn new(seq: u32, kind: TransferKind, by: LegNo, chain: Vec<Dialled>, timeout: Duration) -> Transfer {
+        Transfer { seq, kind, by, chain, index: 0, timeout, leg: LegNo(0), until: None, back: None }
     }
 }
 
@@ -206,7 +175,7 @@ impl Talk {
     /// Tells whether somebody is there for whom the target rings: the caller, or who asked for it and is not alone. An
     /// emergency line is fetched for a seat that has lost its caller too.
     pub fn in_company(&self, transfer: &Transfer) -> bool {
-        let asked = self.has(transfer.by) && (transfer.mode == Mode::Emergency || self.people() > 1);
+        let asked = self.has(transfer.by) && (transfer.kind == TransferKind::Emergency || self.people() > 1);
         self.has(CALLER) || asked
     }
 
@@ -222,7 +191,7 @@ impl Talk {
 
     /// Seat and target have each other's ear, or would but for a swap.
     pub fn consulting(&self) -> Option<&Transfer> {
-        self.transfer.as_ref().filter(|t| t.mode == Mode::Consult && t.until.is_none())
+        self.transfer.as_ref().filter(|t| t.kind == TransferKind::Consult && t.until.is_none())
     }
 
     /// The others in the room of this leg.
@@ -233,6 +202,6 @@ impl Talk {
 
     /// Somebody rings who will come into the room of this leg.
     pub fn awaits(&self, leg: LegNo) -> bool {
-        self.ringing().is_some_and(|t| (t.mode == Mode::Consult) == self.aside.contains(&leg))
+        self.ringing().is_some_and(|t| (t.kind == TransferKind::Consult) == self.aside.contains(&leg))
     }
 }

@@ -1,9 +1,9 @@
-use super::event::{By, Result, What};
 use super::*;
-use crate::base::Wall;
+use crate::base::{RtpStats, Wall};
 use crate::dialog::{Cause, End, EndedBy, Media};
+use crate::event::{By, Result, What};
 use crate::plan::{Advance, Target};
-use crate::sip::{Codec, Direction};
+use crate::sip::{Codec, Direction, Status};
 
 /// A call with a clock of its own; every effect since the last look.
 pub(super) struct Scene {
@@ -74,14 +74,14 @@ impl Scene {
     pub fn clear(mut self) -> (Result, By) {
         for leg in 0..10 {
             if self.effects.contains(&Output::Close { leg: LegNo(leg) }) {
-                self.handle(Input::Closed { leg: LegNo(leg), stats: Stats::default() });
+                self.handle(Input::Closed { leg: LegNo(leg), stats: RtpStats::default() });
             }
         }
         self.handle(Input::Journaled);
         assert_eq!(self.effects.iter().filter(|e| **e == Output::Done).count(), 1, "{:?}", self.effects);
         assert_eq!(self.call.deadline(), None);
         let ends = self.effects.iter().filter_map(|e| match e {
-            Output::Journal(What::Ended { result, by, .. }) => Some((*result, *by)),
+            Output::Ended(Outcome { result, by, .. }) => Some((*result, *by)),
             _ => None,
         });
         let ends: Vec<_> = ends.collect();
@@ -111,8 +111,8 @@ impl Scene {
     /// The moves that began, as `blind…`, and how moves ended.
     pub fn moves(&self) -> Vec<String> {
         let of = |e: &Output| match e {
-            Output::Journal(What::TransferStarted { kind, .. }) => Some(format!("{kind}…")),
-            Output::Journal(What::TransferEnded { result, .. }) => Some(result.clone()),
+            Output::TransferStarted { kind, .. } => Some(format!("{}…", kind.name())),
+            Output::TransferEnded { result, .. } => serde_json::to_value(result).unwrap().as_str().map(str::to_owned),
             _ => None,
         };
         self.effects.iter().filter_map(of).collect()

@@ -11,10 +11,10 @@
 //!
 //! The caller's leg stays with us through all of it, and is in `main` whatever happens elsewhere.
 
-use super::event::{Party, What};
-use super::talk::{Goal, Mode, Notice, Refusal, Talk, Transfer};
+use super::talk::{Goal, Notice, Refusal, Talk, Transfer};
 use super::{CALLER, Call, Dialled, LegNo, Output, Stage};
 use crate::base::Now;
+use crate::event::{Party, TransferKind, TransferResult};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const PROOF: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     Transfer {
-        mode: Mode,
+        kind: TransferKind,
         goal: Goal,
     },
     /// The seat leaves, the caller stays with the target: at the end of a consultation, and where three talk.
@@ -56,7 +56,7 @@ impl Call {
             return Err(Refusal::NotAllowed);
         }
         match request {
-            Request::Transfer { mode, goal } => self.transfer(now, by, mode, goal),
+            Request::Transfer { kind, goal } => self.transfer(now, by, kind, goal),
             Request::Complete => self.complete(now, by),
             Request::Cancel => self.cancel(),
             Request::Swap => self.talk().ok_or(Refusal::NotTalking)?.swap(),
@@ -88,23 +88,23 @@ impl Call {
         }
     }
 
-    fn transfer(&mut self, now: Now, by: LegNo, mode: Mode, goal: Goal) -> Result<(), Refusal> {
+    fn transfer(&mut self, now: Now, by: LegNo, kind: TransferKind, goal: Goal) -> Result<(), Refusal> {
         let Some(talk) = self.talk() else { return Err(Refusal::NotTalking) };
         // Nobody is moved who has gone; an emergency line is fetched all the same.
-        if mode != Mode::Emergency && !talk.has(CALLER) {
+        if kind != TransferKind::Emergency && !talk.has(CALLER) {
             return Err(Refusal::NotAllowed);
         }
         match &talk.transfer {
             // A repeated one-key press does nothing more; the key goes before any other move.
-            Some(t) if mode == Mode::Emergency && t.mode == Mode::Emergency => return Ok(()),
-            Some(_) if mode == Mode::Emergency => self.cancel()?,
+            Some(t) if kind == TransferKind::Emergency && t.kind == TransferKind::Emergency => return Ok(()),
+            Some(_) if kind == TransferKind::Emergency => self.cancel()?,
             Some(_) => return Err(Refusal::Busy),
             None => {}
         }
         match goal {
             Goal::Queue { queue, high } => self.send_to_queue(now, by, queue, high),
             Goal::Guide { prompt } => self.guide(prompt),
-            Goal::Ring { to, chain, timeout } => self.send_to_parties(now, by, mode, &to, chain, timeout),
+            Goal::Ring { to, chain, timeout } => self.send_to_parties(now, by, kind, &to, chain, timeout),
         }
     }
 
@@ -113,7 +113,7 @@ impl Call {
         if !self.talk().is_some_and(|talk| talk.has(CALLER)) {
             return Err(Refusal::NotAllowed);
         }
-        self.journal(What::announcing(&prompt));
+        self.tell(Output::Announcing { prompt: prompt.clone() });
         self.speak_to(CALLER, Some(prompt));
         Ok(())
     }
@@ -125,9 +125,9 @@ impl Call {
             return Err(Refusal::NotAllowed);
         }
         self.failure = None;
-        let seq = self.started("blind", by, queue.to_string());
+        let seq = self.started(TransferKind::Blind, by, queue.to_string());
         // Its phone is told before it is hung up.
-        self.journal(What::TransferEnded { seq, result: "completed".to_owned() });
+        self.tell(Output::TransferEnded { seq, result: TransferResult::Completed });
         self.dismiss_seat(by);
         self.free_seat();
         self.join_queue(now, queue, high, false);
@@ -138,42 +138,42 @@ impl Call {
         &mut self,
         now: Now,
         by: LegNo,
-        mode: Mode,
+        kind: TransferKind,
         to: &str,
         chain: Vec<Dialled>,
         timeout: Duration,
     ) -> Result<(), Refusal> {
-        if chain.is_empty() || (mode != Mode::Emergency && self.tried >= self.policy.max_parties) {
+        if chain.is_empty() || (kind != TransferKind::Emergency && self.tried >= self.policy.max_parties) {
             return Err(Refusal::TooMany);
         }
         // A caller that comes back does so for the failure of the move before.
-        if mode != Mode::Return {
+        if kind != TransferKind::Return {
             self.failure = None;
         }
         let back = self.dialled_of(by);
         // Not at the way back: who asked is still to be told of the target.
         self.failure = None;
-        let seq = self.started(mode.name(), by, to.to_owned());
+        let seq = self.started(kind, by, to.to_owned());
         if let Some(talk) = self.talk() {
             talk.notice = None;
-            if mode == Mode::Consult {
+            if kind == TransferKind::Consult {
                 talk.main.remove(&by);
                 talk.aside.insert(by);
             }
-            talk.transfer = Some(Transfer { back, ..Transfer::new(seq, mode, by, chain, timeout) });
+            talk.transfer = Some(Transfer { back, ..Transfer::new(seq, kind, by, chain, timeout) });
         }
         self.ring_next(now, 0);
         // Not before somebody rings: the caller is never left alone.
-        if mode == Mode::Blind && self.talk().is_some_and(|t| t.ringing().is_some()) {
+        if kind == TransferKind::Blind && self.talk().is_some_and(|t| t.ringing().is_some()) {
             self.dismiss_seat(by);
         }
         Ok(())
     }
 
-    fn started(&mut self, kind: &str, by: LegNo, to: String) -> u32 {
+    fn started(&mut self, kind: TransferKind, by: LegNo, to: String) -> u32 {
         self.transfers += 1;
         let seq = self.transfers;
-        self.journal(What::TransferStarted { seq, kind: kind.to_owned(), by: by.0, to });
+        self.tell(Output::TransferStarted { seq, kind, by, to });
         seq
     }
 
@@ -191,7 +191,7 @@ impl Call {
     fn ring_next(&mut self, now: Now, index: usize) {
         let Some(transfer) = self.talk().and_then(|t| t.transfer.as_mut()) else { return };
         let Some(dialled) = transfer.chain.get(index).cloned() else { return self.transfer_failed(now) };
-        let (until, urgent) = (now.mono.after(transfer.timeout), transfer.mode == Mode::Emergency);
+        let (until, urgent) = (now.mono.after(transfer.timeout), transfer.kind == TransferKind::Emergency);
         if !urgent && !self.may_try() {
             return self.transfer_failed(now);
         }
@@ -210,24 +210,24 @@ impl Call {
         let Some(talk) = self.talk() else { return };
         let Some(transfer) = talk.transfer.as_mut().filter(|t| t.leg == leg) else { return };
         transfer.until = None;
-        let (mode, seq) = (transfer.mode, transfer.seq);
-        if mode == Mode::Consult {
+        let (kind, seq) = (transfer.kind, transfer.seq);
+        if kind == TransferKind::Consult {
             let by = transfer.by;
             talk.aside.insert(leg);
             return self.answer_party(by);
         }
         talk.main.insert(leg);
         talk.unproven = talk.transfer.clone().map(|t| (t, now.mono.after(PROOF)));
-        if let Some(lease) = talk.lease.as_mut().filter(|_| mode == Mode::Return) {
+        if let Some(lease) = talk.lease.as_mut().filter(|_| kind == TransferKind::Return) {
             lease.leg = leg;
         }
         if talk.lease.as_ref().is_some_and(|l| !talk.has(l.leg)) {
             self.free_seat();
         }
-        let result = match mode {
-            Mode::Return => "returned",
-            Mode::Blind => "completed",
-            _ => "joined",
+        let result = match kind {
+            TransferKind::Return => TransferResult::Returned,
+            TransferKind::Blind => TransferResult::Completed,
+            _ => TransferResult::Joined,
         };
         self.transfer_over(seq, result);
     }
@@ -238,7 +238,9 @@ impl Call {
         let Some(talk) = self.talk() else { return };
         let unproven = talk.unproven.take_if(|(t, until)| t.leg == leg && now.mono <= *until).map(|(t, _)| t);
         let Some(transfer) = talk.consulting().filter(|t| t.leg == leg).cloned().or(unproven) else { return };
-        if matches!(transfer.mode, Mode::Emergency | Mode::Return) || talk.transfer.as_ref().is_some_and(|t| t.leg != leg) {
+        if matches!(transfer.kind, TransferKind::Emergency | TransferKind::Return)
+            || talk.transfer.as_ref().is_some_and(|t| t.leg != leg)
+        {
             return;
         }
         let index = transfer.index + 1;
@@ -247,8 +249,8 @@ impl Call {
         self.ring_next(now, index);
     }
 
-    pub(super) fn transfer_over(&mut self, seq: u32, result: &str) {
-        self.journal(What::TransferEnded { seq, result: result.to_owned() });
+    pub(super) fn transfer_over(&mut self, seq: u32, result: TransferResult) {
+        self.tell(Output::TransferEnded { seq, result });
         if let Some(talk) = self.talk() {
             talk.transfer = None;
         }
@@ -264,7 +266,7 @@ impl Call {
     /// then to the head of its queue.
     fn transfer_failed(&mut self, now: Now) {
         let Some(transfer) = self.talk().and_then(|t| t.transfer.take()) else { return };
-        self.journal(What::TransferEnded { seq: transfer.seq, result: "failed".to_owned() });
+        self.tell(Output::TransferEnded { seq: transfer.seq, result: TransferResult::Failed });
         self.drop_second();
         let Some(talk) = self.talk() else { return };
         talk.merge();
@@ -273,15 +275,15 @@ impl Call {
         match transfer.back {
             _ if people > 1 && asked => self.speak_to(transfer.by, self.policy.transfer_failed.clone()),
             _ if people > 1 || asked || !caller => {}
-            Some(back) if transfer.mode == Mode::Blind => self.return_to(now, back, transfer.by),
+            Some(back) if transfer.kind == TransferKind::Blind => self.return_to(now, back, transfer.by),
             _ => self.nobody_left(now),
         }
     }
 
     fn return_to(&mut self, now: Now, back: Dialled, by: LegNo) {
-        let seq = self.started(Mode::Return.name(), by, "seat".to_owned());
+        let seq = self.started(TransferKind::Return, by, "seat".to_owned());
         if let Some(talk) = self.talk() {
-            talk.transfer = Some(Transfer::new(seq, Mode::Return, by, vec![back], RETURN_RING));
+            talk.transfer = Some(Transfer::new(seq, TransferKind::Return, by, vec![back], RETURN_RING));
         }
         self.ring_next(now, 0);
     }
@@ -310,7 +312,7 @@ impl Call {
     fn complete(&mut self, now: Now, asked: LegNo) -> Result<(), Refusal> {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
         let together = talk.transfer.is_none() && talk.people() > 2;
-        let Some(transfer) = talk.transfer.as_mut().filter(|t| t.mode == Mode::Consult) else {
+        let Some(transfer) = talk.transfer.as_mut().filter(|t| t.kind == TransferKind::Consult) else {
             return match talk.second {
                 None if together => self.drop_leg(now, asked),
                 _ => self.leave_by_both_lines(),
@@ -319,13 +321,13 @@ impl Call {
         let (by, seq) = (transfer.by, transfer.seq);
         if transfer.until.is_some() {
             // Still ringing: it becomes a blind transfer, and the caller comes back if it fails.
-            transfer.mode = Mode::Blind;
+            transfer.kind = TransferKind::Blind;
             talk.merge();
             self.dismiss_seat(by);
             return Ok(());
         }
         talk.merge();
-        self.transfer_over(seq, "completed");
+        self.transfer_over(seq, TransferResult::Completed);
         self.free_seat();
         self.dismiss_seat(by);
         Ok(())
@@ -334,14 +336,14 @@ impl Call {
     /// Ends the move and its target; the seat has the caller again.
     pub(super) fn cancel(&mut self) -> Result<(), Refusal> {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
-        let transfer = talk.transfer.as_ref().filter(|t| t.mode != Mode::Return).ok_or(Refusal::Nothing)?;
+        let transfer = talk.transfer.as_ref().filter(|t| t.kind != TransferKind::Return).ok_or(Refusal::Nothing)?;
         if !talk.has(transfer.by) {
             return Err(Refusal::NotAllowed);
         }
         let (leg, seq) = (transfer.leg, transfer.seq);
         talk.leave(leg);
         self.give_up(leg, false);
-        self.transfer_over(seq, "cancelled");
+        self.transfer_over(seq, TransferResult::Cancelled);
         self.drop_second();
         self.together();
         Ok(())
@@ -351,7 +353,7 @@ impl Call {
         let talk = self.talk().ok_or(Refusal::NotTalking)?;
         let seq = talk.consulting().ok_or(Refusal::Nothing)?.seq;
         talk.merge();
-        self.transfer_over(seq, "joined");
+        self.transfer_over(seq, TransferResult::Joined);
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! Shows operators a call.
 
-use super::event::Party;
 use super::{CALLER, Call, Called, Dialled, LegNo, Stage};
 use crate::base::Mono;
+use crate::event::Party;
 
 /// A leg as an operator sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,15 +83,5 @@ impl Call {
             _ => ("ringing", false),
         };
         LegView { leg: leg.0, party, state, on_hold }
-    }
-}
-
-impl Party {
-    /// The seat's name or the target's number.
-    pub fn name(&self) -> &str {
-        match self {
-            Party::Seat { name, .. } => name,
-            Party::Target { number } => number,
-        }
     }
 }

@@ -1,10 +1,10 @@
 //! A deadline for whatever a call waits for that others must do, so that no stage is for ever; and what must hold between
 //! two inputs, for tests that ask after each.
 
-use super::event::{By, Party, Result as Ended};
 use super::{Audio, Call, Caller, LegNo, Outcome, Stage};
+use crate::base::RtpStats;
 use crate::base::{Mono, Now};
-use crate::media::Stats;
+use crate::event::{By, Party, Result as Ended};
 use std::time::Duration;
 
 /// A caller's media is settled by the INVITE, or by the ACK of a late offer's answer, which the leg waits for no longer.
@@ -63,7 +63,7 @@ impl Call {
             Awaited::Prompt(cue) => self.played(now, cue),
             Awaited::Closing => {
                 let open: Vec<LegNo> = self.media.keys().copied().collect();
-                open.into_iter().for_each(|leg| self.media_closed(leg, Stats::default()));
+                open.into_iter().for_each(|leg| self.media_closed(leg, RtpStats::default()));
             }
         }
     }

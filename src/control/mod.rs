@@ -5,9 +5,10 @@ mod access;
 pub use access::{Holder, Missing, Right, Role};
 
 use crate::base::{CallId, Text};
+pub use crate::call::LegView;
 use crate::call::Refusal;
 pub use crate::call::feature_codes::FeatureCodes;
-pub use crate::call::{LegView, Mode};
+pub use crate::event::TransferKind;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +18,7 @@ pub enum Command {
     Transfer {
         call: CallId,
         to: String,
-        mode: Mode,
+        kind: TransferKind,
     },
     Complete(CallId),
     Cancel(CallId),

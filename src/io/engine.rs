@@ -2,14 +2,14 @@
 //! says. A turn takes a bounded number of each, so that neither a flood nor a full inbox keeps the timers waiting.
 
 use crate::base::{Flow, Mono, Now, Proto, Source};
-use crate::call::event::Entry;
 use crate::control::Reply;
+use crate::event::Entry;
 use crate::io::clock;
 use crate::io::inbox::{Arrival, Outlet};
 use crate::io::net::udp::{UdpPort, Unsent};
 use crate::io::process::threads;
 use crate::media::Command;
-use crate::switch::{Input, Output, Switch};
+use crate::switch::{Input, Output, Recording, Switch};
 use crate::transport::{Bounds, Lanes};
 use bytes::Bytes;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -62,6 +62,7 @@ pub trait Ends<M> {
     fn stream(&mut self, flow: Flow, data: Bytes) -> bool;
     fn media(&mut self, shard: u16, command: Command);
     fn journal(&mut self, ticket: u64, entry: Entry);
+    fn recording(&mut self, recording: Recording);
     /// All outputs of a turn are handed over.
     fn flush(&mut self);
     fn reply(&mut self, id: u64, reply: Reply);
@@ -198,6 +199,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
             }
             Output::Media { shard, command } => self.ends.media(shard, command),
             Output::Journal { ticket, entry } => self.ends.journal(ticket, entry),
+            Output::Recording(recording) => self.ends.recording(recording),
             Output::Reply { id, reply } => self.ends.reply(id, reply),
         }
     }
@@ -354,6 +356,7 @@ mod tests {
         }
         fn media(&mut self, _shard: u16, _command: Command) {}
         fn journal(&mut self, _ticket: u64, _entry: Entry) {}
+        fn recording(&mut self, _recording: Recording) {}
         fn flush(&mut self) {}
         fn reply(&mut self, _id: u64, _reply: Reply) {}
         fn wanted(&self) -> bool {

@@ -1,8 +1,8 @@
 //! Everything that runs: the switch thread, media threads, journal, delivery, TCP and HTTP, put together.
 
 use crate::base::{Flow, Now, Rng, Text};
-use crate::call::event::Entry;
 use crate::control::Reply;
+use crate::event::Entry;
 use crate::io::clock;
 use crate::io::config::Config;
 use crate::io::config::fit::Fit;
@@ -31,7 +31,7 @@ use crate::io::shards::tap::{self, Frame, Sink};
 use crate::io::trail::Trail;
 use crate::media::{self, Command};
 use crate::record::zone::Zone;
-use crate::switch::{Input, Output, Setup, Switch};
+use crate::switch::{Input, Output, Recording, Setup, Switch};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use std::io;
@@ -114,7 +114,8 @@ impl Gateway {
         let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
         let (board, asks) = (Arc::new(Board::default()), Arc::new(Asks::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let edges = Edges::to(&tcp, shards, journal.appender(), &board, &asks, recorder.notes());
+        let edges = Edges::new(&tcp, shards, &journal, &board, &asks);
+        let edges = Edges { recorder: recorder.notes(), ..edges };
         let switch = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() }.start()?;
 
         let tokens = Tokens::of(&config.http).map(Arc::new).map_err(|complaints| tokens::told(&complaints))?;
@@ -239,16 +240,9 @@ struct Edges {
 }
 
 impl Edges {
-    fn to(
-        tcp: &Tcp,
-        shards: Vec<ShardHandle>,
-        journal: Appender,
-        board: &Arc<Board>,
-        asks: &Arc<Asks>,
-        recorder: Option<Notes>,
-    ) -> Edges {
-        let (tcp, board, asks) = (tcp.clone(), board.clone(), asks.clone());
-        Edges { tcp, shards, journal, board, asks, recorder, lost_commands: 0 }
+    fn new(tcp: &Tcp, shards: Vec<ShardHandle>, journal: &Journal, board: &Arc<Board>, asks: &Arc<Asks>) -> Edges {
+        let (tcp, journal, board, asks) = (tcp.clone(), journal.appender(), board.clone(), asks.clone());
+        Edges { tcp, shards, journal, board, asks, recorder: None, lost_commands: 0 }
     }
 }
 
@@ -271,8 +265,11 @@ impl Ends<Switch> for Edges {
         self.shards.iter().for_each(ShardHandle::wake);
     }
 
+    fn recording(&mut self, recording: Recording) {
+        self.recorder.iter().for_each(|recorder| recorder.note(recording));
+    }
+
     fn journal(&mut self, ticket: u64, entry: Entry) {
-        self.recorder.iter().for_each(|recorder| recorder.note(&entry));
         // A loss is counted and logged there.
         self.journal.append(ticket, entry);
     }

@@ -28,7 +28,7 @@ pub use ports::Ports;
 pub use prompt::{PromptError, RATE};
 pub use shard::{Config, Relayed, Shard};
 
-use crate::base::{CallId, Cidr, LegId};
+use crate::base::{CallId, Cidr, LegId, RtpStats};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -230,22 +230,6 @@ pub enum Event {
     Closed {
         leg: LegId,
         rtp: SocketAddr,
-        stats: Stats,
+        stats: RtpStats,
     },
-}
-
-/// A leg's figures, for the record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Stats {
-    pub received: u64,
-    pub sent: u64,
-    /// By RFC 3550 appendix A.3; may be negative.
-    pub lost: i64,
-    /// Milliseconds, RFC 3550 §6.4.1.
-    pub jitter_ms: f32,
-    /// Packets of ours that the peer's receiver reports said it lost.
-    pub peer_lost: i64,
-    /// Packets from others than the peer, dropped.
-    #[serde(default)]
-    pub strangers: u64,
 }

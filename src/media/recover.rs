@@ -1,9 +1,9 @@
 //! A panic costs one call. Whoever drives the shard catches it and comes here.
 
 use super::{Hears, Shard};
-use crate::base::{LegId, Mono, Now};
+use crate::base::{LegId, Mono, Now, RtpStats};
+use crate::media::Event;
 use crate::media::out::Out;
-use crate::media::{Event, Stats};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,7 +17,7 @@ impl Shard {
             self.remove(id, |leg| catch_unwind(AssertUnwindSafe(|| leg.stats())).unwrap_or_default(), out);
         }
         if let Some((leg, rtp)) = opening.filter(|_| !open) {
-            out.event(Event::Closed { leg, rtp, stats: Stats::default() });
+            out.event(Event::Closed { leg, rtp, stats: RtpStats::default() });
         }
         self.mend(now.mono);
         lost

@@ -4,7 +4,7 @@
 //! bounded by the ports that the switch hands out, since each holds a bound pair.
 
 use crate::base::trap::{self, Trap};
-use crate::base::{LegId, Map, Mono, Now, Rng, Timers};
+use crate::base::{LegId, Map, Mono, Now, Rng, RtpStats, Timers};
 use crate::media::inband::Detector;
 use crate::media::keys::Place;
 use crate::media::latch::{Earlier, QUIET, remember};
@@ -15,7 +15,7 @@ use crate::media::playing::{Hears, Playing};
 use crate::media::rtp::{HEADER, Packet, is_rtcp};
 use crate::media::voice::Voice;
 use crate::media::wheel::Wheel;
-use crate::media::{Command, Event, Origins, Profile, Prompt, Source, Stats};
+use crate::media::{Command, Event, Origins, Profile, Prompt, Source};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -359,7 +359,7 @@ impl Shard {
         self.remove(id, Leg::stats, out);
     }
 
-    fn remove(&mut self, id: LegId, stats: impl FnOnce(&Leg) -> Stats, out: &mut Out) {
+    fn remove(&mut self, id: LegId, stats: impl FnOnce(&Leg) -> RtpStats, out: &mut Out) {
         let Some(leg) = self.legs.remove(&id) else { return };
         [Task::Report, Task::Silence, Task::Quiet].into_iter().for_each(|task| self.timers.cancel(&(id, task)));
         out.push(Effect::Close { leg: id });

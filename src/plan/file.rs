@@ -89,16 +89,16 @@ impl Written {
 }
 
 /// How a plan spells the modes.
-pub const MODES: &[(&str, Mode)] = &[
-    ("front", Mode::Front),
-    ("merged", Mode::Merged),
-    ("parallel", Mode::Parallel),
-    ("sub-center", Mode::SubCenter),
-    ("remote-seats", Mode::RemoteSeats),
-    ("linked", Mode::Linked),
-    ("emergency", Mode::Emergency),
-    ("guided", Mode::Guided),
-    ("platform", Mode::Platform),
+pub const MODES: &[Mode] = &[
+    Mode::Front,
+    Mode::Merged,
+    Mode::Parallel,
+    Mode::SubCenter,
+    Mode::RemoteSeats,
+    Mode::Linked,
+    Mode::Emergency,
+    Mode::Guided,
+    Mode::Platform,
 ];
 
 /// The names that notices have for the modes.
@@ -233,7 +233,8 @@ fn read_head(top: &Table<'_>, written: &mut Written, log: &Log) {
 
 fn read_modes(top: &Table<'_>, written: &mut Written, log: &Log) {
     let Some(table) = top.table("modes", words::MODES) else { return };
-    for (name, mode) in MODES {
+    for mode in MODES {
+        let name = mode.name();
         let Some(section) = table.table(name, &[words::RULES]) else { continue };
         if written.modes.iter().any(|(m, _)| m == mode) {
             log.error(&section.at, both!("`[modes.{name}]` is already in another file", "`[modes.{name}]` 已在另一个文件中"));
@@ -269,12 +270,12 @@ fn read_unit(table: &Table<'_>, log: &Log) -> Option<Located<String>> {
 }
 
 fn read_mode(said: Located<String>, log: &Log) -> Option<Located<Mode>> {
-    let found = MODES.iter().find(|(name, _)| *name == said.value);
+    let found = MODES.iter().find(|mode| mode.name() == said.value);
     if found.is_none() {
         let name = &said.value;
         log.error(&said.at, both!("no mode `{name}`", "没有模式 `{name}`").then(&mode_suggestion(name)));
     }
-    found.map(|(_, mode)| Located { value: *mode, at: said.at })
+    found.map(|mode| Located { value: *mode, at: said.at })
 }
 
 /// The tables whose names are the author's. The including file's come first and win.

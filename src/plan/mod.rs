@@ -30,6 +30,8 @@ pub mod syntax;
 mod words;
 
 use crate::base::{Map, Text, Wall};
+pub use crate::event::Mode;
+pub use crate::event::Phase;
 pub use advance::{Advance, Failure};
 pub use check::{Checked, Surroundings, Ways, check};
 pub use difference::Change;
@@ -88,50 +90,6 @@ pub struct Decision {
     pub tenant: Option<Arc<str>>,
     /// The plan's revision, for the record.
     pub revision: Arc<str>,
-}
-
-/// How a number takes part (the notices' words stand in the plan's guide).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mode {
-    Front,
-    Merged,
-    Parallel,
-    SubCenter,
-    RemoteSeats,
-    Linked,
-    Emergency,
-    Guided,
-    Platform,
-    /// No line of the plan has this number.
-    Unknown,
-}
-
-impl Mode {
-    /// As plans, records and `explain` spell it.
-    pub fn name(self) -> &'static str {
-        file::MODES.iter().find(|(_, mode)| *mode == self).map_or("unknown", |(name, _)| name)
-    }
-}
-
-/// Where a merged number stands on the day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    NotYet,
-    AnnounceAndConnect,
-    AnnounceOnly,
-    Released,
-}
-
-impl Phase {
-    /// As records and `explain` spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::NotYet => "not-yet",
-            Phase::AnnounceAndConnect => "announce-and-connect",
-            Phase::AnnounceOnly => "announce-only",
-            Phase::Released => "released",
-        }
-    }
 }
 
 /// One thing to do with the caller; the next follows when it ends without an answer.

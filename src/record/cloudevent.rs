@@ -4,7 +4,7 @@ use super::fold::fold;
 use super::shape::Record;
 use super::zone::Zone;
 use crate::base::{CallId, Mono, Wall};
-use crate::call::event::{Entry, What};
+use crate::event::{Entry, TransferResult, What};
 use schemars::JsonSchema;
 use serde::Serialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -80,7 +80,7 @@ impl Kind {
             What::Queued { .. } => &[Kind::Queued],
             What::Joined { .. } => &[Kind::Answered],
             What::TransferStarted { .. } => &[Kind::TransferStarted],
-            What::TransferEnded { result, .. } if matches!(result.as_str(), "failed" | "cancelled") => &[Kind::TransferFailed],
+            What::TransferEnded { result: TransferResult::Failed | TransferResult::Cancelled, .. } => &[Kind::TransferFailed],
             What::TransferEnded { .. } => &[Kind::TransferCompleted],
             What::Ended { .. } | What::Interrupted => &[Kind::Ended, Kind::Record],
             What::Reported(_) => &[Kind::Record],
@@ -195,7 +195,7 @@ pub(super) fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::event::{By, Offered, Result};
+    use crate::event::{By, Offered, Result};
     use serde_json::json;
 
     fn log() -> Vec<Entry> {

@@ -1,6 +1,6 @@
 //! One entry's delta as a journal keeps it: JSON with a version, so that an older journal stays readable.
 
-use crate::call::event::What;
+use crate::event::What;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -67,14 +67,14 @@ fn garbage(error: serde_json::Error) -> Unreadable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::event::{By, Offered, Party, Result};
-    use crate::media::Stats;
+    use crate::base::RtpStats;
+    use crate::event::{By, Offered, Party, Result};
     use proptest::prelude::*;
 
     #[test]
     fn every_kind_of_entry_comes_back_as_it_went() {
         let party = Party::Seat { name: "1001".into(), queue: "12345".into() };
-        let stats = Stats { received: 1, sent: 2, lost: -3, jitter_ms: 0.25, peer_lost: 4, strangers: 5 };
+        let stats = RtpStats { received: 1, sent: 2, lost: -3, jitter_ms: 0.25, peer_lost: 4, strangers: 5 };
         for what in [
             What::Offered(Box::new(Offered { caller_raw: "\"张\" <tel:13800138000>".into(), ..Offered::default() })),
             What::Announcing { prompt: "欢迎".into(), version: Some("1".into()) },
@@ -82,7 +82,7 @@ mod tests {
             What::Ringing { leg: 2, party: party.clone(), sip_call_id: Some("a".into()), label: None },
             What::RingFailed { leg: 2, status: Some(486), q850: Some(17) },
             What::CallerAnswered,
-            What::joined(3, Party::Target { number: "110".into() }),
+            What::Joined { leg: 3, party: Party::Target { number: "110".into() }, sip_call_id: None, label: None },
             What::Held { leg: 3 },
             What::Resumed { leg: 3 },
             What::Silent { leg: 3 },

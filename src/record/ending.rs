@@ -3,7 +3,7 @@
 use super::shape::Record;
 use super::timing::{Times, Timing};
 use crate::base::{CallId, Masked, Mono};
-use crate::call::event::{By, Result};
+use crate::event::{By, Result};
 use std::fmt;
 
 /// A call that is over, or as far as it came.

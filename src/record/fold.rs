@@ -6,10 +6,10 @@ use super::report;
 use super::shape::{Area, Direction, Hotline, Leg, Media, PlayedPrompt, Record, Seat, Transfer};
 use super::timing::{Span, Timing};
 use super::zone::Zone;
+use crate::base::RtpStats;
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Wall};
-use crate::call::event::{By, Entry, Offered, Party, Result, What};
-use crate::media::Stats;
+use crate::event::{By, Entry, Offered, Party, Result, TransferKind, TransferResult, What};
 use std::collections::BTreeMap;
 
 /// The record of one call's entries, in sequence; none when there are none.
@@ -82,8 +82,8 @@ impl<'a> Fold<'a> {
                 let r = &mut self.record;
                 (r.result, r.hangup_by, r.sip_code, r.q850) = (Some(*result), Some(*by), *status, *q850);
             }
-            What::TransferStarted { seq, kind, by, to } => self.transfer_started(*seq, kind, *by, to, at),
-            What::TransferEnded { seq, result } => self.transfer_ended(*seq, result, at),
+            What::TransferStarted { seq, kind, by, to } => self.transfer_started(*seq, *kind, *by, to, at),
+            What::TransferEnded { seq, result } => self.transfer_ended(*seq, *result, at),
             What::Reported(reported) => report::fill(&mut self.record, reported, self.zone),
             What::Held { .. } | What::Resumed { .. } | What::Silent { .. } | What::Heard { .. } | What::Interrupted => {}
         }
@@ -118,8 +118,8 @@ impl<'a> Fold<'a> {
             dialled: o.dialled.clone(),
             number: o.number.clone(),
             line: o.line.clone(),
-            mode: o.mode.clone(),
-            phase: o.phase.clone(),
+            mode: o.mode,
+            phase: o.phase,
             unit: o.unit.clone(),
             diverted_from: o.diverted_from.clone(),
         };
@@ -174,14 +174,14 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn transfer_started(&mut self, seq: u32, kind: &str, by: u64, to: &str, started: String) {
-        let (kind, to) = (kind.to_owned(), to.to_owned());
+    fn transfer_started(&mut self, seq: u32, kind: TransferKind, by: u64, to: &str, started: String) {
+        let to = to.to_owned();
         self.record.transfers.push(Transfer { seq, kind, from: by, to, started, ended: None, result: None });
     }
 
-    fn transfer_ended(&mut self, seq: u32, result: &str, at: String) {
+    fn transfer_ended(&mut self, seq: u32, result: TransferResult, at: String) {
         if let Some(transfer) = self.record.transfers.iter_mut().find(|t| t.seq == seq) {
-            (transfer.ended, transfer.result) = (Some(at), Some(result.to_owned()));
+            (transfer.ended, transfer.result) = (Some(at), Some(result));
         }
     }
 
@@ -232,7 +232,7 @@ impl<'a> Fold<'a> {
     }
 }
 
-fn media(codec: &str, stats: &Stats) -> Media {
+fn media(codec: &str, stats: &RtpStats) -> Media {
     let (codec, jitter_ms) = (codec.to_owned(), Some(stats.jitter_ms));
     Media {
         received: Direction { codec: codec.clone(), packets: stats.received, lost: stats.lost, jitter_ms },

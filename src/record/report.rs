@@ -3,7 +3,7 @@
 use super::shape::{Area, Hotline, Record, Recording, Reporter, Seat, Survey, Ticket};
 use super::zone::Zone;
 use crate::base::{CallId, Text, Wall, is_web};
-use crate::call::event::{Report, Reported, ReportedTicket};
+use crate::event::{Report, Reported, ReportedTicket};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use uuid::Builder;
@@ -96,7 +96,7 @@ pub(super) fn fill(record: &mut Record, reported: &Reported, zone: &Zone) {
             dialled: report.hotline.clone(),
             number: report.hotline.clone(),
             line: reported.line.clone(),
-            mode: reported.mode.clone(),
+            mode: reported.mode,
             unit: reported.unit.clone(),
             ..Hotline::default()
         },

@@ -3,7 +3,7 @@
 use super::callback::{Message, Tag};
 use super::cloudevent::CloudEvent;
 use super::shape::Record;
-use crate::call::event::Report;
+use crate::event::Report;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 //! the descriptions of its JSON Schema.
 
 use crate::base::Masked;
-use crate::call::event::{By, Party, Result};
+use crate::event::{By, Mode, Party, Phase, Result, TransferKind, TransferResult};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -117,8 +117,8 @@ pub struct Hotline {
     pub number: String,
     /// Its name in the plan.
     pub line: String,
-    pub mode: String,
-    pub phase: Option<String>,
+    pub mode: Mode,
+    pub phase: Option<Phase>,
     /// The responsible unit.
     pub unit: Option<String>,
     /// The number that the call was diverted from before it came here.
@@ -191,16 +191,15 @@ pub struct Seat {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Transfer {
     pub seq: u32,
-    /// `consult`, `three-way`, `blind`, `emergency`, `return`.
-    pub kind: String,
+    pub kind: TransferKind,
     pub from: u64,
     pub to: String,
     #[schemars(extend("format" = "date-time"))]
     pub started: String,
     #[schemars(extend("format" = "date-time"))]
     pub ended: Option<String>,
-    /// `joined`, `completed`, `returned`, `cancelled`, `failed`; null while it lasts, or where the process died in it.
-    pub result: Option<String>,
+    /// Null while it lasts, or where the process died in it.
+    pub result: Option<TransferResult>,
 }
 
 /// One party's part in the call.

@@ -3,9 +3,9 @@
 use super::cloudevent::{CloudEvent, Kind};
 use super::fold::fold;
 use super::zone::Zone;
+use crate::base::RtpStats;
 use crate::base::{CallId, Mono, Wall};
-use crate::call::event::{By, Division, Entry, Offered, Party, Result, What};
-use crate::media::Stats;
+use crate::event::{By, Division, Entry, Mode, Offered, Party, Phase, Result, What};
 use serde_json::{Value, json};
 
 const CALL: &str = "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80";
@@ -38,8 +38,8 @@ fn offered() -> What {
         caller_raw: "+8613800138000".into(),
         caller_anonymous: false,
         line: "12315".into(),
-        mode: "merged".into(),
-        phase: Some("announce-and-connect".into()),
+        mode: Mode::Merged,
+        phase: Some(Phase::AnnounceAndConnect),
         unit: Some("州市场监督管理局".into()),
         area: Some("691".into()),
         area_source: "trunk".into(),
@@ -51,7 +51,15 @@ fn offered() -> What {
     }))
 }
 
-/// As the switch completes it.
+fn announcing(prompt: &str) -> What {
+    What::Announcing { prompt: prompt.to_owned(), version: None }
+}
+
+/// A party of which no more is known.
+pub(super) fn joined(leg: u64, party: Party) -> What {
+    What::Joined { leg, party, sip_call_id: None, label: None }
+}
+
 fn ringing(leg: u64) -> What {
     let (sip_call_id, label) = (Some(format!("{leg}@10.0.0.9")), Some("李明".to_owned()));
     What::Ringing { leg, party: seat(), sip_call_id, label }
@@ -66,7 +74,7 @@ fn ended(result: Result, by: By, status: u16, q850: u8) -> What {
 }
 
 fn media(leg: u64) -> What {
-    let stats = Stats { received: 500, sent: 510, lost: 2, jitter_ms: 1.5, peer_lost: 1, strangers: 0 };
+    let stats = RtpStats { received: 500, sent: 510, lost: 2, jitter_ms: 1.5, peer_lost: 1, strangers: 0 };
     What::LegMedia { leg, codec: "PCMA".into(), stats }
 }
 
@@ -153,13 +161,13 @@ fn merge(into: &mut Value, from: Value) {
 pub(super) fn answered() -> Vec<(u64, What)> {
     vec![
         (0, offered()),
-        (20, What::announcing("merged-connect")),
+        (20, announcing("merged-connect")),
         (6_020, What::Queued { queue: "12345".into() }),
         (6_030, ringing(2)),
         (9_030, What::RingFailed { leg: 2, status: Some(486), q850: Some(17) }),
         (10_030, ringing(3)),
         (13_030, What::CallerAnswered),
-        (13_040, What::joined(3, seat())),
+        (13_040, joined(3, seat())),
         (20_000, What::Held { leg: 3 }),
         (25_000, What::Resumed { leg: 3 }),
         (30_000, What::Silent { leg: 1 }),
@@ -218,7 +226,7 @@ fn a_caller_who_gave_up_in_the_queue() {
     let steps = vec![
         (0, offered()),
         (10, What::Queued { queue: "12345".into() }),
-        (9_000, What::announcing("still-waiting")),
+        (9_000, announcing("still-waiting")),
         (20_010, What::LegEnded { leg: 1, by: By::Caller, status: Some(487), q850: Some(16) }),
         (20_500, media(1)),
         (20_510, ended(Result::AbandonedQueue, By::Caller, 487, 16)),
@@ -247,7 +255,7 @@ fn a_caller_who_gave_up_in_the_queue() {
 fn a_caller_whom_the_plan_sent_away() {
     let steps = vec![
         (0, offered()),
-        (5, What::announcing("dial-12345")),
+        (5, announcing("dial-12345")),
         (8_005, What::LegEnded { leg: 1, by: By::Gateway, status: Some(410), q850: Some(22) }),
         (8_010, ended(Result::Rejected, By::Gateway, 410, 22)),
     ];

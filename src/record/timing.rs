@@ -2,7 +2,7 @@
 //! that tells the end. So both say the same.
 
 use crate::base::Mono;
-use crate::call::event::{By, Party, Result, What};
+use crate::event::{By, Party, Result, What};
 use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]

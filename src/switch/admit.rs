@@ -6,9 +6,9 @@ use super::proof::Proof;
 use super::seats::SeatsOf;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
 use crate::base::{AccessList, CallId, Cidr, Flow, Now, Proto, Shown};
-use crate::call::event::{Offered, What};
 use crate::call::{CALLER, Call, FirstOffer};
 use crate::dialog::{Command, Incoming};
+use crate::event::Offered;
 use crate::media::Origins;
 use crate::plan::{Decision, Facts, Mode};
 use crate::record::ending::shown_caller;
@@ -116,10 +116,10 @@ impl Switch {
         };
         let id = self.open(now, &incoming, &placer, decision, identity);
         tracing::info!(
-            call = %id, trunk = %offered.trunk, number = %offered.number, line = %offered.line, mode = %offered.mode,
+            call = %id, trunk = %offered.trunk, number = %offered.number, line = %offered.line, mode = offered.mode.name(),
             caller = %shown_caller(offered.caller.as_deref(), anonymous), "offered"
         );
-        self.write(now, id, What::Offered(Box::new(offered)), out);
+        self.write_offered(now, id, offered, out);
         match (self.journal.down, emergency) {
             (true, _) => self.release(now, id, out),
             (false, true) => self.release_by(now, id),
@@ -253,8 +253,8 @@ impl Switch {
             caller_raw: kept(&caller_raw),
             caller_anonymous: anonymous,
             line: decision.line.to_string(),
-            mode: decision.mode.name().to_owned(),
-            phase: decision.phase.map(|p| p.name().to_owned()),
+            mode: decision.mode,
+            phase: decision.phase,
             unit: decision.unit.as_ref().map(ToString::to_string),
             area: decision.area.code.as_ref().map(ToString::to_string),
             area_source: decision.area.source.to_owned(),

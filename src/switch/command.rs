@@ -3,9 +3,10 @@
 use super::identity::Identity;
 use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now};
-use crate::call::{CALLER, Dialled, Goal, LegNo, Mode, Refusal, Request};
+use crate::call::{CALLER, Dialled, Goal, LegNo, Refusal, Request};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
+use crate::event::{TransferKind, TransferResult};
 use crate::plan::{self, Decision, Facts, Step};
 use crate::sip::{Host, Scheme, Status, Uri};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ impl Switch {
                 Some(active) => Reply::Call(Box::new(view(call, active, numbers))),
                 None => Reply::Refused(Why::NoSuchCall),
             },
-            Command::Transfer { call, to, mode } => match self.transfer(now, call, None, &to, mode) {
+            Command::Transfer { call, to, kind } => match self.transfer(now, call, None, &to, kind) {
                 Err(Why::AreaUnknown) => Reply::Choose(self.areas_to_choose(now, call, &to)),
                 answer => done(answer),
             },
@@ -51,29 +52,29 @@ impl Switch {
     }
 
     /// Moves a caller to a number of the dial plan, or to a seat as `seat:NAME`.
-    pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<LegNo>, to: &str, mode: Mode) -> Result<(), Why> {
-        let (goal, mode) = self.may_go(now, id, to, mode)?;
-        self.request(now, id, by, Request::Transfer { mode, goal })?;
-        self.is_emergency(id, mode);
+    pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<LegNo>, to: &str, kind: TransferKind) -> Result<(), Why> {
+        let (goal, kind) = self.may_go(now, id, to, kind)?;
+        self.request(now, id, by, Request::Transfer { kind, goal })?;
+        self.is_emergency(id, kind);
         Ok(())
     }
 
     /// Tells whom a number means for this call's caller, in which way, and refuses what may not be sent there at all.
-    pub(super) fn may_go(&self, now: Now, id: CallId, to: &str, mode: Mode) -> Result<(Goal, Mode), Why> {
+    pub(super) fn may_go(&self, now: Now, id: CallId, to: &str, kind: TransferKind) -> Result<(Goal, TransferKind), Why> {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         let decision = active.setup.plan.decide(&facts(now, active, to));
         let (goal, urgent) = goal(active, to, &decision)?;
         let goal = self.goal_around(now, goal);
         if urgent {
-            return Ok((goal, Mode::Emergency));
+            return Ok((goal, TransferKind::Emergency));
         }
-        if mode == Mode::Emergency {
+        if kind == TransferKind::Emergency {
             return Err(Why::UnknownTarget);
         }
-        if self.goes_in_circles(id, active, &goal, &decision, mode) {
+        if self.goes_in_circles(id, active, &goal, &decision, kind) {
             return Err(Why::Loop);
         }
-        Ok((goal, mode))
+        Ok((goal, kind))
     }
 
     /// Tells whether this caller came from there: by the headers where they survive, else since another call of the same
@@ -82,7 +83,7 @@ impl Switch {
     /// person of the same number, whose call comes from where the first one came and not from where the target is. Where
     /// all come from one address nothing tells the two apart: then nobody is sent there unheard, but a seat may ask the
     /// target, which knows.
-    fn goes_in_circles(&self, id: CallId, active: &Active, goal: &Goal, decision: &Decision, mode: Mode) -> bool {
+    fn goes_in_circles(&self, id: CallId, active: &Active, goal: &Goal, decision: &Decision, kind: TransferKind) -> bool {
         let Identity { history, area, caller, .. } = &active.identity;
         let plan = &active.setup.plan;
         let been = |number: &String| plan.number(number, area.as_deref()) == decision.number;
@@ -93,7 +94,7 @@ impl Switch {
         let Goal::Ring { chain, .. } = goal else { return false };
         others.into_iter().any(|(_, other)| match other.sent(active, chain) {
             Sent::Surely => true,
-            Sent::Perhaps => mode == Mode::Blind,
+            Sent::Perhaps => kind == TransferKind::Blind,
             Sent::Not => false,
         })
     }
@@ -107,9 +108,9 @@ impl Switch {
     }
 
     /// It may take the channels that are kept for emergencies, once it goes to one.
-    pub(super) fn is_emergency(&mut self, id: CallId, mode: Mode) {
+    pub(super) fn is_emergency(&mut self, id: CallId, kind: TransferKind) {
         if let Some(active) = self.calls.get_mut(&id) {
-            active.emergency |= mode == Mode::Emergency;
+            active.emergency |= kind == TransferKind::Emergency;
         }
     }
 
@@ -153,7 +154,7 @@ impl Switch {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         match refer.replaces {
             _ if !is_ours(&self.fixed, &active.setup, &refer.to) => Err(Why::ForeignHost),
-            None => self.transfer(now, id, Some(leg_no), &identity::dialled(&refer.to), Mode::Blind),
+            None => self.transfer(now, id, Some(leg_no), &identity::dialled(&refer.to), TransferKind::Blind),
             Some(Replaced::Leg(other)) => self.refer_to_line(now, id, leg_no, other),
             Some(Replaced::Unknown) => Err(Why::NoSuchLeg),
         }
@@ -161,13 +162,15 @@ impl Switch {
 
     /// The move that a REFER began has come out: 200, or the target's own status (RFC 3515 §2.4.5); 487 where it was taken
     /// back, 503 where nobody refused. One that it put an end to is none of its own.
-    pub(super) fn notify_referrer(&mut self, now: Now, id: CallId, seq: u32, result: &str, out: &mut Vec<Output>) {
+    pub(super) fn notify_referrer(&mut self, now: Now, id: CallId, seq: u32, result: TransferResult, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         let Some(Referred { leg, refer, .. }) = active.referred.take_if(|referred| referred.seq == seq) else { return };
         let status = match result {
-            "completed" | "joined" => 200,
-            "cancelled" => 487,
-            _ => active.call.refusal().filter(|status| (300..700).contains(status)).unwrap_or(503),
+            TransferResult::Completed | TransferResult::Joined => 200,
+            TransferResult::Cancelled => 487,
+            TransferResult::Failed | TransferResult::Returned => {
+                active.call.refusal().filter(|status| (300..700).contains(status)).unwrap_or(503)
+            }
         };
         let notify = dialog::Command::Notify { leg, id: refer, status: Status(status) };
         self.leg_command(now, notify, out);

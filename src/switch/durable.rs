@@ -4,8 +4,8 @@
 use super::{Output, Switch, Work};
 use crate::base::{CallId, Mono, Now, Timers};
 use crate::call;
-use crate::call::event::{Entry, What};
 use crate::dialog;
+use crate::event::{Entry, What};
 use std::collections::VecDeque;
 
 /// The entries that are on their way to the disk.
@@ -39,7 +39,7 @@ impl Switch {
         active.seq += 1;
         active.last_ticket = ticket;
         self.journal.unwritten.push_back((ticket, id));
-        active.count(id, now, &what);
+        active.timing.apply(&what, now.mono);
         let entry = Entry { call: id, seq: active.seq, wall: now.wall, mono: now.mono, what };
         out.push(Output::Journal { ticket, entry });
     }

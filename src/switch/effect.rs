@@ -2,10 +2,10 @@
 
 use super::keys::Keypad;
 use super::{Active, Leg, Output, Switch, Work, route};
-use crate::base::{CallId, LegId, Now};
-use crate::call::event::{Party, What};
+use crate::base::{CallId, LegId, Now, RtpStats};
 use crate::call::{self, Audio, CALLER, Dialled, LegEvent, LegNo, QueueCommand};
 use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
+use crate::event::What;
 use crate::media::{self, Source};
 use crate::queue;
 use crate::sip::{Codec, Status};
@@ -30,14 +30,19 @@ impl Switch {
             call::Output::Play { leg: leg_no, audio } => self.play(id, leg_no, &audio, out),
             call::Output::Close { leg: leg_no } => self.close(id, leg_no, out),
             call::Output::Queue(command) => self.queue(now, id, command),
-            call::Output::Journal(mut what) => {
-                self.complete(id, &mut what);
-                if let What::TransferEnded { seq, result } = &what {
-                    self.notify_referrer(now, id, *seq, result, out);
-                }
-                self.note(id, &what);
-                self.write(now, id, what, out);
+            call::Output::Announcing { prompt } => self.announcing(now, id, &prompt, out),
+            call::Output::Ringing { leg: leg_no, party } => self.ringing(now, id, leg_no, party, out),
+            call::Output::Joined { leg: leg_no, party } => self.joined(now, id, leg_no, party, out),
+            call::Output::TransferStarted { seq, kind, by, to } => {
+                self.transfer_started(id, seq);
+                self.write(now, id, What::TransferStarted { seq, kind, by: by.0, to }, out);
             }
+            call::Output::TransferEnded { seq, result } => {
+                self.transfer_ended(now, id, seq, result, out);
+                self.write(now, id, What::TransferEnded { seq, result }, out);
+            }
+            call::Output::Ended(outcome) => self.ended(now, id, outcome, out),
+            call::Output::Journal(what) => self.write(now, id, what, out),
             call::Output::Done => self.forget(now, id),
         }
     }
@@ -122,37 +127,6 @@ impl Switch {
         }
     }
 
-    /// Notes what the journal will know of the call, whatever the call itself knows. A party that was only answered, to hear
-    /// music, has not talked to anybody.
-    fn note(&mut self, id: CallId, what: &What) {
-        let Some(active) = self.calls.get_mut(&id) else { return };
-        match what {
-            What::Joined { .. } => self.counters.answered += u64::from(!std::mem::replace(&mut active.talked, true)),
-            What::TransferStarted { seq, .. } => active.open_move = Some(*seq),
-            What::TransferEnded { .. } => active.open_move = None,
-            What::Ended { .. } => active.over = true,
-            _ => {}
-        }
-    }
-
-    /// Adds what the call does not know: it names prompts, seats and parties, and nothing of theirs.
-    fn complete(&self, id: CallId, what: &mut What) {
-        let Some(active) = self.calls.get(&id) else { return };
-        match what {
-            What::Announcing { prompt, version } => {
-                *version = active.setup.prompts.get(prompt).map(|prompt| prompt.version.clone());
-            }
-            What::Ringing { leg, party, sip_call_id, label } | What::Joined { leg, party, sip_call_id, label } => {
-                *sip_call_id = active.legs.get(&LegNo(*leg)).and_then(|leg| leg.call_id.clone());
-                if let Party::Seat { name, .. } = party {
-                    *label =
-                        route::seat([&self.setup, &active.setup], name).and_then(|seat| seat.label.as_deref()).map(str::to_owned);
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// The call learns it as it learns of a refusal: 503, no circuit available.
     fn cannot_dial(&mut self, id: CallId, leg_no: LegNo) {
         let end = End { by: EndedBy::Us, status: Some(Status(503)), q850: Some(34), retry_after: None };
@@ -203,7 +177,7 @@ impl Switch {
         match active.legs.get_mut(&leg_no).and_then(|leg| leg.rtp.take().map(|_| leg.id)) {
             Some(leg) => out.push(Output::Media { shard, command: media::Command::Close { leg } }),
             None => {
-                let stats = media::Stats::default();
+                let stats = RtpStats::default();
                 self.work.push_back(Work::Call(id, call::Input::Closed { leg: leg_no, stats }));
                 self.retire(id, leg_no, |leg| leg.closed = true);
             }

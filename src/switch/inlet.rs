@@ -3,7 +3,7 @@
 use super::keys::KeySource;
 use super::reload::begins;
 use super::{Output, Switch, Work};
-use crate::base::{Flow, LegId, Now};
+use crate::base::{Flow, LegId, Now, RtpStats};
 use crate::call::{self, LegNo};
 use crate::media;
 use crate::sip::Message;
@@ -90,7 +90,7 @@ impl Switch {
     }
 
     /// Unasked, it is a failure of the media plane, which costs the call.
-    fn media_closed(&mut self, now: Now, leg: LegId, stats: media::Stats) {
+    fn media_closed(&mut self, now: Now, leg: LegId, stats: RtpStats) {
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
         self.at_work = Some(id);
         self.work.push_back(Work::Call(id, call::Input::Closed { leg: leg_no, stats }));

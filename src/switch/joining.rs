@@ -7,9 +7,10 @@ use super::keys::Keypad;
 use super::proof::Proof;
 use super::{Dtmf, Leg, Output, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now, Shown};
-use crate::call::{self, Call, LegNo, Mode, Refusal};
+use crate::call::{self, Call, LegNo, Refusal};
 use crate::control::Why;
 use crate::dialog::{Cause, Command, Incoming};
+use crate::event::TransferKind;
 use std::sync::Arc;
 
 impl Switch {
@@ -60,10 +61,10 @@ impl Switch {
 
     fn second_line(&mut self, now: Now, incoming: &Incoming, id: CallId, first: LegNo, out: &mut Vec<Output>) -> Result<(), Why> {
         let to = identity::dialled(&incoming.uri);
-        let (goal, mode) = self.may_go(now, id, &to, Mode::Consult)?;
+        let (goal, kind) = self.may_go(now, id, &to, TransferKind::Consult)?;
         let late = incoming.offer.is_none();
-        self.enter(now, incoming, id, out, |call, done| call.second_line(now, first, mode, goal, late, done))?;
-        self.is_emergency(id, mode);
+        self.enter(now, incoming, id, out, |call, done| call.second_line(now, first, kind, goal, late, done))?;
+        self.is_emergency(id, kind);
         tracing::info!(call = %id, leg = first.0, to = %Masked(&to), "a seat's second line");
         Ok(())
     }

@@ -7,9 +7,10 @@
 use super::{Active, Dtmf, Output, Switch, Work};
 use crate::base::{CallId, LegId, Masked, Mono, Now};
 use crate::call::feature_codes::{Feature, Pressed};
-use crate::call::{self, CALLER, LegNo, Mode, Request};
+use crate::call::{self, CALLER, LegNo, Request};
 use crate::control::Why;
 use crate::dialog;
+use crate::event::TransferKind;
 use crate::media;
 use std::time::Duration;
 
@@ -155,8 +156,8 @@ impl Switch {
 
     fn feature(&mut self, now: Now, id: CallId, leg_no: LegNo, feature: &Feature) -> Result<(), Why> {
         match feature {
-            Feature::Consult(number) => self.transfer(now, id, Some(leg_no), number, Mode::Consult),
-            Feature::OneKey(number) => self.transfer(now, id, Some(leg_no), number, Mode::Emergency),
+            Feature::Consult(number) => self.transfer(now, id, Some(leg_no), number, TransferKind::Consult),
+            Feature::OneKey(number) => self.transfer(now, id, Some(leg_no), number, TransferKind::Emergency),
             Feature::Complete => self.request(now, id, Some(leg_no), Request::Complete),
             Feature::Cancel => self.request(now, id, Some(leg_no), Request::Cancel),
             Feature::Swap => self.request(now, id, Some(leg_no), Request::Swap),

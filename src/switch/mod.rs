@@ -10,7 +10,7 @@ mod channels;
 mod command;
 mod durable;
 mod effect;
-mod end;
+mod entry;
 mod gauge;
 mod identity;
 mod inlet;
@@ -33,10 +33,10 @@ pub use refused::Refusals;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
 use crate::base::{AccessList, CallId, Flow, LegId, Map, Mono, Now, RateLimit, Rng, Timers};
-use crate::call::event::Entry;
 use crate::call::{self, Call, LegEvent, LegNo};
 use crate::control;
 use crate::dialog::{self, Legs};
+use crate::event::Entry;
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::timing::Timing;
@@ -116,10 +116,18 @@ pub enum Output {
         ticket: u64,
         entry: Entry,
     },
+    Recording(Recording),
     Reply {
         id: u64,
         reply: control::Reply,
     },
+}
+
+/// A call that is recorded, from its first entry to its last.
+#[derive(Clone, Copy, Debug)]
+pub enum Recording {
+    Begins { call: CallId, at: Mono },
+    Ends { call: CallId, at: Mono },
 }
 
 pub struct Switch {

@@ -4,8 +4,8 @@
 use super::Unproven;
 use crate::base::{Cidr, Proto, Rate, Rng};
 use crate::call;
-use crate::call::event::Division;
 use crate::dialog;
+use crate::event::Division;
 use crate::media::{Origins, Ports, Prompt};
 use crate::plan::Plan;
 use crate::queue;

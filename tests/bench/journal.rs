@@ -5,7 +5,7 @@
 
 use crossbeam_channel::{Receiver, unbounded};
 use hotline::base::{CallId, Mono, Rng, Wall};
-use hotline::call::event::{By, Entry, Offered, Result, What};
+use hotline::event::{By, Entry, Offered, Result, What};
 use hotline::io::journal::{Backend, Journal, Options, Outbox, Report};
 use std::time::{Duration, Instant};
 
@@ -82,8 +82,9 @@ fn what(seq: u32) -> What {
     match seq {
         1 => What::Offered(Box::new(Offered { caller_raw: filling, ..Offered::default() })),
         10 => What::Ended { result: Result::Answered, by: By::Caller, status: Some(200), q850: Some(16) },
-        _ => What::announcing(
-            &(filling + "and so that it is like the first, which has many more fields than this one has".repeat(4).as_str()),
-        ),
+        _ => What::Announcing {
+            prompt: filling + &"and so that it is like the first, which has many more fields than this one has".repeat(4),
+            version: None,
+        },
     }
 }

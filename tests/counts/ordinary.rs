@@ -4,8 +4,8 @@
 use crate::allocator;
 use crate::switch::{self, address};
 use bytes::Bytes;
-use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, Wall};
-use hotline::media::{Command, Event, Origins, Stats};
+use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, RtpStats, Wall};
+use hotline::media::{Command, Event, Origins};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -124,10 +124,10 @@ impl Gateway {
                     Output::Media { command: Command::Open { leg, rtp, .. }, .. } => drop(self.open.insert(leg, rtp)),
                     Output::Media { shard, command: Command::Close { leg } } => {
                         let rtp = self.open.remove(&leg).unwrap();
-                        let event = Event::Closed { leg, rtp, stats: Stats::default() };
+                        let event = Event::Closed { leg, rtp, stats: RtpStats::default() };
                         self.input(Input::Media { shard, event });
                     }
-                    Output::Media { .. } | Output::Reply { .. } => {}
+                    Output::Media { .. } | Output::Recording(_) | Output::Reply { .. } => {}
                 }
             }
             if let Some(ticket) = durable {

@@ -1,7 +1,7 @@
 //! Parties of a call and their company, as the journal tells them: a view that shares nothing with the code that decides who may stay.
 
 use hotline::base::{CallId, Mono};
-use hotline::call::event::{Entry, What};
+use hotline::event::{Entry, TransferKind, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Company {
             }
             What::LegEnded { leg: CALLER, .. } => call.caller_gone = true,
             What::LegEnded { leg, .. } | What::LegMedia { leg, .. } => _ = call.talking.remove(leg),
-            What::TransferStarted { seq, kind, .. } if kind == "emergency" => _ = call.urgent.insert(*seq),
+            What::TransferStarted { seq, kind: TransferKind::Emergency, .. } => _ = call.urgent.insert(*seq),
             What::TransferEnded { seq, .. } => _ = call.urgent.remove(seq),
             _ => {}
         }

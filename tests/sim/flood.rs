@@ -4,8 +4,8 @@
 use crate::setup;
 use crate::switch::address;
 use bytes::Bytes;
-use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, Wall};
-use hotline::media::{Command, Event, Stats};
+use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, RtpStats, Wall};
+use hotline::media::{Command, Event};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -107,14 +107,14 @@ impl Gateway {
                         Input::Media { shard, event: Event::Bound { rtp } }
                     }
                     Output::Media { shard, command: Command::Close { leg } } => {
-                        let (rtp, stats) = (self.open.remove(&leg).unwrap(), Stats::default());
+                        let (rtp, stats) = (self.open.remove(&leg).unwrap(), RtpStats::default());
                         Input::Media { shard, event: Event::Closed { leg, rtp, stats } }
                     }
                     Output::Media { command: Command::Open { leg, rtp, .. }, .. } => {
                         self.open.insert(leg, rtp);
                         continue;
                     }
-                    Output::Media { .. } | Output::Reply { .. } => continue,
+                    Output::Media { .. } | Output::Recording(_) | Output::Reply { .. } => continue,
                 };
                 self.switch.handle(self.now, input, &mut self.out);
             }

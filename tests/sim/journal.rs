@@ -1,7 +1,7 @@
 //! A disk: entries become durable after a while, or much later when it is full. Checks what the log must be.
 
 use hotline::base::{CallId, Mono, Rng};
-use hotline::call::event::{Entry, What};
+use hotline::event::{Entry, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -5,9 +5,9 @@
 
 use crate::records::{self, Later, Records};
 use crate::tickets::Temper;
+use hotline::base::RtpStats;
 use hotline::base::{CallId, Mono, Now, Rng, Wall};
-use hotline::call::event::{By, Entry, Offered, Party, Result as Outcome, What};
-use hotline::media::Stats;
+use hotline::event::{By, Entry, Offered, Party, Result as Outcome, What};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ impl Run {
 
 fn ordinary() -> [What; 9] {
     let seat = || Party::Seat { name: "desk".into(), queue: "12345".into() };
-    let media = |leg| What::LegMedia { leg, codec: "PCMA".into(), stats: Stats::default() };
+    let media = |leg| What::LegMedia { leg, codec: "PCMA".into(), stats: RtpStats::default() };
     let offered = Offered {
         sip_call_id: "4c1bd5c0-8d0e-11ec-a1f0-6b1f2a3c4d5e@203.0.113.7".into(),
         caller_raw: "<sip:+8613800138000@carrier.example;user=phone>".into(),

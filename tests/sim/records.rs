@@ -5,7 +5,7 @@
 use crate::deliverer::{Deliverer, Wish};
 use crate::tickets::{SETTLE, Temper, TicketSystem};
 use hotline::base::{CallId, Mono, Now, Rng, Wall};
-use hotline::call::event::Entry;
+use hotline::event::Entry;
 use hotline::io::journal::Reader;
 use hotline::io::journal::{Acceptance, Backend, Outbox, Store, Tagging};
 use hotline::record::cloudevent::{CloudEvent, Kind};

@@ -1,7 +1,7 @@
 //! The media plane as the switch sees it: ports are bound or busy, prompts end, legs close.
 
-use hotline::base::{LegId, Mono, Rng};
-use hotline::media::{Command, Event, Source, Stats};
+use hotline::base::{LegId, Mono, Rng, RtpStats};
+use hotline::media::{Command, Event, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -123,7 +123,7 @@ impl Shard {
         self.hears.remove(&leg);
         self.joined.remove(&leg);
         self.hears.values_mut().for_each(|others| others.retain(|other| *other != leg));
-        Some(Event::Closed { leg, rtp, stats: Stats::default() })
+        Some(Event::Closed { leg, rtp, stats: RtpStats::default() })
     }
 
     /// Between two inputs: nobody hears one who has left, or oneself, and who is heard is not left in silence.

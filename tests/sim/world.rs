@@ -15,9 +15,8 @@ use crate::vandal::Vandal;
 use bytes::Bytes;
 use hotline::base::trap::{self, Trap};
 use hotline::base::{Flow, Mono, Now, Proto, Rng, Wall};
-use hotline::call::Mode;
-use hotline::call::event::{Entry, Result as Outcome, What};
 use hotline::control::{Command, Reply};
+use hotline::event::{Entry, Result as Outcome, TransferKind, What};
 use hotline::io::journal::Tagging;
 use hotline::sip::{Message, Method, Name, Request, Response};
 use hotline::switch::{Input, Live, Output, Setup, Switch};
@@ -547,8 +546,8 @@ impl World {
             3 => Command::Merge(call),
             4 => Command::Drop { call, leg: self.rng.below(5) },
             n => {
-                let modes = [Mode::Consult, Mode::ThreeWay, Mode::Blind, Mode::Emergency];
-                Command::Transfer { call, to, mode: modes[n as usize % 4] }
+                let kinds = [TransferKind::Consult, TransferKind::ThreeWay, TransferKind::Blind, TransferKind::Emergency];
+                Command::Transfer { call, to, kind: kinds[n as usize % 4] }
             }
         };
         self.input(Input::Command { id: 0, command })
@@ -609,7 +608,7 @@ impl World {
                     }
                 }
                 Output::Reply { reply: Reply::Done, .. } => self.summary.moves += 1,
-                Output::Reply { .. } => {}
+                Output::Reply { .. } | Output::Recording(_) => {}
                 Output::Journal { ticket, entry } => {
                     if self.log {
                         println!("{:>12} log {} {:?}", self.now.mono.0, entry.call, entry.what);

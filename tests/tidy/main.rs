@@ -12,25 +12,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room (a folder of `src/`) and what it may name. `call::event` allows that one module of a room.
+/// Each room (a folder of `src/`) and what it may name. `event::Mode` allows that one name of a room.
 const ROOMS: &[(&str, &[&str])] = &[
     ("base", &[]),
+    ("event", &["base"]),
     ("sip", &["base"]),
     ("transport", &["base", "sip"]),
     ("transaction", &["base", "sip"]),
     ("ua", &["base", "sip", "transaction"]),
     ("dialog", &["base", "sip", "transaction", "ua"]),
-    ("plan", &["base"]),
+    // Its decision's words stand in the record.
+    ("plan", &["base", "event::Mode", "event::Phase"]),
     ("media", &["base"]),
     ("seat", &["base"]),
     ("queue", &["base", "seat"]),
-    ("call", &["base", "sip", "dialog", "plan", "media", "queue"]),
-    ("record", &["base", "call::event", "media::Stats"]),
-    ("control", &["base", "call", "queue"]),
+    ("call", &["base", "event", "sip", "dialog", "plan", "media", "queue"]),
+    ("record", &["base", "event"]),
+    ("control", &["base", "event::TransferKind", "call", "queue"]),
     (
         "switch",
         &[
             "base",
+            "event",
             "sip",
             "transaction",
             "transport",
@@ -60,7 +63,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "seat",
             "queue",
             "call::Policy",
-            "call::event",
+            "event",
             "record",
             "control",
             "switch",

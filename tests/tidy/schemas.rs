@@ -1,8 +1,8 @@
 //! The JSON Schemas of `config/schemas` against the program that makes them and what it writes.
 
+use hotline::base::RtpStats;
 use hotline::base::{CallId, Mono, Wall};
-use hotline::call::event::{By, Division, Entry, Offered, Party, Result as Outcome, What};
-use hotline::media::Stats;
+use hotline::event::{By, Division, Entry, Offered, Party, Result as Outcome, TransferKind, TransferResult, What};
 use hotline::record::amendment::{Amendment, Update, amend};
 use hotline::record::cloudevent::{CloudEvent, Kind};
 use hotline::record::recording::{Recorded, State};
@@ -42,20 +42,21 @@ fn log() -> Vec<Entry> {
         Offered { number: "12345".into(), node: "a".into(), caller: Some("13800138000".into()), division, ..Offered::default() };
     let seat = || Party::Seat { name: "1001".into(), queue: "12345".into() };
     let ringing = |leg| What::Ringing { leg, party: seat(), sip_call_id: Some(format!("{leg}@a")), label: None };
-    let stats = Stats { received: 1, sent: 2, lost: -3, jitter_ms: 0.25, peer_lost: 4, strangers: 5 };
+    let joined = |leg, party| What::Joined { leg, party, sip_call_id: None, label: None };
+    let stats = RtpStats { received: 1, sent: 2, lost: -3, jitter_ms: 0.25, peer_lost: 4, strangers: 5 };
     let steps = [
         What::Offered(Box::new(offered)),
-        What::announcing("welcome"),
+        What::Announcing { prompt: "welcome".into(), version: None },
         What::Queued { queue: "12345".into() },
         ringing(1),
         What::RingFailed { leg: 1, status: Some(486), q850: Some(17) },
         ringing(2),
         What::CallerAnswered,
-        What::joined(2, seat()),
-        What::TransferStarted { seq: 1, kind: "consult".into(), by: 2, to: "110".into() },
-        What::joined(3, Party::Target { number: "110".into() }),
-        What::TransferEnded { seq: 1, result: "failed".into() },
-        What::TransferEnded { seq: 1, result: "joined".into() },
+        joined(2, seat()),
+        What::TransferStarted { seq: 1, kind: TransferKind::Consult, by: 2, to: "110".into() },
+        joined(3, Party::Target { number: "110".into() }),
+        What::TransferEnded { seq: 1, result: TransferResult::Failed },
+        What::TransferEnded { seq: 1, result: TransferResult::Joined },
         What::LegEnded { leg: 0, by: By::Caller, status: None, q850: Some(16) },
         What::LegMedia { leg: 0, codec: "PCMA".into(), stats },
         What::Ended { result: Outcome::Answered, by: By::Caller, status: None, q850: Some(16) },

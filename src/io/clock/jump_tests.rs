@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::base::{CallId, Rng};
-use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
+use crate::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Config;
 use crate::io::journal::{Backend, Outbox, Store};
 use crate::io::recorder::store::RecordingStore;

@@ -3,8 +3,8 @@
 use super::fit::Fit;
 use crate::base::{AccessList, Cidr, Proto, Rate, Text};
 use crate::call::Policy;
-use crate::call::event::Division;
 use crate::dialog::Config as Legs;
+use crate::event::Division;
 use crate::io::config::plans::Loaded;
 use crate::io::config::{self, Config};
 use crate::io::net::{admission, tcp};

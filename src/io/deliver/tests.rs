@@ -3,7 +3,7 @@ mod matrix;
 use super::*;
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Wall};
-use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
+use crate::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::config::Webhook;
 use crate::io::journal::{Delivery, Reader};
 use crate::io::journal::{Options, Outbox, Report};

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::{COMMAND, Desk};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Masked};
-use crate::control::{CallView, Command, Holder, LegView, Mode, Numbers, Reply, Right, Why};
+use crate::control::{CallView, Command, Holder, LegView, Numbers, Reply, Right, TransferKind, Why};
 use crate::io::inbox::requests::NoAnswer;
 use crate::io::process::threads;
 use axum::Extension;
@@ -114,7 +114,7 @@ async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker
                 both!("`to` is a number, or seat:NAME", "`to` 应为号码，或 seat:名称"),
             ));
         }
-        let mode = Mode::named(&wanted.mode).ok_or_else(|| {
+        let kind = TransferKind::named(&wanted.mode).ok_or_else(|| {
             Problem::new(
                 StatusCode::BAD_REQUEST,
                 both!(
@@ -123,7 +123,7 @@ async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker
                 ),
             )
         })?;
-        Ok(Command::Transfer { call, to: wanted.number(), mode })
+        Ok(Command::Transfer { call, to: wanted.number(), kind })
     });
     once(desk, &asker, &headers, command).await
 }
@@ -195,7 +195,7 @@ fn fault() -> Problem {
 fn note(holder: &Holder, command: &Command) {
     let by = &holder.name;
     match command {
-        Command::Transfer { call, to, mode } => tracing::info!(%call, by, to = %Masked(to), mode = mode.name(), "transfer asked"),
+        Command::Transfer { call, to, kind } => tracing::info!(%call, by, to = %Masked(to), mode = kind.name(), "transfer asked"),
         command => tracing::info!(by, ?command, "asked by the API"),
     }
 }

@@ -1,7 +1,7 @@
 //! The bounds of what others follow, hand in and tell over HTTP, and the way there.
 
 use crate::base::{Bucket, CallId, Rate, Text};
-use crate::call::event::Division;
+use crate::event::Division;
 use crate::io::clock::{self, Trusted};
 use crate::io::config::Config;
 use crate::io::config::reload::Handle;

@@ -4,8 +4,8 @@ mod websocket;
 
 use super::*;
 use crate::base::{CallId, Mono, Wall};
-use crate::call::event::{By, Entry, Offered, Result as Outcome, What};
 use crate::control::Role;
+use crate::event::{By, Entry, Offered, Result as Outcome, What};
 use crate::io::config::plans::Loaded;
 use crate::io::config::setup;
 use crate::io::config::{Backend, Config, Http, Layers, Token};

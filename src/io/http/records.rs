@@ -4,8 +4,8 @@ use super::Desk;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
 use crate::base::{CallId, Mono};
-use crate::call::event::{Entry, Report, Reported, What};
 use crate::control::{Holder, Right};
+use crate::event::{Entry, Report, Reported, What};
 use crate::io::clock;
 use crate::io::http::outside::{NotTaken, Outside};
 use crate::io::http::schemas;
@@ -97,7 +97,7 @@ fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
         source: source.to_owned(),
         caller: report.caller.as_deref().and_then(|caller| plan.caller(caller)),
         line: decision.line.to_string(),
-        mode: decision.mode.name().to_owned(),
+        mode: decision.mode,
         unit: decision.unit.as_ref().map(ToString::to_string),
         tickets: named.chain(more.cloned()).collect(),
         withheld: withheld.map(ToString::to_string).collect(),

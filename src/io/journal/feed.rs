@@ -182,7 +182,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::base::{CallId, Wall};
-    use crate::call::event::{By, Entry, Offered, Result as Outcome, What};
+    use crate::event::{By, Entry, Offered, Result as Outcome, What};
     use crate::io::journal::{Journal, Options, Outbox, Report};
     use crate::record::zone::Zone;
     use std::time::Duration;

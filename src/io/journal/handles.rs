@@ -3,7 +3,7 @@
 use super::health::Health;
 use super::{Acceptance, Callback, Tagging};
 use crate::base::{CallId, Text, Wall};
-use crate::call::event::Entry;
+use crate::event::Entry;
 use crate::io::journal::sqlite::scan::Found;
 use crate::record::delivery::Settlement;
 use crate::record::recording::Recorded;

@@ -9,7 +9,7 @@ mod torn;
 use super::writer::BATCH;
 use super::*;
 use crate::base::{Mono, Text};
-use crate::call::event::{By, Entry, Offered, Result as CallResult, What};
+use crate::event::{By, Entry, Offered, Result as CallResult, What};
 use crate::io::journal::Reader;
 use crate::io::journal::sqlite;
 use crate::record::cloudevent::Kind;

@@ -6,7 +6,7 @@ use super::handles::{Control, Pending, Request};
 use super::health::Health;
 use super::{Options, Report, THREAD};
 use crate::base::{Mono, Text, Wall};
-use crate::call::event::Entry;
+use crate::event::Entry;
 use crate::io::clock::{self, Running};
 use crate::io::journal::sqlite::scan::{Found, Watch};
 use crate::io::journal::sqlite::{Acceptance, Lock, Store, Trouble, Written};

@@ -7,8 +7,7 @@ mod files;
 mod finalizer;
 pub mod store;
 
-use crate::base::{CallId, MapSeed, Mono, Text};
-use crate::call::event::{Entry, What};
+use crate::base::{CallId, MapSeed, Text};
 use crate::io::clock;
 use crate::io::clock::Trusted;
 use crate::io::config::Config;
@@ -20,6 +19,7 @@ use crate::io::process::threads;
 use crate::io::shards::tap::{Frame, Sink};
 use crate::media::Tapped;
 use crate::media::recording::{Made, Recordings};
+use crate::switch::Recording;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use figures::Figures;
 use files::{Done, Files, Job};
@@ -70,12 +70,7 @@ pub struct Parts {
 
 /// The switch's end: which calls begin and end.
 #[derive(Clone)]
-pub struct Notes(Sender<Note>);
-
-enum Note {
-    Begin(Mono, CallId),
-    End(Mono, CallId),
-}
+pub struct Notes(Sender<Recording>);
 
 impl Recorder {
     pub fn start(config: &Config, parts: Parts) -> Result<Recorder, Text> {
@@ -165,15 +160,10 @@ impl Recorder {
 }
 
 impl Notes {
-    /// A call is recorded from its first entry to its last.
-    pub fn note(&self, entry: &Entry) {
-        let note = match &entry.what {
-            What::Offered(offered) if offered.recorded => Note::Begin(entry.mono, entry.call),
-            What::Ended { .. } => Note::End(entry.mono, entry.call),
-            _ => return,
-        };
-        if self.0.try_send(note).is_err() {
-            tracing::error!(call = %entry.call, "the recorder does not keep up: it was not told of a call");
+    pub fn note(&self, recording: Recording) {
+        if self.0.try_send(recording).is_err() {
+            let (Recording::Begins { call, .. } | Recording::Ends { call, .. }) = recording;
+            tracing::error!(%call, "the recorder does not keep up: it was not told of a call");
         }
     }
 }
@@ -184,7 +174,7 @@ struct Assembler {
     sink: Sink,
     /// Frames that the sink has lost, as far as it is known here.
     lost: u64,
-    notes: Receiver<Note>,
+    notes: Receiver<Recording>,
     recordings: Recordings,
     jobs: Sender<Job>,
     /// Bytes of a frame.
@@ -214,7 +204,7 @@ impl Assembler {
         let horizon = clock::mono();
         let frames: Vec<Frame> = self.frames.try_iter().take(self.frames.len()).collect();
         while let Ok(note) = self.notes.try_recv() {
-            self.guarded(made, |assembler, _| assembler.note(&note));
+            self.guarded(made, |assembler, _| assembler.note(note));
         }
         for frame in &frames {
             let Frame { call, leg, side, law, timestamp, at, .. } = *frame;
@@ -239,11 +229,11 @@ impl Assembler {
         }
     }
 
-    fn note(&mut self, note: &Note) {
-        match *note {
-            Note::Begin(at, call) if !self.recordings.begin(at, call) => send(&self.jobs, Job::Missed { call }),
-            Note::Begin(..) => {}
-            Note::End(at, call) => self.recordings.end(at, call),
+    fn note(&mut self, recording: Recording) {
+        match recording {
+            Recording::Begins { call, at } if !self.recordings.begin(at, call) => send(&self.jobs, Job::Missed { call }),
+            Recording::Begins { .. } => {}
+            Recording::Ends { call, at } => self.recordings.end(at, call),
         }
     }
 

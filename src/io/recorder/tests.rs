@@ -1,6 +1,6 @@
 use super::*;
-use crate::base::{Rng, Wall};
-use crate::call::event::{By, Offered, Result as Outcome};
+use crate::base::{Mono, Rng, Wall};
+use crate::event::{By, Entry, Offered, Result as Outcome, What};
 use crate::io::config::SealingKey;
 use crate::io::journal::Reader;
 use crate::io::journal::{Journal, Options};
@@ -11,6 +11,7 @@ use crate::media::{Law, Side};
 use crate::record::recording::{Recorded, State};
 use crate::record::shape::Recording;
 use crate::record::zone::Zone;
+use crate::switch;
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use std::fs;
@@ -54,9 +55,18 @@ impl Bench {
     /// As the switch's thread does it.
     fn entry(&mut self, call: CallId, seq: u32, what: What) {
         self.ticket += 1;
-        let entry = Entry { call, seq, wall: clock::now().wall, mono: clock::mono(), what };
-        self.recorder.notes().unwrap().note(&entry);
+        let at = clock::mono();
+        match &what {
+            What::Offered(offered) if offered.recorded => self.note(switch::Recording::Begins { call, at }),
+            What::Ended { .. } => self.note(switch::Recording::Ends { call, at }),
+            _ => {}
+        }
+        let entry = Entry { call, seq, wall: clock::now().wall, mono: at, what };
         assert!(self.journal.appender().append(self.ticket, entry));
+    }
+
+    fn note(&self, recording: switch::Recording) {
+        self.recorder.notes().unwrap().note(recording);
     }
 
     fn begin(&mut self, call: CallId) {

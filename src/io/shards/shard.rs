@@ -8,11 +8,11 @@
 //! and without any it does not wake at all.
 
 use super::sockets::{Holder, Sockets};
-use crate::base::{LegId, Mono, Now, Rng};
+use crate::base::{LegId, Mono, Now, Rng, RtpStats};
 use crate::io::clock;
 use crate::io::process::descriptors::{self, Purpose};
 use crate::io::process::threads;
-use crate::media::{Command, Config, Effect, Event, Out, Shard, Socket, Stats, Tapped};
+use crate::media::{Command, Config, Effect, Event, Out, Shard, Socket, Tapped};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -187,7 +187,7 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
         self.shard = Shard::new(self.config, self.rng.fork());
         self.out.clear();
         while let Some((leg, rtp)) = self.sockets.pop() {
-            (self.events)(Event::Closed { leg, rtp, stats: Stats::default() });
+            (self.events)(Event::Closed { leg, rtp, stats: RtpStats::default() });
         }
     }
 

@@ -1,8 +1,8 @@
 //! A leg's RTCP, and its figures for the record.
 
 use super::Leg;
+use crate::base::RtpStats;
 use crate::base::{Mono, Now};
-use crate::media::Stats;
 use crate::media::out::{Out, Socket};
 use crate::media::rtcp::{self, LastReport, Sent};
 use std::net::SocketAddr;
@@ -48,8 +48,8 @@ impl Leg {
         out.send_since(start, self.id, socket, to);
     }
 
-    pub fn stats(&self) -> Stats {
-        Stats {
+    pub fn stats(&self) -> RtpStats {
+        RtpStats {
             received: self.reception.total(),
             sent: self.sent,
             lost: self.reception.lost(),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::{CallId, Mono, Wall};
-use crate::call::event::{By, Entry, Offered, Party, Result as CallResult, What};
+use crate::event::{By, Entry, Offered, Party, Result as CallResult, What};
+use crate::record::tests::joined;
 use crate::record::zone::Zone;
 use serde_json::json;
 
@@ -12,7 +13,7 @@ fn event(kind: Kind) -> CloudEvent {
         };
     let seat = Party::Seat { name: "1001".into(), queue: "12345".into() };
     let ended = What::Ended { result: CallResult::Answered, by: By::Caller, status: None, q850: Some(16) };
-    let log = [What::Offered(Box::new(offered)), What::joined(2, seat), ended];
+    let log = [What::Offered(Box::new(offered)), joined(2, seat), ended];
     let upto = if kind == Kind::Offered { 1 } else { 3 };
     let at = |seq: u32| i64::from(seq - 1) * 62_000_000;
     let entries: Vec<Entry> = (1..)
@@ -276,7 +277,7 @@ fn chosen(words: &str) -> CloudEvent {
     let seat = Party::Seat { name: text.clone(), queue: text };
     let ended = What::Ended { result: CallResult::Answered, by: By::Caller, status: None, q850: Some(16) };
     let call: CallId = "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80".parse().unwrap();
-    let log = (1..).zip([What::Offered(Box::new(offered)), What::joined(2, seat), ended]);
+    let log = (1..).zip([What::Offered(Box::new(offered)), joined(2, seat), ended]);
     let entries: Vec<Entry> =
         log.map(|(seq, what)| Entry { call, seq, wall: Wall(1_638_288_000_000_000), mono: Mono(0), what }).collect();
     CloudEvent::new(&entries, Kind::Record, &Zone::default()).unwrap()

@@ -3,7 +3,7 @@
 use super::reader;
 use super::{Transaction, payload};
 use crate::base::{CallId, Wall};
-use crate::call::event::{Entry, What};
+use crate::event::{Entry, What};
 use crate::record::amendment::{Amendment, Update, amend};
 use crate::record::cloudevent::{EVENTS_AN_ENTRY, Kind};
 use crate::record::recording::Recorded;

@@ -5,7 +5,7 @@ use super::reader::{call_id, first_id};
 use super::totals::Totals;
 use super::{Trouble, identity, payload};
 use crate::base::{CallId, Wall};
-use crate::call::event::What;
+use crate::event::What;
 use crate::record::cloudevent::Kind;
 use crate::record::seal::Sealer;
 use rusqlite::{Connection, OpenFlags, Row, params};

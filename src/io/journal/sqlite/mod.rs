@@ -30,7 +30,7 @@ pub use error::Trouble;
 
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono, Wall};
-use crate::call::event::{Entry, What};
+use crate::event::{Entry, What};
 use crate::io::clock::{self, Running};
 use crate::record::cloudevent::Kind;
 use crate::record::delivery::{Settlement, Verdict};

@@ -2,7 +2,7 @@
 
 use super::{Store, Transaction, Trouble};
 use crate::base::{CallId, Text};
-use crate::call::event::What;
+use crate::event::What;
 use crate::record::amendment::Update;
 use crate::record::codec::{self, Unreadable};
 use crate::record::seal::{Sealer, Unopened};

@@ -5,7 +5,7 @@ pub mod search;
 use super::payload::{self, Lost};
 use super::{Lock, Trouble, identity, mark};
 use crate::base::{CallId, Mono, Text, Wall};
-use crate::call::event::Entry;
+use crate::event::Entry;
 use crate::io::process::threads;
 use crate::record::amendment::{Amendment, amend};
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};

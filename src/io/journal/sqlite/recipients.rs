@@ -4,7 +4,7 @@
 
 use super::{Backend, Transaction};
 use crate::base::CallId;
-use crate::call::event::What;
+use crate::event::What;
 use crate::record::cloudevent::Kind;
 use rusqlite::params;
 

@@ -5,7 +5,7 @@ use super::backup::{aside_of, set_aside};
 use super::pages::Pages;
 use super::{Backend, Outbox, Store, Transaction, error, make, mark, payload, prepare};
 use crate::base::{CallId, Text, Wall};
-use crate::call::event::What;
+use crate::event::What;
 use crate::io::clock;
 use crate::io::journal::sqlite::Trouble;
 use crate::record::cloudevent::Kind;

@@ -1,11 +1,11 @@
 //! A gateway in which a caller of 12345 talks to the only seat. Ports, prompts and the disk do at once what is asked of them.
 
 use bytes::Bytes;
-use hotline::base::{CallId, Flow, LegId, Mono, Now, Proto, Rng, Wall};
+use hotline::base::{CallId, Flow, LegId, Mono, Now, Proto, Rng, RtpStats, Wall};
 use hotline::control::{Command as Ask, Numbers, Reply};
 use hotline::io::config::Layers;
 use hotline::io::config::{plans, setup};
-use hotline::media::{Command, Event, Source, Stats};
+use hotline::media::{Command, Event, Source};
 use hotline::plan::Source as File;
 use hotline::sip::{Headers, Message, Name};
 use hotline::switch::{Gauges, Input, Output, Setup, Switch};
@@ -250,6 +250,7 @@ impl World {
                         }
                     }
                     Output::Media { shard, command } => self.media(shard, command),
+                    Output::Recording(_) => {}
                     Output::Reply { reply, .. } => self.reply = Some(reply),
                 }
             }
@@ -285,7 +286,7 @@ impl World {
                 *leg
             }
             Command::Close { leg } => {
-                let event = Event::Closed { leg: *leg, rtp: self.open.remove(leg).unwrap(), stats: Stats::default() };
+                let event = Event::Closed { leg: *leg, rtp: self.open.remove(leg).unwrap(), stats: RtpStats::default() };
                 self.input(Input::Media { shard, event });
                 *leg
             }

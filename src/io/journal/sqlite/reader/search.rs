@@ -2,7 +2,7 @@
 
 use super::{Caller, Reader, call_id, first_id};
 use crate::base::{CallId, Wall};
-use crate::call::event;
+use crate::event;
 use crate::io::journal::sqlite::Trouble;
 use crate::record::shape::Record;
 use rusqlite::params;

@@ -1,9 +1,17 @@
-//! Events of a call, as its journal keeps them. The record is a fold over these.
+//! Events of a call, as its journal keeps them. The record is a fold over these. An entry tells what happened and is complete
+//! when it is made; it makes nobody act.
 
-pub use super::reported::{Report, Reported, ReportedTicket};
+mod hotline;
+mod report;
+#[cfg(test)]
+mod tests;
+mod transfer;
 
-use crate::base::{CallId, LegId, Mono, Wall};
-use crate::media::Stats;
+pub use hotline::{Mode, Phase};
+pub use report::{Report, Reported, ReportedTicket};
+pub use transfer::{TransferKind, TransferResult};
+
+use crate::base::{CallId, Mono, RtpStats, Wall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -82,23 +90,22 @@ pub enum What {
         status: Option<u16>,
         q850: Option<u8>,
     },
-    /// A move of the caller was asked for. `kind`: consult, three-way, blind, emergency, return.
+    /// A move of the caller was asked for.
     TransferStarted {
         seq: u32,
-        kind: String,
+        kind: TransferKind,
         by: u64,
         to: String,
     },
-    /// `joined` (three-way), `completed`, `returned`, `cancelled` or `failed`.
     TransferEnded {
         seq: u32,
-        result: String,
+        result: TransferResult,
     },
     /// After the shard closed the leg.
     LegMedia {
         leg: u64,
         codec: String,
-        stats: Stats,
+        stats: RtpStats,
     },
     /// The call is over; `call.record` follows from it.
     Ended {
@@ -127,8 +134,8 @@ pub struct Offered {
     pub caller_raw: String,
     pub caller_anonymous: bool,
     pub line: String,
-    pub mode: String,
-    pub phase: Option<String>,
+    pub mode: Mode,
+    pub phase: Option<Phase>,
     pub unit: Option<String>,
     /// Telephone area code without the leading 0.
     pub area: Option<String>,
@@ -245,25 +252,12 @@ impl Result {
     }
 }
 
-impl What {
-    /// The call itself knows so much of it; the switch knows the rest.
-    pub fn announcing(prompt: &str) -> What {
-        What::Announcing { prompt: prompt.to_owned(), version: None }
-    }
-
-    /// As above.
-    pub fn ringing(leg: u64, party: Party) -> What {
-        What::Ringing { leg, party, sip_call_id: None, label: None }
-    }
-
-    /// As above.
-    pub fn joined(leg: u64, party: Party) -> What {
-        What::Joined { leg, party, sip_call_id: None, label: None }
-    }
-}
-
-impl From<LegId> for u64 {
-    fn from(leg: LegId) -> u64 {
-        leg.0
+impl Party {
+    /// The seat's name or the target's number.
+    pub fn name(&self) -> &str {
+        match self {
+            Party::Seat { name, .. } => name,
+            Party::Target { number } => number,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A call that others took by themselves, as they tell of it. The comments are the descriptions of its JSON Schema.
 
-use super::event::{By, Result};
+use super::{By, Mode, Result};
 use crate::base::subject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,7 @@ pub struct Reported {
     pub caller: Option<String>,
     /// The dial plan's words on the hotline.
     pub line: String,
-    pub mode: String,
+    pub mode: Mode,
     pub unit: Option<String>,
     /// The ticket backends that its line and its subjects choose; none: all but `withheld`.
     pub tickets: Vec<String>,

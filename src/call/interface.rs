@@ -1,0 +1,184 @@
+//! A call's inputs and outputs.
+
+use super::{LegNo, Outcome};
+use crate::base::RtpStats;
+use crate::dialog;
+use crate::event::{Party, TransferKind, TransferResult, What};
+use crate::media;
+use crate::plan;
+use crate::queue;
+use crate::sip::Status;
+use std::sync::Arc;
+
+/// An input is something that a call is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    Leg {
+        leg: LegNo,
+        event: LegEvent,
+    },
+    Queue(QueueEvent),
+    Played {
+        cue: u32,
+    },
+    /// A key of the caller's, where [`super::Call::awaits_key`].
+    Key {
+        key: char,
+    },
+    Silent {
+        leg: LegNo,
+    },
+    Audible {
+        leg: LegNo,
+    },
+    /// Callers wait for one of [`super::Call::idle_seats`].
+    Wanted,
+    /// The shard closed a leg's media.
+    Closed {
+        leg: LegNo,
+        stats: RtpStats,
+    },
+    /// Every entry of this call is on disk.
+    Journaled,
+}
+
+/// The message that has the first description of a caller's session (RFC 3261 §13.2.1, RFC 3262 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstOffer {
+    /// The caller's.
+    Invite,
+    /// None came with the INVITE: our first reliable provisional response has it.
+    Provisional,
+    /// The same, of a caller that does not take such: our 200 has it.
+    Answer,
+}
+
+/// News that the call learns of a leg ([`dialog::Event`] without the leg's number).
+#[derive(Clone, Debug)]
+pub enum LegEvent {
+    /// A provisional response: there is somebody.
+    Rings,
+    Media(dialog::Media),
+    EarlyMedia {
+        sends: bool,
+    },
+    Answered,
+    Ended(dialog::End),
+}
+
+/// News that the call learns of its place in the queue ([`queue::Output`] without the call's number).
+#[derive(Clone, Debug)]
+pub enum QueueEvent {
+    Ring { seat: Arc<str> },
+    Stop { seat: Arc<str>, elsewhere: bool },
+    Full,
+    TimedOut,
+}
+
+/// Outputs are what a call wants done and tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Give a leg that called us its media. Should it be impossible, the answer is an `Ended` for it.
+    Attach {
+        leg: LegNo,
+    },
+    /// Call this party. Should it be impossible (no channel, no port, no route), the answer is an `Ended` for it.
+    Dial {
+        leg: LegNo,
+        party: Dialled,
+    },
+    /// A provisional response to a party that called us.
+    Progress {
+        leg: LegNo,
+        status: Status,
+        media: bool,
+    },
+    Answer {
+        leg: LegNo,
+    },
+    /// A target gave no sign until its time was over.
+    Unreached {
+        leg: LegNo,
+    },
+    Hangup {
+        leg: LegNo,
+        cause: dialog::Cause,
+    },
+    Profile {
+        leg: LegNo,
+        profile: media::Profile,
+    },
+    Play {
+        leg: LegNo,
+        audio: Audio,
+    },
+    /// Close the leg's media; answered by `Closed`.
+    Close {
+        leg: LegNo,
+    },
+    Queue(QueueCommand),
+    /// A prompt starts towards the caller.
+    Announcing {
+        prompt: Arc<str>,
+    },
+    /// A party is being called.
+    Ringing {
+        leg: LegNo,
+        party: Party,
+    },
+    /// The party answered and is joined to the caller.
+    Joined {
+        leg: LegNo,
+        party: Party,
+    },
+    /// A move of the caller was asked for.
+    TransferStarted {
+        seq: u32,
+        kind: TransferKind,
+        by: LegNo,
+        to: String,
+    },
+    TransferEnded {
+        seq: u32,
+        result: TransferResult,
+    },
+    /// The call is over; nothing but `Done` follows.
+    Ended(Outcome),
+    /// An entry of which the call knows all, and which nobody but its record needs.
+    Journal(What),
+    /// The call is over and on disk: forget it.
+    Done,
+}
+
+/// A destination to call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dialled {
+    Seat { name: Arc<str> },
+    Target(plan::Target),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Audio {
+    Silence,
+    Prompt {
+        name: Arc<str>,
+        repeat: bool,
+        cue: u32,
+    },
+    Ringback,
+    /// Early media of a ringing party's network, and ringback as long as it has none.
+    Early(LegNo),
+    Relay(LegNo),
+    /// The sum of these.
+    Mix(Vec<LegNo>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueueCommand {
+    Join { queue: Arc<str>, priority: queue::Priority, head: bool },
+    Leave,
+    Rang { seat: Arc<str> },
+    Answered { seat: Arc<str> },
+    Refused { seat: Arc<str>, failure: queue::Failure },
+    Freed { seat: Arc<str> },
+}

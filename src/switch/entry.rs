@@ -1,0 +1,91 @@
+//! The entries of a call's journal: each is made here of what the call tells and of what the switch knows of its prompts and
+//! parties, and is complete when it is written.
+
+use super::identity::Identity;
+use super::{Active, Output, Recording, Switch, route};
+use crate::base::{CallId, Mono, Now};
+use crate::call::{LegNo, Outcome};
+use crate::event::{Offered, Party, TransferResult, What};
+use crate::record::ending::Ending;
+
+impl Switch {
+    /// The call's first entry.
+    pub(super) fn write_offered(&mut self, now: Now, id: CallId, offered: Offered, out: &mut Vec<Output>) {
+        if offered.recorded {
+            out.push(Output::Recording(Recording::Begins { call: id, at: now.mono }));
+        }
+        self.write(now, id, What::Offered(Box::new(offered)), out);
+    }
+
+    pub(super) fn announcing(&mut self, now: Now, id: CallId, prompt: &str, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get(&id) else { return };
+        let version = active.setup.prompts.get(prompt).map(|prompt| prompt.version.clone());
+        self.write(now, id, What::Announcing { prompt: prompt.to_owned(), version }, out);
+    }
+
+    pub(super) fn ringing(&mut self, now: Now, id: CallId, leg_no: LegNo, party: Party, out: &mut Vec<Output>) {
+        let (sip_call_id, label) = self.known_of(id, leg_no, &party);
+        self.write(now, id, What::Ringing { leg: leg_no.0, party, sip_call_id, label }, out);
+    }
+
+    /// A party that was only answered, to hear music, has not talked to anybody.
+    pub(super) fn joined(&mut self, now: Now, id: CallId, leg_no: LegNo, party: Party, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        self.counters.answered += u64::from(!std::mem::replace(&mut active.talked, true));
+        let (sip_call_id, label) = self.known_of(id, leg_no, &party);
+        self.write(now, id, What::Joined { leg: leg_no.0, party, sip_call_id, label }, out);
+    }
+
+    /// The Call-ID of its dialog, and a seat's name for people.
+    fn known_of(&self, id: CallId, leg_no: LegNo, party: &Party) -> (Option<String>, Option<String>) {
+        let Some(active) = self.calls.get(&id) else { return (None, None) };
+        let call_id = active.legs.get(&leg_no).and_then(|leg| leg.call_id.clone());
+        let label = match party {
+            Party::Seat { name, .. } => {
+                route::seat([&self.setup, &active.setup], name).and_then(|seat| seat.label.as_deref()).map(str::to_owned)
+            }
+            Party::Target { .. } => None,
+        };
+        (call_id, label)
+    }
+
+    pub(super) fn transfer_started(&mut self, id: CallId, seq: u32) {
+        if let Some(active) = self.calls.get_mut(&id) {
+            active.open_move = Some(seq);
+        }
+    }
+
+    /// A phone that asked for it hears of it.
+    pub(super) fn transfer_ended(&mut self, now: Now, id: CallId, seq: u32, result: TransferResult, out: &mut Vec<Output>) {
+        self.notify_referrer(now, id, seq, result, out);
+        if let Some(active) = self.calls.get_mut(&id) {
+            active.open_move = None;
+        }
+    }
+
+    /// The call's last entry; the log has its end, with the figures of its record.
+    pub(super) fn ended(&mut self, now: Now, id: CallId, outcome: Outcome, out: &mut Vec<Output>) {
+        let Outcome { result, by, status, q850 } = outcome;
+        self.write(now, id, What::Ended { result, by, status, q850 }, out);
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        active.over = true;
+        active.ending(now.mono).log(id, "the call is over");
+        if active.recorded {
+            out.push(Output::Recording(Recording::Ends { call: id, at: now.mono }));
+        }
+    }
+}
+
+impl Active {
+    /// Nothing more is known of it. Its end was told before, or else never will be.
+    pub(super) fn forgotten(&self, id: CallId, now: Now) {
+        if self.timing.end.is_none() {
+            self.ending(now.mono).log(id, "the call is gone, and its record has no end");
+        }
+    }
+
+    fn ending(&self, now: Mono) -> Ending<'_> {
+        let Identity { number, caller, withheld, .. } = &self.identity;
+        Ending::of(&self.timing, now, number, caller.as_deref(), *withheld)
+    }
+}
