@@ -1,4 +1,5 @@
 use super::state::QueueState;
+use super::strategy::Membership;
 use super::{Queue, Queues};
 use crate::seat::Seat;
 use std::collections::BTreeSet;
@@ -9,10 +10,7 @@ impl Queues {
     /// Leaves the queues' waiting calls for the caller to fill in.
     pub(super) fn configure(&mut self, seats: Vec<Seat>, queues: Vec<Queue>) {
         seats.iter().for_each(|seat| _ = self.members.entry(seat.name.clone()).or_default());
-        for member in self.members.values_mut() {
-            member.queues.clear();
-            member.listed = None;
-        }
+        self.members.values_mut().for_each(Vec::clear);
         self.seats.configure(seats);
         self.configure_queues(queues);
         let names: Vec<Arc<str>> = self.seats.names().cloned().collect();
@@ -25,18 +23,18 @@ impl Queues {
         for config in queues {
             let old = self.queues.remove(&config.name);
             let (waiting, sources) = old.map_or_else(Default::default, |queue| (queue.waiting, queue.sources));
-            let queue = QueueState { closed: false, waiting, sources, unserved: BTreeSet::new(), idle: BTreeSet::new(), config };
+            let queue = QueueState { closed: false, waiting, sources, unserved: BTreeSet::new(), free: BTreeSet::new(), config };
             self.queues.insert(queue.config.name.clone(), queue);
         }
         self.queues.retain(|_, queue| !queue.closed || queue.waiting > 0);
         for (name, queue) in &mut self.queues {
-            queue.idle.clear();
+            queue.free.clear();
             queue.unserved.clear();
             for seat in &queue.config.seats {
-                if let Some(member) = self.members.get_mut(seat)
-                    && !member.queues.contains(name)
+                if let Some(memberships) = self.members.get_mut(seat)
+                    && !memberships.iter().any(|of| of.queue == *name)
                 {
-                    member.queues.push(name.clone());
+                    memberships.push(Membership { queue: name.clone(), key: None });
                 }
             }
         }

@@ -36,13 +36,13 @@
 #[cfg(test)]
 mod absence_tests;
 mod configure;
-mod member;
 mod past_waits;
 mod queues;
 #[cfg(test)]
 mod random_tests;
 mod recover;
 mod state;
+mod strategy;
 #[cfg(test)]
 mod tests;
 mod waiter;

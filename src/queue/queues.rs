@@ -1,11 +1,11 @@
-use super::member::{Idle, Member};
 use super::past_waits::PastWaits;
 use super::state::QueueState;
+use super::strategy::{Key, Membership};
 use super::waiter::{Place, Waiter};
-use super::{Failure, Input, Output, Priority, Queue, Strategy};
+use super::{Failure, Input, Output, Priority, Queue};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono, Now, Timers};
-use crate::seat::{Lease, Party, Seat, SeatState, Seats};
+use crate::seat::{Lease, Party, Seat, Seats};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -16,7 +16,8 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct Queues {
     pub(super) seats: Seats,
-    pub(super) members: BTreeMap<Arc<str>, Member>,
+    /// The queues that each seat serves.
+    pub(super) members: BTreeMap<Arc<str>, Vec<Membership>>,
     pub(super) queues: BTreeMap<Arc<str>, QueueState>,
     pub(super) waiters: BTreeMap<CallId, Waiter>,
     past_waits: PastWaits,
@@ -54,7 +55,7 @@ impl Queues {
         for (call, waiter) in &self.waiters {
             if let Some(queue) = self.queues.get_mut(&waiter.queue) {
                 self.timers.set(Timer::Wait(*call), limit(waiter, &queue.config));
-                if wants_seat(waiter, queue.config.strategy, &self.seats) {
+                if queue.config.strategy.wants_seat(waiter, &self.seats) {
                     queue.unserved.insert(waiter.place);
                 }
             }
@@ -114,7 +115,7 @@ impl Queues {
     pub fn stranded(&self, now: Now) -> Option<CallId> {
         let starving = |(call, waiter): (&CallId, &Waiter)| {
             let strategy = self.queues.get(&waiter.queue)?.config.strategy;
-            (wants_seat(waiter, strategy, &self.seats) && self.choose(now.mono, *call).is_some()).then_some(*call)
+            (strategy.wants_seat(waiter, &self.seats) && self.choose(now.mono, *call).is_some()).then_some(*call)
         };
         self.waiters.iter().find_map(starving)
     }
@@ -147,8 +148,8 @@ impl Queues {
 
     /// Tells whether a call wants a seat in a queue that this one serves.
     pub fn is_wanted(&self, seat: &str) -> bool {
-        let unserved = |name: &Arc<str>| self.queues.get(name).is_some_and(|queue| !queue.unserved.is_empty());
-        self.members.get(seat).is_some_and(|member| member.queues.iter().any(unserved))
+        let unserved = |of: &Membership| self.queues.get(&of.queue).is_some_and(|queue| !queue.unserved.is_empty());
+        self.members.get(seat).is_some_and(|memberships| memberships.iter().any(unserved))
     }
 }
 
@@ -271,7 +272,7 @@ impl Queues {
         self.seats.take(call, &seat, Lease::Ringing);
         trap::spring(Trap::Queue);
         waiter.ringing.insert(seat.clone(), false);
-        if !wants_seat(waiter, queue.config.strategy, &self.seats) {
+        if !queue.config.strategy.wants_seat(waiter, &self.seats) {
             queue.unserved.remove(&waiter.place);
         }
         self.timers.set(Timer::Ring(call, seat.clone()), now.after(queue.config.ring_timeout));
@@ -327,22 +328,20 @@ impl Queues {
         self.list(seat);
     }
 
-    /// Brings the queues' order of idle seats up to date with this seat.
+    /// Brings the queues' order of free seats up to date with this seat.
     pub(super) fn list(&mut self, seat: &Arc<str>) {
         let Some(state) = self.seats.get(seat) else { return };
-        let (idle, gone) = (Idle::of(seat, state), state.is_gone());
-        if let Some(member) = self.members.get_mut(seat) {
-            for name in &member.queues {
-                let Some(queue) = self.queues.get_mut(name) else { continue };
-                if let Some(old) = &member.listed {
-                    queue.idle.remove(old);
-                }
-                if let Some(idle) = &idle {
-                    queue.idle.insert(idle.clone());
-                    self.pending.insert(name.clone());
-                }
+        let gone = state.is_gone();
+        for of in self.members.get_mut(seat).into_iter().flatten() {
+            let Some(queue) = self.queues.get_mut(&of.queue) else { continue };
+            if let Some(old) = of.key.take() {
+                queue.free.remove(&old);
             }
-            member.listed = idle;
+            of.key = queue.config.strategy.key(seat, state);
+            if let Some(key) = &of.key {
+                queue.free.insert(key.clone());
+                self.pending.insert(of.queue.clone());
+            }
         }
         if gone {
             self.timers.cancel(&Timer::Rest(seat.clone()));
@@ -354,8 +353,8 @@ impl Queues {
     fn close(&mut self, name: &Arc<str>) {
         let Some(queue) = self.queues.remove(name) else { return };
         for seat in &queue.config.seats {
-            if let Some(member) = self.members.get_mut(seat) {
-                member.queues.retain(|other| other != name);
+            if let Some(memberships) = self.members.get_mut(seat) {
+                memberships.retain(|of| of.queue != *name);
             }
         }
     }
@@ -373,14 +372,14 @@ impl Queues {
     fn wants_another(&mut self, call: CallId) {
         let Some(waiter) = self.waiters.get(&call) else { return };
         if let Some(queue) = self.queues.get_mut(&waiter.queue)
-            && wants_seat(waiter, queue.config.strategy, &self.seats)
+            && queue.config.strategy.wants_seat(waiter, &self.seats)
         {
             queue.unserved.insert(waiter.place);
             self.pending.insert(waiter.queue.clone());
         }
     }
 
-    /// Offers idle seats to the calls of the pending queues, the first in place before others, since queues share seats.
+    /// Offers free seats to the calls of the pending queues, the first in place before others, since queues share seats.
     pub(super) fn dispatch(&mut self, now: Mono, out: &mut Vec<Output>) {
         let queues = mem::take(&mut self.pending);
         let mut next: BTreeMap<Place, Arc<str>> = BTreeMap::new();
@@ -396,12 +395,12 @@ impl Queues {
 
     /// The first call of the queue behind `after` that wants a seat, while there is one.
     fn unserved(&self, name: &Arc<str>, after: Option<Place>) -> Option<Place> {
-        let queue = self.queues.get(name).filter(|queue| !queue.idle.is_empty())?;
+        let queue = self.queues.get(name).filter(|queue| !queue.free.is_empty())?;
         let from = after.map_or(Unbounded, Excluded);
         queue.unserved.range((from, Unbounded)).next().copied()
     }
 
-    /// Rings the next seat for the call, or all idle ones.
+    /// Rings the next seat for the call, or all free ones.
     fn serve(&mut self, now: Mono, call: CallId, out: &mut Vec<Output>) {
         while self.wants(call)
             && let Some(seat) = self.choose(now, call)
@@ -415,17 +414,13 @@ impl Queues {
         self.queues.get(&waiter.queue).is_some_and(|queue| queue.unserved.contains(&waiter.place))
     }
 
-    /// The longest idle seat that has not failed this call, else the one that failed it least often. Of seats in doubt one
-    /// rings at a time, where not all do.
+    /// Returns the seat with the lowest key among those that have failed this call least often.
     fn choose(&self, now: Mono, call: CallId) -> Option<Arc<str>> {
         let waiter = self.waiters.get(&call)?;
         let queue = self.queues.get(&waiter.queue)?;
-        let sure = queue.config.strategy == Strategy::OneByOne && !waiter.ringing.is_empty();
+        let doubtful_too = queue.config.strategy.rings_doubtful(waiter);
         let mut best: Option<(u32, &Arc<str>)> = None;
-        for Idle { seat, doubtful, .. } in &queue.idle {
-            if *doubtful && sure {
-                break;
-            }
+        for Key { seat, .. } in queue.free.iter().take_while(|key| doubtful_too || !key.doubtful) {
             let Some(times) = waiter.failures(seat, now) else { continue };
             if self.seats.uses(call, seat) {
                 continue;
@@ -439,12 +434,6 @@ impl Queues {
         }
         best.map(|(_, seat)| seat.clone())
     }
-}
-
-/// Tells whether a call wants (more) seats to ring: one that is in no doubt, or all that there are.
-pub(super) fn wants_seat(waiter: &Waiter, strategy: Strategy, seats: &Seats) -> bool {
-    let doubtful = |seat: &Arc<str>| seats.get(seat).is_none_or(SeatState::is_doubtful);
-    strategy == Strategy::All || waiter.ringing.keys().all(doubtful)
 }
 
 /// When the call's wait ends.

@@ -1,4 +1,4 @@
-use super::queues::{Timer, limit, wants_seat};
+use super::queues::{Timer, limit};
 use super::{Output, Queues};
 use crate::base::{CallId, Now};
 use crate::seat::Lease;
@@ -17,12 +17,12 @@ impl Queues {
         }
         let waiters = &self.waiters;
         self.seats.recover(call, |call, seat| waiters.get(&call).is_some_and(|waiter| waiter.ringing.contains_key(seat)));
-        self.members.values_mut().for_each(|member| member.listed = None);
+        self.members.values_mut().flatten().for_each(|of| of.key = None);
         for queue in self.queues.values_mut() {
             queue.waiting = 0;
             queue.sources.clear();
             queue.unserved.clear();
-            queue.idle.clear();
+            queue.free.clear();
         }
         for (call, waiter) in &self.waiters {
             waiter.ringing.keys().for_each(|seat| self.seats.take(*call, seat, Lease::Ringing));
@@ -38,7 +38,7 @@ impl Queues {
         for (call, waiter) in &self.waiters {
             let Some(queue) = self.queues.get_mut(&waiter.queue) else { continue };
             queue.enter(&waiter.source);
-            if wants_seat(waiter, queue.config.strategy, &self.seats) {
+            if queue.config.strategy.wants_seat(waiter, &self.seats) {
                 queue.unserved.insert(waiter.place);
             }
             self.timers.set(Timer::Wait(*call), limit(waiter, &queue.config));

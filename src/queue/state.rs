@@ -1,4 +1,4 @@
-use super::member::Idle;
+use super::strategy::Key;
 use super::waiter::Place;
 use super::{Priority, Queue};
 use crate::base::Counts;
@@ -15,7 +15,8 @@ pub(super) struct QueueState {
     pub sources: Counts<Arc<str>>,
     /// Calls that want (more) seats to ring.
     pub unserved: BTreeSet<Place>,
-    pub idle: BTreeSet<Idle>,
+    /// Seats that take a call now.
+    pub free: BTreeSet<Key>,
 }
 
 impl QueueState {

@@ -131,13 +131,13 @@ impl Seats {
         had
     }
 
-    /// These seats are the call's parties now. Adds those of which that is new, or true no more, to `changed`.
+    /// These seats are the call's parties now. Adds those of which the call takes a channel by that, or gives one back, to
+    /// `changed`.
     pub fn parties<'a>(&mut self, call: CallId, parties: impl Iterator<Item = Party<'a>> + Clone, changed: &mut Vec<Arc<str>>) {
         for Party { seat, placed } in parties.clone() {
             let seat = self.name(seat);
             let known = self.uses.get(&(call, seat.clone())).is_some_and(|of| of.party && of.placed == placed);
-            if !known {
-                self.change(call, &seat, |of| (of.party, of.placed) = (true, placed));
+            if !known && self.change(call, &seat, |of| (of.party, of.placed) = (true, placed)) {
                 changed.push(seat);
             }
         }
@@ -147,11 +147,11 @@ impl Seats {
         };
         loop {
             let Some((seat, leased)) = self.of(call).find_map(&gone) else { return };
-            self.change(call, &seat, |of| (of.party, of.placed) = (false, false));
+            let freed = self.change(call, &seat, |of| (of.party, of.placed) = (false, false));
             if !leased {
                 self.worked(&seat);
             }
-            changed.push(seat);
+            changed.extend(freed.then_some(seat));
         }
     }
 
@@ -220,7 +220,8 @@ impl Seats {
         self.all.get_key_value(seat).map_or_else(|| seat.into(), |(name, _)| name.clone())
     }
 
-    fn change(&mut self, call: CallId, seat: &Arc<str>, change: impl FnOnce(&mut Use)) {
+    /// True when the call takes a channel of the seat by it, or gives one back.
+    fn change(&mut self, call: CallId, seat: &Arc<str>, change: impl FnOnce(&mut Use)) -> bool {
         let key = (call, seat.clone());
         let before = self.uses.get(&key).copied().unwrap_or_default();
         let mut after = before;
@@ -232,6 +233,7 @@ impl Seats {
             true => _ = self.uses.insert(key, after),
             false => _ = self.uses.remove(&key),
         }
+        before.is_one() != after.is_one()
     }
 }
 

@@ -29,11 +29,11 @@ fn a_call_takes_one_channel_however_often_it_uses_the_seat() {
     let (mut seats, desk) = seats(1);
     seats.take(call(1), &desk, Lease::Ringing);
     assert_eq!(taken(&seats), (1, 1, 0));
-    assert_eq!(parties(&mut seats, call(1), &[CALLED, CALLED]), 1);
+    assert_eq!(parties(&mut seats, call(1), &[CALLED, CALLED]), 0, "it has the channel already");
     seats.take(call(1), &desk, Lease::Talking);
     assert_eq!((taken(&seats), seats.taken()), ((1, 0, 0), 1));
     // It left the call, and is kept for the caller that may come back.
-    assert_eq!(parties(&mut seats, call(1), &[]), 1);
+    assert_eq!(parties(&mut seats, call(1), &[]), 0, "and keeps it");
     assert_eq!(taken(&seats), (1, 0, 0));
     assert!(seats.give_back(call(1), &desk) && !seats.give_back(call(1), &desk));
     assert_eq!((taken(&seats), seats.taken()), ((0, 0, 0), 0));
