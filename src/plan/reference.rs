@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// Every word of the language, table by table, in Markdown.
 pub fn reference() -> String {
     let mut out = String::from(
-        "# The language of dial plans\n\nPrinted from the program; `README.md` beside it is the guide. A plan is a TOML file. \
+        "# The language of dial plans\n\nPrinted from the program; `docs/dial-plan.md` is the guide. A plan is a TOML file. \
          Unknown words are errors.\n\n## Top of the file\n",
     );
     list(&mut out, words::TOP);
