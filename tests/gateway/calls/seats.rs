@@ -1,7 +1,7 @@
 //! A seat is busy however its call came to it, and then no queue rings it. Seats that have done nothing yet are tried in the
 //! order of their names; one that has worked comes after one that has not.
 
-use super::transfer::{Scene, line};
+use super::transfer::{Scene, line, second_line};
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::phone::Phone;
 use crate::support::wait_for;
@@ -115,4 +115,45 @@ fn a_seat_that_has_placed_a_call_is_not_rung() {
     });
     caller.bye();
     second.hung_up();
+}
+
+#[test]
+fn an_exchange_that_a_transfer_and_the_queue_reach_is_rung_on_free_channels_alone() {
+    let mut scene = Scene::with(&Spec { seats: vec![1, 2], ..Spec::default() });
+    let mut exchange = Phone::new("exchange", scene.gateway.seats[1], &scene.gateway);
+    assert_eq!(scene.api("POST", "/transfer", json!({ "to": "seat:desk-1", "mode": "three-way" }), "1").0, 202);
+    exchange.ring();
+    exchange.answer();
+    let mut second = rings(&scene.gateway, &mut exchange);
+    talks(&mut second, &mut exchange);
+    waits_until_free(&scene.gateway, &mut exchange, |exchange| {
+        second.bye();
+        exchange.hung_up();
+    });
+    scene.seat.bye();
+    scene.caller.bye();
+    exchange.hung_up();
+}
+
+#[test]
+fn a_seat_with_a_second_line_in_its_call_is_rung_on_neither() {
+    let mut scene = Scene::with(&two_seats());
+    let mut other = Phone::new("other", scene.gateway.seats[1], &scene.gateway);
+    let mut line = second_line(&mut scene, "12366");
+    scene.target.ring();
+    scene.target.answer();
+    line.status(200, "INVITE");
+    line.ack();
+    let mut second = rings(&scene.gateway, &mut other);
+    talks(&mut second, &mut other);
+    let Scene { gateway, caller, seat, target, .. } = &mut scene;
+    waits_until_free(gateway, seat, |seat| {
+        line.bye();
+        target.hung_up();
+        assert_eq!(seat.unread(), [""; 0], "it has its caller still");
+        caller.bye();
+        seat.hung_up();
+    });
+    second.bye();
+    other.hung_up();
 }

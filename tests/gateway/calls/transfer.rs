@@ -178,7 +178,7 @@ pub fn line(text: String) -> &'static str {
 }
 
 /// The seat's phone on a second line, which holds the caller and has dialled.
-fn second_line(scene: &mut Scene, number: &str) -> Phone {
+pub fn second_line(scene: &mut Scene, number: &str) -> Phone {
     scene.seat.reinvite("sendonly");
     scene.seat.status(200, "INVITE");
     scene.seat.ack();
