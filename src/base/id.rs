@@ -1,10 +1,12 @@
 use crate::base::{Rng, Wall};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use uuid::{Builder, Uuid};
 
 /// One call through the gateway, on every leg, in every record and log line: a UUIDv7 (RFC 9562 §5.7).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CallId(pub Uuid);
 
 impl CallId {
@@ -29,6 +31,19 @@ impl FromStr for CallId {
     type Err = uuid::Error;
     fn from_str(text: &str) -> Result<CallId, uuid::Error> {
         text.parse().map(CallId)
+    }
+}
+
+impl TryFrom<String> for CallId {
+    type Error = uuid::Error;
+    fn try_from(text: String) -> Result<CallId, uuid::Error> {
+        text.parse()
+    }
+}
+
+impl From<CallId> for String {
+    fn from(call: CallId) -> String {
+        call.to_string()
     }
 }
 

@@ -41,6 +41,6 @@ pub use shown::Shown;
 pub use source::{Source, owner};
 pub use steady::{Steady, Turn};
 pub use text::{Text, Tongue};
-pub use time::{Mono, Now, Wall};
+pub use time::{Mono, Now, Offset, Wall};
 pub use timers::Timers;
 pub use web::is_web;

@@ -27,6 +27,23 @@ impl Mono {
     }
 }
 
+/// A moment as its distance from another one, in microseconds, for whom another clock runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Offset(i64);
+
+impl Mono {
+    /// The distance of this moment from `now`.
+    pub fn offset_from(self, now: Mono) -> Offset {
+        Offset(self.0.wrapping_sub(now.0).cast_signed())
+    }
+
+    /// The moment at this distance from `self`.
+    pub fn at(self, offset: Offset) -> Mono {
+        Mono(self.0.saturating_add_signed(offset.0))
+    }
+}
+
 impl Wall {
     /// Milliseconds since 1970, as UUIDv7 and journals count; 0 before 1970.
     pub fn millis(self) -> u64 {

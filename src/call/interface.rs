@@ -8,6 +8,7 @@ use crate::media;
 use crate::plan;
 use crate::queue;
 use crate::sip::Status;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// An input is something that a call is told.
@@ -151,7 +152,7 @@ pub enum Output {
 }
 
 /// A destination to call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Dialled {
     Seat { name: Arc<str> },
     Target(plan::Target),

@@ -53,18 +53,19 @@ use crate::event::{By, Party, Result, What};
 use crate::plan::Step;
 pub use abort::AbortedLeg;
 pub use interface::{Audio, Dialled, FirstOffer, Input, LegEvent, Output, QueueCommand, QueueEvent};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use talk::Talk;
-pub use talk::{Goal, Refusal};
+pub use talk::{Goal, Refusal, TalkSnapshot};
 pub use transfer::Request;
 pub use view::LegView;
 use watch::Awaited;
 
 /// The number of a leg within its call; the caller's is 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LegNo(pub u64);
 
 /// The caller's leg.

@@ -4,10 +4,15 @@
 //! and `aside`, where seat and target consult while the caller hears music. Nothing is asked of the carrier or of an
 //! emergency centre beyond answering a call; all legs stay here (the conference-aware transfer of NENA's i3).
 
+mod snapshot;
+
+pub use snapshot::TalkSnapshot;
+
 use super::{CALLER, Dialled, LegNo};
 use crate::base::Mono;
 use crate::event::TransferKind;
 use crate::plan::Target;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,20 +41,20 @@ pub(super) struct Talk {
 }
 
 /// One seat, two lines: `first` has the caller, `leg` is the one that the seat's phone called us by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Second {
     pub first: LegNo,
     pub leg: LegNo,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lease {
     pub queue: Arc<str>,
     pub seat: Arc<str>,
     pub leg: LegNo,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Notice {
     pub leg: LegNo,
     pub prompt: Arc<str>,

@@ -5,6 +5,10 @@
 //! source changes, or changes its own numbering, the stream goes on where it stopped. An event changes nothing of that: all
 //! its packets carry one timestamp, given at its start, and take their numbers among the audio's or between them.
 
+mod snapshot;
+
+pub use snapshot::EgressSnapshot;
+
 use crate::base::{Mono, Rng};
 use crate::media::rtp::Header;
 
@@ -16,6 +20,7 @@ const MAX_AHEAD: u32 = 2 * 8000;
 /// Samples that an event's timestamp, which is that of its start, may lie behind the audio's.
 const MAX_BEHIND: i32 = -8000;
 
+/// The stream that one leg is sent.
 #[derive(Debug)]
 pub struct Egress {
     ssrc: u32,

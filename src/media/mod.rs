@@ -23,6 +23,7 @@ mod voice;
 pub mod wav;
 mod wheel;
 
+pub use egress::{Egress, EgressSnapshot};
 pub use out::{Effect, Out, Side, Socket, Tapped};
 pub use ports::Ports;
 pub use prompt::{PromptError, RATE};

@@ -42,6 +42,7 @@ pub use number::is_number;
 use prefix::Prefixes;
 pub use problem::{At, Problem, Severity, Source, nearest, suggestion};
 pub use reference::{reference, schema};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,7 +109,7 @@ pub enum Step {
     Reject { status: u16, q850: u8 },
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
     /// The number to call.
     pub number: Arc<str>,

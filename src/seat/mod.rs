@@ -7,13 +7,16 @@
 //! **Absence.** A seat that let it ring, or that cannot be reached, is in doubt until it shows life. It rests longer each
 //! time, up to the queue's bound.
 
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub use snapshot::SeatsSnapshot;
 pub use state::SeatState;
 
 use crate::base::{CallId, Mono};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +38,7 @@ pub struct Party<'a> {
 }
 
 /// The queue's hold on a seat for one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lease {
     Ringing,
     /// In conversation, or kept for a caller that may come back.
@@ -43,7 +46,7 @@ pub enum Lease {
 }
 
 /// One call's use of one seat.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Use {
     lease: Option<Lease>,
     /// It came by a queue, which counts its work.
