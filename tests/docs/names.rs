@@ -107,6 +107,21 @@ fn every_setting_that_a_page_names_exists() {
     assert!(seen.len() > 40, "{seen:?}");
 }
 
+#[test]
+fn every_figure_that_a_page_names_is_rendered() {
+    let mut sources = String::new();
+    rust_files(&root().join("src"), &mut sources);
+    let mut seen = 0;
+    for page in Page::english().into_iter().chain(Page::chinese()) {
+        for name in page.names().iter().filter_map(|name| name.strip_prefix("hotline_")) {
+            let figure = name.split(' ').next().unwrap();
+            assert!(sources.contains(&format!("\"{figure}\"")), "{}: no figure hotline_{figure}", page.path);
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "{seen} figures");
+}
+
 /// The judges themselves: a check that cannot fail would be worth nothing.
 #[test]
 fn the_checks_see_what_they_should() {
