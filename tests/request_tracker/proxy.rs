@@ -1,5 +1,4 @@
-use crate::server::free_port;
-use crate::support::pass;
+use crate::support::{free_port, pass};
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -33,7 +32,7 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn start(to: u16) -> Proxy {
-        let proxy = Proxy { port: free_port(), mood: Arc::new(Mutex::new(Mood::Well)), served: Arc::default() };
+        let proxy = Proxy { port: free_port().port(), mood: Arc::new(Mutex::new(Mood::Well)), served: Arc::default() };
         let listener = TcpListener::bind(("127.0.0.1", proxy.port)).unwrap();
         let (mood, served) = (proxy.mood.clone(), proxy.served.clone());
         thread::spawn(move || {

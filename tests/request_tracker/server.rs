@@ -1,7 +1,7 @@
-use crate::support::pass;
+use crate::support::{free_port, pass};
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -26,7 +26,7 @@ impl RequestTracker {
         let token = std::fs::read_to_string(home.join("template/token")).unwrap();
         let chown = Command::new("chown").args(["-R", "www-data:www-data"]).arg(folder.path()).status();
         assert!(chown.unwrap().success());
-        let (port, server) = (free_port(), Command::new("true").spawn().unwrap());
+        let (port, server) = (free_port().port(), Command::new("true").spawn().unwrap());
         let mut tracker = RequestTracker { port, token, home, folder, server };
         tracker.restart();
         tracker
@@ -79,11 +79,6 @@ impl Drop for RequestTracker {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// On 127.0.0.1, where Request Tracker is served.
-pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// The one value of a custom field; empty where there is none.
