@@ -96,7 +96,8 @@ mod tests {
         };
         let all = seats.names().filter_map(|name| seats.get(name)).map(|state| {
             let rests = state.rests_until.map(|until| until.since(start));
-            format!("{:?} {rests:?} {}", (state.channels, state.ringing, state.taken, state.placed), state.is_free())
+            let counts = (state.channels, state.ringing, state.taken, state.placed);
+            format!("{counts:?} {rests:?} {:?} {}", (state.misses, state.last_work), state.is_free())
         });
         let all: Vec<String> = all.collect();
         let may = seats.may_place(&seat, rng.chance(500));

@@ -126,7 +126,7 @@ mod tests {
             0..4 => drop(scene.request(LegNo(1), request)),
             4 | 5 => scene.answer(leg),
             6 if rng.chance(300) => scene.end(leg, EndedBy::Peer, Some(486)),
-            7 => scene.leg(leg, LegEvent::Media(media([Direction::SendOnly, Direction::SendRecv][rng.below(2) as usize]))),
+            7 => scene.leg(leg, LegEvent::Media(media([Direction::RecvOnly, Direction::SendRecv][rng.below(2) as usize]))),
             8 => scene.handle(Input::Silent { leg }),
             _ => scene.wait(Duration::from_millis(rng.below(8000))),
         }
