@@ -7,6 +7,7 @@ mod export;
 mod list;
 mod source;
 
+use super::api::{Token, reachable};
 use super::typed::Moment;
 use super::{ConfigFile, listed};
 use crate::base::{CallId, Text, Wall};
@@ -14,13 +15,15 @@ use crate::io::clock;
 use crate::io::config::Config;
 use crate::io::config::plans::PlanFile;
 use crate::io::config::secrets;
-use crate::io::journal::{Caller, Reader};
+use crate::io::journal::dead_letters::{Decision, Selection};
+use crate::io::journal::{self, Caller, Lock, Reader};
 use crate::io::process::audit::Audit;
 use crate::record::seal::Sealer;
 use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 use source::Source;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -55,7 +58,7 @@ pub enum Question {
     /// Sends the final records of calls since a moment to a backend once more
     ///
     /// 把某时间以来的最终话单再次推送给某系统
-    Replay(dead_letters::Replay),
+    Replay(dead_letters::Again),
     /// Prints the records of calls as NDJSON or CSV
     ///
     /// 以 NDJSON 或 CSV 输出话单
@@ -65,7 +68,7 @@ pub enum Question {
     /// 列出日志数据库中已损坏并移到一旁的内容
     Damage {
         #[command(flatten)]
-        of: Journal,
+        writer: Writer,
         /// Somebody has looked at it: the gateway is ready again, and alarms no more about it
         ///
         /// 已有人处理：网关恢复就绪，不再就此告警
@@ -106,6 +109,15 @@ pub struct Journal {
     journal: Option<PathBuf>,
 }
 
+/// The process that writes the journal: the gateway that runs, or this one where none does.
+#[derive(Args)]
+pub struct Writer {
+    #[command(flatten)]
+    of: Journal,
+    #[command(flatten)]
+    token: Token,
+}
+
 #[derive(Args)]
 pub struct Numbers {
     /// Shows callers' numbers in full, which is noted in the audit log
@@ -123,7 +135,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         Question::Drop(chosen) => chosen.drop()?,
         Question::Replay(replay) => replay.run()?,
         Question::Export(export) => export.run()?,
-        Question::Damage { of, seen, json } => backup::damage(of, *seen, *json)?,
+        Question::Damage { writer, seen, json } => backup::damage(writer, *seen, *json)?,
         Question::Backup(backup) => backup.run()?,
         Question::Restore(restore) => restore.run()?,
         Question::Render(render) => render.run()?,
@@ -172,6 +184,40 @@ impl Journal {
             crate::cli::complain(&text);
         }
         Ok(reader.unsealing(Arc::new(sealer(&config)?)))
+    }
+}
+
+impl Writer {
+    /// Tells how many events or places it was about.
+    fn decide(&self, decision: &Decision) -> Result<usize, Text> {
+        let config = self.of.config()?;
+        let path = self.of.path(&config);
+        let Some(holder) = Lock::holder(&path) else {
+            return Ok(journal::decide_alone(&path, Arc::new(sealer(&config)?), decision)?);
+        };
+        let api = holder.api.ok_or_else(|| {
+            both!(
+                "the journal is being written, and its gateway does not say where it can be asked: try again in a moment",
+                "日志数据库正在写入，而网关尚未给出接口地址：请稍后再试"
+            )
+        })?;
+        let (asked, body) = request(decision);
+        let answer = self.token.open(&format!("http://{}", reachable(api)))?.post(asked, Some(&body))?;
+        Ok(answer["count"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0))
+    }
+}
+
+/// A decision as a running gateway is asked for it.
+fn request(decision: &Decision) -> (&'static str, Value) {
+    let selected = |selection: &Selection| {
+        let all = (selection.backend.is_none() && selection.call.is_none()).then_some(true);
+        json!({ "backend": selection.backend, "call_id": selection.call.map(|call| call.to_string()), "all": all })
+    };
+    match decision {
+        Decision::Retry(selection) => ("/api/v1/dead-letters/retry", selected(selection)),
+        Decision::Drop(selection) => ("/api/v1/dead-letters/drop", selected(selection)),
+        Decision::Replay(replay) => ("/api/v1/records/replay", json!(replay)),
+        Decision::DamageSeen => ("/api/v1/journal/damage/seen", json!({})),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Everything that runs: the switch thread, media threads, journal, delivery, TCP and HTTP, put together.
 
+mod records;
+
 use crate::base::{Flow, Now, Rng, Text};
 use crate::control::Reply;
 use crate::event::Entry;
@@ -8,7 +10,7 @@ use crate::io::config::Config;
 use crate::io::config::fit::Fit;
 use crate::io::config::reload::{Reloader, Running, Site};
 use crate::io::config::tokens::Tokens;
-use crate::io::config::{plans, secrets, setup, tokens};
+use crate::io::config::{plans, setup, tokens};
 use crate::io::deliver::{Deliverer, Deliveries, Target};
 use crate::io::engine::{self, Ends, Engine};
 use crate::io::http::outside::Outside;
@@ -17,7 +19,7 @@ use crate::io::inbox::figures::{Board, Figures};
 use crate::io::inbox::requests::Asks;
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::disk::Disk;
-use crate::io::journal::{self, Appender, Inspection, Journal, Options, Outbox, Report};
+use crate::io::journal::{Appender, Journal};
 use crate::io::metrics::Metric;
 use crate::io::net::admission::Admission;
 use crate::io::net::tcp::Tcp;
@@ -43,14 +45,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 /// HTTP, TCP and delivery together: the switch and media have threads of their own.
 const RUNTIME_THREADS: usize = 2;
 /// How often a drain looks whether calls are left.
 const LOOK: Duration = Duration::from_millis(50);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long tasks may take to end.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -101,8 +102,8 @@ impl Gateway {
         private::tighten(&fixed.node.state);
         private::tighten(&fixed.recordings());
         let targets: Vec<_> = Target::all(&fixed)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
-        let (journal, newest) = open_journal(&fixed, &inbox, &targets)?;
-        let deliverers = start_delivery(targets, &runtime, &journal, &mut rng)?;
+        let (journal, newest) = records::open_journal(&fixed, &inbox, &targets, http)?;
+        let deliverers = records::start_delivery(targets, &runtime, &journal, &mut rng)?;
         let (shards, taps) = start_shards(&fixed, &inbox, &mut rng)?;
         let recorder = start_recorder(&fixed, &journal, taps, &mut rng)?;
         let tcp = start_tcp(&fixed, &runtime, &inbox);
@@ -352,57 +353,6 @@ fn bind_tcp(address: SocketAddr, key: &str) -> Result<TcpListener, Text> {
 fn on_runtime(runtime: &Runtime, listener: TcpListener) -> Result<tokio::net::TcpListener, Text> {
     let _entered = runtime.enter();
     tokio::net::TcpListener::from_std(listener).map_err(|e| files::told(&e))
-}
-
-fn open_journal(
-    config: &Config,
-    inbox: &Inbox,
-    targets: &[(Target, Arc<Notify>)],
-) -> Result<(Journal, watch::Receiver<u64>), Text> {
-    let (fed, newest) = watch::channel(0);
-    let path = config.journal();
-    std::fs::create_dir_all(&config.node.state).map_err(|e| {
-        let folder = config.node.state.display();
-        both!("node.state: {folder}: {}", "node.state：{folder}：{}"; files::told(&e))
-    })?;
-    let sealer = secrets::sealer(&config.records).map_err(|complaints| secrets::told(&complaints))?;
-    let options = Options {
-        keep: Some(config.records.keep_days).filter(|days| *days > 0).map(|days| DAY * days),
-        sealer: Arc::new(sealer),
-        inspection: Inspection { every: config.records.inspect_every, percent: config.records.inspect_percent },
-        max_bytes: Some(config.records.max_bytes).filter(|bytes| *bytes > 0),
-        outbox: Outbox { backends: targets.iter().map(|(target, _)| target.outbox()).collect(), feed: config.records.feed_keep },
-        ..Options::new(path)
-    };
-    let (inbox, posted) = (inbox.clone(), targets.iter().map(|(_, posted)| posted.clone()).collect::<Vec<_>>());
-    let report = move |report| match report {
-        Report::Durable(ticket) => {
-            inbox.send(Input::Journaled { ticket });
-        }
-        Report::Down(why) => {
-            tracing::error!(why, "the journal cannot write");
-            inbox.send(Input::JournalDown(true));
-        }
-        Report::Up => {
-            tracing::info!("the journal writes again");
-            inbox.send(Input::JournalDown(false));
-        }
-        Report::Posted => posted.iter().for_each(|posted| posted.notify_one()),
-        Report::Fed(newest) => drop(fed.send_replace(newest)),
-    };
-    let (journal, recovered) = Journal::open(options, clock::now().wall, report)?;
-    journal::interrupted::log(&recovered.interrupted, &journal, &config.records.zone)?;
-    Ok((journal, newest))
-}
-
-fn start_delivery(
-    targets: Vec<(Target, Arc<Notify>)>,
-    runtime: &Runtime,
-    journal: &Journal,
-    rng: &mut Rng,
-) -> Result<Vec<Deliverer>, Text> {
-    let start = |(target, posted)| Deliverer::start(runtime.handle(), journal, target, posted, rng.fork());
-    targets.into_iter().map(start).collect()
 }
 
 /// The media threads; where the copies of calls' audio come out, and what counts them.

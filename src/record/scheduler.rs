@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// A journal that cannot be read is read again after this.
 const UNREADABLE: Duration = Duration::from_secs(1);
-/// Nothing waits longer than this without a look: the command line writes into the journal too.
+/// Nothing waits longer than this without a look, should a word that something was posted ever be lost.
 const IDLE: Duration = Duration::from_secs(15);
 
 pub struct Scheduler {

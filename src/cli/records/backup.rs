@@ -1,7 +1,8 @@
 //! A copy of the journal, and the way back.
 
-use super::Journal;
+use super::{Journal, Writer};
 use crate::base::{Shown, Text};
+use crate::io::journal::dead_letters::Decision;
 use crate::io::journal::{Copied, backup, restore};
 use clap::Args;
 use std::path::PathBuf;
@@ -54,8 +55,12 @@ impl Restore {
     }
 }
 
-pub fn damage(of: &Journal, seen: bool, json: bool) -> Result<(), Text> {
-    for one in crate::io::journal::damage(&of.path(&of.config()?), seen)? {
+pub fn damage(writer: &Writer, seen: bool, json: bool) -> Result<(), Text> {
+    if seen {
+        writer.decide(&Decision::DamageSeen)?;
+    }
+    let of = &writer.of;
+    for one in crate::io::journal::damage(&of.path(&of.config()?))? {
         if json {
             say_json!("{}", serde_json::json!(one));
             continue;

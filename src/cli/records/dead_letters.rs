@@ -1,18 +1,16 @@
 //! Deliveries that backends refused, and records sent anew.
 
-use super::{Journal, sealer};
+use super::{Journal, Writer};
 use crate::base::{CallId, Shown, Text};
 use crate::cli::table::{Table, left, right};
 use crate::cli::typed::{self, Moment};
-use crate::io::config::Config;
-use crate::io::journal::dead_letters::{DeadLetter, DeadLetters, ReplayScope, Replayed, Selection};
+use crate::io::journal::dead_letters::{DeadLetter, Decision, EndedCall, Replay, Selection};
 use clap::Args;
-use std::sync::Arc;
 
 #[derive(Args)]
 pub struct Chosen {
     #[command(flatten)]
-    of: Journal,
+    writer: Writer,
     #[command(flatten)]
     those: Those,
 }
@@ -38,9 +36,9 @@ struct Those {
 }
 
 #[derive(Args)]
-pub struct Replay {
+pub struct Again {
     #[command(flatten)]
-    of: Journal,
+    writer: Writer,
     /// Calls that began at or after this moment (RFC 3339)
     ///
     /// 此时间及之后开始的通话，例如 2026-10-01
@@ -66,13 +64,13 @@ pub struct Replay {
 
 impl Chosen {
     pub fn retry(&self) -> Result<(), Text> {
-        let count = open(&self.of)?.1.retry(&self.selection())?;
+        let count = self.writer.decide(&Decision::Retry(self.selection()))?;
         tell!("{count} refused events will be delivered again", "{count} 个被拒收的事件将重新投递");
         Ok(())
     }
 
     pub fn drop(&self) -> Result<(), Text> {
-        let count = open(&self.of)?.1.drop(&self.selection())?;
+        let count = self.writer.decide(&Decision::Drop(self.selection()))?;
         tell!("{count} refused events were dropped", "已放弃 {count} 个被拒收的事件");
         Ok(())
     }
@@ -82,22 +80,34 @@ impl Chosen {
     }
 }
 
-impl Replay {
+impl Again {
     pub fn run(&self) -> Result<(), Text> {
-        let (config, mut dead_letters) = open(&self.of)?;
+        let of = &self.writer.of;
+        let config = of.config()?;
         let webhook = self.backend == crate::io::deliver::WEBHOOK && !config.records.webhook.url.is_empty();
         if !webhook && !config.records.backends.get(&self.backend).is_some_and(|backend| backend.enabled) {
             return Err(both!("the configuration has no backend `{0}`", "配置中没有工单系统 `{0}`", self.backend));
         }
-        let since = self.of.at(self.since)?;
+        let calls = of.open()?.ended_calls(&self.backend, of.at(self.since)?)?;
         // The webhook gets every call.
-        let scope = if self.all || webhook { ReplayScope::All } else { ReplayScope::ItsOwn };
-        let replayed = dead_letters.replay(&self.backend, since, scope, self.dry_run)?;
-        say!("{}", self.told(replayed).told(crate::cli::tongue()));
+        let (sent, left_out): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| self.all || webhook || call.its_own);
+        if !self.dry_run {
+            self.send(&sent)?;
+        }
+        say!("{}", self.told(sent.len(), left_out.len()).told(crate::cli::tongue()));
         Ok(())
     }
 
-    fn told(&self, Replayed { sent, left_out }: Replayed) -> Text {
+    /// A few at a time: what a gateway writes besides must not wait for long.
+    fn send(&self, calls: &[EndedCall]) -> Result<(), Text> {
+        for some in calls.chunks(Replay::MOST) {
+            let calls = some.iter().map(|ended| ended.call).collect();
+            self.writer.decide(&Decision::Replay(Replay { backend: self.backend.clone(), calls }))?;
+        }
+        Ok(())
+    }
+
+    fn told(&self, sent: usize, left_out: usize) -> Text {
         let to = &self.backend;
         let told = match self.dry_run {
             true => both!("{sent} records would go to {to}", "将有 {sent} 份话单投递到 {to}（未执行）"),
@@ -114,7 +124,7 @@ impl Replay {
 }
 
 pub fn list(of: &Journal, json: bool) -> Result<(), Text> {
-    let dead_letters = open(of)?.1.refused(&Selection::default())?;
+    let dead_letters = of.open()?.dead_letters(&Selection::default())?;
     if json {
         dead_letters.iter().for_each(|letter| say_json!("{}", serde_json::json!(letter)));
         return Ok(());
@@ -145,12 +155,6 @@ fn row(table: &Table, letter: &DeadLetter) -> String {
     table.row([call, &Shown(backend).to_string(), event, state, &attempts.to_string(), &why])
 }
 
-fn open(of: &Journal) -> Result<(Config, DeadLetters), Text> {
-    let config = of.config()?;
-    let dead_letters = DeadLetters::open(&of.path(&config))?.unsealing(Arc::new(sealer(&config)?));
-    Ok((config, dead_letters))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,16 +163,16 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        replay: Replay,
+        again: Again,
     }
 
     #[test]
     fn a_replay_says_what_it_leaves_out_and_how_that_would_go_too() {
         let line = Line::parse_from(["x", "--since", "2026-03-02T00:00:00Z", "--backend", "tourism"]);
-        assert!(!line.replay.all);
-        assert_eq!(line.replay.told(Replayed { sent: 2, left_out: 0 }).en, "2 records will go to tourism");
+        assert!(!line.again.all);
+        assert_eq!(line.again.told(2, 0).en, "2 records will go to tourism");
         assert_eq!(
-            line.replay.told(Replayed { sent: 2, left_out: 7 }).en,
+            line.again.told(2, 7).en,
             "2 records will go to tourism; 7 of calls that are not its own are left out (`--all` sends them too)"
         );
     }

@@ -66,6 +66,11 @@ impl Deliveries {
         Ok(Deliveries { backends: deliverers.iter().map(Deliverer::figures).collect(), reader: Some(Mutex::new(reader)) })
     }
 
+    /// Tells whether there is a backend of this name.
+    pub fn has(&self, backend: &str) -> bool {
+        self.backends.iter().any(|figures| figures.backend == backend)
+    }
+
     /// For everybody: which of them fail.
     pub fn alarms(&self) -> Vec<Text> {
         self.backends.iter().filter_map(|figures| Some(figures.trouble()?.0)).collect()

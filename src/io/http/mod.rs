@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod calls;
+mod decisions;
 mod document;
 mod endpoint;
 mod events;
@@ -106,6 +107,7 @@ fn endpoints() -> Vec<Endpoint> {
         events::endpoints(),
         search::endpoints(),
         records::endpoints(),
+        decisions::endpoints(),
         callbacks::endpoints(),
         link::endpoints(),
         recordings::endpoints(),

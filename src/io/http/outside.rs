@@ -7,7 +7,7 @@ use crate::io::config::Config;
 use crate::io::config::reload::Handle;
 use crate::io::deliver::Target;
 use crate::io::journal::feed::Feed;
-use crate::io::journal::{Acceptance, Journal, Reader, Settler, Trouble};
+use crate::io::journal::{Error, Journal, Reader, Settler};
 use crate::io::metrics::Metric;
 use crate::plan::Plan;
 use crate::record::zone::Zone;
@@ -108,7 +108,7 @@ impl Outside {
 
     /// Hands something to the journal and waits until it is on disk. Its place is taken until then, whoever still waits: a
     /// journal that is down is handed no more than that.
-    pub async fn taken(&self, hand: impl FnOnce(&Settler, Box<dyn FnOnce(Acceptance) + Send>)) -> Result<Acceptance, NotTaken> {
+    pub async fn taken<T: Send + 'static>(&self, hand: impl FnOnce(&Settler, Box<dyn FnOnce(T) + Send>)) -> Result<T, NotTaken> {
         let place = self.waiting.clone().try_acquire_owned().map_err(|_| NotTaken::Busy)?;
         let (done, told) = oneshot::channel();
         // A client that does not wait any more need not be told.
@@ -163,7 +163,7 @@ pub struct Reading {
 
 impl Reading {
     /// Reads the disk, and may wait for others who do.
-    pub fn ask<T>(self, question: impl FnOnce(&Reader) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    pub fn ask<T>(self, question: impl FnOnce(&Reader) -> Result<T, Error>) -> Result<T, Error> {
         question(&self.records.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

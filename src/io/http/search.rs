@@ -9,7 +9,7 @@ use crate::base::{Masked, Shown, Text, Wall};
 use crate::control::{Holder, Right};
 use crate::io::clock::moment::{self, Moment};
 use crate::io::http::outside::Outside;
-use crate::io::journal::Trouble;
+use crate::io::journal::Error;
 use crate::io::journal::search::{Outcome, Page, Search};
 use crate::io::journal::{Caller, Reader};
 use crate::io::process::threads;
@@ -89,7 +89,7 @@ fn shown(record: Record, unmasked: bool) -> Value {
 /// Asks the journal, after those who asked before.
 async fn read<T: Send + 'static>(
     desk: &Desk,
-    question: impl FnOnce(&Reader) -> Result<T, Trouble> + Send + 'static,
+    question: impl FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let Some(reader) = desk.outside.read() else {
         let busy = both!("as many read records as may; ask again in a second", "查询话单的请求已达上限，请一秒后再试");

@@ -1,7 +1,7 @@
 //! The feed: every event of every call under one number, for those who follow. Its home is the journal. The newest events
 //! are kept ready, made once for all; who is further behind reads the journal at its own pace. Nobody is waited for.
 
-use super::Trouble;
+use super::Error;
 use super::sqlite::reader::{FeedItem, Reader};
 use crate::record::cloudevent::CloudEvent;
 use bytes::Bytes;
@@ -63,7 +63,7 @@ pub enum Gone {
 }
 
 impl Feed {
-    pub fn new(live: Reader, past: Reader, newest: watch::Receiver<u64>) -> Result<Feed, Trouble> {
+    pub fn new(live: Reader, past: Reader, newest: watch::Receiver<u64>) -> Result<Feed, Error> {
         let (_, from) = live.feed_ends()?;
         let live = Live { reader: live, from, events: VecDeque::new() };
         let places = Arc::new(Semaphore::new(PLACES));
@@ -72,7 +72,7 @@ impl Feed {
     }
 
     /// The number after which to go on: the one that is asked for, or the newest. 0 is before the oldest that is kept.
-    pub fn start(&self, since: Option<u64>) -> Result<Result<u64, Gone>, Trouble> {
+    pub fn start(&self, since: Option<u64>) -> Result<Result<u64, Gone>, Error> {
         let (oldest, newest) = lock(&self.past).feed_ends()?;
         Ok(match since {
             None => Ok(newest),
@@ -84,7 +84,7 @@ impl Feed {
     }
 
     /// The events after this number; none when there are no more yet.
-    pub fn after(&self, n: u64) -> Result<Vec<Arc<FeedEvent>>, Trouble> {
+    pub fn after(&self, n: u64) -> Result<Vec<Arc<FeedEvent>>, Error> {
         let mut live = lock(&self.live);
         live.catch_up(*self.newest.borrow())?;
         if n >= live.from {
@@ -130,7 +130,7 @@ impl Feed {
 
 impl Live {
     /// Events that nobody followed for long are left to the journal.
-    fn catch_up(&mut self, newest: u64) -> Result<(), Trouble> {
+    fn catch_up(&mut self, newest: u64) -> Result<(), Error> {
         if newest > self.end() + READY as u64 {
             (self.from, self.events) = (newest - READY as u64, VecDeque::new());
         }
@@ -166,7 +166,7 @@ impl FeedEvent {
     }
 }
 
-fn read(reader: &Reader, after: u64) -> Result<Vec<Arc<FeedEvent>>, Trouble> {
+fn read(reader: &Reader, after: u64) -> Result<Vec<Arc<FeedEvent>>, Error> {
     let told = |FeedItem { n, line, item }| {
         let event = item.map(|item| reader.event(&item)).transpose()?.flatten();
         Ok(Arc::new(FeedEvent { n, line, event, masked: OnceLock::new(), full: OnceLock::new() }))

@@ -1,5 +1,6 @@
 //! Others have two ends of the journal: one takes entries, one takes what comes from outside.
 
+use super::dead_letters::Decision;
 use super::health::Health;
 use super::{Acceptance, Callback, Tagging};
 use crate::base::{CallId, Text, Wall};
@@ -71,25 +72,35 @@ impl Settler {
 
     /// A call that others took; `done` learns what became of it.
     pub fn report(&self, entry: Entry, done: impl FnOnce(Acceptance) + Send + 'static) {
-        self.hand(Request::Reported(entry), Box::new(done));
+        self.hand(Request::Reported(entry), accepted(done));
     }
 
     /// A backend's message, once its signature held; messages that arrived longer ago than `remember` are forgotten.
     pub fn called_back(&self, callback: Callback, remember: Duration, done: impl FnOnce(Acceptance) + Send + 'static) {
-        self.hand(Request::CalledBack(callback, remember), Box::new(done));
+        self.hand(Request::CalledBack(callback, remember), accepted(done));
     }
 
     /// Notes what became of a call's recording; `done` as above.
     pub fn recorded(&self, call: CallId, recorded: Recorded, done: impl FnOnce(Acceptance) + Send + 'static) {
-        self.hand(Request::Recorded(call, recorded), Box::new(done));
+        self.hand(Request::Recorded(call, recorded), accepted(done));
     }
 
     /// Notes what somebody says that a call was about.
     pub fn tagged(&self, tagging: Tagging, done: impl FnOnce(Acceptance) + Send + 'static) {
-        self.hand(Request::Tagged(tagging), Box::new(done));
+        self.hand(Request::Tagged(tagging), accepted(done));
     }
 
-    fn hand(&self, request: Request, done: Box<dyn FnOnce(Acceptance) + Send>) {
+    /// Carries out what a person decides; `done` learns how many events or places it was about.
+    pub fn decide(&self, decision: Decision, done: impl FnOnce(usize) + Send + 'static) {
+        let done = move |outcome| {
+            if let Outcome::Decided(count) = outcome {
+                done(count);
+            }
+        };
+        self.hand(Request::Decided(decision), Box::new(done));
+    }
+
+    fn hand(&self, request: Request, done: Box<dyn FnOnce(Outcome) + Send>) {
         let _ = self.0.send(Control::Request(Box::new(Pending { request, done })));
     }
 }
@@ -110,9 +121,27 @@ pub(super) enum Request {
     CalledBack(Callback, Duration),
     Recorded(CallId, Recorded),
     Tagged(Tagging),
+    Decided(Decision),
+}
+
+/// The outcome of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome {
+    Settled,
+    Accepted(Acceptance),
+    /// So many events or places.
+    Decided(usize),
 }
 
 pub(super) struct Pending {
     pub request: Request,
-    pub done: Box<dyn FnOnce(Acceptance) + Send>,
+    pub done: Box<dyn FnOnce(Outcome) + Send>,
+}
+
+fn accepted(done: impl FnOnce(Acceptance) + Send + 'static) -> Box<dyn FnOnce(Outcome) + Send> {
+    Box::new(move |outcome| {
+        if let Outcome::Accepted(acceptance) = outcome {
+            done(acceptance);
+        }
+    })
 }

@@ -5,13 +5,11 @@ use super::handles::Control;
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Text};
 use crate::io::clock;
-use crate::io::journal::sqlite::repair::{self, Damaged};
+use crate::io::journal::Error;
 use crate::io::journal::sqlite::scan::scan;
-use crate::io::journal::sqlite::totals::Totals;
-use crate::io::journal::sqlite::{BUSY, Trouble, identity};
+use crate::io::journal::sqlite::{self, identity};
 use crate::io::process::threads;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +19,16 @@ use std::time::Duration;
 const THREAD: &str = "journal-looks";
 /// At the start nobody waits longer for the first look to end.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Something that is known to be damaged.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Damaged {
+    pub at: String,
+    pub call: Option<String>,
+    pub place: String,
+    pub why: String,
+    pub seen: bool,
+}
 
 /// Figures of what is damaged.
 #[derive(Default)]
@@ -56,15 +64,10 @@ impl Health {
     }
 
     pub(super) fn look(&self, path: &Path) {
-        let count = || {
-            let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-            let sql = "SELECT count(*), count(*) - count(seen) FROM damaged";
-            db.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
-        };
         // A file that cannot be read just now is looked at again.
-        let Ok::<_, rusqlite::Error>((all, unseen)) = count() else { return };
-        self.all.store(u64::try_from(all).unwrap_or(0), Ordering::Relaxed);
-        self.unseen.store(u64::try_from(unseen).unwrap_or(0), Ordering::Relaxed);
+        let Some((all, unseen)) = sqlite::damage::counts(path) else { return };
+        self.all.store(all, Ordering::Relaxed);
+        self.unseen.store(unseen, Ordering::Relaxed);
     }
 
     /// Known before it is set aside.
@@ -149,27 +152,8 @@ fn took(began: Mono) -> Duration {
     clock::mono().since(began)
 }
 
-/// Lists what is known to be damaged; with `seen` somebody has looked at it.
-pub fn damage(path: &Path, seen: bool) -> Result<Vec<Damaged>, Trouble> {
-    identity::must_be_ours(path)?;
-    let ask = || {
-        let flags = if seen { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
-        let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        db.busy_timeout(BUSY)?;
-        if seen {
-            let totals = Totals::of(&db)?;
-            let tx = db.unchecked_transaction()?;
-            tx.execute("UPDATE damaged SET seen = 1 WHERE seen IS NULL", [])?;
-            totals.note(&tx)?;
-            tx.commit()?;
-        }
-        repair::damaged(&db)
-    };
-    ask().map_err(|e| Trouble::sqlite(path, e))
-}
-
 /// For `hotline check`: refuses a journal that is there, or tells what is wrong with it.
-pub fn told_of(path: &Path) -> Result<Option<Text>, Trouble> {
+pub fn told_of(path: &Path) -> Result<Option<Text>, Error> {
     use identity::Identity;
     match identity::look(path)? {
         Identity::Absent | Identity::Ours(_) => Ok(None),

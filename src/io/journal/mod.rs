@@ -4,11 +4,14 @@
 //! It never blocks who appends. While the disk refuses, what came waits in bounded memory and is tried again; what
 //! finds that memory full is lost, counted and logged.
 
+pub mod dead_letters;
 pub mod disk;
+mod error;
 pub mod feed;
 mod handles;
 mod health;
 pub mod interrupted;
+mod lock;
 mod sqlite;
 mod writer;
 
@@ -18,16 +21,21 @@ use crate::io::process::threads;
 use crate::record::seal::Sealer;
 use crate::record::zone::Zone;
 use crossbeam_channel::{Sender, bounded, unbounded};
+use dead_letters::Decision;
+pub use error::{Cause, Error};
 use handles::Control;
 pub use handles::{Appender, Settler};
 use health::Inspector;
-pub use health::{Health, damage, told_of};
+pub use health::{Damaged, Health, told_of};
+pub use lock::{Holder, Lock};
 pub use sqlite::backup::{Copied, backup, restore};
+pub use sqlite::damage::list as damage;
 pub use sqlite::mark::time;
 pub use sqlite::reader::{Backlog, Caller, Delivery, FeedItem, Reader, search};
 use sqlite::scan::Watch;
-pub use sqlite::{Acceptance, Backend, Callback, Outbox, Store, Tagging, Trouble, dead_letters};
-use sqlite::{Lock, repair};
+pub use sqlite::{Acceptance, Backend, Callback, Outbox, Store, Tagging};
+use sqlite::{identity, repair};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -52,6 +60,8 @@ pub struct Options {
     pub clock: Arc<Trusted>,
     pub sealer: Arc<Sealer>,
     pub inspection: Inspection,
+    /// Where others ask the process that writes the journal.
+    pub api: Option<SocketAddr>,
 }
 
 /// How often the file is looked through for what is not as it was written.
@@ -82,22 +92,23 @@ impl Options {
             keep: None,
             sealer: Arc::default(),
             inspection: Inspection::default(),
+            api: None,
         }
     }
 
-    fn open(&self) -> Result<Store, Trouble> {
+    fn open(&self) -> Result<Store, Error> {
         Store::open_mended(&self.path, self.max_bytes, &self.outbox)?.sealing(self.sealer.clone())
     }
 
-    fn mend(&self, why: &Text) -> Result<(), Trouble> {
+    fn mend(&self, why: &Text) -> Result<(), Error> {
         repair::mend(&self.path, why, self.max_bytes, &self.outbox)
     }
 
     /// With what the last process left in it done.
-    fn begin(&self, now: Wall) -> Result<(Store, Vec<CallId>), Trouble> {
+    fn begin(&self, now: Wall) -> Result<(Store, Vec<CallId>), Error> {
         let mut store = self.open()?;
         match store.begin(now) {
-            Err(trouble) if trouble.damage => {
+            Err(trouble) if trouble.is_damage() => {
                 store.abandon();
                 self.mend(&trouble.what)?;
                 store = self.open()?;
@@ -144,12 +155,8 @@ pub struct Journal {
 
 impl Journal {
     /// Opens or makes the file, ends the calls that it shows open, starts the thread. `report` runs on that thread.
-    pub fn open(
-        options: Options,
-        now: Wall,
-        report: impl FnMut(Report) + Send + 'static,
-    ) -> Result<(Journal, Recovered), Trouble> {
-        let lock = Lock::take(&options.path)?;
+    pub fn open(options: Options, now: Wall, report: impl FnMut(Report) + Send + 'static) -> Result<(Journal, Recovered), Error> {
+        let lock = Lock::take(&options.path, options.api)?;
         let (store, interrupted) = options.begin(now)?;
         let running = store.running;
         let (appender, entries) = bounded(options.queue);
@@ -183,11 +190,9 @@ impl Journal {
             _lock: lock,
         };
         let spawned = threads::thread(THREAD, move || writer.run());
-        let thread = spawned.map_err(|e| Trouble {
-            path: path.clone(),
-            what: both!("cannot start its thread: {e}", "无法启动其线程：{e}"),
-            remedy: Box::new(both!("raise the limit of threads", "请提高线程数上限")),
-            damage: false,
+        let thread = spawned.map_err(|e| {
+            let what = both!("cannot start its thread: {e}", "无法启动其线程：{e}");
+            Error::new(Cause::Disk, &path, what, both!("raise the limit of threads", "请提高线程数上限"))
         })?;
         let appender = Appender { entries: appender, lost, purged, health };
         Ok((
@@ -211,7 +216,7 @@ impl Journal {
     }
 
     /// For who reads: what is sealed, too.
-    pub fn reader(&self, zone: Zone) -> Result<Reader, Trouble> {
+    pub fn reader(&self, zone: Zone) -> Result<Reader, Error> {
         Ok(Reader::open(&self.path, zone)?.unsealing(self.sealer.clone()))
     }
 
@@ -241,6 +246,20 @@ impl Drop for Journal {
     fn drop(&mut self) {
         self.finish();
     }
+}
+
+/// Carries out what a person decides about a journal that no process writes. It counts what it was about.
+pub fn decide_alone(path: &Path, sealer: Arc<Sealer>, decision: &Decision) -> Result<usize, Error> {
+    identity::must_be_ours(path)?;
+    let _lock = Lock::take(path, None)?;
+    let mut store = Store::open(path, None, Outbox::default())?.sealing(sealer)?;
+    let mut count = 0;
+    store.transaction(|tx| {
+        count = tx.decide(decision)?;
+        Ok(())
+    })?;
+    store.checkpoint();
+    Ok(count)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod panics;
 mod tagged;
 mod torn;
 
+use super::dead_letters::Decision;
 use super::writer::BATCH;
 use super::*;
 use crate::base::{Mono, Text};
@@ -374,7 +375,8 @@ fn an_older_journal_is_brought_up() {
     journal.close();
     let old = Connection::open(dir.path().join("var/journal.db")).unwrap();
     old.execute_batch(
-        "DROP INDEX dead_letters; DROP INDEX lanes_aside; ALTER TABLE lanes DROP COLUMN aside;
+        "ALTER TABLE calls RENAME COLUMN chosen TO backends; DROP TABLE recipients;
+         DROP INDEX dead_letters; DROP INDEX lanes_aside; ALTER TABLE lanes DROP COLUMN aside;
          DROP INDEX owed_recordings; ALTER TABLE calls DROP COLUMN recording;
          DROP INDEX settled_calls; ALTER TABLE calls DROP COLUMN settled; DROP TABLE seals; DROP TABLE callers;
          DROP TABLE header; DROP TABLE damaged; ALTER TABLE entries DROP COLUMN sum;
@@ -396,6 +398,61 @@ fn an_older_journal_is_brought_up() {
     let event = reader.event(&due[0]).unwrap().unwrap();
     let tickets: Vec<&str> = event.data.tickets.iter().map(|ticket| ticket.backend.as_str()).collect();
     assert_eq!((event.sequence.as_str(), tickets), ("0000002001", vec!["a", "b"]));
+}
+
+/// Has a person's decision carried out, and waits until it is on disk.
+fn decide(journal: &Journal, decision: Decision) -> usize {
+    let (done, decided) = bounded(1);
+    journal.settler().decide(decision, move |count| done.send(count).unwrap());
+    decided.recv_timeout(SOON).unwrap()
+}
+
+/// A journal of the release before named a call's recipients in one text.
+#[test]
+fn the_recipients_of_an_older_journal_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = |name: &str| Backend { always: false, ..Backend::of_all_calls(name, true) };
+    let outbox = Outbox { backends: ["a", "ab", "工单"].map(backend).to_vec(), feed: 1000 };
+    let open = || open(Options { outbox: outbox.clone(), ..options(&dir) });
+    let (journal, _, reports) = open();
+    for n in 1..=5 {
+        journal.appender().append(2 * n, offered(n.into()));
+        journal.appender().append(2 * n + 1, ended(n.into(), 2));
+    }
+    durable(&reports, 11);
+    journal.close();
+    let old = Connection::open(dir.path().join("var/journal.db")).unwrap();
+    old.execute_batch(
+        "DROP TABLE recipients; ALTER TABLE calls RENAME COLUMN chosen TO backends; DELETE FROM deliveries; DELETE FROM lanes;
+         UPDATE header SET totals = NULL; PRAGMA user_version = 9;",
+    )
+    .unwrap();
+    let named = [Some("a"), Some("工单\nab"), Some(""), None, Some("gone\na")];
+    for (n, names) in (1..).zip(named) {
+        let sql = "UPDATE calls SET backends = ?2 WHERE call = ?1";
+        assert_eq!(old.execute(sql, rusqlite::params![call(n).0.as_bytes(), names]).unwrap(), 1);
+    }
+    drop(old);
+    let (journal, _, _reports) = open();
+    let own = |backend: &str| {
+        let ended = reader(&dir).ended_calls(backend, Wall(0)).unwrap();
+        (1..=5).filter(|n| ended.iter().any(|ended| ended.its_own && ended.call == call(*n))).collect::<Vec<_>>()
+    };
+    assert_eq!(["a", "ab", "b", "工单", "gone", ""].map(own), [vec![1, 5], vec![2], vec![], vec![2], vec![5], vec![]]);
+    // An event of later goes to them, and to nobody else; of a call without any names to those that had something of it.
+    for n in 1..=5 {
+        let (done, taken) = bounded(1);
+        let tagging = Tagging { call: call(n), subjects: vec!["s".into()], backends: Vec::new(), by: "desk".into() };
+        journal.settler().tagged(tagging, move |taken| done.send(taken).unwrap());
+        taken.recv_timeout(SOON).unwrap();
+    }
+    let due = |backend: &str| {
+        let due = reader(&dir).due(backend, Wall(i64::MAX - 1), 10).unwrap();
+        (1..=5).filter(|n| due.iter().any(|item| item.call == call(*n))).collect::<Vec<_>>()
+    };
+    assert_eq!(["a", "ab", "工单"].map(due), [vec![1, 5], vec![2], vec![2]]);
+    journal.close();
+    assert!(sqlite::scan::scan(&dir.path().join("var/journal.db"), &|| true).unlike.is_empty());
 }
 
 /// Run again by the test below, in a process of its own that is killed in the middle of its work.

@@ -2,14 +2,15 @@
 //!
 //! A panic costs the entry that was being written: what is written with it is written again without it.
 
-use super::handles::{Control, Pending, Request};
+use super::handles::{Control, Outcome, Pending, Request};
 use super::health::Health;
-use super::{Options, Report, THREAD};
+use super::lock::Lock;
+use super::{Cause, Error, Options, Report, THREAD};
 use crate::base::{Mono, Text, Wall};
 use crate::event::Entry;
 use crate::io::clock::{self, Running};
 use crate::io::journal::sqlite::scan::{Found, Watch};
-use crate::io::journal::sqlite::{Acceptance, Lock, Store, Trouble, Written};
+use crate::io::journal::sqlite::{Store, Written};
 use crate::io::process::threads;
 use crossbeam_channel::{Receiver, select};
 use std::cell::Cell;
@@ -177,9 +178,9 @@ impl Writer {
         let done = threads::guarded(THREAD, || self.commit(&batch, &at_work));
         self.batch = batch;
         let trouble = match (done, at_work.get()) {
-            (Some(Ok((written, taken))), _) => {
+            (Some(Ok((written, outcomes))), _) => {
                 self.tries = 0;
-                return self.written(written, taken);
+                return self.written(written, outcomes);
             }
             (Some(Err(trouble)), _) => trouble,
             (None, Some(place)) => return self.spoilt(place),
@@ -212,9 +213,9 @@ impl Writer {
         }
     }
 
-    fn fault(&self) -> Trouble {
+    fn fault(&self) -> Error {
         let remedy = both!("report it, with the lines of the log before this one", "请连同此前的日志行一起报告");
-        Trouble::file(&self.options.path, both!("the program has panicked in it", "程序在此处发生内部错误"), remedy)
+        Error::new(Cause::Program, &self.options.path, both!("the program has panicked in it", "程序在此处发生内部错误"), remedy)
     }
 
     /// Leaves the disk alone for a while; only who closes does not wait for that.
@@ -234,7 +235,7 @@ impl Writer {
     }
 
     /// The journal, opened anew after a failure and mended where it is damaged.
-    fn ready(&mut self) -> Result<&mut Store, Trouble> {
+    fn ready(&mut self) -> Result<&mut Store, Error> {
         if let Some(why) = &self.damaged {
             match self.store.take().filter(|_| self.still_open).map(|store| store.rescue(why)) {
                 Some(Ok(())) => {}
@@ -248,7 +249,7 @@ impl Writer {
             self.health.look(&self.options.path);
             self.watch = Watch::of(&self.options.path);
         }
-        self.store.as_mut().ok_or_else(|| Trouble::damaged(&self.options.path, Text::default()))
+        self.store.as_mut().ok_or_else(|| Error::damaged(&self.options.path, Text::default()))
     }
 
     /// Notices what was done to the files from outside, and mends what was found damaged, though nothing is to be written.
@@ -275,10 +276,10 @@ impl Writer {
     }
 
     /// `at_work` tells which of the batch is being written, its entries first.
-    fn commit(&mut self, batch: &Batch, at_work: &Cell<Option<usize>>) -> Result<(Written, Vec<Acceptance>), Trouble> {
+    fn commit(&mut self, batch: &Batch, at_work: &Cell<Option<usize>>) -> Result<(Written, Vec<Outcome>), Error> {
         let (running, trusted) = (self.running, self.options.clock.clone());
         let store = self.ready()?;
-        let (at, mut taken) = (clock::now(), Vec::new());
+        let (at, mut outcomes) = (clock::now(), Vec::new());
         let (now, heard, stamp) = (at.wall, running.at(at.mono), trusted.stamp(at));
         let written = store.transaction(|tx| {
             for (place, (_, entry)) in batch.entries.iter().enumerate() {
@@ -287,28 +288,31 @@ impl Writer {
             }
             for (place, pending) in (batch.entries.len()..).zip(&batch.settlements) {
                 at_work.set(Some(place));
-                taken.push(match &pending.request {
+                outcomes.push(match &pending.request {
                     Request::Settled(backend, settlement) => {
                         tx.settle(backend, settlement, now, stamp)?;
-                        Acceptance::New(settlement.call)
+                        Outcome::Settled
                     }
                     Request::Creating(backend, call, at) => {
                         tx.creating(backend, *call, *at)?;
-                        Acceptance::New(*call)
+                        Outcome::Settled
                     }
-                    Request::Reported(entry) => tx.report(entry)?,
-                    Request::CalledBack(callback, remember) => tx.called_back(callback, now, heard, *remember)?,
-                    Request::Recorded(call, recorded) => tx.recorded(*call, recorded, now)?,
-                    Request::Tagged(tagging) => tx.tagged(tagging, now)?,
+                    Request::Reported(entry) => Outcome::Accepted(tx.report(entry)?),
+                    Request::CalledBack(callback, remember) => {
+                        Outcome::Accepted(tx.called_back(callback, now, heard, *remember)?)
+                    }
+                    Request::Recorded(call, recorded) => Outcome::Accepted(tx.recorded(*call, recorded, now)?),
+                    Request::Tagged(tagging) => Outcome::Accepted(tx.tagged(tagging, now)?),
+                    Request::Decided(decision) => Outcome::Decided(tx.decide(decision)?),
                 });
             }
             at_work.set(None);
             Ok(())
         })?;
-        Ok((written, taken))
+        Ok((written, outcomes))
     }
 
-    fn written(&mut self, written: Written, taken: Vec<Acceptance>) {
+    fn written(&mut self, written: Written, outcomes: Vec<Outcome>) {
         let batch = std::mem::take(&mut self.batch);
         if std::mem::take(&mut self.down) {
             tracing::warn!("the journal writes again");
@@ -318,8 +322,8 @@ impl Writer {
         if let Some(ticket) = batch.ticket {
             self.tell(Report::Durable(ticket));
         }
-        for (pending, taken) in batch.settlements.into_iter().zip(taken) {
-            threads::guarded(THREAD, || (pending.done)(taken));
+        for (pending, outcome) in batch.settlements.into_iter().zip(outcomes) {
+            threads::guarded(THREAD, || (pending.done)(outcome));
         }
         if written.posted {
             self.tell(Report::Posted);
@@ -334,12 +338,12 @@ impl Writer {
         threads::guarded(THREAD, || (self.report)(report));
     }
 
-    fn failed(&mut self, trouble: &Trouble) {
-        if trouble.damage {
+    fn failed(&mut self, trouble: &Error) {
+        if trouble.is_damage() {
             self.damaged = Some(trouble.what.clone());
         }
         self.store.take().into_iter().for_each(|store| {
-            if trouble.damage {
+            if trouble.is_damage() {
                 store.abandon()
             }
         });

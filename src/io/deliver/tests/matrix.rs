@@ -4,7 +4,7 @@
 use super::*;
 use crate::base::CallId;
 use crate::io::config;
-use crate::io::journal::dead_letters::{DeadLetters, ReplayScope, Selection};
+use crate::io::journal::dead_letters::{DeadLetter, Decision, Replay, Selection};
 use std::collections::BTreeMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -267,14 +267,13 @@ async fn a_person_decides_about_what_is_set_aside() {
     let gateway = gateway_with(&dir, target(&dir, format!("http://{address}"), PROFILE));
     gateway.one_call(1);
     gateway.until(1, |d| d.state == "pending" && d.attempts == 1).await;
-    let mut letters = DeadLetters::open(gateway.journal.path()).unwrap();
-    let refused = letters.refused(&Selection::default()).unwrap();
+    let refused = gateway.refused();
     assert_eq!((refused.len(), refused[0].state.as_str(), refused[0].error.as_deref()), (1, "aside", Some("HTTP 403: {}")));
     let waiting = || gateway.journal.reader(Zone::default()).unwrap().backlog(clock::now().wall).unwrap();
     assert_eq!(waiting().iter().map(|b| (b.backend.as_str(), b.calls, b.aside, b.dead)).collect::<Vec<_>>(), [("main", 1, 1, 0)]);
     assert!(waiting()[0].oldest_seconds > 1_000_000);
-    assert_eq!(letters.retry(&Selection::default()).unwrap(), 1);
-    assert!(letters.refused(&Selection::default()).unwrap().is_empty());
+    assert_eq!(gateway.decide(Decision::Retry(Selection::default())), 1);
+    assert!(gateway.refused().is_empty());
     // The gateway finds it when it looks next.
     gateway.one_call(2);
     gateway.settled(1, "done").await;
@@ -282,10 +281,10 @@ async fn a_person_decides_about_what_is_set_aside() {
     system.lock().unwrap().fault = Some((Stage::Create, Fault::Status(401)));
     gateway.one_call(3);
     gateway.until(3, |d| d.state == "pending" && d.attempts == 1).await;
-    assert_eq!(letters.drop(&Selection { backend: None, call: Some(call(2)) }).unwrap(), 0);
-    assert_eq!(letters.drop(&Selection { backend: Some("main".into()), call: None }).unwrap(), 1);
+    assert_eq!(gateway.decide(Decision::Drop(Selection { backend: None, call: Some(call(2)) })), 0);
+    assert_eq!(gateway.decide(Decision::Drop(Selection { backend: Some("main".into()), call: None })), 1);
     gateway.until(3, |d| d.state == "dropped").await;
-    assert!(letters.refused(&Selection::default()).unwrap().is_empty() && waiting().is_empty());
+    assert!(gateway.refused().is_empty() && waiting().is_empty());
     gateway.stop().await;
 }
 
@@ -296,32 +295,49 @@ async fn dead_letters_are_listed_retried_dropped_and_records_replayed() {
     let gateway = gateway_with(&dir, target(&dir, format!("http://{address}"), PROFILE));
     gateway.one_call(1);
     gateway.settled(1, "dead").await;
-    let mut letters = DeadLetters::open(gateway.journal.path()).unwrap();
-    let dead = letters.refused(&Selection::default()).unwrap();
+    let dead = gateway.refused();
     assert_eq!((dead.len(), dead[0].error.as_deref()), (1, Some("HTTP 422: {}")));
-    assert_eq!(letters.retry(&Selection { backend: Some("other".into()), call: None }).unwrap(), 0);
-    assert_eq!(letters.retry(&Selection { backend: None, call: Some(call(1)) }).unwrap(), 1);
+    assert_eq!(gateway.decide(Decision::Retry(Selection { backend: Some("other".into()), call: None })), 0);
+    assert_eq!(gateway.decide(Decision::Retry(Selection { backend: None, call: Some(call(1)) })), 1);
     gateway.one_call(2);
     gateway.settled(1, "done").await;
     gateway.settled(2, "done").await;
 
     let since = Wall(0);
-    assert_eq!(letters.replay("main", since, ReplayScope::ItsOwn, true).unwrap().sent, 2);
+    assert_eq!(gateway.own(since).len(), 2);
     gateway.until(1, |d| d.state == "done").await;
-    assert_eq!(letters.replay("main", since, ReplayScope::ItsOwn, false).unwrap().sent, 2);
+    assert_eq!(gateway.decide(Decision::Replay(Replay { backend: "main".into(), calls: gateway.own(since) })), 2);
     system.lock().unwrap().fault = Some((Stage::Update, Fault::Refusal));
     gateway.one_call(3);
     gateway.settled(3, "done").await;
     let both = async {
-        while letters.refused(&Selection::default()).unwrap().is_empty() {
+        while gateway.refused().is_empty() {
             sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(Duration::from_secs(20), both).await.unwrap();
-    assert_eq!(letters.drop(&Selection::default()).unwrap(), 1);
-    assert!(letters.refused(&Selection::default()).unwrap().is_empty());
+    assert_eq!(gateway.decide(Decision::Drop(Selection::default())), 1);
+    assert!(gateway.refused().is_empty());
     gateway.stop().await;
     assert_eq!(system.lock().unwrap().tickets.len(), 3);
+}
+
+impl Gateway {
+    fn decide(&self, decision: Decision) -> usize {
+        let (done, decided) = std::sync::mpsc::channel();
+        self.journal.settler().decide(decision, move |count| done.send(count).unwrap());
+        decided.recv_timeout(Duration::from_secs(20)).unwrap()
+    }
+
+    fn refused(&self) -> Vec<DeadLetter> {
+        self.journal.reader(Zone::default()).unwrap().dead_letters(&Selection::default()).unwrap()
+    }
+
+    /// Calls of the backend `main` that have ended.
+    fn own(&self, since: Wall) -> Vec<CallId> {
+        let ended = self.journal.reader(Zone::default()).unwrap().ended_calls("main", since).unwrap();
+        ended.into_iter().filter(|ended| ended.its_own).map(|ended| ended.call).collect()
+    }
 }
 
 /// A token system: each token holds for two requests.

@@ -90,7 +90,7 @@ impl Transaction<'_> {
         let number = i64::try_from(sequence).unwrap_or(i64::MAX);
         let sum = text.sum(call.0.as_bytes(), number, wall.0, 0);
         if let Update::Tagged { backends, .. } = update {
-            self.add_recipients(call, backends)?;
+            self.choose_for_subject(call, backends)?;
         }
         self.db
             .prepare_cached("INSERT INTO postscripts (call, sequence, wall, news, sum) VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -193,7 +193,7 @@ impl Transaction<'_> {
         let Update::Tagged { backends, .. } = update else { return Ok(true) };
         let recipients = self.recipients(call)?;
         let mut chosen = self.outbox.backends.iter().filter(|backend| backends.contains(&backend.name));
-        Ok(chosen.all(|backend| recipients.gets(backend)))
+        Ok(chosen.all(|backend| recipients.include(backend)))
     }
 
     /// An amendment that cannot be opened is left out, and may be told again.

@@ -1,11 +1,12 @@
 //! A whole copy of the journal while its gateway writes it, and the way back. A copy is made beside its place, read through,
 //! and gets its name when it is known to be good; nothing is ever overwritten.
 
-use super::error::{Lock, Trouble};
 use super::identity::{self, Identity};
 use super::mark::{self, Header, Mark};
 use super::{BUSY, payload, sync_folder, totals};
 use crate::base::{Text, Wall};
+use crate::io::journal::error::{Cause, Error};
+use crate::io::journal::lock::Lock;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -37,7 +38,7 @@ const COUNTED: [&str; 6] = ["calls", "entries", "postscripts", "deliveries", "ti
 const FEED_AHEAD: i64 = 1_000_000;
 
 /// Writes a copy of `journal`, which may be in use, to `to`, where nothing may stand yet.
-pub fn backup(journal: &Path, to: &Path) -> Result<Copied, Trouble> {
+pub fn backup(journal: &Path, to: &Path) -> Result<Copied, Error> {
     identity::must_be_ours(journal)?;
     if to.symlink_metadata().is_ok() {
         return Err(there_already(to));
@@ -56,14 +57,14 @@ pub fn backup(journal: &Path, to: &Path) -> Result<Copied, Trouble> {
 
 /// Puts a copy in the place of `journal`, which no gateway may hold; a journal that stands there is set aside where `instead`
 /// says so.
-pub fn restore(from: &Path, journal: &Path, instead: bool) -> Result<Copied, Trouble> {
-    let _lock = Lock::take(journal)?;
+pub fn restore(from: &Path, journal: &Path, instead: bool) -> Result<Copied, Error> {
+    let _lock = Lock::take(journal, None)?;
     match identity::look(from)? {
         Identity::Ours(_) => {}
         Identity::Absent => {
             let remedy =
                 both!("name a file that `hotline records backup` has made", "请指明由 `hotline records backup` 制作的文件");
-            return Err(Trouble::file(from, both!("there is none", "没有这个文件"), remedy));
+            return Err(Error::new(Cause::Wrong, from, both!("there is none", "没有这个文件"), remedy));
         }
         Identity::Damaged(what) => return Err(useless(from, what)),
     }
@@ -71,11 +72,11 @@ pub fn restore(from: &Path, journal: &Path, instead: bool) -> Result<Copied, Tro
     if there && !instead {
         let what = both!("there is a journal already", "已有日志数据库");
         let remedy = both!("`--replace` sets it aside, and deletes nothing", "`--replace` 会将其移到一旁，不删除任何内容");
-        return Err(Trouble::file(journal, what, remedy));
+        return Err(Error::new(Cause::Wrong, journal, what, remedy));
     }
     let part = Part::make(journal)?;
     let mut copied = part.copy(from)?;
-    part.renew().map_err(|e| Trouble::sqlite(journal, e))?;
+    part.renew().map_err(|e| Error::sqlite(journal, e))?;
     let failed = |e| unwritable(journal, &e);
     let aside = aside_of(journal, "replaced").map_err(failed)?;
     copied.aside = set_aside(journal, &aside).map_err(failed)?.then_some(aside);
@@ -114,7 +115,7 @@ pub fn set_aside(journal: &Path, aside: &Path) -> std::io::Result<bool> {
 struct Part(PathBuf);
 
 impl Part {
-    fn make(beside: &Path) -> Result<Part, Trouble> {
+    fn make(beside: &Path) -> Result<Part, Error> {
         let mut name = beside.as_os_str().to_owned();
         name.push(".part");
         let part = PathBuf::from(name);
@@ -126,22 +127,22 @@ impl Part {
     }
 
     /// The state of one moment, however much is written meanwhile; then it is read through.
-    fn copy(&self, from: &Path) -> Result<Copied, Trouble> {
+    fn copy(&self, from: &Path) -> Result<Copied, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || {
             let db = Connection::open_with_flags(from, flags)?;
             db.busy_timeout(BUSY)?;
             Ok(db)
         };
-        let db = open().map_err(|e| Trouble::sqlite(from, e))?;
+        let db = open().map_err(|e| Error::sqlite(from, e))?;
         let gap = mark::gap(from, &db, false)?;
-        let count = || Counts::of(&db).map_err(|e| Trouble::sqlite(from, e));
+        let count = || Counts::of(&db).map_err(|e| Error::sqlite(from, e));
         let before = count()?;
         let name = self.0.to_string_lossy().into_owned();
-        db.execute("VACUUM INTO ?1", [&name]).map_err(|e| Trouble::sqlite(&self.0, e))?;
+        db.execute("VACUUM INTO ?1", [&name]).map_err(|e| Error::sqlite(&self.0, e))?;
         let after = count()?;
-        let copy = Connection::open(&self.0).map_err(|e| Trouble::sqlite(&self.0, e))?;
-        let copied = Counts::of(&copy).map_err(|e| Trouble::sqlite(&self.0, e))?;
+        let copy = Connection::open(&self.0).map_err(|e| Error::sqlite(&self.0, e))?;
+        let copied = Counts::of(&copy).map_err(|e| Error::sqlite(&self.0, e))?;
         if !copied.lies_between(&before, &after) {
             return Err(useless(&self.0, both!("the copy has not what the original has", "副本与原文件内容不一致")));
         }
@@ -150,8 +151,8 @@ impl Part {
     }
 
     /// Judges it, and marks it as one that no gateway holds.
-    fn finish(&self, copy: &Connection) -> Result<Wall, Trouble> {
-        let sqlite = |e| Trouble::sqlite(&self.0, e);
+    fn finish(&self, copy: &Connection) -> Result<Wall, Error> {
+        let sqlite = |e| Error::sqlite(&self.0, e);
         let said = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0)).map_err(sqlite)?;
         if said != "ok" {
             return Err(useless(&self.0, both!("it is damaged: {said}", "已损坏：{said}")));
@@ -220,17 +221,17 @@ impl Counts {
     }
 }
 
-fn there_already(path: &Path) -> Trouble {
+fn there_already(path: &Path) -> Error {
     let remedy = both!("move it away or name another one: no file is overwritten", "请移走它，或换一个文件名：不会覆盖任何文件");
-    Trouble::file(path, both!("there is such a file already", "已有同名文件"), remedy)
+    Error::new(Cause::Wrong, path, both!("there is such a file already", "已有同名文件"), remedy)
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Trouble {
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
     let what = both!("cannot be written: ", "无法写入：").then(&crate::io::process::files::told(error));
-    Trouble::file(path, what, both!("name another place, or make room there", "请换一个位置，或腾出空间"))
+    Error::new(Cause::Wrong, path, what, both!("name another place, or make room there", "请换一个位置，或腾出空间"))
 }
 
-fn useless(path: &Path, what: Text) -> Trouble {
+fn useless(path: &Path, what: Text) -> Error {
     let remedy = both!("nothing was changed: use another backup", "未做任何更改：请使用其他备份");
-    Trouble::file(path, what, remedy)
+    Error::new(Cause::Wrong, path, what, remedy)
 }

@@ -1,9 +1,9 @@
 //! Tells whether a file is a journal of ours, before anything is done with it.
 
-use super::error::{Trouble, another_kind};
 use super::mark::{self, Mark};
 use super::migrations::{APPLICATION, SCHEMA};
 use crate::base::Text;
+use crate::io::journal::error::{Cause, Error, another_kind};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -25,7 +25,7 @@ pub enum Identity {
 }
 
 /// Refuses what is another program's, or a later release's.
-pub fn look(path: &Path) -> Result<Identity, Trouble> {
+pub fn look(path: &Path) -> Result<Identity, Error> {
     let about = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(gone(path)),
         about => about.map_err(|e| unreadable(path, &e))?,
@@ -90,7 +90,7 @@ fn head_of(head: &[u8; HEAD], size: u64, log: &Path) -> Head {
 }
 
 /// By what the file and its log say together.
-fn tables(path: &Path) -> Result<Identity, Trouble> {
+fn tables(path: &Path) -> Result<Identity, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let ask = || {
         let db = Connection::open_with_flags(path, flags)?;
@@ -103,8 +103,8 @@ fn tables(path: &Path) -> Result<Identity, Trouble> {
     let (application, version, named, empty) = match ask() {
         Ok(told) => told,
         Err(error) => {
-            let trouble = Trouble::sqlite(path, error);
-            return if trouble.damage { Ok(Identity::Damaged(trouble.what)) } else { Err(trouble) };
+            let trouble = Error::sqlite(path, error);
+            return if trouble.is_damage() { Ok(Identity::Damaged(trouble.what)) } else { Err(trouble) };
         }
     };
     match version {
@@ -118,35 +118,40 @@ fn tables(path: &Path) -> Result<Identity, Trouble> {
     }
 }
 
-fn newer(path: &Path, version: i64) -> Trouble {
+fn newer(path: &Path, version: i64) -> Error {
     let what =
         both!("it has version {version} and this release reads up to {SCHEMA}", "其版本为 {version}，本版程序最高支持 {SCHEMA}");
     let remedy = both!("use the release that wrote it, or name another path", "请使用写入它的版本，或换一个路径");
-    Trouble::file(path, what, remedy)
+    Error::new(Cause::Wrong, path, what, remedy)
 }
 
 /// For who only reads: a whole journal of this release, or why not.
-pub fn must_be_ours(path: &Path) -> Result<(), Trouble> {
+pub fn must_be_ours(path: &Path) -> Result<(), Error> {
     match look(path)? {
         Identity::Ours(SCHEMA) => Ok(()),
         Identity::Ours(version) => {
             let what =
                 both!("it has version {version} and this release reads {SCHEMA}", "其版本为 {version}，本版程序读取 {SCHEMA}");
-            Err(Trouble::file(path, what, both!("start the gateway once, which brings it up", "请启动一次网关，由其升级")))
+            Err(Error::new(
+                Cause::Wrong,
+                path,
+                what,
+                both!("start the gateway once, which brings it up", "请启动一次网关，由其升级"),
+            ))
         }
         Identity::Absent => {
             let remedy = both!("name the file that the gateway writes", "请指明网关写入的文件");
-            Err(Trouble::file(path, both!("there is none", "没有这个文件"), remedy))
+            Err(Error::new(Cause::Wrong, path, both!("there is none", "没有这个文件"), remedy))
         }
-        Identity::Damaged(what) => Err(Trouble::damaged(path, what)),
+        Identity::Damaged(what) => Err(Error::damaged(path, what)),
     }
 }
 
-fn foreign(path: &Path, what: Text) -> Trouble {
-    Trouble::file(path, what, another_kind())
+fn foreign(path: &Path, what: Text) -> Error {
+    Error::new(Cause::Wrong, path, what, another_kind())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Trouble {
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let remedy = both!("let the user that runs this program read it", "请让运行本程序的用户可读该文件");
-    Trouble::file(path, crate::io::process::files::told(error), remedy)
+    Error::new(Cause::Wrong, path, crate::io::process::files::told(error), remedy)
 }

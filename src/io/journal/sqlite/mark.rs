@@ -1,9 +1,9 @@
 //! How far the journal had got, in a small file beside it that is written after each group: what is missing of the journal,
 //! or of its log, shows by it. Nothing waits for it to reach the disk, so it is never ahead of what was synced.
 
-use super::Trouble;
-use super::error::Lock;
 use crate::base::{Text, Wall};
+use crate::io::journal::error::Error;
+use crate::io::journal::lock::Lock;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use rusqlite::{Connection, OptionalExtension};
 use std::fs::{File, OpenOptions};
@@ -107,8 +107,8 @@ impl Mark {
 }
 
 /// Tells what is missing of a journal that can be read otherwise. `mine`: it is this process that holds it.
-pub fn gap(path: &Path, db: &Connection, mine: bool) -> Result<Option<Text>, Trouble> {
-    let sqlite = |e| Trouble::sqlite(path, e);
+pub fn gap(path: &Path, db: &Connection, mine: bool) -> Result<Option<Text>, Error> {
+    let sqlite = |e| Error::sqlite(path, e);
     let Some(header) = Header::read(db).map_err(sqlite)? else { return Ok(None) };
     if !header.whole {
         return Ok(Some(both!("its header is damaged", "文件头记录已损坏")));

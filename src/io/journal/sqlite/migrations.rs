@@ -1,7 +1,7 @@
 //! The journal's tables, and how a file of each older release is brought up.
 
 /// Raised with every change of the tables, together with a step that brings an older file up.
-pub const SCHEMA: i64 = 9;
+pub const SCHEMA: i64 = 10;
 /// `HOTL`: by this a file is known for a journal of ours.
 pub const APPLICATION: i64 = 0x484f_544c;
 
@@ -101,5 +101,19 @@ const TALLIES: &str = "
     ALTER TABLE header ADD COLUMN sum INTEGER;
     PRAGMA user_version = 9;";
 
+/// From version 9. `recipients` names the backends that get a call, which stood in `calls.backends`, one a line, before.
+/// `calls.chosen` is not NULL once they are written down.
+const RECIPIENTS: &str = "
+    CREATE TABLE recipients (call BLOB NOT NULL, backend TEXT NOT NULL, PRIMARY KEY (call, backend)) WITHOUT ROWID;
+    WITH RECURSIVE names (call, name, rest) AS (
+        SELECT call, '', backends || char(10) FROM calls WHERE backends <> ''
+        UNION ALL
+        SELECT call, substr(rest, 1, instr(rest, char(10)) - 1), substr(rest, instr(rest, char(10)) + 1) FROM names WHERE rest <> '')
+    INSERT OR IGNORE INTO recipients SELECT call, name FROM names WHERE name <> '';
+    UPDATE calls SET backends = '' WHERE backends IS NOT NULL;
+    ALTER TABLE calls RENAME COLUMN backends TO chosen;
+    PRAGMA user_version = 10;";
+
 /// Statements that bring a file of each version up, by the version.
-pub const MIGRATIONS: [&str; SCHEMA as usize] = [TABLES, TICKETS, AMENDMENTS, SEALS, RECORDINGS, NAMED, ASIDE, HEADER, TALLIES];
+pub const MIGRATIONS: [&str; SCHEMA as usize] =
+    [TABLES, TICKETS, AMENDMENTS, SEALS, RECORDINGS, NAMED, ASIDE, HEADER, TALLIES, RECIPIENTS];

@@ -4,12 +4,13 @@
 //! `entries` is the append-only log. `calls` says which calls are open, that is, have no end yet. `deliveries` is the
 //! outbox: a row for each event that a backend must get, written in the transaction of the entry that causes it. `lanes`
 //! says when a (backend, call) may be sent next; a lane exists while one of its deliveries is pending. `feed` numbers all
-//! events in one order, for those who follow them. `postscripts` is what others tell of a call.
+//! events in one order, for those who follow them. `recipients` names the backends that get a call. `postscripts` is what others tell of a call.
 
 mod amendments;
 pub(super) mod backup;
 mod checksum;
-pub mod dead_letters;
+pub(super) mod damage;
+mod dead_letters;
 mod error;
 pub(super) mod identity;
 pub(super) mod mark;
@@ -25,13 +26,12 @@ pub(super) mod totals;
 mod wal;
 
 pub use amendments::{Acceptance, Callback, Tagging};
-pub(super) use error::Lock;
-pub use error::Trouble;
 
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono, Wall};
 use crate::event::{Entry, What};
 use crate::io::clock::{self, Running};
+use crate::io::journal::error::{Cause, Error, look_at_the_disk};
 use crate::record::cloudevent::Kind;
 use crate::record::delivery::{Settlement, Verdict};
 use crate::record::exchange::Change;
@@ -106,18 +106,18 @@ pub struct Written {
 }
 
 impl Store {
-    pub fn open(path: &Path, max_bytes: Option<u64>, outbox: Outbox) -> Result<Store, Trouble> {
+    pub fn open(path: &Path, max_bytes: Option<u64>, outbox: Outbox) -> Result<Store, Error> {
         let version = match identity::look(path)? {
             Identity::Absent => make(path, max_bytes)?,
             Identity::Ours(version) => version,
-            Identity::Damaged(what) => return Err(Trouble::damaged(path, what)),
+            Identity::Damaged(what) => return Err(Error::damaged(path, what)),
         };
-        let sqlite = |e| Trouble::sqlite(path, e);
+        let sqlite = |e| Error::sqlite(path, e);
         let db = prepare(path, max_bytes).map_err(sqlite)?;
         // Before anything is written over what may be there.
         if let Some(gap) = mark::gap(path, &db, true)? {
             abandon(&db);
-            return Err(Trouble::damaged(path, gap));
+            return Err(Error::damaged(path, gap));
         }
         wal::settle_log(&db, path)?;
         build(&db, version).map_err(sqlite)?;
@@ -126,12 +126,12 @@ impl Store {
         }
         let totals = Totals::of(&db).map_err(sqlite)?;
         let header = Header::read(&db).map_err(sqlite)?;
-        let header = header.ok_or_else(|| Trouble::damaged(path, both!("its header is missing", "缺少文件头记录")))?;
+        let header = header.ok_or_else(|| Error::damaged(path, both!("its header is missing", "缺少文件头记录")))?;
         let mark = Mark::open(path).and_then(|mark| mark.write(&header).map(|()| mark));
         let mark = mark.map_err(|e| {
             let name = Mark::beside(path);
             let name = name.display();
-            Trouble::file(path, both!("cannot write {name}: {e}", "无法写入 {name}：{e}"), error::look_at_the_disk())
+            Error::new(Cause::Disk, path, both!("cannot write {name}: {e}", "无法写入 {name}：{e}"), look_at_the_disk())
         })?;
         db.execute("UPDATE header SET held = 1", []).map_err(sqlite)?;
         let running = Running::from(header.clock, clock::mono());
@@ -139,7 +139,7 @@ impl Store {
     }
 
     /// Everything in `work` or nothing of it.
-    pub fn transaction(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<Written, Trouble> {
+    pub fn transaction(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<Written, Error> {
         let now = clock::now();
         let header =
             Header { groups: self.header.groups + 1, at: now.wall, clock: self.running.at(now.mono), ..self.header.clone() };
@@ -153,7 +153,7 @@ impl Store {
             tx.prepare_cached(sql)?.execute(params![groups, header.at.0, header.clock.0, header.sum()])?;
             tx.commit().map(|()| written.get())
         };
-        let written = run().map_err(|e| Trouble::sqlite(&self.path, e))?;
+        let written = run().map_err(|e| Error::sqlite(&self.path, e))?;
         // A mark that is behind claims nothing that is not true.
         let _ = self.mark.write(&header);
         self.header = header;
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// Ends what the last process left open; which calls they were.
-    pub fn begin(&mut self, now: Wall) -> Result<Vec<CallId>, Trouble> {
+    pub fn begin(&mut self, now: Wall) -> Result<Vec<CallId>, Error> {
         let interrupted = self.interrupt(now)?;
         self.wake_lanes()?;
         // The file alone tells from now on that it is in use.
@@ -179,12 +179,12 @@ impl Store {
     }
 
     /// Nobody who delivers waits for what a process before this one has planned.
-    pub fn wake_lanes(&mut self) -> Result<(), Trouble> {
+    pub fn wake_lanes(&mut self) -> Result<(), Error> {
         self.transaction(|tx| tx.db.execute("UPDATE lanes SET next_at = 0 WHERE next_at > 0", []).map(drop)).map(drop)
     }
 
     /// Ends every call that the journal shows open, and says which they were.
-    pub fn interrupt(&mut self, wall: Wall) -> Result<Vec<CallId>, Trouble> {
+    pub fn interrupt(&mut self, wall: Wall) -> Result<Vec<CallId>, Error> {
         let mut open = Vec::new();
         self.transaction(|tx| {
             open = tx.open_calls()?;
@@ -195,10 +195,10 @@ impl Store {
 }
 
 /// Under another name first: what stands under its own is never half made. Gives its version.
-fn make(path: &Path, max_bytes: Option<u64>) -> Result<i64, Trouble> {
+fn make(path: &Path, max_bytes: Option<u64>) -> Result<i64, Error> {
     let new = path.with_extension("new");
     let failed =
-        |e: std::io::Error| Trouble::file(path, both!("cannot be made: {e}", "无法创建：{e}"), error::look_at_the_disk());
+        |e: std::io::Error| Error::new(Cause::Disk, path, both!("cannot be made: {e}", "无法创建：{e}"), look_at_the_disk());
     for old in [new.clone(), mark::log_of(&new)] {
         let removed = fs::remove_file(old);
         removed.or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) }).map_err(failed)?;
@@ -207,7 +207,7 @@ fn make(path: &Path, max_bytes: Option<u64>) -> Result<i64, Trouble> {
         build(&db, 0)?;
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     });
-    made.map_err(|e| Trouble::sqlite(path, e))?;
+    made.map_err(|e| Error::sqlite(path, e))?;
     fs::rename(&new, path).and_then(|()| sync_folder(path)).map_err(failed)?;
     Ok(migrations::SCHEMA)
 }
@@ -294,7 +294,6 @@ impl Transaction<'_> {
 
     /// A call is open from its first entry to its end, and stays closed if something follows.
     fn mark(&self, entry: &Entry) -> rusqlite::Result<()> {
-        let id = entry.call.0;
         self.open_or_end(entry)?;
         let (line, recipients) = match &entry.what {
             What::Offered(offered) => (&offered.number, self.first_recipients(&offered.tickets, &offered.withheld)),
@@ -302,22 +301,20 @@ impl Transaction<'_> {
             _ => return Ok(()),
         };
         let recorded = matches!(&entry.what, What::Offered(offered) if offered.recorded).then_some(1);
-        let sql = "UPDATE calls SET line = ?2, recording = ?3, backends = ?4 WHERE call = ?1";
-        self.db.prepare_cached(sql)?.execute(params![id.as_bytes(), line, recorded, recipients.names()]).map(drop)
+        let sql = "UPDATE calls SET line = ?2, recording = ?3 WHERE call = ?1";
+        self.db.prepare_cached(sql)?.execute(params![entry.call.0.as_bytes(), line, recorded])?;
+        self.choose(entry.call, &recipients)
     }
 
     fn open_or_end(&self, entry: &Entry) -> rusqlite::Result<()> {
         let id = entry.call.0;
-        if matches!(entry.what, What::Ended { .. } | What::Interrupted | What::Reported(_)) {
-            // One of an older release, or whose beginning was lost, ends for everybody.
-            let sql = "INSERT INTO calls (call, open, backends) VALUES (?1, 0, ?2) ON CONFLICT
-                       DO UPDATE SET open = 0, backends = CASE open WHEN 1 THEN coalesce(backends, ?2) ELSE backends END";
-            let all = self.first_recipients(&[], &[]);
-            self.db.prepare_cached(sql)?.execute(params![id.as_bytes(), all.names()]).map(drop)
-        } else {
-            let sql = "INSERT OR IGNORE INTO calls (call, open) VALUES (?1, 1)";
-            self.db.prepare_cached(sql)?.execute([id.as_bytes()]).map(drop)
+        self.db.prepare_cached("INSERT OR IGNORE INTO calls (call, open) VALUES (?1, 1)")?.execute([id.as_bytes()])?;
+        match entry.what {
+            What::Ended { .. } | What::Interrupted => self.choose_at_the_end(entry.call)?,
+            What::Reported(_) => {}
+            _ => return Ok(()),
         }
+        self.db.prepare_cached("UPDATE calls SET open = 0 WHERE call = ?1")?.execute([id.as_bytes()]).map(drop)
     }
 
     fn post(&self, call: CallId, events: &[(u64, Kind)]) -> rusqlite::Result<()> {
@@ -327,7 +324,7 @@ impl Transaction<'_> {
         let recipients = self.recipients(call)?;
         let sql = "SELECT open = 0 FROM calls WHERE call = ?1";
         let ended = self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], |row| row.get(0))?;
-        let gets = |backend: &&Backend, kind| recipients.gets(backend) && backend.wants(kind, ended);
+        let gets = |backend: &&Backend, kind| recipients.include(backend) && backend.wants(kind, ended);
         for (sequence, kind) in events {
             let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
             self.feed(call, sequence, *kind)?;

@@ -1,15 +1,15 @@
 //! The text of an entry or an amendment as the file has it: plain, or sealed bytes where the configuration names a key.
 
-use super::{Store, Transaction, Trouble};
+use super::{Store, Transaction};
 use crate::base::{CallId, Text};
-use crate::event::What;
+use crate::call::event::What;
+use crate::io::journal::error::{Cause, Error};
 use crate::record::amendment::Update;
 use crate::record::codec::{self, Unreadable};
 use crate::record::seal::{Sealer, Unopened};
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -112,15 +112,15 @@ fn nonce() -> rusqlite::Result<[u8; 24]> {
     Ok(nonce)
 }
 
-fn unwritable(error: impl Error + Send + Sync + 'static) -> rusqlite::Error {
+fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
 impl Store {
     /// From now on entries are sealed as the configuration has it. Refuses a key that is not the one of its name.
-    pub fn sealing(mut self, sealer: Arc<Sealer>) -> Result<Store, Trouble> {
+    pub fn sealing(mut self, sealer: Arc<Sealer>) -> Result<Store, Error> {
         self.sealer = sealer;
-        let samples = self.samples().map_err(|e| Trouble::sqlite(&self.path, e))?;
+        let samples = self.samples().map_err(|e| Error::sqlite(&self.path, e))?;
         for (name, sealed) in samples.iter().filter(|(name, _)| self.sealer.has(name)) {
             if self.sealer.open(NOBODY, 0, sealed).is_err() {
                 let what = both!(
@@ -129,7 +129,7 @@ impl Store {
                 );
                 let remedy =
                     both!("put the right one there, or give the new one another name", "请放入正确的密钥，或给新密钥另起名称");
-                return Err(Trouble::file(&self.path, what, remedy));
+                return Err(Error::new(Cause::Wrong, &self.path, what, remedy));
             }
         }
         for (name, _) in samples.iter().filter(|(name, _)| !self.sealer.has(name)) {

@@ -2,8 +2,9 @@
 //! entries go. The call's id and its tickets stay.
 
 use super::reader::call_id;
-use super::{Store, Transaction, Trouble};
+use super::{Store, Transaction};
 use crate::base::{CallId, Wall};
+use crate::io::journal::error::Error;
 use rusqlite::params;
 
 /// Pages that are given back to the disk at once.
@@ -13,14 +14,14 @@ const AHEAD: i64 = 600_000_000;
 
 impl Store {
     /// A call that was finished later than now is finished now: the clock was ahead then, or it was not known.
-    pub fn restamp(&mut self, today: Wall) -> Result<(), Trouble> {
+    pub fn restamp(&mut self, today: Wall) -> Result<(), Error> {
         let sql = "UPDATE calls SET settled = ?1 WHERE settled > ?1 + ?2";
         self.transaction(|tx| tx.db.execute(sql, params![today.0, AHEAD]).map(drop)).map(drop)
     }
 
     /// Takes the entries of at most `most` calls away that were delivered before `until`. How many calls were looked at,
     /// and how many went.
-    pub fn purge(&mut self, until: Wall, most: u32) -> Result<(usize, usize), Trouble> {
+    pub fn purge(&mut self, until: Wall, most: u32) -> Result<(usize, usize), Error> {
         let (mut seen, mut gone) = (0, 0);
         self.transaction(|tx| {
             for call in tx.settled(until, most)? {
@@ -30,7 +31,7 @@ impl Store {
             Ok(())
         })?;
         if gone > 0 {
-            self.give_back().map_err(|e| Trouble::sqlite(&self.path, e))?;
+            self.give_back().map_err(|e| Error::sqlite(&self.path, e))?;
         }
         Ok((seen, gone))
     }
@@ -72,7 +73,7 @@ impl Transaction<'_> {
             let sql = "DELETE FROM deliveries WHERE backend = ?1 AND call = ?2";
             self.db.prepare_cached(sql)?.execute(params![backend.name, id])?;
         }
-        for table in ["entries", "postscripts", "callers"] {
+        for table in ["entries", "postscripts", "callers", "recipients"] {
             self.db.prepare_cached(&format!("DELETE FROM {table} WHERE call = ?1"))?.execute([id])?;
         }
         Ok(true)

@@ -3,9 +3,11 @@
 pub mod search;
 
 use super::payload::{self, Lost};
-use super::{Lock, Trouble, identity, mark};
+use super::{identity, mark};
 use crate::base::{CallId, Mono, Text, Wall};
-use crate::event::Entry;
+use crate::call::event::Entry;
+use crate::io::journal::error::{Cause, Error};
+use crate::io::journal::lock::Lock;
 use crate::io::process::threads;
 use crate::record::amendment::{Amendment, amend};
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
@@ -33,7 +35,7 @@ pub struct Reader {
     open: RefCell<Open>,
     path: PathBuf,
     zone: Zone,
-    sealer: Arc<Sealer>,
+    pub(super) sealer: Arc<Sealer>,
     /// Entries that could not be read.
     unreadable: RefCell<Vec<Text>>,
 }
@@ -45,7 +47,7 @@ struct Open {
 }
 
 impl Open {
-    fn new(path: &Path) -> Result<Open, Trouble> {
+    fn new(path: &Path) -> Result<Open, Error> {
         // A gateway that mends its journal puts another one in its place.
         let mut tries = if Lock::is_taken(path) { TRIES } else { 0 };
         while let Err(trouble) = identity::must_be_ours(path) {
@@ -62,7 +64,7 @@ impl Open {
             db.busy_timeout(Duration::from_secs(5))?;
             Ok(db)
         };
-        Ok(Open { db: open().map_err(|e| Trouble::sqlite(path, e))?, file })
+        Ok(Open { db: open().map_err(|e| Error::sqlite(path, e))?, file })
     }
 }
 
@@ -126,13 +128,13 @@ pub struct FeedItem {
 }
 
 impl Reader {
-    pub fn open(path: &Path, zone: Zone) -> Result<Reader, Trouble> {
+    pub fn open(path: &Path, zone: Zone) -> Result<Reader, Error> {
         let open = RefCell::new(Open::new(path)?);
         Ok(Reader { open, path: path.to_owned(), zone, sealer: Arc::default(), unreadable: RefCell::default() })
     }
 
     /// Tells what is missing of the journal as a whole.
-    pub fn gap(&self) -> Result<Option<Text>, Trouble> {
+    pub fn gap(&self) -> Result<Option<Text>, Error> {
         mark::gap(&self.path, &*self.db()?, false)
     }
 
@@ -142,7 +144,7 @@ impl Reader {
     }
 
     /// One that was damaged is replaced while others have it open.
-    fn db(&self) -> Result<Ref<'_, Connection>, Trouble> {
+    fn db(&self) -> Result<Ref<'_, Connection>, Error> {
         if self.open.borrow().file != file_of(&self.path) {
             let open = Open::new(&self.path)?;
             *self.open.borrow_mut() = open;
@@ -155,21 +157,21 @@ impl Reader {
         Reader { sealer, ..self }
     }
 
-    fn sealed(&self, call: CallId, why: &Unopened) -> Trouble {
+    fn sealed(&self, call: CallId, why: &Unopened) -> Error {
         let remedy = both!(
             "put the key that it was sealed with into [records.keys], under its name",
             "请把加密它的密钥以原名称放入 [records.keys]"
         );
-        Trouble::file(&self.path, both!("call {call}: {why}", "通话 {call}：{why}"), remedy)
+        Error::new(Cause::Wrong, &self.path, both!("call {call}: {why}", "通话 {call}：{why}"), remedy)
     }
 
     /// The newest calls first, open ones too; `since` leaves out what began before.
-    pub fn records(&self, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Trouble> {
+    pub fn records(&self, since: Option<Wall>, limit: u32) -> Result<Vec<Record>, Error> {
         Ok(self.search(&Search { since, limit, look: u32::MAX, ..Search::default() })?.records)
     }
 
     /// Calls that were recorded of which nobody has told yet what became of that.
-    pub fn owed_recordings(&self) -> Result<Vec<CallId>, Trouble> {
+    pub fn owed_recordings(&self) -> Result<Vec<CallId>, Error> {
         self.ask(|db| {
             let mut calls = db.prepare("SELECT call FROM calls WHERE recording = 1 ORDER BY call")?;
             calls.query_map([], |row| call_id(row, 0))?.collect()
@@ -177,7 +179,7 @@ impl Reader {
     }
 
     /// As [`Reader::records`], by their ids alone.
-    pub fn calls(&self, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Trouble> {
+    pub fn calls(&self, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Error> {
         self.ask(|db| {
             let sql = "SELECT call FROM calls WHERE call >= ?1 ORDER BY call DESC LIMIT ?2";
             let mut calls = db.prepare_cached(sql)?;
@@ -186,7 +188,7 @@ impl Reader {
     }
 
     /// The latest event of this kind that a call has given rise to.
-    pub fn latest(&self, call: CallId, kind: Kind) -> Result<Option<CloudEvent>, Trouble> {
+    pub fn latest(&self, call: CallId, kind: Kind) -> Result<Option<CloudEvent>, Error> {
         let told = self.amendments(call, u64::MAX)?.into_iter().rev().find(|amendment| amendment.update.kind() == kind);
         if let Some(Amendment { sequence, .. }) = told {
             return self.event(&Item { call, sequence, kind, attempts: 0, failing_since: None });
@@ -197,7 +199,7 @@ impl Reader {
         self.event(&Item { call, sequence, kind, attempts: 0, failing_since: None })
     }
 
-    pub fn record(&self, call: CallId) -> Result<Option<Record>, Trouble> {
+    pub fn record(&self, call: CallId) -> Result<Option<Record>, Error> {
         let entries = self.entries(call, MAX_ENTRIES)?;
         Ok(self.folded(call, &entries, &self.amendments(call, u64::MAX)?))
     }
@@ -217,7 +219,7 @@ impl Reader {
     }
 
     /// An event as its backend gets it.
-    pub fn event(&self, item: &Item) -> Result<Option<CloudEvent>, Trouble> {
+    pub fn event(&self, item: &Item) -> Result<Option<CloudEvent>, Error> {
         let entries = self.entries(item.call, entry_of(item.sequence))?;
         let amendments = self.amendments(item.call, item.sequence)?;
         let record = self.folded(item.call, &entries, &amendments);
@@ -228,12 +230,12 @@ impl Reader {
     }
 
     /// Reads what others told of a call up to this event, so that an event is the same whenever it is made.
-    fn amendments(&self, call: CallId, up_to: u64) -> Result<Vec<Amendment>, Trouble> {
+    fn amendments(&self, call: CallId, up_to: u64) -> Result<Vec<Amendment>, Error> {
         self.ask(|db| amendments(db, &self.sealer, call, up_to))?.map_err(|why| self.sealed(call, &why))
     }
 
     /// Reads what is known of a call's ticket in this backend.
-    pub fn ticket(&self, backend: &str, call: CallId) -> Result<exchange::Ticket, Trouble> {
+    pub fn ticket(&self, backend: &str, call: CallId) -> Result<exchange::Ticket, Error> {
         self.ask(|db| {
             let sql = "SELECT id, url, creating FROM tickets WHERE backend = ?1 AND call = ?2";
             let ticket = |row: &Row<'_>| {
@@ -246,7 +248,7 @@ impl Reader {
     }
 
     /// A call's log up to this entry. One that cannot be read is left out and logged: the rest is worth having.
-    pub fn entries(&self, call: CallId, up_to: u32) -> Result<Vec<Entry>, Trouble> {
+    pub fn entries(&self, call: CallId, up_to: u32) -> Result<Vec<Entry>, Error> {
         let rows = self.ask(|db| {
             let sql = "SELECT seq, wall, mono, what, sum FROM entries WHERE call = ?1 AND seq <= ?2 ORDER BY seq";
             let mut rows = db.prepare_cached(sql)?;
@@ -289,13 +291,13 @@ impl Reader {
     }
 
     /// The oldest and the newest number of the feed; zeros while it is empty.
-    pub fn feed_ends(&self) -> Result<(u64, u64), Trouble> {
+    pub fn feed_ends(&self) -> Result<(u64, u64), Error> {
         let ends = |row: &Row<'_>| Ok((number(row, 0)?, number(row, 1)?));
         self.ask(|db| db.prepare_cached("SELECT ifnull(min(n), 0), ifnull(max(n), 0) FROM feed")?.query_row([], ends))
     }
 
     /// The feed's events after this number, in order.
-    pub fn feed(&self, after: u64, most: u32) -> Result<Vec<FeedItem>, Trouble> {
+    pub fn feed(&self, after: u64, most: u32) -> Result<Vec<FeedItem>, Error> {
         self.ask(|db| {
             let sql =
                 "SELECT f.n, ifnull(c.line, ''), f.call, f.sequence, f.kind FROM feed f LEFT JOIN calls c ON c.call = f.call
@@ -311,7 +313,7 @@ impl Reader {
     }
 
     /// Reads what became of a call's events.
-    pub fn deliveries(&self, call: CallId) -> Result<Vec<Delivery>, Trouble> {
+    pub fn deliveries(&self, call: CallId) -> Result<Vec<Delivery>, Error> {
         self.ask(|db| {
             let sql = "SELECT backend, kind, state, attempts, error FROM deliveries WHERE call = ?1 ORDER BY backend, sequence";
             let mut rows = db.prepare_cached(sql)?;
@@ -324,7 +326,7 @@ impl Reader {
     }
 
     /// The pending events of the lanes that are due, the longest due first, each lane's in sequence.
-    pub fn due(&self, backend: &str, now: Wall, lanes: u32) -> Result<Vec<Item>, Trouble> {
+    pub fn due(&self, backend: &str, now: Wall, lanes: u32) -> Result<Vec<Item>, Error> {
         self.ask(|db| {
             let sql = "SELECT d.call, d.sequence, d.kind, l.attempts, l.since
                        FROM (SELECT call, next_at, attempts, since FROM lanes
@@ -338,7 +340,7 @@ impl Reader {
     }
 
     /// Counts what waits for each backend for which something does.
-    pub fn backlog(&self, now: Wall) -> Result<Vec<Backlog>, Trouble> {
+    pub fn backlog(&self, now: Wall) -> Result<Vec<Backlog>, Error> {
         let waiting = |row: &Row<'_>| {
             let began = call_id(row, 2)?.0.get_timestamp().map_or(0, |at| at.to_unix().0);
             let now = u64::try_from(now.0 / 1_000_000).unwrap_or(0);
@@ -369,14 +371,14 @@ impl Reader {
     }
 
     /// When the next lane after `now` is due, if there is one.
-    pub fn next_due(&self, backend: &str, now: Wall) -> Result<Option<Wall>, Trouble> {
+    pub fn next_due(&self, backend: &str, now: Wall) -> Result<Option<Wall>, Error> {
         let sql = "SELECT min(next_at) FROM lanes WHERE backend = ?1 AND next_at > ?2";
         let next = |row: &Row<'_>| Ok(row.get::<_, Option<i64>>(0)?.map(Wall));
         self.ask(|db| db.prepare_cached(sql)?.query_row(params![backend, now.0], next))
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Trouble> {
-        question(&*self.db()?).map_err(|e| Trouble::sqlite(&self.path, e))
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        question(&*self.db()?).map_err(|e| Error::sqlite(&self.path, e))
     }
 }
 

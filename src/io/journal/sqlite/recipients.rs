@@ -7,35 +7,19 @@ use crate::base::CallId;
 use crate::event::What;
 use crate::record::cloudevent::Kind;
 use rusqlite::params;
+use std::collections::BTreeSet;
 
-/// Names, one a line. A backend that gets every call need not be among them.
+/// Backends by their names. One that gets every call need not be among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Recipients(String);
+pub(super) struct Recipients(BTreeSet<String>);
 
 impl Recipients {
     fn of<'a>(names: impl IntoIterator<Item = &'a String>) -> Recipients {
-        let mut recipients = Recipients::default();
-        names.into_iter().for_each(|name| recipients.add(name));
-        recipients
+        Recipients(names.into_iter().cloned().collect())
     }
 
-    pub fn gets(&self, backend: &Backend) -> bool {
-        backend.always || self.has(&backend.name)
-    }
-
-    pub fn has(&self, name: &str) -> bool {
-        self.0.lines().any(|chosen| chosen == name)
-    }
-
-    pub fn names(&self) -> &str {
-        &self.0
-    }
-
-    fn add(&mut self, name: &str) {
-        if !self.has(name) {
-            let between = if self.0.is_empty() { "" } else { "\n" };
-            self.0.extend([between, name]);
-        }
+    pub fn include(&self, backend: &Backend) -> bool {
+        backend.always || self.0.contains(&backend.name)
     }
 }
 
@@ -54,13 +38,18 @@ impl Transaction<'_> {
 
     /// For a call that ended before this was written down, it is those that were sent something of it.
     pub(super) fn recipients(&self, call: CallId) -> rusqlite::Result<Recipients> {
-        let sql = "SELECT backends, open = 1 FROM calls WHERE call = ?1";
-        let written = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?));
-        match self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], written)? {
-            (Some(names), _) => Ok(Recipients(names)),
-            (None, true) => Ok(self.first_recipients(&[], &[])),
-            (None, false) => self.served(call),
+        let sql = "SELECT chosen IS NOT NULL, open = 1 FROM calls WHERE call = ?1";
+        let known = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        match self.db.prepare_cached(sql)?.query_row([call.0.as_bytes()], known)? {
+            (true, _) => self.written_down(call),
+            (false, true) => Ok(self.first_recipients(&[], &[])),
+            (false, false) => self.served(call),
         }
+    }
+
+    fn written_down(&self, call: CallId) -> rusqlite::Result<Recipients> {
+        let mut names = self.db.prepare_cached("SELECT backend FROM recipients WHERE call = ?1")?;
+        names.query_map([call.0.as_bytes()], |row| row.get(0))?.collect::<Result<_, _>>().map(Recipients)
     }
 
     fn served(&self, call: CallId) -> rusqlite::Result<Recipients> {
@@ -68,18 +57,47 @@ impl Transaction<'_> {
         let sql = "SELECT 1 FROM deliveries WHERE backend = ?1 AND call = ?2";
         for name in self.unnamed() {
             if self.db.prepare_cached(sql)?.exists(params![name, call.0.as_bytes()])? {
-                recipients.add(name);
+                recipients.0.insert(name.clone());
             }
         }
         Ok(recipients)
     }
 
-    /// From now on these get the call too. One that has no record of a call that has ended gets it first.
+    /// Writes down that these get the call, whose row is there.
+    pub(super) fn choose(&self, call: CallId, recipients: &Recipients) -> rusqlite::Result<()> {
+        let id = call.0.as_bytes();
+        self.db.prepare_cached("UPDATE calls SET chosen = '' WHERE call = ?1")?.execute([id])?;
+        let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO recipients (call, backend) VALUES (?1, ?2)")?;
+        recipients.0.iter().try_for_each(|name| insert.execute(params![id, name]).map(drop))
+    }
+
+    /// A call of an older release, or whose beginning was lost, ends for everybody.
+    pub(super) fn choose_at_the_end(&self, call: CallId) -> rusqlite::Result<()> {
+        let sql = "SELECT 1 FROM calls WHERE call = ?1 AND open = 1 AND chosen IS NULL";
+        if self.db.prepare_cached(sql)?.exists([call.0.as_bytes()])? {
+            self.choose(call, &self.first_recipients(&[], &[]))?;
+        }
+        Ok(())
+    }
+
+    /// From now on these get the call too.
     pub(super) fn add_recipients(&self, call: CallId, names: &[String]) -> rusqlite::Result<()> {
         let mut recipients = self.recipients(call)?;
-        names.iter().for_each(|name| recipients.add(name));
-        let sql = "UPDATE calls SET backends = ?2 WHERE call = ?1";
-        self.db.prepare_cached(sql)?.execute(params![call.0.as_bytes(), recipients.names()])?;
+        recipients.0.extend(names.iter().cloned());
+        self.choose(call, &recipients)
+    }
+
+    /// Tells whether a backend got anything of a call, or will.
+    pub(super) fn is_its_own(&self, call: CallId, backend: &str) -> rusqlite::Result<bool> {
+        let id = call.0.as_bytes();
+        let sql = "SELECT 1 FROM recipients WHERE call = ?1 AND backend = ?2
+                   UNION ALL SELECT 1 FROM deliveries WHERE call = ?1 AND backend = ?2";
+        self.db.prepare_cached(sql)?.exists(params![id, backend])
+    }
+
+    /// A backend that has no record of a call that has ended gets it first.
+    pub(super) fn choose_for_subject(&self, call: CallId, names: &[String]) -> rusqlite::Result<()> {
+        self.add_recipients(call, names)?;
         let theirs = |backend: &&Backend| names.contains(&backend.name) && backend.kinds.contains(&Kind::Record);
         let theirs: Vec<&Backend> = self.outbox.backends.iter().filter(theirs).collect();
         let record = if theirs.is_empty() { None } else { self.record_of(call)? };
@@ -106,18 +124,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_once_and_only_as_a_whole() {
-        let names = ["a", "bc", "a"].map(str::to_owned);
-        let mut recipients = Recipients::of(&names);
-        recipients.add("bc");
-        assert_eq!(recipients.names(), "a\nbc");
-        assert_eq!(["a", "bc", "b", "c", ""].map(|name| recipients.has(name)), [true, true, false, false, false]);
-        assert!(!Recipients::default().has(""));
-    }
-
-    #[test]
     fn who_gets_every_call_gets_those_of_others_too() {
-        let backend = |always| Backend { name: "w".to_owned(), kinds: Vec::new(), later: Vec::new(), always };
-        assert_eq!([true, false].map(|always| Recipients::default().gets(&backend(always))), [true, false]);
+        let backend = |name: &str, always| Backend { name: name.to_owned(), kinds: Vec::new(), later: Vec::new(), always };
+        assert_eq!([true, false].map(|always| Recipients::default().include(&backend("w", always))), [true, false]);
+        let recipients = Recipients::of(&["a", "bc"].map(str::to_owned));
+        let named = ["a", "bc", "b", "c", ""].map(|name| recipients.include(&backend(name, false)));
+        assert_eq!(named, [true, true, false, false, false], "by the whole name");
     }
 }

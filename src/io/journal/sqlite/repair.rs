@@ -2,12 +2,12 @@
 //! checksum fits, and what says how far deliveries have got. What is lost is named.
 
 use super::backup::{aside_of, set_aside};
+use super::damage::note;
 use super::pages::Pages;
-use super::{Backend, Outbox, Store, Transaction, error, make, mark, payload, prepare};
-use crate::base::{CallId, Text, Wall};
-use crate::event::What;
-use crate::io::clock;
-use crate::io::journal::sqlite::Trouble;
+use super::{Backend, Outbox, Store, Transaction, make, mark, payload, prepare};
+use crate::base::{CallId, Text};
+use crate::call::event::What;
+use crate::io::journal::error::{Cause, Error, look_at_the_disk};
 use crate::record::cloudevent::Kind;
 use crate::record::codec;
 use crate::record::seal::Sealer;
@@ -15,7 +15,6 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params, params_from_iter};
 use std::collections::BTreeSet;
 use std::path::Path;
-use uuid::Uuid;
 
 /// Rows that share a transaction.
 const ROWS: usize = 20_000;
@@ -28,14 +27,14 @@ const LOST: usize = 10_000;
 const STATES: [&str; 5] = ["pending", "done", "merged", "dead", "dropped"];
 
 /// Leaves a sound journal at `path`, which is opened as ever.
-pub fn mend(path: &Path, why: &Text, max_bytes: Option<u64>, outbox: &Outbox) -> Result<(), Trouble> {
+pub fn mend(path: &Path, why: &Text, max_bytes: Option<u64>, outbox: &Outbox) -> Result<(), Error> {
     tracing::error!(
         journal = %path.display(),
         "the journal is damaged: {why}; it is set aside, and what can be read of it is kept 日志数据库已损坏，已移到一旁，可读内容予以保留：{}",
         why.zh
     );
     let failed =
-        |e: std::io::Error| Trouble::file(path, both!("cannot be mended: {e}", "无法修复：{e}"), error::look_at_the_disk());
+        |e: std::io::Error| Error::new(Cause::Disk, path, both!("cannot be mended: {e}", "无法修复：{e}"), look_at_the_disk());
     let mark = mark::Mark::read(path);
     // It is made beside the damaged one, so that nobody finds none for long.
     let (aside, new) = (aside_of(path, "damaged").map_err(failed)?, path.with_extension("mended"));
@@ -43,7 +42,7 @@ pub fn mend(path: &Path, why: &Text, max_bytes: Option<u64>, outbox: &Outbox) ->
         let _ = std::fs::remove_file(old);
     }
     make(&new, max_bytes)?;
-    let db = prepare(&new, max_bytes).map_err(|e| Trouble::sqlite(path, e))?;
+    let db = prepare(&new, max_bytes).map_err(|e| Error::sqlite(path, e))?;
     let mut salvage = Salvage { db: &db, bad: BTreeSet::new(), why, feed: 0 };
     let mut all = || -> rusqlite::Result<()> {
         db.execute_batch("BEGIN")?;
@@ -52,7 +51,7 @@ pub fn mend(path: &Path, why: &Text, max_bytes: Option<u64>, outbox: &Outbox) ->
         db.execute_batch("COMMIT")?;
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     };
-    all().map_err(|e| Trouble::sqlite(path, e))?;
+    all().map_err(|e| Error::sqlite(path, e))?;
     drop(db);
     set_aside(path, &aside).map_err(failed)?;
     std::fs::rename(&new, path).and_then(|()| super::sync_folder(path)).map_err(failed)?;
@@ -74,6 +73,7 @@ enum Row {
     Entry,
     Amendment,
     Call,
+    Recipient,
     Delivery,
     Ticket,
     Report,
@@ -117,12 +117,8 @@ impl Salvage<'_> {
                 }
                 if entry { insert("entries", 6, &row) } else { insert("postscripts", 5, &row) }
             }
-            Row::Call => {
-                let sql = "INSERT OR IGNORE INTO calls (call, open, backends, line, settled, recording)
-                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-                let padded = row.iter().chain(std::iter::repeat(&Value::Null)).take(6);
-                self.db.prepare_cached(sql)?.execute(params_from_iter(padded)).map(drop)
-            }
+            Row::Call => self.call(row),
+            Row::Recipient => insert("recipients", 2, &row),
             Row::Delivery => insert("deliveries", 7, &row),
             Row::Ticket => {
                 let sql = "INSERT OR IGNORE INTO tickets (call, backend, id, url, creating) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -138,6 +134,18 @@ impl Salvage<'_> {
             }
             Row::Damaged => insert("damaged", 7, &row),
         }
+    }
+
+    /// A file of an older release names the backends in the call's own row.
+    fn call(&self, mut row: Vec<Value>) -> rusqlite::Result<()> {
+        row.resize(6, Value::Null);
+        if let Value::Text(names) = std::mem::replace(&mut row[2], Value::Null) {
+            row[2] = Value::Text(String::new());
+            let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO recipients (call, backend) VALUES (?1, ?2)")?;
+            names.lines().try_for_each(|name| insert.execute(params![row[0], name]).map(drop))?;
+        }
+        let sql = "INSERT OR IGNORE INTO calls (call, open, chosen, line, settled, recording) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.db.prepare_cached(sql)?.execute(params_from_iter(&row)).map(drop)
     }
 
     /// Adds what follows from the rows that are there, and tells of those that are not.
@@ -189,7 +197,7 @@ pub fn owed(db: &Connection, outbox: &Outbox, sealer: &Sealer) -> rusqlite::Resu
     let tx = Transaction { db, outbox, sealer, written: &written };
     for backend in &outbox.backends {
         for call in without_record(db, backend)? {
-            if tx.recipients(call)?.gets(backend)
+            if tx.recipients(call)?.include(backend)
                 && let Some(sequence) = tx.record_of(call)?
             {
                 tx.post_to(&backend.name, call, sequence, Kind::Record)?;
@@ -210,12 +218,6 @@ fn without_record(db: &Connection, backend: &Backend) -> rusqlite::Result<Vec<Ca
 /// A lane for each call that has something pending.
 pub fn lanes(db: &Connection) -> rusqlite::Result<usize> {
     db.execute("INSERT OR IGNORE INTO lanes (backend, call, next_at) SELECT DISTINCT backend, call, 0 FROM deliveries WHERE state = 'pending'", [])
-}
-
-/// Adds to what is known to be damaged.
-pub fn note(db: &Connection, call: Option<&[u8]>, place: &str, why: &str, row: Option<&str>) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO damaged (at, call, place, why, row) VALUES (?1, ?2, ?3, ?4, ?5)";
-    db.prepare_cached(sql)?.execute(params![clock::now().wall.0, call, place, why, row]).map(drop)
 }
 
 fn is_good(row: &[Value], entry: bool) -> bool {
@@ -249,6 +251,7 @@ fn shape(row: &[Value]) -> Option<Row> {
         [call, Integer(_), Integer(_), Integer(_), Text(_) | Blob(_), ..] if id(call) && row.len() <= 6 => Some(Row::Entry),
         [call, Integer(_), Integer(_), Text(_) | Blob(_), ..] if id(call) && row.len() <= 5 => Some(Row::Amendment),
         [call, Integer(0 | 1)] if id(call) => Some(Row::Call),
+        [call, Text(_)] if id(call) => Some(Row::Recipient),
         [call, Integer(0 | 1), Text(_) | Null, ..] if id(call) && (3..=6).contains(&row.len()) => Some(Row::Call),
         [Text(_), call, Integer(_), Text(named), Text(state), Integer(_), Text(_) | Null] if id(call) => {
             (kind(named) && STATES.contains(&state.as_str())).then_some(Row::Delivery)
@@ -266,11 +269,12 @@ fn shape(row: &[Value]) -> Option<Row> {
 
 impl Store {
     /// Puts what it has open into the place of what stands there now: who has a file open still has it when its name is gone.
-    pub fn rescue(self, why: &Text) -> Result<(), Trouble> {
+    pub fn rescue(self, why: &Text) -> Result<(), Error> {
         let path = self.path.clone();
-        let failed =
-            |e: std::io::Error| Trouble::file(&path, both!("cannot be saved: {e}", "无法保存：{e}"), error::look_at_the_disk());
-        let sqlite = |e| Trouble::sqlite(&path, e);
+        let failed = |e: std::io::Error| {
+            Error::new(Cause::Disk, &path, both!("cannot be saved: {e}", "无法保存：{e}"), look_at_the_disk())
+        };
+        let sqlite = |e| Error::sqlite(&path, e);
         let saved = path.with_extension("saved");
         let _ = std::fs::remove_file(&saved);
         let copied = self.db.execute("VACUUM INTO ?1", [saved.to_string_lossy()]).map(drop);
@@ -286,38 +290,13 @@ impl Store {
     }
 
     /// As [`Store::open`]; of a journal that is damaged, what can be read.
-    pub fn open_mended(path: &Path, max_bytes: Option<u64>, outbox: &Outbox) -> Result<Store, Trouble> {
+    pub fn open_mended(path: &Path, max_bytes: Option<u64>, outbox: &Outbox) -> Result<Store, Error> {
         match Store::open(path, max_bytes, outbox.clone()) {
-            Err(trouble) if trouble.damage => {
+            Err(trouble) if trouble.is_damage() => {
                 mend(path, &trouble.what, max_bytes, outbox)?;
                 Store::open(path, max_bytes, outbox.clone())
             }
             store => store,
         }
     }
-}
-
-/// Something that is known to be damaged.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Damaged {
-    pub at: String,
-    pub call: Option<String>,
-    pub place: String,
-    pub why: String,
-    pub seen: bool,
-}
-
-pub fn damaged(db: &Connection) -> rusqlite::Result<Vec<Damaged>> {
-    let mut all = db.prepare("SELECT at, call, place, why, seen IS NOT NULL FROM damaged ORDER BY n")?;
-    let one = |row: &rusqlite::Row<'_>| {
-        let call = row.get::<_, Option<Vec<u8>>>(1)?.and_then(|call| Uuid::from_slice(&call).ok());
-        Ok(Damaged {
-            at: mark::time(Wall(row.get(0)?)),
-            call: call.map(|call| CallId(call).to_string()),
-            place: row.get(2)?,
-            why: row.get(3)?,
-            seen: row.get(4)?,
-        })
-    };
-    all.query_map([], one)?.collect()
 }

@@ -1,9 +1,11 @@
 //! Looks through the journal for what is not as it was written, and at what is done to its files from outside.
 
+use super::damage::note;
 use super::mark::{Header, log_of};
-use super::repair::{ends, lanes, note, owed};
-use super::{BUSY, Store, Trouble, payload, totals};
+use super::repair::{ends, lanes, owed};
+use super::{BUSY, Store, payload, totals};
 use crate::base::{CallId, Text};
+use crate::io::journal::error::Error;
 use crate::record::cloudevent::Kind;
 use rusqlite::{Connection, OpenFlags, params};
 use std::os::unix::fs::MetadataExt;
@@ -39,11 +41,11 @@ pub fn scan(path: &Path, go_on: &dyn Fn() -> bool) -> Found {
     match Found::look(path, go_on) {
         Ok(found) => found,
         Err(error) => {
-            let trouble = Trouble::sqlite(path, error);
-            if !trouble.damage {
+            let trouble = Error::sqlite(path, error);
+            if !trouble.is_damage() {
                 tracing::warn!("the journal cannot be looked through just now: {trouble}");
             }
-            Found { broken: trouble.damage.then_some(trouble.what), ..Found::default() }
+            Found { broken: trouble.is_damage().then_some(trouble.what), ..Found::default() }
         }
     }
 }
@@ -135,7 +137,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 impl Store {
     /// Takes rows out of the way that are not as they were written, and keeps them. Of other tables nobody knows which rows
     /// these are: it tells of the table, and makes good what follows from the entries.
-    pub fn set_aside(&mut self, found: &Found) -> Result<(), Trouble> {
+    pub fn set_aside(&mut self, found: &Found) -> Result<(), Error> {
         let (outbox, sealer, totals) = (self.outbox.clone(), self.sealer.clone(), self.totals.clone());
         self.transaction(|tx| {
             found.bad.iter().try_for_each(|bad| bad.set_aside(tx.db))?;

@@ -2,6 +2,7 @@
 //! notice by itself. Triggers of the connection count each row in and out as it is written, so that no statement can forget
 //! it; the totals stand in the header and are written in the same transaction.
 
+use super::migrations::SCHEMA;
 use crate::base::Text;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
@@ -10,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Each table with the columns that count. Entries and postscripts have a checksum a row, which stands for their text. A new
 /// table comes last.
-const TABLES: [(&str, &str); 12] = [
-    ("calls", "call, open, backends, line, settled, recording"),
+const TABLES: [(&str, &str); 13] = [
+    ("calls", "call, open, chosen, line, settled, recording"),
     ("entries", "call, seq, sum"),
     ("postscripts", "call, sequence, sum"),
     ("deliveries", "backend, call, sequence, kind, state, attempts, error"),
@@ -23,6 +24,7 @@ const TABLES: [(&str, &str); 12] = [
     ("seals", "key, sample"),
     ("callers", "hash, call"),
     ("damaged", "n, at, call, place, why, row, seen"),
+    ("recipients", "call, backend"),
 ];
 
 type Sums = [i64; TABLES.len()];
@@ -44,7 +46,9 @@ impl Totals {
             }
             Ok(0)
         })?;
-        db.create_scalar_function("totalled", 1, plain, move |row| Ok(read(row.get_raw(0)).map(|before| added.after(&before))))?;
+        db.create_scalar_function("totalled", 1, plain, move |row| {
+            Ok(read(row.get_raw(0), TABLES.len()).map(|before| added.after(&before)))
+        })?;
         db.execute_batch("PRAGMA temp_store = MEMORY")?;
         for (n, (table, columns)) in TABLES.iter().enumerate() {
             let row = |row: &str| format!("{row}.{}", columns.replace(", ", &format!(", {row}.")));
@@ -64,29 +68,20 @@ impl Totals {
         *self.all() = Sums::default();
     }
 
-    /// Writes down what was counted since, in the same transaction.
-    pub fn note(&self, db: &Connection) -> rusqlite::Result<()> {
-        db.prepare_cached("UPDATE header SET totals = totalled(totals)")?.execute([]).map(drop)
-    }
-
     fn all(&self) -> std::sync::MutexGuard<'_, Sums> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn after(&self, before: &Sums) -> Vec<u8> {
+    fn after(&self, before: &[i64]) -> Vec<u8> {
         let all = self.all();
         before.iter().zip(all.iter()).flat_map(|(before, counted)| before.wrapping_add(*counted).to_be_bytes()).collect()
     }
 }
 
 /// None: they are not known, or not all of them.
-fn read(stored: ValueRef<'_>) -> Option<Sums> {
-    let bytes = stored.as_blob().ok().filter(|bytes| bytes.len() == size_of::<Sums>())?;
-    let mut all = Sums::default();
-    for (total, bytes) in all.iter_mut().zip(bytes.chunks_exact(8)) {
-        *total = i64::from_be_bytes(bytes.try_into().ok()?);
-    }
-    Some(all)
+fn read(stored: ValueRef<'_>, tables: usize) -> Option<Vec<i64>> {
+    let bytes = stored.as_blob().ok().filter(|bytes| bytes.len() == tables * 8)?;
+    bytes.chunks_exact(8).map(|bytes| bytes.try_into().ok().map(i64::from_be_bytes)).collect()
 }
 
 /// Any single change of a row changes it.
@@ -115,37 +110,47 @@ fn sum_of(row: &Context<'_>, from: usize) -> i64 {
     i64::from(super::checksum::of(&[&bytes]))
 }
 
+/// The tables that a file of this version has, with their columns.
+fn tables(version: i64) -> Vec<(&'static str, String)> {
+    let all = TABLES.iter().map(|(table, columns)| (*table, (*columns).to_owned()));
+    if version >= 10 {
+        return all.collect();
+    }
+    all.filter(|(table, _)| *table != "recipients")
+        .map(|(table, columns)| (table, columns.replace("chosen", "backends")))
+        .collect()
+}
+
 /// The totals of the rows that are there.
-fn count(db: &Connection) -> rusqlite::Result<Sums> {
+fn count(db: &Connection, tables: &[(&str, String)]) -> rusqlite::Result<Vec<i64>> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     db.create_scalar_function("row_sum", -1, flags, |row| Ok(sum_of(row, 0)))?;
-    let mut all = Sums::default();
-    for (total, (table, columns)) in all.iter_mut().zip(TABLES) {
-        let sql = format!("SELECT ifnull(sum(row_sum({columns})), 0) FROM {table}");
-        *total = db.query_row(&sql, [], |row| row.get(0))?;
-    }
-    Ok(all)
+    let sum = |(table, columns): &(&str, String)| {
+        db.query_row(&format!("SELECT ifnull(sum(row_sum({columns})), 0) FROM {table}"), [], |row| row.get(0))
+    };
+    tables.iter().map(sum).collect()
 }
 
 /// Counts all rows anew, and believes them.
 pub fn renew(db: &Connection) -> rusqlite::Result<()> {
-    let all: Vec<u8> = count(db)?.iter().flat_map(|total| total.to_be_bytes()).collect();
+    let all: Vec<u8> = count(db, &tables(SCHEMA))?.iter().flat_map(|total| total.to_be_bytes()).collect();
     db.execute("UPDATE header SET totals = ?1", [all]).map(drop)
 }
 
 /// They are not known: a file of an older release, or one that was put together anew.
 pub fn unknown(db: &Connection) -> rusqlite::Result<bool> {
-    let known = |row: &rusqlite::Row<'_>| Ok(read(row.get_ref(0)?).is_some());
+    let known = |row: &rusqlite::Row<'_>| Ok(read(row.get_ref(0)?, TABLES.len()).is_some());
     Ok(!db.query_row("SELECT totals FROM header", [], known).optional()?.unwrap_or(true))
 }
 
 /// The tables whose rows are not those that were written, in one moment.
 pub fn unlike(db: &Connection) -> rusqlite::Result<Vec<&'static str>> {
     let tx = db.unchecked_transaction()?;
-    let written = tx.query_row("SELECT totals FROM header", [], |row| Ok(read(row.get_ref(0)?)))?;
+    let tables = tables(tx.query_row("PRAGMA user_version", [], |row| row.get(0))?);
+    let written = tx.query_row("SELECT totals FROM header", [], |row| Ok(read(row.get_ref(0)?, tables.len())))?;
     let Some(written) = written else { return Ok(Vec::new()) };
-    let there = count(&tx)?;
-    let pairs = TABLES.iter().zip(written.iter().zip(there));
+    let there = count(&tx, &tables)?;
+    let pairs = tables.iter().zip(written.iter().zip(there));
     Ok(pairs.filter(|(_, (written, there))| **written != *there).map(|((table, _), _)| *table).collect())
 }
 

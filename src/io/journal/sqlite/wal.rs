@@ -1,7 +1,8 @@
 //! The log beside the journal's file.
 
+use super::Store;
 use super::mark::log_of;
-use super::{Store, Trouble, error};
+use crate::io::journal::error::{Cause, Error, look_at_the_disk};
 use rusqlite::Connection;
 use std::fs::OpenOptions;
 use std::io;
@@ -10,14 +11,14 @@ use std::path::Path;
 
 /// Writes the log's bytes once more and syncs them. A sync that failed may have left what was written in the system's
 /// memory alone, where it is read like anything else, and another sync would not bring it to the disk.
-pub(super) fn settle_log(db: &Connection, path: &Path) -> Result<(), Trouble> {
-    let sqlite = |e| Trouble::sqlite(path, e);
+pub(super) fn settle_log(db: &Connection, path: &Path) -> Result<(), Error> {
+    let sqlite = |e| Error::sqlite(path, e);
     // Nobody else may write meanwhile.
     db.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
     let settled = rewrite(&log_of(path));
     db.execute_batch("ROLLBACK").map_err(sqlite)?;
     let what = |e| both!("cannot write its log anew: {e}", "无法重写其日志文件：{e}");
-    settled.map_err(|e| Trouble::file(path, what(e), error::look_at_the_disk()))
+    settled.map_err(|e| Error::new(Cause::Disk, path, what(e), look_at_the_disk()))
 }
 
 impl Store {

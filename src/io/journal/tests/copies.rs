@@ -1,7 +1,7 @@
 //! Copies of the journal, whole ones and others: what is made of them, and what is said.
 
 use super::*;
-use crate::io::journal::dead_letters::DeadLetters;
+use crate::io::journal::dead_letters::{Decision, Selection};
 use crate::io::journal::sqlite::mark::Mark;
 use crate::io::journal::{backup, restore};
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +25,7 @@ fn filled(calls: u64) -> (TempDir, Journal) {
 
 fn refused(path: &Path) -> [String; 2] {
     let read = Reader::open(path, Zone::default()).err().unwrap();
-    let write = DeadLetters::open(path).err().unwrap();
+    let write = decide_alone(path, Arc::default(), &Decision::Retry(Selection::default())).err().unwrap();
     assert_eq!(read, write);
     let text = Text::from(read);
     [text.en, text.zh]
@@ -198,9 +198,9 @@ fn every_reader_refuses_what_is_no_journal_of_this_release() {
     let (journal, _, _) = open(options(&dir));
     journal.close();
     let version = |n: i64| Connection::open(path(&dir)).unwrap().pragma_update(None, "user_version", n).unwrap();
-    version(10);
-    told(&path(&dir), "it has version 10 and this release reads up to 9", "其版本为 10");
-    assert!(backup(&path(&dir), &at("b.db")).unwrap_err().to_string().contains("version 10"));
+    version(11);
+    told(&path(&dir), "it has version 11 and this release reads up to 10", "其版本为 11");
+    assert!(backup(&path(&dir), &at("b.db")).unwrap_err().to_string().contains("version 11"));
     version(7);
     told(&path(&dir), "start the gateway once", "请启动一次网关");
 }

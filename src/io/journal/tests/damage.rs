@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::base::Rng;
+use crate::io::journal::dead_letters::Decision;
 use crate::io::journal::sqlite::mark::{Mark, log_of};
 use crate::io::journal::{Health, damage};
 use std::collections::BTreeSet;
@@ -90,7 +91,8 @@ fn judged(dir: &TempDir, least: usize) {
     assert!(whole.is_subset(&owed), "{:?}", whole.difference(&owed).collect::<Vec<_>>());
     journal.appender().append(1, offered(90_000));
     durable(&reports, 1);
-    let named = damage(&path(dir), true).unwrap();
+    decide(&journal, Decision::DamageSeen);
+    let named = damage(&path(dir)).unwrap();
     assert!(named.iter().any(|one| one.place == "journal" || one.call.is_some()), "{named:?}");
     health.look(&path(dir));
     assert_eq!(health.obstacle(), None, "somebody has looked");
@@ -238,7 +240,7 @@ fn one_damaged_entry_is_named_set_aside_and_kept() {
     drop(journal);
     let (journal, _, _) = open(options(&dir));
     until(&journal.appender().health(), |health| health.damaged() == 1);
-    let named = damage(&path(&dir), false).unwrap();
+    let named = damage(&path(&dir)).unwrap();
     assert_eq!((named[0].call.as_deref(), named[0].place.as_str()), (Some(call(2).to_string().as_str()), "entry 1"));
     let kept: String = vandal.query_row("SELECT row FROM damaged", [], |row| row.get(0)).unwrap();
     assert!(kept.contains("78787878"), "as it was, byte by byte: {kept}");

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::Rng;
+use crate::io::journal::dead_letters::{Decision, Replay};
 use crate::io::journal::sqlite::scan::scan;
 use crate::io::journal::{Health, damage};
 use crate::record::amendment::Update;
@@ -9,7 +10,7 @@ use crate::record::seal::Sealer;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "calls",
     "entries",
     "postscripts",
@@ -22,6 +23,7 @@ const TABLES: [&str; 12] = [
     "seals",
     "callers",
     "damaged",
+    "recipients",
 ];
 
 fn path(dir: &TempDir) -> PathBuf {
@@ -42,7 +44,8 @@ fn seeded() -> TempDir {
     let report = serde_json::json!({ "source": "tax", "line": "12366", "mode": "", "unit": null, "tickets": [],
         "plan": "", "plan_revision": "", "node": "a", "report": { "id": "1", "hotline": "12366", "caller": "13800138000",
         "start": "2021-12-01T08:00:00+08:00", "ended": "2021-12-01T08:03:00+08:00", "result": "answered" } });
-    let caller = Offered { caller: Some("13800138000".into()), node: "a".into(), recorded: true, ..Offered::default() };
+    let tickets = vec!["desk".to_owned()];
+    let caller = Offered { caller: Some("13800138000".into()), node: "a".into(), recorded: true, tickets, ..Offered::default() };
     store
         .transaction(|tx| {
             for n in 1..4 {
@@ -119,11 +122,13 @@ fn a_sound_journal_is_told_to_be_sound_whatever_was_written() {
     }
     assert!(!is_told(&dir));
     // Others write it, too: who looks at damage, who decides about dead letters, who restores a copy.
-    assert_eq!(damage(&path(&dir), true).unwrap().len(), 1);
-    let mut letters = crate::io::journal::dead_letters::DeadLetters::open(&path(&dir)).unwrap();
-    letters.replay("webhook", Wall(0), crate::io::journal::dead_letters::ReplayScope::ItsOwn, false).unwrap();
-    letters.replay("another", Wall(0), crate::io::journal::dead_letters::ReplayScope::All, false).unwrap();
-    drop(letters);
+    decide_alone(&path(&dir), Arc::default(), &Decision::DamageSeen).unwrap();
+    assert_eq!(damage(&path(&dir)).unwrap().len(), 1);
+    for backend in ["webhook", "another"] {
+        let calls = reader(&dir).ended_calls(backend, Wall(0)).unwrap().iter().map(|ended| ended.call).collect();
+        let replay = Decision::Replay(Replay { backend: backend.into(), calls });
+        assert!(decide_alone(&path(&dir), Arc::default(), &replay).unwrap() > 0);
+    }
     assert!(!is_told(&dir));
     let copy = tempfile::tempdir().unwrap();
     let there = copy.path().join("copy.db");
@@ -142,7 +147,8 @@ fn a_sound_journal_is_told_to_be_sound_whatever_was_written() {
 fn a_file_of_the_release_before_is_counted_when_it_is_brought_up() {
     let dir = seeded();
     let old = Connection::open(path(&dir)).unwrap();
-    let before = "ALTER TABLE header DROP COLUMN totals; ALTER TABLE header DROP COLUMN sum; PRAGMA user_version = 8;";
+    let before = "ALTER TABLE calls RENAME COLUMN chosen TO backends; DROP TABLE recipients;
+         ALTER TABLE header DROP COLUMN totals; ALTER TABLE header DROP COLUMN sum; PRAGMA user_version = 8;";
     old.execute_batch(before).unwrap();
     drop(old);
     assert!(!is_told(&dir));
@@ -200,6 +206,7 @@ fn key(table: &str) -> &'static str {
         "reports" => "source, id",
         "callbacks" => "backend, id",
         "seals" => "key",
+        "recipients" => "call, backend",
         _ => "hash, call",
     }
 }
@@ -264,7 +271,8 @@ fn a_gateway_tells_it_makes_good_what_it_can_and_goes_on() {
         vandal.busy_timeout(SOON).unwrap();
         assert!(vandal.execute(sql, []).unwrap() > 0, "{sql}");
         until(&health, |health| health.damaged() > 0);
-        let named = damage(&path(&dir), true).unwrap();
+        decide(&journal, Decision::DamageSeen);
+        let named = damage(&path(&dir)).unwrap();
         assert_eq!(named.iter().map(|one| one.place.as_str()).collect::<Vec<_>>(), [format!("table {table}")], "{sql}");
         until(&health, |health| health.obstacle().is_none());
         // It is told once, and what follows from the entries is as it was.

@@ -1,7 +1,7 @@
 //! Tests of what is kept and how: entries sealed, callers found by their hash, calls purged some time after their delivery.
 
 use super::*;
-use crate::io::journal::dead_letters::{DeadLetters, Selection};
+use crate::io::journal::dead_letters::{Decision, Selection};
 use crate::io::journal::search::Search;
 use crate::io::journal::sqlite::reader::Caller;
 use crate::record::amendment::Update;
@@ -26,7 +26,7 @@ fn path(dir: &TempDir) -> PathBuf {
     dir.path().join("var/journal.db")
 }
 
-fn store(dir: &TempDir, sealer: Arc<Sealer>) -> Result<sqlite::Store, Trouble> {
+fn store(dir: &TempDir, sealer: Arc<Sealer>) -> Result<sqlite::Store, Error> {
     fs::create_dir_all(dir.path().join("var")).unwrap();
     sqlite::Store::open(&path(dir), None, options(dir).outbox)?.sealing(sealer)
 }
@@ -191,7 +191,7 @@ fn what_was_delivered_goes_after_its_time_and_nothing_else_does() {
     assert!(!holds(&disk, &numbered(1)) && holds(&disk, &numbered(2)), "deleted bytes are overwritten");
     assert_eq!(store.purge(Wall(START.0 + 5), 10).unwrap(), (0, 0), "nothing is looked at twice");
 
-    DeadLetters::open(&path(&dir)).unwrap().drop(&Selection::default()).unwrap();
+    store.transaction(|tx| tx.decide(&Decision::Drop(Selection::default())).map(drop)).unwrap();
     assert_eq!(store.purge(Wall(i64::MAX), 10).unwrap(), (2, 2), "given up: it may go");
     assert_eq!(left(&dir), ["still talking".to_string(), numbered(4)]);
     assert_eq!(reader(&dir).calls(None, 10).unwrap().len(), 5, "ids stay");

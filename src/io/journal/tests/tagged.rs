@@ -1,7 +1,7 @@
 //! Subjects: who gets a call for them, when, and how often.
 
 use super::*;
-use crate::io::journal::dead_letters::{DeadLetters, ReplayScope, Replayed};
+use crate::io::journal::dead_letters::{Decision, Replay};
 
 /// `main` gets every call that names nobody, `tourism` only for its subjects.
 fn backends() -> Vec<Backend> {
@@ -142,7 +142,7 @@ fn of_before(dir: &TempDir, backends: Vec<Backend>, older_release: bool) {
     journal.close();
     if older_release {
         let db = Connection::open(dir.path().join("var/journal.db")).unwrap();
-        db.execute("UPDATE calls SET backends = NULL", []).unwrap();
+        db.execute_batch("UPDATE calls SET chosen = NULL; DELETE FROM recipients").unwrap();
     }
 }
 
@@ -171,20 +171,24 @@ fn records_sent_anew_go_to_whom_they_are_for_and_to_others_when_that_is_asked() 
     let entries = [offered_to(2, &[]), offered_to(3, &["tourism"]), ended(2, 2), ended(3, 2)];
     (1..).zip(entries).for_each(|(n, entry)| assert!(journal.appender().append(n, entry)));
     durable(&reports, 4);
-    let mut letters = DeadLetters::open(journal.path()).unwrap();
-    let mut replay = |backend, whose, dry_run| {
-        let Replayed { sent, left_out } = letters.replay(backend, Wall(0), whose, dry_run).unwrap();
-        (sent, left_out)
+    let replay = |backend: &str, all: bool, dry_run: bool| {
+        let ended = reader(&dir).ended_calls(backend, Wall(0)).unwrap();
+        let calls: Vec<CallId> = ended.iter().filter(|ended| all || ended.its_own).map(|ended| ended.call).collect();
+        let counts = (calls.len(), ended.len() - calls.len());
+        if !dry_run {
+            assert_eq!(decide(&journal, Decision::Replay(Replay { backend: backend.into(), calls })), counts.0);
+        }
+        counts
     };
     // The first: everybody got it.
-    assert_eq!(replay("main", ReplayScope::ItsOwn, true), (2, 1));
-    assert_eq!(replay("finals", ReplayScope::ItsOwn, true), (1, 2));
-    assert_eq!(replay("tourism", ReplayScope::ItsOwn, false), (2, 1));
+    assert_eq!(replay("main", false, true), (2, 1));
+    assert_eq!(replay("finals", false, true), (1, 2));
+    assert_eq!(replay("tourism", false, false), (2, 1));
     let calls = |backend| due(&dir, backend).iter().map(|(n, ..)| *n).collect::<std::collections::BTreeSet<_>>();
     assert_eq!(calls("tourism"), [1, 3].into());
-    assert_eq!((replay("tourism", ReplayScope::All, true), calls("tourism")), ((3, 0), [1, 3].into()));
-    assert_eq!((replay("tourism", ReplayScope::All, false), calls("tourism")), ((3, 0), [1, 2, 3].into()));
-    assert_eq!(replay("tourism", ReplayScope::ItsOwn, true), (3, 0), "they are its own now");
+    assert_eq!((replay("tourism", true, true), calls("tourism")), ((3, 0), [1, 3].into()));
+    assert_eq!((replay("tourism", true, false), calls("tourism")), ((3, 0), [1, 2, 3].into()));
+    assert_eq!(replay("tourism", false, true), (3, 0), "they are its own now");
     tag(&journal, 2, "其他", &[]);
     assert_eq!(due(&dir, "tourism").iter().filter(|(n, ..)| *n == 2).count(), 2, "and it hears on");
 }
@@ -222,7 +226,7 @@ fn a_call_that_an_older_release_began_ends_for_everybody() {
     durable(&reports, 1);
     journal.close();
     let db = Connection::open(dir.path().join("var/journal.db")).unwrap();
-    db.execute("UPDATE calls SET backends = NULL", []).unwrap();
+    db.execute_batch("UPDATE calls SET chosen = NULL; DELETE FROM recipients").unwrap();
     let (_journal, recovered, _reports) = open(with_three(&dir));
     assert_eq!(recovered.interrupted, [call(1)]);
     assert_eq!(due(&dir, "finals"), list(&[(1, "call.record", "")]));

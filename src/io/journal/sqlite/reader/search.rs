@@ -2,8 +2,8 @@
 
 use super::{Caller, Reader, call_id, first_id};
 use crate::base::{CallId, Wall};
-use crate::event;
-use crate::io::journal::sqlite::Trouble;
+use crate::call::event;
+use crate::io::journal::error::Error;
 use crate::record::shape::Record;
 use rusqlite::params;
 
@@ -78,7 +78,7 @@ impl Search {
 }
 
 impl Reader {
-    pub fn search(&self, search: &Search) -> Result<Page, Trouble> {
+    pub fn search(&self, search: &Search) -> Result<Page, Error> {
         let (mut page, mut end, mut looked) = (Page::default(), search.end(), 0);
         loop {
             let calls = self.candidates(search, end)?;
@@ -98,7 +98,7 @@ impl Reader {
     }
 
     /// The newest calls below this id that may fit: a caller's by the blind index, where there is one.
-    fn candidates(&self, search: &Search, end: [u8; 16]) -> Result<Vec<CallId>, Trouble> {
+    fn candidates(&self, search: &Search, end: [u8; 16]) -> Result<Vec<CallId>, Error> {
         let since = search.since.map_or([0; 16], first_id);
         let hash = |number: &String| self.sealer.hash(number);
         let hashes = search.caller.as_ref().and_then(|caller| Some((hash(&caller.number)?, hash(&caller.written)?)));

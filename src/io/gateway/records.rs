@@ -1,0 +1,70 @@
+//! The journal and those who deliver from it, as the gateway starts them.
+
+use crate::base::{Rng, Text};
+use crate::io::clock;
+use crate::io::config::{Config, secrets};
+use crate::io::deliver::{Deliverer, Target};
+use crate::io::inbox::Inbox;
+use crate::io::journal::{self, Inspection, Journal, Options, Outbox, Report};
+use crate::io::process::files;
+use crate::switch::Input;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, watch};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(super) fn open_journal(
+    config: &Config,
+    inbox: &Inbox,
+    targets: &[(Target, Arc<Notify>)],
+    api: SocketAddr,
+) -> Result<(Journal, watch::Receiver<u64>), Text> {
+    let (fed, newest) = watch::channel(0);
+    let path = config.journal();
+    std::fs::create_dir_all(&config.node.state).map_err(|e| {
+        let folder = config.node.state.display();
+        both!("node.state: {folder}: {}", "node.state：{folder}：{}"; files::told(&e))
+    })?;
+    let sealer = secrets::sealer(&config.records).map_err(|complaints| secrets::told(&complaints))?;
+    let options = Options {
+        keep: Some(config.records.keep_days).filter(|days| *days > 0).map(|days| DAY * days),
+        sealer: Arc::new(sealer),
+        inspection: Inspection { every: config.records.inspect_every, percent: config.records.inspect_percent },
+        max_bytes: Some(config.records.max_bytes).filter(|bytes| *bytes > 0),
+        outbox: Outbox { backends: targets.iter().map(|(target, _)| target.outbox()).collect(), feed: config.records.feed_keep },
+        api: Some(api),
+        ..Options::new(path)
+    };
+    let (inbox, posted) = (inbox.clone(), targets.iter().map(|(_, posted)| posted.clone()).collect::<Vec<_>>());
+    let report = move |report| match report {
+        Report::Durable(ticket) => {
+            inbox.send(Input::Journaled { ticket });
+        }
+        Report::Down(why) => {
+            tracing::error!(why, "the journal cannot write");
+            inbox.send(Input::JournalDown(true));
+        }
+        Report::Up => {
+            tracing::info!("the journal writes again");
+            inbox.send(Input::JournalDown(false));
+        }
+        Report::Posted => posted.iter().for_each(|posted| posted.notify_one()),
+        Report::Fed(newest) => drop(fed.send_replace(newest)),
+    };
+    let (journal, recovered) = Journal::open(options, clock::now().wall, report)?;
+    journal::interrupted::log(&recovered.interrupted, &journal, &config.records.zone)?;
+    Ok((journal, newest))
+}
+
+pub(super) fn start_delivery(
+    targets: Vec<(Target, Arc<Notify>)>,
+    runtime: &Runtime,
+    journal: &Journal,
+    rng: &mut Rng,
+) -> Result<Vec<Deliverer>, Text> {
+    let start = |(target, posted)| Deliverer::start(runtime.handle(), journal, target, posted, rng.fork());
+    targets.into_iter().map(start).collect()
+}
