@@ -274,6 +274,24 @@ fn the_terminal_is_written_to_in_one_place() {
     used_in(PRINTING, PRINTING_IN, "instead of `say!`, `tell!` or `complain`");
 }
 
+/// A second engine can stand beside the journal's database as long as nobody else speaks to it.
+#[test]
+fn sql_stands_in_one_folder() {
+    const FOLDER: &str = "src/io/journal/sqlite/";
+    const SQL: &[&str] = &["rusqlite", "SELECT", "INSERT", "PRAGMA", "DELETE FROM", "CREATE TABLE", "ALTER TABLE"];
+    let sources = sources();
+    assert!(sources.iter().any(|source| source.path.starts_with(FOLDER)), "{FOLDER} was not found");
+    let mut wrong = Vec::new();
+    for source in sources.iter().filter(|source| !source.path.starts_with(FOLDER) && !source.path.contains("tests")) {
+        for (number, line) in source.code() {
+            for word in SQL.iter().filter(|word| has_word(line, word)) {
+                wrong.push(format!("{}:{number}: `{word}` outside of {FOLDER}", source.path));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
 /// Finds these words outside of tests in other files than these.
 fn used_in(words: &[&str], allowed: &[&str], instead: &str) {
     let mut wrong = Vec::new();

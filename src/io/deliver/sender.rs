@@ -131,7 +131,7 @@ impl Client {
             Err(reply) => reply,
         };
         if let Reply::Status { said, .. } | Reply::Refused { why: said, .. } = &mut reply {
-            hide_secrets(said, &self.target.secrets);
+            hide_secrets(said, self.target.secrets.values());
         }
         reply
     }

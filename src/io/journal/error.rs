@@ -13,7 +13,7 @@ pub struct Error {
     pub remedy: Box<Text>,
 }
 
-/// Whose matter an error is.
+/// The one whose matter an error is, and so whether another try helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The file is not as it was written: another try changes nothing, and the gateway sets it aside.

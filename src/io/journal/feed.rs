@@ -2,7 +2,7 @@
 //! are kept ready, made once for all; who is further behind reads the journal at its own pace. Nobody is waited for.
 
 use super::Error;
-use super::sqlite::reader::{FeedItem, Reader};
+use super::{FeedItem, Reader};
 use crate::record::cloudevent::CloudEvent;
 use bytes::Bytes;
 use serde_json::json;

@@ -129,7 +129,7 @@ pub(super) enum Request {
 pub(super) enum Outcome {
     Settled,
     Accepted(Acceptance),
-    /// So many events or places.
+    /// Counts the events or places that a decision was about.
     Decided(usize),
 }
 

@@ -6,12 +6,15 @@
 
 pub mod dead_letters;
 pub mod disk;
+pub mod engine;
 mod error;
 pub mod feed;
 mod handles;
 mod health;
 pub mod interrupted;
 mod lock;
+mod reader;
+pub mod search;
 mod sqlite;
 mod writer;
 
@@ -22,17 +25,17 @@ use crate::record::seal::Sealer;
 use crate::record::zone::Zone;
 use crossbeam_channel::{Sender, bounded, unbounded};
 use dead_letters::Decision;
+use engine::Write;
 pub use error::{Cause, Error};
 use handles::Control;
 pub use handles::{Appender, Settler};
 use health::Inspector;
 pub use health::{Damaged, Health, told_of};
 pub use lock::{Holder, Lock};
+pub use reader::{Backlog, Caller, Delivery, FeedItem, Reader};
 pub use sqlite::backup::{Copied, backup, restore};
 pub use sqlite::damage::list as damage;
 pub use sqlite::mark::time;
-pub use sqlite::reader::{Backlog, Caller, Delivery, FeedItem, Reader, search};
-use sqlite::scan::Watch;
 pub use sqlite::{Acceptance, Backend, Callback, Outbox, Store, Tagging};
 use sqlite::{identity, repair};
 use std::net::SocketAddr;
@@ -96,8 +99,10 @@ impl Options {
         }
     }
 
-    fn open(&self) -> Result<Store, Error> {
-        Store::open_mended(&self.path, self.max_bytes, &self.outbox)?.sealing(self.sealer.clone())
+    /// The engine, ready to write.
+    fn open(&self) -> Result<Box<dyn Write>, Error> {
+        let store = Store::open_mended(&self.path, self.max_bytes, &self.outbox)?;
+        Ok(Box::new(store.sealing(self.sealer.clone())?))
     }
 
     fn mend(&self, why: &Text) -> Result<(), Error> {
@@ -105,12 +110,12 @@ impl Options {
     }
 
     /// With what the last process left in it done.
-    fn begin(&self, now: Wall) -> Result<(Store, Vec<CallId>), Error> {
+    fn begin(&self, now: Wall) -> Result<(Box<dyn Write>, Vec<CallId>), Error> {
         let mut store = self.open()?;
         match store.begin(now) {
-            Err(trouble) if trouble.is_damage() => {
+            Err(error) if error.is_damage() => {
                 store.abandon();
-                self.mend(&trouble.what)?;
+                self.mend(&error.what)?;
                 store = self.open()?;
                 store.begin(now).map(|interrupted| (store, interrupted))
             }
@@ -158,7 +163,7 @@ impl Journal {
     pub fn open(options: Options, now: Wall, report: impl FnMut(Report) + Send + 'static) -> Result<(Journal, Recovered), Error> {
         let lock = Lock::take(&options.path, options.api)?;
         let (store, interrupted) = options.begin(now)?;
-        let running = store.running;
+        let running = store.running();
         let (appender, entries) = bounded(options.queue);
         let (control, controls) = unbounded();
         let (path, sealer) = (options.path.clone(), options.sealer.clone());
@@ -186,7 +191,6 @@ impl Journal {
             damaged: None,
             still_open: false,
             health: health.clone(),
-            watch: Watch::of(&path),
             _lock: lock,
         };
         let spawned = threads::thread(THREAD, move || writer.run());
@@ -252,13 +256,13 @@ impl Drop for Journal {
 pub fn decide_alone(path: &Path, sealer: Arc<Sealer>, decision: &Decision) -> Result<usize, Error> {
     identity::must_be_ours(path)?;
     let _lock = Lock::take(path, None)?;
-    let mut store = Store::open(path, None, Outbox::default())?.sealing(sealer)?;
+    let mut store: Box<dyn Write> = Box::new(Store::open(path, None, Outbox::default())?.sealing(sealer)?);
     let mut count = 0;
-    store.transaction(|tx| {
-        count = tx.decide(decision)?;
+    store.group(&mut |group| {
+        count = group.decide(decision)?;
         Ok(())
     })?;
-    store.checkpoint();
+    store.close();
     Ok(count)
 }
 

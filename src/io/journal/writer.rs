@@ -9,8 +9,8 @@ use super::{Cause, Error, Options, Report, THREAD};
 use crate::base::{Mono, Text, Wall};
 use crate::event::Entry;
 use crate::io::clock::{self, Running};
-use crate::io::journal::sqlite::scan::{Found, Watch};
-use crate::io::journal::sqlite::{Store, Written};
+use crate::io::journal::engine::{Group, Write, Written};
+use crate::io::journal::sqlite::scan::Found;
 use crate::io::process::threads;
 use crossbeam_channel::{Receiver, select};
 use std::cell::Cell;
@@ -35,7 +35,7 @@ const LAST_TRIES: u32 = 3;
 /// The state of the journal's thread.
 pub(super) struct Writer {
     /// None after a failure: the next try opens the file anew.
-    pub store: Option<Store>,
+    pub store: Option<Box<dyn Write>>,
     pub options: Options,
     pub entries: Receiver<(u64, Entry)>,
     pub controls: Receiver<Control>,
@@ -59,7 +59,6 @@ pub(super) struct Writer {
     /// Whatever became of its name, what we have open may be whole.
     pub still_open: bool,
     pub health: Arc<Health>,
-    pub watch: Watch,
     pub _lock: Lock,
 }
 
@@ -87,7 +86,7 @@ impl Writer {
             self.gather();
             self.batch.ticket = self.batch.entries.last().map(|(ticket, _)| *ticket);
             if self.batch.is_empty() && self.closing {
-                self.store.take().iter().for_each(Store::checkpoint);
+                self.store.take().into_iter().for_each(|store| store.close());
                 return ControlFlow::Break(());
             }
             threads::guarded(THREAD, || self.look());
@@ -235,7 +234,7 @@ impl Writer {
     }
 
     /// The journal, opened anew after a failure and mended where it is damaged.
-    fn ready(&mut self) -> Result<&mut Store, Error> {
+    fn ready(&mut self) -> Result<&mut dyn Write, Error> {
         if let Some(why) = &self.damaged {
             match self.store.take().filter(|_| self.still_open).map(|store| store.rescue(why)) {
                 Some(Ok(())) => {}
@@ -245,18 +244,18 @@ impl Writer {
         }
         if self.store.is_none() {
             let store = self.store.insert(self.options.open()?);
-            store.running = self.running;
+            store.run_by(self.running);
             self.health.look(&self.options.path);
-            self.watch = Watch::of(&self.options.path);
         }
-        self.store.as_mut().ok_or_else(|| Error::damaged(&self.options.path, Text::default()))
+        match &mut self.store {
+            Some(store) => Ok(store.as_mut()),
+            None => Err(Error::damaged(&self.options.path, Text::default())),
+        }
     }
 
     /// Notices what was done to the files from outside, and mends what was found damaged, though nothing is to be written.
     fn look(&mut self) {
-        if let Some(store) = &self.store
-            && let Some(what) = self.watch.look(&self.options.path, store)
-        {
+        if let Some(what) = self.store.as_mut().and_then(|store| store.interference()) {
             (self.damaged, self.still_open) = (Some(what), true);
         }
         if self.damaged.is_some()
@@ -280,31 +279,15 @@ impl Writer {
         let (running, trusted) = (self.running, self.options.clock.clone());
         let store = self.ready()?;
         let (at, mut outcomes) = (clock::now(), Vec::new());
-        let (now, heard, stamp) = (at.wall, running.at(at.mono), trusted.stamp(at));
-        let written = store.transaction(|tx| {
+        let times = Times { now: at.wall, heard: running.at(at.mono), stamp: trusted.stamp(at) };
+        let written = store.group(&mut |group| {
             for (place, (_, entry)) in batch.entries.iter().enumerate() {
                 at_work.set(Some(place));
-                tx.append(entry)?;
+                group.append(entry)?;
             }
             for (place, pending) in (batch.entries.len()..).zip(&batch.settlements) {
                 at_work.set(Some(place));
-                outcomes.push(match &pending.request {
-                    Request::Settled(backend, settlement) => {
-                        tx.settle(backend, settlement, now, stamp)?;
-                        Outcome::Settled
-                    }
-                    Request::Creating(backend, call, at) => {
-                        tx.creating(backend, *call, *at)?;
-                        Outcome::Settled
-                    }
-                    Request::Reported(entry) => Outcome::Accepted(tx.report(entry)?),
-                    Request::CalledBack(callback, remember) => {
-                        Outcome::Accepted(tx.called_back(callback, now, heard, *remember)?)
-                    }
-                    Request::Recorded(call, recorded) => Outcome::Accepted(tx.recorded(*call, recorded, now)?),
-                    Request::Tagged(tagging) => Outcome::Accepted(tx.tagged(tagging, now)?),
-                    Request::Decided(decision) => Outcome::Decided(tx.decide(decision)?),
-                });
+                outcomes.push(times.carry_out(&pending.request, group)?);
             }
             at_work.set(None);
             Ok(())
@@ -318,7 +301,6 @@ impl Writer {
             tracing::warn!("the journal writes again");
             self.tell(Report::Up);
         }
-        self.watch = Watch::of(&self.options.path);
         if let Some(ticket) = batch.ticket {
             self.tell(Report::Durable(ticket));
         }
@@ -351,5 +333,36 @@ impl Writer {
             tracing::error!("{trouble}");
             self.tell(Report::Down(trouble.to_string()));
         }
+    }
+}
+
+/// The moment of a group, by the clocks that its requests go by.
+struct Times {
+    now: Wall,
+    /// By the clock of deliveries.
+    heard: Wall,
+    /// By the clock that deletions go by.
+    stamp: Wall,
+}
+
+impl Times {
+    fn carry_out(&self, request: &Request, group: &dyn Group) -> Result<Outcome, Error> {
+        Ok(match request {
+            Request::Settled(backend, settlement) => {
+                group.settle(backend, settlement, self.now, self.stamp)?;
+                Outcome::Settled
+            }
+            Request::Creating(backend, call, at) => {
+                group.creating(backend, *call, *at)?;
+                Outcome::Settled
+            }
+            Request::Reported(entry) => Outcome::Accepted(group.report(entry)?),
+            Request::CalledBack(callback, remember) => {
+                Outcome::Accepted(group.called_back(callback, self.now, self.heard, *remember)?)
+            }
+            Request::Recorded(call, recorded) => Outcome::Accepted(group.recorded(*call, recorded, self.now)?),
+            Request::Tagged(tagging) => Outcome::Accepted(group.tagged(tagging, self.now)?),
+            Request::Decided(decision) => Outcome::Decided(group.decide(decision)?),
+        })
     }
 }

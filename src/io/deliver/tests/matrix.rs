@@ -306,8 +306,8 @@ async fn dead_letters_are_listed_retried_dropped_and_records_replayed() {
     let since = Wall(0);
     assert_eq!(gateway.own(since).len(), 2);
     gateway.until(1, |d| d.state == "done").await;
-    assert_eq!(gateway.decide(Decision::Replay(Replay { backend: "main".into(), calls: gateway.own(since) })), 2);
     system.lock().unwrap().fault = Some((Stage::Update, Fault::Refusal));
+    assert_eq!(gateway.decide(Decision::Replay(Replay { backend: "main".into(), calls: gateway.own(since) })), 2);
     gateway.one_call(3);
     gateway.settled(3, "done").await;
     let both = async {

@@ -1,11 +1,12 @@
 //! Carries out what people decide about deliveries: refused ones are tried again or dropped, and records sent anew.
 
-use super::reader::{Reader, call_id, first_id};
+use super::reader::{View, call_id};
 use super::{Transaction, damage, payload};
 use crate::base::{CallId, Wall};
-use crate::call::event::What;
+use crate::event::What;
 use crate::io::journal::dead_letters::{DeadLetter, Decision, EndedCall, Replay, Selection};
 use crate::io::journal::error::Error;
+use crate::io::journal::search::first_id;
 use crate::record::cloudevent::Kind;
 use rusqlite::{Row, params};
 
@@ -88,7 +89,7 @@ impl Transaction<'_> {
     }
 }
 
-impl Reader {
+impl View {
     /// Events that backends refused, of the newest calls first.
     pub fn dead_letters(&self, selection: &Selection) -> Result<Vec<DeadLetter>, Error> {
         let sql = format!(

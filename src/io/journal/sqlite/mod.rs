@@ -22,9 +22,11 @@ pub(super) mod reader;
 mod recipients;
 pub(super) mod repair;
 pub(super) mod scan;
-pub(super) mod totals;
+mod totals;
+mod verbs;
 mod wal;
 
+pub(super) use crate::io::journal::engine::Written;
 pub use amendments::{Acceptance, Callback, Tagging};
 
 use crate::base::trap::{self, Trap};
@@ -40,6 +42,7 @@ use identity::Identity;
 use mark::{Header, Mark};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use scan::Watch;
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,6 +87,7 @@ pub struct Store {
     sealer: Arc<Sealer>,
     mark: Mark,
     header: Header,
+    watch: Watch,
     /// Deliveries go by this clock.
     pub running: Running,
 }
@@ -94,15 +98,6 @@ pub struct Outbox {
     pub backends: Vec<Backend>,
     /// The most events that those who follow the feed can go back.
     pub feed: u64,
-}
-
-/// The effects of a transaction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// A backend has something new to get.
-    pub posted: bool,
-    /// The feed's newest number, where there is a new one.
-    pub fed: Option<u64>,
 }
 
 impl Store {
@@ -135,29 +130,47 @@ impl Store {
         })?;
         db.execute("UPDATE header SET held = 1", []).map_err(sqlite)?;
         let running = Running::from(header.clock, clock::mono());
-        Ok(Store { db, totals, path: path.to_owned(), outbox, sealer: Arc::default(), mark, header, running })
+        Ok(Store {
+            db,
+            totals,
+            path: path.to_owned(),
+            outbox,
+            sealer: Arc::default(),
+            mark,
+            header,
+            watch: Watch::of(path),
+            running,
+        })
     }
 
     /// Everything in `work` or nothing of it.
     pub fn transaction(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<Written, Error> {
+        let path = self.path.clone();
+        self.transact(work, |error| error).map_err(|e| Error::sqlite(&path, e))
+    }
+
+    /// The same, where `work` has errors of its own.
+    fn transact<E>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<(), E>,
+        told: impl Fn(rusqlite::Error) -> E,
+    ) -> Result<Written, E> {
         let now = clock::now();
         let header =
             Header { groups: self.header.groups + 1, at: now.wall, clock: self.running.at(now.mono), ..self.header.clone() };
-        let run = || {
-            let tx = self.db.transaction()?;
-            self.totals.begin();
-            let written = Cell::default();
-            work(&Transaction { db: &tx, outbox: &self.outbox, sealer: &self.sealer, written: &written })?;
-            let sql = "UPDATE header SET groups = ?1, at = ?2, clock = ?3, sum = ?4, totals = totalled(totals)";
-            let groups = i64::try_from(header.groups).unwrap_or(i64::MAX);
-            tx.prepare_cached(sql)?.execute(params![groups, header.at.0, header.clock.0, header.sum()])?;
-            tx.commit().map(|()| written.get())
-        };
-        let written = run().map_err(|e| Error::sqlite(&self.path, e))?;
+        let tx = self.db.transaction().map_err(&told)?;
+        self.totals.begin();
+        let written = Cell::default();
+        work(&Transaction { db: &tx, outbox: &self.outbox, sealer: &self.sealer, written: &written })?;
+        let sql = "UPDATE header SET groups = ?1, at = ?2, clock = ?3, sum = ?4, totals = totalled(totals)";
+        let groups = i64::try_from(header.groups).unwrap_or(i64::MAX);
+        let values = params![groups, header.at.0, header.clock.0, header.sum()];
+        tx.prepare_cached(sql).and_then(|mut update| update.execute(values)).map_err(&told)?;
+        tx.commit().map_err(&told)?;
         // A mark that is behind claims nothing that is not true.
         let _ = self.mark.write(&header);
         self.header = header;
-        Ok(written)
+        Ok(written.get())
     }
 
     /// Ends what the last process left open; which calls they were.

@@ -2,7 +2,7 @@
 
 use super::{Store, Transaction};
 use crate::base::{CallId, Text};
-use crate::call::event::What;
+use crate::event::What;
 use crate::io::journal::error::{Cause, Error};
 use crate::record::amendment::Update;
 use crate::record::codec::{self, Unreadable};

@@ -1,13 +1,15 @@
 //! Reads the journal's file beside the thread that writes it: the records, and what is to be delivered.
 
-pub mod search;
+mod search;
 
 use super::payload::{self, Lost};
 use super::{identity, mark};
 use crate::base::{CallId, Mono, Text, Wall};
-use crate::call::event::Entry;
+use crate::event::Entry;
 use crate::io::journal::error::{Cause, Error};
 use crate::io::journal::lock::Lock;
+use crate::io::journal::search::{Search, first_id};
+use crate::io::journal::{Backlog, Delivery, FeedItem};
 use crate::io::process::threads;
 use crate::record::amendment::{Amendment, amend};
 use crate::record::cloudevent::{CloudEvent, Kind, entry_of};
@@ -19,19 +21,18 @@ use crate::record::shape::Record;
 use crate::record::zone::Zone;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
-use search::Search;
 use std::cell::{Ref, RefCell};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 /// No call's log is read further than this.
 const MAX_ENTRIES: u32 = 100_000;
 
 /// A read-only view; each question sees the journal as it is then.
-pub struct Reader {
+pub struct View {
     open: RefCell<Open>,
     path: PathBuf,
     zone: Zone,
@@ -79,58 +80,10 @@ const TRY: Duration = Duration::from_millis(20);
 /// Limits the unreadable entries that are told.
 const UNREADABLE: usize = 100;
 
-/// The caller whose calls are looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// As the plan reads it, and as records have it.
-    pub number: String,
-    /// As somebody wrote it: so it stands in what was handed in before the plan read those.
-    pub written: String,
-}
-
-impl Caller {
-    fn is(&self, known: &str) -> bool {
-        known == self.number || known == self.written
-    }
-}
-
-/// One event's way to one backend.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Delivery {
-    pub backend: String,
-    pub event: String,
-    /// `pending`, `done`, `merged` or `dead`.
-    pub state: String,
-    pub attempts: u32,
-    pub error: Option<String>,
-}
-
-/// The deliveries that wait for one backend.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    pub backend: String,
-    pub calls: u64,
-    pub oldest_seconds: u64,
-    /// Calls that are set aside: the backend refuses their next event.
-    pub aside: u64,
-    /// Events that are dead letters.
-    pub dead: u64,
-}
-
-/// One event's place in the feed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FeedItem {
-    pub n: u64,
-    /// The hotline's number.
-    pub line: String,
-    /// None: of a kind that only a later release knows.
-    pub item: Option<Item>,
-}
-
-impl Reader {
-    pub fn open(path: &Path, zone: Zone) -> Result<Reader, Error> {
+impl View {
+    pub fn open(path: &Path, zone: Zone) -> Result<View, Error> {
         let open = RefCell::new(Open::new(path)?);
-        Ok(Reader { open, path: path.to_owned(), zone, sealer: Arc::default(), unreadable: RefCell::default() })
+        Ok(View { open, path: path.to_owned(), zone, sealer: Arc::default(), unreadable: RefCell::default() })
     }
 
     /// Tells what is missing of the journal as a whole.
@@ -150,11 +103,6 @@ impl Reader {
             *self.open.borrow_mut() = open;
         }
         Ok(Ref::map(self.open.borrow(), |open| &open.db))
-    }
-
-    /// Reads what was sealed, too.
-    pub fn unsealing(self, sealer: Arc<Sealer>) -> Reader {
-        Reader { sealer, ..self }
     }
 
     fn sealed(&self, call: CallId, why: &Unopened) -> Error {
@@ -178,7 +126,7 @@ impl Reader {
         })
     }
 
-    /// As [`Reader::records`], by their ids alone.
+    /// As [`View::records`], by their ids alone.
     pub fn calls(&self, since: Option<Wall>, limit: u32) -> Result<Vec<CallId>, Error> {
         self.ask(|db| {
             let sql = "SELECT call FROM calls WHERE call >= ?1 ORDER BY call DESC LIMIT ?2";
@@ -230,7 +178,7 @@ impl Reader {
     }
 
     /// Reads what others told of a call up to this event, so that an event is the same whenever it is made.
-    fn amendments(&self, call: CallId, up_to: u64) -> Result<Vec<Amendment>, Error> {
+    pub fn amendments(&self, call: CallId, up_to: u64) -> Result<Vec<Amendment>, Error> {
         self.ask(|db| amendments(db, &self.sealer, call, up_to))?.map_err(|why| self.sealed(call, &why))
     }
 
@@ -427,9 +375,4 @@ pub(super) fn amendments(
 
 pub(super) fn call_id(row: &Row<'_>, column: usize) -> rusqlite::Result<CallId> {
     row.get::<_, [u8; 16]>(column).map(|id| CallId(Uuid::from_bytes(id)))
-}
-
-/// Call ids begin with their time (RFC 9562 §5.7), so they sort by it.
-pub(super) fn first_id(since: Wall) -> [u8; 16] {
-    Builder::from_unix_timestamp_millis(since.millis(), &[0; 10]).into_uuid().into_bytes()
 }

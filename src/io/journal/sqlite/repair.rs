@@ -6,7 +6,7 @@ use super::damage::note;
 use super::pages::Pages;
 use super::{Backend, Outbox, Store, Transaction, make, mark, payload, prepare};
 use crate::base::{CallId, Text};
-use crate::call::event::What;
+use crate::event::What;
 use crate::io::journal::error::{Cause, Error, look_at_the_disk};
 use crate::record::cloudevent::Kind;
 use crate::record::codec;

@@ -135,6 +135,19 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 impl Store {
+    /// Tells what was done to the files from outside that matters, if anything was.
+    pub fn interference(&mut self) -> Option<Text> {
+        let mut watch = self.watch.clone();
+        let told = watch.look(&self.path, self);
+        self.watch = watch;
+        told
+    }
+
+    /// The files are as they were left just now.
+    pub(super) fn watched(&mut self) {
+        self.watch = Watch::of(&self.path);
+    }
+
     /// Takes rows out of the way that are not as they were written, and keeps them. Of other tables nobody knows which rows
     /// these are: it tells of the table, and makes good what follows from the entries.
     pub fn set_aside(&mut self, found: &Found) -> Result<(), Error> {

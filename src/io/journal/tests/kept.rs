@@ -1,9 +1,9 @@
 //! Tests of what is kept and how: entries sealed, callers found by their hash, calls purged some time after their delivery.
 
 use super::*;
+use crate::io::journal::Caller;
 use crate::io::journal::dead_letters::{Decision, Selection};
 use crate::io::journal::search::Search;
-use crate::io::journal::sqlite::reader::Caller;
 use crate::record::amendment::Update;
 use crate::record::delivery::Settlement;
 use crate::record::seal::Sealer;
