@@ -4,6 +4,7 @@
 //! chose and we must echo (Via, From, To, Call-ID, CSeq) go back byte for byte; typed views are made when asked for.
 
 mod body;
+pub mod digest;
 mod extension;
 mod header;
 mod masked;

@@ -1,6 +1,7 @@
 //! Tests that take a whole message.
 
 mod description;
+mod digest;
 mod masked;
 mod oracle;
 mod ordinary;
