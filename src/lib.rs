@@ -10,6 +10,9 @@
 //!   offer we cannot take obey the rule too, and the call knows nothing of it.
 //! - **A dialog knows its peer's networks** ([`ua::Peers`]), by the list type that stands before the parser: where its
 //!   requests may go and come from is asked for each of them, and nobody above sees them singly.
+//! - **A host name opens no door.** A trunk or seat may be named; of the addresses that its name comes to, only those in the
+//!   networks that the operator lists beside it are called, and the access list holds these networks alone: who rules the DNS
+//!   can make a peer unreachable, and cannot take its place.
 //! - **Port pairs are bound ahead of use.** The switch takes them from a pool of pairs that a shard has already bound
 //!   ([`media::Ports`]): SDP never waits for a socket. Few are kept so, since each holds two descriptors; a burst takes
 //!   others, which are bound when their leg opens, and should another process hold one, its call ends.

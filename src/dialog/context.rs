@@ -187,6 +187,13 @@ impl Context<'_> {
         self.ua.cancel(self.now, id, reason);
     }
 
+    /// Cancels each INVITE of the leg's that has no final response.
+    pub(super) fn cancel_invites(&mut self, cause: &Cause) {
+        for (client, _) in self.leg.clients.iter().filter(|(_, purpose)| *purpose == Purpose::Invite) {
+            self.ua.cancel(self.now, *client, cause.reason());
+        }
+    }
+
     /// Acknowledges a 2xx now and whenever it comes again.
     pub(super) fn ack(&mut self, dialog: &Dialog, seq: u32) {
         let (flow, data) = ack(self.ua, dialog, seq);

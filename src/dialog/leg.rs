@@ -235,7 +235,7 @@ impl State {
         let purpose = id.and_then(|id| cx.leg.clients.iter().find(|(client, _)| *client == id)).map(|(_, purpose)| *purpose);
         if response.status.provisional() {
             return match (self, purpose) {
-                (State::Calling(s), Some(Purpose::Invite)) => s.provisional(cx, flow, &response).into(),
+                (State::Calling(s), Some(Purpose::Invite)) if s.is_by(id) => s.provisional(cx, flow, &response).into(),
                 (state, _) => state,
             };
         }
@@ -246,7 +246,7 @@ impl State {
             return self.accepted(cx, flow, &response);
         }
         match (self, purpose) {
-            (State::Calling(s), Some(Purpose::Invite)) => s.refused(cx, &response).into(),
+            (State::Calling(s), Some(Purpose::Invite)) if s.is_by(id) => s.refused(cx, &response).into(),
             (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.response(cx, &response).into(),
             (State::Session(s), Some(Purpose::Info)) if !response.status.success() => s.key_refused(cx).into(),
             (state, Some(purpose)) => state.concluded(cx, purpose, response.status.success()),
@@ -258,7 +258,7 @@ impl State {
         let purpose = cx.leg.clients.iter().find(|(client, _)| *client == id).map(|(_, purpose)| *purpose);
         cx.finished(id);
         match (self, purpose) {
-            (State::Calling(s), Some(Purpose::Invite)) => s.failed(cx, failure).into(),
+            (State::Calling(s), Some(Purpose::Invite)) if s.is_by(Some(id)) => s.failed(cx, failure).into(),
             (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.failed(cx).into(),
             (state, Some(purpose)) => state.concluded(cx, purpose, false),
             (state, None) => state,

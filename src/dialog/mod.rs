@@ -129,6 +129,8 @@ pub struct Dial {
     /// The SIP Call-ID, unguessable and never used before.
     pub call_id: String,
     pub flow: Flow,
+    /// Other hops of the same party, in order: tried when the one before fails (RFC 3263 §4.3).
+    pub others: Vec<Flow>,
     pub uri: Uri,
     /// Without tags; the leg adds its own.
     pub from: NameAddr,
@@ -239,6 +241,12 @@ pub enum Event {
         leg: LegId,
         sends: bool,
     },
+    /// A hop of a called party failed: no response, a transport error or 503. Its next one is called.
+    NextHop {
+        leg: LegId,
+        failed: SocketAddr,
+        next: SocketAddr,
+    },
     /// A called party answered; its ACK is sent.
     Answered {
         leg: LegId,
@@ -298,12 +306,14 @@ pub struct End {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub max_legs: usize,
+    /// A hop that gives no response for so long is passed over where the party has another one.
+    pub hop_timeout: Duration,
     /// Where our media get to: a stream elsewhere is refused.
     pub reach: Reach,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { max_legs: 20_000, reach: Reach::ALL }
+        Config { max_legs: 20_000, hop_timeout: Duration::from_secs(4), reach: Reach::ALL }
     }
 }

@@ -35,6 +35,17 @@ pub(super) struct Calling {
     told: Vec<Status>,
     /// Timer C (§16.6 step 11): until then a final response must come.
     until: Mono,
+    /// For a party with several hops.
+    hops: Option<Box<Hops>>,
+}
+
+/// The hops that are left, and what it takes to call them (RFC 3263 §4.3).
+#[derive(Debug)]
+struct Hops {
+    /// To the present hop, and the others in order.
+    dial: Dial,
+    /// The present hop must have responded by then, where another one is left.
+    respond: Option<Mono>,
 }
 
 /// An early dialog: its own tag, target, route set, negotiation and order of reliable responses (§12.1.2, RFC 3262 §4).
@@ -78,7 +89,14 @@ impl Calling {
         }
         let client = cx.request(dial.flow, invite, Purpose::Invite);
         let until = timer_c(cx);
-        Box::new(Calling { client, offered, early: Vec::new(), heard: None, told: Vec::new(), until })
+        let several = !dial.others.is_empty();
+        let hops = several.then(|| Box::new(Hops { dial, respond: Some(cx.mono().after(cx.config.hop_timeout)) }));
+        Box::new(Calling { client, offered, early: Vec::new(), heard: None, told: Vec::new(), until, hops })
+    }
+
+    /// The transaction is that of the hop which is called now.
+    pub(super) fn is_by(&self, client: Option<ClientId>) -> bool {
+        client == Some(self.client)
     }
 
     /// One of its early dialogs is the one to replace.
@@ -87,6 +105,7 @@ impl Calling {
     }
 
     pub(super) fn provisional(mut self: Box<Self>, cx: &mut Context, flow: Flow, response: &Response) -> Step {
+        self.hops.iter_mut().for_each(|hops| hops.respond = None);
         if response.status.0 > 100 {
             self.until = timer_c(cx);
             self.news(cx, flow, response);
@@ -106,6 +125,8 @@ impl Calling {
             None => dialog.stream = self.offered,
         }
         cx.ack(&dialog, SEQ);
+        // Hops that were passed over, or the present one, should one of those answer after all.
+        cx.cancel_invites(&Cause::default());
         if gone {
             // It has hung up already: what answered is no longer there.
             cx.end(End::new(EndedBy::Peer, Some(480)));
@@ -121,13 +142,20 @@ impl Calling {
         Break(Next::Session(Session::answered(cx, dialog, response)))
     }
 
-    pub(super) fn refused(self, cx: &mut Context, response: &Response) -> Step {
+    /// RFC 3263 §4.3: 503 is the hop's word, any other refusal the party's.
+    pub(super) fn refused(mut self: Box<Self>, cx: &mut Context, response: &Response) -> Step {
+        if response.status.0 == 503 && self.next_hop(cx) {
+            return Continue(self);
+        }
         cx.end(End::refused(response));
         Break(Next::Closing(Closing::requests(cx)))
     }
 
     /// §8.1.3.1: no response is 408, a transport error 503.
-    pub(super) fn failed(self, cx: &mut Context, failure: Failure) -> Step {
+    pub(super) fn failed(mut self: Box<Self>, cx: &mut Context, failure: Failure) -> Step {
+        if self.next_hop(cx) {
+            return Continue(self);
+        }
         let status = if failure == Failure::Timeout { 408 } else { 503 };
         cx.end(End::new(EndedBy::Network, Some(status)));
         Break(Next::Closing(Closing::requests(cx)))
@@ -171,17 +199,47 @@ impl Calling {
     }
 
     pub(super) fn deadline(&self) -> Mono {
-        self.until
+        self.hops.as_ref().and_then(|hops| hops.respond).map_or(self.until, |respond| respond.min(self.until))
     }
 
-    /// Timer C: CANCEL, and the call is over.
-    pub(super) fn tick(self: Box<Self>, cx: &mut Context) -> Step {
+    /// Timer C: CANCEL, and the call is over. A hop without any response is passed over before; should it answer late, it may
+    /// have the call.
+    pub(super) fn tick(mut self: Box<Self>, cx: &mut Context) -> Step {
+        if self.hops.as_mut().is_some_and(|hops| hops.respond.take_if(|at| *at <= cx.mono()).is_some()) {
+            let silent = self.client;
+            if self.next_hop(cx) {
+                cx.cancel(silent, Cause::default().reason());
+            }
+            return Continue(self);
+        }
         if cx.mono() < self.until {
             return Continue(self);
         }
         cx.end(End::new(EndedBy::Network, Some(408)));
         cx.cancel(self.client, Cause { q850: Some(102), ..Cause::default() }.reason());
         Break(Next::Closing(Closing::requests(cx)))
+    }
+
+    /// Calls the next hop: the same INVITE in a transaction of its own. False when there is none.
+    fn next_hop(&mut self, cx: &mut Context) -> bool {
+        let Some(hops) = self.hops.as_mut().filter(|hops| !hops.dial.others.is_empty()) else { return false };
+        let next = hops.dial.others.remove(0);
+        let failed = std::mem::replace(&mut hops.dial.flow, next);
+        let mut invite = invite(cx, &hops.dial);
+        if let Some(ours) = self.offered.sent() {
+            invite = invite.with_body(SDP, ours.to_bytes());
+        }
+        let more = !hops.dial.others.is_empty();
+        hops.respond = more.then(|| cx.mono().after(cx.config.hop_timeout));
+        self.client = cx.request(next, invite, Purpose::Invite);
+        self.until = timer_c(cx);
+        // Branches of the hop before are gone with it.
+        self.early.clear();
+        if self.heard.take().is_some() {
+            cx.event(Event::EarlyMedia { leg: cx.leg.id, sends: false });
+        }
+        cx.event(Event::NextHop { leg: cx.leg.id, failed: failed.remote, next: next.remote });
+        true
     }
 
     /// A provisional above 100: its dialog, its PRACK, its status, its media.

@@ -13,8 +13,7 @@ pub(super) fn over(cx: &mut Context) -> Box<Closing> {
     if !cx.leg.ended {
         referral::end(cx, End::new(EndedBy::Network, Some(500)));
     }
-    let invites = cx.leg.clients.iter().filter(|(_, purpose)| *purpose == Purpose::Invite).map(|(client, _)| *client);
-    invites.collect::<Vec<_>>().into_iter().for_each(|client| cx.cancel(client, cause.reason()));
+    cx.cancel_invites(&cause);
     if let Some(farewell) = cx.leg.farewell.take() {
         let mut bye = farewell.bye(cx.ua.config().max_forwards);
         bye.headers.0.push(cause.reason());

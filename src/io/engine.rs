@@ -1,7 +1,7 @@
 //! The switch thread: takes inputs from its UDP sockets and its inbox, keeps the deadline, carries out what the switch
 //! says. A turn takes a bounded number of each, so that neither a flood nor a full inbox keeps the timers waiting.
 
-use crate::base::{Flow, Mono, Now, Proto, Source};
+use crate::base::{Flow, Mono, Now, Proto, Source, Target};
 use crate::control::Reply;
 use crate::event::Entry;
 use crate::io::clock;
@@ -66,6 +66,8 @@ pub trait Ends<M> {
     /// All outputs of a turn are handed over.
     fn flush(&mut self);
     fn reply(&mut self, id: u64, reply: Reply);
+    /// Answered by [`Input::Resolved`].
+    fn resolve(&mut self, id: u64, target: Target);
     /// Somebody waits for a report.
     fn wanted(&self) -> bool;
     /// Called every heartbeat, and whenever it is wanted.
@@ -201,6 +203,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
             Output::Journal { ticket, entry } => self.ends.journal(ticket, entry),
             Output::Recording(recording) => self.ends.recording(recording),
             Output::Reply { id, reply } => self.ends.reply(id, reply),
+            Output::Resolve { id, target } => self.ends.resolve(id, target),
         }
     }
 
@@ -359,6 +362,7 @@ mod tests {
         fn recording(&mut self, _recording: Recording) {}
         fn flush(&mut self) {}
         fn reply(&mut self, _id: u64, _reply: Reply) {}
+        fn resolve(&mut self, _id: u64, _target: Target) {}
         fn wanted(&self) -> bool {
             false
         }

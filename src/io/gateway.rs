@@ -1,41 +1,39 @@
 //! Everything that runs: the switch thread, media threads, journal, delivery, TCP and HTTP, put together.
 
+mod edges;
 mod records;
 
-use crate::base::{Flow, Now, Rng, Text};
-use crate::control::Reply;
-use crate::event::Entry;
+use crate::base::{Rng, Text};
 use crate::io::clock;
-use crate::io::config::Config;
 use crate::io::config::fit::Fit;
 use crate::io::config::reload::{Reloader, Running, Site};
 use crate::io::config::tokens::Tokens;
-use crate::io::config::{plans, setup, tokens};
+use crate::io::config::{Config, plans, setup, tokens};
 use crate::io::deliver::{Deliverer, Deliveries, Target};
-use crate::io::engine::{self, Ends, Engine};
+use crate::io::engine::{self, Engine};
 use crate::io::http::outside::Outside;
 use crate::io::http::{self, Desk, Doors};
 use crate::io::inbox::figures::{Board, Figures};
 use crate::io::inbox::requests::Asks;
 use crate::io::inbox::{self, Inbox, Outlet};
+use crate::io::journal::Journal;
 use crate::io::journal::disk::Disk;
-use crate::io::journal::{Appender, Journal};
 use crate::io::metrics::Metric;
 use crate::io::net::admission::Admission;
+use crate::io::net::resolver::Resolver;
 use crate::io::net::tcp::Tcp;
 use crate::io::net::udp;
 use crate::io::process::audit::Audit;
-use crate::io::process::descriptors;
-use crate::io::process::{files, log, private, threads};
-use crate::io::recorder::{self, Notes, Recorder};
+use crate::io::process::{descriptors, files, log, private, threads};
+use crate::io::recorder::{self, Recorder};
 use crate::io::shards::shard::{self, ShardHandle};
 use crate::io::shards::tap::{self, Frame, Sink};
 use crate::io::trail::Trail;
-use crate::media::{self, Command};
+use crate::media;
 use crate::record::zone::Zone;
-use crate::switch::{Input, Output, Recording, Setup, Switch};
-use bytes::Bytes;
+use crate::switch::{Input, Output, Setup, Switch};
 use crossbeam_channel::Receiver;
+use edges::Edges;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -115,8 +113,8 @@ impl Gateway {
         let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
         let (board, asks) = (Arc::new(Board::default()), Arc::new(Asks::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let edges = Edges::new(&tcp, shards, &journal, &board, &asks);
-        let edges = Edges { recorder: recorder.notes(), ..edges };
+        let resolver = Resolver::new(inbox.clone(), runtime.handle().clone(), fixed.sip.resolve_timeout, fixed.sip.names_kept);
+        let edges = Edges::new(&tcp, shards, &journal, &board, &asks, resolver).recorded(recorder.notes());
         let switch = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() }.start()?;
 
         let tokens = Tokens::of(&config.http).map(Arc::new).map_err(|complaints| tokens::told(&complaints))?;
@@ -226,66 +224,6 @@ impl Gateway {
         self.journal.close();
         let _ = self.runtime.block_on(async { timeout(GOODBYE, self.desk.outside.feed.deserted()).await });
         self.runtime.shutdown_timeout(GOODBYE);
-    }
-}
-
-/// Where the switch thread's outputs go.
-struct Edges {
-    tcp: Tcp,
-    shards: Vec<ShardHandle>,
-    journal: Appender,
-    board: Arc<Board>,
-    asks: Arc<Asks>,
-    recorder: Option<Notes>,
-    lost_commands: u64,
-}
-
-impl Edges {
-    fn new(tcp: &Tcp, shards: Vec<ShardHandle>, journal: &Journal, board: &Arc<Board>, asks: &Arc<Asks>) -> Edges {
-        let (tcp, journal, board, asks) = (tcp.clone(), journal.appender(), board.clone(), asks.clone());
-        Edges { tcp, shards, journal, board, asks, recorder: None, lost_commands: 0 }
-    }
-}
-
-impl Ends<Switch> for Edges {
-    fn stream(&mut self, flow: Flow, data: Bytes) -> bool {
-        self.tcp.send(flow, data)
-    }
-
-    fn media(&mut self, shard: u16, command: Command) {
-        let sent = self.shards.get(usize::from(shard)).is_some_and(|handle| handle.put(command));
-        if !sent {
-            self.lost_commands += 1;
-            if self.lost_commands.is_power_of_two() {
-                tracing::error!(shard, lost = self.lost_commands, "a media thread takes no commands");
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        self.shards.iter().for_each(ShardHandle::wake);
-    }
-
-    fn recording(&mut self, recording: Recording) {
-        self.recorder.iter().for_each(|recorder| recorder.note(recording));
-    }
-
-    fn journal(&mut self, ticket: u64, entry: Entry) {
-        // A loss is counted and logged there.
-        self.journal.append(ticket, entry);
-    }
-
-    fn reply(&mut self, id: u64, reply: Reply) {
-        self.asks.answer(id, reply);
-    }
-
-    fn wanted(&self) -> bool {
-        self.board.wanted()
-    }
-
-    fn report(&mut self, now: Now, switch: &Switch) {
-        let dead = self.shards.iter().filter(|shard| shard.dead()).count();
-        self.board.post(|| Figures { at: now.mono, gauges: switch.gauges(), counters: *switch.counters(), dead });
     }
 }
 

@@ -5,7 +5,7 @@ use super::keys::Keypad;
 use super::proof::Proof;
 use super::seats::SeatsOf;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
-use crate::base::{AccessList, CallId, Cidr, Flow, Now, Proto, Shown};
+use crate::base::{AccessList, CallId, Flow, Now, Proto, Shown};
 use crate::call::{CALLER, Call, FirstOffer};
 use crate::dialog::{Command, Incoming};
 use crate::event::Offered;
@@ -32,7 +32,9 @@ pub(super) enum Owner {
 pub(super) fn access(setup: &Live) -> AccessList<Owner> {
     let mut list = AccessList::new();
     for seat in &setup.seats {
-        list.insert(Cidr::from(seat.address.ip()), Owner::Seat);
+        for source in &seat.sources {
+            list.insert(*source, Owner::Seat);
+        }
     }
     for (index, trunk) in setup.trunks.iter().enumerate() {
         for source in &trunk.sources {
@@ -151,7 +153,7 @@ impl Switch {
     /// A seat says who it is and calls from its address; everything else is the trunk whose source it is.
     pub(super) fn placer(&self, incoming: &Incoming) -> Option<Placer> {
         let remote = incoming.flow.remote;
-        let seat = self.setup.seats.iter().position(|s| s.address.ip() == remote.ip() && s.aor.user == incoming.from.uri.user);
+        let seat = self.setup.seats.iter().position(|s| s.owns(remote.ip()) && s.aor.user == incoming.from.uri.user);
         match (seat, self.access.find(remote.ip())) {
             (Some(seat), Some(Owner::Trunk(trunk))) if !self.is_own_line(seat, incoming.flow) => Some(Placer::Trunk(trunk)),
             (Some(seat), _) => Some(Placer::Seat(seat)),
@@ -316,10 +318,9 @@ impl Switch {
 
 /// On this machine's loopback all ports are this machine's.
 fn is_own_line(seat: &Seat, flow: Flow, shared: bool) -> bool {
-    let ip = flow.remote.ip() == seat.address.ip();
     let any_port =
         seat.lines_from == LinesFrom::Address || flow.remote.ip().is_loopback() || (flow.proto == Proto::Tcp && !shared);
-    ip && (any_port || flow.remote == seat.address)
+    seat.owns(flow.remote.ip()) && any_port || seat.is_at(flow.remote)
 }
 
 /// Text that a caller chose, as the journal keeps it: bounded, and harmless wherever it is printed.
@@ -330,7 +331,9 @@ fn kept(foreign: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Target, Transport};
     use crate::sip::Uri;
+    use std::net::SocketAddr;
 
     #[test]
     fn a_line_of_a_seats_own_comes_from_its_address_and_port() {
@@ -338,8 +341,8 @@ mod tests {
             name: "desk".into(),
             label: None,
             aor: Uri::parse(b"sip:seat@192.0.2.20").unwrap(),
-            address: address.parse().unwrap(),
-            proto: Proto::Udp,
+            sources: vec![address.parse::<SocketAddr>().unwrap().ip().into()],
+            target: Target::at(Transport::Udp, address.parse().unwrap()),
             channels: 1,
             dtmf: Dtmf::Auto,
             origins: Arc::default(),

@@ -64,17 +64,15 @@ impl Channels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Proto;
+    use crate::base::{Target, Transport};
     use crate::switch::Dtmf;
 
     fn trunk(name: &str, channels: u32, reserved: u32) -> Trunk {
-        let peer = ([10, 0, 0, 1], 5060).into();
         Trunk {
             name: name.into(),
             sources: vec![],
             origins: Arc::default(),
-            peer,
-            proto: Proto::Udp,
+            target: Target::at(Transport::Udp, ([10, 0, 0, 1], 5060).into()),
             area: None,
             codecs: vec![],
             channels,

@@ -226,7 +226,9 @@ fn is_ours(fixed: &Fixed, setup: &Live, uri: &Uri) -> bool {
         _ if uri.scheme == Scheme::Tel => true,
         Host::Ip(ip) => {
             let listening = fixed.listen.iter().any(|(_, at)| at.ip() == *ip || at.ip().is_unspecified());
-            listening || setup.trunks.iter().any(|trunk| trunk.peer.ip() == *ip) || seats().any(|host| *host == uri.host)
+            listening
+                || setup.trunks.iter().any(|trunk| trunk.target.address().is_some_and(|at| at.ip() == *ip))
+                || seats().any(|host| *host == uri.host)
         }
         Host::Name(name) => seats().any(|host| matches!(host, Host::Name(ours) if ours.eq_ignore_ascii_case(name))),
     }

@@ -1,8 +1,9 @@
 //! Effects that a call wants done, done by the rooms.
 
 use super::keys::Keypad;
+use super::resolve::Called;
 use super::{Active, Leg, Output, Switch, Work, route};
-use crate::base::{CallId, LegId, Now, RtpStats};
+use crate::base::{CallId, Flow, LegId, Now, RtpStats};
 use crate::call::{self, Audio, CALLER, Dialled, LegEvent, LegNo, QueueCommand};
 use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
 use crate::event::What;
@@ -23,6 +24,7 @@ impl Switch {
                 self.command(now, id, leg_no, out, |leg| dialog::Command::Answer { leg });
             }
             call::Output::Unreached { leg: leg_no } => self.unreached(now, id, leg_no),
+            call::Output::Hangup { leg: leg_no, .. } if self.resolving.len() > 0 && self.gives_up(id, leg_no) => {}
             call::Output::Hangup { leg: leg_no, cause } => {
                 self.command(now, id, leg_no, out, |leg| dialog::Command::Hangup { leg, cause });
             }
@@ -79,22 +81,45 @@ impl Switch {
             self.counters.no_route += 1;
             return self.cannot_dial(id, leg_no);
         };
-        let Some(rtp) = self.port(id, route.at().is_ipv6()) else {
+        let Some(flow) = route.flow else { return self.resolve(now, id, leg_no, route, out) };
+        let Some(rtp) = self.port(id, flow.remote.is_ipv6()) else {
             self.no_port(now, id);
             return self.cannot_dial(id, leg_no);
         };
-        let Some(active) = self.calls.get_mut(&id) else { return };
-        let leg = self.legs.next_id();
-        let call_id = format!("{}{}", self.rng.token(), self.rng.token());
-        let dial = route.dial(leg, call_id.clone(), rtp, &active.identity, id);
-        let shard = active.shard;
+        let party = Called { call: id, leg_no, leg: self.legs.next_id(), route };
+        self.add_leg(&party, flow.remote, Some(rtp));
+        self.connect(now, party, rtp, (flow, Vec::new()), out);
+    }
+
+    /// The leg of a party that will be called, in the place that it has in the call.
+    pub(super) fn add_leg(&mut self, party: &Called, at: SocketAddr, rtp: Option<SocketAddr>) {
+        let Called { call, leg_no, leg, route } = party;
+        let Some(active) = self.calls.get_mut(call) else { return };
         route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
-        let (trunk, pad, origins) = (route.trunk, Keypad::new(route.dtmf), route.origins.clone());
-        let at = dial.flow.remote;
-        let new = Leg::new(leg, at, Some(rtp), origins, self.setup.clone());
-        active.legs.insert(leg_no, Leg { call_id: Some(call_id), trunk, pad, ..new });
-        self.leg_calls.insert(leg, (id, leg_no));
-        self.peer_tried(now, at);
+        let new = Leg::new(*leg, at, rtp, route.origins.clone(), self.setup.clone());
+        let (trunk, pad) = (route.trunk.clone(), Keypad::new(route.dtmf));
+        active.legs.insert(*leg_no, Leg { trunk, pad, closed: rtp.is_none(), ..new });
+        self.leg_calls.insert(*leg, (*call, *leg_no));
+    }
+
+    /// Calls a party by the first of these, and by the others should that fail.
+    pub(super) fn connect(
+        &mut self,
+        now: Now,
+        party: Called,
+        rtp: SocketAddr,
+        (flow, others): (Flow, Vec<Flow>),
+        out: &mut Vec<Output>,
+    ) {
+        let Called { call: id, leg_no, leg, route } = party;
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let call_id = format!("{}{}", self.rng.token(), self.rng.token());
+        let dial = route.dial(leg, call_id.clone(), (flow, others), rtp, &active.identity, id);
+        let shard = active.shard;
+        let Some(new) = active.legs.get_mut(&leg_no) else { return };
+        (new.call_id, new.at, new.ipv6) = (Some(call_id), flow.remote, flow.remote.is_ipv6());
+        (new.rtp, new.closed) = (Some(rtp), false);
+        self.peer_tried(now, flow.remote);
         out.push(Output::Media { shard, command: media::Command::Open { leg, rtp, origins: route.origins } });
         self.tap(id, leg_no, out);
         self.attend(id, leg_no, out);
@@ -103,7 +128,7 @@ impl Switch {
     }
 
     /// A pair for a leg of the call, which counts as the one's who placed it.
-    fn port(&mut self, id: CallId, v6: bool) -> Option<SocketAddr> {
+    pub(super) fn port(&mut self, id: CallId, v6: bool) -> Option<SocketAddr> {
         let active = self.calls.get(&id)?;
         let source = &active.identity.trunk;
         if !active.emergency && self.ports.charged(source) >= self.share(self.ports.all()) {
@@ -115,7 +140,7 @@ impl Switch {
     }
 
     /// The leg gets, or is taken to have given, 503 with cause 34: no circuit.
-    fn no_port(&mut self, now: Now, id: CallId) {
+    pub(super) fn no_port(&mut self, now: Now, id: CallId) {
         self.counters.no_port += 1;
         let why = match self.ports.scarce() {
             true => "there are no more sockets: raise the limit of open files",
@@ -231,6 +256,7 @@ impl Switch {
             self.carried.give_back(&active.identity.trunk);
             for leg in active.legs.values() {
                 self.leg_calls.remove(&leg.id);
+                self.resolving.forget(leg.id);
             }
             active.forgotten(id, now);
             drop(active);

@@ -32,6 +32,8 @@ pub struct Gauges {
     pub carried: usize,
     /// Setups before the last reload that calls in progress began with.
     pub former_setups: usize,
+    /// Parties whose host name is being resolved.
+    pub resolving: usize,
     /// Journal entries not yet on disk.
     pub unwritten: usize,
     pub draining: bool,
@@ -53,6 +55,7 @@ impl Gauges {
                 &self.placed,
                 &self.carried,
                 &self.former_setups,
+                &self.resolving,
                 &self.unwritten,
             ])
             .all(|n| *n == 0)
@@ -78,6 +81,8 @@ pub struct Counters {
     /// Callers who talked to somebody.
     pub answered: u64,
     pub no_route: u64,
+    /// Parties whose host name had no address that may be called.
+    pub unresolved: u64,
     pub no_port: u64,
     pub missing_prompts: u64,
     /// Legs whose audio waited for a sign of the caller.

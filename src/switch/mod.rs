@@ -22,6 +22,7 @@ mod proof;
 mod recover;
 mod refused;
 mod reload;
+mod resolve;
 mod route;
 mod seats;
 mod setup;
@@ -32,7 +33,7 @@ pub use proof::Unproven;
 pub use refused::Refusals;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 
-use crate::base::{AccessList, CallId, Flow, LegId, Map, Mono, Now, RateLimit, Rng, Timers};
+use crate::base::{AccessList, CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimit, Rng, Target, Timers};
 use crate::call::{self, Call, LegEvent, LegNo};
 use crate::control;
 use crate::dialog::{self, Legs};
@@ -50,6 +51,7 @@ use keys::KeySource;
 use leg::Leg;
 use outages::Outages;
 use reload::Former;
+use resolve::Resolving;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use traced::Tracing;
@@ -87,6 +89,12 @@ pub enum Input {
     },
     /// The journal cannot write (true) or can again (false).
     JournalDown(bool),
+    /// The hops of a target in the order of preference, for [`Output::Resolve`] with the same number; none where its name
+    /// has no address.
+    Resolved {
+        id: u64,
+        hops: Vec<Hop>,
+    },
     /// Answered by [`Output::Reply`] with the same number.
     Command {
         id: u64,
@@ -120,6 +128,11 @@ pub enum Output {
     Reply {
         id: u64,
         reply: control::Reply,
+    },
+    /// Answered by [`Input::Resolved`] with the same number, soon or never.
+    Resolve {
+        id: u64,
+        target: Target,
     },
 }
 
@@ -166,6 +179,7 @@ pub struct Switch {
     counters: Counters,
     tracing: Tracing,
     outages: Outages,
+    resolving: Resolving,
     /// Calls in which two seats talk without a caller.
     lingering: BTreeSet<CallId>,
 }
@@ -251,6 +265,7 @@ impl Switch {
             counters: Counters::default(),
             tracing: Tracing::new(seed),
             outages: Outages::default(),
+            resolving: Resolving::new(seed),
             lingering: BTreeSet::new(),
             setup: Arc::new(setup),
             fixed,
@@ -277,6 +292,7 @@ impl Switch {
             Input::Media { shard, event } => self.media_event(now, shard, event, out),
             Input::Journaled { ticket } => self.journaled(now, ticket, out),
             Input::JournalDown(down) => self.journal_changed(now, down, out),
+            Input::Resolved { id, hops } => self.resolved(now, LegId(id), &hops, out),
             Input::Command { id, command } => self.commanded(now, id, command, out),
             Input::End => (self.draining, self.ending) = (true, true),
             Input::HangUp => self.hang_up(now),
@@ -295,6 +311,7 @@ impl Switch {
         self.serve(now, out);
         self.queues.tick(now, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
+        self.resolving_is_over(now, out);
         while let Some(id) = self.timers.pop(now.mono) {
             self.with_call(now, id, |call, done| call.tick(now, done));
         }
@@ -310,7 +327,8 @@ impl Switch {
     /// When to call [`Switch::tick`] at the latest.
     pub fn deadline(&self) -> Option<Mono> {
         let own = [self.ua.deadline(), self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
-        own.into_iter().chain([self.former.deadline(), self.journal.deadline()]).flatten().min()
+        let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline()];
+        own.into_iter().chain(others).flatten().min()
     }
 
     pub fn gauges(&self) -> Gauges {
@@ -333,6 +351,7 @@ impl Switch {
             channels: self.channels.taken(),
             carried: self.carried.taken(),
             former_setups: self.former.len(),
+            resolving: self.resolving.len(),
             unwritten: self.journal.unwritten.len(),
             draining: self.draining,
             journal_down: self.journal.down,
@@ -384,6 +403,7 @@ impl Switch {
             dialog::Event::Key { leg, key } => return self.key(now, leg, key, KeySource::Info, out),
             dialog::Event::KeyRefused { leg, key } => return self.key_refused(leg, key, out),
             dialog::Event::Progress { leg, .. } => (leg, LegEvent::Rings),
+            dialog::Event::NextHop { leg, failed, next } => return self.next_hop(now, leg, failed, next),
             dialog::Event::Confirmed { leg } | dialog::Event::Established { leg } => return self.proven(leg, out),
         };
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// By the address that is called: there are no more than trunks.
+/// By the address that is called: there are no more than hops of trunks and seats.
 #[derive(Debug, Default)]
 pub(super) struct Outages(BTreeMap<SocketAddr, Outage>);
 
@@ -44,7 +44,7 @@ impl Outages {
         outage.times == 1
     }
 
-    fn is_out(&self, now: Mono, peer: SocketAddr) -> bool {
+    pub fn is_out(&self, now: Mono, peer: SocketAddr) -> bool {
         self.0.get(&peer).is_some_and(|outage| now < outage.until)
     }
 
@@ -66,13 +66,13 @@ impl Outages {
 }
 
 impl Live {
-    /// Where a target is called.
+    /// Where a target is called; none for one that is named, whose hops have outages of their own.
     fn peer(&self, target: &Target) -> Option<SocketAddr> {
         let trunk = match &target.trunk {
             Some(name) => self.trunks.iter().find(|trunk| trunk.name == *name),
             None => self.trunks.get(self.default_route),
         };
-        trunk.map(|trunk| trunk.peer)
+        trunk?.target.address()
     }
 }
 
@@ -80,6 +80,10 @@ impl Switch {
     /// A target gave no sign until its time was over.
     pub(super) fn unreached(&mut self, now: Now, id: CallId, leg_no: LegNo) {
         let Some(peer) = self.calls.get(&id).and_then(|active| active.legs.get(&leg_no)).map(|leg| leg.at) else { return };
+        self.note_outage(now, peer);
+    }
+
+    pub(super) fn note_outage(&mut self, now: Now, peer: SocketAddr) {
         if self.outages.note(now.mono, peer, self.setup.outage) {
             tracing::warn!(%peer, "a trunk's peer gives no sign: calls go to the next target first until it is heard");
         }

@@ -81,7 +81,7 @@ pub(super) fn begins(request: &Request) -> bool {
 }
 
 fn peers(setup: &Live) -> Vec<Cidr> {
-    let seats = setup.seats.iter().map(|seat| seat.address.ip().into());
+    let seats = setup.seats.iter().flat_map(|seat| seat.sources.iter().copied());
     seats.chain(setup.trunks.iter().flat_map(|trunk| trunk.sources.iter().copied())).collect()
 }
 

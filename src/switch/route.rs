@@ -3,7 +3,7 @@
 use super::channels::Channels;
 use super::identity::Identity;
 use super::{Dtmf, Fixed, Live, Seat, Trunk};
-use crate::base::{CallId, Flow, LegId, Proto};
+use crate::base::{CallId, Cidr, Flow, Hop, LegId, Place, Proto, Target, Transport};
 use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
 use crate::media::Origins;
@@ -12,9 +12,16 @@ use crate::sip::{Codec, Header, Host, Name, NameAddr, Uri};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// A name with more addresses than this is called at these alone.
+const MAX_HOPS: usize = 8;
+
 /// A way to a party that has a free channel.
 pub(super) struct Route {
-    flow: Flow,
+    pub target: Target,
+    /// Where the party is called; none while its name has to be resolved.
+    pub flow: Option<Flow>,
+    /// The networks in which the addresses of its name may be.
+    within: Vec<Cidr>,
     uri: Uri,
     codecs: Vec<Codec>,
     pub dtmf: Dtmf,
@@ -52,17 +59,35 @@ pub(super) fn seat<'a>(setups: [&'a Live; 2], name: &str) -> Option<&'a Seat> {
 }
 
 fn to_seat(fixed: &Fixed, seat: &Seat) -> Option<Route> {
-    let flow = Flow { proto: seat.proto, local: local(&fixed.listen, seat.proto, seat.address)?, remote: seat.address };
+    let (flow, within) = way(fixed, &seat.target, &seat.sources)?;
     let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], fixed.tickets.clone());
-    let origins = seat.origins.clone();
-    Some(Route { flow, uri, codecs, dtmf: seat.dtmf, origins, trunk: None, sees_all: false, tickets })
+    let (target, origins, dtmf) = (seat.target.clone(), seat.origins.clone(), seat.dtmf);
+    Some(Route { target, flow, within, uri, codecs, dtmf, origins, trunk: None, sees_all: false, tickets })
 }
 
 fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool) -> Option<Route> {
-    let flow = Flow { proto: trunk.proto, local: local(&fixed.listen, trunk.proto, trunk.peer)?, remote: trunk.peer };
-    let uri = Uri::sip(number, Host::Ip(trunk.peer.ip()), Some(trunk.peer.port()));
+    let (flow, within) = way(fixed, &trunk.target, &trunk.sources)?;
+    let (host, port) = match &trunk.target.place {
+        Place::At(address) => (Host::Ip(address.ip()), address.port()),
+        Place::Named(name, port) => (Host::Name(name.to_string()), *port),
+    };
+    let uri = Uri::sip(number, host, Some(port));
     let (codecs, origins, dtmf) = (trunk.codecs.clone(), trunk.origins.clone(), trunk.dtmf);
-    Some(Route { flow, uri, codecs, dtmf, origins, trunk: Some(trunk.name.clone()), sees_all, tickets: None })
+    let (target, trunk) = (trunk.target.clone(), Some(trunk.name.clone()));
+    Some(Route { target, flow, within, uri, codecs, dtmf, origins, trunk, sees_all, tickets: None })
+}
+
+/// The flow to a target's address, or the networks in which those of its name may be; none when it cannot be called.
+fn way(fixed: &Fixed, target: &Target, sources: &[Cidr]) -> Option<(Option<Flow>, Vec<Cidr>)> {
+    match target.address() {
+        Some(address) => Some((Some(flow(&fixed.listen, target.transport, address)?), Vec::new())),
+        None => Some((None, sources.to_vec())),
+    }
+}
+
+fn flow(listen: &[(Proto, SocketAddr)], transport: Transport, remote: SocketAddr) -> Option<Flow> {
+    let proto = transport.proto()?;
+    Some(Flow { proto, local: local(listen, proto, remote)?, remote })
 }
 
 /// The first address of the hop's own family that we listen on: by another it cannot be reached.
@@ -76,20 +101,36 @@ fn local(listen: &[(Proto, SocketAddr)], proto: Proto, remote: SocketAddr) -> Op
 }
 
 impl Route {
-    /// Where the party is called.
-    pub fn at(&self) -> SocketAddr {
-        self.flow.remote
+    /// The flows to the hops that a name came to: those in the networks that the operator listed, of one family, since the
+    /// party's voice comes by it.
+    pub fn flows(&self, fixed: &Fixed, hops: &[Hop]) -> Vec<Flow> {
+        let mut flows: Vec<Flow> = Vec::new();
+        for hop in hops.iter().filter(|hop| self.within.iter().any(|block| block.contains(hop.address.ip()))) {
+            let family = flows.first().is_none_or(|first| first.remote.is_ipv4() == hop.address.is_ipv4());
+            let found = flow(&fixed.listen, hop.transport, hop.address).filter(|flow| family && !flows.contains(flow));
+            flows.extend(found.filter(|_| flows.len() < MAX_HOPS));
+        }
+        flows
     }
 
-    pub fn dial(&self, leg: LegId, call_id: String, rtp: SocketAddr, identity: &Identity, call: CallId) -> Dial {
-        let mut headers = identity.headers(call, self.flow.local, &self.uri, self.sees_all);
+    pub fn dial(
+        &self,
+        leg: LegId,
+        call_id: String,
+        (flow, others): (Flow, Vec<Flow>),
+        rtp: SocketAddr,
+        identity: &Identity,
+        call: CallId,
+    ) -> Dial {
+        let mut headers = identity.headers(call, flow.local, &self.uri, self.sees_all);
         headers.extend(self.tickets.iter().map(|base| call_info(base, call)));
         Dial {
             leg,
             call_id,
-            flow: self.flow,
+            flow,
+            others,
             uri: self.uri.clone(),
-            from: identity.from(self.flow.local, self.sees_all),
+            from: identity.from(flow.local, self.sees_all),
             to: NameAddr::new(self.uri.clone()),
             max_forwards: identity.max_forwards.saturating_sub(1),
             headers,

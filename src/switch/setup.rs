@@ -2,7 +2,7 @@
 //! whoever made it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
 use super::Unproven;
-use crate::base::{Cidr, Proto, Rate, Rng};
+use crate::base::{Cidr, Proto, Rate, Rng, Target};
 use crate::call;
 use crate::dialog;
 use crate::event::Division;
@@ -37,6 +37,8 @@ pub struct Fixed {
     pub listen: Vec<(Proto, SocketAddr)>,
     pub ua: ua::Config,
     pub legs: dialog::Config,
+    /// How long a party waits for the addresses of its name.
+    pub resolve_timeout: Duration,
     pub media: MediaSetup,
     pub recorded: Recorded,
     /// Before a call's id, it is the address at which a seat finds the call's ticket.
@@ -101,9 +103,8 @@ pub struct Trunk {
     pub name: Arc<str>,
     /// The networks whose messages belong to it.
     pub sources: Vec<Cidr>,
-    /// Where we call it.
-    pub peer: SocketAddr,
-    pub proto: Proto,
+    /// Where we call it. The addresses of a name count only within `sources`.
+    pub target: Target,
     /// Area code without the leading 0.
     pub area: Option<Arc<str>>,
     pub codecs: Vec<Codec>,
@@ -126,12 +127,26 @@ pub struct Seat {
     pub label: Option<Arc<str>>,
     /// Address of record: who it says it is, and what it is called as.
     pub aor: Uri,
-    pub address: SocketAddr,
-    pub proto: Proto,
+    /// The networks whose messages may be its own: its address, or those listed for its name.
+    pub sources: Vec<Cidr>,
+    /// Where it is called. The addresses of a name count only within `sources`.
+    pub target: Target,
     pub channels: u32,
     pub dtmf: Dtmf,
     pub origins: Arc<Origins>,
     pub lines_from: LinesFrom,
+}
+
+impl Seat {
+    /// True for a host that may be its phone.
+    pub fn owns(&self, host: IpAddr) -> bool {
+        self.sources.iter().any(|block| block.contains(host))
+    }
+
+    /// True for its phone's own port.
+    pub fn is_at(&self, remote: SocketAddr) -> bool {
+        self.owns(remote.ip()) && self.target.port() == remote.port()
+    }
 }
 
 /// From where an INVITE in the name of a seat that talks is a further line of its phone: it enters the seat's call.

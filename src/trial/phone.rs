@@ -61,6 +61,7 @@ impl Phone {
             leg,
             call_id: format!("{leg}@{}", self.address),
             flow: Flow { proto: Proto::Udp, local: self.address, remote: gateway },
+            others: Vec::new(),
             uri: to.clone(),
             from: NameAddr::new(Uri::sip(caller, Host::Ip(self.address.ip()), None)),
             to: NameAddr::new(to),
@@ -160,6 +161,7 @@ impl Phone {
             | Event::Confirmed { .. }
             | Event::Key { .. }
             | Event::KeyRefused { .. }
+            | Event::NextHop { .. }
             | Event::Refer { .. } => {}
         }
     }

@@ -4,11 +4,11 @@
 use crate::setup;
 use crate::switch::address;
 use bytes::Bytes;
-use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, RtpStats, Wall};
+use hotline::base::{Flow, LegId, Mono, Now, Place, Proto, Rng, RtpStats, Target, Wall};
 use hotline::media::{Command, Event};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// 2021-10-15 noon in Xishuangbanna.
@@ -27,6 +27,10 @@ pub struct Gateway {
     calls: u32,
     /// Nothing becomes durable.
     pub disk_stands: bool,
+    /// The addresses of each host name; none while nobody answers for any.
+    pub names: Option<BTreeMap<String, Vec<IpAddr>>>,
+    /// All that was to be resolved.
+    pub asked: Vec<(u64, Target)>,
 }
 
 impl Gateway {
@@ -38,7 +42,8 @@ impl Gateway {
         let now = Now { mono: Mono(1_000_000), wall: START };
         let mut out = Vec::new();
         let switch = Switch::new(setup, Rng::from_number(1), now, &mut out);
-        let mut gateway = Gateway { switch, now, out, open: BTreeMap::new(), sent: Vec::new(), calls: 0, disk_stands: false };
+        let (open, sent, asked) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut gateway = Gateway { switch, now, out, open, sent, calls: 0, disk_stands: false, names: None, asked };
         gateway.carry_out();
         gateway
     }
@@ -51,7 +56,7 @@ impl Gateway {
         self.statuses(host).pop()
     }
 
-    fn cancel(&mut self, host: u8, user: &str, number: &str) {
+    pub fn cancel(&mut self, host: u8, user: &str, number: &str) {
         let invite = invite(host, user, number, self.calls);
         let cancel = invite.split("Contact:").next().unwrap().replace("INVITE", "CANCEL");
         self.receive(host, format!("{cancel}Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"));
@@ -87,7 +92,7 @@ impl Gateway {
         self.input(Input::Journaled { ticket: u64::MAX });
     }
 
-    fn input(&mut self, input: Input) {
+    pub fn input(&mut self, input: Input) {
         self.switch.handle(self.now, input, &mut self.out);
         self.carry_out();
     }
@@ -113,6 +118,12 @@ impl Gateway {
                     Output::Media { command: Command::Open { leg, rtp, .. }, .. } => {
                         self.open.insert(leg, rtp);
                         continue;
+                    }
+                    Output::Resolve { id, target } => {
+                        self.asked.push((id, target.clone()));
+                        let (Some(names), Place::Named(name, _)) = (&self.names, &target.place) else { continue };
+                        let hosts = names.get(&**name).into_iter().flatten();
+                        Input::Resolved { id, hops: hosts.map(|host| target.hop(*host)).collect() }
                     }
                     Output::Media { .. } | Output::Recording(_) | Output::Reply { .. } => continue,
                 };

@@ -13,6 +13,7 @@ mod company;
 mod deliverer;
 mod disk;
 mod flood;
+mod hops;
 mod journal;
 mod net;
 mod outage;

@@ -70,6 +70,7 @@ impl Peer {
             leg,
             call_id: rng.token(),
             flow: Flow { proto: Proto::Udp, local: self.address, remote: gateway },
+            others: Vec::new(),
             uri: to.clone(),
             from: NameAddr::new(Uri::sip(&user, host(self.address), None)),
             to: NameAddr::new(to),

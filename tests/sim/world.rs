@@ -14,7 +14,7 @@ use crate::tickets::Temper;
 use crate::vandal::Vandal;
 use bytes::Bytes;
 use hotline::base::trap::{self, Trap};
-use hotline::base::{Flow, Mono, Now, Proto, Rng, Wall};
+use hotline::base::{Flow, Mono, Now, Proto, Rng, Target, Wall};
 use hotline::control::{Command, Reply};
 use hotline::event::{Entry, Result as Outcome, TransferKind, What};
 use hotline::io::journal::Tagging;
@@ -362,7 +362,7 @@ impl World {
     fn served(&mut self) -> Result<(), String> {
         let calm = self.dead || self.switch.gauges().waiting == 0 || self.switch.counters().reloads > 0;
         for (at, peer) in self.peers.iter().filter(|(at, _)| **at >= address(10)) {
-            let named = self.setup.live.seats.iter().find(|seat| seat.address == *at);
+            let named = self.setup.live.seats.iter().find(|seat| seat.target.address() == Some(*at));
             let kept = named.is_some_and(|seat| self.switch.is_taken(&seat.name));
             let idle = !calm && !peer.crashed && !kept && peer.left() == 0;
             let since = *self.uncalled.entry(*at).or_insert(self.now.mono);
@@ -431,7 +431,7 @@ impl World {
             }
             Event::Reload => {
                 let mut before = self.setup.live.clone();
-                before.trunks.retain(|trunk| trunk.peer != Vandal::trunk());
+                before.trunks.retain(|trunk| trunk.target.address() != Some(Vandal::trunk()));
                 let mut setup = changed(&mut self.rng, before);
                 setup.trunks.extend(self.closed.then(crate::setup::closed));
                 self.known = named(&setup);
@@ -608,7 +608,7 @@ impl World {
                     }
                 }
                 Output::Reply { reply: Reply::Done, .. } => self.summary.moves += 1,
-                Output::Reply { .. } | Output::Recording(_) => {}
+                Output::Reply { .. } | Output::Recording(_) | Output::Resolve { .. } => {}
                 Output::Journal { ticket, entry } => {
                     if self.log {
                         println!("{:>12} log {} {:?}", self.now.mono.0, entry.call, entry.what);
@@ -791,7 +791,13 @@ impl World {
 }
 
 fn named(setup: &Live) -> BTreeSet<SocketAddr> {
-    setup.trunks.iter().map(|trunk| trunk.peer).chain(setup.seats.iter().map(|seat| seat.address)).collect()
+    setup
+        .trunks
+        .iter()
+        .map(|trunk| &trunk.target)
+        .chain(setup.seats.iter().map(|seat| &seat.target))
+        .filter_map(Target::address)
+        .collect()
 }
 
 fn describe(input: &Input) -> String {

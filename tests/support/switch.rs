@@ -1,7 +1,7 @@
 //! A gateway that a carrier calls at 10.0.0.2 and whose seats are at 10.0.0.10 and after: the configuration that tests of the
 //! switch without sockets begin with, and then change.
 
-use hotline::base::{Proto, Rate};
+use hotline::base::{Proto, Rate, Target, Transport};
 use hotline::call::Policy;
 use hotline::dialog;
 use hotline::media::Prompt;
@@ -33,6 +33,7 @@ pub fn setup(seats: &[&str]) -> Setup {
         listen: vec![(Proto::Udp, address(1))],
         ua: ua::Config::default(),
         legs: dialog::Config::default(),
+        resolve_timeout: Duration::from_secs(3),
         media: MediaSetup {
             addresses: vec![address(1).ip()],
             ports: 10_000..=12_000,
@@ -73,8 +74,7 @@ pub fn trunk(name: &str, peer: SocketAddr) -> Trunk {
     Trunk {
         name: name.into(),
         sources: vec![peer.ip().into()],
-        peer,
-        proto: Proto::Udp,
+        target: Target::at(Transport::Udp, peer),
         area: Some("691".into()),
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         channels: 20,
@@ -91,8 +91,8 @@ fn seat(name: &str, address: SocketAddr) -> Seat {
         label: None,
         name: name.into(),
         aor: Uri::sip(name, Host::Ip(address.ip()), None),
-        address,
-        proto: Proto::Udp,
+        sources: vec![address.ip().into()],
+        target: Target::at(Transport::Udp, address),
         channels: 100,
         dtmf: Dtmf::Auto,
         origins: Arc::default(),

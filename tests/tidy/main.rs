@@ -81,7 +81,7 @@ const IO_ROOMS: &[(&str, &[&str])] = &[
     ("trail", &[]),
     ("process", &["clock", "metrics"]),
     ("inbox", &["clock"]),
-    ("net", &["inbox", "process"]),
+    ("net", &["clock", "inbox", "process"]),
     ("shards", &["clock", "process"]),
     ("journal", &["clock", "metrics", "process"]),
     // A configuration's backends are judged by those who will deliver to them.

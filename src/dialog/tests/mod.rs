@@ -1,6 +1,7 @@
 //! Legs against hand-written peers and against each other; the clock jumps, nothing sleeps.
 
 mod fork;
+mod hops;
 mod incoming;
 mod keys;
 mod live;

@@ -110,7 +110,7 @@ impl One {
 
     pub fn over(proto: Proto) -> One {
         let reach = Reach::from(&[local().rtp.ip()]);
-        let config = Config { max_legs: 3, reach };
+        let config = Config { max_legs: 3, reach, ..Config::default() };
         let mut legs = Agent::new(config, Rng::from_number(1), MapSeed(1, 2));
         legs.ua.meet(peers());
         let flow = Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: "198.51.100.7:5060".parse().unwrap() };
@@ -296,6 +296,7 @@ pub(super) fn party(leg: LegId, flow: Flow) -> Dial {
         leg,
         call_id: format!("{leg}@192.0.2.1"),
         flow,
+        others: Vec::new(),
         uri: uri("sip:seat@198.51.100.7"),
         from: NameAddr::new(uri("sip:13800138000@192.0.2.1")),
         to: NameAddr::new(uri("sip:seat@198.51.100.7")),

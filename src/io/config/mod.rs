@@ -6,6 +6,7 @@ mod layers;
 mod level;
 mod live;
 mod media;
+mod peers;
 pub mod plans;
 mod queues;
 mod redact;
@@ -22,6 +23,7 @@ pub use finding::{Finding, Place};
 pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
 pub use media::Media;
+pub use peers::{LinesFrom, Seat, Transport, Trunk};
 pub use queues::{Queue, Strategy};
 pub use schema::*;
 

@@ -2,6 +2,7 @@
 
 use super::finding::Said;
 use super::media::Media;
+use super::peers::{Seat, Trunk};
 use super::queues::Queue;
 use crate::control::{FeatureCodes, Role};
 use crate::io::process::log::Log;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,6 +78,12 @@ pub struct Sip {
     pub t4: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub timer_c: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub hop_timeout: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub resolve_timeout: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub names_kept: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,62 +92,6 @@ pub enum UnknownSource {
     #[default]
     Drop,
     Refuse,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Trunk {
-    pub enabled: bool,
-    #[serde(deserialize_with = "list")]
-    pub addresses: Vec<String>,
-    pub port: u16,
-    pub transport: Transport,
-    pub area: String,
-    #[serde(deserialize_with = "list")]
-    pub codecs: Vec<Codec>,
-    pub channels: u32,
-    pub reserved: u32,
-    pub dtmf: Dtmf,
-    pub prack: bool,
-    #[serde(deserialize_with = "list")]
-    pub media: Vec<String>,
-    pub nat: bool,
-    pub emergency_history: bool,
-}
-
-impl Default for Trunk {
-    fn default() -> Trunk {
-        Trunk {
-            enabled: true,
-            addresses: Vec::new(),
-            port: 5060,
-            transport: Transport::Udp,
-            area: String::new(),
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
-            channels: 100,
-            reserved: 0,
-            dtmf: Dtmf::Auto,
-            prack: false,
-            media: Vec::new(),
-            nat: false,
-            emergency_history: false,
-        }
-    }
-}
-
-impl Trunk {
-    /// Where calls to it go: its first single address.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.addresses.iter().find_map(|text| text.parse().ok()).map(|ip: IpAddr| SocketAddr::new(ip, self.port))
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Transport {
-    #[default]
-    Udp,
-    Tcp,
 }
 
 /// How keys travel to a peer.
@@ -169,47 +120,6 @@ pub struct Routes {
     pub rest_after_failure: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub rest_max: Duration,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Seat {
-    pub enabled: bool,
-    pub name: String,
-    pub aor: String,
-    pub address: Option<SocketAddr>,
-    pub transport: Transport,
-    pub channels: u32,
-    pub dtmf: Dtmf,
-    #[serde(deserialize_with = "list")]
-    pub media: Vec<String>,
-    pub nat: bool,
-    pub lines_from: LinesFrom,
-}
-
-impl Default for Seat {
-    fn default() -> Seat {
-        Seat {
-            enabled: true,
-            name: String::new(),
-            aor: String::new(),
-            address: None,
-            transport: Transport::Udp,
-            channels: 1,
-            dtmf: Dtmf::Auto,
-            media: Vec::new(),
-            nat: false,
-            lines_from: LinesFrom::Port,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LinesFrom {
-    #[default]
-    Port,
-    Address,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

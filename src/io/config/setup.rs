@@ -1,7 +1,7 @@
 //! From configuration to what the switch is told.
 
 use super::fit::Fit;
-use crate::base::{AccessList, Cidr, Proto, Rate, Text};
+use crate::base::{AccessList, Cidr, Proto, Rate, Target, Text, Transport};
 use crate::call::Policy;
 use crate::dialog::Config as Legs;
 use crate::event::Division;
@@ -59,13 +59,12 @@ pub fn tcp(limits: &config::Limits) -> tcp::Limits {
 /// Peers that may connect by TCP.
 pub fn known(config: &Config) -> admission::Known {
     let mut sources = AccessList::new();
-    for text in config.trunks.values().filter(|trunk| trunk.enabled).flat_map(|trunk| &trunk.addresses) {
+    let trunks = config.trunks.values().filter(|trunk| trunk.enabled).flat_map(|trunk| trunk.addresses.clone());
+    let seats = config.seats.values().filter(|seat| seat.enabled).flat_map(config::Seat::sources);
+    for text in trunks.chain(seats) {
         if let Ok(block) = text.parse() {
             sources.insert(block, ());
         }
-    }
-    for address in config.seats.values().filter(|seat| seat.enabled).filter_map(|seat| seat.address) {
-        sources.insert(address.ip().into(), ());
     }
     admission::Known { all: config.sip.unknown_source == config::UnknownSource::Refuse, sources }
 }
@@ -77,6 +76,7 @@ pub fn fixed(config: &Config, listen: &[SocketAddr], fit: &Fit) -> Fixed {
         listen: listen.iter().flat_map(|address| [(Proto::Udp, *address), (Proto::Tcp, *address)]).collect(),
         ua: ua(config),
         legs: legs(config),
+        resolve_timeout: config.sip.resolve_timeout,
         media: media(config, fit),
         recorded: recorded(&config.recording.lines),
         tickets: tickets(&config.http.public_url),
@@ -129,8 +129,10 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, Text> {
     Ok(Trunk {
         name: name.into(),
         sources: trunk.addresses.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
-        peer: trunk.peer().ok_or_else(|| both!("trunk `{name}` has no single address", "中继 `{name}` 没有单独的地址"))?,
-        proto: proto(trunk.transport),
+        target: Target {
+            transport: transport(trunk.transport),
+            place: trunk.place().ok_or_else(|| both!("trunk `{name}` has no single address", "中继 `{name}` 没有单独的地址"))?,
+        },
         area: Some(trunk.area.as_str()).filter(|area| !area.is_empty()).map(Arc::from),
         codecs: trunk.codecs.iter().map(|codec| self::codec(*codec)).collect(),
         channels: trunk.channels,
@@ -148,11 +150,14 @@ fn seat(name: &str, seat: &config::Seat) -> Result<Seat, Text> {
         label: Some(seat.name.as_str()).filter(|label| !label.is_empty()).map(Arc::from),
         aor: sip::Uri::parse(seat.aor.as_bytes())
             .ok_or_else(|| both!("seat `{name}`: `{0}` is no SIP URI", "座席 `{name}`：`{0}` 不是 SIP URI", seat.aor))?,
-        address: seat.address.ok_or_else(|| both!("seat `{name}` has no address", "座席 `{name}` 没有地址"))?,
-        proto: proto(seat.transport),
+        sources: seat.sources().iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+        target: Target {
+            transport: transport(seat.transport),
+            place: seat.place().ok_or_else(|| both!("seat `{name}` has no address", "座席 `{name}` 没有地址"))?,
+        },
         channels: seat.channels,
         dtmf: dtmf(seat.dtmf),
-        origins: origins(&seat.address.map(|at| at.ip().to_string()).into_iter().collect::<Vec<_>>(), &seat.media, seat.nat)?,
+        origins: origins(&seat.sources(), &seat.media, seat.nat)?,
         lines_from: match seat.lines_from {
             config::LinesFrom::Port => LinesFrom::Port,
             config::LinesFrom::Address => LinesFrom::Address,
@@ -228,7 +233,8 @@ fn ua(config: &Config) -> Ua {
 }
 
 fn legs(config: &Config) -> Legs {
-    Legs { max_legs: config.limits.calls.saturating_mul(LEGS_PER_CALL).max(LEAST), ..Legs::default() }
+    let hop_timeout = config.sip.hop_timeout;
+    Legs { hop_timeout, max_legs: config.limits.calls.saturating_mul(LEGS_PER_CALL).max(LEAST), ..Legs::default() }
 }
 
 fn media(config: &Config, fit: &Fit) -> MediaSetup {
@@ -252,10 +258,13 @@ fn limits(limits: &config::Limits) -> Limits {
     Limits { calls: limits.calls, reserved, source_percent: limits.source_percent }
 }
 
-fn proto(transport: config::Transport) -> Proto {
+fn transport(transport: config::Transport) -> Transport {
     match transport {
-        config::Transport::Udp => Proto::Udp,
-        config::Transport::Tcp => Proto::Tcp,
+        config::Transport::Udp => Transport::Udp,
+        config::Transport::Tcp => Transport::Tcp,
+        config::Transport::Tls => Transport::Tls,
+        config::Transport::Ws => Transport::Ws,
+        config::Transport::Wss => Transport::Wss,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checks that no type can make: values may contradict each other or the machine.
 
 mod backends;
+mod place;
 mod reach;
 mod twins;
 
@@ -88,7 +89,14 @@ impl Check<'_> {
                 both!("{address} stands there twice", "{address} 写了两次")
             });
         }
-        for (value, key) in [(sip.t1, "t1"), (sip.t2, "t2"), (sip.t4, "t4"), (sip.timer_c, "timer_c")] {
+        for (value, key) in [
+            (sip.t1, "t1"),
+            (sip.t2, "t2"),
+            (sip.t4, "t4"),
+            (sip.timer_c, "timer_c"),
+            (sip.hop_timeout, "hop_timeout"),
+            (sip.resolve_timeout, "resolve_timeout"),
+        ] {
             self.positive(value, &["sip", key]);
         }
         self.require(sip.t2 >= sip.t1, &["sip", "t2"], || both!("is shorter than t1", "比 t1 短"));
@@ -131,7 +139,9 @@ impl Check<'_> {
         self.networks(&trunk.addresses, &at("addresses"));
         self.networks(&trunk.media, &at("media"));
         let unread = trunk.addresses.iter().any(|text| text.parse::<Cidr>().is_err());
-        self.require(unread || trunk.peer().is_some(), &at("addresses"), || {
+        self.carried(trunk.transport, &at("transport"));
+        self.place(&trunk.address, &trunk.addresses, name, "trunks");
+        self.require(unread || !trunk.address.is_empty() || trunk.place().is_some(), &at("addresses"), || {
             both!(
                 "names no single address, so that calls to the trunk have nowhere to go",
                 "没有单独的地址，呼往该中继的呼叫无处可去"
@@ -169,9 +179,12 @@ impl Check<'_> {
                 both!("is a URI such as sip:seat@192.0.2.7", "应为 URI，例如 sip:seat@192.0.2.7")
             });
             self.networks(&seat.media, &at("media"));
-            self.require(seat.address.is_some(), &at("address"), || {
+            self.require(!seat.address.is_empty(), &at("address"), || {
                 both!("is missing: address and port", "缺少地址和端口，例如 192.0.2.7:5060")
             });
+            self.networks(&seat.addresses, &at("addresses"));
+            self.carried(seat.transport, &at("transport"));
+            self.place(&seat.address, &seat.addresses, name, "seats");
             self.require(seat.channels > 0, &at("channels"), || both!("is 0", "不能为 0"));
         }
         self.same_seats(config);
@@ -189,26 +202,6 @@ impl Check<'_> {
             self.positive(queue.ring_timeout, &at("ring_timeout"));
             self.positive(queue.max_wait, &at("max_wait"));
             self.require(queue.max_length > 0, &at("max_length"), || both!("is 0", "不能为 0"));
-        }
-    }
-
-    /// A peer that shares an address with a trunk cannot be told from its callers. On the loopback nobody calls from outside.
-    fn shared(&mut self, config: &Config) {
-        let mut owners = AccessList::new();
-        for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {
-            for block in trunk.addresses.iter().filter_map(|text| text.parse::<Cidr>().ok()) {
-                owners.insert(block, name.as_str());
-            }
-        }
-        for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
-            let owner = seat.address.map(|at| at.ip()).filter(|ip| !ip.is_loopback()).and_then(|ip| owners.find(ip));
-            self.require(owner.is_none(), &["seats", name, "address"], || {
-                let trunk = owner.unwrap_or_default();
-                both!(
-                    "is an address of trunk `{trunk}`, too: its outside callers can say that they are this seat",
-                    "也是中继 `{trunk}` 的地址：该中继的外部来话可以冒充此座席"
-                )
-            });
         }
     }
 
@@ -396,6 +389,22 @@ mod tests {
     #[test]
     fn the_defaults_are_sound() {
         assert_eq!(findings(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_host_name_needs_the_networks_that_its_addresses_may_be_in() {
+        let trunk = "[trunks.x]\naddress = 'sbc.example.cn:5060'\n";
+        complains(&format!("{trunk}addresses = []"), "site.toml:3:1: ", "a host name is called only at addresses");
+        assert_eq!(findings(&format!("{trunk}addresses = ['192.0.2.0/24']")), Vec::<String>::new());
+        complains("[trunks.x]\naddress = '198.51.100.1:5060'\naddresses = ['192.0.2.0/24']", "site.toml:2:1: ", "not among");
+        let seat = "[seats.x]\naor = 'sip:x@192.0.2.1'\naddress = 'desk.example.cn:5060'";
+        complains(seat, "site.toml:1:8: ", "a host name is called only at addresses");
+        assert_eq!(findings(&format!("{seat}\naddresses = ['192.0.2.7']")), Vec::<String>::new());
+        complains("[seats.desk]\naddress = 'desk.example.cn'", "site.toml:2:1: ", "not an address or a host name with a port");
+        for transport in ["tls", "ws", "wss"] {
+            let site = format!("[seats.desk]\ntransport = '{transport}'");
+            complains(&site, "site.toml:2:1: ", &format!("`{transport}` is not carried yet"));
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ fn gauges(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::gauge("seat_channels_taken", "Channels of seats that ring or talk.", g.seats),
         Metric::gauge("seats_missed", "Seats that did not answer and have shown no life since.", g.missed),
         Metric::gauge("trunk_peers_out", "Trunks' peers that gave no sign when they were called.", g.outages),
+        Metric::gauge("resolving", "Parties whose host name is being resolved.", g.resolving),
         Metric::gauge("journal_unwritten", "Journal entries not yet on disk.", g.unwritten),
         Metric::gauge("inbox_length", "Inputs that wait for the switch thread.", inbox.len()),
     ]
@@ -58,6 +59,7 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
             c.unwritten,
         ),
         Metric::counter("no_route_total", "Parties that no trunk leads to.", c.no_route),
+        Metric::counter("unresolved_total", "Parties whose host name had no address that may be called.", c.unresolved),
         Metric::counter("no_port_total", "Legs that found no free RTP port.", c.no_port),
         Metric::counter("reloads_total", "Setups taken over since the start.", c.reloads),
         Metric::counter("prompts_missing_total", "Prompts that were to be played but are not there.", c.missing_prompts),

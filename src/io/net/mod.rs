@@ -1,5 +1,6 @@
-//! SIP's sockets: UDP for the switch thread, TCP connections with a task each.
+//! SIP's sockets: UDP for the switch thread, TCP connections with a task each; and the addresses of host names.
 
 pub mod admission;
+pub mod resolver;
 pub mod tcp;
 pub mod udp;

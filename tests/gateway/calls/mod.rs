@@ -8,6 +8,7 @@ mod keys;
 mod kills;
 mod merged;
 mod modes;
+mod names;
 mod odd;
 mod platform;
 mod recorder;

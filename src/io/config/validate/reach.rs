@@ -1,6 +1,7 @@
 //! Limits that contradict each other or cannot be reached, and hops that cannot be called.
 
 use super::Check;
+use crate::base::Place;
 use crate::io::config::Config;
 use std::net::{IpAddr, SocketAddr};
 
@@ -102,10 +103,10 @@ impl Check<'_> {
     pub fn reached(&mut self, config: &Config) {
         let listens = |hop: SocketAddr| config.sip.listen.iter().any(|at| at.is_ipv4() == hop.is_ipv4());
         let speaks = |hop: SocketAddr| config.media.addresses.iter().any(|at: &IpAddr| at.is_ipv4() == hop.is_ipv4());
-        let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| (["trunks", name, "addresses"], t.peer()));
-        let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| (["seats", name, "address"], s.address));
-        for (path, hop) in trunks.chain(seats) {
-            let Some(hop) = hop else { continue };
+        let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| (["trunks", name, "addresses"], t.place()));
+        let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| (["seats", name, "address"], s.place()));
+        for (path, place) in trunks.chain(seats) {
+            let Some(Place::At(hop)) = place else { continue };
             let family = if hop.is_ipv4() { "IPv4" } else { "IPv6" };
             self.require(listens(hop), &path, || {
                 both!("cannot be called: sip.listen names no {family} address", "无法呼叫：sip.listen 没有 {family} 地址")

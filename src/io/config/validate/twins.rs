@@ -9,7 +9,7 @@ impl Check<'_> {
     pub fn side_by_side(&mut self, config: &Config) {
         let mut seen = BTreeMap::new();
         for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
-            let other = seat.address.and_then(|address| seen.insert(address, name));
+            let other = seat.place().and_then(|place| seen.insert(place, name));
             self.require(other.is_none(), &["seats", name, "address"], || {
                 let other = other.map_or("", String::as_str);
                 both!(
@@ -25,7 +25,7 @@ impl Check<'_> {
         let mut seen = BTreeMap::new();
         for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
             let user = seat.aor.split('@').next().unwrap_or_default();
-            let other = seat.address.and_then(|address| seen.insert((address, user), name));
+            let other = seat.place().and_then(|place| seen.insert((place, user), name));
             self.require(other.is_none(), &["seats", name, "address"], || {
                 let other = other.map_or("", String::as_str);
                 both!("seat `{other}` has this address too, and the same user", "座席 `{other}` 的地址和用户与此相同")

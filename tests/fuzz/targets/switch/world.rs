@@ -252,6 +252,7 @@ impl World {
                     Output::Media { shard, command } => self.media(shard, command),
                     Output::Recording(_) => {}
                     Output::Reply { reply, .. } => self.reply = Some(reply),
+                    Output::Resolve { .. } => {}
                 }
             }
             if let Some(ticket) = durable {

@@ -1,0 +1,136 @@
+//! A party with several hops (RFC 3263 §4.3).
+
+use super::one::*;
+use crate::base::{Flow, LegId};
+use crate::dialog::*;
+use crate::sip::{Message, Method, Name, Request, Response};
+
+impl One {
+    /// A party that is called at its first hop of so many, and the INVITE.
+    fn dial_hops(&mut self, hops: u8) -> (LegId, Request) {
+        let leg = self.legs.next_id();
+        let hop = |last: u8| Flow { remote: format!("198.51.100.{last}:5060").parse().unwrap(), ..self.flow };
+        let others = (8..7 + hops).map(hop).collect();
+        self.command(Command::Dial(Box::new(Dial { others, ..party(leg, self.flow) })));
+        (leg, self.request())
+    }
+
+    /// The INVITE to the hop with that last number; others that were repeated meanwhile are thrown away.
+    fn next_invite(&mut self, last: u8) -> Request {
+        let to = format!("198.51.100.{last}:5060");
+        let sent = std::mem::take(&mut self.sent);
+        let mut invites = sent.into_iter().filter(|(flow, _)| flow.remote.to_string() == to);
+        match (invites.next(), self.events.pop_front()) {
+            (Some((_, Message::Request(invite))), Some(Event::NextHop { next, .. })) if invite.method == Method::Invite => {
+                assert_eq!(next.to_string(), to);
+                invite
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn says(&mut self, response: Response) {
+        self.receive(Message::Response(response));
+    }
+}
+
+fn is_the_same_call(one: &Request, other: &Request) {
+    let text = |request: &Request, name: &Name| request.headers.text(name).unwrap();
+    for name in [Name::CallId, Name::From, Name::To, Name::CSeq] {
+        assert_eq!(text(one, &name), text(other, &name));
+    }
+    assert_ne!(text(one, &Name::Via), text(other, &Name::Via));
+    assert_eq!(one.body, other.body);
+}
+
+#[test]
+fn a_hop_that_says_nothing_is_passed_over() {
+    let mut one = One::new();
+    let (_, first) = one.dial_hops(3);
+    one.pass(4.0);
+    let second = one.next_invite(8);
+    is_the_same_call(&first, &second);
+    one.pass(4.0);
+    let third = one.next_invite(9);
+    is_the_same_call(&first, &third);
+    // The last hop has the time that any party has.
+    one.pass(31.0);
+    assert!(one.events.is_empty());
+    one.pass(2.0);
+    assert_eq!(one.ended(), (EndedBy::Network, Some(408)));
+    one.sent.clear();
+    one.gone();
+}
+
+#[test]
+fn a_hop_that_says_anything_is_waited_for() {
+    for status in [100, 180] {
+        let mut one = One::new();
+        let (_, invite) = one.dial_hops(2);
+        one.says(answer(&invite, status, "theirs", None));
+        one.events.clear();
+        one.pass(60.0);
+        one.quiet();
+    }
+}
+
+#[test]
+fn a_503_is_the_hops_word_and_another_refusal_the_partys() {
+    let mut one = One::new();
+    let (_, first) = one.dial_hops(2);
+    one.says(answer(&first, 183, "early", Some(OFFER)));
+    one.events.clear();
+    one.says(answer(&first, 503, "early", None));
+    assert_eq!(one.request().method, Method::Ack);
+    assert!(matches!(one.event(), Event::EarlyMedia { sends: false, .. }));
+    let second = one.next_invite(8);
+    is_the_same_call(&first, &second);
+    one.says(answer(&second, 503, "theirs", None));
+    assert_eq!(one.ended(), (EndedBy::Peer, Some(503)));
+    one.sent.clear();
+    one.gone();
+    let mut one = One::new();
+    let (_, first) = one.dial_hops(2);
+    one.says(answer(&first, 486, "theirs", None));
+    assert_eq!(one.ended(), (EndedBy::Peer, Some(486)));
+    one.sent.clear();
+    one.gone();
+}
+
+#[test]
+fn a_hang_up_between_two_hops_is_one() {
+    let mut one = One::new();
+    let (leg, first) = one.dial_hops(3);
+    one.pass(4.0);
+    let second = one.next_invite(8);
+    one.command(Command::Hangup { leg, cause: Cause::default() });
+    assert_eq!(one.ended(), (EndedBy::Us, None));
+    for late in [&first, &second] {
+        one.says(answer(late, 180, "theirs", None));
+        assert_eq!(one.methods(), [Method::Cancel], "each that shows itself is cancelled");
+        one.says(answer(late, 503, "theirs", None));
+        assert_eq!(one.methods(), [Method::Ack], "and no other is called");
+    }
+    one.events.clear();
+    one.gone();
+}
+
+#[test]
+fn a_hop_that_was_passed_over_may_still_answer() {
+    let mut one = One::new();
+    let (leg, first) = one.dial_hops(2);
+    one.pass(4.0);
+    let second = one.next_invite(8);
+    one.says(answer(&second, 180, "second", None));
+    one.events.clear();
+    one.says(answer(&first, 200, "first", Some(OFFER)));
+    assert_eq!(one.methods(), [Method::Ack, Method::Cancel]);
+    one.media();
+    assert!(matches!(one.event(), Event::Answered { .. }));
+    one.says(answer(&second, 487, "second", None));
+    assert_eq!(one.methods(), [Method::Ack]);
+    one.command(Command::Hangup { leg, cause: Cause::default() });
+    assert_eq!(one.methods(), [Method::Bye]);
+    one.events.clear();
+    one.gone();
+}

@@ -1,0 +1,130 @@
+//! The keys of trunks and seats, and where those are.
+
+use super::schema::{Codec, Dtmf, list};
+use crate::base::Place;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trunk {
+    pub enabled: bool,
+    #[serde(deserialize_with = "list")]
+    pub addresses: Vec<String>,
+    pub address: String,
+    pub port: u16,
+    pub transport: Transport,
+    pub area: String,
+    #[serde(deserialize_with = "list")]
+    pub codecs: Vec<Codec>,
+    pub channels: u32,
+    pub reserved: u32,
+    pub dtmf: Dtmf,
+    pub prack: bool,
+    #[serde(deserialize_with = "list")]
+    pub media: Vec<String>,
+    pub nat: bool,
+    pub emergency_history: bool,
+}
+
+impl Default for Trunk {
+    fn default() -> Trunk {
+        Trunk {
+            enabled: true,
+            addresses: Vec::new(),
+            address: String::new(),
+            port: 5060,
+            transport: Transport::Udp,
+            area: String::new(),
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            channels: 100,
+            reserved: 0,
+            dtmf: Dtmf::Auto,
+            prack: false,
+            media: Vec::new(),
+            nat: false,
+            emergency_history: false,
+        }
+    }
+}
+
+impl Trunk {
+    /// Where calls to it go: its `address`, or its first single address.
+    pub fn place(&self) -> Option<Place> {
+        if !self.address.is_empty() {
+            return self.address.parse().ok();
+        }
+        let single = self.addresses.iter().find_map(|text| text.parse::<IpAddr>().ok())?;
+        Some(Place::At(SocketAddr::new(single, self.port)))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    #[default]
+    Udp,
+    Tcp,
+    Tls,
+    Ws,
+    Wss,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seat {
+    pub enabled: bool,
+    pub name: String,
+    pub aor: String,
+    pub address: String,
+    #[serde(deserialize_with = "list")]
+    pub addresses: Vec<String>,
+    pub transport: Transport,
+    pub channels: u32,
+    pub dtmf: Dtmf,
+    #[serde(deserialize_with = "list")]
+    pub media: Vec<String>,
+    pub nat: bool,
+    pub lines_from: LinesFrom,
+}
+
+impl Default for Seat {
+    fn default() -> Seat {
+        Seat {
+            enabled: true,
+            name: String::new(),
+            aor: String::new(),
+            address: String::new(),
+            addresses: Vec::new(),
+            transport: Transport::Udp,
+            channels: 1,
+            dtmf: Dtmf::Auto,
+            media: Vec::new(),
+            nat: false,
+            lines_from: LinesFrom::Port,
+        }
+    }
+}
+
+impl Seat {
+    /// Where it is called.
+    pub fn place(&self) -> Option<Place> {
+        self.address.parse().ok()
+    }
+
+    /// The networks whose messages may be its own: its address, or those listed for its name.
+    pub fn sources(&self) -> Vec<String> {
+        match self.place() {
+            Some(Place::At(address)) => vec![address.ip().to_string()],
+            _ => self.addresses.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinesFrom {
+    #[default]
+    Port,
+    Address,
+}

@@ -1,0 +1,94 @@
+//! The ends of the switch thread: where its outputs go.
+
+use crate::base::{Flow, Now, Target};
+use crate::control::Reply;
+use crate::event::Entry;
+use crate::io::engine::Ends;
+use crate::io::inbox::figures::{Board, Figures};
+use crate::io::inbox::requests::Asks;
+use crate::io::journal::{Appender, Journal};
+use crate::io::net::resolver::Resolver;
+use crate::io::net::tcp::Tcp;
+use crate::io::recorder::Notes;
+use crate::io::shards::shard::ShardHandle;
+use crate::media::Command;
+use crate::switch::{Recording, Switch};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Where the switch thread's outputs go.
+pub struct Edges {
+    tcp: Tcp,
+    shards: Vec<ShardHandle>,
+    journal: Appender,
+    board: Arc<Board>,
+    asks: Arc<Asks>,
+    recorder: Option<Notes>,
+    resolver: Resolver,
+    lost_commands: u64,
+}
+
+impl Edges {
+    pub fn new(
+        tcp: &Tcp,
+        shards: Vec<ShardHandle>,
+        journal: &Journal,
+        board: &Arc<Board>,
+        asks: &Arc<Asks>,
+        resolver: Resolver,
+    ) -> Edges {
+        let (tcp, journal, board, asks) = (tcp.clone(), journal.appender(), board.clone(), asks.clone());
+        Edges { tcp, shards, journal, board, asks, recorder: None, resolver, lost_commands: 0 }
+    }
+
+    /// The recorder is told of calls, where there is one.
+    pub fn recorded(self, recorder: Option<Notes>) -> Edges {
+        Edges { recorder, ..self }
+    }
+}
+
+impl Ends<Switch> for Edges {
+    fn stream(&mut self, flow: Flow, data: Bytes) -> bool {
+        self.tcp.send(flow, data)
+    }
+
+    fn media(&mut self, shard: u16, command: Command) {
+        let sent = self.shards.get(usize::from(shard)).is_some_and(|handle| handle.put(command));
+        if !sent {
+            self.lost_commands += 1;
+            if self.lost_commands.is_power_of_two() {
+                tracing::error!(shard, lost = self.lost_commands, "a media thread takes no commands");
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.shards.iter().for_each(ShardHandle::wake);
+    }
+
+    fn recording(&mut self, recording: Recording) {
+        self.recorder.iter().for_each(|recorder| recorder.note(recording));
+    }
+
+    fn journal(&mut self, ticket: u64, entry: Entry) {
+        // A loss is counted and logged there.
+        self.journal.append(ticket, entry);
+    }
+
+    fn reply(&mut self, id: u64, reply: Reply) {
+        self.asks.answer(id, reply);
+    }
+
+    fn resolve(&mut self, id: u64, target: Target) {
+        self.resolver.resolve(id, target);
+    }
+
+    fn wanted(&self) -> bool {
+        self.board.wanted()
+    }
+
+    fn report(&mut self, now: Now, switch: &Switch) {
+        let dead = self.shards.iter().filter(|shard| shard.dead()).count();
+        self.board.post(|| Figures { at: now.mono, gauges: switch.gauges(), counters: *switch.counters(), dead });
+    }
+}
