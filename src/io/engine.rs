@@ -6,10 +6,11 @@ use crate::control::Reply;
 use crate::event::Entry;
 use crate::io::clock;
 use crate::io::inbox::{Arrival, Outlet};
+use crate::io::metrics;
 use crate::io::net::udp::{UdpPort, Unsent};
 use crate::io::process::threads;
 use crate::media::Command;
-use crate::switch::{Input, Output, Recording, Switch};
+use crate::switch::{Input, Output, Recording, Switch, Timed};
 use crate::transport::{Bounds, Lanes};
 use bytes::Bytes;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -204,6 +205,8 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
             Output::Recording(recording) => self.ends.recording(recording),
             Output::Reply { id, reply } => self.ends.reply(id, reply),
             Output::Resolve { id, target } => self.ends.resolve(id, target),
+            Output::Timed(Timed::CallSetup(duration)) => metrics::CALL_SETUP.observe(duration),
+            Output::Timed(Timed::QueueWait(duration)) => metrics::QUEUE_WAIT.observe(duration),
         }
     }
 

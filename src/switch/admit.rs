@@ -4,6 +4,7 @@ use super::identity::{self, Identity};
 use super::keys::Keypad;
 use super::proof::Proof;
 use super::seats::SeatsOf;
+use super::stopwatch::Stopwatch;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
 use crate::base::{AccessList, CallId, Flow, Now, Proto, Shown};
 use crate::call::{CALLER, Call, FirstOffer};
@@ -304,6 +305,7 @@ impl Switch {
             seq: 0,
             last_ticket: 0,
             timing: Timing::default(),
+            stopwatch: Stopwatch::default(),
             released: false,
             referred: None,
             typed: BTreeMap::new(),

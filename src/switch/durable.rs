@@ -40,8 +40,11 @@ impl Switch {
         active.last_ticket = ticket;
         self.journal.unwritten.push_back((ticket, id));
         active.timing.apply(&what, now.mono);
+        let waited = active.stopwatch.note(now.mono, &what);
+        let set_up = if active.released { active.stopwatch.may_leave(active.since, now.mono) } else { None };
         let entry = Entry { call: id, seq: active.seq, wall: now.wall, mono: now.mono, what };
         out.push(Output::Journal { ticket, entry });
+        out.extend(waited.into_iter().chain(set_up).map(Output::Timed));
     }
 
     pub(super) fn journaled(&mut self, now: Now, upto: u64, out: &mut Vec<Output>) {
@@ -63,6 +66,7 @@ impl Switch {
             && let Some(caller) = active.legs.get(&call::CALLER)
         {
             let leg = caller.id;
+            out.extend(active.stopwatch.may_leave(active.since, now.mono).map(Output::Timed));
             self.journal.waits.cancel(&id);
             self.leg_command(now, dialog::Command::Release { leg }, out);
         }

@@ -26,12 +26,14 @@ mod resolve;
 mod route;
 mod seats;
 mod setup;
+mod stopwatch;
 mod traced;
 
 pub use gauge::{Counters, Gauges};
 pub use proof::Unproven;
 pub use refused::Refusals;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
+pub use stopwatch::Timed;
 
 use crate::base::{AccessList, CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimit, Rng, Target, Timers};
 use crate::call::{self, Call, LegEvent, LegNo};
@@ -54,6 +56,7 @@ use reload::Former;
 use resolve::Resolving;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use stopwatch::Stopwatch;
 use traced::Tracing;
 
 /// An input is something that the outside tells the switch.
@@ -134,6 +137,8 @@ pub enum Output {
         id: u64,
         target: Target,
     },
+    /// A duration that people set alarms on has ended.
+    Timed(Timed),
 }
 
 /// A call that is recorded, from its first entry to its last.
@@ -196,6 +201,7 @@ struct Active {
     last_ticket: u64,
     /// All that was written of it, as the record counts it.
     timing: Timing,
+    stopwatch: Stopwatch,
     /// When it came.
     since: Mono,
     /// It may take the channels that trunks reserve.

@@ -127,7 +127,11 @@ impl Gateway {
                         let event = Event::Closed { leg, rtp, stats: RtpStats::default() };
                         self.input(Input::Media { shard, event });
                     }
-                    Output::Media { .. } | Output::Recording(_) | Output::Reply { .. } | Output::Resolve { .. } => {}
+                    Output::Media { .. }
+                    | Output::Recording(_)
+                    | Output::Timed(_)
+                    | Output::Reply { .. }
+                    | Output::Resolve { .. } => {}
                 }
             }
             if let Some(ticket) = durable {

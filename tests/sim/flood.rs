@@ -125,7 +125,7 @@ impl Gateway {
                         let hosts = names.get(&**name).into_iter().flatten();
                         Input::Resolved { id, hops: hosts.map(|host| target.hop(*host)).collect() }
                     }
-                    Output::Media { .. } | Output::Recording(_) | Output::Reply { .. } => continue,
+                    Output::Media { .. } | Output::Recording(_) | Output::Timed(_) | Output::Reply { .. } => continue,
                 };
                 self.switch.handle(self.now, input, &mut self.out);
             }

@@ -608,7 +608,7 @@ impl World {
                     }
                 }
                 Output::Reply { reply: Reply::Done, .. } => self.summary.moves += 1,
-                Output::Reply { .. } | Output::Recording(_) | Output::Resolve { .. } => {}
+                Output::Reply { .. } | Output::Recording(_) | Output::Timed(_) | Output::Resolve { .. } => {}
                 Output::Journal { ticket, entry } => {
                     if self.log {
                         println!("{:>12} log {} {:?}", self.now.mono.0, entry.call, entry.what);

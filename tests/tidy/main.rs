@@ -89,7 +89,7 @@ const IO_ROOMS: &[(&str, &[&str])] = &[
     ("deliver", &["clock", "config", "journal", "metrics", "process"]),
     ("recorder", &["clock", "config", "journal", "metrics", "process", "shards::tap"]),
     ("http", &["clock", "config", "deliver", "inbox", "journal", "metrics", "process", "recorder::store"]),
-    ("engine", &["clock", "inbox", "net", "process"]),
+    ("engine", &["clock", "inbox", "metrics", "net", "process"]),
     (
         "gateway",
         &[

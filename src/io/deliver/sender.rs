@@ -5,6 +5,7 @@ use crate::base::{Rng, Text, Wall};
 use crate::io::clock::{self, Running};
 use crate::io::journal::Reader;
 use crate::io::journal::{Journal, Settler};
+use crate::io::metrics;
 use crate::io::process::threads;
 use crate::record::cloudevent::CloudEvent;
 use crate::record::delivery::{Answer, Item};
@@ -87,9 +88,20 @@ impl Sender {
                     self.note(&item).await;
                     exchange.noted()
                 }
-                Next::End(answer, change) => return (answer, change),
+                Next::End(answer, change) => {
+                    if matches!(answer, Answer::Done) {
+                        metrics::DELIVERY_LAG.observe(self.since(&event));
+                    }
+                    return (answer, change);
+                }
             }
         }
+    }
+
+    /// How long ago it happened.
+    fn since(&self, event: &CloudEvent) -> Duration {
+        let happened = event.time.parse::<jiff::Timestamp>().map_or(0, |time| time.as_microsecond());
+        Duration::from_micros(u64::try_from(self.now().0.saturating_sub(happened)).unwrap_or(0))
     }
 
     fn read(&self, item: &Item) -> Result<Option<(CloudEvent, Ticket)>, String> {

@@ -333,7 +333,7 @@ async fn a_panic_about_one_call_stops_no_other_delivery() {
         gateway.settled(n, "done").await;
     }
     let counted = |name: &str| {
-        let ours = |metric: &&Metric| metric.name == name && metric.labels == "{thread=\"delivery\"}";
+        let ours = |metric: &&Metric| metric.name == name && metric.labels == [("thread", "delivery".to_owned())];
         threads::metrics().iter().find(ours).map(|metric| metric.value)
     };
     assert_eq!((counted("thread_panics_total"), counted("threads_replaced_total")), (Some(1), Some(0)));

@@ -181,7 +181,8 @@ mod tests {
         assert_eq!(first.recv_timeout(Duration::from_secs(20)), Ok(()));
         drop(stop);
         assert!(looking.join().is_ok());
-        let told = |metric: &crate::io::metrics::Metric| metric.labels == "{thread=\"journal-looks\"}" && metric.value > 0;
+        let told =
+            |metric: &crate::io::metrics::Metric| metric.labels == [("thread", "journal-looks".to_owned())] && metric.value > 0;
         assert!(threads::metrics().iter().any(told));
     }
 }

@@ -11,6 +11,7 @@ use crate::event::Entry;
 use crate::io::clock::{self, Running};
 use crate::io::journal::engine::{Group, Write, Written};
 use crate::io::journal::sqlite::scan::Found;
+use crate::io::metrics;
 use crate::io::process::threads;
 use crossbeam_channel::{Receiver, select};
 use std::cell::Cell;
@@ -292,6 +293,7 @@ impl Writer {
             at_work.set(None);
             Ok(())
         })?;
+        metrics::JOURNAL_SYNC.observe(clock::mono().since(at.mono));
         Ok((written, outcomes))
     }
 

@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(COUNT.load(Ordering::Relaxed), 1);
         drop(Logging(lines.clone()));
         assert_eq!(lines.waiting.load(Ordering::Relaxed), 0, "it takes no room");
-        assert!(threads::metrics().iter().any(|metric| metric.labels == "{thread=\"log\"}" && metric.value > 0));
+        assert!(threads::metrics().iter().any(|metric| metric.labels == [("thread", "log".to_owned())] && metric.value > 0));
     }
 
     #[test]

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(guarded("test-work", || 5), Some(5));
         assert_eq!(guarded("test-work", || panic!("as it was told to")), None::<()>);
         assert_eq!(counted_of("test-work"), [1, 0]);
-        assert!(metrics().iter().any(|metric| metric.labels == "{thread=\"test-work\"}" && metric.value == 1));
+        assert!(metrics().iter().any(|metric| metric.labels == [("thread", "test-work".to_owned())] && metric.value == 1));
     }
 
     #[test]

@@ -319,6 +319,8 @@ fn a_thread_that_cannot_go_on_begins_anew_and_tells_of_each_leg() {
     b.speak(0, 1, &audio(1));
     assert_eq!(b.hear(1).1, audio(1), "new calls are served");
     let counted = threads::metrics();
-    let count = |name| counted.iter().find(|m| m.name == name && m.labels.contains("media-0")).map_or(0, |m| m.value);
+    let count = |name| {
+        counted.iter().find(|m| m.name == name && m.labels.iter().any(|(_, thread)| thread == "media-0")).map_or(0, |m| m.value)
+    };
     assert!(count("thread_panics_total") >= 1 && count("threads_replaced_total") >= 1);
 }

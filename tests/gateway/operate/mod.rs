@@ -8,6 +8,7 @@ mod families;
 mod feed;
 mod foreign;
 mod limits;
+mod metrics;
 mod records;
 mod reload;
 mod subjects;

@@ -20,8 +20,9 @@ fn trapped(dir: &TempDir, after: u32) -> (Journal, Receiver<Report>) {
 }
 
 fn caught() -> u64 {
-    let ours =
-        |metric: &crate::io::metrics::Metric| metric.labels == "{thread=\"journal\"}" && metric.name == "thread_panics_total";
+    let ours = |metric: &crate::io::metrics::Metric| {
+        metric.labels == [("thread", "journal".to_owned())] && metric.name == "thread_panics_total"
+    };
     threads::metrics().iter().find(|metric| ours(metric)).map_or(0, |metric| metric.value)
 }
 

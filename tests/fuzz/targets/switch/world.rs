@@ -253,6 +253,7 @@ impl World {
                     Output::Recording(_) => {}
                     Output::Reply { reply, .. } => self.reply = Some(reply),
                     Output::Resolve { .. } => {}
+                    Output::Timed(_) => {}
                 }
             }
             if let Some(ticket) = durable {
