@@ -26,8 +26,8 @@ mod wheel;
 pub use egress::{Egress, EgressSnapshot};
 pub use out::{Effect, Out, Side, Socket, Tapped};
 pub use ports::Ports;
-pub use prompt::{PromptError, RATE};
 pub use shard::{Config, Relayed, Shard};
+pub use sound::{PromptError, RATE};
 
 use crate::base::{CallId, Cidr, LegId, RtpStats};
 use std::net::SocketAddr;

@@ -2,8 +2,60 @@
 //! becomes 8,000 samples a second of one channel. It is done once, when a prompt is loaded.
 
 use super::Law;
-use super::prompt::{MAX_SAMPLES, PromptError, RATE};
+use crate::base::Text;
 use std::f64::consts::PI;
+use std::fmt;
+
+/// Samples a second of everything here.
+pub const RATE: usize = 8000;
+
+/// Ten minutes: the longest prompt or piece of music that is kept in memory.
+pub const MAX_SAMPLES: usize = 600 * RATE;
+
+/// Why a file cannot be a prompt.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PromptError {
+    Empty,
+    TooLong,
+    Channels(u16),
+    Rate(u32),
+    Format { tag: u16, bits: u16 },
+    NoWav,
+    Cut,
+}
+
+impl PromptError {
+    pub fn told(&self) -> Text {
+        match self {
+            PromptError::Empty => both!("holds no audio", "没有声音"),
+            PromptError::TooLong => {
+                let minutes = MAX_SAMPLES / RATE / 60;
+                both!("is longer than {minutes} minutes", "长于 {minutes} 分钟")
+            }
+            PromptError::Channels(n) => both!("has {n} channels: 1 to 8 can be read", "有 {n} 个声道，可读 1 至 8 个"),
+            PromptError::Rate(hz) => {
+                both!("has {hz} samples a second: 4000 to 192000 can be read", "采样率为 {hz}，可读 4000 至 192000")
+            }
+            PromptError::Format { tag, bits } => both!(
+                "has samples of format {tag} with {bits} bits: save it as PCM (8 to 32 bits), float, A-law or µ-law",
+                "采样格式为 {tag}（{bits} 位），请另存为 PCM（8 至 32 位）、浮点、A 律或 µ 律"
+            ),
+            PromptError::NoWav => both!(
+                "is no WAV file: convert it, for instance by `ffmpeg -i FILE NAME.wav`",
+                "不是 WAV 文件，请转换，例如：`ffmpeg -i 原文件 名称.wav`"
+            ),
+            PromptError::Cut => both!("ends in the middle: it was not copied whole", "文件不完整，没有完整复制"),
+        }
+    }
+}
+
+impl fmt::Display for PromptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told().en)
+    }
+}
+
+impl std::error::Error for PromptError {}
 
 /// RFC 2361, and `WAVE_FORMAT_EXTENSIBLE`, which tells the tag at the beginning of its GUID.
 const PCM: u16 = 1;

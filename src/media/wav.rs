@@ -2,7 +2,7 @@
 //! a second of two samples each.
 
 use super::Law;
-use super::prompt::RATE;
+use super::sound::RATE;
 
 const CHANNELS: u16 = 2;
 /// RFC 2361 §3: PCM, and A-law.

@@ -1,22 +1,9 @@
 //! Characters that Chinese keyboards, word processors and web pages put where a file wants ASCII: each is named, and
 //! what to write instead.
 
+use super::ascii::{Class, in_ascii, meant};
 use super::dates;
 use crate::base::Text;
-
-/// The kind of a mistake: a file that has one mostly has many, and they have one cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    Quote,
-    Mark,
-    Digit,
-    Letter,
-    Dash,
-    Space,
-    Invisible,
-    Date,
-    LineEnd,
-}
 
 /// A mistake in a file: where it stands, counted from 1 in characters, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,34 +13,6 @@ pub struct Slip {
     pub width: usize,
     pub class: Class,
     pub text: Text,
-}
-
-/// The ASCII that a character stands for; a space for one that is to be left out.
-pub fn meant(c: char) -> Option<(char, Class)> {
-    Some(match c {
-        '“' | '”' | '„' | '‟' | '＂' | '「' | '」' | '『' | '』' | '«' | '»' | '〝' | '〞' => {
-            ('"', Class::Quote)
-        }
-        '‘' | '’' | '‚' | '‛' | '＇' | '`' | '´' => ('\'', Class::Quote),
-        '【' | '〔' | '〖' => ('[', Class::Mark),
-        '】' | '〕' | '〗' => (']', Class::Mark),
-        '、' => (',', Class::Mark),
-        '。' | '．' => ('.', Class::Mark),
-        '–' | '—' | '―' | '−' | '‐' | '‑' | '－' => ('-', Class::Dash),
-        '０'..='９' => (narrow(c), Class::Digit),
-        'Ａ'..='Ｚ' | 'ａ'..='ｚ' | '＿' => (narrow(c), Class::Letter),
-        '！'..='～' => (narrow(c), Class::Mark),
-        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => (' ', Class::Space),
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
-            (' ', Class::Invisible)
-        }
-        _ => return None,
-    })
-}
-
-/// A full-width form (U+FF01 to U+FF5E) stands 0xFEE0 above its ASCII.
-fn narrow(c: char) -> char {
-    char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c)
 }
 
 /// Those that nobody sees and no script needs: joiners belong to Mongolian and Uighur words.
@@ -104,16 +63,6 @@ pub fn hint(value: &str) -> Option<Text> {
     let told = message(&first.to_string(), class, &fix.to_string());
     let whole = if writing { Text::default() } else { both!("; all of it: `{plain}`", "；全文应为 `{plain}`") };
     Some(told.then(&whole))
-}
-
-/// The value as it was meant.
-pub fn in_ascii(value: &str) -> String {
-    let one = |c: char| match meant(c) {
-        Some((_, Class::Invisible)) => None,
-        Some((plain, _)) => Some(plain),
-        None => Some(c),
-    };
-    value.chars().filter_map(one).collect::<String>().trim().to_owned()
 }
 
 /// A file's text as it was meant, line for line, and each slip in it.

@@ -1,9 +1,10 @@
 //! Everything that can be found wrong with a plan before the day comes.
 
 use super::compile::compile;
+use super::emergency::{self, Ways};
 use super::file::{self, Written};
 use super::problem::{At, Located, Log, Severity};
-use super::{Loader, Plan, Problem, emergency, findings};
+use super::{Loader, Plan, Problem, findings};
 use crate::base::{Text, Wall};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -21,15 +22,6 @@ pub struct Surroundings<'a> {
     pub ways: Option<Ways<'a>>,
     /// For dates that have run out.
     pub now: Option<Wall>,
-}
-
-/// The ways out, as far as emergencies care.
-#[derive(Clone, Copy)]
-pub struct Ways<'a> {
-    /// The trunk of targets that name none.
-    pub default: &'a str,
-    /// The trunks that reserve channels for emergencies.
-    pub reserving: &'a [&'a str],
 }
 
 /// The findings. The plan is there unless some problem is an error.

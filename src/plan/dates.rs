@@ -1,6 +1,6 @@
 //! Dates and times as people write them: 2026年10月1日, 2026/10/1, 30秒.
 
-use super::characters::in_ascii;
+use super::ascii::in_ascii;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 

@@ -1,12 +1,20 @@
 //! Emergency calls must find a free channel on the day when everybody calls.
 
-use super::check::Ways;
 use super::condition::Gate;
 use super::entry::Entry;
 use super::file::Written;
 use super::problem::Log;
 use super::{Mode, Plan, Step, Target};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The ways out, as far as emergencies care.
+#[derive(Clone, Copy)]
+pub struct Ways<'a> {
+    /// The trunk of targets that name none.
+    pub default: &'a str,
+    /// The trunks that reserve channels for emergencies.
+    pub reserving: &'a [&'a str],
+}
 
 /// Warns of emergency numbers whose calls all leave by one trunk that keeps no channel for them.
 pub fn look(written: &Written, plan: &Plan, ways: &Ways<'_>, log: &Log) {

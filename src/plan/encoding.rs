@@ -1,6 +1,7 @@
 //! Guesses the encoding of a file that is not UTF-8: Chinese editors save GBK, and Windows UTF-16.
 
-use super::characters::{Class, Slip};
+use super::ascii::Class;
+use super::characters::Slip;
 use crate::base::Text;
 use encoding_rs::{Encoding, GB18030, UTF_16BE, UTF_16LE};
 

@@ -1,6 +1,6 @@
 use super::problem::{At, Located, Log, Source, nearest};
 use super::words::{self, Words, names};
-use super::{dates, file};
+use super::{dates, modes};
 use crate::base::Text;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
@@ -215,7 +215,7 @@ impl<'a> Table<'a> {
 /// The word of these that was meant by another, in either language.
 fn known(word: &str, words: Words) -> Option<&'static str> {
     let chinese = words::CHINESE.iter().find(|(chinese, _)| *chinese == word).map(|(_, known)| *known);
-    let exact = file::chinese_mode(word).or(chinese).filter(|one| names(words).any(|known| known == *one));
+    let exact = modes::chinese(word).or(chinese).filter(|one| names(words).any(|known| known == *one));
     exact.or_else(|| nearest(word, names(words)))
 }
 

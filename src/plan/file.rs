@@ -4,11 +4,9 @@ use super::calendar::Calendar;
 use super::expect::{self, Expect};
 use super::fields::Table;
 use super::prefix::Prefixes;
-use super::problem::{At, Located, Log, Source, nearest, suggestion};
+use super::problem::{At, Located, Log, Source};
 use super::rules::{self, Rules, When};
-use super::syntax;
-use super::words::{self, names};
-use super::{Loader, Matched, Mode};
+use super::{Loader, Matched, Mode, modes, syntax, words};
 use crate::base::Text;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,63 +83,6 @@ impl Written {
     pub fn all_rules(&self) -> impl Iterator<Item = &Rules> {
         let sections = self.modes.iter().map(|(_, rules)| rules);
         std::iter::once(&self.head.rules).chain(sections).chain(self.lines.iter().map(|line| &line.rules))
-    }
-}
-
-/// How a plan spells the modes.
-pub const MODES: &[Mode] = &[
-    Mode::Front,
-    Mode::Merged,
-    Mode::Parallel,
-    Mode::SubCenter,
-    Mode::RemoteSeats,
-    Mode::Linked,
-    Mode::Emergency,
-    Mode::Guided,
-    Mode::Platform,
-];
-
-/// The names that notices have for the modes.
-const CHINESE: &[(&str, Mode)] = &[
-    ("前台", Mode::Front),
-    ("总机", Mode::Front),
-    ("整体并入", Mode::Merged),
-    ("直接合并", Mode::Merged),
-    ("并入", Mode::Merged),
-    ("合并", Mode::Merged),
-    ("双号并行", Mode::Parallel),
-    ("并行", Mode::Parallel),
-    ("设分中心", Mode::SubCenter),
-    ("分中心", Mode::SubCenter),
-    ("设置远端座席", Mode::RemoteSeats),
-    ("设置远端坐席", Mode::RemoteSeats),
-    ("远端座席", Mode::RemoteSeats),
-    ("远端坐席", Mode::RemoteSeats),
-    ("对接联通", Mode::Linked),
-    ("联通", Mode::Linked),
-    ("话务转接", Mode::Emergency),
-    ("紧急", Mode::Emergency),
-    ("紧急热线", Mode::Emergency),
-    ("暂不纳入", Mode::Guided),
-    ("话务引导", Mode::Guided),
-    ("省市州一键互转", Mode::Platform),
-    ("省/市州一键互转", Mode::Platform),
-    ("一键互转", Mode::Platform),
-    ("平台", Mode::Platform),
-];
-
-/// How a plan spells a mode that somebody wrote as the notices do.
-pub fn chinese_mode(name: &str) -> Option<&'static str> {
-    let found = CHINESE.iter().find(|(known, _)| known.chars().eq(name.chars().filter(|c| !c.is_whitespace())));
-    found.map(|(_, mode)| mode.name())
-}
-
-/// `; did you mean …` for the name of a mode in either language.
-pub fn mode_suggestion(name: &str) -> Text {
-    let near = || nearest(name, CHINESE.iter().map(|(known, _)| *known)).filter(|_| !name.is_ascii()).and_then(chinese_mode);
-    match chinese_mode(name).or_else(near) {
-        Some(mode) => both!("; did you mean `{mode}`?", "；是不是 `{mode}`？"),
-        None => suggestion(name, names(words::MODES)),
     }
 }
 
@@ -233,7 +174,7 @@ fn read_head(top: &Table<'_>, written: &mut Written, log: &Log) {
 
 fn read_modes(top: &Table<'_>, written: &mut Written, log: &Log) {
     let Some(table) = top.table("modes", words::MODES) else { return };
-    for mode in MODES {
+    for mode in modes::MODES {
         let name = mode.name();
         let Some(section) = table.table(name, &[words::RULES]) else { continue };
         if written.modes.iter().any(|(m, _)| m == mode) {
@@ -270,10 +211,10 @@ fn read_unit(table: &Table<'_>, log: &Log) -> Option<Located<String>> {
 }
 
 fn read_mode(said: Located<String>, log: &Log) -> Option<Located<Mode>> {
-    let found = MODES.iter().find(|mode| mode.name() == said.value);
+    let found = modes::MODES.iter().find(|mode| mode.name() == said.value);
     if found.is_none() {
         let name = &said.value;
-        log.error(&said.at, both!("no mode `{name}`", "没有模式 `{name}`").then(&mode_suggestion(name)));
+        log.error(&said.at, both!("no mode `{name}`", "没有模式 `{name}`").then(&modes::suggestion(name)));
     }
     found.map(|mode| Located { value: *mode, at: said.at })
 }

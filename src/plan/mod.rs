@@ -1,6 +1,7 @@
 //! Dial plans: TOML files that say what each number means on each day. Facts in, steps out; no SIP here.
 
 mod advance;
+pub mod ascii;
 pub mod built_in;
 mod calendar;
 pub mod characters;
@@ -18,6 +19,7 @@ mod explain;
 mod fields;
 mod file;
 mod findings;
+mod modes;
 mod number;
 mod prefix;
 mod problem;
@@ -33,8 +35,9 @@ use crate::base::{Map, Text, Wall};
 pub use crate::event::Mode;
 pub use crate::event::Phase;
 pub use advance::{Advance, Failure};
-pub use check::{Checked, Surroundings, Ways, check};
+pub use check::{Checked, Surroundings, check};
 pub use difference::Change;
+pub use emergency::Ways;
 use entry::{Entry, Tenant};
 pub use explain::{Explanation, all, day, explain};
 use jiff::tz::TimeZone;

@@ -1,6 +1,7 @@
 //! Problems say what is wrong in a file, and where.
 
-use super::characters::{self, Class, Slip};
+use super::ascii::Class;
+use super::characters::{self, Slip};
 use super::encoding;
 use crate::base::{self, Text, Tongue};
 use std::cell::RefCell;

@@ -1,8 +1,8 @@
 //! TOML, and what its parser says in words that an operator can act on.
 
-use super::characters::Class;
+use super::ascii::Class;
 use super::problem::{At, Problem, Severity, Source};
-use super::{dates, file, words};
+use super::{dates, modes, words};
 use crate::base::Text;
 use std::sync::Arc;
 use toml::Spanned;
@@ -59,7 +59,7 @@ fn words(message: &str, at: &At) -> Text {
         _ if says("carriage return") => super::characters::message("\r", Class::LineEnd, ""),
         _ if says("string values must be quoted") => unquoted(near),
         _ if says("key with no value") => both!("`=` and a value are missing after this word", "此词之后缺少 `=` 和值"),
-        _ if says("invalid unquoted key") || says("unquoted keys cannot be empty") => match file::chinese_mode(near) {
+        _ if says("invalid unquoted key") || says("unquoted keys cannot be empty") => match modes::chinese(near) {
             Some(mode) => both!(
                 "a word has only letters, digits, `-` and `_`; did you mean `{mode}`?",
                 "词只能由英文字母、数字、`-` 和 `_` 组成；是不是 `{mode}`？"
@@ -124,7 +124,7 @@ fn unquoted(near: &str) -> Text {
     let meant = match near {
         "是" | "真" | "开" | "yes" | "on" | "True" | "TRUE" => Some("true".to_owned()),
         "否" | "假" | "关" | "no" | "off" | "False" | "FALSE" => Some("false".to_owned()),
-        near => file::chinese_mode(near).map(str::to_owned).or_else(|| dates::duration(near)).map(|meant| format!("\"{meant}\"")),
+        near => modes::chinese(near).map(str::to_owned).or_else(|| dates::duration(near)).map(|meant| format!("\"{meant}\"")),
     };
     if let Some(meant) = meant {
         return both!("`{near}`: write {meant}", "`{near}`：请写作 {meant}");

@@ -2,7 +2,7 @@
 //! show the line that they are about, and readers of TOML quote values of their own accord.
 
 use crate::base::Text;
-use crate::plan::characters;
+use crate::plan::ascii;
 
 /// Where everything is a secret but what is known to be none.
 const TABLES: &[&[&str]] = &[&["http", "tokens"], &["records", "keys"], &["records", "backends"], &["records", "webhook"]];
@@ -88,7 +88,7 @@ fn names_of_keys(text: &str) -> Vec<String> {
 
 fn header(line: &str) -> Option<Vec<String>> {
     // Brackets and letters may be Chinese ones.
-    let line = characters::in_ascii(line);
+    let line = ascii::in_ascii(line);
     let name = line.strip_prefix('[')?.trim_start_matches('[');
     let name = name.split(']').next().filter(|_| line.contains(']') && !line.contains(['=', ',']))?;
     Some(words(name).collect())
