@@ -44,6 +44,11 @@ impl<K: Ord> Counts<K> {
         self.0.values().sum()
     }
 
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -2,6 +2,7 @@
 
 use super::ConfigFile;
 use crate::base::{Shown, Text, Tongue};
+use crate::io::net::tls::{self, Roots};
 use crate::io::process::files;
 use clap::Args;
 use reqwest::header::ACCEPT_LANGUAGE;
@@ -48,24 +49,31 @@ pub struct Client {
 
 impl Api {
     pub fn open(&self) -> Result<Client, Text> {
-        let base = match &self.url {
-            Some(url) => url.clone(),
-            None => format!("http://{}", reachable(self.config.load()?.http.listen)),
-        };
-        self.token.open(&base)
+        if let Some(url) = &self.url {
+            return self.token.open(url);
+        }
+        let http = self.config.load()?.http;
+        let listen = reachable(http.listen);
+        match http.certificate.as_os_str().is_empty() {
+            true => self.token.open_trusting(&format!("http://{listen}"), Roots::Nobody),
+            false => self.token.open_trusting(&format!("https://{listen}"), Roots::File(&http.certificate)),
+        }
     }
 }
 
 impl Token {
     /// With this token at the gateway there.
     pub fn open(&self, url: &str) -> Result<Client, Text> {
+        self.open_trusting(url, if url.starts_with("http://") { Roots::Nobody } else { Roots::System })
+    }
+
+    fn open_trusting(&self, url: &str, roots: Roots<'_>) -> Result<Client, Text> {
         let base = url.trim_end_matches('/').to_owned();
-        // An error says that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
-        // No need of the system's certificates, which a small container does not have.
-        let http = if base.starts_with("http://") { http.tls_certs_only([]) } else { http };
-        let http = http.build().map_err(|e| both!("cannot prepare a request: {e}", "无法准备请求：{e}"))?;
+        let http = http
+            .tls_backend_preconfigured(tls::client(roots)?)
+            .build()
+            .map_err(|e| both!("cannot prepare a request: {e}", "无法准备请求：{e}"))?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| files::told(&e))?;
         Ok(Client { http, runtime, base, token: self.token()? })
     }

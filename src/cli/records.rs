@@ -12,9 +12,9 @@ use super::typed::Moment;
 use super::{ConfigFile, listed};
 use crate::base::{CallId, Text, Wall};
 use crate::io::clock;
-use crate::io::config::Config;
 use crate::io::config::plans::PlanFile;
 use crate::io::config::secrets;
+use crate::io::config::{Config, KeyFault};
 use crate::io::journal::dead_letters::{Decision, Selection};
 use crate::io::journal::{self, Caller, Lock, Reader};
 use crate::io::process::audit::Audit;
@@ -236,7 +236,7 @@ impl Numbers {
 }
 
 fn sealer(config: &Config) -> Result<Sealer, Text> {
-    secrets::sealer(&config.records).map_err(|complaints| Text::foreign(secrets::told(&complaints)))
+    secrets::sealer(&config.records).map_err(|faults| Text::foreign(KeyFault::told(&faults)))
 }
 
 /// The user who runs this program: what the system knows, and what the person says.

@@ -10,7 +10,7 @@ use crate::io::metrics;
 use crate::io::net::udp::{UdpPort, Unsent};
 use crate::io::process::threads;
 use crate::media::Command;
-use crate::switch::{Input, Output, Recording, Switch, Timed};
+use crate::switch::{Input, Output, Recording, Timed};
 use crate::transport::{Bounds, Lanes};
 use bytes::Bytes;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -26,10 +26,6 @@ const INBOX_BATCH: usize = 256;
 /// Batches of datagrams of one socket in one turn: more than can be served, so that each source waits in its own lane and not
 /// behind others in the socket's buffer.
 const BATCHES: usize = 16;
-/// How long messages are served in one turn: so long one waits at most before it is seen, however many others wait.
-const SLICE: Duration = Duration::from_millis(2);
-/// A burst of one source waits here while others are served: some 4,000 INVITEs.
-const LANE: Bounds = Bounds { messages: 4096, bytes: 4 << 20 };
 /// The thread looks around at least so often: to report, and to see that it should stop.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 /// How late a timer may be. Each call leaves some that end quietly (RFC 3261 timers D to K), and those that are due within
@@ -55,6 +51,15 @@ pub trait Machine {
     fn dropped(&mut self);
     /// The last `handle` or `tick` has panicked: gives up what it worked on, and goes on with the rest.
     fn recover(&mut self, now: Now, out: &mut Vec<Output>);
+}
+
+/// The bounds that an operator sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A burst of one source waits here while others are served.
+    pub lane: Bounds,
+    /// How long messages are served in one turn: so long one waits at most before it is seen, however many others wait.
+    pub turn: Duration,
 }
 
 /// Where outputs go that are no datagrams. None of these may wait.
@@ -83,6 +88,7 @@ pub struct Engine<M, E> {
     ready: Vec<bool>,
     outlet: Outlet,
     lanes: Lanes<Arrival>,
+    turn: Duration,
     poll: Epoll,
     out: Vec<Output>,
     /// Messages that could not be sent, to be told after the turn.
@@ -92,7 +98,14 @@ pub struct Engine<M, E> {
 
 impl<M: Machine, E: Ends<M>> Engine<M, E> {
     /// `out`: what the machine wanted when it was made. Call it in the thread that will run it.
-    pub fn new(machine: M, ends: E, sockets: Vec<UdpSocket>, outlet: Outlet, out: Vec<Output>) -> io::Result<Engine<M, E>> {
+    pub fn new(
+        machine: M,
+        ends: E,
+        inputs: (Vec<UdpSocket>, Outlet),
+        out: Vec<Output>,
+        limits: Limits,
+    ) -> io::Result<Engine<M, E>> {
+        let (sockets, outlet) = inputs;
         let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         poll.add(outlet.descriptor(), EpollEvent::new(EpollFlags::EPOLLIN, INBOX))?;
         let ports = sockets.into_iter().map(UdpPort::new).collect::<io::Result<Vec<_>>>()?;
@@ -100,8 +113,8 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
             poll.add(port.descriptor(), EpollEvent::new(EpollFlags::EPOLLIN, index))?;
         }
         let ready = vec![false; ports.len()];
-        let (lanes, unsent) = (Lanes::new(LANE), Vec::new());
-        Ok(Engine { machine, ends, ports, ready, outlet, lanes, poll, out, unsent, reported: Mono(0) })
+        let (lanes, turn, unsent) = (Lanes::new(limits.lane), limits.turn, Vec::new());
+        Ok(Engine { machine, ends, ports, ready, outlet, lanes, turn, poll, out, unsent, reported: Mono(0) })
     }
 
     /// Runs until `stop`, then gives the ends back.
@@ -165,9 +178,9 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
 
     /// Serves what waits, source by source, for a while.
     fn serve(&mut self, now: Now) {
-        let Engine { machine, out, lanes, .. } = self;
+        let Engine { machine, out, lanes, turn, .. } = self;
         let mut begun = clock::mono();
-        let until = begun.after(SLICE);
+        let until = begun.after(*turn);
         while begun < until
             && lanes.serve(|Arrival { input, place: _place }| {
                 guarded(machine, now, out, |machine, out| machine.handle(now, input, out));
@@ -270,36 +283,6 @@ fn milliseconds(timeout: Duration) -> EpollTimeout {
     u16::try_from(rounded).map_or(EpollTimeout::MAX, EpollTimeout::from)
 }
 
-impl Machine for Switch {
-    fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
-        Switch::handle(self, now, input, out);
-    }
-
-    fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
-        Switch::tick(self, now, out);
-    }
-
-    fn deadline(&self) -> Option<Mono> {
-        Switch::deadline(self)
-    }
-
-    fn source(&self, host: IpAddr) -> Source {
-        Switch::source(self, host)
-    }
-
-    fn spares(&self, data: &[u8]) -> bool {
-        Switch::spares(self, data)
-    }
-
-    fn dropped(&mut self) {
-        Switch::dropped(self);
-    }
-
-    fn recover(&mut self, now: Now, out: &mut Vec<Output>) {
-        Switch::recover(self, now, out);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +291,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::mpsc;
     use std::thread;
+
+    const LIMITS: Limits = Limits { lane: Bounds { messages: 4096, bytes: 4 << 20 }, turn: Duration::from_millis(2) };
 
     /// Answers each datagram with itself, counts inputs, ticks every 20 ms.
     struct Echo {
@@ -393,7 +378,7 @@ mod tests {
                 let outputs = [&b"panic"[..], b"panic", b""];
                 let first = outputs.map(|data| Output::Sip { flow, data: Bytes::from_static(data) }).into();
                 let machine = Echo { next: Mono(0), recoveries: 0, heard: sender.clone() };
-                Engine::new(machine, Nowhere(sender), vec![socket], outlet, first).unwrap().run(&stop).unwrap();
+                Engine::new(machine, Nowhere(sender), (vec![socket], outlet), first, LIMITS).unwrap().run(&stop).unwrap();
             }
         });
         wait_for(&heard, "stream");
@@ -472,7 +457,10 @@ mod tests {
         let thread = thread::spawn({
             let stop = stop.clone();
             move || {
-                Engine::new(Slow(sender), Nowhere(mpsc::channel().0), vec![socket], outlet, vec![]).unwrap().run(&stop).map(drop)
+                Engine::new(Slow(sender), Nowhere(mpsc::channel().0), (vec![socket], outlet), vec![], LIMITS)
+                    .unwrap()
+                    .run(&stop)
+                    .map(drop)
             }
         });
         let other = other.local_addr().unwrap().ip();

@@ -1,6 +1,7 @@
 //! Everything that runs: the switch thread, media threads, journal, delivery, TCP and HTTP, put together.
 
 mod edges;
+mod machine;
 mod records;
 
 use crate::base::{Rng, Text};
@@ -8,7 +9,8 @@ use crate::io::clock;
 use crate::io::config::fit::Fit;
 use crate::io::config::reload::{Reloader, Running, Site};
 use crate::io::config::tokens::Tokens;
-use crate::io::config::{Config, plans, setup, tokens};
+use crate::io::config::trail::Trail;
+use crate::io::config::{Config, KeyFault, plans, secrets, setup};
 use crate::io::deliver::{Deliverer, Deliveries, Target};
 use crate::io::engine::{self, Engine};
 use crate::io::http::outside::Outside;
@@ -22,13 +24,13 @@ use crate::io::metrics::Metric;
 use crate::io::net::admission::Admission;
 use crate::io::net::resolver::Resolver;
 use crate::io::net::tcp::Tcp;
+use crate::io::net::tls::Identity;
 use crate::io::net::udp;
 use crate::io::process::audit::Audit;
 use crate::io::process::{descriptors, files, log, private, threads};
 use crate::io::recorder::{self, Recorder};
 use crate::io::shards::shard::{self, ShardHandle};
 use crate::io::shards::tap::{self, Frame, Sink};
-use crate::io::trail::Trail;
 use crate::media;
 use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
@@ -115,19 +117,20 @@ impl Gateway {
         let stop = Arc::new(AtomicBool::new(false));
         let resolver = Resolver::new(inbox.clone(), runtime.handle().clone(), fixed.sip.resolve_timeout, fixed.sip.names_kept);
         let edges = Edges::new(&tcp, shards, &journal, &board, &asks, resolver).recorded(recorder.notes());
-        let switch = SwitchThread { switch, edges, datagrams, outlet, out, stop: stop.clone() }.start()?;
+        let limits = bounds(&fixed);
+        let switch = SwitchThread { switch, edges, datagrams, outlet, out, limits, stop: stop.clone() }.start()?;
 
-        let tokens = Tokens::of(&config.http).map(Arc::new).map_err(|complaints| tokens::told(&complaints))?;
+        let (tokens, identity) = doorkeepers(&config, &fixed)?;
         let site = Site {
             file: file.map(Path::to_path_buf),
             inbox: inbox.clone(),
             board: board.clone(),
             admission,
             tokens: tokens.clone(),
+            identity: identity.clone(),
         };
         let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), live: Arc::new(live), trail }));
-        let watching = reloader.clone();
-        threads::keep(runtime.handle(), "reload", move || watching.clone().watch());
+        keep_watching(&runtime, reloader.clone());
         let outside = Arc::new(Outside::new(&fixed, &journal, newest, reloader.handle())?);
         let records = &fixed.records;
         let desk = Desk {
@@ -147,7 +150,7 @@ impl Gateway {
             fit,
             shortage: descriptors::shortage,
         };
-        start_http(&fixed, &runtime, door, desk.clone())?;
+        start_http(&fixed, &runtime, (door, identity), desk.clone())?;
         tracing::info!(sip = ?listen, http = %http, plan = %config.plan.file.display(), "ready");
         Ok(Gateway { listen, http, desk, stop, switch, deliverers, journal, recorder, reloader, runtime })
     }
@@ -233,6 +236,7 @@ struct SwitchThread {
     datagrams: Vec<UdpSocket>,
     outlet: Outlet,
     out: Vec<Output>,
+    limits: engine::Limits,
     stop: Arc<AtomicBool>,
 }
 
@@ -243,8 +247,8 @@ impl SwitchThread {
     }
 
     fn run(self) {
-        let SwitchThread { switch, edges, datagrams, outlet, out, stop } = self;
-        let ended = Engine::new(switch, edges, datagrams, outlet, out).and_then(|engine| engine.run(&stop));
+        let SwitchThread { switch, edges, datagrams, outlet, out, limits, stop } = self;
+        let ended = Engine::new(switch, edges, (datagrams, outlet), out, limits).and_then(|engine| engine.run(&stop));
         if let Err(error) = ended {
             tracing::error!(%error, "the switch thread cannot go on");
         }
@@ -327,13 +331,39 @@ fn start_recorder(
     Recorder::start(config, recorder::Parts { journal: settler, owed, clock, frames, seed: rng.map_seed() })
 }
 
+/// The tokens, and the certificate where TLS is spoken.
+fn doorkeepers(config: &Config, fixed: &Config) -> Result<(Arc<Tokens>, Option<Arc<Identity>>), Text> {
+    let tokens = Tokens::of(&config.http).map_err(|faults| KeyFault::told(&faults))?;
+    let identity = secrets::identity(&fixed.http).map_err(|fault| KeyFault::told(&[fault]))?;
+    Ok((Arc::new(tokens), identity.map(Arc::new)))
+}
+
+/// Reloads when a file has changed, as long as the program runs.
+fn keep_watching(runtime: &Runtime, reloader: Arc<Reloader>) {
+    threads::keep(runtime.handle(), "reload", move || reloader.clone().watch());
+}
+
+fn bounds(config: &Config) -> engine::Limits {
+    engine::Limits { lane: setup::lanes(&config.limits), turn: config.limits.turn }
+}
+
 fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
     Tcp::new(inbox.clone(), runtime.handle().clone(), setup::tcp(&config.limits))
 }
 
-fn start_http(config: &Config, runtime: &Runtime, listener: TcpListener, mut desk: Desk) -> Result<(), Text> {
+/// `identity`: the certificate that is shown where TLS is spoken.
+fn start_http(
+    config: &Config,
+    runtime: &Runtime,
+    (listener, identity): (TcpListener, Option<Arc<Identity>>),
+    mut desk: Desk,
+) -> Result<(), Text> {
     let listener = on_runtime(runtime, listener)?;
     let doors = Doors::new(http::Limits::of(&config.http, desk.fit.porch));
+    let doors = match &identity {
+        Some(identity) => doors.by_tls(identity.server()?),
+        None => doors,
+    };
     let (counted, others, disk, deliveries) = (doors.clone(), desk.more.clone(), desk.disk.clone(), desk.deliveries.clone());
     let edges = move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics());
     desk.more = Arc::new(move || others().into_iter().chain(edges()).collect());

@@ -1,7 +1,7 @@
 //! Figures and histograms, and their text for Prometheus (exposition format 0.0.4).
 //!
 //! Figures are asked for at each scrape, of the threads that keep them. Histograms of durations stand here, one for each that
-//! people set alarms on; their buckets are documented in `docs/METRICS.md`.
+//! people set alarms on; their buckets are documented in `docs/metrics.md`.
 
 use crate::base::Shown;
 use prometheus::core::Collector;
@@ -97,7 +97,7 @@ impl Metric {
     }
 
     pub fn labelled(self, labels: &[(&'static str, &str)]) -> Metric {
-        let labels = labels.iter().map(|(name, value)| (*name, Shown(*value).to_string())).collect();
+        let labels = labels.iter().map(|(name, value)| (*name, Shown(value).to_string())).collect();
         Metric { labels, ..self }
     }
 

@@ -17,4 +17,3 @@ pub mod net;
 pub mod process;
 pub mod recorder;
 pub mod shards;
-pub mod trail;

@@ -9,6 +9,7 @@ pub const ENGLISH: &[&str] = &[
     "docs/trunk.md",
     "docs/dial-plan.md",
     "docs/operate.md",
+    "docs/metrics.md",
     "docs/seats.md",
     "docs/tickets.md",
     "docs/journal.md",

@@ -63,15 +63,21 @@ impl Program {
 
     /// Starts it with this as its standard error; gives the pipe, if it is one.
     pub fn start_with(&mut self, stderr: impl Into<Stdio>) -> Option<ChildStderr> {
-        let settings = disk::settings(self.folder.path());
-        let mut child = self.command_with(&settings, &["run"]).stderr(stderr).spawn().unwrap();
-        let pipe = child.stderr.take();
-        self.child = Some(child);
+        let pipe = self.spawn(stderr);
         wait_for("the gateway to be ready", || {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "the gateway ended: {ended:?}\n{}", self.log());
             self.get("/readyz").filter(|(status, _)| *status == 200)
         });
+        pipe
+    }
+
+    /// Starts it and does not wait until it is ready.
+    pub fn spawn(&mut self, stderr: impl Into<Stdio>) -> Option<ChildStderr> {
+        let settings = disk::settings(self.folder.path());
+        let mut child = self.command_with(&settings, &["run"]).stderr(stderr).spawn().unwrap();
+        let pipe = child.stderr.take();
+        self.child = Some(child);
         pipe
     }
 

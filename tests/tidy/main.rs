@@ -78,29 +78,49 @@ const ROOMS: &[(&str, &[&str])] = &[
 const IO_ROOMS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("clock", &[]),
-    ("trail", &[]),
     ("process", &["clock", "metrics"]),
     ("inbox", &["clock"]),
     ("net", &["clock", "inbox", "process"]),
     ("shards", &["clock", "process"]),
     ("journal", &["clock", "metrics", "process"]),
     // A configuration's backends are judged by those who will deliver to them.
-    ("config", &["clock", "deliver", "inbox", "metrics", "net", "process", "trail"]),
-    ("deliver", &["clock", "config", "journal", "metrics", "process"]),
+    ("config", &["clock", "deliver", "inbox", "metrics", "net", "process"]),
+    ("deliver", &["clock", "config", "journal", "metrics", "net", "process"]),
     ("recorder", &["clock", "config", "journal", "metrics", "process", "shards::tap"]),
     ("http", &["clock", "config", "deliver", "inbox", "journal", "metrics", "process", "recorder::store"]),
     ("engine", &["clock", "inbox", "metrics", "net", "process"]),
     (
         "gateway",
-        &[
-            "clock", "config", "deliver", "engine", "http", "inbox", "journal", "metrics", "net", "process", "recorder",
-            "shards", "trail",
-        ],
+        &["clock", "config", "deliver", "engine", "http", "inbox", "journal", "metrics", "net", "process", "recorder", "shards"],
     ),
 ];
 
 /// Rooms whose files name each other in one direction alone. A folder and the files within it count as one side.
-const WITHOUT_CIRCLES: &[&str] = &["dialog", "ua"];
+const WITHOUT_CIRCLES: &[&str] = &[
+    "base",
+    "cli",
+    "control",
+    "dialog",
+    "io/clock",
+    "io/config",
+    "io/deliver",
+    "io/http",
+    "io/inbox",
+    "io/net",
+    "io/process",
+    "io/recorder",
+    "io/shards",
+    "media",
+    "plan",
+    "queue",
+    "seat",
+    "sip",
+    "switch",
+    "transaction",
+    "transport",
+    "trial",
+    "ua",
+];
 
 /// Rooms that may ask the machine: clocks, sockets, files, threads, randomness.
 const IMPURE_ROOMS: &[&str] = &["io", "cli", "trial"];
@@ -239,7 +259,8 @@ fn no_files_of_a_room_name_each_other_in_a_circle() {
     let sources = sources();
     let mut wrong = Vec::new();
     for room in WITHOUT_CIRCLES {
-        let of_room = sources.iter().filter(|source| source.room == *room && !source.path.contains("tests"));
+        let folder = format!("src/{room}/");
+        let of_room = sources.iter().filter(|source| source.path.starts_with(&folder) && !source.path.contains("tests"));
         let files: Vec<(String, String)> = of_room.map(|source| (module(&source.path), without_tests(source))).collect();
         assert!(files.len() > 1, "src/{room} was not found");
         wrong.extend(circle(&named_files(&files)).map(|circle| format!("src/{room}: {circle}")));

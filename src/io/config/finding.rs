@@ -25,6 +25,28 @@ pub enum Place {
     Told,
 }
 
+/// A key whose value is wrong, where its place in the files is not known: [`super::Layers::finding`] finds that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFault {
+    pub path: Vec<String>,
+    pub message: Text,
+}
+
+impl KeyFault {
+    pub fn new(path: &[&str], message: Text) -> KeyFault {
+        KeyFault { path: path.iter().map(|&part| part.to_owned()).collect(), message }
+    }
+
+    /// For those who have no place to show: a line for each.
+    pub fn told(faults: &[KeyFault]) -> Text {
+        let one = |KeyFault { path, message }: &KeyFault| {
+            let key = path.join(".");
+            both!("{key}: ", "{key}：").then(message)
+        };
+        Text::lines(&faults.iter().map(one).collect::<Vec<_>>())
+    }
+}
+
 /// The places of keys whose values are looked at later.
 #[derive(Clone, Debug, Default)]
 pub struct Said {

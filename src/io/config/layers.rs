@@ -1,10 +1,12 @@
 //! The layers of a configuration. The `config` crate merges them, but knows of a mistake only its key; so each file is
 //! first parsed by `toml`, which knows line and column.
 
+use super::finding::{Finding, Place};
 use super::redact;
+use super::schema::Config;
 use super::variables::{PREFIX, Variables, meant};
+use super::wording;
 use crate::base::Text;
-use crate::io::config::{Config, Finding, Place, wording};
 use crate::io::process::files;
 use crate::plan::{At, Source, nearest, syntax};
 use config::{Environment, File, FileFormat};

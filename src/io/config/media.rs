@@ -1,6 +1,6 @@
 //! The keys of media.
 
-use super::schema::list;
+use super::list::list;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::PathBuf;

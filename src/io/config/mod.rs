@@ -4,6 +4,7 @@ mod finding;
 pub mod fit;
 mod layers;
 mod level;
+mod list;
 mod live;
 mod media;
 mod peers;
@@ -15,15 +16,16 @@ mod schema;
 pub mod secrets;
 pub mod setup;
 pub mod tokens;
+pub mod trail;
 mod validate;
 mod variables;
 mod wording;
 
-pub use finding::{Finding, Place};
+pub use finding::{Finding, KeyFault, Place};
 pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
 pub use media::Media;
-pub use peers::{LinesFrom, Seat, Transport, Trunk};
+pub use peers::{Codec, Dtmf, LinesFrom, Seat, Transport, Trunk};
 pub use queues::{Queue, Strategy};
 pub use schema::*;
 

@@ -1,6 +1,6 @@
 //! The keys of trunks and seats, and where those are.
 
-use super::schema::{Codec, Dtmf, list};
+use super::list::list;
 use crate::base::Place;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -127,4 +127,23 @@ pub enum LinesFrom {
     #[default]
     Port,
     Address,
+}
+
+/// How keys travel to a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtmf {
+    #[default]
+    Auto,
+    Rfc4733,
+    Info,
+    Inband,
+}
+
+/// A form of sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Codec {
+    Pcma,
+    Pcmu,
 }

@@ -1,10 +1,11 @@
 //! Dial plans and prompts, read from disk, or from the program itself where the disk has none.
 
+use super::finding::Finding;
+use super::schema::{ALL_LINES, Config};
+use super::trail::Trail;
 use crate::base::Text;
 use crate::io::clock;
-use crate::io::config::{ALL_LINES, Config, Finding};
 use crate::io::process::files;
-use crate::io::trail::Trail;
 use crate::media::Prompt;
 use crate::plan::{self, Checked, Facts, Loader, Mode, Plan, Problem, Severity, Surroundings, Ways, built_in};
 use std::cell::RefCell;

@@ -1,6 +1,6 @@
 //! The keys of a queue.
 
-use super::schema::list;
+use super::list::list;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

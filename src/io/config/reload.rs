@@ -1,17 +1,20 @@
 //! Configuration, plan and prompts taken over by a running gateway: read and checked as a whole, compared with what
 //! runs, swapped in the switch at once. A configuration that is wrong changes nothing.
 
+use super::finding::{Finding, KeyFault};
+use super::plans::{self, Prompts};
+use super::schema::Config;
+use super::secrets;
+use super::setup;
+use super::tokens::Tokens;
+use super::trail::Trail;
 use crate::base::{Text, Tongue};
-use crate::io::config::plans::{self, Prompts};
-use crate::io::config::tokens::Tokens;
-use crate::io::config::{self, Config, Finding};
-use crate::io::config::{setup, tokens};
 use crate::io::inbox::Inbox;
 use crate::io::inbox::figures::Board;
 use crate::io::metrics::Metric;
 use crate::io::net::admission::Admission;
+use crate::io::net::tls::Identity;
 use crate::io::process::log;
-use crate::io::trail::Trail;
 use crate::plan::{Change, Plan, Problem};
 use crate::switch::{Input, Live};
 use serde::Serialize;
@@ -79,6 +82,7 @@ pub struct Reloader {
     board: Arc<Board>,
     admission: Arc<Admission>,
     tokens: Arc<Tokens>,
+    identity: Option<Arc<Identity>>,
     /// One reload at a time.
     running: tokio::sync::Mutex<Running>,
     /// The part that everybody beside the switch reads, also while a reload is under way.
@@ -102,27 +106,30 @@ pub struct Site {
     pub board: Arc<Board>,
     pub admission: Arc<Admission>,
     pub tokens: Arc<Tokens>,
+    /// The certificate of the HTTP interface, where it speaks TLS.
+    pub identity: Option<Arc<Identity>>,
 }
 
 impl Reloader {
     pub fn new(site: Site, running: Running) -> Reloader {
-        let Site { file, inbox, board, admission, tokens } = site;
+        let Site { file, inbox, board, admission, tokens, identity } = site;
         let shown = Mutex::new(running.live.clone());
         note_site(&running.trail, file.as_deref());
+        note_identity(&running.trail, &running.config);
         let failed = AtomicU64::new(0);
         let running = tokio::sync::Mutex::new(running);
-        Reloader { file, inbox, board, admission, tokens, running, shown, failed }
+        Reloader { file, inbox, board, admission, tokens, identity, running, shown, failed }
     }
 
     /// Reads everything anew. All that is wrong comes back, and nothing has changed then.
-    pub async fn reload(&self, why: &str) -> Result<Report, Vec<Text>> {
+    pub async fn reload(&self, why: &str) -> Result<Report, NotReloaded> {
         let mut running = self.running.lock().await;
         let outcome = self.take_over(&mut running).await;
         match &outcome {
             Ok(report) => tell(why, report),
-            Err(problems) => {
+            Err(refused) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(why, "not reloaded, nothing has changed:\n{}", Text::lines(problems));
+                tracing::error!(why, "not reloaded, nothing has changed:\n{}", Text::lines(&refused.told()));
             }
         }
         outcome
@@ -164,39 +171,39 @@ impl Reloader {
         ]
     }
 
-    async fn take_over(&self, running: &mut Running) -> Result<Report, Vec<Text>> {
+    async fn take_over(&self, running: &mut Running) -> Result<Report, NotReloaded> {
         let trail = Trail::default();
         let read = tokio::task::block_in_place(|| read(self.file.as_deref(), &running.config, &trail));
         trail.join(&running.trail);
         running.trail = trail;
-        let Read { config, needs_restart, mut loaded } = read?;
+        let Read { config, needs_restart, identity, mut loaded } = read.map_err(NotReloaded::Wrong)?;
         keep_equal(&mut loaded.prompts, &running.live.prompts);
         let warnings = loaded.warnings.iter().map(Problem::told).collect();
-        let live = setup::live(&config, loaded).map_err(|problem| vec![problem])?;
+        let live = setup::live(&config, loaded).map_err(|problem| NotReloaded::Wrong(vec![problem]))?;
         let report = compare(running, &config, &live, needs_restart, warnings);
         let reloads = self.board.read().counters.reloads;
         // Peers that the new configuration brings may connect before it counts; those that are gone, no longer after it.
-        self.tokens.set(&config.http).map_err(|complaints| vec![tokens::told(&complaints)])?;
+        self.tokens.set(&config.http).map_err(|faults| NotReloaded::Wrong(vec![KeyFault::told(&faults)]))?;
+        if let (Some(shown), Some(new)) = (&self.identity, identity) {
+            shown.replace(new);
+        }
         self.admission.set(setup::known(&config));
         if !self.inbox.send(Input::Reload(Box::new(live.clone()))) {
-            return Err(vec![both!("the switch is gone", "交换线程已退出")]);
+            return Err(NotReloaded::Gone);
         }
         self.wait_for_switch(reloads).await?;
-        log::change(&config.log.level).map_err(|problem| vec![problem])?;
+        log::change(&config.log.level).map_err(|problem| NotReloaded::Wrong(vec![problem]))?;
         let live = Arc::new(live);
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = live.clone();
         (running.config, running.live) = (config, live);
         Ok(report)
     }
 
-    async fn wait_for_switch(&self, before: u64) -> Result<(), Vec<Text>> {
+    async fn wait_for_switch(&self, before: u64) -> Result<(), NotReloaded> {
         let mut waited = Duration::ZERO;
         while self.board.read().counters.reloads == before {
             if waited >= PATIENCE {
-                return Err(vec![both!(
-                    "the switch does not answer; it will take the new configuration over when it does",
-                    "交换线程没有应答；恢复后会采用新配置"
-                )]);
+                return Err(NotReloaded::Late);
             }
             sleep(STEP).await;
             waited += STEP;
@@ -205,11 +212,37 @@ impl Reloader {
     }
 }
 
+/// Why a reload came to nothing: whose fault it is, and what helps.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NotReloaded {
+    /// Files or variables are wrong, each said with its place. Nothing has changed: mend them, and reload again.
+    Wrong(Vec<Text>),
+    /// The switch has not answered in time. It has the new configuration in its inbox: look again later.
+    Late,
+    /// The switch thread has ended: only a restart helps.
+    Gone,
+}
+
+impl NotReloaded {
+    pub fn told(&self) -> Vec<Text> {
+        match self {
+            NotReloaded::Wrong(problems) => problems.clone(),
+            NotReloaded::Late => vec![both!(
+                "the switch does not answer; it will take the new configuration over when it does",
+                "交换线程没有应答；恢复后会采用新配置"
+            )],
+            NotReloaded::Gone => vec![both!("the switch is gone; restart the gateway", "交换线程已退出，请重启网关")],
+        }
+    }
+}
+
 struct Read {
     /// The configuration that is to run.
     config: Config,
     /// Keys that the files change and a running gateway does not take over.
     needs_restart: Vec<String>,
+    /// The certificate as its files are now.
+    identity: Option<Identity>,
     loaded: plans::Loaded,
 }
 
@@ -217,16 +250,18 @@ struct Read {
 /// the next start, and together with what stays as it was.
 fn read(file: Option<&Path>, running: &Config, trail: &Trail) -> Result<Read, Vec<Text>> {
     note_site(trail, file);
-    let new = config::load(file).map_err(|findings| findings.iter().map(Finding::told).collect::<Vec<_>>())?;
+    let new = super::load(file).map_err(|findings| findings.iter().map(Finding::told).collect::<Vec<_>>())?;
     let config = running.with_live(&new);
     let needs_restart = settings(&config, &new);
+    note_identity(trail, &config);
+    let identity = secrets::identity(&config.http).map_err(|fault| vec![KeyFault::told(&[fault])])?;
     let loaded = plans::load_noting(&config, trail).map_err(|problems| {
         let left = needs_restart
             .iter()
             .map(|setting| both!("a restart is needed before this counts: {setting}", "此项须重启后才生效：{setting}"));
         problems.into_iter().chain(left).collect::<Vec<_>>()
     })?;
-    Ok(Read { config, needs_restart, loaded })
+    Ok(Read { config, needs_restart, identity, loaded })
 }
 
 fn compare(old: &Running, config: &Config, live: &Live, needs_restart: Vec<String>, warnings: Vec<Text>) -> Report {
@@ -250,7 +285,13 @@ fn compare(old: &Running, config: &Config, live: &Live, needs_restart: Vec<Strin
 }
 
 fn note_site(trail: &Trail, file: Option<&Path>) {
-    trail.note(config::site_file(file));
+    trail.note(super::site_file(file));
+}
+
+/// A certificate that somebody renews is shown as soon as it stands there.
+fn note_identity(trail: &Trail, config: &Config) {
+    let files = [&config.http.certificate, &config.http.key].into_iter();
+    files.filter(|path| !path.as_os_str().is_empty()).for_each(|path| trail.note(path));
 }
 
 /// Sounds that did not change stay where they are in memory, shared with the calls in progress.

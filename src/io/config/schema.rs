@@ -1,17 +1,14 @@
 //! The keys of a configuration, typed. The meaning of each stands in `config/default.toml`, which has all of them.
 
 use super::finding::Said;
+use super::list::list;
 use super::media::Media;
 use super::peers::{Seat, Trunk};
 use super::queues::Queue;
 use crate::control::{FeatureCodes, Role};
 use crate::io::process::log::Log;
-use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
-use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -94,24 +91,6 @@ pub enum UnknownSource {
     Refuse,
 }
 
-/// How keys travel to a peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtmf {
-    #[default]
-    Auto,
-    Rfc4733,
-    Info,
-    Inband,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Codec {
-    Pcma,
-    Pcmu,
-}
-
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Routes {
@@ -188,6 +167,11 @@ pub struct Limits {
     pub connections: usize,
     pub connections_per_source: usize,
     pub connection_backlog: usize,
+    pub connection_unserved: usize,
+    pub source_waiting: usize,
+    pub source_waiting_bytes: usize,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub turn: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub message_timeout: Duration,
 }
@@ -333,6 +317,9 @@ pub struct Http {
     pub timeout: Duration,
     /// How others reach it; empty: nobody is told.
     pub public_url: String,
+    /// PEM files; empty: no TLS is spoken.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
     pub tokens: BTreeMap<String, Token>,
 }
 
@@ -340,7 +327,16 @@ impl Default for Http {
     fn default() -> Http {
         let (listen, timeout) = (SocketAddr::from(([127, 0, 0, 1], 8080)), Duration::from_secs(10));
         let (connections, connections_per_source) = (256, 192);
-        Http { listen, connections, connections_per_source, timeout, public_url: String::new(), tokens: BTreeMap::new() }
+        Http {
+            listen,
+            connections,
+            connections_per_source,
+            timeout,
+            public_url: String::new(),
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
+            tokens: BTreeMap::new(),
+        }
     }
 }
 
@@ -360,26 +356,4 @@ impl Default for Token {
     fn default() -> Token {
         Token { enabled: true, roles: Vec::new(), secret: String::new(), file: PathBuf::new(), sha256: String::new() }
     }
-}
-
-/// A list, or one string with commas: the environment has no lists.
-pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-    struct List<T>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list")
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            items.map(|item| T::deserialize(IntoDeserializer::into_deserializer(item) as StrDeserializer<'_, E>)).collect()
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Vec<T>, A::Error> {
-            Vec::deserialize(SeqAccessDeserializer::new(items))
-        }
-    }
-    from.deserialize_any(List(PhantomData))
 }

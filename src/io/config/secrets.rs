@@ -1,42 +1,41 @@
 //! The keys that records are sealed with, read from where the configuration says.
 
+use super::finding::KeyFault;
+use super::schema::{Http, Records, SealingKey};
 use crate::base::Text;
-use crate::io::config::{Records, SealingKey};
+use crate::io::net::tls::{self, Identity};
 use crate::io::process::files;
 use crate::record::seal::{Sealer, Secret};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use std::collections::BTreeMap;
 
-/// The key at fault (below `records`), and what is wrong.
-pub type Complaint = (Vec<String>, Text);
-
 /// A name is written into each entry.
 const LONGEST_NAME: usize = 32;
 
-pub fn sealer(records: &Records) -> Result<Sealer, Vec<Complaint>> {
-    let (mut keys, mut complaints) = (BTreeMap::new(), Vec::new());
+pub fn sealer(records: &Records) -> Result<Sealer, Vec<KeyFault>> {
+    let (mut keys, mut faults) = (BTreeMap::new(), Vec::new());
     for (name, key) in &records.keys {
-        let at = vec!["keys".to_owned(), name.clone()];
+        let fault = |message: Text| KeyFault::new(&["records", "keys", name], message);
         match read(key) {
             _ if name.len() > LONGEST_NAME => {
-                complaints.push((at, both!("its name has more than {LONGEST_NAME} characters", "名称超过 {LONGEST_NAME} 个字符")))
+                faults.push(fault(both!("its name has more than {LONGEST_NAME} characters", "名称超过 {LONGEST_NAME} 个字符")))
             }
             Ok(secret) => drop(keys.insert(name.clone(), secret)),
-            Err(what) => complaints.push((at, what)),
+            Err(message) => faults.push(fault(message)),
         }
     }
     let mut known = |name: &str, key: &str| {
         let found = keys.get(name).copied();
         if found.is_none() && !name.is_empty() && !records.keys.contains_key(name) {
-            complaints.push((vec![key.to_owned()], unknown(name)));
+            faults.push(KeyFault::new(&["records", key], unknown(name)));
         }
         found
     };
     let (current, index) = (known(&records.sealed_with, "sealed_with"), known(&records.callers_by, "callers_by"));
-    if complaints.is_empty() {
+    if faults.is_empty() {
         return Ok(Sealer::new(&keys, current.map(|_| records.sealed_with.as_str()), index.as_ref()));
     }
-    Err(complaints)
+    Err(faults)
 }
 
 /// The key that signs links to recordings, where there is one.
@@ -48,13 +47,21 @@ pub fn link(records: &Records, name: &str) -> Result<Option<Secret>, Text> {
     read(key).map(Some).map_err(|what| both!("records.keys.{name} ", "records.keys.{name} ").then(&what))
 }
 
-/// For those who have no place to show.
-pub fn told(complaints: &[Complaint]) -> Text {
-    let one = |(path, what): &Complaint| {
-        let key = path.join(".");
-        both!("records.{key}: ", "records.{key}：").then(what)
-    };
-    Text::lines(&complaints.iter().map(one).collect::<Vec<_>>())
+/// The certificate of the HTTP interface and its key, where it is to speak TLS.
+pub fn identity(http: &Http) -> Result<Option<Identity>, KeyFault> {
+    let fault = |key: &str, message| KeyFault::new(&["http", key], message);
+    match (http.certificate.as_os_str().is_empty(), http.key.as_os_str().is_empty()) {
+        (true, true) => Ok(None),
+        (true, false) => Err(fault("key", both!("set `certificate` too, or neither", "须同时设置 `certificate`，或两者都不设"))),
+        (false, true) => Err(fault("certificate", both!("set `key` too, or neither", "须同时设置 `key`，或两者都不设"))),
+        (false, false) => Identity::read(&http.certificate, &http.key).map(Some).map_err(|wrong| {
+            let (key, path, why) = match wrong {
+                tls::Fault::Certificate(why) => ("certificate", http.certificate.display(), why),
+                tls::Fault::Key(why) => ("key", http.key.display(), why),
+            };
+            fault(key, both!("{path}: ", "{path}：").then(&why))
+        }),
+    }
 }
 
 fn unknown(name: &str) -> Text {
@@ -69,7 +76,7 @@ fn read(key: &SealingKey) -> Result<Secret, Text> {
             both!("{name}: ", "{name}：").then(&why)
         })?,
         (false, false) => key.secret.clone(),
-        _ => return Err(both!("is said by exactly one of file and secret", "只能由 file、secret 之一给出")),
+        _ => return Err(both!("set exactly one of `file`, `secret`", "`file`、`secret` 须且只能设置一个")),
     };
     let wrong = || {
         both!(
@@ -98,10 +105,10 @@ mod tests {
         assert!(sealer.current() == Some("a") && sealer.has("b") && sealer.hash("1").is_some());
         let none = super::sealer(&records(&[], "", "")).unwrap();
         assert!(none.current().is_none() && none.hash("1").is_none());
-        let told = |records: &Records| told(&super::sealer(records).err().unwrap()).en;
+        let told = |records: &Records| KeyFault::told(&super::sealer(records).err().unwrap()).en;
         assert_eq!(told(&records(&[], "a", "")), "records.sealed_with: no key `a` in [records.keys]");
         assert!(told(&records(&[("a", "12")], "a", "")).starts_with("records.keys.a: is not 64 hex"));
-        assert!(told(&records(&[("a", "")], "a", "")).contains("exactly one of file and secret"));
+        assert!(told(&records(&[("a", "")], "a", "")).contains("set exactly one of `file`, `secret`"));
         let mut both = records(&[("a", &hex)], "a", "");
         both.keys.entry("a".to_owned()).and_modify(|key| key.file = "/nowhere".into());
         assert!(!told(&both).contains(&hex));

@@ -1,11 +1,11 @@
 //! From configuration to what the switch is told.
 
 use super::fit::Fit;
+use super::plans::Loaded;
 use crate::base::{AccessList, Cidr, Proto, Rate, Target, Text, Transport};
 use crate::call::Policy;
 use crate::dialog::Config as Legs;
 use crate::event::Division;
-use crate::io::config::plans::Loaded;
 use crate::io::config::{self, Config};
 use crate::io::net::{admission, tcp};
 use crate::media::{Origins, Prompt};
@@ -15,6 +15,7 @@ use crate::switch::{
     Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
+use crate::transport::Bounds;
 use crate::ua::Config as Ua;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,8 +53,18 @@ pub fn fit(config: &Config, descriptors: usize) -> Result<Fit, Text> {
 
 /// The bounds of SIP over TCP.
 pub fn tcp(limits: &config::Limits) -> tcp::Limits {
-    let config::Limits { connections, connections_per_source, message_timeout, connection_backlog, .. } = *limits;
-    tcp::Limits { connections, per_source: connections_per_source, message: message_timeout, backlog: connection_backlog }
+    tcp::Limits {
+        connections: limits.connections,
+        per_source: limits.connections_per_source,
+        message: limits.message_timeout,
+        backlog: limits.connection_backlog,
+        unserved: limits.connection_unserved,
+    }
+}
+
+/// The bounds of messages that wait for the switch, one lane for each source.
+pub fn lanes(limits: &config::Limits) -> Bounds {
+    Bounds { messages: limits.source_waiting, bytes: limits.source_waiting_bytes }
 }
 
 /// Peers that may connect by TCP.

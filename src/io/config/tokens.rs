@@ -1,9 +1,10 @@
 //! Bearer tokens of the HTTP interface. Only their hashes are kept, and a guess is compared with all of them in a time
 //! that does not tell how close it came.
 
+use super::finding::KeyFault;
+use super::schema::{Http, Token};
 use crate::base::Text;
 use crate::control::Holder;
-use crate::io::config::{Http, Token};
 use crate::io::process::files;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ring::digest::{SHA256, digest};
@@ -19,9 +20,6 @@ const MOST: usize = 1000;
 
 type Hash = [u8; 32];
 
-/// A mistake in the configuration's tokens: path of the key, and what is wrong.
-pub type Complaint = (Vec<String>, Text);
-
 /// Those in force; a reload replaces them.
 pub struct Tokens(RwLock<Known>);
 
@@ -31,12 +29,12 @@ struct Known {
 }
 
 impl Tokens {
-    pub fn of(http: &Http) -> Result<Tokens, Vec<Complaint>> {
+    pub fn of(http: &Http) -> Result<Tokens, Vec<KeyFault>> {
         Ok(Tokens(RwLock::new(Known::of(http)?)))
     }
 
     /// Takes over others.
-    pub fn set(&self, http: &Http) -> Result<(), Vec<Complaint>> {
+    pub fn set(&self, http: &Http) -> Result<(), Vec<KeyFault>> {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Known::of(http)?;
         Ok(())
     }
@@ -60,40 +58,35 @@ impl Tokens {
     }
 }
 
-/// For those who have no place to show.
-pub fn told(complaints: &[Complaint]) -> Text {
-    let one = |(path, what): &Complaint| Text::foreign(path.join(".")).then(&both!(": ", "：")).then(what);
-    Text::lines(&complaints.iter().map(one).collect::<Vec<_>>())
-}
-
 impl Known {
-    fn of(http: &Http) -> Result<Known, Vec<Complaint>> {
+    fn of(http: &Http) -> Result<Known, Vec<KeyFault>> {
         let mut names: BTreeMap<Hash, &str> = BTreeMap::new();
-        let (mut known, mut complaints) = (Known::default(), Vec::new());
+        let (mut known, mut faults) = (Known::default(), Vec::new());
         for (name, token) in http.tokens.iter().filter(|(_, token)| token.enabled) {
-            let at = |key: &str| vec!["http".to_owned(), "tokens".to_owned(), name.clone(), key.to_owned()];
+            let fault = |key: &str, message: Text| KeyFault::new(&["http", "tokens", name, key], message);
             if token.roles.is_empty() {
-                complaints
-                    .push((at("roles"), both!("names no role: its holder could do nothing", "没有任何角色，持有者什么也做不了")));
+                faults.push(fault(
+                    "roles",
+                    both!("names no role: its holder could do nothing", "没有任何角色，持有者什么也做不了"),
+                ));
             }
             match read(token) {
-                Err((key, what)) => complaints.push((at(key), what)),
+                Err((key, message)) => faults.push(fault(key, message)),
                 Ok(hash) => {
                     if let Some(other) = names.insert(hash, name) {
-                        complaints.push((at("roles"), both!("it is the same token as `{other}`", "与 `{other}` 是同一个令牌")));
+                        faults.push(fault("roles", both!("is the same token as `{other}`", "与 `{other}` 是同一个令牌")));
                     }
                     known.holders.push((hash, Arc::new(Holder { name: name.clone(), roles: token.roles.clone() })));
                 }
             }
         }
         if known.holders.len() > MOST {
-            complaints
-                .push((vec!["http".to_owned(), "tokens".to_owned()], both!("more than {MOST} tokens", "令牌超过 {MOST} 个")));
+            faults.push(KeyFault::new(&["http", "tokens"], both!("more than {MOST} tokens", "令牌超过 {MOST} 个")));
         }
         if http.tokens.values().all(|token| !token.enabled) && !http.listen.ip().is_loopback() {
-            complaints.push((vec!["http".to_owned(), "listen".to_owned()], reachable(http.listen)));
+            faults.push(KeyFault::new(&["http", "listen"], reachable(http.listen)));
         }
-        if complaints.is_empty() { Ok(known) } else { Err(complaints) }
+        if faults.is_empty() { Ok(known) } else { Err(faults) }
     }
 }
 
@@ -118,10 +111,9 @@ fn read(token: &Token) -> Result<Hash, (&'static str, Text)> {
             let first = text.lines().next().unwrap_or_default().trim();
             long_enough(first).map(hash).map_err(|what| ("file", both!("{name}: its first line {}", "{name}：首行{}"; what)))
         }
-        _ => Err((
-            "roles",
-            both!("a token is said by exactly one of secret, file and sha256", "令牌只能由 secret、file、sha256 之一给出"),
-        )),
+        _ => {
+            Err(("roles", both!("set exactly one of `secret`, `file`, `sha256`", "`secret`、`file`、`sha256` 须且只能设置一个")))
+        }
     }
 }
 
@@ -169,10 +161,10 @@ mod tests {
 
     #[track_caller]
     fn complains(http: &Http, path: &str, what: &str) {
-        let complaints = Tokens::of(http).err().unwrap();
-        let found = complaints.iter().any(|(at, why)| at.join(".") == path && why.en.contains(what));
-        assert!(found, "{complaints:?}");
-        assert!(!format!("{complaints:?}").contains(SECRET));
+        let faults = Tokens::of(http).err().unwrap();
+        let found = faults.iter().any(|fault| fault.path.join(".") == path && fault.message.en.contains(what));
+        assert!(found, "{faults:?}");
+        assert!(!format!("{faults:?}").contains(SECRET));
     }
 
     #[test]

@@ -5,11 +5,13 @@ mod place;
 mod reach;
 mod twins;
 
+use super::finding::Finding;
+use super::layers::Layers;
+use super::peers::Trunk;
+use super::schema::{ALL_LINES, Config};
+use super::tokens::Tokens;
+use super::{level, secrets};
 use crate::base::{AccessList, Cidr, Text};
-use crate::io::config::level;
-use crate::io::config::secrets;
-use crate::io::config::tokens::Tokens;
-use crate::io::config::{ALL_LINES, Config, Finding, Layers, Trunk};
 use crate::plan::suggestion;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
@@ -268,6 +270,9 @@ impl Check<'_> {
             (limits.source_percent, "source_percent"),
             (limits.repeat_rate as usize, "repeat_rate"),
             (limits.connection_backlog, "connection_backlog"),
+            (limits.connection_unserved, "connection_unserved"),
+            (limits.source_waiting, "source_waiting"),
+            (limits.source_waiting_bytes, "source_waiting_bytes"),
         ];
         for (value, key) in counts {
             self.require(value > 0, &["limits", key], || both!("is 0", "不能为 0"));
@@ -276,6 +281,7 @@ impl Check<'_> {
             let percent = limits.emergency_percent;
             both!("{percent} of 100 calls: too few are left for others", "每百路保留 {percent} 路，留给其他呼叫的太少")
         });
+        self.positive(limits.turn, &["limits", "turn"]);
         self.positive(config.calls.max_duration, &["calls", "max_duration"]);
         self.positive(config.calls.after_caller, &["calls", "after_caller"]);
         self.require(config.calls.max_parties > 0, &["calls", "max_parties"], || both!("is 0", "不能为 0"));
@@ -308,10 +314,8 @@ impl Check<'_> {
         let share = config.http.connections_per_source;
         self.require(share > 0, &["http", "connections_per_source"], || both!("is 0", "不能为 0"));
         self.positive(config.http.timeout, &["http", "timeout"]);
-        for (path, message) in Tokens::of(&config.http).err().unwrap_or_default() {
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            self.require(false, &path, || message);
-        }
+        let identity = secrets::identity(&config.http).err();
+        self.faults(Tokens::of(&config.http).err().unwrap_or_default().into_iter().chain(identity));
         let own = &config.http.public_url;
         let web = own.is_empty() || own.starts_with("http://") || own.starts_with("https://");
         let plain = !own.contains(['<', '>', '"', ' ', '?', '#']);
@@ -338,10 +342,7 @@ impl Check<'_> {
         for (name, backend) in config.records.backends.iter().filter(|(_, backend)| backend.enabled) {
             self.backend(name, backend);
         }
-        for (path, message) in secrets::sealer(&config.records).err().unwrap_or_default() {
-            let path: Vec<&str> = std::iter::once("records").chain(path.iter().map(String::as_str)).collect();
-            self.require(false, &path, || message);
-        }
+        self.faults(secrets::sealer(&config.records).err().unwrap_or_default());
         let zone = Zone::named(&config.records.zone);
         self.require(zone.is_ok(), &["records", "zone"], || zone.err().unwrap_or_default());
         for (phone, area) in &config.records.areas {

@@ -13,6 +13,7 @@ pub use target::{Fault, Target, WEBHOOK, profile};
 
 use super::clock::{self, Running};
 use super::journal::{Journal, Settler};
+use super::net::tls::{self, Roots};
 use super::process::threads;
 use crate::base::{CallId, Now, Rng, Text};
 use crate::record::delivery::{Alarm, Answer, Input, Output, Settlement, Verdict};
@@ -89,9 +90,10 @@ impl Drop for Deliverer {
 }
 
 fn http_client(target: &Target) -> Result<HttpClient, Text> {
-    // An error says that a provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let plain = target.url.starts_with("http://") && !target.proxy.starts_with("https://");
+    let roots = if plain { Roots::Nobody } else { Roots::System };
     let mut client = HttpClient::builder()
+        .tls_backend_preconfigured(tls::client(roots)?)
         .timeout(target.timeout)
         .connect_timeout(target.timeout)
         .redirect(redirect::Policy::none())
@@ -100,10 +102,6 @@ fn http_client(target: &Target) -> Result<HttpClient, Text> {
         "" => client.no_proxy(),
         proxy => client.proxy(Proxy::all(proxy).map_err(|e| unusable(&reason(e)))?),
     };
-    if target.url.starts_with("http://") && !target.proxy.starts_with("https://") {
-        // No need of the system's certificates, which a small container does not have.
-        client = client.tls_certs_only([]);
-    }
     client.build().map_err(|e| {
         let why = reason(e);
         both!("cannot prepare delivery: {why}", "无法准备投递：{why}")

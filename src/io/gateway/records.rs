@@ -2,7 +2,7 @@
 
 use crate::base::{Rng, Text};
 use crate::io::clock;
-use crate::io::config::{Config, secrets};
+use crate::io::config::{Config, KeyFault, secrets};
 use crate::io::deliver::{Deliverer, Target};
 use crate::io::inbox::Inbox;
 use crate::io::journal::{self, Inspection, Journal, Options, Outbox, Report};
@@ -28,7 +28,7 @@ pub(super) fn open_journal(
         let folder = config.node.state.display();
         both!("node.state: {folder}: {}", "node.state：{folder}：{}"; files::told(&e))
     })?;
-    let sealer = secrets::sealer(&config.records).map_err(|complaints| secrets::told(&complaints))?;
+    let sealer = secrets::sealer(&config.records).map_err(|faults| KeyFault::told(&faults))?;
     let options = Options {
         keep: Some(config.records.keep_days).filter(|days| *days > 0).map(|days| DAY * days),
         sealer: Arc::new(sealer),

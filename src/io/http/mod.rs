@@ -23,7 +23,7 @@ mod websocket;
 use crate::base::{Shown, Text, Tongue};
 use crate::control::{Command, Holder, Right};
 use crate::io::config::fit::Fit;
-use crate::io::config::reload::Report;
+use crate::io::config::reload::{NotReloaded, Report};
 use crate::io::config::tokens::Tokens;
 use crate::io::deliver::Deliveries;
 use crate::io::http::outside::Outside;
@@ -88,7 +88,7 @@ pub use serve::{Doors, Limits};
 pub type Figures = Arc<dyn Fn() -> Vec<Metric> + Send + Sync>;
 
 /// Reads everything anew: the report, or what is wrong.
-pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Report, Vec<Text>>> + Send>> + Send + Sync>;
+pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Report, NotReloaded>> + Send>> + Send + Sync>;
 
 /// Everything that is served, and who may ask for it.
 fn endpoints() -> Vec<Endpoint> {
@@ -212,9 +212,13 @@ async fn undrain(State(desk): State<Desk>, Extension(holder): Extension<Arc<Hold
 async fn reload(State(desk): State<Desk>, Extension(tongue): Extension<Tongue>) -> Response {
     match (desk.reload)().await {
         Ok(report) => spoken(Json(report.told(tongue)), tongue),
-        Err(errors) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, both!("nothing has changed", "没有任何改变"))
-            .because(errors)
-            .into_response(),
+        Err(refused) => {
+            let status = match refused {
+                NotReloaded::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                NotReloaded::Late | NotReloaded::Gone => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            Problem::new(status, both!("nothing has changed", "没有任何改变")).because(refused.told()).into_response()
+        }
     }
 }
 
@@ -235,3 +239,5 @@ mod language_tests;
 mod outside_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

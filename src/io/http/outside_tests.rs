@@ -101,7 +101,7 @@ impl Bench {
             asks: Arc::default(),
             done: Arc::default(),
             more: Arc::new(Vec::new),
-            reload: Arc::new(|| Box::pin(async { Err(Vec::new()) })),
+            reload: Arc::new(|| Box::pin(async { Err(NotReloaded::Gone) })),
             tokens: Arc::new(Tokens::of(&http).unwrap()),
             outside,
             disk: Arc::new(crate::io::journal::disk::Disk::of("var/journal.db".into(), 0, 0, Arc::default())),

@@ -1,7 +1,7 @@
 //! Connections of HTTP clients: how many at once, and for how long a slow one is waited for.
 
 use super::CONNECTION;
-use crate::base::owner;
+use crate::base::{Counts, owner};
 use crate::io::config;
 use crate::io::metrics::Metric;
 use crate::io::process::descriptors::{self, Purpose};
@@ -13,15 +13,17 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::collections::BTreeMap;
+use rustls::ServerConfig;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 /// A request's head is no longer.
 const HEAD: usize = 32 << 10;
@@ -41,9 +43,12 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
-/// Figures that are counted of connections.
+/// The connections that there are, and what they are served by.
 #[derive(Clone)]
-pub struct Doors(Arc<Shared>);
+pub struct Doors {
+    shared: Arc<Shared>,
+    tls: Option<TlsAcceptor>,
+}
 
 impl Limits {
     pub fn of(http: &config::Http, porch: usize) -> Limits {
@@ -56,19 +61,25 @@ struct Shared {
     limits: Limits,
     room: Arc<Semaphore>,
     porch: Arc<Semaphore>,
-    sources: Mutex<BTreeMap<IpAddr, usize>>,
+    sources: Mutex<Counts<IpAddr>>,
     refused: AtomicU64,
 }
 
 impl Doors {
     pub fn new(limits: Limits) -> Doors {
         let (room, porch) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(limits.porch)));
-        Doors(Arc::new(Shared { limits, room, porch, sources: Mutex::default(), refused: AtomicU64::new(0) }))
+        let shared = Shared { limits, room, porch, sources: Mutex::default(), refused: AtomicU64::new(0) };
+        Doors { shared: Arc::new(shared), tls: None }
+    }
+
+    /// Speaks TLS alone.
+    pub fn by_tls(self, config: ServerConfig) -> Doors {
+        Doors { tls: Some(Arc::new(config).into()), ..self }
     }
 
     pub fn metrics(&self) -> Vec<Metric> {
-        let open = self.0.limits.connections.saturating_sub(self.0.room.available_permits());
-        let refused = self.0.refused.load(Ordering::Relaxed);
+        let open = self.shared.limits.connections.saturating_sub(self.shared.room.available_permits());
+        let refused = self.shared.refused.load(Ordering::Relaxed);
         vec![
             Metric::gauge("http_connections", "Connections of HTTP clients.", open),
             Metric::counter("http_connections_refused_total", "Connections of HTTP clients beyond the limit.", refused),
@@ -92,7 +103,7 @@ impl Doors {
                 Some(place) => drop(threads::task(
                     &Handle::current(),
                     CONNECTION,
-                    one(stream, router.clone(), self.0.limits, Arc::new(place)),
+                    secured(stream, self.tls.clone(), router.clone(), self.shared.limits, Arc::new(place)),
                 )),
                 None => self.turn_away(stream, health.clone()),
             }
@@ -101,23 +112,26 @@ impl Doors {
 
     /// None where there is no room, or the source has its share.
     fn place(&self, ip: IpAddr) -> Option<Held> {
-        let permit = self.0.room.clone().try_acquire_owned().ok()?;
+        let permit = self.shared.room.clone().try_acquire_owned().ok()?;
         let source = owner(ip);
-        let mut sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = sources.entry(source).or_default();
-        if *taken >= self.0.limits.per_source {
+        let mut sources = self.shared.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if sources.of(&source) >= self.shared.limits.per_source {
             return None;
         }
-        *taken += 1;
-        Some(Held { _permit: permit, of: Some((self.0.clone(), source)) })
+        sources.add(source);
+        Some(Held { _permit: permit, of: Some((self.shared.clone(), source)) })
     }
 
     fn turn_away(&self, stream: TcpStream, health: Router) {
-        self.0.refused.fetch_add(1, Ordering::Relaxed);
-        if let Ok(place) = self.0.porch.clone().try_acquire_owned() {
-            let limits = Limits { timeout: FAREWELL, ..self.0.limits };
+        self.shared.refused.fetch_add(1, Ordering::Relaxed);
+        if let Ok(place) = self.shared.porch.clone().try_acquire_owned() {
+            let limits = Limits { timeout: FAREWELL, ..self.shared.limits };
             let place = Held { _permit: place, of: None };
-            threads::task(&Handle::current(), CONNECTION, timeout(FAREWELL, one(stream, health, limits, Arc::new(place))));
+            threads::task(
+                &Handle::current(),
+                CONNECTION,
+                timeout(FAREWELL, secured(stream, self.tls.clone(), health, limits, Arc::new(place))),
+            );
         }
     }
 }
@@ -134,19 +148,27 @@ pub struct Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let Some((shared, source)) = self.of.take() else { return };
-        let mut sources = shared.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        match sources.get_mut(&source) {
-            Some(taken) if *taken > 1 => *taken -= 1,
-            _ => drop(sources.remove(&source)),
-        }
+        shared.sources.lock().unwrap_or_else(PoisonError::into_inner).remove(&source);
     }
 }
 
-async fn one(stream: TcpStream, router: Router, limits: Limits, place: Place) {
+/// Serves a connection, by TLS where that is spoken: a client has as long for its handshake as for a request's head.
+async fn secured(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, limits: Limits, place: Place) {
     // A client that acknowledges nothing, or lets nothing in, for so long is gone (RFC 5482).
     let socket = socket2::SockRef::from(&stream);
     let _ = socket.set_tcp_user_timeout(Some(limits.timeout));
     let _ = stream.set_nodelay(true);
+    match tls {
+        None => one(stream, router, limits, place).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = timeout(limits.timeout, tls.accept(stream)).await {
+                one(stream, router, limits, place).await;
+            }
+        }
+    }
+}
+
+async fn one(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, limits: Limits, place: Place) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(HEAD);
     let served = TowerToHyperService::new(router);
@@ -261,7 +283,7 @@ mod tests {
         while !ask("127.0.0.2").await.starts_with("HTTP/1.1 200 ") {
             tokio::task::yield_now().await;
         }
-        assert!(doors.0.sources.lock().unwrap().len() <= 1, "none that has gone is remembered");
+        assert!(doors.shared.sources.lock().unwrap().len() <= 1, "none that has gone is remembered");
     }
 
     #[tokio::test]

@@ -3,4 +3,5 @@
 pub mod admission;
 pub mod resolver;
 pub mod tcp;
+pub mod tls;
 pub mod udp;

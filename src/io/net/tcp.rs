@@ -44,8 +44,6 @@ const LOOK: Duration = Duration::from_millis(10);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How soon a full inbox is tried again.
 const RETRY: Duration = Duration::from_millis(5);
-/// Messages of one connection that wait to be served: it is not read meanwhile.
-const UNSERVED: usize = 64;
 /// Messages that wait to leave by one connection; their bytes have a bound of their own.
 const MAX_WAITING: usize = 1024;
 const READ_BUFFER: usize = 16 << 10;
@@ -59,6 +57,8 @@ pub struct Limits {
     pub message: Duration,
     /// Bytes that wait to leave by one connection.
     pub backlog: usize,
+    /// Messages of one connection that wait for the switch.
+    pub unserved: usize,
 }
 
 /// Tells how an address may connect; none: not at all.
@@ -247,7 +247,7 @@ impl Shared {
         let mut framer = Framer::default();
         let mut buffer = vec![0; READ_BUFFER];
         let (mut spoke, mut until) = (false, Instant::now() + self.limits.message);
-        let places = Arc::new(Semaphore::new(UNSERVED));
+        let places = Arc::new(Semaphore::new(self.limits.unserved));
         loop {
             let count = timeout_at(until, reader.read(&mut buffer)).await??;
             if count == 0 {

@@ -10,6 +10,7 @@ use hotline::base::{Mono, Text};
 use hotline::control::{Reply, Role, Why};
 use hotline::io::clock;
 use hotline::io::config::plans;
+use hotline::io::config::reload::NotReloaded;
 use hotline::io::config::setup;
 use hotline::io::config::tokens::Tokens;
 use hotline::io::config::{Config, Http, Layers, Token};
@@ -152,7 +153,7 @@ fn desk(config: &Config) -> (Journal, Desk, Outlet) {
         asks: Arc::new(Asks::default()),
         done: Arc::default(),
         more: Arc::new(Vec::new),
-        reload: Arc::new(|| Box::pin(async { Err(vec![Text::foreign("nothing to load")]) })),
+        reload: Arc::new(|| Box::pin(async { Err(NotReloaded::Wrong(vec![Text::foreign("nothing to load")])) })),
         tokens: Arc::new(Tokens::of(&Http { tokens, ..Http::default() }).unwrap_or_else(|_| panic!("the tokens are good"))),
         audit: Arc::new(Audit::of(&config.node.state)),
         recordings: Arc::new(RecordingStore::of(config).unwrap()),

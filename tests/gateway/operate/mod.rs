@@ -12,6 +12,7 @@ mod metrics;
 mod records;
 mod reload;
 mod subjects;
+mod tls;
 mod told;
 
 use crate::support::http::Backend;

@@ -1,12 +1,21 @@
 //! Ticket systems: their profiles and what they are told to prove who we are.
 
 use super::Check;
-use crate::io::config::{Backend, Config};
+use crate::io::config::finding::KeyFault;
+use crate::io::config::schema::{Backend, Config};
 use crate::io::deliver::{Fault, Target, WEBHOOK};
 use crate::plan::suggestion;
 use crate::record::zone::Zone;
 
 impl Check<'_> {
+    /// Each at the place of its key.
+    pub fn faults(&mut self, faults: impl IntoIterator<Item = KeyFault>) {
+        for KeyFault { path, message } in faults {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            self.require(false, &path, || message);
+        }
+    }
+
     pub fn backend(&mut self, name: &str, backend: &Backend) {
         let path = |key| ["records", "backends", name, key];
         let web = backend.url.starts_with("http://") || backend.url.starts_with("https://");

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::base::Place;
-use crate::io::config::Config;
+use crate::io::config::schema::Config;
 use std::net::{IpAddr, SocketAddr};
 
 /// Room for so many inputs is made at the start: some two hundred bytes each.

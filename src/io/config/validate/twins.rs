@@ -1,7 +1,7 @@
 //! Seats that could not be told apart, or hardly.
 
 use super::Check;
-use crate::io::config::Config;
+use crate::io::config::schema::Config;
 use std::collections::BTreeMap;
 
 impl Check<'_> {

@@ -1,8 +1,7 @@
 //! Places for connections, and how many each peer may have.
 
 use super::{Guest, Limits};
-use crate::base::owner;
-use std::collections::BTreeMap;
+use crate::base::{Counts, owner};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +18,7 @@ pub(super) struct Places(Mutex<Taken>);
 struct Taken {
     all: usize,
     strangers: usize,
-    sources: BTreeMap<IpAddr, usize>,
+    sources: Counts<IpAddr>,
 }
 
 pub(super) struct Place {
@@ -32,16 +31,15 @@ impl Places {
     pub fn take(self: &Arc<Places>, ip: IpAddr, guest: Guest, limits: Limits) -> Option<Place> {
         let (source, strange) = (owner(ip), guest == Guest::Stranger);
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_source = taken.sources.get(&source).copied().unwrap_or(0);
         let full = taken.all >= limits.connections - limits.connections / KEPT
-            || of_source >= limits.per_source
+            || taken.sources.of(&source) >= limits.per_source
             || strange && taken.strangers >= limits.connections.div_ceil(STRANGERS);
         if full {
             return None;
         }
         taken.all += 1;
         taken.strangers += usize::from(strange);
-        taken.sources.insert(source, of_source + 1);
+        taken.sources.add(source);
         Some(Place { places: self.clone(), source, guest })
     }
 }
@@ -51,10 +49,7 @@ impl Drop for Place {
         let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
         taken.strangers -= usize::from(self.guest == Guest::Stranger);
-        match taken.sources.get(&self.source).copied() {
-            Some(1) | None => drop(taken.sources.remove(&self.source)),
-            Some(count) => drop(taken.sources.insert(self.source, count - 1)),
-        }
+        taken.sources.remove(&self.source);
     }
 }
 
@@ -63,7 +58,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const LIMITS: Limits = Limits { connections: 4, per_source: 3, message: Duration::from_secs(30), backlog: 100_000 };
+    const LIMITS: Limits =
+        Limits { connections: 4, per_source: 3, message: Duration::from_secs(30), backlog: 100_000, unserved: 64 };
 
     #[test]
     fn one_source_leaves_room_for_the_others_and_strangers_for_our_own() {

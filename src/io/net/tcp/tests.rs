@@ -20,7 +20,7 @@ async fn bench(limits: Limits) -> Bench {
     Bench { tcp, outlet, local }
 }
 
-const LIMITS: Limits = Limits { connections: 4, per_source: 3, message: Duration::from_secs(30), backlog: 100_000 };
+const LIMITS: Limits = Limits { connections: 4, per_source: 3, message: Duration::from_secs(30), backlog: 100_000, unserved: 64 };
 
 impl Bench {
     async fn next(&self) -> Input {
