@@ -237,14 +237,22 @@ async fn case(stage: Stage, fault: Fault) {
     }
 }
 
+const AT_ONCE: usize = 24;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_fault_at_every_stage_ends_as_the_table_says() {
     let faults: Vec<Fault> = FAULTS.iter().copied().chain(STATUSES.iter().map(|code| Fault::Status(*code))).collect();
+    let stages = [Stage::Find, Stage::Create, Stage::Update];
+    let all: Vec<_> = stages.iter().flat_map(|stage| faults.iter().map(|fault| (*stage, *fault))).collect();
+    assert_eq!(all.len(), 99);
     let mut cases = JoinSet::new();
-    for stage in [Stage::Find, Stage::Create, Stage::Update] {
-        faults.iter().for_each(|fault| drop(cases.spawn(case(stage, *fault))));
+    for (stage, fault) in all {
+        // Each has a gateway with a journal: a slow machine runs so many within their time.
+        if cases.len() == AT_ONCE {
+            cases.join_next().await.unwrap().unwrap();
+        }
+        cases.spawn(case(stage, fault));
     }
-    assert_eq!(cases.len(), 99);
     while let Some(case) = cases.join_next().await {
         case.unwrap();
     }
