@@ -12,8 +12,6 @@ const STRINGS: &[(&str, usize)] = &[
     // The standard library's trait has it so; whoever reads a network says in both what is wrong.
     ("src/base/cidr.rs", 1),
     // These stand in the journal and the log.
-    ("src/io/deliver/sender.rs", 2),
-    ("src/io/http/outside.rs", 1),
     ("src/io/http/schemas.rs", 1),
     // The reason of a 400 goes to a peer.
     ("src/sip/parse.rs", 1),

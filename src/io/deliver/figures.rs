@@ -1,6 +1,6 @@
 //! Figures that are counted of delivery, and the alarms of what is wrong with it now.
 
-use super::Deliverer;
+use super::{Deliverer, Error};
 use crate::base::Text;
 use crate::io::journal::Journal;
 use crate::io::journal::{Backlog, Reader};
@@ -61,8 +61,8 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    pub fn of(deliverers: &[Deliverer], journal: &Journal) -> Result<Deliveries, Text> {
-        let reader = journal.reader(Zone::default()).map_err(Text::from)?;
+    pub fn of(deliverers: &[Deliverer], journal: &Journal) -> Result<Deliveries, Error> {
+        let reader = journal.reader(Zone::default())?;
         Ok(Deliveries { backends: deliverers.iter().map(Deliverer::figures).collect(), reader: Some(Mutex::new(reader)) })
     }
 

@@ -3,10 +3,12 @@
 //! Deliveries that are due stand in the journal and nowhere else. A request that was under way when the process ended is
 //! made again after the start, with the same id.
 
+mod error;
 mod figures;
 mod sender;
 mod target;
 
+pub use error::Error;
 pub use figures::{Deliveries, Figures};
 pub use sender::Client;
 pub use target::{Fault, Target, WEBHOOK, profile};
@@ -15,14 +17,14 @@ use super::clock::{self, Running};
 use super::journal::{Journal, Settler};
 use super::net::tls::{self, Roots};
 use super::process::threads;
-use crate::base::{CallId, Now, Rng, Text};
+use crate::base::{CallId, Now, Rng};
 use crate::record::delivery::{Alarm, Answer, Input, Output, Settlement, Verdict};
 use crate::record::exchange::Change;
 use crate::record::scheduler::Scheduler;
 use reqwest::{Client as HttpClient, Proxy, redirect};
 use sender::Sender;
 use std::collections::BTreeMap;
-use std::error::Error;
+use std::error::Error as _;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
@@ -48,7 +50,7 @@ impl Deliverer {
         target: Target,
         wake: Arc<Notify>,
         mut rng: Rng,
-    ) -> Result<Deliverer, Text> {
+    ) -> Result<Deliverer, Error> {
         let reader = journal.reader(target.zone.clone())?;
         let limits = target.limits;
         let figures = Arc::new(Figures::of(&target.name));
@@ -89,11 +91,11 @@ impl Drop for Deliverer {
     }
 }
 
-fn http_client(target: &Target) -> Result<HttpClient, Text> {
+fn http_client(target: &Target) -> Result<HttpClient, Error> {
     let plain = target.url.starts_with("http://") && !target.proxy.starts_with("https://");
     let roots = if plain { Roots::Nobody } else { Roots::System };
     let mut client = HttpClient::builder()
-        .tls_backend_preconfigured(tls::client(roots)?)
+        .tls_backend_preconfigured(tls::client(roots).map_err(Error::Program)?)
         .timeout(target.timeout)
         .connect_timeout(target.timeout)
         .redirect(redirect::Policy::none())
@@ -104,12 +106,12 @@ fn http_client(target: &Target) -> Result<HttpClient, Text> {
     };
     client.build().map_err(|e| {
         let why = reason(e);
-        both!("cannot prepare delivery: {why}", "无法准备投递：{why}")
+        Error::Program(both!("cannot prepare delivery: {why}", "无法准备投递：{why}"))
     })
 }
 
-fn unusable(why: &str) -> Text {
-    both!("its proxy: {why}", "代理有误：{why}")
+fn unusable(why: &str) -> Error {
+    Error::Configuration(both!("its proxy: {why}", "代理有误：{why}"))
 }
 
 struct Driver {
@@ -169,20 +171,17 @@ impl Driver {
         let sender = self.sender.clone();
         let now = self.now();
         let read = threads::aside(READING, move || sender.due(now.wall, lanes)).await;
-        match read {
-            Some(Ok((items, next))) => {
+        match read.unwrap_or_else(|| Err(Error::panicked())) {
+            Ok((items, next)) => {
                 for offer in self.scheduler.read(&items, next) {
                     self.plan(|scheduler, out| scheduler.handle(now, offer, out));
                 }
             }
-            Some(Err(error)) => self.unreadable(now, &error),
-            None => self.unreadable(now, &threads::fault().en),
+            Err(error) => {
+                tracing::error!("delivery: {error}");
+                self.scheduler.unreadable(now);
+            }
         }
-    }
-
-    fn unreadable(&mut self, now: Now, error: &str) {
-        tracing::error!("delivery: {error}");
-        self.scheduler.unreadable(now);
     }
 
     fn carry_out(&mut self, outputs: Vec<Output>) {

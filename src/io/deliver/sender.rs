@@ -1,7 +1,7 @@
 //! Asks one backend over HTTP: makes requests of events, authenticates them, reads what the answers mean.
 
-use super::{READING, Target, reason};
-use crate::base::{Rng, Text, Wall};
+use super::{Error, READING, Target, reason};
+use crate::base::{Rng, Wall};
 use crate::io::clock::{self, Running};
 use crate::io::journal::Reader;
 use crate::io::journal::{Journal, Settler};
@@ -52,7 +52,7 @@ struct Heard {
 }
 
 impl Sender {
-    pub fn new(target: Target, reader: Reader, journal: &Journal, rng: Rng) -> Result<Sender, Text> {
+    pub fn new(target: Target, reader: Reader, journal: &Journal, rng: Rng) -> Result<Sender, Error> {
         let (settler, clock) = (journal.settler(), journal.running());
         let began = clock.at(clock::mono());
         Ok(Sender { client: Client::new(target, rng)?, reader: Arc::new(Mutex::new(reader)), settler, clock, began })
@@ -62,22 +62,23 @@ impl Sender {
         self.clock.at(clock::mono())
     }
 
-    pub fn due(&self, now: Wall, most: u32) -> Result<(Vec<Item>, Option<Wall>), String> {
+    pub fn due(&self, now: Wall, most: u32) -> Result<(Vec<Item>, Option<Wall>), Error> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let items = reader.due(&self.client.target.name, now, most).map_err(|e| e.to_string())?;
-        let next = reader.next_due(&self.client.target.name, now).map_err(|e| e.to_string())?;
+        let items = reader.due(&self.client.target.name, now, most)?;
+        let next = reader.next_due(&self.client.target.name, now)?;
         Ok((items, next))
     }
 
     /// One attempt, from the search to the answer.
     pub async fn send(self: Arc<Self>, item: Item) -> (Answer, Change) {
         let (sender, wanted) = (self.clone(), item.clone());
-        let (event, ticket) = match threads::aside(READING, move || sender.read(&wanted)).await {
-            Some(Ok(Some(read))) => read,
-            Some(Ok(None)) => return (Answer::Missing, Change::None),
-            Some(Err(error)) => return (Answer::Unread(error), Change::None),
-            // It would do so again: somebody must look at this call.
-            None => return (Answer::Unmade(threads::fault().en), Change::None),
+        let read = threads::aside(READING, move || sender.read(&wanted)).await;
+        let (event, ticket) = match read.unwrap_or_else(|| Err(Error::panicked())) {
+            Ok(Some(read)) => read,
+            Ok(None) => return (Answer::Missing, Change::None),
+            Err(error) if error.may_pass() => return (Answer::Unread(error.to_string()), Change::None),
+            // It would fail again: somebody must look at this call.
+            Err(error) => return (Answer::Unmade(error.to_string()), Change::None),
         };
         let mut exchange = Exchange::new(self.client.target.profile.way(), ticket);
         let mut next = exchange.start(self.now(), self.began);
@@ -104,10 +105,10 @@ impl Sender {
         Duration::from_micros(u64::try_from(self.now().0.saturating_sub(happened)).unwrap_or(0))
     }
 
-    fn read(&self, item: &Item) -> Result<Option<(CloudEvent, Ticket)>, String> {
+    fn read(&self, item: &Item) -> Result<Option<(CloudEvent, Ticket)>, Error> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = reader.event(item).map_err(|e| e.to_string())?;
-        let ticket = reader.ticket(&self.client.target.name, item.call).map_err(|e| e.to_string())?;
+        let event = reader.event(item)?;
+        let ticket = reader.ticket(&self.client.target.name, item.call)?;
         Ok(event.map(|event| (event, ticket)))
     }
 
@@ -124,7 +125,7 @@ impl Sender {
 }
 
 impl Client {
-    pub fn new(target: Target, rng: Rng) -> Result<Client, Text> {
+    pub fn new(target: Target, rng: Rng) -> Result<Client, Error> {
         Ok(Client { http: super::http_client(&target)?, target, rng: Mutex::new(rng), token: Mutex::default() })
     }
 

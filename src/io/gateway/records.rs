@@ -3,7 +3,7 @@
 use crate::base::{Rng, Text};
 use crate::io::clock;
 use crate::io::config::{Config, KeyFault, secrets};
-use crate::io::deliver::{Deliverer, Target};
+use crate::io::deliver::{self, Deliverer, Target};
 use crate::io::inbox::Inbox;
 use crate::io::journal::{self, Inspection, Journal, Options, Outbox, Report};
 use crate::io::process::files;
@@ -64,7 +64,7 @@ pub(super) fn start_delivery(
     runtime: &Runtime,
     journal: &Journal,
     rng: &mut Rng,
-) -> Result<Vec<Deliverer>, Text> {
+) -> Result<Vec<Deliverer>, deliver::Error> {
     let start = |(target, posted)| Deliverer::start(runtime.handle(), journal, target, posted, rng.fork());
     targets.into_iter().map(start).collect()
 }

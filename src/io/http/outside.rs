@@ -121,8 +121,8 @@ impl Outside {
     }
 
     /// The page of a call's ticket, once it has one; the outer none: there is no such call.
-    pub fn page(&self, call: CallId) -> Result<Option<Option<String>>, String> {
-        let record = self.reader.lock().unwrap_or_else(PoisonError::into_inner).record(call).map_err(|e| e.to_string())?;
+    pub fn page(&self, call: CallId) -> Result<Option<Option<String>>, Error> {
+        let record = self.reader.lock().unwrap_or_else(PoisonError::into_inner).record(call)?;
         Ok(record.map(|record| record.tickets.into_iter().find_map(|ticket| ticket.url)))
     }
 
