@@ -168,3 +168,16 @@ fn one_source_does_not_take_all_places_and_emergencies_find_some() {
     assert_eq!(b.queues.gauges(), (0, 0));
     (0..6).for_each(|n| assert_eq!(from(&mut b, 40 + n, "flood", Priority::Normal), [], "nothing is left of the old ones"));
 }
+
+#[test]
+fn a_seat_that_can_be_reached_nowhere_is_not_rung_until_it_can() {
+    let mut nowhere = seat("a", 1);
+    nowhere.bindings.clear();
+    let queue = queue("12345", &["a", "b"], Strategy::OneByOne);
+    let mut b = Bench::new(vec![nowhere, seat("b", 1)], vec![queue.clone()]);
+    assert_eq!(b.join(1), [rings(1, "b")]);
+    assert_eq!(b.join(2), []);
+    let mut out = Vec::new();
+    b.queues.reload(b.now, vec![seat("a", 1), seat("b", 1)], vec![queue], &mut out);
+    assert_eq!(out, [rings(2, "a")]);
+}

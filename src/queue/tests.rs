@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::{Mono, Now};
+pub(super) use crate::seat::tests::seat;
 use crate::seat::{Party, Seat};
 use std::iter;
 use std::time::Duration;
@@ -12,10 +13,6 @@ pub(super) const WAIT: Duration = Duration::from_secs(300);
 
 pub(super) fn call(n: u64) -> CallId {
     CallId(Uuid::from_u128(u128::from(n)))
-}
-
-pub(super) fn seat(name: &str, channels: u32) -> Seat {
-    Seat { name: name.into(), channels }
 }
 
 pub(super) fn queue(name: &str, seats: &[&str], strategy: Strategy) -> Queue {

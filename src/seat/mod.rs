@@ -4,18 +4,20 @@
 //! **Uses.** A call that uses a seat takes one of its channels, once, for as long as any of these holds: the queue has leased
 //! the seat for the call (it rings or talks, or is kept for a caller that may come back), or the seat is a party of the call.
 //!
+//! **Bindings.** The places where a seat can be reached are facts beside its machine. A seat that has none is not rung.
+//!
 //! **Absence.** A seat that let it ring, or that cannot be reached, is in doubt until it shows life. It rests longer each
 //! time, up to the queue's bound.
 
 mod snapshot;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use snapshot::SeatsSnapshot;
 pub use state::SeatState;
 
-use crate::base::{CallId, Mono};
+use crate::base::{CallId, Mono, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +29,13 @@ pub struct Seat {
     pub name: Arc<str>,
     /// The most calls that it takes at once.
     pub channels: u32,
+    pub bindings: Vec<Binding>,
+}
+
+/// One place where a seat can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    pub target: Target,
 }
 
 /// A party of a call that is a seat.
@@ -73,14 +82,21 @@ impl Seats {
         self.missed.clear();
         for state in self.all.values_mut() {
             (state.channels, state.misses, state.rests_until) = (0, 0, None);
+            state.bindings.clear();
         }
         for seat in seats {
-            self.all.entry(seat.name).or_default().channels = seat.channels;
+            let state = self.all.entry(seat.name).or_default();
+            (state.channels, state.bindings) = (seat.channels, seat.bindings);
         }
     }
 
     pub fn get(&self, seat: &str) -> Option<&SeatState> {
         self.all.get(seat)
+    }
+
+    /// The places where the seat can be reached, the first one first; none for a seat that nobody knows.
+    pub fn bindings(&self, seat: &str) -> &[Binding] {
+        self.get(seat).map_or(&[], |state| &state.bindings)
     }
 
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {

@@ -1,4 +1,4 @@
-//! Facts about seats that must survive. Channels come from the configuration, and every count follows from the uses.
+//! Facts about seats that must survive. Channels and bindings come from the configuration, and every count follows from the uses.
 
 use super::{Seat, Seats, Use};
 use crate::base::{CallId, Mono, Offset};
@@ -57,6 +57,7 @@ impl Seats {
 mod tests {
     use super::*;
     use crate::base::Rng;
+    use crate::seat::tests::seat;
     use crate::seat::{Lease, Party};
     use proptest::prelude::*;
     use std::time::Duration;
@@ -65,7 +66,7 @@ mod tests {
     const NAMES: [&str; 4] = ["a", "b", "pbx", "gone"];
 
     fn configured() -> Vec<Seat> {
-        [("a", 1), ("b", 1), ("pbx", 9)].map(|(name, channels)| Seat { name: name.into(), channels }).into()
+        [("a", 1), ("b", 1), ("pbx", 9)].map(|(name, channels)| seat(name, channels)).into()
     }
 
     /// One random input and all that can be seen afterwards; times count from `start`.

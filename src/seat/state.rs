@@ -1,4 +1,4 @@
-use super::{Lease, Use};
+use super::{Binding, Lease, Use};
 use crate::base::Mono;
 use std::time::Duration;
 
@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct SeatState {
     /// 0 once the configuration no longer names it: it finishes its calls.
     pub channels: u32,
+    /// The places where it can be reached now.
+    pub bindings: Vec<Binding>,
     /// Calls that it rings for by a queue.
     pub ringing: u32,
     /// Calls that use it, in whatever way.
@@ -24,7 +26,7 @@ pub struct SeatState {
 impl SeatState {
     /// It takes one more call now.
     pub fn is_free(&self) -> bool {
-        self.rests_until.is_none() && self.taken < self.channels
+        self.rests_until.is_none() && self.taken < self.channels && !self.bindings.is_empty()
     }
 
     pub fn is_doubtful(&self) -> bool {

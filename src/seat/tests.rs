@@ -1,13 +1,21 @@
 use super::*;
+use crate::base::Transport;
+use std::net::SocketAddr;
 use uuid::Uuid;
 
 fn call(n: u128) -> CallId {
     CallId(Uuid::from_u128(n))
 }
 
+/// A seat that can be reached at one place.
+pub(crate) fn seat(name: &str, channels: u32) -> Seat {
+    let target = Target::at(Transport::Udp, SocketAddr::from(([192, 0, 2, 20], 5060)));
+    Seat { name: name.into(), channels, bindings: vec![Binding { target }] }
+}
+
 fn seats(channels: u32) -> (Seats, Arc<str>) {
     let (mut seats, desk): (Seats, Arc<str>) = (Seats::default(), "desk".into());
-    seats.configure(vec![Seat { name: desk.clone(), channels }]);
+    seats.configure(vec![seat(&desk, channels)]);
     (seats, desk)
 }
 
@@ -114,4 +122,18 @@ fn after_a_panic_the_counts_follow_from_the_uses() {
     // The panic came in call 5, and the queue does not know that call 3 rings.
     seats.recover(Some(call(5)), |of, _| of == call(2));
     assert_eq!((taken(&seats), seats.taken()), ((3, 1, 1), 3));
+}
+
+#[test]
+fn a_seat_that_can_be_reached_nowhere_takes_no_call() {
+    let (mut seats, desk) = seats(1);
+    assert!(seats.get("desk").unwrap().is_free() && seats.bindings("desk").len() == 1);
+    seats.configure(vec![Seat { bindings: Vec::new(), ..seat("desk", 1) }]);
+    assert!(!seats.get("desk").unwrap().is_free() && seats.bindings("desk").is_empty());
+    seats.configure(vec![seat("desk", 1)]);
+    assert!(seats.get("desk").unwrap().is_free());
+    // A call keeps a seat that the configuration drops.
+    seats.take(call(1), &desk, Lease::Talking);
+    seats.configure(Vec::new());
+    assert!(seats.bindings("desk").is_empty() && seats.bindings("nobody").is_empty());
 }

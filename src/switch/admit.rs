@@ -14,6 +14,7 @@ use crate::media::Origins;
 use crate::plan::{Decision, Facts, Mode};
 use crate::record::ending::shown_caller;
 use crate::record::timing::Timing;
+use crate::seat::Binding;
 use crate::sip::{Codec, Message, Method, Status};
 use crate::ua::Peers;
 use bytes::Bytes;
@@ -148,7 +149,7 @@ impl Switch {
     pub(super) fn is_own_line(&self, seat: usize, flow: Flow) -> bool {
         let Some(seat) = self.setup.seats.get(seat) else { return false };
         let shared = matches!(self.access.find(flow.remote.ip()), Some(Owner::Trunk(_)));
-        is_own_line(seat, flow, shared)
+        is_own_line(seat, self.queues.seats().bindings(&seat.name), flow, shared)
     }
 
     /// A seat says who it is and calls from its address; everything else is the trunk whose source it is.
@@ -319,10 +320,10 @@ impl Switch {
 }
 
 /// On this machine's loopback all ports are this machine's.
-fn is_own_line(seat: &Seat, flow: Flow, shared: bool) -> bool {
+fn is_own_line(seat: &Seat, bindings: &[Binding], flow: Flow, shared: bool) -> bool {
     let any_port =
         seat.lines_from == LinesFrom::Address || flow.remote.ip().is_loopback() || (flow.proto == Proto::Tcp && !shared);
-    seat.owns(flow.remote.ip()) && any_port || seat.is_at(flow.remote)
+    seat.owns(flow.remote.ip()) && any_port || seat.is_at(bindings, flow.remote)
 }
 
 /// Text that a caller chose, as the journal keeps it: bounded, and harmless wherever it is printed.
@@ -336,6 +337,10 @@ mod tests {
     use crate::base::{Target, Transport};
     use crate::sip::Uri;
     use std::net::SocketAddr;
+
+    fn is_own_line(seat: &Seat, flow: Flow, shared: bool) -> bool {
+        super::is_own_line(seat, &[Binding { target: seat.target.clone() }], flow, shared)
+    }
 
     #[test]
     fn a_line_of_a_seats_own_comes_from_its_address_and_port() {

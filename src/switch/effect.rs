@@ -76,7 +76,8 @@ impl Switch {
 
     fn dial(&mut self, now: Now, id: CallId, leg_no: LegNo, party: &Dialled, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let routed = route::route(&self.fixed, [&self.setup, &active.setup], party, active.emergency, &self.channels);
+        let (setups, seats) = ([&*self.setup, &*active.setup], self.queues.seats());
+        let routed = route::route(&self.fixed, setups, seats, party, active.emergency, &self.channels);
         let Some(route) = routed else {
             self.counters.no_route += 1;
             return self.cannot_dial(id, leg_no);

@@ -7,7 +7,7 @@ use crate::base::{CallId, Cidr, Flow, Hop, LegId, Place, Proto, Target, Transpor
 use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
 use crate::media::Origins;
-use crate::seat;
+use crate::seat::{self, Seats};
 use crate::sip::{Codec, Header, Host, Name, NameAddr, Uri};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,14 +35,29 @@ pub(super) struct Route {
 }
 
 pub(super) fn seats(setup: &Live) -> Vec<seat::Seat> {
-    setup.seats.iter().map(|s| seat::Seat { name: s.name.clone(), channels: s.channels }).collect()
+    let known = |seat: &Seat| {
+        let bindings = vec![seat::Binding { target: seat.target.clone() }];
+        seat::Seat { name: seat.name.clone(), channels: seat.channels, bindings }
+    };
+    setup.seats.iter().map(known).collect()
 }
 
 /// `setups`: the one that holds now, and the one that the call began with, for parties that are in no other.
-pub(super) fn route(fixed: &Fixed, setups: [&Live; 2], party: &Dialled, emergency: bool, channels: &Channels) -> Option<Route> {
+pub(super) fn route(
+    fixed: &Fixed,
+    setups: [&Live; 2],
+    seats: &Seats,
+    party: &Dialled,
+    emergency: bool,
+    channels: &Channels,
+) -> Option<Route> {
     let now = setups[0];
     match party {
-        Dialled::Seat { name } => to_seat(fixed, seat(setups, name)?),
+        Dialled::Seat { name } => match named(now, name) {
+            Some(seat) => to_seat(fixed, seat, &seats.bindings(name).first()?.target),
+            // One that a reload took away is called where it was when the call began.
+            None => named(setups[1], name).and_then(|seat| to_seat(fixed, seat, &seat.target)),
+        },
         Dialled::Target(target) => {
             let trunk = match &target.trunk {
                 Some(name) => setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == *name))?,
@@ -55,13 +70,17 @@ pub(super) fn route(fixed: &Fixed, setups: [&Live; 2], party: &Dialled, emergenc
 }
 
 pub(super) fn seat<'a>(setups: [&'a Live; 2], name: &str) -> Option<&'a Seat> {
-    setups.iter().find_map(|setup| setup.seats.iter().find(|seat| *seat.name == *name))
+    setups.iter().find_map(|setup| named(setup, name))
 }
 
-fn to_seat(fixed: &Fixed, seat: &Seat) -> Option<Route> {
-    let (flow, within) = way(fixed, &seat.target, &seat.sources)?;
+fn named<'a>(setup: &'a Live, name: &str) -> Option<&'a Seat> {
+    setup.seats.iter().find(|seat| *seat.name == *name)
+}
+
+fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {
+    let (flow, within) = way(fixed, target, &seat.sources)?;
     let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], fixed.tickets.clone());
-    let (target, origins, dtmf) = (seat.target.clone(), seat.origins.clone(), seat.dtmf);
+    let (target, origins, dtmf) = (target.clone(), seat.origins.clone(), seat.dtmf);
     Some(Route { target, flow, within, uri, codecs, dtmf, origins, trunk: None, sees_all: false, tickets })
 }
 

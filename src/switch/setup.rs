@@ -9,6 +9,7 @@ use crate::event::Division;
 use crate::media::{Origins, Ports, Prompt};
 use crate::plan::Plan;
 use crate::queue;
+use crate::seat::Binding;
 use crate::sip::{Codec, Uri};
 use crate::ua;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,7 +130,7 @@ pub struct Seat {
     pub aor: Uri,
     /// The networks whose messages may be its own: its address, or those listed for its name.
     pub sources: Vec<Cidr>,
-    /// Where it is called. The addresses of a name count only within `sources`.
+    /// Where the configuration says that it is called. The addresses of a name count only within `sources`.
     pub target: Target,
     pub channels: u32,
     pub dtmf: Dtmf,
@@ -143,9 +144,9 @@ impl Seat {
         self.sources.iter().any(|block| block.contains(host))
     }
 
-    /// True for its phone's own port.
-    pub fn is_at(&self, remote: SocketAddr) -> bool {
-        self.owns(remote.ip()) && self.target.port() == remote.port()
+    /// True for its phone's own port, at one of the places where it can be reached.
+    pub fn is_at(&self, bindings: &[Binding], remote: SocketAddr) -> bool {
+        self.owns(remote.ip()) && bindings.iter().any(|binding| binding.target.port() == remote.port())
     }
 }
 
