@@ -1,8 +1,10 @@
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
 
 /// The transport protocol that a message arrived by or leaves by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Proto {
     Udp,
     Tcp,
@@ -27,7 +29,7 @@ impl Proto {
 ///
 /// For TCP the edge keeps one connection per (local, remote) and opens a new one when a send finds none,
 /// so a closed connection never poisons a later request to the same peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Flow {
     pub proto: Proto,
     /// Our listening address on that transport.

@@ -1,6 +1,7 @@
 //! A dialog of an INVITE (RFC 3261 §12).
 
 use crate::base::{Flow, Proto};
+use crate::dialog::snapshot::DialogSnapshot;
 use crate::dialog::stream::Stream;
 use crate::sip::{self, Header, Headers, Host, Method, Name, NameAddr, Replaces, Request, Response, Scheme, Uri};
 use crate::ua::Peers;
@@ -103,6 +104,20 @@ impl Dialog {
             peers: peers.clone(),
             stream,
         }
+    }
+
+    pub(super) fn snapshot(&self) -> DialogSnapshot {
+        let Dialog { party, remote_tag, seq, remote_seq, flow, peers: _, stream } = self.clone();
+        let Party { call_id, local, remote, target, routes } = Arc::unwrap_or_clone(party);
+        let (call_id, local, remote) = (call_id.into(), local.into(), remote.into());
+        DialogSnapshot { call_id, local, remote, target, routes, remote_tag, seq, remote_seq, flow, stream }
+    }
+
+    pub(super) fn restore(peers: &Peers, snapshot: DialogSnapshot) -> Dialog {
+        let DialogSnapshot { call_id, local, remote, target, routes, remote_tag, seq, remote_seq, flow, stream } = snapshot;
+        let (call_id, local, remote) = (call_id.into(), local.into(), remote.into());
+        let party = Arc::new(Party { call_id, local, remote, target, routes });
+        Dialog { party, remote_tag, seq, remote_seq, flow, peers: peers.clone(), stream }
     }
 
     /// A request of the peer's belongs here when Call-ID and its tag fit (our tag has been looked up).

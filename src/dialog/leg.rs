@@ -8,6 +8,7 @@ use crate::dialog::dialog::{Dialog, SEQ_GAP, tag_of};
 use crate::dialog::refer::{Referral, Referred};
 use crate::dialog::replaces::Found;
 use crate::dialog::session::{Next, Session};
+use crate::dialog::snapshot::SessionSnapshot;
 use crate::dialog::stream::Stream;
 use crate::dialog::uac::{self, Calling};
 use crate::dialog::uas::{self, Invited};
@@ -52,6 +53,10 @@ pub(super) enum State {
 impl Leg {
     pub(super) fn new(id: LegId, ua: &mut Ua) -> Leg {
         let tag = ua.rng().token();
+        Leg::tagged(id, ua, tag)
+    }
+
+    fn tagged(id: LegId, ua: &mut Ua, tag: String) -> Leg {
         ua.claim_tag(&tag, Usage::Invite(id));
         let data = LegData {
             id,
@@ -67,6 +72,16 @@ impl Leg {
             released: false,
         };
         Leg { data, state: State::Done }
+    }
+
+    pub(super) fn snapshot(&self, now: Mono) -> Option<SessionSnapshot> {
+        if let State::Session(session) = &self.state { session.snapshot(&self.data, now) } else { None }
+    }
+
+    pub(super) fn restore(id: LegId, ua: &mut Ua, now: Mono, snapshot: SessionSnapshot) -> Leg {
+        let mut leg = Leg::tagged(id, ua, snapshot.tag.clone());
+        leg.state = State::Session(Session::restore(&mut leg.data, ua.peers(), now, snapshot));
+        leg
     }
 
     /// One input: the state turns into the next.

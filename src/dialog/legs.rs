@@ -10,7 +10,7 @@ use crate::dialog::timer::SessionTimer;
 use crate::dialog::uac::Calling;
 use crate::dialog::uas::{Invited, Offer};
 use crate::dialog::wreck;
-use crate::dialog::{Asked, Cause, Command, Config, Dial, Event, Incoming, Replaced};
+use crate::dialog::{Asked, Cause, Command, Config, Dial, Event, Incoming, Replaced, SessionSnapshot};
 use crate::sip::{Header, Method, Name, Replaces, Request, Sdp, Status};
 use crate::transaction::{self, ServerId};
 use crate::ua::{self, Refusal, Ua, Usage};
@@ -92,6 +92,18 @@ impl Legs {
         let hit: BTreeSet<LegId> = half.chain(lost).collect();
         hit.into_iter().for_each(|leg| self.turn(ua, now, leg, out, |_, cx| State::Closing(wreck::over(cx))));
         ua.finish_serving(now);
+    }
+
+    /// The session of this leg; none while it has none, or while an exchange in it is open.
+    pub fn snapshot(&self, now: Mono, leg: LegId) -> Option<SessionSnapshot> {
+        self.legs.get(&leg)?.snapshot(now)
+    }
+
+    /// Adds a leg that is in this session, under a number that [`Legs::next_id`] gave.
+    pub fn restore(&mut self, ua: &mut Ua, now: Mono, id: LegId, snapshot: SessionSnapshot) {
+        let leg = Leg::restore(id, ua, now, snapshot);
+        self.timers.update(id, leg.deadline());
+        self.legs.insert(id, leg);
     }
 
     #[cfg(test)]

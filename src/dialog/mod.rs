@@ -19,6 +19,7 @@ mod reliable;
 mod replaces;
 mod resend;
 mod session;
+mod snapshot;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -28,17 +29,19 @@ mod uas;
 mod wreck;
 
 pub use legs::Legs;
+pub use snapshot::SessionSnapshot;
 
 use crate::base::{Flow, LegId};
 use crate::sip::{Codec, Direction, Header, NameAddr, Reach, Request, Status, Uri};
 use crate::transaction;
 use crate::ua::TurnedAway;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Our abilities on a leg's audio stream; from them come our offers and answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LocalMedia {
     /// Our RTP address; RTCP is the next port, unless the peer takes rtcp-mux.
     pub rtp: SocketAddr,
@@ -47,7 +50,7 @@ pub struct LocalMedia {
 }
 
 /// The outcome of offer and answer, from our side. A new one replaces the old one whole.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Media {
     /// Where we send RTP; none when the peer holds with 0.0.0.0.
     pub rtp: Option<SocketAddr>,

@@ -2,6 +2,7 @@
 
 use crate::base::Mono;
 use crate::dialog::Refer;
+use crate::dialog::snapshot::ReferralSnapshot;
 use crate::sip::{Name, NameAddr, Replaces, Request, Scheme, Status};
 use crate::transaction::ServerId;
 use crate::ua::Refusal;
@@ -33,6 +34,22 @@ pub(super) enum Stage {
 impl Referral {
     pub(super) fn deadline(&self) -> Mono {
         self.until
+    }
+
+    /// None while it waits for an answer.
+    pub(super) fn snapshot(&self, now: Mono) -> Option<ReferralSnapshot> {
+        let told = match self.stage {
+            Stage::Silent => None,
+            Stage::Subscribed { told, next: None, waiting: false } => Some(told.0),
+            Stage::Asked { .. } | Stage::Subscribed { .. } => return None,
+        };
+        Some(ReferralSnapshot { id: self.id, event: self.event.clone(), told, until: self.until.offset_from(now) })
+    }
+
+    pub(super) fn restore(now: Mono, snapshot: ReferralSnapshot) -> Referral {
+        let ReferralSnapshot { id, event, told, until } = snapshot;
+        let subscribed = |told| Stage::Subscribed { told: Status(told), next: None, waiting: false };
+        Referral { id, event, stage: told.map_or(Stage::Silent, subscribed), until: now.at(until) }
     }
 }
 

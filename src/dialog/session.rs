@@ -4,17 +4,19 @@ use crate::base::{Flow, Mono};
 use crate::dialog::ack::Unacked;
 use crate::dialog::check;
 use crate::dialog::closing::Closing;
-use crate::dialog::context::{Context, Purpose};
+use crate::dialog::context::{Context, LegData, Purpose};
 use crate::dialog::dialog::Dialog;
 use crate::dialog::inside;
 use crate::dialog::keys::Keys;
-use crate::dialog::refer::Referred;
+use crate::dialog::refer::{Referral, Referred};
 use crate::dialog::referral;
+use crate::dialog::snapshot::SessionSnapshot;
+use crate::dialog::stream::Wanted;
 use crate::dialog::timer::{Due, SessionTimer};
 use crate::dialog::{Cause, Command, End, EndedBy, Event, LocalMedia};
 use crate::sip::{Method, Name, Request, Response, Sdp};
 use crate::transaction::ServerId;
-use crate::ua::Refusal;
+use crate::ua::{Peers, Refusal};
 use std::time::Duration;
 
 /// The longest Retry-After that §14.2 lets a peer ask for.
@@ -54,12 +56,6 @@ enum Own {
     Update,
 }
 
-#[derive(Debug)]
-enum Wanted {
-    Media(LocalMedia),
-    Refresh,
-}
-
 impl Session {
     /// Answers the caller's INVITE; `offered` when `ours` is an offer that its ACK will answer.
     pub(super) fn answer(
@@ -87,6 +83,43 @@ impl Session {
     fn new(dialog: Dialog, timer: Option<SessionTimer>, owner: bool, updates: bool) -> Session {
         let (unacked, own, wanted, hold_off, keys) = (None, Own::None, None, None, Keys::default());
         Session { dialog, unacked, own, wanted, hold_off, timer, owner, updates, keys }
+    }
+
+    /// None while an exchange is open, of ours or the peer's.
+    pub(super) fn snapshot(&self, leg: &LegData, now: Mono) -> Option<SessionSnapshot> {
+        let Session { dialog, unacked, own, wanted, hold_off, timer, owner, updates, keys: _ } = self;
+        let ours = *own != Own::None || !leg.clients.is_empty();
+        if ours || unacked.is_some() || dialog.stream.awaits_answer() {
+            return None;
+        }
+        let referral = match &leg.referral {
+            Some(referral) => Some(referral.snapshot(now)?),
+            None => None,
+        };
+        Some(SessionSnapshot {
+            tag: leg.tag.clone(),
+            dialog: dialog.snapshot(),
+            wanted: wanted.clone(),
+            hold_off: hold_off.map(|at| at.offset_from(now)),
+            timer: timer.as_ref().map(|timer| timer.snapshot(now)),
+            owner: *owner,
+            updates: *updates,
+            referral,
+            referrals: leg.referrals,
+        })
+    }
+
+    /// The session, and all that its leg keeps of it.
+    pub(super) fn restore(leg: &mut LegData, peers: &Peers, now: Mono, snapshot: SessionSnapshot) -> Box<Session> {
+        let SessionSnapshot { tag: _, dialog, wanted, hold_off, timer, owner, updates, referral, referrals } = snapshot;
+        let dialog = Dialog::restore(peers, dialog);
+        leg.referral = referral.map(|referral| Referral::restore(now, referral));
+        leg.referrals = referrals;
+        leg.told = dialog.stream.settled().cloned();
+        leg.farewell = Some(dialog.farewell());
+        let timer = timer.map(|timer| SessionTimer::restore(now, &timer));
+        let hold_off = hold_off.map(|at| now.at(at));
+        Box::new(Session { wanted, hold_off, ..Session::new(dialog, timer, owner, updates) })
     }
 
     /// Other media of ours: offered as soon as no other exchange is under way.

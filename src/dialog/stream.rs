@@ -3,9 +3,10 @@
 
 use crate::dialog::{LocalMedia, Media, offer};
 use crate::sip::Sdp;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stream {
     local: Option<Arc<LocalMedia>>,
     /// o= session id, the same for the dialog's life.
@@ -13,16 +14,25 @@ pub(super) struct Stream {
     /// Our last description as sent; its version rises only when the next one differs (RFC 3264 §8).
     sent: Option<Arc<Sdp>>,
     settled: Option<Media>,
+    #[serde(skip)]
     open: Option<Open>,
 }
 
 /// Our offer, while its answer is not final.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Open {
     /// The state to return to should it be refused.
     before: Option<Arc<LocalMedia>>,
     /// An answer came where it may be lost or said anew: in a provisional response that is not reliable.
     previewed: bool,
+}
+
+/// An exchange that we want, and that waits for its turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Wanted {
+    Media(LocalMedia),
+    Refresh,
 }
 
 impl Stream {

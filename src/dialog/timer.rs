@@ -1,6 +1,7 @@
 //! The session timer (RFC 4028).
 
 use crate::base::Mono;
+use crate::dialog::snapshot::TimerSnapshot;
 use crate::sip::{Header, Headers, Name, Refresher, SessionExpires};
 use crate::ua::Refusal;
 use std::time::Duration;
@@ -70,6 +71,16 @@ impl SessionTimer {
             *self = SessionTimer { expires: self.expires, ..SessionTimer::armed(now, min_se, true) };
         }
         longer
+    }
+
+    pub(super) fn snapshot(&self, now: Mono) -> TimerSnapshot {
+        let SessionTimer { interval, refresh, expires } = *self;
+        TimerSnapshot { interval, refresh: refresh.map(|at| at.offset_from(now)), expires: expires.offset_from(now) }
+    }
+
+    pub(super) fn restore(now: Mono, snapshot: &TimerSnapshot) -> SessionTimer {
+        let TimerSnapshot { interval, refresh, expires } = *snapshot;
+        SessionTimer { interval, refresh: refresh.map(|at| now.at(at)), expires: now.at(expires) }
     }
 
     pub(super) fn deadline(&self) -> Mono {

@@ -3,10 +3,12 @@
 mod reading;
 mod writing;
 
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
 /// Codecs that we relay or transcode today.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Codec {
     /// G.711 A-law, static payload type 8.
     Pcma,
@@ -15,7 +17,8 @@ pub enum Codec {
 }
 
 /// From the describer's point of view, as the attribute is written (RFC 8866 §6.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     SendRecv,
     SendOnly,
@@ -24,7 +27,7 @@ pub enum Direction {
 }
 
 /// A codec that we know, with the payload type the description gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     pub codec: Codec,
     pub payload_type: u8,
@@ -33,7 +36,7 @@ pub struct Payload {
 /// The parts of a session description that we read and write: one audio stream over RTP/AVP.
 ///
 /// Further m-lines of an offer are remembered so that the answer can refuse each with port 0 (RFC 3264 §6).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sdp {
     /// o= session id and version.
     pub session: (u64, u64),

@@ -1,6 +1,7 @@
 use crate::base::Dotted;
 use crate::sip::Params;
 use crate::sip::text::{Escaped, is_unreserved, lossy, number, unescape};
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,7 +15,8 @@ const HEADERS: &[u8] = b"[]/?:+$&=";
 const TEL: &[u8] = b"+";
 const OTHER: &[u8] = b"#;/?:@&=+$,[]";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scheme {
     Sip,
     Sips,
@@ -25,14 +27,15 @@ pub enum Scheme {
 }
 
 /// A host as written: a literal address (IPv6 without brackets here) or a name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Host {
     Ip(IpAddr),
     Name(String),
 }
 
 /// A SIP, SIPS or tel URI (RFC 3261 §19.1, RFC 3966). For tel, `user` is the number and `host` is empty.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Uri {
     pub scheme: Scheme,
     /// Percent-decoded.

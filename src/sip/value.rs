@@ -3,17 +3,18 @@
 use crate::base::{Dotted, Proto};
 use crate::sip::text::{find, is_token, is_token_byte, lossy, number, quoted_end, split, unquote, write_quoted};
 use crate::sip::{Host, Method, Uri};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 /// Parameters in order; names compare without case. A value in quotes is held unquoted.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Params(pub Vec<(String, Option<String>)>);
 
 /// A name-addr or addr-spec with header parameters: From, To, Contact, Route, P-Asserted-Identity, History-Info …
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NameAddr {
     /// Unquoted; empty when absent. Bytes that are not UTF-8 become U+FFFD.
     pub display: String,

@@ -14,5 +14,6 @@ mod refer;
 mod reliable;
 mod replaces;
 mod session;
+mod snapshot;
 mod timer;
 mod wreck;
