@@ -2,6 +2,7 @@
 
 use super::ConfigFile;
 use crate::base::{Shown, Text, Tongue};
+use crate::io::config::Http;
 use crate::io::net::tls::{self, Roots};
 use crate::io::process::files;
 use clap::Args;
@@ -53,11 +54,7 @@ impl Api {
             return self.token.open(url);
         }
         let http = self.config.load()?.http;
-        let listen = reachable(http.listen);
-        match http.certificate.as_os_str().is_empty() {
-            true => self.token.open_trusting(&format!("http://{listen}"), Roots::Nobody),
-            false => self.token.open_trusting(&format!("https://{listen}"), Roots::File(&http.certificate)),
-        }
+        self.token.open_at(http.listen, &http)
     }
 }
 
@@ -65,6 +62,15 @@ impl Token {
     /// With this token at the gateway there.
     pub fn open(&self, url: &str) -> Result<Client, Text> {
         self.open_trusting(url, if url.starts_with("http://") { Roots::Nobody } else { Roots::System })
+    }
+
+    /// At the gateway of this machine that listens there, by TLS where it shows a certificate: the one that we trust then.
+    pub fn open_at(&self, listen: SocketAddr, http: &Http) -> Result<Client, Text> {
+        let at = reachable(listen);
+        match http.certificate.as_os_str().is_empty() {
+            true => self.open_trusting(&format!("http://{at}"), Roots::Nobody),
+            false => self.open_trusting(&format!("https://{at}"), Roots::File(&http.certificate)),
+        }
     }
 
     fn open_trusting(&self, url: &str, roots: Roots<'_>) -> Result<Client, Text> {
@@ -94,7 +100,7 @@ impl Token {
 }
 
 /// A gateway that listens everywhere listens on loopback too.
-pub fn reachable(listen: SocketAddr) -> SocketAddr {
+fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

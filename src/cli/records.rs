@@ -7,7 +7,7 @@ mod export;
 mod list;
 mod source;
 
-use super::api::{Token, reachable};
+use super::api::Token;
 use super::typed::Moment;
 use super::{ConfigFile, listed};
 use crate::base::{CallId, Text, Wall};
@@ -202,7 +202,7 @@ impl Writer {
             )
         })?;
         let (asked, body) = request(decision);
-        let answer = self.token.open(&format!("http://{}", reachable(api)))?.post(asked, Some(&body))?;
+        let answer = self.token.open_at(api, &config.http)?.post(asked, Some(&body))?;
         Ok(answer["count"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0))
     }
 }
