@@ -50,7 +50,7 @@ fn check_plan(config: &Config, file: PathBuf) -> Result<Text, Vec<Text>> {
     let mut config = config.clone();
     let own = config.plan.file == file;
     config.plan.file = file;
-    config.said.plan = config.said.plan.filter(|_| own);
+    config.places.plan = config.places.plan.filter(|_| own);
     let loaded = plans::load(&config)?;
     loaded.warnings.iter().for_each(|warning| super::complain(&warning.told()));
     let (file, name, prompts) = (config.plan.file.display(), &loaded.plan.name, loaded.prompts.len());

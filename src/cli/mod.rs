@@ -220,22 +220,22 @@ fn tongue() -> Tongue {
 }
 
 /// Complaints, one after the other.
-fn listed<T: Told>(complaints: &[T]) -> Text {
-    Text::lines(&complaints.iter().map(Told::told).collect::<Vec<_>>())
+fn listed<T: Complaint>(complaints: &[T]) -> Text {
+    Text::lines(&complaints.iter().map(Complaint::told).collect::<Vec<_>>())
 }
 
 /// Things that are shown with their place.
-trait Told {
+trait Complaint {
     fn told(&self) -> Text;
 }
 
-impl Told for Finding {
+impl Complaint for Finding {
     fn told(&self) -> Text {
         Finding::told(self)
     }
 }
 
-impl Told for Problem {
+impl Complaint for Problem {
     fn told(&self) -> Text {
         Problem::told(self)
     }

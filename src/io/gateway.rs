@@ -13,10 +13,10 @@ use crate::io::config::trail::Trail;
 use crate::io::config::{Config, KeyFault, plans, secrets, setup};
 use crate::io::deliver::{Deliverer, Deliveries, Target};
 use crate::io::engine::{self, Engine};
-use crate::io::http::outside::Outside;
-use crate::io::http::{self, Desk, Doors};
-use crate::io::inbox::figures::{Board, Figures};
-use crate::io::inbox::requests::Asks;
+use crate::io::http::intake::Intake;
+use crate::io::http::{self, ApiState, Connections};
+use crate::io::inbox::figures::{Figures, SwitchFigures};
+use crate::io::inbox::requests::SwitchRequests;
 use crate::io::inbox::{self, Inbox, Outlet};
 use crate::io::journal::Journal;
 use crate::io::journal::disk::Disk;
@@ -60,8 +60,8 @@ pub struct Gateway {
     /// Where SIP is really listened on: port 0 in the configuration has become a number.
     pub listen: Vec<SocketAddr>,
     pub http: SocketAddr,
-    /// The desk by which the switch is told and asked.
-    desk: Desk,
+    /// The interface by which the switch is told and asked.
+    api: ApiState,
     stop: Arc<AtomicBool>,
     switch: JoinHandle<()>,
     deliverers: Vec<Deliverer>,
@@ -113,10 +113,10 @@ impl Gateway {
         let switch = Switch::new(setup, rng, clock::now(), &mut out);
         let admission = Arc::new(Admission::of(setup::known(&config)));
         let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
-        let (board, asks) = (Arc::new(Board::default()), Arc::new(Asks::default()));
+        let (switch_figures, requests) = (Arc::new(SwitchFigures::default()), Arc::new(SwitchRequests::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let resolver = Resolver::new(inbox.clone(), runtime.handle().clone(), fixed.sip.resolve_timeout, fixed.sip.names_kept);
-        let edges = Edges::new(&tcp, shards, &journal, &board, &asks, resolver).recorded(recorder.notes());
+        let edges = Edges::new(&tcp, shards, &journal, &switch_figures, &requests, resolver).recorded(recorder.notes());
         let limits = bounds(&fixed);
         let switch = SwitchThread { switch, edges, datagrams, outlet, out, limits, stop: stop.clone() }.start()?;
 
@@ -124,22 +124,22 @@ impl Gateway {
         let site = Site {
             file: file.map(Path::to_path_buf),
             inbox: inbox.clone(),
-            board: board.clone(),
+            switch_figures: switch_figures.clone(),
             admission,
             tokens: tokens.clone(),
             identity: identity.clone(),
         };
         let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), live: Arc::new(live), trail }));
         keep_watching(&runtime, reloader.clone());
-        let outside = Arc::new(Outside::new(&fixed, &journal, newest, reloader.handle())?);
+        let intake = Arc::new(Intake::new(&fixed, &journal, newest, reloader.handle())?);
         let records = &fixed.records;
-        let desk = Desk {
-            board,
+        let api = ApiState {
+            switch_figures,
             inbox,
-            more: figures(&journal, tcp, recorder.metrics(), reloader.clone(), outside.clone(), fit),
-            outside,
+            more: figures(&journal, tcp, recorder.metrics(), reloader.clone(), intake.clone(), fit),
+            intake,
             reload: asked_by_api(reloader.clone()),
-            asks,
+            requests,
             done: Arc::default(),
             tokens,
             audit: Arc::new(Audit::of(&fixed.node.state)),
@@ -150,9 +150,9 @@ impl Gateway {
             fit,
             shortage: descriptors::shortage,
         };
-        start_http(&fixed, &runtime, (door, identity), desk.clone())?;
+        start_http(&fixed, &runtime, (door, identity), api.clone())?;
         tracing::info!(sip = ?listen, http = %http, plan = %config.plan.file.display(), "ready");
-        Ok(Gateway { listen, http, desk, stop, switch, deliverers, journal, recorder, reloader, runtime })
+        Ok(Gateway { listen, http, api, stop, switch, deliverers, journal, recorder, reloader, runtime })
     }
 
     /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died. SIGHUP reloads.
@@ -175,7 +175,7 @@ impl Gateway {
                 if self.switch.is_finished() {
                     return Err(both!("the switch thread died", "交换线程已退出"));
                 }
-                if self.desk.board.read().dead > 0 {
+                if self.api.switch_figures.read().dead > 0 {
                     return Err(both!("a media thread died", "有媒体线程已退出"));
                 }
             }
@@ -185,13 +185,13 @@ impl Gateway {
     /// Takes no new calls and waits for those in progress, up to `limit`. How many are left.
     pub fn drain(&self, limit: Duration) -> usize {
         // Only a switch that is gone refuses it.
-        self.desk.inbox.send(Input::End);
+        self.api.inbox.send(Input::End);
         self.wait_until_idle(limit)
     }
 
     /// Hangs up whatever the drain left; gives the calls whose end is not on disk.
     pub fn hang_up(&self) -> usize {
-        self.desk.inbox.send(Input::HangUp);
+        self.api.inbox.send(Input::HangUp);
         self.wait_until_idle(GOODBYE)
     }
 
@@ -199,7 +199,7 @@ impl Gateway {
         let until = clock::mono().after(limit);
         self.runtime.block_on(async {
             loop {
-                let figures = self.desk.board.read();
+                let figures = self.api.switch_figures.read();
                 // Transactions that only absorb retransmissions need not be waited for.
                 let done = figures.gauges.draining && figures.gauges.calls == 0 && figures.gauges.unwritten == 0;
                 if done || !figures.alive() || clock::mono() >= until {
@@ -212,7 +212,7 @@ impl Gateway {
 
     /// The switch's figures of its last heartbeat.
     pub fn figures(&self) -> Figures {
-        self.desk.board.read()
+        self.api.switch_figures.read()
     }
 
     /// Ends every thread; what the journal has been told is on disk afterwards.
@@ -225,7 +225,7 @@ impl Gateway {
         self.recorder.stop();
         // Nothing comes after it: those who follow are told the rest, and that it was.
         self.journal.close();
-        let _ = self.runtime.block_on(async { timeout(GOODBYE, self.desk.outside.feed.deserted()).await });
+        let _ = self.runtime.block_on(async { timeout(GOODBYE, self.api.intake.feed.deserted()).await });
         self.runtime.shutdown_timeout(GOODBYE);
     }
 }
@@ -356,20 +356,20 @@ fn start_http(
     config: &Config,
     runtime: &Runtime,
     (listener, identity): (TcpListener, Option<Arc<Identity>>),
-    mut desk: Desk,
+    mut api: ApiState,
 ) -> Result<(), Text> {
     let listener = on_runtime(runtime, listener)?;
-    let doors = Doors::new(http::Limits::of(&config.http, desk.fit.porch));
+    let doors = Connections::new(http::Limits::of(&config.http, api.fit.porch));
     let doors = match &identity {
         Some(identity) => doors.by_tls(identity.server()?),
         None => doors,
     };
-    let (counted, others, disk, deliveries) = (doors.clone(), desk.more.clone(), desk.disk.clone(), desk.deliveries.clone());
+    let (counted, others, disk, deliveries) = (doors.clone(), api.more.clone(), api.disk.clone(), api.deliveries.clone());
     let edges = move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics());
-    desk.more = Arc::new(move || others().into_iter().chain(edges()).collect());
-    let (disk, listener) = (desk.disk.clone(), Arc::new(listener));
+    api.more = Arc::new(move || others().into_iter().chain(edges()).collect());
+    let (disk, listener) = (api.disk.clone(), Arc::new(listener));
     threads::keep(runtime.handle(), "disk", move || disk.clone().watch());
-    let (router, health) = (http::router(desk.clone()), http::health_alone(desk));
+    let (router, health) = (http::router(api.clone()), http::health_alone(api));
     threads::keep(runtime.handle(), "http", move || doors.clone().serve(listener.clone(), router.clone(), health.clone()));
     Ok(())
 }
@@ -388,7 +388,7 @@ fn figures(
     tcp: Tcp,
     recorder: http::Figures,
     reloader: Arc<Reloader>,
-    outside: Arc<Outside>,
+    intake: Arc<Intake>,
     fit: Fit,
 ) -> Arc<dyn Fn() -> Vec<Metric> + Send + Sync> {
     let (clock, journal) = (journal.clock(), journal.appender());
@@ -410,6 +410,6 @@ fn figures(
             Metric::counter("log_lines_lost_total", "Lines of the log that nobody took in time.", log::lost()),
         ];
         let more = own.into_iter().chain(threads::metrics()).chain(fit.metrics());
-        more.chain(recorder()).chain(reloader.metrics()).chain(outside.metrics()).collect()
+        more.chain(recorder()).chain(reloader.metrics()).chain(intake.metrics()).collect()
     })
 }

@@ -39,7 +39,7 @@ pub enum Place {
 
 /// The key that a packet tells of, and the packet's place in its press.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct KeyPacket {
     /// At the first packet of a press.
     pub key: Option<char>,
     /// The press of this leg's that it belongs to.
@@ -50,13 +50,13 @@ pub struct Told {
 
 impl Keys {
     /// Takes the payload of a telephone-event packet; a press that begins now is captured if `capture`.
-    pub fn packet(&mut self, header: &Header, payload: &[u8], capture: bool) -> Option<Told> {
+    pub fn packet(&mut self, header: &Header, payload: &[u8], capture: bool) -> Option<KeyPacket> {
         let &[event, flags, high, low, ..] = payload else { return None };
         let (ended, duration) = (flags & 0x80 != 0, u16::from_be_bytes([high, low]));
         let Header { ssrc, timestamp, sequence, .. } = *header;
         let mut press = Press { number: 0, ssrc, timestamp, sequence, event, duration, ended, captured: capture };
         if let Some(known) = self.seen.iter_mut().flatten().find(|known| known.has(press)) {
-            let told = Told { key: None, press: known.number, place: Place::Later, captured: known.captured };
+            let told = KeyPacket { key: None, press: known.number, place: Place::Later, captured: known.captured };
             known.take(press);
             return Some(told);
         }
@@ -68,7 +68,7 @@ impl Keys {
         self.seen[0] = Some(press);
         let place = if continued.is_some() { Place::Segment } else { Place::First };
         let key = if continued.is_some() { None } else { key(event) };
-        Some(Told { key, press: press.number, place, captured: press.captured })
+        Some(KeyPacket { key, press: press.number, place, captured: press.captured })
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
         packets.iter().enumerate().filter_map(|(i, packet)| press_at(&mut keys, i as u16, *packet).key).collect()
     }
 
-    fn press_at(keys: &mut Keys, i: u16, (timestamp, event, duration, end): (u32, u8, u16, bool)) -> Told {
+    fn press_at(keys: &mut Keys, i: u16, (timestamp, event, duration, end): (u32, u8, u16, bool)) -> KeyPacket {
         let [high, low] = duration.to_be_bytes();
         let header = Header { payload_type: 101, marker: false, sequence: i, timestamp, ssrc: 7 };
         keys.packet(&header, &[event, u8::from(end) << 7 | 10, high, low], false).unwrap()

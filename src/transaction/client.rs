@@ -1,7 +1,7 @@
 use crate::base::Mono;
 use crate::sip::Status;
 use crate::transaction::Failure;
-use crate::transaction::effect::{Effect, Tell};
+use crate::transaction::effect::{Effect, Notice};
 use crate::transaction::timing::{Resend, Timing, earlier};
 use bytes::Bytes;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Client {
                     Duration::ZERO => Client::Terminated,
                     k => Client::Completed { until: now.after(k) },
                 };
-                Effect::tell(Tell::Pass)
+                Effect::notice(Notice::Pass)
             }
             Client::Trying { resend, until } => {
                 let (mut resend, until) = (resend.take(), *until);
@@ -54,9 +54,9 @@ impl Client {
                     resend.slow_down(timing.t2());
                 }
                 *self = Client::Proceeding { resend, until };
-                Effect::tell(Tell::Pass)
+                Effect::notice(Notice::Pass)
             }
-            Client::Proceeding { .. } => Effect::tell(Tell::Pass),
+            Client::Proceeding { .. } => Effect::notice(Notice::Pass),
             Client::Completed { .. } | Client::Terminated => Effect::nothing(),
         }
     }
@@ -101,7 +101,7 @@ impl Client {
 
     fn fail(&mut self, cause: Failure) -> Effect {
         *self = Client::Terminated;
-        Effect::tell(Tell::Failed(cause))
+        Effect::notice(Notice::Failed(cause))
     }
 }
 
@@ -111,14 +111,14 @@ mod tests {
     use crate::transaction::testing::{at, request, tcp, udp};
 
     /// Fires until the machine has terminated: when it sent, and how it ended.
-    fn run(m: &mut Client) -> (Vec<u64>, Mono, Tell) {
+    fn run(m: &mut Client) -> (Vec<u64>, Mono, Notice) {
         let mut sent = Vec::new();
         loop {
             let now = m.deadline().unwrap();
             let effect = m.fire(now, &udp());
             sent.extend(effect.send.map(|_| now.0 / 1000));
             if m.deadline().is_none() {
-                return (sent, now, effect.tell);
+                return (sent, now, effect.notice);
             }
         }
     }
@@ -127,32 +127,32 @@ mod tests {
     fn timer_e_doubles_to_t2_until_timer_f() {
         let mut m = Client::start(at(0), &udp(), &request());
         let sent = vec![500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500];
-        assert_eq!(run(&mut m), (sent, at(32_000), Tell::Failed(Failure::Timeout)));
+        assert_eq!(run(&mut m), (sent, at(32_000), Notice::Failed(Failure::Timeout)));
     }
 
     #[test]
     fn a_provisional_slows_the_resends_but_does_not_stop_timer_f() {
         let mut m = Client::start(at(0), &udp(), &request());
-        assert_eq!(m.response(at(100), &udp(), Status(100)), Effect::tell(Tell::Pass));
-        assert_eq!(m.response(at(200), &udp(), Status(100)), Effect::tell(Tell::Pass));
+        assert_eq!(m.response(at(100), &udp(), Status(100)), Effect::notice(Notice::Pass));
+        assert_eq!(m.response(at(200), &udp(), Status(100)), Effect::notice(Notice::Pass));
         let sent = vec![500, 4500, 8500, 12_500, 16_500, 20_500, 24_500, 28_500];
-        assert_eq!(run(&mut m), (sent, at(32_000), Tell::Failed(Failure::Timeout)));
+        assert_eq!(run(&mut m), (sent, at(32_000), Notice::Failed(Failure::Timeout)));
     }
 
     #[test]
     fn a_reliable_transport_sends_once() {
         let mut m = Client::start(at(0), &tcp(), &request());
         m.response(at(100), &tcp(), Status(100));
-        assert_eq!(run(&mut m), (vec![], at(32_000), Tell::Failed(Failure::Timeout)));
+        assert_eq!(run(&mut m), (vec![], at(32_000), Notice::Failed(Failure::Timeout)));
     }
 
     #[test]
     fn the_final_response_passes_once_and_timer_k_absorbs_the_rest() {
         let mut m = Client::start(at(0), &udp(), &request());
-        assert_eq!(m.response(at(100), &udp(), Status(200)), Effect::tell(Tell::Pass));
+        assert_eq!(m.response(at(100), &udp(), Status(200)), Effect::notice(Notice::Pass));
         assert_eq!(m.response(at(110), &udp(), Status(200)), Effect::nothing());
         assert_eq!(m.transport_failed(), Effect::nothing());
-        assert_eq!(run(&mut m), (vec![], at(5100), Tell::Nothing));
+        assert_eq!(run(&mut m), (vec![], at(5100), Notice::Nothing));
 
         let mut m = Client::start(at(0), &tcp(), &request());
         m.response(at(100), &tcp(), Status(404));
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_dead_flow_fails_it() {
         let mut m = Client::start(at(0), &tcp(), &request());
-        assert_eq!(m.transport_failed(), Effect::tell(Tell::Failed(Failure::Transport)));
+        assert_eq!(m.transport_failed(), Effect::notice(Notice::Failed(Failure::Transport)));
         assert_eq!(m.deadline(), None);
     }
 }

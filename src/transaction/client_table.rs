@@ -3,7 +3,7 @@ use crate::base::{Flow, Map, MapSeed, Mono, Proto, Timers};
 use crate::sip::{Header, Message, Method, Name, Request, Response, Via, Written};
 use crate::transaction::branch::{Branch, ours};
 use crate::transaction::client::Client;
-use crate::transaction::effect::{Effect, Tell};
+use crate::transaction::effect::{Effect, Notice};
 use crate::transaction::head::Head;
 use crate::transaction::invite_client::InviteClient;
 use crate::transaction::streams::Streams;
@@ -207,7 +207,7 @@ impl ClientTable {
             debug_assert!(!self.entries.is_empty() || self.streams.is_empty(), "a stream outlived its transactions");
         }
         if let Key::Request(id) = key {
-            out.extend(event(id, effect.tell, message).map(Output::Event));
+            out.extend(event(id, effect.notice, message).map(Output::Event));
         }
         self.at_work = None;
     }
@@ -250,11 +250,11 @@ impl Entry {
     }
 }
 
-fn event(id: ClientId, tell: Tell, message: Option<(Flow, Response)>) -> Option<Event> {
-    match (tell, message) {
-        (Tell::Pass, Some((flow, response))) => Some(Event::Response { id, flow, response }),
-        (Tell::Stray, Some((flow, response))) => Some(Event::Stray { flow, response }),
-        (Tell::Failed(cause), _) => Some(Event::Failed { id, cause }),
+fn event(id: ClientId, notice: Notice, message: Option<(Flow, Response)>) -> Option<Event> {
+    match (notice, message) {
+        (Notice::Pass, Some((flow, response))) => Some(Event::Response { id, flow, response }),
+        (Notice::Stray, Some((flow, response))) => Some(Event::Stray { flow, response }),
+        (Notice::Failed(cause), _) => Some(Event::Failed { id, cause }),
         _ => None,
     }
 }

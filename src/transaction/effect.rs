@@ -5,11 +5,11 @@ use bytes::Bytes;
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Effect {
     pub send: Option<Bytes>,
-    pub tell: Tell,
+    pub notice: Notice,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum Tell {
+pub(super) enum Notice {
     #[default]
     Nothing,
     /// The message that came in is for the user.
@@ -26,15 +26,15 @@ impl Effect {
     }
 
     pub fn send(data: Bytes) -> Effect {
-        Effect { send: Some(data), tell: Tell::Nothing }
+        Effect { send: Some(data), notice: Notice::Nothing }
     }
 
-    pub fn tell(tell: Tell) -> Effect {
-        Effect { send: None, tell }
+    pub fn notice(notice: Notice) -> Effect {
+        Effect { send: None, notice }
     }
 
     /// Sends the bytes if there are any.
     pub fn maybe(send: Option<Bytes>) -> Effect {
-        Effect { send, tell: Tell::Nothing }
+        Effect { send, notice: Notice::Nothing }
     }
 }

@@ -1,7 +1,7 @@
 use crate::base::Mono;
 use crate::sip::Status;
 use crate::transaction::Failure;
-use crate::transaction::effect::{Effect, Tell};
+use crate::transaction::effect::{Effect, Notice};
 use crate::transaction::timing::{Resend, Timing, earlier};
 use bytes::Bytes;
 use std::time::Duration;
@@ -48,16 +48,16 @@ impl InviteClient {
         match self {
             InviteClient::Calling { .. } | InviteClient::Proceeding { .. } if status.provisional() => {
                 self.provisional(now, timing, status);
-                Effect::tell(Tell::Pass)
+                Effect::notice(Notice::Pass)
             }
             InviteClient::Calling { .. } | InviteClient::Proceeding { .. } if status.success() => {
                 *self = InviteClient::Accepted { until: now.after(timing.give_up()) };
-                Effect::tell(Tell::Pass)
+                Effect::notice(Notice::Pass)
             }
             InviteClient::Calling { .. } | InviteClient::Proceeding { .. } => self.refused(now, timing, ack()),
-            InviteClient::Accepted { .. } if status.success() => Effect::tell(Tell::Pass),
+            InviteClient::Accepted { .. } if status.success() => Effect::notice(Notice::Pass),
             // A forking proxy must forward a 2xx even after it forwarded another final response (§16.7 step 5).
-            InviteClient::Completed { .. } if status.success() => Effect::tell(Tell::Stray),
+            InviteClient::Completed { .. } if status.success() => Effect::notice(Notice::Stray),
             InviteClient::Completed { ack, .. } if status.is_final() => Effect::send(ack.clone()),
             _ => Effect::nothing(),
         }
@@ -135,12 +135,12 @@ impl InviteClient {
             Duration::ZERO => InviteClient::Terminated,
             d => InviteClient::Completed { ack: ack.clone(), until: now.after(d) },
         };
-        Effect { send: Some(ack), tell: Tell::Pass }
+        Effect { send: Some(ack), notice: Notice::Pass }
     }
 
     fn fail(&mut self, cause: Failure) -> Effect {
         *self = InviteClient::Terminated;
-        Effect::tell(Tell::Failed(cause))
+        Effect::notice(Notice::Failed(cause))
     }
 }
 
@@ -160,22 +160,22 @@ mod tests {
         for ms in [500, 1500, 3500, 7500, 15_500, 31_500] {
             assert_eq!(fired(&mut m), (at(ms), Effect::send(request())));
         }
-        assert_eq!(fired(&mut m), (at(32_000), Effect::tell(Tell::Failed(Failure::Timeout))));
+        assert_eq!(fired(&mut m), (at(32_000), Effect::notice(Notice::Failed(Failure::Timeout))));
         assert_eq!(m.deadline(), None);
     }
 
     #[test]
     fn a_reliable_transport_sends_once() {
         let mut m = InviteClient::start(at(0), &tcp(), &request());
-        assert_eq!(fired(&mut m), (at(32_000), Effect::tell(Tell::Failed(Failure::Timeout))));
+        assert_eq!(fired(&mut m), (at(32_000), Effect::notice(Notice::Failed(Failure::Timeout))));
     }
 
     #[test]
     fn only_100_ends_by_timer_c() {
         let mut m = InviteClient::start(at(0), &udp(), &request());
-        assert_eq!(m.response(at(100), &udp(), Status(100), ack), Effect::tell(Tell::Pass));
+        assert_eq!(m.response(at(100), &udp(), Status(100), ack), Effect::notice(Notice::Pass));
         m.response(at(9000), &udp(), Status(100), ack);
-        assert_eq!(fired(&mut m), (at(181_100), Effect::tell(Tell::Failed(Failure::Timeout))));
+        assert_eq!(fired(&mut m), (at(181_100), Effect::notice(Notice::Failed(Failure::Timeout))));
     }
 
     #[test]
@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn a_refusal_is_acknowledged_each_time_until_timer_d() {
         let mut m = InviteClient::start(at(0), &udp(), &request());
-        assert_eq!(m.response(at(10), &udp(), Status(486), ack), Effect { send: Some(ack()), tell: Tell::Pass });
+        assert_eq!(m.response(at(10), &udp(), Status(486), ack), Effect { send: Some(ack()), notice: Notice::Pass });
         let never = || unreachable!("the ACK is made once");
         assert_eq!(m.response(at(20), &udp(), Status(486), never), Effect::send(ack()));
         assert_eq!(m.response(at(20), &udp(), Status(180), never), Effect::nothing());
-        assert_eq!(m.response(at(20), &udp(), Status(200), never), Effect::tell(Tell::Stray));
+        assert_eq!(m.response(at(20), &udp(), Status(200), never), Effect::notice(Notice::Stray));
         assert_eq!(fired(&mut m), (at(32_010), Effect::nothing()));
         assert_eq!(m, InviteClient::Terminated);
     }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_refusal_over_tcp_needs_no_timer_d() {
         let mut m = InviteClient::start(at(0), &tcp(), &request());
-        assert_eq!(m.response(at(10), &tcp(), Status(486), ack), Effect { send: Some(ack()), tell: Tell::Pass });
+        assert_eq!(m.response(at(10), &tcp(), Status(486), ack), Effect { send: Some(ack()), notice: Notice::Pass });
         assert_eq!(m, InviteClient::Terminated);
     }
 
@@ -210,7 +210,7 @@ mod tests {
         for timing in [udp(), tcp()] {
             let mut m = InviteClient::start(at(0), &timing, &request());
             for ms in [10, 510, 32_009] {
-                assert_eq!(m.response(at(ms), &timing, Status(200), ack), Effect::tell(Tell::Pass));
+                assert_eq!(m.response(at(ms), &timing, Status(200), ack), Effect::notice(Notice::Pass));
             }
             assert_eq!(m.response(at(20), &timing, Status(486), ack), Effect::nothing());
             assert_eq!(m.transport_failed(), Effect::nothing());
@@ -227,7 +227,7 @@ mod tests {
         assert!(m.cancel(at(1000), &udp()));
         assert!(!m.cancel(at(2000), &udp()));
         m.response(at(3000), &udp(), Status(180), ack);
-        assert_eq!(fired(&mut m), (at(33_000), Effect::tell(Tell::Failed(Failure::Timeout))));
+        assert_eq!(fired(&mut m), (at(33_000), Effect::notice(Notice::Failed(Failure::Timeout))));
     }
 
     #[test]
@@ -243,7 +243,7 @@ mod tests {
     fn a_dead_flow_fails_what_still_waits() {
         let mut m = InviteClient::start(at(0), &tcp(), &request());
         m.response(at(10), &tcp(), Status(180), ack);
-        assert_eq!(m.transport_failed(), Effect::tell(Tell::Failed(Failure::Transport)));
+        assert_eq!(m.transport_failed(), Effect::notice(Notice::Failed(Failure::Transport)));
         assert_eq!(m.transport_failed(), Effect::nothing());
     }
 }

@@ -1,6 +1,6 @@
 use crate::base::Mono;
 use crate::sip::Status;
-use crate::transaction::effect::{Effect, Tell};
+use crate::transaction::effect::{Effect, Notice};
 use crate::transaction::timing::{Resend, Timing, earlier};
 use bytes::Bytes;
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl InviteServer {
                 };
                 Effect::nothing()
             }
-            InviteServer::Accepted { .. } => Effect::tell(Tell::Pass),
+            InviteServer::Accepted { .. } => Effect::notice(Notice::Pass),
             _ => Effect::nothing(),
         }
     }
@@ -132,7 +132,7 @@ impl InviteServer {
 
     fn unacknowledged(&mut self) -> Effect {
         *self = InviteServer::Terminated;
-        Effect::tell(Tell::Unacknowledged)
+        Effect::notice(Notice::Unacknowledged)
     }
 }
 
@@ -146,14 +146,14 @@ mod tests {
     }
 
     /// Fires until the machine has terminated: when it sent, and how it ended.
-    fn run(m: &mut InviteServer, timing: &Timing) -> (Vec<u64>, Mono, Tell) {
+    fn run(m: &mut InviteServer, timing: &Timing) -> (Vec<u64>, Mono, Notice) {
         let mut sent = Vec::new();
         loop {
             let now = m.deadline().unwrap();
             let effect = m.fire(now, timing);
             sent.extend(effect.send.map(|_| now.0 / 1000));
             if m.deadline().is_none() {
-                return (sent, now, effect.tell);
+                return (sent, now, effect.notice);
             }
         }
     }
@@ -178,14 +178,14 @@ mod tests {
         let mut m = InviteServer::start();
         m.respond(at(0), &udp(), Status(486), data("486"));
         let sent = vec![500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500];
-        assert_eq!(run(&mut m, &udp()), (sent, at(32_000), Tell::Unacknowledged));
+        assert_eq!(run(&mut m, &udp()), (sent, at(32_000), Notice::Unacknowledged));
     }
 
     #[test]
     fn over_tcp_timer_g_is_off_and_timer_h_is_not() {
         let mut m = InviteServer::start();
         m.respond(at(0), &tcp(), Status(486), data("486"));
-        assert_eq!(run(&mut m, &tcp()), (vec![], at(32_000), Tell::Unacknowledged));
+        assert_eq!(run(&mut m, &tcp()), (vec![], at(32_000), Notice::Unacknowledged));
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         m.respond(at(0), &udp(), Status(486), data("486"));
         assert_eq!(m.ack(at(100), &udp()), Effect::nothing());
         assert_eq!(m.ack(at(200), &udp()), Effect::nothing());
-        assert_eq!(run(&mut m, &udp()), (vec![], at(5100), Tell::Nothing));
+        assert_eq!(run(&mut m, &udp()), (vec![], at(5100), Notice::Nothing));
 
         let mut m = InviteServer::start();
         m.respond(at(0), &tcp(), Status(486), data("486"));
@@ -210,9 +210,9 @@ mod tests {
             assert_eq!(m.again(), Effect::nothing());
             assert_eq!(m.respond(at(500), &timing, Status(200), data("200")), Effect::send(data("200")));
             assert_eq!(m.respond(at(500), &timing, Status(500), data("500")), Effect::nothing());
-            assert_eq!(m.ack(at(600), &timing), Effect::tell(Tell::Pass));
+            assert_eq!(m.ack(at(600), &timing), Effect::notice(Notice::Pass));
             assert_eq!(m.transport_failed(), Effect::nothing());
-            assert_eq!(run(&mut m, &timing), (vec![], at(32_000), Tell::Nothing));
+            assert_eq!(run(&mut m, &timing), (vec![], at(32_000), Notice::Nothing));
         }
     }
 
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_dead_flow_ends_what_still_waits() {
         let mut m = InviteServer::start();
-        assert_eq!(m.transport_failed(), Effect::tell(Tell::Unacknowledged));
+        assert_eq!(m.transport_failed(), Effect::notice(Notice::Unacknowledged));
         assert_eq!(m.transport_failed(), Effect::nothing());
     }
 }

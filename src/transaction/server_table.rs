@@ -1,7 +1,7 @@
 use crate::base::trap::{self, Trap};
 use crate::base::{Counts, Flow, Map, MapSeed, Mono, RateLimit, Source, Timers};
 use crate::sip::{Message, Method, Name, Request, Response, Status, Via, Written};
-use crate::transaction::effect::{Effect, Tell};
+use crate::transaction::effect::{Effect, Notice};
 use crate::transaction::invite_server::InviteServer;
 use crate::transaction::key::Key;
 use crate::transaction::server::Server;
@@ -304,9 +304,9 @@ impl ServerTable {
         if entry.terminated() {
             self.forget(id);
         }
-        match (effect.tell, message) {
-            (Tell::Pass, Some((flow, request))) => out.push(Output::Event(Event::Ack { flow, request })),
-            (Tell::Unacknowledged, _) => out.push(Output::Event(Event::Unacknowledged { id })),
+        match (effect.notice, message) {
+            (Notice::Pass, Some((flow, request))) => out.push(Output::Event(Event::Ack { flow, request })),
+            (Notice::Unacknowledged, _) => out.push(Output::Event(Event::Unacknowledged { id })),
             _ => {}
         }
         self.at_work = None;

@@ -1,7 +1,7 @@
 //! A telephone for the trial: SIP and RTP over real UDP sockets, one call at a time or many, each with a sound of its own.
 
 use super::ladder::Ladder;
-use super::sound::{Heard, Voice};
+use super::sound::{ReceivedAudio, Voice};
 use crate::base::{Flow, LegId, MapSeed, Now, Proto, Rng, Timers};
 use crate::dialog::{Cause, Command, Config, Dial, Event, Legs, LocalMedia, Media};
 use crate::sip::{Codec, Host, Message, NameAddr, Status, Uri};
@@ -31,7 +31,7 @@ pub struct Line {
     rtp: UdpSocket,
     peer: Option<SocketAddr>,
     pub voice: Voice,
-    pub heard: Heard,
+    pub heard: ReceivedAudio,
     /// Every final and provisional status that came for our INVITE.
     pub statuses: Vec<u16>,
     pub answered: bool,
@@ -187,7 +187,7 @@ impl Line {
     fn open(phone: SocketAddr, voice: u32) -> io::Result<Line> {
         let rtp = UdpSocket::bind((phone.ip(), 0))?;
         rtp.set_nonblocking(true)?;
-        let (voice, heard) = (Voice::new(voice), Heard::default());
+        let (voice, heard) = (Voice::new(voice), ReceivedAudio::default());
         Ok(Line { rtp, peer: None, voice, heard, statuses: Vec::new(), answered: false, ended: None })
     }
 

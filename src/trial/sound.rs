@@ -62,7 +62,7 @@ impl Voice {
 
 /// The RTP that arrived at one phone.
 #[derive(Default)]
-pub struct Heard {
+pub struct ReceivedAudio {
     pub audio: Vec<u8>,
     pub packets: usize,
     sources: Vec<u32>,
@@ -71,7 +71,7 @@ pub struct Heard {
     pub faults: Vec<Text>,
 }
 
-impl Heard {
+impl ReceivedAudio {
     pub fn packet(&mut self, bytes: &[u8]) {
         // RTCP on the same port (RFC 5761 §4).
         if bytes.get(1).is_some_and(|second| (192..=223).contains(second)) {
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_voice_is_recognised_and_a_changed_byte_or_another_voice_is_not() {
         let (mut a, mut b) = (Voice::new(1), Voice::new(2));
-        let mut heard = Heard::default();
+        let mut heard = ReceivedAudio::default();
         say(&mut a, 50).iter().for_each(|packet| heard.packet(packet));
         say(&mut b, 5);
         assert!(heard.continuous());
@@ -148,11 +148,11 @@ mod tests {
 
     #[test]
     fn a_lost_packet_and_a_second_source_are_faults() {
-        let mut lost = Heard::default();
+        let mut lost = ReceivedAudio::default();
         let packets = say(&mut Voice::new(1), 3);
         [&packets[0], &packets[2]].iter().for_each(|packet| lost.packet(packet));
         assert!(!lost.continuous());
-        let mut two = Heard::default();
+        let mut two = ReceivedAudio::default();
         two.packet(&say(&mut Voice::new(1), 1)[0]);
         two.packet(&say(&mut Voice::new(9), 2)[1]);
         assert!(!two.continuous());

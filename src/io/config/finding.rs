@@ -49,13 +49,13 @@ impl KeyFault {
 
 /// The places of keys whose values are looked at later.
 #[derive(Clone, Debug, Default)]
-pub struct Said {
+pub struct KeyPlaces {
     pub plan: Option<Place>,
 }
 
 /// The same configuration may stand anywhere.
-impl PartialEq for Said {
-    fn eq(&self, _: &Said) -> bool {
+impl PartialEq for KeyPlaces {
+    fn eq(&self, _: &KeyPlaces) -> bool {
         true
     }
 }

@@ -40,7 +40,7 @@ impl Config {
 
     /// This configuration with the live keys of `new`.
     pub fn with_live(&self, new: &Config) -> Config {
-        let said = new.said.clone();
+        let places = new.places.clone();
         let (mut all, new) = (tree(self), tree(new));
         for key in LIVE {
             let pointer = pointer(key);
@@ -50,7 +50,7 @@ impl Config {
         }
         // It was written by the same type.
         let all = serde_json::from_value(all).unwrap_or_else(|_| self.clone());
-        Config { said, ..all }
+        Config { places, ..all }
     }
 }
 

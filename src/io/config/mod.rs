@@ -41,7 +41,7 @@ fn judged(layers: &Layers) -> Result<Config, Vec<Finding>> {
     let secrets = layers.secrets();
     let checked = layers.merge().and_then(|mut config| match validate::validate(&config, layers) {
         findings if findings.is_empty() => {
-            config.said.plan = Some(layers.place(&["plan", "file"]));
+            config.places.plan = Some(layers.place(&["plan", "file"]));
             let doubts = validate::doubts(&config, layers).into_iter();
             config.warnings = doubts.map(|doubt| redact::hidden(&doubt.warning(), &secrets)).collect();
             Ok(config)

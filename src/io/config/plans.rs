@@ -91,7 +91,7 @@ pub fn load(config: &Config) -> Result<Loaded, Vec<Text>> {
 /// As [`load`]; notes every file that it looks for.
 pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> {
     trail.note(&config.plan.file);
-    let file = PlanFile::open(&config.plan.file).map_err(|problem| match config.said.plan.clone() {
+    let file = PlanFile::open(&config.plan.file).map_err(|problem| match config.places.plan.clone() {
         Some(place) => vec![Finding::of_value(place, &config.plan.file.to_string_lossy(), problem).told()],
         None => vec![problem],
     })?;

@@ -10,7 +10,7 @@ use super::tokens::Tokens;
 use super::trail::Trail;
 use crate::base::{Text, Tongue};
 use crate::io::inbox::Inbox;
-use crate::io::inbox::figures::Board;
+use crate::io::inbox::figures::SwitchFigures;
 use crate::io::metrics::Metric;
 use crate::io::net::admission::Admission;
 use crate::io::net::tls::Identity;
@@ -79,7 +79,7 @@ pub type Handle = Arc<dyn Fn() -> Arc<Live> + Send + Sync>;
 pub struct Reloader {
     file: Option<PathBuf>,
     inbox: Inbox,
-    board: Arc<Board>,
+    switch_figures: Arc<SwitchFigures>,
     admission: Arc<Admission>,
     tokens: Arc<Tokens>,
     identity: Option<Arc<Identity>>,
@@ -103,7 +103,7 @@ pub struct Site {
     /// The configuration's file; none: the usual one, if it is there.
     pub file: Option<PathBuf>,
     pub inbox: Inbox,
-    pub board: Arc<Board>,
+    pub switch_figures: Arc<SwitchFigures>,
     pub admission: Arc<Admission>,
     pub tokens: Arc<Tokens>,
     /// The certificate of the HTTP interface, where it speaks TLS.
@@ -112,13 +112,13 @@ pub struct Site {
 
 impl Reloader {
     pub fn new(site: Site, running: Running) -> Reloader {
-        let Site { file, inbox, board, admission, tokens, identity } = site;
+        let Site { file, inbox, switch_figures, admission, tokens, identity } = site;
         let shown = Mutex::new(running.live.clone());
         note_site(&running.trail, file.as_deref());
         note_identity(&running.trail, &running.config);
         let failed = AtomicU64::new(0);
         let running = tokio::sync::Mutex::new(running);
-        Reloader { file, inbox, board, admission, tokens, identity, running, shown, failed }
+        Reloader { file, inbox, switch_figures, admission, tokens, identity, running, shown, failed }
     }
 
     /// Reads everything anew. All that is wrong comes back, and nothing has changed then.
@@ -181,7 +181,7 @@ impl Reloader {
         let warnings = loaded.warnings.iter().map(Problem::told).collect();
         let live = setup::live(&config, loaded).map_err(|problem| NotReloaded::Wrong(vec![problem]))?;
         let report = compare(running, &config, &live, needs_restart, warnings);
-        let reloads = self.board.read().counters.reloads;
+        let reloads = self.switch_figures.read().counters.reloads;
         // Peers that the new configuration brings may connect before it counts; those that are gone, no longer after it.
         self.tokens.set(&config.http).map_err(|faults| NotReloaded::Wrong(vec![KeyFault::told(&faults)]))?;
         if let (Some(shown), Some(new)) = (&self.identity, identity) {
@@ -201,7 +201,7 @@ impl Reloader {
 
     async fn wait_for_switch(&self, before: u64) -> Result<(), NotReloaded> {
         let mut waited = Duration::ZERO;
-        while self.board.read().counters.reloads == before {
+        while self.switch_figures.read().counters.reloads == before {
             if waited >= PATIENCE {
                 return Err(NotReloaded::Late);
             }

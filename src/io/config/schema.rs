@@ -1,6 +1,6 @@
 //! The keys of a configuration, typed. The meaning of each stands in `config/default.toml`, which has all of them.
 
-use super::finding::Said;
+use super::finding::KeyPlaces;
 use super::list::list;
 use super::media::Media;
 use super::peers::{Seat, Trunk};
@@ -38,7 +38,7 @@ pub struct Config {
     #[serde(skip)]
     pub warnings: Vec<crate::base::Text>,
     #[serde(skip)]
-    pub said: Said,
+    pub places: KeyPlaces,
 }
 
 impl Config {

@@ -45,7 +45,7 @@ struct Token {
 }
 
 /// An answer with a body that has ended.
-struct Heard {
+struct HttpAnswer {
     code: u16,
     retry_after: Option<Duration>,
     body: Vec<u8>,
@@ -140,7 +140,7 @@ impl Client {
             return Reply::Unmade(error.en);
         }
         let mut reply = match self.exchange(&request, &event.id).await {
-            Ok(Heard { code, retry_after, body }) => profile.judge(step, event.kind, code, retry_after, &body),
+            Ok(HttpAnswer { code, retry_after, body }) => profile.judge(step, event.kind, code, retry_after, &body),
             Err(reply) => reply,
         };
         if let Reply::Status { said, .. } | Reply::Refused { why: said, .. } = &mut reply {
@@ -150,17 +150,17 @@ impl Client {
     }
 
     /// Refused with a token that was asked for earlier, it asks for another one, once.
-    async fn exchange(&self, request: &Rendered, id: &str) -> Result<Heard, Reply> {
-        let heard = self.once(request, id).await?;
+    async fn exchange(&self, request: &Rendered, id: &str) -> Result<HttpAnswer, Reply> {
+        let answer = self.once(request, id).await?;
         let oauth = matches!(self.target.profile.auth(), Auth::Oauth2 { .. });
-        if !oauth || heard.code != 401 {
-            return Ok(heard);
+        if !oauth || answer.code != 401 {
+            return Ok(answer);
         }
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.once(request, id).await
     }
 
-    async fn once(&self, request: &Rendered, id: &str) -> Result<Heard, Reply> {
+    async fn once(&self, request: &Rendered, id: &str) -> Result<HttpAnswer, Reply> {
         let method = Method::from_bytes(request.method.name().as_bytes()).unwrap_or(Method::POST);
         let mut built = self.http.request(method, &request.url);
         for (name, value) in &request.headers {
@@ -178,7 +178,7 @@ impl Client {
         if let Some(body) = &request.body {
             built = built.body(body.clone());
         }
-        heard(built).await
+        answer(built).await
     }
 
     /// Standard Webhooks.
@@ -201,21 +201,21 @@ impl Client {
             Reply::Broken(why) => Reply::Unsent(why),
             reply => reply,
         };
-        let heard = heard(built).await.map_err(before)?;
-        match serde_json::from_slice::<Token>(&heard.body) {
-            Ok(token) if heard.code == 200 => {
+        let answer = answer(built).await.map_err(before)?;
+        match serde_json::from_slice::<Token>(&answer.body) {
+            Ok(token) if answer.code == 200 => {
                 *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.access_token.clone());
                 Ok(token.access_token)
             }
             // RFC 6749 §5.2: 400 and 401 both say that it does not know us. A status that says nothing of us stays what it
             // is.
-            _ if matches!(heard.code, 407 | 408 | 421 | 423 | 425 | 429) => {
-                Err(Reply::Status { code: heard.code, retry_after: heard.retry_after, said: error_text(&heard.body) })
+            _ if matches!(answer.code, 407 | 408 | 421 | 423 | 425 | 429) => {
+                Err(Reply::Status { code: answer.code, retry_after: answer.retry_after, said: error_text(&answer.body) })
             }
-            _ if (400..500).contains(&heard.code) => {
-                Err(Reply::Status { code: 401, retry_after: heard.retry_after, said: error_text(&heard.body) })
+            _ if (400..500).contains(&answer.code) => {
+                Err(Reply::Status { code: 401, retry_after: answer.retry_after, said: error_text(&answer.body) })
             }
-            _ => Err(Reply::Unsent(format!("HTTP {} from where tokens are asked for", heard.code))),
+            _ => Err(Reply::Unsent(format!("HTTP {} from where tokens are asked for", answer.code))),
         }
     }
 
@@ -226,7 +226,7 @@ impl Client {
 }
 
 /// Tells a request that was never sent from one that was: only the latter may have been done.
-async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, Reply> {
+async fn answer(request: reqwest::RequestBuilder) -> Result<HttpAnswer, Reply> {
     match request.send().await {
         Ok(response) => body(response).await,
         Err(error) if error.is_connect() || error.is_builder() => Err(Reply::Unsent(reason(error))),
@@ -235,7 +235,7 @@ async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, Reply> {
 }
 
 /// The answer counts when its body has ended too, or is longer than any we read.
-async fn body(mut response: Response) -> Result<Heard, Reply> {
+async fn body(mut response: Response) -> Result<HttpAnswer, Reply> {
     let (code, retry_after) = (response.status().as_u16(), retry_after(response.headers(), clock::now().wall));
     let mut body = Vec::new();
     while body.len() <= BODY {
@@ -246,7 +246,7 @@ async fn body(mut response: Response) -> Result<Heard, Reply> {
             Err(_) => break,
         }
     }
-    Ok(Heard { code, retry_after, body })
+    Ok(HttpAnswer { code, retry_after, body })
 }
 
 /// Seconds or a date (RFC 9110 §10.2.3).

@@ -4,8 +4,8 @@ use crate::base::{Flow, Now, Target};
 use crate::control::Reply;
 use crate::event::Entry;
 use crate::io::engine::Ends;
-use crate::io::inbox::figures::{Board, Figures};
-use crate::io::inbox::requests::Asks;
+use crate::io::inbox::figures::{Figures, SwitchFigures};
+use crate::io::inbox::requests::SwitchRequests;
 use crate::io::journal::{Appender, Journal};
 use crate::io::net::resolver::Resolver;
 use crate::io::net::tcp::Tcp;
@@ -21,8 +21,8 @@ pub struct Edges {
     tcp: Tcp,
     shards: Vec<ShardHandle>,
     journal: Appender,
-    board: Arc<Board>,
-    asks: Arc<Asks>,
+    switch_figures: Arc<SwitchFigures>,
+    requests: Arc<SwitchRequests>,
     recorder: Option<Notes>,
     resolver: Resolver,
     lost_commands: u64,
@@ -33,12 +33,13 @@ impl Edges {
         tcp: &Tcp,
         shards: Vec<ShardHandle>,
         journal: &Journal,
-        board: &Arc<Board>,
-        asks: &Arc<Asks>,
+        switch_figures: &Arc<SwitchFigures>,
+        requests: &Arc<SwitchRequests>,
         resolver: Resolver,
     ) -> Edges {
-        let (tcp, journal, board, asks) = (tcp.clone(), journal.appender(), board.clone(), asks.clone());
-        Edges { tcp, shards, journal, board, asks, recorder: None, resolver, lost_commands: 0 }
+        let (tcp, journal, switch_figures, requests) =
+            (tcp.clone(), journal.appender(), switch_figures.clone(), requests.clone());
+        Edges { tcp, shards, journal, switch_figures, requests, recorder: None, resolver, lost_commands: 0 }
     }
 
     /// The recorder is told of calls, where there is one.
@@ -76,7 +77,7 @@ impl Ends<Switch> for Edges {
     }
 
     fn reply(&mut self, id: u64, reply: Reply) {
-        self.asks.answer(id, reply);
+        self.requests.answer(id, reply);
     }
 
     fn resolve(&mut self, id: u64, target: Target) {
@@ -84,11 +85,11 @@ impl Ends<Switch> for Edges {
     }
 
     fn wanted(&self) -> bool {
-        self.board.wanted()
+        self.switch_figures.wanted()
     }
 
     fn report(&mut self, now: Now, switch: &Switch) {
         let dead = self.shards.iter().filter(|shard| shard.dead()).count();
-        self.board.post(|| Figures { at: now.mono, gauges: switch.gauges(), counters: *switch.counters(), dead });
+        self.switch_figures.post(|| Figures { at: now.mono, gauges: switch.gauges(), counters: *switch.counters(), dead });
     }
 }

@@ -1,7 +1,7 @@
 //! Ticket systems tell us of our calls here: a work order's number, the caller's satisfaction, what a call was about. Each
 //! proves who it is by a signature; a message counts once.
 
-use super::Desk;
+use super::ApiState;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
 use super::records::{json_of, not_taken, too_many};
@@ -23,37 +23,37 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::post("/api/v1/callbacks/{backend}", None, called_back)]
 }
 
-async fn called_back(State(desk): State<Desk>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
-    let outside = &desk.outside;
-    let Some(target) = outside.callers.get(&name) else {
+async fn called_back(State(state): State<ApiState>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+    let intake = &state.intake;
+    let Some(target) = intake.callers.get(&name) else {
         return Problem::new(StatusCode::NOT_FOUND, both!("no backend of this name may call back", "没有可回调的此名工单系统"))
             .into_response();
     };
-    let now = outside.clock.likely(clock::now());
+    let now = intake.clock.likely(clock::now());
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let proven = match target.profile.prove(&header, &body, &target.secrets, now, outside.tolerance) {
+    let proven = match target.profile.prove(&header, &body, &target.secrets, now, intake.tolerance) {
         Ok(proven) => proven,
         Err(why) => {
             tracing::warn!(backend = %name, "a callback is not believed: {why}");
-            outside.count("callbacks_refused_total", &name, "");
+            intake.count("callbacks_refused_total", &name, "");
             return Problem::new(StatusCode::UNAUTHORIZED, why).into_response();
         }
     };
-    if !outside.allow(&name) {
+    if !intake.allow(&name) {
         return too_many().into_response();
     }
     let (call, message) = match read(target, &body) {
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
-    let plan = outside.plan();
+    let plan = intake.plan();
     let updates = message.updates(&name, |subjects| plan.backends_of(subjects.iter().map(String::as_str)));
     let callback = Callback { backend: name.clone(), id: proven.id, seal: proven.seal, sent: proven.sent, call, updates };
     // Beyond the tolerance on either side it would not be believed any more.
-    let remember = outside.tolerance.saturating_mul(2);
-    match outside.taken(|journal, done| journal.called_back(callback, remember, done)).await {
+    let remember = intake.tolerance.saturating_mul(2);
+    match intake.taken(|journal, done| journal.called_back(callback, remember, done)).await {
         Ok(taken) => {
-            outside.count(
+            intake.count(
                 if matches!(taken, Acceptance::New(_)) { "callbacks_total" } else { "callbacks_refused_total" },
                 &name,
                 "",

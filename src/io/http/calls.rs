@@ -3,7 +3,7 @@
 use super::endpoint::Endpoint;
 use super::noted::in_full;
 use super::problem::Problem;
-use super::{COMMAND, Desk};
+use super::{ApiState, COMMAND};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Masked};
 use crate::control::{CallView, Command, Holder, LegView, Numbers, Reply, Right, TransferKind, Why};
@@ -36,7 +36,7 @@ pub type Done = DashMap<(String, String), (Command, Option<Answer>)>;
 type Answer = Result<(StatusCode, Value), Problem>;
 
 /// The holder of the token that came with the request.
-type Asker = Extension<Arc<Holder>>;
+type Requester = Extension<Arc<Holder>>;
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -75,32 +75,38 @@ pub(super) struct Look {
     pub unmasked: bool,
 }
 
-async fn list(State(desk): State<Desk>, asker: Asker, look: Query<Look>) -> Response {
-    match numbers(&desk, &asker, &look, "all calls".to_owned()).await {
-        Ok(numbers) => shown(carry_out(&desk, Command::Calls(numbers)).await),
+async fn list(State(state): State<ApiState>, requester: Requester, look: Query<Look>) -> Response {
+    match numbers(&state, &requester, &look, "all calls".to_owned()).await {
+        Ok(numbers) => shown(carry_out(&state, Command::Calls(numbers)).await),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn show(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker, look: Query<Look>) -> Response {
+async fn show(State(state): State<ApiState>, Path(id): Path<String>, requester: Requester, look: Query<Look>) -> Response {
     let id = match call_id(&id) {
         Ok(id) => id,
         Err(problem) => return problem.into_response(),
     };
-    match numbers(&desk, &asker, &look, id.to_string()).await {
-        Ok(numbers) => shown(carry_out(&desk, Command::Call(id, numbers)).await),
+    match numbers(&state, &requester, &look, id.to_string()).await {
+        Ok(numbers) => shown(carry_out(&state, Command::Call(id, numbers)).await),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn numbers(desk: &Desk, holder: &Holder, look: &Look, what: String) -> Result<Numbers, Problem> {
+async fn numbers(state: &ApiState, holder: &Holder, look: &Look, what: String) -> Result<Numbers, Problem> {
     if !look.unmasked {
         return Ok(Numbers::Masked);
     }
-    in_full(desk, holder, "live calls", what).await.map(|()| Numbers::Full)
+    in_full(state, holder, "live calls", what).await.map(|()| Numbers::Full)
 }
 
-async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker, headers: HeaderMap, body: Bytes) -> Response {
+async fn transfer(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+    requester: Requester,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let command = call_id(&id).and_then(|call| {
         let wanted: Wanted = serde_json::from_slice(&body).map_err(|e| {
             Problem::new(
@@ -125,10 +131,15 @@ async fn transfer(State(desk): State<Desk>, Path(id): Path<String>, asker: Asker
         })?;
         Ok(Command::Transfer { call, to: wanted.number(), kind })
     });
-    once(desk, &asker, &headers, command).await
+    once(state, &requester, &headers, command).await
 }
 
-async fn act(State(desk): State<Desk>, Path((id, act)): Path<(String, String)>, asker: Asker, headers: HeaderMap) -> Response {
+async fn act(
+    State(state): State<ApiState>,
+    Path((id, act)): Path<(String, String)>,
+    requester: Requester,
+    headers: HeaderMap,
+) -> Response {
     let command = call_id(&id).and_then(|call| match act.as_str() {
         "complete" => Ok(Command::Complete(call)),
         "cancel" => Ok(Command::Cancel(call)),
@@ -139,18 +150,18 @@ async fn act(State(desk): State<Desk>, Path((id, act)): Path<(String, String)>, 
             both!("a transfer is completed, cancelled, swapped or merged", "转接只有 complete、cancel、swap、merge"),
         )),
     });
-    once(desk, &asker, &headers, command).await
+    once(state, &requester, &headers, command).await
 }
 
 async fn drop_leg(
-    State(desk): State<Desk>,
+    State(state): State<ApiState>,
     Path((id, leg)): Path<(String, String)>,
-    asker: Asker,
+    requester: Requester,
     headers: HeaderMap,
 ) -> Response {
     let leg = leg.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, both!("a leg is a number", "通话方应为数字")));
     let command = call_id(&id).and_then(|call| Ok(Command::Drop { call, leg: leg? }));
-    once(desk, &asker, &headers, command).await
+    once(state, &requester, &headers, command).await
 }
 
 pub(super) fn call_id(text: &str) -> Result<CallId, Problem> {
@@ -158,27 +169,27 @@ pub(super) fn call_id(text: &str) -> Result<CallId, Problem> {
 }
 
 /// Carries a command out; a second request with the same key gets the first one's answer.
-async fn once(desk: Desk, holder: &Holder, headers: &HeaderMap, command: Result<Command, Problem>) -> Response {
+async fn once(state: ApiState, holder: &Holder, headers: &HeaderMap, command: Result<Command, Problem>) -> Response {
     let asked = command.and_then(|command| Ok((command, key(holder, headers)?)));
     let (command, key) = match asked {
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
     note(holder, &command);
-    let Some(key) = key else { return shown(carry_out(&desk, command).await) };
-    if desk.done.len() >= MOST_KEYS {
-        desk.done.retain(|_, (_, answer)| answer.is_none());
+    let Some(key) = key else { return shown(carry_out(&state, command).await) };
+    if state.done.len() >= MOST_KEYS {
+        state.done.retain(|_, (_, answer)| answer.is_none());
     }
-    match desk.done.entry(key.clone()) {
+    match state.done.entry(key.clone()) {
         Entry::Occupied(known) => return repeated(&command, known.get()),
         Entry::Vacant(new) => drop(new.insert((command.clone(), None))),
     }
     // On its own: a client that does not wait for the answer may ask for it again. Whatever becomes of it, there is one.
     let carried = threads::task(&Handle::current(), COMMAND, async move {
-        let answer = threads::survived(COMMAND, carry_out(&desk, command.clone())).await.unwrap_or_else(|| Err(fault()));
+        let answer = threads::survived(COMMAND, carry_out(&state, command.clone())).await.unwrap_or_else(|| Err(fault()));
         match &answer {
-            Err(problem) if !problem.may_be_done() => drop(desk.done.remove(&key)),
-            _ => drop(desk.done.insert(key, (command, Some(answer.clone())))),
+            Err(problem) if !problem.may_be_done() => drop(state.done.remove(&key)),
+            _ => drop(state.done.insert(key, (command, Some(answer.clone())))),
         }
         answer
     });
@@ -238,13 +249,13 @@ fn shown(answer: Answer) -> Response {
 }
 
 /// Carries out a command for the whole gateway; how many calls are in progress.
-pub(super) async fn left(desk: &Desk, command: Command) -> Result<u64, Problem> {
-    carry_out(desk, command).await.map(|(_, answer)| answer["calls"].as_u64().unwrap_or_default())
+pub(super) async fn left(state: &ApiState, command: Command) -> Result<u64, Problem> {
+    carry_out(state, command).await.map(|(_, answer)| answer["calls"].as_u64().unwrap_or_default())
 }
 
-async fn carry_out(desk: &Desk, command: Command) -> Answer {
+async fn carry_out(state: &ApiState, command: Command) -> Answer {
     trap::spring(Trap::Command);
-    match desk.asks.ask(&desk.inbox, command).await {
+    match state.requests.ask(&state.inbox, command).await {
         Ok(Reply::Calls { calls, total }) => {
             let calls: Vec<Value> = calls.iter().map(view).collect();
             Ok((StatusCode::OK, json!({ "calls": calls, "total": total })))

@@ -1,7 +1,7 @@
 //! Decisions of people about the journal, which the gateway alone writes: refused deliveries are tried again or dropped, final
 //! records sent anew, damage marked as seen. The command line asks here.
 
-use super::Desk;
+use super::ApiState;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
 use super::records::{json_of, not_taken};
@@ -35,38 +35,46 @@ struct Chosen {
     all: Option<bool>,
 }
 
-async fn retry(State(desk): State<Desk>, Extension(holder): Extension<Arc<Holder>>, body: Bytes) -> Result<Response, Problem> {
-    carry_out(&desk, &holder, Decision::Retry(selection(&body)?)).await
-}
-
-async fn drop_refused(
-    State(desk): State<Desk>,
+async fn retry(
+    State(state): State<ApiState>,
     Extension(holder): Extension<Arc<Holder>>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    carry_out(&desk, &holder, Decision::Drop(selection(&body)?)).await
+    carry_out(&state, &holder, Decision::Retry(selection(&body)?)).await
 }
 
-async fn replay(State(desk): State<Desk>, Extension(holder): Extension<Arc<Holder>>, body: Bytes) -> Result<Response, Problem> {
+async fn drop_refused(
+    State(state): State<ApiState>,
+    Extension(holder): Extension<Arc<Holder>>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    carry_out(&state, &holder, Decision::Drop(selection(&body)?)).await
+}
+
+async fn replay(
+    State(state): State<ApiState>,
+    Extension(holder): Extension<Arc<Holder>>,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let replay: Replay = read(&body)?;
     if replay.calls.len() > Replay::MOST {
         let most = Replay::MOST;
         return Err(wrong(both!("`calls` names more than {most}", "`calls` 超过 {most} 个")));
     }
-    if !desk.deliveries.has(&replay.backend) {
+    if !state.deliveries.has(&replay.backend) {
         return Err(wrong(both!("the configuration has no backend `{0}`", "配置中没有工单系统 `{0}`", replay.backend)));
     }
-    carry_out(&desk, &holder, Decision::Replay(replay)).await
+    carry_out(&state, &holder, Decision::Replay(replay)).await
 }
 
-async fn damage_seen(State(desk): State<Desk>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
-    carry_out(&desk, &holder, Decision::DamageSeen).await
+async fn damage_seen(State(state): State<ApiState>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
+    carry_out(&state, &holder, Decision::DamageSeen).await
 }
 
 /// Answers when it is on disk.
-async fn carry_out(desk: &Desk, holder: &Holder, decision: Decision) -> Result<Response, Problem> {
+async fn carry_out(state: &ApiState, holder: &Holder, decision: Decision) -> Result<Response, Problem> {
     let told = format!("{decision:?}");
-    match desk.outside.taken(|journal, done| journal.decide(decision, done)).await {
+    match state.intake.taken(|journal, done| journal.decide(decision, done)).await {
         Ok(count) => {
             tracing::info!(by = %holder.name, count, "{}", told.chars().take(LOGGED).collect::<String>());
             Ok(Json(json!({ "count": count })).into_response())

@@ -1,6 +1,6 @@
 //! The endpoints that the interface serves: each method and path with the right that it needs, and who is let through.
 
-use super::Desk;
+use super::ApiState;
 use super::problem::Problem;
 use super::websocket;
 use crate::control::{Holder, Missing, Right};
@@ -31,19 +31,23 @@ pub struct Endpoint {
     body: usize,
     /// A signed link opens it too; its handler judges it, and finds no [`Holder`] then.
     linked: bool,
-    serve: MethodRouter<Desk>,
+    serve: MethodRouter<ApiState>,
 }
 
 impl Endpoint {
-    pub fn get<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, Desk>) -> Endpoint {
+    pub fn get<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, ApiState>) -> Endpoint {
         Endpoint { method: Method::GET, path, right: right.into(), body: BODY, linked: false, serve: routing::get(handler) }
     }
 
-    pub fn post<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, Desk>) -> Endpoint {
+    pub fn post<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, ApiState>) -> Endpoint {
         Endpoint { method: Method::POST, path, right: right.into(), body: BODY, linked: false, serve: routing::post(handler) }
     }
 
-    pub fn delete<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, Desk>) -> Endpoint {
+    pub fn delete<T: 'static>(
+        path: &'static str,
+        right: impl Into<Option<Right>>,
+        handler: impl Handler<T, ApiState>,
+    ) -> Endpoint {
         Endpoint { method: Method::DELETE, path, right: right.into(), body: BODY, linked: false, serve: routing::delete(handler) }
     }
 
@@ -57,8 +61,8 @@ impl Endpoint {
         Endpoint { linked: true, ..self }
     }
 
-    pub fn add_to(self, router: Router<Desk>, desk: &Desk) -> Router<Desk> {
-        let gate = Gate { desk: desk.clone(), right: self.right, body: self.body, linked: self.linked };
+    pub fn add_to(self, router: Router<ApiState>, state: &ApiState) -> Router<ApiState> {
+        let gate = Gate { state: state.clone(), right: self.right, body: self.body, linked: self.linked };
         // The gate alone bounds bodies.
         let serve = self.serve.layer(DefaultBodyLimit::disable());
         router.route(self.path, serve.layer(middleware::from_fn_with_state(gate, pass)))
@@ -67,7 +71,7 @@ impl Endpoint {
 
 #[derive(Clone)]
 struct Gate {
-    desk: Desk,
+    state: ApiState,
     right: Option<Right>,
     body: usize,
     linked: bool,
@@ -77,12 +81,12 @@ struct Gate {
 /// extensions.
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let signed = gate.linked && request.uri().query().is_some_and(|query| query.contains("signature="));
-    let holder = match gate.right.map(|right| allowed(&gate.desk, request.headers(), right)).transpose() {
+    let holder = match gate.right.map(|right| allowed(&gate.state, request.headers(), right)).transpose() {
         Ok(holder) => holder,
         Err(_) if signed => None,
         Err(problem) => return problem.into_response(),
     };
-    match whole(request, gate.body, gate.desk.patience).await {
+    match whole(request, gate.body, gate.state.patience).await {
         Ok(mut request) => {
             holder.map(|holder| request.extensions_mut().insert(holder));
             next.run(request).await
@@ -108,12 +112,12 @@ async fn whole(request: Request, most: usize, patience: Duration) -> Result<Requ
     }
 }
 
-fn allowed(desk: &Desk, headers: &HeaderMap, right: Right) -> Result<Arc<Holder>, Problem> {
+fn allowed(state: &ApiState, headers: &HeaderMap, right: Right) -> Result<Arc<Holder>, Problem> {
     let token = bearer(headers).map(<[u8]>::to_vec).or_else(|| websocket::token(headers));
-    let holder = match token.as_deref().and_then(|token| desk.tokens.holder(token)) {
+    let holder = match token.as_deref().and_then(|token| state.tokens.holder(token)) {
         Some(holder) => holder,
-        None if desk.tokens.none() && !from_a_page(headers) => Arc::new(Holder::anybody()),
-        None => return Err(unknown(token.is_some(), desk.tokens.none())),
+        None if state.tokens.none() && !from_a_page(headers) => Arc::new(Holder::anybody()),
+        None => return Err(unknown(token.is_some(), state.tokens.none())),
     };
     match holder.must(right) {
         Ok(()) => Ok(holder),

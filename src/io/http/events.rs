@@ -2,10 +2,10 @@
 //! connection holds a few events at most: who reads slowly is served from the journal.
 
 use super::endpoint::Endpoint;
-use super::follow::{End, Follower, News, Wanted, follow};
+use super::follow::{End, FeedUpdate, Follower, Wanted, follow};
 use super::problem::Problem;
 use super::websocket::{self, Socket};
-use super::{Desk, FOLLOWER, Place, WORK};
+use super::{ApiState, FOLLOWER, Place, WORK};
 use crate::control::{Holder, Right};
 use crate::io::clock;
 use crate::io::journal::feed::{Gone, Subscription};
@@ -43,7 +43,7 @@ struct Asked {
 }
 
 async fn events(
-    State(desk): State<Desk>,
+    State(state): State<ApiState>,
     Extension(holder): Extension<Arc<Holder>>,
     connection: Option<Extension<Place>>,
     Query(asked): Query<Asked>,
@@ -51,9 +51,9 @@ async fn events(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     if !websocket::asked_for(&headers) {
-        let Start { wanted, from, place } = start(&desk, &holder, asked, &headers).await?;
+        let Start { wanted, from, place } = start(&state, &holder, asked, &headers).await?;
         let (out, frames) = mpsc::channel(ON_THE_WAY);
-        threads::task(&Handle::current(), FOLLOWER, follow(desk.outside.feed.clone(), wanted, from, Frames(out), place));
+        threads::task(&Handle::current(), FOLLOWER, follow(state.intake.feed.clone(), wanted, from, Frames(out), place));
         let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
         return Ok((kind, Body::from_stream(Framed(frames))).into_response());
     }
@@ -61,11 +61,11 @@ async fn events(
         return Ok(refusal);
     }
     let upgrade = websocket::agreed(upgrade, &headers)?;
-    let Start { wanted, from, place } = start(&desk, &holder, asked, &headers).await?;
+    let Start { wanted, from, place } = start(&state, &holder, asked, &headers).await?;
     Ok(upgrade.on_upgrade(move |socket| async move {
         // It counts among the connections as long as it lives.
         let _connection = connection;
-        threads::survived(FOLLOWER, follow(desk.outside.feed.clone(), wanted, from, Socket::new(socket), place)).await;
+        threads::survived(FOLLOWER, follow(state.intake.feed.clone(), wanted, from, Socket::new(socket), place)).await;
     }))
 }
 
@@ -76,10 +76,10 @@ struct Start {
     place: Subscription,
 }
 
-async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) -> Result<Start, Problem> {
+async fn start(state: &ApiState, holder: &Holder, asked: Asked, headers: &HeaderMap) -> Result<Start, Problem> {
     let unavailable = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
     let since = last_id(headers)?.or(asked.since);
-    let feed = desk.outside.feed.clone();
+    let feed = state.intake.feed.clone();
     let place = feed.place(&holder.name).ok_or_else(|| {
         unavailable(both!("as many follow the feed as may, of all or of this token", "关注事件流的连接已达上限（全部或此令牌）"))
     })?;
@@ -91,14 +91,14 @@ async fn start(desk: &Desk, holder: &Holder, asked: Asked, headers: &HeaderMap) 
     let wanted = Wanted { lines: lines.filter(|line| !line.is_empty()).collect(), unmasked: holder.may(Right::SeeNumbers) };
     tracing::info!(who = %holder.name, from, lines = ?wanted.lines, unmasked = wanted.unmasked, "follows the feed");
     if wanted.unmasked {
-        noted(desk, holder, from, &wanted.lines).await?;
+        noted(state, holder, from, &wanted.lines).await?;
     }
     Ok(Start { wanted, from, place })
 }
 
 /// Numbers are shown in full to whom the audit log names.
-async fn noted(desk: &Desk, holder: &Holder, from: u64, lines: &[String]) -> Result<(), Problem> {
-    let (audit, who) = (desk.audit.clone(), holder.name.clone());
+async fn noted(state: &ApiState, holder: &Holder, from: u64, lines: &[String]) -> Result<(), Problem> {
+    let (audit, who) = (state.audit.clone(), holder.name.clone());
     let what = format!("events after {from}, lines {}", if lines.is_empty() { "all".to_owned() } else { lines.join(",") });
     let note = threads::aside(WORK, move || audit.note(clock::now().wall, &who, "feed", &what)).await;
     note.unwrap_or_else(|| Err(threads::fault())).map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
@@ -138,13 +138,13 @@ fn refused(gone: Gone) -> Problem {
 struct Frames(mpsc::Sender<Bytes>);
 
 impl Follower for Frames {
-    async fn tell(&mut self, news: News<'_>) -> bool {
+    async fn tell(&mut self, news: FeedUpdate<'_>) -> bool {
         let frame = match news {
-            News::Event { told, json } => {
+            FeedUpdate::Event { told, json } => {
                 let head = format!("id: {}\nevent: {}\ndata: ", told.n, told.kind());
                 [head.as_bytes(), json, b"\n\n"].concat()
             }
-            News::Alive(n) => format!(":\nid: {n}\n\n").into(),
+            FeedUpdate::Alive(n) => format!(":\nid: {n}\n\n").into(),
         };
         self.0.send(frame.into()).await.is_ok()
     }

@@ -25,7 +25,7 @@ pub struct Wanted {
 }
 
 /// The news that a follower is told.
-pub enum News<'a> {
+pub enum FeedUpdate<'a> {
     Event {
         told: &'a FeedEvent,
         json: &'a Bytes,
@@ -46,7 +46,7 @@ pub enum End {
 
 pub trait Follower {
     /// Tells whether the news could be handed over.
-    fn tell(&mut self, news: News<'_>) -> impl Future<Output = bool> + Send;
+    fn tell(&mut self, news: FeedUpdate<'_>) -> impl Future<Output = bool> + Send;
 
     /// Until nothing more can be told; may be asked again.
     fn gone(&mut self) -> impl Future<Output = ()> + Send;
@@ -77,7 +77,7 @@ impl Following<'_> {
         loop {
             newest.borrow_and_update();
             if beat <= Instant::now() {
-                if let Err(end) = tell(follower, News::Alive(self.n)).await {
+                if let Err(end) = tell(follower, FeedUpdate::Alive(self.n)).await {
                     return end;
                 }
                 beat = Instant::now() + HEARTBEAT;
@@ -110,14 +110,14 @@ impl Following<'_> {
         for told in events {
             self.n = told.n;
             if let Some(json) = self.wanted.of(told) {
-                tell(follower, News::Event { told, json }).await?;
+                tell(follower, FeedUpdate::Event { told, json }).await?;
             }
         }
         Ok(())
     }
 }
 
-async fn tell(follower: &mut impl Follower, news: News<'_>) -> Result<(), End> {
+async fn tell(follower: &mut impl Follower, news: FeedUpdate<'_>) -> Result<(), End> {
     match timeout(PATIENCE, follower.tell(news)).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(End::Gone),

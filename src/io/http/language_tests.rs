@@ -1,7 +1,7 @@
 //! Problems and alarms are told in the language that a request asks for (RFC 9110 §12.5.4).
 
-use super::tests::desk;
-use super::{Desk, router};
+use super::tests::state;
+use super::{ApiState, router};
 use crate::io::config::Config;
 use crate::io::deliver::{Deliveries, Figures};
 use crate::io::journal::disk::Disk;
@@ -15,16 +15,16 @@ use std::sync::Arc;
 
 /// The status, the language that the answer says it is in, and its body.
 async fn asked(method: &str, path: &str, language: &str, body: &str) -> (u16, String, Value) {
-    let (status, said, kind, answer) = ask(desk(), method, path, language, body).await;
+    let (status, said, kind, answer) = ask(state(), method, path, language, body).await;
     assert_eq!(kind, "application/problem+json", "{method} {path}");
     (status, said, answer)
 }
 
-async fn ask(desk: Desk, method: &str, path: &str, language: &str, body: &str) -> (u16, String, String, Value) {
+async fn ask(state: ApiState, method: &str, path: &str, language: &str, body: &str) -> (u16, String, String, Value) {
     let request = Request::builder().method(method).uri(path).header(header::ACCEPT_LANGUAGE, language);
     let request = request.header(header::HOST, "127.0.0.1").header(header::CONTENT_TYPE, "application/json");
     let request = request.body(Body::from(body.to_owned())).unwrap();
-    let response = TowerToHyperService::new(router(desk)).call(request).await.unwrap();
+    let response = TowerToHyperService::new(router(state)).call(request).await.unwrap();
     let said = response.headers().get(header::CONTENT_LANGUAGE).map(|value| value.to_str().unwrap().to_owned());
     let kind = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
     let status = response.status().as_u16();
@@ -71,7 +71,7 @@ async fn each_problem_has_both_languages() {
 }
 
 /// A gateway with little room for its journal, and with two ticket systems that want somebody's look.
-fn troubled() -> Desk {
+fn troubled() -> ApiState {
     let mut config = Config::default();
     config.records.min_free = u64::MAX;
     let backends =
@@ -81,10 +81,10 @@ fn troubled() -> Desk {
             Arc::new(figures)
         });
     let deliveries = Arc::new(Deliveries { backends: backends.into(), reader: None });
-    Desk {
+    ApiState {
         disk: Arc::new(Disk::of(config.journal(), config.records.max_bytes, config.records.min_free, Arc::default())),
         deliveries,
-        ..desk()
+        ..state()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::endpoint::Endpoint;
 use super::problem::ForPeople;
-use super::{Desk, WORK};
+use super::{ApiState, WORK};
 use crate::base::{CallId, is_web};
 use crate::io::process::threads;
 use axum::Extension;
@@ -15,10 +15,10 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::get("/t/{id}", None, page)]
 }
 
-async fn page(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
+async fn page(State(state): State<ApiState>, Path(id): Path<String>) -> Response {
     let Ok(call) = id.parse::<CallId>() else { return nowhere() };
-    let outside = desk.outside.clone();
-    match threads::aside(WORK, move || outside.page(call)).await {
+    let intake = state.intake.clone();
+    match threads::aside(WORK, move || intake.page(call)).await {
         Some(Ok(Some(Some(url)))) if is_web(&url) => {
             ([(header::CACHE_CONTROL, "no-store")], Redirect::temporary(&url)).into_response()
         }

@@ -7,10 +7,10 @@ mod document;
 mod endpoint;
 mod events;
 mod follow;
+pub mod intake;
 mod link;
 mod metrics;
 mod noted;
-pub mod outside;
 mod problem;
 mod recordings;
 mod records;
@@ -26,10 +26,10 @@ use crate::io::config::fit::Fit;
 use crate::io::config::reload::{NotReloaded, Report};
 use crate::io::config::tokens::Tokens;
 use crate::io::deliver::Deliveries;
-use crate::io::http::outside::Outside;
+use crate::io::http::intake::Intake;
 use crate::io::inbox::Inbox;
-use crate::io::inbox::figures::{Board, Figures as Posted};
-use crate::io::inbox::requests::Asks;
+use crate::io::inbox::figures::{Figures as Posted, SwitchFigures};
+use crate::io::inbox::requests::SwitchRequests;
 use crate::io::journal::disk::Disk;
 use crate::io::metrics::Metric;
 use crate::io::process::audit::Audit;
@@ -54,11 +54,11 @@ const COMMAND: &str = "http-command";
 
 /// Parts that the handlers share.
 #[derive(Clone)]
-pub struct Desk {
-    pub board: Arc<Board>,
+pub struct ApiState {
+    pub switch_figures: Arc<SwitchFigures>,
     pub inbox: Inbox,
     /// Commands that wait for the switch's word.
-    pub asks: Arc<Asks>,
+    pub requests: Arc<SwitchRequests>,
     /// The answers to requests that carried an Idempotency-Key.
     pub done: Arc<Done>,
     /// Figures of the other threads, asked for at each scrape.
@@ -72,7 +72,7 @@ pub struct Desk {
     /// For a request's body.
     pub patience: Duration,
     /// Calls that others follow, and what they hand in and tell.
-    pub outside: Arc<Outside>,
+    pub intake: Arc<Intake>,
     /// The limits that are kept to.
     pub fit: Fit,
     /// The alarm while there is no descriptor to be had.
@@ -82,7 +82,7 @@ pub struct Desk {
 pub use calls::Done;
 pub use search::MOST as MOST_RECORDS;
 use serve::Place;
-pub use serve::{Doors, Limits};
+pub use serve::{Connections, Limits};
 
 /// Those of the other threads.
 pub type Figures = Arc<dyn Fn() -> Vec<Metric> + Send + Sync>;
@@ -115,17 +115,17 @@ fn endpoints() -> Vec<Endpoint> {
     own.into_iter().chain(calls).chain(others.into_iter().flatten()).collect()
 }
 
-pub fn router(desk: Desk) -> Router {
-    let served = endpoints().into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &desk));
+pub fn router(state: ApiState) -> Router {
+    let served = endpoints().into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &state));
     let served = served.fallback(nothing_here).method_not_allowed_fallback(wrong_method);
-    served.layer(from_fn(problem::always)).with_state(desk)
+    served.layer(from_fn(problem::always)).with_state(state)
 }
 
 /// For those for whom there is no room: health, and that there is none.
-pub fn health_alone(desk: Desk) -> Router {
+pub fn health_alone(state: ApiState) -> Router {
     let served = [Endpoint::get("/healthz", None, health), Endpoint::get("/readyz", None, ready)];
-    let served = served.into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &desk));
-    served.fallback(no_room).layer(from_fn(problem::always)).with_state(desk)
+    let served = served.into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &state));
+    served.fallback(no_room).layer(from_fn(problem::always)).with_state(state)
 }
 
 async fn no_room() -> Response {
@@ -135,24 +135,24 @@ async fn no_room() -> Response {
 }
 
 /// Is the process worth keeping?
-async fn health(State(desk): State<Desk>) -> Response {
-    if desk.board.read().alive() {
+async fn health(State(state): State<ApiState>) -> Response {
+    if state.switch_figures.read().alive() {
         return Json(json!({ "status": "ok" })).into_response();
     }
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, both!("the switch does not answer", "交换线程没有应答")).into_response()
 }
 
 /// Should new calls be sent here?
-async fn ready(State(desk): State<Desk>, Extension(tongue): Extension<Tongue>) -> Response {
-    let obstacles = obstacles(&desk, &desk.board.fresh(&desk.inbox).await);
-    let shortage = (desk.shortage)();
+async fn ready(State(state): State<ApiState>, Extension(tongue): Extension<Tongue>) -> Response {
+    let obstacles = obstacles(&state, &state.switch_figures.fresh(&state.inbox).await);
+    let shortage = (state.shortage)();
     if !obstacles.is_empty() {
         // It may be why.
         let obstacles: Vec<Text> = obstacles.into_iter().chain(shortage).collect();
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, Text::joined(&obstacles)).into_response();
     }
     let mut answer = json!({ "status": "ready" });
-    let alarms = desk.disk.alarm(desk.disk.space()).into_iter().chain(shortage).chain(desk.deliveries.alarms());
+    let alarms = state.disk.alarm(state.disk.space()).into_iter().chain(shortage).chain(state.deliveries.alarms());
     if let Some(alarms) = alarms.reduce(|all, alarm| all.then(&both!("; ", "；")).then(&alarm)) {
         answer["alarm"] = json!(alarms.told(tongue));
     }
@@ -160,23 +160,23 @@ async fn ready(State(desk): State<Desk>, Extension(tongue): Extension<Tongue>) -
 }
 
 /// Why no new call should be sent here.
-fn obstacles(desk: &Desk, figures: &Posted) -> Vec<Text> {
-    figures.obstacles().into_iter().chain(desk.disk.damage()).collect()
+fn obstacles(state: &ApiState, figures: &Posted) -> Vec<Text> {
+    figures.obstacles().into_iter().chain(state.disk.damage()).collect()
 }
 
-async fn show_metrics(State(desk): State<Desk>) -> Response {
-    let figures = desk.board.fresh(&desk.inbox).await;
-    let text = metrics::render(&figures, &desk.inbox, &(desk.more)());
+async fn show_metrics(State(state): State<ApiState>) -> Response {
+    let figures = state.switch_figures.fresh(&state.inbox).await;
+    let text = metrics::render(&figures, &state.inbox, &(state.more)());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-async fn status(State(desk): State<Desk>, Extension(tongue): Extension<Tongue>) -> Response {
-    let figures = desk.board.fresh(&desk.inbox).await;
-    let (gauges, space) = (figures.gauges, desk.disk.space());
+async fn status(State(state): State<ApiState>, Extension(tongue): Extension<Tongue>) -> Response {
+    let figures = state.switch_figures.fresh(&state.inbox).await;
+    let (gauges, space) = (figures.gauges, state.disk.space());
     let told = |text: Text| text.told(tongue).to_owned();
-    let alarms: Vec<String> = (desk.shortage)().into_iter().chain(desk.deliveries.alarms_in_full()).map(told).collect();
+    let alarms: Vec<String> = (state.shortage)().into_iter().chain(state.deliveries.alarms_in_full()).map(told).collect();
     let answer = json!({
-        "ready": obstacles(&desk, &figures).is_empty(),
+        "ready": obstacles(&state, &figures).is_empty(),
         "draining": gauges.draining,
         "calls": gauges.calls,
         "waiting": gauges.waiting,
@@ -186,31 +186,31 @@ async fn status(State(desk): State<Desk>, Extension(tongue): Extension<Tongue>) 
             "unwritten": gauges.unwritten,
             "bytes": space.bytes,
             "free_bytes": space.free,
-            "alarm": desk.disk.alarm(space).map(told),
+            "alarm": state.disk.alarm(space).map(told),
         },
-        "limits": desk.fit,
+        "limits": state.fit,
         "alarms": alarms,
     });
     spoken(Json(answer), tongue)
 }
 
 /// No new calls from now on; those in progress finish.
-async fn drain(State(desk): State<Desk>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
-    let calls = calls::left(&desk, Command::Drain).await?;
+async fn drain(State(state): State<ApiState>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
+    let calls = calls::left(&state, Command::Drain).await?;
     tracing::info!(by = %holder.name, calls, "draining: no new calls are taken, those in progress go on 排空：不接新呼叫");
     Ok((StatusCode::ACCEPTED, Json(json!({ "status": "draining", "calls": calls }))).into_response())
 }
 
 /// New calls are taken again; but not by a gateway that has been told to end.
-async fn undrain(State(desk): State<Desk>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
-    let calls = calls::left(&desk, Command::Undrain).await?;
+async fn undrain(State(state): State<ApiState>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
+    let calls = calls::left(&state, Command::Undrain).await?;
     tracing::info!(by = %holder.name, calls, "new calls are taken again 恢复接新呼叫");
     Ok((StatusCode::ACCEPTED, Json(json!({ "status": "taking calls", "calls": calls }))).into_response())
 }
 
 /// Takes over configuration, plan and prompts as they are now; what is wrong changes nothing.
-async fn reload(State(desk): State<Desk>, Extension(tongue): Extension<Tongue>) -> Response {
-    match (desk.reload)().await {
+async fn reload(State(state): State<ApiState>, Extension(tongue): Extension<Tongue>) -> Response {
+    match (state.reload)().await {
         Ok(report) => spoken(Json(report.told(tongue)), tongue),
         Err(refused) => {
             let status = match refused {
@@ -234,9 +234,9 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
 }
 
 #[cfg(test)]
-mod language_tests;
+mod intake_tests;
 #[cfg(test)]
-mod outside_tests;
+mod language_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

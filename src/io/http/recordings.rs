@@ -4,7 +4,7 @@
 use super::endpoint::Endpoint;
 use super::noted::noted;
 use super::problem::Problem;
-use super::{Desk, WORK};
+use super::{ApiState, WORK};
 use crate::base::CallId;
 use crate::control::{Holder, Right};
 use crate::io::clock;
@@ -41,21 +41,21 @@ struct Link {
 }
 
 async fn listen(
-    State(desk): State<Desk>,
+    State(state): State<ApiState>,
     Path(id): Path<String>,
     Query(link): Query<Link>,
     holder: Option<Extension<Arc<Holder>>>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    match answer(&desk, &id, &link, holder, method == Method::HEAD, &headers).await {
+    match answer(&state, &id, &link, holder, method == Method::HEAD, &headers).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
 async fn answer(
-    desk: &Desk,
+    state: &ApiState,
     id: &str,
     link: &Link,
     holder: Option<Extension<Arc<Holder>>>,
@@ -67,9 +67,9 @@ async fn answer(
     })?;
     let who = match holder {
         Some(Extension(holder)) => holder.name.clone(),
-        None => judge(desk, call, link)?,
+        None => judge(state, call, link)?,
     };
-    let (file, length) = open(desk, call).await?;
+    let (file, length) = open(state, call).await?;
     let Ok(range) = wanted(headers, call, length) else {
         let problem =
             Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, both!("the recording has {length} bytes", "录音共 {length} 字节"));
@@ -77,16 +77,16 @@ async fn answer(
     };
     // Nothing is heard of a head.
     if !head {
-        note(desk, call, &who, range.as_ref()).await?;
+        note(state, call, &who, range.as_ref()).await?;
     }
     Ok(response(call, file, length, range, head))
 }
 
 /// Judges a request that comes by a link.
-fn judge(desk: &Desk, call: CallId, link: &Link) -> Result<String, Problem> {
+fn judge(state: &ApiState, call: CallId, link: &Link) -> Result<String, Problem> {
     let held = match (link.expires, &link.signature) {
         (Some(expires), Some(signature)) => {
-            desk.recordings.opens(call, expires, signature, desk.outside.clock.likely(clock::now()))
+            state.recordings.opens(call, expires, signature, state.intake.clock.likely(clock::now()))
         }
         _ => false,
     };
@@ -99,7 +99,7 @@ fn judge(desk: &Desk, call: CallId, link: &Link) -> Result<String, Problem> {
     held.then(|| "link".to_owned()).ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, detail()))
 }
 
-async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
+async fn open(state: &ApiState, call: CallId) -> Result<(File, u64), Problem> {
     let none = || {
         Problem::new(
             StatusCode::NOT_FOUND,
@@ -109,7 +109,7 @@ async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
             ),
         )
     };
-    let path = desk.recordings.file(call, WAV).ok_or_else(none)?;
+    let path = state.recordings.file(call, WAV).ok_or_else(none)?;
     let opened = threads::aside(WORK, move || {
         // Opening a pipe would wait for whoever writes to it.
         if !std::fs::metadata(&path)?.is_file() {
@@ -132,9 +132,9 @@ async fn open(desk: &Desk, call: CallId) -> Result<(File, u64), Problem> {
     })
 }
 
-async fn note(desk: &Desk, call: CallId, who: &str, range: Option<&Range<u64>>) -> Result<(), Problem> {
+async fn note(state: &ApiState, call: CallId, who: &str, range: Option<&Range<u64>>) -> Result<(), Problem> {
     let part = range.map_or(String::new(), |range| format!(" bytes {}-{}", range.start, range.end - 1));
-    noted(desk, who, "recording", format!("{call}{part}")).await
+    noted(state, who, "recording", format!("{call}{part}")).await
 }
 
 /// The part that is asked for (RFC 9110 §14.2); none: all of it. More than one part is answered with all of it, as is a part

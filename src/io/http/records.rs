@@ -1,13 +1,13 @@
 //! Records of calls that others took by themselves, handed in one at a time.
 
-use super::Desk;
+use super::ApiState;
 use super::endpoint::Endpoint;
 use super::problem::Problem;
 use crate::base::{CallId, Mono};
 use crate::control::{Holder, Right};
 use crate::event::{Entry, Report, Reported, What};
 use crate::io::clock;
-use crate::io::http::outside::{NotTaken, Outside};
+use crate::io::http::intake::{Intake, NotTaken};
 use crate::io::http::schemas;
 use crate::io::journal::Acceptance;
 use crate::plan::{Facts, Mode};
@@ -25,27 +25,27 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::post("/api/v1/records", Right::HandIn, hand_in)]
 }
 
-async fn hand_in(State(desk): State<Desk>, Extension(holder): Extension<Arc<Holder>>, body: Bytes) -> Response {
-    let outside = &desk.outside;
-    if !outside.allow(&holder.name) {
+async fn hand_in(State(state): State<ApiState>, Extension(holder): Extension<Arc<Holder>>, body: Bytes) -> Response {
+    let intake = &state.intake;
+    if !intake.allow(&holder.name) {
         return too_many().into_response();
     }
     let report = match read(&body) {
         Ok(report) => report,
         Err(problem) => {
-            outside.count("records_refused_total", &holder.name, "");
+            intake.count("records_refused_total", &holder.name, "");
             return problem.into_response();
         }
     };
-    let (entry, counted) = entry(outside, &holder.name, report);
-    match outside.taken(|journal, done| journal.report(entry, done)).await {
+    let (entry, counted) = entry(intake, &holder.name, report);
+    match intake.taken(|journal, done| journal.report(entry, done)).await {
         Ok(Acceptance::New(call)) => {
-            outside.count("records_received_total", &holder.name, &counted);
+            intake.count("records_received_total", &holder.name, &counted);
             (StatusCode::CREATED, stored(call, "stored")).into_response()
         }
         Ok(Acceptance::Known(call)) => (StatusCode::OK, stored(call, "known")).into_response(),
         Ok(_) => {
-            outside.count("records_refused_total", &holder.name, &counted);
+            intake.count("records_refused_total", &holder.name, &counted);
             let detail = both!(
                 "this id was handed in with another record: an id is one call, and a record does not change",
                 "此编号已有另一话单：一个编号对应一次通话，话单不再改变"
@@ -81,8 +81,8 @@ pub(super) fn json_of(body: &[u8]) -> Result<Value, Problem> {
 }
 
 /// With what the plan says of its line, and the line's number as it is counted.
-fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
-    let (now, plan) = (clock::now(), outside.plan());
+fn entry(intake: &Intake, source: &str, report: Report) -> (Entry, String) {
+    let (now, plan) = (clock::now(), intake.plan());
     let at = Zone::read(&report.start).unwrap_or(now.wall);
     let facts = Facts { dialled: &report.hotline, caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
     let decision = plan.decide(&facts);
@@ -92,7 +92,7 @@ fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
     let withheld = decision.withheld.iter().filter(|name| !by_subject.iter().any(|chosen| **chosen == ***name));
     let named = decision.tickets.iter().map(ToString::to_string);
     let more = by_subject.iter().filter(|name| !decision.tickets.is_empty() && !decision.tickets.iter().any(|n| **n == ***name));
-    let division = report.area.as_deref().and_then(|code| outside.division(code));
+    let division = report.area.as_deref().and_then(|code| intake.division(code));
     let reported = Reported {
         source: source.to_owned(),
         caller: report.caller.as_deref().and_then(|caller| plan.caller(caller)),
@@ -104,7 +104,7 @@ fn entry(outside: &Outside, source: &str, report: Report) -> (Entry, String) {
         area_name: division.map(|division| division.name),
         plan: plan.name.to_string(),
         plan_revision: decision.revision.to_string(),
-        node: outside.node.clone(),
+        node: intake.node.clone(),
         report,
     };
     let call = report::call_id(source, &reported.report);

@@ -4,11 +4,11 @@ use super::calls::{Look, call_id};
 use super::endpoint::Endpoint;
 use super::noted::in_full;
 use super::problem::Problem;
-use super::{Desk, WORK};
+use super::{ApiState, WORK};
 use crate::base::{Masked, Shown, Text, Wall};
 use crate::control::{Holder, Right};
 use crate::io::clock::moment::{self, Moment};
-use crate::io::http::outside::Outside;
+use crate::io::http::intake::Intake;
 use crate::io::journal::Error;
 use crate::io::journal::search::{Outcome, Page, Search};
 use crate::io::journal::{Caller, Reader};
@@ -52,32 +52,32 @@ struct Asked {
 }
 
 async fn list(
-    State(desk): State<Desk>,
+    State(state): State<ApiState>,
     Extension(holder): Extension<Arc<Holder>>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Value>, Problem> {
-    let search = search(&desk.outside, &asked)?;
+    let search = search(&state.intake, &asked)?;
     // Whoever may try numbers would find out what is masked.
     if asked.unmasked || search.caller.is_some() {
-        in_full(&desk, &holder, "records", told(&asked)).await?;
+        in_full(&state, &holder, "records", told(&asked)).await?;
     }
-    let Page { records, next } = read(&desk, move |reader| reader.search(&search)).await?;
+    let Page { records, next } = read(&state, move |reader| reader.search(&search)).await?;
     let records: Vec<Value> = records.into_iter().map(|record| shown(record, asked.unmasked)).collect();
     Ok(Json(json!({ "records": records, "next": next.map(|call| call.to_string()) })))
 }
 
 /// One record, and what became of its deliveries.
 async fn show(
-    State(desk): State<Desk>,
+    State(state): State<ApiState>,
     Path(id): Path<String>,
     Extension(holder): Extension<Arc<Holder>>,
     Query(look): Query<Look>,
 ) -> Result<Json<Value>, Problem> {
     let call = call_id(&id)?;
     if look.unmasked {
-        in_full(&desk, &holder, "records", call.to_string()).await?;
+        in_full(&state, &holder, "records", call.to_string()).await?;
     }
-    let (record, deliveries) = read(&desk, move |reader| Ok((reader.record(call)?, reader.deliveries(call)?))).await?;
+    let (record, deliveries) = read(&state, move |reader| Ok((reader.record(call)?, reader.deliveries(call)?))).await?;
     let record = record.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, both!("no call {call}", "没有通话 {call}")))?;
     Ok(Json(json!({ "record": shown(record, look.unmasked), "deliveries": deliveries })))
 }
@@ -88,10 +88,10 @@ fn shown(record: Record, unmasked: bool) -> Value {
 
 /// Asks the journal, after those who asked before.
 async fn read<T: Send + 'static>(
-    desk: &Desk,
+    state: &ApiState,
     question: impl FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
-    let Some(reader) = desk.outside.read() else {
+    let Some(reader) = state.intake.read() else {
         let busy = both!("as many read records as may; ask again in a second", "查询话单的请求已达上限，请一秒后再试");
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy).again_in(1));
     };
@@ -116,14 +116,13 @@ fn told(asked: &Asked) -> String {
     if parts.is_empty() { "all".to_owned() } else { parts.join(", ") }
 }
 
-fn search(outside: &Outside, asked: &Asked) -> Result<Search, Problem> {
+fn search(intake: &Intake, asked: &Asked) -> Result<Search, Problem> {
     let wrong = |detail: Text| Problem::new(StatusCode::BAD_REQUEST, detail);
     let at = |text: &Option<String>, read: fn(&str) -> Result<Moment, Text>| -> Result<Option<Wall>, Problem> {
         let Some(text) = text else { return Ok(None) };
         let moment = read(text).map_err(wrong)?;
-        let wall = moment
-            .in_zone(&outside.zone)
-            .ok_or_else(|| wrong(both!("the moment is outside the calendar", "时间超出日历范围")))?;
+        let wall =
+            moment.in_zone(&intake.zone).ok_or_else(|| wrong(both!("the moment is outside the calendar", "时间超出日历范围")))?;
         Ok(Some(wall))
     };
     let limit = asked.limit.unwrap_or(SOME);
@@ -138,7 +137,7 @@ fn search(outside: &Outside, asked: &Asked) -> Result<Search, Problem> {
         )));
     }
     Ok(Search {
-        caller: asked.caller.as_deref().map(|written| caller(outside, written)).transpose()?,
+        caller: asked.caller.as_deref().map(|written| caller(intake, written)).transpose()?,
         line,
         outcomes: outcomes(asked.result.as_deref().unwrap_or_default())?,
         since: at(&asked.since, moment::moment)?,
@@ -159,8 +158,8 @@ fn outcomes(text: &str) -> Result<Vec<Outcome>, Problem> {
 }
 
 /// As the plan reads the number.
-fn caller(outside: &Outside, written: &str) -> Result<Caller, Problem> {
-    let number = Some(written).filter(|written| written.len() <= LONGEST).and_then(|written| outside.plan().caller(written));
+fn caller(intake: &Intake, written: &str) -> Result<Caller, Problem> {
+    let number = Some(written).filter(|written| written.len() <= LONGEST).and_then(|written| intake.plan().caller(written));
     let number = number
         .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, both!("caller is no caller's number", "caller 不是主叫号码")))?;
     Ok(Caller { number, written: written.to_owned() })

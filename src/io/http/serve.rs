@@ -45,7 +45,7 @@ pub struct Limits {
 
 /// The connections that there are, and what they are served by.
 #[derive(Clone)]
-pub struct Doors {
+pub struct Connections {
     shared: Arc<Shared>,
     tls: Option<TlsAcceptor>,
 }
@@ -65,16 +65,16 @@ struct Shared {
     refused: AtomicU64,
 }
 
-impl Doors {
-    pub fn new(limits: Limits) -> Doors {
+impl Connections {
+    pub fn new(limits: Limits) -> Connections {
         let (room, porch) = (Arc::new(Semaphore::new(limits.connections)), Arc::new(Semaphore::new(limits.porch)));
         let shared = Shared { limits, room, porch, sources: Mutex::default(), refused: AtomicU64::new(0) };
-        Doors { shared: Arc::new(shared), tls: None }
+        Connections { shared: Arc::new(shared), tls: None }
     }
 
     /// Speaks TLS alone.
-    pub fn by_tls(self, config: ServerConfig) -> Doors {
-        Doors { tls: Some(Arc::new(config).into()), ..self }
+    pub fn by_tls(self, config: ServerConfig) -> Connections {
+        Connections { tls: Some(Arc::new(config).into()), ..self }
     }
 
     pub fn metrics(&self) -> Vec<Metric> {
@@ -182,20 +182,24 @@ async fn one(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, route
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::desk;
+    use super::super::tests::state;
     use super::*;
     use crate::io::config::setup::PORCH;
     use crate::io::http::{health_alone, router};
     use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    async fn open(connections: usize, timeout: u64) -> (SocketAddr, Doors) {
+    async fn open(connections: usize, timeout: u64) -> (SocketAddr, Connections) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let doors =
-            Doors::new(Limits { connections, per_source: connections, porch: PORCH, timeout: Duration::from_millis(timeout) });
-        tokio::spawn(doors.clone().serve(Arc::new(listener), router(desk()), health_alone(desk())));
-        (address, doors)
+        let connections = Connections::new(Limits {
+            connections,
+            per_source: connections,
+            porch: PORCH,
+            timeout: Duration::from_millis(timeout),
+        });
+        tokio::spawn(connections.clone().serve(Arc::new(listener), router(state()), health_alone(state())));
+        (address, connections)
     }
 
     /// Reads all that comes until the gateway closes.
@@ -216,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn slow_clients_hide_nobody_s_health() {
-        let (address, doors) = open(8, 60_000).await;
+        let (address, connections) = open(8, 60_000).await;
         let mut slow = Vec::new();
         for _ in 0..8 + PORCH / 2 {
             slow.push(asking(address, "GET /healthz HTTP/1.1\r\n").await);
@@ -231,19 +235,19 @@ mod tests {
         for stream in slow.drain(8..) {
             rest(stream).await;
         }
-        assert_eq!(doors.metrics()[0].value, 8);
+        assert_eq!(connections.metrics()[0].value, 8);
     }
 
     #[tokio::test]
     async fn one_connection_too_many_is_told_so_and_the_next_is_served_when_there_is_room() {
-        let (address, doors) = open(2, 60_000).await;
+        let (address, connections) = open(2, 60_000).await;
         let first = asking(address, "GET /healthz HTTP/1.1\r\n").await;
         let second = asking(address, "GET").await;
         let refused = rest(asking(address, &WHOLE.replace("/healthz", "/metrics")).await).await;
         assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("too many connections"), "{refused}");
         assert!(refused.contains("application/problem+json") && refused.contains("\"status\":503"), "{refused}");
-        let refusals = |doors: &Doors| doors.metrics().iter().map(|m| m.value).collect::<Vec<_>>();
-        assert_eq!(refusals(&doors), [2, 1]);
+        let refusals = |connections: &Connections| connections.metrics().iter().map(|m| m.value).collect::<Vec<_>>();
+        assert_eq!(refusals(&connections), [2, 1]);
         drop(first);
         loop {
             let answer = rest(asking(address, &WHOLE.replace("/healthz", "/metrics")).await).await;
@@ -259,8 +263,9 @@ mod tests {
     async fn one_address_keeps_out_no_other() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let doors = Doors::new(Limits { connections: 8, per_source: 5, porch: PORCH, timeout: Duration::from_secs(60) });
-        tokio::spawn(doors.clone().serve(Arc::new(listener), router(desk()), health_alone(desk())));
+        let connections =
+            Connections::new(Limits { connections: 8, per_source: 5, porch: PORCH, timeout: Duration::from_secs(60) });
+        tokio::spawn(connections.clone().serve(Arc::new(listener), router(state()), health_alone(state())));
         let from = |ip: &str| {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
             socket.bind(format!("{ip}:0").parse().unwrap()).unwrap();
@@ -283,12 +288,12 @@ mod tests {
         while !ask("127.0.0.2").await.starts_with("HTTP/1.1 200 ") {
             tokio::task::yield_now().await;
         }
-        assert!(doors.shared.sources.lock().unwrap().len() <= 1, "none that has gone is remembered");
+        assert!(connections.shared.sources.lock().unwrap().len() <= 1, "none that has gone is remembered");
     }
 
     #[tokio::test]
     async fn who_dribbles_is_sent_away() {
-        let (address, doors) = open(8, 200).await;
+        let (address, connections) = open(8, 200).await;
         let mut slow = asking(address, "GET /healthz HTTP/1.1\r\n").await;
         let (head, silent) = (asking(address, "GET /hea").await, TcpStream::connect(address).await.unwrap());
         let mut idle = asking(address, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
@@ -302,7 +307,7 @@ mod tests {
             rest(stream).await;
         }
         tokio::time::timeout(Duration::from_secs(5), dribble).await.unwrap().unwrap();
-        assert_eq!(doors.metrics()[0].value, 0, "none is left");
+        assert_eq!(connections.metrics()[0].value, 0, "none is left");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Seats' screens tell here what calls were about: while a call lasts, or after it.
 
-use super::Desk;
+use super::ApiState;
 use super::callbacks::told;
 use super::calls::call_id;
 use super::endpoint::Endpoint;
@@ -27,7 +27,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 async fn tag(
-    State(desk): State<Desk>,
+    State(state): State<ApiState>,
     Path(id): Path<String>,
     Extension(holder): Extension<Arc<Holder>>,
     body: Bytes,
@@ -36,16 +36,16 @@ async fn tag(
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
-    let outside = &desk.outside;
-    let backends = outside.plan().backends_of(subjects.iter().map(String::as_str));
+    let intake = &state.intake;
+    let backends = intake.plan().backends_of(subjects.iter().map(String::as_str));
     let tagging = Tagging { call, subjects: subjects.clone(), backends: backends.clone(), by: holder.name.clone() };
-    match outside.taken(|journal, done| journal.tagged(tagging, done)).await {
+    match intake.taken(|journal, done| journal.tagged(tagging, done)).await {
         Ok(taken @ (Acceptance::New(_) | Acceptance::Known(_))) => {
             let status = if matches!(taken, Acceptance::New(_)) { "tagged" } else { "known" };
             // The log tells who did what to a call.
             tracing::info!(%call, by = holder.name, subjects = subjects.len(), ?backends, "{status}");
-            outside.count("taggings_total", &holder.name, "");
-            let there = |name: &String| outside.backends.contains(name);
+            intake.count("taggings_total", &holder.name, "");
+            let there = |name: &String| intake.backends.contains(name);
             let backends: Vec<&String> = backends.iter().filter(|name| there(name)).collect();
             Json(json!({ "call_id": call.to_string(), "status": status, "subjects": subjects, "backends": backends }))
                 .into_response()

@@ -24,27 +24,27 @@ struct Answer {
 }
 
 /// No tokens.
-pub(super) fn desk() -> Desk {
-    let (desk, outlet) = desk_of(&Http::default());
+pub(super) fn state() -> ApiState {
+    let (state, outlet) = desk_of(&Http::default());
     std::mem::forget(outlet);
-    desk
+    state
 }
 
-fn desk_of(http: &Http) -> (Desk, Outlet) {
+fn desk_of(http: &Http) -> (ApiState, Outlet) {
     let (inbox, outlet) = inbox::inbox(4).unwrap();
     let figures = Figures { at: clock::mono(), ..Figures::default() };
-    let board = Arc::new(Board::default());
-    board.post(|| figures);
-    report_when_asked(&board);
+    let switch_figures = Arc::new(SwitchFigures::default());
+    switch_figures.post(|| figures);
+    report_when_asked(&switch_figures);
     let more = Arc::new(|| vec![Metric::counter("deliveries_total", "Records delivered.", 7)]);
     let reload: Reload =
         Arc::new(|| Box::pin(async { Err(NotReloaded::Wrong(vec![both!("plan.toml:2:10: no", "plan.toml:2:10: 不")])) }));
     let tokens = Arc::new(Tokens::of(http).unwrap());
     (
-        Desk {
-            board,
+        ApiState {
+            switch_figures,
             inbox,
-            asks: Arc::default(),
+            requests: Arc::default(),
             done: Arc::default(),
             more,
             reload,
@@ -54,7 +54,7 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
             disk: Arc::new(Disk::of("var/journal.db".into(), 0, 0, Arc::default())),
             deliveries: Arc::default(),
             patience: http.timeout,
-            outside: outside_tests::outside(),
+            intake: intake_tests::intake(),
             fit: Default::default(),
             shortage: || None,
         },
@@ -63,14 +63,14 @@ fn desk_of(http: &Http) -> (Desk, Outlet) {
 }
 
 /// As the switch thread does, as long as there is a board.
-fn report_when_asked(board: &Arc<Board>) {
-    let board = Arc::downgrade(board);
+fn report_when_asked(switch_figures: &Arc<SwitchFigures>) {
+    let switch_figures = Arc::downgrade(switch_figures);
     std::thread::spawn(move || {
-        while let Some(board) = board.upgrade() {
-            if board.wanted() {
-                board.post(|| board.read());
+        while let Some(switch_figures) = switch_figures.upgrade() {
+            if switch_figures.wanted() {
+                switch_figures.post(|| switch_figures.read());
             }
-            drop(board);
+            drop(switch_figures);
             std::thread::sleep(Duration::from_millis(1));
         }
     });
@@ -104,15 +104,15 @@ impl Drop for FakeSwitch {
     }
 }
 
-fn serve_switch(desk: &Desk, outlet: Outlet, reply: Reply) -> FakeSwitch {
-    let (asks, asked) = (desk.asks.clone(), Arc::new(AtomicUsize::new(0)));
+fn serve_switch(state: &ApiState, outlet: Outlet, reply: Reply) -> FakeSwitch {
+    let (requests, asked) = (state.requests.clone(), Arc::new(AtomicUsize::new(0)));
     let count = asked.clone();
     let task = tokio::spawn(async move {
         loop {
             match outlet.take() {
                 Some(Input::Command { id, .. }) => {
                     count.fetch_add(1, Ordering::Relaxed);
-                    asks.answer(id, reply.clone());
+                    requests.answer(id, reply.clone());
                 }
                 Some(_) => {}
                 None => tokio::task::yield_now().await,
@@ -122,19 +122,19 @@ fn serve_switch(desk: &Desk, outlet: Outlet, reply: Reply) -> FakeSwitch {
     FakeSwitch { task, asked }
 }
 
-async fn serve(desk: &Desk) -> SocketAddr {
+async fn serve(state: &ApiState) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = router(desk.clone());
+    let router = router(state.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }
 
 /// One request over a real connection.
-async fn ask(desk: &Desk, method: &str, path: &str, token: Option<&str>) -> Answer {
+async fn ask(state: &ApiState, method: &str, path: &str, token: Option<&str>) -> Answer {
     let headers: Vec<_> = token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    ask_with(serve(desk).await, method, path, &headers).await
+    ask_with(serve(state).await, method, path, &headers).await
 }
 
 async fn ask_with(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -151,30 +151,30 @@ async fn ask_with(address: SocketAddr, method: &str, path: &str, headers: &[(&st
 
 #[tokio::test]
 async fn health_and_readiness_follow_the_switch() {
-    let desk = desk();
-    assert_eq!(ask(&desk, "GET", "/healthz", None).await.status, 200);
-    assert_eq!(ask(&desk, "GET", "/readyz", None).await.status, 200);
+    let state = state();
+    assert_eq!(ask(&state, "GET", "/healthz", None).await.status, 200);
+    assert_eq!(ask(&state, "GET", "/readyz", None).await.status, 200);
 
-    let mut figures = desk.board.read();
+    let mut figures = state.switch_figures.read();
     figures.gauges.journal_down = true;
     figures.gauges.draining = true;
-    desk.board.post(|| figures);
-    assert_eq!(ask(&desk, "GET", "/healthz", None).await.status, 200);
-    let answer = ask(&desk, "GET", "/readyz", None).await;
+    state.switch_figures.post(|| figures);
+    assert_eq!(ask(&state, "GET", "/healthz", None).await.status, 200);
+    let answer = ask(&state, "GET", "/readyz", None).await;
     assert_eq!((answer.status, answer.kind.as_str()), (503, "application/problem+json"));
     assert!(answer.body.contains("draining, the journal cannot write"), "{}", answer.body);
 
-    desk.board.post(Figures::default);
-    assert_eq!(ask(&desk, "GET", "/healthz", None).await.status, 503);
+    state.switch_figures.post(Figures::default);
+    assert_eq!(ask(&state, "GET", "/healthz", None).await.status, 503);
 }
 
 #[tokio::test]
 async fn metrics_have_help_type_and_value() {
-    let desk = desk();
-    let mut figures = desk.board.read();
+    let state = state();
+    let mut figures = state.switch_figures.read();
     figures.gauges.calls = 3;
-    desk.board.post(|| figures);
-    let answer = ask(&desk, "GET", "/metrics", None).await;
+    state.switch_figures.post(|| figures);
+    let answer = ask(&state, "GET", "/metrics", None).await;
     assert!(answer.kind.starts_with("text/plain"));
     let expected = "# HELP hotline_calls Calls in progress.\n# TYPE hotline_calls gauge\nhotline_calls 3\n";
     assert!(answer.body.contains(expected), "{}", answer.body);
@@ -189,28 +189,28 @@ async fn metrics_have_help_type_and_value() {
 
 #[tokio::test]
 async fn a_wrong_token_is_told_from_none_and_does_nothing() {
-    let (desk, outlet) = desk_of(&one_for_each_role());
+    let (state, outlet) = desk_of(&one_for_each_role());
     let right = secret(Role::Admin);
     for wrong in ["x", &right[1..], &format!("{right}n"), &right.to_uppercase()] {
-        let answer = ask(&desk, "POST", "/api/v1/drain", Some(wrong)).await;
+        let answer = ask(&state, "POST", "/api/v1/drain", Some(wrong)).await;
         assert_eq!((answer.status, answer.kind.as_str()), (401, "application/problem+json"), "{wrong}");
         assert!(answer.challenge.contains("invalid_token") && !answer.body.contains(&right), "{}", answer.body);
     }
-    let none = ask(&desk, "POST", "/api/v1/drain", None).await;
+    let none = ask(&state, "POST", "/api/v1/drain", None).await;
     assert_eq!((none.status, none.challenge.as_str()), (401, "Bearer"));
-    let address = serve(&desk).await;
+    let address = serve(&state).await;
     let basic = ask_with(address, "POST", "/api/v1/drain", &[("authorization", &format!("Basic {right}"))]).await;
     assert_eq!(basic.status, 401);
     assert!(outlet.take().is_none(), "the switch was told");
-    let _switch = serve_switch(&desk, outlet, Reply::Left(0));
+    let _switch = serve_switch(&state, outlet, Reply::Left(0));
     let scheme = ask_with(address, "POST", "/api/v1/drain", &[("authorization", &format!("bEARER  {right}"))]).await;
     assert_eq!(scheme.status, 202);
 }
 
 #[tokio::test]
 async fn without_tokens_a_page_in_a_browser_may_still_do_nothing() {
-    let desk = desk();
-    let address = serve(&desk).await;
+    let state = state();
+    let address = serve(&state).await;
     let port = address.port();
     for host in ["127.0.0.1", "localhost", "[::1]", &format!("localhost:{port}"), &format!("[::1]:{port}")] {
         assert_eq!(ask_with(address, "GET", "/metrics", &[("host", host)]).await.status, 200, "{host}");
@@ -222,32 +222,32 @@ async fn without_tokens_a_page_in_a_browser_may_still_do_nothing() {
         assert_eq!(answer.status, 401, "{headers:?}: {}", answer.body);
         assert!(answer.body.contains("[http.tokens.NAME]"));
     }
-    assert_eq!(desk.inbox.len(), 0);
-    assert_eq!(ask(&desk, "GET", "/metrics", Some("one that nobody asked for")).await.status, 200);
+    assert_eq!(state.inbox.len(), 0);
+    assert_eq!(ask(&state, "GET", "/metrics", Some("one that nobody asked for")).await.status, 200);
 }
 
 #[tokio::test]
 async fn drain_returns_when_the_switch_has_drained_or_says_that_it_did_not() {
-    let (desk, outlet) = desk_of(&Http::default());
-    while desk.inbox.try_send(Input::End).is_ok() {}
-    assert_eq!(ask(&desk, "POST", "/api/v1/drain", None).await.status, 503);
-    assert_eq!(ask(&desk, "DELETE", "/api/v1/drain", None).await.status, 503);
+    let (state, outlet) = desk_of(&Http::default());
+    while state.inbox.try_send(Input::End).is_ok() {}
+    assert_eq!(ask(&state, "POST", "/api/v1/drain", None).await.status, 503);
+    assert_eq!(ask(&state, "DELETE", "/api/v1/drain", None).await.status, 503);
     {
-        let _switch = serve_switch(&desk, outlet, Reply::Left(3));
-        let answer = ask(&desk, "POST", "/api/v1/drain", None).await;
+        let _switch = serve_switch(&state, outlet, Reply::Left(3));
+        let answer = ask(&state, "POST", "/api/v1/drain", None).await;
         assert_eq!((answer.status, answer.body.as_str()), (202, r#"{"calls":3,"status":"draining"}"#));
-        let answer = ask(&desk, "DELETE", "/api/v1/drain", None).await;
+        let answer = ask(&state, "DELETE", "/api/v1/drain", None).await;
         assert_eq!((answer.status, answer.body.as_str()), (202, r#"{"calls":3,"status":"taking calls"}"#));
     }
-    let (desk, outlet) = desk_of(&Http::default());
-    let _switch = serve_switch(&desk, outlet, Reply::Refused(Why::Ending));
-    let answer = ask(&desk, "DELETE", "/api/v1/drain", None).await;
+    let (state, outlet) = desk_of(&Http::default());
+    let _switch = serve_switch(&state, outlet, Reply::Refused(Why::Ending));
+    let answer = ask(&state, "DELETE", "/api/v1/drain", None).await;
     assert!(answer.status == 409 && answer.body.contains("the gateway is ending"), "{}", answer.body);
 }
 
 #[tokio::test]
 async fn what_a_reload_finds_wrong_is_listed() {
-    let answer = ask(&desk(), "POST", "/api/v1/reload", None).await;
+    let answer = ask(&state(), "POST", "/api/v1/reload", None).await;
     assert_eq!((answer.status, answer.kind.as_str()), (422, "application/problem+json"));
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["errors"], serde_json::json!(["plan.toml:2:10: no"]));
@@ -255,23 +255,23 @@ async fn what_a_reload_finds_wrong_is_listed() {
 
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems() {
-    let desk = desk();
-    let answer = ask(&desk, "GET", "/nowhere", None).await;
+    let state = state();
+    let answer = ask(&state, "GET", "/nowhere", None).await;
     assert_eq!((answer.status, answer.kind.as_str()), (404, "application/problem+json"));
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!((body["status"].as_u64(), body["title"].as_str()), (Some(404), Some("Not Found")));
-    assert_eq!(ask(&desk, "GET", "/api/v1/drain", None).await.status, 405);
+    assert_eq!(ask(&state, "GET", "/api/v1/drain", None).await.status, 405);
 }
 
 const CALL: &str = "/api/v1/calls/01890000-0000-7000-8000-000000000000";
 const BLIND: &str = r#"{"to": "12366", "mode": "blind"}"#;
 
 /// Asks without a connection.
-async fn put(desk: &Desk, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, serde_json::Value) {
+async fn put(state: &ApiState, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, serde_json::Value) {
     let request = axum::http::Request::builder().method(method).uri(path).header("host", "127.0.0.1");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = request.body(Body::from(body.to_owned())).unwrap();
-    let response = TowerToHyperService::new(router(desk.clone())).call(request).await.unwrap();
+    let response = TowerToHyperService::new(router(state.clone())).call(request).await.unwrap();
     let status = response.status().as_u16();
     if status >= 400 {
         assert_eq!(response.headers()["content-type"], "application/problem+json", "{method} {path} {body}");
@@ -285,7 +285,7 @@ type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a s
 
 #[tokio::test]
 async fn what_is_no_proper_request_is_a_problem_and_never_reaches_the_switch() {
-    let (desk, outlet) = desk_of(&Http::default());
+    let (state, outlet) = desk_of(&Http::default());
     let transfer = format!("{CALL}/transfer");
     let long = format!(r#"{{"to": "{}", "mode": "blind"}}"#, "1".repeat(5000));
     let wide = format!(r#"{{"to": "{}", "mode": "blind"}}"#, "1".repeat(65));
@@ -315,20 +315,20 @@ async fn what_is_no_proper_request_is_a_problem_and_never_reaches_the_switch() {
         ("GET", "/api/v1/calls/", &[], "", 404, "there is nothing at"),
     ];
     for (method, path, headers, body, status, why) in cases {
-        let (found, problem) = put(&desk, method, path, headers, body).await;
+        let (found, problem) = put(&state, method, path, headers, body).await;
         let detail = problem["detail"].as_str().unwrap();
         assert!(found == *status && detail.contains(why), "{method} {path} {body}: {found} {detail}");
     }
-    assert!(outlet.take().is_none() && desk.done.is_empty());
+    assert!(outlet.take().is_none() && state.done.is_empty());
 }
 
 #[tokio::test]
 async fn a_key_is_for_one_request_of_one_token() {
-    let (desk, outlet) = desk_of(&two_operators());
-    let switch = serve_switch(&desk, outlet, Reply::Done);
+    let (state, outlet) = desk_of(&two_operators());
+    let switch = serve_switch(&state, outlet, Reply::Done);
     let transfer = format!("{CALL}/transfer");
     let ask = async |who: &str, key: &str, body: &str| {
-        put(&desk, "POST", &transfer, &[("authorization", &format!("Bearer {who}")), ("idempotency-key", key)], body).await.0
+        put(&state, "POST", &transfer, &[("authorization", &format!("Bearer {who}")), ("idempotency-key", key)], body).await.0
     };
     let (one, other) = ("operator-number-one", "operator-number-two");
     assert_eq!(ask(one, "k", BLIND).await, 202);
@@ -348,57 +348,57 @@ fn two_operators() -> Http {
 
 #[tokio::test]
 async fn who_does_not_wait_for_the_answer_gets_it_later() {
-    let (desk, outlet) = desk_of(&Http::default());
+    let (state, outlet) = desk_of(&Http::default());
     let transfer = format!("{CALL}/transfer");
     let key = [("idempotency-key", "k")];
-    let left = tokio::time::timeout(Duration::from_millis(50), put(&desk, "POST", &transfer, &key, BLIND)).await;
+    let left = tokio::time::timeout(Duration::from_millis(50), put(&state, "POST", &transfer, &key, BLIND)).await;
     assert!(left.is_err(), "the switch has not answered yet");
-    assert_eq!(put(&desk, "POST", &transfer, &key, BLIND).await.0, 409);
-    let switch = serve_switch(&desk, outlet, Reply::Done);
+    assert_eq!(put(&state, "POST", &transfer, &key, BLIND).await.0, 409);
+    let switch = serve_switch(&state, outlet, Reply::Done);
     let mut status = 409;
     while status == 409 {
         tokio::task::yield_now().await;
-        status = put(&desk, "POST", &transfer, &key, BLIND).await.0;
+        status = put(&state, "POST", &transfer, &key, BLIND).await.0;
     }
     assert_eq!((status, switch.asked()), (202, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_may_have_been_done_is_not_done_again() {
-    let (desk, outlet) = desk_of(&Http::default());
+    let (state, outlet) = desk_of(&Http::default());
     let transfer = format!("{CALL}/transfer");
     let key = [("idempotency-key", "k")];
     for _ in 0..2 {
-        let (status, problem) = put(&desk, "POST", &transfer, &key, BLIND).await;
+        let (status, problem) = put(&state, "POST", &transfer, &key, BLIND).await;
         assert!(status == 504 && problem["detail"].as_str().unwrap().contains("look at the call"), "{problem}");
     }
     assert!(matches!(outlet.take(), Some(Input::Command { .. })));
     assert!(outlet.take().is_none(), "asked twice");
-    assert_eq!(put(&desk, "POST", &transfer, &[], BLIND).await.0, 504);
+    assert_eq!(put(&state, "POST", &transfer, &[], BLIND).await.0, 504);
     assert!(outlet.take().is_some(), "without a key each request counts");
 }
 
 #[tokio::test]
 async fn a_command_that_panics_is_not_under_way_for_ever() {
-    let (desk, outlet) = desk_of(&Http::default());
+    let (state, outlet) = desk_of(&Http::default());
     let transfer = format!("{CALL}/transfer");
     trap::set(Trap::Command, 0);
     for _ in 0..2 {
-        let (status, problem) = put(&desk, "POST", &transfer, &[("idempotency-key", "k")], BLIND).await;
+        let (status, problem) = put(&state, "POST", &transfer, &[("idempotency-key", "k")], BLIND).await;
         assert!(status == 500 && problem["detail"].as_str().unwrap().contains("look at the call"), "{status} {problem}");
     }
-    let switch = serve_switch(&desk, outlet, Reply::Done);
-    assert_eq!(put(&desk, "POST", &transfer, &[("idempotency-key", "another")], BLIND).await.0, 202);
+    let switch = serve_switch(&state, outlet, Reply::Done);
+    assert_eq!(put(&state, "POST", &transfer, &[("idempotency-key", "another")], BLIND).await.0, 202);
     assert_eq!(switch.asked(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_storm_is_refused_and_leaves_nothing_behind() {
-    let (desk, _outlet) = desk_of(&Http::default());
+    let (state, _outlet) = desk_of(&Http::default());
     let transfer = format!("{CALL}/transfer");
     let ask = |n: u32| {
-        let (desk, transfer) = (desk.clone(), transfer.clone());
-        tokio::spawn(async move { put(&desk, "POST", &transfer, &[("idempotency-key", &n.to_string())], BLIND).await.0 })
+        let (state, transfer) = (state.clone(), transfer.clone());
+        tokio::spawn(async move { put(&state, "POST", &transfer, &[("idempotency-key", &n.to_string())], BLIND).await.0 })
     };
     let asked: Vec<_> = (0..2000).map(ask).collect();
     let mut statuses = std::collections::BTreeMap::new();
@@ -407,15 +407,15 @@ async fn a_storm_is_refused_and_leaves_nothing_behind() {
     }
     // The inbox has four places, and nobody takes anything out.
     assert_eq!(statuses, std::collections::BTreeMap::from([(503, 1996), (504, 4)]));
-    assert_eq!(desk.done.len(), 4);
+    assert_eq!(state.done.len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let desk = desk();
+    let state = state();
     let request = axum::http::Request::post(format!("{CALL}/transfer")).header("host", "127.0.0.1").body(endless_body()).unwrap();
     let before = tokio::time::Instant::now();
-    let response = TowerToHyperService::new(router(desk)).call(request).await.unwrap();
+    let response = TowerToHyperService::new(router(state)).call(request).await.unwrap();
     assert_eq!((response.status().as_u16(), before.elapsed().as_secs()), (408, 10));
 }
 
@@ -448,24 +448,24 @@ async fn numbers_in_full_need_a_role_of_their_own_and_are_noted() {
     let mut http = one_for_each_role();
     let roles = vec![Role::Viewer, Role::Unmasked];
     http.tokens.insert("both".to_owned(), Token { roles, secret: "both-both-both-both".to_owned(), ..Token::default() });
-    let (mut desk, outlet) = desk_of(&http);
+    let (mut state, outlet) = desk_of(&http);
     let mut config = config::Config::default();
     config.node.state = folder.path().to_path_buf();
-    desk.audit = Arc::new(Audit::of(&config.node.state));
+    state.audit = Arc::new(Audit::of(&config.node.state));
     let log = folder.path().join("audit.log");
-    let ask = async |desk: &Desk, token: &str, path: &str| {
-        put(desk, "GET", path, &[("authorization", &format!("Bearer {token}"))], "").await
+    let ask = async |state: &ApiState, token: &str, path: &str| {
+        put(state, "GET", path, &[("authorization", &format!("Bearer {token}"))], "").await
     };
     let all = "/api/v1/calls?unmasked=true";
     for role in [Role::Viewer, Role::Operator, Role::Admin] {
-        let (status, problem) = ask(&desk, &secret(role), all).await;
+        let (status, problem) = ask(&state, &secret(role), all).await;
         assert_eq!((status, &problem["needs"]), (403, &serde_json::json!(["unmasked"])), "{role:?}");
     }
-    assert_eq!(ask(&desk, &secret(Role::Unmasked), all).await.0, 403, "it adds to another role");
-    assert_eq!(ask(&desk, "both-both-both-both", "/api/v1/calls?unmasked=perhaps").await.0, 400);
+    assert_eq!(ask(&state, &secret(Role::Unmasked), all).await.0, 403, "it adds to another role");
+    assert_eq!(ask(&state, "both-both-both-both", "/api/v1/calls?unmasked=perhaps").await.0, 400);
     assert!(outlet.take().is_none() && !log.exists());
 
-    let (asks, noted) = (desk.asks.clone(), log.clone());
+    let (requests, noted) = (state.requests.clone(), log.clone());
     let switch = tokio::spawn(async move {
         let mut met = Vec::new();
         while met.len() < 3 {
@@ -473,7 +473,7 @@ async fn numbers_in_full_need_a_role_of_their_own_and_are_noted() {
                 Some(Input::Command { id, command }) => {
                     let lines = std::fs::read_to_string(&noted).map_or(0, |text| text.lines().count());
                     met.push((command, lines));
-                    asks.answer(id, Reply::Refused(Why::NoSuchCall));
+                    requests.answer(id, Reply::Refused(Why::NoSuchCall));
                 }
                 _ => tokio::task::yield_now().await,
             }
@@ -481,7 +481,7 @@ async fn numbers_in_full_need_a_role_of_their_own_and_are_noted() {
         met
     });
     for path in ["/api/v1/calls", all, &format!("{CALL}?unmasked=true")] {
-        assert_eq!(ask(&desk, "both-both-both-both", path).await.0, 404);
+        assert_eq!(ask(&state, "both-both-both-both", path).await.0, 404);
     }
     let call = CALL.rsplit('/').next().unwrap();
     let expected = [
@@ -494,7 +494,7 @@ async fn numbers_in_full_need_a_role_of_their_own_and_are_noted() {
     assert!(text.lines().all(|line| line.contains("\"who\":\"both\"")) && text.contains(call), "{text}");
 
     config.node.state = "/proc/nowhere".into();
-    desk.audit = Arc::new(Audit::of(&config.node.state));
-    let (status, problem) = ask(&desk, "both-both-both-both", all).await;
+    state.audit = Arc::new(Audit::of(&config.node.state));
+    let (status, problem) = ask(&state, "both-both-both-both", all).await;
     assert!(status == 503 && problem["detail"].as_str().unwrap().contains("cannot be noted"), "{problem}");
 }

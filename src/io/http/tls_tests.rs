@@ -1,7 +1,7 @@
 //! The interface by TLS, over real connections.
 
-use super::serve::{Doors, Limits};
-use super::tests::desk;
+use super::serve::{Connections, Limits};
+use super::tests::state;
 use super::{health_alone, router};
 use crate::io::net::tls::{self, Identity, Roots};
 use std::net::SocketAddr;
@@ -22,8 +22,9 @@ fn identity(name: &str) -> Identity {
 async fn open(timeout: Duration) -> (SocketAddr, Arc<Identity>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, shown) = (listener.local_addr().unwrap(), Arc::new(identity("first")));
-    let doors = Doors::new(Limits { connections: 8, per_source: 8, porch: 8, timeout }).by_tls(shown.server().unwrap());
-    tokio::spawn(doors.serve(Arc::new(listener), router(desk()), health_alone(desk())));
+    let connections =
+        Connections::new(Limits { connections: 8, per_source: 8, porch: 8, timeout }).by_tls(shown.server().unwrap());
+    tokio::spawn(connections.serve(Arc::new(listener), router(state()), health_alone(state())));
     (address, shown)
 }
 

@@ -1,6 +1,6 @@
 //! The feed over WebSocket (RFC 6455): each event is a text message, pings keep the line. It takes no messages.
 
-use super::follow::{End, Follower, News};
+use super::follow::{End, FeedUpdate, Follower};
 use super::problem::Problem;
 use crate::base::Text;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -88,10 +88,10 @@ impl Socket {
 }
 
 impl Follower for Socket {
-    async fn tell(&mut self, news: News<'_>) -> bool {
+    async fn tell(&mut self, news: FeedUpdate<'_>) -> bool {
         let message = match news {
-            News::Event { told, json } => text(told.n, json),
-            News::Alive(n) => Message::Ping(n.to_string().into()),
+            FeedUpdate::Event { told, json } => text(told.n, json),
+            FeedUpdate::Alive(n) => Message::Ping(n.to_string().into()),
         };
         self.socket.send(message).await.is_ok()
     }

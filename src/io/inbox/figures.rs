@@ -13,7 +13,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
-pub struct Board {
+pub struct SwitchFigures {
     posted: watch::Sender<Posted>,
     /// How often somebody has asked for figures.
     asked: AtomicU64,
@@ -36,7 +36,7 @@ pub struct Figures {
     pub dead: usize,
 }
 
-impl Board {
+impl SwitchFigures {
     /// `figures` are made only once it is known which questions they answer.
     pub fn post(&self, figures: impl FnOnce() -> Figures) {
         let asked = self.asked.load(Ordering::SeqCst);
@@ -96,40 +96,40 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_gets_what_is_true_after_the_question_and_one_report_answers_all() {
-        let (board, (inbox, _outlet)) = (Arc::new(Board::default()), inbox::inbox(4).unwrap());
-        board.post(|| figures(1));
-        assert!(!board.wanted());
+        let (switch_figures, (inbox, _outlet)) = (Arc::new(SwitchFigures::default()), inbox::inbox(4).unwrap());
+        switch_figures.post(|| figures(1));
+        assert!(!switch_figures.wanted());
         let ask = || {
-            let (board, inbox) = (board.clone(), inbox.clone());
-            tokio::spawn(async move { board.fresh(&inbox).await.gauges.calls })
+            let (switch_figures, inbox) = (switch_figures.clone(), inbox.clone());
+            tokio::spawn(async move { switch_figures.fresh(&inbox).await.gauges.calls })
         };
         let asked: Vec<_> = (0..100).map(|_| ask()).collect();
-        while board.asked.load(Ordering::SeqCst) < 100 {
+        while switch_figures.asked.load(Ordering::SeqCst) < 100 {
             tokio::task::yield_now().await;
         }
-        assert!(board.wanted());
-        board.post(|| figures(2));
-        assert!(!board.wanted());
+        assert!(switch_figures.wanted());
+        switch_figures.post(|| figures(2));
+        assert!(!switch_figures.wanted());
         for answer in asked {
             assert_eq!(answer.await.unwrap(), 2);
         }
         // A report that was begun before the question does not answer it.
         let late = ask();
-        board.post(|| {
-            let before = board.asked.swap(1000, Ordering::SeqCst);
+        switch_figures.post(|| {
+            let before = switch_figures.asked.swap(1000, Ordering::SeqCst);
             assert!(before >= 100);
             figures(3)
         });
-        assert!(board.wanted());
-        board.post(|| figures(4));
+        assert!(switch_figures.wanted());
+        switch_figures.post(|| figures(4));
         assert!([3, 4].contains(&late.await.unwrap()));
     }
 
     #[tokio::test]
     async fn a_switch_that_is_gone_is_not_waited_for() {
-        let (board, (inbox, _outlet)) = (Board::default(), inbox::inbox(4).unwrap());
-        assert!(!board.fresh(&inbox).await.alive());
-        board.post(|| Figures { at: Mono(1), ..figures(1) });
-        assert!(!board.fresh(&inbox).await.alive());
+        let (switch_figures, (inbox, _outlet)) = (SwitchFigures::default(), inbox::inbox(4).unwrap());
+        assert!(!switch_figures.fresh(&inbox).await.alive());
+        switch_figures.post(|| Figures { at: Mono(1), ..figures(1) });
+        assert!(!switch_figures.fresh(&inbox).await.alive());
     }
 }

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shared by the HTTP handlers, which ask, and the switch thread, which answers: neither may hold up the other.
 #[derive(Default)]
-pub struct Asks {
+pub struct SwitchRequests {
     next: AtomicU64,
     waiting: DashMap<u64, oneshot::Sender<Reply>>,
 }
@@ -26,7 +26,7 @@ pub enum NoAnswer {
     TooLate,
 }
 
-impl Asks {
+impl SwitchRequests {
     pub async fn ask(&self, inbox: &Inbox, command: Command) -> Result<Reply, NoAnswer> {
         if self.waiting.len() >= MOST_WAITING {
             return Err(NoAnswer::Overloaded);
@@ -60,7 +60,7 @@ mod tests {
     #[tokio::test]
     async fn each_asker_gets_its_own_answer() {
         let (inbox, outlet) = inbox::inbox(16).unwrap();
-        let asks = Asks::default();
+        let requests = SwitchRequests::default();
         let switch = async {
             for _ in 0..2 {
                 let input = loop {
@@ -70,13 +70,13 @@ mod tests {
                     }
                 };
                 let Input::Command { id, .. } = input else { panic!("a command") };
-                asks.answer(id, Reply::Calls { calls: Vec::new(), total: id as usize });
+                requests.answer(id, Reply::Calls { calls: Vec::new(), total: id as usize });
             }
         };
         let list = Command::Calls(Numbers::Masked);
-        let (a, b, ()) = tokio::join!(asks.ask(&inbox, list.clone()), asks.ask(&inbox, list), switch);
+        let (a, b, ()) = tokio::join!(requests.ask(&inbox, list.clone()), requests.ask(&inbox, list), switch);
         assert_ne!(a.unwrap(), b.unwrap());
-        assert!(asks.waiting.is_empty());
-        asks.answer(77, Reply::Done);
+        assert!(requests.waiting.is_empty());
+        requests.answer(77, Reply::Done);
     }
 }

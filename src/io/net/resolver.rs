@@ -46,7 +46,7 @@ struct Names {
 enum Begun {
     Known(Vec<IpAddr>),
     /// This one asks the system.
-    Asks,
+    SwitchRequests,
     /// Another one has asked.
     Waits,
     Refused,
@@ -68,7 +68,7 @@ impl Resolver {
             Begun::Known(hosts) => self.answer(id, &target, &hosts),
             Begun::Refused => self.answer(id, &target, &[]),
             Begun::Waits => {}
-            Begun::Asks => {
+            Begun::SwitchRequests => {
                 let resolver = self.clone();
                 drop(threads::task(&self.runtime, TASK, async move { resolver.ask(name).await }));
             }
@@ -134,7 +134,7 @@ impl Names {
             return Begun::Refused;
         }
         self.asked.insert(name.clone(), vec![who]);
-        Begun::Asks
+        Begun::SwitchRequests
     }
 
     /// Gives those who wait. A name without an address is asked for again at once.
@@ -167,22 +167,22 @@ mod tests {
     #[test]
     fn a_name_is_asked_for_once_and_its_answer_is_kept_for_a_while() {
         let mut names = Names::default();
-        assert_eq!(begin(&mut names, 0, "a"), Begun::Asks);
+        assert_eq!(begin(&mut names, 0, "a"), Begun::SwitchRequests);
         assert_eq!(begin(&mut names, 1, "a"), Begun::Waits);
         assert_eq!(names.asked["a"].len(), 2);
         let host: IpAddr = "192.0.2.7".parse().unwrap();
         assert_eq!(names.end(Mono(30_000_000), &"a".into(), &[host]).len(), 2);
         assert_eq!(begin(&mut names, 29, "a"), Begun::Known(vec![host]));
-        assert_eq!(begin(&mut names, 30, "a"), Begun::Asks);
+        assert_eq!(begin(&mut names, 30, "a"), Begun::SwitchRequests);
         names.end(Mono(60_000_000), &"a".into(), &[]);
-        assert_eq!(begin(&mut names, 31, "a"), Begun::Asks, "no address is kept for no time");
+        assert_eq!(begin(&mut names, 31, "a"), Begun::SwitchRequests, "no address is kept for no time");
     }
 
     #[test]
     fn names_at_once_and_those_who_wait_are_bounded() {
         let mut names = Names::default();
         for index in 0..MAX_AT_ONCE {
-            assert_eq!(begin(&mut names, 0, &format!("n{index}")), Begun::Asks);
+            assert_eq!(begin(&mut names, 0, &format!("n{index}")), Begun::SwitchRequests);
         }
         assert_eq!(begin(&mut names, 0, "more"), Begun::Refused);
         assert!((1..MAX_WAITING).all(|_| begin(&mut names, 0, "n0") == Begun::Waits));

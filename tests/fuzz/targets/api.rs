@@ -14,10 +14,10 @@ use hotline::io::config::reload::NotReloaded;
 use hotline::io::config::setup;
 use hotline::io::config::tokens::Tokens;
 use hotline::io::config::{Config, Http, Layers, Token};
-use hotline::io::http::outside::Outside;
-use hotline::io::http::{Desk, router};
-use hotline::io::inbox::figures::{Board, Figures};
-use hotline::io::inbox::requests::Asks;
+use hotline::io::http::intake::Intake;
+use hotline::io::http::{ApiState, router};
+use hotline::io::inbox::figures::{Figures, SwitchFigures};
+use hotline::io::inbox::requests::SwitchRequests;
 use hotline::io::inbox::{Outlet, inbox};
 use hotline::io::journal::disk::Disk;
 use hotline::io::journal::{Journal, Options, Outbox};
@@ -97,9 +97,9 @@ impl Bench {
         config.records.inbound_rate = 100_000;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _inside = runtime.enter();
-        let (journal, desk, outlet) = desk(&config);
-        runtime.spawn(switch(desk.clone(), outlet));
-        let router = router(desk);
+        let (journal, state, outlet) = state(&config);
+        runtime.spawn(switch(state.clone(), outlet));
+        let router = router(state);
         drop(_inside);
         Bench { runtime, router, _journal: journal, _folder: folder }
     }
@@ -119,38 +119,38 @@ impl Bench {
 }
 
 /// Has no calls.
-async fn switch(desk: Desk, outlet: Outlet) {
+async fn switch(state: ApiState, outlet: Outlet) {
     loop {
         while let Some(input) = outlet.take() {
             if let Input::Command { id, .. } = input {
-                desk.asks.answer(id, Reply::Refused(Why::NoSuchCall));
+                state.requests.answer(id, Reply::Refused(Why::NoSuchCall));
             }
         }
-        if desk.board.wanted() {
-            desk.board.post(|| Figures { at: clock::mono(), ..Figures::default() });
+        if state.switch_figures.wanted() {
+            state.switch_figures.post(|| Figures { at: clock::mono(), ..Figures::default() });
         }
         sleep(Duration::from_millis(1)).await;
     }
 }
 
-fn desk(config: &Config) -> (Journal, Desk, Outlet) {
+fn state(config: &Config) -> (Journal, ApiState, Outlet) {
     let outbox = Outbox { backends: Vec::new(), feed: config.records.feed_keep };
     let options = Options { outbox, ..Options::new(config.journal()) };
     let (journal, _) = Journal::open(options, clock::now().wall, |_| {}).unwrap();
     let live = Arc::new(setup::live(config, plans::load(config).unwrap()).unwrap());
     let (_, newest) = watch::channel(0);
-    let outside = Outside::new(config, &journal, newest, Arc::new(move || live.clone())).unwrap();
+    let intake = Intake::new(config, &journal, newest, Arc::new(move || live.clone())).unwrap();
     let (inbox, outlet) = inbox(64).unwrap();
     let token =
         |roles: Vec<Role>, name: &str| (name.to_owned(), Token { roles, secret: format!("{TOKEN}{name}"), ..Token::default() });
     let mut tokens: BTreeMap<_, _> = Role::ALL.into_iter().map(|role| token(vec![role], role.name())).collect();
     tokens.extend([token(Role::ALL.into_iter().filter(|role| *role != Role::Unmasked).collect(), "all")]);
-    let board = Arc::new(Board::default());
-    board.post(|| Figures { at: Mono(clock::mono().0), ..Figures::default() });
-    let desk = Desk {
-        board,
+    let switch_figures = Arc::new(SwitchFigures::default());
+    switch_figures.post(|| Figures { at: Mono(clock::mono().0), ..Figures::default() });
+    let state = ApiState {
+        switch_figures,
         inbox,
-        asks: Arc::new(Asks::default()),
+        requests: Arc::new(SwitchRequests::default()),
         done: Arc::default(),
         more: Arc::new(Vec::new),
         reload: Arc::new(|| Box::pin(async { Err(NotReloaded::Wrong(vec![Text::foreign("nothing to load")])) })),
@@ -160,9 +160,9 @@ fn desk(config: &Config) -> (Journal, Desk, Outlet) {
         disk: Arc::new(Disk::of(config.journal(), config.records.max_bytes, config.records.min_free, Arc::default())),
         deliveries: Arc::default(),
         patience: Duration::from_secs(10),
-        outside: Arc::new(outside),
+        intake: Arc::new(intake),
         fit: Default::default(),
         shortage: || None,
     };
-    (journal, desk, outlet)
+    (journal, state, outlet)
 }

@@ -40,9 +40,9 @@ fn each_endpoint_is_in_the_table_of_who_may() {
 
 #[tokio::test]
 async fn each_endpoint_serves_the_roles_that_it_should_and_no_other() {
-    let (desk, outlet) = desk_of(&one_for_each_role());
-    let _switch = serve_switch(&desk, outlet, Reply::Refused(Why::NoSuchCall));
-    let address = serve(&desk).await;
+    let (state, outlet) = desk_of(&one_for_each_role());
+    let _switch = serve_switch(&state, outlet, Reply::Refused(Why::NoSuchCall));
+    let address = serve(&state).await;
     for (method, path, roles) in LEAVE {
         let path = path.replace("{id}", "01890000-0000-7000-8000-000000000000").replace("{act}", "cancel").replace("{leg}", "1");
         // A number that was never given: the feed itself has no end.
@@ -72,16 +72,16 @@ fn asked(path: &str) -> String {
 }
 
 /// The status of the answer, without a connection. Headers are told as they are; nothing adds a host.
-async fn status(desk: &Desk, method: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
+async fn status(state: &ApiState, method: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
     let request = axum::http::Request::builder().method(method).uri(path);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = request.body(Body::empty()).unwrap();
-    TowerToHyperService::new(router(desk.clone())).call(request).await.unwrap().status().as_u16()
+    TowerToHyperService::new(router(state.clone())).call(request).await.unwrap().status().as_u16()
 }
 
 #[tokio::test]
 async fn a_wrong_token_opens_no_endpoint() {
-    let (desk, outlet) = desk_of(&one_for_each_role());
+    let (state, outlet) = desk_of(&one_for_each_role());
     let (long, almost) = (format!("Bearer {}", "x".repeat(9000)), format!("Bearer {}x", secret(Role::Admin)));
     let basic = format!("Basic {}", secret(Role::Admin));
     for (method, path, roles) in LEAVE {
@@ -97,14 +97,14 @@ async fn a_wrong_token_opens_no_endpoint() {
         ] {
             let methods = if *method == "GET" { &["GET", "HEAD"][..] } else { std::slice::from_ref(method) };
             for method in methods {
-                let status = status(&desk, method, &asked(path), &[("authorization", wrong)]).await;
+                let status = status(&state, method, &asked(path), &[("authorization", wrong)]).await;
                 assert_eq!(status == 401, *roles != "everybody", "{method} {path} {wrong:.20}: {status}");
             }
         }
         // Nor does one in the address, where logs keep it.
         let by_address =
             format!("{}{}access_token={}", asked(path), if path.ends_with("/events") { "&" } else { "?" }, secret(Role::Admin));
-        let status = status(&desk, method, &by_address, &[("host", "127.0.0.1")]).await;
+        let status = status(&state, method, &by_address, &[("host", "127.0.0.1")]).await;
         assert_eq!(status == 401, *roles != "everybody", "{method} {path}: {status}");
     }
     assert!(outlet.take().is_none(), "the switch was told");
@@ -114,7 +114,7 @@ async fn a_wrong_token_opens_no_endpoint() {
 /// turned round to us meanwhile (DNS rebinding).
 #[tokio::test]
 async fn without_tokens_no_endpoint_opens_for_a_page() {
-    let desk = desk();
+    let state = state();
     let websocket = [("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-version", "13")];
     let pages = [
         ("origin", "http://evil.example"),
@@ -133,19 +133,19 @@ async fn without_tokens_no_endpoint_opens_for_a_page() {
             for more in [&websocket[..0], &websocket[..]] {
                 let host = if page.0 == "host" { &[][..] } else { &[("host", "127.0.0.1")] };
                 let headers = [host, &[page, ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")], more].concat();
-                let status = status(&desk, method, &asked(path), &headers).await;
+                let status = status(&state, method, &asked(path), &headers).await;
                 assert_eq!(status == 401, *roles != "everybody", "{method} {path} {page:?}: {status}");
             }
         }
     }
-    assert_eq!(desk.inbox.len(), 0);
+    assert_eq!(state.inbox.len(), 0);
 }
 
 /// A way to a file, to another endpoint or round the token is none in any place where a request may name something.
 #[tokio::test]
 async fn no_path_leads_anywhere_else() {
-    let (desk, outlet) = desk_of(&one_for_each_role());
-    let _switch = serve_switch(&desk, outlet, Reply::Refused(Why::NoSuchCall));
+    let (state, outlet) = desk_of(&one_for_each_role());
+    let _switch = serve_switch(&state, outlet, Reply::Refused(Why::NoSuchCall));
     let tricks = [
         "..",
         ".",
@@ -175,7 +175,7 @@ async fn no_path_leads_anywhere_else() {
             let (before, rest) = path.split_once('{').unwrap();
             let after = rest.split_once('}').unwrap().1;
             let named = format!("{before}{trick}{}", asked(after));
-            let found = status(&desk, method, &named, &headers).await;
+            let found = status(&state, method, &named, &headers).await;
             assert!((400..500).contains(&found), "{method} {named}: {found}");
         }
     }
@@ -193,7 +193,7 @@ async fn no_path_leads_anywhere_else() {
             path.replacen("/", "/%2e/", 1),
             format!("http://evil.example{path}"),
         ] {
-            let found = status(&desk, method, &round, &[]).await;
+            let found = status(&state, method, &round, &[]).await;
             assert!((400..500).contains(&found), "{method} {round}: {found}");
         }
     }

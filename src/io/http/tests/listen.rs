@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 struct Bench {
-    desk: Desk,
+    state: ApiState,
     address: SocketAddr,
     folder: TempDir,
     call: CallId,
@@ -26,16 +26,16 @@ impl Bench {
         (config.recording.link_key, config.recording.link_days) = ("links".to_owned(), 1);
         let key = SealingKey { secret: "01".repeat(32), ..SealingKey::default() };
         config.records.keys.insert("links".to_owned(), key);
-        let (mut desk, outlet) = desk_of(&one_for_each_role());
+        let (mut state, outlet) = desk_of(&one_for_each_role());
         std::mem::forget(outlet);
-        desk.recordings = Arc::new(RecordingStore::of(&config).unwrap());
-        desk.audit = Arc::new(Audit::of(&config.node.state));
+        state.recordings = Arc::new(RecordingStore::of(&config).unwrap());
+        state.audit = Arc::new(Audit::of(&config.node.state));
         let call = CallId::new(Wall(1_638_316_800_000_000), &mut Rng::from_number(1));
-        let path = desk.recordings.file(call, WAV).unwrap();
+        let path = state.recordings.file(call, WAV).unwrap();
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes()).unwrap();
-        let address = serve(&desk).await;
-        Bench { desk, address, folder, call }
+        let address = serve(&state).await;
+        Bench { state, address, folder, call }
     }
 
     /// Status, headers and body.
@@ -57,7 +57,7 @@ impl Bench {
 
     /// A link of that moment.
     fn link(&self, made: Wall) -> String {
-        self.desk.recordings.link(self.call, made).unwrap().replace("http://a.example", "")
+        self.state.recordings.link(self.call, made).unwrap().replace("http://a.example", "")
     }
 
     fn audit(&self) -> PathBuf {
@@ -165,7 +165,7 @@ async fn nothing_but_recordings_is_found() {
 #[tokio::test]
 async fn a_folder_or_a_pipe_is_no_recording() {
     let bench = Bench::new().await;
-    let path = bench.desk.recordings.file(bench.call, WAV).unwrap();
+    let path = bench.state.recordings.file(bench.call, WAV).unwrap();
     let token = format!("Bearer {}", secret(Role::Listener));
     let stands = |make: &dyn Fn()| {
         let _ = fs::remove_file(&path);

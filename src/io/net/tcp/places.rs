@@ -12,10 +12,10 @@ const STRANGERS: usize = 4;
 
 /// Counts those that were not opened by us: in all, of strangers, and from each address.
 #[derive(Default)]
-pub(super) struct Places(Mutex<Taken>);
+pub(super) struct Places(Mutex<InUse>);
 
 #[derive(Default)]
-struct Taken {
+struct InUse {
     all: usize,
     strangers: usize,
     sources: Counts<IpAddr>,

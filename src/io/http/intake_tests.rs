@@ -9,7 +9,7 @@ use crate::event::{By, Entry, Offered, Result as Outcome, What};
 use crate::io::config::plans::Loaded;
 use crate::io::config::setup;
 use crate::io::config::{Backend, Config, Http, Layers, Token};
-use crate::io::http::outside::NotTaken;
+use crate::io::http::intake::NotTaken;
 use crate::io::journal::{self, Acceptance, Journal, Options, Outbox, Report};
 use crate::io::{clock, inbox};
 use crate::plan::Plan;
@@ -37,7 +37,7 @@ const TOKEN: &str = "a-token-of-this-role-";
 struct Bench {
     folder: PathBuf,
     journal: Journal,
-    desk: Desk,
+    state: ApiState,
     address: SocketAddr,
     server: tokio::task::JoinHandle<()>,
 }
@@ -54,7 +54,7 @@ fn config(folder: PathBuf) -> Config {
     config
 }
 
-fn open(config: &Config) -> (Journal, Arc<Outside>) {
+fn open(config: &Config) -> (Journal, Arc<Intake>) {
     let (fed, newest) = watch::channel(0);
     let outbox = Outbox { backends: Vec::new(), feed: config.records.feed_keep };
     let report = move |report| {
@@ -68,12 +68,12 @@ fn open(config: &Config) -> (Journal, Arc<Outside>) {
     let plan = Plan::parse("xishuangbanna.toml", text, &crate::plan::built_in::load).unwrap();
     let loaded = Loaded { plan, prompts: Default::default(), warnings: Vec::new() };
     let live = Arc::new(setup::live(config, loaded).unwrap());
-    let outside = Outside::new(config, &journal, newest, Arc::new(move || live.clone())).unwrap();
-    (journal, Arc::new(outside))
+    let intake = Intake::new(config, &journal, newest, Arc::new(move || live.clone())).unwrap();
+    (journal, Arc::new(intake))
 }
 
-/// For a desk at which nobody asks for it.
-pub(super) fn outside() -> Arc<Outside> {
+/// For an interface at which nobody asks for it.
+pub(super) fn intake() -> Arc<Intake> {
     let folder = tempfile::tempdir().unwrap();
     open(&config(folder.path().to_path_buf())).1
 }
@@ -85,7 +85,7 @@ impl Bench {
     }
 
     async fn of(config: Config) -> Bench {
-        let (journal, outside) = open(&config);
+        let (journal, intake) = open(&config);
         let token = |role: Role| Token { roles: vec![role], secret: format!("{TOKEN}{}", role.name()), ..Token::default() };
         let mut tokens: BTreeMap<_, _> = Role::ALL.into_iter().map(|role| (role.name().to_owned(), token(role))).collect();
         tokens.insert(
@@ -95,15 +95,15 @@ impl Bench {
         let http = Http { tokens, ..Http::default() };
         let (inbox, outlet) = inbox::inbox(4).unwrap();
         std::mem::forget(outlet);
-        let desk = Desk {
-            board: Arc::default(),
+        let state = ApiState {
+            switch_figures: Arc::default(),
             inbox,
-            asks: Arc::default(),
+            requests: Arc::default(),
             done: Arc::default(),
             more: Arc::new(Vec::new),
             reload: Arc::new(|| Box::pin(async { Err(NotReloaded::Gone) })),
             tokens: Arc::new(Tokens::of(&http).unwrap()),
-            outside,
+            intake,
             disk: Arc::new(crate::io::journal::disk::Disk::of("var/journal.db".into(), 0, 0, Arc::default())),
             audit: Arc::new(Audit::of(&config.node.state)),
             deliveries: Arc::default(),
@@ -114,10 +114,10 @@ impl Bench {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let served = router(desk.clone());
+        let served = router(state.clone());
         let server = tokio::spawn(async move { axum::serve(listener, served).await.unwrap() });
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Bench { folder: config.node.state, journal, desk, address, server }
+        Bench { folder: config.node.state, journal, state, address, server }
     }
 
     /// The same journal under another process.
@@ -142,7 +142,7 @@ impl Bench {
     }
 
     async fn fed(&self, n: u64) {
-        let mut newest = self.desk.outside.feed.newest();
+        let mut newest = self.state.intake.feed.newest();
         timeout(SOON, newest.wait_for(|newest| *newest >= n)).await.unwrap().unwrap();
     }
 
@@ -278,7 +278,7 @@ async fn slow_readers_hold_up_nobody() {
     let mut quick = bench.follow("/api/v1/events", "feed").await;
     bench.calls(0..3000);
     assert_eq!(quick.numbers(9000).await, (1..=9000).collect::<Vec<_>>());
-    assert_eq!(bench.desk.outside.feed.followers(), 3);
+    assert_eq!(bench.state.intake.feed.followers(), 3);
     assert_eq!(slow.numbers(9000).await, (1..=9000).collect::<Vec<_>>(), "from the journal, where it was left behind");
 }
 
@@ -296,7 +296,7 @@ async fn what_waits_for_a_journal_that_is_down_is_bounded() {
     let bench = Bench::new().await;
     let mut handed = Vec::new();
     loop {
-        let taken = bench.desk.outside.taken(|_, tell| handed.push(tell));
+        let taken = bench.state.intake.taken(|_, tell| handed.push(tell));
         tokio::select! {
             biased;
             taken = taken => {
@@ -308,7 +308,7 @@ async fn what_waits_for_a_journal_that_is_down_is_bounded() {
     }
     assert_eq!(handed.len(), 256);
     handed.pop().unwrap()(Acceptance::NoSuchCall);
-    let taken = bench.desk.outside.taken(|_, tell| tell(Acceptance::NoSuchCall)).await;
+    let taken = bench.state.intake.taken(|_, tell| tell(Acceptance::NoSuchCall)).await;
     assert_eq!(taken, Ok(Acceptance::NoSuchCall));
 }
 
@@ -340,7 +340,7 @@ async fn a_record_from_elsewhere_is_stored_once_and_is_like_any_other() {
     let bench = bench.restarted().await;
     assert_eq!(bench.hand_in(&report()).await.0, 200, "known after a restart too");
     let count =
-        |bench: &Bench| bench.desk.outside.metrics().into_iter().find(|m| m.name == "records_received_total").map(|m| m.labels);
+        |bench: &Bench| bench.state.intake.metrics().into_iter().find(|m| m.name == "records_received_total").map(|m| m.labels);
     assert_eq!(count(&bench), None);
     bench
         .hand_in(&json!({ "id": "sc-2", "hotline": "12366", "start": "2021-12-01T08:00:00+08:00",
@@ -477,7 +477,7 @@ async fn a_call_takes_so_much_news_and_no_more() {
             call: call(0),
             updates,
         };
-        last = bench.desk.outside.taken(|journal, done| journal.called_back(callback, Duration::MAX, done)).await.unwrap();
+        last = bench.state.intake.taken(|journal, done| journal.called_back(callback, Duration::MAX, done)).await.unwrap();
         if last != Acceptance::New(call(0)) {
             break;
         }

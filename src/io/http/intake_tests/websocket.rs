@@ -1,7 +1,7 @@
 //! The feed over WebSocket, with a client that is not ours.
 
 use super::*;
-use crate::io::http::{Doors, Limits};
+use crate::io::http::{Connections, Limits};
 use data_encoding::BASE64URL_NOPAD;
 use std::net::TcpStream;
 use tungstenite::client::IntoClientRequest;
@@ -150,7 +150,7 @@ async fn a_page_in_a_browser_gives_its_token_as_a_subprotocol() {
     assert!(status == 400 && why.contains("the subprotocol is hotline.events"), "{why}");
 
     // Where nobody needs a token, pages are not let in.
-    bench.desk.tokens.set(&Http::default()).unwrap();
+    bench.state.tokens.set(&Http::default()).unwrap();
     assert!(dial(bench.address, "/api/v1/events", &[]).is_ok());
     let origin = [("origin", "https://orders.example")];
     assert_eq!(super::websocket::refused(&bench, "/api/v1/events", &origin).0, 401);
@@ -176,7 +176,7 @@ async fn what_is_asked_wrongly_is_refused_before_switching_over() {
         matches!(told, Err(Error::Http(answer)) if answer.status() == 426 && answer.headers()["sec-websocket-version"] == "13")
     );
     assert_eq!(ask("/api/v1/status", &[]).0, 403, "nothing else is served this way");
-    assert_eq!(bench.desk.outside.feed.followers(), 0);
+    assert_eq!(bench.state.intake.feed.followers(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +195,7 @@ async fn pings_and_a_close_are_answered_also_while_much_is_told() {
     client.close(None).unwrap();
     while client.read().is_ok() {}
     assert!(matches!(client.read(), Err(Error::ConnectionClosed | Error::AlreadyClosed)), "closed in order");
-    bench.desk.outside.feed.deserted().await;
+    bench.state.intake.feed.deserted().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,8 +209,8 @@ async fn who_talks_to_the_feed_is_told_that_it_does_not_listen() {
     let mut client = follow(&bench, "/api/v1/events", "feed");
     let _ = client.send(Message::binary(vec![0; 1 << 20]));
     assert_eq!(closing(&mut client).1, None, "cut off");
-    bench.desk.outside.feed.deserted().await;
-    assert_eq!(bench.desk.outside.feed.cut_offs(), 0);
+    bench.state.intake.feed.deserted().await;
+    assert_eq!(bench.state.intake.feed.cut_offs(), 0);
 }
 
 /// One takes nothing: it is let go when its patience, and all room on the way, is used up; another has everything.
@@ -228,7 +228,7 @@ async fn who_takes_nothing_is_let_go_and_holds_up_nobody() {
     for _ in 0..1000 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!((bench.desk.outside.feed.followers(), bench.desk.outside.feed.cut_offs()), (0, 1));
+    assert_eq!((bench.state.intake.feed.followers(), bench.state.intake.feed.cut_offs()), (0, 1));
     let (told, code) = tokio::task::spawn_blocking(move || closing(&mut stuck)).await.unwrap();
     assert!(told.len() < 9000 && code.is_none(), "{} told, closed with {code:?}", told.len());
 }
@@ -238,11 +238,11 @@ async fn it_counts_among_the_connections_as_long_as_it_lives() {
     let bench = Bench::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let doors = Doors::new(Limits { connections: 1, per_source: 1, porch: 4, timeout: SOON });
-    tokio::spawn(doors.clone().serve(
+    let connections = Connections::new(Limits { connections: 1, per_source: 1, porch: 4, timeout: SOON });
+    tokio::spawn(connections.clone().serve(
         Arc::new(listener),
-        router(bench.desk.clone()),
-        crate::io::http::health_alone(bench.desk.clone()),
+        router(bench.state.clone()),
+        crate::io::http::health_alone(bench.state.clone()),
     ));
     let token = format!("Bearer {TOKEN}feed");
     let headers = [("authorization", token.as_str())];

@@ -29,7 +29,7 @@ const COUNTED: usize = 2000;
 /// Sources whose rate is known.
 const SOURCES: usize = 1000;
 
-pub struct Outside {
+pub struct Intake {
     pub feed: Arc<Feed>,
     pub settler: Settler,
     pub node: String,
@@ -61,12 +61,12 @@ pub enum NotTaken {
     TooLate,
 }
 
-impl Outside {
-    pub fn new(config: &Config, journal: &Journal, newest: watch::Receiver<u64>, live: Handle) -> Result<Outside, Text> {
+impl Intake {
+    pub fn new(config: &Config, journal: &Journal, newest: watch::Receiver<u64>, live: Handle) -> Result<Intake, Text> {
         let zone = Zone::named(&config.records.zone)?;
         let reader = || journal.reader(zone.clone()).map_err(Text::from);
         let callers = Target::all(config)?.into_iter().filter(Target::calls_back).map(|target| (target.name.clone(), target));
-        Ok(Outside {
+        Ok(Intake {
             feed: Arc::new(Feed::new(reader()?, reader()?, newest).map_err(Text::from)?),
             settler: journal.settler(),
             node: config.node.name.clone(),

@@ -127,7 +127,7 @@ async fn numbers_in_full_and_searches_by_number_are_for_those_who_may_see_them_a
         ("sees".to_owned(), token),
         ("viewer".to_owned(), Token { roles: vec![Role::Viewer], secret: format!("{TOKEN}viewer"), ..Token::default() }),
     ]);
-    bench.desk.tokens.set(&Http { tokens, ..Http::default() }).unwrap();
+    bench.state.tokens.set(&Http { tokens, ..Http::default() }).unwrap();
     let his = bench.called(after(0), "12345", "13800138000", Some(Outcome::Answered)).await;
     bench.called(after(1), "12345", "13900139000", Some(Outcome::Answered)).await;
     let (_, page) = bench.found("viewer", "").await;
@@ -150,13 +150,13 @@ async fn numbers_in_full_and_searches_by_number_are_for_those_who_may_see_them_a
     std::fs::remove_file(&log).unwrap();
     std::fs::create_dir(&log).unwrap();
     assert_eq!(bench.found("sees", "?unmasked=true").await.0, 503, "what cannot be noted is not shown");
-    bench.desk.patience = SOON;
+    bench.state.patience = SOON;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_many_read_at_once_and_no_more() {
     let bench = Bench::new().await;
-    let places: Vec<_> = std::iter::from_fn(|| bench.desk.outside.read()).take(100).collect();
+    let places: Vec<_> = std::iter::from_fn(|| bench.state.intake.read()).take(100).collect();
     assert_eq!(places.len(), 4);
     let (status, problem) = bench.found("viewer", "").await;
     assert!(status == 503 && problem["detail"].as_str().unwrap().contains("ask again"), "{problem}");
