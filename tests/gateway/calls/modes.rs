@@ -98,6 +98,8 @@ fn voice(of: &str) -> Vec<u8> {
     sound(of)[8000..12_800].to_vec()
 }
 
+/// Milliseconds of a conversation: the voice of 0.6 s is heard to its end also where SIPp begins late.
+const TALK: u32 = 2000;
 const TARGET: &str = "unknown";
 const SEAT: &str = "transfer-failed";
 
@@ -114,7 +116,7 @@ fn call(gateway: &Gateway, row: &Row) {
         Refused(status) => format!("caller_gets_{status}"),
         _ => "caller_hangs_up".to_string(),
     };
-    let caller = gateway.caller(&scenario, row.dialled).lasts(1000).start_calls(1, 30);
+    let caller = gateway.caller(&scenario, row.dialled).lasts(TALK).start_calls(1, 30);
     let ear = caller.ear.clone();
     caller.finish();
     if let (Some(target), Target(number) | Overflow(number)) = (target, &row.end) {
