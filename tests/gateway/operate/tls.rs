@@ -23,7 +23,7 @@ fn the_interface_speaks_tls_and_the_command_line_trusts_its_certificate() {
     bench.spawn(Stdio::null());
     wait_until("ready", || bench.ask(&["ready"]).status.success());
     assert!(bench.get("/healthz").is_none_or(|(status, _)| status != 200), "no plain HTTP");
-    // What writes the journal is asked of the gateway, too.
+    // Commands that change the journal ask the gateway, too.
     let seen = bench.ask(&["records", "damage", "--seen"]);
     assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
     // The command line trusts the file, so it is answered when the gateway shows the file's certificate.
