@@ -5,7 +5,8 @@ use std::time::Duration;
 pub struct Mono(pub u64);
 
 /// Wall-clock time: microseconds since 1970-01-01T00:00:00Z. Only records and dial plans read it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Wall(pub i64);
 
 /// The moment at which an input happens. Every state machine takes it as an argument.

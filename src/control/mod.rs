@@ -1,6 +1,7 @@
 //! Commands that operators and programs may give about live calls, and what they are told. JSON shapes stand at the edge.
 
 mod access;
+pub mod seat;
 
 pub use access::{Holder, Missing, Right, Role};
 
@@ -9,6 +10,8 @@ pub use crate::call::LegView;
 use crate::call::Refusal;
 pub use crate::call::feature_codes::FeatureCodes;
 pub use crate::event::TransferKind;
+use crate::event::seat::Author;
+pub use seat::{QueueView, SeatRefusal, SeatVerb, SeatView};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +36,21 @@ pub enum Command {
     Drain,
     /// New calls are taken again.
     Undrain,
+    Seats,
+    /// One seat, as it stands.
+    SeatOf(Arc<str>),
+    Queues,
+    /// A verb of a seat's toolbar.
+    Seat {
+        seat: Arc<str>,
+        by: Author,
+        verb: Box<SeatVerb>,
+    },
+    /// The seat's toolbar is there.
+    Heard {
+        seat: Arc<str>,
+        by: Author,
+    },
 }
 
 /// How callers' numbers are told.
@@ -57,6 +75,9 @@ pub enum Reply {
     Choose(Vec<Arc<str>>),
     /// Number of calls in progress.
     Left(usize),
+    Seat(Box<SeatView>),
+    Seats(Vec<SeatView>),
+    Queues(Vec<QueueView>),
 }
 
 /// A list longer than this is of no use to a person, and long to make on the switch's thread.
@@ -92,6 +113,7 @@ pub enum Why {
     /// The gateway has been told to end: it takes no calls any more.
     Ending,
     Call(Refusal),
+    Seat(SeatRefusal),
 }
 
 impl Why {
@@ -125,6 +147,7 @@ impl Why {
                 ),
                 false,
             ),
+            Why::Seat(refusal) => refusal.words(),
             Why::Ending => (both!("the gateway is ending", "网关正在退出"), false),
             Why::Call(Refusal::NotTalking) => (both!("nobody talks in this call now", "此通话目前无人交谈"), true),
             Why::Call(Refusal::Busy) => (both!("another transfer of this call is under way", "此通话的另一转接正在进行"), true),
@@ -136,6 +159,12 @@ impl Why {
             }
             Why::Call(Refusal::TooMany) => (both!("no more parties can be called in this call", "此通话不能再呼叫更多方"), false),
         }
+    }
+}
+
+impl From<SeatRefusal> for Why {
+    fn from(refusal: SeatRefusal) -> Why {
+        Why::Seat(refusal)
     }
 }
 

@@ -1,14 +1,18 @@
-//! Events of a call, as its journal keeps them. The record is a fold over these. An entry tells what happened and is complete
+//! Events of calls and of seats, as the journal keeps them. The record is a fold over these. An entry tells what happened and is complete
 //! when it is made; it makes nobody act.
 
+pub mod fact;
 mod hotline;
 mod report;
+pub mod seat;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
+pub use fact::{Fact, FactKind, Intent, Keep, Kept, SeatFact};
 pub use hotline::{Mode, Phase};
 pub use report::{Report, Reported, ReportedTicket};
+pub use seat::{Author, SeatEntry, SeatWhat};
 pub use transfer::{TransferKind, TransferResult};
 
 use crate::base::{CallId, Mono, RtpStats, Wall};

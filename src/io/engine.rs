@@ -3,7 +3,7 @@
 
 use crate::base::{Flow, Mono, Now, Proto, Source, Target};
 use crate::control::Reply;
-use crate::event::Entry;
+use crate::event::{Entry, Keep, SeatEntry};
 use crate::io::clock;
 use crate::io::inbox::{Arrival, Outlet};
 use crate::io::metrics;
@@ -68,6 +68,9 @@ pub trait Ends<M> {
     fn stream(&mut self, flow: Flow, data: Bytes) -> bool;
     fn media(&mut self, shard: u16, command: Command);
     fn journal(&mut self, ticket: u64, entry: Entry);
+    /// Without a ticket it is told only to those who follow.
+    fn seat(&mut self, ticket: Option<u64>, entry: SeatEntry);
+    fn keep(&mut self, ticket: u64, keep: Keep);
     fn recording(&mut self, recording: Recording);
     /// All outputs of a turn are handed over.
     fn flush(&mut self);
@@ -215,6 +218,8 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
             }
             Output::Media { shard, command } => self.ends.media(shard, command),
             Output::Journal { ticket, entry } => self.ends.journal(ticket, entry),
+            Output::Seat { ticket, entry } => self.ends.seat(ticket, entry),
+            Output::Keep { ticket, keep } => self.ends.keep(ticket, keep),
             Output::Recording(recording) => self.ends.recording(recording),
             Output::Reply { id, reply } => self.ends.reply(id, reply),
             Output::Resolve { id, target } => self.ends.resolve(id, target),
@@ -347,6 +352,8 @@ mod tests {
         }
         fn media(&mut self, _shard: u16, _command: Command) {}
         fn journal(&mut self, _ticket: u64, _entry: Entry) {}
+        fn seat(&mut self, _ticket: Option<u64>, _entry: SeatEntry) {}
+        fn keep(&mut self, _ticket: u64, _keep: Keep) {}
         fn recording(&mut self, _recording: Recording) {}
         fn flush(&mut self) {}
         fn reply(&mut self, _id: u64, _reply: Reply) {}

@@ -5,6 +5,7 @@ mod machine;
 mod records;
 
 use crate::base::{Rng, Text};
+use crate::event::Kept;
 use crate::io::clock;
 use crate::io::config::fit::Fit;
 use crate::io::config::reload::{Reloader, Running, Site};
@@ -110,7 +111,7 @@ impl Gateway {
 
         let setup = Setup { fixed: setup::fixed(&fixed, &listen, &fit), live: live.clone() };
         let mut out = Vec::new();
-        let switch = Switch::new(setup, rng, clock::now(), &mut out);
+        let switch = Switch::new(setup, Kept::default(), rng, clock::now(), &mut out);
         let admission = Arc::new(Admission::of(setup::known(&config)));
         let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
         let (switch_figures, requests) = (Arc::new(SwitchFigures::default()), Arc::new(SwitchRequests::default()));

@@ -4,7 +4,7 @@ use super::identity::Identity;
 use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now};
 use crate::call::{CALLER, Dialled, Goal, LegNo, Refusal, Request};
-use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
+use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, SeatRefusal, Why};
 use crate::dialog::{self, Refer, Replaced};
 use crate::event::{TransferKind, TransferResult};
 use crate::plan::{self, Decision, Facts, Step};
@@ -35,6 +35,9 @@ impl Switch {
                 done(asked.map_err(|why| if why == Why::Call(Refusal::NotAllowed) { Why::NoSuchLeg } else { why }))
             }
             Command::Drain => self.drain(true),
+            Command::Seats | Command::SeatOf(_) | Command::Queues | Command::Seat { .. } | Command::Heard { .. } => {
+                Reply::Refused(Why::Seat(SeatRefusal::UnknownSeat))
+            }
             Command::Undrain if self.ending => Reply::Refused(Why::Ending),
             Command::Undrain => self.drain(false),
         };
@@ -209,6 +212,7 @@ pub(super) fn status_of(why: Why) -> u16 {
         Why::SameParty => 486,
         Why::Loop => 482,
         Why::Ending => 503,
+        Why::Seat(_) => 403,
         Why::Call(Refusal::Busy) => 491,
         Why::Call(_) => 603,
     }

@@ -25,7 +25,7 @@ impl Journal {
         self.waits.next()
     }
 
-    fn ticket(&mut self) -> u64 {
+    pub(super) fn ticket(&mut self) -> u64 {
         self.last_ticket += 1;
         self.last_ticket
     }

@@ -24,6 +24,7 @@ mod refused;
 mod reload;
 mod resolve;
 mod route;
+mod seat_log;
 mod seats;
 mod setup;
 mod stopwatch;
@@ -39,7 +40,7 @@ use crate::base::{AccessList, CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimi
 use crate::call::{self, Call, LegEvent, LegNo};
 use crate::control;
 use crate::dialog::{self, Legs};
-use crate::event::Entry;
+use crate::event::{Entry, Keep, Kept, SeatEntry};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::timing::Timing;
@@ -86,7 +87,7 @@ pub enum Input {
         shard: u16,
         event: media::Event,
     },
-    /// Every journal entry with a ticket up to this one is on disk.
+    /// Everything with a ticket up to this one is on disk: entries of calls and of seats, and what is kept.
     Journaled {
         ticket: u64,
     },
@@ -126,6 +127,17 @@ pub enum Output {
     Journal {
         ticket: u64,
         entry: Entry,
+    },
+    /// One line of the log of seats. With a ticket it is made durable, and `Journaled` says so; without one it is only told to
+    /// those who follow.
+    Seat {
+        ticket: Option<u64>,
+        entry: SeatEntry,
+    },
+    /// Make this durable, then say `Journaled` with its ticket.
+    Keep {
+        ticket: u64,
+        keep: Keep,
     },
     Recording(Recording),
     Reply {
@@ -169,6 +181,9 @@ pub struct Switch {
     pace: Pace,
     next_shard: u16,
     journal: durable::Journal,
+    /// The number of the last line of the log of seats.
+    #[allow(dead_code)]
+    seat_n: u64,
     draining: bool,
     /// It will take none again.
     ending: bool,
@@ -238,7 +253,8 @@ enum Work {
 }
 
 impl Switch {
-    pub fn new(setup: Setup, mut rng: Rng, now: Now, out: &mut Vec<Output>) -> Switch {
+    /// `kept`: all that the one before it has had kept.
+    pub fn new(setup: Setup, kept: Kept, mut rng: Rng, now: Now, out: &mut Vec<Output>) -> Switch {
         let seed = rng.map_seed();
         let Setup { fixed, live: setup } = setup;
         let media = &fixed.media;
@@ -261,6 +277,7 @@ impl Switch {
             peers: Budget::new(setup.peers, seed),
             next_shard: 0,
             journal: durable::Journal::default(),
+            seat_n: seat_log::first(&kept, now),
             draining: false,
             ending: false,
             work: VecDeque::new(),

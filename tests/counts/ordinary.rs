@@ -5,6 +5,7 @@ use crate::allocator;
 use crate::switch::{self, address};
 use bytes::Bytes;
 use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, RtpStats, Wall};
+use hotline::event::Kept;
 use hotline::media::{Command, Event, Origins};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ impl Gateway {
     pub fn new() -> Gateway {
         let now = Now { mono: Mono(1_000_000), wall: START };
         let mut out = Vec::new();
-        let switch = Switch::new(setup(), Rng::from_number(1), now, &mut out);
+        let switch = Switch::new(setup(), Kept::default(), Rng::from_number(1), now, &mut out);
         let mut gateway = Gateway { switch, now, out, sent: Vec::new(), open: BTreeMap::new(), counted: false, calls: 0 };
         gateway.carry_out();
         gateway
@@ -117,7 +118,9 @@ impl Gateway {
             for output in std::mem::take(&mut self.out) {
                 match output {
                     Output::Sip { flow, data } => self.sent.push((flow.remote, String::from_utf8(data.to_vec()).unwrap())),
-                    Output::Journal { ticket, .. } => durable = Some(ticket),
+                    Output::Journal { ticket, .. } | Output::Seat { ticket: Some(ticket), .. } | Output::Keep { ticket, .. } => {
+                        durable = Some(ticket)
+                    }
                     Output::Media { shard, command: Command::Bind { rtp } } => {
                         self.input(Input::Media { shard, event: Event::Bound { rtp } });
                     }
@@ -127,7 +130,8 @@ impl Gateway {
                         let event = Event::Closed { leg, rtp, stats: RtpStats::default() };
                         self.input(Input::Media { shard, event });
                     }
-                    Output::Media { .. }
+                    Output::Seat { .. }
+                    | Output::Media { .. }
                     | Output::Recording(_)
                     | Output::Timed(_)
                     | Output::Reply { .. }

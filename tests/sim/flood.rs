@@ -5,6 +5,7 @@ use crate::setup;
 use crate::switch::address;
 use bytes::Bytes;
 use hotline::base::{Flow, LegId, Mono, Now, Place, Proto, Rng, RtpStats, Target, Wall};
+use hotline::event::Kept;
 use hotline::media::{Command, Event};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ impl Gateway {
         change(&mut setup);
         let now = Now { mono: Mono(1_000_000), wall: START };
         let mut out = Vec::new();
-        let switch = Switch::new(setup, Rng::from_number(1), now, &mut out);
+        let switch = Switch::new(setup, Kept::default(), Rng::from_number(1), now, &mut out);
         let (open, sent, asked) = (BTreeMap::new(), Vec::new(), Vec::new());
         let mut gateway = Gateway { switch, now, out, open, sent, calls: 0, disk_stands: false, names: None, asked };
         gateway.carry_out();
@@ -106,8 +107,10 @@ impl Gateway {
                         self.sent.push((flow.remote, String::from_utf8_lossy(&data).into_owned()));
                         continue;
                     }
-                    Output::Journal { .. } if self.disk_stands => continue,
-                    Output::Journal { ticket, .. } => Input::Journaled { ticket },
+                    Output::Journal { .. } | Output::Seat { .. } | Output::Keep { .. } if self.disk_stands => continue,
+                    Output::Journal { ticket, .. } | Output::Seat { ticket: Some(ticket), .. } | Output::Keep { ticket, .. } => {
+                        Input::Journaled { ticket }
+                    }
                     Output::Media { shard, command: Command::Bind { rtp } } => {
                         Input::Media { shard, event: Event::Bound { rtp } }
                     }
@@ -125,7 +128,11 @@ impl Gateway {
                         let hosts = names.get(&**name).into_iter().flatten();
                         Input::Resolved { id, hops: hosts.map(|host| target.hop(*host)).collect() }
                     }
-                    Output::Media { .. } | Output::Recording(_) | Output::Timed(_) | Output::Reply { .. } => continue,
+                    Output::Seat { .. }
+                    | Output::Media { .. }
+                    | Output::Recording(_)
+                    | Output::Timed(_)
+                    | Output::Reply { .. } => continue,
                 };
                 self.switch.handle(self.now, input, &mut self.out);
             }

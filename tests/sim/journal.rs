@@ -28,10 +28,7 @@ pub struct Journal {
 impl Journal {
     /// Takes an entry; says when it is durable.
     pub fn write(&mut self, rng: &mut Rng, now: Mono, ticket: u64, entry: Entry) -> Result<Mono, String> {
-        self.next += 1;
-        if ticket != self.next {
-            return Err(format!("ticket {ticket} after {}", self.next - 1));
-        }
+        let at = self.pass(rng, now, ticket)?;
         let log = self.entries.entry(entry.call).or_default();
         log.push(entry.what.clone());
         if entry.seq as usize != log.len() {
@@ -55,6 +52,15 @@ impl Journal {
                 return Err(format!("{:?} is out of place in {}", entry.what, entry.call));
             }
             _ => {}
+        }
+        Ok(at)
+    }
+
+    /// Takes something that is no entry of a call; says when it is durable.
+    pub fn pass(&mut self, rng: &mut Rng, now: Mono, ticket: u64) -> Result<Mono, String> {
+        self.next += 1;
+        if ticket != self.next {
+            return Err(format!("ticket {ticket} after {}", self.next - 1));
         }
         Ok(now.after(Duration::from_micros(500 + rng.below(5000))).max(self.stalled_until))
     }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use hotline::base::trap::{self, Trap};
 use hotline::base::{Flow, Mono, Now, Proto, Rng, Target, Wall};
 use hotline::control::{Command, Reply};
-use hotline::event::{Entry, Result as Outcome, TransferKind, What};
+use hotline::event::{Entry, Kept, Result as Outcome, TransferKind, What};
 use hotline::io::journal::Tagging;
 use hotline::sip::{Message, Method, Name, Request, Response};
 use hotline::switch::{Input, Live, Output, Setup, Switch};
@@ -54,6 +54,7 @@ pub struct World {
     known: BTreeSet<SocketAddr>,
     shards: Vec<Shard>,
     journal: Journal,
+    kept: Kept,
     company: Company,
     /// Journal and delivery as they are, in the runs in which the process dies.
     records: Option<Records>,
@@ -200,7 +201,7 @@ impl World {
         }
         let mut out = Vec::new();
         let shards = (0..setup.fixed.media.shards).map(|_| Shard::default()).collect();
-        let switch = Switch::new(setup.clone(), rng.fork(), now, &mut out);
+        let switch = Switch::new(setup.clone(), Kept::default(), rng.fork(), now, &mut out);
         let (net, known) = (Net::random(&mut rng), named(&setup.live));
         let mut world = World {
             log,
@@ -214,6 +215,7 @@ impl World {
             known,
             shards,
             journal: Journal::default(),
+            kept: Kept::default(),
             company: Company::default(),
             records: None,
             dead: false,
@@ -502,7 +504,7 @@ impl World {
         self.shards.iter_mut().for_each(|shard| *shard = Shard::default());
         self.start_records()?;
         let mut out = Vec::new();
-        self.switch = Switch::new(self.setup.clone(), self.rng.fork(), self.now, &mut out);
+        self.switch = Switch::new(self.setup.clone(), self.kept.clone(), self.rng.fork(), self.now, &mut out);
         self.outputs(out)
     }
 
@@ -609,6 +611,17 @@ impl World {
                 }
                 Output::Reply { reply: Reply::Done, .. } => self.summary.moves += 1,
                 Output::Reply { .. } | Output::Recording(_) | Output::Timed(_) | Output::Resolve { .. } => {}
+                Output::Seat { ticket, entry } => {
+                    if self.log {
+                        println!("{:>12} seat {} {:?}", self.now.mono.0, entry.seat, entry.what);
+                    }
+                    self.kept.seat_n = self.kept.seat_n.max(entry.n);
+                    ticket.map_or(Ok(()), |ticket| self.pass(ticket))?;
+                }
+                Output::Keep { ticket, keep } => {
+                    self.kept.take(keep);
+                    self.pass(ticket)?;
+                }
                 Output::Journal { ticket, entry } => {
                     if self.log {
                         println!("{:>12} log {} {:?}", self.now.mono.0, entry.call, entry.what);
@@ -617,6 +630,12 @@ impl World {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn pass(&mut self, ticket: u64) -> Result<(), String> {
+        let at = self.journal.pass(&mut self.rng, self.now.mono, ticket)?;
+        self.put(at, Event::Durable { ticket });
         Ok(())
     }
 

@@ -24,11 +24,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Its decision's words stand in the record.
     ("plan", &["base", "event::Mode", "event::Phase"]),
     ("media", &["base"]),
-    ("seat", &["base"]),
+    // Its words stand in its log.
+    ("seat", &["base", "event"]),
     ("queue", &["base", "seat"]),
     ("call", &["base", "event", "sip", "dialog", "plan", "media", "queue"]),
     ("record", &["base", "event"]),
-    ("control", &["base", "event::TransferKind", "call", "queue"]),
+    ("control", &["base", "event", "call", "queue", "seat"]),
     (
         "switch",
         &[

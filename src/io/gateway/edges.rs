@@ -2,7 +2,7 @@
 
 use crate::base::{Flow, Now, Target};
 use crate::control::Reply;
-use crate::event::Entry;
+use crate::event::{Entry, Keep, SeatEntry};
 use crate::io::engine::Ends;
 use crate::io::inbox::figures::{Figures, SwitchFigures};
 use crate::io::inbox::requests::SwitchRequests;
@@ -75,6 +75,10 @@ impl Ends<Switch> for Edges {
         // A loss is counted and logged there.
         self.journal.append(ticket, entry);
     }
+
+    fn seat(&mut self, _ticket: Option<u64>, _entry: SeatEntry) {}
+
+    fn keep(&mut self, _ticket: u64, _keep: Keep) {}
 
     fn reply(&mut self, id: u64, reply: Reply) {
         self.requests.answer(id, reply);

@@ -261,7 +261,9 @@ async fn carry_out(state: &ApiState, command: Command) -> Answer {
             Ok((StatusCode::OK, json!({ "calls": calls, "total": total })))
         }
         Ok(Reply::Call(call)) => Ok((StatusCode::OK, view(&call))),
-        Ok(Reply::Done) => Ok((StatusCode::ACCEPTED, json!({ "status": "accepted" }))),
+        Ok(Reply::Done | Reply::Seat(_) | Reply::Seats(_) | Reply::Queues(_)) => {
+            Ok((StatusCode::ACCEPTED, json!({ "status": "accepted" })))
+        }
         Ok(Reply::Left(calls)) => Ok((StatusCode::ACCEPTED, json!({ "calls": calls }))),
         Ok(Reply::Refused(why)) => Err(refused(why)),
         Ok(Reply::Choose(areas)) => Err(refused(Why::AreaUnknown).choosing(areas)),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hotline::base::{CallId, Flow, LegId, Mono, Now, Proto, Rng, RtpStats, Wall};
 use hotline::control::{Command as Ask, Numbers, Reply};
+use hotline::event::Kept;
 use hotline::io::config::Layers;
 use hotline::io::config::{plans, setup};
 use hotline::media::{Command, Event, Source};
@@ -88,7 +89,7 @@ impl World {
     pub fn talking() -> World {
         let now = Now { mono: Mono(1_000_000), wall: START };
         let mut out = Vec::new();
-        let switch = Switch::new(SETUP.clone(), Rng::from_number(1), now, &mut out);
+        let switch = Switch::new(SETUP.clone(), Kept::default(), Rng::from_number(1), now, &mut out);
         let mut world = World {
             switch,
             now,
@@ -250,7 +251,8 @@ impl World {
                         }
                     }
                     Output::Media { shard, command } => self.media(shard, command),
-                    Output::Recording(_) => {}
+                    Output::Seat { ticket: Some(ticket), .. } | Output::Keep { ticket, .. } => durable = Some(ticket),
+                    Output::Seat { .. } | Output::Recording(_) => {}
                     Output::Reply { reply, .. } => self.reply = Some(reply),
                     Output::Resolve { .. } => {}
                     Output::Timed(_) => {}

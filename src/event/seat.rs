@@ -1,0 +1,233 @@
+//! The log of seats, beside the logs of calls: what people at seats did, and what became of their seats. Figures, and the
+//! streams that toolbars follow, are read from it.
+
+use crate::base::{CallId, Mono, Wall};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One line of the log of seats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeatEntry {
+    /// Counts up over all seats and never comes again, with gaps where the process began anew.
+    pub n: u64,
+    pub seat: Arc<str>,
+    pub wall: Wall,
+    pub mono: Mono,
+    pub what: SeatWhat,
+}
+
+/// Skills, each with a level from 1 to 9.
+pub type Skills = BTreeMap<Arc<str>, u8>;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeatWhat {
+    LoggedIn {
+        by: Author,
+        device: Device,
+        /// Somebody else had been signed in there, and is not any more.
+        kicked: bool,
+    },
+    LoggedOut {
+        by: Author,
+        why: LogoutWhy,
+    },
+    Ready {
+        by: Author,
+    },
+    Break {
+        kind: BreakKind,
+        reason: Arc<str>,
+        /// Its length, where it has one.
+        seconds: Option<u64>,
+        by: Author,
+    },
+    /// The break has lasted longer than it should; it goes on.
+    BreakOverdue {
+        reason: Arc<str>,
+    },
+    WrapUp {
+        /// The call that it follows; none where the seat asked for it.
+        call: Option<CallId>,
+        seconds: u64,
+        by: Author,
+    },
+    WrapUpExtended {
+        /// The time that is left now.
+        seconds: u64,
+        by: Author,
+    },
+    Skills {
+        skills: Skills,
+        by: Author,
+    },
+    AutoAnswer {
+        on: bool,
+        by: Author,
+    },
+    /// No place is left where the seat could be reached, or it does not answer.
+    DeviceGone,
+    DeviceBack,
+    /// A queue called the seat in vain.
+    Missed {
+        call: CallId,
+        cause: MissCause,
+    },
+    Ringing {
+        call: CallId,
+        leg: u64,
+        cause: RingCause,
+        queue: Option<Arc<str>>,
+    },
+    RingOver {
+        call: CallId,
+        leg: u64,
+    },
+    Talking {
+        call: CallId,
+        leg: u64,
+    },
+    Held {
+        call: CallId,
+        leg: u64,
+    },
+    Resumed {
+        call: CallId,
+        leg: u64,
+    },
+    Conference {
+        call: CallId,
+        parties: u64,
+    },
+    Released {
+        call: CallId,
+        leg: u64,
+        by: super::By,
+    },
+    OutboundFailed {
+        call: CallId,
+        status: Option<u16>,
+        q850: Option<u8>,
+    },
+    Supervised {
+        call: CallId,
+        mode: SuperviseMode,
+        by: Author,
+    },
+    SupervisionEnded {
+        call: CallId,
+        by: Author,
+    },
+    /// A message for the person at the seat.
+    Notice {
+        text: Arc<str>,
+        by: Author,
+    },
+}
+
+/// The one who wanted a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Author {
+    pub kind: AuthorKind,
+    /// The token's name, or the seat's.
+    pub name: Arc<str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthorKind {
+    /// The person at the seat, by the toolbar.
+    Seat,
+    /// The same, by keys of the phone or by its registration.
+    Phone,
+    Supervisor,
+    Operator,
+    Gateway,
+}
+
+impl Author {
+    pub fn gateway() -> Author {
+        Author { kind: AuthorKind::Gateway, name: "gateway".into() }
+    }
+
+    pub fn phone(seat: &Arc<str>) -> Author {
+        Author { kind: AuthorKind::Phone, name: seat.clone() }
+    }
+
+    pub fn seat(seat: &Arc<str>) -> Author {
+        Author { kind: AuthorKind::Seat, name: seat.clone() }
+    }
+}
+
+/// The phone that a seat has said it uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Device {
+    #[default]
+    Sip,
+    Webrtc,
+    Pstn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogoutWhy {
+    Asked,
+    /// Nothing was heard of its toolbar for too long.
+    Heartbeat,
+    /// Its phone's registration is over.
+    Unregistered,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakKind {
+    /// 示忙: without an end of its own.
+    Busy,
+    /// 小休: for some minutes.
+    Rest,
+    /// It let too many calls ring; it ends by itself.
+    Missed,
+    /// Outside the hours in which it may be called.
+    Hours,
+}
+
+/// Why a queue called a seat in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MissCause {
+    Busy,
+    Rejected,
+    NoAnswer,
+    NotRegistered,
+    Unreachable,
+    /// Do not disturb, or its phone forwards.
+    Dnd,
+    /// No port, no channel, no way: a reason of ours.
+    Ours,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RingCause {
+    Queue,
+    Direct,
+    Outbound,
+    Callback,
+    Consult,
+    Transfer,
+    Monitor,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SuperviseMode {
+    /// The supervisor hears all and is heard by nobody.
+    Monitor,
+    /// The seat alone hears the supervisor.
+    Whisper,
+    /// All hear each other.
+    Barge,
+}
