@@ -90,7 +90,7 @@ fn targets_are_bounded_and_seats_that_a_queue_rings_are_not() {
     let dials = |scene: &Scene| scene.effects.iter().filter(|e| matches!(e, Output::Dial { .. })).count();
     assert_eq!(dials(&scene), 200);
     let party = Party::Seat { name: "s1".into(), queue: "12345".into() };
-    assert!(scene.has(&Output::Ringing { leg: LegNo(1), party }));
+    assert!(scene.has(&Output::Ringing { leg: LegNo(1), party, choice: Some(Box::default()) }));
     let numbers: Vec<String> = (0..150).map(|n| n.to_string()).collect();
     let mut chain = Scene::start(vec![ring(&numbers.iter().map(String::as_str).collect::<Vec<_>>())]);
     while chain.status().is_none() {

@@ -3,7 +3,8 @@
 use super::{LegNo, Outcome};
 use crate::base::RtpStats;
 use crate::dialog;
-use crate::event::{Party, TransferKind, TransferResult, What};
+use crate::event::seat::MissCause;
+use crate::event::{Choice, Party, TransferKind, TransferResult, What};
 use crate::media;
 use crate::plan;
 use crate::queue;
@@ -70,7 +71,7 @@ pub enum LegEvent {
 /// News that the call learns of its place in the queue ([`queue::Output`] without the call's number).
 #[derive(Clone, Debug)]
 pub enum QueueEvent {
-    Ring { seat: Arc<str> },
+    Ring { seat: Arc<str>, choice: Box<Choice> },
     Stop { seat: Arc<str>, elsewhere: bool },
     Full,
     TimedOut,
@@ -122,10 +123,11 @@ pub enum Output {
     Announcing {
         prompt: Arc<str>,
     },
-    /// A party is being called.
+    /// A party is being called; a seat that a queue chose for this reason.
     Ringing {
         leg: LegNo,
         party: Party,
+        choice: Option<Box<Choice>>,
     },
     /// The party answered and is joined to the caller.
     Joined {
@@ -180,6 +182,6 @@ pub enum QueueCommand {
     Leave,
     Rang { seat: Arc<str> },
     Answered { seat: Arc<str> },
-    Refused { seat: Arc<str>, failure: queue::Failure },
+    Refused { seat: Arc<str>, failure: MissCause },
     Freed { seat: Arc<str> },
 }

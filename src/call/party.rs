@@ -5,9 +5,9 @@ use super::talk::{Lease, Talk};
 use super::{CALLER, Call, Called, Dialled, LegNo, Outcome, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy, Media};
-use crate::event::{By, Party, What};
+use crate::event::seat::MissCause;
+use crate::event::{By, Choice, Party, What};
 use crate::plan::{Failure, Step, Target};
-use crate::queue;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,10 +42,10 @@ impl Call {
         }
     }
 
-    pub(super) fn ring_seat(&mut self, queue: Arc<str>, seat: Arc<str>) {
+    pub(super) fn ring_seat(&mut self, queue: &str, seat: Arc<str>, choice: Box<Choice>) {
         self.rang = true;
-        let party = Party::Seat { name: seat.to_string(), queue: queue.to_string() };
-        self.dial(party, Dialled::Seat { name: seat });
+        let party = Party::Seat { name: seat.to_string(), queue: queue.to_owned() };
+        self.dial_chosen(party, Dialled::Seat { name: seat }, Some(choice));
     }
 
     /// There is somebody who may answer.
@@ -77,13 +77,17 @@ impl Call {
     }
 
     pub(super) fn dial(&mut self, party: Party, dialled: Dialled) -> LegNo {
+        self.dial_chosen(party, dialled, None)
+    }
+
+    fn dial_chosen(&mut self, party: Party, dialled: Dialled, choice: Option<Box<Choice>>) -> LegNo {
         let leg = LegNo(self.next_leg);
         self.next_leg += 1;
         self.parties.insert(leg, Called::new(party.clone(), false));
         self.media.insert(leg, None);
         // In this order, so that the entry can name the INVITE's Call-ID.
         self.out.push(Output::Dial { leg, party: dialled });
-        self.tell(Output::Ringing { leg, party });
+        self.tell(Output::Ringing { leg, party, choice });
         leg
     }
 
@@ -213,12 +217,16 @@ impl Called {
 
 /// Reads from a seat's end what is the matter with the seat. Statuses that say that nobody is there say so whoever sent them:
 /// the phone's proxy, or we when nothing came.
-fn seat_failure(end: &End, rings: bool) -> queue::Failure {
+fn seat_failure(end: &End, rings: bool) -> MissCause {
     match (end.by, end.status.map_or(480, |status| status.0)) {
-        (EndedBy::Us, _) => queue::Failure::Ours,
-        (_, 408 | 480 | 487) if rings => queue::Failure::Missed,
-        (EndedBy::Network, _) | (_, 404 | 408 | 410 | 430 | 480 | 500..600) => queue::Failure::Unreachable,
-        _ => queue::Failure::Declined,
+        (EndedBy::Us, _) => MissCause::Ours,
+        (_, 408 | 480 | 487) if rings => MissCause::NoAnswer,
+        (EndedBy::Network, _) | (_, 408 | 500..600) => MissCause::Unreachable,
+        (_, 404 | 410 | 430 | 480) => MissCause::NotRegistered,
+        (_, 486 | 600) => MissCause::Busy,
+        // It forwards: it is not for another to take the queue's callers.
+        (_, 300..400) => MissCause::Dnd,
+        _ => MissCause::Rejected,
     }
 }
 

@@ -104,16 +104,16 @@ impl Call {
     pub(super) fn join_queue(&mut self, now: Now, queue: Arc<str>, high: bool, head: bool) {
         self.progress(now);
         self.journal(What::Queued { queue: queue.to_string() });
-        let priority = if high { Priority::High } else { Priority::Normal };
+        let priority = if high { Priority::HIGH } else { Priority::NORMAL };
         self.stage = Stage::Queued { queue: queue.clone() };
         self.out.push(Output::Queue(QueueCommand::Join { queue, priority, head }));
     }
 
     pub(super) fn queue_event(&mut self, now: Now, event: QueueEvent) {
         match (&self.stage, event) {
-            (Stage::Queued { queue }, QueueEvent::Ring { seat }) => {
+            (Stage::Queued { queue }, QueueEvent::Ring { seat, choice }) => {
                 let queue = queue.clone();
-                self.ring_seat(queue, seat);
+                self.ring_seat(&queue, seat, choice);
             }
             (Stage::Queued { .. }, QueueEvent::Stop { seat, elsewhere }) => self.stop_seat(&seat, elsewhere),
             (Stage::Queued { .. }, QueueEvent::Full) => self.leave_queue(now, Result::QueueFull),

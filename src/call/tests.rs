@@ -52,7 +52,7 @@ impl Scene {
     }
 
     pub fn ring(&mut self, seat: &str) {
-        self.handle(Input::Queue(QueueEvent::Ring { seat: seat.into() }));
+        self.handle(Input::Queue(QueueEvent::Ring { seat: seat.into(), choice: Box::default() }));
     }
 
     pub fn answer(&mut self, leg: LegNo) {

@@ -1,6 +1,7 @@
 //! Events of calls and of seats, as the journal keeps them. The record is a fold over these. An entry tells what happened and is complete
 //! when it is made; it makes nobody act.
 
+mod choice;
 pub mod fact;
 mod hotline;
 mod report;
@@ -9,6 +10,7 @@ pub mod seat;
 mod tests;
 mod transfer;
 
+pub use choice::{Asked, Because, Choice, Strategy};
 pub use fact::{Fact, FactKind, Intent, Keep, Kept, SeatFact};
 pub use hotline::{Mode, Phase};
 pub use report::{Report, Reported, ReportedTicket};
@@ -57,6 +59,9 @@ pub enum What {
         /// A seat's name for people, where it has one.
         #[serde(default)]
         label: Option<String>,
+        /// A seat that a queue chose, and why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        choice: Option<Box<Choice>>,
     },
     /// It did not answer.
     RingFailed {

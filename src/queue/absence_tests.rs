@@ -7,7 +7,7 @@ fn heard(b: &mut Bench, seat: &str, request: bool) -> Vec<Output> {
 
 #[test]
 fn a_phone_that_is_off_costs_one_caller_one_ring() {
-    let mut b = Bench::phones(&["a", "b"], Strategy::OneByOne);
+    let mut b = Bench::phones(&["a", "b"], Strategy::LongestIdle);
     assert_eq!(b.join(1), [rings(1, "a")]);
     assert_eq!(b.pass(RING), [stops(1, "a", false), rings(1, "b")]);
     b.answered(1, "b");
@@ -28,8 +28,8 @@ fn a_phone_that_is_off_costs_one_caller_one_ring() {
 
 #[test]
 fn a_seat_that_does_not_answer_rests_longer_each_time_up_to_a_bound() {
-    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
-    let mut queue = queue("12345", &["a"], Strategy::OneByOne);
+    let mut b = Bench::phones(&["a"], Strategy::LongestIdle);
+    let mut queue = queue("12345", &["a"], Strategy::LongestIdle);
     queue.max_wait = Duration::from_secs(36_000);
     b.queues.reload(b.now, vec![seat("a", 1)], vec![queue.clone()], &mut Vec::new());
     b.join(1);
@@ -43,13 +43,14 @@ fn a_seat_that_does_not_answer_rests_longer_each_time_up_to_a_bound() {
     b.pass(REST);
     let mut out = Vec::new();
     b.queues.reload(b.now, vec![seat("a", 1)], vec![queue], &mut out);
+    out.iter_mut().for_each(unexplained);
     assert_eq!((out, b.queues.seats().missed().len()), (vec![rings(1, "a")], 0));
 }
 
 #[test]
 fn any_sign_of_life_ends_the_doubt() {
     let missed = || {
-        let mut b = Bench::phones(&["a", "b"], Strategy::OneByOne);
+        let mut b = Bench::phones(&["a", "b"], Strategy::LongestIdle);
         b.join(1);
         b.pass(RING);
         b.answered(1, "b");
@@ -76,7 +77,7 @@ fn any_sign_of_life_ends_the_doubt() {
 #[test]
 fn a_pbx_that_cannot_be_reached_is_left_out_and_one_that_rings_is_not() {
     let seats = || vec![seat("pbx", 100), seat("x", 1)];
-    let bench = || Bench::new(seats(), vec![queue("12345", &["pbx", "x"], Strategy::OneByOne)]);
+    let bench = || Bench::new(seats(), vec![queue("12345", &["pbx", "x"], Strategy::LongestIdle)]);
     let mut rang = bench();
     assert_eq!(rang.join(1), [rings(1, "pbx")]);
     rang.give(Input::Rang { call: call(1), seat: "pbx".into() });
@@ -90,17 +91,17 @@ fn a_pbx_that_cannot_be_reached_is_left_out_and_one_that_rings_is_not() {
     assert_eq!(heard(&mut dead, "pbx", false), [rings(2, "pbx")], "no person has to be there");
     let mut ours = bench();
     ours.join(1);
-    ours.fails(1, "pbx", Failure::Ours);
+    ours.fails(1, "pbx", MissCause::Ours);
     assert!(ours.queues.seats().missed().is_empty(), "no port of ours is no fault of the seat");
 }
 
 #[test]
 fn others_do_not_wait_for_a_seat_that_has_come_into_doubt_while_it_rings() {
-    let queues = vec![queue("12345", &["b", "pbx"], Strategy::OneByOne)];
+    let queues = vec![queue("12345", &["b", "pbx"], Strategy::LongestIdle)];
     let mut b = Bench::new(vec![seat("b", 1), seat("pbx", 10)], queues);
     assert_eq!((b.join(1), b.join(2), b.join(3)), (vec![rings(1, "b")], vec![rings(2, "pbx")], vec![rings(3, "pbx")]));
     b.answered(1, "b");
-    assert_eq!(b.fails(2, "pbx", Failure::Unreachable), []);
+    assert_eq!(b.fails(2, "pbx", MissCause::Unreachable), []);
     assert_eq!(b.freed(1, "b"), [rings(2, "b")]);
     b.answered(2, "b");
     assert_eq!(b.freed(2, "b"), [rings(3, "b")], "though the exchange still rings for it");
@@ -108,7 +109,7 @@ fn others_do_not_wait_for_a_seat_that_has_come_into_doubt_while_it_rings() {
 
 #[test]
 fn however_often_seats_refused_a_caller_it_is_rung_and_nobody_behind_it_waits_for_that() {
-    for strategy in [Strategy::OneByOne, Strategy::All] {
+    for strategy in [Strategy::LongestIdle, Strategy::RingAll] {
         let mut b = Bench::phones(&["a", "b"], strategy);
         let mut queue = queue("12345", &["a", "b"], strategy);
         queue.max_wait = Duration::from_secs(36_000);
@@ -133,7 +134,7 @@ fn however_often_seats_refused_a_caller_it_is_rung_and_nobody_behind_it_waits_fo
 
 #[test]
 fn a_seat_is_wanted_while_somebody_waits_in_a_line_of_its() {
-    let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+    let mut b = Bench::phones(&["a"], Strategy::LongestIdle);
     b.join(1);
     b.answered(1, "a");
     assert!(!b.queues.is_wanted("a"));
@@ -143,41 +144,42 @@ fn a_seat_is_wanted_while_somebody_waits_in_a_line_of_its() {
 
 #[test]
 fn one_source_does_not_take_all_places_and_emergencies_find_some() {
-    let mut queue = queue("12345", &[], Strategy::OneByOne);
+    let mut queue = queue("12345", &[], Strategy::LongestIdle);
     (queue.max_length, queue.share, queue.reserved) = (10, 6, 2);
     let mut b = Bench::new(vec![], vec![queue.clone()]);
     let refused = |n| vec![Output::Full { call: call(n) }];
     let from = |b: &mut Bench, n, source, priority| b.join_from(n, "12345", priority, false, source);
-    (0..6).for_each(|n| assert_eq!(from(&mut b, n, "flood", Priority::Normal), []));
-    assert_eq!(from(&mut b, 6, "flood", Priority::Normal), refused(6));
-    assert_eq!(from(&mut b, 10, "other", Priority::Normal), []);
+    (0..6).for_each(|n| assert_eq!(from(&mut b, n, "flood", Priority::NORMAL), []));
+    assert_eq!(from(&mut b, 6, "flood", Priority::NORMAL), refused(6));
+    assert_eq!(from(&mut b, 10, "other", Priority::NORMAL), []);
     // A reload keeps the count.
     b.queues.reload(b.now, vec![], vec![queue], &mut Vec::new());
-    assert_eq!(from(&mut b, 7, "flood", Priority::Normal), refused(7));
-    assert_eq!(from(&mut b, 11, "other", Priority::Normal), []);
-    assert_eq!(from(&mut b, 12, "other", Priority::Normal), refused(12), "the last two are kept");
-    assert_eq!(from(&mut b, 20, "flood", Priority::High), []);
-    assert_eq!(from(&mut b, 21, "other", Priority::High), []);
-    assert_eq!(from(&mut b, 22, "other", Priority::High), refused(22), "now it is full");
+    assert_eq!(from(&mut b, 7, "flood", Priority::NORMAL), refused(7));
+    assert_eq!(from(&mut b, 11, "other", Priority::NORMAL), []);
+    assert_eq!(from(&mut b, 12, "other", Priority::NORMAL), refused(12), "the last two are kept");
+    assert_eq!(from(&mut b, 20, "flood", Priority::HIGH), []);
+    assert_eq!(from(&mut b, 21, "other", Priority::HIGH), []);
+    assert_eq!(from(&mut b, 22, "other", Priority::HIGH), refused(22), "now it is full");
     // A call that leaves gives its source a place.
     for n in [0, 20, 21] {
         b.leave(n);
     }
-    assert_eq!(from(&mut b, 8, "flood", Priority::Normal), []);
+    assert_eq!(from(&mut b, 8, "flood", Priority::NORMAL), []);
     (0..30).for_each(|n| assert_eq!(b.leave(n), []));
     assert_eq!(b.queues.gauges(), (0, 0));
-    (0..6).for_each(|n| assert_eq!(from(&mut b, 40 + n, "flood", Priority::Normal), [], "nothing is left of the old ones"));
+    (0..6).for_each(|n| assert_eq!(from(&mut b, 40 + n, "flood", Priority::NORMAL), [], "nothing is left of the old ones"));
 }
 
 #[test]
 fn a_seat_that_can_be_reached_nowhere_is_not_rung_until_it_can() {
     let mut nowhere = seat("a", 1);
     nowhere.bindings.clear();
-    let queue = queue("12345", &["a", "b"], Strategy::OneByOne);
+    let queue = queue("12345", &["a", "b"], Strategy::LongestIdle);
     let mut b = Bench::new(vec![nowhere, seat("b", 1)], vec![queue.clone()]);
     assert_eq!(b.join(1), [rings(1, "b")]);
     assert_eq!(b.join(2), []);
     let mut out = Vec::new();
     b.queues.reload(b.now, vec![seat("a", 1), seat("b", 1)], vec![queue], &mut out);
+    out.iter_mut().for_each(unexplained);
     assert_eq!(out, [rings(2, "a")]);
 }

@@ -1,7 +1,16 @@
-//! Decides who waits and who rings: bounded first-in-first-out queues with two priorities over shared seats.
+//! Decides who waits and who rings: bounded queues with priorities over shared seats.
 //!
-//! **Order.** Within a queue and between queues that share seats, calls go by priority, then those that came back to
-//! the head, then by the time they have waited. A call waits for one queue at a time.
+//! **Order.** Within a queue and between queues that share seats, calls from emergency lines go first, then those that came
+//! back to the head, then by the time they have waited, to which each step of priority adds `ageing`. So a call is overtaken
+//! by those of higher priority that come soon after it, and by no others, however many come. A call waits for one queue at
+//! a time.
+//!
+//! **Skills.** A queue may ask for a skill: its own, or the hotline that was called. The level that suffices falls with the
+//! wait, as its list says; a seat that has less is not rung before that. Experts are rung for a skill of theirs, and for others
+//! only after a wait of its own. A caller may be kept for the seat that served it last, for a bounded time.
+//!
+//! **Finding.** Calls that ask for the same stand in one group, in which the first is content with the least; free seats are
+//! listed by each skill and level. So a seat that becomes free costs as many looks as there are groups, not callers.
 //!
 //! **Leases.** `Ring` takes a channel of the seat for one call. It ends exactly once: by `Stop` (the queue says so),
 //! by `Refused` (the seat says so), or it becomes a conversation by `Answered` and ends by `Freed`. All inputs are
@@ -35,7 +44,12 @@
 
 #[cfg(test)]
 mod absence_tests;
+#[cfg(test)]
+mod choice_tests;
 mod configure;
+mod dispatch;
+mod free;
+mod last_seats;
 mod past_waits;
 mod queues;
 #[cfg(test)]
@@ -47,25 +61,32 @@ mod strategy;
 mod tests;
 mod waiter;
 
+pub use crate::event::seat::MissCause;
+pub use crate::event::{Choice, Strategy};
 pub use queues::Queues;
 
 use crate::base::CallId;
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    /// One seat after another, the longest idle first.
-    OneByOne,
-    /// All idle seats at once; the first answer wins.
-    All,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Queue {
     pub name: Arc<str>,
     pub seats: Vec<Arc<str>>,
     pub strategy: Strategy,
+    /// The skill that its calls need; none: the hotline that was called.
+    pub skill: Option<Arc<str>>,
+    /// The least level of it that suffices after such a wait, in the order of waits; empty: any will do.
+    pub levels: Vec<(Duration, u8)>,
+    /// When experts are rung for a call that needs no skill of theirs; none: never.
+    pub experts_after: Option<Duration>,
+    /// A caller waits so long for the seat that served it last; zero: not at all.
+    pub sticky_wait: Duration,
+    /// If that was no longer ago than this.
+    pub sticky_for: Duration,
+    /// So much wait is worth one step of priority.
+    pub ageing: Duration,
     pub ring_timeout: Duration,
     /// After it the caller hears the apology and gets 480.
     pub max_wait: Duration,
@@ -78,32 +99,18 @@ pub struct Queue {
     pub rest_after_failure: Duration,
     /// At most so long, however often it did not answer.
     pub rest_max: Duration,
+    /// A seat that failed one caller again and again is passed over for it at most so long.
+    pub refusal_max: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Priority {
-    High,
-    Normal,
-}
-
-/// Why a seat that rang is not there for the call.
+/// From 0 to 9: the higher goes first. The more urgent of two is the lesser, as with places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// It said no, and so it is alive: busy, do not disturb.
-    Declined,
-    /// It rang, and nobody came.
-    Missed,
-    /// No sign of it, or the word that nobody is there.
-    Unreachable,
-    /// It could not be called for a reason of ours.
-    Ours,
-}
+pub struct Priority(u8);
 
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// `head`: back to the front of its priority, with the wait it had (a transfer that failed).
-    /// Joining another queue leaves the first. `source`: the trunk or seat that it comes from.
-    Join { call: CallId, queue: Arc<str>, priority: Priority, head: bool, source: Arc<str> },
+    /// A caller is to wait. Joining another queue leaves the first.
+    Join(Join),
     /// The caller left, or the call went elsewhere. Stops its ringing; frees nothing that answered.
     Leave { call: CallId },
     /// A seat that rang for this call answered. Others that ring for it are stopped.
@@ -111,21 +118,75 @@ pub enum Input {
     /// A seat that is called for this call says that it rings.
     Rang { call: CallId, seat: Arc<str> },
     /// A seat that rang for this call refused or failed.
-    Refused { call: CallId, seat: Arc<str>, failure: Failure },
+    Refused { call: CallId, seat: Arc<str>, failure: MissCause },
     /// Something came from the seat's address; `request`: by its own will.
     SignOfLife { seat: Arc<str>, request: bool },
     /// The conversation of this call on this seat is over.
     Freed { call: CallId, seat: Arc<str> },
 }
 
+#[derive(Clone, Debug)]
+pub struct Join {
+    pub call: CallId,
+    pub queue: Arc<str>,
+    pub priority: Priority,
+    /// Back to the front of its priority, with the wait it had (a transfer that failed).
+    pub head: bool,
+    /// The trunk or seat that it comes from.
+    pub source: Arc<str>,
+    /// The hotline that was called.
+    pub hotline: Arc<str>,
+    /// The caller's number, where it is known.
+    pub caller: Option<Arc<str>>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Call this seat for this call; one of its channels is taken.
-    Ring { call: CallId, seat: Arc<str> },
+    /// Call this seat for this call, for this reason; one of its channels is taken.
+    Ring { call: CallId, seat: Arc<str>, choice: Box<Choice> },
     /// Stop calling it; its channel is free again. `elsewhere`: another seat answered.
     Stop { call: CallId, seat: Arc<str>, elsewhere: bool },
     /// The queue is full or unknown; the call does not wait.
     Full { call: CallId },
     /// The call waited its maximum and no longer waits.
     TimedOut { call: CallId },
+}
+
+impl Queue {
+    /// Tells whether it matters to its calls what seats know.
+    fn asks_for_skill(&self) -> bool {
+        !self.levels.is_empty() || self.strategy == Strategy::SkillFirst
+    }
+
+    /// Tells whether a call of it may need this skill.
+    fn may_ask_for(&self, skill: &Arc<str>) -> bool {
+        self.asks_for_skill() && self.skill.as_ref().is_none_or(|own| own == skill)
+    }
+}
+
+impl Priority {
+    /// Calls that an emergency line sends: they are ahead of all others, and places are kept for them.
+    pub const HIGH: Priority = Priority(9);
+    pub const NORMAL: Priority = Priority(5);
+
+    /// The priority of this level; none for the level of emergencies and what is above it.
+    pub fn new(level: u8) -> Option<Priority> {
+        (level < Priority::HIGH.0).then_some(Priority(level))
+    }
+
+    pub fn level(self) -> u8 {
+        self.0
+    }
+}
+
+impl Ord for Priority {
+    fn cmp(&self, other: &Priority) -> Ordering {
+        other.0.cmp(&self.0)
+    }
+}
+
+impl PartialOrd for Priority {
+    fn partial_cmp(&self, other: &Priority) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }

@@ -28,7 +28,7 @@ impl Model {
     fn watch(&mut self, out: &[Output]) {
         for output in out {
             match output {
-                Output::Ring { call, seat } => {
+                Output::Ring { call, seat, .. } => {
                     assert!(self.waiting.contains_key(call), "{call} rings but does not wait");
                     assert!(self.rings.insert((*call, seat.clone())), "{call} rings {seat} twice");
                     let channels = CHANNELS.iter().find(|(name, _)| *name == &**seat).unwrap().1;
@@ -57,18 +57,20 @@ fn random_input(rng: &mut Rng, m: &mut Model) -> Input {
     match rng.below(10) {
         0..=3 => {
             let queue: Arc<str> = ["one", "all"][rng.below(2) as usize].into();
-            let priority = if rng.chance(300) { Priority::High } else { Priority::Normal };
+            let priority = if rng.chance(300) { Priority::HIGH } else { Priority::NORMAL };
             if m.waiting.contains_key(&any) {
                 return Input::Leave { call: any };
             }
             m.joined += 1;
             m.waiting.insert(any, (priority, m.joined));
-            Input::Join { call: any, queue, priority, head: false, source: "carrier".into() }
+            let (source, hotline) = ("carrier".into(), "12345".into());
+            Input::Join(Join { call: any, queue, priority, head: false, source, hotline, caller: None })
         }
         4 => Input::Leave { call: any },
         5..=6 => Input::Answered { call: ringing.0, seat: ringing.1 },
         7 => {
-            let failure = [Failure::Declined, Failure::Missed, Failure::Unreachable, Failure::Ours][rng.below(4) as usize];
+            let failure =
+                [MissCause::Rejected, MissCause::NoAnswer, MissCause::Unreachable, MissCause::Ours][rng.below(4) as usize];
             Input::Refused { call: ringing.0, seat: ringing.1, failure }
         }
         8 => Input::Answered { call: any, seat: any_seat },
@@ -112,8 +114,8 @@ const CHANNELS: [(&str, u32); 4] = [("p1", 1), ("p2", 1), ("p3", 1), ("pbx", 3)]
 fn run(seed: u64) -> Vec<Output> {
     let rng = &mut Rng::from_number(seed);
     let seats: Vec<Seat> = CHANNELS.iter().map(|(n, c)| seat(n, *c)).collect();
-    let one = queue("one", &["p1", "p2", "pbx"], Strategy::OneByOne);
-    let all = queue("all", &["p2", "p3", "pbx"], Strategy::All);
+    let one = queue("one", &["p1", "p2", "pbx"], Strategy::LongestIdle);
+    let all = queue("all", &["p2", "p3", "pbx"], Strategy::RingAll);
     let queues = vec![Queue { max_length: 10, ..one }, Queue { max_length: 10, ..all }];
     let mut b = Bench::new(seats.clone(), queues.clone());
     let mut m = Model::default();
@@ -159,7 +161,7 @@ impl Model {
     fn watch_end(&mut self, out: Vec<Output>) {
         for output in out {
             match output {
-                Output::Ring { call, seat } => _ = self.rings.insert((call, seat)),
+                Output::Ring { call, seat, .. } => _ = self.rings.insert((call, seat)),
                 Output::Stop { call, seat, .. } => assert!(self.rings.remove(&(call, seat))),
                 other => panic!("{other:?}"),
             }
@@ -180,12 +182,12 @@ fn whatever_happens_no_channel_is_overbooked_or_lost_and_runs_repeat() {
 fn within_a_priority_nobody_overtakes() {
     for seed in 0..100 {
         let rng = &mut Rng::from_number(seed);
-        let mut b = Bench::phones(&["a"], Strategy::OneByOne);
+        let mut b = Bench::phones(&["a"], Strategy::LongestIdle);
         b.join(1000);
         b.answered(1000, "a");
         let mut expected: Vec<(Priority, u64)> = Vec::new();
         for n in 0..40 {
-            let priority = if rng.chance(300) { Priority::High } else { Priority::Normal };
+            let priority = if rng.chance(300) { Priority::HIGH } else { Priority::NORMAL };
             b.pass(rng.between(Duration::ZERO, Duration::from_secs(2)));
             b.join_as(n, "12345", priority, false);
             expected.push((priority, n));

@@ -12,17 +12,17 @@ impl Queues {
             && let Some(waiter) = self.waiters.remove(&call)
         {
             self.timers.cancel(&Timer::Wait(call));
+            self.timers.cancel(&Timer::Widen(call));
             waiter.failed_seats().for_each(|seat| self.timers.cancel(&Timer::Retry(call, seat.clone())));
             waiter.ringing.keys().for_each(|seat| self.timers.cancel(&Timer::Ring(call, seat.clone())));
         }
         let waiters = &self.waiters;
         self.seats.recover(call, |call, seat| waiters.get(&call).is_some_and(|waiter| waiter.ringing.contains_key(seat)));
-        self.members.values_mut().flatten().for_each(|of| of.key = None);
+        self.members.values_mut().flatten().for_each(|of| of.listed = None);
         for queue in self.queues.values_mut() {
             queue.waiting = 0;
             queue.sources.clear();
-            queue.unserved.clear();
-            queue.free.clear();
+            queue.clear();
         }
         for (call, waiter) in &self.waiters {
             waiter.ringing.keys().for_each(|seat| self.seats.take(*call, seat, Lease::Ringing));
@@ -39,9 +39,10 @@ impl Queues {
             let Some(queue) = self.queues.get_mut(&waiter.queue) else { continue };
             queue.enter(&waiter.source);
             if queue.config.strategy.wants_seat(waiter, &self.seats) {
-                queue.unserved.insert(waiter.place);
+                queue.wants(waiter);
             }
             self.timers.set(Timer::Wait(*call), limit(waiter, &queue.config));
+            self.timers.update(Timer::Widen(*call), queue.widens(now.mono, waiter));
             for seat in waiter.ringing.keys() {
                 let timer = Timer::Ring(*call, seat.clone());
                 if !self.timers.is_set(&timer) {

@@ -1,8 +1,11 @@
-use super::strategy::Key;
-use super::waiter::Place;
-use super::{Priority, Queue};
-use crate::base::Counts;
+use super::free::{Free, Key, LEVELS, Listed, Reach};
+use super::waiter::{Group, Need, Place, Waiter};
+use super::{Priority, Queue, Strategy};
+use crate::base::{Counts, Mono};
+use crate::seat::SeatState;
 use std::collections::BTreeSet;
+use std::iter;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 /// A queue and what happens in it.
@@ -14,19 +17,23 @@ pub(super) struct QueueState {
     /// Number of them that each source has.
     pub sources: Counts<Arc<str>>,
     /// Calls that want (more) seats to ring.
-    pub unserved: BTreeSet<Place>,
+    unserved: BTreeSet<(Group, Place)>,
     /// Seats that take a call now.
-    pub free: BTreeSet<Key>,
+    pub free: Free,
 }
 
 impl QueueState {
+    pub fn new(config: Queue, waiting: usize, sources: Counts<Arc<str>>) -> QueueState {
+        QueueState { config, closed: false, waiting, sources, unserved: BTreeSet::new(), free: Free::default() }
+    }
+
     /// True when there is no place for one more of this source.
     pub fn is_full(&self, priority: Priority, source: &Arc<str>) -> bool {
         let Queue { max_length, share, reserved, .. } = self.config;
         let taken = self.sources.of(source);
         match priority {
-            Priority::High => self.waiting >= max_length,
-            Priority::Normal => self.waiting >= max_length.saturating_sub(reserved) || taken >= share,
+            Priority::HIGH => self.waiting >= max_length,
+            _ => self.waiting >= max_length.saturating_sub(reserved) || taken >= share,
         }
     }
 
@@ -38,5 +45,94 @@ impl QueueState {
     pub fn exit(&mut self, source: &Arc<str>) {
         self.waiting = self.waiting.saturating_sub(1);
         self.sources.remove(source);
+    }
+
+    /// Forgets who wants and who is free, before both are worked out anew.
+    pub fn clear(&mut self) {
+        self.unserved.clear();
+        self.free.clear();
+    }
+}
+
+/// Calls that want a seat.
+impl QueueState {
+    pub fn wants(&mut self, waiter: &Waiter) {
+        self.unserved.insert((waiter.group.clone(), waiter.place));
+    }
+
+    pub fn content(&mut self, waiter: &Waiter) {
+        self.unserved.remove(&(waiter.group.clone(), waiter.place));
+    }
+
+    pub fn has(&self, waiter: &Waiter) -> bool {
+        self.unserved.contains(&(waiter.group.clone(), waiter.place))
+    }
+
+    pub fn has_any(&self) -> bool {
+        !self.unserved.is_empty()
+    }
+
+    /// The first call of each group.
+    pub fn heads(&self) -> impl Iterator<Item = &(Group, Place)> {
+        let mut next = self.unserved.first();
+        iter::from_fn(move || {
+            let head = next?;
+            next = self.after(&head.0, Place::LAST);
+            Some(head)
+        })
+    }
+
+    /// The next call of the same group.
+    pub fn behind(&self, group: &Group, place: Place) -> Option<Place> {
+        self.after(group, place).filter(|(of, _)| of == group).map(|(_, place)| *place)
+    }
+
+    fn after(&self, group: &Group, place: Place) -> Option<&(Group, Place)> {
+        self.unserved.range((Excluded((group.clone(), place)), Unbounded)).next()
+    }
+}
+
+/// The needs of calls, and the seats that meet them.
+impl QueueState {
+    pub fn need(&self, skill: Option<&Arc<str>>) -> Need {
+        skill.filter(|_| self.config.asks_for_skill()).map_or(Need::Any, |skill| Need::Skill(skill.clone()))
+    }
+
+    /// The call is content with this after its wait.
+    pub fn reach<'a>(&self, now: Mono, waiter: &'a Waiter) -> Reach<'a> {
+        let waited = now.since(waiter.start);
+        let config = &self.config;
+        let level = match waiter.group.need {
+            Need::Skill(_) => config.levels.iter().rev().find(|(after, _)| *after <= waited).map_or(0, |(_, level)| *level),
+            _ => 0,
+        };
+        let experts = config.experts_after.is_some_and(|after| after <= waited);
+        Reach { need: &waiter.group.need, level, skill_first: config.strategy == Strategy::SkillFirst, experts }
+    }
+
+    /// When the call will be content with less.
+    pub fn widens(&self, now: Mono, waiter: &Waiter) -> Option<Mono> {
+        let waited = now.since(waiter.start);
+        let levels = self.config.levels.iter().map(|(after, _)| *after).filter(|_| waiter.skill.is_some());
+        let stay = matches!(waiter.group.need, Need::Seat(_)).then_some(self.config.sticky_wait);
+        let next = levels.chain(self.config.experts_after).chain(stay).filter(|after| *after > waited).min();
+        next.map(|after| waiter.start.after(after))
+    }
+
+    /// The seat as it is listed here; none while it takes no call.
+    pub fn listing(&self, seat: &Arc<str>, state: &SeatState, (turn, place): (u64, u64)) -> Option<Listed> {
+        if !state.is_free() {
+            return None;
+        }
+        let rank = match self.config.strategy {
+            // Fewer calls ringing, then longest idle.
+            Strategy::LongestIdle | Strategy::RingAll | Strategy::SkillFirst => [u64::from(state.ringing), state.last_work],
+            Strategy::FewestCalls => [state.served, state.last_work],
+            Strategy::RoundRobin => [turn, place],
+        };
+        let asked = |(skill, level): &(&Arc<str>, &u8)| self.config.may_ask_for(skill) && LEVELS.contains(level);
+        let skills = state.skills.iter().filter(asked).map(|(skill, level)| (skill.clone(), *level)).collect();
+        let key = Key { rank, seat: seat.clone() };
+        Some(Listed { key, doubtful: state.is_doubtful(), expert: state.expert, skills })
     }
 }

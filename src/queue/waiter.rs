@@ -1,18 +1,40 @@
-use super::Priority;
+use super::{Priority, Queue};
 use crate::base::{CallId, Mono};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a call stands: the lowest is served first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
-    pub priority: Priority,
+    /// False for a call that an emergency line sends.
+    pub ordinary: bool,
     /// False for a call that came back to the head.
     pub behind_head: bool,
-    /// Now, less the wait it already had.
-    pub start: Mono,
+    /// The moment at which it would have come, had it no priority: each step of it counts as so much longer a wait. So a call
+    /// that waits is overtaken for a bounded time only, by whatever comes.
+    turn: i64,
     pub serial: u64,
     pub call: CallId,
+}
+
+/// A call asks this of a seat.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    Any,
+    /// So much of this skill as its wait leaves it to ask for.
+    Skill(Arc<str>),
+    /// This seat and no other, which served the caller before.
+    Seat(Arc<str>),
+}
+
+/// Calls that ask for the same with the same priority. Within it the first has waited longest and is content with the
+/// least: a seat that cannot serve the first can serve none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Group {
+    pub need: Need,
+    pub priority: Priority,
+    pub behind_head: bool,
 }
 
 /// A call that waits.
@@ -20,7 +42,13 @@ pub(super) struct Place {
 pub(super) struct Waiter {
     pub queue: Arc<str>,
     pub source: Arc<str>,
+    pub caller: Option<Arc<str>>,
+    /// The skill that it needs, where its queue asks for one.
+    pub skill: Option<Arc<str>>,
+    pub group: Group,
     pub place: Place,
+    /// Now, less the wait it already had.
+    pub start: Mono,
     /// It is not given up before this, however long it waited earlier.
     pub not_before: Mono,
     /// Seats that are called for it, and whether they said that they ring.
@@ -34,15 +62,38 @@ struct Failed {
     until: Mono,
 }
 
+impl Place {
+    /// Behind all others.
+    pub const LAST: Place =
+        Place { ordinary: true, behind_head: true, turn: i64::MAX, serial: u64::MAX, call: CallId(uuid::Uuid::max()) };
+
+    pub fn new(call: CallId, serial: u64, start: Mono, group: &Group, queue: &Queue) -> Place {
+        let ahead = queue.ageing.saturating_mul(group.priority.level().into());
+        let turn =
+            i64::try_from(start.0).unwrap_or(i64::MAX).saturating_sub(i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX));
+        Place { ordinary: group.priority != Priority::HIGH, behind_head: group.behind_head, turn, serial, call }
+    }
+}
+
 impl Waiter {
-    pub fn new(queue: Arc<str>, source: Arc<str>, place: Place, not_before: Mono) -> Waiter {
-        Waiter { queue, source, place, not_before, ringing: BTreeMap::new(), failed: BTreeMap::new() }
+    pub fn new(
+        queue: Arc<str>,
+        (source, caller, skill): (Arc<str>, Option<Arc<str>>, Option<Arc<str>>),
+        (group, place): (Group, Place),
+        start: Mono,
+        not_before: Mono,
+    ) -> Waiter {
+        let (ringing, failed) = (BTreeMap::new(), BTreeMap::new());
+        Waiter { queue, source, caller, skill, group, place, start, not_before, ringing, failed }
     }
 
-    /// The seat failed this call and rests for it until then.
-    pub fn fail(&mut self, seat: &Arc<str>, until: Mono) {
-        let failed = self.failed.entry(seat.clone()).or_insert(Failed { times: 0, until });
+    /// The seat failed this call and rests for it: twice as long each time, within these bounds.
+    pub fn fail(&mut self, seat: &Arc<str>, now: Mono, (shortest, longest): (Duration, Duration)) -> Mono {
+        let failed = self.failed.entry(seat.clone()).or_insert(Failed { times: 0, until: now });
+        let doubled = 1_u32.checked_shl(failed.times).unwrap_or(u32::MAX);
+        let until = now.after(shortest.saturating_mul(doubled).min(longest.max(shortest)));
         *failed = Failed { times: failed.times.saturating_add(1), until };
+        until
     }
 
     /// How often the seat failed this call; none: not to be tried now.

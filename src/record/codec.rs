@@ -79,7 +79,7 @@ mod tests {
             What::Offered(Box::new(Offered { caller_raw: "\"张\" <tel:13800138000>".into(), ..Offered::default() })),
             What::Announcing { prompt: "欢迎".into(), version: Some("1".into()) },
             What::Queued { queue: "q".into() },
-            What::Ringing { leg: 2, party: party.clone(), sip_call_id: Some("a".into()), label: None },
+            What::Ringing { leg: 2, party: party.clone(), sip_call_id: Some("a".into()), label: None, choice: None },
             What::RingFailed { leg: 2, status: Some(486), q850: Some(17) },
             What::CallerAnswered,
             What::Joined { leg: 3, party: Party::Target { number: "110".into() }, sip_call_id: None, label: None },

@@ -61,7 +61,7 @@ impl<'a> Fold<'a> {
                 self.record.prompts.push(PlayedPrompt { name: prompt.clone(), version: version.clone() });
             }
             What::Queued { queue } => self.queued(queue, at),
-            What::Ringing { leg, party, sip_call_id, label } => self.party(*leg, party, sip_call_id, label, at),
+            What::Ringing { leg, party, sip_call_id, label, .. } => self.party(*leg, party, sip_call_id, label, at),
             What::RingFailed { leg, status, q850 } => {
                 let leg = self.leg(*leg, &at);
                 (leg.sip_code, leg.q850, leg.ended) = (*status, *q850, Some(at));

@@ -62,7 +62,7 @@ pub(super) fn joined(leg: u64, party: Party) -> What {
 
 fn ringing(leg: u64) -> What {
     let (sip_call_id, label) = (Some(format!("{leg}@10.0.0.9")), Some("李明".to_owned()));
-    What::Ringing { leg, party: seat(), sip_call_id, label }
+    What::Ringing { leg, party: seat(), sip_call_id, label, choice: None }
 }
 
 fn seat() -> Party {

@@ -18,6 +18,7 @@ pub use snapshot::SeatsSnapshot;
 pub use state::SeatState;
 
 use crate::base::{CallId, Mono, Target};
+use crate::event::seat::Skills;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +31,9 @@ pub struct Seat {
     /// The most calls that it takes at once.
     pub channels: u32,
     pub bindings: Vec<Binding>,
+    pub skills: Skills,
+    /// A queue rings it for a skill that it has, and for others only after a wait.
+    pub expert: bool,
 }
 
 /// One place where a seat can be reached.
@@ -84,9 +88,11 @@ impl Seats {
             (state.channels, state.misses, state.rests_until) = (0, 0, None);
             state.bindings.clear();
         }
+        let least = self.all.values().map(|state| state.served).min().unwrap_or_default();
         for seat in seats {
-            let state = self.all.entry(seat.name).or_default();
+            let state = self.all.entry(seat.name).or_insert_with(|| SeatState { served: least, ..SeatState::default() });
             (state.channels, state.bindings) = (seat.channels, seat.bindings);
+            (state.skills, state.expert) = (seat.skills, seat.expert);
         }
     }
 
@@ -179,6 +185,13 @@ impl Seats {
         self.serial += 1;
         if let Some(state) = self.all.get_mut(seat) {
             state.last_work = self.serial;
+        }
+    }
+
+    /// The seat has taken one more caller of a queue.
+    pub fn serves(&mut self, seat: &str) {
+        if let Some(state) = self.all.get_mut(seat) {
+            state.served += 1;
         }
     }
 

@@ -1,5 +1,6 @@
 use super::{Binding, Lease, Use};
 use crate::base::Mono;
+use crate::event::seat::Skills;
 use std::time::Duration;
 
 /// One seat: its channels, and how many calls have them.
@@ -9,6 +10,10 @@ pub struct SeatState {
     pub channels: u32,
     /// The places where it can be reached now.
     pub bindings: Vec<Binding>,
+    pub skills: Skills,
+    pub expert: bool,
+    /// Callers of queues that it has talked to; one that is new begins with as many as the least busy has.
+    pub served: u64,
     /// Calls that it rings for by a queue.
     pub ringing: u32,
     /// Calls that use it, in whatever way.
@@ -27,6 +32,11 @@ impl SeatState {
     /// It takes one more call now.
     pub fn is_free(&self) -> bool {
         self.rests_until.is_none() && self.taken < self.channels && !self.bindings.is_empty()
+    }
+
+    /// It takes calls now, or will when those that it has are over.
+    pub fn is_at_work(&self) -> bool {
+        self.rests_until.is_none() && self.channels > 0 && !self.bindings.is_empty()
     }
 
     pub fn is_doubtful(&self) -> bool {

@@ -354,6 +354,8 @@ mod tests {
             dtmf: Dtmf::Auto,
             origins: Arc::default(),
             lines_from,
+            skills: Default::default(),
+            expert: false,
         };
         let flow =
             |proto, remote: &str| Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: remote.parse().unwrap() };

@@ -11,6 +11,7 @@ use crate::media::{self, Source};
 use crate::queue;
 use crate::sip::{Codec, Status};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 impl Switch {
     pub(super) fn effect(&mut self, now: Now, id: CallId, effect: call::Output, out: &mut Vec<Output>) {
@@ -33,7 +34,7 @@ impl Switch {
             call::Output::Close { leg: leg_no } => self.close(id, leg_no, out),
             call::Output::Queue(command) => self.queue(now, id, command),
             call::Output::Announcing { prompt } => self.announcing(now, id, &prompt, out),
-            call::Output::Ringing { leg: leg_no, party } => self.ringing(now, id, leg_no, party, out),
+            call::Output::Ringing { leg: leg_no, party, choice } => self.ringing(now, id, leg_no, party, choice, out),
             call::Output::Joined { leg: leg_no, party } => self.joined(now, id, leg_no, party, out),
             call::Output::TransferStarted { seq, kind, by, to } => {
                 self.transfer_started(id, seq);
@@ -211,9 +212,13 @@ impl Switch {
     }
 
     fn queue(&mut self, now: Now, id: CallId, command: QueueCommand) {
-        let Some(source) = self.calls.get(&id).map(|active| active.identity.trunk.clone()) else { return };
+        let Some(identity) = self.calls.get(&id).map(|active| &active.identity) else { return };
         let input = match command {
-            QueueCommand::Join { queue, priority, head } => queue::Input::Join { call: id, queue, priority, head, source },
+            QueueCommand::Join { queue, priority, head } => {
+                let (source, hotline) = (identity.trunk.clone(), identity.line.clone());
+                let caller = identity.caller.as_deref().filter(|_| self.queues.keeps_last_seats()).map(Arc::from);
+                queue::Input::Join(queue::Join { call: id, queue, priority, head, source, hotline, caller })
+            }
             QueueCommand::Leave => queue::Input::Leave { call: id },
             QueueCommand::Answered { seat } => queue::Input::Answered { call: id, seat },
             QueueCommand::Rang { seat } => queue::Input::Rang { call: id, seat },

@@ -5,7 +5,7 @@ use super::identity::Identity;
 use super::{Active, Output, Recording, Switch, route};
 use crate::base::{CallId, Mono, Now};
 use crate::call::{LegNo, Outcome};
-use crate::event::{Offered, Party, TransferResult, What};
+use crate::event::{Choice, Offered, Party, TransferResult, What};
 use crate::record::ending::Ending;
 
 impl Switch {
@@ -23,9 +23,17 @@ impl Switch {
         self.write(now, id, What::Announcing { prompt: prompt.to_owned(), version }, out);
     }
 
-    pub(super) fn ringing(&mut self, now: Now, id: CallId, leg_no: LegNo, party: Party, out: &mut Vec<Output>) {
+    pub(super) fn ringing(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg_no: LegNo,
+        party: Party,
+        choice: Option<Box<Choice>>,
+        out: &mut Vec<Output>,
+    ) {
         let (sip_call_id, label) = self.known_of(id, leg_no, &party);
-        self.write(now, id, What::Ringing { leg: leg_no.0, party, sip_call_id, label }, out);
+        self.write(now, id, What::Ringing { leg: leg_no.0, party, sip_call_id, label, choice }, out);
     }
 
     /// A party that was only answered, to hear music, has not talked to anybody.

@@ -438,7 +438,7 @@ impl Switch {
 
     fn queue_output(&mut self, output: queue::Output) {
         let (id, event) = match output {
-            queue::Output::Ring { call, seat } => (call, call::QueueEvent::Ring { seat }),
+            queue::Output::Ring { call, seat, choice } => (call, call::QueueEvent::Ring { seat, choice }),
             queue::Output::Stop { call, seat, elsewhere } => (call, call::QueueEvent::Stop { seat, elsewhere }),
             queue::Output::Full { call } => (call, call::QueueEvent::Full),
             queue::Output::TimedOut { call } => (call, call::QueueEvent::TimedOut),

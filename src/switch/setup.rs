@@ -6,6 +6,7 @@ use crate::base::{Cidr, Proto, Rate, Rng, Target};
 use crate::call;
 use crate::dialog;
 use crate::event::Division;
+use crate::event::seat::Skills;
 use crate::media::{Origins, Ports, Prompt};
 use crate::plan::Plan;
 use crate::queue;
@@ -136,6 +137,8 @@ pub struct Seat {
     pub dtmf: Dtmf,
     pub origins: Arc<Origins>,
     pub lines_from: LinesFrom,
+    pub skills: Skills,
+    pub expert: bool,
 }
 
 impl Seat {

@@ -127,7 +127,13 @@ fn ordinary() -> [What; 9] {
     [
         What::Offered(Box::new(offered)),
         What::Queued { queue: "12345".into() },
-        What::Ringing { leg: 1, party: seat(), label: None, sip_call_id: Some("k3v8d0aq2mgp1@198.51.100.4".into()) },
+        What::Ringing {
+            leg: 1,
+            choice: None,
+            party: seat(),
+            label: None,
+            sip_call_id: Some("k3v8d0aq2mgp1@198.51.100.4".into()),
+        },
         What::CallerAnswered,
         What::Joined { leg: 1, party: seat(), label: None, sip_call_id: Some("k3v8d0aq2mgp1@198.51.100.4".into()) },
         What::LegEnded { leg: 0, by: By::Caller, status: None, q850: Some(16) },

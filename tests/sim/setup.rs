@@ -21,7 +21,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         seat.channels = if rng.chance(500) { 1 } else { 1 + rng.below(10) as u32 };
     }
     for queue in &mut live.queues {
-        let strategy = if rng.chance(500) { Strategy::All } else { Strategy::OneByOne };
+        let strategy = if rng.chance(500) { Strategy::RingAll } else { Strategy::LongestIdle };
         *queue = Queue { strategy, share: 6, reserved: 1, rest_max: Duration::from_secs(20), ..queue.clone() };
     }
     live.policy = Arc::new(Policy {

@@ -97,6 +97,8 @@ fn seat(name: &str, address: SocketAddr) -> Seat {
         dtmf: Dtmf::Auto,
         origins: Arc::default(),
         lines_from: LinesFrom::Port,
+        skills: Default::default(),
+        expert: false,
     }
 }
 
@@ -104,7 +106,13 @@ fn queue(name: &str, seats: &[&str]) -> Queue {
     Queue {
         name: name.into(),
         seats: seats.iter().map(|seat| Arc::from(*seat)).collect(),
-        strategy: Strategy::OneByOne,
+        strategy: Strategy::LongestIdle,
+        skill: None,
+        levels: Vec::new(),
+        experts_after: None,
+        sticky_wait: Duration::ZERO,
+        sticky_for: Duration::from_secs(3600),
+        ageing: Duration::from_secs(60),
         ring_timeout: Duration::from_secs(15),
         max_wait: Duration::from_secs(120),
         max_length: 8,
@@ -112,6 +120,7 @@ fn queue(name: &str, seats: &[&str]) -> Queue {
         reserved: 0,
         rest_after_failure: Duration::from_secs(5),
         rest_max: Duration::from_secs(60),
+        refusal_max: Duration::from_secs(5),
     }
 }
 

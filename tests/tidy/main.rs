@@ -26,7 +26,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("media", &["base"]),
     // Its words stand in its log.
     ("seat", &["base", "event"]),
-    ("queue", &["base", "seat"]),
+    // A choice is explained, and a failure named, in the words of the log.
+    ("queue", &["base", "event", "seat"]),
     ("call", &["base", "event", "sip", "dialog", "plan", "media", "queue"]),
     ("record", &["base", "event"]),
     ("control", &["base", "event", "call", "queue", "seat"]),

@@ -41,7 +41,7 @@ fn log() -> Vec<Entry> {
     let offered =
         Offered { number: "12345".into(), node: "a".into(), caller: Some("13800138000".into()), division, ..Offered::default() };
     let seat = || Party::Seat { name: "1001".into(), queue: "12345".into() };
-    let ringing = |leg| What::Ringing { leg, party: seat(), sip_call_id: Some(format!("{leg}@a")), label: None };
+    let ringing = |leg| What::Ringing { leg, party: seat(), sip_call_id: Some(format!("{leg}@a")), label: None, choice: None };
     let joined = |leg, party| What::Joined { leg, party, sip_call_id: None, label: None };
     let stats = RtpStats { received: 1, sent: 2, lost: -3, jitter_ms: 0.25, peer_lost: 4, strangers: 5 };
     let steps = [

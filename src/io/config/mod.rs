@@ -26,7 +26,7 @@ pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
 pub use media::Media;
 pub use peers::{Codec, Dtmf, LinesFrom, Seat, Transport, Trunk};
-pub use queues::{Queue, Strategy};
+pub use queues::Queue;
 pub use schema::*;
 
 use std::path::Path;

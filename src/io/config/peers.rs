@@ -3,6 +3,7 @@
 use super::list::list;
 use crate::base::Place;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +87,8 @@ pub struct Seat {
     pub media: Vec<String>,
     pub nat: bool,
     pub lines_from: LinesFrom,
+    pub skills: BTreeMap<String, u8>,
+    pub expert: bool,
 }
 
 impl Default for Seat {
@@ -102,6 +105,8 @@ impl Default for Seat {
             media: Vec::new(),
             nat: false,
             lines_from: LinesFrom::Port,
+            skills: BTreeMap::new(),
+            expert: false,
         }
     }
 }

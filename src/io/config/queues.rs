@@ -1,7 +1,9 @@
 //! The keys of a queue.
 
 use super::list::list;
+use crate::event::Strategy;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,6 +13,16 @@ pub struct Queue {
     #[serde(deserialize_with = "list")]
     pub seats: Vec<String>,
     pub strategy: Strategy,
+    pub skill: String,
+    pub levels: BTreeMap<String, u8>,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub experts_after: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub sticky_wait: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub sticky_for: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub ageing: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub ring_timeout: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -21,6 +33,8 @@ pub struct Queue {
     pub rest_after_failure: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub rest_max: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub refusal_max: Duration,
 }
 
 impl Default for Queue {
@@ -28,20 +42,35 @@ impl Default for Queue {
         Queue {
             enabled: true,
             seats: Vec::new(),
-            strategy: Strategy::OneByOne,
+            strategy: Strategy::LongestIdle,
+            skill: String::new(),
+            levels: BTreeMap::new(),
+            experts_after: Duration::ZERO,
+            sticky_wait: Duration::ZERO,
+            sticky_for: Duration::from_secs(24 * 3600),
+            ageing: Duration::from_secs(60),
             ring_timeout: Duration::from_secs(20),
             max_wait: Duration::from_secs(600),
             max_length: 500,
             source_percent: 75,
             rest_after_failure: Duration::from_secs(5),
             rest_max: Duration::from_secs(60),
+            refusal_max: Duration::from_secs(30),
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    OneByOne,
-    All,
+impl Queue {
+    /// The level that suffices after each wait, in their order; none where a wait is no duration.
+    pub fn levels(&self) -> Option<Vec<(Duration, u8)>> {
+        let level = |(after, level): (&String, &u8)| Some((wait(after)?, *level));
+        let mut levels = self.levels.iter().map(level).collect::<Option<Vec<_>>>()?;
+        levels.sort_unstable();
+        Some(levels)
+    }
+}
+
+/// A duration such as `20s`.
+pub fn wait(text: &str) -> Option<Duration> {
+    text.parse::<jiff::SignedDuration>().ok()?.try_into().ok()
 }

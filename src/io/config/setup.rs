@@ -173,6 +173,8 @@ fn seat(name: &str, seat: &config::Seat) -> Result<Seat, Text> {
             config::LinesFrom::Port => LinesFrom::Port,
             config::LinesFrom::Address => LinesFrom::Address,
         },
+        skills: seat.skills.iter().map(|(skill, level)| (skill.as_str().into(), *level)).collect(),
+        expert: seat.expert,
     })
 }
 
@@ -200,10 +202,13 @@ fn queue(name: &str, queue: &config::Queue, several: bool, emergency_percent: us
     queue::Queue {
         name: name.into(),
         seats: queue.seats.iter().map(|seat| seat.as_str().into()).collect(),
-        strategy: match queue.strategy {
-            config::Strategy::OneByOne => queue::Strategy::OneByOne,
-            config::Strategy::All => queue::Strategy::All,
-        },
+        strategy: queue.strategy,
+        skill: Some(queue.skill.as_str()).filter(|skill| !skill.is_empty()).map(Arc::from),
+        levels: queue.levels().unwrap_or_default(),
+        experts_after: Some(queue.experts_after).filter(|after| !after.is_zero()),
+        sticky_wait: queue.sticky_wait,
+        sticky_for: queue.sticky_for,
+        ageing: queue.ageing,
         ring_timeout: queue.ring_timeout,
         max_wait: queue.max_wait,
         max_length: queue.max_length,
@@ -212,6 +217,7 @@ fn queue(name: &str, queue: &config::Queue, several: bool, emergency_percent: us
         reserved: percent(queue.max_length, emergency_percent).min(queue.max_length / 2),
         rest_after_failure: queue.rest_after_failure,
         rest_max: queue.rest_max,
+        refusal_max: queue.refusal_max,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod backends;
 mod place;
+mod queues;
 mod reach;
 mod twins;
 
@@ -174,7 +175,6 @@ impl Check<'_> {
     }
 
     fn seats_and_queues(&mut self, config: &Config) {
-        let layers = self.layers;
         for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
             let at = |key| ["seats", name.as_str(), key];
             self.require(seat.aor.starts_with("sip:"), &at("aor"), || {
@@ -190,21 +190,7 @@ impl Check<'_> {
             self.require(seat.channels > 0, &at("channels"), || both!("is 0", "不能为 0"));
         }
         self.same_seats(config);
-        for (name, queue) in config.queues.iter().filter(|(_, queue)| queue.enabled) {
-            let at = |key| ["queues", name.as_str(), key];
-            self.require(!queue.seats.is_empty(), &at("seats"), || both!("names no seat", "没有写任何座席"));
-            for seat in &queue.seats {
-                let known = config.seats.get(seat).is_some_and(|seat| seat.enabled);
-                let seats = config.seats.iter().filter(|(_, seat)| seat.enabled).map(|(name, _)| name.as_str());
-                self.require(known, &at("seats"), || match config.seats.contains_key(seat) {
-                    true => Self::disabled(layers, "seats", seat),
-                    false => both!("no seat `{seat}`", "没有座席 `{seat}`").then(&suggestion(seat, seats)),
-                });
-            }
-            self.positive(queue.ring_timeout, &at("ring_timeout"));
-            self.positive(queue.max_wait, &at("max_wait"));
-            self.require(queue.max_length > 0, &at("max_length"), || both!("is 0", "不能为 0"));
-        }
+        self.queues(config);
     }
 
     fn keys(&mut self, config: &Config) {

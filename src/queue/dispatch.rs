@@ -1,0 +1,278 @@
+//! Seats ring and rest, and calls are brought together with them.
+
+use super::free::{Key, Listed, Reach};
+use super::queues::{Queues, Timer};
+use super::state::QueueState;
+use super::waiter::{Group, Need, Place, Waiter};
+use super::{Choice, Output};
+use crate::base::trap::{self, Trap};
+use crate::base::{CallId, Mono};
+use crate::event::{Asked, Because};
+use crate::seat::Lease;
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+/// The next seats in order that are named.
+const NEXT: usize = 3;
+
+/// A look for a seat came to this.
+pub(super) struct Found {
+    pub seat: Option<(Arc<str>, Box<Choice>)>,
+    /// There was one for such a call, though perhaps not for this one.
+    any: bool,
+}
+
+/// Seats ring, answer and rest here.
+impl Queues {
+    fn ring(&mut self, now: Mono, call: CallId, seat: Arc<str>, choice: Box<Choice>, out: &mut Vec<Output>) {
+        let Some(waiter) = self.waiters.get_mut(&call) else { return };
+        let Some(queue) = self.queues.get_mut(&waiter.queue) else { return };
+        self.seats.take(call, &seat, Lease::Ringing);
+        trap::spring(Trap::Queue);
+        waiter.ringing.insert(seat.clone(), false);
+        if !queue.config.strategy.wants_seat(waiter, &self.seats) {
+            queue.content(waiter);
+        }
+        self.timers.set(Timer::Ring(call, seat.clone()), now.after(queue.config.ring_timeout));
+        self.serial += 1;
+        let memberships = self.members.get_mut(&seat).into_iter().flatten();
+        memberships.filter(|of| of.queue == waiter.queue).for_each(|of| of.turn = self.serial);
+        self.list(&seat);
+        out.push(Output::Ring { call, seat, choice });
+    }
+
+    /// Gives back the channel of a ringing that ended; the caller takes it out of the waiter's set.
+    pub(super) fn unring(&mut self, call: CallId, seat: &Arc<str>) {
+        self.timers.cancel(&Timer::Ring(call, seat.clone()));
+        self.seats.give_back(call, seat);
+        self.list(seat);
+    }
+
+    pub(super) fn worked(&mut self, seat: &Arc<str>) {
+        self.seats.worked(seat);
+        self.list(seat);
+    }
+
+    pub(super) fn rang(&mut self, call: CallId, seat: &Arc<str>) {
+        if let Some(rang) = self.waiters.get_mut(&call).and_then(|waiter| waiter.ringing.get_mut(seat)) {
+            *rang = true;
+        }
+    }
+
+    /// A phone may let its proxy speak for it; of its own will nobody asks for anything who is not there.
+    pub(super) fn shows_life(&mut self, seat: &Arc<str>, request: bool) {
+        if self.seats.missed().contains(seat) && self.seats.get(seat).is_some_and(|state| request || !state.is_phone()) {
+            self.is_there(seat);
+            self.rested(seat);
+        }
+    }
+
+    /// The seat is in doubt: other calls that it rings for are not to wait for it alone.
+    pub(super) fn is_missed(&mut self, seat: &Arc<str>) {
+        // A phone rings for one call at a time, which has just ended.
+        if self.seats.miss(seat) && self.seats.get(seat).is_some_and(|state| !state.is_phone()) {
+            let calls: Vec<CallId> =
+                self.waiters.iter().filter(|(_, w)| w.ringing.contains_key(seat)).map(|(call, _)| *call).collect();
+            calls.into_iter().for_each(|call| self.wants_another(call));
+        }
+    }
+
+    /// A seat in doubt has shown life.
+    pub(super) fn is_there(&mut self, seat: &Arc<str>) {
+        if self.seats.is_there(seat) {
+            tracing::info!(seat = %seat, "a seat that did not answer is there again");
+        }
+    }
+
+    pub(super) fn rested(&mut self, seat: &Arc<str>) {
+        self.seats.rested(seat);
+        self.timers.cancel(&Timer::Rest(seat.clone()));
+        self.list(seat);
+    }
+
+    /// Brings the queues' order of free seats up to date with this seat.
+    pub(super) fn list(&mut self, seat: &Arc<str>) {
+        let Some(state) = self.seats.get(seat) else { return };
+        let gone = state.is_gone();
+        for of in self.members.get_mut(seat).into_iter().flatten() {
+            let Some(queue) = self.queues.get_mut(&of.queue) else { continue };
+            let listed = queue.listing(seat, state, (of.turn, of.place));
+            if listed != of.listed {
+                of.listed.iter().for_each(|old| queue.free.remove(old));
+                listed.iter().for_each(|new| queue.free.insert(new));
+                of.listed = listed;
+            }
+            if of.listed.is_some() {
+                self.pending.insert(of.queue.clone());
+            }
+        }
+        if gone {
+            self.timers.cancel(&Timer::Rest(seat.clone()));
+            self.seats.forget(seat);
+            self.members.remove(seat);
+        }
+    }
+
+    pub(super) fn close(&mut self, name: &Arc<str>) {
+        let Some(queue) = self.queues.remove(name) else { return };
+        for seat in &queue.config.seats {
+            if let Some(memberships) = self.members.get_mut(seat) {
+                memberships.retain(|of| of.queue != *name);
+            }
+        }
+    }
+}
+
+/// Bringing calls and seats together.
+impl Queues {
+    pub(super) fn mark_pending(&mut self, call: CallId) {
+        if let Some(waiter) = self.waiters.get(&call) {
+            self.pending.insert(waiter.queue.clone());
+        }
+    }
+
+    /// The call has waited for long enough to be content with less.
+    pub(super) fn widen(&mut self, now: Mono, call: CallId) {
+        let Some(waiter) = self.waiters.get(&call) else { return };
+        let Some(queue) = self.queues.get(&waiter.queue) else { return };
+        if matches!(waiter.group.need, Need::Seat(_)) && now.since(waiter.start) >= queue.config.sticky_wait {
+            self.keep_no_longer(call, None);
+        }
+        let Some(waiter) = self.waiters.get(&call) else { return };
+        let next = self.queues.get(&waiter.queue).and_then(|queue| queue.widens(now, waiter));
+        self.timers.update(Timer::Widen(call), next);
+        self.mark_pending(call);
+    }
+
+    /// Any seat will do again for a call that was kept for this one, or for whichever it was kept for.
+    pub(super) fn keep_no_longer(&mut self, call: CallId, failed: Option<&Arc<str>>) {
+        let Some(waiter) = self.waiters.get_mut(&call) else { return };
+        let Need::Seat(kept) = &waiter.group.need else { return };
+        if failed.is_some_and(|failed| failed != kept) {
+            return;
+        }
+        let Some(queue) = self.queues.get_mut(&waiter.queue) else { return };
+        let wanted = queue.has(waiter);
+        queue.content(waiter);
+        waiter.group.need = queue.need(waiter.skill.as_ref());
+        if wanted {
+            queue.wants(waiter);
+        }
+    }
+
+    /// None rings for the call any more that is in no doubt.
+    pub(super) fn wants_another(&mut self, call: CallId) {
+        let Some(waiter) = self.waiters.get(&call) else { return };
+        if let Some(queue) = self.queues.get_mut(&waiter.queue)
+            && queue.config.strategy.wants_seat(waiter, &self.seats)
+        {
+            queue.wants(waiter);
+            self.pending.insert(waiter.queue.clone());
+        }
+    }
+
+    /// Offers free seats to the calls of the pending queues, the first in place before others, since queues share seats.
+    pub(super) fn dispatch(&mut self, now: Mono, out: &mut Vec<Output>) {
+        let queues = mem::take(&mut self.pending);
+        let mut next: BTreeMap<Place, (Arc<str>, Group)> = BTreeMap::new();
+        for name in queues {
+            let Some(queue) = self.queues.get(&name).filter(|queue| !queue.free.is_empty()) else { continue };
+            next.extend(queue.heads().map(|(group, place)| (*place, (name.clone(), group.clone()))));
+        }
+        while let Some((place, (name, group))) = next.pop_first() {
+            if self.serve(now, place.call, out) {
+                let behind = self.queues.get(&name).and_then(|queue| queue.behind(&group, place));
+                next.extend(behind.map(|place| (place, (name, group))));
+            }
+        }
+        self.pending.clear();
+    }
+
+    /// Rings the next seat for the call, or all free ones. False when there is none for it, and so none for those behind it in
+    /// its group.
+    fn serve(&mut self, now: Mono, call: CallId, out: &mut Vec<Output>) -> bool {
+        while self.is_unserved(call) {
+            let Found { seat, any } = self.choose(now, call);
+            let Some((seat, choice)) = seat else { return any };
+            self.ring(now, call, seat, choice, out);
+        }
+        true
+    }
+
+    fn is_unserved(&self, call: CallId) -> bool {
+        let Some(waiter) = self.waiters.get(&call) else { return false };
+        self.queues.get(&waiter.queue).is_some_and(|queue| queue.has(waiter))
+    }
+
+    /// Finds the first in order of the seats that may be rung for this call and have failed it least often.
+    pub(super) fn choose(&self, now: Mono, call: CallId) -> Found {
+        let nobody = Found { seat: None, any: false };
+        let Some(waiter) = self.waiters.get(&call) else { return nobody };
+        let Some(queue) = self.queues.get(&waiter.queue) else { return nobody };
+        let (reach, doubtful_too) = (queue.reach(now, waiter), queue.config.strategy.rings_doubtful(waiter));
+        let kept = self.kept(waiter).map(|of| (&of.key, of.doubtful));
+        let mut candidates = kept.into_iter().chain(queue.free.candidates(&reach));
+        let (mut any, mut passed) = (false, 0);
+        let mut best: Option<(u32, &Key, bool)> = None;
+        for (key, doubtful) in candidates.by_ref() {
+            any = true;
+            if doubtful && !doubtful_too {
+                break;
+            }
+            let times = waiter.failures(&key.seat, now).filter(|_| !self.seats.uses(call, &key.seat));
+            if times.is_some_and(|times| best.is_none_or(|(fewest, ..)| times < fewest)) {
+                best = times.map(|times| (times, key, doubtful));
+            }
+            if times == Some(0) {
+                break;
+            }
+            passed += 1;
+        }
+        let Some((times, Key { seat, .. }, doubtful)) = best else { return Found { seat: None, any } };
+        let next = candidates.filter(|(key, _)| key.seat != *seat).map(|(key, _)| key.seat.clone()).take(NEXT).collect();
+        let passed = passed - u32::from(times > 0);
+        let choice = self.explain(now, (queue, waiter, &reach), seat, (times, doubtful), passed, next);
+        Found { seat: Some((seat.clone(), Box::new(choice))), any: true }
+    }
+
+    /// The seat that the call is kept for, while that is free.
+    fn kept(&self, waiter: &Waiter) -> Option<&Listed> {
+        let Need::Seat(seat) = &waiter.group.need else { return None };
+        self.members.get(seat)?.iter().find(|of| of.queue == waiter.queue)?.listed.as_ref()
+    }
+
+    fn explain(
+        &self,
+        now: Mono,
+        (queue, waiter, reach): (&QueueState, &Waiter, &Reach),
+        seat: &Arc<str>,
+        (times, doubtful): (u32, bool),
+        passed: u32,
+        next: Vec<Arc<str>>,
+    ) -> Choice {
+        let state = self.seats.get(seat);
+        let has = |skill: &Arc<str>| state.and_then(|state| state.skills.get(skill)).copied().unwrap_or_default();
+        let skill = match reach.need {
+            Need::Skill(skill) => Some(Asked { skill: skill.clone(), level: reach.level, has: has(skill) }),
+            Need::Any | Need::Seat(_) => None,
+        };
+        let because = match reach.need {
+            Need::Seat(_) => Because::LastSeat,
+            _ if times > 0 => Because::FailedLeast,
+            _ if doubtful => Because::Doubtful,
+            _ if state.is_some_and(|state| state.expert) && skill.as_ref().is_none_or(|asked| asked.has == 0) => Because::Expert,
+            _ => Because::Order,
+        };
+        Choice {
+            strategy: queue.config.strategy,
+            because,
+            waited: u64::try_from(now.since(waiter.start).as_millis()).unwrap_or(u64::MAX),
+            priority: waiter.group.priority.level(),
+            free: u32::try_from(queue.free.len()).unwrap_or(u32::MAX),
+            passed,
+            next,
+            skill,
+        }
+    }
+}
