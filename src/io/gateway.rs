@@ -37,6 +37,7 @@ use crate::record::zone::Zone;
 use crate::switch::{Input, Output, Setup, Switch};
 use crossbeam_channel::Receiver;
 use edges::Edges;
+use records::Opened;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -103,23 +104,23 @@ impl Gateway {
         private::tighten(&fixed.node.state);
         private::tighten(&fixed.recordings());
         let targets: Vec<_> = Target::all(&fixed)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
-        let (journal, newest) = records::open_journal(&fixed, &inbox, &targets, http)?;
+        let Opened { journal, newest, kept, seat_log } = records::open_journal(&fixed, &inbox, &targets, http)?;
         let deliverers = records::start_delivery(targets, &runtime, &journal, &mut rng)?;
         let (shards, taps) = start_shards(&fixed, &inbox, &mut rng)?;
         let recorder = start_recorder(&fixed, &journal, taps, &mut rng)?;
         let tcp = start_tcp(&fixed, &runtime, &inbox);
 
         let setup = Setup { fixed: setup::fixed(&fixed, &listen, &fit), live: live.clone() };
-        let mut out = Vec::new();
-        let switch = Switch::new(setup, Kept::default(), rng, clock::now(), &mut out);
+        let (switch, out) = make_switch(setup, kept, rng);
         let admission = Arc::new(Admission::of(setup::known(&config)));
         let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
         let (switch_figures, requests) = (Arc::new(SwitchFigures::default()), Arc::new(SwitchRequests::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let resolver = Resolver::new(inbox.clone(), runtime.handle().clone(), fixed.sip.resolve_timeout, fixed.sip.names_kept);
-        let edges = Edges::new(&tcp, shards, &journal, &switch_figures, &requests, resolver).recorded(recorder.notes());
-        let limits = bounds(&fixed);
-        let switch = SwitchThread { switch, edges, datagrams, outlet, out, limits, stop: stop.clone() }.start()?;
+        let edges =
+            Edges::new(&tcp, shards, (&journal, &seat_log), &switch_figures, &requests, resolver).recorded(recorder.notes());
+        let switch =
+            SwitchThread { switch, edges, datagrams, outlet, out, limits: bounds(&fixed), stop: stop.clone() }.start()?;
 
         let (tokens, identity) = doorkeepers(&config, &fixed)?;
         let site = Site {
@@ -133,7 +134,6 @@ impl Gateway {
         let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), live: Arc::new(live), trail }));
         keep_watching(&runtime, reloader.clone());
         let intake = Arc::new(Intake::new(&fixed, &journal, newest, reloader.handle())?);
-        let records = &fixed.records;
         let api = ApiState {
             switch_figures,
             inbox,
@@ -145,8 +145,9 @@ impl Gateway {
             tokens,
             audit: Arc::new(Audit::of(&fixed.node.state)),
             recordings: recorder.store(),
-            disk: Arc::new(Disk::of(fixed.journal(), records.max_bytes, records.min_free, journal.appender().health())),
+            disk: Arc::new(disk(&fixed, &journal)),
             deliveries: Arc::new(Deliveries::of(&deliverers, &journal)?),
+            seat_log,
             patience: fixed.http.timeout,
             fit,
             shortage: descriptors::shortage,
@@ -342,6 +343,16 @@ fn doorkeepers(config: &Config, fixed: &Config) -> Result<(Arc<Tokens>, Option<A
 /// Reloads when a file has changed, as long as the program runs.
 fn keep_watching(runtime: &Runtime, reloader: Arc<Reloader>) {
     threads::keep(runtime.handle(), "reload", move || reloader.clone().watch());
+}
+
+/// The switch, and what it has to say at once.
+fn make_switch(setup: Setup, kept: Kept, rng: Rng) -> (Switch, Vec<Output>) {
+    let mut out = Vec::new();
+    (Switch::new(setup, kept, rng, clock::now(), &mut out), out)
+}
+
+fn disk(config: &Config, journal: &Journal) -> Disk {
+    Disk::of(config.journal(), config.records.max_bytes, config.records.min_free, journal.appender().health())
 }
 
 fn bounds(config: &Config) -> engine::Limits {

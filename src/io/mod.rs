@@ -16,4 +16,5 @@ pub mod metrics;
 pub mod net;
 pub mod process;
 pub mod recorder;
+pub mod seat_log;
 pub mod shards;

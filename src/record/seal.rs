@@ -74,19 +74,26 @@ impl Sealer {
 
     /// None where nothing is sealed. A nonce is used once.
     pub fn seal(&self, call: CallId, seq: u32, nonce: [u8; NONCE], text: &str) -> Option<Vec<u8>> {
+        self.seal_at(&place(call, seq), nonce, text)
+    }
+
+    /// As [`Sealer::seal`], for what has another place than in a call's log.
+    pub fn seal_at(&self, place: &[u8], nonce: [u8; NONCE], text: &str) -> Option<Vec<u8>> {
         let name = self.current.as_ref()?;
-        let aad = place(call, seq);
-        let payload = Payload { msg: text.as_bytes(), aad: &aad };
+        let payload = Payload { msg: text.as_bytes(), aad: place };
         let sealed = self.keys.get(name)?.encrypt(&XNonce::from(nonce), payload).ok()?;
         let length = u8::try_from(name.len()).ok()?;
         Some([&[FORM, length], name.as_bytes(), &nonce, &sealed].concat())
     }
 
     pub fn open(&self, call: CallId, seq: u32, sealed: &[u8]) -> Result<String, Unopened> {
+        self.open_at(&place(call, seq), sealed)
+    }
+
+    pub fn open_at(&self, place: &[u8], sealed: &[u8]) -> Result<String, Unopened> {
         let (name, nonce, rest) = parts(sealed).ok_or(Unopened::Form)?;
         let cipher = self.keys.get(name).ok_or_else(|| Unopened::Key(name.to_owned()))?;
-        let aad = place(call, seq);
-        let text = cipher.decrypt(&XNonce::from(nonce), Payload { msg: rest, aad: &aad });
+        let text = cipher.decrypt(&XNonce::from(nonce), Payload { msg: rest, aad: place });
         let text = text.ok().and_then(|text| String::from_utf8(text).ok());
         text.ok_or_else(|| Unopened::Broken(name.to_owned()))
     }
@@ -98,7 +105,8 @@ impl Sealer {
     }
 }
 
-fn place(call: CallId, seq: u32) -> [u8; 20] {
+/// The place of an entry of a call's log.
+pub fn place(call: CallId, seq: u32) -> [u8; 20] {
     let mut place = [0; 20];
     place[..16].copy_from_slice(call.0.as_bytes());
     place[16..].copy_from_slice(&seq.to_be_bytes());

@@ -89,11 +89,15 @@ const IO_ROOMS: &[(&str, &[&str])] = &[
     ("config", &["clock", "deliver", "inbox", "metrics", "net", "process"]),
     ("deliver", &["clock", "config", "journal", "metrics", "net", "process"]),
     ("recorder", &["clock", "config", "journal", "metrics", "process", "shards::tap"]),
-    ("http", &["clock", "config", "deliver", "inbox", "journal", "metrics", "process", "recorder::store"]),
+    ("seat_log", &["journal"]),
+    ("http", &["clock", "config", "deliver", "inbox", "journal", "metrics", "process", "recorder::store", "seat_log"]),
     ("engine", &["clock", "inbox", "metrics", "net", "process"]),
     (
         "gateway",
-        &["clock", "config", "deliver", "engine", "http", "inbox", "journal", "metrics", "net", "process", "recorder", "shards"],
+        &[
+            "clock", "config", "deliver", "engine", "http", "inbox", "journal", "metrics", "net", "process", "recorder",
+            "seat_log", "shards",
+        ],
     ),
 ];
 

@@ -196,6 +196,8 @@ pub struct Records {
     pub zone: String,
     /// Events that those who follow the feed can go back.
     pub feed_keep: u64,
+    /// Lines of the log of seats that are kept in memory for those who follow it.
+    pub seat_log: usize,
     /// Records and messages a second from one source.
     pub inbound_rate: u32,
     /// How far the clocks of those who call back may be apart from ours.

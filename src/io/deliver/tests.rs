@@ -288,7 +288,8 @@ async fn records_go_by_way_of_the_proxy_that_is_named() {
 async fn what_was_planned_by_a_wrong_clock_is_neither_waited_for_nor_given_up() {
     const YEAR: i64 = 365 * 86_400_000_000;
     let today = clock::now().wall.0;
-    let before = "ALTER TABLE calls RENAME COLUMN chosen TO backends; DROP TABLE recipients;
+    let before =
+        "DROP TABLE seat_entries; DROP TABLE facts; ALTER TABLE calls RENAME COLUMN chosen TO backends; DROP TABLE recipients;
         DROP TABLE header; DROP TABLE damaged; ALTER TABLE entries DROP COLUMN sum; ALTER TABLE postscripts DROP COLUMN sum;
         PRAGMA user_version = 7; PRAGMA application_id = 0;";
     for (next_at, since, older) in [

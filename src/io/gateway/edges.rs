@@ -6,10 +6,11 @@ use crate::event::{Entry, Keep, SeatEntry};
 use crate::io::engine::Ends;
 use crate::io::inbox::figures::{Figures, SwitchFigures};
 use crate::io::inbox::requests::SwitchRequests;
-use crate::io::journal::{Appender, Journal};
+use crate::io::journal::{Added, Appender, Journal};
 use crate::io::net::resolver::Resolver;
 use crate::io::net::tcp::Tcp;
 use crate::io::recorder::Notes;
+use crate::io::seat_log::SeatLog;
 use crate::io::shards::shard::ShardHandle;
 use crate::media::Command;
 use crate::switch::{Recording, Switch};
@@ -21,6 +22,7 @@ pub struct Edges {
     tcp: Tcp,
     shards: Vec<ShardHandle>,
     journal: Appender,
+    seat_log: Arc<SeatLog>,
     switch_figures: Arc<SwitchFigures>,
     requests: Arc<SwitchRequests>,
     recorder: Option<Notes>,
@@ -32,14 +34,15 @@ impl Edges {
     pub fn new(
         tcp: &Tcp,
         shards: Vec<ShardHandle>,
-        journal: &Journal,
+        (journal, seat_log): (&Journal, &Arc<SeatLog>),
         switch_figures: &Arc<SwitchFigures>,
         requests: &Arc<SwitchRequests>,
         resolver: Resolver,
     ) -> Edges {
         let (tcp, journal, switch_figures, requests) =
             (tcp.clone(), journal.appender(), switch_figures.clone(), requests.clone());
-        Edges { tcp, shards, journal, switch_figures, requests, recorder: None, resolver, lost_commands: 0 }
+        let seat_log = seat_log.clone();
+        Edges { tcp, shards, journal, seat_log, switch_figures, requests, recorder: None, resolver, lost_commands: 0 }
     }
 
     /// The recorder is told of calls, where there is one.
@@ -76,9 +79,16 @@ impl Ends<Switch> for Edges {
         self.journal.append(ticket, entry);
     }
 
-    fn seat(&mut self, _ticket: Option<u64>, _entry: SeatEntry) {}
+    fn seat(&mut self, ticket: Option<u64>, entry: SeatEntry) {
+        if let Some(ticket) = ticket {
+            self.journal.add(ticket, Added::Seat(entry.clone()));
+        }
+        self.seat_log.push(entry);
+    }
 
-    fn keep(&mut self, _ticket: u64, _keep: Keep) {}
+    fn keep(&mut self, ticket: u64, keep: Keep) {
+        self.journal.add(ticket, Added::Keep(keep));
+    }
 
     fn reply(&mut self, id: u64, reply: Reply) {
         self.requests.answer(id, reply);

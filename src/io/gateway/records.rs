@@ -1,12 +1,15 @@
 //! The journal and those who deliver from it, as the gateway starts them.
 
 use crate::base::{Rng, Text};
+use crate::event::Kept;
 use crate::io::clock;
 use crate::io::config::{Config, KeyFault, secrets};
 use crate::io::deliver::{self, Deliverer, Target};
 use crate::io::inbox::Inbox;
 use crate::io::journal::{self, Inspection, Journal, Options, Outbox, Report};
 use crate::io::process::files;
+use crate::io::seat_log::SeatLog;
+use crate::record::zone::Zone;
 use crate::switch::Input;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,12 +19,21 @@ use tokio::sync::{Notify, watch};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The journal, and what stands in it that others go on from.
+pub(super) struct Opened {
+    pub journal: Journal,
+    /// The feed's newest number.
+    pub newest: watch::Receiver<u64>,
+    pub kept: Kept,
+    pub seat_log: Arc<SeatLog>,
+}
+
 pub(super) fn open_journal(
     config: &Config,
     inbox: &Inbox,
     targets: &[(Target, Arc<Notify>)],
     api: SocketAddr,
-) -> Result<(Journal, watch::Receiver<u64>), Text> {
+) -> Result<Opened, Text> {
     let (fed, newest) = watch::channel(0);
     let path = config.journal();
     std::fs::create_dir_all(&config.node.state).map_err(|e| {
@@ -53,10 +65,13 @@ pub(super) fn open_journal(
         }
         Report::Posted => posted.iter().for_each(|posted| posted.notify_one()),
         Report::Fed(newest) => drop(fed.send_replace(newest)),
+        Report::Added(_) => {}
     };
     let (journal, recovered) = Journal::open(options, clock::now().wall, report)?;
     journal::interrupted::log(&recovered.interrupted, &journal, &config.records.zone)?;
-    Ok((journal, newest))
+    let past = journal.reader(Zone::default())?;
+    let seat_log = Arc::new(SeatLog::new(Some(past), recovered.kept.seat_n, config.records.seat_log));
+    Ok(Opened { journal, newest, kept: recovered.kept, seat_log })
 }
 
 pub(super) fn start_delivery(

@@ -107,6 +107,7 @@ impl Bench {
             disk: Arc::new(crate::io::journal::disk::Disk::of("var/journal.db".into(), 0, 0, Arc::default())),
             audit: Arc::new(Audit::of(&config.node.state)),
             deliveries: Arc::default(),
+            seat_log: Arc::default(),
             recordings: Arc::new(RecordingStore::of(&config).unwrap()),
             patience: SOON,
             fit: Default::default(),

@@ -34,6 +34,7 @@ use crate::io::journal::disk::Disk;
 use crate::io::metrics::Metric;
 use crate::io::process::audit::Audit;
 use crate::io::recorder::store::RecordingStore;
+use crate::io::seat_log::SeatLog;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::from_fn;
@@ -69,6 +70,8 @@ pub struct ApiState {
     pub recordings: Arc<RecordingStore>,
     pub disk: Arc<Disk>,
     pub deliveries: Arc<Deliveries>,
+    /// The log of seats, for those who follow it.
+    pub seat_log: Arc<SeatLog>,
     /// For a request's body.
     pub patience: Duration,
     /// Calls that others follow, and what they hand in and tell.

@@ -32,9 +32,8 @@ pub(super) fn state() -> ApiState {
 
 fn desk_of(http: &Http) -> (ApiState, Outlet) {
     let (inbox, outlet) = inbox::inbox(4).unwrap();
-    let figures = Figures { at: clock::mono(), ..Figures::default() };
     let switch_figures = Arc::new(SwitchFigures::default());
-    switch_figures.post(|| figures);
+    switch_figures.post(|| Figures { at: clock::mono(), ..Figures::default() });
     report_when_asked(&switch_figures);
     let more = Arc::new(|| vec![Metric::counter("deliveries_total", "Records delivered.", 7)]);
     let reload: Reload =
@@ -53,6 +52,7 @@ fn desk_of(http: &Http) -> (ApiState, Outlet) {
             recordings: Arc::new(RecordingStore::of(&config::Config::default()).unwrap()),
             disk: Arc::new(Disk::of("var/journal.db".into(), 0, 0, Arc::default())),
             deliveries: Arc::default(),
+            seat_log: Arc::default(),
             patience: http.timeout,
             intake: intake_tests::intake(),
             fit: Default::default(),

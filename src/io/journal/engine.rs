@@ -7,7 +7,7 @@ use super::search::{Page, Search};
 use super::sqlite::scan::Found;
 use super::{Acceptance, Backlog, Callback, Delivery, FeedItem, Tagging};
 use crate::base::{CallId, Text, Wall};
-use crate::event::Entry;
+use crate::event::{Entry, Fact, Keep, Kept, SeatEntry};
 use crate::io::clock::Running;
 use crate::record::amendment::Amendment;
 use crate::record::cloudevent::{CloudEvent, Kind};
@@ -32,6 +32,10 @@ pub struct Written {
 pub trait Group {
     /// Adds an entry to its call's log, with the events that it gives rise to.
     fn append(&self, entry: &Entry) -> Result<(), Error>;
+    /// Adds an entry to the log of seats.
+    fn seat(&self, entry: &SeatEntry) -> Result<(), Error>;
+    /// Puts a fact into the place of the one of its kind and key, or takes it away.
+    fn keep(&self, keep: &Keep) -> Result<(), Error>;
     /// Notes what became of a delivery. `stamp`: when a call is finished by which it is purged some time later.
     fn settle(&self, backend: &str, settled: &Settlement, wall: Wall, stamp: Wall) -> Result<(), Error>;
     /// Notes that a ticket's create is about to be asked.
@@ -55,11 +59,15 @@ pub trait Write: Send {
     fn group(&mut self, work: &mut dyn FnMut(&dyn Group) -> Result<(), Error>) -> Result<Written, Error>;
     /// Ends what the last process left open; which calls they were.
     fn begin(&mut self, now: Wall) -> Result<Vec<CallId>, Error>;
+    /// All that the last process left besides calls.
+    fn kept(&self) -> Result<Kept, Error>;
     /// A call that was finished later than now is finished now: the clock was ahead then, or it was not known.
     fn restamp(&mut self, today: Wall) -> Result<(), Error>;
     /// Takes the entries of at most `most` calls away that were delivered before `until`. How many calls were looked at, and
     /// how many went.
     fn purge(&mut self, until: Wall, most: u32) -> Result<(usize, usize), Error>;
+    /// Takes away at most `most` of the oldest entries of the log of seats that were written before `until`; counts them.
+    fn purge_seats(&mut self, until: Wall, most: u32) -> Result<usize, Error>;
     /// Takes out of the way what is not as it was written, and keeps it.
     fn set_aside(&mut self, found: &Found) -> Result<(), Error>;
     /// Tells what was done to the journal from outside that matters, if anything was.
@@ -94,6 +102,12 @@ pub trait Read: Send {
     fn search(&self, search: &Search) -> Result<Page, Error>;
     /// A call's log up to this entry.
     fn entries(&self, call: CallId, up_to: u32) -> Result<Vec<Entry>, Error>;
+    /// The facts, as they stand.
+    fn facts(&self) -> Result<Vec<Fact>, Error>;
+    /// The entries of a seat, or of all seats, after this number, in order.
+    fn seat_entries(&self, seat: Option<&str>, after: u64, most: u32) -> Result<Vec<SeatEntry>, Error>;
+    /// The number before the first entry of the log of seats that was written since then.
+    fn seat_entries_before(&self, since: Wall) -> Result<u64, Error>;
     /// All that others told of a call up to this event.
     fn amendments(&self, call: CallId, up_to: u64) -> Result<Vec<Amendment>, Error>;
     /// An event as its backend gets it.

@@ -4,7 +4,7 @@ use super::dead_letters::Decision;
 use super::health::Health;
 use super::{Acceptance, Callback, Tagging};
 use crate::base::{CallId, Text, Wall};
-use crate::event::Entry;
+use crate::event::{Entry, Keep, SeatEntry};
 use crate::io::journal::sqlite::scan::Found;
 use crate::record::delivery::Settlement;
 use crate::record::recording::Recorded;
@@ -13,10 +13,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// One addition to the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Added {
+    /// To a call's log.
+    Entry(Entry),
+    /// To the log of seats.
+    Seat(SeatEntry),
+    /// To the facts, or from them.
+    Keep(Keep),
+}
+
+impl Added {
+    /// Logs that it is lost, and why. `lost` counts those.
+    pub(super) fn lost(&self, lost: u64, why: &str) {
+        match self {
+            Added::Entry(entry) => tracing::error!(call = %entry.call, seq = entry.seq, lost, "a journal entry is lost: {why}"),
+            Added::Seat(entry) => {
+                tracing::error!(seat = %entry.seat, n = entry.n, lost, "an entry of the log of seats is lost: {why}")
+            }
+            Added::Keep(Keep::Set(fact)) => tracing::error!(kind = fact.kind().name(), lost, "a fact is lost: {why}"),
+            Added::Keep(Keep::Forget { kind, .. }) => {
+                tracing::error!(kind = kind.name(), lost, "a fact stays though it is over: {why}")
+            }
+        }
+    }
+}
+
 /// Hands entries to the journal without ever waiting.
 #[derive(Clone)]
 pub struct Appender {
-    pub(super) entries: Sender<(u64, Entry)>,
+    pub(super) entries: Sender<(u64, Added)>,
     pub(super) lost: Arc<AtomicU64>,
     pub(super) purged: Arc<AtomicU64>,
     pub(super) health: Arc<Health>,
@@ -25,11 +52,16 @@ pub struct Appender {
 impl Appender {
     /// False when memory is full, or the journal gone, and the entry lost.
     pub fn append(&self, ticket: u64, entry: Entry) -> bool {
-        let Err(refused) = self.entries.try_send((ticket, entry)) else { return true };
-        let (TrySendError::Full((_, entry)) | TrySendError::Disconnected((_, entry))) = refused;
+        self.add(ticket, Added::Entry(entry))
+    }
+
+    /// The same, to any part of the journal.
+    pub fn add(&self, ticket: u64, added: Added) -> bool {
+        let Err(refused) = self.entries.try_send((ticket, added)) else { return true };
+        let (TrySendError::Full((_, added)) | TrySendError::Disconnected((_, added))) = refused;
         let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
         if lost.is_power_of_two() {
-            tracing::error!(call = %entry.call, lost, "journal entries are lost: the disk refuses and the memory for them is full");
+            added.lost(lost, "the disk refuses and the memory for what waits is full");
         }
         false
     }

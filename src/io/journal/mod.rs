@@ -19,6 +19,7 @@ mod sqlite;
 mod writer;
 
 use crate::base::{CallId, Text, Wall};
+use crate::event::Kept;
 use crate::io::clock::{self, Running, Trusted};
 use crate::io::process::threads;
 use crate::record::seal::Sealer;
@@ -28,7 +29,7 @@ use dead_letters::Decision;
 use engine::Write;
 pub use error::{Cause, Error};
 use handles::Control;
-pub use handles::{Appender, Settler};
+pub use handles::{Added, Appender, Settler};
 use health::Inspector;
 pub use health::{Damaged, Health, told_of};
 pub use lock::{Holder, Lock};
@@ -110,25 +111,32 @@ impl Options {
     }
 
     /// With what the last process left in it done.
-    fn begin(&self, now: Wall) -> Result<(Box<dyn Write>, Vec<CallId>), Error> {
+    fn begin(&self, now: Wall) -> Result<(Box<dyn Write>, Recovered), Error> {
+        let recover = |store: &mut Box<dyn Write>| {
+            let kept = store.kept()?;
+            Ok(Recovered { interrupted: store.begin(now)?, kept })
+        };
         let mut store = self.open()?;
-        match store.begin(now) {
-            Err(error) if error.is_damage() => {
+        let recovered = match recover(&mut store) {
+            Err(error) if Error::is_damage(&error) => {
                 store.abandon();
                 self.mend(&error.what)?;
                 store = self.open()?;
-                store.begin(now).map(|interrupted| (store, interrupted))
+                recover(&mut store)?
             }
-            begun => begun.map(|interrupted| (store, interrupted)),
-        }
+            recovered => recovered?,
+        };
+        Ok((store, recovered))
     }
 }
 
 /// Reports of the journal's thread.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Report {
     /// Every entry with a ticket up to this one is on disk.
     Durable(u64),
+    /// All that came to the disk just now, in the order in which it was handed over.
+    Added(Vec<Added>),
     /// It cannot write, and why.
     Down(String),
     /// It can again.
@@ -140,10 +148,12 @@ pub enum Report {
 }
 
 /// The state that opening found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Recovered {
     /// Calls in which the last process died; each has its record now.
     pub interrupted: Vec<CallId>,
+    /// The facts, and how far the log of seats had got.
+    pub kept: Kept,
 }
 
 /// The journal's thread. Closing or dropping it writes what waits.
@@ -162,7 +172,7 @@ impl Journal {
     /// Opens or makes the file, ends the calls that it shows open, starts the thread. `report` runs on that thread.
     pub fn open(options: Options, now: Wall, report: impl FnMut(Report) + Send + 'static) -> Result<(Journal, Recovered), Error> {
         let lock = Lock::take(&options.path, options.api)?;
-        let (store, interrupted) = options.begin(now)?;
+        let (store, recovered) = options.begin(now)?;
         let running = store.running();
         let (appender, entries) = bounded(options.queue);
         let (control, controls) = unbounded();
@@ -199,10 +209,7 @@ impl Journal {
             Error::new(Cause::Disk, &path, what, both!("raise the limit of threads", "请提高线程数上限"))
         })?;
         let appender = Appender { entries: appender, lost, purged, health };
-        Ok((
-            Journal { appender, control, thread: Some(thread), path, sealer, clock, running, inspector },
-            Recovered { interrupted },
-        ))
+        Ok((Journal { appender, control, thread: Some(thread), path, sealer, clock, running, inspector }, recovered))
     }
 
     pub fn path(&self) -> &Path {

@@ -3,6 +3,7 @@ mod damage;
 mod flips;
 mod kept;
 mod panics;
+mod seats;
 mod tagged;
 mod torn;
 
@@ -375,7 +376,8 @@ fn an_older_journal_is_brought_up() {
     journal.close();
     let old = Connection::open(dir.path().join("var/journal.db")).unwrap();
     old.execute_batch(
-        "ALTER TABLE calls RENAME COLUMN chosen TO backends; DROP TABLE recipients;
+        "DROP TABLE seat_entries; DROP TABLE facts;
+         ALTER TABLE calls RENAME COLUMN chosen TO backends; DROP TABLE recipients;
          DROP INDEX dead_letters; DROP INDEX lanes_aside; ALTER TABLE lanes DROP COLUMN aside;
          DROP INDEX owed_recordings; ALTER TABLE calls DROP COLUMN recording;
          DROP INDEX settled_calls; ALTER TABLE calls DROP COLUMN settled; DROP TABLE seals; DROP TABLE callers;
@@ -423,7 +425,7 @@ fn the_recipients_of_an_older_journal_are_kept() {
     journal.close();
     let old = Connection::open(dir.path().join("var/journal.db")).unwrap();
     old.execute_batch(
-        "DROP TABLE recipients; ALTER TABLE calls RENAME COLUMN chosen TO backends; DELETE FROM deliveries; DELETE FROM lanes;
+        "DROP TABLE seat_entries; DROP TABLE facts; DROP TABLE recipients; ALTER TABLE calls RENAME COLUMN chosen TO backends; DELETE FROM deliveries; DELETE FROM lanes;
          UPDATE header SET totals = NULL; PRAGMA user_version = 9;",
     )
     .unwrap();

@@ -2,12 +2,11 @@
 //!
 //! A panic costs the entry that was being written: what is written with it is written again without it.
 
-use super::handles::{Control, Outcome, Pending, Request};
+use super::handles::{Added, Control, Outcome, Pending, Request};
 use super::health::Health;
 use super::lock::Lock;
 use super::{Cause, Error, Options, Report, THREAD};
 use crate::base::{Mono, Text, Wall};
-use crate::event::Entry;
 use crate::io::clock::{self, Running};
 use crate::io::journal::engine::{Group, Write, Written};
 use crate::io::journal::sqlite::scan::Found;
@@ -28,6 +27,7 @@ pub(super) const BATCH: usize = 4096;
 const GATHER: Duration = Duration::from_millis(20);
 /// Calls that are purged at once, how soon the next ones, and how often it is looked whether there are any.
 const PURGED: u32 = 64;
+const SEATS_PURGED: u32 = 1000;
 const PURGE_ON: Duration = Duration::from_secs(1);
 const PURGE_LOOK: Duration = Duration::from_secs(60);
 /// At shutdown a disk that refuses is tried so often.
@@ -38,7 +38,7 @@ pub(super) struct Writer {
     /// None after a failure: the next try opens the file anew.
     pub store: Option<Box<dyn Write>>,
     pub options: Options,
-    pub entries: Receiver<(u64, Entry)>,
+    pub entries: Receiver<(u64, Added)>,
     pub controls: Receiver<Control>,
     pub report: Box<dyn FnMut(Report) + Send>,
     /// Entries that are not written yet, and how often that was tried while closing.
@@ -65,7 +65,7 @@ pub(super) struct Writer {
 
 #[derive(Default)]
 pub(super) struct Batch {
-    pub entries: Vec<(u64, Entry)>,
+    pub entries: Vec<(u64, Added)>,
     pub settlements: Vec<Pending>,
     /// The last entry's, also where that one is lost.
     pub ticket: Option<u64>,
@@ -116,13 +116,14 @@ impl Writer {
             tracing::error!("nothing could be purged: {trouble}");
         }
         let until = Wall(today.0.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX)));
-        let more = match store.purge(until, PURGED) {
-            Ok((seen, gone)) => {
+        let seats = store.purge_seats(until, SEATS_PURGED);
+        let more = match seats.and_then(|seats| Ok((seats, store.purge(until, PURGED)?))) {
+            Ok((seats, (seen, gone))) => {
                 self.purged.fetch_add(gone as u64, Ordering::Relaxed);
                 if gone > 0 {
                     tracing::info!(calls = gone, "what was said in these calls is purged from the journal");
                 }
-                seen == PURGED as usize
+                seen == PURGED as usize || seats == SEATS_PURGED as usize
             }
             Err(trouble) => {
                 tracing::error!("nothing could be purged: {trouble}");
@@ -200,9 +201,9 @@ impl Writer {
     fn spoilt(&mut self, place: usize) {
         self.store = None;
         if place < self.batch.entries.len() {
-            let (_, entry) = self.batch.entries.remove(place);
-            self.lost.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(call = %entry.call, seq = entry.seq, "a journal entry is lost: the program has panicked in it");
+            let (_, added) = self.batch.entries.remove(place);
+            let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
+            added.lost(lost, "the program has panicked in it");
         } else if let Some(place) = place.checked_sub(self.batch.entries.len()).filter(|n| *n < self.batch.settlements.len()) {
             drop(self.batch.settlements.remove(place));
             tracing::error!("what was to be noted in the journal is lost: the program has panicked in it");
@@ -282,9 +283,13 @@ impl Writer {
         let (at, mut outcomes) = (clock::now(), Vec::new());
         let times = Times { now: at.wall, heard: running.at(at.mono), stamp: trusted.stamp(at) };
         let written = store.group(&mut |group| {
-            for (place, (_, entry)) in batch.entries.iter().enumerate() {
+            for (place, (_, added)) in batch.entries.iter().enumerate() {
                 at_work.set(Some(place));
-                group.append(entry)?;
+                match added {
+                    Added::Entry(entry) => group.append(entry)?,
+                    Added::Seat(entry) => group.seat(entry)?,
+                    Added::Keep(keep) => group.keep(keep)?,
+                }
             }
             for (place, pending) in (batch.entries.len()..).zip(&batch.settlements) {
                 at_work.set(Some(place));
@@ -305,6 +310,9 @@ impl Writer {
         }
         if let Some(ticket) = batch.ticket {
             self.tell(Report::Durable(ticket));
+        }
+        if !batch.entries.is_empty() {
+            self.tell(Report::Added(batch.entries.into_iter().map(|(_, added)| added).collect()));
         }
         for (pending, outcome) in batch.settlements.into_iter().zip(outcomes) {
             threads::guarded(THREAD, || (pending.done)(outcome));

@@ -3,7 +3,7 @@
 
 use super::identity::{self, Identity};
 use super::mark::{self, Header, Mark};
-use super::{BUSY, payload, sync_folder, totals};
+use super::{BUSY, payload, seats, sync_folder, totals};
 use crate::base::{Text, Wall};
 use crate::io::journal::error::{Cause, Error};
 use crate::io::journal::lock::Lock;
@@ -30,10 +30,10 @@ pub struct Copied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counts {
     groups: u64,
-    rows: [u64; 6],
+    rows: [u64; COUNTED.len()],
 }
 
-const COUNTED: [&str; 6] = ["calls", "entries", "postscripts", "deliveries", "tickets", "feed"];
+const COUNTED: [&str; 8] = ["calls", "entries", "postscripts", "deliveries", "tickets", "feed", "seat_entries", "facts"];
 /// Followers of the feed know numbers of after the backup, too: none of them is used again.
 const FEED_AHEAD: i64 = 1_000_000;
 
@@ -197,7 +197,11 @@ impl Drop for Part {
 impl Counts {
     /// In one transaction.
     fn of(db: &Connection) -> rusqlite::Result<Counts> {
-        let tables: Vec<String> = COUNTED.iter().map(|table| format!("(SELECT count(*) FROM {table})")).collect();
+        let version = db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
+        // A file of an older release has not all of them.
+        let there = |table: &str| version >= 11 || !seats::TABLES.contains(&table);
+        let counted = |table: &str| if there(table) { format!("(SELECT count(*) FROM {table})") } else { "0".to_owned() };
+        let tables: Vec<String> = COUNTED.into_iter().map(counted).collect();
         let groups = match Header::read(db)? {
             Some(_) => "(SELECT groups FROM header)",
             None => "0",

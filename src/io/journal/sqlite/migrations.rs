@@ -1,7 +1,7 @@
 //! The journal's tables, and how a file of each older release is brought up.
 
 /// Raised with every change of the tables, together with a step that brings an older file up.
-pub const SCHEMA: i64 = 10;
+pub const SCHEMA: i64 = 11;
 /// `HOTL`: by this a file is known for a journal of ours.
 pub const APPLICATION: i64 = 0x484f_544c;
 
@@ -114,6 +114,18 @@ const RECIPIENTS: &str = "
     ALTER TABLE calls RENAME COLUMN backends TO chosen;
     PRAGMA user_version = 10;";
 
+/// From version 10. `seat_entries` is the log of seats. `facts` is what must be there after a
+/// crash and is no log. Both are rows of their own checksum.
+const SEATS: &str = "
+    CREATE TABLE seat_entries (
+        n INTEGER PRIMARY KEY, seat TEXT NOT NULL, wall INTEGER NOT NULL, mono INTEGER NOT NULL, what TEXT NOT NULL,
+        sum INTEGER NOT NULL);
+    CREATE INDEX entries_of_seats ON seat_entries (seat, n);
+    CREATE INDEX old_seat_entries ON seat_entries (wall);
+    CREATE TABLE facts (
+        kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+    PRAGMA user_version = 11;";
+
 /// Statements that bring a file of each version up, by the version.
 pub const MIGRATIONS: [&str; SCHEMA as usize] =
-    [TABLES, TICKETS, AMENDMENTS, SEALS, RECORDINGS, NAMED, ASIDE, HEADER, TALLIES, RECIPIENTS];
+    [TABLES, TICKETS, AMENDMENTS, SEALS, RECORDINGS, NAMED, ASIDE, HEADER, TALLIES, RECIPIENTS, SEATS];

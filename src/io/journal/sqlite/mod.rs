@@ -4,7 +4,7 @@
 //! `entries` is the append-only log. `calls` says which calls are open, that is, have no end yet. `deliveries` is the
 //! outbox: a row for each event that a backend must get, written in the transaction of the entry that causes it. `lanes`
 //! says when a (backend, call) may be sent next; a lane exists while one of its deliveries is pending. `feed` numbers all
-//! events in one order, for those who follow them. `recipients` names the backends that get a call. `postscripts` is what others tell of a call.
+//! events in one order, for those who follow them. `seat_entries` is the log of seats, `facts` what is kept besides. `recipients` names the backends that get a call. `postscripts` is what others tell of a call.
 
 mod amendments;
 pub(super) mod backup;
@@ -22,6 +22,7 @@ pub(super) mod reader;
 mod recipients;
 pub(super) mod repair;
 pub(super) mod scan;
+mod seats;
 mod totals;
 mod verbs;
 mod wal;

@@ -6,7 +6,7 @@ use crate::event::What;
 use crate::io::journal::error::{Cause, Error};
 use crate::record::amendment::Update;
 use crate::record::codec::{self, Unreadable};
-use crate::record::seal::{Sealer, Unopened};
+use crate::record::seal::{self, Sealer, Unopened};
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -89,11 +89,7 @@ fn beside(sequence: u64) -> u32 {
 }
 
 fn closed(sealer: &Sealer, call: CallId, seq: u32, text: String) -> rusqlite::Result<Payload> {
-    if sealer.current().is_none() {
-        return Ok(Payload(Value::Text(text)));
-    }
-    let sealed = sealer.seal(call, seq, nonce()?, &text);
-    sealed.map(|bytes| Payload(Value::Blob(bytes))).ok_or_else(|| unwritable(Unopened::Form))
+    sealed_at(sealer, &seal::place(call, seq), text)
 }
 
 pub fn decode(sealer: &Sealer, call: CallId, seq: u32, stored: ValueRef<'_>) -> Result<What, Lost> {
@@ -106,13 +102,29 @@ pub fn decode(sealer: &Sealer, call: CallId, seq: u32, stored: ValueRef<'_>) -> 
     }
 }
 
+/// The text of a row that belongs to no call, sealed for its place.
+pub fn sealed_at(sealer: &Sealer, place: &[u8], text: String) -> rusqlite::Result<Payload> {
+    if sealer.current().is_none() {
+        return Ok(Payload(Value::Text(text)));
+    }
+    let sealed = sealer.seal_at(place, nonce()?, &text);
+    sealed.map(|bytes| Payload(Value::Blob(bytes))).ok_or_else(|| unwritable(Unopened::Form))
+}
+
+pub fn opened_at(sealer: &Sealer, place: &[u8], stored: ValueRef<'_>) -> Result<String, Unopened> {
+    match stored {
+        ValueRef::Blob(sealed) => sealer.open_at(place, sealed),
+        stored => Ok(stored.as_str().unwrap_or_default().to_owned()),
+    }
+}
+
 fn nonce() -> rusqlite::Result<[u8; 24]> {
     let mut nonce = [0; 24];
     SystemRandom::new().fill(&mut nonce).map_err(|_| unwritable(std::fmt::Error))?;
     Ok(nonce)
 }
 
-fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(super) fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 

@@ -4,7 +4,7 @@
 use super::backup::{aside_of, set_aside};
 use super::damage::note;
 use super::pages::Pages;
-use super::{Backend, Outbox, Store, Transaction, make, mark, payload, prepare};
+use super::{Backend, Outbox, Store, Transaction, make, mark, payload, prepare, seats};
 use crate::base::{CallId, Text};
 use crate::event::What;
 use crate::io::journal::error::{Cause, Error, look_at_the_disk};
@@ -43,7 +43,7 @@ pub fn mend(path: &Path, why: &Text, max_bytes: Option<u64>, outbox: &Outbox) ->
     }
     make(&new, max_bytes)?;
     let db = prepare(&new, max_bytes).map_err(|e| Error::sqlite(path, e))?;
-    let mut salvage = Salvage { db: &db, bad: BTreeSet::new(), why, feed: 0 };
+    let mut salvage = Salvage { db: &db, bad: BTreeSet::new(), why, feed: 0, lost: BTreeSet::new() };
     let mut all = || -> rusqlite::Result<()> {
         db.execute_batch("BEGIN")?;
         salvage.take(&Pages::open(path).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?)?;
@@ -66,6 +66,8 @@ struct Salvage<'a> {
     why: &'a Text,
     /// The highest number of the feed.
     feed: i64,
+    /// Rows of seats that are not as they were written.
+    lost: BTreeSet<String>,
 }
 
 /// A row's shape tells which table it is of.
@@ -82,6 +84,8 @@ enum Row {
     Caller,
     Fed,
     Damaged,
+    SeatEntry,
+    Fact,
 }
 
 impl Salvage<'_> {
@@ -133,7 +137,34 @@ impl Salvage<'_> {
                 insert("feed", 4, &row)
             }
             Row::Damaged => insert("damaged", 7, &row),
+            Row::SeatEntry => self.whole("seat_entries", &row, format!("seat entry {}", number(&row[0]))),
+            Row::Fact => self.whole("facts", &row, format!("fact {} {}", text(&row[0]), text(&row[1]))),
         }
+    }
+
+    /// A row that has its checksum last.
+    fn whole(&mut self, table: &str, row: &[Value], place: String) -> rusqlite::Result<()> {
+        let (is_whole, sql) = match row {
+            [n, seat, wall, mono, what, sum] => {
+                let numbers = [number(n), number(wall), number(mono)];
+                let whole = payload::is_whole(text(seat).as_bytes(), numbers, ValueRef::from(what), Some(number(sum)));
+                (whole, format!("INSERT OR IGNORE INTO {table} VALUES (?1, ?2, ?3, ?4, ?5, ?6)"))
+            }
+            [kind, key, value, sum] => {
+                let place = seats::fact_place(text(kind), text(key));
+                let whole = payload::is_whole(&place, [0; 3], ValueRef::from(value), Some(number(sum)));
+                (whole, format!("INSERT OR IGNORE INTO {table} VALUES (?1, ?2, ?3, ?4)"))
+            }
+            _ => return Ok(()),
+        };
+        if is_whole {
+            self.lost.remove(&place);
+            return self.db.prepare_cached(&sql)?.execute(params_from_iter(row)).map(drop);
+        }
+        if self.lost.len() < LOST {
+            self.lost.insert(place);
+        }
+        Ok(())
     }
 
     /// A file of an older release names the backends in the call's own row.
@@ -155,6 +186,9 @@ impl Salvage<'_> {
         lanes(self.db)?;
         self.db.execute("DELETE FROM sqlite_sequence WHERE name = 'feed'", [])?;
         self.db.execute("INSERT INTO sqlite_sequence VALUES ('feed', ?1)", [self.feed.saturating_add(FEED_AHEAD)])?;
+        for place in &self.lost {
+            note(self.db, None, place, "its checksum does not fit", None)?;
+        }
         if let Some(mark) = mark {
             let groups = i64::try_from(mark.groups).unwrap_or(i64::MAX);
             self.db.execute("UPDATE header SET groups = ?1, at = ?2, clock = max(clock, ?2)", params![groups, mark.at.0])?;
@@ -239,6 +273,10 @@ fn bytes(value: &Value) -> Vec<u8> {
     if let Value::Blob(bytes) = value { bytes.clone() } else { Vec::new() }
 }
 
+fn text(value: &Value) -> &str {
+    if let Value::Text(text) = value { text } else { "" }
+}
+
 fn number(value: &Value) -> i64 {
     if let Value::Integer(number) = value { *number } else { 0 }
 }
@@ -261,6 +299,8 @@ fn shape(row: &[Value]) -> Option<Row> {
         [Text(_), Text(_), Integer(_), Integer(_)] => Some(Row::Callback),
         [Text(_), Blob(sample)] if sample.len() > 16 => Some(Row::Seal),
         [Blob(hash), call] if id(call) && hash.len() > 16 => Some(Row::Caller),
+        [Integer(_), Text(_), Integer(_), Integer(_), Text(_) | Blob(_), Integer(_)] => Some(Row::SeatEntry),
+        [Text(_), Text(_), Text(_) | Blob(_), Integer(_)] => Some(Row::Fact),
         [Integer(_), call, Integer(_), Text(named)] if id(call) && kind(named) => Some(Row::Fed),
         [Integer(_), Integer(_), Blob(_) | Null, Text(_), Text(_), Text(_) | Null, Integer(_) | Null] => Some(Row::Damaged),
         _ => None,

@@ -193,6 +193,7 @@ fn unlike(tx: &Connection, table: &str) -> rusqlite::Result<()> {
             let kinds = Kind::ALL.map(|kind| format!("'{}'", kind.name())).join(", ");
             tx.execute(&format!("DELETE FROM deliveries WHERE kind NOT IN ({kinds})"), []).map(drop)
         }
+        table if super::seats::TABLES.contains(&table) => super::seats::set_aside(tx, table),
         _ => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Each table with the columns that count. Entries and postscripts have a checksum a row, which stands for their text. A new
 /// table comes last.
-const TABLES: [(&str, &str); 13] = [
+const TABLES: [(&str, &str); 15] = [
     ("calls", "call, open, chosen, line, settled, recording"),
     ("entries", "call, seq, sum"),
     ("postscripts", "call, sequence, sum"),
@@ -25,6 +25,8 @@ const TABLES: [(&str, &str); 13] = [
     ("callers", "hash, call"),
     ("damaged", "n, at, call, place, why, row, seen"),
     ("recipients", "call, backend"),
+    ("seat_entries", "n, seat, wall, mono, what, sum"),
+    ("facts", "kind, key, value, sum"),
 ];
 
 type Sums = [i64; TABLES.len()];
@@ -112,13 +114,14 @@ fn sum_of(row: &Context<'_>, from: usize) -> i64 {
 
 /// The tables that a file of this version has, with their columns.
 fn tables(version: i64) -> Vec<(&'static str, String)> {
-    let all = TABLES.iter().map(|(table, columns)| (*table, (*columns).to_owned()));
-    if version >= 10 {
-        return all.collect();
-    }
-    all.filter(|(table, _)| *table != "recipients")
-        .map(|(table, columns)| (table, columns.replace("chosen", "backends")))
-        .collect()
+    let since = |table: &str| match table {
+        "recipients" => 10,
+        "seat_entries" | "facts" => 11,
+        _ => 0,
+    };
+    let there = TABLES.iter().filter(|(table, _)| since(table) <= version);
+    let chosen = if version >= 10 { "chosen" } else { "backends" };
+    there.map(|(table, columns)| (*table, columns.replace("chosen", chosen))).collect()
 }
 
 /// The totals of the rows that are there.

@@ -4,7 +4,7 @@ use super::reader::View;
 use super::scan::Found;
 use super::{Acceptance, Callback, Store, Tagging, Transaction};
 use crate::base::{CallId, Text, Wall};
-use crate::event::Entry;
+use crate::event::{Entry, Fact, Keep, Kept, SeatEntry};
 use crate::io::clock::Running;
 use crate::io::journal::dead_letters::{DeadLetter, Decision, EndedCall, Selection};
 use crate::io::journal::engine::{Group, Read, Write, Written};
@@ -37,6 +37,14 @@ impl Named<'_> {
 impl Group for Named<'_> {
     fn append(&self, entry: &Entry) -> Result<(), Error> {
         self.told(self.tx.append(entry))
+    }
+
+    fn seat(&self, entry: &SeatEntry) -> Result<(), Error> {
+        self.told(self.tx.seat(entry))
+    }
+
+    fn keep(&self, keep: &Keep) -> Result<(), Error> {
+        self.told(self.tx.keep(keep))
     }
 
     fn settle(&self, backend: &str, settled: &Settlement, wall: Wall, stamp: Wall) -> Result<(), Error> {
@@ -80,12 +88,20 @@ impl Write for Store {
         Store::begin(self, now)
     }
 
+    fn kept(&self) -> Result<Kept, Error> {
+        Store::kept(self)
+    }
+
     fn restamp(&mut self, today: Wall) -> Result<(), Error> {
         Store::restamp(self, today)
     }
 
     fn purge(&mut self, until: Wall, most: u32) -> Result<(usize, usize), Error> {
         Store::purge(self, until, most)
+    }
+
+    fn purge_seats(&mut self, until: Wall, most: u32) -> Result<usize, Error> {
+        Store::purge_seats(self, until, most)
     }
 
     fn set_aside(&mut self, found: &Found) -> Result<(), Error> {
@@ -148,6 +164,18 @@ impl Read for View {
 
     fn entries(&self, call: CallId, up_to: u32) -> Result<Vec<Entry>, Error> {
         View::entries(self, call, up_to)
+    }
+
+    fn facts(&self) -> Result<Vec<Fact>, Error> {
+        View::facts(self)
+    }
+
+    fn seat_entries(&self, seat: Option<&str>, after: u64, most: u32) -> Result<Vec<SeatEntry>, Error> {
+        View::seat_entries(self, seat, after, most)
+    }
+
+    fn seat_entries_before(&self, since: Wall) -> Result<u64, Error> {
+        View::seat_entries_before(self, since)
     }
 
     fn amendments(&self, call: CallId, up_to: u64) -> Result<Vec<Amendment>, Error> {

@@ -198,9 +198,9 @@ fn every_reader_refuses_what_is_no_journal_of_this_release() {
     let (journal, _, _) = open(options(&dir));
     journal.close();
     let version = |n: i64| Connection::open(path(&dir)).unwrap().pragma_update(None, "user_version", n).unwrap();
-    version(11);
-    told(&path(&dir), "it has version 11 and this release reads up to 10", "其版本为 11");
-    assert!(backup(&path(&dir), &at("b.db")).unwrap_err().to_string().contains("version 11"));
+    version(12);
+    told(&path(&dir), "it has version 12 and this release reads up to 11", "其版本为 12");
+    assert!(backup(&path(&dir), &at("b.db")).unwrap_err().to_string().contains("version 12"));
     version(7);
     told(&path(&dir), "start the gateway once", "请启动一次网关");
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::Rng;
+use crate::event::Keep;
 use crate::io::journal::dead_letters::{Decision, Replay};
 use crate::io::journal::sqlite::scan::scan;
 use crate::io::journal::{Health, damage};
@@ -10,7 +11,7 @@ use crate::record::seal::Sealer;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 15] = [
     "calls",
     "entries",
     "postscripts",
@@ -24,6 +25,8 @@ const TABLES: [&str; 13] = [
     "callers",
     "damaged",
     "recipients",
+    "seat_entries",
+    "facts",
 ];
 
 fn path(dir: &TempDir) -> PathBuf {
@@ -65,6 +68,8 @@ fn seeded() -> TempDir {
             };
             tx.settle("webhook", &settlement, START, START)?;
             tx.creating("webhook", call(3), START)?;
+            (1..3).try_for_each(|n| tx.seat(&seats::entry(n, "zhang")))?;
+            ["zhang", "li"].iter().try_for_each(|seat| tx.keep(&Keep::Set(seats::fact(seat, "lunch"))))?;
             tx.called_back(&callback, START, START, Duration::MAX)?;
             tx.report(&entry(9, 1, What::Reported(serde_json::from_value(report.clone()).unwrap()))).map(drop)
         })
@@ -151,7 +156,8 @@ fn a_sound_journal_is_told_to_be_sound_whatever_was_written() {
 fn a_file_of_the_release_before_is_counted_when_it_is_brought_up() {
     let dir = seeded();
     let old = Connection::open(path(&dir)).unwrap();
-    let before = "ALTER TABLE calls RENAME COLUMN chosen TO backends; DROP TABLE recipients;
+    let before =
+        "DROP TABLE seat_entries; DROP TABLE facts; ALTER TABLE calls RENAME COLUMN chosen TO backends; DROP TABLE recipients;
          ALTER TABLE header DROP COLUMN totals; ALTER TABLE header DROP COLUMN sum; PRAGMA user_version = 8;";
     old.execute_batch(before).unwrap();
     drop(old);
@@ -211,6 +217,8 @@ fn key(table: &str) -> &'static str {
         "callbacks" => "backend, id",
         "seals" => "key",
         "recipients" => "call, backend",
+        "seat_entries" => "n",
+        "facts" => "kind, key",
         _ => "hash, call",
     }
 }

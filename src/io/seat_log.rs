@@ -1,0 +1,141 @@
+//! The newest lines of the log of seats, for those who follow it. Lines that only tell of a call stand nowhere else; whoever has
+//! missed more than is kept here reads what the journal has, which is all that people at seats did.
+
+use crate::event::SeatEntry;
+use crate::io::journal::{Error, Reader};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+pub struct SeatLog {
+    lines: Mutex<VecDeque<Arc<SeatEntry>>>,
+    /// The most lines that are kept ready.
+    most: usize,
+    /// None where there is no journal.
+    past: Option<Mutex<Reader>>,
+    newest: watch::Sender<u64>,
+}
+
+impl Default for SeatLog {
+    fn default() -> SeatLog {
+        SeatLog::new(None, 0, 1000)
+    }
+}
+
+impl SeatLog {
+    /// `newest`: the number up to which the journal has it.
+    pub fn new(past: Option<Reader>, newest: u64, most: usize) -> SeatLog {
+        SeatLog { lines: Mutex::default(), most, past: past.map(Mutex::new), newest: watch::channel(newest).0 }
+    }
+
+    /// The next line.
+    pub fn push(&self, line: SeatEntry) {
+        let n = line.n;
+        let mut lines = lock(&self.lines);
+        while lines.len() >= self.most.max(1) {
+            lines.pop_front();
+        }
+        lines.push_back(Arc::new(line));
+        drop(lines);
+        self.newest.send_replace(n);
+    }
+
+    /// At most so many lines of a seat, or of all seats, after this number, in order; none when there are no more yet. It may
+    /// read the disk.
+    pub fn after(&self, seat: Option<&str>, n: u64, most: usize) -> Result<Vec<Arc<SeatEntry>>, Error> {
+        let (first, ready) = self.ready(seat, n, most);
+        let Some(past) = self.past.as_ref().filter(|_| first > n.saturating_add(1)) else { return Ok(ready) };
+        let most_read = u32::try_from(most).unwrap_or(u32::MAX);
+        let mut lines: Vec<_> = lock(past).seat_entries(seat, n, most_read)?.into_iter().map(Arc::new).collect();
+        lines.retain(|line| line.n < first);
+        lines.extend(ready);
+        lines.truncate(most);
+        Ok(lines)
+    }
+
+    /// The number of the first line that is kept ready, and those of them that are wanted.
+    fn ready(&self, seat: Option<&str>, n: u64, most: usize) -> (u64, Vec<Arc<SeatEntry>>) {
+        let lines = lock(&self.lines);
+        let first = lines.front().map_or(u64::MAX, |line| line.n);
+        let from = lines.partition_point(|line| line.n <= n);
+        let wanted = lines.range(from..).filter(|line| seat.is_none_or(|seat| *line.seat == *seat));
+        (first, wanted.take(most).cloned().collect())
+    }
+
+    /// The number of the newest line; it changes with every new one.
+    pub fn newest(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Mono, Wall};
+    use crate::event::SeatWhat;
+    use crate::io::journal::{Added, Journal, Options, Report};
+    use crate::record::zone::Zone;
+    use crossbeam_channel::unbounded;
+    use std::time::Duration;
+
+    fn line(n: u64, seat: &str) -> SeatEntry {
+        SeatEntry { n, seat: seat.into(), wall: Wall(n as i64), mono: Mono(n), what: SeatWhat::DeviceGone }
+    }
+
+    fn seat_of(n: u64) -> &'static str {
+        if n.is_multiple_of(3) { "li" } else { "zhang" }
+    }
+
+    fn numbers(log: &SeatLog, seat: Option<&str>, after: u64, most: usize) -> Vec<u64> {
+        log.after(seat, after, most).unwrap().iter().map(|line| line.n).collect()
+    }
+
+    #[test]
+    fn whoever_follows_gets_every_line_once_and_in_order_however_far_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tell, reports) = unbounded();
+        let path = dir.path().join("journal.db");
+        let (journal, _) = Journal::open(Options::new(&path), Wall(1), move |report| drop(tell.send(report))).unwrap();
+        for n in 1..=20 {
+            assert!(journal.appender().add(n, Added::Seat(line(n, seat_of(n)))));
+        }
+        while reports.recv_timeout(Duration::from_secs(20)).unwrap() != Report::Durable(20) {}
+        let log = SeatLog::new(Some(Reader::open(&path, Zone::default()).unwrap()), 20, 8);
+        assert_eq!((*log.newest().borrow(), numbers(&log, None, 17, 10)), (20, vec![18, 19, 20]));
+        let newest = log.newest();
+        for n in 21..=40 {
+            log.push(line(n, seat_of(n)));
+            assert_eq!(*newest.borrow(), n);
+            if n < 33 {
+                assert!(journal.appender().add(n, Added::Seat(line(n, seat_of(n)))));
+            }
+        }
+        while reports.recv_timeout(Duration::from_secs(20)).unwrap() != Report::Durable(32) {}
+        for (seat, most) in [(None, 1), (None, 7), (None, 100), (Some("li"), 1), (Some("li"), 5), (Some("zhang"), 100)] {
+            for after in 0..=40 {
+                let (mut got, mut n) = (Vec::new(), after);
+                while let Some(last) = numbers(&log, seat, n, most).last().copied() {
+                    got.extend(numbers(&log, seat, n, most));
+                    n = last;
+                }
+                let all = (after + 1..=40).filter(|n| seat.is_none_or(|seat| seat == seat_of(*n)));
+                assert_eq!(got, all.collect::<Vec<_>>(), "{seat:?} after {after}, {most} at once");
+            }
+        }
+        assert!(numbers(&log, Some("nobody"), 0, 100).is_empty());
+    }
+
+    #[test]
+    fn without_a_journal_it_has_the_newest_alone() {
+        let log = SeatLog::new(None, 0, 3);
+        (1..=10).for_each(|n| log.push(line(n, "zhang")));
+        assert_eq!(
+            (numbers(&log, None, 0, 10), numbers(&log, None, 9, 10), numbers(&log, None, 10, 1)),
+            (vec![8, 9, 10], vec![10], vec![])
+        );
+    }
+}
