@@ -3,7 +3,7 @@
 mod access;
 pub mod seat;
 
-pub use access::{Holder, Missing, Right, Role};
+pub use access::{Holder, Missing, Reach, Right, Role};
 
 use crate::base::{CallId, Text};
 pub use crate::call::LegView;

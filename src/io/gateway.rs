@@ -227,7 +227,7 @@ impl Gateway {
         self.recorder.stop();
         // Nothing comes after it: those who follow are told the rest, and that it was.
         self.journal.close();
-        let _ = self.runtime.block_on(async { timeout(GOODBYE, self.api.intake.feed.deserted()).await });
+        let _ = self.runtime.block_on(async { timeout(GOODBYE, self.api.intake.feed.places.deserted()).await });
         self.runtime.shutdown_timeout(GOODBYE);
     }
 }

@@ -6,7 +6,8 @@ use crate::plan::ascii;
 
 /// Where everything is a secret but what is known to be none.
 const TABLES: &[&[&str]] = &[&["http", "tokens"], &["records", "keys"], &["records", "backends"], &["records", "webhook"]];
-const HARMLESS: &[&str] = &["all_events", "enabled", "file", "final_only", "link_key", "parallel", "profile", "roles", "timeout"];
+const HARMLESS: &[&str] =
+    &["all_events", "enabled", "file", "final_only", "link_key", "parallel", "profile", "queues", "roles", "seat", "timeout"];
 /// Parts of the names of secrets, as people write and mistype them.
 const NAMES: &[&str] = &["secr", "token", "passw", "pwd", "cred", "key", "sha256", "auth", "proxy"];
 /// Feature codes on phones' keys.

@@ -349,6 +349,11 @@ pub struct Token {
     pub enabled: bool,
     #[serde(deserialize_with = "list")]
     pub roles: Vec<Role>,
+    /// The seat whose toolbar has it.
+    pub seat: String,
+    /// The queues of a supervisor; none: all.
+    #[serde(deserialize_with = "list")]
+    pub queues: Vec<String>,
     pub secret: String,
     pub file: PathBuf,
     pub sha256: String,
@@ -356,6 +361,14 @@ pub struct Token {
 
 impl Default for Token {
     fn default() -> Token {
-        Token { enabled: true, roles: Vec::new(), secret: String::new(), file: PathBuf::new(), sha256: String::new() }
+        Token {
+            enabled: true,
+            roles: Vec::new(),
+            seat: String::new(),
+            queues: Vec::new(),
+            secret: String::new(),
+            file: PathBuf::new(),
+            sha256: String::new(),
+        }
     }
 }

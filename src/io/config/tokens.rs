@@ -4,7 +4,7 @@
 use super::finding::KeyFault;
 use super::schema::{Http, Token};
 use crate::base::Text;
-use crate::control::Holder;
+use crate::control::{Holder, Role};
 use crate::io::process::files;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ring::digest::{SHA256, digest};
@@ -70,13 +70,14 @@ impl Known {
                     both!("names no role: its holder could do nothing", "没有任何角色，持有者什么也做不了"),
                 ));
             }
+            faults.extend(bound(token).into_iter().map(|(key, message)| fault(key, message)));
             match read(token) {
                 Err((key, message)) => faults.push(fault(key, message)),
                 Ok(hash) => {
                     if let Some(other) = names.insert(hash, name) {
                         faults.push(fault("roles", both!("is the same token as `{other}`", "与 `{other}` 是同一个令牌")));
                     }
-                    known.holders.push((hash, Arc::new(Holder { name: name.clone(), roles: token.roles.clone() })));
+                    known.holders.push((hash, Arc::new(holder(name, token))));
                 }
             }
         }
@@ -88,6 +89,23 @@ impl Known {
         }
         if faults.is_empty() { Ok(known) } else { Err(faults) }
     }
+}
+
+fn holder(name: &str, token: &Token) -> Holder {
+    let seat = Some(token.seat.as_str()).filter(|seat| !seat.is_empty()).map(Arc::from);
+    Holder { name: name.to_owned(), roles: token.roles.clone(), seat, queues: token.queues.clone() }
+}
+
+/// A toolbar's token is one seat's, and only a supervisor's names queues.
+fn bound(token: &Token) -> Option<(&'static str, Text)> {
+    let has = |role: Role| token.roles.contains(&role);
+    if has(Role::Seat) == token.seat.is_empty() {
+        return Some(("seat", both!("goes together with the role `seat`", "须与角色 `seat` 同时设置")));
+    }
+    if !has(Role::Supervisor) && !token.queues.is_empty() {
+        return Some(("queues", both!("is for the role `supervisor`", "仅用于角色 `supervisor`")));
+    }
+    None
 }
 
 fn reachable(listen: SocketAddr) -> Text {
@@ -146,7 +164,6 @@ fn hex(text: &str) -> Option<Hash> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::Role;
     use std::path::PathBuf;
 
     const SECRET: &str = "0123456789abcdef";
@@ -195,6 +212,20 @@ mod tests {
         complains(&http(&[("a", Token { sha256: "1".repeat(64), ..token(SECRET) })]), "http.tokens.a.roles", "exactly one of");
         complains(&http(&[("a", Token { roles: Vec::new(), ..token(SECRET) })]), "http.tokens.a.roles", "no role");
         complains(&http(&[("a", token(SECRET)), ("b", token(SECRET))]), "http.tokens.b.roles", "same token as `a`");
+    }
+
+    #[test]
+    fn a_toolbar_s_token_is_one_seat_s_and_a_supervisor_s_alone_names_queues() {
+        let of = |roles: &[Role], seat: &str, queues: &[&str]| {
+            let queues = queues.iter().map(|name| (*name).to_owned()).collect();
+            http(&[("a", Token { roles: roles.to_vec(), seat: seat.to_owned(), queues, ..token(SECRET) })])
+        };
+        complains(&of(&[Role::Seat], "", &[]), "http.tokens.a.seat", "goes together with the role `seat`");
+        complains(&of(&[Role::Viewer], "zhang", &[]), "http.tokens.a.seat", "goes together with the role `seat`");
+        complains(&of(&[Role::Seat], "zhang", &["12345"]), "http.tokens.a.queues", "is for the role `supervisor`");
+        let tokens = Tokens::of(&of(&[Role::Seat, Role::Supervisor], "zhang", &["12345"])).unwrap();
+        let holder = tokens.holder(SECRET.as_bytes()).unwrap();
+        assert!(holder.is_seat("zhang") && holder.queues == ["12345"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Checks that no type can make: values may contradict each other or the machine.
 
 mod backends;
+mod http;
 mod place;
 mod queues;
 mod reach;
@@ -10,7 +11,6 @@ use super::finding::Finding;
 use super::layers::Layers;
 use super::peers::Trunk;
 use super::schema::{ALL_LINES, Config};
-use super::tokens::Tokens;
 use super::{level, secrets};
 use crate::base::{AccessList, Cidr, Text};
 use crate::plan::suggestion;
@@ -296,18 +296,7 @@ impl Check<'_> {
     }
 
     fn outside(&mut self, config: &Config) {
-        self.require(config.http.connections > 0, &["http", "connections"], || both!("is 0", "不能为 0"));
-        let share = config.http.connections_per_source;
-        self.require(share > 0, &["http", "connections_per_source"], || both!("is 0", "不能为 0"));
-        self.positive(config.http.timeout, &["http", "timeout"]);
-        let identity = secrets::identity(&config.http).err();
-        self.faults(Tokens::of(&config.http).err().unwrap_or_default().into_iter().chain(identity));
-        let own = &config.http.public_url;
-        let web = own.is_empty() || own.starts_with("http://") || own.starts_with("https://");
-        let plain = !own.contains(['<', '>', '"', ' ', '?', '#']);
-        self.require(web && plain, &["http", "public_url"], || {
-            both!("is no http:// or https:// address", "不是 http:// 或 https:// 地址")
-        });
+        self.http(config);
         self.require(config.records.inbound_rate > 0, &["records", "inbound_rate"], || both!("is 0", "不能为 0"));
         self.positive(config.records.inspect_every, &["records", "inspect_every"]);
         self.require((1..=100).contains(&config.records.inspect_percent), &["records", "inspect_percent"], || {

@@ -1,33 +1,43 @@
-//! Following the feed, whatever way the events go out: read at the follower's own pace, told one by one, waited for
-//! when there are none. A follower that takes nothing is let go.
+//! Following a source of events, whatever it is and whatever way they go out: read at the follower's own pace, told one by
+//! one, waited for when there are none. A follower that takes nothing is let go.
 
-use super::WORK;
-use crate::io::journal::feed::{Feed, FeedEvent, Subscription};
-use crate::io::process::threads;
+use crate::io::process::places::{Places, Subscription};
 use bytes::Bytes;
 use std::future::{Future, ready};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// A quiet line says that it lives, and how far it is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A follower that takes nothing for so long is let go.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Before a journal that could not be read is read again.
-const AGAIN: Duration = Duration::from_secs(1);
 
-/// A follower's wishes, and what it may see.
-pub struct Wanted {
-    /// Hotline numbers; none: all.
-    pub lines: Vec<String>,
-    pub unmasked: bool,
+/// A place that events come from, each under a number that only rises.
+pub trait Source: Send {
+    type Event: Send + Sync;
+
+    /// The next events after this number, oldest first; none when there are no more yet.
+    fn after(&mut self, n: u64) -> impl Future<Output = Result<Vec<Self::Event>, End>> + Send;
+
+    fn number(&self, event: &Self::Event) -> u64;
+
+    /// The event as this follower may see it: its kind and its JSON; none when it is not wanted.
+    fn shown(&self, event: &Self::Event) -> Option<(&'static str, Bytes)>;
+
+    /// Until there may be more. False: there will be no more.
+    fn changed(&mut self) -> impl Future<Output = bool> + Send;
+
+    /// The follower has taken something, and so lives.
+    fn follower_lives(&mut self) {}
+
+    fn places(&self) -> &Places;
 }
 
 /// The news that a follower is told.
 pub enum FeedUpdate<'a> {
     Event {
-        told: &'a FeedEvent,
+        n: u64,
+        kind: &'static str,
         json: &'a Bytes,
     },
     /// Nothing else was told for a while; all up to this number was.
@@ -42,6 +52,8 @@ pub enum End {
     TookNothing,
     /// The gateway's: all has been told.
     Over,
+    /// What comes next is not kept any more: the follower was slower than the events.
+    Behind,
 }
 
 pub trait Follower {
@@ -55,42 +67,35 @@ pub trait Follower {
 }
 
 /// Tells everything after `n` until either side ends.
-pub async fn follow(feed: Arc<Feed>, wanted: Wanted, n: u64, mut follower: impl Follower, _place: Subscription) {
-    let end = Following { feed: &feed, wanted: &wanted, n }.tell_all(&mut follower).await;
-    if end == End::TookNothing {
-        feed.cut_off();
+pub async fn follow(source: impl Source, n: u64, mut follower: impl Follower, _place: Subscription) {
+    let mut following = Following { source, n };
+    let end = following.tell_all(&mut follower).await;
+    if matches!(end, End::TookNothing | End::Behind) {
+        following.source.places().cut_off();
     }
     follower.part(end).await;
 }
 
-struct Following<'a> {
-    feed: &'a Arc<Feed>,
-    wanted: &'a Wanted,
+struct Following<S> {
+    source: S,
     /// All up to here has been told.
     n: u64,
 }
 
-impl Following<'_> {
+impl<S: Source> Following<S> {
     async fn tell_all(&mut self, follower: &mut impl Follower) -> End {
-        let mut newest = self.feed.newest();
         let mut beat = Instant::now();
         loop {
-            newest.borrow_and_update();
             if beat <= Instant::now() {
                 if let Err(end) = tell(follower, FeedUpdate::Alive(self.n)).await {
                     return end;
                 }
+                self.source.follower_lives();
                 beat = Instant::now() + HEARTBEAT;
             }
-            let (reader, n) = (self.feed.clone(), self.n);
-            let events = match threads::aside(WORK, move || reader.after(n)).await {
-                Some(Ok(events)) => events,
-                Some(Err(trouble)) => {
-                    tracing::error!("the feed: {trouble}");
-                    sleep(AGAIN).await;
-                    Vec::new()
-                }
-                None => return End::Over,
+            let events = match self.source.after(self.n).await {
+                Ok(events) => events,
+                Err(end) => return end,
             };
             if let Err(end) = self.tell_these(&events, follower).await {
                 return end;
@@ -100,17 +105,17 @@ impl Following<'_> {
                 biased;
                 () = follower.gone() => return End::Gone,
                 () = ready(()), if !events.is_empty() => {}
-                changed = newest.changed() => if changed.is_err() { return End::Over },
+                more = self.source.changed() => if !more { return End::Over },
                 () = sleep_until(beat) => {}
             }
         }
     }
 
-    async fn tell_these(&mut self, events: &[Arc<FeedEvent>], follower: &mut impl Follower) -> Result<(), End> {
-        for told in events {
-            self.n = told.n;
-            if let Some(json) = self.wanted.of(told) {
-                tell(follower, FeedUpdate::Event { told, json }).await?;
+    async fn tell_these(&mut self, events: &[S::Event], follower: &mut impl Follower) -> Result<(), End> {
+        for event in events {
+            self.n = self.source.number(event);
+            if let Some((kind, json)) = self.source.shown(event) {
+                tell(follower, FeedUpdate::Event { n: self.n, kind, json: &json }).await?;
             }
         }
         Ok(())
@@ -122,13 +127,5 @@ async fn tell(follower: &mut impl Follower, news: FeedUpdate<'_>) -> Result<(), 
         Ok(true) => Ok(()),
         Ok(false) => Err(End::Gone),
         Err(_) => Err(End::TookNothing),
-    }
-}
-
-impl Wanted {
-    /// The event as it may be seen, if it is wanted and the journal has it still.
-    fn of<'a>(&self, told: &'a FeedEvent) -> Option<&'a Bytes> {
-        let wanted = self.lines.is_empty() || self.lines.contains(&told.line);
-        if wanted { told.json(self.unmasked) } else { None }
     }
 }

@@ -148,8 +148,8 @@ impl Intake {
             Metric::counter(name, "Records and messages from others, by source and line.", *value).labelled(&labels)
         };
         let feed = [
-            Metric::gauge("feed_followers", "Those who follow the feed of events.", self.feed.followers()),
-            Metric::counter("feed_cut_off_total", "Followers let go because they did not read.", self.feed.cut_offs()),
+            Metric::gauge("feed_followers", "Those who follow the feed of events.", self.feed.places.taken()),
+            Metric::counter("feed_cut_off_total", "Followers let go because they did not read.", self.feed.places.cut_offs()),
         ];
         feed.into_iter().chain(counts.iter().map(count)).collect()
     }

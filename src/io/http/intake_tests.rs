@@ -86,7 +86,13 @@ impl Bench {
 
     async fn of(config: Config) -> Bench {
         let (journal, intake) = open(&config);
-        let token = |role: Role| Token { roles: vec![role], secret: format!("{TOKEN}{}", role.name()), ..Token::default() };
+        let seat = |role| if role == Role::Seat { "zhang".to_owned() } else { String::new() };
+        let token = |role: Role| Token {
+            roles: vec![role],
+            seat: seat(role),
+            secret: format!("{TOKEN}{}", role.name()),
+            ..Token::default()
+        };
         let mut tokens: BTreeMap<_, _> = Role::ALL.into_iter().map(|role| (role.name().to_owned(), token(role))).collect();
         tokens.insert(
             "both".into(),
@@ -279,7 +285,7 @@ async fn slow_readers_hold_up_nobody() {
     let mut quick = bench.follow("/api/v1/events", "feed").await;
     bench.calls(0..3000);
     assert_eq!(quick.numbers(9000).await, (1..=9000).collect::<Vec<_>>());
-    assert_eq!(bench.state.intake.feed.followers(), 3);
+    assert_eq!(bench.state.intake.feed.places.taken(), 3);
     assert_eq!(slow.numbers(9000).await, (1..=9000).collect::<Vec<_>>(), "from the journal, where it was left behind");
 }
 

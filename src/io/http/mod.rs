@@ -17,6 +17,7 @@ mod records;
 pub mod schemas;
 mod search;
 mod serve;
+mod stream;
 mod tags;
 mod websocket;
 

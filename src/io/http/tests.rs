@@ -78,7 +78,8 @@ fn report_when_asked(switch_figures: &Arc<SwitchFigures>) {
 
 /// A token each, all roles and none that is not there; the token is the role's name, repeated.
 fn one_for_each_role() -> Http {
-    let token = |role: Role| Token { roles: vec![role], secret: secret(role), ..Token::default() };
+    let seat = |role| if role == Role::Seat { "zhang".to_owned() } else { String::new() };
+    let token = |role: Role| Token { roles: vec![role], seat: seat(role), secret: secret(role), ..Token::default() };
     Http { tokens: Role::ALL.into_iter().map(|role| (role.name().to_string(), token(role))).collect(), ..Http::default() }
 }
 

@@ -90,7 +90,7 @@ impl Socket {
 impl Follower for Socket {
     async fn tell(&mut self, news: FeedUpdate<'_>) -> bool {
         let message = match news {
-            FeedUpdate::Event { told, json } => text(told.n, json),
+            FeedUpdate::Event { n, json, .. } => text(n, json),
             FeedUpdate::Alive(n) => Message::Ping(n.to_string().into()),
         };
         self.socket.send(message).await.is_ok()
@@ -112,6 +112,7 @@ impl Follower for Socket {
             End::Gone => self.fault.take(),
             End::TookNothing => None,
             End::Over => Some(close(close_code::AWAY, "the gateway ends; come back with the last number")),
+            End::Behind => Some(close(close_code::AGAIN, "too slow: take a snapshot, then follow anew")),
         };
         if let Some(frame) = frame {
             // A client that does not answer is left.

@@ -3,13 +3,13 @@
 
 use super::Error;
 use super::{FeedItem, Reader};
+use crate::io::process::places::Places;
 use crate::record::cloudevent::CloudEvent;
 use bytes::Bytes;
 use serde_json::json;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::watch;
 
 /// Events that are kept ready.
 const READY: usize = 1024;
@@ -20,19 +20,11 @@ const PLACES: usize = 64;
 /// Each token has at most so many of these places: one that comes back without end leaves room for others.
 const SHARE: usize = 16;
 
-/// One follower's place, among all and among its token's.
-pub struct Subscription {
-    _of_token: OwnedSemaphorePermit,
-    _of_all: OwnedSemaphorePermit,
-}
-
 pub struct Feed {
     live: Mutex<Live>,
     past: Mutex<Reader>,
     newest: watch::Receiver<u64>,
-    places: Arc<Semaphore>,
-    shares: Mutex<BTreeMap<String, Weak<Semaphore>>>,
-    cut_off: AtomicU64,
+    pub places: Places,
 }
 
 /// The newest events, without a gap.
@@ -66,9 +58,7 @@ impl Feed {
     pub fn new(live: Reader, past: Reader, newest: watch::Receiver<u64>) -> Result<Feed, Error> {
         let (_, from) = live.feed_ends()?;
         let live = Live { reader: live, from, events: VecDeque::new() };
-        let places = Arc::new(Semaphore::new(PLACES));
-        let shares = Mutex::default();
-        Ok(Feed { live: Mutex::new(live), past: Mutex::new(past), newest, places, shares, cut_off: AtomicU64::new(0) })
+        Ok(Feed { live: Mutex::new(live), past: Mutex::new(past), newest, places: Places::new(PLACES, SHARE) })
     }
 
     /// The number after which to go on: the one that is asked for, or the newest. 0 is before the oldest that is kept.
@@ -97,34 +87,6 @@ impl Feed {
     /// Changes with every new event.
     pub fn newest(&self) -> watch::Receiver<u64> {
         self.newest.clone()
-    }
-
-    /// Room for one more of this token's to follow, until it is dropped.
-    pub fn place(&self, token: &str) -> Option<Subscription> {
-        let of_all = self.places.clone().try_acquire_owned().ok()?;
-        let mut shares = lock(&self.shares);
-        shares.retain(|_, share| share.strong_count() > 0);
-        let share = shares.get(token).and_then(Weak::upgrade).unwrap_or_else(|| Arc::new(Semaphore::new(SHARE)));
-        shares.insert(token.to_owned(), Arc::downgrade(&share));
-        Some(Subscription { _of_token: share.try_acquire_owned().ok()?, _of_all: of_all })
-    }
-
-    /// Until nobody follows any more; meanwhile nobody begins to.
-    pub async fn deserted(&self) {
-        let _all = self.places.acquire_many(PLACES as u32).await;
-    }
-
-    pub fn followers(&self) -> usize {
-        PLACES - self.places.available_permits()
-    }
-
-    /// Somebody did not read for so long that it was let go.
-    pub fn cut_off(&self) {
-        self.cut_off.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub fn cut_offs(&self) -> u64 {
-        self.cut_off.load(Ordering::Relaxed)
     }
 }
 
@@ -292,13 +254,13 @@ mod tests {
     #[test]
     fn places_are_bounded_and_given_back() {
         let bench = Bench::new(10);
-        let mut places: Vec<_> = (0..SHARE).map(|_| bench.feed.place("greedy").unwrap()).collect();
-        assert!(bench.feed.place("greedy").is_none() && bench.feed.followers() == SHARE, "one token has its share");
-        places.extend((SHARE..PLACES).map(|n| bench.feed.place(&format!("token {}", n / SHARE)).unwrap()));
-        assert!(bench.feed.place("another").is_none() && bench.feed.followers() == PLACES);
+        let mut places: Vec<_> = (0..SHARE).map(|_| bench.feed.places.take("greedy").unwrap()).collect();
+        assert!(bench.feed.places.take("greedy").is_none() && bench.feed.places.taken() == SHARE, "one token has its share");
+        places.extend((SHARE..PLACES).map(|n| bench.feed.places.take(&format!("token {}", n / SHARE)).unwrap()));
+        assert!(bench.feed.places.take("another").is_none() && bench.feed.places.taken() == PLACES);
         places.truncate(1);
-        assert!(bench.feed.place("greedy").is_some() && bench.feed.place("another").is_some());
+        assert!(bench.feed.places.take("greedy").is_some() && bench.feed.places.take("another").is_some());
         drop(places);
-        assert_eq!(bench.feed.followers(), 0);
+        assert_eq!(bench.feed.places.taken(), 0);
     }
 }

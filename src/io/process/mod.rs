@@ -4,5 +4,6 @@ pub mod audit;
 pub mod descriptors;
 pub mod files;
 pub mod log;
+pub mod places;
 pub mod private;
 pub mod threads;

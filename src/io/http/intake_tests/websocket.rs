@@ -176,7 +176,7 @@ async fn what_is_asked_wrongly_is_refused_before_switching_over() {
         matches!(told, Err(Error::Http(answer)) if answer.status() == 426 && answer.headers()["sec-websocket-version"] == "13")
     );
     assert_eq!(ask("/api/v1/status", &[]).0, 403, "nothing else is served this way");
-    assert_eq!(bench.state.intake.feed.followers(), 0);
+    assert_eq!(bench.state.intake.feed.places.taken(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +195,7 @@ async fn pings_and_a_close_are_answered_also_while_much_is_told() {
     client.close(None).unwrap();
     while client.read().is_ok() {}
     assert!(matches!(client.read(), Err(Error::ConnectionClosed | Error::AlreadyClosed)), "closed in order");
-    bench.state.intake.feed.deserted().await;
+    bench.state.intake.feed.places.deserted().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,8 +209,8 @@ async fn who_talks_to_the_feed_is_told_that_it_does_not_listen() {
     let mut client = follow(&bench, "/api/v1/events", "feed");
     let _ = client.send(Message::binary(vec![0; 1 << 20]));
     assert_eq!(closing(&mut client).1, None, "cut off");
-    bench.state.intake.feed.deserted().await;
-    assert_eq!(bench.state.intake.feed.cut_offs(), 0);
+    bench.state.intake.feed.places.deserted().await;
+    assert_eq!(bench.state.intake.feed.places.cut_offs(), 0);
 }
 
 /// One takes nothing: it is let go when its patience, and all room on the way, is used up; another has everything.
@@ -228,7 +228,7 @@ async fn who_takes_nothing_is_let_go_and_holds_up_nobody() {
     for _ in 0..1000 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!((bench.state.intake.feed.followers(), bench.state.intake.feed.cut_offs()), (0, 1));
+    assert_eq!((bench.state.intake.feed.places.taken(), bench.state.intake.feed.places.cut_offs()), (0, 1));
     let (told, code) = tokio::task::spawn_blocking(move || closing(&mut stuck)).await.unwrap();
     assert!(told.len() < 9000 && code.is_none(), "{} told, closed with {code:?}", told.len());
 }

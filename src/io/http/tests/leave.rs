@@ -6,9 +6,9 @@ use super::*;
 const LEAVE: &[(&str, &str, &str)] = &[
     ("GET", "/healthz", "everybody"),
     ("GET", "/readyz", "everybody"),
-    ("GET", "/metrics", "monitor viewer operator admin"),
+    ("GET", "/metrics", "monitor viewer operator admin supervisor wallboard"),
     ("GET", "/api/v1/openapi.json", "everybody"),
-    ("GET", "/api/v1/status", "monitor viewer operator admin"),
+    ("GET", "/api/v1/status", "monitor viewer operator admin supervisor wallboard"),
     ("POST", "/api/v1/drain", "admin"),
     ("DELETE", "/api/v1/drain", "admin"),
     ("POST", "/api/v1/reload", "admin"),
