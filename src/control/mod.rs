@@ -117,6 +117,26 @@ pub enum Why {
 }
 
 impl Why {
+    /// In a word, as programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Why::NoSuchCall => "no_such_call",
+            Why::NoSuchLeg => "no_such_leg",
+            Why::UnknownTarget => "unknown_target",
+            Why::AreaUnknown => "area_unknown",
+            Why::ForeignHost => "foreign_host",
+            Why::SameParty => "same_party",
+            Why::Loop => "loop",
+            Why::Ending => "ending",
+            Why::Call(Refusal::NotTalking) => "not_talking",
+            Why::Call(Refusal::Busy) => "busy",
+            Why::Call(Refusal::NotAllowed) => "not_allowed",
+            Why::Call(Refusal::Nothing) => "nothing",
+            Why::Call(Refusal::TooMany) => "too_many",
+            Why::Seat(refusal) => refusal.name(),
+        }
+    }
+
     /// One sentence for people, and whether asking again later may help.
     pub fn words(self) -> (Text, bool) {
         match self {

@@ -91,6 +91,51 @@ pub enum SeatVerb {
     Record(RecordVerb),
 }
 
+impl SeatVerb {
+    /// In a word, as the API's path has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            SeatVerb::Login { .. } => "login",
+            SeatVerb::Logout => "logout",
+            SeatVerb::Ready => "ready",
+            SeatVerb::NotReady { .. } => "not-ready",
+            SeatVerb::Break { .. } => "break",
+            SeatVerb::EndBreak => "end-break",
+            SeatVerb::WrapUpEnter => "wrap-up",
+            SeatVerb::WrapUpLeave => "end-wrap-up",
+            SeatVerb::WrapUpExtend { .. } => "extend-wrap-up",
+            SeatVerb::AutoAnswer { .. } => "auto-answer",
+            SeatVerb::SetSkills { .. } => "skills",
+            SeatVerb::Notice { .. } => "notice",
+            SeatVerb::Call(_) => "call",
+            SeatVerb::Answer => "answer",
+            SeatVerb::Reject => "reject",
+            SeatVerb::HangUp => "hang-up",
+            SeatVerb::Hold => "hold",
+            SeatVerb::Retrieve => "retrieve",
+            SeatVerb::Mute => "mute",
+            SeatVerb::Unmute => "unmute",
+            SeatVerb::Dtmf { .. } => "dtmf",
+            SeatVerb::Consult { .. } => "consult",
+            SeatVerb::Cancel => "cancel",
+            SeatVerb::Alternate => "alternate",
+            SeatVerb::Transfer { .. } => "transfer",
+            SeatVerb::Complete => "complete",
+            SeatVerb::Conference => "conference",
+            SeatVerb::Leave => "leave",
+            SeatVerb::Retake => "retake",
+            SeatVerb::PickUp { .. } => "pick-up",
+            SeatVerb::Supervise { mode, .. } => mode.name(),
+            SeatVerb::SuperviseMode { .. } => "switch",
+            SeatVerb::StopSupervising => "stop",
+            SeatVerb::Intercept { .. } => "intercept",
+            SeatVerb::ForceDrop => "force-drop",
+            SeatVerb::SetData { .. } => "data",
+            SeatVerb::Record(_) => "record",
+        }
+    }
+}
+
 /// A call that a seat places by its toolbar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outgoing {
@@ -194,6 +239,22 @@ pub enum SeatRefusal {
 }
 
 impl SeatRefusal {
+    /// In a word, as programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            SeatRefusal::UnknownSeat => "unknown_seat",
+            SeatRefusal::SignedOut => "signed_out",
+            SeatRefusal::Taken => "taken",
+            SeatRefusal::NotOnBreak => "not_on_break",
+            SeatRefusal::NotInWrapUp => "not_in_wrap_up",
+            SeatRefusal::TooLong => "too_long",
+            SeatRefusal::UnknownSkill => "unknown_skill",
+            SeatRefusal::NoCall => "no_call",
+            SeatRefusal::InCall => "in_call",
+            SeatRefusal::Gone => "gone",
+        }
+    }
+
     /// One sentence for people, and whether asking again later may help.
     pub fn words(self) -> (Text, bool) {
         match self {

@@ -231,3 +231,14 @@ pub enum SuperviseMode {
     /// All hear each other.
     Barge,
 }
+
+impl SuperviseMode {
+    /// In a word, as programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            SuperviseMode::Monitor => "monitor",
+            SuperviseMode::Whisper => "whisper",
+            SuperviseMode::Barge => "barge",
+        }
+    }
+}

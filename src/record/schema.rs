@@ -29,12 +29,12 @@ pub fn report() -> Value {
     schema
 }
 
-fn outgoing<T: JsonSchema>() -> Value {
+pub fn outgoing<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// A value that is not known is left out, not null: so a complaint can name the very place.
-fn incoming<T: JsonSchema>() -> Value {
+pub fn incoming<T: JsonSchema>() -> Value {
     let mut schema = SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>().to_value();
     without_null(&mut schema);
     schema

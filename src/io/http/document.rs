@@ -1,6 +1,7 @@
-//! The OpenAPI document: what is written down, with who may do it as the table of endpoints has it.
+//! The OpenAPI document: what is written down and what follows from types, with who may do it as the table of endpoints has it.
 
 use super::endpoint::Endpoint;
+use super::seats;
 use crate::control::Missing;
 use axum::response::Json;
 use serde_json::{Value, json};
@@ -14,9 +15,16 @@ pub async fn show() -> Json<&'static Value> {
     Json(&DOCUMENT)
 }
 
-fn document(endpoints: &[Endpoint]) -> Value {
+/// All that is served, without who may.
+fn described() -> Value {
     // Read by a test of every build.
     let mut document: Value = serde_json::from_str(WRITTEN).unwrap_or_default();
+    seats::describe::add_to(&mut document);
+    document
+}
+
+fn document(endpoints: &[Endpoint]) -> Value {
+    let mut document = described();
     for endpoint in endpoints {
         let Some(right) = endpoint.right else { continue };
         let operation = &mut document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
@@ -54,7 +62,8 @@ mod tests {
 
     #[test]
     fn the_document_tells_of_each_endpoint_and_of_no_other() {
-        let written: Value = serde_json::from_str(WRITTEN).unwrap();
+        serde_json::from_str::<Value>(WRITTEN).unwrap();
+        let written = described();
         let mut served: Vec<String> = super::super::endpoints().iter().map(|e| format!("{} {}", e.method, e.path)).collect();
         served.sort();
         assert_eq!(operations(&written), served);

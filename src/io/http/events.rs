@@ -1,7 +1,7 @@
 //! The feed of events, for those who follow it.
 
 use super::endpoint::Endpoint;
-use super::follow::{End, Source};
+use super::follow::{Chunk, End, Source};
 use super::problem::Problem;
 use super::stream::{Asking, Start, last_id};
 use super::{ApiState, WORK};
@@ -105,15 +105,15 @@ struct FeedSource {
 impl Source for FeedSource {
     type Event = Arc<FeedEvent>;
 
-    async fn after(&mut self, n: u64) -> Result<Vec<Arc<FeedEvent>>, End> {
+    async fn after(&mut self, n: u64) -> Result<Chunk<Arc<FeedEvent>>, End> {
         self.newest.borrow_and_update();
         let feed = self.feed.clone();
         match threads::aside(WORK, move || feed.after(n)).await {
-            Some(Ok(events)) => Ok(events),
+            Some(Ok(events)) => Ok(Chunk { upto: events.last().map_or(n, |event| event.n), events }),
             Some(Err(trouble)) => {
                 tracing::error!("the feed: {trouble}");
                 sleep(AGAIN).await;
-                Ok(Vec::new())
+                Ok(Chunk { events: Vec::new(), upto: n })
             }
             None => Err(End::Over),
         }
@@ -124,7 +124,7 @@ impl Source for FeedSource {
     }
 
     /// None also where the journal does not have it any more.
-    fn shown(&self, event: &Arc<FeedEvent>) -> Option<(&'static str, Bytes)> {
+    fn shown<'a>(&self, event: &'a Arc<FeedEvent>) -> Option<(&'a str, Bytes)> {
         let wanted = self.lines.is_empty() || self.lines.contains(&event.line);
         let json = event.json(self.unmasked).filter(|_| wanted)?;
         Some((event.kind(), json.clone()))

@@ -16,13 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub trait Source: Send {
     type Event: Send + Sync;
 
-    /// The next events after this number, oldest first; none when there are no more yet.
-    fn after(&mut self, n: u64) -> impl Future<Output = Result<Vec<Self::Event>, End>> + Send;
+    /// The next events after this number.
+    fn after(&mut self, n: u64) -> impl Future<Output = Result<Chunk<Self::Event>, End>> + Send;
 
     fn number(&self, event: &Self::Event) -> u64;
 
     /// The event as this follower may see it: its kind and its JSON; none when it is not wanted.
-    fn shown(&self, event: &Self::Event) -> Option<(&'static str, Bytes)>;
+    fn shown<'a>(&self, event: &'a Self::Event) -> Option<(&'a str, Bytes)>;
 
     /// Until there may be more. False: there will be no more.
     fn changed(&mut self) -> impl Future<Output = bool> + Send;
@@ -33,11 +33,18 @@ pub trait Source: Send {
     fn places(&self) -> &Places;
 }
 
+/// Some events, oldest first; none when there are no more yet.
+pub struct Chunk<E> {
+    pub events: Vec<E>,
+    /// All that there is up to this number has been read.
+    pub upto: u64,
+}
+
 /// The news that a follower is told.
 pub enum FeedUpdate<'a> {
     Event {
         n: u64,
-        kind: &'static str,
+        kind: &'a str,
         json: &'a Bytes,
     },
     /// Nothing else was told for a while; all up to this number was.
@@ -52,8 +59,6 @@ pub enum End {
     TookNothing,
     /// The gateway's: all has been told.
     Over,
-    /// What comes next is not kept any more: the follower was slower than the events.
-    Behind,
 }
 
 pub trait Follower {
@@ -70,7 +75,7 @@ pub trait Follower {
 pub async fn follow(source: impl Source, n: u64, mut follower: impl Follower, _place: Subscription) {
     let mut following = Following { source, n };
     let end = following.tell_all(&mut follower).await;
-    if matches!(end, End::TookNothing | End::Behind) {
+    if end == End::TookNothing {
         following.source.places().cut_off();
     }
     follower.part(end).await;
@@ -93,13 +98,14 @@ impl<S: Source> Following<S> {
                 self.source.follower_lives();
                 beat = Instant::now() + HEARTBEAT;
             }
-            let events = match self.source.after(self.n).await {
-                Ok(events) => events,
+            let Chunk { events, upto } = match self.source.after(self.n).await {
+                Ok(chunk) => chunk,
                 Err(end) => return end,
             };
             if let Err(end) = self.tell_these(&events, follower).await {
                 return end;
             }
+            self.n = upto;
             // Also one that is far behind is listened to between chunks.
             tokio::select! {
                 biased;

@@ -42,6 +42,8 @@ pub struct Intake {
     pub clock: Arc<Trusted>,
     /// The zone of the records' times.
     pub zone: TimeZone,
+    /// Writes them.
+    pub times: Zone,
     live: Handle,
     reader: Mutex<Reader>,
     /// For those who look for records, one after the other.
@@ -75,6 +77,7 @@ impl Intake {
             tolerance: config.records.callback_tolerance,
             clock: journal.clock(),
             live,
+            times: zone.clone(),
             zone: TimeZone::get(&config.records.zone).unwrap_or(TimeZone::UTC),
             reader: Mutex::new(reader()?),
             records: Arc::new(Mutex::new(reader()?)),

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod calls;
+mod commands;
 mod decisions;
 mod document;
 mod endpoint;
@@ -16,7 +17,9 @@ mod recordings;
 mod records;
 pub mod schemas;
 mod search;
+mod seats;
 mod serve;
+mod shown;
 mod stream;
 mod tags;
 mod websocket;
@@ -83,7 +86,7 @@ pub struct ApiState {
     pub shortage: fn() -> Option<Text>,
 }
 
-pub use calls::Done;
+pub use commands::Done;
 pub use search::MOST as MOST_RECORDS;
 use serve::Place;
 pub use serve::{Connections, Limits};
@@ -115,6 +118,7 @@ fn endpoints() -> Vec<Endpoint> {
         callbacks::endpoints(),
         link::endpoints(),
         recordings::endpoints(),
+        seats::endpoints(),
     ];
     own.into_iter().chain(calls).chain(others.into_iter().flatten()).collect()
 }
@@ -200,14 +204,14 @@ async fn status(State(state): State<ApiState>, Extension(tongue): Extension<Tong
 
 /// No new calls from now on; those in progress finish.
 async fn drain(State(state): State<ApiState>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
-    let calls = calls::left(&state, Command::Drain).await?;
+    let calls = commands::left(&state, Command::Drain).await?;
     tracing::info!(by = %holder.name, calls, "draining: no new calls are taken, those in progress go on 排空：不接新呼叫");
     Ok((StatusCode::ACCEPTED, Json(json!({ "status": "draining", "calls": calls }))).into_response())
 }
 
 /// New calls are taken again; but not by a gateway that has been told to end.
 async fn undrain(State(state): State<ApiState>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
-    let calls = calls::left(&state, Command::Undrain).await?;
+    let calls = commands::left(&state, Command::Undrain).await?;
     tracing::info!(by = %holder.name, calls, "new calls are taken again 恢复接新呼叫");
     Ok((StatusCode::ACCEPTED, Json(json!({ "status": "taking calls", "calls": calls }))).into_response())
 }

@@ -1,7 +1,7 @@
 //! Errors as RFC 9457 problem details.
 
 use crate::base::{Text, Tongue};
-use crate::record::report::Fault;
+use crate::record::report::Fault as Placed;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -25,10 +25,21 @@ pub struct Problem {
     again_in: Option<u8>,
 }
 
+/// The side that has to change something before the same request works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The request itself.
+    Request,
+    /// It does not fit how things stand now.
+    State,
+    Gateway,
+}
+
 #[derive(Clone)]
 enum Errors {
     Told(Vec<Text>),
-    Placed(Vec<Fault>),
+    Placed(Vec<Placed>),
 }
 
 impl Problem {
@@ -52,7 +63,7 @@ impl Problem {
         Problem { errors: Errors::Told(errors), ..self }
     }
 
-    pub fn at_fault(self, faults: Vec<Fault>) -> Problem {
+    pub fn at_fault(self, faults: Vec<Placed>) -> Problem {
         Problem { errors: Errors::Placed(faults), ..self }
     }
 
@@ -74,6 +85,33 @@ impl Problem {
     /// Asks the client to come back after so many seconds (RFC 9110 §10.2.3).
     pub fn again_in(self, seconds: u8) -> Problem {
         Problem { again_in: Some(seconds), ..self }
+    }
+
+    /// Says in the extension members `fault` and `retry` whose fault it is, and whether the same request may work later.
+    pub fn blaming(mut self, fault: Fault, retry: bool) -> Problem {
+        self.members.insert("fault".to_owned(), json!(fault));
+        self.members.insert("retry".to_owned(), json!(retry));
+        self
+    }
+
+    /// Names the reason for programs, in the extension member `code`.
+    pub fn coded(mut self, code: &'static str) -> Problem {
+        self.members.insert("code".to_owned(), json!(code));
+        self
+    }
+
+    /// The reason's name, where it has one.
+    pub fn code(&self) -> Option<&str> {
+        self.members.get("code")?.as_str()
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The sentence that people read.
+    pub fn detail(&self) -> &Text {
+        &self.detail
     }
 
     fn with(mut self, member: &str, values: impl Serialize) -> Problem {

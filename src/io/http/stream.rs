@@ -78,7 +78,7 @@ impl Asking {
     }
 }
 
-/// The last event that a reader saw before it came back.
+/// The number of the last event that a reader saw before it came back.
 pub fn last_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
@@ -110,13 +110,8 @@ impl Follower for Frames {
         self.0.closed().await;
     }
 
-    /// The end of the body says it; one that fell behind is told what to do.
-    async fn part(self, end: End) {
-        if end == End::Behind {
-            let word = b"event: behind\ndata: {\"detail\":\"take a snapshot, then follow anew \xe8\xaf\xb7\xe9\x87\x8d\xe5\x8f\x96\xe5\xbf\xab\xe7\x85\xa7\xe5\x90\x8e\xe9\x87\x8d\xe6\x96\xb0\xe5\x85\xb3\xe6\xb3\xa8\"}\n\n";
-            let _ = self.0.try_send(Bytes::from_static(word));
-        }
-    }
+    /// The end of the body says it.
+    async fn part(self, _end: End) {}
 }
 
 /// Where they come out: the body.

@@ -1,5 +1,6 @@
 mod leave;
 mod listen;
+mod seats;
 
 use super::*;
 use crate::base::trap::{self, Trap};

@@ -112,7 +112,6 @@ impl Follower for Socket {
             End::Gone => self.fault.take(),
             End::TookNothing => None,
             End::Over => Some(close(close_code::AWAY, "the gateway ends; come back with the last number")),
-            End::Behind => Some(close(close_code::AGAIN, "too slow: take a snapshot, then follow anew")),
         };
         if let Some(frame) = frame {
             // A client that does not answer is left.

@@ -43,6 +43,12 @@ impl SwitchRequests {
         answer.ok().and_then(Result::ok).ok_or(NoAnswer::TooLate)
     }
 
+    /// Tells the switch something, and waits for no answer. Under load it is lost.
+    pub fn tell(&self, inbox: &Inbox, command: Command) {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let _ = inbox.try_send(Input::Command { id, command });
+    }
+
     /// An answer that nobody waits for any more is dropped.
     pub fn answer(&self, id: u64, reply: Reply) {
         if let Some((_, sender)) = self.waiting.remove(&id) {

@@ -29,6 +29,49 @@ const LEAVE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/callbacks/{backend}", "everybody"),
     ("GET", "/t/{id}", "everybody"),
     ("GET", "/api/v1/recordings/{id}", "listener"),
+    ("GET", "/api/v1/seats", "seat supervisor"),
+    ("GET", "/api/v1/seats/{seat}", "seat supervisor"),
+    ("GET", "/api/v1/queues", "seat supervisor wallboard"),
+    ("GET", "/api/v1/queues/{queue}", "seat supervisor wallboard"),
+    ("POST", "/api/v1/seats/{seat}/login", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/logout", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/ready", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/not-ready", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/break", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/end-break", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/wrap-up", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/end-wrap-up", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/extend-wrap-up", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/auto-answer", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/skills", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/notice", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/call", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/answer", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/reject", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/hang-up", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/hold", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/retrieve", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/mute", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/unmute", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/dtmf", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/consult", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/cancel", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/alternate", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/transfer", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/complete", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/conference", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/leave", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/retake", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/pick-up", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/monitor", "supervisor"),
+    ("POST", "/api/v1/seats/{seat}/whisper", "supervisor"),
+    ("POST", "/api/v1/seats/{seat}/barge", "supervisor"),
+    ("POST", "/api/v1/seats/{seat}/switch", "supervisor"),
+    ("POST", "/api/v1/seats/{seat}/stop", "supervisor"),
+    ("POST", "/api/v1/seats/{seat}/intercept", "supervisor"),
+    ("POST", "/api/v1/seats/{seat}/force-drop", "supervisor"),
+    ("POST", "/api/v1/seats/{seat}/data", "seat supervisor"),
+    ("POST", "/api/v1/seats/{seat}/record", "seat supervisor"),
 ];
 
 #[test]
@@ -45,6 +88,7 @@ async fn each_endpoint_serves_the_roles_that_it_should_and_no_other() {
     let address = serve(&state).await;
     for (method, path, roles) in LEAVE {
         let path = path.replace("{id}", "01890000-0000-7000-8000-000000000000").replace("{act}", "cancel").replace("{leg}", "1");
+        let path = path.replace("{seat}", "zhang").replace("{queue}", "12345");
         // A number that was never given: the feed itself has no end.
         let path = path.replace("/events", "/events?since=9");
         let stranger = ask_with(address, method, &path, &[]).await;
@@ -68,7 +112,7 @@ async fn each_endpoint_serves_the_roles_that_it_should_and_no_other() {
 /// A path of the table as a request has it.
 fn asked(path: &str) -> String {
     let path = path.replace("{id}", "01890000-0000-7000-8000-000000000000").replace("{act}", "cancel").replace("{leg}", "1");
-    path.replace("/events", "/events?since=9")
+    path.replace("/events", "/events?since=9").replace("{seat}", "zhang").replace("{queue}", "12345")
 }
 
 /// The status of the answer, without a connection. Headers are told as they are; nothing adds a host.

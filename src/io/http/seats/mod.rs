@@ -1,0 +1,180 @@
+//! Seats and queues over HTTP: the verbs of a seat's toolbar, snapshots and lists. Who may what with which seat stands in
+//! `reach.rs`, the verbs and their bodies in `verbs.rs`.
+
+pub mod describe;
+mod reach;
+mod verbs;
+
+use super::ApiState;
+use super::commands::{Answer, ask, key, keyed, shown};
+use super::endpoint::Endpoint;
+use super::noted::in_full;
+use super::problem::{Fault, Problem};
+use super::records::json_of;
+use super::shown::{CallShown, QueueShown, SeatShown, Snapshot};
+use crate::control::{Command, Holder, Numbers, QueueView, Reach, Reply, Right, SeatView};
+use crate::io::clock;
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use verbs::{VERBS, VerbOf};
+
+/// Bytes of a verb's body.
+const BODY: usize = 16 << 10;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    let reads = vec![
+        Endpoint::get("/api/v1/seats", Right::ReadSeats, list),
+        Endpoint::get("/api/v1/seats/{seat}", Right::ReadSeats, snapshot),
+        Endpoint::get("/api/v1/queues", Right::ReadQueues, queues),
+        Endpoint::get("/api/v1/queues/{queue}", Right::ReadQueues, queue),
+    ];
+    let endpoint = |of: &'static VerbOf| {
+        let handler =
+            move |state: State<ApiState>,
+                  Path(seat): Path<String>,
+                  Extension(holder): Extension<Arc<Holder>>,
+                  headers: HeaderMap,
+                  body: Bytes| async move { shown(verb(state.0, of, seat, &holder, &headers, &body).await) };
+        Endpoint::post(of.path, of.right, handler).taking(BODY)
+    };
+    reads.into_iter().chain(VERBS.iter().map(endpoint)).collect()
+}
+
+/// A verb, once: a request that is repeated with its id gets the first one's answer.
+async fn verb(state: ApiState, of: &VerbOf, seat: String, holder: &Holder, headers: &HeaderMap, body: &[u8]) -> Answer {
+    let ours = |problem: Problem| problem.blaming(Fault::Request, false);
+    let body = if body.is_empty() { json!({}) } else { json_of(body).map_err(ours)? };
+    let wrong = |faults| {
+        let what = of.name;
+        let detail = both!("the body of `{what}` is not as its schema says", "`{what}` 的请求内容不符合其模式");
+        ours(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).at_fault(faults).coded("body"))
+    };
+    let (verb, id) = of.read(body).map_err(wrong)?;
+    let header = key(headers).map_err(ours)?;
+    if let (Some(header), Some(id)) = (&header, &id)
+        && header != id
+    {
+        let detail = both!("request_id and Idempotency-Key are not the same", "request_id 与 Idempotency-Key 不一致");
+        return Err(ours(Problem::new(StatusCode::BAD_REQUEST, detail)));
+    }
+    let by = reach::author(&state, holder, &seat).await?;
+    if let Some(other) = reach::others(&verb) {
+        reach::within(&state, holder, other).await?;
+    }
+    let command = Command::Seat { seat: seat.into(), by, verb: Box::new(verb) };
+    keyed(state, holder, header.or(id), command).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Look {
+    /// Callers' numbers in full; a seat sees those of its own calls so anyway.
+    #[serde(default)]
+    unmasked: bool,
+}
+
+async fn list(State(state): State<ApiState>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
+    let views = seats(&state).await?;
+    let (now, times) = (clock::now().wall, &state.intake.times);
+    let mine = views.iter().filter(|view| reach::includes(&holder, view));
+    let seats: Vec<SeatShown> = mine.map(|view| SeatShown::of(view, now, times)).collect();
+    Ok(Json(json!({ "seats": seats })).into_response())
+}
+
+/// The seat first, so that its number is no later than what is told of calls and queues.
+async fn snapshot(
+    State(state): State<ApiState>,
+    Path(seat): Path<String>,
+    Extension(holder): Extension<Arc<Holder>>,
+    look: Query<Look>,
+) -> Result<Response, Problem> {
+    reach::within(&state, &holder, &seat).await?;
+    let view = seat_of(&state, &seat).await?;
+    let numbers = numbers(&state, &holder, &view, look.unmasked).await?;
+    let mut calls = Vec::new();
+    for call in &view.calls {
+        // One that is refused is over by now.
+        if let Ok(Reply::Call(call)) = ask(&state, Command::Call(*call, numbers)).await {
+            calls.push(CallShown::of(&call));
+        }
+    }
+    let queues = all_queues(&state).await?;
+    let queues = queues.iter().filter(|queue| view.queues.contains(&queue.queue)).map(QueueShown::of).collect();
+    let seat = SeatShown::of(&view, clock::now().wall, &state.intake.times);
+    Ok(Json(Snapshot { seat, calls, queues }).into_response())
+}
+
+/// The person who talks to a caller sees the number, to ring back; so it is noted whose toolbar was shown it. Others see it as
+/// their roles allow.
+async fn numbers(state: &ApiState, holder: &Holder, view: &SeatView, unmasked: bool) -> Result<Numbers, Problem> {
+    if view.calls.is_empty() {
+        return Ok(Numbers::Masked);
+    }
+    let what =
+        || format!("seat {}, calls {}", view.seat, view.calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    if unmasked {
+        return in_full(state, holder, "seat", what()).await.map(|()| Numbers::Full);
+    }
+    if holder.is_seat(&view.seat) {
+        return super::noted::noted(state, &holder.name, "own seat", what()).await.map(|()| Numbers::Full);
+    }
+    Ok(Numbers::Masked)
+}
+
+async fn queues(State(state): State<ApiState>, Extension(holder): Extension<Arc<Holder>>) -> Result<Response, Problem> {
+    let queues: Vec<QueueShown> =
+        all_queues(&state).await?.iter().filter(|it| of_holder(&holder, it)).map(QueueShown::of).collect();
+    Ok(Json(json!({ "queues": queues })).into_response())
+}
+
+async fn queue(
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+    Extension(holder): Extension<Arc<Holder>>,
+) -> Result<Response, Problem> {
+    let queues = all_queues(&state).await?;
+    let queue = queues.iter().find(|queue| *queue.queue == *name && of_holder(&holder, queue)).ok_or_else(|| {
+        let detail = both!("there is no such queue", "没有此队列");
+        Problem::new(StatusCode::NOT_FOUND, detail).blaming(Fault::Request, false).coded("unknown_queue")
+    })?;
+    Ok(Json(QueueShown::of(queue)).into_response())
+}
+
+fn of_holder(holder: &Holder, queue: &QueueView) -> bool {
+    match holder.reach() {
+        Reach::Queues(queues) => queues.iter().any(|name| **name == *queue.queue),
+        Reach::Own | Reach::All => true,
+    }
+}
+
+async fn all_queues(state: &ApiState) -> Result<Vec<QueueView>, Problem> {
+    match ask(state, Command::Queues).await? {
+        Reply::Queues(queues) => Ok(queues),
+        _ => Err(unexpected()),
+    }
+}
+
+async fn seats(state: &ApiState) -> Result<Vec<SeatView>, Problem> {
+    match ask(state, Command::Seats).await? {
+        Reply::Seats(seats) => Ok(seats),
+        _ => Err(unexpected()),
+    }
+}
+
+async fn seat_of(state: &ApiState, seat: &str) -> Result<SeatView, Problem> {
+    match ask(state, Command::SeatOf(seat.into())).await? {
+        Reply::Seat(view) => Ok(*view),
+        _ => Err(unexpected()),
+    }
+}
+
+fn unexpected() -> Problem {
+    let detail = both!("the switch has answered something else", "交换线程的应答与请求不符");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).blaming(Fault::Gateway, false)
+}

@@ -1,0 +1,329 @@
+//! The verbs of a seat's toolbar as requests: each with its body's type, which its schema, its bounds and its part of the
+//! document are made from.
+
+use crate::base::Text;
+use crate::control::Right::{self, Supervise, WorkSeats};
+use crate::control::seat::{Outgoing, RecordVerb, SeatVerb};
+use crate::event::TransferKind;
+use crate::event::seat::{Device, Skills, SuperviseMode};
+use crate::record::report::Fault;
+use crate::record::schema;
+use jsonschema::Validator;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::{Arc, LazyLock};
+
+/// A verb as it is asked for.
+pub struct VerbOf {
+    pub path: &'static str,
+    pub name: &'static str,
+    /// Its name on toolbars.
+    pub zh: &'static str,
+    pub summary: &'static str,
+    pub right: Right,
+    /// The body's schema.
+    pub schema: Value,
+    validator: Result<Validator, String>,
+    make: Box<dyn Fn(Value) -> Option<SeatVerb> + Send + Sync>,
+}
+
+pub static VERBS: LazyLock<Vec<VerbOf>> = LazyLock::new(verbs);
+
+/// More complaints than these help nobody.
+const MOST: usize = 20;
+/// A request's id in its body; the header `Idempotency-Key` says the same.
+const REQUEST_ID: &str = "request_id";
+
+impl VerbOf {
+    /// The verb that a body asks for and the id of its request, or all that is wrong with it, each at its place.
+    pub fn read(&self, mut body: Value) -> Result<(SeatVerb, Option<String>), Vec<Fault>> {
+        let unread = |why: &str| vec![Fault { pointer: String::new(), what: Text::foreign(why) }];
+        let validator = self.validator.as_ref().map_err(|why| unread(why))?;
+        let faults: Vec<Fault> = validator.iter_errors(&body).take(MOST).map(|error| fault(&error)).collect();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let id = body.as_object_mut().and_then(|fields| fields.remove(REQUEST_ID));
+        let verb = (self.make)(body).ok_or_else(|| unread("the body cannot be read"))?;
+        Ok((verb, id.as_ref().and_then(Value::as_str).map(str::to_owned)))
+    }
+}
+
+/// The library's words at the place of the fault, without the value, which may be a number that somebody calls.
+fn fault(error: &jsonschema::ValidationError<'_>) -> Fault {
+    let why = error.masked().to_string();
+    Fault { pointer: error.instance_path().to_string(), what: both!("{why}", "不符合要求（{why}）") }
+}
+
+fn verb<B: DeserializeOwned + JsonSchema + 'static>(
+    (path, name, zh, summary, right): (&'static str, &'static str, &'static str, &'static str, Right),
+    make: fn(B) -> SeatVerb,
+) -> VerbOf {
+    let mut schema = schema::incoming::<B>();
+    let id = json!({ "type": "string", "pattern": "^[!-~]{1,128}$",
+        "description": "The request's id: a repeated request with the same gets the first one's answer and does nothing 请求编号" });
+    if let Some(fields) = schema.as_object_mut() {
+        let properties = fields.entry("properties").or_insert_with(|| json!({}));
+        properties[REQUEST_ID] = id;
+    }
+    let validator = jsonschema::options().build(&schema).map_err(|error| error.to_string());
+    let make = Box::new(move |body| serde_json::from_value(body).ok().map(make));
+    VerbOf { path, name, zh, summary, right, schema, validator, make }
+}
+
+macro_rules! verbs {
+    ($($name:literal $zh:literal $summary:literal $right:ident $make:expr;)*) => {
+        fn verbs() -> Vec<VerbOf> {
+            vec![$(verb((concat!("/api/v1/seats/{seat}/", $name), $name, $zh, $summary, $right), $make),)*]
+        }
+    };
+}
+
+verbs! {
+    "login" "签入、强制签入" "Signs the seat in" WorkSeats |it: Login| SeatVerb::Login {
+        force: it.force, device: it.device, skills: it.skills.map(|skills| skills.0), busy: it.busy
+    };
+    "logout" "签出、强制签出" "Signs the seat out, after its call where it has one" WorkSeats |_: Nothing| SeatVerb::Logout;
+    "ready" "示闲、强制示闲" "Takes calls of its queues" WorkSeats |_: Nothing| SeatVerb::Ready;
+    "not-ready" "示忙、强制示忙" "Takes no calls of queues, until it says so" WorkSeats |it: NotReady| SeatVerb::NotReady { reason: it.reason };
+    "break" "小休、强制休息" "Takes a break of some minutes" WorkSeats |it: Break| SeatVerb::Break { minutes: it.minutes, reason: it.reason };
+    "end-break" "取消小休" "Ends a break, and is ready" WorkSeats |_: Nothing| SeatVerb::EndBreak;
+    "wrap-up" "进入话后整理" "Begins to wrap up" WorkSeats |_: Nothing| SeatVerb::WrapUpEnter;
+    "end-wrap-up" "退出话后整理" "Ends wrapping up, and is ready" WorkSeats |_: Nothing| SeatVerb::WrapUpLeave;
+    "extend-wrap-up" "延长话后整理" "Wraps up for longer" WorkSeats |it: Extend| SeatVerb::WrapUpExtend { seconds: it.seconds };
+    "auto-answer" "自动应答" "Has the phone answer by itself, or not" WorkSeats |it: AutoAnswer| SeatVerb::AutoAnswer { on: it.on };
+    "skills" "调整技能" "Changes the seat's skills" WorkSeats |it: NewSkills| SeatVerb::SetSkills { skills: it.skills.0 };
+    "notice" "便签" "Shows the person at the seat a text" WorkSeats |it: Notice| SeatVerb::Notice { text: it.text };
+    "call" "外呼、预览外呼、双呼" "Calls somebody: the seat's phone first, then the number" WorkSeats |it: Call| SeatVerb::Call(it.into());
+    "answer" "接听" "Answers the call that rings" WorkSeats |_: Nothing| SeatVerb::Answer;
+    "reject" "拒接" "Does not take the call that rings; its caller waits on" WorkSeats |_: Nothing| SeatVerb::Reject;
+    "hang-up" "挂断" "Ends the seat's call" WorkSeats |_: Nothing| SeatVerb::HangUp;
+    "hold" "保持" "Has the other side wait with music" WorkSeats |_: Nothing| SeatVerb::Hold;
+    "retrieve" "取回" "Talks on after hold" WorkSeats |_: Nothing| SeatVerb::Retrieve;
+    "mute" "静音" "Is not heard" WorkSeats |_: Nothing| SeatVerb::Mute;
+    "unmute" "取消静音" "Is heard again" WorkSeats |_: Nothing| SeatVerb::Unmute;
+    "dtmf" "二次拨号" "Sends keys to the other side" WorkSeats |it: Dtmf| SeatVerb::Dtmf { digits: it.digits };
+    "consult" "咨询" "Talks to somebody while the caller waits" WorkSeats |it: Consult| SeatVerb::Consult { to: it.to };
+    "cancel" "取消咨询、取消转移" "Gives up a consultation or transfer, back to the caller" WorkSeats |_: Nothing| SeatVerb::Cancel;
+    "alternate" "切换" "Goes from one to the other" WorkSeats |_: Nothing| SeatVerb::Alternate;
+    "transfer" "转移" "Moves the caller to a number, seat:NAME or queue:NAME" WorkSeats |it: Transfer| SeatVerb::Transfer { to: it.to, kind: it.mode.into() };
+    "complete" "完成转移" "Leaves the caller with the one consulted" WorkSeats |_: Nothing| SeatVerb::Complete;
+    "conference" "三方" "Makes the consultation a three-way call" WorkSeats |_: Nothing| SeatVerb::Conference;
+    "leave" "退出三方" "Leaves a three-way call; the others talk on" WorkSeats |_: Nothing| SeatVerb::Leave;
+    "retake" "三方取回" "Talks to the caller alone again" WorkSeats |_: Nothing| SeatVerb::Retake;
+    "pick-up" "代答" "Takes the call that rings at another seat" WorkSeats |it: Other| SeatVerb::PickUp { seat: it.seat };
+    "monitor" "监听" "Hears a seat's call, and is heard by nobody" Supervise |it: Other| SeatVerb::Supervise { seat: it.seat, mode: SuperviseMode::Monitor };
+    "whisper" "密语" "Speaks to a seat alone" Supervise |it: Other| SeatVerb::Supervise { seat: it.seat, mode: SuperviseMode::Whisper };
+    "barge" "强插" "Speaks with all in a seat's call" Supervise |it: Other| SeatVerb::Supervise { seat: it.seat, mode: SuperviseMode::Barge };
+    "switch" "切换监听方式" "Changes between the three" Supervise |it: Switch| SeatVerb::SuperviseMode { mode: it.mode };
+    "stop" "停止监听" "Leaves the call that it supervises" Supervise |_: Nothing| SeatVerb::StopSupervising;
+    "intercept" "拦截、接管" "Takes a seat's call over; that seat is idle, the supervisor goes on" Supervise |it: Other| SeatVerb::Intercept { seat: it.seat };
+    "force-drop" "强拆" "Ends this seat's call" Supervise |_: Nothing| SeatVerb::ForceDrop;
+    "data" "随路数据" "Sets what goes along with the call, through every transfer and into its record" WorkSeats |it: Data| SeatVerb::SetData { key: it.key, value: it.value };
+    "record" "录音开始、暂停、屏蔽" "Starts, pauses or masks the recording" WorkSeats |it: Record| SeatVerb::Record(it.action.into());
+}
+
+/// No field
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Skills by name, each with a level from 1 to 9
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+struct Levels(
+    #[schemars(extend("maxProperties" = 64, "propertyNames" = { "minLength": 1, "maxLength": 64 },
+        "additionalProperties" = { "type": "integer", "minimum": 1, "maximum": 9 }))]
+    Skills,
+);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    /// Another toolbar that is signed in there is signed out and told so
+    #[serde(default)]
+    force: bool,
+    #[serde(default)]
+    device: Device,
+    /// None: those of the configuration
+    #[serde(default)]
+    skills: Option<Levels>,
+    /// Begins with a break of this reason; none: ready at once
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^\P{Cc}+$"))]
+    busy: Option<Arc<str>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NotReady {
+    #[serde(default)]
+    #[schemars(length(max = 64), regex(pattern = r"^\P{Cc}*$"))]
+    reason: Arc<str>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Break {
+    #[schemars(range(min = 1, max = 1440))]
+    minutes: u32,
+    #[serde(default)]
+    #[schemars(length(max = 64), regex(pattern = r"^\P{Cc}*$"))]
+    reason: Arc<str>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Extend {
+    #[schemars(range(min = 1, max = 86_400))]
+    seconds: u32,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AutoAnswer {
+    on: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NewSkills {
+    skills: Levels,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Notice {
+    #[schemars(length(min = 1, max = 900), regex(pattern = r"^[\P{Cc}\n]+$"))]
+    text: Arc<str>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    /// A number
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\p{Cc}\s]+$"))]
+    to: String,
+    /// The hotline in whose name it is placed
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 32), regex(pattern = "^[0-9]+$"))]
+    hotline: Option<String>,
+    /// The row of the callback list that it is for
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^\P{Cc}+$"))]
+    callback: Option<String>,
+    /// The ticket that it is for
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^\P{Cc}+$"))]
+    ticket: Option<String>,
+    /// The seat looks at it first, and calls by the same verb without this
+    #[serde(default)]
+    preview: bool,
+}
+
+impl From<Call> for Outgoing {
+    fn from(call: Call) -> Outgoing {
+        let Call { to, hotline, callback, ticket, preview } = call;
+        Outgoing { to, hotline, callback, ticket, preview }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Dtmf {
+    #[schemars(regex(pattern = "^[0-9*#A-D]{1,32}$"))]
+    digits: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Consult {
+    /// A number of the dial plan, or seat:NAME
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\p{Cc}\s]+$"))]
+    to: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Transfer {
+    /// A number of the dial plan, seat:NAME or queue:NAME
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\p{Cc}\s]+$"))]
+    to: String,
+    #[serde(default)]
+    mode: Mode,
+}
+
+/// Ways to move a caller
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Mode {
+    #[default]
+    Blind,
+    Consult,
+    ThreeWay,
+    Emergency,
+}
+
+impl From<Mode> for TransferKind {
+    fn from(mode: Mode) -> TransferKind {
+        match mode {
+            Mode::Blind => TransferKind::Blind,
+            Mode::Consult => TransferKind::Consult,
+            Mode::ThreeWay => TransferKind::ThreeWay,
+            Mode::Emergency => TransferKind::Emergency,
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Other {
+    /// The other seat's name
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^\P{Cc}+$"))]
+    seat: Arc<str>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Switch {
+    mode: SuperviseMode,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]{1,64}$"))]
+    key: String,
+    #[schemars(length(max = 1024), regex(pattern = r"^[\P{Cc}\n]*$"))]
+    value: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    action: Action,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Start,
+    Pause,
+    Mask,
+    Resume,
+    Stop,
+}
+
+impl From<Action> for RecordVerb {
+    fn from(action: Action) -> RecordVerb {
+        match action {
+            Action::Start => RecordVerb::Start,
+            Action::Pause => RecordVerb::Pause,
+            Action::Mask => RecordVerb::Mask,
+            Action::Resume => RecordVerb::Resume,
+            Action::Stop => RecordVerb::Stop,
+        }
+    }
+}

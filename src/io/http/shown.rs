@@ -1,0 +1,178 @@
+//! Calls, seats and queues as the API shows them: the types that its document is made from.
+
+use crate::base::{CallId, Wall};
+use crate::control::{CallView, QueueView, SeatView};
+use crate::event::Intent;
+use crate::event::seat::{Author, BreakKind, Device, Skills};
+use crate::record::zone::Zone;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A call in progress.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Call", deny_unknown_fields)]
+pub struct CallShown {
+    #[schemars(extend("format" = "uuid"))]
+    id: String,
+    /// The line's name in the plan
+    line: String,
+    /// The number that was dialled, normalised
+    number: String,
+    /// Masked unless it may be seen in full; null where it was withheld
+    #[schemars(required)]
+    caller: Option<String>,
+    /// announcing, queued, ringing, talking …
+    state: &'static str,
+    legs: Vec<LegShown>,
+}
+
+/// A party of a call.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Leg", deny_unknown_fields)]
+struct LegShown {
+    leg: u64,
+    /// caller, the seat's name or the target's number
+    party: String,
+    /// ringing, talking, aside or waiting
+    state: &'static str,
+    on_hold: bool,
+}
+
+impl CallShown {
+    pub fn of(call: &CallView) -> CallShown {
+        let leg = |leg: &crate::control::LegView| LegShown {
+            leg: leg.leg,
+            party: leg.party.clone(),
+            state: leg.state,
+            on_hold: leg.on_hold,
+        };
+        CallShown {
+            id: call.id.to_string(),
+            line: call.line.clone(),
+            number: call.number.clone(),
+            caller: call.caller.clone(),
+            state: call.state,
+            legs: call.legs.iter().map(leg).collect(),
+        }
+    }
+}
+
+/// A seat's two axes at one moment: its intent, and its device. 座席的意愿与话机
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Seat")]
+pub struct SeatShown {
+    /// The log of seats stood here: follow its events after this number
+    n: u64,
+    seat: String,
+    /// Its name for people
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    /// logged_out, ready, break or wrap_up
+    intent: &'static str,
+    /// The break's kind 示忙或小休
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<BreakKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Since when it has been so
+    since: String,
+    since_seconds: u64,
+    /// Until it ends by itself, or is overdue
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_seconds: Option<u64>,
+    overdue: bool,
+    /// The intent that follows when its call is over
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'static str>,
+    /// The one who wanted it so 由谁设置
+    by: Author,
+    /// gone, idle, ringing or talking: it follows from the phone's registration and its calls
+    device: &'static str,
+    /// The phone that it has said it uses
+    phone: Device,
+    skills: Skills,
+    auto_answer: bool,
+    /// Calls of queues that it let ring, in a row
+    misses: u32,
+    queues: Vec<String>,
+    /// The ids of its calls
+    calls: Vec<String>,
+}
+
+impl SeatShown {
+    pub fn of(view: &SeatView, now: Wall, times: &Zone) -> SeatShown {
+        let (kind, reason) = match &view.intent {
+            Intent::Break { kind, reason, .. } => (Some(*kind), Some(reason.to_string())),
+            _ => (None, None),
+        };
+        let since = Wall(now.0.saturating_sub(i64::try_from(view.since.as_micros()).unwrap_or(i64::MAX)));
+        SeatShown {
+            n: view.n,
+            seat: view.seat.to_string(),
+            label: view.label.as_deref().map(str::to_owned),
+            intent: view.intent.name(),
+            kind,
+            reason,
+            since: times.write(since),
+            since_seconds: view.since.as_secs(),
+            left_seconds: view.left.map(|left| left.as_secs()),
+            overdue: view.overdue,
+            next: view.next.as_ref().map(Intent::name),
+            by: view.by.clone(),
+            device: view.device.name(),
+            phone: view.phone,
+            skills: view.skills.clone(),
+            auto_answer: view.auto_answer,
+            misses: view.misses,
+            queues: view.queues.iter().map(ToString::to_string).collect(),
+            calls: view.calls.iter().map(CallId::to_string).collect(),
+        }
+    }
+}
+
+/// A queue at one moment: figures, nothing of any caller.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Queue")]
+pub struct QueueShown {
+    queue: String,
+    /// Callers that wait 排队数
+    waiting: usize,
+    longest_wait_seconds: u64,
+    /// Its seats, and those of them that are ready, that take a call now, and that talk
+    seats: usize,
+    ready: usize,
+    free: usize,
+    talking: usize,
+}
+
+impl QueueShown {
+    pub fn of(view: &QueueView) -> QueueShown {
+        QueueShown {
+            queue: view.queue.to_string(),
+            waiting: view.waiting,
+            longest_wait_seconds: view.longest.as_secs(),
+            seats: view.seats,
+            ready: view.ready,
+            free: view.free,
+            talking: view.talking,
+        }
+    }
+}
+
+/// All that a toolbar shows when it opens, or comes back after it was away for too long. 快照
+#[derive(Serialize, JsonSchema)]
+pub struct Snapshot {
+    pub seat: SeatShown,
+    pub calls: Vec<CallShown>,
+    pub queues: Vec<QueueShown>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Seats {
+    pub seats: Vec<SeatShown>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Queues {
+    pub queues: Vec<QueueShown>,
+}
