@@ -49,7 +49,7 @@ fn desk_of(http: &Http) -> (ApiState, Outlet) {
             more,
             reload,
             tokens,
-            audit: Arc::new(audit()),
+            audit: Arc::new(Audit::of(&std::env::temp_dir())),
             recordings: Arc::new(RecordingStore::of(&config::Config::default()).unwrap()),
             disk: Arc::new(Disk::of("var/journal.db".into(), 0, 0, Arc::default())),
             deliveries: Arc::default(),
@@ -436,12 +436,6 @@ fn endless_body() -> Body {
         }
     }
     Body::new(Silent)
-}
-
-fn audit() -> Audit {
-    let mut config = config::Config::default();
-    config.node.state = std::env::temp_dir();
-    Audit::of(&config.node.state)
 }
 
 #[tokio::test]
