@@ -1,8 +1,9 @@
 //! The verbs of a seat's toolbar, and what it is told.
 
-use crate::base::{CallId, Text};
+use crate::base::CallId;
 use crate::event::seat::{Author, Device, Skills, SuperviseMode};
 use crate::event::{Intent, TransferKind};
+pub use crate::seat::{DeviceState, Refusal as SeatRefusal};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,26 +185,6 @@ pub struct SeatView {
     pub n: u64,
 }
 
-/// The axis of the phone: it follows from bindings and live legs, and nobody sets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceState {
-    Gone,
-    Idle,
-    Ringing,
-    Talking,
-}
-
-impl DeviceState {
-    pub fn name(self) -> &'static str {
-        match self {
-            DeviceState::Gone => "gone",
-            DeviceState::Idle => "idle",
-            DeviceState::Ringing => "ringing",
-            DeviceState::Talking => "talking",
-        }
-    }
-}
-
 /// A queue at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueView {
@@ -216,60 +197,4 @@ pub struct QueueView {
     pub ready: usize,
     pub free: usize,
     pub talking: usize,
-}
-
-/// Why a verb was not carried out; nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SeatRefusal {
-    UnknownSeat,
-    SignedOut,
-    /// Another is signed in there.
-    Taken,
-    NotOnBreak,
-    NotInWrapUp,
-    /// Longer than what is allowed.
-    TooLong,
-    UnknownSkill,
-    /// The seat has no call that this could be about.
-    NoCall,
-    /// It is in a call.
-    InCall,
-    /// Its phone cannot be reached.
-    Gone,
-}
-
-impl SeatRefusal {
-    /// In a word, as programs read it.
-    pub fn name(self) -> &'static str {
-        match self {
-            SeatRefusal::UnknownSeat => "unknown_seat",
-            SeatRefusal::SignedOut => "signed_out",
-            SeatRefusal::Taken => "taken",
-            SeatRefusal::NotOnBreak => "not_on_break",
-            SeatRefusal::NotInWrapUp => "not_in_wrap_up",
-            SeatRefusal::TooLong => "too_long",
-            SeatRefusal::UnknownSkill => "unknown_skill",
-            SeatRefusal::NoCall => "no_call",
-            SeatRefusal::InCall => "in_call",
-            SeatRefusal::Gone => "gone",
-        }
-    }
-
-    /// One sentence for people, and whether asking again later may help.
-    pub fn words(self) -> (Text, bool) {
-        match self {
-            SeatRefusal::UnknownSeat => (both!("there is no such seat", "没有此座席"), false),
-            SeatRefusal::SignedOut => (both!("the seat is signed out: sign in first", "座席未签入：请先签入"), false),
-            SeatRefusal::Taken => {
-                (both!("another is signed in at this seat: sign in with `force`", "此座席已有他人签入：可强制签入"), false)
-            }
-            SeatRefusal::NotOnBreak => (both!("the seat is on no break", "座席不在示忙或小休状态"), false),
-            SeatRefusal::NotInWrapUp => (both!("the seat is not in wrap-up", "座席不在话后整理状态"), false),
-            SeatRefusal::TooLong => (both!("longer than is allowed", "超过允许的时长或长度"), false),
-            SeatRefusal::UnknownSkill => (both!("no queue knows this skill", "没有队列使用此技能"), false),
-            SeatRefusal::NoCall => (both!("the seat has no such call now", "座席目前没有此类通话"), true),
-            SeatRefusal::InCall => (both!("the seat is in a call", "座席正在通话"), true),
-            SeatRefusal::Gone => (both!("the seat's phone cannot be reached", "座席话机无法接通"), true),
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Facts that must be there after a kill -9 and are no log: one row each, replaced whole.
 
-use super::seat::{Author, BreakKind, Device, Skills};
-use crate::base::{CallId, Wall};
+use super::seat::{Author, Device, Intent, Skills};
+use crate::base::Wall;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub enum FactKind {
 /// A change to what is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Keep {
-    Set(Fact),
+    Set(Box<Fact>),
     Forget { kind: FactKind, key: String },
 }
 
@@ -40,32 +40,17 @@ pub struct SeatFact {
     pub since: Wall,
     /// When it ends by itself, or is overdue.
     pub until: Option<Wall>,
+    pub overdue: bool,
     /// The intent that is to follow.
-    pub next: Option<Intent>,
+    pub next: Option<(Intent, Author)>,
     pub by: Author,
+    /// Somebody with a toolbar is signed in.
+    pub holder: Option<Author>,
     pub device: Device,
     /// None: those of the configuration.
     pub skills: Option<Skills>,
     pub auto_answer: bool,
     pub misses: u32,
-}
-
-/// The wish of the person at a seat; the state of the phone is another matter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Intent {
-    LoggedOut,
-    Ready,
-    Break {
-        kind: BreakKind,
-        reason: Arc<str>,
-        /// Its length, where it has one.
-        seconds: Option<u64>,
-    },
-    WrapUp {
-        call: Option<CallId>,
-        seconds: u64,
-    },
 }
 
 impl Kept {
@@ -77,7 +62,7 @@ impl Kept {
         };
         self.facts.retain(|fact| (fact.kind(), fact.key()) != (kind, key.clone()));
         if let Keep::Set(fact) = keep {
-            self.facts.push(fact);
+            self.facts.push(*fact);
         }
     }
 }
@@ -108,17 +93,5 @@ impl FactKind {
 
     pub fn named(name: &str) -> Option<FactKind> {
         FactKind::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
-
-impl Intent {
-    /// In a word, as programs read it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Intent::LoggedOut => "logged_out",
-            Intent::Ready => "ready",
-            Intent::Break { .. } => "break",
-            Intent::WrapUp { .. } => "wrap_up",
-        }
     }
 }

@@ -11,10 +11,10 @@ mod tests;
 mod transfer;
 
 pub use choice::{Asked, Because, Choice, Strategy};
-pub use fact::{Fact, FactKind, Intent, Keep, Kept, SeatFact};
+pub use fact::{Fact, FactKind, Keep, Kept, SeatFact};
 pub use hotline::{Mode, Phase};
 pub use report::{Report, Reported, ReportedTicket};
-pub use seat::{Author, SeatEntry, SeatWhat};
+pub use seat::{Author, Intent, SeatEntry, SeatWhat};
 pub use transfer::{TransferKind, TransferResult};
 
 use crate::base::{CallId, Mono, RtpStats, Wall};

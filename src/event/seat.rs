@@ -44,6 +44,11 @@ pub enum SeatWhat {
         seconds: Option<u64>,
         by: Author,
     },
+    /// The intent that follows the call which the seat is in: somebody wished it meanwhile.
+    Planned {
+        intent: Intent,
+        by: Author,
+    },
     /// The break has lasted longer than it should; it goes on.
     BreakOverdue {
         reason: Arc<str>,
@@ -77,34 +82,26 @@ pub enum SeatWhat {
     },
     Ringing {
         call: CallId,
-        leg: u64,
         cause: RingCause,
         queue: Option<Arc<str>>,
     },
-    RingOver {
-        call: CallId,
-        leg: u64,
-    },
     Talking {
         call: CallId,
-        leg: u64,
     },
     Held {
         call: CallId,
-        leg: u64,
     },
     Resumed {
         call: CallId,
-        leg: u64,
     },
     Conference {
         call: CallId,
         parties: u64,
     },
+    /// The call uses the seat no more.
     Released {
         call: CallId,
-        leg: u64,
-        by: super::By,
+        talked: bool,
     },
     OutboundFailed {
         call: CallId,
@@ -127,6 +124,36 @@ pub enum SeatWhat {
     },
 }
 
+/// The wish of the person at a seat; the state of the phone is another matter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    LoggedOut,
+    Ready,
+    Break {
+        kind: BreakKind,
+        reason: Arc<str>,
+        /// Its length, where it has one.
+        seconds: Option<u64>,
+    },
+    WrapUp {
+        call: Option<CallId>,
+        seconds: u64,
+    },
+}
+
+impl Intent {
+    /// In a word, as programs read it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Intent::LoggedOut => "logged_out",
+            Intent::Ready => "ready",
+            Intent::Break { .. } => "break",
+            Intent::WrapUp { .. } => "wrap_up",
+        }
+    }
+}
+
 /// The one who wanted a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Author {
@@ -145,6 +172,14 @@ pub enum AuthorKind {
     Supervisor,
     Operator,
     Gateway,
+}
+
+impl SeatWhat {
+    /// It changes nothing that must survive: the seat's calls end with the process, and their own logs have them.
+    pub fn passes(&self) -> bool {
+        use SeatWhat::{Conference, Held, Released, Resumed, Ringing, Talking};
+        matches!(self, Ringing { .. } | Talking { .. } | Held { .. } | Resumed { .. } | Conference { .. } | Released { .. })
+    }
 }
 
 impl Author {

@@ -7,6 +7,7 @@ use super::waiter::{Group, Need, Place, Waiter};
 use super::{Choice, Output};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono};
+use crate::event::seat::{RingCause, SeatWhat};
 use crate::event::{Asked, Because};
 use crate::seat::Lease;
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ impl Queues {
         let Some(waiter) = self.waiters.get_mut(&call) else { return };
         let Some(queue) = self.queues.get_mut(&waiter.queue) else { return };
         self.seats.take(call, &seat, Lease::Ringing);
+        let rings = SeatWhat::Ringing { call, cause: RingCause::Queue, queue: Some(waiter.queue.clone()) };
+        self.seats.note(&seat, rings);
         trap::spring(Trap::Queue);
         waiter.ringing.insert(seat.clone(), false);
         if !queue.config.strategy.wants_seat(waiter, &self.seats) {
@@ -174,6 +177,9 @@ impl Queues {
 
     /// Offers free seats to the calls of the pending queues, the first in place before others, since queues share seats.
     pub(super) fn dispatch(&mut self, now: Mono, out: &mut Vec<Output>) {
+        while let Some(seat) = self.seats.settle(now) {
+            self.list(&seat);
+        }
         let queues = mem::take(&mut self.pending);
         let mut next: BTreeMap<Place, (Arc<str>, Group)> = BTreeMap::new();
         for name in queues {

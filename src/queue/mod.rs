@@ -55,6 +55,7 @@ mod queues;
 #[cfg(test)]
 mod random_tests;
 mod recover;
+mod shifts;
 mod state;
 mod strategy;
 #[cfg(test)]
@@ -101,6 +102,8 @@ pub struct Queue {
     pub rest_max: Duration,
     /// A seat that failed one caller again and again is passed over for it at most so long.
     pub refusal_max: Duration,
+    /// How long a seat may write about a call of this queue before it takes another.
+    pub wrap_up: Duration,
 }
 
 /// From 0 to 9: the higher goes first. The more urgent of two is the lesser, as with places.

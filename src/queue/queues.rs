@@ -86,6 +86,9 @@ impl Queues {
 
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
         let now = now.mono;
+        while let Some(seat) = self.seats.tick(now) {
+            self.list(&seat);
+        }
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 Timer::Wait(call) => {
@@ -106,12 +109,19 @@ impl Queues {
     }
 
     pub fn deadline(&self) -> Option<Mono> {
-        self.timers.next()
+        [self.timers.next(), self.seats.deadline()].into_iter().flatten().min()
     }
 
     /// (calls waiting, channels taken)
     pub fn gauges(&self) -> (usize, usize) {
         (self.waiters.len(), self.seats.taken())
+    }
+
+    /// Calls that wait in one queue, and the longest wait of them.
+    pub fn waiting_in(&self, now: Now, queue: &str) -> (usize, Duration) {
+        let waits = self.waiters.values().filter(|waiter| *waiter.queue == *queue);
+        let waits = waits.map(|waiter| now.mono.since(waiter.start));
+        waits.fold((0, Duration::ZERO), |(count, longest), wait| (count + 1, longest.max(wait)))
     }
 
     /// Tells whether a call waits, and will not for ever.
@@ -229,12 +239,16 @@ impl Queues {
             return;
         }
         self.timers.cancel(&Timer::Ring(call, seat.clone()));
+        let wrap_up = self.queues.get(&waiter.queue).map(|queue| queue.config.wrap_up);
         if let Some(caller) = waiter.caller.clone().filter(|_| self.keeps_last_seats) {
             self.serial += 1;
             self.last_seats.remember(caller, self.serial, now, seat.clone());
         }
         self.seats.take(call, &seat, Lease::Talking);
         self.seats.serves(&seat);
+        if let Some(wrap_up) = wrap_up {
+            self.seats.wraps_up(call, &seat, wrap_up);
+        }
         self.is_there(&seat);
         self.worked(&seat);
         self.leave(now, call, true, out);
@@ -252,6 +266,7 @@ impl Queues {
         self.timers.set(Timer::Retry(call, seat.clone()), retry);
         self.judge(now, seat, failure, rests);
         self.unring(call, seat);
+        self.seats.called_in_vain(now, seat, call, failure);
         self.worked(seat);
         self.keep_no_longer(call, Some(seat));
         self.wants_another(call);

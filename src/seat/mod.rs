@@ -9,16 +9,24 @@
 //! **Absence.** A seat that let it ring, or that cannot be reached, is in doubt until it shows life. It rests longer each
 //! time, up to the queue's bound.
 
+mod refusal;
+mod shift;
+#[cfg(test)]
+mod shift_tests;
+mod shifts;
 mod snapshot;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use refusal::Refusal;
+pub use shift::{Rules, Shift, SignIn, Wish};
 pub use snapshot::SeatsSnapshot;
-pub use state::SeatState;
+pub use state::{DeviceState, SeatState};
 
-use crate::base::{CallId, Mono, Target};
-use crate::event::seat::Skills;
+use crate::base::{CallId, Mono, Target, Timers};
+use crate::event::SeatWhat;
+use crate::event::seat::{RingCause, Skills};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,6 +42,7 @@ pub struct Seat {
     pub skills: Skills,
     /// A queue rings it for a skill that it has, and for others only after a wait.
     pub expert: bool,
+    pub rules: Rules,
 }
 
 /// One place where a seat can be reached.
@@ -66,6 +75,12 @@ struct Use {
     leased: bool,
     party: bool,
     placed: bool,
+    /// It was joined to somebody.
+    #[serde(default)]
+    talked: bool,
+    /// How long it may write about the call, where its queue says so.
+    #[serde(default)]
+    wrap_up: Option<Duration>,
 }
 
 /// All seats that are configured, and those that are not any more but still in use.
@@ -76,6 +91,12 @@ pub struct Seats {
     uses: BTreeMap<(CallId, Arc<str>), Use>,
     /// Seats in doubt.
     missed: BTreeSet<Arc<str>>,
+    /// The moment at which something happens by itself, one for each seat.
+    timers: Timers<Arc<str>>,
+    /// Uses that are over, and are not settled yet: how long the seat may write about each, where it has talked.
+    over: Vec<(Arc<str>, CallId, Option<Duration>)>,
+    /// Lines for the log of seats that nobody has taken yet.
+    news: Vec<(Arc<str>, SeatWhat)>,
     serial: u64,
 }
 
@@ -90,9 +111,12 @@ impl Seats {
         }
         let least = self.all.values().map(|state| state.served).min().unwrap_or_default();
         for seat in seats {
-            let state = self.all.entry(seat.name).or_insert_with(|| SeatState { served: least, ..SeatState::default() });
-            (state.channels, state.bindings) = (seat.channels, seat.bindings);
-            (state.skills, state.expert) = (seat.skills, seat.expert);
+            let new = !self.all.contains_key(&seat.name);
+            let begun = || SeatState { served: least, ..SeatState::default() };
+            let state = self.all.entry(seat.name.clone()).or_insert_with(begun);
+            (state.channels, state.bindings, state.expert) = (seat.channels, seat.bindings, seat.expert);
+            state.adopt(seat.rules, seat.skills, new);
+            self.timers.update(seat.name, state.shift.deadline(&state.rules));
         }
     }
 
@@ -204,7 +228,11 @@ impl Seats {
     pub fn miss(&mut self, seat: &Arc<str>) -> bool {
         let Some(state) = self.all.get_mut(seat) else { return false };
         state.misses = state.misses.saturating_add(1);
-        self.missed.insert(seat.clone())
+        let new = self.missed.insert(seat.clone());
+        if new {
+            self.news.push((seat.clone(), SeatWhat::DeviceGone));
+        }
+        new
     }
 
     /// The seat has shown life. True when it was in doubt before.
@@ -212,7 +240,10 @@ impl Seats {
         if let Some(state) = self.all.get_mut(seat) {
             state.misses = 0;
         }
-        self.missed.remove(seat)
+        let doubted = self.missed.take(seat);
+        let was = doubted.is_some();
+        self.news.extend(doubted.map(|seat| (seat, SeatWhat::DeviceBack)));
+        was
     }
 
     /// The seat is passed over for every call, twice as long each time that it is missed, and at most `longest`.
@@ -261,6 +292,15 @@ impl Seats {
         let state = self.all.entry(seat.clone()).or_default();
         state.discount(before);
         state.count(after);
+        if before.is_one() && !after.is_one() {
+            let wrap_up = before.talked.then(|| before.wrap_up.unwrap_or(state.rules.wrap_up));
+            self.over.push((seat.clone(), call, wrap_up));
+            self.news.push((seat.clone(), SeatWhat::Released { call, talked: before.talked }));
+        }
+        if after.party && !before.is_one() {
+            let cause = if after.placed { RingCause::Outbound } else { RingCause::Direct };
+            self.news.push((seat.clone(), SeatWhat::Ringing { call, cause, queue: None }));
+        }
         match after.is_one() {
             true => _ = self.uses.insert(key, after),
             false => _ = self.uses.remove(&key),

@@ -1,7 +1,8 @@
 //! Facts about seats that must survive. Channels and bindings come from the configuration, and every count follows from the uses.
 
 use super::{Seat, Seats, Use};
-use crate::base::{CallId, Mono, Offset};
+use crate::base::{CallId, Mono, Now, Offset, Wall};
+use crate::event::SeatFact;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ struct SeatSnapshot {
     rests_until: Option<Offset>,
     misses: u32,
     last_work: u64,
+    shift: SeatFact,
 }
 
 impl Seats {
@@ -28,6 +30,7 @@ impl Seats {
             rests_until: state.rests_until.map(|until| until.offset_from(now)),
             misses: state.misses,
             last_work: state.last_work,
+            shift: state.fact(apart(now), name),
         });
         let uses = self.uses.iter().map(|((call, seat), of)| (*call, seat.clone(), *of));
         SeatsSnapshot { seats: seats.collect(), uses: uses.collect(), serial: self.serial }
@@ -37,13 +40,14 @@ impl Seats {
     pub fn restore(now: Mono, configured: Vec<Seat>, snapshot: SeatsSnapshot) -> Seats {
         let mut seats = Seats { serial: snapshot.serial, ..Seats::default() };
         seats.configure(configured);
-        for SeatSnapshot { name, rests_until, misses, last_work } in snapshot.seats {
+        for SeatSnapshot { name, rests_until, misses, last_work, shift } in snapshot.seats {
             let state = seats.all.entry(name.clone()).or_default();
             (state.misses, state.last_work) = (misses, last_work);
             state.rests_until = rests_until.map(|until| now.at(until));
             if misses > 0 {
                 seats.missed.insert(name);
             }
+            seats.remember(apart(now), shift);
         }
         for (call, seat, of) in snapshot.uses {
             seats.all.entry(seat.clone()).or_default().count(of);
@@ -51,6 +55,11 @@ impl Seats {
         }
         seats
     }
+}
+
+/// Moments by their distance from this one.
+fn apart(now: Mono) -> Now {
+    Now { mono: now, wall: Wall(0) }
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::shift::{Rules, Shift};
 use super::{Binding, Lease, Use};
 use crate::base::Mono;
 use crate::event::seat::Skills;
@@ -11,6 +12,8 @@ pub struct SeatState {
     /// The places where it can be reached now.
     pub bindings: Vec<Binding>,
     pub skills: Skills,
+    /// Those of the configuration.
+    pub(super) known_skills: Skills,
     pub expert: bool,
     /// Callers of queues that it has talked to; one that is new begins with as many as the least busy has.
     pub served: u64,
@@ -26,12 +29,43 @@ pub struct SeatState {
     pub misses: u32,
     /// Serial number of its last work: the lower, the longer idle.
     pub last_work: u64,
+    pub shift: Shift,
+    pub rules: Rules,
+}
+
+/// The axis of the phone: it follows from bindings and live legs, and nobody sets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceState {
+    Gone,
+    Idle,
+    Ringing,
+    Talking,
+}
+
+impl DeviceState {
+    pub fn name(self) -> &'static str {
+        match self {
+            DeviceState::Gone => "gone",
+            DeviceState::Idle => "idle",
+            DeviceState::Ringing => "ringing",
+            DeviceState::Talking => "talking",
+        }
+    }
 }
 
 impl SeatState {
     /// It takes one more call now.
     pub fn is_free(&self) -> bool {
-        self.rests_until.is_none() && self.taken < self.channels && !self.bindings.is_empty()
+        self.rests_until.is_none() && self.taken < self.channels && !self.bindings.is_empty() && self.shift.is_ready()
+    }
+
+    pub fn device(&self) -> DeviceState {
+        match () {
+            () if self.taken > self.ringing => DeviceState::Talking,
+            () if self.ringing > 0 => DeviceState::Ringing,
+            () if self.bindings.is_empty() || self.is_phone() && self.is_doubtful() => DeviceState::Gone,
+            () => DeviceState::Idle,
+        }
     }
 
     /// It takes calls now, or will when those that it has are over.

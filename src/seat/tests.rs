@@ -10,7 +10,8 @@ fn call(n: u128) -> CallId {
 /// A seat that can be reached at one place.
 pub(crate) fn seat(name: &str, channels: u32) -> Seat {
     let target = Target::at(Transport::Udp, SocketAddr::from(([192, 0, 2, 20], 5060)));
-    Seat { name: name.into(), channels, bindings: vec![Binding { target }], skills: Skills::new(), expert: false }
+    let (skills, bindings) = (Skills::new(), vec![Binding { target }]);
+    Seat { name: name.into(), channels, bindings, skills, expert: false, rules: Rules::default() }
 }
 
 fn seats(channels: u32) -> (Seats, Arc<str>) {

@@ -356,6 +356,7 @@ mod tests {
             lines_from,
             skills: Default::default(),
             expert: false,
+            rules: Default::default(),
         };
         let flow =
             |proto, remote: &str| Flow { proto, local: "192.0.2.1:5060".parse().unwrap(), remote: remote.parse().unwrap() };

@@ -4,7 +4,7 @@ use super::identity::Identity;
 use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now};
 use crate::call::{CALLER, Dialled, Goal, LegNo, Refusal, Request};
-use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, SeatRefusal, Why};
+use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
 use crate::event::{TransferKind, TransferResult};
 use crate::plan::{self, Decision, Facts, Step};
@@ -35,8 +35,16 @@ impl Switch {
                 done(asked.map_err(|why| if why == Why::Call(Refusal::NotAllowed) { Why::NoSuchLeg } else { why }))
             }
             Command::Drain => self.drain(true),
-            Command::Seats | Command::SeatOf(_) | Command::Queues | Command::Seat { .. } | Command::Heard { .. } => {
-                Reply::Refused(Why::Seat(SeatRefusal::UnknownSeat))
+            Command::Seats => self.all_seats(now),
+            Command::SeatOf(seat) => self.one_seat(now, &seat),
+            Command::Queues => self.all_queues(now),
+            Command::Seat { seat, by, verb } => match self.seat_verb(now, &seat, by, *verb) {
+                Ok(()) => return self.verb_given(now, id, &seat, out),
+                Err(why) => Reply::Refused(why),
+            },
+            Command::Heard { seat, .. } => {
+                self.queues.seats_mut().heard(now.mono, &seat);
+                Reply::Done
             }
             Command::Undrain if self.ending => Reply::Refused(Why::Ending),
             Command::Undrain => self.drain(false),

@@ -4,6 +4,7 @@
 use super::{Output, Switch, Work};
 use crate::base::{CallId, Mono, Now, Timers};
 use crate::call;
+use crate::control::Reply;
 use crate::dialog;
 use crate::event::{Entry, What};
 use std::collections::VecDeque;
@@ -14,8 +15,12 @@ pub(super) struct Journal {
     /// It cannot write.
     pub(super) down: bool,
     last_ticket: u64,
+    /// Everything up to this ticket is on disk.
+    written: u64,
     /// Tickets whose durability somebody waits for, oldest first.
     pub(super) unwritten: VecDeque<(u64, CallId)>,
+    /// Replies that leave when what they are about is on disk, oldest first.
+    replies: VecDeque<(u64, u64, Reply)>,
     /// Emergency calls that have waited long enough then.
     waits: Timers<CallId>,
 }
@@ -47,7 +52,27 @@ impl Switch {
         out.extend(waited.into_iter().chain(set_up).map(Output::Timed));
     }
 
+    /// A verb was carried out: how the seat stands by it, told when it is on disk, or at once where the disk refuses.
+    pub(super) fn verb_given(&mut self, now: Now, id: u64, seat: &str, out: &mut Vec<Output>) {
+        self.write_seats(now, out);
+        let (ticket, reply) = (self.journal.last_ticket, self.one_seat(now, seat));
+        self.journal.replies.push_back((ticket, id, reply));
+        if self.journal.down || self.journal.written >= ticket {
+            self.reply_to_verbs(u64::MAX, out);
+        }
+    }
+
+    fn reply_to_verbs(&mut self, upto: u64, out: &mut Vec<Output>) {
+        while self.journal.replies.front().is_some_and(|(ticket, ..)| *ticket <= upto)
+            && let Some((_, id, reply)) = self.journal.replies.pop_front()
+        {
+            out.push(Output::Reply { id, reply });
+        }
+    }
+
     pub(super) fn journaled(&mut self, now: Now, upto: u64, out: &mut Vec<Output>) {
+        self.journal.written = self.journal.written.max(upto);
+        self.reply_to_verbs(upto, out);
         while let Some(&(ticket, id)) = self.journal.unwritten.front()
             && ticket <= upto
         {
@@ -91,6 +116,7 @@ impl Switch {
     pub(super) fn journal_changed(&mut self, now: Now, down: bool, out: &mut Vec<Output>) {
         self.journal.down = down;
         if down {
+            self.reply_to_verbs(u64::MAX, out);
             tracing::error!("the journal cannot write: records are kept in memory");
             let held: Vec<CallId> = self.journal.unwritten.iter().map(|(_, id)| *id).collect();
             for id in held {

@@ -40,6 +40,9 @@ impl Switch {
     pub(super) fn joined(&mut self, now: Now, id: CallId, leg_no: LegNo, party: Party, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         self.counters.answered += u64::from(!std::mem::replace(&mut active.talked, true));
+        if let Party::Seat { name, .. } = &party {
+            self.queues.talks(id, name);
+        }
         let (sip_call_id, label) = self.known_of(id, leg_no, &party);
         self.write(now, id, What::Joined { leg: leg_no.0, party, sip_call_id, label }, out);
     }

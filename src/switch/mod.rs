@@ -27,6 +27,7 @@ mod route;
 mod seat_log;
 mod seats;
 mod setup;
+mod shift;
 mod stopwatch;
 mod traced;
 
@@ -40,7 +41,7 @@ use crate::base::{AccessList, CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimi
 use crate::call::{self, Call, LegEvent, LegNo};
 use crate::control;
 use crate::dialog::{self, Legs};
-use crate::event::{Entry, Keep, Kept, SeatEntry};
+use crate::event::{Entry, Fact, Keep, Kept, SeatEntry};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::timing::Timing;
@@ -182,7 +183,6 @@ pub struct Switch {
     next_shard: u16,
     journal: durable::Journal,
     /// The number of the last line of the log of seats.
-    #[allow(dead_code)]
     seat_n: u64,
     draining: bool,
     /// It will take none again.
@@ -294,6 +294,12 @@ impl Switch {
             fixed,
             rng,
         };
+        for fact in kept.facts {
+            match fact {
+                Fact::Seat(fact) => switch.queues.seats_mut().remember(now, fact),
+            }
+        }
+        switch.queues.reload(now, route::seats(&switch.setup), switch.setup.queues.clone(), &mut switch.queues_done);
         switch.ua.meet(admit::peers(&switch.setup));
         for shard in 0..switch.fixed.media.shards {
             switch.refill(now, shard, out);
@@ -323,6 +329,7 @@ impl Switch {
         }
         self.serve(now, out);
         self.run(now, out);
+        self.write_seats(now, out);
         self.trace(out);
     }
 
@@ -344,6 +351,7 @@ impl Switch {
         self.former.prune(now.mono);
         self.release_overdue(now, out);
         self.run(now, out);
+        self.write_seats(now, out);
         self.trace(out);
     }
 

@@ -37,8 +37,8 @@ pub(super) struct Route {
 pub(super) fn seats(setup: &Live) -> Vec<seat::Seat> {
     let known = |seat: &Seat| {
         let bindings = vec![seat::Binding { target: seat.target.clone() }];
-        let (skills, expert) = (seat.skills.clone(), seat.expert);
-        seat::Seat { name: seat.name.clone(), channels: seat.channels, bindings, skills, expert }
+        let (skills, expert, rules) = (seat.skills.clone(), seat.expert, seat.rules.clone());
+        seat::Seat { name: seat.name.clone(), channels: seat.channels, bindings, skills, expert, rules }
     };
     setup.seats.iter().map(known).collect()
 }

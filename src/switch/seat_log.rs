@@ -12,7 +12,6 @@ pub(super) fn first(kept: &Kept, now: Now) -> u64 {
     kept.seat_n.max(u64::try_from(micros).unwrap_or(0))
 }
 
-#[allow(dead_code)]
 impl Switch {
     /// A line that must outlive the process: what a person wants.
     pub(super) fn log_seat(&mut self, now: Now, seat: &Arc<str>, what: SeatWhat, out: &mut Vec<Output>) {

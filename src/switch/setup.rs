@@ -10,7 +10,7 @@ use crate::event::seat::Skills;
 use crate::media::{Origins, Ports, Prompt};
 use crate::plan::Plan;
 use crate::queue;
-use crate::seat::Binding;
+use crate::seat::{Binding, Rules};
 use crate::sip::{Codec, Uri};
 use crate::ua;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +139,8 @@ pub struct Seat {
     pub lines_from: LinesFrom,
     pub skills: Skills,
     pub expert: bool,
+    /// When it is signed in, and what its shift is bounded by.
+    pub rules: Rules,
 }
 
 impl Seat {

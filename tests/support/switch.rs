@@ -99,6 +99,7 @@ fn seat(name: &str, address: SocketAddr) -> Seat {
         lines_from: LinesFrom::Port,
         skills: Default::default(),
         expert: false,
+        rules: Default::default(),
     }
 }
 
@@ -121,6 +122,7 @@ fn queue(name: &str, seats: &[&str]) -> Queue {
         rest_after_failure: Duration::from_secs(5),
         rest_max: Duration::from_secs(60),
         refusal_max: Duration::from_secs(5),
+        wrap_up: Duration::ZERO,
     }
 }
 

@@ -28,6 +28,7 @@ pub const LIVE: &[&str] = &[
     "records.on_journal_failure",
     "routes",
     "seats",
+    "shifts",
     "sip.unknown_source",
     "trunks",
 ];

@@ -25,7 +25,7 @@ pub use finding::{Finding, KeyFault, Place};
 pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
 pub use media::Media;
-pub use peers::{Codec, Dtmf, LinesFrom, Seat, Transport, Trunk};
+pub use peers::{Codec, Dtmf, LinesFrom, Seat, SignIn, Transport, Trunk};
 pub use queues::Queue;
 pub use schema::*;
 

@@ -89,6 +89,8 @@ pub struct Seat {
     pub lines_from: LinesFrom,
     pub skills: BTreeMap<String, u8>,
     pub expert: bool,
+    pub sign_in: SignIn,
+    pub misses: u32,
 }
 
 impl Default for Seat {
@@ -107,6 +109,8 @@ impl Default for Seat {
             lines_from: LinesFrom::Port,
             skills: BTreeMap::new(),
             expert: false,
+            sign_in: SignIn::Always,
+            misses: 3,
         }
     }
 }
@@ -132,6 +136,16 @@ pub enum LinesFrom {
     #[default]
     Port,
     Address,
+}
+
+/// When a seat is ready for calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignIn {
+    #[default]
+    Always,
+    Asked,
+    Registration,
 }
 
 /// How keys travel to a peer.

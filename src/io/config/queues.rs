@@ -35,6 +35,8 @@ pub struct Queue {
     pub rest_max: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub refusal_max: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub wrap_up: Duration,
 }
 
 impl Default for Queue {
@@ -56,6 +58,7 @@ impl Default for Queue {
             rest_after_failure: Duration::from_secs(5),
             rest_max: Duration::from_secs(60),
             refusal_max: Duration::from_secs(30),
+            wrap_up: Duration::ZERO,
         }
     }
 }

@@ -24,6 +24,7 @@ pub struct Config {
     pub trunks: BTreeMap<String, Trunk>,
     pub routes: Routes,
     pub seats: BTreeMap<String, Seat>,
+    pub shifts: Shifts,
     pub queues: BTreeMap<String, Queue>,
     pub plan: Plan,
     pub media: Media,
@@ -99,6 +100,18 @@ pub struct Routes {
     pub rest_after_failure: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub rest_max: Duration,
+}
+
+/// Bounds of the shifts of seats.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shifts {
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub wrap_up_most: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub pause: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub heartbeat: Duration,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

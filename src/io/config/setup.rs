@@ -10,6 +10,7 @@ use crate::io::config::{self, Config};
 use crate::io::net::{admission, tcp};
 use crate::media::{Origins, Prompt};
 use crate::queue;
+use crate::seat::{Rules, SignIn};
 use crate::sip;
 use crate::switch::{
     Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource, Unproven,
@@ -100,7 +101,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
     let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(name, t));
     let trunks = trunks.collect::<Result<Vec<_>, _>>()?;
     let several = trunks.len() > 1;
-    let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| seat(name, s));
+    let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| seat(name, s, rules(config, name, s)));
     let default_route = trunks.iter().position(|t| *t.name == *config.routes.default);
     Ok(Live {
         seats: seats.collect::<Result<_, _>>()?,
@@ -155,7 +156,26 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, Text> {
     })
 }
 
-fn seat(name: &str, seat: &config::Seat) -> Result<Seat, Text> {
+/// The wrap-up after a call that came by no queue is the longest of the queues that the seat serves.
+fn rules(config: &Config, name: &str, seat: &config::Seat) -> Rules {
+    let serves = config.queues.values().filter(|queue| queue.enabled && queue.seats.iter().any(|seat| seat == name));
+    let sign_in = match seat.sign_in {
+        config::SignIn::Always => SignIn::Always,
+        config::SignIn::Asked => SignIn::Asked,
+        config::SignIn::Registration => SignIn::Registration,
+    };
+    let config::Shifts { wrap_up_most, pause, heartbeat } = config.shifts;
+    Rules {
+        sign_in,
+        wrap_up: serves.map(|queue| queue.wrap_up).max().unwrap_or_default(),
+        wrap_up_most,
+        misses: if sign_in == SignIn::Always { 0 } else { seat.misses },
+        pause,
+        heartbeat,
+    }
+}
+
+fn seat(name: &str, seat: &config::Seat, rules: Rules) -> Result<Seat, Text> {
     Ok(Seat {
         name: name.into(),
         label: Some(seat.name.as_str()).filter(|label| !label.is_empty()).map(Arc::from),
@@ -175,6 +195,7 @@ fn seat(name: &str, seat: &config::Seat) -> Result<Seat, Text> {
         },
         skills: seat.skills.iter().map(|(skill, level)| (skill.as_str().into(), *level)).collect(),
         expert: seat.expert,
+        rules,
     })
 }
 
@@ -218,6 +239,7 @@ fn queue(name: &str, queue: &config::Queue, several: bool, emergency_percent: us
         rest_after_failure: queue.rest_after_failure,
         rest_max: queue.rest_max,
         refusal_max: queue.refusal_max,
+        wrap_up: queue.wrap_up,
     }
 }
 

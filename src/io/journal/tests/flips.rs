@@ -69,7 +69,7 @@ fn seeded() -> TempDir {
             tx.settle("webhook", &settlement, START, START)?;
             tx.creating("webhook", call(3), START)?;
             (1..3).try_for_each(|n| tx.seat(&seats::entry(n, "zhang")))?;
-            ["zhang", "li"].iter().try_for_each(|seat| tx.keep(&Keep::Set(seats::fact(seat, "lunch"))))?;
+            ["zhang", "li"].iter().try_for_each(|seat| tx.keep(&Keep::Set(Box::new(seats::fact(seat, "lunch")))))?;
             tx.called_back(&callback, START, START, Duration::MAX)?;
             tx.report(&entry(9, 1, What::Reported(serde_json::from_value(report.clone()).unwrap()))).map(drop)
         })

@@ -21,8 +21,10 @@ pub(super) fn fact(seat: &str, reason: &str) -> Fact {
         intent: Intent::Break { kind: BreakKind::Rest, reason: reason.into(), seconds: Some(600) },
         since: START,
         until: Some(Wall(START.0 + 600_000_000)),
+        overdue: false,
         next: None,
         by: Author::gateway(),
+        holder: None,
         device: Device::Sip,
         skills: Some(BTreeMap::from([("tax".into(), 5)])),
         auto_answer: true,
@@ -35,7 +37,7 @@ fn forget(seat: &str) -> Added {
 }
 
 fn set(seat: &str, reason: &str) -> Added {
-    Added::Keep(Keep::Set(fact(seat, reason)))
+    Added::Keep(Keep::Set(Box::new(fact(seat, reason))))
 }
 
 fn path(dir: &TempDir) -> PathBuf {
@@ -137,7 +139,7 @@ fn old_entries_go_and_facts_stay() {
     store
         .transaction(|tx| {
             (1..=10).try_for_each(|n| tx.seat(&entry(n, "zhang")))?;
-            tx.keep(&Keep::Set(fact("zhang", "tea")))
+            tx.keep(&Keep::Set(Box::new(fact("zhang", "tea"))))
         })
         .unwrap();
     let at = |seconds: i64| Wall(START.0 + seconds * 1_000_000);
@@ -174,7 +176,7 @@ fn a_damaged_row_is_named_and_set_aside_and_the_others_stay() {
     store
         .transaction(|tx| {
             (1..=3).try_for_each(|n| tx.seat(&entry(n, "zhang")))?;
-            ["zhang", "li"].iter().try_for_each(|seat| tx.keep(&Keep::Set(fact(seat, "tea"))))
+            ["zhang", "li"].iter().try_for_each(|seat| tx.keep(&Keep::Set(Box::new(fact(seat, "tea")))))
         })
         .unwrap();
     let vandal = Connection::open(path(&dir)).unwrap();
@@ -199,7 +201,7 @@ fn of_a_broken_file_all_is_kept_that_can_be_read() {
     store
         .transaction(|tx| {
             (1..=40).try_for_each(|n| tx.seat(&entry(n, "zhang")))?;
-            ["zhang", "li"].iter().try_for_each(|seat| tx.keep(&Keep::Set(fact(seat, "tea"))))
+            ["zhang", "li"].iter().try_for_each(|seat| tx.keep(&Keep::Set(Box::new(fact(seat, "tea")))))
         })
         .unwrap();
     store.checkpoint();

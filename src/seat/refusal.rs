@@ -1,0 +1,59 @@
+//! Why a seat's verb was not carried out.
+
+use crate::base::Text;
+
+/// Why a verb was not carried out; nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    UnknownSeat,
+    SignedOut,
+    /// Another is signed in there.
+    Taken,
+    NotOnBreak,
+    NotInWrapUp,
+    /// Longer than what is allowed.
+    TooLong,
+    UnknownSkill,
+    /// The seat has no call that this could be about.
+    NoCall,
+    /// It is in a call.
+    InCall,
+    /// Its phone cannot be reached.
+    Gone,
+}
+
+impl Refusal {
+    /// In a word, as programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Refusal::UnknownSeat => "unknown_seat",
+            Refusal::SignedOut => "signed_out",
+            Refusal::Taken => "taken",
+            Refusal::NotOnBreak => "not_on_break",
+            Refusal::NotInWrapUp => "not_in_wrap_up",
+            Refusal::TooLong => "too_long",
+            Refusal::UnknownSkill => "unknown_skill",
+            Refusal::NoCall => "no_call",
+            Refusal::InCall => "in_call",
+            Refusal::Gone => "gone",
+        }
+    }
+
+    /// One sentence for people, and whether asking again later may help.
+    pub fn words(self) -> (Text, bool) {
+        match self {
+            Refusal::UnknownSeat => (both!("there is no such seat", "没有此座席"), false),
+            Refusal::SignedOut => (both!("the seat is signed out: sign in first", "座席未签入：请先签入"), false),
+            Refusal::Taken => {
+                (both!("another is signed in at this seat: sign in with `force`", "此座席已有他人签入：可强制签入"), false)
+            }
+            Refusal::NotOnBreak => (both!("the seat is on no break", "座席不在示忙或小休状态"), false),
+            Refusal::NotInWrapUp => (both!("the seat is not in wrap-up", "座席不在话后整理状态"), false),
+            Refusal::TooLong => (both!("longer than is allowed", "超过允许的时长或长度"), false),
+            Refusal::UnknownSkill => (both!("no queue knows this skill", "没有队列使用此技能"), false),
+            Refusal::NoCall => (both!("the seat has no such call now", "座席目前没有此类通话"), true),
+            Refusal::InCall => (both!("the seat is in a call", "座席正在通话"), true),
+            Refusal::Gone => (both!("the seat's phone cannot be reached", "座席话机无法接通"), true),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+use super::tests::seat;
+use super::*;
+use crate::base::{Now, Wall};
+use crate::event::seat::{Author, AuthorKind, BreakKind, Device, Intent, MissCause};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn call(n: u128) -> CallId {
+    CallId(Uuid::from_u128(n))
+}
+
+fn at(seconds: u64) -> Mono {
+    Mono(1_000_000_000).after(Duration::from_secs(seconds))
+}
+
+/// One seat whose person signs in; its wrap-up lasts 30 s.
+fn asked() -> (Seats, Arc<str>) {
+    let desk: Arc<str> = "desk".into();
+    let rules = Rules {
+        sign_in: SignIn::Asked,
+        misses: 2,
+        wrap_up: Duration::from_secs(30),
+        wrap_up_most: Duration::from_secs(120),
+        heartbeat: Duration::from_secs(120),
+        ..Rules::default()
+    };
+    let mut seats = Seats::default();
+    seats.configure(vec![Seat { rules, ..seat(&desk, 1) }]);
+    (seats, desk)
+}
+
+fn li() -> Author {
+    Author { kind: AuthorKind::Seat, name: "li".into() }
+}
+
+fn login(force: bool) -> Wish {
+    Wish::Login { force, device: Device::Sip, skills: None, busy: None }
+}
+
+fn signed_in() -> (Seats, Arc<str>) {
+    let (mut seats, desk) = asked();
+    seats.wish(at(0), &desk, login(false), li()).unwrap();
+    seats.take_news();
+    (seats, desk)
+}
+
+fn wish(seats: &mut Seats, now: u64, wish: Wish) -> Result<(), Refusal> {
+    seats.wish(at(now), "desk", wish, li())
+}
+
+fn intent(seats: &Seats) -> Intent {
+    seats.get("desk").unwrap().shift.intent.clone()
+}
+
+fn settle(seats: &mut Seats, now: u64) {
+    while seats.settle(at(now)).is_some() {}
+    while seats.tick(at(now)).is_some() {}
+}
+
+/// The seat talks in this call until `until`.
+fn talk(seats: &mut Seats, desk: &Arc<str>, of: u128, until: u64) {
+    seats.take(call(of), desk, Lease::Talking);
+    seats.talks(call(of), desk);
+    seats.give_back(call(of), desk);
+    settle(seats, until);
+}
+
+#[test]
+fn a_seat_that_must_sign_in_takes_calls_only_while_it_is_ready() {
+    let (mut seats, desk) = asked();
+    assert!(!seats.get(&desk).unwrap().is_free());
+    for refused in [Wish::Ready, Wish::Busy("x".into()), Wish::EndBreak, Wish::WrapUp, Wish::AutoAnswer(true)] {
+        assert_eq!(wish(&mut seats, 0, refused), Err(Refusal::SignedOut));
+    }
+    assert!(seats.take_news().is_empty(), "a refused verb changes nothing");
+    wish(&mut seats, 1, login(false)).unwrap();
+    assert!(seats.get(&desk).unwrap().is_free());
+    wish(&mut seats, 2, Wish::Busy("meeting".into())).unwrap();
+    assert!(!seats.get(&desk).unwrap().is_free());
+    wish(&mut seats, 3, Wish::EndBreak).unwrap();
+    assert!(seats.get(&desk).unwrap().is_free());
+    wish(&mut seats, 4, Wish::Logout).unwrap();
+    assert_eq!((intent(&seats), seats.get(&desk).unwrap().is_free()), (Intent::LoggedOut, false));
+}
+
+#[test]
+fn a_verb_given_twice_is_done_and_leaves_no_second_line() {
+    let wishes = [
+        login(false),
+        Wish::Busy("meeting".into()),
+        Wish::Rest(600, "tea".into()),
+        Wish::Ready,
+        Wish::WrapUp,
+        Wish::AutoAnswer(true),
+        Wish::Skills([("12345".into(), 5)].into()),
+        Wish::Logout,
+    ];
+    let (mut seats, _) = signed_in();
+    for twice in wishes {
+        wish(&mut seats, 5, twice.clone()).unwrap();
+        seats.take_news();
+        let before = format!("{:?}", seats.get("desk").unwrap().shift);
+        wish(&mut seats, 5, twice.clone()).unwrap();
+        assert!(seats.take_news().is_empty(), "{twice:?}");
+        assert_eq!(format!("{:?}", seats.get("desk").unwrap().shift), before, "{twice:?}");
+    }
+}
+
+#[test]
+fn another_who_signs_in_needs_force_and_is_told_of_as_kicking() {
+    let (mut seats, desk) = signed_in();
+    let zhao = Author { kind: AuthorKind::Seat, name: "zhao".into() };
+    assert_eq!(seats.wish(at(1), &desk, login(false), zhao.clone()), Err(Refusal::Taken));
+    assert!(seats.take_news().is_empty());
+    seats.wish(at(2), &desk, login(true), zhao).unwrap();
+    assert!(matches!(&seats.take_news()[0].1, SeatWhat::LoggedIn { kicked: true, .. }));
+}
+
+/// A change of state while an offer rings must not take the offer back: it would be made again at once, for ever.
+#[test]
+fn row_08_a_wish_while_an_offer_rings_applies_after_the_offer() {
+    for later in [Wish::Busy("x".into()), Wish::Rest(60, "x".into()), Wish::Logout] {
+        let (mut seats, desk) = signed_in();
+        seats.take(call(1), &desk, Lease::Ringing);
+        wish(&mut seats, 1, later.clone()).unwrap();
+        assert_eq!(intent(&seats), Intent::Ready, "{later:?}");
+        // Nobody came: no wrap-up, and what was wished.
+        seats.give_back(call(1), &desk);
+        settle(&mut seats, 2);
+        assert!(!matches!(intent(&seats), Intent::Ready | Intent::WrapUp { .. }), "{later:?}");
+    }
+    // One who thinks better of it in time stays ready.
+    let (mut seats, desk) = signed_in();
+    seats.take(call(1), &desk, Lease::Ringing);
+    wish(&mut seats, 1, Wish::Busy("x".into())).unwrap();
+    wish(&mut seats, 1, Wish::Ready).unwrap();
+    seats.give_back(call(1), &desk);
+    settle(&mut seats, 2);
+    assert_eq!(intent(&seats), Intent::Ready);
+}
+
+/// One timer for each seat, whatever queues it serves and however the call left it.
+#[test]
+fn row_11_a_wrap_up_lasts_its_time_with_several_queues_and_after_a_transfer() {
+    let (mut seats, desk) = signed_in();
+    // Its queue says 40 s; a later call by a transfer, which no queue leased, gets the seat's own 30 s.
+    seats.take(call(1), &desk, Lease::Talking);
+    seats.wraps_up(call(1), &desk, Duration::from_secs(40));
+    seats.talks(call(1), &desk);
+    seats.give_back(call(1), &desk);
+    settle(&mut seats, 10);
+    settle(&mut seats, 49);
+    assert_eq!(intent(&seats), Intent::WrapUp { call: Some(call(1)), seconds: 40 });
+    settle(&mut seats, 50);
+    assert_eq!(intent(&seats), Intent::Ready);
+    let party = [Party { seat: "desk", placed: false }];
+    seats.parties(call(2), party.iter().copied(), &mut Vec::new());
+    seats.talks(call(2), &desk);
+    seats.parties(call(2), std::iter::empty(), &mut Vec::new());
+    settle(&mut seats, 60);
+    settle(&mut seats, 89);
+    assert_eq!(intent(&seats), Intent::WrapUp { call: Some(call(2)), seconds: 30 });
+    settle(&mut seats, 90);
+    assert_eq!(intent(&seats), Intent::Ready);
+}
+
+#[test]
+fn row_12_wrap_ups_of_two_seats_end_each_in_its_own_time() {
+    let (mut seats, desk) = signed_in();
+    let other: Arc<str> = "other".into();
+    let rules = seats.get(&desk).unwrap().rules.clone();
+    seats.configure([&desk, &other].map(|name| Seat { rules: rules.clone(), ..seat(name, 1) }).into());
+    seats.wish(at(0), &other, login(false), Author::seat(&other)).unwrap();
+    talk(&mut seats, &desk, 1, 10);
+    talk(&mut seats, &other, 2, 25);
+    settle(&mut seats, 41);
+    assert_eq!(intent(&seats), Intent::Ready);
+    assert!(matches!(seats.get(&other).unwrap().shift.intent, Intent::WrapUp { .. }));
+    settle(&mut seats, 55);
+    assert_eq!(seats.get(&other).unwrap().shift.intent, Intent::Ready);
+}
+
+/// A pause by the gateway is seen, ends by itself, and is ended by a word.
+#[test]
+fn row_20_a_seat_that_is_paused_for_misses_comes_back_by_itself_or_by_its_word() {
+    for by_word in [true, false] {
+        let (mut seats, desk) = signed_in();
+        for n in 1..=2 {
+            assert!(seats.get(&desk).unwrap().is_free());
+            seats.take(call(n), &desk, Lease::Ringing);
+            seats.give_back(call(n), &desk);
+            seats.called_in_vain(at(1), &desk, call(n), MissCause::NoAnswer);
+            settle(&mut seats, 1);
+        }
+        assert!(matches!(intent(&seats), Intent::Break { kind: BreakKind::Missed, seconds: Some(300), .. }));
+        if by_word {
+            wish(&mut seats, 2, Wish::EndBreak).unwrap();
+        } else {
+            [100, 200, 299].into_iter().for_each(|now| seats.heard(at(now), &desk));
+            settle(&mut seats, 300);
+            assert!(!seats.get(&desk).unwrap().is_free());
+            seats.heard(at(300), &desk);
+            settle(&mut seats, 301);
+        }
+        assert!(seats.get(&desk).unwrap().is_free());
+    }
+    // A reason of ours pauses nobody.
+    let (mut seats, desk) = signed_in();
+    (1..9).for_each(|n| seats.called_in_vain(at(1), &desk, call(n), MissCause::Ours));
+    assert_eq!(intent(&seats), Intent::Ready);
+}
+
+#[test]
+fn a_break_that_lasts_too_long_is_told_once_and_goes_on() {
+    let (mut seats, _) = signed_in();
+    wish(&mut seats, 0, Wish::Rest(60, "tea".into())).unwrap();
+    seats.take_news();
+    settle(&mut seats, 59);
+    assert!(seats.take_news().is_empty());
+    (60..70).for_each(|now| settle(&mut seats, now));
+    assert_eq!(seats.take_news().len(), 1);
+    assert!(matches!(intent(&seats), Intent::Break { .. }));
+}
+
+#[test]
+fn a_wrap_up_is_extended_up_to_its_bound_and_left_by_a_word() {
+    let (mut seats, desk) = signed_in();
+    talk(&mut seats, &desk, 1, 10);
+    wish(&mut seats, 20, Wish::ExtendWrapUp(60)).unwrap();
+    assert_eq!(wish(&mut seats, 20, Wish::ExtendWrapUp(60)), Err(Refusal::TooLong));
+    settle(&mut seats, 99);
+    assert!(matches!(intent(&seats), Intent::WrapUp { .. }));
+    wish(&mut seats, 99, Wish::LeaveWrapUp).unwrap();
+    assert_eq!(intent(&seats), Intent::Ready);
+    assert_eq!(wish(&mut seats, 99, Wish::LeaveWrapUp), Err(Refusal::NotInWrapUp));
+    assert_eq!(wish(&mut seats, 99, Wish::ExtendWrapUp(1)), Err(Refusal::NotInWrapUp));
+}
+
+#[test]
+fn a_toolbar_that_is_gone_signs_its_seat_out_and_one_that_is_heard_does_not() {
+    let (mut seats, desk) = signed_in();
+    for now in (0..600).step_by(100) {
+        seats.heard(at(now), &desk);
+        settle(&mut seats, now);
+    }
+    assert_eq!(intent(&seats), Intent::Ready);
+    settle(&mut seats, 500 + 120);
+    assert_eq!(intent(&seats), Intent::LoggedOut);
+}
+
+#[test]
+fn a_phone_that_registers_signs_in_where_that_is_the_rule_and_its_end_signs_out() {
+    let (mut seats, desk) = asked();
+    let rules = Rules { sign_in: SignIn::Registration, ..Rules::default() };
+    let known = seat(&desk, 1);
+    seats.configure(vec![Seat { rules, bindings: Vec::new(), ..known.clone() }]);
+    assert_eq!(intent(&seats), Intent::LoggedOut);
+    seats.bind(at(1), &desk, known.bindings.clone());
+    assert!(seats.get(&desk).unwrap().is_free());
+    // A break outlasts a registration that is renewed.
+    wish(&mut seats, 2, Wish::Busy("x".into())).unwrap();
+    seats.bind(at(3), &desk, known.bindings.clone());
+    assert!(matches!(intent(&seats), Intent::Break { .. }));
+    seats.bind(at(4), &desk, Vec::new());
+    assert_eq!(intent(&seats), Intent::LoggedOut);
+}
+
+fn any_wish() -> impl Strategy<Value = Wish> {
+    prop_oneof![
+        any::<bool>().prop_map(login),
+        Just(Wish::Logout),
+        Just(Wish::Ready),
+        Just(Wish::Busy("meeting".into())),
+        (1..900_u64).prop_map(|seconds| Wish::Rest(seconds, "tea".into())),
+        Just(Wish::EndBreak),
+        Just(Wish::WrapUp),
+        Just(Wish::LeaveWrapUp),
+        (1..200_u64).prop_map(Wish::ExtendWrapUp),
+        any::<bool>().prop_map(Wish::AutoAnswer),
+    ]
+}
+
+proptest! {
+    /// Whatever is wished and however calls come and go: a seat that no call uses ends in a state that it can leave, a
+    /// refused wish leaves no line, and what is kept brings it back as it was.
+    #[test]
+    fn no_order_of_wishes_and_calls_leaves_a_seat_stuck(steps in prop::collection::vec((any_wish(), 0..6_u8, 0..100_u64), 1..60)) {
+        let (mut seats, desk) = asked();
+        let mut now = 0;
+        for (wished, act, pause) in steps {
+            now += pause;
+            settle(&mut seats, now);
+            match act {
+                0 => seats.take(call(1), &desk, Lease::Ringing),
+                1 => { seats.take(call(1), &desk, Lease::Talking); seats.talks(call(1), &desk); }
+                2 => { seats.give_back(call(1), &desk); }
+                3 => seats.called_in_vain(at(now), &desk, call(1), MissCause::NoAnswer),
+                _ => {}
+            }
+            settle(&mut seats, now);
+            seats.take_news();
+            let before = seats.get("desk").unwrap().shift.clone();
+            if wish(&mut seats, now, wished).is_err() {
+                prop_assert!(seats.take_news().is_empty());
+                prop_assert_eq!(&seats.get("desk").unwrap().shift, &before);
+            }
+            let moment = Now { mono: at(now), wall: Wall(5_000_000_000) };
+            let fact = seats.fact(moment, &desk).unwrap();
+            let (mut again, _) = asked();
+            let later = Now { mono: Mono(90_000_000_000), wall: moment.wall };
+            again.remember(later, fact.clone());
+            prop_assert_eq!(again.fact(later, &desk).unwrap(), fact);
+        }
+        seats.give_back(call(1), &desk);
+        settle(&mut seats, now + 3600);
+        prop_assert!(seats.get("desk").unwrap().shift.next.is_none());
+        wish(&mut seats, now + 3600, login(true)).unwrap();
+        wish(&mut seats, now + 3600, Wish::Ready).unwrap();
+        prop_assert!(seats.get("desk").unwrap().is_free());
+    }
+}

@@ -1,0 +1,138 @@
+//! The verbs of seats, whoever gives them: the API, keys of the phone, its registration. All end in [`Switch::seat_verb`].
+
+use super::{Output, Switch, Work, route};
+use crate::base::Now;
+use crate::control::{QueueView, Reply, SeatRefusal, SeatVerb, SeatView, Why};
+use crate::event::seat::{Author, SeatWhat};
+use crate::event::{Fact, Keep};
+use crate::seat::{Seats, Wish};
+use std::sync::Arc;
+
+/// A notice that is longer is none.
+const LONGEST_NOTICE: usize = 500;
+
+impl Switch {
+    /// Carries out a verb, or says why not; then nothing has changed.
+    pub(super) fn seat_verb(&mut self, now: Now, seat: &Arc<str>, by: Author, verb: SeatVerb) -> Result<(), Why> {
+        let seat = self.seat_name(seat).ok_or(SeatRefusal::UnknownSeat)?;
+        let wish = match verb {
+            SeatVerb::Login { force, device, skills, busy } => Wish::Login { force, device, skills, busy },
+            SeatVerb::Logout => Wish::Logout,
+            SeatVerb::Ready => Wish::Ready,
+            SeatVerb::NotReady { reason } => Wish::Busy(reason),
+            SeatVerb::Break { minutes, reason } => Wish::Rest(u64::from(minutes) * 60, reason),
+            SeatVerb::EndBreak => Wish::EndBreak,
+            SeatVerb::WrapUpEnter => Wish::WrapUp,
+            SeatVerb::WrapUpLeave => Wish::LeaveWrapUp,
+            SeatVerb::WrapUpExtend { seconds } => Wish::ExtendWrapUp(u64::from(seconds)),
+            SeatVerb::AutoAnswer { on } => Wish::AutoAnswer(on),
+            SeatVerb::SetSkills { skills } => Wish::Skills(skills),
+            SeatVerb::Notice { text } => return self.notice(&seat, text, by),
+            _ => return Err(SeatRefusal::NoCall.into()),
+        };
+        self.queues.wish(now, &seat, wish, by, &mut self.queues_done)?;
+        self.work.extend(self.queues_done.drain(..).map(Work::Queue));
+        Ok(())
+    }
+
+    fn notice(&mut self, seat: &Arc<str>, text: Arc<str>, by: Author) -> Result<(), Why> {
+        if text.len() > LONGEST_NOTICE {
+            return Err(SeatRefusal::TooLong.into());
+        }
+        self.queues.seats_mut().note(seat, SeatWhat::Notice { text, by });
+        Ok(())
+    }
+
+    pub(super) fn seat_name(&self, seat: &str) -> Option<Arc<str>> {
+        self.setup.seats.iter().find(|known| *known.name == *seat).map(|known| known.name.clone())
+    }
+
+    /// Writes what the seats have to say, and how those stand whose intent has changed.
+    pub(super) fn write_seats(&mut self, now: Now, out: &mut Vec<Output>) {
+        if !self.queues.seats().has_news() {
+            return;
+        }
+        for (seat, what) in self.queues.seats_mut().take_news() {
+            if what.passes() {
+                self.tell_seat(now, &seat, what, out);
+                continue;
+            }
+            let stands = changes_intent(&what);
+            self.log_seat(now, &seat, what, out);
+            if let Some(fact) = self.queues.seats().fact(now, &seat).filter(|_| stands) {
+                self.keep(Keep::Set(Box::new(Fact::Seat(fact))), out);
+            }
+        }
+    }
+
+    pub(super) fn all_seats(&self, now: Now) -> Reply {
+        Reply::Seats(self.setup.seats.iter().filter_map(|seat| self.seat_view(now, &seat.name)).collect())
+    }
+
+    pub(super) fn one_seat(&self, now: Now, seat: &str) -> Reply {
+        self.seat_view(now, seat).map_or(Reply::Refused(SeatRefusal::UnknownSeat.into()), |view| Reply::Seat(Box::new(view)))
+    }
+
+    fn seat_view(&self, now: Now, name: &str) -> Option<SeatView> {
+        let known = route::seat([&self.setup, &self.setup], name)?;
+        let seats: &Seats = self.queues.seats();
+        let state = seats.get(name)?;
+        let shift = &state.shift;
+        Some(SeatView {
+            seat: known.name.clone(),
+            label: known.label.clone(),
+            intent: shift.intent.clone(),
+            since: now.mono.since(shift.since),
+            left: shift.until.map(|until| until.since(now.mono)),
+            overdue: shift.overdue,
+            next: shift.next.as_ref().map(|(intent, _)| intent.clone()),
+            by: shift.by.clone(),
+            device: state.device(),
+            phone: shift.device,
+            skills: state.skills.clone(),
+            auto_answer: shift.auto_answer,
+            misses: shift.misses,
+            queues: self.queues.queues_of(name).cloned().collect(),
+            calls: seats.calls(name),
+            n: self.seat_n,
+        })
+    }
+
+    pub(super) fn all_queues(&self, now: Now) -> Reply {
+        let view = |queue: &crate::queue::Queue| {
+            let states: Vec<_> = queue.seats.iter().filter_map(|seat| self.queues.seats().get(seat)).collect();
+            let (waiting, longest) = self.queues.waiting_in(now, &queue.name);
+            QueueView {
+                queue: queue.name.clone(),
+                waiting,
+                longest,
+                seats: states.len(),
+                ready: states.iter().filter(|state| state.shift.is_ready()).count(),
+                free: states.iter().filter(|state| state.is_free()).count(),
+                talking: states.iter().filter(|state| state.taken > state.ringing).count(),
+            }
+        };
+        Reply::Queues(self.setup.queues.iter().map(view).collect())
+    }
+}
+
+/// The seat's fact is another after it.
+fn changes_intent(what: &SeatWhat) -> bool {
+    use SeatWhat::{
+        AutoAnswer, Break, BreakOverdue, LoggedIn, LoggedOut, Missed, Planned, Ready, Skills, WrapUp, WrapUpExtended,
+    };
+    matches!(
+        what,
+        LoggedIn { .. }
+            | LoggedOut { .. }
+            | Ready { .. }
+            | Break { .. }
+            | BreakOverdue { .. }
+            | WrapUp { .. }
+            | WrapUpExtended { .. }
+            | Planned { .. }
+            | Skills { .. }
+            | AutoAnswer { .. }
+            | Missed { .. }
+    )
+}
