@@ -28,9 +28,17 @@ impl Call {
             Stage::Announcing { cue, prompt, .. } if leg == CALLER => {
                 Audio::Prompt { name: prompt.clone(), repeat: false, cue: *cue }
             }
-            Stage::Queued { .. } if leg == CALLER && self.parties.is_empty() => self.music(),
+            Stage::Queued { .. } if leg == CALLER => match self.announcer.audio() {
+                Some(words) => words,
+                None if self.parties.is_empty() => self.music(),
+                None => self.ringing(None),
+            },
+            Stage::Asking(asking) if leg == CALLER => match (asking.prompt(), asking.cue()) {
+                (Some(prompt), Some(cue)) => Audio::Prompt { name: prompt.clone(), repeat: false, cue },
+                _ => self.music(),
+            },
             Stage::Offering { .. } if leg == CALLER => self.music(),
-            Stage::Queued { .. } | Stage::Ringing { .. } if leg == CALLER => self.ringing(None),
+            Stage::Ringing { .. } if leg == CALLER => self.ringing(None),
             Stage::Talking(talk) if talk.has(leg) => self.in_talk(talk, leg),
             _ => Audio::Silence,
         }
@@ -40,7 +48,10 @@ impl Call {
     /// ringback for who is coming, else music.
     fn in_talk(&self, talk: &Talk, leg: LegNo) -> Audio {
         if let Some(notice) = talk.notice.as_ref().filter(|n| n.leg == leg) {
-            return Audio::Prompt { name: notice.prompt.clone(), repeat: false, cue: notice.cue };
+            return match &notice.words[..] {
+                [prompt] => Audio::Prompt { name: prompt.clone(), repeat: false, cue: notice.cue },
+                words => Audio::Words { words: words.into(), cue: notice.cue },
+            };
         }
         let mut speakers = talk.others(leg).filter(|other| !talk.holds.contains(other));
         match (speakers.next(), speakers.next()) {

@@ -42,11 +42,15 @@ impl Call {
         if self.others_talk_on() {
             return;
         }
+        if let Some(outcome) = self.over_but_for_words() {
+            return self.finish(outcome);
+        }
         let result = match (&self.stage, by) {
             (Stage::Talking(_), _) => Result::Answered,
             (Stage::Announcing { then: Then::Refuse(outcome), .. }, _) => outcome.result,
             (_, By::Network | By::Gateway) | (Stage::Opening, _) => Result::Failed,
-            (Stage::Announcing { .. } | Stage::Offering { .. }, _) => Result::AbandonedAnnouncement,
+            (Stage::Asking(_), _) if self.lost_as().is_some() => Result::AbandonedQueue,
+            (Stage::Announcing { .. } | Stage::Offering { .. } | Stage::Asking(_), _) => Result::AbandonedAnnouncement,
             (Stage::Queued { .. }, _) if self.parties.is_empty() => Result::AbandonedQueue,
             _ => Result::AbandonedRinging,
         };
@@ -55,12 +59,24 @@ impl Call {
 
     /// The gateway is about to end: temporary failure (Q.850 cause 41) for whoever is not talking yet.
     pub fn stop(&mut self, now: Now, out: &mut Vec<Output>) {
+        if let Some(outcome) = self.over_but_for_words() {
+            self.finish(outcome);
+        }
         let (result, status) = match self.stage {
             Stage::Talking(_) => (Result::Answered, None),
             _ => (Result::Failed, Some(503)),
         };
         self.finish(Outcome { result, by: By::Gateway, status, q850: Some(41) });
         self.flush(now, out);
+    }
+
+    /// The conversation is over, and the caller is asked for its opinion or thanked: whoever ends this does not end the call.
+    fn over_but_for_words(&self) -> Option<Outcome> {
+        match &self.stage {
+            Stage::Asking(asking) => asking.outcome(),
+            Stage::Announcing { then: Then::Refuse(outcome), .. } if outcome.result == Result::Answered => Some(*outcome),
+            _ => None,
+        }
     }
 
     pub(super) fn talked_too_long(&mut self) {
@@ -105,6 +121,9 @@ impl Call {
 
     /// Nobody is left to talk to each other.
     pub(super) fn conversation_over(&mut self) {
+        if self.asks_opinion() {
+            return;
+        }
         let (by, q850) = self.left_by.unwrap_or((By::Gateway, None));
         self.finish(Outcome { result: Result::Answered, by, status: None, q850: q850.or(Some(16)) });
     }

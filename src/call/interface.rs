@@ -11,6 +11,7 @@ use crate::queue;
 use crate::sip::Status;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An input is something that a call is told.
 #[derive(Clone, Debug)]
@@ -71,10 +72,21 @@ pub enum LegEvent {
 /// News that the call learns of its place in the queue ([`queue::Output`] without the call's number).
 #[derive(Clone, Debug)]
 pub enum QueueEvent {
-    Ring { seat: Arc<str>, choice: Box<Choice> },
-    Stop { seat: Arc<str>, elsewhere: bool },
+    Ring {
+        seat: Arc<str>,
+        choice: Box<Choice>,
+    },
+    Stop {
+        seat: Arc<str>,
+        elsewhere: bool,
+    },
     Full,
     TimedOut,
+    /// This many are ahead, and it will take about so long.
+    Place {
+        ahead: u32,
+        wait: Option<Duration>,
+    },
 }
 
 /// Outputs are what a call wants done and tells.
@@ -119,6 +131,8 @@ pub enum Output {
         leg: LegNo,
     },
     Queue(QueueCommand),
+    /// The caller asks to be rung back.
+    WantsCallback,
     /// A prompt starts towards the caller.
     Announcing {
         prompt: Arc<str>,
@@ -168,6 +182,11 @@ pub enum Audio {
         repeat: bool,
         cue: u32,
     },
+    /// Prompts one after another.
+    Words {
+        words: Arc<[Arc<str>]>,
+        cue: u32,
+    },
     Ringback,
     /// Early media of a ringing party's network, and ringback as long as it has none.
     Early(LegNo),
@@ -178,10 +197,25 @@ pub enum Audio {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum QueueCommand {
-    Join { queue: Arc<str>, priority: queue::Priority, head: bool },
+    Join {
+        queue: Arc<str>,
+        priority: queue::Priority,
+        head: bool,
+    },
     Leave,
-    Rang { seat: Arc<str> },
-    Answered { seat: Arc<str> },
-    Refused { seat: Arc<str>, failure: MissCause },
-    Freed { seat: Arc<str> },
+    /// Answered by [`QueueEvent::Place`].
+    Ask,
+    Rang {
+        seat: Arc<str>,
+    },
+    Answered {
+        seat: Arc<str>,
+    },
+    Refused {
+        seat: Arc<str>,
+        failure: MissCause,
+    },
+    Freed {
+        seat: Arc<str>,
+    },
 }

@@ -22,6 +22,7 @@
 mod abort;
 #[cfg(test)]
 mod answer_tests;
+mod asking;
 mod audio;
 mod clear;
 pub mod feature_codes;
@@ -34,8 +35,10 @@ mod late_tests;
 mod leave;
 #[cfg(test)]
 mod leave_tests;
+mod overflow;
 mod party;
 mod profile;
+pub mod spoken;
 mod status_map;
 mod step;
 mod talk;
@@ -45,6 +48,9 @@ mod transfer;
 #[cfg(test)]
 mod transfer_tests;
 mod view;
+mod waiting;
+#[cfg(test)]
+mod waiting_tests;
 mod watch;
 
 use crate::base::trap::{self, Trap};
@@ -52,6 +58,7 @@ use crate::base::{Mono, Now};
 use crate::event::{By, Party, Result, What};
 use crate::plan::Step;
 pub use abort::AbortedLeg;
+pub use asking::Survey;
 pub use interface::{Audio, Dialled, FirstOffer, Input, LegEvent, Output, QueueCommand, QueueEvent};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,6 +69,7 @@ use talk::Talk;
 pub use talk::{Goal, Refusal, TalkSnapshot};
 pub use transfer::Request;
 pub use view::LegView;
+pub use waiting::{Callers, Waiting};
 use watch::Awaited;
 
 /// The number of a leg within its call; the caller's is 0.
@@ -90,6 +98,7 @@ pub struct Policy {
     pub after_caller: Duration,
     /// No prompt is longer: one that has not ended by then is taken for ended.
     pub longest_prompt: Duration,
+    pub callers: Callers,
 }
 
 /// One call. Times out by [`Call::deadline`]; ends by [`Output::Done`], exactly once.
@@ -124,6 +133,9 @@ pub struct Call {
     failure: Option<(u16, Option<u8>)>,
     max_talk_at: Option<Mono>,
     early_until: Option<Mono>,
+    announcer: waiting::Announcer,
+    /// The caller was not served by its queue.
+    overflow: Option<overflow::Overflow>,
     caller_closed: bool,
     /// How the call ended, once it has.
     outcome: Option<Outcome>,
@@ -168,6 +180,7 @@ enum Stage {
         until: Mono,
     },
     Talking(Box<Talk>),
+    Asking(Box<asking::Asking>),
     /// All legs are over; media or journal are not.
     Clearing,
     Done,
@@ -226,6 +239,8 @@ impl Call {
             failure: None,
             max_talk_at: None,
             early_until: None,
+            announcer: waiting::Announcer::default(),
+            overflow: None,
             caller_closed: false,
             outcome: None,
             watched: None,
@@ -295,6 +310,9 @@ impl Call {
         if matches!(&self.stage, Stage::Talking(talk) if talk.linger.is_some_and(|until| until <= now.mono)) {
             self.lingered();
         }
+        self.unanswered(now);
+        self.announce_if_due(now);
+        self.overflow_is_over(now);
         if self.max_talk_at.is_some_and(|at| at <= now.mono) {
             self.talked_too_long();
         }
@@ -305,12 +323,14 @@ impl Call {
     pub fn deadline(&self) -> Option<Mono> {
         let stage = match &self.stage {
             Stage::Ringing { until, .. } | Stage::Offering { until, .. } => Some(*until),
+            Stage::Queued { .. } => self.announcer.due(),
+            Stage::Asking(asking) => asking.until(),
             Stage::Talking(talk) => [talk.ringing().and_then(|t| t.until), talk.linger].into_iter().flatten().min(),
             _ => None,
         };
         let early = self.early_until.filter(|_| self.may_answer());
         let watched = self.watched.map(|(_, until)| until);
-        [early, stage, self.max_talk_at, watched].into_iter().flatten().min()
+        [early, stage, self.overflow_ends(), self.max_talk_at, watched].into_iter().flatten().min()
     }
 
     /// Where the call stands, in a word for operators.
@@ -319,6 +339,7 @@ impl Call {
             Stage::Opening => "opening",
             Stage::Announcing { .. } => "announcing",
             Stage::Offering { .. } => "offering",
+            Stage::Asking(_) => "asking",
             Stage::Queued { .. } => "queued",
             Stage::Ringing { .. } => "ringing",
             Stage::Talking(_) => "talking",

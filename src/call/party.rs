@@ -149,11 +149,13 @@ impl Call {
             _ => return,
         };
         self.answer_caller();
-        let seat = lease.as_ref().map(|l| l.seat.clone());
+        self.served();
+        let served = lease.as_ref().map(|l| (l.queue.clone(), l.seat.clone()));
         self.stage = Stage::Talking(Box::new(Talk::between(leg, lease)));
         self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
         self.tell(Output::Joined { leg, party: called.party });
-        if let Some(seat) = seat {
+        if let Some((queue, seat)) = served {
+            self.say_seat_number(&queue, &seat);
             self.cancel_others(leg);
             self.out.push(Output::Queue(QueueCommand::Answered { seat }));
         }

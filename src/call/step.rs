@@ -2,7 +2,7 @@
 
 use super::{CALLER, Call, Caller, Outcome, Output, QueueCommand, QueueEvent, Stage, Then};
 use crate::base::Now;
-use crate::event::{By, Result, What};
+use crate::event::{Result, What};
 use crate::plan::Step;
 use crate::queue::Priority;
 use crate::sip::Status;
@@ -17,6 +17,7 @@ impl Call {
             self.stage = Stage::Opening;
             return;
         }
+        self.skip_waiting(now);
         let step = steps.get(self.next);
         self.next += 1;
         match step {
@@ -28,13 +29,15 @@ impl Call {
                 self.stage = Stage::Offering { key: *key, until: now.mono.after(*wait) };
             }
             Some(Step::Reject { status, q850 }) => self.refuse(Outcome::rejected(*status, *q850)),
-            None => self.refuse(Outcome::nobody(self.failure)),
+            Some(step @ (Step::Menu { .. } | Step::Callback { .. })) => self.ask_step(now, step),
+            Some(Step::Message { .. }) => self.next_step(now),
+            None => self.out_of_steps(),
         }
     }
 
     /// Tells whether a key of the caller's means something to the plan now.
     pub fn awaits_key(&self) -> bool {
-        self.offered_key().is_some()
+        matches!(self.stage, Stage::Asking(_)) || self.offered_key().is_some()
     }
 
     /// The key that is offered, or will be when the prompts before it have been spoken.
@@ -51,7 +54,9 @@ impl Call {
 
     /// Nobody has to hear the offer to its end.
     pub(super) fn key(&mut self, now: Now, pressed: char) {
-        if self.offered_key() == Some(pressed) {
+        if matches!(self.stage, Stage::Asking(_)) {
+            self.answered_with(now, pressed);
+        } else if self.offered_key() == Some(pressed) {
             let from = self.next.saturating_sub(1);
             let offer = self.steps.iter().skip(from).position(|step| matches!(step, Step::Offer { .. }));
             self.next = from + offer.unwrap_or(0) + 1;
@@ -60,7 +65,7 @@ impl Call {
     }
 
     /// A caller whose first offer can only come with our 200 hears nothing before it.
-    fn is_deaf(&self) -> bool {
+    pub(super) fn is_deaf(&self) -> bool {
         self.late && self.caller != Caller::Answered
     }
 
@@ -70,7 +75,7 @@ impl Call {
         let mut ahead = self.steps.iter().skip(self.next);
         let answered = matches!(ahead.clone().next(), Some(Step::Announce { answered: true, .. }));
         let then = ahead.find(|step| !matches!(step, Step::Announce { .. }));
-        answered || matches!(then, Some(Step::Queue { .. } | Step::Offer { .. }))
+        answered || matches!(then, Some(Step::Queue { .. } | Step::Offer { .. } | Step::Menu { .. } | Step::Callback { .. }))
     }
 
     fn announce(&mut self, now: Now, prompt: Arc<str>, answered: bool) {
@@ -96,6 +101,8 @@ impl Call {
         match self.stage {
             Stage::Announcing { cue, then: Then::NextStep, .. } if cue == finished => self.next_step(now),
             Stage::Announcing { cue, then: Then::Refuse(outcome), .. } if cue == finished => self.refuse(outcome),
+            Stage::Queued { .. } => self.announcer.played(finished),
+            Stage::Asking(_) => self.asked(now, finished),
             Stage::Talking(ref mut talk) if talk.notice.as_ref().is_some_and(|n| n.cue == finished) => talk.notice = None,
             _ => {}
         }
@@ -106,6 +113,7 @@ impl Call {
         self.journal(What::Queued { queue: queue.to_string() });
         let priority = if high { Priority::HIGH } else { Priority::NORMAL };
         self.stage = Stage::Queued { queue: queue.clone() };
+        self.begin_announcements(now);
         self.out.push(Output::Queue(QueueCommand::Join { queue, priority, head }));
     }
 
@@ -121,20 +129,8 @@ impl Call {
                 let result = if self.rang { Result::Timeout } else { Result::NoSeat };
                 self.leave_queue(now, result);
             }
+            (Stage::Queued { .. }, QueueEvent::Place { ahead, wait }) => self.told_place(ahead, wait),
             _ => {}
-        }
-    }
-
-    /// Nobody took the caller: the plan's next step if there is one, else an apology and 480.
-    fn leave_queue(&mut self, now: Now, result: Result) {
-        self.hang_up_parties(false);
-        if self.next < self.steps.len() {
-            return self.next_step(now);
-        }
-        let outcome = Outcome { result, by: By::Gateway, status: Some(480), q850: Some(19) };
-        match self.policy.apology.clone().filter(|_| !self.is_deaf()) {
-            Some(prompt) => self.play_prompt(prompt, Then::Refuse(outcome)),
-            None => self.refuse(outcome),
         }
     }
 
@@ -174,7 +170,7 @@ impl Call {
         match &self.stage {
             Stage::Queued { .. } => true,
             Stage::Ringing { leg, .. } => self.parties.get(leg).is_some_and(|called| called.rings),
-            Stage::Announcing { then: Then::NextStep, .. } | Stage::Offering { .. } => {
+            Stage::Announcing { then: Then::NextStep, .. } | Stage::Offering { .. } | Stage::Asking(_) => {
                 self.steps.iter().skip(self.next).any(|step| matches!(step, Step::Queue { .. }))
             }
             _ => false,

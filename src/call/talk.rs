@@ -57,7 +57,8 @@ pub(super) struct Lease {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Notice {
     pub leg: LegNo,
-    pub prompt: Arc<str>,
+    /// Prompts, one after another.
+    pub words: Vec<Arc<str>>,
     pub cue: u32,
 }
 
@@ -203,6 +204,11 @@ impl Talk {
     pub fn others(&self, leg: LegNo) -> impl Iterator<Item = LegNo> + '_ {
         let room = if self.aside.contains(&leg) { &self.aside } else { &self.main };
         room.iter().copied().filter(move |other| *other != leg)
+    }
+
+    /// The caller alone is left, and nobody is fetched for it.
+    pub fn is_left_by_seat(&self) -> bool {
+        self.home.is_some() && self.transfer.is_none() && self.members().eq([CALLER])
     }
 
     /// Somebody rings who will come into the room of this leg.

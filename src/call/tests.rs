@@ -23,6 +23,7 @@ impl Scene {
             max_parties: 100,
             after_caller: Duration::from_secs(20),
             longest_prompt: Duration::from_secs(60),
+            callers: Default::default(),
         };
         let now = Now { mono: Mono(1), wall: Wall(0) };
         Scene { call: Call::new(steps.into(), Duration::from_secs(30), Arc::new(policy)), now, effects: Vec::new() }

@@ -304,7 +304,7 @@ impl Call {
         self.next_cue += 1;
         let cue = self.next_cue;
         if let Some(talk) = self.talk() {
-            talk.notice = Some(Notice { leg, prompt, cue });
+            talk.notice = Some(Notice { leg, words: vec![prompt], cue });
         }
     }
 

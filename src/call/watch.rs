@@ -29,6 +29,8 @@ impl Call {
             // An offer in the INVITE is settled at once.
             Stage::Opening if self.caller != Caller::Trying => Some(Awaited::Media),
             Stage::Announcing { cue, .. } => Some(Awaited::Prompt(*cue)),
+            Stage::Queued { .. } => self.announcer.cue().map(Awaited::Prompt),
+            Stage::Asking(asking) => asking.cue().map(Awaited::Prompt),
             Stage::Talking(talk) => talk.notice.as_ref().map(|notice| Awaited::Prompt(notice.cue)),
             Stage::Clearing => Some(Awaited::Closing),
             _ => None,

@@ -49,6 +49,13 @@ pub enum What {
     Queued {
         queue: String,
     },
+    /// A caller who waits was told how many are ahead, and for how long that will be.
+    Position {
+        ahead: Option<u32>,
+        minutes: Option<u32>,
+    },
+    /// The caller asked to be rung back.
+    CallbackWanted,
     /// A seat or target is being called.
     Ringing {
         leg: u64,
@@ -109,6 +116,11 @@ pub enum What {
     TransferEnded {
         seq: u32,
         result: TransferResult,
+    },
+    /// After the conversation the caller was asked for an opinion: more is better, none was not given.
+    Survey {
+        score: Option<u8>,
+        scale: u8,
     },
     /// After the shard closed the leg.
     LegMedia {

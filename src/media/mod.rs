@@ -93,6 +93,11 @@ pub enum Source {
         repeat: bool,
         cue: u32,
     },
+    /// Prompts one after another, as one: numbers are spoken so. `Event::Played` follows the last.
+    Words {
+        words: Arc<[Arc<Prompt>]>,
+        cue: u32,
+    },
     /// 450 Hz, 1 s on, 4 s off (GB/T 3380).
     Ringback,
     /// The audio of a leg that rings, and ringback as long as none comes (RFC 3960 §3.2). That leg must be open.

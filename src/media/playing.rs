@@ -13,6 +13,14 @@ pub(super) enum Playing {
         repeat: bool,
         cue: Option<u32>,
     },
+    /// Prompts one after another.
+    Words {
+        words: Arc<[Arc<Prompt>]>,
+        /// The one that is played, and how many of its samples have been.
+        word: usize,
+        at: usize,
+        cue: u32,
+    },
     /// Ringback, and this leg in its place as long as it speaks.
     Early {
         from: LegId,
@@ -35,7 +43,7 @@ pub(super) enum Hears {
 impl Playing {
     pub fn hears(&self) -> Hears {
         match self {
-            Playing::Silence | Playing::Prompt { .. } => Hears::Nobody,
+            Playing::Silence | Playing::Prompt { .. } | Playing::Words { .. } => Hears::Nobody,
             Playing::Relay(from) | Playing::Early { from, .. } => Hears::Relay(*from),
             Playing::Mix(sources) => Hears::Mix(sources.clone()),
         }

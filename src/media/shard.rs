@@ -234,6 +234,11 @@ impl Shard {
                 Playing::Silence
             }
             Source::Prompt { audio, repeat, cue } => prompt(audio, repeat, (!repeat).then_some(cue)),
+            Source::Words { words, cue } if words.iter().all(|word| word.a_law.is_empty()) => {
+                out.event(Event::Played { leg: id, cue });
+                Playing::Silence
+            }
+            Source::Words { words, cue } => Playing::Words { words, word: 0, at: 0, cue },
             Source::Early(from) => Playing::Early { from, audio: self.ringback.clone(), at: 0, heard: None },
             Source::Relay(from) => Playing::Relay(from),
             Source::Mix(sources) => mix(sources),
@@ -249,7 +254,7 @@ impl Shard {
     fn turn(&mut self, now: Mono, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.on_wheel) else { return };
         match &leg.playing {
-            Playing::Prompt { .. } | Playing::Early { .. } => self.wheel.start(now, id, leg.ptime()),
+            Playing::Prompt { .. } | Playing::Words { .. } | Playing::Early { .. } => self.wheel.start(now, id, leg.ptime()),
             Playing::Mix(sources) => self.wheel.start_in_phase(now, id, leg.ptime(), phase(id, sources)),
             Playing::Silence | Playing::Relay(_) if leg.dialer.busy() => self.wheel.start(now, id, leg.ptime()),
             Playing::Silence | Playing::Relay(_) => return,

@@ -18,12 +18,17 @@ pub fn sounds() -> impl Iterator<Item = (&'static str, &'static [u8])> {
     SOUNDS.iter().copied()
 }
 
+/// The sounds of `dialplans/words/`, of which numbers are made.
+pub fn words() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    WORDS.iter().copied()
+}
+
 macro_rules! texts {
     ($($name:literal)*) => { &[$(($name, include_str!(concat!("../../dialplans/", $name)))),*] };
 }
 
 macro_rules! sounds {
-    ($($name:literal)*) => { &[$(($name, include_bytes!(concat!("../../dialplans/prompts/", $name, ".al")))),*] };
+    ($folder:literal: $($name:literal)*) => { &[$(($name, include_bytes!(concat!("../../dialplans/", $folder, $name, ".al")))),*] };
 }
 
 #[rustfmt::skip]
@@ -42,13 +47,19 @@ const TEXTS: &[(&str, &str)] = texts![
 ];
 
 #[rustfmt::skip]
-const SOUNDS: &[(&str, &[u8])] = sounds![
-    "announce-only" "apology" "choose-area" "connect-12300" "connect-12301" "connect-12312" "connect-12316" "connect-12318"
+const SOUNDS: &[(&str, &[u8])] = sounds!["prompts/":
+    "announce-only" "apology" "blocked" "callback-offer" "callback-taken" "choose-area" "connect-12300" "connect-12301" "connect-12312" "connect-12316" "connect-12318"
     "connect-12319" "connect-12322" "connect-12325" "connect-12330" "connect-12331" "connect-12336" "connect-12338"
     "connect-12349" "connect-12350" "connect-12351" "connect-12355" "connect-12356" "connect-12358" "connect-12365"
     "connect-12385" "connect-12393" "connect-12396" "connect-2085615" "connect-2666110" "connect-96119"
     "connect-96301" "connect-96302" "guide-12309" "guide-12310" "guide-12339" "guide-12368" "guide-12371"
-    "guide-12380" "guide-12388" "music" "transfer-failed" "unknown"
+    "guide-12380" "guide-12388" "hold" "message" "message-thanks" "music" "survey" "survey-thanks" "transfer-failed" "unknown"
+];
+
+#[rustfmt::skip]
+const WORDS: &[(&str, &[u8])] = sounds!["words/":
+    "digit-0" "digit-1" "digit-10" "digit-100" "digit-2" "digit-3" "digit-4" "digit-5" "digit-6" "digit-7" "digit-8" "digit-9"
+    "digit-two" "queue-about" "queue-ahead" "queue-minutes" "queue-next" "queue-people" "queue-soon" "seat-number" "seat-serves"
 ];
 
 #[cfg(test)]
@@ -68,6 +79,7 @@ mod tests {
     fn every_file_is_built_in() {
         let sounds: Vec<&str> = sounds().map(|(name, _)| name).collect();
         assert_eq!(sounds, files("dialplans/prompts", ".al"));
+        assert_eq!(words().map(|(name, _)| name).collect::<Vec<_>>(), files("dialplans/words", ".al"));
         for folder in ["", "expect/", "prompts/"] {
             for file in files(&format!("dialplans/{folder}"), ".toml") {
                 assert!(text(&format!("{folder}{file}.toml")).is_some(), "{file}");

@@ -49,7 +49,16 @@ pub enum ExplainedStep {
     Queue { queue: Arc<str>, priority: &'static str },
     Ring { targets: Vec<ExplainedTarget>, timeout: f64, advance_on: Vec<&'static str> },
     Offer { key: char, wait: f64 },
+    Menu { prompt: Arc<str>, text: Option<Arc<str>>, keys: Vec<ExplainedKey>, wait: f64, tries: u32 },
+    Callback { prompt: Arc<str>, key: char, wait: f64 },
+    Message { prompt: Arc<str>, most: f64 },
     Reject { status: u16, q850: u8 },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainedKey {
+    pub key: char,
+    pub queue: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -107,7 +116,8 @@ fn otherwise(steps: &[Step]) -> &'static str {
         Some(Step::Queue { .. }) => "an apology and 480, when the queue is full or the longest wait is over",
         Some(Step::Ring { .. }) => "the last target's own refusal, or 480 when it did not answer",
         Some(Step::Reject { .. }) => "nothing more: it was never answered, and nobody is charged",
-        Some(Step::Announce { .. } | Step::Offer { .. }) | None => "480",
+        Some(Step::Callback { .. } | Step::Message { .. }) => "an apology and 480",
+        Some(Step::Announce { .. } | Step::Offer { .. } | Step::Menu { .. }) | None => "480",
     }
 }
 
@@ -141,17 +151,31 @@ impl Step {
             Step::Queue { .. } => "queue",
             Step::Ring { .. } => "ring",
             Step::Offer { .. } => "offer",
+            Step::Menu { .. } => "menu",
+            Step::Callback { .. } => "callback",
+            Step::Message { .. } => "message",
             Step::Reject { .. } => "reject",
         }
     }
 }
 
 fn step(plan: &Plan, step: &Step) -> ExplainedStep {
+    let text = |prompt: &Arc<str>| plan.prompts.iter().find(|p| p.name == *prompt).map(|p| p.text.clone());
     match step {
         Step::Announce { prompt, answered } => {
-            let text = plan.prompts.iter().find(|p| p.name == *prompt).map(|p| p.text.clone());
-            ExplainedStep::Announce { prompt: prompt.clone(), text, answered: *answered }
+            ExplainedStep::Announce { prompt: prompt.clone(), text: text(prompt), answered: *answered }
         }
+        Step::Menu { prompt, keys, wait, tries } => ExplainedStep::Menu {
+            prompt: prompt.clone(),
+            text: text(prompt),
+            keys: keys.iter().map(|(key, queue)| ExplainedKey { key: *key, queue: queue.clone() }).collect(),
+            wait: wait.as_secs_f64(),
+            tries: *tries,
+        },
+        Step::Callback { prompt, key, wait } => {
+            ExplainedStep::Callback { prompt: prompt.clone(), key: *key, wait: wait.as_secs_f64() }
+        }
+        Step::Message { prompt, most } => ExplainedStep::Message { prompt: prompt.clone(), most: most.as_secs_f64() },
         Step::Queue { queue, high } => {
             ExplainedStep::Queue { queue: queue.clone(), priority: ["normal", "high"][usize::from(*high)] }
         }

@@ -108,6 +108,13 @@ pub enum Step {
     Ring { targets: Vec<Target>, timeout: Duration, advance: Advance },
     /// Only who presses this key within the time goes on to the next step; it counts while the prompt before speaks, too.
     Offer { key: char, wait: Duration },
+    /// Ask which of these queues: a key each. Who presses none of them within `wait`, after `tries` times of asking, goes on to
+    /// the next step; who presses one goes to that queue in its place.
+    Menu { prompt: Arc<str>, keys: Arc<[(char, Arc<str>)]>, wait: Duration, tries: u32 },
+    /// Offer to ring the caller back: who presses the key within `wait` is listed, and the call is over.
+    Callback { prompt: Arc<str>, key: char, wait: Duration },
+    /// Take a message, after this prompt and a tone, no longer than `most`; then the call is over.
+    Message { prompt: Arc<str>, most: Duration },
     /// Refuse: SIP status and Q.850 cause.
     Reject { status: u16, q850: u8 },
 }

@@ -50,7 +50,8 @@ impl Explanation {
             Some(ExplainedStep::Queue { .. }) => "队列已满或等待超时，则播放致歉并以 480 结束",
             Some(ExplainedStep::Ring { .. }) => "最后一个目标自己的拒绝；无人接听则为 480",
             Some(ExplainedStep::Reject { .. }) => "到此为止：未接通，不计费",
-            Some(ExplainedStep::Announce { .. } | ExplainedStep::Offer { .. }) | None => "480",
+            Some(ExplainedStep::Callback { .. } | ExplainedStep::Message { .. }) => "播放致歉并以 480 结束",
+            Some(ExplainedStep::Announce { .. } | ExplainedStep::Offer { .. } | ExplainedStep::Menu { .. }) | None => "480",
         };
         Text { en: self.otherwise.to_owned(), zh: zh.to_owned() }
     }
@@ -107,6 +108,9 @@ impl ExplainedStep {
             ExplainedStep::Queue { .. } => "queue",
             ExplainedStep::Ring { .. } => "ring",
             ExplainedStep::Offer { .. } => "offer",
+            ExplainedStep::Menu { .. } => "menu",
+            ExplainedStep::Callback { .. } => "callback",
+            ExplainedStep::Message { .. } => "message",
             ExplainedStep::Reject { .. } => "reject",
         }
     }
@@ -148,6 +152,24 @@ impl ExplainedStep {
             }
             ExplainedStep::Offer { key, wait } => {
                 both!("go on when key {key} is pressed within {wait} s", "{wait} 秒内按 {key} 键则继续")
+            }
+            ExplainedStep::Menu { prompt, text, keys, wait, tries } => {
+                let all: Vec<String> = keys.iter().map(|key| format!("{} → {}", key.key, key.queue)).collect();
+                let all = all.join(", ");
+                let told = both!(
+                    "menu {prompt}: {all}; no such key within {wait} s, asked {tries} times: go on",
+                    "按键菜单 {prompt}：{all}；问 {tries} 次、每次 {wait} 秒内未按有效键则继续"
+                );
+                told.then(&text.as_ref().map_or(Text::default(), |text| both!(": {text}", "：{text}")))
+            }
+            ExplainedStep::Callback { prompt, key, wait } => {
+                both!(
+                    "offer to ring back ({prompt}): key {key} within {wait} s, else go on",
+                    "提供回电（{prompt}）：{wait} 秒内按 {key} 键，否则继续"
+                )
+            }
+            ExplainedStep::Message { prompt, most } => {
+                both!("take a message ({prompt}), at most {most} s", "留言（{prompt}），最长 {most} 秒")
             }
             ExplainedStep::Reject { status, q850 } => {
                 both!("reject with {status} (Q.850 cause {q850})", "以 {status} 拒绝（Q.850 原因 {q850}）")

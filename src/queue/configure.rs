@@ -29,8 +29,11 @@ impl Queues {
         self.queues.values_mut().for_each(|queue| queue.closed = true);
         for config in queues {
             let old = self.queues.remove(&config.name);
-            let (waiting, sources) = old.map_or_else(Default::default, |queue| (queue.waiting, queue.sources));
-            self.queues.insert(config.name.clone(), QueueState::new(config, waiting, sources));
+            let (waiting, sources, pace) = old.map_or_else(Default::default, |queue| (queue.waiting, queue.sources, queue.pace));
+            let name = config.name.clone();
+            let mut queue = QueueState::new(config, waiting, sources);
+            queue.pace = pace;
+            self.queues.insert(name, queue);
         }
         self.queues.retain(|_, queue| !queue.closed || queue.waiting > 0);
         for (name, queue) in &mut self.queues {

@@ -50,6 +50,7 @@ mod configure;
 mod dispatch;
 mod free;
 mod last_seats;
+mod pace;
 mod past_waits;
 mod queues;
 #[cfg(test)]

@@ -5,18 +5,26 @@ use std::time::Duration;
 /// More calls than talk at once; the oldest is forgotten first.
 const REMEMBERED: usize = 16_384;
 
-/// How long calls waited before they were served, for those that come back to the head.
+/// How long calls waited, for those that come back to the head, or go on to another queue.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PastWaits {
-    waits: BTreeMap<CallId, (u64, Duration)>,
+    waits: BTreeMap<CallId, Past>,
     order: BTreeMap<u64, CallId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Past {
+    serial: u64,
+    wait: Duration,
+    /// A seat took it then.
+    served: bool,
 }
 
 impl PastWaits {
     /// `serial` is higher than any before it.
-    pub fn remember(&mut self, call: CallId, serial: u64, wait: Duration) {
+    pub fn remember(&mut self, call: CallId, serial: u64, wait: Duration, served: bool) {
         self.forget(call);
-        self.waits.insert(call, (serial, wait));
+        self.waits.insert(call, Past { serial, wait, served });
         self.order.insert(serial, call);
         if self.waits.len() > REMEMBERED
             && let Some((_, oldest)) = self.order.pop_first()
@@ -26,9 +34,15 @@ impl PastWaits {
     }
 
     pub fn forget(&mut self, call: CallId) -> Option<Duration> {
-        let (serial, wait) = self.waits.remove(&call)?;
-        self.order.remove(&serial);
-        Some(wait)
+        let past = self.waits.remove(&call)?;
+        self.order.remove(&past.serial);
+        Some(past.wait)
+    }
+
+    /// The wait of a call that no seat took.
+    pub fn forget_unserved(&mut self, call: CallId) -> Option<Duration> {
+        self.waits.get(&call).filter(|past| !past.served)?;
+        self.forget(call)
     }
 }
 
@@ -42,10 +56,11 @@ mod tests {
         let call = |n: usize| CallId(Uuid::from_u128(n as u128));
         let mut past_waits = PastWaits::default();
         for n in 0..=REMEMBERED {
-            past_waits.remember(call(n), n as u64, Duration::from_secs(1));
+            past_waits.remember(call(n), n as u64, Duration::from_secs(1), n % 2 == 0);
         }
         assert_eq!(past_waits.forget(call(0)), None);
-        assert_eq!(past_waits.forget(call(1)), Some(Duration::from_secs(1)));
+        assert_eq!((past_waits.forget_unserved(call(2)), past_waits.forget(call(2))), (None, Some(Duration::from_secs(1))));
+        assert_eq!(past_waits.forget_unserved(call(1)), Some(Duration::from_secs(1)));
         assert_eq!(past_waits.forget(call(1)), None);
         assert_eq!(past_waits.waits.len(), past_waits.order.len());
     }

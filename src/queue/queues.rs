@@ -129,6 +129,14 @@ impl Queues {
         self.waiters.contains_key(&call) && self.timers.is_set(&Timer::Wait(call))
     }
 
+    /// The number of calls that wait ahead of one, and how long it will wait if its queue moves on as it did of late.
+    pub fn place(&self, call: CallId) -> Option<(usize, Option<Duration>)> {
+        let waiter = self.waiters.get(&call)?;
+        let queue = self.queues.get(&waiter.queue)?;
+        let ahead = queue.ahead(waiter.place);
+        Some((ahead, queue.pace.wait(ahead)))
+    }
+
     /// A call that waits while a seat is free for it: there is none, ever.
     pub fn stranded(&self, now: Now) -> Option<CallId> {
         let starving = |(call, waiter): (&CallId, &Waiter)| {
@@ -185,6 +193,8 @@ impl Queues {
         }
         self.leave(now, call, false, out);
         let served = if head { self.past_waits.forget(call) } else { None };
+        // Whoever comes from another queue, where nobody came, keeps the wait, and has this queue's longest wait from here on.
+        let carried = if head { None } else { self.past_waits.forget_unserved(call) };
         let Some(queue) = self.queues.get_mut(&name).filter(|queue| !queue.closed) else {
             return out.push(Output::Full { call });
         };
@@ -192,7 +202,7 @@ impl Queues {
             return out.push(Output::Full { call });
         }
         self.serial += 1;
-        let start = Mono(now.0.saturating_sub(micros(served.unwrap_or_default())));
+        let start = Mono(now.0.saturating_sub(micros(served.or(carried).unwrap_or_default())));
         let skill = queue.config.skill.clone().or(Some(hotline));
         let kept = caller.as_deref().filter(|_| !queue.config.sticky_wait.is_zero());
         let last = kept.and_then(|caller| self.last_seats.of(caller, now, queue.config.sticky_for));
@@ -200,7 +210,11 @@ impl Queues {
         let need = last.map_or_else(|| queue.need(skill.as_ref()), |seat| Need::Seat(seat.clone()));
         let group = Group { need, priority, behind_head: !head };
         let place = Place::new(call, self.serial, start, &group, &queue.config);
-        let not_before = served.map_or(now, |_| now.after(queue.config.ring_timeout));
+        let not_before = match (served, carried) {
+            (Some(_), _) => now.after(queue.config.ring_timeout),
+            (None, Some(_)) => now.after(queue.config.max_wait),
+            (None, None) => now,
+        };
         let waiter = Waiter::new(name.clone(), (source, caller, skill), (group, place), start, not_before);
         self.timers.set(Timer::Wait(call), limit(&waiter, &queue.config));
         self.timers.update(Timer::Widen(call), queue.widens(now, &waiter));
@@ -230,7 +244,7 @@ impl Queues {
             }
         }
         self.serial += 1;
-        self.past_waits.remember(call, self.serial, now.since(waiter.start));
+        self.past_waits.remember(call, self.serial, now.since(waiter.start), elsewhere);
     }
 
     fn answered(&mut self, now: Mono, call: CallId, seat: Arc<str>, out: &mut Vec<Output>) {
@@ -238,11 +252,15 @@ impl Queues {
         if waiter.ringing.remove(&seat).is_none() {
             return;
         }
+        let queue = waiter.queue.clone();
         self.timers.cancel(&Timer::Ring(call, seat.clone()));
         let wrap_up = self.queues.get(&waiter.queue).map(|queue| queue.config.wrap_up);
         if let Some(caller) = waiter.caller.clone().filter(|_| self.keeps_last_seats) {
             self.serial += 1;
             self.last_seats.remember(caller, self.serial, now, seat.clone());
+        }
+        if let Some(queue) = self.queues.get_mut(&queue) {
+            queue.pace.answered(now, queue.waiting > 1);
         }
         self.seats.take(call, &seat, Lease::Talking);
         self.seats.serves(&seat);

@@ -1,4 +1,5 @@
 use super::free::{Free, Key, LEVELS, Listed, Reach};
+use super::pace::Pace;
 use super::waiter::{Group, Need, Place, Waiter};
 use super::{Priority, Queue, Strategy};
 use crate::base::{Counts, Mono};
@@ -14,6 +15,7 @@ pub(super) struct QueueState {
     /// The configuration no longer names it: nobody joins, those inside are served.
     pub closed: bool,
     pub waiting: usize,
+    pub pace: Pace,
     /// Number of them that each source has.
     pub sources: Counts<Arc<str>>,
     /// Calls that want (more) seats to ring.
@@ -24,7 +26,8 @@ pub(super) struct QueueState {
 
 impl QueueState {
     pub fn new(config: Queue, waiting: usize, sources: Counts<Arc<str>>) -> QueueState {
-        QueueState { config, closed: false, waiting, sources, unserved: BTreeSet::new(), free: Free::default() }
+        let pace = Pace::default();
+        QueueState { config, closed: false, waiting, pace, sources, unserved: BTreeSet::new(), free: Free::default() }
     }
 
     /// True when there is no place for one more of this source.
@@ -70,6 +73,11 @@ impl QueueState {
 
     pub fn has_any(&self) -> bool {
         !self.unserved.is_empty()
+    }
+
+    /// Number of calls that stand before this place, whatever they ask for.
+    pub fn ahead(&self, place: Place) -> usize {
+        self.unserved.iter().filter(|(_, other)| *other < place).count()
     }
 
     /// The first call of each group.

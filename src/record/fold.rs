@@ -3,7 +3,7 @@
 
 use super::recording;
 use super::report;
-use super::shape::{Area, Direction, Hotline, Leg, Media, PlayedPrompt, Record, Seat, Transfer};
+use super::shape::{Area, Direction, Hotline, Leg, Media, PlayedPrompt, Record, Seat, Survey, Told, Transfer};
 use super::timing::{Span, Timing};
 use super::zone::Zone;
 use crate::base::RtpStats;
@@ -85,6 +85,13 @@ impl<'a> Fold<'a> {
             What::TransferStarted { seq, kind, by, to } => self.transfer_started(*seq, *kind, *by, to, at),
             What::TransferEnded { seq, result } => self.transfer_ended(*seq, *result, at),
             What::Reported(reported) => report::fill(&mut self.record, reported, self.zone),
+            What::Survey { score: Some(score), scale } => {
+                let source = self.record.node.clone();
+                self.record.survey = Some(Survey { score: *score, scale: *scale, source, at });
+            }
+            What::Position { ahead, minutes } => self.record.told = Some(Told { ahead: *ahead, minutes: *minutes, at }),
+            What::CallbackWanted => self.record.callback_wanted = true,
+            What::Survey { .. } => {}
             What::Held { .. } | What::Resumed { .. } | What::Silent { .. } | What::Heard { .. } | What::Interrupted => {}
         }
         self.measure(&entry.what, entry.mono);

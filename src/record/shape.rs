@@ -58,6 +58,12 @@ pub struct Record {
     /// The number of the plan's target that was joined to the caller last.
     pub target: Option<String>,
     pub queue: Option<String>,
+    /// The place in the queue, and the wait, that the caller was told last; left out for who was told none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+    /// The caller asked to be rung back; left out for who did not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub callback_wanted: bool,
     /// The prompts that the caller heard, in order.
     pub prompts: Vec<PlayedPrompt>,
     /// Every move of the caller, in order.
@@ -159,6 +165,17 @@ pub struct Survey {
     pub scale: u8,
     /// The system that asked.
     pub source: String,
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+}
+
+/// Words of an announcement to a caller who waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Told {
+    /// Callers ahead.
+    pub ahead: Option<u32>,
+    /// Minutes that it would take.
+    pub minutes: Option<u32>,
     #[schemars(extend("format" = "date-time"))]
     pub at: String,
 }

@@ -54,12 +54,14 @@ impl Timing {
         };
         match what {
             What::Offered(offered) => self.caller = Some(offered.leg),
-            What::Announcing { .. } if self.queue.running() || !self.joined.is_empty() => {}
+            // After the conversation it is no announcement: nobody waits for anybody any more.
+            What::Announcing { .. } if self.queue.running() || self.seat.is_some() || self.target.is_some() => {}
             What::Announcing { .. } => self.announce.start(now),
             What::Queued { .. } => {
                 self.announce.stop(now);
                 self.queue.start(now);
             }
+            What::CallbackWanted => self.queue.stop(now),
             What::Ringing { leg, .. } => {
                 self.announce.stop(now);
                 add(&mut self.ringing, *leg);

@@ -46,6 +46,7 @@ impl Switch {
             }
             call::Output::Ended(outcome) => self.ended(now, id, outcome, out),
             call::Output::Journal(what) => self.write(now, id, what, out),
+            call::Output::WantsCallback => self.write(now, id, What::CallbackWanted, out),
             call::Output::Done => self.forget(now, id),
         }
     }
@@ -164,6 +165,7 @@ impl Switch {
         let Some(active) = self.calls.get(&id) else { return };
         let source = match audio {
             Audio::Silence => Source::Silence,
+            Audio::Words { words, cue } => self.words(id, words, *cue),
             Audio::Ringback => Source::Ringback,
             Audio::Mix(parts) => {
                 let legs = parts.iter().filter_map(|leg_no| active.legs.get(leg_no)).map(|leg| leg.id);
@@ -186,6 +188,18 @@ impl Switch {
             },
         };
         self.media(id, leg_no, out, |leg| media::Command::Play { leg, source });
+    }
+
+    /// Words that have no sound are left out: the others are said all the same.
+    fn words(&mut self, id: CallId, words: &[Arc<str>], cue: u32) -> Source {
+        let Some(active) = self.calls.get(&id) else { return Source::Silence };
+        let known = |word: &Arc<str>| active.setup.prompts.get(&**word).cloned();
+        let sounds: Vec<_> = words.iter().filter_map(known).collect();
+        if sounds.len() < words.len() {
+            self.counters.missing_prompts += 1;
+            tracing::error!(call = %id, ?words, "not all of these words have a sound");
+        }
+        Source::Words { words: sounds.into(), cue }
     }
 
     /// The recorder gets what each party says from its first packet to its last, whatever becomes of it in the call, and
@@ -219,6 +233,7 @@ impl Switch {
                 let caller = identity.caller.as_deref().filter(|_| self.queues.keeps_last_seats()).map(Arc::from);
                 queue::Input::Join(queue::Join { call: id, queue, priority, head, source, hotline, caller })
             }
+            QueueCommand::Ask => return self.tell_place(id),
             QueueCommand::Leave => queue::Input::Leave { call: id },
             QueueCommand::Answered { seat } => queue::Input::Answered { call: id, seat },
             QueueCommand::Rang { seat } => queue::Input::Rang { call: id, seat },
@@ -226,6 +241,12 @@ impl Switch {
             QueueCommand::Freed { seat } => queue::Input::Freed { call: id, seat },
         };
         self.queue_input(now, input);
+    }
+
+    fn tell_place(&mut self, id: CallId) {
+        let Some((ahead, wait)) = self.queues.place(id) else { return };
+        let event = call::QueueEvent::Place { ahead: u32::try_from(ahead).unwrap_or(u32::MAX), wait };
+        self.work.push_back(Work::Call(id, call::Input::Queue(event)));
     }
 
     pub(super) fn queue_input(&mut self, now: Now, input: queue::Input) {

@@ -82,7 +82,7 @@ impl Shard {
                     Source::Silence => None,
                     Source::Relay(other) => Some(vec![*other]),
                     Source::Mix(others) => Some(others.to_vec()),
-                    Source::Prompt { .. } | Source::Ringback | Source::Early(_) => Some(Vec::new()),
+                    Source::Prompt { .. } | Source::Words { .. } | Source::Ringback | Source::Early(_) => Some(Vec::new()),
                 };
                 self.hears.remove(&leg);
                 if let Some(others) = others {
@@ -90,8 +90,13 @@ impl Shard {
                     self.joined.insert(leg);
                 }
                 match source {
-                    Source::Prompt { audio, repeat: false, cue } => {
-                        let at = now.after(Duration::from_micros(125 * audio.a_law.len() as u64));
+                    Source::Words { .. } | Source::Prompt { repeat: false, .. } => {
+                        let (samples, cue) = match source {
+                            Source::Words { words, cue } => (words.iter().map(|word| word.a_law.len()).sum(), cue),
+                            Source::Prompt { audio, cue, .. } => (audio.a_law.len(), cue),
+                            _ => (0, 0),
+                        };
+                        let at = now.after(Duration::from_micros(125 * samples as u64));
                         Ok(Some(Later { at, event: Event::Played { leg, cue }, play: Some(self.plays) }))
                     }
                     _ => Ok(None),

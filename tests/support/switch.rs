@@ -136,6 +136,7 @@ fn policy() -> Policy {
         max_parties: 50,
         after_caller: Duration::from_secs(20),
         longest_prompt: Duration::from_secs(25),
+        callers: Default::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 /// Keys, and tables with all that stands in them.
 pub const LIVE: &[&str] = &[
+    "callbacks",
     "calls",
     "http.tokens",
     "keys",
@@ -30,6 +31,7 @@ pub const LIVE: &[&str] = &[
     "seats",
     "shifts",
     "sip.unknown_source",
+    "survey",
     "trunks",
 ];
 

@@ -1,5 +1,6 @@
 //! Configuration: the built-in defaults, a site file and the environment, layered; every mistake found at once.
 
+mod callers;
 mod finding;
 pub mod fit;
 mod layers;
@@ -26,7 +27,7 @@ pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
 pub use media::Media;
 pub use peers::{Codec, Dtmf, LinesFrom, Seat, SignIn, Transport, Trunk};
-pub use queues::Queue;
+pub use queues::{Callbacks, Queue, Survey};
 pub use schema::*;
 
 use std::path::Path;

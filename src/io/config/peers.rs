@@ -91,6 +91,7 @@ pub struct Seat {
     pub expert: bool,
     pub sign_in: SignIn,
     pub misses: u32,
+    pub number: String,
 }
 
 impl Default for Seat {
@@ -111,6 +112,7 @@ impl Default for Seat {
             expert: false,
             sign_in: SignIn::Always,
             misses: 3,
+            number: String::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Dial plans and prompts, read from disk, or from the program itself where the disk has none.
 
+use super::callers;
 use super::finding::Finding;
 use super::schema::{ALL_LINES, Config};
 use super::trail::Trail;
@@ -109,8 +110,11 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
     let around = Surroundings { queues: Some(&queues), trunks: Some(&trunks), backends, sound: &sound, ways, now };
     let checked = file.check(trail, &around);
     let own = [&config.calls.music, &config.calls.apology, &config.calls.transfer_failed, &config.calls.choose_area];
-    let missing =
-        own.into_iter().filter_map(|name| Some(both!("prompt `{name}`: ", "提示音 `{name}`：").then(&sounds.fetch(name).err()?)));
+    let callers = callers::prompts(config);
+    let missing = own
+        .into_iter()
+        .chain(&callers)
+        .filter_map(|name| Some(both!("prompt `{name}`: ", "提示音 `{name}`：").then(&sounds.fetch(name).err()?)));
     let unknown = checked.plan.iter().flat_map(|plan| unknown_lines(&config.recording.lines, plan));
     let missing: Vec<Text> = missing.chain(unknown).collect();
     match checked.plan {
@@ -140,7 +144,7 @@ fn unknown_lines(lines: &[String], plan: &Plan) -> Vec<Text> {
 /// Tells whether a prompt of this name can be played, whatever stands in its file.
 pub fn has_sound(folder: &Path, name: &str) -> bool {
     let there = |ending| folder.join(format!("{name}.{ending}")).exists();
-    there("al") || there("wav") || built_in::sounds().any(|(known, _)| known == name)
+    there("al") || there("wav") || built_in::sounds().chain(built_in::words()).any(|(known, _)| known == name)
 }
 
 /// Prompts by name, each read once.
@@ -169,7 +173,7 @@ impl Sounds<'_> {
             let prompt = if ending == "al" { Prompt::from_a_law(name, bytes) } else { Prompt::from_wav(name, &bytes) };
             return prompt.map_err(|e| Text::foreign(path.display()).then(&both!(" ", " ")).then(&e.told()));
         }
-        match built_in::sounds().find(|(known, _)| *known == name) {
+        match built_in::sounds().chain(built_in::words()).find(|(known, _)| *known == name) {
             Some((_, bytes)) => Prompt::from_a_law(name, bytes.to_vec()).map_err(|e| e.told()),
             None => Err(self.absent(name)),
         }

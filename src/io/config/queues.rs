@@ -1,4 +1,4 @@
-//! The keys of a queue.
+//! The keys of a queue, and of what its callers are asked and offered.
 
 use super::list::list;
 use crate::event::Strategy;
@@ -37,6 +37,22 @@ pub struct Queue {
     pub refusal_max: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub wrap_up: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub announce_after: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub announce_every: Duration,
+    pub announce_position: bool,
+    pub announce_wait: bool,
+    pub announce_prompt: String,
+    pub voice: String,
+    #[serde(deserialize_with = "list")]
+    pub overflow: Vec<String>,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub overflow_within: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub overflow_ring: Duration,
+    pub seat_number: bool,
+    pub survey: bool,
 }
 
 impl Default for Queue {
@@ -59,6 +75,17 @@ impl Default for Queue {
             rest_max: Duration::from_secs(60),
             refusal_max: Duration::from_secs(30),
             wrap_up: Duration::ZERO,
+            announce_after: Duration::from_secs(10),
+            announce_every: Duration::ZERO,
+            announce_position: true,
+            announce_wait: true,
+            announce_prompt: "hold".to_owned(),
+            voice: String::new(),
+            overflow: Vec::new(),
+            overflow_within: Duration::from_secs(300),
+            overflow_ring: Duration::from_secs(30),
+            seat_number: false,
+            survey: false,
         }
     }
 }
@@ -76,4 +103,27 @@ impl Queue {
 /// A duration such as `20s`.
 pub fn wait(text: &str) -> Option<Duration> {
     text.parse::<jiff::SignedDuration>().ok()?.try_into().ok()
+}
+
+/// How opinions are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Survey {
+    pub prompt: String,
+    pub thanks: String,
+    pub keys: String,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub wait: Duration,
+    pub retries: u32,
+}
+
+/// How a call back is offered to a caller.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Callbacks {
+    pub prompt: String,
+    pub taken: String,
+    pub key: String,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub wait: Duration,
 }

@@ -4,7 +4,7 @@ use super::finding::KeyPlaces;
 use super::list::list;
 use super::media::Media;
 use super::peers::{Seat, Trunk};
-use super::queues::Queue;
+use super::queues::{Callbacks, Queue, Survey};
 use crate::control::{FeatureCodes, Role};
 use crate::io::process::log::Log;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub struct Config {
     pub plan: Plan,
     pub media: Media,
     pub calls: Calls,
+    pub survey: Survey,
+    pub callbacks: Callbacks,
     pub keys: Keys,
     pub limits: Limits,
     pub records: Records,

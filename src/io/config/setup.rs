@@ -1,5 +1,6 @@
 //! From configuration to what the switch is told.
 
+use super::callers;
 use super::fit::Fit;
 use super::plans::Loaded;
 use crate::base::{AccessList, Cidr, Proto, Rate, Target, Text, Transport};
@@ -114,7 +115,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
         default_route: default_route.ok_or_else(|| both!("no trunk `{0}`", "没有中继 `{0}`", config.routes.default))?,
         trunks,
         plan: Arc::new(loaded.plan),
-        policy: Arc::new(policy(&config.calls, longest(loaded.prompts.values()))),
+        policy: Arc::new(policy(config, longest(loaded.prompts.values()))),
         prompts: Arc::new(loaded.prompts),
         divisions: Arc::new(config.records.areas.iter().map(|(phone, area)| (phone.clone(), division(area))).collect()),
         codes: config.keys.codes(),
@@ -249,7 +250,8 @@ fn longest<'a>(prompts: impl Iterator<Item = &'a Arc<Prompt>>) -> Duration {
     Duration::from_millis(longest / 8) + LATE_PROMPT
 }
 
-fn policy(calls: &config::Calls, longest_prompt: Duration) -> Policy {
+fn policy(config: &Config, longest_prompt: Duration) -> Policy {
+    let calls = &config.calls;
     Policy {
         max_talk: calls.max_duration,
         apology: Some(calls.apology.as_str().into()),
@@ -259,6 +261,7 @@ fn policy(calls: &config::Calls, longest_prompt: Duration) -> Policy {
         max_parties: calls.max_parties,
         after_caller: calls.after_caller,
         longest_prompt,
+        callers: callers::callers(config),
     }
 }
 

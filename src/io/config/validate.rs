@@ -1,6 +1,7 @@
 //! Checks that no type can make: values may contradict each other or the machine.
 
 mod backends;
+mod callers;
 mod http;
 mod place;
 mod queues;
@@ -31,6 +32,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.sip(config);
     check.trunks(config);
     check.seats_and_queues(config);
+    check.callers(config);
     check.keys(config);
     check.media(config);
     check.limits(config);

@@ -29,6 +29,9 @@ impl Leg {
             self.ring(now, out);
             return true;
         }
+        if matches!(self.playing, Playing::Words { .. }) {
+            return self.speak(now, out);
+        }
         let Playing::Prompt { audio, at, repeat, cue } = &mut self.playing else { return false };
         let samples = usize::from(ptime) * 8;
         let (start, cue) = (*at, *cue);
@@ -46,9 +49,29 @@ impl Leg {
         more
     }
 
+    /// Sends one frame of the word that is spoken. Gives whether there is more.
+    fn speak(&mut self, now: Mono, out: &mut Out) -> bool {
+        let samples = usize::from(self.ptime()) * 8;
+        let Playing::Words { words, word, at, cue } = &mut self.playing else { return false };
+        let (audio, start, cue) = (words.get(*word).cloned(), *at, *cue);
+        *at += samples;
+        while words.get(*word).is_some_and(|audio| *at >= audio.a_law.len()) {
+            (*word, *at) = (*word + 1, 0);
+        }
+        let more = *word < words.len();
+        if let Some(audio) = audio.filter(|_| !self.dialing) {
+            self.play_frame(now, &audio, start..start + samples, false, out);
+        }
+        if !more {
+            self.play(Playing::Silence);
+            out.event(Event::Played { leg: self.id, cue });
+        }
+        more
+    }
+
     /// True when what the leg plays has to wait; says so once.
     fn withheld(&mut self, out: &mut Out) -> bool {
-        let plays = matches!(self.playing, Playing::Prompt { .. } | Playing::Early { .. });
+        let plays = matches!(self.playing, Playing::Prompt { .. } | Playing::Words { .. } | Playing::Early { .. });
         if !(plays && self.trial.over()) {
             return false;
         }

@@ -1,0 +1,151 @@
+//! The caller's side of a configuration: announcements in queues, overflow, opinions, call-backs.
+
+use super::peers::Seat;
+use super::schema::Config;
+use crate::base::Text;
+use crate::call::Callers;
+use crate::call::Survey;
+use crate::call::Waiting;
+use crate::call::spoken;
+use crate::plan::{Advance, Step, Target};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One link of a queue's overflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    Queue(String),
+    Target { number: String, trunk: Option<String> },
+    Callback,
+}
+
+/// Reads what stands in `overflow`: `queue:NAME`, `target:NUMBER`, `target:NUMBER@TRUNK`, `callback`.
+pub fn overflow(text: &str) -> Result<Overflow, Text> {
+    let number = |number: &str| number.chars().all(|c| c.is_ascii_digit()) && (2..=20).contains(&number.len());
+    match (text, text.split_once(':')) {
+        ("callback", _) => Ok(Overflow::Callback),
+        (_, Some(("queue", name))) if !name.is_empty() => Ok(Overflow::Queue(name.to_owned())),
+        (_, Some(("target", target))) => {
+            let (digits, trunk) = target.split_once('@').map_or((target, None), |(digits, trunk)| (digits, Some(trunk)));
+            if number(digits) {
+                return Ok(Overflow::Target { number: digits.to_owned(), trunk: trunk.map(str::to_owned) });
+            }
+            Err(both!("`{digits}` is no number", "`{digits}` 不是号码"))
+        }
+        _ => Err(both!(
+            "`{text}` is none of queue:NAME, target:NUMBER, target:NUMBER@TRUNK, callback",
+            "`{text}` 应为 queue:队列、target:号码、target:号码@中继 或 callback"
+        )),
+    }
+}
+
+/// The prompts that callers of these queues hear.
+pub fn prompts(config: &Config) -> Vec<String> {
+    let mut names = Vec::new();
+    let queues = || config.queues.values().filter(|queue| queue.enabled);
+    for queue in queues() {
+        let said = !queue.announce_every.is_zero();
+        let numbers = (said && (queue.announce_position || queue.announce_wait)) || queue.seat_number;
+        let words = numbers.then(spoken::number_words).into_iter().flatten();
+        let queue_words = spoken::QUEUE_WORDS.into_iter().filter(|_| said && (queue.announce_position || queue.announce_wait));
+        let seat_words = spoken::SEAT_WORDS.into_iter().filter(|_| queue.seat_number);
+        let words = words.chain(queue_words).chain(seat_words);
+        names.extend(words.map(|word| spoken::in_voice(&queue.voice, word).to_string()));
+        names.extend(Some(&queue.announce_prompt).filter(|name| said && !name.is_empty()).cloned());
+    }
+    if queues().any(|queue| queue.survey) {
+        names.extend([&config.survey.prompt, &config.survey.thanks].into_iter().filter(|name| !name.is_empty()).cloned());
+    }
+    if queues().any(|queue| queue.overflow.iter().any(|text| text == "callback")) {
+        names.extend([&config.callbacks.prompt, &config.callbacks.taken].into_iter().filter(|name| !name.is_empty()).cloned());
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// As calls are told it.
+pub fn callers(config: &Config) -> Callers {
+    let queues = config.queues.iter().filter(|(_, queue)| queue.enabled);
+    let named = |name: &str| Some(name).filter(|name| !name.is_empty()).map(Arc::from);
+    let waiting = queues.map(|(name, queue)| {
+        let waiting = Waiting {
+            announce_after: queue.announce_after,
+            announce_every: queue.announce_every,
+            position: queue.announce_position,
+            wait: queue.announce_wait,
+            prompt: named(&queue.announce_prompt),
+            voice: queue.voice.as_str().into(),
+            overflow: queue.overflow.iter().filter_map(|text| step(config, queue.overflow_ring, text)).collect(),
+            overflow_within: queue.overflow_within,
+            seat_number: queue.seat_number,
+            survey: queue.survey,
+        };
+        (Arc::from(name.as_str()), Arc::new(waiting))
+    });
+    let survey = &config.survey;
+    Callers {
+        waiting: waiting.collect(),
+        seat_numbers: seat_numbers(config),
+        survey: Some(Survey {
+            prompt: survey.prompt.as_str().into(),
+            thanks: named(&survey.thanks),
+            keys: survey.keys.as_str().into(),
+            wait: survey.wait,
+            tries: survey.retries.saturating_add(1),
+        }),
+        callback_taken: named(&config.callbacks.taken),
+    }
+}
+
+/// A seat's number, or its name where that is one.
+fn seat_numbers(config: &Config) -> BTreeMap<Arc<str>, Arc<str>> {
+    let number = |(name, seat): (&String, &Seat)| {
+        let number = if seat.number.is_empty() { name } else { &seat.number };
+        is_seat_number(number).then(|| (Arc::from(name.as_str()), Arc::from(number.as_str())))
+    };
+    config.seats.iter().filter(|(_, seat)| seat.enabled).filter_map(number).collect()
+}
+
+/// True for what can be read out.
+pub fn is_seat_number(number: &str) -> bool {
+    (1..=spoken::LONGEST_SEAT_NUMBER).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn step(config: &Config, ring: Duration, text: &str) -> Option<Step> {
+    let step = match overflow(text).ok()? {
+        Overflow::Queue(queue) => Step::Queue { queue: queue.into(), high: false },
+        Overflow::Target { number, trunk } => {
+            let target = Target { number: number.into(), trunk: trunk.map(Arc::from), emergency: false };
+            Step::Ring { targets: vec![target], timeout: ring, advance: Advance::default() }
+        }
+        Overflow::Callback => Step::Callback {
+            prompt: config.callbacks.prompt.as_str().into(),
+            key: config.callbacks.key.chars().next()?,
+            wait: config.callbacks.wait,
+        },
+    };
+    Some(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_a_chain_are_read_or_told() {
+        let target = |number: &str, trunk: Option<&str>| Overflow::Target { number: number.into(), trunk: trunk.map(Into::into) };
+        for (text, want) in [
+            ("queue:expert", Overflow::Queue("expert".into())),
+            ("target:12366", target("12366", None)),
+            ("target:12366@tax", target("12366", Some("tax"))),
+            ("callback", Overflow::Callback),
+        ] {
+            assert_eq!(overflow(text), Ok(want), "{text}");
+        }
+        for text in ["", "queue:", "queue", "target:", "target:abc", "target:1", "Callback", "seat:8001", "target:+8610"] {
+            assert!(overflow(text).is_err(), "{text}");
+        }
+    }
+}

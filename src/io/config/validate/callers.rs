@@ -1,0 +1,76 @@
+//! Contradictions in how callers are treated while they wait, and after they were served.
+
+use super::Check;
+use crate::io::config::callers::{self, Overflow};
+use crate::io::config::schema::Config;
+use crate::plan::suggestion;
+use std::time::Duration;
+
+/// An announcement more often than this leaves no music, and each is work for 5,000 callers.
+const LEAST_EVERY: Duration = Duration::from_secs(10);
+const MOST_LINKS: usize = 8;
+const MOST_RETRIES: u32 = 2;
+
+impl Check<'_> {
+    pub fn callers(&mut self, config: &Config) {
+        for (name, queue) in config.queues.iter().filter(|(_, queue)| queue.enabled) {
+            let at = |key| ["queues", name.as_str(), key];
+            let often = queue.announce_every.is_zero() || queue.announce_every >= LEAST_EVERY;
+            self.require(often, &at("announce_every"), || both!("is less than 10s; 0s is off", "不得短于 10s；0s 表示关闭"));
+            self.positive(queue.overflow_within, &at("overflow_within"));
+            self.positive(queue.overflow_ring, &at("overflow_ring"));
+            self.require(queue.overflow.len() <= MOST_LINKS, &at("overflow"), || {
+                both!("has more than {MOST_LINKS} links", "超过 {MOST_LINKS} 项")
+            });
+            for text in &queue.overflow {
+                self.link(config, name, text);
+            }
+        }
+        for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled && !seat.number.is_empty()) {
+            self.require(callers::is_seat_number(&seat.number), &["seats", name, "number"], || {
+                both!("is no number of 1 to 8 digits", "应为 1 至 8 位数字")
+            });
+        }
+        self.questions(config);
+    }
+
+    fn link(&mut self, config: &Config, queue: &str, text: &str) {
+        let at = ["queues", queue, "overflow"];
+        match callers::overflow(text) {
+            Err(why) => self.require(false, &at, || why),
+            Ok(Overflow::Queue(next)) => {
+                self.require(next != queue, &at, || both!("leads back into the queue itself", "又回到本队列"));
+                let known = config.queues.iter().filter(|(_, queue)| queue.enabled).map(|(name, _)| name.as_str());
+                let layers = self.layers;
+                let there = config.queues.get(&next).is_some_and(|queue| queue.enabled);
+                self.require(there, &at, || match config.queues.contains_key(&next) {
+                    true => Self::disabled(layers, "queues", &next),
+                    false => both!("no queue `{next}`", "没有队列 `{next}`").then(&suggestion(&next, known)),
+                });
+            }
+            Ok(Overflow::Target { trunk: Some(trunk), .. }) => {
+                let there = config.trunks.get(&trunk).is_some_and(|trunk| trunk.enabled);
+                let known = config.trunks.iter().filter(|(_, trunk)| trunk.enabled).map(|(name, _)| name.as_str());
+                self.require(there, &at, || both!("no trunk `{trunk}`", "没有中继 `{trunk}`").then(&suggestion(&trunk, known)));
+            }
+            Ok(Overflow::Target { .. } | Overflow::Callback) => {}
+        }
+    }
+
+    fn questions(&mut self, config: &Config) {
+        let survey = &config.survey;
+        let keys: Vec<char> = survey.keys.chars().collect();
+        let distinct = keys.iter().enumerate().all(|(i, key)| key.is_ascii_digit() && !keys[..i].contains(key));
+        self.require((2..=9).contains(&keys.len()) && distinct, &["survey", "keys"], || {
+            both!("must be 2 to 9 different digits, the best first", "应为 2 至 9 个不同的数字，最满意的在前")
+        });
+        self.require(!survey.prompt.is_empty(), &["survey", "prompt"], || both!("is empty", "不能为空"));
+        self.require(survey.retries <= MOST_RETRIES, &["survey", "retries"], || both!("is more than 2", "不得超过 2"));
+        self.positive(survey.wait, &["survey", "wait"]);
+        let callbacks = &config.callbacks;
+        let one = callbacks.key.len() == 1 && callbacks.key.chars().all(|key| "0123456789*#".contains(key));
+        self.require(one, &["callbacks", "key"], || both!("must be one key: 0-9, * or #", "应为一个按键：0-9、* 或 #"));
+        self.require(!callbacks.prompt.is_empty(), &["callbacks", "prompt"], || both!("is empty", "不能为空"));
+        self.positive(callbacks.wait, &["callbacks", "wait"]);
+    }
+}
