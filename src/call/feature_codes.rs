@@ -16,6 +16,19 @@ pub struct FeatureCodes {
     pub merge: String,
     /// Code and the number it dials as an emergency.
     pub one_key: Vec<(String, String)>,
+    /// Codes by which a seat says what it wants, in a conversation or dialled by itself.
+    pub shift: Vec<(String, ShiftCode)>,
+}
+
+/// A word of a seat about its shift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShiftCode {
+    SignIn,
+    SignOut,
+    Ready,
+    Busy,
+    Rest,
+    WrappedUp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +39,7 @@ pub enum Feature {
     Cancel,
     Swap,
     Merge,
+    Shift(ShiftCode),
 }
 
 /// The outcome of a key press.
@@ -73,7 +87,8 @@ impl FeatureCodes {
     /// Every code that is on.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         let fixed = [&self.consult, &self.complete, &self.cancel, &self.swap, &self.merge];
-        fixed.into_iter().chain(self.one_key.iter().map(|(code, _)| code)).map(String::as_str).filter(|c| !c.is_empty())
+        let more = self.one_key.iter().map(|(code, _)| code).chain(self.shift.iter().map(|(code, _)| code));
+        fixed.into_iter().chain(more).map(String::as_str).filter(|c| !c.is_empty())
     }
 
     fn feature(&self, typed: &str) -> Option<Feature> {
@@ -89,8 +104,16 @@ impl FeatureCodes {
         if let Some((_, number)) = self.one_key.iter().find(|(code, _)| code == typed) {
             return Some(Feature::OneKey(number.clone()));
         }
+        if let Some(code) = self.shift_code(typed) {
+            return Some(Feature::Shift(code));
+        }
         let number = self.number(typed)?.strip_suffix('#')?;
         (!number.is_empty()).then(|| Feature::Consult(number.to_owned()))
+    }
+
+    /// The word about a shift that a code stands for.
+    pub fn shift_code(&self, typed: &str) -> Option<ShiftCode> {
+        self.shift.iter().find(|(code, _)| code == typed && !code.is_empty()).map(|(_, shift)| *shift)
     }
 
     /// The number that follows the consult code.
@@ -133,6 +156,7 @@ mod tests {
             swap: "*5".into(),
             merge: "*6".into(),
             one_key: vec![("*110#".into(), "110".into()), ("*120#".into(), "120".into())],
+            shift: vec![("*73".into(), ShiftCode::Ready), (String::new(), ShiftCode::Rest)],
         }
     }
 
@@ -147,6 +171,8 @@ mod tests {
         assert_eq!(typed("*212366#"), [Pressed::Feature(Feature::Consult("12366".into()))]);
         assert_eq!(typed("*110#"), [Pressed::Feature(Feature::OneKey("110".into()))]);
         assert_eq!(typed("*3*4"), [Pressed::Feature(Feature::Complete), Pressed::Feature(Feature::Cancel)]);
+        assert_eq!(typed("*73"), [Pressed::Feature(Feature::Shift(ShiftCode::Ready))]);
+        assert_eq!(codes().shift_code(""), None, "a code that is off");
         assert_eq!(typed("1#"), [Pressed::Keys("1".into()), Pressed::Keys("#".into())]);
         assert_eq!(typed("*119#"), [Pressed::Keys("*119".into()), Pressed::Keys("#".into())]);
         assert_eq!(typed("*2#"), [Pressed::Keys("*2#".into())]);

@@ -35,6 +35,14 @@ impl Call {
         })
     }
 
+    /// The seat that this leg is.
+    pub fn seat_of(&self, leg: LegNo) -> Option<&str> {
+        match &self.parties.get(&leg)?.party {
+            Party::Seat { name, .. } => Some(name.as_str()),
+            Party::Target { .. } => None,
+        }
+    }
+
     /// Parties so far, and those of now: while these two stand, the parties are the same.
     pub fn turnover(&self) -> (u64, usize) {
         (self.next_leg, self.parties.len())

@@ -8,7 +8,7 @@ pub use access::{Holder, Missing, Reach, Right, Role};
 use crate::base::{CallId, Text};
 pub use crate::call::LegView;
 use crate::call::Refusal;
-pub use crate::call::feature_codes::FeatureCodes;
+pub use crate::call::feature_codes::{FeatureCodes, ShiftCode};
 pub use crate::event::TransferKind;
 use crate::event::seat::Author;
 pub use seat::{QueueView, SeatRefusal, SeatVerb, SeatView};

@@ -91,7 +91,7 @@ impl Switch {
         let Some(placer) = self.placer(&incoming) else {
             return self.shed(now, &incoming, "its source was known a moment ago", out);
         };
-        if self.joins(now, &incoming, &placer, out) {
+        if self.joins(now, &incoming, &placer, out) || self.dials_code(now, &incoming, &placer, out) {
             return;
         }
         let (decision, history) = self.decide(now, &incoming, &placer);

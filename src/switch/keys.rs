@@ -162,6 +162,11 @@ impl Switch {
             Feature::Cancel => self.request(now, id, Some(leg_no), Request::Cancel),
             Feature::Swap => self.request(now, id, Some(leg_no), Request::Swap),
             Feature::Merge => self.request(now, id, Some(leg_no), Request::Merge),
+            Feature::Shift(code) => {
+                let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
+                let seat = active.call.seat_of(leg_no).ok_or(Why::NoSuchLeg)?.into();
+                self.shift_code(now, &seat, *code)
+            }
         }
     }
 

@@ -72,6 +72,8 @@ pub struct Live {
     pub divisions: Arc<BTreeMap<String, Division>>,
     /// Feature codes on seats' keys.
     pub codes: call::feature_codes::FeatureCodes,
+    /// The break that a feature code begins.
+    pub rest: Duration,
     /// Emergency lines see numbers that are withheld from others.
     pub emergency_sees_withheld: bool,
     pub unknown_source: UnknownSource,

@@ -1,13 +1,22 @@
 //! The verbs of seats, whoever gives them: the API, keys of the phone, its registration. All end in [`Switch::seat_verb`].
 
-use super::{Output, Switch, Work, route};
+use super::admit::Placer;
+use super::command::status_of;
+use super::{Output, Switch, Work, identity, route};
 use crate::base::Now;
-use crate::control::{QueueView, Reply, SeatRefusal, SeatVerb, SeatView, Why};
-use crate::event::seat::{Author, SeatWhat};
+use crate::control::{QueueView, Reply, SeatRefusal, SeatVerb, SeatView, ShiftCode, Why};
+use crate::dialog::{Cause, Command, Incoming, LocalMedia};
+use crate::event::seat::{Author, Device, SeatWhat};
 use crate::event::{Fact, Keep};
 use crate::seat::{Seats, Wish};
+use crate::sip::Codec;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// The reason of a break that a phone asked for.
+const BY_PHONE: &str = "phone";
+/// Nothing is heard there (RFC 863), and the call is over before anything is said.
+const DISCARD: u16 = 9;
 /// A notice that is longer is none.
 const LONGEST_NOTICE: usize = 500;
 
@@ -33,6 +42,52 @@ impl Switch {
         self.queues.wish(now, &seat, wish, by, &mut self.queues_done)?;
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
         Ok(())
+    }
+
+    /// A feature code that the phone of a seat typed or dialled.
+    pub(super) fn shift_code(&mut self, now: Now, seat: &Arc<str>, code: ShiftCode) -> Result<(), Why> {
+        let verb = match code {
+            ShiftCode::SignIn => SeatVerb::Login { force: false, device: Device::Sip, skills: None, busy: None },
+            ShiftCode::SignOut => SeatVerb::Logout,
+            ShiftCode::Ready => SeatVerb::Ready,
+            ShiftCode::Busy => SeatVerb::NotReady { reason: BY_PHONE.into() },
+            ShiftCode::Rest => {
+                let minutes = u32::try_from(self.setup.rest.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
+                SeatVerb::Break { minutes, reason: BY_PHONE.into() }
+            }
+            ShiftCode::WrappedUp => SeatVerb::WrapUpLeave,
+        };
+        self.seat_verb(now, seat, Author::phone(seat), verb)
+    }
+
+    /// A seat has dialled a feature code by itself: it is answered and hung up when that is done, and refused with the reason
+    /// when it is not. Nobody but a seat's own phone has codes, and no call is made of it.
+    pub(super) fn dials_code(&mut self, now: Now, incoming: &Incoming, placer: &Placer, out: &mut Vec<Output>) -> bool {
+        let Placer::Seat(seat) = *placer else { return false };
+        let Some(code) = self.setup.codes.shift_code(&identity::dialled(&incoming.uri)) else { return false };
+        if !self.is_own_line(seat, incoming.flow) {
+            return false;
+        }
+        let (leg, seat) = (incoming.leg, self.setup.seats[seat].name.clone());
+        let done = self.shift_code(now, &seat, code);
+        self.leg_command(now, Command::Release { leg }, out);
+        let status = match done {
+            Ok(()) => {
+                let address = self.fixed.media.addresses.iter().find(|address| address.is_ipv6() == incoming.ipv6);
+                let rtp = SocketAddr::new(*address.unwrap_or(&incoming.flow.local.ip()), DISCARD);
+                let local = LocalMedia { rtp, codecs: vec![Codec::Pcma, Codec::Pcmu] };
+                self.leg_command(now, Command::Attach { leg, local }, out);
+                self.leg_command(now, Command::Answer { leg }, out);
+                200
+            }
+            Err(why) => {
+                tracing::warn!(seat = %seat, "feature code: {}", why.words().0);
+                status_of(why)
+            }
+        };
+        let cause = Cause { status, q850: Some(if status == 200 { 16 } else { 21 }), ..Cause::default() };
+        self.leg_command(now, Command::Hangup { leg, cause }, out);
+        true
     }
 
     fn notice(&mut self, seat: &Arc<str>, text: Arc<str>, by: Author) -> Result<(), Why> {

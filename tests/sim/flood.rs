@@ -5,6 +5,7 @@ use crate::setup;
 use crate::switch::address;
 use bytes::Bytes;
 use hotline::base::{Flow, LegId, Mono, Now, Place, Proto, Rng, RtpStats, Target, Wall};
+use hotline::control::Reply;
 use hotline::event::Kept;
 use hotline::media::{Command, Event};
 use hotline::switch::{Input, Output, Setup, Switch};
@@ -32,6 +33,10 @@ pub struct Gateway {
     pub names: Option<BTreeMap<String, Vec<IpAddr>>>,
     /// All that was to be resolved.
     pub asked: Vec<(u64, Target)>,
+    pub replies: Vec<Reply>,
+    /// All that is kept for the next process.
+    pub kept: Kept,
+    setup: Setup,
 }
 
 impl Gateway {
@@ -42,9 +47,11 @@ impl Gateway {
         change(&mut setup);
         let now = Now { mono: Mono(1_000_000), wall: START };
         let mut out = Vec::new();
-        let switch = Switch::new(setup, Kept::default(), Rng::from_number(1), now, &mut out);
+        let switch = Switch::new(setup.clone(), Kept::default(), Rng::from_number(1), now, &mut out);
         let (open, sent, asked) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut gateway = Gateway { switch, now, out, open, sent, calls: 0, disk_stands: false, names: None, asked };
+        let (replies, kept) = (Vec::new(), Kept::default());
+        let mut gateway =
+            Gateway { switch, now, out, open, sent, calls: 0, disk_stands: false, names: None, asked, replies, kept, setup };
         gateway.carry_out();
         gateway
     }
@@ -87,6 +94,14 @@ impl Gateway {
         self.now.mono = until;
     }
 
+    /// Killed at once, and another begins with what was on the disk.
+    pub fn begin_anew(&mut self) {
+        (self.out, self.sent, self.open) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let kept = self.kept.clone();
+        self.switch = Switch::new(self.setup.clone(), kept, Rng::from_number(2), self.now, &mut self.out);
+        self.carry_out();
+    }
+
     /// The disk moves again.
     pub fn is_durable(&mut self) {
         self.disk_stands = false;
@@ -108,9 +123,15 @@ impl Gateway {
                         continue;
                     }
                     Output::Journal { .. } | Output::Seat { .. } | Output::Keep { .. } if self.disk_stands => continue,
-                    Output::Journal { ticket, .. } | Output::Seat { ticket: Some(ticket), .. } | Output::Keep { ticket, .. } => {
+                    Output::Keep { ticket, keep } => {
+                        self.kept.take(keep);
                         Input::Journaled { ticket }
                     }
+                    Output::Reply { reply, .. } => {
+                        self.replies.push(reply);
+                        continue;
+                    }
+                    Output::Journal { ticket, .. } | Output::Seat { ticket: Some(ticket), .. } => Input::Journaled { ticket },
                     Output::Media { shard, command: Command::Bind { rtp } } => {
                         Input::Media { shard, event: Event::Bound { rtp } }
                     }
@@ -128,11 +149,7 @@ impl Gateway {
                         let hosts = names.get(&**name).into_iter().flatten();
                         Input::Resolved { id, hops: hosts.map(|host| target.hop(*host)).collect() }
                     }
-                    Output::Seat { .. }
-                    | Output::Media { .. }
-                    | Output::Recording(_)
-                    | Output::Timed(_)
-                    | Output::Reply { .. } => continue,
+                    Output::Seat { .. } | Output::Media { .. } | Output::Recording(_) | Output::Timed(_) => continue,
                 };
                 self.switch.handle(self.now, input, &mut self.out);
             }

@@ -31,22 +31,22 @@ fn called(hosts: Option<&[u8]>) -> Gateway {
 }
 
 /// The requests of this method that have gone to a host.
-fn requests(gateway: &mut Gateway, method: &str, host: u8) -> Vec<String> {
+pub fn requests(gateway: &mut Gateway, method: &str, host: u8) -> Vec<String> {
     let is = |(to, text): &(std::net::SocketAddr, String)| *to == address(host) && text.starts_with(method);
     let found = gateway.sent.iter().filter(|sent| is(sent)).map(|(_, text)| text.clone()).collect();
     gateway.sent.retain(|sent| !is(sent));
     found
 }
 
-fn invites(gateway: &mut Gateway, host: u8) -> Vec<String> {
+pub fn invites(gateway: &mut Gateway, host: u8) -> Vec<String> {
     requests(gateway, "INVITE", host)
 }
 
-fn header<'a>(message: &'a str, name: &str) -> &'a str {
+pub fn header<'a>(message: &'a str, name: &str) -> &'a str {
     message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap()
 }
 
-fn respond(gateway: &mut Gateway, host: u8, invite: &str, status: &str) {
+pub fn respond(gateway: &mut Gateway, host: u8, invite: &str, status: &str) {
     let lines = ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", header(invite, name))).concat();
     let sdp =
         format!("v=0\r\no=- 1 1 IN IP4 10.0.0.{host}\r\ns=-\r\nc=IN IP4 10.0.0.{host}\r\nt=0 0\r\nm=audio 30000 RTP/AVP 8\r\n");
@@ -63,7 +63,7 @@ fn respond(gateway: &mut Gateway, host: u8, invite: &str, status: &str) {
 
 /// After all timers nothing is left of any call.
 #[track_caller]
-fn leaves_nothing(gateway: &mut Gateway) {
+pub fn leaves_nothing(gateway: &mut Gateway) {
     gateway.pass(700 * SECONDS);
     let gauges = gateway.switch.gauges();
     assert!(gauges.idle(), "{gauges:?}");

@@ -24,6 +24,7 @@ mod records;
 mod refer;
 mod setup;
 mod shard;
+mod shifts;
 #[path = "../support/switch.rs"]
 mod switch;
 mod tickets;

@@ -4,7 +4,7 @@ use crate::switch::{self, address, trunk};
 use crate::vandal::Vandal;
 use hotline::base::Rng;
 use hotline::call::Policy;
-use hotline::call::feature_codes::FeatureCodes;
+use hotline::call::feature_codes::{FeatureCodes, ShiftCode};
 use hotline::queue::{Queue, Strategy};
 use hotline::switch::{JournalDown, Live, Recorded, Setup, Trunk};
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub fn setup(rng: &mut Rng, seats: u8) -> Setup {
         swap: "*5".to_owned(),
         merge: "*6".to_owned(),
         one_key: vec![("*110#".to_owned(), "110".to_owned())],
+        shift: vec![("*73".to_owned(), ShiftCode::Ready), ("*74".to_owned(), ShiftCode::Busy)],
     };
     // These worlds hold every answer to the disk; `disk.rs` has those of emergencies that do not wait for it.
     live.emergency_wait = Duration::from_secs(3600);

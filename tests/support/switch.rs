@@ -56,6 +56,7 @@ pub fn setup(seats: &[&str]) -> Setup {
         prompts: Arc::new(prompts),
         policy: Arc::new(policy()),
         codes: Default::default(),
+        rest: Duration::from_secs(600),
         unknown_source: UnknownSource::Drop,
         journal_down: JournalDown::CarryOn,
         emergency_wait: Duration::from_millis(50),

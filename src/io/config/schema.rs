@@ -5,7 +5,7 @@ use super::list::list;
 use super::media::Media;
 use super::peers::{Seat, Trunk};
 use super::queues::{Callbacks, Queue, Survey};
-use crate::control::{FeatureCodes, Role};
+use crate::control::{FeatureCodes, Role, ShiftCode};
 use crate::io::process::log::Log;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -113,6 +113,8 @@ pub struct Shifts {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub pause: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub rest: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub heartbeat: Duration,
 }
 
@@ -146,6 +148,12 @@ pub struct Keys {
     pub cancel: String,
     pub swap: String,
     pub merge: String,
+    pub sign_in: String,
+    pub sign_out: String,
+    pub ready: String,
+    pub busy: String,
+    pub rest: String,
+    pub wrapped_up: String,
     /// Code to the number that it dials as an emergency.
     pub one_key: BTreeMap<String, String>,
 }
@@ -159,6 +167,14 @@ impl Keys {
             swap: self.swap.clone(),
             merge: self.merge.clone(),
             one_key: self.one_key.iter().map(|(code, number)| (code.clone(), number.clone())).collect(),
+            shift: vec![
+                (self.sign_in.clone(), ShiftCode::SignIn),
+                (self.sign_out.clone(), ShiftCode::SignOut),
+                (self.ready.clone(), ShiftCode::Ready),
+                (self.busy.clone(), ShiftCode::Busy),
+                (self.rest.clone(), ShiftCode::Rest),
+                (self.wrapped_up.clone(), ShiftCode::WrappedUp),
+            ],
         }
     }
 }

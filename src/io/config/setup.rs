@@ -119,6 +119,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
         prompts: Arc::new(loaded.prompts),
         divisions: Arc::new(config.records.areas.iter().map(|(phone, area)| (phone.clone(), division(area))).collect()),
         codes: config.keys.codes(),
+        rest: config.shifts.rest,
         emergency_sees_withheld: config.calls.emergency_sees_withheld,
         unknown_source: match config.sip.unknown_source {
             config::UnknownSource::Drop => UnknownSource::Drop,
@@ -165,7 +166,7 @@ fn rules(config: &Config, name: &str, seat: &config::Seat) -> Rules {
         config::SignIn::Asked => SignIn::Asked,
         config::SignIn::Registration => SignIn::Registration,
     };
-    let config::Shifts { wrap_up_most, pause, heartbeat } = config.shifts;
+    let config::Shifts { wrap_up_most, pause, heartbeat, .. } = config.shifts;
     Rules {
         sign_in,
         wrap_up: serves.map(|queue| queue.wrap_up).max().unwrap_or_default(),
