@@ -51,6 +51,7 @@ pub mod cli;
 pub mod control;
 pub mod dialog;
 pub mod event;
+pub mod figure;
 pub mod io;
 pub mod media;
 pub mod plan;

@@ -23,6 +23,7 @@ mod calls;
 mod check;
 mod drain;
 mod explain;
+mod figures;
 mod help;
 mod language;
 mod manual;
@@ -93,6 +94,10 @@ enum Command {
     ///
     /// 显示运行中的网关是否可接呼叫（同 /readyz）；返回 0 或 2
     Ready(ready::Question),
+    /// Shows figures of hotlines, queues and seats: offered, answered, in time, lost, waits, talk, breaks
+    ///
+    /// 显示热线、队列和座席的统计：呼入、接通、及时接通、流失、等待、通话、示忙
+    Figures(figures::Question),
     /// Shows the records of calls
     ///
     /// 显示话单
@@ -150,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Calls(question) => calls::run(&question),
         Command::Drain(question) => drain::run(&question),
         Command::Ready(question) => ready::run(&question),
+        Command::Figures(question) => figures::run(&question),
         Command::Records(question) => records::run(&question),
         Command::Prompts(question) => prompts::run(&question),
         Command::Completions(question) => Ok(manual::completions(&question, program())),

@@ -145,8 +145,13 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
 }
 
 impl Journal {
-    fn config(&self) -> Result<Config, Text> {
+    pub(super) fn config(&self) -> Result<Config, Text> {
         self.config.load()
+    }
+
+    /// Its file is named, and not the configuration's.
+    pub(super) fn is_named(&self) -> bool {
+        self.journal.is_some()
     }
 
     fn path(&self, config: &Config) -> PathBuf {
@@ -168,14 +173,14 @@ impl Journal {
     }
 
     /// Says beside what could be read what could not.
-    fn left_out(reader: &Reader) {
+    pub(super) fn left_out(reader: &Reader) {
         for text in reader.unreadable() {
             let text = both!("warning: {}", "警告：{}"; text);
             crate::cli::complain(&text);
         }
     }
 
-    fn open(&self) -> Result<Reader, Text> {
+    pub(super) fn open(&self) -> Result<Reader, Text> {
         let config = self.config()?;
         let zone = Zone::named(&config.records.zone)?;
         let reader = Reader::open(&self.path(&config), zone)?;

@@ -31,6 +31,19 @@ pub enum TransferResult {
     Failed,
 }
 
+impl TransferResult {
+    /// As JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TransferResult::Joined => "joined",
+            TransferResult::Completed => "completed",
+            TransferResult::Returned => "returned",
+            TransferResult::Cancelled => "cancelled",
+            TransferResult::Failed => "failed",
+        }
+    }
+}
+
 impl TransferKind {
     /// As JSON has it.
     pub fn name(self) -> &'static str {

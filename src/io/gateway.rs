@@ -101,10 +101,9 @@ impl Gateway {
         let http = door.local_addr().map_err(|e| files::told(&e))?;
 
         private::from_now_on();
-        private::tighten(&fixed.node.state);
-        private::tighten(&fixed.recordings());
+        [&fixed.node.state, &fixed.recordings()].into_iter().for_each(|folder| private::tighten(folder));
         let targets: Vec<_> = Target::all(&fixed)?.into_iter().map(|target| (target, Arc::new(Notify::new()))).collect();
-        let Opened { journal, newest, kept, seat_log } = records::open_journal(&fixed, &inbox, &targets, http)?;
+        let Opened { journal, newest, kept, seat_log, figures: counted } = records::open_journal(&fixed, &inbox, &targets, http)?;
         let deliverers = records::start_delivery(targets, &runtime, &journal, &mut rng)?;
         let (shards, taps) = start_shards(&fixed, &inbox, &mut rng)?;
         let recorder = start_recorder(&fixed, &journal, taps, &mut rng)?;
@@ -148,6 +147,7 @@ impl Gateway {
             disk: Arc::new(disk(&fixed, &journal)),
             deliveries: Arc::new(Deliveries::of(&deliverers, &journal)?),
             seat_log,
+            figures: counted,
             patience: fixed.http.timeout,
             fit,
             shortage: descriptors::shortage,
@@ -377,7 +377,9 @@ fn start_http(
         None => doors,
     };
     let (counted, others, disk, deliveries) = (doors.clone(), api.more.clone(), api.disk.clone(), api.deliveries.clone());
-    let edges = move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics());
+    let live_figures = api.figures.clone();
+    let edges =
+        move || counted.metrics().into_iter().chain(disk.metrics()).chain(deliveries.metrics()).chain(live_figures.metrics());
     api.more = Arc::new(move || others().into_iter().chain(edges()).collect());
     let (disk, listener) = (api.disk.clone(), Arc::new(listener));
     threads::keep(runtime.handle(), "disk", move || disk.clone().watch());

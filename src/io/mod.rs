@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod engine;
+pub mod figures;
 pub mod gateway;
 pub mod http;
 pub mod inbox;

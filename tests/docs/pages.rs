@@ -11,6 +11,7 @@ pub const ENGLISH: &[&str] = &[
     "docs/operate.md",
     "docs/metrics.md",
     "docs/seats.md",
+    "docs/figures.md",
     "docs/tickets.md",
     "docs/journal.md",
     "docs/security.md",

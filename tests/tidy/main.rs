@@ -30,6 +30,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("queue", &["base", "event", "seat"]),
     ("call", &["base", "event", "sip", "dialog", "plan", "media", "queue"]),
     ("record", &["base", "event"]),
+    // A conversation lasts as long as its record says.
+    ("figure", &["base", "event", "record::timing"]),
     ("control", &["base", "event", "call", "queue", "seat"]),
     (
         "switch",
@@ -70,13 +72,14 @@ const ROOMS: &[(&str, &[&str])] = &[
             "call::Waiting",
             "call::spoken",
             "event",
+            "figure",
             "record",
             "control",
             "switch",
         ],
     ),
-    ("trial", &["base", "sip", "transport", "ua", "dialog", "plan", "io"]),
-    ("cli", &["base", "plan", "media", "record", "control", "io", "trial"]),
+    ("trial", &["base", "figure", "sip", "transport", "ua", "dialog", "plan", "io"]),
+    ("cli", &["base", "figure", "plan", "media", "record", "control", "io", "trial"]),
 ];
 
 /// Each room of `io` (a file or folder of `src/io/`) and what it may name of the others. `engine` and `gateway` put the others
@@ -93,14 +96,15 @@ const IO_ROOMS: &[(&str, &[&str])] = &[
     ("config", &["clock", "deliver", "inbox", "metrics", "net", "process"]),
     ("deliver", &["clock", "config", "journal", "metrics", "net", "process"]),
     ("recorder", &["clock", "config", "journal", "metrics", "process", "shards::tap"]),
+    ("figures", &["clock", "journal", "metrics", "process"]),
     ("seat_log", &["journal"]),
-    ("http", &["clock", "config", "deliver", "inbox", "journal", "metrics", "process", "recorder::store", "seat_log"]),
+    ("http", &["clock", "config", "deliver", "figures", "inbox", "journal", "metrics", "process", "recorder::store", "seat_log"]),
     ("engine", &["clock", "inbox", "metrics", "net", "process"]),
     (
         "gateway",
         &[
-            "clock", "config", "deliver", "engine", "http", "inbox", "journal", "metrics", "net", "process", "recorder",
-            "seat_log", "shards",
+            "clock", "config", "deliver", "engine", "figures", "http", "inbox", "journal", "metrics", "net", "process",
+            "recorder", "seat_log", "shards",
         ],
     ),
 ];

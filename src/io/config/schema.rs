@@ -35,6 +35,7 @@ pub struct Config {
     pub limits: Limits,
     pub records: Records,
     pub recording: Recording,
+    pub figures: Figures,
     pub http: Http,
     pub log: Log,
     /// Values that are no mistakes, but most likely not meant.
@@ -241,6 +242,14 @@ pub struct Records {
     pub areas: BTreeMap<String, Area>,
     pub webhook: Webhook,
     pub backends: BTreeMap<String, Backend>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Figures {
+    /// An answer within this of the hand-over to the queue is in time.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub within: Duration,
 }
 
 /// Among `recording.lines`: whatever was dialled.

@@ -305,6 +305,7 @@ impl Check<'_> {
             both!("is not 1 to 100", "应为 1 至 100")
         });
         self.require(config.records.feed_keep > 0, &["records", "feed_keep"], || both!("is 0", "不能为 0"));
+        self.require(!config.figures.within.is_zero(), &["figures", "within"], || both!("is 0", "不能为 0"));
         self.require(config.records.seat_log > 0, &["records", "seat_log"], || both!("is 0", "不能为 0"));
         self.positive(config.records.callback_tolerance, &["records", "callback_tolerance"]);
         self.positive(config.records.retry_after_max, &["records", "retry_after_max"]);

@@ -5,6 +5,7 @@ use crate::event::Kept;
 use crate::io::clock;
 use crate::io::config::{Config, KeyFault, secrets};
 use crate::io::deliver::{self, Deliverer, Target};
+use crate::io::figures;
 use crate::io::inbox::Inbox;
 use crate::io::journal::{self, Inspection, Journal, Options, Outbox, Report};
 use crate::io::process::files;
@@ -12,7 +13,7 @@ use crate::io::seat_log::SeatLog;
 use crate::record::zone::Zone;
 use crate::switch::Input;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
@@ -26,6 +27,7 @@ pub(super) struct Opened {
     pub newest: watch::Receiver<u64>,
     pub kept: Kept,
     pub seat_log: Arc<SeatLog>,
+    pub figures: Arc<figures::Live>,
 }
 
 pub(super) fn open_journal(
@@ -51,6 +53,10 @@ pub(super) fn open_journal(
         ..Options::new(path)
     };
     let (inbox, posted) = (inbox.clone(), targets.iter().map(|(_, posted)| posted.clone()).collect::<Vec<_>>());
+    let (figures, counted) = {
+        let figures = Arc::new(OnceLock::<Arc<figures::Live>>::new());
+        (figures.clone(), figures)
+    };
     let report = move |report| match report {
         Report::Durable(ticket) => {
             inbox.send(Input::Journaled { ticket });
@@ -65,13 +71,28 @@ pub(super) fn open_journal(
         }
         Report::Posted => posted.iter().for_each(|posted| posted.notify_one()),
         Report::Fed(newest) => drop(fed.send_replace(newest)),
-        Report::Added(_) => {}
+        Report::Added(all) => {
+            // It comes before anything does.
+            if let Some(figures) = counted.get() {
+                figures.take(all);
+            }
+        }
     };
     let (journal, recovered) = Journal::open(options, clock::now().wall, report)?;
     journal::interrupted::log(&recovered.interrupted, &journal, &config.records.zone)?;
-    let past = journal.reader(Zone::default())?;
+    let zone = Zone::named(&config.records.zone)?;
+    let live = start_figures(config, &journal, zone.clone(), recovered.kept.seat_n)?;
+    let _ = figures.set(live.clone());
+    let past = journal.reader(zone)?;
     let seat_log = Arc::new(SeatLog::new(Some(past), recovered.kept.seat_n, config.records.seat_log));
-    Ok(Opened { journal, newest, kept: recovered.kept, seat_log })
+    Ok(Opened { journal, newest, kept: recovered.kept, seat_log, figures: live })
+}
+
+/// Before anything is added: what the journal has is the past.
+fn start_figures(config: &Config, journal: &Journal, zone: Zone, newest: u64) -> Result<Arc<figures::Live>, Text> {
+    let reader = journal.reader(zone.clone())?;
+    let past = figures::Past::of(&reader, newest, clock::now().wall)?;
+    figures::Live::start(config.figures.within, zone, reader, past)
 }
 
 pub(super) fn start_delivery(

@@ -1,7 +1,7 @@
 //! The OpenAPI document: what is written down and what follows from types, with who may do it as the table of endpoints has it.
 
 use super::endpoint::Endpoint;
-use super::seats;
+use super::{figures, seats};
 use crate::control::Missing;
 use axum::response::Json;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ fn described() -> Value {
     // Read by a test of every build.
     let mut document: Value = serde_json::from_str(WRITTEN).unwrap_or_default();
     seats::describe::add_to(&mut document);
+    figures::describe(&mut document);
     document
 }
 

@@ -114,6 +114,7 @@ impl Bench {
             audit: Arc::new(Audit::of(&config.node.state)),
             deliveries: Arc::default(),
             seat_log: Arc::default(),
+            figures: Arc::default(),
             recordings: Arc::new(RecordingStore::of(&config).unwrap()),
             patience: SOON,
             fit: Default::default(),

@@ -7,6 +7,7 @@ mod decisions;
 mod document;
 mod endpoint;
 mod events;
+mod figures;
 mod follow;
 pub mod intake;
 mod link;
@@ -30,6 +31,7 @@ use crate::io::config::fit::Fit;
 use crate::io::config::reload::{NotReloaded, Report};
 use crate::io::config::tokens::Tokens;
 use crate::io::deliver::Deliveries;
+use crate::io::figures::Live as LiveFigures;
 use crate::io::http::intake::Intake;
 use crate::io::inbox::Inbox;
 use crate::io::inbox::figures::{Figures as Posted, SwitchFigures};
@@ -74,6 +76,7 @@ pub struct ApiState {
     pub recordings: Arc<RecordingStore>,
     pub disk: Arc<Disk>,
     pub deliveries: Arc<Deliveries>,
+    pub figures: Arc<LiveFigures>,
     /// The log of seats, for those who follow it.
     pub seat_log: Arc<SeatLog>,
     /// For a request's body.
@@ -112,6 +115,7 @@ fn endpoints() -> Vec<Endpoint> {
     let calls = calls::endpoints().into_iter().chain(tags::endpoints());
     let others = [
         events::endpoints(),
+        figures::endpoints(),
         search::endpoints(),
         records::endpoints(),
         decisions::endpoints(),

@@ -87,7 +87,7 @@ fn shown(record: Record, unmasked: bool) -> Value {
 }
 
 /// Asks the journal, after those who asked before.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     state: &ApiState,
     question: impl FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {

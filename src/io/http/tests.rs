@@ -1,3 +1,4 @@
+mod figures;
 mod leave;
 mod listen;
 mod seats;
@@ -54,6 +55,7 @@ fn desk_of(http: &Http) -> (ApiState, Outlet) {
             disk: Arc::new(Disk::of("var/journal.db".into(), 0, 0, Arc::default())),
             deliveries: Arc::default(),
             seat_log: Arc::default(),
+            figures: Arc::default(),
             patience: http.timeout,
             intake: intake_tests::intake(),
             fit: Default::default(),

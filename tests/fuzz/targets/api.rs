@@ -160,6 +160,7 @@ fn state(config: &Config) -> (Journal, ApiState, Outlet) {
         disk: Arc::new(Disk::of(config.journal(), config.records.max_bytes, config.records.min_free, Arc::default())),
         deliveries: Arc::default(),
         seat_log: Arc::default(),
+        figures: Arc::default(),
         patience: Duration::from_secs(10),
         intake: Arc::new(intake),
         fit: Default::default(),

@@ -6,6 +6,7 @@ mod clocks;
 mod damage;
 mod families;
 mod feed;
+mod figures;
 mod foreign;
 mod limits;
 mod metrics;

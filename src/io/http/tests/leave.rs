@@ -19,6 +19,7 @@ const LEAVE: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/v1/calls/{id}/legs/{leg}", "operator"),
     ("POST", "/api/v1/calls/{id}/subjects", "operator"),
     ("GET", "/api/v1/events", "feed"),
+    ("GET", "/api/v1/figures", "monitor viewer operator admin supervisor wallboard"),
     ("GET", "/api/v1/records", "viewer operator admin"),
     ("GET", "/api/v1/records/{id}", "viewer operator admin"),
     ("POST", "/api/v1/records", "source"),
