@@ -198,12 +198,23 @@ impl Queues {
     /// Rings the next seat for the call, or all free ones. False when there is none for it, and so none for those behind it in
     /// its group.
     fn serve(&mut self, now: Mono, call: CallId, out: &mut Vec<Output>) -> bool {
-        while self.is_unserved(call) {
+        while self.is_unserved(call) && !self.is_content(call) {
             let Found { seat, any } = self.choose(now, call);
             let Some((seat, choice)) = seat else { return any };
             self.ring(now, call, seat, choice, out);
         }
         true
+    }
+
+    /// The seat that rings for it was in doubt, and has shown life: it wants no other.
+    fn is_content(&mut self, call: CallId) -> bool {
+        let Some(waiter) = self.waiters.get(&call) else { return true };
+        let Some(queue) = self.queues.get_mut(&waiter.queue) else { return true };
+        let wants = queue.config.strategy.wants_seat(waiter, &self.seats);
+        if !wants {
+            queue.content(waiter);
+        }
+        !wants
     }
 
     fn is_unserved(&self, call: CallId) -> bool {

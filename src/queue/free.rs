@@ -100,23 +100,24 @@ impl Free {
 
 impl Side {
     fn candidates<'a>(&'a self, reach: &Reach<'a>) -> impl Iterator<Item = &'a Key> + use<'a> {
-        let skilled = match reach.need {
-            Need::Skill(skill) if reach.skill_first || reach.level > 0 => {
-                Some(self.skilled(skill, reach.level, reach.skill_first))
-            }
-            _ => None,
+        let (skilled, common) = match reach.need {
+            Need::Any => (None, Some(&self.common)),
+            Need::Skill(skill) => (Some(self.skilled(skill, reach)), None),
+            Need::Seat(_) => (None, None),
         };
-        let any = !matches!(reach.need, Need::Seat(_));
-        let common = (any && reach.level == 0).then_some(&self.common);
-        let experts = (any && reach.experts).then_some(&self.experts);
+        let experts = (reach.experts && !matches!(reach.need, Need::Seat(_))).then_some(&self.experts);
         skilled.into_iter().flatten().chain(common.into_iter().flatten()).chain(experts.into_iter().flatten())
     }
 
-    /// Those that have so much of a skill or more: the most skilled first, or all in the strategy's order.
-    fn skilled<'a>(&'a self, skill: &Arc<str>, least: u8, skill_first: bool) -> impl Iterator<Item = &'a Key> + use<'a> {
-        let levels = least.max(*LEVELS.start())..=*LEVELS.end();
-        let of = |level| self.skilled.get(&(skill.clone(), level)).into_iter().flatten().peekable();
-        let mut runs: Vec<_> = levels.rev().map(of).collect();
+    /// Those that have so much of a skill or more, experts among them: the most skilled first, or all in the strategy's order.
+    /// Where none of it is needed, all others too.
+    fn skilled<'a>(&'a self, skill: &Arc<str>, reach: &Reach<'_>) -> impl Iterator<Item = &'a Key> + use<'a> {
+        let levels = reach.level.max(*LEVELS.start())..=*LEVELS.end();
+        let of = |level| self.skilled.get(&(skill.clone(), level));
+        let common = (reach.level == 0).then_some(&self.common);
+        let runs = levels.rev().map(of).chain([common]).flatten();
+        let mut runs: Vec<_> = runs.map(|keys| keys.iter().peekable()).collect();
+        let skill_first = reach.skill_first;
         iter::from_fn(move || {
             let heads = runs.iter_mut().enumerate().filter_map(|(run, keys)| keys.peek().map(|key| (*key, run)));
             let run = if skill_first { heads.map(|(_, run)| run).next() } else { heads.min().map(|(_, run)| run) };

@@ -56,6 +56,8 @@ mod queues;
 #[cfg(test)]
 mod random_tests;
 mod recover;
+#[cfg(test)]
+mod row_tests;
 mod shifts;
 mod state;
 mod strategy;
@@ -127,6 +129,8 @@ pub enum Input {
     SignOfLife { seat: Arc<str>, request: bool },
     /// The conversation of this call on this seat is over.
     Freed { call: CallId, seat: Arc<str> },
+    /// The call is over, whatever was said of it or was not: nothing of it is left here.
+    Over { call: CallId },
 }
 
 #[derive(Clone, Debug)]

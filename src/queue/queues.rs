@@ -80,6 +80,7 @@ impl Queues {
             Input::Refused { call, seat, failure } => self.failed(now, call, &seat, failure),
             Input::SignOfLife { seat, request } => self.shows_life(&seat, request),
             Input::Freed { call, seat } => self.freed(call, &seat),
+            Input::Over { call } => self.over(now, call, out),
         }
         self.dispatch(now, out);
     }
@@ -204,7 +205,7 @@ impl Queues {
         self.serial += 1;
         let start = Mono(now.0.saturating_sub(micros(served.or(carried).unwrap_or_default())));
         let skill = queue.config.skill.clone().or(Some(hotline));
-        let kept = caller.as_deref().filter(|_| !queue.config.sticky_wait.is_zero());
+        let kept = caller.as_deref().filter(|_| now.since(start) < queue.config.sticky_wait);
         let last = kept.and_then(|caller| self.last_seats.of(caller, now, queue.config.sticky_for));
         let last = last.filter(|seat| is_at_work(&self.seats, &self.members, seat, &name));
         let need = last.map_or_else(|| queue.need(skill.as_ref()), |seat| Need::Seat(seat.clone()));
@@ -306,6 +307,15 @@ impl Queues {
         if missed {
             let (rest, misses) = (until.since(now), self.seats.get(seat).map(|state| state.misses));
             tracing::warn!(seat = %seat, ?failure, misses, ?rest, "a seat does not answer: others are called before it");
+        }
+    }
+
+    /// A seat is not kept for a call that is gone, though nobody said that its conversation was over.
+    fn over(&mut self, now: Mono, call: CallId, out: &mut Vec<Output>) {
+        self.leave(now, call, false, out);
+        while let Some(seat) = self.seats.leased(call).cloned() {
+            self.seats.give_back(call, &seat);
+            self.worked(&seat);
         }
     }
 

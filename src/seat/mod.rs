@@ -166,6 +166,11 @@ impl Seats {
         self.uses.get(&(call, seat.clone()))?.lease
     }
 
+    /// A seat that a queue has leased for this call.
+    pub fn leased(&self, call: CallId) -> Option<&Arc<str>> {
+        self.of(call).find(|(_, of)| of.lease.is_some()).map(|((_, seat), _)| seat)
+    }
+
     /// The queue takes the seat for this call, or has it talk.
     pub fn take(&mut self, call: CallId, seat: &Arc<str>, lease: Lease) {
         self.change(call, seat, |of| (of.lease, of.leased) = (Some(lease), true));

@@ -1,7 +1,7 @@
 use super::shift::{Rules, Shift};
 use super::{Binding, Lease, Use};
 use crate::base::Mono;
-use crate::event::seat::Skills;
+use crate::event::seat::{Intent, Skills};
 use std::time::Duration;
 
 /// One seat: its channels, and how many calls have them.
@@ -70,7 +70,8 @@ impl SeatState {
 
     /// It takes calls now, or will when those that it has are over.
     pub fn is_at_work(&self) -> bool {
-        self.rests_until.is_none() && self.channels > 0 && !self.bindings.is_empty()
+        let there = matches!(self.shift.intent, Intent::Ready | Intent::WrapUp { .. });
+        self.rests_until.is_none() && self.channels > 0 && !self.bindings.is_empty() && there
     }
 
     pub fn is_doubtful(&self) -> bool {

@@ -40,6 +40,7 @@ impl Switch {
 
     /// The call is over: it uses no seat any more.
     pub(super) fn frees_seats(&mut self, now: Now, id: CallId) {
+        self.queue_input(now, queue::Input::Over { call: id });
         self.queues.parties(now, id, std::iter::empty(), &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }

@@ -1,0 +1,177 @@
+//! Ways in which other systems get stuck, each by its number in the field's list of them.
+
+use super::tests::*;
+use super::*;
+use crate::base::Mono;
+use crate::seat::Seat;
+use std::iter;
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn is_free(b: &Bench, seat: &str) -> bool {
+    b.queues.seats().get(seat).is_some_and(|state| state.is_free())
+}
+
+#[test]
+fn row_02_a_reservation_dies_with_its_offer() {
+    type End = fn(&mut Bench) -> Vec<Output>;
+    let ends: [(&str, End); 6] = [
+        ("another answers", |b| b.answered(1, "b")),
+        ("the caller leaves", |b| b.leave(1)),
+        ("it lets it ring", |b| b.pass(RING)),
+        ("it declines", |b| b.refused(1, "a")),
+        ("the wait is over", |b| b.pass(WAIT)),
+        ("the call is over, and nobody said how", |b| b.give(Input::Over { call: call(1) })),
+    ];
+    for (end, how) in ends {
+        let mut b = Bench::phones(&["a", "b"], Strategy::RingAll);
+        assert_eq!(b.join(1), [rings(1, "a"), rings(1, "b")]);
+        how(&mut b);
+        b.give(Input::Over { call: call(1) });
+        b.pass(REST_MAX);
+        assert_eq!((is_free(&b, "a"), is_free(&b, "b"), b.queues.gauges()), (true, true, (0, 0)), "{end}");
+        assert_eq!(b.queues.deadline(), None, "{end}");
+    }
+    // So is a seat that talked, where the word that it is free was lost.
+    let mut b = Bench::phones(&["a"], Strategy::LongestIdle);
+    b.join(1);
+    b.answered(1, "a");
+    b.join(2);
+    assert_eq!(b.give(Input::Over { call: call(1) }), [rings(2, "a")]);
+    assert_eq!(b.freed(1, "a"), [], "a late word changes nothing");
+}
+
+#[test]
+fn row_03_of_two_answers_in_one_tick_one_wins() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::RingAll);
+    b.join(1);
+    assert_eq!(b.answered(1, "b"), [stops(1, "a", true)]);
+    assert_eq!(b.answered(1, "a"), [], "the other is not taken, and its leg is ended by whoever hears it");
+    assert!(is_free(&b, "a") && !is_free(&b, "b"));
+    assert_eq!(b.freed(1, "a"), []);
+    assert_eq!(b.queues.gauges(), (0, 1));
+}
+
+#[test]
+fn row_05_when_the_caller_goes_all_offers_end_in_the_same_step() {
+    let mut b = Bench::phones(&["a", "b", "c"], Strategy::RingAll);
+    b.join(1);
+    b.join(2);
+    assert_eq!(
+        b.leave(1),
+        [stops(1, "a", false), stops(1, "b", false), stops(1, "c", false), rings(2, "a"), rings(2, "b"), rings(2, "c")]
+    );
+    assert_eq!(b.leave(1), []);
+}
+
+#[test]
+fn row_07_a_seat_that_cannot_be_had_holds_up_nobody() {
+    let mut nowhere = seat("a", 1);
+    nowhere.bindings.clear();
+    let names = ["a", "b", "c", "d", "e"];
+    let seats: Vec<Seat> = iter::once(nowhere).chain(names[1..].iter().map(|name| seat(name, 1))).collect();
+    for strategy in [Strategy::LongestIdle, Strategy::FewestCalls, Strategy::RoundRobin, Strategy::SkillFirst] {
+        let mut b = Bench::new(seats.clone(), vec![queue("12345", &names, strategy)]);
+        // a can be reached nowhere, b talks by another way, c has not answered, d has declined this caller.
+        b.queues.parties(b.now, call(9), iter::once(crate::seat::Party { seat: "b", placed: true }), &mut Vec::new());
+        assert_eq!(b.join(1), [rings(1, "c")], "{strategy:?}");
+        b.fails(1, "c", MissCause::Unreachable);
+        b.refused(1, "d");
+        assert_eq!(b.answered(1, "e"), []);
+        assert_eq!(b.join(2), []);
+        assert_eq!(b.pass(REST).iter().filter(|o| matches!(o, Output::Ring { .. })).count(), 1, "{strategy:?}");
+    }
+}
+
+#[test]
+fn row_09_no_answer_of_a_seat_ends_the_caller() {
+    use MissCause::{Busy, Dnd, NoAnswer, NotRegistered, Ours, Rejected, Unreachable};
+    for cause in [Busy, Rejected, NoAnswer, NotRegistered, Unreachable, Dnd, Ours] {
+        for strategy in [Strategy::LongestIdle, Strategy::RingAll] {
+            let mut b = Bench::phones(&["a", "b"], strategy);
+            b.join(1);
+            let mut rung = 0;
+            while b.now.mono.since(Mono(1_000_000_000)) + s(1) < WAIT {
+                for seat in ["a", "b"] {
+                    let out = b.fails(1, seat, cause);
+                    rung += out.iter().filter(|o| matches!(o, Output::Ring { .. })).count();
+                    assert!(!out.iter().any(|o| matches!(o, Output::Full { .. } | Output::TimedOut { .. })), "{cause:?}");
+                }
+                rung += b.pass(s(1)).iter().filter(|o| matches!(o, Output::Ring { .. })).count();
+                assert!(b.queues.waits(call(1)), "{cause:?}");
+            }
+            assert!(rung >= 5, "{cause:?}: {rung}");
+            assert!(b.pass(s(1)).contains(&Output::TimedOut { call: call(1) }), "its own limit alone ends its wait");
+        }
+    }
+}
+
+#[test]
+fn row_10_a_seat_that_declines_a_caller_again_is_passed_over_for_it_longer_each_time() {
+    // An exchange: it rests for the one caller, and for no other.
+    let mut line = queue("12345", &["pbx"], Strategy::LongestIdle);
+    (line.refusal_max, line.max_wait) = (s(80), s(3600));
+    let mut b = Bench::new(vec![seat("pbx", 9)], vec![line]);
+    b.join(1);
+    for pause in [10, 20, 40, 80, 80, 80] {
+        assert_eq!(b.refused(1, "pbx"), []);
+        assert_eq!(b.join(2), [rings(2, "pbx")], "others are not held up");
+        b.leave(2);
+        assert_eq!(b.pass(s(pause - 1)), []);
+        assert_eq!(b.pass(s(1)), [rings(1, "pbx")], "after {pause} s");
+    }
+    // Where another seat is free, that one comes first.
+    let mut b = Bench::phones(&["a", "b"], Strategy::LongestIdle);
+    b.join(1);
+    b.refused(1, "a");
+    b.answered(1, "b");
+    b.freed(1, "b");
+    b.pass(REST);
+    assert_eq!(b.join(2), [rings(2, "a")]);
+    assert_eq!(b.refused(2, "a"), [rings(2, "b")]);
+    b.pass(REST);
+    assert_eq!(b.refused(2, "b"), [rings(2, "a")], "each has declined once");
+}
+
+#[test]
+fn row_13_a_waiting_caller_has_a_deadline_whatever_its_seats_are() {
+    let busy = |b: &mut Bench, out: &mut Vec<Output>| {
+        b.queues.parties(b.now, call(9), iter::once(crate::seat::Party { seat: "a", placed: false }), out);
+    };
+    type State = fn(&mut Bench);
+    let states: [(&str, State); 5] = [
+        ("free", |_| {}),
+        ("resting", |b| {
+            b.join(5);
+            b.refused(5, "a");
+            b.leave(5);
+        }),
+        ("talking", |b| {
+            b.join(5);
+            b.answered(5, "a");
+        }),
+        ("gone with a reload", |b| {
+            let line = queue("12345", &["a"], Strategy::LongestIdle);
+            b.queues.reload(b.now, vec![], vec![line], &mut Vec::new());
+        }),
+        ("ringing for another", |b| {
+            b.join(5);
+        }),
+    ];
+    for (state, bring) in states {
+        let mut b = Bench::phones(&["a"], Strategy::LongestIdle);
+        bring(&mut b);
+        b.join(1);
+        assert!(b.queues.waits(call(1)), "{state}");
+        b.now = b.now.after(WAIT);
+        let mut out = Vec::new();
+        b.queues.tick(b.now, &mut out);
+        assert!(out.contains(&Output::TimedOut { call: call(1) }), "{state}: {out:?}");
+    }
+    let mut b = Bench::phones(&["a"], Strategy::LongestIdle);
+    busy(&mut b, &mut Vec::new());
+    b.join(1);
+    assert_eq!(b.pass(WAIT), [Output::TimedOut { call: call(1) }]);
+}

@@ -1,0 +1,237 @@
+//! Callers and seats as an observer knows them who has the rules and sees the queues' inputs and outputs. Nothing here is
+//! found fast: every question looks at everybody.
+
+use super::plan::{Plan, QUEUES, SEATS, number, queue_number};
+use hotline::base::Mono;
+use hotline::queue::{MissCause, Priority, Queue};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone, Debug, Default)]
+pub struct SeatModel {
+    pub channels: u32,
+    pub expert: bool,
+    /// Its level of each skill, by the number of the queue that is named as the skill.
+    pub levels: [u8; QUEUES.len()],
+    /// Its place in each queue's list.
+    pub places: [Option<usize>; QUEUES.len()],
+    pub turns: [u64; QUEUES.len()],
+    /// The callers that it rings for, talks to, and has called by itself.
+    pub rings: u32,
+    pub talks: u32,
+    pub own: u32,
+    /// It may be called, for all that the person there wishes.
+    pub ready: bool,
+    pub rests_until: Option<Mono>,
+    pub misses: u32,
+    pub last_work: u64,
+    pub served: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct CallerModel {
+    pub queue: usize,
+    pub hotline: usize,
+    pub priority: Priority,
+    pub head: bool,
+    pub start: Mono,
+    pub not_before: Mono,
+    pub serial: u64,
+    pub person: u32,
+    /// The seat that it is kept for, and until when.
+    pub kept: Option<(usize, Mono)>,
+    pub ringing: Vec<Ring>,
+    failed: Vec<(usize, u32, Mono)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Ring {
+    pub seat: usize,
+    pub rang: bool,
+    pub until: Mono,
+}
+
+pub struct Model {
+    pub seats: Vec<SeatModel>,
+    pub callers: BTreeMap<u64, CallerModel>,
+    pub rules: Vec<Option<Queue>>,
+    /// The skill of each queue's own.
+    pub skills: [Option<usize>; QUEUES.len()],
+    /// Those that are configured now; a caller inside one that is not is still served.
+    pub open: [bool; QUEUES.len()],
+    /// The seat that served each person last.
+    last: BTreeMap<u32, (usize, Mono)>,
+    serial: u64,
+}
+
+impl SeatModel {
+    pub fn taken(&self) -> u32 {
+        self.rings + self.talks + self.own
+    }
+
+    pub fn is_free(&self) -> bool {
+        self.ready && self.rests_until.is_none() && self.taken() < self.channels
+    }
+
+    pub fn is_doubtful(&self) -> bool {
+        self.misses > 0
+    }
+
+    fn is_phone(&self) -> bool {
+        self.channels <= 1
+    }
+}
+
+impl CallerModel {
+    pub fn new(
+        (queue, hotline): (usize, usize),
+        priority: Priority,
+        head: bool,
+        (start, not_before): (Mono, Mono),
+        serial: u64,
+        person: u32,
+        kept: Option<(usize, Mono)>,
+    ) -> CallerModel {
+        let (ringing, failed) = (Vec::new(), Vec::new());
+        CallerModel { queue, hotline, priority, head, start, not_before, serial, person, kept, ringing, failed }
+    }
+
+    /// Nothing tells it from others that wait in its queue for the same.
+    pub fn is_plain(&self) -> bool {
+        self.kept.is_none() && self.ringing.is_empty() && self.failed.is_empty()
+    }
+
+    pub fn failures(&self, seat: usize) -> (u32, Option<Mono>) {
+        self.failed.iter().find(|(of, ..)| *of == seat).map_or((0, None), |(_, times, until)| (*times, Some(*until)))
+    }
+}
+
+impl Model {
+    pub fn new(plan: &Plan) -> Model {
+        let seats = vec![SeatModel { ready: true, ..SeatModel::default() }; SEATS];
+        let rules = vec![None; QUEUES.len()];
+        let (callers, open, last) = (BTreeMap::new(), [false; QUEUES.len()], BTreeMap::new());
+        let skills = [None; QUEUES.len()];
+        let mut model = Model { seats, callers, rules, skills, open, last, serial: 0 };
+        model.adopt(plan);
+        model
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// The configuration is this one now. Phones that were missed begin anew.
+    pub fn adopt(&mut self, plan: &Plan) {
+        self.open = [false; QUEUES.len()];
+        let known = self.seats.iter().filter(|seat| seat.channels > 0 || seat.taken() > 0);
+        let least = known.map(|seat| seat.served).min().unwrap_or_default();
+        for seat in &mut self.seats {
+            if seat.channels == 0 && seat.taken() == 0 {
+                (seat.served, seat.last_work, seat.turns) = (least, 0, [0; QUEUES.len()]);
+            }
+            (seat.channels, seat.rests_until, seat.misses) = (0, None, 0);
+            seat.places = [None; QUEUES.len()];
+        }
+        for of in &plan.seats {
+            let seat = &mut self.seats[number(&of.name)];
+            (seat.channels, seat.expert) = (of.channels, of.expert);
+            seat.levels = QUEUES.map(|skill| of.skills.get(skill).copied().unwrap_or_default());
+        }
+        for queue in &plan.queues {
+            let n = queue_number(&queue.name);
+            (self.rules[n], self.open[n]) = (Some(queue.clone()), true);
+            self.skills[n] = queue.skill.as_deref().map(queue_number);
+        }
+        for (n, rules) in self.rules.iter().enumerate() {
+            let members: Vec<Arc<str>> = rules.iter().flat_map(|queue| queue.seats.clone()).collect();
+            let inside = self.open[n] || self.callers.values().any(|caller| caller.queue == n);
+            for (place, seat) in members.iter().enumerate().filter(|_| inside) {
+                self.seats[number(seat)].places[n].get_or_insert(place);
+            }
+        }
+        // A seat that is out of a queue comes back to it without a turn.
+        for seat in &mut self.seats {
+            for (turn, _) in seat.turns.iter_mut().zip(seat.places).filter(|(_, place)| place.is_none()) {
+                *turn = 0;
+            }
+        }
+        for caller in self.callers.values_mut() {
+            // The kept place does not survive a change of the rules.
+            caller.kept = None;
+        }
+    }
+
+    pub fn rules(&self, queue: usize) -> &Queue {
+        self.rules[queue].as_ref().unwrap()
+    }
+
+    pub fn limit(&self, caller: &CallerModel) -> Mono {
+        caller.start.after(self.rules(caller.queue).max_wait).max(caller.not_before)
+    }
+
+    pub fn worked(&mut self, seat: usize) {
+        self.seats[seat].last_work = self.next();
+    }
+
+    /// The seat that the person would be kept for.
+    pub fn keeper(&self, person: u32, queue: usize, start: Mono, now: Mono) -> Option<(usize, Mono)> {
+        let rules = self.rules(queue);
+        let until = start.after(rules.sticky_wait);
+        if until <= now {
+            return None;
+        }
+        let (seat, at) = *self.last.get(&person)?;
+        let it = &self.seats[seat];
+        let at_work = it.ready && it.rests_until.is_none() && it.channels > 0 && !it.is_doubtful();
+        let good = at_work && it.places[queue].is_some() && now.since(at) <= rules.sticky_for;
+        good.then_some((seat, until))
+    }
+
+    pub fn answered(&mut self, now: Mono, call: u64, seat: usize) {
+        let caller = self.callers.remove(&call).unwrap();
+        for ring in &caller.ringing {
+            self.seats[ring.seat].rings -= 1;
+        }
+        if self.rules.iter().zip(self.open).any(|(queue, open)| open && queue.as_ref().is_some_and(|q| !q.sticky_wait.is_zero()))
+        {
+            self.last.insert(caller.person, (seat, now));
+        }
+        let it = &mut self.seats[seat];
+        (it.talks, it.served, it.misses) = (it.talks + 1, it.served + 1, 0);
+        self.worked(seat);
+    }
+
+    /// The seat did not take the caller.
+    pub fn failed(&mut self, now: Mono, call: u64, seat: usize, cause: MissCause) {
+        let caller = self.callers.get_mut(&call).unwrap();
+        caller.ringing.retain(|ring| ring.seat != seat);
+        let rules = self.rules[caller.queue].as_ref().unwrap();
+        let (shortest, longest) = (rules.rest_after_failure, rules.rest_max);
+        let times = caller.failures(seat).0;
+        let until = now.after(doubled(shortest, times).min(rules.refusal_max.max(shortest)));
+        caller.failed.retain(|(of, ..)| *of != seat);
+        caller.failed.push((seat, times + 1, until));
+        caller.kept.take_if(|(kept, _)| *kept == seat);
+        let it = &mut self.seats[seat];
+        it.rings -= 1;
+        let gone = matches!(cause, MissCause::Unreachable | MissCause::NotRegistered);
+        let concerns_all = it.is_phone() || gone;
+        match cause {
+            MissCause::Busy | MissCause::Rejected | MissCause::Dnd => it.misses = 0,
+            MissCause::NoAnswer if it.is_phone() => it.misses += 1,
+            _ if gone => it.misses += 1,
+            _ => {}
+        }
+        if concerns_all {
+            it.rests_until = Some(now.after(doubled(shortest, it.misses.saturating_sub(1)).min(longest.max(shortest))));
+        }
+        self.worked(seat);
+    }
+}
+
+fn doubled(of: Duration, times: u32) -> Duration {
+    of.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX))
+}
