@@ -4,11 +4,14 @@
 use crate::event::SeatEntry;
 use crate::io::journal::{Error, Reader};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 pub struct SeatLog {
     lines: Mutex<VecDeque<Arc<SeatEntry>>>,
+    /// The last line that is kept ready no more; 0: none.
+    dropped: AtomicU64,
     /// The most lines that are kept ready.
     most: usize,
     /// None where there is no journal.
@@ -25,7 +28,13 @@ impl Default for SeatLog {
 impl SeatLog {
     /// `newest`: the number up to which the journal has it.
     pub fn new(past: Option<Reader>, newest: u64, most: usize) -> SeatLog {
-        SeatLog { lines: Mutex::default(), most, past: past.map(Mutex::new), newest: watch::channel(newest).0 }
+        SeatLog {
+            lines: Mutex::default(),
+            dropped: AtomicU64::new(0),
+            most,
+            past: past.map(Mutex::new),
+            newest: watch::channel(newest).0,
+        }
     }
 
     /// The next line.
@@ -33,7 +42,9 @@ impl SeatLog {
         let n = line.n;
         let mut lines = lock(&self.lines);
         while lines.len() >= self.most.max(1) {
-            lines.pop_front();
+            if let Some(line) = lines.pop_front() {
+                self.dropped.store(line.n, Ordering::Relaxed);
+            }
         }
         lines.push_back(Arc::new(line));
         drop(lines);
@@ -60,6 +71,16 @@ impl SeatLog {
         let from = lines.partition_point(|line| line.n <= n);
         let wanted = lines.range(from..).filter(|line| seat.is_none_or(|seat| *line.seat == *seat));
         (first, wanted.take(most).cloned().collect())
+    }
+
+    /// Tells whether no line after this number is missing here. Else those that the journal has can be had all the same.
+    pub fn has_all_after(&self, n: u64) -> bool {
+        n >= *self.newest.borrow() || lock(&self.lines).front().is_some_and(|first| first.n <= n.saturating_add(1))
+    }
+
+    /// The number of the last line that was kept ready and is no more.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// The number of the newest line; it changes with every new one.
@@ -132,7 +153,9 @@ mod tests {
     #[test]
     fn without_a_journal_it_has_the_newest_alone() {
         let log = SeatLog::new(None, 0, 3);
+        assert!(log.has_all_after(0) && log.dropped() == 0);
         (1..=10).for_each(|n| log.push(line(n, "zhang")));
+        assert_eq!((log.dropped(), log.has_all_after(6), log.has_all_after(7), log.has_all_after(10)), (7, false, true, true));
         assert_eq!(
             (numbers(&log, None, 0, 10), numbers(&log, None, 9, 10), numbers(&log, None, 10, 1)),
             (vec![8, 9, 10], vec![10], vec![])

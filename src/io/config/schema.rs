@@ -363,6 +363,16 @@ pub struct Http {
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub tokens: BTreeMap<String, Token>,
+    pub adapter: Adapter,
+}
+
+/// Toolbars that were made for another gateway.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adapter {
+    pub enabled: bool,
+    /// Seats by the ids that their agents have there.
+    pub agents: BTreeMap<String, String>,
 }
 
 impl Default for Http {
@@ -378,6 +388,7 @@ impl Default for Http {
             certificate: PathBuf::new(),
             key: PathBuf::new(),
             tokens: BTreeMap::new(),
+            adapter: Adapter::default(),
         }
     }
 }

@@ -51,6 +51,11 @@ impl Endpoint {
         Endpoint { method: Method::DELETE, path, right: right.into(), body: BODY, linked: false, serve: routing::delete(handler) }
     }
 
+    /// By whatever method.
+    pub fn any<T: 'static>(path: &'static str, right: impl Into<Option<Right>>, handler: impl Handler<T, ApiState>) -> Endpoint {
+        Endpoint { method: Method::GET, path, right: right.into(), body: BODY, linked: false, serve: routing::any(handler) }
+    }
+
     /// Up to so many bytes.
     pub fn taking(self, body: usize) -> Endpoint {
         Endpoint { body, ..self }
@@ -112,12 +117,28 @@ async fn whole(request: Request, most: usize, patience: Duration) -> Result<Requ
     }
 }
 
+/// The one who asks, by the token that the request carries.
+pub enum Caller {
+    Known(Arc<Holder>),
+    /// Nobody needs a token.
+    Anybody,
+    Stranger,
+}
+
+pub fn caller(state: &ApiState, headers: &HeaderMap, token: Option<&[u8]>) -> Caller {
+    match token.and_then(|token| state.tokens.holder(token)) {
+        Some(holder) => Caller::Known(holder),
+        None if state.tokens.none() && !from_a_page(headers) => Caller::Anybody,
+        None => Caller::Stranger,
+    }
+}
+
 fn allowed(state: &ApiState, headers: &HeaderMap, right: Right) -> Result<Arc<Holder>, Problem> {
     let token = bearer(headers).map(<[u8]>::to_vec).or_else(|| websocket::token(headers));
-    let holder = match token.as_deref().and_then(|token| state.tokens.holder(token)) {
-        Some(holder) => holder,
-        None if state.tokens.none() && !from_a_page(headers) => Arc::new(Holder::anybody()),
-        None => return Err(unknown(token.is_some(), state.tokens.none())),
+    let holder = match caller(state, headers, token.as_deref()) {
+        Caller::Known(holder) => holder,
+        Caller::Anybody => Arc::new(Holder::anybody()),
+        Caller::Stranger => return Err(unknown(token.is_some(), state.tokens.none())),
     };
     match holder.must(right) {
         Ok(()) => Ok(holder),

@@ -6,9 +6,11 @@ use crate::io::clock::{self, Trusted};
 use crate::io::config::Config;
 use crate::io::config::reload::Handle;
 use crate::io::deliver::Target;
+use crate::io::http::sessions::Sessions;
 use crate::io::journal::feed::Feed;
 use crate::io::journal::{Error, Journal, Reader, Settler};
 use crate::io::metrics::Metric;
+use crate::io::process::places::Places;
 use crate::plan::Plan;
 use crate::record::zone::Zone;
 use jiff::tz::TimeZone;
@@ -22,6 +24,9 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Limits what may wait for it at once.
 const WAITING: usize = 256;
+/// Limits those who follow seats and queues at once, and each token's of them.
+const FOLLOWERS: usize = 4096;
+const FOLLOWERS_OF_TOKEN: usize = 16;
 /// Limits the searches for records at once: one reads, the others wait.
 const READERS: usize = 4;
 /// (source, line) pairs that are counted apart.
@@ -40,6 +45,10 @@ pub struct Intake {
     pub tolerance: Duration,
     /// By it is judged what others have signed.
     pub clock: Arc<Trusted>,
+    /// Those who follow seats and queues.
+    pub followers: Places,
+    /// Toolbars that speak as to another gateway; none: they are not answered.
+    pub adapter: Option<Sessions>,
     /// The zone of the records' times.
     pub zone: TimeZone,
     /// Writes them.
@@ -77,6 +86,8 @@ impl Intake {
             tolerance: config.records.callback_tolerance,
             clock: journal.clock(),
             live,
+            followers: Places::new(FOLLOWERS, FOLLOWERS_OF_TOKEN),
+            adapter: config.http.adapter.enabled.then(|| Sessions::of(&config.http.adapter)),
             times: zone.clone(),
             zone: TimeZone::get(&config.records.zone).unwrap_or(TimeZone::UTC),
             reader: Mutex::new(reader()?),

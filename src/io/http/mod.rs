@@ -1,5 +1,6 @@
 //! Health, metrics and the API over HTTP. Everything but health asks for a token, if there are any.
 
+mod adapter;
 mod callbacks;
 mod calls;
 mod commands;
@@ -20,6 +21,7 @@ pub mod schemas;
 mod search;
 mod seats;
 mod serve;
+mod sessions;
 mod shown;
 mod stream;
 mod tags;
@@ -129,6 +131,7 @@ fn endpoints() -> Vec<Endpoint> {
 
 pub fn router(state: ApiState) -> Router {
     let served = endpoints().into_iter().fold(Router::new(), |router, endpoint| endpoint.add_to(router, &state));
+    let served = adapter::add_to(served, &state);
     let served = served.fallback(nothing_here).method_not_allowed_fallback(wrong_method);
     served.layer(from_fn(problem::always)).with_state(state)
 }

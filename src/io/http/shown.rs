@@ -2,11 +2,12 @@
 
 use crate::base::{CallId, Wall};
 use crate::control::{CallView, QueueView, SeatView};
-use crate::event::Intent;
 use crate::event::seat::{Author, BreakKind, Device, Skills};
+use crate::event::{Intent, SeatEntry};
 use crate::record::zone::Zone;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// A call in progress.
 #[derive(Serialize, JsonSchema)]
@@ -17,10 +18,10 @@ pub struct CallShown {
     /// The line's name in the plan
     line: String,
     /// The number that was dialled, normalised
-    number: String,
+    pub number: String,
     /// Masked unless it may be seen in full; null where it was withheld
     #[schemars(required)]
-    caller: Option<String>,
+    pub caller: Option<String>,
     /// announcing, queued, ringing, talking …
     state: &'static str,
     legs: Vec<LegShown>,
@@ -156,6 +157,36 @@ impl QueueShown {
             free: view.free,
             talking: view.talking,
         }
+    }
+}
+
+/// Something that happened to a seat. 座席事件
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SeatEvent")]
+pub struct EventShown {
+    /// Its number: they only rise, over all seats, with gaps
+    n: u64,
+    at: String,
+    pub seat: String,
+    /// The kind: `logged_in`, `ringing`, `talking` … or `gap`
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its particulars, as the kind has them
+    pub data: Value,
+    /// The call that rings or talks, where it is not over yet
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallShown>,
+}
+
+impl EventShown {
+    pub fn of(line: &SeatEntry, call: Option<CallShown>, times: &Zone) -> EventShown {
+        // Each kind is a word, or an object with the word as its one key.
+        let (kind, data) = match json!(line.what) {
+            Value::Object(one) => one.into_iter().next().unwrap_or_default(),
+            Value::String(kind) => (kind, json!({})),
+            _ => Default::default(),
+        };
+        EventShown { n: line.n, at: times.write(line.wall), seat: line.seat.to_string(), kind, data, call }
     }
 }
 

@@ -2,6 +2,7 @@ mod figures;
 mod leave;
 mod listen;
 mod seats;
+mod toolbars;
 
 use super::*;
 use crate::base::trap::{self, Trap};

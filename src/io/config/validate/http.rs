@@ -20,6 +20,7 @@ impl Check<'_> {
         self.require(web && plain, &["http", "public_url"], || {
             both!("is no http:// or https:// address", "不是 http:// 或 https:// 地址")
         });
+        self.toolbars(config);
         for (name, token) in config.http.tokens.iter().filter(|(_, token)| token.enabled) {
             let at = |key| ["http", "tokens", name.as_str(), key];
             let seat = &token.seat;
@@ -33,6 +34,22 @@ impl Check<'_> {
                     both!("no queue `{queue}`", "没有队列 `{queue}`").then(&suggestion(queue, queues()))
                 });
             }
+        }
+    }
+
+    /// The streams of all seats and queues have the place of one of this name.
+    fn toolbars(&mut self, config: &Config) {
+        const STREAMS: &str = "events";
+        for (table, there) in [("seats", config.seats.contains_key(STREAMS)), ("queues", config.queues.contains_key(STREAMS))] {
+            self.require(!there, &[table, STREAMS], || {
+                both!("`{STREAMS}` is a word of the API: take another name", "`{STREAMS}` 是接口用词，请换一个名称")
+            });
+        }
+        let seats = || config.seats.iter().filter(|(_, seat)| seat.enabled).map(|(name, _)| name.as_str());
+        for (agent, seat) in &config.http.adapter.agents {
+            self.require(seats().any(|name| name == seat), &["http", "adapter", "agents", agent], || {
+                both!("no seat `{seat}`", "没有座席 `{seat}`").then(&suggestion(seat, seats()))
+            });
         }
     }
 }

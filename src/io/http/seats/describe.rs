@@ -1,7 +1,7 @@
 //! The document's part on seats and queues, made from the types that are read and shown.
 
 use super::verbs::VERBS;
-use crate::io::http::shown::{QueueShown, Queues, SeatShown, Seats, Snapshot};
+use crate::io::http::shown::{EventShown, QueueShown, Queues, SeatShown, Seats, Snapshot};
 use crate::record::schema;
 use schemars::JsonSchema;
 use serde_json::{Value, json};
@@ -36,6 +36,19 @@ pub fn add_to(document: &mut Value) {
         ("queue", "Shows a queue: waiting, free seats 排队数、空闲座席"),
     );
     component::<SeatShown>(document);
+    follow::<EventShown>(document, "/api/v1/seats/{seat}/events", Some("seat"), ("seat-events", "Follows a seat 座席事件流"));
+    follow::<EventShown>(
+        document,
+        "/api/v1/seats/events",
+        None,
+        ("seats-events", "Follows all seats that the token reaches 全部座席事件流"),
+    );
+    follow::<Queues>(
+        document,
+        "/api/v1/queues/events",
+        None,
+        ("queues-events", "Follows the queues, whole at each change 队列数据流"),
+    );
     let look = json!({ "$ref": "#/components/parameters/Unmasked" });
     document["paths"]["/api/v1/seats/{seat}"]["get"]["parameters"] = json!([look]);
     if let Some(tags) = document["tags"].as_array_mut() {
@@ -57,6 +70,35 @@ fn read<T: JsonSchema>(document: &mut Value, path: &str, of: Option<&str>, (oper
     if let Some(name) = of {
         item["parameters"] = json!([parameter(name)]);
         item["get"]["responses"]["404"] = json!({ "$ref": "#/components/responses/Problem" });
+    }
+    document["paths"][path] = item;
+}
+
+fn follow<T: JsonSchema>(document: &mut Value, path: &str, of: Option<&str>, (operation, summary): (&str, &str)) {
+    let schema = component::<T>(document);
+    let name = schema["$ref"].as_str().unwrap_or_default().to_owned();
+    let how = format!(
+        "Server-sent events, or WebSocket, as /api/v1/events has them; each event's data is a {}. Whoever comes back says the last \
+         id in Last-Event-ID, or in after. An event `gap` says that something may have been missed: take a snapshot, then go on.",
+        name.rsplit('/').next().unwrap_or_default()
+    );
+    let mut item = json!({ "get": { "tags": ["seats"], "operationId": operation, "summary": summary, "description": how,
+        "responses": {
+            "101": { "description": "Events as they come, over WebSocket." },
+            "200": { "description": "Events as they come.", "content": { "text/event-stream": { "schema": { "type": "string" } } } },
+    } } });
+    for problem in ["400", "404", "426", "503"] {
+        item["get"]["responses"][problem] = json!({ "$ref": "#/components/responses/Problem" });
+    }
+    if let Some(name) = of {
+        item["parameters"] = json!([parameter(name)]);
+    }
+    if path.starts_with("/api/v1/seats") {
+        item["get"]["parameters"] = json!([
+            { "name": "after", "in": "query", "schema": { "type": "integer", "minimum": 0 } },
+            { "name": "Last-Event-ID", "in": "header", "schema": { "type": "integer", "minimum": 0 } },
+            { "$ref": "#/components/parameters/Unmasked" },
+        ]);
     }
     document["paths"][path] = item;
 }

@@ -2,12 +2,13 @@
 //! `reach.rs`, the verbs and their bodies in `verbs.rs`.
 
 pub mod describe;
+pub mod events;
 mod reach;
 mod verbs;
 
 use super::ApiState;
 use super::commands::{Answer, ask, key, keyed, shown};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, forbidden};
 use super::noted::in_full;
 use super::problem::{Fault, Problem};
 use super::records::json_of;
@@ -20,7 +21,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use verbs::{VERBS, VerbOf};
 
@@ -43,20 +44,37 @@ pub fn endpoints() -> Vec<Endpoint> {
                   body: Bytes| async move { shown(verb(state.0, of, seat, &holder, &headers, &body).await) };
         Endpoint::post(of.path, of.right, handler).taking(BODY)
     };
-    reads.into_iter().chain(VERBS.iter().map(endpoint)).collect()
+    reads.into_iter().chain(events::endpoints()).chain(VERBS.iter().map(endpoint)).collect()
 }
 
 /// A verb, once: a request that is repeated with its id gets the first one's answer.
 async fn verb(state: ApiState, of: &VerbOf, seat: String, holder: &Holder, headers: &HeaderMap, body: &[u8]) -> Answer {
     let ours = |problem: Problem| problem.blaming(Fault::Request, false);
     let body = if body.is_empty() { json!({}) } else { json_of(body).map_err(ours)? };
+    carry_out(state, of, seat, holder, key(headers).map_err(ours)?, body).await
+}
+
+/// The same, for one who speaks otherwise than this API.
+pub async fn give(state: ApiState, name: &str, seat: String, holder: &Holder, body: Value) -> Answer {
+    let of = VERBS.iter().find(|of| of.name == name).ok_or_else(unexpected)?;
+    holder.must(of.right).map_err(|missing| forbidden(holder, missing).blaming(Fault::Request, false))?;
+    carry_out(state, of, seat, holder, None, body).await
+}
+
+/// Tells whether there is a verb of this name.
+#[cfg(test)]
+pub fn knows(name: &str) -> bool {
+    VERBS.iter().any(|of| of.name == name)
+}
+
+async fn carry_out(state: ApiState, of: &VerbOf, seat: String, holder: &Holder, header: Option<String>, body: Value) -> Answer {
+    let ours = |problem: Problem| problem.blaming(Fault::Request, false);
     let wrong = |faults| {
         let what = of.name;
         let detail = both!("the body of `{what}` is not as its schema says", "`{what}` 的请求内容不符合其模式");
         ours(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).at_fault(faults).coded("body"))
     };
     let (verb, id) = of.read(body).map_err(wrong)?;
-    let header = key(headers).map_err(ours)?;
     if let (Some(header), Some(id)) = (&header, &id)
         && header != id
     {

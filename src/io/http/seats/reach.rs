@@ -9,11 +9,16 @@ use axum::http::StatusCode;
 /// The one who gives a verb to this seat, or the refusal.
 pub async fn author(state: &ApiState, holder: &Holder, seat: &str) -> Result<Author, Problem> {
     if holder.is_seat(seat) {
-        return Ok(Author::seat(&seat.into()));
+        return Ok(toolbar(holder));
     }
     within(state, holder, seat).await?;
     let kind = if holder.roles.contains(&Role::Supervisor) { AuthorKind::Supervisor } else { AuthorKind::Operator };
     Ok(Author { kind, name: holder.name.as_str().into() })
+}
+
+/// The person at a seat, by the toolbar that has this token: two toolbars of one seat have two.
+pub fn toolbar(holder: &Holder) -> Author {
+    Author { kind: AuthorKind::Seat, name: holder.name.as_str().into() }
 }
 
 /// Lets through who reaches this seat.

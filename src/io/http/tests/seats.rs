@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::control::seat::{DeviceState, SeatView};
-use crate::control::{QueueView, SeatRefusal, SeatVerb};
+use crate::control::{CallView, QueueView, SeatRefusal, SeatVerb};
 use crate::event::Intent;
 use crate::event::seat::{Author, AuthorKind, Device};
 use serde_json::json;
 
-const SEAT: &str = "toolbar-of-zhang";
-const CHIEF: &str = "supervisor-of-12345";
+pub(super) const SEAT: &str = "toolbar-of-zhang";
+pub(super) const CHIEF: &str = "supervisor-of-12345";
 
 /// Zhang's toolbar, and a supervisor of one queue.
-fn tokens() -> Http {
+pub(super) fn tokens() -> Http {
     let seat = Token { roles: vec![Role::Seat], seat: "zhang".to_owned(), secret: SEAT.to_owned(), ..Token::default() };
     let queues = vec!["12345".to_owned()];
     let chief = Token { roles: vec![Role::Supervisor], queues, secret: CHIEF.to_owned(), ..Token::default() };
@@ -39,52 +39,68 @@ fn view(seat: &str, queue: &str) -> SeatView {
     }
 }
 
-/// Knows two seats of two queues, and refuses `refuse`; what it was asked beyond looking.
-fn desk(
-    state: &ApiState,
-    outlet: Outlet,
-    refuse: Option<SeatRefusal>,
-) -> tokio::task::JoinHandle<Vec<(Arc<str>, Author, SeatVerb)>> {
+/// All that the switch was asked to change.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub verbs: Vec<(Arc<str>, Author, SeatVerb)>,
+    /// The toolbars that were said to be there.
+    pub heard: Vec<(Arc<str>, Author)>,
+}
+
+type Desk = tokio::task::JoinHandle<Asked>;
+
+/// Knows two seats of two queues and any call, and refuses verbs with `refuse`.
+pub(super) fn desk(state: &ApiState, outlet: Outlet, refuse: Option<SeatRefusal>) -> Desk {
     let requests = state.requests.clone();
     tokio::spawn(async move {
-        let mut verbs = Vec::new();
+        let mut asked = Asked::default();
         loop {
-            let (id, command) = match outlet.take() {
-                Some(Input::Command { id, command }) => (id, command),
-                Some(Input::End) => return verbs,
-                _ => {
-                    tokio::task::yield_now().await;
-                    continue;
+            match outlet.take() {
+                Some(Input::Command { command: Command::Heard { seat, by }, .. }) => asked.heard.push((seat, by)),
+                Some(Input::Command { id, command: Command::Seat { seat, by, verb } }) => {
+                    requests.answer(id, refuse.map_or_else(|| seat_of(&seat), |why| Reply::Refused(Why::Seat(why))));
+                    asked.verbs.push((seat, by, *verb));
                 }
-            };
-            let seat_of = |seat: &str| match seat {
-                "zhang" => Reply::Seat(Box::new(view("zhang", "12345"))),
-                "li" => Reply::Seat(Box::new(view("li", "12366"))),
-                _ => Reply::Refused(Why::Seat(SeatRefusal::UnknownSeat)),
-            };
-            let queue = |name: &str| QueueView {
-                queue: name.into(),
-                waiting: 3,
-                longest: Duration::from_secs(9),
-                seats: 1,
-                ready: 1,
-                free: 0,
-                talking: 1,
-            };
-            let reply = match command {
-                Command::SeatOf(seat) => seat_of(&seat),
-                Command::Seats => Reply::Seats(vec![view("zhang", "12345"), view("li", "12366")]),
-                Command::Queues => Reply::Queues(vec![queue("12345"), queue("12366")]),
-                Command::Seat { seat, by, verb } => {
-                    let reply = refuse.map_or_else(|| seat_of(&seat), |why| Reply::Refused(Why::Seat(why)));
-                    verbs.push((seat, by, *verb));
-                    reply
-                }
-                other => panic!("{other:?}"),
-            };
-            requests.answer(id, reply);
+                Some(Input::Command { id, command }) => requests.answer(id, looked(command)),
+                Some(Input::End) => return asked,
+                _ => tokio::task::yield_now().await,
+            }
         }
     })
+}
+
+fn seat_of(seat: &str) -> Reply {
+    match seat {
+        "zhang" => Reply::Seat(Box::new(view("zhang", "12345"))),
+        "li" => Reply::Seat(Box::new(view("li", "12366"))),
+        _ => Reply::Refused(Why::Seat(SeatRefusal::UnknownSeat)),
+    }
+}
+
+fn looked(command: Command) -> Reply {
+    let queue = |name: &str| QueueView {
+        queue: name.into(),
+        waiting: 3,
+        longest: Duration::from_secs(9),
+        seats: 1,
+        ready: 1,
+        free: 0,
+        talking: 1,
+    };
+    match command {
+        Command::SeatOf(seat) => seat_of(&seat),
+        Command::Seats => Reply::Seats(vec![view("zhang", "12345"), view("li", "12366")]),
+        Command::Queues => Reply::Queues(vec![queue("12345"), queue("12366")]),
+        Command::Call(id, numbers) => Reply::Call(Box::new(CallView {
+            id,
+            line: "政务服务便民热线".to_owned(),
+            number: "12345".to_owned(),
+            caller: Some(if numbers == Numbers::Full { "13800138000" } else { "138******00" }.to_owned()),
+            state: "ringing",
+            legs: Vec::new(),
+        })),
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn post(state: &ApiState, who: &str, path: &str, body: &str) -> (u16, Value) {
@@ -95,11 +111,11 @@ async fn get(state: &ApiState, who: &str, path: &str) -> (u16, Value) {
     put(state, "GET", &format!("/api/v1/{path}"), &[("authorization", &format!("Bearer {who}"))], "").await
 }
 
-async fn asked(
-    state: &ApiState,
-    desk: tokio::task::JoinHandle<Vec<(Arc<str>, Author, SeatVerb)>>,
-) -> Vec<(Arc<str>, Author, SeatVerb)> {
-    state.inbox.try_send(Input::End).unwrap();
+/// Ends the desk.
+pub(super) async fn asked(state: &ApiState, desk: Desk) -> Asked {
+    while state.inbox.try_send(Input::End).is_err() {
+        tokio::task::yield_now().await;
+    }
     desk.await.unwrap()
 }
 
@@ -124,9 +140,11 @@ async fn a_toolbar_gives_verbs_to_its_own_seat_and_each_reply_has_a_number() {
         let (status, seat) = post(&state, SEAT, &format!("zhang/{verb}"), body).await;
         assert_eq!((status, &seat["n"], &seat["seat"]), (200, &json!(41), &json!("zhang")), "{verb}: {seat}");
     }
-    let verbs = asked(&state, desk).await;
+    let verbs = asked(&state, desk).await.verbs;
     assert_eq!(verbs.len(), 12);
-    assert!(verbs.iter().all(|(seat, by, _)| **seat == *"zhang" && *by == Author::seat(&"zhang".into())));
+    assert!(
+        verbs.iter().all(|(seat, by, _)| **seat == *"zhang" && *by == Author { kind: AuthorKind::Seat, name: "toolbar".into() })
+    );
     let SeatVerb::Login { force: true, device: Device::Pstn, skills: Some(skills), busy: Some(busy) } = &verbs[1].2 else {
         panic!("{:?}", verbs[1])
     };
@@ -148,7 +166,7 @@ async fn a_request_that_comes_twice_is_carried_out_once_by_either_way_of_naming_
     assert_eq!(status, 422, "{problem}");
     let (status, problem) = put(&state, "POST", "/api/v1/seats/zhang/ready", &headers, r#"{"request_id": "r2"}"#).await;
     assert!(status == 400 && problem["detail"].as_str().unwrap().contains("not the same"), "{problem}");
-    assert_eq!(asked(&state, desk).await.len(), 1);
+    assert_eq!(asked(&state, desk).await.verbs.len(), 1);
 }
 
 #[tokio::test]
@@ -182,7 +200,7 @@ async fn a_token_reaches_no_seat_but_those_that_it_should() {
     assert_eq!(get(&state, CHIEF, "queues/12366").await.0, 404);
     let (status, snapshot) = get(&state, SEAT, "seats/zhang").await;
     assert_eq!((status, &snapshot["seat"]["intent"], &snapshot["queues"][0]["waiting"]), (200, &json!("ready"), &json!(3)));
-    let verbs = asked(&state, desk).await;
+    let verbs = asked(&state, desk).await.verbs;
     let by = |kind| Author { kind, name: "chief".into() };
     assert_eq!(verbs.iter().map(|(_, by, _)| by.clone()).collect::<Vec<_>>(), vec![by(AuthorKind::Supervisor); 2]);
 }
@@ -194,7 +212,7 @@ async fn without_tokens_seats_are_worked_and_nobody_is_overheard() {
     let ask = async |path: &str, body: &str| put(&state, "POST", &format!("/api/v1/seats/{path}"), &[], body).await.0;
     assert_eq!(ask("li/ready", "").await, 200);
     assert_eq!(ask("li/monitor", r#"{"seat": "zhang"}"#).await, 403);
-    let verbs = asked(&state, desk).await;
+    let verbs = asked(&state, desk).await.verbs;
     assert_eq!(verbs[0].1, Author { kind: AuthorKind::Operator, name: "anybody".into() });
 }
 

@@ -1,0 +1,67 @@
+//! Toolbars that have signed in as to another gateway: each with an id of its own, which its requests carry from then on.
+
+use crate::control::Holder;
+use crate::io::config::Adapter;
+use data_encoding::HEXLOWER;
+use ring::rand::{SecureRandom, SystemRandom};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// More than seats of a big city.
+const MOST: usize = 4096;
+
+pub struct Sessions {
+    /// Seats by the ids that their agents have there.
+    agents: BTreeMap<String, String>,
+    open: Mutex<BTreeMap<String, Session>>,
+}
+
+/// One toolbar.
+#[derive(Clone)]
+pub struct Session {
+    pub agent: String,
+    pub holder: Arc<Holder>,
+    /// The last event that it was told.
+    pub n: u64,
+}
+
+impl Sessions {
+    pub fn of(adapter: &Adapter) -> Sessions {
+        Sessions { agents: adapter.agents.clone(), open: Mutex::default() }
+    }
+
+    /// The seat of an agent's id: the one that the configuration names, else the seat of that name.
+    pub fn seat<'a>(&'a self, agent: &'a str) -> &'a str {
+        self.agents.get(agent).map_or(agent, String::as_str)
+    }
+
+    /// Opens a session, and ends any other of this agent: there the person is signed out. None: there is no room.
+    pub fn open(&self, session: Session) -> Option<String> {
+        let mut bytes = [0; 16];
+        SystemRandom::new().fill(&mut bytes).ok()?;
+        let id = HEXLOWER.encode(&bytes);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, other| other.agent != session.agent);
+        if open.len() >= MOST {
+            return None;
+        }
+        open.insert(id.clone(), session);
+        Some(id)
+    }
+
+    pub fn get(&self, id: &str, agent: &str) -> Option<Session> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(id).filter(|session| session.agent == agent).cloned()
+    }
+
+    /// All up to this number was told.
+    pub fn told(&self, id: &str, n: u64) {
+        if let Some(session) = self.open.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id) {
+            session.n = session.n.max(n);
+        }
+    }
+
+    pub fn close(&self, id: &str) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
