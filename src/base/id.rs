@@ -1,5 +1,7 @@
 use crate::base::{Rng, Wall};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use uuid::{Builder, Uuid};
@@ -12,6 +14,20 @@ pub struct CallId(pub Uuid);
 impl CallId {
     pub fn new(wall: Wall, rng: &mut Rng) -> CallId {
         CallId(Builder::from_unix_timestamp_millis(wall.millis(), &rng.bytes()).into_uuid())
+    }
+}
+
+impl JsonSchema for CallId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "CallId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "uuid" })
     }
 }
 

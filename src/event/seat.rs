@@ -21,7 +21,7 @@ pub struct SeatEntry {
 /// Skills, each with a level from 1 to 9.
 pub type Skills = BTreeMap<Arc<str>, u8>;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatWhat {
     LoggedIn {
@@ -125,7 +125,7 @@ pub enum SeatWhat {
 }
 
 /// The wish of the person at a seat; the state of the phone is another matter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Intent {
     LoggedOut,

@@ -109,6 +109,25 @@ mod tests {
         follow(&DOCUMENT);
     }
 
+    #[test]
+    fn each_kind_of_event_that_a_seat_may_have_is_described() {
+        let kinds = DOCUMENT["components"]["schemas"]["SeatEvent"]["oneOf"].as_array().unwrap();
+        let kinds: Vec<&str> = kinds.iter().map(|kind| kind["properties"]["type"]["const"].as_str().unwrap()).collect();
+        for kind in ["gap", "logged_in", "break", "break_overdue", "ringing", "talking", "released", "device_gone", "notice"] {
+            assert!(kinds.contains(&kind), "{kind}: {kinds:?}");
+        }
+        assert!(kinds.len() > 20, "{kinds:?}");
+    }
+
+    #[test]
+    fn each_body_names_its_bounds() {
+        let verb = |name: &str| &DOCUMENT["paths"][format!("/api/v1/seats/{{seat}}/{name}")]["post"]["requestBody"];
+        let body = |name: &str| &verb(name)["content"]["application/json"]["schema"];
+        assert_eq!(body("break")["properties"]["minutes"]["maximum"], 1440);
+        assert_eq!((&body("break")["additionalProperties"], &body("break")["required"]), (&json!(false), &json!(["minutes"])));
+        assert_eq!((&verb("break")["required"], &verb("ready")["required"]), (&json!(true), &json!(false)));
+    }
+
     fn resolved(value: &Value) -> Value {
         let Some(reference) = value["$ref"].as_str() else { return value.clone() };
         DOCUMENT.pointer(reference.trim_start_matches('#')).cloned().unwrap_or_default()

@@ -1,6 +1,7 @@
 //! The document's part on seats and queues, made from the types that are read and shown.
 
 use super::verbs::VERBS;
+use crate::event::SeatWhat;
 use crate::io::http::shown::{EventShown, QueueShown, Queues, SeatShown, Seats, Snapshot};
 use crate::record::schema;
 use schemars::JsonSchema;
@@ -36,6 +37,7 @@ pub fn add_to(document: &mut Value) {
         ("queue", "Shows a queue: waiting, free seats 排队数、空闲座席"),
     );
     component::<SeatShown>(document);
+    kinds_of_events(document);
     follow::<EventShown>(document, "/api/v1/seats/{seat}/events", Some("seat"), ("seat-events", "Follows a seat 座席事件流"));
     follow::<EventShown>(
         document,
@@ -74,13 +76,29 @@ fn read<T: JsonSchema>(document: &mut Value, path: &str, of: Option<&str>, (oper
     document["paths"][path] = item;
 }
 
+/// Each kind of event with its particulars: kinds stand in the journal as a word, or as an object with the word as its one key.
+fn kinds_of_events(document: &mut Value) {
+    component::<EventShown>(document);
+    let written = adopted(document, schema::outgoing::<SeatWhat>());
+    let of = |kind: &str, data: Value| json!({ "properties": { "type": { "const": kind }, "data": data } });
+    let mut kinds = vec![of("gap", json!({ "type": "object" }))];
+    for variant in written["oneOf"].as_array().into_iter().flatten() {
+        let alone = variant["const"]
+            .as_str()
+            .into_iter()
+            .chain(variant["enum"].as_array().into_iter().flatten().filter_map(Value::as_str));
+        kinds.extend(alone.map(|kind| of(kind, json!({ "type": "object" }))));
+        kinds.extend(variant["properties"].as_object().into_iter().flatten().map(|(kind, data)| of(kind, data.clone())));
+    }
+    document["components"]["schemas"]["SeatEvent"]["oneOf"] = json!(kinds);
+}
+
 fn follow<T: JsonSchema>(document: &mut Value, path: &str, of: Option<&str>, (operation, summary): (&str, &str)) {
-    let schema = component::<T>(document);
-    let name = schema["$ref"].as_str().unwrap_or_default().to_owned();
+    let name = T::schema_name();
     let how = format!(
         "Server-sent events, or WebSocket, as /api/v1/events has them; each event's data is a {}. Whoever comes back says the last \
          id in Last-Event-ID, or in after. An event `gap` says that something may have been missed: take a snapshot, then go on.",
-        name.rsplit('/').next().unwrap_or_default()
+        name
     );
     let mut item = json!({ "get": { "tags": ["seats"], "operationId": operation, "summary": summary, "description": how,
         "responses": {
