@@ -12,6 +12,7 @@ pub const ENGLISH: &[&str] = &[
     "docs/metrics.md",
     "docs/seats.md",
     "docs/figures.md",
+    "docs/toolbar.md",
     "docs/tickets.md",
     "docs/journal.md",
     "docs/security.md",

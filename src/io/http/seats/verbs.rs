@@ -1,7 +1,6 @@
 //! The verbs of a seat's toolbar as requests: each with its body's type, which its schema, its bounds and its part of the
 //! document are made from.
 
-use crate::base::Text;
 use crate::control::Right::{self, Supervise, WorkSeats};
 use crate::control::seat::{Outgoing, RecordVerb, SeatVerb};
 use crate::event::TransferKind;
@@ -25,7 +24,7 @@ pub struct VerbOf {
     pub right: Right,
     /// The body's schema.
     pub schema: Value,
-    validator: Result<Validator, String>,
+    validator: Option<Validator>,
     make: Box<dyn Fn(Value) -> Option<SeatVerb> + Send + Sync>,
 }
 
@@ -39,14 +38,14 @@ const REQUEST_ID: &str = "request_id";
 impl VerbOf {
     /// The verb that a body asks for and the id of its request, or all that is wrong with it, each at its place.
     pub fn read(&self, mut body: Value) -> Result<(SeatVerb, Option<String>), Vec<Fault>> {
-        let unread = |why: &str| vec![Fault { pointer: String::new(), what: Text::foreign(why) }];
-        let validator = self.validator.as_ref().map_err(|why| unread(why))?;
+        let unread = || vec![Fault { pointer: String::new(), what: both!("cannot be read", "无法读取") }];
+        let validator = self.validator.as_ref().ok_or_else(unread)?;
         let faults: Vec<Fault> = validator.iter_errors(&body).take(MOST).map(|error| fault(&error)).collect();
         if !faults.is_empty() {
             return Err(faults);
         }
         let id = body.as_object_mut().and_then(|fields| fields.remove(REQUEST_ID));
-        let verb = (self.make)(body).ok_or_else(|| unread("the body cannot be read"))?;
+        let verb = (self.make)(body).ok_or_else(unread)?;
         Ok((verb, id.as_ref().and_then(Value::as_str).map(str::to_owned)))
     }
 }
@@ -68,7 +67,7 @@ fn verb<B: DeserializeOwned + JsonSchema + 'static>(
         let properties = fields.entry("properties").or_insert_with(|| json!({}));
         properties[REQUEST_ID] = id;
     }
-    let validator = jsonschema::options().build(&schema).map_err(|error| error.to_string());
+    let validator = jsonschema::options().build(&schema).ok();
     let make = Box::new(move |body| serde_json::from_value(body).ok().map(make));
     VerbOf { path, name, zh, summary, right, schema, validator, make }
 }
@@ -324,6 +323,23 @@ impl From<Action> for RecordVerb {
             Action::Mask => RecordVerb::Mask,
             Action::Resume => RecordVerb::Resume,
             Action::Stop => RecordVerb::Stop,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_verb_has_the_name_of_its_command_and_a_schema_that_refuses_what_it_does_not_know() {
+        for of in VERBS.iter() {
+            let faults = of.read(json!({ "no such field": 1 })).unwrap_err();
+            assert!(faults.iter().any(|fault| fault.what.en.contains("dditional")), "{}: {faults:?}", of.name);
+            assert!(of.path.ends_with(&format!("/{}", of.name)) && !of.zh.is_empty());
+            if let Ok((verb, None)) = of.read(json!({})) {
+                assert_eq!(verb.name(), of.name);
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ const LEAVE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/seats/{seat}", "seat supervisor"),
     ("GET", "/api/v1/queues", "seat supervisor wallboard"),
     ("GET", "/api/v1/queues/{queue}", "seat supervisor wallboard"),
-    ("GET", "/api/v1/seats/events", "supervisor"),
+    ("GET", "/api/v1/seats/events", "seat supervisor"),
     ("GET", "/api/v1/seats/{seat}/events", "seat supervisor"),
     ("GET", "/api/v1/queues/events", "seat supervisor wallboard"),
     ("POST", "/api/v1/seats/{seat}/login", "seat supervisor"),
