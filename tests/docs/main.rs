@@ -49,7 +49,8 @@ fn run(pages: &[Page]) {
         .output()
         .unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let logs = ["hotline", "operate", "seats", "journal", "share"].map(|name| folder.path().join(name).with_extension("log"));
+    let logs =
+        ["hotline", "operate", "seats", "toolbar", "journal", "share"].map(|name| folder.path().join(name).with_extension("log"));
     let log: String = logs.into_iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect();
     assert!(output.status.success(), "{out}\n{err}\n{log}");
     for expected in [

@@ -97,7 +97,7 @@ async fn serve(
     }
 }
 
-/// Who signs in says the token of the seat as the password; nothing else of the request proves anything.
+/// The password is the token of the seat; nothing else of the request proves anything.
 async fn log_in(
     state: &ApiState,
     sessions: &Sessions,

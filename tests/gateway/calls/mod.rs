@@ -16,6 +16,7 @@ mod refer;
 mod rules;
 mod seats;
 mod softphones;
+mod toolbar;
 mod transfer;
 mod trouble;
 mod voice;

@@ -172,6 +172,31 @@ impl Toolbar<'_> {
     }
 }
 
+/// Each poll has one event, in the words of the other gateway.
+async fn tells_of_a_call(bar: &mut Toolbar<'_>) {
+    let by = Author { kind: AuthorKind::Seat, name: "toolbar".into() };
+    let ringing = told(json!({ "ringing": { "call": call(), "leg": 1, "cause": "queue", "queue": "12345" } }));
+    let lines = [
+        SeatWhat::Ready { by },
+        ringing,
+        told(json!({ "talking": { "call": call(), "leg": 1 } })),
+        told(json!({ "held": { "call": call(), "leg": 1 } })),
+    ];
+    for (n, what) in (1..).zip(lines) {
+        bar.state.seat_log.push(line(n, "zhang", what));
+    }
+    let expected = ["AgentState_Ready", "AgentEvent_Ringing", "AgentEvent_Talking", "AgentEvent_Hold"];
+    for (i, expected) in expected.into_iter().enumerate() {
+        let event = bar.event().await;
+        assert_eq!((&event["eventType"], &event["workNo"]), (&json!(expected), &json!("1001")), "{event}");
+        if i == 2 {
+            let content = json!({ "callid": call().to_string(), "caller": "13800138000", "called": "12345", "feature": "7",
+                "type": "main", "mediaAbility": "1" });
+            assert_eq!(event["content"], content);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_toolbar_of_the_other_gateway_works_a_shift() {
     let (mut state, outlet) = desk_of(&tokens());
@@ -188,27 +213,7 @@ async fn a_toolbar_of_the_other_gateway_works_a_shift() {
     assert_eq!(bar.code("PUT", "onlineagent/1001", &password).await, "0");
     assert!(!bar.guid.is_empty());
 
-    let by = Author { kind: AuthorKind::Seat, name: "toolbar".into() };
-    let ringing = told(json!({ "ringing": { "call": call(), "leg": 1, "cause": "queue", "queue": "12345" } }));
-    let lines = [
-        SeatWhat::Ready { by },
-        ringing,
-        told(json!({ "talking": { "call": call(), "leg": 1 } })),
-        told(json!({ "held": { "call": call(), "leg": 1 } })),
-    ];
-    for (n, what) in (1..).zip(lines) {
-        state.seat_log.push(line(n, "zhang", what));
-    }
-    let expected = ["AgentState_Ready", "AgentEvent_Ringing", "AgentEvent_Talking", "AgentEvent_Hold"];
-    for (i, expected) in expected.into_iter().enumerate() {
-        let event = bar.event().await;
-        assert_eq!((&event["eventType"], &event["workNo"]), (&json!(expected), &json!("1001")), "{event}");
-        if i == 2 {
-            let content = json!({ "callid": call().to_string(), "caller": "13800138000", "called": "12345", "feature": "7",
-                "type": "main", "mediaAbility": "1" });
-            assert_eq!(event["content"], content);
-        }
-    }
+    tells_of_a_call(&mut bar).await;
     for (method, path, body) in [
         ("POST", "onlineagent/1001/resetskill/true?phonelinkage=1", ""),
         ("POST", "onlineagent/1001/saybusy?reason=201", ""),
