@@ -274,6 +274,16 @@ impl Shift {
         self.set(at.now, intent, by, log);
     }
 
+    /// No call of the process before this one is left: what was wished for after them holds now.
+    pub(super) fn begin(&mut self, at: &At<'_>, log: &mut Vec<SeatWhat>) {
+        if !at.in_use
+            && !matches!(self.intent, Intent::WrapUp { .. })
+            && let Some((intent, by)) = self.next.take()
+        {
+            self.set(at.now, intent, by, log);
+        }
+    }
+
     /// No call uses the seat any more. `wrap_up`: it has talked in the last one, and how long it may write about it.
     pub(super) fn free(&mut self, at: &At<'_>, call: CallId, wrap_up: Option<Duration>, log: &mut Vec<SeatWhat>) {
         let wished = self.next.take_if(|(intent, _)| matches!(intent, Intent::WrapUp { .. })).is_some();

@@ -265,6 +265,22 @@ fn a_phone_that_registers_signs_in_where_that_is_the_rule_and_its_end_signs_out(
     assert_eq!(intent(&seats), Intent::LoggedOut);
 }
 
+#[test]
+fn a_wish_for_after_the_call_holds_at_once_when_the_process_that_had_the_call_is_dead() {
+    let (mut seats, desk) = signed_in();
+    seats.take(call(1), &desk, Lease::Talking);
+    wish(&mut seats, 1, Wish::Rest(600, "lunch".into())).unwrap();
+    let moment = Now { mono: at(2), wall: Wall(5_000_000_000) };
+    let fact = seats.fact(moment, &desk).unwrap();
+    let (mut again, _) = asked();
+    again.remember(moment, fact);
+    again.begin(at(2));
+    assert!(matches!(intent(&again), Intent::Break { seconds: Some(600), .. }));
+    assert!(matches!(&again.take_news()[0].1, SeatWhat::Break { by, .. } if *by == li()));
+    again.begin(at(3));
+    assert!(again.take_news().is_empty());
+}
+
 fn any_wish() -> impl Strategy<Value = Wish> {
     prop_oneof![
         any::<bool>().prop_map(login),

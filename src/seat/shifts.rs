@@ -144,6 +144,14 @@ impl Seats {
         state.learn();
         self.timers.update(seat, state.shift.deadline(&state.rules));
     }
+
+    /// All that was kept is remembered.
+    pub fn begin(&mut self, now: Mono) {
+        let planned = self.all.iter().filter(|(_, state)| state.shift.next.is_some()).map(|(name, _)| name.clone());
+        for seat in planned.collect::<Vec<_>>() {
+            self.shift(now, &seat, |shift, at, log| shift.begin(at, log));
+        }
+    }
 }
 
 impl SeatState {

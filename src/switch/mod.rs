@@ -300,6 +300,7 @@ impl Switch {
             }
         }
         switch.queues.reload(now, route::seats(&switch.setup), switch.setup.queues.clone(), &mut switch.queues_done);
+        switch.queues.seats_mut().begin(now.mono);
         switch.ua.meet(admit::peers(&switch.setup));
         for shard in 0..switch.fixed.media.shards {
             switch.refill(now, shard, out);

@@ -24,6 +24,11 @@ impl Switch {
     /// Carries out a verb, or says why not; then nothing has changed.
     pub(super) fn seat_verb(&mut self, now: Now, seat: &Arc<str>, by: Author, verb: SeatVerb) -> Result<(), Why> {
         let seat = self.seat_name(seat).ok_or(SeatRefusal::UnknownSeat)?;
+        if let SeatVerb::SetSkills { skills } | SeatVerb::Login { skills: Some(skills), .. } = &verb
+            && !skills.keys().all(|skill| self.knows_skill(skill))
+        {
+            return Err(SeatRefusal::UnknownSkill.into());
+        }
         let wish = match verb {
             SeatVerb::Login { force, device, skills, busy } => Wish::Login { force, device, skills, busy },
             SeatVerb::Logout => Wish::Logout,
@@ -96,6 +101,13 @@ impl Switch {
         }
         self.queues.seats_mut().note(seat, SeatWhat::Notice { text, by });
         Ok(())
+    }
+
+    /// Tells whether it is a hotline's number, or a queue or a seat of the configuration names it.
+    fn knows_skill(&self, skill: &Arc<str>) -> bool {
+        skill.bytes().all(|b| b.is_ascii_digit())
+            || self.setup.queues.iter().any(|queue| queue.skill.as_ref() == Some(skill))
+            || self.setup.seats.iter().any(|seat| seat.skills.contains_key(skill))
     }
 
     pub(super) fn seat_name(&self, seat: &str) -> Option<Arc<str>> {
