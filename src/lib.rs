@@ -53,6 +53,7 @@ pub mod dialog;
 pub mod event;
 pub mod figure;
 pub mod io;
+pub mod list;
 pub mod media;
 pub mod plan;
 pub mod queue;

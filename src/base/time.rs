@@ -50,6 +50,11 @@ impl Wall {
     pub fn millis(self) -> u64 {
         u64::try_from(self.0 / 1000).unwrap_or(0)
     }
+
+    /// The moment `by` later, saturating at the end of time.
+    pub fn after(self, by: Duration) -> Wall {
+        Wall(self.0.saturating_add(i64::try_from(micros(by)).unwrap_or(i64::MAX)))
+    }
 }
 
 impl Now {

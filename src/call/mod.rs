@@ -134,6 +134,8 @@ pub struct Call {
     max_talk_at: Option<Mono>,
     early_until: Option<Mono>,
     announcer: waiting::Announcer,
+    /// The caller goes before others.
+    preferred: bool,
     /// The caller was not served by its queue.
     overflow: Option<overflow::Overflow>,
     caller_closed: bool,
@@ -240,6 +242,7 @@ impl Call {
             max_talk_at: None,
             early_until: None,
             announcer: waiting::Announcer::default(),
+            preferred: false,
             overflow: None,
             caller_closed: false,
             outcome: None,
@@ -247,6 +250,11 @@ impl Call {
             hearing: BTreeMap::new(),
             out: Vec::new(),
         }
+    }
+
+    /// The caller goes before others in queues.
+    pub fn prefer(&mut self) {
+        self.preferred = true;
     }
 
     /// Begins: a plan that refuses at once needs no media.

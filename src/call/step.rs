@@ -111,7 +111,11 @@ impl Call {
     pub(super) fn join_queue(&mut self, now: Now, queue: Arc<str>, high: bool, head: bool) {
         self.progress(now);
         self.journal(What::Queued { queue: queue.to_string() });
-        let priority = if high { Priority::HIGH } else { Priority::NORMAL };
+        let priority = match (high, self.preferred) {
+            (true, _) => Priority::HIGH,
+            (false, true) => Priority::PREFERRED,
+            (false, false) => Priority::NORMAL,
+        };
         self.stage = Stage::Queued { queue: queue.clone() };
         self.begin_announcements(now);
         self.out.push(Output::Queue(QueueCommand::Join { queue, priority, head }));

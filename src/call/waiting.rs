@@ -20,6 +20,8 @@ pub struct Callers {
     /// The numbers that are spoken of seats.
     pub seat_numbers: BTreeMap<Arc<str>, Arc<str>>,
     pub survey: Option<Survey>,
+    /// Spoken to a caller who is turned away.
+    pub blocked: Option<Arc<str>>,
     /// Spoken to a caller who will be rung back.
     pub callback_taken: Option<Arc<str>>,
 }

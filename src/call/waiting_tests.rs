@@ -19,6 +19,7 @@ fn scene(steps: Vec<Step>, waiting: Waiting) -> Scene {
         seat_numbers: BTreeMap::from([("s1".into(), "8012".into())]),
         survey: Some(survey),
         callback_taken: Some("taken".into()),
+        blocked: None,
     };
     scene.call.policy = Arc::new(Policy { callers, ..Policy::clone(&scene.call.policy) });
     scene.call.start(scene.now, FirstOffer::Invite, &mut scene.effects);

@@ -26,6 +26,7 @@ mod explain;
 mod figures;
 mod help;
 mod language;
+mod lists;
 mod manual;
 mod prompts;
 mod ready;
@@ -86,6 +87,14 @@ enum Command {
     ///
     /// 显示运行中网关的通话，并可转接
     Calls(calls::Question),
+    /// Lists missed callers who are to be rung back
+    ///
+    /// 漏话回电清单
+    Callbacks(lists::Callbacks),
+    /// Numbers that are turned away, and numbers that go before others
+    ///
+    /// 黑名单与优先名单
+    Numbers(lists::Numbers),
     /// Lets a running gateway take no new calls, and waits until those in progress have ended
     ///
     /// 让运行中的网关停止接新，并等待通话结束
@@ -153,6 +162,8 @@ pub fn main() -> ExitCode {
         Command::Check(question) => check::run(&question),
         Command::Explain(question) => explain::run(&question),
         Command::Calls(question) => calls::run(&question),
+        Command::Callbacks(question) => lists::callbacks(&question),
+        Command::Numbers(question) => lists::numbers(&question),
         Command::Drain(question) => drain::run(&question),
         Command::Ready(question) => ready::run(&question),
         Command::Figures(question) => figures::run(&question),

@@ -10,7 +10,9 @@ pub use crate::call::LegView;
 use crate::call::Refusal;
 pub use crate::call::feature_codes::{FeatureCodes, ShiftCode};
 pub use crate::event::TransferKind;
+use crate::event::fact::{CallbackFact, ListedFact};
 use crate::event::seat::Author;
+use crate::list::Refusal as ListRefusal;
 pub use seat::{QueueView, SeatRefusal, SeatVerb, SeatView};
 use std::sync::Arc;
 
@@ -46,11 +48,33 @@ pub enum Command {
         by: Author,
         verb: Box<SeatVerb>,
     },
+    /// Missed callers who are to be rung back.
+    Callbacks,
+    /// A row of that list; without a seat an operator does it.
+    Callback {
+        id: Arc<str>,
+        seat: Option<Arc<str>>,
+        verb: ListVerb,
+    },
+    /// Numbers that are turned away, or go before others.
+    Numbers,
+    ListNumber(Box<ListedFact>),
+    UnlistNumber(String),
     /// The seat's toolbar is there.
     Heard {
         seat: Arc<str>,
         by: Author,
     },
+}
+
+/// An act on a row of the callback list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListVerb {
+    /// The seat has it to itself for a time.
+    Take,
+    GiveBack,
+    /// Nobody needs to ring this caller back.
+    Done,
 }
 
 /// How callers' numbers are told.
@@ -78,6 +102,8 @@ pub enum Reply {
     Seat(Box<SeatView>),
     Seats(Vec<SeatView>),
     Queues(Vec<QueueView>),
+    Callbacks(Vec<CallbackFact>),
+    Numbers(Vec<ListedFact>),
 }
 
 /// A list longer than this is of no use to a person, and long to make on the switch's thread.
@@ -114,6 +140,7 @@ pub enum Why {
     Ending,
     Call(Refusal),
     Seat(SeatRefusal),
+    List(ListRefusal),
 }
 
 impl Why {
@@ -134,6 +161,7 @@ impl Why {
             Why::Call(Refusal::Nothing) => "nothing",
             Why::Call(Refusal::TooMany) => "too_many",
             Why::Seat(refusal) => refusal.name(),
+            Why::List(refusal) => refusal.name(),
         }
     }
 
@@ -168,6 +196,7 @@ impl Why {
                 false,
             ),
             Why::Seat(refusal) => refusal.words(),
+            Why::List(refusal) => refusal.words(),
             Why::Ending => (both!("the gateway is ending", "网关正在退出"), false),
             Why::Call(Refusal::NotTalking) => (both!("nobody talks in this call now", "此通话目前无人交谈"), true),
             Why::Call(Refusal::Busy) => (both!("another transfer of this call is under way", "此通话的另一转接正在进行"), true),

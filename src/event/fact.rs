@@ -1,7 +1,9 @@
 //! Facts that must be there after a kill -9 and are no log: one row each, replaced whole.
 
+use super::Result;
 use super::seat::{Author, Device, Intent, Skills};
-use crate::base::Wall;
+use crate::base::{CallId, Wall};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -10,11 +12,15 @@ use std::sync::Arc;
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
     Seat(SeatFact),
+    Callback(CallbackFact),
+    Listed(ListedFact),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FactKind {
     Seat,
+    Callback,
+    Listed,
 }
 
 /// A change to what is kept.
@@ -53,6 +59,81 @@ pub struct SeatFact {
     pub misses: u32,
 }
 
+/// A missed caller who is to be rung back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallbackFact {
+    /// The id of the call that was lost first.
+    pub id: Arc<str>,
+    pub caller: Arc<str>,
+    pub hotline: Arc<str>,
+    /// The hotline's name in the plan.
+    pub line: Arc<str>,
+    /// Calls of this caller that were lost since it got through.
+    pub calls: u32,
+    pub first: Wall,
+    pub last: Wall,
+    /// The call that was lost last, and why.
+    pub call: CallId,
+    pub loss: Result,
+    /// The caller asked for it.
+    pub wanted: bool,
+    pub lease: Option<CallbackLease>,
+    /// The number of the last attempt.
+    pub tried: u32,
+    pub attempts: Vec<Attempt>,
+}
+
+/// A seat has the row to itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackLease {
+    pub seat: Arc<str>,
+    pub until: Wall,
+    /// The attempt under way.
+    pub attempt: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub attempt: u32,
+    pub seat: Arc<str>,
+    pub at: Wall,
+    /// None while it is under way, or was when the process died.
+    pub reached: Option<bool>,
+}
+
+/// A number that callers are known by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedFact {
+    pub id: Arc<str>,
+    pub number: Arc<str>,
+    pub listed: Listed,
+    pub reason: Arc<str>,
+    pub approver: Arc<str>,
+    /// The name of the token that it came with.
+    pub by: Arc<str>,
+    pub since: Wall,
+    pub until: Option<Wall>,
+}
+
+/// The treatment of a listed number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Listed {
+    /// Turned away, but for emergency lines.
+    Blocked,
+    /// Goes before others.
+    Priority,
+}
+
+impl Listed {
+    pub fn name(self) -> &'static str {
+        match self {
+            Listed::Blocked => "blocked",
+            Listed::Priority => "priority",
+        }
+    }
+}
+
 impl Kept {
     /// As it is after one more change.
     pub fn take(&mut self, keep: Keep) {
@@ -71,6 +152,8 @@ impl Fact {
     pub fn kind(&self) -> FactKind {
         match self {
             Fact::Seat(_) => FactKind::Seat,
+            Fact::Callback(_) => FactKind::Callback,
+            Fact::Listed(_) => FactKind::Listed,
         }
     }
 
@@ -78,16 +161,20 @@ impl Fact {
     pub fn key(&self) -> String {
         match self {
             Fact::Seat(fact) => fact.seat.to_string(),
+            Fact::Callback(fact) => fact.id.to_string(),
+            Fact::Listed(fact) => fact.id.to_string(),
         }
     }
 }
 
 impl FactKind {
-    pub const ALL: [FactKind; 1] = [FactKind::Seat];
+    pub const ALL: [FactKind; 3] = [FactKind::Seat, FactKind::Callback, FactKind::Listed];
 
     pub fn name(self) -> &'static str {
         match self {
             FactKind::Seat => "seat",
+            FactKind::Callback => "callback",
+            FactKind::Listed => "listed",
         }
     }
 

@@ -166,6 +166,9 @@ pub struct Offered {
     pub division: Option<Division>,
     /// A hotline that the call was diverted from (History-Info, Diversion).
     pub diverted_from: Option<String>,
+    /// The list that the caller's number stands on.
+    #[serde(default)]
+    pub listed: Option<fact::Listed>,
     /// The ticket backends that the line names; none: all but `withheld`.
     #[serde(default)]
     pub tickets: Vec<String>,

@@ -176,6 +176,8 @@ impl Priority {
     /// Calls that an emergency line sends: they are ahead of all others, and places are kept for them.
     pub const HIGH: Priority = Priority(9);
     pub const NORMAL: Priority = Priority(5);
+    /// Callers whose numbers an operator lets go before others.
+    pub const PREFERRED: Priority = Priority(8);
 
     /// The priority of this level; none for the level of emergencies and what is above it.
     pub fn new(level: u8) -> Option<Priority> {

@@ -136,6 +136,7 @@ impl<'a> Fold<'a> {
         r.caller_anonymous = o.caller_anonymous;
         r.caller = o.caller.clone();
         r.caller_raw = Some(o.caller_raw.clone());
+        r.listed = o.listed;
         r.trunk = o.trunk.clone();
         r.recording = o.recorded.then(|| recording::pending(&r.call_id));
         r.node = o.node.clone();

@@ -2,6 +2,7 @@
 //! the descriptions of its JSON Schema.
 
 use crate::base::Masked;
+use crate::event::fact::Listed;
 use crate::event::{By, Mode, Party, Phase, Result, TransferKind, TransferResult};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -64,6 +65,9 @@ pub struct Record {
     /// The caller asked to be rung back; left out for who did not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub callback_wanted: bool,
+    /// The caller's number was turned away, or went before others; left out for numbers that stand on no list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
     /// The prompts that the caller heard, in order.
     pub prompts: Vec<PlayedPrompt>,
     /// Every move of the caller, in order.

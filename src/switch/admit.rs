@@ -10,6 +10,7 @@ use crate::base::{AccessList, CallId, Flow, Now, Proto, Shown};
 use crate::call::{CALLER, Call, FirstOffer};
 use crate::dialog::{Command, Incoming};
 use crate::event::Offered;
+use crate::event::fact::Listed;
 use crate::media::Origins;
 use crate::plan::{Decision, Facts, Mode};
 use crate::record::ending::shown_caller;
@@ -94,13 +95,18 @@ impl Switch {
         if self.joins(now, &incoming, &placer, out) || self.dials_code(now, &incoming, &placer, out) {
             return;
         }
-        let (decision, history) = self.decide(now, &incoming, &placer);
+        let (mut decision, history) = self.decide(now, &incoming, &placer);
+        let listed = self.listed(now, &decision);
+        if listed == Some(Listed::Blocked) {
+            decision.steps = self.turned_away_steps();
+        }
         let emergency = decision.mode == Mode::Emergency;
         if let Some(why) = self.full(&placer, emergency).or_else(|| self.too_fast(now, &placer, emergency)) {
             return self.shed(now, &incoming, why, out);
         }
         let (caller_raw, anonymous) = identity::caller(&incoming);
         let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, history.first().cloned());
+        let offered = Offered { listed, ..offered };
         let first_offer = match (&incoming.offer, incoming.reliable) {
             (Some(_), _) => FirstOffer::Invite,
             (None, true) => FirstOffer::Provisional,
@@ -130,6 +136,11 @@ impl Switch {
             (false, false) => {}
         }
         self.outlast(now, id, out);
+        if listed == Some(Listed::Priority)
+            && let Some(active) = self.calls.get_mut(&id)
+        {
+            active.call.prefer();
+        }
         if reliable {
             self.command(now, id, CALLER, out, |leg| Command::Reliable { leg });
         }
@@ -264,6 +275,7 @@ impl Switch {
             area_source: decision.area.source.to_owned(),
             division: decision.area.code.as_deref().and_then(|code| self.setup.divisions.get(code)).cloned(),
             diverted_from: diverted_from.as_deref().map(kept),
+            listed: None,
             tickets: decision.tickets.iter().map(ToString::to_string).collect(),
             recorded: self.fixed.recorded.includes(&decision.number),
             withheld: decision.withheld.iter().map(ToString::to_string).collect(),
@@ -295,6 +307,7 @@ impl Switch {
             since: now.mono,
             emergency,
             talked: false,
+            wants_callback: false,
             open_move: None,
             over: false,
             recorded: self.fixed.recorded.includes(&decision.number),

@@ -34,6 +34,14 @@ impl Switch {
                 let asked = self.request(now, call, None, Request::Drop(LegNo(leg)));
                 done(asked.map_err(|why| if why == Why::Call(Refusal::NotAllowed) { Why::NoSuchLeg } else { why }))
             }
+            command @ (Command::Callbacks
+            | Command::Callback { .. }
+            | Command::Numbers
+            | Command::ListNumber(_)
+            | Command::UnlistNumber(_)) => {
+                let reply = self.list_commanded(now, command, out);
+                return self.reply_when_kept(id, reply, out);
+            }
             Command::Drain => self.drain(true),
             Command::Seats => self.all_seats(now),
             Command::SeatOf(seat) => self.one_seat(now, &seat),
@@ -220,7 +228,7 @@ pub(super) fn status_of(why: Why) -> u16 {
         Why::SameParty => 486,
         Why::Loop => 482,
         Why::Ending => 503,
-        Why::Seat(_) => 403,
+        Why::Seat(_) | Why::List(_) => 403,
         Why::Call(Refusal::Busy) => 491,
         Why::Call(_) => 603,
     }

@@ -55,7 +55,13 @@ impl Switch {
     /// A verb was carried out: how the seat stands by it, told when it is on disk, or at once where the disk refuses.
     pub(super) fn verb_given(&mut self, now: Now, id: u64, seat: &str, out: &mut Vec<Output>) {
         self.write_seats(now, out);
-        let (ticket, reply) = (self.journal.last_ticket, self.one_seat(now, seat));
+        let reply = self.one_seat(now, seat);
+        self.reply_when_kept(id, reply, out);
+    }
+
+    /// An answer leaves when all that was written for it is on the disk.
+    pub(super) fn reply_when_kept(&mut self, id: u64, reply: Reply, out: &mut Vec<Output>) {
+        let ticket = self.journal.last_ticket;
         self.journal.replies.push_back((ticket, id, reply));
         if self.journal.down || self.journal.written >= ticket {
             self.reply_to_verbs(u64::MAX, out);

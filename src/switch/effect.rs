@@ -46,7 +46,7 @@ impl Switch {
             }
             call::Output::Ended(outcome) => self.ended(now, id, outcome, out),
             call::Output::Journal(what) => self.write(now, id, what, out),
-            call::Output::WantsCallback => self.write(now, id, What::CallbackWanted, out),
+            call::Output::WantsCallback => self.wants_callback(now, id, out),
             call::Output::Done => self.forget(now, id),
         }
     }

@@ -78,6 +78,7 @@ impl Switch {
     pub(super) fn ended(&mut self, now: Now, id: CallId, outcome: Outcome, out: &mut Vec<Output>) {
         let Outcome { result, by, status, q850 } = outcome;
         self.write(now, id, What::Ended { result, by, status, q850 }, out);
+        self.note_missed(now, id, result, out);
         let Some(active) = self.calls.get_mut(&id) else { return };
         active.over = true;
         active.ending(now.mono).log(id, "the call is over");

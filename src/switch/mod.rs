@@ -17,6 +17,7 @@ mod inlet;
 mod joining;
 mod keys;
 mod leg;
+mod lists;
 mod outages;
 mod proof;
 mod recover;
@@ -53,6 +54,7 @@ use channels::{Channels, Pace};
 use identity::Identity;
 use keys::KeySource;
 use leg::Leg;
+use lists::Lists;
 use outages::Outages;
 use reload::Former;
 use resolve::Resolving;
@@ -172,6 +174,7 @@ pub struct Switch {
     ua: Ua,
     legs: Legs,
     queues: Queues,
+    lists: Lists,
     ports: Ports,
     calls: Map<CallId, Active>,
     leg_calls: Map<LegId, (CallId, LegNo)>,
@@ -227,6 +230,8 @@ struct Active {
     over: bool,
     /// Its caller has talked to somebody.
     talked: bool,
+    /// Its caller asked to be rung back.
+    wants_callback: bool,
     recorded: bool,
     /// The first entry is durable, or the journal is down: finals may go out.
     released: bool,
@@ -267,6 +272,7 @@ impl Switch {
             ua: Ua::new(fixed.ua.clone(), rng.fork(), seed),
             legs: Legs::new(legs, seed),
             queues: Queues::new(route::seats(&setup), setup.queues.clone()),
+            lists: Lists::new(&setup),
             ports: fixed.ports(&mut rng),
             calls: Map::with_hasher(seed),
             leg_calls: Map::with_hasher(seed),
@@ -297,6 +303,7 @@ impl Switch {
         for fact in kept.facts {
             match fact {
                 Fact::Seat(fact) => switch.queues.seats_mut().remember(now, fact),
+                fact => switch.lists.remember(fact),
             }
         }
         switch.queues.reload(now, route::seats(&switch.setup), switch.setup.queues.clone(), &mut switch.queues_done);

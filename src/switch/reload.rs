@@ -96,6 +96,7 @@ impl Switch {
         self.pace.keep(|name| setup.trunks.iter().any(|t| *t.name == *name) || setup.seats.iter().any(|s| *s.name == *name));
         self.access = admit::access(&setup);
         self.ua.meet(admit::peers(&setup));
+        self.lists.callbacks.configure(setup.callbacks.clone());
         self.outages.clear();
         self.counters.reloads += 1;
         tracing::info!(plan = %setup.plan.name, revision = %setup.plan.revision, "new calls meet a new setup");

@@ -7,6 +7,7 @@ use crate::call;
 use crate::dialog;
 use crate::event::Division;
 use crate::event::seat::Skills;
+use crate::list;
 use crate::media::{Origins, Ports, Prompt};
 use crate::plan::Plan;
 use crate::queue;
@@ -92,6 +93,7 @@ pub struct Live {
     pub placing_percent: u32,
     /// Retry-After says this with a 503.
     pub retry_after: Duration,
+    pub callbacks: list::Limits,
 }
 
 /// Short: a plan and its prompts are long.

@@ -67,6 +67,7 @@ pub fn setup(seats: &[&str]) -> Setup {
         peers: Rate { per_second: 1_000_000, burst: 1_000_000, ..Rate::default() },
         placing_percent: 100_000,
         retry_after: Duration::from_secs(5),
+        callbacks: Default::default(),
     };
     Setup { fixed, live }
 }

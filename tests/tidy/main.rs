@@ -32,7 +32,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("record", &["base", "event"]),
     // A conversation lasts as long as its record says.
     ("figure", &["base", "event", "record::timing"]),
-    ("control", &["base", "event", "call", "queue", "seat"]),
+    ("list", &["base", "event"]),
+    ("control", &["base", "event", "call", "queue", "seat", "list::Refusal"]),
     (
         "switch",
         &[
@@ -45,6 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "dialog",
             "plan",
             "media",
+            "list",
             "seat",
             "queue",
             "call",
@@ -64,6 +66,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "dialog::Config",
             "plan",
             "media",
+            "list::Limits",
+            "list::Refusal",
             "seat",
             "queue",
             "call::Policy",
@@ -124,6 +128,7 @@ const WITHOUT_CIRCLES: &[&str] = &[
     "io/process",
     "io/recorder",
     "io/shards",
+    "list",
     "media",
     "plan",
     "queue",

@@ -7,6 +7,7 @@ use crate::call::Callers;
 use crate::call::Survey;
 use crate::call::Waiting;
 use crate::call::spoken;
+use crate::list::Limits;
 use crate::plan::{Advance, Step, Target};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub fn prompts(config: &Config) -> Vec<String> {
     if queues().any(|queue| queue.overflow.iter().any(|text| text == "callback")) {
         names.extend([&config.callbacks.prompt, &config.callbacks.taken].into_iter().filter(|name| !name.is_empty()).cloned());
     }
+    names.extend(Some(&config.calls.blocked).filter(|name| !name.is_empty()).cloned());
     names.sort();
     names.dedup();
     names
@@ -95,8 +97,15 @@ pub fn callers(config: &Config) -> Callers {
             wait: survey.wait,
             tries: survey.retries.saturating_add(1),
         }),
+        blocked: named(&config.calls.blocked),
         callback_taken: named(&config.callbacks.taken),
     }
+}
+
+/// The bounds of the callback list.
+pub fn callbacks(config: &Config) -> Limits {
+    let callbacks = &config.callbacks;
+    Limits { losses: callbacks.losses.clone(), rows: callbacks.most, keep: callbacks.keep, lease: callbacks.lease }
 }
 
 /// A seat's number, or its name where that is one.

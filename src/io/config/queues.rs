@@ -1,7 +1,7 @@
 //! The keys of a queue, and of what its callers are asked and offered.
 
 use super::list::list;
-use crate::event::Strategy;
+use crate::event::{Result, Strategy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -126,4 +126,11 @@ pub struct Callbacks {
     pub key: String,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub wait: Duration,
+    #[serde(deserialize_with = "list")]
+    pub losses: Vec<Result>,
+    pub most: usize,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub keep: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub lease: Duration,
 }

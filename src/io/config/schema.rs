@@ -137,6 +137,7 @@ pub struct Calls {
     pub apology: String,
     pub transfer_failed: String,
     pub choose_area: String,
+    pub blocked: String,
     pub emergency_sees_withheld: bool,
 }
 

@@ -136,6 +136,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
         peers: Rate { per_second: config.limits.peer_rate, burst: config.limits.peer_burst, max_sources: STRANGERS },
         placing_percent: config.limits.placing_percent,
         retry_after: config.limits.retry_after,
+        callbacks: callers::callbacks(config),
     })
 }
 

@@ -10,6 +10,7 @@ use crate::control::{Command, Holder, Reply, SeatRefusal, Why};
 use crate::io::clock;
 use crate::io::inbox::requests::NoAnswer;
 use crate::io::process::threads;
+use crate::list::Refusal;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use dashmap::DashMap;
@@ -70,6 +71,8 @@ fn note(holder: &Holder, command: &Command) {
     match command {
         Command::Transfer { call, to, kind } => tracing::info!(%call, by, to = %Masked(to), mode = kind.name(), "transfer asked"),
         Command::Seat { seat, verb, .. } => tracing::info!(%seat, by, verb = verb.name(), "a seat's verb asked"),
+        // Their numbers are nobody's business; the audit log has who listed what.
+        Command::ListNumber(_) | Command::UnlistNumber(_) => tracing::info!(by, "a number was listed, or is no more"),
         command => tracing::info!(by, ?command, "asked by the API"),
     }
 }
@@ -151,7 +154,10 @@ pub async fn ask(state: &ApiState, command: Command) -> Result<Reply, Problem> {
 fn refused(why: Why) -> Problem {
     let (words, again) = why.words();
     let status = match why {
-        Why::NoSuchCall | Why::NoSuchLeg | Why::Seat(SeatRefusal::UnknownSeat) => StatusCode::NOT_FOUND,
+        Why::NoSuchCall | Why::NoSuchLeg | Why::Seat(SeatRefusal::UnknownSeat) | Why::List(Refusal::NoSuchRow) => {
+            StatusCode::NOT_FOUND
+        }
+        Why::List(Refusal::NoNumber | Refusal::NotAllowed) => StatusCode::UNPROCESSABLE_ENTITY,
         Why::UnknownTarget | Why::Seat(SeatRefusal::UnknownSkill | SeatRefusal::TooLong) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::CONFLICT,
     };

@@ -12,6 +12,7 @@ mod figures;
 mod follow;
 pub mod intake;
 mod link;
+mod lists;
 mod metrics;
 mod noted;
 mod problem;
@@ -125,6 +126,7 @@ fn endpoints() -> Vec<Endpoint> {
         link::endpoints(),
         recordings::endpoints(),
         seats::endpoints(),
+        lists::endpoints(),
     ];
     own.into_iter().chain(calls).chain(others.into_iter().flatten()).collect()
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 /// An announcement more often than this leaves no music, and each is work for 5,000 callers.
 const LEAST_EVERY: Duration = Duration::from_secs(10);
 const MOST_LINKS: usize = 8;
+const MOST_CALLBACKS: usize = 100_000;
 const MOST_RETRIES: u32 = 2;
 
 impl Check<'_> {
@@ -72,5 +73,10 @@ impl Check<'_> {
         self.require(one, &["callbacks", "key"], || both!("must be one key: 0-9, * or #", "应为一个按键：0-9、* 或 #"));
         self.require(!callbacks.prompt.is_empty(), &["callbacks", "prompt"], || both!("is empty", "不能为空"));
         self.positive(callbacks.wait, &["callbacks", "wait"]);
+        self.positive(callbacks.keep, &["callbacks", "keep"]);
+        self.positive(callbacks.lease, &["callbacks", "lease"]);
+        self.require(callbacks.most <= MOST_CALLBACKS, &["callbacks", "most"], || {
+            both!("is more than {MOST_CALLBACKS}", "超过 {MOST_CALLBACKS}")
+        });
     }
 }

@@ -6,6 +6,8 @@ pub mod events;
 mod reach;
 mod verbs;
 
+pub use reach::author;
+
 use super::ApiState;
 use super::commands::{Answer, ask, key, keyed, shown};
 use super::endpoint::{Endpoint, forbidden};

@@ -1,0 +1,185 @@
+//! `hotline callbacks` and `hotline numbers`: who is to be rung back, who is turned away, who goes before others.
+
+use super::api::Api;
+use crate::base::{Shown, Text};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub struct Callbacks {
+    #[command(flatten)]
+    api: Api,
+    /// The gateway's answer as it is
+    ///
+    /// 原样输出网关的回答（JSON）
+    #[arg(long, global = true)]
+    json: bool,
+    /// Shows callers' numbers in full; needs the role `unmasked`, and is noted in the gateway's audit log
+    ///
+    /// 显示完整主叫号码；需要角色 `unmasked`，并记入审计日志
+    #[arg(long, global = true)]
+    unmasked: bool,
+    #[command(subcommand)]
+    act: Option<CallbackAct>,
+}
+
+#[derive(Subcommand)]
+enum CallbackAct {
+    /// Lists missed callers who are to be rung back
+    ///
+    /// 列出待回电的来电人
+    Ls,
+    /// Takes one off the list
+    ///
+    /// 从列表中删除一条
+    Drop {
+        /// The row, as `hotline callbacks ls` says it
+        ///
+        /// 条目编号，见 `hotline callbacks ls`
+        #[arg(value_parser = super::typed::word)]
+        id: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Numbers {
+    #[command(flatten)]
+    api: Api,
+    /// The gateway's answer as it is
+    ///
+    /// 原样输出网关的回答（JSON）
+    #[arg(long, global = true)]
+    json: bool,
+    /// Shows numbers in full; needs the role `unmasked`, and is noted in the gateway's audit log
+    ///
+    /// 显示完整号码；需要角色 `unmasked`，并记入审计日志
+    #[arg(long, global = true)]
+    unmasked: bool,
+    #[command(subcommand)]
+    act: Option<NumberAct>,
+}
+
+#[derive(Subcommand)]
+enum NumberAct {
+    /// Lists numbers that are turned away or go before others
+    ///
+    /// 列出黑名单与优先名单
+    Ls,
+    /// Turns a number away; it still reaches emergency lines
+    ///
+    /// 拉黑一个号码；紧急热线不受影响
+    Block(Row),
+    /// Lets a number go before others
+    ///
+    /// 让一个号码优先接入
+    Prioritise(Row),
+    /// Takes a number off the list that it is on
+    ///
+    /// 从名单中删除一个号码
+    Remove {
+        /// The number
+        ///
+        /// 号码
+        #[arg(value_parser = super::typed::word)]
+        number: String,
+    },
+}
+
+#[derive(Args)]
+struct Row {
+    /// The caller's number
+    ///
+    /// 来电号码
+    #[arg(value_parser = super::typed::word)]
+    number: String,
+    /// Why
+    ///
+    /// 原因
+    #[arg(long)]
+    reason: String,
+    /// The person who approved it
+    ///
+    /// 批准人
+    #[arg(long)]
+    approver: String,
+    /// Days for which it holds; left out: until it is removed
+    ///
+    /// 有效天数；不写则长期有效
+    #[arg(long)]
+    days: Option<u32>,
+}
+
+pub fn callbacks(question: &Callbacks) -> Result<ExitCode, Text> {
+    let client = question.api.open()?;
+    match &question.act {
+        None | Some(CallbackAct::Ls) => {
+            let numbers = if question.unmasked { "?unmasked=true" } else { "" };
+            let answer = client.get(&format!("/api/v1/callback-list{numbers}"))?;
+            if question.json { say_json!("{answer:#}") } else { print_callbacks(&answer) }
+        }
+        Some(CallbackAct::Drop { id }) => {
+            client.delete(&format!("/api/v1/callback-list/{id}"))?;
+            tell!("dropped", "已删除");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn numbers(question: &Numbers) -> Result<ExitCode, Text> {
+    let client = question.api.open()?;
+    let put = |list: &str, row: &Row| {
+        let Row { number, reason, approver, days } = row;
+        let mut body = json!({ "number": number, "list": list, "reason": reason, "approver": approver });
+        days.iter().for_each(|days| body["days"] = json!(days));
+        client.post("/api/v1/numbers", Some(&body))
+    };
+    match &question.act {
+        None | Some(NumberAct::Ls) => {
+            let numbers = if question.unmasked { "?unmasked=true" } else { "" };
+            let answer = client.get(&format!("/api/v1/numbers{numbers}"))?;
+            if question.json {
+                say_json!("{answer:#}")
+            } else {
+                print_numbers(&answer)
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(NumberAct::Block(row)) => put("blocked", row)?,
+        Some(NumberAct::Prioritise(row)) => put("priority", row)?,
+        Some(NumberAct::Remove { number }) => client.post("/api/v1/numbers/remove", Some(&json!({ "number": number })))?,
+    };
+    tell!("done", "已执行");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_callbacks(answer: &Value) {
+    let rows: Vec<&Value> = answer["callbacks"].as_array().into_iter().flatten().collect();
+    say!("{:<36}  {:<14}  {:<12}  {:>5}  {:<29}  {:<22}  SEAT", "ROW", "CALLER", "HOTLINE", "CALLS", "LAST", "LOSS");
+    for row in &rows {
+        let (id, caller, hotline, last) = (text(&row["id"]), text(&row["caller"]), text(&row["hotline"]), text(&row["last"]));
+        let (calls, loss, seat) = (row["calls"].to_string(), text(&row["loss"]), text(&row["seat"]));
+        say!("{id:<36}  {caller:<14}  {hotline:<12}  {calls:>5}  {last:<29}  {loss:<22}  {seat}");
+    }
+    if rows.is_empty() {
+        tell!("nobody is to be rung back", "没有待回电的来电人");
+    }
+}
+
+fn print_numbers(answer: &Value) {
+    let rows: Vec<&Value> = answer["numbers"].as_array().into_iter().flatten().collect();
+    say!("{:<14}  {:<8}  {:<29}  {:<16}  REASON", "NUMBER", "LIST", "UNTIL", "APPROVER");
+    for row in &rows {
+        let (number, list, until) = (text(&row["number"]), text(&row["list"]), text(&row["until"]));
+        let (approver, reason) = (text(&row["approver"]), text(&row["reason"]));
+        say!("{number:<14}  {list:<8}  {until:<29}  {approver:<16}  {reason}");
+    }
+    if rows.is_empty() {
+        tell!("no numbers", "没有号码");
+    }
+}
+
+/// Others chose some of it.
+fn text(value: &Value) -> String {
+    value.as_str().map_or("-".to_owned(), |text| Shown(text).to_string())
+}

@@ -1,0 +1,180 @@
+//! The lists of numbers in the switch: missed callers come to one by themselves, operators and seats work on them by command, and
+//! calls meet them.
+
+use super::{Live, Output, Switch};
+use crate::base::{CallId, Now};
+use crate::control::{Command, ListVerb, Reply, SeatRefusal, Why};
+use crate::event::fact::{CallbackFact, Listed, ListedFact};
+use crate::event::{Fact, Keep, Result as Loss, What};
+use crate::list::{Callbacks, Missed, Numbers, Refusal};
+use crate::plan::{Decision, Mode, Step};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct Lists {
+    pub callbacks: Callbacks,
+    numbers: Numbers,
+}
+
+impl Lists {
+    pub fn new(setup: &Live) -> Lists {
+        Lists { callbacks: Callbacks::new(setup.callbacks.clone()), numbers: Numbers::default() }
+    }
+
+    /// Takes a row that was kept.
+    pub fn remember(&mut self, fact: Fact) {
+        match fact {
+            Fact::Callback(row) => self.callbacks.remember(row),
+            Fact::Listed(row) => self.numbers.remember(row),
+            Fact::Seat(_) => {}
+        }
+    }
+}
+
+impl Switch {
+    pub(super) fn list_commanded(&mut self, now: Now, command: Command, out: &mut Vec<Output>) -> Reply {
+        match command {
+            Command::Callbacks => Reply::Callbacks(self.lists.callbacks.list(now.wall)),
+            Command::Numbers => Reply::Numbers(self.lists.numbers.list(now.wall)),
+            Command::Callback { id, seat, verb } => match self.callback_verb(now, &id, seat, verb, out) {
+                Ok(Some(row)) => Reply::Callbacks(vec![row]),
+                Ok(None) => Reply::Done,
+                Err(why) => Reply::Refused(why),
+            },
+            Command::ListNumber(row) => done(self.list_number(now, *row, out)),
+            Command::UnlistNumber(number) => {
+                let number = self.setup.plan.caller(&number).unwrap_or(number);
+                done(self.listing(out, |switch, keeps| switch.lists.numbers.remove(&number, keeps)))
+            }
+            _ => Reply::Done,
+        }
+    }
+
+    fn callback_verb(
+        &mut self,
+        now: Now,
+        id: &str,
+        seat: Option<Arc<str>>,
+        verb: ListVerb,
+        out: &mut Vec<Output>,
+    ) -> Result<Option<CallbackFact>, Why> {
+        let known = |switch: &Switch, seat: &Arc<str>| switch.setup.seats.iter().any(|known| known.name == *seat);
+        if seat.as_ref().is_some_and(|seat| !known(self, seat)) {
+            return Err(Why::Seat(SeatRefusal::UnknownSeat));
+        }
+        match (verb, seat) {
+            (ListVerb::Take, Some(seat)) => self.callback_lease(now, id, &seat, out).map(Some),
+            (ListVerb::GiveBack, Some(seat)) => {
+                self.listing(out, |switch, keeps| switch.lists.callbacks.give_back(now.wall, id, &seat, keeps))?;
+                Ok(None)
+            }
+            (ListVerb::Done, seat) => {
+                self.listing(out, |switch, keeps| switch.lists.callbacks.done(now.wall, id, seat.as_ref(), keeps))?;
+                Ok(None)
+            }
+            (ListVerb::Take | ListVerb::GiveBack, None) => Err(Why::Seat(SeatRefusal::UnknownSeat)),
+        }
+    }
+
+    /// A seat has a row of the callback list to itself for a time.
+    pub(super) fn callback_lease(
+        &mut self,
+        now: Now,
+        id: &str,
+        seat: &Arc<str>,
+        out: &mut Vec<Output>,
+    ) -> Result<CallbackFact, Why> {
+        self.listing(out, |switch, keeps| switch.lists.callbacks.lease(now.wall, id, seat, keeps))
+    }
+
+    /// The seat rings that caller back: the number of the attempt, and the row. There is one attempt at once.
+    #[allow(dead_code)]
+    pub(super) fn callback_attempt(
+        &mut self,
+        now: Now,
+        id: &str,
+        seat: &Arc<str>,
+        out: &mut Vec<Output>,
+    ) -> Result<(u32, CallbackFact), Why> {
+        let row = self.lists.callbacks.get(id).cloned().ok_or(Why::List(Refusal::NoSuchRow))?;
+        let attempt = self.listing(out, |switch, keeps| switch.lists.callbacks.attempt(now.wall, id, seat, keeps))?;
+        Ok((attempt, row))
+    }
+
+    /// The attempt is over: `reached`, the caller has talked to the seat.
+    #[allow(dead_code)]
+    pub(super) fn callback_over(&mut self, now: Now, id: &str, attempt: u32, reached: bool, out: &mut Vec<Output>) {
+        let mut keeps = Vec::new();
+        self.lists.callbacks.over(now.wall, id, attempt, reached, &mut keeps);
+        keeps.into_iter().for_each(|keep| self.keep(keep, out));
+    }
+
+    fn list_number(&mut self, now: Now, row: ListedFact, out: &mut Vec<Output>) -> Result<(), Why> {
+        let number = self.setup.plan.caller(&row.number).ok_or(Why::List(Refusal::NoNumber))?;
+        let id = CallId::new(now.wall, &mut self.rng).to_string().into();
+        let row = ListedFact { id, number: number.into(), since: now.wall, ..row };
+        self.listing(out, |switch, keeps| switch.lists.numbers.put(now.wall, row, keeps))
+    }
+
+    fn listing<T>(
+        &mut self,
+        out: &mut Vec<Output>,
+        act: impl FnOnce(&mut Switch, &mut Vec<Keep>) -> Result<T, Refusal>,
+    ) -> Result<T, Why> {
+        let mut keeps = Vec::new();
+        let answer = act(self, &mut keeps);
+        keeps.into_iter().for_each(|keep| self.keep(keep, out));
+        answer.map_err(Why::List)
+    }
+
+    pub(super) fn wants_callback(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        if let Some(active) = self.calls.get_mut(&id) {
+            active.wants_callback = true;
+        }
+        self.write(now, id, What::CallbackWanted, out);
+    }
+
+    /// A call has ended: a caller who was lost in the human queue is to be rung back, one who got through is not any more.
+    pub(super) fn note_missed(&mut self, now: Now, id: CallId, result: Loss, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get(&id).filter(|active| !active.emergency) else { return };
+        let identity = &active.identity;
+        let Some(caller) = identity.caller.as_deref().filter(|_| !identity.withheld && !identity.trunk.starts_with("seat:"))
+        else {
+            return;
+        };
+        let mut keeps = Vec::new();
+        if active.talked {
+            self.lists.callbacks.served(caller, &identity.number, &mut keeps);
+        } else {
+            let missed = Missed {
+                call: id,
+                caller: caller.into(),
+                hotline: identity.number.as_str().into(),
+                line: identity.line.clone(),
+                loss: result,
+                wanted: active.wants_callback,
+            };
+            self.lists.callbacks.missed(now.wall, missed, &mut keeps);
+        }
+        keeps.into_iter().for_each(|keep| self.keep(keep, out));
+    }
+
+    /// The list that a caller's number stands on. Emergency lines are for everybody.
+    pub(super) fn listed(&self, now: Now, decision: &Decision) -> Option<Listed> {
+        let caller = decision.caller.as_deref().filter(|_| decision.mode != Mode::Emergency)?;
+        self.lists.numbers.of(caller, now.wall)
+    }
+
+    /// The steps of a caller who is turned away: 603 with cause 21, after words where there are any.
+    pub(super) fn turned_away_steps(&self) -> Arc<[Step]> {
+        let words = self.setup.policy.callers.blocked.clone().map(|prompt| Step::Announce { prompt, answered: false });
+        words.into_iter().chain([Step::Reject { status: 603, q850: 21 }]).collect()
+    }
+}
+
+fn done(answer: Result<(), Why>) -> Reply {
+    match answer {
+        Ok(()) => Reply::Done,
+        Err(why) => Reply::Refused(why),
+    }
+}
