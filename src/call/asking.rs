@@ -80,6 +80,7 @@ impl Call {
     }
 
     fn ask(&mut self, question: Question, prompt: Arc<str>, wait: Duration, tries: u32) {
+        self.dismiss_watchers();
         self.next_cue += 1;
         let cue = self.next_cue;
         self.tell(Output::Announcing { prompt: prompt.clone() });

@@ -40,6 +40,7 @@ impl Call {
             Stage::Offering { .. } if leg == CALLER => self.music(),
             Stage::Ringing { .. } if leg == CALLER => self.ringing(None),
             Stage::Talking(talk) if talk.has(leg) => self.in_talk(talk, leg),
+            Stage::Talking(talk) => talk.watched_by(leg).map_or(Audio::Silence, |of| self.beside(talk, of)),
             _ => Audio::Silence,
         }
     }
@@ -53,15 +54,26 @@ impl Call {
                 words => Audio::Words { words: words.into(), cue: notice.cue },
             };
         }
-        let mut speakers = talk.others(leg).filter(|other| !talk.holds.contains(other));
+        let mut speakers = talk.speakers(leg);
         match (speakers.next(), speakers.next()) {
             (None, _) if talk.awaits(leg) && talk.others(leg).next().is_none() => self.ringing(talk.ringing().map(|t| t.leg)),
+            (None, _) if talk.is_quiet_for(leg) => Audio::Mix(Vec::new()),
             (None, _) => self.music(),
             (Some(one), two) => {
                 let coming = talk.ringing().filter(|_| talk.awaits(leg)).map(|t| t.leg).filter(|leg| self.speaks_early(*leg));
                 let others: Vec<LegNo> = two.into_iter().chain(speakers).chain(coming).collect();
                 if others.is_empty() { Audio::Relay(one) } else { Audio::Mix([&[one], &others[..]].concat()) }
             }
+        }
+    }
+
+    /// A supervisor hears the room of the seat and is not in it.
+    fn beside(&self, talk: &Talk, of: LegNo) -> Audio {
+        let heard: Vec<LegNo> = talk.overheard(of).collect();
+        match heard[..] {
+            [] => self.music(),
+            [one] => Audio::Relay(one),
+            _ => Audio::Mix(heard),
         }
     }
 

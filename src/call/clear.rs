@@ -96,6 +96,7 @@ impl Call {
         self.early_until = None;
         self.max_talk_at = None;
         self.end_move();
+        self.dismiss_watchers();
         self.leave_seats();
         self.hang_up_parties(true);
         if self.caller != Caller::Gone {
@@ -112,7 +113,11 @@ impl Call {
     fn others_talk_on(&mut self) -> bool {
         let Stage::Talking(talk) = &mut self.stage else { return false };
         talk.leave(CALLER);
-        if !talk.goes_on() {
+        // A supervisor who joined in to hear the caller does not keep the seat.
+        if self.only_seats() {
+            self.dismiss_watchers();
+        }
+        if !self.talk().is_some_and(|talk| talk.goes_on()) {
             return false;
         }
         self.close_caller();

@@ -3,7 +3,7 @@
 use super::{LegNo, Outcome};
 use crate::base::RtpStats;
 use crate::dialog;
-use crate::event::seat::MissCause;
+use crate::event::seat::{HoldAlarm, MissCause, SuperviseMode};
 use crate::event::{Choice, Party, TransferKind, TransferResult, What};
 use crate::media;
 use crate::plan;
@@ -158,6 +158,20 @@ pub enum Output {
     TransferEnded {
         seq: u32,
         result: TransferResult,
+    },
+    /// A supervisor's phone is called for the seat of `of`, or is in the call in another way; none: not any more.
+    Supervising {
+        leg: LegNo,
+        of: LegNo,
+        by: String,
+        seat: Arc<str>,
+        mode: Option<SuperviseMode>,
+    },
+    /// The caller has been on hold for too long; this seat holds it.
+    HoldForgotten {
+        leg: LegNo,
+        seat: String,
+        alarm: HoldAlarm,
     },
     /// The call is over; nothing but `Done` follows.
     Ended(Outcome),

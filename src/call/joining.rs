@@ -5,7 +5,7 @@
 //! sends REFER with Replaces. Both its lines are parties of one call here, so that this is a consultation like any other.
 
 use super::talk::{Goal, Refusal, Second, Talk};
-use super::{CALLER, Call, Called, LegNo, Output, QueueCommand, Stage, status_map};
+use super::{CALLER, Call, Called, LegNo, Output, QueueCommand, Stage, Taking, status_map};
 use crate::base::Now;
 use crate::dialog::Cause;
 use crate::event::{Party, TransferKind, TransferResult};
@@ -100,14 +100,16 @@ impl Call {
         if !there || !self.is_seat(old) {
             return Err(Refusal::NotAllowed);
         }
-        if self.taking.is_some() {
+        // Nobody could tell which of two lines the other takes.
+        let two_lines = matches!(&self.stage, Stage::Talking(talk) if talk.second.is_some());
+        if self.taking.is_some() || two_lines {
             return Err(Refusal::Busy);
         }
         if !self.may_try() {
             return Err(Refusal::TooMany);
         }
         let leg = self.admit(Party::Seat { name: name.to_owned(), queue: String::new() }, late);
-        self.taking = Some((leg, old));
+        self.taking = Some(Taking { new: leg, old, until: None });
         Ok(leg)
     }
 
@@ -134,11 +136,13 @@ impl Call {
         }
     }
 
-    /// The party that asked for another's place has its media: now it has the place.
-    pub(super) fn place_taken(&mut self, now: Now, leg: LegNo) {
-        let Some((_, old)) = self.taking.take_if(|(new, _)| *new == leg) else { return };
+    /// The party that asked for another's place has its media, or has `answered` where we called it: now it has the place.
+    /// False: it asked for none.
+    pub(super) fn place_taken(&mut self, now: Now, leg: LegNo, answered: bool) -> bool {
+        let taking = self.taking.take_if(|taking| taking.new == leg && taking.until.is_some() == answered);
+        let Some(Taking { old, .. }) = taking else { return false };
         match &mut self.stage {
-            Stage::Talking(talk) if talk.has(old) => {
+            Stage::Talking(talk) if talk.has(old) && talk.second.is_none() => {
                 talk.replace(old, leg);
                 self.answer_party(leg);
                 if self.talk().is_some_and(|t| t.is_served_by(old)) {
@@ -146,21 +150,25 @@ impl Call {
                 }
                 self.dismiss(old);
             }
-            Stage::Queued { queue } if self.parties.contains_key(&old) => {
+            Stage::Queued { queue } if answered || self.parties.contains_key(&old) => {
                 let home = Some(queue.clone());
-                self.picked_up(now, leg, home);
+                self.picked_up(now, leg, home, answered);
             }
             _ => self.dismiss(leg),
         }
+        true
     }
 
     /// Another phone takes a caller for whom a seat rings.
-    fn picked_up(&mut self, now: Now, leg: LegNo, home: Option<Arc<str>>) {
+    fn picked_up(&mut self, now: Now, leg: LegNo, home: Option<Arc<str>>, answered: bool) {
         self.answer_caller();
         self.out.push(Output::Queue(QueueCommand::Leave));
         self.stage = Stage::Talking(Box::new(Talk { home, ..Talk::between(leg, None) }));
         self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
         self.answer_party(leg);
+        if answered && let Some(party) = self.parties.get(&leg).map(|called| called.party.clone()) {
+            self.tell(Output::Joined { leg, party });
+        }
         self.cancel_others(leg);
     }
 
@@ -241,14 +249,13 @@ impl Call {
 
 impl Talk {
     /// `new` has the place that `old` had, in its room and in a move that it asked for.
-    fn replace(&mut self, old: LegNo, new: LegNo) {
+    pub(super) fn replace(&mut self, old: LegNo, new: LegNo) {
         for room in [&mut self.main, &mut self.aside] {
             if room.remove(&old) {
                 room.insert(new);
             }
         }
         self.holds.remove(&old);
-        self.second = None;
         if let Some(transfer) = self.transfer.as_mut().filter(|t| t.by == old) {
             transfer.by = new;
         }

@@ -174,6 +174,17 @@ fn takes(scene: &mut Scene, old: LegNo) -> std::result::Result<LegNo, Refusal> {
 }
 
 #[test]
+fn a_seat_with_two_lines_loses_its_place_to_nobody() {
+    let mut scene = talking();
+    assert_eq!(takes(&mut scene, SEAT), Ok(LegNo(2)));
+    assert_eq!(dials(&mut scene, TransferKind::Consult), Ok(LegNo(3)));
+    scene.leg(LegNo(2), LegEvent::Media(media(Direction::SendRecv)));
+    assert!(scene.hung_up(LegNo(2)) && !scene.hung_up(SEAT), "a second line came between");
+    assert_eq!(takes(&mut scene, SEAT), Err(Refusal::Busy));
+    scene.audit();
+}
+
+#[test]
 fn a_phone_takes_the_place_of_one_that_talks() {
     let mut scene = Scene::start(vec![queue()]);
     scene.ring("s1");

@@ -5,7 +5,7 @@ use super::talk::{Lease, Refusal, Talk};
 use super::{CALLER, Call, Caller, LegNo, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::Cause;
-use crate::event::{TransferKind, TransferResult};
+use crate::event::{By, TransferKind, TransferResult, What};
 use std::time::Duration;
 
 /// How long after a refusal a phone's hanging up is taken for its answer to it. A person who hangs up so soon after
@@ -32,6 +32,7 @@ impl Call {
         if self.parties.remove(&leg).is_some() {
             self.out.push(Output::Hangup { leg, cause: Cause { status: 480, q850: Some(16), ..Cause::default() } });
             self.out.push(Output::Close { leg });
+            self.journal(What::LegEnded { leg: leg.0, by: By::Gateway, status: None, q850: Some(16) });
         }
     }
 
@@ -118,7 +119,7 @@ impl Call {
     }
 
     /// True when all that is left are seats of ours.
-    fn only_seats(&self) -> bool {
+    pub(super) fn only_seats(&self) -> bool {
         let Stage::Talking(talk) = &self.stage else { return false };
         talk.members().all(|leg| self.is_seat(leg))
     }

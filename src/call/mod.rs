@@ -25,7 +25,9 @@ mod answer_tests;
 mod asking;
 mod audio;
 mod clear;
+mod desk;
 pub mod feature_codes;
+mod hold;
 mod interface;
 mod joining;
 #[cfg(test)]
@@ -41,12 +43,16 @@ mod profile;
 pub mod spoken;
 mod status_map;
 mod step;
+mod supervise;
 mod talk;
 #[cfg(test)]
 mod tests;
 mod transfer;
 #[cfg(test)]
 mod transfer_tests;
+mod verbs;
+#[cfg(test)]
+mod verbs_tests;
 mod view;
 mod waiting;
 #[cfg(test)]
@@ -99,6 +105,10 @@ pub struct Policy {
     /// No prompt is longer: one that has not ended by then is taken for ended.
     pub longest_prompt: Duration,
     pub callers: Callers,
+    /// A caller whom everybody holds for so long is forgotten: its seat is told, after twice the time a supervisor.
+    pub hold_alarm: Duration,
+    /// After it the caller goes to the head of its queue.
+    pub hold_most: Duration,
 }
 
 /// One call. Times out by [`Call::deadline`]; ends by [`Output::Done`], exactly once.
@@ -119,8 +129,7 @@ pub struct Call {
     left_by: Option<(By, Option<u8>)>,
     /// Parties that ring or talk.
     parties: BTreeMap<LegNo, Called>,
-    /// A party that called us to take another's place, and whose.
-    taking: Option<(LegNo, LegNo)>,
+    taking: Option<Taking>,
     /// Legs whose media the shard has not closed yet, and the codec that each one has agreed to.
     media: BTreeMap<LegNo, Option<&'static str>>,
     next_leg: u64,
@@ -194,6 +203,15 @@ enum Then {
     NextStep,
     /// The apology was spoken: refuse.
     Refuse(Outcome),
+}
+
+/// A party that is to have another's place.
+#[derive(Clone, Copy, Debug)]
+struct Taking {
+    new: LegNo,
+    old: LegNo,
+    /// Until when it may ring, where we call it; none: it called us.
+    until: Option<Mono>,
 }
 
 #[derive(Clone, Debug)]
@@ -315,6 +333,12 @@ impl Call {
             self.give_up(leg, false);
             self.target_lost(now);
         }
+        if let Some(Taking { new, until: Some(until), .. }) = self.taking
+            && until <= now.mono
+        {
+            self.give_up(new, false);
+        }
+        self.hold_forgotten(now);
         if matches!(&self.stage, Stage::Talking(talk) if talk.linger.is_some_and(|until| until <= now.mono)) {
             self.lingered();
         }
@@ -338,7 +362,9 @@ impl Call {
         };
         let early = self.early_until.filter(|_| self.may_answer());
         let watched = self.watched.map(|(_, until)| until);
-        [early, stage, self.overflow_ends(), self.max_talk_at, watched].into_iter().flatten().min()
+        let (taking, hold) = (self.taking.and_then(|taking| taking.until), self.hold_due().map(|(at, _)| at));
+        let talk = [taking, hold, self.watchers_deadline()];
+        [early, stage, self.overflow_ends(), self.max_talk_at, watched].into_iter().chain(talk).flatten().min()
     }
 
     /// Where the call stands, in a word for operators.
@@ -369,6 +395,8 @@ impl Call {
     fn flush(&mut self, now: Now, out: &mut Vec<Output>) {
         trap::spring(Trap::Call);
         self.settle(now);
+        self.settle_watchers(now);
+        self.watch_hold(now.mono);
         self.answer_long_wait(now);
         self.meet(now.mono);
         self.listen();

@@ -20,7 +20,7 @@ impl Call {
         if leg == CALLER && self.stage == Stage::Opening {
             return self.next_step(now);
         }
-        self.place_taken(now, leg);
+        self.place_taken(now, leg, false);
         self.hold_changed(leg, on_hold(media));
     }
 
@@ -37,7 +37,7 @@ impl Call {
             true => talk.has(leg) && talk.holds.insert(leg),
             false => talk.holds.remove(&leg),
         };
-        if changed {
+        if changed && !talk.desk.held.contains(&leg) {
             self.journal(if held { What::Held { leg: leg.0 } } else { What::Resumed { leg: leg.0 } });
         }
     }
@@ -113,7 +113,7 @@ impl Call {
 
     /// CANCELs a ringing party.
     pub(super) fn give_up(&mut self, leg: LegNo, elsewhere: bool) {
-        self.taking.take_if(|(new, _)| *new == leg);
+        self.taking.take_if(|taking| taking.new == leg);
         if self.parties.remove(&leg).is_some() {
             let cause = Cause { status: 480, q850: (!elsewhere).then_some(19), elsewhere, retry_after: None };
             self.out.push(Output::Hangup { leg, cause });
@@ -137,6 +137,9 @@ impl Call {
 
     pub(super) fn party_answered(&mut self, now: Now, leg: LegNo) {
         let Some(called) = self.parties.get(&leg).cloned() else { return };
+        if self.watcher_answered(leg) || self.place_taken(now, leg, true) {
+            return;
+        }
         let lease = match (&self.stage, &called.party) {
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => {
                 self.tell(Output::Joined { leg, party: called.party });
@@ -176,8 +179,11 @@ impl Call {
         let Some(called) = self.parties.remove(&leg) else { return };
         self.out.push(Output::Close { leg });
         let status = end.status.map(|s| s.0);
-        if self.taking.take_if(|(new, _)| *new == leg).is_some() {
+        if self.taking.take_if(|taking| taking.new == leg).is_some() {
             return;
+        }
+        if self.watcher_ended(leg) {
+            return self.journal(What::LegEnded { leg: leg.0, by: By::Callee, status, q850: end.q850 });
         }
         if matches!(&self.stage, Stage::Talking(talk) if talk.has(leg)) {
             let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };

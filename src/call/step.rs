@@ -109,6 +109,7 @@ impl Call {
     }
 
     pub(super) fn join_queue(&mut self, now: Now, queue: Arc<str>, high: bool, head: bool) {
+        self.dismiss_watchers();
         self.progress(now);
         self.journal(What::Queued { queue: queue.to_string() });
         let priority = match (high, self.preferred) {

@@ -8,6 +8,7 @@ mod snapshot;
 
 pub use snapshot::TalkSnapshot;
 
+use super::desk::Desk;
 use super::{CALLER, Dialled, LegNo};
 use crate::base::Mono;
 use crate::event::TransferKind;
@@ -38,6 +39,7 @@ pub(super) struct Talk {
     pub refused: Option<(LegNo, Mono)>,
     /// The caller has gone: how long those who stay talk on, where that has a bound.
     pub linger: Option<Mono>,
+    pub desk: Desk,
 }
 
 /// One seat, two lines: `first` has the caller, `leg` is the one that the seat's phone called us by.
@@ -132,7 +134,8 @@ impl Talk {
         let home = lease.as_ref().map(|l| l.queue.clone());
         let main = BTreeSet::from([CALLER, leg]);
         let (transfer, unproven, notice, second, refused, linger) = (None, None, None, None, None, None);
-        Talk { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger }
+        let desk = Desk::default();
+        Talk { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger, desk }
     }
 
     /// Everybody but those who still ring; a seat with two lines is one person.
@@ -148,6 +151,7 @@ impl Talk {
         self.main.remove(&leg);
         self.aside.remove(&leg);
         self.holds.remove(&leg);
+        self.desk.forget(leg);
         if self.notice.as_ref().is_some_and(|n| n.leg == leg) {
             self.notice = None;
         }

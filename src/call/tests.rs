@@ -24,6 +24,8 @@ impl Scene {
             after_caller: Duration::from_secs(20),
             longest_prompt: Duration::from_secs(60),
             callers: Default::default(),
+            hold_alarm: Duration::from_secs(60),
+            hold_most: Duration::from_secs(300),
         };
         let now = Now { mono: Mono(1), wall: Wall(0) };
         Scene { call: Call::new(steps.into(), Duration::from_secs(30), Arc::new(policy)), now, effects: Vec::new() }

@@ -38,6 +38,12 @@ pub enum Request {
     Merge,
     /// This party is sent away; the others keep talking.
     Drop(LegNo),
+    /// The seat holds the conversation: the others hear music, or each other.
+    Hold,
+    Retrieve,
+    Mute(bool),
+    /// Where three talk the seat leaves, and may come back.
+    Leave,
 }
 
 impl Call {
@@ -52,9 +58,19 @@ impl Call {
     fn requested(&mut self, now: Now, by: Option<LegNo>, request: Request) -> Result<(), Refusal> {
         let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
         let by = by.or_else(|| self.server(talk)).ok_or(Refusal::NotAllowed)?;
-        if by == CALLER || !talk.has(by) {
+        if by == CALLER || !talk.has(by) || talk.desk.watchers.contains_key(&by) {
             return Err(Refusal::NotAllowed);
         }
+        let moves = matches!(request, Request::Transfer { .. } | Request::Cancel | Request::Swap | Request::Merge);
+        let answer = self.carried_out(now, by, request);
+        // A seat that moves its caller is at work for it: its hold is over.
+        if moves && answer.is_ok() {
+            let _ = self.retrieve(by);
+        }
+        answer
+    }
+
+    fn carried_out(&mut self, now: Now, by: LegNo, request: Request) -> Result<(), Refusal> {
         match request {
             Request::Transfer { kind, goal } => self.transfer(now, by, kind, goal),
             Request::Complete => self.complete(now, by),
@@ -62,13 +78,18 @@ impl Call {
             Request::Swap => self.talk().ok_or(Refusal::NotTalking)?.swap(),
             Request::Merge => self.merge(),
             Request::Drop(leg) => self.drop_leg(now, leg),
+            Request::Hold => self.hold(by),
+            Request::Retrieve => self.retrieve(by),
+            Request::Mute(on) => self.mute(by, on),
+            Request::Leave => self.leave_others(now, by),
         }
     }
 
     /// The leg that serves the caller: the leased seat, else whoever is there.
     fn server(&self, talk: &Talk) -> Option<LegNo> {
         let leased = talk.lease.as_ref().map(|l| l.leg).filter(|p| talk.has(*p));
-        leased.or_else(|| talk.main.iter().chain(&talk.aside).copied().find(|p| *p != CALLER))
+        let serves = |leg: &LegNo| *leg != CALLER && !talk.desk.watchers.contains_key(leg);
+        leased.or_else(|| talk.main.iter().chain(&talk.aside).copied().find(serves))
     }
 
     /// The status of the party of the last move that failed last, as it gave it.
@@ -280,7 +301,7 @@ impl Call {
         }
     }
 
-    fn return_to(&mut self, now: Now, back: Dialled, by: LegNo) {
+    pub(super) fn return_to(&mut self, now: Now, back: Dialled, by: LegNo) {
         let seq = self.started(TransferKind::Return, by, "seat".to_owned());
         if let Some(talk) = self.talk() {
             talk.transfer = Some(Transfer::new(seq, TransferKind::Return, by, vec![back], RETURN_RING));

@@ -10,7 +10,8 @@ pub struct LegView {
     pub leg: u64,
     /// `caller`, the seat's name or the target's number.
     pub party: String,
-    /// `ringing`, `talking` (with the caller), `aside` (in a consultation) or `waiting` (a caller with nobody yet).
+    /// `ringing`, `talking` (with the caller), `aside` (in a consultation), `supervising` or `waiting` (a caller with nobody
+    /// yet).
     pub state: &'static str,
     pub on_hold: bool,
 }
@@ -71,6 +72,11 @@ impl Call {
         }
     }
 
+    /// The leg by which the gateway has called this seat, or its first line.
+    pub fn leg_of(&self, seat: &str) -> Option<LegNo> {
+        self.leg_of_seat(seat)
+    }
+
     pub fn is_seat(&self, leg: LegNo) -> bool {
         self.parties.get(&leg).is_some_and(|called| matches!(called.party, Party::Seat { .. }))
     }
@@ -85,8 +91,9 @@ impl Call {
 
     fn leg(&self, leg: LegNo, party: String) -> LegView {
         let (state, on_hold) = match &self.stage {
-            Stage::Talking(talk) if talk.main.contains(&leg) => ("talking", talk.holds.contains(&leg)),
-            Stage::Talking(talk) if talk.aside.contains(&leg) => ("aside", talk.holds.contains(&leg)),
+            Stage::Talking(talk) if talk.main.contains(&leg) => ("talking", !talk.is_open(leg)),
+            Stage::Talking(talk) if talk.aside.contains(&leg) => ("aside", !talk.is_open(leg)),
+            Stage::Talking(talk) if talk.watched_by(leg).is_some() => ("supervising", false),
             _ if leg == CALLER => ("waiting", false),
             _ => ("ringing", false),
         };

@@ -92,11 +92,12 @@ impl Call {
 
     /// Tells whether a party rings or talks where the call stands.
     fn has_place(&self, leg: LegNo, party: &Party) -> bool {
-        let taking = self.taking.is_some_and(|(new, _)| new == leg);
+        let taking = self.taking.is_some_and(|taking| taking.new == leg);
         taking
             || match &self.stage {
                 Stage::Queued { .. } => matches!(party, Party::Seat { .. }),
                 Stage::Ringing { leg: ringing, .. } => *ringing == leg,
+                Stage::Talking(talk) if talk.desk.watchers.contains_key(&leg) => true,
                 Stage::Talking(talk) => talk.has(leg) || talk.ringing().is_some_and(|transfer| transfer.leg == leg),
                 _ => false,
             }

@@ -137,6 +137,14 @@ impl SeatVerb {
     }
 }
 
+impl SeatVerb {
+    /// Somebody hears others by it, or acts in their place: it is noted who, before it is done.
+    pub fn is_supervision(&self) -> bool {
+        use SeatVerb::{ForceDrop, Intercept, Supervise, SuperviseMode};
+        matches!(self, Supervise { .. } | SuperviseMode { .. } | Intercept { .. } | ForceDrop)
+    }
+}
+
 /// A call that a seat places by its toolbar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outgoing {

@@ -122,6 +122,24 @@ pub enum What {
         score: Option<u8>,
         scale: u8,
     },
+    /// A supervisor's phone is called for the seat of another leg, or is in the call in another way; none: not any more. It is
+    /// no party of the conversation, and nothing that the call took.
+    Supervised {
+        leg: u64,
+        of: u64,
+        by: String,
+        mode: Option<seat::SuperviseMode>,
+    },
+    /// The caller has been on hold for too long; who is told.
+    HoldForgotten {
+        leg: u64,
+        alarm: seat::HoldAlarm,
+    },
+    /// Call data (随路数据) that a seat has set: it goes along with every move.
+    Data {
+        key: String,
+        value: String,
+    },
     /// After the shard closed the leg.
     LegMedia {
         leg: u64,

@@ -94,6 +94,12 @@ pub enum SeatWhat {
     Resumed {
         call: CallId,
     },
+    /// The seat's caller has been on hold for too long; those who are to act are told.
+    HoldForgotten {
+        call: CallId,
+        leg: u64,
+        alarm: HoldAlarm,
+    },
     Conference {
         call: CallId,
         parties: u64,
@@ -276,4 +282,14 @@ impl SuperviseMode {
             SuperviseMode::Barge => "barge",
         }
     }
+}
+
+/// Those who are to act on a forgotten hold, one after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldAlarm {
+    Seat,
+    Supervisor,
+    /// The caller goes back to the head of its queue.
+    Queue,
 }

@@ -68,6 +68,7 @@ fn garbage(error: serde_json::Error) -> Unreadable {
 mod tests {
     use super::*;
     use crate::base::RtpStats;
+    use crate::event::seat::{HoldAlarm, SuperviseMode};
     use crate::event::{By, Offered, Party, Result};
     use proptest::prelude::*;
 
@@ -87,6 +88,9 @@ mod tests {
             What::Resumed { leg: 3 },
             What::Silent { leg: 3 },
             What::Heard { leg: 3 },
+            What::Supervised { leg: 4, of: 1, by: "boss".into(), mode: Some(SuperviseMode::Whisper) },
+            What::HoldForgotten { leg: 1, alarm: HoldAlarm::Queue },
+            What::Data { key: "诉求".into(), value: "供水".into() },
             What::LegEnded { leg: 3, by: By::Callee, status: None, q850: Some(16) },
             What::LegMedia { leg: 3, codec: "PCMA".into(), stats },
             What::Ended { result: Result::QueueFull, by: By::Gateway, status: Some(480), q850: None },

@@ -84,6 +84,8 @@ impl<'a> Fold<'a> {
             }
             What::TransferStarted { seq, kind, by, to } => self.transfer_started(*seq, *kind, *by, to, at),
             What::TransferEnded { seq, result } => self.transfer_ended(*seq, *result, at),
+            What::Data { key, value } => _ = self.record.data.insert(key.clone(), value.clone()),
+            What::Supervised { leg, by, .. } => self.supervised(*leg, by, &at),
             What::Reported(reported) => report::fill(&mut self.record, reported, self.zone),
             What::Survey { score: Some(score), scale } => {
                 let source = self.record.node.clone();
@@ -92,7 +94,12 @@ impl<'a> Fold<'a> {
             What::Position { ahead, minutes } => self.record.told = Some(Told { ahead: *ahead, minutes: *minutes, at }),
             What::CallbackWanted => self.record.callback_wanted = true,
             What::Survey { .. } => {}
-            What::Held { .. } | What::Resumed { .. } | What::Silent { .. } | What::Heard { .. } | What::Interrupted => {}
+            What::Held { .. }
+            | What::Resumed { .. }
+            | What::Silent { .. }
+            | What::Heard { .. }
+            | What::HoldForgotten { .. }
+            | What::Interrupted => {}
         }
         self.measure(&entry.what, entry.mono);
     }
@@ -191,6 +198,11 @@ impl<'a> Fold<'a> {
         if let Some(transfer) = self.record.transfers.iter_mut().find(|t| t.seq == seq) {
             (transfer.ended, transfer.result) = (Some(at), Some(result));
         }
+    }
+
+    /// A supervisor's leg stands among the call's legs; it is nobody whom the caller was joined to, but by taking over.
+    fn supervised(&mut self, leg: u64, by: &str, at: &str) {
+        self.leg(leg, at).party.get_or_insert_with(|| Party::Seat { name: by.to_owned(), queue: String::new() });
     }
 
     fn leg(&mut self, leg: u64, at: &str) -> &mut Leg {

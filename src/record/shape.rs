@@ -6,6 +6,7 @@ use crate::event::fact::Listed;
 use crate::event::{By, Mode, Party, Phase, Result, TransferKind, TransferResult};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The full snapshot of a call. Durations count in milliseconds of the monotonic clock; times are RFC 3339 with the city's
 /// offset, to the millisecond.
@@ -73,6 +74,8 @@ pub struct Record {
     /// Every move of the caller, in order.
     pub transfers: Vec<Transfer>,
     pub legs: Vec<Leg>,
+    /// Call data that its seats have set (随路数据), by key.
+    pub data: BTreeMap<String, String>,
     /// Subjects of the call, as seats and ticket systems told them, in that order.
     pub subjects: Vec<String>,
     /// The caller's opinion of it, once asked.

@@ -134,6 +134,7 @@ fn expected(differences: Value) -> Value {
         "recording": null,
         "tickets": [],
         "subjects": [],
+        "data": {},
         "node": "a",
         "plan": "xishuangbanna",
         "plan_revision": "1",
@@ -218,6 +219,7 @@ fn an_answered_call() {
         "legs": [caller, busy, joined],
         "tickets": [],
         "subjects": [],
+        "data": {},
     }));
     assert_eq!(record(answered()), expected);
 }
@@ -248,6 +250,7 @@ fn a_caller_who_gave_up_in_the_queue() {
         "legs": [caller],
         "tickets": [],
         "subjects": [],
+        "data": {},
     }));
     assert_eq!(record(steps), expected);
 }
@@ -274,6 +277,7 @@ fn a_caller_whom_the_plan_sent_away() {
         "legs": [caller],
         "tickets": [],
         "subjects": [],
+        "data": {},
     }));
     assert_eq!(record(steps), expected);
 }

@@ -146,6 +146,11 @@ impl Seats {
         self.uses.len()
     }
 
+    /// Every use of a seat, by call.
+    pub fn in_use(&self) -> impl Iterator<Item = (CallId, &Arc<str>)> {
+        self.uses.keys().map(|(call, seat)| (*call, seat))
+    }
+
     /// Calls that seats have placed and that are not over.
     pub fn placed(&self) -> usize {
         self.all.values().map(|state| state.placed as usize).sum()

@@ -20,6 +20,16 @@ pub enum Refusal {
     InCall,
     /// Its phone cannot be reached.
     Gone,
+    /// The phone answers by nobody's word but its own.
+    CannotAnswer,
+    /// An emergency call is taken from nobody, and ended by nobody else.
+    Emergency,
+    /// A verb about another's call is a supervisor's.
+    NotSupervisor,
+    /// No digits, or too many.
+    BadDigits,
+    /// Call data has bounds, and keys of a few characters.
+    BadData,
 }
 
 impl Refusal {
@@ -36,6 +46,11 @@ impl Refusal {
             Refusal::NoCall => "no_call",
             Refusal::InCall => "in_call",
             Refusal::Gone => "gone",
+            Refusal::CannotAnswer => "cannot_answer",
+            Refusal::Emergency => "emergency",
+            Refusal::NotSupervisor => "not_supervisor",
+            Refusal::BadDigits => "bad_digits",
+            Refusal::BadData => "bad_data",
         }
     }
 
@@ -53,6 +68,25 @@ impl Refusal {
             Refusal::UnknownSkill => (both!("no queue knows this skill", "没有队列使用此技能"), false),
             Refusal::NoCall => (both!("the seat has no such call now", "座席目前没有此类通话"), true),
             Refusal::InCall => (both!("the seat is in a call", "座席正在通话"), true),
+            Refusal::CannotAnswer => (
+                both!(
+                    "this phone is answered by hand, or by itself with auto-answer on",
+                    "此话机只能手动接听；如需自动接听请打开自动应答"
+                ),
+                false,
+            ),
+            Refusal::Emergency => {
+                (both!("an emergency call is not taken away from its parties", "紧急通话不能被拦截或强拆"), false)
+            }
+            Refusal::NotSupervisor => (both!("only a supervisor may do that", "仅班长可执行此操作"), false),
+            Refusal::BadDigits => (both!("keys are 1 to 32 of 0-9, *, # and A-D", "按键应为 1 至 32 个 0-9、*、# 或 A-D"), false),
+            Refusal::BadData => (
+                both!(
+                    "call data: at most 16 keys of 1 to 32 letters, digits, `.`, `_` or `-`, each of at most 256 bytes, 1024 in all",
+                    "随路数据最多 16 项、共 1024 字节；键为 1 至 32 个字母、数字、`.`、`_` 或 `-`，值不超过 256 字节"
+                ),
+                false,
+            ),
             Refusal::Gone => (both!("the seat's phone cannot be reached", "座席话机无法接通"), true),
         }
     }

@@ -311,6 +311,7 @@ impl Switch {
             open_move: None,
             over: false,
             recorded: self.fixed.recorded.includes(&decision.number),
+            data: Vec::new(),
             call: Call::new(steps, decision.early_max, self.setup.policy.clone()),
             setup: self.setup.clone(),
             identity,

@@ -79,6 +79,7 @@ mod tests {
             reserved,
             dtmf: Dtmf::Auto,
             emergency_history: false,
+            call_data: false,
             reliable: false,
         }
     }

@@ -1,7 +1,7 @@
 //! Commands about live calls: from the API, from a seat's keys, from REFER. The dial plan says what they may reach.
 
 use super::identity::Identity;
-use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, Work, identity};
+use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, identity};
 use crate::base::{CallId, LegId, Masked, Now};
 use crate::call::{CALLER, Dialled, Goal, LegNo, Refusal, Request};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
@@ -46,7 +46,7 @@ impl Switch {
             Command::Seats => self.all_seats(now),
             Command::SeatOf(seat) => self.one_seat(now, &seat),
             Command::Queues => self.all_queues(now),
-            Command::Seat { seat, by, verb } => match self.seat_verb(now, &seat, by, *verb) {
+            Command::Seat { seat, by, verb } => match self.seat_verb(now, &seat, by, *verb, out) {
                 Ok(()) => return self.verb_given(now, id, &seat, out),
                 Err(why) => Reply::Refused(why),
             },
@@ -70,7 +70,7 @@ impl Switch {
         Reply::Calls { calls, total: self.calls.len() }
     }
 
-    /// Moves a caller to a number of the dial plan, or to a seat as `seat:NAME`.
+    /// Moves a caller to a number of the dial plan, to a seat as `seat:NAME`, or to a queue as `queue:NAME`.
     pub(super) fn transfer(&mut self, now: Now, id: CallId, by: Option<LegNo>, to: &str, kind: TransferKind) -> Result<(), Why> {
         let (goal, kind) = self.may_go(now, id, to, kind)?;
         self.request(now, id, by, Request::Transfer { kind, goal })?;
@@ -134,13 +134,7 @@ impl Switch {
     }
 
     pub(super) fn request(&mut self, now: Now, id: CallId, by: Option<LegNo>, request: Request) -> Result<(), Why> {
-        let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
-        self.at_work = Some(id);
-        let mut effects = Vec::new();
-        let answer = active.call.request(now, by, request, &mut effects);
-        self.timers.update(id, active.call.deadline());
-        self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
-        Ok(answer?)
+        self.act(now, id, |call, done| call.request(now, by, request, done))
     }
 }
 
@@ -257,6 +251,10 @@ fn is_ours(fixed: &Fixed, setup: &Live, uri: &Uri) -> bool {
 /// Tells whom a number means for this caller today, and whether it is an emergency line; `decision` is the plan's word on it.
 fn goal(active: &Active, to: &str, decision: &Decision) -> Result<(Goal, bool), Why> {
     let seats = &active.setup.seats;
+    if let Some(name) = to.strip_prefix("queue:") {
+        let queue = active.setup.queues.iter().find(|queue| *queue.name == *name).ok_or(Why::UnknownTarget)?;
+        return Ok((Goal::Queue { queue: queue.name.clone(), high: false }, false));
+    }
     if let Some(name) = to.strip_prefix("seat:") {
         return to_seat(active, seats.iter().find(|s| *s.name == *name));
     }

@@ -44,6 +44,14 @@ impl Switch {
                 self.transfer_ended(now, id, seq, result, out);
                 self.write(now, id, What::TransferEnded { seq, result }, out);
             }
+            call::Output::Supervising { leg, of, by, seat, mode } => {
+                self.write(now, id, What::Supervised { leg: leg.0, of: of.0, by: by.clone(), mode }, out);
+                self.supervising(now, id, &by, &seat, mode, out);
+            }
+            call::Output::HoldForgotten { leg, seat, alarm } => {
+                self.write(now, id, What::HoldForgotten { leg: leg.0, alarm }, out);
+                self.hold_forgotten(now, (id, leg), &seat.into(), alarm, out);
+            }
             call::Output::Ended(outcome) => self.ended(now, id, outcome, out),
             call::Output::Journal(what) => self.write(now, id, what, out),
             call::Output::WantsCallback => self.wants_callback(now, id, out),
@@ -80,10 +88,11 @@ impl Switch {
         let Some(active) = self.calls.get_mut(&id) else { return };
         let (setups, seats) = ([&*self.setup, &*active.setup], self.queues.seats());
         let routed = route::route(&self.fixed, setups, seats, party, active.emergency, &self.channels);
-        let Some(route) = routed else {
+        let Some(mut route) = routed else {
             self.counters.no_route += 1;
             return self.cannot_dial(id, leg_no);
         };
+        route.answers_itself = matches!(party, Dialled::Seat { name } if self.answers_itself(name));
         let Some(flow) = route.flow else { return self.resolve(now, id, leg_no, route, out) };
         let Some(rtp) = self.port(id, flow.remote.is_ipv6()) else {
             self.no_port(now, id);
@@ -117,7 +126,7 @@ impl Switch {
         let Called { call: id, leg_no, leg, route } = party;
         let Some(active) = self.calls.get_mut(&id) else { return };
         let call_id = format!("{}{}", self.rng.token(), self.rng.token());
-        let dial = route.dial(leg, call_id.clone(), (flow, others), rtp, &active.identity, id);
+        let dial = route.dial(leg, call_id.clone(), (flow, others), rtp, &active.identity, (id, &active.data));
         let shard = active.shard;
         let Some(new) = active.legs.get_mut(&leg_no) else { return };
         (new.call_id, new.at, new.ipv6) = (Some(call_id), flow.remote, flow.remote.is_ipv6());

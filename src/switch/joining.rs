@@ -54,7 +54,7 @@ impl Switch {
     }
 
     /// The newest conversation of a seat.
-    fn call_of_seat(&self, seat: &str) -> Option<(CallId, LegNo)> {
+    pub(super) fn call_of_seat(&self, seat: &str) -> Option<(CallId, LegNo)> {
         let of = |(id, active): (&CallId, &super::Active)| active.call.seat_in_talk(seat).map(|leg_no| (*id, leg_no));
         self.calls.iter().filter_map(of).max_by_key(|(id, _)| *id)
     }

@@ -141,7 +141,7 @@ impl Switch {
             Pressed::More => {}
             Pressed::Keys(keys) => self.pass_on(now, id, leg_no, &keys, false, out),
             Pressed::Feature(feature) => {
-                let outcome = self.feature(now, id, leg_no, &feature);
+                let outcome = self.feature(now, id, leg_no, &feature, out);
                 let number = if let Feature::Consult(n) | Feature::OneKey(n) = &feature { n } else { "" };
                 match outcome {
                     Ok(()) => tracing::info!(call = %id, leg = leg_no.0, to = %Masked(number), "feature code"),
@@ -154,7 +154,7 @@ impl Switch {
         }
     }
 
-    fn feature(&mut self, now: Now, id: CallId, leg_no: LegNo, feature: &Feature) -> Result<(), Why> {
+    fn feature(&mut self, now: Now, id: CallId, leg_no: LegNo, feature: &Feature, out: &mut Vec<Output>) -> Result<(), Why> {
         match feature {
             Feature::Consult(number) => self.transfer(now, id, Some(leg_no), number, TransferKind::Consult),
             Feature::OneKey(number) => self.transfer(now, id, Some(leg_no), number, TransferKind::Emergency),
@@ -165,13 +165,13 @@ impl Switch {
             Feature::Shift(code) => {
                 let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
                 let seat = active.call.seat_of(leg_no).ok_or(Why::NoSuchLeg)?.into();
-                self.shift_code(now, &seat, *code)
+                self.shift_code(now, &seat, *code, out)
             }
         }
     }
 
     /// To whoever hears this party, but for those whom the media plane has `relayed` them to already.
-    fn pass_on(&mut self, now: Now, id: CallId, leg_no: LegNo, keys: &str, relayed: bool, out: &mut Vec<Output>) {
+    pub(super) fn pass_on(&mut self, now: Now, id: CallId, leg_no: LegNo, keys: &str, relayed: bool, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get(&id) else { return };
         let hearers = active.call.hearers(leg_no);
         let legs = hearers.iter().filter_map(|other| Some((*other, active.legs.get(other)?.pad.way())));

@@ -25,11 +25,13 @@ mod refused;
 mod reload;
 mod resolve;
 mod route;
+mod seat_calls;
 mod seat_log;
 mod seats;
 mod setup;
 mod shift;
 mod stopwatch;
+mod supervise;
 mod traced;
 
 pub use gauge::{Counters, Gauges};
@@ -233,6 +235,8 @@ struct Active {
     /// Its caller asked to be rung back.
     wants_callback: bool,
     recorded: bool,
+    /// Call data that goes along with every move, in the order in which it was set.
+    data: Vec<(String, String)>,
     /// The first entry is durable, or the journal is down: finals may go out.
     released: bool,
     /// The REFER that waits to hear how its move came out.

@@ -9,8 +9,15 @@ use crate::dialog::{Dial, LocalMedia};
 use crate::media::Origins;
 use crate::seat::{self, Seats};
 use crate::sip::{Codec, Header, Host, Name, NameAddr, Uri};
+use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+/// The header by which a phone learns how to ring.
+const ALERT: Bytes = Bytes::from_static(b"Alert-Info");
+
+/// The header of call data.
+const DATA: Bytes = Bytes::from_static(b"X-Hotline-Data");
 
 /// A name with more addresses than this is called at these alone.
 const MAX_HOPS: usize = 8;
@@ -32,6 +39,10 @@ pub(super) struct Route {
     sees_all: bool,
     /// Before the call's id, where the party finds the call's ticket.
     tickets: Option<Arc<str>>,
+    /// It gets the data that seats have set for the call.
+    call_data: bool,
+    /// The phone is asked to answer by itself.
+    pub answers_itself: bool,
 }
 
 pub(super) fn seats(setup: &Live) -> Vec<seat::Seat> {
@@ -82,7 +93,8 @@ fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {
     let (flow, within) = way(fixed, target, &seat.sources)?;
     let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], fixed.tickets.clone());
     let (target, origins, dtmf) = (target.clone(), seat.origins.clone(), seat.dtmf);
-    Some(Route { target, flow, within, uri, codecs, dtmf, origins, trunk: None, sees_all: false, tickets })
+    let (trunk, sees_all, call_data) = (None, false, true);
+    Some(Route { target, flow, within, uri, codecs, dtmf, origins, trunk, sees_all, tickets, call_data, answers_itself: false })
 }
 
 fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool) -> Option<Route> {
@@ -93,8 +105,9 @@ fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool) -> Optio
     };
     let uri = Uri::sip(number, host, Some(port));
     let (codecs, origins, dtmf) = (trunk.codecs.clone(), trunk.origins.clone(), trunk.dtmf);
+    let (call_data, tickets) = (trunk.call_data, None);
     let (target, trunk) = (trunk.target.clone(), Some(trunk.name.clone()));
-    Some(Route { target, flow, within, uri, codecs, dtmf, origins, trunk, sees_all, tickets: None })
+    Some(Route { target, flow, within, uri, codecs, dtmf, origins, trunk, sees_all, tickets, call_data, answers_itself: false })
 }
 
 /// The flow to a target's address, or the networks in which those of its name may be; none when it cannot be called.
@@ -140,9 +153,13 @@ impl Route {
         (flow, others): (Flow, Vec<Flow>),
         rtp: SocketAddr,
         identity: &Identity,
-        call: CallId,
+        (call, data): (CallId, &[(String, String)]),
     ) -> Dial {
         let mut headers = identity.headers(call, flow.local, &self.uri, self.sees_all);
+        headers.extend(call_data(data).filter(|_| self.call_data));
+        if self.answers_itself {
+            headers.extend(auto_answer(flow.local));
+        }
         headers.extend(self.tickets.iter().map(|base| call_info(base, call)));
         Dial {
             leg,
@@ -157,6 +174,27 @@ impl Route {
             local: LocalMedia { rtp, codecs: identity.offer_order(&self.codecs) },
         }
     }
+}
+
+/// Phones that can answer by themselves know one of these two ways of asking; others ring.
+fn auto_answer(local: SocketAddr) -> [Header; 2] {
+    let ours = Uri::sip("hotline", Host::Ip(local.ip()), None);
+    let info = Header { name: Name::CallInfo, value: format!("{};answer-after=0", NameAddr::new(ours)).into() };
+    let alert = Header { name: Name::Other(ALERT), value: "<http://127.0.0.1>;info=alert-autoanswer;delay=0".into() };
+    [info, alert]
+}
+
+/// Call data as one header: `key=value` pairs with what is no token escaped as in a URI (RFC 3986 §2.1).
+fn call_data(data: &[(String, String)]) -> Option<Header> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    let escaped = |text: &str| {
+        text.bytes().fold(String::new(), |all, b| match plain(b) {
+            true => all + char::from(b).encode_utf8(&mut [0]),
+            false => all + &format!("%{b:02X}"),
+        })
+    };
+    let pairs: Vec<String> = data.iter().map(|(key, value)| format!("{}={}", escaped(key), escaped(value))).collect();
+    (!pairs.is_empty()).then(|| Header { name: Name::Other(DATA), value: pairs.join(";").into() })
 }
 
 /// RFC 3261 §20.9.

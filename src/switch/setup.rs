@@ -121,6 +121,8 @@ pub struct Trunk {
     pub dtmf: Dtmf,
     /// A call that it says an emergency line diverted goes before others.
     pub emergency_history: bool,
+    /// It gets the data that seats set for a call.
+    pub call_data: bool,
     /// Provisional responses to its callers are reliable where they support it (RFC 3262).
     pub reliable: bool,
     pub origins: Arc<Origins>,

@@ -22,7 +22,14 @@ const LONGEST_NOTICE: usize = 500;
 
 impl Switch {
     /// Carries out a verb, or says why not; then nothing has changed.
-    pub(super) fn seat_verb(&mut self, now: Now, seat: &Arc<str>, by: Author, verb: SeatVerb) -> Result<(), Why> {
+    pub(super) fn seat_verb(
+        &mut self,
+        now: Now,
+        seat: &Arc<str>,
+        by: Author,
+        verb: SeatVerb,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Why> {
         let seat = self.seat_name(seat).ok_or(SeatRefusal::UnknownSeat)?;
         if let SeatVerb::SetSkills { skills } | SeatVerb::Login { skills: Some(skills), .. } = &verb
             && !skills.keys().all(|skill| self.knows_skill(skill))
@@ -42,7 +49,7 @@ impl Switch {
             SeatVerb::AutoAnswer { on } => Wish::AutoAnswer(on),
             SeatVerb::SetSkills { skills } => Wish::Skills(skills),
             SeatVerb::Notice { text } => return self.notice(&seat, text, by),
-            _ => return Err(SeatRefusal::NoCall.into()),
+            verb => return self.seat_call(now, &seat, &by, verb, out),
         };
         self.queues.wish(now, &seat, wish, by, &mut self.queues_done)?;
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
@@ -50,7 +57,7 @@ impl Switch {
     }
 
     /// A feature code that the phone of a seat typed or dialled.
-    pub(super) fn shift_code(&mut self, now: Now, seat: &Arc<str>, code: ShiftCode) -> Result<(), Why> {
+    pub(super) fn shift_code(&mut self, now: Now, seat: &Arc<str>, code: ShiftCode, out: &mut Vec<Output>) -> Result<(), Why> {
         let verb = match code {
             ShiftCode::SignIn => SeatVerb::Login { force: false, device: Device::Sip, skills: None, busy: None },
             ShiftCode::SignOut => SeatVerb::Logout,
@@ -62,7 +69,7 @@ impl Switch {
             }
             ShiftCode::WrappedUp => SeatVerb::WrapUpLeave,
         };
-        self.seat_verb(now, seat, Author::phone(seat), verb)
+        self.seat_verb(now, seat, Author::phone(seat), verb, out)
     }
 
     /// A seat has dialled a feature code by itself: it is answered and hung up when that is done, and refused with the reason
@@ -74,7 +81,7 @@ impl Switch {
             return false;
         }
         let (leg, seat) = (incoming.leg, self.setup.seats[seat].name.clone());
-        let done = self.shift_code(now, &seat, code);
+        let done = self.shift_code(now, &seat, code, out);
         self.leg_command(now, Command::Release { leg }, out);
         let status = match done {
             Ok(()) => {

@@ -30,6 +30,7 @@ mod shifts;
 mod switch;
 mod tickets;
 mod vandal;
+mod verbs;
 mod world;
 
 use world::World;

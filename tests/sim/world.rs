@@ -12,6 +12,7 @@ use crate::shard::{Later, Shard};
 use crate::switch::address;
 use crate::tickets::Temper;
 use crate::vandal::Vandal;
+use crate::verbs;
 use bytes::Bytes;
 use hotline::base::trap::{self, Trap};
 use hotline::base::{Flow, Mono, Now, Proto, Rng, Target, Wall};
@@ -332,6 +333,10 @@ impl World {
     }
 
     fn step(&mut self) -> Result<(), String> {
+        // Nobody has waited until now.
+        if self.switch.gauges().waiting == 0 {
+            self.uncalled.clear();
+        }
         while let Some(Reverse((at, id))) = self.later.peek().copied()
             && at <= self.now.mono
         {
@@ -538,6 +543,10 @@ impl World {
 
     /// Transfers of every kind to parties of every kind, and what may be asked of them, in any order.
     fn ask(&mut self) -> Result<(), String> {
+        if self.rng.chance(500) {
+            let command = verbs::any(&mut self.rng, self.setup.live.seats.len());
+            return self.input(Input::Command { id: 0, command });
+        }
         let calls: Vec<_> = self.journal.open().collect();
         let Some(call) = calls.get(self.rng.below(calls.len() as u64) as usize).copied() else { return Ok(()) };
         let to = ["12366", "12348", "110", "12345", "seat:seat-0", "99999"][self.rng.below(6) as usize].to_owned();

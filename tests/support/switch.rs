@@ -82,6 +82,7 @@ pub fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         channels: 20,
         reserved: 2,
         emergency_history: false,
+        call_data: false,
         reliable: false,
         dtmf: Dtmf::Auto,
         origins: Arc::default(),
@@ -139,6 +140,8 @@ fn policy() -> Policy {
         after_caller: Duration::from_secs(20),
         longest_prompt: Duration::from_secs(25),
         callers: Default::default(),
+        hold_alarm: Duration::from_secs(60),
+        hold_most: Duration::from_secs(300),
     }
 }
 

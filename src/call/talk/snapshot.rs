@@ -1,5 +1,6 @@
 //! The part of a conversation that must survive.
 
+use super::super::desk::{Desk, DeskSnapshot};
 use super::super::{Call, Stage};
 use super::{Lease, Notice, Second, Talk, Transfer};
 use crate::base::{Mono, Offset};
@@ -24,6 +25,7 @@ pub struct TalkSnapshot {
     second: Option<Second>,
     refused: Option<(LegNo, Offset)>,
     linger: Option<Offset>,
+    desk: DeskSnapshot,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,7 +55,7 @@ impl Transfer {
 
 impl Talk {
     fn snapshot(&self, now: Mono) -> TalkSnapshot {
-        let Talk { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger } = self.clone();
+        let Talk { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger, desk } = self.clone();
         TalkSnapshot {
             main,
             aside,
@@ -66,11 +68,13 @@ impl Talk {
             second,
             refused: refused.map(|(leg, at)| (leg, at.offset_from(now))),
             linger: linger.map(|until| until.offset_from(now)),
+            desk: desk.snapshot(now),
         }
     }
 
     fn restore(now: Mono, snapshot: TalkSnapshot) -> Talk {
-        let TalkSnapshot { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger } = snapshot;
+        let TalkSnapshot { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger, desk } =
+            snapshot;
         Talk {
             main,
             aside,
@@ -83,6 +87,7 @@ impl Talk {
             second,
             refused: refused.map(|(leg, at)| (leg, now.at(at))),
             linger: linger.map(|until| now.at(until)),
+            desk: Desk::restore(now, desk),
         }
     }
 }

@@ -26,6 +26,7 @@ pub struct Trunk {
     pub media: Vec<String>,
     pub nat: bool,
     pub emergency_history: bool,
+    pub call_data: bool,
 }
 
 impl Default for Trunk {
@@ -45,6 +46,7 @@ impl Default for Trunk {
             media: Vec::new(),
             nat: false,
             emergency_history: false,
+            call_data: false,
         }
     }
 }

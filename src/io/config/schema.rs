@@ -133,6 +133,10 @@ pub struct Calls {
     pub max_parties: u64,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub after_caller: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub hold_alarm: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub hold_most: Duration,
     pub music: String,
     pub apology: String,
     pub transfer_failed: String,

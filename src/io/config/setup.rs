@@ -156,6 +156,7 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, Text> {
         reliable: trunk.prack,
         origins: origins(&trunk.addresses, &trunk.media, trunk.nat)?,
         emergency_history: trunk.emergency_history,
+        call_data: trunk.call_data,
     })
 }
 
@@ -264,6 +265,8 @@ fn policy(config: &Config, longest_prompt: Duration) -> Policy {
         after_caller: calls.after_caller,
         longest_prompt,
         callers: callers::callers(config),
+        hold_alarm: calls.hold_alarm,
+        hold_most: calls.hold_most,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod backends;
 mod callers;
+mod calls;
 mod http;
 mod place;
 mod queues;
@@ -36,6 +37,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.keys(config);
     check.media(config);
     check.limits(config);
+    check.calls(config);
     check.recording(config);
     check.outside(config);
     check.sizes(config);
@@ -270,9 +272,6 @@ impl Check<'_> {
             both!("{percent} of 100 calls: too few are left for others", "每百路保留 {percent} 路，留给其他呼叫的太少")
         });
         self.positive(limits.turn, &["limits", "turn"]);
-        self.positive(config.calls.max_duration, &["calls", "max_duration"]);
-        self.positive(config.calls.after_caller, &["calls", "after_caller"]);
-        self.require(config.calls.max_parties > 0, &["calls", "max_parties"], || both!("is 0", "不能为 0"));
     }
 
     fn recording(&mut self, config: &Config) {

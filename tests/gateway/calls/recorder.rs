@@ -67,7 +67,7 @@ fn told(gateway: &Gateway) -> Value {
 }
 
 /// The event that tells of a recording, after the record that said it was pending.
-fn ready(gateway: &Gateway) -> Value {
+pub fn ready(gateway: &Gateway) -> Value {
     let record = gateway.backend.next("call.record").event;
     assert_eq!(record["data"]["recording"]["state"], "pending", "{record:#}");
     let ready = gateway.backend.next("recording.ready").event;

@@ -11,7 +11,7 @@ pub use reach::author;
 use super::ApiState;
 use super::commands::{Answer, ask, key, keyed, shown};
 use super::endpoint::{Endpoint, forbidden};
-use super::noted::in_full;
+use super::noted::{in_full, noted};
 use super::problem::{Fault, Problem};
 use super::records::json_of;
 use super::shown::{CallShown, QueueShown, SeatShown, Snapshot};
@@ -86,6 +86,9 @@ async fn carry_out(state: ApiState, of: &VerbOf, seat: String, holder: &Holder, 
     let by = reach::author(&state, holder, &seat).await?;
     if let Some(other) = reach::others(&verb) {
         reach::within(&state, holder, other).await?;
+    }
+    if verb.is_supervision() {
+        noted(&state, &holder.name, of.name, format!("seat {seat}: {verb:?}")).await.map_err(ours)?;
     }
     let command = Command::Seat { seat: seat.into(), by, verb: Box::new(verb) };
     keyed(state, holder, header.or(id), command).await

@@ -1,0 +1,22 @@
+//! Bounds of conversations.
+
+use super::Check;
+use crate::io::config::Config;
+
+impl Check<'_> {
+    pub(super) fn calls(&mut self, config: &Config) {
+        let calls = &config.calls;
+        for (value, key) in
+            [(calls.max_duration, "max_duration"), (calls.after_caller, "after_caller"), (calls.hold_alarm, "hold_alarm")]
+        {
+            self.positive(value, &["calls", key]);
+        }
+        self.require(calls.max_parties > 0, &["calls", "max_parties"], || both!("is 0", "不能为 0"));
+        self.require(calls.hold_most >= calls.hold_alarm, &["calls", "hold_most"], || {
+            both!(
+                "is shorter than hold_alarm: the seat would lose its caller unwarned",
+                "比 hold_alarm 短：座席未经提醒就会失去来电人"
+            )
+        });
+    }
+}

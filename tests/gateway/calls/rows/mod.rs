@@ -1,0 +1,3 @@
+//! Ways in which other systems get stuck, each as a test by its number.
+
+mod calls;
