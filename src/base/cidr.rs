@@ -10,6 +10,11 @@ pub struct Cidr {
 }
 
 impl Cidr {
+    /// Every address of its family, or nearly so.
+    pub fn is_everything(self) -> bool {
+        self.bits < 8
+    }
+
     pub fn contains(self, ip: IpAddr) -> bool {
         Cidr::bits_of(ip, self.depth()) == self.network()
     }

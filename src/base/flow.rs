@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 pub enum Proto {
     Udp,
     Tcp,
+    /// TLS over TCP, by connections that peers open.
+    Tls,
 }
 
 impl Proto {
@@ -16,11 +18,12 @@ impl Proto {
         self != Proto::Udp
     }
 
-    /// The name in a Via header: `UDP`, `TCP` (RFC 3261 §20.42).
+    /// The name in a Via header: `UDP`, `TCP`, `TLS` (RFC 3261 §20.42).
     pub fn via(self) -> &'static str {
         match self {
             Proto::Udp => "UDP",
             Proto::Tcp => "TCP",
+            Proto::Tls => "TLS",
         }
     }
 }

@@ -45,7 +45,16 @@ pub enum Place {
 }
 
 impl Transport {
-    /// The protocol that carries it; none where nothing does yet.
+    /// The transport of messages by this protocol.
+    pub fn of(proto: Proto) -> Transport {
+        match proto {
+            Proto::Udp => Transport::Udp,
+            Proto::Tcp => Transport::Tcp,
+            Proto::Tls => Transport::Tls,
+        }
+    }
+
+    /// The protocol by which we can open a way to it; none where there is no such.
     pub fn proto(self) -> Option<Proto> {
         match self {
             Transport::Udp => Some(Proto::Udp),

@@ -32,6 +32,7 @@ mod prompts;
 mod ready;
 mod records;
 mod run;
+mod seats;
 mod table;
 mod together;
 mod typed;
@@ -112,6 +113,10 @@ enum Command {
     /// 显示话单
     #[command(subcommand)]
     Records(records::Question),
+    /// Gives seats the passwords by which their phones register
+    ///
+    /// 管理座席话机注册用的密码
+    Seats(seats::Question),
     /// Speaks the prompts that have no sound yet, by espeak-ng, for a trial
     ///
     /// 为没有录音的提示音朗读文本（espeak-ng，试用）
@@ -168,6 +173,7 @@ pub fn main() -> ExitCode {
         Command::Ready(question) => ready::run(&question),
         Command::Figures(question) => figures::run(&question),
         Command::Records(question) => records::run(&question),
+        Command::Seats(question) => seats::run(&question),
         Command::Prompts(question) => prompts::run(&question),
         Command::Completions(question) => Ok(manual::completions(&question, program())),
         Command::Man(question) => manual::manual(&question, program()),

@@ -66,6 +66,8 @@ pub(super) enum Purpose {
     Update,
     Prack,
     Info,
+    /// To learn that the peer is there.
+    Probe,
     /// With the number of its REFER.
     Notify(u32),
     Bye,

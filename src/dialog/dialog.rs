@@ -28,6 +28,8 @@ pub(super) struct Dialog {
     flow: Flow,
     /// The hosts that count as the peer's.
     peers: Peers,
+    /// The peer is a phone behind its flow, and is reached by no other way (RFC 5626 §5.3).
+    stays: bool,
     pub(super) stream: Stream,
 }
 
@@ -62,7 +64,7 @@ impl Farewell {
 
 impl Dialog {
     /// From an INVITE that we received (§12.1.1).
-    pub(super) fn uas(invite: &Request, flow: Flow, tag: &str, stream: Stream, peers: &Peers) -> Dialog {
+    pub(super) fn uas(invite: &Request, flow: Flow, tag: &str, stream: Stream, (peers, stays): (&Peers, bool)) -> Dialog {
         let headers = &invite.headers;
         let to = headers.get(&Name::To).map_or(&b""[..], |to| to);
         let party = Party {
@@ -79,12 +81,13 @@ impl Dialog {
             remote_seq: headers.cseq().map(|cseq| cseq.seq),
             flow,
             peers: peers.clone(),
+            stays,
             stream,
         }
     }
 
     /// From a response to our INVITE; it repeats all we need of the request (§12.1.2).
-    pub(super) fn uac(response: &Response, flow: Flow, stream: Stream, peers: &Peers) -> Dialog {
+    pub(super) fn uac(response: &Response, flow: Flow, stream: Stream, (peers, stays): (&Peers, bool)) -> Dialog {
         let headers = &response.headers;
         let mut routes = record_routes(headers);
         routes.reverse();
@@ -102,22 +105,24 @@ impl Dialog {
             remote_seq: None,
             flow,
             peers: peers.clone(),
+            stays,
             stream,
         }
     }
 
     pub(super) fn snapshot(&self) -> DialogSnapshot {
-        let Dialog { party, remote_tag, seq, remote_seq, flow, peers: _, stream } = self.clone();
+        let Dialog { party, remote_tag, seq, remote_seq, flow, peers: _, stays, stream } = self.clone();
         let Party { call_id, local, remote, target, routes } = Arc::unwrap_or_clone(party);
         let (call_id, local, remote) = (call_id.into(), local.into(), remote.into());
-        DialogSnapshot { call_id, local, remote, target, routes, remote_tag, seq, remote_seq, flow, stream }
+        DialogSnapshot { call_id, local, remote, target, routes, remote_tag, seq, remote_seq, flow, stays, stream }
     }
 
     pub(super) fn restore(peers: &Peers, snapshot: DialogSnapshot) -> Dialog {
-        let DialogSnapshot { call_id, local, remote, target, routes, remote_tag, seq, remote_seq, flow, stream } = snapshot;
+        let DialogSnapshot { call_id, local, remote, target, routes, remote_tag, seq, remote_seq, flow, stays, stream } =
+            snapshot;
         let (call_id, local, remote) = (call_id.into(), local.into(), remote.into());
         let party = Arc::new(Party { call_id, local, remote, target, routes });
-        Dialog { party, remote_tag, seq, remote_seq, flow, peers: peers.clone(), stream }
+        Dialog { party, remote_tag, seq, remote_seq, flow, peers: peers.clone(), stays, stream }
     }
 
     /// A request of the peer's belongs here when Call-ID and its tag fit (our tag has been looked up).
@@ -173,6 +178,7 @@ impl Dialog {
     pub(super) fn next_hop(&self) -> Flow {
         let Flow { local, remote: last, .. } = self.flow;
         match sip::next_hop(&self.party.target, &self.party.routes) {
+            _ if self.stays => self.flow,
             Some((_, remote)) if remote == last => self.flow,
             Some((proto, remote)) if self.peers.same(remote.ip(), last.ip()) && sendable(local, remote) => {
                 Flow { proto, local, remote }
@@ -199,7 +205,11 @@ impl Party {
 
 /// Our Contact as this peer reaches it.
 pub(super) fn our_contact(flow: Flow) -> Header {
-    let transport = if flow.proto == Proto::Tcp { ";transport=tcp" } else { "" };
+    let transport = match flow.proto {
+        Proto::Udp => "",
+        Proto::Tcp => ";transport=tcp",
+        Proto::Tls => ";transport=tls",
+    };
     Header::printed(Name::Contact, format_args!("<sip:{}{transport}>", flow.local))
 }
 
@@ -262,7 +272,7 @@ mod tests {
     }
 
     fn next_hop(headers: &[(Name, &str)]) -> String {
-        Dialog::uas(&invite(headers), flow(), "ours", Stream::default(), &peers()).next_hop().to_string()
+        Dialog::uas(&invite(headers), flow(), "ours", Stream::default(), (&peers(), false)).next_hop().to_string()
     }
 
     #[test]
@@ -282,13 +292,20 @@ mod tests {
     }
 
     #[test]
+    fn a_phone_behind_its_flow_is_reached_by_no_other_way() {
+        let invite = invite(&[(Name::Contact, "<sip:a@203.0.113.9:5060;transport=tcp>")]);
+        let hop = |stays| Dialog::uas(&invite, flow(), "ours", Stream::default(), (&peers(), stays)).next_hop().to_string();
+        assert_eq!((hop(true).as_str(), hop(false).as_str()), ("udp:203.0.113.9:40000", "tcp:203.0.113.9:5060"));
+    }
+
+    #[test]
     fn a_callee_keeps_the_route_order_and_a_caller_reverses_it() {
         let headers =
             [(Name::RecordRoute, "<sip:p1;lr>"), (Name::RecordRoute, "<sip:p2;lr>"), (Name::Contact, "<sip:a@10.0.0.1>")];
         let routes = |request: Request| -> Vec<String> {
             request.headers.all(&Name::Route).map(|r| String::from_utf8_lossy(r).into_owned()).collect()
         };
-        let mut callee = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), &peers());
+        let mut callee = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), (&peers(), false));
         let bye = callee.request(Method::Bye, 70);
         assert_eq!(bye.uri, Uri::parse(b"sip:a@10.0.0.1").unwrap());
         assert_eq!(bye.headers.text(&Name::From).unwrap(), "<sip:12345@y>;tag=ours");
@@ -297,7 +314,7 @@ mod tests {
         let response = invite(&headers).reply(Status(200), Some("t"));
         let mut response = response;
         response.headers.set(Name::Contact, "<sip:b@10.0.0.2>");
-        let mut caller = Dialog::uac(&response, flow(), Stream::default(), &peers());
+        let mut caller = Dialog::uac(&response, flow(), Stream::default(), (&peers(), false));
         let bye = caller.request(Method::Bye, 70);
         assert_eq!(bye.headers.text(&Name::CSeq).unwrap(), "8 BYE");
         assert_eq!(routes(bye), ["<sip:p2;lr>", "<sip:p1;lr>"]);
@@ -307,14 +324,14 @@ mod tests {
     #[test]
     fn a_strict_router_gets_the_request_uri() {
         let headers = [(Name::RecordRoute, "<sip:10.9.9.9>"), (Name::Contact, "<sip:a@10.0.0.1>")];
-        let bye = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), &peers()).request(Method::Bye, 70);
+        let bye = Dialog::uas(&invite(&headers), flow(), "ours", Stream::default(), (&peers(), false)).request(Method::Bye, 70);
         assert_eq!(bye.uri, Uri::parse(b"sip:10.9.9.9").unwrap());
         assert_eq!(bye.headers.text(&Name::Route).unwrap(), "<sip:a@10.0.0.1>");
     }
 
     #[test]
     fn a_lower_number_is_out_of_order() {
-        let mut dialog = Dialog::uas(&invite(&[]), flow(), "ours", Stream::default(), &peers());
+        let mut dialog = Dialog::uas(&invite(&[]), flow(), "ours", Stream::default(), (&peers(), false));
         let mut bye = invite(&[]);
         bye.headers.set(Name::CSeq, "6 BYE");
         assert!(dialog.owns(&bye) && !dialog.receive(&bye, flow()));

@@ -21,7 +21,7 @@ pub(super) fn enter(cx: &mut Context, dialog: Option<&mut Dialog>, id: ServerId,
         cx.answer(id, request, 403);
         return false;
     }
-    if let Err(refusal) = ua::admissible(request) {
+    if let Err(refusal) = ua::admissible(request, false) {
         cx.refuse(id, request, refusal);
         return false;
     }

@@ -263,6 +263,7 @@ impl State {
         match (self, purpose) {
             (State::Calling(s), Some(Purpose::Invite)) if s.is_by(id) => s.refused(cx, &response).into(),
             (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.response(cx, &response).into(),
+            (State::Session(s), Some(Purpose::Probe)) => s.probed(cx, Some(response.status.0)).into(),
             (State::Session(s), Some(Purpose::Info)) if !response.status.success() => s.key_refused(cx).into(),
             (state, Some(purpose)) => state.concluded(cx, purpose, response.status.success()),
             (state, _) => state,
@@ -275,6 +276,7 @@ impl State {
         match (self, purpose) {
             (State::Calling(s), Some(Purpose::Invite)) if s.is_by(Some(id)) => s.failed(cx, failure).into(),
             (State::Session(s), Some(Purpose::Reinvite | Purpose::Update)) => s.failed(cx).into(),
+            (State::Session(s), Some(Purpose::Probe)) => s.probed(cx, None).into(),
             (state, Some(purpose)) => state.concluded(cx, purpose, false),
             (state, None) => state,
         }
@@ -313,7 +315,7 @@ impl State {
             State::Session(s) if s.is_with(&tag) => s.reinvited(cx, seq, response).into(),
             state if cx.leg.clients.len() >= MAX_CLIENTS => state,
             state => {
-                let mut dialog = discarded(response, flow, cx.ua.peers());
+                let mut dialog = discarded(response, flow, cx.ua.peers_by(flow));
                 cx.ack(&dialog, seq);
                 cx.bye(&mut dialog, &Cause::default());
                 state
@@ -327,11 +329,11 @@ pub(super) fn discard(now: Now, ua: &mut Ua, flow: Flow, response: &Response) {
     if ua.len().0 >= ua.config().transaction.max_transactions {
         return;
     }
-    let mut dialog = discarded(response, flow, ua.peers());
+    let mut dialog = discarded(response, flow, ua.peers_by(flow));
     decline(ua, now, &mut dialog, response.headers.cseq().map_or(0, |cseq| cseq.seq));
 }
 
-fn discarded(response: &Response, flow: Flow, peers: &Peers) -> Dialog {
+fn discarded(response: &Response, flow: Flow, peers: (&Peers, bool)) -> Dialog {
     let mut dialog = Dialog::uac(response, flow, Stream::default(), peers);
     dialog.seq = dialog.seq.saturating_add(SEQ_GAP);
     dialog

@@ -40,15 +40,20 @@ impl Legs {
     /// Serves all that the user agent has to hand on.
     pub fn serve(&mut self, ua: &mut Ua, now: Now, out: &mut Vec<Event>) {
         while let Some(event) = ua.next_event() {
-            match event {
-                ua::Event::Of(Usage::Invite(leg), event) => self.event(ua, now, leg, event, out),
-                ua::Event::Begins { id, flow, request } if request.method == Method::Invite => {
-                    self.invite(ua, now, id, flow, request, out);
-                }
-                ua::Event::Begins { id, flow, request } => self.options(ua, id, flow, request, out),
-                ua::Event::Stray { flow, response } => discard(now, ua, flow, &response),
-                ua::Event::TurnedAway(turned) => out.push(Event::TurnedAway(turned)),
+            self.hear(ua, now, event, out);
+        }
+    }
+
+    /// Serves one piece of it.
+    pub fn hear(&mut self, ua: &mut Ua, now: Now, event: ua::Event, out: &mut Vec<Event>) {
+        match event {
+            ua::Event::Of(Usage::Invite(leg), event) => self.event(ua, now, leg, event, out),
+            ua::Event::Begins { id, flow, request } if request.method == Method::Invite => {
+                self.invite(ua, now, id, flow, request, out);
             }
+            ua::Event::Begins { id, flow, request } => self.options(ua, id, flow, request, out),
+            ua::Event::Stray { flow, response } => discard(now, ua, flow, &response),
+            ua::Event::TurnedAway(turned) => out.push(Event::TurnedAway(turned)),
         }
     }
 
@@ -243,6 +248,7 @@ impl Command {
             | Command::AcceptRefer { leg, .. }
             | Command::RefuseRefer { leg, .. }
             | Command::Notify { leg, .. }
+            | Command::Probe { leg }
             | Command::SendInfo { leg, .. }
             | Command::Hangup { leg, .. } => *leg,
         }
@@ -274,6 +280,6 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: O
 
 /// Headers that policy may look at or pass on.
 fn of_interest(header: &Header) -> bool {
-    use Name::{Diversion, HistoryInfo, PAssertedIdentity, Privacy, UserAgent, XHotlineCallId};
-    matches!(header.name, PAssertedIdentity | Privacy | HistoryInfo | Diversion | XHotlineCallId | UserAgent)
+    use Name::{Authorization, Diversion, HistoryInfo, PAssertedIdentity, Privacy, UserAgent, XHotlineCallId};
+    matches!(header.name, PAssertedIdentity | Privacy | HistoryInfo | Diversion | XHotlineCallId | UserAgent | Authorization)
 }

@@ -34,7 +34,7 @@ pub use snapshot::SessionSnapshot;
 use crate::base::{Flow, LegId};
 use crate::sip::{Codec, Direction, Header, NameAddr, Reach, Request, Status, Uri};
 use crate::transaction;
-use crate::ua::TurnedAway;
+use crate::ua::{TurnedAway, Way};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -80,7 +80,7 @@ pub struct Incoming {
     /// The SIP Call-ID.
     pub call_id: Bytes,
     pub max_forwards: u8,
-    /// P-Asserted-Identity, Privacy, History-Info, Diversion, X-Hotline-Call-ID and User-Agent as received.
+    /// P-Asserted-Identity, Privacy, History-Info, Diversion, X-Hotline-Call-ID, Authorization and User-Agent as received.
     pub headers: Vec<Header>,
     /// The offered codecs in the caller's order; none when the offer comes late (no SDP in the INVITE).
     pub offer: Option<Vec<Codec>>,
@@ -133,8 +133,10 @@ pub struct Dial {
     pub call_id: String,
     pub flow: Flow,
     /// Other hops of the same party, in order: tried when the one before fails (RFC 3263 §4.3).
-    pub others: Vec<Flow>,
+    pub others: Vec<Way>,
     pub uri: Uri,
+    /// Route headers.
+    pub routes: Vec<NameAddr>,
     /// Without tags; the leg adds its own.
     pub from: NameAddr,
     pub to: NameAddr,
@@ -213,6 +215,11 @@ pub enum Command {
     SendInfo {
         leg: LegId,
         key: char,
+    },
+    /// In a session: asks the peer whether it is there (OPTIONS). One that does not know the dialog, or gives no response within
+    /// [`Config::probe`], is gone.
+    Probe {
+        leg: LegId,
     },
     /// Ends the leg in whatever state it is: final response, CANCEL or BYE. [`Event::Ended`] follows at once; what the
     /// protocol still owes (ACK and BYE for a 2xx that crosses, retransmissions) the leg does by itself.
@@ -311,12 +318,14 @@ pub struct Config {
     pub max_legs: usize,
     /// A hop that gives no response for so long is passed over where the party has another one.
     pub hop_timeout: Duration,
+    /// How long a peer that is asked whether it is there has to answer.
+    pub probe: Duration,
     /// Where our media get to: a stream elsewhere is refused.
     pub reach: Reach,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { max_legs: 20_000, hop_timeout: Duration::from_secs(4), reach: Reach::ALL }
+        Config { max_legs: 20_000, hop_timeout: Duration::from_secs(4), probe: Duration::from_secs(12), reach: Reach::ALL }
     }
 }

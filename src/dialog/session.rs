@@ -39,6 +39,8 @@ pub(super) struct Session {
     /// The peer takes UPDATE.
     updates: bool,
     keys: Keys,
+    /// The peer is asked whether it is there, and must have answered by then.
+    probed: Option<Mono>,
 }
 
 /// A leg whose INVITE is answered, or will never be.
@@ -82,12 +84,12 @@ impl Session {
 
     fn new(dialog: Dialog, timer: Option<SessionTimer>, owner: bool, updates: bool) -> Session {
         let (unacked, own, wanted, hold_off, keys) = (None, Own::None, None, None, Keys::default());
-        Session { dialog, unacked, own, wanted, hold_off, timer, owner, updates, keys }
+        Session { dialog, unacked, own, wanted, hold_off, timer, owner, updates, keys, probed: None }
     }
 
     /// None while an exchange is open, of ours or the peer's.
     pub(super) fn snapshot(&self, leg: &LegData, now: Mono) -> Option<SessionSnapshot> {
-        let Session { dialog, unacked, own, wanted, hold_off, timer, owner, updates, keys: _ } = self;
+        let Session { dialog, unacked, own, wanted, hold_off, timer, owner, updates, keys: _, probed: _ } = self;
         let ours = *own != Own::None || !leg.clients.is_empty();
         if ours || unacked.is_some() || dialog.stream.awaits_answer() {
             return None;
@@ -162,9 +164,24 @@ impl Session {
             Command::RefuseRefer { id, status, .. } => referral::refuse(cx, id, status),
             Command::Notify { id, status, .. } => referral::notify(cx, &mut self.dialog, id, status),
             Command::SendInfo { key, .. } => self.keys.send(cx, &mut self.dialog, key),
+            Command::Probe { .. } if self.probed.is_none() => {
+                let probe = self.dialog.request(Method::Options, cx.ua.config().max_forwards);
+                cx.request(self.dialog.next_hop(), probe, Purpose::Probe);
+                self.probed = Some(cx.mono().after(cx.config.probe));
+            }
             _ => {}
         }
         Next::Session(self)
+    }
+
+    /// The answer to whether the peer is there; none: nothing came.
+    pub(super) fn probed(mut self: Box<Self>, cx: &mut Context, status: Option<u16>) -> Next {
+        self.probed = None;
+        match status {
+            // §12.2.1.2: it does not know the dialog.
+            None | Some(408 | 481) => self.over(cx, End::new(EndedBy::Network, Some(408))),
+            Some(_) => Next::Session(self),
+        }
     }
 
     pub(super) fn refer(
@@ -295,7 +312,7 @@ impl Session {
     pub(super) fn deadline(&self) -> Option<Mono> {
         let unacked = self.unacked.as_ref().map(Unacked::deadline);
         let timer = self.timer.as_ref().map(SessionTimer::deadline);
-        [unacked, self.hold_off, timer].into_iter().flatten().min()
+        [unacked, self.hold_off, timer, self.probed].into_iter().flatten().min()
     }
 
     pub(super) fn tick(mut self: Box<Self>, cx: &mut Context) -> Next {
@@ -305,6 +322,9 @@ impl Session {
             return if heard { self.over(cx, end) } else { self.never_there(cx, end) };
         }
         referral::tick(cx, &mut self.dialog);
+        if self.probed.is_some_and(|at| at <= cx.mono()) {
+            return self.over(cx, End::new(EndedBy::Network, Some(408)));
+        }
         match self.timer.as_mut().map(|timer| timer.due(cx.mono())) {
             Some(Due::Expired) => return self.over(cx, End::new(EndedBy::Network, None)),
             Some(Due::Refresh) => self.wanted = self.wanted.or(Some(Wanted::Refresh)),

@@ -34,6 +34,7 @@ pub(super) struct DialogSnapshot {
     pub(super) seq: u32,
     pub(super) remote_seq: Option<u32>,
     pub(super) flow: Flow,
+    pub(super) stays: bool,
     pub(super) stream: Stream,
 }
 

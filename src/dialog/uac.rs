@@ -12,7 +12,7 @@ use crate::dialog::stream::Stream;
 use crate::dialog::{Cause, Dial, End, EndedBy, Event, Media};
 use crate::sip::{self, Direction, Header, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
-use crate::ua::Peers;
+use crate::ua::{Peers, Way};
 use std::ops::ControlFlow::{self, Break, Continue};
 
 const SEQ: u32 = 1;
@@ -115,7 +115,7 @@ impl Calling {
 
     pub(super) fn accepted(mut self, cx: &mut Context, flow: Flow, response: &Response) -> Step {
         // §13.2.2.4: the 2xx gives target and route set anew; the early dialog's numbers go on.
-        let mut dialog = Dialog::uac(response, flow, Stream::default(), cx.ua.peers());
+        let mut dialog = Dialog::uac(response, flow, Stream::default(), cx.ua.peers_by(flow));
         cx.leg.farewell = Some(dialog.farewell());
         let known = self.early.iter().position(|early| early.dialog.remote_tag == dialog.remote_tag);
         let early = known.map(|at| self.early.swap_remove(at));
@@ -223,7 +223,8 @@ impl Calling {
     /// Calls the next hop: the same INVITE in a transaction of its own. False when there is none.
     fn next_hop(&mut self, cx: &mut Context) -> bool {
         let Some(hops) = self.hops.as_mut().filter(|hops| !hops.dial.others.is_empty()) else { return false };
-        let next = hops.dial.others.remove(0);
+        let Way { flow: next, uri, routes } = hops.dial.others.remove(0);
+        (hops.dial.uri, hops.dial.routes) = (uri, routes);
         let failed = std::mem::replace(&mut hops.dial.flow, next);
         let mut invite = invite(cx, &hops.dial);
         if let Some(ours) = self.offered.sent() {
@@ -244,7 +245,7 @@ impl Calling {
 
     /// A provisional above 100: its dialog, its PRACK, its status, its media.
     fn news(&mut self, cx: &mut Context, flow: Flow, response: &Response) {
-        if let Some(at) = self.early_dialog(cx.ua.peers(), flow, response) {
+        if let Some(at) = self.early_dialog(cx.ua.peers_by(flow), flow, response) {
             let early = &mut self.early[at];
             let reliable = rseq(response);
             if let Some(rseq) = reliable {
@@ -276,7 +277,7 @@ impl Calling {
     }
 
     /// The early dialog of this response's tag; none without a tag, or beyond what we keep.
-    fn early_dialog(&mut self, peers: &Peers, flow: Flow, response: &Response) -> Option<usize> {
+    fn early_dialog(&mut self, peers: (&Peers, bool), flow: Flow, response: &Response) -> Option<usize> {
         let tag = response.headers.get(&Name::To).and_then(|to| sip::tag(to)).unwrap_or_default();
         let known = self.early.iter().position(|early| early.dialog.remote_tag.as_bytes() == tag);
         if known.is_some() || tag.is_empty() || self.early.len() >= MAX_EARLY {
@@ -321,6 +322,7 @@ fn invite(cx: &mut Context, dial: &Dial) -> Request {
     let mut invite = Request::new(Method::Invite, dial.uri.clone());
     let headers = &mut invite.headers;
     headers.push(Name::MaxForwards, dial.max_forwards.to_string());
+    headers.0.extend(dial.routes.iter().map(|route| Header::printed(Name::Route, route)));
     headers.0.push(Header::printed(Name::From, from));
     headers.0.push(Header::printed(Name::To, &dial.to));
     headers.push(Name::CallId, dial.call_id.clone());

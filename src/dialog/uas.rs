@@ -69,7 +69,7 @@ impl Invited {
         Invited {
             server,
             seq: invite.headers.cseq().map_or(0, |cseq| cseq.seq),
-            dialog: Dialog::uas(&invite, flow, &cx.leg.tag, stream, cx.ua.peers()),
+            dialog: Dialog::uas(&invite, flow, &cx.leg.tag, stream, cx.ua.peers_by(flow)),
             exchange: match offer {
                 None => Exchange::Late,
                 Some(Ok(offer)) => Exchange::Offered(offer),

@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::seat::{Author, Device, Intent, Skills};
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Flow, Wall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ pub enum Fact {
     Seat(SeatFact),
     Callback(CallbackFact),
     Listed(ListedFact),
+    Bindings(BindingsFact),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +22,7 @@ pub enum FactKind {
     Seat,
     Callback,
     Listed,
+    Bindings,
 }
 
 /// A change to what is kept.
@@ -134,6 +136,31 @@ impl Listed {
     }
 }
 
+/// The places where a seat's phones are, the one that registered last first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingsFact {
+    pub seat: Arc<str>,
+    pub bindings: Vec<BindingFact>,
+}
+
+/// One phone of a seat, as it registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingFact {
+    pub contact: String,
+    /// The phone, and the number of its flow (RFC 5626 §4).
+    pub instance: Option<(String, u32)>,
+    /// The proxies between (RFC 3327).
+    pub path: Vec<String>,
+    pub flow: Flow,
+    /// No proxy is between.
+    pub direct: bool,
+    pub call_id: String,
+    pub cseq: u32,
+    pub until: Wall,
+    /// The phone's name for itself.
+    pub agent: String,
+}
+
 impl Kept {
     /// As it is after one more change.
     pub fn take(&mut self, keep: Keep) {
@@ -154,6 +181,7 @@ impl Fact {
             Fact::Seat(_) => FactKind::Seat,
             Fact::Callback(_) => FactKind::Callback,
             Fact::Listed(_) => FactKind::Listed,
+            Fact::Bindings(_) => FactKind::Bindings,
         }
     }
 
@@ -163,18 +191,20 @@ impl Fact {
             Fact::Seat(fact) => fact.seat.to_string(),
             Fact::Callback(fact) => fact.id.to_string(),
             Fact::Listed(fact) => fact.id.to_string(),
+            Fact::Bindings(fact) => fact.seat.to_string(),
         }
     }
 }
 
 impl FactKind {
-    pub const ALL: [FactKind; 3] = [FactKind::Seat, FactKind::Callback, FactKind::Listed];
+    pub const ALL: [FactKind; 4] = [FactKind::Seat, FactKind::Callback, FactKind::Listed, FactKind::Bindings];
 
     pub fn name(self) -> &'static str {
         match self {
             FactKind::Seat => "seat",
             FactKind::Callback => "callback",
             FactKind::Listed => "listed",
+            FactKind::Bindings => "bindings",
         }
     }
 

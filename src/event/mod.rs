@@ -11,7 +11,7 @@ mod tests;
 mod transfer;
 
 pub use choice::{Asked, Because, Choice, Strategy};
-pub use fact::{Fact, FactKind, Keep, Kept, SeatFact};
+pub use fact::{BindingFact, BindingsFact, Fact, FactKind, Keep, Kept, SeatFact};
 pub use hotline::{Mode, Phase};
 pub use report::{Report, Reported, ReportedTicket};
 pub use seat::{Author, Intent, SeatEntry, SeatWhat};

@@ -3,6 +3,7 @@
 mod edges;
 mod machine;
 mod records;
+mod sockets;
 
 use crate::base::{Rng, Text};
 use crate::event::Kept;
@@ -26,7 +27,6 @@ use crate::io::net::admission::Admission;
 use crate::io::net::resolver::Resolver;
 use crate::io::net::tcp::Tcp;
 use crate::io::net::tls::Identity;
-use crate::io::net::udp;
 use crate::io::process::audit::Audit;
 use crate::io::process::{descriptors, files, log, private, threads};
 use crate::io::recorder::{self, Recorder};
@@ -38,6 +38,7 @@ use crate::switch::{Input, Output, Setup, Switch};
 use crossbeam_channel::Receiver;
 use edges::Edges;
 use records::Opened;
+use sockets::{Sockets, bind_tcp, on_runtime};
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -95,8 +96,7 @@ impl Gateway {
         let runtime = start_runtime()?;
         let (inbox, outlet) = inbox::inbox(fixed.limits.inbox).map_err(|e| files::told(&e))?;
 
-        let sockets = bind_all(&fixed.sip.listen)?;
-        let listen: Vec<SocketAddr> = sockets.iter().map(|(_, _, local)| *local).collect();
+        let (sockets, listen) = Sockets::bind(&fixed)?;
         let door = bind_tcp(fixed.http.listen, "http.listen")?;
         let http = door.local_addr().map_err(|e| files::told(&e))?;
 
@@ -109,10 +109,10 @@ impl Gateway {
         let recorder = start_recorder(&fixed, &journal, taps, &mut rng)?;
         let tcp = start_tcp(&fixed, &runtime, &inbox);
 
-        let setup = Setup { fixed: setup::fixed(&fixed, &listen, &fit), live: live.clone() };
+        let setup = Setup { fixed: setup::fixed(&fixed, (&listen, &sockets.tls()), &fit), live: live.clone() };
         let (switch, out) = make_switch(setup, kept, rng);
         let admission = Arc::new(Admission::of(setup::known(&config)));
-        let datagrams = listen_for_tcp(sockets, &tcp, &runtime, &admission)?;
+        let (datagrams, sip_identity) = sockets.open(&tcp, &runtime, &admission)?;
         let (switch_figures, requests) = (Arc::new(SwitchFigures::default()), Arc::new(SwitchRequests::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let resolver = Resolver::new(inbox.clone(), runtime.handle().clone(), fixed.sip.resolve_timeout, fixed.sip.names_kept);
@@ -129,6 +129,7 @@ impl Gateway {
             admission,
             tokens: tokens.clone(),
             identity: identity.clone(),
+            sip_identity,
         };
         let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), live: Arc::new(live), trail }));
         keep_watching(&runtime, reloader.clone());
@@ -260,43 +261,6 @@ impl SwitchThread {
 fn start_runtime() -> Result<Runtime, Text> {
     let runtime = Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().thread_name("edge").build();
     runtime.map_err(|e| both!("cannot start threads: {}", "无法启动线程：{}"; files::told(&e)))
-}
-
-/// The sockets of one address, and where they are really bound.
-type Bound = (UdpSocket, TcpListener, SocketAddr);
-
-/// UDP and TCP on each address, on one port where the port is ours to choose.
-fn bind_all(listen: &[SocketAddr]) -> Result<Vec<Bound>, Text> {
-    listen
-        .iter()
-        .map(|address| {
-            let udp = udp::bind(*address)
-                .map_err(|e| both!("sip.listen: UDP {address}: {}", "sip.listen：UDP {address}：{}"; files::told(&e)))?;
-            let local = udp.local_addr().map_err(|e| files::told(&e))?;
-            Ok((udp, bind_tcp(local, "sip.listen")?, local))
-        })
-        .collect()
-}
-
-/// Gives the UDP sockets back.
-fn listen_for_tcp(sockets: Vec<Bound>, tcp: &Tcp, runtime: &Runtime, admission: &Arc<Admission>) -> Result<Vec<UdpSocket>, Text> {
-    let start = |(udp, listener, local)| {
-        tcp.listen(on_runtime(runtime, listener)?, local, admission.clone().admit());
-        Ok(udp)
-    };
-    sockets.into_iter().map(start).collect()
-}
-
-fn bind_tcp(address: SocketAddr, key: &str) -> Result<TcpListener, Text> {
-    let listener =
-        TcpListener::bind(address).map_err(|e| both!("{key}: TCP {address}: {}", "{key}：TCP {address}：{}"; files::told(&e)))?;
-    listener.set_nonblocking(true).map_err(|e| files::told(&e))?;
-    Ok(listener)
-}
-
-fn on_runtime(runtime: &Runtime, listener: TcpListener) -> Result<tokio::net::TcpListener, Text> {
-    let _entered = runtime.enter();
-    tokio::net::TcpListener::from_std(listener).map_err(|e| files::told(&e))
 }
 
 /// The media threads; where the copies of calls' audio come out, and what counts them.

@@ -89,7 +89,7 @@ pub struct Client {
 impl Algorithm {
     const ALL: [Algorithm; 3] = [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512T256];
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Algorithm::Md5 => "MD5",
             Algorithm::Sha256 => "SHA-256",
@@ -128,6 +128,15 @@ impl Secret {
     /// From H(A1) as it is kept, in hexadecimal.
     pub fn kept(algorithm: Algorithm, hash: &str) -> Secret {
         Secret { algorithm, hash: hash.to_ascii_lowercase() }
+    }
+
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// In hexadecimal, to be kept where nobody else reads.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// The response (RFC 7616 §3.4.1; without a quality, RFC 2617 §3.2.2.1).

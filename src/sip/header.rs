@@ -56,12 +56,16 @@ pub enum Name {
     ContentTransferEncoding,
     Subject,
     XHotlineCallId,
+    Authorization,
+    WwwAuthenticate,
+    MinExpires,
+    Path,
     /// As written; looking one up is case-sensitive, so a header that we read gets a variant of its own.
     Other(Bytes),
 }
 
 /// Names as we print them with their compact forms, the most frequent first.
-static NAMES: [(Name, &str, u8); 50] = [
+static NAMES: [(Name, &str, u8); 54] = [
     (Name::Via, "Via", b'v'),
     (Name::From, "From", b'f'),
     (Name::To, "To", b't'),
@@ -111,6 +115,10 @@ static NAMES: [(Name, &str, u8); 50] = [
     (Name::Subject, "Subject", b's'),
     (Name::XHotlineCallId, "X-Hotline-Call-ID", 0),
     (Name::AllowEvents, "Allow-Events", b'u'),
+    (Name::Authorization, "Authorization", 0),
+    (Name::WwwAuthenticate, "WWW-Authenticate", 0),
+    (Name::MinExpires, "Min-Expires", 0),
+    (Name::Path, "Path", 0),
     (Name::Other(Bytes::from_static(b"Accept-Contact")), "Accept-Contact", b'a'),
 ];
 
@@ -145,6 +153,7 @@ impl Name {
                 | Name::HistoryInfo
                 | Name::Diversion
                 | Name::Reason
+                | Name::Path
         )
     }
 

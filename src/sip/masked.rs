@@ -49,19 +49,22 @@ impl Name {
             Name::RSeq | Name::RAck | Name::Accept | Name::Date | Name::Timestamp | Name::PEarlyMedia => Kind::Plain,
             Name::ReferSub | Name::Replaces | Name::SessionExpires | Name::MinSe | Name::Event | Name::AllowEvents => Kind::Plain,
             Name::SubscriptionState | Name::ContentEncoding | Name::AcceptEncoding | Name::ContentDisposition => Kind::Plain,
-            Name::ContentTransferEncoding | Name::XHotlineCallId | Name::Privacy => Kind::Plain,
+            Name::ContentTransferEncoding | Name::XHotlineCallId | Name::Privacy | Name::MinExpires => Kind::Plain,
             Name::Reason => Kind::Reasons,
             Name::RetryAfter | Name::UserAgent | Name::Server | Name::Warning => Kind::Words,
             Name::From | Name::To | Name::Contact | Name::Route | Name::RecordRoute | Name::PAssertedIdentity => Kind::Addresses,
-            Name::PPreferredIdentity | Name::HistoryInfo | Name::Diversion | Name::ReferTo | Name::ReferredBy => Kind::Addresses,
+            Name::PPreferredIdentity | Name::Path | Name::HistoryInfo | Name::Diversion | Name::ReferTo | Name::ReferredBy => {
+                Kind::Addresses
+            }
             Name::Other(name) => other(name),
-            Name::CallInfo | Name::Subject => Kind::Hidden,
+            // From a signature whoever reads it could try passwords.
+            Name::CallInfo | Name::Subject | Name::Authorization | Name::WwwAuthenticate => Kind::Hidden,
         }
     }
 }
 
 fn other(name: &[u8]) -> Kind {
-    const PLAIN: [&str; 2] = ["min-expires", "mime-version"];
+    const PLAIN: [&str; 1] = ["mime-version"];
     const ADDRESSES: [&str; 4] = ["remote-party-id", "p-called-party-id", "p-associated-uri", "reply-to"];
     let among = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     match () {

@@ -26,7 +26,7 @@ pub struct NameAddr {
 /// or two of its parameters.
 #[derive(Clone, Debug)]
 pub struct Via<'a> {
-    /// `None` for a transport we do not speak.
+    /// `None` for any but UDP and TCP: no other tells where a response goes.
     pub proto: Option<Proto>,
     /// The transport as written: `UDP`.
     pub transport: &'a str,

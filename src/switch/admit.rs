@@ -5,7 +5,7 @@ use super::keys::Keypad;
 use super::proof::Proof;
 use super::seats::SeatsOf;
 use super::stopwatch::Stopwatch;
-use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource};
+use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource, route};
 use crate::base::{AccessList, CallId, Flow, Now, Proto, Shown};
 use crate::call::{CALLER, Call, FirstOffer};
 use crate::dialog::{Command, Incoming};
@@ -20,6 +20,7 @@ use crate::sip::{Codec, Message, Method, Status};
 use crate::ua::Peers;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The owner of a source address.
@@ -92,6 +93,10 @@ impl Switch {
         let Some(placer) = self.placer(&incoming) else {
             return self.shed(now, &incoming, "its source was known a moment ago", out);
         };
+        let incoming = match placer {
+            Placer::Seat(seat) if self.setup.seats[seat].registers() => self.as_its_seat(seat, incoming),
+            _ => incoming,
+        };
         if self.joins(now, &incoming, &placer, out) || self.dials_code(now, &incoming, &placer, out) {
             return;
         }
@@ -159,13 +164,24 @@ impl Switch {
     /// callers beside seats. A TCP connection has any port, so there the address must be the seat's alone.
     pub(super) fn is_own_line(&self, seat: usize, flow: Flow) -> bool {
         let Some(seat) = self.setup.seats.get(seat) else { return false };
+        // It has been told by its flow, or by its password.
+        if seat.registers() {
+            return true;
+        }
         let shared = matches!(self.access.find(flow.remote.ip()), Some(Owner::Trunk(_)));
         is_own_line(seat, self.queues.seats().bindings(&seat.name), flow, shared)
     }
 
-    /// A seat says who it is and calls from its address; everything else is the trunk whose source it is.
+    /// A phone that registered is its seat's; any other seat says who it is and calls from its address; everything else is the
+    /// trunk whose source it is.
     pub(super) fn placer(&self, incoming: &Incoming) -> Option<Placer> {
         let remote = incoming.flow.remote;
+        if let Some(seat) = self.by_phone(incoming) {
+            return Some(Placer::Seat(seat));
+        }
+        if self.ua.registered().is_some_and(|registrar| registrar.is_direct(incoming.flow)) {
+            return None;
+        }
         let seat = self.setup.seats.iter().position(|s| s.owns(remote.ip()) && s.aor.user == incoming.from.uri.user);
         match (seat, self.access.find(remote.ip())) {
             (Some(seat), Some(Owner::Trunk(trunk))) if !self.is_own_line(seat, incoming.flow) => Some(Placer::Trunk(trunk)),
@@ -234,8 +250,12 @@ impl Switch {
         }
     }
 
-    pub(super) fn origins(&self, placer: &Placer) -> Arc<Origins> {
+    /// `host`: where its messages come from.
+    pub(super) fn origins(&self, placer: &Placer, host: IpAddr) -> Arc<Origins> {
         match placer {
+            Placer::Seat(i) if self.setup.seats[*i].registers() => {
+                route::behind(&self.setup.seats[*i].origins, std::iter::once(host))
+            }
             Placer::Trunk(i) => self.setup.trunks[*i].origins.clone(),
             Placer::Seat(i) => self.setup.seats[*i].origins.clone(),
         }
@@ -297,10 +317,11 @@ impl Switch {
         let shard = self.next_shard % self.fixed.media.shards.max(1);
         self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Keypad::new(self.dtmf(placer));
-        let origins = self.origins(placer);
+        let origins = self.origins(placer, incoming.flow.remote.ip());
+        let home = self.homes.hold(incoming.flow.remote.ip());
         let caller = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
         let theirs = incoming.call_id.clone();
-        let caller = Leg { theirs, trunk, seat, pad, proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, ..caller };
+        let caller = Leg { theirs, trunk, seat, pad, proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, home, ..caller };
         let emergency = decision.mode == Mode::Emergency;
         let steps = self.around(now, decision.steps, emergency);
         let active = Active {
@@ -353,7 +374,7 @@ mod tests {
     use std::net::SocketAddr;
 
     fn is_own_line(seat: &Seat, flow: Flow, shared: bool) -> bool {
-        super::is_own_line(seat, &[Binding { target: seat.target.clone() }], flow, shared)
+        super::is_own_line(seat, &[Binding { target: seat.target.clone().unwrap() }], flow, shared)
     }
 
     #[test]
@@ -363,7 +384,7 @@ mod tests {
             label: None,
             aor: Uri::parse(b"sip:seat@192.0.2.20").unwrap(),
             sources: vec![address.parse::<SocketAddr>().unwrap().ip().into()],
-            target: Target::at(Transport::Udp, address.parse().unwrap()),
+            target: Some(Target::at(Transport::Udp, address.parse().unwrap())),
             channels: 1,
             dtmf: Dtmf::Auto,
             origins: Arc::default(),

@@ -10,6 +10,7 @@ use crate::event::What;
 use crate::media::{self, Source};
 use crate::queue;
 use crate::sip::{Codec, Status};
+use crate::ua::Way;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -86,7 +87,7 @@ impl Switch {
 
     fn dial(&mut self, now: Now, id: CallId, leg_no: LegNo, party: &Dialled, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        let (setups, seats) = ([&*self.setup, &*active.setup], self.queues.seats());
+        let (setups, seats) = ([&*self.setup, &*active.setup], (self.queues.seats(), self.ua.registered()));
         let routed = route::route(&self.fixed, setups, seats, party, active.emergency, &self.channels);
         let Some(mut route) = routed else {
             self.counters.no_route += 1;
@@ -98,9 +99,10 @@ impl Switch {
             self.no_port(now, id);
             return self.cannot_dial(id, leg_no);
         };
+        let others = std::mem::take(&mut route.others);
         let party = Called { call: id, leg_no, leg: self.legs.next_id(), route };
         self.add_leg(&party, flow.remote, Some(rtp));
-        self.connect(now, party, rtp, (flow, Vec::new()), out);
+        self.connect(now, party, rtp, (flow, others), out);
     }
 
     /// The leg of a party that will be called, in the place that it has in the call.
@@ -110,7 +112,8 @@ impl Switch {
         route.trunk.iter().for_each(|trunk| self.channels.take(trunk));
         let new = Leg::new(*leg, at, rtp, route.origins.clone(), self.setup.clone());
         let (trunk, pad) = (route.trunk.clone(), Keypad::new(route.dtmf));
-        active.legs.insert(*leg_no, Leg { trunk, pad, closed: rtp.is_none(), ..new });
+        let home = self.homes.hold(at.ip());
+        active.legs.insert(*leg_no, Leg { trunk, pad, closed: rtp.is_none(), home, ..new });
         self.leg_calls.insert(*leg, (*call, *leg_no));
     }
 
@@ -120,7 +123,7 @@ impl Switch {
         now: Now,
         party: Called,
         rtp: SocketAddr,
-        (flow, others): (Flow, Vec<Flow>),
+        (flow, others): (Flow, Vec<Way>),
         out: &mut Vec<Output>,
     ) {
         let Called { call: id, leg_no, leg, route } = party;

@@ -1,4 +1,5 @@
 use super::Refusals;
+use crate::ua::registrar;
 
 /// Counts what is alive now. Everything but the flags, ports that rest, the seats that are missed and the peers that are out
 /// returns to zero when the last call is over.
@@ -36,6 +37,8 @@ pub struct Gauges {
     pub resolving: usize,
     /// Journal entries not yet on disk.
     pub unwritten: usize,
+    /// Phones that have registered, sources that are not heard since they failed too often, and what was counted of those.
+    pub phones: registrar::Figures,
     pub draining: bool,
     pub journal_down: bool,
     /// A shard has no RTP port left: all are in use, or held by others.

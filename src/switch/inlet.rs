@@ -6,8 +6,9 @@ use super::{Output, Switch, Work};
 use crate::base::{Flow, LegId, Now, RtpStats};
 use crate::call::{self, LegNo};
 use crate::media;
-use crate::sip::Message;
+use crate::sip::{Message, Method};
 use crate::transport;
+use crate::ua::{self, Sent};
 use bytes::Bytes;
 
 impl Switch {
@@ -22,7 +23,7 @@ impl Switch {
         self.peer_heard(flow);
         let known = self.access.find(source).is_some();
         let former = if known { None } else { self.former.knows(source) };
-        if !known && former.is_none() {
+        if !known && former.is_none() && !self.is_phone(now, flow, &data) {
             return self.stranger(now, flow, data, out);
         }
         if !self.allows(now.mono, flow, &data) {
@@ -49,6 +50,22 @@ impl Switch {
                 }
             }
         }
+    }
+
+    /// The legs hear what the transactions have for them. What is sent leaves at once, what the legs say becomes work.
+    pub(super) fn serve(&mut self, now: Now, out: &mut Vec<Output>) {
+        while let Some(event) = self.ua.next_event() {
+            match event {
+                ua::Event::Begins { id, flow, request } if request.method == Method::Register => {
+                    self.register(now, id, flow, &request, out);
+                }
+                ua::Event::Begins { id, flow, request }
+                    if self.must_prove(flow, &request) && !self.proves(now, id, flow, &request) => {}
+                event => self.legs.hear(&mut self.ua, now, event, &mut self.legs_done),
+            }
+        }
+        out.extend(self.ua.sent().map(|Sent { flow, data }| Output::Sip { flow, data }));
+        self.work.extend(self.legs_done.drain(..).map(Work::Leg));
     }
 
     pub(super) fn media_event(&mut self, now: Now, shard: u16, event: media::Event, out: &mut Vec<Output>) {
@@ -80,7 +97,10 @@ impl Switch {
                 return;
             }
             media::Event::Withheld { leg } => return self.withheld(now, leg),
-            media::Event::Silent { leg } => (leg, |leg_no| call::Input::Silent { leg: leg_no }),
+            media::Event::Silent { leg } => {
+                self.probe(now, leg, out);
+                (leg, |leg_no| call::Input::Silent { leg: leg_no })
+            }
             media::Event::Audible { leg } => (leg, |leg_no| call::Input::Audible { leg: leg_no }),
             media::Event::Key { leg, key } => return self.key(now, leg, key, KeySource::Rtp, out),
         };

@@ -86,7 +86,8 @@ impl Switch {
     ) -> Result<(), Why> {
         let placer = self.placer(incoming);
         let dtmf = placer.as_ref().map_or(Dtmf::Auto, |placer| self.dtmf(placer));
-        let origins = placer.map(|placer| self.origins(&placer)).unwrap_or_default();
+        let origins = placer.map(|placer| self.origins(&placer, incoming.flow.remote.ip())).unwrap_or_default();
+        let home = self.homes.hold(incoming.flow.remote.ip());
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
         self.at_work = Some(id);
         let mut effects = Vec::new();
@@ -95,8 +96,15 @@ impl Switch {
         if let Ok(leg_no) = answer {
             let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
             let theirs = incoming.call_id.clone();
-            let leg =
-                Leg { call_id, theirs, pad: Keypad::new(dtmf), proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, ..new };
+            let leg = Leg {
+                call_id,
+                theirs,
+                pad: Keypad::new(dtmf),
+                proof: Proof::by(incoming.flow),
+                ipv6: incoming.ipv6,
+                home,
+                ..new
+            };
             active.legs.insert(leg_no, leg);
             self.leg_calls.insert(incoming.leg, (id, leg_no));
         }

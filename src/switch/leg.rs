@@ -36,6 +36,8 @@ pub(super) struct Leg {
     /// The setup that named its peer, which may be newer than the one that the call began with: held, so that the peer is
     /// heard to the end.
     pub(super) _named_by: Arc<Live>,
+    /// The host of a phone that registered: held, so that it is heard to the end of the call.
+    pub(super) home: Option<Arc<()>>,
 }
 
 impl Leg {
@@ -48,7 +50,23 @@ impl Leg {
     ) -> Leg {
         let (pad, trunk, seat, call_id, ipv6) = (Keypad::new(Dtmf::Auto), None, None, None, at.is_ipv6());
         let (proof, ended, closed, theirs) = (Proof::Given, false, false, Bytes::new());
-        Leg { id, call_id, theirs, at, ipv6, rtp, trunk, seat, pad, origins, proof, ended, closed, _named_by: named_by }
+        Leg {
+            id,
+            call_id,
+            theirs,
+            at,
+            ipv6,
+            rtp,
+            trunk,
+            seat,
+            pad,
+            origins,
+            proof,
+            ended,
+            closed,
+            _named_by: named_by,
+            home: None,
+        }
     }
 
     /// Its dialog has this Call-ID.

@@ -22,6 +22,7 @@ mod outages;
 mod proof;
 mod recover;
 mod refused;
+mod registrar;
 mod reload;
 mod resolve;
 mod route;
@@ -49,7 +50,8 @@ use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::timing::Timing;
 use crate::sip::Reach;
-use crate::ua::{Sent, Ua};
+use crate::ua::Ua;
+use crate::ua::registrar::Registrar;
 use budget::Budget;
 use bytes::Bytes;
 use channels::{Channels, Pace};
@@ -204,6 +206,7 @@ pub struct Switch {
     counters: Counters,
     tracing: Tracing,
     outages: Outages,
+    homes: registrar::Homes,
     resolving: Resolving,
     /// Calls in which two seats talk without a caller.
     lingering: BTreeSet<CallId>,
@@ -275,7 +278,7 @@ impl Switch {
             notices: refused::Notices::default(),
             ua: Ua::new(fixed.ua.clone(), rng.fork(), seed),
             legs: Legs::new(legs, seed),
-            queues: Queues::new(route::seats(&setup), setup.queues.clone()),
+            queues: Queues::new(route::seats(&setup, None), setup.queues.clone()),
             lists: Lists::new(&setup),
             ports: fixed.ports(&mut rng),
             calls: Map::with_hasher(seed),
@@ -298,21 +301,25 @@ impl Switch {
             counters: Counters::default(),
             tracing: Tracing::new(seed),
             outages: Outages::default(),
+            homes: registrar::Homes::default(),
             resolving: Resolving::new(seed),
             lingering: BTreeSet::new(),
             setup: Arc::new(setup),
             fixed,
             rng,
         };
+        switch.ua.meet(admit::peers(&switch.setup));
+        *switch.ua.registrar() = registrar::registrar(&switch.setup.registrar, &mut switch.rng);
         for fact in kept.facts {
             match fact {
                 Fact::Seat(fact) => switch.queues.seats_mut().remember(now, fact),
+                Fact::Bindings(fact) => switch.restore_bindings(now, &fact),
                 fact => switch.lists.remember(fact),
             }
         }
-        switch.queues.reload(now, route::seats(&switch.setup), switch.setup.queues.clone(), &mut switch.queues_done);
+        let seats = route::seats(&switch.setup, switch.ua.registered());
+        switch.queues.reload(now, seats, switch.setup.queues.clone(), &mut switch.queues_done);
         switch.queues.seats_mut().begin(now.mono);
-        switch.ua.meet(admit::peers(&switch.setup));
         for shard in 0..switch.fixed.media.shards {
             switch.refill(now, shard, out);
         }
@@ -324,7 +331,10 @@ impl Switch {
         self.tracing.begin(Some(&input), out);
         match input {
             Input::Sip { flow, data } => self.datagram(now, flow, data, out),
-            Input::FlowFailed { flow } => self.ua.flow_failed(now, flow),
+            Input::FlowFailed { flow } => {
+                self.ua.flow_failed(now, flow);
+                self.flow_is_gone(now, flow, out);
+            }
             Input::PeerEnded { flow } => self.ua.peer_ended(flow),
             Input::Unsent { flow, data, too_long } => {
                 self.counters.unsent += 1;
@@ -337,7 +347,7 @@ impl Switch {
             Input::Command { id, command } => self.commanded(now, id, command, out),
             Input::End => (self.draining, self.ending) = (true, true),
             Input::HangUp => self.hang_up(now),
-            Input::Reload(setup) => self.reload(now, *setup),
+            Input::Reload(setup) => self.reload(now, *setup, out),
         }
         self.serve(now, out);
         self.run(now, out);
@@ -354,6 +364,7 @@ impl Switch {
         self.queues.tick(now, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
         self.resolving_is_over(now, out);
+        self.registrations_end(now, out);
         while let Some(id) = self.timers.pop(now.mono) {
             self.with_call(now, id, |call, done| call.tick(now, done));
         }
@@ -371,6 +382,7 @@ impl Switch {
     pub fn deadline(&self) -> Option<Mono> {
         let own = [self.ua.deadline(), self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
         let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline()];
+        let others = others.into_iter().chain([self.ua.registered().and_then(Registrar::deadline)]);
         own.into_iter().chain(others).flatten().min()
     }
 
@@ -396,6 +408,7 @@ impl Switch {
             former_setups: self.former.len(),
             resolving: self.resolving.len(),
             unwritten: self.journal.unwritten.len(),
+            phones: self.phones(),
             draining: self.draining,
             journal_down: self.journal.down,
             no_ports: self.ports.dry(),
@@ -486,13 +499,6 @@ impl Switch {
     pub(super) fn leg_command(&mut self, now: Now, command: dialog::Command, out: &mut Vec<Output>) {
         self.legs.command(&mut self.ua, now, command, &mut self.legs_done);
         self.serve(now, out);
-    }
-
-    /// The legs hear what the transactions have for them. What is sent leaves at once, what the legs say becomes work.
-    pub(super) fn serve(&mut self, now: Now, out: &mut Vec<Output>) {
-        self.legs.serve(&mut self.ua, now, &mut self.legs_done);
-        out.extend(self.ua.sent().map(|Sent { flow, data }| Output::Sip { flow, data }));
-        self.work.extend(self.legs_done.drain(..).map(Work::Leg));
     }
 
     fn refill(&mut self, now: Now, shard: u16, out: &mut Vec<Output>) {

@@ -2,7 +2,7 @@
 //! with. Seats and trunks are looked up in the new setup first, so that a peer that moved is reached where it is now.
 
 use super::budget::Budget;
-use super::{Live, Switch, Work, admit, route};
+use super::{Live, Output, Switch, Work, admit, route};
 use crate::base::{AccessList, Cidr, Mono, Now, RateLimit};
 use crate::sip::{self, Method, Name, Request};
 use std::collections::VecDeque;
@@ -86,7 +86,7 @@ fn peers(setup: &Live) -> Vec<Cidr> {
 }
 
 impl Switch {
-    pub(super) fn reload(&mut self, now: Now, setup: Live) {
+    pub(super) fn reload(&mut self, now: Now, setup: Live, out: &mut Vec<Output>) {
         if setup.strangers != self.setup.strangers {
             self.strangers = RateLimit::new(setup.strangers, self.rng.map_seed());
         }
@@ -102,8 +102,10 @@ impl Switch {
         tracing::info!(plan = %setup.plan.name, revision = %setup.plan.revision, "new calls meet a new setup");
         let old = std::mem::replace(&mut self.setup, Arc::new(setup));
         self.former.add(now.mono, old);
+        self.configure_registrar(now, out);
         // Last, and by the list that outlives a panic: seats that it had chosen before are rung.
-        self.queues.reload(now, route::seats(&self.setup), self.setup.queues.clone(), &mut self.queues_done);
+        let seats = route::seats(&self.setup, self.ua.registered());
+        self.queues.reload(now, seats, self.setup.queues.clone(), &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }
 }

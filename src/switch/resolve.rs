@@ -75,7 +75,8 @@ impl Switch {
             self.no_port(now, call);
             return self.unresolved(leg, EndedBy::Us, Some(Status(503)));
         };
-        self.connect(now, party, rtp, (*first, others.to_vec()), out);
+        let others = others.iter().map(|flow| route.way(*flow)).collect();
+        self.connect(now, party, rtp, (*first, others), out);
     }
 
     /// The call hangs up a leg that waits; false when it does not wait.

@@ -9,8 +9,10 @@ use crate::dialog::{Dial, LocalMedia};
 use crate::media::Origins;
 use crate::seat::{self, Seats};
 use crate::sip::{Codec, Header, Host, Name, NameAddr, Uri};
+use crate::ua::Way;
+use crate::ua::registrar::Registrar;
 use bytes::Bytes;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The header by which a phone learns how to ring.
@@ -27,9 +29,13 @@ pub(super) struct Route {
     pub target: Target,
     /// Where the party is called; none while its name has to be resolved.
     pub flow: Option<Flow>,
+    /// Other phones of the party.
+    pub others: Vec<Way>,
     /// The networks in which the addresses of its name may be.
     within: Vec<Cidr>,
     uri: Uri,
+    /// Proxies between us and its phone.
+    routes: Vec<NameAddr>,
     codecs: Vec<Codec>,
     pub dtmf: Dtmf,
     pub origins: Arc<Origins>,
@@ -45,20 +51,29 @@ pub(super) struct Route {
     pub answers_itself: bool,
 }
 
-pub(super) fn seats(setup: &Live) -> Vec<seat::Seat> {
+pub(super) fn seats(setup: &Live, registrar: Option<&Registrar>) -> Vec<seat::Seat> {
     let known = |seat: &Seat| {
-        let bindings = vec![seat::Binding { target: seat.target.clone() }];
+        let bindings = match &seat.target {
+            Some(target) => vec![seat::Binding { target: target.clone() }],
+            None => registrar.map(|registrar| registered(registrar, &seat.name)).unwrap_or_default(),
+        };
         let (skills, expert, rules) = (seat.skills.clone(), seat.expert, seat.rules.clone());
         seat::Seat { name: seat.name.clone(), channels: seat.channels, bindings, skills, expert, rules }
     };
     setup.seats.iter().map(known).collect()
 }
 
+/// The places where a seat's phones have registered from.
+pub(super) fn registered(registrar: &Registrar, seat: &str) -> Vec<seat::Binding> {
+    let place = |flow: Flow| Target::at(Transport::of(flow.proto), flow.remote);
+    registrar.bindings(seat).iter().map(|binding| seat::Binding { target: place(binding.flow()) }).collect()
+}
+
 /// `setups`: the one that holds now, and the one that the call began with, for parties that are in no other.
 pub(super) fn route(
     fixed: &Fixed,
     setups: [&Live; 2],
-    seats: &Seats,
+    (seats, registrar): (&Seats, Option<&Registrar>),
     party: &Dialled,
     emergency: bool,
     channels: &Channels,
@@ -66,9 +81,10 @@ pub(super) fn route(
     let now = setups[0];
     match party {
         Dialled::Seat { name } => match named(now, name) {
+            Some(seat) if seat.registers() => to_phone(fixed, seat, registrar?),
             Some(seat) => to_seat(fixed, seat, &seats.bindings(name).first()?.target),
             // One that a reload took away is called where it was when the call began.
-            None => named(setups[1], name).and_then(|seat| to_seat(fixed, seat, &seat.target)),
+            None => named(setups[1], name).and_then(|seat| to_seat(fixed, seat, seat.target.as_ref()?)),
         },
         Dialled::Target(target) => {
             let trunk = match &target.trunk {
@@ -93,8 +109,58 @@ fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {
     let (flow, within) = way(fixed, target, &seat.sources)?;
     let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], fixed.tickets.clone());
     let (target, origins, dtmf) = (target.clone(), seat.origins.clone(), seat.dtmf);
-    let (trunk, sees_all, call_data) = (None, false, true);
-    Some(Route { target, flow, within, uri, codecs, dtmf, origins, trunk, sees_all, tickets, call_data, answers_itself: false })
+    let (others, routes, trunk, sees_all) = (Vec::new(), Vec::new(), None, false);
+    let (call_data, answers_itself) = (true, false);
+    Some(Route {
+        target,
+        flow,
+        others,
+        within,
+        uri,
+        routes,
+        codecs,
+        dtmf,
+        origins,
+        trunk,
+        sees_all,
+        tickets,
+        call_data,
+        answers_itself,
+    })
+}
+
+/// The phone of the seat that registered last, and its others, each by the flow from which it registered.
+fn to_phone(fixed: &Fixed, seat: &Seat, registrar: &Registrar) -> Option<Route> {
+    let mut ways = registrar.ways(&seat.name);
+    let Way { flow, uri, routes } = ways.next()?;
+    let others: Vec<Way> = ways.filter(|way| way.flow.remote.is_ipv4() == flow.remote.is_ipv4()).collect();
+    let hosts = others.iter().map(|way| way.flow).chain([flow]).map(|flow| flow.remote.ip());
+    let (target, origins) = (Target::at(Transport::of(flow.proto), flow.remote), behind(&seat.origins, hosts));
+    let (codecs, dtmf, tickets) = (vec![Codec::Pcma, Codec::Pcmu], seat.dtmf, fixed.tickets.clone());
+    let (flow, within, trunk, sees_all) = (Some(flow), Vec::new(), None, false);
+    let (call_data, answers_itself) = (true, false);
+    Some(Route {
+        target,
+        flow,
+        others,
+        within,
+        uri,
+        routes,
+        codecs,
+        dtmf,
+        origins,
+        trunk,
+        sees_all,
+        tickets,
+        call_data,
+        answers_itself,
+    })
+}
+
+/// The voice of a phone behind a NAT comes from the host that its messages come from.
+pub(super) fn behind(origins: &Origins, hosts: impl Iterator<Item = IpAddr>) -> Arc<Origins> {
+    let networks = origins.networks.iter().copied().chain(hosts.map(Cidr::from)).collect();
+    Arc::new(Origins { networks, nat: origins.nat })
 }
 
 fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool) -> Option<Route> {
@@ -107,7 +173,23 @@ fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool) -> Optio
     let (codecs, origins, dtmf) = (trunk.codecs.clone(), trunk.origins.clone(), trunk.dtmf);
     let (call_data, tickets) = (trunk.call_data, None);
     let (target, trunk) = (trunk.target.clone(), Some(trunk.name.clone()));
-    Some(Route { target, flow, within, uri, codecs, dtmf, origins, trunk, sees_all, tickets, call_data, answers_itself: false })
+    let (others, routes, answers_itself) = (Vec::new(), Vec::new(), false);
+    Some(Route {
+        target,
+        flow,
+        others,
+        within,
+        uri,
+        routes,
+        codecs,
+        dtmf,
+        origins,
+        trunk,
+        sees_all,
+        tickets,
+        call_data,
+        answers_itself,
+    })
 }
 
 /// The flow to a target's address, or the networks in which those of its name may be; none when it cannot be called.
@@ -146,11 +228,16 @@ impl Route {
         flows
     }
 
+    /// The same party at another of its hops.
+    pub fn way(&self, flow: Flow) -> Way {
+        Way { flow, uri: self.uri.clone(), routes: Vec::new() }
+    }
+
     pub fn dial(
         &self,
         leg: LegId,
         call_id: String,
-        (flow, others): (Flow, Vec<Flow>),
+        (flow, others): (Flow, Vec<Way>),
         rtp: SocketAddr,
         identity: &Identity,
         (call, data): (CallId, &[(String, String)]),
@@ -167,6 +254,7 @@ impl Route {
             flow,
             others,
             uri: self.uri.clone(),
+            routes: self.routes.clone(),
             from: identity.from(flow.local, self.sees_all),
             to: NameAddr::new(self.uri.clone()),
             max_forwards: identity.max_forwards.saturating_sub(1),

@@ -56,11 +56,15 @@ impl Switch {
             Message::Response(response) => (&response.headers, false),
         };
         let from = headers.get(&Name::From).filter(|_| request).and_then(|value| NameAddr::parse(value));
-        let is_at = |seat: &&super::Seat| seat.is_at(self.queues.seats().bindings(&seat.name), flow.remote);
+        let phones = self.ua.registered();
+        let is_at = |seat: &&super::Seat| match phones.filter(|_| seat.registers()) {
+            Some(registrar) => registrar.at(flow).any(|name| *name == seat.name),
+            None => seat.is_at(self.queues.seats().bindings(&seat.name), flow.remote),
+        };
         let here = self.setup.seats.iter().filter(is_at).count();
         let is = |seat: &&super::Seat| {
             let named = from.as_ref().is_some_and(|from| from.uri.user == seat.aor.user);
-            seat.owns(flow.remote.ip()) && (named || is_at(seat) && here == 1)
+            seat.owns(flow.remote.ip()) && named || is_at(seat) && here == 1
         };
         let missed = self.setup.seats.iter().filter(|seat| self.queues.seats().missed().contains(&seat.name));
         let heard: Vec<Arc<str>> = missed.filter(is).map(|seat| seat.name.clone()).collect();

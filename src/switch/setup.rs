@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::queue;
 use crate::seat::{Binding, Rules};
 use crate::sip::{Codec, Uri};
-use crate::ua;
+use crate::ua::{self, registrar};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -63,6 +63,8 @@ impl Fixed {
 pub struct Live {
     pub trunks: Vec<Trunk>,
     pub seats: Vec<Seat>,
+    /// None: no phone may register.
+    pub registrar: Option<Arc<registrar::Config>>,
     pub queues: Vec<queue::Queue>,
     /// Where a target goes whose plan names no trunk: index into `trunks`.
     pub default_route: usize,
@@ -137,8 +139,9 @@ pub struct Seat {
     pub aor: Uri,
     /// The networks whose messages may be its own: its address, or those listed for its name.
     pub sources: Vec<Cidr>,
-    /// Where the configuration says that it is called. The addresses of a name count only within `sources`.
-    pub target: Target,
+    /// Where the configuration says that it is called; none: where its phone registers. The addresses of a name count only within
+    /// `sources`.
+    pub target: Option<Target>,
     pub channels: u32,
     pub dtmf: Dtmf,
     pub origins: Arc<Origins>,
@@ -150,6 +153,11 @@ pub struct Seat {
 }
 
 impl Seat {
+    /// Its phones register.
+    pub fn registers(&self) -> bool {
+        self.target.is_none()
+    }
+
     /// True for a host that may be its phone.
     pub fn owns(&self, host: IpAddr) -> bool {
         self.sources.iter().any(|block| block.contains(host))

@@ -162,7 +162,7 @@ impl World {
     /// The network. A stream keeps everything and its order; datagrams get lost, doubled and overtake each other.
     fn send(&mut self, of_server: bool, flow: Flow, data: Bytes) {
         let copies = match flow.proto {
-            Proto::Tcp => 1,
+            Proto::Tcp | Proto::Tls => 1,
             Proto::Udp if self.rng.chance(self.loss) => 0,
             Proto::Udp => 1 + u64::from(self.rng.chance(200)),
         };
@@ -170,7 +170,7 @@ impl World {
             let flow = if of_server { there(flow.proto) } else { here(flow.proto) };
             let next = Next::Arrives { at_server: !of_server, flow, data: data.clone() };
             match flow.proto {
-                Proto::Tcp => self.plan_after(Duration::from_millis(50), next),
+                Proto::Tcp | Proto::Tls => self.plan_after(Duration::from_millis(50), next),
                 Proto::Udp => self.plan(400, next),
             }
         }

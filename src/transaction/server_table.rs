@@ -1,5 +1,5 @@
 use crate::base::trap::{self, Trap};
-use crate::base::{Counts, Flow, Map, MapSeed, Mono, RateLimit, Source, Timers};
+use crate::base::{Counts, Flow, Map, MapSeed, Mono, Proto, RateLimit, Source, Timers};
 use crate::sip::{Message, Method, Name, Request, Response, Status, Via, Written};
 use crate::transaction::effect::{Effect, Notice};
 use crate::transaction::invite_server::InviteServer;
@@ -396,7 +396,9 @@ impl Back {
             return Back { flow: Flow { remote: via.response_to(arrived.remote), ..arrived }, fallback: None };
         }
         let sent_by = SocketAddr::new(arrived.remote.ip(), via.port.unwrap_or(5060));
-        Back { flow: arrived, fallback: (sent_by != arrived.remote).then_some(sent_by) }
+        // Nobody is connected to by TLS.
+        let another = sent_by != arrived.remote && arrived.proto != Proto::Tls;
+        Back { flow: arrived, fallback: another.then_some(sent_by) }
     }
 }
 

@@ -63,6 +63,7 @@ impl Phone {
             flow: Flow { proto: Proto::Udp, local: self.address, remote: gateway },
             others: Vec::new(),
             uri: to.clone(),
+            routes: Vec::new(),
             from: NameAddr::new(Uri::sip(caller, Host::Ip(self.address.ip()), None)),
             to: NameAddr::new(to),
             max_forwards: 70,

@@ -1,5 +1,6 @@
 //! Checks that a request must pass before anyone looks at what it wants (RFC 3261 §8.2), and what we say that we can do.
 
+use super::registrar;
 use crate::sip::{Content, Header, Headers, Method, Name, Request, Scheme, optional, plain};
 
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER";
@@ -26,9 +27,10 @@ impl Refusal {
     }
 }
 
-/// Method, URI scheme, extensions and content type, in the order of §8.2.
-pub fn admissible(request: &Request) -> Result<(), Refusal> {
+/// Method, URI scheme, extensions and content type, in the order of §8.2. `registrar`: phones may register.
+pub fn admissible(request: &Request, registrar: bool) -> Result<(), Refusal> {
     match &request.method {
+        Method::Register if registrar => {}
         Method::Notify => return Err(unsubscribed(&request.headers)),
         Method::Other(_) => return Err(Refusal::with(501, Name::Allow, ALLOW)),
         method if !allowed(method) => return Err(Refusal::with(405, Name::Allow, ALLOW)),
@@ -41,7 +43,8 @@ pub fn admissible(request: &Request) -> Result<(), Refusal> {
     if request.headers.all(&Name::Replaces).count() > usize::from(request.method == Method::Invite) {
         return Err(Refusal::new(400));
     }
-    if let Some(unsupported) = unsupported(&request.headers) {
+    let more = if request.method == Method::Register { registrar::SUPPORTED } else { "" };
+    if let Some(unsupported) = unsupported(&request.headers, more) {
         return Err(Refusal::with(420, Name::Unsupported, unsupported));
     }
     // §21.4.13. A BYE ends the call whatever it carries.
@@ -85,8 +88,9 @@ const MOST_UNSUPPORTED: usize = 16;
 const LONGEST_TOKEN: usize = 64;
 
 /// The extensions required that we do not have (§8.2.2.3).
-fn unsupported(headers: &Headers) -> Option<String> {
-    let ours = |token: &str| SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(token));
+fn unsupported(headers: &Headers, more: &str) -> Option<String> {
+    let known = || SUPPORTED.split(", ").chain(more.split(", "));
+    let ours = |token: &str| known().any(|known| known.eq_ignore_ascii_case(token));
     let required = headers.all(&Name::Require).map(|value| String::from_utf8_lossy(value).into_owned());
     let unknown: Vec<String> = required
         .flat_map(|value| value.split(',').map(|token| token.trim().to_owned()).collect::<Vec<_>>())
@@ -108,7 +112,7 @@ mod tests {
         for _ in 0..8 {
             request.headers.push(Name::Require, "100rel, a".repeat(900));
         }
-        let named = unsupported(&request.headers).unwrap();
+        let named = unsupported(&request.headers, "").unwrap();
         assert!(named.split(", ").count() == MOST_UNSUPPORTED && named.len() < 2000, "{named}");
     }
 }

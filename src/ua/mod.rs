@@ -6,15 +6,18 @@
 
 mod admission;
 mod peers;
+pub mod registrar;
 mod table;
 
 pub use admission::{ACCEPT, ALLOW, ENCODING, Refusal, SUPPORTED, admissible};
 pub use peers::Peers;
+pub use registrar::Way;
 
 use crate::base::{Flow, LegId, MapSeed, Mono, Now, Rng};
 use crate::sip::{self, Header, Headers, Message, Method, Name, Request, Response, Status, Uri};
 use crate::transaction::{self, ClientId, ServerId, Transactions};
 use bytes::Bytes;
+use registrar::Registrar;
 use std::collections::VecDeque;
 use table::Table;
 
@@ -56,7 +59,7 @@ pub struct Sent {
 pub enum Event {
     /// This usage's transaction, or a request within its dialog.
     Of(Usage, transaction::Event),
-    /// An admissible INVITE or OPTIONS outside every dialog: it may begin a usage.
+    /// An admissible INVITE, OPTIONS or, where there is a registrar, REGISTER outside every dialog: it may begin a usage.
     Begins { id: ServerId, flow: Flow, request: Request },
     /// A 2xx to an INVITE of ours that no usage waits for: it must still be acknowledged and ended.
     Stray { flow: Flow, response: Response },
@@ -82,6 +85,7 @@ pub struct Ua {
     rng: Rng,
     transactions: Transactions,
     table: Table,
+    registrar: Option<Registrar>,
     /// Told by the transactions, not yet handed on.
     pending: VecDeque<transaction::Event>,
     sent: Vec<Sent>,
@@ -95,12 +99,28 @@ impl Ua {
         let transactions = Transactions::new(config.transaction, rng.fork(), seed);
         let (pending, sent, scratch) = (VecDeque::new(), Vec::new(), Vec::new());
         let (peers, table) = (Peers::default(), Table::new(seed));
-        Ua { config, peers, rng, transactions, table, pending, sent, scratch, serving: None }
+        Ua { config, peers, rng, transactions, table, registrar: None, pending, sent, scratch, serving: None }
     }
 
     /// New dialogs meet these peers; others keep those that they began with.
     pub fn meet(&mut self, peers: Peers) {
         self.peers = peers;
+    }
+
+    /// The registrar, where phones may register.
+    pub fn registrar(&mut self) -> &mut Option<Registrar> {
+        &mut self.registrar
+    }
+
+    /// As [`Ua::registrar`], to be asked.
+    pub fn registered(&self) -> Option<&Registrar> {
+        self.registrar.as_ref()
+    }
+
+    /// The peers that a dialog meets; and true where a phone registered by this flow: what it is told goes by it and no other
+    /// way (RFC 5626 §5.3).
+    pub fn peers_by(&self, flow: Flow) -> (&Peers, bool) {
+        (&self.peers, self.registrar.as_ref().is_some_and(|registrar| registrar.keeps(flow)))
     }
 
     pub fn config(&self) -> &Config {
@@ -210,11 +230,11 @@ impl Ua {
         if let Some(usage) = self.table.by_tag(tag) {
             return Event::Of(usage, transaction::Event::Request { id, flow, request });
         }
-        let refusal = match admissible(&request) {
+        let refusal = match admissible(&request, self.registrar.is_some()) {
             Err(refusal) => refusal,
             Ok(()) if !tag.is_empty() => Refusal::new(481),
             Ok(()) => match request.method {
-                Method::Invite | Method::Options => return Event::Begins { id, flow, request },
+                Method::Invite | Method::Options | Method::Register => return Event::Begins { id, flow, request },
                 // Only a party to a call may ask to move it.
                 Method::Refer => Refusal::new(403),
                 _ => Refusal::new(481),
@@ -260,6 +280,11 @@ impl Ua {
     pub fn dismiss(&mut self, id: ServerId, response: Response) {
         self.transactions.dismiss(id, response, &mut self.scratch);
         self.sort();
+    }
+
+    /// Nobody answers this request.
+    pub fn ignore(&mut self, id: ServerId) {
+        self.transactions.abandon(id);
     }
 
     pub fn refuse(&mut self, now: Now, id: ServerId, request: &Request, refusal: Refusal) {

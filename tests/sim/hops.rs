@@ -197,7 +197,7 @@ fn a_name_leads_nowhere_that_the_operator_has_not_listed() {
 fn a_seat_may_have_a_name() {
     let mut gateway = Gateway::new(|setup| {
         let seat = &mut setup.live.seats[0];
-        seat.target = Target { transport: Transport::Udp, place: Place::Named("desk.example.cn".into(), 5060) };
+        seat.target = Some(Target { transport: Transport::Udp, place: Place::Named("desk.example.cn".into(), 5060) });
     });
     gateway.names = Some([("desk.example.cn".to_owned(), vec![address(10).ip()])].into());
     gateway.call(CARRIER, "13800138000", "12345");

@@ -71,6 +71,7 @@ impl Peer {
             call_id: rng.token(),
             flow: Flow { proto: Proto::Udp, local: self.address, remote: gateway },
             others: Vec::new(),
+            routes: Vec::new(),
             uri: to.clone(),
             from: NameAddr::new(Uri::sip(&user, host(self.address), None)),
             to: NameAddr::new(to),

@@ -369,7 +369,7 @@ impl World {
     fn served(&mut self) -> Result<(), String> {
         let calm = self.dead || self.switch.gauges().waiting == 0 || self.switch.counters().reloads > 0;
         for (at, peer) in self.peers.iter().filter(|(at, _)| **at >= address(10)) {
-            let named = self.setup.live.seats.iter().find(|seat| seat.target.address() == Some(*at));
+            let named = self.setup.live.seats.iter().find(|seat| seat.target.as_ref().and_then(Target::address) == Some(*at));
             let kept = named.is_some_and(|seat| self.switch.is_taken(&seat.name));
             let idle = !calm && !peer.crashed && !kept && peer.left() == 0;
             let since = *self.uncalled.entry(*at).or_insert(self.now.mono);
@@ -823,7 +823,7 @@ fn named(setup: &Live) -> BTreeSet<SocketAddr> {
         .trunks
         .iter()
         .map(|trunk| &trunk.target)
-        .chain(setup.seats.iter().map(|seat| &seat.target))
+        .chain(setup.seats.iter().filter_map(|seat| seat.target.as_ref()))
         .filter_map(Target::address)
         .collect()
 }

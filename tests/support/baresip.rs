@@ -21,6 +21,18 @@ pub struct Baresip {
 impl Baresip {
     /// It is called `user`, and calls from there.
     pub fn start(gateway: &Gateway, user: &str, port: u16, hertz: u32) -> Baresip {
+        let account = format!("<sip:{user}@{}:{}>;regint=0", gateway.host.ip, gateway.sip);
+        Baresip::with(gateway, &account, port, hertz)
+    }
+
+    /// It registers as `user` by this transport, at that port of the gateway's.
+    pub fn registered(gateway: &Gateway, user: &str, password: &str, (transport, at): (&str, u16), hertz: u32) -> Baresip {
+        let ip = gateway.host.ip;
+        let account = format!("<sip:{user}@{ip}:{at};transport={transport}>;auth_user={user};auth_pass={password};regint=60");
+        Baresip::with(gateway, &account, gateway.host.ports(2), hertz)
+    }
+
+    fn with(gateway: &Gateway, account: &str, port: u16, hertz: u32) -> Baresip {
         let (ip, control) = (gateway.host.ip, gateway.host.port());
         let folder = gateway.folder.path().join(format!("baresip-{port}"));
         let path = folder.display();
@@ -35,7 +47,7 @@ impl Baresip {
         );
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("config"), config).unwrap();
-        let account = format!("<sip:{user}@{ip}:{}>;regint=0;answermode=manual;audio_codecs=PCMA/8000/1\n", gateway.sip);
+        let account = format!("{account};answermode=manual;audio_codecs=PCMA/8000/1\n");
         fs::write(folder.join("accounts"), account).unwrap();
         fs::write(folder.join("contacts"), "").unwrap();
         let mut command = Command::new("baresip");
@@ -52,6 +64,11 @@ impl Baresip {
     pub fn command(&mut self, name: &str, parameters: &str) {
         let text = json!({ "command": name, "params": parameters, "token": name }).to_string();
         write!(self.control, "{}:{text},", text.len()).unwrap();
+    }
+
+    /// Neither speaks nor answers from now on.
+    pub fn freeze(&self) {
+        assert!(Command::new("kill").args(["-STOP", &self.child.id().to_string()]).status().unwrap().success());
     }
 
     /// The next event of this type; others, and answers to commands, are passed over.

@@ -6,9 +6,11 @@ use super::sipp::Sipp;
 use super::wait_until;
 use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Condvar, Mutex};
 
 /// Every prompt lasts a second: 50 packets of 20 ms.
@@ -24,6 +26,8 @@ pub struct Spec {
     pub trunk: &'static str,
     pub media: &'static str,
     pub desks: &'static str,
+    /// The one seat of its queue registers, with this password, by these algorithms.
+    pub phones: Option<(&'static str, &'static str)>,
     /// Addresses that the trunk's calls may come from, instead of all loopback ones; IP is the gateway's own.
     pub sources: Option<&'static str>,
     pub calls: &'static str,
@@ -49,6 +53,7 @@ impl Default for Spec {
             trunk: "",
             media: "",
             desks: "",
+            phones: None,
             sources: None,
             calls: "",
             records: "",
@@ -66,6 +71,8 @@ pub struct Gateway {
     program: Program,
     pub host: Host,
     pub sip: u16,
+    /// Where it speaks TLS.
+    pub tls: u16,
     /// Where each seat is called.
     pub seats: Vec<u16>,
     /// Where targets of the plan are called.
@@ -86,7 +93,7 @@ impl Gateway {
         let turn = Turn::take();
         let folder = tempfile::tempdir_in(memory_or_disk()).unwrap();
         let host = Host::new();
-        let (sip, http, target) = (host.port(), host.port(), host.port());
+        let (sip, http, target, tls) = (host.port(), host.port(), host.port(), host.port());
         let seats: Vec<u16> = spec.seats.iter().map(|_| host.port()).collect();
         let backend = Backend::start((host.ip, host.port()).into());
         match &spec.plan {
@@ -102,9 +109,20 @@ impl Gateway {
         }
         let mut program = Program::new(folder, (host.ip, http).into());
         program.config = Some("site.toml");
-        let gateway = Gateway { program, host, sip, seats, target, backend, _turn: turn };
+        let gateway = Gateway { program, host, sip, tls, seats, target, backend, _turn: turn };
         fs::write(gateway.folder.path().join("site.toml"), gateway.site(spec)).unwrap();
+        if let Some((password, _)) = spec.phones {
+            gateway.gives("phone", password);
+        }
         gateway
+    }
+
+    /// Gives a seat this password.
+    pub fn gives(&self, seat: &str, password: &str) {
+        let mut child = self.command(&["seats", "add", seat, "--stdin"]).stdin(Stdio::piped()).spawn().unwrap();
+        writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// A SIPp caller; `number` is dialled.
@@ -142,6 +160,20 @@ impl Gateway {
         }
     }
 
+    fn by_tls(&self) -> String {
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/tls");
+        let (ip, tls, keys) = (self.host.ip, self.tls, keys.display());
+        format!("listen_tls = [\"{ip}:{tls}\"]\ncertificate = \"{keys}/first.pem\"\nkey = \"{keys}/first.key\"\n")
+    }
+
+    fn phones(&self, algorithms: &str) -> String {
+        let (ip, folder) = (self.host.ip, self.folder.path().display());
+        format!(
+            "[registrar]\nenabled = true\nnetworks = [\"{ip}\", \"127.0.0.1\"]\ncredentials = \"{folder}/seats\"\nalgorithms = [{algorithms}]\n\
+             [seats.phone]\naor = \"sip:1001@{ip}\"\nregister = true\nmedia = [\"127.0.0.1\"]\n"
+        )
+    }
+
     /// The site file.
     fn site(&self, spec: &Spec) -> String {
         let (ip, sip, http, target, backend) = (self.host.ip, self.sip, self.http.port(), self.target, self.backend.address);
@@ -150,12 +182,17 @@ impl Gateway {
         let url = spec.webhook.map_or(format!("http://{backend}/events"), str::to_string);
         let desks: String =
             self.seats.iter().zip(&spec.seats).enumerate().map(|(i, (p, c))| desk(i, ip, *p, *c) + spec.desks + "\n").collect();
-        let names: Vec<String> = (0..self.seats.len()).map(|i| format!("\"desk-{i}\"")).collect();
+        let by_tls = spec.phones.map(|_| self.by_tls()).unwrap_or_default();
+        let names: Vec<String> = match spec.phones {
+            None => (0..self.seats.len()).map(|i| format!("\"desk-{i}\"")).collect(),
+            Some(_) => vec!["\"phone\"".to_owned()],
+        };
+        let phones = spec.phones.map(|(_, algorithms)| self.phones(algorithms)).unwrap_or_default();
         format!(
             "[node]\nname = \"test\"\nstate = \"{folder}/var\"\n\
-             [sip]\nlisten = [\"{ip}:{sip}\"]\n{}\n\
+             [sip]\nlisten = [\"{ip}:{sip}\"]\n{by_tls}{}\n\
              [trunks.loopback]\nport = {target}\naddresses = {}\n{}\n\
-             [seats.desk]\nenabled = false\n{desks}\
+             [seats.desk]\nenabled = false\n{desks}{phones}\
              [queues.12345]\nseats = [{}]\n{}\n\
              [plan]\nfile = \"{folder}/plan.toml\"\n\
              [media]\naddresses = [\"{ip}\"]\nfirst_port = {first}\nlast_port = {}\nprompts = \"{folder}/prompts\"\n{}\n\

@@ -7,6 +7,9 @@ pub trait Softphone {
     /// At desk-0; whoever it talks to hears it hum.
     fn at_desk(gateway: &Gateway, hertz: u32) -> Self;
 
+    /// Registers as the phone's seat by this transport, at that port of the gateway's.
+    fn registered(gateway: &Gateway, password: &str, by: (&str, u16), hertz: u32) -> Self;
+
     /// Its person takes the call that comes.
     fn answers(&mut self);
 
@@ -31,6 +34,10 @@ pub trait Softphone {
 impl Softphone for Baresip {
     fn at_desk(gateway: &Gateway, hertz: u32) -> Baresip {
         Baresip::start(gateway, "desk-0", gateway.seats[0], hertz)
+    }
+
+    fn registered(gateway: &Gateway, password: &str, by: (&str, u16), hertz: u32) -> Baresip {
+        Baresip::registered(gateway, "1001", password, by, hertz)
     }
 
     fn answers(&mut self) {
@@ -70,6 +77,10 @@ impl Softphone for Baresip {
 impl Softphone for Linphone {
     fn at_desk(gateway: &Gateway, hertz: u32) -> Linphone {
         Linphone::start(gateway, "desk-0", gateway.seats[0], hertz)
+    }
+
+    fn registered(gateway: &Gateway, password: &str, by: (&str, u16), hertz: u32) -> Linphone {
+        Linphone::registered(gateway, "1001", password, by, hertz)
     }
 
     fn answers(&mut self) {

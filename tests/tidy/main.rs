@@ -63,6 +63,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "transport",
             "transaction::Config",
             "ua::Config",
+            "ua::registrar",
             "dialog::Config",
             "plan",
             "media",

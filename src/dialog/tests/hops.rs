@@ -10,8 +10,11 @@ impl One {
     fn dial_hops(&mut self, hops: u8) -> (LegId, Request) {
         let leg = self.legs.next_id();
         let hop = |last: u8| Flow { remote: format!("198.51.100.{last}:5060").parse().unwrap(), ..self.flow };
-        let others = (8..7 + hops).map(hop).collect();
-        self.command(Command::Dial(Box::new(Dial { others, ..party(leg, self.flow) })));
+        let others: Vec<Flow> = (8..7 + hops).map(hop).collect();
+        let party = party(leg, self.flow);
+        let way = |flow| Way { flow, uri: party.uri.clone(), routes: Vec::new() };
+        let others = Vec::into_iter(others).map(way).collect();
+        self.command(Command::Dial(Box::new(Dial { others, ..party })));
         (leg, self.request())
     }
 

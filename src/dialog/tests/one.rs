@@ -298,6 +298,7 @@ pub(super) fn party(leg: LegId, flow: Flow) -> Dial {
         flow,
         others: Vec::new(),
         uri: uri("sip:seat@198.51.100.7"),
+        routes: Vec::new(),
         from: NameAddr::new(uri("sip:13800138000@192.0.2.1")),
         to: NameAddr::new(uri("sip:seat@198.51.100.7")),
         max_forwards: 69,

@@ -152,7 +152,11 @@ fn own(config: &Config, shards: usize) -> usize {
     let backends = config.records.backends.values().filter(|backend| backend.enabled);
     let backends = backends.map(|backend| EACH_BACKEND + backend.parallel);
     let webhook = if config.records.webhook.url.is_empty() { 0 } else { EACH_BACKEND + crate::record::delivery::IN_FLIGHT };
-    OWN + EACH_ADDRESS * config.sip.listen.len() + EACH_SHARD * shards + backends.sum::<usize>() + webhook
+    OWN + EACH_ADDRESS * config.sip.listen.len()
+        + config.sip.listen_tls.len()
+        + EACH_SHARD * shards
+        + backends.sum::<usize>()
+        + webhook
 }
 
 fn too_few(least: usize, needed: usize, limit: usize) -> Text {

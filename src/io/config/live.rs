@@ -27,6 +27,7 @@ pub const LIVE: &[&str] = &[
     "records.areas",
     "records.emergency_wait",
     "records.on_journal_failure",
+    "registrar",
     "routes",
     "seats",
     "shifts",

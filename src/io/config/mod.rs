@@ -1,6 +1,7 @@
 //! Configuration: the built-in defaults, a site file and the environment, layered; every mistake found at once.
 
 mod callers;
+pub mod credentials;
 mod finding;
 pub mod fit;
 mod layers;
@@ -12,6 +13,7 @@ mod peers;
 pub mod plans;
 mod queues;
 mod redact;
+mod registrar;
 pub mod reload;
 mod schema;
 pub mod secrets;
@@ -28,6 +30,7 @@ pub use live::LIVE;
 pub use media::Media;
 pub use peers::{Codec, Dtmf, LinesFrom, Seat, SignIn, Transport, Trunk};
 pub use queues::{Callbacks, Queue, Survey};
+pub use registrar::{Algorithm, Registrar};
 pub use schema::*;
 
 use std::path::Path;

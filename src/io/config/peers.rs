@@ -79,6 +79,7 @@ pub struct Seat {
     pub enabled: bool,
     pub name: String,
     pub aor: String,
+    pub register: bool,
     pub address: String,
     #[serde(deserialize_with = "list")]
     pub addresses: Vec<String>,
@@ -102,6 +103,7 @@ impl Default for Seat {
             enabled: true,
             name: String::new(),
             aor: String::new(),
+            register: false,
             address: String::new(),
             addresses: Vec::new(),
             transport: Transport::Udp,
@@ -120,9 +122,15 @@ impl Default for Seat {
 }
 
 impl Seat {
-    /// Where it is called.
+    /// Where it is called; none for one that registers.
     pub fn place(&self) -> Option<Place> {
         self.address.parse().ok()
+    }
+
+    /// The name that its phone signs with: the user of its address of record.
+    pub fn user(&self) -> &str {
+        let user = self.aor.split('@').next().unwrap_or_default();
+        user.strip_prefix("sip:").unwrap_or(user)
     }
 
     /// The networks whose messages may be its own: its address, or those listed for its name.

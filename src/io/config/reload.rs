@@ -83,6 +83,7 @@ pub struct Reloader {
     admission: Arc<Admission>,
     tokens: Arc<Tokens>,
     identity: Option<Arc<Identity>>,
+    sip_identity: Option<Arc<Identity>>,
     /// One reload at a time.
     running: tokio::sync::Mutex<Running>,
     /// The part that everybody beside the switch reads, also while a reload is under way.
@@ -108,17 +109,19 @@ pub struct Site {
     pub tokens: Arc<Tokens>,
     /// The certificate of the HTTP interface, where it speaks TLS.
     pub identity: Option<Arc<Identity>>,
+    /// The same of SIP.
+    pub sip_identity: Option<Arc<Identity>>,
 }
 
 impl Reloader {
     pub fn new(site: Site, running: Running) -> Reloader {
-        let Site { file, inbox, switch_figures, admission, tokens, identity } = site;
+        let Site { file, inbox, switch_figures, admission, tokens, identity, sip_identity } = site;
         let shown = Mutex::new(running.live.clone());
         note_site(&running.trail, file.as_deref());
         note_identity(&running.trail, &running.config);
         let failed = AtomicU64::new(0);
         let running = tokio::sync::Mutex::new(running);
-        Reloader { file, inbox, switch_figures, admission, tokens, identity, running, shown, failed }
+        Reloader { file, inbox, switch_figures, admission, tokens, identity, sip_identity, running, shown, failed }
     }
 
     /// Reads everything anew. All that is wrong comes back, and nothing has changed then.
@@ -176,7 +179,7 @@ impl Reloader {
         let read = tokio::task::block_in_place(|| read(self.file.as_deref(), &running.config, &trail));
         trail.join(&running.trail);
         running.trail = trail;
-        let Read { config, needs_restart, identity, mut loaded } = read.map_err(NotReloaded::Wrong)?;
+        let Read { config, needs_restart, identities, mut loaded } = read.map_err(NotReloaded::Wrong)?;
         keep_equal(&mut loaded.prompts, &running.live.prompts);
         let warnings = loaded.warnings.iter().map(Problem::told).collect();
         let live = setup::live(&config, loaded).map_err(|problem| NotReloaded::Wrong(vec![problem]))?;
@@ -184,8 +187,10 @@ impl Reloader {
         let reloads = self.switch_figures.read().counters.reloads;
         // Peers that the new configuration brings may connect before it counts; those that are gone, no longer after it.
         self.tokens.set(&config.http).map_err(|faults| NotReloaded::Wrong(vec![KeyFault::told(&faults)]))?;
-        if let (Some(shown), Some(new)) = (&self.identity, identity) {
-            shown.replace(new);
+        for (shown, new) in [&self.identity, &self.sip_identity].into_iter().zip(identities) {
+            if let (Some(shown), Some(new)) = (shown, new) {
+                shown.replace(new);
+            }
         }
         self.admission.set(setup::known(&config));
         if !self.inbox.send(Input::Reload(Box::new(live.clone()))) {
@@ -241,8 +246,8 @@ struct Read {
     config: Config,
     /// Keys that the files change and a running gateway does not take over.
     needs_restart: Vec<String>,
-    /// The certificate as its files are now.
-    identity: Option<Identity>,
+    /// The certificates of the HTTP interface and of SIP as their files are now.
+    identities: [Option<Identity>; 2],
     loaded: plans::Loaded,
 }
 
@@ -254,14 +259,15 @@ fn read(file: Option<&Path>, running: &Config, trail: &Trail) -> Result<Read, Ve
     let config = running.with_live(&new);
     let needs_restart = settings(&config, &new);
     note_identity(trail, &config);
-    let identity = secrets::identity(&config.http).map_err(|fault| vec![KeyFault::told(&[fault])])?;
+    let told = |fault| vec![KeyFault::told(&[fault])];
+    let identities = [secrets::identity(&config.http).map_err(told)?, secrets::sip_identity(&config.sip).map_err(told)?];
     let loaded = plans::load_noting(&config, trail).map_err(|problems| {
         let left = needs_restart
             .iter()
             .map(|setting| both!("a restart is needed before this counts: {setting}", "此项须重启后才生效：{setting}"));
         problems.into_iter().chain(left).collect::<Vec<_>>()
     })?;
-    Ok(Read { config, needs_restart, identity, loaded })
+    Ok(Read { config, needs_restart, identities, loaded })
 }
 
 fn compare(old: &Running, config: &Config, live: &Live, needs_restart: Vec<String>, warnings: Vec<Text>) -> Report {
@@ -288,9 +294,10 @@ fn note_site(trail: &Trail, file: Option<&Path>) {
     trail.note(super::site_file(file));
 }
 
-/// A certificate that somebody renews is shown as soon as it stands there.
+/// A certificate that somebody renews is shown as soon as it stands there, and a new password counts.
 fn note_identity(trail: &Trail, config: &Config) {
-    let files = [&config.http.certificate, &config.http.key].into_iter();
+    let Config { http, sip, registrar, .. } = config;
+    let files = [&http.certificate, &http.key, &sip.certificate, &sip.key, &registrar.credentials].into_iter();
     files.filter(|path| !path.as_os_str().is_empty()).for_each(|path| trail.note(path));
 }
 

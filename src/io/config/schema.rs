@@ -5,6 +5,7 @@ use super::list::list;
 use super::media::Media;
 use super::peers::{Seat, Trunk};
 use super::queues::{Callbacks, Queue, Survey};
+use super::registrar::Registrar;
 use crate::control::{FeatureCodes, Role, ShiftCode};
 use crate::io::process::log::Log;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ pub struct Config {
     pub sip: Sip,
     pub trunks: BTreeMap<String, Trunk>,
     pub routes: Routes,
+    pub registrar: Registrar,
     pub seats: BTreeMap<String, Seat>,
     pub shifts: Shifts,
     pub queues: BTreeMap<String, Queue>,
@@ -70,6 +72,11 @@ pub struct Node {
 pub struct Sip {
     #[serde(deserialize_with = "list")]
     pub listen: Vec<SocketAddr>,
+    /// Where TLS is spoken, and PEM files for it; no address: nowhere.
+    #[serde(deserialize_with = "list")]
+    pub listen_tls: Vec<SocketAddr>,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
     pub unknown_source: UnknownSource,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub t1: Duration,

@@ -1,13 +1,14 @@
 //! The keys that records are sealed with, read from where the configuration says.
 
 use super::finding::KeyFault;
-use super::schema::{Http, Records, SealingKey};
+use super::schema::{Http, Records, SealingKey, Sip};
 use crate::base::Text;
 use crate::io::net::tls::{self, Identity};
 use crate::io::process::files;
 use crate::record::seal::{Sealer, Secret};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A name is written into each entry.
 const LONGEST_NAME: usize = 32;
@@ -49,15 +50,24 @@ pub fn link(records: &Records, name: &str) -> Result<Option<Secret>, Text> {
 
 /// The certificate of the HTTP interface and its key, where it is to speak TLS.
 pub fn identity(http: &Http) -> Result<Option<Identity>, KeyFault> {
-    let fault = |key: &str, message| KeyFault::new(&["http", key], message);
-    match (http.certificate.as_os_str().is_empty(), http.key.as_os_str().is_empty()) {
+    shown("http", &http.certificate, &http.key)
+}
+
+/// The same of SIP.
+pub fn sip_identity(sip: &Sip) -> Result<Option<Identity>, KeyFault> {
+    shown("sip", &sip.certificate, &sip.key)
+}
+
+fn shown(table: &str, certificate: &Path, private: &Path) -> Result<Option<Identity>, KeyFault> {
+    let fault = |key: &str, message| KeyFault::new(&[table, key], message);
+    match (certificate.as_os_str().is_empty(), private.as_os_str().is_empty()) {
         (true, true) => Ok(None),
         (true, false) => Err(fault("key", both!("set `certificate` too, or neither", "须同时设置 `certificate`，或两者都不设"))),
         (false, true) => Err(fault("certificate", both!("set `key` too, or neither", "须同时设置 `key`，或两者都不设"))),
-        (false, false) => Identity::read(&http.certificate, &http.key).map(Some).map_err(|wrong| {
+        (false, false) => Identity::read(certificate, private).map(Some).map_err(|wrong| {
             let (key, path, why) = match wrong {
-                tls::Fault::Certificate(why) => ("certificate", http.certificate.display(), why),
-                tls::Fault::Key(why) => ("key", http.key.display(), why),
+                tls::Fault::Certificate(why) => ("certificate", certificate.display(), why),
+                tls::Fault::Key(why) => ("key", private.display(), why),
             };
             fault(key, both!("{path}: ", "{path}：").then(&why))
         }),

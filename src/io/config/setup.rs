@@ -1,6 +1,7 @@
 //! From configuration to what the switch is told.
 
 use super::callers;
+use super::credentials::Credentials;
 use super::fit::Fit;
 use super::plans::Loaded;
 use crate::base::{AccessList, Cidr, Proto, Rate, Target, Text, Transport};
@@ -13,12 +14,14 @@ use crate::media::{Origins, Prompt};
 use crate::queue;
 use crate::seat::{Rules, SignIn};
 use crate::sip;
+use crate::sip::digest::Algorithm;
 use crate::switch::{
     Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
 use crate::transport::Bounds;
 use crate::ua::Config as Ua;
+use crate::ua::registrar;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,19 +77,24 @@ pub fn known(config: &Config) -> admission::Known {
     let mut sources = AccessList::new();
     let trunks = config.trunks.values().filter(|trunk| trunk.enabled).flat_map(|trunk| trunk.addresses.clone());
     let seats = config.seats.values().filter(|seat| seat.enabled).flat_map(config::Seat::sources);
-    for text in trunks.chain(seats) {
-        if let Ok(block) = text.parse() {
-            sources.insert(block, ());
+    let phones = config.registrar.networks.iter().filter(|_| config.registrar.enabled).cloned();
+    // A network of all the world makes nobody known: its hosts share the places of strangers.
+    let mut all = config.sip.unknown_source == config::UnknownSource::Refuse;
+    for block in trunks.chain(seats).chain(phones).filter_map(|text| text.parse::<Cidr>().ok()) {
+        match block.is_everything() {
+            true => all = true,
+            false => _ = sources.insert(block, ()),
         }
     }
-    admission::Known { all: config.sip.unknown_source == config::UnknownSource::Refuse, sources }
+    admission::Known { all, sources }
 }
 
-/// `listen`: the addresses that are really bound.
-pub fn fixed(config: &Config, listen: &[SocketAddr], fit: &Fit) -> Fixed {
+/// `listen`: the addresses that are really bound, and those of TLS.
+pub fn fixed(config: &Config, (listen, tls): (&[SocketAddr], &[SocketAddr]), fit: &Fit) -> Fixed {
+    let plain = listen.iter().flat_map(|address| [(Proto::Udp, *address), (Proto::Tcp, *address)]);
     Fixed {
         node: config.node.name.clone(),
-        listen: listen.iter().flat_map(|address| [(Proto::Udp, *address), (Proto::Tcp, *address)]).collect(),
+        listen: plain.chain(tls.iter().map(|address| (Proto::Tls, *address))).collect(),
         ua: ua(config),
         legs: legs(config),
         resolve_timeout: config.sip.resolve_timeout,
@@ -114,6 +122,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
             .collect(),
         default_route: default_route.ok_or_else(|| both!("no trunk `{0}`", "没有中继 `{0}`", config.routes.default))?,
         trunks,
+        registrar: registrar(config)?,
         plan: Arc::new(loaded.plan),
         policy: Arc::new(policy(config, longest(loaded.prompts.values()))),
         prompts: Arc::new(loaded.prompts),
@@ -186,10 +195,7 @@ fn seat(name: &str, seat: &config::Seat, rules: Rules) -> Result<Seat, Text> {
         aor: sip::Uri::parse(seat.aor.as_bytes())
             .ok_or_else(|| both!("seat `{name}`: `{0}` is no SIP URI", "座席 `{name}`：`{0}` 不是 SIP URI", seat.aor))?,
         sources: seat.sources().iter().map(|text| network(text)).collect::<Result<_, _>>()?,
-        target: Target {
-            transport: transport(seat.transport),
-            place: seat.place().ok_or_else(|| both!("seat `{name}` has no address", "座席 `{name}` 没有地址"))?,
-        },
+        target: seat.place().map(|place| Target { transport: transport(seat.transport), place }),
         channels: seat.channels,
         dtmf: dtmf(seat.dtmf),
         origins: origins(&seat.sources(), &seat.media, seat.nat)?,
@@ -201,6 +207,37 @@ fn seat(name: &str, seat: &config::Seat, rules: Rules) -> Result<Seat, Text> {
         expert: seat.expert,
         rules,
     })
+}
+
+/// Where a phone may register, and as whom.
+fn registrar(config: &Config) -> Result<Option<Arc<registrar::Config>>, Text> {
+    let ours = &config.registrar;
+    if !ours.enabled {
+        return Ok(None);
+    }
+    let credentials = Credentials::read_or_begin(&ours.credentials)?;
+    let seats = config.seats.iter().filter(|(_, seat)| seat.enabled && seat.register);
+    let account = |(name, seat): (&String, &config::Seat)| {
+        let secrets = credentials.of(seat.user(), &ours.realm).to_vec();
+        (seat.user().to_owned(), registrar::Account { seat: name.as_str().into(), secrets })
+    };
+    let algorithm = |algorithm: &config::Algorithm| match algorithm {
+        config::Algorithm::Sha256 => Algorithm::Sha256,
+        config::Algorithm::Md5 => Algorithm::Md5,
+    };
+    Ok(Some(Arc::new(registrar::Config {
+        realm: ours.realm.clone(),
+        algorithms: ours.algorithms.iter().map(algorithm).collect(),
+        networks: ours.networks.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+        expires: ours.expires,
+        least_expires: ours.min_expires,
+        most_expires: ours.max_expires,
+        contacts: ours.contacts,
+        nonce_life: ours.nonce_life,
+        tries: ours.tries,
+        ban: ours.ban,
+        accounts: seats.map(account).collect(),
+    })))
 }
 
 /// Where a peer's media may come from besides the address in its SDP.

@@ -7,6 +7,7 @@ mod http;
 mod place;
 mod queues;
 mod reach;
+mod registrar;
 mod twins;
 
 use super::finding::Finding;
@@ -34,6 +35,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.trunks(config);
     check.seats_and_queues(config);
     check.callers(config);
+    check.registrar(config);
     check.keys(config);
     check.media(config);
     check.limits(config);
@@ -51,6 +53,7 @@ pub fn doubts(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.attained(config);
     check.shared(config);
     check.side_by_side(config);
+    check.without_password(config);
     check.unread_credentials(config);
     check.findings.extend(layers.unread().iter().cloned());
     check.findings
@@ -84,18 +87,8 @@ impl Check<'_> {
         let sip = &config.sip;
         self.require(!sip.listen.is_empty(), &["sip", "listen"], || both!("names no address", "没有写任何地址"));
         self.require(sip.listen.len() <= 8, &["sip", "listen"], || both!("more than 8 addresses", "超过 8 个地址"));
-        for (i, address) in sip.listen.iter().enumerate() {
-            let concrete = !address.ip().is_unspecified();
-            self.require(concrete, &["sip", "listen"], || {
-                both!(
-                    "{address}: peers must reach us by this address, so name one",
-                    "{address}：对端要能访问此地址，请写明具体地址"
-                )
-            });
-            self.require(!sip.listen[..i].contains(address), &["sip", "listen"], || {
-                both!("{address} stands there twice", "{address} 写了两次")
-            });
-        }
+        self.listens(&sip.listen, "listen");
+        self.by_tls(sip);
         for (value, key) in [
             (sip.t1, "t1"),
             (sip.t2, "t2"),
@@ -185,9 +178,7 @@ impl Check<'_> {
                 both!("is a URI such as sip:seat@192.0.2.7", "应为 URI，例如 sip:seat@192.0.2.7")
             });
             self.networks(&seat.media, &at("media"));
-            self.require(!seat.address.is_empty(), &at("address"), || {
-                both!("is missing: address and port", "缺少地址和端口，例如 192.0.2.7:5060")
-            });
+            self.one_place(name, seat);
             self.networks(&seat.addresses, &at("addresses"));
             self.carried(seat.transport, &at("transport"));
             self.place(&seat.address, &seat.addresses, name, "seats");

@@ -29,6 +29,8 @@ fn gauges(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::gauge("trunk_peers_out", "Trunks' peers that gave no sign when they were called.", g.outages),
         Metric::gauge("resolving", "Parties whose host name is being resolved.", g.resolving),
         Metric::gauge("journal_unwritten", "Journal entries not yet on disk.", g.unwritten),
+        Metric::gauge("phones_registered", "Phones of seats that have registered.", g.phones.bindings),
+        Metric::gauge("register_suspects", "Sources that failed lately to prove who they are.", g.phones.suspects),
         Metric::gauge("inbox_length", "Inputs that wait for the switch thread.", inbox.len()),
     ]
 }
@@ -50,6 +52,13 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
             "Responses that were not sent again: their host had its rate of those.",
             figures.gauges.repeats_withheld,
         ),
+        Metric::counter(
+            "register_failed_total",
+            "Requests whose sender tried in vain to prove who it is.",
+            figures.gauges.phones.failed,
+        ),
+        Metric::counter("register_bans_total", "Sources banned after too many of these.", figures.gauges.phones.bans),
+        Metric::counter("register_unheard_total", "Requests of banned sources.", figures.gauges.phones.unheard),
         Metric::counter("calls_total", "Calls offered.", c.calls),
         Metric::counter("calls_answered_total", "Callers who talked to a seat or target.", c.answered),
         Metric::counter("calls_shed_total", "Calls refused by overload, draining or journal.", c.shed),

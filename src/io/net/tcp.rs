@@ -1,6 +1,6 @@
-//! SIP over TCP: one connection per (local, remote), opened when a send finds none, framed here. Reading stops while
+//! SIP over TCP and TLS: one connection per (local, remote), opened when a send finds none, framed here. Reading stops while
 //! the switch has no room, so that TCP itself slows the peer down. A peer that says nothing more, or nothing that can be
-//! read, still gets the answers to what it asked before.
+//! read, still gets the answers to what it asked before. By TLS peers connect to us alone.
 
 mod places;
 #[cfg(test)]
@@ -16,17 +16,19 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use places::Places;
+use rustls::ServerConfig;
+use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
 
 /// The name of what serves a connection.
 const CONNECTION: &str = "tcp-connection";
@@ -46,6 +48,14 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(5);
 /// Messages that wait to leave by one connection; their bytes have a bound of their own.
 const MAX_WAITING: usize = 1024;
+/// TLS handshakes at once, each of which costs the processor some milliseconds, and how long one may take with its wait.
+const HANDSHAKES: usize = 32;
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A peer that connected is asked whether it is there when it has said nothing for so long, and this often again; one that
+/// acknowledges nothing for the last of these is gone (RFC 5482). So a phone whose network is cut has no flow 32 s later.
+const QUIET: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(5);
+const DEAD: Duration = Duration::from_secs(20);
 const READ_BUFFER: usize = 16 << 10;
 
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +92,15 @@ struct Shared {
     inbox: Inbox,
     runtime: Handle,
     limits: Limits,
+    handshakes: Semaphore,
+}
+
+/// An address that peers connect to.
+#[derive(Clone)]
+struct Door {
+    local: SocketAddr,
+    admit: Admit,
+    tls: Option<TlsAcceptor>,
 }
 
 #[derive(Clone)]
@@ -114,21 +133,32 @@ impl Tcp {
             inbox,
             runtime,
             limits,
+            handshakes: Semaphore::new(HANDSHAKES),
         }))
     }
 
     /// Accepts on `listener` as long as the runtime lives. `local`: its address.
     pub fn listen(&self, listener: TcpListener, local: SocketAddr, admit: Admit) {
-        let (tcp, listener) = (self.clone(), Arc::new(listener));
-        threads::keep(&self.0.runtime, "tcp", move || tcp.clone().accept(listener.clone(), local, admit.clone()));
+        self.open(listener, Door { local, admit, tls: None });
     }
 
-    async fn accept(self, listener: Arc<TcpListener>, local: SocketAddr, admit: Admit) {
+    /// The same, where peers speak TLS.
+    pub fn listen_by_tls(&self, listener: TcpListener, local: SocketAddr, admit: Admit, tls: ServerConfig) {
+        self.open(listener, Door { local, admit, tls: Some(Arc::new(tls).into()) });
+    }
+
+    fn open(&self, listener: TcpListener, door: Door) {
+        let (tcp, listener) = (self.clone(), Arc::new(listener));
+        threads::keep(&self.0.runtime, "tcp", move || tcp.clone().accept(listener.clone(), door.clone()));
+    }
+
+    async fn accept(self, listener: Arc<TcpListener>, door: Door) {
+        let local = door.local;
         loop {
             match listener.accept().await {
                 Ok((stream, remote)) => {
-                    if let Some(guest) = admit(remote.ip()) {
-                        self.accepted(stream, local, remote, guest);
+                    if let Some(guest) = (door.admit)(remote.ip()) {
+                        self.accepted(stream, &door, remote, guest);
                     }
                 }
                 // Out of descriptors, most likely: the ones in use must end first.
@@ -149,12 +179,16 @@ impl Tcp {
         if let Some(connection) = self.0.connections.get(&key(flow)).filter(|connection| takes(connection)) {
             return self.0.enqueue(&connection, data);
         }
+        // Nobody is connected to by TLS: a phone has no certificate.
+        if flow.proto == Proto::Tls {
+            return false;
+        }
         let Some((connection, ends)) = self.0.register(flow) else { return false };
         let queued = self.0.enqueue(&connection, data);
         let shared = self.0.clone();
         threads::task(&self.0.runtime, CONNECTION, async move {
             match timeout(CONNECT, connect(flow)).await {
-                Ok(Ok(stream)) => drop(threads::survived(CONNECTION, shared.serve(stream, ends)).await),
+                Ok(Ok(stream)) => drop(threads::survived(CONNECTION, shared.plain(stream, ends)).await),
                 Ok(Err(error)) => {
                     descriptors::missed(Purpose::Sip, &error);
                     tracing::info!(%flow, %error, "cannot connect");
@@ -170,16 +204,26 @@ impl Tcp {
         self.0.connections.len()
     }
 
-    fn accepted(&self, stream: TcpStream, local: SocketAddr, remote: SocketAddr, guest: Guest) {
-        let flow = Flow { proto: Proto::Tcp, local, remote };
+    fn accepted(&self, stream: TcpStream, door: &Door, remote: SocketAddr, guest: Guest) {
+        let proto = if door.tls.is_some() { Proto::Tls } else { Proto::Tcp };
+        let flow = Flow { proto, local: door.local, remote };
         let Some(place) = self.0.places.take(remote.ip(), guest, self.0.limits) else {
             tracing::info!(%flow, "a connection more than its share");
             return;
         };
         let Some((connection, ends)) = self.0.register(flow) else { return };
-        let shared = self.0.clone();
+        let socket = SockRef::from(&stream);
+        let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN));
+        let _ = socket.set_tcp_user_timeout(Some(DEAD));
+        let (shared, tls) = (self.0.clone(), door.tls.clone());
         threads::task(&self.0.runtime, CONNECTION, async move {
-            threads::survived(CONNECTION, shared.serve(stream, ends)).await;
+            let served = async {
+                match tls {
+                    None => shared.plain(stream, ends).await,
+                    Some(tls) => shared.by_tls(stream, &tls, ends).await,
+                }
+            };
+            threads::survived(CONNECTION, served).await;
             drop(place);
             shared.closed(flow, connection.number).await;
         });
@@ -211,12 +255,32 @@ impl Shared {
         connection.queue.try_send(data).is_ok()
     }
 
-    /// Reads and writes until either side ends; what a peer that ended has asked before is answered.
-    async fn serve(&self, stream: TcpStream, ends: Ends) {
+    async fn plain(&self, stream: TcpStream, ends: Ends) {
         // Requests are small and wait for answers.
         let _ = stream.set_nodelay(true);
+        let (reader, writer) = stream.into_split();
+        self.serve(reader, writer, ends).await;
+    }
+
+    async fn by_tls(&self, stream: TcpStream, tls: &TlsAcceptor, ends: Ends) {
+        let _ = stream.set_nodelay(true);
+        let handshake = async {
+            let _turn = self.handshakes.acquire().await;
+            tls.accept(stream).await
+        };
+        match timeout(HANDSHAKE, handshake).await {
+            Ok(Ok(stream)) => {
+                let (reader, writer) = tokio::io::split(stream);
+                self.serve(reader, writer, ends).await;
+            }
+            Ok(Err(error)) => tracing::info!(flow = %ends.flow, %error, "no TLS with a peer"),
+            Err(_) => tracing::info!(flow = %ends.flow, "no TLS with a peer in time"),
+        }
+    }
+
+    /// Reads and writes until either side ends; what a peer that ended has asked before is answered.
+    async fn serve(&self, mut reader: impl AsyncRead + Unpin, writer: impl AsyncWrite + Unpin, ends: Ends) {
         let Ends { flow, number, queue, backlog, ended, owed } = ends;
-        let (mut reader, writer) = stream.into_split();
         let mut writing = Box::pin(write(writer, queue, &backlog, &owed));
         let end = tokio::select! {
             end = self.read(&mut reader, flow, number, &owed) => end,
@@ -243,7 +307,7 @@ impl Shared {
         lost(flow, end);
     }
 
-    async fn read(&self, reader: &mut OwnedReadHalf, flow: Flow, number: u64, owed: &AtomicIsize) -> io::Result<()> {
+    async fn read(&self, reader: &mut (impl AsyncRead + Unpin), flow: Flow, number: u64, owed: &AtomicIsize) -> io::Result<()> {
         let mut framer = Framer::default();
         let mut buffer = vec![0; READ_BUFFER];
         let (mut spoke, mut until) = (false, Instant::now() + self.limits.message);
@@ -335,13 +399,18 @@ async fn connect(flow: Flow) -> io::Result<TcpStream> {
 }
 
 async fn write(
-    mut writer: OwnedWriteHalf,
+    mut writer: impl AsyncWrite + Unpin,
     mut queue: mpsc::Receiver<Bytes>,
     backlog: &AtomicUsize,
     owed: &AtomicIsize,
 ) -> io::Result<()> {
     while let Some(data) = queue.recv().await {
-        timeout(WRITE, writer.write_all(&data)).await??;
+        timeout(WRITE, async {
+            writer.write_all(&data).await?;
+            // TLS keeps what is not flushed.
+            writer.flush().await
+        })
+        .await??;
         let answered = is_response(&data) && data.get(8) != Some(&b'1');
         owed.fetch_sub(isize::from(answered), Ordering::Relaxed);
         backlog.fetch_sub(data.len(), Ordering::Relaxed);

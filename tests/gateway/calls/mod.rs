@@ -13,6 +13,7 @@ mod odd;
 mod platform;
 mod recorder;
 mod refer;
+mod registered;
 mod rows;
 mod rules;
 mod seats;

@@ -1,5 +1,7 @@
 //! Over real connections on loopback.
 
+mod by_tls;
+
 use super::*;
 use crate::io::inbox::{Outlet, inbox};
 

@@ -55,7 +55,7 @@ static SETUP: LazyLock<Setup> = LazyLock::new(|| {
     let config = Layers::new(Some(File::new("site.toml", SITE)), BTreeMap::new()).merge();
     let config = config.unwrap_or_else(|findings| panic!("{findings:?}"));
     let fit = setup::fit(&config, 100_000).unwrap();
-    let fixed = setup::fixed(&config, &config.sip.listen, &fit);
+    let fixed = setup::fixed(&config, (&config.sip.listen, &config.sip.listen_tls), &fit);
     Setup { fixed, live: setup::live(&config, plans::load(&config).unwrap()).unwrap() }
 });
 

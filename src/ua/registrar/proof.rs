@@ -1,0 +1,96 @@
+//! The proof of who sends a request: digest authentication (RFC 3261 §22, RFC 7616), and what failing costs.
+
+use super::guard::Suspect;
+use super::{Answer, Denied, Registrar};
+use crate::base::{Flow, Mono};
+use crate::sip::digest::{self, Algorithm, Rejected, Secret};
+use crate::sip::{Header, Name, Request, Uri};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The outcome of looking for it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proof {
+    /// It is this seat's.
+    Given(Arc<str>),
+    /// 401, or a refusal.
+    Missing(Answer),
+    /// Its source has failed too often: it gets no answer.
+    Unheard,
+}
+
+impl Registrar {
+    /// Tells whether a message from there may be read at all. A phone that is registered is heard whatever others do from
+    /// behind the same NAT.
+    pub fn hears(&self, now: Mono, flow: Flow) -> bool {
+        let host = flow.remote.ip();
+        self.is_direct(flow) || self.is_home(host) || self.guard.hears(now, &Suspect::host(host))
+    }
+
+    /// Looks for the proof of a REGISTER, or of an INVITE that comes from beside the flows of phones.
+    pub fn prove(&mut self, now: Mono, flow: Flow, request: &Request) -> Proof {
+        let ours = request.headers.all(&Name::Authorization).find(|value| self.is_for_us(value)).cloned();
+        let answered = ours.as_deref().and_then(digest::Answer::parse);
+        let claimed = match &answered {
+            Some(answer) => Some(answer.user.clone()),
+            None => request.headers.to().and_then(|to| to.uri.user),
+        };
+        let suspect = self.suspect(flow.remote.ip(), claimed.as_deref());
+        if !self.is_direct(flow) && !self.guard.hears(now, &suspect) {
+            self.figures.unheard += 1;
+            return Proof::Unheard;
+        }
+        let Some(value) = ours else { return Proof::Missing(self.challenge(now, false)) };
+        let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
+        let accounts = &self.config.accounts;
+        let secret = |user: &str, algorithm: Algorithm| -> Option<Secret> {
+            accounts.get(user)?.secrets.iter().find(|secret| secret.algorithm() == algorithm).cloned()
+        };
+        match self.digest.verify(now, &value, &method, &request.body, secret) {
+            // RFC 7616 §3.4.6: it was made for this request, and not taken from another.
+            Ok(verified) if means(&verified.uri, &request.uri) => match accounts.get(&verified.user) {
+                Some(account) => Proof::Given(account.seat.clone()),
+                None => self.fails(now, suspect, 401),
+            },
+            Err(Rejected::Stale) => Proof::Missing(self.challenge(now, true)),
+            Err(Rejected::Wrong) => self.fails(now, suspect, 401),
+            Ok(_) | Err(Rejected::Malformed) => self.fails(now, suspect, 400),
+        }
+    }
+
+    fn is_for_us(&self, value: &[u8]) -> bool {
+        digest::Answer::parse(value).is_none_or(|answer| answer.realm == self.config.realm)
+    }
+
+    /// Those that pay for a failure: a user who has a phone at that host, or the host with all that is behind it.
+    fn suspect(&self, host: IpAddr, user: Option<&str>) -> Suspect {
+        let lives = |user: &str| {
+            let seat = self.config.accounts.get(user).map(|account| &*account.seat);
+            seat.is_some_and(|seat| self.bindings(seat).iter().any(|binding| binding.flow.remote.ip() == host))
+        };
+        user.filter(|user| lives(user)).map_or(Suspect::host(host), |user| Suspect::user(host, user))
+    }
+
+    fn fails(&mut self, now: Mono, suspect: Suspect, status: u16) -> Proof {
+        self.figures.failed += 1;
+        if self.guard.failed(now, suspect, self.config.tries, self.config.ban) {
+            self.figures.bans += 1;
+        }
+        Proof::Missing(match status {
+            401 => self.challenge(now, false),
+            _ => Answer { proved: false, ..Answer::denied(Denied::new(status, "")) },
+        })
+    }
+
+    /// 401 with a challenge for each algorithm, the best first (RFC 8760 §2.3).
+    fn challenge(&mut self, now: Mono, stale: bool) -> Answer {
+        let algorithms = self.config.algorithms.clone();
+        let challenges = algorithms.iter().map(|algorithm| self.digest.challenge(now, *algorithm, stale));
+        let headers = challenges.map(|challenge| Header::printed(Name::WwwAuthenticate, challenge)).collect();
+        Answer { status: 401, reason: "", headers, proved: false }
+    }
+}
+
+fn means(written: &str, uri: &Uri) -> bool {
+    Uri::parse(written.as_bytes()).is_some_and(|written| written.equivalent(uri))
+}

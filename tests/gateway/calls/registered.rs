@@ -1,0 +1,160 @@
+//! Seats whose phones register: softphones that people use, and those who would like to be one.
+
+use super::assert_answered;
+use crate::support::baresip::Baresip;
+use crate::support::gateway::{Gateway, Spec, prompt};
+use crate::support::linphone::Linphone;
+use crate::support::phone::Phone;
+use crate::support::softphone::Softphone;
+use crate::support::tone::heard;
+use crate::support::{wait_for, wait_until};
+use std::net::UdpSocket;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const CALLER: u32 = 400;
+const SEAT: u32 = 700;
+const ALL: [u32; 2] = [CALLER, SEAT];
+const PASSWORD: &str = "aLongPassword2026";
+/// baresip 1.0 gives up where another than MD5 is offered beside it.
+const MD5: &str = "\"MD5\"";
+const BOTH: &str = "\"SHA-256\", \"MD5\"";
+
+/// Nobody but the caller's trunk is known by its address.
+fn spec(algorithms: &'static str) -> Spec {
+    Spec { phones: Some((PASSWORD, algorithms)), seats: Vec::new(), ..Spec::default() }
+}
+
+fn by<'a>(gateway: &Gateway, transport: &'a str) -> (&'a str, u16) {
+    (transport, if transport == "tls" { gateway.tls } else { gateway.sip })
+}
+
+fn registers_talks_and_holds<S: Softphone>(algorithms: &'static str, transport: &str) {
+    let gateway = Gateway::start(&spec(algorithms));
+    let mut seat = S::registered(&gateway, PASSWORD, by(&gateway, transport), SEAT);
+    wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    caller.invite("12345");
+    seat.answers();
+    let answer = caller.status(200, "INVITE");
+    caller.ack();
+    seat.talks();
+    let _hum = caller.hum(&answer, CALLER);
+    let hears = |tones: &[u32]| wait_for("tones", || (heard(&caller.ear, &ALL) == tones).then_some(()));
+    hears(&[SEAT]);
+    seat.hears(&[CALLER], &ALL);
+    seat.holds();
+    caller.ear.wait_to_hear("music", 20, &prompt("music"));
+    seat.resumes();
+    hears(&[SEAT]);
+    seat.hangs_up();
+    caller.hung_up();
+    let record = gateway.record();
+    assert_answered(&record, "12345", "callee");
+    assert_eq!(record["seat"]["name"], "phone");
+    assert_eq!(gateway.metric("register_failed_total"), 0);
+    let log = gateway.log();
+    assert!(!log.contains(PASSWORD) && !log.contains("response=") && !log.contains("nonce="), "{log}");
+}
+
+#[test]
+fn a_baresip_seat_registers_by_udp() {
+    registers_talks_and_holds::<Baresip>(MD5, "udp");
+}
+
+#[test]
+fn a_baresip_seat_registers_by_tcp() {
+    registers_talks_and_holds::<Baresip>(MD5, "tcp");
+}
+
+#[test]
+fn a_baresip_seat_registers_by_tls() {
+    registers_talks_and_holds::<Baresip>(MD5, "tls");
+}
+
+#[test]
+fn a_linphone_seat_registers_by_udp() {
+    registers_talks_and_holds::<Linphone>(BOTH, "udp");
+}
+
+#[test]
+fn a_linphone_seat_registers_by_tcp() {
+    registers_talks_and_holds::<Linphone>(BOTH, "tcp");
+}
+
+#[test]
+fn a_linphone_seat_registers_by_tls() {
+    registers_talks_and_holds::<Linphone>(BOTH, "tls");
+}
+
+#[test]
+fn a_phone_that_was_registered_is_called_after_a_kill_9() {
+    let mut gateway = Gateway::start(&spec(MD5));
+    let mut seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "udp"), SEAT);
+    wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
+    wait_until("it to be on the disk", || gateway.metric("journal_unwritten") == 0);
+    gateway.kill("-KILL");
+    gateway.restart();
+    assert_eq!(gateway.metric("phones_registered"), 1, "{}", gateway.log());
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    caller.invite("12345");
+    seat.answers();
+    caller.status(200, "INVITE");
+    caller.ack();
+    seat.talks();
+    caller.bye();
+}
+
+/// Frozen, it neither speaks nor answers, as one whose cable is cut.
+#[test]
+fn a_phone_whose_network_is_cut_while_it_talks_is_noticed_and_its_caller_waits_at_the_head() {
+    let gateway = Gateway::start(&spec(MD5));
+    let mut seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "udp"), SEAT);
+    wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    caller.invite("12345");
+    seat.answers();
+    let answer = caller.status(200, "INVITE");
+    caller.ack();
+    seat.talks();
+    let _hum = caller.hum(&answer, CALLER);
+    wait_for("the seat to be heard", || (heard(&caller.ear, &ALL) == [SEAT]).then_some(()));
+    seat.freeze();
+    let cut = Instant::now();
+    while gateway.metric("callers_waiting") == 0 {
+        assert!(cut.elapsed() < Duration::from_secs(32), "{}", gateway.log());
+        sleep(Duration::from_millis(200));
+    }
+    caller.ear.wait_to_hear("music", 20, &prompt("music"));
+    caller.bye();
+}
+
+#[test]
+fn who_does_not_know_the_password_gets_nowhere_and_is_not_heard_after_a_while() {
+    let gateway = Gateway::start(&Spec { sources: Some("[\"127.0.0.1\"]"), ..spec(BOTH) });
+    let guess = |port: u16, method: &str| {
+        let socket = UdpSocket::bind((gateway.host.ip, port)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let (ip, sip) = (gateway.host.ip, gateway.sip);
+        let text = format!(
+            "{method} sip:{ip}:{sip} SIP/2.0\r\nVia: SIP/2.0/UDP {ip}:{port};branch=z9hG4bK{port};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:1001@{ip}>;tag=x\r\nTo: <sip:1001@{ip}>\r\nCall-ID: {port}\r\nCSeq: 1 {method}\r\n\
+             Contact: <sip:1001@{ip}:{port}>\r\nAuthorization: Digest username=\"1001\", realm=\"hotline\", nonce=\"x\", \
+             uri=\"sip:{ip}:{sip}\", response=\"0123456789abcdef0123456789abcdef\", algorithm=MD5, qop=auth, nc=00000001, \
+             cnonce=\"x\"\r\nContent-Length: 0\r\n\r\n"
+        );
+        socket.send_to(text.as_bytes(), (ip, sip)).unwrap();
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).ok()?;
+        Some(String::from_utf8_lossy(&buffer[..length]).lines().next().unwrap_or_default().to_owned())
+    };
+    assert_eq!(guess(gateway.host.port(), "INVITE"), None, "a stranger's INVITE gets no answer");
+    assert_eq!(guess(gateway.host.port(), "OPTIONS"), None);
+    assert_eq!(guess(gateway.host.port(), "REGISTER").as_deref(), Some("SIP/2.0 401 Unauthorized"));
+    wait_until("the source to be banned", || {
+        guess(gateway.host.port(), "REGISTER");
+        gateway.metric("register_bans_total") == 1 || gateway.metric("register_failed_total") >= 5
+    });
+    assert_eq!(gateway.metric("phones_registered"), 0);
+    assert_eq!(gateway.metric("calls_total"), 0);
+}
