@@ -26,7 +26,7 @@ impl Lists {
         match fact {
             Fact::Callback(row) => self.callbacks.remember(row),
             Fact::Listed(row) => self.numbers.remember(row),
-            Fact::Seat(_) => {}
+            Fact::Seat(_) | Fact::Bindings(_) => {}
         }
     }
 }

@@ -1,15 +1,20 @@
 //! The gateway under trial: this very program, run as an operator runs it, in a folder of its own.
 
 use super::scenario;
+use super::shift::SEATS;
 use crate::base::Wall;
 use crate::io::clock;
 use crate::plan::built_in;
+use serde_json::Value;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+/// Of the seats that register, for as long as the trial lasts.
+pub const PASSWORD: &str = "for-this-trial-only";
 
 pub struct Gateway {
     pub sip: SocketAddr,
@@ -28,6 +33,7 @@ impl Gateway {
         let today = clock::now().wall;
         fs::write(folder.join("plan.toml"), scenario::plan(|days| date(today, days)))?;
         fs::write(folder.join("site.toml"), settings(&folder, sip, http, seat, target, webhook))?;
+        give_passwords(&folder)?;
         let program = std::env::current_exe()?;
         let child = Command::new(program).arg("run").arg("--config").arg(folder.join("site.toml")).spawn()?;
         let mut gateway = Gateway { sip, http, child, folder };
@@ -57,6 +63,35 @@ impl Gateway {
         Ok(answer.starts_with("HTTP/1.1 200"))
     }
 
+    /// A verb of a seat's toolbar: the status, and how the seat stands.
+    pub fn verb(&self, seat: &str, verb: &str, body: &str) -> io::Result<(u16, Value)> {
+        self.ask("POST", &format!("/api/v1/seats/{seat}/{verb}"), body)
+    }
+
+    /// One request to the interface: the status and the answer's JSON, none where it is none.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> io::Result<(u16, Value)> {
+        let mut stream = TcpStream::connect_timeout(&self.http, Duration::from_secs(2))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+        let json = answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
+        Ok((status, json.unwrap_or_default()))
+    }
+
+    /// The day's figures, as the command line prints them.
+    pub fn figures(&self) -> io::Result<String> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let output = command.arg("figures").arg("--config").arg(self.folder.join("site.toml")).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Asks it to end, as an operator does, and sees that it does.
     pub fn stop(mut self) -> io::Result<()> {
         let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
@@ -69,6 +104,23 @@ impl Gateway {
             Err(io::Error::other(both!("the gateway ended with {status}", "网关退出时返回 {status}")))
         }
     }
+}
+
+/// The seats that register get a password, as an operator gives it.
+fn give_passwords(folder: &Path) -> io::Result<()> {
+    for seat in SEATS {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["seats", "add", seat, "--stdin", "--config"]).arg(folder.join("site.toml"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            writeln!(stdin, "{PASSWORD}")?;
+        }
+        let status = child.wait()?;
+        if !status.success() {
+            return Err(io::Error::other(both!("seat {seat} got no password: {status}", "座席 {seat} 未能设置密码：{status}")));
+        }
+    }
+    Ok(())
 }
 
 /// A trial that fails half-way leaves nothing running.
@@ -99,7 +151,7 @@ fn date(today: Wall, days: i64) -> String {
 }
 
 fn settings(
-    folder: &std::path::Path,
+    folder: &Path,
     sip: SocketAddr,
     http: SocketAddr,
     seat: SocketAddr,
@@ -122,6 +174,25 @@ area = "691"
 [seats.desk]
 aor = "sip:seat@{seat}"
 address = "{seat}"
+[registrar]
+enabled = true
+networks = ["127.0.0.1"]
+credentials = "{folder}/credentials"
+[seats.zhang]
+aor = "sip:zhang@127.0.0.1"
+address = ""
+register = true
+sign_in = "asked"
+channels = 1
+[seats.li]
+aor = "sip:li@127.0.0.1"
+address = ""
+register = true
+sign_in = "asked"
+channels = 1
+[queues.12345]
+seats = ["desk", "zhang", "li"]
+survey = true
 [plan]
 file = "{folder}/plan.toml"
 [records.webhook]

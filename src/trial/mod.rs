@@ -6,6 +6,7 @@ mod gateway;
 mod ladder;
 mod phone;
 mod scenario;
+mod shift;
 mod sound;
 mod verdict;
 
@@ -33,6 +34,8 @@ struct Stage {
     carrier: Phone,
     seat: Phone,
     target: Phone,
+    /// Those who register, for the last scene.
+    seats: shift::Seats,
     backend: Backend,
     gateway: Gateway,
 }
@@ -52,7 +55,8 @@ pub fn run(say: Say<'_>) -> Result<bool, Text> {
     for scenario in SCENARIOS {
         wrong += stage.play(scenario, say).map_err(|e| files::told(&e))?;
     }
-    let all = SCENARIOS.len();
+    wrong += shift::play(&mut stage, say).map_err(|e| files::told(&e))?;
+    let all = SCENARIOS.len() + 1;
     say(&match wrong {
         0 => both!("all {all} scenarios as they should be.", "{all} 个场景全部通过。"),
         n => both!("{n} differences in {all} scenarios: see ✗ above.", "{all} 个场景中有 {n} 处差异，见上面的 ✗。"),
@@ -72,16 +76,14 @@ impl Stage {
         let target = Phone::new("target", any, &mut rng)?;
         let (backend, webhook) = Backend::start()?;
         let gateway = Gateway::start(seat.address, target.address, webhook)?;
-        Ok(Stage { carrier, seat, target, backend, gateway })
+        let seats = shift::Seats::new(&mut rng)?;
+        Ok(Stage { carrier, seat, target, seats, backend, gateway })
     }
 
     /// Plays one scenario; the number of differences.
     fn play(&mut self, scenario: &Scenario, say: Say<'_>) -> io::Result<usize> {
         let mut ladder = Ladder::default();
-        for phone in [&mut self.carrier, &mut self.seat, &mut self.target] {
-            phone.lines.clear();
-            phone.invites.clear();
-        }
+        self.clear();
         let (number, [en, zh]) = (scenario.number, scenario.title);
         say(&both!("── {number} {en}", "── {number} {zh}"));
         let gateway = self.gateway.sip;
@@ -103,6 +105,17 @@ impl Stage {
         Ok(wrong)
     }
 
+    fn phones(&mut self) -> impl Iterator<Item = &mut Phone> {
+        [&mut self.carrier, &mut self.seat, &mut self.target].into_iter().chain(&mut self.seats.phones)
+    }
+
+    fn clear(&mut self) {
+        for phone in self.phones() {
+            phone.lines.clear();
+            phone.invites.clear();
+        }
+    }
+
     /// Until the two sides have talked, or the call is over; gives the packets that the caller heard before the answer.
     fn conversation(&mut self, leg: LegId, ladder: &mut Ladder) -> usize {
         let line = |stage: &Stage, seen: fn(&phone::Line) -> bool| stage.carrier.lines.get(&leg).is_none_or(seen);
@@ -119,7 +132,7 @@ impl Stage {
         let end = clock::now().mono.after(limit);
         loop {
             let now = clock::now();
-            for phone in [&mut self.carrier, &mut self.seat, &mut self.target] {
+            for phone in self.phones() {
                 phone.turn(now, ladder);
             }
             if done(self) {

@@ -4,7 +4,8 @@ use super::ladder::Ladder;
 use super::sound::{ReceivedAudio, Voice};
 use crate::base::{Flow, LegId, MapSeed, Now, Proto, Rng, Timers};
 use crate::dialog::{Cause, Command, Config, Dial, Event, Legs, LocalMedia, Media};
-use crate::sip::{Codec, Host, Message, NameAddr, Status, Uri};
+use crate::sip::digest::{Challenge, Client, Secret, Signed};
+use crate::sip::{Codec, Host, Message, Name, NameAddr, Response, Status, Uri};
 use crate::transport::note_source;
 use crate::ua::{self, Sent, Ua};
 use bytes::Bytes;
@@ -73,6 +74,58 @@ impl Phone {
         self.lines.insert(leg, line);
         self.command(now, Command::Dial(Box::new(dial)), ladder);
         Ok(leg)
+    }
+
+    /// A key, by INFO.
+    pub fn press(&mut self, now: Now, leg: LegId, key: char, ladder: &mut Ladder) {
+        self.command(now, Command::SendInfo { leg, key }, ladder);
+    }
+
+    /// Registers by digest (RFC 3261 §10, §22), and waits for it; the statuses that came.
+    pub fn register(&mut self, gateway: SocketAddr, user: &str, password: &str) -> io::Result<Vec<u16>> {
+        let (mut statuses, mut authorization) = (Vec::new(), String::new());
+        for cseq in 1..=2 {
+            let request = self.registration(gateway, user, cseq, &authorization);
+            let Some(response) = self.exchange(gateway, &request)? else { break };
+            statuses.push(response.status.0);
+            let Some(challenge) = Challenge::choose(response.headers.all(&Name::WwwAuthenticate).map(|value| &value[..])) else {
+                break;
+            };
+            let secret = Secret::new(challenge.algorithm, user, &challenge.realm, password);
+            let uri = format!("sip:{gateway}");
+            let signed = Signed { method: "REGISTER", uri: &uri, body: b"" };
+            let answer = Client::new(challenge).answer(user, &secret, signed, "try");
+            authorization = answer.map(|answer| format!("Authorization: {answer}\r\n")).unwrap_or_default();
+        }
+        Ok(statuses)
+    }
+
+    fn registration(&self, gateway: SocketAddr, user: &str, cseq: u32, authorization: &str) -> String {
+        let at = self.address;
+        format!(
+            "REGISTER sip:{gateway} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKr{user}{cseq};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:{user}@{}>;tag=r{user}\r\nTo: <sip:{user}@{}>\r\nCall-ID: register-{user}\r\nCSeq: {cseq} REGISTER\r\n\
+             Contact: <sip:{user}@{at}>\r\nExpires: 600\r\n{authorization}Content-Length: 0\r\n\r\n",
+            at.ip(),
+            at.ip()
+        )
+    }
+
+    /// One request outside every call, sent again until a final response comes or a few seconds have passed.
+    fn exchange(&mut self, gateway: SocketAddr, request: &str) -> io::Result<Option<Response>> {
+        let mut buffer = [0; 65_535];
+        for _ in 0..10 {
+            self.socket.send_to(request.as_bytes(), gateway)?;
+            for _ in 0..50 {
+                let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::from(10u8));
+                let Ok((size, _)) = self.socket.recv_from(&mut buffer) else { continue };
+                match Message::parse(Bytes::copy_from_slice(&buffer[..size])) {
+                    Ok(Message::Response(response)) if response.status.0 >= 200 => return Ok(Some(response)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(None)
     }
 
     pub fn hang_up(&mut self, now: Now, ladder: &mut Ladder) {
