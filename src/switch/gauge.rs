@@ -1,4 +1,4 @@
-use super::Refusals;
+use super::{Refusals, Switch};
 use crate::ua::registrar;
 
 /// Counts what is alive now. Everything but the flags, ports that rest, the seats that are missed and the peers that are out
@@ -43,6 +43,37 @@ pub struct Gauges {
     pub journal_down: bool,
     /// A shard has no RTP port left: all are in use, or held by others.
     pub no_ports: bool,
+}
+
+impl Switch {
+    pub fn gauges(&self) -> Gauges {
+        let (client, server) = self.ua.len();
+        let (waiting, seats) = self.queues.gauges();
+        Gauges {
+            calls: self.calls.len(),
+            legs: self.legs.len(),
+            client_transactions: client,
+            server_transactions: server,
+            ports: self.ports.in_use(),
+            ports_resting: self.ports.resting(),
+            ports_disturbed: self.ports.disturbances(),
+            repeats_withheld: self.ua.withheld(),
+            waiting,
+            seats,
+            placed: self.queues.seats().placed(),
+            missed: self.queues.seats().missed().len(),
+            outages: self.outages.len(),
+            channels: self.channels.taken(),
+            carried: self.carried.taken(),
+            former_setups: self.former.len(),
+            resolving: self.resolving.len(),
+            unwritten: self.journal.unwritten.len(),
+            phones: self.phones(),
+            draining: self.draining,
+            journal_down: self.journal.down,
+            no_ports: self.ports.dry(),
+        }
+    }
 }
 
 impl Gauges {

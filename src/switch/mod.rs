@@ -45,7 +45,7 @@ use crate::base::{AccessList, CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimi
 use crate::call::{self, Call, LegEvent, LegNo};
 use crate::control;
 use crate::dialog::{self, Legs};
-use crate::event::{Entry, Fact, Keep, Kept, SeatEntry};
+use crate::event::{Entry, Keep, Kept, SeatEntry};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::timing::Timing;
@@ -310,13 +310,7 @@ impl Switch {
         };
         switch.ua.meet(admit::peers(&switch.setup));
         *switch.ua.registrar() = registrar::registrar(&switch.setup.registrar, &mut switch.rng);
-        for fact in kept.facts {
-            match fact {
-                Fact::Seat(fact) => switch.queues.seats_mut().remember(now, fact),
-                Fact::Bindings(fact) => switch.restore_bindings(now, &fact),
-                fact => switch.lists.remember(fact),
-            }
-        }
+        switch.remember(now, kept);
         let seats = route::seats(&switch.setup, switch.ua.registered());
         switch.queues.reload(now, seats, switch.setup.queues.clone(), &mut switch.queues_done);
         switch.queues.seats_mut().begin(now.mono);
@@ -384,35 +378,6 @@ impl Switch {
         let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline()];
         let others = others.into_iter().chain([self.ua.registered().and_then(Registrar::deadline)]);
         own.into_iter().chain(others).flatten().min()
-    }
-
-    pub fn gauges(&self) -> Gauges {
-        let (client, server) = self.ua.len();
-        let (waiting, seats) = self.queues.gauges();
-        Gauges {
-            calls: self.calls.len(),
-            legs: self.legs.len(),
-            client_transactions: client,
-            server_transactions: server,
-            ports: self.ports.in_use(),
-            ports_resting: self.ports.resting(),
-            ports_disturbed: self.ports.disturbances(),
-            repeats_withheld: self.ua.withheld(),
-            waiting,
-            seats,
-            placed: self.queues.seats().placed(),
-            missed: self.queues.seats().missed().len(),
-            outages: self.outages.len(),
-            channels: self.channels.taken(),
-            carried: self.carried.taken(),
-            former_setups: self.former.len(),
-            resolving: self.resolving.len(),
-            unwritten: self.journal.unwritten.len(),
-            phones: self.phones(),
-            draining: self.draining,
-            journal_down: self.journal.down,
-            no_ports: self.ports.dry(),
-        }
     }
 
     pub fn counters(&self) -> &Counters {

@@ -2,7 +2,7 @@
 
 use super::{Output, Switch};
 use crate::base::{Now, Wall};
-use crate::event::{Keep, Kept, SeatEntry, SeatWhat};
+use crate::event::{Fact, Keep, Kept, SeatEntry, SeatWhat};
 use std::sync::Arc;
 
 /// The log's numbers go on above all that were given before: those that were only told to followers are on no disk, but fewer
@@ -13,6 +13,17 @@ pub(super) fn first(kept: &Kept, now: Now) -> u64 {
 }
 
 impl Switch {
+    /// All that the process before this one has had kept.
+    pub(super) fn remember(&mut self, now: Now, kept: Kept) {
+        for fact in kept.facts {
+            match fact {
+                Fact::Seat(fact) => self.queues.seats_mut().remember(now, fact),
+                Fact::Bindings(fact) => self.restore_bindings(now, &fact),
+                fact => self.lists.remember(fact),
+            }
+        }
+    }
+
     /// A line that must outlive the process: what a person wants.
     pub(super) fn log_seat(&mut self, now: Now, seat: &Arc<str>, what: SeatWhat, out: &mut Vec<Output>) {
         let ticket = Some(self.journal.ticket());

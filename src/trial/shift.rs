@@ -1,6 +1,7 @@
 //! The last scene: two seats register and sign in, take calls of 12345, one pauses, a caller gives an opinion, and the day's
 //! figures are printed. The toolbar's verbs go over HTTP and the figures come from the command line, as in a city's hall.
 
+use super::gateway::{PASSWORD, SEATS};
 use super::ladder::Ladder;
 use super::phone::{self, Phone};
 use super::verdict::Finding;
@@ -11,7 +12,6 @@ use serde_json::Value;
 use std::io;
 use std::time::Duration;
 
-pub const SEATS: [&str; 2] = ["zhang", "li"];
 /// The number that both take calls of.
 const NUMBER: &str = "12345";
 /// Anything but a prompt comes soon.
@@ -71,7 +71,7 @@ fn begins(stage: &mut Stage) -> io::Result<Vec<Finding>> {
     let gateway = stage.gateway.sip;
     let mut findings = Vec::new();
     for (seat, phone) in SEATS.iter().zip(&mut stage.seats.phones) {
-        let statuses = phone.register(gateway, seat, super::gateway::PASSWORD)?;
+        let statuses = phone.register(gateway, seat, PASSWORD)?;
         findings.push(Finding {
             holds: statuses == [401, 200],
             what: both!("{seat}'s phone registered: {statuses:?}", "{seat} 的话机注册：{statuses:?}"),
