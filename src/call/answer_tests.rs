@@ -109,3 +109,19 @@ fn a_long_wait_is_answered_at_early_max() {
     scene.end(CALLER, EndedBy::Peer, None);
     assert_eq!(scene.clear().0, Result::AbandonedQueue);
 }
+
+#[test]
+fn row_22_a_seat_that_forwards_a_caller_of_the_queue_is_left_and_the_caller_stays() {
+    let mut scene = Scene::start(vec![queue()]);
+    scene.handle(Input::Queue(QueueEvent::Ring { seat: "desk".into(), choice: Box::default() }));
+    scene.leg(LegNo(1), LegEvent::Forwards);
+    assert!(scene.effects.iter().any(|e| matches!(e, Output::Hangup { leg: LegNo(1), .. })), "nobody else is to answer");
+    let refused = QueueCommand::Refused { seat: "desk".into(), failure: crate::event::seat::MissCause::Dnd };
+    assert!(scene.has(&Output::Queue(refused)), "the seat is marked");
+    scene.leg(LegNo(1), LegEvent::Answered);
+    assert!(scene.status().is_none() && !scene.effects.iter().any(|e| matches!(e, Output::Joined { .. })), "it is too late");
+    // A target of the plan may send callers wherever it likes.
+    let mut target = Scene::start(vec![ring(&["12366"])]);
+    target.leg(LegNo(1), LegEvent::Forwards);
+    assert!(!target.effects.iter().any(|e| matches!(e, Output::Hangup { leg: LegNo(1), .. })));
+}

@@ -61,6 +61,8 @@ pub enum FirstOffer {
 pub enum LegEvent {
     /// A provisional response: there is somebody.
     Rings,
+    /// A provisional response: it sends the call on to somebody else (181).
+    Forwards,
     Media(dialog::Media),
     EarlyMedia {
         sends: bool,

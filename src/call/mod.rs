@@ -297,6 +297,7 @@ impl Call {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Leg { leg, event: LegEvent::Rings } => self.rings(leg),
+            Input::Leg { leg, event: LegEvent::Forwards } => self.forwards(leg),
             Input::Leg { leg, event: LegEvent::Media(media) } => self.media_settled(now, leg, &media),
             Input::Leg { leg, event: LegEvent::EarlyMedia { sends } } => self.early_media(leg, sends),
             Input::Leg { leg, event: LegEvent::Answered } => self.party_answered(now, leg),

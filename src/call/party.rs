@@ -57,6 +57,16 @@ impl Call {
         }
     }
 
+    /// A seat's phone sends its person's calls elsewhere: a mobile or a voicemail is not to answer the queue's callers.
+    pub(super) fn forwards(&mut self, leg: LegNo) {
+        let seat = match (&self.stage, self.parties.get(&leg).map(|called| &called.party)) {
+            (Stage::Queued { .. }, Some(Party::Seat { name, .. })) => Arc::from(name.as_str()),
+            _ => return self.rings(leg),
+        };
+        self.give_up(leg, false);
+        self.out.push(Output::Queue(QueueCommand::Refused { seat, failure: MissCause::Dnd }));
+    }
+
     /// Rings a target of the plan's chain; at the chain's end the plan goes on.
     pub(super) fn ring_target(&mut self, now: Now, targets: &[Target], timeout: Duration, index: usize) {
         self.progress(now);

@@ -49,7 +49,7 @@ use crate::event::{Entry, Keep, Kept, SeatEntry};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::timing::Timing;
-use crate::sip::Reach;
+use crate::sip::{Reach, Status};
 use crate::ua::Ua;
 use crate::ua::registrar::Registrar;
 use budget::Budget;
@@ -423,6 +423,7 @@ impl Switch {
             dialog::Event::Refer { leg, refer } => return self.referred(now, leg, &refer, out),
             dialog::Event::Key { leg, key } => return self.key(now, leg, key, KeySource::Info, out),
             dialog::Event::KeyRefused { leg, key } => return self.key_refused(leg, key, out),
+            dialog::Event::Progress { leg, status: Status(181) } => (leg, LegEvent::Forwards),
             dialog::Event::Progress { leg, .. } => (leg, LegEvent::Rings),
             dialog::Event::NextHop { leg, failed, next } => return self.next_hop(now, leg, failed, next),
             dialog::Event::Confirmed { leg } | dialog::Event::Established { leg } => return self.proven(leg, out),

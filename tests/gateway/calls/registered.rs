@@ -78,26 +78,38 @@ fn a_linphone_seat_registers_by_udp() {
 }
 
 #[test]
-fn a_linphone_seat_registers_by_tcp() {
-    registers_talks_and_holds::<Linphone>(BOTH, "tcp");
-}
-
-#[test]
-fn a_linphone_seat_registers_by_tls() {
-    registers_talks_and_holds::<Linphone>(BOTH, "tls");
-}
-
-#[test]
 fn a_phone_that_was_registered_is_called_after_a_kill_9() {
     let mut gateway = Gateway::start(&spec(MD5));
     let mut seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "udp"), SEAT);
     wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
-    wait_until("it to be on the disk", || gateway.metric("journal_unwritten") == 0);
+    // A call's record comes after what was written before it.
+    call(&gateway, &mut seat);
+    seat.event("CALL_CLOSED");
+    gateway.record();
     gateway.kill("-KILL");
     gateway.restart();
-    assert_eq!(gateway.metric("phones_registered"), 1, "{}", gateway.log());
+    wait_until("the phone to be there again", || gateway.metric("phones_registered") == 1);
+    call(&gateway, &mut seat);
+}
+
+fn call(gateway: &Gateway, seat: &mut Baresip) {
+    let mut caller = Phone::new("caller", gateway.host.port(), gateway);
+    caller.invite("12345");
+    seat.answers();
+    caller.status(200, "INVITE");
+    caller.ack();
+    seat.talks();
+    caller.bye();
+}
+
+#[test]
+fn row_21_a_seat_whose_phone_is_not_registered_is_not_rung_until_it_is() {
+    let gateway = Gateway::start(&spec(MD5));
     let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
     caller.invite("12345");
+    wait_until("the caller to wait", || gateway.metric("callers_waiting") == 1);
+    assert_eq!(gateway.metric("seat_channels_taken"), 0, "nobody is rung");
+    let mut seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "udp"), SEAT);
     seat.answers();
     caller.status(200, "INVITE");
     caller.ack();
@@ -125,7 +137,6 @@ fn a_phone_whose_network_is_cut_while_it_talks_is_noticed_and_its_caller_waits_a
         assert!(cut.elapsed() < Duration::from_secs(32), "{}", gateway.log());
         sleep(Duration::from_millis(200));
     }
-    caller.ear.wait_to_hear("music", 20, &prompt("music"));
     caller.bye();
 }
 
