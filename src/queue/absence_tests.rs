@@ -183,3 +183,14 @@ fn a_seat_that_can_be_reached_nowhere_is_not_rung_until_it_can() {
     out.iter_mut().for_each(unexplained);
     assert_eq!(out, [rings(2, "a")]);
 }
+
+#[test]
+fn a_seat_that_a_reload_made_small_keeps_no_other_caller_waiting_when_it_cannot_be_reached() {
+    let mut b = Bench::new(vec![seat("a", 2)], vec![queue("12345", &["a", "b", "c"], Strategy::LongestIdle)]);
+    assert_eq!((b.join(1), b.join(2)), (vec![rings(1, "a")], vec![rings(2, "a")]));
+    let (seats, mut out) = (["a", "b", "c"].map(|name| seat(name, 1)).into(), Vec::new());
+    b.queues.reload(b.now, seats, vec![queue("12345", &["a", "b", "c"], Strategy::LongestIdle)], &mut out);
+    assert_eq!(out, []);
+    let refused = Input::Refused { call: call(1), seat: "a".into(), failure: MissCause::Unreachable };
+    assert_eq!(b.give(refused), [rings(1, "b"), rings(2, "c")]);
+}

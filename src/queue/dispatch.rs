@@ -73,8 +73,8 @@ impl Queues {
 
     /// The seat is in doubt: other calls that it rings for are not to wait for it alone.
     pub(super) fn is_missed(&mut self, seat: &Arc<str>) {
-        // A phone rings for one call at a time, which has just ended.
-        if self.seats.miss(seat) && self.seats.get(seat).is_some_and(|state| !state.is_phone()) {
+        // The ringing that has just ended still counts. A phone has others only where a reload took channels from it.
+        if self.seats.miss(seat) && self.seats.get(seat).is_some_and(|state| state.ringing > 1) {
             let calls: Vec<CallId> =
                 self.waiters.iter().filter(|(_, w)| w.ringing.contains_key(seat)).map(|(call, _)| *call).collect();
             calls.into_iter().for_each(|call| self.wants_another(call));
