@@ -30,6 +30,8 @@ pub enum Refusal {
     BadDigits,
     /// Call data has bounds, and keys of a few characters.
     BadData,
+    /// A verb that toolbars know and that is not carried out here.
+    Unsupported,
 }
 
 impl Refusal {
@@ -51,6 +53,7 @@ impl Refusal {
             Refusal::NotSupervisor => "not_supervisor",
             Refusal::BadDigits => "bad_digits",
             Refusal::BadData => "bad_data",
+            Refusal::Unsupported => "unsupported",
         }
     }
 
@@ -66,6 +69,7 @@ impl Refusal {
             Refusal::NotInWrapUp => (both!("the seat is not in wrap-up", "座席不在话后整理状态"), false),
             Refusal::TooLong => (both!("longer than is allowed", "超过允许的时长或长度"), false),
             Refusal::UnknownSkill => (both!("no queue knows this skill", "没有队列使用此技能"), false),
+            Refusal::Unsupported => (both!("this verb is not carried out by this gateway", "本网关尚不支持此操作"), false),
             Refusal::NoCall => (both!("the seat has no such call now", "座席目前没有此类通话"), true),
             Refusal::InCall => (both!("the seat is in a call", "座席正在通话"), true),
             Refusal::CannotAnswer => (

@@ -26,7 +26,7 @@ impl Switch {
                 self.act(now, id, |call, done| call.stop_supervising(now, seat, done))
             }
             SeatVerb::Intercept { seat: of } => self.intercept(now, seat, by, &of),
-            _ => Err(SeatRefusal::NoCall.into()),
+            _ => Err(SeatRefusal::Unsupported.into()),
         }
     }
 

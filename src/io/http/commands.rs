@@ -151,6 +151,11 @@ pub async fn ask(state: &ApiState, command: Command) -> Result<Reply, Problem> {
     }
 }
 
+fn is_a_fault_of_the_request(refusal: SeatRefusal) -> bool {
+    use SeatRefusal::{BadData, BadDigits, TooLong, UnknownSkill, Unsupported};
+    matches!(refusal, UnknownSkill | TooLong | BadDigits | BadData | Unsupported)
+}
+
 fn refused(why: Why) -> Problem {
     let (words, again) = why.words();
     let status = match why {
@@ -158,7 +163,8 @@ fn refused(why: Why) -> Problem {
             StatusCode::NOT_FOUND
         }
         Why::List(Refusal::NoNumber | Refusal::NotAllowed) => StatusCode::UNPROCESSABLE_ENTITY,
-        Why::UnknownTarget | Why::Seat(SeatRefusal::UnknownSkill | SeatRefusal::TooLong) => StatusCode::UNPROCESSABLE_ENTITY,
+        Why::UnknownTarget => StatusCode::UNPROCESSABLE_ENTITY,
+        Why::Seat(of) if is_a_fault_of_the_request(of) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::CONFLICT,
     };
     let fault = if status == StatusCode::CONFLICT { Fault::State } else { Fault::Request };

@@ -272,6 +272,9 @@ async fn a_refusal_says_why_whose_fault_and_whether_to_ask_again() {
         (SeatRefusal::NoCall, 409, "state", true),
         (SeatRefusal::InCall, 409, "state", true),
         (SeatRefusal::Gone, 409, "state", true),
+        (SeatRefusal::BadDigits, 422, "request", false),
+        (SeatRefusal::BadData, 422, "request", false),
+        (SeatRefusal::Unsupported, 422, "request", false),
     ] {
         let (state, outlet) = desk_of(&tokens());
         let desk = desk(&state, outlet, Some(why));
