@@ -40,6 +40,8 @@ mod leave_tests;
 mod overflow;
 mod party;
 mod profile;
+#[cfg(test)]
+mod row_tests;
 pub mod spoken;
 mod status_map;
 mod step;

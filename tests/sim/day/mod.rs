@@ -8,6 +8,7 @@ mod hours;
 mod model;
 mod order;
 mod plan;
+mod shift;
 mod world;
 
 use std::panic::catch_unwind;

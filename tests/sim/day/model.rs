@@ -1,14 +1,15 @@
 //! Callers and seats as an observer knows them who has the rules and sees the queues' inputs and outputs. Nothing here is
 //! found fast: every question looks at everybody.
 
-use super::plan::{Plan, QUEUES, SEATS, number, queue_number};
+use super::plan::{Plan, QUEUES, SEATS, number, queue_number, signs_in};
+use super::shift::Mood;
 use hotline::base::Mono;
 use hotline::queue::{MissCause, Priority, Queue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SeatModel {
     pub channels: u32,
     pub expert: bool,
@@ -21,8 +22,13 @@ pub struct SeatModel {
     pub rings: u32,
     pub talks: u32,
     pub own: u32,
-    /// It may be called, for all that the person there wishes.
-    pub ready: bool,
+    pub signs_in: bool,
+    pub mood: Mood,
+    pub next: Option<Mood>,
+    /// Somebody has signed in there.
+    pub held: bool,
+    /// Calls in a row that it let ring.
+    pub missed: u32,
     pub rests_until: Option<Mono>,
     pub misses: u32,
     pub last_work: u64,
@@ -63,15 +69,40 @@ pub struct Model {
     /// The seat that served each person last.
     last: BTreeMap<u32, (usize, Mono)>,
     serial: u64,
+    /// How long the seat may write about each call that talks.
+    pub wrap_ups: BTreeMap<u64, Duration>,
+    pub pauses: u64,
 }
 
 impl SeatModel {
+    fn new(signs_in: bool) -> SeatModel {
+        SeatModel {
+            channels: 0,
+            expert: false,
+            levels: Default::default(),
+            places: Default::default(),
+            turns: Default::default(),
+            rings: 0,
+            talks: 0,
+            own: 0,
+            signs_in,
+            mood: if signs_in { Mood::Out } else { Mood::Ready },
+            next: None,
+            held: false,
+            missed: 0,
+            rests_until: None,
+            misses: 0,
+            last_work: 0,
+            served: 0,
+        }
+    }
+
     pub fn taken(&self) -> u32 {
         self.rings + self.talks + self.own
     }
 
     pub fn is_free(&self) -> bool {
-        self.ready && self.rests_until.is_none() && self.taken() < self.channels
+        self.mood == Mood::Ready && self.rests_until.is_none() && self.taken() < self.channels
     }
 
     pub fn is_doubtful(&self) -> bool {
@@ -109,11 +140,11 @@ impl CallerModel {
 
 impl Model {
     pub fn new(plan: &Plan) -> Model {
-        let seats = vec![SeatModel { ready: true, ..SeatModel::default() }; SEATS];
+        let seats = (0..SEATS).map(|n| SeatModel::new(signs_in(n))).collect();
         let rules = vec![None; QUEUES.len()];
         let (callers, open, last) = (BTreeMap::new(), [false; QUEUES.len()], BTreeMap::new());
         let skills = [None; QUEUES.len()];
-        let mut model = Model { seats, callers, rules, skills, open, last, serial: 0 };
+        let mut model = Model { seats, callers, rules, skills, open, last, serial: 0, wrap_ups: BTreeMap::new(), pauses: 0 };
         model.adopt(plan);
         model
     }
@@ -125,18 +156,27 @@ impl Model {
 
     /// The configuration is this one now. Phones that were missed begin anew.
     pub fn adopt(&mut self, plan: &Plan) {
+        // A queue that was taken away and that the last caller has left begins anew.
+        let left = |n: &usize| !self.open[*n] && !self.callers.values().any(|caller| caller.queue == *n);
+        for n in (0..QUEUES.len()).filter(left).collect::<Vec<_>>() {
+            self.seats.iter_mut().for_each(|seat| seat.turns[n] = 0);
+        }
         self.open = [false; QUEUES.len()];
         let known = self.seats.iter().filter(|seat| seat.channels > 0 || seat.taken() > 0);
         let least = known.map(|seat| seat.served).min().unwrap_or_default();
         for seat in &mut self.seats {
             if seat.channels == 0 && seat.taken() == 0 {
-                (seat.served, seat.last_work, seat.turns) = (least, 0, [0; QUEUES.len()]);
+                *seat = SeatModel { served: least, ..SeatModel::new(seat.signs_in) };
             }
             (seat.channels, seat.rests_until, seat.misses) = (0, None, 0);
             seat.places = [None; QUEUES.len()];
         }
         for of in &plan.seats {
             let seat = &mut self.seats[number(&of.name)];
+            // One that is ready by configuration is so again.
+            if seat.mood == Mood::Out && !seat.signs_in {
+                *seat = SeatModel { mood: Mood::Ready, next: None, held: false, missed: 0, ..seat.clone() };
+            }
             (seat.channels, seat.expert) = (of.channels, of.expert);
             seat.levels = QUEUES.map(|skill| of.skills.get(skill).copied().unwrap_or_default());
         }
@@ -185,22 +225,27 @@ impl Model {
         }
         let (seat, at) = *self.last.get(&person)?;
         let it = &self.seats[seat];
-        let at_work = it.ready && it.rests_until.is_none() && it.channels > 0 && !it.is_doubtful();
+        let at_work =
+            matches!(it.mood, Mood::Ready | Mood::WrapUp(_)) && it.rests_until.is_none() && it.channels > 0 && !it.is_doubtful();
         let good = at_work && it.places[queue].is_some() && now.since(at) <= rules.sticky_for;
         good.then_some((seat, until))
     }
 
     pub fn answered(&mut self, now: Mono, call: u64, seat: usize) {
         let caller = self.callers.remove(&call).unwrap();
-        for ring in &caller.ringing {
+        let queue = caller.queue;
+        self.seats[seat].rings -= 1;
+        for ring in caller.ringing.iter().filter(|ring| ring.seat != seat) {
             self.seats[ring.seat].rings -= 1;
+            self.used(now, ring.seat, Duration::ZERO);
         }
+        self.wrap_ups.insert(call, self.rules(queue).wrap_up);
         if self.rules.iter().zip(self.open).any(|(queue, open)| open && queue.as_ref().is_some_and(|q| !q.sticky_wait.is_zero()))
         {
             self.last.insert(caller.person, (seat, now));
         }
         let it = &mut self.seats[seat];
-        (it.talks, it.served, it.misses) = (it.talks + 1, it.served + 1, 0);
+        (it.talks, it.served, it.misses, it.missed) = (it.talks + 1, it.served + 1, 0, 0);
         self.worked(seat);
     }
 
@@ -228,6 +273,10 @@ impl Model {
         if concerns_all {
             it.rests_until = Some(now.after(doubled(shortest, it.misses.saturating_sub(1)).min(longest.max(shortest))));
         }
+        if !matches!(cause, MissCause::Ours | MissCause::Busy) {
+            self.let_ring(now, seat);
+        }
+        self.used(now, seat, Duration::ZERO);
         self.worked(seat);
     }
 }

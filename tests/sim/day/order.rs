@@ -2,6 +2,7 @@
 
 use super::model::{CallerModel, Model, SeatModel};
 use super::plan::QUEUES;
+use super::shift::Mood;
 use hotline::base::Mono;
 use hotline::queue::{Priority, Strategy};
 use std::collections::BTreeSet;
@@ -85,7 +86,7 @@ impl Model {
     pub fn check_ring(&self, now: Mono, call: u64, seat: usize) -> Result<(), String> {
         let Some(caller) = self.callers.get(&call) else { return Err(format!("{call} does not wait and rings")) };
         let it = &self.seats[seat];
-        if it.taken() >= it.channels || !it.ready {
+        if it.taken() >= it.channels || it.mood != Mood::Ready {
             return Err(format!("seat {seat} is rung, and is not to be had: {it:?}"));
         }
         let need = self.need(now, caller);

@@ -1,8 +1,9 @@
 //! The configuration of a day, and how an operator changes it.
 
+use super::shift::{MISSES, PAUSE};
 use hotline::base::{Rng, Target, Transport};
 use hotline::queue::{Queue, Strategy};
-use hotline::seat::{Binding, Rules, Seat};
+use hotline::seat::{Binding, Rules, Seat, SignIn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,11 @@ pub struct Plan {
 
 pub fn name(seat: usize) -> Arc<str> {
     format!("s{seat:03}").into()
+}
+
+/// Exchanges, and some phones, have no toolbar: they are ready by configuration.
+pub fn signs_in(seat: usize) -> bool {
+    seat % 10 != 9
 }
 
 /// The number in a seat's name.
@@ -80,7 +86,12 @@ fn seat(rng: &mut Rng, n: usize) -> Seat {
         bindings: vec![Binding { target }],
         skills: skills.collect(),
         expert: n % 20 == 7,
-        rules: Rules::default(),
+        rules: Rules {
+            sign_in: if signs_in(n) { SignIn::Asked } else { SignIn::Always },
+            misses: MISSES,
+            pause: PAUSE,
+            ..Rules::default()
+        },
     }
 }
 
@@ -109,6 +120,6 @@ fn queue(rng: &mut Rng, name: &str, seats: Vec<Arc<str>>, strategy: Option<Strat
         rest_after_failure: seconds(5),
         rest_max: seconds(60),
         refusal_max: seconds(20),
-        wrap_up: Duration::ZERO,
+        wrap_up: seconds([0, 10, 30][rng.below(3) as usize]),
     }
 }

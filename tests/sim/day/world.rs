@@ -3,7 +3,9 @@
 use super::hours;
 use super::model::{CallerModel, Model, Ring};
 use super::plan::{Plan, QUEUES, SEATS, name, number, seconds};
+use super::shift::{self, Click};
 use hotline::base::{CallId, Mono, Now, Rng, Wall};
+use hotline::event::Author;
 use hotline::queue::{Input, Join, MissCause, Output, Priority, Queues};
 use hotline::seat::Party;
 use std::cmp::Reverse;
@@ -68,6 +70,10 @@ enum Event {
         call: u64,
         seat: usize,
     },
+    Clicks {
+        seat: usize,
+        click: Click,
+    },
     Reload,
     Jump,
 }
@@ -89,6 +95,8 @@ pub struct Sums {
     pub reloads: u64,
     pub kept: u64,
     pub most_waiting: u64,
+    pub clicks: u64,
+    pub pauses: u64,
 }
 
 pub struct Day {
@@ -174,6 +182,9 @@ impl Day {
             self.at(later, Event::Revives { seat });
             let (seat, at) = (self.rng.below(SEATS as u64) as usize, self.moment());
             self.at(at, Event::Calls { seat });
+        }
+        for (at, seat, click) in shift::clicks(&mut self.rng) {
+            self.at(at, Event::Clicks { seat, click });
         }
         for _ in 0..6 {
             let at = self.moment();
@@ -264,7 +275,7 @@ impl Day {
             }
         }
         match self.queues.gauges() {
-            (0, 0) => Ok(self.sums),
+            (0, 0) => Ok(Sums { pauses: self.model.pauses, ..self.sums }),
             left => Err(format!("{left:?} callers and channels are left")),
         }
     }
@@ -272,6 +283,7 @@ impl Day {
     fn tick(&mut self) -> Result<(), String> {
         let mono = self.now.mono;
         // The model knows by itself what is due.
+        self.model.moods(mono);
         for seat in &mut self.model.seats {
             seat.rests_until.take_if(|until| *until <= mono);
         }
@@ -398,6 +410,7 @@ impl Day {
         } else if leaves {
             self.model.callers.get_mut(&call).unwrap().ringing.retain(|ring| ring.seat != seat);
             self.model.seats[seat].rings -= 1;
+            self.model.used(now, seat, Duration::ZERO);
         } else {
             return Err(format!("seat {seat} stops to ring for {call} for no reason"));
         }
@@ -434,6 +447,7 @@ impl Day {
             Event::Revives { seat } => self.revives(seat),
             Event::Calls { seat } => self.calls(seat, true, None),
             Event::CallEnds { call, seat } => self.calls(seat, false, Some(call)),
+            Event::Clicks { seat, click } => self.clicks(seat, click),
             Event::Reload => self.reload(),
             Event::Jump => {
                 let by = self.rng.below(7200) as i64 - 3600;
@@ -507,6 +521,7 @@ impl Day {
         self.sums.abandoned += 1;
         for ring in &caller.ringing {
             self.model.seats[ring.seat].rings -= 1;
+            self.model.used(self.now.mono, ring.seat, Duration::ZERO);
         }
         self.twice(50, Input::Leave { call: id(call) })?;
         match caller.ringing.iter().find(|ring| self.offers.contains_key(&(call, ring.seat))) {
@@ -530,6 +545,7 @@ impl Day {
         self.served.insert(call, (self.model.callers[&call].clone(), waited));
         self.model.answered(self.now.mono, call, seat);
         self.give(answered)?;
+        self.queues.talks(id(call), &self.names[seat]);
         let talk = self.rng.between(seconds(10), seconds(400));
         self.after(talk, Event::Ends { call, seat });
         Ok(())
@@ -553,7 +569,7 @@ impl Day {
             // The phone died: the caller is back at the head.
             4..7 => {
                 self.sums.back += 1;
-                self.free(seat);
+                self.free(call, seat);
                 self.give(freed)?;
                 let (was, waited) = self.served.remove(&call).unwrap();
                 let patience = self.rng.between(seconds(20), seconds(600));
@@ -561,7 +577,7 @@ impl Day {
                 self.joins(call, (was.queue, was.hotline), was.priority, was.person, Some(waited))
             }
             n => {
-                self.free(seat);
+                self.free(call, seat);
                 self.twice(if n < 20 { 1000 } else { 0 }, freed)?;
                 let by = self.rng.between(Duration::ZERO, seconds(2));
                 self.after(by, Event::Over { call });
@@ -570,16 +586,18 @@ impl Day {
         }
     }
 
-    fn free(&mut self, seat: usize) {
+    fn free(&mut self, call: u64, seat: usize) {
         self.changed = true;
         self.model.seats[seat].talks -= 1;
+        let wrap_up = self.model.wrap_ups.remove(&call).unwrap_or_default();
+        self.model.used(self.now.mono, seat, wrap_up);
         self.model.worked(seat);
     }
 
     fn over(&mut self, call: u64) -> Result<(), String> {
         self.served.remove(&call);
         if let Some(seat) = self.leased.remove(&call) {
-            self.free(seat);
+            self.free(call, seat);
         }
         self.give(Input::Over { call: id(call) })
     }
@@ -587,11 +605,30 @@ impl Day {
     /// The queues see the seat as it is.
     fn look(&mut self, seat: usize) -> Result<(), String> {
         let (truth, seen) = (&self.model.seats[seat], self.queues.seats().get(&self.names[seat]));
-        let seen = seen.map_or(0, |state| state.taken);
-        if truth.taken() == seen {
+        let right = seen.map_or(truth.channels == 0, |seen| seen.taken == truth.taken() && truth.mood.is(&seen.shift.intent));
+        let seen = seen.map(|seen| (seen.taken, &seen.shift));
+        if right { Ok(()) } else { Err(format!("seat {seat} is seen as {seen:?}, and is {truth:?}")) }
+    }
+
+    /// The person at the seat clicks, and now and then once more.
+    fn clicks(&mut self, seat: usize, click: Click) -> Result<(), String> {
+        if self.model.seats[seat].channels == 0 {
             return Ok(());
         }
-        Err(format!("seat {seat} is seen with {seen} calls, and has {truth:?}"))
+        for _ in 0..1 + u32::from(self.rng.chance(150)) {
+            self.sums.clicks += 1;
+            self.changed = true;
+            let may = self.model.click(seat, click);
+            let mut out = std::mem::take(&mut self.out);
+            let (name, by) = (self.names[seat].clone(), Author::seat(&self.names[seat]));
+            let did = self.queues.wish(self.now, &name, click.wish(), by, &mut out);
+            if did.is_ok() != may {
+                return Err(format!("seat {seat}: {click:?} came to {did:?}: {:?}", self.model.seats[seat]));
+            }
+            self.carry_out(out)?;
+            self.look(seat)?;
+        }
+        Ok(())
     }
 
     fn revives(&mut self, seat: usize) -> Result<(), String> {
@@ -620,6 +657,7 @@ impl Day {
         } else {
             it.own -= 1;
             self.changed = true;
+            self.model.used(self.now.mono, seat, Duration::ZERO);
             self.model.worked(seat);
             self.queues.parties(self.now, id(call), iter::empty(), &mut out);
         }
@@ -654,6 +692,8 @@ impl Sums {
             reloads: self.reloads + other.reloads,
             kept: self.kept + other.kept,
             most_waiting: self.most_waiting.max(other.most_waiting),
+            clicks: self.clicks + other.clicks,
+            pauses: self.pauses + other.pauses,
         }
     }
 

@@ -1,0 +1,177 @@
+//! The people at the seats: when they sign in, take a break, click twice; and their intents as an observer knows them.
+
+use super::model::Model;
+use super::plan::{SEATS, seconds};
+use hotline::base::{Mono, Rng};
+use hotline::event::Intent;
+use hotline::seat::Wish;
+use std::time::Duration;
+
+/// Calls in a row that a seat may let ring, and how long it is paused then.
+pub const MISSES: u32 = 3;
+pub const PAUSE: Duration = seconds(120);
+
+/// The wish of the person at a seat. Moments are those at which it ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    Out,
+    Ready,
+    Busy,
+    Rest,
+    Paused(Mono),
+    WrapUp(Mono),
+}
+
+/// The person's click.
+#[derive(Clone, Copy, Debug)]
+pub enum Click {
+    Login,
+    Logout,
+    Ready,
+    Busy,
+    Rest,
+    EndBreak,
+    LeaveWrapUp,
+}
+
+impl Click {
+    pub fn wish(self) -> Wish {
+        match self {
+            Click::Login => Wish::Login { force: false, device: Default::default(), skills: None, busy: None },
+            Click::Logout => Wish::Logout,
+            Click::Ready => Wish::Ready,
+            Click::Busy => Wish::Busy("培训".into()),
+            Click::Rest => Wish::Rest(300, "小休".into()),
+            Click::EndBreak => Wish::EndBreak,
+            Click::LeaveWrapUp => Wish::LeaveWrapUp,
+        }
+    }
+}
+
+impl Mood {
+    pub fn name(self) -> &'static str {
+        match self {
+            Mood::Out => "logged_out",
+            Mood::Ready => "ready",
+            Mood::Busy | Mood::Rest | Mood::Paused(_) => "break",
+            Mood::WrapUp(_) => "wrap_up",
+        }
+    }
+
+    pub fn is(self, intent: &Intent) -> bool {
+        self.name() == intent.name()
+    }
+
+    fn is_break(self) -> bool {
+        self.name() == "break"
+    }
+}
+
+/// All clicks of a day, by the time of day.
+pub fn clicks(rng: &mut Rng) -> Vec<(Duration, usize, Click)> {
+    let mut all = Vec::new();
+    let hour = |h: u64| seconds(h * 3600);
+    for seat in 0..SEATS {
+        let (from, to) = if rng.chance(250) { (hour(0), hour(24)) } else { (hour(7), hour(21)) };
+        let comes = from + rng.between(Duration::ZERO, hour(2));
+        let goes = to - rng.between(Duration::ZERO, hour(2));
+        all.push((comes, seat, Click::Login));
+        all.push((goes, seat, Click::Logout));
+        for _ in 0..4 {
+            let at = rng.between(comes, goes);
+            let (begins, ends) = match rng.below(4) {
+                0 => (Click::Busy, Click::Ready),
+                1 => (Click::Ready, Click::LeaveWrapUp),
+                2 => (Click::Rest, Click::Ready),
+                _ => (Click::Rest, Click::EndBreak),
+            };
+            all.push((at, seat, begins));
+            all.push((at + rng.between(seconds(2), seconds(900)), seat, ends));
+        }
+    }
+    all
+}
+
+/// The rules of wishes.
+impl Model {
+    /// False when it is to be refused; then nothing has changed.
+    pub fn click(&mut self, seat: usize, click: Click) -> bool {
+        let it = &mut self.seats[seat];
+        if let Click::Login = click {
+            if !it.held {
+                (it.held, it.missed, it.mood, it.next) = (true, 0, Mood::Ready, None);
+            }
+            return true;
+        }
+        if it.mood == Mood::Out && it.signs_in {
+            return matches!(click, Click::Logout);
+        }
+        let wished = match click {
+            Click::Logout => Mood::Out,
+            Click::Ready => Mood::Ready,
+            Click::Busy => Mood::Busy,
+            Click::Rest => Mood::Rest,
+            Click::EndBreak if it.mood.is_break() || it.next.is_some_and(Mood::is_break) => Mood::Ready,
+            Click::LeaveWrapUp if matches!(it.mood, Mood::WrapUp(_)) => {
+                self.wrapped_up(seat);
+                return true;
+            }
+            _ => return false,
+        };
+        match it.taken() > 0 && it.mood != Mood::Out {
+            true => it.next = (wished != it.mood).then_some(wished),
+            false => {
+                it.next = None;
+                self.becomes(seat, wished);
+            }
+        }
+        true
+    }
+
+    fn becomes(&mut self, seat: usize, mood: Mood) {
+        let it = &mut self.seats[seat];
+        it.mood = mood;
+        if mood == Mood::Out {
+            (it.held, it.next) = (false, None);
+        }
+    }
+
+    fn wrapped_up(&mut self, seat: usize) {
+        let next = self.seats[seat].next.take().unwrap_or(Mood::Ready);
+        self.becomes(seat, next);
+    }
+
+    /// One of its calls uses the seat no more; `wrap_up` where it talked in it.
+    pub fn used(&mut self, now: Mono, seat: usize, wrap_up: Duration) {
+        let it = &mut self.seats[seat];
+        if it.taken() > 0 {
+            return;
+        }
+        if it.mood == Mood::Ready && !wrap_up.is_zero() {
+            it.mood = Mood::WrapUp(now.after(wrap_up));
+        } else if let Some(next) = it.next.take() {
+            self.becomes(seat, next);
+        }
+    }
+
+    /// It let a call ring, or declined it.
+    pub fn let_ring(&mut self, now: Mono, seat: usize) {
+        let it = &mut self.seats[seat];
+        it.missed += 1;
+        if it.missed >= MISSES && it.mood == Mood::Ready {
+            (it.missed, it.mood) = (0, Mood::Paused(now.after(PAUSE)));
+            self.pauses += 1;
+        }
+    }
+
+    /// The time has come for what happens by itself.
+    pub fn moods(&mut self, now: Mono) {
+        for seat in 0..self.seats.len() {
+            match self.seats[seat].mood {
+                Mood::WrapUp(until) if until <= now => self.wrapped_up(seat),
+                Mood::Paused(until) if until <= now => self.becomes(seat, Mood::Ready),
+                _ => {}
+            }
+        }
+    }
+}
