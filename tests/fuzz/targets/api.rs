@@ -141,8 +141,10 @@ fn state(config: &Config) -> (Journal, ApiState, Outlet) {
     let (_, newest) = watch::channel(0);
     let intake = Intake::new(config, &journal, newest, Arc::new(move || live.clone())).unwrap();
     let (inbox, outlet) = inbox(64).unwrap();
-    let token =
-        |roles: Vec<Role>, name: &str| (name.to_owned(), Token { roles, secret: format!("{TOKEN}{name}"), ..Token::default() });
+    let token = |roles: Vec<Role>, name: &str| {
+        let seat = if roles.contains(&Role::Seat) { "desk".to_owned() } else { String::new() };
+        (name.to_owned(), Token { roles, seat, secret: format!("{TOKEN}{name}"), ..Token::default() })
+    };
     let mut tokens: BTreeMap<_, _> = Role::ALL.into_iter().map(|role| token(vec![role], role.name())).collect();
     tokens.extend([token(Role::ALL.into_iter().filter(|role| *role != Role::Unmasked).collect(), "all")]);
     let switch_figures = Arc::new(SwitchFigures::default());
