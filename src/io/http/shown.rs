@@ -20,7 +20,6 @@ pub struct CallShown {
     /// The number that was dialled, normalised
     pub number: String,
     /// Masked unless it may be seen in full; null where it was withheld
-    #[schemars(required)]
     pub caller: Option<String>,
     /// announcing, queued, ringing, talking …
     state: &'static str,
@@ -34,7 +33,7 @@ struct LegShown {
     leg: u64,
     /// caller, the seat's name or the target's number
     party: String,
-    /// ringing, talking, aside or waiting
+    #[schemars(extend("enum" = ["ringing", "talking", "aside", "waiting", "supervising"]))]
     state: &'static str,
     on_hold: bool,
 }

@@ -244,7 +244,7 @@ fn a_call_outlives_its_trunk_and_its_seat() {
 /// try; free again, it serves all who wait, in their order, and each at once after the one before.
 #[test]
 fn callers_of_a_seat_that_refused_for_long_are_all_served_once_it_is_free() {
-    let (queue, calls) = ("rest_after_failure = \"100ms\"\nrest_max = \"200ms\"", "max_parties = 4");
+    let (queue, calls) = ("rest_after_failure = \"100ms\"\nrest_max = \"200ms\"\nrefusal_max = \"100ms\"", "max_parties = 4");
     let gateway = Gateway::start(&Spec { seats: vec![1], queue, calls, ..Spec::default() });
     let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
     let mut callers: Vec<Phone> = ["first", "second", "third"]
