@@ -89,7 +89,7 @@ pub struct Queue {
     pub sticky_wait: Duration,
     /// If that was no longer ago than this.
     pub sticky_for: Duration,
-    /// So much wait is worth one step of priority.
+    /// The wait that counts as much as one step of priority.
     pub ageing: Duration,
     pub ring_timeout: Duration,
     /// After it the caller hears the apology and gets 480.

@@ -22,7 +22,7 @@ pub(super) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
     Any,
-    /// So much of this skill as its wait leaves it to ask for.
+    /// The level of this skill that it still asks for after its wait.
     Skill(Arc<str>),
     /// This seat and no other, which served the caller before.
     Seat(Arc<str>),
