@@ -107,26 +107,7 @@ fn named<'a>(setup: &'a Live, name: &str) -> Option<&'a Seat> {
 
 fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {
     let (flow, within) = way(fixed, target, &seat.sources)?;
-    let (uri, codecs, tickets) = (seat.aor.clone(), vec![Codec::Pcma, Codec::Pcmu], fixed.tickets.clone());
-    let (target, origins, dtmf) = (target.clone(), seat.origins.clone(), seat.dtmf);
-    let (others, routes, trunk, sees_all) = (Vec::new(), Vec::new(), None, false);
-    let (call_data, answers_itself) = (true, false);
-    Some(Route {
-        target,
-        flow,
-        others,
-        within,
-        uri,
-        routes,
-        codecs,
-        dtmf,
-        origins,
-        trunk,
-        sees_all,
-        tickets,
-        call_data,
-        answers_itself,
-    })
+    Some(Route { within, ..of_seat(fixed, seat, target.clone(), flow) })
 }
 
 /// The phone of the seat that registered last, and its others, each by the flow from which it registered.
@@ -136,25 +117,27 @@ fn to_phone(fixed: &Fixed, seat: &Seat, registrar: &Registrar) -> Option<Route> 
     let others: Vec<Way> = ways.filter(|way| way.flow.remote.is_ipv4() == flow.remote.is_ipv4()).collect();
     let hosts = others.iter().map(|way| way.flow).chain([flow]).map(|flow| flow.remote.ip());
     let (target, origins) = (Target::at(Transport::of(flow.proto), flow.remote), behind(&seat.origins, hosts));
-    let (codecs, dtmf, tickets) = (vec![Codec::Pcma, Codec::Pcmu], seat.dtmf, fixed.tickets.clone());
-    let (flow, within, trunk, sees_all) = (Some(flow), Vec::new(), None, false);
-    let (call_data, answers_itself) = (true, false);
-    Some(Route {
+    Some(Route { others, uri, routes, origins, ..of_seat(fixed, seat, target, Some(flow)) })
+}
+
+/// Everything that is so for a seat however it is reached.
+fn of_seat(fixed: &Fixed, seat: &Seat, target: Target, flow: Option<Flow>) -> Route {
+    Route {
         target,
         flow,
-        others,
-        within,
-        uri,
-        routes,
-        codecs,
-        dtmf,
-        origins,
-        trunk,
-        sees_all,
-        tickets,
-        call_data,
-        answers_itself,
-    })
+        others: Vec::new(),
+        within: Vec::new(),
+        uri: seat.aor.clone(),
+        routes: Vec::new(),
+        codecs: vec![Codec::Pcma, Codec::Pcmu],
+        dtmf: seat.dtmf,
+        origins: seat.origins.clone(),
+        trunk: None,
+        sees_all: false,
+        tickets: fixed.tickets.clone(),
+        call_data: true,
+        answers_itself: false,
+    }
 }
 
 /// The voice of a phone behind a NAT comes from the host that its messages come from.
