@@ -254,7 +254,9 @@ fn request(method: &Method, headers: &Headers) -> Result<(), Fault> {
     if headers.get(&Name::MaxForwards).is_some() && headers.max_forwards().is_none() {
         return Err((400, "Bad Max-Forwards"));
     }
-    if headers.all(&Name::Contact).any(|c| **c != *b"*" && !NameAddr::is_good(c)) {
+    // A REGISTER's are judged by the registrar, once its sender is known (RFC 3261 §10.3): linphone writes port -2 until the
+    // answer to its first one tells it where it comes from.
+    if *method != Method::Register && headers.all(&Name::Contact).any(|c| **c != *b"*" && !NameAddr::is_good(c)) {
         return Err((400, "Bad Contact"));
     }
     Ok(())
