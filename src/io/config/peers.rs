@@ -1,6 +1,7 @@
 //! The keys of trunks and seats, and where those are.
 
 use super::list::list;
+use super::registrar::Algorithm;
 use crate::base::Place;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -80,6 +81,9 @@ pub struct Seat {
     pub name: String,
     pub aor: String,
     pub register: bool,
+    /// Offered to its phones instead of `registrar.algorithms`.
+    #[serde(deserialize_with = "list")]
+    pub algorithms: Vec<Algorithm>,
     pub address: String,
     #[serde(deserialize_with = "list")]
     pub addresses: Vec<String>,
@@ -104,6 +108,7 @@ impl Default for Seat {
             name: String::new(),
             aor: String::new(),
             register: false,
+            algorithms: Vec::new(),
             address: String::new(),
             addresses: Vec::new(),
             transport: Transport::Udp,

@@ -218,12 +218,11 @@ fn registrar(config: &Config) -> Result<Option<Arc<registrar::Config>>, Text> {
     let credentials = Credentials::read_or_begin(&ours.credentials)?;
     let seats = config.seats.iter().filter(|(_, seat)| seat.enabled && seat.register);
     let account = |(name, seat): (&String, &config::Seat)| {
-        let secrets = credentials.of(seat.user(), &ours.realm).to_vec();
+        let known = credentials.of(seat.user(), &ours.realm);
+        let offered = if seat.algorithms.is_empty() { &ours.algorithms } else { &seat.algorithms };
+        let secret = |offered: &config::Algorithm| known.iter().find(|secret| secret.algorithm() == algorithm(offered)).cloned();
+        let secrets = offered.iter().filter_map(secret).collect();
         (seat.user().to_owned(), registrar::Account { seat: name.as_str().into(), secrets })
-    };
-    let algorithm = |algorithm: &config::Algorithm| match algorithm {
-        config::Algorithm::Sha256 => Algorithm::Sha256,
-        config::Algorithm::Md5 => Algorithm::Md5,
     };
     Ok(Some(Arc::new(registrar::Config {
         realm: ours.realm.clone(),
@@ -238,6 +237,13 @@ fn registrar(config: &Config) -> Result<Option<Arc<registrar::Config>>, Text> {
         ban: ours.ban,
         accounts: seats.map(account).collect(),
     })))
+}
+
+fn algorithm(algorithm: &config::Algorithm) -> Algorithm {
+    match algorithm {
+        config::Algorithm::Sha256 => Algorithm::Sha256,
+        config::Algorithm::Md5 => Algorithm::Md5,
+    }
 }
 
 /// Where a peer's media may come from besides the address in its SDP.

@@ -54,6 +54,7 @@ pub fn doubts(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.shared(config);
     check.side_by_side(config);
     check.without_password(config);
+    check.noticed_late(config);
     check.unread_credentials(config);
     check.findings.extend(layers.unread().iter().cloned());
     check.findings

@@ -36,7 +36,7 @@ pub(super) const SUPPORTED: &str = "path, outbound";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub realm: String,
-    /// Offered in this order, the best first.
+    /// Offered in this order, the best first, to whoever names no account.
     pub algorithms: Vec<Algorithm>,
     /// Those from which phones may register; none: from nowhere.
     pub networks: Vec<Cidr>,
@@ -59,7 +59,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     pub seat: Arc<str>,
-    /// One for each algorithm.
+    /// One for each algorithm that its phones are offered, the best first.
     pub secrets: Vec<Secret>,
 }
 
@@ -140,7 +140,11 @@ impl Registrar {
         }
         let old = std::mem::replace(&mut self.config, config);
         self.guard.clear();
-        let same = |seat: &Arc<str>| account(&old, seat).is_some() && account(&old, seat) == account(&self.config, seat);
+        let same = |seat: &Arc<str>| match (account(&old, seat), account(&self.config, seat)) {
+            // Another order of algorithms, or fewer of them, is no other password.
+            (Some(old), Some(new)) => old == new || old.secrets.iter().any(|secret| new.secrets.contains(secret)),
+            _ => false,
+        };
         let gone: Vec<Arc<str>> = self.seats.keys().filter(|seat| !same(seat)).cloned().collect();
         gone.iter().for_each(|seat| self.replace(seat, Vec::new()));
         gone

@@ -40,7 +40,7 @@ impl Registrar {
             self.figures.unheard += 1;
             return Proof::Unheard;
         }
-        let Some(value) = ours else { return Proof::Missing(self.challenge(now, false)) };
+        let Some(value) = ours else { return Proof::Missing(self.challenge(now, claimed.as_deref(), false)) };
         let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
         let accounts = &self.config.accounts;
         let secret = |user: &str, algorithm: Algorithm| -> Option<Secret> {
@@ -50,11 +50,11 @@ impl Registrar {
             // RFC 7616 §3.4.6: it was made for this request, and not taken from another.
             Ok(verified) if means(&verified.uri, &request.uri) => match accounts.get(&verified.user) {
                 Some(account) => Proof::Given(account.seat.clone()),
-                None => self.fails(now, suspect, 401),
+                None => self.fails(now, suspect, claimed.as_deref(), 401),
             },
-            Err(Rejected::Stale) => Proof::Missing(self.challenge(now, true)),
-            Err(Rejected::Wrong) => self.fails(now, suspect, 401),
-            Ok(_) | Err(Rejected::Malformed) => self.fails(now, suspect, 400),
+            Err(Rejected::Stale) => Proof::Missing(self.challenge(now, claimed.as_deref(), true)),
+            Err(Rejected::Wrong) => self.fails(now, suspect, claimed.as_deref(), 401),
+            Ok(_) | Err(Rejected::Malformed) => self.fails(now, suspect, None, 400),
         }
     }
 
@@ -71,20 +71,24 @@ impl Registrar {
         user.filter(|user| lives(user)).map_or(Suspect::host(host), |user| Suspect::user(host, user))
     }
 
-    fn fails(&mut self, now: Mono, suspect: Suspect, status: u16) -> Proof {
+    fn fails(&mut self, now: Mono, suspect: Suspect, user: Option<&str>, status: u16) -> Proof {
         self.figures.failed += 1;
         if self.guard.failed(now, suspect, self.config.tries, self.config.ban) {
             self.figures.bans += 1;
         }
         Proof::Missing(match status {
-            401 => self.challenge(now, false),
+            401 => self.challenge(now, user, false),
             _ => Answer { proved: false, ..Answer::denied(Denied::new(status, "")) },
         })
     }
 
-    /// 401 with a challenge for each algorithm, the best first (RFC 8760 §2.3).
-    fn challenge(&mut self, now: Mono, stale: bool) -> Answer {
-        let algorithms = self.config.algorithms.clone();
+    /// 401 with a challenge for each algorithm that this user's phones can be proved by, the best first (RFC 8760 §2.3).
+    fn challenge(&mut self, now: Mono, user: Option<&str>, stale: bool) -> Answer {
+        let account = user.and_then(|user| self.config.accounts.get(user)).filter(|account| !account.secrets.is_empty());
+        let algorithms: Vec<Algorithm> = match account {
+            Some(account) => account.secrets.iter().map(Secret::algorithm).collect(),
+            None => self.config.algorithms.clone(),
+        };
         let challenges = algorithms.iter().map(|algorithm| self.digest.challenge(now, *algorithm, stale));
         let headers = challenges.map(|challenge| Header::printed(Name::WwwAuthenticate, challenge)).collect();
         Answer { status: 401, reason: "", headers, proved: false }

@@ -1,8 +1,10 @@
 //! REGISTER as phones send it, and as those do who would like to be phones.
 
+mod attack;
+
 use super::*;
 use crate::base::{Flow, Proto, Wall};
-use crate::sip::digest::{Challenge, Client, Signed};
+use crate::sip::digest::{Challenge, Client, Qop, Signed};
 use crate::sip::{Method, Uri};
 
 const LIFE: Duration = Duration::from_secs(300);
@@ -137,6 +139,38 @@ fn a_phone_is_challenged_by_both_algorithms_and_registers_by_either() {
         assert!(registrar.is_direct(phone.flow) && registrar.is_home("192.0.2.7".parse().unwrap()));
         assert!(!registrar.is_direct(flow(Proto::Udp, "192.0.2.7:40001")), "another port of that host");
     }
+}
+
+#[test]
+fn a_seat_s_phones_are_offered_what_they_can_take_and_nothing_else_proves_them() {
+    let mut config = config();
+    config.accounts.get_mut("1002").unwrap().secrets.retain(|secret| secret.algorithm() == Algorithm::Md5);
+    let mut registrar = Registrar::new(b"a key", Arc::new(config));
+    let offered = |registrar: &mut Registrar, user| {
+        let mut phone = Phone::new(user, "", flow(Proto::Udp, UDP));
+        let request = phone.request(&[CONTACT]);
+        told(&registrar.register(at(0), phone.flow, &request), &Name::WwwAuthenticate)
+    };
+    assert_eq!(["1001", "1002", "nobody"].map(|user| offered(&mut registrar, user).len()), [2, 1, 2]);
+    assert!(offered(&mut registrar, "1002")[0].contains("algorithm=MD5"));
+    let mut phone = Phone { algorithm: Algorithm::Md5, ..Phone::new("1002", "too", flow(Proto::Udp, UDP)) };
+    assert_eq!(status(&phone.registers(&mut registrar, at(0), &[CONTACT])), 200);
+    // With the nonce of a challenge that it was given, and an algorithm that it was not.
+    let Challenge { nonce, realm, .. } = phone.client.take().unwrap().challenge().clone();
+    let other = Challenge { nonce, realm, opaque: None, algorithm: Algorithm::Sha256, stale: false, qops: vec![Qop::Auth] };
+    (phone.algorithm, phone.client) = (Algorithm::Sha256, Some(Client::new(other)));
+    assert_eq!(status(&phone.registers(&mut registrar, at(0), &[CONTACT])), 401);
+}
+
+#[test]
+fn another_order_of_algorithms_ends_no_binding() {
+    let mut registrar = registrar();
+    let mut phone = Phone::new("1001", "right", flow(Proto::Udp, UDP));
+    assert_eq!(status(&phone.registers(&mut registrar, at(0), &[CONTACT])), 200);
+    let mut new = config();
+    new.accounts.get_mut("1001").unwrap().secrets.remove(0);
+    assert!(registrar.configure(b"another key", Arc::new(new)).is_empty());
+    assert_eq!(registrar.bindings("seat-1001").len(), 1);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::io::config::schema::{Config, Sip};
 use crate::io::config::{Seat, secrets};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 impl Check<'_> {
     pub fn listens(&mut self, addresses: &[SocketAddr], key: &str) {
@@ -103,6 +104,18 @@ impl Check<'_> {
         }
     }
 
+    /// A phone whose network is cut while it talks is to be noticed in time.
+    pub fn noticed_late(&mut self, config: &Config) {
+        let phones = config.seats.values().any(|seat| seat.enabled && seat.register) && config.registrar.enabled;
+        self.require(!phones || config.media.silence <= LONGEST_SILENCE, &["media", "silence"], || {
+            let most = LONGEST_SILENCE.as_secs();
+            both!(
+                "a phone that is cut off while it talks is noticed only 12 s later; at most {most}s keeps that within 32 s",
+                "通话中断网的话机要再过 12 秒才会被发现；不超过 {most}s 方可保证 32 秒内发现"
+            )
+        });
+    }
+
     /// A seat that registers and has no password is never reached.
     pub fn without_password(&mut self, config: &Config) {
         let registrar = &config.registrar;
@@ -116,6 +129,8 @@ impl Check<'_> {
     }
 }
 
+/// With the time that a phone has to answer when it is asked, and a second to notice, this makes 32 s (64·T1).
+const LONGEST_SILENCE: Duration = Duration::from_secs(19);
 /// Nobody has more phones, nor mistypes more often.
 const MOST: usize = 64;
 
