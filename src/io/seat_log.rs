@@ -1,5 +1,8 @@
 //! The newest lines of the log of seats, for those who follow it. Lines that only tell of a call stand nowhere else; whoever has
 //! missed more than is kept here reads what the journal has, which is all that people at seats did.
+//!
+//! Nobody is told of a line that a crash could take back: one that the journal is to keep waits for the journal's word, and so do
+//! those after it. While the journal cannot write they are told at once, as replies to verbs are.
 
 use crate::event::SeatEntry;
 use crate::io::journal::{Error, Reader};
@@ -10,6 +13,7 @@ use tokio::sync::watch;
 
 pub struct SeatLog {
     lines: Mutex<VecDeque<Arc<SeatEntry>>>,
+    waiting: Mutex<Waiting>,
     /// The last line that is kept ready no more; 0: none.
     dropped: AtomicU64,
     /// The most lines that are kept ready.
@@ -17,6 +21,16 @@ pub struct SeatLog {
     /// None where there is no journal.
     past: Option<Mutex<Reader>>,
     newest: watch::Sender<u64>,
+}
+
+/// Lines that are not told yet.
+#[derive(Default)]
+struct Waiting {
+    /// In order, each with the ticket that it waits for.
+    lines: VecDeque<(u64, SeatEntry)>,
+    /// The journal has everything up to this ticket.
+    written: u64,
+    down: bool,
 }
 
 impl Default for SeatLog {
@@ -30,6 +44,7 @@ impl SeatLog {
     pub fn new(past: Option<Reader>, newest: u64, most: usize) -> SeatLog {
         SeatLog {
             lines: Mutex::default(),
+            waiting: Mutex::default(),
             dropped: AtomicU64::new(0),
             most,
             past: past.map(Mutex::new),
@@ -37,8 +52,37 @@ impl SeatLog {
         }
     }
 
-    /// The next line.
-    pub fn push(&self, line: SeatEntry) {
+    /// The next line; with the ticket under which the journal was given it.
+    pub fn push(&self, ticket: Option<u64>, line: SeatEntry) {
+        let mut waiting = lock(&self.waiting);
+        waiting.lines.push_back((ticket.unwrap_or(0), line));
+        self.tell_those_that_may(&mut waiting);
+    }
+
+    /// The journal has everything up to this ticket.
+    pub fn written(&self, ticket: u64) {
+        let mut waiting = lock(&self.waiting);
+        waiting.written = ticket;
+        self.tell_those_that_may(&mut waiting);
+    }
+
+    /// The journal cannot write (true) or can again (false).
+    pub fn journal_down(&self, down: bool) {
+        let mut waiting = lock(&self.waiting);
+        waiting.down = down;
+        self.tell_those_that_may(&mut waiting);
+    }
+
+    fn tell_those_that_may(&self, waiting: &mut Waiting) {
+        while let Some((ticket, _)) = waiting.lines.front()
+            && (waiting.down || *ticket <= waiting.written)
+            && let Some((_, line)) = waiting.lines.pop_front()
+        {
+            self.tell(line);
+        }
+    }
+
+    fn tell(&self, line: SeatEntry) {
         let n = line.n;
         let mut lines = lock(&self.lines);
         while lines.len() >= self.most.max(1) {
@@ -54,11 +98,13 @@ impl SeatLog {
     /// At most so many lines of a seat, or of all seats, after this number, in order; none when there are no more yet. It may
     /// read the disk.
     pub fn after(&self, seat: Option<&str>, n: u64, most: usize) -> Result<Vec<Arc<SeatEntry>>, Error> {
+        let newest = *self.newest.borrow();
         let (first, ready) = self.ready(seat, n, most);
         let Some(past) = self.past.as_ref().filter(|_| first > n.saturating_add(1)) else { return Ok(ready) };
         let most_read = u32::try_from(most).unwrap_or(u32::MAX);
         let mut lines: Vec<_> = lock(past).seat_entries(seat, n, most_read)?.into_iter().map(Arc::new).collect();
-        lines.retain(|line| line.n < first);
+        // The journal may have lines that are not told yet, with others before them.
+        lines.retain(|line| line.n < first && line.n <= newest);
         lines.extend(ready);
         lines.truncate(most);
         Ok(lines)
@@ -129,7 +175,7 @@ mod tests {
         assert_eq!((*log.newest().borrow(), numbers(&log, None, 17, 10)), (20, vec![18, 19, 20]));
         let newest = log.newest();
         for n in 21..=40 {
-            log.push(line(n, seat_of(n)));
+            log.push(None, line(n, seat_of(n)));
             assert_eq!(*newest.borrow(), n);
             // Some stand in both places.
             if n < 37 {
@@ -152,10 +198,36 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_told_once_the_journal_has_it_and_those_behind_it_wait() {
+        let log = SeatLog::new(None, 0, 100);
+        let told = || numbers(&log, None, 0, 100);
+        log.push(None, line(1, "zhang"));
+        assert_eq!(told(), [1], "no line before it waits");
+        log.push(Some(7), line(2, "zhang"));
+        log.push(None, line(3, "li"));
+        log.push(Some(9), line(4, "li"));
+        assert_eq!((told(), *log.newest().borrow()), (vec![1], 1));
+        log.written(6);
+        assert_eq!(told(), [1]);
+        log.written(8);
+        assert_eq!((told(), *log.newest().borrow()), (vec![1, 2, 3], 3));
+        log.journal_down(true);
+        assert_eq!(told(), [1, 2, 3, 4], "a disk that fails keeps nobody waiting");
+        log.push(Some(10), line(5, "li"));
+        assert_eq!(told(), [1, 2, 3, 4, 5]);
+        log.journal_down(false);
+        log.push(Some(11), line(6, "li"));
+        assert_eq!(told(), [1, 2, 3, 4, 5]);
+        log.written(11);
+        log.push(Some(11), line(7, "li"));
+        assert_eq!(told(), [1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
     fn without_a_journal_it_has_the_newest_alone() {
         let log = SeatLog::new(None, 0, 3);
         assert!(log.has_all_after(0) && log.dropped() == 0);
-        (1..=10).for_each(|n| log.push(line(n, "zhang")));
+        (1..=10).for_each(|n| log.push(None, line(n, "zhang")));
         assert_eq!((log.dropped(), log.has_all_after(6), log.has_all_after(7), log.has_all_after(10)), (7, false, true, true));
         assert_eq!(
             (numbers(&log, None, 0, 10), numbers(&log, None, 9, 10), numbers(&log, None, 10, 1)),

@@ -83,7 +83,7 @@ impl Ends<Switch> for Edges {
         if let Some(ticket) = ticket {
             self.journal.add(ticket, Added::Seat(entry.clone()));
         }
-        self.seat_log.push(entry);
+        self.seat_log.push(ticket, entry);
     }
 
     fn keep(&mut self, ticket: u64, keep: Keep) {

@@ -53,20 +53,23 @@ pub(super) fn open_journal(
         ..Options::new(path)
     };
     let (inbox, posted) = (inbox.clone(), targets.iter().map(|(_, posted)| posted.clone()).collect::<Vec<_>>());
-    let (figures, counted) = {
-        let figures = Arc::new(OnceLock::<Arc<figures::Live>>::new());
-        (figures.clone(), figures)
-    };
+    // The past of both stands in the journal. Nothing is reported before they are there.
+    let (figures, seats) = (Arc::new(OnceLock::<Arc<figures::Live>>::new()), Arc::new(OnceLock::<Arc<SeatLog>>::new()));
+    let (counted, followed) = (figures.clone(), seats.clone());
     let report = move |report| match report {
         Report::Durable(ticket) => {
+            // Followers hear of a verb before its reply does.
+            followed.get().into_iter().for_each(|seats| seats.written(ticket));
             inbox.send(Input::Journaled { ticket });
         }
         Report::Down(why) => {
             tracing::error!(why, "the journal cannot write");
+            followed.get().into_iter().for_each(|seats| seats.journal_down(true));
             inbox.send(Input::JournalDown(true));
         }
         Report::Up => {
             tracing::info!("the journal writes again");
+            followed.get().into_iter().for_each(|seats| seats.journal_down(false));
             inbox.send(Input::JournalDown(false));
         }
         Report::Posted => posted.iter().for_each(|posted| posted.notify_one()),
@@ -85,6 +88,7 @@ pub(super) fn open_journal(
     let _ = figures.set(live.clone());
     let past = journal.reader(zone)?;
     let seat_log = Arc::new(SeatLog::new(Some(past), recovered.kept.seat_n, config.records.seat_log));
+    let _ = seats.set(seat_log.clone());
     Ok(Opened { journal, newest, kept: recovered.kept, seat_log, figures: live })
 }
 

@@ -68,7 +68,8 @@ pub trait Follower {
     /// Until nothing more can be told; may be asked again.
     fn gone(&mut self) -> impl Future<Output = ()> + Send;
 
-    fn part(self, end: End) -> impl Future<Output = ()> + Send;
+    /// `n`: all up to there was told.
+    fn part(self, end: End, n: u64) -> impl Future<Output = ()> + Send;
 }
 
 /// Tells everything after `n` until either side ends.
@@ -78,7 +79,7 @@ pub async fn follow(source: impl Source, n: u64, mut follower: impl Follower, _p
     if end == End::TookNothing {
         following.source.places().cut_off();
     }
-    follower.part(end).await;
+    follower.part(end, following.n).await;
 }
 
 struct Following<S> {
@@ -119,10 +120,11 @@ impl<S: Source> Following<S> {
 
     async fn tell_these(&mut self, events: &[S::Event], follower: &mut impl Follower) -> Result<(), End> {
         for event in events {
-            self.n = self.source.number(event);
+            let n = self.source.number(event);
             if let Some((kind, json)) = self.source.shown(event) {
-                tell(follower, FeedUpdate::Event { n: self.n, kind, json: &json }).await?;
+                tell(follower, FeedUpdate::Event { n, kind, json: &json }).await?;
             }
+            self.n = n;
         }
         Ok(())
     }

@@ -17,11 +17,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_core::Stream;
+use serde_json::json;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, OwnedPermit};
 
 /// Events on their way to one reader.
 const ON_THE_WAY: usize = 32;
@@ -60,8 +61,9 @@ impl Asking {
         let Asking { headers, upgrade, connection } = self;
         if !websocket::asked_for(&headers) {
             let Start { source, from, place } = start.await?;
-            let (out, frames) = mpsc::channel(ON_THE_WAY);
-            threads::task(&Handle::current(), FOLLOWER, follow(source, from, Frames(out), place));
+            let (out, frames) = mpsc::channel(ON_THE_WAY + 1);
+            let last = out.clone().try_reserve_owned().ok();
+            threads::task(&Handle::current(), FOLLOWER, follow(source, from, Frames { out, last }, place));
             let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
             return Ok((kind, Body::from_stream(Framed(frames))).into_response());
         }
@@ -92,7 +94,11 @@ pub fn last_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 }
 
 /// Where frames go in.
-struct Frames(mpsc::Sender<Bytes>);
+struct Frames {
+    out: mpsc::Sender<Bytes>,
+    /// Room for a last word, also to one who has let all else fill up.
+    last: Option<OwnedPermit<Bytes>>,
+}
 
 impl Follower for Frames {
     async fn tell(&mut self, news: FeedUpdate<'_>) -> bool {
@@ -103,15 +109,25 @@ impl Follower for Frames {
             }
             FeedUpdate::Alive(n) => format!(":\nid: {n}\n\n").into(),
         };
-        self.0.send(frame.into()).await.is_ok()
+        self.out.send(frame.into()).await.is_ok()
     }
 
     async fn gone(&mut self) {
-        self.0.closed().await;
+        self.out.closed().await;
     }
 
-    /// The end of the body says it.
-    async fn part(self, _end: End) {}
+    /// The end of the body comes after it. Its number is where to go on.
+    async fn part(self, end: End, n: u64) {
+        let why = match end {
+            End::Gone => return,
+            End::TookNothing => "nothing was read for 30 s: come back with this number 30 秒未读取：请用此编号续接",
+            End::Over => "the gateway ends: come back with this number 网关停止：请用此编号续接",
+        };
+        let data = json!({ "n": n, "type": "end", "data": { "detail": why } });
+        if let Some(last) = self.last {
+            last.send(format!("id: {n}\nevent: end\ndata: {data}\n\n").into());
+        }
+    }
 }
 
 /// Where they come out: the body.

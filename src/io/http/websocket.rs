@@ -107,9 +107,10 @@ impl Follower for Socket {
         }
     }
 
-    async fn part(mut self, end: End) {
+    async fn part(mut self, end: End, _n: u64) {
         let frame = match end {
             End::Gone => self.fault.take(),
+            // It would not read that either: the number of the last message that it has says where to go on.
             End::TookNothing => None,
             End::Over => Some(close(close_code::AWAY, "the gateway ends; come back with the last number")),
         };

@@ -81,7 +81,7 @@ fn kinds_of_events(document: &mut Value) {
     component::<EventShown>(document);
     let written = adopted(document, schema::outgoing::<SeatWhat>());
     let of = |kind: &str, data: Value| json!({ "properties": { "type": { "const": kind }, "data": data } });
-    let mut kinds = vec![of("gap", json!({ "type": "object" }))];
+    let mut kinds = ["gap", "end"].map(|kind| of(kind, json!({ "type": "object" }))).to_vec();
     for variant in written["oneOf"].as_array().into_iter().flatten() {
         let alone = variant["const"]
             .as_str()
@@ -97,7 +97,8 @@ fn follow<T: JsonSchema>(document: &mut Value, path: &str, of: Option<&str>, (op
     let name = T::schema_name();
     let how = format!(
         "Server-sent events, or WebSocket, as /api/v1/events has them; each event's data is a {}. Whoever comes back says the last \
-         id in Last-Event-ID, or in after. An event `gap` says that something may have been missed: take a snapshot, then go on.",
+         id in Last-Event-ID, or in after. An event `gap` says that something may have been missed: take a snapshot, then go on; \
+         `end`, the last server-sent event, says why there are no more.",
         name
     );
     let mut item = json!({ "get": { "tags": ["seats"], "operationId": operation, "summary": summary, "description": how,

@@ -11,6 +11,7 @@ use crate::io::http::sessions::Sessions;
 use crate::io::seat_log::SeatLog;
 use serde_json::json;
 use std::collections::BTreeMap;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn line(n: u64, seat: &str, what: SeatWhat) -> SeatEntry {
     SeatEntry { n, seat: seat.into(), wall: Wall(1_638_288_000_000_000), mono: Mono(n), what }
@@ -75,10 +76,10 @@ async fn a_seat_s_stream_tells_its_own_events_and_goes_on_where_its_reader_was()
     let desk = desk(&state, outlet, None);
     let address = serve(&state).await;
     let mut first = Reading::of(address, "/api/v1/seats/zhang/events?after=0", SEAT, None).await;
-    state.seat_log.push(line(10, "zhang", ready()));
-    state.seat_log.push(line(11, "li", ready()));
+    state.seat_log.push(None, line(10, "zhang", ready()));
+    state.seat_log.push(None, line(11, "li", ready()));
     let ringing = told(json!({ "ringing": { "call": call(), "leg": 1, "cause": "queue", "queue": "12345" } }));
-    state.seat_log.push(line(12, "zhang", ringing));
+    state.seat_log.push(None, line(12, "zhang", ringing));
     let (n, kind, event) = first.next().await;
     assert_eq!((n, kind.as_str(), &event["seat"]), (10, "ready", &json!("zhang")));
     assert_eq!(event["at"], "2021-12-01T00:00:00.000+08:00");
@@ -87,7 +88,7 @@ async fn a_seat_s_stream_tells_its_own_events_and_goes_on_where_its_reader_was()
     assert_eq!(event["call"]["caller"], "13800138000", "the seat rings back");
     drop(first);
     for n in 13..=20 {
-        state.seat_log.push(line(n, "zhang", missed()));
+        state.seat_log.push(None, line(n, "zhang", missed()));
     }
     let mut again = Reading::of(address, "/api/v1/seats/zhang/events", SEAT, Some(12)).await;
     for n in 13..=20 {
@@ -105,8 +106,8 @@ async fn a_supervisor_follows_the_seats_of_its_queues_with_callers_masked() {
     let desk = desk(&state, outlet, None);
     let address = serve(&state).await;
     let mut all = Reading::of(address, "/api/v1/seats/events?after=0", CHIEF, None).await;
-    state.seat_log.push(line(1, "li", ready()));
-    state.seat_log.push(line(2, "zhang", told(json!({ "talking": { "call": call(), "leg": 1 } }))));
+    state.seat_log.push(None, line(1, "li", ready()));
+    state.seat_log.push(None, line(2, "zhang", told(json!({ "talking": { "call": call(), "leg": 1 } }))));
     let (n, _, event) = all.next().await;
     assert_eq!((n, &event["seat"], &event["call"]["caller"]), (2, &json!("zhang"), &json!("138******00")));
     let ask = async |path: &str, who: &str| ask(&state, "GET", path, Some(who)).await.status;
@@ -129,7 +130,7 @@ async fn one_that_was_away_for_too_long_is_told_of_the_gap_and_nobody_waits_for_
     state.seat_log = Arc::new(SeatLog::new(None, 0, 5));
     let _desk = desk(&state, outlet, None);
     for n in 1..=20 {
-        state.seat_log.push(line(n, "zhang", missed()));
+        state.seat_log.push(None, line(n, "zhang", missed()));
     }
     let address = serve(&state).await;
     let mut away = Reading::of(address, "/api/v1/seats/zhang/events", SEAT, Some(3)).await;
@@ -141,6 +142,40 @@ async fn one_that_was_away_for_too_long_is_told_of_the_gap_and_nobody_waits_for_
     }
     let mut close = Reading::of(address, "/api/v1/seats/zhang/events", SEAT, Some(15)).await;
     assert_eq!(close.next().await.1, "missed", "nothing was missed");
+}
+
+/// Its events fill all room on the way to it; what is left unread stays in the log.
+#[tokio::test]
+async fn one_that_reads_nothing_is_let_go_with_a_word_from_where_to_go_on() {
+    const ALL: u64 = 12_000;
+    let (mut state, outlet) = desk_of(&tokens());
+    state.seat_log = Arc::new(SeatLog::new(None, 0, 20_000));
+    let _desk = desk(&state, outlet, None);
+    let text = "x".repeat(900);
+    for n in 1..=ALL {
+        let what = SeatWhat::Notice { text: text.as_str().into(), by: Author::gateway() };
+        state.seat_log.push(None, line(n, "zhang", what));
+    }
+    let address = serve(&state).await;
+    let mut stuck = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "GET /api/v1/seats/zhang/events?after=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {SEAT}\r\nConnection: close\r\n\r\n"
+    );
+    stuck.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::pause();
+    while state.intake.followers.cut_offs() == 0 {
+        tokio::time::advance(Duration::from_millis(100)).await;
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1))).await.unwrap();
+    }
+    tokio::time::resume();
+    let mut heard = String::new();
+    stuck.read_to_string(&mut heard).await.unwrap();
+    let ids: Vec<u64> = heard.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
+    let (last, before) = ids.split_last().unwrap();
+    assert!(heard.contains("event: end\ndata: ") && heard.contains("续接"), "{}", &heard[heard.len() - 300..]);
+    assert!(*last < ALL && before.last() == Some(last), "{before:?} {last}");
+    let mut again = Reading::of(address, "/api/v1/seats/zhang/events", SEAT, Some(*last)).await;
+    assert_eq!(again.next().await.0, last + 1, "nothing is missing");
 }
 
 /// A toolbar that was made for the other gateway.
@@ -183,7 +218,7 @@ async fn tells_of_a_call(bar: &mut Toolbar<'_>) {
         told(json!({ "held": { "call": call(), "leg": 1 } })),
     ];
     for (n, what) in (1..).zip(lines) {
-        bar.state.seat_log.push(line(n, "zhang", what));
+        bar.state.seat_log.push(None, line(n, "zhang", what));
     }
     let expected = ["AgentState_Ready", "AgentEvent_Ringing", "AgentEvent_Talking", "AgentEvent_Hold"];
     for (i, expected) in expected.into_iter().enumerate() {
