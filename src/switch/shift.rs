@@ -18,7 +18,7 @@ const BY_PHONE: &str = "phone";
 /// Nothing is heard there (RFC 863), and the call is over before anything is said.
 const DISCARD: u16 = 9;
 /// A notice that is longer is none.
-const LONGEST_NOTICE: usize = 500;
+const LONGEST_NOTICE: usize = 900;
 
 impl Switch {
     /// Carries out a verb, or says why not; then nothing has changed.
@@ -103,7 +103,7 @@ impl Switch {
     }
 
     fn notice(&mut self, seat: &Arc<str>, text: Arc<str>, by: Author) -> Result<(), Why> {
-        if text.len() > LONGEST_NOTICE {
+        if text.chars().count() > LONGEST_NOTICE {
             return Err(SeatRefusal::TooLong.into());
         }
         self.queues.seats_mut().note(seat, SeatWhat::Notice { text, by });
