@@ -17,6 +17,11 @@ fn sip() {
 }
 
 #[test]
+fn register() {
+    drive("register", 4_000, register::target);
+}
+
+#[test]
 fn sdp() {
     drive("sdp", 6_000, sdp::target);
 }

@@ -9,6 +9,7 @@ use targets::*;
 
 fuzz_target!(|data: &[u8]| match env!("CARGO_BIN_NAME") {
     "sip" => sip::target(data),
+    "register" => register::target(data),
     "sdp" => sdp::target(data),
     "stream" => stream::target(data),
     "media" => media::target(data),

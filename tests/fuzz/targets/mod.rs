@@ -7,6 +7,7 @@ pub mod api;
 pub mod media;
 pub mod plan;
 pub mod profile;
+pub mod register;
 pub mod sdp;
 pub mod sip;
 pub mod stream;
