@@ -22,11 +22,11 @@ pub struct Spec {
     pub seats: Vec<u32>,
     pub queue: &'static str,
     pub sip: &'static str,
-    /// Lines for the trunk that all calls come by and targets are called by, and for each seat.
+    /// Lines for the trunk that all calls come by and targets are called by, and for each seat, also the one that registers.
     pub trunk: &'static str,
     pub media: &'static str,
     pub desks: &'static str,
-    /// The one seat of its queue registers, with this password, by these algorithms.
+    /// One more seat of its queue registers, with this password, by these algorithms.
     pub phones: Option<(&'static str, &'static str)>,
     /// Addresses that the trunk's calls may come from, instead of all loopback ones; IP is the gateway's own.
     pub sources: Option<&'static str>,
@@ -166,11 +166,11 @@ impl Gateway {
         format!("listen_tls = [\"{ip}:{tls}\"]\ncertificate = \"{keys}/first.pem\"\nkey = \"{keys}/first.key\"\n")
     }
 
-    fn phones(&self, algorithms: &str) -> String {
+    fn phones(&self, algorithms: &str, more: &str) -> String {
         let (ip, folder) = (self.host.ip, self.folder.path().display());
         format!(
             "[registrar]\nenabled = true\nnetworks = [\"{ip}\", \"127.0.0.1\"]\ncredentials = \"{folder}/seats\"\nalgorithms = [{algorithms}]\n\
-             [seats.phone]\naor = \"sip:1001@{ip}\"\nregister = true\nmedia = [\"127.0.0.1\"]\n"
+             [seats.phone]\naor = \"sip:1001@{ip}\"\nregister = true\nmedia = [\"127.0.0.1\"]\n{more}\n"
         )
     }
 
@@ -183,11 +183,9 @@ impl Gateway {
         let desks: String =
             self.seats.iter().zip(&spec.seats).enumerate().map(|(i, (p, c))| desk(i, ip, *p, *c) + spec.desks + "\n").collect();
         let by_tls = spec.phones.map(|_| self.by_tls()).unwrap_or_default();
-        let names: Vec<String> = match spec.phones {
-            None => (0..self.seats.len()).map(|i| format!("\"desk-{i}\"")).collect(),
-            Some(_) => vec!["\"phone\"".to_owned()],
-        };
-        let phones = spec.phones.map(|(_, algorithms)| self.phones(algorithms)).unwrap_or_default();
+        let desks_named = (0..self.seats.len()).map(|i| format!("\"desk-{i}\""));
+        let names: Vec<String> = desks_named.chain(spec.phones.map(|_| "\"phone\"".to_owned())).collect();
+        let phones = spec.phones.map(|(_, algorithms)| self.phones(algorithms, spec.desks)).unwrap_or_default();
         format!(
             "[node]\nname = \"test\"\nstate = \"{folder}/var\"\n\
              [sip]\nlisten = [\"{ip}:{sip}\"]\n{by_tls}{}\n\

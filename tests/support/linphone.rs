@@ -84,6 +84,11 @@ impl Linphone {
         self.read += wait_for(&format!("linphone to show {text}"), found) + text.len();
     }
 
+    /// As `shows`; what is shown until then may be waited for all the same.
+    pub fn will_show(&self, text: &str) {
+        wait_for(&format!("linphone to show {text}"), || self.screen.lock().unwrap()[self.read..].contains(text).then_some(()));
+    }
+
     /// Waits until it has logged this, which may be in a message that came.
     pub fn logs(&self, text: &str) {
         wait_for(&format!("linphone to log {text}"), || self.log().contains(text).then_some(()));

@@ -15,6 +15,9 @@ pub trait Softphone {
 
     fn talks(&mut self);
 
+    /// Calls this number by the way that it registered by, and waits until it is answered.
+    fn dials(&mut self, gateway: &Gateway, by: (&str, u16), number: &str);
+
     fn holds(&mut self);
 
     fn resumes(&mut self);
@@ -46,6 +49,11 @@ impl Softphone for Baresip {
     }
 
     fn talks(&mut self) {
+        self.event("CALL_ESTABLISHED");
+    }
+
+    fn dials(&mut self, gateway: &Gateway, (transport, at): (&str, u16), number: &str) {
+        self.command("dial", &format!("sip:{number}@{}:{at};transport={transport}", gateway.host.ip));
         self.event("CALL_ESTABLISHED");
     }
 
@@ -84,12 +92,18 @@ impl Softphone for Linphone {
     }
 
     fn answers(&mut self) {
-        self.shows("assigned id 1");
+        self.shows("Receiving new incoming call");
         self.types("answer");
     }
 
     fn talks(&mut self) {
         self.shows("Media streams established");
+    }
+
+    fn dials(&mut self, gateway: &Gateway, (transport, at): (&str, u16), number: &str) {
+        self.types(&format!("call sip:{number}@{}:{at};transport={transport}", gateway.host.ip));
+        self.shows("Media streams established");
+        self.will_show("ended");
     }
 
     fn holds(&mut self) {

@@ -8,15 +8,17 @@ use crate::support::phone::Phone;
 use crate::support::softphone::Softphone;
 use crate::support::tone::heard;
 use crate::support::{wait_for, wait_until};
+use serde_json::Value;
 use std::net::UdpSocket;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const CALLER: u32 = 400;
 const SEAT: u32 = 700;
+const OTHER: u32 = 1100;
 const ALL: [u32; 2] = [CALLER, SEAT];
 const PASSWORD: &str = "aLongPassword2026";
-/// baresip 1.0 gives up where another than MD5 is offered beside it.
+/// baresip 1.0 gives up where another than MD5 is offered, before it or after it.
 const MD5: &str = "\"MD5\"";
 const BOTH: &str = "\"SHA-256\", \"MD5\"";
 
@@ -75,6 +77,61 @@ fn a_baresip_seat_registers_by_tls() {
 #[test]
 fn a_linphone_seat_registers_by_udp() {
     registers_talks_and_holds::<Linphone>(BOTH, "udp");
+}
+
+#[test]
+fn a_linphone_seat_registers_by_tcp() {
+    registers_talks_and_holds::<Linphone>(BOTH, "tcp");
+}
+
+#[test]
+fn a_linphone_seat_registers_by_tls() {
+    registers_talks_and_holds::<Linphone>(BOTH, "tls");
+}
+
+#[test]
+fn a_phone_that_knows_md5_alone_registers_beside_those_that_are_offered_sha_256() {
+    let gateway = Gateway::start(&Spec { desks: "algorithms = [\"MD5\"]", ..spec(BOTH) });
+    let _seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "udp"), SEAT);
+    wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
+}
+
+fn intent(gateway: &Gateway) -> Value {
+    let (_, text) = gateway.get("/api/v1/seats/phone").unwrap();
+    serde_json::from_str::<Value>(&text).unwrap()["seat"]["intent"].clone()
+}
+
+/// The person has a phone and nothing else.
+fn signs_in_pauses_and_goes_on_by_code<S: Softphone>(algorithms: &'static str, transport: &str) {
+    let gateway = Gateway::start(&Spec { desks: "sign_in = \"asked\"", ..spec(algorithms) });
+    let by = by(&gateway, transport);
+    let mut seat = S::registered(&gateway, PASSWORD, by, SEAT);
+    wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
+    assert_eq!(intent(&gateway), "logged_out");
+    seat.dials(&gateway, by, "*71");
+    wait_until("the seat to be ready", || intent(&gateway) == "ready");
+    seat.dials(&gateway, by, "*75");
+    wait_until("the seat's break", || intent(&gateway) == "break");
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    caller.invite("12345");
+    wait_until("the caller to wait", || gateway.metric("callers_waiting") == 1);
+    assert_eq!(gateway.metric("seat_channels_taken"), 0, "nobody is rung");
+    seat.dials(&gateway, by, "*73");
+    seat.answers();
+    caller.status(200, "INVITE");
+    caller.ack();
+    seat.talks();
+    caller.bye();
+}
+
+#[test]
+fn a_baresip_seat_pauses_by_code() {
+    signs_in_pauses_and_goes_on_by_code::<Baresip>(MD5, "tls");
+}
+
+#[test]
+fn a_linphone_seat_pauses_by_code() {
+    signs_in_pauses_and_goes_on_by_code::<Linphone>(BOTH, "tcp");
 }
 
 #[test]
@@ -138,6 +195,41 @@ fn a_phone_whose_network_is_cut_while_it_talks_is_noticed_and_its_caller_waits_a
         sleep(Duration::from_millis(200));
     }
     caller.bye();
+}
+
+/// The caller's place is before one who came while it talked. By TLS, where the connection itself tells nothing for minutes.
+#[test]
+fn a_tls_phone_whose_network_is_cut_is_noticed_and_its_caller_goes_before_those_who_came_later() {
+    // Nobody else is there, and so the silent phone is tried once more, in vain.
+    let soon = "ring_timeout = \"3s\"\nrest_after_failure = \"1s\"";
+    let gateway = Gateway::start(&Spec { queue: soon, ..spec(MD5) });
+    let mut seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "tls"), SEAT);
+    wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    caller.invite("12345");
+    seat.answers();
+    caller.status(200, "INVITE");
+    caller.ack();
+    seat.talks();
+    wait_for("the seat to be heard", || (heard(&caller.ear, &ALL) == [SEAT]).then_some(()));
+    let mut later = Phone::new("later", gateway.host.port(), &gateway);
+    later.invite("12345");
+    wait_until("another caller to wait", || gateway.metric("callers_waiting") == 1);
+    seat.freeze();
+    let cut = Instant::now();
+    while gateway.metric("callers_waiting") < 2 {
+        assert!(cut.elapsed() < Duration::from_secs(32), "{}", gateway.log());
+        sleep(Duration::from_millis(200));
+    }
+    let mut other = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "tls"), OTHER);
+    other.answers();
+    other.talks();
+    wait_for("the other phone to be heard", || (heard(&caller.ear, &[SEAT, OTHER]) == [OTHER]).then_some(()));
+    caller.bye();
+    other.answers();
+    later.status(200, "INVITE");
+    later.ack();
+    later.bye();
 }
 
 #[test]
