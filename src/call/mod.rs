@@ -37,6 +37,7 @@ mod late_tests;
 mod leave;
 #[cfg(test)]
 mod leave_tests;
+mod notice;
 mod overflow;
 mod party;
 mod profile;
@@ -149,6 +150,8 @@ pub struct Call {
     preferred: bool,
     /// The caller was not served by its queue.
     overflow: Option<overflow::Overflow>,
+    /// The caller is yet to be told that the call is recorded.
+    untold: Option<notice::Untold>,
     caller_closed: bool,
     /// How the call ended, once it has.
     outcome: Option<Outcome>,
@@ -264,6 +267,7 @@ impl Call {
             announcer: waiting::Announcer::default(),
             preferred: false,
             overflow: None,
+            untold: None,
             caller_closed: false,
             outcome: None,
             watched: None,

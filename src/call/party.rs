@@ -169,8 +169,11 @@ impl Call {
         self.tell(Output::Joined { leg, party: called.party });
         if let Some((queue, seat)) = served {
             self.say_seat_number(&queue, &seat);
+            self.tell_in_talk();
             self.cancel_others(leg);
             self.out.push(Output::Queue(QueueCommand::Answered { seat }));
+        } else {
+            self.tell_in_talk();
         }
     }
 

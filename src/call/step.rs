@@ -19,6 +19,10 @@ impl Call {
         }
         self.skip_waiting(now);
         let step = steps.get(self.next);
+        if let Some(prompt) = self.told_before(step) {
+            self.progress(now);
+            return self.play_prompt(prompt, Then::NextStep);
+        }
         self.next += 1;
         match step {
             Some(Step::Announce { prompt, answered }) => self.announce(now, prompt.clone(), *answered),
@@ -98,6 +102,7 @@ impl Call {
     }
 
     pub(super) fn played(&mut self, now: Now, finished: u32) {
+        self.told(finished);
         match self.stage {
             Stage::Announcing { cue, then: Then::NextStep, .. } if cue == finished => self.next_step(now),
             Stage::Announcing { cue, then: Then::Refuse(outcome), .. } if cue == finished => self.refuse(outcome),

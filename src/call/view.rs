@@ -23,6 +23,11 @@ impl Call {
         caller.into_iter().chain(parties).map(|(leg, party)| self.leg(leg, party)).collect()
     }
 
+    /// Its end is decided.
+    pub fn is_over(&self) -> bool {
+        self.outcome.is_some()
+    }
+
     /// Tells whether a seat of this name or a target of this number is in the call.
     pub fn has_party(&self, wanted: &str) -> bool {
         self.parties.values().any(|called| called.party.name() == wanted)

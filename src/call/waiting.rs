@@ -73,6 +73,11 @@ impl Announcer {
         self.speaking.as_ref().map(|(cue, words)| Audio::Words { words: words.clone(), cue: *cue })
     }
 
+    /// Something else is said than the place.
+    pub fn say(&mut self, cue: u32, words: Arc<[Arc<str>]>) {
+        self.speaking = Some((cue, words));
+    }
+
     /// The words have been said.
     pub fn played(&mut self, finished: u32) {
         self.speaking.take_if(|(cue, _)| *cue == finished);

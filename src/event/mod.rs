@@ -4,6 +4,7 @@
 mod choice;
 pub mod fact;
 mod hotline;
+mod recording;
 mod report;
 pub mod seat;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod transfer;
 pub use choice::{Asked, Because, Choice, Strategy};
 pub use fact::{BindingFact, BindingsFact, Fact, FactKind, Keep, Kept, SeatFact};
 pub use hotline::{Mode, Phase};
+pub use recording::{RecordingAction, RecordingCause};
 pub use report::{Report, Reported, ReportedTicket};
 pub use seat::{Author, Intent, SeatEntry, SeatWhat};
 pub use transfer::{TransferKind, TransferResult};
@@ -135,6 +137,17 @@ pub enum What {
         leg: u64,
         alarm: seat::HoldAlarm,
     },
+    /// The recording of the call has begun, is left out for a time, or goes on.
+    Recording {
+        action: RecordingAction,
+        by: Author,
+        cause: RecordingCause,
+    },
+    /// The caller has left a message of this length, the whole of which is in the call's recording.
+    Message {
+        ms: u64,
+        ended: MessageEnd,
+    },
     /// Call data (随路数据) that a seat has set: it goes along with every move.
     Data {
         key: String,
@@ -248,7 +261,34 @@ pub enum Result {
     Failed,
     /// The plan sent the caller away (announce-only, released, unknown number).
     Rejected,
+    /// Nobody took the caller, who has left a message.
+    Message,
     Interrupted,
+}
+
+/// How a caller's message ended, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageEnd {
+    /// The caller pressed the key that ends it.
+    Key,
+    HungUp,
+    Silence,
+    /// It was as long as messages may be.
+    Limit,
+    /// It was too short to be one, and is thrown away.
+    TooShort,
+    /// Messages may be no more, or take no more room, on this day.
+    Full,
+    /// Nothing can be recorded.
+    NoRoom,
+}
+
+impl MessageEnd {
+    /// There is a message.
+    pub fn kept(self) -> bool {
+        matches!(self, MessageEnd::Key | MessageEnd::HungUp | MessageEnd::Silence | MessageEnd::Limit)
+    }
 }
 
 impl By {
@@ -264,7 +304,7 @@ impl By {
 }
 
 impl Result {
-    pub const ALL: [Result; 10] = [
+    pub const ALL: [Result; 11] = [
         Result::Answered,
         Result::AbandonedAnnouncement,
         Result::AbandonedQueue,
@@ -274,6 +314,7 @@ impl Result {
         Result::Timeout,
         Result::Failed,
         Result::Rejected,
+        Result::Message,
         Result::Interrupted,
     ];
 
@@ -289,6 +330,7 @@ impl Result {
             Result::Timeout => "timeout",
             Result::Failed => "failed",
             Result::Rejected => "rejected",
+            Result::Message => "message",
             Result::Interrupted => "interrupted",
         }
     }

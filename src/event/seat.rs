@@ -1,6 +1,7 @@
 //! The log of seats, beside the logs of calls: what people at seats did, and what became of their seats. Figures, and the
 //! streams that toolbars follow, are read from it.
 
+use super::{RecordingAction, RecordingCause};
 use crate::base::{CallId, Mono, Wall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,13 @@ pub enum SeatWhat {
     Conference {
         call: CallId,
         parties: u64,
+    },
+    /// The recording of the seat's call has begun, is left out for a time, or goes on.
+    Recording {
+        call: CallId,
+        action: RecordingAction,
+        by: Author,
+        cause: RecordingCause,
     },
     /// The call uses the seat no more.
     Released {

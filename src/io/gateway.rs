@@ -267,7 +267,7 @@ fn start_runtime() -> Result<Runtime, Text> {
 type Shards = (Vec<ShardHandle>, Option<(Receiver<Frame>, Sink)>);
 
 fn start_shards(config: &Config, inbox: &Inbox, rng: &mut Rng) -> Result<Shards, Text> {
-    let (sink, taps) = (!config.recording.lines.is_empty()).then(|| tap::queue(config.recording.queue)).unzip();
+    let (sink, taps) = config.records().then(|| tap::queue(config.recording.queue)).unzip();
     let start = |index: u16| {
         let inbox = inbox.clone();
         let events = move |event| {

@@ -4,12 +4,15 @@
 //!
 //! A party's frames lie where their RTP timestamps put them; where those jump, or drift away from the time of arrival, the
 //! time of arrival counts. Missing audio is silence, and audio that comes too late is left out.
+//!
+//! Audio that is not to be kept of a time is found by place when that place is written, and by arrival when a frame comes: so a word
+//! that was spoken within it is in the file by neither.
 
 use super::wav::Format;
 use super::{Law, Side, Tapped};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Map, MapSeed, Mono};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// The caller's number in a call.
@@ -45,6 +48,17 @@ pub struct Recordings {
     at_work: Option<CallId>,
 }
 
+/// The part of a call that is kept from a moment on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    #[default]
+    Sound,
+    /// Silence of the same length.
+    Silence,
+    /// The file goes on behind it.
+    Nothing,
+}
+
 /// The next piece of a recording, or its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
@@ -52,6 +66,8 @@ pub enum Made {
     Audio { call: CallId, bytes: Vec<u8> },
     /// The call is over, and these were all. Some may have been lost.
     Whole { call: CallId, lost: bool },
+    /// The call is over, and nothing of it is to be kept.
+    Discarded { call: CallId },
 }
 
 #[derive(Default)]
@@ -65,6 +81,10 @@ struct Recording {
     right: Vec<i16>,
     heard: Mono,
     lost: bool,
+    /// The part that is kept at `made`, and from later places on.
+    keeping: Keeping,
+    turns: VecDeque<(i64, Keeping)>,
+    discarded: bool,
 }
 
 /// The lane of what one party says, or the caller is played.
@@ -109,6 +129,20 @@ impl Recordings {
         }
     }
 
+    /// From this moment on something else is kept of the call.
+    pub fn turn(&mut self, at: Mono, call: CallId, keeping: Keeping) {
+        self.at_work = Some(call);
+        if let Some(recording) = self.calls.get_mut(&call) {
+            recording.turn(at, keeping);
+        }
+    }
+
+    /// Nothing of the call is to be kept.
+    pub fn discard(&mut self, at: Mono, call: CallId) {
+        self.calls.get_mut(&call).into_iter().for_each(|recording| recording.discarded = true);
+        self.end(at, call);
+    }
+
     /// Frames were lost before they came here; of which calls, nobody knows.
     pub fn lose(&mut self) {
         self.calls.values_mut().for_each(|recording| recording.lost = true);
@@ -127,7 +161,7 @@ impl Recordings {
             && at <= horizon
         {
             self.ends.remove(&(at, call));
-            self.finish(call, out);
+            self.finish(call, Some(at), out);
         }
         let mut idle = Vec::new();
         for (call, recording) in &mut self.calls {
@@ -138,7 +172,7 @@ impl Recordings {
                 idle.push(*call);
             }
         }
-        idle.into_iter().for_each(|call| self.finish(call, out));
+        idle.into_iter().for_each(|call| self.finish(call, None, out));
     }
 
     /// The last thing that was done has panicked: the call that it was done for is recorded no further. False: it was no call's.
@@ -150,13 +184,18 @@ impl Recordings {
         true
     }
 
-    /// The rest of a call.
-    fn finish(&mut self, call: CallId, out: &mut Vec<Made>) {
+    /// The rest of a call. One whose sound was kept ends with its last frame; another with the call.
+    fn finish(&mut self, call: CallId, at: Option<Mono>, out: &mut Vec<Made>) {
         self.at_work = Some(call);
         let Some(mut recording) = self.calls.remove(&call) else { return };
         trap::spring(Trap::Recording);
-        let end = recording.lanes.iter().map(|lane| lane.end).max().unwrap_or(0);
-        recording.make(end);
+        if recording.discarded {
+            return out.push(Made::Discarded { call });
+        }
+        let heard = recording.lanes.iter().map(|lane| lane.end).max().unwrap_or(0);
+        let last = recording.turns.back().map_or(recording.keeping, |(_, keeping)| *keeping);
+        let over = at.filter(|_| last == Keeping::Silence && recording.start.is_some()).map(|at| recording.now(at));
+        recording.make(over.unwrap_or(heard));
         out.extend(recording.block(1, self.format).map(|bytes| Made::Audio { call, bytes }));
         out.push(Made::Whole { call, lost: recording.lost });
     }
@@ -167,6 +206,9 @@ impl Recording {
         self.heard = tapped.at;
         trap::spring(Trap::Recording);
         let arrived = self.now(tapped.at);
+        if self.keeping_at(arrived) != Keeping::Sound {
+            return;
+        }
         let Some(index) = self.lane(tapped) else {
             self.lost = true;
             return;
@@ -176,6 +218,21 @@ impl Recording {
         // Others that are late by half a second have lost their place.
         self.make(end - WINDOW as i64);
         self.lanes[index].write(at, self.made, tapped.law, codes);
+    }
+
+    /// Before the first frame there is no place yet: what is kept then is kept from the beginning.
+    fn turn(&mut self, at: Mono, keeping: Keeping) {
+        match self.start {
+            None => self.keeping = keeping,
+            Some(_) => {
+                let place = self.now(at).max(self.made);
+                self.turns.push_back((place, keeping));
+            }
+        }
+    }
+
+    fn keeping_at(&self, place: i64) -> Keeping {
+        self.turns.iter().rev().find(|(from, _)| *from <= place).map_or(self.keeping, |(_, keeping)| *keeping)
     }
 
     /// Where a moment lies; the first begins the file.
@@ -229,7 +286,14 @@ impl Recording {
     /// Mixes up to this place.
     fn make(&mut self, upto: i64) {
         while self.made < upto {
-            let count = usize::try_from(upto - self.made).unwrap_or(STEP).min(STEP);
+            while let Some(&(from, keeping)) = self.turns.front()
+                && from <= self.made
+            {
+                self.keeping = keeping;
+                self.turns.pop_front();
+            }
+            let until = self.turns.front().map_or(upto, |(from, _)| upto.min(*from));
+            let count = usize::try_from(until - self.made).unwrap_or(STEP).min(STEP);
             let (mut said, mut others, mut played) = ([0; STEP], [None; STEP], [0; STEP]);
             for lane in self.lanes.iter_mut().filter(|lane| lane.end > self.made) {
                 let whose = (lane.side, lane.leg);
@@ -240,9 +304,18 @@ impl Recording {
                     (Side::Played, _) => each.for_each(|(i, sample)| played[i] = sample),
                 }
             }
-            self.left.extend_from_slice(&said[..count]);
             let clamp = |sum: i32| sum.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
-            self.right.extend(others.iter().zip(played).take(count).map(|(others, played)| others.map_or(played, clamp)));
+            let right = others.iter().zip(played).take(count).map(|(others, played)| others.map_or(played, clamp));
+            match self.keeping {
+                Keeping::Sound => {
+                    self.left.extend_from_slice(&said[..count]);
+                    self.right.extend(right);
+                }
+                Keeping::Silence => {
+                    [&mut self.left, &mut self.right].into_iter().for_each(|side| side.resize(side.len() + count, 0))
+                }
+                Keeping::Nothing => {}
+            }
             self.made += count as i64;
         }
     }

@@ -58,6 +58,7 @@ impl Bench {
                     left.push(i16::from_le_bytes([b[0], b[1]]));
                     right.push(i16::from_le_bytes([b[2], b[3]]));
                 }),
+                Made::Discarded { .. } => unreachable!(),
                 Made::Whole { lost, .. } => assert!(whole.replace(lost).is_none()),
             }
         }
@@ -245,4 +246,71 @@ fn a_panic_costs_the_recording_of_one_call() {
     b.say(SEAT, 1000..2000, LOUD);
     let (_, right, lost) = b.end(2000);
     assert!(!lost && right.len() == 16_000 && right.iter().all(|sample| *sample == value(LOUD)));
+}
+
+/// Caller and seat speak all the time, and what is kept changes at these moments.
+fn spoken(turns: &[(u64, Keeping)], until: u64) -> (Vec<i16>, Vec<i16>) {
+    let mut b = Bench::new();
+    for at in (0..until).step_by(20) {
+        for (_, keeping) in turns.iter().filter(|(turn, _)| (at..at + 20).contains(turn)) {
+            b.recordings.turn(ms(at), b.call, *keeping);
+        }
+        b.say(CALLER, at..at + 20, LOUD);
+        b.say(SEAT, at..at + 20, SOFT);
+        b.until(at);
+    }
+    let (left, right, lost) = b.end(until);
+    assert!(!lost && left.len() == right.len());
+    (left, right)
+}
+
+#[test]
+fn what_is_masked_is_silent_and_exactly_as_long_as_it_was() {
+    let (left, right) = spoken(&[(1000, Keeping::Silence), (3000, Keeping::Sound)], 5000);
+    assert_eq!(left.len(), 5000 * 8, "the times stay true");
+    assert_eq!((all(&left, 0..1000), all(&right, 0..1000)), (value(LOUD), value(SOFT)));
+    assert_eq!((all(&left, 1000..3000), all(&right, 1000..3000)), (0, 0));
+    assert_eq!((all(&left, 3000..5000), all(&right, 3000..5000)), (value(LOUD), value(SOFT)));
+}
+
+#[test]
+fn what_is_paused_is_a_gap_that_no_word_of_it_stands_in() {
+    let (left, _) = spoken(&[(1000, Keeping::Nothing), (3000, Keeping::Sound)], 5000);
+    assert_eq!((left.len(), all(&left, 0..3000)), (3000 * 8, value(LOUD)));
+}
+
+#[test]
+fn a_call_that_ends_while_it_is_masked_is_as_long_as_it_was_and_one_that_was_stopped_is_not() {
+    let (left, _) = spoken(&[(1000, Keeping::Silence)], 2000);
+    assert_eq!((left.len(), all(&left, 0..1000), all(&left, 1000..2000)), (2000 * 8, value(LOUD), 0));
+    let (left, _) = spoken(&[(1000, Keeping::Nothing)], 2000);
+    assert_eq!(left.len(), 1000 * 8);
+    let (left, _) = spoken(&[(0, Keeping::Silence), (500, Keeping::Sound)], 1000);
+    assert_eq!((left.len(), all(&left, 520..1000)), (1000 * 8, value(LOUD)), "masked from the first packet on");
+}
+
+#[test]
+fn words_that_come_late_out_of_a_masked_time_are_not_in_the_file_either() {
+    let mut b = Bench::new();
+    b.say(CALLER, 0..1000, SOFT);
+    b.until(900);
+    b.recordings.turn(ms(1000), b.call, Keeping::Silence);
+    // Spoken within it, and on the way until it is over; and what had been spoken before it comes within it.
+    b.frame(CALLER, Side::Said, 1500, 1980 * 8, LOUD);
+    b.recordings.turn(ms(2000), b.call, Keeping::Sound);
+    b.frame(CALLER, Side::Said, 2010, 1940 * 8, LOUD);
+    b.say(CALLER, 2020..2400, SOFT);
+    let (left, _, _) = b.end(2500);
+    assert!(!left.contains(&value(LOUD)), "a word of it is heard");
+    assert_eq!((all(&left, 0..1000), all(&left, 1000..2000), all(&left, 2020..2400)), (value(SOFT), 0, value(SOFT)));
+}
+
+#[test]
+fn nothing_is_kept_of_what_is_discarded() {
+    let mut b = Bench::new();
+    b.say(CALLER, 0..400, LOUD);
+    b.recordings.discard(ms(400), b.call);
+    b.recordings.advance(ms(500), &mut b.made);
+    assert!(b.recordings.is_empty());
+    assert_eq!(b.made.last(), Some(&Made::Discarded { call: b.call }));
 }

@@ -30,6 +30,7 @@ impl Plan {
             early_max: entry.early_max,
             guide: entry.guide.clone(),
             tickets: entry.tickets.clone(),
+            record: entry.record,
             withheld: self.subjects.withheld(&entry.tickets),
             tenant: tenant.map(|t| t.name.clone()),
             revision: self.revision.clone(),

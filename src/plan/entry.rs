@@ -15,6 +15,7 @@ pub struct Entry {
     pub unit: Option<Arc<str>>,
     pub guide: Option<Arc<str>>,
     pub tickets: Arc<[Arc<str>]>,
+    pub record: Option<bool>,
     pub early_max: Duration,
     /// In order of time; the first begins before all times.
     pub eras: Vec<Era>,

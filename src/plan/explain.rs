@@ -32,6 +32,9 @@ pub struct Explanation {
     pub tickets: Vec<Arc<str>>,
     /// The backends that get it only with one of these subjects.
     pub tagged: Vec<ExplainedTag>,
+    /// It is recorded, or is not, where the plan says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<bool>,
     pub matched: Vec<ExplainedRule>,
     pub plan: ExplainedPlan,
 }
@@ -101,6 +104,7 @@ pub fn explain(plan: &Plan, facts: &Facts<'_>) -> Explanation {
         otherwise: otherwise(&decision.steps),
         tickets: decision.tickets.to_vec(),
         tagged: plan.by_subject(&decision.tickets).into_iter().map(tag).collect(),
+        record: decision.record,
         matched: decision.matched.iter().map(rule).collect(),
         plan: ExplainedPlan { name: plan.name.clone(), notice: plan.notice.clone(), revision: plan.revision.clone() },
         number: decision.number,

@@ -88,6 +88,8 @@ pub struct Decision {
     pub guide: Option<Arc<str>>,
     /// The names of the ticket backends that get this call; empty: all but `withheld`.
     pub tickets: Arc<[Arc<str>]>,
+    /// The plan's word on whether it is recorded.
+    pub record: Option<bool>,
     /// The ticket backends that get it only for its subjects.
     pub withheld: Arc<[Arc<str>]>,
     /// The place whose platform this is for the call, where it has none of its own.
@@ -186,6 +188,11 @@ impl Plan {
     /// Where its dates are meant.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// Tells whether some line of it wants to be recorded.
+    pub fn records(&self) -> bool {
+        self.entries.iter().any(|entry| entry.record == Some(true))
     }
 
     /// Every prompt that some call may hear. `apology`, `unknown` and `music` are the switch's own and not among them.

@@ -35,6 +35,7 @@ impl Explanation {
         all.extend(list(both!("steps", "步骤"), self.steps.iter().enumerate().map(|(i, step)| step.text(i + 1))));
         all.push(field(both!("else", "否则"), self.in_the_end()));
         all.push(field(both!("ticket", "工单"), self.ticket()));
+        all.extend(self.record.map(|record| field(both!("recorded", "录音"), recorded(record))));
         let rules = self.matched.iter().map(|rule| Text::foreign(format_args!("{}:{}: {}", rule.file, rule.line, rule.rule)));
         all.extend(list(both!("matched", "依据"), rules));
         let plan = Text::foreign(&self.plan.name).then(&notice);
@@ -54,6 +55,13 @@ impl Explanation {
             Some(ExplainedStep::Announce { .. } | ExplainedStep::Offer { .. } | ExplainedStep::Menu { .. }) | None => "480",
         };
         Text { en: self.otherwise.to_owned(), zh: zh.to_owned() }
+    }
+}
+
+fn recorded(record: bool) -> Text {
+    match record {
+        true => both!("yes, from its first moment", "是，自呼入起"),
+        false => both!("no, unless a seat starts it", "否，除非座席主动开始"),
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Rules {
     pub offer_for: Option<Located<Duration>>,
     pub early_max: Option<Located<Duration>>,
     pub tickets: Option<Vec<Located<String>>>,
+    pub record: Option<Located<bool>>,
 }
 
 /// A target to call, in `targets`.
@@ -74,6 +75,7 @@ pub fn read(table: &Table<'_>, log: &Log) -> Rules {
         offer_for: table.duration("offer-for"),
         early_max: table.duration("early-max"),
         tickets: table.texts("tickets"),
+        record: table.flag("record"),
     }
 }
 

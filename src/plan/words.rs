@@ -139,6 +139,11 @@ pub const RULES: &[Word] = &[
     word("early-max", Kind::Duration, "How long a caller may wait unanswered; `0s`: answered at once. Usual: 30 s."),
     word("tickets", Kind::Texts, "The ticket backends that get its calls. Usual: all that have no `subjects`."),
     word(
+        "record",
+        Kind::Flag,
+        "true or false: its calls are recorded, or are not. Usual: as its queue says, or `recording.lines` of the configuration.",
+    ),
+    word(
         "source",
         Kind::Source,
         "Marks words whose values are `inferred` or set by the `operator`; the others are the notice's.",

@@ -3,13 +3,18 @@
 
 use super::recording;
 use super::report;
-use super::shape::{Area, Direction, Hotline, Leg, Media, PlayedPrompt, Record, Seat, Survey, Told, Transfer};
+use super::shape::{
+    Area, Begun, Direction, Hotline, LeftMessage, LeftOut, Leg, Media, PlayedPrompt, Record, Recording, Seat, Survey, Told,
+    Transfer,
+};
 use super::timing::{Span, Timing};
 use super::zone::Zone;
 use crate::base::RtpStats;
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Wall};
-use crate::event::{By, Entry, Offered, Party, Result, TransferKind, TransferResult, What};
+use crate::event::{
+    Author, By, Entry, Offered, Party, RecordingAction, RecordingCause, Result, TransferKind, TransferResult, What,
+};
 use std::collections::BTreeMap;
 
 /// The record of one call's entries, in sequence; none when there are none.
@@ -29,6 +34,8 @@ struct Fold<'a> {
     labels: BTreeMap<u64, String>,
     timing: Timing,
     silent: BTreeMap<u64, Span>,
+    /// Since when the recording leaves something out.
+    left_out_since: Option<Mono>,
     /// When the last leg went: the call's end, whose entry waits for the media to close.
     gone: Option<Wall>,
     /// The last entry that the living process wrote.
@@ -44,6 +51,7 @@ impl<'a> Fold<'a> {
             labels: BTreeMap::new(),
             timing: Timing::default(),
             silent: BTreeMap::new(),
+            left_out_since: None,
             gone: None,
             last: (first.wall, first.mono),
         }
@@ -92,6 +100,8 @@ impl<'a> Fold<'a> {
                 self.record.survey = Some(Survey { score: *score, scale: *scale, source, at });
             }
             What::Position { ahead, minutes } => self.record.told = Some(Told { ahead: *ahead, minutes: *minutes, at }),
+            What::Recording { action, by, cause } => self.recorded(*action, by, *cause, entry),
+            What::Message { ms, ended } => self.record.message = Some(LeftMessage { ms: *ms, ended: *ended }),
             What::CallbackWanted => self.record.callback_wanted = true,
             What::Survey { .. } => {}
             What::Held { .. }
@@ -108,6 +118,7 @@ impl<'a> Fold<'a> {
     /// written by another process, with other clocks.
     fn interrupted(&mut self) {
         if self.record.result.is_none() {
+            self.goes_on(None, self.zone.write(self.last.0), self.last.1);
             self.record.result = Some(Result::Interrupted);
             self.record.ended = Some(self.zone.write(self.last.0));
             self.record.estimated = true;
@@ -117,6 +128,7 @@ impl<'a> Fold<'a> {
     /// A party that was still there was hung up then.
     fn ended(&mut self, at: String) {
         let at = self.gone.map_or(at, |gone| self.zone.write(gone));
+        self.goes_on(None, at.clone(), self.last.1);
         for leg in self.legs.values_mut().filter(|leg| leg.ended.is_none()) {
             (leg.ended, leg.ended_by) = (Some(at.clone()), Some(By::Gateway));
         }
@@ -197,6 +209,34 @@ impl<'a> Fold<'a> {
     fn transfer_ended(&mut self, seq: u32, result: TransferResult, at: String) {
         if let Some(transfer) = self.record.transfers.iter_mut().find(|t| t.seq == seq) {
             (transfer.ended, transfer.result) = (Some(at), Some(result));
+        }
+    }
+
+    /// A part that is left out ends where the next thing is done to the recording.
+    fn recorded(&mut self, action: RecordingAction, by: &Author, cause: RecordingCause, entry: &Entry) {
+        let at = self.zone.write(entry.wall);
+        if self.record.recording.is_none() {
+            let begun = Some(Begun { at: at.clone(), by: by.clone(), cause });
+            self.record.recording = Some(Recording { begun, ..recording::pending(&self.record.call_id) });
+        }
+        self.goes_on(Some((by, cause)), at.clone(), entry.mono);
+        if action.leaves_out()
+            && let Some(recording) = &mut self.record.recording
+        {
+            let (by, to, ended_by, ended, ms) = (by.clone(), None, None, None, None);
+            recording.left_out.push(LeftOut { how: action, from: at, by, to, ended_by, ended, ms });
+            self.left_out_since = Some(entry.mono);
+        }
+    }
+
+    /// The part that was left out of the recording ends here.
+    fn goes_on(&mut self, by: Option<(&Author, RecordingCause)>, at: String, now: Mono) {
+        let Some(since) = self.left_out_since.take() else { return };
+        if let Some(part) = self.record.recording.as_mut().and_then(|recording| recording.left_out.last_mut()) {
+            part.ms = u64::try_from(now.since(since).as_millis()).ok();
+            part.to = Some(at);
+            part.ended_by = by.map(|(by, _)| by.clone());
+            part.ended = Some(by.map_or(RecordingCause::CallEnded, |(_, cause)| cause));
         }
     }
 

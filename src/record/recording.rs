@@ -16,6 +16,8 @@ pub enum State {
     Empty,
     /// Nothing could be written.
     Missing,
+    /// A message that was too short to be one.
+    Discarded,
     /// Its time was over.
     Purged,
 }
@@ -31,7 +33,7 @@ pub struct Recorded {
 
 /// While the call lasts, and until its file is done.
 pub fn pending(call: &str) -> Recording {
-    Recording { id: call.to_owned(), url: None, sha256: None, ms: None, state: "pending".to_owned() }
+    Recording { id: call.to_owned(), state: "pending".to_owned(), ..Recording::default() }
 }
 
 impl State {
@@ -42,6 +44,7 @@ impl State {
             State::Interrupted => "interrupted",
             State::Empty => "empty",
             State::Missing => "missing",
+            State::Discarded => "discarded",
             State::Purged => "purged",
         }
     }
@@ -67,9 +70,10 @@ impl Recorded {
     /// How the record says it; `before`: what it said.
     pub fn in_record(&self, call: &str, before: Option<Recording>) -> Recording {
         let (id, state) = (call.to_owned(), self.state.name().to_owned());
-        match before.filter(|_| self.is_purge()) {
-            Some(before) => Recording { id, url: None, state, ..before },
-            None => Recording { id, url: self.url.clone(), sha256: self.sha256.clone(), ms: self.ms, state },
+        let before = before.unwrap_or_default();
+        match self.is_purge() {
+            true => Recording { id, url: None, state, ..before },
+            false => Recording { id, url: self.url.clone(), sha256: self.sha256.clone(), ms: self.ms, state, ..before },
         }
     }
 }

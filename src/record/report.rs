@@ -146,7 +146,7 @@ fn attach(record: &mut Record, reported: &Reported, zone: &Zone) {
     });
     record.recording = report.recording.clone().map(|r| {
         let state = if r.url.is_some() { "ready" } else { "elsewhere" }.to_owned();
-        Recording { id: r.id, url: r.url, sha256: r.sha256, ms: r.ms, state }
+        Recording { id: r.id, url: r.url, sha256: r.sha256, ms: r.ms, state, ..Recording::default() }
     });
 }
 

@@ -3,7 +3,9 @@
 
 use crate::base::Masked;
 use crate::event::fact::Listed;
-use crate::event::{By, Mode, Party, Phase, Result, TransferKind, TransferResult};
+use crate::event::{
+    Author, By, MessageEnd, Mode, Party, Phase, RecordingAction, RecordingCause, Result, TransferKind, TransferResult,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -81,6 +83,9 @@ pub struct Record {
     /// The caller's opinion of it, once asked.
     pub survey: Option<Survey>,
     pub recording: Option<Recording>,
+    /// The message that the caller left, or began to leave; left out for who did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<LeftMessage>,
     /// Its tickets that were known at this moment.
     pub tickets: Vec<Ticket>,
     /// The gateway's name.
@@ -188,7 +193,7 @@ pub struct Told {
 }
 
 /// A link, never a copy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Recording {
     /// The call's id, where it is this gateway's own.
     pub id: String,
@@ -197,10 +202,51 @@ pub struct Recording {
     /// The hash of the file.
     pub sha256: Option<String>,
     pub ms: Option<u64>,
+    /// Parts of the call that are not in it, in order; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// When it began, where that was later than the call; left out where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Begun>,
     /// `pending` (the call lasts, or its file is not done), `ready`, `partial` (some audio was lost in the gateway),
     /// `interrupted` (the gateway died in the call; what it had written), `empty` (there was nothing to hear), `missing`
-    /// (nothing could be written), `purged`. Of what others hand in: `ready`, `elsewhere`.
+    /// (nothing could be written), `discarded` (a message that was too short), `purged`. Of what others hand in: `ready`, `elsewhere`.
     pub state: String,
+}
+
+/// The beginning of a recording in the midst of its call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Begun {
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    pub by: Author,
+    pub cause: RecordingCause,
+}
+
+/// A part of the call that its recording leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LeftOut {
+    /// `masked`: silence of the same length stands for it. `paused` and `stopped`: the file goes on without it.
+    pub how: RecordingAction,
+    #[schemars(extend("format" = "date-time"))]
+    pub from: String,
+    pub by: Author,
+    /// Null while it lasts.
+    #[schemars(extend("format" = "date-time"))]
+    pub to: Option<String>,
+    /// The one who ended it.
+    pub ended_by: Option<Author>,
+    /// Why it ended.
+    pub ended: Option<RecordingCause>,
+    pub ms: Option<u64>,
+}
+
+/// A caller's message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LeftMessage {
+    /// Its length; its sound is the end of the call's recording.
+    pub ms: u64,
+    pub ended: MessageEnd,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -30,6 +30,14 @@ pub enum Refusal {
     BadDigits,
     /// Call data has bounds, and keys of a few characters.
     BadData,
+    /// Nothing of the call is recorded now that could be left out.
+    NotRecorded,
+    /// The recording is paused or masked, and goes on by another verb.
+    RecordingLeftOut,
+    /// This gateway records nothing.
+    NoRecorder,
+    /// All of an emergency call is recorded.
+    EmergencyRecorded,
     /// A verb that toolbars know and that is not carried out here.
     Unsupported,
 }
@@ -53,6 +61,10 @@ impl Refusal {
             Refusal::NotSupervisor => "not_supervisor",
             Refusal::BadDigits => "bad_digits",
             Refusal::BadData => "bad_data",
+            Refusal::NotRecorded => "not_recorded",
+            Refusal::RecordingLeftOut => "recording_left_out",
+            Refusal::NoRecorder => "no_recorder",
+            Refusal::EmergencyRecorded => "emergency_recorded",
             Refusal::Unsupported => "unsupported",
         }
     }
@@ -88,6 +100,23 @@ impl Refusal {
                 both!(
                     "call data: at most 16 keys of 1 to 32 letters, digits, `.`, `_` or `-`, each of at most 256 bytes, 1024 in all",
                     "随路数据最多 16 项、共 1024 字节；键为 1 至 32 个字母、数字、`.`、`_` 或 `-`，值不超过 256 字节"
+                ),
+                false,
+            ),
+            Refusal::NotRecorded => {
+                (both!("the call is not recorded now: start the recording first", "此通话目前未在录音：请先开始录音"), true)
+            }
+            Refusal::RecordingLeftOut => {
+                (both!("the recording is paused or masked: resume it", "录音已暂停或屏蔽：请用恢复"), true)
+            }
+            Refusal::NoRecorder => (
+                both!("this gateway records nothing: see recording.on_demand", "本网关未启用录音：见 recording.on_demand"),
+                false,
+            ),
+            Refusal::EmergencyRecorded => (
+                both!(
+                    "a seat does not pause, mask or stop the recording of an emergency call",
+                    "紧急通话的录音不得由座席暂停、屏蔽或停止"
                 ),
                 false,
             ),

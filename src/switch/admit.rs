@@ -3,6 +3,7 @@
 use super::identity::{self, Identity};
 use super::keys::Keypad;
 use super::proof::Proof;
+use super::recording::{OfCall, State};
 use super::seats::SeatsOf;
 use super::stopwatch::Stopwatch;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource, route};
@@ -297,7 +298,7 @@ impl Switch {
             diverted_from: diverted_from.as_deref().map(kept),
             listed: None,
             tickets: decision.tickets.iter().map(ToString::to_string).collect(),
-            recorded: self.fixed.recorded.includes(&decision.number),
+            recorded: self.records_from_start(decision),
             withheld: decision.withheld.iter().map(ToString::to_string).collect(),
             plan: self.setup.plan.name.to_string(),
             plan_revision: decision.revision.to_string(),
@@ -323,7 +324,12 @@ impl Switch {
         let theirs = incoming.call_id.clone();
         let caller = Leg { theirs, trunk, seat, pad, proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, home, ..caller };
         let emergency = decision.mode == Mode::Emergency;
+        let recording = OfCall::new(self.records_from_start(&decision), decision.record);
         let steps = self.around(now, decision.steps, emergency);
+        let mut call = Call::new(steps, decision.early_max, self.setup.policy.clone());
+        if recording.state == State::On && !emergency {
+            self.setup.recording.notice.iter().for_each(|prompt| call.must_tell(prompt.clone()));
+        }
         let active = Active {
             since: now.mono,
             emergency,
@@ -331,9 +337,9 @@ impl Switch {
             wants_callback: false,
             open_move: None,
             over: false,
-            recorded: self.fixed.recorded.includes(&decision.number),
+            recording,
             data: Vec::new(),
-            call: Call::new(steps, decision.early_max, self.setup.policy.clone()),
+            call,
             setup: self.setup.clone(),
             identity,
             legs: BTreeMap::from([(CALLER, caller)]),

@@ -6,7 +6,7 @@ use super::{Active, Leg, Output, Switch, Work, route};
 use crate::base::{CallId, Flow, LegId, Now, RtpStats};
 use crate::call::{self, Audio, CALLER, Dialled, LegEvent, LegNo, QueueCommand};
 use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
-use crate::event::What;
+use crate::event::{TransferKind, What};
 use crate::media::{self, Source};
 use crate::queue;
 use crate::sip::{Codec, Status};
@@ -32,14 +32,25 @@ impl Switch {
             }
             call::Output::Profile { leg: leg_no, profile } => self.profile(id, leg_no, profile, out),
             call::Output::Play { leg: leg_no, audio } => self.play(id, leg_no, &audio, out),
-            call::Output::Close { leg: leg_no } => self.close(id, leg_no, out),
-            call::Output::Queue(command) => self.queue(now, id, command),
+            call::Output::Close { leg: leg_no } => {
+                self.recording_outlives(now, id, leg_no, out);
+                self.close(id, leg_no, out);
+            }
+            call::Output::Queue(command) => {
+                if let QueueCommand::Join { queue, .. } = &command {
+                    self.queue_records(now, id, queue, out);
+                }
+                self.queue(now, id, command);
+            }
             call::Output::Announcing { prompt } => self.announcing(now, id, &prompt, out),
             call::Output::Ringing { leg: leg_no, party, choice } => self.ringing(now, id, leg_no, party, choice, out),
             call::Output::Joined { leg: leg_no, party } => self.joined(now, id, leg_no, party, out),
             call::Output::TransferStarted { seq, kind, by, to } => {
                 self.transfer_started(id, seq);
                 self.write(now, id, What::TransferStarted { seq, kind, by: by.0, to }, out);
+                if kind == TransferKind::Emergency {
+                    self.record_help(now, id, out);
+                }
             }
             call::Output::TransferEnded { seq, result } => {
                 self.transfer_ended(now, id, seq, result, out);
@@ -212,15 +223,6 @@ impl Switch {
             tracing::error!(call = %id, ?words, "not all of these words have a sound");
         }
         Source::Words { words: sounds.into(), cue }
-    }
-
-    /// The recorder gets what each party says from its first packet to its last, whatever becomes of it in the call, and
-    /// the prompts and the music that the caller hears.
-    fn tap(&self, id: CallId, leg_no: LegNo, out: &mut Vec<Output>) {
-        if self.calls.get(&id).is_some_and(|active| active.recorded) {
-            let tap = media::Tap { call: id, leg: leg_no.0, said: true, played: leg_no == CALLER };
-            self.media(id, leg_no, out, |leg| media::Command::Tap { leg, tap: Some(tap) });
-        }
     }
 
     /// From here on nothing more is said to the leg's media.

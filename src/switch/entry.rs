@@ -82,9 +82,7 @@ impl Switch {
         let Some(active) = self.calls.get_mut(&id) else { return };
         active.over = true;
         active.ending(now.mono).log(id, "the call is over");
-        if active.recorded {
-            out.push(Output::Recording(Recording::Ends { call: id, at: now.mono }));
-        }
+        self.recording_ends(now, id, out);
     }
 }
 

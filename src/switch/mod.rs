@@ -20,6 +20,7 @@ mod leg;
 mod lists;
 mod outages;
 mod proof;
+mod recording;
 mod recover;
 mod refused;
 mod registrar;
@@ -37,6 +38,7 @@ mod traced;
 
 pub use gauge::{Counters, Gauges};
 pub use proof::Unproven;
+pub use recording::{Recording, RecordingRules};
 pub use refused::Refusals;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 pub use stopwatch::Timed;
@@ -160,13 +162,6 @@ pub enum Output {
     Timed(Timed),
 }
 
-/// A call that is recorded, from its first entry to its last.
-#[derive(Clone, Copy, Debug)]
-pub enum Recording {
-    Begins { call: CallId, at: Mono },
-    Ends { call: CallId, at: Mono },
-}
-
 pub struct Switch {
     fixed: Fixed,
     setup: Arc<Live>,
@@ -210,6 +205,8 @@ pub struct Switch {
     resolving: Resolving,
     /// Calls in which two seats talk without a caller.
     lingering: BTreeSet<CallId>,
+    /// When what is left out of recordings ends by itself.
+    pauses: Timers<CallId>,
 }
 
 /// A live call and what the switch must know to serve it.
@@ -237,7 +234,7 @@ struct Active {
     talked: bool,
     /// Its caller asked to be rung back.
     wants_callback: bool,
-    recorded: bool,
+    recording: recording::OfCall,
     /// Call data that goes along with every move, in the order in which it was set.
     data: Vec<(String, String)>,
     /// The first entry is durable, or the journal is down: finals may go out.
@@ -304,6 +301,7 @@ impl Switch {
             homes: registrar::Homes::default(),
             resolving: Resolving::new(seed),
             lingering: BTreeSet::new(),
+            pauses: Timers::default(),
             setup: Arc::new(setup),
             fixed,
             rng,
@@ -367,6 +365,7 @@ impl Switch {
         }
         self.former.prune(now.mono);
         self.release_overdue(now, out);
+        self.pauses_end(now, out);
         self.run(now, out);
         self.write_seats(now, out);
         self.trace(out);
@@ -375,7 +374,7 @@ impl Switch {
     /// When to call [`Switch::tick`] at the latest.
     pub fn deadline(&self) -> Option<Mono> {
         let own = [self.ua.deadline(), self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
-        let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline()];
+        let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline(), self.pauses.next()];
         let others = others.into_iter().chain([self.ua.registered().and_then(Registrar::deadline)]);
         own.into_iter().chain(others).flatten().min()
     }

@@ -48,6 +48,7 @@ impl Switch {
             SeatVerb::PickUp { seat: of } => self.pick_up_for(now, seat, &of),
             SeatVerb::SetData { key, value } => self.set_data(now, seat, key, value, out),
             SeatVerb::ForceDrop => self.force_drop(now, seat, by),
+            SeatVerb::Record(verb) => self.record_for(now, seat, by, verb, out),
             verb => self.supervision(now, seat, by, verb),
         }
     }

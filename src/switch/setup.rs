@@ -1,7 +1,7 @@
 //! The settings that the switch is told: [`Fixed`] once, [`Live`] at the start and at each reload. Plain data, checked by
 //! whoever made it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
-use super::Unproven;
+use super::{RecordingRules, Unproven};
 use crate::base::{Cidr, Proto, Rate, Rng, Target};
 use crate::call;
 use crate::dialog;
@@ -44,6 +44,8 @@ pub struct Fixed {
     pub resolve_timeout: Duration,
     pub media: MediaSetup,
     pub recorded: Recorded,
+    /// There is a recorder, for whatever the plan, a queue or a verb wants recorded.
+    pub recorder: bool,
     /// Before a call's id, it is the address at which a seat finds the call's ticket.
     pub tickets: Option<Arc<str>>,
     pub limits: Limits,
@@ -71,6 +73,7 @@ pub struct Live {
     pub plan: Arc<Plan>,
     pub prompts: Arc<BTreeMap<String, Arc<Prompt>>>,
     pub policy: Arc<call::Policy>,
+    pub recording: RecordingRules,
     /// Administrative divisions by telephone area code without the leading 0, for records.
     pub divisions: Arc<BTreeMap<String, Division>>,
     /// Feature codes on seats' keys.

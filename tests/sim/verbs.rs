@@ -1,6 +1,7 @@
 //! Verbs of toolbars, as people press them: twice, at the wrong time, about each other.
 
 use hotline::base::Rng;
+use hotline::control::seat::RecordVerb;
 use hotline::control::{Command, SeatVerb};
 use hotline::event::TransferKind;
 use hotline::event::seat::{Author, AuthorKind, SuperviseMode};
@@ -15,7 +16,7 @@ pub fn any(rng: &mut Rng, seats: usize) -> Command {
     let mode = [SuperviseMode::Monitor, SuperviseMode::Whisper, SuperviseMode::Barge][rng.below(3) as usize];
     let kinds = [TransferKind::Consult, TransferKind::ThreeWay, TransferKind::Blind, TransferKind::Emergency];
     let kind = kinds[rng.below(4) as usize];
-    let verb = match rng.below(24) {
+    let verb = match rng.below(28) {
         0 => SeatVerb::Answer,
         1 => SeatVerb::Reject,
         2 => SeatVerb::HangUp,
@@ -37,9 +38,15 @@ pub fn any(rng: &mut Rng, seats: usize) -> Command {
         20 => SeatVerb::SuperviseMode { mode },
         21 if rng.chance(300) => SeatVerb::StopSupervising,
         22 => SeatVerb::Intercept { seat: other },
+        24..28 => SeatVerb::Record(record(rng)),
         23 if rng.chance(100) => SeatVerb::ForceDrop,
         _ => SeatVerb::SetData { key: "subject".to_owned(), value: "供水".to_owned() },
     };
     let kind = if rng.chance(800) { AuthorKind::Supervisor } else { AuthorKind::Seat };
     Command::Seat { by: Author { kind, name: seat.clone() }, seat, verb: Box::new(verb) }
+}
+
+fn record(rng: &mut Rng) -> RecordVerb {
+    let verbs = [RecordVerb::Start, RecordVerb::Pause, RecordVerb::Mask, RecordVerb::Resume, RecordVerb::Stop];
+    verbs[rng.below(5) as usize]
 }

@@ -9,7 +9,8 @@ use hotline::plan::Plan;
 use hotline::queue::{Queue, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
-    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource, Unproven,
+    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, RecordingRules, Seat, Setup, Trunk, UnknownSource,
+    Unproven,
 };
 use hotline::ua;
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ pub fn setup(seats: &[&str]) -> Setup {
     let prompts = plan.prompts().iter().map(|p| prompt(&p.name, 5)).chain([prompt("music", 20), prompt("apology", 4)]).collect();
     let unproven = Unproven { audio: Duration::from_millis(500), emergency: Duration::from_secs(2) };
     let fixed = Fixed {
+        recorder: true,
         node: "test".to_owned(),
         tickets: None,
         listen: vec![(Proto::Udp, address(1))],
@@ -47,6 +49,7 @@ pub fn setup(seats: &[&str]) -> Setup {
         limits: Limits { calls: 1000, reserved: 10, source_percent: 75 },
     };
     let live = Live {
+        recording: RecordingRules { pause_most: Duration::from_secs(300), ..RecordingRules::default() },
         divisions: Arc::default(),
         trunks: vec![trunk("carrier", address(2))],
         seats: (10..).zip(seats).map(|(host, name)| seat(name, address(host))).collect(),

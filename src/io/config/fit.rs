@@ -56,7 +56,7 @@ impl Fit {
     pub fn of(config: &Config, shards: u16, (ready, porch): (usize, usize), limit: usize) -> Result<Fit, Text> {
         let pools = usize::from(shards).max(1) * families(config);
         let own = own(config, shards.into());
-        let recordings = if config.recording.lines.is_empty() { 0 } else { config.recording.calls };
+        let recordings = if config.records() { config.recording.calls } else { 0 };
         let at = |part: usize| {
             let of = |least: usize, most: usize| {
                 let more = most.saturating_sub(least) as u128 * part as u128 / PARTS as u128;
@@ -119,7 +119,7 @@ impl Fit {
         config.limits.connections_per_source = config.limits.connections_per_source.min(self.connections);
         config.http.connections = self.http_connections;
         config.http.connections_per_source = config.http.connections_per_source.min(self.http_connections);
-        if !config.recording.lines.is_empty() {
+        if config.records() {
             config.recording.calls = self.recordings;
         }
     }

@@ -116,7 +116,13 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
         .chain(&callers)
         .filter_map(|name| Some(both!("prompt `{name}`: ", "提示音 `{name}`：").then(&sounds.fetch(name).err()?)));
     let unknown = checked.plan.iter().flat_map(|plan| unknown_lines(&config.recording.lines, plan));
-    let missing: Vec<Text> = missing.chain(unknown).collect();
+    let off = checked.plan.as_ref().filter(|plan| plan.records() && !config.records()).map(|_| {
+        both!(
+            "recording.on_demand: the plan has `record = true`, and nothing is recorded: set it to true",
+            "recording.on_demand：方案中有 `record = true`，但未启用录音：请设为 true"
+        )
+    });
+    let missing: Vec<Text> = missing.chain(unknown).chain(off).collect();
     match checked.plan {
         Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: sounds.found.into_inner(), warnings: checked.problems }),
         _ => Err(checked.problems.iter().filter(|p| p.severity == Severity::Error).map(Problem::told).chain(missing).collect()),

@@ -53,6 +53,7 @@ pub struct Queue {
     pub overflow_ring: Duration,
     pub seat_number: bool,
     pub survey: bool,
+    pub record: QueueRecord,
 }
 
 impl Default for Queue {
@@ -86,6 +87,7 @@ impl Default for Queue {
             overflow_ring: Duration::from_secs(30),
             seat_number: false,
             survey: false,
+            record: QueueRecord::Usual,
         }
     }
 }
@@ -99,6 +101,20 @@ impl Queue {
         Some(levels)
     }
 }
+
+/// Says of a queue's callers that they are recorded, or are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueRecord {
+    /// As `recording.lines` says.
+    #[default]
+    Usual,
+    Yes,
+    No,
+}
+
+/// The link of an overflow by which a message is left.
+pub const MESSAGE: &str = "message";
 
 /// A duration such as `20s`.
 pub fn wait(text: &str) -> Option<Duration> {
@@ -133,4 +149,21 @@ pub struct Callbacks {
     pub keep: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub lease: Duration,
+}
+
+/// How a caller whom nobody took leaves a message.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Messages {
+    pub prompt: String,
+    pub thanks: String,
+    pub key: String,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub most: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub silence: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub least: Duration,
+    pub per_day: u32,
+    pub bytes_per_day: u64,
 }

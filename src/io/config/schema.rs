@@ -4,7 +4,7 @@ use super::finding::KeyPlaces;
 use super::list::list;
 use super::media::Media;
 use super::peers::{Seat, Trunk};
-use super::queues::{Callbacks, Queue, Survey};
+use super::queues::{Callbacks, Messages, Queue, Survey};
 use super::registrar::Registrar;
 use crate::control::{FeatureCodes, Role, ShiftCode};
 use crate::io::process::log::Log;
@@ -33,6 +33,7 @@ pub struct Config {
     pub calls: Calls,
     pub survey: Survey,
     pub callbacks: Callbacks,
+    pub messages: Messages,
     pub keys: Keys,
     pub limits: Limits,
     pub records: Records,
@@ -51,6 +52,11 @@ impl Config {
     /// The journal's file.
     pub fn journal(&self) -> PathBuf {
         self.node.state.join("journal.db")
+    }
+
+    /// Something may be recorded: there is a recorder.
+    pub fn records(&self) -> bool {
+        !self.recording.lines.is_empty() || self.recording.on_demand
     }
 
     /// Where recordings are kept.
@@ -273,6 +279,11 @@ pub struct Recording {
     /// Hotlines, or `all`; none: nothing is recorded.
     #[serde(deserialize_with = "list")]
     pub lines: Vec<String>,
+    /// Calls that the plan, queues, or seats by their verbs want recorded are recorded, too, and messages taken.
+    pub on_demand: bool,
+    pub notice: String,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub pause_most: Duration,
     pub folder: PathBuf,
     pub format: Sound,
     pub keep_days: u32,

@@ -8,7 +8,7 @@ use crate::base::{AccessList, Cidr, Proto, Rate, Target, Text, Transport};
 use crate::call::Policy;
 use crate::dialog::Config as Legs;
 use crate::event::Division;
-use crate::io::config::{self, Config};
+use crate::io::config::{self, Config, QueueRecord};
 use crate::io::net::{admission, tcp};
 use crate::media::{Origins, Prompt};
 use crate::queue;
@@ -16,7 +16,7 @@ use crate::seat::{Rules, SignIn};
 use crate::sip;
 use crate::sip::digest::Algorithm;
 use crate::switch::{
-    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Trunk, UnknownSource, Unproven,
+    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, RecordingRules, Seat, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
 use crate::transport::Bounds;
@@ -100,6 +100,7 @@ pub fn fixed(config: &Config, (listen, tls): (&[SocketAddr], &[SocketAddr]), fit
         resolve_timeout: config.sip.resolve_timeout,
         media: media(config, fit),
         recorded: recorded(&config.recording.lines),
+        recorder: config.records(),
         tickets: tickets(&config.http.public_url),
         limits: limits(&config.limits),
     }
@@ -125,6 +126,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
         registrar: registrar(config)?,
         plan: Arc::new(loaded.plan),
         policy: Arc::new(policy(config, longest(loaded.prompts.values()))),
+        recording: recording(config),
         prompts: Arc::new(loaded.prompts),
         divisions: Arc::new(config.records.areas.iter().map(|(phone, area)| (phone.clone(), division(area))).collect()),
         codes: config.keys.codes(),
@@ -333,6 +335,20 @@ fn media(config: &Config, fit: &Fit) -> MediaSetup {
     let unproven = Unproven { audio: media.unproven, emergency: media.unproven_emergency };
     let (ready, most, port_rest) = (fit.ready, fit.pairs, media.port_rest);
     MediaSetup { addresses: media.addresses.clone(), ports, shards, ready, most, port_rest, unproven }
+}
+
+fn recording(config: &Config) -> RecordingRules {
+    let said = |record: QueueRecord| match record {
+        QueueRecord::Usual => None,
+        QueueRecord::Yes => Some(true),
+        QueueRecord::No => Some(false),
+    };
+    let queues = config.queues.iter().filter(|(_, queue)| queue.enabled);
+    RecordingRules {
+        queues: queues.filter_map(|(name, queue)| Some((name.as_str().into(), said(queue.record)?))).collect(),
+        notice: Some(config.recording.notice.as_str()).filter(|name| !name.is_empty()).map(Arc::from),
+        pause_most: config.recording.pause_most,
+    }
 }
 
 fn recorded(lines: &[String]) -> Recorded {

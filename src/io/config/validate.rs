@@ -285,6 +285,7 @@ impl Check<'_> {
         });
         let key = secrets::link(&config.records, &recording.link_key);
         self.require(key.is_ok(), &at("link_key"), || key.err().unwrap_or_default());
+        self.positive(recording.pause_most, &at("pause_most"));
         self.require(recording.link_days > 0, &at("link_days"), || both!("is 0", "不能为 0"));
     }
 

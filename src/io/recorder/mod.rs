@@ -162,7 +162,7 @@ impl Recorder {
 impl Notes {
     pub fn note(&self, recording: Recording) {
         if self.0.try_send(recording).is_err() {
-            let (Recording::Begins { call, .. } | Recording::Ends { call, .. }) = recording;
+            let call = recording.call();
             tracing::error!(%call, "the recorder does not keep up: it was not told of a call");
         }
     }
@@ -233,7 +233,9 @@ impl Assembler {
         match recording {
             Recording::Begins { call, at } if !self.recordings.begin(at, call) => send(&self.jobs, Job::Missed { call }),
             Recording::Begins { .. } => {}
+            Recording::Turns { call, at, keeping } => self.recordings.turn(at, call, keeping),
             Recording::Ends { call, at } => self.recordings.end(at, call),
+            Recording::Discarded { call, at } => self.recordings.discard(at, call),
         }
     }
 
@@ -254,6 +256,10 @@ impl Assembler {
             Made::Whole { call, lost } => {
                 let lost = self.skipped.remove(&call).is_some() || lost;
                 send(&self.jobs, Job::Whole { call, lost });
+            }
+            Made::Discarded { call } => {
+                self.skipped.remove(&call);
+                send(&self.jobs, Job::Discarded { call });
             }
         }
     }

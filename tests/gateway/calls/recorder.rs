@@ -77,14 +77,14 @@ pub fn ready(gateway: &Gateway) -> Value {
     ready
 }
 
-fn fetch(gateway: &Gateway, recording: &Value, headers: &str) -> (u16, String, Vec<u8>) {
+pub fn fetch(gateway: &Gateway, recording: &Value, headers: &str) -> (u16, String, Vec<u8>) {
     let url = recording["url"].as_str().unwrap();
     let address = gateway.http;
     http::fetch(address, url.strip_prefix(&format!("http://{address}")).unwrap(), headers)
 }
 
 /// Its channels, left and right, once its hash is the record's.
-fn channels(file: &[u8], recording: &Value) -> [Vec<i16>; 2] {
+pub fn channels(file: &[u8], recording: &Value) -> [Vec<i16>; 2] {
     let sha256 = HEXLOWER.encode(digest(&SHA256, file).as_ref());
     assert_eq!(recording["sha256"], sha256);
     let mut reader = hound::WavReader::new(Cursor::new(file)).unwrap();
@@ -109,7 +109,7 @@ fn part(gateway: &Gateway) -> Option<PathBuf> {
 }
 
 /// Waits until so many bytes of the call are on the disk.
-fn written(gateway: &Gateway, bytes: u64) {
+pub fn written(gateway: &Gateway, bytes: u64) {
     let enough = || part(gateway).and_then(|path| fs::metadata(path).ok()).filter(|file| file.len() >= bytes);
     wait_for("a recording to grow", enough);
 }

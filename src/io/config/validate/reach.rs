@@ -90,7 +90,7 @@ impl Check<'_> {
                 "单一来源不会有 {share} 个连接：http.connections 为 {connections}"
             )
         });
-        let (recorded, some) = (config.recording.calls, !config.recording.lines.is_empty());
+        let (recorded, some) = (config.recording.calls, config.records());
         self.require(!some || recorded <= calls, &["recording", "calls"], || {
             both!(
                 "{recorded} calls will never be recorded at once: limits.calls takes {calls}",

@@ -32,7 +32,7 @@ pub use amendments::{Acceptance, Callback, Tagging};
 
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono, Wall};
-use crate::event::{Entry, What};
+use crate::event::{Entry, RecordingAction, What};
 use crate::io::clock::{self, Running};
 use crate::io::journal::error::{Cause, Error, look_at_the_disk};
 use crate::record::cloudevent::Kind;
@@ -311,6 +311,11 @@ impl Transaction<'_> {
         self.open_or_end(entry)?;
         let (line, recipients) = match &entry.what {
             What::Offered(offered) => (&offered.number, self.first_recipients(&offered.tickets, &offered.withheld)),
+            What::Recording { action: RecordingAction::Started, .. } => {
+                let sql = "UPDATE calls SET recording = 1 WHERE call = ?1 AND recording IS NULL";
+                self.db.prepare_cached(sql)?.execute([entry.call.0.as_bytes()])?;
+                return Ok(());
+            }
             What::Reported(r) => (&r.report.hotline, self.first_recipients(&r.tickets, &r.withheld)),
             _ => return Ok(()),
         };

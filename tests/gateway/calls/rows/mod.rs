@@ -1,3 +1,4 @@
 //! Ways in which other systems get stuck, each as a test by its number.
 
 mod calls;
+mod recordings;
