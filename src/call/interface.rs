@@ -84,6 +84,7 @@ pub enum QueueEvent {
     },
     Full,
     TimedOut,
+    NoSeat,
     /// This many are ahead, and it will take about so long.
     Place {
         ahead: u32,
@@ -230,6 +231,10 @@ pub enum QueueCommand {
     Refused {
         seat: Arc<str>,
         failure: MissCause,
+    },
+    Dropped {
+        queue: Arc<str>,
+        seat: Arc<str>,
     },
     Freed {
         seat: Arc<str>,

@@ -169,6 +169,7 @@ impl Call {
         if answered && let Some(party) = self.parties.get(&leg).map(|called| called.party.clone()) {
             self.tell(Output::Joined { leg, party });
         }
+        self.has_answered(now, leg, None);
         self.cancel_others(leg);
     }
 

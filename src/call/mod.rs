@@ -26,6 +26,7 @@ mod asking;
 mod audio;
 mod clear;
 mod desk;
+mod dropped;
 pub mod feature_codes;
 mod hold;
 mod interface;
@@ -112,6 +113,8 @@ pub struct Policy {
     pub hold_alarm: Duration,
     /// After it the caller goes to the head of its queue.
     pub hold_most: Duration,
+    /// A party that hangs up sooner after its answer has served nobody; zero: every answer counts.
+    pub least_talk: Duration,
 }
 
 /// One call. Times out by [`Call::deadline`]; ends by [`Output::Done`], exactly once.

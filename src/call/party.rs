@@ -134,7 +134,7 @@ impl Call {
     }
 
     /// The next target rings, unless the plan leaves this failure to the caller.
-    fn advance_chain(&mut self, now: Now, failure: Failure) {
+    pub(super) fn advance_chain(&mut self, now: Now, failure: Failure) {
         let Stage::Ringing { target, .. } = self.stage else { return };
         let steps = self.steps.clone();
         if let Some(Step::Ring { targets, timeout, advance }) = self.next.checked_sub(1).and_then(|i| steps.get(i)) {
@@ -150,6 +150,7 @@ impl Call {
         if self.watcher_answered(leg) || self.place_taken(now, leg, true) {
             return;
         }
+        let target = if let Stage::Ringing { target, .. } = self.stage { Some(target) } else { None };
         let lease = match (&self.stage, &called.party) {
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => {
                 self.tell(Output::Joined { leg, party: called.party });
@@ -175,6 +176,7 @@ impl Call {
         } else {
             self.tell_in_talk();
         }
+        self.has_answered(now, leg, target);
     }
 
     /// First answer wins: the others learn that the call was completed elsewhere (RFC 3326 §2).
@@ -202,6 +204,9 @@ impl Call {
             let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
             self.journal(What::LegEnded { leg: leg.0, by, status, q850: end.q850 });
             self.left_by = Some((by, end.q850));
+            if end.by == EndedBy::Peer && self.dropped(now, leg) {
+                return;
+            }
             let unmeant = self.leaves_for_refusal(now, leg);
             return self.left(now, leg, by == By::Network || unmeant);
         }

@@ -108,7 +108,7 @@ impl Call {
             Stage::Announcing { cue, then: Then::Refuse(outcome), .. } if cue == finished => self.refuse(outcome),
             Stage::Queued { .. } => self.announcer.played(finished),
             Stage::Asking(_) => self.asked(now, finished),
-            Stage::Talking(ref mut talk) if talk.notice.as_ref().is_some_and(|n| n.cue == finished) => talk.notice = None,
+            Stage::Talking(_) => self.noticed(now, finished),
             _ => {}
         }
     }
@@ -134,6 +134,7 @@ impl Call {
                 self.ring_seat(&queue, seat, choice);
             }
             (Stage::Queued { .. }, QueueEvent::Stop { seat, elsewhere }) => self.stop_seat(&seat, elsewhere),
+            (Stage::Queued { .. }, QueueEvent::NoSeat) => self.leave_queue(now, Result::NoSeat),
             (Stage::Queued { .. }, QueueEvent::Full) => self.leave_queue(now, Result::QueueFull),
             (Stage::Queued { .. }, QueueEvent::TimedOut) => {
                 let result = if self.rang { Result::Timeout } else { Result::NoSeat };

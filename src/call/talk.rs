@@ -9,6 +9,7 @@ mod snapshot;
 pub use snapshot::TalkSnapshot;
 
 use super::desk::Desk;
+use super::dropped::Fresh;
 use super::{CALLER, Dialled, LegNo};
 use crate::base::Mono;
 use crate::event::TransferKind;
@@ -31,6 +32,8 @@ pub(super) struct Talk {
     pub lease: Option<Lease>,
     /// The queue that the caller came from: where it goes back to when everybody else is lost.
     pub home: Option<Arc<str>>,
+    /// The party that answered last, until it is gone or another has.
+    pub fresh: Option<Fresh>,
     /// Something spoken to one party in place of the conversation.
     pub notice: Option<Notice>,
     /// The seat's phone has dialled a target by itself.
@@ -133,9 +136,9 @@ impl Talk {
         let (aside, holds) = (BTreeSet::new(), BTreeSet::new());
         let home = lease.as_ref().map(|l| l.queue.clone());
         let main = BTreeSet::from([CALLER, leg]);
-        let (transfer, unproven, notice, second, refused, linger) = (None, None, None, None, None, None);
+        let (transfer, unproven, notice, second, refused, linger, fresh) = (None, None, None, None, None, None, None);
         let desk = Desk::default();
-        Talk { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger, desk }
+        Talk { main, aside, holds, transfer, unproven, lease, home, fresh, notice, second, refused, linger, desk }
     }
 
     /// Everybody but those who still ring; a seat with two lines is one person.

@@ -26,6 +26,7 @@ impl Scene {
             callers: Default::default(),
             hold_alarm: Duration::from_secs(60),
             hold_most: Duration::from_secs(300),
+            least_talk: Duration::ZERO,
         };
         let now = Now { mono: Mono(1), wall: Wall(0) };
         Scene { call: Call::new(steps.into(), Duration::from_secs(30), Arc::new(policy)), now, effects: Vec::new() }

@@ -209,7 +209,7 @@ impl Call {
     }
 
     /// Calls the chain's party at `index`, or gives up when there is none.
-    fn ring_next(&mut self, now: Now, index: usize) {
+    pub(super) fn ring_next(&mut self, now: Now, index: usize) {
         let Some(transfer) = self.talk().and_then(|t| t.transfer.as_mut()) else { return };
         let Some(dialled) = transfer.chain.get(index).cloned() else { return self.transfer_failed(now) };
         let (until, urgent) = (now.mono.after(transfer.timeout), transfer.kind == TransferKind::Emergency);
@@ -235,6 +235,7 @@ impl Call {
         if kind == TransferKind::Consult {
             let by = transfer.by;
             talk.aside.insert(leg);
+            self.has_answered(now, leg, None);
             return self.answer_party(by);
         }
         talk.main.insert(leg);
@@ -245,6 +246,7 @@ impl Call {
         if talk.lease.as_ref().is_some_and(|l| !talk.has(l.leg)) {
             self.free_seat();
         }
+        self.has_answered(now, leg, None);
         let result = match kind {
             TransferKind::Return => TransferResult::Returned,
             TransferKind::Blind => TransferResult::Completed,

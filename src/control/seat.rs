@@ -1,7 +1,7 @@
 //! The verbs of a seat's toolbar, and what it is told.
 
 use crate::base::CallId;
-use crate::event::seat::{Author, Device, Skills, SuperviseMode};
+use crate::event::seat::{Author, Device, Misses, Skills, SuperviseMode};
 use crate::event::{Intent, TransferKind};
 pub use crate::seat::{DeviceState, Refusal as SeatRefusal};
 use std::sync::Arc;
@@ -186,7 +186,8 @@ pub struct SeatView {
     pub phone: Device,
     pub skills: Skills,
     pub auto_answer: bool,
-    pub misses: u32,
+    /// Calls in vain since it last talked, by their causes.
+    pub missed: Misses,
     pub queues: Vec<Arc<str>>,
     pub calls: Vec<CallId>,
     /// The log of seats stood here.

@@ -1,7 +1,7 @@
 //! Facts that must be there after a kill -9 and are no log: one row each, replaced whole.
 
 use super::Result;
-use super::seat::{Author, Device, Intent, Skills};
+use super::seat::{Author, Device, Intent, Misses, Skills};
 use crate::base::{CallId, Flow, Wall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,9 @@ pub struct SeatFact {
     /// None: those of the configuration.
     pub skills: Option<Skills>,
     pub auto_answer: bool,
-    pub misses: u32,
+    /// Calls in vain since it last talked, by their causes.
+    #[serde(default)]
+    pub missed: Misses,
 }
 
 /// A missed caller who is to be rung back.

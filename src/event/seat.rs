@@ -22,6 +22,9 @@ pub struct SeatEntry {
 /// Skills, each with a level from 1 to 9.
 pub type Skills = BTreeMap<Arc<str>, u8>;
 
+/// Calls in vain, by their causes.
+pub type Misses = BTreeMap<MissCause, u32>;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatWhat {
@@ -210,6 +213,28 @@ impl Author {
     }
 }
 
+impl MissCause {
+    /// In a word, as programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            MissCause::Busy => "busy",
+            MissCause::Rejected => "rejected",
+            MissCause::NoAnswer => "no_answer",
+            MissCause::NotRegistered => "not_registered",
+            MissCause::Unreachable => "unreachable",
+            MissCause::Dnd => "dnd",
+            MissCause::Dropped => "dropped",
+            MissCause::Ours => "ours",
+        }
+    }
+
+    /// Tells whether too many of these put a seat on a break: its line may be busy with work, and what fails here is not its
+    /// person's doing.
+    pub fn pauses(self) -> bool {
+        !matches!(self, MissCause::Busy | MissCause::Ours)
+    }
+}
+
 /// The phone that a seat has said it uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -254,6 +279,8 @@ pub enum MissCause {
     Unreachable,
     /// Do not disturb, or its phone forwards.
     Dnd,
+    /// It answered, and was gone before anybody could be heard.
+    Dropped,
     /// No port, no channel, no way: a reason of ours.
     Ours,
 }

@@ -1,6 +1,5 @@
 //! Counts that can be added up.
 
-use crate::event::seat::MissCause;
 use crate::event::{Result, TransferKind, TransferResult};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -206,18 +205,5 @@ pub(super) fn transferred(all: &mut Vec<Transfer>, moved: &Moved, to: &str, coun
 impl Moved {
     pub fn of(kind: TransferKind, result: TransferResult) -> Moved {
         Moved { kind: kind.name().into(), result: result.name().into() }
-    }
-}
-
-/// As the log of seats spells it.
-pub(super) fn cause(cause: MissCause) -> &'static str {
-    match cause {
-        MissCause::Busy => "busy",
-        MissCause::Rejected => "rejected",
-        MissCause::NoAnswer => "no_answer",
-        MissCause::NotRegistered => "not_registered",
-        MissCause::Unreachable => "unreachable",
-        MissCause::Dnd => "dnd",
-        MissCause::Ours => "ours",
     }
 }

@@ -1,6 +1,5 @@
 //! How long a seat was in which state: spans on the wall clock, whose lengths the monotonic one gives.
 
-use super::counts::cause;
 use super::{Figures, Name, SeatCounts};
 use crate::base::{CallId, Mono, Wall};
 use crate::event::seat::BreakKind;
@@ -46,7 +45,7 @@ impl Figures {
             SeatWhat::WrapUp { .. } => Some(State::WrapUp),
             SeatWhat::LoggedOut { .. } => None,
             SeatWhat::Missed { cause: why, .. } => {
-                *self.of_seat(&seat, entry.wall).missed.entry(cause(*why).into()).or_default() += 1;
+                *self.of_seat(&seat, entry.wall).missed.entry(why.name().into()).or_default() += 1;
                 return;
             }
             SeatWhat::BreakOverdue { .. } => {

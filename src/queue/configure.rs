@@ -17,6 +17,8 @@ impl Queues {
         let names: Vec<Arc<str>> = self.seats.names().cloned().collect();
         names.iter().for_each(|seat| self.list(seat));
         self.pending.extend(self.queues.keys().cloned());
+        let all: Vec<Arc<str>> = self.queues.keys().cloned().collect();
+        all.iter().for_each(|queue| self.doubt(queue));
     }
 
     /// The last turn of each seat in each queue.
@@ -43,7 +45,7 @@ impl Queues {
                     && !memberships.iter().any(|of| of.queue == *name)
                 {
                     let turn = turns.get(&(name.clone(), seat.clone())).copied().unwrap_or_default();
-                    memberships.push(Membership { queue: name.clone(), place: place as u64, turn, listed: None });
+                    memberships.push(Membership { queue: name.clone(), place: place as u64, turn, listed: None, there: None });
                 }
             }
         }

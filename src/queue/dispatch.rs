@@ -109,6 +109,11 @@ impl Queues {
             if of.listed.is_some() {
                 self.pending.insert(of.queue.clone());
             }
+            let there = state.may_come().then_some(&state.skills);
+            if queue.config.without_seats.is_some() && of.there.as_ref() != there {
+                of.there = there.cloned();
+                self.doubted.insert(of.queue.clone());
+            }
         }
         if gone {
             self.timers.cancel(&Timer::Rest(seat.clone()));
@@ -161,6 +166,8 @@ impl Queues {
         waiter.group.need = queue.need(waiter.skill.as_ref());
         if wanted {
             queue.wants(waiter);
+            let queue = waiter.queue.clone();
+            self.doubt(&queue);
         }
     }
 
@@ -171,7 +178,9 @@ impl Queues {
             && queue.config.strategy.wants_seat(waiter, &self.seats)
         {
             queue.wants(waiter);
-            self.pending.insert(waiter.queue.clone());
+            let queue = waiter.queue.clone();
+            self.doubt(&queue);
+            self.pending.insert(queue);
         }
     }
 
@@ -193,6 +202,9 @@ impl Queues {
             }
         }
         self.pending.clear();
+        if !self.doubted.is_empty() {
+            self.look_for_deserted(now);
+        }
     }
 
     /// Rings the next seat for the call, or all free ones. False when there is none for it, and so none for those behind it in

@@ -36,6 +36,8 @@
 //! **No count of rings.** Rests bound how often a call rings, `max_wait` how long. A bound that another room counts would
 //! leave a call here that nobody rings for, in the way of all behind it.
 //!
+//! **No seats.** A queue may send on those whom nobody could ever serve.
+//!
 //! **Shares.** One source takes no more than its share of a queue's places, whatever it sends, and some are kept for calls of
 //! high priority. A call that comes back to the head is not refused for either.
 //!
@@ -47,6 +49,7 @@ mod absence_tests;
 #[cfg(test)]
 mod choice_tests;
 mod configure;
+mod deserted;
 mod dispatch;
 mod free;
 mod last_seats;
@@ -55,6 +58,7 @@ mod past_waits;
 mod queues;
 #[cfg(test)]
 mod random_tests;
+mod ranks;
 mod recover;
 #[cfg(test)]
 mod row_tests;
@@ -107,6 +111,9 @@ pub struct Queue {
     pub refusal_max: Duration,
     /// How long a seat may write about a call of this queue before it takes another.
     pub wrap_up: Duration,
+    /// Callers whom no seat could ever serve are sent on when that has lasted so long, and those who come then at once; none:
+    /// they wait.
+    pub without_seats: Option<Duration>,
 }
 
 /// From 0 to 9: the higher goes first. The more urgent of two is the lesser, as with places.
@@ -127,6 +134,8 @@ pub enum Input {
     Refused { call: CallId, seat: Arc<str>, failure: MissCause },
     /// Something came from the seat's address; `request`: by its own will.
     SignOfLife { seat: Arc<str>, request: bool },
+    /// A seat answered this call of that queue, and was gone before it could be heard.
+    Dropped { call: CallId, queue: Arc<str>, seat: Arc<str> },
     /// The conversation of this call on this seat is over.
     Freed { call: CallId, seat: Arc<str> },
     /// The call is over, whatever was said of it or was not: nothing of it is left here.
@@ -158,6 +167,8 @@ pub enum Output {
     Full { call: CallId },
     /// The call waited its maximum and no longer waits.
     TimedOut { call: CallId },
+    /// No seat could ever serve the call, which does not wait, or no longer.
+    NoSeat { call: CallId },
 }
 
 impl Queue {

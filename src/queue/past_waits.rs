@@ -1,3 +1,4 @@
+use super::waiter::Failures;
 use crate::base::CallId;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,25 +13,31 @@ pub(super) struct PastWaits {
     order: BTreeMap<u64, CallId>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Past {
     serial: u64,
     wait: Duration,
     /// A seat took it then.
     served: bool,
+    failed: Failures,
 }
 
 impl PastWaits {
     /// `serial` is higher than any before it.
     pub fn remember(&mut self, call: CallId, serial: u64, wait: Duration, served: bool) {
         self.forget(call);
-        self.waits.insert(call, Past { serial, wait, served });
+        self.waits.insert(call, Past { serial, wait, served, failed: Failures::default() });
         self.order.insert(serial, call);
         if self.waits.len() > REMEMBERED
             && let Some((_, oldest)) = self.order.pop_first()
         {
             self.waits.remove(&oldest);
         }
+    }
+
+    /// The seats that failed the call, which are not forgotten as long as it may come back.
+    pub fn failures(&mut self, call: CallId) -> Option<&mut Failures> {
+        self.waits.get_mut(&call).map(|past| &mut past.failed)
     }
 
     pub fn forget(&mut self, call: CallId) -> Option<Duration> {

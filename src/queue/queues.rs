@@ -26,6 +26,8 @@ pub struct Queues {
     pub(super) timers: Timers<Timer>,
     /// Lines where a call or a seat became available since the last dispatch.
     pub(super) pending: BTreeSet<Arc<str>>,
+    /// Queues whose callers perhaps nobody can serve any more, or somebody can again; empty between two inputs.
+    pub(super) doubted: BTreeSet<Arc<str>>,
     /// Seats whose use has changed; empty between two inputs.
     changed: Vec<Arc<str>>,
     pub(super) serial: u64,
@@ -43,6 +45,8 @@ pub(super) enum Timer {
     Widen(CallId),
     /// The seat's rest is over.
     Rest(Arc<str>),
+    /// Nobody could serve some callers of this queue for long enough.
+    Deserted(Arc<str>),
 }
 
 impl Queues {
@@ -79,6 +83,7 @@ impl Queues {
             Input::Rang { call, seat } => self.rang(call, &seat),
             Input::Refused { call, seat, failure } => self.failed(now, call, &seat, failure),
             Input::SignOfLife { seat, request } => self.shows_life(&seat, request),
+            Input::Dropped { call, queue, seat } => self.dropped(now, call, &queue, &seat),
             Input::Freed { call, seat } => self.freed(call, &seat),
             Input::Over { call } => self.over(now, call, out),
         }
@@ -104,6 +109,7 @@ impl Queues {
                 Timer::Retry(call, _) => self.mark_pending(call),
                 Timer::Widen(call) => self.widen(now, call),
                 Timer::Rest(seat) => self.rested(&seat),
+                Timer::Deserted(queue) => self.send_on(now, &queue, out),
             }
         }
         self.dispatch(now, out);
@@ -193,6 +199,7 @@ impl Queues {
             return;
         }
         self.leave(now, call, false, out);
+        let failed = self.past_waits.failures(call).map(mem::take).unwrap_or_default();
         let served = if head { self.past_waits.forget(call) } else { None };
         // Whoever comes from another queue, where nobody came, keeps the wait, and has this queue's longest wait from here on.
         let carried = if head { None } else { self.past_waits.forget_unserved(call) };
@@ -202,11 +209,16 @@ impl Queues {
         if queue.is_full(priority, &source) && served.is_none() {
             return out.push(Output::Full { call });
         }
+        let skill = queue.config.skill.clone().or(Some(hotline));
+        if self.queues.get(&name).is_some_and(|queue| self.is_deserted(queue, skill.as_ref(), priority)) {
+            return out.push(Output::NoSeat { call });
+        }
+        let Some(queue) = self.queues.get_mut(&name) else { return };
         self.serial += 1;
         let start = Mono(now.0.saturating_sub(micros(served.or(carried).unwrap_or_default())));
-        let skill = queue.config.skill.clone().or(Some(hotline));
         let kept = caller.as_deref().filter(|_| now.since(start) < queue.config.sticky_wait);
         let last = kept.and_then(|caller| self.last_seats.of(caller, now, queue.config.sticky_for));
+        let last = last.filter(|seat| failed.times(seat, now) == Some(0));
         let last = last.filter(|seat| is_at_work(&self.seats, &self.members, seat, &name));
         let need = last.map_or_else(|| queue.need(skill.as_ref()), |seat| Need::Seat(seat.clone()));
         let group = Group { need, priority, behind_head: !head };
@@ -216,7 +228,11 @@ impl Queues {
             (None, Some(_)) => now.after(queue.config.max_wait),
             (None, None) => now,
         };
-        let waiter = Waiter::new(name.clone(), (source, caller, skill), (group, place), start, not_before);
+        let mut waiter = Waiter::new(name.clone(), (source, caller, skill), (group, place), start, not_before);
+        for (seat, until) in failed.all().filter(|(_, until)| *until > now) {
+            self.timers.set(Timer::Retry(call, seat.clone()), until);
+        }
+        waiter.failed = failed;
         self.timers.set(Timer::Wait(call), limit(&waiter, &queue.config));
         self.timers.update(Timer::Widen(call), queue.widens(now, &waiter));
         queue.enter(&waiter.source);
@@ -226,11 +242,11 @@ impl Queues {
     }
 
     /// The call waits no longer; its ringing stops.
-    fn leave(&mut self, now: Mono, call: CallId, elsewhere: bool, out: &mut Vec<Output>) {
-        let Some(waiter) = self.waiters.remove(&call) else { return };
+    pub(super) fn leave(&mut self, now: Mono, call: CallId, elsewhere: bool, out: &mut Vec<Output>) {
+        let Some(mut waiter) = self.waiters.remove(&call) else { return };
         self.timers.cancel(&Timer::Wait(call));
         self.timers.cancel(&Timer::Widen(call));
-        for seat in waiter.failed_seats() {
+        for (seat, _) in waiter.failed.all() {
             self.timers.cancel(&Timer::Retry(call, seat.clone()));
         }
         for seat in waiter.ringing.keys() {
@@ -246,6 +262,7 @@ impl Queues {
         }
         self.serial += 1;
         self.past_waits.remember(call, self.serial, now.since(waiter.start), elsewhere);
+        self.past_waits.failures(call).into_iter().for_each(|failed| *failed = mem::take(&mut waiter.failed));
     }
 
     fn answered(&mut self, now: Mono, call: CallId, seat: Arc<str>, out: &mut Vec<Output>) {
@@ -281,7 +298,7 @@ impl Queues {
             return;
         }
         let rests = (queue.config.rest_after_failure, queue.config.rest_max);
-        let retry = waiter.fail(seat, now, (rests.0, queue.config.refusal_max));
+        let retry = waiter.failed.add(seat, now, (rests.0, queue.config.refusal_max));
         self.timers.set(Timer::Retry(call, seat.clone()), retry);
         self.judge(now, seat, failure, rests);
         self.unring(call, seat);
@@ -299,7 +316,7 @@ impl Queues {
         let missed = concerns_all && (gone || failure == MissCause::NoAnswer);
         if missed {
             self.is_missed(seat);
-        } else if matches!(failure, MissCause::Busy | MissCause::Rejected | MissCause::Dnd) {
+        } else if matches!(failure, MissCause::Busy | MissCause::Rejected | MissCause::Dnd | MissCause::Dropped) {
             self.is_there(seat);
         }
         let Some(until) = concerns_all.then(|| self.seats.rest(now, seat, rests)).flatten() else { return };
@@ -308,6 +325,23 @@ impl Queues {
             let (rest, misses) = (until.since(now), self.seats.get(seat).map(|state| state.misses));
             tracing::warn!(seat = %seat, ?failure, misses, ?rest, "a seat does not answer: others are called before it");
         }
+    }
+
+    /// The seat answered the call and was gone before it could be heard: it has failed it as if it had refused, and the call is
+    /// about to come back to the head.
+    fn dropped(&mut self, now: Mono, call: CallId, queue: &Arc<str>, seat: &Arc<str>) {
+        if self.seats.lease(call, seat) != Some(Lease::Talking) {
+            return;
+        }
+        if let Some(Queue { rest_after_failure, rest_max, refusal_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
+            let (rests, refusals) = ((*rest_after_failure, *rest_max), (*rest_after_failure, *refusal_max));
+            self.past_waits.failures(call).map(|failed| failed.add(seat, now, refusals));
+            self.judge(now, seat, MissCause::Dropped, rests);
+        }
+        self.seats.dropped(call, seat);
+        self.seats.give_back(call, seat);
+        self.seats.called_in_vain(now, seat, call, MissCause::Dropped);
+        self.worked(seat);
     }
 
     /// A seat is not kept for a call that is gone, though nobody said that its conversation was over.

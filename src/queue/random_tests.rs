@@ -37,7 +37,7 @@ impl Model {
                 Output::Stop { call, seat, .. } => {
                     assert!(self.rings.remove(&(*call, seat.clone())), "{call} does not ring {seat}");
                 }
-                Output::Full { call } | Output::TimedOut { call } => {
+                Output::Full { call } | Output::TimedOut { call } | Output::NoSeat { call } => {
                     assert!(self.waiting.remove(call).is_some(), "{call} does not wait");
                 }
             }

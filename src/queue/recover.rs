@@ -13,7 +13,7 @@ impl Queues {
         {
             self.timers.cancel(&Timer::Wait(call));
             self.timers.cancel(&Timer::Widen(call));
-            waiter.failed_seats().for_each(|seat| self.timers.cancel(&Timer::Retry(call, seat.clone())));
+            waiter.failed.all().for_each(|(seat, _)| self.timers.cancel(&Timer::Retry(call, seat.clone())));
             waiter.ringing.keys().for_each(|seat| self.timers.cancel(&Timer::Ring(call, seat.clone())));
         }
         let waiters = &self.waiters;

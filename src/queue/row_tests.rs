@@ -3,7 +3,8 @@
 use super::tests::*;
 use super::*;
 use crate::base::Mono;
-use crate::seat::Seat;
+use crate::event::Author;
+use crate::seat::{Rules, Seat, SignIn, Wish};
 use std::iter;
 
 const fn s(seconds: u64) -> Duration {
@@ -174,4 +175,139 @@ fn row_13_a_waiting_caller_has_a_deadline_whatever_its_seats_are() {
     busy(&mut b, &mut Vec::new());
     b.join(1);
     assert_eq!(b.pass(WAIT), [Output::TimedOut { call: call(1) }]);
+}
+
+#[test]
+fn row_04_a_seat_that_answers_and_is_gone_has_failed_the_caller_who_is_at_the_head_again() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::LongestIdle);
+    assert_eq!(b.join(1), [rings(1, "a")]);
+    b.answered(1, "a");
+    let dropped = |n| Input::Dropped { call: call(n), queue: "12345".into(), seat: "a".into() };
+    // Another waits, for whom b rings; nobody is free but a, which has just failed a caller.
+    assert_eq!(b.join(2), [rings(2, "b")]);
+    assert_eq!(b.join(3), []);
+    assert_eq!(b.give(dropped(1)), [], "a rests");
+    assert_eq!(b.give(dropped(1)), [], "twice is once");
+    assert_eq!(b.queues.seats().get("a").unwrap().shift.missed, [(MissCause::Dropped, 1)].into());
+    assert_eq!(b.join_as(1, "12345", Priority::NORMAL, true), []);
+    // It is at the head: b is its own when it becomes free.
+    b.answered(2, "b");
+    assert_eq!(b.freed(2, "b"), [rings(1, "b")]);
+    assert_eq!(b.pass(REST), [rings(3, "a")], "a may be tried for others when it has rested");
+    // Dropping again and again is bounded: by the memory of the call, which outlives its places.
+    let mut b = Bench::phones(&["a"], Strategy::LongestIdle);
+    let mut line = queue("12345", &["a"], Strategy::LongestIdle);
+    (line.refusal_max, line.rest_after_failure, line.max_wait) = (s(80), s(5), s(3600));
+    b.queues.reload(b.now, vec![seat("a", 1)], vec![line], &mut Vec::new());
+    let mut out = b.join(1);
+    let mut rings_at = Vec::new();
+    for second in 0..400 {
+        if out.contains(&rings(1, "a")) {
+            rings_at.push(second);
+            b.answered(1, "a");
+            b.give(dropped(1));
+            out = b.join_as(1, "12345", Priority::NORMAL, true);
+            assert_eq!(out, []);
+            continue;
+        }
+        out = b.pass(s(1));
+    }
+    let gaps: Vec<i32> = rings_at.windows(2).map(|pair| pair[1] - pair[0] - 1).collect();
+    assert_eq!(gaps[..5], [5, 10, 20, 40, 80], "{rings_at:?}");
+}
+
+#[test]
+fn row_04_of_all_that_ring_those_who_did_not_answer_may_be_rung_again() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::RingAll);
+    b.join(1);
+    assert_eq!(b.answered(1, "a"), [stops(1, "b", true)]);
+    b.give(Input::Dropped { call: call(1), queue: "12345".into(), seat: "a".into() });
+    assert_eq!(b.join_as(1, "12345", Priority::NORMAL, true), [rings(1, "b")]);
+    // A seat that served somebody before it dropped this one keeps nobody for itself.
+    let mut line = queue("12345", &["a", "b"], Strategy::LongestIdle);
+    line.sticky_wait = s(60);
+    let mut b = Bench::new(vec![seat("a", 1), seat("b", 1)], vec![line]);
+    let join = |head| Join {
+        call: call(1),
+        queue: "12345".into(),
+        priority: Priority::NORMAL,
+        head,
+        source: "carrier".into(),
+        hotline: "12345".into(),
+        caller: Some("13800138000".into()),
+    };
+    assert_eq!(b.give(Input::Join(join(false))), [rings(1, "a")]);
+    b.answered(1, "a");
+    b.give(Input::Dropped { call: call(1), queue: "12345".into(), seat: "a".into() });
+    assert_eq!(b.give(Input::Join(join(true))), [rings(1, "b")]);
+}
+
+/// Seats that sign in, in a queue that sends on whom nobody can serve after 30 s.
+fn deserting(levels: Vec<(Duration, u8)>) -> Bench {
+    let rules = Rules { sign_in: SignIn::Asked, ..Rules::default() };
+    let of = |name: &str| Seat { rules: rules.clone(), skills: [("tax".into(), 5)].into(), ..seat(name, 1) };
+    let mut line = queue("12345", &["a", "b"], Strategy::LongestIdle);
+    (line.without_seats, line.levels) = (Some(s(30)), levels);
+    Bench::new(vec![of("a"), of("b")], vec![line, queue("12366", &["a", "b"], Strategy::LongestIdle)])
+}
+
+fn wish(b: &mut Bench, seat: &str, wish: Wish) -> Vec<Output> {
+    let mut out = Vec::new();
+    b.queues.wish(b.now, &seat.into(), wish, Author::gateway(), &mut out).unwrap();
+    out.iter_mut().for_each(unexplained);
+    out
+}
+
+fn login() -> Wish {
+    Wish::Login { force: false, device: Default::default(), skills: None, busy: Some("training".into()) }
+}
+
+#[test]
+fn row_17_when_all_seats_have_gone_the_caller_goes_on() {
+    let gone = |n| Output::NoSeat { call: call(n) };
+    let mut b = deserting(Vec::new());
+    assert_eq!(b.join(1), [gone(1)], "nobody is signed in: one who comes does not wait");
+    assert_eq!(b.join_as(2, "12366", Priority::NORMAL, false), [], "another queue lets callers wait");
+    assert_eq!(b.join_as(3, "12345", Priority::HIGH, false), [], "so do those whom an emergency line sends");
+    wish(&mut b, "a", login());
+    assert_eq!(b.join(4), [], "somebody on a break will be back");
+    wish(&mut b, "a", Wish::Logout);
+    assert_eq!(b.pass(s(29)), []);
+    // A shift that changes within the grace loses nobody, and the grace begins anew.
+    wish(&mut b, "b", login());
+    assert_eq!(b.pass(s(29)), []);
+    wish(&mut b, "b", Wish::Logout);
+    assert_eq!(b.pass(s(29)), []);
+    assert_eq!(b.pass(s(1)), [gone(4)]);
+    assert_eq!(b.queues.gauges(), (2, 0), "the other queue's caller and the emergency line's wait on");
+    // A seat that is signed in and that no call can reach is not there either.
+    wish(&mut b, "a", login());
+    assert_eq!(b.join(5), []);
+    let mut out = Vec::new();
+    b.queues.bind(b.now, &"a".into(), Vec::new(), &mut out);
+    assert_eq!((out.len(), b.pass(s(30))), (0, vec![gone(5)]));
+}
+
+#[test]
+fn row_17_so_does_one_who_asks_for_a_skill_that_nobody_has() {
+    // Level 3 of the hotline's skill is needed to the end, and both have another.
+    let mut b = deserting(vec![(s(0), 7), (s(20), 3)]);
+    wish(&mut b, "a", login());
+    assert_eq!(b.join(1), [Output::NoSeat { call: call(1) }]);
+    wish(&mut b, "a", Wish::Skills([("12345".into(), 3)].into()));
+    assert_eq!(b.join(1), [], "one who will have it in the end is waited for");
+    wish(&mut b, "a", Wish::Skills([("12345".into(), 2)].into()));
+    assert_eq!(b.pass(s(30)), [Output::NoSeat { call: call(1) }]);
+}
+
+#[test]
+fn row_17_a_seat_that_goes_while_it_rings_leaves_nobody_waiting() {
+    let mut b = deserting(Vec::new());
+    wish(&mut b, "a", Wish::Login { force: false, device: Default::default(), skills: None, busy: None });
+    assert_eq!(b.join(1), [rings(1, "a")]);
+    let mut out = Vec::new();
+    b.queues.bind(b.now, &"a".into(), Vec::new(), &mut out);
+    assert_eq!(b.pass(s(19)), [], "it rings yet");
+    assert_eq!(b.pass(s(1)), [stops(1, "a", false)]);
+    assert_eq!(b.pass(s(30)), [Output::NoSeat { call: call(1) }]);
 }

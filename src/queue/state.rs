@@ -1,10 +1,11 @@
 use super::free::{Free, Key, LEVELS, Listed, Reach};
 use super::pace::Pace;
+use super::ranks::Ranks;
 use super::waiter::{Group, Need, Place, Waiter};
 use super::{Priority, Queue, Strategy};
 use crate::base::{Counts, Mono};
 use crate::seat::SeatState;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
@@ -20,14 +21,19 @@ pub(super) struct QueueState {
     pub sources: Counts<Arc<str>>,
     /// Calls that want (more) seats to ring.
     unserved: BTreeSet<(Group, Place)>,
+    ranks: Ranks,
     /// Seats that take a call now.
     pub free: Free,
+    /// Since when nobody could serve callers who ask for such a skill.
+    pub deserted: BTreeMap<Option<Arc<str>>, Mono>,
 }
 
 impl QueueState {
     pub fn new(config: Queue, waiting: usize, sources: Counts<Arc<str>>) -> QueueState {
         let pace = Pace::default();
-        QueueState { config, closed: false, waiting, pace, sources, unserved: BTreeSet::new(), free: Free::default() }
+        let (unserved, ranks, free) = (BTreeSet::new(), Ranks::default(), Free::default());
+        let deserted = BTreeMap::new();
+        QueueState { config, closed: false, waiting, pace, sources, unserved, ranks, free, deserted }
     }
 
     /// True when there is no place for one more of this source.
@@ -53,6 +59,7 @@ impl QueueState {
     /// Forgets who wants and who is free, before both are worked out anew.
     pub fn clear(&mut self) {
         self.unserved.clear();
+        self.ranks.clear();
         self.free.clear();
     }
 }
@@ -61,10 +68,12 @@ impl QueueState {
 impl QueueState {
     pub fn wants(&mut self, waiter: &Waiter) {
         self.unserved.insert((waiter.group.clone(), waiter.place));
+        self.ranks.insert(waiter.place);
     }
 
     pub fn content(&mut self, waiter: &Waiter) {
         self.unserved.remove(&(waiter.group.clone(), waiter.place));
+        self.ranks.remove(waiter.place);
     }
 
     pub fn has(&self, waiter: &Waiter) -> bool {
@@ -77,7 +86,7 @@ impl QueueState {
 
     /// Number of calls that stand before this place, whatever they ask for.
     pub fn ahead(&self, place: Place) -> usize {
-        self.unserved.iter().filter(|(_, other)| *other < place).count()
+        self.ranks.before(place)
     }
 
     /// The first call of each group.
@@ -125,6 +134,15 @@ impl QueueState {
         let stay = matches!(waiter.group.need, Need::Seat(_)).then_some(self.config.sticky_wait);
         let next = levels.chain(self.config.experts_after).chain(stay).filter(|after| *after > waited).min();
         next.map(|after| waiter.start.after(after))
+    }
+
+    /// Tells whether the seat could be rung for whoever asks for this skill, now or later, when it is content with the least.
+    pub fn could_ring(&self, skill: Option<&Arc<str>>, state: &SeatState) -> bool {
+        let least = self.config.levels.last().map_or(0, |(_, level)| *level);
+        let has = skill.filter(|_| self.config.asks_for_skill()).and_then(|skill| state.skills.get(skill)).copied();
+        let skilled = has.is_some_and(|level| level >= least.max(*LEVELS.start()));
+        let any = if state.expert { self.config.experts_after.is_some() } else { least == 0 };
+        state.may_come() && (skilled || any)
     }
 
     /// The seat as it is listed here; none while it takes no call.

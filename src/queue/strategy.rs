@@ -3,6 +3,7 @@
 use super::Strategy;
 use super::free::Listed;
 use super::waiter::Waiter;
+use crate::event::seat::Skills;
 use crate::seat::{SeatState, Seats};
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub(super) struct Membership {
     /// The serial number of its last ringing for this queue.
     pub turn: u64,
     pub listed: Option<Listed>,
+    /// Its skills, while it is there to take calls now or later; noted where the queue asks whether anybody is.
+    pub there: Option<Skills>,
 }
 
 impl Strategy {

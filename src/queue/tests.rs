@@ -34,6 +34,7 @@ pub(super) fn queue(name: &str, seats: &[&str], strategy: Strategy) -> Queue {
         rest_after_failure: REST,
         rest_max: REST_MAX,
         refusal_max: REST,
+        without_seats: None,
         wrap_up: Duration::ZERO,
     }
 }

@@ -53,8 +53,12 @@ pub(super) struct Waiter {
     pub not_before: Mono,
     /// Seats that are called for it, and whether they said that they ring.
     pub ringing: BTreeMap<Arc<str>, bool>,
-    failed: BTreeMap<Arc<str>, Failed>,
+    pub failed: Failures,
 }
+
+/// The seats that failed one call, for as long as it is a caller of queues.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failures(BTreeMap<Arc<str>, Failed>);
 
 #[derive(Clone, Copy, Debug)]
 struct Failed {
@@ -83,30 +87,37 @@ impl Waiter {
         start: Mono,
         not_before: Mono,
     ) -> Waiter {
-        let (ringing, failed) = (BTreeMap::new(), BTreeMap::new());
+        let (ringing, failed) = (BTreeMap::new(), Failures::default());
         Waiter { queue, source, caller, skill, group, place, start, not_before, ringing, failed }
     }
 
-    /// The seat failed this call and rests for it: twice as long each time, within these bounds.
-    pub fn fail(&mut self, seat: &Arc<str>, now: Mono, (shortest, longest): (Duration, Duration)) -> Mono {
-        let failed = self.failed.entry(seat.clone()).or_insert(Failed { times: 0, until: now });
+    /// How often the seat failed this call; none: not to be tried now.
+    pub fn failures(&self, seat: &Arc<str>, now: Mono) -> Option<u32> {
+        if self.ringing.contains_key(seat) { None } else { self.failed.times(seat, now) }
+    }
+}
+
+impl Failures {
+    /// The seat failed the call and rests for it: twice as long each time, within these bounds.
+    pub fn add(&mut self, seat: &Arc<str>, now: Mono, (shortest, longest): (Duration, Duration)) -> Mono {
+        let failed = self.0.entry(seat.clone()).or_insert(Failed { times: 0, until: now });
         let doubled = 1_u32.checked_shl(failed.times).unwrap_or(u32::MAX);
         let until = now.after(shortest.saturating_mul(doubled).min(longest.max(shortest)));
         *failed = Failed { times: failed.times.saturating_add(1), until };
         until
     }
 
-    /// How often the seat failed this call; none: not to be tried now.
-    pub fn failures(&self, seat: &Arc<str>, now: Mono) -> Option<u32> {
-        match self.failed.get(seat) {
-            _ if self.ringing.contains_key(seat) => None,
+    /// How often it did; none: it rests for the call.
+    pub fn times(&self, seat: &Arc<str>, now: Mono) -> Option<u32> {
+        match self.0.get(seat) {
             Some(failed) if now < failed.until => None,
             Some(failed) => Some(failed.times),
             None => Some(0),
         }
     }
 
-    pub fn failed_seats(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.failed.keys()
+    /// These seats, and until when each rests for the call.
+    pub fn all(&self) -> impl Iterator<Item = (&Arc<str>, Mono)> {
+        self.0.iter().map(|(seat, failed)| (seat, failed.until))
     }
 }

@@ -10,7 +10,7 @@
 use super::refusal::Refusal;
 use crate::base::{CallId, Mono};
 use crate::event::Intent;
-use crate::event::seat::{Author, BreakKind, Device, LogoutWhy, SeatWhat, Skills};
+use crate::event::seat::{Author, BreakKind, Device, LogoutWhy, MissCause, Misses, SeatWhat, Skills};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub struct Rules {
     pub wrap_up: Duration,
     /// No wrap-up lasts longer, however often it is extended.
     pub wrap_up_most: Duration,
-    /// Calls in a row that it may let ring before it is paused; 0: it never is.
+    /// Calls in vain of one cause before it is paused, while it talks to nobody; 0: it never is.
     pub misses: u32,
     /// The length of that pause.
     pub pause: Duration,
@@ -96,8 +96,8 @@ pub struct Shift {
     /// None: those of the configuration.
     pub skills: Option<Skills>,
     pub auto_answer: bool,
-    /// Calls in a row that it let ring.
-    pub misses: u32,
+    /// Calls in vain since it last talked, by their causes.
+    pub missed: Misses,
     /// The one who has signed in by a toolbar.
     pub holder: Option<Author>,
     /// When that toolbar was heard last.
@@ -129,7 +129,7 @@ impl Shift {
             device: Device::Sip,
             skills: None,
             auto_answer: false,
-            misses: 0,
+            missed: Misses::new(),
             holder: None,
             heard: None,
         }
@@ -206,7 +206,8 @@ impl Shift {
             return Err(Refusal::Taken);
         }
         (self.heard, self.device, self.skills, self.next) = (Some(at.now), device, skills, None);
-        (self.holder, self.auto_answer, self.misses) = (Some(by.clone()), false, 0);
+        (self.holder, self.auto_answer) = (Some(by.clone()), false);
+        self.missed.clear();
         log.push(SeatWhat::LoggedIn { by: by.clone(), device, kicked: another });
         let intent = match busy {
             Some(reason) => Intent::Break { kind: BreakKind::Busy, reason, seconds: None },
@@ -254,6 +255,9 @@ impl Shift {
             Intent::WrapUp { call, seconds } => SeatWhat::WrapUp { call, seconds, by: by.clone() },
         });
         self.until = seconds.map(|seconds| now.after(Duration::from_secs(seconds)));
+        if matches!(self.intent, Intent::Break { kind: BreakKind::Missed, .. }) {
+            self.missed.clear();
+        }
         (self.intent, self.by, self.since, self.overdue) = (intent, by, now, false);
     }
 
@@ -298,15 +302,20 @@ impl Shift {
         }
     }
 
-    /// It let a call ring. One too many pauses it, for a time and visibly.
-    pub(super) fn missed(&mut self, at: &At<'_>, log: &mut Vec<SeatWhat>) {
-        self.misses = self.misses.saturating_add(1);
-        if at.rules.misses > 0 && self.misses >= at.rules.misses && self.intent == Intent::Ready {
-            self.misses = 0;
+    /// It was called in vain. One too many of a cause pauses it, for a time and visibly; all begin anew when that is over.
+    pub(super) fn missed(&mut self, at: &At<'_>, cause: MissCause, log: &mut Vec<SeatWhat>) {
+        let count = self.missed.entry(cause).or_default();
+        *count = count.saturating_add(1);
+        if cause.pauses() && at.rules.misses > 0 && *count >= at.rules.misses && self.intent == Intent::Ready {
             let seconds = Some(at.rules.pause.as_secs().max(1));
             let intent = Intent::Break { kind: BreakKind::Missed, reason: "missed".into(), seconds };
             self.set(at.now, intent, Author::gateway(), log);
         }
+    }
+
+    /// It has talked to somebody: what it missed before is over.
+    pub(super) fn talked(&mut self) {
+        self.missed.clear();
     }
 
     /// The time has come for what happens by itself.

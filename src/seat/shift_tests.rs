@@ -1,7 +1,8 @@
 use super::tests::seat;
 use super::*;
 use crate::base::{Now, Wall};
-use crate::event::seat::{Author, AuthorKind, BreakKind, Device, Intent, MissCause};
+use crate::event::seat::MissCause::{Busy, Dnd, Dropped, NoAnswer, NotRegistered, Ours, Rejected, Unreachable};
+use crate::event::seat::{Author, AuthorKind, BreakKind, Device, Intent, MissCause, Misses};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -208,6 +209,72 @@ fn row_20_a_seat_that_is_paused_for_misses_comes_back_by_itself_or_by_its_word()
     let (mut seats, desk) = signed_in();
     (1..9).for_each(|n| seats.called_in_vain(at(1), &desk, call(n), MissCause::Ours));
     assert_eq!(intent(&seats), Intent::Ready);
+}
+
+/// One cause says nothing about another: each has a count of its own, and each that is the person's doing pauses by itself.
+#[test]
+fn row_19_calls_in_vain_are_counted_by_cause_and_each_pauses_by_itself() {
+    let all = [Busy, Rejected, NoAnswer, NotRegistered, Unreachable, Dnd, Dropped, Ours];
+    let vain = |seats: &mut Seats, desk: &Arc<str>, cause| {
+        seats.called_in_vain(at(1), desk, call(1), cause);
+        settle(seats, 1);
+    };
+    let missed = |seats: &Seats| seats.get("desk").unwrap().shift.missed.clone();
+    // One less than too many of each.
+    let (mut seats, desk) = signed_in();
+    all.into_iter().for_each(|cause| vain(&mut seats, &desk, cause));
+    assert_eq!(missed(&seats), all.map(|cause| (cause, 1)).into());
+    assert_eq!(intent(&seats), Intent::Ready, "eight in a row, and no two of one cause");
+    for cause in all {
+        let (mut seats, desk) = signed_in();
+        vain(&mut seats, &desk, cause);
+        vain(&mut seats, &desk, if cause == Rejected { NoAnswer } else { Rejected });
+        assert_eq!(intent(&seats), Intent::Ready);
+        vain(&mut seats, &desk, cause);
+        let paused = matches!(intent(&seats), Intent::Break { kind: BreakKind::Missed, .. });
+        assert_eq!(paused, !matches!(cause, Busy | Ours), "{cause:?}");
+        assert_eq!(missed(&seats)[&cause], 2, "it is seen what for");
+        // Back at work it begins anew.
+        if paused {
+            wish(&mut seats, 2, Wish::Ready).unwrap();
+            assert_eq!(missed(&seats), Misses::new());
+        }
+    }
+    // A conversation is the end of all counts; one of which nobody heard a word is none.
+    let (mut seats, desk) = signed_in();
+    vain(&mut seats, &desk, NoAnswer);
+    seats.take(call(2), &desk, Lease::Talking);
+    seats.talks(call(2), &desk);
+    seats.dropped(call(2), &desk);
+    seats.give_back(call(2), &desk);
+    settle(&mut seats, 2);
+    assert_eq!((missed(&seats).len(), intent(&seats)), (1, Intent::Ready), "and nothing is written about it");
+    talk(&mut seats, &desk, 3, 10);
+    assert_eq!(missed(&seats), Misses::new());
+}
+
+proptest! {
+    #[test]
+    fn a_seat_is_paused_by_the_cause_that_came_too_often_and_by_no_sum(causes in proptest::collection::vec(0..8_usize, 0..40)) {
+        let all = [Busy, Rejected, NoAnswer, NotRegistered, Unreachable, Dnd, Dropped, Ours];
+        let (mut seats, desk) = signed_in();
+        let mut counts = Misses::new();
+        for cause in causes.into_iter().map(|n| all[n]) {
+            seats.called_in_vain(at(1), &desk, call(1), cause);
+            *counts.entry(cause).or_default() += 1;
+            let paused = counts.iter().any(|(cause, count)| !matches!(cause, Busy | Ours) && *count >= 2);
+            prop_assert_eq!(matches!(intent(&seats), Intent::Break { kind: BreakKind::Missed, .. }), paused);
+            prop_assert_eq!(&seats.get(&desk).unwrap().shift.missed, &counts);
+            // What was counted is there after a kill -9.
+            let fact = seats.fact(Now { mono: at(1), wall: Wall(0) }, &desk).unwrap();
+            let text = serde_json::to_string(&fact).unwrap();
+            prop_assert_eq!(serde_json::from_str::<crate::event::SeatFact>(&text).unwrap().missed, counts.clone());
+            if paused {
+                wish(&mut seats, 2, Wish::Ready).unwrap();
+                counts.clear();
+            }
+        }
+    }
 }
 
 #[test]

@@ -36,15 +36,19 @@ impl Seats {
         true
     }
 
-    /// A queue called the seat in vain. What is no fault of its person's is only counted.
+    /// A queue called the seat in vain.
     pub fn called_in_vain(&mut self, now: Mono, seat: &str, call: CallId, cause: MissCause) {
-        let counts = !matches!(cause, MissCause::Ours | MissCause::Busy);
         self.shift(now, seat, |shift, at, log| {
             log.push(SeatWhat::Missed { call, cause });
-            if counts {
-                shift.missed(at, log);
-            }
+            shift.missed(at, cause, log);
         });
+    }
+
+    /// The seat was gone from this call before anybody could be heard: it has not talked.
+    pub fn dropped(&mut self, call: CallId, seat: &Arc<str>) {
+        if let Some(of) = self.uses.get_mut(&(call, seat.clone())) {
+            of.talked = false;
+        }
     }
 
     /// The seat is joined to somebody in this call.
@@ -54,9 +58,6 @@ impl Seats {
         {
             let new = !std::mem::replace(&mut of.talked, true);
             self.news.extend(new.then(|| (name.clone(), SeatWhat::Talking { call })));
-            if let Some(state) = self.all.get_mut(seat) {
-                state.shift.misses = 0;
-            }
         }
     }
 
@@ -71,6 +72,9 @@ impl Seats {
     pub fn settle(&mut self, now: Mono) -> Option<Arc<str>> {
         let (seat, call, wrap_up) = self.over.pop()?;
         self.shift(now, &seat, |shift, at, log| {
+            if wrap_up.is_some() {
+                shift.talked();
+            }
             if !at.in_use {
                 shift.free(at, call, wrap_up, log);
             }
@@ -132,7 +136,7 @@ impl Seats {
     pub fn remember(&mut self, now: Now, fact: SeatFact) {
         let Some(state) = self.all.get_mut(&fact.seat) else { return };
         let mono = |at: Wall| now.mono.after(Duration::ZERO).0.saturating_add_signed(at.0.saturating_sub(now.wall.0));
-        let SeatFact { seat, intent, since, until, overdue, next, by, holder, device, skills, auto_answer, misses } = fact;
+        let SeatFact { seat, intent, since, until, overdue, next, by, holder, device, skills, auto_answer, missed } = fact;
         let longest = match &intent {
             Intent::Break { seconds, .. } => seconds.map(Duration::from_secs),
             Intent::WrapUp { .. } => Some(state.rules.wrap_up_most),
@@ -140,7 +144,7 @@ impl Seats {
         };
         let until = until.map(|at| Mono(mono(at)).min(now.mono.after(longest.unwrap_or_default())));
         let (since, heard) = (Mono(mono(since)).min(now.mono), holder.as_ref().map(|_| now.mono));
-        state.shift = Shift { intent, by, since, until, overdue, next, device, skills, auto_answer, misses, holder, heard };
+        state.shift = Shift { intent, by, since, until, overdue, next, device, skills, auto_answer, missed, holder, heard };
         state.learn();
         self.timers.update(seat, state.shift.deadline(&state.rules));
     }
@@ -157,10 +161,10 @@ impl Seats {
 impl SeatState {
     pub(super) fn fact(&self, now: Now, seat: &Arc<str>) -> SeatFact {
         let wall = |at: Mono| Wall(now.wall.0.saturating_add(at.0.wrapping_sub(now.mono.0).cast_signed()));
-        let Shift { intent, by, since, until, overdue, next, device, skills, auto_answer, misses, holder, .. } =
+        let Shift { intent, by, since, until, overdue, next, device, skills, auto_answer, missed, holder, .. } =
             self.shift.clone();
         let (seat, since, until) = (seat.clone(), wall(since), until.map(wall));
-        SeatFact { seat, intent, since, until, overdue, next, by, holder, device, skills, auto_answer, misses }
+        SeatFact { seat, intent, since, until, overdue, next, by, holder, device, skills, auto_answer, missed }
     }
 
     /// Takes new rules. A seat that must sign in begins signed out; one that need not any more is ready.

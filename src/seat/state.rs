@@ -74,6 +74,11 @@ impl SeatState {
         self.rests_until.is_none() && self.channels > 0 && !self.bindings.is_empty() && there
     }
 
+    /// Somebody is signed in there whose phone can be called: it will take calls, if not now.
+    pub fn may_come(&self) -> bool {
+        self.channels > 0 && !self.bindings.is_empty() && self.shift.intent != Intent::LoggedOut
+    }
+
     pub fn is_doubtful(&self) -> bool {
         self.misses > 0
     }

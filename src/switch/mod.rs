@@ -440,6 +440,7 @@ impl Switch {
             queue::Output::Stop { call, seat, elsewhere } => (call, call::QueueEvent::Stop { seat, elsewhere }),
             queue::Output::Full { call } => (call, call::QueueEvent::Full),
             queue::Output::TimedOut { call } => (call, call::QueueEvent::TimedOut),
+            queue::Output::NoSeat { call } => (call, call::QueueEvent::NoSeat),
         };
         self.work.push_back(Work::Call(id, call::Input::Queue(event)));
     }

@@ -165,7 +165,7 @@ impl Switch {
             phone: shift.device,
             skills: state.skills.clone(),
             auto_answer: shift.auto_answer,
-            misses: shift.misses,
+            missed: shift.missed.clone(),
             queues: self.queues.queues_of(name).cloned().collect(),
             calls: seats.calls(name),
             n: self.seat_n,

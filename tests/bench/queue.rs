@@ -63,6 +63,7 @@ fn queue(strategy: Strategy, seats: &[Seat]) -> Queue {
         rest_after_failure: seconds(5),
         rest_max: seconds(60),
         refusal_max: seconds(30),
+        without_seats: None,
         wrap_up: Duration::ZERO,
     }
 }

@@ -129,6 +129,7 @@ fn queue(name: &str, seats: &[&str]) -> Queue {
         rest_after_failure: Duration::from_secs(5),
         rest_max: Duration::from_secs(60),
         refusal_max: Duration::from_secs(5),
+        without_seats: None,
         wrap_up: Duration::ZERO,
     }
 }
@@ -146,6 +147,7 @@ fn policy() -> Policy {
         callers: Default::default(),
         hold_alarm: Duration::from_secs(60),
         hold_most: Duration::from_secs(300),
+        least_talk: Duration::ZERO,
     }
 }
 

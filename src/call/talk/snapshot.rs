@@ -1,6 +1,7 @@
 //! The part of a conversation that must survive.
 
 use super::super::desk::{Desk, DeskSnapshot};
+use super::super::dropped::Fresh;
 use super::super::{Call, Stage};
 use super::{Lease, Notice, Second, Talk, Transfer};
 use crate::base::{Mono, Offset};
@@ -21,6 +22,7 @@ pub struct TalkSnapshot {
     unproven: Option<(TransferSnapshot, Offset)>,
     lease: Option<Lease>,
     home: Option<Arc<str>>,
+    fresh: Option<(LegNo, Offset, Option<u32>, Option<usize>)>,
     notice: Option<Notice>,
     second: Option<Second>,
     refused: Option<(LegNo, Offset)>,
@@ -55,7 +57,7 @@ impl Transfer {
 
 impl Talk {
     fn snapshot(&self, now: Mono) -> TalkSnapshot {
-        let Talk { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger, desk } = self.clone();
+        let Talk { main, aside, holds, transfer, unproven, lease, home, fresh, notice, second, refused, linger, desk } = self.clone();
         TalkSnapshot {
             main,
             aside,
@@ -64,6 +66,7 @@ impl Talk {
             unproven: unproven.map(|(transfer, until)| (transfer.snapshot(now), until.offset_from(now))),
             lease,
             home,
+            fresh: fresh.map(|Fresh { leg, until, greeting, target }| (leg, until.offset_from(now), greeting, target)),
             notice,
             second,
             refused: refused.map(|(leg, at)| (leg, at.offset_from(now))),
@@ -73,7 +76,7 @@ impl Talk {
     }
 
     fn restore(now: Mono, snapshot: TalkSnapshot) -> Talk {
-        let TalkSnapshot { main, aside, holds, transfer, unproven, lease, home, notice, second, refused, linger, desk } =
+        let TalkSnapshot { main, aside, holds, transfer, unproven, lease, home, fresh, notice, second, refused, linger, desk } =
             snapshot;
         Talk {
             main,
@@ -83,6 +86,7 @@ impl Talk {
             unproven: unproven.map(|(transfer, until)| (Transfer::restore(now, transfer), now.at(until))),
             lease,
             home,
+            fresh: fresh.map(|(leg, until, greeting, target)| Fresh { leg, until: now.at(until), greeting, target }),
             notice,
             second,
             refused: refused.map(|(leg, at)| (leg, now.at(at))),

@@ -27,6 +27,9 @@ pub struct Queue {
     pub ring_timeout: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub max_wait: Duration,
+    pub when_no_seat: WhenNoSeat,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub no_seat_grace: Duration,
     pub max_length: usize,
     pub source_percent: usize,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -70,6 +73,8 @@ impl Default for Queue {
             ageing: Duration::from_secs(60),
             ring_timeout: Duration::from_secs(20),
             max_wait: Duration::from_secs(600),
+            when_no_seat: WhenNoSeat::Wait,
+            no_seat_grace: Duration::from_secs(30),
             max_length: 500,
             source_percent: 75,
             rest_after_failure: Duration::from_secs(5),
@@ -119,6 +124,15 @@ pub const MESSAGE: &str = "message";
 /// A duration such as `20s`.
 pub fn wait(text: &str) -> Option<Duration> {
     text.parse::<jiff::SignedDuration>().ok()?.try_into().ok()
+}
+
+/// The fate of callers whom no seat could ever serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenNoSeat {
+    #[default]
+    Wait,
+    Overflow,
 }
 
 /// How opinions are asked for.

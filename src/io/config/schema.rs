@@ -150,6 +150,8 @@ pub struct Calls {
     pub hold_alarm: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub hold_most: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub least_talk: Duration,
     pub music: String,
     pub apology: String,
     pub transfer_failed: String,

@@ -289,6 +289,7 @@ fn queue(name: &str, queue: &config::Queue, several: bool, emergency_percent: us
         rest_max: queue.rest_max,
         refusal_max: queue.refusal_max,
         wrap_up: queue.wrap_up,
+        without_seats: (queue.when_no_seat == config::WhenNoSeat::Overflow).then_some(queue.no_seat_grace),
     }
 }
 
@@ -312,6 +313,7 @@ fn policy(config: &Config, longest_prompt: Duration) -> Policy {
         callers: callers::callers(config),
         hold_alarm: calls.hold_alarm,
         hold_most: calls.hold_most,
+        least_talk: calls.least_talk,
     }
 }
 

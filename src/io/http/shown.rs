@@ -2,7 +2,7 @@
 
 use crate::base::{CallId, Wall};
 use crate::control::{CallView, QueueView, SeatView};
-use crate::event::seat::{Author, BreakKind, Device, Skills};
+use crate::event::seat::{Author, BreakKind, Device, Misses, Skills};
 use crate::event::{Intent, SeatEntry};
 use crate::record::zone::Zone;
 use schemars::JsonSchema;
@@ -92,8 +92,10 @@ pub struct SeatShown {
     phone: Device,
     skills: Skills,
     auto_answer: bool,
-    /// Calls of queues that it let ring, in a row
+    /// Calls of queues that came to it in vain since it last talked 未接次数
     misses: u32,
+    /// The same by cause: busy, rejected, no_answer, not_registered, unreachable, dnd, dropped, ours 按原因
+    missed: Misses,
     queues: Vec<String>,
     /// The ids of its calls
     calls: Vec<String>,
@@ -123,7 +125,8 @@ impl SeatShown {
             phone: view.phone,
             skills: view.skills.clone(),
             auto_answer: view.auto_answer,
-            misses: view.misses,
+            misses: view.missed.values().sum(),
+            missed: view.missed.clone(),
             queues: view.queues.iter().map(ToString::to_string).collect(),
             calls: view.calls.iter().map(CallId::to_string).collect(),
         }

@@ -4,10 +4,13 @@
 use super::plan::{Plan, QUEUES, SEATS, number, queue_number, signs_in};
 use super::shift::Mood;
 use hotline::base::Mono;
-use hotline::queue::{MissCause, Priority, Queue};
+use hotline::queue::{MissCause, Priority, Queue, Strategy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Seats that failed a caller, how often, and until when each rests for it.
+pub type Failed = Vec<(usize, u32, Mono)>;
 
 #[derive(Clone, Debug)]
 pub struct SeatModel {
@@ -27,8 +30,8 @@ pub struct SeatModel {
     pub next: Option<Mood>,
     /// Somebody has signed in there.
     pub held: bool,
-    /// Calls in a row that it let ring.
-    pub missed: u32,
+    /// Calls in vain since it last talked, by cause.
+    pub missed: BTreeMap<MissCause, u32>,
     pub rests_until: Option<Mono>,
     pub misses: u32,
     pub last_work: u64,
@@ -48,7 +51,7 @@ pub struct CallerModel {
     /// The seat that it is kept for, and until when.
     pub kept: Option<(usize, Mono)>,
     pub ringing: Vec<Ring>,
-    failed: Vec<(usize, u32, Mono)>,
+    pub failed: Failed,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +74,8 @@ pub struct Model {
     serial: u64,
     /// How long the seat may write about each call that talks.
     pub wrap_ups: BTreeMap<u64, Duration>,
+    /// Since when nobody could serve those who wait in a queue and ask for a skill.
+    pub deserted: BTreeMap<(usize, usize), Mono>,
     pub pauses: u64,
 }
 
@@ -89,7 +94,7 @@ impl SeatModel {
             mood: if signs_in { Mood::Out } else { Mood::Ready },
             next: None,
             held: false,
-            missed: 0,
+            missed: BTreeMap::new(),
             rests_until: None,
             misses: 0,
             last_work: 0,
@@ -122,15 +127,22 @@ impl CallerModel {
         (start, not_before): (Mono, Mono),
         serial: u64,
         person: u32,
-        kept: Option<(usize, Mono)>,
+        failed: Failed,
     ) -> CallerModel {
-        let (ringing, failed) = (Vec::new(), Vec::new());
+        let (ringing, kept) = (Vec::new(), None);
         CallerModel { queue, hotline, priority, head, start, not_before, serial, person, kept, ringing, failed }
     }
 
     /// Nothing tells it from others that wait in its queue for the same.
     pub fn is_plain(&self) -> bool {
         self.kept.is_none() && self.ringing.is_empty() && self.failed.is_empty()
+    }
+
+    fn fails(&mut self, now: Mono, seat: usize, rules: &Queue) {
+        let (shortest, times) = (rules.rest_after_failure, self.failures(seat).0);
+        let until = now.after(doubled(shortest, times).min(rules.refusal_max.max(shortest)));
+        self.failed.retain(|(of, ..)| *of != seat);
+        self.failed.push((seat, times + 1, until));
     }
 
     pub fn failures(&self, seat: usize) -> (u32, Option<Mono>) {
@@ -144,7 +156,7 @@ impl Model {
         let rules = vec![None; QUEUES.len()];
         let (callers, open, last) = (BTreeMap::new(), [false; QUEUES.len()], BTreeMap::new());
         let skills = [None; QUEUES.len()];
-        let mut model = Model { seats, callers, rules, skills, open, last, serial: 0, wrap_ups: BTreeMap::new(), pauses: 0 };
+        let mut model = Model { seats, callers, rules, skills, open, last, serial: 0, wrap_ups: BTreeMap::new(), deserted: BTreeMap::new(), pauses: 0 };
         model.adopt(plan);
         model
     }
@@ -162,6 +174,7 @@ impl Model {
             self.seats.iter_mut().for_each(|seat| seat.turns[n] = 0);
         }
         self.open = [false; QUEUES.len()];
+        self.deserted.clear();
         let known = self.seats.iter().filter(|seat| seat.channels > 0 || seat.taken() > 0);
         let least = known.map(|seat| seat.served).min().unwrap_or_default();
         for seat in &mut self.seats {
@@ -175,7 +188,7 @@ impl Model {
             let seat = &mut self.seats[number(&of.name)];
             // One that is ready by configuration is so again.
             if seat.mood == Mood::Out && !seat.signs_in {
-                *seat = SeatModel { mood: Mood::Ready, next: None, held: false, missed: 0, ..seat.clone() };
+                *seat = SeatModel { mood: Mood::Ready, next: None, held: false, missed: BTreeMap::new(), ..seat.clone() };
             }
             (seat.channels, seat.expert) = (of.channels, of.expert);
             seat.levels = QUEUES.map(|skill| of.skills.get(skill).copied().unwrap_or_default());
@@ -204,6 +217,40 @@ impl Model {
         }
     }
 
+    /// Tells whether a queue that sends on those whom nobody could ever serve has nobody for such a caller.
+    pub fn is_deserted(&self, queue: usize, hotline: usize, priority: Priority) -> bool {
+        let rules = self.rules(queue);
+        let skill = self.skills[queue].unwrap_or(hotline);
+        let asks = rules.strategy == Strategy::SkillFirst || !rules.levels.is_empty();
+        let least = rules.levels.last().map_or(0, |(_, level)| *level);
+        let could = |seat: &SeatModel| {
+            let has = if asks { seat.levels[skill] } else { 0 };
+            let any = if seat.expert { rules.experts_after.is_some() } else { least == 0 };
+            seat.places[queue].is_some() && seat.channels > 0 && seat.mood != Mood::Out && (has >= least.max(1) || any)
+        };
+        rules.without_seats.is_some() && priority != Priority::HIGH && !self.seats.iter().any(could)
+    }
+
+    /// Notes which callers nobody can serve. An error: one of them should have been sent on.
+    pub fn look_for_deserted(&mut self, now: Mono) -> Result<(), String> {
+        let mut found = BTreeMap::new();
+        let all = self.callers.iter().filter(|(_, caller)| self.rules(caller.queue).without_seats.is_some());
+        for (call, caller) in all.filter(|(_, caller)| caller.priority != Priority::HIGH) {
+            let key = (caller.queue, self.skills[caller.queue].unwrap_or(caller.hotline));
+            let known = found.contains_key(&key);
+            if known || self.is_deserted(caller.queue, caller.hotline, caller.priority) {
+                let since = self.deserted.get(&key).copied().unwrap_or(now);
+                found.insert(key, since);
+                let grace = self.rules(caller.queue).without_seats.unwrap();
+                if caller.ringing.is_empty() && since.after(2 * grace) < now {
+                    return Err(format!("{call} waits, and nobody could serve it since {since:?}: {caller:?}"));
+                }
+            }
+        }
+        self.deserted = found;
+        Ok(())
+    }
+
     pub fn rules(&self, queue: usize) -> &Queue {
         self.rules[queue].as_ref().unwrap()
     }
@@ -217,7 +264,8 @@ impl Model {
     }
 
     /// The seat that the person would be kept for.
-    pub fn keeper(&self, person: u32, queue: usize, start: Mono, now: Mono) -> Option<(usize, Mono)> {
+    pub fn keeper(&self, caller: &CallerModel, now: Mono) -> Option<(usize, Mono)> {
+        let (person, queue, start) = (caller.person, caller.queue, caller.start);
         let rules = self.rules(queue);
         let until = start.after(rules.sticky_wait);
         if until <= now {
@@ -228,7 +276,7 @@ impl Model {
         let at_work =
             matches!(it.mood, Mood::Ready | Mood::WrapUp(_)) && it.rests_until.is_none() && it.channels > 0 && !it.is_doubtful();
         let good = at_work && it.places[queue].is_some() && now.since(at) <= rules.sticky_for;
-        good.then_some((seat, until))
+        (good && caller.failures(seat).0 == 0).then_some((seat, until))
     }
 
     pub fn answered(&mut self, now: Mono, call: u64, seat: usize) {
@@ -245,7 +293,7 @@ impl Model {
             self.last.insert(caller.person, (seat, now));
         }
         let it = &mut self.seats[seat];
-        (it.talks, it.served, it.misses, it.missed) = (it.talks + 1, it.served + 1, 0, 0);
+        (it.talks, it.served, it.misses) = (it.talks + 1, it.served + 1, 0);
         self.worked(seat);
     }
 
@@ -253,19 +301,38 @@ impl Model {
     pub fn failed(&mut self, now: Mono, call: u64, seat: usize, cause: MissCause) {
         let caller = self.callers.get_mut(&call).unwrap();
         caller.ringing.retain(|ring| ring.seat != seat);
-        let rules = self.rules[caller.queue].as_ref().unwrap();
-        let (shortest, longest) = (rules.rest_after_failure, rules.rest_max);
-        let times = caller.failures(seat).0;
-        let until = now.after(doubled(shortest, times).min(rules.refusal_max.max(shortest)));
-        caller.failed.retain(|(of, ..)| *of != seat);
-        caller.failed.push((seat, times + 1, until));
+        let queue = caller.queue;
+        let rules = self.rules[queue].as_ref().unwrap();
+        caller.fails(now, seat, rules);
         caller.kept.take_if(|(kept, _)| *kept == seat);
+        self.seats[seat].rings -= 1;
+        self.judged(now, (queue, seat), cause);
+        self.in_vain(now, seat, cause);
+        self.used(now, seat, Duration::ZERO);
+        self.worked(seat);
+    }
+
+    /// The seat answered and was gone at once.
+    pub fn dropped(&mut self, now: Mono, caller: &mut CallerModel, seat: usize) {
+        let queue = caller.queue;
+        if self.open[queue] || self.waiting_in(queue) > 0 {
+            caller.fails(now, seat, self.rules[queue].as_ref().unwrap());
+            self.judged(now, (queue, seat), MissCause::Dropped);
+        }
+        self.seats[seat].talks -= 1;
+        self.in_vain(now, seat, MissCause::Dropped);
+        self.used(now, seat, Duration::ZERO);
+        self.worked(seat);
+    }
+
+    fn judged(&mut self, now: Mono, (queue, seat): (usize, usize), cause: MissCause) {
+        let rules = self.rules[queue].as_ref().unwrap();
+        let (shortest, longest) = (rules.rest_after_failure, rules.rest_max);
         let it = &mut self.seats[seat];
-        it.rings -= 1;
         let gone = matches!(cause, MissCause::Unreachable | MissCause::NotRegistered);
         let concerns_all = it.is_phone() || gone;
         match cause {
-            MissCause::Busy | MissCause::Rejected | MissCause::Dnd => it.misses = 0,
+            MissCause::Busy | MissCause::Rejected | MissCause::Dnd | MissCause::Dropped => it.misses = 0,
             MissCause::NoAnswer if it.is_phone() => it.misses += 1,
             _ if gone => it.misses += 1,
             _ => {}
@@ -273,11 +340,6 @@ impl Model {
         if concerns_all {
             it.rests_until = Some(now.after(doubled(shortest, it.misses.saturating_sub(1)).min(longest.max(shortest))));
         }
-        if !matches!(cause, MissCause::Ours | MissCause::Busy) {
-            self.let_ring(now, seat);
-        }
-        self.used(now, seat, Duration::ZERO);
-        self.worked(seat);
     }
 }
 

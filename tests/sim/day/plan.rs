@@ -120,6 +120,7 @@ fn queue(rng: &mut Rng, name: &str, seats: Vec<Arc<str>>, strategy: Option<Strat
         rest_after_failure: seconds(5),
         rest_max: seconds(60),
         refusal_max: seconds(20),
+        without_seats: matches!(name, "12315" | "12366").then(|| seconds(30)),
         wrap_up: seconds([0, 10, 30][rng.below(3) as usize]),
     }
 }

@@ -4,10 +4,11 @@ use super::model::Model;
 use super::plan::{SEATS, seconds};
 use hotline::base::{Mono, Rng};
 use hotline::event::Intent;
+use hotline::queue::MissCause;
 use hotline::seat::Wish;
 use std::time::Duration;
 
-/// Calls in a row that a seat may let ring, and how long it is paused then.
+/// Calls in vain of one cause before a seat is paused, and how long.
 pub const MISSES: u32 = 3;
 pub const PAUSE: Duration = seconds(120);
 
@@ -99,7 +100,8 @@ impl Model {
         let it = &mut self.seats[seat];
         if let Click::Login = click {
             if !it.held {
-                (it.held, it.missed, it.mood, it.next) = (true, 0, Mood::Ready, None);
+                (it.held, it.mood, it.next) = (true, Mood::Ready, None);
+                it.missed.clear();
             }
             return true;
         }
@@ -130,6 +132,9 @@ impl Model {
 
     fn becomes(&mut self, seat: usize, mood: Mood) {
         let it = &mut self.seats[seat];
+        if matches!(it.mood, Mood::Paused(_)) {
+            it.missed.clear();
+        }
         it.mood = mood;
         if mood == Mood::Out {
             (it.held, it.next) = (false, None);
@@ -154,12 +159,14 @@ impl Model {
         }
     }
 
-    /// It let a call ring, or declined it.
-    pub fn let_ring(&mut self, now: Mono, seat: usize) {
+    /// A call came to it in vain; too many of one cause pause it.
+    pub fn in_vain(&mut self, now: Mono, seat: usize, cause: MissCause) {
         let it = &mut self.seats[seat];
-        it.missed += 1;
-        if it.missed >= MISSES && it.mood == Mood::Ready {
-            (it.missed, it.mood) = (0, Mood::Paused(now.after(PAUSE)));
+        let count = it.missed.entry(cause).or_default();
+        *count += 1;
+        let counts = !matches!(cause, MissCause::Ours | MissCause::Busy);
+        if counts && *count >= MISSES && it.mood == Mood::Ready {
+            it.mood = Mood::Paused(now.after(PAUSE));
             self.pauses += 1;
         }
     }

@@ -1,7 +1,7 @@
 //! One day: callers, phones and an operator, and the queues between them.
 
 use super::hours;
-use super::model::{CallerModel, Model, Ring};
+use super::model::{CallerModel, Failed, Model, Ring};
 use super::plan::{Plan, QUEUES, SEATS, name, number, seconds};
 use super::shift::{self, Click};
 use hotline::base::{CallId, Mono, Now, Rng, Wall};
@@ -46,6 +46,11 @@ enum Event {
     },
     /// Somebody hangs up, or the seat's phone dies.
     Ends {
+        call: u64,
+        seat: usize,
+    },
+    /// The seat that has just answered hangs up.
+    Drops {
         call: u64,
         seat: usize,
     },
@@ -97,6 +102,8 @@ pub struct Sums {
     pub most_waiting: u64,
     pub clicks: u64,
     pub pauses: u64,
+    pub dropped: u64,
+    pub deserted: u64,
 }
 
 pub struct Day {
@@ -123,6 +130,8 @@ pub struct Day {
     names: Vec<Arc<str>>,
     queue_names: Vec<Arc<str>>,
     next_call: u64,
+    /// The caller that is coming, by its serial number.
+    comes: Option<u64>,
     out: Vec<Output>,
     pub sums: Sums,
 }
@@ -161,6 +170,7 @@ impl Day {
             names,
             queue_names,
             next_call: 0,
+            comes: None,
             out: Vec::new(),
             sums: Sums::default(),
             rng,
@@ -258,7 +268,7 @@ impl Day {
         let overdue = self.sums.events.is_multiple_of(16).then(|| self.model.overdue(now)).flatten();
         match overdue {
             Some(call) => Err(format!("{call} waits longer than it may: {:?}", self.model.callers[&call])),
-            None => Ok(()),
+            None => self.model.look_for_deserted(now),
         }
     }
 
@@ -323,6 +333,12 @@ impl Day {
                         return Err(format!("{call} is turned away, and did not come"));
                     }
                 }
+                Output::NoSeat { call } => {
+                    self.sums.deserted += 1;
+                    let gone = self.model.callers.remove(&back(*call));
+                    let Some(caller) = gone else { return Err(format!("{call} is sent on, and did not wait")) };
+                    self.sent_on(&caller)?;
+                }
                 Output::TimedOut { call } => {
                     let call = back(*call);
                     self.sums.timed_out += 1;
@@ -360,6 +376,19 @@ impl Day {
         }
         self.phone(call, seat, offer);
         Ok(())
+    }
+
+    /// Nobody could serve the caller, who has just come, or for long enough.
+    fn sent_on(&mut self, caller: &CallerModel) -> Result<(), String> {
+        let key = (caller.queue, self.model.skills[caller.queue].unwrap_or(caller.hotline));
+        let (now, grace) = (self.now.mono, self.model.rules(caller.queue).without_seats.unwrap_or_default());
+        let since = self.model.deserted.get(&key);
+        let right = self.model.is_deserted(caller.queue, caller.hotline, caller.priority);
+        let comes = self.comes == Some(caller.serial);
+        match right && (comes || since.is_some_and(|since| since.after(grace) <= now)) {
+            true => Ok(()),
+            false => Err(format!("{caller:?} is sent on, and could be served ({right}), since {since:?}, now {now:?}")),
+        }
     }
 
     /// The phone rings; what will become of it?
@@ -438,6 +467,7 @@ impl Day {
             }
             Event::Rings { .. } | Event::Refuses { .. } => Ok(()),
             Event::Ends { call, seat } => self.ends(call, seat),
+            Event::Drops { call, seat } => self.drops(call, seat),
             Event::Over { call } => self.over(call),
             Event::Look { seat } => self.look(seat),
             Event::Dies { seat } => {
@@ -482,34 +512,41 @@ impl Day {
         self.joins(call, (queue, hotline), priority, person, None)
     }
 
-    /// `waited`: it comes back to the head, and had waited so long.
+    /// `again`: it comes back to the head, had waited so long, and these seats have failed it.
     fn joins(
         &mut self,
         call: u64,
         (queue, hotline): (usize, usize),
         priority: Priority,
         person: u32,
-        waited: Option<Duration>,
+        again: Option<(Duration, Failed)>,
     ) -> Result<(), String> {
-        let (mono, head) = (self.now.mono, waited.is_some());
+        let (mono, head) = (self.now.mono, again.is_some());
+        let (waited, failed) = again.unwrap_or_default();
         let serial = self.model.next();
-        let start = Mono(mono.0 - waited.unwrap_or_default().as_micros() as u64);
+        let start = Mono(mono.0 - waited.as_micros() as u64);
         let ring = self.model.rules[queue].as_ref().map_or(Duration::ZERO, |rules| rules.ring_timeout);
         let not_before = if head { mono.after(ring) } else { mono };
-        let kept = self.model.open[queue].then(|| self.model.keeper(person, queue, start, mono)).flatten();
         let mut turned_away = !self.model.open[queue];
-        let caller = CallerModel::new((queue, hotline), priority, head, (start, not_before), serial, person, kept);
+        let mut caller = CallerModel::new((queue, hotline), priority, head, (start, not_before), serial, person, failed);
+        caller.kept = self.model.open[queue].then(|| self.model.keeper(&caller, mono)).flatten();
+        self.comes = Some(serial);
         if self.model.open[queue] && !head {
             let full = self.model.rules(queue).max_length - if priority == Priority::HIGH { 0 } else { 5 };
             self.sums.most_waiting = self.sums.most_waiting.max(self.model.callers.len() as u64);
             turned_away = self.model.waiting_in(queue) >= full;
         }
-        let full_before = self.sums.full;
+        let deserted = self.model.open[queue] && !turned_away && self.model.is_deserted(queue, hotline, priority);
+        let (full_before, deserted_before) = (self.sums.full, self.sums.deserted);
         self.model.callers.insert(call, caller);
         let (queue, hotline) = (self.queue_names[queue].clone(), self.queue_names[hotline].clone());
         let (source, caller) = ("carrier".into(), Some(Arc::from(person.to_string())));
         let join = Input::Join(Join { call: id(call), queue, priority, head, source, hotline, caller });
-        self.twice(if turned_away { 0 } else { 20 }, join)?;
+        self.twice(if turned_away || deserted { 0 } else { 20 }, join)?;
+        self.comes = None;
+        if (self.sums.deserted > deserted_before) != deserted {
+            return Err(format!("{call} was sent on, or should have been: {deserted}"));
+        }
         match self.sums.full > full_before {
             is if is == turned_away => Ok(()),
             is => Err(format!("{call} was turned away: {is}, and it should be {turned_away}")),
@@ -547,8 +584,30 @@ impl Day {
         self.give(answered)?;
         self.queues.talks(id(call), &self.names[seat]);
         let talk = self.rng.between(seconds(10), seconds(400));
-        self.after(talk, Event::Ends { call, seat });
+        let drops = self.rng.chance(15);
+        let (by, ends) = match drops {
+            true => (Duration::from_millis(self.rng.below(500)), Event::Drops { call, seat }),
+            false => (talk, Event::Ends { call, seat }),
+        };
+        self.after(by, ends);
         Ok(())
+    }
+
+    /// The caller is back at the head, and the seat has failed it.
+    fn drops(&mut self, call: u64, seat: usize) -> Result<(), String> {
+        if self.talks.remove(&call).is_none() {
+            return Ok(());
+        }
+        self.sums.dropped += 1;
+        self.after(WRONG, Event::Look { seat });
+        self.model.wrap_ups.remove(&call);
+        let (mut was, waited) = self.served.remove(&call).unwrap();
+        self.model.dropped(self.now.mono, &mut was, seat);
+        let (queue, name) = (self.queue_names[was.queue].clone(), self.names[seat].clone());
+        self.twice(200, Input::Dropped { call: id(call), queue, seat: name })?;
+        let patience = self.rng.between(seconds(20), seconds(600));
+        self.after(patience, Event::GivesUp { call });
+        self.joins(call, (was.queue, was.hotline), was.priority, was.person, Some((waited, was.failed)))
     }
 
     fn ends(&mut self, call: u64, seat: usize) -> Result<(), String> {
@@ -574,7 +633,7 @@ impl Day {
                 let (was, waited) = self.served.remove(&call).unwrap();
                 let patience = self.rng.between(seconds(20), seconds(600));
                 self.after(patience, Event::GivesUp { call });
-                self.joins(call, (was.queue, was.hotline), was.priority, was.person, Some(waited))
+                self.joins(call, (was.queue, was.hotline), was.priority, was.person, Some((waited, was.failed)))
             }
             n => {
                 self.free(call, seat);
@@ -589,6 +648,7 @@ impl Day {
     fn free(&mut self, call: u64, seat: usize) {
         self.changed = true;
         self.model.seats[seat].talks -= 1;
+        self.model.seats[seat].missed.clear();
         let wrap_up = self.model.wrap_ups.remove(&call).unwrap_or_default();
         self.model.used(self.now.mono, seat, wrap_up);
         self.model.worked(seat);
@@ -694,12 +754,15 @@ impl Sums {
             most_waiting: self.most_waiting.max(other.most_waiting),
             clicks: self.clicks + other.clicks,
             pauses: self.pauses + other.pauses,
+            dropped: self.dropped + other.dropped,
+            deserted: self.deserted + other.deserted,
         }
     }
 
     /// A day on which nothing happens proves nothing.
     pub fn enough(&self, days: u64) -> bool {
         let most = [self.answered / 1000, self.abandoned / 50, self.missed / 100, self.late / 10, self.lost / 10, self.back / 10];
-        most.into_iter().all(|sum| sum >= days) && self.timed_out > days / 2 && self.full > days / 2
+        let rare = [self.dropped / 5, self.deserted];
+        most.into_iter().chain(rare).all(|sum| sum >= days) && self.timed_out > days / 2 && self.full > days / 2
     }
 }

@@ -32,7 +32,7 @@ fn view(seat: &str, queue: &str) -> SeatView {
         phone: Device::Sip,
         skills: Default::default(),
         auto_answer: false,
-        misses: 0,
+        missed: Default::default(),
         queues: vec![queue.into()],
         calls: Vec::new(),
         n: 41,

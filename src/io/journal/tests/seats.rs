@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::trap::{self, Trap};
-use crate::event::seat::{AuthorKind, BreakKind, Device};
+use crate::event::seat::{AuthorKind, BreakKind, Device, MissCause};
 use crate::event::{Author, Fact, FactKind, Intent, Keep, SeatEntry, SeatFact, SeatWhat};
 use crate::io::journal::sqlite::scan::scan;
 use crate::record::seal::Sealer;
@@ -28,7 +28,7 @@ pub(super) fn fact(seat: &str, reason: &str) -> Fact {
         device: Device::Sip,
         skills: Some(BTreeMap::from([("tax".into(), 5)])),
         auto_answer: true,
-        misses: 2,
+        missed: BTreeMap::from([(MissCause::NoAnswer, 2)]),
     })
 }
 
