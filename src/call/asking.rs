@@ -1,10 +1,11 @@
 //! The caller is asked for a key: a prompt, a time to answer, and again a few times. So a survey is given after the seat has hung
 //! up, a queue is chosen, and a call back is offered.
 
-use super::{Call, Caller, Outcome, Output, Stage, Then};
+use super::waiting::Waiting;
+use super::{Audio, Call, Caller, Outcome, Output, Stage, Then};
 use crate::base::{Mono, Now};
 use crate::event::{By, Result, What};
-use crate::plan::Step;
+use crate::plan::{self, Step};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,13 +34,16 @@ pub(super) struct Asking {
     until: Option<Mono>,
     /// How often it may be asked again.
     again: u32,
+    /// Spoken before the question to who pressed a key that means nothing; and whether that is so now.
+    wrong: Option<Arc<str>>,
+    was_wrong: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Question {
     /// The call will have ended so.
     Survey(Outcome),
-    Menu(Arc<[(char, Arc<str>)]>),
+    Menu,
     Callback(char),
 }
 
@@ -49,8 +53,12 @@ impl Asking {
         self.speaking.then_some(self.cue)
     }
 
-    pub fn prompt(&self) -> Option<&Arc<str>> {
-        self.speaking.then_some(&self.prompt)
+    pub fn audio(&self) -> Option<Audio> {
+        let (cue, name) = (self.cue()?, self.prompt.clone());
+        Some(match self.wrong.clone().filter(|_| self.was_wrong) {
+            Some(wrong) => Audio::Words { words: [wrong, name].into(), cue },
+            None => Audio::Prompt { name, repeat: false, cue },
+        })
     }
 
     pub fn until(&self) -> Option<Mono> {
@@ -67,9 +75,12 @@ impl Call {
     /// Asks as a step of the plan says.
     pub(super) fn ask_step(&mut self, now: Now, step: &Step) {
         match step {
-            Step::Menu { prompt, keys, wait, tries } => {
+            Step::Menu { prompt, wrong, wait, tries, .. } => {
                 self.progress(now);
-                self.ask(Question::Menu(keys.clone()), prompt.clone(), *wait, *tries);
+                self.ask(Question::Menu, prompt.clone(), *wait, *tries);
+                if let Stage::Asking(asking) = &mut self.stage {
+                    asking.wrong = wrong.clone();
+                }
             }
             Step::Callback { prompt, key, wait } => {
                 self.progress(now);
@@ -85,21 +96,26 @@ impl Call {
         let cue = self.next_cue;
         self.tell(Output::Announcing { prompt: prompt.clone() });
         let again = tries.saturating_sub(1);
-        self.stage = Stage::Asking(Box::new(Asking { question, prompt, cue, speaking: true, wait, until: None, again }));
+        let (speaking, until, wrong, was_wrong) = (true, None, None, false);
+        let asking = Asking { question, prompt, cue, speaking, wait, until, again, wrong, was_wrong };
+        self.stage = Stage::Asking(Box::new(asking));
     }
 
     /// The seat has hung up and the caller is still there: true when it is asked for its opinion. Then the seat is free.
     pub(super) fn asks_opinion(&mut self) -> bool {
         let Stage::Talking(talk) = &self.stage else { return false };
-        let asked =
-            talk.home.as_ref().and_then(|home| self.policy.callers.waiting.get(home)).is_some_and(|waiting| waiting.survey);
+        let line = self.line_survey.as_ref();
+        let of_queue = |waiting: &Arc<Waiting>| waiting.survey;
+        let queue = talk.home.as_ref().and_then(|home| self.policy.callers.waiting.get(home));
+        let asked = talk.home.is_some() && line.and_then(|line| line.asks).unwrap_or(queue.is_some_and(of_queue));
+        let prompt = line.and_then(|line| line.prompt.clone());
         let alone = talk.is_left_by_seat() && self.caller == Caller::Answered;
         let Some(survey) = self.policy.callers.survey.clone().filter(|_| asked && alone) else { return false };
         let Some((By::Callee, q850)) = self.left_by else { return false };
         self.free_seat();
         self.max_talk_at = None;
         let outcome = Outcome { result: Result::Answered, by: By::Callee, status: None, q850: q850.or(Some(16)) };
-        self.ask(Question::Survey(outcome), survey.prompt, survey.wait, survey.tries);
+        self.ask(Question::Survey(outcome), prompt.unwrap_or(survey.prompt), survey.wait, survey.tries);
         true
     }
 
@@ -121,12 +137,15 @@ impl Call {
                 let keys = self.policy.callers.survey.as_ref().map(|survey| survey.keys.clone()).unwrap_or_default();
                 match keys.chars().position(|known| known == key) {
                     Some(at) => self.surveyed(outcome, &keys, Some(at)),
-                    None => self.ask_again(now),
+                    None => self.ask_again(now, true),
                 }
             }
-            Question::Menu(keys) => match keys.iter().find(|(known, _)| *known == key) {
-                Some((_, queue)) => self.chosen(now, queue.clone()),
-                None => self.ask_again(now),
+            Question::Menu => match plan::pressed(self.steps.get(self.next.saturating_sub(1)..).unwrap_or_default(), key) {
+                Some(steps) => {
+                    (self.steps, self.next) = (steps.into(), 0);
+                    self.next_step(now);
+                }
+                None => self.ask_again(now, true),
             },
             Question::Callback(known) if known == key => self.wants_callback(),
             Question::Callback(_) => self.next_step(now),
@@ -136,15 +155,17 @@ impl Call {
     /// No key came in time.
     pub(super) fn unanswered(&mut self, now: Now) {
         if matches!(&self.stage, Stage::Asking(asking) if asking.until.is_some_and(|until| until <= now.mono)) {
-            self.ask_again(now);
+            self.ask_again(now, false);
         }
     }
 
-    fn ask_again(&mut self, now: Now) {
+    /// `wrong`: a key was pressed that means nothing.
+    fn ask_again(&mut self, now: Now, wrong: bool) {
         let Stage::Asking(asking) = &mut self.stage else { return };
         if asking.again > 0 {
             self.next_cue += 1;
             asking.again -= 1;
+            asking.was_wrong = wrong;
             (asking.cue, asking.speaking, asking.until) = (self.next_cue, true, None);
             return;
         }
@@ -153,7 +174,7 @@ impl Call {
                 let keys = self.policy.callers.survey.as_ref().map(|survey| survey.keys.clone()).unwrap_or_default();
                 self.surveyed(outcome, &keys, None);
             }
-            Question::Menu(_) | Question::Callback(_) => self.next_step(now),
+            Question::Menu | Question::Callback(_) => self.next_step(now),
         }
     }
 
@@ -167,18 +188,6 @@ impl Call {
             Some(prompt) => self.play_prompt(prompt, Then::Refuse(outcome)),
             None => self.finish(outcome),
         }
-    }
-
-    /// The queue that the caller chose takes the place of the one that the next step names.
-    fn chosen(&mut self, now: Now, queue: Arc<str>) {
-        let high = match self.steps.get(self.next) {
-            Some(Step::Queue { high, .. }) => {
-                self.next += 1;
-                *high
-            }
-            _ => false,
-        };
-        self.join_queue(now, queue, high, false);
     }
 
     /// The caller is listed, hears so, and is lost as it was.

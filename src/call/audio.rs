@@ -33,10 +33,8 @@ impl Call {
                 None if self.parties.is_empty() => self.music(),
                 None => self.ringing(None),
             },
-            Stage::Asking(asking) if leg == CALLER => match (asking.prompt(), asking.cue()) {
-                (Some(prompt), Some(cue)) => Audio::Prompt { name: prompt.clone(), repeat: false, cue },
-                _ => self.music(),
-            },
+            Stage::Queued { .. } => self.accept_audio(leg).unwrap_or(Audio::Silence),
+            Stage::Asking(asking) if leg == CALLER => asking.audio().unwrap_or_else(|| self.music()),
             Stage::Offering { .. } if leg == CALLER => self.music(),
             Stage::Ringing { .. } if leg == CALLER => self.ringing(None),
             Stage::Talking(talk) if talk.has(leg) => self.in_talk(talk, leg),

@@ -28,7 +28,7 @@ impl Call {
         }
     }
 
-    /// What was spoken to a party of the conversation has come to its end.
+    /// The words that were spoken to a party of the conversation have come to their end.
     pub(super) fn noticed(&mut self, now: Now, finished: u32) {
         let least = self.policy.least_talk;
         let Some(talk) = self.talk() else { return };

@@ -28,6 +28,11 @@ pub enum Input {
     Key {
         key: char,
     },
+    /// A party's, where [`super::Call::awaits_key_of`].
+    PartyKey {
+        leg: LegNo,
+        key: char,
+    },
     Silent {
         leg: LegNo,
     },

@@ -20,6 +20,7 @@
 //! what it may be told. The call's journal entries use the same numbers.
 
 mod abort;
+mod accepting;
 #[cfg(test)]
 mod answer_tests;
 mod asking;
@@ -66,7 +67,7 @@ mod watch;
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Now};
 use crate::event::{By, Party, Result, What};
-use crate::plan::Step;
+use crate::plan::{LineSurvey, Step};
 pub use abort::AbortedLeg;
 pub use asking::Survey;
 pub use interface::{Audio, Dialled, FirstOffer, Input, LegEvent, Output, QueueCommand, QueueEvent};
@@ -151,6 +152,8 @@ pub struct Call {
     announcer: waiting::Announcer,
     /// The caller goes before others.
     preferred: bool,
+    /// The line's own word about asking for an opinion.
+    line_survey: Option<Arc<LineSurvey>>,
     /// The caller was not served by its queue.
     overflow: Option<overflow::Overflow>,
     /// The caller is yet to be told that the call is recorded.
@@ -231,6 +234,7 @@ struct Called {
     early_media: bool,
     /// It said that it rings.
     rings: bool,
+    accept: accepting::Accept,
     /// Since when it and the caller have each other, a target of a consultation not before.
     met: Option<Mono>,
 }
@@ -269,6 +273,7 @@ impl Call {
             early_until: None,
             announcer: waiting::Announcer::default(),
             preferred: false,
+            line_survey: None,
             overflow: None,
             untold: None,
             caller_closed: false,
@@ -282,6 +287,11 @@ impl Call {
     /// The caller goes before others in queues.
     pub fn prefer(&mut self) {
         self.preferred = true;
+    }
+
+    /// The line has a word of its own about asking for an opinion.
+    pub fn surveyed_as(self, line: Option<Arc<LineSurvey>>) -> Call {
+        Call { line_survey: line, ..self }
     }
 
     /// Begins: a plan that refuses at once needs no media.
@@ -315,6 +325,7 @@ impl Call {
             Input::Queue(event) => self.queue_event(now, event),
             Input::Played { cue } => self.played(now, cue),
             Input::Key { key } => self.key(now, key),
+            Input::PartyKey { leg, key } => self.accepts(now, leg, key),
             Input::Silent { leg } => self.silent(now, leg),
             Input::Audible { leg } => self.journal(What::Heard { leg: leg.0 }),
             Input::Wanted if !self.idle_seats().is_empty() => self.lingered(),

@@ -1,5 +1,6 @@
 //! The parties a call rings and talks to.
 
+use super::accepting::Accept;
 use super::profile::{codec_name, on_hold, profile};
 use super::talk::{Lease, Talk};
 use super::{CALLER, Call, Called, Dialled, LegNo, Outcome, Output, QueueCommand, Stage};
@@ -24,10 +25,13 @@ impl Call {
         self.hold_changed(leg, on_hold(media));
     }
 
-    /// Notes whether a ringing party's network has something to say before it answers.
+    /// Notes whether a ringing party's network has something to say before it answers. An exchange's announcement in a seat's place
+    /// is not for callers.
     pub(super) fn early_media(&mut self, leg: LegNo, sends: bool) {
+        let unheard =
+            |party: &Party| matches!(party, Party::Seat { name, .. } if self.policy.callers.unheard.contains(name.as_str()));
         if let Some(called) = self.parties.get_mut(&leg) {
-            called.early_media = sends;
+            called.early_media = sends && !unheard(&called.party);
         }
     }
 
@@ -104,6 +108,9 @@ impl Call {
     /// The queue took the seat back: its time is over, or another one answered.
     pub(super) fn stop_seat(&mut self, seat: &str, elsewhere: bool) {
         let Some(leg) = self.leg_of_seat(seat) else { return };
+        if !elsewhere {
+            self.unreached(leg);
+        }
         self.give_up(leg, elsewhere);
     }
 
@@ -113,9 +120,13 @@ impl Call {
         self.advance_chain(now, Failure::NoAnswer);
     }
 
-    /// The time of a target is over: whoever calls it next wants to know that it gave no sign.
+    /// The time of a target, or of a seat behind a trunk, is over: whoever calls it next wants to know that it gave no sign.
     pub(super) fn unreached(&mut self, leg: LegNo) {
-        let silent = |called: &Called| !called.rings && matches!(called.party, Party::Target { .. });
+        let by_trunk = |party: &Party| match party {
+            Party::Target { .. } => true,
+            Party::Seat { name, .. } => self.policy.callers.unheard.contains(name.as_str()),
+        };
+        let silent = |called: &Called| !called.rings && by_trunk(&called.party);
         if self.parties.get(&leg).is_some_and(silent) {
             self.out.push(Output::Unreached { leg });
         }
@@ -147,7 +158,7 @@ impl Call {
 
     pub(super) fn party_answered(&mut self, now: Now, leg: LegNo) {
         let Some(called) = self.parties.get(&leg).cloned() else { return };
-        if self.watcher_answered(leg) || self.place_taken(now, leg, true) {
+        if self.watcher_answered(leg) || self.place_taken(now, leg, true) || self.asks_to_accept(leg) {
             return;
         }
         let target = if let Stage::Ringing { target, .. } = self.stage { Some(target) } else { None };
@@ -237,7 +248,7 @@ impl Call {
 
 impl Called {
     pub(super) fn new(party: Party, unanswered: bool) -> Called {
-        Called { party, unanswered, early_media: false, rings: false, met: None }
+        Called { party, unanswered, early_media: false, rings: false, accept: Accept::Unasked, met: None }
     }
 }
 

@@ -157,3 +157,68 @@ fn row_04_so_does_a_seat_that_picks_a_call_up_and_one_that_takes_a_caller_back()
     picked.end(LegNo(2), EndedBy::Peer, None);
     assert!(at_the_head(&picked));
 }
+
+/// A scene in which the seat `far` sits behind an exchange, and must press 1.
+fn accepting() -> Scene {
+    let mut scene = Scene::start(vec![queue()]);
+    let mut policy = (*scene.call.policy).clone();
+    policy.callers.accept = [("far".into(), '1')].into();
+    policy.callers.unheard = ["far".into()].into();
+    scene.call.policy = Arc::new(policy);
+    scene.ring("far");
+    scene
+}
+
+#[test]
+fn row_22_a_machine_that_answers_a_seats_phone_has_no_caller() {
+    let mut scene = accepting();
+    // The exchange speaks before it answers, and not to the caller.
+    scene.leg(LegNo(1), LegEvent::EarlyMedia { sends: true });
+    assert_eq!(scene.hears(CALLER), Audio::Ringback);
+    scene.answer(LegNo(1));
+    assert!(joined(&scene) == 0 && scene.call.waits() && !scene.answered(), "it is asked first");
+    let said = |scene: &Scene| match scene.hears(LegNo(1)) {
+        Audio::Words { words, cue } => (words.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), cue),
+        other => panic!("{other:?}"),
+    };
+    let (words, cue) = said(&scene);
+    assert_eq!(words, "digit-1 digit-2 digit-3 digit-4 digit-5 accept-call digit-1 accept-take");
+    scene.handle(Input::Played { cue });
+    assert_eq!((said(&scene).0, said(&scene).1 > cue), (words, true), "again and again");
+    // Nobody presses it: the queue's time for the ringing is over.
+    scene.handle(Input::PartyKey { leg: LegNo(1), key: '2' });
+    scene.handle(Input::Queue(QueueEvent::Stop { seat: "far".into(), elsewhere: false }));
+    assert!(scene.hung_up(LegNo(1)) && joined(&scene) == 0 && scene.call.waits());
+    // A machine that hangs up has refused.
+    let mut gone = accepting();
+    gone.answer(LegNo(1));
+    gone.end(LegNo(1), EndedBy::Peer, None);
+    let refused = QueueCommand::Refused { seat: "far".into(), failure: crate::event::seat::MissCause::NoAnswer };
+    assert!(gone.has(&Output::Queue(refused)) && gone.call.waits());
+}
+
+#[test]
+fn row_22_a_person_who_presses_the_key_has_the_caller() {
+    let mut scene = accepting();
+    assert!(!scene.call.awaits_key_of(LegNo(1)), "not before it has answered");
+    scene.answer(LegNo(1));
+    assert!(scene.call.awaits_key_of(LegNo(1)) && !scene.call.awaits_key_of(CALLER));
+    // Another answers first: this one is not asked any more.
+    let mut other = accepting();
+    other.answer(LegNo(1));
+    other.ring("near");
+    other.answer(LegNo(2));
+    assert!(cancelled_elsewhere(&other, LegNo(1)) && other.hears(CALLER) == Audio::Relay(LegNo(2)));
+    scene.handle(Input::PartyKey { leg: LegNo(1), key: '1' });
+    assert_eq!((joined(&scene), scene.hears(CALLER), scene.hears(LegNo(1))), (1, Audio::Relay(LegNo(1)), Audio::Relay(CALLER)));
+    assert!(scene.has(&Output::Queue(QueueCommand::Answered { seat: "far".into() })));
+    // A second press is the caller's to hear.
+    assert!(!scene.call.awaits_key_of(LegNo(1)));
+    scene.handle(Input::PartyKey { leg: LegNo(1), key: '1' });
+    assert_eq!(joined(&scene), 1);
+    // The caller goes while the seat is asked.
+    let mut left = accepting();
+    left.answer(LegNo(1));
+    left.end(CALLER, EndedBy::Peer, None);
+    assert!(left.hung_up(LegNo(1)));
+}

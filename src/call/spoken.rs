@@ -24,10 +24,14 @@ const ABOUT: &str = "queue-about";
 const MINUTES: &str = "queue-minutes";
 const NUMBER: &str = "seat-number";
 const SERVES: &str = "seat-serves";
+const CALL: &str = "accept-call";
+const TAKE: &str = "accept-take";
 
 /// The words of an announcement with numbers, and of a seat's number.
 pub const QUEUE_WORDS: [&str; 6] = [NEXT, AHEAD, PEOPLE, SOON, ABOUT, MINUTES];
 pub const SEAT_WORDS: [&str; 2] = [NUMBER, SERVES];
+/// The words in which a seat is asked to accept a caller.
+pub const ACCEPT_WORDS: [&str; 2] = [CALL, TAKE];
 
 /// All words of which numbers are made.
 pub fn number_words() -> impl Iterator<Item = &'static str> {
@@ -73,6 +77,14 @@ pub(super) fn place(waiting: &Waiting, ahead: Option<u32>, minutes: Option<u32>)
 pub(super) fn seat_number(waiting: &Waiting, number: &str) -> Vec<Arc<str>> {
     let digits = number.chars().filter_map(|c| DIGITS.get(c.to_digit(10)? as usize)).take(LONGEST_SEAT_NUMBER);
     std::iter::once(&NUMBER).chain(digits).chain([&SERVES]).map(|word| in_voice(&waiting.voice, word)).collect()
+}
+
+/// 12345 来电，请按 1 接听. A queue that is named by no number is left out.
+pub(super) fn asks_to_accept(queue: &str, key: char) -> Vec<Arc<str>> {
+    let digit = |c: char| DIGITS.get(c.to_digit(10)? as usize).copied();
+    let number = Some(queue).filter(|queue| queue.len() <= LONGEST_SEAT_NUMBER && queue.bytes().all(|b| b.is_ascii_digit()));
+    let number = number.into_iter().flat_map(|number| number.chars()).filter_map(digit);
+    number.chain([CALL]).chain(digit(key)).chain([TAKE]).map(Arc::from).collect()
 }
 
 /// Says how many there are of something, up to 999.
@@ -130,7 +142,12 @@ mod tests {
 
     #[test]
     fn every_word_that_is_said_is_one_that_is_asked_for() {
-        let known: Vec<&str> = number_words().chain(QUEUE_WORDS).chain(SEAT_WORDS).collect();
+        let known: Vec<&str> = number_words().chain(QUEUE_WORDS).chain(SEAT_WORDS).chain(ACCEPT_WORDS).collect();
+        let asked = asks_to_accept("12345", '9').into_iter().chain(asks_to_accept("税务", '1'));
+        for word in asked {
+            assert!(known.contains(&&*word), "{word}");
+        }
+        assert_eq!(asks_to_accept("96", '1'), ["digit-9", "digit-6", "accept-call", "digit-1", "accept-take"].map(Arc::from));
         let waiting = Waiting { voice: "bo".into(), prompt: Some("hold".into()), ..Waiting::default() };
         let all = (0..1200).flat_map(|n| place(&waiting, Some(n), Some(n))).chain(seat_number(&waiting, "0123456789"));
         for word in all.filter(|word| &**word != "hold") {

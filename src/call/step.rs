@@ -106,7 +106,10 @@ impl Call {
         match self.stage {
             Stage::Announcing { cue, then: Then::NextStep, .. } if cue == finished => self.next_step(now),
             Stage::Announcing { cue, then: Then::Refuse(outcome), .. } if cue == finished => self.refuse(outcome),
-            Stage::Queued { .. } => self.announcer.played(finished),
+            Stage::Queued { .. } => {
+                self.announcer.played(finished);
+                self.asked_to_accept(finished);
+            }
             Stage::Asking(_) => self.asked(now, finished),
             Stage::Talking(_) => self.noticed(now, finished),
             _ => {}

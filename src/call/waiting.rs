@@ -8,7 +8,7 @@ use super::{Audio, CALLER, Call, Output, QueueCommand, Stage, spoken};
 use crate::base::{Mono, Now};
 use crate::event::What;
 use crate::plan::Step;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,10 @@ pub struct Callers {
     /// The numbers that are spoken of seats.
     pub seat_numbers: BTreeMap<Arc<str>, Arc<str>>,
     pub survey: Option<Survey>,
+    /// The keys by which seats accept callers of queues.
+    pub accept: BTreeMap<Arc<str>, char>,
+    /// Seats behind trunks: no caller hears what their network says before they answer.
+    pub unheard: BTreeSet<Arc<str>>,
     /// Spoken to a caller who is turned away.
     pub blocked: Option<Arc<str>>,
     /// Spoken to a caller who will be rung back.

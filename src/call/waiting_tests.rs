@@ -3,6 +3,7 @@
 use super::tests::{SEAT, Scene, music, queue, ring};
 use super::*;
 use crate::dialog::EndedBy;
+use crate::plan::{MenuGoal, MenuKey};
 
 /// Queue 12345 with these settings.
 fn scene(steps: Vec<Step>, waiting: Waiting) -> Scene {
@@ -20,6 +21,7 @@ fn scene(steps: Vec<Step>, waiting: Waiting) -> Scene {
         survey: Some(survey),
         callback_taken: Some("taken".into()),
         blocked: None,
+        ..Callers::default()
     };
     scene.call.policy = Arc::new(Policy { callers, ..Policy::clone(&scene.call.policy) });
     scene.call.start(scene.now, FirstOffer::Invite, &mut scene.effects);
@@ -289,7 +291,8 @@ fn whoever_was_served_out_of_a_chain_has_it_again_when_it_comes_back() {
 fn a_menu_chooses_a_queue_and_who_presses_nothing_goes_on() {
     let menu = || Step::Menu {
         prompt: "menu".into(),
-        keys: [('2', Arc::from("enterprise"))].into(),
+        wrong: None,
+        keys: [MenuKey { key: '2', goal: MenuGoal::Queue("enterprise".into()) }].into(),
         wait: Duration::from_secs(5),
         tries: 2,
     };
@@ -311,4 +314,55 @@ fn a_menu_chooses_a_queue_and_who_presses_nothing_goes_on() {
     played(&mut silent);
     silent.wait(Duration::from_secs(5));
     assert_eq!(joined(&silent), ["12345"]);
+}
+
+#[test]
+fn a_key_that_a_menu_has_not_is_said_so_and_a_line_that_nobody_answers_at_leads_on() {
+    let line = Arc::from([ring(&["12366"]), Step::Reject { status: 480, q850: 20 }]);
+    let menu = || Step::Menu {
+        prompt: "menu".into(),
+        wrong: Some("wrong-key".into()),
+        keys: [MenuKey { key: '3', goal: MenuGoal::Line { number: "12366".into(), steps: Arc::clone(&line) } }].into(),
+        wait: Duration::from_secs(5),
+        tries: 2,
+    };
+    let words = |scene: &Scene| match scene.hears(CALLER) {
+        Audio::Words { words, .. } => words.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    let mut asked = scene(vec![menu(), queue()], Waiting::default());
+    assert_eq!(prompt(&asked), "menu");
+    asked.handle(Input::Key { key: '9' });
+    assert_eq!(words(&asked), ["wrong-key", "menu"]);
+    played(&mut asked);
+    asked.handle(Input::Key { key: '9' });
+    assert!(asked.call.waits(), "asked twice, and a human comes");
+    // It rings there, nobody answers, and the caller has the queue.
+    let mut led = scene(vec![menu(), queue()], Waiting::default());
+    led.handle(Input::Key { key: '3' });
+    assert!(!led.call.waits() && led.effects.iter().any(|effect| matches!(effect, Output::Dial { .. })));
+    led.end(SEAT, EndedBy::Peer, Some(486));
+    assert!(led.call.waits() && led.status().is_none());
+}
+
+#[test]
+fn a_lines_own_word_about_opinions_goes_before_the_queues() {
+    let asked = |queues: bool, asks: Option<bool>, own: Option<&str>| {
+        let mut scene = scene(vec![queue()], Waiting { survey: queues, ..Waiting::default() });
+        scene.call.line_survey = Some(Arc::new(LineSurvey { asks, prompt: own.map(Arc::from) }));
+        scene.ring("s1");
+        scene.answer(SEAT);
+        scene.end(SEAT, EndedBy::Peer, None);
+        prompt(&scene)
+    };
+    for (queues, asks, own, want) in [
+        (true, Some(false), None, ""),
+        (false, Some(true), None, "survey"),
+        (true, None, None, "survey"),
+        (false, None, Some("own"), ""),
+        (true, None, Some("own"), "own"),
+        (false, Some(true), Some("own"), "own"),
+    ] {
+        assert_eq!(asked(queues, asks, own), want, "{queues} {asks:?} {own:?}");
+    }
 }

@@ -29,6 +29,7 @@ mod language;
 mod lists;
 mod manual;
 mod prompts;
+mod queues;
 mod ready;
 mod records;
 mod run;
@@ -113,9 +114,13 @@ enum Command {
     /// 显示话单
     #[command(subcommand)]
     Records(records::Question),
-    /// Gives seats the passwords by which their phones register
+    /// Shows who waits in the queues of a running gateway, and for which seats
     ///
-    /// 管理座席话机注册用的密码
+    /// 显示运行中网关的排队情况及座席
+    Queues(queues::Question),
+    /// Shows a seat of a running gateway, and gives seats the passwords by which their phones register
+    ///
+    /// 显示座席状态，管理座席话机注册用的密码
     Seats(seats::Question),
     /// Speaks the prompts that have no sound yet, by espeak-ng, for a trial
     ///
@@ -173,6 +178,7 @@ pub fn main() -> ExitCode {
         Command::Ready(question) => ready::run(&question),
         Command::Figures(question) => figures::run(&question),
         Command::Records(question) => records::run(&question),
+        Command::Queues(question) => queues::run(&question),
         Command::Seats(question) => seats::run(&question),
         Command::Prompts(question) => prompts::run(&question),
         Command::Completions(question) => Ok(manual::completions(&question, program())),

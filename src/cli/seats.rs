@@ -1,8 +1,9 @@
-//! `hotline seats`: the passwords by which seats' phones register. The gateway takes a change over by itself.
+//! `hotline seats`: one seat as it is, and the passwords by which seats' phones register. The gateway takes a change over by itself.
 
-use super::ConfigFile;
+use super::api::Token;
 use super::table::{self, Table};
 use super::typed::word;
+use super::{ConfigFile, queues};
 use crate::base::Text;
 use crate::io::clock;
 use crate::io::config::credentials::Credentials;
@@ -48,10 +49,35 @@ enum Verb {
         #[arg(value_name = "SEAT", value_parser = word)]
         seat: String,
     },
+    /// Shows a seat of a running gateway: its state and since when, its phone, the calls that it missed, its calls
+    ///
+    /// 显示运行中网关的一个座席：状态与起始时间、话机、未接次数、通话
+    Show(Show),
     /// Lists the seats that register, and whether they have a password
     ///
     /// 列出需注册的座席及其是否已有密码
     Ls,
+}
+
+#[derive(Args)]
+struct Show {
+    /// The seat's name in the configuration
+    ///
+    /// 配置中的座席名
+    #[arg(value_name = "SEAT", value_parser = word)]
+    seat: String,
+    /// Where the gateway's HTTP interface is; by default at the configuration's http.listen
+    ///
+    /// 网关 HTTP 接口的地址，缺省为配置的 http.listen
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    #[command(flatten)]
+    token: Token,
+    /// The gateway's answer as it is
+    ///
+    /// 原样输出网关的回答（JSON）
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -69,6 +95,17 @@ struct Which {
 }
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
+    if let Verb::Show(Show { seat, url, token, json }) = &question.verb {
+        let client = match url {
+            Some(url) => token.open(url)?,
+            None => {
+                let http = question.config.load()?.http;
+                token.open_at(http.listen, &http)?
+            }
+        };
+        queues::seat(&client, seat, *json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let config = question.config.load()?;
     let path = &config.registrar.credentials;
     if !config.registrar.enabled || path.as_os_str().is_empty() {
@@ -81,6 +118,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         Verb::Add(which) => set(&config, path, which, false)?,
         Verb::Passwd(which) => set(&config, path, which, true)?,
         Verb::Remove { seat } => remove(&config, path, seat)?,
+        Verb::Show(_) => {}
         Verb::Ls => list(&config, &Credentials::read_or_begin(path)?),
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 //! The verbs of a seat's toolbar, and what it is told.
 
 use crate::base::CallId;
+use crate::event::Strategy;
 use crate::event::seat::{Author, Device, Misses, Skills, SuperviseMode};
 use crate::event::{Intent, TransferKind};
 pub use crate::seat::{DeviceState, Refusal as SeatRefusal};
@@ -198,6 +199,7 @@ pub struct SeatView {
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueView {
     pub queue: Arc<str>,
+    pub strategy: Strategy,
     pub waiting: usize,
     /// The longest wait of those who wait now.
     pub longest: Duration,
@@ -206,4 +208,6 @@ pub struct QueueView {
     pub ready: usize,
     pub free: usize,
     pub talking: usize,
+    /// Seats of it on a break, or in wrap-up.
+    pub on_break: usize,
 }

@@ -1,29 +1,108 @@
 //! Hours in which somebody is there: by weekday, without holidays, with make-up workdays (调休).
 
 use super::fields::Table;
-use super::problem::Log;
+use super::problem::{At, Log};
 use crate::base::Wall;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// `[calendars.NAME]`
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Calendar {
-    hours: Vec<Hours>,
+    hours: Vec<Span>,
     holidays: BTreeSet<Date>,
     workdays: BTreeSet<Date>,
+    /// Holidays of the plan that it keeps.
+    closed: Vec<Arc<Holiday>>,
     /// True when somebody is there all the time.
     always: bool,
 }
 
+/// `[holidays.NAME]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holiday {
+    pub from: Date,
+    pub to: Date,
+    /// Weekend days that are worked for it.
+    workdays: BTreeSet<Date>,
+}
+
+impl Holiday {
+    /// None where its days are not known.
+    pub fn read(table: &Table<'_>, log: &Log) -> Option<Holiday> {
+        let days = |word: &str| {
+            let said = table.dates(word)?;
+            if said.is_empty() {
+                log.error(&table.at, both!("`{word}` names no day", "`{word}` 没有写日期"));
+            }
+            if let [_, second, ..] = &said[..] {
+                log.error(
+                    &second.at,
+                    both!("one day is enough: a holiday lasts from its first to its last day", "只写一天：节假日从首日到末日"),
+                );
+            }
+            said.into_iter().next()
+        };
+        let from = table.need("from", days("from"))?;
+        let to = days("to");
+        if let Some(last) = to.as_ref().filter(|last| last.value < from.value) {
+            let (first, last_) = (from.value, last.value);
+            log.error(&last.at, both!("ends on {last_}, before it begins on {first}", "{last_} 结束，早于开始的 {first}"));
+        }
+        let to = to.map_or(from.value, |to| to.value.max(from.value));
+        let workdays = table.dates("workdays").unwrap_or_default();
+        for day in workdays.iter().filter(|day| (from.value..=to).contains(&day.value)) {
+            let date = day.value;
+            log.error(&day.at, both!("{date} is both a holiday and a workday", "{date} 既是节假日又是工作日"));
+        }
+        for day in workdays.iter().filter(|day| !matches!(day.value.weekday(), Weekday::Saturday | Weekday::Sunday)) {
+            let date = day.value;
+            log.warning(
+                &day.at,
+                both!("{date} is no Saturday or Sunday: it is worked anyway", "{date} 不是周六或周日，本来就上班"),
+            );
+        }
+        Some(Holiday { from: from.value, to, workdays: workdays.into_iter().map(|day| day.value).collect() })
+    }
+
+    pub fn has(&self, date: Date) -> bool {
+        (self.from..=self.to).contains(&date)
+    }
+
+    pub fn is_at(&self, at: Wall, zone: &TimeZone) -> bool {
+        Timestamp::from_microsecond(at.0).is_ok_and(|at| self.has(zone.to_datetime(at).date()))
+    }
+
+    /// The first of its days that the other has too; or one that either works and the other has off.
+    fn quarrels(&self, other: &Holiday) -> Option<Date> {
+        let worked = |one: &Holiday, other: &Holiday| one.workdays.iter().copied().find(|day| other.has(*day));
+        let both = self.from.max(other.from);
+        Some(both).filter(|day| self.has(*day) && other.has(*day)).or_else(|| worked(self, other)).or_else(|| worked(other, self))
+    }
+}
+
 /// On some weekdays (bit 0: Monday), from a minute of the day to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Hours {
+struct Span {
     days: u8,
     from: u16,
     to: u16,
+}
+
+/// The hours of a plan's calendar, where it means them.
+#[derive(Clone, Debug)]
+pub struct Hours {
+    pub(super) calendar: Arc<Calendar>,
+    pub(super) zone: TimeZone,
+}
+
+impl Hours {
+    pub fn open(&self, at: Wall) -> bool {
+        self.calendar.open(at, &self.zone)
+    }
 }
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -33,7 +112,7 @@ impl Calendar {
     pub fn read(table: &Table<'_>, log: &Log) -> Calendar {
         let mut hours = Vec::new();
         for said in table.need("hours", table.texts("hours")).unwrap_or_default() {
-            match Hours::read(&said.value) {
+            match Span::read(&said.value) {
                 Some(read) => hours.push(read),
                 None => {
                     let text = both!(
@@ -54,10 +133,28 @@ impl Calendar {
         Calendar::of(hours, holidays, workdays.into_iter().map(|d| d.value).collect())
     }
 
-    fn of(hours: Vec<Hours>, holidays: BTreeSet<Date>, workdays: BTreeSet<Date>) -> Calendar {
+    fn of(hours: Vec<Span>, holidays: BTreeSet<Date>, workdays: BTreeSet<Date>) -> Calendar {
         let covered = |day, minute| hours.iter().any(|h| h.cover(day, minute));
         let always = holidays.is_empty() && (0..7).all(|day| (0..MIDNIGHT).all(|minute| covered(day, minute)));
-        Calendar { hours, holidays, workdays, always }
+        Calendar { hours, holidays, workdays, closed: Vec::new(), always }
+    }
+
+    /// The calendar keeps these holidays, too. `said`: where each is named.
+    pub fn keep(&mut self, holidays: Vec<(&At, Arc<Holiday>)>, log: &Log) {
+        for (at, holiday) in holidays {
+            let worked = self.workdays.iter().copied().find(|day| holiday.has(*day));
+            if let Some(day) = worked.or_else(|| self.closed.iter().find_map(|other| other.quarrels(&holiday))) {
+                log.error(
+                    at,
+                    both!(
+                        "{day} stands in two holidays, or is worked in one of them",
+                        "{day} 属于两个节假日，或在其一中为工作日"
+                    ),
+                );
+            }
+            self.closed.push(holiday);
+        }
+        self.always &= self.closed.is_empty();
     }
 
     pub fn open(&self, at: Wall, zone: &TimeZone) -> bool {
@@ -69,7 +166,8 @@ impl Calendar {
 
     /// The last date that it knows of; none when it is weekly only.
     pub fn last_date(&self) -> Option<Date> {
-        self.holidays.last().max(self.workdays.last()).copied()
+        let kept = self.closed.iter().map(|holiday| holiday.to);
+        self.holidays.last().max(self.workdays.last()).copied().into_iter().chain(kept).max()
     }
 
     pub fn always(&self) -> bool {
@@ -78,24 +176,25 @@ impl Calendar {
 
     /// The weekday whose hours hold on a date, counted from Monday; none on a holiday.
     fn day(&self, date: Date) -> Option<u8> {
-        if self.holidays.contains(&date) {
+        if self.holidays.contains(&date) || self.closed.iter().any(|holiday| holiday.has(date)) {
             return None;
         }
-        let weekday = if self.workdays.contains(&date) { Weekday::Monday } else { date.weekday() };
+        let worked = self.workdays.contains(&date) || self.closed.iter().any(|holiday| holiday.workdays.contains(&date));
+        let weekday = if worked { Weekday::Monday } else { date.weekday() };
         Some(weekday.to_monday_zero_offset().unsigned_abs())
     }
 }
 
-impl Hours {
+impl Span {
     fn cover(self, day: u8, minute: u16) -> bool {
         self.days & (1 << day) != 0 && (self.from..self.to).contains(&minute)
     }
 
-    fn read(text: &str) -> Option<Hours> {
+    fn read(text: &str) -> Option<Span> {
         let (days, hours) = text.split_once(' ')?;
         let (from, to) = hours.trim().split_once('-')?;
         let (from, to) = (minute(from)?, minute(to)?);
-        (from < to).then_some(Hours { days: days_of(days)?, from, to })
+        (from < to).then_some(Span { days: days_of(days)?, from, to })
     }
 }
 
@@ -125,7 +224,7 @@ mod tests {
 
     fn office() -> Calendar {
         let hours = ["mon-fri 08:30-12:00", "mon-fri 14:30-18:00", "sat 09:00-12:00"];
-        let hours = hours.iter().map(|h| Hours::read(h).unwrap()).collect();
+        let hours = hours.iter().map(|h| Span::read(h).unwrap()).collect();
         let day = |day| BTreeSet::from([jiff::civil::date(2021, 10, day)]);
         Calendar::of(hours, day(1), day(9))
     }
@@ -151,11 +250,126 @@ mod tests {
     #[test]
     fn all_the_time_is_all_the_time() {
         let always = |hours: &[&str]| {
-            let hours = hours.iter().map(|h| Hours::read(h).unwrap()).collect();
+            let hours = hours.iter().map(|h| Span::read(h).unwrap()).collect();
             Calendar::of(hours, BTreeSet::new(), BTreeSet::new()).always()
         };
         assert!(always(&["daily 00:00-24:00"]) && always(&["mon-sun 00:00-12:00", "daily 11:00-24:00"]));
         assert!(!always(&["daily 00:00-23:59"]) && !always(&["mon-sat 00:00-24:00"]) && !office().always());
+    }
+
+    const HOLIDAYS: &str = r#"
+[plan]
+name = "x"
+[[line]]
+number = "12345"
+name = "假日"
+mode = "front"
+queue = "duty"
+when = { holiday = ["spring", "national-day"] }
+[[line]]
+number = "12345"
+mode = "front"
+when = { open = "office" }
+[[line]]
+number = "12345"
+name = "夜间"
+mode = "front"
+[calendars.office]
+hours = "mon-fri 08:30-18:00"
+closed = ["new-year", "national-day"]
+[holidays.new-year]
+from = 2026-12-31
+to = 2027-01-03
+[holidays.national-day]
+from = 2026-10-01
+to = 2026-10-07
+workdays = [2026-09-27, 2026-10-10]
+[holidays.spring]
+from = 2027-02-06
+"#;
+
+    #[test]
+    fn named_holidays_close_calendars_and_choose_lines() {
+        let plan = crate::plan::tests::read(HOLIDAYS).unwrap();
+        let line = |when: &str| {
+            let at = at(&format!("{when}+08:00"));
+            let facts =
+                crate::plan::Facts { dialled: "12345", caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
+            plan.decide(&facts).line.to_string()
+        };
+        for (when, want) in [
+            ("2026-09-30T18:00:00", "夜间"),
+            ("2026-09-30T17:59:59", "12345"),
+            ("2026-10-01T00:00:00", "假日"),
+            ("2026-10-07T23:59:59", "假日"),
+            ("2026-10-08T08:30:00", "12345"),
+            // Worked for it: a Sunday before, a Saturday after, with the hours of a Monday.
+            ("2026-09-27T10:00:00", "12345"),
+            ("2026-10-10T10:00:00", "12345"),
+            ("2026-10-11T10:00:00", "夜间"),
+            // Over the end of the year, in a calendar and in no condition.
+            ("2026-12-30T10:00:00", "12345"),
+            ("2026-12-31T10:00:00", "夜间"),
+            ("2027-01-01T10:00:00", "夜间"),
+            ("2027-01-04T10:00:00", "12345"),
+            // One day, which no calendar keeps.
+            ("2027-02-06T10:00:00", "假日"),
+            ("2027-02-07T10:00:00", "夜间"),
+        ] {
+            assert_eq!(line(when), want, "{when}");
+        }
+        assert!(
+            plan.hours("office").is_some_and(|hours| !hours.open(at("2026-10-01T10:00:00+08:00"))) && plan.hours("x").is_none()
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_holiday_is_told_at_its_place() {
+        let told = |holidays: &str, calendar: &str| {
+            let text = format!(
+                "[plan]\nname = 'x'\n[[line]]\nnumber = '12345'\nmode = 'front'\n[calendars.c]\nhours = 'mon 08:00-09:00'\n{calendar}\n{holidays}"
+            );
+            crate::plan::tests::read(&text).err().unwrap_or_default()
+        };
+        assert_eq!(told("[holidays.a]\nfrom = 2026-10-01\nto = 2026-10-01", "closed = 'a'"), "");
+        for (holidays, calendar, place, says) in [
+            (
+                "[holidays.a]\nfrom = 2026-10-07\nto = 2026-10-01",
+                "",
+                "11:6",
+                "ends on 2026-10-01, before it begins on 2026-10-07",
+            ),
+            ("[holidays.a]", "", "9:1", "`from` is missing"),
+            ("[holidays.a]\nfrom = []", "", "9:", "`from` names no day"),
+            ("[holidays.a]\nfrom = [2026-10-01, 2026-10-02]", "", "10:21", "one day is enough"),
+            ("[holidays.a]\nfrom = 2026-10-01\nworkdays = 2026-10-01", "", "11:12", "both a holiday and a workday"),
+            ("[holidays.a]\nfrom = 'soon'", "", "10:8", "a date such as 2021-10-01"),
+            ("[holidays.national-day]\nfrom = 2026-10-01", "closed = 'national'", "8:10", "no `[holidays.national]`"),
+            (
+                "[holidays.a]\nfrom = 2026-10-01\nto = 2026-10-05\n[holidays.b]\nfrom = 2026-10-05",
+                "closed = ['a', 'b']",
+                "8:16",
+                "2026-10-05 stands in two holidays",
+            ),
+            (
+                "[holidays.a]\nfrom = 2026-10-01\n[holidays.b]\nfrom = 2026-10-10\nworkdays = 2026-10-01",
+                "closed = ['a', 'b']",
+                "8:16",
+                "2026-10-01 stands in two holidays",
+            ),
+            (
+                "[holidays.a]\nfrom = 2026-10-10",
+                "workdays = 2026-10-10\nclosed = 'a'",
+                "9:10",
+                "2026-10-10 stands in two holidays",
+            ),
+        ] {
+            let told = told(holidays, calendar);
+            assert!(told.contains(&format!("test.toml:{place}")) && told.contains(says), "{holidays} {calendar}: {told}");
+        }
+        let line = "[[line]]\nnumber = '12345'\nmode = 'front'\nwhen = { holiday = 'x' }\n";
+        let told = crate::plan::tests::read(&format!("[plan]\nname = 'x'\n{line}")).unwrap_err();
+        assert!(told.contains("test.toml:6:20: no `[holidays.x]`"), "{told}");
     }
 
     #[test]
@@ -170,7 +384,7 @@ mod tests {
             "",
             "mon 00:00-65535:00",
         ] {
-            assert_eq!(Hours::read(text), None, "{text}");
+            assert_eq!(Span::read(text), None, "{text}");
         }
     }
 }

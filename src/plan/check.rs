@@ -99,6 +99,8 @@ fn look_at_sounds(written: &Written, plan: &Plan, around: &Surroundings<'_>, log
 fn look_at_names(written: &Written, around: &Surroundings<'_>, log: &Log) {
     for rules in written.all_rules() {
         rules.queue.iter().for_each(|queue| known(&both!("queue", "队列"), queue, around.queues, log));
+        let led = rules.menu.iter().flat_map(|menu| &menu.keys).filter_map(|key| key.queue.as_ref());
+        led.for_each(|queue| known(&both!("queue", "队列"), queue, around.queues, log));
         let trunks = rules.targets.iter().flatten().filter_map(|t| t.trunk.as_ref());
         trunks.for_each(|trunk| known(&both!("trunk", "中继"), trunk, around.trunks, log));
     }

@@ -8,7 +8,7 @@ use super::problem::{At, Located, Log, Severity, Source};
 use super::rules::{self, Rules};
 use super::steps::{self, Chosen, Settings};
 use super::subjects::Subjects;
-use super::{Mode, Phase, Plan, Problem, Prompt, Target, number};
+use super::{LineSurvey, MenuGoal, MenuKey, Mode, Phase, Plan, Problem, Prompt, Step, Target, menu, number};
 use crate::base::{Map, MapSeed, Text, Wall};
 use jiff::tz::TimeZone;
 use siphasher::sip::SipHasher13;
@@ -86,6 +86,7 @@ impl<'a> Compiler<'a> {
             prompts: self.prompts.into_values().collect(),
             prefixes: Default::default(),
             subjects: Subjects::of(self.written, self.log),
+            calendars: self.written.calendars.iter().map(|(name, of)| (name.as_str().into(), of.value.clone())).collect(),
         }
     }
 
@@ -122,6 +123,7 @@ impl<'a> Compiler<'a> {
             mode: line.mode.value,
             unit: line.unit.as_ref().map(|u| u.value.as_str().into()),
             guide: settings.guide_prompt.first().cloned(),
+            survey: self.survey(&inherited, line, said),
             tickets: self.tickets(&inherited),
             record: inherited.find(|r| r.record.as_ref()).map(|said| said.value),
             early_max,
@@ -172,8 +174,12 @@ impl<'a> Compiler<'a> {
                 let wait = inherited.find(|r| r.offer_for.as_ref()).map_or(OFFER, |wait| wait.value);
                 (key, wait)
             }),
+            menu: inherited.find(|r| r.menu.as_ref()).and_then(|menu| self.menu(menu, line, said)),
             answer_at_once,
         };
+        if let Some(menu) = inherited.find(|r| r.menu.as_ref()).filter(|_| settings.offer.is_some()) {
+            self.log.error(&menu.at, both!("`menu` and `offer` exclude each other", "`menu` 与 `offer` 不能同时设置"));
+        }
         let told = if settings.mode == Mode::Guided { &settings.guide_prompt } else { &settings.prompt };
         if let Some(offer) = inherited
             .find(|r| r.offer.as_ref())
@@ -186,6 +192,64 @@ impl<'a> Compiler<'a> {
             self.log.error(&offer.at, text);
         }
         settings
+    }
+
+    /// None where something is wrong with it.
+    fn menu(&mut self, said: &rules::Menu, line: &Line, number: &Located<String>) -> Option<Step> {
+        let prompt = self.prompt(said.prompt.as_ref(), None, line, number).first().cloned();
+        let wrong = match said.wrong.as_ref() {
+            Some(wrong) => self.prompt(Some(wrong), None, line, number).first().cloned(),
+            None => Some(self.wrong_key(&said.at)),
+        };
+        let mut keys: Vec<MenuKey> = Vec::new();
+        for one in &said.keys {
+            let Some(key) = one.key.as_ref().and_then(|key| key.value.chars().next()) else { continue };
+            if keys.iter().any(|other| other.key == key) {
+                let at = one.key.as_ref().map_or(&one.at, |key| &key.at);
+                self.log.error(at, both!("key {key} stands there twice", "按键 {key} 出现了两次"));
+            }
+            let goal = match (&one.queue, &one.line) {
+                (Some(queue), None) => MenuGoal::Queue(self.expand(queue).into()),
+                (None, Some(line)) => MenuGoal::Line { number: self.number(line)?.into(), steps: [].into() },
+                (Some(_), Some(_)) => {
+                    self.log.error(&one.at, both!("names both `queue` and `line`", "不能同时写 `queue` 和 `line`"));
+                    continue;
+                }
+                (None, None) => {
+                    self.log.error(&one.at, both!("names neither `queue` nor `line`", "须写 `queue` 或 `line`"));
+                    continue;
+                }
+            };
+            keys.push(MenuKey { key, goal });
+        }
+        if said.keys.is_empty() {
+            self.log.error(&said.at, both!("`keys` is empty", "`keys` 是空的"));
+        }
+        let wait = said.wait.as_ref().map_or(menu::WAIT, |wait| wait.value);
+        if let Some(wait) = said.wait.as_ref().filter(|wait| wait.value > menu::LONGEST_WAIT) {
+            let most = menu::LONGEST_WAIT.as_secs();
+            let text = both!(
+                "is longer than {most} s: who presses nothing comes to a human too late",
+                "长于 {most} 秒：不按键的来电人接入人工太晚"
+            );
+            self.log.error(&wait.at, text);
+        }
+        let tries = said.tries.as_ref().and_then(|tries| tries.value.parse().ok()).unwrap_or(menu::TRIES);
+        Some(Step::Menu { prompt: prompt?, wrong, keys: keys.into(), wait, tries })
+    }
+
+    /// Finds the words for whoever presses a key that a menu has not: the plan's own prompt of that name, or the usual words.
+    fn wrong_key(&mut self, at: &At) -> Arc<str> {
+        let (name, usual) = menu::WRONG;
+        let text = self.written.prompts.get(name).map_or(usual, |said| said.value.as_str());
+        let prompt = || Prompt { name: name.into(), text: text.into(), used: matched(at, "menu") };
+        self.prompts.entry(name.into()).or_insert_with(prompt).name.clone()
+    }
+
+    fn survey(&mut self, inherited: &Inherited<'a>, line: &Line, number: &Located<String>) -> Option<Arc<LineSurvey>> {
+        let asks = inherited.find(|r| r.survey.as_ref()).map(|said| said.value);
+        let prompt = self.prompt(inherited.find(|r| r.survey_prompt.as_ref()), None, line, number).first().cloned();
+        (asks.is_some() || prompt.is_some()).then(|| Arc::new(LineSurvey { asks, prompt }))
     }
 
     fn targets(&self, list: &[rules::Target], ring: Duration) -> Vec<Chosen> {
@@ -360,6 +424,7 @@ fn unknown(head: &Head) -> Entry {
         mode: Mode::Unknown,
         unit: None,
         guide: None,
+        survey: None,
         tickets: [].into(),
         record: None,
         early_max: EARLY_MAX,

@@ -1,7 +1,7 @@
 //! For which calls a line is, and when a target may ring.
 
-use super::calendar::Calendar;
-use super::file::Written;
+use super::calendar::{Calendar, Holiday};
+use super::file::{self, Written};
 use super::number;
 use super::problem::{Located, Log};
 use super::rules::{self, When};
@@ -28,6 +28,7 @@ pub struct Condition {
     areas: Vec<String>,
     open: Option<Arc<Calendar>>,
     closed: Option<Arc<Calendar>>,
+    holidays: Vec<Arc<Holiday>>,
 }
 
 /// When a target may ring.
@@ -41,7 +42,7 @@ impl Condition {
     /// `home` is the plan's own area.
     pub fn of(when: &When, written: &Written, home: Option<&str>, log: &Log) -> Condition {
         let nothing = when.trunk.is_empty() && when.caller.is_empty() && when.area.is_empty();
-        if nothing && when.open.is_none() && when.closed.is_none() {
+        if nothing && when.open.is_none() && when.closed.is_none() && when.holiday.is_empty() {
             log.error(&when.at, both!("`when` says nothing", "`when` 没有任何条件"));
         }
         Condition {
@@ -50,6 +51,7 @@ impl Condition {
             areas: areas(&when.area, log),
             open: calendar(&when.open, written, log),
             closed: calendar(&when.closed, written, log),
+            holidays: when.holiday.iter().filter_map(|said| file::holiday(said, &written.holidays, false, log)).collect(),
         }
     }
 
@@ -60,6 +62,7 @@ impl Condition {
             && in_areas(&self.areas, call)
             && self.open.as_ref().is_none_or(|c| c.open(call.at, call.zone))
             && self.closed.as_ref().is_none_or(|c| !c.open(call.at, call.zone))
+            && (self.holidays.is_empty() || self.holidays.iter().any(|holiday| holiday.is_at(call.at, call.zone)))
     }
 }
 

@@ -25,10 +25,11 @@ impl Plan {
             mode: entry.mode,
             phase: era.phase,
             unit: entry.unit.clone(),
-            steps: entry.steps(era, &call, tenant, urgent),
+            steps: self.with_lines(entry.steps(era, &call, tenant, urgent), &call, (tenant, urgent)),
             matched: era.matched.clone(),
             early_max: entry.early_max,
             guide: entry.guide.clone(),
+            survey: entry.survey.clone(),
             tickets: entry.tickets.clone(),
             record: entry.record,
             withheld: self.subjects.withheld(&entry.tickets),
@@ -103,12 +104,12 @@ impl Plan {
     }
 
     /// The first entry of a number that is for this call.
-    fn entry(&self, number: &str, call: &Call<'_>) -> &Entry {
+    pub(super) fn entry(&self, number: &str, call: &Call<'_>) -> &Entry {
         let fits = |entry: &&Entry| entry.when.as_ref().is_none_or(|when| when.holds(call));
         self.entries_of(number).find(fits).unwrap_or(&self.unknown)
     }
 
-    fn entries_of(&self, number: &str) -> impl Iterator<Item = &Entry> {
+    pub(super) fn entries_of(&self, number: &str) -> impl Iterator<Item = &Entry> {
         self.numbers.get(number).into_iter().flat_map(|first| self.chain(*first))
     }
 

@@ -2,7 +2,7 @@
 
 use super::condition::{Call, Condition, Gate};
 use super::problem::At;
-use super::{Matched, Mode, Phase, Step};
+use super::{LineSurvey, Matched, Mode, Phase, Step};
 use crate::base::Wall;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ pub struct Entry {
     pub mode: Mode,
     pub unit: Option<Arc<str>>,
     pub guide: Option<Arc<str>>,
+    pub survey: Option<Arc<LineSurvey>>,
     pub tickets: Arc<[Arc<str>]>,
     pub record: Option<bool>,
     pub early_max: Duration,

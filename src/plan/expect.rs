@@ -4,7 +4,7 @@ use super::explain::local;
 use super::fields::{Moment, Table};
 use super::problem::{At, Located, Log};
 use super::words;
-use super::{Decision, Facts, Phase, Plan, Step};
+use super::{Decision, Facts, Phase, Plan, Step, pressed};
 use crate::base::Wall;
 
 /// Calls, and what must come of each.
@@ -17,6 +17,8 @@ pub struct Expect {
     trunk: Option<String>,
     trunk_area: Option<String>,
     caller: Option<String>,
+    /// The caller presses it at the menu.
+    key: Option<Located<String>>,
     outcomes: Vec<Outcome>,
 }
 
@@ -29,8 +31,22 @@ struct Outcome {
 }
 
 /// The words that are outcomes; the others are the call.
-const OUTCOMES: &[&str] =
-    &["line", "unit", "mode", "phase", "steps", "area", "tenant", "prompt", "queue", "target", "advance-on", "status", "tickets"];
+const OUTCOMES: &[&str] = &[
+    "line",
+    "unit",
+    "mode",
+    "phase",
+    "steps",
+    "area",
+    "tenant",
+    "prompt",
+    "queue",
+    "target",
+    "advance-on",
+    "menu",
+    "status",
+    "tickets",
+];
 
 pub fn read(top: &Table<'_>) -> Vec<Expect> {
     top.tables("expect", words::EXPECT).iter().filter_map(read_row).collect()
@@ -51,6 +67,7 @@ fn read_row(row: &Table<'_>) -> Option<Expect> {
         trunk: text("trunk"),
         trunk_area: text("trunk-area"),
         caller: text("caller"),
+        key: row.text("key"),
         outcomes,
     })
 }
@@ -68,7 +85,20 @@ impl Expect {
                     diverted_from: None,
                     at,
                 };
-                let decision = plan.decide(&facts);
+                let mut decision = plan.decide(&facts);
+                if let Some(key) = &self.key {
+                    match pressed(&decision.steps, key.value.chars().next().unwrap_or_default()) {
+                        Some(steps) => decision.steps = steps.into(),
+                        None => {
+                            let (number, key_, when) = (&dialled.value, &key.value, local(at, &plan.zone));
+                            let text = both!(
+                                "{number} at {when}: no menu has the key `{key_}`",
+                                "{number} 在 {when}：没有按键 `{key_}` 的菜单"
+                            );
+                            log.error(&key.at, text);
+                        }
+                    }
+                }
                 for outcome in &self.outcomes {
                     let got = outcome_of(&decision, outcome.word);
                     if got != outcome.want {
@@ -108,6 +138,7 @@ fn outcome_of(decision: &Decision, word: &str) -> String {
         "prompt" => of_steps(prompt),
         "queue" => of_steps(queue),
         "target" => of_steps(targets),
+        "menu" => of_steps(menu),
         "advance-on" => texts(decision.steps.iter().find_map(advance).unwrap_or_default()),
         _ => of_steps(status),
     }
@@ -127,6 +158,11 @@ fn queue(step: &Step) -> Vec<String> {
 fn targets(step: &Step) -> Vec<String> {
     let Step::Ring { targets, .. } = step else { return Vec::new() };
     targets.iter().map(|t| t.number.to_string()).collect()
+}
+
+fn menu(step: &Step) -> Vec<String> {
+    let Step::Menu { keys, .. } = step else { return Vec::new() };
+    keys.iter().map(|one| format!("{} → {}", one.key, one.goal.name())).collect()
 }
 
 /// The same in all rings of a line.

@@ -1,6 +1,6 @@
 //! Explains what a call would meet, and why: for people and as JSON.
 
-use super::{Facts, Matched, Phase, Plan, Step, number};
+use super::{Facts, Matched, MenuGoal, MenuKey, Phase, Plan, Step, number};
 use crate::base::Wall;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -61,7 +61,11 @@ pub enum ExplainedStep {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainedKey {
     pub key: char,
-    pub queue: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Arc<str>>,
+    /// The number of the line that it leads to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -169,10 +173,10 @@ fn step(plan: &Plan, step: &Step) -> ExplainedStep {
         Step::Announce { prompt, answered } => {
             ExplainedStep::Announce { prompt: prompt.clone(), text: text(prompt), answered: *answered }
         }
-        Step::Menu { prompt, keys, wait, tries } => ExplainedStep::Menu {
+        Step::Menu { prompt, keys, wait, tries, .. } => ExplainedStep::Menu {
             prompt: prompt.clone(),
             text: text(prompt),
-            keys: keys.iter().map(|(key, queue)| ExplainedKey { key: *key, queue: queue.clone() }).collect(),
+            keys: keys.iter().map(menu_key).collect(),
             wait: wait.as_secs_f64(),
             tries: *tries,
         },
@@ -194,6 +198,14 @@ fn step(plan: &Plan, step: &Step) -> ExplainedStep {
         Step::Offer { key, wait } => ExplainedStep::Offer { key: *key, wait: wait.as_secs_f64() },
         Step::Reject { status, q850 } => ExplainedStep::Reject { status: *status, q850: *q850 },
     }
+}
+
+fn menu_key(MenuKey { key, goal }: &MenuKey) -> ExplainedKey {
+    let (queue, line) = match goal {
+        MenuGoal::Queue(queue) => (Some(queue.clone()), None),
+        MenuGoal::Line { number, .. } => (None, Some(number.clone())),
+    };
+    ExplainedKey { key: *key, queue, line }
 }
 
 fn tag((backend, subjects): (Arc<str>, Vec<String>)) -> ExplainedTag {

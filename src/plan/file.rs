@@ -1,6 +1,6 @@
 //! A plan's files as they are written: words and places, nothing decided yet.
 
-use super::calendar::Calendar;
+use super::calendar::{Calendar, Holiday};
 use super::expect::{self, Expect};
 use super::fields::Table;
 use super::prefix::Prefixes;
@@ -9,6 +9,7 @@ use super::rules::{self, Rules, When};
 use super::{Loader, Matched, Mode, modes, syntax, words};
 use crate::base::Text;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// One plan's files say this together.
@@ -21,6 +22,9 @@ pub struct Written {
     pub prompts: BTreeMap<String, Located<String>>,
     pub tickets: BTreeMap<String, Tickets>,
     pub calendars: BTreeMap<String, Located<Arc<Calendar>>>,
+    pub holidays: BTreeMap<String, Arc<Holiday>>,
+    /// The holidays that calendars keep, which may stand in files that are read later.
+    kept: Vec<(String, Vec<Located<String>>)>,
     pub tenants: Vec<Tenant>,
     pub variables: BTreeMap<String, String>,
     pub expects: Vec<Expect>,
@@ -116,7 +120,30 @@ pub fn read(name: &str, bytes: &[u8], load: &Loader<'_>, log: &Log) -> Written {
         written.prefixes = Prefixes::read(&source, log);
         written.sources.push(source);
     }
+    keep_holidays(&mut written, log);
     written
+}
+
+/// All files are read: each calendar finds its holidays.
+fn keep_holidays(written: &mut Written, log: &Log) {
+    let (holidays, partial) = (&written.holidays, written.partial);
+    for (name, kept) in std::mem::take(&mut written.kept) {
+        let Some(calendar) = written.calendars.get_mut(&name) else { continue };
+        let found = kept.iter().filter_map(|said| Some((&said.at, holiday(said, holidays, partial, log)?)));
+        let found = found.collect();
+        Arc::make_mut(&mut calendar.value).keep(found, log);
+    }
+}
+
+/// The holiday of a name. Where a file is missing it may stand there.
+pub fn holiday(said: &Located<String>, all: &BTreeMap<String, Arc<Holiday>>, partial: bool, log: &Log) -> Option<Arc<Holiday>> {
+    let found = all.get(&said.value);
+    if found.is_none() && !partial {
+        let name = &said.value;
+        let near = log.suggestion(name, all.keys().map(String::as_str));
+        log.error(&said.at, both!("no `[holidays.{name}]`", "没有 `[holidays.{name}]`").then(&near));
+    }
+    found.cloned()
 }
 
 /// The loader knows files by their way from the plan `name`.
@@ -232,7 +259,14 @@ fn read_named(top: &Table<'_>, written: &mut Written, log: &Log) {
     }
     for (name, table) in top.named("calendars", words::CALENDAR) {
         let calendar = Located { value: Arc::new(Calendar::read(&table, log)), at: name.at };
-        written.calendars.entry(name.value).or_insert(calendar);
+        if let Entry::Vacant(free) = written.calendars.entry(name.value) {
+            written.kept.extend(table.texts("closed").map(|kept| (free.key().clone(), kept)));
+            free.insert(calendar);
+        }
+    }
+    for (name, table) in top.named("holidays", words::HOLIDAY) {
+        let holiday = Holiday::read(&table, log).map(Arc::new);
+        holiday.into_iter().for_each(|holiday| _ = written.holidays.entry(name.value.clone()).or_insert(holiday));
     }
     if let Some(variables) = top.open_table("variables") {
         for name in variables.names() {

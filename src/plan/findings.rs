@@ -14,6 +14,7 @@ pub fn look(written: &Written, plan: &Plan, log: &Log) {
     written.lines.iter().for_each(|line| look_at_targets(line, written, log));
     look_at_conditions(written, log);
     look_at_loops(written, plan, log);
+    look_at_menus(written, plan, log);
 }
 
 /// Merged numbers tell their callers to dial 12345, and what is queued waits for its seats. A line with a mistake says
@@ -60,10 +61,11 @@ fn look_at_words(written: &Written, log: &Log) {
     }
 }
 
-fn heeded(rules: &Rules) -> [(&'static str, &'static [Mode], Option<&At>); 10] {
+fn heeded(rules: &Rules) -> [(&'static str, &'static [Mode], Option<&At>); 13] {
     use Mode::{Emergency, Front, Guided, Linked, Merged, Parallel, Platform, RemoteSeats, SubCenter};
     const MERGED: &[Mode] = &[Merged];
     const RUNG: &[Mode] = &[Parallel, SubCenter, RemoteSeats, Linked, Emergency, Guided, Platform];
+    const QUEUED: &[Mode] = &[Front, Merged, Parallel, RemoteSeats];
     const STARTED: &[Mode] = &[Front, Parallel, SubCenter, RemoteSeats, Linked, Emergency, Guided, Platform];
     fn at<T>(said: &Option<Located<T>>) -> Option<&At> {
         said.as_ref().map(|s| &s.at)
@@ -79,7 +81,29 @@ fn heeded(rules: &Rules) -> [(&'static str, &'static [Mode], Option<&At>); 10] {
         ("guide-prompt", &[Guided], at(&rules.guide_prompt)),
         ("offer", RUNG, at(&rules.offer)),
         ("offer-for", RUNG, at(&rules.offer_for)),
+        ("menu", QUEUED, rules.menu.as_ref().map(|menu| &menu.at)),
+        ("survey", QUEUED, at(&rules.survey)),
+        ("survey-prompt", QUEUED, at(&rules.survey_prompt)),
     ]
+}
+
+/// A key leads to a line that there is, and to another than the one that offers it.
+fn look_at_menus(written: &Written, plan: &Plan, log: &Log) {
+    fn led(rules: &Rules) -> impl Iterator<Item = &Located<String>> {
+        rules.menu.iter().flat_map(|menu| &menu.keys).filter_map(|key| key.line.as_ref())
+    }
+    for said in written.all_rules().flat_map(led) {
+        let (name, number) = (&said.value, plan.number(&said.value, None));
+        if plan.entries_of(&number).next().is_none() {
+            log.error(&said.at, both!("no line has the number `{name}`", "没有号码为 `{name}` 的行"));
+        }
+    }
+    for (line, said) in written.lines.iter().flat_map(|line| led(&line.rules).map(move |said| (line, said))) {
+        let (name, number) = (&said.value, plan.number(&said.value, None));
+        if line.numbers.iter().any(|own| plan.number(&own.value, None) == number) {
+            log.error(&said.at, both!("`{name}` leads back to this line", "`{name}` 又回到此号码"));
+        }
+    }
 }
 
 /// Every call must find somebody: an emergency whose area nobody knows, and a caller at night.

@@ -19,6 +19,7 @@ mod explain;
 mod fields;
 mod file;
 mod findings;
+mod menu;
 mod modes;
 mod number;
 mod prefix;
@@ -35,12 +36,15 @@ use crate::base::{Map, Text, Wall};
 pub use crate::event::Mode;
 pub use crate::event::Phase;
 pub use advance::{Advance, Failure};
+use calendar::Calendar;
+pub use calendar::Hours;
 pub use check::{Checked, Surroundings, check};
 pub use difference::Change;
 pub use emergency::Ways;
 use entry::{Entry, Tenant};
 pub use explain::{Explanation, all, day, explain};
 use jiff::tz::TimeZone;
+pub use menu::{MenuGoal, MenuKey, pressed};
 pub use number::is_number;
 use prefix::Prefixes;
 pub use problem::{At, Problem, Severity, Source, nearest, suggestion};
@@ -86,6 +90,8 @@ pub struct Decision {
     pub early_max: Duration,
     /// The text that a seat has spoken to a caller whom it cannot connect to this line, only name it (话务引导).
     pub guide: Option<Arc<str>>,
+    /// The line's word about asking for an opinion, where it has one.
+    pub survey: Option<Arc<LineSurvey>>,
     /// The names of the ticket backends that get this call; empty: all but `withheld`.
     pub tickets: Arc<[Arc<str>]>,
     /// The plan's word on whether it is recorded.
@@ -96,6 +102,13 @@ pub struct Decision {
     pub tenant: Option<Arc<str>>,
     /// The plan's revision, for the record.
     pub revision: Arc<str>,
+}
+
+/// A line's own word about asking its callers for an opinion: it goes before that of the queue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LineSurvey {
+    pub asks: Option<bool>,
+    pub prompt: Option<Arc<str>>,
 }
 
 /// One thing to do with the caller; the next follows when it ends without an answer.
@@ -110,9 +123,9 @@ pub enum Step {
     Ring { targets: Vec<Target>, timeout: Duration, advance: Advance },
     /// Only who presses this key within the time goes on to the next step; it counts while the prompt before speaks, too.
     Offer { key: char, wait: Duration },
-    /// Ask which of these queues: a key each. Who presses none of them within `wait`, after `tries` times of asking, goes on to
-    /// the next step; who presses one goes to that queue in its place.
-    Menu { prompt: Arc<str>, keys: Arc<[(char, Arc<str>)]>, wait: Duration, tries: u32 },
+    /// Ask for one of these keys, after `wrong` where another was pressed. Who presses none of them within `wait`, after `tries`
+    /// times of asking, goes on to the next step; for the others see [`pressed`].
+    Menu { prompt: Arc<str>, wrong: Option<Arc<str>>, keys: Arc<[MenuKey]>, wait: Duration, tries: u32 },
     /// Offer to ring the caller back: who presses the key within `wait` is listed, and the call is over.
     Callback { prompt: Arc<str>, key: char, wait: Duration },
     /// Take a message, after this prompt and a tone, no longer than `most`; then the call is over.
@@ -167,6 +180,7 @@ pub struct Plan {
     unknown: Entry,
     prompts: Vec<Prompt>,
     subjects: Subjects,
+    calendars: BTreeMap<Box<str>, Arc<Calendar>>,
 }
 
 /// A spoken text that the plan refers to; its sound is the file `NAME.al` or `NAME.wav` in the prompts' folder.
@@ -193,6 +207,16 @@ impl Plan {
     /// Tells whether some line of it wants to be recorded.
     pub fn records(&self) -> bool {
         self.entries.iter().any(|entry| entry.record == Some(true))
+    }
+
+    /// Tells whether some line asks for opinions, whatever its queue says.
+    pub fn asks_opinions(&self) -> bool {
+        self.entries.iter().filter_map(|entry| entry.survey.as_ref()).any(|survey| survey.asks == Some(true))
+    }
+
+    /// The hours of a calendar of the plan.
+    pub fn hours(&self, calendar: &str) -> Option<Hours> {
+        self.calendars.get(calendar).map(|calendar| Hours { calendar: calendar.clone(), zone: self.zone.clone() })
     }
 
     /// Every prompt that some call may hear. `apology`, `unknown` and `music` are the switch's own and not among them.

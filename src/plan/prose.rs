@@ -1,6 +1,6 @@
 //! An explanation as people read it.
 
-use super::explain::{ExplainedStep, ExplainedTarget, Explanation};
+use super::explain::{ExplainedKey, ExplainedStep, ExplainedTarget, Explanation};
 use super::number;
 use crate::base::{Shown, Text};
 use std::fmt::{Display, Formatter, Result};
@@ -162,7 +162,7 @@ impl ExplainedStep {
                 both!("go on when key {key} is pressed within {wait} s", "{wait} 秒内按 {key} 键则继续")
             }
             ExplainedStep::Menu { prompt, text, keys, wait, tries } => {
-                let all: Vec<String> = keys.iter().map(|key| format!("{} → {}", key.key, key.queue)).collect();
+                let all: Vec<String> = keys.iter().map(ExplainedKey::told).collect();
                 let all = all.join(", ");
                 let told = both!(
                     "menu {prompt}: {all}; no such key within {wait} s, asked {tries} times: go on",
@@ -184,6 +184,12 @@ impl ExplainedStep {
             }
         };
         Text::foreign(format_args!("{number}. ")).then(&told)
+    }
+}
+
+impl ExplainedKey {
+    fn told(&self) -> String {
+        format!("{} → {}", self.key, self.queue.as_deref().or(self.line.as_deref()).unwrap_or_default())
     }
 }
 

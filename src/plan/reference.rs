@@ -20,6 +20,8 @@ pub fn reference() -> String {
     }
     section(&mut out, "`when` of a line", words::WHEN);
     section(&mut out, "An entry of `targets`", words::TARGET);
+    section(&mut out, "`menu`", words::MENU);
+    section(&mut out, "An entry of a menu's `keys`", words::MENU_KEY);
     out
 }
 

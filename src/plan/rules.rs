@@ -26,6 +26,9 @@ pub struct Rules {
     pub guide_prompt: Option<Located<String>>,
     pub offer: Option<Located<String>>,
     pub offer_for: Option<Located<Duration>>,
+    pub menu: Option<Menu>,
+    pub survey: Option<Located<bool>>,
+    pub survey_prompt: Option<Located<String>>,
     pub early_max: Option<Located<Duration>>,
     pub tickets: Option<Vec<Located<String>>>,
     pub record: Option<Located<bool>>,
@@ -41,6 +44,26 @@ pub struct Target {
     pub open: Option<Located<String>>,
 }
 
+/// Keys that a caller is offered before the line's queue.
+#[derive(Clone, Debug)]
+pub struct Menu {
+    pub at: At,
+    pub prompt: Option<Located<String>>,
+    pub wrong: Option<Located<String>>,
+    pub wait: Option<Located<Duration>>,
+    pub tries: Option<Located<String>>,
+    pub keys: Vec<MenuKey>,
+}
+
+/// A key of a menu, and where it leads.
+#[derive(Clone, Debug)]
+pub struct MenuKey {
+    pub at: At,
+    pub key: Option<Located<String>>,
+    pub queue: Option<Located<String>>,
+    pub line: Option<Located<String>>,
+}
+
 /// For which calls a line is.
 #[derive(Debug)]
 pub struct When {
@@ -50,6 +73,7 @@ pub struct When {
     pub area: Vec<Located<String>>,
     pub open: Option<Located<String>>,
     pub closed: Option<Located<String>>,
+    pub holiday: Vec<Located<String>>,
 }
 
 pub fn read(table: &Table<'_>, log: &Log) -> Rules {
@@ -73,6 +97,9 @@ pub fn read(table: &Table<'_>, log: &Log) -> Rules {
         guide_prompt: table.text("guide-prompt"),
         offer: one_of(table, "offer", words::KEYS, log),
         offer_for: table.duration("offer-for"),
+        menu: table.table("menu", words::MENU).map(|menu| Menu::read(&menu, log)),
+        survey: table.flag("survey"),
+        survey_prompt: table.text("survey-prompt"),
         early_max: table.duration("early-max"),
         tickets: table.texts("tickets"),
         record: table.flag("record"),
@@ -94,6 +121,25 @@ impl Target {
     }
 }
 
+impl Menu {
+    fn read(table: &Table<'_>, log: &Log) -> Menu {
+        let key = |key: &Table<'_>| MenuKey {
+            at: key.at.clone(),
+            key: key.need("key", one_of(key, "key", words::KEYS, log)),
+            queue: key.text("queue"),
+            line: key.text("line"),
+        };
+        Menu {
+            at: table.at.clone(),
+            prompt: table.need("prompt", table.text("prompt")),
+            wrong: table.text("wrong"),
+            wait: table.duration("wait"),
+            tries: one_of(table, "tries", words::TRIES, log),
+            keys: table.tables("keys", words::MENU_KEY).iter().map(key).collect(),
+        }
+    }
+}
+
 impl When {
     pub fn read(table: &Table<'_>) -> When {
         let texts = |word| table.texts(word).unwrap_or_default();
@@ -104,6 +150,7 @@ impl When {
             area: texts("area"),
             open: table.text("open"),
             closed: table.text("closed"),
+            holiday: texts("holiday"),
         }
     }
 }

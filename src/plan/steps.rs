@@ -29,6 +29,8 @@ pub struct Settings {
     pub guide_prompt: Vec<Arc<str>>,
     /// The key that connects a caller who has heard the prompt, and how long it is waited for.
     pub offer: Option<(char, Duration)>,
+    /// A key menu before the others.
+    pub menu: Option<Step>,
     /// The caller is answered before the first prompt.
     pub answer_at_once: bool,
 }
@@ -50,12 +52,12 @@ pub const UNALLOCATED: Step = Step::Reject { status: 404, q850: 1 };
 pub fn usual(s: &Settings, phase: Option<Phase>) -> Vec<Step> {
     match phase {
         Some(Phase::NotYet) => s.ring(),
-        Some(Phase::AnnounceAndConnect) => s.announced(&s.connect_prompt, s.answer_at_once, vec![s.queued()]),
+        Some(Phase::AnnounceAndConnect) => s.announced(&s.connect_prompt, s.answer_at_once, s.after_menu(vec![s.queued()])),
         Some(Phase::AnnounceOnly) => s.announced(&s.announce_only_prompt, false, vec![CHANGED]),
         Some(Phase::Released) => vec![UNALLOCATED],
         None => match s.offer {
             Some((key, wait)) => s.offered(Step::Offer { key, wait }),
-            None => s.announced(&s.prompt, s.answer_at_once, in_force(s)),
+            None => s.announced(&s.prompt, s.answer_at_once, s.after_menu(in_force(s))),
         },
     }
 }
@@ -94,6 +96,12 @@ impl Settings {
         let prompts = if self.mode == Mode::Guided { &self.guide_prompt } else { &self.prompt };
         let then = std::iter::once(offer).chain(in_force(self)).collect();
         self.announced(prompts, self.answer_at_once, then)
+    }
+
+    /// Where nobody answers at all, nothing is to be chosen.
+    fn after_menu(&self, then: Vec<Step>) -> Vec<Step> {
+        let queues = then.iter().any(|step| matches!(step, Step::Queue { .. }));
+        self.menu.iter().filter(|_| queues).cloned().chain(then).collect()
     }
 
     fn queued(&self) -> Step {

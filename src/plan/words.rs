@@ -51,6 +51,7 @@ pub const TOP: Words = &[&[
     word("prompts", Kind::Named(PROMPT), "A spoken text. Its sound is NAME.al, or NAME-NUMBER.al where the text has `{number}`."),
     word("tickets", Kind::Named(TICKETS), "A ticket backend that lines may name, or a call's subject."),
     word("calendars", Kind::Named(CALENDAR), "Hours in which somebody is there."),
+    word("holidays", Kind::Named(HOLIDAY), "A holiday: its days, and the weekend days that are worked for it (调休)."),
     word("tenant", Kind::Tables(TENANT), "A place that is served here because it has no platform of its own."),
     word("expect", Kind::Tables(EXPECT), "A test, run by `hotline check`: calls, and what must come of each."),
 ]];
@@ -136,6 +137,9 @@ pub const RULES: &[Word] = &[
         "The key that connects: after its prompt (guided: `guide-prompt`) only a caller who presses it goes on.",
     ),
     word("offer-for", Kind::Duration, "How long that key is waited for. Usual: 10 s."),
+    word("menu", Kind::Table(MENU), "A key menu before the queue (企业专席按 2). Who presses nothing comes to the queue."),
+    word("survey", Kind::Flag, "Whether its callers are asked for an opinion, whatever their queue says."),
+    word("survey-prompt", Kind::Text, "How they are asked. Usual: the configuration's."),
     word("early-max", Kind::Duration, "How long a caller may wait unanswered; `0s`: answered at once. Usual: 30 s."),
     word("tickets", Kind::Texts, "The ticket backends that get its calls. Usual: all that have no `subjects`."),
     word(
@@ -159,12 +163,30 @@ pub const TARGET: Words = &[&[
     word("open", Kind::Text, "Only in the hours of this calendar."),
 ]];
 
+/// How often a menu may be asked.
+pub const TRIES: &[&str] = &["1", "2", "3"];
+
+pub const MENU: Words = &[&[
+    word("prompt", Kind::Text, "The question, which says what each key is for."),
+    word("wrong", Kind::Text, "Spoken before it is asked again to who presses another key. Usual: `wrong-key`."),
+    word("keys", Kind::Tables(MENU_KEY), "The keys."),
+    word("wait", Kind::Duration, "How long a key is waited for, each time it is asked; at most 15 s. Usual: 5 s."),
+    word("tries", Kind::OneOf(TRIES), "How often it is asked at most. Usual: `2`."),
+]];
+
+pub const MENU_KEY: Words = &[&[
+    word("key", Kind::OneOf(KEYS), "The key."),
+    word("queue", Kind::Text, "The queue that takes the place of the line's."),
+    word("line", Kind::Text, "The number of another line of this plan; should nobody answer there, this line goes on."),
+]];
+
 pub const WHEN: Words = &[&[
     word("trunk", Kind::Texts, "It came by one of these trunks."),
     word("caller", Kind::Texts, "The caller's number begins so."),
     word("area", Kind::Texts, "It is from one of these areas."),
     word("open", Kind::Text, "It comes in the hours of this calendar."),
     word("closed", Kind::Text, "It comes outside the hours of this calendar."),
+    word("holiday", Kind::Texts, "It comes on a day of one of these holidays."),
 ]];
 
 pub const PROMPT: Words = &[&[
@@ -187,6 +209,17 @@ pub const CALENDAR: Words = &[&[
     word("hours", Kind::Texts, "Such as `mon-fri 08:30-12:00`, `sat,sun 09:00-17:00` or `daily 00:00-24:00`."),
     word("holidays", Kind::Dates, "Days on which nobody is there."),
     word("workdays", Kind::Dates, "Weekend days that are worked instead (调休), with the hours of a Monday."),
+    word(
+        "closed",
+        Kind::Texts,
+        "The `[holidays.NAME]` on which nobody is there; the days that are worked for them count as workdays.",
+    ),
+]];
+
+pub const HOLIDAY: Words = &[&[
+    word("from", Kind::Dates, "Its first day."),
+    word("to", Kind::Dates, "Its last day. Usual: the first."),
+    word("workdays", Kind::Dates, "Weekend days that are worked instead (调休), with the hours of a Monday."),
 ]];
 
 pub const TENANT: Words = &[&[
@@ -198,6 +231,7 @@ pub const TENANT: Words = &[&[
 pub const EXPECT: Words = &[&[
     word("number", Kind::Texts, "As dialled; each of them."),
     word("at", Kind::Moment, "When. Without it the row holds in every phase."),
+    word("key", Kind::Text, "The key that the caller presses at the menu; what follows is of who pressed it."),
     word("trunk", Kind::Text, "By which trunk it comes."),
     word("trunk-area", Kind::Text, "The trunk's area."),
     word("caller", Kind::Text, "Who calls."),
@@ -212,6 +246,7 @@ pub const EXPECT: Words = &[&[
     word("queue", Kind::Texts, "The queue, or `none`."),
     word("target", Kind::Texts, "The targets in order, or `none`."),
     word("advance-on", Kind::Texts, "The causes after which the next target rings, or `none`."),
+    word("menu", Kind::Texts, "The keys of the menu, as `2 → expert`, or `none`."),
     word("status", Kind::Text, "The SIP status of a refusal, or `none`."),
     word("tickets", Kind::Texts, "The ticket backends, or `none`."),
 ]];

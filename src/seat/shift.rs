@@ -140,6 +140,11 @@ impl Shift {
         self.intent == Intent::Ready
     }
 
+    /// It is signed in and takes no calls of queues now.
+    pub fn is_away(&self) -> bool {
+        matches!(self.intent, Intent::Break { .. } | Intent::WrapUp { .. })
+    }
+
     /// When something happens by itself.
     pub(super) fn deadline(&self, rules: &Rules) -> Option<Mono> {
         let ends = self.until.filter(|_| !self.overdue);

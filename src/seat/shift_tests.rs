@@ -265,7 +265,7 @@ proptest! {
             let paused = counts.iter().any(|(cause, count)| !matches!(cause, Busy | Ours) && *count >= 2);
             prop_assert_eq!(matches!(intent(&seats), Intent::Break { kind: BreakKind::Missed, .. }), paused);
             prop_assert_eq!(&seats.get(&desk).unwrap().shift.missed, &counts);
-            // What was counted is there after a kill -9.
+            // The counts are there after a kill -9.
             let fact = seats.fact(Now { mono: at(1), wall: Wall(0) }, &desk).unwrap();
             let text = serde_json::to_string(&fact).unwrap();
             prop_assert_eq!(serde_json::from_str::<crate::event::SeatFact>(&text).unwrap().missed, counts.clone());

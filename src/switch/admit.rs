@@ -326,7 +326,7 @@ impl Switch {
         let emergency = decision.mode == Mode::Emergency;
         let recording = OfCall::new(self.records_from_start(&decision), decision.record);
         let steps = self.around(now, decision.steps, emergency);
-        let mut call = Call::new(steps, decision.early_max, self.setup.policy.clone());
+        let mut call = Call::new(steps, decision.early_max, self.setup.policy.clone()).surveyed_as(decision.survey.clone());
         if recording.state == State::On && !emergency {
             self.setup.recording.notice.iter().for_each(|prompt| call.must_tell(prompt.clone()));
         }
@@ -386,6 +386,7 @@ mod tests {
     #[test]
     fn a_line_of_a_seats_own_comes_from_its_address_and_port() {
         let seat = |address: &str, lines_from| Seat {
+            remote: None,
             name: "desk".into(),
             label: None,
             aor: Uri::parse(b"sip:seat@192.0.2.20").unwrap(),

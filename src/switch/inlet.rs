@@ -20,7 +20,7 @@ impl Switch {
             return;
         }
         self.counters.messages_in += 1;
-        self.peer_heard(flow);
+        self.peer_heard(now, flow);
         let known = self.access.find(source).is_some();
         let former = if known { None } else { self.former.knows(source) };
         if !known && former.is_none() && !self.is_phone(now, flow, &data) {

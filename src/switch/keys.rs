@@ -84,6 +84,9 @@ impl Switch {
         if leg_no == CALLER && active.call.awaits_key() {
             return self.work.push_back(Work::Call(id, call::Input::Key { key }));
         }
+        if active.call.awaits_key_of(leg_no) {
+            return self.work.push_back(Work::Call(id, call::Input::PartyKey { leg: leg_no, key }));
+        }
         if source == KeySource::Info {
             self.capture(id, leg_no, out);
         }

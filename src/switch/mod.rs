@@ -25,6 +25,7 @@ mod recover;
 mod refused;
 mod registrar;
 mod reload;
+mod remote;
 mod resolve;
 mod route;
 mod seat_calls;
@@ -40,6 +41,7 @@ pub use gauge::{Counters, Gauges};
 pub use proof::Unproven;
 pub use recording::{Recording, RecordingRules};
 pub use refused::Refusals;
+pub use remote::Remote;
 pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
 pub use stopwatch::Timed;
 
@@ -201,6 +203,8 @@ pub struct Switch {
     counters: Counters,
     tracing: Tracing,
     outages: Outages,
+    /// When seats behind trunks are looked at again.
+    remote_due: Option<Mono>,
     homes: registrar::Homes,
     resolving: Resolving,
     /// Calls in which two seats talk without a caller.
@@ -275,7 +279,7 @@ impl Switch {
             notices: refused::Notices::default(),
             ua: Ua::new(fixed.ua.clone(), rng.fork(), seed),
             legs: Legs::new(legs, seed),
-            queues: Queues::new(route::seats(&setup, None), setup.queues.clone()),
+            queues: Queues::new(route::seats(&setup, None, now.wall), setup.queues.clone()),
             lists: Lists::new(&setup),
             ports: fixed.ports(&mut rng),
             calls: Map::with_hasher(seed),
@@ -298,6 +302,7 @@ impl Switch {
             counters: Counters::default(),
             tracing: Tracing::new(seed),
             outages: Outages::default(),
+            remote_due: None,
             homes: registrar::Homes::default(),
             resolving: Resolving::new(seed),
             lingering: BTreeSet::new(),
@@ -309,7 +314,8 @@ impl Switch {
         switch.ua.meet(admit::peers(&switch.setup));
         *switch.ua.registrar() = registrar::registrar(&switch.setup.registrar, &mut switch.rng);
         switch.remember(now, kept);
-        let seats = route::seats(&switch.setup, switch.ua.registered());
+        switch.look_at_remote_soon(now);
+        let seats = route::seats(&switch.setup, switch.ua.registered(), now.wall);
         switch.queues.reload(now, seats, switch.setup.queues.clone(), &mut switch.queues_done);
         switch.queues.seats_mut().begin(now.mono);
         for shard in 0..switch.fixed.media.shards {
@@ -357,6 +363,7 @@ impl Switch {
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
         self.resolving_is_over(now, out);
         self.registrations_end(now, out);
+        self.look_at_remote(now);
         while let Some(id) = self.timers.pop(now.mono) {
             self.with_call(now, id, |call, done| call.tick(now, done));
         }
@@ -375,6 +382,7 @@ impl Switch {
     pub fn deadline(&self) -> Option<Mono> {
         let own = [self.ua.deadline(), self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
         let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline(), self.pauses.next()];
+        let others = others.into_iter().chain([self.remote_deadline()]);
         let others = others.into_iter().chain([self.ua.registered().and_then(Registrar::deadline)]);
         own.into_iter().chain(others).flatten().min()
     }

@@ -45,7 +45,12 @@ impl Outages {
     }
 
     pub fn is_out(&self, now: Mono, peer: SocketAddr) -> bool {
-        self.0.get(&peer).is_some_and(|outage| now < outage.until)
+        self.until(now, peer).is_some()
+    }
+
+    /// When it may be tried again; none: now.
+    pub fn until(&self, now: Mono, peer: SocketAddr) -> Option<Mono> {
+        self.0.get(&peer).map(|outage| outage.until).filter(|until| now < *until)
     }
 
     /// One caller finds out whether it is back: others do not wait for that too.
@@ -87,12 +92,14 @@ impl Switch {
         if self.outages.note(now.mono, peer, self.setup.outage) {
             tracing::warn!(%peer, "a trunk's peer gives no sign: calls go to the next target first until it is heard");
         }
+        self.look_at_remote_soon(now);
     }
 
     /// Something came from there.
-    pub(super) fn peer_heard(&mut self, flow: Flow) {
+    pub(super) fn peer_heard(&mut self, now: Now, flow: Flow) {
         if !self.outages.is_empty() && self.outages.heard(flow) {
             tracing::info!(peer = %flow, "a trunk's peer that gave no sign is heard again");
+            self.look_at_remote_soon(now);
         }
     }
 

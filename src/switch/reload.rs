@@ -104,7 +104,8 @@ impl Switch {
         self.former.add(now.mono, old);
         self.configure_registrar(now, out);
         // Last, and by the list that outlives a panic: seats that it had chosen before are rung.
-        let seats = route::seats(&self.setup, self.ua.registered());
+        self.look_at_remote_soon(now);
+        let seats = route::seats(&self.setup, self.ua.registered(), now.wall);
         self.queues.reload(now, seats, self.setup.queues.clone(), &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }

@@ -2,8 +2,8 @@
 
 use super::channels::Channels;
 use super::identity::Identity;
-use super::{Dtmf, Fixed, Live, Seat, Trunk};
-use crate::base::{CallId, Cidr, Flow, Hop, LegId, Place, Proto, Target, Transport};
+use super::{Dtmf, Fixed, Live, Remote, Seat, Trunk};
+use crate::base::{CallId, Cidr, Flow, Hop, LegId, Place, Proto, Target, Transport, Wall};
 use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
 use crate::media::Origins;
@@ -51,11 +51,12 @@ pub(super) struct Route {
     pub answers_itself: bool,
 }
 
-pub(super) fn seats(setup: &Live, registrar: Option<&Registrar>) -> Vec<seat::Seat> {
+pub(super) fn seats(setup: &Live, registrar: Option<&Registrar>, at: Wall) -> Vec<seat::Seat> {
     let known = |seat: &Seat| {
-        let bindings = match &seat.target {
-            Some(target) => vec![seat::Binding { target: target.clone() }],
-            None => registrar.map(|registrar| registered(registrar, &seat.name)).unwrap_or_default(),
+        let bindings = match (&seat.target, &seat.remote) {
+            (Some(target), _) => vec![seat::Binding { target: target.clone() }],
+            (None, Some(remote)) => remote.bindings(setup, at),
+            (None, None) => registrar.map(|registrar| registered(registrar, &seat.name)).unwrap_or_default(),
         };
         let (skills, expert, rules) = (seat.skills.clone(), seat.expert, seat.rules.clone());
         seat::Seat { name: seat.name.clone(), channels: seat.channels, bindings, skills, expert, rules }
@@ -81,6 +82,10 @@ pub(super) fn route(
     let now = setups[0];
     match party {
         Dialled::Seat { name } => match named(now, name) {
+            Some(seat) if seat.remote.is_some() => {
+                seats.bindings(name).first()?;
+                to_remote(fixed, setups, seat.remote.as_ref()?, emergency, channels)
+            }
             Some(seat) if seat.registers() => to_phone(fixed, seat, registrar?),
             Some(seat) => to_seat(fixed, seat, &seats.bindings(name).first()?.target),
             // One that a reload took away is called where it was when the call began.
@@ -103,6 +108,12 @@ pub(super) fn seat<'a>(setups: [&'a Live; 2], name: &str) -> Option<&'a Seat> {
 
 fn named<'a>(setup: &'a Live, name: &str) -> Option<&'a Seat> {
     setup.seats.iter().find(|seat| *seat.name == *name)
+}
+
+/// A seat's call takes a channel of its trunk like any other.
+fn to_remote(fixed: &Fixed, setups: [&Live; 2], remote: &Remote, emergency: bool, channels: &Channels) -> Option<Route> {
+    let trunk = setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == remote.trunk))?;
+    channels.free(trunk, emergency).then(|| to_trunk(fixed, trunk, &remote.number, false))?
 }
 
 fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {

@@ -1,6 +1,7 @@
 //! The settings that the switch is told: [`Fixed`] once, [`Live`] at the start and at each reload. Plain data, checked by
 //! whoever made it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
+use super::remote::Remote;
 use super::{RecordingRules, Unproven};
 use crate::base::{Cidr, Proto, Rate, Rng, Target};
 use crate::call;
@@ -145,6 +146,8 @@ pub struct Seat {
     /// Where the configuration says that it is called; none: where its phone registers. The addresses of a name count only within
     /// `sources`.
     pub target: Option<Target>,
+    /// It is called by a trunk.
+    pub remote: Option<Remote>,
     pub channels: u32,
     pub dtmf: Dtmf,
     pub origins: Arc<Origins>,
@@ -158,7 +161,7 @@ pub struct Seat {
 impl Seat {
     /// Its phones register.
     pub fn registers(&self) -> bool {
-        self.target.is_none()
+        self.target.is_none() && self.remote.is_none()
     }
 
     /// True for a host that may be its phone.

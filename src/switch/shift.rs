@@ -178,12 +178,14 @@ impl Switch {
             let (waiting, longest) = self.queues.waiting_in(now, &queue.name);
             QueueView {
                 queue: queue.name.clone(),
+                strategy: queue.strategy,
                 waiting,
                 longest,
                 seats: states.len(),
                 ready: states.iter().filter(|state| state.shift.is_ready()).count(),
                 free: states.iter().filter(|state| state.is_free()).count(),
                 talking: states.iter().filter(|state| state.taken > state.ringing).count(),
+                on_break: states.iter().filter(|state| state.shift.is_away()).count(),
             }
         };
         Reply::Queues(self.setup.queues.iter().map(view).collect())

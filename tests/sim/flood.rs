@@ -94,6 +94,11 @@ impl Gateway {
         self.now.mono = until;
     }
 
+    /// Somebody sets the clock on the wall.
+    pub fn set_wall(&mut self, wall: Wall) {
+        self.now.wall = wall;
+    }
+
     /// Killed at once, and another begins with what was on the disk.
     pub fn begin_anew(&mut self) {
         (self.out, self.sent, self.open) = (Vec::new(), Vec::new(), BTreeMap::new());

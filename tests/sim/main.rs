@@ -23,6 +23,7 @@ mod peer;
 mod raw;
 mod records;
 mod refer;
+mod remote;
 mod setup;
 mod shard;
 mod shifts;

@@ -185,6 +185,8 @@ impl Gateway {
         let by_tls = spec.phones.map(|_| self.by_tls()).unwrap_or_default();
         let desks_named = (0..self.seats.len()).map(|i| format!("\"desk-{i}\""));
         let names: Vec<String> = desks_named.chain(spec.phones.map(|_| "\"phone\"".to_owned())).collect();
+        // Scripts hang up sooner than people do.
+        let brief = if spec.calls.contains("least_talk") { "" } else { "least_talk = \"0s\"\n" };
         let phones = spec.phones.map(|(_, algorithms)| self.phones(algorithms, spec.desks)).unwrap_or_default();
         format!(
             "[node]\nname = \"test\"\nstate = \"{folder}/var\"\n\
@@ -195,7 +197,7 @@ impl Gateway {
              [plan]\nfile = \"{folder}/plan.toml\"\n\
              [media]\naddresses = [\"{ip}\"]\nfirst_port = {first}\nlast_port = {}\nprompts = \"{folder}/prompts\"\n{}\n\
              [limits]\ncalls = 12\n\
-             [calls]\n{}\n\
+             [calls]\n{brief}{}\n\
              [records]\n{}\n[records.webhook]\nurl = \"{url}\"\n{}\n\
              [http]\nlisten = \"{ip}:{http}\"\npublic_url = \"{}\"\n\
              [log]\nlevel = \"hotline=debug,info\"\n",

@@ -104,6 +104,7 @@ fn seat(name: &str, address: SocketAddr) -> Seat {
         dtmf: Dtmf::Auto,
         origins: Arc::default(),
         lines_from: LinesFrom::Port,
+        remote: None,
         skills: Default::default(),
         expert: false,
         rules: Default::default(),

@@ -57,7 +57,8 @@ impl Transfer {
 
 impl Talk {
     fn snapshot(&self, now: Mono) -> TalkSnapshot {
-        let Talk { main, aside, holds, transfer, unproven, lease, home, fresh, notice, second, refused, linger, desk } = self.clone();
+        let Talk { main, aside, holds, transfer, unproven, lease, home, fresh, notice, second, refused, linger, desk } =
+            self.clone();
         TalkSnapshot {
             main,
             aside,

@@ -58,6 +58,9 @@ pub fn prompts(config: &Config) -> Vec<String> {
         names.extend(words.map(|word| spoken::in_voice(&queue.voice, word).to_string()));
         names.extend(Some(&queue.announce_prompt).filter(|name| said && !name.is_empty()).cloned());
     }
+    if config.seats.values().any(|seat| seat.enabled && !seat.accept.is_empty()) {
+        names.extend(spoken::number_words().chain(spoken::ACCEPT_WORDS).map(str::to_owned));
+    }
     if queues().any(|queue| queue.survey) {
         names.extend([&config.survey.prompt, &config.survey.thanks].into_iter().filter(|name| !name.is_empty()).cloned());
     }
@@ -94,6 +97,7 @@ pub fn callers(config: &Config) -> Callers {
         (Arc::from(name.as_str()), Arc::new(waiting))
     });
     let survey = &config.survey;
+    let seats = || config.seats.iter().filter(|(_, seat)| seat.enabled);
     Callers {
         waiting: waiting.collect(),
         seat_numbers: seat_numbers(config),
@@ -104,6 +108,8 @@ pub fn callers(config: &Config) -> Callers {
             wait: survey.wait,
             tries: survey.retries.saturating_add(1),
         }),
+        accept: seats().filter_map(|(name, seat)| Some((name.as_str().into(), seat.accept.chars().next()?))).collect(),
+        unheard: seats().filter(|(_, seat)| seat.is_remote()).map(|(name, _)| name.as_str().into()).collect(),
         blocked: named(&config.calls.blocked),
         callback_taken: named(&config.callbacks.taken),
     }

@@ -99,6 +99,10 @@ pub struct Seat {
     pub sign_in: SignIn,
     pub misses: u32,
     pub number: String,
+    pub trunk: String,
+    pub dial: String,
+    pub hours: String,
+    pub accept: String,
 }
 
 impl Default for Seat {
@@ -122,6 +126,10 @@ impl Default for Seat {
             sign_in: SignIn::Always,
             misses: 3,
             number: String::new(),
+            trunk: String::new(),
+            dial: String::new(),
+            hours: String::new(),
+            accept: String::new(),
         }
     }
 }
@@ -130,6 +138,11 @@ impl Seat {
     /// Where it is called; none for one that registers.
     pub fn place(&self) -> Option<Place> {
         self.address.parse().ok()
+    }
+
+    /// It sits with its department, and is called by a trunk.
+    pub fn is_remote(&self) -> bool {
+        !self.trunk.is_empty()
     }
 
     /// The name that its phone signs with: the user of its address of record.

@@ -2,6 +2,7 @@
 
 use super::callers;
 use super::finding::Finding;
+use super::peers::Seat;
 use super::schema::{ALL_LINES, Config};
 use super::trail::Trail;
 use crate::base::Text;
@@ -111,18 +112,22 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
     let checked = file.check(trail, &around);
     let own = [&config.calls.music, &config.calls.apology, &config.calls.transfer_failed, &config.calls.choose_area];
     let callers = callers::prompts(config);
+    let asked = checked.plan.as_ref().is_some_and(plan::Plan::asks_opinions);
+    let asked = [&config.survey.prompt, &config.survey.thanks].into_iter().filter(|name| asked && !name.is_empty());
     let missing = own
         .into_iter()
         .chain(&callers)
+        .chain(asked)
         .filter_map(|name| Some(both!("prompt `{name}`: ", "提示音 `{name}`：").then(&sounds.fetch(name).err()?)));
     let unknown = checked.plan.iter().flat_map(|plan| unknown_lines(&config.recording.lines, plan));
+    let hours = checked.plan.iter().flat_map(|plan| unknown_hours(config, plan));
     let off = checked.plan.as_ref().filter(|plan| plan.records() && !config.records()).map(|_| {
         both!(
             "recording.on_demand: the plan has `record = true`, and nothing is recorded: set it to true",
             "recording.on_demand：方案中有 `record = true`，但未启用录音：请设为 true"
         )
     });
-    let missing: Vec<Text> = missing.chain(unknown).chain(off).collect();
+    let missing: Vec<Text> = missing.chain(unknown).chain(hours).chain(off).collect();
     match checked.plan {
         Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: sounds.found.into_inner(), warnings: checked.problems }),
         _ => Err(checked.problems.iter().filter(|p| p.severity == Severity::Error).map(Problem::told).chain(missing).collect()),
@@ -145,6 +150,17 @@ fn unknown_lines(lines: &[String], plan: &Plan) -> Vec<Text> {
         }
     };
     lines.iter().filter(|line| *line != ALL_LINES).filter_map(complaint).collect()
+}
+
+/// Complains of seats whose hours stand in no calendar of the plan.
+fn unknown_hours(config: &Config, plan: &Plan) -> Vec<Text> {
+    let seats = config.seats.iter().filter(|(_, seat)| seat.enabled && !seat.hours.is_empty());
+    let unknown = seats.filter(|(_, seat)| plan.hours(&seat.hours).is_none());
+    let told = |(name, seat): (&String, &Seat)| {
+        let hours = &seat.hours;
+        both!("seats.{name}.hours: the plan has no `[calendars.{hours}]`", "seats.{name}.hours：方案中没有 `[calendars.{hours}]`")
+    };
+    unknown.map(told).collect()
 }
 
 /// Tells whether a prompt of this name can be played, whatever stands in its file.
@@ -217,6 +233,13 @@ mod tests {
 
     fn config(site: &str) -> Config {
         Layers::new(Some(plan::Source::new("site.toml", site)), BTreeMap::new()).merge().unwrap()
+    }
+
+    #[test]
+    fn hours_of_a_seat_stand_in_the_plan() {
+        let seat = "[seats.tax]\ntrunk = 'loopback'\ndial = '12366'\nhours = 'office'\n";
+        let told = english(load(&config(seat)));
+        assert_eq!(told, ["seats.tax.hours: the plan has no `[calendars.office]`"]);
     }
 
     #[test]

@@ -11,12 +11,14 @@ use crate::event::Division;
 use crate::io::config::{self, Config, QueueRecord};
 use crate::io::net::{admission, tcp};
 use crate::media::{Origins, Prompt};
+use crate::plan::Plan;
 use crate::queue;
 use crate::seat::{Rules, SignIn};
 use crate::sip;
 use crate::sip::digest::Algorithm;
 use crate::switch::{
-    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, RecordingRules, Seat, Trunk, UnknownSource, Unproven,
+    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, RecordingRules, Remote, Seat, Trunk, UnknownSource,
+    Unproven,
 };
 use crate::transaction::Config as Transactions;
 use crate::transport::Bounds;
@@ -111,7 +113,8 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
     let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(name, t));
     let trunks = trunks.collect::<Result<Vec<_>, _>>()?;
     let several = trunks.len() > 1;
-    let seats = config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| seat(name, s, rules(config, name, s)));
+    let seats =
+        config.seats.iter().filter(|(_, s)| s.enabled).map(|(name, s)| seat(name, s, rules(config, name, s), &loaded.plan));
     let default_route = trunks.iter().position(|t| *t.name == *config.routes.default);
     Ok(Live {
         seats: seats.collect::<Result<_, _>>()?,
@@ -190,14 +193,22 @@ fn rules(config: &Config, name: &str, seat: &config::Seat) -> Rules {
     }
 }
 
-fn seat(name: &str, seat: &config::Seat, rules: Rules) -> Result<Seat, Text> {
+fn seat(name: &str, seat: &config::Seat, rules: Rules, plan: &Plan) -> Result<Seat, Text> {
+    // A seat behind a trunk says nothing of itself; it is called at its number there.
+    let own = format!("sip:{}@{}", seat.dial, seat.trunk);
+    let aor = if seat.is_remote() && seat.aor.is_empty() { &own } else { &seat.aor };
     Ok(Seat {
         name: name.into(),
         label: Some(seat.name.as_str()).filter(|label| !label.is_empty()).map(Arc::from),
-        aor: sip::Uri::parse(seat.aor.as_bytes())
+        aor: sip::Uri::parse(aor.as_bytes())
             .ok_or_else(|| both!("seat `{name}`: `{0}` is no SIP URI", "座席 `{name}`：`{0}` 不是 SIP URI", seat.aor))?,
         sources: seat.sources().iter().map(|text| network(text)).collect::<Result<_, _>>()?,
         target: seat.place().map(|place| Target { transport: transport(seat.transport), place }),
+        remote: seat.is_remote().then(|| Remote {
+            trunk: seat.trunk.as_str().into(),
+            number: seat.dial.as_str().into(),
+            hours: plan.hours(&seat.hours),
+        }),
         channels: seat.channels,
         dtmf: dtmf(seat.dtmf),
         origins: origins(&seat.sources(), &seat.media, seat.nat)?,

@@ -8,6 +8,7 @@ mod place;
 mod queues;
 mod reach;
 mod registrar;
+mod remote;
 mod twins;
 
 use super::finding::Finding;
@@ -175,11 +176,11 @@ impl Check<'_> {
     fn seats_and_queues(&mut self, config: &Config) {
         for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled) {
             let at = |key| ["seats", name.as_str(), key];
-            self.require(seat.aor.starts_with("sip:"), &at("aor"), || {
-                both!("is a URI such as sip:seat@192.0.2.7", "应为 URI，例如 sip:seat@192.0.2.7")
-            });
+            let named = seat.aor.starts_with("sip:") || seat.is_remote() && seat.aor.is_empty();
+            self.require(named, &at("aor"), || both!("is a URI such as sip:seat@192.0.2.7", "应为 URI，例如 sip:seat@192.0.2.7"));
             self.networks(&seat.media, &at("media"));
             self.one_place(name, seat);
+            self.remote(config, name, seat);
             self.networks(&seat.addresses, &at("addresses"));
             self.carried(seat.transport, &at("transport"));
             self.place(&seat.address, &seat.addresses, name, "seats");

@@ -3,7 +3,7 @@
 use crate::base::{CallId, Wall};
 use crate::control::{CallView, QueueView, SeatView};
 use crate::event::seat::{Author, BreakKind, Device, Misses, Skills};
-use crate::event::{Intent, SeatEntry};
+use crate::event::{Intent, SeatEntry, Strategy};
 use crate::record::zone::Zone;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -138,26 +138,31 @@ impl SeatShown {
 #[schemars(rename = "Queue")]
 pub struct QueueShown {
     queue: String,
+    /// The order in which its free seats are rung 派话策略
+    strategy: Strategy,
     /// Callers that wait 排队数
     waiting: usize,
     longest_wait_seconds: u64,
-    /// Its seats, and those of them that are ready, that take a call now, and that talk
+    /// Its seats, and those of them that are ready, that take a call now, that talk, and that are on a break or in wrap-up
     seats: usize,
     ready: usize,
     free: usize,
     talking: usize,
+    on_break: usize,
 }
 
 impl QueueShown {
     pub fn of(view: &QueueView) -> QueueShown {
         QueueShown {
             queue: view.queue.to_string(),
+            strategy: view.strategy,
             waiting: view.waiting,
             longest_wait_seconds: view.longest.as_secs(),
             seats: view.seats,
             ready: view.ready,
             free: view.free,
             talking: view.talking,
+            on_break: view.on_break,
         }
     }
 }

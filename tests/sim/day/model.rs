@@ -156,7 +156,18 @@ impl Model {
         let rules = vec![None; QUEUES.len()];
         let (callers, open, last) = (BTreeMap::new(), [false; QUEUES.len()], BTreeMap::new());
         let skills = [None; QUEUES.len()];
-        let mut model = Model { seats, callers, rules, skills, open, last, serial: 0, wrap_ups: BTreeMap::new(), deserted: BTreeMap::new(), pauses: 0 };
+        let mut model = Model {
+            seats,
+            callers,
+            rules,
+            skills,
+            open,
+            last,
+            serial: 0,
+            wrap_ups: BTreeMap::new(),
+            deserted: BTreeMap::new(),
+            pauses: 0,
+        };
         model.adopt(plan);
         model
     }

@@ -2,6 +2,10 @@
 
 use super::Check;
 use crate::io::config::Config;
+use std::time::Duration;
+
+/// Whoever talks longer than this has talked.
+const LONGEST_BRIEF: Duration = Duration::from_secs(10);
 
 impl Check<'_> {
     pub(super) fn calls(&mut self, config: &Config) {
@@ -11,6 +15,10 @@ impl Check<'_> {
         {
             self.positive(value, &["calls", key]);
         }
+        let brief = calls.least_talk <= LONGEST_BRIEF;
+        self.require(brief, &["calls", "least_talk"], || {
+            both!("is longer than 10 s: people have talked by then", "长于 10 秒：此时双方已经通话")
+        });
         self.require(calls.max_parties > 0, &["calls", "max_parties"], || both!("is 0", "不能为 0"));
         self.require(calls.hold_most >= calls.hold_alarm, &["calls", "hold_most"], || {
             both!(

@@ -2,10 +2,10 @@
 
 use super::Check;
 use crate::event::Strategy;
-use crate::io::config::Queue;
 use crate::io::config::peers::Seat;
 use crate::io::config::queues::wait;
 use crate::io::config::schema::Config;
+use crate::io::config::{Queue, WhenNoSeat};
 use crate::plan::suggestion;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,6 +24,9 @@ impl Check<'_> {
             self.require(queue.max_length > 0, &at("max_length"), || both!("is 0", "不能为 0"));
             for (value, key) in [(queue.experts_after, "experts_after"), (queue.sticky_wait, "sticky_wait")] {
                 self.in_time(value, queue, &at(key));
+            }
+            if queue.when_no_seat == WhenNoSeat::Overflow {
+                self.in_time(queue.no_seat_grace, queue, &at("no_seat_grace"));
             }
             if self.levels(name, queue) {
                 self.skilled(config, name, queue);

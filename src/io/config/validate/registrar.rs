@@ -43,7 +43,8 @@ impl Check<'_> {
 
     /// A seat is called at an address, or where its phone registers.
     pub fn one_place(&mut self, name: &str, seat: &Seat) {
-        self.require(seat.register || !seat.address.is_empty(), &["seats", name, "address"], || {
+        let somewhere = seat.register || seat.is_remote() || !seat.address.is_empty();
+        self.require(somewhere, &["seats", name, "address"], || {
             both!(
                 "is missing: address and port, or `register = true`",
                 "缺少地址和端口（例如 192.0.2.7:5060），或设置 `register = true`"

@@ -80,12 +80,14 @@ fn seat_of(seat: &str) -> Reply {
 fn looked(command: Command) -> Reply {
     let queue = |name: &str| QueueView {
         queue: name.into(),
+        strategy: Default::default(),
         waiting: 3,
         longest: Duration::from_secs(9),
         seats: 1,
         ready: 1,
         free: 0,
         talking: 1,
+        on_break: 0,
     };
     match command {
         Command::SeatOf(seat) => seat_of(&seat),

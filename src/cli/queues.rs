@@ -1,0 +1,105 @@
+//! `hotline queues` and `hotline seats show`: who waits for which seats, and how one seat stands, at a running gateway.
+
+use super::api::{Api, Client};
+use super::table::{self, Table};
+use crate::base::{Shown, Text};
+use clap::Args;
+use serde_json::Value;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub struct Question {
+    #[command(flatten)]
+    api: Api,
+    /// The gateway's answer as it is
+    ///
+    /// 原样输出网关的回答（JSON）
+    #[arg(long, global = true)]
+    json: bool,
+    /// The queue; by default all
+    ///
+    /// 队列，缺省为全部
+    #[arg(value_name = "QUEUE", value_parser = super::typed::word)]
+    queue: Option<String>,
+}
+
+pub fn run(question: &Question) -> Result<ExitCode, Text> {
+    let client = question.api.open()?;
+    let answer = match &question.queue {
+        Some(queue) => client.get(&format!("/api/v1/queues/{queue}"))?,
+        None => client.get("/api/v1/queues")?,
+    };
+    if question.json {
+        say_json!("{answer:#}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let queues: Vec<&Value> = answer["queues"].as_array().map_or_else(|| vec![&answer], |all| all.iter().collect());
+    if queues.is_empty() {
+        tell!("no queues", "没有队列");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let columns = [
+        table::left(both!("QUEUE", "队列"), 16),
+        table::left(both!("POLICY", "策略"), 14),
+        table::right(both!("WAITING", "排队"), 7),
+        table::right(both!("LONGEST", "最长"), 8),
+        table::right(both!("SEATS", "座席"), 5),
+        table::right(both!("READY", "示闲"), 5),
+        table::right(both!("FREE", "空闲"), 5),
+        table::right(both!("BUSY", "通话"), 5),
+        table::right(both!("BREAK", "示忙"), 5),
+    ];
+    let table = Table::of(columns);
+    say!("{}", table.head().told(super::tongue()));
+    for queue in queues {
+        let figure = |name: &str| queue[name].to_string();
+        let longest = format!("{} s", queue["longest_wait_seconds"]);
+        let cells = ["waiting", "seats", "ready", "free", "talking", "on_break"].map(figure);
+        let [waiting, seats, ready, free, busy, on_break] = &cells;
+        let (name, policy) = (text(&queue["queue"]), text(&queue["strategy"]));
+        say!("{}", table.row([name.as_str(), &policy, waiting, &longest, seats, ready, free, busy, on_break]));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows one seat: what its person wants, its phone, what it missed, and its calls.
+pub fn seat(client: &Client, seat: &str, json: bool) -> Result<(), Text> {
+    let answer = client.get(&format!("/api/v1/seats/{seat}"))?;
+    if json {
+        say_json!("{answer:#}");
+        return Ok(());
+    }
+    let of = &answer["seat"];
+    let label = of["label"].as_str().map_or(String::new(), |label| format!(" {}", Shown(label)));
+    say!("{}{label}", text(&of["seat"]));
+    let (intent, since) = (text(&of["intent"]), text(&of["since"]));
+    tell!("  state    {intent} since {since}", "  状态     {intent}，自 {since}");
+    if let Some(reason) = of["reason"].as_str().map(Shown) {
+        tell!("  reason   {reason}", "  原因     {reason}");
+    }
+    if let Some(left) = of["left_seconds"].as_u64() {
+        tell!("  left     {left} s", "  剩余     {left} 秒");
+    }
+    if let Some(next) = of["next"].as_str().map(Shown) {
+        tell!("  then     {next}", "  之后     {next}");
+    }
+    let (by, device) = (text(&of["by"]["name"]), text(&of["device"]));
+    tell!("  by       {by}", "  设置者   {by}");
+    tell!("  phone    {device}", "  话机     {device}");
+    let missed: Vec<String> = of["missed"].as_object().into_iter().flatten().map(|(cause, n)| format!("{cause} {n}")).collect();
+    let missed = if missed.is_empty() { "-".to_owned() } else { missed.join(", ") };
+    tell!("  missed   {missed}", "  未接     {missed}");
+    let queues: Vec<String> = of["queues"].as_array().into_iter().flatten().map(text).collect();
+    let queues = queues.join(", ");
+    tell!("  queues   {queues}", "  队列     {queues}");
+    for call in answer["calls"].as_array().into_iter().flatten() {
+        let (id, state, caller) = (text(&call["id"]), text(&call["state"]), text(&call["caller"]));
+        tell!("  call     {id} {state} {caller}", "  通话     {id} {state} {caller}");
+    }
+    Ok(())
+}
+
+/// Others chose some of it.
+fn text(value: &Value) -> String {
+    value.as_str().map_or("-".to_owned(), |text| Shown(text).to_string())
+}
