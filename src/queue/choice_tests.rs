@@ -157,6 +157,24 @@ fn a_caller_comes_back_to_the_seat_that_served_it_last() {
 }
 
 #[test]
+fn nobody_is_remembered_for_a_queue_that_takes_no_more_callers() {
+    let mut b = sticky();
+    b.join(2);
+    b.answered(2, "b");
+    b.join(3);
+    b.answered(3, "a");
+    b.join_for(4, "12345", Some("13800138000"));
+    let seats = || vec![seat("a", 1), seat("b", 1)];
+    let other = || queue("12329", &["a", "b"], Strategy::LongestIdle);
+    b.queues.reload(b.now, seats(), vec![other()], &mut Vec::new());
+    assert!(!b.queues.keeps_last_seats(), "the caller who still waits there is served, and forgotten");
+    let mut line = other();
+    (line.sticky_wait, line.sticky_for) = (s(30), s(3600));
+    b.queues.reload(b.now, seats(), vec![line], &mut Vec::new());
+    assert!(b.queues.keeps_last_seats());
+}
+
+#[test]
 fn it_waits_for_that_seat_for_a_bounded_time_and_not_for_one_that_is_away() {
     let mut b = sticky();
     assert_eq!(b.join(2), [rings(2, "b")]);

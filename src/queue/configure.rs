@@ -49,6 +49,6 @@ impl Queues {
                 }
             }
         }
-        self.keeps_last_seats = self.queues.values().any(|queue| !queue.config.sticky_wait.is_zero());
+        self.keeps_last_seats = self.queues.values().any(|queue| !queue.closed && !queue.config.sticky_wait.is_zero());
     }
 }

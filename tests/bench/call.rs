@@ -10,6 +10,8 @@ mod allocator;
 mod ordinary;
 #[path = "../support/switch.rs"]
 mod switch;
+#[path = "../support/texts.rs"]
+mod texts;
 
 use std::time::Instant;
 

@@ -6,6 +6,8 @@ mod allocator;
 mod ordinary;
 #[path = "../support/switch.rs"]
 mod switch;
+#[path = "../support/texts.rs"]
+mod texts;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Counting = allocator::Counting;

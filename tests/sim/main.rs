@@ -13,6 +13,7 @@ mod company;
 mod day;
 mod deliverer;
 mod disk;
+mod figures;
 mod flood;
 mod hops;
 mod journal;

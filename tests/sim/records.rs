@@ -233,6 +233,7 @@ impl Records {
             return Err(format!("call {lost} was answered or refused, and the journal does not know it"));
         }
         fed(&process.reader, &on_disk)?;
+        crate::figures::equal(&process.reader, &on_disk)?;
         let tourism = self.tourism(&process.reader, &on_disk)?;
         for ((name, system), calls) in BACKENDS.iter().zip(&self.systems).zip([&on_disk, &on_disk, &tourism]) {
             if let Some(call) = system.calls().find(|call| !calls.contains(call)) {

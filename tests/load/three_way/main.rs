@@ -1,4 +1,5 @@
-//! Many three-way calls at once through a running gateway, by real SIP and RTP: `tests/load/three-way` starts it.
+//! Many calls at once through a running gateway, by real SIP and RTP. `tests/load/three-way` starts it with three-way calls, and
+//! `tests/load/waiting` with callers who wait in a queue and hear music; these do not speak.
 //! Every leg says a tone of its own; every packet that comes back is looked into: is it the next of its stream, does it
 //! hold the tones of the two others and no others. First all calls are of two (relayed), then of three (mixed).
 //!
@@ -18,7 +19,7 @@ mod sip;
 use ear::{Ear, Voice};
 use hotline::io::net::udp::{self, UdpPort};
 use sip::Signalling;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -50,7 +51,12 @@ pub enum State {
     /// Caller and seat.
     Two,
     Three,
+    /// Anything but silence, without a gap.
+    Music,
 }
+
+/// Sockets that share the packets of those who wait: what one socket holds until it is read is too little.
+const SOCKETS: usize = 32;
 
 static STATE: AtomicU8 = AtomicU8::new(State::Settling as u8);
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -62,17 +68,26 @@ fn main() {
         return;
     };
     let calls = calls as usize;
+    let waiting = std::env::args().any(|arg| arg == "waiting");
     let (legs, new_legs) = channel();
-    let rtp = udp::bind((PHONES, 0).into()).unwrap();
-    let port = rtp.local_addr().unwrap().port();
-    let media = thread::Builder::new().name("phones".into()).spawn(move || run(UdpPort::new(rtp).unwrap(), &new_legs)).unwrap();
-    let mut signalling = Signalling::new(port, legs);
-    signalling.talk(calls);
-    println!("calls  state  legs  ms CPU/s a leg: media threads  phones  switch");
-    measure("two", State::Two, pid, calls, 2 * calls, seconds);
-    signalling.fetch_third(calls);
-    measure("three", State::Three, pid, calls, 3 * calls, seconds);
-    signalling.end(calls);
+    let sockets = if waiting { SOCKETS } else { 1 };
+    let sockets: Vec<_> = (0..sockets).map(|_| udp::bind((PHONES, 0).into()).unwrap()).collect();
+    let mut signalling = Signalling::new(sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect(), legs);
+    let media = thread::Builder::new().name("phones".into()).spawn(move || run(sockets, &new_legs, !waiting)).unwrap();
+    let heading = "calls  state  legs  ms CPU/s a leg: media threads  phones  switch";
+    if waiting {
+        signalling.wait(calls);
+        println!("{heading}");
+        measure("music", State::Music, pid, calls, calls, || signalling.watch(Duration::from_secs(seconds)));
+    } else {
+        let watch = || thread::sleep(Duration::from_secs(seconds));
+        signalling.talk(calls);
+        println!("{heading}");
+        measure("two", State::Two, pid, calls, 2 * calls, watch);
+        signalling.fetch_third(calls);
+        measure("three", State::Three, pid, calls, 3 * calls, watch);
+        signalling.end(calls);
+    }
     STOP.store(true, Ordering::SeqCst);
     let ears = media.join().unwrap();
     let wrong = ears.iter().filter(|ear| !ear.clean()).count();
@@ -83,12 +98,12 @@ fn main() {
 }
 
 /// Lets the state settle, then watches it, and what it costs.
-fn measure(name: &str, state: State, pid: u64, calls: usize, legs: usize, seconds: u64) {
+fn measure(name: &str, state: State, pid: u64, calls: usize, legs: usize, watch: impl FnOnce()) {
     thread::sleep(SETTLE);
     STATE.store(state as u8, Ordering::SeqCst);
     let before = [cpu(pid, "media"), cpu(u64::from(std::process::id()), "phones"), cpu(pid, "switch")];
     let start = Instant::now();
-    thread::sleep(Duration::from_secs(seconds));
+    watch();
     let spent = start.elapsed().as_secs_f64() * legs as f64;
     let after = [cpu(pid, "media"), cpu(u64::from(std::process::id()), "phones"), cpu(pid, "switch")];
     STATE.store(State::Settling as u8, Ordering::SeqCst);
@@ -104,8 +119,9 @@ fn cpu(pid: u64, name: &str) -> f64 {
     named.filter_map(|task| fs::read_to_string(task.join("schedstat")).ok()).map(nanos).sum::<f64>() / 1e9
 }
 
-/// The phones' voices and ears.
-fn run(mut port: UdpPort, new_legs: &Receiver<Leg>) -> Vec<Ear> {
+/// The phones' voices and ears: those of all calls, or those of a queue.
+fn run(sockets: Vec<UdpSocket>, new_legs: &Receiver<Leg>, all: bool) -> Vec<Ear> {
+    let mut ports: Vec<UdpPort> = sockets.into_iter().map(|socket| UdpPort::new(socket).unwrap()).collect();
     let mut voices: Vec<Voice> = Vec::new();
     let mut ears: Vec<Ear> = Vec::new();
     let mut by_port = vec![usize::MAX; 1 << 16];
@@ -116,9 +132,14 @@ fn run(mut port: UdpPort, new_legs: &Receiver<Leg>) -> Vec<Ear> {
             break;
         }
         for leg in new_legs.try_iter() {
-            by_port[usize::from(leg.to.port())] = ears.len();
-            ears.push(Ear::new(&leg));
-            voices.push(Voice::new(&leg));
+            // Where others wait, the first call alone talks, and is not judged.
+            if all || leg.call == 0 {
+                voices.push(Voice::new(&leg));
+            }
+            if all || leg.call > 0 {
+                by_port[usize::from(leg.to.port())] = ears.len();
+                ears.push(Ear::new(&leg));
+            }
         }
         let due = start + MS * tick;
         thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -127,15 +148,17 @@ fn run(mut port: UdpPort, new_legs: &Receiver<Leg>) -> Vec<Ear> {
             excused = now + EXCUSED;
         }
         for voice in voices.iter_mut().skip(tick as usize % 20).step_by(20) {
-            port.queue(voice.to, voice.next());
+            ports[0].queue(voice.to, voice.next());
         }
-        port.flush(|unsent| panic!("cannot send to {}", unsent.flow));
         let state = STATE.load(Ordering::Relaxed);
-        while port.receive(|flow, data| {
-            if let Some(ear) = ears.get_mut(by_port[usize::from(flow.remote.port())]) {
-                ear.hear(now, &data, state, now < excused);
-            }
-        }) {}
+        for port in &mut ports {
+            port.flush(|unsent| panic!("cannot send to {}", unsent.flow));
+            while port.receive(|flow, data| {
+                if let Some(ear) = ears.get_mut(by_port[usize::from(flow.remote.port())]) {
+                    ear.hear(now, &data, state, now < excused);
+                }
+            }) {}
+        }
     }
     ears
 }

@@ -18,7 +18,8 @@ const PACE: Duration = Duration::from_millis(10);
 
 pub struct Signalling {
     sockets: [UdpSocket; 3],
-    rtp: u16,
+    /// The ports where the phones take RTP, one after another.
+    rtp: Vec<u16>,
     legs: Sender<Leg>,
     /// Legs that speak, by call and role, and what the gateway calls the calls.
     known: BTreeMap<(usize, usize), String>,
@@ -26,7 +27,7 @@ pub struct Signalling {
 }
 
 impl Signalling {
-    pub fn new(rtp: u16, legs: Sender<Leg>) -> Signalling {
+    pub fn new(rtp: Vec<u16>, legs: Sender<Leg>) -> Signalling {
         let sockets = PORTS.map(|port| {
             let socket = UdpSocket::bind((PHONES, port)).unwrap();
             socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
@@ -38,11 +39,29 @@ impl Signalling {
     /// Callers call, seats answer.
     pub fn talk(&mut self, calls: usize) {
         for call in 0..calls {
-            let invite = self.request("INVITE", call, "", &self.sdp());
-            self.sockets[0].send_to(invite.as_bytes(), GATEWAY).unwrap();
+            self.call(call);
             self.serve_for(PACE);
         }
         self.serve_until("answers", |s| s.known.len() == 2 * calls);
+    }
+
+    /// Callers call; one is answered by the one seat, and the others wait.
+    pub fn wait(&mut self, calls: usize) {
+        for call in 0..=calls {
+            self.call(call);
+            self.serve_for(PACE / 4);
+        }
+        self.serve_until("music", |s| s.known.len() == calls + 2);
+    }
+
+    fn call(&self, call: usize) {
+        let invite = self.request("INVITE", call, "", &self.sdp(call));
+        self.sockets[0].send_to(invite.as_bytes(), GATEWAY).unwrap();
+    }
+
+    /// Messages are answered meanwhile.
+    pub fn watch(&mut self, time: Duration) {
+        self.serve_for(time);
     }
 
     /// A third party joins each call.
@@ -98,13 +117,14 @@ impl Signalling {
         let method = text.split(' ').next().unwrap_or_default();
         match method {
             "SIP/2.0" if text.starts_with("SIP/2.0 200") && header(text, "CSeq").ends_with("INVITE") => self.answered(text),
+            "SIP/2.0" if text.starts_with("SIP/2.0 183") => self.speaks(number(header(text, "From")), 0, text, String::new()),
             "SIP/2.0" if text.starts_with("SIP/2.0 1") || text.starts_with("SIP/2.0 200") => {}
             "SIP/2.0" => panic!("refused: {text}"),
             "ACK" => {}
             "INVITE" => {
                 let call = number(header(text, "P-Asserted-Identity"));
                 self.ids.insert(call, header(text, "X-Hotline-Call-ID").to_owned());
-                self.reply(role, text, &self.sdp());
+                self.reply(role, text, &self.sdp(call));
                 self.speaks(call, role, text, String::new());
             }
             _ => self.reply(role, text, ""),
@@ -148,8 +168,8 @@ impl Signalling {
         self.sockets[role].send_to(text.as_bytes(), GATEWAY).unwrap();
     }
 
-    fn sdp(&self) -> String {
-        let port = self.rtp;
+    fn sdp(&self, call: usize) -> String {
+        let port = self.rtp[call % self.rtp.len()];
         format!(
             "v=0\r\no=- 1 1 IN IP4 {PHONES}\r\ns=-\r\nc=IN IP4 {PHONES}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\na=ptime:20\r\n"
         )
