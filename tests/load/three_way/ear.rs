@@ -18,6 +18,8 @@ const SILENCE: u8 = 0xD5;
 const LOUDNESS: f64 = 8000.0;
 /// How much of a stream may be missing or wrong in a row: 40 ms.
 const MOST: u32 = 2;
+/// A voice pauses for so long between two words: 400 ms.
+const PAUSE: u32 = 20;
 /// Between two packets, beside the 20 ms that one lasts.
 const WIDEST: Duration = Duration::from_millis(60);
 
@@ -119,7 +121,9 @@ impl Ear {
         if let Some((last, before, source, at)) = self.last {
             self.lost += u64::from(sequence.wrapping_sub(last).wrapping_sub(1));
             let step = timestamp.wrapping_sub(before);
-            self.broken += u64::from(ssrc != source || (judge && self.state == state && step != FRAME as u32 && !excused));
+            // Music stops and goes on in a phase of its own where words are spoken.
+            let whole = state == State::Music as u8 || step == FRAME as u32;
+            self.broken += u64::from(ssrc != source || (judge && self.state == state && !whole && !excused));
             if judge && self.state == state && !excused {
                 self.widest = self.widest.max(now - at);
             }
@@ -150,7 +154,8 @@ impl Ear {
     }
 
     pub fn clean(&self) -> bool {
-        self.lost == 0 && self.broken == 0 && self.longest_wrong <= MOST && self.widest <= WIDEST && self.judged > 0
+        let most = if self.state == State::Music as u8 { PAUSE } else { MOST };
+        self.lost == 0 && self.broken == 0 && self.longest_wrong <= most && self.widest <= WIDEST && self.judged > 0
     }
 }
 
