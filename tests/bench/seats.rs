@@ -47,7 +47,7 @@ fn main() {
     std::process::exit(i32::from(late));
 }
 
-/// What happens next in the world.
+/// The next event in the world.
 enum Next {
     Arrives {
         from: SocketAddr,
