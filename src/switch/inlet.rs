@@ -7,7 +7,7 @@ use crate::base::{Flow, LegId, Now, RtpStats};
 use crate::call::{self, LegNo};
 use crate::media;
 use crate::sip::{Message, Method};
-use crate::transport;
+use crate::transport::{self, stun};
 use crate::ua::{self, Sent};
 use bytes::Bytes;
 
@@ -29,6 +29,11 @@ impl Switch {
         if !self.allows(now.mono, flow, &data) {
             self.counters.rate_limited += 1;
             return;
+        }
+        if !flow.proto.reliable()
+            && let Some(answer) = stun::answer(&data, flow.remote)
+        {
+            return out.push(Output::Sip { flow, data: answer });
         }
         let again = (former == Some(false)).then(|| data.clone());
         match Message::parse(data) {

@@ -3,6 +3,7 @@
 
 mod lanes;
 mod stream;
+pub mod stun;
 mod via;
 
 pub use lanes::{Bounds, Lanes};

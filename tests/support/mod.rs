@@ -12,6 +12,7 @@ pub mod linphone;
 pub mod message;
 pub mod phone;
 pub mod program;
+pub mod registrant;
 pub mod rtp;
 pub mod sipp;
 pub mod softphone;

@@ -5,9 +5,10 @@ use crate::support::baresip::Baresip;
 use crate::support::gateway::{Gateway, Spec, prompt};
 use crate::support::linphone::Linphone;
 use crate::support::phone::Phone;
+use crate::support::registrant::Registrant;
 use crate::support::softphone::Softphone;
 use crate::support::tone::heard;
-use crate::support::{wait_for, wait_until};
+use crate::support::{PATIENCE, wait_for, wait_until};
 use serde_json::Value;
 use std::net::UdpSocket;
 use std::thread::sleep;
@@ -230,6 +231,21 @@ fn a_tls_phone_whose_network_is_cut_is_noticed_and_its_caller_goes_before_those_
     later.status(200, "INVITE");
     later.ack();
     later.bye();
+}
+
+/// RFC 5626 §4.4.2: a phone whose keep-alive gets no answer takes its flow for failed. Nobody else is told anything.
+#[test]
+fn a_registered_phone_s_stun_keep_alive_is_answered_and_is_no_message() {
+    let gateway = Gateway::start(&Spec { sources: Some("[\"127.0.0.1\"]"), ..spec(BOTH) });
+    let mut phone = Registrant::new(&gateway, "1001", PASSWORD);
+    let asked = b"\x00\x01\x00\x00\x21\x12\xa4\x42keep-alive-1";
+    assert_eq!(phone.pings(asked, Duration::from_millis(300)), None, "a stranger's");
+    let contact = phone.contact();
+    assert_eq!(phone.registers(&[contact]).status(), 200);
+    let answer = phone.pings(asked, PATIENCE).expect("an answer");
+    assert_eq!((&answer[..2], &answer[4..20]), (&b"\x01\x01"[..], &asked[4..20]));
+    assert_eq!(u16::from_be_bytes([answer[26], answer[27]]) ^ 0x2112, phone.own.port());
+    assert_eq!(gateway.metric("messages_malformed_total"), 0);
 }
 
 #[test]
