@@ -2,6 +2,8 @@
 //! file holds the order of messages and their codes; the tests here look into what was received and at the final record.
 
 mod asked;
+mod bad_input;
+mod busy_hour;
 mod disk;
 mod gaps;
 mod keys;
