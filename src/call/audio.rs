@@ -37,6 +37,11 @@ impl Call {
             Stage::Asking(asking) if leg == CALLER => asking.audio().unwrap_or_else(|| self.music()),
             Stage::Offering { .. } if leg == CALLER => self.music(),
             Stage::Ringing { .. } if leg == CALLER => self.ringing(None),
+            Stage::Calling(_) => match self.hears_calling(leg) {
+                Some(true) => Audio::Early(CALLER),
+                Some(false) => Audio::Ringback,
+                None => Audio::Silence,
+            },
             Stage::Talking(talk) if talk.has(leg) => self.in_talk(talk, leg),
             Stage::Talking(talk) => talk.watched_by(leg).map_or(Audio::Silence, |of| self.beside(talk, of)),
             _ => Audio::Silence,

@@ -42,7 +42,7 @@ impl Call {
         if self.others_talk_on() {
             return;
         }
-        if let Some(outcome) = self.over_but_for_words() {
+        if let Some(outcome) = self.over_but_for_words().or_else(|| self.unreached_person(by, &end)) {
             return self.finish(outcome);
         }
         let result = match (&self.stage, by) {

@@ -104,7 +104,7 @@ pub enum Output {
     Attach {
         leg: LegNo,
     },
-    /// Call this party. Should it be impossible (no channel, no port, no route), the answer is an `Ended` for it.
+    /// Call this party, or the person whom a seat calls. Should it be impossible (no channel, no port, no route), the answer is an `Ended` for it.
     Dial {
         leg: LegNo,
         party: Dialled,
@@ -139,6 +139,8 @@ pub enum Output {
         leg: LegNo,
     },
     Queue(QueueCommand),
+    /// The person whom a seat calls is being called, as the call's caller.
+    CallerDialled,
     /// The caller asks to be rung back.
     WantsCallback,
     /// A prompt starts towards the caller.

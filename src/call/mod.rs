@@ -25,6 +25,9 @@ mod accepting;
 mod answer_tests;
 mod asking;
 mod audio;
+mod calling;
+#[cfg(test)]
+mod calling_tests;
 mod clear;
 mod desk;
 mod dropped;
@@ -70,6 +73,7 @@ use crate::event::{By, Party, Result, What};
 use crate::plan::{LineSurvey, Step};
 pub use abort::AbortedLeg;
 pub use asking::Survey;
+pub use calling::Placed;
 pub use interface::{Audio, Dialled, FirstOffer, Input, LegEvent, Output, QueueCommand, QueueEvent};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -174,6 +178,8 @@ enum Caller {
     Trying,
     /// 183 with our SDP is out: the caller hears us.
     Early,
+    /// We call it, and it has not answered.
+    Called,
     Answered,
     Gone,
 }
@@ -201,6 +207,8 @@ enum Stage {
         target: usize,
         until: Mono,
     },
+    /// A seat's phone rings that places this call, or the person's whom it calls.
+    Calling(Box<calling::Calling>),
     Talking(Box<Talk>),
     Asking(Box<asking::Asking>),
     /// All legs are over; media or journal are not.
@@ -315,6 +323,9 @@ impl Call {
 
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
+            Input::Leg { leg: CALLER, event: LegEvent::Rings | LegEvent::Forwards } => self.caller_rings(None),
+            Input::Leg { leg: CALLER, event: LegEvent::EarlyMedia { sends } } => self.caller_rings(Some(sends)),
+            Input::Leg { leg: CALLER, event: LegEvent::Answered } => self.caller_answered(now),
             Input::Leg { leg, event: LegEvent::Rings } => self.rings(leg),
             Input::Leg { leg, event: LegEvent::Forwards } => self.forwards(leg),
             Input::Leg { leg, event: LegEvent::Media(media) } => self.media_settled(now, leg, &media),
@@ -342,6 +353,7 @@ impl Call {
         {
             self.ring_timed_out(now, leg);
         }
+        self.calling_in_vain(now);
         if matches!(self.stage, Stage::Offering { until, .. } if until <= now.mono) {
             self.refuse(Outcome::rejected(480, 18));
         }
@@ -378,6 +390,7 @@ impl Call {
             Stage::Ringing { until, .. } | Stage::Offering { until, .. } => Some(*until),
             Stage::Queued { .. } => self.announcer.due(),
             Stage::Asking(asking) => asking.until(),
+            Stage::Calling(_) => self.calling_until(),
             Stage::Talking(talk) => [talk.ringing().and_then(|t| t.until), talk.linger].into_iter().flatten().min(),
             _ => None,
         };
@@ -397,6 +410,7 @@ impl Call {
             Stage::Asking(_) => "asking",
             Stage::Queued { .. } => "queued",
             Stage::Ringing { .. } => "ringing",
+            Stage::Calling(_) => "calling",
             Stage::Talking(_) => "talking",
             Stage::Clearing | Stage::Done => "clearing",
         }

@@ -161,6 +161,9 @@ impl Call {
         if self.watcher_answered(leg) || self.place_taken(now, leg, true) || self.asks_to_accept(leg) {
             return;
         }
+        if matches!(self.stage, Stage::Calling(_)) {
+            return self.dial_caller(now, leg);
+        }
         let target = if let Stage::Ringing { target, .. } = self.stage { Some(target) } else { None };
         let lease = match (&self.stage, &called.party) {
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => {
@@ -221,6 +224,11 @@ impl Call {
             let unmeant = self.leaves_for_refusal(now, leg);
             return self.left(now, leg, by == By::Network || unmeant);
         }
+        if self.placer_waits(leg) {
+            let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
+            self.journal(What::LegEnded { leg: leg.0, by, status, q850: end.q850 });
+            return self.placer_ended(leg, end);
+        }
         self.failure = Some((status.unwrap_or(480), end.q850));
         self.journal(What::RingFailed { leg: leg.0, status, q850: end.q850 });
         match (&self.stage, called.party) {
@@ -229,6 +237,7 @@ impl Call {
                     .push(Output::Queue(QueueCommand::Refused { seat: name.into(), failure: seat_failure(&end, called.rings) }));
             }
             (Stage::Ringing { leg: ringing, .. }, _) if *ringing == leg => self.advance_chain(now, failure_of(status)),
+            (Stage::Calling(_), _) => self.placer_ended(leg, end),
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => self.target_lost(now),
             _ => {}
         }

@@ -30,6 +30,7 @@ impl Call {
             return Err(Refusal::NotAllowed);
         }
         let talks = matches!(&self.stage, Stage::Talking(talk) if talk.has(leg) || talk.watched_by(leg).is_some());
+        let talks = talks || self.placer_waits(leg);
         let q850 = Some(if talks { 16 } else { refused });
         self.out.push(Output::Hangup { leg, cause: Cause { status: 480, q850, ..Cause::default() } });
         let status = (!talks).then_some(status);

@@ -97,6 +97,7 @@ impl Call {
             || match &self.stage {
                 Stage::Queued { .. } => matches!(party, Party::Seat { .. }),
                 Stage::Ringing { leg: ringing, .. } => *ringing == leg,
+                Stage::Calling(_) => self.places(leg),
                 Stage::Talking(talk) if talk.desk.watchers.contains_key(&leg) => true,
                 Stage::Talking(talk) => talk.has(leg) || talk.ringing().is_some_and(|transfer| transfer.leg == leg),
                 _ => false,

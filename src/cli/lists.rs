@@ -160,9 +160,20 @@ fn print_callbacks(answer: &Value) {
         let (id, caller, hotline, last) = (text(&row["id"]), text(&row["caller"]), text(&row["hotline"]), text(&row["last"]));
         let (calls, loss, seat) = (row["calls"].to_string(), text(&row["loss"]), text(&row["seat"]));
         say!("{id:<36}  {caller:<14}  {hotline:<12}  {calls:>5}  {last:<29}  {loss:<22}  {seat}");
+        row["attempts"].as_array().into_iter().flatten().for_each(print_attempt);
     }
     if rows.is_empty() {
         tell!("nobody is to be rung back", "没有待回电的来电人");
+    }
+}
+
+/// An attempt to ring a caller back. One that no answer ended is under way, or was when the process died.
+fn print_attempt(attempt: &Value) {
+    let (number, at, seat) = (attempt["attempt"].to_string(), text(&attempt["at"]), text(&attempt["seat"]));
+    match attempt["reached"].as_bool() {
+        Some(true) => tell!("    attempt {number}  {at}  {seat}  reached", "    第 {number} 次回电  {at}  {seat}  已接通"),
+        Some(false) => tell!("    attempt {number}  {at}  {seat}  not reached", "    第 {number} 次回电  {at}  {seat}  未接通"),
+        None => tell!("    attempt {number}  {at}  {seat}  not over", "    第 {number} 次回电  {at}  {seat}  未结束"),
     }
 }
 

@@ -149,7 +149,8 @@ impl SeatVerb {
 /// A call that a seat places by its toolbar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outgoing {
-    pub to: String,
+    /// None: the caller of the row, or whom the seat was shown.
+    pub to: Option<String>,
     /// The hotline in whose name it is placed.
     pub hotline: Option<String>,
     /// The row of the callback list that it is for.
@@ -191,8 +192,21 @@ pub struct SeatView {
     pub missed: Misses,
     pub queues: Vec<Arc<str>>,
     pub calls: Vec<CallId>,
+    /// The call that the seat is to place or to decline.
+    pub preview: Option<PreviewView>,
     /// The log of seats stood here.
     pub n: u64,
+}
+
+/// A call that a seat is shown before it places it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewView {
+    /// In full.
+    pub to: String,
+    pub hotline: Arc<str>,
+    pub callback: Option<Arc<str>>,
+    pub ticket: Option<Arc<str>>,
+    pub left: Duration,
 }
 
 /// A queue at one moment.

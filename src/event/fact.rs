@@ -15,6 +15,7 @@ pub enum Fact {
     Callback(CallbackFact),
     Listed(ListedFact),
     Bindings(BindingsFact),
+    Dialled(DialledFact),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +24,7 @@ pub enum FactKind {
     Callback,
     Listed,
     Bindings,
+    Dialled,
 }
 
 /// A change to what is kept.
@@ -138,6 +140,18 @@ impl Listed {
     }
 }
 
+/// Calls to one number, or by one seat, on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialledFact {
+    /// The id of the first of them, or the seat's name.
+    pub id: Arc<str>,
+    /// `to:` and the number, or `seat:` and the name.
+    pub whom: Arc<str>,
+    /// As digits, year first.
+    pub day: u32,
+    pub calls: u32,
+}
+
 /// The places where a seat's phones are, the one that registered last first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BindingsFact {
@@ -184,6 +198,7 @@ impl Fact {
             Fact::Callback(_) => FactKind::Callback,
             Fact::Listed(_) => FactKind::Listed,
             Fact::Bindings(_) => FactKind::Bindings,
+            Fact::Dialled(_) => FactKind::Dialled,
         }
     }
 
@@ -194,12 +209,13 @@ impl Fact {
             Fact::Callback(fact) => fact.id.to_string(),
             Fact::Listed(fact) => fact.id.to_string(),
             Fact::Bindings(fact) => fact.seat.to_string(),
+            Fact::Dialled(fact) => fact.id.to_string(),
         }
     }
 }
 
 impl FactKind {
-    pub const ALL: [FactKind; 4] = [FactKind::Seat, FactKind::Callback, FactKind::Listed, FactKind::Bindings];
+    pub const ALL: [FactKind; 5] = [FactKind::Seat, FactKind::Callback, FactKind::Listed, FactKind::Bindings, FactKind::Dialled];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -207,6 +223,7 @@ impl FactKind {
             FactKind::Callback => "callback",
             FactKind::Listed => "listed",
             FactKind::Bindings => "bindings",
+            FactKind::Dialled => "dialled",
         }
     }
 

@@ -12,7 +12,7 @@ mod tests;
 mod transfer;
 
 pub use choice::{Asked, Because, Choice, Strategy};
-pub use fact::{BindingFact, BindingsFact, Fact, FactKind, Keep, Kept, SeatFact};
+pub use fact::{BindingFact, BindingsFact, DialledFact, Fact, FactKind, Keep, Kept, SeatFact};
 pub use hotline::{Mode, Phase};
 pub use recording::{RecordingAction, RecordingCause};
 pub use report::{Report, Reported, ReportedTicket};
@@ -78,7 +78,13 @@ pub enum What {
         status: Option<u16>,
         q850: Option<u8>,
     },
-    /// The caller's 200 leaves: charging starts.
+    /// The person whom a seat calls is being called, as the call's caller.
+    Dialled {
+        leg: u64,
+        /// None: the INVITE could not leave.
+        sip_call_id: Option<String>,
+    },
+    /// The caller's 200 leaves, or that of the person whom a seat called has come: charging starts.
     CallerAnswered,
     /// The party answered and is joined to the caller.
     Joined {
@@ -176,6 +182,8 @@ pub enum What {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Offered {
     pub leg: u64,
+    #[serde(default, skip_serializing_if = "CallDirection::is_inbound")]
+    pub direction: CallDirection,
     pub sip_call_id: String,
     pub trunk: String,
     /// As dialled, and normalised.
@@ -212,6 +220,17 @@ pub struct Offered {
     pub plan: String,
     pub plan_revision: String,
     pub node: String,
+}
+
+/// The side that wanted the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CallDirection {
+    /// A caller of the hotline.
+    #[default]
+    Inbound,
+    /// A seat, in the hotline's name.
+    Outbound,
 }
 
 /// An administrative division.
@@ -288,6 +307,12 @@ impl MessageEnd {
     /// There is a message.
     pub fn kept(self) -> bool {
         matches!(self, MessageEnd::Key | MessageEnd::HungUp | MessageEnd::Silence | MessageEnd::Limit)
+    }
+}
+
+impl CallDirection {
+    pub fn is_inbound(&self) -> bool {
+        *self == CallDirection::Inbound
     }
 }
 

@@ -120,6 +120,17 @@ pub enum SeatWhat {
         call: CallId,
         talked: bool,
     },
+    /// Somebody is shown to the seat, who calls or declines within this time.
+    Preview {
+        callback: Option<Arc<str>>,
+        ticket: Option<Arc<str>>,
+        hotline: Arc<str>,
+        seconds: u64,
+    },
+    PreviewEnded {
+        why: PreviewEnd,
+    },
+    /// The call that the seat placed reached nobody.
     OutboundFailed {
         call: CallId,
         status: Option<u16>,
@@ -192,10 +203,12 @@ pub enum AuthorKind {
 }
 
 impl SeatWhat {
-    /// It changes nothing that must survive: the seat's calls end with the process, and their own logs have them.
+    /// It changes nothing that must survive: the seat's calls end with the process, and their own logs have them; a preview
+    /// ends with it, too.
     pub fn passes(&self) -> bool {
-        use SeatWhat::{Conference, Held, Released, Resumed, Ringing, Talking};
-        matches!(self, Ringing { .. } | Talking { .. } | Held { .. } | Resumed { .. } | Conference { .. } | Released { .. })
+        use SeatWhat::{Conference, Held, Preview, PreviewEnded, Released, Resumed, Ringing, Talking};
+        let call = matches!(self, Ringing { .. } | Talking { .. } | Held { .. } | Resumed { .. } | Released { .. });
+        call || matches!(self, Conference { .. } | Preview { .. } | PreviewEnded { .. })
     }
 }
 
@@ -317,6 +330,18 @@ impl SuperviseMode {
             SuperviseMode::Barge => "barge",
         }
     }
+}
+
+/// The end of a preview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PreviewEnd {
+    Called,
+    Declined,
+    /// The seat did neither in time.
+    Expired,
+    /// Another preview has its place, or the seat has signed out.
+    Replaced,
 }
 
 /// Those who are to act on a forgotten hold, one after another.

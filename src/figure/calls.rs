@@ -1,9 +1,9 @@
 //! A call's entries, as they change the counts.
 
 use super::counts::{Moved, transferred};
-use super::{Counts, Figures, Name, OTHERS, SeatCounts, minute};
+use super::{Counts, Figures, Name, OTHERS, Outbound, SeatCounts, minute};
 use crate::base::{CallId, Mono, Wall};
-use crate::event::{Entry, Mode, Offered, Party, Result, TransferKind, What};
+use crate::event::{CallDirection, Entry, Mode, Offered, Party, Result, TransferKind, What};
 use crate::record::timing::Timing;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ pub(super) struct Open {
     id: CallId,
     minute: i64,
     hotline: Name,
+    /// A seat has placed it: that seat, once it is known.
+    outbound: Option<Option<Name>>,
     offered: Mono,
     handed: Option<Mono>,
     answered: bool,
@@ -103,6 +105,7 @@ impl Figures {
             id: entry.call,
             minute: minute(entry.wall),
             hotline,
+            outbound: (offered.direction == CallDirection::Outbound).then_some(None),
             offered: entry.mono,
             handed: None,
             answered: false,
@@ -112,7 +115,10 @@ impl Figures {
             timing,
             last: entry.mono,
         };
-        self.hotline(&call).offered += 1;
+        match &call.outbound {
+            Some(_) => self.hotline(&call).outbound.placed += 1,
+            None => self.hotline(&call).offered += 1,
+        }
         self.open.insert(entry.call, call);
     }
 
@@ -137,14 +143,26 @@ impl Figures {
         self.minute(minute(at)).seats.entry(seat.clone()).or_default()
     }
 
+    /// Counts it for the hotline, and for the seat that placed it.
+    fn placed(&mut self, call: &Open, count: impl Fn(&mut Outbound)) {
+        count(&mut self.hotline(call).outbound);
+        if let Some(Some(seat)) = &call.outbound {
+            count(&mut self.minute(call.minute).seats.entry(seat.clone()).or_default().outbound);
+        }
+    }
+
     fn handed(&mut self, call: &mut Open, at: Mono) {
-        if call.handed.is_none() {
+        if call.handed.is_none() && call.outbound.is_none() {
             call.handed = Some(at);
             self.hotline(call).handed += 1;
         }
     }
 
+    /// The clock of callers who wait for people is none of one whom a seat has called.
     fn queued(&mut self, call: &mut Open, entry: &Entry, queue: &str) {
+        if call.outbound.is_some() {
+            return;
+        }
         self.handed(call, entry.mono);
         if call.visits.iter().any(|known| *known.queue == *queue) {
             return;
@@ -164,7 +182,14 @@ impl Figures {
         self.handed(call, entry.mono);
         if let Party::Seat { name, queue } = party {
             let seat = self.name(name);
-            self.of_seat(&seat, entry.wall).rung += 1;
+            match &mut call.outbound {
+                None => self.of_seat(&seat, entry.wall).rung += 1,
+                Some(placer @ None) => {
+                    *placer = Some(seat.clone());
+                    self.minute(call.minute).seats.entry(seat.clone()).or_default().outbound.placed += 1;
+                }
+                Some(Some(_)) => {}
+            }
             if call.legs.iter().all(|known| known.leg != leg) {
                 call.legs.push(SeatLeg { leg, seat, queue: queue.clone(), joined: None, held: None });
             }
@@ -179,6 +204,9 @@ impl Figures {
         }
         if std::mem::replace(&mut call.answered, true) {
             return;
+        }
+        if call.outbound.is_some() {
+            return self.placed(call, |outbound| outbound.answered += 1);
         }
         let since = |start: Mono| millis(entry.mono.since(start));
         let (waited, from_start) = (since(call.handed.unwrap_or(entry.mono)), since(call.offered));
@@ -198,7 +226,9 @@ impl Figures {
         });
         let Some(known) = call.legs.get_mut(place).filter(|known| known.joined.is_none()) else { return };
         known.joined = Some((entry.wall, entry.mono));
-        self.of_seat(&seat, entry.wall).answered += 1;
+        if call.outbound.is_none() {
+            self.of_seat(&seat, entry.wall).answered += 1;
+        }
         self.times.entry(seat).or_default().talks(entry.call, leg, entry.wall);
     }
 
@@ -265,6 +295,9 @@ impl Figures {
         if call.answered {
             return self.lost_again(call, result, now);
         }
+        if call.outbound.is_some() {
+            return self.placed(call, |outbound| *outbound.lost.entry(result.name().into()).or_default() += 1);
+        }
         let waited = call.handed.map(|handed| millis(now.since(handed)));
         let counts = self.hotline(call);
         *counts.lost.entry(result.name().into()).or_default() += 1;
@@ -292,14 +325,17 @@ impl Figures {
         }
         if call.answered {
             let talked = call.timing.times(now).talk_ms;
-            self.hotline(call).talk.note(talked);
+            match &call.outbound {
+                Some(_) => self.placed(call, |outbound| outbound.talk.note(talked)),
+                None => self.hotline(call).talk.note(talked),
+            }
         }
     }
 
     /// The process died in it: it ended, as far as anybody knows, at its last entry.
     fn interrupted(&mut self, call: &mut Open) {
         let last = call.last;
-        if call.answered {
+        if call.answered && call.outbound.is_none() {
             self.hotline(call).interrupted += 1;
         }
         self.ended(call, Result::Interrupted, last);

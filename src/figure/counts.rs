@@ -23,6 +23,17 @@ pub struct Spread {
     pub up_to: [u64; WAITS.len() + 1],
 }
 
+/// Calls that seats placed; no other figure counts them, but talk of seats, transfers and opinions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Outbound {
+    pub placed: u64,
+    /// Those in which the seat talked to somebody.
+    pub answered: u64,
+    /// The others, by how they ended.
+    pub lost: BTreeMap<Word, u64>,
+    pub talk: Spread,
+}
+
 /// The figures of a hotline, or of a queue.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
@@ -57,6 +68,8 @@ pub struct Counts {
     pub surveys_unanswered: u64,
     /// Callers who asked to be rung back.
     pub callbacks_wanted: u64,
+    #[serde(default)]
+    pub outbound: Outbound,
 }
 
 /// A kind of transfer, where to and with what result.
@@ -96,6 +109,8 @@ pub struct SeatCounts {
     pub breaks: BTreeMap<String, u64>,
     pub overdue: u64,
     pub transfers: Vec<Transfer>,
+    #[serde(default)]
+    pub outbound: Outbound,
 }
 
 /// Targets that are told apart for each name.
@@ -124,6 +139,15 @@ impl Spread {
     }
 }
 
+impl Outbound {
+    pub fn add(&mut self, other: &Outbound) {
+        self.placed += other.placed;
+        self.answered += other.answered;
+        other.lost.iter().for_each(|(how, count)| *self.lost.entry(how.clone()).or_default() += count);
+        self.talk.add(&other.talk);
+    }
+}
+
 impl Counts {
     pub fn add(&mut self, other: &Counts) {
         self.offered += other.offered;
@@ -141,6 +165,7 @@ impl Counts {
         self.wait_from_start.add(&other.wait_from_start);
         self.wait_of_lost.add(&other.wait_of_lost);
         self.talk.add(&other.talk);
+        self.outbound.add(&other.outbound);
         other
             .transfers
             .iter()
@@ -174,6 +199,7 @@ impl SeatCounts {
         self.wrap_up_ms += other.wrap_up_ms;
         self.break_ms += other.break_ms;
         self.overdue += other.overdue;
+        self.outbound.add(&other.outbound);
         other.missed.iter().for_each(|(cause, count)| *self.missed.entry(cause.clone()).or_default() += count);
         for (reason, ms) in &other.breaks {
             *self.breaks.entry(reason.clone()).or_default() += ms;

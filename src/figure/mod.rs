@@ -12,7 +12,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
-pub use counts::{Counts, Moved, SeatCounts, Spread, Transfer, WAITS};
+pub use counts::{Counts, Moved, Outbound, SeatCounts, Spread, Transfer, WAITS};
 pub use shown::{By, percent};
 
 use crate::base::{CallId, Wall};

@@ -72,6 +72,7 @@ impl Counts {
         cells.extend([self.moved_on, self.undecided()].iter().map(u64::to_string));
         cells.extend([self.wait.mean_ms(), self.wait.max_ms, self.talk.mean_ms()].map(seconds));
         cells.extend([self.transfers.iter().map(|transfer| transfer.count).sum(), self.emergencies].map(|n: u64| n.to_string()));
+        cells.extend([self.outbound.placed, self.outbound.answered].map(|n| n.to_string()));
         cells
     }
 }
@@ -81,6 +82,7 @@ impl SeatCounts {
         let mut cells = [self.rung, self.answered, self.missed.values().sum()].map(|n: u64| n.to_string()).to_vec();
         cells.extend([self.talk_ms, self.hold_ms, self.wrap_up_ms, self.break_ms, self.ready_ms, self.signed_in_ms].map(seconds));
         cells.extend([percent(self.occupancy()), self.transfers.iter().map(|transfer| transfer.count).sum::<u64>().to_string()]);
+        cells.extend([self.outbound.placed, self.outbound.answered].map(|n| n.to_string()));
         cells
     }
 }
@@ -134,6 +136,9 @@ impl Table {
 /// Stands for the time within which an answer is in time.
 const WITHIN: &str = "<=";
 
+const OUT: (&str, &str, &str) = ("OUT", "外呼", "outbound");
+const OUT_ANSWERED: (&str, &str, &str) = ("OUT-ANS", "外呼接通", "outbound_answered");
+
 /// The heads of the columns, in English, in Chinese and in CSV.
 fn heads(by: By) -> Vec<(&'static str, &'static str, &'static str)> {
     if by == By::Seat {
@@ -150,6 +155,8 @@ fn heads(by: By) -> Vec<(&'static str, &'static str, &'static str)> {
             ("SIGNED-IN", "签入", "signed_in_s"),
             ("OCCUPIED", "工时利用率", "occupancy"),
             ("MOVED", "转接", "transfers"),
+            OUT,
+            OUT_ANSWERED,
         ];
     }
     let name = if by == By::Queue { ("QUEUE", "队列", "queue") } else { ("HOTLINE", "热线", "hotline") };
@@ -159,7 +166,7 @@ fn heads(by: By) -> Vec<(&'static str, &'static str, &'static str)> {
     heads.extend(LOSSES.iter().map(|(result, en, zh)| (*en, *zh, result.name())));
     heads.extend([("ON", "转出", "moved_on"), ("OPEN", "进行中", "undecided"), ("WAIT", "平均等待", "wait_mean_s")]);
     heads.extend([("LONGEST", "最长等待", "wait_max_s"), ("TALK", "平均通话", "talk_mean_s")]);
-    heads.extend([("MOVED", "转接", "transfers"), ("EMERG", "紧急", "emergencies")]);
+    heads.extend([("MOVED", "转接", "transfers"), ("EMERG", "紧急", "emergencies"), OUT, OUT_ANSWERED]);
     heads
 }
 

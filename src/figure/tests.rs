@@ -1,9 +1,13 @@
 //! Figures against a model that goes straight over the list of calls, and the ways in which figures go wrong elsewhere.
 
+mod placed;
+
 use super::*;
 use crate::base::Mono;
 use crate::event::seat::{BreakKind, Device, LogoutWhy, MissCause};
-use crate::event::{Author, By as Ender, Mode, Offered, Party, Result, SeatWhat, TransferKind, TransferResult, What};
+use crate::event::{
+    Author, By as Ender, CallDirection, Mode, Offered, Party, Result, SeatWhat, TransferKind, TransferResult, What,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -205,6 +209,12 @@ fn a_call_in_which_the_process_died_is_told_as_that_and_its_talk_ends_with_the_l
     assert_eq!((table.all.talk.sum_ms, table.seats["zhang"].talk_ms), (7000, 7000));
 }
 
+fn outbound(log: &mut Log) {
+    if let What::Offered(offered) = &mut log.entries[0].what {
+        offered.direction = CallDirection::Outbound;
+    }
+}
+
 fn line(n: u64, at: u64, what: SeatWhat) -> SeatEntry {
     let (wall, mono) = (Wall(START + (at * SECOND) as i64), Mono(9_000_000_000 + at * SECOND));
     SeatEntry { n, seat: "zhang".into(), wall, mono, what }
@@ -328,8 +338,11 @@ fn step(log: Log, at: u64, n: u8) -> Log {
 }
 
 prop_compose! {
-    fn a_log()(start in 0_u64..4000, number in 0_usize..3, steps in proptest::collection::vec((0_u64..90, any::<u8>()), 0..25), end in proptest::option::of((0_u64..90, 0_usize..10))) -> Log {
+    fn a_log()(start in 0_u64..4000, number in 0_usize..3, steps in proptest::collection::vec((0_u64..90, any::<u8>()), 0..25), end in proptest::option::of((0_u64..90, 0_usize..10)), placed in proptest::bool::weighted(0.2)) -> Log {
         let (mut at, mut log) = (start, Log::new(0, start, ["12345", "12315", "12366"][number]));
+        if placed {
+            outbound(&mut log);
+        }
         for (pause, n) in steps {
             at += pause;
             log = step(log, at, n);
@@ -351,6 +364,9 @@ struct Model {
     lost: u64,
     waited_ms: u64,
     emergencies: u64,
+    placed: u64,
+    placed_answered: u64,
+    placed_lost: u64,
 }
 
 fn found(log: &Log, wanted: impl Fn(&What) -> bool) -> Option<&Entry> {
@@ -363,6 +379,15 @@ fn model(log: &Log) -> Model {
     let ended = found(log, |what| matches!(what, What::Ended { .. }));
     let waited = joined.zip(handed).map(|(joined, handed)| (joined.mono.0 - handed.mono.0) / 1000);
     let emergency = |entry: &&Entry| matches!(entry.what, What::TransferStarted { kind: TransferKind::Emergency, .. });
+    if matches!(&log.entries[0].what, What::Offered(offered) if offered.direction == CallDirection::Outbound) {
+        return Model {
+            placed: 1,
+            placed_answered: joined.is_some().into(),
+            placed_lost: (joined.is_none() && ended.is_some()).into(),
+            emergencies: log.entries.iter().filter(emergency).count() as u64,
+            ..Model::default()
+        };
+    }
     Model {
         offered: 1,
         handed: handed.is_some().into(),
@@ -371,6 +396,7 @@ fn model(log: &Log) -> Model {
         lost: (joined.is_none() && ended.is_some()).into(),
         waited_ms: waited.unwrap_or(0),
         emergencies: log.entries.iter().filter(emergency).count() as u64,
+        ..Model::default()
     }
 }
 
@@ -383,6 +409,9 @@ fn told(counts: &Counts) -> Model {
         lost: counts.all_lost(),
         waited_ms: counts.wait.sum_ms,
         emergencies: counts.emergencies,
+        placed: counts.outbound.placed,
+        placed_answered: counts.outbound.answered,
+        placed_lost: counts.outbound.lost.values().sum(),
     }
 }
 
@@ -395,6 +424,9 @@ fn sum(all: impl Iterator<Item = Model>) -> Model {
         lost: a.lost + b.lost,
         waited_ms: a.waited_ms + b.waited_ms,
         emergencies: a.emergencies + b.emergencies,
+        placed: a.placed + b.placed,
+        placed_answered: a.placed_answered + b.placed_answered,
+        placed_lost: a.placed_lost + b.placed_lost,
     })
 }
 

@@ -63,6 +63,17 @@ impl Callbacks {
         self.put(row);
     }
 
+    /// No call of the process before this one is left: nobody is being rung back. Who had a row has it for its time.
+    pub fn begin(&mut self, now: Wall, keeps: &mut Vec<Keep>) {
+        let longest = now.after(self.limits.lease);
+        let under_way = |row: &&CallbackFact| row.lease.as_ref().is_some_and(|lease| lease.attempt.is_some());
+        let rows: Vec<CallbackFact> = self.rows.values().filter(under_way).cloned().collect();
+        for row in rows {
+            let lease = row.lease.map(|lease| CallbackLease { attempt: None, until: lease.until.min(longest), ..lease });
+            self.replace(CallbackFact { lease, ..row }, keeps);
+        }
+    }
+
     pub fn configure(&mut self, limits: Limits) {
         self.limits = limits;
     }
@@ -168,6 +179,14 @@ impl Callbacks {
         attempts.drain(..attempts.len().saturating_sub(REMEMBERED));
         self.replace(CallbackFact { lease: Some(lease), tried, attempts, ..row }, keeps);
         Ok(tried)
+    }
+
+    /// The attempt's call may last until then, and so long the row is the seat's.
+    pub fn lasts(&mut self, id: &str, attempt: u32, until: Wall, keeps: &mut Vec<Keep>) {
+        let Some(row) = self.rows.get(id).cloned() else { return };
+        let Some(lease) = row.lease.clone().filter(|lease| lease.attempt == Some(attempt)) else { return };
+        let until = until.max(lease.until);
+        self.replace(CallbackFact { lease: Some(CallbackLease { until, ..lease }), ..row }, keeps);
     }
 
     /// The attempt is over. A caller who was reached is rung back no more; the seat has the row of another for a time. An

@@ -1,11 +1,13 @@
 //! Lists of numbers that must be there after a restart: callers who were missed and are to be rung back, numbers that are turned
-//! away, and numbers that go before others. Rows in, rows out: the switch keeps what changes.
+//! away, and numbers that go before others; and how often seats called whom. Rows in, rows out: the switch keeps what changes.
 
 mod callbacks;
+mod dialled;
 mod numbers;
 
 use crate::base::Text;
 pub use callbacks::{Callbacks, Limits, Missed};
+pub use dialled::{Dialled, NotCalled, Whom, is_emergency};
 pub use numbers::Numbers;
 
 /// Why a list was not changed.
@@ -23,6 +25,8 @@ pub enum Refusal {
     NoNumber,
     /// It would end before it begins.
     NotAllowed,
+    /// A seat's call is not placed.
+    NotCalled(NotCalled),
 }
 
 impl Refusal {
@@ -35,6 +39,7 @@ impl Refusal {
             Refusal::Full => "full",
             Refusal::NoNumber => "no_number",
             Refusal::NotAllowed => "not_allowed",
+            Refusal::NotCalled(why) => why.name(),
         }
     }
 
@@ -47,6 +52,7 @@ impl Refusal {
             Refusal::Full => (both!("the list is as long as it may be", "列表已满"), false),
             Refusal::NoNumber => (both!("this is no telephone number", "不是电话号码"), false),
             Refusal::NotAllowed => (both!("it would end before it begins", "有效期已过"), false),
+            Refusal::NotCalled(why) => why.words(),
         }
     }
 }

@@ -109,7 +109,7 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MIDNIGHT: u16 = 24 * 60;
 
 impl Calendar {
-    pub fn read(table: &Table<'_>, log: &Log) -> Calendar {
+    pub(super) fn read(table: &Table<'_>, log: &Log) -> Calendar {
         let mut hours = Vec::new();
         for said in table.need("hours", table.texts("hours")).unwrap_or_default() {
             match Span::read(&said.value) {
@@ -131,6 +131,26 @@ impl Calendar {
             log.error(&day.at, both!("{date} is both a holiday and a workday", "{date} 既是节假日又是工作日"));
         }
         Calendar::of(hours, holidays, workdays.into_iter().map(|d| d.value).collect())
+    }
+
+    /// Hours by weekday, written as a plan writes them; none where one is not.
+    pub fn weekly<'a>(mut texts: impl Iterator<Item = &'a str>) -> Option<Calendar> {
+        let hours = texts.try_fold(Vec::new(), |mut all, text| {
+            all.push(Span::read(text)?);
+            Some(all)
+        });
+        hours.map(|hours| Calendar::of(hours, BTreeSet::new(), BTreeSet::new()))
+    }
+
+    /// When one that is by weekday opens next: the day of the week, counted from Monday, and the minute of that day.
+    pub fn opens(&self, after: Wall, zone: &TimeZone) -> Option<(u8, u16)> {
+        let local = zone.to_datetime(Timestamp::from_microsecond(after.0).ok()?);
+        let today = u16::from(local.weekday().to_monday_zero_offset().unsigned_abs());
+        let minute = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
+        let week = 7 * MIDNIGHT;
+        let place = |passed: u16| (today * MIDNIGHT + minute + passed) % week;
+        let next = (1..=week).map(place).map(|at| (u8::try_from(at / MIDNIGHT).unwrap_or(0), at % MIDNIGHT));
+        next.into_iter().find(|(day, minute)| self.hours.iter().any(|hours| hours.cover(*day, *minute)))
     }
 
     fn of(hours: Vec<Span>, holidays: BTreeSet<Date>, workdays: BTreeSet<Date>) -> Calendar {
@@ -245,6 +265,24 @@ mod tests {
         ] {
             assert_eq!(office().open(at(when), &zone), open, "{when}");
         }
+    }
+
+    #[test]
+    fn hours_by_weekday_open_again() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let hours = Calendar::weekly(["mon-fri 08:30-21:00", "sat 09:00-12:00"].into_iter()).unwrap();
+        for (when, open, next) in [
+            ("2021-10-11T08:29:59+08:00", false, (0, 510)),
+            ("2021-10-11T08:30:00+08:00", true, (0, 511)),
+            ("2021-10-11T20:59:59+08:00", true, (1, 510)),
+            ("2021-10-11T21:00:00+08:00", false, (1, 510)),
+            ("2021-10-16T12:00:00+08:00", false, (0, 510)),
+            ("2021-10-15T23:59:59+08:00", false, (5, 540)),
+        ] {
+            assert_eq!((hours.open(at(when), &zone), hours.opens(at(when), &zone)), (open, Some(next)), "{when}");
+        }
+        assert_eq!(Calendar::weekly([].into_iter()).unwrap().opens(at("2021-10-11T08:29:59+08:00"), &zone), None);
+        assert_eq!(Calendar::weekly(["always"].into_iter()), None);
     }
 
     #[test]

@@ -98,6 +98,14 @@ impl Plan {
         Some(Wall(begin.as_microsecond()))
     }
 
+    /// The day of this moment in the plan's zone, as digits: 20211015.
+    pub fn day_of(&self, at: Wall) -> u32 {
+        let Ok(at) = jiff::Timestamp::from_microsecond(at.0) else { return 0 };
+        let date = self.zone.to_datetime(at).date();
+        let part = |part: i8| u32::from(part.unsigned_abs());
+        u32::from(date.year().unsigned_abs()) * 10_000 + part(date.month()) * 100 + part(date.day())
+    }
+
     fn called(&self, dialled: &str, trunk_area: Option<&str>) -> Called {
         let home = trunk_area.into_iter().chain(self.area.as_deref());
         number::called(dialled, home, &|n| self.numbers.contains_key(n))

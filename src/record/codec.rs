@@ -82,6 +82,7 @@ mod tests {
             What::Queued { queue: "q".into() },
             What::Ringing { leg: 2, party: party.clone(), sip_call_id: Some("a".into()), label: None, choice: None },
             What::RingFailed { leg: 2, status: Some(486), q850: Some(17) },
+            What::Dialled { leg: 0, sip_call_id: Some("b".into()) },
             What::CallerAnswered,
             What::Joined { leg: 3, party: Party::Target { number: "110".into() }, sip_call_id: None, label: None },
             What::Held { leg: 3 },

@@ -74,6 +74,7 @@ impl<'a> Fold<'a> {
                 let leg = self.leg(*leg, &at);
                 (leg.sip_code, leg.q850, leg.ended) = (*status, *q850, Some(at));
             }
+            What::Dialled { leg, sip_call_id } => self.dialled(*leg, sip_call_id, at),
             What::CallerAnswered => self.caller_answered(at),
             What::Joined { leg, party, sip_call_id, label } => {
                 self.party(*leg, party, sip_call_id, label, at.clone());
@@ -136,10 +137,13 @@ impl<'a> Fold<'a> {
     }
 
     fn offered(&mut self, o: &Offered, at: String) {
-        let leg = Leg { leg: o.leg, sip_call_id: Some(o.sip_call_id.clone()), started: at, ..Leg::default() };
+        // One whom a seat calls is not called yet.
+        let id = Some(o.sip_call_id.clone()).filter(|id| !id.is_empty());
+        let leg = Leg { leg: o.leg, sip_call_id: id.clone(), started: at, ..Leg::default() };
         self.legs.insert(o.leg, leg);
         let r = &mut self.record;
-        r.sip_call_ids.push(o.sip_call_id.clone());
+        r.sip_call_ids.extend(id);
+        r.direction = o.direction;
         r.hotline = Hotline {
             dialled: o.dialled.clone(),
             number: o.number.clone(),
@@ -177,6 +181,12 @@ impl<'a> Fold<'a> {
         let leg = self.leg(leg, &at);
         leg.party = Some(party.clone());
         leg.sip_call_id = call_id.clone().or(leg.sip_call_id.take());
+    }
+
+    fn dialled(&mut self, leg: u64, call_id: &Option<String>, at: String) {
+        self.record.sip_call_ids.extend(call_id.clone());
+        let leg = self.leg(leg, &at);
+        (leg.sip_call_id, leg.started) = (call_id.clone(), at);
     }
 
     fn caller_answered(&mut self, at: String) {

@@ -4,7 +4,8 @@
 use crate::base::Masked;
 use crate::event::fact::Listed;
 use crate::event::{
-    Author, By, MessageEnd, Mode, Party, Phase, RecordingAction, RecordingCause, Result, TransferKind, TransferResult,
+    Author, By, CallDirection, MessageEnd, Mode, Party, Phase, RecordingAction, RecordingCause, Result, TransferKind,
+    TransferResult,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,7 +19,10 @@ pub struct Record {
     pub call_id: String,
     /// The system that handed the record in: a call that never crossed this gateway. Null: this gateway's own.
     pub reported_by: Option<Reporter>,
-    /// The Call-ID of each SIP dialog, the caller's first.
+    /// `outbound`: a seat called, and `caller` is the person whom it called; left out for callers of the hotline.
+    #[serde(skip_serializing_if = "CallDirection::is_inbound")]
+    pub direction: CallDirection,
+    /// The Call-ID of each SIP dialog, the caller's first; of an outbound call in the order of their INVITEs.
     pub sip_call_ids: Vec<String>,
     /// Where the call came from.
     pub trunk: String,

@@ -26,6 +26,7 @@ fn record(steps: Vec<(u64, What)>) -> Value {
 
 fn offered() -> What {
     What::Offered(Box::new(Offered {
+        direction: crate::event::CallDirection::Inbound,
         listed: None,
         tickets: Vec::new(),
         recorded: false,

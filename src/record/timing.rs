@@ -62,7 +62,7 @@ impl Timing {
                 self.queue.start(now);
             }
             What::CallbackWanted => self.queue.stop(now),
-            What::Ringing { leg, .. } => {
+            What::Ringing { leg, .. } | What::Dialled { leg, .. } => {
                 self.announce.stop(now);
                 add(&mut self.ringing, *leg);
             }

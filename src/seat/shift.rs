@@ -298,7 +298,8 @@ impl Shift {
         let wished = self.next.take_if(|(intent, _)| matches!(intent, Intent::WrapUp { .. })).is_some();
         let wished = if wished { at.rules.wrap_up.max(Duration::from_secs(1)) } else { Duration::ZERO };
         let seconds = wrap_up.unwrap_or_default().max(wished).min(at.rules.wrap_up_most).as_secs();
-        if self.intent == Intent::Ready && seconds > 0 {
+        // A seat that called somebody back while it wrote up writes up that call, too.
+        if matches!(self.intent, Intent::Ready | Intent::WrapUp { .. }) && seconds > 0 {
             let by = Author::gateway();
             return self.set(at.now, Intent::WrapUp { call: Some(call), seconds }, by, log);
         }

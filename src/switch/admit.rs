@@ -8,7 +8,7 @@ use super::seats::SeatsOf;
 use super::stopwatch::Stopwatch;
 use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource, route};
 use crate::base::{AccessList, CallId, Flow, Now, Proto, Shown};
-use crate::call::{CALLER, Call, FirstOffer};
+use crate::call::{CALLER, Call, FirstOffer, LegNo};
 use crate::dialog::{Command, Incoming};
 use crate::event::Offered;
 use crate::event::fact::Listed;
@@ -129,6 +129,7 @@ impl Switch {
             history,
             codecs: self.codecs(&incoming, &placer),
             max_forwards: incoming.max_forwards,
+            shows: None,
         };
         let id = self.open(now, &incoming, &placer, decision, identity);
         tracing::info!(
@@ -278,16 +279,23 @@ impl Switch {
         anonymous: bool,
         diverted_from: Option<String>,
     ) -> Offered {
-        let trunk = self.account(placer);
         Offered {
-            leg: CALLER.0,
             sip_call_id: kept(&String::from_utf8_lossy(&incoming.call_id)),
-            trunk,
+            trunk: self.account(placer),
             dialled: kept(&identity::dialled(&incoming.uri)),
-            number: kept(&decision.number),
-            caller: decision.caller.clone(),
             caller_raw: kept(&caller_raw),
             caller_anonymous: anonymous,
+            diverted_from: diverted_from.as_deref().map(kept),
+            ..self.decided(decision)
+        }
+    }
+
+    /// A call's first entry, as far as the plan's decision says it.
+    pub(super) fn decided(&self, decision: &Decision) -> Offered {
+        Offered {
+            leg: CALLER.0,
+            number: kept(&decision.number),
+            caller: decision.caller.clone(),
             line: decision.line.to_string(),
             mode: decision.mode,
             phase: decision.phase,
@@ -295,28 +303,23 @@ impl Switch {
             area: decision.area.code.as_ref().map(ToString::to_string),
             area_source: decision.area.source.to_owned(),
             division: decision.area.code.as_deref().and_then(|code| self.setup.divisions.get(code)).cloned(),
-            diverted_from: diverted_from.as_deref().map(kept),
-            listed: None,
             tickets: decision.tickets.iter().map(ToString::to_string).collect(),
             recorded: self.records_from_start(decision),
             withheld: decision.withheld.iter().map(ToString::to_string).collect(),
             plan: self.setup.plan.name.to_string(),
             plan_revision: decision.revision.to_string(),
             node: self.fixed.node.clone(),
+            ..Offered::default()
         }
     }
 
     fn open(&mut self, now: Now, incoming: &Incoming, placer: &Placer, decision: Decision, identity: Identity) -> CallId {
         self.counters.calls += 1;
-        let id = CallId::new(now.wall, &mut self.rng);
         let (trunk, seat) = match placer {
             Placer::Trunk(i) => (Some(self.setup.trunks[*i].name.clone()), None),
             Placer::Seat(i) => (None, Some(self.setup.seats[*i].name.clone())),
         };
-        self.carried.take(&identity.trunk);
         trunk.iter().for_each(|trunk| self.channels.take(trunk));
-        let shard = self.next_shard % self.fixed.media.shards.max(1);
-        self.next_shard = self.next_shard.wrapping_add(1);
         let pad = Keypad::new(self.dtmf(placer));
         let origins = self.origins(placer, incoming.flow.remote.ip());
         let home = self.homes.hold(incoming.flow.remote.ip());
@@ -325,16 +328,36 @@ impl Switch {
         let caller = Leg { theirs, trunk, seat, pad, proof: Proof::by(incoming.flow), ipv6: incoming.ipv6, home, ..caller };
         let emergency = decision.mode == Mode::Emergency;
         let recording = OfCall::new(self.records_from_start(&decision), decision.record);
-        let steps = self.around(now, decision.steps, emergency);
-        let mut call = Call::new(steps, decision.early_max, self.setup.policy.clone()).surveyed_as(decision.survey.clone());
-        if recording.state == State::On && !emergency {
+        let decision = Decision { steps: self.around(now, decision.steps, emergency), ..decision };
+        let id = self.begin(now, decision, identity, BTreeMap::from([(CALLER, caller)]), recording);
+        self.leg_calls.insert(incoming.leg, (id, CALLER));
+        id
+    }
+
+    /// A call with these legs, of which nothing has been written yet.
+    pub(super) fn begin(
+        &mut self,
+        now: Now,
+        decision: Decision,
+        identity: Identity,
+        legs: BTreeMap<LegNo, Leg>,
+        recording: OfCall,
+    ) -> CallId {
+        let id = CallId::new(now.wall, &mut self.rng);
+        self.carried.take(&identity.trunk);
+        let shard = self.next_shard % self.fixed.media.shards.max(1);
+        self.next_shard = self.next_shard.wrapping_add(1);
+        let policy = self.setup.policy.clone();
+        let mut call = Call::new(decision.steps, decision.early_max, policy).surveyed_as(decision.survey.clone());
+        if recording.state == State::On && decision.mode != Mode::Emergency {
             self.setup.recording.notice.iter().for_each(|prompt| call.must_tell(prompt.clone()));
         }
         let active = Active {
             since: now.mono,
-            emergency,
+            emergency: decision.mode == Mode::Emergency,
             talked: false,
             wants_callback: false,
+            outbound: None,
             open_move: None,
             over: false,
             recording,
@@ -342,7 +365,7 @@ impl Switch {
             call,
             setup: self.setup.clone(),
             identity,
-            legs: BTreeMap::from([(CALLER, caller)]),
+            legs,
             shard,
             seq: 0,
             last_ticket: 0,
@@ -355,7 +378,6 @@ impl Switch {
         };
         self.at_work = Some(id);
         self.calls.insert(id, active);
-        self.leg_calls.insert(incoming.leg, (id, CALLER));
         id
     }
 }

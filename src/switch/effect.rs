@@ -67,6 +67,7 @@ impl Switch {
             call::Output::Ended(outcome) => self.ended(now, id, outcome, out),
             call::Output::Journal(what) => self.write(now, id, what, out),
             call::Output::WantsCallback => self.wants_callback(now, id, out),
+            call::Output::CallerDialled => self.person_dialled(now, id, out),
             call::Output::Done => self.forget(now, id),
         }
     }
@@ -140,7 +141,9 @@ impl Switch {
         let Called { call: id, leg_no, leg, route } = party;
         let Some(active) = self.calls.get_mut(&id) else { return };
         let call_id = format!("{}{}", self.rng.token(), self.rng.token());
-        let dial = route.dial(leg, call_id.clone(), (flow, others), rtp, &active.identity, (id, &active.data));
+        let person = (leg_no == CALLER).then(|| active.identity.of_hotline());
+        let identity = person.as_ref().unwrap_or(&active.identity);
+        let dial = route.dial(leg, call_id.clone(), (flow, others), rtp, identity, (id, &active.data));
         let shard = active.shard;
         let Some(new) = active.legs.get_mut(&leg_no) else { return };
         (new.call_id, new.at, new.ipv6) = (Some(call_id), flow.remote, flow.remote.is_ipv6());

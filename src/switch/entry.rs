@@ -39,7 +39,8 @@ impl Switch {
     /// A party that was only answered, to hear music, has not talked to anybody.
     pub(super) fn joined(&mut self, now: Now, id: CallId, leg_no: LegNo, party: Party, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        self.counters.answered += u64::from(!std::mem::replace(&mut active.talked, true));
+        let first = !std::mem::replace(&mut active.talked, true);
+        self.counters.answered += u64::from(first && active.outbound.is_none());
         if let Party::Seat { name, .. } = &party {
             self.queues.talks(id, name);
         }
@@ -79,6 +80,7 @@ impl Switch {
         let Outcome { result, by, status, q850 } = outcome;
         self.write(now, id, What::Ended { result, by, status, q850 }, out);
         self.note_missed(now, id, result, out);
+        self.outbound_over(now, id, &outcome, out);
         let Some(active) = self.calls.get_mut(&id) else { return };
         active.over = true;
         active.ending(now.mono).log(id, "the call is over");

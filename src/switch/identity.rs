@@ -25,6 +25,8 @@ pub(super) struct Identity {
     /// Codecs that the caller's leg may use, the caller's order first.
     pub codecs: Vec<Codec>,
     pub max_forwards: u8,
+    /// A seat's call: the number that the person whom it calls is shown, who is the call's caller.
+    pub shows: Option<Arc<str>>,
 }
 
 /// Entries of a call's History-Info that go on with it: more than honest routing makes.
@@ -117,6 +119,12 @@ impl Identity {
         }
     }
 
+    /// The identity that the person sees whom a seat calls: the hotline's. It was meant for nobody else before.
+    pub fn of_hotline(&self) -> Identity {
+        let shown = self.shows.as_deref().unwrap_or(&self.number);
+        Identity { caller: Some(shown.to_owned()), withheld: false, number: String::new(), ..self.clone() }
+    }
+
     /// The call id on every leg, the caller where it may be told, and the hotline that was dialled (RFC 7044).
     pub fn headers(&self, call: CallId, local: SocketAddr, target: &Uri, all: bool) -> Vec<Header> {
         let mut headers = vec![Header::printed(Name::XHotlineCallId, call)];
@@ -127,6 +135,9 @@ impl Identity {
         if let Some(number) = self.shown(all) {
             let asserted = NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None));
             headers.push(Header::printed(Name::PAssertedIdentity, asserted));
+        }
+        if self.number.is_empty() {
+            return headers;
         }
         let mut index = "1".to_owned();
         for number in self.history.iter().chain([&self.number]) {
@@ -286,6 +297,7 @@ mod tests {
             history: vec!["12336".to_owned()],
             codecs: vec![Codec::Pcmu],
             max_forwards: 70,
+            shows: None,
         };
         let id = CallId::new(Wall(1_700_000_000_000_000), &mut Rng::from_number(1));
         let local = SocketAddr::from(([10, 0, 0, 1], 5060));
@@ -309,5 +321,10 @@ mod tests {
         assert_eq!(text(&identity, true)[1..3], ["id", "<sip:13800138000@10.0.0.1>"], "but to an emergency line");
         assert_eq!(identity.from(local, true).uri.user.as_deref(), Some("13800138000"));
         assert_eq!(identity.offer_order(&[Codec::Pcma, Codec::Pcmu]), [Codec::Pcmu, Codec::Pcma]);
+        let called = identity.of_hotline();
+        assert_eq!(text(&called, false)[1..], ["<sip:12345@10.0.0.1>"], "whom a seat calls sees the hotline, and nothing else");
+        assert_eq!(called.from(local, false).uri.user.as_deref(), Some("12345"));
+        let shown = Identity { shows: Some("069112345".into()), ..identity }.of_hotline();
+        assert_eq!(shown.from(local, false).uri.user.as_deref(), Some("069112345"));
     }
 }

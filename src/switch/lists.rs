@@ -6,19 +6,21 @@ use crate::base::{CallId, Now};
 use crate::control::{Command, ListVerb, Reply, SeatRefusal, Why};
 use crate::event::fact::{CallbackFact, Listed, ListedFact};
 use crate::event::{Fact, Keep, Result as Loss, What};
-use crate::list::{Callbacks, Missed, Numbers, Refusal};
+use crate::list::{Callbacks, Dialled, Missed, Numbers, Refusal};
 use crate::plan::{Decision, Mode, Step};
 use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Lists {
     pub callbacks: Callbacks,
-    numbers: Numbers,
+    pub numbers: Numbers,
+    /// The numbers that seats called today, and how often.
+    pub dialled: Dialled,
 }
 
 impl Lists {
     pub fn new(setup: &Live) -> Lists {
-        Lists { callbacks: Callbacks::new(setup.callbacks.clone()), numbers: Numbers::default() }
+        Lists { callbacks: Callbacks::new(setup.callbacks.clone()), numbers: Numbers::default(), dialled: Dialled::default() }
     }
 
     /// Takes a row that was kept.
@@ -26,6 +28,7 @@ impl Lists {
         match fact {
             Fact::Callback(row) => self.callbacks.remember(row),
             Fact::Listed(row) => self.numbers.remember(row),
+            Fact::Dialled(row) => self.dialled.remember(row),
             Fact::Seat(_) | Fact::Bindings(_) => {}
         }
     }
@@ -87,25 +90,27 @@ impl Switch {
         self.listing(out, |switch, keeps| switch.lists.callbacks.lease(now.wall, id, seat, keeps))
     }
 
-    /// The seat rings that caller back: the number of the attempt, and the row. There is one attempt at once.
-    #[allow(dead_code)]
-    pub(super) fn callback_attempt(
-        &mut self,
-        now: Now,
-        id: &str,
-        seat: &Arc<str>,
-        out: &mut Vec<Output>,
-    ) -> Result<(u32, CallbackFact), Why> {
-        let row = self.lists.callbacks.get(id).cloned().ok_or(Why::List(Refusal::NoSuchRow))?;
-        let attempt = self.listing(out, |switch, keeps| switch.lists.callbacks.attempt(now.wall, id, seat, keeps))?;
-        Ok((attempt, row))
+    /// The seat rings that caller back: the number of the attempt. There is one attempt at once, as long as the call lasts.
+    pub(super) fn callback_attempt(&mut self, now: Now, id: &str, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<u32, Why> {
+        let until = now.wall.after(self.setup.policy.max_talk);
+        self.listing(out, |switch, keeps| {
+            let attempt = switch.lists.callbacks.attempt(now.wall, id, seat, keeps)?;
+            switch.lists.callbacks.lasts(id, attempt, until, keeps);
+            Ok(attempt)
+        })
     }
 
     /// The attempt is over: `reached`, the caller has talked to the seat.
-    #[allow(dead_code)]
     pub(super) fn callback_over(&mut self, now: Now, id: &str, attempt: u32, reached: bool, out: &mut Vec<Output>) {
         let mut keeps = Vec::new();
         self.lists.callbacks.over(now.wall, id, attempt, reached, &mut keeps);
+        keeps.into_iter().for_each(|keep| self.keep(keep, out));
+    }
+
+    /// The process before this one may have died while somebody was rung back.
+    pub(super) fn callbacks_begin(&mut self, now: Now, out: &mut Vec<Output>) {
+        let mut keeps = Vec::new();
+        self.lists.callbacks.begin(now.wall, &mut keeps);
         keeps.into_iter().for_each(|keep| self.keep(keep, out));
     }
 
@@ -116,7 +121,7 @@ impl Switch {
         self.listing(out, |switch, keeps| switch.lists.numbers.put(now.wall, row, keeps))
     }
 
-    fn listing<T>(
+    pub(super) fn listing<T>(
         &mut self,
         out: &mut Vec<Output>,
         act: impl FnOnce(&mut Switch, &mut Vec<Keep>) -> Result<T, Refusal>,

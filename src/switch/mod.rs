@@ -19,6 +19,7 @@ mod keys;
 mod leg;
 mod lists;
 mod outages;
+mod outbound;
 mod proof;
 mod recording;
 mod recover;
@@ -42,7 +43,9 @@ pub use proof::Unproven;
 pub use recording::{Recording, RecordingRules};
 pub use refused::Refusals;
 pub use remote::Remote;
-pub use setup::{Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, Seat, Setup, Trunk, UnknownSource};
+pub use setup::{
+    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Outbound, Recorded, Seat, Setup, Trunk, UnknownSource,
+};
 pub use stopwatch::Timed;
 
 use crate::base::{AccessList, CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimit, Rng, Target, Timers};
@@ -176,6 +179,7 @@ pub struct Switch {
     legs: Legs,
     queues: Queues,
     lists: Lists,
+    previews: outbound::Previews,
     ports: Ports,
     calls: Map<CallId, Active>,
     leg_calls: Map<LegId, (CallId, LegNo)>,
@@ -239,6 +243,8 @@ struct Active {
     /// Its caller asked to be rung back.
     wants_callback: bool,
     recording: recording::OfCall,
+    /// A seat has placed it by its toolbar.
+    outbound: Option<Box<outbound::Placing>>,
     /// Call data that goes along with every move, in the order in which it was set.
     data: Vec<(String, String)>,
     /// The first entry is durable, or the journal is down: finals may go out.
@@ -281,6 +287,7 @@ impl Switch {
             legs: Legs::new(legs, seed),
             queues: Queues::new(route::seats(&setup, None, now.wall), setup.queues.clone()),
             lists: Lists::new(&setup),
+            previews: outbound::Previews::default(),
             ports: fixed.ports(&mut rng),
             calls: Map::with_hasher(seed),
             leg_calls: Map::with_hasher(seed),
@@ -318,6 +325,7 @@ impl Switch {
         let seats = route::seats(&switch.setup, switch.ua.registered(), now.wall);
         switch.queues.reload(now, seats, switch.setup.queues.clone(), &mut switch.queues_done);
         switch.queues.seats_mut().begin(now.mono);
+        switch.callbacks_begin(now, out);
         for shard in 0..switch.fixed.media.shards {
             switch.refill(now, shard, out);
         }
@@ -371,6 +379,7 @@ impl Switch {
             self.refill(now, shard, out);
         }
         self.former.prune(now.mono);
+        self.previews_end(now, out);
         self.release_overdue(now, out);
         self.pauses_end(now, out);
         self.run(now, out);
@@ -382,7 +391,7 @@ impl Switch {
     pub fn deadline(&self) -> Option<Mono> {
         let own = [self.ua.deadline(), self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
         let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline(), self.pauses.next()];
-        let others = others.into_iter().chain([self.remote_deadline()]);
+        let others = others.into_iter().chain([self.remote_deadline(), self.previews.deadline()]);
         let others = others.into_iter().chain([self.ua.registered().and_then(Registrar::deadline)]);
         own.into_iter().chain(others).flatten().min()
     }

@@ -29,8 +29,9 @@ impl Switch {
         out: &mut Vec<Output>,
     ) -> Result<(), Why> {
         match verb {
+            SeatVerb::Call(wanted) => self.call_for(now, seat, wanted, out),
             SeatVerb::Answer => self.answer_for(seat),
-            SeatVerb::Reject => self.reject_for(now, seat),
+            SeatVerb::Reject => self.reject_for(now, seat, out),
             SeatVerb::HangUp => self.hang_up_for(now, seat),
             SeatVerb::Hold => self.ask(now, seat, Request::Hold),
             SeatVerb::Retrieve => self.ask(now, seat, Request::Retrieve),
@@ -102,8 +103,9 @@ impl Switch {
         self.queues.seats().get(seat).is_some_and(|state| state.shift.auto_answer)
     }
 
-    fn reject_for(&mut self, now: Now, seat: &str) -> Result<(), Why> {
-        let (id, leg) = self.ringing_of(seat).ok_or(SeatRefusal::NoCall)?;
+    /// The call that rings; where none does, the one that the seat is shown before it places it.
+    fn reject_for(&mut self, now: Now, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<(), Why> {
+        let Some((id, leg)) = self.ringing_of(seat) else { return self.decline(now, seat, out) };
         self.act(now, id, |call, done| call.hang_up(now, leg, done))
     }
 

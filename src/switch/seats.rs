@@ -32,7 +32,8 @@ impl Switch {
     /// After each change of a call's parties: a seat is busy with the call however it came to it.
     pub(super) fn note_seats(&mut self, now: Now, id: CallId) {
         let Some(active) = self.calls.get(&id) else { return };
-        let called = active.call.seats().map(|seat| Party { seat, placed: false });
+        let own = active.outbound.as_ref().map(|placing| &*placing.seat);
+        let called = active.call.seats().map(|seat| Party { seat, placed: own == Some(seat) });
         let parties = called.chain(active.placed_by().map(|seat| Party { seat, placed: true }));
         self.queues.parties(now, id, parties, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));

@@ -10,7 +10,7 @@ use crate::event::Division;
 use crate::event::seat::Skills;
 use crate::list;
 use crate::media::{Origins, Ports, Prompt};
-use crate::plan::Plan;
+use crate::plan::{Calendar, Plan};
 use crate::queue;
 use crate::seat::{Binding, Rules};
 use crate::sip::{Codec, Uri};
@@ -100,6 +100,7 @@ pub struct Live {
     /// Retry-After says this with a 503.
     pub retry_after: Duration,
     pub callbacks: list::Limits,
+    pub outbound: Arc<Outbound>,
 }
 
 /// Short: a plan and its prompts are long.
@@ -107,6 +108,32 @@ impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live").field("plan", &self.plan.name).field("revision", &self.plan.revision).finish_non_exhaustive()
     }
+}
+
+/// The calls that seats place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outbound {
+    pub enabled: bool,
+    /// The trunk that they go by; none: the default route.
+    pub trunk: Option<Arc<str>>,
+    /// The number that is shown to whom they call; none: the hotline's.
+    pub shown: Option<Arc<str>>,
+    /// When anybody is called.
+    pub hours: Calendar,
+    /// Numbers that begin so are not called.
+    pub refuse: Vec<String>,
+    /// Calls a day to one number, and of one seat.
+    pub per_callee: u32,
+    pub per_seat: u32,
+    /// Calls at once in one hotline's name, and by the trunk.
+    pub per_hotline: usize,
+    pub per_trunk: usize,
+    /// The share of calls and of the trunk's channels that is left for callers.
+    pub leave_percent: usize,
+    /// How long the seat's phone rings, then the other's; and how long a seat looks at a call before it places it.
+    pub ring_seat: Duration,
+    pub ring: Duration,
+    pub preview: Duration,
 }
 
 /// A carrier's or a department's peer.

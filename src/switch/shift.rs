@@ -127,6 +127,7 @@ impl Switch {
             return;
         }
         for (seat, what) in self.queues.seats_mut().take_news() {
+            let what = self.with_cause(what);
             if what.passes() {
                 self.tell_seat(now, &seat, what, out);
                 continue;
@@ -168,6 +169,7 @@ impl Switch {
             missed: shift.missed.clone(),
             queues: self.queues.queues_of(name).cloned().collect(),
             calls: seats.calls(name),
+            preview: self.previews.of(now.mono, name),
             n: self.seat_n,
         })
     }

@@ -23,6 +23,11 @@ pub(super) struct Stopwatch {
 }
 
 impl Stopwatch {
+    /// Begins for a call whose final response comes to us: it has no set-up time of ours.
+    pub fn of_placed() -> Stopwatch {
+        Stopwatch { left: true, ..Stopwatch::default() }
+    }
+
     /// Notes an entry of the call's log; gives the wait that ends with it.
     pub fn note(&mut self, now: Mono, what: &What) -> Option<Timed> {
         let before = match what {

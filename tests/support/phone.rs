@@ -200,6 +200,14 @@ impl Phone {
         self.request_received("ACK");
     }
 
+    /// The other side has taken its call back by this CANCEL.
+    pub fn cancelled(&mut self) -> Message {
+        let cancel = self.request_received("CANCEL");
+        self.reply(&cancel, "200 OK", "");
+        self.refuse(487);
+        cancel
+    }
+
     /// The other side hangs up.
     pub fn hung_up(&mut self) -> Message {
         let bye = self.request_received("BYE");

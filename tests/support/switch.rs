@@ -5,12 +5,12 @@ use hotline::base::{Proto, Rate, Target, Transport};
 use hotline::call::Policy;
 use hotline::dialog;
 use hotline::media::Prompt;
-use hotline::plan::Plan;
+use hotline::plan::{Calendar, Plan};
 use hotline::queue::{Queue, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
-    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, RecordingRules, Seat, Setup, Trunk, UnknownSource,
-    Unproven,
+    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Outbound, Recorded, RecordingRules, Seat, Setup, Trunk,
+    UnknownSource, Unproven,
 };
 use hotline::ua;
 use std::net::SocketAddr;
@@ -72,8 +72,27 @@ pub fn setup(seats: &[&str]) -> Setup {
         placing_percent: 100_000,
         retry_after: Duration::from_secs(5),
         callbacks: Default::default(),
+        outbound: Arc::new(outbound()),
     };
     Setup { fixed, live }
+}
+
+fn outbound() -> Outbound {
+    Outbound {
+        enabled: true,
+        trunk: None,
+        shown: None,
+        hours: Calendar::weekly(["daily 08:00-21:00"].into_iter()).unwrap(),
+        refuse: vec!["00".to_owned()],
+        per_callee: 5,
+        per_seat: 300,
+        per_hotline: 50,
+        per_trunk: 100,
+        leave_percent: 20,
+        ring_seat: Duration::from_secs(20),
+        ring: Duration::from_secs(60),
+        preview: Duration::from_secs(60),
+    }
 }
 
 pub fn trunk(name: &str, peer: SocketAddr) -> Trunk {

@@ -9,7 +9,8 @@ use crate::call::Survey;
 use crate::call::Waiting;
 use crate::call::spoken;
 use crate::list::Limits;
-use crate::plan::{Advance, Step, Target};
+use crate::plan::{Advance, Calendar, Step, Target};
+use crate::switch::Outbound;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,6 +120,28 @@ pub fn callers(config: &Config) -> Callers {
 pub fn callbacks(config: &Config) -> Limits {
     let callbacks = &config.callbacks;
     Limits { losses: callbacks.losses.clone(), rows: callbacks.most, keep: callbacks.keep, lease: callbacks.lease }
+}
+
+/// The policy of calls that seats place.
+pub fn outbound(config: &Config) -> Result<Outbound, Text> {
+    let ours = &config.outbound;
+    let named = |name: &str| Some(name).filter(|name| !name.is_empty()).map(Arc::from);
+    let hours = Calendar::weekly(ours.hours.iter().map(String::as_str));
+    Ok(Outbound {
+        enabled: ours.enabled,
+        trunk: named(&ours.trunk),
+        shown: named(&ours.number),
+        hours: hours.ok_or_else(|| both!("outbound.hours: no hours", "outbound.hours：不是时段"))?,
+        refuse: ours.refuse.clone(),
+        per_callee: ours.per_callee,
+        per_seat: ours.per_seat,
+        per_hotline: ours.per_hotline,
+        per_trunk: ours.per_trunk,
+        leave_percent: ours.leave_percent,
+        ring_seat: ours.ring_seat,
+        ring: ours.ring,
+        preview: ours.preview,
+    })
 }
 
 /// A seat's number, or its name where that is one.

@@ -23,6 +23,7 @@ pub const LIVE: &[&str] = &[
     "log.level",
     "media.prompts",
     "messages",
+    "outbound",
     "plan",
     "queues",
     "recording.notice",

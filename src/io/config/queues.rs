@@ -181,3 +181,27 @@ pub struct Messages {
     pub per_day: u32,
     pub bytes_per_day: u64,
 }
+
+/// The calls that seats place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outbound {
+    pub enabled: bool,
+    pub trunk: String,
+    pub number: String,
+    #[serde(deserialize_with = "list")]
+    pub hours: Vec<String>,
+    #[serde(deserialize_with = "list")]
+    pub refuse: Vec<String>,
+    pub per_callee: u32,
+    pub per_seat: u32,
+    pub per_hotline: usize,
+    pub per_trunk: usize,
+    pub leave_percent: usize,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub ring_seat: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub ring: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub preview: Duration,
+}

@@ -4,7 +4,7 @@ use super::finding::KeyPlaces;
 use super::list::list;
 use super::media::Media;
 use super::peers::{Seat, Trunk};
-use super::queues::{Callbacks, Messages, Queue, Survey};
+use super::queues::{Callbacks, Messages, Outbound, Queue, Survey};
 use super::registrar::Registrar;
 use crate::control::{FeatureCodes, Role, ShiftCode};
 use crate::io::process::log::Log;
@@ -34,6 +34,7 @@ pub struct Config {
     pub survey: Survey,
     pub callbacks: Callbacks,
     pub messages: Messages,
+    pub outbound: Outbound,
     pub keys: Keys,
     pub limits: Limits,
     pub records: Records,

@@ -151,6 +151,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
         placing_percent: config.limits.placing_percent,
         retry_after: config.limits.retry_after,
         callbacks: callers::callbacks(config),
+        outbound: Arc::new(callers::outbound(config)?),
     })
 }
 

@@ -4,6 +4,7 @@ mod backends;
 mod callers;
 mod calls;
 mod http;
+mod outbound;
 mod place;
 mod queues;
 mod reach;
@@ -36,6 +37,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.trunks(config);
     check.seats_and_queues(config);
     check.callers(config);
+    check.outbound(config);
     check.registrar(config);
     check.keys(config);
     check.media(config);

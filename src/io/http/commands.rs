@@ -163,6 +163,7 @@ fn refused(why: Why) -> Problem {
             StatusCode::NOT_FOUND
         }
         Why::List(Refusal::NoNumber | Refusal::NotAllowed) => StatusCode::UNPROCESSABLE_ENTITY,
+        Why::List(Refusal::NotCalled(why)) if why.is_of_the_request() => StatusCode::UNPROCESSABLE_ENTITY,
         Why::UnknownTarget => StatusCode::UNPROCESSABLE_ENTITY,
         Why::Seat(of) if is_a_fault_of_the_request(of) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::CONFLICT,

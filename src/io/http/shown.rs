@@ -1,7 +1,8 @@
 //! Calls, seats and queues as the API shows them: the types that its document is made from.
 
-use crate::base::{CallId, Wall};
-use crate::control::{CallView, QueueView, SeatView};
+use crate::base::{CallId, Masked, Wall};
+use crate::control::seat::PreviewView;
+use crate::control::{CallView, Numbers, QueueView, SeatView};
 use crate::event::seat::{Author, BreakKind, Device, Misses, Skills};
 use crate::event::{Intent, SeatEntry, Strategy};
 use crate::record::zone::Zone;
@@ -99,6 +100,38 @@ pub struct SeatShown {
     queues: Vec<String>,
     /// The ids of its calls
     calls: Vec<String>,
+    /// The call that it is to place, or to decline 预览外呼
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewShown>,
+}
+
+/// A call that a seat is shown before it places it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Preview")]
+pub struct PreviewShown {
+    /// Masked unless it may be seen in full
+    pub to: String,
+    hotline: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<String>,
+    left_seconds: u64,
+}
+
+impl PreviewShown {
+    pub fn of(view: &PreviewView, numbers: Numbers) -> PreviewShown {
+        PreviewShown {
+            to: match numbers {
+                Numbers::Masked => Masked(&view.to).to_string(),
+                Numbers::Full => view.to.clone(),
+            },
+            hotline: view.hotline.to_string(),
+            callback: view.callback.as_deref().map(str::to_owned),
+            ticket: view.ticket.as_deref().map(str::to_owned),
+            left_seconds: view.left.as_secs(),
+        }
+    }
 }
 
 impl SeatShown {
@@ -129,6 +162,7 @@ impl SeatShown {
             missed: view.missed.clone(),
             queues: view.queues.iter().map(ToString::to_string).collect(),
             calls: view.calls.iter().map(CallId::to_string).collect(),
+            preview: view.preview.as_ref().map(|preview| PreviewShown::of(preview, Numbers::Masked)),
         }
     }
 }
@@ -183,6 +217,9 @@ pub struct EventShown {
     /// The call that rings or talks, where it is not over yet
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<CallShown>,
+    /// The call that the seat is to place or to decline, as long as it stands
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewShown>,
 }
 
 impl EventShown {
@@ -193,7 +230,7 @@ impl EventShown {
             Value::String(kind) => (kind, json!({})),
             _ => Default::default(),
         };
-        EventShown { n: line.n, at: times.write(line.wall), seat: line.seat.to_string(), kind, data, call }
+        EventShown { n: line.n, at: times.write(line.wall), seat: line.seat.to_string(), kind, data, call, preview: None }
     }
 }
 

@@ -12,6 +12,7 @@ mod merged;
 mod modes;
 mod names;
 mod odd;
+mod outbound;
 mod platform;
 mod recorder;
 mod refer;

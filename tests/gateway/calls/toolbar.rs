@@ -13,23 +13,23 @@ fn signed_in_by_toolbar() -> Gateway {
 }
 
 /// Status and answer of a verb of the seat.
-fn verb(gateway: &Gateway, verb: &str, body: &Value) -> (u16, Value) {
+pub fn verb(gateway: &Gateway, verb: &str, body: &Value) -> (u16, Value) {
     let path = format!("/api/v1/seats/desk-0/{verb}");
     let (status, text) =
         http::send(gateway.http, "POST", &path, "Content-Type: application/json\r\n", &body.to_string()).unwrap();
     (status, serde_json::from_str(&text).unwrap())
 }
 
-fn snapshot(gateway: &Gateway) -> Value {
+pub fn snapshot(gateway: &Gateway) -> Value {
     let (status, text) = gateway.get("/api/v1/seats/desk-0").unwrap();
     assert_eq!(status, 200, "{text}");
     serde_json::from_str(&text).unwrap()
 }
 
-struct Stream(WebSocket<TcpStream>);
+pub struct Stream(WebSocket<TcpStream>);
 
 impl Stream {
-    fn after(gateway: &Gateway, n: u64) -> Stream {
+    pub fn after(gateway: &Gateway, n: u64) -> Stream {
         let stream = TcpStream::connect(gateway.http).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let address = format!("ws://{}/api/v1/seats/desk-0/events?after={n}", gateway.http);
@@ -47,7 +47,7 @@ impl Stream {
     }
 
     /// The next event of this kind; those between are other kinds.
-    fn until(&mut self, kind: &str) -> Value {
+    pub fn until(&mut self, kind: &str) -> Value {
         loop {
             let event = self.next();
             if event["type"] == kind {

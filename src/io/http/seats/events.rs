@@ -10,7 +10,7 @@ use crate::io::http::endpoint::{Endpoint, forbidden};
 use crate::io::http::follow::{Chunk, End, Source};
 use crate::io::http::noted::{in_full, noted};
 use crate::io::http::problem::{Fault, Problem};
-use crate::io::http::shown::{CallShown, EventShown, QueueShown, Queues};
+use crate::io::http::shown::{CallShown, EventShown, PreviewShown, QueueShown, Queues};
 use crate::io::http::stream::{Asking, Start, last_id};
 use crate::io::process::places::Places;
 use crate::io::process::threads;
@@ -225,7 +225,13 @@ pub async fn shown(state: &ApiState, line: &SeatEntry, numbers: Numbers) -> Even
         }
         _ => None,
     };
-    EventShown::of(line, call, &state.intake.times)
+    let mut shown = EventShown::of(line, call, &state.intake.times);
+    if let SeatWhat::Preview { .. } = &line.what
+        && let Ok(Reply::Seat(view)) = state.requests.ask(&state.inbox, Command::SeatOf(line.seat.clone())).await
+    {
+        shown.preview = view.preview.as_ref().map(|preview| PreviewShown::of(preview, numbers));
+    }
+    shown
 }
 
 fn gap(n: u64) -> (String, Bytes) {

@@ -14,7 +14,7 @@ use super::endpoint::{Endpoint, forbidden};
 use super::noted::{in_full, noted};
 use super::problem::{Fault, Problem};
 use super::records::json_of;
-use super::shown::{CallShown, QueueShown, SeatShown, Snapshot};
+use super::shown::{CallShown, PreviewShown, QueueShown, SeatShown, Snapshot};
 use crate::control::{Command, Holder, Numbers, QueueView, Reach, Reply, Right, SeatView};
 use crate::io::clock;
 use axum::Extension;
@@ -129,14 +129,15 @@ async fn snapshot(
     }
     let queues = all_queues(&state).await?;
     let queues = queues.iter().filter(|queue| view.queues.contains(&queue.queue)).map(QueueShown::of).collect();
-    let seat = SeatShown::of(&view, clock::now().wall, &state.intake.times);
+    let mut seat = SeatShown::of(&view, clock::now().wall, &state.intake.times);
+    seat.preview = view.preview.as_ref().map(|preview| PreviewShown::of(preview, numbers));
     Ok(Json(Snapshot { seat, calls, queues }).into_response())
 }
 
 /// The person who talks to a caller sees the number, to ring back; so it is noted whose toolbar was shown it. Others see it as
 /// their roles allow.
 async fn numbers(state: &ApiState, holder: &Holder, view: &SeatView, unmasked: bool) -> Result<Numbers, Problem> {
-    if view.calls.is_empty() {
+    if view.calls.is_empty() && view.preview.is_none() {
         return Ok(Numbers::Masked);
     }
     let what =

@@ -97,7 +97,7 @@ verbs! {
     "notice" "便签" "Shows the person at the seat a text" WorkSeats |it: Notice| SeatVerb::Notice { text: it.text };
     "call" "外呼、预览外呼、双呼" "Calls somebody: the seat's phone first, then the number" WorkSeats |it: Call| SeatVerb::Call(it.into());
     "answer" "接听" "Answers the call that rings" WorkSeats |_: Nothing| SeatVerb::Answer;
-    "reject" "拒接" "Does not take the call that rings; its caller waits on" WorkSeats |_: Nothing| SeatVerb::Reject;
+    "reject" "拒接" "Does not take the call that rings; its caller waits on. Where none rings, declines whom it is shown" WorkSeats |_: Nothing| SeatVerb::Reject;
     "hang-up" "挂断" "Ends the seat's call" WorkSeats |_: Nothing| SeatVerb::HangUp;
     "hold" "保持" "Has the other side wait with music" WorkSeats |_: Nothing| SeatVerb::Hold;
     "retrieve" "取回" "Talks on after hold" WorkSeats |_: Nothing| SeatVerb::Retrieve;
@@ -202,9 +202,10 @@ struct Notice {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Call {
-    /// A number
+    /// A number; none: the caller of `callback`, or whom the seat was shown
+    #[serde(default)]
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\p{Cc}\s]+$"))]
-    to: String,
+    to: Option<String>,
     /// The hotline in whose name it is placed
     #[serde(default)]
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[0-9]+$"))]
@@ -217,7 +218,7 @@ struct Call {
     #[serde(default)]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^\P{Cc}+$"))]
     ticket: Option<String>,
-    /// The seat looks at it first, and calls by the same verb without this
+    /// The seat looks at it first, and calls by this verb with nothing, or declines by `reject`
     #[serde(default)]
     preview: bool,
 }

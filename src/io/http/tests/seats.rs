@@ -34,6 +34,7 @@ fn view(seat: &str, queue: &str) -> SeatView {
         auto_answer: false,
         missed: Default::default(),
         queues: vec![queue.into()],
+        preview: None,
         calls: Vec::new(),
         n: 41,
     }

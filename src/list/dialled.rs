@@ -1,0 +1,275 @@
+//! Calls that seats place: how many went to one number, and how many one seat placed, on one day; and why one is not placed.
+
+use crate::base::{CallId, Text};
+use crate::event::{DialledFact, Fact, FactKind, Keep};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Emergency lines of the mainland: no seat rings one back, whatever the plan says of them.
+const EMERGENCY: [&str; 7] = ["110", "119", "120", "122", "12110", "12122", "12395"];
+/// An area code with its 0.
+const LONGEST_AREA: usize = 4;
+
+const DAYS: [(&str, &str); 7] = [
+    ("Monday", "周一"),
+    ("Tuesday", "周二"),
+    ("Wednesday", "周三"),
+    ("Thursday", "周四"),
+    ("Friday", "周五"),
+    ("Saturday", "周六"),
+    ("Sunday", "周日"),
+];
+
+/// The calls of a day. Another day begins at nothing, in whichever direction the clock went.
+#[derive(Debug, Default)]
+pub struct Dialled {
+    day: u32,
+    counts: BTreeMap<Arc<str>, DialledFact>,
+}
+
+/// Those whom a count is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom<'a> {
+    Number(&'a str),
+    Seat(&'a str),
+}
+
+impl Dialled {
+    /// Takes a row that was kept.
+    pub fn remember(&mut self, row: DialledFact) {
+        self.day = self.day.max(row.day);
+        self.counts.insert(row.whom.clone(), row);
+    }
+
+    pub fn of(&self, day: u32, whom: Whom<'_>) -> u32 {
+        self.counts.get(&*key(whom)).filter(|row| row.day == day).map_or(0, |row| row.calls)
+    }
+
+    /// One call more. The rows of other days go with the first of this one.
+    pub fn add(&mut self, day: u32, call: CallId, whom: Whom<'_>, keeps: &mut Vec<Keep>) {
+        self.forget_others(day, keeps);
+        let key: Arc<str> = key(whom).into();
+        let id = match whom {
+            Whom::Number(_) => call.to_string().into(),
+            Whom::Seat(_) => key.clone(),
+        };
+        let row = self.counts.entry(key.clone()).or_insert(DialledFact { id, whom: key, day, calls: 0 });
+        row.calls = row.calls.saturating_add(1);
+        keeps.push(Keep::Set(Box::new(Fact::Dialled(row.clone()))));
+    }
+
+    /// A call was none: nobody was called by it.
+    pub fn give_back(&mut self, day: u32, whom: Whom<'_>, keeps: &mut Vec<Keep>) {
+        let Some(row) = self.counts.get_mut(&*key(whom)).filter(|row| row.day == day && row.calls > 0) else { return };
+        row.calls -= 1;
+        keeps.push(Keep::Set(Box::new(Fact::Dialled(row.clone()))));
+    }
+
+    fn forget_others(&mut self, day: u32, keeps: &mut Vec<Keep>) {
+        if self.day == day {
+            return;
+        }
+        self.day = day;
+        self.counts.retain(|_, row| {
+            let stays = row.day == day;
+            if !stays {
+                keeps.push(Keep::Forget { kind: FactKind::Dialled, key: row.id.to_string() });
+            }
+            stays
+        });
+    }
+}
+
+fn key(whom: Whom<'_>) -> String {
+    match whom {
+        Whom::Number(number) => format!("to:{number}"),
+        Whom::Seat(seat) => format!("seat:{seat}"),
+    }
+}
+
+/// Tells whether it is an emergency line, with an area code before it or without.
+pub fn is_emergency(number: &str) -> bool {
+    let with_area = |code: &str| {
+        let area = number.strip_suffix(code);
+        area.is_some_and(|area| area.is_empty() || area.starts_with('0') && (3..=LONGEST_AREA).contains(&area.len()))
+    };
+    EMERGENCY.into_iter().any(with_area)
+}
+
+/// Why a seat's call is not placed; nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotCalled {
+    /// Seats do not call out here.
+    Off,
+    /// Neither a number nor a row of the callback list is named.
+    Nobody,
+    /// The row is another's than this number.
+    OtherNumber,
+    Emergency,
+    /// A hotline of the plan.
+    Hotline,
+    /// It stands on the list of those who are not to be called, or begins as no number may that is called.
+    Blocked,
+    Prefix,
+    /// There is no such hotline in whose name a call could be placed.
+    NoHotline,
+    /// Outside the hours; the next begin on this day of the week (0: Monday), at this minute of the day.
+    Hours {
+        opens: Option<(u8, u16)>,
+    },
+    /// This number was called so often today; so did this seat call.
+    NumberToday(u32),
+    SeatToday(u32),
+    /// As many calls as may be are placed now in the hotline's name, or by the trunk.
+    HotlineFull(usize),
+    TrunkFull,
+    /// Callers come first: the gateway or the trunk is nearly full.
+    Busy,
+}
+
+impl NotCalled {
+    /// In a word, as programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            NotCalled::Off => "outbound_off",
+            NotCalled::Nobody => "nobody_to_call",
+            NotCalled::OtherNumber => "other_number",
+            NotCalled::Emergency => "emergency_number",
+            NotCalled::Hotline => "hotline_number",
+            NotCalled::Blocked => "blocked_number",
+            NotCalled::Prefix => "number_not_allowed",
+            NotCalled::NoHotline => "unknown_hotline",
+            NotCalled::Hours { .. } => "outside_hours",
+            NotCalled::NumberToday(_) => "called_too_often",
+            NotCalled::SeatToday(_) => "seat_called_too_often",
+            NotCalled::HotlineFull(_) => "hotline_full",
+            NotCalled::TrunkFull => "trunk_full",
+            NotCalled::Busy => "callers_first",
+        }
+    }
+
+    /// True for what no later moment makes right.
+    pub fn is_of_the_request(self) -> bool {
+        use NotCalled::{Blocked, Emergency, Hotline, NoHotline, Nobody, OtherNumber, Prefix};
+        matches!(self, Nobody | OtherNumber | Emergency | Hotline | Blocked | Prefix | NoHotline)
+    }
+
+    /// One sentence for people, and whether asking again later may help.
+    pub fn words(self) -> (Text, bool) {
+        let words = match self {
+            NotCalled::Off => both!("seats do not call out here (outbound.enabled)", "本网关未开启座席外呼（outbound.enabled）"),
+            NotCalled::Nobody => {
+                both!("say whom: `to`, or a `callback` of the list", "请说明呼叫对象：`to`，或回电清单的 `callback`")
+            }
+            NotCalled::OtherNumber => both!("this row is another caller's than `to`", "此条回电的号码与 `to` 不一致"),
+            NotCalled::Emergency => {
+                both!("an emergency line is not called out to: use the one-key transfer", "紧急号码不能外呼：请用一键转接")
+            }
+            NotCalled::Hotline => both!("this is a hotline of the dial plan", "这是号码方案中的热线号码，不能外呼"),
+            NotCalled::Blocked => both!("this number is on the block list", "此号码在黑名单中"),
+            NotCalled::Prefix => {
+                both!("numbers that begin so are not called (outbound.refuse)", "不允许呼叫此类号码（outbound.refuse）")
+            }
+            NotCalled::NoHotline => {
+                both!("there is no such hotline to call in the name of", "没有此热线，无法以其名义外呼")
+            }
+            NotCalled::Hours { opens } => return (hours(opens), true),
+            NotCalled::NumberToday(most) => both!(
+                "this number was called {most} times today (outbound.per_callee): again from midnight",
+                "此号码今日已呼叫 {most} 次（outbound.per_callee）：零点后可再呼叫"
+            ),
+            NotCalled::SeatToday(most) => both!(
+                "this seat has placed {most} calls today (outbound.per_seat): again from midnight",
+                "此座席今日已外呼 {most} 次（outbound.per_seat）：零点后可再外呼"
+            ),
+            NotCalled::HotlineFull(most) => both!(
+                "{most} calls are placed in this hotline's name now (outbound.per_hotline)",
+                "此热线正在外呼的通话已达 {most} 路（outbound.per_hotline）"
+            ),
+            NotCalled::TrunkFull => both!(
+                "the trunk carries as many placed calls as it may (outbound.per_trunk)",
+                "此中继正在外呼的通话已达上限（outbound.per_trunk）"
+            ),
+            NotCalled::Busy => both!(
+                "callers come first: too few channels are free now (outbound.leave_percent)",
+                "来电优先：目前空闲通道不足（outbound.leave_percent）"
+            ),
+        };
+        (words, !self.is_of_the_request() && self != NotCalled::Off)
+    }
+}
+
+fn hours(opens: Option<(u8, u16)>) -> Text {
+    let Some((day, minute)) = opens else {
+        return both!("nobody is called at any hour (outbound.hours)", "没有允许外呼的时段（outbound.hours）");
+    };
+    let (en, zh) = DAYS.get(usize::from(day)).copied().unwrap_or_default();
+    let (hour, minute) = (minute / 60, minute % 60);
+    both!(
+        "nobody is called at this hour (outbound.hours): again on {en} from {hour:02}:{minute:02}",
+        "现在不是允许外呼的时段（outbound.hours）：{zh} {hour:02}:{minute:02} 起可呼叫"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Kept;
+    use uuid::Uuid;
+
+    fn call(n: u128) -> CallId {
+        CallId(Uuid::from_u128(n))
+    }
+
+    /// As it is after a kill -9.
+    fn restarted(kept: &Kept) -> Dialled {
+        let mut again = Dialled::default();
+        for fact in &kept.facts {
+            if let Fact::Dialled(row) = fact {
+                again.remember(row.clone());
+            }
+        }
+        again
+    }
+
+    #[test]
+    fn calls_count_for_their_day_across_restarts_and_no_longer() {
+        let (mut dialled, mut kept) = (Dialled::default(), Kept::default());
+        let number = Whom::Number("13800138000");
+        let mut act = |dialled: &mut Dialled, act: &dyn Fn(&mut Dialled, &mut Vec<Keep>)| {
+            let mut keeps = Vec::new();
+            act(dialled, &mut keeps);
+            keeps.into_iter().for_each(|keep| kept.take(keep));
+            restarted(&kept)
+        };
+        act(&mut dialled, &|it, keeps| it.add(20_261_126, call(1), number, keeps));
+        act(&mut dialled, &|it, keeps| it.add(20_261_126, call(2), Whom::Seat("zhang"), keeps));
+        let again = act(&mut dialled, &|it, keeps| it.add(20_261_126, call(2), number, keeps));
+        for it in [&dialled, &again] {
+            assert_eq!((it.of(20_261_126, number), it.of(20_261_126, Whom::Seat("zhang"))), (2, 1));
+            assert_eq!(it.of(20_261_127, number), 0, "another day");
+        }
+        let mut again = act(&mut dialled, &|it, keeps| it.give_back(20_261_126, number, keeps));
+        assert_eq!((dialled.of(20_261_126, number), again.of(20_261_126, number)), (1, 1));
+        let after = act(&mut again, &|it, keeps| it.add(20_261_127, call(3), number, keeps));
+        assert_eq!((after.counts.len(), after.of(20_261_127, number)), (1, 1), "the day before is forgotten, on the disk too");
+        assert_eq!(after.counts["to:13800138000"].id.as_ref(), call(3).to_string(), "no number is a key");
+    }
+
+    #[test]
+    fn an_emergency_line_is_one_with_an_area_before_it_too() {
+        for number in ["110", "120", "0691110", "010119", "12110", "021122"] {
+            assert!(is_emergency(number), "{number}");
+        }
+        for number in ["06912122110", "13800138110", "02110", "1110", "12345", "087112345120"] {
+            assert!(!is_emergency(number), "{number}");
+        }
+    }
+
+    #[test]
+    fn who_is_refused_is_told_when_to_ask_again() {
+        let (words, again) = NotCalled::Hours { opens: Some((6, 485)) }.words();
+        assert!(again && words.en.ends_with("again on Sunday from 08:05") && words.zh.contains("周日 08:05"), "{words:?}");
+        assert!(!NotCalled::Hotline.words().1 && NotCalled::NumberToday(3).words().1);
+    }
+}

@@ -1,0 +1,382 @@
+//! Seats call out (外呼、回访): from their toolbar, in a hotline's name, within the operator's policy. The seat's phone rings first.
+//! A call that a seat is shown before it places it stands here until the seat calls, declines, or its time is over.
+
+use super::admit::Placer;
+use super::identity::Identity;
+use super::recording::OfCall;
+use super::stopwatch::Stopwatch;
+use super::{Active, Output, Switch};
+use crate::base::{CallId, Masked, Mono, Now};
+use crate::call::{CALLER, Outcome, Placed};
+use crate::control::seat::{Outgoing, PreviewView};
+use crate::control::{SeatRefusal, Why};
+use crate::event::fact::Listed;
+use crate::event::seat::{PreviewEnd, RingCause};
+use crate::event::{CallDirection, Intent, Offered, SeatWhat, What};
+use crate::list::{NotCalled, Refusal, Whom, is_emergency};
+use crate::plan::{Decision, Facts, Mode, Step, Target};
+use crate::sip::Codec;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const MAX_FORWARDS: u8 = 70;
+
+/// A call that a seat has placed, as far as the switch must know it.
+#[derive(Clone, Debug)]
+pub(super) struct Placing {
+    pub seat: Arc<str>,
+    /// The row of the callback list that it is for, and the number of the attempt.
+    callback: Option<(Arc<str>, u32)>,
+    trunk: Arc<str>,
+    /// The day that it counts for.
+    day: u32,
+    /// The person's phone has been called.
+    dialled: bool,
+}
+
+/// A call that may be placed.
+struct Going {
+    wanted: Outgoing,
+    /// The person's number, normalised; in the hotline's decision.
+    decision: Decision,
+    trunk: Arc<str>,
+}
+
+/// The calls that seats are shown before they place them, one for each.
+#[derive(Debug, Default)]
+pub(super) struct Previews(BTreeMap<Arc<str>, Preview>);
+
+#[derive(Clone, Debug)]
+struct Preview {
+    /// With the number and the hotline that it comes to.
+    wanted: Outgoing,
+    until: Mono,
+}
+
+impl Previews {
+    pub fn deadline(&self) -> Option<Mono> {
+        self.0.values().map(|preview| preview.until).min()
+    }
+
+    pub fn of(&self, now: Mono, seat: &str) -> Option<PreviewView> {
+        let Preview { wanted, until } = self.0.get(seat)?;
+        Some(PreviewView {
+            to: wanted.to.clone().unwrap_or_default(),
+            hotline: wanted.hotline.as_deref().unwrap_or_default().into(),
+            callback: wanted.callback.as_deref().map(Arc::from),
+            ticket: wanted.ticket.as_deref().map(Arc::from),
+            left: until.since(now),
+        })
+    }
+}
+
+impl Switch {
+    /// A seat calls somebody, or is shown whom it is to call. A second click changes nothing.
+    pub(super) fn call_for(&mut self, now: Now, seat: &Arc<str>, wanted: Outgoing, out: &mut Vec<Output>) -> Result<(), Why> {
+        let shown = self.previews.0.get(seat).map(|preview| preview.wanted.clone());
+        let wanted = match shown {
+            Some(shown) if !wanted.preview && wanted.to.is_none() && wanted.callback.is_none() => shown,
+            _ => wanted,
+        };
+        let preview = wanted.preview;
+        let wanted = self.named(now, Outgoing { preview: false, ..wanted })?;
+        if !preview && self.is_placing(seat, &wanted) {
+            return Ok(());
+        }
+        let going = self.going(now, seat, wanted)?;
+        if preview {
+            return self.show(now, seat, going.wanted, out);
+        }
+        if let Some(at) = self.setup.seats.iter().position(|known| known.name == *seat)
+            && let Some(why) = self.full(&Placer::Seat(at), false).or_else(|| self.too_fast(now, &Placer::Seat(at), false))
+        {
+            tracing::warn!(%seat, why, "a seat's call is not placed");
+            return Err(if self.draining { Why::Ending } else { not(NotCalled::Busy) });
+        }
+        let attempt = match &going.wanted.callback {
+            Some(row) => Some((Arc::from(row.as_str()), self.callback_attempt(now, row, seat, out)?)),
+            None => None,
+        };
+        // The row is the attempt's now, and is not given back.
+        if self.previews.0.remove(seat).is_some() {
+            self.queues.seats_mut().note(seat, SeatWhat::PreviewEnded { why: PreviewEnd::Called });
+        }
+        self.place(now, seat, going, attempt, out);
+        Ok(())
+    }
+
+    /// Completes it: the number as the plan writes callers', and the hotline in whose name it is placed.
+    fn named(&self, now: Now, wanted: Outgoing) -> Result<Outgoing, Why> {
+        let plan = &self.setup.plan;
+        let row = wanted.callback.as_deref().map(|id| self.lists.callbacks.get(id).ok_or(Why::List(Refusal::NoSuchRow)));
+        let row = row.transpose()?;
+        let to = wanted.to.as_deref().map(|to| match to.starts_with("seat:") {
+            true => Err(SeatRefusal::Unsupported.into()),
+            // As it is typed it may be a hotline, though as a person's number it is none: +8669112345.
+            false => self.may_be_called(now, to).and_then(|()| plan.caller(to).ok_or(Why::List(Refusal::NoNumber))),
+        });
+        let to = to.transpose()?;
+        let number = match (row, to) {
+            (Some(row), Some(to)) if *row.caller != to => return Err(not(NotCalled::OtherNumber)),
+            (Some(row), _) => row.caller.to_string(),
+            (None, Some(to)) => to,
+            (None, None) => return Err(not(NotCalled::Nobody)),
+        };
+        let hotline = wanted.hotline.clone().or_else(|| row.map(|row| row.hotline.to_string()));
+        let hotline = hotline.or_else(|| plan.front().map(str::to_owned)).ok_or_else(|| not(NotCalled::NoHotline))?;
+        Ok(Outgoing { to: Some(number), hotline: Some(plan.number(&hotline, None)), ..wanted })
+    }
+
+    /// This seat is placing this call already.
+    fn is_placing(&self, seat: &Arc<str>, wanted: &Outgoing) -> bool {
+        let is = |active: &Active| {
+            let row = |placing: &Placing| placing.callback.as_ref().map(|(row, _)| row.to_string());
+            let same = active.outbound.as_ref().is_some_and(|it| it.seat == *seat && row(it) == wanted.callback);
+            same && !active.over
+                && active.identity.caller == wanted.to
+                && Some(&active.identity.number) == wanted.hotline.as_ref()
+        };
+        self.calls.values().any(is)
+    }
+
+    /// Looks whether the call may be placed now, and changes nothing.
+    fn going(&self, now: Now, seat: &Arc<str>, wanted: Outgoing) -> Result<Going, Why> {
+        let outbound = &self.setup.outbound;
+        if !outbound.enabled {
+            return Err(not(NotCalled::Off));
+        }
+        let state = self.queues.seats().get(seat).ok_or(SeatRefusal::UnknownSeat)?;
+        if state.shift.intent == Intent::LoggedOut {
+            return Err(SeatRefusal::SignedOut.into());
+        }
+        self.is_idle(seat)?;
+        let number = wanted.to.as_deref().unwrap_or_default();
+        self.may_be_called(now, number)?;
+        let hotline = wanted.hotline.as_deref().unwrap_or_default();
+        let facts =
+            Facts { dialled: hotline, caller: Some(number), trunk: "", trunk_area: None, diverted_from: None, at: now.wall };
+        let decision = self.setup.plan.decide(&facts);
+        if matches!(decision.mode, Mode::Unknown | Mode::Emergency | Mode::Guided) {
+            return Err(not(NotCalled::NoHotline));
+        }
+        if !outbound.hours.open(now.wall, self.setup.plan.zone()) {
+            let opens = outbound.hours.opens(now.wall, self.setup.plan.zone());
+            return Err(not(NotCalled::Hours { opens }));
+        }
+        let day = self.setup.plan.day_of(now.wall);
+        if self.lists.dialled.of(day, Whom::Number(number)) >= outbound.per_callee {
+            return Err(not(NotCalled::NumberToday(outbound.per_callee)));
+        }
+        if self.lists.dialled.of(day, Whom::Seat(seat)) >= outbound.per_seat {
+            return Err(not(NotCalled::SeatToday(outbound.per_seat)));
+        }
+        let trunk = self.has_room(&decision.number)?;
+        Ok(Going { wanted, decision, trunk })
+    }
+
+    fn may_be_called(&self, now: Now, number: &str) -> Result<(), Why> {
+        let plan = &self.setup.plan;
+        let facts = Facts { dialled: number, caller: None, trunk: "", trunk_area: None, diverted_from: None, at: now.wall };
+        let known = plan.decide(&facts).mode;
+        let refused = match () {
+            () if is_emergency(number) || plan.is_emergency(number) => NotCalled::Emergency,
+            () if known != Mode::Unknown => NotCalled::Hotline,
+            () if self.lists.numbers.of(number, now.wall) == Some(Listed::Blocked) => NotCalled::Blocked,
+            () if self.setup.outbound.refuse.iter().any(|prefix| number.starts_with(prefix.as_str())) => NotCalled::Prefix,
+            () => return Ok(()),
+        };
+        Err(not(refused))
+    }
+
+    /// The trunk by which a call goes. Callers come first: placed calls are the first that find no room.
+    fn has_room(&self, hotline: &str) -> Result<Arc<str>, Why> {
+        let outbound = &self.setup.outbound;
+        let trunk = match &outbound.trunk {
+            Some(name) => self.setup.trunks.iter().find(|trunk| trunk.name == *name),
+            None => self.setup.trunks.get(self.setup.default_route),
+        };
+        let trunk = trunk.ok_or_else(|| not(NotCalled::Off))?;
+        let placed = |is: &dyn Fn(&Active, &Placing) -> bool| {
+            let live = self.calls.values().filter(|active| !active.over);
+            live.filter(|active| active.outbound.as_ref().is_some_and(|placing| is(active, placing))).count()
+        };
+        if placed(&|active, _| active.identity.number == hotline) >= outbound.per_hotline {
+            return Err(not(NotCalled::HotlineFull(outbound.per_hotline)));
+        }
+        if placed(&|_, placing| placing.trunk == trunk.name) >= outbound.per_trunk {
+            return Err(not(NotCalled::TrunkFull));
+        }
+        let open = trunk.channels.saturating_sub(trunk.reserved) as usize;
+        let calls = self.fixed.limits.calls.saturating_sub(self.fixed.limits.reserved);
+        // Those whose phone has not been called yet take a channel soon.
+        let taken = self.channels.of(&trunk.name) + placed(&|_, placing| placing.trunk == trunk.name && !placing.dialled);
+        let full = |taken: usize, of: usize| taken >= of - (of * outbound.leave_percent).div_ceil(100).min(of);
+        if full(taken, open) || full(self.calls.len(), calls) {
+            return Err(not(NotCalled::Busy));
+        }
+        Ok(trunk.name.clone())
+    }
+
+    /// The seat's phone rings; the call's record begins.
+    fn place(&mut self, now: Now, seat: &Arc<str>, going: Going, callback: Option<(Arc<str>, u32)>, out: &mut Vec<Output>) {
+        let Going { wanted: Outgoing { to, ticket, .. }, decision, trunk } = going;
+        let number = to.unwrap_or_default();
+        let account: Arc<str> = format!("seat:{seat}").into();
+        let offered = Offered {
+            direction: CallDirection::Outbound,
+            trunk: account.to_string(),
+            dialled: decision.number.clone(),
+            caller: Some(number.clone()),
+            caller_raw: number.clone(),
+            ..self.decided(&decision)
+        };
+        let identity = Identity {
+            caller: Some(number.clone()),
+            withheld: false,
+            number: decision.number.clone(),
+            line: decision.line.clone(),
+            trunk: account,
+            area: decision.area.code.clone(),
+            history: Vec::new(),
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            max_forwards: MAX_FORWARDS,
+            shows: self.setup.outbound.shown.clone(),
+        };
+        let home =
+            decision.steps.iter().find_map(|step| if let Step::Queue { queue, .. } = step { Some(queue.clone()) } else { None });
+        let outbound = self.setup.outbound.clone();
+        let to = Target { number: number.as_str().into(), trunk: Some(trunk.clone()), emergency: false };
+        let placed = Placed { seat: seat.clone(), to, home, ring_seat: outbound.ring_seat, ring: outbound.ring };
+        // Nobody waits for what the plan does with callers.
+        let recording = OfCall::new(self.records_from_start(&decision), decision.record);
+        let decision = Decision { steps: Arc::default(), ..decision };
+        let id = self.begin(now, decision, identity, BTreeMap::new(), recording);
+        let day = self.setup.plan.day_of(now.wall);
+        tracing::info!(call = %id, %seat, to = %Masked(&number), hotline = %offered.number, "a seat calls out");
+        let data = [("callback", callback.as_ref().map(|(row, _)| row.to_string())), ("ticket", ticket)];
+        if let Some(active) = self.calls.get_mut(&id) {
+            (active.released, active.stopwatch) = (true, Stopwatch::of_placed());
+            active.outbound = Some(Box::new(Placing { seat: seat.clone(), callback, trunk, day, dialled: false }));
+        }
+        self.write_offered(now, id, offered, out);
+        for (key, value) in data.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))) {
+            if let Some(active) = self.calls.get_mut(&id) {
+                active.data.push((key.clone(), value.clone()));
+            }
+            self.write(now, id, What::Data { key, value }, out);
+        }
+        self.count(out, |dialled, keeps| {
+            dialled.add(day, id, Whom::Number(&number), keeps);
+            dialled.add(day, id, Whom::Seat(seat), keeps);
+        });
+        self.with_call(now, id, |call, done| call.place(now, placed, done));
+    }
+
+    fn count(&mut self, out: &mut Vec<Output>, act: impl FnOnce(&mut crate::list::Dialled, &mut Vec<crate::event::Keep>)) {
+        let mut keeps = Vec::new();
+        act(&mut self.lists.dialled, &mut keeps);
+        keeps.into_iter().for_each(|keep| self.keep(keep, out));
+    }
+
+    /// The seat has answered, and the person is being called.
+    pub(super) fn person_dialled(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        if let Some(placing) = active.outbound.as_mut() {
+            placing.dialled = true;
+        }
+        let sip_call_id = active.legs.get(&CALLER).and_then(|leg| leg.call_id.clone());
+        self.write(now, id, What::Dialled { leg: CALLER.0, sip_call_id }, out);
+    }
+
+    /// A call that a seat placed is over: its row is, and the seat is told where it reached nobody.
+    pub(super) fn outbound_over(&mut self, now: Now, id: CallId, outcome: &Outcome, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get(&id) else { return };
+        let Some(placing) = active.outbound.as_deref().cloned() else { return };
+        let (talked, number, hotline) = (active.talked, active.identity.caller.clone(), active.identity.number.clone());
+        let number = number.unwrap_or_default();
+        if let Some((row, attempt)) = &placing.callback {
+            self.callback_over(now, row, *attempt, talked, out);
+        }
+        if talked {
+            // Whoever is talked to is not rung back once more, by whichever click it was.
+            let mut keeps = Vec::new();
+            self.lists.callbacks.served(&number, &hotline, &mut keeps);
+            keeps.into_iter().for_each(|keep| self.keep(keep, out));
+        } else {
+            let Outcome { status, q850, .. } = *outcome;
+            self.queues.seats_mut().note(&placing.seat, SeatWhat::OutboundFailed { call: id, status, q850 });
+        }
+        if !placing.dialled {
+            self.count(out, |dialled, keeps| {
+                dialled.give_back(placing.day, Whom::Number(&number), keeps);
+                dialled.give_back(placing.day, Whom::Seat(&placing.seat), keeps);
+            });
+        }
+    }
+
+    /// A seat that rings for a call of its own is told which kind it is.
+    pub(super) fn with_cause(&self, what: SeatWhat) -> SeatWhat {
+        match what {
+            SeatWhat::Ringing { call, cause: RingCause::Outbound, queue } => {
+                let placing = self.calls.get(&call).and_then(|active| active.outbound.as_deref());
+                let back = placing.is_some_and(|placing| placing.callback.is_some());
+                SeatWhat::Ringing { call, cause: if back { RingCause::Callback } else { RingCause::Outbound }, queue }
+            }
+            what => what,
+        }
+    }
+}
+
+/// Previews come and go here.
+impl Switch {
+    /// The seat looks at it first. A row of the callback list is the seat's meanwhile.
+    fn show(&mut self, now: Now, seat: &Arc<str>, wanted: Outgoing, out: &mut Vec<Output>) -> Result<(), Why> {
+        if self.previews.0.get(seat).is_some_and(|preview| preview.wanted == wanted) {
+            return Ok(());
+        }
+        if let Some(row) = &wanted.callback {
+            self.callback_lease(now, row, seat, out)?;
+        }
+        self.end_preview(now, seat, PreviewEnd::Replaced, out);
+        let lasts = self.setup.outbound.preview;
+        let shown = SeatWhat::Preview {
+            callback: wanted.callback.as_deref().map(Arc::from),
+            ticket: wanted.ticket.as_deref().map(Arc::from),
+            hotline: wanted.hotline.as_deref().unwrap_or_default().into(),
+            seconds: lasts.as_secs(),
+        };
+        self.previews.0.insert(seat.clone(), Preview { wanted, until: now.mono.after(lasts) });
+        self.queues.seats_mut().note(seat, shown);
+        Ok(())
+    }
+
+    /// The seat does not call whom it was shown.
+    pub(super) fn decline(&mut self, now: Now, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<(), Why> {
+        match self.end_preview(now, seat, PreviewEnd::Declined, out) {
+            true => Ok(()),
+            false => Err(SeatRefusal::NoCall.into()),
+        }
+    }
+
+    /// Previews that nobody has answered in time.
+    pub(super) fn previews_end(&mut self, now: Now, out: &mut Vec<Output>) {
+        while let Some(seat) = self.previews.0.iter().find(|(_, it)| it.until <= now.mono).map(|(seat, _)| seat.clone()) {
+            self.end_preview(now, &seat, PreviewEnd::Expired, out);
+        }
+    }
+
+    /// The row is free for others again. False: the seat was shown nothing.
+    fn end_preview(&mut self, now: Now, seat: &Arc<str>, why: PreviewEnd, out: &mut Vec<Output>) -> bool {
+        let Some(preview) = self.previews.0.remove(seat) else { return false };
+        if let Some(row) = &preview.wanted.callback {
+            // It may be gone, or another's by now.
+            let _ = self.listing(out, |switch, keeps| switch.lists.callbacks.give_back(now.wall, row, seat, keeps));
+        }
+        self.queues.seats_mut().note(seat, SeatWhat::PreviewEnded { why });
+        true
+    }
+}
+
+fn not(why: NotCalled) -> Why {
+    Why::List(Refusal::NotCalled(why))
+}
