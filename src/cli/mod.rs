@@ -31,6 +31,7 @@ mod manual;
 mod prompts;
 mod queues;
 mod ready;
+mod recordings;
 mod records;
 mod run;
 mod seats;
@@ -114,6 +115,11 @@ enum Command {
     /// 显示话单
     #[command(subcommand)]
     Records(records::Question),
+    /// Lists calls' recordings, hands them out, and holds them against the journal
+    ///
+    /// 列出、导出、核对录音
+    #[command(subcommand)]
+    Recordings(recordings::Question),
     /// Shows who waits in the queues of a running gateway, and for which seats
     ///
     /// 显示运行中网关的排队情况及座席
@@ -178,6 +184,7 @@ pub fn main() -> ExitCode {
         Command::Ready(question) => ready::run(&question),
         Command::Figures(question) => figures::run(&question),
         Command::Records(question) => records::run(&question),
+        Command::Recordings(question) => recordings::run(&question),
         Command::Queues(question) => queues::run(&question),
         Command::Seats(question) => seats::run(&question),
         Command::Prompts(question) => prompts::run(&question),

@@ -5,7 +5,7 @@ mod backup;
 mod dead_letters;
 mod export;
 mod list;
-mod source;
+pub(super) mod source;
 
 use super::api::Token;
 use super::typed::Moment;
@@ -245,7 +245,7 @@ fn sealer(config: &Config) -> Result<Sealer, Text> {
 }
 
 /// The user who runs this program: what the system knows, and what the person says.
-fn person() -> String {
+pub(super) fn person() -> String {
     let user = std::fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |own| own.uid().to_string());
     let name = ["SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
     format!("user {user} {name}").trim_end().to_owned()

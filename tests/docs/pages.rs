@@ -13,6 +13,7 @@ pub const ENGLISH: &[&str] = &[
     "docs/seats.md",
     "docs/figures.md",
     "docs/toolbar.md",
+    "docs/recordings.md",
     "docs/tickets.md",
     "docs/journal.md",
     "docs/security.md",

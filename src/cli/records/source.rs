@@ -53,10 +53,7 @@ impl Wanted {
 impl Source {
     /// Gives at most so many of them, the newest first, and tells how many there were. `did`: what the audit log calls it.
     pub fn each(&self, did: &str, wanted: &Wanted, limit: u32, mut take: impl FnMut(&Value)) -> Result<u32, Text> {
-        let pages = match &self.url {
-            Some(url) => Pages::Gateway(self.token.open(url)?, wanted.query(), self.numbers.unmasked),
-            None => self.journal(did, wanted)?,
-        };
+        let pages = self.pages(did, wanted)?;
         let (mut given, mut before) = (0, None);
         while given < limit {
             let (records, next) = pages.page(before, (limit - given).min(MOST_RECORDS))?;
@@ -68,6 +65,25 @@ impl Source {
             }
         }
         Ok(given)
+    }
+
+    /// Gives them, the newest first, until it has had enough.
+    pub fn until(&self, did: &str, wanted: &Wanted, take: &mut dyn FnMut(&Value) -> bool) -> Result<(), Text> {
+        let (pages, mut before) = (self.pages(did, wanted)?, None);
+        loop {
+            let (records, next) = pages.page(before, MOST_RECORDS)?;
+            before = next;
+            if !records.iter().all(&mut *take) || before.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn pages(&self, did: &str, wanted: &Wanted) -> Result<Pages<'_>, Text> {
+        match &self.url {
+            Some(url) => Ok(Pages::Gateway(self.token.open(url)?, wanted.query(), self.numbers.unmasked)),
+            None => self.journal(did, wanted),
+        }
     }
 
     fn journal(&self, did: &str, wanted: &Wanted) -> Result<Pages<'_>, Text> {

@@ -270,6 +270,16 @@ fn measure(file: &File) -> io::Result<(String, u64)> {
     Ok((Spelling::Hex.spell(hash.finish().as_ref()), audio(file)?.map_or(0, |(format, data)| format.millis(data))))
 }
 
+/// The same of a file by its path.
+pub fn measured(path: &Path) -> io::Result<(String, u64)> {
+    measure(&File::open(path)?)
+}
+
+/// Copies a recording.
+pub fn copy_into(path: &Path, to: &mut File) -> io::Result<u64> {
+    io::copy(&mut File::open(path)?, to)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use figures::Figures;
 use files::{Done, Files, Job};
 use finalizer::{Finalizer, Retention};
+pub use finalizer::{copy_into, measured};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;

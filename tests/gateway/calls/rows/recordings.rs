@@ -284,3 +284,53 @@ fn kill_9_while_a_recording_is_masked_and_while_it_is_paused_leaves_it_closed_an
     assert_eq!(tones(&left[first..][..LOOK], &ALL), [CALLER]);
     assert!(silence(&left) > 300, "the masked time is silent");
 }
+
+/// Listed, handed out with its facts, and held against the journal: a file that was changed or taken away is found.
+#[test]
+fn recordings_are_listed_exported_and_verified_from_the_command_line() {
+    let (mut scene, _expert) = recorded(EXPERTS, "");
+    let caller = scene.caller.hum(&scene.answer, CALLER);
+    pass(LOOK as u64 / 8);
+    drop(caller);
+    scene.caller.bye();
+    scene.seat.hung_up();
+    let data = ready(&scene.gateway)["data"].clone();
+    let run = |args: &[&str]| {
+        let output = scene.gateway.ask(&[&["recordings"], args].concat());
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let call = scene.call.as_str();
+    let (_, table, _) = run(&["ls", "--number", "12345"]);
+    assert!(table.contains(call) && table.contains("ready"), "{table}");
+    assert_eq!(run(&["ls", "--number", "12315", "--json"]).1, "");
+    assert!(run(&["ls", "--day", "2020-01-01"]).2.contains("no recording fits"));
+    let out = scene.gateway.folder.path().join("out");
+    let export = || run(&["export", call, "--to", out.to_str().unwrap()]);
+    assert_eq!(export().0, 2, "no such folder");
+    std::fs::create_dir(&out).unwrap();
+    let (status, files, error) = export();
+    assert_eq!((status, files.lines().count()), (0, 2), "{error}");
+    channels(&std::fs::read(out.join(format!("{call}.wav"))).unwrap(), &data["recording"]);
+    let facts: Value = serde_json::from_slice(&std::fs::read(out.join(format!("{call}.json"))).unwrap()).unwrap();
+    assert_eq!((&facts["call_id"], &facts["recording"]["sha256"]), (&json!(call), &data["recording"]["sha256"]));
+    assert!(export().2.contains("is there already"), "nothing is overwritten");
+    let audit = std::fs::read_to_string(scene.gateway.folder.path().join("var/audit.log")).unwrap();
+    assert_eq!(audit.lines().filter(|line| line.contains("recording exported") && line.contains(call)).count(), 1, "{audit}");
+    assert_eq!(run(&["verify", "--all"]).0, 0);
+    let days = std::fs::read_dir(scene.gateway.folder.path().join("var/recordings")).unwrap();
+    let file = days.flatten().next().unwrap().path().join(format!("{call}.wav"));
+    let whole = std::fs::read(&file).unwrap();
+    let mut changed = whole.clone();
+    changed[5000] ^= 1;
+    std::fs::write(&file, changed).unwrap();
+    let (status, told, _) = run(&["verify"]);
+    assert!(status == 1 && told.contains(&format!("changed {call}")), "{status} {told}");
+    assert_eq!(run(&["export", call, "--to", "/nowhere"]).0, 2);
+    std::fs::remove_file(&file).unwrap();
+    let (status, told, _) = run(&["verify", "--call", call]);
+    assert!(status == 1 && told.contains(&format!("missing {call}")), "{status} {told}");
+    std::fs::write(file.with_file_name("01938000-0000-7000-8000-000000000001.wav"), &whole).unwrap();
+    let (status, told, _) = run(&["verify", "--all"]);
+    assert!(status == 1 && told.contains("unknown to the journal"), "{status} {told}");
+}
