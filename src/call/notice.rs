@@ -38,12 +38,13 @@ impl Call {
 
     /// The words that come before this step. An emergency line is rung without a word before it.
     pub(super) fn told_before(&mut self, step: Option<&Step>) -> Option<Arc<str>> {
+        let deaf = self.is_deaf();
         let calls = match step? {
-            Step::Queue { .. } | Step::Message { .. } => true,
+            Step::Queue { .. } => true,
             Step::Ring { targets, .. } => targets.iter().all(|target| !target.emergency),
             _ => false,
         };
-        self.untold.take_if(|_| calls && !self.late).map(|untold| untold.prompt)
+        self.untold.take_if(|_| calls && !deaf).map(|untold| untold.prompt)
     }
 
     /// Somebody has the caller, who has not been told all yet. Meanwhile the caller is heard.

@@ -149,11 +149,6 @@ pub enum What {
         by: Author,
         cause: RecordingCause,
     },
-    /// The caller has left a message of this length, the whole of which is in the call's recording.
-    Message {
-        ms: u64,
-        ended: MessageEnd,
-    },
     /// Call data (随路数据) that a seat has set: it goes along with every move.
     Data {
         key: String,
@@ -280,34 +275,7 @@ pub enum Result {
     Failed,
     /// The plan sent the caller away (announce-only, released, unknown number).
     Rejected,
-    /// Nobody took the caller, who has left a message.
-    Message,
     Interrupted,
-}
-
-/// How a caller's message ended, or why there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageEnd {
-    /// The caller pressed the key that ends it.
-    Key,
-    HungUp,
-    Silence,
-    /// It was as long as messages may be.
-    Limit,
-    /// It was too short to be one, and is thrown away.
-    TooShort,
-    /// Messages may be no more, or take no more room, on this day.
-    Full,
-    /// Nothing can be recorded.
-    NoRoom,
-}
-
-impl MessageEnd {
-    /// There is a message.
-    pub fn kept(self) -> bool {
-        matches!(self, MessageEnd::Key | MessageEnd::HungUp | MessageEnd::Silence | MessageEnd::Limit)
-    }
 }
 
 impl CallDirection {
@@ -329,7 +297,7 @@ impl By {
 }
 
 impl Result {
-    pub const ALL: [Result; 11] = [
+    pub const ALL: [Result; 10] = [
         Result::Answered,
         Result::AbandonedAnnouncement,
         Result::AbandonedQueue,
@@ -339,7 +307,6 @@ impl Result {
         Result::Timeout,
         Result::Failed,
         Result::Rejected,
-        Result::Message,
         Result::Interrupted,
     ];
 
@@ -355,7 +322,6 @@ impl Result {
             Result::Timeout => "timeout",
             Result::Failed => "failed",
             Result::Rejected => "rejected",
-            Result::Message => "message",
             Result::Interrupted => "interrupted",
         }
     }

@@ -4,8 +4,7 @@
 use super::recording;
 use super::report;
 use super::shape::{
-    Area, Begun, Direction, Hotline, LeftMessage, LeftOut, Leg, Media, PlayedPrompt, Record, Recording, Seat, Survey, Told,
-    Transfer,
+    Area, Begun, Direction, Hotline, LeftOut, Leg, Media, PlayedPrompt, Record, Recording, Seat, Survey, Told, Transfer,
 };
 use super::timing::{Span, Timing};
 use super::zone::Zone;
@@ -102,7 +101,6 @@ impl<'a> Fold<'a> {
             }
             What::Position { ahead, minutes } => self.record.told = Some(Told { ahead: *ahead, minutes: *minutes, at }),
             What::Recording { action, by, cause } => self.recorded(*action, by, *cause, entry),
-            What::Message { ms, ended } => self.record.message = Some(LeftMessage { ms: *ms, ended: *ended }),
             What::CallbackWanted => self.record.callback_wanted = true,
             What::Survey { .. } => {}
             What::Held { .. }

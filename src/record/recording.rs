@@ -16,8 +16,6 @@ pub enum State {
     Empty,
     /// Nothing could be written.
     Missing,
-    /// A message that was too short to be one.
-    Discarded,
     /// Its time was over.
     Purged,
 }
@@ -44,7 +42,6 @@ impl State {
             State::Interrupted => "interrupted",
             State::Empty => "empty",
             State::Missing => "missing",
-            State::Discarded => "discarded",
             State::Purged => "purged",
         }
     }

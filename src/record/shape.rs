@@ -4,8 +4,7 @@
 use crate::base::Masked;
 use crate::event::fact::Listed;
 use crate::event::{
-    Author, By, CallDirection, MessageEnd, Mode, Party, Phase, RecordingAction, RecordingCause, Result, TransferKind,
-    TransferResult,
+    Author, By, CallDirection, Mode, Party, Phase, RecordingAction, RecordingCause, Result, TransferKind, TransferResult,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -87,9 +86,6 @@ pub struct Record {
     /// The caller's opinion of it, once asked.
     pub survey: Option<Survey>,
     pub recording: Option<Recording>,
-    /// The message that the caller left, or began to leave; left out for who did not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<LeftMessage>,
     /// Its tickets that were known at this moment.
     pub tickets: Vec<Ticket>,
     /// The gateway's name.
@@ -214,7 +210,7 @@ pub struct Recording {
     pub begun: Option<Begun>,
     /// `pending` (the call lasts, or its file is not done), `ready`, `partial` (some audio was lost in the gateway),
     /// `interrupted` (the gateway died in the call; what it had written), `empty` (there was nothing to hear), `missing`
-    /// (nothing could be written), `discarded` (a message that was too short), `purged`. Of what others hand in: `ready`, `elsewhere`.
+    /// (nothing could be written), `purged`. Of what others hand in: `ready`, `elsewhere`.
     pub state: String,
 }
 
@@ -243,14 +239,6 @@ pub struct LeftOut {
     /// Why it ended.
     pub ended: Option<RecordingCause>,
     pub ms: Option<u64>,
-}
-
-/// A caller's message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct LeftMessage {
-    /// Its length; its sound is the end of the call's recording.
-    pub ms: u64,
-    pub ended: MessageEnd,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -32,17 +32,12 @@ pub enum Recording {
         call: CallId,
         at: Mono,
     },
-    /// It is over, and nothing of it is to be kept.
-    Discarded {
-        call: CallId,
-        at: Mono,
-    },
 }
 
 impl Recording {
     pub fn call(&self) -> CallId {
-        use Recording::{Begins, Discarded, Ends, Turns};
-        let (Begins { call, .. } | Turns { call, .. } | Ends { call, .. } | Discarded { call, .. }) = *self;
+        use Recording::{Begins, Ends, Turns};
+        let (Begins { call, .. } | Turns { call, .. } | Ends { call, .. }) = *self;
         call
     }
 }

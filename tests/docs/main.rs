@@ -137,7 +137,7 @@ fn commands_that_are_not_run_are_there() {
             let mut words =
                 name.split(' ').take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')).peekable();
             let mut asked: Vec<String> = words.next().into_iter().map(str::to_owned).collect();
-            if asked.iter().any(|command| command == "records" || command == "calls") && name.contains(' ') {
+            if asked.iter().any(|command| ["records", "calls", "recordings"].contains(&command.as_str())) && name.contains(' ') {
                 asked.extend(words.next().filter(|word| !word.starts_with('-')).map(str::to_owned));
             }
             let help = helps.entry(asked.clone()).or_insert_with(|| help(&asked));

@@ -22,7 +22,6 @@ pub const LIVE: &[&str] = &[
     "limits.source_rate",
     "log.level",
     "media.prompts",
-    "messages",
     "outbound",
     "plan",
     "queues",

@@ -8,8 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// In the order of their metrics.
-const STATES: [State; 7] =
-    [State::Ready, State::Partial, State::Interrupted, State::Empty, State::Missing, State::Discarded, State::Purged];
+const STATES: [State; 6] = [State::Ready, State::Partial, State::Interrupted, State::Empty, State::Missing, State::Purged];
 
 #[derive(Default)]
 pub struct Figures {

@@ -29,8 +29,6 @@ pub enum Job {
     Audio { call: CallId, skipped: u64, bytes: Vec<u8> },
     /// These were all; some may have been lost on the way.
     Whole { call: CallId, lost: bool },
-    /// Nothing of it is to be kept.
-    Discarded { call: CallId },
     /// The call is not recorded: too many are.
     Missed { call: CallId },
 }
@@ -79,7 +77,7 @@ impl Files {
     pub fn guarded(&mut self, job: Job) {
         let (call, size, last) = match &job {
             Job::Audio { call, bytes, .. } => (*call, bytes.len(), false),
-            Job::Whole { call, .. } | Job::Discarded { call } | Job::Missed { call } => (*call, 0, true),
+            Job::Whole { call, .. } | Job::Missed { call } => (*call, 0, true),
         };
         if threads::guarded(FILES, || self.take(job)).is_some() {
             return;
@@ -97,10 +95,6 @@ impl Files {
         match job {
             Job::Audio { call, skipped, bytes } => self.audio(call, skipped, &bytes),
             Job::Whole { call, lost } => self.whole(call, lost),
-            Job::Discarded { call } => {
-                self.open.remove(&call);
-                self.finish(Done { call, state: State::Discarded });
-            }
             Job::Missed { call } => self.finish(Done { call, state: State::Missing }),
         }
     }

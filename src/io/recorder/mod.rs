@@ -236,7 +236,6 @@ impl Assembler {
             Recording::Begins { .. } => {}
             Recording::Turns { call, at, keeping } => self.recordings.turn(at, call, keeping),
             Recording::Ends { call, at } => self.recordings.end(at, call),
-            Recording::Discarded { call, at } => self.recordings.discard(at, call),
         }
     }
 
@@ -257,10 +256,6 @@ impl Assembler {
             Made::Whole { call, lost } => {
                 let lost = self.skipped.remove(&call).is_some() || lost;
                 send(&self.jobs, Job::Whole { call, lost });
-            }
-            Made::Discarded { call } => {
-                self.skipped.remove(&call);
-                send(&self.jobs, Job::Discarded { call });
             }
         }
     }

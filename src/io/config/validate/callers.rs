@@ -3,7 +3,7 @@
 use super::Check;
 use crate::base::Text;
 use crate::io::config::callers::{self, Overflow};
-use crate::io::config::queues::{MESSAGE, QueueRecord};
+use crate::io::config::queues::QueueRecord;
 use crate::io::config::schema::Config;
 use crate::plan::suggestion;
 use std::time::Duration;
@@ -13,7 +13,6 @@ const LEAST_EVERY: Duration = Duration::from_secs(10);
 const MOST_LINKS: usize = 8;
 const MOST_CALLBACKS: usize = 100_000;
 const MOST_RETRIES: u32 = 2;
-const LONGEST_MESSAGE: Duration = Duration::from_secs(3600);
 
 fn nothing_recorded() -> Text {
     both!("nothing is recorded: set recording.on_demand = true", "未启用录音：请设 recording.on_demand = true")
@@ -32,8 +31,6 @@ impl Check<'_> {
             });
             let asks = queue.record == QueueRecord::Yes;
             self.require(!asks || config.records(), &at("record"), nothing_recorded);
-            let takes = queue.overflow.iter().any(|link| link == MESSAGE);
-            self.require(!takes || config.records(), &at("overflow"), nothing_recorded);
             for text in &queue.overflow {
                 self.link(config, name, text);
             }
@@ -44,7 +41,6 @@ impl Check<'_> {
             });
         }
         self.questions(config);
-        self.messages(config);
     }
 
     fn link(&mut self, config: &Config, queue: &str, text: &str) {
@@ -66,24 +62,7 @@ impl Check<'_> {
                 let known = config.trunks.iter().filter(|(_, trunk)| trunk.enabled).map(|(name, _)| name.as_str());
                 self.require(there, &at, || both!("no trunk `{trunk}`", "没有中继 `{trunk}`").then(&suggestion(&trunk, known)));
             }
-            Ok(Overflow::Target { .. } | Overflow::Callback | Overflow::Message) => {}
-        }
-    }
-
-    fn messages(&mut self, config: &Config) {
-        let messages = &config.messages;
-        let at = |key| ["messages", key];
-        let one = messages.key.len() == 1 && messages.key.chars().all(|key| "0123456789*#".contains(key));
-        self.require(one, &at("key"), || both!("must be one key: 0-9, * or #", "应为一个按键：0-9、* 或 #"));
-        self.require(!messages.prompt.is_empty(), &at("prompt"), || both!("is empty", "不能为空"));
-        self.positive(messages.most, &at("most"));
-        self.positive(messages.silence, &at("silence"));
-        self.require(messages.most <= LONGEST_MESSAGE, &at("most"), || both!("is more than 1h", "不得长于 1h"));
-        self.require(messages.least < messages.most, &at("least"), || {
-            both!("no message would be kept: `most` is no longer", "不会保留任何留言：most 不比它长")
-        });
-        for (value, key) in [(u64::from(messages.per_day), "per_day"), (messages.bytes_per_day, "bytes_per_day")] {
-            self.require(value > 0, &at(key), || both!("is 0", "不能为 0"));
+            Ok(Overflow::Target { .. } | Overflow::Callback) => {}
         }
     }
 
