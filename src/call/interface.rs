@@ -243,6 +243,11 @@ pub enum QueueCommand {
         queue: Arc<str>,
         seat: Arc<str>,
     },
+    /// The seat's phone died in the conversation.
+    Lost {
+        queue: Arc<str>,
+        seat: Arc<str>,
+    },
     Freed {
         seat: Arc<str>,
     },

@@ -12,6 +12,15 @@ use std::time::Duration;
 /// asking for a move has not seen it refused either: that caller, too, was to be sent on.
 const AT_REFUSAL: Duration = Duration::from_millis(500);
 
+/// How somebody left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Willingly,
+    /// It took a refusal for its answer.
+    ByMistake,
+    Died,
+}
+
 /// The part that somebody who left had in the move under way.
 enum Loss {
     Nothing,
@@ -43,7 +52,7 @@ impl Call {
             return Err(Refusal::NotAllowed);
         }
         self.dismiss(leg);
-        self.left(now, leg, false);
+        self.left(now, leg, Left::Willingly);
         Ok(())
     }
 
@@ -54,8 +63,15 @@ impl Call {
         }
     }
 
+    /// The seat's phone is dead: the queue is not to ring it again at once.
+    fn lose_seat(&mut self) {
+        if let Some(Lease { queue, seat, .. }) = self.talk().and_then(|t| t.lease.take()) {
+            self.out.push(Output::Queue(QueueCommand::Lost { queue, seat }));
+        }
+    }
+
     /// Somebody has left the conversation (its leg is over): the others stay together.
-    pub(super) fn left(&mut self, now: Now, leg: LegNo, died: bool) {
+    pub(super) fn left(&mut self, now: Now, leg: LegNo, how: Left) {
         self.line_lost(leg);
         let Some(talk) = self.talk() else { return };
         let served = talk.is_served_by(leg);
@@ -66,7 +82,10 @@ impl Call {
             Loss::Target(seq) => self.target_left(seq),
             Loss::Nothing => {}
         }
-        if served && died && self.talk().is_some_and(|t| t.people() < 2 && t.ringing().is_none()) {
+        if served && how == Left::Died {
+            self.lose_seat();
+        }
+        if served && how != Left::Willingly && self.talk().is_some_and(|t| t.people() < 2 && t.ringing().is_none()) {
             return self.nobody_left(now);
         }
         if served {

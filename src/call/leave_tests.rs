@@ -100,6 +100,20 @@ fn what_is_asked_leaves_nobody_alone_either() {
     }
 }
 
+/// A phone that has died is not rung again at once, however many stay; one that hung up may be.
+#[test]
+fn a_seat_whose_phone_died_is_given_back_as_lost() {
+    for (by, others) in [EndedBy::Network, EndedBy::Peer].into_iter().flat_map(|by| [(by, 0), (by, 1)]) {
+        let mut scene = crowd(others);
+        scene.end(SEAT, by, None);
+        let told = |effect: &Output| scene.effects.iter().filter(|of| *of == effect).count();
+        let lost = told(&Output::Queue(QueueCommand::Lost { queue: "12345".into(), seat: "s1".into() }));
+        let freed = told(&Output::Queue(QueueCommand::Freed { seat: "s1".into() }));
+        let wanted = if by == EndedBy::Network { (1, 0) } else { (0, 1) };
+        assert_eq!((lost, freed), wanted, "{by:?}, {others} others");
+    }
+}
+
 #[test]
 fn an_emergency_line_stops_ringing_when_the_caller_has_gone_and_then_the_seat() {
     let mut scene = talking();

@@ -1,6 +1,7 @@
 //! The parties a call rings and talks to.
 
 use super::accepting::Accept;
+use super::leave::Left;
 use super::profile::{codec_name, on_hold, profile};
 use super::talk::{Lease, Talk};
 use super::{CALLER, Call, Called, Dialled, LegNo, Outcome, Output, QueueCommand, Stage};
@@ -222,7 +223,12 @@ impl Call {
                 return;
             }
             let unmeant = self.leaves_for_refusal(now, leg);
-            return self.left(now, leg, by == By::Network || unmeant);
+            let how = match by {
+                By::Network => Left::Died,
+                _ if unmeant => Left::ByMistake,
+                _ => Left::Willingly,
+            };
+            return self.left(now, leg, how);
         }
         if self.placer_waits(leg) {
             let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };

@@ -47,6 +47,31 @@ fn a_seat_that_does_not_answer_rests_longer_each_time_up_to_a_bound() {
     assert_eq!((out, b.queues.seats().missed().len()), (vec![rings(1, "a")], 0));
 }
 
+/// Its caller is at the head again, and would ring it in vain for as long as a seat may ring.
+#[test]
+fn a_phone_that_dies_while_it_talks_rests_and_stands_behind_others_until_it_shows_life() {
+    let dead = || {
+        let mut b = Bench::phones(&["a", "b"], Strategy::LongestIdle);
+        b.join(1);
+        b.answered(1, "a");
+        b.join(2);
+        b.answered(2, "b");
+        let lost = Input::Lost { call: call(1), queue: "12345".into(), seat: "a".into() };
+        assert_eq!((b.give(lost.clone()), b.give(lost)), (vec![], vec![]), "twice is once");
+        assert_eq!(b.join_as(1, "12345", Priority::NORMAL, true), [], "it is not rung again at once");
+        assert!(b.queues.seats().missed().contains("a"));
+        b
+    };
+    let mut b = dead();
+    assert_eq!(b.freed(2, "b"), [rings(1, "b")]);
+    b.answered(1, "b");
+    assert_eq!(b.queues.seats().get("a").unwrap().shift.missed, [].into(), "nobody was kept waiting by the person");
+    let mut b = dead();
+    assert_eq!(heard(&mut b, "a", true), [rings(1, "a")], "it is back");
+    let mut b = dead();
+    assert_eq!(b.pass(REST), [rings(1, "a")], "there is no other");
+}
+
 #[test]
 fn any_sign_of_life_ends_the_doubt() {
     let missed = || {

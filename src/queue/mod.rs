@@ -19,7 +19,7 @@
 //! **What the caller of this machine must do.** Carry out outputs before it gives the next input about the same call.
 //! When a seat answers whose ringing was stopped already (its 200 crossed our CANCEL), acknowledge and end that leg
 //! and give no `Answered`: the channel is free since `Stop`, and an `Answered` is ignored. After an `Answered`
-//! that held, give one `Freed` when the seat's leg is gone, whatever became of the caller.
+//! that held, give one `Freed` when the seat's leg is gone, or one `Dropped` or `Lost`, whatever became of the caller.
 //!
 //! **Failure.** A seat that did not answer within `ring_timeout` (the queue stops it) or that refused is not tried
 //! for that call during `rest_after_failure`; then it is, but among free seats those that failed the call less often
@@ -29,7 +29,7 @@
 //!
 //! **Busy seats.** A seat is rung only while it has a channel that no call uses, however that call reached it: `seat` counts.
 //!
-//! **Absence.** A seat in doubt rests longer each time, up to `rest_max`, and stands behind all others. While it rings, the
+//! **Absence.** A seat whose phone died in a conversation is in doubt, as one that does not answer. A seat in doubt rests longer each time, up to `rest_max`, and stands behind all others. While it rings, the
 //! call still wants a seat that is in no doubt: so a phone that is off costs one caller one ring. A PBX is in doubt only
 //! when it could not be reached at all.
 //!
@@ -136,6 +136,8 @@ pub enum Input {
     SignOfLife { seat: Arc<str>, request: bool },
     /// A seat answered this call of that queue, and was gone before it could be heard.
     Dropped { call: CallId, queue: Arc<str>, seat: Arc<str> },
+    /// The seat's phone died in the conversation of this call of that queue.
+    Lost { call: CallId, queue: Arc<str>, seat: Arc<str> },
     /// The conversation of this call on this seat is over.
     Freed { call: CallId, seat: Arc<str> },
     /// The call is over, whatever was said of it or was not: nothing of it is left here.

@@ -84,6 +84,7 @@ impl Queues {
             Input::Refused { call, seat, failure } => self.failed(now, call, &seat, failure),
             Input::SignOfLife { seat, request } => self.shows_life(&seat, request),
             Input::Dropped { call, queue, seat } => self.dropped(now, call, &queue, &seat),
+            Input::Lost { call, queue, seat } => self.lost(now, call, &queue, &seat),
             Input::Freed { call, seat } => self.freed(call, &seat),
             Input::Over { call } => self.over(now, call, out),
         }
@@ -333,11 +334,7 @@ impl Queues {
         if self.seats.lease(call, seat) != Some(Lease::Talking) {
             return;
         }
-        if let Some(Queue { rest_after_failure, rest_max, refusal_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
-            let (rests, refusals) = ((*rest_after_failure, *rest_max), (*rest_after_failure, *refusal_max));
-            self.past_waits.failures(call).map(|failed| failed.add(seat, now, refusals));
-            self.judge(now, seat, MissCause::Dropped, rests);
-        }
+        self.blame(now, call, queue, seat, MissCause::Dropped);
         self.seats.dropped(call, seat);
         self.seats.give_back(call, seat);
         self.seats.called_in_vain(now, seat, call, MissCause::Dropped);
@@ -350,6 +347,23 @@ impl Queues {
         while let Some(seat) = self.seats.leased(call).cloned() {
             self.seats.give_back(call, &seat);
             self.worked(&seat);
+        }
+    }
+
+    /// The phone died while it talked: it is not rung again at once, and others are called before it until it shows life.
+    fn lost(&mut self, now: Mono, call: CallId, queue: &Arc<str>, seat: &Arc<str>) {
+        if self.seats.lease(call, seat) == Some(Lease::Talking) {
+            self.blame(now, call, queue, seat, MissCause::Unreachable);
+            self.freed(call, seat);
+        }
+    }
+
+    /// The seat had the call, and failed it.
+    fn blame(&mut self, now: Mono, call: CallId, queue: &Arc<str>, seat: &Arc<str>, failure: MissCause) {
+        if let Some(Queue { rest_after_failure, rest_max, refusal_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
+            let (rests, refusals) = ((*rest_after_failure, *rest_max), (*rest_after_failure, *refusal_max));
+            self.past_waits.failures(call).map(|failed| failed.add(seat, now, refusals));
+            self.judge(now, seat, failure, rests);
         }
     }
 

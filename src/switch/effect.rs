@@ -256,6 +256,7 @@ impl Switch {
             QueueCommand::Rang { seat } => queue::Input::Rang { call: id, seat },
             QueueCommand::Refused { seat, failure } => queue::Input::Refused { call: id, seat, failure },
             QueueCommand::Dropped { queue, seat } => queue::Input::Dropped { call: id, queue, seat },
+            QueueCommand::Lost { queue, seat } => queue::Input::Lost { call: id, queue, seat },
             QueueCommand::Freed { seat } => queue::Input::Freed { call: id, seat },
         };
         self.queue_input(now, input);
