@@ -1,7 +1,7 @@
 //! A disk: entries become durable after a while, or much later when it is full. Checks what the log must be.
 
 use hotline::base::{CallId, Mono, Rng};
-use hotline::event::{Entry, What};
+use hotline::event::{CallDirection, Entry, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub struct Journal {
     unheld: BTreeSet<CallId>,
     /// Calls whose caller has heard something final, and which so must never be lost.
     pub covered: BTreeSet<CallId>,
+    /// Calls that seats have placed.
+    pub placed: BTreeSet<CallId>,
     next: u64,
     last: BTreeSet<CallId>,
     /// Calls in which the process died.
@@ -35,6 +37,9 @@ impl Journal {
             return Err(format!("entry {} of {} is numbered {}", log.len(), entry.call, entry.seq));
         }
         match entry.what {
+            What::Offered(offered) if entry.seq == 1 && offered.direction == CallDirection::Outbound => {
+                self.placed.insert(entry.call);
+            }
             What::Offered(offered) if entry.seq == 1 => {
                 self.offered.insert(offered.sip_call_id, (entry.call, ticket));
                 if self.down {

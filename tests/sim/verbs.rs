@@ -1,7 +1,7 @@
 //! Verbs of toolbars, as people press them: twice, at the wrong time, about each other.
 
 use hotline::base::Rng;
-use hotline::control::seat::RecordVerb;
+use hotline::control::seat::{Outgoing, RecordVerb};
 use hotline::control::{Command, SeatVerb};
 use hotline::event::TransferKind;
 use hotline::event::seat::{Author, AuthorKind, SuperviseMode};
@@ -16,7 +16,7 @@ pub fn any(rng: &mut Rng, seats: usize) -> Command {
     let mode = [SuperviseMode::Monitor, SuperviseMode::Whisper, SuperviseMode::Barge][rng.below(3) as usize];
     let kinds = [TransferKind::Consult, TransferKind::ThreeWay, TransferKind::Blind, TransferKind::Emergency];
     let kind = kinds[rng.below(4) as usize];
-    let verb = match rng.below(28) {
+    let verb = match rng.below(31) {
         0 => SeatVerb::Answer,
         1 => SeatVerb::Reject,
         2 => SeatVerb::HangUp,
@@ -39,11 +39,19 @@ pub fn any(rng: &mut Rng, seats: usize) -> Command {
         21 if rng.chance(300) => SeatVerb::StopSupervising,
         22 => SeatVerb::Intercept { seat: other },
         24..28 => SeatVerb::Record(record(rng)),
+        28..31 => SeatVerb::Call(outgoing(rng)),
         23 if rng.chance(100) => SeatVerb::ForceDrop,
         _ => SeatVerb::SetData { key: "subject".to_owned(), value: "供水".to_owned() },
     };
     let kind = if rng.chance(800) { AuthorKind::Supervisor } else { AuthorKind::Seat };
     Command::Seat { by: Author { kind, name: seat.clone() }, seat, verb: Box::new(verb) }
+}
+
+/// A person, the same again, or one who is not to be called so; placed at once, or looked at first.
+fn outgoing(rng: &mut Rng) -> Outgoing {
+    let to = ["13912345678", "13912345679", "069188886666", "110"].get(rng.below(5) as usize);
+    let to = to.map(|to| (*to).to_owned());
+    Outgoing { to, hotline: None, callback: None, ticket: None, preview: rng.chance(200) }
 }
 
 fn record(rng: &mut Rng) -> RecordVerb {

@@ -15,7 +15,7 @@ use crate::vandal::Vandal;
 use crate::verbs;
 use bytes::Bytes;
 use hotline::base::trap::{self, Trap};
-use hotline::base::{Flow, Mono, Now, Proto, Rng, Target, Wall};
+use hotline::base::{CallId, Flow, Mono, Now, Proto, Rng, Target, Wall};
 use hotline::control::{Command, Reply};
 use hotline::event::{Entry, Kept, Result as Outcome, TransferKind, What};
 use hotline::io::journal::Tagging;
@@ -144,6 +144,8 @@ pub struct Summary {
     pub repeated: u64,
     /// Calls that went to another ticket system for their subject.
     pub tagged: u64,
+    /// Persons whom a seat called, and who talked to it.
+    pub called: u64,
     /// Messages that somebody made up.
     pub forged: u64,
 }
@@ -171,6 +173,7 @@ impl Summary {
         self.unclear += other.unclear;
         self.repeated += other.repeated;
         self.tagged += other.tagged;
+        self.called += other.called;
         self.forged += other.forged;
     }
 }
@@ -707,7 +710,9 @@ impl World {
         }
         let id = headers.text(&Name::XHotlineCallId).and_then(|id| id.parse().ok());
         let known = id.is_some_and(|id| self.journal.entries.contains_key(&id));
-        let history = headers.text(&Name::HistoryInfo).is_some_and(|history| history.contains(";index=1"));
+        // One that a seat places has come from nowhere.
+        let placed = id.is_some_and(|id| self.journal.placed.contains(&id));
+        let history = placed || headers.text(&Name::HistoryInfo).is_some_and(|history| history.contains(";index=1"));
         let fewer = headers.text(&Name::MaxForwards).and_then(|n| n.parse::<u8>().ok()).is_some_and(|n| n < 70);
         if known && history && fewer { Ok(()) } else { Err(format!("a party is called without its call's marks: {headers:?}")) }
     }
@@ -787,8 +792,9 @@ impl World {
         let keys: u64 = alive.map(Party::keys).sum();
         let counters = self.switch.counters();
         let calls = self.journal.entries.len() as u64;
-        if calls != self.calls + counters.calls {
-            return Err(format!("{} calls, {calls} in the journal", self.calls + counters.calls));
+        let counted = self.calls + counters.calls + self.journal.placed.len() as u64;
+        if calls != counted {
+            return Err(format!("{counted} calls, {calls} in the journal"));
         }
         if let Some(shard) = self.shards.iter().find(|s| s.opened != s.closed) {
             return Err(format!("{} legs opened media, {} closed it", shard.opened, shard.closed));
@@ -805,6 +811,8 @@ impl World {
             summary.tagged = records.tagged();
             summary.repeated = records.systems.iter().map(|system| system.repeated).sum();
         }
+        let talked = |call: &&CallId| self.journal.entries[*call].iter().any(|what| matches!(what, What::Joined { .. }));
+        summary.called = self.journal.placed.iter().filter(talked).count() as u64;
         for entry in self.journal.entries.values().filter_map(|log| log.last()) {
             let What::Ended { result, .. } = entry else { continue };
             match result {
