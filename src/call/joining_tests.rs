@@ -97,10 +97,10 @@ fn the_caller_survives_the_first_line() {
         let mut talking = consulting();
         talking.end(SEAT, by, None);
         assert_eq!(talking.hears(CALLER), Audio::Mix(vec![LINE, TARGET]));
-        assert!(!talking.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })), "it is the same seat");
+        assert!(!gives_back(&talking, by), "it is the same seat");
         talking.end(LINE, by, None);
         assert_eq!(talking.hears(CALLER), Audio::Relay(TARGET));
-        assert!(talking.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+        assert!(gives_back(&talking, by));
         let mut ringing = dialling(TransferKind::Consult);
         ringing.end(SEAT, by, None);
         assert_eq!(ringing.hears(CALLER), Audio::Relay(LINE));

@@ -1,6 +1,6 @@
 //! Ways in which other systems get stuck, each by its number in the field's list of them, as far as the call decides them.
 
-use super::tests::{Scene, goal, queue, ring};
+use super::tests::{Scene, gives_back, goal, queue, ring};
 use super::*;
 use crate::dialog::EndedBy;
 use crate::event::TransferKind;
@@ -37,7 +37,7 @@ fn row_04_when_the_first_answers_and_is_lost_the_caller_is_offered_again_at_the_
     scene.ring("s2");
     scene.answer(LegNo(1));
     scene.end(LegNo(1), EndedBy::Network, None);
-    assert!(scene.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })), "its channel is free");
+    assert!(gives_back(&scene, EndedBy::Network), "its channel is free");
     assert!(scene.effects.iter().any(|effect| matches!(effect, Output::Queue(QueueCommand::Join { head: true, .. }))));
     assert!(!scene.hung_up(CALLER), "and the caller stays");
     scene.ring("s2");

@@ -152,6 +152,15 @@ pub(super) fn talking() -> Scene {
 }
 
 /// Numbers to try, one after another.
+/// The queue has its seat again, and was told whether the phone died.
+pub(super) fn gives_back(scene: &Scene, by: EndedBy) -> bool {
+    let seat = "s1".into();
+    scene.has(&Output::Queue(match by {
+        EndedBy::Network => QueueCommand::Lost { queue: "12345".into(), seat },
+        _ => QueueCommand::Freed { seat },
+    }))
+}
+
 pub(super) fn goal(numbers: &[&str]) -> Goal {
     let Step::Ring { targets, timeout, .. } = ring(numbers) else { panic!("a ring") };
     Goal::targets(numbers[0], &targets, timeout)

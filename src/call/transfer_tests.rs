@@ -187,7 +187,7 @@ fn the_caller_survives_the_seat_whatever_the_seat_s_end() {
         let mut consulting = moved(TransferKind::Consult);
         consulting.end(SEAT, by, None);
         assert!(together(&consulting, &[CALLER, TARGET]));
-        assert!(consulting.has(&Output::Queue(QueueCommand::Freed { seat: "s1".into() })));
+        assert!(gives_back(&consulting, by));
         let mut swapped = moved(TransferKind::Consult);
         swapped.request(SEAT, Request::Swap).unwrap();
         swapped.end(SEAT, by, None);

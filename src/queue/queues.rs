@@ -334,7 +334,11 @@ impl Queues {
         if self.seats.lease(call, seat) != Some(Lease::Talking) {
             return;
         }
-        self.blame(now, call, queue, seat, MissCause::Dropped);
+        if let Some(Queue { rest_after_failure, rest_max, refusal_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
+            let (rests, refusals) = ((*rest_after_failure, *rest_max), (*rest_after_failure, *refusal_max));
+            self.past_waits.failures(call).map(|failed| failed.add(seat, now, refusals));
+            self.judge(now, seat, MissCause::Dropped, rests);
+        }
         self.seats.dropped(call, seat);
         self.seats.give_back(call, seat);
         self.seats.called_in_vain(now, seat, call, MissCause::Dropped);
@@ -352,19 +356,14 @@ impl Queues {
 
     /// The phone died while it talked: it is not rung again at once, and others are called before it until it shows life.
     fn lost(&mut self, now: Mono, call: CallId, queue: &Arc<str>, seat: &Arc<str>) {
-        if self.seats.lease(call, seat) == Some(Lease::Talking) {
-            self.blame(now, call, queue, seat, MissCause::Unreachable);
-            self.freed(call, seat);
+        if self.seats.lease(call, seat) != Some(Lease::Talking) {
+            return;
         }
-    }
-
-    /// The seat had the call, and failed it.
-    fn blame(&mut self, now: Mono, call: CallId, queue: &Arc<str>, seat: &Arc<str>, failure: MissCause) {
-        if let Some(Queue { rest_after_failure, rest_max, refusal_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
-            let (rests, refusals) = ((*rest_after_failure, *rest_max), (*rest_after_failure, *refusal_max));
-            self.past_waits.failures(call).map(|failed| failed.add(seat, now, refusals));
-            self.judge(now, seat, failure, rests);
+        if let Some(Queue { rest_after_failure, rest_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
+            let rests = (*rest_after_failure, *rest_max);
+            self.judge(now, seat, MissCause::Unreachable, rests);
         }
+        self.freed(call, seat);
     }
 
     fn freed(&mut self, call: CallId, seat: &Arc<str>) {

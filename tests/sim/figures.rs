@@ -2,7 +2,7 @@
 //! calls, and takes what it can from the records, which another fold makes.
 
 use hotline::base::{CallId, Mono, Wall};
-use hotline::event::{Entry, Party, TransferKind, What};
+use hotline::event::{CallDirection, Entry, Party, TransferKind, What};
 use hotline::figure::{Counts, Table};
 use hotline::io::figures;
 use hotline::io::journal::Reader;
@@ -26,6 +26,8 @@ struct Sums {
     wait_ms: u64,
     /// How often each seat was rung, and how often it answered.
     seats: BTreeMap<String, (u64, u64)>,
+    /// Calls that seats placed, and those of them that somebody answered.
+    outbound: (u64, u64),
 }
 
 /// The figures of all these calls are what their logs and records say.
@@ -65,6 +67,7 @@ impl Sums {
             talk_ms: talk.sum_ms,
             wait_ms: table.all.wait.sum_ms,
             seats: seats.filter(|(_, counts)| *counts != (0, 0)).collect(),
+            outbound: (table.all.outbound.placed, table.all.outbound.answered),
         }
     }
 
@@ -72,6 +75,12 @@ impl Sums {
         let at = |of: fn(&What) -> bool| entries.iter().find(|entry| of(&entry.what)).map(|entry| entry.mono);
         let handed = at(|what| matches!(what, What::Queued { .. } | What::Ringing { .. } | What::Joined { .. }));
         let answered = at(|what| matches!(what, What::Joined { .. }));
+        let placed = |what: &What| matches!(what, What::Offered(offered) if offered.direction == CallDirection::Outbound);
+        if entries.iter().any(|entry| placed(&entry.what)) {
+            self.outbound.0 += 1;
+            self.outbound.1 += u64::from(answered.is_some());
+            return;
+        }
         self.offered += 1;
         self.handed += u64::from(handed.is_some());
         match answered {
