@@ -75,6 +75,8 @@ impl Sums {
         let at = |of: fn(&What) -> bool| entries.iter().find(|entry| of(&entry.what)).map(|entry| entry.mono);
         let handed = at(|what| matches!(what, What::Queued { .. } | What::Ringing { .. } | What::Joined { .. }));
         let answered = at(|what| matches!(what, What::Joined { .. }));
+        let emergency = |what: &What| matches!(what, What::TransferStarted { kind: TransferKind::Emergency, .. });
+        self.emergencies += entries.iter().filter(|entry| emergency(&entry.what)).count() as u64;
         let placed = |what: &What| matches!(what, What::Offered(offered) if offered.direction == CallDirection::Outbound);
         if entries.iter().any(|entry| placed(&entry.what)) {
             self.outbound.0 += 1;
@@ -91,7 +93,6 @@ impl Sums {
         let mut joined = BTreeSet::new();
         for entry in entries {
             match &entry.what {
-                What::TransferStarted { kind: TransferKind::Emergency, .. } => self.emergencies += 1,
                 What::Ringing { party: Party::Seat { name, .. }, .. } => self.seats.entry(name.clone()).or_default().0 += 1,
                 What::Joined { leg, party: Party::Seat { name, .. }, .. } if joined.insert(*leg) => {
                     self.seats.entry(name.clone()).or_default().1 += 1;
