@@ -22,6 +22,10 @@ impl Mono {
         Mono(self.0.saturating_add(micros(by)))
     }
 
+    pub fn before(self, by: Duration) -> Mono {
+        Mono(self.0.saturating_sub(micros(by)))
+    }
+
     /// How long since `earlier`; zero when `earlier` is in the future.
     pub fn since(self, earlier: Mono) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

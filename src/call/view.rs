@@ -82,6 +82,12 @@ impl Call {
         self.leg_of_seat(seat)
     }
 
+    /// The same while its phone rings.
+    pub fn ringing_leg_of(&self, seat: &str) -> Option<LegNo> {
+        let leg = self.leg_of_seat(seat)?;
+        (self.seat_in_talk(seat).is_none() && !self.placer_waits(leg)).then_some(leg)
+    }
+
     pub fn is_seat(&self, leg: LegNo) -> bool {
         self.parties.get(&leg).is_some_and(|called| matches!(called.party, Party::Seat { .. }))
     }
@@ -99,6 +105,8 @@ impl Call {
             Stage::Talking(talk) if talk.main.contains(&leg) => ("talking", !talk.is_open(leg)),
             Stage::Talking(talk) if talk.aside.contains(&leg) => ("aside", !talk.is_open(leg)),
             Stage::Talking(talk) if talk.watched_by(leg).is_some() => ("supervising", false),
+            Stage::Calling(_) if leg == CALLER => ("ringing", false),
+            Stage::Calling(_) if self.placer_waits(leg) => ("waiting", false),
             _ if leg == CALLER => ("waiting", false),
             _ => ("ringing", false),
         };

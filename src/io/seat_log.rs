@@ -119,9 +119,11 @@ impl SeatLog {
         (first, wanted.take(most).cloned().collect())
     }
 
-    /// Tells whether no line after this number is missing here. Else those that the journal has can be had all the same.
+    /// Tells whether no line after this number is missing here. Else those that the journal has can be had all the same. A number
+    /// that no line has had yet is another gateway's, or of a journal that is gone.
     pub fn has_all_after(&self, n: u64) -> bool {
-        n >= *self.newest.borrow() || lock(&self.lines).front().is_some_and(|first| first.n <= n.saturating_add(1))
+        let newest = *self.newest.borrow();
+        n == newest || n < newest && lock(&self.lines).front().is_some_and(|first| first.n <= n.saturating_add(1))
     }
 
     /// The number of the last line that was kept ready and is no more.
@@ -229,6 +231,7 @@ mod tests {
         assert!(log.has_all_after(0) && log.dropped() == 0);
         (1..=10).for_each(|n| log.push(None, line(n, "zhang")));
         assert_eq!((log.dropped(), log.has_all_after(6), log.has_all_after(7), log.has_all_after(10)), (7, false, true, true));
+        assert!(!log.has_all_after(11), "nobody has seen that one");
         assert_eq!(
             (numbers(&log, None, 0, 10), numbers(&log, None, 9, 10), numbers(&log, None, 10, 1)),
             (vec![8, 9, 10], vec![10], vec![])

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Emergency lines of the mainland: no seat rings one back, whatever the plan says of them.
-const EMERGENCY: [&str; 7] = ["110", "119", "120", "122", "12110", "12122", "12395"];
+const EMERGENCY: [&str; 9] = ["110", "112", "119", "120", "122", "12110", "12119", "12122", "12395"];
 /// An area code with its 0.
 const LONGEST_AREA: usize = 4;
 

@@ -97,6 +97,14 @@ fn look_at_menus(written: &Written, plan: &Plan, log: &Log) {
         if plan.entries_of(&number).next().is_none() {
             log.error(&said.at, both!("no line has the number `{name}`", "没有号码为 `{name}` 的行"));
         }
+        // Such a call has reserved channels and no queue's limits from its first moment on; one that a key makes has not.
+        if plan.entries_of(&number).any(|entry| entry.mode == Mode::Emergency) {
+            let text = both!(
+                "`{name}` is an emergency line: a caller dials it, or a seat fetches it by one key, and no menu stands before it",
+                "`{name}` 为紧急热线：由来电人直拨或座席一键转接，不能放在按键菜单之后"
+            );
+            log.error(&said.at, text);
+        }
     }
     for (line, said) in written.lines.iter().flat_map(|line| led(&line.rules).map(move |said| (line, said))) {
         let (name, number) = (&said.value, plan.number(&said.value, None));

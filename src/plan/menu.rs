@@ -196,6 +196,7 @@ queue = "12345"
             ),
             ("{ key = \"2\", line = \"12399\" }", "", "\"12399\"", "no line has the number `12399`"),
             ("{ key = \"2\", line = \"12345\" }", "", "\"12345\"", "leads back to this line"),
+            ("{ key = \"1\", line = \"110\" }", "", "\"110\"", "`110` is an emergency line"),
             ("{ key = \"2\" }", "", "{ key", "names neither `queue` nor `line`"),
             ("{ key = \"2\", queue = \"expert\", line = \"12366\" }", "", "{ key", "names both `queue` and `line`"),
             (
@@ -213,7 +214,8 @@ queue = "12345"
             let before = MENU.split("menu = {").next().unwrap();
             let after = MENU.split("tries = \"3\" }").nth(1).unwrap();
             let after = after.split("[[expect]]").next().unwrap();
-            let told = told(&format!("{before}{line}{after}"));
+            let emergency = "[[line]]\nnumber = \"110\"\nmode = \"emergency\"\n";
+            let told = told(&format!("{before}{line}{after}{emergency}"));
             let place = format!("p.toml:9:{}: ", line.find(marked).unwrap() + 1);
             assert!(told.iter().any(|one| one.starts_with(&place) && one.contains(says)), "{line}: {told:#?}");
         }

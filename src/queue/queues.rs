@@ -60,6 +60,7 @@ impl Queues {
     /// queue that went away serves those inside by the seats that it had.
     pub fn reload(&mut self, now: Now, seats: Vec<Seat>, queues: Vec<Queue>, out: &mut Vec<Output>) {
         self.configure(seats, queues);
+        self.seats.date(now.mono);
         for (call, waiter) in &mut self.waiters {
             if let Some(queue) = self.queues.get_mut(&waiter.queue) {
                 waiter.group.need = queue.need(waiter.skill.as_ref());

@@ -14,6 +14,9 @@ use crate::event::seat::{Author, BreakKind, Device, LogoutWhy, MissCause, Misses
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A seat whose toolbar is gone while it talks is looked at again so soon.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// When a seat is signed in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignIn {
@@ -339,7 +342,11 @@ impl Shift {
         }
         let lost = self.heard.is_some_and(|heard| heard.after(at.rules.heartbeat) <= at.now);
         if lost && !at.rules.heartbeat.is_zero() {
-            self.sign_out(at, LogoutWhy::Heartbeat, log);
+            match at.in_use {
+                // After its call: then it is looked at again.
+                true => self.heard = Some(at.now.after(LOOK_AGAIN).before(at.rules.heartbeat)),
+                false => self.sign_out(at, LogoutWhy::Heartbeat, log),
+            }
         }
     }
 

@@ -313,6 +313,18 @@ fn a_toolbar_that_is_gone_signs_its_seat_out_and_one_that_is_heard_does_not() {
     assert_eq!(intent(&seats), Intent::Ready);
     settle(&mut seats, 500 + 120);
     assert_eq!(intent(&seats), Intent::LoggedOut);
+    // One that talks is signed out when it has talked.
+    let (mut seats, desk) = signed_in();
+    seats.take(call(1), &desk, Lease::Talking);
+    seats.talks(call(1), &desk);
+    for now in 120..130 {
+        settle(&mut seats, now);
+        assert_eq!(intent(&seats), Intent::Ready);
+    }
+    seats.give_back(call(1), &desk);
+    settle(&mut seats, 132);
+    assert_eq!(intent(&seats), Intent::LoggedOut);
+    assert_eq!(seats.deadline(), None, "nothing is left to be looked at");
 }
 
 #[test]

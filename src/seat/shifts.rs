@@ -149,8 +149,15 @@ impl Seats {
         self.timers.update(seat, state.shift.deadline(&state.rules));
     }
 
+    /// Seats that are new have been as they are since now.
+    pub fn date(&mut self, now: Mono) {
+        let new = self.all.values_mut().filter(|state| state.shift.since == Mono(0));
+        new.for_each(|state| state.shift.since = now);
+    }
+
     /// All that was kept is remembered.
     pub fn begin(&mut self, now: Mono) {
+        self.date(now);
         let planned = self.all.iter().filter(|(_, state)| state.shift.next.is_some()).map(|(name, _)| name.clone());
         for seat in planned.collect::<Vec<_>>() {
             self.shift(now, &seat, |shift, at, log| shift.begin(at, log));

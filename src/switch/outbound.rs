@@ -14,12 +14,16 @@ use crate::event::fact::Listed;
 use crate::event::seat::{PreviewEnd, RingCause};
 use crate::event::{CallDirection, Intent, Offered, SeatWhat, What};
 use crate::list::{NotCalled, Refusal, Whom, is_emergency};
-use crate::plan::{Decision, Facts, Mode, Step, Target};
+use crate::plan::{Decision, Facts, Mode, Phase, Step, Target};
 use crate::sip::Codec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const MAX_FORWARDS: u8 = 70;
+/// Digits of numbers that may be called: 95588, 0871 12345678, and E.164 with its prefix.
+const SHORTEST: usize = 5;
+const LONGEST_AT_HOME: usize = 12;
+const LONGEST_ABROAD: usize = 17;
 
 /// A call that a seat has placed, as far as the switch must know it.
 #[derive(Clone, Debug)]
@@ -75,7 +79,10 @@ impl Switch {
     pub(super) fn call_for(&mut self, now: Now, seat: &Arc<str>, wanted: Outgoing, out: &mut Vec<Output>) -> Result<(), Why> {
         let shown = self.previews.0.get(seat).map(|preview| preview.wanted.clone());
         let wanted = match shown {
-            Some(shown) if !wanted.preview && wanted.to.is_none() && wanted.callback.is_none() => shown,
+            Some(shown) if !wanted.preview && wanted.to.is_none() && wanted.callback.is_none() => {
+                let (hotline, ticket) = (wanted.hotline.or(shown.hotline), wanted.ticket.or(shown.ticket));
+                Outgoing { hotline, ticket, ..shown }
+            }
             _ => wanted,
         };
         let preview = wanted.preview;
@@ -156,7 +163,9 @@ impl Switch {
         let facts =
             Facts { dialled: hotline, caller: Some(number), trunk: "", trunk_area: None, diverted_from: None, at: now.wall };
         let decision = self.setup.plan.decide(&facts);
-        if matches!(decision.mode, Mode::Unknown | Mode::Emergency | Mode::Guided) {
+        // Whoever rings back must find somebody.
+        let retired = matches!(decision.phase, Some(Phase::AnnounceOnly | Phase::Released));
+        if retired || matches!(decision.mode, Mode::Unknown | Mode::Emergency | Mode::Guided) {
             return Err(not(NotCalled::NoHotline));
         }
         if !outbound.hours.open(now.wall, self.setup.plan.zone()) {
@@ -181,6 +190,7 @@ impl Switch {
         let refused = match () {
             () if is_emergency(number) || plan.is_emergency(number) => NotCalled::Emergency,
             () if known != Mode::Unknown => NotCalled::Hotline,
+            () if !is_whole(number) => NotCalled::Prefix,
             () if self.lists.numbers.of(number, now.wall) == Some(Listed::Blocked) => NotCalled::Blocked,
             () if self.setup.outbound.refuse.iter().any(|prefix| number.starts_with(prefix.as_str())) => NotCalled::Prefix,
             () => return Ok(()),
@@ -366,7 +376,7 @@ impl Switch {
     }
 
     /// The row is free for others again. False: the seat was shown nothing.
-    fn end_preview(&mut self, now: Now, seat: &Arc<str>, why: PreviewEnd, out: &mut Vec<Output>) -> bool {
+    pub(super) fn end_preview(&mut self, now: Now, seat: &Arc<str>, why: PreviewEnd, out: &mut Vec<Output>) -> bool {
         let Some(preview) = self.previews.0.remove(seat) else { return false };
         if let Some(row) = &preview.wanted.callback {
             // It may be gone, or another's by now.
@@ -375,6 +385,13 @@ impl Switch {
         self.queues.seats_mut().note(seat, SeatWhat::PreviewEnded { why });
         true
     }
+}
+
+/// A mobile or service number, an area code and a fixed number, or an international one. What is longer has another number behind
+/// a carrier's or an area's code, and would pass for a number that nobody has blocked or counted.
+fn is_whole(number: &str) -> bool {
+    let most = if number.starts_with("00") { LONGEST_ABROAD } else { LONGEST_AT_HOME };
+    (SHORTEST..=most).contains(&number.len())
 }
 
 fn not(why: NotCalled) -> Why {

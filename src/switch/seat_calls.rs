@@ -67,7 +67,7 @@ impl Switch {
 
     /// The newest call that rings the seat.
     fn ringing_of(&self, seat: &str) -> Option<(CallId, LegNo)> {
-        self.newest(|call| call.leg_of(seat).filter(|_| call.seat_in_talk(seat).is_none()))
+        self.newest(|call| call.ringing_leg_of(seat))
     }
 
     pub(super) fn ask(&mut self, now: Now, seat: &str, request: Request) -> Result<(), Why> {

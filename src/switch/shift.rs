@@ -6,7 +6,7 @@ use super::{Output, Switch, Work, identity, route};
 use crate::base::Now;
 use crate::control::{QueueView, Reply, SeatRefusal, SeatVerb, SeatView, ShiftCode, Why};
 use crate::dialog::{Cause, Command, Incoming, LocalMedia};
-use crate::event::seat::{Author, Device, SeatWhat};
+use crate::event::seat::{Author, Device, PreviewEnd, SeatWhat};
 use crate::event::{Fact, Keep};
 use crate::seat::{Seats, Wish};
 use crate::sip::Codec;
@@ -123,20 +123,26 @@ impl Switch {
 
     /// Writes what the seats have to say, and how those stand whose intent has changed.
     pub(super) fn write_seats(&mut self, now: Now, out: &mut Vec<Output>) {
-        if !self.queues.seats().has_news() {
-            return;
+        // The end of a shift ends what the seat was shown, which is news again.
+        while self.queues.seats().has_news() {
+            for (seat, what) in self.queues.seats_mut().take_news() {
+                self.write_seat(now, &seat, what, out);
+            }
         }
-        for (seat, what) in self.queues.seats_mut().take_news() {
-            let what = self.with_cause(what);
-            if what.passes() {
-                self.tell_seat(now, &seat, what, out);
-                continue;
-            }
-            let stands = changes_intent(&what);
-            self.log_seat(now, &seat, what, out);
-            if let Some(fact) = self.queues.seats().fact(now, &seat).filter(|_| stands) {
-                self.keep(Keep::Set(Box::new(Fact::Seat(fact))), out);
-            }
+    }
+
+    fn write_seat(&mut self, now: Now, seat: &Arc<str>, what: SeatWhat, out: &mut Vec<Output>) {
+        let what = self.with_cause(what);
+        if what.passes() {
+            return self.tell_seat(now, seat, what, out);
+        }
+        if matches!(what, SeatWhat::LoggedOut { .. }) {
+            self.end_preview(now, seat, PreviewEnd::Declined, out);
+        }
+        let stands = changes_intent(&what);
+        self.log_seat(now, seat, what, out);
+        if let Some(fact) = self.queues.seats().fact(now, seat).filter(|_| stands) {
+            self.keep(Keep::Set(Box::new(Fact::Seat(fact))), out);
         }
     }
 

@@ -103,6 +103,10 @@ fn a_person_who_is_busy_and_a_seat_that_changes_its_mind() {
     seat.ring();
     seat.answer();
     let rung = person.ring();
+    let (status, problem) = verb(&gateway, "reject", &json!({}));
+    assert_eq!((status, &problem["code"]), (409, &json!("no_call")), "its own phone rings no more: {problem}");
+    let (_, calls) = gateway.get("/api/v1/calls").unwrap();
+    assert!(calls.contains("\"state\":\"ringing\"") && calls.contains("\"state\":\"waiting\""), "{calls}");
     assert_eq!(verb(&gateway, "hang-up", &json!({})).0, 200);
     assert_eq!(person.cancelled().header("Call-ID"), rung.header("Call-ID"));
     seat.hung_up();
@@ -139,6 +143,13 @@ fn what_may_not_be_called_is_refused_in_words_and_changes_nothing() {
         (json!({ "to": "12345" }), 422, "hotline_number"),
         (json!({ "to": "+8669112366" }), 422, "hotline_number"),
         (json!({ "to": "0044207946000" }), 422, "number_not_allowed"),
+        // An area's or another carrier's code before a mobile number would hide it from lists and counts.
+        (json!({ "to": format!("0691{PERSON}") }), 422, "number_not_allowed"),
+        (json!({ "to": format!("12593{PERSON}") }), 422, "number_not_allowed"),
+        (json!({ "to": "9".repeat(30) }), 422, "number_not_allowed"),
+        (json!({ "to": "911" }), 422, "number_not_allowed"),
+        (json!({ "to": "112" }), 422, "emergency_number"),
+        (json!({ "to": PERSON, "hotline": "12336" }), 422, "unknown_hotline"),
         (json!({ "to": "nobody" }), 422, "no_number"),
         (json!({ "to": "seat:desk-0" }), 422, "unsupported"),
         (json!({ "to": PERSON, "hotline": "99999" }), 422, "unknown_hotline"),
@@ -159,6 +170,25 @@ fn what_may_not_be_called_is_refused_in_words_and_changes_nothing() {
     assert!(status == 422 && text.contains("blocked_number") && text.contains("黑名单"), "{text}");
     assert_eq!(snapshot(&gateway)["seat"]["n"].as_u64(), Some(before));
     gateway.wait_until_idle();
+}
+
+#[test]
+fn whom_a_seat_was_shown_is_shown_no_longer_when_its_shift_ends() {
+    let gateway = started(vec![1]);
+    let (mut stream, _) = signed_in(&gateway);
+    let mut seat = Phone::new("desk-0", gateway.seats[0], &gateway);
+    assert_eq!(verb(&gateway, "call", &json!({ "to": PERSON, "preview": true })).0, 200);
+    stream.until("preview");
+    assert_eq!(verb(&gateway, "logout", &json!({})).0, 200);
+    stream.until("preview_ended");
+    assert!(snapshot(&gateway)["preview"].is_null());
+    // Shown again, and placed with a ticket that came to mind later.
+    assert_eq!(verb(&gateway, "login", &json!({})).0, 200);
+    assert_eq!(verb(&gateway, "call", &json!({ "to": PERSON, "ticket": "T-1", "preview": true })).0, 200);
+    assert_eq!(verb(&gateway, "call", &json!({ "ticket": "T-2" })).0, 200);
+    seat.ring();
+    seat.refuse(486);
+    assert_eq!(gateway.record()["data"]["ticket"], "T-2");
 }
 
 #[test]

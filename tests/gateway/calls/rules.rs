@@ -55,7 +55,7 @@ const RULES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "Recording never stops through consult, merge and drop.",
-        "src/switch/effect.rs tap",
+        "src/switch/recording.rs tap",
         &["recording_never_stops_through_consult_merge_and_drop", "every_seed_ends_clean"],
     ),
     (

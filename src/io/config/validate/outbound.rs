@@ -2,6 +2,7 @@
 
 use super::Check;
 use crate::io::config::schema::Config;
+use crate::list::is_emergency;
 use crate::plan::{Calendar, suggestion};
 
 const LONGEST_NUMBER: usize = 20;
@@ -20,6 +21,9 @@ impl Check<'_> {
         }
         let digits = |text: &str| text.len() <= LONGEST_NUMBER && text.bytes().all(|b| b.is_ascii_digit());
         self.require(digits(&ours.number), &at("number"), || both!("is no number of digits", "应为由数字组成的号码"));
+        self.require(!is_emergency(&ours.number), &at("number"), || {
+            both!("is an emergency line: nobody is called in its name", "为紧急号码：不能以其名义外呼")
+        });
         for prefix in &ours.refuse {
             self.require(digits(prefix) && !prefix.is_empty(), &at("refuse"), || {
                 both!("`{prefix}` is no beginning of a number", "`{prefix}` 不是号段")
@@ -62,6 +66,7 @@ mod tests {
         for (line, en, zh) in [
             ("trunk = 'nowhere'", "no trunk `nowhere`", "没有中继"),
             ("number = '+86691'", "no number of digits", "数字组成"),
+            ("number = '110'", "is an emergency line", "紧急号码"),
             ("refuse = ['00', 'x']", "`x` is no beginning", "不是号段"),
             ("hours = ['always']", "`always` is not written as", "应写作"),
             ("hours = []", "nobody could be called", "没有时段"),

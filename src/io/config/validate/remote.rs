@@ -3,6 +3,7 @@
 use super::Check;
 use crate::io::config::schema::Config;
 use crate::io::config::{Seat, SignIn};
+use crate::list::is_emergency;
 use crate::plan::suggestion;
 
 impl Check<'_> {
@@ -31,6 +32,9 @@ impl Check<'_> {
         let digits = seat.dial.bytes().all(|b| b.is_ascii_digit()) && (2..=20).contains(&seat.dial.len());
         self.require(digits, &at("dial"), || {
             both!("is the number that is called by the trunk, such as 087112345678", "应为经中继呼叫的号码，例如 087112345678")
+        });
+        self.require(!is_emergency(&seat.dial), &at("dial"), || {
+            both!("is an emergency line, and no seat of a queue", "为紧急号码，不能作为队列座席")
         });
         let elsewhere = seat.register || !seat.address.is_empty();
         self.require(!elsewhere, &at("trunk"), || {
@@ -65,6 +69,7 @@ mod tests {
             ("trunk = 'loopbak'\ndial = '12366'", 2, "no trunk `loopbak`; did you mean `loopback`?", "没有中继"),
             ("trunk = 'loopback'", 1, "is the number that is called by the trunk", "号码"),
             ("trunk = 'loopback'\ndial = '+8610'", 3, "is the number that is called by the trunk", "号码"),
+            ("trunk = 'loopback'\ndial = '110'", 3, "is an emergency line", "紧急号码"),
             ("trunk = 'loopback'\ndial = '12366'\nregister = true", 2, "exclude each other", "不能同时"),
             ("trunk = 'loopback'\ndial = '12366'\naddress = '192.0.2.1:5060'", 2, "exclude each other", "不能同时"),
             ("trunk = 'loopback'\ndial = '12366'\nsign_in = 'registration'", 4, "nobody registers", "不注册"),

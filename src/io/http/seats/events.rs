@@ -96,7 +96,8 @@ async fn start(
     };
     let newest = state.seat_log.newest();
     let since = last_id(headers)?.or(asked.after);
-    let from = since.unwrap_or(*newest.borrow());
+    // After a number that no line has had yet there is nothing for a long time: what is new from now on is told.
+    let from = since.unwrap_or(u64::MAX).min(*newest.borrow());
     let (gap, gap_told) = (since.is_some_and(|n| !state.seat_log.has_all_after(n)), state.seat_log.dropped());
     tracing::info!(who = %holder.name, seat = seat.as_deref().unwrap_or("all"), from, gap, "follows seats");
     let source = SeatSource { state, holder, newest, seat, own, numbers, gap, gap_told, reached: BTreeMap::new() };

@@ -86,6 +86,7 @@ fn row_24_each_part_of_a_call_that_is_moved_is_heard_in_its_recording() {
     expert.answer();
     let second = expert.hum(&rung, EXPERT);
     hears(&scene, &[EXPERT]);
+    pass(LOOK as u64 / 4);
     assert_eq!(scene.api("POST", "/transfer", json!({ "to": "12366", "mode": "consult" }), "2").0, 202);
     let fetched = scene.target.ring();
     scene.target.answer();
@@ -93,6 +94,7 @@ fn row_24_each_part_of_a_call_that_is_moved_is_heard_in_its_recording() {
     hears(&scene, &[]);
     assert_eq!(scene.api("POST", "/transfer/merge", Value::Null, "3").0, 202);
     hears(&scene, &[TARGET, EXPERT]);
+    pass(LOOK as u64 / 4);
     expert.bye();
     drop(second);
     hears(&scene, &[TARGET]);
