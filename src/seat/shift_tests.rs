@@ -313,6 +313,14 @@ fn a_toolbar_that_is_gone_signs_its_seat_out_and_one_that_is_heard_does_not() {
     assert_eq!(intent(&seats), Intent::Ready);
     settle(&mut seats, 500 + 120);
     assert_eq!(intent(&seats), Intent::LoggedOut);
+    // Its own verbs are signs of it, and nobody else's.
+    let (mut seats, desk) = signed_in();
+    seats.heard_from(at(100), &desk, &li());
+    seats.heard_from(at(200), &desk, &Author::gateway());
+    settle(&mut seats, 219);
+    assert_eq!(intent(&seats), Intent::Ready);
+    settle(&mut seats, 220);
+    assert_eq!(intent(&seats), Intent::LoggedOut);
     // One that talks is signed out when it has talked.
     let (mut seats, desk) = signed_in();
     seats.take(call(1), &desk, Lease::Talking);

@@ -21,6 +21,13 @@ impl Seats {
         self.shift(now, seat, |shift, _, _| shift.heard = shift.heard.map(|_| now));
     }
 
+    /// The person who has signed in at the seat does something: that toolbar is there.
+    pub fn heard_from(&mut self, now: Mono, seat: &str, by: &Author) {
+        if self.all.get(seat).is_some_and(|state| state.shift.holder.as_ref() == Some(by)) {
+            self.heard(now, seat);
+        }
+    }
+
     /// The places where the seat can be reached now. True when that changes what it can be called for.
     pub fn bind(&mut self, now: Mono, seat: &str, bindings: Vec<Binding>) -> bool {
         let Some((name, state)) = self.all.get_key_value(seat).map(|(name, state)| (name.clone(), state)) else { return false };

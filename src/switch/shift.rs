@@ -31,6 +31,7 @@ impl Switch {
         out: &mut Vec<Output>,
     ) -> Result<(), Why> {
         let seat = self.seat_name(seat).ok_or(SeatRefusal::UnknownSeat)?;
+        self.queues.seats_mut().heard_from(now.mono, &seat, &by);
         if let SeatVerb::SetSkills { skills } | SeatVerb::Login { skills: Some(skills), .. } = &verb
             && !skills.keys().all(|skill| self.knows_skill(skill))
         {
