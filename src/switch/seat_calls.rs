@@ -115,7 +115,8 @@ impl Switch {
             let is = active.legs.get(&CALLER).is_some_and(|leg| leg.seat.as_deref() == Some(seat) && !leg.ended);
             is.then_some((*id, CALLER))
         };
-        let found = self.call_of_seat(seat).or_else(|| self.ringing_of(seat));
+        // Its own phone may wait for the person whom it calls.
+        let found = self.call_of_seat(seat).or_else(|| self.newest(|call| call.leg_of(seat)));
         let found = found.or_else(|| self.calls.iter().filter_map(placed).max_by_key(|(id, _)| *id));
         let (id, leg) = found.ok_or(SeatRefusal::NoCall)?;
         self.act(now, id, |call, done| call.hang_up(now, leg, done))
