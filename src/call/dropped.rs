@@ -10,7 +10,7 @@ use crate::plan::Failure;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Fresh {
     pub leg: LegNo,
-    /// Whoever leaves before this has not been heard.
+    /// A party that leaves before this has not been heard.
     pub until: Mono,
     /// The cue of what the caller is told first: meanwhile the two do not have each other.
     pub greeting: Option<u32>,

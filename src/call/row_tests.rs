@@ -87,7 +87,7 @@ fn row_04_a_seat_that_answers_and_hangs_up_at_once_has_missed_the_call() {
     // Again and again; the queue bounds it, and the caller is not lost.
     answers_and_goes(&mut dropped, "s2", Duration::ZERO);
     assert!(at_the_head(&dropped));
-    // Whoever talks for half a second has talked.
+    // A seat that talks for half a second has talked.
     answers_and_goes(&mut dropped, "s1", LEAST);
     assert!(dropped.hung_up(CALLER));
     // A caller who hangs up is not kept.

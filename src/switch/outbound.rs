@@ -163,7 +163,7 @@ impl Switch {
         let facts =
             Facts { dialled: hotline, caller: Some(number), trunk: "", trunk_area: None, diverted_from: None, at: now.wall };
         let decision = self.setup.plan.decide(&facts);
-        // Whoever rings back must find somebody.
+        // A person who rings back must find somebody.
         let retired = matches!(decision.phase, Some(Phase::AnnounceOnly | Phase::Released));
         if retired || matches!(decision.mode, Mode::Unknown | Mode::Emergency | Mode::Guided) {
             return Err(not(NotCalled::NoHotline));
@@ -308,7 +308,7 @@ impl Switch {
             self.callback_over(now, row, *attempt, talked, out);
         }
         if talked {
-            // Whoever is talked to is not rung back once more, by whichever click it was.
+            // A person who was talked to is not rung back once more, by whichever click it was.
             let mut keeps = Vec::new();
             self.lists.callbacks.served(&number, &hotline, &mut keeps);
             keeps.into_iter().for_each(|keep| self.keep(keep, out));

@@ -128,7 +128,7 @@ impl Dialogs {
             && let Some(target) = request.contact()
         {
             dialog.target = target;
-            // Whoever asks for another session in the dialog has sent the ACK of the first, though that may be lost.
+            // A peer that asks for another session in the dialog has sent the ACK of the first, though that may be lost.
             dialog.acked |= request.method() == "INVITE" && request.tag("to").is_some();
         }
     }

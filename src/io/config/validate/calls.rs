@@ -4,7 +4,7 @@ use super::Check;
 use crate::io::config::Config;
 use std::time::Duration;
 
-/// Whoever talks longer than this has talked.
+/// A party that talks longer than this has talked.
 const LONGEST_BRIEF: Duration = Duration::from_secs(10);
 
 impl Check<'_> {
