@@ -41,6 +41,7 @@ impl Scene {
         let target = Phone::new("target", gateway.target, &gateway);
         caller.invite("12345");
         let invite = seat.ring();
+        wait_for("the music", || caller.ear.packets().first().map(|_| ()));
         seat.answer();
         let answer = caller.status(200, "INVITE");
         caller.ack();
