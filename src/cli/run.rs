@@ -11,7 +11,7 @@ pub fn run(file: &ConfigFile) -> Result<ExitCode, Text> {
     let _logging = log::start(&config.log)?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let limit = config.log.drain;
-    let gateway = Gateway::start(config, file.path())?;
+    let mut gateway = Gateway::start(config, file.path())?;
     // From here on nothing is written but by the log: whoever reads standard error may have stopped.
     let signal = match gateway.signalled() {
         Ok(signal) => signal,

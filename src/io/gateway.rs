@@ -47,7 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -71,7 +71,24 @@ pub struct Gateway {
     journal: Journal,
     recorder: Recorder,
     reloader: Arc<Reloader>,
+    signals: Signals,
     runtime: Runtime,
+}
+
+/// The signals that the process takes from before it is ready on: until somebody asks for them they wait.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen(runtime: &Runtime) -> Result<Signals, Text> {
+        let _inside = runtime.enter();
+        let of = |kind| signal(kind).map_err(|e| files::told(&e));
+        let (terminate, interrupt) = (of(SignalKind::terminate())?, of(SignalKind::interrupt())?);
+        Ok(Signals { terminate, interrupt, hangup: of(SignalKind::hangup())? })
+    }
 }
 
 impl Gateway {
@@ -94,6 +111,7 @@ impl Gateway {
         fit.keep(&mut fixed);
         let mut rng = clock::rng()?;
         let runtime = start_runtime()?;
+        let signals = Signals::listen(&runtime)?;
         let (inbox, outlet) = inbox::inbox(fixed.limits.inbox).map_err(|e| files::told(&e))?;
 
         let (sockets, listen) = Sockets::bind(&fixed)?;
@@ -155,15 +173,13 @@ impl Gateway {
         };
         start_http(&fixed, &runtime, (door, identity), api.clone())?;
         tracing::info!(sip = ?listen, http = %http, plan = %config.plan.file.display(), "ready");
-        Ok(Gateway { listen, http, api, stop, switch, deliverers, journal, recorder, reloader, runtime })
+        Ok(Gateway { listen, http, api, stop, switch, deliverers, journal, recorder, reloader, signals, runtime })
     }
 
     /// Waits for SIGTERM or SIGINT, and says which; or until the switch thread has died. SIGHUP reloads.
-    pub fn signalled(&self) -> Result<&'static str, Text> {
+    pub fn signalled(&mut self) -> Result<&'static str, Text> {
+        let Signals { terminate, interrupt, hangup } = &mut self.signals;
         self.runtime.block_on(async {
-            let mut terminate = signal(SignalKind::terminate()).map_err(|e| files::told(&e))?;
-            let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| files::told(&e))?;
-            let mut hangup = signal(SignalKind::hangup()).map_err(|e| files::told(&e))?;
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return Ok("SIGTERM"),
