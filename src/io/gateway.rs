@@ -110,8 +110,7 @@ impl Gateway {
         let mut fixed = config.fixed();
         fit.keep(&mut fixed);
         let mut rng = clock::rng()?;
-        let runtime = start_runtime()?;
-        let signals = Signals::listen(&runtime)?;
+        let (signals, runtime) = start_runtime().and_then(|runtime| Ok((Signals::listen(&runtime)?, runtime)))?;
         let (inbox, outlet) = inbox::inbox(fixed.limits.inbox).map_err(|e| files::told(&e))?;
 
         let (sockets, listen) = Sockets::bind(&fixed)?;

@@ -5,11 +5,6 @@ use crate::event::{DialledFact, Fact, FactKind, Keep};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Emergency lines of the mainland: no seat rings one back, whatever the plan says of them.
-const EMERGENCY: [&str; 9] = ["110", "112", "119", "120", "122", "12110", "12119", "12122", "12395"];
-/// An area code with its 0.
-const LONGEST_AREA: usize = 4;
-
 const DAYS: [(&str, &str); 7] = [
     ("Monday", "周一"),
     ("Tuesday", "周二"),
@@ -85,15 +80,6 @@ fn key(whom: Whom<'_>) -> String {
         Whom::Number(number) => format!("to:{number}"),
         Whom::Seat(seat) => format!("seat:{seat}"),
     }
-}
-
-/// Tells whether it is an emergency line, with an area code before it or without.
-pub fn is_emergency(number: &str) -> bool {
-    let with_area = |code: &str| {
-        let area = number.strip_suffix(code);
-        area.is_some_and(|area| area.is_empty() || area.starts_with('0') && (3..=LONGEST_AREA).contains(&area.len()))
-    };
-    EMERGENCY.into_iter().any(with_area)
 }
 
 /// Why a seat's call is not placed; nothing has changed.
@@ -254,16 +240,6 @@ mod tests {
         let after = act(&mut again, &|it, keeps| it.add(20_261_127, call(3), number, keeps));
         assert_eq!((after.counts.len(), after.of(20_261_127, number)), (1, 1), "the day before is forgotten, on the disk too");
         assert_eq!(after.counts["to:13800138000"].id.as_ref(), call(3).to_string(), "no number is a key");
-    }
-
-    #[test]
-    fn an_emergency_line_is_one_with_an_area_before_it_too() {
-        for number in ["110", "120", "0691110", "010119", "12110", "021122"] {
-            assert!(is_emergency(number), "{number}");
-        }
-        for number in ["06912122110", "13800138110", "02110", "1110", "12345", "087112345120"] {
-            assert!(!is_emergency(number), "{number}");
-        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod numbers;
 
 use crate::base::Text;
 pub use callbacks::{Callbacks, Limits, Missed};
-pub use dialled::{Dialled, NotCalled, Whom, is_emergency};
+pub use dialled::{Dialled, NotCalled, Whom};
 pub use numbers::Numbers;
 
 /// Why a list was not changed.

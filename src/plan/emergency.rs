@@ -7,6 +7,11 @@ use super::problem::Log;
 use super::{Mode, Plan, Step, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Emergency lines of the mainland: no seat rings one back, whatever the plan says of them.
+const EMERGENCY: [&str; 9] = ["110", "112", "119", "120", "122", "12110", "12119", "12122", "12395"];
+/// An area code with its 0.
+const LONGEST_AREA: usize = 4;
+
 /// The ways out, as far as emergencies care.
 #[derive(Clone, Copy)]
 pub struct Ways<'a> {
@@ -59,6 +64,15 @@ fn gated_targets(entry: &Entry) -> Vec<(&Target, Option<&Gate>)> {
     targets.flatten().enumerate().map(|(i, target)| (target, entry.gates.get(i))).collect()
 }
 
+/// Tells whether it is an emergency line, with an area code before it or without.
+pub fn is_emergency(number: &str) -> bool {
+    let with_area = |code: &str| {
+        let area = number.strip_suffix(code);
+        area.is_some_and(|area| area.is_empty() || area.starts_with('0') && (3..=LONGEST_AREA).contains(&area.len()))
+    };
+    EMERGENCY.into_iter().any(with_area)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::plan::{Surroundings, Ways, check};
@@ -87,5 +101,15 @@ mod tests {
         assert_eq!(findings(by_area, &["mobile"]), [""; 0]);
         let at_day = "targets = [{ number = \"112\", trunk = \"fixed\", open = \"c\" }, \"110\"]\n[calendars.c]\nhours = \"mon 08:00-09:00\"";
         assert_eq!(findings(at_day, &[]), warned("mobile"), "an alternative that closes is none");
+    }
+
+    #[test]
+    fn an_emergency_line_is_one_with_an_area_before_it_too() {
+        for number in ["110", "120", "0691110", "010119", "12110", "021122"] {
+            assert!(super::is_emergency(number), "{number}");
+        }
+        for number in ["06912122110", "13800138110", "02110", "1110", "12345", "087112345120"] {
+            assert!(!super::is_emergency(number), "{number}");
+        }
     }
 }

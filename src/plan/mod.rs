@@ -39,7 +39,7 @@ pub use advance::{Advance, Failure};
 pub use calendar::{Calendar, Hours};
 pub use check::{Checked, Surroundings, check};
 pub use difference::Change;
-pub use emergency::Ways;
+pub use emergency::{Ways, is_emergency};
 use entry::{Entry, Tenant};
 pub use explain::{Explanation, all, day, explain};
 use jiff::tz::TimeZone;

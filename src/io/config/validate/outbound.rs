@@ -2,8 +2,7 @@
 
 use super::Check;
 use crate::io::config::schema::Config;
-use crate::list::is_emergency;
-use crate::plan::{Calendar, suggestion};
+use crate::plan::{Calendar, is_emergency, suggestion};
 
 const LONGEST_NUMBER: usize = 20;
 

@@ -3,8 +3,7 @@
 use super::Check;
 use crate::io::config::schema::Config;
 use crate::io::config::{Seat, SignIn};
-use crate::list::is_emergency;
-use crate::plan::suggestion;
+use crate::plan::{is_emergency, suggestion};
 
 impl Check<'_> {
     pub fn remote(&mut self, config: &Config, name: &str, seat: &Seat) {
