@@ -5,7 +5,7 @@ use crate::base::Text;
 use crate::io::config::callers::{self, Overflow};
 use crate::io::config::queues::QueueRecord;
 use crate::io::config::schema::Config;
-use crate::plan::suggestion;
+use crate::plan::{is_emergency, suggestion};
 use std::time::Duration;
 
 /// An announcement more often than this leaves no music, and each is work for 5,000 callers.
@@ -57,6 +57,13 @@ impl Check<'_> {
                     false => both!("no queue `{next}`", "没有队列 `{next}`").then(&suggestion(&next, known)),
                 });
             }
+            // Such a call would be an ordinary one: without a reserved channel, and with a caller who is listed as missed.
+            Ok(Overflow::Target { number, .. }) if is_emergency(&number) => self.require(false, &at, || {
+                both!(
+                    "leads to `{number}`, an emergency line: a seat fetches it by one key",
+                    "`{number}` 为紧急热线：应由座席一键转接"
+                )
+            }),
             Ok(Overflow::Target { trunk: Some(trunk), .. }) => {
                 let there = config.trunks.get(&trunk).is_some_and(|trunk| trunk.enabled);
                 let known = config.trunks.iter().filter(|(_, trunk)| trunk.enabled).map(|(name, _)| name.as_str());
@@ -86,5 +93,29 @@ impl Check<'_> {
         self.require(callbacks.most <= MOST_CALLBACKS, &["callbacks", "most"], || {
             both!("is more than {MOST_CALLBACKS}", "超过 {MOST_CALLBACKS}")
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::io::config::Layers;
+    use crate::io::config::validate::validate;
+    use crate::plan::Source;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_queue_overflows_into_no_emergency_line() {
+        let found = |link: &str| {
+            let site = format!("[queues.12345]\noverflow = ['{link}']\n");
+            let layers = Layers::new(Some(Source::new("site.toml", &site)), BTreeMap::new());
+            let findings = validate(&layers.merge().unwrap(), &layers);
+            findings.iter().map(|finding| format!("{finding} {}", finding.told().zh)).collect::<Vec<_>>()
+        };
+        for link in ["target:110", "target:0691110", "target:12110@loopback"] {
+            let is =
+                |one: &String| one.starts_with("site.toml:2:") && one.contains("an emergency line") && one.contains("紧急热线");
+            assert!(found(link).iter().any(is), "{link}: {:#?}", found(link));
+        }
+        assert!(!found("target:12366").iter().any(|one| one.contains("an emergency line")));
     }
 }
