@@ -142,9 +142,10 @@ impl Calling {
         Break(Next::Session(Session::answered(cx, dialog, response)))
     }
 
-    /// RFC 3263 §4.3: 503 is the hop's word, any other refusal the party's.
+    /// RFC 3263 §4.3: 503 is the hop's word, and 430 (RFC 5626 §11.5) a proxy's about a flow that is gone; any other refusal is
+    /// the party's.
     pub(super) fn refused(mut self: Box<Self>, cx: &mut Context, response: &Response) -> Step {
-        if response.status.0 == 503 && self.next_hop(cx) {
+        if matches!(response.status.0, 430 | 503) && self.next_hop(cx) {
             return Continue(self);
         }
         cx.end(End::refused(response));

@@ -77,6 +77,21 @@ fn a_hop_that_says_anything_is_waited_for() {
     }
 }
 
+/// RFC 5626 §5.3: the proxy before a phone says so where the connection to it is gone; the phone may have another.
+#[test]
+fn a_430_says_that_this_way_is_gone_and_the_next_is_gone_by() {
+    let mut one = One::new();
+    let (_, first) = one.dial_hops(2);
+    one.says(answer(&first, 430, "proxy", None));
+    assert_eq!(one.request().method, Method::Ack);
+    let second = one.next_invite(8);
+    is_the_same_call(&first, &second);
+    one.says(answer(&second, 430, "proxy", None));
+    assert_eq!(one.ended(), (EndedBy::Peer, Some(430)));
+    one.sent.clear();
+    one.gone();
+}
+
 #[test]
 fn a_503_is_the_hops_word_and_another_refusal_the_partys() {
     let mut one = One::new();
