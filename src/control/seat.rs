@@ -159,6 +159,17 @@ pub struct Outgoing {
     pub ticket: Option<String>,
     /// The seat looks at it first, and calls by the same verb without this.
     pub preview: bool,
+    /// None: the same, asked once more, is another call.
+    pub request: Option<RequestId>,
+}
+
+/// A request that is to place one call, however often it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    /// Made of its id and of who sent it.
+    pub id: Arc<str>,
+    /// Made of what it asks for.
+    pub asked: Arc<str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ pub enum Fact {
     Listed(ListedFact),
     Bindings(BindingsFact),
     Dialled(DialledFact),
+    Request(RequestFact),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +26,7 @@ pub enum FactKind {
     Listed,
     Bindings,
     Dialled,
+    Request,
 }
 
 /// A change to what is kept.
@@ -152,6 +154,16 @@ pub struct DialledFact {
     pub calls: u32,
 }
 
+/// A request by which a seat placed a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestFact {
+    /// Made of its id and of who sent it.
+    pub id: Arc<str>,
+    /// Made of what it asked for.
+    pub asked: Arc<str>,
+    pub at: Wall,
+}
+
 /// The places where a seat's phones are, the one that registered last first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BindingsFact {
@@ -199,6 +211,7 @@ impl Fact {
             Fact::Listed(_) => FactKind::Listed,
             Fact::Bindings(_) => FactKind::Bindings,
             Fact::Dialled(_) => FactKind::Dialled,
+            Fact::Request(_) => FactKind::Request,
         }
     }
 
@@ -210,12 +223,14 @@ impl Fact {
             Fact::Listed(fact) => fact.id.to_string(),
             Fact::Bindings(fact) => fact.seat.to_string(),
             Fact::Dialled(fact) => fact.id.to_string(),
+            Fact::Request(fact) => fact.id.to_string(),
         }
     }
 }
 
 impl FactKind {
-    pub const ALL: [FactKind; 5] = [FactKind::Seat, FactKind::Callback, FactKind::Listed, FactKind::Bindings, FactKind::Dialled];
+    pub const ALL: [FactKind; 6] =
+        [FactKind::Seat, FactKind::Callback, FactKind::Listed, FactKind::Bindings, FactKind::Dialled, FactKind::Request];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -224,6 +239,7 @@ impl FactKind {
             FactKind::Listed => "listed",
             FactKind::Bindings => "bindings",
             FactKind::Dialled => "dialled",
+            FactKind::Request => "request",
         }
     }
 

@@ -81,7 +81,7 @@ impl Callbacks {
     /// Every row, who was missed first coming first. Leases that are over are not shown.
     pub fn list(&self, now: Wall) -> Vec<CallbackFact> {
         let mut rows: Vec<CallbackFact> = self.rows.values().filter(|row| !self.is_old(now, row)).cloned().collect();
-        rows.iter_mut().for_each(|row| _ = row.lease.take_if(|lease| lease.until <= now));
+        rows.iter_mut().for_each(|row| _ = row.lease.take_if(|lease| !holds(now, lease)));
         rows.sort_by_key(|row| row.first);
         rows
     }
@@ -181,14 +181,6 @@ impl Callbacks {
         Ok(tried)
     }
 
-    /// The attempt's call may last until then, and so long the row is the seat's.
-    pub fn lasts(&mut self, id: &str, attempt: u32, until: Wall, keeps: &mut Vec<Keep>) {
-        let Some(row) = self.rows.get(id).cloned() else { return };
-        let Some(lease) = row.lease.clone().filter(|lease| lease.attempt == Some(attempt)) else { return };
-        let until = until.max(lease.until);
-        self.replace(CallbackFact { lease: Some(CallbackLease { until, ..lease }), ..row }, keeps);
-    }
-
     /// The attempt is over. A caller who was reached is rung back no more; the seat has the row of another for a time. An
     /// attempt that is not the one under way changes nothing.
     pub fn over(&mut self, now: Wall, id: &str, attempt: u32, reached: bool, keeps: &mut Vec<Keep>) {
@@ -218,7 +210,7 @@ impl Callbacks {
     /// The row, unless it is another seat's at this moment.
     fn held_by(&self, now: Wall, id: &str, seat: &Arc<str>) -> Result<CallbackFact, Refusal> {
         let mut row = self.rows.get(id).filter(|row| !self.is_old(now, row)).cloned().ok_or(Refusal::NoSuchRow)?;
-        row.lease.take_if(|lease| lease.until <= now);
+        row.lease.take_if(|lease| !holds(now, lease));
         match &row.lease {
             Some(lease) if lease.seat != *seat => Err(Refusal::Leased),
             _ => Ok(row),
@@ -241,7 +233,7 @@ impl Callbacks {
         if self.rows.len() < self.limits.rows {
             return true;
         }
-        let idle = |id: &Arc<str>| self.rows.get(id).is_none_or(|row| row.lease.as_ref().is_none_or(|it| it.until <= now));
+        let idle = |id: &Arc<str>| self.rows.get(id).is_none_or(|row| row.lease.as_ref().is_none_or(|it| !holds(now, it)));
         let Some(id) = self.order.keys().map(|(_, id)| id).find(|id| idle(id)).cloned() else { return false };
         self.remove(&id, keeps);
         true
@@ -275,6 +267,11 @@ impl Callbacks {
             keeps.push(Keep::Forget { kind: FactKind::Callback, key: row.id.to_string() });
         }
     }
+}
+
+/// An attempt holds its row for as long as its call lasts, whatever the wall clock does meanwhile: the end of each call ends it.
+fn holds(now: Wall, lease: &CallbackLease) -> bool {
+    lease.attempt.is_some() || lease.until > now
 }
 
 #[cfg(test)]
@@ -401,9 +398,29 @@ mod tests {
         scene.act(|list, keeps| list.attempt(at(10), &id, &seat("zhang"), keeps)).unwrap();
         let mut again = scene.restarted();
         let mut keeps = Vec::new();
+        again.begin(at(10), &mut keeps);
         assert_eq!(again.lease(at(609), &id, &seat("li"), &mut keeps), Err(Refusal::Leased));
         assert!(again.list(at(609))[0].lease.is_some() && again.list(at(610))[0].lease.is_none());
         assert_eq!(again.attempt(at(610), &id, &seat("li"), &mut keeps), Ok(2), "no number is given twice");
+    }
+
+    /// The wall clock is set forward while somebody is being rung back, or the two talk for longer than a lease.
+    #[test]
+    fn an_attempt_holds_its_row_until_its_call_is_over() {
+        let mut scene = Scene::new();
+        scene.miss(0, 1, "13800138000");
+        let id = scene.id(0);
+        let (zhang, li) = (seat("zhang"), seat("li"));
+        scene.act(|list, keeps| list.attempt(at(10), &id, &zhang, keeps)).unwrap();
+        assert_eq!(scene.act(|list, keeps| list.attempt(at(3000), &id, &li, keeps)), Err(Refusal::Leased));
+        assert_eq!(scene.act(|list, keeps| list.attempt(at(3000), &id, &zhang, keeps)), Err(Refusal::UnderWay));
+        assert_eq!(scene.act(|list, keeps| list.done(at(3000), &id, Some(&li), keeps)), Err(Refusal::Leased));
+        scene.miss(3000, 2, "13800138001");
+        scene.miss(3000, 3, "13800138002");
+        scene.miss(3001, 4, "13800138003");
+        assert!(scene.0.get(&id).is_some(), "nor does it make room for others");
+        scene.act(|list, keeps| list.over(at(3010), &id, 1, false, keeps));
+        assert_eq!(scene.act(|list, keeps| list.attempt(at(3599), &id, &li, keeps)), Err(Refusal::Leased));
     }
 
     #[test]

@@ -111,6 +111,8 @@ pub enum NotCalled {
     TrunkFull,
     /// Callers come first: the gateway or the trunk is nearly full.
     Busy,
+    /// The request's id is that of another one, which has placed a call.
+    OtherRequest,
 }
 
 impl NotCalled {
@@ -131,13 +133,14 @@ impl NotCalled {
             NotCalled::HotlineFull(_) => "hotline_full",
             NotCalled::TrunkFull => "trunk_full",
             NotCalled::Busy => "callers_first",
+            NotCalled::OtherRequest => "other_request",
         }
     }
 
     /// True for what no later moment makes right.
     pub fn is_of_the_request(self) -> bool {
-        use NotCalled::{Blocked, Emergency, Hotline, NoHotline, Nobody, OtherNumber, Prefix};
-        matches!(self, Nobody | OtherNumber | Emergency | Hotline | Blocked | Prefix | NoHotline)
+        use NotCalled::{Blocked, Emergency, Hotline, NoHotline, Nobody, OtherNumber, OtherRequest, Prefix};
+        matches!(self, Nobody | OtherNumber | OtherRequest | Emergency | Hotline | Blocked | Prefix | NoHotline)
     }
 
     /// One sentence for people, and whether asking again later may help.
@@ -176,6 +179,7 @@ impl NotCalled {
                 "the trunk carries as many placed calls as it may (outbound.per_trunk)",
                 "此中继正在外呼的通话已达上限（outbound.per_trunk）"
             ),
+            NotCalled::OtherRequest => both!("this request id was used for another request", "此 request_id 已用于另一请求"),
             NotCalled::Busy => both!(
                 "callers come first: too few channels are free now (outbound.leave_percent)",
                 "来电优先：目前空闲通道不足（outbound.leave_percent）"

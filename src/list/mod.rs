@@ -1,14 +1,16 @@
 //! Lists of numbers that must be there after a restart: callers who were missed and are to be rung back, numbers that are turned
-//! away, and numbers that go before others; and how often seats called whom. Rows in, rows out: the switch keeps what changes.
+//! away, and numbers that go before others; how often seats called whom, and by which requests. Rows in, rows out: the switch keeps what changes.
 
 mod callbacks;
 mod dialled;
 mod numbers;
+mod requests;
 
 use crate::base::Text;
 pub use callbacks::{Callbacks, Limits, Missed};
 pub use dialled::{Dialled, NotCalled, Whom};
 pub use numbers::Numbers;
+pub use requests::Requests;
 
 /// Why a list was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

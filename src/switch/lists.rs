@@ -6,7 +6,7 @@ use crate::base::{CallId, Now};
 use crate::control::{Command, ListVerb, Reply, SeatRefusal, Why};
 use crate::event::fact::{CallbackFact, Listed, ListedFact};
 use crate::event::{Fact, Keep, Result as Loss, What};
-use crate::list::{Callbacks, Dialled, Missed, Numbers, Refusal};
+use crate::list::{Callbacks, Dialled, Missed, Numbers, Refusal, Requests};
 use crate::plan::{Decision, Mode, Step};
 use std::sync::Arc;
 
@@ -16,11 +16,14 @@ pub(super) struct Lists {
     pub numbers: Numbers,
     /// The numbers that seats called today, and how often.
     pub dialled: Dialled,
+    /// The requests by which they did.
+    pub requests: Requests,
 }
 
 impl Lists {
     pub fn new(setup: &Live) -> Lists {
-        Lists { callbacks: Callbacks::new(setup.callbacks.clone()), numbers: Numbers::default(), dialled: Dialled::default() }
+        let callbacks = Callbacks::new(setup.callbacks.clone());
+        Lists { callbacks, numbers: Numbers::default(), dialled: Dialled::default(), requests: Requests::default() }
     }
 
     /// Takes a row that was kept.
@@ -29,6 +32,7 @@ impl Lists {
             Fact::Callback(row) => self.callbacks.remember(row),
             Fact::Listed(row) => self.numbers.remember(row),
             Fact::Dialled(row) => self.dialled.remember(row),
+            Fact::Request(row) => self.requests.remember(row),
             Fact::Seat(_) | Fact::Bindings(_) => {}
         }
     }
@@ -92,12 +96,7 @@ impl Switch {
 
     /// The seat rings that caller back: the number of the attempt. There is one attempt at once, as long as the call lasts.
     pub(super) fn callback_attempt(&mut self, now: Now, id: &str, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<u32, Why> {
-        let until = now.wall.after(self.setup.policy.max_talk);
-        self.listing(out, |switch, keeps| {
-            let attempt = switch.lists.callbacks.attempt(now.wall, id, seat, keeps)?;
-            switch.lists.callbacks.lasts(id, attempt, until, keeps);
-            Ok(attempt)
-        })
+        self.listing(out, |switch, keeps| switch.lists.callbacks.attempt(now.wall, id, seat, keeps))
     }
 
     /// The attempt is over: `reached`, the caller has talked to the seat.

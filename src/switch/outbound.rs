@@ -3,16 +3,17 @@
 
 use super::admit::Placer;
 use super::identity::Identity;
+use super::lists::Lists;
 use super::recording::OfCall;
 use super::stopwatch::Stopwatch;
 use super::{Active, Output, Switch};
 use crate::base::{CallId, Masked, Mono, Now};
 use crate::call::{CALLER, Outcome, Placed};
-use crate::control::seat::{Outgoing, PreviewView};
+use crate::control::seat::{Outgoing, PreviewView, RequestId};
 use crate::control::{SeatRefusal, Why};
 use crate::event::fact::Listed;
 use crate::event::seat::{PreviewEnd, RingCause};
-use crate::event::{CallDirection, Intent, Offered, SeatWhat, What};
+use crate::event::{CallDirection, Intent, Keep, Offered, SeatWhat, What};
 use crate::list::{NotCalled, Refusal, Whom};
 use crate::plan::{Decision, Facts, Mode, Phase, Step, Target, is_emergency};
 use crate::sip::Codec;
@@ -77,6 +78,12 @@ impl Previews {
 impl Switch {
     /// A seat calls somebody, or is shown whom it is to call. A second click changes nothing.
     pub(super) fn call_for(&mut self, now: Now, seat: &Arc<str>, wanted: Outgoing, out: &mut Vec<Output>) -> Result<(), Why> {
+        let request = wanted.request.clone();
+        match request.as_ref().and_then(|it| self.lists.requests.placed(now.wall, &it.id, &it.asked)) {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(not(NotCalled::OtherRequest)),
+            None => {}
+        }
         let shown = self.previews.0.get(seat).map(|preview| preview.wanted.clone());
         let wanted = match shown {
             Some(shown) if !wanted.preview && wanted.to.is_none() && wanted.callback.is_none() => {
@@ -86,7 +93,7 @@ impl Switch {
             _ => wanted,
         };
         let preview = wanted.preview;
-        let wanted = self.named(now, Outgoing { preview: false, ..wanted })?;
+        let wanted = self.named(now, Outgoing { preview: false, request: None, ..wanted })?;
         if !preview && self.is_placing(seat, &wanted) {
             return Ok(());
         }
@@ -107,6 +114,9 @@ impl Switch {
         // The row is the attempt's now, and is not given back.
         if self.previews.0.remove(seat).is_some() {
             self.queues.seats_mut().note(seat, SeatWhat::PreviewEnded { why: PreviewEnd::Called });
+        }
+        if let Some(RequestId { id, asked }) = &request {
+            self.listed_anew(out, |lists, keeps| lists.requests.add(now.wall, id, asked, keeps));
         }
         self.place(now, seat, going, attempt, out);
         Ok(())
@@ -275,16 +285,17 @@ impl Switch {
             }
             self.write(now, id, What::Data { key, value }, out);
         }
-        self.count(out, |dialled, keeps| {
-            dialled.add(day, id, Whom::Number(&number), keeps);
-            dialled.add(day, id, Whom::Seat(seat), keeps);
+        self.listed_anew(out, |lists, keeps| {
+            lists.dialled.add(day, id, Whom::Number(&number), keeps);
+            lists.dialled.add(day, id, Whom::Seat(seat), keeps);
         });
         self.with_call(now, id, |call, done| call.place(now, placed, done));
     }
 
-    fn count(&mut self, out: &mut Vec<Output>, act: impl FnOnce(&mut crate::list::Dialled, &mut Vec<crate::event::Keep>)) {
+    /// Changes a list, and keeps what has changed.
+    fn listed_anew(&mut self, out: &mut Vec<Output>, act: impl FnOnce(&mut Lists, &mut Vec<Keep>)) {
         let mut keeps = Vec::new();
-        act(&mut self.lists.dialled, &mut keeps);
+        act(&mut self.lists, &mut keeps);
         keeps.into_iter().for_each(|keep| self.keep(keep, out));
     }
 
@@ -309,17 +320,15 @@ impl Switch {
         }
         if talked {
             // A person who was talked to is not rung back once more, by whichever click it was.
-            let mut keeps = Vec::new();
-            self.lists.callbacks.served(&number, &hotline, &mut keeps);
-            keeps.into_iter().for_each(|keep| self.keep(keep, out));
+            self.listed_anew(out, |lists, keeps| lists.callbacks.served(&number, &hotline, keeps));
         } else {
             let Outcome { status, q850, .. } = *outcome;
             self.queues.seats_mut().note(&placing.seat, SeatWhat::OutboundFailed { call: id, status, q850 });
         }
         if !placing.dialled {
-            self.count(out, |dialled, keeps| {
-                dialled.give_back(placing.day, Whom::Number(&number), keeps);
-                dialled.give_back(placing.day, Whom::Seat(&placing.seat), keeps);
+            self.listed_anew(out, |lists, keeps| {
+                lists.dialled.give_back(placing.day, Whom::Number(&number), keeps);
+                lists.dialled.give_back(placing.day, Whom::Seat(&placing.seat), keeps);
             });
         }
     }

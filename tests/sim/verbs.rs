@@ -51,7 +51,7 @@ pub fn any(rng: &mut Rng, seats: usize) -> Command {
 fn outgoing(rng: &mut Rng) -> Outgoing {
     let to = ["13912345678", "13912345679", "069188886666", "110"].get(rng.below(5) as usize);
     let to = to.map(|to| (*to).to_owned());
-    Outgoing { to, hotline: None, callback: None, ticket: None, preview: rng.chance(200) }
+    Outgoing { to, hotline: None, callback: None, ticket: None, preview: rng.chance(200), request: None }
 }
 
 fn record(rng: &mut Rng) -> RecordVerb {

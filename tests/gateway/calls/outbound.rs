@@ -253,3 +253,36 @@ fn a_missed_caller_is_rung_back_once_also_when_the_process_dies_meanwhile() {
     assert_eq!(gateway.record()["result"], "answered");
     wait_for("the row to go", || callbacks(&gateway).is_empty().then_some(()));
 }
+
+/// A program whose request got no answer, as the gateway was killed, repeats it: nobody is called a second time.
+#[test]
+fn a_request_that_is_repeated_after_a_kill_9_calls_nobody_twice() {
+    let mut gateway = started(vec![1]);
+    signed_in(&gateway);
+    let (mut seat, person) = (Phone::new("desk-0", gateway.seats[0], &gateway), Phone::new("person", gateway.target, &gateway));
+    let wanted = json!({ "to": PERSON, "request_id": "order-7" });
+    assert_eq!(verb(&gateway, "call", &wanted).0, 200);
+    seat.ring();
+    gateway.kill("-KILL");
+    gateway.restart();
+    assert_eq!(gateway.record()["result"], "interrupted");
+    drop((seat, person));
+    let seat = Phone::new("desk-0", gateway.seats[0], &gateway);
+    let again = verb(&gateway, "call", &wanted);
+    assert_eq!((again.0, &again.1["calls"]), (200, &json!([])), "{}", again.1);
+    let (status, other) = verb(&gateway, "call", &json!({ "to": "13900139001", "request_id": "order-7" }));
+    // The answer to the repeated one is remembered by now, as that of any request.
+    assert_eq!(status, 422, "{other}");
+    gateway.kill("-KILL");
+    gateway.restart();
+    let (status, other) = verb(&gateway, "call", &json!({ "to": "13900139001", "request_id": "order-7" }));
+    assert_eq!((status, &other["code"]), (422, &json!("other_request")), "{other}");
+    assert!(seat.unread().is_empty(), "nobody was called");
+    let number = rusqlite::Connection::open(gateway.folder.path().join("var/journal.db")).unwrap();
+    let rows: Vec<u8> =
+        number.query_row("SELECT CAST(value AS BLOB) FROM facts WHERE kind = 'request'", [], |row| row.get(0)).unwrap();
+    assert!(!String::from_utf8_lossy(&rows).contains(PERSON), "no number is kept for it");
+    // One that was not placed is tried again by the same id.
+    assert_eq!(verb(&gateway, "call", &json!({ "to": PERSON, "request_id": "order-8", "hotline": "99999" })).0, 422);
+    assert_eq!(verb(&gateway, "call", &json!({ "to": PERSON, "request_id": "order-8" })).0, 200);
+}

@@ -15,6 +15,7 @@ use super::noted::{in_full, noted};
 use super::problem::{Fault, Problem};
 use super::records::json_of;
 use super::shown::{CallShown, PreviewShown, QueueShown, SeatShown, Snapshot};
+use crate::control::seat::{Outgoing, RequestId, SeatVerb};
 use crate::control::{Command, Holder, Numbers, QueueView, Reach, Reply, Right, SeatView};
 use crate::io::clock;
 use axum::Extension;
@@ -22,6 +23,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
+use data_encoding::HEXLOWER;
+use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -76,7 +79,7 @@ async fn carry_out(state: ApiState, of: &VerbOf, seat: String, holder: &Holder, 
         let detail = both!("the body of `{what}` is not as its schema says", "`{what}` 的请求内容不符合其模式");
         ours(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).at_fault(faults).coded("body"))
     };
-    let (verb, id) = of.read(body).map_err(wrong)?;
+    let (mut verb, id) = of.read(body).map_err(wrong)?;
     if let (Some(header), Some(id)) = (&header, &id)
         && header != id
     {
@@ -90,8 +93,20 @@ async fn carry_out(state: ApiState, of: &VerbOf, seat: String, holder: &Holder, 
     if verb.is_supervision() {
         noted(&state, &holder.name, of.name, format!("seat {seat}: {verb:?}")).await.map_err(ours)?;
     }
+    let id = header.or(id);
+    if let SeatVerb::Call(wanted) = &mut verb {
+        wanted.request = id.as_deref().map(|id| request_id(holder, &seat, id, wanted));
+    }
     let command = Command::Seat { seat: seat.into(), by, verb: Box::new(verb) };
-    keyed(state, holder, header.or(id), command).await
+    keyed(state, holder, id, command).await
+}
+
+/// Holds also after a restart, when the answers that are remembered are gone: nobody is called twice. It keeps no number.
+fn request_id(holder: &Holder, seat: &str, id: &str, wanted: &Outgoing) -> RequestId {
+    let made_of = |what: String| HEXLOWER.encode(digest(&SHA256, what.as_bytes()).as_ref()).into();
+    let Outgoing { to, hotline, callback, ticket, preview, .. } = wanted;
+    let asked = json!([seat, to, hotline, callback, ticket, preview]).to_string();
+    RequestId { id: made_of(json!([holder.name, id]).to_string()), asked: made_of(asked) }
 }
 
 #[derive(Deserialize)]

@@ -226,7 +226,7 @@ struct Call {
 impl From<Call> for Outgoing {
     fn from(call: Call) -> Outgoing {
         let Call { to, hotline, callback, ticket, preview } = call;
-        Outgoing { to, hotline, callback, ticket, preview }
+        Outgoing { to, hotline, callback, ticket, preview, request: None }
     }
 }
 
