@@ -266,6 +266,8 @@ pub enum LogoutWhy {
     Heartbeat,
     /// Its phone's registration is over.
     Unregistered,
+    /// The seat is configured no more.
+    Removed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

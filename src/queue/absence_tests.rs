@@ -72,6 +72,22 @@ fn a_phone_that_dies_while_it_talks_rests_and_stands_behind_others_until_it_show
     assert_eq!(b.pass(REST), [rings(1, "a")], "there is no other");
 }
 
+/// The same of a call that the seat has placed: the queue has never leased it, and the person is at the head.
+#[test]
+fn a_phone_that_dies_in_a_call_that_it_has_placed_is_not_rung_for_that_person_at_once() {
+    let mut b = Bench::phones(&["a"], Strategy::LongestIdle);
+    let party = crate::seat::Party { seat: "a", placed: true };
+    let mut out = Vec::new();
+    b.queues.parties(b.now, call(1), [party].into_iter(), &mut out);
+    b.queues.talks(call(1), "a");
+    let lost = Input::Lost { call: call(1), queue: "12345".into(), seat: "a".into() };
+    assert_eq!((b.give(lost), b.join_as(1, "12345", Priority::NORMAL, true)), (vec![], vec![]));
+    b.queues.parties(b.now, call(1), std::iter::empty(), &mut out);
+    assert_eq!(out, [], "its phone is dead");
+    assert!(b.queues.seats().missed().contains("a"));
+    assert_eq!(b.pass(REST), [rings(1, "a")]);
+}
+
 #[test]
 fn any_sign_of_life_ends_the_doubt() {
     let missed = || {

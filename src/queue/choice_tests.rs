@@ -289,6 +289,33 @@ fn row_16_each_choice_is_explained_and_rules_are_data() {
     assert_eq!((&choice.skill, &choice.next[..]), (&asked(1, 2), &[][..]), "the rules asked for less by then");
 }
 
+/// It would wait for nobody, while others are free.
+#[test]
+fn a_caller_kept_for_a_seat_that_leaves_its_work_is_served_by_others_at_once() {
+    let kept = || {
+        let mut b = sticky();
+        b.join(4);
+        b.answered(4, "b");
+        b.join(5);
+        b.answered(5, "a");
+        b.freed(4, "b");
+        assert_eq!(b.join_for(6, "12345", Some("13800138000")), [], "kept for a, which talks");
+        b
+    };
+    let author = || crate::event::Author::seat(&"a".into());
+    let mut out = Vec::new();
+    // What is wished in a call follows it; until then the seat may think better of it.
+    let mut b = kept();
+    b.queues.wish(b.now, &"a".into(), crate::seat::Wish::Busy("x".into()), author(), &mut out).unwrap();
+    assert_eq!((&out[..], b.freed(5, "a")), (&[][..], vec![rings(6, "b")]));
+    let mut b = kept();
+    b.queues.bind(b.now, &"a".into(), Vec::new(), &mut out);
+    out.iter_mut().for_each(unexplained);
+    assert_eq!(out, [rings(6, "b")], "its phone is gone");
+    let mut b = kept();
+    assert_eq!(b.give(Input::Lost { call: call(5), queue: "12345".into(), seat: "a".into() }), [rings(6, "b")]);
+}
+
 #[test]
 fn a_choice_out_of_the_ordinary_says_why() {
     let mut b = sticky();

@@ -97,7 +97,7 @@ impl Queues {
     /// Brings the queues' order of free seats up to date with this seat.
     pub(super) fn list(&mut self, seat: &Arc<str>) {
         let Some(state) = self.seats.get(seat) else { return };
-        let gone = state.is_gone();
+        let (gone, at_work) = (state.is_gone(), state.keeps_callers());
         for of in self.members.get_mut(seat).into_iter().flatten() {
             let Some(queue) = self.queues.get_mut(&of.queue) else { continue };
             let listed = queue.listing(seat, state, (of.turn, of.place));
@@ -115,10 +115,23 @@ impl Queues {
                 self.doubted.insert(of.queue.clone());
             }
         }
+        if self.keeps_last_seats && !at_work {
+            self.wait_no_longer_for(seat);
+        }
         if gone {
             self.timers.cancel(&Timer::Rest(seat.clone()));
             self.seats.forget(seat);
             self.members.remove(seat);
+        }
+    }
+
+    /// The seat has signed out, takes a break, or cannot be reached: who waits for it alone waits for any.
+    fn wait_no_longer_for(&mut self, seat: &Arc<str>) {
+        let queues = self.members.get(seat).into_iter().flatten().filter_map(|of| self.queues.get(&of.queue));
+        let calls: Vec<CallId> = queues.flat_map(|queue| queue.kept_for(seat)).collect();
+        for call in calls {
+            self.keep_no_longer(call, Some(seat));
+            self.mark_pending(call);
         }
     }
 

@@ -355,9 +355,10 @@ impl Queues {
         }
     }
 
-    /// The phone died while it talked: it is not rung again at once, and others are called before it until it shows life.
+    /// The phone died while it talked: it is not rung again at once, and others are called before it until it shows life. The
+    /// call came to it by a queue, or the seat has placed it.
     fn lost(&mut self, now: Mono, call: CallId, queue: &Arc<str>, seat: &Arc<str>) {
-        if self.seats.lease(call, seat) != Some(Lease::Talking) {
+        if !self.seats.uses(call, seat) || self.seats.lease(call, seat) == Some(Lease::Ringing) {
             return;
         }
         if let Some(Queue { rest_after_failure, rest_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
@@ -388,5 +389,5 @@ fn micros(d: Duration) -> u64 {
 /// ended those that it has.
 fn is_at_work(seats: &Seats, members: &BTreeMap<Arc<str>, Vec<Membership>>, seat: &Arc<str>, queue: &Arc<str>) -> bool {
     let serves = members.get(seat).is_some_and(|memberships| memberships.iter().any(|of| of.queue == *queue));
-    serves && seats.get(seat).is_some_and(|state| state.is_at_work() && !state.is_doubtful())
+    serves && seats.get(seat).is_some_and(|state| state.keeps_callers())
 }

@@ -3,7 +3,7 @@ use super::pace::Pace;
 use super::ranks::Ranks;
 use super::waiter::{Group, Need, Place, Waiter};
 use super::{Priority, Queue, Strategy};
-use crate::base::{Counts, Mono};
+use crate::base::{CallId, Counts, Mono};
 use crate::seat::SeatState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
@@ -102,6 +102,14 @@ impl QueueState {
     /// The next call of the same group.
     pub fn behind(&self, group: &Group, place: Place) -> Option<Place> {
         self.after(group, place).filter(|(of, _)| of == group).map(|(_, place)| *place)
+    }
+
+    /// The calls that wait for this seat alone.
+    pub fn kept_for(&self, seat: &Arc<str>) -> Vec<CallId> {
+        let need = Need::Seat(seat.clone());
+        let first = Group { need: need.clone(), priority: Priority::HIGH, behind_head: false };
+        let all = self.unserved.range((first, Place::FIRST)..).take_while(|(group, _)| group.need == need);
+        all.map(|(_, place)| place.call).collect()
     }
 
     fn after(&self, group: &Group, place: Place) -> Option<&(Group, Place)> {

@@ -67,6 +67,9 @@ struct Failed {
 }
 
 impl Place {
+    /// Before all others.
+    pub const FIRST: Place =
+        Place { ordinary: false, behind_head: false, turn: i64::MIN, serial: 0, call: CallId(uuid::Uuid::nil()) };
     /// Behind all others.
     pub const LAST: Place =
         Place { ordinary: true, behind_head: true, turn: i64::MAX, serial: u64::MAX, call: CallId(uuid::Uuid::max()) };

@@ -25,8 +25,8 @@ pub use snapshot::SeatsSnapshot;
 pub use state::{DeviceState, SeatState};
 
 use crate::base::{CallId, Mono, Target, Timers};
-use crate::event::SeatWhat;
-use crate::event::seat::{RingCause, Skills};
+use crate::event::seat::{Author, LogoutWhy, RingCause, Skills};
+use crate::event::{Intent, SeatWhat};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -133,11 +133,17 @@ impl Seats {
         self.all.keys()
     }
 
-    /// Forgets a seat that nobody names and nobody uses.
+    /// Forgets a seat that nobody names and nobody uses. Who was signed in there is not any more.
     pub fn forget(&mut self, seat: &str) {
-        if self.all.get(seat).is_some_and(SeatState::is_gone) {
-            self.all.remove(seat);
-            self.missed.remove(seat);
+        if !self.all.get(seat).is_some_and(SeatState::is_gone) {
+            return;
+        }
+        self.missed.remove(seat);
+        if let Some((name, state)) = self.all.remove_entry(seat)
+            && state.rules.sign_in != SignIn::Always
+            && state.shift.intent != Intent::LoggedOut
+        {
+            self.news.push((name, SeatWhat::LoggedOut { by: Author::gateway(), why: LogoutWhy::Removed }));
         }
     }
 

@@ -280,9 +280,11 @@ impl Shift {
         Ok(())
     }
 
-    /// Wrap-up is over: what was wished meanwhile, else ready.
+    /// Wrap-up is over: what was wished meanwhile, else ready. What is wished in a call that the seat has placed since follows
+    /// that call and its own wrap-up.
     fn wrapped_up(&mut self, at: &At<'_>, by: Author, log: &mut Vec<SeatWhat>) {
-        let (intent, by) = self.next.take().unwrap_or((Intent::Ready, by));
+        let wished = if at.in_use { None } else { self.next.take() };
+        let (intent, by) = wished.unwrap_or((Intent::Ready, by));
         self.set(at.now, intent, by, log);
     }
 

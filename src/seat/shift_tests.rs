@@ -66,6 +66,42 @@ fn talk(seats: &mut Seats, desk: &Arc<str>, of: u128, until: u64) {
     settle(seats, until);
 }
 
+/// Else figures would count its time, and a restart would sign it in again should it come back.
+#[test]
+fn who_is_signed_in_at_a_seat_that_is_configured_no_more_is_signed_out_after_its_call() {
+    let (mut seats, desk) = signed_in();
+    seats.take(call(1), &desk, Lease::Talking);
+    seats.configure(Vec::new());
+    seats.forget(&desk);
+    assert!(seats.get(&desk).is_some() && seats.take_news().is_empty(), "it talks");
+    seats.give_back(call(1), &desk);
+    settle(&mut seats, 10);
+    seats.take_news();
+    seats.forget(&desk);
+    let out = SeatWhat::LoggedOut { by: Author::gateway(), why: LogoutWhy::Removed };
+    assert_eq!((seats.get(&desk).is_none(), seats.take_news()), (true, vec![(desk.clone(), out)]));
+    seats.forget(&desk);
+    assert!(seats.take_news().is_empty());
+}
+
+/// A seat that writes up one call and has placed another by then: the break that it wishes follows that one and its wrap-up.
+#[test]
+fn what_is_wished_in_a_call_placed_in_wrap_up_follows_that_calls_own_wrap_up() {
+    let (mut seats, desk) = signed_in();
+    talk(&mut seats, &desk, 1, 10);
+    let party = Party { seat: &desk, placed: true };
+    seats.parties(call(2), [party].into_iter(), &mut Vec::new());
+    wish(&mut seats, 20, Wish::Rest(60, "tea".into())).unwrap();
+    settle(&mut seats, 41);
+    assert_eq!(intent(&seats), Intent::Ready, "the first wrap-up is over, and the call is not");
+    seats.talks(call(2), &desk);
+    seats.parties(call(2), std::iter::empty(), &mut Vec::new());
+    settle(&mut seats, 50);
+    assert_eq!(intent(&seats), Intent::WrapUp { call: Some(call(2)), seconds: 30 });
+    settle(&mut seats, 81);
+    assert!(matches!(intent(&seats), Intent::Break { .. }));
+}
+
 #[test]
 fn a_seat_that_must_sign_in_takes_calls_only_while_it_is_ready() {
     let (mut seats, desk) = asked();
@@ -349,6 +385,11 @@ fn a_phone_that_registers_signs_in_where_that_is_the_rule_and_its_end_signs_out(
     seats.bind(at(3), &desk, known.bindings.clone());
     assert!(matches!(intent(&seats), Intent::Break { .. }));
     seats.bind(at(4), &desk, Vec::new());
+    assert_eq!(intent(&seats), Intent::LoggedOut);
+    // Nor does it sign in again who has signed out: a supervisor's word would hold for as long as a keep-alive.
+    seats.bind(at(5), &desk, known.bindings.clone());
+    wish(&mut seats, 6, Wish::Logout).unwrap();
+    seats.bind(at(7), &desk, known.bindings.clone());
     assert_eq!(intent(&seats), Intent::LoggedOut);
 }
 

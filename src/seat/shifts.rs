@@ -38,8 +38,11 @@ impl Seats {
         if had != has {
             self.news.push((name.clone(), if has { SeatWhat::DeviceBack } else { SeatWhat::DeviceGone }));
         }
-        let by = Author::phone(&name);
-        self.shift(now, seat, |shift, at, log| shift.registered(at, has, by, log));
+        // A registration that is renewed is no news: who has signed out since stays so.
+        if had != has {
+            let by = Author::phone(&name);
+            self.shift(now, seat, |shift, at, log| shift.registered(at, has, by, log));
+        }
         true
     }
 

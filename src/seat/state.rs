@@ -68,9 +68,9 @@ impl SeatState {
         }
     }
 
-    /// It takes calls now, or will when those that it has are over.
-    pub fn is_at_work(&self) -> bool {
-        let there = matches!(self.shift.intent, Intent::Ready | Intent::WrapUp { .. });
+    /// Callers may wait for it alone: it takes calls now, or will when those that it has are over.
+    pub fn keeps_callers(&self) -> bool {
+        let there = matches!(self.shift.intent, Intent::Ready | Intent::WrapUp { .. }) && !self.is_doubtful();
         self.rests_until.is_none() && self.channels > 0 && !self.bindings.is_empty() && there
     }
 

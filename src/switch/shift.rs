@@ -7,7 +7,7 @@ use crate::base::Now;
 use crate::control::{QueueView, Reply, SeatRefusal, SeatVerb, SeatView, ShiftCode, Why};
 use crate::dialog::{Cause, Command, Incoming, LocalMedia};
 use crate::event::seat::{Author, Device, PreviewEnd, SeatWhat};
-use crate::event::{Fact, Keep};
+use crate::event::{Fact, FactKind, Keep};
 use crate::seat::{Seats, Wish};
 use crate::sip::Codec;
 use std::net::SocketAddr;
@@ -142,8 +142,10 @@ impl Switch {
         }
         let stands = changes_intent(&what);
         self.log_seat(now, seat, what, out);
-        if let Some(fact) = self.queues.seats().fact(now, seat).filter(|_| stands) {
-            self.keep(Keep::Set(Box::new(Fact::Seat(fact))), out);
+        if stands {
+            let forgotten = Keep::Forget { kind: FactKind::Seat, key: seat.to_string() };
+            let fact = self.queues.seats().fact(now, seat);
+            self.keep(fact.map_or(forgotten, |fact| Keep::Set(Box::new(Fact::Seat(fact)))), out);
         }
     }
 
