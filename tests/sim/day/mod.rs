@@ -1,14 +1,18 @@
 //! A day of a big hotline: two hundred seats, two thousand callers, surges, phones that do not answer and phones that die,
-//! words of theirs that are lost or come twice, people who click twice, a wall clock that jumps, reloads. It drives the
-//! queues and the seats as the switch does, on a virtual clock, beside a model that knows the rules by itself.
+//! words of theirs that are lost or come twice, people who click twice, a wall clock that jumps, reloads. Seats call out
+//! meanwhile, also those who were missed; some sit with their departments, some are signed in by their phone. It drives the
+//! queues, the seats, the callback list and the seats' figures as the switch does, on a virtual clock, beside a model that knows
+//! the rules by itself.
 //!
 //! `DAY_SEED=17 cargo test --test sim a_day` replays one day with its log; `DAY_SEEDS=100000` runs more.
 
 mod hours;
 mod model;
 mod order;
+mod outbound;
 mod plan;
 mod shift;
+mod times;
 mod world;
 
 use std::panic::catch_unwind;

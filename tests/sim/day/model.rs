@@ -1,7 +1,7 @@
 //! Callers and seats as an observer knows them who has the rules and sees the queues' inputs and outputs. Nothing here is
 //! found fast: every question looks at everybody.
 
-use super::plan::{Plan, QUEUES, SEATS, number, queue_number, signs_in};
+use super::plan::{Plan, QUEUES, SEATS, is_remote, number, queue_number, registers, signs_in};
 use super::shift::Mood;
 use hotline::base::Mono;
 use hotline::queue::{MissCause, Priority, Queue, Strategy};
@@ -26,12 +26,16 @@ pub struct SeatModel {
     pub talks: u32,
     pub own: u32,
     pub signs_in: bool,
+    /// It can be called: its phone is registered, or its department is there.
+    pub there: bool,
     pub mood: Mood,
     pub next: Option<Mood>,
     /// Somebody has signed in there.
     pub held: bool,
     /// Calls in vain since it last talked, by cause.
     pub missed: BTreeMap<MissCause, u32>,
+    /// All of the day.
+    pub in_vain: BTreeMap<MissCause, u64>,
     pub rests_until: Option<Mono>,
     pub misses: u32,
     pub last_work: u64,
@@ -80,7 +84,7 @@ pub struct Model {
 }
 
 impl SeatModel {
-    fn new(signs_in: bool) -> SeatModel {
+    fn new(signs_in: bool, there: bool) -> SeatModel {
         SeatModel {
             channels: 0,
             expert: false,
@@ -91,10 +95,12 @@ impl SeatModel {
             talks: 0,
             own: 0,
             signs_in,
+            there,
             mood: if signs_in { Mood::Out } else { Mood::Ready },
             next: None,
             held: false,
             missed: BTreeMap::new(),
+            in_vain: BTreeMap::new(),
             rests_until: None,
             misses: 0,
             last_work: 0,
@@ -107,7 +113,22 @@ impl SeatModel {
     }
 
     pub fn is_free(&self) -> bool {
-        self.mood == Mood::Ready && self.rests_until.is_none() && self.taken() < self.channels
+        self.there && self.mood == Mood::Ready && self.rests_until.is_none() && self.taken() < self.channels
+    }
+
+    /// It takes calls, or will when those that it has are over.
+    fn is_at_work(&self) -> bool {
+        let ready = matches!(self.mood, Mood::Ready | Mood::WrapUp(_)) && self.rests_until.is_none();
+        ready && self.there && self.channels > 0 && !self.is_doubtful()
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.channels == 0 && self.taken() == 0
+    }
+
+    /// It may place a call of its own.
+    pub fn may_call(&self) -> bool {
+        self.there && self.mood != Mood::Out && self.taken() < self.channels
     }
 
     pub fn is_doubtful(&self) -> bool {
@@ -152,7 +173,7 @@ impl CallerModel {
 
 impl Model {
     pub fn new(plan: &Plan) -> Model {
-        let seats = (0..SEATS).map(|n| SeatModel::new(signs_in(n))).collect();
+        let seats = (0..SEATS).map(|n| SeatModel::new(signs_in(n), !is_remote(n) && !registers(n))).collect();
         let rules = vec![None; QUEUES.len()];
         let (callers, open, last) = (BTreeMap::new(), [false; QUEUES.len()], BTreeMap::new());
         let skills = [None; QUEUES.len()];
@@ -190,7 +211,9 @@ impl Model {
         let least = known.map(|seat| seat.served).min().unwrap_or_default();
         for seat in &mut self.seats {
             if seat.channels == 0 && seat.taken() == 0 {
-                *seat = SeatModel { served: least, ..SeatModel::new(seat.signs_in) };
+                let in_vain = std::mem::take(&mut seat.in_vain);
+                let of = SeatModel::new(seat.signs_in, seat.there);
+                *seat = SeatModel { served: least, in_vain, ..of };
             }
             (seat.channels, seat.rests_until, seat.misses) = (0, None, 0);
             seat.places = [None; QUEUES.len()];
@@ -237,7 +260,11 @@ impl Model {
         let could = |seat: &SeatModel| {
             let has = if asks { seat.levels[skill] } else { 0 };
             let any = if seat.expert { rules.experts_after.is_some() } else { least == 0 };
-            seat.places[queue].is_some() && seat.channels > 0 && seat.mood != Mood::Out && (has >= least.max(1) || any)
+            seat.places[queue].is_some()
+                && seat.channels > 0
+                && seat.there
+                && seat.mood != Mood::Out
+                && (has >= least.max(1) || any)
         };
         rules.without_seats.is_some() && priority != Priority::HIGH && !self.seats.iter().any(could)
     }
@@ -284,10 +311,15 @@ impl Model {
         }
         let (seat, at) = *self.last.get(&person)?;
         let it = &self.seats[seat];
-        let at_work =
-            matches!(it.mood, Mood::Ready | Mood::WrapUp(_)) && it.rests_until.is_none() && it.channels > 0 && !it.is_doubtful();
-        let good = at_work && it.places[queue].is_some() && now.since(at) <= rules.sticky_for;
+        let good = it.is_at_work() && it.places[queue].is_some() && now.since(at) <= rules.sticky_for;
         (good && caller.failures(seat).0 == 0).then_some((seat, until))
+    }
+
+    /// Nobody waits for a seat alone that has left its work.
+    pub fn release(&mut self) {
+        for caller in self.callers.values_mut().filter(|caller| caller.kept.is_some()) {
+            caller.kept.take_if(|(seat, _)| !self.seats[*seat].is_at_work());
+        }
     }
 
     pub fn answered(&mut self, now: Mono, call: u64, seat: usize) {
@@ -334,6 +366,13 @@ impl Model {
         self.in_vain(now, seat, MissCause::Dropped);
         self.used(now, seat, Duration::ZERO);
         self.worked(seat);
+    }
+
+    /// The seat's phone died in a conversation.
+    pub fn lost(&mut self, now: Mono, queue: usize, seat: usize) {
+        if self.open[queue] || self.waiting_in(queue) > 0 {
+            self.judged(now, (queue, seat), MissCause::Unreachable);
+        }
     }
 
     fn judged(&mut self, now: Mono, (queue, seat): (usize, usize), cause: MissCause) {

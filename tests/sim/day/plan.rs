@@ -27,9 +27,30 @@ pub fn name(seat: usize) -> Arc<str> {
     format!("s{seat:03}").into()
 }
 
-/// Exchanges, and some phones, have no toolbar: they are ready by configuration.
+/// Exchanges, some phones, and seats with their departments have no toolbar: they are ready by configuration.
 pub fn signs_in(seat: usize) -> bool {
-    seat % 10 != 9
+    seat % 10 != 9 && !is_remote(seat)
+}
+
+/// It sits with its department, and is called by a trunk, in its hours.
+pub fn is_remote(seat: usize) -> bool {
+    seat % 25 == 13
+}
+
+/// Its phone registers, which signs it in.
+pub fn registers(seat: usize) -> bool {
+    seat % 25 == 17
+}
+
+/// How long a seat writes about a call that it has placed.
+pub fn own_wrap_up(seat: usize) -> Duration {
+    seconds([0, 15, 40][seat % 3])
+}
+
+/// The places where a seat can be called, while it can.
+pub fn bindings(seat: usize) -> Vec<Binding> {
+    let target = Target::at(Transport::Udp, SocketAddr::from(([10, 0, (seat / 250) as u8, (seat % 250) as u8], 5060)));
+    vec![Binding { target }]
 }
 
 /// The number in a seat's name.
@@ -76,18 +97,22 @@ impl Plan {
 }
 
 fn seat(rng: &mut Rng, n: usize) -> Seat {
-    let target = Target::at(Transport::Udp, SocketAddr::from(([10, 0, (n / 250) as u8, (n % 250) as u8], 5060)));
     let known: Vec<&str> = QUEUES.into_iter().filter(|_| rng.chance(500)).collect();
     let skills = known.into_iter().map(|skill| (Arc::from(skill), 1 + rng.below(9) as u8));
     Seat {
         name: name(n),
         // Some are exchanges behind one address.
         channels: if n % 40 == 39 { 4 } else { 1 },
-        bindings: vec![Binding { target }],
+        bindings: if is_remote(n) || registers(n) { Vec::new() } else { bindings(n) },
         skills: skills.collect(),
         expert: n % 20 == 7,
         rules: Rules {
-            sign_in: if signs_in(n) { SignIn::Asked } else { SignIn::Always },
+            sign_in: match () {
+                () if registers(n) => SignIn::Registration,
+                () if signs_in(n) => SignIn::Asked,
+                () => SignIn::Always,
+            },
+            wrap_up: own_wrap_up(n),
             misses: MISSES,
             pause: PAUSE,
             ..Rules::default()

@@ -1,7 +1,7 @@
 //! The people at the seats: when they sign in, take a break, click twice; and their intents as an observer knows them.
 
 use super::model::Model;
-use super::plan::{SEATS, seconds};
+use super::plan::{SEATS, registers, seconds};
 use hotline::base::{Mono, Rng};
 use hotline::event::Intent;
 use hotline::queue::MissCause;
@@ -142,7 +142,9 @@ impl Model {
     }
 
     fn wrapped_up(&mut self, seat: usize) {
-        let next = self.seats[seat].next.take().unwrap_or(Mood::Ready);
+        // What is wished in a call follows that call.
+        let next = if self.seats[seat].taken() > 0 { None } else { self.seats[seat].next.take() };
+        let next = next.unwrap_or(Mood::Ready);
         self.becomes(seat, next);
     }
 
@@ -152,10 +154,24 @@ impl Model {
         if it.taken() > 0 {
             return;
         }
-        if it.mood == Mood::Ready && !wrap_up.is_zero() {
+        if matches!(it.mood, Mood::Ready | Mood::WrapUp(_)) && !wrap_up.is_zero() {
             it.mood = Mood::WrapUp(now.after(wrap_up));
         } else if let Some(next) = it.next.take() {
             self.becomes(seat, next);
+        }
+    }
+
+    /// The seat's phone registers or its registration ends; or its department comes and goes.
+    pub fn bound(&mut self, seat: usize, there: bool) {
+        let it = &mut self.seats[seat];
+        let new = std::mem::replace(&mut it.there, there) != there;
+        if !new || !registers(seat) {
+            return;
+        }
+        match there {
+            true if it.mood == Mood::Out => it.mood = Mood::Ready,
+            false if !it.held => (it.mood, it.next) = (Mood::Out, None),
+            _ => {}
         }
     }
 
@@ -164,6 +180,7 @@ impl Model {
         let it = &mut self.seats[seat];
         let count = it.missed.entry(cause).or_default();
         *count += 1;
+        *it.in_vain.entry(cause).or_default() += 1;
         let counts = !matches!(cause, MissCause::Ours | MissCause::Busy);
         if counts && *count >= MISSES && it.mood == Mood::Ready {
             it.mood = Mood::Paused(now.after(PAUSE));

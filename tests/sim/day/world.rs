@@ -2,10 +2,12 @@
 
 use super::hours;
 use super::model::{CallerModel, Failed, Model, Ring};
-use super::plan::{Plan, QUEUES, SEATS, name, number, seconds};
+use super::outbound::{self, How, Next, Outbound};
+use super::plan::{Plan, QUEUES, SEATS, bindings, is_remote, name, number, registers, seconds};
 use super::shift::{self, Click};
+use super::times::Times;
 use hotline::base::{CallId, Mono, Now, Rng, Wall};
-use hotline::event::Author;
+use hotline::event::{Author, Result as Loss};
 use hotline::queue::{Input, Join, MissCause, Output, Priority, Queues};
 use hotline::seat::Party;
 use std::cmp::Reverse;
@@ -21,7 +23,7 @@ const MIDNIGHT: Wall = Wall(1_634_227_200_000_000);
 const WRONG: Duration = seconds(5);
 
 #[derive(Clone, Copy, Debug)]
-enum Event {
+pub enum Event {
     Arrives {
         call: u64,
     },
@@ -75,6 +77,24 @@ enum Event {
         call: u64,
         seat: usize,
     },
+    /// The person at the seat wants to call out.
+    Wants {
+        seat: usize,
+        how: How,
+    },
+    /// It has looked at whom it is to call: a caller, and the hotline that was called.
+    Shown {
+        seat: usize,
+        who: (u32, usize),
+    },
+    Placed {
+        call: u64,
+        next: Next,
+    },
+    Binds {
+        seat: usize,
+        there: bool,
+    },
     Clicks {
         seat: usize,
         click: Click,
@@ -104,15 +124,23 @@ pub struct Sums {
     pub pauses: u64,
     pub dropped: u64,
     pub deserted: u64,
+    /// Calls that seats placed, those whose person answered, and those whose seat's phone died then.
+    pub placed: u64,
+    pub reached: u64,
+    pub left_alone: u64,
+    /// Two who wanted to ring one caller back.
+    pub clashes: u64,
 }
 
 pub struct Day {
     log: bool,
-    rng: Rng,
-    now: Now,
+    pub rng: Rng,
+    pub now: Now,
     plan: Plan,
-    queues: Queues,
-    model: Model,
+    pub queues: Queues,
+    pub model: Model,
+    pub outbound: Outbound,
+    times: Option<Times>,
     events: BinaryHeap<Reverse<(Mono, u64, u32)>>,
     all: Vec<Event>,
     /// Offers that the switch carries out, by call and seat.
@@ -124,11 +152,11 @@ pub struct Day {
     leased: BTreeMap<u64, usize>,
     /// Callers that talk, as they were when they waited, and how long that was.
     served: BTreeMap<u64, (CallerModel, Duration)>,
-    dead: Vec<bool>,
+    pub dead: Vec<bool>,
     /// Something that who can be served depends on, since the last look at it.
     changed: bool,
-    names: Vec<Arc<str>>,
-    queue_names: Vec<Arc<str>>,
+    pub names: Vec<Arc<str>>,
+    pub queue_names: Vec<Arc<str>>,
     next_call: u64,
     /// The caller that is coming, by its serial number.
     comes: Option<u64>,
@@ -136,7 +164,7 @@ pub struct Day {
     pub sums: Sums,
 }
 
-fn id(call: u64) -> CallId {
+pub fn id(call: u64) -> CallId {
     CallId(Uuid::from_u128(u128::from(call)))
 }
 
@@ -157,6 +185,8 @@ impl Day {
             now,
             queues,
             model,
+            outbound: Outbound::new(),
+            times: Some(Times::new(now.mono)),
             plan,
             events: BinaryHeap::new(),
             all: Vec::new(),
@@ -193,6 +223,7 @@ impl Day {
             let (seat, at) = (self.rng.below(SEATS as u64) as usize, self.moment());
             self.at(at, Event::Calls { seat });
         }
+        outbound::foresee(self);
         for (at, seat, click) in shift::clicks(&mut self.rng) {
             self.at(at, Event::Clicks { seat, click });
         }
@@ -208,17 +239,17 @@ impl Day {
         self.rng.between(Duration::ZERO, seconds(24 * 3600))
     }
 
-    fn call(&mut self) -> u64 {
+    pub fn call(&mut self) -> u64 {
         self.next_call += 1;
         self.next_call
     }
 
     /// After so long a time of the day.
-    fn at(&mut self, at: Duration, event: Event) {
+    pub fn at(&mut self, at: Duration, event: Event) {
         self.push(Mono(1_000_000).after(at), event);
     }
 
-    fn after(&mut self, by: Duration, event: Event) {
+    pub fn after(&mut self, by: Duration, event: Event) {
         self.push(self.now.mono.after(by), event);
     }
 
@@ -246,10 +277,19 @@ impl Day {
                 }
             }
             self.sums.events += 1;
-            self.queues.seats_mut().take_news();
+            self.note_times();
             self.check()?;
         }
         self.close()
+    }
+
+    /// The figures have what is new in the log of seats, and the observer looks at the seats.
+    fn note_times(&mut self) {
+        let news = self.queues.seats_mut().take_news();
+        if let Some(times) = &mut self.times {
+            times.log(self.now, news);
+            times.look(self.now.mono, &self.model);
+        }
     }
 
     fn advance(&mut self, to: Mono) {
@@ -277,6 +317,11 @@ impl Day {
         while let Some(due) = self.queues.deadline() {
             self.advance(due);
             self.tick()?;
+            self.note_times();
+        }
+        self.outbound.equal(self.now.wall)?;
+        if let Some(times) = self.times.take() {
+            times.equal(self.now, &self.model)?;
         }
         for seat in 0..SEATS {
             self.look(seat)?;
@@ -306,7 +351,15 @@ impl Day {
         self.carry_out(out)
     }
 
-    fn give(&mut self, input: Input) -> Result<(), String> {
+    /// Lets something else be done to queues and seats.
+    pub fn with_queues(&mut self, act: impl FnOnce(&mut Queues, Now, &mut Vec<Output>)) -> Result<(), String> {
+        let mut out = std::mem::take(&mut self.out);
+        self.changed = true;
+        act(&mut self.queues, self.now, &mut out);
+        self.carry_out(out)
+    }
+
+    pub fn give(&mut self, input: Input) -> Result<(), String> {
         let mut out = std::mem::take(&mut self.out);
         self.changed |= !matches!(input, Input::Rang { .. } | Input::Over { .. });
         self.queues.handle(self.now, input, &mut out);
@@ -314,6 +367,7 @@ impl Day {
     }
 
     fn carry_out(&mut self, mut out: Vec<Output>) -> Result<(), String> {
+        self.model.release();
         for n in 0..out.len() {
             if self.log {
                 println!("    {:?}", out[n]);
@@ -329,15 +383,17 @@ impl Day {
                 }
                 Output::Full { call } => {
                     self.sums.full += 1;
-                    if self.model.callers.remove(&back(*call)).is_none() {
+                    let Some(caller) = self.model.callers.remove(&back(*call)) else {
                         return Err(format!("{call} is turned away, and did not come"));
-                    }
+                    };
+                    self.is_missed(back(*call), &caller, Loss::QueueFull);
                 }
                 Output::NoSeat { call } => {
                     self.sums.deserted += 1;
                     let gone = self.model.callers.remove(&back(*call));
                     let Some(caller) = gone else { return Err(format!("{call} is sent on, and did not wait")) };
                     self.sent_on(&caller)?;
+                    self.is_missed(back(*call), &caller, Loss::NoSeat);
                 }
                 Output::TimedOut { call } => {
                     let call = back(*call);
@@ -346,7 +402,9 @@ impl Day {
                     if limit != Some(self.now.mono) {
                         return Err(format!("{call} is given up at {:?}, and its limit is {limit:?}", self.now.mono));
                     }
-                    self.model.callers.remove(&call);
+                    if let Some(caller) = self.model.callers.remove(&call) {
+                        self.is_missed(call, &caller, Loss::Timeout);
+                    }
                 }
             }
         }
@@ -358,6 +416,11 @@ impl Day {
 
 /// The queues want this done.
 impl Day {
+    /// A caller who was lost is to be rung back.
+    fn is_missed(&mut self, call: u64, caller: &CallerModel, loss: Loss) {
+        self.outbound.lost(self.now.wall, call, (caller.person, caller.hotline), loss);
+    }
+
     fn rung(&mut self, call: u64, seat: usize) -> Result<(), String> {
         self.model.check_ring(self.now.mono, call, seat)?;
         self.sums.rings += 1;
@@ -405,8 +468,11 @@ impl Day {
         }
         let causes = [MissCause::Busy, MissCause::Rejected, MissCause::Dnd, MissCause::NotRegistered, MissCause::Ours];
         match self.rng.below(100) {
+            // A seat with its department presses a key when it has heard who calls; a voicemail does not.
+            0..7 if is_remote(seat) => {}
             0..85 => {
-                let by = self.rng.between(seconds(1), seconds(9));
+                let heard = if is_remote(seat) { seconds(4) } else { Duration::ZERO };
+                let by = self.rng.between(seconds(1), seconds(9)) + heard;
                 self.after(by, Event::Answers { call, seat, offer });
                 // Its 200 comes again, as our ACK was lost.
                 if self.rng.chance(50) {
@@ -436,6 +502,7 @@ impl Day {
             let cause = if ring.rang { MissCause::NoAnswer } else { MissCause::Unreachable };
             self.sums.missed += 1;
             self.model.failed(now, call, seat, cause);
+            self.model.release();
         } else if leaves {
             self.model.callers.get_mut(&call).unwrap().ringing.retain(|ring| ring.seat != seat);
             self.model.seats[seat].rings -= 1;
@@ -477,6 +544,10 @@ impl Day {
             Event::Revives { seat } => self.revives(seat),
             Event::Calls { seat } => self.calls(seat, true, None),
             Event::CallEnds { call, seat } => self.calls(seat, false, Some(call)),
+            Event::Wants { seat, how } => self.wants(seat, how),
+            Event::Shown { seat, who } => self.shown(seat, who),
+            Event::Placed { call, next } => self.goes_on(call, next),
+            Event::Binds { seat, there } => self.binds(seat, there),
             Event::Clicks { seat, click } => self.clicks(seat, click),
             Event::Reload => self.reload(),
             Event::Jump => {
@@ -509,29 +580,30 @@ impl Day {
         let person = self.rng.below(1200) as u32;
         let patience = self.rng.between(seconds(20), seconds(1200));
         self.after(patience, Event::GivesUp { call });
-        self.joins(call, (queue, hotline), priority, person, None)
+        self.joins(call, (queue, hotline), priority, person, false, None)
     }
 
-    /// `again`: it comes back to the head, had waited so long, and these seats have failed it.
-    fn joins(
+    /// `again`: it had waited so long, and these seats have failed it.
+    pub fn joins(
         &mut self,
         call: u64,
         (queue, hotline): (usize, usize),
         priority: Priority,
         person: u32,
+        head: bool,
         again: Option<(Duration, Failed)>,
     ) -> Result<(), String> {
-        let (mono, head) = (self.now.mono, again.is_some());
+        let (mono, again_there) = (self.now.mono, again.is_some());
         let (waited, failed) = again.unwrap_or_default();
         let serial = self.model.next();
         let start = Mono(mono.0 - waited.as_micros() as u64);
         let ring = self.model.rules[queue].as_ref().map_or(Duration::ZERO, |rules| rules.ring_timeout);
-        let not_before = if head { mono.after(ring) } else { mono };
+        let not_before = if again_there { mono.after(ring) } else { mono };
         let mut turned_away = !self.model.open[queue];
         let mut caller = CallerModel::new((queue, hotline), priority, head, (start, not_before), serial, person, failed);
         caller.kept = self.model.open[queue].then(|| self.model.keeper(&caller, mono)).flatten();
         self.comes = Some(serial);
-        if self.model.open[queue] && !head {
+        if self.model.open[queue] && !again_there {
             let full = self.model.rules(queue).max_length - if priority == Priority::HIGH { 0 } else { 5 };
             self.sums.most_waiting = self.sums.most_waiting.max(self.model.callers.len() as u64);
             turned_away = self.model.waiting_in(queue) >= full;
@@ -556,6 +628,7 @@ impl Day {
     fn gives_up(&mut self, call: u64) -> Result<(), String> {
         let Some(caller) = self.model.callers.remove(&call) else { return Ok(()) };
         self.sums.abandoned += 1;
+        self.is_missed(call, &caller, Loss::AbandonedQueue);
         for ring in &caller.ringing {
             self.model.seats[ring.seat].rings -= 1;
             self.model.used(self.now.mono, ring.seat, Duration::ZERO);
@@ -579,6 +652,7 @@ impl Day {
         self.offers.remove(&(call, seat));
         self.talks.insert(call, seat);
         let waited = self.now.mono.since(self.model.callers[&call].start);
+        self.outbound.served((self.model.callers[&call].person, self.model.callers[&call].hotline));
         self.served.insert(call, (self.model.callers[&call].clone(), waited));
         self.model.answered(self.now.mono, call, seat);
         self.give(answered)?;
@@ -607,7 +681,7 @@ impl Day {
         self.twice(200, Input::Dropped { call: id(call), queue, seat: name })?;
         let patience = self.rng.between(seconds(20), seconds(600));
         self.after(patience, Event::GivesUp { call });
-        self.joins(call, (was.queue, was.hotline), was.priority, was.person, Some((waited, was.failed)))
+        self.joins(call, (was.queue, was.hotline), was.priority, was.person, true, Some((waited, was.failed)))
     }
 
     fn ends(&mut self, call: u64, seat: usize) -> Result<(), String> {
@@ -628,12 +702,14 @@ impl Day {
             // The phone died: the caller is back at the head.
             4..7 => {
                 self.sums.back += 1;
-                self.free(call, seat);
-                self.give(freed)?;
                 let (was, waited) = self.served.remove(&call).unwrap();
+                self.model.lost(self.now.mono, was.queue, seat);
+                self.free(call, seat);
+                let queue = self.queue_names[was.queue].clone();
+                self.twice(200, Input::Lost { call: id(call), queue, seat: self.names[seat].clone() })?;
                 let patience = self.rng.between(seconds(20), seconds(600));
                 self.after(patience, Event::GivesUp { call });
-                self.joins(call, (was.queue, was.hotline), was.priority, was.person, Some((waited, was.failed)))
+                self.joins(call, (was.queue, was.hotline), was.priority, was.person, true, Some((waited, was.failed)))
             }
             n => {
                 self.free(call, seat);
@@ -663,9 +739,13 @@ impl Day {
     }
 
     /// The queues see the seat as it is.
-    fn look(&mut self, seat: usize) -> Result<(), String> {
+    pub fn look(&mut self, seat: usize) -> Result<(), String> {
         let (truth, seen) = (&self.model.seats[seat], self.queues.seats().get(&self.names[seat]));
-        let right = seen.map_or(truth.channels == 0, |seen| seen.taken == truth.taken() && truth.mood.is(&seen.shift.intent));
+        let right = seen.map_or(truth.channels == 0, |seen| {
+            seen.taken == truth.taken()
+                && truth.mood.is(&seen.shift.intent)
+                && (truth.channels == 0 || seen.bindings.is_empty() != truth.there)
+        });
         let seen = seen.map(|seen| (seen.taken, &seen.shift));
         if right { Ok(()) } else { Err(format!("seat {seat} is seen as {seen:?}, and is {truth:?}")) }
     }
@@ -727,7 +807,15 @@ impl Day {
     fn reload(&mut self) -> Result<(), String> {
         self.sums.reloads += 1;
         self.changed = true;
-        let plan = self.plan.changed(&mut self.rng);
+        let mut plan = self.plan.changed(&mut self.rng);
+        for (n, seat) in self.model.seats.iter_mut().enumerate().filter(|(n, _)| registers(*n)) {
+            // The registrar forgets a seat that is taken away.
+            seat.there &= plan.seats.iter().any(|of| of.name == self.names[n]);
+        }
+        for seat in &mut plan.seats {
+            let n = number(&seat.name);
+            seat.bindings = if self.model.seats[n].there { bindings(n) } else { Vec::new() };
+        }
         self.model.adopt(&plan);
         let mut out = std::mem::take(&mut self.out);
         self.queues.reload(self.now, plan.seats, plan.queues, &mut out);
@@ -756,13 +844,17 @@ impl Sums {
             pauses: self.pauses + other.pauses,
             dropped: self.dropped + other.dropped,
             deserted: self.deserted + other.deserted,
+            placed: self.placed + other.placed,
+            reached: self.reached + other.reached,
+            left_alone: self.left_alone + other.left_alone,
+            clashes: self.clashes + other.clashes,
         }
     }
 
     /// A day on which nothing happens proves nothing.
     pub fn enough(&self, days: u64) -> bool {
         let most = [self.answered / 1000, self.abandoned / 50, self.missed / 100, self.late / 10, self.lost / 10, self.back / 10];
-        let rare = [self.dropped / 5, self.deserted];
+        let rare = [self.dropped / 5, self.deserted, self.placed / 50, self.reached / 20, self.left_alone, self.clashes];
         most.into_iter().chain(rare).all(|sum| sum >= days) && self.timed_out > days / 2 && self.full > days / 2
     }
 }
