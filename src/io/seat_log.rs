@@ -225,6 +225,137 @@ mod tests {
         assert_eq!(told(), [1, 2, 3, 4, 5, 6, 7]);
     }
 
+    /// One who follows: how far it is, what it was told, and whether of a gap.
+    struct Follower {
+        seat: Option<&'static str>,
+        at: u64,
+        told: Vec<u64>,
+        gap: bool,
+        there: bool,
+    }
+
+    impl Follower {
+        /// As the stream begins it: with the number that it has, unless nobody has had that one yet.
+        fn comes(&mut self, log: &SeatLog) {
+            self.gap |= !log.has_all_after(self.at);
+            self.at = self.at.min(*log.newest().borrow());
+            self.there = true;
+        }
+
+        fn reads(&mut self, log: &SeatLog, most: usize) {
+            let told = numbers(log, self.seat, self.at, most);
+            self.at = told.last().copied().unwrap_or(self.at);
+            self.told.extend(told);
+        }
+    }
+
+    struct Life {
+        dir: tempfile::TempDir,
+        journal: Option<Journal>,
+        reports: crossbeam_channel::Receiver<Report>,
+        log: SeatLog,
+        n: u64,
+        ticket: u64,
+        /// All lines that anybody may have been told, with those that the journal has.
+        lines: std::collections::BTreeMap<u64, bool>,
+        waiting: Vec<(u64, bool)>,
+    }
+
+    impl Life {
+        fn new() -> Life {
+            let (dir, lines) = (tempfile::tempdir().unwrap(), std::collections::BTreeMap::new());
+            let (reports, log) = (unbounded().1, SeatLog::default());
+            let mut life = Life { dir, journal: None, reports, log, n: 0, ticket: 0, lines, waiting: Vec::new() };
+            life.begins();
+            life
+        }
+
+        /// A process begins, after one that was killed: what nobody was told may be on the disk, and may not.
+        fn begins(&mut self) {
+            self.journal.take();
+            let path = self.dir.path().join("journal.db");
+            let (tell, reports) = unbounded();
+            let (journal, recovered) =
+                Journal::open(Options::new(&path), Wall(1), move |report| drop(tell.send(report))).unwrap();
+            let reader = Reader::open(&path, Zone::default()).unwrap();
+            for line in reader.seat_entries(None, 0, 10_000).unwrap() {
+                self.lines.insert(line.n, true);
+            }
+            self.waiting.clear();
+            (self.journal, self.reports, self.ticket) = (Some(journal), reports, 0);
+            self.log = SeatLog::new(Some(reader), recovered.kept.seat_n, 6);
+            // As the clock on the wall gives it: above all before.
+            self.n += 1000;
+        }
+
+        fn happens(&mut self, kept: bool) {
+            self.n += 1;
+            let line = line(self.n, seat_of(self.n));
+            if kept {
+                self.ticket += 1;
+                assert!(self.journal.as_ref().unwrap().appender().add(self.ticket, Added::Seat(line.clone())));
+            }
+            self.waiting.push((self.n, kept));
+            self.log.push(kept.then_some(self.ticket), line);
+            if self.waiting.iter().all(|(_, kept)| !kept) {
+                self.lines.extend(self.waiting.drain(..));
+            }
+        }
+
+        fn is_written(&mut self) {
+            while self.ticket > 0
+                && !self.waiting.is_empty()
+                && self.reports.recv_timeout(Duration::from_secs(20)).unwrap() != Report::Durable(self.ticket)
+            {}
+            self.lines.extend(self.waiting.drain(..));
+            self.log.written(self.ticket);
+        }
+    }
+
+    /// Followers come and go at any number, also over restarts: each is told all of its seat in order and once, or of a gap; then
+    /// it has all that the journal keeps.
+    #[test]
+    fn no_order_of_followers_and_restarts_loses_a_line_or_tells_it_twice() {
+        for seed in 0..3 {
+            let mut rng = crate::base::Rng::from_number(seed);
+            let mut life = Life::new();
+            let seats = [None, Some("li"), Some("zhang"), Some("nobody")];
+            let new = |at: usize| Follower { seat: seats[at % 4], at: 0, told: Vec::new(), gap: false, there: false };
+            let mut followers: Vec<Follower> = (0..8).map(new).collect();
+            for _ in 0..120 {
+                match rng.below(40) {
+                    0..15 => life.happens(rng.chance(500)),
+                    15..18 => life.is_written(),
+                    18 => {
+                        life.begins();
+                        followers.iter_mut().for_each(|follower| follower.there = false);
+                    }
+                    n => {
+                        let follower = &mut followers[n as usize % 8];
+                        match follower.there {
+                            true if rng.chance(300) => follower.there = false,
+                            true => follower.reads(&life.log, 1 + rng.below(4) as usize),
+                            false => follower.comes(&life.log),
+                        }
+                    }
+                }
+            }
+            life.is_written();
+            for (n, follower) in followers.iter_mut().enumerate() {
+                follower.comes(&life.log);
+                (0..200).for_each(|_| follower.reads(&life.log, 5));
+                let of_seat = |line: &u64| follower.seat.is_none_or(|seat| seat == seat_of(*line));
+                let all: Vec<u64> = life.lines.keys().copied().filter(of_seat).collect();
+                let kept = life.lines.iter().filter(|(line, kept)| **kept && of_seat(line)).map(|(line, _)| *line);
+                let told = &follower.told;
+                assert!(told.is_sorted_by(|a, b| a < b), "seed {seed}, {n}: twice or out of order: {told:?}");
+                assert!(told.iter().all(|line| all.contains(line)), "seed {seed}, {n}: {told:?} of {all:?}");
+                assert!(follower.gap || *told == all, "seed {seed}, {n}: no gap was told of: {told:?} of {all:?}");
+                assert!(kept.clone().all(|line| told.contains(&line)), "seed {seed}, {n}: {told:?}");
+            }
+        }
+    }
+
     #[test]
     fn without_a_journal_it_has_the_newest_alone() {
         let log = SeatLog::new(None, 0, 3);

@@ -161,9 +161,17 @@ impl Gateway {
     }
 
     fn by_tls(&self) -> String {
+        self.shows("first");
+        let (ip, tls, folder) = (self.host.ip, self.tls, self.folder.path().display());
+        format!("listen_tls = [\"{ip}:{tls}\"]\ncertificate = \"{folder}/own.pem\"\nkey = \"{folder}/own.key\"\n")
+    }
+
+    /// The certificate of its TLS is this one of `tests/support/tls`.
+    pub fn shows(&self, name: &str) {
         let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/tls");
-        let (ip, tls, keys) = (self.host.ip, self.tls, keys.display());
-        format!("listen_tls = [\"{ip}:{tls}\"]\ncertificate = \"{keys}/first.pem\"\nkey = \"{keys}/first.key\"\n")
+        for ending in ["pem", "key"] {
+            fs::copy(keys.join(format!("{name}.{ending}")), self.folder.path().join(format!("own.{ending}"))).unwrap();
+        }
     }
 
     fn phones(&self, algorithms: &str, more: &str) -> String {

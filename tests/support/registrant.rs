@@ -20,8 +20,12 @@ pub struct Registrant {
 
 impl Registrant {
     pub fn new(gateway: &Gateway, user: &'static str, password: &'static str) -> Registrant {
-        let (ip, own) = (gateway.host.ip, (gateway.host.ip, gateway.host.port()).into());
-        let socket = UdpSocket::bind(own).unwrap();
+        Registrant::at((gateway.host.ip, gateway.host.port()).into(), gateway, user, password)
+    }
+
+    /// One who sends from this address.
+    pub fn at(own: SocketAddr, gateway: &Gateway, user: &'static str, password: &'static str) -> Registrant {
+        let (ip, socket) = (gateway.host.ip, UdpSocket::bind(own).unwrap());
         let to = format!("<sip:{user}@{ip}>");
         Registrant { user, password, to, own, socket, peer: (ip, gateway.sip).into(), cseq: 0, client: None }
     }
@@ -38,17 +42,48 @@ impl Registrant {
         if answer.status() != 401 {
             return answer;
         }
-        let challenge = Challenge::parse(answer.header("WWW-Authenticate").as_bytes()).unwrap();
-        self.client = Some(Client::new(challenge));
+        self.challenged(&answer);
         let second = self.signed(contacts);
         self.asks(&second)
+    }
+
+    /// What it sends from now on is signed by the first challenge of this answer.
+    pub fn challenged(&mut self, answer: &Message) {
+        let challenge = Challenge::parse(answer.header("WWW-Authenticate").as_bytes()).unwrap();
+        self.client = Some(Client::new(challenge));
+    }
+
+    fn signature(&mut self, method: &str, uri: &str) -> String {
+        let Registrant { user, password, client, .. } = self;
+        let signed = client.as_mut().and_then(|client| {
+            let secret = Secret::new(client.challenge().algorithm, user, "hotline", password);
+            client.answer(user, &secret, Signed { method, uri, body: b"" }, "cnonce")
+        });
+        signed.map_or(String::new(), |answer| format!("Authorization: {answer}\r\n"))
+    }
+
+    /// The next INVITE, to this number, signed as above.
+    pub fn invite(&mut self, number: &str) -> String {
+        self.cseq += 1;
+        let uri = format!("sip:{number}@{}", self.peer);
+        let signed = self.signature("INVITE", &uri);
+        let Registrant { user, own, cseq, .. } = self;
+        let (ip, port) = (own.ip(), own.port());
+        let sdp = format!("v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 30000 RTP/AVP 8\r\n");
+        format!(
+            "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {own};rport;branch=z9hG4bK{port}x{cseq}\r\nMax-Forwards: 70\r\n\
+             From: <sip:{user}@{ip}>;tag=i{cseq}\r\nTo: <{uri}>\r\nCall-ID: invite-{port}-{cseq}\r\nCSeq: {cseq} INVITE\r\n\
+             Contact: <sip:{user}@{own}>\r\n{signed}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+            sdp.len()
+        )
     }
 
     /// The next REGISTER, signed where it was challenged before.
     pub fn signed(&mut self, contacts: &[String]) -> String {
         self.cseq += 1;
         let uri = format!("sip:{}", self.peer);
-        let Registrant { user, password, to, own, cseq, client, .. } = self;
+        let signed = self.signature("REGISTER", &uri);
+        let Registrant { user, to, own, cseq, .. } = self;
         let contacts: String = contacts.iter().map(|contact| format!("Contact: {contact}\r\n")).collect();
         let text = format!(
             "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {own};rport;branch=z9hG4bK{}x{cseq}\r\nMax-Forwards: 70\r\n\
@@ -57,12 +92,13 @@ impl Registrant {
             own.ip(),
             own.port(),
         );
-        let signed = client.as_mut().and_then(|client| {
-            let secret = Secret::new(client.challenge().algorithm, user, "hotline", password);
-            client.answer(user, &secret, Signed { method: "REGISTER", uri: &uri, body: b"" }, "cnonce")
-        });
-        let signed = signed.map_or(String::new(), |answer| format!("Authorization: {answer}\r\n"));
         format!("{text}{signed}Content-Length: 0\r\n\r\n")
+    }
+
+    /// A REGISTER of the same user as another one would send it, with this Contact and no signature.
+    pub fn unsigned(&mut self, sender: &Registrant, contact: &str) -> String {
+        let text = self.signed(&[contact.to_owned()]).replace(&self.own.to_string(), &sender.own.to_string());
+        text.lines().filter(|line| !line.starts_with("Authorization")).map(|line| format!("{line}\r\n")).collect()
     }
 
     /// Sends this and waits for its answer.

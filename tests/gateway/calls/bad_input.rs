@@ -136,6 +136,113 @@ fn bad_input_a_replayed_nonce_is_stale_and_binds_nothing() {
     desk.nothing_has_changed();
 }
 
+/// Each is signed with the right password, for something else than what is asked. The phone's own flow is heard all the same.
+#[test]
+fn bad_input_a_digest_that_was_made_for_something_else_binds_nothing() {
+    let mut desk = Desk::new();
+    let contact = "<sip:1001@192.0.2.66:5060>".to_owned();
+    let fresh = desk.stranger("1001", PASSWORD);
+    let challenge = fresh.asks(&desk.phone.unsigned(&fresh, &contact));
+    assert_eq!(challenge.status(), 401);
+    let challenged = |desk: &mut Desk, text: &str| desk.phone.challenged(&Message::new(text));
+    let whole = challenge.to_string();
+    let nonce = Message::new(&whole).header("WWW-Authenticate").split("nonce=\"").nth(1).unwrap()[..64].to_owned();
+    let moved: String = nonce.chars().rev().collect();
+    let later = format!("f{}", &nonce[1..]);
+    // Digits of a nonce that were moved, one with another time, one of another gateway: the secret is right, the nonce is not.
+    for (other, why) in [(moved, "moved"), (later, "another time"), ("0".repeat(64), "another gateway's")] {
+        challenged(&mut desk, &whole.replace(&nonce, &other));
+        let text = desk.phone.signed(std::slice::from_ref(&contact));
+        let answer = desk.phone.asks(&text);
+        assert!(answer.status() == 401 && answer.header("WWW-Authenticate").contains("stale=true"), "{why}: {answer}");
+        desk.nothing_has_changed();
+    }
+    challenged(&mut desk, &whole);
+    let peer = (desk.gateway.host.ip, desk.gateway.sip);
+    let uri = format!("sip:{}:{}", peer.0, peer.1);
+    for (from, to, status, why) in [
+        ("realm=\"hotline\"", "realm=\"elsewhere\"", 401, "another realm"),
+        ("username=\"1001\"", "username=\"1002\"", 401, "another seat's name"),
+        ("username=\"1001\"", "username=\"nobody\"", 401, "nobody's name"),
+        ("algorithm=SHA-256", "algorithm=MD5", 401, "the hash of another algorithm"),
+        ("algorithm=SHA-256", "algorithm=SHA-1", 400, "an unknown algorithm"),
+        ("qop=auth", "qop=auth-int", 401, "another protection"),
+        ("nc=0000000", "nc=1000000", 401, "another count"),
+        ("cnonce=\"", "cnonce=\"x", 401, "another nonce of the client"),
+        ("response=\"", "response=\"0", 401, "another hash"),
+        ("uri=\"sip:", "uri=\"sip:x@", 401, "another URI in the digest"),
+        ("Digest ", "Basic ", 400, "another scheme"),
+    ] {
+        let text = desk.phone.signed(std::slice::from_ref(&contact));
+        let (head, signature) = text.split_once("Authorization: ").unwrap();
+        assert!(signature.contains(from), "{from}: {signature}");
+        let answer = desk.phone.asks(&format!("{head}Authorization: {}", signature.replacen(from, to, 1)));
+        assert_eq!(answer.status(), status, "{why}: {answer}");
+        desk.nothing_has_changed();
+    }
+    // Signed for another request, and one signature for two.
+    let text = desk.phone.signed(std::slice::from_ref(&contact));
+    let elsewhere = text.replacen(&format!("REGISTER {uri} "), "REGISTER sip:example.org ", 1);
+    assert_eq!(desk.phone.asks(&elsewhere).status(), 400, "the URI of the digest is not the request's");
+    let call = desk.phone.invite("12345");
+    let of_call = call.lines().find(|line| line.starts_with("Authorization: ")).unwrap().to_owned();
+    let plain = desk.phone.signed(std::slice::from_ref(&contact));
+    let own = plain.lines().find(|line| line.starts_with("Authorization: ")).unwrap();
+    assert_eq!(desk.phone.asks(&plain.replace(own, &of_call)).status(), 401, "the digest of an INVITE");
+    let text = desk.phone.signed(std::slice::from_ref(&contact));
+    let own = text.lines().find(|line| line.starts_with("Authorization: ")).unwrap().to_owned();
+    let mixed = own.replace("algorithm=SHA-256", "algorithm=MD5");
+    assert_eq!(desk.phone.asks(&text.replace(&own, &format!("{mixed}\r\n{own}"))).status(), 401, "two algorithms mixed");
+    desk.nothing_has_changed();
+}
+
+/// Of a list in which one is wrong nothing is bound and nothing removed.
+#[test]
+fn bad_input_one_wrong_contact_of_a_list_spoils_the_list() {
+    let mut desk = Desk::new();
+    let (own, other) = (desk.phone.contact(), "<sip:1001@192.0.2.66:5060>".to_owned());
+    for (contacts, status) in [
+        (vec!["*".to_owned(), other.clone()], 400),
+        (vec!["*\r\nExpires: 3600".to_owned()], 400),
+        (vec![format!("*\r\nExpires: 0\r\nContact: {other}")], 400),
+        (vec![format!("{own};expires=0"), "<tel:+8613800138000>".to_owned()], 400),
+        (vec![format!("{own};expires=0"), "<sips:1001@192.0.2.66>".to_owned()], 400),
+        (vec![format!("{own};expires=0"), "<sip:>".to_owned()], 400),
+        (vec![format!("{own};expires=0"), format!("{other};expires=1")], 423),
+        (vec![format!("{own};expires=0"), format!("<sip:{}@192.0.2.66>", "x".repeat(1100))], 400),
+        (vec![format!("{own};expires=0\r\nPath: nonsense<")], 400),
+    ] {
+        let answer = desk.phone.registers(&contacts);
+        assert_eq!(answer.status(), status, "{contacts:?}: {answer}");
+        desk.nothing_has_changed();
+    }
+    // A time without end is as long as one may be.
+    for expires in ["4294967295", "99999999999999999999", "-1", "soon"] {
+        let answer = desk.phone.registers(&[format!("{own};expires={expires}")]);
+        let granted = answer.header("Contact").split("expires=").nth(1).and_then(|text| text.parse::<u32>().ok());
+        assert!(answer.status() == 200 && granted.is_some_and(|seconds| (1..=3600).contains(&seconds)), "{expires}: {answer}");
+    }
+    assert_eq!(desk.gateway.metric("phones_registered"), 1);
+}
+
+#[test]
+fn bad_input_a_request_id_that_was_used_for_something_else_does_nothing() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.verb("phone", "break", &json!({ "minutes": 5, "reason": "午餐", "request_id": "one" })).0, 200);
+    desk.before = desk.state();
+    for (seat, verb, body) in [
+        ("phone", "break", json!({ "minutes": 6, "reason": "午餐", "request_id": "one" })),
+        ("phone", "end-break", json!({ "request_id": "one" })),
+        ("other", "break", json!({ "minutes": 5, "reason": "午餐", "request_id": "one" })),
+        ("phone", "call", json!({ "to": "13900139000", "request_id": "one" })),
+    ] {
+        let (status, problem) = desk.verb(seat, verb, &body);
+        assert_eq!(status, 422, "{seat} {verb} {body}: {problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("another request")), "{problem}");
+        desk.nothing_has_changed();
+    }
+}
+
 #[test]
 fn bad_input_a_thousand_contacts_are_refused() {
     let mut desk = Desk::new();
@@ -221,7 +328,7 @@ fn bad_input_codes_by_those_who_are_no_seat_are_numbers_that_do_not_exist() {
 }
 
 /// 200, with SDP where it is to an INVITE.
-fn answered(to: &Message, phone: &Registrant) -> String {
+pub(super) fn answered(to: &Message, phone: &Registrant) -> String {
     let copied: String = ["Via", "From", "Call-ID", "CSeq"]
         .iter()
         .flat_map(|name| to.headers(name).into_iter().map(move |value| format!("{name}: {value}\r\n")))

@@ -5,6 +5,7 @@ mod asked;
 mod bad_input;
 mod busy_hour;
 mod disk;
+mod flows;
 mod gaps;
 mod keys;
 mod kills;
