@@ -304,7 +304,7 @@ fn a_caller_kept_for_a_seat_that_leaves_its_work_is_served_by_others_at_once() {
     };
     let author = || crate::event::Author::seat(&"a".into());
     let mut out = Vec::new();
-    // What is wished in a call follows it; until then the seat may think better of it.
+    // A wish in a call follows it; until then the seat may think better of it.
     let mut b = kept();
     b.queues.wish(b.now, &"a".into(), crate::seat::Wish::Busy("x".into()), author(), &mut out).unwrap();
     assert_eq!((&out[..], b.freed(5, "a")), (&[][..], vec![rings(6, "b")]));

@@ -47,7 +47,7 @@ impl Registrant {
         self.asks(&second)
     }
 
-    /// What it sends from now on is signed by the first challenge of this answer.
+    /// It signs from now on by the first challenge of this answer.
     pub fn challenged(&mut self, answer: &Message) {
         let challenge = Challenge::parse(answer.header("WWW-Authenticate").as_bytes()).unwrap();
         self.client = Some(Client::new(challenge));

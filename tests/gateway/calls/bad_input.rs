@@ -196,7 +196,7 @@ fn bad_input_a_digest_that_was_made_for_something_else_binds_nothing() {
     desk.nothing_has_changed();
 }
 
-/// Of a list in which one is wrong nothing is bound and nothing removed.
+/// Nothing of a list in which one is wrong is bound, and nothing removed.
 #[test]
 fn bad_input_one_wrong_contact_of_a_list_spoils_the_list() {
     let mut desk = Desk::new();

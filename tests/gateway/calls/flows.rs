@@ -61,7 +61,7 @@ fn an_invite_from_beside_the_flow_of_a_phone_must_be_signed() {
     beside.challenged(&challenge);
     let signed = beside.invite("99999");
     assert_eq!(beside.asks(&signed).status(), 404, "it may call; nobody has this number");
-    // What was signed for one number calls no other, and not twice.
+    // A signature for one number calls no other, and not twice.
     for stolen in [signed.replacen("sip:99999@", "sip:12345@", 1), signed.clone()] {
         let stolen = stolen.replace(";branch=z9hG4bK", ";branch=z9hG4bKagain").replace("Call-ID: ", "Call-ID: again-");
         let answer = beside.asks(&stolen);

@@ -27,7 +27,7 @@ pub enum How {
     Look,
 }
 
-/// What becomes of a call that a seat has placed.
+/// The next thing in a call that a seat has placed.
 #[derive(Clone, Copy, Debug)]
 pub enum Next {
     SeatAnswers,

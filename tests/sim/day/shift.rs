@@ -142,7 +142,7 @@ impl Model {
     }
 
     fn wrapped_up(&mut self, seat: usize) {
-        // What is wished in a call follows that call.
+        // A wish in a call follows that call.
         let next = if self.seats[seat].taken() > 0 { None } else { self.seats[seat].next.take() };
         let next = next.unwrap_or(Mood::Ready);
         self.becomes(seat, next);
