@@ -48,7 +48,9 @@ struct Process {
 /// A group goes to the disk together.
 #[derive(Default)]
 struct Group {
-    entries: Vec<(u64, Entry)>,
+    /// The last ticket of all that is in it: entries, and what seats and facts have in the same order.
+    ticket: Option<u64>,
+    entries: Vec<Entry>,
     settled: Vec<(usize, Settlement)>,
     creating: Vec<(usize, CallId, Wall)>,
     tagged: Vec<Tagging>,
@@ -126,7 +128,16 @@ impl Records {
 
     pub fn append(&mut self, now: Now, ticket: u64, entry: Entry, later: &mut Later) {
         let Some(process) = &mut self.process else { return };
-        process.gather(now, later, |group| group.entries.push((ticket, entry)));
+        process.gather(now, later, |group| {
+            group.ticket = Some(ticket);
+            group.entries.push(entry);
+        });
+    }
+
+    /// Something that is no entry of a call comes to the disk in its turn, not before the entries that stand before it.
+    pub fn pass(&mut self, now: Now, ticket: u64, later: &mut Later) {
+        let Some(process) = &mut self.process else { return };
+        process.gather(now, later, |group| group.ticket = Some(ticket));
     }
 
     /// A seat says what a call was about.
@@ -191,7 +202,7 @@ impl Records {
         for (backend, call, _) in group.creating {
             self.deliverer(rng, now, backend, later, |it, reader, wishes| it.noted(now, reader, call, wishes))?;
         }
-        Ok(group.entries.last().map(|(ticket, _)| *ticket))
+        Ok(group.ticket)
     }
 
     /// Lets a deliverer act, then look around, and carries out what it wants.
@@ -314,7 +325,7 @@ impl Process {
     fn commit(&mut self, group: &Group, now: Wall) -> Result<(bool, Vec<Acceptance>), String> {
         let mut taken = Vec::new();
         let write = self.store.transaction(|tx| {
-            group.entries.iter().try_for_each(|(_, entry)| tx.append(entry))?;
+            group.entries.iter().try_for_each(|entry| tx.append(entry))?;
             for (backend, settlement) in &group.settled {
                 tx.settle(BACKENDS[*backend], settlement, now, now)?;
             }
@@ -328,7 +339,7 @@ impl Process {
 
 impl Group {
     fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.settled.is_empty() && self.creating.is_empty() && self.tagged.is_empty()
+        self.ticket.is_none() && self.settled.is_empty() && self.creating.is_empty() && self.tagged.is_empty()
     }
 }
 

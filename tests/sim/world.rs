@@ -647,7 +647,13 @@ impl World {
 
     fn pass(&mut self, ticket: u64) -> Result<(), String> {
         let at = self.journal.pass(&mut self.rng, self.now.mono, ticket)?;
-        self.put(at, Event::Durable { ticket });
+        let Some(records) = &mut self.records else {
+            self.put(at, Event::Durable { ticket });
+            return Ok(());
+        };
+        let mut later = Vec::new();
+        records.pass(self.now, ticket, &mut later);
+        later.into_iter().for_each(|(at, event)| self.put(at, Event::Records(event)));
         Ok(())
     }
 

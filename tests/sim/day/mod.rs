@@ -4,7 +4,8 @@
 //! queues, the seats, the callback list and the seats' figures as the switch does, on a virtual clock, beside a model that knows
 //! the rules by itself.
 //!
-//! `DAY_SEED=17 cargo test --test sim a_day` replays one day with its log; `DAY_SEEDS=100000` runs more.
+//! `DAY_SEED=17 cargo test --test sim a_day` replays one day with its log; `DAY_SEEDS=100000` runs more, from
+//! `DAY_FIRST` on.
 
 mod hours;
 mod model;
@@ -27,9 +28,11 @@ fn a_day_of_two_hundred_seats_and_two_thousand_callers() {
         return;
     }
     let seeds = crate::number("DAY_SEEDS").unwrap_or(SEEDS);
+    let from = crate::number("DAY_FIRST").unwrap_or(0);
     let threads = std::thread::available_parallelism().map_or(2, |n| n.get() as u64);
-    let days =
-        move |first| (first..seeds).step_by(threads as usize).map(one_day).fold(Sums::default(), |sums, day| sums.and(&day));
+    let days = move |first| {
+        (from + first..from + seeds).step_by(threads as usize).map(one_day).fold(Sums::default(), |sums, day| sums.and(&day))
+    };
     let runs: Vec<_> = (0..threads).map(|first| std::thread::spawn(move || days(first))).collect();
     let days = runs.into_iter().map(|run| run.join().expect("a day failed; its message says which"));
     let sums = days.fold(Sums::default(), |sums, day| sums.and(&day));
