@@ -51,11 +51,13 @@ impl Queues {
         let ordinary = |waiter: &Waiter| waiter.group.priority != Priority::HIGH;
         let all = self.waiters.iter().filter(|(_, waiter)| waits(waiter) && ordinary(waiter) && is_due(waiter));
         let calls: Vec<CallId> = all.map(|(call, _)| *call).collect();
+        // One for which a seat still rings is looked at again when that has ended.
+        let next = queue.deserted.values().map(|since| since.after(grace)).filter(|due| *due > now).min();
+        self.timers.update(Timer::Deserted(name.clone()), next);
         for call in calls {
             self.leave(now, call, false, out);
             out.push(Output::NoSeat { call });
         }
-        self.doubt(name);
     }
 
     fn has_seat_for(&self, queue: &QueueState, skill: Option<&Arc<str>>) -> bool {

@@ -3,7 +3,7 @@ use crate::base::CallId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// More calls than talk at once; the oldest is forgotten first.
+/// More calls than there are at once; the oldest is forgotten first.
 const REMEMBERED: usize = 16_384;
 
 /// How long calls waited, for those that come back to the head, or go on to another queue.
@@ -14,12 +14,12 @@ pub(super) struct PastWaits {
 }
 
 #[derive(Clone, Debug)]
-struct Past {
+pub(super) struct Past {
     serial: u64,
-    wait: Duration,
+    pub wait: Duration,
     /// A seat took it then.
-    served: bool,
-    failed: Failures,
+    pub served: bool,
+    pub failed: Failures,
 }
 
 impl PastWaits {
@@ -40,16 +40,14 @@ impl PastWaits {
         self.waits.get_mut(&call).map(|past| &mut past.failed)
     }
 
-    pub fn forget(&mut self, call: CallId) -> Option<Duration> {
-        let past = self.waits.remove(&call)?;
-        self.order.remove(&past.serial);
-        Some(past.wait)
+    pub fn knows(&self, call: CallId) -> bool {
+        self.waits.contains_key(&call)
     }
 
-    /// The wait of a call that no seat took.
-    pub fn forget_unserved(&mut self, call: CallId) -> Option<Duration> {
-        self.waits.get(&call).filter(|past| !past.served)?;
-        self.forget(call)
+    pub fn forget(&mut self, call: CallId) -> Option<Past> {
+        let past = self.waits.remove(&call)?;
+        self.order.remove(&past.serial);
+        Some(past)
     }
 }
 
@@ -65,10 +63,9 @@ mod tests {
         for n in 0..=REMEMBERED {
             past_waits.remember(call(n), n as u64, Duration::from_secs(1), n % 2 == 0);
         }
-        assert_eq!(past_waits.forget(call(0)), None);
-        assert_eq!((past_waits.forget_unserved(call(2)), past_waits.forget(call(2))), (None, Some(Duration::from_secs(1))));
-        assert_eq!(past_waits.forget_unserved(call(1)), Some(Duration::from_secs(1)));
-        assert_eq!(past_waits.forget(call(1)), None);
+        assert!(past_waits.forget(call(0)).is_none());
+        assert!(past_waits.forget(call(1)).is_some_and(|past| past.wait == Duration::from_secs(1) && !past.served));
+        assert!(!past_waits.knows(call(1)) && past_waits.knows(call(2)));
         assert_eq!(past_waits.waits.len(), past_waits.order.len());
     }
 }

@@ -201,23 +201,24 @@ impl Queues {
             return;
         }
         self.leave(now, call, false, out);
-        let failed = self.past_waits.failures(call).map(mem::take).unwrap_or_default();
-        let served = if head { self.past_waits.forget(call) } else { None };
-        // Whoever comes from another queue, where nobody came, keeps the wait, and has this queue's longest wait from here on.
-        let carried = if head { None } else { self.past_waits.forget_unserved(call) };
-        let Some(queue) = self.queues.get_mut(&name).filter(|queue| !queue.closed) else {
+        let comes_back = head && self.past_waits.knows(call);
+        let Some(queue) = self.queues.get(&name).filter(|queue| !queue.closed) else {
             return out.push(Output::Full { call });
         };
-        if queue.is_full(priority, &source) && served.is_none() {
+        if queue.is_full(priority, &source) && !comes_back {
             return out.push(Output::Full { call });
         }
         let skill = queue.config.skill.clone().or(Some(hotline));
-        if self.queues.get(&name).is_some_and(|queue| self.is_deserted(queue, skill.as_ref(), priority)) {
+        if self.is_deserted(queue, skill.as_ref(), priority) {
             return out.push(Output::NoSeat { call });
         }
-        let Some(queue) = self.queues.get_mut(&name) else { return };
+        // Only a queue that takes the call uses up what is known of its past: one that does not is a step on the way to the next.
+        let (past, Some(queue)) = (self.past_waits.forget(call), self.queues.get_mut(&name)) else { return };
+        // A call that comes from another queue, where nobody came, keeps the wait, and has this queue's longest wait from here on.
+        let wait = past.as_ref().filter(|past| head || !past.served).map(|past| past.wait);
+        let failed = past.map(|past| past.failed).unwrap_or_default();
         self.serial += 1;
-        let start = Mono(now.0.saturating_sub(micros(served.or(carried).unwrap_or_default())));
+        let start = Mono(now.0.saturating_sub(micros(wait.unwrap_or_default())));
         let kept = caller.as_deref().filter(|_| now.since(start) < queue.config.sticky_wait);
         let last = kept.and_then(|caller| self.last_seats.of(caller, now, queue.config.sticky_for));
         let last = last.filter(|seat| failed.times(seat, now) == Some(0));
@@ -225,10 +226,10 @@ impl Queues {
         let need = last.map_or_else(|| queue.need(skill.as_ref()), |seat| Need::Seat(seat.clone()));
         let group = Group { need, priority, behind_head: !head };
         let place = Place::new(call, self.serial, start, &group, &queue.config);
-        let not_before = match (served, carried) {
-            (Some(_), _) => now.after(queue.config.ring_timeout),
-            (None, Some(_)) => now.after(queue.config.max_wait),
-            (None, None) => now,
+        let not_before = match wait {
+            Some(_) if head => now.after(queue.config.ring_timeout),
+            Some(_) => now.after(queue.config.max_wait),
+            None => now,
         };
         let mut waiter = Waiter::new(name.clone(), (source, caller, skill), (group, place), start, not_before);
         for (seat, until) in failed.all().filter(|(_, until)| *until > now) {
@@ -346,9 +347,10 @@ impl Queues {
         self.worked(seat);
     }
 
-    /// A seat is not kept for a call that is gone, though nobody said that its conversation was over.
+    /// Nothing is kept for a call that is gone: neither its place, nor a seat where nobody said that its conversation was over.
     fn over(&mut self, now: Mono, call: CallId, out: &mut Vec<Output>) {
         self.leave(now, call, false, out);
+        self.past_waits.forget(call);
         while let Some(seat) = self.seats.leased(call).cloned() {
             self.seats.give_back(call, &seat);
             self.worked(&seat);

@@ -244,11 +244,15 @@ fn row_04_of_all_that_ring_those_who_did_not_answer_may_be_rung_again() {
 
 /// Seats that sign in, in a queue that sends on whom nobody can serve after 30 s.
 fn deserting(levels: Vec<(Duration, u8)>) -> Bench {
-    let rules = Rules { sign_in: SignIn::Asked, ..Rules::default() };
-    let of = |name: &str| Seat { rules: rules.clone(), skills: [("tax".into(), 5)].into(), ..seat(name, 1) };
     let mut line = queue("12345", &["a", "b"], Strategy::LongestIdle);
     (line.without_seats, line.levels) = (Some(s(30)), levels);
-    Bench::new(vec![of("a"), of("b")], vec![line, queue("12366", &["a", "b"], Strategy::LongestIdle)])
+    Bench::new(vec![asked("a"), asked("b")], vec![line, queue("12366", &["a", "b"], Strategy::LongestIdle)])
+}
+
+/// A seat that must sign in.
+fn asked(name: &str) -> Seat {
+    let rules = Rules { sign_in: SignIn::Asked, ..Rules::default() };
+    Seat { rules, skills: [("tax".into(), 5)].into(), ..seat(name, 1) }
 }
 
 fn wish(b: &mut Bench, seat: &str, wish: Wish) -> Vec<Output> {
@@ -310,4 +314,75 @@ fn row_17_a_seat_that_goes_while_it_rings_leaves_nobody_waiting() {
     assert_eq!(b.pass(s(19)), [], "it rings yet");
     assert_eq!(b.pass(s(1)), [stops(1, "a", false)]);
     assert_eq!(b.pass(s(30)), [Output::NoSeat { call: call(1) }]);
+}
+
+#[test]
+fn row_17_while_a_seat_without_its_phone_still_rings_nothing_is_due_at_once() {
+    let mut b = deserting(Vec::new());
+    wish(&mut b, "a", Wish::Login { force: false, device: Default::default(), skills: None, busy: None });
+    let mut queue = queue("12345", &["a", "b"], Strategy::RingAll);
+    queue.without_seats = Some(s(5));
+    b.queues.reload(b.now, ["a", "b"].map(asked).into(), vec![queue], &mut Vec::new());
+    b.join(1);
+    assert_eq!(b.queues.gauges(), (1, 1), "one seat rings");
+    b.queues.bind(b.now, &"a".into(), Vec::new(), &mut Vec::new());
+    assert_eq!(b.pass(s(5)), []);
+    assert!(b.queues.deadline().is_some_and(|next| next > b.now.mono), "the clock stands still");
+    assert_eq!(b.pass(s(15)), [stops(1, "a", false)]);
+    assert_eq!(b.pass(s(0)), [Output::NoSeat { call: call(1) }], "its time of grace has passed meanwhile");
+}
+
+/// One queue of a chain that refuses a caller is a step on its way, and takes neither its wait nor what seats did to it.
+#[test]
+fn a_caller_whom_one_queue_of_a_chain_refuses_has_its_wait_in_the_next() {
+    let (mut full, mut third) = (queue("full", &[], Strategy::LongestIdle), queue("third", &["a", "c"], Strategy::LongestIdle));
+    full.max_length = 0;
+    third.ring_timeout = s(5);
+    let mut deserted = queue("deserted", &["gone"], Strategy::LongestIdle);
+    deserted.without_seats = Some(s(0));
+    let mut gone = seat("gone", 1);
+    gone.bindings.clear();
+    let queues = vec![queue("first", &["a"], Strategy::LongestIdle), full, deserted, third];
+    let mut b = Bench::new(vec![seat("a", 1), seat("c", 1), gone], queues);
+    let join = |b: &mut Bench, n, queue| b.join_as(n, queue, Priority::NORMAL, false);
+    assert_eq!(join(&mut b, 9, "third"), [rings(9, "a")]);
+    b.answered(9, "a");
+    assert_eq!(join(&mut b, 8, "third"), [rings(8, "c")]);
+    b.answered(8, "c");
+    assert_eq!(join(&mut b, 1, "first"), []);
+    b.pass(s(100));
+    assert_eq!(join(&mut b, 2, "third"), []);
+    for (refused, because) in [
+        ("full", Output::Full { call: call(1) }),
+        ("nowhere", Output::Full { call: call(1) }),
+        ("deserted", Output::NoSeat { call: call(1) }),
+    ] {
+        b.leave(1);
+        assert_eq!(join(&mut b, 1, refused), [because], "{refused}");
+    }
+    assert_eq!(join(&mut b, 1, "third"), []);
+    assert_eq!(b.freed(8, "c"), [rings(1, "c")], "it has waited longer than the one who came before it");
+    // The seat that failed it is not rung for it again at once, whatever queue refused it meanwhile.
+    assert_eq!(b.refused(1, "c"), []);
+    b.leave(1);
+    assert_eq!(join(&mut b, 1, "full"), [Output::Full { call: call(1) }]);
+    assert_eq!(join(&mut b, 1, "third"), []);
+}
+
+/// The past is kept for calls that are there, not for those that are gone.
+#[test]
+fn a_long_talk_comes_back_to_a_full_queue_however_many_have_come_and_gone_since() {
+    let mut long = queue("12345", &["a"], Strategy::LongestIdle);
+    long.max_length = 1;
+    let mut b = Bench::new(vec![seat("a", 1)], vec![long]);
+    b.join(1);
+    b.answered(1, "a");
+    for n in 2..20_000 {
+        assert_eq!(b.join(n), []);
+        b.give(Input::Over { call: call(n) });
+    }
+    assert_eq!(b.join(20_000), []);
+    assert_eq!(b.give(Input::Lost { call: call(1), queue: "12345".into(), seat: "a".into() }), []);
+    assert_eq!(b.join_as(1, "12345", Priority::NORMAL, true), [], "it is not refused");
+    assert_eq!(b.queues.gauges().0, 2);
 }
