@@ -95,18 +95,9 @@ impl Figures {
     /// The figures from one moment to another; both count as the minute that they are in, and the first alone is in it. States
     /// that last are counted up to now.
     pub fn window(&self, from: Wall, to: Wall, now: Wall) -> Table {
+        let mut table = self.calls(from, to);
         let (first, last) = (minute(from), minute(to));
-        let within_ms = u64::try_from(self.within.as_millis()).unwrap_or(u64::MAX);
-        let mut table = Table { within_ms, ..Table::default() };
-        if first >= last {
-            return table;
-        }
-        for minute in self.minutes.range(first..last).map(|(_, minute)| minute) {
-            for (name, counts) in &minute.hotlines {
-                table.all.add(counts);
-                of(&mut table.hotlines, name).add(counts);
-            }
-            minute.queues.iter().for_each(|(name, counts)| of(&mut table.queues, name).add(counts));
+        for minute in self.between(first, last) {
             minute.seats.iter().for_each(|(name, counts)| of(&mut table.seats, name).add(counts));
         }
         let (from, to) = (first.saturating_mul(MINUTE), last.saturating_mul(MINUTE).min(now.0));
@@ -119,10 +110,35 @@ impl Figures {
         table
     }
 
+    /// The window without its seats.
+    fn calls(&self, from: Wall, to: Wall) -> Table {
+        let within_ms = u64::try_from(self.within.as_millis()).unwrap_or(u64::MAX);
+        let mut table = Table { within_ms, ..Table::default() };
+        for minute in self.between(minute(from), minute(to)) {
+            for (name, counts) in &minute.hotlines {
+                table.all.add(counts);
+                of(&mut table.hotlines, name).add(counts);
+            }
+            minute.queues.iter().for_each(|(name, counts)| of(&mut table.queues, name).add(counts));
+        }
+        table
+    }
+
+    /// The minutes from one up to another.
+    fn between(&self, first: i64, last: i64) -> impl Iterator<Item = &Minute> {
+        self.minutes.range(first..last.max(first)).map(|(_, minute)| minute)
+    }
+
     /// The last so many minutes, this one among them.
     pub fn last(&self, minutes: i64, now: Wall) -> Table {
-        let end = (minute(now) + 1) * MINUTE;
-        self.window(Wall(end - minutes * MINUTE), Wall(end), now)
+        let (from, to) = last(minutes, now);
+        self.window(from, to, now)
+    }
+
+    /// The same without seats.
+    pub fn last_calls(&self, minutes: i64, now: Wall) -> Table {
+        let (from, to) = last(minutes, now);
+        self.calls(from, to)
     }
 
     fn minute(&mut self, at: i64) -> &mut Minute {
@@ -168,6 +184,11 @@ fn of<'a, T: Default>(all: &'a mut BTreeMap<String, T>, name: &str) -> &'a mut T
         all.insert(name.to_owned(), T::default());
     }
     all.entry(name.to_owned()).or_default()
+}
+
+fn last(minutes: i64, now: Wall) -> (Wall, Wall) {
+    let end = (minute(now) + 1) * MINUTE;
+    (Wall(end - minutes * MINUTE), Wall(end))
 }
 
 fn minute(at: Wall) -> i64 {

@@ -8,6 +8,7 @@ use crate::io::journal::{Added, Error, Reader};
 use crate::io::metrics::Metric;
 use crate::io::process::threads;
 use crate::record::zone::Zone;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,17 +30,14 @@ const NAMES: usize = 100;
 pub const QUARTER: i64 = 15;
 pub const DAY: i64 = 24 * 60;
 
-/// The figures of the running gateway.
+/// The figures of the running gateway. The journal's thread adds to them and never waits for somebody who reads them.
 pub struct Live {
-    state: Mutex<State>,
+    /// None while the past is being read.
+    figures: Mutex<Option<Figures>>,
+    /// This came to the disk while they were read or in use. Taken with `figures` held alone, so that it stays in order.
+    inbox: Mutex<Vec<Added>>,
     pub zone: Zone,
     pub within: Duration,
-}
-
-enum State {
-    /// The past is being read; this came to the disk meanwhile.
-    Reading(Vec<Added>),
-    Ready(Figures),
 }
 
 /// All that a journal has of the past, at one moment before anything is added.
@@ -86,14 +84,14 @@ impl Default for Live {
     /// Without a past.
     fn default() -> Live {
         let within = Duration::from_secs(15);
-        Live { state: Mutex::new(State::Ready(Figures::new(within))), zone: Zone::default(), within }
+        Live { figures: Mutex::new(Some(Figures::new(within))), inbox: Mutex::default(), zone: Zone::default(), within }
     }
 }
 
 impl Live {
     /// The past is read by a thread of its own: callers need not wait for it.
     pub fn start(within: Duration, zone: Zone, reader: Reader, past: Past) -> Result<Arc<Live>, Text> {
-        let live = Arc::new(Live { state: Mutex::new(State::Reading(Vec::new())), zone, within });
+        let live = Arc::new(Live { figures: Mutex::new(None), inbox: Mutex::default(), zone, within });
         let of = live.clone();
         let spawned = threads::thread(THREAD, move || {
             let mut figures = Figures::new(of.within);
@@ -106,19 +104,24 @@ impl Live {
         Ok(live)
     }
 
-    fn is_read(&self, mut figures: Figures) {
-        let mut state = self.lock();
-        if let State::Reading(waiting) = &mut *state {
-            waiting.drain(..).for_each(|added| take(&mut figures, &added));
-        }
-        *state = State::Ready(figures);
+    fn is_read(&self, figures: Figures) {
+        let mut of = held(&self.figures);
+        *of = Some(figures);
+        self.catch_up(&mut of);
     }
 
-    /// Takes what has come to the disk.
+    /// Takes what has come to the disk, at once or as soon as nobody reads the figures.
     pub fn take(&self, all: Vec<Added>) {
-        match &mut *self.lock() {
-            State::Reading(waiting) => waiting.extend(all),
-            State::Ready(figures) => all.iter().for_each(|added| take(figures, added)),
+        held(&self.inbox).extend(all);
+        if let Ok(mut figures) = self.figures.try_lock() {
+            self.catch_up(&mut figures);
+        }
+    }
+
+    fn catch_up(&self, figures: &mut Option<Figures>) {
+        if let Some(figures) = figures {
+            let added = mem::take(&mut *held(&self.inbox));
+            added.iter().for_each(|added| take(figures, added));
         }
     }
 
@@ -134,22 +137,24 @@ impl Live {
         self.ask(|figures| figures.window(from, to, now))
     }
 
+    /// May last: a window has each minute of each name.
     fn ask(&self, question: impl FnOnce(&Figures) -> Table) -> Option<Table> {
-        match &*self.lock() {
-            State::Reading(_) => None,
-            State::Ready(figures) => Some(question(figures)),
-        }
+        let mut figures = held(&self.figures);
+        self.catch_up(&mut figures);
+        figures.as_ref().map(question)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Those of the rolling windows.
+    /// Those of the rolling windows, of calls alone.
     pub fn metrics(&self) -> Vec<Metric> {
-        let windows = [("15m", QUARTER), ("24h", DAY)].map(|(window, minutes)| Some((window, self.last(minutes)?)));
+        let now = clock::now().wall;
+        let of = |(window, minutes)| Some((window, self.ask(|figures| figures.last_calls(minutes, now))?));
+        let windows = [("15m", QUARTER), ("24h", DAY)].map(of);
         windows.into_iter().flatten().flat_map(|(window, table)| metrics(window, &table)).collect()
     }
+}
+
+fn held<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn take(figures: &mut Figures, added: &Added) {
@@ -332,6 +337,22 @@ mod tests {
         let both = (Wall(MIDNIGHT), Wall(MIDNIGHT + 2 * 86_400_000_000));
         assert_eq!(recompute(&reader, &zone, WITHIN, both, both.1).unwrap(), together);
         assert_eq!(recompute(&reader, &zone, WITHIN, (both.1, both.0), both.1).unwrap().all, Counts::default());
+    }
+
+    #[test]
+    fn the_journal_does_not_wait_for_a_reader_and_what_came_meanwhile_is_counted_once() {
+        let live = Live::default();
+        let minute = clock::now().wall.0 / MINUTE * MINUTE;
+        let entries = |n| call_at(minute - 600 * 1_000_000, n).into_iter().map(Added::Entry).collect::<Vec<_>>();
+        let read = live.figures.lock().unwrap();
+        live.take(entries(1));
+        live.take(entries(2));
+        drop(read);
+        assert_eq!(live.last(DAY).unwrap().all.offered, 2);
+        live.take(entries(3));
+        let table = live.last(DAY).unwrap();
+        assert_eq!((table.all.offered, table.all.answered), (3, 3));
+        assert!(held(&live.inbox).is_empty());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::base::{Text, Wall};
 use crate::control::Right;
 use crate::figure::{By, Counts, SeatCounts, Table};
 use crate::io::clock::{self, moment};
-use crate::io::figures::{self, DAY, QUARTER};
+use crate::io::figures::{self, DAY, Live, QUARTER};
+use crate::io::process::threads;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Json;
@@ -42,9 +43,9 @@ async fn show(State(state): State<ApiState>, Query(asked): Query<Asked>) -> Resu
     let by = by.transpose()?;
     let table = match (asked.window.as_deref(), asked.day.as_deref()) {
         (Some(_), Some(_)) => return Err(wrong(both!("window and day exclude each other", "window 与 day 不能同时使用"))),
-        (Some("15m"), None) => state.figures.last(QUARTER),
-        (Some("24h"), None) => state.figures.last(DAY),
-        (None | Some("day"), None) => state.figures.today(),
+        (Some("15m"), None) => running(&state, |figures| figures.last(QUARTER)).await,
+        (Some("24h"), None) => running(&state, |figures| figures.last(DAY)).await,
+        (None | Some("day"), None) => running(&state, Live::today).await,
         (Some(_), None) => return Err(wrong(both!("window is 15m, 24h or day", "window 应为 15m、24h 或 day"))),
         (None, Some(day)) => Some(of_day(&state, moment::day(day).map_err(wrong)?).await?),
     };
@@ -53,6 +54,12 @@ async fn show(State(state): State<ApiState>, Query(asked): Query<Asked>) -> Resu
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).again_in(5)
     })?;
     Ok(Json(shown(figures::only(table, by))))
+}
+
+/// A window of many seats takes long: SIP connections share the threads that answer here.
+async fn running(state: &ApiState, question: impl FnOnce(&Live) -> Option<Table> + Send + 'static) -> Option<Table> {
+    let live = state.figures.clone();
+    threads::aside("figures", move || question(&live)).await.flatten()
 }
 
 /// It is computed anew from the journal.

@@ -42,6 +42,7 @@ use crate::io::inbox::requests::SwitchRequests;
 use crate::io::journal::disk::Disk;
 use crate::io::metrics::Metric;
 use crate::io::process::audit::Audit;
+use crate::io::process::threads;
 use crate::io::recorder::store::RecordingStore;
 use crate::io::seat_log::SeatLog;
 use axum::extract::State;
@@ -183,7 +184,10 @@ fn obstacles(state: &ApiState, figures: &Posted) -> Vec<Text> {
 
 async fn show_metrics(State(state): State<ApiState>) -> Response {
     let figures = state.switch_figures.fresh(&state.inbox).await;
-    let text = metrics::render(&figures, &state.inbox, &(state.more)());
+    let more = state.more.clone();
+    // Figures of a day take their time.
+    let more = threads::aside("metrics", move || more()).await.unwrap_or_default();
+    let text = metrics::render(&figures, &state.inbox, &more);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
