@@ -1,5 +1,5 @@
-//! Bearer tokens of the HTTP interface. Only their hashes are kept, and a guess is compared with all of them in a time
-//! that does not tell how close it came.
+//! Bearer tokens of the HTTP interface. Only their hashes are kept, salted anew by each process, so that the time of a look for
+//! a guess tells nothing that the next guess could use.
 
 use super::finding::KeyFault;
 use super::schema::{Http, Token};
@@ -8,58 +8,99 @@ use crate::control::{Holder, Role};
 use crate::io::process::files;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
-use subtle::ConstantTimeEq;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// A token that a person could guess or a machine could try is refused.
 const SHORTEST: usize = 16;
-/// A request is compared with each.
-const MOST: usize = 1000;
+/// More than the seats of the largest city: each toolbar has one, and follows its seat.
+pub const MOST: usize = 10_000;
 
 type Hash = [u8; 32];
 
 /// Those in force; a reload replaces them.
-pub struct Tokens(RwLock<Known>);
+pub struct Tokens {
+    salt: Hash,
+    known: RwLock<Known>,
+    /// Stands for whoever asks where nobody needs a token.
+    anybody: Arc<Holder>,
+}
 
 #[derive(Default)]
 struct Known {
-    holders: Vec<(Hash, Arc<Holder>)>,
+    holders: BTreeMap<Hash, Arc<Holder>>,
+    /// The hash of each name's token.
+    names: BTreeMap<String, Hash>,
+}
+
+/// Somebody who was let in, for as long as its token stands.
+#[derive(Clone)]
+pub struct Admitted {
+    pub holder: Arc<Holder>,
+    tokens: Arc<Tokens>,
 }
 
 impl Tokens {
     pub fn of(http: &Http) -> Result<Tokens, Vec<KeyFault>> {
-        Ok(Tokens(RwLock::new(Known::of(http)?)))
+        let mut salt = [0; 32];
+        if SystemRandom::new().fill(&mut salt).is_err() {
+            return Err(vec![KeyFault::new(&["http", "tokens"], both!("no random numbers", "无法取得随机数"))]);
+        }
+        Ok(Tokens { salt, known: RwLock::new(Known::of(http, &salt)?), anybody: Arc::new(Holder::anybody()) })
     }
 
-    /// Takes over others.
+    /// Takes over others. Who holds the same token with the same roles as before goes on.
     pub fn set(&self, http: &Http) -> Result<(), Vec<KeyFault>> {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Known::of(http)?;
+        let mut new = Known::of(http, &self.salt)?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (hash, holder) in &mut new.holders {
+            if let Some(same) = known.holders.get(hash).filter(|same| same == &holder) {
+                *holder = same.clone();
+            }
+        }
+        *known = new;
         Ok(())
     }
 
     /// Tells whether nobody needs one.
     pub fn none(&self) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).holders.is_empty()
+        self.read().holders.is_empty()
     }
 
     /// The holder of this token.
     pub fn holder(&self, token: &[u8]) -> Option<Arc<Holder>> {
-        let given = hash(token);
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut found = None;
-        for (hash, holder) in &known.holders {
-            if bool::from(hash.as_slice().ct_eq(&given)) {
-                found = Some(holder.clone());
-            }
+        self.read().holders.get(&salted(&self.salt, &hash(token))).cloned()
+    }
+
+    /// The one who asks without a token, where nobody needs one.
+    pub fn anybody(&self) -> Option<Arc<Holder>> {
+        self.none().then(|| self.anybody.clone())
+    }
+
+    pub fn admitted(self: &Arc<Tokens>, holder: &Arc<Holder>) -> Admitted {
+        Admitted { holder: holder.clone(), tokens: self.clone() }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Admitted {
+    /// False once a reload took the token away, or changed what it allows.
+    pub fn stands(&self) -> bool {
+        let known = self.tokens.read();
+        match known.names.get(&self.holder.name).and_then(|hash| known.holders.get(hash)) {
+            Some(now) => Arc::ptr_eq(now, &self.holder),
+            None => known.holders.is_empty() && Arc::ptr_eq(&self.tokens.anybody, &self.holder),
         }
-        found
     }
 }
 
 impl Known {
-    fn of(http: &Http) -> Result<Known, Vec<KeyFault>> {
+    fn of(http: &Http, salt: &Hash) -> Result<Known, Vec<KeyFault>> {
         let mut names: BTreeMap<Hash, &str> = BTreeMap::new();
         let (mut known, mut faults) = (Known::default(), Vec::new());
         for (name, token) in http.tokens.iter().filter(|(_, token)| token.enabled) {
@@ -77,7 +118,9 @@ impl Known {
                     if let Some(other) = names.insert(hash, name) {
                         faults.push(fault("roles", both!("is the same token as `{other}`", "与 `{other}` 是同一个令牌")));
                     }
-                    known.holders.push((hash, Arc::new(holder(name, token))));
+                    let salted = salted(salt, &hash);
+                    known.holders.insert(salted, Arc::new(holder(name, token)));
+                    known.names.insert(name.clone(), salted);
                 }
             }
         }
@@ -155,6 +198,13 @@ fn hash(token: &[u8]) -> Hash {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, token).as_ref());
     hash
+}
+
+fn salted(salt: &Hash, hash: &Hash) -> Hash {
+    let mut both = [0; 64];
+    both[..32].copy_from_slice(salt);
+    both[32..].copy_from_slice(hash);
+    self::hash(&both)
 }
 
 fn hex(text: &str) -> Option<Hash> {
@@ -239,6 +289,45 @@ mod tests {
         for listen in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1"] {
             assert!(Tokens::of(&open(listen, &[])).unwrap().none());
         }
+    }
+
+    #[test]
+    fn who_was_let_in_stays_while_the_token_stands_with_all_that_it_allows() {
+        let viewer = || token("the-secret-of-a-viewer");
+        let tokens = Arc::new(Tokens::of(&http(&[("a", token(SECRET)), ("b", viewer())])).unwrap());
+        let admitted = || tokens.admitted(&tokens.holder(SECRET.as_bytes()).unwrap());
+        let set = |all: &[(&str, Token)]| tokens.set(&http(all)).unwrap();
+        let first = admitted();
+        set(&[("a", token(SECRET)), ("c", viewer())]);
+        assert!(first.stands() && first.clone().stands(), "a reload that leaves it alone ends nothing");
+        for (case, changed) in [
+            ("another secret", ("a", token("another-secret-of-length"))),
+            ("another role", ("a", Token { roles: vec![Role::Feed], ..token(SECRET) })),
+            ("another name", ("z", token(SECRET))),
+            ("switched off", ("a", Token { enabled: false, ..token(SECRET) })),
+        ] {
+            set(&[("a", token(SECRET))]);
+            let admitted = admitted();
+            assert!(admitted.stands());
+            set(&[changed, ("b", viewer())]);
+            assert!(!admitted.stands(), "{case}");
+        }
+        set(&[]);
+        let anybody = tokens.admitted(&tokens.anybody().unwrap());
+        assert!(anybody.stands() && !first.stands());
+        set(&[("a", token(SECRET))]);
+        assert!(!anybody.stands() && tokens.anybody().is_none());
+    }
+
+    #[test]
+    fn there_may_be_one_for_each_seat_of_a_city() {
+        let all = |n: usize| -> Http {
+            let tokens = (0..n).map(|n| (n.to_string(), token(&format!("the-secret-of-seat-{n}"))));
+            Http { tokens: tokens.collect(), ..Http::default() }
+        };
+        let tokens = Tokens::of(&all(MOST)).unwrap();
+        assert_eq!(tokens.holder(b"the-secret-of-seat-777").unwrap().name, "777");
+        complains(&all(MOST + 1), "http.tokens", "more than 10000 tokens");
     }
 
     #[test]

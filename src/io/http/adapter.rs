@@ -1,16 +1,15 @@
 //! Answers existing toolbars in the shape of another gateway, so that they can be pointed at this one. Paths, verbs, events and
 //! codes are the data of `config/adapters`; here is how it is applied. Each verb ends where those of our own API do.
 
-use super::endpoint::{Caller, Endpoint, caller};
+use super::ApiState;
+use super::endpoint::{Endpoint, caller};
 use super::noted::noted;
 use super::problem::Problem;
 use super::seats::{self, events};
 use super::sessions::{Session, Sessions};
 use super::shown::EventShown;
-use super::{ApiState, WORK};
 use crate::base::{Text, Tongue};
 use crate::control::{Holder, Numbers};
-use crate::io::process::threads;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method};
@@ -107,24 +106,32 @@ async fn log_in(
     tongue: Tongue,
 ) -> Response {
     let (agent, password) = (values["agent"].clone(), values.get("password").map_or("", String::as_str));
-    let holder = match caller(state, headers, (!password.is_empty()).then_some(password.as_bytes())) {
-        Caller::Known(holder) => holder,
-        Caller::Anybody => Arc::new(Holder::anybody()),
-        Caller::Stranger => return refused("unauthorized", stranger(), tongue),
-    };
     let seat = sessions.seat(&agent).to_owned();
-    let n = *state.seat_log.newest().borrow();
+    let holder = caller(state, headers, (!password.is_empty()).then_some(password.as_bytes()));
+    let Some(holder) = holder else { return refused("unauthorized", stranger(), tongue) };
+    // A supervisor has an API of its own: here is the seat's person, to whom numbers are shown in full.
+    if !holder.is_seat(&seat) && !state.tokens.none() {
+        return refused("", stranger(), tongue);
+    }
+    let n = state.seat_log.newest();
     if let Err(problem) = verb(state, sessions, &holder, row, values).await {
         return problem_of(&problem, tongue);
     }
-    // The person who talks to a caller sees the number, to ring back.
-    if let Err(problem) = noted(state, &holder.name, "own seat", format!("events of seat {seat}")).await {
+    if numbers(&holder, &seat) == Numbers::Full
+        && let Err(problem) = noted(state, &holder.name, "own seat", format!("events of seat {seat}")).await
+    {
         return problem_of(&problem, tongue);
     }
-    match sessions.open(Session { agent, holder, n }) {
+    let who = state.tokens.admitted(&holder);
+    match sessions.open(Session { agent, who, n }) {
         Some(id) => ([("set-guid", format!("JSESSIONID={id}"))], done(Value::Null)).into_response(),
         None => refused("", both!("as many toolbars are signed in as may", "已签入的软电话条达到上限"), tongue),
     }
+}
+
+/// The person who talks to a caller sees the number, to ring back.
+fn numbers(holder: &Holder, seat: &str) -> Numbers {
+    if holder.is_seat(seat) { Numbers::Full } else { Numbers::Masked }
 }
 
 async fn carry_out(
@@ -140,7 +147,7 @@ async fn carry_out(
     if row.verb.is_none() {
         return done(Value::Null);
     }
-    match verb(state, sessions, &session.holder, row, values).await {
+    match verb(state, sessions, &session.who.holder, row, values).await {
         Ok(_) => {
             if row.verb.as_deref() == Some("logout") {
                 sessions.close(&id);
@@ -168,23 +175,23 @@ async fn poll(state: &ApiState, sessions: &Sessions, agent: &str, headers: &Head
     let id = guid(headers);
     let Some(mut session) = sessions.get(&id, agent) else { return refused("signed_out", not_in(), tongue) };
     let seat: Arc<str> = sessions.seat(agent).into();
-    events::heard(state, &session.holder, &seat);
-    let (mut newest, until) = (state.seat_log.newest(), Instant::now() + WAIT);
+    events::heard(state, &session.who.holder, &seat);
+    let numbers = numbers(&session.who.holder, &seat);
+    let (mut log, until) = (state.seat_log.follow(Some(&seat)), Instant::now() + WAIT);
     loop {
-        newest.borrow_and_update();
-        let (log, of, n) = (state.seat_log.clone(), seat.clone(), session.n);
-        let lines = match threads::aside(WORK, move || log.after(Some(&of), n, CHUNK)).await {
-            Some(Ok(lines)) => lines,
+        log.borrow_and_update();
+        let lines = match events::lines_after(state, Some(&seat), session.n, CHUNK).await {
+            Some((_, Ok(lines))) => lines,
             _ => return refused("", both!("the log of seats cannot be read", "无法读取座席日志"), tongue),
         };
         for line in &lines {
             session.n = line.n;
             sessions.told(&id, line.n);
-            if let Some(event) = told(agent, &events::shown(state, line, Numbers::Full).await) {
+            if let Some(event) = told(agent, &events::shown(state, line, numbers).await) {
                 return Json(json!({ "message": "", "retcode": "0", "event": event })).into_response();
             }
         }
-        if lines.is_empty() && !matches!(timeout_at(until, newest.changed()).await, Ok(Ok(()))) {
+        if lines.is_empty() && !matches!(timeout_at(until, log.changed()).await, Ok(Ok(()))) {
             return Json(json!({ "message": "", "retcode": "0", "event": Value::Null })).into_response();
         }
     }

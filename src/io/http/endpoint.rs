@@ -117,29 +117,16 @@ async fn whole(request: Request, most: usize, patience: Duration) -> Result<Requ
     }
 }
 
-/// The one who asks, by the token that the request carries.
-pub enum Caller {
-    Known(Arc<Holder>),
-    /// Nobody needs a token.
-    Anybody,
-    Stranger,
-}
-
-pub fn caller(state: &ApiState, headers: &HeaderMap, token: Option<&[u8]>) -> Caller {
-    match token.and_then(|token| state.tokens.holder(token)) {
-        Some(holder) => Caller::Known(holder),
-        None if state.tokens.none() && !from_a_page(headers) => Caller::Anybody,
-        None => Caller::Stranger,
-    }
+/// The one who asks, by the token that the request carries, or anybody where nobody needs one; none: a stranger.
+pub fn caller(state: &ApiState, headers: &HeaderMap, token: Option<&[u8]>) -> Option<Arc<Holder>> {
+    let known = token.and_then(|token| state.tokens.holder(token));
+    known.or_else(|| state.tokens.anybody().filter(|_| !from_a_page(headers)))
 }
 
 fn allowed(state: &ApiState, headers: &HeaderMap, right: Right) -> Result<Arc<Holder>, Problem> {
     let token = bearer(headers).map(<[u8]>::to_vec).or_else(|| websocket::token(headers));
-    let holder = match caller(state, headers, token.as_deref()) {
-        Caller::Known(holder) => holder,
-        Caller::Anybody => Arc::new(Holder::anybody()),
-        Caller::Stranger => return Err(unknown(token.is_some(), state.tokens.none())),
-    };
+    let unknown = || unknown(token.is_some(), state.tokens.none());
+    let holder = caller(state, headers, token.as_deref()).ok_or_else(unknown)?;
     match holder.must(right) {
         Ok(()) => Ok(holder),
         Err(missing) => Err(forbidden(&holder, missing)),

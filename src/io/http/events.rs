@@ -1,9 +1,9 @@
 //! The feed of events, for those who follow it.
 
 use super::endpoint::Endpoint;
-use super::follow::{Chunk, End, Source};
+use super::follow::{Chunk, End, Source, Start};
 use super::problem::Problem;
-use super::stream::{Asking, Start, last_id};
+use super::stream::{Asking, last_id};
 use super::{ApiState, WORK};
 use crate::control::{Holder, Right};
 use crate::io::clock;
@@ -46,7 +46,7 @@ async fn events(
     asking.answer(start(&state, &holder, asked, &headers)).await
 }
 
-async fn start(state: &ApiState, holder: &Holder, asked: Asked, headers: &HeaderMap) -> Result<Start<FeedSource>, Problem> {
+async fn start(state: &ApiState, holder: &Arc<Holder>, asked: Asked, headers: &HeaderMap) -> Result<Start<FeedSource>, Problem> {
     let unavailable = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
     let since = last_id(headers)?.or(asked.since);
     let feed = state.intake.feed.clone();
@@ -65,7 +65,7 @@ async fn start(state: &ApiState, holder: &Holder, asked: Asked, headers: &Header
     if source.unmasked {
         noted(state, holder, from, &source.lines).await?;
     }
-    Ok(Start { source, from, place })
+    Ok(Start { source, from, who: state.tokens.admitted(holder), place })
 }
 
 /// Numbers are shown in full to whom the audit log names.

@@ -1,6 +1,7 @@
 //! Following a source of events, whatever it is and whatever way they go out: read at the follower's own pace, told one by
 //! one, waited for when there are none. A follower that takes nothing is let go.
 
+use crate::io::config::tokens::Admitted;
 use crate::io::process::places::{Places, Subscription};
 use bytes::Bytes;
 use std::future::{Future, ready};
@@ -57,6 +58,8 @@ pub enum End {
     /// The follower is gone, or is not to be served any more.
     Gone,
     TookNothing,
+    /// Its token is not valid any more.
+    Expelled,
     /// The gateway's: all has been told.
     Over,
 }
@@ -72,9 +75,10 @@ pub trait Follower {
     fn part(self, end: End, n: u64) -> impl Future<Output = ()> + Send;
 }
 
-/// Tells everything after `n` until either side ends.
-pub async fn follow(source: impl Source, n: u64, mut follower: impl Follower, _place: Subscription) {
-    let mut following = Following { source, n };
+/// Tells everything after `from` until either side ends.
+pub async fn follow(start: Start<impl Source>, mut follower: impl Follower) {
+    let Start { source, from: n, who, place: _place } = start;
+    let mut following = Following { source, who, n };
     let end = following.tell_all(&mut follower).await;
     if end == End::TookNothing {
         following.source.places().cut_off();
@@ -82,8 +86,18 @@ pub async fn follow(source: impl Source, n: u64, mut follower: impl Follower, _p
     follower.part(end, following.n).await;
 }
 
+/// A source that may be followed, from where and by whom, and the place that its follower has.
+pub struct Start<S> {
+    pub source: S,
+    /// The number after which it begins.
+    pub from: u64,
+    pub who: Admitted,
+    pub place: Subscription,
+}
+
 struct Following<S> {
     source: S,
+    who: Admitted,
     /// All up to here has been told.
     n: u64,
 }
@@ -92,6 +106,9 @@ impl<S: Source> Following<S> {
     async fn tell_all(&mut self, follower: &mut impl Follower) -> End {
         let mut beat = Instant::now();
         loop {
+            if !self.who.stands() {
+                return End::Expelled;
+            }
             if beat <= Instant::now() {
                 if let Err(end) = tell(follower, FeedUpdate::Alive(self.n)).await {
                     return end;

@@ -5,6 +5,7 @@ use crate::event::Division;
 use crate::io::clock::{self, Trusted};
 use crate::io::config::Config;
 use crate::io::config::reload::Handle;
+use crate::io::config::tokens;
 use crate::io::deliver::Target;
 use crate::io::http::sessions::Sessions;
 use crate::io::journal::feed::Feed;
@@ -24,8 +25,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Limits what may wait for it at once.
 const WAITING: usize = 256;
-/// Limits those who follow seats and queues at once, and each token's of them.
-const FOLLOWERS: usize = 4096;
+/// Limits those of each token who follow seats and queues at once; in all there may be as many as there may be tokens.
 const FOLLOWERS_OF_TOKEN: usize = 16;
 /// Limits the searches for records at once: one reads, the others wait.
 const READERS: usize = 4;
@@ -86,7 +86,7 @@ impl Intake {
             tolerance: config.records.callback_tolerance,
             clock: journal.clock(),
             live,
-            followers: Places::new(FOLLOWERS, FOLLOWERS_OF_TOKEN),
+            followers: Places::new(tokens::MOST, FOLLOWERS_OF_TOKEN),
             adapter: config.http.adapter.enabled.then(|| Sessions::of(&config.http.adapter)),
             times: zone.clone(),
             zone: TimeZone::get(&config.records.zone).unwrap_or(TimeZone::UTC),

@@ -1,14 +1,11 @@
 //! Toolbars that have signed in as to another gateway: each with an id of its own, which its requests carry from then on.
 
-use crate::control::Holder;
 use crate::io::config::Adapter;
+use crate::io::config::tokens::{Admitted, MOST};
 use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// More than seats of a big city.
-const MOST: usize = 4096;
+use std::sync::{Mutex, PoisonError};
 
 pub struct Sessions {
     /// Seats by the ids that their agents have there.
@@ -20,7 +17,7 @@ pub struct Sessions {
 #[derive(Clone)]
 pub struct Session {
     pub agent: String,
-    pub holder: Arc<Holder>,
+    pub who: Admitted,
     /// The last event that it was told.
     pub n: u64,
 }
@@ -49,9 +46,15 @@ impl Sessions {
         Some(id)
     }
 
+    /// None: there is none, or its token is not valid any more, which ends it.
     pub fn get(&self, id: &str, agent: &str) -> Option<Session> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get(id).filter(|session| session.agent == agent).cloned()
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = open.get(id).filter(|session| session.agent == agent)?.clone();
+        if !session.who.stands() {
+            open.remove(id);
+            return None;
+        }
+        Some(session)
     }
 
     /// All up to this number was told.

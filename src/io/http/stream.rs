@@ -1,11 +1,10 @@
 //! A stream of events as an answer: over server-sent events (WHATWG HTML §9.2) or WebSocket, at the same address by the same
 //! rules. A connection holds a few events at most: who reads slowly is served at its own pace.
 
-use super::follow::{End, FeedUpdate, Follower, Source, follow};
+use super::follow::{End, FeedUpdate, Follower, Source, Start, follow};
 use super::problem::Problem;
 use super::websocket::{self, Socket};
 use super::{FOLLOWER, Place};
-use crate::io::process::places::Subscription;
 use crate::io::process::threads;
 use axum::Extension;
 use axum::body::Body;
@@ -44,14 +43,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Asking {
     }
 }
 
-/// A source that may be followed, from where, and the place that its follower has.
-pub struct Start<S> {
-    pub source: S,
-    /// The number after which it begins.
-    pub from: u64,
-    pub place: Subscription,
-}
-
 impl Asking {
     /// Answers with the stream that `start` gives; it is not asked when the request cannot be served.
     pub async fn answer<S: Source + 'static>(
@@ -60,10 +51,10 @@ impl Asking {
     ) -> Result<Response, Problem> {
         let Asking { headers, upgrade, connection } = self;
         if !websocket::asked_for(&headers) {
-            let Start { source, from, place } = start.await?;
+            let start = start.await?;
             let (out, frames) = mpsc::channel(ON_THE_WAY + 1);
             let last = out.clone().try_reserve_owned().ok();
-            threads::task(&Handle::current(), FOLLOWER, follow(source, from, Frames { out, last }, place));
+            threads::task(&Handle::current(), FOLLOWER, follow(start, Frames { out, last }));
             let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
             return Ok((kind, Body::from_stream(Framed(frames))).into_response());
         }
@@ -71,11 +62,11 @@ impl Asking {
             return Ok(refusal);
         }
         let upgrade = websocket::agreed(upgrade, &headers)?;
-        let Start { source, from, place } = start.await?;
+        let start = start.await?;
         Ok(upgrade.on_upgrade(move |socket| async move {
             // It counts among the connections as long as it lives.
             let _connection = connection;
-            threads::survived(FOLLOWER, follow(source, from, Socket::new(socket), place)).await;
+            threads::survived(FOLLOWER, follow(start, Socket::new(socket))).await;
         }))
     }
 }
@@ -121,6 +112,7 @@ impl Follower for Frames {
         let why = match end {
             End::Gone => return,
             End::TookNothing => "nothing was read for 30 s: come back with this number 30 秒未读取：请用此编号续接",
+            End::Expelled => "the token is not valid any more 令牌已失效",
             End::Over => "the gateway ends: come back with this number 网关停止：请用此编号续接",
         };
         let data = json!({ "n": n, "type": "end", "data": { "detail": why } });

@@ -112,6 +112,7 @@ impl Follower for Socket {
             End::Gone => self.fault.take(),
             // It would not read that either: the number of the last message that it has says where to go on.
             End::TookNothing => None,
+            End::Expelled => Some(close(close_code::POLICY, "the token is not valid any more")),
             End::Over => Some(close(close_code::AWAY, "the gateway ends; come back with the last number")),
         };
         if let Some(frame) = frame {

@@ -255,3 +255,16 @@ async fn it_counts_among_the_connections_as_long_as_it_lives() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_a_reload_takes_away_ends_what_follows_by_it_before_the_next_event() {
+    let bench = Bench::new().await;
+    let (mut gone, mut stays) = (follow(&bench, "/api/v1/events", "feed"), follow(&bench, "/api/v1/events", "both"));
+    let mut read = bench.follow("/api/v1/events", "feed").await;
+    let both = Token { roles: vec![Role::Feed, Role::Unmasked], secret: format!("{TOKEN}both"), ..Token::default() };
+    bench.state.tokens.set(&Http { tokens: [("both".to_owned(), both)].into(), ..Http::default() }).unwrap();
+    bench.calls(0..1);
+    assert_eq!(numbers(&mut stays, 3), [1, 2, 3]);
+    assert_eq!(closing(&mut gone), (vec![], Some(CloseCode::Policy)));
+    assert_eq!(read.next().await.1, "end");
+}

@@ -244,6 +244,8 @@ async fn a_toolbar_of_the_other_gateway_works_a_shift() {
     assert_eq!(bar.code("PUT", "onlineagent/1001", r#"{"phonenum": "40038"}"#).await, "000-003");
     let password = format!(r#"{{"password": "{SEAT}", "phonenum": "40038", "status": 4, "autoanswer": false}}"#);
     assert_eq!(bar.code("PUT", "onlineagent/1002", &password).await, "000-001", "another's seat");
+    let chief = password.replace(SEAT, CHIEF);
+    assert_eq!(bar.code("PUT", "onlineagent/1001", &chief).await, "000-001", "a supervisor is not the person at the seat");
     assert!(bar.guid.is_empty());
     assert_eq!(bar.code("PUT", "onlineagent/1001", &password).await, "0");
     assert!(!bar.guid.is_empty());
@@ -292,6 +294,26 @@ async fn a_toolbar_of_the_other_gateway_works_a_shift() {
     assert!(matches!(&asked.verbs[7].2, SeatVerb::Transfer { to, .. } if to == "seat:li"));
     assert!(matches!(&asked.verbs[8].2, SeatVerb::Transfer { to, .. } if to == "queue:12366"));
     assert_eq!(asked.heard.len(), 4, "each poll is a heartbeat");
+}
+
+#[tokio::test]
+async fn a_toolbar_of_the_other_gateway_is_out_when_its_token_is_taken_away() {
+    let (mut state, outlet) = desk_of(&tokens());
+    let agents = BTreeMap::from([("1001".to_owned(), "zhang".to_owned())]);
+    Arc::get_mut(&mut state.intake).unwrap().adapter = Some(Sessions::of(&Adapter { enabled: true, agents }));
+    let _desk = desk(&state, outlet, None);
+    let mut bar = Toolbar { state: &state, guid: String::new() };
+    let password = format!(r#"{{"password": "{SEAT}", "phonenum": "40038", "status": 4, "autoanswer": false}}"#);
+    assert_eq!(bar.code("PUT", "onlineagent/1001", &password).await, "0");
+    assert_eq!(bar.code("POST", "voicecall/1001/hold", "").await, "0");
+    let mut others = tokens();
+    state.tokens.set(&others).unwrap();
+    assert_eq!(bar.code("POST", "voicecall/1001/hold", "").await, "0", "a reload that leaves it alone ends nothing");
+    others.tokens.remove("toolbar");
+    state.tokens.set(&others).unwrap();
+    assert_eq!(bar.code("POST", "voicecall/1001/hold", "").await, "100-006");
+    state.tokens.set(&tokens()).unwrap();
+    assert_eq!(bar.code("POST", "voicecall/1001/hold", "").await, "100-006", "it has to sign in again");
 }
 
 #[tokio::test]
