@@ -6,7 +6,7 @@
 
 use crate::event::SeatEntry;
 use crate::io::journal::{Error, Reader};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -21,6 +21,17 @@ pub struct SeatLog {
     /// None where there is no journal.
     past: Option<Mutex<Reader>>,
     newest: watch::Sender<u64>,
+    /// The same for the lines of each seat that is followed alone: two thousand toolbars do not wake for each other's lines.
+    of_seats: Mutex<BTreeMap<Arc<str>, OfSeat>>,
+    /// The lines up to this number, of the processes before, are in the journal alone.
+    begun: u64,
+}
+
+/// A seat that is followed alone.
+struct OfSeat {
+    newest: watch::Sender<u64>,
+    /// As `dropped`, of its lines.
+    dropped: u64,
 }
 
 /// Lines that are not told yet.
@@ -49,6 +60,8 @@ impl SeatLog {
             most,
             past: past.map(Mutex::new),
             newest: watch::channel(newest).0,
+            of_seats: Mutex::default(),
+            begun: newest,
         }
     }
 
@@ -83,16 +96,31 @@ impl SeatLog {
     }
 
     fn tell(&self, line: SeatEntry) {
-        let n = line.n;
-        let mut lines = lock(&self.lines);
+        let (n, seat) = (line.n, line.seat.clone());
+        let (mut lines, mut of_seats) = (lock(&self.lines), lock(&self.of_seats));
         while lines.len() >= self.most.max(1) {
             if let Some(line) = lines.pop_front() {
                 self.dropped.store(line.n, Ordering::Relaxed);
+                of_seats.get_mut(&line.seat).into_iter().for_each(|of| of.dropped = line.n);
             }
         }
         lines.push_back(Arc::new(line));
         drop(lines);
+        if let Some(of) = of_seats.get(&seat) {
+            of.newest.send_replace(n);
+            if of.newest.receiver_count() == 0 {
+                of_seats.remove(&seat);
+            }
+        }
+        drop(of_seats);
         self.newest.send_replace(n);
+    }
+
+    /// The lines of `after`, where none of them must be read from the disk.
+    pub fn at_hand(&self, seat: Option<&str>, n: u64, most: usize) -> Option<Vec<Arc<SeatEntry>>> {
+        let (_, ready) = self.ready(seat, n, most);
+        // Looked at last, as one may be dropped meanwhile.
+        (n >= self.begun.max(self.dropped(seat)) || self.past.is_none()).then_some(ready)
     }
 
     /// At most so many lines of a seat, or of all seats, after this number, in order; none when there are no more yet. It may
@@ -126,14 +154,23 @@ impl SeatLog {
         n == newest || n < newest && lock(&self.lines).front().is_some_and(|first| first.n <= n.saturating_add(1))
     }
 
-    /// The number of the last line that was kept ready and is no more.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// The number of the last line that was kept ready and is no more, of a seat that is followed, or of all seats.
+    pub fn dropped(&self, seat: Option<&str>) -> u64 {
+        let of_seat = seat.and_then(|seat| lock(&self.of_seats).get(seat).map(|of| of.dropped));
+        of_seat.unwrap_or_else(|| self.dropped.load(Ordering::Relaxed))
     }
 
-    /// The number of the newest line; it changes with every new one.
-    pub fn newest(&self) -> watch::Receiver<u64> {
-        self.newest.subscribe()
+    /// The number of the newest line of all.
+    pub fn newest(&self) -> u64 {
+        *self.newest.borrow()
+    }
+
+    /// Changes with every new line of this seat, or of all seats.
+    pub fn follow(&self, seat: Option<&Arc<str>>) -> watch::Receiver<u64> {
+        let Some(seat) = seat else { return self.newest.subscribe() };
+        let mut of_seats = lock(&self.of_seats);
+        let new = || OfSeat { newest: watch::channel(self.newest()).0, dropped: self.dropped(None) };
+        of_seats.entry(seat.clone()).or_insert_with(new).newest.subscribe()
     }
 }
 
@@ -174,8 +211,8 @@ mod tests {
         }
         while reports.recv_timeout(Duration::from_secs(20)).unwrap() != Report::Durable(20) {}
         let log = SeatLog::new(Some(Reader::open(&path, Zone::default()).unwrap()), 20, 8);
-        assert_eq!((*log.newest().borrow(), numbers(&log, None, 17, 10)), (20, vec![18, 19, 20]));
-        let newest = log.newest();
+        assert_eq!((log.newest(), numbers(&log, None, 17, 10)), (20, vec![18, 19, 20]));
+        let newest = log.follow(None);
         for n in 21..=40 {
             log.push(None, line(n, seat_of(n)));
             assert_eq!(*newest.borrow(), n);
@@ -208,11 +245,11 @@ mod tests {
         log.push(Some(7), line(2, "zhang"));
         log.push(None, line(3, "li"));
         log.push(Some(9), line(4, "li"));
-        assert_eq!((told(), *log.newest().borrow()), (vec![1], 1));
+        assert_eq!((told(), log.newest()), (vec![1], 1));
         log.written(6);
         assert_eq!(told(), [1]);
         log.written(8);
-        assert_eq!((told(), *log.newest().borrow()), (vec![1, 2, 3], 3));
+        assert_eq!((told(), log.newest()), (vec![1, 2, 3], 3));
         log.journal_down(true);
         assert_eq!(told(), [1, 2, 3, 4], "a disk that fails keeps nobody waiting");
         log.push(Some(10), line(5, "li"));
@@ -357,11 +394,33 @@ mod tests {
     }
 
     #[test]
+    fn who_follows_one_seat_wakes_for_its_lines_alone_and_leaves_nothing() {
+        let log = SeatLog::new(None, 0, 100);
+        let (mut zhang, mut all) = (log.follow(Some(&"zhang".into())), log.follow(None));
+        let woken = |of: &mut watch::Receiver<u64>| of.has_changed().unwrap().then(|| *of.borrow_and_update());
+        log.push(None, line(1, "li"));
+        assert_eq!((woken(&mut zhang), woken(&mut all)), (None, Some(1)));
+        log.push(None, line(2, "zhang"));
+        assert_eq!((woken(&mut zhang), woken(&mut all)), (Some(2), Some(2)));
+        // Others' lines that are dropped take nothing from it.
+        (3..=101).for_each(|n| log.push(None, line(n, "li")));
+        assert_eq!((log.dropped(None), log.dropped(Some("zhang")), woken(&mut zhang)), (1, 0, None));
+        log.push(None, line(102, "zhang"));
+        assert_eq!((log.dropped(Some("zhang")), woken(&mut zhang)), (2, Some(102)));
+        drop(zhang);
+        log.push(None, line(103, "zhang"));
+        assert!(lock(&log.of_seats).is_empty());
+    }
+
+    #[test]
     fn without_a_journal_it_has_the_newest_alone() {
         let log = SeatLog::new(None, 0, 3);
-        assert!(log.has_all_after(0) && log.dropped() == 0);
+        assert!(log.has_all_after(0) && log.dropped(None) == 0);
         (1..=10).for_each(|n| log.push(None, line(n, "zhang")));
-        assert_eq!((log.dropped(), log.has_all_after(6), log.has_all_after(7), log.has_all_after(10)), (7, false, true, true));
+        assert_eq!(
+            (log.dropped(None), log.has_all_after(6), log.has_all_after(7), log.has_all_after(10)),
+            (7, false, true, true)
+        );
         assert!(!log.has_all_after(11), "nobody has seen that one");
         assert_eq!(
             (numbers(&log, None, 0, 10), numbers(&log, None, 9, 10), numbers(&log, None, 10, 1)),

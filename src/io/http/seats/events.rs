@@ -7,11 +7,12 @@ use crate::control::{Command, Holder, Missing, Numbers, Reach, Reply, Right};
 use crate::event::{SeatEntry, SeatWhat};
 use crate::io::http::WORK;
 use crate::io::http::endpoint::{Endpoint, forbidden};
-use crate::io::http::follow::{Chunk, End, Source};
+use crate::io::http::follow::{Chunk, End, Source, Start};
 use crate::io::http::noted::{in_full, noted};
 use crate::io::http::problem::{Fault, Problem};
 use crate::io::http::shown::{CallShown, EventShown, PreviewShown, QueueShown, Queues};
-use crate::io::http::stream::{Asking, Start, last_id};
+use crate::io::http::stream::{Asking, last_id};
+use crate::io::journal::Error;
 use crate::io::process::places::Places;
 use crate::io::process::threads;
 use axum::Extension;
@@ -94,14 +95,15 @@ async fn start(
         (false, true) => noted(&state, &holder.name, "own seat", what()).await.map(|()| Numbers::Full)?,
         (false, false) => Numbers::Masked,
     };
-    let newest = state.seat_log.newest();
+    let lines = state.seat_log.follow(seat.as_ref());
     let since = last_id(headers)?.or(asked.after);
     // After a number that no line has had yet there is nothing for a long time: what is new from now on is told.
-    let from = since.unwrap_or(u64::MAX).min(*newest.borrow());
-    let (gap, gap_told) = (since.is_some_and(|n| !state.seat_log.has_all_after(n)), state.seat_log.dropped());
+    let from = since.unwrap_or(u64::MAX).min(state.seat_log.newest());
+    let (gap, gap_told) = (since.is_some_and(|n| !state.seat_log.has_all_after(n)), state.seat_log.dropped(seat.as_deref()));
     tracing::info!(who = %holder.name, seat = seat.as_deref().unwrap_or("all"), from, gap, "follows seats");
-    let source = SeatSource { state, holder, newest, seat, own, numbers, gap, gap_told, reached: BTreeMap::new() };
-    Ok(Start { source, from, place })
+    let who = state.tokens.admitted(&holder);
+    let source = SeatSource { state, holder, lines, seat, own, numbers, gap, gap_told, reached: BTreeMap::new() };
+    Ok(Start { source, from, who, place })
 }
 
 fn full() -> Problem {
@@ -113,7 +115,8 @@ fn full() -> Problem {
 struct SeatSource {
     state: ApiState,
     holder: Arc<Holder>,
-    newest: watch::Receiver<u64>,
+    /// Changes with each new line of it.
+    lines: watch::Receiver<u64>,
     /// None: all.
     seat: Option<Arc<str>>,
     /// It is the seat's own toolbar, which lives as long as it reads.
@@ -137,10 +140,9 @@ impl Source for SeatSource {
     type Event = Told;
 
     async fn after(&mut self, n: u64) -> Result<Chunk<Told>, End> {
-        let newest = *self.newest.borrow_and_update();
-        let (log, seat) = (self.state.seat_log.clone(), self.seat.clone());
-        let lines = threads::aside(WORK, move || (log.dropped(), log.after(seat.as_deref(), n, CHUNK))).await;
-        let lines = match lines {
+        self.lines.borrow_and_update();
+        let newest = self.state.seat_log.newest();
+        let lines = match lines_after(&self.state, self.seat.as_ref(), n, CHUNK).await {
             Some((dropped, Ok(lines))) => {
                 if dropped > n.max(self.gap_told) {
                     (self.gap, self.gap_told) = (true, dropped);
@@ -176,7 +178,7 @@ impl Source for SeatSource {
     }
 
     async fn changed(&mut self) -> bool {
-        self.newest.changed().await.is_ok()
+        self.lines.changed().await.is_ok()
     }
 
     fn follower_lives(&mut self) {
@@ -189,6 +191,25 @@ impl Source for SeatSource {
     fn places(&self) -> &Places {
         &self.state.intake.followers
     }
+}
+
+/// Lines of the log, and the last one that is kept ready no more: at once, or from the disk beside.
+pub async fn lines_after(
+    state: &ApiState,
+    seat: Option<&Arc<str>>,
+    n: u64,
+    most: usize,
+) -> Option<(u64, Result<Vec<Arc<SeatEntry>>, Error>)> {
+    let (log, seat) = (state.seat_log.clone(), seat.cloned());
+    // What was dropped is looked at last: a line may be dropped while others are read.
+    if let Some(lines) = log.at_hand(seat.as_deref(), n, most) {
+        return Some((log.dropped(seat.as_deref()), Ok(lines)));
+    }
+    let read = move || {
+        let lines = log.after(seat.as_deref(), n, most);
+        (log.dropped(seat.as_deref()), lines)
+    };
+    threads::aside(WORK, read).await
 }
 
 /// A seat's toolbar is there.
@@ -249,7 +270,8 @@ async fn queues(
     asking
         .answer(async move {
             let place = state.intake.followers.take(&holder.name).ok_or_else(full)?;
-            Ok(Start { source: QueueSource { state, holder, last: None }, from: 0, place })
+            let who = state.tokens.admitted(&holder);
+            Ok(Start { source: QueueSource { state, holder, last: None }, from: 0, who, place })
         })
         .await
 }
