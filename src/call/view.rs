@@ -2,7 +2,8 @@
 
 use super::{CALLER, Call, Called, Dialled, LegNo, Stage};
 use crate::base::Mono;
-use crate::event::Party;
+use crate::event::seat::RingCause;
+use crate::event::{Party, TransferKind};
 
 /// A leg as an operator sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +48,23 @@ impl Call {
             Party::Seat { name, .. } => Some(name.as_str()),
             Party::Target { .. } => None,
         }
+    }
+
+    /// Why this party is called, as the person at a seat is told.
+    pub fn ring_cause(&self, leg: LegNo) -> RingCause {
+        let Stage::Talking(talk) = &self.stage else { return RingCause::Direct };
+        match talk.transfer.as_ref().filter(|transfer| transfer.leg == leg).map(|transfer| transfer.kind) {
+            _ if talk.desk.watchers.contains_key(&leg) => RingCause::Monitor,
+            Some(TransferKind::Consult | TransferKind::ThreeWay) => RingCause::Consult,
+            Some(_) => RingCause::Transfer,
+            None => RingCause::Direct,
+        }
+    }
+
+    /// The legs that talk to each other now.
+    pub fn talkers(&self) -> impl Iterator<Item = LegNo> + '_ {
+        let Stage::Talking(talk) = &self.stage else { return None.into_iter().flatten() };
+        Some(talk.main.iter().copied()).into_iter().flatten()
     }
 
     /// Parties so far, and those of now: while these two stand, the parties are the same.

@@ -375,6 +375,7 @@ impl Switch {
             referred: None,
             typed: BTreeMap::new(),
             seats_of: SeatsOf::default(),
+            talkers: 0,
         };
         self.at_work = Some(id);
         self.calls.insert(id, active);

@@ -65,7 +65,10 @@ impl Switch {
                 self.hold_forgotten(now, (id, leg), &seat.into(), alarm, out);
             }
             call::Output::Ended(outcome) => self.ended(now, id, outcome, out),
-            call::Output::Journal(what) => self.write(now, id, what, out),
+            call::Output::Journal(what) => {
+                self.note_hold(id, &what);
+                self.write(now, id, what, out);
+            }
             call::Output::WantsCallback => self.wants_callback(now, id, out),
             call::Output::CallerDialled => self.person_dialled(now, id, out),
             call::Output::Done => self.forget(now, id),

@@ -254,6 +254,8 @@ struct Active {
     /// Keys of seats that may become a feature code.
     typed: BTreeMap<LegNo, call::feature_codes::KeyBuffer>,
     seats_of: seats::SeatsOf,
+    /// How many talked to each other when their seats were told of it last.
+    talkers: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -477,6 +479,7 @@ impl Switch {
         if moved {
             self.note_seats(now, id);
         }
+        self.note_conference(id);
     }
 
     pub(super) fn leg_command(&mut self, now: Now, command: dialog::Command, out: &mut Vec<Output>) {

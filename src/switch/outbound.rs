@@ -12,7 +12,7 @@ use crate::call::{CALLER, Outcome, Placed};
 use crate::control::seat::{Outgoing, PreviewView, RequestId};
 use crate::control::{SeatRefusal, Why};
 use crate::event::fact::Listed;
-use crate::event::seat::{PreviewEnd, RingCause};
+use crate::event::seat::PreviewEnd;
 use crate::event::{CallDirection, Intent, Keep, Offered, SeatWhat, What};
 use crate::list::{NotCalled, Refusal, Whom};
 use crate::plan::{Decision, Facts, Mode, Phase, Step, Target, is_emergency};
@@ -31,7 +31,7 @@ const LONGEST_ABROAD: usize = 17;
 pub(super) struct Placing {
     pub seat: Arc<str>,
     /// The row of the callback list that it is for, and the number of the attempt.
-    callback: Option<(Arc<str>, u32)>,
+    pub(super) callback: Option<(Arc<str>, u32)>,
     trunk: Arc<str>,
     /// The day that it counts for.
     day: u32,
@@ -330,18 +330,6 @@ impl Switch {
                 lists.dialled.give_back(placing.day, Whom::Number(&number), keeps);
                 lists.dialled.give_back(placing.day, Whom::Seat(&placing.seat), keeps);
             });
-        }
-    }
-
-    /// A seat that rings for a call of its own is told which kind it is.
-    pub(super) fn with_cause(&self, what: SeatWhat) -> SeatWhat {
-        match what {
-            SeatWhat::Ringing { call, cause: RingCause::Outbound, queue } => {
-                let placing = self.calls.get(&call).and_then(|active| active.outbound.as_deref());
-                let back = placing.is_some_and(|placing| placing.callback.is_some());
-                SeatWhat::Ringing { call, cause: if back { RingCause::Callback } else { RingCause::Outbound }, queue }
-            }
-            what => what,
         }
     }
 }

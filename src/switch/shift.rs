@@ -133,7 +133,7 @@ impl Switch {
     }
 
     fn write_seat(&mut self, now: Now, seat: &Arc<str>, what: SeatWhat, out: &mut Vec<Output>) {
-        let what = self.with_cause(what);
+        let what = self.with_cause(seat, what);
         if what.passes() {
             return self.tell_seat(now, seat, what, out);
         }

@@ -6,11 +6,12 @@ use crate::switch::address;
 use bytes::Bytes;
 use hotline::base::{Flow, LegId, Mono, Now, Place, Proto, Rng, RtpStats, Target, Wall};
 use hotline::control::Reply;
-use hotline::event::Kept;
+use hotline::event::{Kept, SeatWhat};
 use hotline::media::{Command, Event};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// 2021-10-15 noon in Xishuangbanna.
@@ -36,6 +37,8 @@ pub struct Gateway {
     pub replies: Vec<Reply>,
     /// All that is kept for the next process.
     pub kept: Kept,
+    /// What those who follow seats are told.
+    pub told: Vec<(Arc<str>, SeatWhat)>,
     setup: Setup,
 }
 
@@ -49,9 +52,22 @@ impl Gateway {
         let mut out = Vec::new();
         let switch = Switch::new(setup.clone(), Kept::default(), Rng::from_number(1), now, &mut out);
         let (open, sent, asked) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let (replies, kept) = (Vec::new(), Kept::default());
-        let mut gateway =
-            Gateway { switch, now, out, open, sent, calls: 0, disk_stands: false, names: None, asked, replies, kept, setup };
+        let (replies, kept, told) = (Vec::new(), Kept::default(), Vec::new());
+        let mut gateway = Gateway {
+            switch,
+            now,
+            out,
+            open,
+            sent,
+            calls: 0,
+            disk_stands: false,
+            names: None,
+            asked,
+            replies,
+            kept,
+            told,
+            setup,
+        };
         gateway.carry_out();
         gateway
     }
@@ -122,6 +138,9 @@ impl Gateway {
     fn carry_out(&mut self) {
         while !self.out.is_empty() {
             for output in std::mem::take(&mut self.out) {
+                if let Output::Seat { entry, .. } = &output {
+                    self.told.push((entry.seat.clone(), entry.what.clone()));
+                }
                 let input = match output {
                     Output::Sip { flow, data } => {
                         self.sent.push((flow.remote, String::from_utf8_lossy(&data).into_owned()));

@@ -31,6 +31,7 @@ mod shifts;
 #[path = "../support/switch.rs"]
 mod switch;
 mod tickets;
+mod told;
 mod vandal;
 mod verbs;
 mod world;
