@@ -125,10 +125,11 @@ impl Files {
         self.finish(Done { call, state });
     }
 
-    /// A full queue is waited for: what comes meanwhile waits in bounded memory.
+    /// Where the journal stands still for so long that too many wait, the recording is finished by the next start: calls that go on
+    /// do not lose their audio for it.
     fn finish(&self, done: Done) {
-        if self.done.send(done).is_err() {
-            tracing::error!(call = %done.call, "nobody finishes recordings any more; the next start will");
+        if self.done.try_send(done).is_err() {
+            tracing::error!(call = %done.call, "nobody finishes recordings now; the next start will");
         }
     }
 

@@ -304,6 +304,16 @@ fn what_could_be_written_says_how_it_went() {
 }
 
 #[test]
+fn ends_that_nobody_takes_hold_up_no_audio() {
+    let mut w = Writing::new("pcm");
+    for n in 10..30_000 {
+        w.files.take(Job::Missed { call: call(n) });
+    }
+    w.audio(0, 1);
+    assert_eq!(w.bytes(), [1; 8]);
+}
+
+#[test]
 fn what_finds_no_room_on_its_way_to_the_disk_is_counted() {
     let (jobs, handed) = bounded(10);
     let (sink, frames) = tap::queue(1);
