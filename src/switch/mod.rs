@@ -254,7 +254,7 @@ struct Active {
     /// Keys of seats that may become a feature code.
     typed: BTreeMap<LegNo, call::feature_codes::KeyBuffer>,
     seats_of: seats::SeatsOf,
-    /// How many talked to each other when their seats were told of it last.
+    /// Counts those who talked to each other when their seats were told of it last.
     talkers: usize,
 }
 

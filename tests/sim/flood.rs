@@ -37,7 +37,7 @@ pub struct Gateway {
     pub replies: Vec<Reply>,
     /// All that is kept for the next process.
     pub kept: Kept,
-    /// What those who follow seats are told.
+    /// Lines that those who follow seats are told.
     pub told: Vec<(Arc<str>, SeatWhat)>,
     setup: Setup,
 }

@@ -52,7 +52,7 @@ fn verb(gateway: &mut Gateway, seat: u8, verb: SeatVerb) {
     assert!(matches!(reply, Some(Reply::Seat(_) | Reply::Done)), "{reply:?}");
 }
 
-/// What seats were told since, in words.
+/// The lines since, in words.
 fn told(gateway: &mut Gateway) -> Vec<String> {
     let word = |what: SeatWhat| match what {
         SeatWhat::Ringing { cause, .. } => Some(format!("rings {cause:?}")),

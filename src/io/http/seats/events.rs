@@ -201,7 +201,7 @@ pub async fn lines_after(
     most: usize,
 ) -> Option<(u64, Result<Vec<Arc<SeatEntry>>, Error>)> {
     let (log, seat) = (state.seat_log.clone(), seat.cloned());
-    // What was dropped is looked at last: a line may be dropped while others are read.
+    // The last dropped line is looked up at the end: a line may be dropped while others are read.
     if let Some(lines) = log.at_hand(seat.as_deref(), n, most) {
         return Some((log.dropped(seat.as_deref()), Ok(lines)));
     }
