@@ -275,7 +275,7 @@ mod tests {
         /// As the stream begins it: with the number that it has, unless nobody has had that one yet.
         fn comes(&mut self, log: &SeatLog) {
             self.gap |= !log.has_all_after(self.at);
-            self.at = self.at.min(*log.newest().borrow());
+            self.at = self.at.min(log.newest());
             self.there = true;
         }
 
