@@ -104,7 +104,8 @@ fn repeated(asked: &Command, (first, answer): &(Command, Option<Answer>)) -> Ans
         None => Err(Problem::new(
             StatusCode::CONFLICT,
             both!("the first request with this key is still under way", "使用此 Idempotency-Key 的前一请求仍在处理中"),
-        )),
+        )
+        .blaming(Fault::State, true)),
     }
 }
 
@@ -139,14 +140,14 @@ pub async fn ask(state: &ApiState, command: Command) -> Result<Reply, Problem> {
         Ok(reply) => Ok(reply),
         Err(NoAnswer::Overloaded) => {
             let detail = both!("the switch is overloaded", "交换线程过载");
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).blaming(Fault::Gateway, true))
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
         }
         Err(NoAnswer::TooLate) => {
             let detail = both!(
                 "the switch has not answered in time; it may have done it all the same: look at the call",
                 "交换线程未及时应答，但操作可能已执行：请查看该通话"
             );
-            Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).blaming(Fault::Gateway, true))
+            Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
         }
     }
 }

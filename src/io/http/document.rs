@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 const WRITTEN: &str = include_str!("openapi.json");
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| document(&super::endpoints()));
+pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| document(&super::endpoints()));
 
 pub async fn show() -> Json<&'static Value> {
     Json(&DOCUMENT)
@@ -27,8 +27,10 @@ fn described() -> Value {
 fn document(endpoints: &[Endpoint]) -> Value {
     let mut document = described();
     for endpoint in endpoints {
-        let Some(right) = endpoint.right else { continue };
+        // Whatever is wrong with a request, the answer is a problem.
         let operation = &mut document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
+        operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
+        let Some(right) = endpoint.right else { continue };
         let roles: Vec<&str> = Missing(right).roles().collect();
         operation["security"] = json!([{ "token": [] }]);
         operation["x-roles"] = json!(roles);

@@ -3,6 +3,7 @@
 use super::ApiState;
 use super::problem::Problem;
 use super::websocket;
+use crate::base::Shown;
 use crate::control::{Holder, Missing, Right};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -91,6 +92,16 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         Err(_) if signed => None,
         Err(problem) => return problem.into_response(),
     };
+    if let Some(encoding) =
+        request.headers().get(header::CONTENT_ENCODING).filter(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        let encoding = Shown(&String::from_utf8_lossy(encoding.as_bytes())).to_string();
+        let detail =
+            both!("a body is taken as it is, not encoded by `{encoding}`", "请求内容须原样发送，不支持编码 `{encoding}`");
+        // RFC 9110 §15.5.16.
+        let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+        return ([(header::ACCEPT_ENCODING, "identity")], problem).into_response();
+    }
     match whole(request, gate.body, gate.state.patience).await {
         Ok(mut request) => {
             holder.map(|holder| request.extensions_mut().insert(holder));

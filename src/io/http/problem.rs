@@ -19,6 +19,11 @@ pub struct Problem {
     detail: Box<Text>,
     /// All that is wrong, in the extension member `errors` (RFC 9457 §3.2): sentences, or each at its place in the body.
     errors: Errors,
+    /// The reason for programs, the side at fault, and whether the same request may work later: the status says them where
+    /// nobody knows better, so that no problem is without them.
+    code: &'static str,
+    fault: Fault,
+    retry: bool,
     members: Map<String, Value>,
     challenge: Option<String>,
     /// Seconds.
@@ -44,10 +49,14 @@ enum Errors {
 
 impl Problem {
     pub fn new(status: StatusCode, detail: Text) -> Problem {
+        let (code, fault, retry) = of_status(status);
         Problem {
             status,
             detail: Box::new(detail),
             errors: Errors::Told(Vec::new()),
+            code,
+            fault,
+            retry,
             members: Map::new(),
             challenge: None,
             again_in: None,
@@ -88,30 +97,34 @@ impl Problem {
     }
 
     /// Says in the extension members `fault` and `retry` whose fault it is, and whether the same request may work later.
-    pub fn blaming(mut self, fault: Fault, retry: bool) -> Problem {
-        self.members.insert("fault".to_owned(), json!(fault));
-        self.members.insert("retry".to_owned(), json!(retry));
-        self
+    pub fn blaming(self, fault: Fault, retry: bool) -> Problem {
+        Problem { fault, retry, ..self }
     }
 
     /// Names the reason for programs, in the extension member `code`.
-    pub fn coded(mut self, code: &'static str) -> Problem {
-        self.members.insert("code".to_owned(), json!(code));
-        self
+    pub fn coded(self, code: &'static str) -> Problem {
+        Problem { code, ..self }
     }
 
-    /// The reason's name, where it has one.
-    pub fn code(&self) -> Option<&str> {
-        self.members.get("code")?.as_str()
+    /// The reason's name.
+    pub fn code(&self) -> &'static str {
+        self.code
     }
 
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The sentence that people read.
-    pub fn detail(&self) -> &Text {
-        &self.detail
+    /// All that people read, in one line: the sentence, and what is wrong where.
+    pub fn whole(&self) -> Text {
+        let place =
+            |fault: &Placed| Text::foreign(fault.pointer.trim_start_matches('/')).then(&both!(" ", " ")).then(&fault.what);
+        let errors: Vec<Text> = match &self.errors {
+            Errors::Told(errors) => errors.clone(),
+            Errors::Placed(faults) => faults.iter().map(place).collect(),
+        };
+        let detail = Text::clone(&self.detail);
+        if errors.is_empty() { detail } else { detail.then(&both!(": ", "：")).then(&Text::joined(&errors)) }
     }
 
     fn with(mut self, member: &str, values: impl Serialize) -> Problem {
@@ -141,10 +154,18 @@ pub async fn always(mut request: Request, next: Next) -> Response {
     if !(status.is_client_error() || status.is_server_error()) || response.extensions().get::<ForPeople>().is_some() {
         return response;
     }
-    let said = to_bytes(response.into_body(), 1024).await.unwrap_or_default();
+    let (mut parts, said) = response.into_parts();
+    let said = to_bytes(said, 1024).await.unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
-    let problem = Problem::new(status, both!("{said}", "请求无法处理（{said}）"));
-    problem.clone().told(problem.into_response(), tongue)
+    let said = if said.trim().is_empty() { status.canonical_reason().unwrap_or("Error") } else { &said };
+    let zh = title(status);
+    let problem = Problem::new(status, both!("{said}", "{zh}（{said}）"));
+    // Headers that the refusal had say what would do (`Allow`, `Accept-Encoding`).
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let mut told = problem.clone().into_response();
+    told.headers_mut().iter().for_each(|(name, value)| drop(parts.headers.insert(name, value.clone())));
+    *told.headers_mut() = parts.headers;
+    problem.told(told, tongue)
 }
 
 impl Problem {
@@ -165,6 +186,9 @@ impl Problem {
         if !errors.is_empty() {
             body["errors"] = json!(errors);
         }
+        body["code"] = json!(self.code);
+        body["fault"] = json!(self.fault);
+        body["retry"] = json!(self.retry);
         self.members.iter().for_each(|(member, value)| body[member] = value.clone());
         body.to_string()
     }
@@ -184,6 +208,29 @@ pub fn spoken(answer: impl IntoResponse, tongue: Tongue) -> Response {
     response
 }
 
+/// The words that a status has for programs: the reason, the side at fault, and whether the same request may work later.
+fn of_status(status: StatusCode) -> (&'static str, Fault, bool) {
+    match status {
+        StatusCode::UNAUTHORIZED => ("unauthorized", Fault::Request, false),
+        StatusCode::FORBIDDEN => ("forbidden", Fault::Request, false),
+        StatusCode::NOT_FOUND => ("not_found", Fault::Request, false),
+        StatusCode::METHOD_NOT_ALLOWED => ("wrong_method", Fault::Request, false),
+        StatusCode::REQUEST_TIMEOUT => ("body_late", Fault::Request, true),
+        StatusCode::CONFLICT => ("conflict", Fault::State, false),
+        StatusCode::GONE => ("no_longer_there", Fault::State, false),
+        StatusCode::PAYLOAD_TOO_LARGE => ("body_too_long", Fault::Request, false),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("encoding", Fault::Request, false),
+        StatusCode::RANGE_NOT_SATISFIABLE => ("range", Fault::Request, false),
+        StatusCode::UNPROCESSABLE_ENTITY => ("unusable", Fault::Request, false),
+        StatusCode::UPGRADE_REQUIRED => ("upgrade", Fault::Request, false),
+        StatusCode::TOO_MANY_REQUESTS => ("too_often", Fault::State, true),
+        StatusCode::SERVICE_UNAVAILABLE => ("unavailable", Fault::Gateway, true),
+        StatusCode::GATEWAY_TIMEOUT => ("no_answer", Fault::Gateway, true),
+        status if status.is_server_error() => ("broken", Fault::Gateway, false),
+        _ => ("bad_request", Fault::Request, false),
+    }
+}
+
 fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "请求有误",
@@ -195,10 +242,12 @@ fn title(status: StatusCode) -> &'static str {
         StatusCode::CONFLICT => "冲突",
         StatusCode::GONE => "已不存在",
         StatusCode::PAYLOAD_TOO_LARGE => "内容过大",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "编码不支持",
         StatusCode::RANGE_NOT_SATISFIABLE => "范围无效",
         StatusCode::UNPROCESSABLE_ENTITY => "内容无法处理",
         StatusCode::UPGRADE_REQUIRED => "需要升级协议",
         StatusCode::TOO_MANY_REQUESTS => "请求过于频繁",
+        StatusCode::INTERNAL_SERVER_ERROR => "内部错误",
         StatusCode::SERVICE_UNAVAILABLE => "暂不可用",
         StatusCode::GATEWAY_TIMEOUT => "应答超时",
         _ => "错误",

@@ -1,6 +1,7 @@
 mod figures;
 mod leave;
 mod listen;
+mod refusals;
 mod seats;
 mod toolbars;
 

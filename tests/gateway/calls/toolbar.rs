@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
-fn signed_in_by_toolbar() -> Gateway {
+pub fn signed_in_by_toolbar() -> Gateway {
     Gateway::start(&Spec { seats: vec![1], desks: "sign_in = \"asked\"\n", ..Spec::default() })
 }
 
@@ -115,7 +115,7 @@ fn what_no_seat_can_do_is_refused_and_changes_nothing() {
         ("end-wrap-up", json!({}), 409, "not_in_wrap_up"),
         ("break", json!({ "minutes": 0 }), 422, "body"),
         ("break", json!({ "minutes": 5, "rason": "x" }), 422, "body"),
-        ("monitor", json!({ "seat": "desk-0" }), 403, ""),
+        ("monitor", json!({ "seat": "desk-0" }), 403, "forbidden"),
     ] {
         let (found, problem) = verb(&gateway, name, &body);
         assert_eq!((found, problem["code"].as_str().unwrap_or_default()), (status, code), "{name} {body}: {problem}");

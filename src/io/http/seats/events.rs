@@ -9,7 +9,7 @@ use crate::io::http::WORK;
 use crate::io::http::endpoint::{Endpoint, forbidden};
 use crate::io::http::follow::{Chunk, End, Source, Start};
 use crate::io::http::noted::{in_full, noted};
-use crate::io::http::problem::{Fault, Problem};
+use crate::io::http::problem::Problem;
 use crate::io::http::shown::{CallShown, EventShown, PreviewShown, QueueShown, Queues};
 use crate::io::http::stream::{Asking, last_id};
 use crate::io::journal::Error;
@@ -108,7 +108,7 @@ async fn start(
 
 fn full() -> Problem {
     let detail = both!("as many follow as may, in all or of this token", "关注的连接已达上限（全部或此令牌）");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).blaming(Fault::Gateway, true).again_in(5)
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).again_in(5)
 }
 
 /// The log of seats as one follower may see it.

@@ -3,7 +3,7 @@
 use super::{ApiState, seat_of};
 use crate::control::{Holder, Reach, Role, SeatVerb, SeatView};
 use crate::event::seat::{Author, AuthorKind};
-use crate::io::http::problem::{Fault, Problem};
+use crate::io::http::problem::Problem;
 use axum::http::StatusCode;
 
 /// The one who gives a verb to this seat, or the refusal.
@@ -52,8 +52,5 @@ pub fn others(verb: &SeatVerb) -> Option<&str> {
 }
 
 fn not_yours(detail: crate::base::Text) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, detail)
-        .needing(vec![Role::Supervisor.name()])
-        .blaming(Fault::Request, false)
-        .coded("not_yours")
+    Problem::new(StatusCode::FORBIDDEN, detail).needing(vec![Role::Supervisor.name()]).coded("not_yours")
 }

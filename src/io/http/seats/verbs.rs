@@ -5,6 +5,7 @@ use crate::control::Right::{self, Supervise, WorkSeats};
 use crate::control::seat::{Outgoing, RecordVerb, SeatVerb};
 use crate::event::TransferKind;
 use crate::event::seat::{Device, Skills, SuperviseMode};
+use crate::io::http::schemas::fault;
 use crate::record::report::Fault;
 use crate::record::schema;
 use jsonschema::Validator;
@@ -40,7 +41,7 @@ impl VerbOf {
     pub fn read(&self, mut body: Value) -> Result<(SeatVerb, Option<String>), Vec<Fault>> {
         let unread = || vec![Fault { pointer: String::new(), what: both!("cannot be read", "无法读取") }];
         let validator = self.validator.as_ref().ok_or_else(unread)?;
-        let faults: Vec<Fault> = validator.iter_errors(&body).take(MOST).map(|error| fault(&error)).collect();
+        let faults: Vec<Fault> = validator.iter_errors(&body).take(MOST).map(|error| fault(&error, &self.schema)).collect();
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -48,12 +49,6 @@ impl VerbOf {
         let verb = (self.make)(body).ok_or_else(unread)?;
         Ok((verb, id.as_ref().and_then(Value::as_str).map(str::to_owned)))
     }
-}
-
-/// The library's words at the place of the fault, without the value, which may be a number that somebody calls.
-fn fault(error: &jsonschema::ValidationError<'_>) -> Fault {
-    let why = error.masked().to_string();
-    Fault { pointer: error.instance_path().to_string(), what: both!("{why}", "不符合要求（{why}）") }
 }
 
 fn verb<B: DeserializeOwned + JsonSchema + 'static>(
@@ -294,9 +289,9 @@ struct Switch {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]{1,64}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]{1,32}$"))]
     key: String,
-    #[schemars(length(max = 1024), regex(pattern = r"^[\P{Cc}\n]*$"))]
+    #[schemars(length(max = 256), regex(pattern = r"^[\P{Cc}\n]*$"))]
     value: String,
 }
 
@@ -337,10 +332,61 @@ mod tests {
         for of in VERBS.iter() {
             let faults = of.read(json!({ "no such field": 1 })).unwrap_err();
             assert!(faults.iter().any(|fault| fault.what.en.contains("dditional")), "{}: {faults:?}", of.name);
+            let known = of.schema["properties"].as_object().unwrap();
+            let told = |zh: bool, name: &str| faults.iter().any(|it| if zh { &it.what.zh } else { &it.what.en }.contains(name));
+            assert!(known.keys().all(|name| told(false, name) && told(true, name)), "{}: {faults:?}", of.name);
             assert!(of.path.ends_with(&format!("/{}", of.name)) && !of.zh.is_empty());
             if let Ok((verb, None)) = of.read(json!({})) {
                 assert_eq!(verb.name(), of.name);
             }
+        }
+    }
+
+    /// Whatever is no word of a list is answered with the whole list, in both languages.
+    #[test]
+    fn a_word_that_is_none_is_told_all_that_there_are() {
+        let mut seen = 0;
+        for of in VERBS.iter() {
+            let fields = of.schema["properties"].as_object().unwrap();
+            let listed = fields.iter().filter_map(|(name, field)| Some((name, choices(field, &of.schema)?)));
+            for (name, words) in listed.collect::<Vec<_>>() {
+                let faults = of.read(json!({ (name.as_str()): "masq" })).unwrap_err();
+                let at = format!("/{name}");
+                let fault = faults.iter().find(|fault| fault.pointer == at).unwrap_or_else(|| panic!("{}: {faults:?}", of.name));
+                for word in words {
+                    assert!(fault.what.en.contains(&word) && fault.what.zh.contains(&word), "{} {name}: {fault:?}", of.name);
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen >= 4, "{seen}");
+        let record = VERBS.iter().find(|of| of.name == "record").unwrap();
+        let fault = &record.read(json!({ "action": "masq" })).unwrap_err()[0];
+        assert_eq!(fault.what.en, "is one of start, pause, mask, resume, stop");
+        assert_eq!(fault.what.zh, "只能是 start, pause, mask, resume, stop 之一");
+    }
+
+    /// The words that a field may be, through references.
+    fn choices(field: &Value, whole: &Value) -> Option<Vec<String>> {
+        if let Some(reference) = field["$ref"].as_str() {
+            return choices(whole.pointer(reference.trim_start_matches('#'))?, whole);
+        }
+        if let Some(words) = field["enum"].as_array() {
+            return Some(words.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+        }
+        let of = field["anyOf"].as_array().or(field["oneOf"].as_array())?;
+        if let Some(words) = of.iter().map(|one| one["const"].as_str().map(str::to_owned)).collect::<Option<Vec<_>>>() {
+            return Some(words);
+        }
+        of.iter().find_map(|one| choices(one, whole))
+    }
+
+    #[test]
+    fn a_fault_quotes_no_number() {
+        let call = VERBS.iter().find(|of| of.name == "call").unwrap();
+        for body in [json!({ "13800138000": 1 }), json!({ "hotline": 13800138000u64 }), json!({ "to": ["13800138000"] })] {
+            let faults = call.read(body).unwrap_err();
+            assert!(faults.iter().all(|fault| !format!("{fault:?}").contains("13800138000")), "{faults:?}");
         }
     }
 }
