@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::seats::{self, events};
 use super::sessions::{Session, Sessions};
 use super::shown::EventShown;
-use crate::base::{Text, Tongue};
+use crate::base::{Shown, Text, Tongue};
 use crate::control::{Holder, Numbers};
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -81,14 +81,14 @@ async fn serve(
     body: Bytes,
 ) -> Response {
     let intake = state.intake.clone();
-    let Some(sessions) = &intake.adapter else { return unknown(tongue) };
+    let Some(sessions) = &intake.adapter else { return unknown(&method, &path, tongue) };
     let mut values = query;
     values.extend(fields(&body));
     if let (&Method::GET, Some(agent)) = (&method, path.strip_prefix("agentevent/")) {
         return poll(&state, sessions, agent, &headers, tongue).await;
     }
     let fits = |row: &&Row| row.applies(&method, &path, &values).is_some();
-    let Some(row) = THEIRS.verbs.iter().find(fits) else { return unknown(tongue) };
+    let Some(row) = THEIRS.verbs.iter().find(fits) else { return unknown(&method, &path, tongue) };
     values.extend(row.applies(&method, &path, &values).unwrap_or_default());
     match row.verb.as_deref() {
         Some("login") => log_in(&state, sessions, row, values, &headers, tongue).await,
@@ -269,7 +269,7 @@ fn done(result: Value) -> Response {
 }
 
 fn problem_of(problem: &Problem, tongue: Tongue) -> Response {
-    refused(problem.code().unwrap_or_default(), problem.detail().clone(), tongue)
+    refused(problem.code(), problem.whole(), tongue)
 }
 
 /// A failure is told in the body; their toolbars know no other status than 200.
@@ -278,8 +278,9 @@ fn refused(code: &str, why: Text, tongue: Tongue) -> Response {
     Json(json!({ "message": why.told(tongue), "retcode": retcode, "result": Value::Null })).into_response()
 }
 
-fn unknown(tongue: Tongue) -> Response {
-    refused("", both!("the adapter knows no such request", "适配器没有此接口"), tongue)
+fn unknown(method: &Method, path: &str, tongue: Tongue) -> Response {
+    let path = Shown(path);
+    refused("", both!("the adapter knows no request {method} {path}", "适配器没有接口 {method} {path}"), tongue)
 }
 
 fn stranger() -> Text {

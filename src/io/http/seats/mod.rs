@@ -12,7 +12,7 @@ use super::ApiState;
 use super::commands::{Answer, ask, key, keyed, shown};
 use super::endpoint::{Endpoint, forbidden};
 use super::noted::{in_full, noted};
-use super::problem::{Fault, Problem};
+use super::problem::Problem;
 use super::records::json_of;
 use super::shown::{CallShown, PreviewShown, QueueShown, SeatShown, Snapshot};
 use crate::control::seat::{Outgoing, RequestId, SeatVerb};
@@ -54,15 +54,21 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 /// A verb, once: a request that is repeated with its id gets the first one's answer.
 async fn verb(state: ApiState, of: &VerbOf, seat: String, holder: &Holder, headers: &HeaderMap, body: &[u8]) -> Answer {
-    let ours = |problem: Problem| problem.blaming(Fault::Request, false);
-    let body = if body.is_empty() { json!({}) } else { json_of(body).map_err(ours)? };
-    carry_out(state, of, seat, holder, key(headers).map_err(ours)?, body).await
+    let body = if body.is_empty() { json!({}) } else { json_of(body)? };
+    let (status, mut answer) = carry_out(state.clone(), of, seat.clone(), holder, key(headers)?, body).await?;
+    // It is done: where it cannot be noted who sees the number, it stays masked.
+    if answer.get("preview").is_some()
+        && let Ok(preview) = preview(&state, holder, &seat).await
+    {
+        answer["preview"] = json!(preview);
+    }
+    Ok((status, answer))
 }
 
 /// The same, for one who speaks otherwise than this API.
 pub async fn give(state: ApiState, name: &str, seat: String, holder: &Holder, body: Value) -> Answer {
     let of = VERBS.iter().find(|of| of.name == name).ok_or_else(unexpected)?;
-    holder.must(of.right).map_err(|missing| forbidden(holder, missing).blaming(Fault::Request, false))?;
+    holder.must(of.right).map_err(|missing| forbidden(holder, missing))?;
     carry_out(state, of, seat, holder, None, body).await
 }
 
@@ -73,25 +79,24 @@ pub fn knows(name: &str) -> bool {
 }
 
 async fn carry_out(state: ApiState, of: &VerbOf, seat: String, holder: &Holder, header: Option<String>, body: Value) -> Answer {
-    let ours = |problem: Problem| problem.blaming(Fault::Request, false);
     let wrong = |faults| {
         let what = of.name;
         let detail = both!("the body of `{what}` is not as its schema says", "`{what}` 的请求内容不符合其模式");
-        ours(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).at_fault(faults).coded("body"))
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).at_fault(faults).coded("body")
     };
     let (mut verb, id) = of.read(body).map_err(wrong)?;
     if let (Some(header), Some(id)) = (&header, &id)
         && header != id
     {
         let detail = both!("request_id and Idempotency-Key are not the same", "request_id 与 Idempotency-Key 不一致");
-        return Err(ours(Problem::new(StatusCode::BAD_REQUEST, detail)));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
     let by = reach::author(&state, holder, &seat).await?;
     if let Some(other) = reach::others(&verb) {
         reach::within(&state, holder, other).await?;
     }
     if verb.is_supervision() {
-        noted(&state, &holder.name, of.name, format!("seat {seat}: {verb:?}")).await.map_err(ours)?;
+        noted(&state, &holder.name, of.name, format!("seat {seat}: {verb:?}")).await?;
     }
     let id = header.or(id);
     if let SeatVerb::Call(wanted) = &mut verb {
@@ -107,6 +112,13 @@ fn request_id(holder: &Holder, seat: &str, id: &str, wanted: &Outgoing) -> Reque
     let Outgoing { to, hotline, callback, ticket, preview, .. } = wanted;
     let asked = json!([seat, to, hotline, callback, ticket, preview]).to_string();
     RequestId { id: made_of(json!([holder.name, id]).to_string()), asked: made_of(asked) }
+}
+
+/// The call that a seat is to place, by the rule of its snapshot: whoever dials sees the number.
+async fn preview(state: &ApiState, holder: &Holder, seat: &str) -> Result<Option<PreviewShown>, Problem> {
+    let view = seat_of(state, seat).await?;
+    let numbers = numbers(state, holder, &view, false).await?;
+    Ok(view.preview.as_ref().map(|preview| PreviewShown::of(preview, numbers)))
 }
 
 #[derive(Deserialize)]
@@ -180,7 +192,7 @@ async fn queue(
     let queues = all_queues(&state).await?;
     let queue = queues.iter().find(|queue| *queue.queue == *name && of_holder(&holder, queue)).ok_or_else(|| {
         let detail = both!("there is no such queue", "没有此队列");
-        Problem::new(StatusCode::NOT_FOUND, detail).blaming(Fault::Request, false).coded("unknown_queue")
+        Problem::new(StatusCode::NOT_FOUND, detail).coded("unknown_queue")
     })?;
     Ok(Json(QueueShown::of(queue)).into_response())
 }
@@ -215,5 +227,5 @@ async fn seat_of(state: &ApiState, seat: &str) -> Result<SeatView, Problem> {
 
 fn unexpected() -> Problem {
     let detail = both!("the switch has answered something else", "交换线程的应答与请求不符");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).blaming(Fault::Gateway, false)
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
 }

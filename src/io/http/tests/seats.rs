@@ -1,10 +1,10 @@
 //! Tests of the verbs of seats' toolbars, by requests.
 
 use super::*;
-use crate::control::seat::{DeviceState, SeatView};
+use crate::control::seat::{DeviceState, PreviewView, SeatView};
 use crate::control::{CallView, QueueView, SeatRefusal, SeatVerb};
-use crate::event::Intent;
 use crate::event::seat::{Author, AuthorKind, Device};
+use crate::event::{CallDirection, Intent};
 use serde_json::json;
 
 pub(super) const SEAT: &str = "toolbar-of-zhang";
@@ -50,7 +50,7 @@ pub(super) struct Asked {
 
 type Desk = tokio::task::JoinHandle<Asked>;
 
-/// Knows two seats of two queues and any call, and refuses verbs with `refuse`.
+/// Knows two seats of two queues, one that is to call somebody, and any call, and refuses verbs with `refuse`.
 pub(super) fn desk(state: &ApiState, outlet: Outlet, refuse: Option<SeatRefusal>) -> Desk {
     let requests = state.requests.clone();
     tokio::spawn(async move {
@@ -74,6 +74,11 @@ fn seat_of(seat: &str) -> Reply {
     match seat {
         "zhang" => Reply::Seat(Box::new(view("zhang", "12345"))),
         "li" => Reply::Seat(Box::new(view("li", "12366"))),
+        "wang" => {
+            let (to, left) = ("13800138000".to_owned(), Duration::from_secs(30));
+            let preview = PreviewView { to, hotline: "12345".into(), callback: None, ticket: None, left };
+            Reply::Seat(Box::new(SeatView { preview: Some(preview), ..view("wang", "12345") }))
+        }
         _ => Reply::Refused(Why::Seat(SeatRefusal::UnknownSeat)),
     }
 }
@@ -96,6 +101,7 @@ fn looked(command: Command) -> Reply {
         Command::Queues => Reply::Queues(vec![queue("12345"), queue("12366")]),
         Command::Call(id, numbers) => Reply::Call(Box::new(CallView {
             id,
+            direction: CallDirection::Inbound,
             line: "政务服务便民热线".to_owned(),
             number: "12345".to_owned(),
             caller: Some(if numbers == Numbers::Full { "13800138000" } else { "138******00" }.to_owned()),
@@ -106,11 +112,11 @@ fn looked(command: Command) -> Reply {
     }
 }
 
-async fn post(state: &ApiState, who: &str, path: &str, body: &str) -> (u16, Value) {
+pub(super) async fn post(state: &ApiState, who: &str, path: &str, body: &str) -> (u16, Value) {
     put(state, "POST", &format!("/api/v1/seats/{path}"), &[("authorization", &format!("Bearer {who}"))], body).await
 }
 
-async fn get(state: &ApiState, who: &str, path: &str) -> (u16, Value) {
+pub(super) async fn get(state: &ApiState, who: &str, path: &str) -> (u16, Value) {
     put(state, "GET", &format!("/api/v1/{path}"), &[("authorization", &format!("Bearer {who}"))], "").await
 }
 

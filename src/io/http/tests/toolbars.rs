@@ -1,6 +1,6 @@
 //! Tests of what toolbars follow, and of those that were made for another gateway.
 
-use super::seats::{CHIEF, SEAT, asked, desk, tokens};
+use super::seats::{CHIEF, SEAT, asked, desk, get, post, tokens};
 use super::*;
 use crate::base::{CallId, Mono, Wall};
 use crate::control::SeatVerb;
@@ -176,6 +176,63 @@ async fn one_that_reads_nothing_is_let_go_with_a_word_from_where_to_go_on() {
     assert!(*last < ALL && before.last() == Some(last), "{before:?} {last}");
     let mut again = Reading::of(address, "/api/v1/seats/zhang/events", SEAT, Some(*last)).await;
     assert_eq!(again.next().await.0, last + 1, "nothing is missing");
+}
+
+/// A number leaves in full to the seat that is to dial it and to nobody else, by whichever way it leaves, and it is noted.
+#[tokio::test]
+async fn the_number_of_a_preview_follows_one_rule_wherever_it_leaves() {
+    const WANG: &str = "toolbar-of-wang-of-12345";
+    const BOARD: &str = "the-board-on-the-wall";
+    let folder = tempfile::tempdir().unwrap();
+    let mut http = tokens();
+    let wang = Token { roles: vec![Role::Seat], seat: "wang".to_owned(), secret: WANG.to_owned(), ..Token::default() };
+    let board = Token { roles: vec![Role::Wallboard], secret: BOARD.to_owned(), ..Token::default() };
+    http.tokens.extend([("wang".to_owned(), wang), ("board".to_owned(), board)]);
+    let (mut state, outlet) = desk_of(&http);
+    state.audit = Arc::new(Audit::of(folder.path()));
+    let agents = BTreeMap::from([("1001".to_owned(), "wang".to_owned())]);
+    Arc::get_mut(&mut state.intake).unwrap().adapter = Some(Sessions::of(&Adapter { enabled: true, agents }));
+    let desk = desk(&state, outlet, None);
+    let address = serve(&state).await;
+    let preview = json!({ "preview": { "callback": null, "ticket": null, "hotline": "12345", "seconds": 30 } });
+    state.seat_log.push(None, line(7, "wang", told(preview)));
+    for (who, number) in [(WANG, "13800138000"), (CHIEF, "138******00")] {
+        let number = json!(number);
+        for times in 0..2 {
+            let (status, reply) = post(&state, who, "wang/ready", r#"{"request_id": "one"}"#).await;
+            assert_eq!((status, &reply["preview"]["to"]), (200, &number), "the verb's reply, {times}");
+        }
+        let (status, snapshot) = get(&state, who, "seats/wang").await;
+        assert_eq!((status, &snapshot["seat"]["preview"]["to"]), (200, &number), "the snapshot");
+        let mut stream = Reading::of(address, "/api/v1/seats/wang/events?after=0", who, None).await;
+        let event = loop {
+            match stream.next().await {
+                (_, kind, event) if kind == "preview" => break event,
+                (_, kind, _) => assert_eq!(kind, "gap"),
+            }
+        };
+        assert_eq!(event["preview"]["to"], number, "the stream");
+        let mut bar = Toolbar { state: &state, guid: String::new() };
+        let password = format!(r#"{{"password": "{who}", "phonenum": "40038"}}"#);
+        let signed_in = bar.code("PUT", "onlineagent/1001", &password).await == "0";
+        assert_eq!(signed_in, who == WANG, "no other speaks there in the seat's place");
+        if signed_in {
+            state.seat_log.push(None, line(8, "wang", told(json!({ "talking": { "call": call(), "leg": 1 } }))));
+            assert_eq!(bar.event().await["content"]["caller"], number, "the other gateway's words");
+        }
+    }
+    let (status, queues) = get(&state, BOARD, "queues").await;
+    assert!(status == 200 && !queues.to_string().contains("138"), "{queues}");
+    for path in ["seats/wang", "seats", "seats/events", "calls", "callback-list", "records"] {
+        assert_eq!(get(&state, BOARD, path).await.0, 403, "{path}");
+    }
+    let noted = std::fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    assert!(
+        noted.lines().count() == 5 && noted.lines().all(|line| line.contains("wang") && line.contains("own seat")),
+        "{noted}"
+    );
+    assert!(!noted.contains("13800138000"), "{noted}");
+    asked(&state, desk).await;
 }
 
 /// A toolbar that was made for the other gateway.
