@@ -7,16 +7,23 @@ use crate::io::net::tls::{self, Roots};
 use crate::io::process::files;
 use clap::Args;
 use reqwest::header::ACCEPT_LANGUAGE;
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
 /// Longer than the gateway waits for its switch.
 const PATIENCE: Duration = Duration::from_secs(10);
 const TOKEN: &str = "HOTLINE_TOKEN";
+/// A stream says more often than this that it lives.
+const QUIET: Duration = Duration::from_secs(45);
+/// Before a stream that broke off is asked for again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// An event is no longer.
+const LONGEST_EVENT: usize = 1 << 20;
 
 #[derive(Args)]
 pub struct Api {
@@ -38,6 +45,14 @@ pub struct Token {
     /// 首行为 [http.tokens] 令牌的文件；缺省用环境变量 HOTLINE_TOKEN
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
+}
+
+/// News of a stream that is followed.
+pub enum Follow {
+    Begun,
+    Event(Value),
+    /// It broke off, and is asked for again.
+    Lost(Text),
 }
 
 /// Asks one gateway, one thing after another.
@@ -133,12 +148,73 @@ impl Client {
         self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
-    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Text> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
-        request = request.header(ACCEPT_LANGUAGE, if super::tongue() == Tongue::Chinese { "zh" } else { "en" });
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
+    /// Follows a stream of events (WHATWG HTML §9.2) until the gateway refuses it. One that breaks off goes on after the last
+    /// event; the first connection alone must be reached.
+    pub fn follow(&self, path: &str, query: &[(&str, String)], mut tell: impl FnMut(Follow)) -> Result<(), Text> {
+        let url = Url::parse_with_params(&format!("{}{path}", self.base), query);
+        let url = url.map_err(|_| {
+            both!("{0} is no address such as http://127.0.0.1:8080", "{0} 不是 http://127.0.0.1:8080 这样的地址", self.base)
+        })?;
+        let (mut last, mut begun) = (None, false);
+        loop {
+            let ended = self.runtime.block_on(self.stream(&url, &mut last, &mut begun, &mut tell));
+            match ended {
+                Ended::Refused(why) => return Err(why),
+                Ended::Lost(why) if !begun => return Err(why),
+                Ended::Lost(why) => tell(Follow::Lost(why)),
+            }
+            self.sleep(AGAIN);
         }
+    }
+
+    async fn stream(&self, url: &Url, last: &mut Option<String>, begun: &mut bool, tell: &mut impl FnMut(Follow)) -> Ended {
+        // The whole may last for ever; a stream that says nothing does not.
+        let mut request = self.prepared(Method::GET, url.as_str()).timeout(Duration::from_secs(u32::MAX.into()));
+        if let Some(last) = &*last {
+            request = request.header("last-event-id", last);
+        }
+        let mut response = match timeout(PATIENCE, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(e)) => return Ended::Lost(self.unreached(&e)),
+            Err(_) => return Ended::Lost(self.silent()),
+        };
+        let status = response.status();
+        if !status.is_success() {
+            let problem = response.json().await.unwrap_or_default();
+            let why = self.told(status, &problem);
+            // A gateway that starts or ends has no time for it yet.
+            return if status.is_server_error() { Ended::Lost(why) } else { Ended::Refused(why) };
+        }
+        if !std::mem::replace(begun, true) {
+            tell(Follow::Begun);
+        }
+        let mut events = Events::default();
+        loop {
+            match timeout(QUIET, response.chunk()).await {
+                Ok(Ok(Some(bytes))) if events.take(&bytes, last, tell) => {}
+                Ok(Ok(_)) => return Ended::Lost(both!("the stream has ended", "事件流已结束")),
+                Ok(Err(e)) => return Ended::Lost(self.unreached(&e)),
+                Err(_) => return Ended::Lost(self.silent()),
+            }
+        }
+    }
+
+    fn silent(&self) -> Text {
+        both!("the gateway at {0} says nothing", "{0} 的网关没有应答", self.base)
+    }
+
+    /// A request in the reader's language, with the token.
+    fn prepared(&self, method: Method, url: &str) -> RequestBuilder {
+        let request = self.http.request(method, url);
+        let request = request.header(ACCEPT_LANGUAGE, if super::tongue() == Tongue::Chinese { "zh" } else { "en" });
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Text> {
+        let mut request = self.prepared(method, &format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -196,9 +272,66 @@ impl Client {
     }
 }
 
+enum Ended {
+    Refused(Text),
+    Lost(Text),
+}
+
+/// Server-sent events out of the pieces in which they come.
+#[derive(Default)]
+struct Events {
+    /// Not a whole line yet.
+    rest: Vec<u8>,
+    data: String,
+}
+
+impl Events {
+    /// Tells the events that are whole now, and keeps the number of the last; false where one is too long, or says the end.
+    fn take(&mut self, bytes: &[u8], last: &mut Option<String>, tell: &mut impl FnMut(Follow)) -> bool {
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            let line = line.trim_end_matches(['\r', '\n']);
+            if let Some(id) = line.strip_prefix("id:") {
+                *last = Some(id.trim().to_owned());
+            } else if let Some(data) = line.strip_prefix("data:") {
+                self.data.push_str(data.strip_prefix(' ').unwrap_or(data));
+            } else if line.is_empty() && !self.data.is_empty() {
+                let event: Value = serde_json::from_str(&std::mem::take(&mut self.data)).unwrap_or_default();
+                if event["type"] == "end" {
+                    return false;
+                }
+                tell(Follow::Event(event));
+            }
+        }
+        self.rest.len().max(self.data.len()) <= LONGEST_EVENT
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_are_whole_in_whatever_pieces_they_come() {
+        let stream = "id: 1\nevent: ready\ndata: {\"n\": 1}\n\n:\nid: 5\n\nid: 6\nevent: break\ndata: {\"n\": 6}\n\n";
+        for size in [1, 2, 7, 1000] {
+            let (mut events, mut last, mut told) = (Events::default(), None, Vec::new());
+            let mut tell = |news| {
+                if let Follow::Event(event) = news {
+                    told.push(event["n"].clone())
+                }
+            };
+            assert!(stream.as_bytes().chunks(size).all(|piece| events.take(piece, &mut last, &mut tell)), "{size}");
+            assert_eq!((told, last.as_deref()), (vec![1.into(), 6.into()], Some("6")), "{size}");
+        }
+        let (mut events, mut last) = (Events::default(), None);
+        assert!(!events.take(&vec![b'x'; LONGEST_EVENT + 1], &mut last, &mut |_| ()), "without an end");
+        let end = "id: 9\nevent: end\ndata: {\"type\": \"end\"}\n\n";
+        assert!(!Events::default().take(end.as_bytes(), &mut last, &mut |_| panic!("no event")));
+        assert_eq!(last.as_deref(), Some("9"));
+    }
 
     #[test]
     fn a_gateway_that_listens_everywhere_is_asked_on_loopback() {

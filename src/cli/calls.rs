@@ -1,7 +1,9 @@
 //! `hotline calls`: calls in progress, and callers moved.
 
 use super::api::{Api, Client};
-use crate::base::{CallId, Shown, Text, Wall};
+use super::table::{Table, left, right};
+use super::words::{text, told};
+use crate::base::{CallId, Text, Wall};
 use crate::io::clock;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -200,11 +202,21 @@ fn carry_out(client: &Client, act: &Act) -> Result<Value, Text> {
 
 fn print_table(answer: &Value) {
     let calls: Vec<&Value> = answer["calls"].as_array().into_iter().flatten().collect();
-    say!("{:<36}  {:>8}  {:<12}  {:<14}  {:<12}  PARTIES", "CALL", "AGE", "NUMBER", "CALLER", "STATE");
+    let table = Table::of([
+        left(both!("CALL", "通话"), 36),
+        right(both!("AGE", "时长"), 8),
+        left(both!("DIRECTION", "方向"), 9),
+        left(both!("NUMBER", "号码"), 12),
+        left(both!("CALLER", "主叫"), 14),
+        left(both!("STATE", "状态"), 12),
+        left(both!("PARTIES", "各方"), 0),
+    ]);
+    say!("{}", table.head().told(super::tongue()));
     let now = clock::now().wall;
     for call in &calls {
-        let (id, number, caller, state) = (text(&call["id"]), text(&call["number"]), text(&call["caller"]), text(&call["state"]));
-        say!("{id:<36}  {:>8}  {number:<12}  {caller:<14}  {state:<12}  {}", age(&id, now), parties(call));
+        let (id, number, caller) = (text(&call["id"]), text(&call["number"]), text(&call["caller"]));
+        let (direction, state) = (told(&call["direction"]), told(&call["state"]));
+        say!("{}", table.row([&id, &age(&id, now), &direction, &number, &caller, &state, &parties(call)]));
     }
     let total = answer["total"].as_u64().unwrap_or_default();
     match calls.len() as u64 {
@@ -216,21 +228,23 @@ fn print_table(answer: &Value) {
 
 fn print_call(call: &Value) {
     let (id, number, line) = (text(&call["id"]), text(&call["number"]), text(&call["line"]));
-    let (caller, state, old) = (text(&call["caller"]), text(&call["state"]), age(&id, clock::now().wall));
+    let (caller, state, old) = (text(&call["caller"]), told(&call["state"]), age(&id, clock::now().wall));
+    let direction = told(&call["direction"]);
     tell!("call    {id}, {old} old", "通话    {id}，已 {old}");
+    tell!("way     {direction}", "方向    {direction}");
     tell!("number  {number} {line}", "号码    {number} {line}");
     tell!("caller  {caller}", "主叫    {caller}");
     tell!("state   {state}", "状态    {state}");
     for leg in call["legs"].as_array().into_iter().flatten() {
         let held = if leg["on_hold"] == true { both!(", on hold", "，保持中") } else { Text::default() };
-        let (number, party, state) = (leg["leg"].to_string(), text(&leg["party"]), text(&leg["state"]));
+        let (number, party, state) = (leg["leg"].to_string(), party(&leg["party"]), told(&leg["state"]));
         let leg = both!("leg {number:<3} {party} {state}", "第 {number:<3} 方 {party} {state}").then(&held);
         say!("{}", leg.told(super::tongue()));
     }
 }
 
 fn print_tagged(answer: &Value) {
-    let status = text(&answer["status"]);
+    let status = told(&answer["status"]);
     let backends: Vec<String> = answer["backends"].as_array().into_iter().flatten().map(text).collect();
     let to = backends.join(", ");
     match backends.is_empty() {
@@ -241,12 +255,12 @@ fn print_tagged(answer: &Value) {
 
 fn parties(call: &Value) -> String {
     let legs = call["legs"].as_array().into_iter().flatten();
-    legs.map(|leg| format!("{} {}", text(&leg["party"]), text(&leg["state"]))).collect::<Vec<_>>().join(", ")
+    legs.map(|leg| format!("{} {}", party(&leg["party"]), told(&leg["state"]))).collect::<Vec<_>>().join(", ")
 }
 
-/// Others chose some of it.
-fn text(value: &Value) -> String {
-    value.as_str().map_or("-".to_owned(), |text| Shown(text).to_string())
+/// The caller is called so; others have a name or a number.
+fn party(value: &Value) -> String {
+    if value == "caller" { told(value) } else { text(value) }
 }
 
 /// Call ids begin with their time (RFC 9562 §5.7).

@@ -1,7 +1,9 @@
 //! `hotline callbacks` and `hotline numbers`: who is to be rung back, who is turned away, who goes before others.
 
 use super::api::Api;
-use crate::base::{Shown, Text};
+use super::table::{Table, left, right};
+use super::words::{text, told};
+use crate::base::Text;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -155,11 +157,20 @@ pub fn numbers(question: &Numbers) -> Result<ExitCode, Text> {
 
 fn print_callbacks(answer: &Value) {
     let rows: Vec<&Value> = answer["callbacks"].as_array().into_iter().flatten().collect();
-    say!("{:<36}  {:<14}  {:<12}  {:>5}  {:<29}  {:<22}  SEAT", "ROW", "CALLER", "HOTLINE", "CALLS", "LAST", "LOSS");
+    let table = Table::of([
+        left(both!("ROW", "条目"), 36),
+        left(both!("CALLER", "主叫"), 14),
+        left(both!("HOTLINE", "热线"), 12),
+        right(both!("CALLS", "次数"), 5),
+        left(both!("LAST", "最近来电"), 29),
+        left(both!("LOSS", "流失原因"), 22),
+        left(both!("SEAT", "座席"), 0),
+    ]);
+    say!("{}", table.head().told(super::tongue()));
     for row in &rows {
         let (id, caller, hotline, last) = (text(&row["id"]), text(&row["caller"]), text(&row["hotline"]), text(&row["last"]));
-        let (calls, loss, seat) = (row["calls"].to_string(), text(&row["loss"]), text(&row["seat"]));
-        say!("{id:<36}  {caller:<14}  {hotline:<12}  {calls:>5}  {last:<29}  {loss:<22}  {seat}");
+        let (calls, loss, seat) = (row["calls"].to_string(), told(&row["loss"]), text(&row["seat"]));
+        say!("{}", table.row([&id, &caller, &hotline, &calls, &last, &loss, &seat]));
         row["attempts"].as_array().into_iter().flatten().for_each(print_attempt);
     }
     if rows.is_empty() {
@@ -179,18 +190,20 @@ fn print_attempt(attempt: &Value) {
 
 fn print_numbers(answer: &Value) {
     let rows: Vec<&Value> = answer["numbers"].as_array().into_iter().flatten().collect();
-    say!("{:<14}  {:<8}  {:<29}  {:<16}  REASON", "NUMBER", "LIST", "UNTIL", "APPROVER");
+    let table = Table::of([
+        left(both!("NUMBER", "号码"), 14),
+        left(both!("LIST", "名单"), 8),
+        left(both!("UNTIL", "有效期至"), 29),
+        left(both!("APPROVER", "批准人"), 16),
+        left(both!("REASON", "原因"), 0),
+    ]);
+    say!("{}", table.head().told(super::tongue()));
     for row in &rows {
-        let (number, list, until) = (text(&row["number"]), text(&row["list"]), text(&row["until"]));
+        let (number, list, until) = (text(&row["number"]), told(&row["list"]), text(&row["until"]));
         let (approver, reason) = (text(&row["approver"]), text(&row["reason"]));
-        say!("{number:<14}  {list:<8}  {until:<29}  {approver:<16}  {reason}");
+        say!("{}", table.row([&number, &list, &until, &approver, &reason]));
     }
     if rows.is_empty() {
         tell!("no numbers", "没有号码");
     }
-}
-
-/// Others chose some of it.
-fn text(value: &Value) -> String {
-    value.as_str().map_or("-".to_owned(), |text| Shown(text).to_string())
 }

@@ -38,6 +38,8 @@ mod seats;
 mod table;
 mod together;
 mod typed;
+mod watch;
+mod words;
 
 use crate::base::{Shown, Text, Tongue};
 use crate::io::config::{self, Config, Finding};
@@ -124,9 +126,9 @@ enum Command {
     ///
     /// 显示运行中网关的排队情况及座席
     Queues(queues::Question),
-    /// Shows a seat of a running gateway, and gives seats the passwords by which their phones register
+    /// Shows or follows seats of a running gateway, and gives seats the passwords by which their phones register
     ///
-    /// 显示座席状态，管理座席话机注册用的密码
+    /// 显示或跟踪座席状态，管理座席话机注册用的密码
     Seats(seats::Question),
     /// Speaks the prompts that have no sound yet, by espeak-ng, for a trial
     ///

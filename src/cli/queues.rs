@@ -2,6 +2,7 @@
 
 use super::api::{Api, Client};
 use super::table::{self, Table};
+use super::words::{text, told, word};
 use crate::base::{Shown, Text};
 use clap::Args;
 use serde_json::Value;
@@ -46,8 +47,8 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         table::right(both!("SEATS", "座席"), 5),
         table::right(both!("READY", "示闲"), 5),
         table::right(both!("FREE", "空闲"), 5),
-        table::right(both!("BUSY", "通话"), 5),
-        table::right(both!("BREAK", "示忙"), 5),
+        table::right(both!("TALKING", "通话"), 7),
+        table::right(both!("BREAK", "示忙小休"), 8),
     ];
     let table = Table::of(columns);
     say!("{}", table.head().told(super::tongue()));
@@ -55,9 +56,9 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         let figure = |name: &str| queue[name].to_string();
         let longest = format!("{} s", queue["longest_wait_seconds"]);
         let cells = ["waiting", "seats", "ready", "free", "talking", "on_break"].map(figure);
-        let [waiting, seats, ready, free, busy, on_break] = &cells;
-        let (name, policy) = (text(&queue["queue"]), text(&queue["strategy"]));
-        say!("{}", table.row([name.as_str(), &policy, waiting, &longest, seats, ready, free, busy, on_break]));
+        let [waiting, seats, ready, free, talking, on_break] = &cells;
+        let (name, policy) = (text(&queue["queue"]), told(&queue["strategy"]));
+        say!("{}", table.row([name.as_str(), &policy, waiting, &longest, seats, ready, free, talking, on_break]));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -72,34 +73,44 @@ pub fn seat(client: &Client, seat: &str, json: bool) -> Result<(), Text> {
     let of = &answer["seat"];
     let label = of["label"].as_str().map_or(String::new(), |label| format!(" {}", Shown(label)));
     say!("{}{label}", text(&of["seat"]));
-    let (intent, since) = (text(&of["intent"]), text(&of["since"]));
+    let (intent, since) = (told(&of["intent"]), text(&of["since"]));
     tell!("  state    {intent} since {since}", "  状态     {intent}，自 {since}");
+    if of["kind"].is_string() {
+        let kind = told(&of["kind"]);
+        tell!("  kind     {kind}", "  类别     {kind}");
+    }
     if let Some(reason) = of["reason"].as_str().map(Shown) {
         tell!("  reason   {reason}", "  原因     {reason}");
     }
     if let Some(left) = of["left_seconds"].as_u64() {
         tell!("  left     {left} s", "  剩余     {left} 秒");
     }
-    if let Some(next) = of["next"].as_str().map(Shown) {
+    if of["next"].is_string() {
+        let next = told(&of["next"]);
         tell!("  then     {next}", "  之后     {next}");
     }
-    let (by, device) = (text(&of["by"]["name"]), text(&of["device"]));
+    let (by, device) = (text(&of["by"]["name"]), told(&of["device"]));
     tell!("  by       {by}", "  设置者   {by}");
     tell!("  phone    {device}", "  话机     {device}");
-    let missed: Vec<String> = of["missed"].as_object().into_iter().flatten().map(|(cause, n)| format!("{cause} {n}")).collect();
+    let missed: Vec<String> = of["missed"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(cause, n)| both!("{} {n}", "{} {n}"; word(cause)).told(super::tongue()).to_owned())
+        .collect();
     let missed = if missed.is_empty() { "-".to_owned() } else { missed.join(", ") };
     tell!("  missed   {missed}", "  未接     {missed}");
     let queues: Vec<String> = of["queues"].as_array().into_iter().flatten().map(text).collect();
     let queues = queues.join(", ");
     tell!("  queues   {queues}", "  队列     {queues}");
+    if let Some(to) = of["preview"]["to"].as_str().map(Shown) {
+        let hotline = text(&of["preview"]["hotline"]);
+        tell!("  to call  {to} for {hotline}", "  待外呼   {to}（{hotline}）");
+    }
     for call in answer["calls"].as_array().into_iter().flatten() {
-        let (id, state, caller) = (text(&call["id"]), text(&call["state"]), text(&call["caller"]));
-        tell!("  call     {id} {state} {caller}", "  通话     {id} {state} {caller}");
+        let (id, direction) = (text(&call["id"]), told(&call["direction"]));
+        let (state, caller) = (told(&call["state"]), text(&call["caller"]));
+        tell!("  call     {id} {direction} {state} {caller}", "  通话     {id} {direction} {state} {caller}");
     }
     Ok(())
-}
-
-/// Others chose some of it.
-fn text(value: &Value) -> String {
-    value.as_str().map_or("-".to_owned(), |text| Shown(text).to_string())
 }

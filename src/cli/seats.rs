@@ -1,9 +1,9 @@
 //! `hotline seats`: one seat as it is, and the passwords by which seats' phones register. The gateway takes a change over by itself.
 
-use super::api::Token;
+use super::api::{Client, Token};
 use super::table::{self, Table};
 use super::typed::word;
-use super::{ConfigFile, queues};
+use super::{ConfigFile, queues, watch};
 use crate::base::Text;
 use crate::io::clock;
 use crate::io::config::credentials::Credentials;
@@ -52,20 +52,47 @@ enum Verb {
     /// Shows a seat of a running gateway: its state and since when, its phone, the calls that it missed, its calls
     ///
     /// 显示运行中网关的一个座席：状态与起始时间、话机、未接次数、通话
-    Show(Show),
+    Show {
+        /// The seat's name in the configuration
+        ///
+        /// 配置中的座席名
+        #[arg(value_name = "SEAT", value_parser = word)]
+        seat: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Follows what happens to a seat, or to all, until Ctrl-C: a line for each event, with its number. With a seat's own token
+    /// it counts as that seat's toolbar
+    ///
+    /// 实时显示一个或全部座席的事件，每行一条并带编号，按 Ctrl-C 结束。用座席自己的令牌时视同其软电话条在线
+    Watch {
+        /// The seat's name in the configuration; by default all seats
+        ///
+        /// 配置中的座席名，缺省为全部座席
+        #[arg(value_name = "SEAT", value_parser = word)]
+        seat: Option<String>,
+        /// Begins with the events after this number; by default with what happens from now on
+        ///
+        /// 从此编号之后的事件开始，缺省从现在开始
+        #[arg(long, value_name = "N")]
+        after: Option<u64>,
+        /// Shows callers' numbers in full; needs the role `unmasked`, and is noted in the gateway's audit log
+        ///
+        /// 显示完整主叫号码；需要角色 `unmasked`，并记入审计日志
+        #[arg(long)]
+        unmasked: bool,
+        #[command(flatten)]
+        at: At,
+    },
     /// Lists the seats that register, and whether they have a password
     ///
     /// 列出需注册的座席及其是否已有密码
     Ls,
 }
 
+/// A running gateway.
 #[derive(Args)]
-struct Show {
-    /// The seat's name in the configuration
-    ///
-    /// 配置中的座席名
-    #[arg(value_name = "SEAT", value_parser = word)]
-    seat: String,
+struct At {
     /// Where the gateway's HTTP interface is; by default at the configuration's http.listen
     ///
     /// 网关 HTTP 接口的地址，缺省为配置的 http.listen
@@ -94,17 +121,25 @@ struct Which {
     stdin: bool,
 }
 
+impl At {
+    fn open(&self, config: &ConfigFile) -> Result<Client, Text> {
+        if let Some(url) = &self.url {
+            return self.token.open(url);
+        }
+        let http = config.load()?.http;
+        self.token.open_at(http.listen, &http)
+    }
+}
+
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
-    if let Verb::Show(Show { seat, url, token, json }) = &question.verb {
-        let client = match url {
-            Some(url) => token.open(url)?,
-            None => {
-                let http = question.config.load()?.http;
-                token.open_at(http.listen, &http)?
-            }
-        };
-        queues::seat(&client, seat, *json)?;
-        return Ok(ExitCode::SUCCESS);
+    let good = |()| ExitCode::SUCCESS;
+    match &question.verb {
+        Verb::Show { seat, at } => return queues::seat(&at.open(&question.config)?, seat, at.json).map(good),
+        Verb::Watch { seat, after, unmasked, at } => {
+            let wanted = watch::Wanted { seat: seat.as_deref(), after: *after, unmasked: *unmasked, json: at.json };
+            return watch::run(&at.open(&question.config)?, &wanted).map(good);
+        }
+        _ => {}
     }
     let config = question.config.load()?;
     let path = &config.registrar.credentials;
@@ -118,7 +153,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         Verb::Add(which) => set(&config, path, which, false)?,
         Verb::Passwd(which) => set(&config, path, which, true)?,
         Verb::Remove { seat } => remove(&config, path, seat)?,
-        Verb::Show(_) => {}
+        Verb::Show { .. } | Verb::Watch { .. } => {}
         Verb::Ls => list(&config, &Credentials::read_or_begin(path)?),
     }
     Ok(ExitCode::SUCCESS)

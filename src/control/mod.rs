@@ -9,6 +9,7 @@ use crate::base::{CallId, Text};
 pub use crate::call::LegView;
 use crate::call::Refusal;
 pub use crate::call::feature_codes::{FeatureCodes, ShiftCode};
+use crate::event::CallDirection;
 pub use crate::event::TransferKind;
 use crate::event::fact::{CallbackFact, ListedFact};
 use crate::event::seat::Author;
@@ -112,6 +113,7 @@ pub const MOST_CALLS: usize = 1000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallView {
     pub id: CallId,
+    pub direction: CallDirection,
     pub line: String,
     pub number: String,
     /// Masked unless asked for in full.

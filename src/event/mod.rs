@@ -279,6 +279,14 @@ pub enum Result {
 }
 
 impl CallDirection {
+    /// As JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            CallDirection::Inbound => "inbound",
+            CallDirection::Outbound => "outbound",
+        }
+    }
+
     pub fn is_inbound(&self) -> bool {
         *self == CallDirection::Inbound
     }

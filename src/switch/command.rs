@@ -6,7 +6,7 @@ use crate::base::{CallId, LegId, Masked, Now};
 use crate::call::{CALLER, Dialled, Goal, LegNo, Refusal, Request};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
-use crate::event::{TransferKind, TransferResult};
+use crate::event::{CallDirection, TransferKind, TransferResult};
 use crate::plan::{self, Decision, Facts, Step};
 use crate::sip::{Host, Scheme, Status, Uri};
 use std::sync::Arc;
@@ -298,6 +298,7 @@ fn view(id: CallId, active: &Active, numbers: Numbers) -> CallView {
     let identity = &active.identity;
     CallView {
         id,
+        direction: if active.outbound.is_some() { CallDirection::Outbound } else { CallDirection::Inbound },
         line: identity.line.to_string(),
         number: identity.number.clone(),
         caller: identity.caller.as_deref().filter(|_| !identity.withheld).map(|caller| match numbers {

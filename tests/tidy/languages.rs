@@ -150,11 +150,11 @@ fn the_command_line_says_no_word_in_one_language() {
                 if text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
                     continue;
                 }
-                let said =
-                    literals(&text[at + call.len()..]).first().map(|said| words(&said.replace("\\n", ""))).unwrap_or_default();
-                // Heads of columns are in capitals, for whoever greps.
-                if said.chars().any(char::is_lowercase) {
-                    wrong.push(format!("{path}: {call}\"{said}\""));
+                // Also heads of columns have both: a table takes each as a text.
+                for said in literals(&text[at + call.len()..]).iter().map(|said| words(&said.replace("\\n", ""))) {
+                    if !said.is_empty() {
+                        wrong.push(format!("{path}: {call}\"{said}\""));
+                    }
                 }
             }
         }

@@ -84,7 +84,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("trial", &["base", "figure", "sip", "transport", "ua", "dialog", "plan", "io"]),
-    ("cli", &["base", "figure", "plan", "media", "record", "control", "io", "trial"]),
+    // It tells the words of the log in the reader's language.
+    ("cli", &["base", "event::SeatWhat", "figure", "plan", "media", "record", "control", "io", "trial"]),
 ];
 
 /// Each room of `io` (a file or folder of `src/io/`) and what it may name of the others. `engine` and `gateway` put the others

@@ -5,6 +5,7 @@ use super::source::{Source, Wanted};
 use crate::base::{Shown, Text};
 use crate::cli::table::{Table, left, right};
 use crate::cli::typed::{self, Moment};
+use crate::cli::words;
 use crate::io::journal::search::Outcome;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -89,6 +90,7 @@ fn table() -> Table {
         left(both!("CALL", "通话"), 36),
         left(both!("NUMBER", "号码"), 12),
         left(both!("CALLER", "主叫"), 14),
+        left(both!("DIRECTION", "方向"), 9),
         left(both!("RESULT", "结果"), 22),
         left(both!("WITH", "对方"), 12),
         right(both!("WAIT", "等待"), 10),
@@ -105,9 +107,10 @@ fn row(table: &Table, record: &Value) -> String {
     let (start, id, number) = (dash(text("/start")), dash(text("/call_id")), dash(text("/hotline/number")));
     let (caller, with) = (dash(text("/caller")), dash(text("/seat/name").or(text("/target"))));
     let result = text("/result").unwrap_or_else(|| Outcome::OPEN.to_owned());
-    let from = text("/reported_by/source").map_or(String::new(), |source| format!("from {source}"));
+    let from = text("/reported_by/source").map_or_else(Text::default, |source| both!("from {source}", "来自 {source}"));
     let (wait, talk) = (seconds("queue_ms"), seconds("talk_ms"));
-    table.row([&start, &id, &number, &caller, &result, &with, &wait, &talk, &from])
+    let (direction, from) = (words::word(record["direction"].as_str().unwrap_or("inbound")), from.told(crate::cli::tongue()));
+    table.row([&start, &id, &number, &caller, direction.told(crate::cli::tongue()), &result, &with, &wait, &talk, from])
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 pub struct CallShown {
     #[schemars(extend("format" = "uuid"))]
     id: String,
+    /// inbound: its caller dialled the hotline; outbound: a seat calls in the hotline's name 呼入或呼出
+    #[schemars(extend("enum" = ["inbound", "outbound"]))]
+    direction: &'static str,
     /// The line's name in the plan
     line: String,
     /// The number that was dialled, normalised
@@ -49,6 +52,7 @@ impl CallShown {
         };
         CallShown {
             id: call.id.to_string(),
+            direction: call.direction.name(),
             line: call.line.clone(),
             number: call.number.clone(),
             caller: call.caller.clone(),
@@ -177,11 +181,15 @@ pub struct QueueShown {
     /// Callers that wait 排队数
     waiting: usize,
     longest_wait_seconds: u64,
-    /// Its seats, and those of them that are ready, that take a call now, that talk, and that are on a break or in wrap-up
+    /// Its seats
     seats: usize,
+    /// Those that are ready 示闲
     ready: usize,
+    /// Those that take a call now: ready, and their phone is idle 空闲
     free: usize,
+    /// Those that talk 通话
     talking: usize,
+    /// Those on a break of any kind, or in wrap-up 示忙、小休、话后整理
     on_break: usize,
 }
 

@@ -26,6 +26,7 @@ mod toolbar;
 mod transfer;
 mod trouble;
 mod voice;
+mod watching;
 
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::message::Message;
