@@ -4,10 +4,12 @@ use super::typed::{self, Moment};
 use super::{ConfigFile, listed};
 use crate::base::Text;
 use crate::io::clock;
-use crate::io::config::Config;
-use crate::io::config::plans::PlanFile;
-use crate::plan::{self, Explanation, Facts, Plan, suggestion};
+use crate::io::config::plans::{self, PlanFile};
+use crate::io::config::{ALL_LINES, Config, QueueRecord, WhenNoSeat};
+use crate::plan::{self, ExplainedStep, Explanation, Facts, Plan, suggestion};
 use clap::Args;
+use serde::Serialize;
+use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -68,16 +70,108 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         (Some(_), None) => None,
         _ => Some(question.config.load()?),
     };
-    let file = question.plan.clone().or(config.as_ref().map(|config| config.plan.file.clone())).unwrap_or_default();
-    let plan = PlanFile::open(&file)?.parse().map_err(|problems| listed(&problems))?;
+    let plan = sound(question, config.as_ref())?;
     let facts = facts(question, config.as_ref(), &plan)?;
     match (question.all, question.day) {
         (true, _) => show(question.json, &plan::all(&plan, facts.at), Explanation::row),
         (_, Some(_)) => show(question.json, &plan::day(&plan, &facts), Explanation::turn),
-        _ if question.json => say_json!("{:#}", serde_json::json!(plan::explain(&plan, &facts))),
-        _ => say!("{}", plan::explain(&plan, &facts).text().told(super::tongue()).trim_end()),
+        _ => one(question.json, &plan::explain(&plan, &facts), config.as_ref()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The plan, if nothing is wrong with it: what `hotline check` finds stands in place of an answer.
+fn sound(question: &Question, config: Option<&Config>) -> Result<Plan, Text> {
+    let Some(config) = config else {
+        let file = question.plan.clone().unwrap_or_default();
+        return PlanFile::open(&file)?.alone().map_err(|problems| listed(&problems));
+    };
+    let mut config = config.clone();
+    if let Some(file) = question.plan.clone().filter(|file| *file != config.plan.file) {
+        (config.plan.file, config.places.plan) = (file, None);
+    }
+    plans::load(&config).map(|loaded| loaded.plan).map_err(|wrong| Text::lines(&wrong))
+}
+
+/// One call, with what the configuration says of the queues that it may come to.
+fn one(json: bool, answer: &Explanation, config: Option<&Config>) {
+    let queues: Vec<QueueTold> = config.map_or_else(Vec::new, |config| queues(answer, config));
+    if json {
+        let mut answer = json!(answer);
+        if !queues.is_empty() {
+            answer["queues"] = json!(queues);
+        }
+        return say_json!("{answer:#}");
+    }
+    say!("{}", answer.text().told(super::tongue()).trim_end());
+    queues.iter().for_each(|queue| say!("{}", queue.told(answer).told(super::tongue())));
+}
+
+/// A queue, as far as it decides what a caller meets.
+#[derive(Serialize)]
+struct QueueTold {
+    queue: String,
+    max_wait_seconds: u64,
+    /// The ways that follow, as the configuration has them.
+    overflow: Vec<String>,
+    /// Seconds until they are gone where no seat could ever serve the caller; none: the caller waits.
+    overflow_without_seats: Option<u64>,
+    survey: bool,
+    record: bool,
+}
+
+/// The queues of the steps, and those that a key of a menu leads to.
+fn queues(answer: &Explanation, config: &Config) -> Vec<QueueTold> {
+    let mut names: Vec<&str> = Vec::new();
+    for step in &answer.steps {
+        match step {
+            ExplainedStep::Queue { queue, .. } => names.push(queue),
+            ExplainedStep::Menu { keys, .. } => names.extend(keys.iter().filter_map(|key| key.queue.as_deref())),
+            _ => {}
+        }
+    }
+    names.dedup();
+    let of = |name: &str| {
+        let queue = config.queues.get(name).filter(|queue| queue.enabled)?;
+        let lines = &config.recording.lines;
+        let usual = lines.iter().any(|line| *line == answer.number || line == ALL_LINES);
+        let said = match queue.record {
+            QueueRecord::Yes => Some(true),
+            QueueRecord::No => Some(false),
+            QueueRecord::Usual => None,
+        };
+        Some(QueueTold {
+            queue: name.to_owned(),
+            max_wait_seconds: queue.max_wait.as_secs(),
+            overflow: queue.overflow.clone(),
+            overflow_without_seats: (queue.when_no_seat == WhenNoSeat::Overflow).then_some(queue.no_seat_grace.as_secs()),
+            survey: answer.survey.unwrap_or(queue.survey),
+            record: answer.record.or(said).filter(|_| config.recording.on_demand).unwrap_or(usual),
+        })
+    };
+    names.into_iter().filter_map(of).collect()
+}
+
+impl QueueTold {
+    /// In one line; what the line itself says of it already is not said again.
+    fn told(&self, answer: &Explanation) -> Text {
+        let (name, most, then) = (&self.queue, self.max_wait_seconds, self.overflow.join(", "));
+        let mut parts = vec![both!("{name}: waits at most {most} s", "{name}：最长等待 {most} 秒")];
+        if !then.is_empty() {
+            parts.push(both!("then {then}", "之后 {then}"));
+        }
+        parts.push(match self.overflow_without_seats {
+            Some(after) => both!("without seats: onward after {after} s", "无座席时 {after} 秒后离队"),
+            None => both!("without seats: waits", "无座席时继续等待"),
+        });
+        if answer.survey.is_none() && self.survey {
+            parts.push(both!("survey", "满意度评价"));
+        }
+        if answer.record.is_none() && self.record {
+            parts.push(both!("recorded", "录音"));
+        }
+        plan::field(both!("queue", "队列"), Text::joined(&parts)).shown()
+    }
 }
 
 fn facts<'a>(question: &'a Question, config: Option<&'a Config>, plan: &Plan) -> Result<Facts<'a>, Text> {

@@ -87,6 +87,7 @@ impl<'a> Compiler<'a> {
             prefixes: Default::default(),
             subjects: Subjects::of(self.written, self.log),
             calendars: self.written.calendars.iter().map(|(name, of)| (name.as_str().into(), of.value.clone())).collect(),
+            holidays: self.written.holidays.iter().map(|(name, of)| (name.as_str().into(), of.clone())).collect(),
         }
     }
 

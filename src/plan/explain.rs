@@ -35,6 +35,12 @@ pub struct Explanation {
     /// It is recorded, or is not, where the plan says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<bool>,
+    /// Its callers are asked for an opinion, or are not, where the plan says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survey: Option<bool>,
+    /// The plan's holidays that this moment is in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holidays: Vec<String>,
     pub matched: Vec<ExplainedRule>,
     pub plan: ExplainedPlan,
 }
@@ -109,6 +115,13 @@ pub fn explain(plan: &Plan, facts: &Facts<'_>) -> Explanation {
         tickets: decision.tickets.to_vec(),
         tagged: plan.by_subject(&decision.tickets).into_iter().map(tag).collect(),
         record: decision.record,
+        survey: decision.survey.as_ref().and_then(|survey| survey.asks),
+        holidays: plan
+            .holidays
+            .iter()
+            .filter(|(_, of)| of.is_at(facts.at, &plan.zone))
+            .map(|(name, _)| name.to_string())
+            .collect(),
         matched: decision.matched.iter().map(rule).collect(),
         plan: ExplainedPlan { name: plan.name.clone(), notice: plan.notice.clone(), revision: plan.revision.clone() },
         number: decision.number,

@@ -41,12 +41,13 @@ pub use check::{Checked, Surroundings, check};
 pub use difference::Change;
 pub use emergency::{Ways, is_emergency};
 use entry::{Entry, Tenant};
-pub use explain::{Explanation, all, day, explain};
+pub use explain::{ExplainedStep, Explanation, all, day, explain};
 use jiff::tz::TimeZone;
 pub use menu::{MenuGoal, MenuKey, pressed};
 pub use number::is_number;
 use prefix::Prefixes;
 pub use problem::{At, Problem, Severity, Source, nearest, suggestion};
+pub use prose::field;
 pub use reference::{reference, schema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -180,6 +181,7 @@ pub struct Plan {
     prompts: Vec<Prompt>,
     subjects: Subjects,
     calendars: BTreeMap<Box<str>, Arc<Calendar>>,
+    holidays: BTreeMap<Box<str>, Arc<calendar::Holiday>>,
 }
 
 /// A spoken text that the plan refers to; its sound is the file `NAME.al` or `NAME.wav` in the prompts' folder.

@@ -27,6 +27,8 @@ impl Explanation {
             Text::foreign(format_args!("{dialled} → {number}")).then(&both!(": ", "：")).then(&Text::joined(&read)),
         ));
         all.push(field(both!("at", "时间"), Text::foreign(at)));
+        let holidays = self.holidays.join(", ");
+        all.extend((!holidays.is_empty()).then(|| field(both!("holiday", "假日"), Text::foreign(holidays))));
         all.extend(self.caller.iter().map(|caller| field(both!("caller", "主叫"), Text::foreign(caller))));
         all.push(field(both!("area", "区号"), code.then(&both!(" ({})", "（{}）"; source(self.area.source)))));
         all.extend(self.tenant.iter().map(|tenant| field(both!("tenant", "租户"), Text::foreign(tenant))));
@@ -36,6 +38,7 @@ impl Explanation {
         all.push(field(both!("else", "否则"), self.in_the_end()));
         all.push(field(both!("ticket", "工单"), self.ticket()));
         all.extend(self.record.map(|record| field(both!("recorded", "录音"), recorded(record))));
+        all.extend(self.survey.map(|survey| field(both!("survey", "评价"), asked(survey))));
         let rules = self.matched.iter().map(|rule| Text::foreign(format_args!("{}:{}: {}", rule.file, rule.line, rule.rule)));
         all.extend(list(both!("matched", "依据"), rules));
         let plan = Text::foreign(&self.plan.name).then(&notice);
@@ -62,6 +65,13 @@ fn recorded(record: bool) -> Text {
     match record {
         true => both!("yes, from its first moment", "是，自呼入起"),
         false => both!("no, unless a seat starts it", "否，除非座席主动开始"),
+    }
+}
+
+fn asked(survey: bool) -> Text {
+    match survey {
+        true => both!("yes, after the seat has hung up", "是，座席挂机后询问"),
+        false => both!("no", "否"),
     }
 }
 
@@ -128,7 +138,8 @@ fn list(name: Text, values: impl Iterator<Item = Text>) -> Vec<Text> {
     values.enumerate().map(|(i, value)| field(if i == 0 { name.clone() } else { Text::default() }, value)).collect()
 }
 
-fn field(name: Text, value: Text) -> Text {
+/// A line of the answer: its name, and what stands beside it.
+pub fn field(name: Text, value: Text) -> Text {
     let zh = if name.zh.is_empty() { "    " } else { &name.zh };
     // Chinese characters are two columns wide.
     Text { en: format!("  {:<8} {}", name.en, value.en), zh: format!("  {zh}     {}", value.zh) }

@@ -61,6 +61,14 @@ impl PlanFile {
         self.with_loader(&Trail::default(), |load| Plan::parse(&self.name, &self.bytes, load))
     }
 
+    /// The same, also as it judges itself; or all that is wrong with it.
+    pub fn alone(&self) -> Result<Plan, Vec<Problem>> {
+        let around = Surroundings { queues: None, trunks: None, backends: None, sound: &|_| Ok(()), ways: None, now: None };
+        let Checked { plan, mut problems } = self.check(&Trail::default(), &around);
+        problems.retain(|problem| problem.severity == Severity::Error);
+        plan.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
     fn check(&self, trail: &Trail, around: &Surroundings<'_>) -> Checked {
         self.with_loader(trail, |load| plan::check(&self.name, &self.bytes, load, around))
     }

@@ -4,6 +4,7 @@ mod api;
 mod bench;
 mod clocks;
 mod damage;
+mod explained;
 mod families;
 mod feed;
 mod figures;
