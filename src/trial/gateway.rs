@@ -1,7 +1,7 @@
 //! The gateway under trial: this very program, run as an operator runs it, in a folder of its own.
 
 use super::scenario;
-use crate::base::Wall;
+use crate::base::{Text, Wall};
 use crate::io::clock;
 use crate::plan::built_in;
 use serde_json::Value;
@@ -88,10 +88,13 @@ impl Gateway {
     }
 
     /// The day's figures, as the command line prints them.
-    pub fn figures(&self) -> io::Result<String> {
-        let mut command = Command::new(std::env::current_exe()?);
-        let output = command.arg("figures").arg("--config").arg(self.folder.join("site.toml")).output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    pub fn figures(&self, more: &[&str]) -> io::Result<Text> {
+        let asked = |lang: &str| -> io::Result<String> {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["figures", "--lang", lang, "--config"]).arg(self.folder.join("site.toml")).args(more);
+            Ok(String::from_utf8_lossy(&command.output()?.stdout).trim_end().to_owned())
+        };
+        Ok(Text { en: asked("en")?, zh: asked("zh")? })
     }
 
     /// Asks it to end, as an operator does, and sees that it does.

@@ -1,7 +1,7 @@
 //! The messages of a call as a ladder, as people who read SIP draw it.
 
 use crate::base::{Mono, Now, Text, columns};
-use crate::sip::Message;
+use crate::sip::{Message, Name};
 
 #[derive(Default)]
 pub struct Ladder {
@@ -17,7 +17,7 @@ struct Rung {
 }
 
 const COLUMNS: [&str; 4] = ["carrier", "hotline", "seat", "target"];
-const WIDTH: usize = 28;
+const WIDTH: usize = 30;
 
 impl Ladder {
     pub fn note(&mut self, now: Now, from: &'static str, to: &'static str, message: &Message) {
@@ -32,11 +32,16 @@ impl Ladder {
             }
             Message::Response(response) => format!("{} {}", response.status.0, response.status.reason()),
         };
-        let body = match message {
-            Message::Request(request) => &request.body,
-            Message::Response(response) => &response.body,
+        let (body, headers) = match message {
+            Message::Request(request) => (&request.body, &request.headers),
+            Message::Response(response) => (&response.body, &response.headers),
         };
-        let what = if body.is_empty() { what } else { format!("{what} (SDP)") };
+        let kind = headers.text(&Name::ContentType).unwrap_or_default();
+        let what = match &*kind {
+            _ if body.is_empty() => what,
+            "application/sdp" => format!("{what} (SDP)"),
+            kind => format!("{what} ({})", kind.rsplit('/').next().unwrap_or_default()),
+        };
         self.rungs.push(Rung { after_ms: now.mono.since(start).as_millis(), from, to, what });
     }
 }
@@ -81,7 +86,10 @@ fn draw(rung: &Rung) -> String {
     } else {
         line[left + 1] = '◀';
     }
-    let label: Vec<char> = format!(" {} ", rung.what).chars().take(right - left - 4).collect();
+    let room = right - left - 4;
+    let spaced = format!(" {} ", rung.what);
+    let label = if spaced.chars().count() <= room { &spaced } else { &rung.what };
+    let label: Vec<char> = label.chars().take(room).collect();
     let at = left + (right - left).saturating_sub(label.len()) / 2;
     line[at..at + label.len()].copy_from_slice(&label);
     line.into_iter().collect::<String>().trim_end().to_owned()

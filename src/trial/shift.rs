@@ -4,7 +4,7 @@
 use super::gateway::{PASSWORD, SEATS};
 use super::ladder::Ladder;
 use super::phone::{self, Phone};
-use super::verdict::Finding;
+use super::verdict::{Finding, listed, or_none};
 use super::{CALLER, Say, Stage, TALK};
 use crate::base::{LegId, Rng, Text};
 use crate::io::clock;
@@ -38,7 +38,8 @@ pub fn play(stage: &mut Stage, say: Say<'_>) -> io::Result<usize> {
         "── {NUMBER} 两个座席注册、签入并接听，一个小休，来电人评价"
     ));
     let mut ladder = Ladder::default();
-    let mut findings = begins(stage)?;
+    let mut wrong = tell(begins(stage)?, say);
+    let mut findings = Vec::new();
     let first = conversation(stage, &mut ladder, true)?;
     findings.extend(first.findings(Some(3)));
     findings.extend(pauses(stage, first.seat)?);
@@ -53,17 +54,26 @@ pub fn play(stage: &mut Stage, say: Say<'_>) -> io::Result<usize> {
     });
     findings.extend(second.findings(None));
     say(&ladder.told());
-    let figures = stage.gateway.figures()?;
-    say(&Text::foreign(figures.trim_end()));
-    findings.extend(counted(stage)?);
-    let mut wrong = 0;
-    for finding in findings {
-        let mark = if finding.holds { "✓" } else { "✗" };
-        say(&both!("   {mark} {}", "   {mark} {}"; finding.what));
-        wrong += usize::from(!finding.holds);
-    }
+    wrong += tell(findings, say);
+    say(&both!(
+        "   the day by seat, as `hotline figures --by seat` prints it:",
+        "   当日座席统计（`hotline figures --by seat`）："
+    ));
+    say(&stage.gateway.figures(&["--by", "seat"])?);
+    say(&both!("   and by hotline, with the calls of all scenes:", "   当日热线统计（含以上各场景的通话）："));
+    say(&stage.gateway.figures(&[])?);
+    wrong += tell(counted(stage)?, say);
     say(&Text::default());
     Ok(wrong)
+}
+
+/// Tells the findings, and how many of them are differences.
+fn tell(findings: Vec<Finding>, say: Say<'_>) -> usize {
+    for Finding { holds, what } in &findings {
+        let mark = if *holds { "✓" } else { "✗" };
+        say(&both!("   {mark} {}", "   {mark} {}"; what));
+    }
+    findings.iter().filter(|finding| !finding.holds).count()
 }
 
 /// The phones register, the people sign in, and the desk of the scenarios before takes no more calls.
@@ -74,7 +84,10 @@ fn begins(stage: &mut Stage) -> io::Result<Vec<Finding>> {
         let statuses = phone.register(gateway, seat, PASSWORD)?;
         findings.push(Finding {
             holds: statuses == [401, 200],
-            what: both!("{seat}'s phone registered: {statuses:?}", "{seat} 的话机注册：{statuses:?}"),
+            what: both!(
+                "{seat}'s phone registered: {} (401 asks it for its password)",
+                "{seat} 的话机注册：{}（401 为要求密码）"; listed(&statuses)
+            ),
         });
     }
     let (busy, _) = stage.gateway.verb("desk", "not-ready", r#"{"reason":"closed"}"#)?;
@@ -83,7 +96,7 @@ fn begins(stage: &mut Stage) -> io::Result<Vec<Finding>> {
         let intent = view["intent"]["state"].as_str().or(view["intent"].as_str()).unwrap_or_default().to_owned();
         findings.push(Finding {
             holds: busy < 300 && status < 300 && intent == "ready",
-            what: both!("{seat} signed in: {status}, {intent}", "{seat} 签入：{status}，{intent}"),
+            what: both!("{seat} signed in by the toolbar: {status}, {intent}", "{seat} 由软电话条签入：{status}，{intent}"),
         });
     }
     Ok(findings)
@@ -93,7 +106,10 @@ fn begins(stage: &mut Stage) -> io::Result<Vec<Finding>> {
 fn pauses(stage: &mut Stage, seat: Option<usize>) -> io::Result<Option<Finding>> {
     let Some(seat) = seat.map(|seat| SEATS[seat]) else { return Ok(None) };
     let (status, _) = stage.gateway.verb(seat, "break", r#"{"minutes":5,"reason":"tea"}"#)?;
-    Ok(Some(Finding { holds: status < 300, what: both!("{seat} takes a break: {status}", "{seat} 小休：{status}") }))
+    Ok(Some(Finding {
+        holds: status < 300,
+        what: both!("{seat} takes a break by the toolbar: {status}", "{seat} 由软电话条小休：{status}"),
+    }))
 }
 
 /// One call: the index of the seat that took it, and the record that came of it.
@@ -138,10 +154,16 @@ impl Played {
         let (result, survey) = (&record["result"], &record["survey"]["score"]);
         let scored = survey.as_u64() == score;
         vec![
-            Finding { holds: self.seat.is_some(), what: both!("{seat} answered", "{seat} 接听") },
+            Finding {
+                holds: self.seat.is_some(),
+                what: both!("{seat} answered, and hung up after a while", "{seat} 接听，片刻后挂机"),
+            },
             Finding {
                 holds: result == "answered" && scored,
-                what: both!("record: {result}, opinion {survey}", "话单：{result}，评价 {survey}"),
+                what: both!(
+                    "record: result {}, opinion {}", "话单：结果 {}，评价 {}";
+                    or_none(result.as_str()), or_none(survey.as_u64())
+                ),
             },
         ]
     }

@@ -46,6 +46,17 @@ fn none_came(phone: &Phone) -> Text {
     both!("no call came to the {}", "没有呼叫到达{}"; party(phone.name))
 }
 
+/// Says in words that something is not there.
+pub fn or_none(value: Option<impl std::fmt::Display>) -> Text {
+    value.map_or_else(|| both!("none", "无"), Text::foreign)
+}
+
+/// Statuses in their order.
+pub fn listed(statuses: &[u16]) -> Text {
+    let all: Vec<Text> = statuses.iter().map(Text::foreign).collect();
+    if all.is_empty() { both!("none", "无") } else { Text::joined(&all) }
+}
+
 fn finding(holds: bool, what: Text) -> Finding {
     Finding { holds, what }
 }
@@ -55,7 +66,7 @@ fn signalling(scenario: &Scenario, caller: &Line) -> Vec<Finding> {
     let wanted = scenario.status;
     let all = finals.iter().all(|s| *s == wanted) && !finals.is_empty();
     let mut findings =
-        vec![finding(all, both!("the caller got {finals:?}, wanted {wanted}", "主叫收到 {finals:?}，应为 {wanted}"))];
+        vec![finding(all, both!("the caller got {}, wanted {wanted}", "主叫收到 {}，应为 {wanted}"; listed(&finals)))];
     if scenario.status != 404 {
         findings
             .push(finding(caller.statuses.contains(&183), both!("early media was offered with 183", "以 183 提供了早期媒体")));
@@ -64,7 +75,7 @@ fn signalling(scenario: &Scenario, caller: &Line) -> Vec<Finding> {
         let (got, wanted) = (end.q850, if wanted == 410 { 22 } else { 1 });
         findings.push(finding(
             got == Some(wanted),
-            both!("Q.850 cause {got:?}, wanted {wanted}", "Q.850 原因 {got:?}，应为 {wanted}"),
+            both!("Q.850 cause {}, wanted {wanted}", "Q.850 原因 {}，应为 {wanted}"; or_none(got)),
         ));
     }
     findings
@@ -122,10 +133,13 @@ fn record(scenario: &Scenario, records: &[Value]) -> Vec<Finding> {
         )];
     };
     let data = &event["data"];
-    let is = |what: &str, value: &Value, wanted: Option<&str>| {
+    let is = |what: Text, value: &Value, wanted: Option<&str>| {
         finding(
             value.as_str() == wanted,
-            both!("record: {what} {value}, wanted {wanted:?}", "话单：{what} 为 {value}，应为 {wanted:?}"),
+            both!(
+                "record: {} {}, wanted {}", "话单：{} 为 {}，应为 {}";
+                what, or_none(value.as_str()), or_none(wanted)
+            ),
         )
     };
     let caller = data["caller"].as_str().unwrap_or_default();
@@ -136,9 +150,9 @@ fn record(scenario: &Scenario, records: &[Value]) -> Vec<Finding> {
             faults.is_empty(),
             both!("record: as its schema says (faults: {0})", "话单：符合模式（问题 {0} 处）", faults.len()),
         ),
-        is("mode", &data["hotline"]["mode"], Some(scenario.mode)),
-        is("phase", &data["hotline"]["phase"], scenario.phase),
-        is("result", &data["result"], Some(scenario.result)),
+        is(both!("mode", "模式"), &data["hotline"]["mode"], Some(scenario.mode)),
+        is(both!("phase", "阶段"), &data["hotline"]["phase"], scenario.phase),
+        is(both!("result", "结果"), &data["result"], Some(scenario.result)),
         finding(caller == super::CALLER, both!("record: caller {0}", "话单：主叫 {0}", Masked(caller))),
         finding(
             data["talk_ms"].as_u64().is_some_and(|ms| (ms > 500) == (scenario.status == 200)),
