@@ -8,6 +8,12 @@ pub use crate::seat::{DeviceState, Refusal as SeatRefusal};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Characters of the key and of the value of one datum of a call, of a notice, and keys pressed by one verb.
+pub const DATA_KEY: usize = 32;
+pub const DATA_VALUE: usize = 256;
+pub const NOTICE: usize = 900;
+pub const DIGITS: usize = 32;
+
 /// A verb of a seat's toolbar (软电话条). It is given by the seat itself, or by one who may give it in its place.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SeatVerb {

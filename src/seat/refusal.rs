@@ -98,8 +98,8 @@ impl Refusal {
             Refusal::BadDigits => (both!("keys are 1 to 32 of 0-9, *, # and A-D", "按键应为 1 至 32 个 0-9、*、# 或 A-D"), false),
             Refusal::BadData => (
                 both!(
-                    "call data: at most 16 keys of 1 to 32 letters, digits, `.`, `_` or `-`, each of at most 256 bytes, 1024 in all",
-                    "随路数据最多 16 项、共 1024 字节；键为 1 至 32 个字母、数字、`.`、`_` 或 `-`，值不超过 256 字节"
+                    "call data: at most 16 keys of 1 to 32 letters, digits, `.`, `_` or `-`, each of at most 256 characters, 1024 bytes in all",
+                    "随路数据最多 16 项、共 1024 字节；键为 1 至 32 个字母、数字、`.`、`_` 或 `-`，值不超过 256 个字符"
                 ),
                 false,
             ),

@@ -4,19 +4,15 @@
 use super::{Active, Output, Switch};
 use crate::base::{CallId, Masked, Now};
 use crate::call::{CALLER, Call, LegNo, Refusal, Request};
-use crate::control::seat::SeatVerb;
+use crate::control::seat::{DATA_KEY, DATA_VALUE, DIGITS, SeatVerb};
 use crate::control::{SeatRefusal, Why};
 use crate::event::seat::{Author, AuthorKind, HoldAlarm};
 use crate::event::{SeatWhat, TransferKind, What};
 use std::sync::Arc;
 
-/// Keys of call data, and bytes of a key, of a value and of all.
+/// Keys of call data, and bytes of all.
 const MOST_DATA: usize = 16;
-const LONGEST_KEY: usize = 32;
-const LONGEST_VALUE: usize = 256;
 const ALL_DATA: usize = 1024;
-/// Keys pressed by one verb.
-const MOST_DIGITS: usize = 32;
 
 impl Switch {
     /// Carries out a verb about calls, or says why not and changes nothing.
@@ -125,7 +121,7 @@ impl Switch {
     /// Second dialling (二次拨号): keys to whoever hears the seat.
     fn press_for(&mut self, now: Now, seat: &str, digits: &str, out: &mut Vec<Output>) -> Result<(), Why> {
         let key = |c: char| c.is_ascii_digit() || "*#ABCD".contains(c);
-        if digits.is_empty() || digits.len() > MOST_DIGITS || !digits.chars().all(key) {
+        if digits.is_empty() || digits.len() > DIGITS || !digits.chars().all(key) {
             return Err(SeatRefusal::BadDigits.into());
         }
         let (id, leg) = self.talk_of(seat)?;
@@ -170,8 +166,8 @@ impl Switch {
     fn set_data(&mut self, now: Now, seat: &str, key: String, value: String, out: &mut Vec<Output>) -> Result<(), Why> {
         let (id, _) = self.talk_of(seat)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let good = !key.is_empty() && key.len() <= LONGEST_KEY && key.chars().all(plain);
-        let bounded = value.len() <= LONGEST_VALUE && !value.contains(char::is_control);
+        let good = !key.is_empty() && key.len() <= DATA_KEY && key.chars().all(plain);
+        let bounded = value.chars().count() <= DATA_VALUE && !value.contains(|c: char| c.is_control() && c != '\n');
         let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
         let others: Vec<_> = active.data.iter().filter(|(known, _)| *known != key).collect();
         let bytes: usize = others.iter().map(|(key, value)| key.len() + value.len()).sum();

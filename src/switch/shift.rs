@@ -4,6 +4,7 @@ use super::admit::Placer;
 use super::command::status_of;
 use super::{Output, Switch, Work, identity, route};
 use crate::base::Now;
+use crate::control::seat::NOTICE;
 use crate::control::{QueueView, Reply, SeatRefusal, SeatVerb, SeatView, ShiftCode, Why};
 use crate::dialog::{Cause, Command, Incoming, LocalMedia};
 use crate::event::seat::{Author, Device, PreviewEnd, SeatWhat};
@@ -17,8 +18,6 @@ use std::sync::Arc;
 const BY_PHONE: &str = "phone";
 /// Nothing is heard there (RFC 863), and the call is over before anything is said.
 const DISCARD: u16 = 9;
-/// A notice that is longer is none.
-const LONGEST_NOTICE: usize = 900;
 
 impl Switch {
     /// Carries out a verb, or says why not; then nothing has changed.
@@ -104,7 +103,7 @@ impl Switch {
     }
 
     fn notice(&mut self, seat: &Arc<str>, text: Arc<str>, by: Author) -> Result<(), Why> {
-        if text.chars().count() > LONGEST_NOTICE {
+        if text.chars().count() > NOTICE {
             return Err(SeatRefusal::TooLong.into());
         }
         self.queues.seats_mut().note(seat, SeatWhat::Notice { text, by });

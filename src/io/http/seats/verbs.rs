@@ -2,7 +2,7 @@
 //! document are made from.
 
 use crate::control::Right::{self, Supervise, WorkSeats};
-use crate::control::seat::{Outgoing, RecordVerb, SeatVerb};
+use crate::control::seat::{DATA_KEY, DATA_VALUE, DIGITS, NOTICE, Outgoing, RecordVerb, SeatVerb};
 use crate::event::TransferKind;
 use crate::event::seat::{Device, Skills, SuperviseMode};
 use crate::io::http::schemas::fault;
@@ -190,7 +190,7 @@ struct NewSkills {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Notice {
-    #[schemars(length(min = 1, max = 900), regex(pattern = r"^[\P{Cc}\n]+$"))]
+    #[schemars(length(min = 1, max = NOTICE), regex(pattern = r"^[\P{Cc}\n]+$"))]
     text: Arc<str>,
 }
 
@@ -228,7 +228,7 @@ impl From<Call> for Outgoing {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Dtmf {
-    #[schemars(regex(pattern = "^[0-9*#A-D]{1,32}$"))]
+    #[schemars(length(min = 1, max = DIGITS), regex(pattern = "^[0-9*#A-D]*$"))]
     digits: String,
 }
 
@@ -289,9 +289,9 @@ struct Switch {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]{1,32}$"))]
+    #[schemars(length(min = 1, max = DATA_KEY), regex(pattern = r"^[A-Za-z0-9_.-]*$"))]
     key: String,
-    #[schemars(length(max = 256), regex(pattern = r"^[\P{Cc}\n]*$"))]
+    #[schemars(length(max = DATA_VALUE), regex(pattern = r"^[\P{Cc}\n]*$"))]
     value: String,
 }
 
