@@ -35,6 +35,7 @@ impl Call {
             },
             Stage::Queued { .. } => self.accept_audio(leg).unwrap_or(Audio::Silence),
             Stage::Asking(asking) if leg == CALLER => asking.audio().unwrap_or_else(|| self.music()),
+            Stage::Message(_) if leg == CALLER => self.hears_message(),
             Stage::Offering { .. } if leg == CALLER => self.music(),
             Stage::Ringing { .. } if leg == CALLER => self.ringing(None),
             Stage::Calling(_) => match self.hears_calling(leg) {
@@ -90,7 +91,7 @@ impl Call {
         self.parties.get(&leg).is_some_and(|called| called.early_media)
     }
 
-    fn music(&self) -> Audio {
+    pub(super) fn music(&self) -> Audio {
         Audio::Prompt { name: self.policy.music.clone(), repeat: true, cue: 0 }
     }
 }

@@ -4,7 +4,7 @@ use super::{CALLER, Call, Caller, LegNo, Outcome, Output, QueueCommand, Stage, T
 use crate::base::Now;
 use crate::base::RtpStats;
 use crate::dialog::{Cause, End, EndedBy};
-use crate::event::{By, Result, TransferResult, What};
+use crate::event::{By, MessageEnd, Result, TransferResult, What};
 
 impl Outcome {
     /// The plan sends the caller away.
@@ -26,7 +26,7 @@ impl Call {
         self.finish(outcome);
     }
 
-    pub(super) fn caller_ended(&mut self, end: End) {
+    pub(super) fn caller_ended(&mut self, now: Now, end: End) {
         if self.caller == Caller::Gone {
             return;
         }
@@ -45,12 +45,16 @@ impl Call {
         if let Some(outcome) = self.over_but_for_words().or_else(|| self.unreached_person(by, &end)) {
             return self.finish(outcome);
         }
+        let kept = self.message_ended(now, MessageEnd::HungUp) == Some(true);
         let result = match (&self.stage, by) {
+            _ if kept => Result::Message,
             (Stage::Talking(_), _) => Result::Answered,
             (Stage::Announcing { then: Then::Refuse(outcome), .. }, _) => outcome.result,
             (_, By::Network | By::Gateway) | (Stage::Opening, _) => Result::Failed,
-            (Stage::Asking(_), _) if self.lost_as().is_some() => Result::AbandonedQueue,
-            (Stage::Announcing { .. } | Stage::Offering { .. } | Stage::Asking(_), _) => Result::AbandonedAnnouncement,
+            (Stage::Asking(_) | Stage::Message(_), _) if self.lost_as().is_some() => Result::AbandonedQueue,
+            (Stage::Announcing { .. } | Stage::Offering { .. } | Stage::Asking(_) | Stage::Message(_), _) => {
+                Result::AbandonedAnnouncement
+            }
             (Stage::Queued { .. }, _) if self.parties.is_empty() => Result::AbandonedQueue,
             _ => Result::AbandonedRinging,
         };
@@ -62,7 +66,9 @@ impl Call {
         if let Some(outcome) = self.over_but_for_words() {
             self.finish(outcome);
         }
+        let kept = self.message_ended(now, MessageEnd::Interrupted) == Some(true);
         let (result, status) = match self.stage {
+            _ if kept => (Result::Message, None),
             Stage::Talking(_) => (Result::Answered, None),
             _ => (Result::Failed, Some(503)),
         };
@@ -70,11 +76,16 @@ impl Call {
         self.flush(now, out);
     }
 
-    /// The conversation is over, and the caller is asked for its opinion or thanked: whoever ends this does not end the call.
+    /// The conversation or the message is over, and the caller is asked for its opinion or thanked: whoever ends this does not end
+    /// the call.
     fn over_but_for_words(&self) -> Option<Outcome> {
         match &self.stage {
             Stage::Asking(asking) => asking.outcome(),
-            Stage::Announcing { then: Then::Refuse(outcome), .. } if outcome.result == Result::Answered => Some(*outcome),
+            Stage::Announcing { then: Then::Refuse(outcome), .. }
+                if matches!(outcome.result, Result::Answered | Result::Message) =>
+            {
+                Some(*outcome)
+            }
             _ => None,
         }
     }

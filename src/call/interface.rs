@@ -1,6 +1,6 @@
 //! A call's inputs and outputs.
 
-use super::{LegNo, Outcome};
+use super::{LegNo, MessageCommand, Outcome};
 use crate::base::RtpStats;
 use crate::dialog;
 use crate::event::seat::{HoldAlarm, MissCause, SuperviseMode};
@@ -46,6 +46,13 @@ pub enum Input {
         leg: LegNo,
         stats: RtpStats,
     },
+    /// Answers [`super::MessageCommand::Ask`]; without room it may also follow [`super::MessageCommand::Begin`].
+    MessageRoom {
+        room: bool,
+    },
+    /// The caller, who leaves a message, has begun to speak, or has said nothing for some time.
+    Speaks,
+    Quiet,
     /// Every entry of this call is on disk.
     Journaled,
 }
@@ -143,6 +150,7 @@ pub enum Output {
     CallerDialled,
     /// The caller asks to be rung back.
     WantsCallback,
+    Message(MessageCommand),
     /// A prompt starts towards the caller.
     Announcing {
         prompt: Arc<str>,

@@ -42,6 +42,9 @@ mod late_tests;
 mod leave;
 #[cfg(test)]
 mod leave_tests;
+mod message;
+#[cfg(test)]
+mod message_tests;
 mod notice;
 mod overflow;
 mod party;
@@ -69,12 +72,13 @@ mod watch;
 
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Now};
-use crate::event::{By, Party, Result, What};
+use crate::event::{By, MessageEnd, Party, Result, What};
 use crate::plan::{LineSurvey, Step};
 pub use abort::AbortedLeg;
 pub use asking::Survey;
 pub use calling::Placed;
 pub use interface::{Audio, Dialled, FirstOffer, Input, LegEvent, Output, QueueCommand, QueueEvent};
+pub use message::{MessageCommand, Messages};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -211,6 +215,7 @@ enum Stage {
     Calling(Box<calling::Calling>),
     Talking(Box<Talk>),
     Asking(Box<asking::Asking>),
+    Message(Box<message::Message>),
     /// All legs are over; media or journal are not.
     Clearing,
     Done,
@@ -331,7 +336,7 @@ impl Call {
             Input::Leg { leg, event: LegEvent::Media(media) } => self.media_settled(now, leg, &media),
             Input::Leg { leg, event: LegEvent::EarlyMedia { sends } } => self.early_media(leg, sends),
             Input::Leg { leg, event: LegEvent::Answered } => self.party_answered(now, leg),
-            Input::Leg { leg: CALLER, event: LegEvent::Ended(end) } => self.caller_ended(end),
+            Input::Leg { leg: CALLER, event: LegEvent::Ended(end) } => self.caller_ended(now, end),
             Input::Leg { leg, event: LegEvent::Ended(end) } => self.party_ended(now, leg, end),
             Input::Queue(event) => self.queue_event(now, event),
             Input::Played { cue } => self.played(now, cue),
@@ -342,6 +347,9 @@ impl Call {
             Input::Wanted if !self.idle_seats().is_empty() => self.lingered(),
             Input::Wanted => {}
             Input::Closed { leg, stats } => self.media_closed(leg, stats),
+            Input::MessageRoom { room } => self.message_room(now, room),
+            Input::Speaks => self.speaks(),
+            Input::Quiet => self.message_over(now, MessageEnd::Silence),
             Input::Journaled => self.journaled(),
         }
         self.flush(now, out);
@@ -376,6 +384,7 @@ impl Call {
             self.lingered();
         }
         self.unanswered(now);
+        self.message_limit(now);
         self.announce_if_due(now);
         self.overflow_is_over(now);
         if self.max_talk_at.is_some_and(|at| at <= now.mono) {
@@ -390,6 +399,7 @@ impl Call {
             Stage::Ringing { until, .. } | Stage::Offering { until, .. } => Some(*until),
             Stage::Queued { .. } => self.announcer.due(),
             Stage::Asking(asking) => asking.until(),
+            Stage::Message(message) => message.until(),
             Stage::Calling(_) => self.calling_until(),
             Stage::Talking(talk) => [talk.ringing().and_then(|t| t.until), talk.linger].into_iter().flatten().min(),
             _ => None,
@@ -408,6 +418,7 @@ impl Call {
             Stage::Announcing { .. } => "announcing",
             Stage::Offering { .. } => "offering",
             Stage::Asking(_) => "asking",
+            Stage::Message(_) => "message",
             Stage::Queued { .. } => "queued",
             Stage::Ringing { .. } => "ringing",
             Stage::Calling(_) => "calling",

@@ -27,6 +27,8 @@ const SERVES: &str = "seat-serves";
 const CALL: &str = "accept-call";
 const TAKE: &str = "accept-take";
 
+/// The sound after which a caller speaks its message.
+pub const TONE: &str = "message-tone";
 /// The words of an announcement with numbers, and of a seat's number.
 pub const QUEUE_WORDS: [&str; 6] = [NEXT, AHEAD, PEOPLE, SOON, ABOUT, MINUTES];
 pub const SEAT_WORDS: [&str; 2] = [NUMBER, SERVES];

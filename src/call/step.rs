@@ -34,14 +34,14 @@ impl Call {
             }
             Some(Step::Reject { status, q850 }) => self.refuse(Outcome::rejected(*status, *q850)),
             Some(step @ (Step::Menu { .. } | Step::Callback { .. })) => self.ask_step(now, step),
-            Some(Step::Message { .. }) => self.next_step(now),
+            Some(Step::Message { prompt, key, most }) => self.take_message(now, prompt.clone(), *key, *most),
             None => self.out_of_steps(),
         }
     }
 
     /// Tells whether a key of the caller's means something to the plan now.
     pub fn awaits_key(&self) -> bool {
-        matches!(self.stage, Stage::Asking(_)) || self.offered_key().is_some()
+        matches!(self.stage, Stage::Asking(_) | Stage::Message(_)) || self.offered_key().is_some()
     }
 
     /// The key that is offered, or will be when the prompts before it have been spoken.
@@ -60,6 +60,8 @@ impl Call {
     pub(super) fn key(&mut self, now: Now, pressed: char) {
         if matches!(self.stage, Stage::Asking(_)) {
             self.answered_with(now, pressed);
+        } else if matches!(self.stage, Stage::Message(_)) {
+            self.message_key(now, pressed);
         } else if self.offered_key() == Some(pressed) {
             let from = self.next.saturating_sub(1);
             let offer = self.steps.iter().skip(from).position(|step| matches!(step, Step::Offer { .. }));
@@ -73,13 +75,14 @@ impl Call {
         self.late && self.caller != Caller::Answered
     }
 
-    /// True when something must be heard now: a queue's music, or a key that is offered, with the prompts before them. Before
+    /// True when something must be heard now: a queue's music, a key that is offered, or a voice, with the prompts before them. Before
     /// targets that may not answer, or a refusal, prompts are left out: nobody is charged for those.
     fn worth_answering(&self) -> bool {
         let mut ahead = self.steps.iter().skip(self.next);
         let answered = matches!(ahead.clone().next(), Some(Step::Announce { answered: true, .. }));
         let then = ahead.find(|step| !matches!(step, Step::Announce { .. }));
-        answered || matches!(then, Some(Step::Queue { .. } | Step::Offer { .. } | Step::Menu { .. } | Step::Callback { .. }))
+        let heard = |step: &Step| !matches!(step, Step::Announce { .. } | Step::Ring { .. } | Step::Reject { .. });
+        answered || then.is_some_and(heard)
     }
 
     fn announce(&mut self, now: Now, prompt: Arc<str>, answered: bool) {
@@ -111,6 +114,7 @@ impl Call {
                 self.asked_to_accept(finished);
             }
             Stage::Asking(_) => self.asked(now, finished),
+            Stage::Message(_) => self.message_begins(now, finished),
             Stage::Talking(_) => self.noticed(now, finished),
             _ => {}
         }

@@ -23,7 +23,7 @@ impl Call {
     fn hung_up(&mut self, now: Now, leg: LegNo, status: Status, refused: u8) -> Result<(), Refusal> {
         if leg == CALLER && self.outcome.is_none() {
             self.out.push(Output::Hangup { leg, cause: Cause { status: 480, q850: Some(16), ..Cause::default() } });
-            self.caller_ended(End { by: EndedBy::Peer, status: None, q850: Some(16), retry_after: None });
+            self.caller_ended(now, End { by: EndedBy::Peer, status: None, q850: Some(16), retry_after: None });
             return Ok(());
         }
         if !self.parties.contains_key(&leg) {

@@ -4,7 +4,7 @@
 //! answer ends whatever is being said, since who hears what follows from where the call stands.
 
 use super::asking::Survey;
-use super::{Audio, CALLER, Call, Output, QueueCommand, Stage, spoken};
+use super::{Audio, CALLER, Call, Messages, Output, QueueCommand, Stage, spoken};
 use crate::base::{Mono, Now};
 use crate::event::What;
 use crate::plan::Step;
@@ -28,6 +28,7 @@ pub struct Callers {
     pub blocked: Option<Arc<str>>,
     /// Spoken to a caller who will be rung back.
     pub callback_taken: Option<Arc<str>>,
+    pub messages: Messages,
 }
 
 /// Settings of a queue for those who wait in it, and who have left it.

@@ -19,6 +19,8 @@ pub(super) enum Awaited {
     Media,
     /// A prompt has been played to its end.
     Prompt(u32),
+    /// It is known whether a message can be recorded.
+    Room,
     /// All media is closed.
     Closing,
 }
@@ -31,6 +33,7 @@ impl Call {
             Stage::Announcing { cue, .. } => Some(Awaited::Prompt(*cue)),
             Stage::Queued { .. } => self.announcer.cue().map(Awaited::Prompt),
             Stage::Asking(asking) => asking.cue().map(Awaited::Prompt),
+            Stage::Message(message) => message.awaited(),
             Stage::Talking(talk) => talk.notice.as_ref().map(|notice| Awaited::Prompt(notice.cue)),
             Stage::Clearing => Some(Awaited::Closing),
             _ => None,
@@ -49,7 +52,7 @@ impl Call {
         match awaited {
             Awaited::Media => SETTLING,
             Awaited::Prompt(_) => self.policy.longest_prompt,
-            Awaited::Closing => CLOSING,
+            Awaited::Room | Awaited::Closing => CLOSING,
         }
     }
 
@@ -63,6 +66,7 @@ impl Call {
                 self.finish(Outcome { result: Ended::Failed, by: By::Gateway, status: Some(408), q850: Some(102) });
             }
             Awaited::Prompt(cue) => self.played(now, cue),
+            Awaited::Room => self.message_room(now, false),
             Awaited::Closing => {
                 let open: Vec<LegNo> = self.media.keys().copied().collect();
                 open.into_iter().for_each(|leg| self.media_closed(leg, RtpStats::default()));

@@ -171,6 +171,9 @@ fn print_callbacks(answer: &Value) {
         let (id, caller, hotline, last) = (text(&row["id"]), text(&row["caller"]), text(&row["hotline"]), text(&row["last"]));
         let (calls, loss, seat) = (row["calls"].to_string(), told(&row["loss"]), text(&row["seat"]));
         say!("{}", table.row([&id, &caller, &hotline, &calls, &last, &loss, &seat]));
+        for message in row["messages"].as_array().into_iter().flatten().map(text) {
+            tell!("    message {message}", "    留言 {message}");
+        }
         row["attempts"].as_array().into_iter().flatten().for_each(print_attempt);
     }
     if rows.is_empty() {

@@ -176,6 +176,7 @@ fn table() -> Table {
         left(both!("CALL", "通话"), 36),
         left(both!("NUMBER", "号码"), 12),
         left(both!("CALLER", "主叫"), 14),
+        left(both!("KIND", "类别"), 8),
         left(both!("STATE", "状态"), 12),
         right(both!("LENGTH", "时长"), 10),
         left(both!("LEFT OUT", "未录部分"), 0),
@@ -192,7 +193,18 @@ fn row(table: &Table, record: &Value) -> String {
     let left_out: Vec<String> =
         parts.map(|part| format!("{} {}", part["how"].as_str().unwrap_or_default(), seconds(&part["ms"]))).collect();
     let (start, call, number, caller) = (text("/start"), text("/call_id"), text("/hotline/number"), text("/caller"));
-    table.row([&start, &call, &number, &caller, &text("/recording/state"), &seconds(&recording["ms"]), &left_out.join(", ")])
+    let kind = if record["message"]["recording"].is_string() { both!("message", "留言") } else { both!("call", "通话") };
+    let kind = kind.told(super::tongue()).to_owned();
+    table.row([
+        &start,
+        &call,
+        &number,
+        &caller,
+        &kind,
+        &text("/recording/state"),
+        &seconds(&recording["ms"]),
+        &left_out.join(", "),
+    ])
 }
 
 impl Export {

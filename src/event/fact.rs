@@ -85,6 +85,9 @@ pub struct CallbackFact {
     pub loss: Result,
     /// The caller asked for it.
     pub wanted: bool,
+    /// The calls whose recordings hold messages of this caller, the last one last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<CallId>,
     pub lease: Option<CallbackLease>,
     /// The number of the last attempt.
     pub tried: u32,

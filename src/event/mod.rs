@@ -4,6 +4,7 @@
 mod choice;
 pub mod fact;
 mod hotline;
+mod message;
 mod recording;
 mod report;
 pub mod seat;
@@ -14,6 +15,7 @@ mod transfer;
 pub use choice::{Asked, Because, Choice, Strategy};
 pub use fact::{BindingFact, BindingsFact, DialledFact, Fact, FactKind, Keep, Kept, SeatFact};
 pub use hotline::{Mode, Phase};
+pub use message::{Discarded, MessageEnd};
 pub use recording::{RecordingAction, RecordingCause};
 pub use report::{Report, Reported, ReportedTicket};
 pub use seat::{Author, Intent, SeatEntry, SeatWhat};
@@ -149,6 +151,16 @@ pub enum What {
         by: Author,
         cause: RecordingCause,
     },
+    /// The caller has heard the tone: what it says from here on is its message.
+    MessageBegun,
+    /// The message is over, or there is none.
+    Message {
+        ms: u64,
+        ended: MessageEnd,
+        /// Why it is not kept.
+        #[serde(default)]
+        discarded: Option<Discarded>,
+    },
     /// Call data (随路数据) that a seat has set: it goes along with every move.
     Data {
         key: String,
@@ -275,6 +287,8 @@ pub enum Result {
     Failed,
     /// The plan sent the caller away (announce-only, released, unknown number).
     Rejected,
+    /// Nobody took the caller, who has left a message.
+    Message,
     Interrupted,
 }
 
@@ -305,7 +319,7 @@ impl By {
 }
 
 impl Result {
-    pub const ALL: [Result; 10] = [
+    pub const ALL: [Result; 11] = [
         Result::Answered,
         Result::AbandonedAnnouncement,
         Result::AbandonedQueue,
@@ -315,6 +329,7 @@ impl Result {
         Result::Timeout,
         Result::Failed,
         Result::Rejected,
+        Result::Message,
         Result::Interrupted,
     ];
 
@@ -330,6 +345,7 @@ impl Result {
             Result::Timeout => "timeout",
             Result::Failed => "failed",
             Result::Rejected => "rejected",
+            Result::Message => "message",
             Result::Interrupted => "interrupted",
         }
     }

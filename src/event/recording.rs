@@ -25,6 +25,8 @@ pub enum RecordingCause {
     Verb,
     /// The caller came to a queue that records.
     Queue,
+    /// The caller leaves a message.
+    Message,
     /// It had been paused or masked for as long as that may be.
     Limit,
     /// The seat that had paused or masked it has left the conversation.

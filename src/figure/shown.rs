@@ -31,7 +31,7 @@ impl By {
 }
 
 /// Losses as a table has them, each with its head and its name in CSV.
-const LOSSES: [(Result, &str, &str); 9] = [
+const LOSSES: [(Result, &str, &str); 10] = [
     (Result::AbandonedAnnouncement, "ANN", "放音"),
     (Result::AbandonedQueue, "QUEUE", "排队"),
     (Result::AbandonedRinging, "RING", "振铃"),
@@ -40,6 +40,7 @@ const LOSSES: [(Result, &str, &str); 9] = [
     (Result::Timeout, "TIMEOUT", "超时"),
     (Result::Failed, "FAILED", "失败"),
     (Result::Rejected, "REJECTED", "拒绝"),
+    (Result::Message, "MESSAGE", "留言"),
     (Result::Interrupted, "CUT", "中断"),
 ];
 

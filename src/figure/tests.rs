@@ -82,6 +82,7 @@ fn each_loss_is_told_apart_and_counted_for_the_hotline_that_was_dialled() {
         Result::Timeout,
         Result::Failed,
         Result::Rejected,
+        Result::Message,
     ];
     let mut logs = Vec::new();
     for (n, result) in (1..).zip(losses) {
@@ -91,11 +92,11 @@ fn each_loss_is_told_apart_and_counted_for_the_hotline_that_was_dialled() {
         logs.push(log.ends(30, result));
     }
     let table = all_day(&folded(&logs.iter().collect::<Vec<_>>()));
-    assert_eq!((table.all.offered, table.all.handed, table.all.answered, table.all.all_lost()), (8, 6, 0, 8));
+    assert_eq!((table.all.offered, table.all.handed, table.all.answered, table.all.all_lost()), (9, 7, 0, 9));
     assert!(losses.iter().all(|loss| table.all.lost_as(*loss) == 1));
-    assert_eq!(table.hotlines["12345"].lost.len() + table.hotlines["12315"].lost.len(), 8);
-    assert_eq!((table.all.wait_of_lost.count, table.all.wait_of_lost.sum_ms), (6, 60_000));
-    assert_eq!((table.queues["front"].offered, table.queues["front"].all_lost()), (6, 6));
+    assert_eq!(table.hotlines["12345"].lost.len() + table.hotlines["12315"].lost.len(), 9);
+    assert_eq!((table.all.wait_of_lost.count, table.all.wait_of_lost.sum_ms), (7, 70_000));
+    assert_eq!((table.queues["front"].offered, table.queues["front"].all_lost()), (7, 7));
     assert_eq!(table.all.answered_share(), Some(0.0), "of those that were handed to people");
 }
 

@@ -123,7 +123,7 @@ impl Gateway {
         let Opened { journal, newest, kept, seat_log, figures: counted } = records::open_journal(&fixed, &inbox, &targets, http)?;
         let deliverers = records::start_delivery(targets, &runtime, &journal, &mut rng)?;
         let (shards, taps) = start_shards(&fixed, &inbox, &mut rng)?;
-        let recorder = start_recorder(&fixed, &journal, taps, &mut rng)?;
+        let recorder = start_recorder(&fixed, &journal, taps, &inbox, &mut rng)?;
         let tcp = start_tcp(&fixed, &runtime, &inbox);
 
         let setup = Setup { fixed: setup::fixed(&fixed, (&listen, &sockets.tls()), &fit), live: live.clone() };
@@ -305,11 +305,14 @@ fn start_recorder(
     config: &Config,
     journal: &Journal,
     frames: Option<(Receiver<Frame>, Sink)>,
+    inbox: &Inbox,
     rng: &mut Rng,
 ) -> Result<Recorder, Text> {
     let owed = journal.reader(Zone::default()).and_then(|reader| reader.owed_recordings())?;
     let (settler, clock) = (journal.settler(), journal.clock());
-    Recorder::start(config, recorder::Parts { journal: settler, owed, clock, frames, seed: rng.map_seed() })
+    let inbox = inbox.clone();
+    let down = Box::new(move |down| _ = inbox.send(Input::RecorderDown(down)));
+    Recorder::start(config, recorder::Parts { journal: settler, owed, clock, frames, seed: rng.map_seed(), down })
 }
 
 /// The tokens, and the certificate where TLS is spoken.

@@ -3,6 +3,8 @@
 
 mod callbacks;
 mod dialled;
+#[cfg(test)]
+mod message_tests;
 mod numbers;
 mod requests;
 
@@ -11,6 +13,17 @@ pub use callbacks::{Callbacks, Limits, Missed};
 pub use dialled::{Dialled, NotCalled, Whom};
 pub use numbers::Numbers;
 pub use requests::Requests;
+
+/// A lost caller's message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageLeft {
+    #[default]
+    No,
+    /// The call's recording holds it.
+    Kept,
+    /// The caller would have left one, and nothing could be recorded.
+    NoRoom,
+}
 
 /// Why a list was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ use crate::media::playing::Playing;
 use crate::media::reception::Reception;
 use crate::media::rtcp::LastReport;
 use crate::media::rtp::{HEADER, Header, Packet};
+use crate::media::speech::Speech;
 use crate::media::trial::Trial;
 use crate::media::voice::Voice;
 use crate::media::{Event, Law, Origins, Profile, Tap};
@@ -49,6 +50,7 @@ pub(super) struct Leg {
     /// A key is being sent in place of audio.
     pub dialing: bool,
     pub tap: Option<Tap>,
+    pub speech: Option<Speech>,
     latch: Latch,
     egress: Egress,
     reception: Reception,
@@ -104,6 +106,7 @@ impl Leg {
             inband: None,
             dialer: Dialer::default(),
             tap: None,
+            speech: None,
             latch: Latch::new(origins, earlier),
             egress: Egress::new(rng),
             reception: Reception::default(),
@@ -226,6 +229,9 @@ impl Leg {
         }
         if let Some(tap) = self.tap.filter(|tap| tap.said) {
             out.tap(tapped(tap, now, Side::Said, law, header), codes);
+            if self.speech.as_mut().is_some_and(|speech| speech.packet(now, law, codes)) {
+                out.event(Event::Speaks { leg: self.id });
+            }
         }
         Kind::Audio(law)
     }

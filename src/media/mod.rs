@@ -18,6 +18,7 @@ mod rtcp;
 mod rtp;
 mod shard;
 mod sound;
+mod speech;
 mod trial;
 mod voice;
 pub mod wav;
@@ -161,6 +162,12 @@ pub enum Command {
         leg: LegId,
         on: bool,
     },
+    /// Tell once when the leg, which is tapped, begins to speak, and once when nothing was said for so long (zero: never); none, as at
+    /// first: tell nothing.
+    Attend {
+        leg: LegId,
+        silence: Option<Duration>,
+    },
     /// Press this key (`0`–`9`, `*`, `#`, `A`–`D`) towards the leg: as a telephone-event, or as tones where none were
     /// agreed. Keys queue, up to 32; what the leg hears pauses for each.
     SendKey {
@@ -189,6 +196,7 @@ impl Command {
             | Command::Play { leg, .. }
             | Command::Keys { leg, .. }
             | Command::Inband { leg, .. }
+            | Command::Attend { leg, .. }
             | Command::SendKey { leg, .. }
             | Command::Tap { leg, .. }
             | Command::Close { leg } => Some(*leg),
@@ -221,6 +229,13 @@ pub enum Event {
         leg: LegId,
     },
     Audible {
+        leg: LegId,
+    },
+    /// A leg that is attended has begun to speak, or has said nothing for the time.
+    Speaks {
+        leg: LegId,
+    },
+    Quiet {
         leg: LegId,
     },
     /// A prompt, music or ringback waits: [`Profile::trial`] is used up.

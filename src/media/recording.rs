@@ -66,6 +66,8 @@ pub enum Made {
     Audio { call: CallId, bytes: Vec<u8> },
     /// The call is over, and these were all. Some may have been lost.
     Whole { call: CallId, lost: bool },
+    /// The call is over, and nothing of it is to be kept.
+    Discarded { call: CallId },
 }
 
 #[derive(Default)]
@@ -82,6 +84,7 @@ struct Recording {
     /// The part that is kept at `made`, and from later places on.
     keeping: Keeping,
     turns: VecDeque<(i64, Keeping)>,
+    discarded: bool,
 }
 
 /// The lane of what one party says, or the caller is played.
@@ -110,9 +113,9 @@ impl Recordings {
         self.calls.is_empty()
     }
 
-    /// False: as many are recorded as may be.
+    /// False: as many are recorded as may be. Those that are over and wait for their last frames are not counted.
     pub fn begin(&mut self, at: Mono, call: CallId) -> bool {
-        let room = self.calls.len() < self.most;
+        let room = self.calls.len() - self.ends.len() < self.most;
         if room {
             self.calls.entry(call).or_insert_with(|| Recording { heard: at, ..Recording::default() });
         }
@@ -132,6 +135,12 @@ impl Recordings {
         if let Some(recording) = self.calls.get_mut(&call) {
             recording.turn(at, keeping);
         }
+    }
+
+    /// Nothing of the call is to be kept.
+    pub fn discard(&mut self, at: Mono, call: CallId) {
+        self.calls.get_mut(&call).into_iter().for_each(|recording| recording.discarded = true);
+        self.end(at, call);
     }
 
     /// Frames were lost before they came here; of which calls, nobody knows.
@@ -180,6 +189,9 @@ impl Recordings {
         self.at_work = Some(call);
         let Some(mut recording) = self.calls.remove(&call) else { return };
         trap::spring(Trap::Recording);
+        if recording.discarded {
+            return out.push(Made::Discarded { call });
+        }
         let heard = recording.lanes.iter().map(|lane| lane.end).max().unwrap_or(0);
         let last = recording.turns.back().map_or(recording.keeping, |(_, keeping)| *keeping);
         let over = at.filter(|_| last == Keeping::Silence && recording.start.is_some()).map(|at| recording.now(at));

@@ -58,6 +58,7 @@ impl Bench {
                     left.push(i16::from_le_bytes([b[0], b[1]]));
                     right.push(i16::from_le_bytes([b[2], b[3]]));
                 }),
+                Made::Discarded { .. } => unreachable!(),
                 Made::Whole { lost, .. } => assert!(whole.replace(lost).is_none()),
             }
         }
@@ -302,4 +303,14 @@ fn words_that_come_late_out_of_a_masked_time_are_not_in_the_file_either() {
     let (left, _, _) = b.end(2500);
     assert!(!left.contains(&value(LOUD)), "a word of it is heard");
     assert_eq!((all(&left, 0..1000), all(&left, 1000..2000), all(&left, 2020..2400)), (value(SOFT), 0, value(SOFT)));
+}
+
+#[test]
+fn nothing_is_kept_of_what_is_discarded() {
+    let mut b = Bench::new();
+    b.say(CALLER, 0..400, LOUD);
+    b.recordings.discard(ms(400), b.call);
+    b.recordings.advance(ms(500), &mut b.made);
+    assert!(b.recordings.is_empty());
+    assert_eq!(b.made.last(), Some(&Made::Discarded { call: b.call }));
 }

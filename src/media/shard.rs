@@ -13,6 +13,7 @@ use crate::media::mixer::MAX_FRAME;
 use crate::media::out::{Effect, Out, Socket};
 use crate::media::playing::{Hears, Playing};
 use crate::media::rtp::{HEADER, Packet, is_rtcp};
+use crate::media::speech::Speech;
 use crate::media::voice::Voice;
 use crate::media::wheel::Wheel;
 use crate::media::{Command, Event, Origins, Profile, Prompt, Source};
@@ -70,6 +71,8 @@ enum Task {
     Silence,
     /// A peer that a socket is tied to may have moved.
     Quiet,
+    /// One who leaves a message may have said all.
+    Speech,
 }
 
 impl Shard {
@@ -101,6 +104,7 @@ impl Shard {
             Command::Play { leg, source } => self.play(now, leg, source, out),
             Command::Keys { leg, capture } => self.with(leg, |leg| leg.capture = capture),
             Command::Inband { leg, on } => self.with(leg, |leg| leg.inband = on.then(|| Box::new(Detector::new()))),
+            Command::Attend { leg, silence } => self.heed(now.mono, leg, silence),
             Command::SendKey { leg, key } => {
                 self.with(leg, |leg| leg.dialer.push(key));
                 self.turn(now.mono, leg);
@@ -184,6 +188,7 @@ impl Shard {
             match task {
                 Task::Report => self.report(now, id, out),
                 Task::Silence => self.check_silence(now.mono, id, out),
+                Task::Speech => self.check_speech(now.mono, id, out),
                 Task::Quiet => {
                     let again = self.legs.get_mut(&id).and_then(|leg| leg.rest(now.mono, out));
                     self.timers.update((id, Task::Quiet), again.map(together));
@@ -366,7 +371,7 @@ impl Shard {
 
     fn remove(&mut self, id: LegId, stats: impl FnOnce(&Leg) -> RtpStats, out: &mut Out) {
         let Some(leg) = self.legs.remove(&id) else { return };
-        [Task::Report, Task::Silence, Task::Quiet].into_iter().for_each(|task| self.timers.cancel(&(id, task)));
+        [Task::Report, Task::Silence, Task::Quiet, Task::Speech].into_iter().for_each(|task| self.timers.cancel(&(id, task)));
         out.push(Effect::Close { leg: id });
         out.event(Event::Closed { leg: id, rtp: leg.rtp, stats: stats(&leg) });
         self.earlier.insert(leg.rtp, leg.leaves());
@@ -383,6 +388,22 @@ impl Shard {
     fn arm_report(&mut self, now: Mono, id: LegId) {
         let wait = self.rng.between(REPORT / 2, REPORT * 3 / 2);
         self.timers.set((id, Task::Report), now.after(wait));
+    }
+
+    fn heed(&mut self, now: Mono, id: LegId, silence: Option<Duration>) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.speech = silence.map(|silence| Speech::new(now, silence));
+        self.timers.update((id, Task::Speech), leg.speech.as_ref().and_then(Speech::due));
+    }
+
+    /// Like the other deadline it is moved only when it fires.
+    fn check_speech(&mut self, now: Mono, id: LegId, out: &mut Out) {
+        let Some(due) = self.legs.get(&id).and_then(|leg| leg.speech.as_ref()?.due()) else { return };
+        if now < due {
+            self.timers.set((id, Task::Speech), due);
+        } else {
+            out.event(Event::Quiet { leg: id });
+        }
     }
 
     fn check_silence(&mut self, now: Mono, id: LegId, out: &mut Out) {

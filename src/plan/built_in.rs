@@ -53,7 +53,7 @@ const SOUNDS: &[(&str, &[u8])] = sounds!["prompts/":
     "connect-12349" "connect-12350" "connect-12351" "connect-12355" "connect-12356" "connect-12358" "connect-12365"
     "connect-12385" "connect-12393" "connect-12396" "connect-2085615" "connect-2666110" "connect-96119"
     "connect-96301" "connect-96302" "guide-12309" "guide-12310" "guide-12339" "guide-12368" "guide-12371"
-    "guide-12380" "guide-12388" "hold" "menu-expert" "message" "message-thanks" "music" "survey" "survey-thanks" "transfer-failed" "unknown" "wrong-key"
+    "guide-12380" "guide-12388" "hold" "menu-expert" "message" "message-thanks" "message-tone" "music" "survey" "survey-thanks" "transfer-failed" "unknown" "wrong-key"
 ];
 
 #[rustfmt::skip]

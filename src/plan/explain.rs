@@ -60,7 +60,7 @@ pub enum ExplainedStep {
     Offer { key: char, wait: f64 },
     Menu { prompt: Arc<str>, text: Option<Arc<str>>, keys: Vec<ExplainedKey>, wait: f64, tries: u32 },
     Callback { prompt: Arc<str>, key: char, wait: f64 },
-    Message { prompt: Arc<str>, most: f64 },
+    Message { prompt: Arc<str>, key: char, most: f64 },
     Reject { status: u16, q850: u8 },
 }
 
@@ -196,7 +196,9 @@ fn step(plan: &Plan, step: &Step) -> ExplainedStep {
         Step::Callback { prompt, key, wait } => {
             ExplainedStep::Callback { prompt: prompt.clone(), key: *key, wait: wait.as_secs_f64() }
         }
-        Step::Message { prompt, most } => ExplainedStep::Message { prompt: prompt.clone(), most: most.as_secs_f64() },
+        Step::Message { prompt, key, most } => {
+            ExplainedStep::Message { prompt: prompt.clone(), key: *key, most: most.as_secs_f64() }
+        }
         Step::Queue { queue, high } => {
             ExplainedStep::Queue { queue: queue.clone(), priority: ["normal", "high"][usize::from(*high)] }
         }

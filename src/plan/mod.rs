@@ -128,8 +128,9 @@ pub enum Step {
     Menu { prompt: Arc<str>, wrong: Option<Arc<str>>, keys: Arc<[MenuKey]>, wait: Duration, tries: u32 },
     /// Offer to ring the caller back: who presses the key within `wait` is listed, and the call is over.
     Callback { prompt: Arc<str>, key: char, wait: Duration },
-    /// Take a message, after this prompt and a tone, no longer than `most`; then the call is over.
-    Message { prompt: Arc<str>, most: Duration },
+    /// Take a message, after this prompt and a tone, until this key is pressed and no longer than `most`; then the call is over. Where
+    /// nothing can be recorded, or nothing is said, the next step follows.
+    Message { prompt: Arc<str>, key: char, most: Duration },
     /// Refuse: SIP status and Q.850 cause.
     Reject { status: u16, q850: u8 },
 }

@@ -187,8 +187,11 @@ impl ExplainedStep {
                     "提供回电（{prompt}）：{wait} 秒内按 {key} 键，否则继续"
                 )
             }
-            ExplainedStep::Message { prompt, most } => {
-                both!("take a message ({prompt}), at most {most} s", "留言（{prompt}），最长 {most} 秒")
+            ExplainedStep::Message { prompt, key, most } => {
+                both!(
+                    "take a message ({prompt}) until key {key}, at most {most} s; where none can be taken, go on",
+                    "留言（{prompt}），按 {key} 键结束，最长 {most} 秒；无法录音则继续"
+                )
             }
             ExplainedStep::Reject { status, q850 } => {
                 both!("reject with {status} (Q.850 cause {q850})", "以 {status} 拒绝（Q.850 原因 {q850}）")

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::base::RtpStats;
     use crate::event::seat::{HoldAlarm, SuperviseMode};
-    use crate::event::{Author, By, Offered, Party, RecordingAction, RecordingCause, Result};
+    use crate::event::{Author, By, Discarded, MessageEnd, Offered, Party, RecordingAction, RecordingCause, Result};
     use proptest::prelude::*;
 
     #[test]
@@ -92,6 +92,9 @@ mod tests {
             What::Supervised { leg: 4, of: 1, by: "boss".into(), mode: Some(SuperviseMode::Whisper) },
             What::HoldForgotten { leg: 1, alarm: HoldAlarm::Queue },
             What::Recording { action: RecordingAction::Masked, by: Author::seat(&"1001".into()), cause: RecordingCause::Verb },
+            What::MessageBegun,
+            What::Message { ms: 12_340, ended: MessageEnd::Silence, discarded: None },
+            What::Message { ms: 400, ended: MessageEnd::Key, discarded: Some(Discarded::TooShort) },
             What::Data { key: "诉求".into(), value: "供水".into() },
             What::LegEnded { leg: 3, by: By::Callee, status: None, q850: Some(16) },
             What::LegMedia { leg: 3, codec: "PCMA".into(), stats },

@@ -4,7 +4,8 @@
 use super::recording;
 use super::report;
 use super::shape::{
-    Area, Begun, Direction, Hotline, LeftOut, Leg, Media, PlayedPrompt, Record, Recording, Seat, Survey, Told, Transfer,
+    Area, Begun, Direction, Hotline, LeftMessage, LeftOut, Leg, Media, PlayedPrompt, Record, Recording, Seat, Survey, Told,
+    Transfer,
 };
 use super::timing::{Span, Timing};
 use super::zone::Zone;
@@ -12,7 +13,8 @@ use crate::base::RtpStats;
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Wall};
 use crate::event::{
-    Author, By, Entry, Offered, Party, RecordingAction, RecordingCause, Result, TransferKind, TransferResult, What,
+    Author, By, Discarded, Entry, MessageEnd, Offered, Party, RecordingAction, RecordingCause, Result, TransferKind,
+    TransferResult, What,
 };
 use std::collections::BTreeMap;
 
@@ -35,6 +37,8 @@ struct Fold<'a> {
     silent: BTreeMap<u64, Span>,
     /// Since when the recording leaves something out.
     left_out_since: Option<Mono>,
+    /// Since when the caller speaks its message.
+    message_since: Option<Mono>,
     /// When the last leg went: the call's end, whose entry waits for the media to close.
     gone: Option<Wall>,
     /// The last entry that the living process wrote.
@@ -51,6 +55,7 @@ impl<'a> Fold<'a> {
             timing: Timing::default(),
             silent: BTreeMap::new(),
             left_out_since: None,
+            message_since: None,
             gone: None,
             last: (first.wall, first.mono),
         }
@@ -102,6 +107,12 @@ impl<'a> Fold<'a> {
             What::Position { ahead, minutes } => self.record.told = Some(Told { ahead: *ahead, minutes: *minutes, at }),
             What::Recording { action, by, cause } => self.recorded(*action, by, *cause, entry),
             What::CallbackWanted => self.record.callback_wanted = true,
+            What::MessageBegun => {
+                let recording = Some(self.record.call_id.clone());
+                self.message_since = Some(entry.mono);
+                self.record.message = Some(LeftMessage { at: Some(at), recording, ..LeftMessage::default() });
+            }
+            What::Message { ms, ended, discarded } => self.message(*ms, *ended, *discarded),
             What::Survey { .. } => {}
             What::Held { .. }
             | What::Resumed { .. }
@@ -118,6 +129,10 @@ impl<'a> Fold<'a> {
     fn interrupted(&mut self) {
         if self.record.result.is_none() {
             self.goes_on(None, self.zone.write(self.last.0), self.last.1);
+            if let Some(since) = self.message_since {
+                let ms = u64::try_from(self.last.1.since(since).as_millis()).unwrap_or(u64::MAX);
+                self.message(ms, MessageEnd::Interrupted, None);
+            }
             self.record.result = Some(Result::Interrupted);
             self.record.ended = Some(self.zone.write(self.last.0));
             self.record.estimated = true;
@@ -218,6 +233,14 @@ impl<'a> Fold<'a> {
         if let Some(transfer) = self.record.transfers.iter_mut().find(|t| t.seq == seq) {
             (transfer.ended, transfer.result) = (Some(at), Some(result));
         }
+    }
+
+    /// A later one takes the place of one that is not kept.
+    fn message(&mut self, ms: u64, ended: MessageEnd, discarded: Option<Discarded>) {
+        let begun = self.message_since.take();
+        let message = self.record.message.take().filter(|_| begun.is_some()).unwrap_or_default();
+        let recording = message.recording.filter(|_| discarded.is_none());
+        self.record.message = Some(LeftMessage { at: message.at, ms: Some(ms), ended: Some(ended), discarded, recording });
     }
 
     /// A part that is left out ends where the next thing is done to the recording.

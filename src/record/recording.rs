@@ -16,6 +16,8 @@ pub enum State {
     Empty,
     /// Nothing could be written.
     Missing,
+    /// A message that was too short to be one.
+    Discarded,
     /// Its time was over.
     Purged,
 }
@@ -42,6 +44,7 @@ impl State {
             State::Interrupted => "interrupted",
             State::Empty => "empty",
             State::Missing => "missing",
+            State::Discarded => "discarded",
             State::Purged => "purged",
         }
     }

@@ -4,7 +4,8 @@
 use crate::base::Masked;
 use crate::event::fact::Listed;
 use crate::event::{
-    Author, By, CallDirection, Mode, Party, Phase, RecordingAction, RecordingCause, Result, TransferKind, TransferResult,
+    Author, By, CallDirection, Discarded, MessageEnd, Mode, Party, Phase, RecordingAction, RecordingCause, Result, TransferKind,
+    TransferResult,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -71,6 +72,9 @@ pub struct Record {
     /// The caller asked to be rung back; left out for who did not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub callback_wanted: bool,
+    /// The message that the caller left, or began to leave; left out for who did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<LeftMessage>,
     /// The caller's number was turned away, or went before others; left out for numbers that stand on no list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listed: Option<Listed>,
@@ -210,7 +214,7 @@ pub struct Recording {
     pub begun: Option<Begun>,
     /// `pending` (the call lasts, or its file is not done), `ready`, `partial` (some audio was lost in the gateway),
     /// `interrupted` (the gateway died in the call; what it had written), `empty` (there was nothing to hear), `missing`
-    /// (nothing could be written), `purged`. Of what others hand in: `ready`, `elsewhere`.
+    /// (nothing could be written), `discarded` (a message that was none), `purged`. Of what others hand in: `ready`, `elsewhere`.
     pub state: String,
 }
 
@@ -239,6 +243,21 @@ pub struct LeftOut {
     /// Why it ended.
     pub ended: Option<RecordingCause>,
     pub ms: Option<u64>,
+}
+
+/// A caller's message (留言).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LeftMessage {
+    /// The tone had been heard. Null: nothing could be recorded.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: Option<String>,
+    /// Null while it lasts.
+    pub ms: Option<u64>,
+    pub ended: Option<MessageEnd>,
+    /// Why it is not kept; null: it is, or there is none.
+    pub discarded: Option<Discarded>,
+    /// The id of the recording that has it: all of it, or its end where the call was recorded anyway. Null: there is no message.
+    pub recording: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -57,6 +57,26 @@ fn announcing(prompt: &str) -> What {
     What::Announcing { prompt: prompt.to_owned(), version: None }
 }
 
+#[test]
+fn a_message_is_in_the_record_from_its_tone_on_and_ends_with_the_process() {
+    use crate::event::{Discarded, MessageEnd};
+    let message = |ms, ended, discarded| What::Message { ms, ended, discarded };
+    let told = |steps: Vec<(u64, What)>| record([vec![(0, offered())], steps].concat())["message"].clone();
+    let (at, id) = ("2021-12-01T08:00:09.000+08:00", CALL);
+    let begun = told(vec![(9000, What::MessageBegun)]);
+    assert_eq!(begun, json!({ "at": at, "ms": null, "ended": null, "discarded": null, "recording": id }));
+    let kept = told(vec![(9000, What::MessageBegun), (14_000, message(5000, MessageEnd::Key, None))]);
+    assert_eq!(kept, json!({ "at": at, "ms": 5000, "ended": "key", "discarded": null, "recording": id }));
+    let short = message(400, MessageEnd::HungUp, Some(Discarded::TooShort));
+    let short = told(vec![(9000, What::MessageBegun), (9400, short)]);
+    assert_eq!(short, json!({ "at": at, "ms": 400, "ended": "hung_up", "discarded": "too_short", "recording": null }));
+    let none = told(vec![(9000, message(0, MessageEnd::NoRoom, None))]);
+    assert_eq!(none, json!({ "at": null, "ms": 0, "ended": "no_room", "discarded": null, "recording": null }));
+    let cut = told(vec![(9000, What::MessageBegun), (12_000, What::Silent { leg: 1 }), (99_000, What::Interrupted)]);
+    assert_eq!(cut, json!({ "at": at, "ms": 3000, "ended": "interrupted", "discarded": null, "recording": id }));
+    assert_eq!(told(vec![]), Value::Null);
+}
+
 /// A party of which no more is known.
 pub(super) fn joined(leg: u64, party: Party) -> What {
     What::Joined { leg, party, sip_call_id: None, label: None }

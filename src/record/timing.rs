@@ -62,6 +62,10 @@ impl Timing {
                 self.queue.start(now);
             }
             What::CallbackWanted => self.queue.stop(now),
+            What::MessageBegun => {
+                self.announce.stop(now);
+                self.queue.stop(now);
+            }
             What::Ringing { leg, .. } | What::Dialled { leg, .. } => {
                 self.announce.stop(now);
                 add(&mut self.ringing, *leg);

@@ -2,6 +2,7 @@
 
 use super::identity::{self, Identity};
 use super::keys::Keypad;
+use super::message::OfCaller;
 use super::proof::Proof;
 use super::recording::{OfCall, State};
 use super::seats::SeatsOf;
@@ -357,6 +358,7 @@ impl Switch {
             emergency: decision.mode == Mode::Emergency,
             talked: false,
             wants_callback: false,
+            message: OfCaller::default(),
             outbound: None,
             open_move: None,
             over: false,

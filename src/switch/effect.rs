@@ -70,6 +70,7 @@ impl Switch {
                 self.write(now, id, what, out);
             }
             call::Output::WantsCallback => self.wants_callback(now, id, out),
+            call::Output::Message(command) => self.message(now, id, command, out),
             call::Output::CallerDialled => self.person_dialled(now, id, out),
             call::Output::Done => self.forget(now, id),
         }
@@ -307,6 +308,7 @@ impl Switch {
                 self.leg_calls.remove(&leg.id);
                 self.resolving.forget(leg.id);
             }
+            self.recorder.calls -= usize::from(active.recording.counted);
             active.forgotten(id, now);
             drop(active);
             self.frees_seats(now, id);

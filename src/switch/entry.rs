@@ -2,7 +2,7 @@
 //! parties, and is complete when it is written.
 
 use super::identity::Identity;
-use super::{Active, Output, Recording, Switch, route};
+use super::{Active, Output, Switch, route};
 use crate::base::{CallId, Mono, Now};
 use crate::call::{LegNo, Outcome};
 use crate::event::{Choice, Offered, Party, TransferResult, What};
@@ -12,7 +12,7 @@ impl Switch {
     /// The call's first entry.
     pub(super) fn write_offered(&mut self, now: Now, id: CallId, offered: Offered, out: &mut Vec<Output>) {
         if offered.recorded {
-            out.push(Output::Recording(Recording::Begins { call: id, at: now.mono }));
+            self.recording_begins(now, id, out);
         }
         self.write(now, id, What::Offered(Box::new(offered)), out);
     }
@@ -78,6 +78,7 @@ impl Switch {
     /// The call's last entry; the log has its end, with the figures of its record.
     pub(super) fn ended(&mut self, now: Now, id: CallId, outcome: Outcome, out: &mut Vec<Output>) {
         let Outcome { result, by, status, q850 } = outcome;
+        self.message_cut(now, id, out);
         self.write(now, id, What::Ended { result, by, status, q850 }, out);
         self.note_missed(now, id, result, out);
         self.outbound_over(now, id, &outcome, out);

@@ -119,6 +119,8 @@ pub struct Counters {
     pub unresolved: u64,
     pub no_port: u64,
     pub missing_prompts: u64,
+    /// Callers who would have left a message, and nothing could be recorded.
+    pub messages_refused: u64,
     /// Legs whose audio waited for a sign of the caller.
     pub withheld: u64,
     /// Parties whose media failed, which ended their call.

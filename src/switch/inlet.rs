@@ -106,6 +106,8 @@ impl Switch {
                 self.probe(now, leg, out);
                 (leg, |leg_no| call::Input::Silent { leg: leg_no })
             }
+            media::Event::Speaks { leg } => (leg, |_| call::Input::Speaks),
+            media::Event::Quiet { leg } => (leg, |_| call::Input::Quiet),
             media::Event::Audible { leg } => (leg, |leg_no| call::Input::Audible { leg: leg_no }),
             media::Event::Key { leg, key } => return self.key(now, leg, key, KeySource::Rtp, out),
         };

@@ -157,6 +157,7 @@ impl Switch {
                 line: identity.line.clone(),
                 loss: result,
                 wanted: active.wants_callback,
+                message: active.message.left,
             };
             self.lists.callbacks.missed(now.wall, missed, &mut keeps);
         }

@@ -18,6 +18,7 @@ mod joining;
 mod keys;
 mod leg;
 mod lists;
+mod message;
 mod outages;
 mod outbound;
 mod proof;
@@ -107,6 +108,8 @@ pub enum Input {
     },
     /// The journal cannot write (true) or can again (false).
     JournalDown(bool),
+    /// Recordings cannot be written (true) or can again (false).
+    RecorderDown(bool),
     /// The hops of a target in the order of preference, for [`Output::Resolve`] with the same number; none where its name
     /// has no address.
     Resolved {
@@ -213,8 +216,7 @@ pub struct Switch {
     resolving: Resolving,
     /// Calls in which two seats talk without a caller.
     lingering: BTreeSet<CallId>,
-    /// When what is left out of recordings ends by itself.
-    pauses: Timers<CallId>,
+    recorder: recording::Recorder,
 }
 
 /// A live call and what the switch must know to serve it.
@@ -242,6 +244,7 @@ struct Active {
     talked: bool,
     /// Its caller asked to be rung back.
     wants_callback: bool,
+    message: message::OfCaller,
     recording: recording::OfCall,
     /// A seat has placed it by its toolbar.
     outbound: Option<Box<outbound::Placing>>,
@@ -315,7 +318,7 @@ impl Switch {
             homes: registrar::Homes::default(),
             resolving: Resolving::new(seed),
             lingering: BTreeSet::new(),
-            pauses: Timers::default(),
+            recorder: recording::Recorder::default(),
             setup: Arc::new(setup),
             fixed,
             rng,
@@ -351,6 +354,7 @@ impl Switch {
             Input::Media { shard, event } => self.media_event(now, shard, event, out),
             Input::Journaled { ticket } => self.journaled(now, ticket, out),
             Input::JournalDown(down) => self.journal_changed(now, down, out),
+            Input::RecorderDown(down) => self.recorder.down = down,
             Input::Resolved { id, hops } => self.resolved(now, LegId(id), &hops, out),
             Input::Command { id, command } => self.commanded(now, id, command, out),
             Input::End => (self.draining, self.ending) = (true, true),
@@ -392,7 +396,7 @@ impl Switch {
     /// When to call [`Switch::tick`] at the latest.
     pub fn deadline(&self) -> Option<Mono> {
         let own = [self.ua.deadline(), self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
-        let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline(), self.pauses.next()];
+        let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline(), self.recorder.pauses.next()];
         let others = others.into_iter().chain([self.remote_deadline(), self.previews.deadline()]);
         let others = others.into_iter().chain([self.ua.registered().and_then(Registrar::deadline)]);
         own.into_iter().chain(others).flatten().min()

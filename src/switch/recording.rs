@@ -2,7 +2,7 @@
 //! call's: no move of the caller ends it, and what a seat has left out ends when that seat leaves the conversation.
 
 use super::{Fixed, Output, Recorded, Switch};
-use crate::base::{CallId, Mono, Now};
+use crate::base::{CallId, Mono, Now, Timers};
 use crate::call::LegNo;
 use crate::control::seat::RecordVerb;
 use crate::control::{SeatRefusal, Why};
@@ -32,12 +32,17 @@ pub enum Recording {
         call: CallId,
         at: Mono,
     },
+    /// It is over, and nothing of it is to be kept.
+    Discarded {
+        call: CallId,
+        at: Mono,
+    },
 }
 
 impl Recording {
     pub fn call(&self) -> CallId {
-        use Recording::{Begins, Ends, Turns};
-        let (Begins { call, .. } | Turns { call, .. } | Ends { call, .. }) = *self;
+        use Recording::{Begins, Discarded, Ends, Turns};
+        let (Begins { call, .. } | Turns { call, .. } | Ends { call, .. } | Discarded { call, .. }) = *self;
         call
     }
 }
@@ -64,6 +69,10 @@ pub(super) struct OfCall {
     /// The seat that paused or masked it, and its leg where it ends with it.
     seat: Option<Arc<str>>,
     leg: Option<LegNo>,
+    /// It is one of the calls that may be recorded at once.
+    pub counted: bool,
+    /// It is a message that is none.
+    pub discard: bool,
 }
 
 impl OfCall {
@@ -71,6 +80,17 @@ impl OfCall {
     pub fn new(on: bool, plan: Option<bool>) -> OfCall {
         OfCall { state: if on { State::On } else { State::Not }, plan, ..OfCall::default() }
     }
+}
+
+/// The recorder, as far as it is known here.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    /// Calls that it records now, of those that it may at once.
+    pub calls: usize,
+    /// It cannot write.
+    pub down: bool,
+    /// When what is left out of recordings ends by itself.
+    pub pauses: Timers<CallId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +127,7 @@ impl State {
 
 impl Fixed {
     fn records(&self) -> bool {
-        self.recorder || self.recorded != Recorded::None
+        self.recordings > 0 || self.recorded != Recorded::None
     }
 }
 
@@ -176,16 +196,17 @@ impl Switch {
         out: &mut Vec<Output>,
     ) {
         let Some(active) = self.calls.get_mut(&id) else { return };
+        active.recording.discard = false;
         let before = std::mem::replace(&mut active.recording.state, state);
         let action = action(before, state);
         let (seat, limit) = (active.recording.seat.clone(), active.setup.recording.pause_most);
         match state.ends_by_itself() {
-            true => self.pauses.set(id, now.mono.after(limit)),
-            false => self.pauses.cancel(&id),
+            true => self.recorder.pauses.set(id, now.mono.after(limit)),
+            false => self.recorder.pauses.cancel(&id),
         }
         let (call, at) = (id, now.mono);
         if before == State::Not {
-            out.push(Output::Recording(Recording::Begins { call, at }));
+            self.recording_begins(now, id, out);
             self.tap_all(id, out);
         } else {
             out.push(Output::Recording(Recording::Turns { call, at, keeping: keeping(state) }));
@@ -237,7 +258,7 @@ impl Switch {
 
     /// Those that have been left out for as long as that may be.
     pub(super) fn pauses_end(&mut self, now: Now, out: &mut Vec<Output>) {
-        while let Some(id) = self.pauses.pop(now.mono) {
+        while let Some(id) = self.recorder.pauses.pop(now.mono) {
             self.record_on(now, id, RecordingCause::Limit, out);
         }
     }
@@ -264,12 +285,29 @@ impl Switch {
         legs.into_iter().for_each(|leg_no| self.tap(id, leg_no, out));
     }
 
+    /// The recorder takes it if it does not record as many as it may.
+    pub(super) fn recording_begins(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        if let Some(active) = self.calls.get_mut(&id) {
+            active.recording.counted = self.recorder.calls < self.fixed.recordings;
+            self.recorder.calls += usize::from(active.recording.counted);
+        }
+        out.push(Output::Recording(Recording::Begins { call: id, at: now.mono }));
+    }
+
     /// The call is over.
     pub(super) fn recording_ends(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
-        self.pauses.cancel(&id);
-        if self.calls.get(&id).is_some_and(|active| active.recording.state != State::Not) {
-            out.push(Output::Recording(Recording::Ends { call: id, at: now.mono }));
+        self.recorder.pauses.cancel(&id);
+        let Some(recording) = self.calls.get_mut(&id).map(|active| &mut active.recording) else { return };
+        if recording.state == State::Not {
+            return;
         }
+        self.recorder.calls -= usize::from(std::mem::take(&mut recording.counted));
+        let (call, at) = (id, now.mono);
+        out.push(Output::Recording(if recording.discard {
+            Recording::Discarded { call, at }
+        } else {
+            Recording::Ends { call, at }
+        }));
     }
 }
 

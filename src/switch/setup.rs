@@ -45,8 +45,8 @@ pub struct Fixed {
     pub resolve_timeout: Duration,
     pub media: MediaSetup,
     pub recorded: Recorded,
-    /// There is a recorder, for whatever the plan, a queue or a verb wants recorded.
-    pub recorder: bool,
+    /// Calls that the recorder takes at once, for whatever the plan, a queue, a verb or a message wants recorded; 0: there is none.
+    pub recordings: usize,
     /// Before a call's id, it is the address at which a seat finds the call's ticket.
     pub tickets: Option<Arc<str>>,
     pub limits: Limits,

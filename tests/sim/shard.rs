@@ -73,7 +73,17 @@ impl Shard {
             | Command::Proven { leg }
             | Command::Keys { leg, .. }
             | Command::Inband { leg, .. }
+            | Command::Attend { leg, silence: None }
             | Command::SendKey { leg, .. } => self.known(leg),
+            // Callers say nothing, begin to speak, or have said all; the others hang up or speak until the limit.
+            Command::Attend { leg, silence: Some(silence) } => {
+                self.known(leg)?;
+                Ok(match rng.below(3) {
+                    0 => None,
+                    1 => Some(Later::new(soon, Event::Speaks { leg })),
+                    _ => Some(Later::new(now.after(silence), Event::Quiet { leg })),
+                })
+            }
             Command::Play { leg, source } => {
                 self.known(leg)?;
                 self.plays += 1;

@@ -26,10 +26,15 @@ pub fn address(host: u8) -> SocketAddr {
 pub fn setup(seats: &[&str]) -> Setup {
     let text = include_str!("../../dialplans/xishuangbanna.toml");
     let plan = Plan::parse("xishuangbanna.toml", text, &hotline::plan::built_in::load).unwrap();
-    let prompts = plan.prompts().iter().map(|p| prompt(&p.name, 5)).chain([prompt("music", 20), prompt("apology", 4)]).collect();
+    let prompts = plan
+        .prompts()
+        .iter()
+        .map(|p| prompt(&p.name, 5))
+        .chain([prompt("music", 20), prompt("apology", 4), prompt("message", 3), prompt("message-tone", 1)])
+        .collect();
     let unproven = Unproven { audio: Duration::from_millis(500), emergency: Duration::from_secs(2) };
     let fixed = Fixed {
-        recorder: true,
+        recordings: 1000,
         node: "test".to_owned(),
         tickets: None,
         listen: vec![(Proto::Udp, address(1))],

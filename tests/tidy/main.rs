@@ -73,6 +73,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "queue",
             "call::Policy",
             "call::Callers",
+            "call::Messages",
             "call::Survey",
             "call::Waiting",
             "call::spoken",

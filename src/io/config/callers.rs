@@ -1,9 +1,11 @@
 //! The caller's side of a configuration: announcements in queues, overflow, opinions, call-backs.
 
 use super::peers::Seat;
+use super::queues::MESSAGE;
 use super::schema::Config;
 use crate::base::Text;
 use crate::call::Callers;
+use crate::call::Messages;
 use crate::call::Survey;
 use crate::call::Waiting;
 use crate::call::spoken;
@@ -20,13 +22,15 @@ pub enum Overflow {
     Queue(String),
     Target { number: String, trunk: Option<String> },
     Callback,
+    Message,
 }
 
-/// Reads what stands in `overflow`: `queue:NAME`, `target:NUMBER`, `target:NUMBER@TRUNK`, `callback`.
+/// Reads what stands in `overflow`: `queue:NAME`, `target:NUMBER`, `target:NUMBER@TRUNK`, `callback`, `message`.
 pub fn overflow(text: &str) -> Result<Overflow, Text> {
     let number = |number: &str| number.chars().all(|c| c.is_ascii_digit()) && (2..=20).contains(&number.len());
     match (text, text.split_once(':')) {
         ("callback", _) => Ok(Overflow::Callback),
+        (MESSAGE, _) => Ok(Overflow::Message),
         (_, Some(("queue", name))) if !name.is_empty() => Ok(Overflow::Queue(name.to_owned())),
         (_, Some(("target", target))) => {
             let (digits, trunk) = target.split_once('@').map_or((target, None), |(digits, trunk)| (digits, Some(trunk)));
@@ -36,8 +40,8 @@ pub fn overflow(text: &str) -> Result<Overflow, Text> {
             Err(both!("`{digits}` is no number", "`{digits}` 不是号码"))
         }
         _ => Err(both!(
-            "`{text}` is none of queue:NAME, target:NUMBER, target:NUMBER@TRUNK, callback",
-            "`{text}` 应为 queue:队列、target:号码、target:号码@中继 或 callback"
+            "`{text}` is none of queue:NAME, target:NUMBER, target:NUMBER@TRUNK, callback, message",
+            "`{text}` 应为 queue:队列、target:号码、target:号码@中继、callback 或 message"
         )),
     }
 }
@@ -64,6 +68,10 @@ pub fn prompts(config: &Config) -> Vec<String> {
     }
     if queues().any(|queue| queue.overflow.iter().any(|text| text == "callback")) {
         names.extend([&config.callbacks.prompt, &config.callbacks.taken].into_iter().filter(|name| !name.is_empty()).cloned());
+    }
+    if queues().any(|queue| queue.overflow.iter().any(|text| text == MESSAGE)) {
+        names.extend([&config.messages.prompt, &config.messages.thanks].into_iter().filter(|name| !name.is_empty()).cloned());
+        names.push(spoken::TONE.to_owned());
     }
     names.extend(Some(&config.recording.notice).filter(|name| !name.is_empty()).cloned());
     names.extend(Some(&config.calls.blocked).filter(|name| !name.is_empty()).cloned());
@@ -107,6 +115,11 @@ pub fn callers(config: &Config) -> Callers {
         unheard: seats().filter(|(_, seat)| seat.is_remote()).map(|(name, _)| name.as_str().into()).collect(),
         blocked: named(&config.calls.blocked),
         callback_taken: named(&config.callbacks.taken),
+        messages: Messages {
+            least: config.messages.least,
+            silence: config.messages.silence,
+            thanks: named(&config.messages.thanks),
+        },
     }
 }
 
@@ -164,6 +177,11 @@ fn step(config: &Config, ring: Duration, text: &str) -> Option<Step> {
             key: config.callbacks.key.chars().next()?,
             wait: config.callbacks.wait,
         },
+        Overflow::Message => Step::Message {
+            prompt: config.messages.prompt.as_str().into(),
+            key: config.messages.key.chars().next()?,
+            most: config.messages.most,
+        },
     };
     Some(step)
 }
@@ -180,10 +198,13 @@ mod tests {
             ("target:12366", target("12366", None)),
             ("target:12366@tax", target("12366", Some("tax"))),
             ("callback", Overflow::Callback),
+            ("message", Overflow::Message),
         ] {
             assert_eq!(overflow(text), Ok(want), "{text}");
         }
-        for text in ["", "queue:", "queue", "target:", "target:abc", "target:1", "Callback", "seat:8001", "target:+8610"] {
+        for text in
+            ["", "queue:", "queue", "target:", "target:abc", "target:1", "Callback", "message:long", "seat:8001", "target:+8610"]
+        {
             assert!(overflow(text).is_err(), "{text}");
         }
     }

@@ -22,6 +22,7 @@ pub const LIVE: &[&str] = &[
     "limits.source_rate",
     "log.level",
     "media.prompts",
+    "messages",
     "outbound",
     "plan",
     "queues",

@@ -29,7 +29,7 @@ pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
 pub use media::Media;
 pub use peers::{Codec, Dtmf, LinesFrom, Seat, SignIn, Transport, Trunk};
-pub use queues::{Callbacks, Queue, QueueRecord, Survey, WhenNoSeat};
+pub use queues::{Callbacks, Messages, Queue, QueueRecord, Survey, WhenNoSeat};
 pub use registrar::{Algorithm, Registrar};
 pub use schema::*;
 

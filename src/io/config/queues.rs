@@ -118,6 +118,9 @@ pub enum QueueRecord {
     No,
 }
 
+/// The link of an overflow by which a message is left.
+pub const MESSAGE: &str = "message";
+
 /// A duration such as `20s`.
 pub fn wait(text: &str) -> Option<Duration> {
     text.parse::<jiff::SignedDuration>().ok()?.try_into().ok()
@@ -160,6 +163,21 @@ pub struct Callbacks {
     pub keep: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub lease: Duration,
+}
+
+/// How a caller whom nobody took leaves a message.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Messages {
+    pub prompt: String,
+    pub thanks: String,
+    pub key: String,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub most: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub least: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub silence: Duration,
 }
 
 /// The calls that seats place.

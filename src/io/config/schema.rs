@@ -4,7 +4,7 @@ use super::finding::KeyPlaces;
 use super::list::list;
 use super::media::Media;
 use super::peers::{Seat, Trunk};
-use super::queues::{Callbacks, Outbound, Queue, Survey};
+use super::queues::{Callbacks, Messages, Outbound, Queue, Survey};
 use super::registrar::Registrar;
 use crate::control::{FeatureCodes, Role, ShiftCode};
 use crate::io::process::log::Log;
@@ -33,6 +33,7 @@ pub struct Config {
     pub calls: Calls,
     pub survey: Survey,
     pub callbacks: Callbacks,
+    pub messages: Messages,
     pub outbound: Outbound,
     pub keys: Keys,
     pub limits: Limits,
@@ -281,7 +282,7 @@ pub struct Recording {
     /// Hotlines, or `all`; none: nothing is recorded.
     #[serde(deserialize_with = "list")]
     pub lines: Vec<String>,
-    /// Calls that the plan, queues, or seats by their verbs want recorded are recorded, too.
+    /// Calls that the plan, queues, or seats by their verbs want recorded are recorded, too, and messages taken.
     pub on_demand: bool,
     pub notice: String,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

@@ -102,7 +102,7 @@ pub fn fixed(config: &Config, (listen, tls): (&[SocketAddr], &[SocketAddr]), fit
         resolve_timeout: config.sip.resolve_timeout,
         media: media(config, fit),
         recorded: recorded(&config.recording.lines),
-        recorder: config.records(),
+        recordings: if config.records() { config.recording.calls } else { 0 },
         tickets: tickets(&config.http.public_url),
         limits: limits(&config.limits),
     }

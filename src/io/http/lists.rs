@@ -224,6 +224,7 @@ fn callback(row: &CallbackFact, times: &Zone, in_full: bool) -> Value {
         "call": row.call.to_string(),
         "loss": row.loss.name(),
         "wanted": row.wanted,
+        "messages": row.messages.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "seat": row.lease.as_ref().map(|lease| &lease.seat),
         "until": row.lease.as_ref().map(|lease| times.write(lease.until)),
         "under_way": row.lease.as_ref().is_some_and(|lease| lease.attempt.is_some()),

@@ -67,6 +67,7 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
             "Emergency calls that went on before their first entry was on the disk.",
             c.unwritten,
         ),
+        Metric::counter("messages_refused_total", "Messages that could not be recorded.", c.messages_refused),
         Metric::counter("no_route_total", "Parties that no trunk leads to.", c.no_route),
         Metric::counter("unresolved_total", "Parties whose host name had no address that may be called.", c.unresolved),
         Metric::counter("no_port_total", "Legs that found no free RTP port.", c.no_port),

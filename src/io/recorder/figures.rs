@@ -8,7 +8,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// In the order of their metrics.
-const STATES: [State; 6] = [State::Ready, State::Partial, State::Interrupted, State::Empty, State::Missing, State::Purged];
+const STATES: [State; 7] =
+    [State::Ready, State::Partial, State::Interrupted, State::Empty, State::Missing, State::Discarded, State::Purged];
 
 #[derive(Default)]
 pub struct Figures {
@@ -38,6 +39,11 @@ impl Figures {
             Ok(()) if self.down.swap(false, Ordering::Relaxed) => tracing::info!("recordings are written again"),
             Ok(()) => {}
         }
+    }
+
+    /// The last that was written could not be.
+    pub fn down(&self) -> bool {
+        self.down.load(Ordering::Relaxed)
     }
 
     /// Says in the log when there is too little room, and when there is enough again.

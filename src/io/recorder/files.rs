@@ -1,8 +1,8 @@
 //! The thread that writes calls' audio to their files, and does not mind what that takes: who makes the audio goes on.
 
-use super::FILES;
 use super::figures::Figures;
 use super::store::{PART, RecordingStore};
+use super::{Down, FILES};
 use crate::base::trap::{self, Trap};
 use crate::base::{CallId, Mono};
 use crate::io::clock;
@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// How often it is looked how much room is left.
 const LOOK: Duration = Duration::from_secs(1);
+/// It is tried whether anything can be written at every so many looks, and at each while nothing could.
+const PROBE: u64 = 10;
 /// Frames of silence that are written at once.
 const SILENCE: u64 = 8000;
 
@@ -29,6 +31,8 @@ pub enum Job {
     Audio { call: CallId, skipped: u64, bytes: Vec<u8> },
     /// These were all; some may have been lost on the way.
     Whole { call: CallId, lost: bool },
+    /// Nothing of it is to be kept.
+    Discarded { call: CallId },
     /// The call is not recorded: too many are.
     Missed { call: CallId },
 }
@@ -47,6 +51,10 @@ pub struct Files {
     pub done: Sender<Done>,
     pub open: BTreeMap<CallId, Open>,
     pub looked: Option<Mono>,
+    /// Is told when nothing can be written; what it was told last.
+    pub down: Down,
+    pub told: bool,
+    pub looks: u64,
 }
 
 /// A file that is being written.
@@ -77,7 +85,7 @@ impl Files {
     pub fn guarded(&mut self, job: Job) {
         let (call, size, last) = match &job {
             Job::Audio { call, bytes, .. } => (*call, bytes.len(), false),
-            Job::Whole { call, .. } | Job::Missed { call } => (*call, 0, true),
+            Job::Whole { call, .. } | Job::Discarded { call } | Job::Missed { call } => (*call, 0, true),
         };
         if threads::guarded(FILES, || self.take(job)).is_some() {
             return;
@@ -95,14 +103,18 @@ impl Files {
         match job {
             Job::Audio { call, skipped, bytes } => self.audio(call, skipped, &bytes),
             Job::Whole { call, lost } => self.whole(call, lost),
+            Job::Discarded { call } => {
+                self.open.remove(&call);
+                self.finish(Done { call, state: State::Discarded });
+            }
             Job::Missed { call } => self.finish(Done { call, state: State::Missing }),
         }
     }
 
     fn audio(&mut self, call: CallId, skipped: u64, bytes: &[u8]) {
+        let room = self.has_room();
         let open = self.open.entry(call).or_default();
         open.owed += skipped;
-        let room = self.figures.free.load(Ordering::Relaxed) >= self.min_free / 2;
         let written = if room { open.write(&self.store, call, bytes) } else { Err(io::ErrorKind::StorageFull.into()) };
         if written.is_err() {
             let frames = (bytes.len() / self.store.format.frame()) as u64;
@@ -112,6 +124,19 @@ impl Files {
         }
         self.figures.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
         self.figures.disk(written);
+        self.tell();
+    }
+
+    /// Those who would begin to be recorded hear of it.
+    fn tell(&mut self) {
+        let down = !self.has_room() || self.figures.down();
+        if std::mem::replace(&mut self.told, down) != down {
+            (self.down)(down);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.figures.free.load(Ordering::Relaxed) >= self.min_free / 2
     }
 
     fn whole(&mut self, call: CallId, lost: bool) {
@@ -139,9 +164,15 @@ impl Files {
             return;
         }
         self.looked = Some(now);
+        // Where messages alone are recorded, nobody would find out in time.
+        if self.figures.down() || self.looks.is_multiple_of(PROBE) {
+            self.figures.disk(probe(&self.store.folder));
+        }
+        self.looks += 1;
         let free = crate::io::journal::disk::free(&self.store.folder);
         self.figures.free.store(free, Ordering::Relaxed);
         self.figures.room(free, self.min_free);
+        self.tell();
     }
 }
 
@@ -166,11 +197,24 @@ impl Open {
     }
 }
 
+/// Tries whether anything can be written.
+fn probe(folder: &Path) -> io::Result<()> {
+    let path = folder.join("probe.part");
+    folders(folder)?;
+    let written = File::create(&path).and_then(|file| file.write_all_at(b".", 0));
+    fs::remove_file(&path).and(written)
+}
+
+fn folders(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 /// Nobody else reads it.
 fn create(store: &RecordingStore, path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    use std::os::unix::fs::OpenOptionsExt;
     if let Some(day) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(day)?;
+        folders(day)?;
     }
     let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(path)?;
     file.write_all_at(&store.format.header(0), 0)?;

@@ -116,7 +116,7 @@ impl Finalizer {
                     return;
                 }
             },
-            State::Empty | State::Missing | State::Purged => {
+            State::Empty | State::Missing | State::Discarded | State::Purged => {
                 // Perhaps a header, and then the disk was full.
                 let _ = self.store.file(call, PART).map(fs::remove_file);
                 Recorded::without_file(state)

@@ -67,7 +67,11 @@ pub struct Parts {
     /// None: nothing is recorded; what there is is finished and kept all the same.
     pub frames: Option<(Receiver<Frame>, Sink)>,
     pub seed: MapSeed,
+    /// Is told when recordings cannot be written (true) and can again (false).
+    pub down: Down,
 }
+
+pub type Down = Box<dyn Fn(bool) + Send>;
 
 /// The switch's end: which calls begin and end.
 #[derive(Clone)]
@@ -75,7 +79,7 @@ pub struct Notes(Sender<Recording>);
 
 impl Recorder {
     pub fn start(config: &Config, parts: Parts) -> Result<Recorder, Text> {
-        let Parts { journal, owed, clock, frames, seed } = parts;
+        let Parts { journal, owed, clock, frames, seed, down } = parts;
         let (store, audit) = (Arc::new(RecordingStore::of(config)?), Audit::of(&config.node.state));
         let (figures, stop) = (Arc::new(Figures::default()), Arc::new(AtomicBool::new(false)));
         let mut recorder = Recorder {
@@ -99,7 +103,8 @@ impl Recorder {
         let (jobs, wanted) = bounded(JOBS);
         figures.free.store(disk::free(&store.folder), Ordering::Relaxed);
         let min_free = config.recording.min_free;
-        let files = Files { store: store.clone(), figures: figures.clone(), min_free, done, open: BTreeMap::new(), looked: None };
+        let (open, looked, told, looks) = (BTreeMap::new(), None, false, 0);
+        let files = Files { store: store.clone(), figures: figures.clone(), min_free, done, open, looked, down, told, looks };
         recorder.thread(FILES, move || files.run(&wanted))?;
         let (notes, noted) = bounded(NOTES);
         recorder.notes = Some(Notes(notes));
@@ -236,6 +241,7 @@ impl Assembler {
             Recording::Begins { .. } => {}
             Recording::Turns { call, at, keeping } => self.recordings.turn(at, call, keeping),
             Recording::Ends { call, at } => self.recordings.end(at, call),
+            Recording::Discarded { call, at } => self.recordings.discard(at, call),
         }
     }
 
@@ -256,6 +262,10 @@ impl Assembler {
             Made::Whole { call, lost } => {
                 let lost = self.skipped.remove(&call).is_some() || lost;
                 send(&self.jobs, Job::Whole { call, lost });
+            }
+            Made::Discarded { call } => {
+                self.skipped.remove(&call);
+                send(&self.jobs, Job::Discarded { call });
             }
         }
     }

@@ -47,7 +47,14 @@ impl Bench {
         let (sink, frames) = tap::queue(1000);
         let owed = journal.reader(Zone::default()).unwrap().owed_recordings().unwrap();
         let (settler, clock) = (journal.settler(), journal.clock());
-        let parts = Parts { journal: settler, owed, clock, frames: Some((frames, sink.clone())), seed: MapSeed(1, 2) };
+        let parts = Parts {
+            journal: settler,
+            owed,
+            clock,
+            frames: Some((frames, sink.clone())),
+            seed: MapSeed(1, 2),
+            down: Box::new(|_| {}),
+        };
         let recorder = Recorder::start(&config, parts).unwrap();
         Bench { folder, config, journal, recorder, sink, ticket: 0 }
     }
@@ -249,7 +256,17 @@ impl Writing {
         let (store, figures) = (Arc::new(RecordingStore::of(&config).unwrap()), Arc::new(Figures::default()));
         figures.free.store(1000, Ordering::Relaxed);
         let (done, finished) = bounded(10);
-        let files = Files { store, figures, min_free: 2000, done, open: BTreeMap::new(), looked: Some(clock::mono()) };
+        let files = Files {
+            store,
+            figures,
+            min_free: 2000,
+            done,
+            open: BTreeMap::new(),
+            looked: Some(clock::mono()),
+            down: Box::new(|_| {}),
+            told: false,
+            looks: 1,
+        };
         Writing { files, done: finished, folder }
     }
 
@@ -369,7 +386,17 @@ fn a_panic_costs_one_recording_and_no_thread() {
     let (store, figures) = (Arc::new(RecordingStore::of(&config).unwrap()), Arc::new(Figures::default()));
     let (done, finished) = bounded(10);
     figures.free.store(u64::MAX, Ordering::Relaxed);
-    let mut files = Files { store, figures: figures.clone(), min_free: 0, done, open: BTreeMap::new(), looked: None };
+    let mut files = Files {
+        store,
+        figures: figures.clone(),
+        min_free: 0,
+        done,
+        open: BTreeMap::new(),
+        looked: None,
+        down: Box::new(|_| {}),
+        told: false,
+        looks: 1,
+    };
     let calls: Vec<CallId> = (0..2).map(|n| CallId::new(Wall(n), &mut Rng::from_number(n as u64 + 1))).collect();
     for (n, call) in calls.iter().enumerate() {
         figures.waiting.fetch_add(640, Ordering::Relaxed);

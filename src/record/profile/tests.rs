@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::{CallId, Mono, Wall};
 use crate::event::{By, Entry, Offered, Party, Result as CallResult, What};
+use crate::record::shape::LeftMessage;
 use crate::record::tests::joined;
 use crate::record::zone::Zone;
 use serde_json::json;
@@ -22,6 +23,21 @@ fn event(kind: Kind) -> CloudEvent {
         .map(|(seq, what)| Entry { call, seq, wall: Wall(1_638_288_000_000_000 + at(seq)), mono: Mono(at(seq) as u64), what })
         .collect();
     CloudEvent::new(&entries, kind, &Zone::default()).unwrap()
+}
+
+#[test]
+fn a_ticket_tells_a_message_with_its_length_and_its_recording() {
+    let mut event = event(Kind::Record);
+    let note = |event: &CloudEvent| {
+        let made = shipped("redmine-5").render(&update(), event).unwrap().unwrap();
+        body(&made)["issue"]["notes"].as_str().unwrap().to_owned()
+    };
+    assert!(note(&event).starts_with("通话结束 answered") && !note(&event).contains("留言"), "{}", note(&event));
+    let left = LeftMessage { ms: Some(12_400), recording: Some("the-call".into()), ..LeftMessage::default() };
+    event.data.message = Some(left.clone());
+    assert!(note(&event).ends_with("，留言 12 秒，录音 the-call"), "{}", note(&event));
+    event.data.message = Some(LeftMessage { recording: None, ..left });
+    assert!(!note(&event).contains("留言"), "{}", note(&event));
 }
 
 fn shipped(name: &str) -> Profile {

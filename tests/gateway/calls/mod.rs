@@ -10,6 +10,7 @@ mod gaps;
 mod keys;
 mod kills;
 mod merged;
+mod messages;
 mod modes;
 mod names;
 mod odd;

@@ -5,7 +5,7 @@ use super::plan::{QUEUES, SEATS, own_wrap_up, seconds};
 use super::world::{Day, Event, id};
 use hotline::base::Wall;
 use hotline::event::Result as Loss;
-use hotline::list::{Callbacks, Limits, Missed, Refusal};
+use hotline::list::{Callbacks, Limits, MessageLeft, Missed, Refusal};
 use hotline::queue::{Input, Priority};
 use hotline::seat::Party;
 use std::collections::BTreeMap;
@@ -69,7 +69,8 @@ impl Outbound {
     pub fn lost(&mut self, now: Wall, call: u64, (person, hotline): Who, loss: Loss) {
         let of: Arc<str> = QUEUES[hotline].into();
         let caller = person.to_string().into();
-        let missed = Missed { call: id(call), caller, hotline: of.clone(), line: of, loss, wanted: false };
+        let missed =
+            Missed { call: id(call), caller, hotline: of.clone(), line: of, loss, wanted: false, message: MessageLeft::No };
         self.list.missed(now, missed, &mut Vec::new());
         let new = || Row { id: id(call).to_string().into(), calls: 0, tried: 0, lease: None, rings_back: None };
         self.rows.entry((person, hotline)).or_insert_with(new).calls += 1;

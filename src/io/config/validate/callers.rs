@@ -3,7 +3,7 @@
 use super::Check;
 use crate::base::Text;
 use crate::io::config::callers::{self, Overflow};
-use crate::io::config::queues::QueueRecord;
+use crate::io::config::queues::{MESSAGE, Queue, QueueRecord};
 use crate::io::config::schema::Config;
 use crate::plan::{is_emergency, suggestion};
 use std::time::Duration;
@@ -13,6 +13,7 @@ const LEAST_EVERY: Duration = Duration::from_secs(10);
 const MOST_LINKS: usize = 8;
 const MOST_CALLBACKS: usize = 100_000;
 const MOST_RETRIES: u32 = 2;
+const LONGEST_MESSAGE: Duration = Duration::from_secs(30 * 60);
 
 fn nothing_recorded() -> Text {
     both!("nothing is recorded: set recording.on_demand = true", "未启用录音：请设 recording.on_demand = true")
@@ -34,6 +35,7 @@ impl Check<'_> {
             for text in &queue.overflow {
                 self.link(config, name, text);
             }
+            self.takes_messages(config, queue, &at("overflow"));
         }
         for (name, seat) in config.seats.iter().filter(|(_, seat)| seat.enabled && !seat.number.is_empty()) {
             self.require(callers::is_seat_number(&seat.number), &["seats", name, "number"], || {
@@ -41,6 +43,7 @@ impl Check<'_> {
             });
         }
         self.questions(config);
+        self.messages(config);
     }
 
     fn link(&mut self, config: &Config, queue: &str, text: &str) {
@@ -69,8 +72,39 @@ impl Check<'_> {
                 let known = config.trunks.iter().filter(|(_, trunk)| trunk.enabled).map(|(name, _)| name.as_str());
                 self.require(there, &at, || both!("no trunk `{trunk}`", "没有中继 `{trunk}`").then(&suggestion(&trunk, known)));
             }
-            Ok(Overflow::Target { .. } | Overflow::Callback) => {}
+            Ok(Overflow::Target { .. } | Overflow::Callback | Overflow::Message) => {}
         }
+    }
+
+    /// A message ends the call: only who could leave none goes on, and is not to wait for somebody once more.
+    fn takes_messages(&mut self, config: &Config, queue: &Queue, at: &[&str]) {
+        let Some(place) = queue.overflow.iter().position(|link| link == MESSAGE) else { return };
+        self.require(config.records(), at, nothing_recorded);
+        let rest = &queue.overflow[place + 1..];
+        self.require(rest.iter().all(|link| link == "callback"), at, || {
+            both!(
+                "goes on after `message`, which ends the call: only `callback` may follow, for when nothing can be recorded",
+                "`message` 之后通话结束：其后只可接 callback（用于无法录音时）"
+            )
+        });
+    }
+
+    fn messages(&mut self, config: &Config) {
+        let messages = &config.messages;
+        let at = |key| ["messages", key];
+        let one = messages.key.len() == 1 && messages.key.chars().all(|key| "0123456789*#".contains(key));
+        self.require(one, &at("key"), || both!("must be one key: 0-9, * or #", "应为一个按键：0-9、* 或 #"));
+        self.require(!messages.prompt.is_empty(), &at("prompt"), || both!("is empty", "不能为空"));
+        self.positive(messages.most, &at("most"));
+        self.positive(messages.least, &at("least"));
+        self.require(messages.most <= LONGEST_MESSAGE, &at("most"), || both!("is more than 30m", "不得长于 30m"));
+        self.require(messages.least < messages.most, &at("least"), || {
+            both!("no message would be kept: `most` is no longer", "不会保留任何留言：most 不比它长")
+        });
+        let in_time = messages.silence.is_zero() || messages.silence > messages.least;
+        self.require(in_time, &at("silence"), || {
+            both!("would end a message before it is long enough: `least` is no shorter; 0s is off", "不得短于 least；0s 表示关闭")
+        });
     }
 
     fn questions(&mut self, config: &Config) {
@@ -103,14 +137,40 @@ mod tests {
     use crate::plan::Source;
     use std::collections::BTreeMap;
 
+    /// The faults of a site file, in both languages.
+    fn findings(site: &str) -> Vec<String> {
+        let layers = Layers::new(Some(Source::new("site.toml", site)), BTreeMap::new());
+        let findings = validate(&layers.merge().unwrap(), &layers);
+        findings.iter().map(|finding| format!("{finding} {}", finding.told().zh)).collect()
+    }
+
+    #[test]
+    fn messages_that_nobody_could_leave_are_refused_where_they_stand() {
+        let queue = |overflow: &str| format!("[recording]\non_demand = true\n[queues.12345]\noverflow = {overflow}\n");
+        for (site, at, en, zh) in [
+            ("[queues.12345]\noverflow = ['message']\n", "2:", "nothing is recorded", "未启用录音"),
+            (&queue("['message', 'target:12366']"), "4:", "ends the call", "之后通话结束"),
+            (&queue("['message', 'message']"), "4:", "only `callback` may follow", "其后只可接"),
+            ("[messages]\nmost = '0s'\n", "2:", "0", "0"),
+            ("[messages]\nmost = '1h'\n", "2:", "is more than 30m", "不得长于 30m"),
+            ("[messages]\nleast = '0s'\n", "2:", "0", "0"),
+            ("[messages]\nleast = '2m'\n", "2:", "no message would be kept", "不会保留任何留言"),
+            ("[messages]\nsilence = '2s'\n", "2:", "long enough", "不得短于 least"),
+            ("[messages]\nkey = '##'\n", "2:", "must be one key", "应为一个按键"),
+            ("[messages]\nprompt = ''\n", "2:", "is empty", "不能为空"),
+        ] {
+            let found = findings(site);
+            let told = |one: &String| one.starts_with(&format!("site.toml:{at}")) && one.contains(en) && one.contains(zh);
+            assert!(found.iter().any(told), "{site}: {found:#?}");
+        }
+        for right in ["['message']", "['queue:12345', 'message', 'callback']", "['callback', 'message']"] {
+            assert!(!findings(&queue(right)).iter().any(|one| one.contains("message")), "{right}");
+        }
+    }
+
     #[test]
     fn a_queue_overflows_into_no_emergency_line() {
-        let found = |link: &str| {
-            let site = format!("[queues.12345]\noverflow = ['{link}']\n");
-            let layers = Layers::new(Some(Source::new("site.toml", &site)), BTreeMap::new());
-            let findings = validate(&layers.merge().unwrap(), &layers);
-            findings.iter().map(|finding| format!("{finding} {}", finding.told().zh)).collect::<Vec<_>>()
-        };
+        let found = |link: &str| findings(&format!("[queues.12345]\noverflow = ['{link}']\n"));
         for link in ["target:110", "target:0691110", "target:12110@loopback"] {
             let is =
                 |one: &String| one.starts_with("site.toml:2:") && one.contains("an emergency line") && one.contains("紧急热线");

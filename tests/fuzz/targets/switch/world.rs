@@ -303,6 +303,7 @@ impl World {
             | Command::Play { leg, .. }
             | Command::Keys { leg, .. }
             | Command::Inband { leg, .. }
+            | Command::Attend { leg, .. }
             | Command::SendKey { leg, .. }
             | Command::Tap { leg, .. } => *leg,
         };
