@@ -280,6 +280,8 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: O
 
 /// Headers that policy may look at or pass on.
 fn of_interest(header: &Header) -> bool {
-    use Name::{Authorization, Diversion, HistoryInfo, PAssertedIdentity, Privacy, UserAgent, XHotlineCallId};
-    matches!(header.name, PAssertedIdentity | Privacy | HistoryInfo | Diversion | XHotlineCallId | UserAgent | Authorization)
+    use Name::{Authorization, Contact, Diversion, HistoryInfo, PAssertedIdentity, PPreferredIdentity, Privacy, UserAgent};
+    let of_the_call = matches!(header.name, HistoryInfo | Diversion | Name::XHotlineCallId | UserAgent);
+    let of_the_caller = matches!(header.name, PAssertedIdentity | PPreferredIdentity | Privacy | Contact | Authorization);
+    of_the_call || of_the_caller
 }

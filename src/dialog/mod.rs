@@ -80,7 +80,8 @@ pub struct Incoming {
     /// The SIP Call-ID.
     pub call_id: Bytes,
     pub max_forwards: u8,
-    /// P-Asserted-Identity, Privacy, History-Info, Diversion, X-Hotline-Call-ID, Authorization and User-Agent as received.
+    /// P-Asserted-Identity, P-Preferred-Identity, Privacy, Contact, Authorization, History-Info, Diversion, X-Hotline-Call-ID and
+    /// User-Agent as received.
     pub headers: Vec<Header>,
     /// The offered codecs in the caller's order; none when the offer comes late (no SDP in the INVITE).
     pub offer: Option<Vec<Codec>>,

@@ -92,14 +92,16 @@ impl Switch {
     }
 
     pub(super) fn incoming(&mut self, now: Now, incoming: Incoming, out: &mut Vec<Output>) {
-        let Some(placer) = self.placer(&incoming) else {
+        let named = self.placer(&incoming);
+        let has_name = named.is_some();
+        let Some(placer) = named.or_else(|| self.nameless(&incoming).map(Placer::Seat)) else {
             return self.shed(now, &incoming, "its source was known a moment ago", out);
         };
         let incoming = match placer {
             Placer::Seat(seat) if self.setup.seats[seat].registers() => self.as_its_seat(seat, incoming),
             _ => incoming,
         };
-        if self.joins(now, &incoming, &placer, out) || self.dials_code(now, &incoming, &placer, out) {
+        if has_name && (self.joins(now, &incoming, &placer, out) || self.dials_code(now, &incoming, &placer, out)) {
             return;
         }
         let (mut decision, history) = self.decide(now, &incoming, &placer);
@@ -176,7 +178,7 @@ impl Switch {
     }
 
     /// A phone that registered is its seat's; any other seat says who it is and calls from its address; everything else is the
-    /// trunk whose source it is.
+    /// trunk whose source it is. None for one of several seats that does not say which, and for a source that is known no more.
     pub(super) fn placer(&self, incoming: &Incoming) -> Option<Placer> {
         let remote = incoming.flow.remote;
         if let Some(seat) = self.by_phone(incoming) {

@@ -133,7 +133,8 @@ impl Switch {
     }
 
     fn would_refuse(&self, now: Now, invite: &Incoming) -> Option<Cause> {
-        let Some(placer) = self.placer(invite) else { return Some(self.unavailable()) };
+        let placer = self.placer(invite).or_else(|| self.nameless(invite).map(Placer::Seat));
+        let Some(placer) = placer else { return Some(self.unavailable()) };
         // A caller that names nobody asks about the gateway: any ordinary call.
         let decision = invite.uri.user.is_some().then(|| self.decide(now, invite, &placer).0);
         let emergency = decision.as_ref().is_some_and(|decision| decision.mode == Mode::Emergency);

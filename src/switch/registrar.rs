@@ -5,13 +5,13 @@
 //! The flow of a live binding is its seat's. Somebody else at the same host (its NAT has others behind it) is asked for a
 //! password before it may call.
 
-use super::{Output, Switch, route};
+use super::{Output, Seat, Switch, identity, route};
 use crate::base::{Flow, LegId, Mono, Now, Rng};
 use crate::dialog::{self, Incoming};
 use crate::event::{BindingFact, BindingsFact, Fact, FactKind, Keep};
 use crate::queue;
 use crate::sip::digest;
-use crate::sip::{Method, Name, Request, Status};
+use crate::sip::{Method, Name, NameAddr, Request, Status};
 use crate::transaction::ServerId;
 use crate::ua::registrar::{Answer, Config, Figures, Kept, Outcome, Proof, Registrar};
 use std::collections::BTreeMap;
@@ -90,15 +90,20 @@ impl Switch {
     /// True for an INVITE whose sender must prove who it is: it comes from a phone's host, and from no phone that is known.
     pub(super) fn must_prove(&self, flow: Flow, request: &Request) -> bool {
         let Some(registrar) = self.ua.registered().filter(|_| request.method == Method::Invite) else { return false };
-        let host = flow.remote.ip();
-        self.access.find(host).is_none() && self.former.knows(host).is_none() && !registrar.is_direct(flow)
+        self.is_known_by_password(flow.remote.ip()) && !registrar.is_direct(flow)
+    }
+
+    /// Nobody is at this host but phones that register, or who would like to be one.
+    fn is_known_by_password(&self, host: IpAddr) -> bool {
+        self.access.find(host).is_none() && self.homes.knows(host)
     }
 
     /// Tells whether it does; then it may begin a call. Else it has its answer.
     pub(super) fn proves(&mut self, now: Now, id: ServerId, flow: Flow, request: &Request) -> bool {
         let before = self.failures();
+        let help = self.setup.plan.is_emergency(&identity::dialled(&request.uri));
         let Some(registrar) = self.ua.registrar() else { return false };
-        match registrar.prove(now.mono, flow, request) {
+        match registrar.prove(now.mono, flow, request, help) {
             Proof::Given(_) => return true,
             Proof::Unheard => self.ua.ignore(id),
             Proof::Missing(answer) => self.answer(now, id, request, answer),
@@ -183,13 +188,14 @@ impl Switch {
     pub(super) fn by_phone(&self, incoming: &Incoming) -> Option<usize> {
         let registrar = self.ua.registered()?;
         let of = |name: &Arc<str>| self.setup.seats.iter().position(|seat| seat.name == *name);
-        let here: Vec<usize> = registrar.at(incoming.flow).filter_map(of).collect();
-        if let Some(first) = here.first() {
-            let says = |index: &&usize| self.setup.seats.get(**index).is_some_and(|s| s.aor.user == incoming.from.uri.user);
-            // Several accounts of one phone are told apart by whom it says it is; one alone is itself whatever it says.
-            return here.iter().find(says).or(Some(first).filter(|_| here.len() == 1)).copied();
+        let mut here = registrar.at(incoming.flow).filter_map(of).peekable();
+        if here.peek().is_some() {
+            let first = here.next();
+            let here: Vec<usize> = first.into_iter().chain(here).collect();
+            // One account alone is itself whatever it says.
+            return self.named(incoming, &here).or(first.filter(|_| here.len() == 1));
         }
-        if self.access.find(incoming.flow.remote.ip()).is_some() {
+        if !self.is_known_by_password(incoming.flow.remote.ip()) {
             return None;
         }
         // It has been verified on its way here.
@@ -201,11 +207,40 @@ impl Switch {
         of(registrar.seat_of(&user?)?)
     }
 
+    /// The one of these seats that an INVITE says it is from. From may say nobody where the number is withheld; then the place
+    /// where the phone wants to be reached tells, as it registered it, or the identity that it asks for (RFC 3325 §9.2).
+    fn named(&self, incoming: &Incoming, seats: &[usize]) -> Option<usize> {
+        let said = |name: Name| {
+            let of = incoming.headers.iter().filter(move |header| header.name == name);
+            of.filter_map(|header| NameAddr::parse(&header.value)?.uri.user)
+        };
+        let user = |index: &usize, user: &str| self.setup.seats.get(*index).is_some_and(|s| s.aor.user.as_deref() == Some(user));
+        let reached = |index: &usize, user: &str| {
+            let bindings = |seat: &Seat| self.ua.registered().map_or(&[][..], |registrar| registrar.bindings(&seat.name));
+            let here = self.setup.seats.get(*index).into_iter().flat_map(bindings).filter(|it| it.flow() == incoming.flow);
+            here.into_iter().any(|binding| binding.contact().user.as_deref() == Some(user))
+        };
+        let find = |by: &dyn Fn(&usize, &str) -> bool, said: &str| seats.iter().find(|index| by(index, said)).copied();
+        let from = incoming.from.uri.user.as_deref().and_then(|said| find(&user, said));
+        let contact = || said(Name::Contact).find_map(|said| find(&reached, &said));
+        from.or_else(contact).or_else(|| said(Name::PPreferredIdentity).find_map(|said| find(&user, &said)))
+    }
+
+    /// A seat for an INVITE whose source has seats and which names none of them: there is no second line of it and no code, but
+    /// whoever may call is not refused for want of a name.
+    pub(super) fn nameless(&self, incoming: &Incoming) -> Option<usize> {
+        let registered = |seat: &Seat| {
+            let mut at = self.ua.registered().into_iter().flat_map(|registrar| registrar.at(incoming.flow));
+            at.any(|name| *name == seat.name)
+        };
+        self.setup.seats.iter().position(|seat| seat.owns(incoming.flow.remote.ip()) || registered(seat))
+    }
+
     /// The INVITE of a phone, as it is believed: it is its seat's, whatever it says of itself or of where it has been.
     pub(super) fn as_its_seat(&self, seat: usize, mut incoming: Incoming) -> Incoming {
         let Some(seat) = self.setup.seats.get(seat) else { return incoming };
         incoming.from.uri = seat.aor.clone();
-        incoming.headers.retain(|header| matches!(header.name, Name::UserAgent | Name::Privacy));
+        incoming.headers.retain(|header| matches!(header.name, Name::UserAgent | Name::Privacy | Name::Authorization));
         incoming
     }
 

@@ -115,6 +115,11 @@ impl Gateway {
         self.now.wall = wall;
     }
 
+    /// The configuration that it began with.
+    pub fn setup(&self) -> Setup {
+        self.setup.clone()
+    }
+
     /// Killed at once, and another begins with what was on the disk.
     pub fn begin_anew(&mut self) {
         (self.out, self.sent, self.open) = (Vec::new(), Vec::new(), BTreeMap::new());

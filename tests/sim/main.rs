@@ -21,6 +21,7 @@ mod net;
 mod outage;
 mod party;
 mod peer;
+mod phones;
 mod raw;
 mod records;
 mod refer;

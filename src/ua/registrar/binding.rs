@@ -35,6 +35,10 @@ impl Binding {
         self.flow
     }
 
+    pub fn contact(&self) -> &Uri {
+        &self.contact
+    }
+
     pub fn until(&self) -> Mono {
         self.until
     }

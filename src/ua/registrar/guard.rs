@@ -3,6 +3,7 @@
 use crate::base::{Mono, owner};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Sources that are remembered; the one that has failed longest ago makes room.
@@ -29,9 +30,10 @@ impl Suspect {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Record {
-    failures: u32,
+    /// One for each failure: the seat that was claimed, where there is one.
+    failures: Vec<Option<Arc<str>>>,
     last: Mono,
     /// It is not heard before.
     until: Mono,
@@ -48,24 +50,41 @@ impl Guard {
 
     /// It has failed. True when it is banned by that. What it tries while it is not heard prolongs nothing, so that a phone
     /// with the right password at the same host has its turn.
-    pub fn failed(&mut self, now: Mono, suspect: Suspect, tries: u32, ban: Duration) -> bool {
+    pub fn failed(&mut self, now: Mono, suspect: Suspect, claimed: Option<Arc<str>>, tries: u32, ban: Duration) -> bool {
         if self.0.len() >= MOST && !self.0.contains_key(&suspect) {
             self.forget(now, ban);
         }
-        let record = self.0.entry(suspect).or_insert(Record { failures: 0, last: now, until: now, banned: false });
-        if record.banned || now.since(record.last) > ban {
-            *record = Record { failures: 0, last: now, until: now, banned: false };
+        let innocent = || Record { failures: Vec::new(), last: now, until: now, banned: false };
+        let record = self.0.entry(suspect).or_insert_with(innocent);
+        if record.banned && record.until > now {
+            return false;
         }
-        record.failures += 1;
+        if record.banned || now.since(record.last) > ban {
+            *record = innocent();
+        }
+        record.failures.push(claimed);
         record.last = now;
-        record.banned = record.failures >= tries;
-        let wait = match record.failures.checked_sub(FREE + 1) {
+        let failures = u32::try_from(record.failures.len()).unwrap_or(u32::MAX);
+        record.banned = failures >= tries;
+        let wait = match failures.checked_sub(FREE + 1) {
             _ if record.banned => ban,
             None => Duration::ZERO,
             Some(doublings) => Duration::from_secs(1).saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(ban),
         };
         record.until = now.after(wait);
         record.banned
+    }
+
+    /// This seat has proved itself: what was tried in its name is forgiven, and nothing that was tried in another's. A ban
+    /// lasts its time.
+    pub fn proved(&mut self, suspects: [Suspect; 2], seat: &Arc<str>) {
+        for suspect in suspects {
+            let Some(record) = self.0.get_mut(&suspect).filter(|record| !record.banned) else { continue };
+            record.failures.retain(|claimed| claimed.as_ref() != Some(seat));
+            if record.failures.is_empty() {
+                self.0.remove(&suspect);
+            }
+        }
     }
 
     /// Sources that are remembered.
@@ -104,20 +123,20 @@ mod tests {
         let mut waits = Vec::new();
         let mut now = 0;
         for _ in 0..6 {
-            let banned = guard.failed(at(now), host.clone(), 6, BAN);
+            let banned = guard.failed(at(now), host.clone(), None, 6, BAN);
             let heard = (now..).find(|second| guard.hears(at(*second), &host)).unwrap();
             waits.push((heard - now, banned));
             now = heard;
         }
         assert_eq!(waits, [(0, false), (0, false), (1, false), (2, false), (4, false), (600, true)]);
-        assert!(!guard.failed(at(now), host.clone(), 6, BAN) && guard.hears(at(now), &host), "it begins anew");
+        assert!(!guard.failed(at(now), host.clone(), None, 6, BAN) && guard.hears(at(now), &host), "it begins anew");
     }
 
     #[test]
     fn the_table_is_bounded() {
         let mut guard = Guard::default();
         for n in 0..(MOST as u32 + 100) {
-            guard.failed(at(u64::from(n) / 100), Suspect::host(std::net::Ipv4Addr::from(n).into()), 1, BAN);
+            guard.failed(at(u64::from(n) / 100), Suspect::host(std::net::Ipv4Addr::from(n).into()), None, 1, BAN);
         }
         assert_eq!(guard.0.len(), MOST);
         assert!(guard.hears(at(50), &Suspect::host([0, 0, 0, 0].into())), "the oldest has made room");

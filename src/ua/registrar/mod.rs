@@ -207,7 +207,7 @@ impl Registrar {
 
     /// Answers a REGISTER.
     pub fn register(&mut self, now: Now, flow: Flow, request: &Request) -> Outcome {
-        let seat = match self.prove(now.mono, flow, request) {
+        let seat = match self.prove(now.mono, flow, request, false) {
             Proof::Given(seat) => seat,
             Proof::Unheard => return Outcome::Silence,
             Proof::Missing(answer) => return Outcome::Answer(answer),

@@ -4,7 +4,7 @@ use super::guard::Suspect;
 use super::{Answer, Denied, Registrar};
 use crate::base::{Flow, Mono};
 use crate::sip::digest::{self, Algorithm, Rejected, Secret};
-use crate::sip::{Header, Name, Request, Uri};
+use crate::sip::{Header, Method, Name, Request, Uri};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -27,18 +27,23 @@ impl Registrar {
         self.is_direct(flow) || self.is_home(host) || self.guard.hears(now, &Suspect::host(host))
     }
 
-    /// Looks for the proof of a REGISTER, or of an INVITE that comes from beside the flows of phones.
-    pub fn prove(&mut self, now: Mono, flow: Flow, request: &Request) -> Proof {
+    /// Looks for the proof of a REGISTER, or of an INVITE that comes from beside the flows of phones. A call for help is heard
+    /// whatever others at its host have done: it is asked for its password, and goes on with the right one. A wrong one has no
+    /// answer then, and costs nobody more.
+    pub fn prove(&mut self, now: Mono, flow: Flow, request: &Request, help: bool) -> Proof {
         let ours = request.headers.all(&Name::Authorization).find(|value| self.is_for_us(value)).cloned();
         let answered = ours.as_deref().and_then(digest::Answer::parse);
         let claimed = match &answered {
             Some(answer) => Some(answer.user.clone()),
-            None => request.headers.to().and_then(|to| to.uri.user),
+            None => sender(request),
         };
-        let suspect = self.suspect(flow.remote.ip(), claimed.as_deref());
-        if !self.is_direct(flow) && !self.guard.hears(now, &suspect) {
-            self.figures.unheard += 1;
-            return Proof::Unheard;
+        let host = flow.remote.ip();
+        let suspect = self.suspect(host, claimed.as_deref());
+        // By its own flow a phone is heard as itself, and not when it tries another's name.
+        let own = claimed.as_deref().and_then(|user| self.seat_of(user)).is_some_and(|seat| self.at(flow).any(|at| at == seat));
+        let heard = own || self.guard.hears(now, &suspect);
+        if !heard && !help {
+            return self.unheard();
         }
         let Some(value) = ours else { return Proof::Missing(self.challenge(now, claimed.as_deref(), false)) };
         let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
@@ -48,14 +53,29 @@ impl Registrar {
         };
         match self.digest.verify(now, &value, &method, &request.body, secret) {
             // RFC 7616 §3.4.6: it was made for this request, and not taken from another.
-            Ok(verified) if means(&verified.uri, &request.uri) => match accounts.get(&verified.user) {
-                Some(account) => Proof::Given(account.seat.clone()),
-                None => self.fails(now, suspect, claimed.as_deref(), 401),
-            },
+            Ok(verified) if means(&verified.uri, &request.uri) && accounts.contains_key(&verified.user) => {
+                self.proved(host, &verified.user)
+            }
             Err(Rejected::Stale) => Proof::Missing(self.challenge(now, claimed.as_deref(), true)),
+            _ if !heard => {
+                self.figures.failed += 1;
+                self.unheard()
+            }
             Err(Rejected::Wrong) => self.fails(now, suspect, claimed.as_deref(), 401),
             Ok(_) | Err(Rejected::Malformed) => self.fails(now, suspect, None, 400),
         }
+    }
+
+    /// Its sender has proved to be this user.
+    fn proved(&mut self, host: IpAddr, user: &str) -> Proof {
+        let Some(seat) = self.seat_of(user).cloned() else { return Proof::Unheard };
+        self.guard.proved([Suspect::host(host), Suspect::user(host, user)], &seat);
+        Proof::Given(seat)
+    }
+
+    fn unheard(&mut self) -> Proof {
+        self.figures.unheard += 1;
+        Proof::Unheard
     }
 
     fn is_for_us(&self, value: &[u8]) -> bool {
@@ -73,7 +93,8 @@ impl Registrar {
 
     fn fails(&mut self, now: Mono, suspect: Suspect, user: Option<&str>, status: u16) -> Proof {
         self.figures.failed += 1;
-        if self.guard.failed(now, suspect, self.config.tries, self.config.ban) {
+        let claimed = user.and_then(|user| self.seat_of(user)).cloned();
+        if self.guard.failed(now, suspect, claimed, self.config.tries, self.config.ban) {
             self.figures.bans += 1;
         }
         Proof::Missing(match status {
@@ -93,6 +114,12 @@ impl Registrar {
         let headers = challenges.map(|challenge| Header::printed(Name::WwwAuthenticate, challenge)).collect();
         Answer { status: 401, reason: "", headers, proved: false }
     }
+}
+
+/// The one who sends it as it says: To is who registers (RFC 3261 §10.2), and in an INVITE who is called.
+fn sender(request: &Request) -> Option<String> {
+    let address = if request.method == Method::Register { request.headers.to() } else { request.headers.from() };
+    address?.uri.user
 }
 
 fn means(written: &str, uri: &Uri) -> bool {

@@ -148,3 +148,31 @@ fn a_name_that_acts_on_a_terminal_is_kept_without_what_acts() {
     let kept = &registrar.kept(at(0), "seat-1001")[0];
     assert_eq!((kept.agent.as_str(), kept.contact.as_str()), ("Evil[2J31m phone", "sip:1001@10.0.0.7:5060"));
 }
+
+/// Failures are in a row: what somebody mistyped is over with the right password. What was tried in another's name is not.
+#[test]
+fn a_seat_that_proves_itself_is_forgiven_its_own_failures_and_nobody_else_s() {
+    let mut registrar = registrar();
+    let mistypes = |registrar: &mut Registrar, user, now| {
+        let mut phone = Phone::new(user, "wrong", flow(Proto::Udp, UDP));
+        status(&phone.registers(registrar, at(now), &[CONTACT]))
+    };
+    for hour in 0..10 {
+        let now = hour * 300;
+        assert_eq!([mistypes(&mut registrar, "1001", now), mistypes(&mut registrar, "1001", now + 1)], [401, 401]);
+        let mut right = Phone::new("1001", "right", flow(Proto::Udp, UDP));
+        right.call_id = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"][hour as usize];
+        assert_eq!(status(&right.registers(&mut registrar, at(now + 2), &[CONTACT])), 200);
+    }
+    assert_eq!((registrar.figures().bans, registrar.figures().suspects), (0, 0));
+    // By its own flow, one who has a password guesses another's no longer than anybody.
+    let mut scene = Scene::new();
+    let mut statuses = Vec::new();
+    for second in 10..60 {
+        let mut guess = Phone::new("1001", "guess", flow(Proto::Udp, THIEF));
+        statuses.push(status(&guess.registers(&mut scene.registrar, at(second), &[CONTACT])));
+        assert_eq!(status(&scene.other.registers(&mut scene.registrar, at(second), &[])), 200);
+    }
+    assert_eq!(scene.registrar.figures().bans, 1);
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 5 + 4, "{statuses:?}");
+}
