@@ -19,7 +19,8 @@ const LENGTH: usize = 24;
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// A password that people choose has no fewer.
 const SHORTEST: usize = 12;
-const LONGEST: u64 = 256;
+/// In bytes.
+const LONGEST: usize = 256;
 
 #[derive(Args)]
 pub struct Question {
@@ -179,7 +180,7 @@ fn set(config: &Config, path: &Path, which: &Which, again: bool) -> Result<(), T
         }
         _ => {}
     }
-    let password = if which.stdin { typed(user)? } else { made()? };
+    let password = if which.stdin { typed(std::io::stdin().lock(), user)? } else { made()? };
     credentials.set(user, realm, &password);
     credentials.write(path)?;
     match which.stdin {
@@ -244,11 +245,16 @@ fn made() -> Result<String, Text> {
     Ok((0..LENGTH).map(letter).collect())
 }
 
-fn typed(user: &str) -> Result<String, Text> {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().take(LONGEST).read_line(&mut line);
-    read.map_err(|_| both!("the password cannot be read", "无法读取密码"))?;
-    let password = line.trim_end_matches(['\r', '\n']);
+fn typed(input: impl BufRead, user: &str) -> Result<String, Text> {
+    let unread = || both!("the password cannot be read", "无法读取密码");
+    let mut line = Vec::new();
+    // With the end of the line, and one byte more than is taken.
+    input.take(LONGEST as u64 + 3).read_until(b'\n', &mut line).map_err(|_| unread())?;
+    let end = line.iter().rposition(|b| !b"\r\n".contains(b)).map_or(0, |last| last + 1);
+    if end > LONGEST {
+        return Err(both!("a password has at most {LONGEST} bytes", "密码最多 {LONGEST} 字节"));
+    }
+    let password = std::str::from_utf8(&line[..end]).map_err(|_| unread())?;
     let good = password.chars().count() >= SHORTEST && !password.contains(user) && !password.chars().any(char::is_control);
     match good {
         true => Ok(password.to_owned()),
@@ -256,5 +262,22 @@ fn typed(user: &str) -> Result<String, Text> {
             "a password has at least {SHORTEST} characters, in one line, and does not hold the user's name",
             "密码至少 {SHORTEST} 个字符，写在一行内，且不含用户名"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_taken_whole_or_not_at_all() {
+        let typed = |text: &str| typed(text.as_bytes(), "1001").map_err(|why| why.told(crate::base::Tongue::English).to_owned());
+        let longest = "p".repeat(LONGEST);
+        for end in ["", "\n", "\r\n", "\nmore"] {
+            assert_eq!(typed(&format!("{longest}{end}")), Ok(longest.clone()));
+            assert_eq!(typed(&format!("{longest}p{end}")), Err("a password has at most 256 bytes".to_owned()));
+        }
+        assert!(typed(&"密".repeat(86)).is_err() && typed(&"密".repeat(85)).is_ok());
+        assert!(typed("short\n").is_err() && typed("it holds 1001 itself\n").is_err());
     }
 }
