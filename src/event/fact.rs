@@ -56,7 +56,7 @@ pub struct SeatFact {
     /// The intent that is to follow.
     pub next: Option<(Intent, Author)>,
     pub by: Author,
-    /// Somebody with a toolbar is signed in.
+    /// The one who has signed in, by a toolbar or a code.
     pub holder: Option<Author>,
     pub device: Device,
     /// None: those of the configuration.

@@ -221,6 +221,11 @@ impl Author {
         Author { kind: AuthorKind::Phone, name: seat.clone() }
     }
 
+    /// A program that tells by signs of life whether its person is there.
+    pub fn is_toolbar(&self) -> bool {
+        !matches!(self.kind, AuthorKind::Phone | AuthorKind::Gateway)
+    }
+
     pub fn seat(seat: &Arc<str>) -> Author {
         Author { kind: AuthorKind::Seat, name: seat.clone() }
     }

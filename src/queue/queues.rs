@@ -60,7 +60,9 @@ impl Queues {
     /// queue that went away serves those inside by the seats that it had.
     pub fn reload(&mut self, now: Now, seats: Vec<Seat>, queues: Vec<Queue>, out: &mut Vec<Output>) {
         self.configure(seats, queues);
-        self.seats.date(now.mono);
+        self.seats.begin(now.mono);
+        let names: Vec<Arc<str>> = self.seats.names().cloned().collect();
+        names.iter().for_each(|seat| self.list(seat));
         for (call, waiter) in &mut self.waiters {
             if let Some(queue) = self.queues.get_mut(&waiter.queue) {
                 waiter.group.need = queue.need(waiter.skill.as_ref());

@@ -9,25 +9,24 @@
 //! **Absence.** A seat that let it ring, or that cannot be reached, is in doubt until it shows life. It rests longer each
 //! time, up to the queue's bound.
 
+#[cfg(test)]
+mod begin_tests;
 mod refusal;
 mod shift;
 #[cfg(test)]
 mod shift_tests;
 mod shifts;
-mod snapshot;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use refusal::Refusal;
 pub use shift::{Rules, Shift, SignIn, Wish};
-pub use snapshot::SeatsSnapshot;
 pub use state::{DeviceState, SeatState};
 
 use crate::base::{CallId, Mono, Target, Timers};
-use crate::event::seat::{Author, LogoutWhy, RingCause, Skills};
+use crate::event::seat::{RingCause, Skills};
 use crate::event::{Intent, SeatWhat};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +59,7 @@ pub struct Party<'a> {
 }
 
 /// The queue's hold on a seat for one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
     Ringing,
     /// In conversation, or kept for a caller that may come back.
@@ -68,7 +67,7 @@ pub enum Lease {
 }
 
 /// One call's use of one seat.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Use {
     lease: Option<Lease>,
     /// It came by a queue, which counts its work.
@@ -76,10 +75,8 @@ struct Use {
     party: bool,
     placed: bool,
     /// It was joined to somebody.
-    #[serde(default)]
     talked: bool,
     /// How long it may write about the call, where its queue says so.
-    #[serde(default)]
     wrap_up: Option<Duration>,
 }
 
@@ -97,14 +94,17 @@ pub struct Seats {
     over: Vec<(Arc<str>, CallId, Option<Duration>)>,
     /// Lines for the log of seats that nobody has taken yet.
     news: Vec<(Arc<str>, SeatWhat)>,
+    /// Seats whose facts have changed without a line.
+    unkept: BTreeSet<Arc<str>>,
     serial: u64,
 }
 
 impl Seats {
     /// Takes a new configuration. A seat that it does not name finishes its calls. An operator who reloads may have seen to
     /// a phone that was missed: it begins anew.
+    /// [`Seats::begin`] says what follows.
     pub fn configure(&mut self, seats: Vec<Seat>) {
-        self.missed.clear();
+        let doubted = std::mem::take(&mut self.missed);
         for state in self.all.values_mut() {
             (state.channels, state.misses, state.rests_until) = (0, 0, None);
             state.bindings.clear();
@@ -118,6 +118,8 @@ impl Seats {
             state.adopt(seat.rules, seat.skills, new);
             self.timers.update(seat.name, state.shift.deadline(&state.rules));
         }
+        let back = doubted.into_iter().filter(|seat| !self.bindings(seat).is_empty()).collect::<Vec<_>>();
+        self.news.extend(back.into_iter().map(|seat| (seat, SeatWhat::DeviceBack)));
     }
 
     pub fn get(&self, seat: &str) -> Option<&SeatState> {
@@ -140,10 +142,9 @@ impl Seats {
         }
         self.missed.remove(seat);
         if let Some((name, state)) = self.all.remove_entry(seat)
-            && state.rules.sign_in != SignIn::Always
             && state.shift.intent != Intent::LoggedOut
         {
-            self.news.push((name, SeatWhat::LoggedOut { by: Author::gateway(), why: LogoutWhy::Removed }));
+            self.removed(name);
         }
     }
 
@@ -220,7 +221,7 @@ impl Seats {
         }
     }
 
-    /// The seat did something: it is the shortest idle now. (Ringing in vain is no work: it keeps its place.)
+    /// The seat did something, or rang in vain: it is the shortest idle now.
     pub fn worked(&mut self, seat: &str) {
         self.serial += 1;
         if let Some(state) = self.all.get_mut(seat) {
@@ -276,18 +277,22 @@ impl Seats {
         }
     }
 
-    /// After a panic: `call` uses nothing any more, a lease that `leased` does not know is none, and every count follows from
-    /// what is left.
+    /// After a panic: every count follows from the uses. Then `call` uses nothing any more, and a lease that `leased` does not
+    /// know is none: each ends like any other.
     pub fn recover(&mut self, call: Option<CallId>, leased: impl Fn(CallId, &Arc<str>) -> bool) {
-        self.uses.retain(|(of, seat), it| {
-            it.lease = it.lease.filter(|lease| *lease == Lease::Talking || leased(*of, seat));
-            Some(*of) != call && (it.lease.is_some() || it.party)
-        });
         for state in self.all.values_mut() {
             (state.ringing, state.taken, state.placed) = (0, 0, 0);
         }
         for ((_, seat), of) in &self.uses {
             self.all.entry(seat.clone()).or_default().count(*of);
+        }
+        for (of, seat) in self.uses.keys().cloned().collect::<Vec<_>>() {
+            let known = self.lease(of, &seat) != Some(Lease::Ringing) || leased(of, &seat);
+            match Some(of) == call {
+                true => _ = self.change(of, &seat, |of| (of.lease, of.party, of.placed) = (None, false, false)),
+                false if known => {}
+                false => _ = self.change(of, &seat, |of| of.lease = None),
+            }
         }
     }
 

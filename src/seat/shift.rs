@@ -90,6 +90,8 @@ pub struct Shift {
     pub intent: Intent,
     pub by: Author,
     pub since: Mono,
+    /// How long it had lasted by then, in a process before this one: perhaps since before this machine started.
+    pub earlier: Duration,
     /// When it ends by itself or, for a break, should have ended.
     pub until: Option<Mono>,
     pub overdue: bool,
@@ -101,15 +103,16 @@ pub struct Shift {
     pub auto_answer: bool,
     /// Calls in vain since it last talked, by their causes.
     pub missed: Misses,
-    /// The one who has signed in by a toolbar.
+    /// The one who has signed in, by a toolbar or a code.
     pub holder: Option<Author>,
-    /// When that toolbar was heard last.
+    /// When that toolbar was heard last. Of a seat that is signed in by its phone: when the process before this one died with the
+    /// phone's connection.
     pub heard: Option<Mono>,
 }
 
 impl Default for Shift {
     fn default() -> Shift {
-        Shift::new(Intent::Ready)
+        Shift::new(Intent::LoggedOut)
     }
 }
 
@@ -117,6 +120,8 @@ impl Default for Shift {
 pub(super) struct At<'a> {
     pub now: Mono,
     pub in_use: bool,
+    /// There is a place where it can be reached.
+    pub there: bool,
     pub rules: &'a Rules,
 }
 
@@ -126,6 +131,7 @@ impl Shift {
             intent,
             by: Author::gateway(),
             since: Mono(0),
+            earlier: Duration::ZERO,
             until: None,
             overdue: false,
             next: None,
@@ -138,9 +144,18 @@ impl Shift {
         }
     }
 
+    /// How long the intent has held.
+    pub fn lasts(&self, now: Mono) -> Duration {
+        now.since(self.since).saturating_add(self.earlier)
+    }
+
     /// It takes calls of queues.
     pub fn is_ready(&self) -> bool {
         self.intent == Intent::Ready
+    }
+
+    fn has_toolbar(&self) -> bool {
+        self.holder.as_ref().is_some_and(Author::is_toolbar)
     }
 
     /// It is signed in and takes no calls of queues now.
@@ -206,14 +221,16 @@ impl Shift {
         log: &mut Vec<SeatWhat>,
     ) -> Result<(), Refusal> {
         let another = self.holder.as_ref().is_some_and(|holder| *holder != by);
+        // A phone that dials a code says nothing more by itself.
+        let heard = by.is_toolbar().then_some(at.now);
         if self.holder.is_some() && !another {
-            self.heard = Some(at.now);
+            self.heard = heard;
             return Ok(());
         }
         if another && !force {
             return Err(Refusal::Taken);
         }
-        (self.heard, self.device, self.skills, self.next) = (Some(at.now), device, skills, None);
+        (self.heard, self.device, self.skills, self.next) = (heard, device, skills, None);
         (self.holder, self.auto_answer) = (Some(by.clone()), false);
         self.missed.clear();
         log.push(SeatWhat::LoggedIn { by: by.clone(), device, kicked: another });
@@ -266,13 +283,13 @@ impl Shift {
         if matches!(self.intent, Intent::Break { kind: BreakKind::Missed, .. }) {
             self.missed.clear();
         }
-        (self.intent, self.by, self.since, self.overdue) = (intent, by, now, false);
+        (self.intent, self.by, self.since, self.earlier, self.overdue) = (intent, by, now, Duration::ZERO, false);
     }
 
     fn extend(&mut self, at: &At<'_>, more: u64, by: Author, log: &mut Vec<SeatWhat>) -> Result<(), Refusal> {
         let (Intent::WrapUp { .. }, Some(until)) = (&self.intent, self.until) else { return Err(Refusal::NotInWrapUp) };
         let until = until.after(Duration::from_secs(more));
-        if until > self.since.after(at.rules.wrap_up_most) {
+        if until.since(at.now) + self.lasts(at.now) > at.rules.wrap_up_most {
             return Err(Refusal::TooLong);
         }
         self.until = Some(until);
@@ -288,8 +305,31 @@ impl Shift {
         self.set(at.now, intent, by, log);
     }
 
-    /// No call of the process before this one is left: what was wished for after them holds now.
-    pub(super) fn begin(&mut self, at: &At<'_>, log: &mut Vec<SeatWhat>) {
+    /// A process begins, or a configuration. `before`: the way in which the seat signed in until now; none for a seat that is new.
+    pub(super) fn begin(&mut self, at: &At<'_>, before: Option<SignIn>, log: &mut Vec<SeatWhat>) {
+        if before.is_none() {
+            self.since = at.now;
+            // The first line of a seat that never signs in: figures count from here.
+            log.extend(self.is_ready().then(|| SeatWhat::Ready { by: self.by.clone() }));
+        }
+        match at.rules.sign_in {
+            SignIn::Always if self.intent == Intent::LoggedOut => {
+                *self = Shift { since: at.now, ..Shift::new(Intent::LoggedOut) };
+                self.set(at.now, Intent::Ready, Author::gateway(), log);
+            }
+            SignIn::Registration if at.there && before != Some(SignIn::Registration) => {
+                self.registered(at, true, self.by.clone(), log);
+            }
+            // Its phone has as long as a toolbar to be there again.
+            SignIn::Registration if !at.there && self.heard.is_none() && self.intent != Intent::LoggedOut => {
+                match at.rules.heartbeat.is_zero() {
+                    true => self.sign_out(at, LogoutWhy::Unregistered, log),
+                    false => self.heard = Some(at.now),
+                }
+            }
+            _ => {}
+        }
+        // No call of the process before this one is left: what was wished for after them holds now.
         if !at.in_use
             && !matches!(self.intent, Intent::WrapUp { .. })
             && let Some((intent, by)) = self.next.take()
@@ -324,9 +364,9 @@ impl Shift {
         }
     }
 
-    /// It has talked to somebody: what it missed before is over.
-    pub(super) fn talked(&mut self) {
-        self.missed.clear();
+    /// It has talked to somebody: what it missed before is over. True where there was something.
+    pub(super) fn talked(&mut self) -> bool {
+        !std::mem::take(&mut self.missed).is_empty()
     }
 
     /// The time has come for what happens by itself.
@@ -347,13 +387,17 @@ impl Shift {
             match at.in_use {
                 // After its call: then it is looked at again.
                 true => self.heard = Some(at.now.after(LOOK_AGAIN).before(at.rules.heartbeat)),
-                false => self.sign_out(at, LogoutWhy::Heartbeat, log),
+                false if self.has_toolbar() => self.sign_out(at, LogoutWhy::Heartbeat, log),
+                false => self.sign_out(at, LogoutWhy::Unregistered, log),
             }
         }
     }
 
-    /// Its phone is registered, or not any more.
+    /// Its phone is there, or not any more. A registration that is only renewed is no news: it signs nobody in who has signed out.
     pub(super) fn registered(&mut self, at: &At<'_>, is: bool, by: Author, log: &mut Vec<SeatWhat>) {
+        if is && !self.has_toolbar() {
+            self.heard = None;
+        }
         match (at.rules.sign_in, is) {
             (SignIn::Registration, true) if self.intent == Intent::LoggedOut => {
                 log.push(SeatWhat::LoggedIn { by: by.clone(), device: Device::Sip, kicked: false });
@@ -371,6 +415,7 @@ impl Shift {
             let by = Author::gateway();
             log.push(SeatWhat::LoggedOut { by: by.clone(), why });
             (self.intent, self.by, self.since, self.until, self.overdue) = (Intent::LoggedOut, by, at.now, None, false);
+            self.earlier = Duration::ZERO;
         }
     }
 }

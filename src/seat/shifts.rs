@@ -4,7 +4,8 @@ use super::shift::{At, Rules, Shift, Wish};
 use super::{Binding, DeviceState, Refusal, SeatState, Seats, SignIn};
 use crate::base::{CallId, Mono, Now, Wall};
 use crate::event::SeatFact;
-use crate::event::seat::{Author, Intent, MissCause, SeatWhat, Skills};
+use crate::event::seat::{Author, Intent, LogoutWhy, MissCause, SeatWhat, Skills};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ impl Seats {
         }
     }
 
-    /// The places where the seat can be reached now. True when that changes what it can be called for.
+    /// The places where the seat can be reached now. True for a seat that is known.
     pub fn bind(&mut self, now: Mono, seat: &str, bindings: Vec<Binding>) -> bool {
         let Some((name, state)) = self.all.get_key_value(seat).map(|(name, state)| (name.clone(), state)) else { return false };
         let (had, has) = (!state.bindings.is_empty(), !bindings.is_empty());
@@ -37,9 +38,6 @@ impl Seats {
         }
         if had != has {
             self.news.push((name.clone(), if has { SeatWhat::DeviceBack } else { SeatWhat::DeviceGone }));
-        }
-        // A registration that is renewed is no news: who has signed out since stays so.
-        if had != has {
             let by = Author::phone(&name);
             self.shift(now, seat, |shift, at, log| shift.registered(at, has, by, log));
         }
@@ -81,14 +79,16 @@ impl Seats {
     /// Lets what follows a use of a seat follow it; returns a seat whose intent may have changed, until there is none.
     pub fn settle(&mut self, now: Mono) -> Option<Arc<str>> {
         let (seat, call, wrap_up) = self.over.pop()?;
+        let mut forgiven = false;
         self.shift(now, &seat, |shift, at, log| {
-            if wrap_up.is_some() {
-                shift.talked();
-            }
+            forgiven = wrap_up.is_some() && shift.talked();
             if !at.in_use {
                 shift.free(at, call, wrap_up, log);
             }
         });
+        if forgiven {
+            self.unkept.insert(seat.clone());
+        }
         Some(seat)
     }
 
@@ -109,7 +109,12 @@ impl Seats {
     }
 
     pub fn has_news(&self) -> bool {
-        !self.news.is_empty()
+        !self.news.is_empty() || !self.unkept.is_empty()
+    }
+
+    /// Seats that stand otherwise than was kept last, without a line.
+    pub fn take_unkept(&mut self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut self.unkept)
     }
 
     /// A line for the log of seats that changes nothing.
@@ -126,7 +131,8 @@ impl Seats {
         let Some((name, _)) = self.all.get_key_value(seat) else { return };
         let name = name.clone();
         let Some(state) = self.all.get_mut(seat) else { return };
-        let at = At { now, in_use: state.taken > 0, rules: &state.rules };
+        let (in_use, there) = (state.taken > 0, !state.bindings.is_empty());
+        let at = At { now, in_use, there, rules: &state.rules };
         let mut log = Vec::new();
         act(&mut state.shift, &at, &mut log);
         state.learn();
@@ -142,9 +148,15 @@ impl Seats {
     }
 
     /// As it was. A toolbar has the whole of its time to be heard again. What should have happened meanwhile happens at once;
-    /// a wall clock that was set back makes nothing last longer than it was to last.
+    /// a wall clock that was set back makes nothing last longer than it was to last. Who is signed in at a seat that the
+    /// configuration does not name is so no more.
     pub fn remember(&mut self, now: Now, fact: SeatFact) {
-        let Some(state) = self.all.get_mut(&fact.seat) else { return };
+        let Some(state) = self.all.get_mut(&fact.seat) else {
+            if fact.intent != Intent::LoggedOut {
+                self.removed(fact.seat);
+            }
+            return;
+        };
         let mono = |at: Wall| now.mono.after(Duration::ZERO).0.saturating_add_signed(at.0.saturating_sub(now.wall.0));
         let SeatFact { seat, intent, since, until, overdue, next, by, holder, device, skills, auto_answer, missed } = fact;
         let longest = match &intent {
@@ -153,41 +165,49 @@ impl Seats {
             Intent::LoggedOut | Intent::Ready => None,
         };
         let until = until.map(|at| Mono(mono(at)).min(now.mono.after(longest.unwrap_or_default())));
-        let (since, heard) = (Mono(mono(since)).min(now.mono), holder.as_ref().map(|_| now.mono));
-        state.shift = Shift { intent, by, since, until, overdue, next, device, skills, auto_answer, missed, holder, heard };
+        let earlier = Duration::from_micros(u64::try_from(now.wall.0.saturating_sub(since.0)).unwrap_or(0));
+        let (since, heard) = (now.mono, holder.as_ref().filter(|holder| holder.is_toolbar()).map(|_| now.mono));
+        let shift =
+            Shift { intent, by, since, earlier, until, overdue, next, device, skills, auto_answer, missed, holder, heard };
+        (state.shift, state.begun) = (shift, Some(state.rules.sign_in));
         state.learn();
         self.timers.update(seat, state.shift.deadline(&state.rules));
     }
 
-    /// Seats that are new have been as they are since now.
-    pub fn date(&mut self, now: Mono) {
-        let new = self.all.values_mut().filter(|state| state.shift.since == Mono(0));
-        new.for_each(|state| state.shift.since = now);
+    /// All that was kept is remembered, or a new configuration has been taken: what follows for each seat is a change like any
+    /// other, with its line.
+    pub fn begin(&mut self, now: Mono) {
+        for seat in self.all.keys().cloned().collect::<Vec<_>>() {
+            let Some(state) = self.all.get_mut(&seat) else { continue };
+            // One that the configuration names no more is as it was until its calls are over.
+            if state.channels == 0 {
+                continue;
+            }
+            let before = state.begun.replace(state.rules.sign_in);
+            self.shift(now, &seat, |shift, at, log| shift.begin(at, before, log));
+        }
     }
 
-    /// All that was kept is remembered.
-    pub fn begin(&mut self, now: Mono) {
-        self.date(now);
-        let planned = self.all.iter().filter(|(_, state)| state.shift.next.is_some()).map(|(name, _)| name.clone());
-        for seat in planned.collect::<Vec<_>>() {
-            self.shift(now, &seat, |shift, at, log| shift.begin(at, log));
-        }
+    /// The seat is named no more: nobody is signed in there.
+    pub(super) fn removed(&mut self, seat: Arc<str>) {
+        self.news.push((seat, SeatWhat::LoggedOut { by: Author::gateway(), why: LogoutWhy::Removed }));
     }
 }
 
 impl SeatState {
     pub(super) fn fact(&self, now: Now, seat: &Arc<str>) -> SeatFact {
         let wall = |at: Mono| Wall(now.wall.0.saturating_add(at.0.wrapping_sub(now.mono.0).cast_signed()));
-        let Shift { intent, by, since, until, overdue, next, device, skills, auto_answer, missed, holder, .. } =
+        let Shift { intent, by, since, earlier, until, overdue, next, device, skills, auto_answer, missed, holder, .. } =
             self.shift.clone();
-        let (seat, since, until) = (seat.clone(), wall(since), until.map(wall));
+        let earlier = i64::try_from(earlier.as_micros()).unwrap_or(i64::MAX);
+        let (seat, since, until) = (seat.clone(), Wall(wall(since).0.saturating_sub(earlier)), until.map(wall));
         SeatFact { seat, intent, since, until, overdue, next, by, holder, device, skills, auto_answer, missed }
     }
 
-    /// Takes new rules. A seat that must sign in begins signed out; one that need not any more is ready.
+    /// Takes new rules. A seat that must sign in begins signed out. All else waits for [`Seats::begin`].
     pub(super) fn adopt(&mut self, rules: Rules, skills: Skills, new: bool) {
-        let always = rules.sign_in == SignIn::Always;
-        if new || always && self.shift.intent == Intent::LoggedOut {
+        if new {
+            let always = rules.sign_in == SignIn::Always;
             self.shift = Shift::new(if always { Intent::Ready } else { Intent::LoggedOut });
         }
         (self.rules, self.known_skills) = (rules, skills);

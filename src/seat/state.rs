@@ -1,4 +1,4 @@
-use super::shift::{Rules, Shift};
+use super::shift::{Rules, Shift, SignIn};
 use super::{Binding, Lease, Use};
 use crate::base::Mono;
 use crate::event::seat::{Intent, Skills};
@@ -31,6 +31,8 @@ pub struct SeatState {
     pub last_work: u64,
     pub shift: Shift,
     pub rules: Rules,
+    /// The way in which it signed in when the configuration was taken last; none for one that is new and was not kept.
+    pub(super) begun: Option<SignIn>,
 }
 
 /// The axis of the phone: it follows from bindings and live legs, and nobody sets it.

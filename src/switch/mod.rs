@@ -329,7 +329,6 @@ impl Switch {
         switch.look_at_remote_soon(now);
         let seats = route::seats(&switch.setup, switch.ua.registered(), now.wall);
         switch.queues.reload(now, seats, switch.setup.queues.clone(), &mut switch.queues_done);
-        switch.queues.seats_mut().begin(now.mono);
         switch.callbacks_begin(now, out);
         for shard in 0..switch.fixed.media.shards {
             switch.refill(now, shard, out);

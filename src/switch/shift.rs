@@ -128,6 +128,9 @@ impl Switch {
             for (seat, what) in self.queues.seats_mut().take_news() {
                 self.write_seat(now, &seat, what, out);
             }
+            for seat in self.queues.seats_mut().take_unkept() {
+                self.keep_seat(now, &seat, out);
+            }
         }
     }
 
@@ -142,10 +145,17 @@ impl Switch {
         let stands = changes_intent(&what);
         self.log_seat(now, seat, what, out);
         if stands {
-            let forgotten = Keep::Forget { kind: FactKind::Seat, key: seat.to_string() };
-            let fact = self.queues.seats().fact(now, seat);
-            self.keep(fact.map_or(forgotten, |fact| Keep::Set(Box::new(Fact::Seat(fact)))), out);
+            self.keep_seat(now, seat, out);
         }
+    }
+
+    /// Nothing is kept of a seat that is known no more.
+    fn keep_seat(&mut self, now: Now, seat: &Arc<str>, out: &mut Vec<Output>) {
+        let keep = match self.queues.seats().fact(now, seat) {
+            Some(fact) => Keep::Set(Box::new(Fact::Seat(fact))),
+            None => Keep::Forget { kind: FactKind::Seat, key: seat.to_string() },
+        };
+        self.keep(keep, out);
     }
 
     pub(super) fn all_seats(&self, now: Now) -> Reply {
@@ -165,7 +175,7 @@ impl Switch {
             seat: known.name.clone(),
             label: known.label.clone(),
             intent: shift.intent.clone(),
-            since: now.mono.since(shift.since),
+            since: shift.lasts(now.mono),
             left: shift.until.map(|until| until.since(now.mono)),
             overdue: shift.overdue,
             next: shift.next.as_ref().map(|(intent, _)| intent.clone()),
