@@ -9,7 +9,7 @@ use crate::io::clock;
 use crate::io::config::credentials::Credentials;
 use crate::io::config::{Config, Seat};
 use clap::{Args, Subcommand};
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 use std::path::Path;
 use std::process::ExitCode;
 

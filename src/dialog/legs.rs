@@ -267,6 +267,7 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: O
         to: headers.to()?,
         call_id: headers.call_id().cloned()?,
         max_forwards: headers.max_forwards().unwrap_or(MAX_FORWARDS),
+        contact: headers.get(&Name::Contact).cloned(),
         headers: headers.0.iter().filter(|header| of_interest(header)).cloned().collect(),
         offer: offer.as_ref().map(codecs),
         ipv6: match offer {
@@ -280,8 +281,8 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: O
 
 /// Headers that policy may look at or pass on.
 fn of_interest(header: &Header) -> bool {
-    use Name::{Authorization, Contact, Diversion, HistoryInfo, PAssertedIdentity, PPreferredIdentity, Privacy, UserAgent};
+    use Name::{Authorization, Diversion, HistoryInfo, PAssertedIdentity, PPreferredIdentity, Privacy, UserAgent};
     let of_the_call = matches!(header.name, HistoryInfo | Diversion | Name::XHotlineCallId | UserAgent);
-    let of_the_caller = matches!(header.name, PAssertedIdentity | PPreferredIdentity | Privacy | Contact | Authorization);
+    let of_the_caller = matches!(header.name, PAssertedIdentity | PPreferredIdentity | Privacy | Authorization);
     of_the_call || of_the_caller
 }

@@ -80,8 +80,10 @@ pub struct Incoming {
     /// The SIP Call-ID.
     pub call_id: Bytes,
     pub max_forwards: u8,
-    /// P-Asserted-Identity, P-Preferred-Identity, Privacy, Contact, Authorization, History-Info, Diversion, X-Hotline-Call-ID and
-    /// User-Agent as received.
+    /// Contact as received.
+    pub contact: Option<Bytes>,
+    /// P-Asserted-Identity, P-Preferred-Identity, Privacy, Authorization, History-Info, Diversion, X-Hotline-Call-ID and User-Agent
+    /// as received.
     pub headers: Vec<Header>,
     /// The offered codecs in the caller's order; none when the offer comes late (no SDP in the INVITE).
     pub offer: Option<Vec<Codec>>,

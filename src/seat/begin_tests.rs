@@ -72,7 +72,7 @@ fn moment(seconds: u64) -> Now {
     Now { mono: Mono(1_000_000_000), wall: Wall(1_700_000_000_000_000) }.after(Duration::from_secs(seconds))
 }
 
-/// What the next process has of it, which begins with the same configuration.
+/// The next process, which begins with what was kept.
 fn killed(seats: &Seats, now: u64, sign_in: SignIn, bound: bool) -> Seats {
     let fact = seats.fact(moment(now), DESK).unwrap();
     let mut next = Seats::default();

@@ -101,8 +101,7 @@ pub struct Seats {
 
 impl Seats {
     /// Takes a new configuration. A seat that it does not name finishes its calls. An operator who reloads may have seen to
-    /// a phone that was missed: it begins anew.
-    /// [`Seats::begin`] says what follows.
+    /// a phone that was missed: it begins anew. [`Seats::begin`] says what follows.
     pub fn configure(&mut self, seats: Vec<Seat>) {
         let doubted = std::mem::take(&mut self.missed);
         for state in self.all.values_mut() {
@@ -142,6 +141,7 @@ impl Seats {
         }
         self.missed.remove(seat);
         if let Some((name, state)) = self.all.remove_entry(seat)
+            && state.known
             && state.shift.intent != Intent::LoggedOut
         {
             self.removed(name);

@@ -112,7 +112,7 @@ pub struct Shift {
 
 impl Default for Shift {
     fn default() -> Shift {
-        Shift::new(Intent::LoggedOut)
+        Shift::new(Intent::Ready)
     }
 }
 

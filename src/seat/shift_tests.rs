@@ -2,7 +2,7 @@ use super::tests::seat;
 use super::*;
 use crate::base::{Now, Wall};
 use crate::event::seat::MissCause::{Busy, Dnd, Dropped, NoAnswer, NotRegistered, Ours, Rejected, Unreachable};
-use crate::event::seat::{Author, AuthorKind, BreakKind, Device, Intent, MissCause, Misses};
+use crate::event::seat::{Author, AuthorKind, BreakKind, Device, Intent, LogoutWhy, MissCause, Misses};
 use proptest::prelude::*;
 use uuid::Uuid;
 

@@ -210,7 +210,7 @@ impl SeatState {
             let always = rules.sign_in == SignIn::Always;
             self.shift = Shift::new(if always { Intent::Ready } else { Intent::LoggedOut });
         }
-        (self.rules, self.known_skills) = (rules, skills);
+        (self.known, self.rules, self.known_skills) = (true, rules, skills);
         self.learn();
     }
 

@@ -31,6 +31,8 @@ pub struct SeatState {
     pub last_work: u64,
     pub shift: Shift,
     pub rules: Rules,
+    /// Some configuration has named it: else it is a party of a call and nothing more.
+    pub(super) known: bool,
     /// The way in which it signed in when the configuration was taken last; none for one that is new and was not kept.
     pub(super) begun: Option<SignIn>,
 }

@@ -174,6 +174,7 @@ mod tests {
             from: NameAddr::parse(from.as_bytes()).unwrap(),
             call_id: "a@b".into(),
             max_forwards: 70,
+            contact: None,
             headers: headers.iter().map(|(name, value)| Header { name: name.clone(), value: (*value).into() }).collect(),
             offer: None,
             ipv6: false,

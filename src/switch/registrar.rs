@@ -14,6 +14,7 @@ use crate::sip::digest;
 use crate::sip::{Method, Name, NameAddr, Request, Status};
 use crate::transaction::ServerId;
 use crate::ua::registrar::{Answer, Config, Figures, Kept, Outcome, Proof, Registrar};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -188,12 +189,10 @@ impl Switch {
     pub(super) fn by_phone(&self, incoming: &Incoming) -> Option<usize> {
         let registrar = self.ua.registered()?;
         let of = |name: &Arc<str>| self.setup.seats.iter().position(|seat| seat.name == *name);
-        let mut here = registrar.at(incoming.flow).filter_map(of).peekable();
-        if here.peek().is_some() {
-            let first = here.next();
-            let here: Vec<usize> = first.into_iter().chain(here).collect();
+        let here: Vec<usize> = registrar.at(incoming.flow).filter_map(of).collect();
+        if let [first, others @ ..] = &here[..] {
             // One account alone is itself whatever it says.
-            return self.named(incoming, &here).or(first.filter(|_| here.len() == 1));
+            return self.which(incoming, &here).or(others.is_empty().then_some(*first));
         }
         if !self.is_known_by_password(incoming.flow.remote.ip()) {
             return None;
@@ -209,21 +208,19 @@ impl Switch {
 
     /// The one of these seats that an INVITE says it is from. From may say nobody where the number is withheld; then the place
     /// where the phone wants to be reached tells, as it registered it, or the identity that it asks for (RFC 3325 §9.2).
-    fn named(&self, incoming: &Incoming, seats: &[usize]) -> Option<usize> {
-        let said = |name: Name| {
-            let of = incoming.headers.iter().filter(move |header| header.name == name);
-            of.filter_map(|header| NameAddr::parse(&header.value)?.uri.user)
-        };
+    fn which(&self, incoming: &Incoming, seats: &[usize]) -> Option<usize> {
+        let said = |value: &Bytes| NameAddr::parse(value)?.uri.user;
         let user = |index: &usize, user: &str| self.setup.seats.get(*index).is_some_and(|s| s.aor.user.as_deref() == Some(user));
         let reached = |index: &usize, user: &str| {
             let bindings = |seat: &Seat| self.ua.registered().map_or(&[][..], |registrar| registrar.bindings(&seat.name));
-            let here = self.setup.seats.get(*index).into_iter().flat_map(bindings).filter(|it| it.flow() == incoming.flow);
-            here.into_iter().any(|binding| binding.contact().user.as_deref() == Some(user))
+            let mut here = self.setup.seats.get(*index).into_iter().flat_map(bindings).filter(|it| it.flow() == incoming.flow);
+            here.any(|binding| binding.contact().user.as_deref() == Some(user))
         };
         let find = |by: &dyn Fn(&usize, &str) -> bool, said: &str| seats.iter().find(|index| by(index, said)).copied();
         let from = incoming.from.uri.user.as_deref().and_then(|said| find(&user, said));
-        let contact = || said(Name::Contact).find_map(|said| find(&reached, &said));
-        from.or_else(contact).or_else(|| said(Name::PPreferredIdentity).find_map(|said| find(&user, &said)))
+        let contact = || find(&reached, &said(incoming.contact.as_ref()?)?);
+        let preferred = incoming.headers.iter().filter(|header| header.name == Name::PPreferredIdentity);
+        from.or_else(contact).or_else(|| preferred.filter_map(|header| said(&header.value)).find_map(|said| find(&user, &said)))
     }
 
     /// A seat for an INVITE whose source has seats and which names none of them: there is no second line of it and no code, but

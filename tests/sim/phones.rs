@@ -207,6 +207,17 @@ fn a_ban_does_not_silence_a_phone_that_calls_for_help_and_proves_itself() {
     assert!(is_served(&phone.invite("110", anonymous, &proof)));
     // It has ended no ban by that.
     assert_eq!(Sender::nat(&mut gateway, 41_001).register("second", "second"), 0);
+    // The same where its own name was tried.
+    let mut thief = Sender::nat(&mut gateway, 42_000);
+    for _ in 0..3 {
+        assert_eq!(thief.register("first", "guess"), 401);
+        thief.gateway.pass(2 * SECOND);
+    }
+    let mut phone = Sender::nat(&mut gateway, 40_002);
+    assert!(phone.invite("12345", first, "").is_empty());
+    let asked = phone.invite("110", first, "");
+    let proof = signed(&asked[0], "INVITE", "sip:110@10.0.0.1", "first", "first");
+    assert!(is_served(&phone.invite("110", first, &proof)));
 }
 
 /// A peer that a reload took away is heard for its calls that go on. It is no seat for saying so.
@@ -216,6 +227,7 @@ fn a_seat_s_name_without_its_password_is_worth_nothing_from_a_peer_that_is_leavi
     assert!(gateway.call(CARRIER, "13800138000", "12345").is_some_and(|status| status < 300));
     let mut without = gateway.setup();
     without.live.trunks.remove(0);
+    without.live.default_route = 0;
     gateway.input(Input::Reload(Box::new(without.live)));
     let name = "Authorization: Digest username=\"first\", realm=\"hotline\", nonce=\"x\", uri=\"sip:110@10.0.0.1\", \
                 response=\"0123456789abcdef0123456789abcdef\", algorithm=MD5, qop=auth, nc=00000001, cnonce=\"x\"\r\n";
