@@ -104,7 +104,7 @@ fn course(channel: &[i16]) -> Vec<Vec<u32>> {
 
 fn part(gateway: &Gateway) -> Option<PathBuf> {
     let days = fs::read_dir(gateway.folder.path().join("var/recordings")).ok()?;
-    let files = days.flatten().flat_map(|day| fs::read_dir(day.path()).unwrap().flatten());
+    let files = days.flatten().flat_map(|day| fs::read_dir(day.path()).into_iter().flatten().flatten());
     files.map(|file| file.path()).find(|path| path.extension().is_some_and(|ending| ending == "part"))
 }
 
