@@ -81,6 +81,10 @@ pub struct Model {
     /// Since when nobody could serve those who wait in a queue and ask for a skill.
     pub deserted: BTreeMap<(usize, usize), Mono>,
     pub pauses: u64,
+    /// Callers that are kept for a seat, with some that were.
+    kept: Vec<u64>,
+    /// Seats whose mood may have changed since the observer looked last.
+    pub moved: Vec<usize>,
 }
 
 impl SeatModel {
@@ -188,6 +192,8 @@ impl Model {
             wrap_ups: BTreeMap::new(),
             deserted: BTreeMap::new(),
             pauses: 0,
+            kept: Vec::new(),
+            moved: Vec::new(),
         };
         model.adopt(plan);
         model
@@ -207,6 +213,7 @@ impl Model {
         }
         self.open = [false; QUEUES.len()];
         self.deserted.clear();
+        self.moved.extend(0..SEATS);
         let known = self.seats.iter().filter(|seat| seat.channels > 0 || seat.taken() > 0);
         let least = known.map(|seat| seat.served).min().unwrap_or_default();
         for seat in &mut self.seats {
@@ -317,8 +324,26 @@ impl Model {
 
     /// Nobody waits for a seat alone that has left its work.
     pub fn release(&mut self) {
-        for caller in self.callers.values_mut().filter(|caller| caller.kept.is_some()) {
-            caller.kept.take_if(|(seat, _)| !self.seats[*seat].is_at_work());
+        let (seats, callers) = (&self.seats, &mut self.callers);
+        self.kept.retain(|call| {
+            let kept = callers.get_mut(call).map(|caller| &mut caller.kept);
+            kept.is_some_and(|kept| {
+                kept.take_if(|(seat, _)| !seats[*seat].is_at_work());
+                kept.is_some()
+            })
+        });
+    }
+
+    /// The caller waits, perhaps for one seat.
+    pub fn waits(&mut self, call: u64, caller: CallerModel) {
+        self.kept.extend(caller.kept.map(|_| call));
+        self.callers.insert(call, caller);
+    }
+
+    /// Nobody is kept for longer than its queue says.
+    pub fn keep_until(&mut self, now: Mono) {
+        for call in &self.kept {
+            self.callers.get_mut(call).and_then(|caller| caller.kept.take_if(|(_, until)| *until <= now));
         }
     }
 

@@ -97,6 +97,7 @@ pub fn clicks(rng: &mut Rng) -> Vec<(Duration, usize, Click)> {
 impl Model {
     /// False when it is to be refused; then nothing has changed.
     pub fn click(&mut self, seat: usize, click: Click) -> bool {
+        self.moved.push(seat);
         let it = &mut self.seats[seat];
         if let Click::Login = click {
             if !it.held {
@@ -131,6 +132,7 @@ impl Model {
     }
 
     fn becomes(&mut self, seat: usize, mood: Mood) {
+        self.moved.push(seat);
         let it = &mut self.seats[seat];
         if matches!(it.mood, Mood::Paused(_)) {
             it.missed.clear();
@@ -150,6 +152,7 @@ impl Model {
 
     /// One of its calls uses the seat no more; `wrap_up` where it talked in it.
     pub fn used(&mut self, now: Mono, seat: usize, wrap_up: Duration) {
+        self.moved.push(seat);
         let it = &mut self.seats[seat];
         if it.taken() > 0 {
             return;
@@ -163,6 +166,7 @@ impl Model {
 
     /// The seat's phone registers or its registration ends; or its department comes and goes.
     pub fn bound(&mut self, seat: usize, there: bool) {
+        self.moved.push(seat);
         let it = &mut self.seats[seat];
         let new = std::mem::replace(&mut it.there, there) != there;
         if !new || !registers(seat) {
@@ -177,6 +181,7 @@ impl Model {
 
     /// A call came to it in vain; too many of one cause pause it.
     pub fn in_vain(&mut self, now: Mono, seat: usize, cause: MissCause) {
+        self.moved.push(seat);
         let it = &mut self.seats[seat];
         let count = it.missed.entry(cause).or_default();
         *count += 1;

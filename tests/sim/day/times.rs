@@ -44,12 +44,13 @@ impl Times {
     }
 
     /// The observer looks at the seats.
-    pub fn look(&mut self, now: Mono, model: &Model) {
-        for (clock, seat) in self.seats.iter_mut().zip(&model.seats) {
+    pub fn look(&mut self, now: Mono, model: &mut Model) {
+        for n in model.moved.drain(..) {
             // Nobody is signed in at a seat that was taken away.
+            let seat = &model.seats[n];
             let mood = if seat.is_gone() { Mood::Out } else { seat.mood };
-            if clock.mood != mood {
-                clock.becomes(now, mood);
+            if self.seats[n].mood != mood {
+                self.seats[n].becomes(now, mood);
             }
         }
     }

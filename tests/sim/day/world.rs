@@ -288,7 +288,7 @@ impl Day {
         let news = self.queues.seats_mut().take_news();
         if let Some(times) = &mut self.times {
             times.log(self.now, news);
-            times.look(self.now.mono, &self.model);
+            times.look(self.now.mono, &mut self.model);
         }
     }
 
@@ -342,9 +342,7 @@ impl Day {
         for seat in &mut self.model.seats {
             seat.rests_until.take_if(|until| *until <= mono);
         }
-        for caller in self.model.callers.values_mut() {
-            caller.kept.take_if(|(_, until)| *until <= mono);
-        }
+        self.model.keep_until(mono);
         let mut out = std::mem::take(&mut self.out);
         self.changed = true;
         self.queues.tick(self.now, &mut out);
@@ -610,7 +608,7 @@ impl Day {
         }
         let deserted = self.model.open[queue] && !turned_away && self.model.is_deserted(queue, hotline, priority);
         let (full_before, deserted_before) = (self.sums.full, self.sums.deserted);
-        self.model.callers.insert(call, caller);
+        self.model.waits(call, caller);
         let (queue, hotline) = (self.queue_names[queue].clone(), self.queue_names[hotline].clone());
         let (source, caller) = ("carrier".into(), Some(Arc::from(person.to_string())));
         let join = Input::Join(Join { call: id(call), queue, priority, head, source, hotline, caller });
