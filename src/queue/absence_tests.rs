@@ -88,6 +88,19 @@ fn a_phone_that_dies_in_a_call_that_it_has_placed_is_not_rung_for_that_person_at
     assert_eq!(b.pass(REST), [rings(1, "a")]);
 }
 
+/// It has channels left, and is passed over all the same.
+#[test]
+fn an_exchange_that_dies_in_a_call_that_it_has_placed_is_passed_over() {
+    let seats = || vec![seat("pbx", 4), seat("x", 1)];
+    let mut b = Bench::new(seats(), vec![queue("12345", &["pbx", "x"], Strategy::LongestIdle)]);
+    let party = crate::seat::Party { seat: "pbx", placed: true };
+    b.queues.parties(b.now, call(1), [party].into_iter(), &mut Vec::new());
+    let lost = Input::Lost { call: call(1), queue: "12345".into(), seat: "pbx".into() };
+    assert_eq!((b.give(lost), b.join_as(1, "12345", Priority::NORMAL, true)), (vec![], vec![rings(1, "x")]));
+    assert_eq!(b.join(2), [], "nobody else is there until it has rested");
+    assert_eq!(b.pass(REST), [rings(2, "pbx")]);
+}
+
 #[test]
 fn any_sign_of_life_ends_the_doubt() {
     let missed = || {

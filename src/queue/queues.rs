@@ -368,6 +368,7 @@ impl Queues {
         if let Some(Queue { rest_after_failure, rest_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
             let rests = (*rest_after_failure, *rest_max);
             self.judge(now, seat, MissCause::Unreachable, rests);
+            self.list(seat);
         }
         self.freed(call, seat);
     }
