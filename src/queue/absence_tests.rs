@@ -101,6 +101,20 @@ fn an_exchange_that_dies_in_a_call_that_it_has_placed_is_passed_over() {
     assert_eq!(b.pass(REST), [rings(2, "pbx")]);
 }
 
+/// A caller for whom it rings meanwhile does not wait for it alone.
+#[test]
+fn an_exchange_that_dies_in_a_conversation_has_another_rung_for_those_for_whom_it_rings() {
+    let seats = || vec![seat("pbx", 4), seat("x", 1)];
+    let mut b = Bench::new(seats(), vec![queue("12345", &["pbx", "x"], Strategy::RoundRobin)]);
+    b.join(1);
+    b.answered(1, "pbx");
+    assert_eq!(b.join(2), [rings(2, "x")]);
+    b.answered(2, "x");
+    assert_eq!((b.join(3), b.freed(2, "x")), (vec![rings(3, "pbx")], vec![]));
+    let lost = Input::Lost { call: call(1), queue: "12345".into(), seat: "pbx".into() };
+    assert_eq!(b.give(lost), [rings(3, "x")]);
+}
+
 #[test]
 fn any_sign_of_life_ends_the_doubt() {
     let missed = || {

@@ -73,8 +73,9 @@ impl Queues {
 
     /// The seat is in doubt: other calls that it rings for are not to wait for it alone.
     pub(super) fn is_missed(&mut self, seat: &Arc<str>) {
-        // The ringing that has just ended still counts. A phone has others only where a reload took channels from it.
-        if self.seats.miss(seat) && self.seats.get(seat).is_some_and(|state| state.ringing > 1) {
+        // The ringing that has just ended still counts. A phone has others only where a reload took channels from it; an exchange
+        // may have died in a conversation, in which nothing rang.
+        if self.seats.miss(seat) && self.seats.get(seat).is_some_and(|state| state.ringing > 1 || !state.is_phone()) {
             let calls: Vec<CallId> =
                 self.waiters.iter().filter(|(_, w)| w.ringing.contains_key(seat)).map(|(call, _)| *call).collect();
             calls.into_iter().for_each(|call| self.wants_another(call));
