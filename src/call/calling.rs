@@ -5,7 +5,7 @@
 use super::talk::{Lease, Talk};
 use super::{CALLER, Call, Caller, Dialled, LegNo, Outcome, Output, Stage, status_map};
 use crate::base::{Mono, Now};
-use crate::dialog::{End, EndedBy};
+use crate::dialog::End;
 use crate::event::{By, Party, Result, What};
 use crate::plan::Target;
 use std::sync::Arc;
@@ -91,18 +91,13 @@ impl Call {
         self.tell_in_talk();
     }
 
-    /// The seat's leg is over before anybody talked.
-    pub(super) fn placer_ended(&mut self, leg: LegNo, end: End) {
+    /// The seat's side ends the call before anybody talked.
+    pub(super) fn placing_over(&mut self, by: By, status: Option<u16>, q850: Option<u8>) {
         let Stage::Calling(calling) = &self.stage else { return };
-        if calling.seat != leg {
-            return;
-        }
-        let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
-        let status = end.status.map(|status| status.0);
         let outcome = match calling.dialled {
-            true => Outcome { result: Result::AbandonedRinging, by, status: Some(487), q850: end.q850.or(Some(16)) },
+            true => Outcome { result: Result::AbandonedRinging, by, status: Some(487), q850: q850.or(Some(16)) },
             false => {
-                let q850 = end.q850.or(status.map(status_map::cause)).or(Some(18));
+                let q850 = q850.or(status.map(status_map::cause)).or(Some(18));
                 Outcome { result: Result::NoSeat, by, status: status.or(Some(480)), q850 }
             }
         };

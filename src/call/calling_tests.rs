@@ -109,6 +109,62 @@ fn a_seat_may_hang_up_by_its_toolbar_at_every_moment() {
 }
 
 #[test]
+fn a_call_that_a_seat_places_is_ended_from_outside_at_every_moment() {
+    type End = fn(&mut Scene) -> std::result::Result<(), Refusal>;
+    let force: End = |scene| scene.call.force_drop(scene.now, &mut scene.effects);
+    let seat: End = |scene| scene.call.request(scene.now, None, Request::Drop(SEAT), &mut scene.effects);
+    let person: End = |scene| scene.call.request(scene.now, None, Request::Drop(CALLER), &mut scene.effects);
+    for (end, ends) in [
+        (force, [Some((Ended::NoSeat, By::Gateway)), Some((Ended::AbandonedRinging, By::Gateway))]),
+        (seat, [Some((Ended::NoSeat, By::Callee)), Some((Ended::AbandonedRinging, By::Callee))]),
+        (person, [None, Some((Ended::AbandonedRinging, By::Gateway))]),
+    ] {
+        for (mut scene, wanted) in [clicked(None), dialled()].into_iter().zip(ends) {
+            let dialled = calls_person(&scene);
+            assert_eq!(end(&mut scene).is_ok(), wanted.is_some());
+            scene.audit();
+            let Some(wanted) = wanted else {
+                assert!(!scene.hung_up(SEAT) && scene.call.seat_at("s1") == Some((SEAT, LegStage::Places)));
+                continue;
+            };
+            assert_eq!((scene.hung_up(SEAT), scene.hung_up(CALLER)), (true, dialled));
+            assert!(end(&mut scene).is_err(), "twice");
+            assert_eq!(scene.clear(), wanted);
+        }
+    }
+    let mut scene = talking(None);
+    force(&mut scene).unwrap();
+    assert_eq!(scene.clear(), (Ended::Answered, By::Gateway));
+}
+
+#[test]
+fn a_seat_is_as_far_in_its_call_as_it_is() {
+    let mut scene = clicked(Some("12345"));
+    let is = |scene: &Scene, stage, words: [&str; 2]| {
+        assert_eq!(scene.call.seat_at("s1"), Some((SEAT, stage)));
+        let shown: Vec<_> = scene.call.legs().into_iter().map(|leg| leg.state).collect();
+        assert!(shown.iter().eq(words.iter().filter(|word| !word.is_empty())), "{shown:?}");
+    };
+    is(&scene, LegStage::Places, ["waiting", "ringing"]);
+    scene.answer(SEAT);
+    is(&scene, LegStage::Calls, ["ringing", "waiting"]);
+    scene.answer(CALLER);
+    is(&scene, LegStage::Talks, ["talking", "talking"]);
+    let goal = super::tests::goal(&["12366"]);
+    scene.request(SEAT, Request::Transfer { kind: crate::event::TransferKind::Consult, goal }).unwrap();
+    assert_eq!(scene.call.stage_of(LegNo(2)), LegStage::Rings);
+    assert_eq!(scene.call.legs()[1].state, "aside");
+    scene.call.request(scene.now, None, Request::Drop(LegNo(2)), &mut scene.effects).unwrap();
+    scene.audit();
+    assert!(scene.hung_up(LegNo(2)), "a target that rings is dropped as if it had refused");
+    is(&scene, LegStage::Talks, ["talking", "talking"]);
+    let mut queued = Scene::start(vec![super::tests::queue()]);
+    queued.ring("s1");
+    is(&queued, LegStage::Rings, ["waiting", "ringing"]);
+    assert_eq!(queued.call.force_drop(queued.now, &mut Vec::new()), Ok(()));
+}
+
+#[test]
 fn a_person_whose_seat_dies_waits_at_the_queues_head() {
     let mut scene = talking(Some("12345"));
     scene.end(SEAT, EndedBy::Network, None);

@@ -44,13 +44,6 @@ impl Call {
         answer
     }
 
-    /// The leg of a seat that talks in this call; its first where it has two here, for it may have no third.
-    pub fn seat_in_talk(&self, name: &str) -> Option<LegNo> {
-        let Stage::Talking(talk) = &self.stage else { return None };
-        let is = |leg: &LegNo| matches!(self.parties.get(leg).map(|c| &c.party), Some(Party::Seat { name: n, .. }) if n == name);
-        talk.main.iter().chain(&talk.aside).copied().find(is)
-    }
-
     /// Tells whether these two legs are of one seat.
     pub fn are_one_seat(&self, one: LegNo, other: LegNo) -> bool {
         let Stage::Talking(talk) = &self.stage else { return false };

@@ -6,6 +6,7 @@ use super::{CALLER, Call, Caller, LegNo, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::Cause;
 use crate::event::{By, TransferKind, TransferResult, What};
+use crate::sip::Status;
 use std::time::Duration;
 
 /// How long after a refusal a phone's hanging up is taken for its answer to it. A person who hangs up so soon after
@@ -45,15 +46,21 @@ impl Call {
         }
     }
 
-    /// As above, by command.
+    /// A party is sent away by command, however far it is: one that rings as if it had refused.
     pub(super) fn drop_leg(&mut self, now: Now, leg: LegNo) -> Result<(), Refusal> {
-        let talk = self.talk().ok_or(Refusal::NotTalking)?;
-        if leg == CALLER || !talk.has(leg) {
-            return Err(Refusal::NotAllowed);
+        match &self.stage {
+            Stage::Calling(_) if leg == CALLER && self.caller == Caller::Called => {
+                self.placing_over(By::Gateway, None, Some(16));
+                Ok(())
+            }
+            _ if leg == CALLER => Err(Refusal::NotAllowed),
+            Stage::Talking(talk) if talk.has(leg) => {
+                self.dismiss(leg);
+                self.left(now, leg, Left::Willingly);
+                Ok(())
+            }
+            _ => self.hung_up(now, leg, Status(603), 21),
         }
-        self.dismiss(leg);
-        self.left(now, leg, Left::Willingly);
-        Ok(())
     }
 
     /// The queue may give the seat another caller.

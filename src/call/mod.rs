@@ -87,7 +87,7 @@ use std::time::Duration;
 use talk::Talk;
 pub use talk::{Goal, Refusal, TalkSnapshot};
 pub use transfer::Request;
-pub use view::LegView;
+pub use view::{LegStage, LegView};
 pub use waiting::{Callers, Waiting};
 use watch::Awaited;
 
@@ -160,6 +160,8 @@ pub struct Call {
     announcer: waiting::Announcer,
     /// The caller goes before others.
     preferred: bool,
+    /// Nobody could ring the caller back: no call back is offered.
+    unlisted: bool,
     /// The line's own word about asking for an opinion.
     line_survey: Option<Arc<LineSurvey>>,
     /// The caller was not served by its queue.
@@ -286,6 +288,7 @@ impl Call {
             early_until: None,
             announcer: waiting::Announcer::default(),
             preferred: false,
+            unlisted: false,
             line_survey: None,
             overflow: None,
             untold: None,
@@ -300,6 +303,11 @@ impl Call {
     /// The caller goes before others in queues.
     pub fn prefer(&mut self) {
         self.preferred = true;
+    }
+
+    /// Nobody could ring the caller back.
+    pub fn is_not_rung_back(&mut self) {
+        self.unlisted = true;
     }
 
     /// The line has a word of its own about asking for an opinion.

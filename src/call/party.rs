@@ -212,11 +212,11 @@ impl Call {
         if self.taking.take_if(|taking| taking.new == leg).is_some() {
             return;
         }
+        let by = by_callee(&end);
         if self.watcher_ended(leg) {
             return self.journal(What::LegEnded { leg: leg.0, by: By::Callee, status, q850: end.q850 });
         }
         if matches!(&self.stage, Stage::Talking(talk) if talk.has(leg)) {
-            let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
             self.journal(What::LegEnded { leg: leg.0, by, status, q850: end.q850 });
             self.left_by = Some((by, end.q850));
             if end.by == EndedBy::Peer && self.dropped(now, leg) {
@@ -231,9 +231,8 @@ impl Call {
             return self.left(now, leg, how);
         }
         if self.placer_waits(leg) {
-            let by = if end.by == EndedBy::Peer { By::Callee } else { By::Network };
             self.journal(What::LegEnded { leg: leg.0, by, status, q850: end.q850 });
-            return self.placer_ended(leg, end);
+            return self.placing_over(by, status, end.q850);
         }
         self.failure = Some((status.unwrap_or(480), end.q850));
         self.journal(What::RingFailed { leg: leg.0, status, q850: end.q850 });
@@ -243,7 +242,7 @@ impl Call {
                     .push(Output::Queue(QueueCommand::Refused { seat: name.into(), failure: seat_failure(&end, called.rings) }));
             }
             (Stage::Ringing { leg: ringing, .. }, _) if *ringing == leg => self.advance_chain(now, failure_of(status)),
-            (Stage::Calling(_), _) => self.placer_ended(leg, end),
+            (Stage::Calling(_), _) => self.placing_over(by, status, end.q850),
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => self.target_lost(now),
             _ => {}
         }
@@ -265,6 +264,11 @@ impl Called {
     pub(super) fn new(party: Party, unanswered: bool) -> Called {
         Called { party, unanswered, early_media: false, rings: false, accept: Accept::Unasked, met: None }
     }
+}
+
+/// The side that ended a leg of a party that we called.
+fn by_callee(end: &End) -> By {
+    if end.by == EndedBy::Peer { By::Callee } else { By::Network }
 }
 
 /// Reads from a seat's end what is the matter with the seat. Statuses that say that nobody is there say so whoever sent them:

@@ -33,6 +33,7 @@ impl Call {
                 self.stage = Stage::Offering { key: *key, until: now.mono.after(*wait) };
             }
             Some(Step::Reject { status, q850 }) => self.refuse(Outcome::rejected(*status, *q850)),
+            Some(Step::Callback { .. }) if self.unlisted => self.next_step(now),
             Some(step @ (Step::Menu { .. } | Step::Callback { .. })) => self.ask_step(now, step),
             Some(Step::Message { prompt, key, most }) => self.take_message(now, prompt.clone(), *key, *most),
             None => self.out_of_steps(),

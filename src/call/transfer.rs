@@ -56,6 +56,9 @@ impl Call {
     }
 
     fn requested(&mut self, now: Now, by: Option<LegNo>, request: Request) -> Result<(), Refusal> {
+        if let (None, Request::Drop(leg)) = (by, &request) {
+            return self.drop_leg(now, *leg);
+        }
         let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
         let by = by.or_else(|| self.server(talk)).ok_or(Refusal::NotAllowed)?;
         if by == CALLER || !talk.has(by) || talk.desk.watchers.contains_key(&by) {

@@ -20,10 +20,16 @@ impl Call {
         answer
     }
 
-    fn hung_up(&mut self, now: Now, leg: LegNo, status: Status, refused: u8) -> Result<(), Refusal> {
+    /// `by`: the caller itself, by its toolbar, or us.
+    fn hang_up_caller(&mut self, now: Now, by: EndedBy) {
+        let cause = Cause { status: 480, q850: Some(16), ..Cause::default() };
+        self.out.push(Output::Hangup { leg: CALLER, cause });
+        self.caller_ended(now, End { by, status: None, q850: Some(16), retry_after: None });
+    }
+
+    pub(super) fn hung_up(&mut self, now: Now, leg: LegNo, status: Status, refused: u8) -> Result<(), Refusal> {
         if leg == CALLER && self.outcome.is_none() {
-            self.out.push(Output::Hangup { leg, cause: Cause { status: 480, q850: Some(16), ..Cause::default() } });
-            self.caller_ended(now, End { by: EndedBy::Peer, status: None, q850: Some(16), retry_after: None });
+            self.hang_up_caller(now, EndedBy::Peer);
             return Ok(());
         }
         if !self.parties.contains_key(&leg) {
@@ -102,12 +108,18 @@ impl Call {
         Ok(())
     }
 
-    /// Ends the conversation for everybody.
+    /// Ends the call for everybody, however far it is.
     pub fn force_drop(&mut self, now: Now, out: &mut Vec<Output>) -> Result<(), Refusal> {
-        if !matches!(self.stage, Stage::Talking(_)) {
+        if self.outcome.is_some() {
             return Err(Refusal::NotTalking);
         }
-        self.finish(Outcome { result: Ended::Answered, by: By::Gateway, status: None, q850: Some(16) });
+        match &self.stage {
+            Stage::Talking(_) => {
+                self.finish(Outcome { result: Ended::Answered, by: By::Gateway, status: None, q850: Some(16) });
+            }
+            Stage::Calling(_) => self.placing_over(By::Gateway, None, Some(16)),
+            _ => self.hang_up_caller(EndedBy::Us),
+        }
         self.flush(now, out);
         Ok(())
     }

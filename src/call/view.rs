@@ -1,9 +1,32 @@
 //! Shows operators a call.
 
-use super::{CALLER, Call, Called, Dialled, LegNo, Stage};
+use super::{CALLER, Call, Called, Caller, Dialled, LegNo, Stage};
 use crate::base::Mono;
 use crate::event::seat::RingCause;
 use crate::event::{Party, TransferKind};
+
+/// How far a party is in a call, from what matters least to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LegStage {
+    /// A caller with nobody yet.
+    Waits,
+    /// A supervisor's phone, which is there for another seat.
+    Supervises,
+    /// Its phone rings, and the call is another's.
+    Rings,
+    /// The seat places this call, and its own phone rings.
+    Places,
+    /// The seat places this call, and the person has not answered.
+    Calls,
+    Talks,
+}
+
+impl LegStage {
+    /// The call is the party's own: it talks in it, or has placed it.
+    pub fn is_own(self) -> bool {
+        self >= LegStage::Places
+    }
+}
 
 /// A leg as an operator sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,15 +118,23 @@ impl Call {
         }
     }
 
-    /// The leg by which the gateway has called this seat, or its first line.
-    pub fn leg_of(&self, seat: &str) -> Option<LegNo> {
-        self.leg_of_seat(seat)
+    /// The leg by which the gateway has called this seat, or its first line, and how far it is.
+    pub fn seat_at(&self, seat: &str) -> Option<(LegNo, LegStage)> {
+        let leg = self.leg_of_seat(seat)?;
+        Some((leg, self.stage_of(leg)))
     }
 
-    /// The same while its phone rings.
-    pub fn ringing_leg_of(&self, seat: &str) -> Option<LegNo> {
-        let leg = self.leg_of_seat(seat)?;
-        (self.seat_in_talk(seat).is_none() && !self.placer_waits(leg)).then_some(leg)
+    /// How far a leg of this call is.
+    pub fn stage_of(&self, leg: LegNo) -> LegStage {
+        match &self.stage {
+            Stage::Talking(talk) if talk.has(leg) => LegStage::Talks,
+            Stage::Talking(talk) if talk.watched_by(leg).is_some() => LegStage::Supervises,
+            Stage::Calling(_) if leg == CALLER && self.caller == Caller::Called => LegStage::Rings,
+            _ if leg == CALLER => LegStage::Waits,
+            Stage::Calling(_) if self.placer_waits(leg) => LegStage::Calls,
+            Stage::Calling(_) => LegStage::Places,
+            _ => LegStage::Rings,
+        }
     }
 
     pub fn is_seat(&self, leg: LegNo) -> bool {
@@ -119,15 +150,15 @@ impl Call {
     }
 
     fn leg(&self, leg: LegNo, party: String) -> LegView {
-        let (state, on_hold) = match &self.stage {
-            Stage::Talking(talk) if talk.main.contains(&leg) => ("talking", !talk.is_open(leg)),
-            Stage::Talking(talk) if talk.aside.contains(&leg) => ("aside", !talk.is_open(leg)),
-            Stage::Talking(talk) if talk.watched_by(leg).is_some() => ("supervising", false),
-            Stage::Calling(_) if leg == CALLER => ("ringing", false),
-            Stage::Calling(_) if self.placer_waits(leg) => ("waiting", false),
-            _ if leg == CALLER => ("waiting", false),
-            _ => ("ringing", false),
+        let talk = if let Stage::Talking(talk) = &self.stage { Some(talk) } else { None };
+        let state = match self.stage_of(leg) {
+            LegStage::Talks if talk.is_some_and(|talk| talk.aside.contains(&leg)) => "aside",
+            LegStage::Talks => "talking",
+            LegStage::Supervises => "supervising",
+            LegStage::Calls | LegStage::Waits => "waiting",
+            LegStage::Rings | LegStage::Places => "ringing",
         };
+        let on_hold = talk.is_some_and(|talk| talk.has(leg) && !talk.is_open(leg));
         LegView { leg: leg.0, party, state, on_hold }
     }
 }

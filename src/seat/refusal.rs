@@ -16,6 +16,8 @@ pub enum Refusal {
     UnknownSkill,
     /// The seat has no call that this could be about.
     NoCall,
+    /// Its phone rings, or it calls somebody who has not answered: nobody talks yet.
+    NotAnswered,
     /// It is in a call.
     InCall,
     /// Its phone cannot be reached.
@@ -54,6 +56,7 @@ impl Refusal {
             Refusal::TooLong => "too_long",
             Refusal::UnknownSkill => "unknown_skill",
             Refusal::NoCall => "no_call",
+            Refusal::NotAnswered => "not_answered",
             Refusal::InCall => "in_call",
             Refusal::Gone => "gone",
             Refusal::CannotAnswer => "cannot_answer",
@@ -83,6 +86,9 @@ impl Refusal {
             Refusal::UnknownSkill => (both!("no queue knows this skill", "没有队列使用此技能"), false),
             Refusal::Unsupported => (both!("this verb is not carried out by this gateway", "本网关尚不支持此操作"), false),
             Refusal::NoCall => (both!("the seat has no such call now", "座席目前没有此类通话"), true),
+            Refusal::NotAnswered => {
+                (both!("nobody has answered this call yet: wait, or hang up", "此通话尚未接通：请等待，或先挂断"), true)
+            }
             Refusal::InCall => (both!("the seat is in a call", "座席正在通话"), true),
             Refusal::CannotAnswer => (
                 both!(

@@ -7,7 +7,7 @@ use super::keys::Keypad;
 use super::proof::Proof;
 use super::{Dtmf, Leg, Output, Switch, Work, identity};
 use crate::base::{CallId, LegId, Masked, Now, Shown};
-use crate::call::{self, Call, LegNo, Refusal};
+use crate::call::{self, Call, LegNo, LegStage, Refusal};
 use crate::control::Why;
 use crate::dialog::{Cause, Command, Incoming};
 use crate::event::TransferKind;
@@ -24,8 +24,8 @@ impl Switch {
             (Some(old), Some(seat)) => self.replace(now, incoming, old, seat, out),
             // Only our own phones know each other's dialogs; a carrier's would be a caller's, or stolen.
             (Some(_), None) => Err(Why::Call(Refusal::NotAllowed)),
-            (None, Some(seat)) => match self.call_of_seat(seat) {
-                Some((id, first)) => self.second_line(now, incoming, id, first, out),
+            (None, Some(seat)) => match self.leg_at(seat, |stage| stage == LegStage::Talks) {
+                Some((id, first, _)) => self.second_line(now, incoming, id, first, out),
                 None => return false,
             },
             (None, None) => return false,
@@ -51,12 +51,6 @@ impl Switch {
             Some(_) => Err(Why::Call(Refusal::NotAllowed)),
             None => Err(Why::NoSuchLeg),
         }
-    }
-
-    /// The newest conversation of a seat.
-    pub(super) fn call_of_seat(&self, seat: &str) -> Option<(CallId, LegNo)> {
-        let of = |(id, active): (&CallId, &super::Active)| active.call.seat_in_talk(seat).map(|leg_no| (*id, leg_no));
-        self.calls.iter().filter_map(of).max_by_key(|(id, _)| *id)
     }
 
     fn second_line(&mut self, now: Now, incoming: &Incoming, id: CallId, first: LegNo, out: &mut Vec<Output>) -> Result<(), Why> {

@@ -3,7 +3,7 @@
 
 use super::{Active, Output, Switch};
 use crate::base::{CallId, Masked, Now};
-use crate::call::{CALLER, Call, LegNo, Refusal, Request};
+use crate::call::{CALLER, Call, LegNo, LegStage, Refusal, Request};
 use crate::control::seat::{DATA_KEY, DATA_VALUE, DIGITS, SeatVerb};
 use crate::control::{SeatRefusal, Why};
 use crate::event::seat::{Author, AuthorKind, HoldAlarm};
@@ -36,7 +36,7 @@ impl Switch {
             SeatVerb::Dtmf { digits } => self.press_for(now, seat, &digits, out),
             SeatVerb::Consult { to } => self.move_for(now, seat, &to, TransferKind::Consult),
             SeatVerb::Transfer { to, kind } => self.move_for(now, seat, &to, kind),
-            SeatVerb::Cancel => self.ask(now, seat, Request::Cancel),
+            SeatVerb::Cancel => self.cancel_for(now, seat, out),
             SeatVerb::Alternate => self.ask(now, seat, Request::Swap),
             SeatVerb::Complete => self.ask(now, seat, Request::Complete),
             SeatVerb::Conference => self.ask(now, seat, Request::Merge),
@@ -50,9 +50,38 @@ impl Switch {
         }
     }
 
+    /// The seat's leg in a call, among those stages that `is` takes: of several the one that is farthest, and the newest of these.
+    /// Every verb asks here.
+    pub(super) fn leg_at(&self, seat: &str, is: impl Fn(LegStage) -> bool) -> Option<(CallId, LegNo, LegStage)> {
+        let of = |(id, active): (&CallId, &Active)| {
+            let (leg, stage) = active.call.seat_at(seat)?;
+            is(stage).then_some((*id, leg, stage))
+        };
+        self.calls.iter().filter_map(of).max_by_key(|(id, _, stage)| (*stage, *id))
+    }
+
+    /// The newest call that the seat's phone has placed by itself, where it is the caller.
+    fn dialled_by(&self, seat: &str) -> Option<(CallId, LegNo)> {
+        let is = |(id, active): (&CallId, &Active)| (&**active.placed_by()? == seat).then_some((*id, CALLER));
+        self.calls.iter().filter_map(is).max_by_key(|(id, _)| *id)
+    }
+
+    /// The seat's newest call that is its own, and its leg there.
+    fn own_call(&self, seat: &str) -> Result<(CallId, LegNo), Why> {
+        let own = self.leg_at(seat, LegStage::is_own).map(|(id, leg, _)| (id, leg));
+        own.or_else(|| self.dialled_by(seat)).ok_or_else(|| self.no_call(seat))
+    }
+
     /// The seat's newest conversation, and its leg there.
     pub(super) fn talk_of(&self, seat: &str) -> Result<(CallId, LegNo), Why> {
-        self.call_of_seat(seat).ok_or(Why::Seat(SeatRefusal::NoCall))
+        let talk = self.leg_at(seat, |stage| stage == LegStage::Talks);
+        talk.map(|(id, leg, _)| (id, leg)).ok_or_else(|| self.no_call(seat))
+    }
+
+    /// Why there is no such call: none at all, or none that anybody has answered.
+    fn no_call(&self, seat: &str) -> Why {
+        let rings = self.leg_at(seat, |stage| stage >= LegStage::Rings).is_some();
+        Why::Seat(if rings { SeatRefusal::NotAnswered } else { SeatRefusal::NoCall })
     }
 
     /// The newest call of which `of` says where the seat is in it.
@@ -61,9 +90,10 @@ impl Switch {
         found.max_by_key(|(id, _)| *id)
     }
 
-    /// The newest call that rings the seat.
+    /// The newest call that rings the seat's phone.
     fn ringing_of(&self, seat: &str) -> Option<(CallId, LegNo)> {
-        self.newest(|call| call.ringing_leg_of(seat))
+        let rings = |stage| matches!(stage, LegStage::Rings | LegStage::Places);
+        self.leg_at(seat, rings).map(|(id, leg, _)| (id, leg))
     }
 
     pub(super) fn ask(&mut self, now: Now, seat: &str, request: Request) -> Result<(), Why> {
@@ -85,12 +115,12 @@ impl Switch {
 
     /// The phone must do it: we cannot.
     fn answer_for(&self, seat: &str) -> Result<(), Why> {
-        match (self.call_of_seat(seat), self.ringing_of(seat)) {
-            (Some(_), _) => Ok(()),
+        match self.leg_at(seat, |stage| stage >= LegStage::Rings) {
+            Some((_, _, LegStage::Talks | LegStage::Calls)) => Ok(()),
             // It was asked to in the INVITE.
-            (None, Some(_)) if self.answers_itself(seat) => Ok(()),
-            (None, Some(_)) => Err(SeatRefusal::CannotAnswer.into()),
-            (None, None) => Err(SeatRefusal::NoCall.into()),
+            Some(_) if self.answers_itself(seat) => Ok(()),
+            Some(_) => Err(SeatRefusal::CannotAnswer.into()),
+            None => Err(SeatRefusal::NoCall.into()),
         }
     }
 
@@ -107,15 +137,18 @@ impl Switch {
 
     /// A conversation, a call that rings, or one that the seat's phone has placed.
     fn hang_up_for(&mut self, now: Now, seat: &str) -> Result<(), Why> {
-        let placed = |(id, active): (&CallId, &Active)| {
-            let is = active.legs.get(&CALLER).is_some_and(|leg| leg.seat.as_deref() == Some(seat) && !leg.ended);
-            is.then_some((*id, CALLER))
-        };
-        // Its own phone may wait for the person whom it calls.
-        let found = self.call_of_seat(seat).or_else(|| self.newest(|call| call.leg_of(seat)));
-        let found = found.or_else(|| self.calls.iter().filter_map(placed).max_by_key(|(id, _)| *id));
-        let (id, leg) = found.ok_or(SeatRefusal::NoCall)?;
+        let found = self.leg_at(seat, |_| true).map(|(id, leg, _)| (id, leg));
+        let (id, leg) = found.or_else(|| self.dialled_by(seat)).ok_or(SeatRefusal::NoCall)?;
         self.act(now, id, |call, done| call.hang_up(now, leg, done))
+    }
+
+    /// A move or a consultation, a call that the seat places and nobody has answered, or one that it is shown.
+    fn cancel_for(&mut self, now: Now, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<(), Why> {
+        match self.leg_at(seat, LegStage::is_own) {
+            Some((id, leg, LegStage::Talks)) => self.request(now, id, Some(leg), Request::Cancel),
+            Some((id, leg, _)) => self.act(now, id, |call, done| call.hang_up(now, leg, done)),
+            None => self.decline(now, seat, out).map_err(|_| self.no_call(seat)),
+        }
     }
 
     /// Second dialling (二次拨号): keys to whoever hears the seat.
@@ -164,7 +197,7 @@ impl Switch {
     }
 
     fn set_data(&mut self, now: Now, seat: &str, key: String, value: String, out: &mut Vec<Output>) -> Result<(), Why> {
-        let (id, _) = self.talk_of(seat)?;
+        let (id, _) = self.own_call(seat)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let good = !key.is_empty() && key.len() <= DATA_KEY && key.chars().all(plain);
         let bounded = value.chars().count() <= DATA_VALUE && !value.contains(|c: char| c.is_control() && c != '\n');
@@ -185,7 +218,7 @@ impl Switch {
 
     fn force_drop(&mut self, now: Now, seat: &str, by: &Author) -> Result<(), Why> {
         by_supervisor(by)?;
-        let (id, _) = self.talk_of(seat)?;
+        let (id, _) = self.own_call(seat)?;
         self.not_emergency(id)?;
         tracing::warn!(call = %id, seat, by = %by.name, "a supervisor ends a call");
         self.act(now, id, |call, done| call.force_drop(now, done))

@@ -47,7 +47,7 @@ impl Switch {
         let back = active.outbound.as_ref().is_some_and(|placing| placing.callback.is_some());
         let cause = match cause {
             RingCause::Outbound if back => RingCause::Callback,
-            RingCause::Direct => active.call.leg_of(seat).map_or(cause, |leg| active.call.ring_cause(leg)),
+            RingCause::Direct => active.call.seat_at(seat).map_or(cause, |(leg, _)| active.call.ring_cause(leg)),
             cause => cause,
         };
         SeatWhat::Ringing { call, cause, queue }

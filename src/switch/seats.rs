@@ -23,7 +23,7 @@ impl Active {
     }
 
     /// The seat whose call it is, while it is there.
-    fn placed_by(&self) -> Option<&Arc<str>> {
+    pub(super) fn placed_by(&self) -> Option<&Arc<str>> {
         self.legs.get(&CALLER).filter(|leg| !leg.ended)?.seat.as_ref()
     }
 }

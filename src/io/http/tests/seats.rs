@@ -279,6 +279,7 @@ async fn a_refusal_says_why_whose_fault_and_whether_to_ask_again() {
         (SeatRefusal::TooLong, 422, "request", false),
         (SeatRefusal::UnknownSkill, 422, "request", false),
         (SeatRefusal::NoCall, 409, "state", true),
+        (SeatRefusal::NotAnswered, 409, "state", true),
         (SeatRefusal::InCall, 409, "state", true),
         (SeatRefusal::Gone, 409, "state", true),
         (SeatRefusal::BadDigits, 422, "request", false),
