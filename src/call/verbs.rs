@@ -118,7 +118,7 @@ impl Call {
                 self.finish(Outcome { result: Ended::Answered, by: By::Gateway, status: None, q850: Some(16) });
             }
             Stage::Calling(_) => self.placing_over(By::Gateway, None, Some(16)),
-            _ => self.hang_up_caller(EndedBy::Us),
+            _ => self.hang_up_caller(now, EndedBy::Us),
         }
         self.flush(now, out);
         Ok(())

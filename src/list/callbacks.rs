@@ -99,11 +99,15 @@ impl Callbacks {
         self.rows.is_empty()
     }
 
-    /// A caller was lost. Where the list is full the one goes who was missed longest ago and whom nobody has in hand. Whoever left
-    /// a message, or should have been able to, is rung back whatever `losses` say.
+    /// Tells whether a caller who was lost so is rung back: who asked for it, who left a message or should have been able to, and
+    /// others as `losses` say.
+    pub fn lists(&self, loss: Loss, wanted: bool, message: MessageLeft) -> bool {
+        wanted || message != MessageLeft::No || self.limits.losses.contains(&loss)
+    }
+
+    /// A caller was lost. Where the list is full the one goes who was missed longest ago and whom nobody has in hand.
     pub fn missed(&mut self, now: Wall, missed: Missed, keeps: &mut Vec<Keep>) {
-        let spoke = missed.message != MessageLeft::No;
-        if !missed.wanted && !spoke && !self.limits.losses.contains(&missed.loss) {
+        if !self.lists(missed.loss, missed.wanted, missed.message) {
             return;
         }
         let message = (missed.message == MessageLeft::Kept).then_some(missed.call);

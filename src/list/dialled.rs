@@ -53,13 +53,6 @@ impl Dialled {
         keeps.push(Keep::Set(Box::new(Fact::Dialled(row.clone()))));
     }
 
-    /// A call was none: nobody was called by it.
-    pub fn give_back(&mut self, day: u32, whom: Whom<'_>, keeps: &mut Vec<Keep>) {
-        let Some(row) = self.counts.get_mut(&*key(whom)).filter(|row| row.day == day && row.calls > 0) else { return };
-        row.calls -= 1;
-        keeps.push(Keep::Set(Box::new(Fact::Dialled(row.clone()))));
-    }
-
     fn forget_others(&mut self, day: u32, keeps: &mut Vec<Keep>) {
         if self.day == day {
             return;
@@ -239,8 +232,7 @@ mod tests {
             assert_eq!((it.of(20_261_126, number), it.of(20_261_126, Whom::Seat("zhang"))), (2, 1));
             assert_eq!(it.of(20_261_127, number), 0, "another day");
         }
-        let mut again = act(&mut dialled, &|it, keeps| it.give_back(20_261_126, number, keeps));
-        assert_eq!((dialled.of(20_261_126, number), again.of(20_261_126, number)), (1, 1));
+        let mut again = again;
         let after = act(&mut again, &|it, keeps| it.add(20_261_127, call(3), number, keeps));
         assert_eq!((after.counts.len(), after.of(20_261_127, number)), (1, 1), "the day before is forgotten, on the disk too");
         assert_eq!(after.counts["to:13800138000"].id.as_ref(), call(3).to_string(), "no number is a key");

@@ -143,8 +143,11 @@ impl Switch {
         out: &mut Vec<Output>,
     ) {
         let Called { call: id, leg_no, leg, route } = party;
-        let Some(active) = self.calls.get_mut(&id) else { return };
         let call_id = format!("{}{}", self.rng.token(), self.rng.token());
+        if leg_no == CALLER {
+            self.count_person(now, id, out);
+        }
+        let Some(active) = self.calls.get_mut(&id) else { return };
         let person = (leg_no == CALLER).then(|| active.identity.of_hotline());
         let identity = person.as_ref().unwrap_or(&active.identity);
         let dial = route.dial(leg, call_id.clone(), (flow, others), rtp, identity, (id, &active.data));

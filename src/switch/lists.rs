@@ -1,6 +1,7 @@
 //! The lists of numbers in the switch: missed callers come to one by themselves, operators and seats work on them by command, and
 //! calls meet them.
 
+use super::identity::Identity;
 use super::{Live, Output, Switch};
 use crate::base::{CallId, Now};
 use crate::control::{Command, ListVerb, Reply, SeatRefusal, Why};
@@ -140,25 +141,15 @@ impl Switch {
 
     /// A call has ended: a caller who was lost in the human queue is to be rung back, one who got through is not any more.
     pub(super) fn note_missed(&mut self, now: Now, id: CallId, result: Loss, out: &mut Vec<Output>) {
-        let Some(active) = self.calls.get(&id).filter(|active| !active.emergency) else { return };
-        let identity = &active.identity;
-        let Some(caller) = identity.caller.as_deref().filter(|_| !identity.withheld && !identity.trunk.starts_with("seat:"))
-        else {
-            return;
-        };
-        let mut keeps = Vec::new();
+        let Some(active) = self.calls.get(&id) else { return };
+        let Some(caller) = active.caller_to_list() else { return };
+        let Identity { number, line, .. } = &active.identity;
+        let (wanted, message, mut keeps) = (active.wants_callback, active.message.left, Vec::new());
         if active.talked {
-            self.lists.callbacks.served(caller, &identity.number, &mut keeps);
-        } else {
-            let missed = Missed {
-                call: id,
-                caller: caller.into(),
-                hotline: identity.number.as_str().into(),
-                line: identity.line.clone(),
-                loss: result,
-                wanted: active.wants_callback,
-                message: active.message.left,
-            };
+            self.lists.callbacks.served(caller, number, &mut keeps);
+        } else if self.lists.callbacks.lists(result, wanted, message) && self.can_be_rung_back(now, active) {
+            let (hotline, line) = (number.as_str().into(), line.clone());
+            let missed = Missed { call: id, caller: caller.into(), hotline, line, loss: result, wanted, message };
             self.lists.callbacks.missed(now.wall, missed, &mut keeps);
         }
         keeps.into_iter().for_each(|keep| self.keep(keep, out));

@@ -427,7 +427,7 @@ impl Switch {
                 Work::Leg(event) => self.leg_event(now, event, out),
                 Work::Call(id, input) => self.with_call(now, id, |call, done| call.handle(now, input, done)),
                 Work::Effect(id, effect) => self.effect(now, id, effect, out),
-                Work::Queue(output) => self.queue_output(output),
+                Work::Queue(output) => self.queue_output(now, output),
             }
         }
     }
@@ -456,7 +456,7 @@ impl Switch {
         self.work.push_back(Work::Call(id, call::Input::Leg { leg: leg_no, event }));
     }
 
-    fn queue_output(&mut self, output: queue::Output) {
+    fn queue_output(&mut self, now: Now, output: queue::Output) {
         let (id, event) = match output {
             queue::Output::Ring { call, seat, choice } => (call, call::QueueEvent::Ring { seat, choice }),
             queue::Output::Stop { call, seat, elsewhere } => (call, call::QueueEvent::Stop { seat, elsewhere }),
@@ -464,6 +464,11 @@ impl Switch {
             queue::Output::TimedOut { call } => (call, call::QueueEvent::TimedOut),
             queue::Output::NoSeat { call } => (call, call::QueueEvent::NoSeat),
         };
+        // Its chain of other ways may offer a call back.
+        let unserved = matches!(event, call::QueueEvent::Full | call::QueueEvent::TimedOut | call::QueueEvent::NoSeat);
+        if unserved && self.calls.get(&id).is_some_and(|active| !self.can_be_rung_back(now, active)) {
+            self.calls.entry(id).and_modify(|active| active.call.is_not_rung_back());
+        }
         self.work.push_back(Work::Call(id, call::Input::Queue(event)));
     }
 

@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::lists::Lists;
 use super::recording::OfCall;
 use super::stopwatch::Stopwatch;
-use super::{Active, Output, Switch};
+use super::{Active, Output, Switch, Trunk};
 use crate::base::{CallId, Masked, Mono, Now};
 use crate::call::{CALLER, Outcome, Placed};
 use crate::control::seat::{Outgoing, PreviewView, RequestId};
@@ -33,10 +33,21 @@ pub(super) struct Placing {
     /// The row of the callback list that it is for, and the number of the attempt.
     pub(super) callback: Option<(Arc<str>, u32)>,
     trunk: Arc<str>,
-    /// The day that it counts for.
-    day: u32,
-    /// The person's phone has been called.
+    /// The person's phone has been called, and the call counts for its day.
     dialled: bool,
+}
+
+/// The calls that seats have placed and that are not over, as the bounds of one more count them.
+#[derive(Debug, Default)]
+struct UnderWay {
+    /// In the same hotline's name, and by the same trunk.
+    of_hotline: usize,
+    by_trunk: usize,
+    /// Those by this trunk that take a channel of it soon.
+    coming: usize,
+    /// Those to the same number and by the same seat that count for a day soon.
+    to_number: u32,
+    by_seat: u32,
 }
 
 /// A call that may be placed.
@@ -182,15 +193,24 @@ impl Switch {
             let opens = outbound.hours.opens(now.wall, self.setup.plan.zone());
             return Err(not(NotCalled::Hours { opens }));
         }
+        let trunk = self.outbound_trunk()?;
+        let placed = self.placed(seat, number, &decision.number, &trunk.name);
         let day = self.setup.plan.day_of(now.wall);
-        if self.lists.dialled.of(day, Whom::Number(number)) >= outbound.per_callee {
+        if self.lists.dialled.of(day, Whom::Number(number)).saturating_add(placed.to_number) >= outbound.per_callee {
             return Err(not(NotCalled::NumberToday(outbound.per_callee)));
         }
-        if self.lists.dialled.of(day, Whom::Seat(seat)) >= outbound.per_seat {
+        if self.lists.dialled.of(day, Whom::Seat(seat)).saturating_add(placed.by_seat) >= outbound.per_seat {
             return Err(not(NotCalled::SeatToday(outbound.per_seat)));
         }
-        let trunk = self.has_room(&decision.number)?;
+        self.has_room(trunk, &placed)?;
+        let trunk = trunk.name.clone();
         Ok(Going { wanted, decision, trunk })
+    }
+
+    /// Tells whether a seat could ring this call's caller back. Nobody else is offered that, or listed as missed: not who withholds
+    /// the number, nor an emergency line, a hotline or a number that seats may not call.
+    pub(super) fn can_be_rung_back(&self, now: Now, active: &Active) -> bool {
+        active.caller_to_list().is_some_and(|number| self.may_be_called(now, number).is_ok())
     }
 
     fn may_be_called(&self, now: Now, number: &str) -> Result<(), Why> {
@@ -208,33 +228,45 @@ impl Switch {
         Err(not(refused))
     }
 
-    /// The trunk by which a call goes. Callers come first: placed calls are the first that find no room.
-    fn has_room(&self, hotline: &str) -> Result<Arc<str>, Why> {
-        let outbound = &self.setup.outbound;
-        let trunk = match &outbound.trunk {
+    /// The trunk by which a call goes.
+    fn outbound_trunk(&self) -> Result<&Trunk, Why> {
+        let trunk = match &self.setup.outbound.trunk {
             Some(name) => self.setup.trunks.iter().find(|trunk| trunk.name == *name),
             None => self.setup.trunks.get(self.setup.default_route),
         };
-        let trunk = trunk.ok_or_else(|| not(NotCalled::Off))?;
-        let placed = |is: &dyn Fn(&Active, &Placing) -> bool| {
-            let live = self.calls.values().filter(|active| !active.over);
-            live.filter(|active| active.outbound.as_ref().is_some_and(|placing| is(active, placing))).count()
-        };
-        if placed(&|active, _| active.identity.number == hotline) >= outbound.per_hotline {
+        trunk.ok_or_else(|| not(NotCalled::Off))
+    }
+
+    fn placed(&self, seat: &str, number: &str, hotline: &str, trunk: &str) -> UnderWay {
+        let mut all = UnderWay::default();
+        for active in self.calls.values().filter(|active| !active.over) {
+            let Some(placing) = &active.outbound else { continue };
+            let (here, soon) = (*placing.trunk == *trunk, !placing.dialled);
+            all.of_hotline += usize::from(active.identity.number == hotline);
+            all.by_trunk += usize::from(here);
+            all.coming += usize::from(here && soon);
+            all.to_number += u32::from(soon && active.identity.caller.as_deref() == Some(number));
+            all.by_seat += u32::from(soon && *placing.seat == *seat);
+        }
+        all
+    }
+
+    /// Callers come first: placed calls are the first that find no room.
+    fn has_room(&self, trunk: &Trunk, placed: &UnderWay) -> Result<(), Why> {
+        let outbound = &self.setup.outbound;
+        if placed.of_hotline >= outbound.per_hotline {
             return Err(not(NotCalled::HotlineFull(outbound.per_hotline)));
         }
-        if placed(&|_, placing| placing.trunk == trunk.name) >= outbound.per_trunk {
+        if placed.by_trunk >= outbound.per_trunk {
             return Err(not(NotCalled::TrunkFull));
         }
         let open = trunk.channels.saturating_sub(trunk.reserved) as usize;
         let calls = self.fixed.limits.calls.saturating_sub(self.fixed.limits.reserved);
-        // Those whose phone has not been called yet take a channel soon.
-        let taken = self.channels.of(&trunk.name) + placed(&|_, placing| placing.trunk == trunk.name && !placing.dialled);
         let full = |taken: usize, of: usize| taken >= of - (of * outbound.leave_percent).div_ceil(100).min(of);
-        if full(taken, open) || full(self.calls.len(), calls) {
+        if full(self.channels.of(&trunk.name) + placed.coming, open) || full(self.calls.len(), calls) {
             return Err(not(NotCalled::Busy));
         }
-        Ok(trunk.name.clone())
+        Ok(())
     }
 
     /// The seat's phone rings; the call's record begins.
@@ -271,12 +303,11 @@ impl Switch {
         let recording = OfCall::new(self.records_from_start(&decision), decision.record);
         let decision = Decision { steps: Arc::default(), ..decision };
         let id = self.begin(now, decision, identity, BTreeMap::new(), recording);
-        let day = self.setup.plan.day_of(now.wall);
         tracing::info!(call = %id, %seat, to = %Masked(&number), hotline = %offered.number, "a seat calls out");
         let data = [("callback", callback.as_ref().map(|(row, _)| row.to_string())), ("ticket", ticket)];
         if let Some(active) = self.calls.get_mut(&id) {
             (active.released, active.stopwatch) = (true, Stopwatch::of_placed());
-            active.outbound = Some(Box::new(Placing { seat: seat.clone(), callback, trunk, day, dialled: false }));
+            active.outbound = Some(Box::new(Placing { seat: seat.clone(), callback, trunk, dialled: false }));
         }
         self.write_offered(now, id, offered, out);
         for (key, value) in data.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))) {
@@ -285,11 +316,20 @@ impl Switch {
             }
             self.write(now, id, What::Data { key, value }, out);
         }
+        self.with_call(now, id, |call, done| call.place(now, placed, done));
+    }
+
+    /// The person is called now: from here on the call counts for its day, so that nobody counts whom no phone was rung for.
+    pub(super) fn count_person(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let Some(placing) = active.outbound.as_mut().filter(|placing| !placing.dialled) else { return };
+        placing.dialled = true;
+        let number = active.identity.caller.clone().unwrap_or_default();
+        let (seat, day) = (placing.seat.clone(), self.setup.plan.day_of(now.wall));
         self.listed_anew(out, |lists, keeps| {
             lists.dialled.add(day, id, Whom::Number(&number), keeps);
-            lists.dialled.add(day, id, Whom::Seat(seat), keeps);
+            lists.dialled.add(day, id, Whom::Seat(&seat), keeps);
         });
-        self.with_call(now, id, |call, done| call.place(now, placed, done));
     }
 
     /// Changes a list, and keeps what has changed.
@@ -301,10 +341,7 @@ impl Switch {
 
     /// The seat has answered, and the person is being called.
     pub(super) fn person_dialled(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
-        let Some(active) = self.calls.get_mut(&id) else { return };
-        if let Some(placing) = active.outbound.as_mut() {
-            placing.dialled = true;
-        }
+        let Some(active) = self.calls.get(&id) else { return };
         let sip_call_id = active.legs.get(&CALLER).and_then(|leg| leg.call_id.clone());
         self.write(now, id, What::Dialled { leg: CALLER.0, sip_call_id }, out);
     }
@@ -325,12 +362,14 @@ impl Switch {
             let Outcome { status, q850, .. } = *outcome;
             self.queues.seats_mut().note(&placing.seat, SeatWhat::OutboundFailed { call: id, status, q850 });
         }
-        if !placing.dialled {
-            self.listed_anew(out, |lists, keeps| {
-                lists.dialled.give_back(placing.day, Whom::Number(&number), keeps);
-                lists.dialled.give_back(placing.day, Whom::Seat(&placing.seat), keeps);
-            });
-        }
+    }
+}
+
+impl Active {
+    /// The number that the callback list knows the caller by, who is no seat and withholds it from nobody.
+    pub(super) fn caller_to_list(&self) -> Option<&str> {
+        let Identity { caller, withheld, trunk, .. } = &self.identity;
+        caller.as_deref().filter(|_| !self.emergency && !withheld && !trunk.starts_with("seat:"))
     }
 }
 
