@@ -112,10 +112,19 @@ impl Switch {
         self.setup.peer(target).is_some_and(|peer| self.outages.is_out(now.mono, peer))
     }
 
+    /// A way to an emergency line by a trunk of which we count no free channel: ways by others come first.
+    fn is_full(&self, target: &Target) -> bool {
+        let trunk = match &target.trunk {
+            Some(name) => self.setup.trunks.iter().find(|trunk| trunk.name == *name),
+            None => self.setup.trunks.get(self.setup.default_route),
+        };
+        target.emergency && trunk.is_some_and(|trunk| !self.channels.free(trunk, true))
+    }
+
     /// The plan's steps around peers that give no sign: in a chain that goes on after silence they come last, and a chain
     /// of nobody else is left out where the plan has more to try. An emergency line is tried whatever is known of it.
     pub(super) fn around(&self, now: Now, steps: Arc<[Step]>, emergency: bool) -> Arc<[Step]> {
-        if self.outages.is_empty() {
+        if self.outages.is_empty() && !emergency {
             return steps;
         }
         let mut left: Vec<Step> = Vec::new();
@@ -124,8 +133,10 @@ impl Switch {
                 left.push(step.clone());
                 continue;
             };
-            let (out, there): (Vec<Target>, Vec<Target>) =
-                targets.iter().cloned().partition(|target| advance.on(Failure::NoAnswer) && self.target_is_out(now, target));
+            let (out, there): (Vec<Target>, Vec<Target>) = targets.iter().cloned().partition(|target| {
+                let out = advance.on(Failure::NoAnswer) && self.target_is_out(now, target);
+                out || advance.on(Failure::Failed) && self.is_full(target)
+            });
             let more = steps.iter().skip(index + 1).any(|step| matches!(step, Step::Ring { .. } | Step::Queue { .. }));
             if !there.is_empty() || emergency || !more {
                 let targets = there.into_iter().chain(out).collect();
@@ -138,8 +149,8 @@ impl Switch {
     /// The same for a move, whose chain always goes on.
     pub(super) fn goal_around(&self, now: Now, goal: Goal) -> Goal {
         match goal {
-            Goal::Ring { to, chain, timeout } if !self.outages.is_empty() => {
-                let is_out = |dialled: &Dialled| matches!(dialled, Dialled::Target(target) if self.target_is_out(now, target));
+            Goal::Ring { to, chain, timeout } if chain.len() > 1 => {
+                let is_out = |dialled: &Dialled| matches!(dialled, Dialled::Target(target) if self.target_is_out(now, target) || self.is_full(target));
                 let (out, there): (Vec<Dialled>, Vec<Dialled>) = chain.into_iter().partition(is_out);
                 Goal::Ring { to, chain: there.into_iter().chain(out).collect(), timeout }
             }

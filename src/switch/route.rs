@@ -97,7 +97,10 @@ pub(super) fn route(
                 None => now.trunks.get(now.default_route)?,
             };
             let sees_all = target.emergency && now.emergency_sees_withheld;
-            channels.free(trunk, emergency).then(|| to_trunk(fixed, trunk, &target.number, sees_all))?
+            // A call that goes out by the trunk that it came in by needs two channels, and the second may be one more than we count.
+            // Its carrier knows: a way to an emergency line is tried.
+            let tried = target.emergency || channels.free(trunk, emergency);
+            tried.then(|| to_trunk(fixed, trunk, &target.number, sees_all))?
         }
     }
 }
