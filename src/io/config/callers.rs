@@ -12,7 +12,7 @@ use crate::call::spoken;
 use crate::list::Limits;
 use crate::plan::{Advance, Calendar, Step, Target};
 use crate::switch::Outbound;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,42 @@ pub fn overflow(text: &str) -> Result<Overflow, Text> {
             "`{text}` 应为 queue:队列、target:号码、target:号码@中继、callback 或 message"
         )),
     }
+}
+
+/// Queues whose overflow leads back to them, one circle each, from its first name on. `line`: the queues that answer a number that
+/// the default trunk would bring back.
+pub fn circles(config: &Config, line: impl Fn(&str) -> Vec<String>) -> Vec<Vec<String>> {
+    let link = |text: &String| match overflow(text) {
+        Ok(Overflow::Queue(next)) => vec![next],
+        Ok(Overflow::Target { number, trunk: None }) => line(&number),
+        _ => Vec::new(),
+    };
+    let queues = config.queues.iter().filter(|(_, queue)| queue.enabled);
+    let ways: BTreeMap<&str, Vec<String>> =
+        queues.map(|(name, queue)| (name.as_str(), queue.overflow.iter().flat_map(link).collect())).collect();
+    let back = |name: &str| {
+        let (mut next, mut seen) = (vec![vec![name.to_owned()]], BTreeSet::new());
+        while let Some(way) = next.pop() {
+            for to in ways.get(way.last()?.as_str()).into_iter().flatten() {
+                if to == name {
+                    return Some(way);
+                }
+                if seen.insert(to.clone()) {
+                    next.push(way.iter().chain([to]).cloned().collect());
+                }
+            }
+        }
+        None
+    };
+    let first = |way: &Vec<String>| way.iter().min() == way.first();
+    ways.keys().filter_map(|name| back(name)).filter(first).collect()
+}
+
+/// The circle in words.
+pub fn leads_back(circle: &[String]) -> Text {
+    let way: Vec<&str> = circle.iter().chain(circle.first()).map(String::as_str).collect();
+    let way = way.join(" → ");
+    both!("leads back into the queue itself: {way}", "又回到本队列：{way}")
 }
 
 /// The prompts that callers of these queues hear.

@@ -3,6 +3,7 @@
 use super::redact;
 use crate::base::Text;
 use crate::plan::{At, Problem, Severity, characters};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// One complaint, shown as a dial plan's are: `file:line:column: message` with the line.
@@ -51,6 +52,8 @@ impl KeyFault {
 #[derive(Clone, Debug, Default)]
 pub struct KeyPlaces {
     pub plan: Option<Place>,
+    /// The overflow of each queue.
+    pub overflow: BTreeMap<String, Place>,
 }
 
 /// The same configuration may stand anywhere.

@@ -102,6 +102,16 @@ impl Layers {
         (1..=path.len()).rev().find_map(|length| self.place_in_files(&path[..length])).unwrap_or(Place::Whole(path.join(".")))
     }
 
+    /// Tells whether the operator has written one of these: a default that meets another is no doubt of theirs.
+    pub fn has_written(&self, paths: &[&[&str]]) -> bool {
+        let tables: Vec<_> = self.files.iter().skip(1).filter_map(|source| DeTable::parse(&source.text).ok()).collect();
+        paths.iter().any(|path| {
+            let variable = format!("{PREFIX}{}", path.join("__"));
+            let set = self.environment.keys().any(|key| key.eq_ignore_ascii_case(&variable));
+            set || tables.iter().any(|table| find_key(table.get_ref(), path).is_some())
+        })
+    }
+
     /// Says with its place that the value at `path` is wrong.
     pub fn finding(&self, path: &[&str], message: Text) -> Finding {
         let place = self.place(path);

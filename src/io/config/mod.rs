@@ -46,6 +46,8 @@ fn judged(layers: &Layers) -> Result<Config, Vec<Finding>> {
     let checked = layers.merge().and_then(|mut config| match validate::validate(&config, layers) {
         findings if findings.is_empty() => {
             config.places.plan = Some(layers.place(&["plan", "file"]));
+            let overflow = |name: &String| (name.clone(), layers.place(&["queues", name, "overflow"]));
+            config.places.overflow = config.queues.keys().map(overflow).collect();
             let doubts = validate::doubts(&config, layers).into_iter();
             config.warnings = doubts.map(|doubt| redact::hidden(&doubt.warning(), &secrets)).collect();
             Ok(config)

@@ -9,7 +9,7 @@ use crate::base::Text;
 use crate::io::clock;
 use crate::io::process::files;
 use crate::media::Prompt;
-use crate::plan::{self, Checked, Facts, Loader, Mode, Plan, Problem, Severity, Surroundings, Ways, built_in};
+use crate::plan::{self, Checked, Facts, Loader, Mode, Plan, Problem, Severity, Step, Surroundings, Ways, built_in};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -135,7 +135,8 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
             "recording.on_demand：方案中有 `record = true`，但未启用录音：请设为 true"
         )
     });
-    let missing: Vec<Text> = missing.chain(unknown).chain(hours).chain(off).collect();
+    let circles = checked.plan.iter().flat_map(|plan| circles(config, plan));
+    let missing: Vec<Text> = missing.chain(unknown).chain(hours).chain(circles).chain(off).collect();
     match checked.plan {
         Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: sounds.found.into_inner(), warnings: checked.problems }),
         _ => Err(checked.problems.iter().filter(|p| p.severity == Severity::Error).map(Problem::told).chain(missing).collect()),
@@ -158,6 +159,26 @@ fn unknown_lines(lines: &[String], plan: &Plan) -> Vec<Text> {
         }
     };
     lines.iter().filter(|line| *line != ALL_LINES).filter_map(complaint).collect()
+}
+
+/// Complains of queues whose overflow calls a number that the plan gives back to them.
+fn circles(config: &Config, plan: &Plan) -> Vec<Text> {
+    let line = |number: &str| {
+        let at = clock::now().wall;
+        let facts = Facts { dialled: number, caller: None, trunk: "", trunk_area: None, diverted_from: None, at };
+        let queue = |step: &Step| if let Step::Queue { queue, .. } = step { Some(queue.to_string()) } else { None };
+        // A line that rings its own seats first does not come back to us.
+        let ours = plan.decide(&facts).steps;
+        ours.iter().take_while(|step| !matches!(step, Step::Ring { .. })).filter_map(queue).collect()
+    };
+    let told = |circle: Vec<String>| {
+        let (name, why) = (circle.first().cloned().unwrap_or_default(), callers::leads_back(&circle));
+        match config.places.overflow.get(&name).cloned() {
+            Some(place) => Finding::of_value(place, "", why).told(),
+            None => both!("queues.{name}.overflow: ", "queues.{name}.overflow：").then(&why),
+        }
+    };
+    callers::circles(config, line).into_iter().map(told).collect()
 }
 
 /// Complains of seats whose hours stand in no calendar of the plan.
@@ -248,6 +269,25 @@ mod tests {
         let seat = "[seats.tax]\ntrunk = 'loopback'\ndial = '12366'\nhours = 'office'\n";
         let told = english(load(&config(seat)));
         assert_eq!(told, ["seats.tax.hours: the plan has no `[calendars.office]`"]);
+    }
+
+    #[test]
+    fn a_queue_comes_back_to_itself_by_no_line_of_the_plan() {
+        let told = |link: &str| {
+            let more = "[queues.x]\nseats = ['desk']\noverflow = ['";
+            let site = format!("[queues.12345]\noverflow = ['queue:x']\n{more}{link}']\n");
+            let layers = Layers::new(Some(plan::Source::new("site.toml", &site)), BTreeMap::new());
+            load(&super::super::judged(&layers).unwrap()).err().unwrap_or_default()
+        };
+        for link in ["target:12345", "target:069112345"] {
+            let [one] = &told(link)[..] else { panic!("{link}: {:?}", told(link)) };
+            assert!(one.en.starts_with("site.toml:2:1: leads back into the queue itself: 12345 → x → 12345"), "{one}");
+            assert!(one.zh.contains("又回到本队列：12345 → x → 12345"), "{one}");
+        }
+        // Another exchange's 12345, and a line that its own seats answer.
+        for link in ["target:12345@loopback", "target:12366", "target:13800138000"] {
+            assert_eq!(told(link), Vec::<Text>::new(), "{link}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod reach;
 mod registrar;
 mod remote;
 mod twins;
+mod values;
 
 use super::finding::Finding;
 use super::layers::Layers;
@@ -46,6 +47,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.recording(config);
     check.outside(config);
     check.sizes(config);
+    check.values(config);
     check.findings
 }
 
@@ -451,6 +453,9 @@ mod tests {
             assert!(over.iter().any(|doubt| doubt.contains(key) && doubt.contains(what)), "{what}: {over:#?}");
         }
         assert_eq!(over.len(), 5, "{over:#?}");
+        let trunks = "[trunks.a]\naddresses = ['192.0.2.1']\n[trunks.b]\naddresses = ['192.0.2.2']\n";
+        assert_eq!(doubts(trunks), Vec::<String>::new(), "of what the operator did not write nothing is told");
+        assert!(doubts(&format!("{trunks}reserved = 101"))[0].contains("trunks reserve"), "{:?}", doubts(trunks));
         let both = format!("[trunks.sbc]\naddresses = ['192.0.2.0/24', '192.0.2.20']\n{seat}'192.0.2.20:5060'");
         assert!(doubts(&both)[0].contains("an address of trunk `sbc`"), "{:?}", doubts(&both));
     }

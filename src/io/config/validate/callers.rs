@@ -42,6 +42,10 @@ impl Check<'_> {
                 both!("is no number of 1 to 8 digits", "应为 1 至 8 位数字")
             });
         }
+        for circle in callers::circles(config, |_| Vec::new()) {
+            let first = circle.first().map_or("", String::as_str);
+            self.require(false, &["queues", first, "overflow"], || callers::leads_back(&circle));
+        }
         self.questions(config);
         self.messages(config);
     }
@@ -51,7 +55,6 @@ impl Check<'_> {
         match callers::overflow(text) {
             Err(why) => self.require(false, &at, || why),
             Ok(Overflow::Queue(next)) => {
-                self.require(next != queue, &at, || both!("leads back into the queue itself", "又回到本队列"));
                 let known = config.queues.iter().filter(|(_, queue)| queue.enabled).map(|(name, _)| name.as_str());
                 let layers = self.layers;
                 let there = config.queues.get(&next).is_some_and(|queue| queue.enabled);
@@ -166,6 +169,29 @@ mod tests {
         for right in ["['message']", "['queue:12345', 'message', 'callback']", "['callback', 'message']"] {
             assert!(!findings(&queue(right)).iter().any(|one| one.contains("message")), "{right}");
         }
+    }
+
+    #[test]
+    fn no_queue_overflows_into_itself_by_whatever_way() {
+        let queue = |name: &str, link: &str| format!("[queues.{name}]\nseats = ['desk']\noverflow = ['{link}']\n");
+        let found = |site: &str| {
+            let layers = Layers::new(Some(Source::new("site.toml", site)), BTreeMap::new());
+            let findings = validate(&layers.merge().unwrap(), &layers);
+            findings.iter().map(|finding| format!("{finding} {}", finding.told().zh)).collect::<Vec<_>>()
+        };
+        for (site, way) in [
+            (queue("a", "queue:a"), "a → a"),
+            (queue("a", "queue:b") + &queue("b", "queue:a"), "a → b → a"),
+            (queue("a", "queue:b") + &queue("b", "queue:c") + &queue("c", "queue:a"), "a → b → c → a"),
+        ] {
+            let found = found(&site);
+            assert!(found.len() == 1 && found[0].starts_with("site.toml:3:1: ") && found[0].contains(way), "{found:#?}");
+            assert!(found[0].contains("leads back into the queue itself") && found[0].contains("又回到本队列"), "{found:#?}");
+        }
+        let tail = queue("a", "queue:b") + &queue("b", "queue:c") + &queue("c", "queue:b");
+        assert!(found(&tail).len() == 1 && found(&tail)[0].contains("b → c → b"), "{:#?}", found(&tail));
+        let chain = queue("a", "queue:b") + &queue("b", "queue:c") + &queue("c", "callback");
+        assert_eq!(found(&chain), Vec::<String>::new());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Limits that contradict each other or cannot be reached, and hops that cannot be called.
 
 use super::Check;
-use crate::base::Place;
+use crate::base::{Place, Text};
 use crate::io::config::schema::Config;
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,6 +10,8 @@ const INBOX: std::ops::RangeInclusive<usize> = 64..=4_000_000;
 /// Nobody means more, and no machine has them.
 const MOST_CONNECTIONS: usize = 1_000_000;
 const MOST_SHARDS: u16 = 256;
+const CALLS: &[&str] = &["limits", "calls"];
+const PERCENT: &[&str] = &["limits", "emergency_percent"];
 /// A caller's and a seat's.
 const PAIRS_PER_CALL: usize = 2;
 
@@ -45,13 +47,21 @@ impl Check<'_> {
         }
     }
 
+    /// Complains at the first of these keys where the operator has written one of them.
+    fn doubt(&mut self, good: bool, paths: &[&[&str]], message: impl FnOnce() -> Text) {
+        if !good && self.layers.has_written(paths) {
+            self.require(false, paths.first().copied().unwrap_or_default(), message);
+        }
+    }
+
     /// Limits that another one makes unreachable: so many will never be there at once.
     pub fn attained(&mut self, config: &Config) {
         let limits = &config.limits;
         let calls = limits.calls;
         for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {
             let channels = trunk.channels;
-            self.require(channels as usize <= calls, &["trunks", name, "channels"], || {
+            let path = ["trunks", name, "channels"];
+            self.doubt(channels as usize <= calls, &[&path, CALLS], || {
                 both!(
                     "{channels} channels cannot all be used: limits.calls takes {calls} calls at once",
                     "{channels} 路无法全部使用：limits.calls 同时只接受 {calls} 路呼叫"
@@ -60,7 +70,8 @@ impl Check<'_> {
         }
         for (name, queue) in config.queues.iter().filter(|(_, queue)| queue.enabled) {
             let length = queue.max_length;
-            self.require(length <= calls, &["queues", name, "max_length"], || {
+            let path = ["queues", name, "max_length"];
+            self.doubt(length <= calls, &[&path, CALLS], || {
                 both!(
                     "{length} callers will never wait: limits.calls takes {calls} calls at once",
                     "不会有 {length} 人同时排队：limits.calls 同时只接受 {calls} 路呼叫"
@@ -69,7 +80,10 @@ impl Check<'_> {
         }
         let kept = (calls * limits.emergency_percent).div_ceil(100);
         let reserved: usize = config.trunks.values().filter(|trunk| trunk.enabled).map(|trunk| trunk.reserved as usize).sum();
-        self.require(reserved <= kept, &["limits", "emergency_percent"], || {
+        let of_trunks: Vec<[&str; 3]> = config.trunks.keys().map(|name| ["trunks", name.as_str(), "reserved"]).collect();
+        let of_trunks = of_trunks.iter().map(|path| &path[..]);
+        let paths: Vec<&[&str]> = [PERCENT, CALLS].into_iter().chain(of_trunks).collect();
+        self.doubt(reserved <= kept, &paths, || {
             both!(
                 "keeps {kept} calls for emergency lines, trunks reserve {reserved} channels for them: when all other calls are \
                  taken, {kept} get through",
@@ -77,21 +91,23 @@ impl Check<'_> {
             )
         });
         let (share, connections) = (limits.connections_per_source, limits.connections);
-        self.require(share <= connections, &["limits", "connections_per_source"], || {
+        let paths: [&[&str]; 2] = [&["limits", "connections_per_source"], &["limits", "connections"]];
+        self.doubt(share <= connections, &paths, || {
             both!(
                 "{share} connections of one source will never be there: limits.connections is {connections}",
                 "单一来源不会有 {share} 个连接：limits.connections 为 {connections}"
             )
         });
         let (share, connections) = (config.http.connections_per_source, config.http.connections);
-        self.require(share <= connections, &["http", "connections_per_source"], || {
+        let paths: [&[&str]; 2] = [&["http", "connections_per_source"], &["http", "connections"]];
+        self.doubt(share <= connections, &paths, || {
             both!(
                 "{share} connections of one source will never be there: http.connections is {connections}",
                 "单一来源不会有 {share} 个连接：http.connections 为 {connections}"
             )
         });
         let (recorded, some) = (config.recording.calls, config.records());
-        self.require(!some || recorded <= calls, &["recording", "calls"], || {
+        self.doubt(!some || recorded <= calls, &[&["recording", "calls"], CALLS], || {
             both!(
                 "{recorded} calls will never be recorded at once: limits.calls takes {calls}",
                 "不会同时录音 {recorded} 路：limits.calls 同时只接受 {calls} 路呼叫"
