@@ -121,6 +121,11 @@ impl Phone {
         self.request("ACK", "");
     }
 
+    /// Gives its own INVITE up.
+    pub fn cancel(&self) {
+        self.request("CANCEL", "");
+    }
+
     /// Asks to be rid of the other side; `headers` say where to.
     pub fn refer(&mut self) {
         self.cseq += 1;
@@ -198,6 +203,11 @@ impl Phone {
         let invite = self.invite.clone().expect("it rings");
         self.reply(&invite, &format!("{status} No"), "");
         self.request_received("ACK");
+    }
+
+    /// Refuses another call than its own.
+    pub fn turns_away(&self, invite: &Message, status: u16) {
+        self.reply(invite, &format!("{status} No"), "");
     }
 
     /// The other side has taken its call back by this CANCEL.
@@ -309,9 +319,11 @@ impl Phone {
     fn request(&self, method: &str, content: &str) {
         let (own, cseq, name, always) = (self.own, self.cseq, &self.name, self.always);
         let more = if matches!(method, "INVITE" | "REFER") { self.headers } else { "" };
+        // A CANCEL is of the INVITE's transaction.
+        let of = if method == "CANCEL" { "INVITE" } else { method };
         let (target, local, remote, call_id) = (&self.target, &self.local, &self.remote, &self.call_id);
         self.send(&format!(
-            "{method} {target} SIP/2.0\r\n{more}{always}Via: SIP/2.0/UDP {own};rport;branch=z9hG4bK{call_id}{cseq}{method}\r\n\
+            "{method} {target} SIP/2.0\r\n{more}{always}Via: SIP/2.0/UDP {own};rport;branch=z9hG4bK{call_id}{cseq}{of}\r\n\
              Max-Forwards: 70\r\nFrom: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
              Contact: <sip:{name}@{own}>\r\n{}",
             body(content)

@@ -4,6 +4,7 @@
 mod asked;
 mod bad_input;
 mod busy_hour;
+mod channels;
 mod disk;
 mod flows;
 mod gaps;
@@ -23,6 +24,7 @@ mod rows;
 mod rules;
 mod seats;
 mod softphones;
+mod stages;
 mod toolbar;
 mod transfer;
 mod trouble;
