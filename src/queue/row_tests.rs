@@ -386,3 +386,87 @@ fn a_long_talk_comes_back_to_a_full_queue_however_many_have_come_and_gone_since(
     assert_eq!(b.join_as(1, "12345", Priority::NORMAL, true), [], "it is not refused");
     assert_eq!(b.queues.gauges().0, 2);
 }
+
+/// The last seat leaves, in whatever moment it says so: whoever waits goes on after the grace, or at once where there is none, and
+/// not only when its call, its offer or its wrap-up is over.
+#[test]
+fn row_17_the_last_seat_leaves_in_every_moment() {
+    type Leaves = fn(&mut Bench);
+    let signs_out: Leaves = |b| assert_eq!(wish(b, "a", Wish::Logout), []);
+    let hours_end: Leaves = |b| {
+        let mut out = Vec::new();
+        b.queues.bind(b.now, &"a".into(), Vec::new(), &mut out);
+        assert_eq!(out, []);
+    };
+    let gone = |n| Output::NoSeat { call: call(n) };
+    for leaves in [signs_out, hours_end] {
+        for grace in [s(0), s(10)] {
+            let scene = || {
+                let mut b = deserting(Vec::new());
+                let mut line = queue("12345", &["a", "b"], Strategy::LongestIdle);
+                (line.without_seats, line.wrap_up) = (Some(grace), s(60));
+                let rules = Rules { sign_in: SignIn::Asked, wrap_up: s(60), ..Rules::default() };
+                let seats = ["a", "b"].map(|name| Seat { rules: rules.clone(), ..seat(name, 1) });
+                b.queues.reload(b.now, seats.into(), vec![line], &mut Vec::new());
+                wish(&mut b, "a", Wish::Login { force: false, device: Default::default(), skills: None, busy: None });
+                assert_eq!(b.join(1), [rings(1, "a")]);
+                b
+            };
+            // While it talks: the caller it talks to stays.
+            let mut talks = scene();
+            talks.answered(1, "a");
+            talks.queues.talks(call(1), "a");
+            talks.join(2);
+            leaves(&mut talks);
+            assert_eq!(talks.pass(grace), [gone(2)], "{grace:?}");
+            assert_eq!(talks.join(3), [gone(3)]);
+            // In its wrap-up.
+            let mut writes = scene();
+            writes.answered(1, "a");
+            writes.queues.talks(call(1), "a");
+            writes.freed(1, "a");
+            assert!(writes.queues.seats().get("a").unwrap().shift.is_away());
+            assert_eq!(writes.join(2), [], "it is waited for");
+            leaves(&mut writes);
+            assert_eq!(writes.pass(grace), [gone(2)], "{grace:?}");
+            // While it is offered a caller, who is not taken from it.
+            let mut rung = scene();
+            rung.join(2);
+            leaves(&mut rung);
+            assert_eq!(rung.pass(grace), [gone(2)], "{grace:?}");
+            assert_eq!(rung.pass(RING - grace), [stops(1, "a", false)]);
+            assert_eq!(rung.pass(s(0)), [gone(1)]);
+            assert_eq!(rung.queues.gauges(), (0, 0));
+        }
+    }
+    // One who rests comes back, and so does one who thinks better of it.
+    let mut b = deserting(Vec::new());
+    wish(&mut b, "a", Wish::Login { force: false, device: Default::default(), skills: None, busy: None });
+    b.join(1);
+    b.answered(1, "a");
+    b.join(2);
+    wish(&mut b, "a", Wish::Rest(60, "x".into()));
+    assert_eq!(b.pass(s(60)), []);
+    wish(&mut b, "a", Wish::Logout);
+    assert_eq!(b.pass(s(29)), []);
+    wish(&mut b, "a", Wish::Ready);
+    assert_eq!(b.pass(s(60)), []);
+    assert_eq!(b.freed(1, "a"), [rings(2, "a")]);
+}
+
+/// A seat with many channels would never come to what it said if it went on taking calls.
+#[test]
+fn a_seat_that_has_planned_something_else_takes_no_further_call() {
+    for later in [Wish::Logout, Wish::Rest(60, "x".into()), Wish::Busy("x".into())] {
+        let rules = Rules { sign_in: SignIn::Asked, ..Rules::default() };
+        let desk = Seat { rules, ..seat("a", 3) };
+        let mut b = Bench::new(vec![desk], vec![queue("12345", &["a"], Strategy::LongestIdle)]);
+        wish(&mut b, "a", Wish::Login { force: false, device: Default::default(), skills: None, busy: None });
+        assert_eq!(b.join(1), [rings(1, "a")]);
+        b.answered(1, "a");
+        wish(&mut b, "a", later.clone());
+        assert_eq!(b.join(2), [], "{later:?}");
+        assert_eq!(b.freed(1, "a"), [], "{later:?}");
+        assert!(!b.queues.seats().get("a").unwrap().shift.is_ready(), "{later:?}");
+    }
+}

@@ -158,6 +158,17 @@ impl Shift {
         self.holder.as_ref().is_some_and(Author::is_toolbar)
     }
 
+    /// The same, and it has not said that it will do something else after the calls that it has: one with many channels would never
+    /// come to that if it went on taking calls.
+    pub fn takes_calls(&self) -> bool {
+        self.is_ready() && self.next.is_none()
+    }
+
+    /// It is signed out, or will be when its calls are over, and serves nobody any more.
+    pub fn is_leaving(&self) -> bool {
+        self.intent == Intent::LoggedOut || matches!(self.next, Some((Intent::LoggedOut, _)))
+    }
+
     /// It is signed in and takes no calls of queues now.
     pub fn is_away(&self) -> bool {
         matches!(self.intent, Intent::Break { .. } | Intent::WrapUp { .. })

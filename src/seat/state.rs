@@ -60,7 +60,7 @@ impl DeviceState {
 impl SeatState {
     /// It takes one more call now.
     pub fn is_free(&self) -> bool {
-        self.rests_until.is_none() && self.taken < self.channels && !self.bindings.is_empty() && self.shift.is_ready()
+        self.rests_until.is_none() && self.taken < self.channels && !self.bindings.is_empty() && self.shift.takes_calls()
     }
 
     pub fn device(&self) -> DeviceState {
@@ -80,7 +80,7 @@ impl SeatState {
 
     /// Somebody is signed in there whose phone can be called: it will take calls, if not now.
     pub fn may_come(&self) -> bool {
-        self.channels > 0 && !self.bindings.is_empty() && self.shift.intent != Intent::LoggedOut
+        self.channels > 0 && !self.bindings.is_empty() && !self.shift.is_leaving()
     }
 
     pub fn is_doubtful(&self) -> bool {

@@ -117,7 +117,8 @@ impl SeatModel {
     }
 
     pub fn is_free(&self) -> bool {
-        self.there && self.mood == Mood::Ready && self.rests_until.is_none() && self.taken() < self.channels
+        let ready = self.mood == Mood::Ready && self.next.is_none() && self.rests_until.is_none();
+        self.there && ready && self.taken() < self.channels
     }
 
     /// It takes calls, or will when those that it has are over.
@@ -267,11 +268,9 @@ impl Model {
         let could = |seat: &SeatModel| {
             let has = if asks { seat.levels[skill] } else { 0 };
             let any = if seat.expert { rules.experts_after.is_some() } else { least == 0 };
-            seat.places[queue].is_some()
-                && seat.channels > 0
-                && seat.there
-                && seat.mood != Mood::Out
-                && (has >= least.max(1) || any)
+            let leaves = seat.mood == Mood::Out || seat.next == Some(Mood::Out);
+            let there = seat.places[queue].is_some() && seat.channels > 0 && seat.there && !leaves;
+            there && (has >= least.max(1) || any)
         };
         rules.without_seats.is_some() && priority != Priority::HIGH && !self.seats.iter().any(could)
     }

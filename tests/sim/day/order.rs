@@ -86,7 +86,7 @@ impl Model {
     pub fn check_ring(&self, now: Mono, call: u64, seat: usize) -> Result<(), String> {
         let Some(caller) = self.callers.get(&call) else { return Err(format!("{call} does not wait and rings")) };
         let it = &self.seats[seat];
-        if it.taken() >= it.channels || it.mood != Mood::Ready {
+        if it.taken() >= it.channels || it.mood != Mood::Ready || it.next.is_some() {
             return Err(format!("seat {seat} is rung, and is not to be had: {it:?}"));
         }
         let need = self.need(now, caller);
