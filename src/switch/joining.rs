@@ -5,7 +5,7 @@ use super::admit::Placer;
 use super::command::status_of;
 use super::keys::Keypad;
 use super::proof::Proof;
-use super::{Dtmf, Leg, Output, Switch, Work, identity};
+use super::{Dtmf, Leg, Output, Switch, identity};
 use crate::base::{CallId, LegId, Masked, Now, Shown};
 use crate::call::{self, Call, LegNo, LegStage, Refusal};
 use crate::control::Why;
@@ -82,33 +82,16 @@ impl Switch {
         let dtmf = placer.as_ref().map_or(Dtmf::Auto, |placer| self.dtmf(placer));
         let origins = placer.map(|placer| self.origins(&placer, incoming.flow.remote.ip())).unwrap_or_default();
         let home = self.homes.hold(incoming.flow.remote.ip());
-        let active = self.calls.get_mut(&id).ok_or(Why::NoSuchCall)?;
-        self.at_work = Some(id);
-        let mut effects = Vec::new();
+        let leg_no = self.act(now, id, enter)?;
         let call_id = Some(Shown(&String::from_utf8_lossy(&incoming.call_id)).to_string());
-        let answer = enter(&mut active.call, &mut effects);
-        if let Ok(leg_no) = answer {
-            let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
-            let theirs = incoming.call_id.clone();
-            let leg = Leg {
-                call_id,
-                theirs,
-                pad: Keypad::new(dtmf),
-                proof: Proof::by(incoming.flow),
-                ipv6: incoming.ipv6,
-                home,
-                ..new
-            };
+        let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
+        let (theirs, pad, proof) = (incoming.call_id.clone(), Keypad::new(dtmf), Proof::by(incoming.flow));
+        let leg = Leg { call_id, theirs, pad, proof, ipv6: incoming.ipv6, home, ..new };
+        // What the call wants of it is work that is done later.
+        if let Some(active) = self.calls.get_mut(&id) {
             active.legs.insert(leg_no, leg);
-            self.leg_calls.insert(incoming.leg, (id, leg_no));
         }
-        self.timers.update(id, active.call.deadline());
-        let moved = active.parties_have_changed();
-        self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
-        if moved {
-            self.note_seats(now, id);
-        }
-        answer?;
+        self.leg_calls.insert(incoming.leg, (id, leg_no));
         self.leg_command(now, Command::Release { leg: incoming.leg }, out);
         Ok(())
     }
