@@ -2,7 +2,7 @@
 //! caller. From their answer on it is a conversation like any other, so that hold, consultation, transfer, supervision and what
 //! follows the talk are the same.
 
-use super::talk::{Lease, Talk};
+use super::begin::Begun;
 use super::{CALLER, Call, Caller, Dialled, LegNo, Outcome, Output, Stage, status_map};
 use crate::base::{Mono, Now};
 use crate::dialog::End;
@@ -78,17 +78,10 @@ impl Call {
     /// The person has answered, and talks to the seat.
     pub(super) fn caller_answered(&mut self, now: Now) {
         let Stage::Calling(calling) = &self.stage else { return };
-        let (seat, Placed { seat: name, home, .. }) = (calling.seat, calling.placed.clone());
-        let Some(party) = self.parties.get(&seat).map(|called| called.party.clone()) else { return };
+        let (seat, home) = (calling.seat, calling.placed.home.clone());
         self.caller = Caller::Answered;
         self.journal(What::CallerAnswered);
-        // So it is served as a queue's seat serves, and goes to that queue's head when it is lost.
-        let lease = home.map(|queue| Lease { queue, seat: name, leg: seat });
-        self.stage = Stage::Talking(Box::new(Talk::between(seat, lease)));
-        self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
-        self.tell(Output::Joined { leg: seat, party });
-        // Nobody could be told before that the call is recorded.
-        self.tell_in_talk();
+        self.begin_talk(now, seat, Begun::Placed { home });
     }
 
     /// The seat's side ends the call before anybody talked.

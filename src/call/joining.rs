@@ -4,13 +4,13 @@
 //! A phone that can do an attended transfer knows nothing of ours: it puts the caller on hold, dials the target, and
 //! sends REFER with Replaces. Both its lines are parties of one call here, so that this is a consultation like any other.
 
+use super::begin::Begun;
 use super::talk::{Goal, Refusal, Second, Talk};
-use super::{CALLER, Call, Called, LegNo, Output, QueueCommand, Stage, Taking, status_map};
+use super::{Call, Dialled, LegNo, Output, Stage, Taking, status_map};
 use crate::base::Now;
 use crate::dialog::Cause;
 use crate::event::{Party, TransferKind, TransferResult};
 use crate::sip::Status;
-use std::sync::Arc;
 
 impl Call {
     /// The seat's phone dials somebody while its caller waits on `first`. An emergency line joins the caller at once;
@@ -53,20 +53,16 @@ impl Call {
     fn dialled_by(&mut self, now: Now, first: LegNo, kind: TransferKind, goal: Goal, late: bool) -> Result<LegNo, Refusal> {
         let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
         let Goal::Ring { to, chain, timeout } = goal else { return Err(Refusal::NotAllowed) };
-        let nobody = kind != TransferKind::Emergency && !talk.has(CALLER);
-        if nobody || !self.is_seat(first) || !talk.has(first) {
+        let urgent = kind == TransferKind::Emergency;
+        if !urgent && !talk.may_be_moved_by(first) || !self.is_seat(first) || !talk.has(first) {
             return Err(Refusal::NotAllowed);
         }
-        if talk.second.is_some() || talk.transfer.as_ref().is_some_and(|t| kind != TransferKind::Emergency || t.kind == kind) {
+        if talk.fetches_help() || !urgent && (talk.second.is_some() || talk.transfer.is_some()) {
             return Err(Refusal::Busy);
         }
         // The line itself, and whom it is for.
-        if chain.is_empty() || (kind != TransferKind::Emergency && self.tried + 2 > self.policy.max_parties) {
-            return Err(Refusal::TooMany);
-        }
-        if talk.transfer.is_some() {
-            self.cancel()?;
-        }
+        self.may_fetch(kind, &chain, 2)?;
+        let first = if urgent { self.make_way(first) } else { first };
         let party = self.parties.get(&first).map(|c| c.party.clone()).ok_or(Refusal::NotAllowed)?;
         self.tried += 1;
         let leg = self.admit(party, late);
@@ -74,19 +70,20 @@ impl Call {
             talk.second = Some(Second { first, leg });
             talk.main.insert(leg);
         }
-        if kind == TransferKind::Emergency {
+        if urgent {
             // Seat and caller hear each other by this line while the emergency line rings.
             self.answer_party(leg);
         } else if !late {
             self.out.push(Output::Progress { leg, status: Status(183), media: true });
         }
-        self.send_to_parties(now, leg, kind, &to, chain, timeout)?;
+        self.send_to_parties(now, leg, kind, &to, chain, timeout);
         Ok(leg)
     }
 
     fn asked_for_place(&mut self, old: LegNo, name: &str, late: bool) -> Result<LegNo, Refusal> {
         let there = match &self.stage {
-            Stage::Talking(talk) => talk.has(old),
+            // Nobody takes a supervisor's.
+            Stage::Talking(talk) => talk.has(old) && !talk.desk.watchers.contains_key(&old),
             Stage::Queued { .. } => true,
             _ => false,
         };
@@ -108,10 +105,7 @@ impl Call {
 
     /// A party that called us. Without an offer its media can only be settled by our 200 (RFC 3261 §13.2.1).
     fn admit(&mut self, party: Party, late: bool) -> LegNo {
-        let leg = LegNo(self.next_leg);
-        self.next_leg += 1;
-        self.parties.insert(leg, Called::new(party, true));
-        self.media.insert(leg, None);
+        let leg = self.new_leg(party, true);
         self.out.push(Output::Attach { leg });
         if late {
             self.answer_party(leg);
@@ -136,34 +130,38 @@ impl Call {
         let Some(Taking { old, .. }) = taking else { return false };
         match &mut self.stage {
             Stage::Talking(talk) if talk.has(old) && talk.second.is_none() => {
-                talk.replace(old, leg);
                 self.answer_party(leg);
-                if self.talk().is_some_and(|t| t.is_served_by(old)) {
-                    self.free_seat();
-                }
-                self.dismiss(old);
+                self.replace(old, leg);
             }
             Stage::Queued { queue } if answered || self.parties.contains_key(&old) => {
-                let home = Some(queue.clone());
-                self.picked_up(now, leg, home, answered);
+                let queue = queue.clone();
+                self.begin_talk(now, leg, Begun::PickedUp { queue, dialled: !answered });
             }
             _ => self.dismiss(leg),
         }
         true
     }
 
-    /// Another phone takes a caller for whom a seat rings.
-    fn picked_up(&mut self, now: Now, leg: LegNo, home: Option<Arc<str>>, answered: bool) {
-        self.answer_caller();
-        self.out.push(Output::Queue(QueueCommand::Leave));
-        self.stage = Stage::Talking(Box::new(Talk { home, ..Talk::between(leg, None) }));
-        self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
-        self.answer_party(leg);
-        if answered && let Some(party) = self.parties.get(&leg).map(|called| called.party.clone()) {
-            self.tell(Output::Joined { leg, party });
+    /// `new` has the place that `old` had, in its room and in a move that is about it. The seat of `old` is let go, and free.
+    pub(super) fn replace(&mut self, old: LegNo, new: LegNo) {
+        let back = self.dialled_of(new);
+        let Some(talk) = self.talk() else { return };
+        let served = talk.is_served_by(old);
+        talk.replace(old, new, back);
+        if served {
+            self.free_seat();
         }
-        self.has_answered(now, leg, None);
-        self.cancel_others(leg);
+        self.dismiss(old);
+    }
+
+    /// An emergency line is fetched: the move under way is over, whoever asked for it, and those who are there are together. A
+    /// seat that has two lines keeps the one that it speaks by; the answer is the line by which `leg` is there then.
+    fn make_way(&mut self, leg: LegNo) -> LegNo {
+        self.stop_moving();
+        let Some(second) = self.talk().and_then(|talk| talk.second.take()) else { return leg };
+        self.first_lost(second);
+        self.dismiss(second.first);
+        if second.first == leg { second.leg } else { leg }
     }
 
     /// A consultation is over, so the line that the seat dialled it by is: with what the target's refusal means for it where
@@ -196,13 +194,7 @@ impl Call {
             transfer.by = second.first;
             return;
         }
-        let (target, seq) = (transfer.leg, transfer.seq);
-        if transfer.until.is_some() {
-            self.give_up(target, false);
-        } else {
-            self.dismiss(target);
-        }
-        self.transfer_over(seq, TransferResult::Cancelled);
+        self.abandon_move(TransferResult::Cancelled);
     }
 
     /// The seat hung up the line with the caller: the caller comes to the other one.
@@ -235,23 +227,27 @@ impl Call {
     /// The seat is done with its two lines though nothing is left to complete: its target joined the caller before.
     pub(super) fn leave_by_both_lines(&mut self) -> Result<(), Refusal> {
         let second = self.talk().and_then(|t| t.second).ok_or(Refusal::Nothing)?;
-        self.free_seat();
         self.dismiss_seat(second.leg);
         Ok(())
     }
 }
 
 impl Talk {
-    /// `new` has the place that `old` had, in its room and in a move that it asked for.
-    pub(super) fn replace(&mut self, old: LegNo, new: LegNo) {
+    fn replace(&mut self, old: LegNo, new: LegNo, back: Option<Dialled>) {
         for room in [&mut self.main, &mut self.aside] {
             if room.remove(&old) {
                 room.insert(new);
             }
         }
-        self.holds.remove(&old);
-        if let Some(transfer) = self.transfer.as_mut().filter(|t| t.by == old) {
-            transfer.by = new;
+        let unproven = self.unproven.as_mut().map(|(transfer, _)| transfer);
+        for transfer in self.transfer.as_mut().into_iter().chain(unproven) {
+            if transfer.by == old {
+                (transfer.by, transfer.back) = (new, back.clone());
+            }
+            if transfer.leg == old {
+                transfer.leg = new;
+            }
         }
+        self.fresh.as_mut().filter(|fresh| fresh.leg == old).into_iter().for_each(|fresh| fresh.leg = new);
     }
 }

@@ -5,7 +5,7 @@ use super::talk::{Lease, Refusal, Talk};
 use super::{CALLER, Call, Caller, LegNo, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::Cause;
-use crate::event::{By, TransferKind, TransferResult, What};
+use crate::event::{By, Party, TransferKind, TransferResult, What};
 use crate::sip::Status;
 use std::time::Duration;
 
@@ -55,8 +55,9 @@ impl Call {
             }
             _ if leg == CALLER => Err(Refusal::NotAllowed),
             Stage::Talking(talk) if talk.has(leg) => {
+                let party = self.parties.get(&leg).map(|called| called.party.clone()).ok_or(Refusal::NotAllowed)?;
                 self.dismiss(leg);
-                self.left(now, leg, Left::Willingly);
+                self.left(now, leg, &party, Left::Willingly);
                 Ok(())
             }
             _ => self.hung_up(now, leg, Status(603), 21),
@@ -70,15 +71,19 @@ impl Call {
         }
     }
 
-    /// The seat's phone is dead: the queue is not to ring it again at once.
-    fn lose_seat(&mut self) {
-        if let Some(Lease { queue, seat, .. }) = self.talk().and_then(|t| t.lease.take()) {
-            self.out.push(Output::Queue(QueueCommand::Lost { queue, seat }));
+    /// The seat's phone is dead: the caller's queue is not to ring it at once, however the seat came to the caller.
+    fn lose_seat(&mut self, leg: LegNo, party: &Party) {
+        let Party::Seat { name, .. } = party else { return };
+        let Some(talk) = self.talk() else { return };
+        let (lease, home) = (talk.lease.take_if(|lease| lease.leg == leg), talk.home.clone());
+        let there = lease.is_none() && self.leg_of_seat(name).is_some();
+        if let Some(queue) = lease.map(|lease| lease.queue).or(home).filter(|_| !there) {
+            self.out.push(Output::Queue(QueueCommand::Lost { queue, seat: name.as_str().into() }));
         }
     }
 
     /// Somebody has left the conversation (its leg is over): the others stay together.
-    pub(super) fn left(&mut self, now: Now, leg: LegNo, how: Left) {
+    pub(super) fn left(&mut self, now: Now, leg: LegNo, party: &Party, how: Left) {
         self.line_lost(leg);
         let Some(talk) = self.talk() else { return };
         let served = talk.is_served_by(leg);
@@ -89,10 +94,10 @@ impl Call {
             Loss::Target(seq) => self.target_left(seq),
             Loss::Nothing => {}
         }
-        if served && how == Left::Died {
-            self.lose_seat();
+        if how == Left::Died {
+            self.lose_seat(leg, party);
         }
-        if served && how != Left::Willingly && self.talk().is_some_and(|t| t.people() < 2 && t.ringing().is_none()) {
+        if how != Left::Willingly && self.talk().is_some_and(|t| t.people() < 2 && t.ringing().is_none()) {
             return self.nobody_left(now);
         }
         if served {
@@ -103,26 +108,16 @@ impl Call {
     /// The target of a consultation hung up: the seat has the caller again.
     fn target_left(&mut self, seq: u32) {
         self.transfer_over(seq, TransferResult::Failed);
-        self.drop_second();
-        self.together();
-    }
-
-    pub(super) fn together(&mut self) {
-        if let Some(talk) = self.talk() {
-            talk.merge();
-        }
+        self.back_together();
     }
 
     /// After each input: goes on with whoever is there, or ends the call. So no order of leaving and no answer to a question
     /// can leave somebody alone, or ringing for nobody.
     pub(super) fn settle(&mut self, now: Now) {
         let Some(talk) = self.talk() else { return };
-        if let Some(transfer) = talk.ringing().filter(|transfer| !talk.in_company(transfer)) {
-            let (leg, seq) = (transfer.leg, transfer.seq);
-            self.transfer_over(seq, TransferResult::Failed);
-            self.give_up(leg, false);
-            self.drop_second();
-            self.together();
+        if talk.ringing().is_some_and(|transfer| !talk.in_company(transfer)) {
+            self.abandon_move(TransferResult::Failed);
+            self.back_together();
         }
         let Some(talk) = self.talk() else { return };
         if talk.is_over() {
@@ -169,13 +164,11 @@ impl Call {
     pub(super) fn lingered(&mut self) {
         let Some(talk) = self.talk() else { return };
         talk.linger = None;
-        let Some((leg, seq)) = talk.transfer.as_ref().map(|transfer| (transfer.leg, transfer.seq)) else {
+        if talk.transfer.is_none() {
             return self.conversation_over();
-        };
-        self.transfer_over(seq, TransferResult::Failed);
-        self.dismiss(leg);
-        self.drop_second();
-        self.together();
+        }
+        self.abandon_move(TransferResult::Failed);
+        self.back_together();
     }
 
     /// The caller has been left alone: the head of the queue it came from, else the end.

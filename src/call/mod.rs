@@ -1,20 +1,16 @@
 //! Legs joined into a call: what happens to a caller, step by step of its dial plan.
 //!
-//! ```text
-//!            start
-//!              │  first step refuses ──────────────────────────────┐
-//!              ▼                                                   │
-//!           Opening ── media settled ──▶ next step                 │
-//!                                          │                       │
-//!        ┌──────────────┬──────────────────┼──────────────┐        │
-//!        ▼              ▼                  ▼              ▼        │
-//!   Announcing ──▶   Queued             Ringing        (refuse)    │
-//!        ▲          │  │  ▲               │  │           │        │
-//!        │   wait   │  │  │ seat's phone  │  │ no target │        │
-//!        └─ limit ──┘  │  │ died          │  └──▶ next   │        │
-//!                      ▼  │               ▼     step     ▼        ▼
-//!                     Talking ◀───────────┘ ─────────▶ Clearing ──▶ Done
-//! ```
+//! | stage | it is left for |
+//! |---|---|
+//! | Opening | the first step, once the caller's media is settled; a plan that refuses at once needs none |
+//! | Announcing | the next step when all is spoken, or the end that was announced |
+//! | Offering | the next step by a key, else the end |
+//! | Asking | a menu's or a callback's next step by a key or none; after a talk the opinion, and the end |
+//! | Queued | Talking when a seat answers or picks the call up; else the next step, the queue's overflow, the end |
+//! | Ringing | Talking when a target answers; else the next of its chain, then the next step |
+//! | Calling | (a seat places the call) Talking when the person answers; else the end |
+//! | Talking | Queued (sent there; at the head: its seat is dead, its hold forgotten), Asking, Ringing (a target unheard), the end |
+//! | Clearing | Done, once media is closed and the record is on disk |
 //!
 //! A call names its legs by numbers of its own ([`LegNo`]); the switch knows which dialog each one is, where it is and
 //! what it may be told. The call's journal entries use the same numbers.
@@ -25,6 +21,7 @@ mod accepting;
 mod answer_tests;
 mod asking;
 mod audio;
+mod begin;
 mod calling;
 #[cfg(test)]
 mod calling_tests;
@@ -61,6 +58,8 @@ mod tests;
 mod transfer;
 #[cfg(test)]
 mod transfer_tests;
+#[cfg(test)]
+mod urgent_tests;
 mod verbs;
 #[cfg(test)]
 mod verbs_tests;
@@ -69,6 +68,8 @@ mod waiting;
 #[cfg(test)]
 mod waiting_tests;
 mod watch;
+#[cfg(test)]
+mod ways_tests;
 
 use crate::base::trap::{self, Trap};
 use crate::base::{Mono, Now};
@@ -158,10 +159,11 @@ pub struct Call {
     max_talk_at: Option<Mono>,
     early_until: Option<Mono>,
     announcer: waiting::Announcer,
-    /// The caller goes before others.
+    /// The caller goes before others: for its number, or by the plan, whose word holds wherever the caller comes from there.
     preferred: bool,
     /// Nobody could ring the caller back: no call back is offered.
     unlisted: bool,
+    high: bool,
     /// The line's own word about asking for an opinion.
     line_survey: Option<Arc<LineSurvey>>,
     /// The caller was not served by its queue.
@@ -266,6 +268,7 @@ pub struct Outcome {
 impl Call {
     /// A call that has just been offered; [`Call::start`] sets it going.
     pub fn new(steps: Arc<[Step]>, early_max: Duration, policy: Arc<Policy>) -> Call {
+        let high = steps.iter().any(|step| matches!(step, Step::Queue { high: true, .. }));
         Call {
             steps,
             next: 0,
@@ -289,6 +292,7 @@ impl Call {
             announcer: waiting::Announcer::default(),
             preferred: false,
             unlisted: false,
+            high,
             line_survey: None,
             overflow: None,
             untold: None,

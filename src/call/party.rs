@@ -1,9 +1,9 @@
 //! The parties a call rings and talks to.
 
 use super::accepting::Accept;
+use super::begin::Begun;
 use super::leave::Left;
 use super::profile::{codec_name, on_hold, profile};
-use super::talk::{Lease, Talk};
 use super::{CALLER, Call, Called, Dialled, LegNo, Outcome, Output, QueueCommand, Stage};
 use crate::base::Now;
 use crate::dialog::{Cause, End, EndedBy, Media};
@@ -96,13 +96,19 @@ impl Call {
     }
 
     fn dial_chosen(&mut self, party: Party, dialled: Dialled, choice: Option<Box<Choice>>) -> LegNo {
-        let leg = LegNo(self.next_leg);
-        self.next_leg += 1;
-        self.parties.insert(leg, Called::new(party.clone(), false));
-        self.media.insert(leg, None);
+        let leg = self.new_leg(party.clone(), false);
         // In this order, so that the entry can name the INVITE's Call-ID.
         self.out.push(Output::Dial { leg, party: dialled });
         self.tell(Output::Ringing { leg, party, choice });
+        leg
+    }
+
+    /// One more leg; `unanswered`: it called us.
+    pub(super) fn new_leg(&mut self, party: Party, unanswered: bool) -> LegNo {
+        let leg = LegNo(self.next_leg);
+        self.next_leg += 1;
+        self.parties.insert(leg, Called::new(party, unanswered));
+        self.media.insert(leg, None);
         leg
     }
 
@@ -158,40 +164,23 @@ impl Call {
     }
 
     pub(super) fn party_answered(&mut self, now: Now, leg: LegNo) {
-        let Some(called) = self.parties.get(&leg).cloned() else { return };
         if self.watcher_answered(leg) || self.place_taken(now, leg, true) || self.asks_to_accept(leg) {
             return;
         }
         if matches!(self.stage, Stage::Calling(_)) {
             return self.dial_caller(now, leg);
         }
-        let target = if let Stage::Ringing { target, .. } = self.stage { Some(target) } else { None };
-        let lease = match (&self.stage, &called.party) {
-            (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => {
-                self.tell(Output::Joined { leg, party: called.party });
+        let how = match (&self.stage, self.parties.get(&leg).map(|called| &called.party)) {
+            (Stage::Talking(talk), Some(party)) if talk.ringing().is_some_and(|t| t.leg == leg) => {
+                let party = party.clone();
+                self.tell(Output::Joined { leg, party });
                 return self.target_answered(now, leg);
             }
-            (Stage::Queued { queue }, Party::Seat { name, .. }) => {
-                Some(Lease { queue: queue.clone(), seat: name.as_str().into(), leg })
-            }
-            (Stage::Ringing { leg: ringing, .. }, _) if *ringing == leg => None,
+            (Stage::Queued { queue }, Some(Party::Seat { .. })) => Begun::Leased { queue: queue.clone() },
+            (Stage::Ringing { leg: ringing, target, .. }, Some(_)) if *ringing == leg => Begun::Target(*target),
             _ => return,
         };
-        self.answer_caller();
-        self.served();
-        let served = lease.as_ref().map(|l| (l.queue.clone(), l.seat.clone()));
-        self.stage = Stage::Talking(Box::new(Talk::between(leg, lease)));
-        self.max_talk_at = Some(now.mono.after(self.policy.max_talk));
-        self.tell(Output::Joined { leg, party: called.party });
-        if let Some((queue, seat)) = served {
-            self.say_seat_number(&queue, &seat);
-            self.tell_in_talk();
-            self.cancel_others(leg);
-            self.out.push(Output::Queue(QueueCommand::Answered { seat }));
-        } else {
-            self.tell_in_talk();
-        }
-        self.has_answered(now, leg, target);
+        self.begin_talk(now, leg, how);
     }
 
     /// First answer wins: the others learn that the call was completed elsewhere (RFC 3326 §2).
@@ -213,6 +202,7 @@ impl Call {
             return;
         }
         let by = by_callee(&end);
+        let watched = self.talk().is_some_and(|talk| talk.desk.watchers.contains_key(&leg));
         if self.watcher_ended(leg) {
             return self.journal(What::LegEnded { leg: leg.0, by: By::Callee, status, q850: end.q850 });
         }
@@ -224,11 +214,12 @@ impl Call {
             }
             let unmeant = self.leaves_for_refusal(now, leg);
             let how = match by {
-                By::Network => Left::Died,
+                // That a supervisor's phone goes means nothing for seats.
+                By::Network if !watched => Left::Died,
                 _ if unmeant => Left::ByMistake,
                 _ => Left::Willingly,
             };
-            return self.left(now, leg, how);
+            return self.left(now, leg, &called.party, how);
         }
         if self.placer_waits(leg) {
             self.journal(What::LegEnded { leg: leg.0, by, status, q850: end.q850 });

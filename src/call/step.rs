@@ -125,7 +125,8 @@ impl Call {
         self.dismiss_watchers();
         self.progress(now);
         self.journal(What::Queued { queue: queue.to_string() });
-        let priority = match (high, self.preferred) {
+        self.high |= high;
+        let priority = match (self.high, self.preferred) {
             (true, _) => Priority::HIGH,
             (false, true) => Priority::PREFERRED,
             (false, false) => Priority::NORMAL,

@@ -4,11 +4,10 @@
 use super::desk::Watcher;
 use super::talk::Refusal;
 use super::verbs::RING;
-use super::{CALLER, Call, Called, Dialled, LegNo, Output, Stage};
+use super::{CALLER, Call, Dialled, LegNo, Output, Stage};
 use crate::base::Now;
-use crate::dialog::Cause;
+use crate::event::Party;
 use crate::event::seat::SuperviseMode;
-use crate::event::{By, Party, What};
 use std::sync::Arc;
 
 /// Supervisors in one call.
@@ -45,15 +44,12 @@ impl Call {
         if self.has_party(supervisor) {
             return Err(Refusal::NotAllowed);
         }
-        if talk.desk.watchers.len() >= MOST || !self.may_try() {
+        // They are bounded by their own number: who listens takes nothing from what may be tried for the caller.
+        if talk.desk.watchers.len() >= MOST {
             return Err(Refusal::TooMany);
         }
         let seat: Arc<str> = self.parties.get(&of).map(|called| called.party.name()).unwrap_or_default().into();
-        let leg = LegNo(self.next_leg);
-        self.next_leg += 1;
-        let party = Party::Seat { name: supervisor.to_owned(), queue: String::new() };
-        self.parties.insert(leg, Called::new(party, false));
-        self.media.insert(leg, None);
+        let leg = self.new_leg(Party::Seat { name: supervisor.to_owned(), queue: String::new() }, false);
         if let Some(talk) = self.talk() {
             let until = Some(now.mono.after(RING));
             talk.desk.watchers.insert(leg, Watcher { of, seat: seat.clone(), mode, takes_over: over, until });
@@ -118,12 +114,8 @@ impl Call {
         talk.desk.watchers.remove(&leg);
         talk.main.remove(&leg);
         talk.aside.remove(&leg);
-        talk.replace(of, leg);
         self.has_joined(leg, (of, seat));
-        if self.talk().is_some_and(|talk| talk.is_served_by(of)) {
-            self.free_seat();
-        }
-        self.dismiss(of);
+        self.replace(of, leg);
         Ok(())
     }
 
@@ -167,13 +159,9 @@ impl Call {
     fn unwatch(&mut self, leg: LegNo) {
         let Some(talk) = self.talk() else { return };
         let Some(watcher) = talk.desk.watchers.remove(&leg) else { return };
-        talk.leave(leg);
         self.tell_supervision(leg, (watcher.of, watcher.seat), None);
-        if self.parties.remove(&leg).is_some() {
-            self.out.push(Output::Hangup { leg, cause: Cause { status: 480, q850: Some(16), ..Cause::default() } });
-            self.out.push(Output::Close { leg });
-            self.journal(What::LegEnded { leg: leg.0, by: By::Gateway, status: None, q850: Some(16) });
-        }
+        // By a second line it may have fetched an emergency line.
+        self.dismiss_seat(leg);
     }
 
     /// A supervisor's phone has gone by itself; true for one that had joined nobody.
@@ -223,6 +211,7 @@ impl super::talk::Talk {
         let Some(Watcher { of, mode, .. }) = self.desk.watchers.get(&leg).cloned() else { return };
         self.main.remove(&leg);
         self.aside.remove(&leg);
+        self.second.take_if(|second| second.first == leg);
         if mode == SuperviseMode::Barge {
             let room = if self.aside.contains(&of) { &mut self.aside } else { &mut self.main };
             room.insert(leg);

@@ -28,7 +28,7 @@ pub(super) struct Talk {
     pub transfer: Option<Transfer>,
     /// The last target that joined, until its silence would no longer count against it.
     pub unproven: Option<(Transfer, Mono)>,
-    /// The seat that serves the caller, by the queue's lease.
+    /// The seat that the queue gave the caller, while it is there or may have the caller back.
     pub lease: Option<Lease>,
     /// The queue that the caller came from: where it goes back to when everybody else is lost.
     pub home: Option<Arc<str>>,
@@ -132,9 +132,8 @@ impl Transfer {
 }
 
 impl Talk {
-    pub fn between(leg: LegNo, lease: Option<Lease>) -> Talk {
+    pub fn between(leg: LegNo, lease: Option<Lease>, home: Option<Arc<str>>) -> Talk {
         let (aside, holds) = (BTreeSet::new(), BTreeSet::new());
-        let home = lease.as_ref().map(|l| l.queue.clone());
         let main = BTreeSet::from([CALLER, leg]);
         let (transfer, unproven, notice, second, refused, linger, fresh) = (None, None, None, None, None, None, None);
         let desk = Desk::default();
@@ -183,6 +182,17 @@ impl Talk {
 
     pub fn ringing(&self) -> Option<&Transfer> {
         self.transfer.as_ref().filter(|t| t.until.is_some())
+    }
+
+    /// An emergency line rings.
+    pub fn fetches_help(&self) -> bool {
+        self.ringing().is_some_and(|transfer| transfer.kind == TransferKind::Emergency)
+    }
+
+    /// Tells whether this leg may send the caller to somebody, or ask somebody about it: not one who supervises, and nobody is
+    /// moved who has gone. An emergency line may be fetched in any case.
+    pub fn may_be_moved_by(&self, leg: LegNo) -> bool {
+        self.has(CALLER) && !self.desk.watchers.contains_key(&leg)
     }
 
     /// Tells whether somebody is there for whom the target rings: the caller, or who asked for it and is not alone. An

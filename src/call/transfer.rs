@@ -61,7 +61,8 @@ impl Call {
         }
         let Stage::Talking(talk) = &self.stage else { return Err(Refusal::NotTalking) };
         let by = by.or_else(|| self.server(talk)).ok_or(Refusal::NotAllowed)?;
-        if by == CALLER || !talk.has(by) || talk.desk.watchers.contains_key(&by) {
+        let urgent = matches!(request, Request::Transfer { kind: TransferKind::Emergency, .. });
+        if by == CALLER || !talk.has(by) || !urgent && talk.desk.watchers.contains_key(&by) {
             return Err(Refusal::NotAllowed);
         }
         let moves = matches!(request, Request::Transfer { .. } | Request::Cancel | Request::Swap | Request::Merge);
@@ -114,22 +115,35 @@ impl Call {
 
     fn transfer(&mut self, now: Now, by: LegNo, kind: TransferKind, goal: Goal) -> Result<(), Refusal> {
         let Some(talk) = self.talk() else { return Err(Refusal::NotTalking) };
-        // Nobody is moved who has gone; an emergency line is fetched all the same.
-        if kind != TransferKind::Emergency && !talk.has(CALLER) {
+        let urgent = kind == TransferKind::Emergency;
+        if !urgent && !talk.may_be_moved_by(by) {
             return Err(Refusal::NotAllowed);
         }
-        match &talk.transfer {
-            // A repeated one-key press does nothing more; the key goes before any other move.
-            Some(t) if kind == TransferKind::Emergency && t.kind == TransferKind::Emergency => return Ok(()),
-            Some(_) if kind == TransferKind::Emergency => self.cancel()?,
-            Some(_) => return Err(Refusal::Busy),
-            None => {}
+        // A repeated one-key press does nothing more; the key goes before any other move.
+        if urgent && talk.fetches_help() {
+            return Ok(());
+        }
+        if !urgent && talk.transfer.is_some() {
+            return Err(Refusal::Busy);
+        }
+        if let Goal::Ring { chain, .. } = &goal {
+            self.may_fetch(kind, chain, 1)?;
+        }
+        if urgent {
+            self.stop_moving();
         }
         match goal {
-            Goal::Queue { queue, high } => self.send_to_queue(now, by, queue, high),
-            Goal::Guide { prompt } => self.guide(prompt),
+            Goal::Queue { queue, high } => return self.send_to_queue(now, by, queue, high),
+            Goal::Guide { prompt } => return self.guide(prompt),
             Goal::Ring { to, chain, timeout } => self.send_to_parties(now, by, kind, &to, chain, timeout),
         }
+        Ok(())
+    }
+
+    /// Tells whether so many more parties may be tried, the last of them one of these. An emergency line always may.
+    pub(super) fn may_fetch(&self, kind: TransferKind, chain: &[Dialled], parties: u64) -> Result<(), Refusal> {
+        let tried = self.tried + parties > self.policy.max_parties;
+        if chain.is_empty() || kind != TransferKind::Emergency && tried { Err(Refusal::TooMany) } else { Ok(()) }
     }
 
     /// The caller is told the number to dial (话务引导).
@@ -166,14 +180,7 @@ impl Call {
         to: &str,
         chain: Vec<Dialled>,
         timeout: Duration,
-    ) -> Result<(), Refusal> {
-        if chain.is_empty() || (kind != TransferKind::Emergency && self.tried >= self.policy.max_parties) {
-            return Err(Refusal::TooMany);
-        }
-        // A caller that comes back does so for the failure of the move before.
-        if kind != TransferKind::Return {
-            self.failure = None;
-        }
+    ) {
         let back = self.dialled_of(by);
         // Not at the way back: who asked is still to be told of the target.
         self.failure = None;
@@ -191,7 +198,6 @@ impl Call {
         if kind == TransferKind::Blind && self.talk().is_some_and(|t| t.ringing().is_some()) {
             self.dismiss_seat(by);
         }
-        Ok(())
     }
 
     fn started(&mut self, kind: TransferKind, by: LegNo, to: String) -> u32 {
@@ -202,7 +208,7 @@ impl Call {
     }
 
     /// The destination to call to reach this party again.
-    fn dialled_of(&self, leg: LegNo) -> Option<Dialled> {
+    pub(super) fn dialled_of(&self, leg: LegNo) -> Option<Dialled> {
         match &self.parties.get(&leg)?.party {
             Party::Seat { name, .. } => Some(Dialled::Seat { name: name.as_str().into() }),
             Party::Target { number } => {
@@ -231,7 +237,8 @@ impl Call {
 
     /// The target answered: into the room that waits for it.
     pub(super) fn target_answered(&mut self, now: Now, leg: LegNo) {
-        let Some(talk) = self.talk() else { return };
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        let name = self.parties.get(&leg).map(|called| called.party.name());
         let Some(transfer) = talk.transfer.as_mut().filter(|t| t.leg == leg) else { return };
         transfer.until = None;
         let (kind, seq) = (transfer.kind, transfer.seq);
@@ -243,11 +250,9 @@ impl Call {
         }
         talk.main.insert(leg);
         talk.unproven = talk.transfer.clone().map(|t| (t, now.mono.after(PROOF)));
-        if let Some(lease) = talk.lease.as_mut().filter(|_| kind == TransferKind::Return) {
+        // The seat that was kept for the caller has it again. Another that comes back to it has no part in that.
+        if let Some(lease) = talk.lease.as_mut().filter(|lease| kind == TransferKind::Return && name == Some(&*lease.seat)) {
             lease.leg = leg;
-        }
-        if talk.lease.as_ref().is_some_and(|l| !talk.has(l.leg)) {
-            self.free_seat();
         }
         self.has_answered(now, leg, None);
         let result = match kind {
@@ -354,7 +359,6 @@ impl Call {
         }
         talk.merge();
         self.transfer_over(seq, TransferResult::Completed);
-        self.free_seat();
         self.dismiss_seat(by);
         Ok(())
     }
@@ -366,13 +370,36 @@ impl Call {
         if !talk.has(transfer.by) {
             return Err(Refusal::NotAllowed);
         }
-        let (leg, seq) = (transfer.leg, transfer.seq);
-        talk.leave(leg);
-        self.give_up(leg, false);
-        self.transfer_over(seq, TransferResult::Cancelled);
-        self.drop_second();
-        self.together();
+        self.abandon_move(TransferResult::Cancelled);
+        self.back_together();
         Ok(())
+    }
+
+    /// The move under way comes to nothing, whoever asked for it: its target is let go.
+    pub(super) fn abandon_move(&mut self, result: TransferResult) {
+        let Some(transfer) = self.talk().and_then(|talk| talk.transfer.as_ref()) else { return };
+        let (leg, seq, rings) = (transfer.leg, transfer.seq, transfer.until.is_some());
+        self.transfer_over(seq, result);
+        if rings { self.give_up(leg, false) } else { self.dismiss(leg) }
+    }
+
+    /// An emergency goes before the move under way. Those who are there are together; a seat that consults by a second line is
+    /// so by that.
+    pub(super) fn stop_moving(&mut self) {
+        self.abandon_move(TransferResult::Cancelled);
+        let Some(talk) = self.talk() else { return };
+        talk.merge();
+        if let Some(second) = talk.second {
+            self.answer_party(second.leg);
+        }
+    }
+
+    /// A consultation is over: the seat has the caller again, on its first line where it has two.
+    pub(super) fn back_together(&mut self) {
+        self.drop_second();
+        if let Some(talk) = self.talk() {
+            talk.merge();
+        }
     }
 
     fn merge(&mut self) -> Result<(), Refusal> {

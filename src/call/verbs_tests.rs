@@ -314,7 +314,7 @@ fn anything(scene: &mut Scene, rng: &mut Rng) {
         9 => Request::Drop(leg),
         _ => Request::Leave,
     };
-    let _ = match rng.below(14) {
+    let _ = match rng.below(15) {
         0..3 => scene.call.request(now, Some(LegNo(1 + rng.below(4))), request, out),
         3 if rng.chance(150) => scene.call.hang_up(now, leg, out),
         4 => scene.call.retake(now, one, out),
@@ -323,6 +323,10 @@ fn anything(scene: &mut Scene, rng: &mut Rng) {
         7 => scene.call.supervise_as(now, one, mode, out),
         8 if rng.chance(300) => scene.call.stop_supervising(now, one, out),
         9 if rng.chance(10) => scene.call.force_drop(now, out),
+        14 if rng.chance(300) => {
+            scene.call.second_line(now, leg, kind, goal(&["110", "12366"]), rng.chance(300), out).map(|_| ())
+        }
+        14 if rng.chance(300) => scene.call.take_place(now, leg, one, rng.chance(300), out).map(|_| ()),
         n => {
             match n {
                 9 | 10 => scene.answer(leg),

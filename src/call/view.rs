@@ -34,8 +34,8 @@ pub struct LegView {
     pub leg: u64,
     /// `caller`, the seat's name or the target's number.
     pub party: String,
-    /// `ringing`, `talking` (with the caller), `aside` (in a consultation), `supervising` or `waiting` (a caller with nobody
-    /// yet).
+    /// `ringing`, `talking` (with the caller), `aside` (in a consultation), `supervising` or `waiting`: a caller with nobody yet,
+    /// or again, and a seat whose person is called.
     pub state: &'static str,
     pub on_hold: bool,
 }

@@ -1,6 +1,7 @@
 //! A deadline for whatever a call waits for that others must do, so that no stage is for ever; and what must hold between
 //! two inputs, for tests that ask after each.
 
+use super::talk::{Lease, Talk};
 use super::{Audio, Call, Caller, LegNo, Outcome, Stage};
 use crate::base::RtpStats;
 use crate::base::{Mono, Now};
@@ -84,7 +85,12 @@ impl Call {
         let deaf =
             |leg: &LegNo| self.media.contains_key(leg) && self.hearing.get(leg).unwrap_or(&Audio::Silence) == &Audio::Silence;
         let silence = matches!(&self.stage, Stage::Talking(talk) if talk.members().any(|leg| deaf(&leg)));
+        let dead = matches!(&self.stage, Stage::Talking(talk) if talk.has_dead_move());
+        let strange = |lease: &Lease| self.seat_of(lease.leg).is_some_and(|seat| *seat != *lease.seat);
+        let stolen = matches!(&self.stage, Stage::Talking(talk) if talk.lease.as_ref().is_some_and(strange));
         match stray {
+            _ if dead => Err(format!("a move is about somebody who is not there: {self:?}")),
+            _ if stolen => Err(format!("a seat is kept by another's leg: {self:?}")),
             _ if silence => Err(format!("somebody is left in silence: {self:?}")),
             _ if !bounded => Err(format!("no deadline: {self:?}")),
             _ if alone => Err(format!("somebody is alone: {self:?}")),
@@ -116,5 +122,13 @@ impl Call {
     /// The caller waits in a queue.
     pub fn waits(&self) -> bool {
         matches!(self.stage, Stage::Queued { .. })
+    }
+}
+
+impl Talk {
+    /// A move whose target has answered, and is gone, or whose seat that consults is.
+    fn has_dead_move(&self) -> bool {
+        let answered = self.transfer.as_ref().filter(|transfer| transfer.until.is_none());
+        answered.is_some_and(|transfer| !self.has(transfer.leg) || !self.has(transfer.by))
     }
 }

@@ -115,6 +115,18 @@ fn an_exchange_that_dies_in_a_conversation_has_another_rung_for_those_for_whom_i
     assert_eq!(b.give(lost), [rings(3, "x")]);
 }
 
+/// It took the caller by a pick-up, or was sent it: no queue has leased it for the call.
+#[test]
+fn a_phone_that_dies_with_a_caller_whom_no_queue_gave_it_rests_too() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::LongestIdle);
+    let lost = Input::Lost { call: call(1), queue: "12345".into(), seat: "a".into() };
+    assert_eq!((b.give(lost.clone()), b.give(lost)), (vec![], vec![]), "twice is once");
+    assert_eq!(b.join_as(1, "12345", Priority::NORMAL, true), [rings(1, "b")], "its caller does not ring it again");
+    b.answered(1, "b");
+    assert_eq!(b.join(2), []);
+    assert_eq!(b.pass(REST), [rings(2, "a")], "it rested once");
+}
+
 #[test]
 fn any_sign_of_life_ends_the_doubt() {
     let missed = || {

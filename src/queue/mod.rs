@@ -136,7 +136,7 @@ pub enum Input {
     SignOfLife { seat: Arc<str>, request: bool },
     /// A seat answered this call of that queue, and was gone before it could be heard.
     Dropped { call: CallId, queue: Arc<str>, seat: Arc<str> },
-    /// The seat's phone died in the conversation of this call of that queue.
+    /// The seat's phone died in the conversation of this call of that queue, however it had come to it.
     Lost { call: CallId, queue: Arc<str>, seat: Arc<str> },
     /// The conversation of this call on this seat is over.
     Freed { call: CallId, seat: Arc<str> },

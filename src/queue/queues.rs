@@ -359,10 +359,14 @@ impl Queues {
         }
     }
 
-    /// The phone died while it talked: it is not rung again at once, and others are called before it until it shows life. The
-    /// call came to it by a queue, or the seat has placed it.
+    /// The phone died while it talked: it is not rung again at once, and others are called before it until it shows life. It need
+    /// not have come to the caller by a queue.
     fn lost(&mut self, now: Mono, call: CallId, queue: &Arc<str>, seat: &Arc<str>) {
-        if !self.seats.uses(call, seat) || self.seats.lease(call, seat) == Some(Lease::Ringing) {
+        let said = match self.seats.lease(call, seat) {
+            Some(lease) => lease == Lease::Ringing,
+            None => self.seats.missed().contains(seat),
+        };
+        if said {
             return;
         }
         if let Some(Queue { rest_after_failure, rest_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
