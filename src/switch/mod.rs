@@ -483,7 +483,7 @@ impl Switch {
             self.lingering.insert(id);
         }
         let moved = active.parties_have_changed();
-        self.work.extend(effects.into_iter().map(|effect| Work::Effect(id, effect)));
+        self.will_do(now, id, effects);
         if moved {
             self.note_seats(now, id);
         }

@@ -2,7 +2,7 @@
 
 use super::{Active, Switch, Work};
 use crate::base::{CallId, Flow, Now};
-use crate::call::{self, CALLER};
+use crate::call::{self, CALLER, QueueCommand};
 use crate::queue;
 use crate::seat::Party;
 use crate::sip::{Message, Name, NameAddr};
@@ -70,6 +70,19 @@ impl Switch {
         let missed = self.setup.seats.iter().filter(|seat| self.queues.seats().missed().contains(&seat.name));
         let heard: Vec<Arc<str>> = missed.filter(is).map(|seat| seat.name.clone()).collect();
         heard.into_iter().for_each(|seat| self.queue_input(now, queue::Input::SignOfLife { seat, request }));
+    }
+
+    /// The call's effects become work. That a phone is dead is known at once: nobody is to ring it for its seat's being free, which
+    /// one that the queue has leased is not before it is told.
+    pub(super) fn will_do(&mut self, now: Now, id: CallId, effects: Vec<call::Output>) {
+        for effect in effects {
+            match effect {
+                call::Output::Queue(QueueCommand::Lost { queue, seat }) if self.queues.seats().lease(id, &seat).is_none() => {
+                    self.queue_input(now, queue::Input::Lost { call: id, queue, seat });
+                }
+                effect => self.work.push_back(Work::Effect(id, effect)),
+            }
+        }
     }
 
     /// The work that is to be done next. When there is none, seats that talk without a caller are looked at: is one of them
