@@ -50,7 +50,7 @@ impl Call {
             _ => {}
         }
         match how {
-            // Who is called and has answered is not given to others when the seat thinks better of it.
+            // A person who was called is not given to others when the seat thinks better of it.
             Begun::Placed { .. } => {}
             Begun::Target(place) => self.has_answered(now, leg, Some(place)),
             Begun::Leased { .. } | Begun::PickedUp { .. } => self.has_answered(now, leg, None),

@@ -87,7 +87,7 @@ impl Switch {
         let new = Leg::new(incoming.leg, incoming.flow.remote, None, origins, self.setup.clone());
         let (theirs, pad, proof) = (incoming.call_id.clone(), Keypad::new(dtmf), Proof::by(incoming.flow));
         let leg = Leg { call_id, theirs, pad, proof, ipv6: incoming.ipv6, home, ..new };
-        // What the call wants of it is work that is done later.
+        // The call wants things of it, which are work that is done later.
         if let Some(active) = self.calls.get_mut(&id) {
             active.legs.insert(leg_no, leg);
         }
