@@ -374,6 +374,7 @@ impl Queues {
             self.judge(now, seat, MissCause::Unreachable, rests);
             self.list(seat);
         }
+        self.list(seat);
         self.freed(call, seat);
     }
 
