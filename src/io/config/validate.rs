@@ -455,7 +455,11 @@ mod tests {
         assert_eq!(over.len(), 5, "{over:#?}");
         let trunks = "[trunks.a]\naddresses = ['192.0.2.1']\n[trunks.b]\naddresses = ['192.0.2.2']\n";
         assert_eq!(doubts(trunks), Vec::<String>::new(), "of what the operator did not write nothing is told");
-        assert!(doubts(&format!("{trunks}reserved = 101"))[0].contains("trunks reserve"), "{:?}", doubts(trunks));
+        assert!(
+            doubts(&format!("{trunks}channels = 4000\nreserved = 101"))[0].contains("trunks reserve"),
+            "{:?}",
+            doubts(trunks)
+        );
         let both = format!("[trunks.sbc]\naddresses = ['192.0.2.0/24', '192.0.2.20']\n{seat}'192.0.2.20:5060'");
         assert!(doubts(&both)[0].contains("an address of trunk `sbc`"), "{:?}", doubts(&both));
     }

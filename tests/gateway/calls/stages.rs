@@ -260,8 +260,7 @@ fn a_person_who_was_never_dialled_counts_for_no_day_also_after_a_kill_9() {
 #[test]
 fn who_cannot_be_rung_back_is_neither_offered_that_nor_listed() {
     let queue = "overflow = [\"callback\"]\nwhen_no_seat = \"overflow\"\n[callbacks]\nwait = \"1s\"";
-    let (desks, calls) = ("sign_in = \"asked\"\n", "apology = \"\"");
-    let gateway = Gateway::start(&Spec { seats: vec![1], queue, desks, calls, ..Spec::default() });
+    let gateway = Gateway::start(&Spec { seats: vec![1], queue, desks: "sign_in = \"asked\"\n", ..Spec::default() });
     let rows = || {
         let (_, text) = gateway.get("/api/v1/callback-list").unwrap();
         serde_json::from_str::<Value>(&text).unwrap()["callbacks"].as_array().unwrap().len()
