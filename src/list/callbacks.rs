@@ -1,5 +1,6 @@
 //! Callers who were missed. One row for a caller and a hotline, however often; gone when the caller gets through; leased to
-//! one seat for a time; and one attempt at once, each with its own number.
+//! one seat for a time; and one attempt at once, each with its own number. A row is the attempt's as long as that lasts: its lease
+//! does not end, nor does it leave the list.
 
 use super::{MessageLeft, Refusal};
 use crate::base::{CallId, Wall};
@@ -67,9 +68,12 @@ impl Callbacks {
     /// No call of the process before this one is left: nobody is being rung back. Who had a row has it for its time.
     pub fn begin(&mut self, now: Wall, keeps: &mut Vec<Keep>) {
         let longest = now.after(self.limits.lease);
-        let under_way = |row: &&CallbackFact| row.lease.as_ref().is_some_and(|lease| lease.attempt.is_some());
-        let rows: Vec<CallbackFact> = self.rows.values().filter(under_way).cloned().collect();
+        let rows: Vec<CallbackFact> = self.rows.values().filter(|row| under_way(row)).cloned().collect();
         for row in rows {
+            if got_through(&row) {
+                self.remove(&row.id, keeps);
+                continue;
+            }
             let lease = row.lease.map(|lease| CallbackLease { attempt: None, until: lease.until.min(longest), ..lease });
             self.replace(CallbackFact { lease, ..row }, keeps);
         }
@@ -81,8 +85,9 @@ impl Callbacks {
 
     /// Every row, who was missed first coming first. Leases that are over are not shown.
     pub fn list(&self, now: Wall) -> Vec<CallbackFact> {
-        let mut rows: Vec<CallbackFact> = self.rows.values().filter(|row| !self.is_old(now, row)).cloned().collect();
-        rows.iter_mut().for_each(|row| _ = row.lease.take_if(|lease| !holds(now, lease)));
+        let stays = |row: &&CallbackFact| !self.is_old(now, row) && !got_through(row);
+        let mut rows: Vec<CallbackFact> = self.rows.values().filter(stays).cloned().collect();
+        rows.iter_mut().for_each(|row| _ = row.lease.take_if(|lease| !holds(lease, now)));
         rows.sort_by_key(|row| row.first);
         rows
     }
@@ -99,8 +104,8 @@ impl Callbacks {
         self.rows.is_empty()
     }
 
-    /// Tells whether a caller who was lost so is rung back: who asked for it, who left a message or should have been able to, and
-    /// others as `losses` say.
+    /// Tells whether a caller who was lost so is rung back. One who asked for it, left a message or should have been able to is,
+    /// whatever `losses` say.
     pub fn lists(&self, loss: Loss, wanted: bool, message: MessageLeft) -> bool {
         wanted || message != MessageLeft::No || self.limits.losses.contains(&loss)
     }
@@ -117,6 +122,7 @@ impl Callbacks {
         let row = match known {
             Some(row) => CallbackFact {
                 calls: row.calls.saturating_add(1),
+                first: if got_through(&row) { now } else { row.first },
                 last: now,
                 call: missed.call,
                 loss: missed.loss,
@@ -145,13 +151,13 @@ impl Callbacks {
         self.keep(row, keeps);
     }
 
-    /// The caller has got through.
+    /// The caller has got through. While it is rung back the row stays, so that nobody else rings it, and goes with the attempt.
     pub fn served(&mut self, caller: &str, hotline: &str, keeps: &mut Vec<Keep>) {
         if self.rows.is_empty() {
             return;
         }
         if let Some(id) = self.known.get(&(Arc::from(caller), Arc::from(hotline))).cloned() {
-            self.remove(&id, keeps);
+            self.settle(&id, keeps);
         }
     }
 
@@ -167,7 +173,7 @@ impl Callbacks {
 
     pub fn give_back(&mut self, now: Wall, id: &str, seat: &Arc<str>, keeps: &mut Vec<Keep>) -> Result<(), Refusal> {
         let row = self.held_by(now, id, seat)?;
-        if row.lease.as_ref().is_some_and(|lease| lease.attempt.is_some()) {
+        if under_way(&row) {
             return Err(Refusal::UnderWay);
         }
         if row.lease.is_some() {
@@ -179,7 +185,7 @@ impl Callbacks {
     /// The seat rings the caller back now. The number of the attempt, of which there is one at once.
     pub fn attempt(&mut self, now: Wall, id: &str, seat: &Arc<str>, keeps: &mut Vec<Keep>) -> Result<u32, Refusal> {
         let row = self.held_by(now, id, seat)?;
-        if row.lease.as_ref().is_some_and(|lease| lease.attempt.is_some()) {
+        if under_way(&row) {
             return Err(Refusal::UnderWay);
         }
         let tried = row.tried.saturating_add(1);
@@ -195,7 +201,7 @@ impl Callbacks {
     pub fn over(&mut self, now: Wall, id: &str, attempt: u32, reached: bool, keeps: &mut Vec<Keep>) {
         let Some(row) = self.rows.get(id).cloned() else { return };
         let Some(lease) = row.lease.clone().filter(|lease| lease.attempt == Some(attempt)) else { return };
-        if reached {
+        if reached || got_through(&row) {
             return self.remove(&row.id, keeps);
         }
         let mut row =
@@ -211,15 +217,24 @@ impl Callbacks {
         if let Some(seat) = seat {
             self.held_by(now, id, seat)?;
         }
-        let id = self.rows.get(id).ok_or(Refusal::NoSuchRow)?.id.clone();
-        self.remove(&id, keeps);
+        let id = self.rows.get(id).filter(|row| !got_through(row)).ok_or(Refusal::NoSuchRow)?.id.clone();
+        self.settle(&id, keeps);
         Ok(())
+    }
+
+    /// Nobody is to ring this caller back any more.
+    fn settle(&mut self, id: &str, keeps: &mut Vec<Keep>) {
+        match self.rows.get(id) {
+            Some(row) if under_way(row) => self.replace(CallbackFact { calls: 0, wanted: false, ..row.clone() }, keeps),
+            _ => self.remove(id, keeps),
+        }
     }
 
     /// The row, unless it is another seat's at this moment.
     fn held_by(&self, now: Wall, id: &str, seat: &Arc<str>) -> Result<CallbackFact, Refusal> {
-        let mut row = self.rows.get(id).filter(|row| !self.is_old(now, row)).cloned().ok_or(Refusal::NoSuchRow)?;
-        row.lease.take_if(|lease| !holds(now, lease));
+        let stays = |row: &&CallbackFact| !self.is_old(now, row) && !got_through(row);
+        let mut row = self.rows.get(id).filter(stays).cloned().ok_or(Refusal::NoSuchRow)?;
+        row.lease.take_if(|lease| !holds(lease, now));
         match &row.lease {
             Some(lease) if lease.seat != *seat => Err(Refusal::Leased),
             _ => Ok(row),
@@ -227,22 +242,20 @@ impl Callbacks {
     }
 
     fn is_old(&self, now: Wall, row: &CallbackFact) -> bool {
-        row.last.after(self.limits.keep) <= now
+        row.last.after(self.limits.keep) <= now && !under_way(row)
     }
 
     fn forget_old(&mut self, now: Wall, keeps: &mut Vec<Keep>) {
-        while let Some(((last, id), ())) = self.order.first_key_value()
-            && last.after(self.limits.keep) <= now
-        {
-            self.remove(&id.clone(), keeps);
-        }
+        let long_ago = self.order.keys().take_while(|(last, _)| last.after(self.limits.keep) <= now).map(|(_, id)| id);
+        let old: Vec<Arc<str>> = long_ago.filter(|id| self.rows.get(*id).is_none_or(|row| !under_way(row))).cloned().collect();
+        old.iter().for_each(|id| self.remove(id, keeps));
     }
 
     fn makes_room(&mut self, now: Wall, keeps: &mut Vec<Keep>) -> bool {
         if self.rows.len() < self.limits.rows {
             return true;
         }
-        let idle = |id: &Arc<str>| self.rows.get(id).is_none_or(|row| row.lease.as_ref().is_none_or(|it| !holds(now, it)));
+        let idle = |id: &Arc<str>| self.rows.get(id).is_none_or(|row| row.lease.as_ref().is_none_or(|it| !holds(it, now)));
         let Some(id) = self.order.keys().map(|(_, id)| id).find(|id| idle(id)).cloned() else { return false };
         self.remove(&id, keeps);
         true
@@ -278,9 +291,20 @@ impl Callbacks {
     }
 }
 
-/// An attempt holds its row for as long as its call lasts, whatever the wall clock does meanwhile: the end of each call ends it.
-fn holds(now: Wall, lease: &CallbackLease) -> bool {
-    lease.attempt.is_some() || lease.until > now
+/// The caller is being rung back.
+fn under_way(row: &CallbackFact) -> bool {
+    row.lease.as_ref().is_some_and(|lease| lease.attempt.is_some())
+}
+
+/// No call of the caller's was lost since it got through: the row is there for the attempt alone.
+fn got_through(row: &CallbackFact) -> bool {
+    row.calls == 0
+}
+
+/// The row is a seat's at this moment. An attempt holds it for as long as its call lasts, whatever the wall clock does meanwhile: the
+/// end of each call ends it.
+fn holds(lease: &CallbackLease, now: Wall) -> bool {
+    lease.attempt.is_some() || now < lease.until
 }
 
 /// The last of these, with one more.

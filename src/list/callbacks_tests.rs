@@ -1,4 +1,4 @@
-//! The list of missed callers.
+//! The list of missed callers: one row for a caller and a hotline, one seat for a row, one attempt at once.
 
 use super::*;
 use crate::event::Kept;
@@ -183,7 +183,98 @@ fn the_list_is_bounded_and_forgets_who_called_long_ago() {
     assert_eq!((callers(&scene, 3700), scene.1.facts.len()), (vec!["13700137000".to_owned()], 1));
 }
 
+#[test]
+fn row_25_a_row_that_is_rung_back_is_nobody_elses_however_long_it_takes() {
+    let mut scene = Scene::new();
+    scene.miss(0, 1, "13800138000");
+    let (id, zhang, li) = (scene.id(0), seat("zhang"), seat("li"));
+    assert_eq!(scene.act(|list, keeps| list.attempt(at(10), &id, &zhang, keeps)), Ok(1));
+    scene.act(|list, keeps| list.lease(at(20), &id, &zhang, keeps)).unwrap();
+    let hours = 2 * 3600;
+    assert_eq!(scene.act(|list, keeps| list.attempt(at(hours), &id, &li, keeps)), Err(Refusal::Leased));
+    assert_eq!(scene.act(|list, keeps| list.attempt(at(hours), &id, &zhang, keeps)), Err(Refusal::UnderWay));
+    assert!(scene.0.list(at(hours))[0].lease.is_some(), "also shown so");
+    // Neither more callers nor its age take it off the list meanwhile.
+    for n in 2..6 {
+        scene.miss(hours, n, &format!("1390013900{n}"));
+    }
+    assert!(scene.0.get(&id).is_some());
+    scene.act(|list, keeps| list.over(at(hours), &id, 1, false, keeps));
+    scene.miss(hours, 9, "13700137000");
+    assert!(scene.0.get(&id).is_none());
+}
+
+#[test]
+fn row_25_a_caller_who_got_through_while_it_was_rung_back_is_missed_again() {
+    let mut scene = Scene::new();
+    scene.miss(0, 1, "13800138000");
+    let (id, zhang, li) = (scene.id(0), seat("zhang"), seat("li"));
+    assert_eq!(scene.act(|list, keeps| list.attempt(at(10), &id, &zhang, keeps)), Ok(1));
+    scene.act(|list, keeps| list.served("13800138000", "12345", keeps));
+    assert!(scene.0.list(at(11)).is_empty(), "nobody is to ring it back any more");
+    assert_eq!(scene.act(|list, keeps| list.attempt(at(11), &id, &zhang, keeps)), Err(Refusal::NoSuchRow));
+    scene.miss(20, 2, "13800138000");
+    let rows = scene.0.list(at(21));
+    assert_eq!((rows.len(), rows[0].calls, rows[0].first), (1, 1, at(20)));
+    assert_eq!(scene.act(|list, keeps| list.attempt(at(21), &rows[0].id, &li, keeps)), Err(Refusal::Leased));
+    // Served once more, it goes with the attempt, or with the process.
+    scene.act(|list, keeps| list.done(at(22), &id, None, keeps)).unwrap();
+    let (mut killed, mut keeps) = (scene.restarted(), Vec::new());
+    killed.begin(at(23), &mut keeps);
+    assert!(killed.is_empty());
+    scene.act(|list, keeps| list.over(at(30), &id, 1, false, keeps));
+    assert!(scene.0.is_empty() && scene.1.facts.is_empty());
+}
+
 proptest! {
+    /// In whichever order seats take, give back and ring, calls end, callers get through and the process dies: a caller is
+    /// rung back by one at a time, and no row is anybody's for ever.
+    #[test]
+    fn row_25_nobody_is_rung_back_twice_at_once(steps in proptest::collection::vec((0..10u8, 0..3u8, 0..3u8, 0..900i64), 1..120)) {
+        let mut scene = Scene::new();
+        let mut now = 0;
+        // The row and the number of the attempt by which a caller is rung back.
+        let mut under_way: BTreeMap<String, (Arc<str>, u32)> = BTreeMap::new();
+        for (n, (verb, caller, who, pause)) in steps.into_iter().enumerate() {
+            now += pause;
+            let caller = format!("1380013800{caller}");
+            let id: Arc<str> = scene.0.known.get(&(Arc::from(&*caller), Arc::from("12345"))).cloned().unwrap_or_default();
+            let seat = seat(["a", "b", "c"][usize::from(who)]);
+            scene.act(|list, keeps| match verb {
+                0 | 1 => list.missed(at(now), lost(n as u128 + 1, &caller, "12345"), keeps),
+                2 => drop(list.lease(at(now), &id, &seat, keeps)),
+                3 | 4 => {
+                    if let Ok(attempt) = list.attempt(at(now), &id, &seat, keeps) {
+                        let other = under_way.insert(caller.clone(), (id.clone(), attempt));
+                        assert_eq!(other, None, "{caller} is rung back twice at once");
+                    }
+                }
+                5 => {
+                    if let Some((row, attempt)) = under_way.remove(&caller) {
+                        list.over(at(now), &row, attempt, who == 0, keeps);
+                    }
+                }
+                6 => drop(list.give_back(at(now), &id, &seat, keeps)),
+                7 => drop(list.done(at(now), &id, Some(&seat).filter(|_| who > 0), keeps)),
+                8 => list.served(&caller, "12345", keeps),
+                _ => {}
+            });
+            if verb == 9 {
+                scene.0 = scene.restarted();
+                scene.act(|list, keeps| list.begin(at(now), keeps));
+                under_way.clear();
+            }
+            prop_assert_eq!(scene.restarted().list(at(now)), scene.0.list(at(now)));
+        }
+        for (row, attempt) in under_way.into_values() {
+            scene.act(|list, keeps| list.over(at(now), &row, attempt, false, keeps));
+        }
+        let later = at(now).after(limits().lease);
+        for row in scene.0.list(later) {
+            prop_assert!(scene.act(|list, keeps| list.lease(later, &row.id, &seat("z"), keeps)).is_ok());
+        }
+    }
+
     /// Whatever is done to it: what is kept is what is there, the list is bounded, and no attempt has another's number.
     #[test]
     fn what_is_kept_is_what_is_there(steps in proptest::collection::vec((0..7u8, 0..5u8, 0..3u8, 0..400i64), 1..80)) {
