@@ -463,3 +463,18 @@ proptest! {
         prop_assert!(seats.get("desk").unwrap().is_free());
     }
 }
+
+#[test]
+fn a_phone_has_no_heartbeat_and_a_sign_in_by_a_supervisor_lives_by_the_seats_toolbar() {
+    let (mut seats, desk) = asked();
+    seats.wish(at(0), &desk, login(false), Author::phone(&desk)).unwrap();
+    settle(&mut seats, 10_000);
+    assert_eq!(intent(&seats), Intent::Ready);
+    let (mut seats, desk) = asked();
+    seats.wish(at(0), &desk, login(true), Author { kind: AuthorKind::Supervisor, name: "boss".into() }).unwrap();
+    seats.heard_from(at(100), &desk, &li());
+    settle(&mut seats, 219);
+    assert_eq!(intent(&seats), Intent::Ready);
+    settle(&mut seats, 220);
+    assert_eq!(intent(&seats), Intent::LoggedOut);
+}

@@ -4,7 +4,7 @@ use super::shift::{At, Rules, Shift, Wish};
 use super::{Binding, DeviceState, Refusal, SeatState, Seats, SignIn};
 use crate::base::{CallId, Mono, Now, Wall};
 use crate::event::SeatFact;
-use crate::event::seat::{Author, Intent, LogoutWhy, MissCause, SeatWhat, Skills};
+use crate::event::seat::{Author, AuthorKind, Intent, LogoutWhy, MissCause, SeatWhat, Skills};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +22,11 @@ impl Seats {
         self.shift(now, seat, |shift, _, _| shift.heard = shift.heard.map(|_| now));
     }
 
-    /// The person who has signed in at the seat does something: that toolbar is there.
+    /// The person who has signed in at the seat does something: that toolbar is there. Where a supervisor has signed the seat in,
+    /// any toolbar of the seat is.
     pub fn heard_from(&mut self, now: Mono, seat: &str, by: &Author) {
-        if self.all.get(seat).is_some_and(|state| state.shift.holder.as_ref() == Some(by)) {
+        let is = |holder: &Author| holder == by || holder.kind != AuthorKind::Seat && by.kind == AuthorKind::Seat;
+        if self.all.get(seat).is_some_and(|state| state.shift.holder.as_ref().is_some_and(is)) {
             self.heard(now, seat);
         }
     }

@@ -50,8 +50,8 @@ impl Switch {
                 Ok(()) => return self.verb_given(now, id, &seat, out),
                 Err(why) => Reply::Refused(why),
             },
-            Command::Heard { seat, .. } => {
-                self.queues.seats_mut().heard(now.mono, &seat);
+            Command::Heard { seat, by } => {
+                self.queues.seats_mut().heard_from(now.mono, &seat, &by);
                 Reply::Done
             }
             Command::Undrain if self.ending => Reply::Refused(Why::Ending),
