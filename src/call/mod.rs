@@ -161,9 +161,9 @@ pub struct Call {
     announcer: waiting::Announcer,
     /// The caller goes before others: for its number, or by the plan, whose word holds wherever the caller comes from there.
     preferred: bool,
+    high: bool,
     /// Nobody could ring the caller back: no call back is offered.
     unlisted: bool,
-    high: bool,
     /// The line's own word about asking for an opinion.
     line_survey: Option<Arc<LineSurvey>>,
     /// The caller was not served by its queue.

@@ -79,7 +79,7 @@ impl Call {
     }
 
     /// The reason for which the caller is lost, once a queue has not served it.
-    pub(super) fn lost_as(&self) -> Option<Result> {
+    pub fn lost_as(&self) -> Option<Result> {
         self.overflow.map(|overflow| overflow.result)
     }
 

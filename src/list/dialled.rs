@@ -90,6 +90,8 @@ pub enum NotCalled {
     /// It stands on the list of those who are not to be called, or begins as no number may that is called.
     Blocked,
     Prefix,
+    /// It is too short or too long, or has another number behind a carrier's code.
+    NotWhole,
     /// There is no such hotline in whose name a call could be placed.
     NoHotline,
     /// Outside the hours; the next begin on this day of the week (0: Monday), at this minute of the day.
@@ -106,6 +108,16 @@ pub enum NotCalled {
     Busy,
     /// The request's id is that of another one, which has placed a call.
     OtherRequest,
+    /// The seat's own phone has no channel left.
+    SeatFull,
+    /// The gateway has as many calls as this key lets it have.
+    GatewayFull(&'static str),
+    /// Calls follow each other too soon.
+    TooFast,
+    /// No new calls are taken for now.
+    Draining,
+    /// No record could be kept of it.
+    JournalDown,
 }
 
 impl NotCalled {
@@ -118,7 +130,7 @@ impl NotCalled {
             NotCalled::Emergency => "emergency_number",
             NotCalled::Hotline => "hotline_number",
             NotCalled::Blocked => "blocked_number",
-            NotCalled::Prefix => "number_not_allowed",
+            NotCalled::Prefix | NotCalled::NotWhole => "number_not_allowed",
             NotCalled::NoHotline => "unknown_hotline",
             NotCalled::Hours { .. } => "outside_hours",
             NotCalled::NumberToday(_) => "called_too_often",
@@ -127,13 +139,23 @@ impl NotCalled {
             NotCalled::TrunkFull => "trunk_full",
             NotCalled::Busy => "callers_first",
             NotCalled::OtherRequest => "other_request",
+            NotCalled::SeatFull => "seat_full",
+            NotCalled::GatewayFull(_) => "gateway_full",
+            NotCalled::TooFast => "too_fast",
+            NotCalled::Draining => "draining",
+            NotCalled::JournalDown => "journal_down",
         }
     }
 
     /// True for what no later moment makes right.
     pub fn is_of_the_request(self) -> bool {
-        use NotCalled::{Blocked, Emergency, Hotline, NoHotline, Nobody, OtherNumber, OtherRequest, Prefix};
-        matches!(self, Nobody | OtherNumber | OtherRequest | Emergency | Hotline | Blocked | Prefix | NoHotline)
+        use NotCalled::{Blocked, Emergency, Hotline, NoHotline, Nobody, NotWhole, OtherNumber, OtherRequest, Prefix};
+        matches!(self, Nobody | OtherNumber | OtherRequest | Emergency | Hotline | Blocked | Prefix | NotWhole | NoHotline)
+    }
+
+    /// True for what neither the seat nor those whom it calls have to do with.
+    pub fn is_of_the_gateway(self) -> bool {
+        matches!(self, NotCalled::JournalDown)
     }
 
     /// One sentence for people, and whether asking again later may help.
@@ -152,6 +174,10 @@ impl NotCalled {
             NotCalled::Prefix => {
                 both!("numbers that begin so are not called (outbound.refuse)", "不允许呼叫此类号码（outbound.refuse）")
             }
+            NotCalled::NotWhole => both!(
+                "this is no whole number: 11 digits of a mobile, an area code and a number, or 00 and a country's",
+                "号码不完整或过长：应为 11 位手机号、区号加号码，或 00 加国家码的号码"
+            ),
             NotCalled::NoHotline => {
                 both!("there is no such hotline to call in the name of", "没有此热线，无法以其名义外呼")
             }
@@ -174,8 +200,28 @@ impl NotCalled {
             ),
             NotCalled::OtherRequest => both!("this request id was used for another request", "此 request_id 已用于另一请求"),
             NotCalled::Busy => both!(
-                "callers come first: too few channels are free now (outbound.leave_percent)",
-                "来电优先：目前空闲通道不足（outbound.leave_percent）"
+                "callers come first: too few channels are free now (outbound.leave_percent): again when some calls are over",
+                "来电优先：目前空闲通道不足（outbound.leave_percent）：有通话结束后可再外呼"
+            ),
+            NotCalled::SeatFull => both!(
+                "all channels of this seat are in use (seats.*.channels): again when one of its calls is over",
+                "此座席的通道已全部占用（seats.*.channels）：有通话结束后可再外呼"
+            ),
+            NotCalled::GatewayFull(key) => both!(
+                "as many calls are in progress as may be ({key}): again when some are over",
+                "正在进行的通话已达上限（{key}）：有通话结束后可再外呼"
+            ),
+            NotCalled::TooFast => both!(
+                "this seat places calls too fast (limits.placing_percent): again in a second",
+                "此座席外呼过于频繁（limits.placing_percent）：一秒后可再外呼"
+            ),
+            NotCalled::Draining => both!(
+                "the gateway takes no new calls now (hotline drain): again when it does",
+                "网关正在排空，暂不接受新通话（hotline drain）：恢复后可再外呼"
+            ),
+            NotCalled::JournalDown => both!(
+                "the journal cannot be written, so no record could be kept (records.on_journal_failure): again when it can, tell the operator",
+                "日志数据库无法写入，不能留下话单（records.on_journal_failure）：恢复后可再外呼，请告知运维人员"
             ),
         };
         (words, !self.is_of_the_request() && self != NotCalled::Off)

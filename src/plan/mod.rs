@@ -44,7 +44,7 @@ use entry::{Entry, Tenant};
 pub use explain::{ExplainedStep, Explanation, all, day, explain};
 use jiff::tz::TimeZone;
 pub use menu::{MenuGoal, MenuKey, pressed};
-pub use number::is_number;
+pub use number::{is_area, is_number};
 use prefix::Prefixes;
 pub use problem::{At, Problem, Severity, Source, nearest, suggestion};
 pub use prose::field;

@@ -20,6 +20,10 @@ pub enum Refusal {
     NotAnswered,
     /// It is in a call.
     InCall,
+    /// Only two talk: there is nothing to leave.
+    NotThree,
+    /// Another picks this call up already.
+    PickedUp,
     /// Its phone cannot be reached.
     Gone,
     /// The phone answers by nobody's word but its own.
@@ -58,6 +62,8 @@ impl Refusal {
             Refusal::NoCall => "no_call",
             Refusal::NotAnswered => "not_answered",
             Refusal::InCall => "in_call",
+            Refusal::NotThree => "not_three",
+            Refusal::PickedUp => "picked_up",
             Refusal::Gone => "gone",
             Refusal::CannotAnswer => "cannot_answer",
             Refusal::Emergency => "emergency",
@@ -90,6 +96,14 @@ impl Refusal {
                 (both!("nobody has answered this call yet: wait, or hang up", "此通话尚未接通：请等待，或先挂断"), true)
             }
             Refusal::InCall => (both!("the seat is in a call", "座席正在通话"), true),
+            Refusal::NotThree => (
+                both!(
+                    "no three talk that the seat could leave: hang up, or cancel or complete the consultation first",
+                    "目前不是三方通话，无法退出：请挂断，或先取消或完成咨询"
+                ),
+                false,
+            ),
+            Refusal::PickedUp => (both!("another seat picks this call up already", "此通话已由另一座席代答"), false),
             Refusal::CannotAnswer => (
                 both!(
                     "this phone is answered by hand, or by itself with auto-answer on",

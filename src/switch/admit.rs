@@ -111,7 +111,7 @@ impl Switch {
         }
         let emergency = decision.mode == Mode::Emergency;
         if let Some(why) = self.full(&placer, emergency).or_else(|| self.too_fast(now, &placer, emergency)) {
-            return self.shed(now, &incoming, why, out);
+            return self.shed(now, &incoming, why.in_log(), out);
         }
         let (caller_raw, anonymous) = identity::caller(&incoming);
         let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, history.first().cloned());

@@ -1,7 +1,6 @@
 //! The lists of numbers in the switch: missed callers come to one by themselves, operators and seats work on them by command, and
 //! calls meet them.
 
-use super::identity::Identity;
 use super::{Live, Output, Switch};
 use crate::base::{CallId, Now};
 use crate::control::{Command, ListVerb, Reply, SeatRefusal, Why};
@@ -95,7 +94,8 @@ impl Switch {
         self.listing(out, |switch, keeps| switch.lists.callbacks.lease(now.wall, id, seat, keeps))
     }
 
-    /// The seat rings that caller back: the number of the attempt. There is one attempt at once, as long as the call lasts.
+    /// The seat rings that caller back: the number of the attempt. There is one attempt at once, and the row is its as long as the
+    /// call lasts.
     pub(super) fn callback_attempt(&mut self, now: Now, id: &str, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<u32, Why> {
         self.listing(out, |switch, keeps| switch.lists.callbacks.attempt(now.wall, id, seat, keeps))
     }
@@ -137,22 +137,31 @@ impl Switch {
             active.wants_callback = true;
         }
         self.write(now, id, What::CallbackWanted, out);
+        let loss = self.calls.get(&id).and_then(|active| active.call.lost_as());
+        self.list_missed(now, id, loss.unwrap_or(Loss::NoSeat), out);
     }
 
     /// A call has ended: a caller who was lost in the human queue is to be rung back, one who got through is not any more.
     pub(super) fn note_missed(&mut self, now: Now, id: CallId, result: Loss, out: &mut Vec<Output>) {
-        let Some(active) = self.calls.get(&id) else { return };
-        let Some(caller) = active.caller_to_list() else { return };
-        let Identity { number, line, .. } = &active.identity;
-        let (wanted, message, mut keeps) = (active.wants_callback, active.message.left, Vec::new());
-        if active.talked {
-            self.lists.callbacks.served(caller, number, &mut keeps);
-        } else if self.lists.callbacks.lists(result, wanted, message) && self.can_be_rung_back(now, active) {
-            let (hotline, line) = (number.as_str().into(), line.clone());
-            let missed = Missed { call: id, caller: caller.into(), hotline, line, loss: result, wanted, message };
-            self.lists.callbacks.missed(now.wall, missed, &mut keeps);
+        // A caller who was promised a call has been listed then.
+        let Some(active) = self.calls.get(&id).filter(|active| !active.wants_callback) else { return };
+        if !active.talked {
+            return self.list_missed(now, id, result, out);
         }
-        keeps.into_iter().for_each(|keep| self.keep(keep, out));
+        let Some(caller) = active.caller_to_list() else { return };
+        let (caller, hotline) = (caller.to_owned(), active.identity.number.clone());
+        self.listed_anew(out, |lists, keeps| lists.callbacks.served(&caller, &hotline, keeps));
+    }
+
+    fn list_missed(&mut self, now: Now, id: CallId, loss: Loss, out: &mut Vec<Output>) {
+        let Some(active) = self.calls.get(&id) else { return };
+        let (wanted, message) = (active.wants_callback, active.message.left);
+        if !self.lists.callbacks.lists(loss, wanted, message) || !self.can_be_rung_back(now, active) {
+            return;
+        }
+        let (caller, hotline) = (active.caller_to_list().unwrap_or_default().into(), active.identity.number.as_str().into());
+        let missed = Missed { call: id, caller, hotline, line: active.identity.line.clone(), loss, wanted, message };
+        self.listed_anew(out, |lists, keeps| lists.callbacks.missed(now.wall, missed, keeps));
     }
 
     /// The list that a caller's number stands on. Emergency lines are for everybody.

@@ -15,7 +15,7 @@ use crate::event::fact::Listed;
 use crate::event::seat::PreviewEnd;
 use crate::event::{CallDirection, Intent, Keep, Offered, SeatWhat, What};
 use crate::list::{NotCalled, Refusal, Whom};
-use crate::plan::{Decision, Facts, Mode, Phase, Step, Target, is_emergency};
+use crate::plan::{Decision, Facts, Mode, Phase, Step, Target, is_area, is_emergency};
 use crate::sip::Codec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ use std::sync::Arc;
 const MAX_FORWARDS: u8 = 70;
 /// Digits of numbers that may be called: 95588, 0871 12345678, and E.164 with its prefix.
 const SHORTEST: usize = 5;
-const LONGEST_AT_HOME: usize = 12;
+const LONGEST_AT_HOME: usize = 11;
+const LONGEST_WITH_AREA: usize = 12;
 const LONGEST_ABROAD: usize = 17;
 
 /// A call that a seat has placed, as far as the switch must know it.
@@ -115,20 +116,18 @@ impl Switch {
         if let Some(at) = self.setup.seats.iter().position(|known| known.name == *seat)
             && let Some(why) = self.full(&Placer::Seat(at), false).or_else(|| self.too_fast(now, &Placer::Seat(at), false))
         {
-            tracing::warn!(%seat, why, "a seat's call is not placed");
-            return Err(if self.draining { Why::Ending } else { not(NotCalled::Busy) });
+            tracing::warn!(%seat, why = why.in_log(), "a seat's call is not placed");
+            return Err(if self.ending { Why::Ending } else { not(why.for_seat()) });
         }
         let attempt = match &going.wanted.callback {
             Some(row) => Some((Arc::from(row.as_str()), self.callback_attempt(now, row, seat, out)?)),
             None => None,
         };
-        // The row is the attempt's now, and is not given back.
-        if self.previews.0.remove(seat).is_some() {
-            self.queues.seats_mut().note(seat, SeatWhat::PreviewEnded { why: PreviewEnd::Called });
-        }
         if let Some(RequestId { id, asked }) = &request {
             self.listed_anew(out, |lists, keeps| lists.requests.add(now.wall, id, asked, keeps));
         }
+        let why = if self.shows(seat, &going.wanted) { PreviewEnd::Called } else { PreviewEnd::Replaced };
+        self.end_preview(now, seat, why, going.wanted.callback.as_deref(), out);
         self.place(now, seat, going, attempt, out);
         Ok(())
     }
@@ -140,8 +139,7 @@ impl Switch {
         let row = row.transpose()?;
         let to = wanted.to.as_deref().map(|to| match to.starts_with("seat:") {
             true => Err(SeatRefusal::Unsupported.into()),
-            // As it is typed it may be a hotline, though as a person's number it is none: +8669112345.
-            false => self.may_be_called(now, to).and_then(|()| plan.caller(to).ok_or(Why::List(Refusal::NoNumber))),
+            false => self.person(now, &half_width(to)),
         });
         let to = to.transpose()?;
         let number = match (row, to) {
@@ -213,14 +211,28 @@ impl Switch {
         active.caller_to_list().is_some_and(|number| self.may_be_called(now, number).is_ok())
     }
 
-    fn may_be_called(&self, now: Now, number: &str) -> Result<(), Why> {
+    /// The number that is typed, as the plan writes callers'. As it is typed it may be a hotline, though as a person's number it is
+    /// none: +8669112345.
+    fn person(&self, now: Now, typed: &str) -> Result<String, Why> {
+        self.is_a_person(now, typed)?;
+        self.setup.plan.caller(typed).ok_or(Why::List(Refusal::NoNumber))
+    }
+
+    fn is_a_person(&self, now: Now, number: &str) -> Result<(), Why> {
         let plan = &self.setup.plan;
         let facts = Facts { dialled: number, caller: None, trunk: "", trunk_area: None, diverted_from: None, at: now.wall };
-        let known = plan.decide(&facts).mode;
+        match () {
+            () if is_emergency(number) || plan.is_emergency(number) => Err(not(NotCalled::Emergency)),
+            () if plan.decide(&facts).mode != Mode::Unknown => Err(not(NotCalled::Hotline)),
+            () => Ok(()),
+        }
+    }
+
+    /// Tells whether the policy lets seats call this number, which is written as the plan writes callers'.
+    fn may_be_called(&self, now: Now, number: &str) -> Result<(), Why> {
+        self.is_a_person(now, number)?;
         let refused = match () {
-            () if is_emergency(number) || plan.is_emergency(number) => NotCalled::Emergency,
-            () if known != Mode::Unknown => NotCalled::Hotline,
-            () if !is_whole(number) => NotCalled::Prefix,
+            () if !is_whole(number) => NotCalled::NotWhole,
             () if self.lists.numbers.of(number, now.wall) == Some(Listed::Blocked) => NotCalled::Blocked,
             () if self.setup.outbound.refuse.iter().any(|prefix| number.starts_with(prefix.as_str())) => NotCalled::Prefix,
             () => return Ok(()),
@@ -333,7 +345,7 @@ impl Switch {
     }
 
     /// Changes a list, and keeps what has changed.
-    fn listed_anew(&mut self, out: &mut Vec<Output>, act: impl FnOnce(&mut Lists, &mut Vec<Keep>)) {
+    pub(super) fn listed_anew(&mut self, out: &mut Vec<Output>, act: impl FnOnce(&mut Lists, &mut Vec<Keep>)) {
         let mut keeps = Vec::new();
         act(&mut self.lists, &mut keeps);
         keeps.into_iter().for_each(|keep| self.keep(keep, out));
@@ -383,7 +395,7 @@ impl Switch {
         if let Some(row) = &wanted.callback {
             self.callback_lease(now, row, seat, out)?;
         }
-        self.end_preview(now, seat, PreviewEnd::Replaced, out);
+        self.end_preview(now, seat, PreviewEnd::Replaced, wanted.callback.as_deref(), out);
         let lasts = self.setup.outbound.preview;
         let shown = SeatWhat::Preview {
             callback: wanted.callback.as_deref().map(Arc::from),
@@ -398,7 +410,7 @@ impl Switch {
 
     /// The seat does not call whom it was shown.
     pub(super) fn decline(&mut self, now: Now, seat: &Arc<str>, out: &mut Vec<Output>) -> Result<(), Why> {
-        match self.end_preview(now, seat, PreviewEnd::Declined, out) {
+        match self.end_preview(now, seat, PreviewEnd::Declined, None, out) {
             true => Ok(()),
             false => Err(SeatRefusal::NoCall.into()),
         }
@@ -407,14 +419,28 @@ impl Switch {
     /// Previews that nobody has answered in time.
     pub(super) fn previews_end(&mut self, now: Now, out: &mut Vec<Output>) {
         while let Some(seat) = self.previews.0.iter().find(|(_, it)| it.until <= now.mono).map(|(seat, _)| seat.clone()) {
-            self.end_preview(now, &seat, PreviewEnd::Expired, out);
+            self.end_preview(now, &seat, PreviewEnd::Expired, None, out);
         }
     }
 
-    /// The row is free for others again. False: the seat was shown nothing.
-    pub(super) fn end_preview(&mut self, now: Now, seat: &Arc<str>, why: PreviewEnd, out: &mut Vec<Output>) -> bool {
+    /// The seat is shown this call.
+    fn shows(&self, seat: &str, wanted: &Outgoing) -> bool {
+        let is = |preview: &Preview| preview.wanted.to == wanted.to && preview.wanted.callback == wanted.callback;
+        self.previews.0.get(seat).is_some_and(is)
+    }
+
+    /// The one end of a preview. Its row is free for others again, unless it is also that of what the seat does `next`. False: the
+    /// seat was shown nothing.
+    pub(super) fn end_preview(
+        &mut self,
+        now: Now,
+        seat: &Arc<str>,
+        why: PreviewEnd,
+        next: Option<&str>,
+        out: &mut Vec<Output>,
+    ) -> bool {
         let Some(preview) = self.previews.0.remove(seat) else { return false };
-        if let Some(row) = &preview.wanted.callback {
+        if let Some(row) = preview.wanted.callback.as_deref().filter(|row| Some(*row) != next) {
             // It may be gone, or another's by now.
             let _ = self.listing(out, |switch, keeps| switch.lists.callbacks.give_back(now.wall, row, seat, keeps));
         }
@@ -426,8 +452,24 @@ impl Switch {
 /// A mobile or service number, an area code and a fixed number, or an international one. What is longer has another number behind
 /// a carrier's or an area's code, and would pass for a number that nobody has blocked or counted.
 fn is_whole(number: &str) -> bool {
-    let most = if number.starts_with("00") { LONGEST_ABROAD } else { LONGEST_AT_HOME };
+    let has_area = || (2..=3).any(|digits| number.get(1..=digits).is_some_and(is_area));
+    let most = match () {
+        () if number.starts_with("00") => LONGEST_ABROAD,
+        () if !number.starts_with('0') => LONGEST_AT_HOME,
+        () if has_area() => LONGEST_WITH_AREA,
+        () => return false,
+    };
     (SHORTEST..=most).contains(&number.len())
+}
+
+/// Chinese keyboards write full-width digits and signs (U+FF01 to U+FF5E), and a full-width space.
+fn half_width(text: &str) -> String {
+    let half = |c: char| match c {
+        '\u{3000}' => ' ',
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        c => c,
+    };
+    text.chars().map(half).collect()
 }
 
 fn not(why: NotCalled) -> Why {

@@ -5,6 +5,7 @@ use super::admit::{Owner, Placer};
 use super::{Output, Switch, identity};
 use crate::base::{Bucket, Flow, Masked, Mono, Now, Rate, Shown};
 use crate::dialog::{Asked, Cause, Incoming};
+use crate::list::NotCalled;
 use crate::plan::{Decision, Mode, Step};
 use crate::record::ending::shown_caller;
 use crate::sip::{Method, ParseError, Status, Uri};
@@ -62,6 +63,45 @@ impl Refusals {
 impl Default for Refusals {
     fn default() -> Refusals {
         Refusals([0; Refusals::STATUSES.len()])
+    }
+}
+
+/// Why no further call is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    Draining,
+    Journal,
+    /// Those of the trunk or seat that places it.
+    Channels,
+    Calls,
+    Dialogs,
+    Source,
+    Pace,
+}
+
+impl Full {
+    pub fn in_log(self) -> &'static str {
+        match self {
+            Full::Draining => "draining",
+            Full::Journal => "the journal is down",
+            Full::Channels => "no channel of its trunk or seat is free",
+            Full::Calls => "limits.calls is reached",
+            Full::Dialogs => "too many dialogs are not over yet",
+            Full::Source => "limits.source_percent is reached",
+            Full::Pace => "limits.placing_percent is reached",
+        }
+    }
+
+    /// As the seat is told it that places the call.
+    pub fn for_seat(self) -> NotCalled {
+        match self {
+            Full::Draining => NotCalled::Draining,
+            Full::Journal => NotCalled::JournalDown,
+            Full::Channels => NotCalled::SeatFull,
+            Full::Calls | Full::Dialogs => NotCalled::GatewayFull("limits.calls"),
+            Full::Source => NotCalled::GatewayFull("limits.source_percent"),
+            Full::Pace => NotCalled::TooFast,
+        }
     }
 }
 
@@ -155,9 +195,9 @@ impl Switch {
         Cause { status: 503, q850: Some(42), retry_after: Some(self.setup.retry_after), ..Cause::default() }
     }
 
-    /// Why no further call can be taken. Emergencies go before all others: they have channels and calls kept for them, and no
+    /// Tells why no further call can be taken. Emergencies go before all others: they have channels and calls kept for them, and no
     /// journal keeps them out.
-    pub(super) fn full(&self, placer: &Placer, emergency: bool) -> Option<&'static str> {
+    pub(super) fn full(&self, placer: &Placer, emergency: bool) -> Option<Full> {
         use super::JournalDown;
         let limits = self.fixed.limits;
         let most = if emergency { limits.calls } else { limits.calls.saturating_sub(limits.reserved) };
@@ -166,16 +206,12 @@ impl Switch {
             Placer::Seat(i) => !self.queues.seats().may_place(&self.setup.seats[*i].name, emergency),
         };
         match () {
-            () if self.draining => Some("draining"),
-            () if self.journal.down && self.setup.journal_down == JournalDown::Refuse && !emergency => {
-                Some("the journal is down")
-            }
-            () if no_channel => Some("no channel of its trunk or seat is free"),
-            () if self.calls.len() >= most => Some("limits.calls is reached"),
-            () if !emergency && self.legs_left() == 0 => Some("too many dialogs are not over yet"),
-            () if !emergency && self.carried.of(&self.account(placer)) >= self.share(limits.calls) => {
-                Some("limits.source_percent is reached")
-            }
+            () if self.draining => Some(Full::Draining),
+            () if self.journal.down && self.setup.journal_down == JournalDown::Refuse && !emergency => Some(Full::Journal),
+            () if no_channel => Some(Full::Channels),
+            () if self.calls.len() >= most => Some(Full::Calls),
+            () if !emergency && self.legs_left() == 0 => Some(Full::Dialogs),
+            () if !emergency && self.carried.of(&self.account(placer)) >= self.share(limits.calls) => Some(Full::Source),
             () => None,
         }
     }
@@ -191,14 +227,14 @@ impl Switch {
         (most - most / LEGS_KEPT).saturating_sub(self.legs.len())
     }
 
-    /// Why this call comes too soon after those before it; takes a place among them when it does not.
-    pub(super) fn too_fast(&mut self, now: Now, placer: &Placer, emergency: bool) -> Option<&'static str> {
+    /// Tells whether this call comes too soon after those before it; takes a place among them when it does not.
+    pub(super) fn too_fast(&mut self, now: Now, placer: &Placer, emergency: bool) -> Option<Full> {
         let (name, channels) = match placer {
             Placer::Trunk(i) => (&self.setup.trunks[*i].name, self.setup.trunks[*i].channels),
             Placer::Seat(i) => (&self.setup.seats[*i].name, self.setup.seats[*i].channels),
         };
         let allowed = self.pace.allow(now.mono, name, channels, self.setup.placing_percent, emergency);
-        (!allowed).then_some("limits.placing_percent is reached")
+        (!allowed).then_some(Full::Pace)
     }
 }
 

@@ -40,7 +40,7 @@ impl Switch {
             SeatVerb::Alternate => self.ask(now, seat, Request::Swap),
             SeatVerb::Complete => self.ask(now, seat, Request::Complete),
             SeatVerb::Conference => self.ask(now, seat, Request::Merge),
-            SeatVerb::Leave => self.ask(now, seat, Request::Leave),
+            SeatVerb::Leave => said(self.ask(now, seat, Request::Leave), Refusal::Nothing, SeatRefusal::NotThree),
             SeatVerb::Retake => self.retake_for(now, seat),
             SeatVerb::PickUp { seat: of } => self.pick_up_for(now, seat, &of),
             SeatVerb::SetData { key, value } => self.set_data(now, seat, key, value, out),
@@ -177,13 +177,14 @@ impl Switch {
     fn retake_for(&mut self, now: Now, seat: &str) -> Result<(), Why> {
         let (id, ()) = self.newest(|call| call.was_left_by(seat).then_some(())).ok_or(SeatRefusal::NoCall)?;
         self.is_idle(seat)?;
-        self.act(now, id, |call, done| call.retake(now, seat, done))
+        said(self.act(now, id, |call, done| call.retake(now, seat, done)), Refusal::Nothing, SeatRefusal::NoCall)
     }
 
     fn pick_up_for(&mut self, now: Now, seat: &str, of: &str) -> Result<(), Why> {
         let (id, ()) = self.newest(|call| (call.waits() && call.rings_seat(of)).then_some(())).ok_or(SeatRefusal::NoCall)?;
         self.is_idle(seat)?;
-        self.act(now, id, |call, done| call.pick_up(now, of, seat, done))
+        let picked_up = self.act(now, id, |call, done| call.pick_up(now, of, seat, done));
+        said(said(picked_up, Refusal::Nothing, SeatRefusal::NoCall), Refusal::Busy, SeatRefusal::PickedUp)
     }
 
     /// Its phone is to ring: there must be one, and it must be free.
@@ -244,6 +245,11 @@ impl Switch {
         tracing::warn!(call = %id, %seat, ?alarm, "a caller on hold is forgotten");
         self.tell_seat(now, seat, SeatWhat::HoldForgotten { call: id, leg: leg.0, alarm }, out);
     }
+}
+
+/// A call refuses in words of transfers; a verb that is about none has words of its own.
+pub(super) fn said(answer: Result<(), Why>, refusal: Refusal, own: SeatRefusal) -> Result<(), Why> {
+    answer.map_err(|why| if why == Why::Call(refusal) { own.into() } else { why })
 }
 
 /// Verbs about another's call are a supervisor's.

@@ -9,6 +9,7 @@ use crate::control::{QueueView, Reply, SeatRefusal, SeatVerb, SeatView, ShiftCod
 use crate::dialog::{Cause, Command, Incoming, LocalMedia};
 use crate::event::seat::{Author, Device, PreviewEnd, SeatWhat};
 use crate::event::{Fact, FactKind, Keep};
+use crate::plan::{Facts, Mode};
 use crate::seat::{Seats, Wish};
 use crate::sip::Codec;
 use std::net::SocketAddr;
@@ -32,7 +33,7 @@ impl Switch {
         let seat = self.seat_name(seat).ok_or(SeatRefusal::UnknownSeat)?;
         self.queues.seats_mut().heard_from(now.mono, &seat, &by);
         if let SeatVerb::SetSkills { skills } | SeatVerb::Login { skills: Some(skills), .. } = &verb
-            && !skills.keys().all(|skill| self.knows_skill(skill))
+            && !skills.keys().all(|skill| self.knows_skill(now, skill))
         {
             return Err(SeatRefusal::UnknownSkill.into());
         }
@@ -110,9 +111,11 @@ impl Switch {
         Ok(())
     }
 
-    /// Tells whether it is a hotline's number, or a queue or a seat of the configuration names it.
-    fn knows_skill(&self, skill: &Arc<str>) -> bool {
-        skill.bytes().all(|b| b.is_ascii_digit())
+    /// Tells whether it is a hotline's number, as the plan has it, or a queue or a seat of the configuration names it.
+    fn knows_skill(&self, now: Now, skill: &Arc<str>) -> bool {
+        let facts = Facts { dialled: skill, caller: None, trunk: "", trunk_area: None, diverted_from: None, at: now.wall };
+        let decision = self.setup.plan.decide(&facts);
+        decision.mode != Mode::Unknown && *decision.number == **skill
             || self.setup.queues.iter().any(|queue| queue.skill.as_ref() == Some(skill))
             || self.setup.seats.iter().any(|seat| seat.skills.contains_key(skill))
     }
@@ -140,7 +143,7 @@ impl Switch {
             return self.tell_seat(now, seat, what, out);
         }
         if matches!(what, SeatWhat::LoggedOut { .. }) {
-            self.end_preview(now, seat, PreviewEnd::Declined, out);
+            self.end_preview(now, seat, PreviewEnd::Declined, None, out);
         }
         let stands = changes_intent(&what);
         self.log_seat(now, seat, what, out);

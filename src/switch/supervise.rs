@@ -1,10 +1,10 @@
 //! Supervision of seats: a supervisor's phone is rung into the call of the seat, and each change is told to that seat and stands
 //! in the call's log.
 
-use super::seat_calls::by_supervisor;
+use super::seat_calls::{by_supervisor, said};
 use super::{Output, Switch};
 use crate::base::{CallId, Now};
-use crate::call::LegNo;
+use crate::call::{LegNo, Refusal};
 use crate::control::seat::SeatVerb;
 use crate::control::{SeatRefusal, Why};
 use crate::event::SeatWhat;
@@ -19,11 +19,19 @@ impl Switch {
             SeatVerb::SuperviseMode { mode } => {
                 by_supervisor(by)?;
                 let (id, _) = self.supervised_by(seat)?;
-                self.act(now, id, |call, done| call.supervise_as(now, seat, mode, done))
+                said(
+                    self.act(now, id, |call, done| call.supervise_as(now, seat, mode, done)),
+                    Refusal::Nothing,
+                    SeatRefusal::NoCall,
+                )
             }
             SeatVerb::StopSupervising => {
                 let (id, _) = self.supervised_by(seat)?;
-                self.act(now, id, |call, done| call.stop_supervising(now, seat, done))
+                said(
+                    self.act(now, id, |call, done| call.stop_supervising(now, seat, done)),
+                    Refusal::Nothing,
+                    SeatRefusal::NoCall,
+                )
             }
             SeatVerb::Intercept { seat: of } => self.intercept(now, seat, by, &of),
             _ => Err(SeatRefusal::Unsupported.into()),
@@ -39,7 +47,8 @@ impl Switch {
         by_supervisor(by)?;
         let (id, leg) = self.talk_of(of)?;
         self.free_to_supervise(seat, (id, leg))?;
-        self.act(now, id, |call, done| call.supervise(now, seat, leg, mode, false, done))
+        let answer = self.act(now, id, |call, done| call.supervise(now, seat, leg, mode, false, done));
+        said(answer, Refusal::Busy, SeatRefusal::InCall)
     }
 
     /// The supervisor goes on with the caller, and the seat is idle (拦截).

@@ -120,6 +120,12 @@ impl Gateway {
         self.setup.clone()
     }
 
+    /// The only leg that there is presses a key.
+    pub fn press(&mut self, key: char) {
+        let leg = *self.open.keys().next().unwrap();
+        self.input(Input::Media { shard: 0, event: Event::Key { leg, key } });
+    }
+
     /// Killed at once, and another begins with what was on the disk.
     pub fn begin_anew(&mut self) {
         (self.out, self.sent, self.open) = (Vec::new(), Vec::new(), BTreeMap::new());

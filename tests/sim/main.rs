@@ -19,6 +19,7 @@ mod hops;
 mod journal;
 mod net;
 mod outage;
+mod outbound;
 mod party;
 mod peer;
 mod phones;

@@ -165,11 +165,16 @@ fn refused(why: Why) -> Problem {
         }
         Why::List(Refusal::NoNumber | Refusal::NotAllowed) => StatusCode::UNPROCESSABLE_ENTITY,
         Why::List(Refusal::NotCalled(why)) if why.is_of_the_request() => StatusCode::UNPROCESSABLE_ENTITY,
+        Why::List(Refusal::NotCalled(why)) if why.is_of_the_gateway() => StatusCode::SERVICE_UNAVAILABLE,
         Why::UnknownTarget => StatusCode::UNPROCESSABLE_ENTITY,
         Why::Seat(of) if is_a_fault_of_the_request(of) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::CONFLICT,
     };
-    let fault = if status == StatusCode::CONFLICT { Fault::State } else { Fault::Request };
+    let fault = match status {
+        StatusCode::CONFLICT => Fault::State,
+        StatusCode::SERVICE_UNAVAILABLE => Fault::Gateway,
+        _ => Fault::Request,
+    };
     let problem = Problem::new(status, if again { words.then(&both!("; ask again later", "，请稍后再试")) } else { words });
     problem.blaming(fault, again).coded(why.name())
 }

@@ -106,7 +106,7 @@ verbs! {
     "complete" "完成转移" "Leaves the caller with the one consulted" WorkSeats |_: Nothing| SeatVerb::Complete;
     "conference" "三方" "Makes the consultation a three-way call" WorkSeats |_: Nothing| SeatVerb::Conference;
     "leave" "退出三方" "Leaves a three-way call; the others talk on" WorkSeats |_: Nothing| SeatVerb::Leave;
-    "retake" "三方取回" "Talks to the caller alone again" WorkSeats |_: Nothing| SeatVerb::Retake;
+    "retake" "三方取回" "Comes back to those who talk, after it has left them" WorkSeats |_: Nothing| SeatVerb::Retake;
     "pick-up" "代答" "Takes the call that rings at another seat" WorkSeats |it: Other| SeatVerb::PickUp { seat: it.seat };
     "monitor" "监听" "Hears a seat's call, and is heard by nobody" Supervise |it: Other| SeatVerb::Supervise { seat: it.seat, mode: SuperviseMode::Monitor };
     "whisper" "密语" "Speaks to a seat alone" Supervise |it: Other| SeatVerb::Supervise { seat: it.seat, mode: SuperviseMode::Whisper };
@@ -199,7 +199,7 @@ struct Notice {
 struct Call {
     /// A number; none: the caller of `callback`, or whom the seat was shown
     #[serde(default)]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\p{Cc}\s]+$"))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^\P{Cc}+$"))]
     to: Option<String>,
     /// The hotline in whose name it is placed
     #[serde(default)]
