@@ -31,11 +31,8 @@ impl Queues {
         self.queues.values_mut().for_each(|queue| queue.closed = true);
         for config in queues {
             let old = self.queues.remove(&config.name);
-            let (waiting, sources, pace) = old.map_or_else(Default::default, |queue| (queue.waiting, queue.sources, queue.pace));
             let name = config.name.clone();
-            let mut queue = QueueState::new(config, waiting, sources);
-            queue.pace = pace;
-            self.queues.insert(name, queue);
+            self.queues.insert(name, QueueState::new(config, old));
         }
         self.queues.retain(|_, queue| !queue.closed || queue.waiting > 0);
         for (name, queue) in &mut self.queues {
@@ -45,7 +42,7 @@ impl Queues {
                     && !memberships.iter().any(|of| of.queue == *name)
                 {
                     let turn = turns.get(&(name.clone(), seat.clone())).copied().unwrap_or_default();
-                    memberships.push(Membership { queue: name.clone(), place: place as u64, turn, listed: None, there: None });
+                    memberships.push(Membership::new(name.clone(), place as u64, turn));
                 }
             }
         }

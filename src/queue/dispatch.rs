@@ -1,5 +1,6 @@
 //! Seats ring and rest, and calls are brought together with them.
 
+use super::crew::Crew;
 use super::free::{Key, Listed, Reach};
 use super::queues::{Queues, Timer};
 use super::state::QueueState;
@@ -99,6 +100,7 @@ impl Queues {
     pub(super) fn list(&mut self, seat: &Arc<str>) {
         let Some(state) = self.seats.get(seat) else { return };
         let (gone, at_work) = (state.is_gone(), state.keeps_callers());
+        let crew = if gone { Crew::default() } else { Crew::of(state) };
         for of in self.members.get_mut(seat).into_iter().flatten() {
             let Some(queue) = self.queues.get_mut(&of.queue) else { continue };
             let listed = queue.listing(seat, state, (of.turn, of.place));
@@ -107,6 +109,7 @@ impl Queues {
                 listed.iter().for_each(|new| queue.free.insert(new));
                 of.listed = listed;
             }
+            queue.crew.change(mem::replace(&mut of.crew, crew), crew);
             if of.listed.is_some() {
                 self.pending.insert(of.queue.clone());
             }

@@ -49,6 +49,7 @@ mod absence_tests;
 #[cfg(test)]
 mod choice_tests;
 mod configure;
+mod crew;
 mod deserted;
 mod dispatch;
 mod free;
@@ -71,6 +72,7 @@ mod waiter;
 
 pub use crate::event::seat::MissCause;
 pub use crate::event::{Choice, Strategy};
+pub use crew::Crew;
 pub use queues::Queues;
 
 use crate::base::CallId;

@@ -128,13 +128,6 @@ impl Queues {
         (self.waiters.len(), self.seats.taken())
     }
 
-    /// Calls that wait in one queue, and the longest wait of them.
-    pub fn waiting_in(&self, now: Now, queue: &str) -> (usize, Duration) {
-        let waits = self.waiters.values().filter(|waiter| *waiter.queue == *queue);
-        let waits = waits.map(|waiter| now.mono.since(waiter.start));
-        waits.fold((0, Duration::ZERO), |(count, longest), wait| (count + 1, longest.max(wait)))
-    }
-
     /// Tells whether a call waits, and will not for ever.
     pub fn waits(&self, call: CallId) -> bool {
         self.waiters.contains_key(&call) && self.timers.is_set(&Timer::Wait(call))
@@ -240,7 +233,7 @@ impl Queues {
         waiter.failed = failed;
         self.timers.set(Timer::Wait(call), limit(&waiter, &queue.config));
         self.timers.update(Timer::Widen(call), queue.widens(now, &waiter));
-        queue.enter(&waiter.source);
+        queue.enter(&waiter);
         queue.wants(&waiter);
         self.waiters.insert(call, waiter);
         self.pending.insert(name);
@@ -259,7 +252,7 @@ impl Queues {
             out.push(Output::Stop { call, seat: seat.clone(), elsewhere });
         }
         if let Some(queue) = self.queues.get_mut(&waiter.queue) {
-            queue.exit(&waiter.source);
+            queue.exit(&waiter);
             queue.content(&waiter);
             if queue.closed && queue.waiting == 0 {
                 self.close(&waiter.queue);

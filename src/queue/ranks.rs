@@ -1,19 +1,23 @@
-//! The places of the callers of one queue, in order. How many stand before one is found without a walk over all of them: thousands
-//! who wait are told their places.
-
-use super::waiter::Place;
+//! The callers of one queue in an order of theirs: by place, or by when each came. How many stand before one is found without a
+//! walk over all of them: thousands who wait are told their places.
 
 /// A run that is longer is cut in two.
 const LONGEST: usize = 256;
 
-/// Runs of places, each sorted and before the next. None is empty but the only one.
-#[derive(Debug, Default)]
-pub(super) struct Ranks {
-    runs: Vec<Vec<Place>>,
+/// Runs of such places, each sorted and before the next. None is empty but the only one.
+#[derive(Debug)]
+pub(super) struct Ranks<K> {
+    runs: Vec<Vec<K>>,
 }
 
-impl Ranks {
-    pub fn insert(&mut self, place: Place) {
+impl<K> Default for Ranks<K> {
+    fn default() -> Ranks<K> {
+        Ranks { runs: Vec::new() }
+    }
+}
+
+impl<K: Copy + Ord> Ranks<K> {
+    pub fn insert(&mut self, place: K) {
         if self.runs.is_empty() {
             self.runs.push(Vec::new());
         }
@@ -28,7 +32,7 @@ impl Ranks {
         }
     }
 
-    pub fn remove(&mut self, place: Place) {
+    pub fn remove(&mut self, place: K) {
         let at = self.run_of(place);
         let Some(run) = self.runs.get_mut(at) else { return };
         if let Ok(n) = run.binary_search(&place) {
@@ -40,8 +44,12 @@ impl Ranks {
         }
     }
 
+    pub fn first(&self) -> Option<K> {
+        self.runs.first()?.first().copied()
+    }
+
     /// Number of places before this one, which need not be among them.
-    pub fn before(&self, place: Place) -> usize {
+    pub fn before(&self, place: K) -> usize {
         let at = self.run_of(place);
         let earlier: usize = self.runs.iter().take(at).map(Vec::len).sum();
         earlier + self.runs.get(at).map_or(0, |run| run.partition_point(|other| *other < place))
@@ -52,7 +60,7 @@ impl Ranks {
     }
 
     /// The run in which the place stands, or would.
-    fn run_of(&self, place: Place) -> usize {
+    fn run_of(&self, place: K) -> usize {
         self.runs.partition_point(|run| run.first().is_some_and(|first| *first <= place)).saturating_sub(1)
     }
 }
@@ -62,7 +70,7 @@ mod tests {
     use super::*;
     use crate::base::{CallId, Mono, Rng};
     use crate::queue::tests::queue;
-    use crate::queue::waiter::{Group, Need};
+    use crate::queue::waiter::{Group, Need, Place};
     use crate::queue::{Priority, Strategy};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -94,6 +102,7 @@ mod tests {
                     }
                 }
                 if n % 16 == 0 {
+                    prop_assert_eq!(ranks.first(), walked.first().copied());
                     prop_assert_eq!(ranks.before(place), walked.iter().filter(|other| **other < place).count());
                     // One that is there twice is there once; one that is not there is not taken out.
                     walked.first().iter().for_each(|first| ranks.insert(**first));

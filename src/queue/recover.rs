@@ -1,3 +1,4 @@
+use super::crew::Crew;
 use super::queues::{Timer, limit};
 use super::{Output, Queues};
 use crate::base::{CallId, Now};
@@ -18,10 +19,9 @@ impl Queues {
         }
         let waiters = &self.waiters;
         self.seats.recover(call, |call, seat| waiters.get(&call).is_some_and(|waiter| waiter.ringing.contains_key(seat)));
-        self.members.values_mut().flatten().for_each(|of| of.listed = None);
+        self.members.values_mut().flatten().for_each(|of| (of.listed, of.crew) = (None, Crew::default()));
         for queue in self.queues.values_mut() {
-            queue.waiting = 0;
-            queue.sources.clear();
+            queue.empty();
             queue.clear();
         }
         for (call, waiter) in &self.waiters {
@@ -37,7 +37,7 @@ impl Queues {
     fn recover_queues(&mut self, now: Now) {
         for (call, waiter) in &self.waiters {
             let Some(queue) = self.queues.get_mut(&waiter.queue) else { continue };
-            queue.enter(&waiter.source);
+            queue.enter(waiter);
             if queue.config.strategy.wants_seat(waiter, &self.seats) {
                 queue.wants(waiter);
             }

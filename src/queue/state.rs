@@ -1,3 +1,4 @@
+use super::crew::Crew;
 use super::free::{Free, Key, LEVELS, Listed, Reach};
 use super::pace::Pace;
 use super::ranks::Ranks;
@@ -18,10 +19,14 @@ pub(super) struct QueueState {
     pub waiting: usize,
     pub pace: Pace,
     /// Number of them that each source has.
-    pub sources: Counts<Arc<str>>,
+    sources: Counts<Arc<str>>,
+    /// The same calls by when each came, the one that has waited longest first.
+    starts: Ranks<(Mono, CallId)>,
+    /// The seats that serve it, by how they are.
+    pub crew: Crew,
     /// Calls that want (more) seats to ring.
     unserved: BTreeSet<(Group, Place)>,
-    ranks: Ranks,
+    ranks: Ranks<Place>,
     /// Seats that take a call now.
     pub free: Free,
     /// Since when nobody could serve callers who ask for such a skill.
@@ -29,11 +34,13 @@ pub(super) struct QueueState {
 }
 
 impl QueueState {
-    pub fn new(config: Queue, waiting: usize, sources: Counts<Arc<str>>) -> QueueState {
-        let pace = Pace::default();
+    /// Those who wait in `old`, which had its name before a reload, wait here.
+    pub fn new(config: Queue, old: Option<QueueState>) -> QueueState {
+        let (waiting, pace, sources, starts) =
+            old.map_or_else(Default::default, |queue| (queue.waiting, queue.pace, queue.sources, queue.starts));
         let (unserved, ranks, free) = (BTreeSet::new(), Ranks::default(), Free::default());
-        let deserted = BTreeMap::new();
-        QueueState { config, closed: false, waiting, pace, sources, unserved, ranks, free, deserted }
+        let (deserted, crew) = (BTreeMap::new(), Crew::default());
+        QueueState { config, closed: false, waiting, pace, sources, starts, crew, unserved, ranks, free, deserted }
     }
 
     /// True when there is no place for one more of this source.
@@ -46,21 +53,36 @@ impl QueueState {
         }
     }
 
-    pub fn enter(&mut self, source: &Arc<str>) {
+    pub fn enter(&mut self, waiter: &Waiter) {
         self.waiting += 1;
-        self.sources.add(source.clone());
+        self.sources.add(waiter.source.clone());
+        self.starts.insert((waiter.start, waiter.place.call));
     }
 
-    pub fn exit(&mut self, source: &Arc<str>) {
+    pub fn exit(&mut self, waiter: &Waiter) {
         self.waiting = self.waiting.saturating_sub(1);
-        self.sources.remove(source);
+        self.sources.remove(&waiter.source);
+        self.starts.remove((waiter.start, waiter.place.call));
     }
 
-    /// Forgets who wants and who is free, before both are worked out anew.
+    /// When the call came that has waited longest.
+    pub fn oldest(&self) -> Option<Mono> {
+        self.starts.first().map(|(start, _)| start)
+    }
+
+    /// Forgets who is inside, before that is worked out anew.
+    pub fn empty(&mut self) {
+        self.waiting = 0;
+        self.sources.clear();
+        self.starts.clear();
+    }
+
+    /// Forgets who wants, who is free and how its seats are, before these are worked out anew.
     pub fn clear(&mut self) {
         self.unserved.clear();
         self.ranks.clear();
         self.free.clear();
+        self.crew = Crew::default();
     }
 }
 

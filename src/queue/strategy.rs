@@ -1,6 +1,7 @@
 //! Questions that a strategy answers about a call and the seats that ring for it.
 
 use super::Strategy;
+use super::crew::Crew;
 use super::free::Listed;
 use super::waiter::Waiter;
 use crate::event::seat::Skills;
@@ -16,8 +17,17 @@ pub(super) struct Membership {
     /// The serial number of its last ringing for this queue.
     pub turn: u64,
     pub listed: Option<Listed>,
+    /// As it is counted there.
+    pub crew: Crew,
     /// Its skills, while it is there to take calls now or later; noted where the queue asks whether anybody is.
     pub there: Option<Skills>,
+}
+
+impl Membership {
+    /// It is neither listed nor counted there yet.
+    pub fn new(queue: Arc<str>, place: u64, turn: u64) -> Membership {
+        Membership { queue, place, turn, listed: None, crew: Crew::default(), there: None }
+    }
 }
 
 impl Strategy {

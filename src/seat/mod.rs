@@ -158,6 +158,25 @@ impl Seats {
         self.uses.keys().map(|(call, seat)| (*call, seat))
     }
 
+    /// The calls that use the seat, the oldest first.
+    pub fn calls(&self, seat: &str) -> &[CallId] {
+        self.get(seat).map_or(&[], |state| &state.calls)
+    }
+
+    /// Every count of a seat is what a walk over the uses finds.
+    pub fn audit(&self) -> Result<(), String> {
+        let mut found: BTreeMap<&Arc<str>, SeatState> = BTreeMap::new();
+        self.uses.iter().for_each(|((call, seat), of)| found.entry(seat).or_default().count(*call, *of));
+        let counts = |state: &SeatState| (state.taken, state.ringing, state.placed, state.calls.clone());
+        for (seat, state) in &self.all {
+            let (known, found) = (counts(state), found.remove(seat).map(|state| counts(&state)).unwrap_or_default());
+            if known != found {
+                return Err(format!("seat {seat} is used as {known:?}, and a walk finds {found:?}"));
+            }
+        }
+        found.keys().next().map_or(Ok(()), |seat| Err(format!("seat {seat} is in use, and nobody knows it")))
+    }
+
     /// Calls that seats have placed and that are not over.
     pub fn placed(&self) -> usize {
         self.all.values().map(|state| state.placed as usize).sum()
@@ -282,9 +301,10 @@ impl Seats {
     pub fn recover(&mut self, call: Option<CallId>, leased: impl Fn(CallId, &Arc<str>) -> bool) {
         for state in self.all.values_mut() {
             (state.ringing, state.taken, state.placed) = (0, 0, 0);
+            state.calls.clear();
         }
-        for ((_, seat), of) in &self.uses {
-            self.all.entry(seat.clone()).or_default().count(*of);
+        for ((call, seat), of) in &self.uses {
+            self.all.entry(seat.clone()).or_default().count(*call, *of);
         }
         for (of, seat) in self.uses.keys().cloned().collect::<Vec<_>>() {
             let known = self.lease(of, &seat) != Some(Lease::Ringing) || leased(of, &seat);
@@ -311,8 +331,8 @@ impl Seats {
         let mut after = before;
         change(&mut after);
         let state = self.all.entry(seat.clone()).or_default();
-        state.discount(before);
-        state.count(after);
+        state.discount(call, before);
+        state.count(call, after);
         if before.is_one() && !after.is_one() {
             let wrap_up = before.talked.then(|| before.wrap_up.unwrap_or(state.rules.wrap_up));
             self.over.push((seat.clone(), call, wrap_up));

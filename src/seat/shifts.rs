@@ -124,11 +124,6 @@ impl Seats {
         self.news.push((seat.clone(), what));
     }
 
-    /// The calls that use the seat.
-    pub fn calls(&self, seat: &str) -> Vec<CallId> {
-        self.uses.keys().filter(|(_, name)| **name == *seat).map(|(call, _)| *call).collect()
-    }
-
     fn shift(&mut self, now: Mono, seat: &str, act: impl FnOnce(&mut Shift, &At<'_>, &mut Vec<SeatWhat>)) {
         let Some((name, _)) = self.all.get_key_value(seat) else { return };
         let name = name.clone();

@@ -1,6 +1,6 @@
 use super::shift::{Rules, Shift, SignIn};
 use super::{Binding, Lease, Use};
-use crate::base::Mono;
+use crate::base::{CallId, Mono};
 use crate::event::seat::{Intent, Skills};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub struct SeatState {
     pub ringing: u32,
     /// Calls that use it, in whatever way.
     pub taken: u32,
+    /// The same calls, the oldest first.
+    pub(super) calls: Vec<CallId>,
     /// Calls of these that it has placed.
     pub placed: u32,
     /// Passed over until then; none: it is not resting.
@@ -102,13 +104,23 @@ impl SeatState {
         shortest.saturating_mul(doubled).min(longest.max(shortest))
     }
 
-    pub(super) fn count(&mut self, of: Use) {
+    pub(super) fn count(&mut self, call: CallId, of: Use) {
+        if of.is_one()
+            && let Err(at) = self.calls.binary_search(&call)
+        {
+            self.calls.insert(at, call);
+        }
         self.taken += u32::from(of.is_one());
         self.ringing += u32::from(of.lease == Some(Lease::Ringing));
         self.placed += u32::from(of.placed);
     }
 
-    pub(super) fn discount(&mut self, of: Use) {
+    pub(super) fn discount(&mut self, call: CallId, of: Use) {
+        if of.is_one()
+            && let Ok(at) = self.calls.binary_search(&call)
+        {
+            self.calls.remove(at);
+        }
         self.taken -= u32::from(of.is_one());
         self.ringing -= u32::from(of.lease == Some(Lease::Ringing));
         self.placed -= u32::from(of.placed);

@@ -1,5 +1,7 @@
 //! New calls: who may place one, what the plan says of it, and its first entry in the journal.
 
+use super::access::Owner;
+use super::channels::Kind;
 use super::identity::{self, Identity};
 use super::keys::Keypad;
 use super::message::OfCaller;
@@ -24,31 +26,6 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// The owner of a source address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// Index into the setup's trunks.
-    Trunk(usize),
-    Seat,
-}
-
-/// Trunks and seats by source address. A seat's address within a trunk's block stays the trunk's: which seat calls is
-/// told by who it says it is.
-pub(super) fn access(setup: &Live) -> AccessList<Owner> {
-    let mut list = AccessList::new();
-    for seat in &setup.seats {
-        for source in &seat.sources {
-            list.insert(*source, Owner::Seat);
-        }
-    }
-    for (index, trunk) in setup.trunks.iter().enumerate() {
-        for source in &trunk.sources {
-            list.insert(*source, Owner::Trunk(index));
-        }
-    }
-    list
-}
 
 /// The peers whose in-dialog requests go and come where: a trunk's own networks; a seat is its host alone.
 pub(super) fn peers(setup: &Live) -> Peers {
@@ -110,7 +87,7 @@ impl Switch {
             decision.steps = self.turned_away_steps();
         }
         let emergency = decision.mode == Mode::Emergency;
-        if let Some(why) = self.full(&placer, emergency).or_else(|| self.too_fast(now, &placer, emergency)) {
+        if let Some(why) = self.full(&placer, emergency).or_else(|| self.too_fast(now, &placer, Kind::of(emergency))) {
             return self.shed(now, &incoming, why.in_log(), out);
         }
         let (caller_raw, anonymous) = identity::caller(&incoming);
@@ -187,7 +164,9 @@ impl Switch {
         if self.ua.registered().is_some_and(|registrar| registrar.is_direct(incoming.flow)) {
             return None;
         }
-        let seat = self.setup.seats.iter().position(|s| s.owns(remote.ip()) && s.aor.user == incoming.from.uri.user);
+        let user = &incoming.from.uri.user;
+        let is = |seat: &usize| self.setup.seats.get(*seat).is_some_and(|s| s.owns(remote.ip()) && s.aor.user == *user);
+        let seat = self.access.users(user.as_deref()).find(is);
         match (seat, self.access.find(remote.ip())) {
             (Some(seat), Some(Owner::Trunk(trunk))) if !self.is_own_line(seat, incoming.flow) => Some(Placer::Trunk(trunk)),
             (Some(seat), _) => Some(Placer::Seat(seat)),
@@ -197,7 +176,7 @@ impl Switch {
     }
 
     /// No record is kept of a call that got nothing but a 503; it is counted.
-    fn shed(&mut self, now: Now, incoming: &Incoming, why: &'static str, out: &mut Vec<Output>) {
+    pub(super) fn shed(&mut self, now: Now, incoming: &Incoming, why: &'static str, out: &mut Vec<Output>) {
         self.counters.shed += 1;
         self.not_now(now, incoming, why);
         let (leg, cause) = (incoming.leg, self.unavailable());

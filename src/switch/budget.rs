@@ -1,7 +1,7 @@
 //! How fast each address of a trunk or seat is served, before the parser. An address can be forged over UDP, so a flood of new
 //! requests in its name takes nothing from its calls in progress, nor from its calls for help.
 
-use super::admit::Owner;
+use super::access::Owner;
 use super::{Switch, identity};
 use crate::base::{Flow, MapSeed, Mono, Rate, RateLimit, Source, owner};
 use crate::sip::Uri;
@@ -47,7 +47,7 @@ impl Switch {
         match self.access.find(host) {
             Some(Owner::Trunk(trunk)) => Source::Trunk(trunk),
             Some(Owner::Seat) => Source::Host(owner(host)),
-            None if self.former.knows(host).is_some() => Source::Host(owner(host)),
+            None if self.former.knows(host).is_some() || self.homes.knows(host) => Source::Host(owner(host)),
             None => Source::Strangers,
         }
     }

@@ -11,18 +11,38 @@ const LEAST_PLACED: u32 = 10;
 /// Seconds' worth that may come at once.
 const BURST: u32 = 2;
 
-/// New calls of each trunk and seat. Those to emergency lines are counted apart, so that neither kind takes the other's
-/// share; and no trunk takes another's, however fast its calls come and go: what lingers of each (ports that rest,
+/// Feature codes that a person dials at once, and one a second from then on. A phone that dials without end leaves little.
+const CODES: Rate = Rate { per_second: 1, burst: 5, max_sources: 0 };
+
+/// The kinds of calls that are counted apart, so that none takes another's share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Ordinary,
+    Emergency,
+    /// A seat has dialled a feature code.
+    Code,
+}
+
+impl Kind {
+    pub fn of(emergency: bool) -> Kind {
+        if emergency { Kind::Emergency } else { Kind::Ordinary }
+    }
+}
+
+/// New calls of each trunk and seat, each kind by itself; and no trunk takes another's, however fast its calls come and go: what lingers of each (ports that rest,
 /// transactions that wait for an ACK) is bounded with it.
 #[derive(Default)]
-pub(super) struct Pace(BTreeMap<(Arc<str>, bool), Bucket>);
+pub(super) struct Pace(BTreeMap<(Arc<str>, Kind), Bucket>);
 
 impl Pace {
-    pub fn allow(&mut self, now: Mono, placer: &Arc<str>, channels: u32, percent: u32, emergency: bool) -> bool {
+    pub fn allow(&mut self, now: Mono, placer: &Arc<str>, channels: u32, percent: u32, kind: Kind) -> bool {
         let per_second = (u64::from(channels) * u64::from(percent) / 100).min(u64::from(u32::MAX / BURST));
         let per_second = u32::try_from(per_second).unwrap_or(u32::MAX / BURST).max(LEAST_PLACED);
-        let rate = Rate { per_second, burst: per_second * BURST, max_sources: 0 };
-        self.0.entry((placer.clone(), emergency)).or_default().take(rate, now)
+        let rate = match kind {
+            Kind::Code => CODES,
+            Kind::Ordinary | Kind::Emergency => Rate { per_second, burst: per_second * BURST, max_sources: 0 },
+        };
+        self.0.entry((placer.clone(), kind)).or_default().take(rate, now)
     }
 
     /// Forgets those that `is` no more.
@@ -113,12 +133,16 @@ mod tests {
     fn nobody_places_calls_faster_than_its_channels_allow_and_emergencies_have_a_pace_of_their_own() {
         let (mut pace, a, b) = (Pace::default(), "a".into(), "b".into());
         let mut at = |second: u64, name: &Arc<str>, channels, emergency| {
-            (0..5000).filter(|_| pace.allow(Mono(second * 1_000_000), name, channels, 10, emergency)).count()
+            (0..5000).filter(|_| pace.allow(Mono(second * 1_000_000), name, channels, 10, Kind::of(emergency))).count()
         };
         assert_eq!(at(10, &a, 2000, false), 400);
         assert_eq!((at(10, &a, 2000, true), at(10, &b, 500, false), at(10, &b, 1, true)), (400, 100, 20));
         assert_eq!((at(11, &a, 2000, false), at(60, &a, 2000, false)), (200, 400));
+        let codes = |pace: &mut Pace, second: u64| {
+            (0..50).filter(|_| pace.allow(Mono(second * 1_000_000), &a, 2000, 10, Kind::Code)).count()
+        };
+        assert_eq!((codes(&mut pace, 60), codes(&mut pace, 62), codes(&mut pace, 99)), (5, 2, 5));
         pace.keep(|name| name == "a");
-        assert_eq!(pace.0.len(), 2);
+        assert_eq!(pace.0.len(), 3);
     }
 }

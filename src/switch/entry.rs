@@ -54,7 +54,8 @@ impl Switch {
         let call_id = active.legs.get(&leg_no).and_then(|leg| leg.call_id.clone());
         let label = match party {
             Party::Seat { name, .. } => {
-                route::seat([&self.setup, &active.setup], name).and_then(|seat| seat.label.as_deref()).map(str::to_owned)
+                let seat = self.known_seat(name).or_else(|| route::former(&active.setup, name));
+                seat.and_then(|seat| seat.label.as_deref()).map(str::to_owned)
             }
             Party::Target { .. } => None,
         };

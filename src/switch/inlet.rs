@@ -23,10 +23,12 @@ impl Switch {
         self.peer_heard(now, flow);
         let known = self.access.find(source).is_some();
         let former = if known { None } else { self.former.knows(source) };
-        if !known && former.is_none() && !self.is_phone(now, flow, &data) {
+        let strange = !known && former.is_none() && !self.homes.knows(source);
+        if strange && !self.may_register(now, flow, &data) {
             return self.stranger(now, flow, data, out);
         }
-        if !self.allows(now.mono, flow, &data) {
+        // A stranger who registers has been counted as one, and takes no bucket from those that are known.
+        if !strange && !self.allows(now.mono, flow, &data) {
             self.counters.rate_limited += 1;
             return;
         }

@@ -65,8 +65,7 @@ impl Switch {
         verb: ListVerb,
         out: &mut Vec<Output>,
     ) -> Result<Option<CallbackFact>, Why> {
-        let known = |switch: &Switch, seat: &Arc<str>| switch.setup.seats.iter().any(|known| known.name == *seat);
-        if seat.as_ref().is_some_and(|seat| !known(self, seat)) {
+        if seat.as_ref().is_some_and(|seat| self.known_seat(seat).is_none()) {
             return Err(Why::Seat(SeatRefusal::UnknownSeat));
         }
         match (verb, seat) {

@@ -3,6 +3,7 @@
 //! Every input runs to its end before the next: an input makes work (leg events, call inputs, call effects, queue
 //! outputs), work makes more work, and what leaves the house is pushed to `out` in order.
 
+mod access;
 mod admit;
 mod audit;
 mod budget;
@@ -49,7 +50,7 @@ pub use setup::{
 };
 pub use stopwatch::Timed;
 
-use crate::base::{AccessList, CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimit, Rng, Target, Timers};
+use crate::base::{CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimit, Rng, Target, Timers};
 use crate::call::{self, Call, LegEvent, LegNo};
 use crate::control;
 use crate::dialog::{self, Legs};
@@ -173,7 +174,7 @@ pub enum Output {
 pub struct Switch {
     fixed: Fixed,
     setup: Arc<Live>,
-    access: AccessList<admit::Owner>,
+    access: access::Access,
     former: Former,
     strangers: RateLimit,
     notices: refused::Notices,
@@ -284,7 +285,7 @@ impl Switch {
         let media = &fixed.media;
         let legs = dialog::Config { reach: Reach::from(&media.addresses), ..fixed.legs.clone() };
         let mut switch = Switch {
-            access: admit::access(&setup),
+            access: access::Access::to(&setup),
             former: Former::default(),
             strangers: RateLimit::new(setup.strangers, seed),
             notices: refused::Notices::default(),

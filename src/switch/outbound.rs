@@ -2,6 +2,7 @@
 //! A call that a seat is shown before it places it stands here until the seat calls, declines, or its time is over.
 
 use super::admit::Placer;
+use super::channels::Kind;
 use super::identity::Identity;
 use super::lists::Lists;
 use super::recording::OfCall;
@@ -113,8 +114,9 @@ impl Switch {
         if preview {
             return self.show(now, seat, going.wanted, out);
         }
-        if let Some(at) = self.setup.seats.iter().position(|known| known.name == *seat)
-            && let Some(why) = self.full(&Placer::Seat(at), false).or_else(|| self.too_fast(now, &Placer::Seat(at), false))
+        if let Some(at) = self.access.seat(seat)
+            && let Some(why) =
+                self.full(&Placer::Seat(at), false).or_else(|| self.too_fast(now, &Placer::Seat(at), Kind::Ordinary))
         {
             tracing::warn!(%seat, why = why.in_log(), "a seat's call is not placed");
             return Err(if self.ending { Why::Ending } else { not(why.for_seat()) });

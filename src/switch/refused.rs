@@ -1,7 +1,9 @@
 //! Requests that never become a call are said in the log and counted by status, so that whoever looks for a trunk's lost
 //! calls finds them.
 
-use super::admit::{Owner, Placer};
+use super::access::Owner;
+use super::admit::Placer;
+use super::channels::Kind;
 use super::{Output, Switch, identity};
 use crate::base::{Bucket, Flow, Masked, Mono, Now, Rate, Shown};
 use crate::dialog::{Asked, Cause, Incoming};
@@ -77,6 +79,8 @@ pub(super) enum Full {
     Dialogs,
     Source,
     Pace,
+    /// Its phone dials codes.
+    Codes,
 }
 
 impl Full {
@@ -89,6 +93,7 @@ impl Full {
             Full::Dialogs => "too many dialogs are not over yet",
             Full::Source => "limits.source_percent is reached",
             Full::Pace => "limits.placing_percent is reached",
+            Full::Codes => "a phone dials codes without end",
         }
     }
 
@@ -100,7 +105,7 @@ impl Full {
             Full::Channels => NotCalled::SeatFull,
             Full::Calls | Full::Dialogs => NotCalled::GatewayFull("limits.calls"),
             Full::Source => NotCalled::GatewayFull("limits.source_percent"),
-            Full::Pace => NotCalled::TooFast,
+            Full::Pace | Full::Codes => NotCalled::TooFast,
         }
     }
 }
@@ -221,20 +226,27 @@ impl Switch {
         if self.setup.trunks.len() > 1 { (of * self.fixed.limits.source_percent).div_ceil(100) } else { of }
     }
 
+    /// Why a feature code is not taken: each leaves a leg for up to 32 s where the phone does not acknowledge it.
+    pub(super) fn too_many_codes(&mut self, now: Now, placer: &Placer) -> Option<Full> {
+        let no_leg = (self.legs_left() == 0).then_some(Full::Dialogs);
+        no_leg.or_else(|| self.too_fast(now, placer, Kind::Code))
+    }
+
     /// The last legs are for emergencies: those of calls that are over last up to 32 s more where a peer answers nothing.
     fn legs_left(&self) -> usize {
         let most = self.fixed.legs.max_legs;
         (most - most / LEGS_KEPT).saturating_sub(self.legs.len())
     }
 
-    /// Tells whether this call comes too soon after those before it; takes a place among them when it does not.
-    pub(super) fn too_fast(&mut self, now: Now, placer: &Placer, emergency: bool) -> Option<Full> {
+    /// Why this call comes too soon after those before it; takes a place among them when it does not.
+    pub(super) fn too_fast(&mut self, now: Now, placer: &Placer, kind: Kind) -> Option<Full> {
         let (name, channels) = match placer {
             Placer::Trunk(i) => (&self.setup.trunks[*i].name, self.setup.trunks[*i].channels),
             Placer::Seat(i) => (&self.setup.seats[*i].name, self.setup.seats[*i].channels),
         };
-        let allowed = self.pace.allow(now.mono, name, channels, self.setup.placing_percent, emergency);
-        (!allowed).then_some(Full::Pace)
+        let allowed = self.pace.allow(now.mono, name, channels, self.setup.placing_percent, kind);
+        let why = if kind == Kind::Code { Full::Codes } else { Full::Pace };
+        (!allowed).then_some(why)
     }
 }
 

@@ -77,12 +77,9 @@ fn key(rng: &mut Rng) -> Vec<u8> {
 }
 
 impl Switch {
-    /// Tells whether a message from there is read though neither trunk nor seat has its address: a phone's host is, and any
-    /// host of the operator's networks that wants to register.
-    pub(super) fn is_phone(&mut self, now: Now, flow: Flow, data: &[u8]) -> bool {
-        if self.homes.knows(flow.remote.ip()) {
-            return true;
-        }
+    /// Tells whether a message from there is read though nobody has its address, neither trunk nor seat nor phone: it wants to
+    /// register, and comes from the operator's networks.
+    pub(super) fn may_register(&mut self, now: Now, flow: Flow, data: &[u8]) -> bool {
         let Some(registrar) = self.ua.registered() else { return false };
         let may = data.starts_with(b"REGISTER ") && registrar.admits(flow.remote.ip()) && registrar.hears(now.mono, flow);
         may && self.strangers.allow(now.mono, flow.remote.ip())
@@ -188,7 +185,7 @@ impl Switch {
     /// The seat whose phone sends this INVITE; none where it is no phone's.
     pub(super) fn by_phone(&self, incoming: &Incoming) -> Option<usize> {
         let registrar = self.ua.registered()?;
-        let of = |name: &Arc<str>| self.setup.seats.iter().position(|seat| seat.name == *name);
+        let of = |name: &Arc<str>| self.access.seat(name);
         let here: Vec<usize> = registrar.at(incoming.flow).filter_map(of).collect();
         if let [first, others @ ..] = &here[..] {
             // One account alone is itself whatever it says.

@@ -1,6 +1,7 @@
 //! A new setup under running calls: new calls meet it, those in progress keep the plan, prompts and policy they began
 //! with. Seats and trunks are looked up in the new setup first, so that a peer that moved is reached where it is now.
 
+use super::access::Access;
 use super::budget::Budget;
 use super::{Live, Output, Switch, Work, admit, route};
 use crate::base::{AccessList, Cidr, Mono, Now, RateLimit};
@@ -93,8 +94,9 @@ impl Switch {
         if setup.peers != self.setup.peers {
             self.peers = Budget::new(setup.peers, self.rng.map_seed());
         }
-        self.pace.keep(|name| setup.trunks.iter().any(|t| *t.name == *name) || setup.seats.iter().any(|s| *s.name == *name));
-        self.access = admit::access(&setup);
+        let access = Access::to(&setup);
+        self.pace.keep(|name| setup.trunks.iter().any(|t| *t.name == *name) || access.seat(name).is_some());
+        self.access = access;
         self.ua.meet(admit::peers(&setup));
         self.lists.callbacks.configure(setup.callbacks.clone());
         self.outages.clear();

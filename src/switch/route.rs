@@ -1,5 +1,6 @@
 //! Where a party is, and what it is told of the caller.
 
+use super::access::Access;
 use super::channels::Channels;
 use super::identity::Identity;
 use super::{Dtmf, Fixed, Live, Remote, Seat, Trunk};
@@ -73,7 +74,7 @@ pub(super) fn registered(registrar: &Registrar, seat: &str) -> Vec<seat::Binding
 /// `setups`: the one that holds now, and the one that the call began with, for parties that are in no other.
 pub(super) fn route(
     fixed: &Fixed,
-    setups: [&Live; 2],
+    (setups, access): ([&Live; 2], &Access),
     (seats, registrar): (&Seats, Option<&Registrar>),
     party: &Dialled,
     emergency: bool,
@@ -81,7 +82,7 @@ pub(super) fn route(
 ) -> Option<Route> {
     let now = setups[0];
     match party {
-        Dialled::Seat { name } => match named(now, name) {
+        Dialled::Seat { name } => match access.seat(name).and_then(|index| now.seats.get(index)) {
             Some(seat) if seat.remote.is_some() => {
                 seats.bindings(name).first()?;
                 to_remote(fixed, setups, seat.remote.as_ref()?, emergency, channels)
@@ -89,7 +90,7 @@ pub(super) fn route(
             Some(seat) if seat.registers() => to_phone(fixed, seat, registrar?),
             Some(seat) => to_seat(fixed, seat, &seats.bindings(name).first()?.target),
             // One that a reload took away is called where it was when the call began.
-            None => named(setups[1], name).and_then(|seat| to_seat(fixed, seat, seat.target.as_ref()?)),
+            None => former(setups[1], name).and_then(|seat| to_seat(fixed, seat, seat.target.as_ref()?)),
         },
         Dialled::Target(target) => {
             let trunk = match &target.trunk {
@@ -105,11 +106,8 @@ pub(super) fn route(
     }
 }
 
-pub(super) fn seat<'a>(setups: [&'a Live; 2], name: &str) -> Option<&'a Seat> {
-    setups.iter().find_map(|setup| named(setup, name))
-}
-
-fn named<'a>(setup: &'a Live, name: &str) -> Option<&'a Seat> {
+/// A seat of a setup that a reload has replaced.
+pub(super) fn former<'a>(setup: &'a Live, name: &str) -> Option<&'a Seat> {
     setup.seats.iter().find(|seat| *seat.name == *name)
 }
 

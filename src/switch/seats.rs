@@ -62,12 +62,13 @@ impl Switch {
             Some(registrar) => registrar.at(flow).any(|name| *name == seat.name),
             None => seat.is_at(self.queues.seats().bindings(&seat.name), flow.remote),
         };
-        let here = self.setup.seats.iter().filter(is_at).count();
+        // All seats are looked at for one alone that may be meant: every message comes here while one seat of them is in doubt.
+        let alone = || self.setup.seats.iter().filter(is_at).nth(1).is_none();
         let is = |seat: &&super::Seat| {
             let named = from.as_ref().is_some_and(|from| from.uri.user == seat.aor.user);
-            seat.owns(flow.remote.ip()) && named || is_at(seat) && here == 1
+            seat.owns(flow.remote.ip()) && named || is_at(seat) && alone()
         };
-        let missed = self.setup.seats.iter().filter(|seat| self.queues.seats().missed().contains(&seat.name));
+        let missed = self.queues.seats().missed().iter().filter_map(|name| self.known_seat(name));
         let heard: Vec<Arc<str>> = missed.filter(is).map(|seat| seat.name.clone()).collect();
         heard.into_iter().for_each(|seat| self.queue_input(now, queue::Input::SignOfLife { seat, request }));
     }

@@ -2,7 +2,7 @@
 
 use super::admit::Placer;
 use super::command::status_of;
-use super::{Output, Switch, Work, identity, route};
+use super::{Output, Switch, Work, identity};
 use crate::base::Now;
 use crate::control::seat::NOTICE;
 use crate::control::{QueueView, Reply, SeatRefusal, SeatVerb, SeatView, ShiftCode, Why};
@@ -10,6 +10,7 @@ use crate::dialog::{Cause, Command, Incoming, LocalMedia};
 use crate::event::seat::{Author, Device, PreviewEnd, SeatWhat};
 use crate::event::{Fact, FactKind, Keep};
 use crate::plan::{Facts, Mode};
+use crate::queue::Crew;
 use crate::seat::{Seats, Wish};
 use crate::sip::Codec;
 use std::net::SocketAddr;
@@ -81,6 +82,10 @@ impl Switch {
         if !self.is_own_line(seat, incoming.flow) {
             return false;
         }
+        if let Some(why) = self.too_many_codes(now, placer) {
+            self.shed(now, incoming, why, out);
+            return true;
+        }
         let (leg, seat) = (incoming.leg, self.setup.seats[seat].name.clone());
         let done = self.shift_code(now, &seat, code, out);
         self.leg_command(now, Command::Release { leg }, out);
@@ -121,7 +126,7 @@ impl Switch {
     }
 
     pub(super) fn seat_name(&self, seat: &str) -> Option<Arc<str>> {
-        self.setup.seats.iter().find(|known| *known.name == *seat).map(|known| known.name.clone())
+        self.known_seat(seat).map(|known| known.name.clone())
     }
 
     /// Writes what the seats have to say, and how those stand whose intent has changed.
@@ -170,7 +175,7 @@ impl Switch {
     }
 
     fn seat_view(&self, now: Now, name: &str) -> Option<SeatView> {
-        let known = route::seat([&self.setup, &self.setup], name)?;
+        let known = self.known_seat(name)?;
         let seats: &Seats = self.queues.seats();
         let state = seats.get(name)?;
         let shift = &state.shift;
@@ -189,7 +194,7 @@ impl Switch {
             auto_answer: shift.auto_answer,
             missed: shift.missed.clone(),
             queues: self.queues.queues_of(name).cloned().collect(),
-            calls: seats.calls(name),
+            calls: seats.calls(name).to_vec(),
             preview: self.previews.of(now.mono, name),
             n: self.seat_n,
         })
@@ -197,19 +202,9 @@ impl Switch {
 
     pub(super) fn all_queues(&self, now: Now) -> Reply {
         let view = |queue: &crate::queue::Queue| {
-            let states: Vec<_> = queue.seats.iter().filter_map(|seat| self.queues.seats().get(seat)).collect();
-            let (waiting, longest) = self.queues.waiting_in(now, &queue.name);
-            QueueView {
-                queue: queue.name.clone(),
-                strategy: queue.strategy,
-                waiting,
-                longest,
-                seats: states.len(),
-                ready: states.iter().filter(|state| state.shift.is_ready()).count(),
-                free: states.iter().filter(|state| state.is_free()).count(),
-                talking: states.iter().filter(|state| state.taken > state.ringing).count(),
-                on_break: states.iter().filter(|state| state.shift.is_away()).count(),
-            }
+            let (waiting, longest, Crew { seats, ready, free, talking, on_break }) = self.queues.figures(now, &queue.name);
+            let (queue, strategy) = (queue.name.clone(), queue.strategy);
+            QueueView { queue, strategy, waiting, longest, seats, ready, free, talking, on_break }
         };
         Reply::Queues(self.setup.queues.iter().map(view).collect())
     }

@@ -5,6 +5,9 @@
 //! Messages arrive at moments of a virtual clock that do not wait for the switch; it works on one after another for as long as
 //! this machine really took, so that a message also waits for those before it, as it does for a thread that has one core.
 //!
+//! Then, while all talk and wait: how long the switch works for what toolbars and wallboards ask, and for a message while one seat
+//! of all is in doubt.
+//!
 //! `cargo bench --bench seats -- [SECONDS]` measures so many seconds of such an hour, 30 by default; it fails above 5 ms.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
@@ -17,7 +20,9 @@ mod texts;
 use bytes::Bytes;
 use hotline::base::{Flow, LegId, Mono, Now, Proto, Rng, RtpStats, Target, Transport, Wall};
 use hotline::call::Waiting;
+use hotline::control::{Command as Ask, Numbers, Reply, SeatVerb, SeatView};
 use hotline::event::Kept;
+use hotline::event::seat::Author;
 use hotline::media::{Command, Event as MediaEvent, Origins};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::cmp::Reverse;
@@ -36,6 +41,8 @@ const START: Wall = Wall(1_634_270_400_000_000);
 const WIRE: Duration = Duration::from_millis(1);
 /// A seat answers so soon after it rings.
 const ANSWER: Duration = Duration::from_millis(800);
+/// Each question is asked so often.
+const TIMES: usize = 200;
 const BOUND: Duration = Duration::from_millis(5);
 
 fn main() {
@@ -44,6 +51,7 @@ fn main() {
     hour.fill();
     println!("{SEATS} seats, {WAITING} callers wait, {PER_SECOND} conversations end each second, for {seconds} s");
     let late = hour.run(seconds);
+    hour.is_asked();
     std::process::exit(i32::from(late));
 }
 
@@ -81,6 +89,8 @@ struct Hour {
     born: u64,
     times: Vec<Duration>,
     turns_until: Mono,
+    /// No seat answers any more.
+    mute: bool,
 }
 
 impl Hour {
@@ -104,6 +114,7 @@ impl Hour {
             born: 0,
             times: Vec::new(),
             turns_until: Mono(0),
+            mute: false,
         };
         hour.carry_out(now.mono, &mut Vec::new());
         hour
@@ -142,6 +153,76 @@ impl Hour {
         );
         assert!(self.times.len() as u64 > seconds * PER_SECOND * 9 / 10, "too few seats rang");
         at(990) > BOUND
+    }
+
+    /// One at a time, each as often as makes a median and a 99th percentile of it.
+    fn is_asked(&mut self) {
+        let seat: Arc<str> = "seat-1500".into();
+        let by = Author::seat(&seat);
+        let call = self.view(&seat).calls[0];
+        let verb = |verb| Ask::Seat { seat: seat.clone(), by: by.clone(), verb: Box::new(verb) };
+        let data = |n: usize| SeatVerb::SetData { key: "ticket".into(), value: n.to_string() };
+        self.tells("one seat's toolbar begins (seat, call, queues)", |_| {
+            vec![Ask::SeatOf(seat.clone()), Ask::Call(call, Numbers::Full), Ask::Queues]
+        });
+        self.tells("one seat", |_| vec![Ask::SeatOf(seat.clone())]);
+        self.tells("all seats", |_| vec![Ask::Seats]);
+        self.tells("all queues", |_| vec![Ask::Queues]);
+        self.tells("a verb about the seat's call (set-data)", |n| vec![verb(data(n))]);
+        self.tells("a verb about its shift (auto-answer)", |n| vec![verb(SeatVerb::AutoAnswer { on: n % 2 == 0 })]);
+        self.doubts();
+        let from = desk(17);
+        let text = format!(
+            "OPTIONS sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKo\r\nFrom: <sip:seat-17@{}>;tag=o\r\n\
+             To: <sip:10.0.0.1>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            from.ip()
+        );
+        let times = (0..TIMES).map(|_| self.hears(from, text.clone())).collect();
+        tell("a seat's message while another is in doubt", times);
+    }
+
+    fn tells(&mut self, name: &str, ask: impl Fn(usize) -> Vec<Ask>) {
+        let times = (0..TIMES).map(|n| self.answers(ask(n))).collect();
+        tell(name, times);
+    }
+
+    fn view(&mut self, seat: &Arc<str>) -> Box<SeatView> {
+        self.switch.handle(self.now, Input::Command { id: 1, command: Ask::SeatOf(seat.clone()) }, &mut self.out);
+        let reply =
+            self.out.drain(..).find_map(|output| if let Output::Reply { reply, .. } = output { Some(reply) } else { None });
+        let Some(Reply::Seat(view)) = reply else { panic!("no such seat") };
+        view
+    }
+
+    /// The switch's time for these.
+    fn answers(&mut self, asked: Vec<Ask>) -> Duration {
+        let begun = Instant::now();
+        for command in asked {
+            self.switch.handle(self.now, Input::Command { id: 1, command }, &mut self.out);
+        }
+        let took = begun.elapsed();
+        let refused = |output: &Output| matches!(output, Output::Reply { reply: Reply::Refused(_), .. });
+        assert!(!self.out.iter().any(refused), "{:?}", self.out);
+        self.carry_out(self.now.mono, &mut Vec::new());
+        took
+    }
+
+    fn hears(&mut self, from: SocketAddr, text: String) -> Duration {
+        let flow = Flow { proto: Proto::Udp, local: address(1), remote: from };
+        let data = Bytes::from(text);
+        let begun = Instant::now();
+        self.switch.handle(self.now, Input::Sip { flow, data }, &mut self.out);
+        let took = begun.elapsed();
+        self.carry_out(self.now.mono, &mut Vec::new());
+        took
+    }
+
+    /// One seat becomes free, and does not answer.
+    fn doubts(&mut self) {
+        self.mute = true;
+        self.hangs_up(self.now.mono);
+        self.until(self.now.mono.after(Duration::from_secs(16)));
+        assert_eq!(self.switch.gauges().missed, 1);
     }
 
     fn at(&mut self, at: Mono, next: Next) {
@@ -231,6 +312,7 @@ impl Hour {
         }
         let contact = format!("Contact: <sip:seat@{to}>");
         match text.split(' ').next().unwrap() {
+            "INVITE" if self.mute => {}
             "INVITE" => {
                 self.times.push(now.since(due));
                 self.send(now, to, reply(&text, "180 Ringing", &[&contact], ""));
@@ -312,6 +394,11 @@ fn inside(call: &str, caller: &Caller, method: &str, cseq: u32) -> String {
     let via = format!("Via: SIP/2.0/UDP 10.0.0.2:5060;rport;branch=z9hG4bK{method}{number}");
     let cseq = format!("CSeq: {cseq} {method}");
     [&first, &via, &from(number), to, call, &cseq, "Max-Forwards: 70", "Content-Length: 0"].join("\r\n") + "\r\n\r\n"
+}
+
+fn tell(name: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    println!("{name}: p50 {:?}, p99 {:?}", times[times.len() / 2], times[times.len() * 99 / 100]);
 }
 
 /// Where a seat is.

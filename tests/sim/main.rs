@@ -27,6 +27,7 @@ mod raw;
 mod records;
 mod refer;
 mod remote;
+mod scan;
 mod setup;
 mod shard;
 mod shifts;

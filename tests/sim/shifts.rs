@@ -81,6 +81,22 @@ fn a_code_of_one_who_is_signed_out_is_refused_and_a_carrier_has_no_codes() {
     leaves_nothing(&mut gateway);
 }
 
+/// A fault that dials on and on, and acknowledges nothing: each leg would last 32 s.
+#[test]
+fn a_phone_that_dials_codes_without_end_takes_no_legs_from_callers() {
+    let mut gateway = Gateway::new(|setup| setup.fixed.legs.max_legs = 64);
+    for n in 0..200 {
+        gateway.receive(SEAT, invite(SEAT, "seat-0", ["*73", "*74"][n as usize % 2], 900 + n));
+    }
+    let legs = gateway.switch.gauges().legs;
+    assert!(legs <= 6, "{legs}");
+    assert!(gateway.call(CARRIER, "13800138000", "12345").is_some_and(|status| status < 300));
+    assert!(gateway.call(SEAT, "seat-0", "110").is_some_and(|status| status < 300), "help is no code");
+    gateway.pass(3 * SECOND);
+    gateway.sent.clear();
+    assert_eq!(dials(&mut gateway, "*73", 1200), 200, "it may dial one again");
+}
+
 /// Verbs in the wrong state are told why and change nothing; the reply to one that was carried out waits for the disk.
 #[test]
 fn verbs_are_answered_when_they_are_on_the_disk_and_refused_in_words() {
@@ -135,4 +151,22 @@ fn what_is_wished_in_a_call_follows_its_wrap_up_and_outlives_a_kill() {
     let resting = view(gateway.replies.pop());
     let lunch = matches!(&resting.intent, Intent::Break { reason, .. } if **reason == *"lunch");
     assert!(lunch && resting.next.is_none(), "{resting:?}");
+}
+
+/// What is wished for after the call holds when the process that had the call is gone: also for who is rung.
+#[test]
+fn a_seat_that_wished_a_break_in_a_call_is_not_rung_after_a_kill() {
+    let mut gateway = gateway(SignIn::Asked);
+    verb(&mut gateway, login());
+    gateway.call(CARRIER, "13800138000", "12345");
+    let ring = invites(&mut gateway, SEAT).remove(0);
+    respond(&mut gateway, SEAT, &ring, "200 OK");
+    let talking = view(verb(&mut gateway, SeatVerb::Break { minutes: 10, reason: "lunch".into() }));
+    assert!(matches!(talking.next, Some(Intent::Break { .. })));
+    gateway.begin_anew();
+    gateway.input(Input::Command { id: 1, command: Command::SeatOf("seat-0".into()) });
+    assert!(matches!(view(gateway.replies.pop()).intent, Intent::Break { .. }));
+    gateway.call(CARRIER, "13800138001", "12345");
+    gateway.pass(5 * SECOND);
+    assert!(invites(&mut gateway, SEAT).is_empty(), "it is on its break");
 }
