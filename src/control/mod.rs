@@ -39,7 +39,10 @@ pub enum Command {
     Drain,
     /// New calls are taken again.
     Undrain,
-    Seats,
+    /// At most [`PAGE`] of them, by name, behind this one.
+    Seats {
+        after: Option<Arc<str>>,
+    },
     /// One seat, as it stands.
     SeatOf(Arc<str>),
     Queues,
@@ -49,16 +52,20 @@ pub enum Command {
         by: Author,
         verb: Box<SeatVerb>,
     },
-    /// Missed callers who are to be rung back.
-    Callbacks,
+    /// Missed callers who are to be rung back: at most [`PAGE`] rows, by id, behind this one.
+    Callbacks {
+        after: Option<Arc<str>>,
+    },
     /// A row of that list; without a seat an operator does it.
     Callback {
         id: Arc<str>,
         seat: Option<Arc<str>>,
         verb: ListVerb,
     },
-    /// Numbers that are turned away, or go before others.
-    Numbers,
+    /// Numbers that are turned away, or go before others: at most [`PAGE`], behind this one.
+    Numbers {
+        after: Option<Arc<str>>,
+    },
     ListNumber(Box<ListedFact>),
     UnlistNumber(String),
     /// The seat's toolbar is there.
@@ -106,6 +113,9 @@ pub enum Reply {
     Callbacks(Vec<CallbackFact>),
     Numbers(Vec<ListedFact>),
 }
+
+/// The most that is made of a list at once on the switch's thread; a shorter answer has the end of it.
+pub const PAGE: usize = 200;
 
 /// A list longer than this is of no use to a person, and long to make on the switch's thread.
 pub const MOST_CALLS: usize = 1000;

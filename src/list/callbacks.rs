@@ -7,6 +7,7 @@ use crate::base::{CallId, Wall};
 use crate::event::fact::{Attempt, CallbackFact, CallbackLease};
 use crate::event::{Fact, FactKind, Keep, Result as Loss};
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,12 +84,21 @@ impl Callbacks {
         self.limits = limits;
     }
 
-    /// Every row, who was missed first coming first. Leases that are over are not shown.
+    /// Every row, who was missed first coming first.
+    #[cfg(test)]
     pub fn list(&self, now: Wall) -> Vec<CallbackFact> {
-        let stays = |row: &&CallbackFact| !self.is_old(now, row) && !got_through(row);
-        let mut rows: Vec<CallbackFact> = self.rows.values().filter(stays).cloned().collect();
-        rows.iter_mut().for_each(|row| _ = row.lease.take_if(|lease| !holds(lease, now)));
+        let mut rows = self.page(now, None, usize::MAX);
         rows.sort_by_key(|row| row.first);
+        rows
+    }
+
+    /// At most so many rows, by id, behind this one. Leases that are over are not shown.
+    pub fn page(&self, now: Wall, after: Option<&Arc<str>>, most: usize) -> Vec<CallbackFact> {
+        let behind = (after.map_or(Unbounded, Excluded), Unbounded);
+        let stays = |row: &&CallbackFact| !self.is_old(now, row) && !got_through(row);
+        let rows = self.rows.range::<Arc<str>, _>(behind).map(|(_, row)| row).filter(stays);
+        let mut rows: Vec<CallbackFact> = rows.take(most).cloned().collect();
+        rows.iter_mut().for_each(|row| _ = row.lease.take_if(|lease| !holds(lease, now)));
         rows
     }
 

@@ -4,7 +4,8 @@ use super::Refusal;
 use crate::base::Wall;
 use crate::event::fact::{Listed, ListedFact};
 use crate::event::{Fact, FactKind, Keep};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 /// Numbers that a list may have: more are a job for the carrier.
@@ -13,17 +14,22 @@ const MOST: usize = 100_000;
 #[derive(Debug, Default)]
 pub struct Numbers {
     rows: BTreeMap<Arc<str>, ListedFact>,
+    /// Numbers whose time ends, the next one first.
+    ends: BTreeSet<(Wall, Arc<str>)>,
 }
 
 impl Numbers {
     /// Takes a row that was kept.
     pub fn remember(&mut self, row: ListedFact) {
+        self.take(&row.number.clone());
+        self.ends.extend(row.until.map(|until| (until, row.number.clone())));
         self.rows.insert(row.number.clone(), row);
     }
 
-    /// Every row that holds.
-    pub fn list(&self, now: Wall) -> Vec<ListedFact> {
-        self.rows.values().filter(|row| holds(row, now)).cloned().collect()
+    /// At most so many rows that hold, by number, behind this one.
+    pub fn page(&self, now: Wall, after: Option<&Arc<str>>, most: usize) -> Vec<ListedFact> {
+        let behind = (after.map_or(Unbounded, Excluded), Unbounded);
+        self.rows.range::<Arc<str>, _>(behind).map(|(_, row)| row).filter(|row| holds(row, now)).take(most).cloned().collect()
     }
 
     /// Tells what a caller's number stands there as.
@@ -45,20 +51,30 @@ impl Numbers {
             return Err(Refusal::Full);
         }
         let row = ListedFact { id: known.unwrap_or(row.id), ..row };
-        self.rows.insert(row.number.clone(), row.clone());
+        self.remember(row.clone());
         keeps.push(Keep::Set(Box::new(Fact::Listed(row))));
         Ok(())
     }
 
     pub fn remove(&mut self, number: &str, keeps: &mut Vec<Keep>) -> Result<(), Refusal> {
-        let row = self.rows.remove(number).ok_or(Refusal::NoSuchRow)?;
+        let row = self.take(number).ok_or(Refusal::NoSuchRow)?;
         keeps.push(Keep::Forget { kind: FactKind::Listed, key: row.id.to_string() });
         Ok(())
     }
 
     fn forget_old(&mut self, now: Wall, keeps: &mut Vec<Keep>) {
-        let old: Vec<Arc<str>> = self.rows.values().filter(|row| !holds(row, now)).map(|row| row.number.clone()).collect();
-        old.into_iter().for_each(|number| _ = self.remove(&number, keeps));
+        while let Some((until, number)) = self.ends.first().cloned()
+            && until <= now
+        {
+            // It is there: its end is.
+            let _ = self.remove(&number, keeps);
+        }
+    }
+
+    fn take(&mut self, number: &str) -> Option<ListedFact> {
+        let row = self.rows.remove(number)?;
+        row.until.iter().for_each(|until| _ = self.ends.remove(&(*until, row.number.clone())));
+        Some(row)
     }
 }
 
@@ -81,7 +97,7 @@ mod tests {
         let (mut numbers, mut keeps) = (Numbers::default(), Vec::new());
         numbers.put(Wall(1), row("13800138000", Listed::Blocked, Some(10)), &mut keeps).unwrap();
         assert_eq!(numbers.of("13800138000", Wall(9)), Some(Listed::Blocked));
-        assert_eq!((numbers.of("13800138000", Wall(10)), numbers.list(Wall(10)).len()), (None, 0));
+        assert_eq!((numbers.of("13800138000", Wall(10)), numbers.page(Wall(10), None, 9).len()), (None, 0));
         assert_eq!(numbers.of("13900139000", Wall(9)), None);
         numbers.put(Wall(2), row("13800138000", Listed::Priority, None), &mut keeps).unwrap();
         assert_eq!(numbers.of("13800138000", Wall(99)), Some(Listed::Priority));
@@ -93,10 +109,36 @@ mod tests {
     }
 
     #[test]
+    fn rows_whose_time_is_over_go_with_the_next_and_pages_show_each_row_once() {
+        let (mut numbers, mut keeps) = (Numbers::default(), Vec::new());
+        for n in 0..10_i64 {
+            let until = (n % 2 == 0).then_some(100 + n);
+            numbers.put(Wall(1), row(&format!("1380013800{n}"), Listed::Blocked, until), &mut keeps).unwrap();
+        }
+        // The last word takes the end of the one before with it.
+        numbers.put(Wall(2), row("13800138000", Listed::Blocked, None), &mut keeps).unwrap();
+        let (mut all, mut pages): (Vec<ListedFact>, Vec<usize>) = Default::default();
+        loop {
+            let page = numbers.page(Wall(103), all.last().map(|row| row.number.clone()).as_ref(), 3);
+            pages.push(page.len());
+            all.extend(page);
+            if pages.last() < Some(&3) {
+                break;
+            }
+        }
+        let shown: Vec<&str> = all.iter().map(|row| &row.number[10..]).collect();
+        assert_eq!((shown, pages), (vec!["0", "1", "3", "4", "5", "6", "7", "8", "9"], vec![3, 3, 3, 0]));
+        keeps.clear();
+        numbers.put(Wall(105), row("13900139000", Listed::Blocked, None), &mut keeps).unwrap();
+        let gone = keeps.iter().filter(|keep| matches!(keep, Keep::Forget { .. })).count();
+        assert_eq!((gone, numbers.rows.len(), numbers.ends.len()), (2, 9, 2), "2 and 4");
+    }
+
+    #[test]
     fn what_makes_no_sense_changes_nothing() {
         let (mut numbers, mut keeps) = (Numbers::default(), Vec::new());
         assert_eq!(numbers.put(Wall(5), row("", Listed::Blocked, None), &mut keeps), Err(Refusal::NoNumber));
         assert_eq!(numbers.put(Wall(5), row("1380", Listed::Blocked, Some(5)), &mut keeps), Err(Refusal::NotAllowed));
-        assert!(keeps.is_empty() && numbers.list(Wall(0)).is_empty());
+        assert!(keeps.is_empty() && numbers.page(Wall(0), None, 9).is_empty());
     }
 }

@@ -5,6 +5,7 @@ use super::{Live, Seat, Switch};
 use crate::base::AccessList;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 /// The owner of a source address.
@@ -45,6 +46,12 @@ impl Access {
     /// The seat of this name.
     pub fn seat(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
+    }
+
+    /// All seats behind this one, by name.
+    pub fn seats_after(&self, after: Option<&Arc<str>>) -> impl Iterator<Item = &Arc<str>> {
+        let behind = (after.map_or(Unbounded, Excluded), Unbounded);
+        self.names.range::<Arc<str>, _>(behind).map(|(name, _)| name)
     }
 
     /// The seats that say they are this user.

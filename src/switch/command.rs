@@ -34,16 +34,16 @@ impl Switch {
                 let asked = self.request(now, call, None, Request::Drop(LegNo(leg)));
                 done(asked.map_err(|why| if why == Why::Call(Refusal::NotAllowed) { Why::NoSuchLeg } else { why }))
             }
-            command @ (Command::Callbacks
+            command @ (Command::Callbacks { .. }
             | Command::Callback { .. }
-            | Command::Numbers
+            | Command::Numbers { .. }
             | Command::ListNumber(_)
             | Command::UnlistNumber(_)) => {
                 let reply = self.list_commanded(now, command, out);
                 return self.reply_when_kept(id, reply, out);
             }
             Command::Drain => self.drain(true),
-            Command::Seats => self.all_seats(now),
+            Command::Seats { after } => self.seats_after(now, after.as_ref()),
             Command::SeatOf(seat) => self.one_seat(now, &seat),
             Command::Queues => self.all_queues(now),
             Command::Seat { seat, by, verb } => match self.seat_verb(now, &seat, by, *verb, out) {

@@ -3,7 +3,7 @@
 
 use super::{Live, Output, Switch};
 use crate::base::{CallId, Now};
-use crate::control::{Command, ListVerb, Reply, SeatRefusal, Why};
+use crate::control::{Command, ListVerb, PAGE, Reply, SeatRefusal, Why};
 use crate::event::fact::{CallbackFact, Listed, ListedFact};
 use crate::event::{Fact, Keep, Result as Loss, What};
 use crate::list::{Callbacks, Dialled, Missed, Numbers, Refusal, Requests};
@@ -41,8 +41,8 @@ impl Lists {
 impl Switch {
     pub(super) fn list_commanded(&mut self, now: Now, command: Command, out: &mut Vec<Output>) -> Reply {
         match command {
-            Command::Callbacks => Reply::Callbacks(self.lists.callbacks.list(now.wall)),
-            Command::Numbers => Reply::Numbers(self.lists.numbers.list(now.wall)),
+            Command::Callbacks { after } => Reply::Callbacks(self.lists.callbacks.page(now.wall, after.as_ref(), PAGE)),
+            Command::Numbers { after } => Reply::Numbers(self.lists.numbers.page(now.wall, after.as_ref(), PAGE)),
             Command::Callback { id, seat, verb } => match self.callback_verb(now, &id, seat, verb, out) {
                 Ok(Some(row)) => Reply::Callbacks(vec![row]),
                 Ok(None) => Reply::Done,

@@ -5,7 +5,7 @@ use super::command::status_of;
 use super::{Output, Switch, Work, identity};
 use crate::base::Now;
 use crate::control::seat::NOTICE;
-use crate::control::{QueueView, Reply, SeatRefusal, SeatVerb, SeatView, ShiftCode, Why};
+use crate::control::{PAGE, QueueView, Reply, SeatRefusal, SeatVerb, SeatView, ShiftCode, Why};
 use crate::dialog::{Cause, Command, Incoming, LocalMedia};
 use crate::event::seat::{Author, Device, PreviewEnd, SeatWhat};
 use crate::event::{Fact, FactKind, Keep};
@@ -83,7 +83,7 @@ impl Switch {
             return false;
         }
         if let Some(why) = self.too_many_codes(now, placer) {
-            self.shed(now, incoming, why, out);
+            self.shed(now, incoming, why.in_log(), out);
             return true;
         }
         let (leg, seat) = (incoming.leg, self.setup.seats[seat].name.clone());
@@ -166,8 +166,8 @@ impl Switch {
         self.keep(keep, out);
     }
 
-    pub(super) fn all_seats(&self, now: Now) -> Reply {
-        Reply::Seats(self.setup.seats.iter().filter_map(|seat| self.seat_view(now, &seat.name)).collect())
+    pub(super) fn seats_after(&self, now: Now, after: Option<&Arc<str>>) -> Reply {
+        Reply::Seats(self.access.seats_after(after).filter_map(|seat| self.seat_view(now, seat)).take(PAGE).collect())
     }
 
     pub(super) fn one_seat(&self, now: Now, seat: &str) -> Reply {

@@ -166,7 +166,7 @@ impl Hour {
             vec![Ask::SeatOf(seat.clone()), Ask::Call(call, Numbers::Full), Ask::Queues]
         });
         self.tells("one seat", |_| vec![Ask::SeatOf(seat.clone())]);
-        self.tells("all seats", |_| vec![Ask::Seats]);
+        self.tells("200 seats of all", |_| vec![Ask::Seats { after: None }]);
         self.tells("all queues", |_| vec![Ask::Queues]);
         self.tells("a verb about the seat's call (set-data)", |n| vec![verb(data(n))]);
         self.tells("a verb about its shift (auto-answer)", |n| vec![verb(SeatVerb::AutoAnswer { on: n % 2 == 0 })]);

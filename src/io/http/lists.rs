@@ -5,7 +5,7 @@ use super::commands::{ask, carry_out, shown};
 use super::endpoint::Endpoint;
 use super::noted::{in_full, noted};
 use super::problem::Problem;
-use super::seats::author;
+use super::seats::{all, author};
 use crate::base::{Masked, Wall};
 use crate::control::{Command, Holder, ListVerb, Reply, Right};
 use crate::event::fact::{CallbackFact, Listed, ListedFact};
@@ -78,12 +78,20 @@ async fn callbacks(State(state): State<ApiState>, requester: Requester, look: Qu
     {
         return problem.into_response();
     }
-    match ask(&state, Command::Callbacks).await {
-        Ok(Reply::Callbacks(rows)) => {
+    let asked = all(
+        &state,
+        |after| Command::Callbacks { after },
+        |reply| match reply {
+            Reply::Callbacks(rows) => Some((rows.last().map(|row: &CallbackFact| row.id.clone()), rows)),
+            _ => None,
+        },
+    );
+    match asked.await {
+        Ok(mut rows) => {
+            rows.sort_by_key(|row| row.first);
             let rows: Vec<Value> = rows.iter().map(|row| callback(row, &state.intake.times, look.unmasked)).collect();
             Json(json!({ "callbacks": rows })).into_response()
         }
-        Ok(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err(problem) => problem.into_response(),
     }
 }
@@ -138,12 +146,19 @@ async fn numbers(State(state): State<ApiState>, requester: Requester, look: Quer
     {
         return problem.into_response();
     }
-    match ask(&state, Command::Numbers).await {
-        Ok(Reply::Numbers(rows)) => {
+    let asked = all(
+        &state,
+        |after| Command::Numbers { after },
+        |reply| match reply {
+            Reply::Numbers(rows) => Some((rows.last().map(|row: &ListedFact| row.number.clone()), rows)),
+            _ => None,
+        },
+    );
+    match asked.await {
+        Ok(rows) => {
             let rows: Vec<Value> = rows.iter().map(|row| listed(row, &state.intake.times, look.unmasked)).collect();
             Json(json!({ "numbers": rows })).into_response()
         }
-        Ok(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err(problem) => problem.into_response(),
     }
 }

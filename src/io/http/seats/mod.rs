@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::records::json_of;
 use super::shown::{CallShown, PreviewShown, QueueShown, SeatShown, Snapshot};
 use crate::control::seat::{Outgoing, RequestId, SeatVerb};
-use crate::control::{Command, Holder, Numbers, QueueView, Reach, Reply, Right, SeatView};
+use crate::control::{Command, Holder, Numbers, PAGE, QueueView, Reach, Reply, Right, SeatView};
 use crate::io::clock;
 use axum::Extension;
 use axum::body::Bytes;
@@ -212,9 +212,29 @@ async fn all_queues(state: &ApiState) -> Result<Vec<QueueView>, Problem> {
 }
 
 async fn seats(state: &ApiState) -> Result<Vec<SeatView>, Problem> {
-    match ask(state, Command::Seats).await? {
-        Reply::Seats(seats) => Ok(seats),
-        _ => Err(unexpected()),
+    let of = |reply| match reply {
+        Reply::Seats(views) => Some((views.last().map(|view: &SeatView| view.seat.clone()), views)),
+        _ => None,
+    };
+    all(state, |after| Command::Seats { after }, of).await
+}
+
+/// A whole list, page by page: the switch's thread does other things between two pages. `of` takes from an answer the rows and
+/// the key of the last.
+pub async fn all<T>(
+    state: &ApiState,
+    page: impl Fn(Option<Arc<str>>) -> Command,
+    of: impl Fn(Reply) -> Option<(Option<Arc<str>>, Vec<T>)>,
+) -> Result<Vec<T>, Problem> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let (last, rows) = of(ask(state, page(after)).await?).ok_or_else(unexpected)?;
+        let is_last = rows.len() < PAGE;
+        all.extend(rows);
+        if is_last {
+            return Ok(all);
+        }
+        after = last;
     }
 }
 

@@ -97,7 +97,7 @@ fn looked(command: Command) -> Reply {
     };
     match command {
         Command::SeatOf(seat) => seat_of(&seat),
-        Command::Seats => Reply::Seats(vec![view("zhang", "12345"), view("li", "12366")]),
+        Command::Seats { .. } => Reply::Seats(vec![view("zhang", "12345"), view("li", "12366")]),
         Command::Queues => Reply::Queues(vec![queue("12345"), queue("12366")]),
         Command::Call(id, numbers) => Reply::Call(Box::new(CallView {
             id,
