@@ -1,7 +1,8 @@
 //! Checks what must hold between two inputs, whatever came before. The simulation asks after each.
 
 use super::Switch;
-use crate::base::Now;
+use crate::base::{CallId, Now};
+use std::collections::BTreeSet;
 
 impl Switch {
     /// Tells whether a channel of this seat is taken: it rings, talks, or is kept for a caller that may come back to it.
@@ -20,7 +21,17 @@ impl Switch {
         if let Some((call, seat)) = self.queues.seats().in_use().find(|(call, _)| !self.calls.contains_key(call)) {
             return Err(format!("seat {seat} is in call {call}, which is over"));
         }
+        let placed = self.calls.iter().filter(|(_, active)| active.outbound.is_some() && !active.over);
+        let placed: BTreeSet<CallId> = placed.map(|(id, _)| *id).collect();
+        if placed != self.placed {
+            return Err(format!("seats have placed {placed:?}, and {:?} are counted", self.placed));
+        }
         for (id, active) in &self.calls {
+            if let Some(seat) =
+                active.call.seats().find(|seat| !active.call.is_over() && !self.queues.seats().calls(seat).contains(id))
+            {
+                return Err(format!("seat {seat} is in call {id}, and does not know it"));
+            }
             active.call.audit().map_err(|fault| format!("call {id}: {fault}"))?;
             if active.call.waits() && !self.queues.waits(*id) {
                 return Err(format!("call {id} waits in a queue that does not know it"));

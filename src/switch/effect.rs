@@ -306,6 +306,7 @@ impl Switch {
         if let Some(active) = self.calls.remove(&id) {
             self.timers.cancel(&id);
             self.lingering.remove(&id);
+            self.placed.remove(&id);
             self.carried.give_back(&active.identity.trunk);
             for leg in active.legs.values() {
                 self.leg_calls.remove(&leg.id);

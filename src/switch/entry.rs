@@ -86,6 +86,7 @@ impl Switch {
         let Some(active) = self.calls.get_mut(&id) else { return };
         active.over = true;
         active.ending(now.mono).log(id, "the call is over");
+        self.placed.remove(&id);
         self.recording_ends(now, id, out);
     }
 }

@@ -217,6 +217,8 @@ pub struct Switch {
     resolving: Resolving,
     /// Calls in which two seats talk without a caller.
     lingering: BTreeSet<CallId>,
+    /// Calls that seats have placed by their toolbars and that are not over.
+    placed: BTreeSet<CallId>,
     recorder: recording::Recorder,
 }
 
@@ -319,6 +321,7 @@ impl Switch {
             homes: registrar::Homes::default(),
             resolving: Resolving::new(seed),
             lingering: BTreeSet::new(),
+            placed: BTreeSet::new(),
             recorder: recording::Recorder::default(),
             setup: Arc::new(setup),
             fixed,

@@ -155,6 +155,11 @@ impl Switch {
         Ok(Outgoing { to: Some(number), hotline: Some(plan.number(&hotline, None)), ..wanted })
     }
 
+    /// Calls that seats have placed by their toolbars and that are not over.
+    fn placed_calls(&self) -> impl Iterator<Item = &Active> {
+        self.placed.iter().filter_map(|id| self.calls.get(id))
+    }
+
     /// This seat is placing this call already.
     fn is_placing(&self, seat: &Arc<str>, wanted: &Outgoing) -> bool {
         let is = |active: &Active| {
@@ -164,7 +169,7 @@ impl Switch {
                 && active.identity.caller == wanted.to
                 && Some(&active.identity.number) == wanted.hotline.as_ref()
         };
-        self.calls.values().any(is)
+        self.placed_calls().any(is)
     }
 
     /// Looks whether the call may be placed now, and changes nothing.
@@ -253,7 +258,7 @@ impl Switch {
 
     fn placed(&self, seat: &str, number: &str, hotline: &str, trunk: &str) -> UnderWay {
         let mut all = UnderWay::default();
-        for active in self.calls.values().filter(|active| !active.over) {
+        for active in self.placed_calls() {
             let Some(placing) = &active.outbound else { continue };
             let (here, soon) = (*placing.trunk == *trunk, !placing.dialled);
             all.of_hotline += usize::from(active.identity.number == hotline);
@@ -323,6 +328,7 @@ impl Switch {
             (active.released, active.stopwatch) = (true, Stopwatch::of_placed());
             active.outbound = Some(Box::new(Placing { seat: seat.clone(), callback, trunk, dialled: false }));
         }
+        self.placed.insert(id);
         self.write_offered(now, id, offered, out);
         for (key, value) in data.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))) {
             if let Some(active) = self.calls.get_mut(&id) {

@@ -53,17 +53,17 @@ impl Switch {
     /// The seat's leg in a call, among those stages that `is` takes: of several the one that is farthest, and the newest of these.
     /// Every verb asks here.
     pub(super) fn leg_at(&self, seat: &str, is: impl Fn(LegStage) -> bool) -> Option<(CallId, LegNo, LegStage)> {
-        let of = |(id, active): (&CallId, &Active)| {
+        let of = |(id, active): (CallId, &Active)| {
             let (leg, stage) = active.call.seat_at(seat)?;
-            is(stage).then_some((*id, leg, stage))
+            is(stage).then_some((id, leg, stage))
         };
-        self.calls.iter().filter_map(of).max_by_key(|(id, _, stage)| (*stage, *id))
+        self.calls_of(seat).filter_map(of).max_by_key(|(id, _, stage)| (*stage, *id))
     }
 
     /// The newest call that the seat's phone has placed by itself, where it is the caller.
     fn dialled_by(&self, seat: &str) -> Option<(CallId, LegNo)> {
-        let is = |(id, active): (&CallId, &Active)| (&**active.placed_by()? == seat).then_some((*id, CALLER));
-        self.calls.iter().filter_map(is).max_by_key(|(id, _)| *id)
+        let is = |(id, active): (CallId, &Active)| (&**active.placed_by()? == seat).then_some((id, CALLER));
+        self.calls_of(seat).rev().find_map(is)
     }
 
     /// The seat's newest call that is its own, and its leg there.
@@ -84,10 +84,9 @@ impl Switch {
         Why::Seat(if rings { SeatRefusal::NotAnswered } else { SeatRefusal::NoCall })
     }
 
-    /// The newest call of which `of` says where the seat is in it.
-    pub(super) fn newest<T>(&self, of: impl Fn(&Call) -> Option<T>) -> Option<(CallId, T)> {
-        let found = self.calls.iter().filter_map(|(id, active)| Some((*id, of(&active.call)?)));
-        found.max_by_key(|(id, _)| *id)
+    /// The seat's newest call of which `of` says where the seat is in it.
+    pub(super) fn newest<T>(&self, seat: &str, of: impl Fn(&Call) -> Option<T>) -> Option<(CallId, T)> {
+        self.calls_of(seat).rev().find_map(|(id, active)| Some((id, of(&active.call)?)))
     }
 
     /// The newest call that rings the seat's phone.
@@ -175,13 +174,15 @@ impl Switch {
     }
 
     fn retake_for(&mut self, now: Now, seat: &str) -> Result<(), Why> {
-        let (id, ()) = self.newest(|call| call.was_left_by(seat).then_some(())).ok_or(SeatRefusal::NoCall)?;
+        // It is in that call no more.
+        let left = self.calls.iter().filter(|(_, active)| active.call.was_left_by(seat)).map(|(id, _)| *id);
+        let id = left.max().ok_or(SeatRefusal::NoCall)?;
         self.is_idle(seat)?;
         said(self.act(now, id, |call, done| call.retake(now, seat, done)), Refusal::Nothing, SeatRefusal::NoCall)
     }
 
     fn pick_up_for(&mut self, now: Now, seat: &str, of: &str) -> Result<(), Why> {
-        let (id, ()) = self.newest(|call| (call.waits() && call.rings_seat(of)).then_some(())).ok_or(SeatRefusal::NoCall)?;
+        let (id, ()) = self.newest(of, |call| (call.waits() && call.rings_seat(of)).then_some(())).ok_or(SeatRefusal::NoCall)?;
         self.is_idle(seat)?;
         let picked_up = self.act(now, id, |call, done| call.pick_up(now, of, seat, done));
         said(said(picked_up, Refusal::Nothing, SeatRefusal::NoCall), Refusal::Busy, SeatRefusal::PickedUp)

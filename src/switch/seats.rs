@@ -46,6 +46,11 @@ impl Switch {
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }
 
+    /// The calls that a seat is in, however it came to each and whatever it does there, the oldest first.
+    pub(super) fn calls_of(&self, seat: &str) -> impl DoubleEndedIterator<Item = (CallId, &Active)> {
+        self.queues.seats().calls(seat).iter().filter_map(|id| Some((*id, self.calls.get(id)?)))
+    }
+
     /// Seats that are in doubt and from whose address this comes. Several may share one; then a request counts for the one
     /// that it says it is from.
     pub(super) fn note_signs_of_life(&mut self, now: Now, flow: Flow, message: &Message) {

@@ -40,7 +40,7 @@ impl Switch {
 
     /// The call in which this supervisor's phone is, and the leg of the seat that it supervises.
     fn supervised_by(&self, supervisor: &str) -> Result<(CallId, LegNo), Why> {
-        self.newest(|call| call.supervised_by(supervisor)).ok_or(Why::Seat(SeatRefusal::NoCall))
+        self.newest(supervisor, |call| call.supervised_by(supervisor)).ok_or(Why::Seat(SeatRefusal::NoCall))
     }
 
     fn supervise(&mut self, now: Now, seat: &str, by: &Author, of: &str, mode: SuperviseMode) -> Result<(), Why> {
