@@ -21,7 +21,7 @@ pub struct Numbers {
 impl Numbers {
     /// Takes a row that was kept.
     pub fn remember(&mut self, row: ListedFact) {
-        self.take(&row.number.clone());
+        self.take(&row.number);
         self.ends.extend(row.until.map(|until| (until, row.number.clone())));
         self.rows.insert(row.number.clone(), row);
     }
@@ -63,10 +63,10 @@ impl Numbers {
     }
 
     fn forget_old(&mut self, now: Wall, keeps: &mut Vec<Keep>) {
-        while let Some((until, number)) = self.ends.first().cloned()
-            && until <= now
+        while self.ends.first().is_some_and(|(until, _)| *until <= now)
+            && let Some((_, number)) = self.ends.pop_first()
         {
-            // It is there: its end is.
+            // It is there, since its end was.
             let _ = self.remove(&number, keeps);
         }
     }
