@@ -460,22 +460,6 @@ impl Switch {
         self.work.push_back(Work::Call(id, call::Input::Leg { leg: leg_no, event }));
     }
 
-    fn queue_output(&mut self, now: Now, output: queue::Output) {
-        let (id, event) = match output {
-            queue::Output::Ring { call, seat, choice } => (call, call::QueueEvent::Ring { seat, choice }),
-            queue::Output::Stop { call, seat, elsewhere } => (call, call::QueueEvent::Stop { seat, elsewhere }),
-            queue::Output::Full { call } => (call, call::QueueEvent::Full),
-            queue::Output::TimedOut { call } => (call, call::QueueEvent::TimedOut),
-            queue::Output::NoSeat { call } => (call, call::QueueEvent::NoSeat),
-        };
-        // Its chain of other ways may offer a call back.
-        let unserved = matches!(event, call::QueueEvent::Full | call::QueueEvent::TimedOut | call::QueueEvent::NoSeat);
-        if unserved && self.calls.get(&id).is_some_and(|active| !self.can_be_rung_back(now, active)) {
-            self.calls.entry(id).and_modify(|active| active.call.is_not_rung_back());
-        }
-        self.work.push_back(Work::Call(id, call::Input::Queue(event)));
-    }
-
     /// Lets a call act; its effects become work and its deadline is armed anew.
     fn with_call(&mut self, now: Now, id: CallId, act: impl FnOnce(&mut Call, &mut Vec<call::Output>)) {
         let Some(active) = self.calls.get_mut(&id) else { return };
