@@ -299,8 +299,15 @@ impl Queues {
         let retry = waiter.failed.add(seat, now, (rests.0, queue.config.refusal_max));
         self.timers.set(Timer::Retry(call, seat.clone()), retry);
         self.judge(now, seat, failure, rests);
+        // A seat that a reload took away is forgotten with its last ring, and so told before.
+        let removed = self.seats.get(seat).is_some_and(|state| state.channels == 0);
+        if removed {
+            self.seats.called_in_vain(now, seat, call, failure);
+        }
         self.unring(call, seat);
-        self.seats.called_in_vain(now, seat, call, failure);
+        if !removed {
+            self.seats.called_in_vain(now, seat, call, failure);
+        }
         self.worked(seat);
         self.keep_no_longer(call, Some(seat));
         self.wants_another(call);
@@ -357,7 +364,7 @@ impl Queues {
     fn lost(&mut self, now: Mono, call: CallId, queue: &Arc<str>, seat: &Arc<str>) {
         let said = match self.seats.lease(call, seat) {
             Some(lease) => lease == Lease::Ringing,
-            None => self.seats.missed().contains(seat),
+            None => !self.seats.uses(call, seat) && self.seats.missed().contains(seat),
         };
         if said {
             return;
@@ -365,7 +372,6 @@ impl Queues {
         if let Some(Queue { rest_after_failure, rest_max, .. }) = self.queues.get(queue).map(|queue| &queue.config) {
             let rests = (*rest_after_failure, *rest_max);
             self.judge(now, seat, MissCause::Unreachable, rests);
-            self.list(seat);
         }
         self.list(seat);
         self.freed(call, seat);

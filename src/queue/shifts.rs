@@ -15,12 +15,6 @@ impl Queues {
         Ok(())
     }
 
-    /// All that was kept of seats is remembered: what each had wished for after its calls holds now.
-    pub fn begin(&mut self, now: Now, out: &mut Vec<Output>) {
-        self.seats.begin(now.mono).iter().for_each(|seat| self.list(seat));
-        self.dispatch(now.mono, out);
-    }
-
     /// The places where the seat can be reached now.
     pub fn bind(&mut self, now: Now, seat: &Arc<str>, bindings: Vec<Binding>, out: &mut Vec<Output>) {
         if self.seats.bind(now.mono, seat, bindings) {

@@ -16,7 +16,9 @@ impl Switch {
         if let Some(call) = self.queues.stranded(now) {
             return Err(format!("call {call} waits, and a seat is free for it"));
         }
-        self.queues.audit()?;
+        if let Some(miscount) = self.queues.miscount() {
+            return Err(miscount);
+        }
         // A seat is in a call as long as the call lives, whatever became of a BYE.
         if let Some((call, seat)) = self.queues.seats().in_use().find(|(call, _)| !self.calls.contains_key(call)) {
             return Err(format!("seat {seat} is in call {call}, which is over"));

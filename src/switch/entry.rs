@@ -81,13 +81,14 @@ impl Switch {
         let Outcome { result, by, status, q850 } = outcome;
         self.message_cut(now, id, out);
         self.write(now, id, What::Ended { result, by, status, q850 }, out);
-        self.note_missed(now, id, result, out);
-        self.outbound_over(now, id, &outcome, out);
         let Some(active) = self.calls.get_mut(&id) else { return };
+        // At once: a panic in what follows must not end it twice.
         active.over = true;
         active.ending(now.mono).log(id, "the call is over");
         self.placed.remove(&id);
         self.recording_ends(now, id, out);
+        self.note_missed(now, id, result, out);
+        self.outbound_over(now, id, &outcome, out);
     }
 }
 

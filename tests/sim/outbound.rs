@@ -81,7 +81,7 @@ fn shown(gateway: &mut Gateway, to: &str) -> Result<String, &'static str> {
 }
 
 fn rows(gateway: &mut Gateway) -> Vec<CallbackFact> {
-    match command(gateway, Command::Callbacks) {
+    match command(gateway, Command::Callbacks { after: None }) {
         Some(Reply::Callbacks(rows)) => rows,
         other => panic!("{other:?}"),
     }

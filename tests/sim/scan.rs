@@ -79,7 +79,7 @@ fn a_registered_phone_has_a_lane_of_its_own_beside_a_scan() {
     let of = |gateway: &Gateway, host: u8| gateway.switch.source(address(host).ip());
     assert_eq!(of(&gateway, PHONE), of(&gateway, SCAN.start), "nobody knows it yet");
     registers(&mut gateway);
-    let mut lanes = Lanes::new(Bounds { messages: 400, bytes: usize::MAX });
+    let mut lanes = Lanes::new(Bounds { messages: 400, bytes: 1 << 20 });
     let mut offer = |gateway: &Gateway, host: u8, text: &'static str| {
         let spared = |_: &(u8, &str)| gateway.switch.spares(text.as_bytes());
         lanes.offer(of(gateway, host), text.len(), (host, text), spared)

@@ -153,7 +153,7 @@ fn what_is_wished_in_a_call_follows_its_wrap_up_and_outlives_a_kill() {
     assert!(lunch && resting.next.is_none(), "{resting:?}");
 }
 
-/// What is wished for after the call holds when the process that had the call is gone: also for who is rung.
+/// A wish for after the call holds when the process that had the call is gone: also for who is rung.
 #[test]
 fn a_seat_that_wished_a_break_in_a_call_is_not_rung_after_a_kill() {
     let mut gateway = gateway(SignIn::Asked);

@@ -280,7 +280,6 @@ fn who_cannot_be_rung_back_is_neither_offered_that_nor_listed() {
         ("110", ""),
         ("0691-110", ""),
         ("12366", ""),
-        ("+8669112345", ""),
         ("0044207946000", ""),
         ("8001", ""),
         ("anonymous", ""),

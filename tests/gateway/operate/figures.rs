@@ -23,6 +23,8 @@ fn figures_outlive_a_kill_9_and_equal_those_computed_from_the_journal() {
     caller.wait().unwrap();
     bench.restart();
     wait_until("the past is read", || bench.ask(&["figures", "--window", "24h"]).status.success());
+    // A state that lasts grows from one question to the next.
+    assert_eq!(bench.http("POST", "/api/v1/seats/desk/logout").unwrap().0, 200);
     for by in ["hotline", "queue", "seat"] {
         let asked = ["figures", "--csv", "--window", "24h", "--by", by];
         let running = bench.answer(&asked);

@@ -92,7 +92,7 @@ impl Outbound {
         if !self.calls.is_empty() {
             return Err(format!("{} placed calls are left", self.calls.len()));
         }
-        let list = self.list.list(now);
+        let list = self.list.page(now, None, usize::MAX);
         let told: BTreeMap<_, _> = list.iter().map(|row| (row.id.clone(), (row.calls, row.tried))).collect();
         let seen: BTreeMap<_, _> = self.rows.values().map(|row| (row.id.clone(), (row.calls, row.tried))).collect();
         let open = list.iter().find(|row| row.lease.as_ref().is_some_and(|lease| lease.attempt.is_some()));

@@ -199,7 +199,7 @@ struct Notice {
 struct Call {
     /// A number; none: the caller of `callback`, or whom the seat was shown
     #[serde(default)]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^\P{Cc}+$"))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\p{Cc}\s]+$"))]
     to: Option<String>,
     /// The hotline in whose name it is placed
     #[serde(default)]
