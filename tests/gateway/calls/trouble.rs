@@ -5,7 +5,7 @@ use crate::support::gateway::{Gateway, Spec};
 use crate::support::message::Message;
 use crate::support::phone::Phone;
 use crate::support::program::Program;
-use crate::support::{pass, wait_for};
+use crate::support::{pass, wait_for, wait_until};
 use serde_json::Value;
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -170,6 +170,7 @@ fn a_call_cut_by_kill_9_leaves_an_interrupted_record() {
 #[test]
 fn a_journal_without_room_refuses_calls_until_there_is_some() {
     let gateway = Gateway::start(&Spec::default());
+    wait_until("the seats' first lines are on the disk", || gateway.metric("journal_sync_seconds_count") > 0);
     gateway.limit_files(Some(1));
     gateway.caller("caller_gets_404", "55555").start().finish();
     wait_for("an alarm", || gateway.get("/readyz").filter(|(status, _)| *status == 503));
