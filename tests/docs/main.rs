@@ -8,19 +8,16 @@ mod check;
 mod names;
 mod package;
 mod pages;
+#[path = "../support/ports.rs"]
+mod ports;
 
 use pages::{ENGLISH, Page, bare, in_chinese, is_chinese, root};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
 /// Commands that are not run: they build, install or start what no test may.
 const NOT_RUN: &[&str] = &["cargo", "tests/run"];
-
-fn free_port() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
-}
 
 #[test]
 fn every_command_of_the_readme_works() {
@@ -33,7 +30,7 @@ fn every_command_of_the_chinese_pages_works() {
 }
 
 fn run(pages: &[Page]) {
-    let (sip, http, seat) = (free_port(), free_port(), free_port());
+    let [sip, http, seat] = [0; 3].map(|_| ports::free_port().port());
     let script: String = pages.iter().flat_map(Page::run).map(|block| format!("{block}\n")).collect();
     let script = script.replace("5060 -s", &format!("{sip} -s")).replace(":8080", &format!(":{http}"));
     let script = script.replace("-p 5070", &format!("-p {seat}"));

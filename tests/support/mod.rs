@@ -11,6 +11,7 @@ pub mod http;
 pub mod linphone;
 pub mod message;
 pub mod phone;
+pub mod ports;
 pub mod program;
 pub mod registrant;
 pub mod rtp;
@@ -18,7 +19,7 @@ pub mod sipp;
 pub mod softphone;
 pub mod tone;
 
-use std::net::{SocketAddr, TcpListener};
+pub use ports::free_port;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,9 +47,4 @@ pub fn pass(milliseconds: u64) {
 #[track_caller]
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     wait_for(what, || done().then_some(()));
-}
-
-/// On 127.0.0.1.
-pub fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

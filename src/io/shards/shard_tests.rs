@@ -3,6 +3,7 @@ use crate::base::trap::{self, Trap};
 use crate::media::{Law, Profile, Prompt, Source};
 use rtp_rs::{RtpPacketBuilder, RtpReader};
 use std::net::UdpSocket;
+use std::sync::atomic::AtomicU16;
 
 /// A shard thread, what it told, and two phones.
 struct Bench {
@@ -101,11 +102,11 @@ fn phone() -> UdpSocket {
     socket
 }
 
-/// A port that was free a moment ago.
+/// An even port that no other test and no other run has: of a loopback address of this process, below the system's ephemeral ports.
 fn free_port() -> SocketAddr {
-    let mut at = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    at.set_port(at.port() & !1);
-    at
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    ([127, 77, high, low], 10_000 + 2 * TAKEN.fetch_add(1, Ordering::Relaxed)).into()
 }
 
 fn audio(seed: u16) -> Vec<u8> {
@@ -231,9 +232,8 @@ fn a_prompt_is_played_in_time() {
 #[test]
 fn a_port_of_another_is_busy() {
     let b = Bench::new();
-    let other = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let _held = UdpSocket::bind(other).unwrap();
-    assert_eq!(b.try_bind(other), None);
+    let other = phone();
+    assert_eq!(b.try_bind(other.local_addr().unwrap()), None);
 }
 
 #[test]
@@ -263,8 +263,8 @@ fn a_leg_binds_its_port_where_nobody_did() {
     b.relay();
     b.speak(0, 1, &audio(1));
     assert_eq!(b.hear(1).1, audio(1));
-    let held = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let _held = UdpSocket::bind(held).unwrap();
+    let holder = phone();
+    let held = holder.local_addr().unwrap();
     b.shard.send(Command::Open { leg: LegId(5), rtp: held, origins: Arc::default() });
     assert!(matches!(b.event(), Event::PortBusy { rtp } if rtp == held));
     assert!(matches!(b.event(), Event::Closed { leg: LegId(5), rtp, .. } if rtp == held), "its call must end");

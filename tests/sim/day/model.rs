@@ -232,6 +232,10 @@ impl Model {
             if seat.mood == Mood::Out && !seat.signs_in {
                 *seat = SeatModel { mood: Mood::Ready, next: None, held: false, missed: BTreeMap::new(), ..seat.clone() };
             }
+            // One that its phone signed in, and whose phone was forgotten with it, is signed out.
+            if registers(number(&of.name)) && !seat.there && !seat.held {
+                (seat.mood, seat.next) = (Mood::Out, None);
+            }
             (seat.channels, seat.expert) = (of.channels, of.expert);
             seat.levels = QUEUES.map(|skill| of.skills.get(skill).copied().unwrap_or_default());
         }

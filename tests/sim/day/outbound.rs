@@ -53,6 +53,12 @@ struct Row {
     rings_back: Option<u64>,
 }
 
+impl Row {
+    fn is_listed(&self) -> bool {
+        self.calls > 0
+    }
+}
+
 /// Calls that seats have placed, and the callback list.
 pub struct Outbound {
     list: Callbacks,
@@ -76,15 +82,20 @@ impl Outbound {
         self.rows.entry((person, hotline)).or_insert_with(new).calls += 1;
     }
 
-    /// The caller has got through.
-    pub fn served(&mut self, (person, hotline): Who) {
-        self.list.served(&person.to_string(), QUEUES[hotline], &mut Vec::new());
-        self.rows.remove(&(person, hotline));
+    /// The caller has got through. A row by which it is being rung back at this moment stays until that is over, unseen: who is
+    /// lost meanwhile is listed by it again.
+    pub fn served(&mut self, who: Who) {
+        self.list.served(&who.0.to_string(), QUEUES[who.1], &mut Vec::new());
+        match self.rows.get_mut(&who).filter(|row| row.rings_back.is_some()) {
+            Some(row) => row.calls = 0,
+            None => _ = self.rows.remove(&who),
+        }
     }
 
     /// One of those who wait longest: people click at the top of the list, and so at the same.
     fn some(&self, n: u64) -> Option<Who> {
-        self.rows.keys().nth(n as usize % self.rows.len().max(1)).copied()
+        let listed: Vec<&Who> = self.rows.iter().filter(|(_, row)| row.is_listed()).map(|(who, _)| who).collect();
+        listed.get(n as usize % listed.len().max(1)).map(|who| **who)
     }
 
     /// The list has those rows that it should have.
@@ -132,7 +143,7 @@ impl Day {
             return self.places(seat, who, true);
         }
         let now = self.now.wall;
-        let Some(row) = self.outbound.rows.get_mut(&who) else { return Ok(()) };
+        let Some(row) = self.outbound.rows.get_mut(&who).filter(|row| row.is_listed()) else { return Ok(()) };
         let its = row.lease.is_some_and(|(of, until)| of == seat && until > now);
         let others = row.lease.is_some_and(|(of, until)| of != seat && (until > now || row.rings_back.is_some()));
         let did = self.outbound.list.give_back(now, &row.id, &self.names[seat], &mut Vec::new());
@@ -149,7 +160,7 @@ impl Day {
     /// The seat has the row to itself.
     fn takes_row(&mut self, seat: usize, who: Who) -> Result<(), String> {
         let now = self.now.wall;
-        let Some(row) = self.outbound.rows.get_mut(&who) else { return Ok(()) };
+        let Some(row) = self.outbound.rows.get_mut(&who).filter(|row| row.is_listed()) else { return Ok(()) };
         let others = row.lease.is_some_and(|(of, until)| of != seat && (until > now || row.rings_back.is_some()));
         let did = self.outbound.list.lease(now, &row.id, &self.names[seat], &mut Vec::new()).map(drop);
         match did {
@@ -163,7 +174,7 @@ impl Day {
     /// One attempt at once: nobody is rung back twice.
     fn attempt(&mut self, seat: usize, who: Who, call: u64) -> Result<Option<(Arc<str>, u32)>, String> {
         let now = self.now.wall;
-        let Some(row) = self.outbound.rows.get_mut(&who) else { return Ok(None) };
+        let Some(row) = self.outbound.rows.get_mut(&who).filter(|row| row.is_listed()) else { return Ok(None) };
         let others = row.lease.is_some_and(|(of, until)| of != seat && (until > now || row.rings_back.is_some()));
         let did = self.outbound.list.attempt(now, &row.id, &self.names[seat], &mut Vec::new());
         match did {
@@ -256,10 +267,11 @@ impl Day {
         let now = self.now.wall;
         if let Some((row, attempt)) = &placed.row {
             self.outbound.list.over(now, row, *attempt, placed.talks, &mut Vec::new());
-            // The caller may have got through meanwhile, or have been missed anew.
-            if let Some(known) = self.outbound.rows.get_mut(&placed.who).filter(|known| known.id == *row) {
-                known.rings_back = None;
-                known.lease = Some((placed.seat, now.after(Limits::default().lease)));
+            let known = self.outbound.rows.get_mut(&placed.who).filter(|known| known.id == *row).expect("it is being rung back");
+            known.rings_back = None;
+            known.lease = Some((placed.seat, now.after(Limits::default().lease)));
+            if !known.is_listed() {
+                self.outbound.rows.remove(&placed.who);
             }
         }
         if placed.talks {
