@@ -318,7 +318,8 @@ impl Queues {
         let Some(state) = self.seats.get(seat) else { return };
         let gone = matches!(failure, MissCause::Unreachable | MissCause::NotRegistered);
         let concerns_all = state.is_phone() || gone;
-        let missed = concerns_all && (gone || failure == MissCause::NoAnswer);
+        // A phone that forwards, or whose person wants no calls, is not ready, whatever its seat's intent says.
+        let missed = concerns_all && (gone || matches!(failure, MissCause::NoAnswer | MissCause::Dnd));
         if missed {
             self.is_missed(seat);
         } else if matches!(failure, MissCause::Busy | MissCause::Rejected | MissCause::Dnd | MissCause::Dropped) {

@@ -470,3 +470,29 @@ fn a_seat_that_has_planned_something_else_takes_no_further_call() {
         assert!(!b.queues.seats().get("a").unwrap().shift.is_ready(), "{later:?}");
     }
 }
+#[test]
+fn row_21_a_phone_that_forwards_or_is_not_to_be_disturbed_is_not_ready_until_it_shows_life() {
+    let mut b = Bench::phones(&["a", "b"], Strategy::LongestIdle);
+    let device = |b: &Bench| b.queues.seats().get("a").unwrap().device();
+    assert_eq!(b.join(1), [rings(1, "a")]);
+    assert_eq!(b.fails(1, "a", MissCause::Dnd), [rings(1, "b")]);
+    assert!(device(&b).is_gone(), "it is seen so");
+    b.answered(1, "b");
+    assert_eq!(b.join(2), []);
+    assert_eq!(b.pass(REST), [rings(2, "a")], "it is better than nobody");
+    b.fails(2, "a", MissCause::Dnd);
+    assert_eq!((b.pass(2 * REST - s(1)), b.pass(s(1))), (vec![], vec![rings(2, "a")]), "twice as long each time");
+    b.fails(2, "a", MissCause::Dnd);
+    b.freed(1, "b");
+    b.leave(2);
+    b.pass(REST_MAX);
+    assert_eq!(b.join(3), [rings(3, "b")], "all others come first");
+    let life = Input::SignOfLife { seat: "a".into(), request: true };
+    b.give(life);
+    assert!(!device(&b).is_gone());
+    // An exchange says so of one of its phones.
+    let mut b = Bench::new(vec![seat("a", 9)], vec![queue("12345", &["a"], Strategy::LongestIdle)]);
+    b.join(1);
+    b.fails(1, "a", MissCause::Dnd);
+    assert_eq!((device(&b).is_gone(), b.join(2)), (false, vec![rings(2, "a")]));
+}

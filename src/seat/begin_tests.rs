@@ -135,6 +135,7 @@ fn nobody_is_signed_in_at_a_seat_that_the_configuration_names_no_more() {
     idle.forget(DESK);
     idle.begin(at(1));
     assert_eq!(news(&mut idle), [out(LogoutWhy::Removed)]);
+    assert_eq!(idle.take_unkept(), [DESK.into()].into());
     assert_eq!(idle.fact(moment(1), DESK), None, "and nothing is kept of it");
     // It talks: after its call.
     let mut busy = begun(SignIn::Always);
@@ -161,8 +162,15 @@ fn nobody_is_signed_in_at_a_seat_that_the_configuration_names_no_more() {
     let mut next = Seats::default();
     next.remember(moment(5), fact.clone());
     assert_eq!(news(&mut next), [out(LogoutWhy::Removed)]);
+    // Nor is anything kept of one who had signed out: the next who gets its name has settings of its own.
+    next.take_unkept();
     next.remember(moment(5), SeatFact { intent: Intent::LoggedOut, ..fact });
-    assert!(news(&mut next).is_empty());
+    assert_eq!((news(&mut next), next.take_unkept()), (Vec::new(), [DESK.into()].into()));
+    let mut away = begun(SignIn::Asked);
+    away.take_unkept();
+    away.configure(Vec::new());
+    away.forget(DESK);
+    assert_eq!((news(&mut away), away.take_unkept()), (Vec::new(), [DESK.into()].into()));
 }
 
 #[test]

@@ -142,9 +142,8 @@ impl Seats {
         self.missed.remove(seat);
         if let Some((name, state)) = self.all.remove_entry(seat)
             && state.known
-            && state.shift.intent != Intent::LoggedOut
         {
-            self.removed(name);
+            self.removed(name, &state.shift.intent);
         }
     }
 

@@ -149,10 +149,7 @@ impl Seats {
     /// configuration does not name is so no more.
     pub fn remember(&mut self, now: Now, fact: SeatFact) {
         let Some(state) = self.all.get_mut(&fact.seat) else {
-            if fact.intent != Intent::LoggedOut {
-                self.removed(fact.seat);
-            }
-            return;
+            return self.removed(fact.seat, &fact.intent);
         };
         let mono = |at: Wall| now.mono.after(Duration::ZERO).0.saturating_add_signed(at.0.saturating_sub(now.wall.0));
         let SeatFact { seat, intent, since, until, overdue, next, by, holder, device, skills, auto_answer, missed } = fact;
@@ -185,9 +182,12 @@ impl Seats {
         }
     }
 
-    /// The seat is named no more: nobody is signed in there.
-    pub(super) fn removed(&mut self, seat: Arc<str>) {
-        self.news.push((seat, SeatWhat::LoggedOut { by: Author::gateway(), why: LogoutWhy::Removed }));
+    /// The seat is named no more: nobody is signed in there, and nothing is kept for another who gets its name.
+    pub(super) fn removed(&mut self, seat: Arc<str>, intent: &Intent) {
+        self.unkept.insert(seat.clone());
+        if *intent != Intent::LoggedOut {
+            self.news.push((seat, SeatWhat::LoggedOut { by: Author::gateway(), why: LogoutWhy::Removed }));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::io::clock;
 use crate::io::process::threads;
 use crate::record::recording::State;
 use crossbeam_channel::{Receiver, Sender};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
@@ -23,6 +23,8 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_secs(1);
 /// It is tried whether anything can be written at every so many looks, and at each while nothing could.
 const PROBE: u64 = 10;
+/// Recordings that wait for the one who finishes them while that one waits for the journal, beyond its own queue.
+const LATE: usize = 100_000;
 /// Frames of silence that are written at once.
 const SILENCE: u64 = 8000;
 
@@ -49,6 +51,8 @@ pub struct Files {
     pub figures: Arc<Figures>,
     pub min_free: u64,
     pub done: Sender<Done>,
+    /// Those for which there was no room there.
+    pub late: VecDeque<Done>,
     pub open: BTreeMap<CallId, Open>,
     pub looked: Option<Mono>,
     /// Is told when nothing can be written; what it was told last.
@@ -150,28 +154,37 @@ impl Files {
         self.finish(Done { call, state });
     }
 
-    /// Where the journal stands still for so long that too many wait, the recording is finished by the next start: calls that go on
-    /// do not lose their audio for it.
-    fn finish(&self, done: Done) {
-        if self.done.try_send(done).is_err() {
-            tracing::error!(call = %done.call, "nobody finishes recordings now; the next start will");
+    /// Calls that go on do not lose their audio for a journal that stands still: the recording waits. Where too many do, the next
+    /// start finishes it.
+    fn finish(&mut self, done: Done) {
+        if self.late.len() >= LATE {
+            return tracing::error!(call = %done.call, "nobody finishes recordings now; the next start will");
+        }
+        self.late.push_back(done);
+        self.hand_on();
+    }
+
+    fn hand_on(&mut self) {
+        while self.late.front().is_some_and(|done| self.done.try_send(*done).is_ok()) {
+            self.late.pop_front();
         }
     }
 
-    fn look(&mut self) {
-        let now = clock::mono();
-        if self.looked.is_some_and(|at| now.since(at) < LOOK) {
+    pub fn look(&mut self) {
+        let now = clock::now();
+        if self.looked.is_some_and(|at| now.mono.since(at) < LOOK) {
             return;
         }
-        self.looked = Some(now);
-        // Where messages alone are recorded, nobody would find out in time.
-        if self.figures.down() || self.looks.is_multiple_of(PROBE) {
-            self.figures.disk(probe(&self.store.folder));
-        }
-        self.looks += 1;
+        self.looked = Some(now.mono);
+        self.hand_on();
         let free = crate::io::journal::disk::free(&self.store.folder);
         self.figures.free.store(free, Ordering::Relaxed);
         self.figures.room(free, self.min_free);
+        // Where messages alone are recorded, nobody would find out in time. A disk with too little room takes a byte all the same.
+        if self.has_room() && (self.figures.down() || self.looks.is_multiple_of(PROBE)) {
+            self.figures.disk(self.store.day(now.wall).map_or(Ok(()), |day| probe(&day)));
+        }
+        self.looks += 1;
         self.tell();
     }
 }

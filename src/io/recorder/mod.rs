@@ -25,7 +25,7 @@ use figures::Figures;
 use files::{Done, Files, Job};
 use finalizer::{Finalizer, Retention};
 pub use finalizer::{copy_into, measured};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,8 +103,9 @@ impl Recorder {
         let (jobs, wanted) = bounded(JOBS);
         figures.free.store(disk::free(&store.folder), Ordering::Relaxed);
         let min_free = config.recording.min_free;
-        let (open, looked, told, looks) = (BTreeMap::new(), None, false, 0);
-        let files = Files { store: store.clone(), figures: figures.clone(), min_free, done, open, looked, down, told, looks };
+        let (late, open, looked, told, looks) = (VecDeque::new(), BTreeMap::new(), None, false, 0);
+        let files =
+            Files { store: store.clone(), figures: figures.clone(), min_free, done, late, open, looked, down, told, looks };
         recorder.thread(FILES, move || files.run(&wanted))?;
         let (notes, noted) = bounded(NOTES);
         recorder.notes = Some(Notes(notes));

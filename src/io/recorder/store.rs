@@ -50,6 +50,11 @@ impl RecordingStore {
         Some(self.folder.join(day.to_string()).join(format!("{call}.{ending}")))
     }
 
+    /// Where the recordings of calls that begin now are written.
+    pub fn day(&self, now: Wall) -> Option<PathBuf> {
+        Timestamp::from_microsecond(now.0).ok().map(|at| self.folder.join(day_of(at).to_string()))
+    }
+
     /// How others get it.
     pub fn link(&self, call: CallId, now: Wall) -> Option<String> {
         let url = format!("{}/api/v1/recordings/{call}", self.base.as_ref()?);

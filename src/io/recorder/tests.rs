@@ -261,6 +261,7 @@ impl Writing {
             figures,
             min_free: 2000,
             done,
+            late: VecDeque::new(),
             open: BTreeMap::new(),
             looked: Some(clock::mono()),
             down: Box::new(|_| {}),
@@ -273,6 +274,11 @@ impl Writing {
     fn audio(&mut self, skipped: u64, byte: u8) {
         self.files.figures.waiting.fetch_add(8, Ordering::Relaxed);
         self.files.take(Job::Audio { call: call(1), skipped, bytes: vec![byte; 8] });
+    }
+
+    fn look(&mut self) {
+        self.files.looked = None;
+        self.files.look();
     }
 
     fn whole(&mut self, lost: bool) -> State {
@@ -328,6 +334,42 @@ fn ends_that_nobody_takes_hold_up_no_audio() {
     }
     w.audio(0, 1);
     assert_eq!(w.bytes(), [1; 8]);
+    let mut taken = 0;
+    while !w.done.is_empty() {
+        taken += w.done.try_iter().count();
+        w.look();
+    }
+    assert_eq!(taken, 29_990, "they come when somebody takes them again");
+}
+
+#[test]
+fn a_disk_with_too_little_room_is_down_until_there_is_enough() {
+    let mut w = Writing::new("pcm");
+    w.files.min_free = u64::MAX;
+    w.look();
+    w.audio(0, 1);
+    for _ in 0..5 {
+        assert!(w.files.figures.down() && w.files.told);
+        w.look();
+    }
+    w.files.min_free = 0;
+    w.look();
+    assert!(!w.files.figures.down() && !w.files.told);
+}
+
+#[test]
+fn a_folder_of_the_day_that_takes_nothing_is_found_out() {
+    let mut w = Writing::new("pcm");
+    w.files.min_free = 0;
+    let day = w.files.store.day(clock::now().wall).unwrap();
+    fs::create_dir_all(day.parent().unwrap()).unwrap();
+    fs::write(&day, "in the way").unwrap();
+    (w.files.looks, w.files.told) = (0, false);
+    w.look();
+    assert!(w.files.figures.down() && w.files.told);
+    fs::remove_file(&day).unwrap();
+    w.look();
+    assert!(!w.files.figures.down() && !w.files.told);
 }
 
 #[test]
@@ -391,6 +433,7 @@ fn a_panic_costs_one_recording_and_no_thread() {
         figures: figures.clone(),
         min_free: 0,
         done,
+        late: VecDeque::new(),
         open: BTreeMap::new(),
         looked: None,
         down: Box::new(|_| {}),

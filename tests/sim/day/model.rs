@@ -410,8 +410,8 @@ impl Model {
         let gone = matches!(cause, MissCause::Unreachable | MissCause::NotRegistered);
         let concerns_all = it.is_phone() || gone;
         match cause {
+            MissCause::NoAnswer | MissCause::Dnd if it.is_phone() => it.misses += 1,
             MissCause::Busy | MissCause::Rejected | MissCause::Dnd | MissCause::Dropped => it.misses = 0,
-            MissCause::NoAnswer if it.is_phone() => it.misses += 1,
             _ if gone => it.misses += 1,
             _ => {}
         }
