@@ -25,8 +25,8 @@ pub use shift::{Rules, Shift, SignIn, Wish};
 pub use state::{DeviceState, SeatState};
 
 use crate::base::{CallId, Mono, Target, Timers};
+use crate::event::SeatWhat;
 use crate::event::seat::{RingCause, Skills};
-use crate::event::{Intent, SeatWhat};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;

@@ -99,7 +99,7 @@ impl Linphone {
         wait_for(&format!("{tones:?} at linphone"), || (heard_in(&self.folder.join("heard.wav"), among) == tones).then_some(()));
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
     }
 }

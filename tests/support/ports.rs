@@ -4,10 +4,10 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below the gateway's media ports and below the system's ephemeral ones: a port that the system hands out can be somebody's
-/// connection before the program that is meant to have it listens there.
-const FIRST: u16 = 10_000;
-const COUNT: u16 = 10_000;
+/// Below the gateway's media ports, its usual ports and the system's ephemeral ones: a port that the system hands out can be
+/// somebody's connection before the program that is meant to have it listens there.
+const FIRST: u16 = 2_000;
+const COUNT: u16 = 3_000;
 
 static TAKEN: AtomicU16 = AtomicU16::new(0);
 

@@ -1,6 +1,6 @@
 //! The limits of a configuration for which this process has files and sockets, where it may hold too few for all of them.
 
-use super::schema::Config;
+use super::schema::{Config, LEGS_PER_CALL};
 use crate::base::Text;
 use crate::io::metrics::Metric;
 use crate::io::process::descriptors::{self, EACH_DATABASE};
@@ -16,8 +16,6 @@ const EACH_ADDRESS: usize = 2;
 const EACH_SHARD: usize = 2;
 /// RTP and RTCP.
 const PAIR: usize = 2;
-/// A caller's leg and a seat's.
-const PAIRS_PER_CALL: usize = 2;
 /// A client's socket, and the recording that it listens to.
 const EACH_CLIENT: usize = 2;
 /// Less than this of each is no gateway.
@@ -32,6 +30,8 @@ const PARTS: usize = 10_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fit {
     pub calls: usize,
+    /// Legs with media.
+    pub legs: usize,
     /// SIP connections.
     pub connections: usize,
     pub http_connections: usize,
@@ -65,6 +65,7 @@ impl Fit {
             let calls = of(LEAST, config.limits.calls);
             Fit {
                 calls,
+                legs: of(LEAST * LEGS_PER_CALL, config.limits.legs()),
                 connections: of(2 * LEAST, config.limits.connections),
                 http_connections: of(LEAST, config.http.connections),
                 recordings: of(1, recordings),
@@ -86,15 +87,15 @@ impl Fit {
         }
         let fit = at(fits);
         // Calls that ring many phones at once have the rest.
-        let pairs = fit.calls * PAIRS_PER_CALL + fit.ready * pools + (limit - needs(fits)) / PAIR;
+        let pairs = fit.legs + fit.ready * pools + (limit - needs(fits)) / PAIR;
         Ok(Fit { pairs, descriptors: limit, descriptors_needed: needed, ..fit })
     }
 
     /// Descriptors that it takes to reach all limits.
     fn taken(&self, pools: usize) -> usize {
-        let calls = self.calls.saturating_mul(PAIRS_PER_CALL * PAIR);
+        let legs = self.legs.saturating_mul(PAIR);
         let clients = self.http_connections.saturating_mul(EACH_CLIENT).saturating_add(self.porch);
-        calls.saturating_add(clients).saturating_add(self.connections + self.recordings + self.ready * pools * PAIR)
+        legs.saturating_add(clients).saturating_add(self.connections + self.recordings + self.ready * pools * PAIR)
     }
 
     /// Why less is kept to than is configured.
@@ -114,7 +115,7 @@ impl Fit {
 
     /// All that is made once, at the start, is made within them.
     pub fn keep(&self, config: &mut Config) {
-        config.limits.calls = self.calls;
+        (config.limits.calls, config.limits.legs) = (self.calls, self.legs);
         config.limits.connections = self.connections;
         config.limits.connections_per_source = config.limits.connections_per_source.min(self.connections);
         config.http.connections = self.http_connections;
@@ -130,6 +131,11 @@ impl Fit {
                 "calls_limit",
                 "Calls that are taken at once: limits.calls, or what there are descriptors for.",
                 self.calls,
+            ),
+            Metric::gauge(
+                "legs_limit",
+                "Legs that have media at once: limits.legs, or what there are descriptors for.",
+                self.legs,
             ),
             Metric::gauge("tcp_connections_limit", "SIP connections that are taken at once.", self.connections),
             Metric::gauge("http_connections_limit", "HTTP connections that are taken at once.", self.http_connections),
@@ -212,6 +218,9 @@ mod tests {
         config.recording.lines.clear();
         config.limits.calls += 1;
         assert_eq!(needed(&config, 1) - before, 4);
+        config.limits.legs = config.limits.calls + 300;
+        assert_eq!(needed(&config, 1) + 4 * 5000, before + 2 * 5301, "a caller who waits has one leg");
+        config.limits.legs = 0;
         config.media.addresses.push("2001:db8::1".parse().unwrap());
         assert_eq!(needed(&config, 1) - before, 4 + 512, "another family has pairs ready of its own");
         config.media.addresses.pop();
@@ -222,8 +231,10 @@ mod tests {
 
     #[test]
     fn with_too_few_all_limits_are_lowered_in_proportion_and_kept() {
+        let waiting = config("[limits]\ncalls = 5100\nlegs = 5400\n");
+        assert!(Fit::of(&waiting, 1, AHEAD, 20_000).unwrap().lowered().is_none(), "most of them wait");
         let recorded = config("[recording]\nlines = ['all']\ncalls = 300\n[limits]\ncalls = 700\n");
-        for (config, shards) in [(config(""), 1), (config(""), 7), (recorded, 2)] {
+        for (config, shards) in [(config(""), 1), (config(""), 7), (recorded, 2), (waiting, 1)] {
             let mut before = 0;
             for limit in (64..40_000).step_by(61) {
                 let fit = match Fit::of(&config, shards, AHEAD, limit) {
@@ -235,6 +246,7 @@ mod tests {
                     }
                 };
                 assert!(taken(&config, shards, &fit) <= limit, "{limit}: {fit:?}");
+                assert!(fit.legs >= fit.calls && fit.legs <= config.limits.legs());
                 assert!(fit.calls >= before.max(LEAST) && fit.porch >= LEAST && fit.ready >= LEAST_READY, "{limit}: {fit:?}");
                 let wasted = limit as i64 - own(&config, shards.into()) as i64 - fit.taken(shards.into()) as i64;
                 assert!(limit > fit.descriptors_needed || (0..60).contains(&wasted), "{limit}: {wasted} more were there");

@@ -201,10 +201,15 @@ impl Keys {
     }
 }
 
+/// A caller's leg and a seat's.
+pub const LEGS_PER_CALL: usize = 2;
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     pub calls: usize,
+    /// Legs with media at once; 0: two for each call.
+    pub legs: usize,
     pub emergency_percent: usize,
     pub source_percent: usize,
     pub source_rate: u32,
@@ -227,6 +232,16 @@ pub struct Limits {
     pub turn: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub message_timeout: Duration,
+}
+
+impl Limits {
+    /// Legs that have media at once, at most.
+    pub fn legs(&self) -> usize {
+        match self.legs {
+            0 => self.calls.saturating_mul(LEGS_PER_CALL),
+            legs => legs,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -405,6 +405,8 @@ mod tests {
         complains("[recording]\nlines = ['12345', '税务']", "site.toml:2:1: ", "`税务` is no hotline's number");
         complains("[recording]\nlink_key = 'x'", "site.toml:2:1: ", "no key `x` in [records.keys]");
         complains("[limits]\ncalls = 100000", "site.toml:2:1: ", "port pairs");
+        complains("[limits]\nlegs = 100000", "site.toml:2:1: ", "port pairs");
+        complains("[limits]\nlegs = 5000", "site.toml:2:1: ", "too few for 5000 calls");
         complains("[limits]\ninbox = 5000000", "site.toml:2:1: ", "not from 64 to 4000000");
         complains("[limits]\nconnections = 5000000", "site.toml:2:1: ", "more than 1000000");
         complains("[http]\nconnections = 5000000", "site.toml:2:1: ", "more than 1000000");

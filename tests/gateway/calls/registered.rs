@@ -91,6 +91,21 @@ fn a_linphone_seat_registers_by_tls() {
 }
 
 #[test]
+fn a_linphone_seat_answers_by_the_best_algorithm_that_it_is_asked_for() {
+    for (asked, answered) in [("\"SHA-256\"", "SHA-256"), (MD5, "MD5"), (BOTH, "SHA-256")] {
+        let gateway = Gateway::start(&spec(asked));
+        let seat = Linphone::registered(&gateway, "1001", PASSWORD, by(&gateway, "udp"), SEAT);
+        wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
+        let log = seat.log();
+        let answer = log.lines().find(|line| line.starts_with("Authorization:")).expect("it has answered");
+        assert!(
+            answer.contains(&format!("algorithm={answered},")) || answer.ends_with(&format!("algorithm={answered}")),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
 fn a_phone_that_knows_md5_alone_registers_beside_those_that_are_offered_sha_256() {
     let gateway = Gateway::start(&Spec { desks: "algorithms = [\"MD5\"]", ..spec(BOTH) });
     let _seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "udp"), SEAT);
@@ -175,11 +190,20 @@ fn row_21_a_seat_whose_phone_is_not_registered_is_not_rung_until_it_is() {
     caller.bye();
 }
 
-/// Frozen, it neither speaks nor answers, as one whose cable is cut.
 #[test]
 fn a_phone_whose_network_is_cut_while_it_talks_is_noticed_and_its_caller_waits_at_the_head() {
+    is_cut_off_while_it_talks("udp");
+}
+
+#[test]
+fn so_is_one_whose_connection_is_cut_which_says_nothing_for_minutes() {
+    is_cut_off_while_it_talks("tcp");
+}
+
+/// Frozen, it neither speaks nor answers, as one whose cable is cut.
+fn is_cut_off_while_it_talks(transport: &str) {
     let gateway = Gateway::start(&spec(MD5));
-    let mut seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, "udp"), SEAT);
+    let mut seat = Baresip::registered(&gateway, "1001", PASSWORD, by(&gateway, transport), SEAT);
     wait_until("the phone to be registered", || gateway.metric("phones_registered") == 1);
     let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
     caller.invite("12345");

@@ -177,7 +177,9 @@ impl Day {
         let mut rng = Rng::from_number(seed);
         let now = Now { mono: Mono(1_000_000), wall: MIDNIGHT };
         let plan = Plan::new(&mut rng);
-        let queues = Queues::new(plan.seats.clone(), plan.queues.clone());
+        let mut queues = Queues::new(plan.seats.clone(), plan.queues.clone());
+        // A process begins with what it was configured to.
+        queues.reload(now, plan.seats.clone(), plan.queues.clone(), &mut Vec::new());
         let model = Model::new(&plan);
         let (names, queue_names) = ((0..SEATS).map(name).collect(), QUEUES.map(Arc::from).to_vec());
         let mut day = Day {
@@ -304,11 +306,12 @@ impl Day {
         if let Some((seat, call)) = changed.then(|| self.model.idle_while_waiting(now)).flatten() {
             return Err(format!("seat {seat} is idle, and {call} waits whom it could serve: {:?}", self.model.seats[seat]));
         }
-        // One that is overdue stays so.
-        let overdue = self.sums.events.is_multiple_of(16).then(|| self.model.overdue(now)).flatten();
-        match overdue {
+        // One that is overdue, or whom nobody has been able to serve, stays so.
+        let looks = self.sums.events.is_multiple_of(16);
+        match looks.then(|| self.model.overdue(now)).flatten() {
             Some(call) => Err(format!("{call} waits longer than it may: {:?}", self.model.callers[&call])),
-            None => self.model.look_for_deserted(now),
+            None if looks || changed => self.model.look_for_deserted(now),
+            None => Ok(()),
         }
     }
 

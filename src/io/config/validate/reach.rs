@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::base::{Place, Text};
-use crate::io::config::schema::Config;
+use crate::io::config::schema::{Config, LEGS_PER_CALL};
 use std::net::{IpAddr, SocketAddr};
 
 /// Room for so many inputs is made at the start: some two hundred bytes each.
@@ -12,23 +12,29 @@ const MOST_CONNECTIONS: usize = 1_000_000;
 const MOST_SHARDS: u16 = 256;
 const CALLS: &[&str] = &["limits", "calls"];
 const PERCENT: &[&str] = &["limits", "emergency_percent"];
-/// A caller's and a seat's.
-const PAIRS_PER_CALL: usize = 2;
 
 impl Check<'_> {
     /// Sizes that the program could not make room for, or would make it for nothing.
     pub fn sizes(&mut self, config: &Config) {
         let (limits, media) = (&config.limits, &config.media);
         let pairs = usize::from(media.last_port.saturating_sub(media.first_port)).div_ceil(2) * media.addresses.len();
-        self.require(limits.calls.saturating_mul(PAIRS_PER_CALL) <= pairs, &["limits", "calls"], || {
-            let (calls, needed) = (limits.calls, limits.calls.saturating_mul(PAIRS_PER_CALL));
+        let needed = limits.legs();
+        self.require(needed <= pairs, &["limits", if limits.legs == 0 { "calls" } else { "legs" }], || {
+            let calls = limits.calls;
             both!(
                 "{calls} calls need {needed} port pairs, the media range has {pairs}",
                 "{calls} 路呼叫需要 {needed} 对端口，媒体端口范围只有 {pairs} 对"
             )
         });
+        self.require(limits.legs == 0 || needed > limits.calls, &["limits", "legs"], || {
+            let calls = limits.calls;
+            both!(
+                "{needed} legs are too few for {calls} calls: each caller has one, and whoever answers has another",
+                "{needed} 条支路不足以承载 {calls} 路呼叫：每位来电者占一条，每位接听者另占一条"
+            )
+        });
         let shards = usize::from(media.shards);
-        let fed = media.shards <= MOST_SHARDS && shards.saturating_mul(PAIRS_PER_CALL) <= pairs.max(PAIRS_PER_CALL);
+        let fed = media.shards <= MOST_SHARDS && shards.saturating_mul(LEGS_PER_CALL) <= pairs.max(LEGS_PER_CALL);
         self.require(fed, &["media", "shards"], || {
             both!(
                 "{shards} media threads: no more than {MOST_SHARDS}, and each needs ports for a call ({pairs} pairs are in the range)",
