@@ -9,7 +9,7 @@ use crate::io::metrics::Metric;
 use crate::io::process::threads;
 use crate::record::zone::Zone;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 const THREAD: &str = "figures";
@@ -113,8 +113,11 @@ impl Live {
     /// Takes what has come to the disk, at once or as soon as nobody reads the figures.
     pub fn take(&self, all: Vec<Added>) {
         held(&self.inbox).extend(all);
-        if let Ok(mut figures) = self.figures.try_lock() {
-            self.catch_up(&mut figures);
+        match self.figures.try_lock() {
+            Ok(mut figures) => self.catch_up(&mut figures),
+            // Somebody panicked while reading them: whatever comes is counted all the same.
+            Err(TryLockError::Poisoned(figures)) => self.catch_up(&mut figures.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
         }
     }
 
@@ -353,6 +356,19 @@ mod tests {
         let table = live.last(DAY).unwrap();
         assert_eq!((table.all.offered, table.all.answered), (3, 3));
         assert!(held(&live.inbox).is_empty());
+    }
+
+    #[test]
+    fn what_comes_after_a_panic_of_a_reader_is_counted_and_does_not_pile_up() {
+        let live = Live::default();
+        let reads = || live.ask(|_| panic!("a reader's"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(reads)).is_err() && live.figures.is_poisoned());
+        let minute = clock::now().wall.0 / MINUTE * MINUTE;
+        for n in 1..=3 {
+            live.take(call_at(minute - 600 * 1_000_000, n).into_iter().map(Added::Entry).collect());
+            assert!(held(&live.inbox).is_empty());
+        }
+        assert_eq!(live.last(DAY).unwrap().all.offered, 3);
     }
 
     #[test]
