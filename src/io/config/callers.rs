@@ -82,6 +82,11 @@ pub fn leads_back(circle: &[String]) -> Text {
     both!("leads back into the queue itself: {way}", "又回到本队列：{way}")
 }
 
+/// Why a queue does not overflow into an emergency line.
+pub fn leads_to_emergency(number: &str) -> Text {
+    both!("leads to `{number}`, an emergency line: a seat fetches it by one key", "`{number}` 为紧急热线：应由座席一键转接")
+}
+
 /// The prompts that callers of these queues hear.
 pub fn prompts(config: &Config) -> Vec<String> {
     let mut names = Vec::new();

@@ -1,6 +1,6 @@
 //! Dial plans and prompts, read from disk, or from the program itself where the disk has none.
 
-use super::callers;
+use super::callers::{self, Overflow};
 use super::finding::Finding;
 use super::peers::Seat;
 use super::schema::{ALL_LINES, Config};
@@ -136,7 +136,8 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
         )
     });
     let circles = checked.plan.iter().flat_map(|plan| circles(config, plan));
-    let missing: Vec<Text> = missing.chain(unknown).chain(hours).chain(circles).chain(off).collect();
+    let urgent = checked.plan.iter().flat_map(|plan| overflows_to_emergency(config, plan));
+    let missing: Vec<Text> = missing.chain(unknown).chain(hours).chain(circles).chain(urgent).chain(off).collect();
     match checked.plan {
         Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: sounds.found.into_inner(), warnings: checked.problems }),
         _ => Err(checked.problems.iter().filter(|p| p.severity == Severity::Error).map(Problem::told).chain(missing).collect()),
@@ -171,14 +172,29 @@ fn circles(config: &Config, plan: &Plan) -> Vec<Text> {
         let ours = plan.decide(&facts).steps;
         ours.iter().take_while(|step| !matches!(step, Step::Ring { .. })).filter_map(queue).collect()
     };
-    let told = |circle: Vec<String>| {
-        let (name, why) = (circle.first().cloned().unwrap_or_default(), callers::leads_back(&circle));
-        match config.places.overflow.get(&name).cloned() {
-            Some(place) => Finding::of_value(place, "", why).told(),
-            None => both!("queues.{name}.overflow: ", "queues.{name}.overflow：").then(&why),
-        }
-    };
+    let told = |circle: Vec<String>| of_overflow(config, circle.first().map_or("", String::as_str), callers::leads_back(&circle));
     callers::circles(config, line).into_iter().map(told).collect()
+}
+
+/// Complains of queues whose overflow calls what the plan knows as an emergency line; those that are one everywhere are refused
+/// without a plan.
+fn overflows_to_emergency(config: &Config, plan: &Plan) -> Vec<Text> {
+    let urgent = |text: &String| match callers::overflow(text) {
+        Ok(Overflow::Target { number, .. }) => Some(number),
+        _ => None,
+    };
+    let queues = config.queues.iter().filter(|(_, queue)| queue.enabled);
+    let numbers = queues.flat_map(|(name, queue)| queue.overflow.iter().filter_map(urgent).map(move |number| (name, number)));
+    let numbers = numbers.filter(|(_, number)| plan.is_emergency(number) && !plan::is_emergency(number));
+    numbers.map(|(name, number)| of_overflow(config, name, callers::leads_to_emergency(&number))).collect()
+}
+
+/// The complaint where the queue's overflow stands.
+fn of_overflow(config: &Config, queue: &str, why: Text) -> Text {
+    match config.places.overflow.get(queue).cloned() {
+        Some(place) => Finding::of_value(place, "", why).told(),
+        None => both!("queues.{queue}.overflow: ", "queues.{queue}.overflow：").then(&why),
+    }
 }
 
 /// Complains of seats whose hours stand in no calendar of the plan.
@@ -287,6 +303,31 @@ mod tests {
         // Another exchange's 12345, and a line that its own seats answer.
         for link in ["target:12345@loopback", "target:12366", "target:13800138000"] {
             assert_eq!(told(link), Vec::<Text>::new(), "{link}");
+        }
+    }
+
+    #[test]
+    fn a_queue_overflows_into_no_emergency_line_of_the_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.toml");
+        let line = |number: &str, more: &str| format!("[[line]]\nnumber = \"{number}\"\n{more}\n");
+        let told = |mode: &str, link: &str| {
+            let text = "[plan]\nname = \"x\"\n".to_owned()
+                + &line("12345", "mode = \"front\"")
+                + &line("96119", &format!("{mode}\ntargets = [\"96119\"]"));
+            std::fs::write(&path, text).unwrap();
+            let site = format!("[queues.12345]\noverflow = ['{link}']\n[plan]\nfile = '{}'\n", path.display());
+            let layers = Layers::new(Some(plan::Source::new("site.toml", &site)), BTreeMap::new());
+            load(&super::super::judged(&layers).unwrap()).err().unwrap_or_default()
+        };
+        for link in ["target:96119", "target:069196119", "target:96119@loopback"] {
+            let all = told("mode = \"emergency\"", link);
+            let is = |one: &Text| one.en.starts_with("site.toml:2:1: leads to `") && one.en.contains("an emergency line");
+            assert!(all.iter().any(|one| is(one) && one.zh.contains("紧急热线")), "{link}: {all:#?}");
+        }
+        for (mode, link) in [("mode = \"linked\"", "target:96119"), ("mode = \"emergency\"", "target:12366")] {
+            let all = told(mode, link);
+            assert!(!all.iter().any(|one| one.en.contains("an emergency line")), "{mode} {link}: {all:#?}");
         }
     }
 

@@ -63,12 +63,9 @@ impl Check<'_> {
                 });
             }
             // Such a call would be an ordinary one: without a reserved channel, and with a caller who is listed as missed.
-            Ok(Overflow::Target { number, .. }) if is_emergency(&number) => self.require(false, &at, || {
-                both!(
-                    "leads to `{number}`, an emergency line: a seat fetches it by one key",
-                    "`{number}` 为紧急热线：应由座席一键转接"
-                )
-            }),
+            Ok(Overflow::Target { number, .. }) if is_emergency(&number) => {
+                self.require(false, &at, || callers::leads_to_emergency(&number));
+            }
             Ok(Overflow::Target { trunk: Some(trunk), .. }) => {
                 let there = config.trunks.get(&trunk).is_some_and(|trunk| trunk.enabled);
                 let known = config.trunks.iter().filter(|(_, trunk)| trunk.enabled).map(|(name, _)| name.as_str());
