@@ -35,7 +35,6 @@ const WORDS: &[(&str, &str)] = &[
     ("busy", "忙"),
     ("rest", "小休"),
     ("missed", "未接"),
-    ("hours", "非服务时间"),
     // Causes of calls in vain 未接原因
     ("rejected", "拒接"),
     ("no_answer", "无应答"),

@@ -284,8 +284,6 @@ pub enum BreakKind {
     Rest,
     /// It let too many calls ring; it ends by itself.
     Missed,
-    /// Outside the hours in which it may be called.
-    Hours,
 }
 
 /// Why a queue called a seat in vain.

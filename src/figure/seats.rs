@@ -143,6 +143,5 @@ fn reason_of(kind: BreakKind, reason: &str) -> &str {
         BreakKind::Busy => "busy",
         BreakKind::Rest => "rest",
         BreakKind::Missed => "missed",
-        BreakKind::Hours => "hours",
     }
 }
