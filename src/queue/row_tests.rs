@@ -142,8 +142,26 @@ fn row_13_a_waiting_caller_has_a_deadline_whatever_its_seats_are() {
         b.queues.parties(b.now, call(9), iter::once(crate::seat::Party { seat: "a", placed: false }), out);
     };
     type State = fn(&mut Bench);
-    let states: [(&str, State); 5] = [
+    let states: [(&str, State); 8] = [
         ("free", |_| {}),
+        ("in wrap-up", |b| {
+            let line = Queue { wrap_up: WAIT * 2, ..queue("12345", &["a"], Strategy::LongestIdle) };
+            b.queues.reload(b.now, vec![seat("a", 1)], vec![line], &mut Vec::new());
+            b.join(5);
+            b.answered(5, "a");
+            b.queues.talks(call(5), "a");
+            b.freed(5, "a");
+            assert_eq!(b.queues.seats().get("a").unwrap().shift.intent.name(), "wrap_up");
+        }),
+        ("on a break", |b| _ = wish(b, "a", Wish::Rest(60, "tea".into()))),
+        ("signed out", |b| {
+            let rules = Rules { sign_in: SignIn::Asked, ..Rules::default() };
+            let line = queue("12345", &["a"], Strategy::LongestIdle);
+            b.queues.reload(b.now, vec![Seat { rules, ..seat("a", 1) }], vec![line], &mut Vec::new());
+            wish(b, "a", login());
+            wish(b, "a", Wish::Logout);
+            assert_eq!(b.queues.seats().get("a").unwrap().shift.intent.name(), "logged_out");
+        }),
         ("resting", |b| {
             b.join(5);
             b.refused(5, "a");
@@ -330,61 +348,6 @@ fn row_17_while_a_seat_without_its_phone_still_rings_nothing_is_due_at_once() {
     assert!(b.queues.deadline().is_some_and(|next| next > b.now.mono), "the clock stands still");
     assert_eq!(b.pass(s(15)), [stops(1, "a", false)]);
     assert_eq!(b.pass(s(0)), [Output::NoSeat { call: call(1) }], "its time of grace has passed meanwhile");
-}
-
-/// One queue of a chain that refuses a caller is a step on its way, and takes neither its wait nor what seats did to it.
-#[test]
-fn a_caller_whom_one_queue_of_a_chain_refuses_has_its_wait_in_the_next() {
-    let (mut full, mut third) = (queue("full", &[], Strategy::LongestIdle), queue("third", &["a", "c"], Strategy::LongestIdle));
-    full.max_length = 0;
-    third.ring_timeout = s(5);
-    let mut deserted = queue("deserted", &["gone"], Strategy::LongestIdle);
-    deserted.without_seats = Some(s(0));
-    let mut gone = seat("gone", 1);
-    gone.bindings.clear();
-    let queues = vec![queue("first", &["a"], Strategy::LongestIdle), full, deserted, third];
-    let mut b = Bench::new(vec![seat("a", 1), seat("c", 1), gone], queues);
-    let join = |b: &mut Bench, n, queue| b.join_as(n, queue, Priority::NORMAL, false);
-    assert_eq!(join(&mut b, 9, "third"), [rings(9, "a")]);
-    b.answered(9, "a");
-    assert_eq!(join(&mut b, 8, "third"), [rings(8, "c")]);
-    b.answered(8, "c");
-    assert_eq!(join(&mut b, 1, "first"), []);
-    b.pass(s(100));
-    assert_eq!(join(&mut b, 2, "third"), []);
-    for (refused, because) in [
-        ("full", Output::Full { call: call(1) }),
-        ("nowhere", Output::Full { call: call(1) }),
-        ("deserted", Output::NoSeat { call: call(1) }),
-    ] {
-        b.leave(1);
-        assert_eq!(join(&mut b, 1, refused), [because], "{refused}");
-    }
-    assert_eq!(join(&mut b, 1, "third"), []);
-    assert_eq!(b.freed(8, "c"), [rings(1, "c")], "it has waited longer than the one who came before it");
-    // The seat that failed it is not rung for it again at once, whatever queue refused it meanwhile.
-    assert_eq!(b.refused(1, "c"), []);
-    b.leave(1);
-    assert_eq!(join(&mut b, 1, "full"), [Output::Full { call: call(1) }]);
-    assert_eq!(join(&mut b, 1, "third"), []);
-}
-
-/// The past is kept for calls that are there, not for those that are gone.
-#[test]
-fn a_long_talk_comes_back_to_a_full_queue_however_many_have_come_and_gone_since() {
-    let mut long = queue("12345", &["a"], Strategy::LongestIdle);
-    long.max_length = 1;
-    let mut b = Bench::new(vec![seat("a", 1)], vec![long]);
-    b.join(1);
-    b.answered(1, "a");
-    for n in 2..20_000 {
-        assert_eq!(b.join(n), []);
-        b.give(Input::Over { call: call(n) });
-    }
-    assert_eq!(b.join(20_000), []);
-    assert_eq!(b.give(Input::Lost { call: call(1), queue: "12345".into(), seat: "a".into() }), []);
-    assert_eq!(b.join_as(1, "12345", Priority::NORMAL, true), [], "it is not refused");
-    assert_eq!(b.queues.gauges().0, 2);
 }
 
 /// The last seat leaves, in whatever moment it says so: whoever waits goes on after the grace, or at once where there is none, and

@@ -351,3 +351,58 @@ fn a_seat_that_talks_by_another_way_is_not_rung_and_is_as_soon_as_it_is_free() {
         assert_eq!(out, [rings(1, "a")]);
     }
 }
+
+/// One queue of a chain that refuses a caller is a step on its way, and takes neither its wait nor what seats did to it.
+#[test]
+fn a_caller_whom_one_queue_of_a_chain_refuses_has_its_wait_in_the_next() {
+    let (mut full, mut third) = (queue("full", &[], Strategy::LongestIdle), queue("third", &["a", "c"], Strategy::LongestIdle));
+    full.max_length = 0;
+    third.ring_timeout = Duration::from_secs(5);
+    let mut deserted = queue("deserted", &["gone"], Strategy::LongestIdle);
+    deserted.without_seats = Some(Duration::from_secs(0));
+    let mut gone = seat("gone", 1);
+    gone.bindings.clear();
+    let queues = vec![queue("first", &["a"], Strategy::LongestIdle), full, deserted, third];
+    let mut b = Bench::new(vec![seat("a", 1), seat("c", 1), gone], queues);
+    let join = |b: &mut Bench, n, queue| b.join_as(n, queue, Priority::NORMAL, false);
+    assert_eq!(join(&mut b, 9, "third"), [rings(9, "a")]);
+    b.answered(9, "a");
+    assert_eq!(join(&mut b, 8, "third"), [rings(8, "c")]);
+    b.answered(8, "c");
+    assert_eq!(join(&mut b, 1, "first"), []);
+    b.pass(Duration::from_secs(100));
+    assert_eq!(join(&mut b, 2, "third"), []);
+    for (refused, because) in [
+        ("full", Output::Full { call: call(1) }),
+        ("nowhere", Output::Full { call: call(1) }),
+        ("deserted", Output::NoSeat { call: call(1) }),
+    ] {
+        b.leave(1);
+        assert_eq!(join(&mut b, 1, refused), [because], "{refused}");
+    }
+    assert_eq!(join(&mut b, 1, "third"), []);
+    assert_eq!(b.freed(8, "c"), [rings(1, "c")], "it has waited longer than the one who came before it");
+    // The seat that failed it is not rung for it again at once, whatever queue refused it meanwhile.
+    assert_eq!(b.refused(1, "c"), []);
+    b.leave(1);
+    assert_eq!(join(&mut b, 1, "full"), [Output::Full { call: call(1) }]);
+    assert_eq!(join(&mut b, 1, "third"), []);
+}
+
+/// The past is kept for calls that are there, not for those that are gone.
+#[test]
+fn a_long_talk_comes_back_to_a_full_queue_however_many_have_come_and_gone_since() {
+    let mut long = queue("12345", &["a"], Strategy::LongestIdle);
+    long.max_length = 1;
+    let mut b = Bench::new(vec![seat("a", 1)], vec![long]);
+    b.join(1);
+    b.answered(1, "a");
+    for n in 2..20_000 {
+        assert_eq!(b.join(n), []);
+        b.give(Input::Over { call: call(n) });
+    }
+    assert_eq!(b.join(20_000), []);
+    assert_eq!(b.give(Input::Lost { call: call(1), queue: "12345".into(), seat: "a".into() }), []);
+    assert_eq!(b.join_as(1, "12345", Priority::NORMAL, true), [], "it is not refused");
+    assert_eq!(b.queues.gauges().0, 2);
+}

@@ -2,7 +2,7 @@
 
 use crate::calls::recorder::ready;
 use crate::calls::transfer::{Scene, second_line};
-use crate::support::gateway::Spec;
+use crate::support::gateway::{Gateway, Spec};
 use crate::support::phone::Phone;
 use crate::support::wait_for;
 use serde_json::{Value, json};
@@ -19,11 +19,23 @@ fn takes_another(scene: &Scene, seat: &mut Phone) {
     seat.hung_up();
 }
 
+/// Seats that have signed in, so that something could sign them out.
 fn scene(more: &'static str) -> (Scene, Phone) {
     let queue = "[queues.experts]\nseats = [\"desk-1\"]\n";
-    let scene = Scene::with(&Spec { seats: vec![1, 1], queue, recording: Some(more), ..Spec::default() });
+    let desks = "sign_in = \"asked\"\n";
+    let gateway = Gateway::start(&Spec { seats: vec![1, 1], queue, desks, recording: Some(more), ..Spec::default() });
+    for seat in ["desk-0", "desk-1"] {
+        let (status, text) = gateway.http("POST", &format!("/api/v1/seats/{seat}/login")).unwrap();
+        assert_eq!(status, 200, "{text}");
+    }
+    let scene = Scene::on(gateway);
     let expert = Phone::new("expert", scene.gateway.seats[1], &scene.gateway);
     (scene, expert)
+}
+
+fn intent(scene: &Scene, seat: &str) -> Value {
+    let (_, text) = scene.gateway.get(&format!("/api/v1/seats/{seat}")).unwrap();
+    serde_json::from_str::<Value>(&text).unwrap()["seat"]["intent"].take()
 }
 
 /// The seat's phone never answers our BYE, nor says one itself: no leg lives any more, and so it is free.
@@ -65,6 +77,7 @@ fn row_23_an_attended_transfer_logs_no_seat_out() {
             let other = Phone::new("other", scene.gateway.host.port(), &scene.gateway);
             std::mem::replace(&mut scene.seat, other)
         };
+        assert_eq!((intent(&scene, "desk-0"), intent(&scene, "desk-1")), (json!("ready"), json!("ready")));
         // The other seat has done nothing yet and would be first: it refuses.
         let mut caller = Phone::new("another", scene.gateway.host.port(), &scene.gateway);
         caller.invite("12345");
@@ -79,6 +92,7 @@ fn row_23_an_attended_transfer_logs_no_seat_out() {
         scene.caller.bye();
         scene.target.hung_up();
         assert_eq!(scene.gateway.record()["result"], "answered");
+        assert_eq!(intent(&scene, "desk-0"), "ready");
     }
 }
 
