@@ -17,6 +17,7 @@ mod figures;
 mod flood;
 mod hops;
 mod journal;
+mod lists;
 mod net;
 mod outage;
 mod outbound;

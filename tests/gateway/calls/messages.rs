@@ -50,7 +50,7 @@ fn files(gateway: &Gateway) -> usize {
     days.flat_map(|day| std::fs::read_dir(day.path()).into_iter().flatten()).count()
 }
 
-fn prompts(record: &Value) -> Vec<&str> {
+pub fn prompts(record: &Value) -> Vec<&str> {
     record["prompts"].as_array().unwrap().iter().filter_map(|prompt| prompt["name"].as_str()).collect()
 }
 
