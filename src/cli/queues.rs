@@ -60,7 +60,23 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         let (name, policy) = (text(&queue["queue"]), told(&queue["strategy"]));
         say!("{}", table.row([name.as_str(), &policy, waiting, &longest, seats, ready, free, talking, on_break]));
     }
+    answer["members"].as_array().into_iter().for_each(|members| print_members(members));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The seats of one queue, as colleagues see them.
+fn print_members(members: &[Value]) {
+    let table = Table::of([
+        table::left(both!("SEAT", "座席"), 16),
+        table::left(both!("STATE", "状态"), 12),
+        table::left(both!("PHONE", "话机"), 10),
+        table::left(both!("NAME", "姓名"), 0),
+    ]);
+    say!("\n{}", table.head().told(super::tongue()));
+    for seat in members {
+        let (name, label) = (text(&seat["seat"]), text(&seat["label"]));
+        say!("{}", table.row([&name, &told(&seat["intent"]), &told(&seat["device"]), &label]));
+    }
 }
 
 /// Shows one seat: what its person wants, its phone, what it missed, and its calls.

@@ -10,6 +10,8 @@ pub enum Right {
     Watch,
     /// Live calls and records, callers masked.
     ReadCalls,
+    /// Callers who are to be rung back, masked.
+    ReadCallbacks,
     /// Callers' numbers in full; on top of what shows them masked.
     SeeNumbers,
     MoveCalls,
@@ -85,15 +87,17 @@ impl Role {
     pub fn rights(self) -> &'static [Right] {
         match self {
             Role::Monitor => &[Right::Watch],
-            Role::Viewer => &[Right::Watch, Right::ReadCalls],
-            Role::Operator => &[Right::Watch, Right::ReadCalls, Right::MoveCalls, Right::TagCalls],
-            Role::Admin => &[Right::Watch, Right::ReadCalls, Right::Manage],
+            Role::Viewer => &[Right::Watch, Right::ReadCalls, Right::ReadCallbacks],
+            Role::Operator => &[Right::Watch, Right::ReadCalls, Right::ReadCallbacks, Right::MoveCalls, Right::TagCalls],
+            Role::Admin => &[Right::Watch, Right::ReadCalls, Right::ReadCallbacks, Right::Manage],
             Role::Unmasked => &[Right::SeeNumbers],
             Role::Source => &[Right::HandIn],
             Role::Feed => &[Right::Follow],
             Role::Listener => &[Right::Listen],
-            Role::Seat => &[Right::ReadQueues, Right::ReadSeats, Right::WorkSeats],
-            Role::Supervisor => &[Right::Watch, Right::ReadQueues, Right::ReadSeats, Right::WorkSeats, Right::Supervise],
+            Role::Seat => &[Right::ReadCallbacks, Right::ReadQueues, Right::ReadSeats, Right::WorkSeats],
+            Role::Supervisor => {
+                &[Right::Watch, Right::ReadCallbacks, Right::ReadQueues, Right::ReadSeats, Right::WorkSeats, Right::Supervise]
+            }
             Role::Wallboard => &[Right::Watch, Right::ReadQueues],
         }
     }
@@ -168,7 +172,7 @@ impl Missing {
 mod tests {
     use super::*;
 
-    const RIGHTS: [Right; 13] = [
+    const RIGHTS: [Right; 14] = [
         Right::Watch,
         Right::ReadCalls,
         Right::SeeNumbers,
@@ -182,6 +186,7 @@ mod tests {
         Right::ReadSeats,
         Right::WorkSeats,
         Right::Supervise,
+        Right::ReadCallbacks,
     ];
 
     fn holder(roles: &[Role]) -> Holder {
@@ -189,14 +194,14 @@ mod tests {
     }
 
     /// One row a role: w(atch), c(alls), n(umbers), m(ove), t(ag), a(dminister), h(and in), f(ollow), l(isten),
-    /// q(ueues), s(eats), v(erbs), S(upervise).
+    /// q(ueues), s(eats), v(erbs), S(upervise), b(ack: who is to be rung).
     #[test]
     fn each_role_allows_what_it_should_and_nothing_else() {
         let allowed = |role| {
             let holder = holder(&[role]);
             RIGHTS
                 .iter()
-                .zip("wcnmtahflqsvS".chars())
+                .zip("wcnmtahflqsvSb".chars())
                 .filter(|(right, _)| holder.may(**right))
                 .map(|(_, c)| c)
                 .collect::<String>()
@@ -206,15 +211,15 @@ mod tests {
             table,
             [
                 "monitor w",
-                "viewer wc",
-                "operator wcmt",
-                "admin wca",
+                "viewer wcb",
+                "operator wcmtb",
+                "admin wcab",
                 "unmasked n",
                 "source h",
                 "feed f",
                 "listener l",
-                "seat qsv",
-                "supervisor wqsvS",
+                "seat qsvb",
+                "supervisor wqsvSb",
                 "wallboard wq"
             ]
             .map(String::from)

@@ -145,10 +145,10 @@ impl SeatVerb {
 }
 
 impl SeatVerb {
-    /// Somebody hears others by it, or acts in their place: it is noted who, before it is done.
+    /// Somebody hears others by it or ceases to, or acts in their place: it is noted who, before it is done.
     pub fn is_supervision(&self) -> bool {
-        use SeatVerb::{ForceDrop, Intercept, Supervise, SuperviseMode};
-        matches!(self, Supervise { .. } | SuperviseMode { .. } | Intercept { .. } | ForceDrop)
+        use SeatVerb::{ForceDrop, Intercept, StopSupervising, Supervise, SuperviseMode};
+        matches!(self, Supervise { .. } | SuperviseMode { .. } | StopSupervising | Intercept { .. } | ForceDrop)
     }
 }
 

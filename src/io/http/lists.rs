@@ -33,7 +33,7 @@ type Requester = Extension<Arc<Holder>>;
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::get("/api/v1/callback-list", Right::ReadCalls, callbacks),
+        Endpoint::get("/api/v1/callback-list", Right::ReadCallbacks, callbacks),
         Endpoint::post("/api/v1/callback-list/{id}/{act}", Right::WorkSeats, act).taking(BODY),
         Endpoint::delete("/api/v1/callback-list/{id}", Right::MoveCalls, drop_row),
         Endpoint::get("/api/v1/numbers", Right::ReadCalls, numbers),
@@ -89,11 +89,30 @@ async fn callbacks(State(state): State<ApiState>, requester: Requester, look: Qu
     match asked.await {
         Ok(mut rows) => {
             rows.sort_by_key(|row| row.first);
-            let rows: Vec<Value> = rows.iter().map(|row| callback(row, &state.intake.times, look.unmasked)).collect();
-            Json(json!({ "callbacks": rows })).into_response()
+            if !look.unmasked
+                && let Err(problem) = note_own(&state, &requester, &rows).await
+            {
+                return problem.into_response();
+            }
+            let shown = |row| callback(row, &state.intake.times, look.unmasked || is_own(&requester, row));
+            Json(json!({ "callbacks": rows.iter().map(shown).collect::<Vec<Value>>() })).into_response()
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// The seat that has taken a row sees whom it rings back.
+fn is_own(holder: &Holder, row: &CallbackFact) -> bool {
+    row.lease.as_ref().is_some_and(|lease| holder.is_seat(&lease.seat))
+}
+
+/// Writes down that a seat was shown callers' numbers, before it is.
+async fn note_own(state: &ApiState, holder: &Holder, rows: &[CallbackFact]) -> Result<(), Problem> {
+    let own: Vec<&str> = rows.iter().filter(|row| is_own(holder, row)).map(|row| &*row.id).collect();
+    if own.is_empty() {
+        return Ok(());
+    }
+    noted(state, &holder.name, "own seat", format!("callbacks {}", own.join(" "))).await
 }
 
 async fn act(
@@ -108,7 +127,6 @@ async fn act(
     }
 }
 
-/// The seat that takes a row sees whom it rings back.
 async fn acted(state: &ApiState, id: &str, act: &str, holder: &Holder, body: &[u8]) -> Result<Response, Problem> {
     let verb = match act {
         "take" => ListVerb::Take,
@@ -125,7 +143,7 @@ async fn acted(state: &ApiState, id: &str, act: &str, holder: &Holder, body: &[u
     Ok(match ask(state, command).await? {
         Reply::Callbacks(rows) => {
             noted(state, &holder.name, "callback", format!("seat {seat} took {id}")).await?;
-            let row = rows.first().map_or(Value::Null, |row| callback(row, &state.intake.times, true));
+            let row = rows.first().map_or(Value::Null, |row| callback(row, &state.intake.times, is_own(holder, row)));
             Json(row).into_response()
         }
         _ => Json(json!({ "status": "done" })).into_response(),

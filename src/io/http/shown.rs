@@ -209,12 +209,48 @@ impl QueueShown {
     }
 }
 
+/// A queue with the seats that serve it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "QueueWithSeats")]
+pub struct QueueInFull {
+    #[serde(flatten)]
+    pub queue: QueueShown,
+    /// The seats that serve it, by name, for whoever may look at seats: whom to consult, to transfer to, to pick up for 座席名单
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<MemberShown>>,
+}
+
+/// A seat as its colleagues see it: nothing of its calls.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "QueueMember")]
+pub struct MemberShown {
+    seat: String,
+    /// Its name for people
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    /// logged_out, ready, break or wrap_up
+    intent: &'static str,
+    /// gone, idle, ringing or talking
+    device: &'static str,
+}
+
+impl MemberShown {
+    pub fn of(view: &SeatView) -> MemberShown {
+        MemberShown {
+            seat: view.seat.to_string(),
+            label: view.label.as_deref().map(str::to_owned),
+            intent: view.intent.name(),
+            device: view.device.name(),
+        }
+    }
+}
+
 /// Something that happened to a seat. 座席事件
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "SeatEvent")]
 pub struct EventShown {
     /// Its number: they only rise, over all seats, with gaps
-    n: u64,
+    pub n: u64,
     at: String,
     pub seat: String,
     /// The kind: `logged_in`, `ringing`, `talking` … or `gap`

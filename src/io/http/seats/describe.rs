@@ -2,7 +2,7 @@
 
 use super::verbs::VERBS;
 use crate::event::SeatWhat;
-use crate::io::http::shown::{EventShown, QueueShown, Queues, SeatShown, Seats, Snapshot};
+use crate::io::http::shown::{EventShown, QueueInFull, Queues, SeatShown, Seats, Snapshot};
 use crate::record::schema;
 use schemars::JsonSchema;
 use serde_json::{Value, json};
@@ -30,11 +30,11 @@ pub fn add_to(document: &mut Value) {
     read::<Seats>(document, "/api/v1/seats", None, ("seats", "Lists the seats that the token reaches 座席列表"));
     read::<Snapshot>(document, "/api/v1/seats/{seat}", Some("seat"), ("seat", "Shows a seat, its calls and its queues 快照"));
     read::<Queues>(document, "/api/v1/queues", None, ("queues", "Lists the queues 队列列表"));
-    read::<QueueShown>(
+    read::<QueueInFull>(
         document,
         "/api/v1/queues/{queue}",
         Some("queue"),
-        ("queue", "Shows a queue: waiting, free seats 排队数、空闲座席"),
+        ("queue", "Shows a queue: who waits, and how each of its seats is 排队数、空闲座席"),
     );
     component::<SeatShown>(document);
     kinds_of_events(document);

@@ -14,7 +14,7 @@ use super::endpoint::{Endpoint, forbidden};
 use super::noted::{in_full, noted};
 use super::problem::Problem;
 use super::records::json_of;
-use super::shown::{CallShown, PreviewShown, QueueShown, SeatShown, Snapshot};
+use super::shown::{CallShown, MemberShown, PreviewShown, QueueInFull, QueueShown, SeatShown, Snapshot};
 use crate::control::seat::{Outgoing, RequestId, SeatVerb};
 use crate::control::{Command, Holder, Numbers, PAGE, QueueView, Reach, Reply, Right, SeatView};
 use crate::io::clock;
@@ -96,7 +96,11 @@ async fn carry_out(state: ApiState, of: &VerbOf, seat: String, holder: &Holder, 
         reach::within(&state, holder, other).await?;
     }
     if verb.is_supervision() {
-        noted(&state, &holder.name, of.name, format!("seat {seat}: {verb:?}")).await?;
+        let noted = noted(&state, &holder.name, of.name, format!("seat {seat}: {verb:?}")).await;
+        // Nobody is made to hear on because the disk is full.
+        if verb != SeatVerb::StopSupervising {
+            noted?;
+        }
     }
     let id = header.or(id);
     if let SeatVerb::Call(wanted) = &mut verb {
@@ -194,7 +198,15 @@ async fn queue(
         let detail = both!("there is no such queue", "没有此队列");
         Problem::new(StatusCode::NOT_FOUND, detail).coded("unknown_queue")
     })?;
-    Ok(Json(QueueShown::of(queue)).into_response())
+    let members = if holder.may(Right::ReadSeats) { Some(members(&state, &name).await?) } else { None };
+    Ok(Json(QueueInFull { queue: QueueShown::of(queue), members }).into_response())
+}
+
+/// The seats that a person may consult, transfer to or pick up for; more of its colleagues no seat sees.
+async fn members(state: &ApiState, queue: &str) -> Result<Vec<MemberShown>, Problem> {
+    let views = seats(state).await?;
+    let serves = |view: &&SeatView| view.queues.iter().any(|name| **name == *queue);
+    Ok(views.iter().filter(serves).map(MemberShown::of).collect())
 }
 
 fn of_holder(holder: &Holder, queue: &QueueView) -> bool {

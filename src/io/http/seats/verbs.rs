@@ -139,6 +139,7 @@ struct Login {
     /// Another toolbar that is signed in there is signed out and told so
     #[serde(default)]
     force: bool,
+    /// A label for those who look at the seat: its calls go to the phone of the configuration all the same 仅为标注
     #[serde(default)]
     device: Device,
     /// None: those of the configuration

@@ -76,7 +76,7 @@ const LEAVE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/seats/{seat}/force-drop", "supervisor"),
     ("POST", "/api/v1/seats/{seat}/data", "seat supervisor"),
     ("POST", "/api/v1/seats/{seat}/record", "seat supervisor"),
-    ("GET", "/api/v1/callback-list", "viewer operator admin"),
+    ("GET", "/api/v1/callback-list", "viewer operator admin seat supervisor"),
     ("POST", "/api/v1/callback-list/{id}/{act}", "seat supervisor"),
     ("DELETE", "/api/v1/callback-list/{id}", "operator"),
     ("GET", "/api/v1/numbers", "viewer operator admin"),

@@ -1,8 +1,10 @@
 //! Tests of the verbs of seats' toolbars, by requests.
 
 use super::*;
+use crate::base::Wall;
 use crate::control::seat::{DeviceState, PreviewView, SeatView};
 use crate::control::{CallView, QueueView, SeatRefusal, SeatVerb};
+use crate::event::fact::{CallbackFact, CallbackLease};
 use crate::event::seat::{Author, AuthorKind, Device};
 use crate::event::{CallDirection, Intent};
 use serde_json::json;
@@ -18,7 +20,7 @@ pub(super) fn tokens() -> Http {
     Http { tokens: [("toolbar".to_owned(), seat), ("chief".to_owned(), chief)].into(), ..Http::default() }
 }
 
-fn view(seat: &str, queue: &str) -> SeatView {
+pub(super) fn view(seat: &str, queue: &str) -> SeatView {
     SeatView {
         seat: seat.into(),
         label: Some("张敏".into()),
@@ -108,7 +110,30 @@ fn looked(command: Command) -> Reply {
             state: "ringing",
             legs: Vec::new(),
         })),
+        Command::Callbacks { .. } => Reply::Callbacks(vec![row("a", Some("zhang")), row("b", Some("li")), row("c", None)]),
+        Command::Callback { id, seat, .. } => Reply::Callbacks(vec![row(&id, seat.as_deref())]),
         other => panic!("{other:?}"),
+    }
+}
+
+/// A caller who is to be rung back; `seat`: has taken the row.
+fn row(id: &str, seat: Option<&str>) -> CallbackFact {
+    let lease = seat.map(|seat| CallbackLease { seat: seat.into(), until: Wall(9), attempt: None });
+    CallbackFact {
+        id: id.into(),
+        caller: "13800138000".into(),
+        hotline: "12345".into(),
+        line: "政务服务便民热线".into(),
+        calls: 1,
+        first: Wall(1),
+        last: Wall(1),
+        call: "01890000-0000-7000-8000-000000000000".parse().unwrap(),
+        loss: crate::event::Result::NoSeat,
+        wanted: false,
+        messages: Vec::new(),
+        lease,
+        tried: 0,
+        attempts: Vec::new(),
     }
 }
 
@@ -212,6 +237,104 @@ async fn a_token_reaches_no_seat_but_those_that_it_should() {
     let verbs = asked(&state, desk).await.verbs;
     let by = |kind| Author { kind, name: "chief".into() };
     assert_eq!(verbs.iter().map(|(_, by, _)| by.clone()).collect::<Vec<_>>(), vec![by(AuthorKind::Supervisor); 2]);
+}
+
+/// A toolbar sees there its colleagues, to consult, to transfer to, to pick up for; a board on the wall sees nobody.
+#[tokio::test]
+async fn who_may_look_at_seats_sees_those_of_each_queue_and_nothing_of_their_calls() {
+    let li = json!({ "seat": "li", "label": "张敏", "intent": "ready", "device": "idle" });
+    let (state, outlet) = desk_of(&one_for_each_role());
+    let switch = desk(&state, outlet, None);
+    for role in Role::ALL {
+        let (status, queue) = get(&state, &secret(role), "queues/12366").await;
+        let members = queue.get("members");
+        match role {
+            Role::Seat | Role::Supervisor => assert_eq!((status, members), (200, Some(&json!([li]))), "{role:?}"),
+            Role::Wallboard => assert_eq!((status, members, &queue["free"]), (200, None, &json!(0))),
+            _ => assert_eq!(status, 403, "{role:?}"),
+        }
+    }
+    asked(&state, switch).await;
+    let (state, outlet) = desk_of(&tokens());
+    let switch = desk(&state, outlet, None);
+    let named = |queue: &Value| queue["members"][0]["seat"].clone();
+    assert_eq!(named(&get(&state, CHIEF, "queues/12345").await.1), "zhang");
+    assert_eq!(get(&state, CHIEF, "queues/12366").await.0, 404, "it is none of the token's");
+    assert_eq!(named(&get(&state, SEAT, "queues/12366").await.1), "li", "another queue's seat may be consulted");
+    assert_eq!(get(&state, SEAT, "queues/nowhere").await.0, 404);
+    asked(&state, switch).await;
+    let (state, outlet) = desk_of(&Http::default());
+    let switch = desk(&state, outlet, None);
+    let (status, queue) = put(&state, "GET", "/api/v1/queues/12366", &[], "").await;
+    assert_eq!((status, named(&queue)), (200, json!("li")));
+    asked(&state, switch).await;
+}
+
+#[tokio::test]
+async fn the_callback_list_is_read_by_seats_with_the_numbers_of_their_own_rows_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut state, outlet) = desk_of(&one_for_each_role());
+    state.audit = Arc::new(Audit::of(folder.path()));
+    let switch = desk(&state, outlet, None);
+    let (full, masked) = ("13800138000", "138******00");
+    for (role, own) in [(Role::Seat, full), (Role::Supervisor, masked), (Role::Viewer, masked), (Role::Operator, masked)] {
+        let (status, list) = get(&state, &secret(role), "callback-list").await;
+        let callers: Vec<&str> =
+            list["callbacks"].as_array().unwrap().iter().map(|row| row["caller"].as_str().unwrap()).collect();
+        assert_eq!((status, callers), (200, vec![own, masked, masked]), "{role:?}");
+        assert_eq!(get(&state, &secret(role), "callback-list?unmasked=true").await.0, 403, "{role:?}");
+    }
+    for (role, seat, number) in [(Role::Seat, "zhang", full), (Role::Supervisor, "li", masked)] {
+        let token = format!("Bearer {}", secret(role));
+        let headers = [("authorization", token.as_str())];
+        let body = format!(r#"{{"seat": "{seat}"}}"#);
+        let (status, row) = put(&state, "POST", "/api/v1/callback-list/c/take", &headers, &body).await;
+        assert_eq!((status, &row["caller"]), (200, &json!(number)), "{role:?}");
+    }
+    let noted = std::fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    assert!(noted.lines().next().is_some_and(|line| line.contains("own seat") && line.contains("callbacks a")), "{noted}");
+    assert!(noted.lines().count() == 3 && !noted.contains(full), "{noted}");
+    std::fs::remove_file(folder.path().join("audit.log")).unwrap();
+    std::fs::create_dir(folder.path().join("audit.log")).unwrap();
+    assert_eq!(get(&state, &secret(Role::Seat), "callback-list").await.0, 503, "a number that cannot be noted");
+    assert_eq!(get(&state, &secret(Role::Supervisor), "callback-list").await.0, 200, "it is shown none");
+    asked(&state, switch).await;
+}
+
+/// The audit has who hears whom, and who ends whose call, before it is done; ceasing to hear is never refused.
+#[tokio::test]
+async fn each_act_of_supervision_is_noted_first_and_none_is_done_that_cannot_be() {
+    let verbs = [
+        ("monitor", r#"{"seat": "zhang"}"#),
+        ("whisper", r#"{"seat": "zhang"}"#),
+        ("barge", r#"{"seat": "zhang"}"#),
+        ("switch", r#"{"mode": "whisper"}"#),
+        ("intercept", r#"{"seat": "zhang"}"#),
+        ("force-drop", ""),
+        ("stop", ""),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let (mut state, outlet) = desk_of(&tokens());
+    state.audit = Arc::new(Audit::of(folder.path()));
+    let switch = desk(&state, outlet, None);
+    let path = folder.path().join("audit.log");
+    for (n, (verb, body)) in verbs.into_iter().enumerate() {
+        assert_eq!(post(&state, CHIEF, &format!("wang/{verb}"), body).await.0, 200, "{verb}");
+        let noted = std::fs::read_to_string(&path).unwrap();
+        let line: Value = serde_json::from_str(noted.lines().last().unwrap()).unwrap();
+        assert_eq!((noted.lines().count(), &line["who"], &line["did"]), (n + 1, &json!("chief"), &json!(verb)));
+        assert!(line["what"].as_str().unwrap().starts_with("seat wang: "), "{line}");
+        assert!(body.is_empty() || verb == "switch" || line["what"].as_str().unwrap().contains("zhang"), "{line}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    for (verb, body) in verbs {
+        let (status, problem) = post(&state, CHIEF, &format!("wang/{verb}"), body).await;
+        assert_eq!(status, if verb == "stop" { 200 } else { 503 }, "{verb}: {problem}");
+    }
+    let given = asked(&state, switch).await.verbs;
+    let names: Vec<&str> = given.iter().map(|(_, _, verb)| verb.name()).collect();
+    assert_eq!(names, ["monitor", "whisper", "barge", "switch", "intercept", "force-drop", "stop", "stop"]);
 }
 
 #[tokio::test]
