@@ -34,6 +34,8 @@ const CHUNK: usize = 50;
 struct Table {
     verbs: Vec<Row>,
     retcodes: BTreeMap<String, String>,
+    /// Events may have been missed.
+    gap: String,
     events: Vec<Spoken>,
 }
 
@@ -44,6 +46,8 @@ struct Row {
     #[serde(default)]
     when: BTreeMap<String, String>,
     verb: Option<String>,
+    /// The value with the agent's id to whose seat the verb is given; none: the toolbar's own.
+    of: Option<String>,
     #[serde(default)]
     body: Map<String, Value>,
 }
@@ -123,7 +127,7 @@ async fn log_in(
         return problem_of(&problem, tongue);
     }
     let who = state.tokens.admitted(&holder);
-    match sessions.open(Session { agent, who, n }) {
+    match sessions.open(Session { agent, who, n, gap: 0 }) {
         Some(id) => ([("set-guid", format!("JSESSIONID={id}"))], done(Value::Null)).into_response(),
         None => refused("", both!("as many toolbars are signed in as may", "已签入的软电话条达到上限"), tongue),
     }
@@ -149,7 +153,7 @@ async fn carry_out(
     }
     match verb(state, sessions, &session.who.holder, row, values).await {
         Ok(_) => {
-            if row.verb.as_deref() == Some("logout") {
+            if row.verb.as_deref() == Some("logout") && row.of.is_none() {
                 sessions.close(&id);
             }
             done(Value::Null)
@@ -159,7 +163,8 @@ async fn carry_out(
 }
 
 async fn verb(state: &ApiState, sessions: &Sessions, holder: &Holder, row: &Row, values: Values) -> Result<(), Problem> {
-    let seat = sessions.seat(&values["agent"]).to_owned();
+    let of = row.of.as_deref().unwrap_or("agent");
+    let seat = values.get(of).map_or("", |agent| sessions.seat(agent)).to_owned();
     let filled = |value: &Value| {
         filled(value, &|name| match name.strip_prefix("seat:") {
             Some(name) => values.get(name).map(|agent| sessions.seat(agent).to_owned()),
@@ -180,21 +185,44 @@ async fn poll(state: &ApiState, sessions: &Sessions, agent: &str, headers: &Head
     let (mut log, until) = (state.seat_log.follow(Some(&seat)), Instant::now() + WAIT);
     loop {
         log.borrow_and_update();
-        let lines = match events::lines_after(state, Some(&seat), session.n, CHUNK).await {
-            Some((_, Ok(lines))) => lines,
+        // Its token may have been taken away while it waited.
+        if !session.who.stands() {
+            return refused("signed_out", not_in(), tongue);
+        }
+        let newest = state.seat_log.newest();
+        let (dropped, lines) = match events::lines_after(state, Some(&seat), session.n, CHUNK).await {
+            Some((dropped, Ok(lines))) => (dropped, lines),
             _ => return refused("", both!("the log of seats cannot be read", "无法读取座席日志"), tongue),
         };
+        // The lines of calls are kept for a while only, and some that it was not told may be gone.
+        if dropped > session.n.max(session.gap) {
+            sessions.told(&id, session.n, dropped);
+            return one(Some(gap(agent)));
+        }
         for line in &lines {
             session.n = line.n;
-            sessions.told(&id, line.n);
+            sessions.told(&id, line.n, session.gap);
             if let Some(event) = told(agent, &events::shown(state, line, numbers).await) {
-                return Json(json!({ "message": "", "retcode": "0", "event": event })).into_response();
+                return one(Some(event));
             }
         }
+        if lines.len() < CHUNK {
+            session.n = session.n.max(newest);
+            sessions.told(&id, session.n, session.gap);
+        }
         if lines.is_empty() && !matches!(timeout_at(until, log.changed()).await, Ok(Ok(()))) {
-            return Json(json!({ "message": "", "retcode": "0", "event": Value::Null })).into_response();
+            return one(None);
         }
     }
+}
+
+fn one(event: Option<Value>) -> Response {
+    Json(json!({ "message": "", "retcode": "0", "event": event })).into_response()
+}
+
+/// The news that something may have been missed.
+fn gap(agent: &str) -> Value {
+    json!({ "eventType": THEIRS.gap, "workNo": agent, "content": { "detail": events::MISSED } })
 }
 
 /// The event in their words; none that they have no word for.
@@ -205,6 +233,8 @@ fn told(agent: &str, event: &EventShown) -> Option<Value> {
     let of = |name: &str| match (name, &event.call) {
         ("caller", Some(call)) => call.caller.clone(),
         ("called", Some(call)) => Some(call.number.clone()),
+        ("to", _) => event.preview.as_ref().map(|preview| preview.to.clone()),
+        ("n", _) => Some(event.n.to_string()),
         (name, _) => text(&event.data[name]),
     };
     let content = theirs.content.as_ref().map(|content| {
@@ -302,6 +332,7 @@ mod tests {
         for row in &table.verbs {
             assert!(row.ask.contains("/{agent}"), "{}", row.ask);
             assert!(row.verb.as_deref().is_none_or(seats::knows), "{}", row.ask);
+            assert!(row.of.as_ref().is_none_or(|of| row.ask.contains(&format!("{{{of}}}"))), "{}", row.ask);
         }
         for event in &table.events {
             let read = serde_json::from_value::<SeatWhat>(json!({ &event.ours: null }));

@@ -20,6 +20,8 @@ pub struct Session {
     pub who: Admitted,
     /// The last event that it was told.
     pub n: u64,
+    /// Up to here it was told that something may be missing.
+    pub gap: u64,
 }
 
 impl Sessions {
@@ -57,10 +59,10 @@ impl Sessions {
         Some(session)
     }
 
-    /// All up to this number was told.
-    pub fn told(&self, id: &str, n: u64) {
+    /// All up to this number was told, and up to `gap` that something may be missing.
+    pub fn told(&self, id: &str, n: u64, gap: u64) {
         if let Some(session) = self.open.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id) {
-            session.n = session.n.max(n);
+            (session.n, session.gap) = (session.n.max(n), session.gap.max(gap));
         }
     }
 

@@ -32,6 +32,8 @@ use tokio::time::sleep;
 const CHUNK: usize = 200;
 /// How often queues are looked at for those who follow them.
 const LOOK: Duration = Duration::from_secs(1);
+/// The words of a gap.
+pub const MISSED: &str = "something may have been missed: take a snapshot, then go on 可能遗漏了事件：请先取快照再继续";
 /// Before a journal that could not be read is read again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -257,8 +259,7 @@ pub async fn shown(state: &ApiState, line: &SeatEntry, numbers: Numbers) -> Even
 }
 
 fn gap(n: u64) -> (String, Bytes) {
-    let detail = "something may have been missed: take a snapshot, then go on 可能遗漏了事件：请先取快照再继续";
-    ("gap".to_owned(), json!({ "n": n, "type": "gap", "data": { "detail": detail } }).to_string().into())
+    ("gap".to_owned(), json!({ "n": n, "type": "gap", "data": { "detail": MISSED } }).to_string().into())
 }
 
 async fn queues(

@@ -1,6 +1,6 @@
 //! Tests of what toolbars follow, and of those that were made for another gateway.
 
-use super::seats::{CHIEF, SEAT, asked, desk, get, post, tokens};
+use super::seats::{CHIEF, SEAT, asked, desk, get, post, tokens, view};
 use super::*;
 use crate::base::{CallId, Mono, Wall};
 use crate::control::SeatVerb;
@@ -371,6 +371,104 @@ async fn a_toolbar_of_the_other_gateway_is_out_when_its_token_is_taken_away() {
     assert_eq!(bar.code("POST", "voicecall/1001/hold", "").await, "100-006");
     state.tokens.set(&tokens()).unwrap();
     assert_eq!(bar.code("POST", "voicecall/1001/hold", "").await, "100-006", "it has to sign in again");
+}
+
+/// Its request waits for an event when the token goes: the event that comes then is not for it.
+#[tokio::test]
+async fn a_toolbar_of_the_other_gateway_that_waits_when_its_token_is_taken_away_is_told_nothing_more() {
+    let (mut state, outlet) = desk_of(&tokens());
+    let agents = BTreeMap::from([("1001".to_owned(), "zhang".to_owned())]);
+    Arc::get_mut(&mut state.intake).unwrap().adapter = Some(Sessions::of(&Adapter { enabled: true, agents }));
+    let switch = serve_switch(&state, outlet, Reply::Seat(Box::new(view("zhang", "12345"))));
+    let mut bar = Toolbar { state: &state, guid: String::new() };
+    let password = format!(r#"{{"password": "{SEAT}", "phonenum": "40038"}}"#);
+    assert_eq!(bar.code("PUT", "onlineagent/1001", &password).await, "0");
+    let before = switch.asked();
+    let taken_away = async {
+        // The heartbeat of the request that waits.
+        while switch.asked() == before {
+            tokio::task::yield_now().await;
+        }
+        let mut others = tokens();
+        others.tokens.remove("toolbar");
+        state.tokens.set(&others).unwrap();
+        state.seat_log.push(None, line(1, "zhang", ready()));
+    };
+    let (answer, ()) = tokio::join!(bar.ask("GET", "agentevent/1001", ""), taken_away);
+    assert_eq!((&answer["retcode"], &answer["event"]), (&json!("100-006"), &Value::Null), "{answer}");
+}
+
+#[tokio::test]
+async fn a_toolbar_of_the_other_gateway_is_told_once_that_it_may_have_missed_something() {
+    let (mut state, outlet) = desk_of(&tokens());
+    state.seat_log = Arc::new(SeatLog::new(None, 0, 5));
+    let agents = BTreeMap::from([("1001".to_owned(), "zhang".to_owned())]);
+    Arc::get_mut(&mut state.intake).unwrap().adapter = Some(Sessions::of(&Adapter { enabled: true, agents }));
+    let _desk = desk(&state, outlet, None);
+    let mut bar = Toolbar { state: &state, guid: String::new() };
+    let password = format!(r#"{{"password": "{SEAT}", "phonenum": "40038"}}"#);
+    assert_eq!(bar.code("PUT", "onlineagent/1001", &password).await, "0");
+    for n in 1..=20 {
+        state.seat_log.push(None, line(n, "zhang", missed()));
+    }
+    let gap = bar.event().await;
+    assert_eq!(gap["eventType"], "AgentOther_EventsMissed");
+    assert!(gap["content"]["detail"].as_str().unwrap().contains("请先取快照"), "{gap}");
+    for _ in 16..=20 {
+        assert_eq!(bar.event().await["eventType"], "AgentEvent_No_Answer");
+    }
+    // Lines of others that come and go are none that it misses.
+    for n in 21..=24 {
+        state.seat_log.push(None, line(n, "li", missed()));
+    }
+    state.seat_log.push(None, line(25, "zhang", ready()));
+    assert_eq!(bar.event().await["eventType"], "AgentState_Ready");
+}
+
+/// By a token that is a seat's and a supervisor's.
+#[tokio::test]
+async fn a_supervisor_s_toolbar_of_the_other_gateway_hears_and_is_told_what_there_is_to_tell() {
+    let mut http = tokens();
+    http.tokens.get_mut("toolbar").unwrap().roles.push(Role::Supervisor);
+    let (mut state, outlet) = desk_of(&http);
+    let folder = tempfile::tempdir().unwrap();
+    state.audit = Arc::new(Audit::of(folder.path()));
+    let agents = BTreeMap::from([("1001".to_owned(), "zhang".to_owned()), ("1002".to_owned(), "li".to_owned())]);
+    Arc::get_mut(&mut state.intake).unwrap().adapter = Some(Sessions::of(&Adapter { enabled: true, agents }));
+    let desk = desk(&state, outlet, None);
+    let mut bar = Toolbar { state: &state, guid: String::new() };
+    let password = format!(r#"{{"password": "{SEAT}", "phonenum": "40038"}}"#);
+    assert_eq!(bar.code("PUT", "onlineagent/1001", &password).await, "0");
+    let by = json!({ "kind": "supervisor", "name": "chief" });
+    for (n, what, theirs) in [
+        (1, json!("device_back"), "AgentOther_PhoneRelease"),
+        (2, json!({ "supervised": { "call": call(), "mode": "whisper", "by": by } }), "AgentOther_Supervised"),
+        (3, json!({ "preview": { "callback": null, "ticket": null, "hotline": "12345", "seconds": 30 } }), "AgentEvent_Preview"),
+        (4, json!({ "preview_ended": { "why": "expired" } }), "AgentEvent_Preview_End"),
+    ] {
+        state.seat_log.push(None, line(n, "zhang", told(what)));
+        assert_eq!(bar.event().await["eventType"], theirs);
+    }
+    for (method, path, body) in [
+        ("PUT", "qualitycontrol/1001/addsupervise/1002", ""),
+        ("POST", "qualitycontrol/1001/requestwhisperagent?whisperagentid=1002", ""),
+        ("POST", "qualitycontrol/1001/requestswitchinsertwhisperagent?whisperagentid=1002&switchtype=1", ""),
+        ("DELETE", "qualitycontrol/1001/1002", ""),
+        ("PUT", "qualitycontrol/1001/intercept/1002/7-1", ""),
+        ("POST", "qualitycontrol/1001/forcelogout/1002", ""),
+        ("PUT", "recordplay/1001/record", ""),
+        ("PUT", "calldata/1001/setcalldataex", r#"{"calldata": "工单 7"}"#),
+        ("POST", "voicecall/1001/confleave", ""),
+        ("PUT", "voicecall/1001/previewCallout", r#"{"called": "13800138000", "callcontrolid": 3}"#),
+    ] {
+        assert_eq!(bar.code(method, path, body).await, "0", "{method} {path}");
+    }
+    let verbs = asked(&state, desk).await.verbs;
+    let given: Vec<String> = verbs.iter().skip(1).map(|(seat, _, verb)| format!("{seat} {}", verb.name())).collect();
+    let expected = ["monitor", "whisper", "switch", "stop", "intercept"].map(|verb| format!("zhang {verb}"));
+    let others = ["li logout", "zhang record", "zhang data", "zhang leave", "zhang call"].map(str::to_owned);
+    assert_eq!(given, [expected, others].concat());
+    assert!(matches!(&verbs[1].2, SeatVerb::Supervise { seat, .. } if **seat == *"li"));
 }
 
 #[tokio::test]
