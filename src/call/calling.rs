@@ -39,6 +39,13 @@ pub(super) struct Calling {
     early_media: bool,
 }
 
+impl Calling {
+    /// The queue that the seat is told to be dead in, and that the person would come to.
+    pub fn home(&self) -> Option<Arc<str>> {
+        self.placed.home.clone()
+    }
+}
+
 impl Call {
     /// Begins a call that a seat places: its phone rings.
     pub fn place(&mut self, now: Now, placed: Placed, out: &mut Vec<Output>) {

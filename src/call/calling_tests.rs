@@ -96,6 +96,29 @@ fn each_loss_ends_in_one_state() {
 }
 
 #[test]
+fn a_seat_that_dies_while_the_persons_phone_rings_is_told_as_lost() {
+    let lost = |scene: &Scene| {
+        let is = |e: &&Output| matches!(e, Output::Queue(QueueCommand::Lost { queue, seat }) if (&**queue, &**seat) == ("12345", "s1"));
+        scene.effects.iter().filter(is).count()
+    };
+    for (by, told) in [(EndedBy::Network, 1), (EndedBy::Peer, 0)] {
+        let mut scene = dialled();
+        scene.end(SEAT, by, None);
+        assert_eq!(lost(&scene), told, "{by:?}");
+        let mut scene = talking(Some("12345"));
+        scene.end(SEAT, by, None);
+        assert_eq!(lost(&scene), told, "{by:?}, to the person");
+    }
+    let mut scene = dialled();
+    scene.end(CALLER, EndedBy::Network, None);
+    assert_eq!(lost(&scene), 0, "it is the person's phone that is gone");
+    let mut scene = clicked(None);
+    scene.answer(SEAT);
+    scene.end(SEAT, EndedBy::Network, None);
+    assert_eq!(lost(&scene), 0, "the hotline has no queue that could be told");
+}
+
+#[test]
 fn a_seat_may_hang_up_by_its_toolbar_at_every_moment() {
     for answered in [0, 1, 2] {
         let mut scene = clicked(None);

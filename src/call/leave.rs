@@ -72,14 +72,20 @@ impl Call {
     }
 
     /// The seat's phone is dead: the caller's queue is not to ring it at once, however the seat came to the caller.
-    fn lose_seat(&mut self, leg: LegNo, party: &Party) {
+    /// Nor does the caller come back to it from a move that it asked for.
+    pub(super) fn lose_seat(&mut self, leg: LegNo, party: &Party) {
         let Party::Seat { name, .. } = party else { return };
-        let Some(talk) = self.talk() else { return };
-        let (lease, home) = (talk.lease.take_if(|lease| lease.leg == leg), talk.home.clone());
+        let (lease, home) = match &mut self.stage {
+            Stage::Talking(talk) => (talk.lease.take_if(|lease| lease.leg == leg), talk.home.clone()),
+            Stage::Calling(calling) => (None, calling.home()),
+            _ => return,
+        };
         let there = lease.is_none() && self.leg_of_seat(name).is_some();
-        if let Some(queue) = lease.map(|lease| lease.queue).or(home).filter(|_| !there) {
-            self.out.push(Output::Queue(QueueCommand::Lost { queue, seat: name.as_str().into() }));
+        let Some(queue) = lease.map(|lease| lease.queue).or(home).filter(|_| !there) else { return };
+        if let Some(transfer) = self.talk().and_then(|talk| talk.transfer.as_mut()).filter(|transfer| transfer.by == leg) {
+            transfer.back = None;
         }
+        self.out.push(Output::Queue(QueueCommand::Lost { queue, seat: name.as_str().into() }));
     }
 
     /// Somebody has left the conversation (its leg is over): the others stay together.
@@ -87,15 +93,16 @@ impl Call {
         self.line_lost(leg);
         let Some(talk) = self.talk() else { return };
         let served = talk.is_served_by(leg);
-        match talk.lose(leg) {
-            // The lease stays: the caller may come back to its seat.
+        let loss = talk.lose(leg);
+        if how == Left::Died {
+            self.lose_seat(leg, party);
+        }
+        match loss {
+            // The lease stays with one that lives: the caller may come back to its seat.
             Loss::Mover => return,
             Loss::Consultant(seq) => self.transfer_over(seq, TransferResult::Completed),
             Loss::Target(seq) => self.target_left(seq),
             Loss::Nothing => {}
-        }
-        if how == Left::Died {
-            self.lose_seat(leg, party);
         }
         if how != Left::Willingly && self.talk().is_some_and(|t| t.people() < 2 && t.ringing().is_none()) {
             return self.nobody_left(now);

@@ -223,6 +223,9 @@ impl Call {
         }
         if self.placer_waits(leg) {
             self.journal(What::LegEnded { leg: leg.0, by, status, q850: end.q850 });
+            if by == By::Network {
+                self.lose_seat(leg, &called.party);
+            }
             return self.placing_over(by, status, end.q850);
         }
         self.failure = Some((status.unwrap_or(480), end.q850));

@@ -208,6 +208,96 @@ fn a_caller_whose_seats_phone_dies_is_at_the_queues_head_however_the_seat_came_t
     }
 }
 
+/// The seat has asked for a move, and the target rings: false where it may not.
+type Asks = (&'static str, fn(&mut With) -> bool);
+
+const ASKED: &[Asks] = &[
+    ("consult", |with| asks(with, TransferKind::Consult)),
+    ("three-way", |with| asks(with, TransferKind::ThreeWay)),
+    ("emergency", |with| asks(with, TransferKind::Emergency)),
+    ("swapped", |with| asks(with, TransferKind::Consult) && with.scene.request(with.leg, Request::Swap).is_err()),
+    ("on hold", |with| {
+        let asked = asks(with, TransferKind::Consult);
+        with.scene.leg(with.leg, LegEvent::Media(media(Direction::RecvOnly)));
+        asked
+    }),
+];
+
+fn asks(With { scene, leg, .. }: &mut With, kind: TransferKind) -> bool {
+    scene.request(*leg, Request::Transfer { kind, goal: goal(&["12348", "12349"]) }).is_ok()
+}
+
+fn rung(scene: &Scene, seat: &str) -> usize {
+    let is = |e: &&Output| matches!(e, Output::Dial { party: Dialled::Seat { name }, .. } if **name == *seat);
+    scene.effects.iter().filter(is).count()
+}
+
+#[test]
+fn a_seat_that_dies_while_its_target_rings_is_told_as_lost_and_rung_no_more() {
+    for ((way, make), (kind, ask)) in WAYS.iter().flat_map(|way| ASKED.iter().map(move |kind| (way, kind))) {
+        for answers in [true, false] {
+            let story = format!("{way}, {kind}, the target answers: {answers}");
+            let mut with = make();
+            assert!(ask(&mut with), "{story}");
+            let With { mut scene, seat, leg } = with;
+            let (target, rings) = (LegNo(scene.call.next_leg - 1), rung(&scene, seat));
+            let freed = |scene: &Scene| {
+                scene.effects.iter().filter(|e| matches!(e, Output::Queue(QueueCommand::Freed { .. }))).count()
+            };
+            let before = freed(&scene);
+            scene.end(leg, EndedBy::Network, None);
+            assert_eq!((lost(&scene), kept(&scene)), (vec![("12345", seat)], vec![]), "{story}: at once");
+            assert!(!scene.hung_up(target), "{story}: the target goes on ringing for the caller");
+            if answers {
+                scene.answer(target);
+                assert_eq!(scene.hears(CALLER), Audio::Relay(target), "{story}");
+                scene.end(target, EndedBy::Network, None);
+            } else {
+                scene.end(target, EndedBy::Peer, Some(486));
+                scene.wait(Duration::from_secs(20));
+            }
+            assert!(at_the_head(&scene), "{story}: {:?}", scene.call);
+            assert_eq!(rung(&scene, seat), rings, "{story}: a dead phone is not rung for the caller");
+            assert_eq!(lost(&scene), [("12345", seat)], "{story}");
+            assert_eq!(freed(&scene), before, "{story}: it was given back once, as lost");
+            let next = LegNo(scene.call.next_leg);
+            scene.ring("s9");
+            scene.answer(next);
+            assert_eq!(scene.hears(CALLER), Audio::Relay(next), "{story}");
+        }
+    }
+}
+
+/// One that lives and hangs up has sent its caller away: it gets the caller back, and stays the caller's until then.
+#[test]
+fn a_seat_that_hangs_up_while_its_target_rings_has_the_caller_back_when_that_fails() {
+    let mut with = with(talked(), "s1", SEAT);
+    assert!(asks(&mut with, TransferKind::Consult));
+    let mut scene = with.scene;
+    scene.end(SEAT, EndedBy::Peer, None);
+    assert_eq!((kept(&scene), lost(&scene)), (vec!["s1".to_owned()], vec![]));
+    scene.end(LegNo(2), EndedBy::Peer, Some(486));
+    scene.end(LegNo(3), EndedBy::Peer, Some(486));
+    assert_eq!(rung(&scene, "s1"), 2);
+}
+
+/// It consults: the caller is with its target then, and the seat is lost all the same.
+#[test]
+fn a_seat_that_dies_while_it_consults_is_told_as_lost() {
+    for swapped in [false, true] {
+        let mut with = with(talked(), "s1", SEAT);
+        assert!(asks(&mut with, TransferKind::Consult));
+        let mut scene = with.scene;
+        scene.answer(LegNo(2));
+        if swapped {
+            scene.request(SEAT, Request::Swap).unwrap();
+        }
+        scene.end(SEAT, EndedBy::Network, None);
+        assert_eq!((lost(&scene), kept(&scene)), (vec![("12345", "s1")], vec![]));
+        assert_eq!(scene.hears(CALLER), Audio::Relay(LegNo(2)));
+    }
+}
+
 #[test]
 fn a_caller_whose_queue_nobody_knows_has_nowhere_to_go_back_to() {
     let mut scene = Scene::start(vec![ring(&["12366"])]);
