@@ -57,7 +57,10 @@ impl Call {
         if !urgent && !talk.may_be_moved_by(first) || !self.is_seat(first) || !talk.has(first) {
             return Err(Refusal::NotAllowed);
         }
-        if talk.fetches_help() || !urgent && (talk.second.is_some() || talk.transfer.is_some()) {
+        if let Some(help) = talk.fetched_help() {
+            return Err(if urgent && !help.is_for(&chain) { Refusal::HelpRings } else { Refusal::Busy });
+        }
+        if !urgent && (talk.second.is_some() || talk.transfer.is_some()) {
             return Err(Refusal::Busy);
         }
         // The line itself, and whom it is for.

@@ -110,6 +110,8 @@ pub enum Refusal {
     NotTalking,
     /// Another move is under way.
     Busy,
+    /// Another emergency line rings. It is not given up for this one, which can be asked for when that has answered.
+    HelpRings,
     /// The caller may not, or the party is not in the conversation.
     NotAllowed,
     /// Nothing to complete, cancel or swap.
@@ -128,6 +130,11 @@ impl Transfer {
     /// Nobody rings yet.
     pub fn new(seq: u32, kind: TransferKind, by: LegNo, chain: Vec<Dialled>, timeout: Duration) -> Transfer {
         Transfer { seq, kind, by, chain, index: 0, timeout, leg: LegNo(0), until: None, back: None }
+    }
+
+    /// Tells whether it fetches the one whom these ways lead to. Ways that give no sign have come to a chain's end meanwhile.
+    pub fn is_for(&self, chain: &[Dialled]) -> bool {
+        self.chain.len() == chain.len() && chain.iter().all(|way| self.chain.contains(way))
     }
 }
 
@@ -184,9 +191,9 @@ impl Talk {
         self.transfer.as_ref().filter(|t| t.until.is_some())
     }
 
-    /// An emergency line rings.
-    pub fn fetches_help(&self) -> bool {
-        self.ringing().is_some_and(|transfer| transfer.kind == TransferKind::Emergency)
+    /// The emergency line that rings.
+    pub fn fetched_help(&self) -> Option<&Transfer> {
+        self.ringing().filter(|transfer| transfer.kind == TransferKind::Emergency)
     }
 
     /// Tells whether this leg may send the caller to somebody, or ask somebody about it: not one who supervises, and nobody is

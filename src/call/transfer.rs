@@ -119,9 +119,10 @@ impl Call {
         if !urgent && !talk.may_be_moved_by(by) {
             return Err(Refusal::NotAllowed);
         }
-        // A repeated one-key press does nothing more; the key goes before any other move.
-        if urgent && talk.fetches_help() {
-            return Ok(());
+        // A repeated one-key press does nothing more; the key goes before any other move, but for another emergency line's.
+        if let Some(help) = talk.fetched_help().filter(|_| urgent) {
+            let again = matches!(&goal, Goal::Ring { chain, .. } if help.is_for(chain));
+            return if again { Ok(()) } else { Err(Refusal::HelpRings) };
         }
         if !urgent && talk.transfer.is_some() {
             return Err(Refusal::Busy);

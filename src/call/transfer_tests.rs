@@ -259,7 +259,7 @@ fn a_silent_target_is_no_target_but_an_emergency_line_is_never_ended_for_silence
 fn a_second_key_press_does_nothing_more_and_the_key_goes_before_other_moves() {
     let mut scene = moving(TransferKind::Emergency);
     let dials = |scene: &Scene| scene.effects.iter().filter(|e| matches!(e, Output::Dial { .. })).count();
-    asked(&mut scene, TransferKind::Emergency, &["110"]).unwrap();
+    asked(&mut scene, TransferKind::Emergency, &["12366"]).unwrap();
     assert_eq!(dials(&scene), 1);
     let mut other = moved(TransferKind::Consult);
     asked(&mut other, TransferKind::Emergency, &["110"]).unwrap();

@@ -181,6 +181,56 @@ fn an_emergency_line_that_rings_is_rung_once_however_often_it_is_asked_for() {
     }
 }
 
+/// How often a number was called.
+fn called(scene: &Scene, number: &str) -> usize {
+    let is = |e: &&Output| matches!(e, Output::Dial { party: Dialled::Target(target), .. } if *target.number == *number);
+    scene.effects.iter().filter(is).count()
+}
+
+/// By a code or a verb of either seat, by a program, and by dialling on either line: whoever asks hears that nobody was called.
+#[test]
+fn another_emergency_line_is_called_or_refused_and_never_taken_for_the_one_that_rings() {
+    let urgent = |number: &str| Request::Transfer { kind: TransferKind::Emergency, goal: goal(&[number]) };
+    for by in [Some(SEAT), Some(COLLEAGUE), None] {
+        let mut scene = two();
+        scene.request(SEAT, urgent("119")).unwrap();
+        let fire = newest(&scene);
+        let asked = scene.call.request(scene.now, by, urgent("120"), &mut scene.effects);
+        assert_eq!((asked, called(&scene, "120")), (Err(Refusal::HelpRings), 0), "{by:?}");
+        let seat = by.unwrap_or(SEAT);
+        assert_eq!(dials(&mut scene, seat, TransferKind::Emergency, "120"), Err(Refusal::HelpRings));
+        assert_eq!(dials(&mut scene, seat, TransferKind::Emergency, "119"), Err(Refusal::Busy), "it rings");
+        assert_eq!((called(&scene, "119"), called(&scene, "120")), (1, 0));
+        assert_eq!(scene.moves(), ["three-way…", "joined", "emergency…"], "the first rings on");
+        scene.answer(fire);
+        scene.call.request(scene.now, by, urgent("120"), &mut scene.effects).unwrap();
+        let ambulance = newest(&scene);
+        scene.answer(ambulance);
+        assert!(hears(&scene, CALLER, fire) && hears(&scene, CALLER, ambulance) && hears(&scene, fire, ambulance));
+    }
+    // The first is given up for it where the seat says so, or comes to nothing.
+    for fails in [true, false] {
+        let mut scene = two();
+        scene.request(SEAT, urgent("119")).unwrap();
+        match fails {
+            true => scene.end(newest(&scene), EndedBy::Peer, Some(486)),
+            false => scene.request(COLLEAGUE, Request::Cancel).unwrap(),
+        }
+        dials(&mut scene, COLLEAGUE, TransferKind::Emergency, "120").unwrap();
+        assert_eq!(called(&scene, "120"), 1);
+    }
+}
+
+#[test]
+fn an_emergency_lines_ways_in_another_order_are_the_same_line() {
+    let urgent = |numbers: &[&str]| Request::Transfer { kind: TransferKind::Emergency, goal: goal(numbers) };
+    let mut scene = talking();
+    scene.request(SEAT, urgent(&["110", "0871110"])).unwrap();
+    scene.request(SEAT, urgent(&["0871110", "110"])).unwrap();
+    assert_eq!(scene.moves(), ["emergency…"]);
+    assert_eq!(scene.request(SEAT, urgent(&["110"])), Err(Refusal::HelpRings), "no more is known of these");
+}
+
 #[test]
 fn what_is_no_emergency_waits_for_the_move_under_way() {
     for (story, make) in MOVES {

@@ -169,6 +169,7 @@ impl Why {
             Why::Ending => "ending",
             Why::Call(Refusal::NotTalking) => "not_talking",
             Why::Call(Refusal::Busy) => "busy",
+            Why::Call(Refusal::HelpRings) => "help_rings",
             Why::Call(Refusal::NotAllowed) => "not_allowed",
             Why::Call(Refusal::Nothing) => "nothing",
             Why::Call(Refusal::TooMany) => "too_many",
@@ -212,6 +213,13 @@ impl Why {
             Why::Ending => (both!("the gateway is ending", "网关正在退出"), false),
             Why::Call(Refusal::NotTalking) => (both!("nobody talks in this call now", "此通话目前无人交谈"), true),
             Why::Call(Refusal::Busy) => (both!("another transfer of this call is under way", "此通话的另一转接正在进行"), true),
+            Why::Call(Refusal::HelpRings) => (
+                both!(
+                    "another emergency line rings, and this one was not called: ask again when that has answered, or cancel it",
+                    "另一紧急热线正在振铃，本次未呼叫：请待其应答后再试，或先取消"
+                ),
+                true,
+            ),
             Why::Call(Refusal::NotAllowed) => {
                 (both!("this party may not do that in this call", "此方不能在此通话中这样操作"), false)
             }

@@ -223,7 +223,7 @@ pub(super) fn status_of(why: Why) -> u16 {
         Why::Loop => 482,
         Why::Ending => 503,
         Why::Seat(_) | Why::List(_) => 403,
-        Why::Call(Refusal::Busy) => 491,
+        Why::Call(Refusal::Busy | Refusal::HelpRings) => 491,
         Why::Call(_) => 603,
     }
 }
