@@ -47,6 +47,8 @@ pub(super) struct LegData {
     pub(super) farewell: Option<Farewell>,
     /// Final responses to its INVITE may leave.
     pub(super) released: bool,
+    /// Why our INVITE was cancelled: a 2xx that crosses the CANCEL is told the same by its BYE (RFC 3326 §2).
+    pub(super) cancelled: Cause,
 }
 
 /// An ACK that we sent; a 2xx that comes again gets the same.

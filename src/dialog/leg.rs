@@ -70,6 +70,7 @@ impl Leg {
             referrals: 0,
             farewell: None,
             released: false,
+            cancelled: Cause::default(),
         };
         Leg { data, state: State::Done }
     }
@@ -317,7 +318,8 @@ impl State {
             state => {
                 let mut dialog = discarded(response, flow, cx.ua.peers_by(flow));
                 cx.ack(&dialog, seq);
-                cx.bye(&mut dialog, &Cause::default());
+                let cause = cx.leg.cancelled.clone();
+                cx.bye(&mut dialog, &cause);
                 state
             }
         }

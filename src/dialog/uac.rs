@@ -165,7 +165,12 @@ impl Calling {
     /// CANCEL; a 2xx that crosses it is acknowledged and ended.
     pub(super) fn hangup(self, cx: &mut Context, cause: &Cause) -> Step {
         cx.end(End { q850: cause.q850, ..End::new(EndedBy::Us, None) });
+        self.cancel(cx, cause.clone())
+    }
+
+    fn cancel(self, cx: &mut Context, cause: Cause) -> Step {
         cx.cancel(self.client, cause.reason());
+        cx.leg.cancelled = cause;
         Break(Next::Closing(Closing::requests(cx)))
     }
 
@@ -217,8 +222,7 @@ impl Calling {
             return Continue(self);
         }
         cx.end(End::new(EndedBy::Network, Some(408)));
-        cx.cancel(self.client, Cause { q850: Some(102), ..Cause::default() }.reason());
-        Break(Next::Closing(Closing::requests(cx)))
+        self.cancel(cx, Cause { q850: Some(102), ..Cause::default() })
     }
 
     /// Calls the next hop: the same INVITE in a transaction of its own. False when there is none.

@@ -99,17 +99,27 @@ fn a_hangup_before_the_answer_cancels() {
 
 #[test]
 fn a_200_that_crosses_the_cancel_is_acked_and_byed() {
-    let (mut one, leg, invite) = dialled();
-    ringing(&mut one, &invite);
-    one.command(Command::Hangup { leg, cause: Cause::default() });
-    one.ended();
-    assert_eq!(one.request().method, Method::Cancel);
-    one.receive(Message::Response(answer(&invite, 200, "theirs", Some(OFFER))));
-    assert_eq!(one.methods(), [Method::Ack, Method::Bye]);
-    one.receive(Message::Response(answer(&invite, 200, "theirs", Some(OFFER))));
-    assert_eq!(one.methods(), [Method::Ack]);
-    one.gone();
-    assert!(one.events.is_empty());
+    let elsewhere = Cause { elsewhere: true, ..Cause::default() };
+    let silent = Cause { q850: Some(19), ..Cause::default() };
+    for (cause, reason) in [
+        (Cause::default(), "Q.850;cause=16"),
+        (silent, "Q.850;cause=19"),
+        (elsewhere, "SIP;cause=200;text=\"Call completed elsewhere\""),
+    ] {
+        let (mut one, leg, invite) = dialled();
+        ringing(&mut one, &invite);
+        one.command(Command::Hangup { leg, cause });
+        one.ended();
+        assert_eq!(one.request().method, Method::Cancel);
+        one.receive(Message::Response(answer(&invite, 200, "theirs", Some(OFFER))));
+        let sent = one.requests();
+        assert_eq!(sent.iter().map(|request| request.method.clone()).collect::<Vec<_>>(), [Method::Ack, Method::Bye]);
+        assert_eq!(sent[1].headers.text(&Name::Reason).unwrap(), reason, "the phone is told what its CANCEL says");
+        one.receive(Message::Response(answer(&invite, 200, "theirs", Some(OFFER))));
+        assert_eq!(one.methods(), [Method::Ack]);
+        one.gone();
+        assert!(one.events.is_empty());
+    }
 }
 
 #[test]
