@@ -156,6 +156,33 @@ fn row_04_so_does_a_seat_that_picks_a_call_up_and_one_that_takes_a_caller_back()
     picked.answer(LegNo(2));
     picked.end(LegNo(2), EndedBy::Peer, None);
     assert!(at_the_head(&picked));
+    // It takes the caller back, is alone with it, and hangs up before it was heard.
+    let mut retaken = scene(vec![queue()]);
+    retaken.ring("s1");
+    retaken.answer(LegNo(1));
+    retaken.wait(LEAST);
+    retaken.request(LegNo(1), Request::Transfer { kind: TransferKind::ThreeWay, goal: goal(&["12366"]) }).unwrap();
+    retaken.answer(LegNo(2));
+    retaken.wait(LEAST);
+    retaken.request(LegNo(1), Request::Leave).unwrap();
+    retaken.call.retake(retaken.now, "s1", &mut retaken.effects).unwrap();
+    retaken.end(LegNo(2), EndedBy::Peer, None);
+    retaken.answer(LegNo(3));
+    retaken.end(LegNo(3), EndedBy::Peer, None);
+    assert!(at_the_head(&retaken), "{:?}", retaken.call);
+    // With the other still there it leaves the two to each other.
+    let mut third = scene(vec![queue()]);
+    third.ring("s1");
+    third.answer(LegNo(1));
+    third.wait(LEAST);
+    third.request(LegNo(1), Request::Transfer { kind: TransferKind::ThreeWay, goal: goal(&["12366"]) }).unwrap();
+    third.answer(LegNo(2));
+    third.wait(LEAST);
+    third.request(LegNo(1), Request::Leave).unwrap();
+    third.call.retake(third.now, "s1", &mut third.effects).unwrap();
+    third.answer(LegNo(3));
+    third.end(LegNo(3), EndedBy::Peer, None);
+    assert!(!third.call.waits() && third.hears(CALLER) == Audio::Relay(LegNo(2)));
 }
 
 /// A scene in which the seat `far` sits behind an exchange, and must press 1.
