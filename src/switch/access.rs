@@ -3,6 +3,9 @@
 
 use super::{Live, Seat, Switch};
 use crate::base::AccessList;
+use crate::dialog::Incoming;
+use crate::sip::{Name, NameAddr};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -61,6 +64,24 @@ impl Access {
 }
 
 impl Switch {
+    /// The seat with an address whose INVITE does not say so in From, which says nobody where the number is withheld: by where its
+    /// phone wants to be reached, by the identity that it asks for (RFC 3325 §9.2), or by its own port where that is nobody
+    /// else's. An exchange with many channels may send a call of anybody's from its port.
+    pub(super) fn by_other_signs(&self, incoming: &Incoming) -> Option<usize> {
+        let remote = incoming.flow.remote;
+        let user = |value: &Bytes| NameAddr::parse(value)?.uri.user;
+        let owns = |at: &usize| self.setup.seats.get(*at).is_some_and(|seat| seat.owns(remote.ip()));
+        let named = |user: String| self.access.users(Some(&user)).find(owns);
+        let preferred = incoming.headers.iter().filter(|header| header.name == Name::PPreferredIdentity);
+        let said = incoming.contact.iter().chain(preferred.map(|header| &header.value));
+        said.filter_map(user).find_map(named).or_else(|| {
+            let is_at = |(_, seat): &(usize, &Seat)| seat.is_at(self.queues.seats().bindings(&seat.name), remote);
+            let mut there = self.setup.seats.iter().enumerate().filter(is_at);
+            let (at, seat) = there.next()?;
+            (seat.channels == 1 && there.next().is_none()).then_some(at)
+        })
+    }
+
     /// The seat of this name, as it is configured now.
     pub(super) fn known_seat(&self, name: &str) -> Option<&Seat> {
         self.setup.seats.get(self.access.seat(name)?)

@@ -42,6 +42,12 @@ pub(super) fn peers(setup: &Live) -> Peers {
 pub(super) enum Placer {
     Trunk(usize),
     Seat(usize),
+    /// A host of seats that does not say which of them: it is nobody's own call, and one of them lends it account, codecs and
+    /// origins. Their channels bound it.
+    Nameless {
+        lender: usize,
+        channels: u32,
+    },
 }
 
 impl Switch {
@@ -69,15 +75,11 @@ impl Switch {
     }
 
     pub(super) fn incoming(&mut self, now: Now, incoming: Incoming, out: &mut Vec<Output>) {
-        let named = self.placer(&incoming);
-        let has_name = named.is_some();
-        let Some(placer) = named.or_else(|| self.nameless(&incoming).map(Placer::Seat)) else {
+        let Some(placer) = self.placer(&incoming).or_else(|| self.nameless(&incoming)) else {
             return self.shed(now, &incoming, "its source was known a moment ago", out);
         };
-        let incoming = match placer {
-            Placer::Seat(seat) if self.setup.seats[seat].registers() => self.as_its_seat(seat, incoming),
-            _ => incoming,
-        };
+        let incoming = self.as_it_is_believed(&placer, incoming);
+        let has_name = !matches!(placer, Placer::Nameless { .. });
         if has_name && (self.joins(now, &incoming, &placer, out) || self.dials_code(now, &incoming, &placer, out)) {
             return;
         }
@@ -171,7 +173,8 @@ impl Switch {
             (Some(seat), Some(Owner::Trunk(trunk))) if !self.is_own_line(seat, incoming.flow) => Some(Placer::Trunk(trunk)),
             (Some(seat), _) => Some(Placer::Seat(seat)),
             (None, Some(Owner::Trunk(trunk))) => Some(Placer::Trunk(trunk)),
-            _ => None,
+            (None, Some(Owner::Seat)) => self.by_other_signs(incoming).map(Placer::Seat),
+            (None, None) => None,
         }
     }
 
@@ -191,14 +194,14 @@ impl Switch {
         let (caller, _) = identity::caller(incoming);
         let (trunk, trunk_area) = match placer {
             Placer::Trunk(i) => (&*self.setup.trunks[*i].name, self.setup.trunks[*i].area.as_deref()),
-            Placer::Seat(i) => (&*self.setup.seats[*i].name, None),
+            Placer::Seat(i) | Placer::Nameless { lender: i, .. } => (&*self.setup.seats[*i].name, None),
         };
         let dialled = identity::dialled(&incoming.uri);
         let caller = (!caller.is_empty()).then_some(caller.as_str());
         let history = identity::history(incoming, &plan.number(&dialled, trunk_area), |n| plan.number(n, trunk_area));
         let trusted = match placer {
             Placer::Trunk(i) => self.setup.trunks[*i].emergency_history,
-            Placer::Seat(_) => false,
+            Placer::Seat(_) | Placer::Nameless { .. } => false,
         };
         let diverted_from = history.first().map(String::as_str).filter(|_| trusted);
         let facts = Facts { dialled: &dialled, caller, trunk, trunk_area, diverted_from, at: now.wall };
@@ -213,7 +216,7 @@ impl Switch {
     fn codecs(&self, incoming: &Incoming, placer: &Placer) -> Vec<Codec> {
         let ours = match placer {
             Placer::Trunk(i) => self.setup.trunks[*i].codecs.clone(),
-            Placer::Seat(_) => vec![Codec::Pcma, Codec::Pcmu],
+            Placer::Seat(_) | Placer::Nameless { .. } => vec![Codec::Pcma, Codec::Pcmu],
         };
         match &incoming.offer {
             Some(offer) => offer.iter().copied().filter(|c| ours.contains(c)).collect(),
@@ -230,25 +233,25 @@ impl Switch {
     pub(super) fn account(&self, placer: &Placer) -> String {
         match placer {
             Placer::Trunk(i) => self.setup.trunks[*i].name.to_string(),
-            Placer::Seat(i) => format!("seat:{}", self.setup.seats[*i].name),
+            Placer::Seat(i) | Placer::Nameless { lender: i, .. } => format!("seat:{}", self.setup.seats[*i].name),
         }
     }
 
     /// `host`: where its messages come from.
     pub(super) fn origins(&self, placer: &Placer, host: IpAddr) -> Arc<Origins> {
         match placer {
-            Placer::Seat(i) if self.setup.seats[*i].registers() => {
-                route::behind(&self.setup.seats[*i].origins, std::iter::once(host))
-            }
             Placer::Trunk(i) => self.setup.trunks[*i].origins.clone(),
-            Placer::Seat(i) => self.setup.seats[*i].origins.clone(),
+            Placer::Seat(i) | Placer::Nameless { lender: i, .. } => match &self.setup.seats[*i] {
+                seat if seat.registers() => route::behind(&seat.origins, std::iter::once(host)),
+                seat => seat.origins.clone(),
+            },
         }
     }
 
     pub(super) fn dtmf(&self, placer: &Placer) -> Dtmf {
         match placer {
             Placer::Trunk(i) => self.setup.trunks[*i].dtmf,
-            Placer::Seat(i) => self.setup.seats[*i].dtmf,
+            Placer::Seat(i) | Placer::Nameless { lender: i, .. } => self.setup.seats[*i].dtmf,
         }
     }
 
@@ -300,6 +303,7 @@ impl Switch {
         let (trunk, seat) = match placer {
             Placer::Trunk(i) => (Some(self.setup.trunks[*i].name.clone()), None),
             Placer::Seat(i) => (None, Some(self.setup.seats[*i].name.clone())),
+            Placer::Nameless { .. } => (None, None),
         };
         trunk.iter().for_each(|trunk| self.channels.take(trunk));
         let pad = Keypad::new(self.dtmf(placer));

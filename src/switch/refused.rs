@@ -178,7 +178,7 @@ impl Switch {
     }
 
     fn would_refuse(&self, now: Now, invite: &Incoming) -> Option<Cause> {
-        let placer = self.placer(invite).or_else(|| self.nameless(invite).map(Placer::Seat));
+        let placer = self.placer(invite).or_else(|| self.nameless(invite));
         let Some(placer) = placer else { return Some(self.unavailable()) };
         // A caller that names nobody asks about the gateway: any ordinary call.
         let decision = invite.uri.user.is_some().then(|| self.decide(now, invite, &placer).0);
@@ -200,8 +200,8 @@ impl Switch {
         Cause { status: 503, q850: Some(42), retry_after: Some(self.setup.retry_after), ..Cause::default() }
     }
 
-    /// Tells why no further call can be taken. Emergencies go before all others: they have channels and calls kept for them, and no
-    /// journal keeps them out.
+    /// Tells why no further call can be taken. Emergencies go before all others: they have calls kept for them, and no journal keeps
+    /// them out.
     pub(super) fn full(&self, placer: &Placer, emergency: bool) -> Option<Full> {
         use super::JournalDown;
         let limits = self.fixed.limits;
@@ -209,6 +209,7 @@ impl Switch {
         let no_channel = match placer {
             Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], emergency),
             Placer::Seat(i) => !self.queues.seats().may_place(&self.setup.seats[*i].name, emergency),
+            Placer::Nameless { channels, .. } => !emergency && self.carried.of(&self.account(placer)) >= *channels as usize,
         };
         match () {
             () if self.draining => Some(Full::Draining),
@@ -243,6 +244,7 @@ impl Switch {
         let (name, channels) = match placer {
             Placer::Trunk(i) => (&self.setup.trunks[*i].name, self.setup.trunks[*i].channels),
             Placer::Seat(i) => (&self.setup.seats[*i].name, self.setup.seats[*i].channels),
+            Placer::Nameless { lender, channels } => (&self.setup.seats[*lender].name, *channels),
         };
         let allowed = self.pace.allow(now.mono, name, channels, self.setup.placing_percent, kind);
         let why = if kind == Kind::Code { Full::Codes } else { Full::Pace };

@@ -5,13 +5,14 @@
 //! The flow of a live binding is its seat's. Somebody else at the same host (its NAT has others behind it) is asked for a
 //! password before it may call.
 
+use super::admit::Placer;
 use super::{Output, Seat, Switch, identity, route};
 use crate::base::{Flow, LegId, Mono, Now, Rng};
 use crate::dialog::{self, Incoming};
 use crate::event::{BindingFact, BindingsFact, Fact, FactKind, Keep};
 use crate::queue;
 use crate::sip::digest;
-use crate::sip::{Method, Name, NameAddr, Request, Status};
+use crate::sip::{Host, Method, Name, NameAddr, Request, Status, Uri};
 use crate::transaction::ServerId;
 use crate::ua::registrar::{Answer, Config, Figures, Kept, Outcome, Proof, Registrar};
 use bytes::Bytes;
@@ -220,20 +221,27 @@ impl Switch {
         from.or_else(contact).or_else(|| preferred.filter_map(|header| said(&header.value)).find_map(|said| find(&user, &said)))
     }
 
-    /// A seat for an INVITE whose source has seats and which names none of them: there is no second line of it and no code, but
-    /// whoever may call is not refused for want of a name.
-    pub(super) fn nameless(&self, incoming: &Incoming) -> Option<usize> {
-        let registered = |seat: &Seat| {
-            let mut at = self.ua.registered().into_iter().flat_map(|registrar| registrar.at(incoming.flow));
-            at.any(|name| *name == seat.name)
-        };
-        self.setup.seats.iter().position(|seat| seat.owns(incoming.flow.remote.ip()) || registered(seat))
+    /// An INVITE whose source has seats and which names none of them: there is no second line of it and no code, and it is no
+    /// seat's own call, but whoever may call is not refused for want of a name.
+    pub(super) fn nameless(&self, incoming: &Incoming) -> Option<Placer> {
+        let phones: Vec<&Arc<str>> = self.ua.registered().into_iter().flat_map(|registrar| registrar.at(incoming.flow)).collect();
+        let host = incoming.flow.remote.ip();
+        let is_there = |(_, seat): &(usize, &Seat)| seat.owns(host) || phones.contains(&&seat.name);
+        let mut there = self.setup.seats.iter().enumerate().filter(is_there);
+        let (lender, seat) = there.next()?;
+        let channels = there.fold(seat.channels, |all, (_, seat)| all.saturating_add(seat.channels));
+        Some(Placer::Nameless { lender, channels })
     }
 
-    /// The INVITE of a phone, as it is believed: it is its seat's, whatever it says of itself or of where it has been.
-    pub(super) fn as_its_seat(&self, seat: usize, mut incoming: Incoming) -> Incoming {
-        let Some(seat) = self.setup.seats.get(seat) else { return incoming };
-        incoming.from.uri = seat.aor.clone();
+    /// The INVITE of a phone that registers, as it is believed: it is its seat's, whatever it says of itself or of where it has
+    /// been; and nobody's where it is one of several seats'.
+    pub(super) fn as_it_is_believed(&self, placer: &Placer, mut incoming: Incoming) -> Incoming {
+        let (Placer::Seat(at) | Placer::Nameless { lender: at, .. }) = placer else { return incoming };
+        let Some(seat) = self.setup.seats.get(*at).filter(|seat| seat.registers()) else { return incoming };
+        incoming.from.uri = match placer {
+            Placer::Seat(_) => seat.aor.clone(),
+            _ => Uri::sip("anonymous", Host::Name("anonymous.invalid".to_owned()), None),
+        };
         incoming.headers.retain(|header| matches!(header.name, Name::UserAgent | Name::Privacy | Name::Authorization));
         incoming
     }

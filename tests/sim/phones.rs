@@ -2,11 +2,12 @@
 //! whatever others at its host have done.
 
 use crate::flood::Gateway;
-use crate::hops::header;
+use crate::hops::{header, invites};
 use crate::switch::address;
 use bytes::Bytes;
-use hotline::base::{Flow, Proto};
-use hotline::control::{Command, Reply};
+use hotline::base::{Flow, Proto, Target, Transport};
+use hotline::control::{Command, Reply, SeatVerb};
+use hotline::event::seat::Author;
 use hotline::sip::digest::{Algorithm, Challenge, Client, Secret, Signed};
 use hotline::switch::{Input, Setup};
 use hotline::ua::registrar::{Account, Config};
@@ -178,7 +179,88 @@ fn accounts_of_one_phone_are_told_apart_by_where_it_wants_to_be_reached_or_by_it
     assert_eq!(calls("<sip:second@10.0.0.1>", ""), [false, true]);
     assert_eq!(calls(anonymous, "Contact: <sip:second-phone@10.0.0.50:40000>\r\n"), [false, true]);
     assert_eq!(calls(anonymous, "P-Preferred-Identity: <sip:second@10.0.0.1>\r\n"), [false, true]);
-    assert_eq!(calls(anonymous, ""), [true, false], "or else it is the first of them");
+    assert_eq!(calls(anonymous, ""), [false, false], "or else it is nobody's own");
+}
+
+/// An exchange behind which three people sit, who have an address and no registration.
+const EXCHANGE: u8 = 60;
+
+fn desks(setup: &mut Setup) {
+    phones(setup);
+    for (user, port) in [("desk1", 5060), ("desk2", 5060), ("desk3", 5060), ("own", 5070)] {
+        let mut seat = setup.live.seats[0].clone();
+        let at = SocketAddr::new(address(EXCHANGE).ip(), port);
+        (seat.name, seat.aor.user) = (user.into(), Some(user.to_owned()));
+        (seat.target, seat.sources) = (Some(Target::at(Transport::Udp, at)), vec![at.ip().into()]);
+        setup.live.seats.push(seat);
+    }
+}
+
+fn at_exchange(gateway: &mut Gateway, port: u16) -> Sender<'_> {
+    Sender { gateway, from: SocketAddr::new(address(EXCHANGE).ip(), port), n: u32::from(port) * 100 }
+}
+
+fn devices(gateway: &mut Gateway) -> Vec<&'static str> {
+    ["desk1", "desk2", "desk3", "own"].into_iter().filter(|seat| device(gateway, seat) != "idle").collect()
+}
+
+#[test]
+fn a_nameless_call_for_help_is_nobodys_own_and_no_seats_channels_keep_it_out() {
+    let mut gateway = Gateway::new(desks);
+    for n in 0..6 {
+        assert!(is_served(&at_exchange(&mut gateway, 5060 + 100 * n).invite("110", FROMS[0], "")), "call {n}");
+    }
+    assert_eq!((gateway.switch.gauges().calls, devices(&mut gateway)), (6, vec![]), "they take queue calls");
+    for seat in ["desk1", "desk2", "desk3", "own"] {
+        let seat: Arc<str> = seat.into();
+        let verb = Box::new(SeatVerb::HangUp);
+        gateway.input(Input::Command { id: 2, command: Command::Seat { by: Author::seat(&seat), seat, verb } });
+        let answer = gateway.replies.pop();
+        assert!(matches!(answer, Some(Reply::Refused(why)) if why.name() == "no_call"), "{answer:?}");
+    }
+    assert_eq!(gateway.switch.gauges().calls, 6, "a stranger's call for help goes on");
+    // Others, too, are bounded by all the channels that are there.
+    let mut ordinary = Gateway::new(desks);
+    let served = (0..10).filter(|n| is_served(&at_exchange(&mut ordinary, 6000 + n).invite("12345", FROMS[0], ""))).count();
+    assert_eq!((served, devices(&mut ordinary)), (4, vec![]));
+    assert!(is_served(&at_exchange(&mut ordinary, 6100).invite("110", FROMS[0], "")));
+}
+
+#[test]
+fn a_seat_with_an_address_is_told_by_where_it_wants_to_be_reached_by_its_own_word_or_by_its_own_port() {
+    let own = |port, from, more: &str| {
+        let mut gateway = Gateway::new(desks);
+        assert!(is_served(&at_exchange(&mut gateway, port).invite("110", from, more)), "{from}, {more}");
+        devices(&mut gateway)
+    };
+    let (anonymous, abroad) = (FROMS[0], FROMS[1]);
+    assert_eq!(own(5060, "<sip:desk2@10.0.0.60>", ""), ["desk2"]);
+    assert_eq!(own(5060, anonymous, "Contact: <sip:desk2@10.0.0.60>\r\n"), ["desk2"]);
+    assert_eq!(own(5060, anonymous, "P-Preferred-Identity: <sip:desk3@10.0.0.1>\r\n"), ["desk3"]);
+    assert_eq!(own(5070, anonymous, ""), ["own"], "no other is at that port");
+    assert_eq!(own(5060, anonymous, ""), [""; 0]);
+    assert_eq!(own(5060, abroad, "Contact: <sip:first-phone@10.0.0.60>\r\n"), [""; 0], "a seat of another place");
+    // Outside callers come from an exchange's port, too.
+    let mut many = Gateway::new(|setup| {
+        desks(setup);
+        setup.live.seats.iter_mut().filter(|seat| *seat.name == *"own").for_each(|seat| seat.channels = 30);
+    });
+    assert!(is_served(&at_exchange(&mut many, 5070).invite("110", abroad, "")));
+    assert_eq!(devices(&mut many), [""; 0]);
+}
+
+/// Two accounts register from one port: what it says of itself is not believed, and nobody's number is told for it.
+#[test]
+fn a_nameless_phone_lends_nobodys_number() {
+    for from in FROMS.iter().filter(|from| !from.contains("first")) {
+        let mut gateway = Gateway::new(phones);
+        let mut phone = Sender::nat(&mut gateway, 40_000);
+        assert!(["first", "second"].iter().all(|user| phone.register(user, user) == 200));
+        assert!(is_served(&phone.invite("110", from, "P-Asserted-Identity: <sip:13800138000@10.0.0.1>\r\n")));
+        let rung = [2, 3].into_iter().find_map(|trunk| invites(&mut gateway, trunk).pop()).unwrap();
+        assert!(header(&rung, "From").contains("anonymous"), "{from}: {rung}");
+        assert!(!rung.contains("first") && !rung.contains("second") && !rung.contains("13800138000"), "{from}: {rung}");
+    }
 }
 
 /// The host is banned for what others at it have tried; a phone there has lost its port to the NAT.
