@@ -201,13 +201,16 @@ impl Switch {
     }
 
     /// Tells why no further call can be taken. Emergencies go before all others: they have calls kept for them, and no journal keeps
-    /// them out.
+    /// them out, nor our count of a trunk's channels: the carrier knows how many it has, and one that comes and goes by the same
+    /// trunk takes two.
     pub(super) fn full(&self, placer: &Placer, emergency: bool) -> Option<Full> {
         use super::JournalDown;
         let limits = self.fixed.limits;
         let most = if emergency { limits.calls } else { limits.calls.saturating_sub(limits.reserved) };
         let no_channel = match placer {
-            Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], emergency),
+            // One without any places no calls at all.
+            Placer::Trunk(i) if emergency => self.setup.trunks[*i].channels == 0,
+            Placer::Trunk(i) => !self.channels.free(&self.setup.trunks[*i], false),
             Placer::Seat(i) => !self.queues.seats().may_place(&self.setup.seats[*i].name, emergency),
             Placer::Nameless { channels, .. } => !emergency && self.carried.of(&self.account(placer)) >= *channels as usize,
         };

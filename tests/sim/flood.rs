@@ -4,13 +4,15 @@
 use crate::setup;
 use crate::switch::address;
 use bytes::Bytes;
+use hotline::base::trap::{self, Trap};
 use hotline::base::{Flow, LegId, Mono, Now, Place, Proto, Rng, RtpStats, Target, Wall};
 use hotline::control::Reply;
-use hotline::event::{Kept, SeatWhat};
+use hotline::event::{Kept, SeatWhat, What};
 use hotline::media::{Command, Event};
 use hotline::switch::{Input, Output, Setup, Switch};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +41,10 @@ pub struct Gateway {
     pub kept: Kept,
     /// Lines that those who follow seats are told.
     pub told: Vec<(Arc<str>, SeatWhat)>,
+    /// Counts the records that were closed.
+    pub ended: usize,
+    /// A test has set a trap for the switch.
+    trapped: bool,
     setup: Setup,
 }
 
@@ -66,6 +72,8 @@ impl Gateway {
             replies,
             kept,
             told,
+            ended: 0,
+            trapped: false,
             setup,
         };
         gateway.carry_out();
@@ -104,7 +112,7 @@ impl Gateway {
         let until = self.now.mono.after(time);
         while let Some(at) = self.switch.deadline().filter(|at| *at <= until) {
             self.now.mono = self.now.mono.max(at);
-            self.switch.tick(self.now, &mut self.out);
+            self.works(|switch, now, out| switch.tick(now, out));
             self.carry_out();
         }
         self.now.mono = until;
@@ -122,8 +130,32 @@ impl Gateway {
 
     /// The only leg that there is presses a key.
     pub fn press(&mut self, key: char) {
+        self.media(|leg| Event::Key { leg, key });
+    }
+
+    /// News of the media of the only leg that there is.
+    pub fn media(&mut self, event: impl FnOnce(LegId) -> Event) {
         let leg = *self.open.keys().next().unwrap();
-        self.input(Input::Media { shard: 0, event: Event::Key { leg, key } });
+        self.input(Input::Media { shard: 0, event: event(leg) });
+    }
+
+    /// The switch panics when it comes by there next, and recovers as its engine lets it.
+    pub fn panics_at(&mut self, trap: Trap) {
+        self.trapped = true;
+        trap::set(trap, 0);
+    }
+
+    fn works(&mut self, work: impl FnOnce(&mut Switch, Now, &mut Vec<Output>)) {
+        let (switch, now, out) = (&mut self.switch, self.now, &mut self.out);
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(switch, now, out))) else { return };
+        if !std::mem::take(&mut self.trapped) || trap::is_set() {
+            resume_unwind(panic);
+        }
+        switch.recover(now, out);
+    }
+
+    pub fn audit(&self) -> Result<(), String> {
+        self.switch.audit(self.now)
     }
 
     /// Killed at once, and another begins with what was on the disk.
@@ -141,7 +173,7 @@ impl Gateway {
     }
 
     pub fn input(&mut self, input: Input) {
-        self.switch.handle(self.now, input, &mut self.out);
+        self.works(|switch, now, out| switch.handle(now, input, out));
         self.carry_out();
     }
 
@@ -152,6 +184,8 @@ impl Gateway {
                 if let Output::Seat { entry, .. } = &output {
                     self.told.push((entry.seat.clone(), entry.what.clone()));
                 }
+                self.ended +=
+                    usize::from(matches!(&output, Output::Journal { entry, .. } if matches!(entry.what, What::Ended { .. })));
                 let input = match output {
                     Output::Sip { flow, data } => {
                         self.sent.push((flow.remote, String::from_utf8_lossy(&data).into_owned()));
@@ -186,7 +220,7 @@ impl Gateway {
                     }
                     Output::Seat { .. } | Output::Media { .. } | Output::Recording(_) | Output::Timed(_) => continue,
                 };
-                self.switch.handle(self.now, input, &mut self.out);
+                self.works(|switch, now, out| switch.handle(now, input, out));
             }
         }
     }
@@ -223,6 +257,27 @@ fn one_trunk_takes_its_share_of_all_calls_and_help_goes_beyond() {
     assert_eq!(taken(&mut gateway, FLOOD, "13800138000", 100), 30);
     assert!(is_served(&mut gateway, FLOOD, "110") && is_served(&mut gateway, OTHER, "110"));
     assert_eq!(taken(&mut gateway, OTHER, "13800138000", 100), 4, "what is left but for the reserve");
+}
+
+/// Each call to an emergency line that comes and goes by one trunk takes two of its channels. The carrier knows how many it has.
+#[test]
+fn no_count_of_channels_keeps_a_call_for_help_out() {
+    let mut gateway = Gateway::new(|setup| {
+        setup.live.trunks.iter_mut().for_each(|trunk| (trunk.channels, trunk.reserved) = (10, 2));
+        setup.live.default_route = 0;
+        (setup.fixed.limits.calls, setup.fixed.limits.reserved, setup.fixed.limits.source_percent) = (40, 4, 100);
+    });
+    assert_eq!(taken(&mut gateway, FLOOD, "13800138000", 20), 8, "what is not reserved");
+    let helped = (0..100).filter(|_| is_served(&mut gateway, FLOOD, "110")).count();
+    assert_eq!(helped, 32, "as many as limits.calls lets in");
+    assert!(gateway.switch.gauges().channels > 10);
+    assert_eq!(taken(&mut gateway, FLOOD, "13800138000", 20), 0);
+    // One that is placed too fast is refused all the same.
+    let mut fast = Gateway::new(|setup| {
+        setup.live.trunks.iter_mut().for_each(|trunk| (trunk.channels, trunk.reserved) = (10, 2));
+        setup.live.placing_percent = 1;
+    });
+    assert_eq!((0..100).filter(|_| is_served(&mut fast, FLOOD, "110")).count(), 20, "two seconds' worth");
 }
 
 #[test]

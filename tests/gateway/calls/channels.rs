@@ -48,9 +48,10 @@ fn a_caller_of_110_gets_through_by_one_trunk_in_every_order_of_legs() {
 fn where_no_channel_is_left_the_line_is_tried_and_a_seat_keeps_its_caller() {
     let mut scene = Scene::with(&Spec { trunk: "channels = 2\nreserved = 1", ..Spec::default() });
     let mut first = helped(&scene.gateway, &mut scene.target);
-    // Three channels of two are in use. One more caller is told at once, so that its carrier finds another way.
+    // Three channels of two are in use. One more caller is told at once, so that its carrier finds another way; one who calls for
+    // help is let in.
     let mut second = phone(&scene.gateway);
-    second.invite("110");
+    second.invite("12345");
     let refused = second.status(503, "INVITE");
     second.ack();
     assert_eq!(refused.headers("Retry-After").len(), 1, "{refused}");
