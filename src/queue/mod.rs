@@ -175,6 +175,16 @@ pub enum Output {
     NoSeat { call: CallId },
 }
 
+impl Output {
+    /// The call that it is about.
+    pub fn call(&self) -> CallId {
+        match self {
+            Output::Ring { call, .. } | Output::Stop { call, .. } => *call,
+            Output::Full { call } | Output::TimedOut { call } | Output::NoSeat { call } => *call,
+        }
+    }
+}
+
 impl Queue {
     /// Tells whether it matters to its calls what seats know.
     fn asks_for_skill(&self) -> bool {

@@ -425,7 +425,8 @@ impl Switch {
             self.at_work = match &work {
                 Work::Leg(event) => recover::leg_of(event).and_then(|leg| self.leg_calls.get(&leg)).map(|(id, _)| *id),
                 Work::Call(id, _) | Work::Effect(id, _) => Some(*id),
-                Work::Queue(_) => None,
+                // The queue may know nothing of it any more.
+                Work::Queue(output) => Some(output.call()),
             };
             match work {
                 Work::Leg(event) => self.leg_event(now, event, out),
