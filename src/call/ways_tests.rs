@@ -241,9 +241,8 @@ fn a_seat_that_dies_while_its_target_rings_is_told_as_lost_and_rung_no_more() {
             assert!(ask(&mut with), "{story}");
             let With { mut scene, seat, leg } = with;
             let (target, rings) = (LegNo(scene.call.next_leg - 1), rung(&scene, seat));
-            let freed = |scene: &Scene| {
-                scene.effects.iter().filter(|e| matches!(e, Output::Queue(QueueCommand::Freed { .. }))).count()
-            };
+            let freed =
+                |scene: &Scene| scene.effects.iter().filter(|e| matches!(e, Output::Queue(QueueCommand::Freed { .. }))).count();
             let before = freed(&scene);
             scene.end(leg, EndedBy::Network, None);
             assert_eq!((lost(&scene), kept(&scene)), (vec![("12345", seat)], vec![]), "{story}: at once");

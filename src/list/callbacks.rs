@@ -129,7 +129,15 @@ impl Callbacks {
         self.forget_old(now, keeps);
         let key = (missed.caller.clone(), missed.hotline.clone());
         let known = self.known.get(&key).cloned().and_then(|id| self.take(&id));
+        let message = message.filter(|call| !known.as_ref().is_some_and(|row| row.messages.contains(call)));
         let row = match known {
+            // The same call is told of again: its caller was missed once.
+            Some(row) if row.call == missed.call && !got_through(&row) => CallbackFact {
+                loss: missed.loss,
+                wanted: row.wanted || missed.wanted,
+                messages: remembered(row.messages, message),
+                ..row
+            },
             Some(row) => CallbackFact {
                 calls: row.calls.saturating_add(1),
                 first: if got_through(&row) { now } else { row.first },

@@ -38,6 +38,18 @@ fn whoever_left_a_message_is_listed_once_with_all_of_them_until_it_gets_through(
 }
 
 #[test]
+fn a_call_that_is_told_of_again_is_missed_once() {
+    let mut list = Callbacks::new(Limits::default());
+    for message in [MessageLeft::No, MessageLeft::Kept, MessageLeft::Kept] {
+        lost(&mut list, 1, message);
+    }
+    let row = list.list(Wall(0)).remove(0);
+    assert_eq!((row.calls, row.loss, messages(&list)), (1, Loss::Message, vec![1]));
+    lost(&mut list, 2, MessageLeft::No);
+    assert_eq!((list.list(Wall(0))[0].calls, messages(&list)), (2, vec![1]));
+}
+
+#[test]
 fn a_row_of_before_there_were_messages_is_read() {
     let mut list = Callbacks::new(Limits::default());
     lost(&mut list, 1, MessageLeft::No);

@@ -4,6 +4,7 @@ use super::access::Owner;
 use super::channels::Kind;
 use super::identity::{self, Identity};
 use super::keys::Keypad;
+use super::lists::OfCaller as OfMissed;
 use super::message::OfCaller;
 use super::proof::Proof;
 use super::recording::{OfCall, State};
@@ -342,11 +343,11 @@ impl Switch {
             since: now.mono,
             emergency: decision.mode == Mode::Emergency,
             talked: false,
-            wants_callback: false,
+            missed: OfMissed::default(),
             message: OfCaller::default(),
             outbound: None,
             open_move: None,
-            over: false,
+            over: None,
             recording,
             data: Vec::new(),
             call,

@@ -23,7 +23,7 @@ impl Switch {
         if let Some((call, seat)) = self.queues.seats().in_use().find(|(call, _)| !self.calls.contains_key(call)) {
             return Err(format!("seat {seat} is in call {call}, which is over"));
         }
-        let placed = self.calls.iter().filter(|(_, active)| active.outbound.is_some() && !active.over);
+        let placed = self.calls.iter().filter(|(_, active)| active.outbound.is_some() && active.over.is_none());
         let placed: BTreeSet<CallId> = placed.map(|(id, _)| *id).collect();
         if placed != self.placed {
             return Err(format!("seats have placed {placed:?}, and {:?} are counted", self.placed));

@@ -8,6 +8,43 @@ use crate::call::{LegNo, Outcome};
 use crate::event::{Choice, Offered, Party, TransferResult, What};
 use crate::record::ending::Ending;
 
+/// An act that follows a call's last entry.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// Its recording ends.
+    Recording,
+    /// Its caller comes to the callback list, or is on it no more.
+    Missed,
+    /// A seat's attempt to ring its caller back is over.
+    Attempt,
+}
+
+/// Those acts of one call that are not done yet. One in which the program has panicked is tried once more, and then it is the only
+/// one that is lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owed {
+    outcome: Outcome,
+    done: usize,
+    tries: u8,
+}
+
+impl Owed {
+    const ACTS: [Act; 3] = [Act::Recording, Act::Missed, Act::Attempt];
+    const TRIES: u8 = 2;
+
+    fn next(&mut self) -> Option<(Act, Outcome)> {
+        if self.tries >= Owed::TRIES {
+            self.is_done();
+        }
+        self.tries += 1;
+        Some((*Owed::ACTS.get(self.done)?, self.outcome))
+    }
+
+    fn is_done(&mut self) {
+        (self.done, self.tries) = (self.done + 1, 0);
+    }
+}
+
 impl Switch {
     /// The call's first entry.
     pub(super) fn write_offered(&mut self, now: Now, id: CallId, offered: Offered, out: &mut Vec<Output>) {
@@ -83,12 +120,22 @@ impl Switch {
         self.write(now, id, What::Ended { result, by, status, q850 }, out);
         let Some(active) = self.calls.get_mut(&id) else { return };
         // At once: a panic in what follows must not end it twice.
-        active.over = true;
+        active.over = Some(Owed { outcome, done: 0, tries: 0 });
         active.ending(now.mono).log(id, "the call is over");
         self.placed.remove(&id);
-        self.recording_ends(now, id, out);
-        self.note_missed(now, id, result, out);
-        self.outbound_over(now, id, &outcome, out);
+        self.owed(now, id, out);
+    }
+
+    /// Does what is still owed of a call whose record is closed.
+    pub(super) fn owed(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        while let Some((act, outcome)) = self.calls.get_mut(&id).and_then(|active| active.over.as_mut()?.next()) {
+            match act {
+                Act::Recording => self.recording_ends(now, id, out),
+                Act::Missed => self.note_missed(now, id, outcome.result, out),
+                Act::Attempt => self.outbound_over(now, id, &outcome, out),
+            }
+            self.calls.get_mut(&id).and_then(|active| active.over.as_mut()).into_iter().for_each(Owed::is_done);
+        }
     }
 }
 
@@ -103,5 +150,24 @@ impl Active {
     fn ending(&self, now: Mono) -> Ending<'_> {
         let Identity { number, caller, withheld, .. } = &self.identity;
         Ending::of(&self.timing, now, number, caller.as_deref(), *withheld)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{By, Result};
+
+    #[test]
+    fn an_act_that_fails_twice_costs_no_other() {
+        let outcome = Outcome { result: Result::Failed, by: By::Gateway, status: None, q850: None };
+        let mut owed = Owed { outcome, done: 0, tries: 0 };
+        let mut next = || owed.next().map(|(act, _)| act);
+        // Nothing says that it is done: it has panicked.
+        assert!(matches!([next(), next()], [Some(Act::Recording), Some(Act::Recording)]));
+        assert!(matches!(next(), Some(Act::Missed)));
+        owed.is_done();
+        let mut next = || owed.next().map(|(act, _)| act);
+        assert!(matches!([next(), next(), next(), next()], [Some(Act::Attempt), Some(Act::Attempt), None, None]));
     }
 }

@@ -20,6 +20,15 @@ pub(super) struct Lists {
     pub requests: Requests,
 }
 
+/// The callback list and a call's caller.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OfCaller {
+    /// The caller asked to be rung back.
+    wanted: bool,
+    /// The row is there.
+    listed: bool,
+}
+
 impl Lists {
     pub fn new(setup: &Live) -> Lists {
         let callbacks = Callbacks::new(setup.callbacks.clone());
@@ -133,7 +142,7 @@ impl Switch {
 
     pub(super) fn wants_callback(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
         if let Some(active) = self.calls.get_mut(&id) {
-            active.wants_callback = true;
+            active.missed.wanted = true;
         }
         self.write(now, id, What::CallbackWanted, out);
         let loss = self.calls.get(&id).and_then(|active| active.call.lost_as());
@@ -142,8 +151,8 @@ impl Switch {
 
     /// A call has ended: a caller who was lost in the human queue is to be rung back, one who got through is not any more.
     pub(super) fn note_missed(&mut self, now: Now, id: CallId, result: Loss, out: &mut Vec<Output>) {
-        // A caller who was promised a call has been listed then.
-        let Some(active) = self.calls.get(&id).filter(|active| !active.wants_callback) else { return };
+        // A caller who was promised a call, or left a message, has been listed then.
+        let Some(active) = self.calls.get(&id).filter(|active| !active.missed.listed) else { return };
         if !active.talked {
             return self.list_missed(now, id, result, out);
         }
@@ -152,15 +161,16 @@ impl Switch {
         self.listed_anew(out, |lists, keeps| lists.callbacks.served(&caller, &hotline, keeps));
     }
 
-    fn list_missed(&mut self, now: Now, id: CallId, loss: Loss, out: &mut Vec<Output>) {
+    pub(super) fn list_missed(&mut self, now: Now, id: CallId, loss: Loss, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get(&id) else { return };
-        let (wanted, message) = (active.wants_callback, active.message.left);
+        let (wanted, message) = (active.missed.wanted, active.message.left);
         if !self.lists.callbacks.lists(loss, wanted, message) || !self.can_be_rung_back(now, active) {
             return;
         }
         let (caller, hotline) = (active.caller_to_list().unwrap_or_default().into(), active.identity.number.as_str().into());
         let missed = Missed { call: id, caller, hotline, line: active.identity.line.clone(), loss, wanted, message };
         self.listed_anew(out, |lists, keeps| lists.callbacks.missed(now.wall, missed, keeps));
+        self.calls.entry(id).and_modify(|active| active.missed.listed = true);
     }
 
     /// The list that a caller's number stands on. Emergency lines are for everybody.

@@ -5,7 +5,7 @@ use super::recording::State;
 use super::{Output, Recording, Switch, Work};
 use crate::base::{CallId, Mono, Now};
 use crate::call::{self, CALLER, MessageCommand};
-use crate::event::{Author, Discarded, MessageEnd, RecordingCause, What};
+use crate::event::{Author, Discarded, MessageEnd, RecordingCause, Result as Loss, What};
 use crate::list::MessageLeft;
 use crate::media;
 use crate::media::recording::Keeping;
@@ -70,6 +70,10 @@ impl Switch {
         self.write(now, id, What::Message { ms, ended, discarded }, out);
         tracing::info!(call = %id, ms, ?ended, ?discarded, "a message has been left");
         self.media(id, CALLER, out, |leg| media::Command::Attend { leg, silence: None });
+        if discarded.is_none() {
+            // At once: whoever is to hear it finds it by its row, though the process should die before the call's end.
+            self.list_missed(now, id, Loss::Message, out);
+        }
     }
 
     /// A call that ends in another way than its message does ends it.

@@ -241,12 +241,11 @@ struct Active {
     emergency: bool,
     /// The move that its journal shows open.
     open_move: Option<u32>,
-    /// Its record is closed.
-    over: bool,
+    /// Its record is closed, and this is still to be done.
+    over: Option<entry::Owed>,
     /// Its caller has talked to somebody.
     talked: bool,
-    /// Its caller asked to be rung back.
-    wants_callback: bool,
+    missed: lists::OfCaller,
     message: message::OfCaller,
     recording: recording::OfCall,
     /// A seat has placed it by its toolbar.
@@ -277,6 +276,8 @@ enum Work {
     Call(CallId, call::Input),
     Effect(CallId, call::Output),
     Queue(queue::Output),
+    /// The call's record is closed, and a panic has kept back what follows.
+    Owed(CallId),
 }
 
 impl Switch {
@@ -424,7 +425,7 @@ impl Switch {
             };
             self.at_work = match &work {
                 Work::Leg(event) => recover::leg_of(event).and_then(|leg| self.leg_calls.get(&leg)).map(|(id, _)| *id),
-                Work::Call(id, _) | Work::Effect(id, _) => Some(*id),
+                Work::Call(id, _) | Work::Effect(id, _) | Work::Owed(id) => Some(*id),
                 // The queue may know nothing of it any more.
                 Work::Queue(output) => Some(output.call()),
             };
@@ -433,6 +434,7 @@ impl Switch {
                 Work::Call(id, input) => self.with_call(now, id, |call, done| call.handle(now, input, done)),
                 Work::Effect(id, effect) => self.effect(now, id, effect, out),
                 Work::Queue(output) => self.queue_output(now, output),
+                Work::Owed(id) => self.owed(now, id, out),
             }
         }
     }

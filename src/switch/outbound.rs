@@ -165,7 +165,7 @@ impl Switch {
         let is = |active: &Active| {
             let row = |placing: &Placing| placing.callback.as_ref().map(|(row, _)| row.to_string());
             let same = active.outbound.as_ref().is_some_and(|it| it.seat == *seat && row(it) == wanted.callback);
-            same && !active.over
+            same && active.over.is_none()
                 && active.identity.caller == wanted.to
                 && Some(&active.identity.number) == wanted.hotline.as_ref()
         };

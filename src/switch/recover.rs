@@ -41,7 +41,8 @@ impl Switch {
 
     fn abort(&mut self, now: Now, id: CallId) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        if active.over {
+        if active.over.is_some() {
+            self.work.push_back(Work::Owed(id));
             // Its record is closed; perhaps the journal's word for it was what it was told.
             if !self.journal.unwritten.iter().any(|(_, waiting)| *waiting == id) {
                 self.work.push_back(Work::Call(id, call::Input::Journaled));
@@ -52,7 +53,7 @@ impl Switch {
         self.work.retain(|work| match work {
             Work::Effect(of, _) => *of != id,
             Work::Call(of, input) => *of != id || matches!(input, call::Input::Closed { .. } | call::Input::Journaled),
-            Work::Leg(_) | Work::Queue(_) => true,
+            Work::Leg(_) | Work::Queue(_) | Work::Owed(_) => true,
         });
         let legs: Vec<AbortedLeg> = active
             .legs

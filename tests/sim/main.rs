@@ -21,6 +21,7 @@ mod lists;
 mod net;
 mod outage;
 mod outbound;
+mod panics;
 mod party;
 mod peer;
 mod phones;

@@ -23,7 +23,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const PERSON: &str = "13912345678";
 
 /// Three seats, of which the queues have none.
-fn gateway(change: impl FnOnce(&mut Setup)) -> Gateway {
+pub fn gateway(change: impl FnOnce(&mut Setup)) -> Gateway {
     Gateway::new(|setup| {
         let first = setup.live.seats[0].clone();
         for (host, name) in [(SEAT + 1, "seat-1"), (SEAT + 2, "seat-2")] {
@@ -80,7 +80,7 @@ fn shown(gateway: &mut Gateway, to: &str) -> Result<String, &'static str> {
     }
 }
 
-fn rows(gateway: &mut Gateway) -> Vec<CallbackFact> {
+pub fn rows(gateway: &mut Gateway) -> Vec<CallbackFact> {
     match command(gateway, Command::Callbacks { after: None }) {
         Some(Reply::Callbacks(rows)) => rows,
         other => panic!("{other:?}"),
@@ -88,7 +88,7 @@ fn rows(gateway: &mut Gateway) -> Vec<CallbackFact> {
 }
 
 /// Somebody calls and gives up; the row that comes of it.
-fn missed(gateway: &mut Gateway, caller: &str) -> Arc<str> {
+pub fn missed(gateway: &mut Gateway, caller: &str) -> Arc<str> {
     gateway.call(CARRIER, caller, "12345");
     gateway.cancel(CARRIER, caller, "12345");
     gateway.statuses(CARRIER);
@@ -250,7 +250,7 @@ fn row_25_a_seat_that_talks_for_long_has_its_row_to_itself() {
 }
 
 /// A gateway whose queue offers to call back after five seconds. Callers here acknowledge nothing, and are there for half a minute.
-fn offering() -> Gateway {
+pub fn offering() -> Gateway {
     gateway(|setup| {
         let callback = Step::Callback { prompt: "music".into(), key: '1', wait: 10 * SECOND };
         let waiting = Waiting { overflow: [callback].into(), overflow_within: 60 * SECOND, ..Waiting::default() };
@@ -265,7 +265,7 @@ fn offering() -> Gateway {
     })
 }
 
-fn state(gateway: &mut Gateway) -> Option<&'static str> {
+pub fn state(gateway: &mut Gateway) -> Option<&'static str> {
     match command(gateway, Command::Calls(Numbers::Masked)) {
         Some(Reply::Calls { calls, .. }) => calls.first().map(|call| call.state),
         other => panic!("{other:?}"),
