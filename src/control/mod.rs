@@ -21,6 +21,12 @@ use std::sync::Arc;
 pub enum Command {
     Calls(Numbers),
     Call(CallId, Numbers),
+    /// A call that this seat is in; nobody's any more once it has left.
+    CallOf {
+        seat: Arc<str>,
+        call: CallId,
+        numbers: Numbers,
+    },
     Transfer {
         call: CallId,
         to: String,
@@ -85,7 +91,7 @@ pub enum ListVerb {
     Done,
 }
 
-/// How callers' numbers are told.
+/// How callers' numbers are told, and what seats have noted of their calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Numbers {
     #[default]
@@ -131,6 +137,8 @@ pub struct CallView {
     /// `announcing`, `queued`, `ringing`, `talking` …
     pub state: &'static str,
     pub legs: Vec<LegView>,
+    /// Call data in the order in which it was set; its values where numbers are told in full.
+    pub data: Vec<(String, Option<String>)>,
 }
 
 /// Why nothing was done; the conversation is untouched.

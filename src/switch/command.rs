@@ -18,10 +18,9 @@ impl Switch {
     pub(super) fn commanded(&mut self, now: Now, id: u64, command: Command, out: &mut Vec<Output>) {
         let reply = match command {
             Command::Calls(numbers) => self.list(numbers),
-            Command::Call(call, numbers) => match self.calls.get(&call) {
-                Some(active) => Reply::Call(Box::new(view(call, active, numbers))),
-                None => Reply::Refused(Why::NoSuchCall),
-            },
+            Command::Call(call, numbers) => self.one_call(call, numbers),
+            Command::CallOf { seat, call, numbers } if self.queues.seats().uses(call, &seat) => self.one_call(call, numbers),
+            Command::CallOf { .. } => Reply::Refused(Why::NoSuchCall),
             Command::Transfer { call, to, kind } => match self.transfer(now, call, None, &to, kind) {
                 Err(Why::AreaUnknown) => Reply::Choose(self.areas_to_choose(now, call, &to)),
                 answer => done(answer),
@@ -68,6 +67,13 @@ impl Switch {
     fn list(&self, numbers: Numbers) -> Reply {
         let calls = self.calls.iter().take(MOST_CALLS).map(|(id, active)| view(*id, active, numbers)).collect();
         Reply::Calls { calls, total: self.calls.len() }
+    }
+
+    fn one_call(&self, id: CallId, numbers: Numbers) -> Reply {
+        match self.calls.get(&id) {
+            Some(active) => Reply::Call(Box::new(view(id, active, numbers))),
+            None => Reply::Refused(Why::NoSuchCall),
+        }
     }
 
     /// Moves a caller to a number of the dial plan, to a seat as `seat:NAME`, or to a queue as `queue:NAME`.
@@ -307,5 +313,6 @@ fn view(id: CallId, active: &Active, numbers: Numbers) -> CallView {
         }),
         state: active.call.state(),
         legs: active.call.legs(),
+        data: active.data.iter().map(|(key, value)| (key.clone(), (numbers == Numbers::Full).then(|| value.clone()))).collect(),
     }
 }

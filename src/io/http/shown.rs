@@ -9,6 +9,7 @@ use crate::record::zone::Zone;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A call in progress.
 #[derive(Serialize, JsonSchema)]
@@ -28,6 +29,8 @@ pub struct CallShown {
     /// announcing, queued, ringing, talking …
     state: &'static str,
     legs: Vec<LegShown>,
+    /// Call data that seats have set; null stands for a value that may not be seen 随路数据
+    data: BTreeMap<String, Option<String>>,
 }
 
 /// A party of a call.
@@ -58,6 +61,7 @@ impl CallShown {
             caller: call.caller.clone(),
             state: call.state,
             legs: call.legs.iter().map(leg).collect(),
+            data: call.data.iter().cloned().collect(),
         }
     }
 }
@@ -258,7 +262,7 @@ pub struct EventShown {
     pub kind: String,
     /// Its particulars, as the kind has them
     pub data: Value,
-    /// The call that rings or talks, where it is not over yet
+    /// The call that rings or talks, as long as the seat is in it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<CallShown>,
     /// The call that the seat is to place or to decline, as long as it stands

@@ -1,5 +1,6 @@
 //! A seat's shift by its toolbar alone, through the gateway's ends: verbs, the stream of what happens, and a kill -9 between.
 
+use crate::calls::transfer::Scene;
 use crate::support::gateway::{Gateway, Spec};
 use crate::support::phone::Phone;
 use crate::support::{PATIENCE, http, wait_for};
@@ -126,4 +127,49 @@ fn what_no_seat_can_do_is_refused_and_changes_nothing() {
     assert_eq!(page.0, 401, "{}", page.1);
     let after = snapshot(&gateway)["seat"].clone();
     assert_eq!((&after["n"], &after["intent"]), (&before["n"], &json!("ready")));
+}
+
+/// A ticket that one seat has noted of its call, for each who looks: the seat that gets the call, and a supervisor.
+#[test]
+fn what_a_seat_notes_of_its_call_goes_along_with_it_and_into_its_record() {
+    const TOKENS: &str = "[http.tokens.desk-0]\nroles = [\"seat\"]\nseat = \"desk-0\"\nsecret = \"0123456789abcdef-desk-0\"\n\
+         [http.tokens.desk-1]\nroles = [\"seat\"]\nseat = \"desk-1\"\nsecret = \"0123456789abcdef-desk-1\"\n\
+         [http.tokens.boss]\nroles = [\"supervisor\"]\nsecret = \"0123456789abcdef-boss\"\n";
+    let mut scene = Scene::with(&Spec { seats: vec![1, 1], records: TOKENS, ..Spec::default() });
+    let mut other = Phone::new("other", scene.gateway.seats[1], &scene.gateway);
+    assert!(scene.invite.headers("X-Hotline-Data").is_empty(), "nothing is noted yet");
+    let at = scene.gateway.http;
+    let ask = |method: &str, path: &str, who: &str, body: Value| {
+        let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer 0123456789abcdef-{who}\r\n");
+        let (status, text) = http::send(at, method, &format!("/api/v1/seats/{path}"), &headers, &body.to_string()).unwrap();
+        (status, serde_json::from_str::<Value>(&text).unwrap())
+    };
+    let given = |path: &str, who: &str, body: Value| {
+        let (status, answer) = ask("POST", path, who, body);
+        assert_eq!(status, 200, "{path}: {answer}");
+    };
+    let data = |seat: &str, who: &str| ask("GET", seat, who, Value::Null).1["calls"][0]["data"].clone();
+    assert_eq!(data("desk-0", "desk-0"), json!({}));
+    given("desk-0/data", "desk-0", json!({ "key": "ticket", "value": "工单 7" }));
+    assert_eq!(ask("POST", "desk-0/data", "desk-0", json!({ "key": "bad key", "value": "x" })).0, 422);
+    assert_eq!(ask("POST", "desk-1/data", "desk-0", json!({ "key": "ticket", "value": "x" })).0, 403, "another's call");
+    assert_eq!(data("desk-0", "desk-0"), json!({ "ticket": "工单 7" }));
+    given("desk-0/consult", "desk-0", json!({ "to": "seat:desk-1" }));
+    let rung = other.ring();
+    assert_eq!(rung.header("X-Hotline-Data"), "ticket=%E5%B7%A5%E5%8D%95%207", "{rung}");
+    assert_eq!(data("desk-1", "desk-1"), json!({ "ticket": "工单 7" }), "while it rings");
+    other.answer();
+    let moved = || (ask("POST", "desk-0/complete", "desk-0", json!({})).0 == 200).then_some(());
+    wait_for("the consultation", moved);
+    scene.seat.hung_up();
+    given("desk-1/data", "desk-1", json!({ "key": "by", "value": "desk-1" }));
+    let all = json!({ "ticket": "工单 7", "by": "desk-1" });
+    assert_eq!(data("desk-1", "desk-1"), all);
+    assert_eq!(data("desk-1", "boss"), json!({ "ticket": null, "by": null }), "as numbers are masked");
+    assert_eq!(data("desk-0", "desk-0"), Value::Null, "it is no call of that seat any more");
+    scene.caller.bye();
+    other.hung_up();
+    assert_eq!(scene.gateway.record()["data"], all);
+    let log = scene.gateway.log();
+    assert!(!log.contains("工单") && !log.contains("%E5%B7%A5"), "{log}");
 }

@@ -238,11 +238,12 @@ impl SeatSource {
     }
 }
 
-/// The event with the call that rings or talks, if that is not over.
+/// The event with the call that rings or talks, if the seat is still in it: what others note of it later is not for this one.
 pub async fn shown(state: &ApiState, line: &SeatEntry, numbers: Numbers) -> EventShown {
     let call = match &line.what {
         SeatWhat::Ringing { call, .. } | SeatWhat::Talking { call, .. } => {
-            match state.requests.ask(&state.inbox, Command::Call(*call, numbers)).await {
+            let command = Command::CallOf { seat: line.seat.clone(), call: *call, numbers };
+            match state.requests.ask(&state.inbox, command).await {
                 Ok(Reply::Call(call)) => Some(CallShown::of(&call)),
                 _ => None,
             }

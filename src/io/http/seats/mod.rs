@@ -153,8 +153,9 @@ async fn snapshot(
     let numbers = numbers(&state, &holder, &view, look.unmasked).await?;
     let mut calls = Vec::new();
     for call in &view.calls {
-        // One that is refused is over by now.
-        if let Ok(Reply::Call(call)) = ask(&state, Command::Call(*call, numbers)).await {
+        // One that is refused is the seat's no more by now.
+        let command = Command::CallOf { seat: view.seat.clone(), call: *call, numbers };
+        if let Ok(Reply::Call(call)) = ask(&state, command).await {
             calls.push(CallShown::of(&call));
         }
     }

@@ -101,7 +101,7 @@ fn looked(command: Command) -> Reply {
         Command::SeatOf(seat) => seat_of(&seat),
         Command::Seats { .. } => Reply::Seats(vec![view("zhang", "12345"), view("li", "12366")]),
         Command::Queues => Reply::Queues(vec![queue("12345"), queue("12366")]),
-        Command::Call(id, numbers) => Reply::Call(Box::new(CallView {
+        Command::CallOf { call: id, numbers, .. } => Reply::Call(Box::new(CallView {
             id,
             direction: CallDirection::Inbound,
             line: "政务服务便民热线".to_owned(),
@@ -109,6 +109,7 @@ fn looked(command: Command) -> Reply {
             caller: Some(if numbers == Numbers::Full { "13800138000" } else { "138******00" }.to_owned()),
             state: "ringing",
             legs: Vec::new(),
+            data: vec![("ticket".to_owned(), (numbers == Numbers::Full).then(|| "T-7".to_owned()))],
         })),
         Command::Callbacks { .. } => Reply::Callbacks(vec![row("a", Some("zhang")), row("b", Some("li")), row("c", None)]),
         Command::Callback { id, seat, .. } => Reply::Callbacks(vec![row(&id, seat.as_deref())]),
