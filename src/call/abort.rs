@@ -26,7 +26,7 @@ impl Call {
         (self.caller, self.caller_closed, self.stage) = (Caller::Gone, true, Stage::Clearing);
         self.media.retain(|leg, _| legs.iter().any(|known| known.no == *leg && known.closing));
         if let Some(seq) = open_move {
-            self.tell(Output::TransferEnded { seq, result: TransferResult::Failed });
+            self.tell(Output::TransferEnded { seq, result: TransferResult::Failed, failure: None });
         }
         for leg in legs {
             if leg.alive {

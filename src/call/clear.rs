@@ -154,7 +154,7 @@ impl Call {
     /// The move that the call ends in has come to nothing: a phone that asked for it is told before it is hung up.
     fn end_move(&mut self) {
         if let Some(transfer) = self.talk().and_then(|talk| talk.transfer.take()) {
-            self.tell(Output::TransferEnded { seq: transfer.seq, result: TransferResult::Failed });
+            self.move_ended(transfer.seq, TransferResult::Failed);
         }
     }
 

@@ -28,11 +28,9 @@ impl Call {
 
     pub(super) fn mute(&mut self, by: LegNo, on: bool) -> Result<(), Refusal> {
         let muted = &mut self.talk().ok_or(Refusal::NotTalking)?.desk.muted;
-        if on {
-            muted.insert(by)
-        } else {
-            muted.remove(&by)
-        };
+        if if on { muted.insert(by) } else { muted.remove(&by) } {
+            self.tell(Output::Muted { leg: by, on });
+        }
         Ok(())
     }
 

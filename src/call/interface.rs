@@ -172,10 +172,19 @@ pub enum Output {
         kind: TransferKind,
         by: LegNo,
         to: String,
+        /// The seat that asked for it, or that the caller comes back to.
+        seat: Option<Arc<str>>,
     },
     TransferEnded {
         seq: u32,
         result: TransferResult,
+        /// The answer of the last party that was tried, where all failed.
+        failure: Option<(u16, Option<u8>)>,
+    },
+    /// A seat is not heard, or is again, by its own wish.
+    Muted {
+        leg: LegNo,
+        on: bool,
     },
     /// A supervisor's phone is called for the seat of `of`, or is in the call in another way; none: not any more.
     Supervising {

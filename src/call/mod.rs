@@ -254,6 +254,8 @@ struct Called {
     accept: accepting::Accept,
     /// Since when it and the caller have each other, a target of a consultation not before.
     met: Option<Mono>,
+    /// The party that has fetched it, to ask it or to talk as three.
+    assists: Option<Arc<str>>,
 }
 
 /// How a call ended.

@@ -256,7 +256,7 @@ impl Call {
 
 impl Called {
     pub(super) fn new(party: Party, unanswered: bool) -> Called {
-        Called { party, unanswered, early_media: false, rings: false, accept: Accept::Unasked, met: None }
+        Called { party, unanswered, early_media: false, rings: false, accept: Accept::Unasked, met: None, assists: None }
     }
 }
 

@@ -12,7 +12,7 @@
 //! The caller's leg stays with us through all of it, and is in `main` whatever happens elsewhere.
 
 use super::talk::{Goal, Notice, Refusal, Talk, Transfer};
-use super::{CALLER, Call, Dialled, LegNo, Output, Stage};
+use super::{CALLER, Call, Dialled, LegNo, Output, Stage, status_map};
 use crate::base::Now;
 use crate::event::{Party, TransferKind, TransferResult};
 use std::sync::Arc;
@@ -96,11 +96,6 @@ impl Call {
         leased.or_else(|| talk.main.iter().chain(&talk.aside).copied().find(serves))
     }
 
-    /// The status of the party of the last move that failed last, as it gave it.
-    pub fn refusal(&self) -> Option<u16> {
-        self.failure.map(|(status, _)| status)
-    }
-
     /// The number of the move that was begun last.
     pub fn newest_move(&self) -> u32 {
         self.transfers
@@ -164,9 +159,10 @@ impl Call {
             return Err(Refusal::NotAllowed);
         }
         self.failure = None;
-        let seq = self.started(TransferKind::Blind, by, queue.to_string());
+        let seat = self.seat_of(by).map(Arc::from);
+        let seq = self.started(TransferKind::Blind, by, queue.to_string(), seat);
         // Its phone is told before it is hung up.
-        self.tell(Output::TransferEnded { seq, result: TransferResult::Completed });
+        self.move_ended(seq, TransferResult::Completed);
         self.dismiss_seat(by);
         self.free_seat();
         self.join_queue(now, queue, high, false);
@@ -185,7 +181,8 @@ impl Call {
         let back = self.dialled_of(by);
         // Not at the way back: who asked is still to be told of the target.
         self.failure = None;
-        let seq = self.started(kind, by, to.to_owned());
+        let seat = self.seat_of(by).map(Arc::from);
+        let seq = self.started(kind, by, to.to_owned(), seat);
         if let Some(talk) = self.talk() {
             talk.notice = None;
             if kind == TransferKind::Consult {
@@ -201,11 +198,18 @@ impl Call {
         }
     }
 
-    fn started(&mut self, kind: TransferKind, by: LegNo, to: String) -> u32 {
+    fn started(&mut self, kind: TransferKind, by: LegNo, to: String, seat: Option<Arc<str>>) -> u32 {
         self.transfers += 1;
         let seq = self.transfers;
-        self.tell(Output::TransferStarted { seq, kind, by, to });
+        self.tell(Output::TransferStarted { seq, kind, by, to, seat });
         seq
+    }
+
+    /// Nobody has refused a move that came to nothing otherwise.
+    pub(super) fn move_ended(&mut self, seq: u32, result: TransferResult) {
+        let named = |(status, q850): (u16, Option<u8>)| (status, q850.or(Some(status_map::cause(status))));
+        let failure = self.failure.filter(|_| result == TransferResult::Failed).map(named);
+        self.tell(Output::TransferEnded { seq, result, failure });
     }
 
     /// The destination to call to reach this party again.
@@ -233,6 +237,10 @@ impl Call {
         let leg = self.dial(party, dialled);
         if let Some(transfer) = self.talk().and_then(|t| t.transfer.as_mut()) {
             (transfer.index, transfer.leg, transfer.until) = (index, leg, Some(until));
+            if matches!(transfer.kind, TransferKind::Consult | TransferKind::ThreeWay) {
+                let by = transfer.by;
+                self.assists(leg, by);
+            }
         }
     }
 
@@ -243,6 +251,7 @@ impl Call {
         let Some(transfer) = talk.transfer.as_mut().filter(|t| t.leg == leg) else { return };
         transfer.until = None;
         let (kind, seq) = (transfer.kind, transfer.seq);
+        self.failure = None;
         if kind == TransferKind::Consult {
             let by = transfer.by;
             talk.aside.insert(leg);
@@ -282,7 +291,7 @@ impl Call {
     }
 
     pub(super) fn transfer_over(&mut self, seq: u32, result: TransferResult) {
-        self.tell(Output::TransferEnded { seq, result });
+        self.move_ended(seq, result);
         if let Some(talk) = self.talk() {
             talk.transfer = None;
         }
@@ -298,7 +307,7 @@ impl Call {
     /// then to the head of its queue.
     fn transfer_failed(&mut self, now: Now) {
         let Some(transfer) = self.talk().and_then(|t| t.transfer.take()) else { return };
-        self.tell(Output::TransferEnded { seq: transfer.seq, result: TransferResult::Failed });
+        self.move_ended(transfer.seq, TransferResult::Failed);
         self.drop_second();
         let Some(talk) = self.talk() else { return };
         talk.merge();
@@ -313,7 +322,8 @@ impl Call {
     }
 
     pub(super) fn return_to(&mut self, now: Now, back: Dialled, by: LegNo) {
-        let seq = self.started(TransferKind::Return, by, "seat".to_owned());
+        let seat = if let Dialled::Seat { name } = &back { Some(name.clone()) } else { None };
+        let seq = self.started(TransferKind::Return, by, "seat".to_owned(), seat);
         if let Some(talk) = self.talk() {
             talk.transfer = Some(Transfer::new(seq, TransferKind::Return, by, vec![back], RETURN_RING));
         }

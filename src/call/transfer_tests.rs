@@ -166,14 +166,18 @@ fn who_completes_while_three_talk_leaves_the_others_to_each_other() {
 
 #[test]
 fn a_move_that_failed_tells_the_status_of_its_own_target() {
+    let refusal = |scene: &Scene| scene.call.failure.map(|(status, _)| status);
     let mut scene = talking();
     asked(&mut scene, TransferKind::Consult, &["12366"]).unwrap();
     scene.end(TARGET, EndedBy::Peer, Some(407));
-    assert_eq!(scene.call.refusal(), Some(407));
+    assert_eq!(refusal(&scene), Some(407));
     asked(&mut scene, TransferKind::Consult, &["110"]).unwrap();
-    assert_eq!(scene.call.refusal(), None, "the one before is forgotten");
+    assert_eq!(refusal(&scene), None, "the one before is forgotten");
     scene.wait(Duration::from_secs(20));
-    assert_eq!(scene.call.refusal(), Some(480), "it let it ring");
+    assert_eq!(refusal(&scene), Some(480), "it let it ring");
+    let told =
+        scene.effects.iter().filter_map(|e| if let Output::TransferEnded { failure, .. } = e { Some(*failure) } else { None });
+    assert_eq!(told.collect::<Vec<_>>(), [Some((407, Some(21))), Some((480, Some(19)))]);
 }
 
 #[test]

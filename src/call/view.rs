@@ -2,8 +2,9 @@
 
 use super::{CALLER, Call, Called, Caller, Dialled, LegNo, Stage};
 use crate::base::Mono;
-use crate::event::seat::RingCause;
+use crate::event::seat::{RingCause, TalkRole};
 use crate::event::{Party, TransferKind};
+use std::sync::Arc;
 
 /// How far a party is in a call, from what matters least to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +39,8 @@ pub struct LegView {
     /// or again, and a seat whose person is called.
     pub state: &'static str,
     pub on_hold: bool,
+    /// A seat that the others do not hear, by its own wish.
+    pub muted: bool,
 }
 
 impl Call {
@@ -82,6 +85,40 @@ impl Call {
             Some(_) => RingCause::Transfer,
             None => RingCause::Direct,
         }
+    }
+
+    /// The part of this seat, while whoever has fetched it is there.
+    pub fn role(&self, leg: LegNo) -> TalkRole {
+        match self.parties.get(&leg).and_then(|called| called.assists.as_deref()) {
+            Some(by) if self.has_party(by) => TalkRole::Assistant,
+            _ => TalkRole::Main,
+        }
+    }
+
+    /// It is fetched for this one.
+    pub(super) fn assists(&mut self, leg: LegNo, by: LegNo) {
+        let by = self.parties.get(&by).map(|called| Arc::from(called.party.name()));
+        if let Some(called) = self.parties.get_mut(&leg).filter(|called| matches!(called.party, Party::Seat { .. })) {
+            called.assists = by;
+        }
+    }
+
+    /// A seat that talks, and is left by whoever had fetched it: each once.
+    pub fn promoted(&mut self) -> Option<Arc<str>> {
+        loop {
+            let left = |called: &Called| called.assists.as_deref().is_some_and(|by| !self.has_party(by));
+            let leg = *self.parties.iter().find(|(_, called)| left(called))?.0;
+            self.parties.get_mut(&leg)?.assists = None;
+            if self.stage_of(leg) == LegStage::Talks {
+                return self.seat_of(leg).map(Arc::from);
+            }
+        }
+    }
+
+    /// The target of this consultation has answered, by this leg.
+    pub fn consults(&self, leg: LegNo, seq: u32) -> bool {
+        let Stage::Talking(talk) = &self.stage else { return false };
+        talk.consulting().is_some_and(|transfer| transfer.leg == leg && transfer.seq == seq)
     }
 
     /// The legs that talk to each other now.
@@ -159,6 +196,7 @@ impl Call {
             LegStage::Rings | LegStage::Places => "ringing",
         };
         let on_hold = talk.is_some_and(|talk| talk.has(leg) && !talk.is_open(leg));
-        LegView { leg: leg.0, party, state, on_hold }
+        let muted = talk.is_some_and(|talk| talk.desk.muted.contains(&leg));
+        LegView { leg: leg.0, party, state, on_hold, muted }
     }
 }

@@ -52,6 +52,20 @@ const WORDS: &[(&str, &str)] = &[
     ("monitor", "监听"),
     ("whisper", "密语"),
     ("barge", "强插"),
+    // Parts of a seat 座席在通话中的角色
+    ("main", "主办"),
+    ("assistant", "协办"),
+    // Moves of a caller, and how they came out 转移方式与结果
+    ("blind", "直接转移"),
+    ("three-way", "三方"),
+    ("return", "转回"),
+    ("joined", "已加入"),
+    ("completed", "已完成"),
+    ("returned", "已转回"),
+    ("cancelled", "已取消"),
+    // Sides that end a call 释放方
+    ("other", "另一方"),
+    ("network", "网络"),
     // Authors 操作者
     ("seat", "座席"),
     ("phone", "话机"),
@@ -70,6 +84,11 @@ const WORDS: &[(&str, &str)] = &[
     ("resumed", "取回"),
     ("hold_forgotten", "保持过久"),
     ("conference", "三方"),
+    ("muted", "静音"),
+    ("unmuted", "取消静音"),
+    ("transfer_started", "转移开始"),
+    ("transfer_answered", "咨询接通"),
+    ("transfer_ended", "转移结束"),
     ("recording", "录音"),
     ("released", "挂断"),
     ("preview", "预览外呼"),

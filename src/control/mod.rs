@@ -137,6 +137,8 @@ pub struct CallView {
     /// `announcing`, `queued`, `ringing`, `talking` …
     pub state: &'static str,
     pub legs: Vec<LegView>,
+    /// `recording`, `paused`, `masked` or `off`.
+    pub recording: &'static str,
     /// Call data in the order in which it was set; its values where numbers are told in full.
     pub data: Vec<(String, Option<String>)>,
 }

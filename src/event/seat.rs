@@ -1,7 +1,7 @@
 //! The log of seats, beside the logs of calls: what people at seats did, and what became of their seats. Figures, and the
 //! streams that toolbars follow, are read from it.
 
-use super::{RecordingAction, RecordingCause};
+use super::{RecordingAction, RecordingCause, TransferKind, TransferResult};
 use crate::base::{CallId, Mono, Wall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,12 +91,46 @@ pub enum SeatWhat {
     },
     Talking {
         call: CallId,
+        #[serde(default)]
+        role: TalkRole,
     },
     Held {
         call: CallId,
     },
     Resumed {
         call: CallId,
+        #[serde(default)]
+        role: TalkRole,
+    },
+    /// The seat is not heard by the others, by its own wish.
+    Muted {
+        call: CallId,
+    },
+    Unmuted {
+        call: CallId,
+    },
+    /// The seat moves its caller, or consults somebody about it, however it asked for that.
+    TransferStarted {
+        call: CallId,
+        /// Counts the moves of the call.
+        seq: u32,
+        kind: TransferKind,
+        /// The number, `seat:NAME` or the queue's name.
+        to: Arc<str>,
+    },
+    /// The one that the seat consults has answered.
+    TransferAnswered {
+        call: CallId,
+        seq: u32,
+    },
+    TransferEnded {
+        call: CallId,
+        seq: u32,
+        kind: TransferKind,
+        result: TransferResult,
+        /// The answer of the last one that was tried, where all failed.
+        status: Option<u16>,
+        q850: Option<u8>,
     },
     /// The seat's caller has been on hold for too long; those who are to act are told.
     HoldForgotten {
@@ -119,6 +153,8 @@ pub enum SeatWhat {
     Released {
         call: CallId,
         talked: bool,
+        #[serde(default)]
+        by: ReleasedBy,
     },
     /// Somebody is shown to the seat, who calls or declines within this time.
     Preview {
@@ -206,9 +242,12 @@ impl SeatWhat {
     /// It changes nothing that must survive: the seat's calls end with the process, and their own logs have them; a preview
     /// ends with it, too.
     pub fn passes(&self) -> bool {
-        use SeatWhat::{Conference, Held, Preview, PreviewEnded, Released, Resumed, Ringing, Talking};
+        use SeatWhat::{Conference, Held, Muted, Preview, PreviewEnded, Released, Resumed, Ringing, Talking, Unmuted};
+        use SeatWhat::{TransferAnswered, TransferEnded, TransferStarted};
         let call = matches!(self, Ringing { .. } | Talking { .. } | Held { .. } | Resumed { .. } | Released { .. });
-        call || matches!(self, Conference { .. } | Preview { .. } | PreviewEnded { .. })
+        let wish = matches!(self, Muted { .. } | Unmuted { .. } | Preview { .. } | PreviewEnded { .. });
+        let moved = matches!(self, TransferStarted { .. } | TransferAnswered { .. } | TransferEnded { .. });
+        call || wish || moved || matches!(self, Conference { .. })
     }
 }
 
@@ -335,6 +374,36 @@ impl SuperviseMode {
             SuperviseMode::Barge => "barge",
         }
     }
+}
+
+/// The part of a seat in its call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TalkRole {
+    /// The caller is its own.
+    #[default]
+    Main,
+    /// Another seat has fetched it, to ask it or to talk as three, and is still there.
+    Assistant,
+}
+
+/// The side that has ended a seat's part in a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleasedBy {
+    /// The person who called, or whom a seat has called.
+    Caller,
+    /// The seat itself, by its phone or its toolbar; also by moving its caller.
+    Seat,
+    /// Another seat or a target; also one that has answered first.
+    Other,
+    /// A supervisor or an operator.
+    Supervisor,
+    /// A time that was over, or the gateway's own end.
+    #[default]
+    Gateway,
+    /// The phone or the line is dead.
+    Network,
 }
 
 /// The end of a preview.

@@ -5,7 +5,7 @@ use super::tests::seat;
 use super::*;
 use crate::base::{Now, Wall};
 use crate::event::SeatFact;
-use crate::event::seat::{Author, BreakKind, Device, Intent, LogoutWhy, MissCause, Misses};
+use crate::event::seat::{Author, BreakKind, Device, Intent, LogoutWhy, MissCause, Misses, ReleasedBy};
 use uuid::Uuid;
 
 const DESK: &str = "desk";
@@ -273,7 +273,7 @@ fn after_a_panic_a_seat_has_its_wrap_up_its_break_and_its_line() {
     wish(&mut seats, 1, Wish::Busy("lunch".into()));
     seats.take_news();
     seats.recover(Some(call(1)), |_, _| true);
-    assert_eq!(news(&mut seats), [SeatWhat::Released { call: call(1), talked: true }]);
+    assert_eq!(news(&mut seats), [SeatWhat::Released { call: call(1), talked: true, by: ReleasedBy::Gateway }]);
     pass(&mut seats, 2);
     assert_eq!(intent(&seats), Intent::WrapUp { call: Some(call(1)), seconds: 30 });
     pass(&mut seats, 40);

@@ -26,7 +26,7 @@ pub use state::{DeviceState, SeatState};
 
 use crate::base::{CallId, Mono, Target, Timers};
 use crate::event::SeatWhat;
-use crate::event::seat::{RingCause, Skills};
+use crate::event::seat::{ReleasedBy, RingCause, Skills};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +58,14 @@ pub struct Party<'a> {
     pub placed: bool,
 }
 
+/// The one whose doing is done now: seats that are released by it are told so.
+#[derive(Clone, Debug, Default)]
+pub struct Doer {
+    pub side: ReleasedBy,
+    /// The seat that it is: that one is released by itself.
+    pub seat: Option<Arc<str>>,
+}
+
 /// The queue's hold on a seat for one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
@@ -78,6 +86,8 @@ struct Use {
     talked: bool,
     /// How long it may write about the call, where its queue says so.
     wrap_up: Option<Duration>,
+    /// It was a party, and this side has ended that.
+    left: Option<ReleasedBy>,
 }
 
 /// All seats that are configured, and those that are not any more but still in use.
@@ -96,6 +106,7 @@ pub struct Seats {
     news: Vec<(Arc<str>, SeatWhat)>,
     /// Seats whose facts have changed without a line.
     unkept: BTreeSet<Arc<str>>,
+    doer: Doer,
     serial: u64,
 }
 
@@ -145,6 +156,15 @@ impl Seats {
         {
             self.removed(name, &state.shift.intent);
         }
+    }
+
+    /// Has this one be the doer of all that happens from now on.
+    pub fn is_done_by(&mut self, doer: Doer) {
+        self.doer = doer;
+    }
+
+    pub fn doer(&self) -> &Doer {
+        &self.doer
     }
 
     /// Channels taken of all.
@@ -319,7 +339,8 @@ impl Seats {
         self.uses.range((call, Arc::default())..).take_while(move |((of, _), _)| *of == call)
     }
 
-    fn name(&self, seat: &str) -> Arc<str> {
+    /// The name as it is kept here.
+    pub fn name(&self, seat: &str) -> Arc<str> {
         self.all.get_key_value(seat).map_or_else(|| seat.into(), |(name, _)| name.clone())
     }
 
@@ -329,13 +350,17 @@ impl Seats {
         let before = self.uses.get(&key).copied().unwrap_or_default();
         let mut after = before;
         change(&mut after);
+        if before.party != after.party {
+            after.left = before.party.then(|| self.doer.as_seen_by(seat));
+        }
         let state = self.all.entry(seat.clone()).or_default();
         state.discount(call, before);
         state.count(call, after);
         if before.is_one() && !after.is_one() {
             let wrap_up = before.talked.then(|| before.wrap_up.unwrap_or(state.rules.wrap_up));
             self.over.push((seat.clone(), call, wrap_up));
-            self.news.push((seat.clone(), SeatWhat::Released { call, talked: before.talked }));
+            let by = after.left.unwrap_or_else(|| self.doer.as_seen_by(seat));
+            self.news.push((seat.clone(), SeatWhat::Released { call, talked: before.talked, by }));
         }
         if after.party && !before.is_one() {
             let cause = if after.placed { RingCause::Outbound } else { RingCause::Direct };
@@ -346,6 +371,17 @@ impl Seats {
             false => _ = self.uses.remove(&key),
         }
         before.is_one() != after.is_one()
+    }
+}
+
+impl Doer {
+    /// Somebody who is no seat.
+    pub fn of(side: ReleasedBy) -> Doer {
+        Doer { side, seat: None }
+    }
+
+    fn as_seen_by(&self, seat: &str) -> ReleasedBy {
+        if self.seat.as_deref() == Some(seat) { ReleasedBy::Seat } else { self.side }
     }
 }
 

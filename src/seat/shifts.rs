@@ -4,7 +4,7 @@ use super::shift::{At, Rules, Shift, Wish};
 use super::{Binding, DeviceState, Refusal, SeatState, Seats, SignIn};
 use crate::base::{CallId, Mono, Now, Wall};
 use crate::event::SeatFact;
-use crate::event::seat::{Author, AuthorKind, Intent, LogoutWhy, MissCause, SeatWhat, Skills};
+use crate::event::seat::{Author, AuthorKind, Intent, LogoutWhy, MissCause, SeatWhat, Skills, TalkRole};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +67,7 @@ impl Seats {
             && let Some(of) = self.uses.get_mut(&(call, name.clone()))
         {
             let new = !std::mem::replace(&mut of.talked, true);
-            self.news.extend(new.then(|| (name.clone(), SeatWhat::Talking { call })));
+            self.news.extend(new.then(|| (name.clone(), SeatWhat::Talking { call, role: TalkRole::default() })));
         }
     }
 

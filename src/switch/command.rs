@@ -1,7 +1,7 @@
 //! Commands about live calls: from the API, from a seat's keys, from REFER. The dial plan says what they may reach.
 
 use super::identity::Identity;
-use super::{Active, Fixed, Leg, Live, Output, Referred, Seat, Switch, identity};
+use super::{Active, Fixed, Leg, Live, Output, Seat, Switch, identity};
 use crate::base::{CallId, LegId, Masked, Now};
 use crate::call::{CALLER, Dialled, Goal, LegNo, Refusal, Request};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
@@ -13,6 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const SEAT_RING: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Referred {
+    leg: LegId,
+    /// The REFER's number in its leg, and the move's in the call.
+    refer: u32,
+    seq: u32,
+}
 
 impl Switch {
     pub(super) fn commanded(&mut self, now: Now, id: u64, command: Command, out: &mut Vec<Output>) {
@@ -181,14 +189,21 @@ impl Switch {
 
     /// The move that a REFER began has come out: 200, or the target's own status (RFC 3515 §2.4.5); 487 where it was taken
     /// back, 503 where nobody refused. One that it put an end to is none of its own.
-    pub(super) fn notify_referrer(&mut self, now: Now, id: CallId, seq: u32, result: TransferResult, out: &mut Vec<Output>) {
+    pub(super) fn notify_referrer(
+        &mut self,
+        now: Now,
+        id: CallId,
+        seq: u32,
+        (result, failure): (TransferResult, Option<(u16, Option<u8>)>),
+        out: &mut Vec<Output>,
+    ) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         let Some(Referred { leg, refer, .. }) = active.referred.take_if(|referred| referred.seq == seq) else { return };
         let status = match result {
             TransferResult::Completed | TransferResult::Joined => 200,
             TransferResult::Cancelled => 487,
             TransferResult::Failed | TransferResult::Returned => {
-                active.call.refusal().filter(|status| (300..700).contains(status)).unwrap_or(503)
+                failure.map(|(status, _)| status).filter(|status| (300..700).contains(status)).unwrap_or(503)
             }
         };
         let notify = dialog::Command::Notify { leg, id: refer, status: Status(status) };
@@ -313,6 +328,7 @@ fn view(id: CallId, active: &Active, numbers: Numbers) -> CallView {
         }),
         state: active.call.state(),
         legs: active.call.legs(),
+        recording: active.recording.state.name(),
         data: active.data.iter().map(|(key, value)| (key.clone(), (numbers == Numbers::Full).then(|| value.clone()))).collect(),
     }
 }

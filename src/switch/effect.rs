@@ -45,17 +45,18 @@ impl Switch {
             call::Output::Announcing { prompt } => self.announcing(now, id, &prompt, out),
             call::Output::Ringing { leg: leg_no, party, choice } => self.ringing(now, id, leg_no, party, choice, out),
             call::Output::Joined { leg: leg_no, party } => self.joined(now, id, leg_no, party, out),
-            call::Output::TransferStarted { seq, kind, by, to } => {
+            call::Output::TransferStarted { seq, kind, by, to, .. } => {
                 self.transfer_started(id, seq);
                 self.write(now, id, What::TransferStarted { seq, kind, by: by.0, to }, out);
                 if kind == TransferKind::Emergency {
                     self.record_help(now, id, out);
                 }
             }
-            call::Output::TransferEnded { seq, result } => {
-                self.transfer_ended(now, id, seq, result, out);
+            call::Output::TransferEnded { seq, result, failure } => {
+                self.transfer_ended(now, id, seq, (result, failure), out);
                 self.write(now, id, What::TransferEnded { seq, result }, out);
             }
+            call::Output::Muted { .. } => {}
             call::Output::Supervising { leg, of, by, seat, mode } => {
                 self.write(now, id, What::Supervised { leg: leg.0, of: of.0, by: by.clone(), mode }, out);
                 self.supervising(now, id, &by, &seat, mode, out);

@@ -106,8 +106,15 @@ impl Switch {
     }
 
     /// A phone that asked for it hears of it.
-    pub(super) fn transfer_ended(&mut self, now: Now, id: CallId, seq: u32, result: TransferResult, out: &mut Vec<Output>) {
-        self.notify_referrer(now, id, seq, result, out);
+    pub(super) fn transfer_ended(
+        &mut self,
+        now: Now,
+        id: CallId,
+        seq: u32,
+        (result, failure): (TransferResult, Option<(u16, Option<u8>)>),
+        out: &mut Vec<Output>,
+    ) {
+        self.notify_referrer(now, id, seq, (result, failure), out);
         if let Some(active) = self.calls.get_mut(&id) {
             active.open_move = None;
         }

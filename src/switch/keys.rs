@@ -74,6 +74,7 @@ impl Switch {
     /// A key that a party pressed.
     pub(super) fn key(&mut self, now: Now, leg: LegId, key: char, source: KeySource, out: &mut Vec<Output>) {
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
+        self.note_doer_at(leg);
         let Some(active) = self.calls.get_mut(&id) else { return };
         let coded = active.has_codes(leg_no);
         let Some(pad) = active.legs.get_mut(&leg_no).map(|leg| &mut leg.pad) else { return };

@@ -9,6 +9,7 @@ mod audit;
 mod budget;
 mod channels;
 mod command;
+mod doing;
 mod durable;
 mod effect;
 mod entry;
@@ -58,6 +59,7 @@ use crate::event::{Entry, Keep, Kept, SeatEntry};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::timing::Timing;
+use crate::seat::Doer;
 use crate::sip::{Reach, Status};
 use crate::ua::Ua;
 use crate::ua::registrar::Registrar;
@@ -239,10 +241,13 @@ struct Active {
     since: Mono,
     /// It may take the channels that trunks reserve.
     emergency: bool,
-    /// The move that its journal shows open.
+    /// The move that its journal shows open, and the one that its seat was told of last.
     open_move: Option<u32>,
+    last_move: Option<Box<seat_log::Move>>,
     /// Its record is closed, and this is still to be done.
     over: Option<entry::Owed>,
+    /// The one who has ended it, once its end is decided.
+    ended_by: Option<Doer>,
     /// Its caller has talked to somebody.
     talked: bool,
     missed: lists::OfCaller,
@@ -255,20 +260,12 @@ struct Active {
     /// The first entry is durable, or the journal is down: finals may go out.
     released: bool,
     /// The REFER that waits to hear how its move came out.
-    referred: Option<Referred>,
+    referred: Option<command::Referred>,
     /// Keys of seats that may become a feature code.
     typed: BTreeMap<LegNo, call::feature_codes::KeyBuffer>,
     seats_of: seats::SeatsOf,
     /// Counts those who talked to each other when their seats were told of it last.
     talkers: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Referred {
-    leg: LegId,
-    /// The REFER's number in its leg, and the move's in the call.
-    refer: u32,
-    seq: u32,
 }
 
 enum Work {
@@ -343,6 +340,7 @@ impl Switch {
 
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         self.at_work = None;
+        self.queues.seats_mut().is_done_by(doing::asked(&input));
         self.tracing.begin(Some(&input), out);
         match input {
             Input::Sip { flow, data } => self.datagram(now, flow, data, out),
@@ -373,6 +371,7 @@ impl Switch {
 
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
         self.at_work = None;
+        self.queues.seats_mut().is_done_by(Doer::default());
         self.tracing.begin(None, out);
         self.legs.tick(&mut self.ua, now, &mut self.legs_done);
         self.ua.tick(now);
@@ -429,6 +428,7 @@ impl Switch {
                 // The queue may know nothing of it any more.
                 Work::Queue(output) => Some(output.call()),
             };
+            self.note_doer(&work);
             match work {
                 Work::Leg(event) => self.leg_event(now, event, out),
                 Work::Call(id, input) => self.with_call(now, id, |call, done| call.handle(now, input, done)),
@@ -469,6 +469,7 @@ impl Switch {
         self.at_work = Some(id);
         let mut effects = Vec::new();
         act(&mut active.call, &mut effects);
+        active.note_end(self.queues.seats().doer());
         self.timers.update(id, active.call.deadline());
         if active.call.lingers() {
             self.lingering.insert(id);
@@ -477,6 +478,7 @@ impl Switch {
         self.will_do(now, id, effects);
         if moved {
             self.note_seats(now, id);
+            self.note_promoted(id);
         }
         self.note_conference(id);
     }

@@ -120,6 +120,16 @@ impl State {
         }
     }
 
+    /// In a word, as programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Not | State::Stopped => "off",
+            State::On => "recording",
+            State::Paused => "paused",
+            State::Masked => "masked",
+        }
+    }
+
     fn ends_by_itself(self) -> bool {
         matches!(self, State::Paused | State::Masked)
     }

@@ -5,6 +5,7 @@ use super::{Output, Switch, Work};
 use crate::base::{CallId, LegId, Now};
 use crate::call::{self, AbortedLeg};
 use crate::dialog::Event;
+use crate::seat::Doer;
 
 impl Switch {
     /// The last input or tick has panicked. The effects that it had made before are carried out.
@@ -35,6 +36,7 @@ impl Switch {
     }
 
     fn recover_queues(&mut self, now: Now, call: Option<CallId>) {
+        self.queues.seats_mut().is_done_by(Doer::default());
         self.queues.recover(now, call, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }

@@ -2,13 +2,21 @@
 
 use super::{Output, Switch};
 use crate::base::{CallId, Now, Wall};
-use crate::call::LegNo;
-use crate::event::seat::RingCause;
-use crate::event::{Fact, Keep, Kept, SeatEntry, SeatWhat, What};
+use crate::call::{self, LegNo};
+use crate::event::seat::{RingCause, TalkRole};
+use crate::event::{Fact, Keep, Kept, SeatEntry, SeatWhat, TransferKind, What};
 use std::sync::Arc;
 
 /// More of them who talk to each other are a conference.
 const TWO: usize = 2;
+
+/// A move of a call's caller.
+pub(super) struct Move {
+    seq: u32,
+    kind: TransferKind,
+    /// The seat that is told of it.
+    seat: Option<Arc<str>>,
+}
 
 /// The log's numbers go on above all that were given before: those that were only told to followers are on no disk, but fewer
 /// than one a microsecond were given.
@@ -40,9 +48,14 @@ impl Switch {
         self.seat_line(now, seat, what, None, out);
     }
 
-    /// A seat that rings is told which kind of call it is, where its own use of the call does not say so.
+    /// A seat that rings is told which kind of call it is, and one that talks which part it has, where its own use of the call
+    /// does not say so.
     pub(super) fn with_cause(&self, seat: &str, what: SeatWhat) -> SeatWhat {
-        let SeatWhat::Ringing { call, cause, queue } = what else { return what };
+        let (call, cause, queue) = match what {
+            SeatWhat::Ringing { call, cause, queue } => (call, cause, queue),
+            SeatWhat::Talking { call, .. } => return SeatWhat::Talking { call, role: self.role(call, seat) },
+            what => return what,
+        };
         let Some(active) = self.calls.get(&call) else { return SeatWhat::Ringing { call, cause, queue } };
         let back = active.outbound.as_ref().is_some_and(|placing| placing.callback.is_some());
         let cause = match cause {
@@ -55,13 +68,54 @@ impl Switch {
 
     /// The seat that has put the others on hold, or talks on, is told that it has.
     pub(super) fn note_hold(&mut self, id: CallId, what: &What) {
-        let (leg, told) = match what {
-            What::Held { leg } => (leg, SeatWhat::Held { call: id }),
-            What::Resumed { leg } => (leg, SeatWhat::Resumed { call: id }),
+        let (What::Held { leg } | What::Resumed { leg }) = what else { return };
+        let Some(active) = self.calls.get(&id) else { return };
+        let told = match what {
+            What::Held { .. } => SeatWhat::Held { call: id },
+            _ => SeatWhat::Resumed { call: id, role: active.call.role(LegNo(*leg)) },
+        };
+        let seat = active.call.seat_of(LegNo(*leg)).map(Arc::from);
+        seat.into_iter().for_each(|seat| self.queues.seats_mut().note(&seat, told.clone()));
+    }
+
+    fn role(&self, id: CallId, seat: &str) -> TalkRole {
+        let call = self.calls.get(&id).map(|active| &active.call);
+        call.and_then(|call| Some(call.role(call.seat_at(seat)?.0))).unwrap_or_default()
+    }
+
+    /// Seats that were fetched by another which is not there any more are told that the caller is their own.
+    pub(super) fn note_promoted(&mut self, id: CallId) {
+        while let Some(seat) = self.calls.get_mut(&id).and_then(|active| active.call.promoted()) {
+            self.queues.seats_mut().note(&seat, SeatWhat::Talking { call: id, role: TalkRole::Main });
+        }
+    }
+
+    /// The toolbar of a seat hears of what the seat has asked for, however it did: before it hears what comes of that.
+    pub(super) fn note_effect(&mut self, id: CallId, effect: &call::Output) {
+        let Some(active) = self.calls.get_mut(&id) else { return };
+        let (seat, what) = match effect {
+            call::Output::TransferStarted { seq, kind, to, seat, .. } => {
+                active.last_move = Some(Box::new(Move { seq: *seq, kind: *kind, seat: seat.clone() }));
+                (seat.clone(), SeatWhat::TransferStarted { call: id, seq: *seq, kind: *kind, to: to.as_str().into() })
+            }
+            call::Output::TransferEnded { seq, result, failure } => {
+                let Some(Move { kind, seat, .. }) = active.last_move.as_deref().filter(|last| last.seq == *seq) else { return };
+                let (status, q850) = (failure.map(|(status, _)| status), failure.and_then(|(_, q850)| q850));
+                let (kind, result) = (*kind, *result);
+                (seat.clone(), SeatWhat::TransferEnded { call: id, seq: *seq, kind, result, status, q850 })
+            }
+            call::Output::Joined { leg, .. } => {
+                let Some(Move { seq, seat, .. }) = active.last_move.as_deref() else { return };
+                let seat = seat.clone().filter(|_| active.call.consults(*leg, *seq));
+                (seat, SeatWhat::TransferAnswered { call: id, seq: *seq })
+            }
+            call::Output::Muted { leg, on } => {
+                let what = if *on { SeatWhat::Muted { call: id } } else { SeatWhat::Unmuted { call: id } };
+                (active.call.seat_of(*leg).map(Arc::from), what)
+            }
             _ => return,
         };
-        let seat = self.calls.get(&id).and_then(|active| active.call.seat_of(LegNo(*leg))).map(Arc::from);
-        seat.into_iter().for_each(|seat| self.queues.seats_mut().note(&seat, told.clone()));
+        seat.into_iter().for_each(|seat| self.queues.seats_mut().note(&seat, what.clone()));
     }
 
     /// Seats that talk with more than one other, or no longer do, are told how many they are.

@@ -86,7 +86,10 @@ impl Switch {
                 call::Output::Queue(QueueCommand::Lost { queue, seat }) if self.queues.seats().lease(id, &seat).is_none() => {
                     self.queue_input(now, queue::Input::Lost { call: id, queue, seat });
                 }
-                effect => self.work.push_back(Work::Effect(id, effect)),
+                effect => {
+                    self.note_effect(id, &effect);
+                    self.work.push_back(Work::Effect(id, effect));
+                }
             }
         }
     }

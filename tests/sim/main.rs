@@ -28,6 +28,7 @@ mod phones;
 mod raw;
 mod records;
 mod refer;
+mod released;
 mod remote;
 mod scan;
 mod setup;

@@ -29,6 +29,9 @@ pub struct CallShown {
     /// announcing, queued, ringing, talking …
     state: &'static str,
     legs: Vec<LegShown>,
+    /// How its recording stands 录音状态
+    #[schemars(extend("enum" = ["recording", "paused", "masked", "off"]))]
+    recording: &'static str,
     /// Call data that seats have set; null stands for a value that may not be seen 随路数据
     data: BTreeMap<String, Option<String>>,
 }
@@ -43,6 +46,8 @@ struct LegShown {
     #[schemars(extend("enum" = ["ringing", "talking", "aside", "waiting", "supervising"]))]
     state: &'static str,
     on_hold: bool,
+    /// A seat that the others do not hear, by its own wish 静音
+    muted: bool,
 }
 
 impl CallShown {
@@ -52,6 +57,7 @@ impl CallShown {
             party: leg.party.clone(),
             state: leg.state,
             on_hold: leg.on_hold,
+            muted: leg.muted,
         };
         CallShown {
             id: call.id.to_string(),
@@ -61,6 +67,7 @@ impl CallShown {
             caller: call.caller.clone(),
             state: call.state,
             legs: call.legs.iter().map(leg).collect(),
+            recording: call.recording,
             data: call.data.iter().cloned().collect(),
         }
     }

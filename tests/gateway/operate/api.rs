@@ -76,7 +76,7 @@ fn is(value: &Value, kind: &str) -> bool {
 fn the_judge_says_no() {
     let served = Bench::new().start().get("/api/v1/openapi.json").unwrap().1;
     let document: Value = serde_json::from_str(&served).unwrap();
-    let leg = serde_json::json!({ "leg": 1, "party": "desk", "state": "talking", "on_hold": false });
+    let leg = serde_json::json!({ "leg": 1, "party": "desk", "state": "talking", "on_hold": false, "muted": false });
     let judge = |change: fn(&mut Value)| {
         let (mut leg, mut found) = (leg.clone(), Vec::new());
         change(&mut leg);

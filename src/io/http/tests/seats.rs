@@ -109,6 +109,7 @@ fn looked(command: Command) -> Reply {
             caller: Some(if numbers == Numbers::Full { "13800138000" } else { "138******00" }.to_owned()),
             state: "ringing",
             legs: Vec::new(),
+            recording: "masked",
             data: vec![("ticket".to_owned(), (numbers == Numbers::Full).then(|| "T-7".to_owned()))],
         })),
         Command::Callbacks { .. } => Reply::Callbacks(vec![row("a", Some("zhang")), row("b", Some("li")), row("c", None)]),
