@@ -102,10 +102,11 @@ fn while_a_caller_talks(gateway: &Gateway) {
     let calls = wait_for("the call", || Some(gateway.answer(&["calls", "--lang", "en"])).filter(|out| out.contains("talking")));
     assert!(calls.contains("DIRECTION") && calls.contains("  inbound    12345 "), "{calls}");
     let id = calls.lines().nth(1).unwrap().split(' ').next().unwrap();
-    let commands: [(&[&str], &[&str]); 12] = [
+    let commands: [(&[&str], &[&str]); 13] = [
         (&["calls"], &["方向", "呼入", "通话", "主叫"]),
         (&["calls", "show", id], &["方向", "呼入"]),
         (&["queues"], &["队列", "最久空闲", "示忙小休"]),
+        (&["queues", "12345"], &["最久空闲", "状态", "话机", "desk-0", "示闲", "通话"]),
         (&["seats", "show", "desk-0"], &["示闲", "通话"]),
         (&["callbacks"], &["条目", "没有待回电"]),
         (&["numbers"], &["名单", "没有号码"]),
