@@ -36,9 +36,14 @@ fn complaints(document: &Value, schema: &Value, value: &Value, at: &str, found: 
                 }
             }
             "additionalProperties" => {
-                let known: BTreeSet<&String> = schema["properties"].as_object().unwrap().keys().collect();
-                let more = value.as_object().unwrap().keys().filter(|key| !known.contains(key));
-                found.extend(more.map(|key| format!("{at}: {key} is not in the document")));
+                let known: BTreeSet<&String> =
+                    schema["properties"].as_object().into_iter().flatten().map(|(key, _)| key).collect();
+                for (key, value) in value.as_object().unwrap().iter().filter(|(key, _)| !known.contains(key)) {
+                    match rule {
+                        Value::Object(_) => complaints(document, rule, value, &format!("{at}.{key}"), found),
+                        _ => found.push(format!("{at}: {key} is not in the document")),
+                    }
+                }
             }
             "items" => {
                 for (i, value) in value.as_array().into_iter().flatten().enumerate() {
