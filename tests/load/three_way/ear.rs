@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::f64::consts::TAU;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const FRAME: usize = 160;
 const HEADER: usize = 12;
@@ -59,7 +59,7 @@ pub struct Ear {
     /// Those of the call, by role, and one of another call.
     tones: [Filter; 4],
     role: usize,
-    last: Option<(u16, u32, u32, Instant)>,
+    last: Option<(u16, u32, u32, Duration)>,
     state: u8,
     pub packets: u64,
     pub judged: u64,
@@ -110,7 +110,7 @@ impl Ear {
     }
 
     /// A packet has come. While the call settles only its stream's numbers are judged.
-    pub fn hear(&mut self, now: Instant, data: &[u8], state: u8, excused: bool) {
+    pub fn hear(&mut self, now: Duration, data: &[u8], state: u8, excused: bool) {
         if data.len() != HEADER + FRAME || data[1] & 0x7F != 8 {
             return;
         }
@@ -125,7 +125,7 @@ impl Ear {
             let whole = state == State::Music as u8 || step == FRAME as u32;
             self.broken += u64::from(ssrc != source || (judge && self.state == state && !whole && !excused));
             if judge && self.state == state && !excused {
-                self.widest = self.widest.max(now - at);
+                self.widest = self.widest.max(now.saturating_sub(at));
             }
         }
         self.last = Some((sequence, timestamp, ssrc, now));
