@@ -178,7 +178,7 @@ impl Hour {
             from.ip()
         );
         let times = (0..TIMES).map(|_| self.hears(from, text.clone())).collect();
-        tell("a seat's message while another is in doubt", times);
+        tell("a seat's message while others are in doubt", times);
     }
 
     fn tells(&mut self, name: &str, ask: impl Fn(usize) -> Vec<Ask>) {
@@ -217,12 +217,12 @@ impl Hour {
         took
     }
 
-    /// One seat becomes free, and does not answer.
+    /// Seats that become free do not answer any more.
     fn doubts(&mut self) {
         self.mute = true;
         self.hangs_up(self.now.mono);
         self.until(self.now.mono.after(Duration::from_secs(16)));
-        assert_eq!(self.switch.gauges().missed, 1);
+        assert!(self.switch.gauges().missed > 0);
     }
 
     fn at(&mut self, at: Mono, next: Next) {
@@ -233,9 +233,11 @@ impl Hour {
 
     /// The world goes on until this moment.
     fn until(&mut self, end: Mono) {
-        while let Some(Reverse((at, id))) = self.next.peek().copied().filter(|Reverse((at, _))| *at <= end) {
+        while let Some(at) = self.next.peek().map(|Reverse((at, _))| *at).filter(|at| *at <= end) {
             self.ticks(at);
-            self.next.pop();
+            // An answer to something that the switch has sent meanwhile may come before that.
+            let Some(Reverse((at, id))) = self.next.pop() else { return };
+            let at = at.max(self.now.mono);
             match self.all.remove(&id).unwrap() {
                 Next::Arrives { from, text } => self.arrives(at, from, text),
                 Next::Turns => self.turns(at),
