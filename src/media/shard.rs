@@ -259,10 +259,11 @@ impl Shard {
     fn turn(&mut self, now: Mono, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.on_wheel) else { return };
         match &leg.playing {
-            Playing::Prompt { .. } | Playing::Words { .. } | Playing::Early { .. } => self.wheel.start(now, id, leg.ptime()),
-            Playing::Mix(sources) => self.wheel.start_in_phase(now, id, leg.ptime(), phase(id, sources)),
-            Playing::Silence | Playing::Relay(_) if leg.dialer.busy() => self.wheel.start(now, id, leg.ptime()),
-            Playing::Silence | Playing::Relay(_) => return,
+            Playing::Silence | Playing::Relay(_) if !leg.dialer.busy() => return,
+            // Mixed frames of one call are due together, or a voice would have to be there for the earliest of them and wait for
+            // the latest. Any other leg keeps its phase, so that music goes on in step after words.
+            Playing::Mix(sources) => self.wheel.start(now, id, leg.ptime(), phase(id, sources)),
+            _ => self.wheel.start(now, id, leg.ptime(), phase(id, &[])),
         }
         leg.on_wheel = true;
     }

@@ -86,6 +86,25 @@ fn music_repeats_without_a_seam() {
 }
 
 #[test]
+fn music_goes_on_in_step_after_words() {
+    let music = |cue| Source::Prompt { audio: tone(100), repeat: true, cue };
+    for late in 0..20 {
+        let mut b = Bench::new();
+        b.play(CALLER, music(1));
+        b.pass(95);
+        b.play(CALLER, Source::Words { words: [tone(2), tone(1)].into(), cue: 2 });
+        while b.events().is_empty() {
+            b.pass(1);
+        }
+        b.pass(late);
+        b.play(CALLER, music(3));
+        b.pass(100);
+        let steps = steps(&b.rtp_to(CALLER));
+        assert!(steps.len() > 10 && steps.iter().all(|step| (step.0, step.1) == (1, 160)), "{late} ms: {steps:?}");
+    }
+}
+
+#[test]
 fn streams_do_not_pile_up_when_a_prompt_is_replaced() {
     let mut b = Bench::new();
     for _ in 0..5 {

@@ -12,28 +12,24 @@ pub struct Wheel {
     at: u64,
     /// Streams in all slots.
     count: usize,
-    /// Streams started so far, which spreads them.
-    started: u64,
 }
 
 impl Default for Wheel {
     fn default() -> Wheel {
-        Wheel { slots: vec![Vec::new(); SLOTS as usize], at: 0, count: 0, started: 0 }
+        Wheel { slots: vec![Vec::new(); SLOTS as usize], at: 0, count: 0 }
     }
 }
 
 impl Wheel {
-    /// Puts a stream on the wheel, to be due somewhere within its first `ptime` milliseconds.
-    pub fn start(&mut self, now: Mono, leg: LegId, ptime: u8) {
-        self.started = self.started.wrapping_add(1);
-        self.start_after(now, leg, self.started % u64::from(ptime.max(1)));
-    }
-
-    /// The same in step with all streams of that `phase`: mixed frames of one call are due together, or a voice would
-    /// have to be there for the earliest of them and wait for the latest.
-    pub fn start_in_phase(&mut self, now: Mono, leg: LegId, ptime: u8, phase: u64) {
+    /// Puts a stream on the wheel, to be due within its first `ptime` milliseconds, in step with all streams of that `phase`.
+    pub fn start(&mut self, now: Mono, leg: LegId, ptime: u8, phase: u64) {
         let ptime = u64::from(ptime.max(1));
-        self.start_after(now, leg, (phase % ptime + ptime - (millis(now) + 1) % ptime) % ptime);
+        let millis = millis(now);
+        if self.count == 0 || self.at > millis {
+            self.at = millis;
+        }
+        let wait = (phase % ptime + ptime - (millis + 1) % ptime) % ptime;
+        self.put(leg, (millis - self.at + 1 + wait).min(SLOTS - 1));
     }
 
     /// The slot being served, in milliseconds.
@@ -80,15 +76,6 @@ impl Wheel {
         Some(Mono(due * 1000))
     }
 
-    /// Due `wait` milliseconds after the next.
-    fn start_after(&mut self, now: Mono, leg: LegId, wait: u64) {
-        let millis = millis(now);
-        if self.count == 0 || self.at > millis {
-            self.at = millis;
-        }
-        self.put(leg, (millis - self.at + 1 + wait).min(SLOTS - 1));
-    }
-
     fn put(&mut self, leg: LegId, ahead: u64) {
         self.slots[((self.at + ahead) % SLOTS) as usize].push(leg);
         self.count += 1;
@@ -119,7 +106,7 @@ mod tests {
     fn a_stream_keeps_its_cadence() {
         for ptime in [10, 20, 30, 60] {
             let mut wheel = Wheel::default();
-            wheel.start(Mono(5_000_000), LegId(1), ptime);
+            wheel.start(Mono(5_000_000), LegId(1), ptime, 7);
             let due: Vec<u64> = run(&mut wheel, 5000, 5600, ptime).iter().map(|(ms, _)| *ms).collect();
             assert!(due[0] > 5000 && due[0] <= 5001 + u64::from(ptime));
             assert!(due.windows(2).all(|w| w[1] - w[0] == u64::from(ptime)), "{due:?}");
@@ -129,7 +116,7 @@ mod tests {
     #[test]
     fn streams_spread_over_the_slots() {
         let mut wheel = Wheel::default();
-        (0..100).for_each(|leg| wheel.start(Mono(0), LegId(leg), 20));
+        (0..100).for_each(|leg| wheel.start(Mono(0), LegId(leg), 20, leg));
         let frames = run(&mut wheel, 1, 20, 20);
         assert_eq!(frames.len(), 100);
         let most = (1..=20).map(|ms| frames.iter().filter(|(at, _)| *at == ms).count()).max();
@@ -139,7 +126,7 @@ mod tests {
     #[test]
     fn a_standstill_is_skipped_and_a_late_tick_is_not() {
         let mut wheel = Wheel::default();
-        wheel.start(Mono(0), LegId(1), 20);
+        wheel.start(Mono(0), LegId(1), 20, 0);
         let mut late = 0;
         while let Some(leg) = wheel.pop(Mono(60_000)) {
             late += 1;
@@ -158,7 +145,7 @@ mod tests {
     fn nothing_is_due_on_an_empty_wheel() {
         let mut wheel = Wheel::default();
         assert_eq!((wheel.next(), wheel.pop(Mono(1))), (None, None));
-        wheel.start(Mono(7_000), LegId(1), 20);
+        wheel.start(Mono(7_000), LegId(1), 20, 0);
         let next = wheel.next().unwrap();
         assert!(next > Mono(7_000) && next <= Mono(28_000));
         assert_eq!(wheel.pop(Mono(next.0 - 1000)), None);

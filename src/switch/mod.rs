@@ -437,6 +437,7 @@ impl Switch {
                 Work::Owed(id) => self.owed(now, id, out),
             }
         }
+        self.at_work = None;
     }
 
     fn leg_event(&mut self, now: Now, event: dialog::Event, out: &mut Vec<Output>) {
@@ -466,7 +467,7 @@ impl Switch {
     /// Lets a call act; its effects become work and its deadline is armed anew.
     fn with_call(&mut self, now: Now, id: CallId, act: impl FnOnce(&mut Call, &mut Vec<call::Output>)) {
         let Some(active) = self.calls.get_mut(&id) else { return };
-        self.at_work = Some(id);
+        let before = self.at_work.replace(id);
         let mut effects = Vec::new();
         act(&mut active.call, &mut effects);
         active.note_end(self.queues.seats().doer());
@@ -481,6 +482,7 @@ impl Switch {
             self.note_promoted(id);
         }
         self.note_conference(id);
+        self.at_work = before;
     }
 
     pub(super) fn leg_command(&mut self, now: Now, command: dialog::Command, out: &mut Vec<Output>) {

@@ -16,12 +16,12 @@ const TONES: usize = 60;
 /// A-law of nothing.
 const SILENCE: u8 = 0xD5;
 const LOUDNESS: f64 = 8000.0;
-/// How much of a stream may be missing or wrong in a row: 40 ms.
-const MOST: u32 = 2;
-/// A voice pauses for so long between two words: 400 ms.
-const PAUSE: u32 = 20;
-/// Between two packets, beside the 20 ms that one lasts.
-const WIDEST: Duration = Duration::from_millis(60);
+/// How many milliseconds of a stream may be missing or wrong in a row.
+const MOST: u32 = 40;
+/// A voice pauses for so many between two words.
+const PAUSE: u32 = 400;
+/// A packet may come so much later than the time that one lasts after the one before it: a small jitter buffer.
+const LATEST: Duration = Duration::from_millis(40);
 
 /// The tone of a leg: no other leg of the next nineteen calls has it.
 fn tone(call: usize, role: usize) -> usize {
@@ -59,6 +59,8 @@ pub struct Ear {
     /// Those of the call, by role, and one of another call.
     tones: [Filter; 4],
     role: usize,
+    /// How many milliseconds a packet lasts.
+    ptime: u32,
     last: Option<(u16, u32, u32, Duration)>,
     state: u8,
     pub packets: u64,
@@ -91,11 +93,12 @@ impl Filter {
 }
 
 impl Ear {
-    pub fn new(leg: &Leg) -> Ear {
+    pub fn new(leg: &Leg, ptime: u32) -> Ear {
         let tones = [0, 1, 2].map(|role| tone(leg.call, role));
         Ear {
             tones: [tones[0], tones[1], tones[2], tone(leg.call + 1, leg.role)].map(Filter::new),
             role: leg.role,
+            ptime,
             last: None,
             state: State::Settling as u8,
             packets: 0,
@@ -111,7 +114,8 @@ impl Ear {
 
     /// A packet has come. While the call settles only its stream's numbers are judged.
     pub fn hear(&mut self, now: Duration, data: &[u8], state: u8, excused: bool) {
-        if data.len() != HEADER + FRAME || data[1] & 0x7F != 8 {
+        let samples = self.ptime * 8;
+        if data.len() != HEADER + samples as usize || data[1] & 0x7F != 8 {
             return;
         }
         self.packets += 1;
@@ -122,7 +126,7 @@ impl Ear {
             self.lost += u64::from(sequence.wrapping_sub(last).wrapping_sub(1));
             let step = timestamp.wrapping_sub(before);
             // Music stops and goes on in a phase of its own where words are spoken.
-            let whole = state == State::Music as u8 || step == FRAME as u32;
+            let whole = state == State::Music as u8 || step == samples;
             self.broken += u64::from(ssrc != source || (judge && self.state == state && !whole && !excused));
             if judge && self.state == state && !excused {
                 self.widest = self.widest.max(now.saturating_sub(at));
@@ -136,7 +140,7 @@ impl Ear {
             return;
         }
         self.judged += 1;
-        self.wrong_now = if self.right(&data[HEADER..], state) { 0 } else { self.wrong_now + 1 };
+        self.wrong_now = if self.right(&data[HEADER..], state) { 0 } else { self.wrong_now + self.ptime };
         self.longest_wrong = self.longest_wrong.max(self.wrong_now);
     }
 
@@ -153,9 +157,17 @@ impl Ear {
         })
     }
 
+    fn widest_allowed(&self) -> Duration {
+        Duration::from_millis(self.ptime.into()) + LATEST
+    }
+
     pub fn clean(&self) -> bool {
         let most = if self.state == State::Music as u8 { PAUSE } else { MOST };
-        self.lost == 0 && self.broken == 0 && self.longest_wrong <= most && self.widest <= WIDEST && self.judged > 0
+        self.lost == 0
+            && self.broken == 0
+            && self.longest_wrong <= most
+            && self.widest <= self.widest_allowed()
+            && self.judged > 0
     }
 }
 
@@ -193,7 +205,7 @@ impl fmt::Display for Total {
             self.excused,
             self.lost,
             self.broken,
-            self.longest_wrong * 20,
+            self.longest_wrong,
             self.widest.as_millis()
         )
     }

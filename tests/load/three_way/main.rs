@@ -73,12 +73,13 @@ fn main() {
         return;
     };
     let calls = calls as usize;
+    let ptime = numbers.next().unwrap_or(20) as u32;
     let waiting = std::env::args().any(|arg| arg == "waiting");
     let (legs, new_legs) = channel();
     let sockets = if waiting { SOCKETS } else { 1 };
     let sockets: Vec<_> = (0..sockets).map(|_| udp::bind((PHONES, 0).into()).unwrap()).collect();
-    let mut signalling = Signalling::new(sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect(), legs);
-    let media = thread::Builder::new().name("phones".into()).spawn(move || run(sockets, &new_legs, !waiting)).unwrap();
+    let mut signalling = Signalling::new(sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect(), ptime, legs);
+    let media = thread::Builder::new().name("phones".into()).spawn(move || run(sockets, &new_legs, !waiting, ptime)).unwrap();
     let heading = "calls  state  legs  ms CPU/s a leg: media threads  phones  switch";
     if waiting {
         signalling.wait(calls);
@@ -125,7 +126,7 @@ fn cpu(pid: u64, name: &str) -> f64 {
 }
 
 /// The phones' voices and ears: those of all calls, or those of a queue.
-fn run(sockets: Vec<UdpSocket>, new_legs: &Receiver<Leg>, all: bool) -> Vec<Ear> {
+fn run(sockets: Vec<UdpSocket>, new_legs: &Receiver<Leg>, all: bool, ptime: u32) -> Vec<Ear> {
     let mut arrivals: Vec<Arrivals> = sockets.iter().map(|socket| Arrivals::new(socket.try_clone().unwrap())).collect();
     let mut ports: Vec<UdpPort> = sockets.into_iter().map(|socket| UdpPort::new(socket).unwrap()).collect();
     let mut voices: Vec<Voice> = Vec::new();
@@ -144,7 +145,7 @@ fn run(sockets: Vec<UdpSocket>, new_legs: &Receiver<Leg>, all: bool) -> Vec<Ear>
             }
             if all || leg.call > 0 {
                 by_port[usize::from(leg.to.port())] = ears.len();
-                ears.push(Ear::new(&leg));
+                ears.push(Ear::new(&leg, ptime));
             }
         }
         let due = start + MS * tick;

@@ -20,6 +20,8 @@ pub struct Signalling {
     sockets: [UdpSocket; 3],
     /// The ports where the phones take RTP, one after another.
     rtp: Vec<u16>,
+    /// How many milliseconds of sound they want in each packet.
+    ptime: u32,
     legs: Sender<Leg>,
     /// Legs that speak, by call and role, and what the gateway calls the calls.
     known: BTreeMap<(usize, usize), String>,
@@ -27,13 +29,13 @@ pub struct Signalling {
 }
 
 impl Signalling {
-    pub fn new(rtp: Vec<u16>, legs: Sender<Leg>) -> Signalling {
+    pub fn new(rtp: Vec<u16>, ptime: u32, legs: Sender<Leg>) -> Signalling {
         let sockets = PORTS.map(|port| {
             let socket = UdpSocket::bind((PHONES, port)).unwrap();
             socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
             socket
         });
-        Signalling { sockets, rtp, legs, known: BTreeMap::new(), ids: BTreeMap::new() }
+        Signalling { sockets, rtp, ptime, legs, known: BTreeMap::new(), ids: BTreeMap::new() }
     }
 
     /// Callers call, seats answer.
@@ -171,7 +173,8 @@ impl Signalling {
     fn sdp(&self, call: usize) -> String {
         let port = self.rtp[call % self.rtp.len()];
         format!(
-            "v=0\r\no=- 1 1 IN IP4 {PHONES}\r\ns=-\r\nc=IN IP4 {PHONES}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\na=ptime:20\r\n"
+            "v=0\r\no=- 1 1 IN IP4 {PHONES}\r\ns=-\r\nc=IN IP4 {PHONES}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\na=ptime:{}\r\n",
+            self.ptime
         )
     }
 }
