@@ -37,6 +37,7 @@ mod run;
 mod seats;
 mod table;
 mod together;
+mod trunks;
 mod typed;
 mod watch;
 mod words;
@@ -126,6 +127,10 @@ enum Command {
     ///
     /// 显示运行中网关的排队情况及座席
     Queues(queues::Question),
+    /// Shows the trunks of a running gateway, and how our accounts with carriers stand
+    ///
+    /// 显示运行中网关的中继，以及向运营商注册的账号状态
+    Trunks(trunks::Question),
     /// Shows or follows seats of a running gateway, and gives seats the passwords by which their phones register
     ///
     /// 显示或跟踪座席状态，管理座席话机注册用的密码
@@ -188,6 +193,7 @@ pub fn main() -> ExitCode {
         Command::Records(question) => records::run(&question),
         Command::Recordings(question) => recordings::run(&question),
         Command::Queues(question) => queues::run(&question),
+        Command::Trunks(question) => trunks::run(&question),
         Command::Seats(question) => seats::run(&question),
         Command::Prompts(question) => prompts::run(&question),
         Command::Completions(question) => Ok(manual::completions(&question, program())),

@@ -31,6 +31,12 @@ const WORDS: &[(&str, &str)] = &[
     ("wrap_up", "话后整理"),
     ("gone", "离线"),
     ("idle", "空闲"),
+    // Registrations with carriers 注册状态
+    ("registered", "已注册"),
+    ("trying", "注册中"),
+    ("failing", "重试中"),
+    ("refused", "被拒绝"),
+    ("withdrawn", "已注销"),
     // Kinds of a break 示忙类别
     ("busy", "忙"),
     ("rest", "小休"),

@@ -2,6 +2,7 @@
 
 mod access;
 pub mod seat;
+mod trunk;
 
 pub use access::{Holder, Missing, Reach, Right, Role};
 
@@ -16,6 +17,7 @@ use crate::event::seat::Author;
 use crate::list::Refusal as ListRefusal;
 pub use seat::{QueueView, SeatRefusal, SeatVerb, SeatView};
 use std::sync::Arc;
+pub use trunk::{FailureView, RegistrationView, TrunkView};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -52,6 +54,8 @@ pub enum Command {
     /// One seat, as it stands.
     SeatOf(Arc<str>),
     Queues,
+    /// Trunks, and our accounts there.
+    Trunks,
     /// A verb of a seat's toolbar.
     Seat {
         seat: Arc<str>,
@@ -116,6 +120,7 @@ pub enum Reply {
     Seat(Box<SeatView>),
     Seats(Vec<SeatView>),
     Queues(Vec<QueueView>),
+    Trunks(Vec<TrunkView>),
     Callbacks(Vec<CallbackFact>),
     Numbers(Vec<ListedFact>),
 }

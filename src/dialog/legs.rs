@@ -48,6 +48,8 @@ impl Legs {
     pub fn hear(&mut self, ua: &mut Ua, now: Now, event: ua::Event, out: &mut Vec<Event>) {
         match event {
             ua::Event::Of(Usage::Invite(leg), event) => self.event(ua, now, leg, event, out),
+            // Whoever registers has heard of it.
+            ua::Event::Of(Usage::Registration(_), _) => {}
             ua::Event::Begins { id, flow, request } if request.method == Method::Invite => {
                 self.invite(ua, now, id, flow, request, out);
             }
@@ -92,7 +94,7 @@ impl Legs {
     /// After a panic in a leg's turn, or in a transaction of a leg's: it is over. Its peer hears BYE, CANCEL or 500, its user
     /// hears of the end. Another request that it had not answered goes unanswered, and will get 481 when it comes again.
     pub fn recover(&mut self, ua: &mut Ua, now: Now, out: &mut Vec<Event>) {
-        let half = ua.mend().map(|Usage::Invite(leg)| leg);
+        let half = ua.mend().filter_map(Usage::leg);
         let lost = self.legs.iter().filter(|(_, leg)| leg.done()).map(|(id, _)| *id);
         let hit: BTreeSet<LegId> = half.chain(lost).collect();
         hit.into_iter().for_each(|leg| self.turn(ua, now, leg, out, |_, cx| State::Closing(wreck::over(cx))));
@@ -214,7 +216,7 @@ impl Legs {
     }
 
     fn find(&self, ua: &Ua, replaces: &Replaces) -> Option<(LegId, Found)> {
-        let Usage::Invite(id) = ua.by_tag(&replaces.to_tag)?;
+        let id = ua.by_tag(&replaces.to_tag)?.leg()?;
         Some((id, self.legs.get(&id)?.find(replaces)?))
     }
 

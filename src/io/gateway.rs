@@ -213,6 +213,16 @@ impl Gateway {
         self.wait_until_idle(GOODBYE)
     }
 
+    /// The carriers with which we are registered hear that we go, where they listen.
+    fn wait_until_withdrawn(&self) {
+        let until = clock::mono().after(GOODBYE);
+        self.runtime.block_on(async {
+            while self.figures().gauges.accounts.open > 0 && self.figures().alive() && clock::mono() < until {
+                sleep(LOOK).await;
+            }
+        });
+    }
+
     fn wait_until_idle(&self, limit: Duration) -> usize {
         let until = clock::mono().after(limit);
         self.runtime.block_on(async {
@@ -235,6 +245,9 @@ impl Gateway {
 
     /// Ends every thread; what the journal has been told is on disk afterwards.
     pub fn stop(self) {
+        if self.figures().gauges.draining {
+            self.wait_until_withdrawn();
+        }
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.switch.join();
         for deliverer in self.deliverers {

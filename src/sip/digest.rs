@@ -97,6 +97,13 @@ impl Algorithm {
         }
     }
 
+    fn strength(self) -> u8 {
+        match self {
+            Algorithm::Md5 => 0,
+            Algorithm::Sha256 | Algorithm::Sha512T256 => 1,
+        }
+    }
+
     /// The digest in lower-case hexadecimal.
     fn hash(self, data: &[u8]) -> String {
         match self {
@@ -180,9 +187,13 @@ impl Challenge {
         })
     }
 
-    /// The first that we can answer: a server names what it likes best first (RFC 8760 §2.4).
-    pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Challenge> {
-        values.filter_map(Challenge::parse).next()
+    /// The strongest that we can answer; of equals the first, which the server likes best (RFC 8760 §2.4).
+    pub fn strongest(all: impl Iterator<Item = Challenge>) -> Option<Challenge> {
+        // The last of equals would win.
+        all.fold(None, |best: Option<Challenge>, next| match best {
+            Some(best) if best.algorithm.strength() >= next.algorithm.strength() => Some(best),
+            _ => Some(next),
+        })
     }
 }
 
@@ -258,6 +269,13 @@ impl Client {
         &self.challenge
     }
 
+    /// The server wants this nonce from now on (RFC 7616 §3.5, nextnonce).
+    pub fn go_on_with(&mut self, nonce: String) {
+        if self.challenge.nonce != nonce {
+            (self.challenge.nonce, self.count) = (nonce, 0);
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn skip_to(&mut self, count: u32) {
         self.count = count;
@@ -286,6 +304,11 @@ impl Client {
     }
 }
 
+/// The nonce that Authentication-Info wants used from now on (RFC 7616 §3.5).
+pub fn next_nonce(value: &[u8]) -> Option<String> {
+    Params::of(value)?.get("nextnonce").map(str::to_owned)
+}
+
 /// The parameters of a value of the Digest scheme. Each may be there once (RFC 7616 §3.3, §3.4).
 struct Params(Vec<(String, String)>);
 
@@ -296,8 +319,13 @@ impl Params {
         if !scheme.eq_ignore_ascii_case(b"Digest") || !rest.first()?.is_ascii_whitespace() {
             return None;
         }
+        Params::of(rest)
+    }
+
+    /// Without the name of a scheme before them.
+    fn of(text: &[u8]) -> Option<Params> {
         let mut params = Params(Vec::new());
-        for part in split(rest, b',').filter(|part| !part.is_empty()) {
+        for part in split(text, b',').filter(|part| !part.is_empty()) {
             let at = part.iter().position(|byte| *byte == b'=')?;
             let (name, value) = (part[..at].trim_ascii(), part[at + 1..].trim_ascii());
             let name = lossy(name).to_ascii_lowercase();

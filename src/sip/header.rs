@@ -60,12 +60,17 @@ pub enum Name {
     WwwAuthenticate,
     MinExpires,
     Path,
+    ProxyAuthenticate,
+    ProxyAuthorization,
+    AuthenticationInfo,
+    ServiceRoute,
+    PAssociatedUri,
     /// As written; looking one up is case-sensitive, so a header that we read gets a variant of its own.
     Other(Bytes),
 }
 
 /// Names as we print them with their compact forms, the most frequent first.
-static NAMES: [(Name, &str, u8); 54] = [
+static NAMES: [(Name, &str, u8); 59] = [
     (Name::Via, "Via", b'v'),
     (Name::From, "From", b'f'),
     (Name::To, "To", b't'),
@@ -119,6 +124,11 @@ static NAMES: [(Name, &str, u8); 54] = [
     (Name::WwwAuthenticate, "WWW-Authenticate", 0),
     (Name::MinExpires, "Min-Expires", 0),
     (Name::Path, "Path", 0),
+    (Name::ProxyAuthenticate, "Proxy-Authenticate", 0),
+    (Name::ProxyAuthorization, "Proxy-Authorization", 0),
+    (Name::AuthenticationInfo, "Authentication-Info", 0),
+    (Name::ServiceRoute, "Service-Route", 0),
+    (Name::PAssociatedUri, "P-Associated-URI", 0),
     (Name::Other(Bytes::from_static(b"Accept-Contact")), "Accept-Contact", b'a'),
 ];
 
@@ -154,6 +164,8 @@ impl Name {
                 | Name::Diversion
                 | Name::Reason
                 | Name::Path
+                | Name::ServiceRoute
+                | Name::PAssociatedUri
         )
     }
 
@@ -256,6 +268,11 @@ impl Headers {
     /// Seconds; one that is no number says nothing.
     pub fn expires(&self) -> Option<u32> {
         number(self.get(&Name::Expires)?)
+    }
+
+    /// The least time of a 423, in seconds.
+    pub fn min_expires(&self) -> Option<u32> {
+        number(self.get(&Name::MinExpires)?)
     }
 
     pub fn max_forwards(&self) -> Option<u8> {

@@ -56,16 +56,18 @@ impl Name {
             Name::PPreferredIdentity | Name::Path | Name::HistoryInfo | Name::Diversion | Name::ReferTo | Name::ReferredBy => {
                 Kind::Addresses
             }
+            Name::ServiceRoute | Name::PAssociatedUri => Kind::Addresses,
             Name::Other(name) => other(name),
             // From a signature whoever reads it could try passwords.
             Name::CallInfo | Name::Subject | Name::Authorization | Name::WwwAuthenticate => Kind::Hidden,
+            Name::ProxyAuthenticate | Name::ProxyAuthorization | Name::AuthenticationInfo => Kind::Hidden,
         }
     }
 }
 
 fn other(name: &[u8]) -> Kind {
     const PLAIN: [&str; 1] = ["mime-version"];
-    const ADDRESSES: [&str; 4] = ["remote-party-id", "p-called-party-id", "p-associated-uri", "reply-to"];
+    const ADDRESSES: [&str; 3] = ["remote-party-id", "p-called-party-id", "reply-to"];
     let among = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     match () {
         () if among(&PLAIN) => Kind::Plain,

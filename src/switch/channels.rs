@@ -101,6 +101,7 @@ mod tests {
             emergency_history: false,
             call_data: false,
             reliable: false,
+            registrations: Vec::new(),
         }
     }
 

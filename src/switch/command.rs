@@ -53,6 +53,7 @@ impl Switch {
             Command::Seats { after } => self.seats_after(now, after.as_ref()),
             Command::SeatOf(seat) => self.one_seat(now, &seat),
             Command::Queues => self.all_queues(now),
+            Command::Trunks => Reply::Trunks(self.all_trunks(now)),
             Command::Seat { seat, by, verb } => match self.seat_verb(now, &seat, by, *verb, out) {
                 Ok(()) => return self.verb_given(now, id, &seat, out),
                 Err(why) => Reply::Refused(why),

@@ -105,7 +105,7 @@ impl Switch {
     fn dial(&mut self, now: Now, id: CallId, leg_no: LegNo, party: &Dialled, out: &mut Vec<Output>) {
         let Some(active) = self.calls.get_mut(&id) else { return };
         let (setups, seats) = (([&*self.setup, &*active.setup], &self.access), (self.queues.seats(), self.ua.registered()));
-        let routed = route::route(&self.fixed, setups, seats, party, active.emergency, &self.channels);
+        let routed = route::route(&self.fixed, setups, seats, party, active.emergency, (&self.channels, &self.carriers));
         let Some(mut route) = routed else {
             self.counters.no_route += 1;
             return self.cannot_dial(id, leg_no);

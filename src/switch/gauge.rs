@@ -1,5 +1,5 @@
 use super::{Refusals, Switch};
-use crate::ua::registrar;
+use crate::ua::{registrar, registration};
 
 /// Counts what is alive now. Everything but the flags, ports that rest, the seats that are missed and the peers that are out
 /// returns to zero when the last call is over.
@@ -39,6 +39,8 @@ pub struct Gauges {
     pub unwritten: usize,
     /// Phones that have registered, sources that are not heard since they failed too often, and what was counted of those.
     pub phones: registrar::Figures,
+    /// Our accounts with carriers.
+    pub accounts: registration::Figures,
     pub draining: bool,
     pub journal_down: bool,
     /// A shard has no RTP port left: all are in use, or held by others.
@@ -69,6 +71,7 @@ impl Switch {
             resolving: self.resolving.len(),
             unwritten: self.journal.unwritten.len(),
             phones: self.phones(),
+            accounts: self.carriers.figures(),
             draining: self.draining,
             journal_down: self.journal.down,
             no_ports: self.ports.dry(),

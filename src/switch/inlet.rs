@@ -8,7 +8,7 @@ use crate::call::{self, LegNo};
 use crate::media;
 use crate::sip::{Message, Method};
 use crate::transport::{self, stun};
-use crate::ua::{self, Sent};
+use crate::ua::{self, Sent, Usage};
 use bytes::Bytes;
 
 impl Switch {
@@ -68,6 +68,7 @@ impl Switch {
                 }
                 ua::Event::Begins { id, flow, request }
                     if self.must_prove(flow, &request) && !self.proves(now, id, flow, &request) => {}
+                ua::Event::Of(Usage::Registration(id), event) => self.account_hears(now, id, event, out),
                 event => self.legs.hear(&mut self.ua, now, event, &mut self.legs_done),
             }
         }

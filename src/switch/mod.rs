@@ -4,9 +4,11 @@
 //! outputs), work makes more work, and what leaves the house is pushed to `out` in order.
 
 mod access;
+mod accounts;
 mod admit;
 mod audit;
 mod budget;
+mod carriers;
 mod channels;
 mod command;
 mod doing;
@@ -65,6 +67,7 @@ use crate::ua::Ua;
 use crate::ua::registrar::Registrar;
 use budget::Budget;
 use bytes::Bytes;
+use carriers::Carriers;
 use channels::{Channels, Pace};
 use identity::Identity;
 use keys::KeySource;
@@ -216,6 +219,7 @@ pub struct Switch {
     /// When seats behind trunks are looked at again.
     remote_due: Option<Mono>,
     homes: registrar::Homes,
+    carriers: Carriers,
     resolving: Resolving,
     /// Calls in which two seats talk without a caller.
     lingering: BTreeSet<CallId>,
@@ -317,6 +321,7 @@ impl Switch {
             outages: Outages::default(),
             remote_due: None,
             homes: registrar::Homes::default(),
+            carriers: Carriers::new(rng.fork()),
             resolving: Resolving::new(seed),
             lingering: BTreeSet::new(),
             placed: BTreeSet::new(),
@@ -328,6 +333,7 @@ impl Switch {
         switch.ua.meet(admit::peers(&switch.setup));
         *switch.ua.registrar() = registrar::registrar(&switch.setup.registrar, &mut switch.rng);
         switch.remember(now, kept);
+        switch.configure_accounts(now, out);
         switch.look_at_remote_soon(now);
         let seats = route::seats(&switch.setup, switch.ua.registered(), now.wall);
         switch.queues.reload(now, seats, switch.setup.queues.clone(), &mut switch.queues_done);
@@ -346,6 +352,7 @@ impl Switch {
             Input::Sip { flow, data } => self.datagram(now, flow, data, out),
             Input::FlowFailed { flow } => {
                 self.ua.flow_failed(now, flow);
+                self.accounts_lose_flow(now, flow, out);
                 self.flow_is_gone(now, flow, out);
             }
             Input::PeerEnded { flow } => self.ua.peer_ended(flow),
@@ -357,6 +364,7 @@ impl Switch {
             Input::Journaled { ticket } => self.journaled(now, ticket, out),
             Input::JournalDown(down) => self.journal_changed(now, down, out),
             Input::RecorderDown(down) => self.recorder.down = down,
+            Input::Resolved { id, hops } if self.carriers.finds(LegId(id)) => self.account_reached(now, LegId(id), &hops, out),
             Input::Resolved { id, hops } => self.resolved(now, LegId(id), &hops, out),
             Input::Command { id, command } => self.commanded(now, id, command, out),
             Input::End => (self.draining, self.ending) = (true, true),
@@ -365,6 +373,7 @@ impl Switch {
         }
         self.serve(now, out);
         self.run(now, out);
+        self.accounts_follow_drain(now, out);
         self.write_seats(now, out);
         self.trace(out);
     }
@@ -375,6 +384,7 @@ impl Switch {
         self.tracing.begin(None, out);
         self.legs.tick(&mut self.ua, now, &mut self.legs_done);
         self.ua.tick(now);
+        self.accounts_tick(now, out);
         self.serve(now, out);
         self.queues.tick(now, &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
@@ -392,6 +402,7 @@ impl Switch {
         self.release_overdue(now, out);
         self.pauses_end(now, out);
         self.run(now, out);
+        self.accounts_follow_drain(now, out);
         self.write_seats(now, out);
         self.trace(out);
     }
@@ -401,7 +412,7 @@ impl Switch {
         let own = [self.ua.deadline(), self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
         let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline(), self.recorder.pauses.next()];
         let others = others.into_iter().chain([self.remote_deadline(), self.previews.deadline()]);
-        let others = others.into_iter().chain([self.ua.registered().and_then(Registrar::deadline)]);
+        let others = others.into_iter().chain([self.ua.registered().and_then(Registrar::deadline), self.carriers.deadline()]);
         own.into_iter().chain(others).flatten().min()
     }
 

@@ -1,7 +1,7 @@
 //! Peers of targets that gave no sign. The next caller goes to the next target at once; they come last until they are heard
 //! again, or until one caller has tried them after a rest that grows.
 
-use super::{Live, Switch};
+use super::{Live, Switch, Trunk};
 use crate::base::{CallId, Flow, Mono, Now, Proto};
 use crate::call::{Dialled, Goal, LegNo};
 use crate::plan::{Failure, Step, Target};
@@ -73,11 +73,14 @@ impl Outages {
 impl Live {
     /// Where a target is called; none for one that is named, whose hops have outages of their own.
     fn peer(&self, target: &Target) -> Option<SocketAddr> {
-        let trunk = match &target.trunk {
+        self.trunk(target)?.target.address()
+    }
+
+    fn trunk(&self, target: &Target) -> Option<&Trunk> {
+        match &target.trunk {
             Some(name) => self.trunks.iter().find(|trunk| trunk.name == *name),
             None => self.trunks.get(self.default_route),
-        };
-        trunk?.target.address()
+        }
     }
 }
 
@@ -112,19 +115,21 @@ impl Switch {
         self.setup.peer(target).is_some_and(|peer| self.outages.is_out(now.mono, peer))
     }
 
+    /// None of our accounts at its carrier is registered.
+    fn is_unregistered(&self, target: &Target) -> bool {
+        self.setup.trunk(target).is_some_and(|trunk| !self.carriers.may_use(trunk))
+    }
+
     /// A way to an emergency line by a trunk of which we count no free channel: ways by others come first.
     fn is_full(&self, target: &Target) -> bool {
-        let trunk = match &target.trunk {
-            Some(name) => self.setup.trunks.iter().find(|trunk| trunk.name == *name),
-            None => self.setup.trunks.get(self.setup.default_route),
-        };
+        let trunk = self.setup.trunk(target);
         target.emergency && trunk.is_some_and(|trunk| !self.channels.free(trunk, true))
     }
 
     /// The plan's steps around peers that give no sign: in a chain that goes on after silence they come last, and a chain
     /// of nobody else is left out where the plan has more to try. An emergency line is tried whatever is known of it.
     pub(super) fn around(&self, now: Now, steps: Arc<[Step]>, emergency: bool) -> Arc<[Step]> {
-        if self.outages.is_empty() && !emergency {
+        if self.outages.is_empty() && !self.carriers.has_unregistered() && !emergency {
             return steps;
         }
         let mut left: Vec<Step> = Vec::new();
@@ -135,7 +140,7 @@ impl Switch {
             };
             let (out, there): (Vec<Target>, Vec<Target>) = targets.iter().cloned().partition(|target| {
                 let out = advance.on(Failure::NoAnswer) && self.target_is_out(now, target);
-                out || advance.on(Failure::Failed) && self.is_full(target)
+                out || advance.on(Failure::Failed) && (self.is_full(target) || self.is_unregistered(target))
             });
             let more = steps.iter().skip(index + 1).any(|step| matches!(step, Step::Ring { .. } | Step::Queue { .. }));
             if !there.is_empty() || emergency || !more {
@@ -150,7 +155,7 @@ impl Switch {
     pub(super) fn goal_around(&self, now: Now, goal: Goal) -> Goal {
         match goal {
             Goal::Ring { to, chain, timeout } if chain.len() > 1 => {
-                let is_out = |dialled: &Dialled| matches!(dialled, Dialled::Target(target) if self.target_is_out(now, target) || self.is_full(target));
+                let is_out = |dialled: &Dialled| matches!(dialled, Dialled::Target(target) if self.target_is_out(now, target) || self.is_full(target) || self.is_unregistered(target));
                 let (out, there): (Vec<Dialled>, Vec<Dialled>) = chain.into_iter().partition(is_out);
                 Goal::Ring { to, chain: there.into_iter().chain(out).collect(), timeout }
             }

@@ -105,6 +105,7 @@ impl Switch {
         let old = std::mem::replace(&mut self.setup, Arc::new(setup));
         self.former.add(now.mono, old);
         self.configure_registrar(now, out);
+        self.configure_accounts(now, out);
         // Last, and by the list that outlives a panic: seats that it had chosen before are rung.
         self.look_at_remote_soon(now);
         let seats = route::seats(&self.setup, self.ua.registered(), now.wall);

@@ -1,6 +1,7 @@
 //! Where a party is, and what it is told of the caller.
 
 use super::access::Access;
+use super::carriers::Carriers;
 use super::channels::Channels;
 use super::identity::Identity;
 use super::{Dtmf, Fixed, Live, Remote, Seat, Trunk};
@@ -78,14 +79,14 @@ pub(super) fn route(
     (seats, registrar): (&Seats, Option<&Registrar>),
     party: &Dialled,
     emergency: bool,
-    channels: &Channels,
+    (channels, carriers): (&Channels, &Carriers),
 ) -> Option<Route> {
     let now = setups[0];
     match party {
         Dialled::Seat { name } => match access.seat(name).and_then(|index| now.seats.get(index)) {
             Some(seat) if seat.remote.is_some() => {
                 seats.bindings(name).first()?;
-                to_remote(fixed, setups, seat.remote.as_ref()?, emergency, channels)
+                to_remote(fixed, setups, seat.remote.as_ref()?, emergency, (channels, carriers))
             }
             Some(seat) if seat.registers() => to_phone(fixed, seat, registrar?),
             Some(seat) => to_seat(fixed, seat, &seats.bindings(name).first()?.target),
@@ -100,7 +101,8 @@ pub(super) fn route(
             let sees_all = target.emergency && now.emergency_sees_withheld;
             // A call that goes out by the trunk that it came in by needs two channels, and the second may be one more than we count.
             // Its carrier knows: a way to an emergency line is tried.
-            let tried = target.emergency || channels.free(trunk, emergency);
+            // The same where none of our accounts there is registered.
+            let tried = target.emergency || channels.free(trunk, emergency) && carriers.may_use(trunk);
             tried.then(|| to_trunk(fixed, trunk, &target.number, sees_all))?
         }
     }
@@ -112,9 +114,16 @@ pub(super) fn former<'a>(setup: &'a Live, name: &str) -> Option<&'a Seat> {
 }
 
 /// A seat's call takes a channel of its trunk like any other.
-fn to_remote(fixed: &Fixed, setups: [&Live; 2], remote: &Remote, emergency: bool, channels: &Channels) -> Option<Route> {
+fn to_remote(
+    fixed: &Fixed,
+    setups: [&Live; 2],
+    remote: &Remote,
+    emergency: bool,
+    (channels, carriers): (&Channels, &Carriers),
+) -> Option<Route> {
     let trunk = setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == remote.trunk))?;
-    channels.free(trunk, emergency).then(|| to_trunk(fixed, trunk, &remote.number, false))?
+    let free = channels.free(trunk, emergency) && carriers.may_use(trunk);
+    free.then(|| to_trunk(fixed, trunk, &remote.number, false))?
 }
 
 fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {
@@ -188,11 +197,23 @@ fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool) -> Optio
 }
 
 /// The flow to a target's address, or the networks in which those of its name may be; none when it cannot be called.
-fn way(fixed: &Fixed, target: &Target, sources: &[Cidr]) -> Option<(Option<Flow>, Vec<Cidr>)> {
+pub(super) fn way(fixed: &Fixed, target: &Target, sources: &[Cidr]) -> Option<(Option<Flow>, Vec<Cidr>)> {
     match target.address() {
         Some(address) => Some((Some(flow(&fixed.listen, target.transport, address)?), Vec::new())),
         None => Some((None, sources.to_vec())),
     }
+}
+
+/// The flows to the hops that a name came to: those in the networks that the operator listed, of one family, since the party's
+/// voice comes by it.
+pub(super) fn flows(fixed: &Fixed, within: &[Cidr], hops: &[Hop]) -> Vec<Flow> {
+    let mut flows: Vec<Flow> = Vec::new();
+    for hop in hops.iter().filter(|hop| within.iter().any(|block| block.contains(hop.address.ip()))) {
+        let family = flows.first().is_none_or(|first| first.remote.is_ipv4() == hop.address.is_ipv4());
+        let found = flow(&fixed.listen, hop.transport, hop.address).filter(|flow| family && !flows.contains(flow));
+        flows.extend(found.filter(|_| flows.len() < MAX_HOPS));
+    }
+    flows
 }
 
 fn flow(listen: &[(Proto, SocketAddr)], transport: Transport, remote: SocketAddr) -> Option<Flow> {
@@ -211,16 +232,9 @@ fn local(listen: &[(Proto, SocketAddr)], proto: Proto, remote: SocketAddr) -> Op
 }
 
 impl Route {
-    /// The flows to the hops that a name came to: those in the networks that the operator listed, of one family, since the
-    /// party's voice comes by it.
+    /// The flows to the hops that a name came to.
     pub fn flows(&self, fixed: &Fixed, hops: &[Hop]) -> Vec<Flow> {
-        let mut flows: Vec<Flow> = Vec::new();
-        for hop in hops.iter().filter(|hop| self.within.iter().any(|block| block.contains(hop.address.ip()))) {
-            let family = flows.first().is_none_or(|first| first.remote.is_ipv4() == hop.address.is_ipv4());
-            let found = flow(&fixed.listen, hop.transport, hop.address).filter(|flow| family && !flows.contains(flow));
-            flows.extend(found.filter(|_| flows.len() < MAX_HOPS));
-        }
-        flows
+        flows(fixed, &self.within, hops)
     }
 
     /// The same party at another of its hops.

@@ -14,7 +14,7 @@ use crate::plan::{Calendar, Plan};
 use crate::queue;
 use crate::seat::{Binding, Rules};
 use crate::sip::{Codec, Uri};
-use crate::ua::{self, registrar};
+use crate::ua::{self, registrar, registration};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -159,6 +159,8 @@ pub struct Trunk {
     /// Provisional responses to its callers are reliable where they support it (RFC 3262).
     pub reliable: bool,
     pub origins: Arc<Origins>,
+    /// Our accounts there.
+    pub registrations: Vec<registration::Settings>,
 }
 
 #[derive(Clone, Debug)]

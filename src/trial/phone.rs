@@ -88,7 +88,9 @@ impl Phone {
             let request = self.registration(gateway, user, cseq, &authorization);
             let Some(response) = self.exchange(gateway, &request)? else { break };
             statuses.push(response.status.0);
-            let Some(challenge) = Challenge::choose(response.headers.all(&Name::WwwAuthenticate).map(|value| &value[..])) else {
+            let Some(challenge) =
+                Challenge::strongest(response.headers.all(&Name::WwwAuthenticate).filter_map(|value| Challenge::parse(value)))
+            else {
                 break;
             };
             let secret = Secret::new(challenge.algorithm, user, &challenge.realm, password);

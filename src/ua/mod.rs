@@ -5,11 +5,14 @@
 //! hear.
 
 mod admission;
+mod login;
 mod peers;
 pub mod registrar;
+pub mod registration;
 mod table;
 
 pub use admission::{ACCEPT, ALLOW, ENCODING, Refusal, SUPPORTED, admissible};
+pub use login::{Challenged, Login, NoAnswer, Proofs, Taken};
 pub use peers::Peers;
 pub use registrar::Way;
 
@@ -43,7 +46,23 @@ impl Default for Config {
 pub enum Usage {
     /// An INVITE session, with all that its dialog carries.
     Invite(LegId),
+    /// A registration of ours with a carrier.
+    Registration(AccountId),
 }
+
+impl Usage {
+    /// The leg of an INVITE session.
+    pub fn leg(self) -> Option<LegId> {
+        match self {
+            Usage::Invite(leg) => Some(leg),
+            Usage::Registration(_) => None,
+        }
+    }
+}
+
+/// An account of ours at a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(pub u32);
 
 /// A message that goes out.
 #[derive(Clone, Debug)]

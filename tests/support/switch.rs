@@ -114,6 +114,7 @@ pub fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         reliable: false,
         dtmf: Dtmf::Auto,
         origins: Arc::default(),
+        registrations: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Configuration: the built-in defaults, a site file and the environment, layered; every mistake found at once.
 
+mod accounts;
 mod callers;
 pub mod credentials;
 mod finding;
@@ -14,6 +15,7 @@ pub mod plans;
 mod queues;
 mod redact;
 mod registrar;
+mod registration;
 pub mod reload;
 mod schema;
 pub mod secrets;
@@ -31,6 +33,7 @@ pub use media::Media;
 pub use peers::{Codec, Dtmf, LinesFrom, Seat, SignIn, Transport, Trunk};
 pub use queues::{Callbacks, Messages, Queue, QueueRecord, Survey, WhenNoSeat};
 pub use registrar::{Algorithm, Registrar};
+pub use registration::Registration;
 pub use schema::*;
 
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use super::list::list;
 use super::registrar::Algorithm;
+use super::registration::Registration;
 use crate::base::Place;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub struct Trunk {
     pub nat: bool,
     pub emergency_history: bool,
     pub call_data: bool,
+    pub registrations: BTreeMap<String, Registration>,
 }
 
 impl Default for Trunk {
@@ -48,6 +50,7 @@ impl Default for Trunk {
             nat: false,
             emergency_history: false,
             call_data: false,
+            registrations: BTreeMap::new(),
         }
     }
 }

@@ -294,11 +294,12 @@ fn note_site(trail: &Trail, file: Option<&Path>) {
     trail.note(super::site_file(file));
 }
 
-/// A certificate that somebody renews is shown as soon as it stands there, and a new password counts.
+/// A certificate that somebody renews is shown as soon as it stands there, and a new password counts, a phone's or ours.
 fn note_identity(trail: &Trail, config: &Config) {
     let Config { http, sip, registrar, .. } = config;
     let files = [&http.certificate, &http.key, &sip.certificate, &sip.key, &registrar.credentials].into_iter();
-    files.filter(|path| !path.as_os_str().is_empty()).for_each(|path| trail.note(path));
+    let accounts = config.trunks.values().flat_map(|trunk| trunk.registrations.values()).map(|account| &account.file);
+    files.chain(accounts).filter(|path| !path.as_os_str().is_empty()).for_each(|path| trail.note(path));
 }
 
 /// Sounds that did not change stay where they are in memory, shared with the calls in progress.

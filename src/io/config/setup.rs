@@ -1,5 +1,6 @@
 //! From configuration to what the switch is told.
 
+use super::accounts;
 use super::callers;
 use super::credentials::Credentials;
 use super::fit::Fit;
@@ -156,13 +157,15 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
 }
 
 fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, Text> {
+    let target = Target {
+        transport: transport(trunk.transport),
+        place: trunk.place().ok_or_else(|| both!("trunk `{name}` has no single address", "中继 `{name}` 没有单独的地址"))?,
+    };
     Ok(Trunk {
         name: name.into(),
         sources: trunk.addresses.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
-        target: Target {
-            transport: transport(trunk.transport),
-            place: trunk.place().ok_or_else(|| both!("trunk `{name}` has no single address", "中继 `{name}` 没有单独的地址"))?,
-        },
+        registrations: accounts::settings(name, trunk, &target)?,
+        target,
         area: Some(trunk.area.as_str()).filter(|area| !area.is_empty()).map(Arc::from),
         codecs: trunk.codecs.iter().map(|codec| self::codec(*codec)).collect(),
         channels: trunk.channels,

@@ -9,6 +9,7 @@ mod place;
 mod queues;
 mod reach;
 mod registrar;
+mod registration;
 mod remote;
 mod twins;
 mod values;
@@ -40,6 +41,7 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.callers(config);
     check.outbound(config);
     check.registrar(config);
+    check.registrations(config);
     check.keys(config);
     check.media(config);
     check.limits(config);

@@ -1,7 +1,7 @@
 //! The OpenAPI document: what is written down and what follows from types, with who may do it as the table of endpoints has it.
 
 use super::endpoint::Endpoint;
-use super::{figures, seats};
+use super::{figures, seats, trunks};
 use crate::control::Missing;
 use axum::response::Json;
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ fn described() -> Value {
     let mut document: Value = serde_json::from_str(WRITTEN).unwrap_or_default();
     seats::describe::add_to(&mut document);
     figures::describe(&mut document);
+    trunks::describe(&mut document);
     document
 }
 

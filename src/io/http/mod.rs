@@ -26,6 +26,7 @@ mod sessions;
 mod shown;
 mod stream;
 mod tags;
+mod trunks;
 mod websocket;
 
 use crate::base::{Shown, Text, Tongue};
@@ -128,6 +129,7 @@ fn endpoints() -> Vec<Endpoint> {
         recordings::endpoints(),
         seats::endpoints(),
         lists::endpoints(),
+        trunks::endpoints(),
     ];
     own.into_iter().chain(calls).chain(others.into_iter().flatten()).collect()
 }
@@ -186,7 +188,8 @@ async fn show_metrics(State(state): State<ApiState>) -> Response {
     let figures = state.switch_figures.fresh(&state.inbox).await;
     let more = state.more.clone();
     // Figures of a day take their time.
-    let more = threads::aside("metrics", move || more()).await.unwrap_or_default();
+    let mut more = threads::aside("metrics", move || more()).await.unwrap_or_default();
+    more.extend(trunks::metrics(&state).await);
     let text = metrics::render(&figures, &state.inbox, &more);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

@@ -1,7 +1,7 @@
 //! Digest authentication against the published examples, an independent implementation, and hostile peers.
 
 use crate::base::{Mono, Rng};
-use crate::sip::digest::{Algorithm, Answer, Challenge, Client, Counted, Qop, Rejected, Secret, Server, Signed};
+use crate::sip::digest::{Algorithm, Answer, Challenge, Client, Counted, Qop, Rejected, Secret, Server, Signed, next_nonce};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -254,16 +254,40 @@ fn names_with_quotes_and_escapes_come_back_as_they_were() {
 }
 
 #[test]
-fn the_first_challenge_that_we_know_is_answered() {
+fn the_strongest_challenge_that_we_know_is_answered() {
     let values: [&[u8]; 4] = [
         b"Digest realm=\"r\", nonce=\"1\", algorithm=SHA-1024",
         b"Bearer x",
         b"Digest realm=\"r\", nonce=\"2\", algorithm=SHA-256",
         b"Digest realm=\"r\", nonce=\"3\"",
     ];
-    assert_eq!(Challenge::choose(values.into_iter()).map(|challenge| challenge.nonce).as_deref(), Some("2"));
+    let strongest = |values: &[&[u8]]| {
+        Challenge::strongest(values.iter().filter_map(|value| Challenge::parse(value))).map(|challenge| challenge.nonce)
+    };
+    assert_eq!(strongest(&values).as_deref(), Some("2"));
+    assert_eq!(strongest(&[values[3], values[2]]).as_deref(), Some("2"), "whatever their order (RFC 8760 §2.4)");
+    let equal: &[u8] = b"Digest realm=\"r\", nonce=\"4\", algorithm=SHA-512-256";
+    assert_eq!(strongest(&[equal, values[2]]).as_deref(), Some("4"), "of equals the server's first");
+    assert_eq!(strongest(&values[..2]), None);
     let mut client = Client::new(Challenge::parse(values[2]).unwrap());
     assert_eq!(client.answer("u", &Secret::new(Algorithm::Md5, "u", "r", "p"), INVITE, "c"), None, "no weaker than asked");
+}
+
+#[test]
+fn a_nonce_that_the_server_names_for_the_next_time_is_used_and_counted_anew() {
+    let mut client = Client::new(Challenge::parse(b"Digest realm=\"r\", nonce=\"1\", qop=\"auth\"").unwrap());
+    let secret = Secret::new(Algorithm::Md5, "u", "r", "p");
+    let sent = |client: &mut Client| {
+        let answer = client.answer("u", &secret, INVITE, "c").unwrap();
+        (answer.nonce, answer.counted.unwrap().count)
+    };
+    assert_eq!((sent(&mut client), sent(&mut client)), (("1".into(), 1), ("1".into(), 2)));
+    let next = next_nonce(b"qop=auth, rspauth=\"x\", cnonce=\"c\", nc=00000002, nextnonce=\"2\"").unwrap();
+    client.go_on_with(next.clone());
+    assert_eq!(sent(&mut client), ("2".into(), 1));
+    client.go_on_with(next);
+    assert_eq!(sent(&mut client), ("2".into(), 2), "the same once more is no new one");
+    assert_eq!(next_nonce(b"qop=auth"), None);
 }
 
 #[test]
