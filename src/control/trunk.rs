@@ -29,7 +29,7 @@ pub struct RegistrationView {
     pub left: Option<Duration>,
     /// Until it is asked anew.
     pub next: Option<Duration>,
-    /// Of the last attempt, where it came to nothing.
+    /// Why the last attempt came to nothing.
     pub failure: Option<FailureView>,
 }
 
@@ -37,7 +37,7 @@ pub struct RegistrationView {
 pub struct FailureView {
     /// In a word, as programs read it.
     pub cause: &'static str,
-    /// Whose fault it is, and what helps.
+    /// The one at fault, and what helps.
     pub words: Text,
     /// The carrier's answer, where it gave one.
     pub status: Option<u16>,

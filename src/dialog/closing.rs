@@ -143,7 +143,7 @@ impl Closing {
         Closing::session(cx, dialog)
     }
 
-    fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+    pub(super) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match &mut self.owes {
             Owes::Requests { dialog } => dialog.as_mut(),
             Owes::Bye { dialog, .. } => Some(dialog),

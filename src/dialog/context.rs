@@ -1,6 +1,7 @@
 //! The surroundings of a leg's state, and the part of a leg that no state keeps.
 
 use crate::base::{Flow, LegId, Mono, Now};
+use crate::dialog::challenge::ByAccount;
 use crate::dialog::dialog::{Dialog, Farewell, our_contact};
 use crate::dialog::refer::Referral;
 use crate::dialog::stream::Stream;
@@ -49,6 +50,8 @@ pub(super) struct LegData {
     pub(super) released: bool,
     /// Why our INVITE was cancelled: a 2xx that crosses the CANCEL is told the same by its BYE (RFC 3326 §2).
     pub(super) cancelled: Cause,
+    /// Our account with its carrier, where it goes by one.
+    pub(super) account: Option<Box<ByAccount>>,
 }
 
 /// An ACK that we sent; a 2xx that comes again gets the same.
@@ -112,7 +115,7 @@ impl Context<'_> {
     /// A response that shapes the session: with Contact and capabilities, and our description where there is one.
     pub(super) fn session_reply(&self, request: &Request, status: u16, flow: Flow, ours: Option<&Sdp>) -> Response {
         let mut response = self.reply(request, status);
-        capabilities(&mut response.headers.0, flow);
+        self.capabilities(&mut response.headers.0, flow);
         match ours {
             Some(ours) => response.with_body(check::SDP, ours.to_bytes()),
             None => response,
@@ -150,10 +153,28 @@ impl Context<'_> {
         Refusal::with(500, Name::RetryAfter, self.ua.rng().below(11).to_string())
     }
 
-    pub(super) fn request(&mut self, flow: Flow, request: Request, purpose: Purpose) -> ClientId {
+    pub(super) fn request(&mut self, flow: Flow, mut request: Request, purpose: Purpose) -> ClientId {
+        let kept = self.leg.account.as_mut().map(|account| account.sign(flow, &mut request, self.ua.rng()));
         let id = self.ua.send(self.now, flow, request, Some(Usage::Invite(self.leg.id)));
+        if let (Some(account), Some(kept)) = (&mut self.leg.account, kept) {
+            account.keep(id, kept);
+        }
         self.leg.clients.push((id, purpose));
         id
+    }
+
+    /// Our Contact as this peer reaches it: the one that is registered, where we have an account there.
+    pub(super) fn contact(&self, flow: Flow) -> Header {
+        match &self.leg.account {
+            Some(account) => account.contact(),
+            None => our_contact(flow),
+        }
+    }
+
+    /// Contact, Allow and Supported.
+    pub(super) fn capabilities(&self, headers: &mut Vec<Header>, flow: Flow) {
+        headers.push(self.contact(flow));
+        abilities(headers);
     }
 
     /// A request that shapes the session.
@@ -167,7 +188,7 @@ impl Context<'_> {
     ) {
         let mut request = dialog.request(method, self.ua.config().max_forwards);
         let flow = dialog.next_hop();
-        capabilities(&mut request.headers.0, flow);
+        self.capabilities(&mut request.headers.0, flow);
         request.headers.0.extend(timer);
         if let Some(ours) = ours {
             request = request.with_body(check::SDP, ours.to_bytes());
@@ -200,7 +221,8 @@ impl Context<'_> {
 
     /// Acknowledges a 2xx now and whenever it comes again.
     pub(super) fn ack(&mut self, dialog: &Dialog, seq: u32) {
-        let (flow, data) = ack(self.ua, dialog, seq);
+        let answers = self.leg.account.as_ref().map_or(&[][..], |account| account.answers());
+        let (flow, data) = ack(self.ua, dialog, seq, answers);
         if self.leg.acked.len() >= MAX_ACKED {
             self.leg.acked.remove(0);
         }
@@ -219,24 +241,33 @@ impl Context<'_> {
         }
     }
 
+    /// The request that is to go out once more, with an answer to this challenge; it is over as it was.
+    pub(super) fn challenged(&mut self, id: ClientId, response: &Response) -> Option<(Flow, Request)> {
+        let again = self.leg.account.as_mut()?.challenged(id, response)?;
+        self.finished(id);
+        Some(again)
+    }
+
     /// The request has its final response, or failed.
     pub(super) fn finished(&mut self, id: ClientId) {
         self.leg.clients.retain(|(client, _)| *client != id);
+        self.leg.account.iter_mut().for_each(|account| account.forget(id));
         self.ua.finished(id);
     }
 }
 
 /// Ends a session that no leg has: ACK for its 2xx, then BYE.
 pub(super) fn decline(ua: &mut Ua, now: Now, dialog: &mut Dialog, seq: u32) {
-    ack(ua, dialog, seq);
+    ack(ua, dialog, seq, &[]);
     let bye = build_bye(ua, dialog, &Cause::default());
     ua.send(now, dialog.next_hop(), bye, None);
 }
 
 /// Sends the ACK of a 2xx and returns it.
-fn ack(ua: &mut Ua, dialog: &Dialog, seq: u32) -> (Flow, Bytes) {
+fn ack(ua: &mut Ua, dialog: &Dialog, seq: u32, answers: &[Header]) -> (Flow, Bytes) {
     let flow = dialog.next_hop();
-    let ack = dialog.ack(seq, ua.config().max_forwards);
+    let mut ack = dialog.ack(seq, ua.config().max_forwards);
+    ack.headers.0.extend_from_slice(answers);
     (flow, ua.send_once(flow, ack))
 }
 
@@ -246,9 +277,13 @@ fn build_bye(ua: &Ua, dialog: &mut Dialog, cause: &Cause) -> Request {
     bye
 }
 
-/// Contact, Allow and Supported.
+/// Contact, Allow and Supported, where no account is known.
 pub(super) fn capabilities(headers: &mut Vec<Header>, flow: Flow) {
     headers.push(our_contact(flow));
+    abilities(headers);
+}
+
+fn abilities(headers: &mut Vec<Header>) {
     headers.push(Header { name: Name::Allow, value: ALLOW.into() });
     headers.push(Header { name: Name::Supported, value: SUPPORTED.into() });
 }

@@ -154,10 +154,16 @@ impl Dialog {
         }
     }
 
+    /// The number of our next request.
+    pub(super) fn next_seq(&mut self) -> u32 {
+        self.seq = self.seq.saturating_add(1);
+        self.seq
+    }
+
     /// The next request; the transaction adds Via.
     pub(super) fn request(&mut self, method: Method, max_forwards: u8) -> Request {
-        self.seq = self.seq.saturating_add(1);
-        self.party.build(method, self.seq, max_forwards)
+        let seq = self.next_seq();
+        self.party.build(method, seq, max_forwards)
     }
 
     /// The ACK of a 2xx carries its INVITE's number (§13.2.2.4).
@@ -211,6 +217,11 @@ pub(super) fn our_contact(flow: Flow) -> Header {
         Proto::Tls => ";transport=tls",
     };
     Header::printed(Name::Contact, format_args!("<sip:{}{transport}>", flow.local))
+}
+
+/// A Contact of ours that a registrar knows.
+pub(super) fn contact_header(contact: &Uri) -> Header {
+    Header::printed(Name::Contact, format_args!("<{contact}>"))
 }
 
 pub(super) fn cseq(seq: u32, method: &Method) -> String {

@@ -3,7 +3,7 @@
 use crate::base::Flow;
 use crate::dialog::Event;
 use crate::dialog::check;
-use crate::dialog::context::{Context, capabilities};
+use crate::dialog::context::Context;
 use crate::dialog::dialog::Dialog;
 use crate::dialog::keys;
 use crate::sip::{Content, Method, Name, Request, Response};
@@ -52,7 +52,7 @@ pub(super) fn other(cx: &mut Context, dialog: &Dialog, id: ServerId, request: &R
         Method::Info => info(cx, id, request),
         Method::Options => {
             let mut response = cx.reply(request, 200);
-            capabilities(&mut response.headers.0, dialog.next_hop());
+            cx.capabilities(&mut response.headers.0, dialog.next_hop());
             response.headers.push(Name::Accept, ua::ACCEPT);
             cx.respond(id, response);
         }

@@ -2,9 +2,10 @@
 
 use crate::base::trap::{self, Trap};
 use crate::base::{Flow, LegId, Mono, Now};
+use crate::dialog::challenge::ByAccount;
 use crate::dialog::closing::Closing;
 use crate::dialog::context::{Context, LegData, MAX_CLIENTS, Purpose, decline};
-use crate::dialog::dialog::{Dialog, SEQ_GAP, tag_of};
+use crate::dialog::dialog::{Dialog, SEQ_GAP, cseq, tag_of};
 use crate::dialog::refer::{Referral, Referred};
 use crate::dialog::replaces::Found;
 use crate::dialog::session::{Next, Session};
@@ -71,6 +72,7 @@ impl Leg {
             farewell: None,
             released: false,
             cancelled: Cause::default(),
+            account: None,
         };
         Leg { data, state: State::Done }
     }
@@ -188,6 +190,10 @@ impl State {
 
     pub(super) fn command(self, cx: &mut Context, command: Command) -> State {
         match (self, command) {
+            (state @ State::Invited(_), Command::KnownAs { known_as, .. }) => {
+                cx.leg.account = Some(ByAccount::new(known_as));
+                state
+            }
             (State::Invited(s), Command::Attach { local, .. }) => s.attach(cx, local).into(),
             (State::Invited(s), Command::Progress { status, media, .. }) => s.progress(cx, status, media).into(),
             (State::Invited(s), Command::Reliable { .. }) => s.reliably().into(),
@@ -255,6 +261,12 @@ impl State {
                 (state, _) => state,
             };
         }
+        if let (Some(id), Some(purpose)) = (id, purpose)
+            && self.repeats(id, purpose)
+            && let Some((flow, request)) = cx.challenged(id, &response)
+        {
+            return self.again(cx, purpose, flow, request);
+        }
         if let Some(id) = id {
             cx.finished(id);
         }
@@ -269,6 +281,39 @@ impl State {
             (state, Some(purpose)) => state.concluded(cx, purpose, response.status.success()),
             (state, _) => state,
         }
+    }
+
+    /// A request of ours still matters to it, should it be challenged.
+    fn repeats(&self, id: ClientId, purpose: Purpose) -> bool {
+        match (self, purpose) {
+            (State::Calling(s), Purpose::Invite) => s.is_by(Some(id)),
+            (State::Calling(_), Purpose::Prack) | (State::Closing(_), Purpose::Bye | Purpose::Notify(_)) => true,
+            (State::Session(_), purpose) => purpose != Purpose::Invite,
+            _ => false,
+        }
+    }
+
+    /// A request goes out once more, with our answer to a challenge and a number of its own (RFC 3261 §22.1).
+    fn again(mut self, cx: &mut Context, purpose: Purpose, flow: Flow, mut request: Request) -> State {
+        if let (State::Calling(calling), Purpose::Invite) = (&mut self, purpose) {
+            calling.again(cx, flow, request);
+            return self;
+        }
+        let tag = tag_of(&request.headers, &Name::To);
+        let dialog = match &mut self {
+            State::Calling(calling) => calling.early_dialog_of(&tag),
+            State::Session(session) => Some(session.dialog_mut()),
+            State::Closing(closing) => closing.dialog_mut(),
+            State::Invited(_) | State::Done => None,
+        };
+        let before = request.headers.cseq().map_or(0, |cseq| cseq.seq);
+        let seq = dialog.map_or(before.saturating_add(1), Dialog::next_seq);
+        request.headers.set(Name::CSeq, cseq(seq, &request.method));
+        if let (State::Session(session), Purpose::Reinvite) = (&mut self, purpose) {
+            session.reinvites_by(seq);
+        }
+        cx.request(flow, request, purpose);
+        self
     }
 
     fn failed(self, cx: &mut Context, id: ClientId, failure: Failure) -> State {

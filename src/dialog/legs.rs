@@ -242,6 +242,7 @@ impl Command {
         match self {
             Command::Dial(dial) => dial.leg,
             Command::Attach { leg, .. }
+            | Command::KnownAs { leg, .. }
             | Command::Progress { leg, .. }
             | Command::Reliable { leg }
             | Command::Answer { leg }
@@ -283,8 +284,10 @@ fn incoming(leg: LegId, flow: Flow, invite: &Request, offer: &Offer, replaces: O
 
 /// Headers that policy may look at or pass on.
 fn of_interest(header: &Header) -> bool {
-    use Name::{Authorization, Diversion, HistoryInfo, PAssertedIdentity, PPreferredIdentity, Privacy, UserAgent};
-    let of_the_call = matches!(header.name, HistoryInfo | Diversion | Name::XHotlineCallId | UserAgent);
+    use Name::{
+        Authorization, Diversion, HistoryInfo, PAssertedIdentity, PCalledPartyId, PPreferredIdentity, Privacy, UserAgent,
+    };
+    let of_the_call = matches!(header.name, HistoryInfo | Diversion | Name::XHotlineCallId | UserAgent | PCalledPartyId);
     let of_the_caller = matches!(header.name, PAssertedIdentity | PPreferredIdentity | Privacy | Authorization);
     of_the_call || of_the_caller
 }

@@ -2,6 +2,7 @@
 //! reliable provisionals (RFC 3262). A leg knows nothing of the call it belongs to.
 
 mod ack;
+mod challenge;
 mod check;
 mod closing;
 mod context;
@@ -34,10 +35,11 @@ pub use snapshot::SessionSnapshot;
 use crate::base::{Flow, LegId};
 use crate::sip::{Codec, Direction, Header, NameAddr, Reach, Request, Status, Uri};
 use crate::transaction;
-use crate::ua::{TurnedAway, Way};
+use crate::ua::{KnownAs, TurnedAway, Way};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Our abilities on a leg's audio stream; from them come our offers and answers.
@@ -147,6 +149,8 @@ pub struct Dial {
     /// P-Asserted-Identity, History-Info, X-Hotline-Call-ID … as policy says.
     pub headers: Vec<Header>,
     pub local: LocalMedia,
+    /// Our account there: its Contact is ours, and challenges are answered by it.
+    pub known_as: Option<Arc<KnownAs>>,
 }
 
 /// Why we end or refuse a leg: becomes the status, or a Reason header (RFC 3326, RFC 6432) on BYE and CANCEL.
@@ -163,6 +167,11 @@ pub struct Cause {
 #[derive(Clone, Debug)]
 pub enum Command {
     Dial(Box<Dial>),
+    /// An incoming leg has come by an account of ours.
+    KnownAs {
+        leg: LegId,
+        known_as: Arc<KnownAs>,
+    },
     /// Gives an incoming leg its media. An offer in the INVITE is answered from it: [`Event::Media`] follows at once,
     /// or the leg is refused 488 and ends. In a session it offers other media by a re-INVITE, again after glare; refused,
     /// the session stays as it was. Before a called party has answered it does nothing.

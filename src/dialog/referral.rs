@@ -2,7 +2,7 @@
 //! transfer is. One at a time for each leg.
 
 use crate::dialog::context::{Context, MAX_CLIENTS, Purpose};
-use crate::dialog::dialog::{Dialog, our_contact};
+use crate::dialog::dialog::Dialog;
 use crate::dialog::refer::{Referral, Referred, Stage};
 use crate::dialog::{End, EndedBy, Event};
 use crate::sip::{Header, Method, Name, Request, Status};
@@ -40,7 +40,7 @@ pub(super) fn accept(cx: &mut Context, dialog: &mut Dialog, id: u32) {
     // REFER is a target refresh (RFC 5057 §5.4).
     dialog.retarget(&request.headers);
     let mut response = cx.reply(&request, 202);
-    response.headers.0.push(our_contact(dialog.next_hop()));
+    response.headers.0.push(cx.contact(dialog.next_hop()));
     let silent = wants_silence(&request);
     if silent {
         response.headers.push(Name::ReferSub, "false");
@@ -153,7 +153,7 @@ impl Referral {
     fn send(&self, cx: &mut Context, dialog: &mut Dialog, status: Status, state: String) {
         let mut notify = dialog.request(Method::Notify, cx.ua.config().max_forwards);
         let flow = dialog.next_hop();
-        notify.headers.0.push(our_contact(flow));
+        notify.headers.0.push(cx.contact(flow));
         notify.headers.0.push(Header { name: Name::Event, value: self.event.clone().into() });
         notify.headers.0.push(Header { name: Name::SubscriptionState, value: state.into() });
         let line = format!("SIP/2.0 {} {}\r\n", status.0, status.reason());

@@ -242,6 +242,17 @@ impl Session {
         &self.dialog
     }
 
+    pub(super) fn dialog_mut(&mut self) -> &mut Dialog {
+        &mut self.dialog
+    }
+
+    /// Our re-INVITE that is out has gone out once more, under this number.
+    pub(super) fn reinvites_by(&mut self, number: u32) {
+        if let Own::Reinvite { seq, .. } = &mut self.own {
+            *seq = number;
+        }
+    }
+
     /// The session is with the party of this tag, not with another branch of a fork.
     pub(super) fn is_with(&self, tag: &str) -> bool {
         self.dialog.remote_tag == tag

@@ -1,9 +1,10 @@
 //! A leg that we call, until its INVITE is finally answered.
 
 use crate::base::{Flow, Mono};
+use crate::dialog::challenge::ByAccount;
 use crate::dialog::check::{self, SDP};
 use crate::dialog::closing::Closing;
-use crate::dialog::context::{Context, MAX_CLIENTS, Purpose, capabilities};
+use crate::dialog::context::{Context, MAX_CLIENTS, Purpose};
 use crate::dialog::dialog::{Dialog, cseq, tag_of};
 use crate::dialog::inside;
 use crate::dialog::reliable::{Order, rseq};
@@ -15,6 +16,7 @@ use crate::transaction::{ClientId, Failure, ServerId};
 use crate::ua::{Peers, Way};
 use std::ops::ControlFlow::{self, Break, Continue};
 
+/// The number of a leg's first INVITE.
 const SEQ: u32 = 1;
 const MAX_EARLY: usize = 16;
 
@@ -25,6 +27,8 @@ pub(super) type Step = ControlFlow<Next, Box<Calling>>;
 #[derive(Debug)]
 pub(super) struct Calling {
     client: ClientId,
+    /// The INVITE's number.
+    seq: u32,
     /// Our offer, with which each branch of a fork begins.
     offered: Stream,
     /// One for each branch that has answered provisionally.
@@ -83,7 +87,8 @@ impl Calling {
         let mut offered = cx.stream();
         offered.attach(dial.local.clone());
         let ours = offered.offer();
-        let mut invite = invite(cx, &dial);
+        cx.leg.account = dial.known_as.clone().map(ByAccount::new);
+        let mut invite = invite(cx, &dial, SEQ);
         if let Some(ours) = ours {
             invite = invite.with_body(SDP, ours.to_bytes());
         }
@@ -91,7 +96,7 @@ impl Calling {
         let until = timer_c(cx);
         let several = !dial.others.is_empty();
         let hops = several.then(|| Box::new(Hops { dial, respond: Some(cx.mono().after(cx.config.hop_timeout)) }));
-        Box::new(Calling { client, offered, early: Vec::new(), heard: None, told: Vec::new(), until, hops })
+        Box::new(Calling { client, seq: SEQ, offered, early: Vec::new(), heard: None, told: Vec::new(), until, hops })
     }
 
     /// The transaction is that of the hop which is called now.
@@ -124,7 +129,7 @@ impl Calling {
             Some(early) => (dialog.seq, dialog.stream) = (early.dialog.seq, early.dialog.stream),
             None => dialog.stream = self.offered,
         }
-        cx.ack(&dialog, SEQ);
+        cx.ack(&dialog, self.seq);
         // Hops that were passed over, or the present one, should one of those answer after all.
         cx.cancel_invites(&Cause::default());
         if gone {
@@ -150,6 +155,23 @@ impl Calling {
         }
         cx.end(End::refused(response));
         Break(Next::Closing(Closing::requests(cx)))
+    }
+
+    /// The INVITE goes out once more, with our answer to a challenge: in a transaction of its own, of the same leg (§22.1).
+    pub(super) fn again(&mut self, cx: &mut Context, flow: Flow, mut invite: Request) {
+        self.seq += 1;
+        invite.headers.set(Name::CSeq, cseq(self.seq, &Method::Invite));
+        self.client = cx.request(flow, invite, Purpose::Invite);
+        self.until = timer_c(cx);
+        self.early.clear();
+        let more = self.hops.as_ref().is_some_and(|hops| !hops.dial.others.is_empty());
+        let respond = more.then(|| cx.mono().after(cx.config.hop_timeout));
+        self.hops.iter_mut().for_each(|hops| hops.respond = respond);
+    }
+
+    /// The early dialog with the branch of this tag.
+    pub(super) fn early_dialog_of(&mut self, tag: &str) -> Option<&mut Dialog> {
+        self.early.iter_mut().map(|early| &mut early.dialog).find(|dialog| dialog.remote_tag == tag)
     }
 
     /// §8.1.3.1: no response is 408, a transport error 503.
@@ -231,7 +253,7 @@ impl Calling {
         let Way { flow: next, uri, routes } = hops.dial.others.remove(0);
         (hops.dial.uri, hops.dial.routes) = (uri, routes);
         let failed = std::mem::replace(&mut hops.dial.flow, next);
-        let mut invite = invite(cx, &hops.dial);
+        let mut invite = invite(cx, &hops.dial, self.seq);
         if let Some(ours) = self.offered.sent() {
             invite = invite.with_body(SDP, ours.to_bytes());
         }
@@ -257,7 +279,7 @@ impl Calling {
                 if cx.leg.clients.len() >= MAX_CLIENTS || !early.order.take(rseq) {
                     return;
                 }
-                prack(cx, &mut early.dialog, rseq);
+                prack(cx, &mut early.dialog, (rseq, self.seq));
             }
             if early.dialog.stream.awaits_answer()
                 && let Ok(Some(theirs)) = check::answer(response, cx.config.reach)
@@ -321,7 +343,7 @@ fn answers(stream: &mut Stream, response: &Response, reach: Reach) -> bool {
     }
 }
 
-fn invite(cx: &mut Context, dial: &Dial) -> Request {
+fn invite(cx: &mut Context, dial: &Dial, seq: u32) -> Request {
     let mut from = dial.from.clone();
     from.params.set("tag", Some(&cx.leg.tag));
     let mut invite = Request::new(Method::Invite, dial.uri.clone());
@@ -331,16 +353,16 @@ fn invite(cx: &mut Context, dial: &Dial) -> Request {
     headers.0.push(Header::printed(Name::From, from));
     headers.0.push(Header::printed(Name::To, &dial.to));
     headers.push(Name::CallId, dial.call_id.clone());
-    headers.push(Name::CSeq, cseq(SEQ, &Method::Invite));
-    capabilities(&mut headers.0, dial.flow);
+    headers.push(Name::CSeq, cseq(seq, &Method::Invite));
+    cx.capabilities(&mut headers.0, dial.flow);
     headers.push(Name::PEarlyMedia, "supported"); // RFC 5009 §8
     headers.0.extend(dial.headers.iter().cloned());
     invite
 }
 
-fn prack(cx: &mut Context, dialog: &mut Dialog, rseq: u32) {
+fn prack(cx: &mut Context, dialog: &mut Dialog, (rseq, seq): (u32, u32)) {
     let mut prack = dialog.request(Method::Prack, cx.ua.config().max_forwards);
-    prack.headers.push(Name::RAck, format!("{rseq} {SEQ} INVITE"));
+    prack.headers.push(Name::RAck, format!("{rseq} {seq} INVITE"));
     cx.request(dialog.next_hop(), prack, Purpose::Prack);
 }
 

@@ -65,12 +65,13 @@ pub enum Name {
     AuthenticationInfo,
     ServiceRoute,
     PAssociatedUri,
+    PCalledPartyId,
     /// As written; looking one up is case-sensitive, so a header that we read gets a variant of its own.
     Other(Bytes),
 }
 
 /// Names as we print them with their compact forms, the most frequent first.
-static NAMES: [(Name, &str, u8); 59] = [
+static NAMES: [(Name, &str, u8); 60] = [
     (Name::Via, "Via", b'v'),
     (Name::From, "From", b'f'),
     (Name::To, "To", b't'),
@@ -129,6 +130,7 @@ static NAMES: [(Name, &str, u8); 59] = [
     (Name::AuthenticationInfo, "Authentication-Info", 0),
     (Name::ServiceRoute, "Service-Route", 0),
     (Name::PAssociatedUri, "P-Associated-URI", 0),
+    (Name::PCalledPartyId, "P-Called-Party-ID", 0),
     (Name::Other(Bytes::from_static(b"Accept-Contact")), "Accept-Contact", b'a'),
 ];
 

@@ -56,7 +56,7 @@ impl Name {
             Name::PPreferredIdentity | Name::Path | Name::HistoryInfo | Name::Diversion | Name::ReferTo | Name::ReferredBy => {
                 Kind::Addresses
             }
-            Name::ServiceRoute | Name::PAssociatedUri => Kind::Addresses,
+            Name::ServiceRoute | Name::PAssociatedUri | Name::PCalledPartyId => Kind::Addresses,
             Name::Other(name) => other(name),
             // From a signature whoever reads it could try passwords.
             Name::CallInfo | Name::Subject | Name::Authorization | Name::WwwAuthenticate => Kind::Hidden,
@@ -67,7 +67,7 @@ impl Name {
 
 fn other(name: &[u8]) -> Kind {
     const PLAIN: [&str; 1] = ["mime-version"];
-    const ADDRESSES: [&str; 3] = ["remote-party-id", "p-called-party-id", "reply-to"];
+    const ADDRESSES: [&str; 2] = ["remote-party-id", "reply-to"];
     let among = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     match () {
         () if among(&PLAIN) => Kind::Plain,

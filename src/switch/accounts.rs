@@ -6,10 +6,12 @@
 use super::{Output, Switch, Trunk, route};
 use crate::base::{Flow, Hop, LegId, Masked, Mono, Now};
 use crate::control::{FailureView, RegistrationView, TrunkView};
-use crate::sip::{Status, Uri};
+use crate::dialog::{Command, Incoming};
+use crate::sip::{Name, NameAddr, Status, Uri};
 use crate::transaction;
-use crate::ua::AccountId;
 use crate::ua::registration::{Account, News, Settings, Standing, Trouble};
+use crate::ua::{AccountId, KnownAs};
+use std::sync::Arc;
 
 impl Switch {
     pub(super) fn configure_accounts(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -93,6 +95,36 @@ impl Switch {
                 self.carriers.all.reached(&mut self.ua, now, id, flows, &mut self.carriers.news);
             }
         }
+    }
+
+    /// The account whose registered Contact an INVITE is for, and its trunk: a call of theirs, whatever other trunk's networks hold
+    /// its source too. It must come from the networks of this one.
+    pub(super) fn by_account(&self, incoming: &Incoming) -> Option<(usize, &Account)> {
+        let host = incoming.flow.remote.ip();
+        self.carriers.all.at_contact(incoming.uri.user.as_deref()?).filter(|account| account.is_bound()).find_map(|account| {
+            let name = &account.settings().trunk;
+            let at = self.setup.trunks.iter().position(|trunk| trunk.name == *name)?;
+            self.setup.trunks[at].sources.iter().any(|block| block.contains(host)).then_some((at, account))
+        })
+    }
+
+    /// A call by an account is for the number that the carrier's network was asked for (RFC 7315 §4.2), else for the account's own: our
+    /// Contact may have any name.
+    pub(super) fn called_by_account(&self, incoming: &Incoming) -> Option<Uri> {
+        let (_, account) = self.by_account(incoming)?;
+        let called = incoming.headers.iter().find(|header| header.name == Name::PCalledPartyId);
+        let called = called.and_then(|header| NameAddr::parse(&header.value)).map(|address| address.uri);
+        Some(called.filter(|uri| uri.user.is_some()).unwrap_or_else(|| account.settings().aor.clone()))
+    }
+
+    /// The leg answers with the Contact that is registered, and proves itself where its carrier asks.
+    pub(super) fn comes_by_account(&mut self, now: Now, incoming: &mut Incoming, out: &mut Vec<Output>) {
+        let Some(called) = self.called_by_account(incoming) else { return };
+        let Some((_, account)) = self.by_account(incoming) else { return };
+        let (login, contact) = (account.settings().login.clone(), account.contact(incoming.flow));
+        let known_as = Arc::new(KnownAs { login, contact });
+        incoming.uri = called;
+        self.leg_command(now, Command::KnownAs { leg: incoming.leg, known_as }, out);
     }
 
     fn trunk_of(&self, id: AccountId) -> Option<&Trunk> {

@@ -79,7 +79,10 @@ impl Switch {
         let Some(placer) = self.placer(&incoming).or_else(|| self.nameless(&incoming)) else {
             return self.shed(now, &incoming, "its source was known a moment ago", out);
         };
-        let incoming = self.as_it_is_believed(&placer, incoming);
+        let mut incoming = self.as_it_is_believed(&placer, incoming);
+        if matches!(placer, Placer::Trunk(_)) {
+            self.comes_by_account(now, &mut incoming, out);
+        }
         let has_name = !matches!(placer, Placer::Nameless { .. });
         if has_name && (self.joins(now, &incoming, &placer, out) || self.dials_code(now, &incoming, &placer, out)) {
             return;
@@ -171,12 +174,19 @@ impl Switch {
         let is = |seat: &usize| self.setup.seats.get(*seat).is_some_and(|s| s.owns(remote.ip()) && s.aor.user == *user);
         let seat = self.access.users(user.as_deref()).find(is);
         match (seat, self.access.find(remote.ip())) {
-            (Some(seat), Some(Owner::Trunk(trunk))) if !self.is_own_line(seat, incoming.flow) => Some(Placer::Trunk(trunk)),
+            (Some(seat), Some(Owner::Trunk(trunk))) if !self.is_own_line(seat, incoming.flow) => {
+                Some(self.trunk(trunk, incoming))
+            }
             (Some(seat), _) => Some(Placer::Seat(seat)),
-            (None, Some(Owner::Trunk(trunk))) => Some(Placer::Trunk(trunk)),
+            (None, Some(Owner::Trunk(trunk))) => Some(self.trunk(trunk, incoming)),
             (None, Some(Owner::Seat)) => self.by_other_signs(incoming).map(Placer::Seat),
             (None, None) => None,
         }
+    }
+
+    /// Where its networks and another's meet, the trunk by whose account it comes.
+    fn trunk(&self, by_address: usize, incoming: &Incoming) -> Placer {
+        Placer::Trunk(self.by_account(incoming).map_or(by_address, |(trunk, _)| trunk))
     }
 
     /// No record is kept of a call that got nothing but a 503; it is counted.

@@ -35,6 +35,15 @@ impl Carriers {
         trunk.registrations.is_empty() || self.all.of(&trunk.name).any(Account::is_bound)
     }
 
+    /// The account by which a call goes out by a trunk: one that is registered, the first by name; else one that is not.
+    pub fn account<'a>(&'a self, trunk: &'a Trunk) -> Option<&'a Account> {
+        if trunk.registrations.is_empty() {
+            return None;
+        }
+        let name = |account: &&Account| (!account.is_bound(), account.settings().name.clone());
+        self.all.of(&trunk.name).min_by_key(name)
+    }
+
     /// Some account is not registered.
     pub fn has_unregistered(&self) -> bool {
         self.all.all().any(|account| !account.is_bound())

@@ -68,6 +68,14 @@ impl Switch {
         out.push(Output::Reply { id, reply });
     }
 
+    /// Every call ends now.
+    pub(super) fn hang_up(&mut self, now: Now) {
+        (self.draining, self.ending) = (true, true);
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.with_call(now, id, |call, done| call.stop(now, done));
+        }
+    }
+
     fn drain(&mut self, draining: bool) -> Reply {
         self.draining = draining;
         Reply::Left(self.calls.len())

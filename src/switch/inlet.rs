@@ -119,6 +119,12 @@ impl Switch {
         }
     }
 
+    pub(super) fn refill(&mut self, now: Now, shard: u16, out: &mut Vec<Output>) {
+        let mut commands = Vec::new();
+        self.ports.refill(now.mono, shard, &mut commands);
+        out.extend(commands.into_iter().map(|command| Output::Media { shard, command }));
+    }
+
     /// Unasked, it is a failure of the media plane, which costs the call.
     fn media_closed(&mut self, now: Now, leg: LegId, stats: RtpStats) {
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };

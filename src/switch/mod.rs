@@ -420,13 +420,6 @@ impl Switch {
         &self.counters
     }
 
-    fn hang_up(&mut self, now: Now) {
-        (self.draining, self.ending) = (true, true);
-        for id in self.calls.keys().copied().collect::<Vec<_>>() {
-            self.with_call(now, id, |call, done| call.stop(now, done));
-        }
-    }
-
     pub(super) fn run(&mut self, now: Now, out: &mut Vec<Output>) {
         while let Some(work) = self.next_work() {
             self.arriving = match &work {
@@ -499,11 +492,5 @@ impl Switch {
     pub(super) fn leg_command(&mut self, now: Now, command: dialog::Command, out: &mut Vec<Output>) {
         self.legs.command(&mut self.ua, now, command, &mut self.legs_done);
         self.serve(now, out);
-    }
-
-    fn refill(&mut self, now: Now, shard: u16, out: &mut Vec<Output>) {
-        let mut commands = Vec::new();
-        self.ports.refill(now.mono, shard, &mut commands);
-        out.extend(commands.into_iter().map(|command| Output::Media { shard, command }));
     }
 }

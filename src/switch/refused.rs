@@ -181,6 +181,8 @@ impl Switch {
         let placer = self.placer(invite).or_else(|| self.nameless(invite));
         let Some(placer) = placer else { return Some(self.unavailable()) };
         // A caller that names nobody asks about the gateway: any ordinary call.
+        let called = self.called_by_account(invite).map(|uri| Incoming { uri, ..invite.clone() });
+        let invite = called.as_ref().unwrap_or(invite);
         let decision = invite.uri.user.is_some().then(|| self.decide(now, invite, &placer).0);
         let emergency = decision.as_ref().is_some_and(|decision| decision.mode == Mode::Emergency);
         if self.full(&placer, emergency).is_some() || self.ports_gone(invite.ipv6) {

@@ -10,9 +10,10 @@ use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
 use crate::media::Origins;
 use crate::seat::{self, Seats};
-use crate::sip::{Codec, Header, Host, Name, NameAddr, Uri};
-use crate::ua::Way;
+use crate::sip::{Codec, Header, Host, Name, NameAddr, Scheme, Uri};
 use crate::ua::registrar::Registrar;
+use crate::ua::registration::{Account, Settings, Shows};
+use crate::ua::{KnownAs, Way};
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub(super) struct Route {
     call_data: bool,
     /// The phone is asked to answer by itself.
     pub answers_itself: bool,
+    /// The account of ours by which it is called.
+    account: Option<ByAccount>,
 }
 
 pub(super) fn seats(setup: &Live, registrar: Option<&Registrar>, at: Wall) -> Vec<seat::Seat> {
@@ -103,7 +106,7 @@ pub(super) fn route(
             // Its carrier knows: a way to an emergency line is tried.
             // The same where none of our accounts there is registered.
             let tried = target.emergency || channels.free(trunk, emergency) && carriers.may_use(trunk);
-            tried.then(|| to_trunk(fixed, trunk, &target.number, sees_all))?
+            tried.then(|| to_trunk(fixed, trunk, &target.number, sees_all, carriers))?
         }
     }
 }
@@ -123,7 +126,7 @@ fn to_remote(
 ) -> Option<Route> {
     let trunk = setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == remote.trunk))?;
     let free = channels.free(trunk, emergency) && carriers.may_use(trunk);
-    free.then(|| to_trunk(fixed, trunk, &remote.number, false))?
+    free.then(|| to_trunk(fixed, trunk, &remote.number, false, carriers))?
 }
 
 fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {
@@ -158,6 +161,7 @@ fn of_seat(fixed: &Fixed, seat: &Seat, target: Target, flow: Option<Flow>) -> Ro
         tickets: fixed.tickets.clone(),
         call_data: true,
         answers_itself: false,
+        account: None,
     }
 }
 
@@ -167,33 +171,46 @@ pub(super) fn behind(origins: &Origins, hosts: impl Iterator<Item = IpAddr>) -> 
     Arc::new(Origins { networks, nat: origins.nat })
 }
 
-fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool) -> Option<Route> {
+fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool, carriers: &Carriers) -> Option<Route> {
     let (flow, within) = way(fixed, &trunk.target, &trunk.sources)?;
     let (host, port) = match &trunk.target.place {
         Place::At(address) => (Host::Ip(address.ip()), address.port()),
         Place::Named(name, port) => (Host::Name(name.to_string()), *port),
     };
-    let uri = Uri::sip(number, host, Some(port));
-    let (codecs, origins, dtmf) = (trunk.codecs.clone(), trunk.origins.clone(), trunk.dtmf);
-    let (call_data, tickets) = (trunk.call_data, None);
-    let (target, trunk) = (trunk.target.clone(), Some(trunk.name.clone()));
-    let (others, routes, answers_itself) = (Vec::new(), Vec::new(), false);
-    Some(Route {
-        target,
+    let route = Route {
+        target: trunk.target.clone(),
         flow,
-        others,
+        others: Vec::new(),
         within,
-        uri,
-        routes,
-        codecs,
-        dtmf,
-        origins,
-        trunk,
+        uri: Uri::sip(number, host, Some(port)),
+        routes: Vec::new(),
+        codecs: trunk.codecs.clone(),
+        dtmf: trunk.dtmf,
+        origins: trunk.origins.clone(),
+        trunk: Some(trunk.name.clone()),
         sees_all,
-        tickets,
-        call_data,
-        answers_itself,
+        tickets: None,
+        call_data: trunk.call_data,
+        answers_itself: false,
+        account: None,
+    };
+    Some(match carriers.account(trunk) {
+        Some(account) => by_account(route, account, number),
+        None => route,
     })
+}
+
+/// A call by an account goes where it is registered, by the carrier's Service-Route (RFC 3608 §6.1), to a number of its domain.
+/// One that is not registered, which only a call to an emergency line takes, goes to the trunk's address all the same.
+fn by_account(route: Route, account: &Account, number: &str) -> Route {
+    let Settings { aor, login, routes, shows, .. } = account.settings();
+    let bound = account.last_bound();
+    let flow = bound.map(|bound| bound.flow).or(route.flow);
+    let routes = bound.map(|bound| &bound.service_route).filter(|routes| !routes.is_empty()).unwrap_or(routes).clone();
+    let own = bound.and_then(|bound| bound.identities.first()).filter(|uri| uri.scheme == Scheme::Sip).unwrap_or(aor);
+    let known_as = flow.map(|flow| Arc::new(KnownAs { login: login.clone(), contact: account.contact(flow) }));
+    let uri = Uri::sip(number, aor.host.clone(), aor.port);
+    Route { flow, routes, uri, account: Some(ByAccount { known_as, own: own.clone(), shows: *shows }), ..route }
 }
 
 /// The flow to a target's address, or the networks in which those of its name may be; none when it cannot be called.
@@ -231,6 +248,35 @@ fn local(listen: &[(Proto, SocketAddr)], proto: Proto, remote: SocketAddr) -> Op
     local
 }
 
+/// As whom a carrier knows us in a call.
+struct ByAccount {
+    /// None where the hop's flow is not known yet.
+    known_as: Option<Arc<KnownAs>>,
+    /// The identity that the carrier knows us by.
+    own: Uri,
+    shows: Shows,
+}
+
+impl ByAccount {
+    /// From: the account's own number, or the caller's in its domain.
+    fn from(&self, shown: NameAddr) -> NameAddr {
+        match (self.shows, shown.uri.user.as_deref()) {
+            (Shows::Caller, Some(number)) if number != "anonymous" => {
+                NameAddr::new(Uri::sip(number, self.own.host.clone(), self.own.port))
+            }
+            (Shows::Caller, _) => shown,
+            (Shows::Own, _) => NameAddr::new(self.own.clone()),
+        }
+    }
+
+    /// The identity that the carrier may believe (RFC 3325 §9.2) is the account's.
+    fn identify(&self, headers: &mut Vec<Header>) {
+        headers.retain(|header| header.name != Name::PAssertedIdentity);
+        let name = if self.shows == Shows::Own { Name::PPreferredIdentity } else { Name::PAssertedIdentity };
+        headers.push(Header::printed(name, NameAddr::new(self.own.clone())));
+    }
+}
+
 impl Route {
     /// The flows to the hops that a name came to.
     pub fn flows(&self, fixed: &Fixed, hops: &[Hop]) -> Vec<Flow> {
@@ -239,7 +285,7 @@ impl Route {
 
     /// The same party at another of its hops.
     pub fn way(&self, flow: Flow) -> Way {
-        Way { flow, uri: self.uri.clone(), routes: Vec::new() }
+        Way { flow, uri: self.uri.clone(), routes: self.routes.clone() }
     }
 
     pub fn dial(
@@ -257,6 +303,14 @@ impl Route {
             headers.extend(auto_answer(flow.local));
         }
         headers.extend(self.tickets.iter().map(|base| call_info(base, call)));
+        let from = identity.from(flow.local, self.sees_all);
+        let from = match &self.account {
+            Some(account) => {
+                account.identify(&mut headers);
+                account.from(from)
+            }
+            None => from,
+        };
         Dial {
             leg,
             call_id,
@@ -264,11 +318,12 @@ impl Route {
             others,
             uri: self.uri.clone(),
             routes: self.routes.clone(),
-            from: identity.from(flow.local, self.sees_all),
+            from,
             to: NameAddr::new(self.uri.clone()),
             max_forwards: identity.max_forwards.saturating_sub(1),
             headers,
             local: LocalMedia { rtp, codecs: identity.offer_order(&self.codecs) },
+            known_as: self.account.as_ref().and_then(|account| account.known_as.clone()),
         }
     }
 }

@@ -60,6 +60,7 @@ impl Phone {
         let to = Uri::sip(number, Host::Ip(gateway.ip()), Some(gateway.port()));
         let dial = Dial {
             leg,
+            known_as: None,
             call_id: format!("{leg}@{}", self.address),
             flow: Flow { proto: Proto::Udp, local: self.address, remote: gateway },
             others: Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::base::Rng;
 use crate::sip::digest::{Challenge, Client, Secret, Signed, next_nonce};
-use crate::sip::{Name, Request, Response};
+use crate::sip::{Header, Name, Request, Response, Uri};
 use std::fmt;
 
 /// The account by which a peer knows us. Nothing of the password reaches a log.
@@ -19,6 +19,14 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("realm", &self.realm).finish_non_exhaustive()
     }
+}
+
+/// As whom a carrier knows us in a call by one of our accounts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownAs {
+    pub login: Login,
+    /// Our Contact, as it is registered.
+    pub contact: Uri,
 }
 
 /// Why a challenge has no answer.
@@ -90,6 +98,12 @@ impl Proofs {
                 request.headers.set(name.clone(), answer.to_string());
             }
         }
+    }
+
+    /// The answers that a request carries: its ACK has the same (RFC 3261 §22.1).
+    pub fn of(request: &Request) -> Vec<Header> {
+        let ours = |header: &&Header| matches!(header.name, Name::Authorization | Name::ProxyAuthorization);
+        request.headers.0.iter().filter(ours).cloned().collect()
     }
 
     /// Takes the nonce that a 2xx names for the next time.

@@ -12,7 +12,7 @@ pub mod registration;
 mod table;
 
 pub use admission::{ACCEPT, ALLOW, ENCODING, Refusal, SUPPORTED, admissible};
-pub use login::{Challenged, Login, NoAnswer, Proofs, Taken};
+pub use login::{Challenged, KnownAs, Login, NoAnswer, Proofs, Taken};
 pub use peers::Peers;
 pub use registrar::Way;
 

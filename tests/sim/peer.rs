@@ -78,6 +78,7 @@ impl Peer {
             max_forwards: 70,
             headers: replaces.map(|value| Header { name: Name::Replaces, value: value.into() }).into_iter().collect(),
             local: self.local(),
+            known_as: None,
         };
         if rng.chance(400) {
             self.acts.set((leg, Act::Hangup), now.mono.after(Duration::from_millis(rng.below(60_000))));

@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod hearing;
 pub mod host;
 pub mod http;
+pub mod kamailio;
 pub mod linphone;
 pub mod message;
 pub mod phone;

@@ -1,5 +1,6 @@
 //! Legs against hand-written peers and against each other; the clock jumps, nothing sleeps.
 
+mod challenged;
 mod fork;
 mod hops;
 mod incoming;

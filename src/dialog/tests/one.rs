@@ -304,6 +304,7 @@ pub(super) fn party(leg: LegId, flow: Flow) -> Dial {
         max_forwards: 69,
         headers: vec![crate::sip::Header { name: Name::XHotlineCallId, value: Bytes::from_static(b"id") }],
         local: local(),
+        known_as: None,
     }
 }
 

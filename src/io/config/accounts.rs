@@ -1,11 +1,11 @@
 //! Our accounts with carriers, as the switch is told them.
 
 use super::peers::Trunk;
-use super::registration::{Registration, not_an_identity};
+use super::registration::{Registration, ShownIdentity, not_an_identity};
 use crate::base::{Place, Target, Text, Transport};
 use crate::sip::{Host, NameAddr, Uri};
 use crate::ua::Login;
-use crate::ua::registration::Settings;
+use crate::ua::registration::{Settings, Shows};
 
 /// The accounts of a trunk, as the switch is told them.
 pub(super) fn settings(name: &str, trunk: &Trunk, target: &Target) -> Result<Vec<Settings>, Text> {
@@ -29,6 +29,10 @@ fn one((name, account): (&str, &str), registration: &Registration, target: &Targ
         expires: registration.expires,
         routes: if registration.route { vec![proxy(target)] } else { Vec::new() },
         outbound: registration.outbound,
+        shows: match registration.identity {
+            ShownIdentity::Own => Shows::Own,
+            ShownIdentity::Caller => Shows::Caller,
+        },
         target: target.clone(),
         aor,
     })

@@ -21,6 +21,16 @@ pub struct Registration {
     pub expires: Duration,
     pub route: bool,
     pub outbound: bool,
+    pub identity: ShownIdentity,
+}
+
+/// The number in From of calls that go out by an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShownIdentity {
+    #[default]
+    Own,
+    Caller,
 }
 
 impl Default for Registration {
@@ -36,6 +46,7 @@ impl Default for Registration {
             expires: Duration::from_secs(3600),
             route: false,
             outbound: false,
+            identity: ShownIdentity::Own,
         }
     }
 }

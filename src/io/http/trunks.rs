@@ -55,7 +55,7 @@ struct RegistrationShown {
     /// Until it is asked anew 距下次注册
     #[serde(skip_serializing_if = "Option::is_none")]
     next_seconds: Option<u64>,
-    /// Of the last attempt, where it came to nothing 最近一次失败
+    /// Why the last attempt came to nothing 最近一次失败
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<FailureShown>,
 }
@@ -67,7 +67,7 @@ struct FailureShown {
     #[schemars(extend("enum" = ["no_address", "silence", "unreachable", "unavailable", "wrong_password", "wrong_realm",
         "unknown_challenge", "endless", "refused", "not_bound"]))]
     cause: &'static str,
-    /// Whose fault it is, and what helps, in the reader's language 原因与处理办法
+    /// The one at fault, and what helps, in the reader's language 原因与处理办法
     reason: String,
     /// The carrier's answer, where it gave one 运营商的应答码
     #[serde(skip_serializing_if = "Option::is_none")]

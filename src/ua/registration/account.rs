@@ -148,7 +148,12 @@ impl Account {
         self.bound.as_ref().filter(|bound| bound.until > now && self.wanted)
     }
 
-    /// It is registered. What is bound is dropped when its time is over.
+    /// The carrier's word, as long as nothing else came.
+    pub fn last_bound(&self) -> Option<&Bound> {
+        self.bound.as_ref().filter(|_| self.wanted)
+    }
+
+    /// It is registered: a binding is dropped when its time is over.
     pub fn is_bound(&self) -> bool {
         self.bound.is_some() && self.wanted
     }
@@ -383,7 +388,7 @@ impl Account {
     }
 
     /// Where calls for it reach us.
-    pub(super) fn contact(&self, flow: Flow) -> Uri {
+    pub fn contact(&self, flow: Flow) -> Uri {
         let mut uri = Uri::sip(&self.settings.contact, Host::Ip(flow.local.ip()), Some(flow.local.port()));
         match flow.proto {
             Proto::Udp => {}

@@ -41,6 +41,18 @@ pub struct Settings {
     pub outbound: bool,
     /// Where its REGISTERs go.
     pub target: Target,
+    /// As whom its calls go out.
+    pub shows: Shows,
+}
+
+/// The number in From of calls that go out by an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shows {
+    /// The account's own.
+    #[default]
+    Own,
+    /// The caller's, and the account's own in P-Asserted-Identity.
+    Caller,
 }
 
 /// A trunk, and the address of record and Contact that are bound there. Two accounts with one place would undo each other.
@@ -78,13 +90,15 @@ pub enum News {
 pub struct Registrations {
     accounts: BTreeMap<AccountId, Account>,
     timers: Timers<AccountId>,
+    /// By the user of their Contact.
+    contacts: BTreeMap<String, Vec<AccountId>>,
     next: u32,
     rng: Rng,
 }
 
 impl Registrations {
     pub fn new(rng: Rng) -> Registrations {
-        Registrations { accounts: BTreeMap::new(), timers: Timers::default(), next: 0, rng }
+        Registrations { accounts: BTreeMap::new(), timers: Timers::default(), contacts: BTreeMap::new(), next: 0, rng }
     }
 
     /// Takes over other settings. An account that is the same goes on untouched, one with other settings registers anew, and
@@ -110,6 +124,7 @@ impl Registrations {
         let spread = SPREAD.saturating_mul(self.accounts.len().try_into().unwrap_or(u32::MAX)).min(MOST_SPREAD);
         let account = Account::new(id, settings, now.mono.after(self.rng.between(Duration::ZERO, spread)), &mut self.rng);
         self.timers.update(id, account.deadline());
+        self.contacts.entry(account.settings().contact.clone()).or_default().push(id);
         self.accounts.insert(id, account);
     }
 
@@ -161,7 +176,7 @@ impl Registrations {
     }
 
     pub fn figures(&self) -> Figures {
-        // What is bound is dropped when its time is over.
+        // A binding is dropped when its time is over.
         let standing = |standing: Standing| self.all().filter(|account| account.standing(Mono(0)) == standing).count();
         Figures {
             registered: standing(Standing::Registered),
@@ -170,13 +185,30 @@ impl Registrations {
         }
     }
 
+    /// The accounts with a Contact of this user.
+    pub fn at_contact<'a>(&'a self, user: &str) -> impl Iterator<Item = &'a Account> + 'a {
+        self.contacts.get(user).into_iter().flatten().filter_map(|id| self.accounts.get(id))
+    }
+
+    fn forget(&mut self, id: AccountId) {
+        self.timers.cancel(&id);
+        if let Some(account) = self.accounts.remove(&id) {
+            let contact = &account.settings().contact;
+            if let Some(all) = self.contacts.get_mut(contact) {
+                all.retain(|other| *other != id);
+                if all.is_empty() {
+                    self.contacts.remove(contact);
+                }
+            }
+        }
+    }
+
     fn turn(&mut self, ua: &mut Ua, now: Now, id: AccountId, out: &mut Vec<News>, act: impl FnOnce(&mut Account, &mut Cx)) {
         let Some(account) = self.accounts.get_mut(&id) else { return };
         act(account, &mut Cx { ua, now, rng: &mut self.rng, out });
         self.timers.update(id, account.deadline());
         if account.leaves() && account.is_gone() {
-            self.accounts.remove(&id);
-            self.timers.cancel(&id);
+            self.forget(id);
         }
     }
 }

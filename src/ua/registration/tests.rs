@@ -4,6 +4,7 @@ use super::*;
 use crate::base::{MapSeed, Proto, Transport, Wall};
 use crate::sip::{Message, Name, Request, Response, Status};
 use crate::ua::{Config, Event, Sent, Usage};
+use std::collections::BTreeSet;
 
 const CHALLENGE: &str = "Digest realm=\"sh.ctcims.cn\", nonce=\"1\", qop=\"auth\"";
 
@@ -15,6 +16,8 @@ struct World {
     news: Vec<News>,
     /// REGISTERs that nobody has answered.
     asked: Vec<(Flow, Request)>,
+    /// Call-ID and number of all that were sent: one that is repeated is the same.
+    seen: BTreeSet<(Vec<u8>, u32)>,
 }
 
 fn flow(host: u8) -> Flow {
@@ -33,6 +36,7 @@ fn settings(name: &str) -> Settings {
         routes: Vec::new(),
         outbound: false,
         target: Target::at(Transport::Udp, flow(2).remote),
+        shows: Shows::Own,
     }
 }
 
@@ -41,7 +45,7 @@ impl World {
         let now = Now { mono: Mono(1_000_000_000), wall: Wall(1_700_000_000_000_000) };
         let ua = Ua::new(Config::default(), Rng::from_number(1), MapSeed(1, 2));
         let (all_of_them, hops) = (Registrations::new(Rng::from_number(2)), vec![flow(2)]);
-        let mut world = World { now, ua, all: all_of_them, hops, news: Vec::new(), asked: Vec::new() };
+        let mut world = World { now, ua, all: all_of_them, hops, news: Vec::new(), asked: Vec::new(), seen: BTreeSet::new() };
         world.configure(all);
         world
     }
@@ -69,11 +73,8 @@ impl World {
         let sent: Vec<Sent> = self.ua.sent().collect();
         for Sent { flow, data } in sent {
             let Ok(Message::Request(request)) = Message::parse(data) else { panic!("no request") };
-            let seq = |request: &Request| request.headers.cseq().unwrap().seq;
-            let same = |(_, other): &(Flow, Request)| {
-                seq(other) == seq(&request) && other.headers.call_id() == request.headers.call_id()
-            };
-            if !self.asked.iter().any(same) {
+            let key = (request.headers.call_id().unwrap().to_vec(), request.headers.cseq().unwrap().seq);
+            if self.seen.insert(key) {
                 self.asked.push((flow, request));
             }
         }

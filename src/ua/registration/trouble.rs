@@ -58,7 +58,7 @@ impl Cause {
         }
     }
 
-    /// Whose fault it is, and what helps.
+    /// The one at fault, and what helps.
     pub fn words(self) -> Text {
         match self {
             Cause::NoAddress => both!(

@@ -4,6 +4,7 @@
 mod asked;
 mod bad_input;
 mod busy_hour;
+mod carrier;
 mod channels;
 mod disk;
 mod flows;

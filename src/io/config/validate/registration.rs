@@ -55,15 +55,14 @@ impl Check<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::io::config::Layers;
-    use crate::io::config::validate::validate;
+    use crate::io::config::{Layers, judged};
     use crate::plan::Source;
     use std::collections::BTreeMap;
 
     fn findings(account: &str) -> Vec<String> {
         let site = format!("[trunks.loopback.registrations.main]\n{account}");
         let layers = Layers::new(Some(Source::new("site.toml", &site)), BTreeMap::new());
-        let wrong = validate(&layers.merge().unwrap(), &layers);
+        let wrong = judged(&layers).err().unwrap_or_default();
         wrong.iter().map(|finding| format!("{finding} {}", finding.told().zh)).collect()
     }
 

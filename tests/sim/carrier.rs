@@ -1,0 +1,202 @@
+//! A trunk whose carrier wants us registered: which calls go out by it and come in, against a registrar that is told what to say,
+//! and one that loses, delays, challenges, shortens and refuses by chance.
+
+use crate::flood::Gateway;
+use crate::hops::{header, invites, requests, respond};
+use crate::switch::address;
+use hotline::base::Rng;
+use hotline::control::{Command, Reply, TrunkView};
+use hotline::sip::Uri;
+use hotline::switch::{Input, Setup};
+use hotline::ua::Login;
+use hotline::ua::registration::{Settings, Shows};
+use std::time::Duration;
+
+/// The trunk that callers come by, and the one of the targets, where the account is.
+const OTHER: u8 = 2;
+const CARRIER: u8 = 3;
+const SECOND: Duration = Duration::from_secs(1);
+const CHALLENGE: &str = "Digest realm=\"ims.invalid\", nonce=\"7\", qop=\"auth\"";
+
+fn with_account(shows: Shows) -> impl FnOnce(&mut Setup) {
+    move |setup| {
+        let trunk = &mut setup.live.trunks[1];
+        trunk.registrations = vec![Settings {
+            trunk: trunk.name.clone(),
+            name: "main".into(),
+            aor: Uri::parse(b"sip:+8669112345@ims.invalid").unwrap(),
+            login: Login { user: "+8669112345@ims.invalid".into(), password: "secret".into(), realm: None },
+            contact: "line-1".into(),
+            expires: Duration::from_secs(600),
+            routes: Vec::new(),
+            outbound: false,
+            target: trunk.target.clone(),
+            shows,
+        }];
+    }
+}
+
+/// The response to a REGISTER; `lines` are whole headers.
+fn answer(gateway: &mut Gateway, register: &str, status: &str, lines: &str) {
+    let same = ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", header(register, name))).concat();
+    let to = header(register, "To");
+    gateway.receive(CARRIER, format!("SIP/2.0 {status}\r\n{same}To: {to};tag=r\r\n{lines}Content-Length: 0\r\n\r\n"));
+}
+
+fn accept(gateway: &mut Gateway, register: &str, seconds: u64) {
+    let contact = header(register, "Contact").split(";expires").next().unwrap().to_owned();
+    let route = "Service-Route: <sip:orig@10.0.0.3:5060;lr;x=1>\r\n";
+    answer(gateway, register, "200 OK", &format!("Contact: {contact};expires={seconds}\r\n{route}"));
+}
+
+fn registered(shows: Shows) -> Gateway {
+    let mut gateway = Gateway::new(with_account(shows));
+    gateway.pass(SECOND);
+    let register = requests(&mut gateway, "REGISTER", CARRIER).remove(0);
+    assert!(register.starts_with("REGISTER sip:ims.invalid SIP/2.0\r\n"), "{register}");
+    accept(&mut gateway, &register, 600);
+    assert!(trunk(&mut gateway).usable);
+    gateway
+}
+
+fn trunk(gateway: &mut Gateway) -> TrunkView {
+    gateway.input(Input::Command { id: 9, command: Command::Trunks });
+    match gateway.replies.pop() {
+        Some(Reply::Trunks(trunks)) => trunks.into_iter().nth(1).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_call_goes_out_by_the_service_route_as_the_account_and_proves_itself() {
+    for (shows, from, asserted) in [
+        (Shows::Own, "<sip:+8669112345@ims.invalid>", None),
+        (Shows::Caller, "<sip:13800138000@ims.invalid>", Some("<sip:+8669112345@ims.invalid>")),
+    ] {
+        let mut gateway = registered(shows);
+        gateway.call(OTHER, "13800138000", "110");
+        let invite = invites(&mut gateway, CARRIER).remove(0);
+        assert!(invite.starts_with("INVITE sip:110@ims.invalid SIP/2.0\r\n"), "{invite}");
+        assert_eq!(header(&invite, "Route"), "<sip:orig@10.0.0.3:5060;lr;x=1>");
+        assert_eq!(header(&invite, "Contact"), "<sip:line-1@10.0.0.1:5060>");
+        assert!(header(&invite, "From").starts_with(from), "{invite}");
+        let pai: Vec<&str> = invite.lines().filter_map(|line| line.strip_prefix("P-Asserted-Identity: ")).collect();
+        assert_eq!(pai, asserted.into_iter().collect::<Vec<_>>());
+        let same = ["Via", "From", "To", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", header(&invite, name))).concat();
+        let challenge = format!("Proxy-Authenticate: {CHALLENGE}\r\nContent-Length: 0\r\n\r\n");
+        gateway.receive(CARRIER, format!("SIP/2.0 407 Prove It\r\n{same}{challenge}"));
+        let again = invites(&mut gateway, CARRIER).remove(0);
+        assert!(header(&again, "Proxy-Authorization").contains("uri=\"sip:110@ims.invalid\""), "{again}");
+        assert_eq!((header(&again, "CSeq"), header(&again, "Call-ID")), ("2 INVITE", header(&invite, "Call-ID")));
+        respond(&mut gateway, CARRIER, &again, "200 OK");
+        assert_eq!(gateway.statuses(OTHER).last(), Some(&200));
+        gateway.audit().unwrap();
+    }
+}
+
+#[test]
+fn without_a_registration_only_calls_for_help_are_tried() {
+    let mut gateway = Gateway::new(with_account(Shows::Own));
+    gateway.pass(SECOND);
+    let register = requests(&mut gateway, "REGISTER", CARRIER).remove(0);
+    answer(&mut gateway, &register, "403 Forbidden", "");
+    let view = trunk(&mut gateway);
+    assert_eq!((view.usable, view.registrations[0].state), (false, "refused"));
+    let refused = gateway.call(OTHER, "13800138000", "12366");
+    assert!(invites(&mut gateway, CARRIER).is_empty() && refused.is_some_and(|status| status >= 400), "{refused:?}");
+    gateway.call(OTHER, "13800138000", "110");
+    let invite = invites(&mut gateway, CARRIER).remove(0);
+    assert!(invite.starts_with("INVITE sip:110@ims.invalid SIP/2.0\r\n"), "{invite}");
+}
+
+#[test]
+fn a_call_for_our_contact_is_for_the_number_whatever_the_contact_is_called() {
+    let mut gateway = registered(Shows::Own);
+    let invite = |uri: &str, more: &str| {
+        format!(
+            "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=z9hG4bK{}\r\nFrom: <sip:13800138000@x>;tag=c\r\n\
+             To: <sip:x@y>\r\nCall-ID: in{}\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: <sip:c@10.0.0.3:5060>\r\n{more}\
+             Content-Length: 0\r\n\r\n",
+            uri.len() + more.len(),
+            uri.len() + more.len()
+        )
+    };
+    gateway.receive(CARRIER, invite("sip:line-1@10.0.0.1:5060", ""));
+    let sent: Vec<String> =
+        gateway.sent.iter().map(|(_, text)| text.clone()).filter(|text| text.contains("CSeq: 1 INVITE")).collect();
+    assert!(sent.iter().any(|text| text.contains("Contact: <sip:line-1@10.0.0.1:5060>")), "{sent:#?}");
+    assert!(gateway.statuses(CARRIER).iter().all(|status| *status < 300), "12345 is in the plan");
+    gateway.receive(CARRIER, invite("sip:line-1@10.0.0.1:5060", "P-Called-Party-ID: <sip:99999@ims.invalid>\r\n"));
+    assert!(gateway.statuses(CARRIER).last().is_some_and(|status| *status >= 400), "which 99999 is not");
+    // From elsewhere the name means nothing.
+    let foreign = invite("sip:line-1@10.0.0.1", "Subject: x\r\n").replace("10.0.0.3", "10.0.0.2");
+    gateway.receive(OTHER, foreign);
+    assert!(gateway.statuses(OTHER).last().is_some_and(|status| *status >= 400));
+}
+
+#[test]
+fn who_takes_no_new_calls_withdraws_when_the_last_call_is_over() {
+    let mut gateway = registered(Shows::Own);
+    gateway.call(OTHER, "13800138000", "110");
+    let invite = invites(&mut gateway, CARRIER).remove(0);
+    gateway.input(Input::Command { id: 1, command: Command::Drain });
+    gateway.pass(10 * SECOND);
+    assert!(requests(&mut gateway, "REGISTER", CARRIER).is_empty(), "a carrier may end the calls of an account that is gone");
+    invites(&mut gateway, CARRIER);
+    respond(&mut gateway, CARRIER, &invite, "486 Busy Here");
+    gateway.input(Input::HangUp);
+    gateway.pass(SECOND);
+    let gone = requests(&mut gateway, "REGISTER", CARRIER).remove(0);
+    assert_eq!(header(&gone, "Expires"), "0");
+    answer(&mut gateway, &gone, "200 OK", "");
+    assert_eq!(gateway.switch.gauges().accounts.open, 0);
+}
+
+/// Two hours of a registrar that does what registrars do.
+fn two_hours(seed: u64) {
+    let mut rng = Rng::from_number(seed);
+    let mut gateway = Gateway::new(with_account(Shows::Own));
+    let (mut registers, mut waiting, mut granted) = (0_u64, Vec::new(), 600);
+    for _ in 0..7200 {
+        gateway.pass(SECOND);
+        let mut new = requests(&mut gateway, "REGISTER", CARRIER);
+        registers += new.len() as u64;
+        new.retain(|_| rng.chance(700));
+        waiting.extend(new.into_iter().map(|register| (rng.below(6), register)));
+        for (late, register) in std::mem::take(&mut waiting) {
+            match rng.below(10) {
+                _ if late > 0 => waiting.push((late - 1, register)),
+                0 => answer(&mut gateway, &register, "500 Oops", ""),
+                1 => answer(&mut gateway, &register, "503 Later", "Retry-After: 30\r\n"),
+                2 => answer(&mut gateway, &register, "423 Too Brief", "Min-Expires: 900\r\n"),
+                3 => answer(&mut gateway, &register, "401 Prove It", &format!("WWW-Authenticate: {CHALLENGE}, stale=true\r\n")),
+                _ if !register.contains("Authorization:") => {
+                    answer(&mut gateway, &register, "401 Prove It", &format!("WWW-Authenticate: {CHALLENGE}\r\n"));
+                }
+                _ => {
+                    granted = (granted / 2).max(60);
+                    accept(&mut gateway, &register, granted);
+                }
+            }
+        }
+        gateway.audit().unwrap();
+    }
+    assert!((60..4000).contains(&registers), "{registers} in two hours");
+    for _ in 0..180 {
+        gateway.pass(SECOND);
+        for register in requests(&mut gateway, "REGISTER", CARRIER) {
+            match register.contains("Authorization:") {
+                true => accept(&mut gateway, &register, 600),
+                false => answer(&mut gateway, &register, "401 Prove It", &format!("WWW-Authenticate: {CHALLENGE}\r\n")),
+            }
+        }
+    }
+    let view = trunk(&mut gateway);
+    assert!(view.usable, "seed {seed}: {view:?}");
+}
+
+#[test]
+fn a_registrar_that_loses_delays_challenges_and_shortens_has_us_again_when_it_is_well() {
+    (0..20).for_each(two_hours);
+    assert_eq!(address(CARRIER).port(), 5060);
+}
