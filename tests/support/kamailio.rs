@@ -113,7 +113,8 @@ request_route {{
         sl_send_reply("405", "Method Not Allowed");
         exit;
     }}
-    if (loose_route()) {{
+    if (is_present_hf("Route")) {{
+        loose_route();
         if (!pv_proxy_authenticate("{DOMAIN}", "{PASSWORD}", "0")) {{
             proxy_challenge("{DOMAIN}", "1");
             exit;

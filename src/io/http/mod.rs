@@ -189,7 +189,9 @@ async fn show_metrics(State(state): State<ApiState>) -> Response {
     let more = state.more.clone();
     // Figures of a day take their time.
     let mut more = threads::aside("metrics", move || more()).await.unwrap_or_default();
-    more.extend(trunks::metrics(&state).await);
+    if figures.gauges.accounts.configured > 0 {
+        more.extend(trunks::metrics(&state).await);
+    }
     let text = metrics::render(&figures, &state.inbox, &more);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

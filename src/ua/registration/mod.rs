@@ -67,6 +67,7 @@ impl Settings {
 /// Counts accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
+    pub configured: usize,
     pub registered: usize,
     pub refused: usize,
     /// Registered, or asking for something: none when all are withdrawn.
@@ -179,6 +180,7 @@ impl Registrations {
         // A binding is dropped when its time is over.
         let standing = |standing: Standing| self.all().filter(|account| account.standing(Mono(0)) == standing).count();
         Figures {
+            configured: self.all().count(),
             registered: standing(Standing::Registered),
             refused: standing(Standing::Refused),
             open: self.accounts.values().filter(|account| !account.is_gone()).count(),

@@ -82,6 +82,7 @@ const LEAVE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/numbers", "viewer operator admin"),
     ("POST", "/api/v1/numbers", "admin"),
     ("POST", "/api/v1/numbers/remove", "admin"),
+    ("GET", "/api/v1/trunks", "monitor viewer operator admin supervisor wallboard"),
 ];
 
 #[test]
