@@ -60,7 +60,7 @@ fn serves_calls(trunk: &'static str) {
     assert!(invite.header("Contact").starts_with("<sip:+8669112345@"), "as it is registered: {invite}");
     assert_eq!(invite.header("CSeq"), "2 INVITE", "the first was challenged");
     assert_eq!(gateway.record()["result"], "answered");
-    gateway.wait_until_idle();
+    wait_until("no legs", || gateway.metric("legs") == 0);
 
     assert_eq!(gateway.kill("-TERM"), Some(0));
     caller(&gateway, "caller_gets_404").start().finish();
