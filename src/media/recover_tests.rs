@@ -105,7 +105,7 @@ fn a_frame_that_panics_costs_its_leg_and_no_other_slot() {
     }
     assert_eq!((lost.len(), b.shard.len(), b.events.len()), (2, 3, 2));
     let left: Vec<LegId> = OTHERS.into_iter().chain([SEAT]).filter(|leg| !lost.contains(leg)).collect();
-    // What was due in the same millisecond is sent when the shard ticks again.
+    // Packets that were due in the same millisecond are sent when the shard ticks again.
     b.pass(1);
     b.sent.clear();
     b.pass(100);

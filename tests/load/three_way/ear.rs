@@ -16,7 +16,7 @@ const TONES: usize = 60;
 /// A-law of nothing.
 const SILENCE: u8 = 0xD5;
 const LOUDNESS: f64 = 8000.0;
-/// How many milliseconds of a stream may be missing or wrong in a row.
+/// The milliseconds of a stream that may be missing or wrong in a row.
 const MOST: u32 = 40;
 /// A voice pauses for so many between two words.
 const PAUSE: u32 = 400;
@@ -59,7 +59,7 @@ pub struct Ear {
     /// Those of the call, by role, and one of another call.
     tones: [Filter; 4],
     role: usize,
-    /// How many milliseconds a packet lasts.
+    /// The milliseconds that a packet lasts.
     ptime: u32,
     last: Option<(u16, u32, u32, Duration)>,
     state: u8,

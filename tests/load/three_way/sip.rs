@@ -20,7 +20,7 @@ pub struct Signalling {
     sockets: [UdpSocket; 3],
     /// The ports where the phones take RTP, one after another.
     rtp: Vec<u16>,
-    /// How many milliseconds of sound they want in each packet.
+    /// The milliseconds of sound that they want in each packet.
     ptime: u32,
     legs: Sender<Leg>,
     /// Legs that speak, by call and role, and what the gateway calls the calls.
