@@ -75,8 +75,9 @@ impl ByAccount {
         let taken = self.proofs.take(self.known_as.login.challenged(response).ok()?);
         let hopeful = match taken {
             Taken::First | Taken::Stale => tries < MOST_TRIES,
-            // An answer of before, to a nonce that the peer has forgotten.
-            Taken::Denied { repeats } => tries == 0 && !repeats,
+            // An answer of before, to a nonce that the peer has forgotten; or the peer has not said that its nonce was stale, as some
+            // forget to. A new nonce is tried once.
+            Taken::Denied { repeats } => tries < 2 && !repeats,
         };
         hopeful.then(|| {
             self.tries = tries + 1;

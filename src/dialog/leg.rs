@@ -305,7 +305,9 @@ impl State {
             State::Session(session) => Some(session.dialog_mut()),
             State::Closing(closing) => closing.dialog_mut(),
             State::Invited(_) | State::Done => None,
-        };
+        }
+        // A branch that was given up numbers its requests by itself (§12.2.1.1).
+        .filter(|dialog| dialog.remote_tag == tag);
         let before = request.headers.cseq().map_or(0, |cseq| cseq.seq);
         let seq = dialog.map_or(before.saturating_add(1), Dialog::next_seq);
         request.headers.set(Name::CSeq, cseq(seq, &request.method));

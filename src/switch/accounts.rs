@@ -97,11 +97,13 @@ impl Switch {
         }
     }
 
-    /// The account whose registered Contact an INVITE is for, and its trunk: a call of theirs, whatever other trunk's networks hold
-    /// its source too. It must come from the networks of this one.
+    /// The account whose Contact an INVITE is for, and its trunk: a call of theirs, whatever other trunk's networks hold its source too.
+    /// It must come from the networks of this one. The carrier may know the account while we do not yet know that it does.
     pub(super) fn by_account(&self, incoming: &Incoming) -> Option<(usize, &Account)> {
         let host = incoming.flow.remote.ip();
-        self.carriers.all.at_contact(incoming.uri.user.as_deref()?).filter(|account| account.is_bound()).find_map(|account| {
+        let mut accounts: Vec<&Account> = self.carriers.all.at_contact(incoming.uri.user.as_deref()?).collect();
+        accounts.sort_by_key(|account| !account.is_bound());
+        accounts.into_iter().find_map(|account| {
             let name = &account.settings().trunk;
             let at = self.setup.trunks.iter().position(|trunk| trunk.name == *name)?;
             self.setup.trunks[at].sources.iter().any(|block| block.contains(host)).then_some((at, account))
@@ -121,7 +123,7 @@ impl Switch {
     pub(super) fn comes_by_account(&mut self, now: Now, incoming: &mut Incoming, out: &mut Vec<Output>) {
         let Some(called) = self.called_by_account(incoming) else { return };
         let Some((_, account)) = self.by_account(incoming) else { return };
-        let (login, contact) = (account.settings().login.clone(), account.contact(incoming.flow));
+        let (login, contact) = (account.login(), account.contact(incoming.flow));
         let known_as = Arc::new(KnownAs { login, contact });
         incoming.uri = called;
         self.leg_command(now, Command::KnownAs { leg: incoming.leg, known_as }, out);

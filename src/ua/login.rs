@@ -60,9 +60,13 @@ impl Login {
     }
 }
 
-/// The challenges that we answer with each request until newer ones come: one of the server, one of a proxy before it.
+/// The challenges that we answer with each request until newer ones come: one of the server and of each proxy before it, by their
+/// realms (RFC 3261 §22.3).
 #[derive(Clone, Debug, Default)]
 pub struct Proofs(Vec<Challenged>);
+
+/// More servers do not ask one after another; the oldest makes room.
+const MOST_PROOFS: usize = 4;
 
 /// A challenge in place of an older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,25 +81,39 @@ pub enum Taken {
 
 impl Proofs {
     pub fn take(&mut self, new: Challenged) -> Taken {
-        let Some(old) = self.0.iter_mut().find(|old| old.name == new.name) else {
+        let challenge = new.client.challenge();
+        let same = |old: &&mut Challenged| old.name == new.name && old.client.challenge().realm == challenge.realm;
+        let Some(old) = self.0.iter_mut().find(same) else {
+            if self.0.len() == MOST_PROOFS {
+                self.0.remove(0);
+            }
             self.0.push(new);
             return Taken::First;
         };
-        let repeats = old.client.challenge().nonce == new.client.challenge().nonce;
-        let taken = if new.client.challenge().stale { Taken::Stale } else { Taken::Denied { repeats } };
-        *old = new;
+        let repeats = old.client.challenge().nonce == challenge.nonce;
+        let taken = if challenge.stale { Taken::Stale } else { Taken::Denied { repeats } };
+        // The server counts on where the nonce is the same.
+        if !repeats {
+            *old = new;
+        }
         taken
+    }
+
+    /// The realm in which a server has taken our answer: the only one where the account is known.
+    pub fn realm(&self) -> Option<&str> {
+        self.0.last().map(|known| known.client.challenge().realm.as_str())
     }
 
     /// Puts our answers into a request, in place of older ones; each with a cnonce by chance.
     pub fn sign(&mut self, login: &Login, request: &mut Request, rng: &mut Rng) {
         let (method, uri) = (String::from_utf8_lossy(request.method.as_bytes()).into_owned(), request.uri.to_string());
+        request.headers.0.retain(|header| !matches!(header.name, Name::Authorization | Name::ProxyAuthorization));
         for Challenged { client, name } in &mut self.0 {
             let Challenge { algorithm, realm, .. } = client.challenge();
             let secret = Secret::new(*algorithm, &login.user, realm, &login.password);
             let signed = Signed { method: &method, uri: &uri, body: &request.body };
             if let Some(answer) = client.answer(&login.user, &secret, signed, &rng.token()) {
-                request.headers.set(name.clone(), answer.to_string());
+                request.headers.push(name.clone(), answer.to_string());
             }
         }
     }

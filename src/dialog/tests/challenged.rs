@@ -90,14 +90,35 @@ fn nobody_is_answered_who_asks_a_peer_without_an_account_or_for_another_realm() 
 }
 
 #[test]
-fn a_wrong_proof_is_given_once_and_a_stale_one_a_few_times() {
+fn two_proxies_with_realms_of_their_own_both_get_their_proof() {
     let mut one = One::new();
-    let (_, invite) = one.dial_by_account(known_as());
+    let known = known_as().unwrap();
+    let anywhere = KnownAs { login: Login { realm: None, ..known.login.clone() }, contact: known.contact.clone() };
+    let (_, invite) = one.dial_by_account(Some(Arc::new(anywhere)));
     one.challenged(&invite, 407, PROXY);
     let second = one.request();
-    one.challenged(&second, 407, (Name::ProxyAuthenticate, "Digest realm=\"ims\", nonce=\"2\""));
-    assert_eq!(one.ended(), (EndedBy::Peer, Some(407)), "the password is wrong");
-    one.gone();
+    one.challenged(&second, 407, (Name::ProxyAuthenticate, "Digest realm=\"other\", nonce=\"2\""));
+    let third = one.request();
+    let proofs: Vec<String> =
+        third.headers.all(&Name::ProxyAuthorization).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+    assert!(proofs.len() == 2 && proofs[0].contains("\"ims\"") && proofs[1].contains("\"other\""), "{proofs:?}");
+}
+
+#[test]
+fn a_wrong_proof_is_given_for_one_new_nonce_and_a_stale_one_a_few_times() {
+    for (next, more) in [("Digest realm=\"ims\", nonce=\"2\"", 1), (PROXY.1, 0)] {
+        let mut one = One::new();
+        let (_, invite) = one.dial_by_account(known_as());
+        one.challenged(&invite, 407, PROXY);
+        let mut asked = one.request();
+        for _ in 0..more {
+            one.challenged(&asked, 407, (Name::ProxyAuthenticate, next));
+            asked = one.request();
+        }
+        one.challenged(&asked, 407, (Name::ProxyAuthenticate, "Digest realm=\"ims\", nonce=\"1\""));
+        assert_eq!(one.ended(), (EndedBy::Peer, Some(407)), "the password is wrong");
+        one.gone();
+    }
     let mut one = One::new();
     let (_, mut invite) = one.dial_by_account(known_as());
     let mut sent = 1;

@@ -5,7 +5,7 @@ use crate::base::{Flow, Mono, Proto, Rng};
 use crate::sip::digest::{Algorithm, Secret};
 use crate::sip::{Host, Method, Name, NameAddr, Request, Status, Uri};
 use crate::transaction::{self, ClientId};
-use crate::ua::{ALLOW, AccountId, Proofs, Usage};
+use crate::ua::{ALLOW, AccountId, Login, Proofs, Usage};
 use std::time::Duration;
 
 /// Rests after attempts that came to nothing; the last goes on for ever. Each is shortened by chance, by a quarter at most.
@@ -64,6 +64,7 @@ pub struct Bound {
     pub flow: Flow,
     pub contact: Uri,
     pub until: Mono,
+    /// When the carrier said so last.
     pub since: Mono,
     /// The Route set of calls by this account (RFC 3608), with all parameters.
     pub service_route: Vec<NameAddr>,
@@ -208,6 +209,11 @@ impl Account {
         if settings == self.settings {
             return;
         }
+        if (&self.settings.target, &self.settings.login) != (&settings.target, &settings.login) {
+            // Who serves from now on knows nothing of it yet.
+            self.hops.clear();
+            cx.out.extend(self.bound.take().map(|_| News::Lost(self.id)));
+        }
         self.outbound = settings.outbound;
         (self.proofs, self.trouble, self.least) = (Proofs::default(), None, Duration::ZERO);
         (self.failures, self.refusals) = (0, 0);
@@ -269,7 +275,8 @@ impl Account {
 
     pub(super) fn flow_failed(&mut self, cx: &mut Cx) {
         let since = self.bound.as_ref().map_or(cx.now.mono, |bound| bound.since);
-        if matches!(self.state, State::Rests(_)) {
+        // A carrier that refuses and closes is not asked sooner for that.
+        if matches!(self.state, State::Rests(_)) && self.trouble.is_none() {
             let soon = cx.rng.between(Duration::ZERO, Duration::from_secs(1));
             self.state = State::Rests(cx.now.mono.after(soon).max(since.after(RECONNECT)));
         }
@@ -299,7 +306,7 @@ impl Account {
             Failed { id, cause } => (id, Err(cause)),
             _ => return,
         };
-        let asking = match std::mem::replace(&mut self.state, State::Gone) {
+        let asking = match std::mem::replace(&mut self.state, State::Rests(cx.now.mono.after(ASKING))) {
             State::Asks(asking) if asking.client == id => asking,
             state => {
                 self.state = state;
@@ -385,6 +392,13 @@ impl Account {
         headers.push(Name::Supported, if self.outbound { "path, outbound" } else { "path" });
         headers.push(Name::Allow, ALLOW);
         request
+    }
+
+    /// As whom its carrier knows us in calls: in the realm where it has taken our password, and in no other. Whoever is called may
+    /// challenge us, too.
+    pub fn login(&self) -> Login {
+        let realm = self.settings.login.realm.as_deref().or(self.proofs.realm());
+        Login { realm: realm.map(str::to_owned), ..self.settings.login.clone() }
     }
 
     /// Where calls for it reach us.

@@ -95,12 +95,11 @@ impl Account {
         let addresses = |name: &Name| -> Vec<NameAddr> {
             response.headers.all(name).filter_map(|value| NameAddr::parse(value)).take(MOST_ROUTES).collect()
         };
-        let since = self.bound.as_ref().filter(|bound| bound.flow == flow).map_or(cx.now.mono, |bound| bound.since);
         let bound = Bound {
             flow,
             contact: self.contact(flow),
             until: cx.now.mono.after(granted),
-            since,
+            since: cx.now.mono,
             service_route: addresses(&Name::ServiceRoute),
             identities: addresses(&Name::PAssociatedUri).into_iter().map(|address| address.uri).collect(),
         };

@@ -445,3 +445,38 @@ fn a_connection_that_is_gone_is_opened_again_soon() {
     let (_, asked) = world.next(2);
     assert_eq!(text(&asked, &Name::Contact), "<sip:+86211@10.0.0.1:5060;transport=tcp>;expires=3600");
 }
+
+#[test]
+fn a_carrier_that_closes_after_each_answer_is_not_asked_all_the_time() {
+    let by_tcp = Flow { proto: Proto::Tcp, ..flow(2) };
+    let mut world = World::one();
+    world.hops = vec![by_tcp];
+    world.register(3600);
+    world.wait(Duration::from_secs(60));
+    let mut asked = 0;
+    let end = world.now.mono.after(Duration::from_secs(60));
+    while world.now.mono < end {
+        world.all.flow_failed(&mut world.ua, world.now, by_tcp, &mut world.news);
+        let again = world.next(11);
+        world.accept(&again, 3600, &[]);
+        asked += 1;
+    }
+    assert!(asked <= 7, "{asked} times in a minute");
+    world.all.flow_failed(&mut world.ua, world.now, by_tcp, &mut world.news);
+    let again = world.next(11);
+    world.answer(&again, 503, &[(Name::RetryAfter, "600")]);
+    world.all.flow_failed(&mut world.ua, world.now, by_tcp, &mut world.news);
+    assert!(world.wait(Duration::from_secs(590)).is_none(), "it asked for ten minutes");
+}
+
+#[test]
+fn calls_are_proved_in_the_realm_alone_where_the_registrar_has_taken_the_password() {
+    let mut world = World::one();
+    assert_eq!(world.account().login().realm, None);
+    let asked = world.next(1);
+    world.challenge(&asked, CHALLENGE);
+    let signed = world.next(0);
+    world.accept(&signed, 3600, &[]);
+    assert_eq!(world.account().login().realm.as_deref(), world.account().proofs.realm());
+    assert!(world.account().login().realm.is_some());
+}
