@@ -106,7 +106,7 @@ pub(super) fn route(
             // Its carrier knows: a way to an emergency line is tried.
             // The same where none of our accounts there is registered.
             let tried = target.emergency || channels.free(trunk, emergency) && carriers.may_use(trunk);
-            tried.then(|| to_trunk(fixed, trunk, &target.number, sees_all, carriers))?
+            tried.then(|| to_trunk(fixed, trunk, &target.number, (sees_all, target.emergency), carriers))?
         }
     }
 }
@@ -125,8 +125,9 @@ fn to_remote(
     (channels, carriers): (&Channels, &Carriers),
 ) -> Option<Route> {
     let trunk = setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == remote.trunk))?;
-    let free = channels.free(trunk, emergency) && carriers.may_use(trunk);
-    free.then(|| to_trunk(fixed, trunk, &remote.number, false, carriers))?
+    // An emergency call is tried by whatever way there is.
+    let free = channels.free(trunk, emergency) && (emergency || carriers.may_use(trunk));
+    free.then(|| to_trunk(fixed, trunk, &remote.number, (false, emergency), carriers))?
 }
 
 fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {
@@ -171,7 +172,13 @@ pub(super) fn behind(origins: &Origins, hosts: impl Iterator<Item = IpAddr>) -> 
     Arc::new(Origins { networks, nat: origins.nat })
 }
 
-fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool, carriers: &Carriers) -> Option<Route> {
+fn to_trunk(
+    fixed: &Fixed,
+    trunk: &Trunk,
+    number: &str,
+    (sees_all, emergency): (bool, bool),
+    carriers: &Carriers,
+) -> Option<Route> {
     let (flow, within) = way(fixed, &trunk.target, &trunk.sources)?;
     let (host, port) = match &trunk.target.place {
         Place::At(address) => (Host::Ip(address.ip()), address.port()),
@@ -195,22 +202,27 @@ fn to_trunk(fixed: &Fixed, trunk: &Trunk, number: &str, sees_all: bool, carriers
         account: None,
     };
     Some(match carriers.account(trunk) {
-        Some(account) => by_account(route, account, number),
+        Some(account) => by_account(route, account, number, emergency),
         None => route,
     })
 }
 
 /// A call by an account goes where it is registered, by the carrier's Service-Route (RFC 3608 §6.1), to a number of its domain.
 /// One that is not registered, which only a call to an emergency line takes, goes to the trunk's address all the same.
-fn by_account(route: Route, account: &Account, number: &str) -> Route {
-    let Settings { aor, login, routes, shows, .. } = account.settings();
+fn by_account(route: Route, account: &Account, number: &str, emergency: bool) -> Route {
+    let Settings { aor, routes, shows, .. } = account.settings();
+    // An emergency line is to know who needs help.
+    let shows = if emergency { Shows::Caller } else { *shows };
     let bound = account.last_bound();
     let flow = bound.map(|bound| bound.flow).or(route.flow);
     let routes = bound.map(|bound| &bound.service_route).filter(|routes| !routes.is_empty()).unwrap_or(routes).clone();
     let own = bound.and_then(|bound| bound.identities.first()).filter(|uri| uri.scheme == Scheme::Sip).unwrap_or(aor);
-    let known_as = flow.map(|flow| Arc::new(KnownAs { login: login.clone(), contact: account.contact(flow) }));
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    let proto = route.target.transport.proto().unwrap_or(Proto::Udp);
+    let contact = account.contact(flow.unwrap_or(Flow { proto, local: nowhere, remote: nowhere }));
+    let known_as = KnownAs { login: account.login(), contact };
     let uri = Uri::sip(number, aor.host.clone(), aor.port);
-    Route { flow, routes, uri, account: Some(ByAccount { known_as, own: own.clone(), shows: *shows }), ..route }
+    Route { flow, routes, uri, account: Some(ByAccount { known_as, own: own.clone(), shows }), ..route }
 }
 
 /// The flow to a target's address, or the networks in which those of its name may be; none when it cannot be called.
@@ -250,14 +262,20 @@ fn local(listen: &[(Proto, SocketAddr)], proto: Proto, remote: SocketAddr) -> Op
 
 /// As whom a carrier knows us in a call.
 struct ByAccount {
-    /// None where the hop's flow is not known yet.
-    known_as: Option<Arc<KnownAs>>,
+    /// The host of its Contact is the one by which the call goes out.
+    known_as: KnownAs,
     /// The identity that the carrier knows us by.
     own: Uri,
     shows: Shows,
 }
 
 impl ByAccount {
+    fn known_at(&self, local: SocketAddr) -> Arc<KnownAs> {
+        let mut known_as = self.known_as.clone();
+        (known_as.contact.host, known_as.contact.port) = (Host::Ip(local.ip()), Some(local.port()));
+        Arc::new(known_as)
+    }
+
     /// From: the account's own number, or the caller's in its domain.
     fn from(&self, shown: NameAddr) -> NameAddr {
         match (self.shows, shown.uri.user.as_deref()) {
@@ -323,7 +341,7 @@ impl Route {
             max_forwards: identity.max_forwards.saturating_sub(1),
             headers,
             local: LocalMedia { rtp, codecs: identity.offer_order(&self.codecs) },
-            known_as: self.account.as_ref().and_then(|account| account.known_as.clone()),
+            known_as: self.account.as_ref().map(|account| account.known_at(flow.local)),
         }
     }
 }

@@ -69,14 +69,16 @@ fn trunk(gateway: &mut Gateway) -> TrunkView {
 
 #[test]
 fn a_call_goes_out_by_the_service_route_as_the_account_and_proves_itself() {
-    for (shows, from, asserted) in [
-        (Shows::Own, "<sip:+8669112345@ims.invalid>", None),
-        (Shows::Caller, "<sip:13800138000@ims.invalid>", Some("<sip:+8669112345@ims.invalid>")),
-    ] {
+    let (caller, own) = ("<sip:13800138000@ims.invalid>", "<sip:+8669112345@ims.invalid>");
+    // An emergency line sees the caller, whatever others do.
+    for (dialled, shows, from, asserted) in
+        [("12366", Shows::Own, own, None), ("12366", Shows::Caller, caller, Some(own)), ("110", Shows::Own, caller, Some(own))]
+    {
         let mut gateway = registered(shows);
-        gateway.call(OTHER, "13800138000", "110");
+        gateway.call(OTHER, "13800138000", dialled);
         let invite = invites(&mut gateway, CARRIER).remove(0);
-        assert!(invite.starts_with("INVITE sip:110@ims.invalid SIP/2.0\r\n"), "{invite}");
+        let uri = invite.split(' ').nth(1).unwrap();
+        assert!(uri.starts_with("sip:") && uri.ends_with("@ims.invalid"), "{invite}");
         assert_eq!(header(&invite, "Route"), "<sip:orig@10.0.0.3:5060;lr;x=1>");
         assert_eq!(header(&invite, "Contact"), "<sip:line-1@10.0.0.1:5060>");
         assert!(header(&invite, "From").starts_with(from), "{invite}");
@@ -86,7 +88,7 @@ fn a_call_goes_out_by_the_service_route_as_the_account_and_proves_itself() {
         let challenge = format!("Proxy-Authenticate: {CHALLENGE}\r\nContent-Length: 0\r\n\r\n");
         gateway.receive(CARRIER, format!("SIP/2.0 407 Prove It\r\n{same}{challenge}"));
         let again = invites(&mut gateway, CARRIER).remove(0);
-        assert!(header(&again, "Proxy-Authorization").contains("uri=\"sip:110@ims.invalid\""), "{again}");
+        assert!(header(&again, "Proxy-Authorization").contains(&format!("uri=\"{uri}\"")), "{again}");
         assert_eq!((header(&again, "CSeq"), header(&again, "Call-ID")), ("2 INVITE", header(&invite, "Call-ID")));
         respond(&mut gateway, CARRIER, &again, "200 OK");
         assert_eq!(gateway.statuses(OTHER).last(), Some(&200));
