@@ -210,7 +210,7 @@ impl Account {
             return;
         }
         if (&self.settings.target, &self.settings.login) != (&settings.target, &settings.login) {
-            // Who serves from now on knows nothing of it yet.
+            // The carrier that serves from now on knows nothing of it yet.
             self.hops.clear();
             cx.out.extend(self.bound.take().map(|_| News::Lost(self.id)));
         }
