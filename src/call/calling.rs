@@ -113,7 +113,7 @@ impl Call {
     pub(super) fn unreached_person(&self, by: By, end: &End) -> Option<Outcome> {
         let Stage::Calling(_) = &self.stage else { return None };
         let status = end.status.map_or(480, |status| status.0);
-        let q850 = end.q850.or(Some(status_map::cause(status)));
+        let q850 = end.q850.or(Some(status_map::cause(end.said().unwrap_or(480))));
         Some(Outcome { result: Result::Failed, by, status: Some(status), q850 })
     }
 

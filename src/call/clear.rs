@@ -31,6 +31,8 @@ impl Call {
             return;
         }
         self.caller = Caller::Gone;
+        self.elsewhere = end.elsewhere;
+        self.note_refusal(CALLER, None, &end);
         let by = match end.by {
             EndedBy::Peer => By::Caller,
             EndedBy::Us => By::Gateway,
@@ -170,7 +172,7 @@ impl Call {
         let q850 = Some(if normal { 16 } else { 19 });
         self.taking = None;
         for leg in std::mem::take(&mut self.parties).into_keys() {
-            let cause = Cause { status: 480, q850, ..Cause::default() };
+            let cause = Cause { status: 480, q850, elsewhere: self.elsewhere, ..Cause::default() };
             self.out.push(Output::Hangup { leg, cause });
             self.out.push(Output::Close { leg });
         }

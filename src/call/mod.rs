@@ -47,6 +47,8 @@ mod overflow;
 mod party;
 mod profile;
 #[cfg(test)]
+mod refused_tests;
+#[cfg(test)]
 mod row_tests;
 pub mod spoken;
 mod status_map;
@@ -156,6 +158,10 @@ pub struct Call {
     /// How the last party that rang failed: what the caller is told of when the plan has no more to try, and who asked for the
     /// move under way.
     failure: Option<(u16, Option<u8>)>,
+    /// Numbers that their networks refused for themselves: no other way to one of these is tried, but to an emergency line.
+    refused: Vec<String>,
+    /// The caller was answered by another than us.
+    elsewhere: bool,
     max_talk_at: Option<Mono>,
     early_until: Option<Mono>,
     announcer: waiting::Announcer,
@@ -289,6 +295,8 @@ impl Call {
             next_cue: 0,
             rang: false,
             failure: None,
+            refused: Vec::new(),
+            elsewhere: false,
             max_talk_at: None,
             early_until: None,
             announcer: waiting::Announcer::default(),

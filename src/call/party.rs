@@ -75,13 +75,26 @@ impl Call {
     /// Rings a target of the plan's chain; at the chain's end the plan goes on.
     pub(super) fn ring_target(&mut self, now: Now, targets: &[Target], timeout: Duration, index: usize) {
         self.progress(now);
-        let Some(target) = targets.get(index) else { return self.next_step(now) };
+        let mut there = targets.iter().enumerate().skip(index).filter(|(_, target)| !self.is_refused(target));
+        let Some((index, target)) = there.next() else { return self.next_step(now) };
         if !self.may_try() {
             return self.next_step(now);
         }
         let party = Party::Target { number: target.number.to_string() };
         let leg = self.dial(party, Dialled::Target(target.clone()));
         self.stage = Stage::Ringing { leg, target: index, until: now.mono.after(timeout) };
+    }
+
+    /// Its network has refused this number for itself: another way to it would be refused as well.
+    pub(super) fn is_refused(&self, target: &Target) -> bool {
+        !target.emergency && self.refused.iter().any(|number| **number == *target.number)
+    }
+
+    /// A refusal whose code means what its trunk's map of causes says.
+    pub(super) fn note_refusal(&mut self, leg: LegNo, number: Option<&str>, end: &End) {
+        let Some(refused) = &end.refused else { return };
+        self.refused.extend(number.filter(|_| refused.is_of_number()).map(str::to_owned));
+        self.journal(What::Refused { leg: leg.0, meaning: Box::new(refused.meaning.clone()) });
     }
 
     /// Tells whether one more party may be tried for this call; then it is counted.
@@ -228,14 +241,16 @@ impl Call {
             }
             return self.placing_over(by, status, end.q850);
         }
-        self.failure = Some((status.unwrap_or(480), end.q850));
+        self.failure = Some((end.said().unwrap_or(480), end.q850));
+        let number = if let Party::Target { number } = &called.party { Some(number.as_str()) } else { None };
+        self.note_refusal(leg, number, &end);
         self.journal(What::RingFailed { leg: leg.0, status, q850: end.q850 });
         match (&self.stage, called.party) {
             (Stage::Queued { .. }, Party::Seat { name, .. }) => {
                 self.out
                     .push(Output::Queue(QueueCommand::Refused { seat: name.into(), failure: seat_failure(&end, called.rings) }));
             }
-            (Stage::Ringing { leg: ringing, .. }, _) if *ringing == leg => self.advance_chain(now, failure_of(status)),
+            (Stage::Ringing { leg: ringing, .. }, _) if *ringing == leg => self.advance_chain(now, failure_of(end.said())),
             (Stage::Calling(_), _) => self.placing_over(by, status, end.q850),
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => self.target_lost(now),
             _ => {}
@@ -268,7 +283,7 @@ fn by_callee(end: &End) -> By {
 /// Reads from a seat's end what is the matter with the seat. Statuses that say that nobody is there say so whoever sent them:
 /// the phone's proxy, or we when nothing came.
 fn seat_failure(end: &End, rings: bool) -> MissCause {
-    match (end.by, end.status.map_or(480, |status| status.0)) {
+    match (end.by, end.said().unwrap_or(480)) {
         (EndedBy::Us, _) => MissCause::Ours,
         (_, 408 | 480 | 487) if rings => MissCause::NoAnswer,
         (EndedBy::Network, _) | (_, 408 | 500..600) => MissCause::Unreachable,

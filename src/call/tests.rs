@@ -65,7 +65,7 @@ impl Scene {
     }
 
     pub fn end(&mut self, leg: LegNo, by: EndedBy, status: Option<u16>) {
-        self.leg(leg, LegEvent::Ended(End { by, status: status.map(Status), q850: None, retry_after: None }));
+        self.leg(leg, LegEvent::Ended(End::new(by, status)));
     }
 
     pub fn wait(&mut self, time: Duration) {

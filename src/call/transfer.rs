@@ -181,6 +181,7 @@ impl Call {
         let back = self.dialled_of(by);
         // Not at the way back: who asked is still to be told of the target.
         self.failure = None;
+        self.refused.clear();
         let seat = self.seat_of(by).map(Arc::from);
         let seq = self.started(kind, by, to.to_owned(), seat);
         if let Some(talk) = self.talk() {
@@ -224,9 +225,14 @@ impl Call {
 
     /// Calls the chain's party at `index`, or gives up when there is none.
     pub(super) fn ring_next(&mut self, now: Now, index: usize) {
-        let Some(transfer) = self.talk().and_then(|t| t.transfer.as_mut()) else { return };
-        let Some(dialled) = transfer.chain.get(index).cloned() else { return self.transfer_failed(now) };
+        let Stage::Talking(talk) = &self.stage else { return };
+        let Some(transfer) = &talk.transfer else { return };
         let (until, urgent) = (now.mono.after(transfer.timeout), transfer.kind == TransferKind::Emergency);
+        let is_out = |dialled: &Dialled| matches!(dialled, Dialled::Target(target) if !urgent && self.is_refused(target));
+        let next = transfer.chain.iter().enumerate().skip(index).find(|(_, dialled)| !is_out(dialled));
+        let Some((index, dialled)) = next.map(|(index, dialled)| (index, dialled.clone())) else {
+            return self.transfer_failed(now);
+        };
         if !urgent && !self.may_try() {
             return self.transfer_failed(now);
         }

@@ -24,7 +24,7 @@ impl Call {
     fn hang_up_caller(&mut self, now: Now, by: EndedBy) {
         let cause = Cause { status: 480, q850: Some(16), ..Cause::default() };
         self.out.push(Output::Hangup { leg: CALLER, cause });
-        self.caller_ended(now, End { by, status: None, q850: Some(16), retry_after: None });
+        self.caller_ended(now, End { q850: Some(16), ..End::new(by, None) });
     }
 
     pub(super) fn hung_up(&mut self, now: Now, leg: LegNo, status: Status, refused: u8) -> Result<(), Refusal> {
@@ -40,7 +40,7 @@ impl Call {
         let q850 = Some(if talks { 16 } else { refused });
         self.out.push(Output::Hangup { leg, cause: Cause { status: 480, q850, ..Cause::default() } });
         let status = (!talks).then_some(status);
-        self.party_ended(now, leg, End { by: EndedBy::Peer, status, q850, retry_after: None });
+        self.party_ended(now, leg, End { q850, ..End::new(EndedBy::Peer, status.map(|status| status.0)) });
         Ok(())
     }
 

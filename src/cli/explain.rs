@@ -5,8 +5,8 @@ use super::{ConfigFile, listed};
 use crate::base::Text;
 use crate::io::clock;
 use crate::io::config::plans::{self, PlanFile};
-use crate::io::config::{ALL_LINES, Config, QueueRecord, WhenNoSeat};
-use crate::plan::{self, ExplainedStep, Explanation, Facts, Plan, suggestion};
+use crate::io::config::{ALL_LINES, Config, QueueRecord, Side, WhenNoSeat};
+use crate::plan::{self, ExplainedStep, ExplainedTarget, Explanation, Facts, Plan, suggestion};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -71,11 +71,13 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         _ => Some(question.config.load()?),
     };
     let plan = sound(question, config.as_ref())?;
-    let facts = facts(question, config.as_ref(), &plan)?;
+    let read = Read::of(question, config.as_ref());
+    let facts =
+        Facts { dialled: read.dialled(question), caller: read.caller(question), ..facts(question, config.as_ref(), &plan)? };
     match (question.all, question.day) {
         (true, _) => show(question.json, &plan::all(&plan, facts.at), Explanation::row),
         (_, Some(_)) => show(question.json, &plan::day(&plan, &facts), Explanation::turn),
-        _ => one(question.json, &plan::explain(&plan, &facts), config.as_ref()),
+        _ => one(question.json, &plan::explain(&plan, &facts), &read, config.as_ref()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -94,17 +96,89 @@ fn sound(question: &Question, config: Option<&Config>) -> Result<Plan, Text> {
 }
 
 /// One call, with what the configuration says of the queues that it may come to.
-fn one(json: bool, answer: &Explanation, config: Option<&Config>) {
+fn one(json: bool, answer: &Explanation, read: &Read, config: Option<&Config>) {
+    let rules = read.told(answer, config);
     let queues: Vec<QueueTold> = config.map_or_else(Vec::new, |config| queues(answer, config));
     if json {
         let mut answer = json!(answer);
         if !queues.is_empty() {
             answer["queues"] = json!(queues);
         }
+        if !rules.is_empty() {
+            answer["rules"] = json!(rules);
+        }
         return say_json!("{answer:#}");
     }
     say!("{}", answer.text().told(super::tongue()).trim_end());
+    rules.iter().for_each(|rule| say!("{}", rule.shown().told(super::tongue())));
     queues.iter().for_each(|queue| say!("{}", queue.told(answer).told(super::tongue())));
+}
+
+/// The numbers of a question as the number rules of its trunk make them.
+#[derive(Default)]
+struct Read {
+    called: Option<Ruled>,
+    caller: Option<Ruled>,
+}
+
+/// A number that a trunk's rules have rewritten.
+#[derive(Clone, Serialize)]
+struct Ruled {
+    trunk: String,
+    /// The table, and the rules of it that have, from 1.
+    table: &'static str,
+    rules: Vec<usize>,
+    number: String,
+    gives: String,
+}
+
+impl Ruled {
+    fn by(config: &Config, trunk: &str, side: Side, number: &str) -> Option<Ruled> {
+        let rewritten = config.trunks.get(trunk)?.read_rules(side).apply(number)?;
+        let rules = rewritten.rules.iter().map(|place| place + 1).collect();
+        Some(Ruled { trunk: trunk.to_owned(), table: side.key(), rules, number: number.to_owned(), gives: rewritten.number })
+    }
+
+    fn shown(&self) -> Text {
+        let Ruled { trunk, table, number, gives, .. } = self;
+        let rules = self.rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let told = both!(
+            "{number} → {gives}: trunks.{trunk}.{table}, rule {rules}",
+            "{number} → {gives}：trunks.{trunk}.{table} 第 {rules} 条规则"
+        );
+        plan::field(both!("rules", "号码规则"), told).shown()
+    }
+}
+
+impl Read {
+    fn of(question: &Question, config: Option<&Config>) -> Read {
+        let (Some(config), Some(trunk)) = (config, &question.trunk) else { return Read::default() };
+        let by = |side, number: &Option<String>| Ruled::by(config, trunk, side, number.as_deref()?);
+        Read { called: by(Side::CalledIn, &question.number), caller: by(Side::CallerIn, &question.from) }
+    }
+
+    fn dialled<'a>(&'a self, question: &'a Question) -> &'a str {
+        self.called.as_ref().map_or(question.number.as_deref().unwrap_or(""), |ruled| &ruled.gives)
+    }
+
+    fn caller<'a>(&'a self, question: &'a Question) -> Option<&'a str> {
+        self.caller.as_ref().map(|ruled| ruled.gives.as_str()).or(question.from.as_deref())
+    }
+
+    /// These, and the numbers of the targets that the plan calls.
+    fn told(&self, answer: &Explanation, config: Option<&Config>) -> Vec<Ruled> {
+        let mut all: Vec<Ruled> = self.called.iter().chain(&self.caller).cloned().collect();
+        let Some(config) = config else { return all };
+        for step in &answer.steps {
+            let ExplainedStep::Ring { targets, .. } = step else { continue };
+            let out = |target: &ExplainedTarget| {
+                let trunk = target.trunk.as_deref().unwrap_or(&config.routes.default);
+                Ruled::by(config, trunk, Side::CalledOut, &target.number)
+            };
+            all.extend(targets.iter().filter_map(out));
+        }
+        all
+    }
 }
 
 /// A queue, as far as it decides what a caller meets.

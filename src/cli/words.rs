@@ -137,6 +137,9 @@ const WORDS: &[(&str, &str)] = &[
     // Lists of numbers 名单
     ("blocked", "黑名单"),
     ("priority", "优先"),
+    // The matter of a refusal 拒绝所指
+    ("number", "号码"),
+    ("line", "线路"),
     // Outcomes of a tag 主题标注
     ("tagged", "已标注"),
     ("known", "此前已标注"),

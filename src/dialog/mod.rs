@@ -33,7 +33,7 @@ pub use legs::Legs;
 pub use snapshot::SessionSnapshot;
 
 use crate::base::{Flow, LegId};
-use crate::sip::{Codec, Direction, Header, NameAddr, Reach, Request, Status, Uri};
+use crate::sip::{Causes, Codec, Direction, Header, NameAddr, Reach, Refused, Request, Status, Uri};
 use crate::transaction;
 use crate::ua::{KnownAs, TurnedAway, Way};
 use bytes::Bytes;
@@ -84,8 +84,8 @@ pub struct Incoming {
     pub max_forwards: u8,
     /// Contact as received.
     pub contact: Option<Bytes>,
-    /// P-Asserted-Identity, P-Preferred-Identity, Privacy, Authorization, History-Info, Diversion, X-Hotline-Call-ID and User-Agent
-    /// as received.
+    /// P-Asserted-Identity, P-Preferred-Identity, P-Called-Party-ID, Privacy, Authorization, History-Info, Diversion,
+    /// X-Hotline-Call-ID and User-Agent as received.
     pub headers: Vec<Header>,
     /// The offered codecs in the caller's order; none when the offer comes late (no SDP in the INVITE).
     pub offer: Option<Vec<Codec>>,
@@ -151,6 +151,8 @@ pub struct Dial {
     pub local: LocalMedia,
     /// Our account there: its Contact is ours, and challenges are answered by it.
     pub known_as: Option<Arc<KnownAs>>,
+    /// The codes of its network that are not the RFCs'.
+    pub causes: Option<Arc<Causes>>,
 }
 
 /// Why we end or refuse a leg: becomes the status, or a Reason header (RFC 3326, RFC 6432) on BYE and CANCEL.
@@ -313,7 +315,7 @@ pub enum EndedBy {
     Network,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct End {
     pub by: EndedBy,
     /// The final status that ended an INVITE (487 for CANCEL); none after a BYE.
@@ -322,6 +324,10 @@ pub struct End {
     pub q850: Option<u8>,
     /// From Retry-After of a refusal.
     pub retry_after: Option<Duration>,
+    /// The meaning of a refusal at its trunk, where that is not the RFCs'.
+    pub refused: Option<Arc<Refused>>,
+    /// A caller cancelled because another than us answered it (RFC 3326 §2).
+    pub elsewhere: bool,
 }
 
 /// The settings of the legs.

@@ -1,7 +1,8 @@
 //! Why a leg ends, on the wire: status, Reason (RFC 3326), Retry-After.
 
 use crate::dialog::{Cause, End, EndedBy};
-use crate::sip::{Header, Headers, Name, Reason, Response, Status};
+use crate::sip::{Header, Headers, Name, Reason, Refused, Response, Status};
+use std::sync::Arc;
 
 impl Cause {
     /// The final status for an INVITE that is not answered yet.
@@ -30,21 +31,29 @@ impl Cause {
 }
 
 impl End {
-    pub(super) fn new(by: EndedBy, status: Option<u16>) -> End {
-        End { by, status: status.map(Status), q850: None, retry_after: None }
+    pub fn new(by: EndedBy, status: Option<u16>) -> End {
+        End { by, status: status.map(Status), q850: None, retry_after: None, refused: None, elsewhere: false }
     }
 
-    pub(super) fn refused(response: &Response) -> End {
-        End {
-            by: EndedBy::Peer,
-            status: Some(response.status),
-            q850: response.headers.q850(),
-            retry_after: response.headers.retry_after(),
-        }
+    pub(super) fn refused(response: &Response, refused: Option<Arc<Refused>>) -> End {
+        let (q850, retry_after) = (response.headers.q850(), response.headers.retry_after());
+        End { q850, retry_after, refused, ..End::new(EndedBy::Peer, Some(response.status.0)) }
     }
 
     pub(super) fn with_reason(self, headers: &Headers) -> End {
         End { q850: headers.q850(), ..self }
+    }
+
+    /// A caller's CANCEL may say that another than us answered it (RFC 3326 §2).
+    pub(super) fn cancelled(headers: &Headers) -> End {
+        let elsewhere = |reason: Reason| reason.protocol.eq_ignore_ascii_case("SIP") && reason.cause == Some(200);
+        let mut reasons = headers.all(&Name::Reason).filter_map(|value| Reason::parse(value));
+        End { elsewhere: reasons.any(elsewhere), ..End::new(EndedBy::Peer, Some(487)).with_reason(headers) }
+    }
+
+    /// The status that ended it, as the RFCs would say it.
+    pub fn said(&self) -> Option<u16> {
+        self.refused.as_ref().map(|refused| refused.status).or(self.status.map(|status| status.0))
     }
 }
 

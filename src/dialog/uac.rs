@@ -11,10 +11,11 @@ use crate::dialog::reliable::{Order, rseq};
 use crate::dialog::session::{Next, Session};
 use crate::dialog::stream::Stream;
 use crate::dialog::{Cause, Dial, End, EndedBy, Event, Media};
-use crate::sip::{self, Direction, Header, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
+use crate::sip::{self, Causes, Direction, Header, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
 use crate::ua::{Peers, Way};
 use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::Arc;
 
 /// The number of a leg's first INVITE.
 const SEQ: u32 = 1;
@@ -41,6 +42,7 @@ pub(super) struct Calling {
     until: Mono,
     /// For a party with several hops.
     hops: Option<Box<Hops>>,
+    causes: Option<Arc<Causes>>,
 }
 
 /// The hops that are left, and what it takes to call them (RFC 3263 §4.3).
@@ -94,9 +96,9 @@ impl Calling {
         }
         let client = cx.request(dial.flow, invite, Purpose::Invite);
         let until = timer_c(cx);
-        let several = !dial.others.is_empty();
+        let (several, causes) = (!dial.others.is_empty(), dial.causes.clone());
         let hops = several.then(|| Box::new(Hops { dial, respond: Some(cx.mono().after(cx.config.hop_timeout)) }));
-        Box::new(Calling { client, seq: SEQ, offered, early: Vec::new(), heard: None, told: Vec::new(), until, hops })
+        Box::new(Calling { client, seq: SEQ, offered, early: Vec::new(), heard: None, told: Vec::new(), until, hops, causes })
     }
 
     /// The transaction is that of the hop which is called now.
@@ -131,7 +133,7 @@ impl Calling {
         }
         cx.ack(&dialog, self.seq);
         // Hops that were passed over, or the present one, should one of those answer after all.
-        cx.cancel_invites(&Cause::default());
+        cx.cancel_invites(&Cause { elsewhere: true, ..Cause::default() });
         if gone {
             // It has hung up already: what answered is no longer there.
             cx.end(End::new(EndedBy::Peer, Some(480)));
@@ -148,12 +150,15 @@ impl Calling {
     }
 
     /// RFC 3263 §4.3: 503 is the hop's word, and 430 (RFC 5626 §11.5) a proxy's about a flow that is gone; any other refusal is
-    /// the party's.
+    /// the party's. A refusal of the number itself is that of every hop, whatever its code.
     pub(super) fn refused(mut self: Box<Self>, cx: &mut Context, response: &Response) -> Step {
-        if matches!(response.status.0, 430 | 503) && self.next_hop(cx) {
+        let refused = self.causes.as_ref().and_then(|causes| causes.answer(response)).cloned();
+        let of_number = refused.as_ref().is_some_and(|refused| refused.is_of_number());
+        let end = End::refused(response, refused);
+        if !of_number && matches!(end.said(), Some(430 | 503)) && self.next_hop(cx) {
             return Continue(self);
         }
-        cx.end(End::refused(response));
+        cx.end(end);
         Break(Next::Closing(Closing::requests(cx)))
     }
 

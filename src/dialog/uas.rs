@@ -152,7 +152,7 @@ impl Invited {
     }
 
     pub(super) fn cancelled(self: Box<Self>, cx: &mut Context, cancel: &Request) -> Step {
-        self.refuse(cx, &status(487), End::new(EndedBy::Peer, Some(487)).with_reason(&cancel.headers))
+        self.refuse(cx, &status(487), End::cancelled(&cancel.headers))
     }
 
     pub(super) fn lost(self: Box<Self>, cx: &mut Context) -> Step {

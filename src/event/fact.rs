@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::seat::{Author, Device, Intent, Misses, Skills};
-use crate::base::{CallId, Flow, Wall};
+use crate::base::{CallId, Flow, Meaning, Wall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -110,6 +110,9 @@ pub struct Attempt {
     pub at: Wall,
     /// None while it is under way, or was when the process died.
     pub reached: Option<bool>,
+    /// The meaning of the network's refusal, where the trunk's map of causes has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Meaning>,
 }
 
 /// A number that callers are known by.
@@ -155,6 +158,9 @@ pub struct DialledFact {
     /// As digits, year first.
     pub day: u32,
     pub calls: u32,
+    /// Its network has refused the number, which is not called before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Wall>,
 }
 
 /// A request by which a seat placed a call.

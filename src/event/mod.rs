@@ -21,7 +21,7 @@ pub use report::{Report, Reported, ReportedTicket};
 pub use seat::{Author, Intent, SeatEntry, SeatWhat};
 pub use transfer::{TransferKind, TransferResult};
 
-use crate::base::{CallId, Mono, RtpStats, Wall};
+use crate::base::{CallId, Meaning, Mono, RtpStats, Wall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,11 @@ pub enum What {
         leg: u64,
         status: Option<u16>,
         q850: Option<u8>,
+    },
+    /// The meaning of a refusal whose code is not the RFCs'.
+    Refused {
+        leg: u64,
+        meaning: Box<Meaning>,
     },
     /// The person whom a seat calls is being called, as the call's caller.
     Dialled {

@@ -2,7 +2,7 @@
 //! streams that toolbars follow, are read from it.
 
 use super::{RecordingAction, RecordingCause, TransferKind, TransferResult};
-use crate::base::{CallId, Mono, Wall};
+use crate::base::{CallId, Meaning, Mono, Wall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -171,6 +171,9 @@ pub enum SeatWhat {
         call: CallId,
         status: Option<u16>,
         q850: Option<u8>,
+        /// The meaning of the network's refusal, where the trunk's map of causes has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal: Option<Meaning>,
     },
     Supervised {
         call: CallId,

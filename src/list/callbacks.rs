@@ -3,7 +3,7 @@
 //! does not end, nor does it leave the list.
 
 use super::{MessageLeft, Refusal};
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, Meaning, Wall};
 use crate::event::fact::{Attempt, CallbackFact, CallbackLease};
 use crate::event::{Fact, FactKind, Keep, Result as Loss};
 use std::collections::BTreeMap;
@@ -208,10 +208,16 @@ impl Callbacks {
         }
         let tried = row.tried.saturating_add(1);
         let lease = CallbackLease { seat: seat.clone(), until: now.after(self.limits.lease), attempt: Some(tried) };
-        let attempt = Attempt { attempt: tried, seat: seat.clone(), at: now, reached: None };
+        let attempt = Attempt { attempt: tried, seat: seat.clone(), at: now, reached: None, refusal: None };
         let attempts = remembered(row.attempts.clone(), Some(attempt));
         self.replace(CallbackFact { lease: Some(lease), tried, attempts, ..row }, keeps);
         Ok(tried)
+    }
+
+    /// The network has refused the attempt that is under way; what it means is kept when the attempt is over.
+    pub fn note_refusal(&mut self, id: &str, attempt: u32, refusal: Meaning) {
+        let attempts = self.rows.get_mut(id).into_iter().flat_map(|row| row.attempts.iter_mut());
+        attempts.filter(|known| known.attempt == attempt).for_each(|known| known.refusal = Some(refusal.clone()));
     }
 
     /// The attempt is over. A caller who was reached is rung back no more; the seat has the row of another for a time. An

@@ -1,6 +1,6 @@
 //! Calls that seats place: how many went to one number, and how many one seat placed, on one day; and why one is not placed.
 
-use crate::base::{CallId, Text};
+use crate::base::{CallId, Text, Wall};
 use crate::event::{DialledFact, Fact, FactKind, Keep};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,30 +36,50 @@ impl Dialled {
         self.counts.insert(row.whom.clone(), row);
     }
 
+    /// When the number may be called again that its network refused; none: at once.
+    pub fn not_before(&self, now: Wall, number: &str) -> Option<Wall> {
+        self.counts.get(&*key(Whom::Number(number)))?.not_before.filter(|until| now < *until)
+    }
+
     pub fn of(&self, day: u32, whom: Whom<'_>) -> u32 {
         self.counts.get(&*key(whom)).filter(|row| row.day == day).map_or(0, |row| row.calls)
     }
 
     /// One call more. The rows of other days go with the first of this one.
-    pub fn add(&mut self, day: u32, call: CallId, whom: Whom<'_>, keeps: &mut Vec<Keep>) {
-        self.forget_others(day, keeps);
+    pub fn add(&mut self, now: Wall, day: u32, call: CallId, whom: Whom<'_>, keeps: &mut Vec<Keep>) {
+        let row = self.row(now, day, call, whom, keeps);
+        row.calls = row.calls.saturating_add(1);
+        keeps.push(Keep::Set(Box::new(Fact::Dialled(row.clone()))));
+    }
+
+    /// The number's network has refused it: it is not called before `until`.
+    pub fn refused(&mut self, now: Wall, day: u32, call: CallId, (number, until): (&str, Wall), keeps: &mut Vec<Keep>) {
+        let row = self.row(now, day, call, Whom::Number(number), keeps);
+        row.not_before = Some(until);
+        keeps.push(Keep::Set(Box::new(Fact::Dialled(row.clone()))));
+    }
+
+    fn row(&mut self, now: Wall, day: u32, call: CallId, whom: Whom<'_>, keeps: &mut Vec<Keep>) -> &mut DialledFact {
+        self.forget_others(now, day, keeps);
         let key: Arc<str> = key(whom).into();
         let id = match whom {
             Whom::Number(_) => call.to_string().into(),
             Whom::Seat(_) => key.clone(),
         };
-        let row = self.counts.entry(key.clone()).or_insert(DialledFact { id, whom: key, day, calls: 0 });
-        row.calls = row.calls.saturating_add(1);
-        keeps.push(Keep::Set(Box::new(Fact::Dialled(row.clone()))));
+        let row = self.counts.entry(key.clone()).or_insert(DialledFact { id, whom: key, day, calls: 0, not_before: None });
+        if row.day != day {
+            (row.day, row.calls) = (day, 0);
+        }
+        row
     }
 
-    fn forget_others(&mut self, day: u32, keeps: &mut Vec<Keep>) {
+    fn forget_others(&mut self, now: Wall, day: u32, keeps: &mut Vec<Keep>) {
         if self.day == day {
             return;
         }
         self.day = day;
         self.counts.retain(|_, row| {
-            let stays = row.day == day;
+            let stays = row.day == day || row.not_before.is_some_and(|until| now < until);
             if !stays {
                 keeps.push(Keep::Forget { kind: FactKind::Dialled, key: row.id.to_string() });
             }
@@ -101,6 +121,10 @@ pub enum NotCalled {
     /// This number was called so often today; so did this seat call.
     NumberToday(u32),
     SeatToday(u32),
+    /// The number's network has refused it, and it may be called again in so many minutes.
+    Refused {
+        minutes: u64,
+    },
     /// As many calls as may be are placed now in the hotline's name, or by the trunk.
     HotlineFull(usize),
     TrunkFull,
@@ -135,6 +159,7 @@ impl NotCalled {
             NotCalled::Hours { .. } => "outside_hours",
             NotCalled::NumberToday(_) => "called_too_often",
             NotCalled::SeatToday(_) => "seat_called_too_often",
+            NotCalled::Refused { .. } => "refused_by_network",
             NotCalled::HotlineFull(_) => "hotline_full",
             NotCalled::TrunkFull => "trunk_full",
             NotCalled::Busy => "callers_first",
@@ -190,6 +215,7 @@ impl NotCalled {
                 "this seat has placed {most} calls today (outbound.per_seat): again from midnight",
                 "此座席今日已外呼 {most} 次（outbound.per_seat）：零点后可再外呼"
             ),
+            NotCalled::Refused { minutes } => return (refused(minutes), true),
             NotCalled::HotlineFull(most) => both!(
                 "{most} calls are placed in this hotline's name now (outbound.per_hotline)",
                 "此热线正在外呼的通话已达 {most} 路（outbound.per_hotline）"
@@ -226,6 +252,13 @@ impl NotCalled {
         };
         (words, !self.is_of_the_request() && self != NotCalled::Off)
     }
+}
+
+fn refused(minutes: u64) -> Text {
+    both!(
+        "the network refused this number (outbound.after_refusal): again in {minutes} min",
+        "运营商网络已拒绝呼叫此号码（outbound.after_refusal）：{minutes} 分钟后可再呼叫"
+    )
 }
 
 fn hours(opens: Option<(u8, u16)>) -> Text {
@@ -271,17 +304,38 @@ mod tests {
             keeps.into_iter().for_each(|keep| kept.take(keep));
             restarted(&kept)
         };
-        act(&mut dialled, &|it, keeps| it.add(20_261_126, call(1), number, keeps));
-        act(&mut dialled, &|it, keeps| it.add(20_261_126, call(2), Whom::Seat("zhang"), keeps));
-        let again = act(&mut dialled, &|it, keeps| it.add(20_261_126, call(2), number, keeps));
+        act(&mut dialled, &|it, keeps| it.add(Wall(0), 20_261_126, call(1), number, keeps));
+        act(&mut dialled, &|it, keeps| it.add(Wall(0), 20_261_126, call(2), Whom::Seat("zhang"), keeps));
+        let again = act(&mut dialled, &|it, keeps| it.add(Wall(0), 20_261_126, call(2), number, keeps));
         for it in [&dialled, &again] {
             assert_eq!((it.of(20_261_126, number), it.of(20_261_126, Whom::Seat("zhang"))), (2, 1));
             assert_eq!(it.of(20_261_127, number), 0, "another day");
         }
         let mut again = again;
-        let after = act(&mut again, &|it, keeps| it.add(20_261_127, call(3), number, keeps));
+        let after = act(&mut again, &|it, keeps| it.add(Wall(0), 20_261_127, call(3), number, keeps));
         assert_eq!((after.counts.len(), after.of(20_261_127, number)), (1, 1), "the day before is forgotten, on the disk too");
         assert_eq!(after.counts["to:13800138000"].id.as_ref(), call(3).to_string(), "no number is a key");
+    }
+
+    #[test]
+    fn a_number_that_its_network_refused_rests_over_midnight_and_a_restart() {
+        let (mut dialled, mut kept) = (Dialled::default(), Kept::default());
+        let mut act = |dialled: &mut Dialled, act: &dyn Fn(&mut Dialled, &mut Vec<Keep>)| {
+            let mut keeps = Vec::new();
+            act(dialled, &mut keeps);
+            keeps.into_iter().for_each(|keep| kept.take(keep));
+            restarted(&kept)
+        };
+        let number = Whom::Number("13800138000");
+        act(&mut dialled, &|it, keeps| it.add(Wall(0), 20_261_126, call(1), number, keeps));
+        let mut again =
+            act(&mut dialled, &|it, keeps| it.refused(Wall(0), 20_261_126, call(1), ("13800138000", Wall(500)), keeps));
+        assert_eq!((again.not_before(Wall(499), "13800138000"), again.of(20_261_126, number)), (Some(Wall(500)), 1));
+        assert_eq!((again.not_before(Wall(500), "13800138000"), again.not_before(Wall(0), "13800138001")), (None, None));
+        let mut next = act(&mut again, &|it, keeps| it.add(Wall(100), 20_261_127, call(2), Whom::Number("1"), keeps));
+        assert_eq!((next.of(20_261_127, number), next.not_before(Wall(100), "13800138000")), (0, Some(Wall(500))));
+        let last = act(&mut next, &|it, keeps| it.add(Wall(600), 20_261_128, call(3), Whom::Number("1"), keeps));
+        assert_eq!(last.counts.len(), 1, "what is over is forgotten, on the disk too");
     }
 
     #[test]

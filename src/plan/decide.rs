@@ -46,6 +46,11 @@ impl Plan {
         self.called(dialled, trunk_area).number
     }
 
+    /// Tells whether the plan has this number.
+    pub fn has(&self, dialled: &str, trunk_area: Option<&str>) -> bool {
+        self.numbers.contains_key(&*self.number(dialled, trunk_area))
+    }
+
     /// A caller's number as [`Decision::caller`] has it; none when this is no number.
     pub fn caller(&self, written: &str) -> Option<String> {
         number::caller(written, self.area.as_deref())

@@ -8,7 +8,7 @@ use super::{Mode, Plan, Step, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Emergency lines of the mainland: no seat rings one back, whatever the plan says of them.
-const EMERGENCY: [&str; 9] = ["110", "112", "119", "120", "122", "12110", "12119", "12122", "12395"];
+pub(super) const EMERGENCY: [&str; 9] = ["110", "112", "119", "120", "122", "12110", "12119", "12122", "12395"];
 /// An area code with its 0.
 const LONGEST_AREA: usize = 4;
 
@@ -62,6 +62,17 @@ fn gated_targets(entry: &Entry) -> Vec<(&Target, Option<&Gate>)> {
     let steps = entry.eras.last().map_or(&[][..], |era| &era.steps);
     let targets = steps.iter().filter_map(|step| if let Step::Ring { targets, .. } = step { Some(targets) } else { None });
     targets.flatten().enumerate().map(|(i, target)| (target, entry.gates.get(i))).collect()
+}
+
+impl Plan {
+    /// Tells whether it is an emergency line of the plan, or a target of one.
+    pub fn serves_emergencies(&self, number: &str) -> bool {
+        let lines = self.entries.iter().filter(|entry| entry.mode == Mode::Emergency);
+        let steps = lines.flat_map(|entry| &entry.eras).flat_map(|era| era.steps.iter());
+        let is_target =
+            |step: &Step| matches!(step, Step::Ring { targets, .. } if targets.iter().any(|it| *it.number == *number));
+        self.is_emergency(number) || steps.into_iter().any(is_target)
+    }
 }
 
 /// Tells whether it is an emergency line, with an area code before it or without.

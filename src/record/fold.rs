@@ -78,6 +78,7 @@ impl<'a> Fold<'a> {
                 let leg = self.leg(*leg, &at);
                 (leg.sip_code, leg.q850, leg.ended) = (*status, *q850, Some(at));
             }
+            What::Refused { leg, meaning } => self.leg(*leg, &at).refusal = Some((**meaning).clone()),
             What::Dialled { leg, sip_call_id } => self.dialled(*leg, sip_call_id, at),
             What::CallerAnswered => self.caller_answered(at),
             What::Joined { leg, party, sip_call_id, label } => {

@@ -1,7 +1,7 @@
 //! The record's shape as JSON. Every field is always there; what is not known, or not yet, is `null`. The comments are
 //! the descriptions of its JSON Schema.
 
-use crate::base::Masked;
+use crate::base::{Masked, Meaning};
 use crate::event::fact::Listed;
 use crate::event::{
     Author, By, CallDirection, Discarded, MessageEnd, Mode, Party, Phase, RecordingAction, RecordingCause, Result, TransferKind,
@@ -299,6 +299,9 @@ pub struct Leg {
     pub ended_by: Option<By>,
     pub sip_code: Option<u16>,
     pub q850: Option<u8>,
+    /// The meaning of the code with which its network refused, where the trunk's map of causes has it; left out where not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Meaning>,
     /// It should have sent RTP and did not.
     pub silent_ms: u64,
     pub media: Option<Media>,

@@ -4,6 +4,7 @@
 //! chose and we must echo (Via, From, To, Call-ID, CSeq) go back byte for byte; typed views are made when asked for.
 
 mod body;
+mod causes;
 pub mod digest;
 mod extension;
 mod header;
@@ -21,6 +22,7 @@ mod value;
 mod written;
 
 pub use body::{Content, optional, plain};
+pub use causes::{Causes, Ours, Refused};
 pub use extension::{RAck, Reason, Refresher, Replaces, SessionExpires};
 pub use header::{Header, Headers, Name};
 pub use masked::{Traced, masked};

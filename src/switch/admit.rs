@@ -10,14 +10,14 @@ use super::proof::Proof;
 use super::recording::{OfCall, State};
 use super::seats::SeatsOf;
 use super::stopwatch::Stopwatch;
-use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource, route};
+use super::{Active, DialledFrom, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource, route};
 use crate::base::{AccessList, CallId, Flow, Now, Proto, Shown};
 use crate::call::{CALLER, Call, FirstOffer, LegNo};
 use crate::dialog::{Command, Incoming};
 use crate::event::Offered;
 use crate::event::fact::Listed;
 use crate::media::Origins;
-use crate::plan::{Decision, Facts, Mode};
+use crate::plan::{Decision, Facts, Mode, NumberRules};
 use crate::record::ending::shown_caller;
 use crate::record::timing::Timing;
 use crate::seat::Binding;
@@ -207,9 +207,27 @@ impl Switch {
             Placer::Trunk(i) => (&*self.setup.trunks[*i].name, self.setup.trunks[*i].area.as_deref()),
             Placer::Seat(i) | Placer::Nameless { lender: i, .. } => (&*self.setup.seats[*i].name, None),
         };
-        let dialled = identity::dialled(&incoming.uri);
+        let numbers = match placer {
+            Placer::Trunk(i) => Some(&*self.setup.trunks[*i].numbers),
+            Placer::Seat(_) | Placer::Nameless { .. } => None,
+        };
+        let called = numbers.map(|numbers| &numbers.called_in);
+        let caller = by_rules(numbers.map(|numbers| &numbers.caller_in), &caller).unwrap_or(caller);
+        let places = match placer {
+            Placer::Trunk(i) => &self.setup.trunks[*i].dialled_from[..],
+            Placer::Seat(_) | Placer::Nameless { .. } => &[DialledFrom::RequestUri],
+        };
+        let (dialled, by_request) = identity::found(
+            incoming,
+            places,
+            |written| by_rules(called, &written).unwrap_or(written),
+            |number| plan.has(number, trunk_area),
+        );
         let caller = (!caller.is_empty()).then_some(caller.as_str());
-        let history = identity::history(incoming, &plan.number(&dialled, trunk_area), |n| plan.number(n, trunk_area));
+        let this = plan.number(&dialled, trunk_area);
+        let history =
+            identity::history(incoming, &this, |n| plan.number(by_rules(called, n).as_deref().unwrap_or(n), trunk_area));
+        let history = if by_request { history } else { identity::before(history, &this) };
         let trusted = match placer {
             Placer::Trunk(i) => self.setup.trunks[*i].emergency_history,
             Placer::Seat(_) | Placer::Nameless { .. } => false,
@@ -381,6 +399,11 @@ impl Switch {
         self.calls.insert(id, active);
         id
     }
+}
+
+/// A number as these rules of its trunk make it; none: it stays as it is.
+fn by_rules(rules: Option<&NumberRules>, written: &str) -> Option<String> {
+    Some(rules?.apply(written)?.number)
 }
 
 /// On this machine's loopback all ports are this machine's.

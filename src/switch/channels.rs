@@ -85,12 +85,16 @@ impl Channels {
 mod tests {
     use super::*;
     use crate::base::{Target, Transport};
-    use crate::switch::Dtmf;
+    use crate::switch::{DialledFrom, Dtmf, Presents};
 
     fn trunk(name: &str, channels: u32, reserved: u32) -> Trunk {
         Trunk {
             name: name.into(),
             sources: vec![],
+            causes: None,
+            numbers: Arc::default(),
+            dialled_from: vec![DialledFrom::RequestUri],
+            presents: Presents::default(),
             origins: Arc::default(),
             target: Target::at(Transport::Udp, ([10, 0, 0, 1], 5060).into()),
             area: None,

@@ -9,7 +9,7 @@ use crate::dialog::{self, Cause, End, EndedBy, LocalMedia};
 use crate::event::{TransferKind, What};
 use crate::media::{self, Source};
 use crate::queue;
-use crate::sip::{Codec, Status};
+use crate::sip::Codec;
 use crate::ua::Way;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ impl Switch {
             call::Output::Unreached { leg: leg_no } => self.unreached(now, id, leg_no),
             call::Output::Hangup { leg: leg_no, .. } if self.resolving.len() > 0 && self.gives_up(id, leg_no) => {}
             call::Output::Hangup { leg: leg_no, cause } => {
+                let cause = self.as_the_trunk_says(id, leg_no, cause);
                 self.command(now, id, leg_no, out, |leg| dialog::Command::Hangup { leg, cause });
             }
             call::Output::Profile { leg: leg_no, profile } => self.profile(id, leg_no, profile, out),
@@ -191,7 +192,7 @@ impl Switch {
 
     /// The call learns it as it learns of a refusal: 503, no circuit available.
     fn cannot_dial(&mut self, id: CallId, leg_no: LegNo) {
-        let end = End { by: EndedBy::Us, status: Some(Status(503)), q850: Some(34), retry_after: None };
+        let end = End { q850: Some(34), ..End::new(EndedBy::Us, Some(503)) };
         self.work.push_back(Work::Call(id, call::Input::Leg { leg: leg_no, event: LegEvent::Ended(end) }));
     }
 

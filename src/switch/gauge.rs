@@ -118,6 +118,8 @@ pub struct Counters {
     /// Callers who talked to somebody.
     pub answered: u64,
     pub no_route: u64,
+    /// Refusals that a trunk's network meant for its line, by its map of causes.
+    pub lines_refused: u64,
     /// Parties whose host name had no address that may be called.
     pub unresolved: u64,
     pub no_port: u64,

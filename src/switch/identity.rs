@@ -1,10 +1,12 @@
 //! The caller's identity and what was dialled: read from an INVITE once, told to every leg of the call.
 
+use super::{DialledFrom, History, Presented, Presents};
 use crate::base::CallId;
 use crate::dialog::Incoming;
-use crate::plan;
+use crate::plan::{self, NumberRules};
 use crate::sip::{Codec, Header, Host, Name, NameAddr, Params, Uri, unescape};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -102,6 +104,49 @@ pub(super) fn history(incoming: &Incoming, this: &str, number: impl Fn(&str) -> 
     history
 }
 
+/// The number that was dialled, as `written` makes it: the first that is `known`, of the places `from` in their order; where none is,
+/// the number of the request. `true`: the request itself has it.
+pub(super) fn found(
+    incoming: &Incoming,
+    from: &[DialledFrom],
+    written: impl Fn(String) -> String,
+    known: impl Fn(&str) -> bool,
+) -> (String, bool) {
+    let request = || written(dialled(&incoming.uri));
+    if let [DialledFrom::RequestUri] = from {
+        return (request(), true);
+    }
+    let listed = |name: &Name, newest_last: bool| -> Vec<String> {
+        let mut all: Vec<String> =
+            all(incoming, name).filter_map(|value| Some(number_of(&NameAddr::parse(value)?))).take(MOST_HISTORY).collect();
+        if newest_last {
+            all.reverse();
+        }
+        all
+    };
+    for place in from {
+        let numbers = match place {
+            DialledFrom::RequestUri => vec![dialled(&incoming.uri)],
+            DialledFrom::To => vec![number_of(&incoming.to)],
+            DialledFrom::HistoryInfo => listed(&Name::HistoryInfo, true),
+            DialledFrom::Diversion => listed(&Name::Diversion, false),
+            DialledFrom::PCalledPartyId => listed(&Name::PCalledPartyId, false),
+        };
+        if let Some(number) = numbers.into_iter().map(&written).find(|number| known(number)) {
+            return (number, *place == DialledFrom::RequestUri);
+        }
+    }
+    (request(), true)
+}
+
+/// The story of a call whose hotline was not found in its request: what comes after the hotline led to us.
+pub(super) fn before(mut history: Vec<String>, this: &str) -> Vec<String> {
+    if let Some(at) = history.iter().rposition(|number| number == this) {
+        history.truncate(at);
+    }
+    history
+}
+
 fn all<'a>(incoming: &'a Incoming, name: &'a Name) -> impl Iterator<Item = &'a Bytes> + 'a {
     incoming.headers.iter().filter(move |h| h.name == *name).map(|h| &h.value)
 }
@@ -112,9 +157,11 @@ impl Identity {
         self.caller.as_ref().filter(|_| all || !self.withheld)
     }
 
-    pub fn from(&self, local: SocketAddr, all: bool) -> NameAddr {
-        match self.shown(all) {
-            Some(number) => NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None)),
+    pub fn from(&self, local: SocketAddr, (presents, rules, all): (&Presents, &NumberRules, bool)) -> NameAddr {
+        let own = presents.number.as_deref().filter(|_| presents.identity == Presented::Own);
+        let shown = own.map(Cow::Borrowed).or_else(|| Some(spelt(rules, self.shown(all)?)));
+        match shown {
+            Some(number) => NameAddr::new(Uri::sip(&number, Host::Ip(local.ip()), None)),
             None => NameAddr::new(Uri::sip("anonymous", Host::Name("anonymous.invalid".to_owned()), None)),
         }
     }
@@ -126,19 +173,43 @@ impl Identity {
     }
 
     /// The call id on every leg, the caller where it may be told, and the hotline that was dialled (RFC 7044).
-    pub fn headers(&self, call: CallId, local: SocketAddr, target: &Uri, all: bool) -> Vec<Header> {
+    pub fn headers(
+        &self,
+        call: CallId,
+        (local, target): (SocketAddr, &Uri),
+        (presents, rules, all): (&Presents, &NumberRules, bool),
+    ) -> Vec<Header> {
         let mut headers = vec![Header::printed(Name::XHotlineCallId, call)];
-        // A peer that sees the number is told that others may not (RFC 3325 §9.3).
-        if self.withheld {
+        // A peer that sees the number is told that others may not (RFC 3325 §9.3). Our own is no secret.
+        if self.withheld && presents.identity != Presented::Own {
             headers.push(Header { name: Name::Privacy, value: "id".into() });
         }
-        if let Some(number) = self.shown(all) {
-            let asserted = NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None));
+        let own = presents.number.as_deref().filter(|_| presents.identity != Presented::Caller);
+        if let Some(number) = own.map(Cow::Borrowed).or_else(|| Some(spelt(rules, self.shown(all)?))) {
+            let asserted = NameAddr::new(Uri::sip(&number, Host::Ip(local.ip()), None));
             headers.push(Header::printed(Name::PAssertedIdentity, asserted));
         }
         if self.number.is_empty() {
             return headers;
         }
+        if matches!(presents.history, History::Diversion | History::Both) {
+            self.diverted(local, &mut headers);
+        }
+        if matches!(presents.history, History::HistoryInfo | History::Both) {
+            self.told_history(local, target, &mut headers);
+        }
+        headers
+    }
+
+    /// The number that diverted it last stands on top (RFC 5806 §4): the hotline itself.
+    fn diverted(&self, local: SocketAddr, headers: &mut Vec<Header>) {
+        for number in [&self.number].into_iter().chain(self.history.iter().rev()) {
+            let entry = NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None));
+            headers.push(Header::printed(Name::Diversion, format_args!("{entry};reason=unconditional;counter=1")));
+        }
+    }
+
+    fn told_history(&self, local: SocketAddr, target: &Uri, headers: &mut Vec<Header>) {
         let mut index = "1".to_owned();
         for number in self.history.iter().chain([&self.number]) {
             let entry = NameAddr::new(Uri::sip(number, Host::Ip(local.ip()), None));
@@ -147,7 +218,6 @@ impl Identity {
         }
         let target = NameAddr::new(target.clone());
         headers.push(Header::printed(Name::HistoryInfo, format_args!("{target};index={index}")));
-        headers
     }
 
     /// The caller's codecs first, so that nothing is transcoded without need.
@@ -158,174 +228,11 @@ impl Identity {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::{Flow, LegId, Proto, Rng, Wall};
-
-    fn incoming(headers: &[(Name, &'static str)], from: &str) -> Incoming {
-        let address = SocketAddr::from(([127, 0, 0, 1], 5060));
-        let uri = Uri::sip("12345", Host::Ip(address.ip()), None);
-        Incoming {
-            leg: LegId(1),
-            flow: Flow { proto: Proto::Udp, local: address, remote: address },
-            to: NameAddr::new(uri.clone()),
-            uri,
-            from: NameAddr::parse(from.as_bytes()).unwrap(),
-            call_id: "a@b".into(),
-            max_forwards: 70,
-            contact: None,
-            headers: headers.iter().map(|(name, value)| Header { name: name.clone(), value: (*value).into() }).collect(),
-            offer: None,
-            ipv6: false,
-            reliable: false,
-            replaces: None,
-        }
-    }
-
-    #[test]
-    fn the_network_s_word_goes_before_the_phone_s() {
-        let asserted = (Name::PAssertedIdentity, "<tel:+8613800138000>");
-        let call = incoming(&[asserted], "<sip:faked@10.0.0.1>;tag=1");
-        assert_eq!(caller(&call), ("+8613800138000".to_owned(), false));
-        let named = (Name::PAssertedIdentity, "\"Zhang\" <sip:zhang.san@ims.example>");
-        let number = (Name::PAssertedIdentity, "<tel:2122110;phone-context=%2B86691>");
-        let from = "<sip:faked@10.0.0.1>;tag=1";
-        for values in [vec![named.clone(), number.clone()], vec![number.clone(), named.clone()]] {
-            assert_eq!(caller(&incoming(&values, from)).0, "2122110;phone-context=+86691");
-        }
-        assert_eq!(caller(&incoming(&[named], from)).0, "zhang.san", "the network's word, though it is no number");
-        let bare = (Name::PAssertedIdentity, "tel:2122110;phone-context=+86691");
-        assert_eq!(caller(&incoming(&[bare], from)).0, "2122110;phone-context=+86691");
-        let ported = (Name::PAssertedIdentity, "<sip:+8613800138000;npdi;rn=+8613900@ims.example;user=phone>");
-        assert_eq!(plan::is_number(&caller(&incoming(&[ported], from)).0).then_some(()), Some(()));
-        assert_eq!(caller(&incoming(&[], "<sip:06912122110@10.0.0.1>;tag=1")).0, "06912122110");
-    }
-
-    #[test]
-    fn anonymity_is_asked_for_in_three_ways() {
-        let number = "<sip:13800138000@10.0.0.1>;tag=1";
-        assert!(!caller(&incoming(&[(Name::Privacy, "none")], number)).1);
-        for lines in [
-            &["critical; id"][..],
-            &["ID"],
-            &["Id;Critical"],
-            &["User"],
-            &["none", "id"],
-            &["history", " HEADER "],
-            &["history,id"],
-        ] {
-            let lines: Vec<(Name, &str)> = lines.iter().map(|line| (Name::Privacy, *line)).collect();
-            assert!(caller(&incoming(&lines, number)).1, "{lines:?}");
-        }
-        for other in ["history", "session", "critical", "identity", "id-x"] {
-            assert!(!caller(&incoming(&[(Name::Privacy, other)], number)).1, "{other}");
-        }
-        assert!(caller(&incoming(&[], "\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1")).1);
-        assert!(caller(&incoming(&[], "<sip:c8oqz84zk7z@anonymous.invalid>;tag=1")).1);
-    }
-
-    fn story(headers: &[(Name, &'static str)], this: &str) -> Vec<String> {
-        let plan = crate::plan::tests::plan();
-        history(&incoming(headers, "<sip:1@c>;tag=1"), this, |written| plan.number(written, None))
-    }
-
-    #[test]
-    fn a_retired_number_is_found_in_history_or_diversion() {
-        let older = (Name::HistoryInfo, "<sip:12336@c>;index=1");
-        let newer = (Name::HistoryInfo, "<sip:12345@c>;index=1.1");
-        assert_eq!(story(&[older, newer], "12345"), ["12336"]);
-        let diversions = [(Name::Diversion, "<sip:12319@c>;reason=unknown"), (Name::Diversion, "<sip:12336@c>")];
-        assert_eq!(story(&diversions, "12345"), ["12336", "12319"]);
-        assert_eq!(story(&[(Name::HistoryInfo, "<sip:12345@c>;index=1")], "12345"), [""; 0]);
-    }
-
-    #[test]
-    fn a_history_is_as_long_as_honest_routing_makes_it() {
-        let numbers: Vec<String> = (0..40).map(|i| format!("<sip:0691100{i:02}@c>;index=1.{i}")).collect();
-        let headers: Vec<Header> = numbers
-            .iter()
-            .map(|value| Header { name: Name::HistoryInfo, value: Bytes::copy_from_slice(value.as_bytes()) })
-            .collect();
-        let call = Incoming { headers, ..incoming(&[], "<sip:1@c>;tag=1") };
-        let story = history(&call, "12345", str::to_owned);
-        assert_eq!((story.len(), story.first().map(String::as_str)), (MOST_HISTORY, Some("069110000")));
-    }
-
-    #[test]
-    fn a_number_in_the_history_is_one_number_however_it_is_spelt() {
-        for spelling in [
-            "<sip:069112345@ims.example>",
-            "<sip:+8669112345@ims.example;user=phone>",
-            "<tel:+86-691-12345>",
-            "tel:12345;phone-context=+86691",
-            "<sip:0691-12345@ims.example>;index=1",
-            "<tel:12345;phone-context=%2B86691>",
-            "<sip:12345;phone-context=+86691@ims.example;user=phone>",
-            "<sip:%2B86(691)12345;npdi@ims.example>",
-            "<sip:+8669112345;rn=+8669199;npdi@ims.example;user=phone>",
-            "<TEL:+8669112345;RN=1>",
-            "<sip:12345;Phone-Context=+86-691@ims.example>",
-            "<sip:12345@ims.example;phone-context=+86691;user=phone>",
-        ] {
-            let (history, diversion) = ((Name::HistoryInfo, spelling), (Name::Diversion, spelling));
-            assert_eq!(story(std::slice::from_ref(&history), "12345"), [""; 0], "{spelling}");
-            assert_eq!(story(&[diversion], "12345"), [""; 0], "{spelling}");
-            let before = (Name::HistoryInfo, "<sip:12336@c>;index=1");
-            assert_eq!(story(&[before.clone(), history.clone(), history.clone()], "12345"), ["12336"], "{spelling}");
-            assert_eq!(story(&[history, before], "110"), ["12345", "12336"], "{spelling}");
-        }
-    }
-
-    #[test]
-    fn what_is_longer_than_a_number_makes_no_message_long() {
-        let long: &'static str = Box::leak(format!("<sip:{}@h>;index=1", "ÿ".repeat(3000)).into_boxed_str());
-        let call = incoming(&[(Name::PAssertedIdentity, long), (Name::HistoryInfo, long)], "<sip:1@c>;tag=1");
-        assert_eq!(caller(&call).0.len(), LONGEST);
-        assert_eq!(story(&[(Name::HistoryInfo, long)], "12345"), [""; 0]);
-        assert_eq!(dialled(&NameAddr::parse(long.as_bytes()).unwrap().uri).len(), LONGEST);
-    }
-
-    #[test]
-    fn every_leg_learns_the_call_the_caller_and_the_hotline() {
-        let mut identity = Identity {
-            caller: Some("13800138000".to_owned()),
-            withheld: false,
-            number: "12345".to_owned(),
-            line: "12345".into(),
-            trunk: "carrier".into(),
-            area: None,
-            history: vec!["12336".to_owned()],
-            codecs: vec![Codec::Pcmu],
-            max_forwards: 70,
-            shows: None,
-        };
-        let id = CallId::new(Wall(1_700_000_000_000_000), &mut Rng::from_number(1));
-        let local = SocketAddr::from(([10, 0, 0, 1], 5060));
-        let target = Uri::sip("seat", Host::Ip(local.ip()), None);
-        let text = |identity: &Identity, all: bool| {
-            let headers = identity.headers(id, local, &target, all);
-            headers.iter().map(|h| String::from_utf8_lossy(&h.value).into_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            text(&identity, false)[1..],
-            [
-                "<sip:13800138000@10.0.0.1>",
-                "<sip:12336@10.0.0.1>;index=1",
-                "<sip:12345@10.0.0.1>;index=1.1",
-                "<sip:seat@10.0.0.1>;index=1.1.1"
-            ]
-        );
-        identity.withheld = true;
-        assert!(!text(&identity, false).iter().any(|h| h.contains("138")), "a withheld number goes nowhere");
-        assert_eq!(identity.from(local, false).uri.user.as_deref(), Some("anonymous"));
-        assert_eq!(text(&identity, true)[1..3], ["id", "<sip:13800138000@10.0.0.1>"], "but to an emergency line");
-        assert_eq!(identity.from(local, true).uri.user.as_deref(), Some("13800138000"));
-        assert_eq!(identity.offer_order(&[Codec::Pcma, Codec::Pcmu]), [Codec::Pcmu, Codec::Pcma]);
-        let called = identity.of_hotline();
-        assert_eq!(text(&called, false)[1..], ["<sip:12345@10.0.0.1>"], "whom a seat calls sees the hotline, and nothing else");
-        assert_eq!(called.from(local, false).uri.user.as_deref(), Some("12345"));
-        let shown = Identity { shows: Some("069112345".into()), ..identity }.of_hotline();
-        assert_eq!(shown.from(local, false).uri.user.as_deref(), Some("069112345"));
-    }
+/// A caller's number as the trunk writes it.
+fn spelt<'a>(rules: &NumberRules, number: &'a str) -> Cow<'a, str> {
+    rules.apply(number).map_or(Cow::Borrowed(number), |rewritten| Cow::Owned(rewritten.number))
 }
+
+#[cfg(test)]
+#[path = "identity_tests.rs"]
+mod tests;

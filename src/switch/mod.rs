@@ -9,6 +9,7 @@ mod admit;
 mod audit;
 mod budget;
 mod carriers;
+mod causes;
 mod channels;
 mod command;
 mod doing;
@@ -48,9 +49,7 @@ pub use proof::Unproven;
 pub use recording::{Recording, RecordingRules};
 pub use refused::Refusals;
 pub use remote::Remote;
-pub use setup::{
-    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Outbound, Recorded, Seat, Setup, Trunk, UnknownSource,
-};
+pub use setup::*;
 pub use stopwatch::Timed;
 
 use crate::base::{CallId, Flow, Hop, LegId, Map, Mono, Now, RateLimit, Rng, Target, Timers};
@@ -462,7 +461,8 @@ impl Switch {
             dialog::Event::Confirmed { leg } | dialog::Event::Established { leg } => return self.proven(leg, out),
         };
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
-        if let LegEvent::Ended(_) = event {
+        if let LegEvent::Ended(end) = &event {
+            self.note_refusal(id, leg_no, end);
             self.leg_over(id, leg_no);
         }
         self.work.push_back(Work::Call(id, call::Input::Leg { leg: leg_no, event }));

@@ -17,7 +17,7 @@ use crate::event::seat::PreviewEnd;
 use crate::event::{CallDirection, Intent, Keep, Offered, SeatWhat, What};
 use crate::list::{NotCalled, Refusal, Whom};
 use crate::plan::{Decision, Facts, Mode, Phase, Step, Target, is_area, is_emergency};
-use crate::sip::Codec;
+use crate::sip::{Codec, Refused};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ pub(super) struct Placing {
     trunk: Arc<str>,
     /// The person's phone has been called, and the call counts for its day.
     dialled: bool,
+    /// The person's network has refused it.
+    pub(super) refusal: Option<Arc<Refused>>,
 }
 
 /// The calls that seats have placed and that are not over, as the bounds of one more count them.
@@ -198,6 +200,10 @@ impl Switch {
             let opens = outbound.hours.opens(now.wall, self.setup.plan.zone());
             return Err(not(NotCalled::Hours { opens }));
         }
+        if let Some(until) = self.lists.dialled.not_before(now.wall, number) {
+            let minutes = u64::try_from(until.0.saturating_sub(now.wall.0)).unwrap_or(0).div_ceil(60_000_000);
+            return Err(not(NotCalled::Refused { minutes }));
+        }
         let trunk = self.outbound_trunk()?;
         let placed = self.placed(seat, number, &decision.number, &trunk.name);
         let day = self.setup.plan.day_of(now.wall);
@@ -326,7 +332,7 @@ impl Switch {
         let data = [("callback", callback.as_ref().map(|(row, _)| row.to_string())), ("ticket", ticket)];
         if let Some(active) = self.calls.get_mut(&id) {
             (active.released, active.stopwatch) = (true, Stopwatch::of_placed());
-            active.outbound = Some(Box::new(Placing { seat: seat.clone(), callback, trunk, dialled: false }));
+            active.outbound = Some(Box::new(Placing { seat: seat.clone(), callback, trunk, dialled: false, refusal: None }));
         }
         self.placed.insert(id);
         self.write_offered(now, id, offered, out);
@@ -347,8 +353,8 @@ impl Switch {
         let number = active.identity.caller.clone().unwrap_or_default();
         let (seat, day) = (placing.seat.clone(), self.setup.plan.day_of(now.wall));
         self.listed_anew(out, |lists, keeps| {
-            lists.dialled.add(day, id, Whom::Number(&number), keeps);
-            lists.dialled.add(day, id, Whom::Seat(&seat), keeps);
+            lists.dialled.add(now.wall, day, id, Whom::Number(&number), keeps);
+            lists.dialled.add(now.wall, day, id, Whom::Seat(&seat), keeps);
         });
     }
 
@@ -372,15 +378,15 @@ impl Switch {
         let Some(placing) = active.outbound.as_deref().cloned() else { return };
         let (talked, number, hotline) = (active.talked, active.identity.caller.clone(), active.identity.number.clone());
         let number = number.unwrap_or_default();
+        if !talked {
+            self.person_not_reached(now, id, (outcome.status, outcome.q850), out);
+        }
         if let Some((row, attempt)) = &placing.callback {
             self.callback_over(now, row, *attempt, talked, out);
         }
         if talked {
             // A person who was talked to is not rung back once more, by whichever click it was.
             self.listed_anew(out, |lists, keeps| lists.callbacks.served(&number, &hotline, keeps));
-        } else {
-            let Outcome { status, q850, .. } = *outcome;
-            self.queues.seats_mut().note(&placing.seat, SeatWhat::OutboundFailed { call: id, status, q850 });
         }
     }
 }

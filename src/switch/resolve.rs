@@ -97,7 +97,7 @@ impl Switch {
     /// The leg ends as one does that was called in vain.
     fn unresolved(&mut self, leg: LegId, by: EndedBy, status: Option<Status>) {
         let q850 = status.map(|_| 34);
-        let end = End { by, status, q850, retry_after: None };
+        let end = End { q850, ..End::new(by, status.map(|status| status.0)) };
         self.work.push_back(Work::Leg(dialog::Event::Ended { leg, end }));
     }
 

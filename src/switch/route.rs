@@ -4,13 +4,14 @@ use super::access::Access;
 use super::carriers::Carriers;
 use super::channels::Channels;
 use super::identity::Identity;
-use super::{Dtmf, Fixed, Live, Remote, Seat, Trunk};
+use super::{Dtmf, Fixed, Live, Numbers, Presented, Presents, Remote, Seat, Trunk};
 use crate::base::{CallId, Cidr, Flow, Hop, LegId, Place, Proto, Target, Transport, Wall};
 use crate::call::Dialled;
 use crate::dialog::{Dial, LocalMedia};
 use crate::media::Origins;
+use crate::plan::NumberRules;
 use crate::seat::{self, Seats};
-use crate::sip::{Codec, Header, Host, Name, NameAddr, Scheme, Uri};
+use crate::sip::{Causes, Codec, Header, Host, Name, NameAddr, Scheme, Uri};
 use crate::ua::registrar::Registrar;
 use crate::ua::registration::{Account, Settings, Shows};
 use crate::ua::{KnownAs, Way};
@@ -23,6 +24,9 @@ const ALERT: Bytes = Bytes::from_static(b"Alert-Info");
 
 /// The header of call data.
 const DATA: Bytes = Bytes::from_static(b"X-Hotline-Data");
+
+/// A seat is shown numbers as we write them.
+static AS_IT_IS: NumberRules = NumberRules(Vec::new());
 
 /// A name with more addresses than this is called at these alone.
 const MAX_HOPS: usize = 8;
@@ -54,6 +58,10 @@ pub(super) struct Route {
     pub answers_itself: bool,
     /// The account of ours by which it is called.
     account: Option<ByAccount>,
+    causes: Option<Arc<Causes>>,
+    presents: Presents,
+    /// The spelling of numbers by its trunk.
+    numbers: Option<Arc<Numbers>>,
 }
 
 pub(super) fn seats(setup: &Live, registrar: Option<&Registrar>, at: Wall) -> Vec<seat::Seat> {
@@ -163,6 +171,9 @@ fn of_seat(fixed: &Fixed, seat: &Seat, target: Target, flow: Option<Flow>) -> Ro
         call_data: true,
         answers_itself: false,
         account: None,
+        causes: None,
+        presents: Presents::default(),
+        numbers: None,
     }
 }
 
@@ -172,6 +183,7 @@ pub(super) fn behind(origins: &Origins, hosts: impl Iterator<Item = IpAddr>) -> 
     Arc::new(Origins { networks, nat: origins.nat })
 }
 
+/// An emergency line is shown the caller's number, whatever the trunk shows to others.
 fn to_trunk(
     fixed: &Fixed,
     trunk: &Trunk,
@@ -184,6 +196,9 @@ fn to_trunk(
         Place::At(address) => (Host::Ip(address.ip()), address.port()),
         Place::Named(name, port) => (Host::Name(name.to_string()), *port),
     };
+    let rewritten = trunk.numbers.called_out.apply(number);
+    let number = rewritten.as_ref().map_or(number, |rewritten| &rewritten.number);
+    let identity = if emergency { Presented::Caller } else { trunk.presents.identity };
     let route = Route {
         target: trunk.target.clone(),
         flow,
@@ -200,6 +215,9 @@ fn to_trunk(
         call_data: trunk.call_data,
         answers_itself: false,
         account: None,
+        causes: trunk.causes.clone(),
+        presents: Presents { identity, ..trunk.presents.clone() },
+        numbers: Some(trunk.numbers.clone()),
     };
     Some(match carriers.account(trunk) {
         Some(account) => by_account(route, account, number, emergency),
@@ -315,13 +333,15 @@ impl Route {
         identity: &Identity,
         (call, data): (CallId, &[(String, String)]),
     ) -> Dial {
-        let mut headers = identity.headers(call, flow.local, &self.uri, self.sees_all);
+        let rules = self.numbers.as_ref().map_or(&AS_IT_IS, |numbers| &numbers.caller_out);
+        let shown = (&self.presents, rules, self.sees_all);
+        let mut headers = identity.headers(call, (flow.local, &self.uri), shown);
         headers.extend(call_data(data).filter(|_| self.call_data));
         if self.answers_itself {
             headers.extend(auto_answer(flow.local));
         }
         headers.extend(self.tickets.iter().map(|base| call_info(base, call)));
-        let from = identity.from(flow.local, self.sees_all);
+        let from = identity.from(flow.local, shown);
         let from = match &self.account {
             Some(account) => {
                 account.identify(&mut headers);
@@ -342,6 +362,7 @@ impl Route {
             headers,
             local: LocalMedia { rtp, codecs: identity.offer_order(&self.codecs) },
             known_as: self.account.as_ref().map(|account| account.known_at(flow.local)),
+            causes: self.causes.clone(),
         }
     }
 }

@@ -10,10 +10,10 @@ use crate::event::Division;
 use crate::event::seat::Skills;
 use crate::list;
 use crate::media::{Origins, Ports, Prompt};
-use crate::plan::{Calendar, Plan};
+use crate::plan::{Calendar, NumberRules, Plan};
 use crate::queue;
 use crate::seat::{Binding, Rules};
-use crate::sip::{Codec, Uri};
+use crate::sip::{Causes, Codec, Uri};
 use crate::ua::{self, registrar, registration};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -134,6 +134,8 @@ pub struct Outbound {
     pub ring_seat: Duration,
     pub ring: Duration,
     pub preview: Duration,
+    /// A number that its network refused is not called again sooner.
+    pub after_refusal: Duration,
 }
 
 /// A carrier's or a department's peer.
@@ -161,6 +163,63 @@ pub struct Trunk {
     pub origins: Arc<Origins>,
     /// Our accounts there.
     pub registrations: Vec<registration::Settings>,
+    /// Its codes that are not the RFCs'.
+    pub causes: Option<Arc<Causes>>,
+    pub numbers: Arc<Numbers>,
+    /// The places where an INVITE of its may say which hotline was dialled, in this order.
+    pub dialled_from: Vec<DialledFrom>,
+    pub presents: Presents,
+}
+
+/// A place of an INVITE where the number may stand that was dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialledFrom {
+    RequestUri,
+    To,
+    /// RFC 7044, the newest entry first.
+    HistoryInfo,
+    /// RFC 5806, the topmost first.
+    Diversion,
+    /// RFC 7315 §4.2.
+    PCalledPartyId,
+}
+
+/// The identity that a trunk is told, and the story of a call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Presents {
+    pub identity: Presented,
+    /// The trunk's own number.
+    pub number: Option<Arc<str>>,
+    pub history: History,
+}
+
+/// The numbers in From and P-Asserted-Identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presented {
+    #[default]
+    Caller,
+    Own,
+    /// The caller's in From, our own in P-Asserted-Identity.
+    CallerWithOwnPai,
+}
+
+/// The headers that say where a call was meant to go before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum History {
+    #[default]
+    HistoryInfo,
+    Diversion,
+    Both,
+    None,
+}
+
+/// A trunk's spelling of numbers: rules for each direction.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Numbers {
+    pub called_in: NumberRules,
+    pub caller_in: NumberRules,
+    pub called_out: NumberRules,
+    pub caller_out: NumberRules,
 }
 
 #[derive(Clone, Debug)]

@@ -71,6 +71,7 @@ impl Phone {
             max_forwards: 70,
             headers: Vec::new(),
             local: line.local()?,
+            causes: None,
         };
         self.lines.insert(leg, line);
         self.command(now, Command::Dial(Box::new(dial)), ladder);

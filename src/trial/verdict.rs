@@ -71,7 +71,7 @@ fn signalling(scenario: &Scenario, caller: &Line) -> Vec<Finding> {
         findings
             .push(finding(caller.statuses.contains(&183), both!("early media was offered with 183", "以 183 提供了早期媒体")));
     }
-    if let (Answers::Nobody, Some(end)) = (scenario.answers, caller.ended) {
+    if let (Answers::Nobody, Some(end)) = (scenario.answers, &caller.ended) {
         let (got, wanted) = (end.q850, if wanted == 410 { 22 } else { 1 });
         findings.push(finding(
             got == Some(wanted),

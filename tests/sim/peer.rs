@@ -79,6 +79,7 @@ impl Peer {
             headers: replaces.map(|value| Header { name: Name::Replaces, value: value.into() }).into_iter().collect(),
             local: self.local(),
             known_as: None,
+            causes: None,
         };
         if rng.chance(400) {
             self.acts.set((leg, Act::Hangup), now.mono.after(Duration::from_millis(rng.below(60_000))));

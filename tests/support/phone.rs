@@ -205,6 +205,13 @@ impl Phone {
         self.request_received("ACK");
     }
 
+    /// The same with these words.
+    pub fn refuse_saying(&mut self, status: &str) {
+        let invite = self.invite.clone().expect("it rings");
+        self.reply(&invite, status, "");
+        self.request_received("ACK");
+    }
+
     /// Refuses another call than its own.
     pub fn turns_away(&self, invite: &Message, status: u16) {
         self.reply(invite, &format!("{status} No"), "");

@@ -9,8 +9,8 @@ use hotline::plan::{Calendar, Plan};
 use hotline::queue::{Queue, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
-    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Outbound, Recorded, RecordingRules, Seat, Setup, Trunk,
-    UnknownSource, Unproven,
+    DialledFrom, Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Outbound, Presents, Recorded, RecordingRules,
+    Seat, Setup, Trunk, UnknownSource, Unproven,
 };
 use hotline::ua;
 use std::net::SocketAddr;
@@ -97,6 +97,7 @@ fn outbound() -> Outbound {
         ring_seat: Duration::from_secs(20),
         ring: Duration::from_secs(60),
         preview: Duration::from_secs(60),
+        after_refusal: Duration::from_secs(4 * 3600),
     }
 }
 
@@ -113,6 +114,10 @@ pub fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         call_data: false,
         reliable: false,
         dtmf: Dtmf::Auto,
+        causes: None,
+        numbers: Arc::default(),
+        dialled_from: vec![DialledFrom::RequestUri],
+        presents: Presents::default(),
         origins: Arc::default(),
         registrations: Vec::new(),
     }

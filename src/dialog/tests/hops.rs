@@ -152,3 +152,41 @@ fn a_hop_that_was_passed_over_may_still_answer() {
     one.events.clear();
     one.gone();
 }
+
+/// A network's code may mean the number itself: every hop would say it. Another may mean the line, as a 503 does.
+#[test]
+fn a_trunks_own_code_says_whether_another_hop_may_have_the_party() {
+    use crate::base::{About, Meaning};
+    use crate::sip::{Causes, Refused};
+    use std::sync::Arc;
+    let entry = |code, status, about| {
+        let meaning = Meaning { means: "x".into(), about, en: "x".into(), zh: "x".into() };
+        Arc::new(Refused { code, q850: None, text: String::new(), status, meaning })
+    };
+    let answers = vec![entry(503, 503, About::Number), entry(434, 503, About::Line)];
+    let causes = Some(Arc::new(Causes { answers, ours: Vec::new() }));
+    for (code, goes_on) in [(503, false), (434, true)] {
+        let mut one = One::new();
+        let leg = one.legs.next_id();
+        let party = party(leg, one.flow);
+        let flow = Flow { remote: "198.51.100.8:5060".parse().unwrap(), ..one.flow };
+        let others = vec![Way { flow, uri: party.uri.clone(), routes: Vec::new() }];
+        one.command(Command::Dial(Box::new(Dial { others, causes: causes.clone(), ..party })));
+        let first = one.request();
+        one.says(answer(&first, code, "theirs", None));
+        assert_eq!(one.request().method, Method::Ack);
+        if goes_on {
+            let second = one.next_invite(8);
+            one.says(answer(&second, code, "theirs", None));
+        }
+        match one.event() {
+            Event::Ended { end, .. } => {
+                assert_eq!((end.status.map(|status| status.0), end.said()), (Some(code), Some(503)));
+                assert!(end.refused.is_some());
+            }
+            other => panic!("{code}: {other:?}"),
+        }
+        one.sent.clear();
+        one.gone();
+    }
+}

@@ -305,6 +305,7 @@ pub(super) fn party(leg: LegId, flow: Flow) -> Dial {
         headers: vec![crate::sip::Header { name: Name::XHotlineCallId, value: Bytes::from_static(b"id") }],
         local: local(),
         known_as: None,
+        causes: None,
     }
 }
 

@@ -189,6 +189,7 @@ pub fn outbound(config: &Config) -> Result<Outbound, Text> {
         ring_seat: ours.ring_seat,
         ring: ours.ring,
         preview: ours.preview,
+        after_refusal: ours.after_refusal,
     })
 }
 

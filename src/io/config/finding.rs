@@ -54,6 +54,8 @@ pub struct KeyPlaces {
     pub plan: Option<Place>,
     /// The overflow of each queue.
     pub overflow: BTreeMap<String, Place>,
+    /// Each number rule, by its trunk, its table and its place there.
+    pub rules: BTreeMap<(String, &'static str, usize), Place>,
 }
 
 /// The same configuration may stand anywhere.

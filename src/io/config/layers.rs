@@ -93,7 +93,8 @@ impl Layers {
         all
     }
 
-    /// Where the value at `path` (`trunks`, `mobile`, `port`) was last set, or its table, or the table above.
+    /// Where the value at `path` (`trunks`, `mobile`, `port`) was last set, or its table, or the table above. An entry of a list has
+    /// its place in it, from 0, as its part of the path.
     pub fn place(&self, path: &[&str]) -> Place {
         let variable = format!("{PREFIX}{}", path.join("__"));
         if let Some(key) = self.environment.keys().find(|key| key.eq_ignore_ascii_case(&variable)) {
@@ -246,9 +247,16 @@ pub fn find_value(text: &str, path: &[&str]) -> Option<Range<usize>> {
 fn find_key(table: &DeTable<'_>, path: &[&str]) -> Option<std::ops::Range<usize>> {
     let (first, rest) = path.split_first()?;
     let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
-    match value.get_ref() {
-        _ if rest.is_empty() => Some(key.span()),
-        DeValue::Table(inner) => find_key(inner, rest),
+    match (value.get_ref(), rest) {
+        (_, []) => Some(key.span()),
+        (DeValue::Table(inner), rest) => find_key(inner, rest),
+        (DeValue::Array(list), [place, rest @ ..]) => {
+            let item = list.get(place.parse::<usize>().ok()?)?;
+            match item.get_ref() {
+                DeValue::Table(inner) if !rest.is_empty() => find_key(inner, rest),
+                _ => rest.is_empty().then(|| item.span()),
+            }
+        }
         _ => None,
     }
 }

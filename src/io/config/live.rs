@@ -11,6 +11,7 @@ use serde_json::Value;
 pub const LIVE: &[&str] = &[
     "callbacks",
     "calls",
+    "causes",
     "http.tokens",
     "keys",
     "limits.notices",

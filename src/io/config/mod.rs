@@ -2,6 +2,7 @@
 
 mod accounts;
 mod callers;
+mod causes;
 pub mod credentials;
 mod finding;
 pub mod fit;
@@ -10,6 +11,7 @@ mod level;
 mod list;
 mod live;
 mod media;
+mod numbers;
 mod peers;
 pub mod plans;
 mod queues;
@@ -30,12 +32,14 @@ pub use finding::{Finding, KeyFault, Place};
 pub use layers::{Layers, check_file, find_value, site_file};
 pub use live::LIVE;
 pub use media::Media;
-pub use peers::{Codec, Dtmf, LinesFrom, Seat, SignIn, Transport, Trunk};
+pub use numbers::Side;
+pub use peers::{Codec, DialledFrom, Dtmf, History, LinesFrom, Presented, Seat, SignIn, Transport, Trunk};
 pub use queues::{Callbacks, Messages, Queue, QueueRecord, Survey, WhenNoSeat};
 pub use registrar::{Algorithm, Registrar};
 pub use registration::Registration;
 pub use schema::*;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Reads and checks everything. Without `file` that of [`site_file`] counts, if it is there.
@@ -51,6 +55,7 @@ fn judged(layers: &Layers) -> Result<Config, Vec<Finding>> {
             config.places.plan = Some(layers.place(&["plan", "file"]));
             let overflow = |name: &String| (name.clone(), layers.place(&["queues", name, "overflow"]));
             config.places.overflow = config.queues.keys().map(overflow).collect();
+            config.places.rules = rules(&config, layers);
             let doubts = validate::doubts(&config, layers).into_iter();
             config.warnings = doubts.map(|doubt| redact::hidden(&doubt.warning(), &secrets)).collect();
             Ok(config)
@@ -58,4 +63,15 @@ fn judged(layers: &Layers) -> Result<Config, Vec<Finding>> {
         findings => Err(findings),
     });
     checked.map_err(|findings| findings.into_iter().map(|finding| finding.hiding(&secrets)).collect())
+}
+
+/// The place of each number rule.
+fn rules(config: &Config, layers: &Layers) -> BTreeMap<(String, &'static str, usize), Place> {
+    let mut all = BTreeMap::new();
+    for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {
+        for key in Side::ALL.into_iter().flat_map(|side| (0..trunk.rules(side).len()).map(move |at| (side.key(), at))) {
+            all.insert((name.clone(), key.0, key.1), layers.place(&["trunks", name, key.0, &key.1.to_string(), "match"]));
+        }
+    }
+    all
 }

@@ -1,9 +1,11 @@
 //! The keys of trunks and seats, and where those are.
 
 use super::list::list;
+use super::numbers::{Expect, NumberRule, Side};
 use super::registrar::Algorithm;
 use super::registration::Registration;
 use crate::base::Place;
+use crate::plan::NumberRules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -30,6 +32,19 @@ pub struct Trunk {
     pub emergency_history: bool,
     pub call_data: bool,
     pub registrations: BTreeMap<String, Registration>,
+    /// The name of its map of causes.
+    pub causes: String,
+    pub called_in: Vec<NumberRule>,
+    pub caller_in: Vec<NumberRule>,
+    pub called_out: Vec<NumberRule>,
+    pub caller_out: Vec<NumberRule>,
+    pub expect: Vec<Expect>,
+    #[serde(deserialize_with = "list")]
+    pub dialled_from: Vec<DialledFrom>,
+    pub identity: Presented,
+    /// Its own, where `identity` shows that.
+    pub number: String,
+    pub history: History,
 }
 
 impl Default for Trunk {
@@ -51,6 +66,16 @@ impl Default for Trunk {
             emergency_history: false,
             call_data: false,
             registrations: BTreeMap::new(),
+            causes: String::new(),
+            called_in: Vec::new(),
+            caller_in: Vec::new(),
+            called_out: Vec::new(),
+            caller_out: Vec::new(),
+            expect: Vec::new(),
+            dialled_from: vec![DialledFrom::RequestUri],
+            identity: Presented::Caller,
+            number: String::new(),
+            history: History::HistoryInfo,
         }
     }
 }
@@ -63,6 +88,23 @@ impl Trunk {
         }
         let single = self.addresses.iter().find_map(|text| text.parse::<IpAddr>().ok())?;
         Some(Place::At(SocketAddr::new(single, self.port)))
+    }
+}
+
+impl Trunk {
+    /// The rules for these numbers, as they are written.
+    pub fn rules(&self, side: Side) -> &[NumberRule] {
+        match side {
+            Side::CalledIn => &self.called_in,
+            Side::CallerIn => &self.caller_in,
+            Side::CalledOut => &self.called_out,
+            Side::CallerOut => &self.caller_out,
+        }
+    }
+
+    /// As they are applied; those that are wrong are left out.
+    pub fn read_rules(&self, side: Side) -> NumberRules {
+        NumberRules(self.rules(side).iter().filter_map(|rule| rule.read().ok()).collect())
     }
 }
 
@@ -198,4 +240,36 @@ pub enum Dtmf {
 pub enum Codec {
     Pcma,
     Pcmu,
+}
+
+/// The places where an INVITE may say which hotline was dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DialledFrom {
+    RequestUri,
+    To,
+    HistoryInfo,
+    Diversion,
+    PCalledPartyId,
+}
+
+/// The number that a trunk is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presented {
+    #[default]
+    Caller,
+    Own,
+    CallerWithOwnPai,
+}
+
+/// The headers that tell a trunk where a call was meant to go before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum History {
+    #[default]
+    HistoryInfo,
+    Diversion,
+    Both,
+    None,
 }

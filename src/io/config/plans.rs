@@ -2,6 +2,7 @@
 
 use super::callers::{self, Overflow};
 use super::finding::Finding;
+use super::numbers::Side;
 use super::peers::Seat;
 use super::schema::{ALL_LINES, Config};
 use super::trail::Trail;
@@ -137,7 +138,9 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
     });
     let circles = checked.plan.iter().flat_map(|plan| circles(config, plan));
     let urgent = checked.plan.iter().flat_map(|plan| overflows_to_emergency(config, plan));
-    let missing: Vec<Text> = missing.chain(unknown).chain(hours).chain(circles).chain(urgent).chain(off).collect();
+    let touched = checked.plan.iter().flat_map(|plan| emergencies_touched(config, plan));
+    let missing = missing.chain(unknown).chain(hours).chain(circles).chain(urgent).chain(touched).chain(off);
+    let missing: Vec<Text> = missing.collect();
     match checked.plan {
         Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: sounds.found.into_inner(), warnings: checked.problems }),
         _ => Err(checked.problems.iter().filter(|p| p.severity == Severity::Error).map(Problem::told).chain(missing).collect()),
@@ -187,6 +190,28 @@ fn overflows_to_emergency(config: &Config, plan: &Plan) -> Vec<Text> {
     let numbers = queues.flat_map(|(name, queue)| queue.overflow.iter().filter_map(urgent).map(move |number| (name, number)));
     let numbers = numbers.filter(|(_, number)| plan.is_emergency(number) && !plan::is_emergency(number));
     numbers.map(|(name, number)| of_overflow(config, name, callers::leads_to_emergency(&number))).collect()
+}
+
+/// Complains of number rules that make an emergency line, or 12345, of another number, or another of one. A rule for one number alone
+/// may, where an emergency line leads to a line or target that the plan has for emergencies.
+fn emergencies_touched(config: &Config, plan: &Plan) -> Vec<Text> {
+    let mut all = Vec::new();
+    for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {
+        for side in Side::ALL {
+            for (at, number, next) in trunk.read_rules(side).dangers(&|number| plan.serves_emergencies(number)) {
+                let why = both!(
+                    "makes `{next}` of `{number}`: write a rule for this number alone, an emergency line's to a line or target that the plan has for emergencies",
+                    "会把 `{number}` 变为 `{next}`：请为该号码单独写一条规则；紧急号码只能变为方案中紧急热线的号码或目标"
+                );
+                let key = side.key();
+                all.push(match config.places.rules.get(&(name.clone(), key, at)).cloned() {
+                    Some(place) => Finding::of_value(place, "", why).told(),
+                    None => both!("trunks.{name}.{key}: ", "trunks.{name}.{key}：").then(&why),
+                });
+            }
+        }
+    }
+    all
 }
 
 /// The complaint where the queue's overflow stands.
@@ -303,6 +328,29 @@ mod tests {
         // Another exchange's 12345, and a line that its own seats answer.
         for link in ["target:12345@loopback", "target:12366", "target:13800138000"] {
             assert_eq!(told(link), Vec::<Text>::new(), "{link}");
+        }
+    }
+
+    #[test]
+    fn number_rules_touch_no_emergency_line_but_on_purpose() {
+        let told = |rules: &str| {
+            let site = format!("[trunks.loopback]\ncalled_out = [\n{rules},\n]\n");
+            let layers = Layers::new(Some(plan::Source::new("site.toml", &site)), BTreeMap::new());
+            load(&super::super::judged(&layers).unwrap()).err().unwrap_or_default()
+        };
+        for (rules, number, next) in [
+            ("{ match = '9*', strip = 1 }", "9110", "110"),
+            ("{ match = '138*' },\n{ match = '1????', strip = 1 }", "12110", "2110"),
+            ("{ match = '110', strip = 3, prepend = '13800138000' }", "110", "13800138000"),
+        ] {
+            let [one] = &told(rules)[..] else { panic!("{rules}: {:?}", told(rules)) };
+            let line = 2 + rules.lines().count();
+            assert!(one.en.starts_with(&format!("site.toml:{line}:3: makes `{next}` of `{number}`")), "{one}");
+            assert!(one.zh.contains(&format!("会把 `{number}` 变为 `{next}`")), "{one}");
+        }
+        for sound in ["{ match = '110', prepend = '0691' }", "{ match = '9119', strip = 1 }", "{ match = '*', prepend = '0691' }"]
+        {
+            assert_eq!(told(sound), Vec::<Text>::new(), "{sound}");
         }
     }
 

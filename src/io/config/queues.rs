@@ -202,4 +202,6 @@ pub struct Outbound {
     pub ring: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub preview: Duration,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub after_refusal: Duration,
 }

@@ -1,5 +1,6 @@
 //! The keys of a configuration, typed. The meaning of each stands in `config/default.toml`, which has all of them.
 
+use super::causes::Causes;
 use super::finding::KeyPlaces;
 use super::list::list;
 use super::media::Media;
@@ -23,6 +24,7 @@ pub struct Config {
     pub node: Node,
     pub sip: Sip,
     pub trunks: BTreeMap<String, Trunk>,
+    pub causes: BTreeMap<String, Causes>,
     pub routes: Routes,
     pub registrar: Registrar,
     pub seats: BTreeMap<String, Seat>,

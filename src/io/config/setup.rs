@@ -4,6 +4,7 @@ use super::accounts;
 use super::callers;
 use super::credentials::Credentials;
 use super::fit::Fit;
+use super::numbers::Side;
 use super::plans::Loaded;
 use crate::base::{AccessList, Cidr, Proto, Rate, Target, Text, Transport};
 use crate::call::Policy;
@@ -18,8 +19,8 @@ use crate::seat::{Rules, SignIn};
 use crate::sip;
 use crate::sip::digest::Algorithm;
 use crate::switch::{
-    Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Recorded, RecordingRules, Remote, Seat, Trunk, UnknownSource,
-    Unproven,
+    DialledFrom, Dtmf, Fixed, History, JournalDown, Limits, LinesFrom, Live, MediaSetup, Numbers, Presented, Presents, Recorded,
+    RecordingRules, Remote, Seat, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
 use crate::transport::Bounds;
@@ -111,7 +112,7 @@ pub fn fixed(config: &Config, (listen, tls): (&[SocketAddr], &[SocketAddr]), fit
 
 /// Checked by `config::load`; what is wrong all the same is named.
 pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
-    let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(name, t));
+    let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(config, name, t));
     let trunks = trunks.collect::<Result<Vec<_>, _>>()?;
     let several = trunks.len() > 1;
     let seats =
@@ -156,7 +157,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
     })
 }
 
-fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, Text> {
+fn trunk(config: &Config, name: &str, trunk: &config::Trunk) -> Result<Trunk, Text> {
     let target = Target {
         transport: transport(trunk.transport),
         place: trunk.place().ok_or_else(|| both!("trunk `{name}` has no single address", "中继 `{name}` 没有单独的地址"))?,
@@ -175,7 +176,47 @@ fn trunk(name: &str, trunk: &config::Trunk) -> Result<Trunk, Text> {
         origins: origins(&trunk.addresses, &trunk.media, trunk.nat)?,
         emergency_history: trunk.emergency_history,
         call_data: trunk.call_data,
+        causes: config.causes.get(&trunk.causes).map(|causes| Arc::new(causes.map())),
+        numbers: Arc::new(numbers(trunk)),
+        dialled_from: trunk.dialled_from.iter().map(|place| dialled_from(*place)).collect(),
+        presents: presents(trunk),
     })
+}
+
+fn numbers(trunk: &config::Trunk) -> Numbers {
+    Numbers {
+        called_in: trunk.read_rules(Side::CalledIn),
+        caller_in: trunk.read_rules(Side::CallerIn),
+        called_out: trunk.read_rules(Side::CalledOut),
+        caller_out: trunk.read_rules(Side::CallerOut),
+    }
+}
+
+fn dialled_from(place: config::DialledFrom) -> DialledFrom {
+    match place {
+        config::DialledFrom::RequestUri => DialledFrom::RequestUri,
+        config::DialledFrom::To => DialledFrom::To,
+        config::DialledFrom::HistoryInfo => DialledFrom::HistoryInfo,
+        config::DialledFrom::Diversion => DialledFrom::Diversion,
+        config::DialledFrom::PCalledPartyId => DialledFrom::PCalledPartyId,
+    }
+}
+
+fn presents(trunk: &config::Trunk) -> Presents {
+    Presents {
+        identity: match trunk.identity {
+            config::Presented::Caller => Presented::Caller,
+            config::Presented::Own => Presented::Own,
+            config::Presented::CallerWithOwnPai => Presented::CallerWithOwnPai,
+        },
+        number: Some(trunk.number.as_str()).filter(|number| !number.is_empty()).map(Arc::from),
+        history: match trunk.history {
+            config::History::HistoryInfo => History::HistoryInfo,
+            config::History::Diversion => History::Diversion,
+            config::History::Both => History::Both,
+            config::History::None => History::None,
+        },
+    }
 }
 
 /// The wrap-up after a call that came by no queue is the longest of the queues that the seat serves.

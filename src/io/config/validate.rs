@@ -3,7 +3,9 @@
 mod backends;
 mod callers;
 mod calls;
+mod causes;
 mod http;
+mod numbers;
 mod outbound;
 mod place;
 mod queues;
@@ -37,6 +39,8 @@ pub fn validate(config: &Config, layers: &Layers) -> Vec<Finding> {
     let mut check = Check { layers, findings: Vec::new() };
     check.sip(config);
     check.trunks(config);
+    check.causes(config);
+    check.numbers(config);
     check.seats_and_queues(config);
     check.callers(config);
     check.outbound(config);

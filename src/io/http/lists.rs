@@ -243,9 +243,14 @@ fn masked(number: &str, in_full: bool) -> String {
 }
 
 fn callback(row: &CallbackFact, times: &Zone, in_full: bool) -> Value {
-    let attempts = row.attempts.iter().map(
-        |known| json!({ "attempt": known.attempt, "seat": known.seat, "at": times.write(known.at), "reached": known.reached }),
-    );
+    let attempts = row.attempts.iter().map(|known| {
+        let at = times.write(known.at);
+        let mut told = json!({ "attempt": known.attempt, "seat": known.seat, "at": at, "reached": known.reached });
+        if let Some(refusal) = &known.refusal {
+            told["refusal"] = json!(refusal);
+        }
+        told
+    });
     json!({
         "id": row.id,
         "caller": masked(&row.caller, in_full),

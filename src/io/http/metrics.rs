@@ -68,6 +68,11 @@ fn counters(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
             c.unwritten,
         ),
         Metric::counter("messages_refused_total", "Messages that could not be recorded.", c.messages_refused),
+        Metric::counter(
+            "lines_refused_total",
+            "Refusals that a network meant for a trunk's line, by its map of causes.",
+            c.lines_refused,
+        ),
         Metric::counter("no_route_total", "Parties that no trunk leads to.", c.no_route),
         Metric::counter("unresolved_total", "Parties whose host name had no address that may be called.", c.unresolved),
         Metric::counter("no_port_total", "Legs that found no free RTP port.", c.no_port),

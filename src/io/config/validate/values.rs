@@ -64,6 +64,7 @@ const MOST: &[(&str, u64)] = &[
     ("outbound.ring_seat", 10 * MINUTE),
     ("outbound.ring", 10 * MINUTE),
     ("outbound.preview", HOUR),
+    ("outbound.after_refusal", 30 * DAY),
     ("limits.retry_after", HOUR),
     ("limits.message_timeout", 10 * MINUTE),
     ("limits.turn", 1),
