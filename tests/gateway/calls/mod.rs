@@ -31,6 +31,7 @@ mod supervised;
 mod toolbar;
 mod transfer;
 mod trouble;
+mod trunks;
 mod voice;
 mod watching;
 
