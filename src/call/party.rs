@@ -250,7 +250,7 @@ impl Call {
                 self.out
                     .push(Output::Queue(QueueCommand::Refused { seat: name.into(), failure: seat_failure(&end, called.rings) }));
             }
-            (Stage::Ringing { leg: ringing, .. }, _) if *ringing == leg => self.advance_chain(now, failure_of(end.said())),
+            (Stage::Ringing { leg: ringing, .. }, _) if *ringing == leg => self.advance_chain(now, failure_of(&end)),
             (Stage::Calling(_), _) => self.placing_over(by, status, end.q850),
             (Stage::Talking(talk), _) if talk.ringing().is_some_and(|t| t.leg == leg) => self.target_lost(now),
             _ => {}
@@ -296,8 +296,12 @@ fn seat_failure(end: &End, rings: bool) -> MissCause {
 }
 
 /// Why a target did not answer, from the status it gave; none: it died.
-fn failure_of(status: Option<u16>) -> Failure {
-    match status {
+/// A refusal of the line says nothing of the party, however the map of its trunk writes it.
+fn failure_of(end: &End) -> Failure {
+    if end.refused.as_ref().is_some_and(|refused| !refused.is_of_number()) {
+        return Failure::Failed;
+    }
+    match end.said() {
         Some(486 | 600) => Failure::Busy,
         Some(408 | 480 | 487) => Failure::NoAnswer,
         Some(401 | 403 | 407 | 603 | 607 | 608) => Failure::Rejected,

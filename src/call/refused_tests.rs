@@ -5,7 +5,7 @@ use super::*;
 use crate::base::{About, Meaning};
 use crate::dialog::{End, EndedBy};
 use crate::event::TransferKind;
-use crate::plan::Target;
+use crate::plan::{Advance, Target};
 use crate::sip::Refused;
 
 fn refusal(code: u16, status: u16, about: About) -> End {
@@ -40,6 +40,17 @@ fn a_number_that_its_network_refuses_is_tried_by_no_other_way() {
         assert_eq!(scene.effects.iter().filter(kept).count(), all.len());
         let failed = What::RingFailed { leg: 1, status: Some(482), q850: None };
         assert!(scene.has(&Output::Journal(failed)), "the record has the code that came");
+    }
+}
+
+#[test]
+fn another_line_is_tried_though_the_plan_leaves_refusals_to_the_caller() {
+    for (about, tried) in [(About::Line, 2), (About::Number, 1)] {
+        let Step::Ring { targets, timeout, .. } = ring(&["1", "2"]) else { panic!("a ring") };
+        let advance = Advance::of(["busy", "no-answer", "failed"].into_iter());
+        let mut scene = Scene::start(vec![Step::Ring { targets, timeout, advance }]);
+        scene.leg(LegNo(1), LegEvent::Ended(refusal(432, 403, about)));
+        assert_eq!(dialled(&scene).len(), tried, "{about:?}");
     }
 }
 

@@ -77,6 +77,10 @@ impl NumberRule {
     /// The number by this rule; none where it does not match, or would leave nothing.
     fn apply(&self, number: &str) -> Option<String> {
         let rest = number.get(self.strip..).filter(|_| self.pattern.matches(number))?;
+        // Nothing stands before the + of an international number.
+        if rest.starts_with('+') && !self.prepend.is_empty() {
+            return None;
+        }
         let next = format!("{}{rest}", self.prepend);
         next.ends_with(|c: char| c.is_ascii_digit()).then_some(next)
     }
@@ -324,6 +328,13 @@ mod tests {
         assert_eq!(rules.dangers(&|number| number == "06918110110"), []);
         assert_eq!(rules.dangers(&|_| false), [(0, "110".to_owned(), "06918110110".to_owned())]);
         assert_eq!(given(&rules, "110"), Some(("06918110110".into(), vec![0])));
+    }
+
+    #[test]
+    fn nothing_is_put_before_the_plus_of_an_international_number() {
+        let rules = rules(&[("*", 0, "0691", true)]);
+        assert_eq!(given(&rules, "+8669112345"), None);
+        assert_eq!(given(&rules, "2122110"), Some(("06912122110".into(), vec![0])));
     }
 
     fn any_rule() -> impl Strategy<Value = NumberRule> {

@@ -60,7 +60,7 @@ pub(super) struct Route {
     account: Option<ByAccount>,
     causes: Option<Arc<Causes>>,
     presents: Presents,
-    /// The spelling of numbers by its trunk.
+    /// The spelling of numbers by its trunk; an emergency line sees the caller's as we write it.
     numbers: Option<Arc<Numbers>>,
 }
 
@@ -215,9 +215,10 @@ fn to_trunk(
         call_data: trunk.call_data,
         answers_itself: false,
         account: None,
-        causes: trunk.causes.clone(),
+        // Every way to an emergency line is tried, whatever a code means to its trunk.
+        causes: trunk.causes.clone().filter(|_| !emergency),
         presents: Presents { identity, ..trunk.presents.clone() },
-        numbers: Some(trunk.numbers.clone()),
+        numbers: (!emergency).then(|| trunk.numbers.clone()),
     };
     Some(match carriers.account(trunk) {
         Some(account) => by_account(route, account, number, emergency),

@@ -6,6 +6,7 @@ mod bad_input;
 mod busy_hour;
 mod carrier;
 mod channels;
+mod codes;
 mod disk;
 mod flows;
 mod gaps;
@@ -31,7 +32,6 @@ mod supervised;
 mod toolbar;
 mod transfer;
 mod trouble;
-mod trunks;
 mod voice;
 mod watching;
 
