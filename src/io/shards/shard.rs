@@ -29,6 +29,8 @@ use std::time::Duration;
 const COMMANDS: usize = 16_384;
 /// Commands in one turn.
 const COMMAND_BATCH: usize = 256;
+/// A command is taken within this, unless the machine has no time for the thread. No phone answers sooner.
+const PROMPT: Duration = Duration::from_millis(5);
 /// Sockets served in one turn, one datagram each.
 const SOCKET_BATCH: usize = 1024;
 /// RTP is never longer; what is cut off by this is no packet of ours.
@@ -47,7 +49,8 @@ const BELL: u64 = u64::MAX;
 
 /// The switch's end of a shard. Dropping it stops the thread.
 pub struct ShardHandle {
-    commands: Sender<Command>,
+    /// Each with when it was put.
+    commands: Sender<(Mono, Command)>,
     bell: Arc<Bell>,
     thread: Option<JoinHandle<()>>,
 }
@@ -85,6 +88,7 @@ pub fn start_tapped(
         bell: bell.clone(),
         poll,
         inbox,
+        asked: Mono::default(),
         events,
         taps,
         sockets: Sockets::new(rng.map_seed()),
@@ -109,7 +113,7 @@ impl ShardHandle {
     /// As `send`, for several commands that one [`ShardHandle::wake`] follows: a thread that wakes for the first of them
     /// would sleep again before the last.
     pub fn put(&self, command: Command) -> bool {
-        self.commands.try_send(command).is_ok()
+        self.commands.try_send((clock::mono(), command)).is_ok()
     }
 
     /// The thread has given up.
@@ -147,7 +151,9 @@ struct Driver<F, T> {
     shard: Shard,
     bell: Arc<Bell>,
     poll: Epoll,
-    inbox: Receiver<Command>,
+    inbox: Receiver<(Mono, Command)>,
+    /// When the command was put that is worked on, or was last.
+    asked: Mono,
     events: F,
     taps: T,
     sockets: Sockets,
@@ -253,7 +259,7 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
         let Some(bytes) = buffer.get_mut(..length).filter(|_| length < DATAGRAM) else { return };
         let leg = match holder {
             Holder::Leg(leg, _) => leg,
-            Holder::Nobody(rtp) => return self.disturbed(rtp, bytes, from),
+            Holder::Nobody(rtp) => return self.unexpected(now, (place, rtp), bytes, from),
         };
         if rtcp {
             self.shard.rtcp(now, leg, bytes, from, &mut self.out);
@@ -273,7 +279,8 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
 
     fn take_commands(&mut self, now: Now) {
         for _ in 0..COMMAND_BATCH {
-            let Ok(command) = self.inbox.try_recv() else { return };
+            let Ok((asked, command)) = self.inbox.try_recv() else { return };
+            self.asked = asked;
             self.guarded(now, |driver| driver.shard.handle(now, command, &mut driver.out));
             self.carry_out(now);
         }
@@ -313,6 +320,19 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
         (self.events)(failed.unwrap_or(Event::Bound { rtp }));
     }
 
+    /// Something comes to a port of no call, unless its call is among the commands that wait: then this may be its peer.
+    fn unexpected(&mut self, now: Now, (place, rtp): (usize, SocketAddr), bytes: &[u8], from: SocketAddr) {
+        self.take_commands(now);
+        if self.sockets.at(place).is_some_and(|(holder, _)| holder == Holder::Nobody(rtp)) {
+            self.disturbed(rtp, bytes, from);
+        }
+    }
+
+    /// The thread had no time when the command was put: what came to the command's port meanwhile may be its peer, who answers.
+    fn is_late(&self) -> bool {
+        clock::mono().since(self.asked) >= PROMPT
+    }
+
     /// Somebody sends to a port of no call: its sender is told that nobody is there.
     fn disturbed(&mut self, rtp: SocketAddr, bytes: &[u8], from: SocketAddr) {
         self.shard.disturbed(rtp, bytes, from);
@@ -326,8 +346,12 @@ impl<F: FnMut(Event), T: FnMut(&Tapped, &[u8])> Driver<F, T> {
             (self.events)(unbound(rtp, &error));
             return self.shard.give_up(now, leg, &mut self.out);
         }
-        let shard = &mut self.shard;
-        self.sockets.open(leg, rtp, |bytes, from| shard.earlier(leg, bytes, from));
+        let (late, shard) = (self.is_late(), &mut self.shard);
+        self.sockets.open(leg, rtp, |bytes, from| {
+            if !late {
+                shard.earlier(leg, bytes, from);
+            }
+        });
     }
 
     fn connect(&mut self, leg: LegId, to: Option<SocketAddr>) {

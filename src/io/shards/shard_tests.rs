@@ -200,6 +200,53 @@ fn who_sent_before_the_port_had_its_call_is_not_joined_to_it() {
 }
 
 #[test]
+fn a_phone_that_speaks_before_the_thread_has_time_for_its_call_is_heard() {
+    // The thread stands still among commands, or between its turns.
+    for among_commands in [true, false] {
+        let (stands, standing) = bounded(1);
+        let (go_on, going) = bounded(1);
+        let mut once = true;
+        let mut b = Bench::telling(move |event| {
+            let stops =
+                if among_commands { matches!(event, Event::PortBusy { .. }) } else { matches!(event, Event::Played { .. }) };
+            if stops && std::mem::take(&mut once) {
+                stands.send(()).unwrap();
+                going.recv().unwrap();
+            }
+        });
+        let mut at = free_port();
+        while b.try_bind(at).is_none() {
+            at = free_port();
+        }
+        let audio_of = Arc::new(Prompt::from_a_law("p", audio(1)).unwrap());
+        b.shard.send(match among_commands {
+            true => Command::Bind { rtp: b.ports[1] },
+            false => Command::Play { leg: LegId(0), source: Source::Prompt { audio: audio_of, repeat: false, cue: 1 } },
+        });
+        standing.recv().unwrap();
+        b.shard.send(Command::Open { leg: LegId(7), rtp: at, origins: Arc::default() });
+        let (described, speaks) = (phone(), phone());
+        b.profile(7, described.local_addr().unwrap());
+        b.shard.send(Command::Play { leg: LegId(1), source: Source::Relay(LegId(7)) });
+        let asked = clock::mono();
+        while clock::mono().since(asked) < PROMPT {
+            std::thread::yield_now();
+        }
+        let packet = |sequence: u8| [&[0x80, 8, 0, sequence, 0, 0, 0, 0, 0, 0, 0, 5][..], &audio(5)].concat();
+        speaks.send_to(&packet(1), at).unwrap();
+        go_on.send(()).unwrap();
+        b.event();
+        b.ports[1] = at;
+        b.settled();
+        speaks.send_to(&packet(2), at).unwrap();
+        b.phones[1].set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let mut buffer = [0; 2000];
+        let length = b.phones[1].recv(&mut buffer).unwrap_or_else(|error| panic!("{among_commands}: {error}"));
+        assert_eq!(buffer[12..length], audio(5), "{among_commands}");
+    }
+}
+
+#[test]
 fn what_could_not_be_sent_is_not_counted_as_sent() {
     let b = Bench::new();
     // A port 0 is nowhere: the kernel refuses it at once.
