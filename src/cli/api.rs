@@ -38,6 +38,27 @@ pub struct Api {
     token: Token,
 }
 
+/// A running gateway, and the form in which its answers are printed.
+#[derive(Args)]
+pub struct Answers {
+    #[command(flatten)]
+    api: Api,
+    /// The gateway's answer as it is
+    ///
+    /// 原样输出网关的回答（JSON）
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct Unmasked {
+    /// Shows callers' numbers in full; needs the role `unmasked`, and is noted in the gateway's audit log
+    ///
+    /// 显示完整主叫号码；需要角色 `unmasked`，并记入审计日志
+    #[arg(long, global = true)]
+    unmasked: bool,
+}
+
 #[derive(Args)]
 pub struct Token {
     /// A file whose first line is a token of [http.tokens]; by default the token is that of the variable HOTLINE_TOKEN
@@ -70,6 +91,24 @@ impl Api {
         }
         let http = self.config.load()?.http;
         self.token.open_at(http.listen, &http)
+    }
+}
+
+impl Answers {
+    pub fn open(&self) -> Result<Client, Text> {
+        self.api.open()
+    }
+
+    /// Prints the answer as JSON where that is wanted, and else for people.
+    pub fn show(&self, answer: &Value, print: impl FnOnce(&Value)) {
+        if self.json { say_json!("{answer:#}") } else { print(answer) }
+    }
+}
+
+impl Unmasked {
+    /// The query of a path that gives numbers.
+    pub fn query(&self) -> &'static str {
+        if self.unmasked { "?unmasked=true" } else { "" }
     }
 }
 

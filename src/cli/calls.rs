@@ -1,6 +1,6 @@
 //! `hotline calls`: calls in progress, and callers moved.
 
-use super::api::{Api, Client};
+use super::api::{Answers, Client, Unmasked};
 use super::table::{Table, left, right};
 use super::words::{text, told};
 use crate::base::{CallId, Text, Wall};
@@ -12,17 +12,9 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub struct Question {
     #[command(flatten)]
-    api: Api,
-    /// The gateway's answer as it is
-    ///
-    /// 原样输出网关的回答（JSON）
-    #[arg(long, global = true)]
-    json: bool,
-    /// Shows callers' numbers in full; needs the role `unmasked`, and is noted in the gateway's audit log
-    ///
-    /// 显示完整主叫号码；需要角色 `unmasked`，并记入审计日志
-    #[arg(long, global = true)]
-    unmasked: bool,
+    answers: Answers,
+    #[command(flatten)]
+    numbers: Unmasked,
     #[command(subcommand)]
     act: Option<Act>,
 }
@@ -143,28 +135,27 @@ impl Mode {
 }
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
-    let client = question.api.open()?;
-    let numbers = if question.unmasked { "?unmasked=true" } else { "" };
+    let client = question.answers.open()?;
+    let numbers = question.numbers.query();
     match &question.act {
         None => {
             let answer = client.get(&format!("/api/v1/calls{numbers}"))?;
-            if question.json { say_json!("{answer:#}") } else { print_table(&answer) }
+            question.answers.show(&answer, print_table);
         }
         Some(Act::Show { call }) => {
             let answer = client.get(&format!("/api/v1/calls/{call}{numbers}"))?;
-            if question.json { say_json!("{answer:#}") } else { print_call(&answer) }
+            question.answers.show(&answer, print_call);
         }
         Some(act) => {
             let answer = carry_out(&client, act)?;
-            match act {
-                _ if question.json => say_json!("{answer:#}"),
-                Act::Tag { .. } => print_tagged(&answer),
+            question.answers.show(&answer, |answer| match act {
+                Act::Tag { .. } => print_tagged(answer),
                 _ => tell!(
                     "under way; `hotline calls show {0}` shows what comes of it",
                     "正在进行；结果见 `hotline calls show {0}`",
                     act.call()
                 ),
-            }
+            });
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! `hotline callbacks` and `hotline numbers`: who is to be rung back, who is turned away, who goes before others.
 
-use super::api::Api;
+use super::api::{Answers, Unmasked};
 use super::table::{Table, left, right};
 use super::words::{text, told};
 use crate::base::Text;
@@ -11,17 +11,9 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub struct Callbacks {
     #[command(flatten)]
-    api: Api,
-    /// The gateway's answer as it is
-    ///
-    /// 原样输出网关的回答（JSON）
-    #[arg(long, global = true)]
-    json: bool,
-    /// Shows callers' numbers in full; needs the role `unmasked`, and is noted in the gateway's audit log
-    ///
-    /// 显示完整主叫号码；需要角色 `unmasked`，并记入审计日志
-    #[arg(long, global = true)]
-    unmasked: bool,
+    answers: Answers,
+    #[command(flatten)]
+    numbers: Unmasked,
     #[command(subcommand)]
     act: Option<CallbackAct>,
 }
@@ -47,17 +39,9 @@ enum CallbackAct {
 #[derive(Args)]
 pub struct Numbers {
     #[command(flatten)]
-    api: Api,
-    /// The gateway's answer as it is
-    ///
-    /// 原样输出网关的回答（JSON）
-    #[arg(long, global = true)]
-    json: bool,
-    /// Shows numbers in full; needs the role `unmasked`, and is noted in the gateway's audit log
-    ///
-    /// 显示完整号码；需要角色 `unmasked`，并记入审计日志
-    #[arg(long, global = true)]
-    unmasked: bool,
+    answers: Answers,
+    #[command(flatten)]
+    numbers: Unmasked,
     #[command(subcommand)]
     act: Option<NumberAct>,
 }
@@ -113,12 +97,11 @@ struct Row {
 }
 
 pub fn callbacks(question: &Callbacks) -> Result<ExitCode, Text> {
-    let client = question.api.open()?;
+    let client = question.answers.open()?;
     match &question.act {
         None | Some(CallbackAct::Ls) => {
-            let numbers = if question.unmasked { "?unmasked=true" } else { "" };
-            let answer = client.get(&format!("/api/v1/callback-list{numbers}"))?;
-            if question.json { say_json!("{answer:#}") } else { print_callbacks(&answer) }
+            let answer = client.get(&format!("/api/v1/callback-list{}", question.numbers.query()))?;
+            question.answers.show(&answer, print_callbacks);
         }
         Some(CallbackAct::Drop { id }) => {
             client.delete(&format!("/api/v1/callback-list/{id}"))?;
@@ -129,7 +112,7 @@ pub fn callbacks(question: &Callbacks) -> Result<ExitCode, Text> {
 }
 
 pub fn numbers(question: &Numbers) -> Result<ExitCode, Text> {
-    let client = question.api.open()?;
+    let client = question.answers.open()?;
     let put = |list: &str, row: &Row| {
         let Row { number, reason, approver, days } = row;
         let mut body = json!({ "number": number, "list": list, "reason": reason, "approver": approver });
@@ -138,13 +121,8 @@ pub fn numbers(question: &Numbers) -> Result<ExitCode, Text> {
     };
     match &question.act {
         None | Some(NumberAct::Ls) => {
-            let numbers = if question.unmasked { "?unmasked=true" } else { "" };
-            let answer = client.get(&format!("/api/v1/numbers{numbers}"))?;
-            if question.json {
-                say_json!("{answer:#}")
-            } else {
-                print_numbers(&answer)
-            }
+            let answer = client.get(&format!("/api/v1/numbers{}", question.numbers.query()))?;
+            question.answers.show(&answer, print_numbers);
             return Ok(ExitCode::SUCCESS);
         }
         Some(NumberAct::Block(row)) => put("blocked", row)?,

@@ -1,6 +1,6 @@
 //! `hotline queues` and `hotline seats show`: who waits for which seats, and how one seat stands, at a running gateway.
 
-use super::api::{Api, Client};
+use super::api::{Answers, Client};
 use super::table::{self, Table};
 use super::words::{text, told, word};
 use crate::base::{Shown, Text};
@@ -11,12 +11,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub struct Question {
     #[command(flatten)]
-    api: Api,
-    /// The gateway's answer as it is
-    ///
-    /// 原样输出网关的回答（JSON）
-    #[arg(long, global = true)]
-    json: bool,
+    answers: Answers,
     /// The queue; by default all
     ///
     /// 队列，缺省为全部
@@ -25,19 +20,20 @@ pub struct Question {
 }
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
-    let client = question.api.open()?;
+    let client = question.answers.open()?;
     let answer = match &question.queue {
         Some(queue) => client.get(&format!("/api/v1/queues/{queue}"))?,
         None => client.get("/api/v1/queues")?,
     };
-    if question.json {
-        say_json!("{answer:#}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let queues: Vec<&Value> = answer["queues"].as_array().map_or_else(|| vec![&answer], |all| all.iter().collect());
+    question.answers.show(&answer, print_queues);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All queues, or one with its seats.
+fn print_queues(answer: &Value) {
+    let queues: Vec<&Value> = answer["queues"].as_array().map_or_else(|| vec![answer], |all| all.iter().collect());
     if queues.is_empty() {
-        tell!("no queues", "没有队列");
-        return Ok(ExitCode::SUCCESS);
+        return tell!("no queues", "没有队列");
     }
     let columns = [
         table::left(both!("QUEUE", "队列"), 16),
@@ -61,7 +57,6 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         say!("{}", table.row([name.as_str(), &policy, waiting, &longest, seats, ready, free, talking, on_break]));
     }
     answer["members"].as_array().into_iter().for_each(|members| print_members(members));
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The seats of one queue, as colleagues see them.

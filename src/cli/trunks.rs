@@ -1,6 +1,6 @@
 //! `hotline trunks`: the trunks of a running gateway, and how our accounts with carriers stand.
 
-use super::api::Api;
+use super::api::Answers;
 use super::table::{self, Table};
 use super::words::{text, told};
 use crate::base::Text;
@@ -11,20 +11,16 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub struct Question {
     #[command(flatten)]
-    api: Api,
-    /// The gateway's answer as it is
-    ///
-    /// 原样输出网关的回答（JSON）
-    #[arg(long, global = true)]
-    json: bool,
+    answers: Answers,
 }
 
 pub fn run(question: &Question) -> Result<ExitCode, Text> {
-    let answer = question.api.open()?.get("/api/v1/trunks")?;
-    if question.json {
-        say_json!("{answer:#}");
-        return Ok(ExitCode::SUCCESS);
-    }
+    let answer = question.answers.open()?.get("/api/v1/trunks")?;
+    question.answers.show(&answer, print_trunks);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_trunks(answer: &Value) {
     let trunks: Vec<&Value> = answer["trunks"].as_array().into_iter().flatten().collect();
     let table = Table::of([
         table::left(both!("TRUNK", "中继"), 16),
@@ -40,7 +36,6 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
     }
     let accounts = |trunk: &&Value| trunk["registrations"].as_array().is_some_and(|all| !all.is_empty());
     trunks.iter().filter(|trunk| accounts(trunk)).for_each(|trunk| print_accounts(trunk));
-    Ok(ExitCode::SUCCESS)
 }
 
 fn print_accounts(trunk: &Value) {
