@@ -62,7 +62,7 @@ impl Legs {
     /// A command for a leg that has ended does nothing.
     pub fn command(&mut self, ua: &mut Ua, now: Now, command: Command, out: &mut Vec<Event>) {
         match command {
-            Command::Dial(dial) => self.dial(ua, now, *dial, out),
+            Command::Dial(dial) => self.dial(ua, now, dial, out),
             command => {
                 let leg = command.leg();
                 self.turn(ua, now, leg, out, |state, cx| state.command(cx, command));
@@ -220,7 +220,7 @@ impl Legs {
         Some((id, self.legs.get(&id)?.find(replaces)?))
     }
 
-    fn dial(&mut self, ua: &mut Ua, now: Now, dial: Dial, out: &mut Vec<Event>) {
+    fn dial(&mut self, ua: &mut Ua, now: Now, dial: Box<Dial>, out: &mut Vec<Event>) {
         let id = dial.leg;
         self.legs.insert(id, Leg::new(id, ua));
         self.turn(ua, now, id, out, |_, cx| State::Calling(Calling::dial(cx, dial)));

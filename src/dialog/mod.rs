@@ -31,6 +31,7 @@ mod wreck;
 
 pub use legs::Legs;
 pub use snapshot::SessionSnapshot;
+pub use timer::Interval;
 
 use crate::base::{Flow, LegId};
 use crate::sip::{Causes, Codec, Direction, Header, NameAddr, Reach, Refused, Request, Status, Uri};
@@ -153,6 +154,8 @@ pub struct Dial {
     pub known_as: Option<Arc<KnownAs>>,
     /// The codes of its network that are not the RFCs'.
     pub causes: Option<Arc<Causes>>,
+    /// The session timer that it is offered; none where the session is not to end for want of a refresh.
+    pub timer: Option<Interval>,
 }
 
 /// Why we end or refuse a leg: becomes the status, or a Reason header (RFC 3326, RFC 6432) on BYE and CANCEL.

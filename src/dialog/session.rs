@@ -360,7 +360,7 @@ impl Session {
         // RFC 5407 §3.1.4: it has overtaken the ACK of an exchange that is complete. The peer that sends it has our 2xx
         // (§14.1).
         established(cx, self.unacked.take().as_ref());
-        let timer = SessionTimer::asked(&request.headers, cx.mono())?;
+        let timer = SessionTimer::renewed(self.timer.as_ref(), &request.headers, cx.mono())?;
         let theirs = check::session(request, cx.config.reach)?;
         let ours = match &theirs {
             None => self.dialog.stream.offer(),
@@ -376,7 +376,7 @@ impl Session {
     /// 2xx to the peer's INVITE, repeated until its ACK.
     fn accept(&mut self, cx: &mut Context, server: ServerId, invite: &Request, ours: Option<&Sdp>, offered: bool, first: bool) {
         let mut response = cx.session_reply(invite, 200, self.dialog.next_hop(), ours);
-        response.headers.0.extend(self.timer.iter().flat_map(SessionTimer::grant));
+        response.headers.0.extend(self.timer.iter().flat_map(|timer| timer.grant(&invite.headers)));
         self.unacked = Some(Unacked::send(cx, server, response, offered, first));
     }
 
@@ -386,10 +386,10 @@ impl Session {
     }
 
     fn try_update(&mut self, cx: &mut Context, request: &Request) -> Result<Response, Refusal> {
-        let timer = SessionTimer::asked(&request.headers, cx.mono())?;
+        let timer = SessionTimer::renewed(self.timer.as_ref(), &request.headers, cx.mono())?;
         let mut response = inside::update(cx, &mut self.dialog, request, true)?;
         cx.settled(&self.dialog.stream);
-        response.headers.0.extend(timer.iter().flat_map(SessionTimer::grant));
+        response.headers.0.extend(timer.iter().flat_map(|timer| timer.grant(&request.headers)));
         self.timer = timer;
         Ok(response)
     }

@@ -10,12 +10,11 @@ use crate::dialog::inside;
 use crate::dialog::reliable::{Order, rseq};
 use crate::dialog::session::{Next, Session};
 use crate::dialog::stream::Stream;
-use crate::dialog::{Cause, Dial, End, EndedBy, Event, Media};
-use crate::sip::{self, Causes, Direction, Header, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
+use crate::dialog::{Cause, Dial, End, EndedBy, Event, Interval, Media};
+use crate::sip::{self, Direction, Header, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
 use crate::ua::{Peers, Way};
 use std::ops::ControlFlow::{self, Break, Continue};
-use std::sync::Arc;
 
 /// The number of a leg's first INVITE.
 const SEQ: u32 = 1;
@@ -40,16 +39,8 @@ pub(super) struct Calling {
     told: Vec<Status>,
     /// Timer C (§16.6 step 11): until then a final response must come.
     until: Mono,
-    /// For a party with several hops.
-    hops: Option<Box<Hops>>,
-    causes: Option<Arc<Causes>>,
-}
-
-/// The hops that are left, and what it takes to call them (RFC 3263 §4.3).
-#[derive(Debug)]
-struct Hops {
-    /// To the present hop, and the others in order.
-    dial: Dial,
+    /// The present hop, and the others in order (RFC 3263 §4.3).
+    dial: Box<Dial>,
     /// The present hop must have responded by then, where another one is left.
     respond: Option<Mono>,
 }
@@ -85,7 +76,7 @@ impl Early {
 }
 
 impl Calling {
-    pub(super) fn dial(cx: &mut Context, dial: Dial) -> Box<Calling> {
+    pub(super) fn dial(cx: &mut Context, dial: Box<Dial>) -> Box<Calling> {
         let mut offered = cx.stream();
         offered.attach(dial.local.clone());
         let ours = offered.offer();
@@ -95,10 +86,8 @@ impl Calling {
             invite = invite.with_body(SDP, ours.to_bytes());
         }
         let client = cx.request(dial.flow, invite, Purpose::Invite);
-        let until = timer_c(cx);
-        let (several, causes) = (!dial.others.is_empty(), dial.causes.clone());
-        let hops = several.then(|| Box::new(Hops { dial, respond: Some(cx.mono().after(cx.config.hop_timeout)) }));
-        Box::new(Calling { client, seq: SEQ, offered, early: Vec::new(), heard: None, told: Vec::new(), until, hops, causes })
+        let (until, respond) = (timer_c(cx), respond(cx, &dial));
+        Box::new(Calling { client, seq: SEQ, offered, early: Vec::new(), heard: None, told: Vec::new(), until, dial, respond })
     }
 
     /// The transaction is that of the hop which is called now.
@@ -112,7 +101,7 @@ impl Calling {
     }
 
     pub(super) fn provisional(mut self: Box<Self>, cx: &mut Context, flow: Flow, response: &Response) -> Step {
-        self.hops.iter_mut().for_each(|hops| hops.respond = None);
+        self.respond = None;
         if response.status.0 > 100 {
             self.until = timer_c(cx);
             self.news(cx, flow, response);
@@ -152,7 +141,10 @@ impl Calling {
     /// RFC 3263 §4.3: 503 is the hop's word, and 430 (RFC 5626 §11.5) a proxy's about a flow that is gone; any other refusal is
     /// the party's. A refusal of the number itself is that of every hop, whatever its code.
     pub(super) fn refused(mut self: Box<Self>, cx: &mut Context, response: &Response) -> Step {
-        let refused = self.causes.as_ref().and_then(|causes| causes.answer(response)).cloned();
+        if self.longer(cx, response) {
+            return Continue(self);
+        }
+        let refused = self.dial.causes.as_ref().and_then(|causes| causes.answer(response)).cloned();
         let of_number = refused.as_ref().is_some_and(|refused| refused.is_of_number());
         let end = End::refused(response, refused);
         if !of_number && matches!(end.said(), Some(430 | 503)) && self.next_hop(cx) {
@@ -169,9 +161,20 @@ impl Calling {
         self.client = cx.request(flow, invite, Purpose::Invite);
         self.until = timer_c(cx);
         self.early.clear();
-        let more = self.hops.as_ref().is_some_and(|hops| !hops.dial.others.is_empty());
-        let respond = more.then(|| cx.mono().after(cx.config.hop_timeout));
-        self.hops.iter_mut().for_each(|hops| hops.respond = respond);
+        self.respond = respond(cx, &self.dial);
+    }
+
+    /// The party wants a longer session timer (RFC 4028 §7.3): the INVITE goes out once more with it. False where no longer one can be
+    /// asked for, so that it ends.
+    fn longer(&mut self, cx: &mut Context, response: &Response) -> bool {
+        let wanted = response.headers.min_se().filter(|_| response.status.0 == 422);
+        let (Some(wanted), Some(asked)) = (wanted, &mut self.dial.timer) else { return false };
+        let longer = asked.lengthen(wanted);
+        if longer {
+            self.seq += 1;
+            self.send(cx);
+        }
+        longer
     }
 
     /// The early dialog with the branch of this tag.
@@ -232,13 +235,13 @@ impl Calling {
     }
 
     pub(super) fn deadline(&self) -> Mono {
-        self.hops.as_ref().and_then(|hops| hops.respond).map_or(self.until, |respond| respond.min(self.until))
+        self.respond.map_or(self.until, |respond| respond.min(self.until))
     }
 
     /// Timer C: CANCEL, and the call is over. A hop without any response is passed over before; should it answer late, it may
     /// have the call.
     pub(super) fn tick(mut self: Box<Self>, cx: &mut Context) -> Step {
-        if self.hops.as_mut().is_some_and(|hops| hops.respond.take_if(|at| *at <= cx.mono()).is_some()) {
+        if self.respond.take_if(|at| *at <= cx.mono()).is_some() {
             let silent = self.client;
             if self.next_hop(cx) {
                 cx.cancel(silent, Cause::default().reason());
@@ -254,25 +257,30 @@ impl Calling {
 
     /// Calls the next hop: the same INVITE in a transaction of its own. False when there is none.
     fn next_hop(&mut self, cx: &mut Context) -> bool {
-        let Some(hops) = self.hops.as_mut().filter(|hops| !hops.dial.others.is_empty()) else { return false };
-        let Way { flow: next, uri, routes } = hops.dial.others.remove(0);
-        (hops.dial.uri, hops.dial.routes) = (uri, routes);
-        let failed = std::mem::replace(&mut hops.dial.flow, next);
-        let mut invite = invite(cx, &hops.dial, self.seq);
+        if self.dial.others.is_empty() {
+            return false;
+        }
+        let Way { flow: next, uri, routes } = self.dial.others.remove(0);
+        (self.dial.uri, self.dial.routes) = (uri, routes);
+        let failed = std::mem::replace(&mut self.dial.flow, next);
+        self.send(cx);
+        cx.event(Event::NextHop { leg: cx.leg.id, failed: failed.remote, next: next.remote });
+        true
+    }
+
+    /// Sends the INVITE to the present hop, in a transaction of its own.
+    fn send(&mut self, cx: &mut Context) {
+        let mut invite = invite(cx, &self.dial, self.seq);
         if let Some(ours) = self.offered.sent() {
             invite = invite.with_body(SDP, ours.to_bytes());
         }
-        let more = !hops.dial.others.is_empty();
-        hops.respond = more.then(|| cx.mono().after(cx.config.hop_timeout));
-        self.client = cx.request(next, invite, Purpose::Invite);
-        self.until = timer_c(cx);
-        // Branches of the hop before are gone with it.
+        self.client = cx.request(self.dial.flow, invite, Purpose::Invite);
+        (self.until, self.respond) = (timer_c(cx), respond(cx, &self.dial));
+        // Branches of the transaction before are gone with it.
         self.early.clear();
         if self.heard.take().is_some() {
             cx.event(Event::EarlyMedia { leg: cx.leg.id, sends: false });
         }
-        cx.event(Event::NextHop { leg: cx.leg.id, failed: failed.remote, next: next.remote });
-        true
     }
 
     /// A provisional above 100: its dialog, its PRACK, its status, its media.
@@ -302,7 +310,8 @@ impl Calling {
             early.failed |= response.status.0 == 199;
             self.listen(cx, at);
         }
-        if !self.told.contains(&response.status) {
+        // A branch that has failed is no progress of the call.
+        if response.status.0 != 199 && !self.told.contains(&response.status) {
             self.told.push(response.status);
             cx.event(Event::Progress { leg: cx.leg.id, status: response.status });
         }
@@ -360,6 +369,7 @@ fn invite(cx: &mut Context, dial: &Dial, seq: u32) -> Request {
     headers.push(Name::CallId, dial.call_id.clone());
     headers.push(Name::CSeq, cseq(seq, &Method::Invite));
     cx.capabilities(&mut headers.0, dial.flow);
+    headers.0.extend(dial.timer.iter().flat_map(Interval::ask));
     headers.push(Name::PEarlyMedia, "supported"); // RFC 5009 §8
     headers.0.extend(dial.headers.iter().cloned());
     invite
@@ -369,6 +379,11 @@ fn prack(cx: &mut Context, dialog: &mut Dialog, (rseq, seq): (u32, u32)) {
     let mut prack = dialog.request(Method::Prack, cx.ua.config().max_forwards);
     prack.headers.push(Name::RAck, format!("{rseq} {seq} INVITE"));
     cx.request(dialog.next_hop(), prack, Purpose::Prack);
+}
+
+/// By when a hop must have responded that is not the last.
+fn respond(cx: &Context, dial: &Dial) -> Option<Mono> {
+    (!dial.others.is_empty()).then(|| cx.mono().after(cx.config.hop_timeout))
 }
 
 fn timer_c(cx: &Context) -> Mono {

@@ -104,6 +104,7 @@ mod tests {
             dtmf: Dtmf::Auto,
             emergency_history: false,
             call_data: false,
+            session_timer: None,
             reliable: false,
             registrations: Vec::new(),
         }

@@ -7,7 +7,7 @@ use super::identity::Identity;
 use super::{Dtmf, Fixed, Live, Numbers, Presented, Presents, Remote, Seat, Trunk};
 use crate::base::{CallId, Cidr, Flow, Hop, LegId, Place, Proto, Target, Transport, Wall};
 use crate::call::Dialled;
-use crate::dialog::{Dial, LocalMedia};
+use crate::dialog::{Dial, Interval, LocalMedia};
 use crate::media::Origins;
 use crate::plan::NumberRules;
 use crate::seat::{self, Seats};
@@ -59,6 +59,8 @@ pub(super) struct Route {
     /// The account of ours by which it is called.
     account: Option<ByAccount>,
     causes: Option<Arc<Causes>>,
+    /// A call for help does not end for want of a refresh.
+    timer: Option<Interval>,
     presents: Presents,
     /// The spelling of numbers by its trunk; an emergency line sees the caller's as we write it.
     numbers: Option<Arc<Numbers>>,
@@ -172,6 +174,7 @@ fn of_seat(fixed: &Fixed, seat: &Seat, target: Target, flow: Option<Flow>) -> Ro
         answers_itself: false,
         account: None,
         causes: None,
+        timer: None,
         presents: Presents::default(),
         numbers: None,
     }
@@ -217,6 +220,7 @@ fn to_trunk(
         account: None,
         // Every way to an emergency line is tried, whatever a code means to its trunk.
         causes: trunk.causes.clone().filter(|_| !emergency),
+        timer: trunk.session_timer.filter(|_| !emergency),
         presents: Presents { identity, ..trunk.presents.clone() },
         numbers: (!emergency).then(|| trunk.numbers.clone()),
     };
@@ -364,6 +368,7 @@ impl Route {
             local: LocalMedia { rtp, codecs: identity.offer_order(&self.codecs) },
             known_as: self.account.as_ref().map(|account| account.known_at(flow.local)),
             causes: self.causes.clone(),
+            timer: self.timer,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::remote::Remote;
 use super::{RecordingRules, Unproven};
 use crate::base::{Cidr, Proto, Rate, Rng, Target};
 use crate::call;
-use crate::dialog;
+use crate::dialog::{self, Interval};
 use crate::event::Division;
 use crate::event::seat::Skills;
 use crate::list;
@@ -158,6 +158,8 @@ pub struct Trunk {
     pub emergency_history: bool,
     /// It gets the data that seats set for a call.
     pub call_data: bool,
+    /// The session timer that calls to it ask for.
+    pub session_timer: Option<Interval>,
     /// Provisional responses to its callers are reliable where they support it (RFC 3262).
     pub reliable: bool,
     pub origins: Arc<Origins>,

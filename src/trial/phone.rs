@@ -72,6 +72,7 @@ impl Phone {
             headers: Vec::new(),
             local: line.local()?,
             causes: None,
+            timer: None,
         };
         self.lines.insert(leg, line);
         self.command(now, Command::Dial(Box::new(dial)), ladder);

@@ -113,6 +113,7 @@ pub fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         emergency_history: false,
         call_data: false,
         reliable: false,
+        session_timer: None,
         dtmf: Dtmf::Auto,
         causes: None,
         numbers: Arc::default(),

@@ -306,6 +306,7 @@ pub(super) fn party(leg: LegId, flow: Flow) -> Dial {
         local: local(),
         known_as: None,
         causes: None,
+        timer: None,
     }
 }
 

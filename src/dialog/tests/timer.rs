@@ -86,3 +86,116 @@ fn after_glare_a_refresh_still_changes_nothing() {
     one.pass(2.1);
     assert_eq!(one.requests().remove(0).body, refresh.body);
 }
+
+/// A called party that is offered a session timer of half an hour, and the INVITE.
+fn offered() -> (One, Request) {
+    let mut one = One::new();
+    let (leg, flow) = (one.legs.next_id(), one.flow);
+    let timer = Interval::of(std::time::Duration::from_secs(1800));
+    one.command(Command::Dial(Box::new(Dial { timer, ..party(leg, flow) })));
+    let invite = one.request();
+    (one, invite)
+}
+
+/// It answers, and says this of the session timer.
+fn answers(one: &mut One, invite: &Request, timer: Option<&'static str>) {
+    let mut ok = answer(invite, 200, "theirs", Some(OFFER));
+    ok.headers.push(Name::Allow, "UPDATE");
+    timer.into_iter().for_each(|timer| ok.headers.push(Name::SessionExpires, timer));
+    one.receive(Message::Response(ok));
+    one.sent.clear();
+    one.events.clear();
+}
+
+#[test]
+fn a_called_party_says_who_refreshes_and_whether_there_is_a_timer() {
+    // Ours to refresh: we do so until it no longer answers.
+    for timer in ["1800;refresher=uac", "1800"] {
+        let (mut one, invite) = offered();
+        assert_eq!(invite.headers.text(&Name::SessionExpires).unwrap(), "1800");
+        assert!(invite.headers.lists(&Name::Supported, "timer") && invite.headers.get(&Name::MinSe).is_none());
+        answers(&mut one, &invite, Some(timer));
+        one.pass(901.0);
+        let refresh = one.request();
+        assert_eq!(
+            (&refresh.method, refresh.headers.text(&Name::SessionExpires).unwrap().as_str()),
+            (&Method::Update, "1800;refresher=uac")
+        );
+        one.pass(33.0);
+        assert_eq!(one.ended(), (EndedBy::Network, Some(408)));
+    }
+    // Its own: it falls silent.
+    let (mut one, invite) = offered();
+    answers(&mut one, &invite, Some("600;refresher=uas"));
+    one.pass(567.0);
+    one.quiet();
+    one.pass(2.0);
+    assert_eq!((one.ended(), one.request().method), ((EndedBy::Network, None), Method::Bye));
+    // It knows no session timer.
+    let (mut one, invite) = offered();
+    answers(&mut one, &invite, None);
+    one.pass(7200.0);
+    one.quiet();
+}
+
+#[test]
+fn a_called_party_that_wants_a_longer_timer_is_called_once_more() {
+    let (mut one, invite) = offered();
+    let mut short = answer(&invite, 422, "proxy", None);
+    short.headers.push(Name::MinSe, "3600");
+    one.receive(Message::Response(short));
+    let ack = one.request();
+    let again = one.request();
+    assert_eq!(ack.method, Method::Ack);
+    let said = |name| again.headers.text(&name).unwrap();
+    assert_eq!(
+        (said(Name::SessionExpires), said(Name::MinSe), said(Name::CSeq)),
+        ("3600".into(), "3600".into(), "2 INVITE".into())
+    );
+    assert_eq!((again.headers.text(&Name::CallId), &again.body), (invite.headers.text(&Name::CallId), &invite.body));
+    answers(&mut one, &again, Some("3600;refresher=uac"));
+    one.pass(1799.0);
+    one.quiet();
+    one.pass(2.0);
+    assert_eq!(one.request().headers.text(&Name::CSeq).unwrap(), "3 UPDATE");
+    // The same word again, none, and more than a day are refusals.
+    for min_se in ["3600", "", "90000"] {
+        let (mut one, invite) = offered();
+        let refuse = |one: &mut One, invite: &Request, min_se: &'static str| {
+            let mut short = answer(invite, 422, "proxy", None);
+            short.headers.push(Name::MinSe, min_se);
+            one.receive(Message::Response(short));
+            one.sent.pop_front();
+        };
+        if min_se == "3600" {
+            refuse(&mut one, &invite, min_se);
+            let again = one.request();
+            refuse(&mut one, &again, min_se);
+        } else {
+            refuse(&mut one, &invite, min_se);
+        }
+        assert_eq!(one.ended(), (EndedBy::Peer, Some(422)));
+        one.quiet();
+    }
+}
+
+#[test]
+fn a_peer_that_forgets_the_timer_in_a_hold_is_still_looked_after() {
+    for supported in ["timer", "100rel"] {
+        let (mut one, dialog, _) = established(&invite("600;refresher=uas", "UPDATE"));
+        one.pass(100.0);
+        let mut hold = next(&dialog, Method::Update, 2);
+        hold.headers.set(Name::Supported, supported);
+        hold.headers.remove(&Name::SessionExpires);
+        one.receive(Message::Request(hold));
+        let ok = one.response();
+        assert_eq!(ok.headers.text(&Name::SessionExpires).unwrap(), "600;refresher=uas");
+        assert_eq!(
+            ok.headers.lists(&Name::Require, "timer"),
+            supported == "timer",
+            "§9: nothing is required that it does not know"
+        );
+        one.pass(301.0);
+        assert_eq!(one.request().method, Method::Update);
+    }
+}

@@ -9,6 +9,7 @@ use crate::plan::NumberRules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,6 +32,8 @@ pub struct Trunk {
     pub nat: bool,
     pub emergency_history: bool,
     pub call_data: bool,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub session_expires: Duration,
     pub registrations: BTreeMap<String, Registration>,
     /// The name of its map of causes.
     pub causes: String,
@@ -65,6 +68,7 @@ impl Default for Trunk {
             nat: false,
             emergency_history: false,
             call_data: false,
+            session_expires: Duration::from_secs(30 * 60),
             registrations: BTreeMap::new(),
             causes: String::new(),
             called_in: Vec::new(),

@@ -8,7 +8,7 @@ use super::numbers::Side;
 use super::plans::Loaded;
 use crate::base::{AccessList, Cidr, Proto, Rate, Target, Text, Transport};
 use crate::call::Policy;
-use crate::dialog::Config as Legs;
+use crate::dialog::{Config as Legs, Interval};
 use crate::event::Division;
 use crate::io::config::{self, Config, QueueRecord};
 use crate::io::net::{admission, tcp};
@@ -176,6 +176,7 @@ fn trunk(config: &Config, name: &str, trunk: &config::Trunk) -> Result<Trunk, Te
         origins: origins(&trunk.addresses, &trunk.media, trunk.nat)?,
         emergency_history: trunk.emergency_history,
         call_data: trunk.call_data,
+        session_timer: Interval::of(trunk.session_expires),
         causes: config.causes.get(&trunk.causes).map(|causes| Arc::new(causes.map())),
         numbers: Arc::new(numbers(trunk)),
         dialled_from: trunk.dialled_from.iter().map(|place| dialled_from(*place)).collect(),

@@ -22,6 +22,7 @@ use super::peers::Trunk;
 use super::schema::{ALL_LINES, Config};
 use super::{level, secrets};
 use crate::base::{AccessList, Cidr, Text};
+use crate::dialog::Interval;
 use crate::plan::suggestion;
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
@@ -163,6 +164,13 @@ impl Check<'_> {
         let area = trunk.area.bytes().all(|b| b.is_ascii_digit()) && trunk.area.len() <= 4 && !trunk.area.starts_with('0');
         self.require(area, &at("area"), || {
             both!("is an area code without its leading 0, such as 691", "应为不带首位 0 的区号，例如 691")
+        });
+        let timer = trunk.session_expires.is_zero() || Interval::of(trunk.session_expires).is_some();
+        self.require(timer, &at("session_expires"), || {
+            both!(
+                "is less than 90s, the least that RFC 4028 lets a session timer be; 0s for none",
+                "小于 RFC 4028 规定的下限 90s；0s 为不使用"
+            )
         });
         self.require(!trunk.codecs.is_empty(), &at("codecs"), || both!("names no codec", "没有写任何编码"));
         self.require(trunk.channels > 0, &at("channels"), || both!("is 0", "不能为 0"));
@@ -404,6 +412,7 @@ mod tests {
         complains("[trunks.loopback]\nmedia = ['192.0.2.0/33']", "site.toml:2:", "`192.0.2.0/33` is not an IP address");
         complains("[seats.desk]\nmedia = ['here']", "site.toml:2:", "`here` is not an IP address");
         complains("[trunks.x]\naddresses = ['127.0.0.1/8', '192.0.2.1']", "site.toml:2:1: ", "belongs to trunk `loopback`");
+        complains("[trunks.loopback]\nsession_expires = '89s'", "site.toml:2:1: ", "RFC 4028");
         complains("[trunks.loopback]\nchannels = 5\nreserved = 5", "site.toml:3:1: ", "leaves none of 5 channels");
         complains("[media]\nlast_port = 40000", "site.toml:2:1: ", "ephemeral");
         complains("[media]\nfirst_port = 5000\nlast_port = 9000", "site.toml:2:1: ", "in the range");

@@ -21,6 +21,7 @@ const MOST: &[(&str, u64)] = &[
     ("sip.names_kept", DAY),
     ("routes.rest_after_failure", HOUR),
     ("routes.rest_max", DAY),
+    ("trunks.*.session_expires", DAY),
     ("registrar.expires", DAY),
     ("registrar.min_expires", DAY),
     ("registrar.max_expires", DAY),
