@@ -67,6 +67,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ua::registrar",
             "ua::registration",
             "dialog::Config",
+            "dialog::Interval",
             "plan",
             "media",
             "list::Limits",
