@@ -13,7 +13,7 @@ use std::fmt;
 /// More parameters than this in one value are refused.
 const MAX_PARAMS: usize = 32;
 
-/// A digest algorithm, without `-sess`.
+/// A digest algorithm. Its variant with `-sess` is the client's alone: we ask no phone for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     Md5,
@@ -42,6 +42,8 @@ pub struct Challenge {
     pub nonce: String,
     pub opaque: Option<String>,
     pub algorithm: Algorithm,
+    /// The password counts for one session: until the next challenge (RFC 7616 §3.4.2).
+    pub sess: bool,
     /// The answer was right, but its nonce has had its time.
     pub stale: bool,
     /// The qualities offered that we know; empty for a peer of RFC 2069, which knows none.
@@ -57,6 +59,7 @@ pub struct Answer {
     pub uri: String,
     pub response: String,
     pub algorithm: Algorithm,
+    pub sess: bool,
     pub opaque: Option<String>,
     /// None towards a peer of RFC 2069.
     pub counted: Option<Counted>,
@@ -84,7 +87,12 @@ pub struct Signed<'a> {
 pub struct Client {
     challenge: Challenge,
     count: u32,
+    /// H(A1) of the session, and the cnonce that it was begun with. Servers differ in whether a later one may be another.
+    session: Option<(Secret, String)>,
 }
+
+/// The ending of an algorithm's name.
+const SESS: &str = "-sess";
 
 impl Algorithm {
     const ALL: [Algorithm; 3] = [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512T256];
@@ -146,6 +154,12 @@ impl Secret {
         &self.hash
     }
 
+    /// That of a session which begins with these (RFC 7616 §3.4.2).
+    fn of_session(&self, nonce: &str, cnonce: &str) -> Secret {
+        let hash = self.algorithm.hash(format!("{}:{nonce}:{cnonce}", self.hash).as_bytes());
+        Secret { algorithm: self.algorithm, hash }
+    }
+
     /// The response (RFC 7616 §3.4.1; without a quality, RFC 2617 §3.2.2.1).
     fn response(&self, nonce: &str, counted: Option<&Counted>, request: Signed) -> String {
         let Signed { method, uri, body } = request;
@@ -174,14 +188,17 @@ impl Challenge {
         let params = Params::parse(value)?;
         let offered = params.get("qop");
         let qops: Vec<Qop> = offered.iter().flat_map(|list| list.split(',')).filter_map(|qop| Qop::parse(qop.trim())).collect();
-        if offered.is_some() && qops.is_empty() {
+        let (algorithm, sess) = params.algorithm()?;
+        // A session has a cnonce, which a peer of RFC 2069 does not know.
+        if qops.is_empty() && (offered.is_some() || sess) {
             return None;
         }
         Some(Challenge {
             realm: params.get("realm")?.to_owned(),
             nonce: params.get("nonce")?.to_owned(),
             opaque: params.get("opaque").map(str::to_owned),
-            algorithm: params.algorithm()?,
+            algorithm,
+            sess,
             stale: params.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
             qops,
         })
@@ -207,7 +224,7 @@ impl fmt::Display for Challenge {
             f.write_str(", ")?;
             quoted(f, "opaque", opaque)?;
         }
-        write!(f, ", algorithm={}", self.algorithm.name())?;
+        write!(f, ", algorithm={}{}", self.algorithm.name(), sess(self.sess))?;
         if self.stale {
             f.write_str(", stale=true")?;
         }
@@ -230,13 +247,15 @@ impl Answer {
             }
             _ => return None,
         };
+        let (algorithm, sess) = params.algorithm()?;
         Some(Answer {
             user: params.get("username")?.to_owned(),
             realm: params.get("realm")?.to_owned(),
             nonce: params.get("nonce")?.to_owned(),
             uri: params.get("uri")?.to_owned(),
             response: params.get("response")?.to_ascii_lowercase(),
-            algorithm: params.algorithm()?,
+            algorithm,
+            sess,
             opaque: params.get("opaque").map(str::to_owned),
             counted,
         })
@@ -251,7 +270,7 @@ impl fmt::Display for Answer {
             quoted(f, name, value)?;
             f.write_str(", ")?;
         }
-        write!(f, "response=\"{}\", algorithm={}", self.response, self.algorithm.name())?;
+        write!(f, "response=\"{}\", algorithm={}{}", self.response, self.algorithm.name(), sess(self.sess))?;
         if let Some(Counted { qop, count, cnonce }) = &self.counted {
             write!(f, ", qop={}, nc={count:08x}, ", qop.name())?;
             quoted(f, "cnonce", cnonce)?;
@@ -262,14 +281,14 @@ impl fmt::Display for Answer {
 
 impl Client {
     pub fn new(challenge: Challenge) -> Client {
-        Client { challenge, count: 0 }
+        Client { challenge, count: 0, session: None }
     }
 
     pub fn challenge(&self) -> &Challenge {
         &self.challenge
     }
 
-    /// The server wants this nonce from now on (RFC 7616 §3.5, nextnonce).
+    /// The server wants this nonce from now on (RFC 7616 §3.5, nextnonce). A session goes on: it begins with a challenge.
     pub fn go_on_with(&mut self, nonce: String) {
         if self.challenge.nonce != nonce {
             (self.challenge.nonce, self.count) = (nonce, 0);
@@ -283,11 +302,18 @@ impl Client {
 
     /// The answer that goes with this request; `cnonce` is new for each. None when the secret is of another algorithm.
     pub fn answer(&mut self, user: &str, secret: &Secret, request: Signed, cnonce: &str) -> Option<Answer> {
-        let Challenge { realm, nonce, opaque, algorithm, qops, .. } = &self.challenge;
+        let Challenge { realm, nonce, opaque, algorithm, sess, qops, .. } = &self.challenge;
         if secret.algorithm != *algorithm {
             return None;
         }
         self.count = self.count.checked_add(1)?;
+        let (secret, cnonce) = match sess {
+            true => {
+                let (secret, cnonce) = self.session.get_or_insert_with(|| (secret.of_session(nonce, cnonce), cnonce.to_owned()));
+                (&*secret, &**cnonce)
+            }
+            false => (secret, cnonce),
+        };
         // The body is covered only where the server asks for no less.
         let qop = qops.iter().copied().find(|qop| *qop == Qop::Auth).or(qops.first().copied());
         let counted = qop.map(|qop| Counted { qop, count: self.count, cnonce: cnonce.to_owned() });
@@ -298,6 +324,7 @@ impl Client {
             uri: request.uri.to_owned(),
             response: secret.response(nonce, counted.as_ref(), request),
             algorithm: *algorithm,
+            sess: *sess,
             opaque: opaque.clone(),
             counted,
         })
@@ -341,10 +368,13 @@ impl Params {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
-    /// MD5 where nothing is said (RFC 7616 §3.3).
-    fn algorithm(&self) -> Option<Algorithm> {
-        let Some(name) = self.get("algorithm") else { return Some(Algorithm::Md5) };
-        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+    /// MD5 where nothing is said (RFC 7616 §3.3). True with `-sess`.
+    fn algorithm(&self) -> Option<(Algorithm, bool)> {
+        let Some(name) = self.get("algorithm") else { return Some((Algorithm::Md5, false)) };
+        let plain = name.split_at_checked(name.len().saturating_sub(SESS.len()));
+        let plain = plain.filter(|(_, ending)| ending.eq_ignore_ascii_case(SESS)).map(|(plain, _)| plain);
+        let known = |algorithm: &Algorithm| algorithm.name().eq_ignore_ascii_case(plain.unwrap_or(name));
+        Algorithm::ALL.into_iter().find(known).map(|algorithm| (algorithm, plain.is_some()))
     }
 }
 
@@ -364,6 +394,10 @@ fn content(value: &[u8]) -> Option<String> {
 fn nonce_count(text: &str) -> Option<u32> {
     let eight = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     u32::from_str_radix(text, 16).ok().filter(|count| eight && *count > 0)
+}
+
+fn sess(is: bool) -> &'static str {
+    if is { SESS } else { "" }
 }
 
 fn quoted(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {

@@ -68,7 +68,7 @@ impl Server {
         self.issued += 1;
         let nonce = self.write(Nonce(now, self.issued));
         let qops = vec![Qop::Auth, Qop::AuthInt];
-        Challenge { realm: self.realm.clone(), nonce, opaque: None, algorithm, stale, qops }
+        Challenge { realm: self.realm.clone(), nonce, opaque: None, algorithm, sess: false, stale, qops }
     }
 
     /// Judges the value of Authorization. `secret` finds a user's for an algorithm. A peer of RFC 2069 is refused: anybody
@@ -81,7 +81,7 @@ impl Server {
         body: &[u8],
         secret: impl FnOnce(&str, Algorithm) -> Option<Secret>,
     ) -> Result<Verified, Rejected> {
-        let answer = Answer::parse(value).ok_or(Rejected::Malformed)?;
+        let answer = Answer::parse(value).filter(|answer| !answer.sess).ok_or(Rejected::Malformed)?;
         let counted = answer.counted.as_ref().filter(|_| answer.realm == self.realm).ok_or(Rejected::Wrong)?;
         // An unknown user takes as long as a known one.
         let known = secret(&answer.user, answer.algorithm).filter(|secret| secret.algorithm == answer.algorithm);

@@ -118,6 +118,47 @@ fn nonces_that_are_old_foreign_or_early_are_stale_and_wrong_ones_are_not_said_to
     assert_eq!(judged(&mut server, at(309), &fresh), Ok(()));
 }
 
+/// RFC 7616 §3.4.2; the digests are another implementation's. The session keeps the nonce and cnonce that it began with, whatever
+/// nonce comes next, until it is challenged anew.
+#[test]
+fn a_session_has_a_secret_of_its_own() {
+    let secret = |algorithm| Secret::new(algorithm, "Mufasa", "http-auth@example.org", "Circle of Life");
+    let get = Signed { method: "GET", uri: "/dir/index.html", body: b"" };
+    for (name, algorithm, first, second, third) in [
+        (
+            "MD5-sess",
+            Algorithm::Md5,
+            "ea076b1bf4bcdf5c79c21f8fee770ce5",
+            "f2bdb91566fefc4f0a59dce98868dea2",
+            "401461070cc719ee65e92ab4427fd332",
+        ),
+        (
+            "sha-256-SESS",
+            Algorithm::Sha256,
+            "4d98c5c9ae31fe2a01d852e583af3c140252fbd791fbe7de9f0f3664ed04c5f4",
+            "4e3a86d768749eb4c53ad787f33f088bad186e3e3c39bc7fdd84c441255b7c35",
+            "7e56d0153ecbf20ca3c2963b68a0eb7a02f892cc682b10b085ceb2236020c686",
+        ),
+    ] {
+        let value = format!("Digest realm=\"http-auth@example.org\", nonce=\"n1\", qop=\"auth\", algorithm={name}");
+        let mut client = Client::new(Challenge::parse(value.as_bytes()).unwrap());
+        let answer = |client: &mut Client, cnonce: &str| client.answer("Mufasa", &secret(algorithm), get, cnonce).unwrap();
+        let one = answer(&mut client, "c1");
+        assert!(one.to_string().to_ascii_lowercase().contains(&format!("algorithm={}, ", name.to_ascii_lowercase())), "{one}");
+        assert_eq!(one.response, first);
+        assert_eq!(answer(&mut client, "c2").response, second);
+        client.go_on_with("n2".to_owned());
+        assert_eq!(answer(&mut client, "c3").response, third);
+        // A phone that answers so has not been asked to.
+        let mut server = server();
+        assert_eq!(
+            server.verify(at(2), one.to_string().as_bytes(), "GET", b"", |_, a| Some(secret(a))),
+            Err(Rejected::Malformed)
+        );
+    }
+    assert_eq!(Challenge::parse(b"Digest realm=\"r\", nonce=\"n\", algorithm=MD5-sess"), None, "without a cnonce there is none");
+}
+
 #[test]
 fn what_is_signed_is_method_uri_and_body() {
     let mut server = server();
@@ -336,10 +377,10 @@ proptest! {
     fn challenges_and_answers_are_read_as_they_are_written(texts in prop::collection::vec("[^\\x00-\\x1f\\x7f-\\u{9f}]{0,12}", 6), count in 1u32.., stale in any::<bool>(), int in any::<bool>()) {
         let [user, realm, nonce, uri, opaque, cnonce] = <[String; 6]>::try_from(texts).unwrap();
         let qop = if int { Qop::AuthInt } else { Qop::Auth };
-        let challenge = Challenge { realm: realm.clone(), nonce: nonce.clone(), opaque: Some(opaque.clone()), algorithm: Algorithm::Sha256, stale, qops: vec![qop] };
+        let challenge = Challenge { realm: realm.clone(), nonce: nonce.clone(), opaque: Some(opaque.clone()), algorithm: Algorithm::Sha256, sess: int, stale, qops: vec![qop] };
         prop_assert_eq!(Challenge::parse(challenge.to_string().as_bytes()), Some(challenge));
         let counted = Some(Counted { qop, count, cnonce });
-        let answer = Answer { user, realm, nonce, uri, response: "0a".to_owned(), algorithm: Algorithm::Md5, opaque: Some(opaque), counted };
+        let answer = Answer { user, realm, nonce, uri, response: "0a".to_owned(), algorithm: Algorithm::Md5, sess: stale, opaque: Some(opaque), counted };
         prop_assert_eq!(Answer::parse(answer.to_string().as_bytes()), Some(answer));
     }
 

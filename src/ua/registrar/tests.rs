@@ -157,7 +157,8 @@ fn a_seat_s_phones_are_offered_what_they_can_take_and_nothing_else_proves_them()
     assert_eq!(status(&phone.registers(&mut registrar, at(0), &[CONTACT])), 200);
     // With the nonce of a challenge that it was given, and an algorithm that it was not.
     let Challenge { nonce, realm, .. } = phone.client.take().unwrap().challenge().clone();
-    let other = Challenge { nonce, realm, opaque: None, algorithm: Algorithm::Sha256, stale: false, qops: vec![Qop::Auth] };
+    let other =
+        Challenge { nonce, realm, opaque: None, algorithm: Algorithm::Sha256, sess: false, stale: false, qops: vec![Qop::Auth] };
     (phone.algorithm, phone.client) = (Algorithm::Sha256, Some(Client::new(other)));
     assert_eq!(status(&phone.registers(&mut registrar, at(0), &[CONTACT])), 401);
 }
