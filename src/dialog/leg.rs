@@ -271,7 +271,7 @@ impl State {
             cx.finished(id);
         }
         if accepts_invite(&response) {
-            return self.accepted(cx, flow, &response);
+            return self.accepted(cx, (id, flow), &response);
         }
         match (self, purpose) {
             (State::Calling(s), Some(Purpose::Invite)) if s.is_by(id) => s.refused(cx, &response).into(),
@@ -351,7 +351,7 @@ impl State {
     }
 
     /// A 2xx to an INVITE of ours: the first, one that comes again, or another branch's (RFC 3261 §13.2.2.4).
-    fn accepted(self, cx: &mut Context, flow: Flow, response: &Response) -> State {
+    fn accepted(self, cx: &mut Context, (id, flow): (Option<ClientId>, Flow), response: &Response) -> State {
         let tag = tag_of(&response.headers, &Name::To);
         let seq = response.headers.cseq().map_or(0, |cseq| cseq.seq);
         if let Some(acked) = cx.leg.acked.iter().find(|acked| acked.tag == tag && acked.seq == seq) {
@@ -359,7 +359,7 @@ impl State {
             return self;
         }
         match self {
-            State::Calling(s) => s.accepted(cx, flow, response).into(),
+            State::Calling(s) => s.accepted(cx, (id, flow), response).into(),
             State::Session(s) if s.is_with(&tag) => s.reinvited(cx, seq, response).into(),
             state if cx.leg.clients.len() >= MAX_CLIENTS => state,
             state => {

@@ -139,7 +139,9 @@ pub struct Dial {
     pub call_id: String,
     pub flow: Flow,
     /// Other hops of the same party, in order: tried when the one before fails (RFC 3263 §4.3).
-    pub others: Vec<Way>,
+    pub others: Vec<Other>,
+    /// They are tried whatever the one before answers.
+    pub every_way: bool,
     pub uri: Uri,
     /// Route headers.
     pub routes: Vec<NameAddr>,
@@ -156,6 +158,28 @@ pub struct Dial {
     pub causes: Option<Arc<Causes>>,
     /// The session timer that it is offered; none where the session is not to end for want of a refresh.
     pub timer: Option<Interval>,
+}
+
+/// Another hop of a party.
+#[derive(Clone, Debug)]
+pub struct Other {
+    pub way: Way,
+    /// Set where we are somebody else there.
+    pub caller: Option<Box<Caller>>,
+}
+
+/// As whom a hop is called.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub known_as: Option<Arc<KnownAs>>,
+    pub from: NameAddr,
+    pub headers: Vec<Header>,
+}
+
+impl From<Way> for Other {
+    fn from(way: Way) -> Other {
+        Other { way, caller: None }
+    }
 }
 
 /// Why we end or refuse a leg: becomes the status, or a Reason header (RFC 3326, RFC 6432) on BYE and CANCEL.

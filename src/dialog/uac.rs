@@ -10,7 +10,7 @@ use crate::dialog::inside;
 use crate::dialog::reliable::{Order, rseq};
 use crate::dialog::session::{Next, Session};
 use crate::dialog::stream::Stream;
-use crate::dialog::{Cause, Dial, End, EndedBy, Event, Interval, Media};
+use crate::dialog::{Caller, Cause, Dial, End, EndedBy, Event, Interval, Media, Other};
 use crate::sip::{self, Direction, Header, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
 use crate::ua::{Peers, Way};
@@ -43,6 +43,8 @@ pub(super) struct Calling {
     dial: Box<Dial>,
     /// The present hop must have responded by then, where another one is left.
     respond: Option<Mono>,
+    /// The accounts by which hops before were called, should one of those answer late.
+    before: Vec<(ClientId, Option<Box<ByAccount>>)>,
 }
 
 /// An early dialog: its own tag, target, route set, negotiation and order of reliable responses (§12.1.2, RFC 3262 §4).
@@ -87,7 +89,8 @@ impl Calling {
         }
         let client = cx.request(dial.flow, invite, Purpose::Invite);
         let (until, respond) = (timer_c(cx), respond(cx, &dial));
-        Box::new(Calling { client, seq: SEQ, offered, early: Vec::new(), heard: None, told: Vec::new(), until, dial, respond })
+        let (early, told, before) = (Vec::new(), Vec::new(), Vec::new());
+        Box::new(Calling { client, seq: SEQ, offered, early, heard: None, told, until, dial, respond, before })
     }
 
     /// The transaction is that of the hop which is called now.
@@ -109,7 +112,8 @@ impl Calling {
         Continue(self)
     }
 
-    pub(super) fn accepted(mut self, cx: &mut Context, flow: Flow, response: &Response) -> Step {
+    pub(super) fn accepted(mut self, cx: &mut Context, (id, flow): (Option<ClientId>, Flow), response: &Response) -> Step {
+        self.answered_by(cx, id);
         // §13.2.2.4: the 2xx gives target and route set anew; the early dialog's numbers go on.
         let mut dialog = Dialog::uac(response, flow, Stream::default(), cx.ua.peers_by(flow));
         cx.leg.farewell = Some(dialog.farewell());
@@ -147,7 +151,8 @@ impl Calling {
         let refused = self.dial.causes.as_ref().and_then(|causes| causes.answer(response)).cloned();
         let of_number = refused.as_ref().is_some_and(|refused| refused.is_of_number());
         let end = End::refused(response, refused);
-        if !of_number && matches!(end.said(), Some(430 | 503)) && self.next_hop(cx) {
+        let of_hop = self.dial.every_way || matches!(end.said(), Some(430 | 503));
+        if !of_number && of_hop && self.next_hop(cx) {
             return Continue(self);
         }
         cx.end(end);
@@ -160,7 +165,7 @@ impl Calling {
         invite.headers.set(Name::CSeq, cseq(self.seq, &Method::Invite));
         self.client = cx.request(flow, invite, Purpose::Invite);
         self.until = timer_c(cx);
-        self.early.clear();
+        self.forget_branches(cx);
         self.respond = respond(cx, &self.dial);
     }
 
@@ -184,6 +189,7 @@ impl Calling {
 
     /// §8.1.3.1: no response is 408, a transport error 503.
     pub(super) fn failed(mut self: Box<Self>, cx: &mut Context, failure: Failure) -> Step {
+        self.leave_out_silent();
         if self.next_hop(cx) {
             return Continue(self);
         }
@@ -243,6 +249,7 @@ impl Calling {
     pub(super) fn tick(mut self: Box<Self>, cx: &mut Context) -> Step {
         if self.respond.take_if(|at| *at <= cx.mono()).is_some() {
             let silent = self.client;
+            self.leave_out_silent();
             if self.next_hop(cx) {
                 cx.cancel(silent, Cause::default().reason());
             }
@@ -260,8 +267,14 @@ impl Calling {
         if self.dial.others.is_empty() {
             return false;
         }
-        let Way { flow: next, uri, routes } = self.dial.others.remove(0);
+        let Other { way: Way { flow: next, uri, routes }, caller } = self.dial.others.remove(0);
         (self.dial.uri, self.dial.routes) = (uri, routes);
+        if let Some(caller) = caller {
+            let Caller { known_as, from, headers } = *caller;
+            (self.dial.from, self.dial.headers) = (from, headers);
+            let now = known_as.map(ByAccount::new);
+            self.before.push((self.client, std::mem::replace(&mut cx.leg.account, now)));
+        }
         let failed = std::mem::replace(&mut self.dial.flow, next);
         self.send(cx);
         cx.event(Event::NextHop { leg: cx.leg.id, failed: failed.remote, next: next.remote });
@@ -276,10 +289,28 @@ impl Calling {
         }
         self.client = cx.request(self.dial.flow, invite, Purpose::Invite);
         (self.until, self.respond) = (timer_c(cx), respond(cx, &self.dial));
-        // Branches of the transaction before are gone with it.
+        self.forget_branches(cx);
+    }
+
+    /// The branches of the transaction before are gone with it, and nothing more is heard of them.
+    fn forget_branches(&mut self, cx: &mut Context) {
         self.early.clear();
         if self.heard.take().is_some() {
             cx.event(Event::EarlyMedia { leg: cx.leg.id, sends: false });
+        }
+    }
+
+    /// A hop that says nothing to one account of ours says nothing to another.
+    fn leave_out_silent(&mut self) {
+        let silent = self.dial.flow;
+        self.dial.others.retain(|other| other.way.flow != silent);
+    }
+
+    /// The account by which the hop was called that has answered is the leg's.
+    fn answered_by(&mut self, cx: &mut Context, id: Option<ClientId>) {
+        let before = self.before.drain(..).find(|(client, _)| Some(*client) == id);
+        if let Some((_, account)) = before {
+            cx.leg.account = account;
         }
     }
 

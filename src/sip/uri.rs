@@ -94,6 +94,18 @@ impl Uri {
             && header_set(self) == header_set(other)
     }
 
+    /// The address of record that it names, as a registrar compares them: without parameters (RFC 3261 §10.3), the host in lower case.
+    pub fn address_of_record(&self) -> String {
+        let (user, host) = (self.user.as_deref().unwrap_or_default(), self.host.to_string().to_ascii_lowercase());
+        self.port.map_or_else(|| format!("{user}@{host}"), |port| format!("{user}@{host}:{port}"))
+    }
+
+    /// The same user at the same host and port, whatever the parameters say. A port that is not written is the usual one.
+    pub fn same_place(&self, other: &Uri) -> bool {
+        let port = |uri: &Uri| uri.port.unwrap_or(if uri.scheme == Scheme::Sips { 5061 } else { 5060 });
+        self.scheme == other.scheme && self.user == other.user && self.host.equivalent(&other.host) && port(self) == port(other)
+    }
+
     /// The user part; of a tel URI without visual separators.
     fn number(&self) -> Option<String> {
         let user = self.user.as_ref()?;

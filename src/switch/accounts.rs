@@ -4,7 +4,8 @@
 //! have to go out by it. So a gateway that drains withdraws its accounts when its last call is over.
 
 use super::{Output, Switch, Trunk, route};
-use crate::base::{Flow, Hop, LegId, Masked, Mono, Now};
+use crate::base::{CallId, Flow, Hop, LegId, Masked, Mono, Now};
+use crate::call::LegNo;
 use crate::control::{FailureView, RegistrationView, TrunkView};
 use crate::dialog::{Command, Incoming};
 use crate::sip::{Name, NameAddr, Status, Uri};
@@ -43,6 +44,14 @@ impl Switch {
         self.accounts_tell(now, out);
     }
 
+    /// A leg has ended since nobody was there: the accounts that are registered there may not be any more.
+    pub(super) fn suspect_accounts(&mut self, now: Now, id: CallId, leg_no: LegNo) {
+        let leg = self.calls.get(&id).and_then(|active| active.legs.get(&leg_no)).filter(|leg| leg.trunk.is_some());
+        if let Some(peer) = leg.map(|leg| leg.at) {
+            self.carriers.all.suspect(&mut self.ua, now, peer, &mut self.carriers.news);
+        }
+    }
+
     /// Whoever takes no new calls wants none sent here, but none of those in progress ended either.
     pub(super) fn accounts_follow_drain(&mut self, now: Now, out: &mut Vec<Output>) {
         if !self.draining && !self.carriers.withdrawn {
@@ -58,6 +67,8 @@ impl Switch {
     /// Does what the accounts want, and tells the log of them.
     fn accounts_tell(&mut self, now: Now, out: &mut Vec<Output>) {
         while let Some(news) = self.carriers.news.pop() {
+            // Seats behind its trunk come and go with it.
+            self.look_at_remote_soon(now);
             match news {
                 News::Find(id) => self.find_trunk(now, id, out),
                 News::Registered(id) => self.tell_account(id, |settings| {
@@ -98,16 +109,21 @@ impl Switch {
     }
 
     /// The account whose Contact an INVITE is for, and its trunk: a call of theirs, whatever other trunk's networks hold its source too.
-    /// It must come from the networks of this one. The carrier may know the account while we do not yet know that it does.
+    /// It must come from the networks of this one.
     pub(super) fn by_account(&self, incoming: &Incoming) -> Option<(usize, &Account)> {
-        let host = incoming.flow.remote.ip();
-        let mut accounts: Vec<&Account> = self.carriers.all.at_contact(incoming.uri.user.as_deref()?).collect();
-        accounts.sort_by_key(|account| !account.is_bound());
-        accounts.into_iter().find_map(|account| {
-            let name = &account.settings().trunk;
-            let at = self.setup.trunks.iter().position(|trunk| trunk.name == *name)?;
-            self.setup.trunks[at].sources.iter().any(|block| block.contains(host)).then_some((at, account))
-        })
+        let (host, mut found) = (incoming.flow.remote.ip(), None);
+        let accounts = self.carriers.all.at_contact(incoming.uri.user.as_deref()?);
+        for account in accounts.filter(|account| account.is_called_at(&incoming.uri, incoming.flow)) {
+            let named = |trunk: &Trunk| trunk.name == account.settings().trunk;
+            let Some(at) = self.setup.trunks.iter().position(named) else { continue };
+            if self.setup.trunks[at].sources.iter().any(|block| block.contains(host)) {
+                found = Some((at, account));
+                if account.is_bound() {
+                    break;
+                }
+            }
+        }
+        found
     }
 
     /// A call by an account is for the number that the carrier's network was asked for (RFC 7315 §4.2), else for the account's own: our

@@ -5,6 +5,7 @@ use crate::base::{LegId, Mono, Rng};
 use crate::ua::AccountId;
 use crate::ua::registration::{Account, Figures, News, Registrations};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The accounts, and those whose trunk's addresses are asked for.
 pub(super) struct Carriers {
@@ -17,8 +18,8 @@ pub(super) struct Carriers {
 }
 
 impl Carriers {
-    pub fn new(rng: Rng) -> Carriers {
-        Carriers { all: Registrations::new(rng), finding: BTreeMap::new(), news: Vec::new(), withdrawn: false }
+    pub fn new(rng: Rng, hop_timeout: Duration) -> Carriers {
+        Carriers { all: Registrations::new(rng, hop_timeout), finding: BTreeMap::new(), news: Vec::new(), withdrawn: false }
     }
 
     pub fn deadline(&self) -> Option<Mono> {
@@ -32,21 +33,26 @@ impl Carriers {
 
     /// Tells whether calls may go out by a trunk: none of our accounts is wanted there, or one is registered.
     pub fn may_use(&self, trunk: &Trunk) -> bool {
-        trunk.registrations.is_empty() || self.all.of(&trunk.name).any(Account::is_bound)
+        trunk.registrations.is_empty() || self.all.serves(&trunk.name)
     }
 
-    /// The account by which a call goes out by a trunk: one that is registered, the first by name; else one that is not.
-    pub fn account<'a>(&'a self, trunk: &'a Trunk) -> Option<&'a Account> {
+    /// The accounts by which a call goes out by a trunk, in order, no more than `most`: the first by name of those that are registered,
+    /// and others. All for an emergency line, registered or not.
+    pub fn ways(&self, trunk: &Trunk, emergency: bool, most: usize) -> Vec<&Account> {
         if trunk.registrations.is_empty() {
-            return None;
+            return Vec::new();
         }
-        let name = |account: &&Account| (!account.is_bound(), account.settings().name.clone());
-        self.all.of(&trunk.name).min_by_key(name)
+        let mut all = self.all.ways(&trunk.name, most);
+        if !emergency {
+            let bound = all.iter().take_while(|account| account.is_bound()).count();
+            all.truncate(bound.max(1));
+        }
+        all
     }
 
-    /// Some account is not registered.
-    pub fn has_unregistered(&self) -> bool {
-        self.all.all().any(|account| !account.is_bound())
+    /// There is a trunk by which no call may go.
+    pub fn has_unserved(&self) -> bool {
+        self.all.has_unserved()
     }
 
     pub fn figures(&self) -> Figures {

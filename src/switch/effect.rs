@@ -1,5 +1,6 @@
 //! Effects that a call wants done, done by the rooms.
 
+use super::by_account::Other;
 use super::keys::Keypad;
 use super::resolve::Called;
 use super::{Active, Leg, Output, Switch, Work, route};
@@ -10,7 +11,6 @@ use crate::event::{TransferKind, What};
 use crate::media::{self, Source};
 use crate::queue;
 use crate::sip::Codec;
-use crate::ua::Way;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -117,7 +117,7 @@ impl Switch {
             self.no_port(now, id);
             return self.cannot_dial(id, leg_no);
         };
-        let others = std::mem::take(&mut route.others);
+        let (flow, others) = route.ways(flow, |peer| self.outages.is_out(now.mono, peer));
         let party = Called { call: id, leg_no, leg: self.legs.next_id(), route };
         self.add_leg(&party, flow.remote, Some(rtp));
         self.connect(now, party, rtp, (flow, others), out);
@@ -141,7 +141,7 @@ impl Switch {
         now: Now,
         party: Called,
         rtp: SocketAddr,
-        (flow, others): (Flow, Vec<Way>),
+        (flow, others): (Flow, Vec<Other>),
         out: &mut Vec<Output>,
     ) {
         let Called { call: id, leg_no, leg, route } = party;

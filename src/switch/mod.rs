@@ -8,6 +8,7 @@ mod accounts;
 mod admit;
 mod audit;
 mod budget;
+mod by_account;
 mod carriers;
 mod causes;
 mod channels;
@@ -294,7 +295,7 @@ impl Switch {
             notices: refused::Notices::default(),
             ua: Ua::new(fixed.ua.clone(), rng.fork(), seed),
             legs: Legs::new(legs, seed),
-            queues: Queues::new(route::seats(&setup, None, now.wall), setup.queues.clone()),
+            queues: Queues::new(route::seats(&setup, (None, None), now.wall), setup.queues.clone()),
             lists: Lists::new(&setup),
             previews: outbound::Previews::default(),
             ports: fixed.ports(&mut rng),
@@ -320,7 +321,7 @@ impl Switch {
             outages: Outages::default(),
             remote_due: None,
             homes: registrar::Homes::default(),
-            carriers: Carriers::new(rng.fork()),
+            carriers: Carriers::new(rng.fork(), fixed.legs.hop_timeout),
             resolving: Resolving::new(seed),
             lingering: BTreeSet::new(),
             placed: BTreeSet::new(),
@@ -334,7 +335,7 @@ impl Switch {
         switch.remember(now, kept);
         switch.configure_accounts(now, out);
         switch.look_at_remote_soon(now);
-        let seats = route::seats(&switch.setup, switch.ua.registered(), now.wall);
+        let seats = route::seats(&switch.setup, (switch.ua.registered(), Some(&switch.carriers)), now.wall);
         switch.queues.reload(now, seats, switch.setup.queues.clone(), &mut switch.queues_done);
         switch.callbacks_begin(now, out);
         for shard in 0..switch.fixed.media.shards {
@@ -462,7 +463,7 @@ impl Switch {
         };
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
         if let LegEvent::Ended(end) = &event {
-            self.note_refusal(id, leg_no, end);
+            self.note_end(now, (id, leg_no), end);
             self.leg_over(id, leg_no);
         }
         self.work.push_back(Work::Call(id, call::Input::Leg { leg: leg_no, event }));

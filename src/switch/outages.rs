@@ -96,6 +96,7 @@ impl Switch {
             tracing::warn!(%peer, "a trunk's peer gives no sign: calls go to the next target first until it is heard");
         }
         self.look_at_remote_soon(now);
+        self.carriers.all.suspect(&mut self.ua, now, peer, &mut self.carriers.news);
     }
 
     /// Something came from there.
@@ -129,7 +130,7 @@ impl Switch {
     /// The plan's steps around peers that give no sign: in a chain that goes on after silence they come last, and a chain
     /// of nobody else is left out where the plan has more to try. An emergency line is tried whatever is known of it.
     pub(super) fn around(&self, now: Now, steps: Arc<[Step]>, emergency: bool) -> Arc<[Step]> {
-        if self.outages.is_empty() && !self.carriers.has_unregistered() && !emergency {
+        if self.outages.is_empty() && !self.carriers.has_unserved() && !emergency {
             return steps;
         }
         let mut left: Vec<Step> = Vec::new();

@@ -108,7 +108,7 @@ impl Switch {
         self.configure_accounts(now, out);
         // Last, and by the list that outlives a panic: seats that it had chosen before are rung.
         self.look_at_remote_soon(now);
-        let seats = route::seats(&self.setup, self.ua.registered(), now.wall);
+        let seats = route::seats(&self.setup, (self.ua.registered(), Some(&self.carriers)), now.wall);
         self.queues.reload(now, seats, self.setup.queues.clone(), &mut self.queues_done);
         self.work.extend(self.queues_done.drain(..).map(Work::Queue));
     }

@@ -1,7 +1,9 @@
 //! Seats that sit with their department (远端座席): the gateway calls them by a trunk, as ordinary calls of that trunk. Such a seat can
-//! be reached in its hours, while the trunk gives a sign. Nobody registers it, and no message is its own.
+//! be reached in its hours, while the trunk gives a sign and, where we have accounts there, one is registered. Nobody registers the
+//! seat, and no message is its own.
 
-use super::{Live, Seat, Switch, Work};
+use super::carriers::Carriers;
+use super::{Live, Seat, Switch, Trunk, Work};
 use crate::base::{Mono, Now, Wall};
 use crate::plan::Hours;
 use crate::seat::Binding;
@@ -21,11 +23,13 @@ pub struct Remote {
 const MINUTE: u64 = 60_000_000;
 
 impl Remote {
-    /// The place where the seat can be reached now; none outside its hours.
-    pub(super) fn bindings(&self, setup: &Live, at: Wall) -> Vec<Binding> {
+    /// The place where the seat can be reached now; none outside its hours, and while our accounts with its trunk's carrier are not
+    /// registered.
+    pub(super) fn bindings(&self, setup: &Live, carriers: Option<&Carriers>, at: Wall) -> Vec<Binding> {
         let open = self.hours.as_ref().is_none_or(|hours| hours.open(at));
-        let trunk = setup.trunks.iter().find(|trunk| trunk.name == self.trunk).filter(|_| open);
-        trunk.map(|trunk| Binding { target: trunk.target.clone() }).into_iter().collect()
+        let trunk = setup.trunks.iter().find(|trunk| trunk.name == self.trunk);
+        let may_use = |trunk: &Trunk| carriers.map_or(trunk.registrations.is_empty(), |carriers| carriers.may_use(trunk));
+        trunk.filter(|trunk| open && may_use(trunk)).map(|trunk| Binding { target: trunk.target.clone() }).into_iter().collect()
     }
 }
 
@@ -50,7 +54,7 @@ impl Switch {
         let mut next = None;
         for Seat { name, remote, .. } in &setup.seats {
             let Some(remote) = remote else { continue };
-            let bindings = remote.bindings(&setup, now.wall);
+            let bindings = remote.bindings(&setup, Some(&self.carriers), now.wall);
             let peer = bindings.first().and_then(|binding| binding.target.address());
             let out = peer.and_then(|peer| self.outages.until(now.mono, peer));
             let bindings = if out.is_some() { Vec::new() } else { bindings };

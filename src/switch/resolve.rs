@@ -60,8 +60,8 @@ impl Switch {
 
     /// The hops of a party are known; none where its name has no address.
     pub(super) fn resolved(&mut self, now: Now, leg: LegId, hops: &[Hop], out: &mut Vec<Output>) {
-        let Some(party) = self.resolving.take(leg) else { return };
-        let (call, route) = (party.call, &party.route);
+        let Some(mut party) = self.resolving.take(leg) else { return };
+        let (call, route) = (party.call, &mut party.route);
         self.at_work = Some(call);
         let mut flows = route.flows(&self.fixed, hops);
         // Hops that gave no sign to calls before come last.
@@ -75,7 +75,8 @@ impl Switch {
             self.no_port(now, call);
             return self.unresolved(leg, EndedBy::Us, Some(Status(503)));
         };
-        let others = others.iter().map(|flow| route.way(*flow)).collect();
+        let more = std::mem::take(&mut route.others);
+        let others = others.iter().map(|flow| route.at(*flow)).chain(more).collect();
         self.connect(now, party, rtp, (*first, others), out);
     }
 

@@ -1,20 +1,20 @@
 //! Where a party is, and what it is told of the caller.
 
 use super::access::Access;
+use super::by_account::{self, ByAccount, Other};
 use super::carriers::Carriers;
 use super::channels::Channels;
 use super::identity::Identity;
 use super::{Dtmf, Fixed, Live, Numbers, Presented, Presents, Remote, Seat, Trunk};
 use crate::base::{CallId, Cidr, Flow, Hop, LegId, Place, Proto, Target, Transport, Wall};
 use crate::call::Dialled;
-use crate::dialog::{Dial, Interval, LocalMedia};
+use crate::dialog::{self, Dial, Interval, LocalMedia};
 use crate::media::Origins;
 use crate::plan::NumberRules;
 use crate::seat::{self, Seats};
-use crate::sip::{Causes, Codec, Header, Host, Name, NameAddr, Scheme, Uri};
+use crate::sip::{Causes, Codec, Header, Host, Name, NameAddr, Uri};
+use crate::ua::Way;
 use crate::ua::registrar::Registrar;
-use crate::ua::registration::{Account, Settings, Shows};
-use crate::ua::{KnownAs, Way};
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub(super) struct Route {
     pub target: Target,
     /// Where the party is called; none while its name has to be resolved.
     pub flow: Option<Flow>,
-    /// Other phones of the party.
-    pub others: Vec<Way>,
+    /// Other phones of the party, or other ways by which its trunk may be called.
+    pub others: Vec<Other>,
     /// The networks in which the addresses of its name may be.
     within: Vec<Cidr>,
     uri: Uri,
@@ -58,6 +58,8 @@ pub(super) struct Route {
     pub answers_itself: bool,
     /// The account of ours by which it is called.
     account: Option<ByAccount>,
+    /// An emergency line that is called by our accounts: every way is tried, whatever the one before answers.
+    every_way: bool,
     causes: Option<Arc<Causes>>,
     /// A call for help does not end for want of a refresh.
     timer: Option<Interval>,
@@ -66,11 +68,11 @@ pub(super) struct Route {
     numbers: Option<Arc<Numbers>>,
 }
 
-pub(super) fn seats(setup: &Live, registrar: Option<&Registrar>, at: Wall) -> Vec<seat::Seat> {
+pub(super) fn seats(setup: &Live, (registrar, carriers): (Option<&Registrar>, Option<&Carriers>), at: Wall) -> Vec<seat::Seat> {
     let known = |seat: &Seat| {
         let bindings = match (&seat.target, &seat.remote) {
             (Some(target), _) => vec![seat::Binding { target: target.clone() }],
-            (None, Some(remote)) => remote.bindings(setup, at),
+            (None, Some(remote)) => remote.bindings(setup, carriers, at),
             (None, None) => registrar.map(|registrar| registered(registrar, &seat.name)).unwrap_or_default(),
         };
         let (skills, expert, rules) = (seat.skills.clone(), seat.expert, seat.rules.clone());
@@ -152,6 +154,7 @@ fn to_phone(fixed: &Fixed, seat: &Seat, registrar: &Registrar) -> Option<Route> 
     let others: Vec<Way> = ways.filter(|way| way.flow.remote.is_ipv4() == flow.remote.is_ipv4()).collect();
     let hosts = others.iter().map(|way| way.flow).chain([flow]).map(|flow| flow.remote.ip());
     let (target, origins) = (Target::at(Transport::of(flow.proto), flow.remote), behind(&seat.origins, hosts));
+    let others = others.into_iter().map(Other::from).collect();
     Some(Route { others, uri, routes, origins, ..of_seat(fixed, seat, target, Some(flow)) })
 }
 
@@ -173,6 +176,7 @@ fn of_seat(fixed: &Fixed, seat: &Seat, target: Target, flow: Option<Flow>) -> Ro
         call_data: true,
         answers_itself: false,
         account: None,
+        every_way: false,
         causes: None,
         timer: None,
         presents: Presents::default(),
@@ -218,34 +222,21 @@ fn to_trunk(
         call_data: trunk.call_data,
         answers_itself: false,
         account: None,
+        every_way: false,
         // Every way to an emergency line is tried, whatever a code means to its trunk.
         causes: trunk.causes.clone().filter(|_| !emergency),
         timer: trunk.session_timer.filter(|_| !emergency),
         presents: Presents { identity, ..trunk.presents.clone() },
         numbers: (!emergency).then(|| trunk.numbers.clone()),
     };
-    Some(match carriers.account(trunk) {
-        Some(account) => by_account(route, account, number, emergency),
+    let own = Other { flow, uri: route.uri.clone(), routes: Vec::new(), account: None };
+    let mut ways = by_account::ways(&carriers.ways(trunk, emergency, MAX_HOPS), &own, number, emergency, MAX_HOPS).into_iter();
+    Some(match ways.next() {
+        Some(Other { flow, uri, routes, account }) => {
+            Route { flow, uri, routes, account, others: ways.collect(), every_way: emergency, ..route }
+        }
         None => route,
     })
-}
-
-/// A call by an account goes where it is registered, by the carrier's Service-Route (RFC 3608 §6.1), to a number of its domain.
-/// One that is not registered, which only a call to an emergency line takes, goes to the trunk's address all the same.
-fn by_account(route: Route, account: &Account, number: &str, emergency: bool) -> Route {
-    let Settings { aor, routes, shows, .. } = account.settings();
-    // An emergency line is to know who needs help.
-    let shows = if emergency { Shows::Caller } else { *shows };
-    let bound = account.last_bound();
-    let flow = bound.map(|bound| bound.flow).or(route.flow);
-    let routes = bound.map(|bound| &bound.service_route).filter(|routes| !routes.is_empty()).unwrap_or(routes).clone();
-    let own = bound.and_then(|bound| bound.identities.first()).filter(|uri| uri.scheme == Scheme::Sip).unwrap_or(aor);
-    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-    let proto = route.target.transport.proto().unwrap_or(Proto::Udp);
-    let contact = account.contact(flow.unwrap_or(Flow { proto, local: nowhere, remote: nowhere }));
-    let known_as = KnownAs { login: account.login(), contact };
-    let uri = Uri::sip(number, aor.host.clone(), aor.port);
-    Route { flow, routes, uri, account: Some(ByAccount { known_as, own: own.clone(), shows }), ..route }
 }
 
 /// The flow to a target's address, or the networks in which those of its name may be; none when it cannot be called.
@@ -283,41 +274,6 @@ fn local(listen: &[(Proto, SocketAddr)], proto: Proto, remote: SocketAddr) -> Op
     local
 }
 
-/// As whom a carrier knows us in a call.
-struct ByAccount {
-    /// The host of its Contact is the one by which the call goes out.
-    known_as: KnownAs,
-    /// The identity that the carrier knows us by.
-    own: Uri,
-    shows: Shows,
-}
-
-impl ByAccount {
-    fn known_at(&self, local: SocketAddr) -> Arc<KnownAs> {
-        let mut known_as = self.known_as.clone();
-        (known_as.contact.host, known_as.contact.port) = (Host::Ip(local.ip()), Some(local.port()));
-        Arc::new(known_as)
-    }
-
-    /// From: the account's own number, or the caller's in its domain.
-    fn from(&self, shown: NameAddr) -> NameAddr {
-        match (self.shows, shown.uri.user.as_deref()) {
-            (Shows::Caller, Some(number)) if number != "anonymous" => {
-                NameAddr::new(Uri::sip(number, self.own.host.clone(), self.own.port))
-            }
-            (Shows::Caller, _) => shown,
-            (Shows::Own, _) => NameAddr::new(self.own.clone()),
-        }
-    }
-
-    /// The identity that the carrier may believe (RFC 3325 §9.2) is the account's.
-    fn identify(&self, headers: &mut Vec<Header>) {
-        headers.retain(|header| header.name != Name::PAssertedIdentity);
-        let name = if self.shows == Shows::Own { Name::PPreferredIdentity } else { Name::PAssertedIdentity };
-        headers.push(Header::printed(name, NameAddr::new(self.own.clone())));
-    }
-}
-
 impl Route {
     /// The flows to the hops that a name came to.
     pub fn flows(&self, fixed: &Fixed, hops: &[Hop]) -> Vec<Flow> {
@@ -325,40 +281,51 @@ impl Route {
     }
 
     /// The same party at another of its hops.
-    pub fn way(&self, flow: Flow) -> Way {
-        Way { flow, uri: self.uri.clone(), routes: self.routes.clone() }
+    pub fn at(&self, flow: Flow) -> Other {
+        let account = self.account.clone();
+        Other { flow: Some(flow), uri: self.uri.clone(), routes: self.routes.clone(), account }
+    }
+
+    /// The ways to a party whose first leads there: those by addresses that give no sign come last.
+    pub fn ways(&mut self, first: Flow, is_out: impl Fn(SocketAddr) -> bool) -> (Flow, Vec<Other>) {
+        let mut others = std::mem::take(&mut self.others);
+        let flow = |other: &Other| other.flow.unwrap_or(first);
+        if self.trunk.is_none() || others.is_empty() {
+            return (first, others);
+        }
+        others.insert(0, self.at(first));
+        others.sort_by_key(|other| is_out(flow(other).remote));
+        let now = others.remove(0);
+        let first = flow(&now);
+        (self.uri, self.routes, self.account) = (now.uri, now.routes, now.account);
+        (first, others)
     }
 
     pub fn dial(
         &self,
         leg: LegId,
         call_id: String,
-        (flow, others): (Flow, Vec<Way>),
+        (flow, others): (Flow, Vec<Other>),
         rtp: SocketAddr,
         identity: &Identity,
         (call, data): (CallId, &[(String, String)]),
     ) -> Dial {
-        let rules = self.numbers.as_ref().map_or(&AS_IT_IS, |numbers| &numbers.caller_out);
-        let shown = (&self.presents, rules, self.sees_all);
-        let mut headers = identity.headers(call, (flow.local, &self.uri), shown);
-        headers.extend(call_data(data).filter(|_| self.call_data));
-        if self.answers_itself {
-            headers.extend(auto_answer(flow.local));
-        }
-        headers.extend(self.tickets.iter().map(|base| call_info(base, call)));
-        let from = identity.from(flow.local, shown);
-        let from = match &self.account {
-            Some(account) => {
-                account.identify(&mut headers);
-                account.from(from)
-            }
-            None => from,
+        let by_accounts = self.account.is_some() || others.iter().any(|other| other.account.is_some());
+        let caller =
+            |flow: Flow, uri: &Uri, account: Option<&ByAccount>| self.caller((flow, uri), account, identity, (call, data));
+        let other = |other: Other| {
+            let to = other.flow.unwrap_or(flow);
+            // The caller differs between accounts alone.
+            let caller = by_accounts.then(|| Box::new(caller(to, &other.uri, other.account.as_ref())));
+            dialog::Other { way: Way { flow: to, uri: other.uri, routes: other.routes }, caller }
         };
+        let dialog::Caller { known_as, from, headers } = caller(flow, &self.uri, self.account.as_ref());
         Dial {
             leg,
             call_id,
             flow,
-            others,
+            others: others.into_iter().map(other).collect(),
+            every_way: self.every_way,
             uri: self.uri.clone(),
             routes: self.routes.clone(),
             from,
@@ -366,10 +333,37 @@ impl Route {
             max_forwards: identity.max_forwards.saturating_sub(1),
             headers,
             local: LocalMedia { rtp, codecs: identity.offer_order(&self.codecs) },
-            known_as: self.account.as_ref().map(|account| account.known_at(flow.local)),
+            known_as,
             causes: self.causes.clone(),
             timer: self.timer,
         }
+    }
+
+    /// As whom we call by a way.
+    fn caller(
+        &self,
+        (flow, uri): (Flow, &Uri),
+        account: Option<&ByAccount>,
+        identity: &Identity,
+        (call, data): (CallId, &[(String, String)]),
+    ) -> dialog::Caller {
+        let rules = self.numbers.as_ref().map_or(&AS_IT_IS, |numbers| &numbers.caller_out);
+        let shown = (&self.presents, rules, self.sees_all);
+        let mut headers = identity.headers(call, (flow.local, uri), shown);
+        headers.extend(call_data(data).filter(|_| self.call_data));
+        if self.answers_itself {
+            headers.extend(auto_answer(flow.local));
+        }
+        headers.extend(self.tickets.iter().map(|base| call_info(base, call)));
+        let from = identity.from(flow.local, shown);
+        let (from, known_as) = match account {
+            Some(account) => {
+                account.identify(&mut headers);
+                (account.from(from), Some(account.known_at(flow.local)))
+            }
+            None => (from, None),
+        };
+        dialog::Caller { known_as, from, headers }
     }
 }
 

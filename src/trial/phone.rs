@@ -59,6 +59,7 @@ impl Phone {
         let line = Line::open(self.address, 0x5eed)?;
         let to = Uri::sip(number, Host::Ip(gateway.ip()), Some(gateway.port()));
         let dial = Dial {
+            every_way: false,
             leg,
             known_as: None,
             call_id: format!("{leg}@{}", self.address),

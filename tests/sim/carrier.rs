@@ -2,11 +2,11 @@
 //! and one that loses, delays, challenges, shortens and refuses by chance.
 
 use crate::flood::Gateway;
-use crate::hops::{header, invites, requests, respond};
+use crate::hops::{header, invites, next_register, requests, respond};
 use crate::switch::address;
-use hotline::base::Rng;
+use hotline::base::{Place, Rng, Target, Transport};
 use hotline::control::{Command, Reply, TrunkView};
-use hotline::sip::Uri;
+use hotline::sip::{NameAddr, Uri};
 use hotline::switch::{Input, Setup};
 use hotline::ua::Login;
 use hotline::ua::registration::{Settings, Shows};
@@ -15,6 +15,9 @@ use std::time::Duration;
 /// The trunk that callers come by, and the one of the targets, where the account is.
 const OTHER: u8 = 2;
 const CARRIER: u8 = 3;
+/// The addresses of a proxy that has a name.
+const FIRST: u8 = 33;
+const SECOND_HOP: u8 = 34;
 const SECOND: Duration = Duration::from_secs(1);
 const CHALLENGE: &str = "Digest realm=\"ims.invalid\", nonce=\"7\", qop=\"auth\"";
 
@@ -38,15 +41,22 @@ fn with_account(shows: Shows) -> impl FnOnce(&mut Setup) {
 
 /// The response to a REGISTER; `lines` are whole headers.
 fn answer(gateway: &mut Gateway, register: &str, status: &str, lines: &str) {
+    answer_at(gateway, CARRIER, register, status, lines);
+}
+
+fn answer_at(gateway: &mut Gateway, host: u8, register: &str, status: &str, lines: &str) {
     let same = ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", header(register, name))).concat();
     let to = header(register, "To");
-    gateway.receive(CARRIER, format!("SIP/2.0 {status}\r\n{same}To: {to};tag=r\r\n{lines}Content-Length: 0\r\n\r\n"));
+    gateway.receive(host, format!("SIP/2.0 {status}\r\n{same}To: {to};tag=r\r\n{lines}Content-Length: 0\r\n\r\n"));
 }
 
 fn accept(gateway: &mut Gateway, register: &str, seconds: u64) {
-    let contact = header(register, "Contact").split(";expires").next().unwrap().to_owned();
-    let route = "Service-Route: <sip:orig@10.0.0.3:5060;lr;x=1>\r\n";
-    answer(gateway, register, "200 OK", &format!("Contact: {contact};expires={seconds}\r\n{route}"));
+    answer(gateway, register, "200 OK", &granted(register, seconds));
+}
+
+fn granted(register: &str, seconds: u64) -> String {
+    let contact = header(register, "Contact").split(";expires").next().unwrap();
+    format!("Contact: {contact};expires={seconds}\r\nService-Route: <sip:orig@10.0.0.3:5060;lr;x=1>\r\n")
 }
 
 fn registered(shows: Shows) -> Gateway {
@@ -114,13 +124,13 @@ fn without_a_registration_only_calls_for_help_are_tried() {
 #[test]
 fn a_call_for_our_contact_is_for_the_number_whatever_the_contact_is_called() {
     let mut gateway = registered(Shows::Own);
-    let invite = |uri: &str, more: &str| {
+    let mut number = 0;
+    let mut invite = |uri: &str, more: &str| {
+        number += 1;
         format!(
-            "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=z9hG4bK{}\r\nFrom: <sip:13800138000@x>;tag=c\r\n\
-             To: <sip:x@y>\r\nCall-ID: in{}\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: <sip:c@10.0.0.3:5060>\r\n{more}\
-             Content-Length: 0\r\n\r\n",
-            uri.len() + more.len(),
-            uri.len() + more.len()
+            "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=z9hG4bK{number}\r\nFrom: <sip:13800138000@x>;tag=c\r\n\
+             To: <sip:x@y>\r\nCall-ID: in{number}\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: <sip:c@10.0.0.3:5060>\r\n{more}\
+             Content-Length: 0\r\n\r\n"
         )
     };
     gateway.receive(CARRIER, invite("sip:line-1@10.0.0.1:5060", ""));
@@ -130,10 +140,25 @@ fn a_call_for_our_contact_is_for_the_number_whatever_the_contact_is_called() {
     assert!(gateway.statuses(CARRIER).iter().all(|status| *status < 300), "12345 is in the plan");
     gateway.receive(CARRIER, invite("sip:line-1@10.0.0.1:5060", "P-Called-Party-ID: <sip:99999@ims.invalid>\r\n"));
     assert!(gateway.statuses(CARRIER).last().is_some_and(|status| *status >= 400), "which 99999 is not");
+    // It stands for itself alone: neither at another host, nor while the carrier has not got it.
+    let called = "P-Called-Party-ID: <sip:12345@ims.invalid>\r\n";
+    let answered = |gateway: &mut Gateway, invite: String| {
+        gateway.receive(CARRIER, invite);
+        gateway.statuses(CARRIER).last().copied().unwrap()
+    };
+    assert!(answered(&mut gateway, invite("sip:line-1@10.0.0.1:5060", called)) < 300);
+    assert!(answered(&mut gateway, invite("sip:line-1@10.0.0.1;x=y", called)) < 300, "parameters are the carrier's");
+    for uri in ["sip:line-1@10.0.0.1:5070", "sip:line-1@ims.invalid", "sip:line-2@10.0.0.1:5060"] {
+        assert!(answered(&mut gateway, invite(uri, called)) >= 400, "{uri}");
+    }
     // From elsewhere the name means nothing.
-    let foreign = invite("sip:line-1@10.0.0.1", "Subject: x\r\n").replace("10.0.0.3", "10.0.0.2");
+    let foreign = invite("sip:line-1@10.0.0.1", called).replace("10.0.0.3", "10.0.0.2");
     gateway.receive(OTHER, foreign);
     assert!(gateway.statuses(OTHER).last().is_some_and(|status| *status >= 400));
+    let refresh = next_register(&mut gateway, CARRIER);
+    answer(&mut gateway, &refresh, "403 Forbidden", "");
+    gateway.statuses(CARRIER);
+    assert!(answered(&mut gateway, invite("sip:line-1@10.0.0.1:5060", called)) >= 400, "it is registered no more");
 }
 
 #[test]
@@ -152,6 +177,128 @@ fn who_takes_no_new_calls_withdraws_when_the_last_call_is_over() {
     assert_eq!(header(&gone, "Expires"), "0");
     answer(&mut gateway, &gone, "200 OK", "");
     assert_eq!(gateway.switch.gauges().accounts.open, 0);
+}
+
+/// Two accounts at a proxy with two addresses; each is registered at one of them, where `both` are.
+fn at_two_proxies(both: bool) -> Gateway {
+    let mut gateway = Gateway::new(|setup| {
+        with_account(Shows::Own)(setup);
+        let trunk = &mut setup.live.trunks[1];
+        trunk.target = Target { transport: Transport::Udp, place: Place::Named("proxy.example.cn".into(), 5060) };
+        trunk.sources = vec!["10.0.0.32/29".parse().unwrap()];
+        let one = Settings { target: trunk.target.clone(), ..trunk.registrations[0].clone() };
+        let aor = Uri::parse(b"sip:+8669112346@ims.invalid").unwrap();
+        let other = Settings { name: "other".into(), aor, contact: "line-2".into(), ..one.clone() };
+        trunk.registrations = vec![one, other];
+    });
+    let hosts = [FIRST, SECOND_HOP].map(|host| address(host).ip()).to_vec();
+    gateway.names = Some([("proxy.example.cn".to_owned(), hosts)].into());
+    gateway.pass(SECOND);
+    for register in requests(&mut gateway, "REGISTER", FIRST) {
+        match header(&register, "To").contains("+8669112345") {
+            true => answer_at(&mut gateway, FIRST, &register, "200 OK", &granted(&register, 3600)),
+            false if both => answer_at(&mut gateway, FIRST, &register, "503 Full", ""),
+            false => answer_at(&mut gateway, FIRST, &register, "403 Forbidden", ""),
+        }
+    }
+    for register in requests(&mut gateway, "REGISTER", SECOND_HOP) {
+        let lines = granted(&register, 3600);
+        answer_at(&mut gateway, SECOND_HOP, &register, "200 OK", &lines);
+    }
+    gateway.pass(60 * SECOND);
+    gateway
+}
+
+/// As whom we call by an INVITE: From's user and our Contact.
+fn caller_of(invite: &str) -> (&str, &str) {
+    let from = header(invite, "From").split(['@', ';']).next().unwrap();
+    (from, header(invite, "Contact"))
+}
+
+#[test]
+fn a_call_whose_proxy_is_dead_goes_on_by_another_account_and_the_dead_one_registers_elsewhere_soon() {
+    let mut gateway = at_two_proxies(true);
+    gateway.call(OTHER, "13800138000", "12366");
+    let first = invites(&mut gateway, FIRST).remove(0);
+    assert_eq!(caller_of(&first), ("<sip:+8669112345", "<sip:line-1@10.0.0.1:5060>"));
+    gateway.pass(4 * SECOND + Duration::from_millis(10));
+    let second = invites(&mut gateway, SECOND_HOP).remove(0);
+    assert_eq!(caller_of(&second), ("<sip:+8669112346", "<sip:line-2@10.0.0.1:5060>"));
+    assert_eq!(header(&first, "Call-ID"), header(&second, "Call-ID"));
+    gateway.pass(3 * SECOND);
+    let register = requests(&mut gateway, "REGISTER", SECOND_HOP).remove(0);
+    assert!(header(&register, "To").contains("+8669112345"), "{register}");
+    answer_at(&mut gateway, SECOND_HOP, &register, "200 OK", &granted(&register, 3600));
+    respond(&mut gateway, SECOND_HOP, &second, "200 OK");
+    assert_eq!(gateway.statuses(OTHER).last(), Some(&200));
+    // The next caller does not wait.
+    invites(&mut gateway, FIRST);
+    invites(&mut gateway, SECOND_HOP);
+    gateway.call(OTHER, "13800138001", "12366");
+    let third = invites(&mut gateway, SECOND_HOP).remove(0);
+    assert_eq!(caller_of(&third).0, "<sip:+8669112345");
+    gateway.audit().unwrap();
+}
+
+#[test]
+fn a_call_by_the_only_account_goes_on_by_another_address_of_its_proxy() {
+    for status in [None, Some("503 Service Unavailable"), Some("486 Busy Here")] {
+        let mut gateway = at_two_proxies(false);
+        gateway.call(OTHER, "13800138000", "12366");
+        let first = invites(&mut gateway, FIRST).remove(0);
+        match status {
+            None => gateway.pass(4 * SECOND + Duration::from_millis(10)),
+            Some(status) => respond(&mut gateway, FIRST, &first, status),
+        }
+        let next = invites(&mut gateway, SECOND_HOP);
+        assert_eq!(next.len(), usize::from(status != Some("486 Busy Here")), "{status:?}");
+        assert!(next.iter().all(|next| caller_of(next) == caller_of(&first)));
+    }
+}
+
+#[test]
+fn an_emergency_line_is_called_by_every_account_and_then_without_one() {
+    let mut gateway = at_two_proxies(false);
+    gateway.call(OTHER, "13800138000", "110");
+    let (one, other) = ("<sip:line-1@10.0.0.1:5060>", "<sip:line-2@10.0.0.1:5060>");
+    for (host, contact, domain) in [
+        (FIRST, one, "ims.invalid"),
+        (SECOND_HOP, one, "ims.invalid"),
+        (FIRST, other, "ims.invalid"),
+        (FIRST, "<sip:10.0.0.1:5060>", "proxy.example.cn:5060"),
+    ] {
+        let invite = invites(&mut gateway, host).remove(0);
+        assert!(invite.starts_with(&format!("INVITE sip:110@{domain} SIP/2.0\r\n")), "{invite}");
+        assert_eq!((header(&invite, "Contact"), caller_of(&invite).0), (contact, "<sip:13800138000"), "{invite}");
+        assert_eq!(invite.contains("Route: "), contact == one, "{invite}");
+        if domain == "ims.invalid" {
+            respond(&mut gateway, host, &invite, "403 Forbidden");
+        } else {
+            respond(&mut gateway, host, &invite, "200 OK");
+        }
+    }
+    assert_eq!(gateway.statuses(OTHER).last(), Some(&200));
+    gateway.audit().unwrap();
+}
+
+#[test]
+fn a_service_route_stands_in_the_place_of_our_own() {
+    let route = NameAddr::parse(b"<sip:10.0.0.3:5060;lr>").unwrap();
+    let mut gateway = Gateway::new(|setup| {
+        with_account(Shows::Own)(setup);
+        setup.live.trunks[1].registrations[0].routes = vec![route];
+    });
+    gateway.pass(SECOND);
+    let register = requests(&mut gateway, "REGISTER", CARRIER).remove(0);
+    assert_eq!(header(&register, "Route"), "<sip:10.0.0.3:5060;lr>");
+    accept(&mut gateway, &register, 600);
+    gateway.call(OTHER, "13800138000", "12366");
+    let invite = invites(&mut gateway, CARRIER).remove(0);
+    let routes: Vec<&str> = invite.lines().filter(|line| line.starts_with("Route:")).collect();
+    assert_eq!(routes, ["Route: <sip:orig@10.0.0.3:5060;lr;x=1>"], "RFC 3608 §6.1");
+    let refresh = next_register(&mut gateway, CARRIER);
+    let routes: Vec<&str> = refresh.lines().filter(|line| line.starts_with("Route:")).collect();
+    assert_eq!(routes, ["Route: <sip:10.0.0.3:5060;lr>"], "and never in a REGISTER");
 }
 
 /// Two hours of a registrar that does what registrars do.

@@ -38,6 +38,17 @@ pub fn requests(gateway: &mut Gateway, method: &str, host: u8) -> Vec<String> {
     found
 }
 
+/// The next REGISTER that goes to a host.
+pub fn next_register(gateway: &mut Gateway, host: u8) -> String {
+    for _ in 0..700 {
+        if let Some(register) = requests(gateway, "REGISTER", host).pop() {
+            return register;
+        }
+        gateway.pass(SECONDS);
+    }
+    panic!("no REGISTER");
+}
+
 pub fn invites(gateway: &mut Gateway, host: u8) -> Vec<String> {
     requests(gateway, "INVITE", host)
 }

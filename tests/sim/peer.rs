@@ -67,6 +67,7 @@ impl Peer {
         let host = |a: SocketAddr| Host::Ip(a.ip());
         let to = Uri::sip(number, host(gateway), None);
         let dial = Dial {
+            every_way: false,
             leg,
             call_id: rng.token(),
             flow: Flow { proto: Proto::Udp, local: self.address, remote: gateway },
@@ -80,6 +81,7 @@ impl Peer {
             local: self.local(),
             known_as: None,
             causes: None,
+            timer: None,
         };
         if rng.chance(400) {
             self.acts.set((leg, Act::Hangup), now.mono.after(Duration::from_millis(rng.below(60_000))));

@@ -1,11 +1,14 @@
 //! A seat behind a trunk: rung in its hours, and while the trunk gives a sign.
 
 use crate::flood::Gateway;
-use crate::hops::{invites, respond};
+use crate::hops::{header, invites, next_register, respond};
 use hotline::base::{Target, Transport, Wall};
 use hotline::control::{Command, Reply};
 use hotline::plan::Plan;
-use hotline::switch::{Input, Remote, Trunk};
+use hotline::sip::Uri;
+use hotline::switch::{Input, Remote, Setup, Trunk};
+use hotline::ua::Login;
+use hotline::ua::registration::{Settings, Shows};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +53,32 @@ fn gateway(hours: &str) -> Gateway {
     })
 }
 
+/// The same where the exchange wants us registered.
+fn with_account(gateway: &Gateway) -> Setup {
+    let mut setup = gateway.setup();
+    let trunk = setup.live.trunks.last_mut().unwrap();
+    trunk.registrations = vec![Settings {
+        trunk: trunk.name.clone(),
+        name: "main".into(),
+        aor: Uri::parse(b"sip:12366@tax.invalid").unwrap(),
+        login: Login { user: "12366".into(), password: "secret".into(), realm: None },
+        contact: "12366".into(),
+        expires: Duration::from_secs(600),
+        routes: Vec::new(),
+        outbound: false,
+        target: trunk.target.clone(),
+        shows: Shows::Own,
+    }];
+    setup
+}
+
+fn registrar_says(gateway: &mut Gateway, register: &str, status: &str) {
+    let same = ["Via", "From", "Call-ID", "CSeq", "Contact"].map(|name| format!("{name}: {}\r\n", header(register, name)));
+    let to = header(register, "To");
+    let response = format!("SIP/2.0 {status}\r\n{}To: {to};tag=r\r\nContent-Length: 0\r\n\r\n", same.concat());
+    gateway.receive(EXCHANGE, response);
+}
+
 fn device(gateway: &mut Gateway) -> &'static str {
     gateway.input(Input::Command { id: 1, command: Command::SeatOf("seat-0".into()) });
     match gateway.replies.pop() {
@@ -91,6 +120,33 @@ fn hours_begin_and_end_with_a_minute_and_a_caller_who_waits_has_the_seat() {
     assert_eq!(device(&mut gateway), "gone", "in the evening");
     gateway.begin_anew();
     assert_eq!(device(&mut gateway), "gone", "also after a restart");
+}
+
+#[test]
+fn a_seat_behind_a_trunk_where_we_are_not_registered_is_gone_until_we_are() {
+    let mut gateway = gateway("daily 00:00-24:00");
+    assert_ne!(device(&mut gateway), "gone");
+    let setup = with_account(&gateway);
+    gateway.input(Input::Reload(Box::new(setup.live)));
+    let first = next_register(&mut gateway, EXCHANGE);
+    assert_eq!(device(&mut gateway), "gone", "a first answer is still to come");
+    gateway.call(CARRIER, "13800138000", "12345");
+    registrar_says(&mut gateway, &first, "403 Forbidden");
+    gateway.pass(20 * SECOND);
+    assert!(invites(&mut gateway, EXCHANGE).is_empty() && device(&mut gateway) == "gone", "no caller is offered to it");
+    let second = next_register(&mut gateway, EXCHANGE);
+    gateway.call(CARRIER, "13800138001", "12345");
+    registrar_says(&mut gateway, &second, "200 OK");
+    gateway.pass(SECOND);
+    let ring = invites(&mut gateway, EXCHANGE).remove(0);
+    assert_eq!(device(&mut gateway), "ringing", "who waits has it at once");
+    gateway.cancel(CARRIER, "13800138001", "12345");
+    respond(&mut gateway, EXCHANGE, &ring, "487 Request Terminated");
+    let refresh = next_register(&mut gateway, EXCHANGE);
+    assert_ne!(device(&mut gateway), "gone");
+    registrar_says(&mut gateway, &refresh, "403 Forbidden");
+    gateway.pass(SECOND);
+    assert_eq!(device(&mut gateway), "gone");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Legs that go by an account of ours, whose carrier asks for proof (RFC 3261 §22).
 
 use super::one::*;
-use crate::base::LegId;
+use crate::base::{Flow, LegId};
 use crate::dialog::*;
-use crate::sip::{Message, Method, Name, Request, Response};
-use crate::ua::{KnownAs, Login};
+use crate::sip::{Message, Method, Name, NameAddr, Request, Response};
+use crate::ua::{KnownAs, Login, Way};
 use std::sync::Arc;
 
 const PROXY: (Name, &str) = (Name::ProxyAuthenticate, "Digest realm=\"ims\", nonce=\"1\", qop=\"auth\"");
@@ -181,6 +181,111 @@ fn a_call_that_was_hung_up_is_not_tried_again() {
     one.events.clear();
     one.quiet();
     one.gone();
+}
+
+/// A hop where we are somebody else, and one where we are nobody.
+fn others(one: &One) -> Vec<Other> {
+    let way = |last: u8| Way {
+        flow: Flow { remote: format!("198.51.100.{last}:5060").parse().unwrap(), ..one.flow },
+        uri: Uri::parse(b"sip:seat@other").unwrap(),
+        routes: Vec::new(),
+    };
+    let login = Login { user: "+8622@ims".into(), password: "other".into(), realm: Some("ims".into()) };
+    let known_as = Arc::new(KnownAs { login, contact: Uri::parse(b"sip:+8622@192.0.2.1:5060").unwrap() });
+    let caller = |known_as, from: &[u8]| {
+        let (from, headers) = (NameAddr::parse(from).unwrap(), Vec::new());
+        Some(Box::new(Caller { known_as, from, headers }))
+    };
+    let by_other = Other { way: way(8), caller: caller(Some(known_as), b"<sip:+8622@ims>") };
+    vec![by_other, Other { way: way(9), caller: caller(None, b"<sip:hotline@192.0.2.1>") }]
+}
+
+#[test]
+fn the_next_hop_may_know_us_as_somebody_else_who_proves_himself_there() {
+    let mut one = One::new();
+    let leg = one.legs.next_id();
+    let dial = Dial { others: others(&one), every_way: true, known_as: known_as(), ..party(leg, one.flow) };
+    one.command(Command::Dial(Box::new(dial)));
+    let first = one.request();
+    one.challenged(&first, 407, PROXY);
+    let signed = one.request();
+    one.challenged(&signed, 403, (Name::Warning, "399 x \"no\""));
+    let second = one.request();
+    assert_eq!(
+        (text(&second, &Name::Contact), text(&second, &Name::ProxyAuthorization)),
+        ("<sip:+8622@192.0.2.1:5060>".into(), String::new())
+    );
+    assert!(text(&second, &Name::From).starts_with("<sip:+8622@ims>;tag=") && second.uri.to_string() == "sip:seat@other");
+    one.challenged(&second, 407, PROXY);
+    let signed = one.request();
+    assert!(text(&signed, &Name::ProxyAuthorization).contains("username=\"+8622@ims\""), "{signed:?}");
+    one.challenged(&signed, 404, (Name::Warning, "399 x \"no\""));
+    let third = one.request();
+    assert!(
+        text(&third, &Name::From).starts_with("<sip:hotline@192.0.2.1>;tag=") && !text(&third, &Name::Contact).contains("862")
+    );
+    one.events.clear();
+    one.receive(Message::Response(answer(&third, 200, "theirs", Some(OFFER))));
+    assert_eq!(text(&one.request(), &Name::ProxyAuthorization), "");
+}
+
+#[test]
+fn a_hop_that_answers_late_knows_us_as_it_was_called() {
+    let mut one = One::new();
+    let leg = one.legs.next_id();
+    let dial = Dial { others: others(&one), known_as: known_as(), ..party(leg, one.flow) };
+    one.command(Command::Dial(Box::new(dial)));
+    let first = one.request();
+    one.challenged(&first, 407, PROXY);
+    let signed = one.request();
+    one.pass(4.0);
+    one.sent.clear();
+    one.events.clear();
+    one.receive(Message::Response(answer(&signed, 200, "theirs", Some(OFFER))));
+    let sent = std::mem::take(&mut one.sent);
+    let ack = sent.into_iter().find_map(|(_, message)| match message {
+        Message::Request(request) if request.method == Method::Ack => Some(request),
+        _ => None,
+    });
+    assert!(text(&ack.unwrap(), &Name::ProxyAuthorization).contains("+8621@ims"));
+    one.command(Command::SendInfo { leg, key: '5' });
+    assert!(text(&one.request(), &Name::ProxyAuthorization).contains("+8621@ims"));
+}
+
+#[test]
+fn a_hop_that_says_nothing_to_one_account_is_not_asked_by_another() {
+    let mut one = One::new();
+    let leg = one.legs.next_id();
+    let mut others = others(&one);
+    others[0].way.flow = one.flow;
+    let dial = Dial { others, every_way: true, known_as: known_as(), ..party(leg, one.flow) };
+    one.command(Command::Dial(Box::new(dial)));
+    one.pass(4.0);
+    assert!(matches!(one.events.pop_front(), Some(Event::NextHop { next, .. }) if next.to_string() == "198.51.100.9:5060"));
+}
+
+#[test]
+fn what_was_heard_before_a_challenge_is_heard_no_more_until_the_next_invite_brings_it() {
+    let mut one = One::new();
+    let (_, invite) = one.dial_by_account(known_as());
+    one.receive(Message::Response(answer(&invite, 183, "early", Some(OFFER))));
+    let heard = |one: &mut One| {
+        let told: Vec<bool> = one
+            .events
+            .iter()
+            .filter_map(|event| if let Event::EarlyMedia { sends, .. } = event { Some(*sends) } else { None })
+            .collect();
+        one.events.clear();
+        told
+    };
+    assert_eq!(heard(&mut one), [true]);
+    one.challenged(&invite, 407, PROXY);
+    assert_eq!(heard(&mut one), [false], "its caller hears ringing meanwhile");
+    let again = one.request();
+    one.receive(Message::Response(answer(&again, 180, "early", None)));
+    assert!(heard(&mut one).is_empty());
+    one.receive(Message::Response(answer(&again, 183, "early", Some(OFFER))));
+    assert_eq!(heard(&mut one), [true]);
 }
 
 #[test]

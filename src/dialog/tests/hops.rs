@@ -12,7 +12,7 @@ impl One {
         let hop = |last: u8| Flow { remote: format!("198.51.100.{last}:5060").parse().unwrap(), ..self.flow };
         let others: Vec<Flow> = (8..7 + hops).map(hop).collect();
         let party = party(leg, self.flow);
-        let way = |flow| Way { flow, uri: party.uri.clone(), routes: Vec::new() };
+        let way = |flow| Way { flow, uri: party.uri.clone(), routes: Vec::new() }.into();
         let others = Vec::into_iter(others).map(way).collect();
         self.command(Command::Dial(Box::new(Dial { others, ..party })));
         (leg, self.request())
@@ -170,7 +170,7 @@ fn a_trunks_own_code_says_whether_another_hop_may_have_the_party() {
         let leg = one.legs.next_id();
         let party = party(leg, one.flow);
         let flow = Flow { remote: "198.51.100.8:5060".parse().unwrap(), ..one.flow };
-        let others = vec![Way { flow, uri: party.uri.clone(), routes: Vec::new() }];
+        let others = vec![Way { flow, uri: party.uri.clone(), routes: Vec::new() }.into()];
         one.command(Command::Dial(Box::new(Dial { others, causes: causes.clone(), ..party })));
         let first = one.request();
         one.says(answer(&first, code, "theirs", None));

@@ -297,6 +297,7 @@ pub(super) fn party(leg: LegId, flow: Flow) -> Dial {
         call_id: format!("{leg}@192.0.2.1"),
         flow,
         others: Vec::new(),
+        every_way: false,
         uri: uri("sip:seat@198.51.100.7"),
         routes: Vec::new(),
         from: NameAddr::new(uri("sip:13800138000@192.0.2.1")),

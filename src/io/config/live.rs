@@ -14,6 +14,7 @@ pub const LIVE: &[&str] = &[
     "causes",
     "http.tokens",
     "keys",
+    "limits.accounts",
     "limits.notices",
     "limits.peer_burst",
     "limits.peer_rate",

@@ -213,6 +213,8 @@ pub struct Limits {
     /// Legs with media at once; 0: two for each call.
     pub legs: usize,
     pub emergency_percent: usize,
+    /// Accounts of ours with carriers.
+    pub accounts: usize,
     pub source_percent: usize,
     pub source_rate: u32,
     pub source_burst: u32,

@@ -269,6 +269,7 @@ impl Check<'_> {
             (limits.peer_rate as usize, "peer_rate"),
             (limits.placing_percent as usize, "placing_percent"),
             (limits.source_percent, "source_percent"),
+            (limits.accounts, "accounts"),
             (limits.repeat_rate as usize, "repeat_rate"),
             (limits.connection_backlog, "connection_backlog"),
             (limits.connection_unserved, "connection_unserved"),

@@ -1,11 +1,10 @@
 //! One account: what it is doing, and until when.
 
-use super::{Cause, Cx, News, Settings, Trouble};
-use crate::base::{Flow, Mono, Proto, Rng};
-use crate::sip::digest::{Algorithm, Secret};
-use crate::sip::{Host, Method, Name, NameAddr, Request, Status, Uri};
-use crate::transaction::{self, ClientId};
-use crate::ua::{ALLOW, AccountId, Login, Proofs, Usage};
+use super::{Cause, Cx, News, RECONNECT, Settings, Trouble};
+use crate::base::{Flow, Mono, Rng};
+use crate::sip::{NameAddr, Status, Uri};
+use crate::transaction::{self, ClientId, Failure};
+use crate::ua::{AccountId, Proofs, Usage};
 use std::time::Duration;
 
 /// Rests after attempts that came to nothing; the last goes on for ever. Each is shortened by chance, by a quarter at most.
@@ -24,8 +23,9 @@ const RESTS_WHEN_REFUSED: [Duration; 3] = [Duration::from_secs(300), Duration::f
 const FINDING: Duration = Duration::from_secs(10);
 /// The transaction ends by itself (RFC 3261 §17.1.2, timer F); this is for when its word is lost.
 const ASKING: Duration = Duration::from_secs(40);
-/// A connection that is gone is opened again no sooner after the last time.
-const RECONNECT: Duration = Duration::from_secs(10);
+/// The answer to a REGISTER may take so long: one that is to keep a registration goes out sooner before its end.
+const IN_TIME: Duration = Duration::from_secs(5);
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// ```text
 ///        time          hops             REGISTER        2xx
@@ -90,12 +90,14 @@ pub enum Standing {
 pub struct Account {
     id: AccountId,
     pub(super) settings: Settings,
-    call_id: String,
-    tag: String,
-    seq: u32,
+    pub(super) call_id: String,
+    pub(super) tag: String,
+    pub(super) seq: u32,
     pub(super) state: State,
     /// The flows to its trunk's hops, the present one first.
     pub(super) hops: Vec<Flow>,
+    /// The hop by which it is registered has failed for a call: the next attempt begins with another.
+    passes_over: bool,
     pub(super) proofs: Proofs,
     /// The least that a 423 has asked for.
     pub(super) least: Duration,
@@ -124,6 +126,7 @@ impl Account {
             seq: 0,
             state: State::Rests(begins),
             hops: Vec::new(),
+            passes_over: false,
             proofs: Proofs::default(),
             least: Duration::ZERO,
             bound: None,
@@ -190,9 +193,9 @@ impl Account {
         matches!(self.state, State::Gone)
     }
 
-    /// It was registered by this connection.
-    pub(super) fn goes_by(&self, flow: Flow) -> bool {
-        flow.proto != Proto::Udp && self.bound.as_ref().is_some_and(|bound| bound.flow == flow)
+    /// The flows to the hops of its trunk that are known, the one by which it is registered first.
+    pub fn hops(&self) -> &[Flow] {
+        &self.hops
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -204,21 +207,25 @@ impl Account {
         [state, self.bound.as_ref().map(|bound| bound.until)].into_iter().flatten().min()
     }
 
-    /// Other settings: it registers with them at once.
+    /// Other settings: it registers with them at once, where a REGISTER by them is another one. One that was about to leave stays.
     pub(super) fn change(&mut self, cx: &mut Cx, settings: Settings) {
-        if settings == self.settings {
-            return;
+        let returns = std::mem::take(&mut self.leaving);
+        let alike = self.settings.asks_alike(&settings);
+        if !alike {
+            if (&self.settings.target, &self.settings.login) != (&settings.target, &settings.login) {
+                // The carrier that serves from now on knows nothing of it yet.
+                self.hops.clear();
+                cx.out.extend(self.bound.take().map(|_| News::Lost(self.id)));
+            }
+            self.outbound = settings.outbound;
+            (self.proofs, self.trouble, self.least) = (Proofs::default(), None, Duration::ZERO);
+            (self.failures, self.refusals) = (0, 0);
         }
-        if (&self.settings.target, &self.settings.login) != (&settings.target, &settings.login) {
-            // The carrier that serves from now on knows nothing of it yet.
-            self.hops.clear();
-            cx.out.extend(self.bound.take().map(|_| News::Lost(self.id)));
-        }
-        self.outbound = settings.outbound;
-        (self.proofs, self.trouble, self.least) = (Proofs::default(), None, Duration::ZERO);
-        (self.failures, self.refusals) = (0, 0);
         self.settings = settings;
-        self.go_on(cx, false);
+        self.wanted |= returns;
+        if !alike || returns {
+            self.go_on(cx, false);
+        }
     }
 
     pub(super) fn leave(&mut self, cx: &mut Cx) {
@@ -237,7 +244,11 @@ impl Account {
     /// Registers or withdraws, as is wanted now. `asked`: a REGISTER may have been taken that we know nothing of.
     fn go_on(&mut self, cx: &mut Cx, asked: bool) {
         match (&self.state, self.wanted) {
-            (State::Asks(_), _) => self.again = true,
+            (State::Asks(asking), _) => {
+                self.again = true;
+                // Its withdrawal is under way: calls cannot go by it until it is registered anew.
+                self.bound.take_if(|_| asking.expires.is_zero());
+            }
             (_, true) => self.begin(cx),
             (_, false) if asked || self.bound.is_some() => self.ask(cx, Round::default()),
             (_, false) => self.state = State::Gone,
@@ -258,8 +269,9 @@ impl Account {
         }
         // The one by which it is registered serves on while it is there.
         let known = self.bound.as_ref().and_then(|bound| flows.iter().position(|flow| *flow == bound.flow));
+        let first = known.map_or(0, |at| at + usize::from(std::mem::take(&mut self.passes_over))) % flows.len();
         self.hops = flows;
-        self.hops.rotate_left(known.unwrap_or(0));
+        self.hops.rotate_left(first);
         self.ask(cx, Round::default());
     }
 
@@ -273,12 +285,16 @@ impl Account {
         true
     }
 
-    pub(super) fn flow_failed(&mut self, cx: &mut Cx) {
+    pub(super) fn passes_over_hop(&mut self) {
+        self.passes_over = true;
+    }
+
+    /// Asks anew within this time. A carrier that refuses is not asked sooner for that.
+    pub(super) fn asked_soon(&mut self, cx: &mut Cx, within: Duration) {
         let since = self.bound.as_ref().map_or(cx.now.mono, |bound| bound.since);
-        // A carrier that refuses and closes is not asked sooner for that.
-        if matches!(self.state, State::Rests(_)) && self.trouble.is_none() {
-            let soon = cx.rng.between(Duration::ZERO, Duration::from_secs(1));
-            self.state = State::Rests(cx.now.mono.after(soon).max(since.after(RECONNECT)));
+        if let (State::Rests(until), None) = (&self.state, &self.trouble) {
+            let soon = cx.now.mono.after(cx.rng.between(Duration::ZERO, within));
+            self.state = State::Rests(soon.max(since.after(RECONNECT)).min(*until));
         }
     }
 
@@ -292,7 +308,10 @@ impl Account {
             State::Finds(until) if *until <= now => self.failed(cx, Cause::NoAddress, None, None),
             State::Asks(asking) if asking.until <= now => {
                 cx.ua.finished(asking.client);
-                self.failed(cx, Cause::Silence, None, None);
+                match std::mem::take(&mut self.again) {
+                    true => self.repeat(cx),
+                    false => self.unanswered(cx, Failure::Timeout),
+                }
             }
             _ => {}
         }
@@ -301,7 +320,7 @@ impl Account {
     pub(super) fn hear(&mut self, cx: &mut Cx, event: transaction::Event) {
         use transaction::Event::{Failed, Response};
         let (id, response) = match event {
-            Response { response, .. } if response.status.provisional() => return,
+            Response { id, response, .. } if response.status.provisional() => return self.hop_lives(cx, id),
             Response { id, response, .. } => (id, Ok(response)),
             Failed { id, cause } => (id, Err(cause)),
             _ => return,
@@ -315,11 +334,26 @@ impl Account {
         };
         cx.ua.finished(id);
         if std::mem::take(&mut self.again) {
-            return self.go_on(cx, true);
+            return self.repeat(cx);
         }
         match response {
             Ok(response) => self.response(cx, &asking, &response),
             Err(cause) => self.unanswered(cx, cause),
+        }
+    }
+
+    /// The REGISTER is over that something else has waited for. It may have been taken.
+    fn repeat(&mut self, cx: &mut Cx) {
+        self.state = State::Rests(cx.now.mono);
+        self.go_on(cx, true);
+    }
+
+    /// It is at work: no other hop is asked meanwhile.
+    fn hop_lives(&mut self, cx: &Cx, id: ClientId) {
+        if let State::Asks(asking) = &mut self.state
+            && asking.client == id
+        {
+            asking.until = asking.until.max(cx.now.mono.after(ASKING));
         }
     }
 
@@ -342,7 +376,9 @@ impl Account {
         if cause.is_refusal() {
             (self.bound, self.proofs) = (None, Proofs::default());
         }
-        let rest = cx.rng.between(rest.saturating_mul(3) / 4, rest).max(after.unwrap_or_default());
+        let rest = cx.rng.between(rest.saturating_mul(3) / 4, rest);
+        let left = self.bound(cx.now.mono).map(|bound| bound.until.since(cx.now.mono));
+        let rest = left.map_or(rest.max(after.unwrap_or_default()), |left| in_time(rest, after, left));
         self.state = State::Rests(cx.now.mono.after(rest));
         if news {
             cx.out.push(News::Failed(self.id, trouble));
@@ -368,63 +404,19 @@ impl Account {
         self.proofs.sign(&self.settings.login, &mut request, cx.rng);
         let client = cx.ua.send(cx.now, flow, request, Some(Usage::Registration(self.id)));
         let Round { number, denied } = round;
-        let until = cx.now.mono.after(ASKING);
+        // Where there is no other hop, the transaction's own end is waited for.
+        let until = cx.now.mono.after(if self.hops.len() > 1 { cx.hop_timeout } else { ASKING });
         self.state = State::Asks(Asking { client, until, expires, round: number + 1, denied });
     }
+}
 
-    fn request(&mut self, flow: Flow, expires: Duration) -> Request {
-        self.seq = self.seq.saturating_add(1);
-        let Settings { aor, routes, .. } = &self.settings;
-        // The registrar's domain as it is configured, whatever it resolves to (RFC 3261 §10.2).
-        let domain = Uri { user: None, params: Default::default(), ..aor.clone() };
-        let (seconds, party) = (expires.as_secs(), NameAddr::new(aor.clone()));
-        let mut request = Request::new(Method::Register, domain);
-        let headers = &mut request.headers;
-        headers.push(Name::MaxForwards, "70");
-        routes.iter().for_each(|route| headers.push(Name::Route, route.to_string()));
-        headers.push(Name::From, format!("{party};tag={}", self.tag));
-        headers.push(Name::To, party.to_string());
-        headers.push(Name::CallId, self.call_id.clone());
-        headers.push(Name::CSeq, format!("{} REGISTER", self.seq));
-        let (contact, instance) = (self.contact(flow), self.instance());
-        headers.push(Name::Contact, format!("<{contact}>{instance};expires={seconds}"));
-        headers.push(Name::Expires, seconds.to_string());
-        headers.push(Name::Supported, if self.outbound { "path, outbound" } else { "path" });
-        headers.push(Name::Allow, ALLOW);
-        request
-    }
-
-    /// As whom its carrier knows us in calls: in the realm where it has taken our password, and in no other. Whoever is called may
-    /// challenge us, too.
-    pub fn login(&self) -> Login {
-        let realm = self.settings.login.realm.as_deref().or(self.proofs.realm());
-        Login { realm: realm.map(str::to_owned), ..self.settings.login.clone() }
-    }
-
-    /// Where calls for it reach us.
-    pub fn contact(&self, flow: Flow) -> Uri {
-        let mut uri = Uri::sip(&self.settings.contact, Host::Ip(flow.local.ip()), Some(flow.local.port()));
-        match flow.proto {
-            Proto::Udp => {}
-            Proto::Tcp => uri.params.set("transport", Some("tcp")),
-            Proto::Tls => uri.params.set("transport", Some("tls")),
-        }
-        if self.outbound {
-            uri.params.set("ob", None);
-        }
-        uri
-    }
-
-    /// RFC 5626 §4.1: the same after a restart, so it follows from the account.
-    fn instance(&self) -> String {
-        if !self.outbound {
-            return String::new();
-        }
-        let Settings { aor, contact, .. } = &self.settings;
-        let hash = Secret::new(Algorithm::Md5, &aor.to_string(), contact, "").hash().to_owned();
-        let parts = [hash.get(..8), hash.get(8..12), hash.get(13..16), hash.get(17..20), hash.get(20..32)];
-        let [a, b, c, d, e] = parts.map(Option::unwrap_or_default);
-        format!(";reg-id=1;+sip.instance=\"<urn:uuid:{a}-{b}-3{c}-8{d}-{e}>\"")
+/// The rest of an account that is still registered for so long: it tries again when half of that is over at the latest, or when the
+/// carrier lets it, and in any case before the registration ends.
+fn in_time(rest: Duration, asked: Option<Duration>, left: Duration) -> Duration {
+    let half = (left / 2).max(SHORTEST);
+    match asked {
+        Some(asked) if asked + IN_TIME > left => half,
+        asked => rest.min(half).max(asked.unwrap_or_default()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The carrier's answers to our REGISTER.
 
 use super::account::{Account, Asking, Bound, Round, State};
-use super::{Cause, Cx};
+use super::{Cause, Cx, News};
 use crate::base::Flow;
 use crate::sip::{Name, NameAddr, Response, Uri};
 use crate::transaction::Failure;
@@ -90,6 +90,8 @@ impl Account {
         let Some(flow) = self.hops.first().copied() else { return };
         let granted = self.granted(flow, asking.expires, response).min(MOST_EXPIRES);
         if granted < SHORTEST {
+            // It says so itself: no call goes by what it does not keep.
+            cx.out.extend(self.bound.take().map(|_| News::Lost(self.id())));
             return self.failed(cx, Cause::NotBound, Some(response.status), None);
         }
         let addresses = |name: &Name| -> Vec<NameAddr> {
@@ -112,15 +114,16 @@ impl Account {
     /// has at least one, or none and an Expires.
     fn granted(&self, flow: Flow, asked: Duration, response: &Response) -> Duration {
         let contacts: Vec<NameAddr> = response.headers.all(&Name::Contact).filter_map(|value| NameAddr::parse(value)).collect();
-        let ours: Uri = self.contact(flow);
-        let is_ours = |contact: &&NameAddr| {
-            contact.uri.user == ours.user && contact.uri.host.equivalent(&ours.host) && contact.uri.port == ours.port
+        let ours = self.contact(flow);
+        let all = response.headers.expires().map(|seconds| Duration::from_secs(seconds.into())).unwrap_or(asked);
+        let seconds = |contact: &NameAddr| {
+            let own = contact.params.get("expires").and_then(|text| text.parse().ok());
+            own.map_or(all, Duration::from_secs)
         };
-        let of_user = |contact: &&NameAddr| contact.uri.user == ours.user;
-        let found = contacts.iter().find(is_ours).or_else(|| contacts.iter().find(of_user)).or(contacts.first());
-        let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
-        let own = found.and_then(|contact| contact.params.get("expires")).and_then(seconds);
-        let all = response.headers.expires().map(|seconds| Duration::from_secs(seconds.into()));
-        own.or(all).unwrap_or(asked)
+        // Ours to the letter; else where some parameter is missing or more; else by another host, as one between us may write it.
+        let same: [&dyn Fn(&Uri) -> bool; 4] =
+            [&|uri| uri.equivalent(&ours), &|uri| uri.same_place(&ours), &|uri| uri.user == ours.user, &|_| true];
+        let of = |is: &&dyn Fn(&Uri) -> bool| contacts.iter().filter(|contact| is(&contact.uri)).map(seconds).min();
+        same.iter().find_map(of).unwrap_or(all)
     }
 }

@@ -1,5 +1,7 @@
 //! The registration of an account in virtual time, against a registrar that is told what to answer.
 
+mod binding;
+
 use super::*;
 use crate::base::{MapSeed, Proto, Transport, Wall};
 use crate::sip::{Message, Name, Request, Response, Status};
@@ -7,6 +9,8 @@ use crate::ua::{Config, Event, Sent, Usage};
 use std::collections::BTreeSet;
 
 const CHALLENGE: &str = "Digest realm=\"sh.ctcims.cn\", nonce=\"1\", qop=\"auth\"";
+
+const HOP_TIMEOUT: Duration = Duration::from_secs(4);
 
 struct World {
     now: Now,
@@ -44,7 +48,7 @@ impl World {
     fn new(all: Vec<Settings>) -> World {
         let now = Now { mono: Mono(1_000_000_000), wall: Wall(1_700_000_000_000_000) };
         let ua = Ua::new(Config::default(), Rng::from_number(1), MapSeed(1, 2));
-        let (all_of_them, hops) = (Registrations::new(Rng::from_number(2)), vec![flow(2)]);
+        let (all_of_them, hops) = (Registrations::new(Rng::from_number(2), HOP_TIMEOUT), vec![flow(2)]);
         let mut world = World { now, ua, all: all_of_them, hops, news: Vec::new(), asked: Vec::new(), seen: BTreeSet::new() };
         world.configure(all);
         world

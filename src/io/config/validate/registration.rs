@@ -1,22 +1,29 @@
 //! Our accounts with carriers.
 
 use super::Check;
+use crate::io::config::Trunk;
 use crate::io::config::registration::not_an_identity;
 use crate::io::config::schema::Config;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Each has a REGISTER now and then; more than these is a mistake.
-const MOST: usize = 1000;
 const EXPIRES: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3600);
 const LONGEST_USER: usize = 64;
 
 impl Check<'_> {
     pub fn registrations(&mut self, config: &Config) {
         let trunks = || config.trunks.iter().filter(|(_, trunk)| trunk.enabled);
-        let all: usize = trunks().map(|(_, trunk)| trunk.registrations.len()).sum();
+        let accounts = |trunk: &Trunk| trunk.registrations.values().filter(|account| account.enabled).count();
+        let (all, most) = (trunks().map(|(_, trunk)| accounts(trunk)).sum::<usize>(), config.limits.accounts);
+        self.require(all <= most, &["limits", "accounts"], || {
+            both!(
+                "{most} accounts may be registered with carriers, {all} are configured",
+                "最多 {most} 个注册账号，实际配置了 {all} 个"
+            )
+        });
+        let mut places = BTreeMap::new();
         for (name, trunk) in trunks() {
-            let mut places = BTreeMap::new();
+            let proxy = trunk.place();
             for (account, registration) in trunk.registrations.iter().filter(|(_, account)| account.enabled) {
                 let at = |key| ["trunks", name.as_str(), "registrations", account.as_str(), key];
                 let identity = registration.identity();
@@ -36,17 +43,14 @@ impl Check<'_> {
                         "应为号码或名称，最多 {LONGEST_USER} 个字母、数字及 `+-_.~`"
                     )
                 });
-                let place = (identity.map(|uri| uri.to_string()), contact);
-                let other = places.insert(place, account.as_str());
+                let Some(number) = identity.map(|uri| uri.address_of_record()) else { continue };
+                let other = places.insert((number, proxy.clone()), (name.as_str(), account.as_str()));
                 self.require(other.is_none(), &at("aor"), || {
-                    let other = other.unwrap_or_default();
+                    let (trunk, other) = other.unwrap_or_default();
                     both!(
-                        "and `contact` are those of `{other}` too: they would undo each other",
-                        "与 `contact` 均与 `{other}` 相同，会互相覆盖"
+                        "is that of `{other}` of trunk `{trunk}` too, at the same proxy: they would undo each other",
+                        "与中继 `{trunk}` 的账号 `{other}` 相同，且代理地址相同，会互相覆盖"
                     )
-                });
-                self.require(all <= MOST, &at("enabled"), || {
-                    both!("is one of {all} accounts: {MOST} are the most", "共有 {all} 个账号，最多 {MOST} 个")
                 });
             }
         }
@@ -67,12 +71,36 @@ mod tests {
     }
 
     #[test]
+    fn a_number_may_be_registered_at_another_proxy() {
+        let good = "aor = 'sip:+862112345678@sh.ctcims.cn'\nsecret = 'S3CRET'\n";
+        let other = "[trunks.a]\naddresses = ['192.0.2.1']\n[trunks.a.registrations.x]\naor = 'sip:+862112345678@sh.ctcims.cn'\nsecret = 'x'";
+        assert_eq!(findings(&format!("{good}{other}")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_number_of_accounts_has_a_limit() {
+        let accounts: String =
+            (0..4).map(|n| format!("[trunks.loopback.registrations.a{n}]\naor = 'sip:{n}@ims.cn'\nsecret = 'x'\n")).collect();
+        let with =
+            |limit: usize| findings(&format!("aor = 'sip:9@ims.cn'\nsecret = 'x'\n{accounts}[limits]\naccounts = {limit}"));
+        assert_eq!(with(5), Vec::<String>::new());
+        let found = with(4).concat();
+        assert!(
+            found.starts_with("site.toml:17:1: ") && found.contains("4 accounts may be registered") && found.contains("5 个"),
+            "{found}"
+        );
+        assert!(with(0).concat().contains("is 0"));
+    }
+
+    #[test]
     fn an_account_is_whole_or_told() {
         let good = "aor = 'sip:+862112345678@sh.ctcims.cn'\nsecret = 'S3CRET'\n";
         assert_eq!(findings(good), Vec::<String>::new());
         let other = "[trunks.loopback.registrations.other]\naor = 'sip:+862112345679@sh.ctcims.cn'\nsecret = 'x'\nroute = true";
         assert_eq!(findings(&format!("{good}user = '+86@x'\ncontact = 'a'\n{other}")), Vec::<String>::new());
         let same = "[trunks.loopback.registrations.other]\naor = 'sip:+862112345678@sh.ctcims.cn'\nsecret = 'x'";
+        let elsewhere = "[trunks.z]\naddress = '127.0.0.1:5071'\naddresses = ['127.0.0.1/32']\n[trunks.z.registrations.x]\n\
+                         aor = 'sip:+862112345678@SH.ctcims.cn;user=phone'\nsecret = 'x'";
         for (account, line, en, zh) in [
             ("secret = 'S3CRET'".to_owned(), 1, "is the number at the carrier's domain", "号码@运营商域名"),
             ("aor = 'tel:+8621'\nsecret = 'S3CRET'".to_owned(), 2, "is the number at the carrier's domain", "号码@运营商域名"),
@@ -82,7 +110,9 @@ mod tests {
             ("aor = 'sip:1@a'\nfile = '/nowhere'".to_owned(), 3, "/nowhere: No such file", "没有这个文件"),
             (format!("{good}expires = '10s'"), 4, "is not from 1m to 7 days", "1 分钟至 7 天"),
             (format!("{good}contact = 'a b'"), 4, "is a number or a name", "号码或名称"),
-            (format!("{good}{same}"), 5, "are those of `main` too", "会互相覆盖"),
+            (format!("{good}{same}"), 5, "is that of `main` of trunk `loopback` too", "会互相覆盖"),
+            (format!("{good}{same}\ncontact = 'b'"), 5, "is that of `main` of trunk `loopback` too", "会互相覆盖"),
+            (format!("{good}{elsewhere}"), 8, "is that of `main` of trunk `loopback` too", "会互相覆盖"),
         ] {
             let found = findings(&account);
             let is = |one: &String| one.starts_with(&format!("site.toml:{line}:")) && one.contains(en) && one.contains(zh);
