@@ -15,6 +15,7 @@ pub mod phone;
 pub mod ports;
 pub mod program;
 pub mod registrant;
+pub mod registry;
 pub mod rtp;
 pub mod sipp;
 pub mod softphone;

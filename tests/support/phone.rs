@@ -182,6 +182,11 @@ impl Phone {
     /// Takes the next call: 180 now, 200 by [`Phone::answer`].
     pub fn ring(&mut self) -> Message {
         let invite = self.request_received("INVITE");
+        self.ring_by(invite)
+    }
+
+    /// The same for an INVITE that it has received.
+    pub fn ring_by(&mut self, invite: Message) -> Message {
         self.call_id = invite.header("Call-ID").to_string();
         self.local = format!("{};tag={}", invite.header("To"), self.name);
         self.remote = invite.header("From").to_string();
@@ -189,6 +194,12 @@ impl Phone {
         self.reply(&invite, "180 Ringing", "");
         self.invite = Some(invite.clone());
         invite
+    }
+
+    /// Sends media before it answers.
+    pub fn early(&mut self) {
+        let invite = self.invite.clone().expect("it rings");
+        self.reply(&invite, "183 Session Progress", &self.sdp("sendrecv"));
     }
 
     /// Answers and waits for the ACK.

@@ -164,7 +164,8 @@ async fn health(State(state): State<ApiState>) -> Response {
 
 /// Should new calls be sent here?
 async fn ready(State(state): State<ApiState>, Extension(tongue): Extension<Tongue>) -> Response {
-    let obstacles = obstacles(&state, &state.switch_figures.fresh(&state.inbox).await);
+    let figures = state.switch_figures.fresh(&state.inbox).await;
+    let obstacles = obstacles(&state, &figures);
     let shortage = (state.shortage)();
     if !obstacles.is_empty() {
         // It may be why.
@@ -173,6 +174,7 @@ async fn ready(State(state): State<ApiState>, Extension(tongue): Extension<Tongu
     }
     let mut answer = json!({ "status": "ready" });
     let alarms = state.disk.alarm(state.disk.space()).into_iter().chain(shortage).chain(state.deliveries.alarms());
+    let alarms = alarms.chain(figures.refused());
     if let Some(alarms) = alarms.reduce(|all, alarm| all.then(&both!("; ", "；")).then(&alarm)) {
         answer["alarm"] = json!(alarms.told(tongue));
     }
@@ -200,7 +202,8 @@ async fn status(State(state): State<ApiState>, Extension(tongue): Extension<Tong
     let figures = state.switch_figures.fresh(&state.inbox).await;
     let (gauges, space) = (figures.gauges, state.disk.space());
     let told = |text: Text| text.told(tongue).to_owned();
-    let alarms: Vec<String> = (state.shortage)().into_iter().chain(state.deliveries.alarms_in_full()).map(told).collect();
+    let alarms = (state.shortage)().into_iter().chain(state.deliveries.alarms_in_full()).chain(figures.refused());
+    let alarms: Vec<String> = alarms.map(told).collect();
     let answer = json!({
         "ready": obstacles(&state, &figures).is_empty(),
         "draining": gauges.draining,

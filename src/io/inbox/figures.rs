@@ -71,6 +71,17 @@ impl Figures {
         self.at > Mono(0) && clock::mono().since(self.at) < PATIENCE
     }
 
+    /// An alarm where carriers refuse us. Calls by other trunks go on.
+    pub fn refused(&self) -> Option<Text> {
+        let trunks = self.gauges.accounts.refused_trunks;
+        (trunks > 0).then(|| {
+            both!(
+                "trunks whose carriers refuse all our accounts: {trunks} (`hotline trunks` says why)",
+                "注册账号全部被运营商拒绝的中继：{trunks} 条（原因见 `hotline trunks`）"
+            )
+        })
+    }
+
     /// Why no new call should be sent here; empty when ready.
     pub fn obstacles(&self) -> Vec<Text> {
         let all = [

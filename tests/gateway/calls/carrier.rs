@@ -112,5 +112,10 @@ fn an_account_that_is_refused_is_told_everywhere() {
         let (_, metrics) = gateway.get("/metrics").unwrap();
         assert!(metrics.contains("hotline_trunk_refused{trunk=\"loopback\"} 1"), "{metrics}");
         assert!(metrics.contains("hotline_trunk_registered{trunk=\"loopback\"} 0"), "{metrics}");
+        let (status, ready) = gateway.get("/readyz").unwrap();
+        let alarm = "trunks whose carriers refuse all our accounts: 1 (`hotline trunks` says why)";
+        assert!(status == 200 && ready.contains(alarm), "{ready}");
+        let (_, status) = gateway.get("/api/v1/status").unwrap();
+        assert!(status.contains(alarm), "{status}");
     }
 }

@@ -1,6 +1,7 @@
 //! The running gateway against real SIPp callers and seats, telephones with real RTP, softphones, and trouble. Each scenario
 //! file holds the order of messages and their codes; the tests here look into what was received and at the final record.
 
+mod accounts;
 mod asked;
 mod bad_input;
 mod busy_hour;
