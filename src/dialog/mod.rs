@@ -292,10 +292,11 @@ pub enum Event {
         leg: LegId,
         sends: bool,
     },
-    /// A hop of a called party failed: no response, a transport error or 503. Its next one is called.
+    /// A hop of a called party did not lead to it; its next one is called. `failed`: the hop, where it gave no response, could not be
+    /// reached, or said 503 or 430.
     NextHop {
         leg: LegId,
-        failed: SocketAddr,
+        failed: Option<SocketAddr>,
         next: SocketAddr,
     },
     /// A called party answered; its ACK is sent.

@@ -43,6 +43,8 @@ pub(super) struct Calling {
     dial: Box<Dial>,
     /// The present hop must have responded by then, where another one is left.
     respond: Option<Mono>,
+    /// The party has refused by one way, and others are tried: its word in the end.
+    refusal: Option<Box<End>>,
     /// The accounts by which hops before were called, should one of those answer late.
     before: Vec<(ClientId, Option<Box<ByAccount>>)>,
 }
@@ -90,7 +92,7 @@ impl Calling {
         let client = cx.request(dial.flow, invite, Purpose::Invite);
         let (until, respond) = (timer_c(cx), respond(cx, &dial));
         let (early, told, before) = (Vec::new(), Vec::new(), Vec::new());
-        Box::new(Calling { client, seq: SEQ, offered, early, heard: None, told, until, dial, respond, before })
+        Box::new(Calling { client, seq: SEQ, offered, early, heard: None, told, until, dial, respond, refusal: None, before })
     }
 
     /// The transaction is that of the hop which is called now.
@@ -124,7 +126,7 @@ impl Calling {
             Some(early) => (dialog.seq, dialog.stream) = (early.dialog.seq, early.dialog.stream),
             None => dialog.stream = self.offered,
         }
-        cx.ack(&dialog, self.seq);
+        cx.ack(&dialog, response.headers.cseq().map_or(self.seq, |cseq| cseq.seq));
         // Hops that were passed over, or the present one, should one of those answer after all.
         cx.cancel_invites(&Cause { elsewhere: true, ..Cause::default() });
         if gone {
@@ -143,7 +145,8 @@ impl Calling {
     }
 
     /// RFC 3263 §4.3: 503 is the hop's word, and 430 (RFC 5626 §11.5) a proxy's about a flow that is gone; any other refusal is
-    /// the party's. A refusal of the number itself is that of every hop, whatever its code.
+    /// the party's. A refusal of the number itself is that of every hop, whatever its code. Where every way is to be tried, only the
+    /// word of a person ends it: one that rang, is busy or declines would ring or be busy by another way, too.
     pub(super) fn refused(mut self: Box<Self>, cx: &mut Context, response: &Response) -> Step {
         if self.longer(cx, response) {
             return Continue(self);
@@ -151,11 +154,23 @@ impl Calling {
         let refused = self.dial.causes.as_ref().and_then(|causes| causes.answer(response)).cloned();
         let of_number = refused.as_ref().is_some_and(|refused| refused.is_of_number());
         let end = End::refused(response, refused);
-        let of_hop = self.dial.every_way || matches!(end.said(), Some(430 | 503));
-        if !of_number && of_hop && self.next_hop(cx) {
-            return Continue(self);
+        let of_hop = matches!(end.said(), Some(430 | 503));
+        let of_person = self.told.contains(&Status(180)) || matches!(end.said(), Some(486 | 600..=699));
+        if !of_number && (of_hop || self.dial.every_way && !of_person) {
+            // A server that keeps the transaction that it has refused would take the same number for a circle (RFC 3261 §8.2.2.2).
+            self.seq += u32::from(!of_hop);
+            if self.next_hop(cx, of_hop) {
+                let of_party = !matches!(end.said(), Some(401 | 403 | 407 | 430 | 482 | 503));
+                self.refusal = self.refusal.or(of_party.then(|| Box::new(end)));
+                return Continue(self);
+            }
         }
-        cx.end(end);
+        self.over(cx, end)
+    }
+
+    /// No way is left. The party's own word, where there was one, tells more than that of the last way.
+    fn over(self, cx: &mut Context, end: End) -> Step {
+        cx.end(self.refusal.map_or(end, |refusal| *refusal));
         Break(Next::Closing(Closing::requests(cx)))
     }
 
@@ -190,12 +205,11 @@ impl Calling {
     /// §8.1.3.1: no response is 408, a transport error 503.
     pub(super) fn failed(mut self: Box<Self>, cx: &mut Context, failure: Failure) -> Step {
         self.leave_out_silent();
-        if self.next_hop(cx) {
+        if self.next_hop(cx, true) {
             return Continue(self);
         }
         let status = if failure == Failure::Timeout { 408 } else { 503 };
-        cx.end(End::new(EndedBy::Network, Some(status)));
-        Break(Next::Closing(Closing::requests(cx)))
+        self.over(cx, End::new(EndedBy::Network, Some(status)))
     }
 
     /// CANCEL; a 2xx that crosses it is acknowledged and ended.
@@ -250,7 +264,7 @@ impl Calling {
         if self.respond.take_if(|at| *at <= cx.mono()).is_some() {
             let silent = self.client;
             self.leave_out_silent();
-            if self.next_hop(cx) {
+            if self.next_hop(cx, true) {
                 cx.cancel(silent, Cause::default().reason());
             }
             return Continue(self);
@@ -262,8 +276,9 @@ impl Calling {
         self.cancel(cx, Cause { q850: Some(102), ..Cause::default() })
     }
 
-    /// Calls the next hop: the same INVITE in a transaction of its own. False when there is none.
-    fn next_hop(&mut self, cx: &mut Context) -> bool {
+    /// Calls the next hop: the same INVITE in a transaction of its own. False when there is none. `down`: the present one is silent,
+    /// cannot be reached or says so itself.
+    fn next_hop(&mut self, cx: &mut Context, down: bool) -> bool {
         if self.dial.others.is_empty() {
             return false;
         }
@@ -277,7 +292,7 @@ impl Calling {
         }
         let failed = std::mem::replace(&mut self.dial.flow, next);
         self.send(cx);
-        cx.event(Event::NextHop { leg: cx.leg.id, failed: failed.remote, next: next.remote });
+        cx.event(Event::NextHop { leg: cx.leg.id, failed: down.then_some(failed.remote), next: next.remote });
         true
     }
 
@@ -300,10 +315,10 @@ impl Calling {
         }
     }
 
-    /// A hop that says nothing to one account of ours says nothing to another.
+    /// A hop that says nothing to one account of ours says nothing to another. Phones behind one proxy are each their own.
     fn leave_out_silent(&mut self) {
         let silent = self.dial.flow;
-        self.dial.others.retain(|other| other.way.flow != silent);
+        self.dial.others.retain(|other| other.caller.is_none() || other.way.flow != silent);
     }
 
     /// The account by which the hop was called that has answered is the leg's.

@@ -4,8 +4,7 @@
 //! have to go out by it. So a gateway that drains withdraws its accounts when its last call is over.
 
 use super::{Output, Switch, Trunk, route};
-use crate::base::{CallId, Flow, Hop, LegId, Masked, Mono, Now};
-use crate::call::LegNo;
+use crate::base::{Flow, Hop, LegId, Masked, Mono, Now};
 use crate::control::{FailureView, RegistrationView, TrunkView};
 use crate::dialog::{Command, Incoming};
 use crate::sip::{Name, NameAddr, Status, Uri};
@@ -42,14 +41,6 @@ impl Switch {
         let flows = self.trunk_of(account).map_or(Vec::new(), |trunk| route::flows(&self.fixed, &trunk.sources, hops));
         self.carriers.all.reached(&mut self.ua, now, account, flows, &mut self.carriers.news);
         self.accounts_tell(now, out);
-    }
-
-    /// A leg has ended since nobody was there: the accounts that are registered there may not be any more.
-    pub(super) fn suspect_accounts(&mut self, now: Now, id: CallId, leg_no: LegNo) {
-        let leg = self.calls.get(&id).and_then(|active| active.legs.get(&leg_no)).filter(|leg| leg.trunk.is_some());
-        if let Some(peer) = leg.map(|leg| leg.at) {
-            self.carriers.all.suspect(&mut self.ua, now, peer, &mut self.carriers.news);
-        }
     }
 
     /// Whoever takes no new calls wants none sent here, but none of those in progress ended either.
@@ -110,20 +101,20 @@ impl Switch {
 
     /// The account whose Contact an INVITE is for, and its trunk: a call of theirs, whatever other trunk's networks hold its source too.
     /// It must come from the networks of this one.
-    pub(super) fn by_account(&self, incoming: &Incoming) -> Option<(usize, &Account)> {
-        let (host, mut found) = (incoming.flow.remote.ip(), None);
-        let accounts = self.carriers.all.at_contact(incoming.uri.user.as_deref()?);
-        for account in accounts.filter(|account| account.is_called_at(&incoming.uri, incoming.flow)) {
-            let named = |trunk: &Trunk| trunk.name == account.settings().trunk;
-            let Some(at) = self.setup.trunks.iter().position(named) else { continue };
-            if self.setup.trunks[at].sources.iter().any(|block| block.contains(host)) {
-                found = Some((at, account));
-                if account.is_bound() {
-                    break;
-                }
-            }
-        }
-        found
+    pub(super) fn by_account<'s>(&'s self, incoming: &Incoming) -> Option<(usize, &'s Account)> {
+        let host = incoming.flow.remote.ip();
+        let of_trunk = |account: &'s Account| {
+            let at = self.setup.trunks.iter().position(|trunk| trunk.name == account.settings().trunk)?;
+            self.setup.trunks[at].sources.iter().any(|block| block.contains(host)).then_some((at, account))
+        };
+        let user = incoming.uri.user.as_deref()?;
+        // One between us may write the host of our Contact otherwise than its carrier told us: the user is ours all the same.
+        self.carriers
+            .all
+            .at_contact(user)
+            .filter(|account| account.is_wanted())
+            .filter_map(of_trunk)
+            .max_by_key(|(_, account)| (account.is_called_at(&incoming.uri, incoming.flow), account.is_bound()))
     }
 
     /// A call by an account is for the number that the carrier's network was asked for (RFC 7315 §4.2), else for the account's own: our

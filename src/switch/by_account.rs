@@ -52,9 +52,14 @@ pub(super) fn ways(accounts: &[&Account], own: &Other, number: &str, emergency: 
     if emergency {
         all.extend(further);
         all.truncate(most.saturating_sub(1));
-        all.push(Other { flow: own.flow.or(first.hops().first().copied()), ..own.clone() });
+        let hops = first.hops();
+        let elsewhere = hops.iter().find(|hop| !known(&all, Some(**hop))).or(hops.first()).copied();
+        all.push(Other { flow: own.flow.or(elsewhere), ..own.clone() });
     }
     all.truncate(most);
+    // The party's voice comes by the family of the first.
+    let family = all.first().and_then(|first| first.flow).map(|flow| flow.remote.is_ipv4());
+    all.retain(|other| family.is_none() || other.flow.is_none_or(|flow| Some(flow.remote.is_ipv4()) == family));
     all
 }
 

@@ -4,15 +4,12 @@
 use super::{Output, Switch, Trunk};
 use crate::base::{CallId, Masked, Meaning, Now};
 use crate::call::{CALLER, LegNo};
-use crate::dialog::{Cause, End, EndedBy};
+use crate::dialog::{Cause, End};
 use crate::event::SeatWhat;
 
 impl Switch {
-    /// A leg ends: by a refusal of which the trunk's map of causes says something, or since nobody was there.
-    pub(super) fn note_end(&mut self, now: Now, (id, leg_no): (CallId, LegNo), end: &End) {
-        if end.by == EndedBy::Network {
-            self.suspect_accounts(now, id, leg_no);
-        }
+    /// A leg ends by a refusal of which the trunk's map of causes says something.
+    pub(super) fn note_end(&mut self, (id, leg_no): (CallId, LegNo), end: &End) {
         let (Some(refused), Some(active)) = (&end.refused, self.calls.get_mut(&id)) else { return };
         let trunk = active.legs.get(&leg_no).and_then(|leg| leg.trunk.clone());
         let Meaning { means, en, zh, .. } = &refused.meaning;

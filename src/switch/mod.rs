@@ -463,7 +463,7 @@ impl Switch {
         };
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
         if let LegEvent::Ended(end) = &event {
-            self.note_end(now, (id, leg_no), end);
+            self.note_end((id, leg_no), end);
             self.leg_over(id, leg_no);
         }
         self.work.push_back(Work::Call(id, call::Input::Leg { leg: leg_no, event }));

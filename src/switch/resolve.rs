@@ -102,9 +102,9 @@ impl Switch {
         self.work.push_back(Work::Leg(dialog::Event::Ended { leg, end }));
     }
 
-    /// A hop of a called party failed, the next one is called.
-    pub(super) fn next_hop(&mut self, now: Now, leg: LegId, failed: SocketAddr, next: SocketAddr) {
-        self.note_outage(now, failed);
+    /// A hop did not lead to a called party, the next one is called.
+    pub(super) fn next_hop(&mut self, now: Now, leg: LegId, failed: Option<SocketAddr>, next: SocketAddr) {
+        failed.into_iter().for_each(|failed| self.note_outage(now, failed));
         self.peer_tried(now, next);
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
         if let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&leg_no)) {

@@ -100,7 +100,8 @@ pub(super) fn route(
     match party {
         Dialled::Seat { name } => match access.seat(name).and_then(|index| now.seats.get(index)) {
             Some(seat) if seat.remote.is_some() => {
-                seats.bindings(name).first()?;
+                // A caller who needs help rings there even while its trunk looks away.
+                (emergency || !seats.bindings(name).is_empty()).then_some(())?;
                 to_remote(fixed, setups, seat.remote.as_ref()?, emergency, (channels, carriers))
             }
             Some(seat) if seat.registers() => to_phone(fixed, seat, registrar?),
@@ -139,7 +140,9 @@ fn to_remote(
     let trunk = setups.iter().find_map(|setup| setup.trunks.iter().find(|trunk| trunk.name == remote.trunk))?;
     // An emergency call is tried by whatever way there is.
     let free = channels.free(trunk, emergency) && (emergency || carriers.may_use(trunk));
-    free.then(|| to_trunk(fixed, trunk, &remote.number, (false, emergency), carriers))?
+    let route = free.then(|| to_trunk(fixed, trunk, &remote.number, (false, emergency), carriers))??;
+    // A person who declines is not rung by every account.
+    Some(Route { every_way: false, ..route })
 }
 
 fn to_seat(fixed: &Fixed, seat: &Seat, target: &Target) -> Option<Route> {

@@ -300,3 +300,38 @@ fn a_leg_that_came_by_an_account_answers_with_its_contact() {
     one.command(Command::Answer { leg });
     assert_eq!(one.response().headers.text(&Name::Contact).unwrap(), "<sip:+8621@192.0.2.1:5060;ob>");
 }
+
+#[test]
+fn the_word_of_a_person_ends_it_and_the_last_way_does_not_hide_it() {
+    let dialled = || {
+        let mut one = One::new();
+        let leg = one.legs.next_id();
+        let dial = Dial { others: others(&one), every_way: true, known_as: known_as(), ..party(leg, one.flow) };
+        one.command(Command::Dial(Box::new(dial)));
+        let first = one.request();
+        (one, first)
+    };
+    let no = (Name::Warning, "399 x \"no\"");
+    for status in [486, 600, 603] {
+        let (mut one, first) = dialled();
+        one.challenged(&first, status, no.clone());
+        assert_eq!(one.ended(), (EndedBy::Peer, Some(status)));
+        one.quiet();
+    }
+    let (mut one, first) = dialled();
+    one.receive(Message::Response(answer(&first, 180, "theirs", None)));
+    one.events.clear();
+    one.challenged(&first, 480, no.clone());
+    assert_eq!(one.ended(), (EndedBy::Peer, Some(480)), "it has rung there");
+    // The line does not know the number; the other ways may not be used at all.
+    let (mut one, first) = dialled();
+    one.challenged(&first, 404, no.clone());
+    assert!(matches!(one.event(), Event::NextHop { failed: None, .. }), "a hop that answers is not down");
+    let second = one.request();
+    assert_eq!(text(&second, &Name::CSeq), "2 INVITE", "§8.2.2.2: no circle of the first");
+    one.challenged(&second, 403, no.clone());
+    one.events.clear();
+    let third = one.request();
+    one.challenged(&third, 403, no);
+    assert_eq!(one.ended(), (EndedBy::Peer, Some(404)));
+}

@@ -63,6 +63,8 @@ pub struct Bound {
     /// The way by which it was asked.
     pub flow: Flow,
     pub contact: Uri,
+    /// The same as the carrier wrote it, who may call us by that.
+    pub contact_there: Option<Uri>,
     pub until: Mono,
     /// When the carrier said so last.
     pub since: Mono,
@@ -185,7 +187,7 @@ impl Account {
         self.leaving
     }
 
-    pub(super) fn is_wanted(&self) -> bool {
+    pub fn is_wanted(&self) -> bool {
         self.wanted
     }
 
@@ -269,7 +271,8 @@ impl Account {
         }
         // The one by which it is registered serves on while it is there.
         let known = self.bound.as_ref().and_then(|bound| flows.iter().position(|flow| *flow == bound.flow));
-        let first = known.map_or(0, |at| at + usize::from(std::mem::take(&mut self.passes_over))) % flows.len();
+        let passed = usize::from(std::mem::take(&mut self.passes_over));
+        let first = known.map_or(0, |at| at + passed) % flows.len();
         self.hops = flows;
         self.hops.rotate_left(first);
         self.ask(cx, Round::default());

@@ -88,7 +88,8 @@ impl Account {
             return;
         }
         let Some(flow) = self.hops.first().copied() else { return };
-        let granted = self.granted(flow, asking.expires, response).min(MOST_EXPIRES);
+        let (granted, contact_there) = self.granted(flow, asking.expires, response);
+        let granted = granted.min(MOST_EXPIRES);
         if granted < SHORTEST {
             // It says so itself: no call goes by what it does not keep.
             cx.out.extend(self.bound.take().map(|_| News::Lost(self.id())));
@@ -100,6 +101,7 @@ impl Account {
         let bound = Bound {
             flow,
             contact: self.contact(flow),
+            contact_there,
             until: cx.now.mono.after(granted),
             since: cx.now.mono,
             service_route: addresses(&Name::ServiceRoute),
@@ -110,9 +112,9 @@ impl Account {
         self.registered(cx, bound, refresh);
     }
 
-    /// The time for which our Contact is registered (RFC 3261 §10.2.4); zero where it is not. A carrier that writes it otherwise
-    /// has at least one, or none and an Expires.
-    fn granted(&self, flow: Flow, asked: Duration, response: &Response) -> Duration {
+    /// The time for which our Contact is registered (RFC 3261 §10.2.4), zero where it is not; and how the carrier writes it. One that
+    /// writes it otherwise has at least one, or none and an Expires.
+    fn granted(&self, flow: Flow, asked: Duration, response: &Response) -> (Duration, Option<Uri>) {
         let contacts: Vec<NameAddr> = response.headers.all(&Name::Contact).filter_map(|value| NameAddr::parse(value)).collect();
         let ours = self.contact(flow);
         let all = response.headers.expires().map(|seconds| Duration::from_secs(seconds.into())).unwrap_or(asked);
@@ -123,7 +125,11 @@ impl Account {
         // Ours to the letter; else where some parameter is missing or more; else by another host, as one between us may write it.
         let same: [&dyn Fn(&Uri) -> bool; 4] =
             [&|uri| uri.equivalent(&ours), &|uri| uri.same_place(&ours), &|uri| uri.user == ours.user, &|_| true];
-        let of = |is: &&dyn Fn(&Uri) -> bool| contacts.iter().filter(|contact| is(&contact.uri)).map(seconds).min();
-        same.iter().find_map(of).unwrap_or(all)
+        let of = |is: &&dyn Fn(&Uri) -> bool| {
+            contacts.iter().filter(|contact| is(&contact.uri)).min_by_key(|contact| seconds(contact))
+        };
+        let found = same.iter().find_map(of);
+        let there = found.map(|contact| contact.uri.clone()).filter(|uri| uri.user == ours.user);
+        (found.map_or(all, seconds), there)
     }
 }

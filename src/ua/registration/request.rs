@@ -52,12 +52,14 @@ impl Account {
         uri
     }
 
-    /// A call for this URI is for our Contact, as its carrier has it: it says so, or has not answered yet since the start, before which
-    /// it may have said so.
+    /// A call for this URI is for our Contact, as we or its carrier write it. The carrier may hold it from before we started, or from
+    /// before it refused us.
     pub fn is_called_at(&self, uri: &Uri, flow: Flow) -> bool {
         match self.last_bound() {
-            Some(bound) => uri.same_place(&bound.contact),
-            None => self.is_wanted() && self.trouble().is_none() && uri.same_place(&self.contact(flow)),
+            Some(bound) => {
+                [Some(&bound.contact), bound.contact_there.as_ref()].into_iter().flatten().any(|ours| uri.same_place(ours))
+            }
+            None => self.is_wanted() && uri.same_place(&self.contact(flow)),
         }
     }
 
