@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 pub enum Proto {
     Udp,
     Tcp,
-    /// TLS over TCP, by connections that peers open.
+    /// TLS over TCP. Phones connect to us, trunks are connected to as well.
     Tls,
 }
 

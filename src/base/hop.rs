@@ -40,8 +40,9 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     At(SocketAddr),
-    /// A name in lower case, which the DNS or the hosts file has addresses for.
-    Named(Arc<str>, u16),
+    /// A name in lower case, which the DNS or the hosts file has addresses for. Without a port the DNS names its servers, each with
+    /// its own (RFC 3263 §4.2).
+    Named(Arc<str>, Option<u16>),
 }
 
 impl Transport {
@@ -54,12 +55,21 @@ impl Transport {
         }
     }
 
+    /// The port where nobody names one (RFC 3261 §19.1.2).
+    pub fn port(self) -> u16 {
+        match self {
+            Transport::Udp | Transport::Tcp | Transport::Ws => 5060,
+            Transport::Tls | Transport::Wss => 5061,
+        }
+    }
+
     /// The protocol by which we can open a way to it; none where there is no such.
     pub fn proto(self) -> Option<Proto> {
         match self {
             Transport::Udp => Some(Proto::Udp),
             Transport::Tcp => Some(Proto::Tcp),
-            Transport::Tls | Transport::Ws | Transport::Wss => None,
+            Transport::Tls => Some(Proto::Tls),
+            Transport::Ws | Transport::Wss => None,
         }
     }
 }
@@ -77,9 +87,10 @@ impl Target {
         }
     }
 
-    pub fn port(&self) -> u16 {
+    /// None where the DNS says it.
+    pub fn port(&self) -> Option<u16> {
         match &self.place {
-            Place::At(address) => address.port(),
+            Place::At(address) => Some(address.port()),
             Place::Named(_, port) => *port,
         }
     }
@@ -90,7 +101,8 @@ impl Target {
             Place::At(_) => None,
             Place::Named(name, _) => Some(name.clone()),
         };
-        Hop { transport: self.transport, address: SocketAddr::new(host, self.port()), server_name }
+        let port = self.port().unwrap_or(self.transport.port());
+        Hop { transport: self.transport, address: SocketAddr::new(host, port), server_name }
     }
 }
 
@@ -98,7 +110,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::At(address) => fmt::Display::fmt(address, f),
-            Place::Named(name, port) => write!(f, "{name}:{port}"),
+            Place::Named(name, Some(port)) => write!(f, "{name}:{port}"),
+            Place::Named(name, None) => f.write_str(name),
         }
     }
 }
@@ -106,15 +119,19 @@ impl fmt::Display for Place {
 impl FromStr for Place {
     type Err = ();
 
-    /// `192.0.2.7:5060`, `[2001:db8::7]:5060` or `sbc.example.cn:5060`.
+    /// `192.0.2.7:5060`, `[2001:db8::7]:5060`, `sbc.example.cn:5060` or `sbc.example.cn`.
     fn from_str(text: &str) -> Result<Place, ()> {
         if let Ok(address) = text.parse() {
             return Ok(Place::At(address));
         }
-        let (name, port) = text.rsplit_once(':').ok_or(())?;
+        let named = |name: &str, port| match is_name(name) {
+            true => Ok(Place::Named(name.to_ascii_lowercase().into(), port)),
+            false => Err(()),
+        };
+        let Some((name, port)) = text.rsplit_once(':') else { return named(text, None) };
         let digits = port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse().ok().filter(|port| digits && *port != 0).ok_or(())?;
-        if is_name(name) { Ok(Place::Named(name.to_ascii_lowercase().into(), port)) } else { Err(()) }
+        named(name, Some(port))
     }
 }
 
@@ -135,14 +152,17 @@ mod tests {
     #[test]
     fn a_place_is_an_address_or_a_name_with_its_port() {
         let place = |text: &str| text.parse::<Place>().map(|place| place.to_string());
-        for text in ["192.0.2.7:5060", "[2001:db8::7]:5060", "sbc.example.cn:5060", "localhost:1", "a-b.c1:65535"] {
+        for text in
+            ["192.0.2.7:5060", "[2001:db8::7]:5060", "sbc.example.cn:5060", "localhost:1", "a-b.c1:65535", "sbc.example.cn"]
+        {
             assert_eq!(place(text).as_deref(), Ok(text));
         }
         assert_eq!(place("SBC.Example.cn:5060").as_deref(), Ok("sbc.example.cn:5060"));
         let long = format!("{}:5060", vec!["a".repeat(63); 4].join("."));
         for bad in [
             "",
-            "sbc.example.cn",
+            "192.0.2.7",
+            "2001:db8::7",
             "sbc.example.cn:",
             "sbc.example.cn:0",
             "sbc.example.cn:+1",
@@ -168,6 +188,7 @@ mod tests {
         let named = Target { transport: Transport::Tls, place: "sbc.example.cn:5061".parse().unwrap() };
         let hop = named.hop("192.0.2.7".parse().unwrap());
         assert_eq!((hop.address.to_string().as_str(), hop.server_name.as_deref()), ("192.0.2.7:5061", Some("sbc.example.cn")));
-        assert_eq!((named.address(), hop.transport.proto()), (None, None));
+        assert_eq!((named.address(), hop.transport.proto()), (None, Some(Proto::Tls)));
+        assert_eq!(Transport::Wss.proto(), None);
     }
 }

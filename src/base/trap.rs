@@ -23,6 +23,8 @@ pub enum Trap {
     Scheduler,
     /// A command of the API.
     Command,
+    /// A host name that is resolved.
+    Resolver,
 }
 
 /// Those of the switch.

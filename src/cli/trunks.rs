@@ -34,8 +34,29 @@ fn print_trunks(answer: &Value) {
         let usable = if trunk["usable"] == true { both!("yes", "是") } else { both!("no", "否") };
         say!("{}", table.row([&name, &channels, &taken, usable.told(super::tongue())]));
     }
+    trunks.iter().for_each(|trunk| print_peers(trunk));
     let accounts = |trunk: &&Value| trunk["registrations"].as_array().is_some_and(|all| !all.is_empty());
     trunks.iter().filter(|trunk| accounts(trunk)).for_each(|trunk| print_accounts(trunk));
+}
+
+fn print_peers(trunk: &Value) {
+    let name = text(&trunk["trunk"]);
+    let table = Table::of([
+        table::left(both!("ADDRESS OF {name}", "{name} 的地址"), 24),
+        table::left(both!("STATE", "状态"), 12),
+        table::right(both!("LEFT", "剩余"), 8),
+        table::left(both!("ASKED", "探测"), 0),
+    ]);
+    let peers: Vec<&Value> = trunk["peers"].as_array().into_iter().flatten().collect();
+    if peers.is_empty() {
+        return;
+    }
+    say!("\n{}", table.head().told(super::tongue()));
+    for peer in peers {
+        let left = peer["left_seconds"].as_u64().map_or("-".to_owned(), |seconds| format!("{seconds} s"));
+        let asked = if peer["asked"] == true { both!("yes", "是") } else { both!("no", "否") };
+        say!("{}", table.row([&text(&peer["address"]), &told(&peer["state"]), &left, asked.told(super::tongue())]));
+    }
 }
 
 fn print_accounts(trunk: &Value) {

@@ -31,6 +31,11 @@ const WORDS: &[(&str, &str)] = &[
     ("wrap_up", "话后整理"),
     ("gone", "离线"),
     ("idle", "空闲"),
+    // Addresses of trunks 中继地址
+    ("up", "正常"),
+    ("down", "探测停用"),
+    ("silent", "无响应"),
+    ("unavailable", "拒绝呼叫"),
     // Registrations with carriers 注册状态
     ("registered", "已注册"),
     ("trying", "注册中"),

@@ -17,7 +17,7 @@ use crate::event::seat::Author;
 use crate::list::Refusal as ListRefusal;
 pub use seat::{QueueView, SeatRefusal, SeatVerb, SeatView};
 use std::sync::Arc;
-pub use trunk::{FailureView, RegistrationView, TrunkView};
+pub use trunk::{FailureView, PeerView, RegistrationView, TrunkView};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {

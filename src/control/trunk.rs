@@ -1,6 +1,7 @@
 //! Trunks as operators see them.
 
 use crate::base::Text;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,22 @@ pub struct TrunkView {
     pub taken: usize,
     /// Calls go out by it: it needs no registration, or has one.
     pub usable: bool,
+    /// The addresses where it is called, as far as they are known.
+    pub peers: Vec<PeerView>,
     /// By name.
     pub registrations: Vec<RegistrationView>,
+}
+
+/// An address of a trunk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerView {
+    pub address: SocketAddr,
+    /// `up`; `down`: it answers no OPTIONS; or it rests since it was `silent`, or `unavailable` (503).
+    pub state: &'static str,
+    /// Until its rest is over.
+    pub left: Option<Duration>,
+    /// It is asked by OPTIONS.
+    pub asked: bool,
 }
 
 /// One account of ours at a carrier.

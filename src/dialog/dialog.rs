@@ -186,6 +186,10 @@ impl Dialog {
         match sip::next_hop(&self.party.target, &self.party.routes) {
             _ if self.stays => self.flow,
             Some((_, remote)) if remote == last => self.flow,
+            // By TLS goes what began by TLS: its address of ours is another one.
+            Some((proto, _)) if (proto == Proto::Tls) != (self.flow.proto == Proto::Tls) => self.flow,
+            // A peer that connects to us by TLS, and that we do not, is reached by the connection that it has opened.
+            Some((Proto::Tls, remote)) if !self.peers.is_called_by_tls(remote.ip()) => self.flow,
             Some((proto, remote)) if self.peers.same(remote.ip(), last.ip()) && sendable(local, remote) => {
                 Flow { proto, local, remote }
             }
@@ -279,7 +283,7 @@ mod tests {
         networks.insert("203.0.113.0/24".parse().unwrap(), 7);
         networks.insert("10.0.0.0/8".parse().unwrap(), 7);
         networks.insert("192.168.0.0/16".parse().unwrap(), 8);
-        Peers::new(networks)
+        Peers::new(networks, [8].into())
     }
 
     fn next_hop(headers: &[(Name, &str)]) -> String {
@@ -300,6 +304,20 @@ mod tests {
         }
         let routed = [(Name::RecordRoute, "<sip:10.9.9.9;lr>"), (Name::Contact, "<sip:a@10.0.0.1>")];
         assert_eq!(next_hop(&routed), "udp:10.9.9.9:5060");
+    }
+
+    /// Both have connected to us; only the second is connected to by TLS as well.
+    #[test]
+    fn by_tls_a_peer_that_we_do_not_connect_to_is_reached_by_its_own_connection() {
+        for (host, other, by) in
+            [("203.0.113.9", "10.0.0.1", "203.0.113.9:40000"), ("192.168.0.9", "192.168.0.1", "192.168.0.1:5061")]
+        {
+            let flow = Flow { proto: Proto::Tls, remote: format!("{host}:40000").parse().unwrap(), ..flow() };
+            let contact = format!("<sip:a@{other};transport=tls>");
+            let invite = invite(&[(Name::Contact, &contact)]);
+            let hop = Dialog::uas(&invite, flow, "ours", Stream::default(), (&peers(), false)).next_hop();
+            assert_eq!((hop.proto, hop.remote.to_string().as_str()), (Proto::Tls, by));
+        }
     }
 
     #[test]

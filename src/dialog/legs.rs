@@ -48,8 +48,8 @@ impl Legs {
     pub fn hear(&mut self, ua: &mut Ua, now: Now, event: ua::Event, out: &mut Vec<Event>) {
         match event {
             ua::Event::Of(Usage::Invite(leg), event) => self.event(ua, now, leg, event, out),
-            // Whoever registers has heard of it.
-            ua::Event::Of(Usage::Registration(_), _) => {}
+            // Whoever has asked has heard of it.
+            ua::Event::Of(Usage::Registration(_) | Usage::Ping(_), _) => {}
             ua::Event::Begins { id, flow, request } if request.method == Method::Invite => {
                 self.invite(ua, now, id, flow, request, out);
             }

@@ -292,12 +292,13 @@ pub enum Event {
         leg: LegId,
         sends: bool,
     },
-    /// A hop of a called party did not lead to it; its next one is called. `failed`: the hop, where it gave no response, could not be
-    /// reached, or said 503 or 430.
-    NextHop {
+    /// A hop of a called party did not lead to it.
+    HopFailed {
         leg: LegId,
-        failed: Option<SocketAddr>,
-        next: SocketAddr,
+        hop: SocketAddr,
+        why: HopEnd,
+        /// The one that is called now; without one the leg ends.
+        next: Option<SocketAddr>,
     },
     /// A called party answered; its ACK is sent.
     Answered {
@@ -331,6 +332,17 @@ pub enum Event {
         leg: LegId,
         end: End,
     },
+}
+
+/// How a hop failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HopEnd {
+    /// It gave no response, or nothing could be sent to it.
+    Silent,
+    /// It answered 503 (RFC 3261 §21.5.4).
+    Unavailable { retry_after: Option<Duration> },
+    /// The party is not behind it any more (430), or it does not want this call, which says nothing of the hop.
+    Moved,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

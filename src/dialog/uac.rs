@@ -10,7 +10,7 @@ use crate::dialog::inside;
 use crate::dialog::reliable::{Order, rseq};
 use crate::dialog::session::{Next, Session};
 use crate::dialog::stream::Stream;
-use crate::dialog::{Caller, Cause, Dial, End, EndedBy, Event, Interval, Media, Other};
+use crate::dialog::{Caller, Cause, Dial, End, EndedBy, Event, HopEnd, Interval, Media, Other};
 use crate::sip::{self, Direction, Header, Headers, Method, Name, Reach, Replaces, Request, Response, Status};
 use crate::transaction::{ClientId, Failure, ServerId};
 use crate::ua::{Peers, Way};
@@ -156,10 +156,14 @@ impl Calling {
         let end = End::refused(response, refused);
         let of_hop = matches!(end.said(), Some(430 | 503));
         let of_person = self.told.contains(&Status(180)) || matches!(end.said(), Some(486 | 600..=699));
+        let why = match end.said() {
+            Some(503) => HopEnd::Unavailable { retry_after: response.headers.retry_after() },
+            _ => HopEnd::Moved,
+        };
         if !of_number && (of_hop || self.dial.every_way && !of_person) {
             // A server that keeps the transaction that it has refused would take the same number for a circle (RFC 3261 §8.2.2.2).
             self.seq += u32::from(!of_hop);
-            if self.next_hop(cx, of_hop) {
+            if self.next_hop(cx, why) {
                 let of_party = !matches!(end.said(), Some(401 | 403 | 407 | 430 | 482 | 503));
                 self.refusal = self.refusal.or(of_party.then(|| Box::new(end)));
                 return Continue(self);
@@ -205,7 +209,7 @@ impl Calling {
     /// §8.1.3.1: no response is 408, a transport error 503.
     pub(super) fn failed(mut self: Box<Self>, cx: &mut Context, failure: Failure) -> Step {
         self.leave_out_silent();
-        if self.next_hop(cx, true) {
+        if self.next_hop(cx, HopEnd::Silent) {
             return Continue(self);
         }
         let status = if failure == Failure::Timeout { 408 } else { 503 };
@@ -264,7 +268,8 @@ impl Calling {
         if self.respond.take_if(|at| *at <= cx.mono()).is_some() {
             let silent = self.client;
             self.leave_out_silent();
-            if self.next_hop(cx, true) {
+            // The last one has more time.
+            if !self.dial.others.is_empty() && self.next_hop(cx, HopEnd::Silent) {
                 cx.cancel(silent, Cause::default().reason());
             }
             return Continue(self);
@@ -276,23 +281,23 @@ impl Calling {
         self.cancel(cx, Cause { q850: Some(102), ..Cause::default() })
     }
 
-    /// Calls the next hop: the same INVITE in a transaction of its own. False when there is none. `down`: the present one is silent,
-    /// cannot be reached or says so itself.
-    fn next_hop(&mut self, cx: &mut Context, down: bool) -> bool {
+    /// Calls the next hop: the same INVITE in a transaction of its own. False when there is none.
+    fn next_hop(&mut self, cx: &mut Context, why: HopEnd) -> bool {
+        let (leg, hop) = (cx.leg.id, self.dial.flow.remote);
         if self.dial.others.is_empty() {
+            cx.event(Event::HopFailed { leg, hop, why, next: None });
             return false;
         }
         let Other { way: Way { flow: next, uri, routes }, caller } = self.dial.others.remove(0);
-        (self.dial.uri, self.dial.routes) = (uri, routes);
+        (self.dial.flow, self.dial.uri, self.dial.routes) = (next, uri, routes);
         if let Some(caller) = caller {
             let Caller { known_as, from, headers } = *caller;
             (self.dial.from, self.dial.headers) = (from, headers);
             let now = known_as.map(ByAccount::new);
             self.before.push((self.client, std::mem::replace(&mut cx.leg.account, now)));
         }
-        let failed = std::mem::replace(&mut self.dial.flow, next);
         self.send(cx);
-        cx.event(Event::NextHop { leg: cx.leg.id, failed: down.then_some(failed.remote), next: next.remote });
+        cx.event(Event::HopFailed { leg, hop, why, next: Some(next.remote) });
         true
     }
 

@@ -17,6 +17,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ pub trait Ends<M> {
     fn flush(&mut self);
     fn reply(&mut self, id: u64, reply: Reply);
     /// Answered by [`Input::Resolved`].
-    fn resolve(&mut self, id: u64, target: Target);
+    fn resolve(&mut self, id: u64, trunk: Option<Arc<str>>, target: Target);
     /// Somebody waits for a report.
     fn wanted(&self) -> bool;
     /// Called every heartbeat, and whenever it is wanted.
@@ -222,7 +223,7 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
             Output::Keep { ticket, keep } => self.ends.keep(ticket, keep),
             Output::Recording(recording) => self.ends.recording(recording),
             Output::Reply { id, reply } => self.ends.reply(id, reply),
-            Output::Resolve { id, target } => self.ends.resolve(id, target),
+            Output::Resolve { id, trunk, target } => self.ends.resolve(id, trunk, target),
             Output::Timed(Timed::CallSetup(duration)) => metrics::CALL_SETUP.observe(duration),
             Output::Timed(Timed::QueueWait(duration)) => metrics::QUEUE_WAIT.observe(duration),
         }
@@ -293,7 +294,6 @@ mod tests {
     use super::*;
     use crate::io::inbox::inbox;
     use crate::io::net::udp;
-    use std::sync::Arc;
     use std::sync::mpsc;
     use std::thread;
 
@@ -357,7 +357,7 @@ mod tests {
         fn recording(&mut self, _recording: Recording) {}
         fn flush(&mut self) {}
         fn reply(&mut self, _id: u64, _reply: Reply) {}
-        fn resolve(&mut self, _id: u64, _target: Target) {}
+        fn resolve(&mut self, _id: u64, _trunk: Option<Arc<str>>, _target: Target) {}
         fn wanted(&self) -> bool {
             false
         }

@@ -9,6 +9,7 @@ use crate::base::{Rng, Text};
 use crate::event::Kept;
 use crate::io::clock;
 use crate::io::config::fit::Fit;
+use crate::io::config::outward::{Outward, Ways};
 use crate::io::config::reload::{Reloader, Running, Site};
 use crate::io::config::tokens::Tokens;
 use crate::io::config::trail::Trail;
@@ -27,6 +28,7 @@ use crate::io::net::admission::Admission;
 use crate::io::net::resolver::Resolver;
 use crate::io::net::tcp::Tcp;
 use crate::io::net::tls::Identity;
+use crate::io::net::trunk_tls;
 use crate::io::process::audit::Audit;
 use crate::io::process::{descriptors, files, log, private, threads};
 use crate::io::recorder::{self, Recorder};
@@ -124,17 +126,16 @@ impl Gateway {
         let deliverers = records::start_delivery(targets, &runtime, &journal, &mut rng)?;
         let (shards, taps) = start_shards(&fixed, &inbox, &mut rng)?;
         let recorder = start_recorder(&fixed, &journal, taps, &inbox, &mut rng)?;
-        let tcp = start_tcp(&fixed, &runtime, &inbox);
+        let (tcp, outward) = start_network(&fixed, &runtime, &inbox, &mut rng);
 
         let setup = Setup { fixed: setup::fixed(&fixed, (&listen, &sockets.tls()), &fit), live: live.clone() };
         let (switch, out) = make_switch(setup, kept, rng);
         let admission = Arc::new(Admission::of(setup::known(&config)));
-        let (datagrams, sip_identity) = sockets.open(&tcp, &runtime, &admission)?;
-        let (switch_figures, requests) = (Arc::new(SwitchFigures::default()), Arc::new(SwitchRequests::default()));
-        let stop = Arc::new(AtomicBool::new(false));
-        let resolver = Resolver::new(inbox.clone(), runtime.handle().clone(), fixed.sip.resolve_timeout, fixed.sip.names_kept);
-        let edges =
-            Edges::new(&tcp, shards, (&journal, &seat_log), &switch_figures, &requests, resolver).recorded(recorder.notes());
+        let (datagrams, sip_identity) = sockets.open(&fixed.sip, &tcp, &runtime, &admission)?;
+        outward.set(Ways::read(&config, sip_identity.as_ref()).map_err(|fault| KeyFault::told(&[fault]))?);
+        let (switch_figures, requests, stop): (Arc<SwitchFigures>, Arc<SwitchRequests>, Arc<AtomicBool>) = Default::default();
+        let edges = Edges::new(&tcp, shards, (&journal, &seat_log), &switch_figures, &requests, outward.resolver.clone())
+            .recorded(recorder.notes());
         let switch =
             SwitchThread { switch, edges, datagrams, outlet, out, limits: bounds(&fixed), stop: stop.clone() }.start()?;
 
@@ -147,6 +148,7 @@ impl Gateway {
             tokens: tokens.clone(),
             identity: identity.clone(),
             sip_identity,
+            outward: outward.clone(),
         };
         let reloader = Arc::new(Reloader::new(site, Running { config: config.clone(), live: Arc::new(live), trail }));
         keep_watching(&runtime, reloader.clone());
@@ -154,7 +156,7 @@ impl Gateway {
         let api = ApiState {
             switch_figures,
             inbox,
-            more: figures(&journal, tcp, recorder.metrics(), reloader.clone(), intake.clone(), fit),
+            more: figures(&journal, (tcp, outward.resolver), recorder.metrics(), reloader.clone(), intake.clone(), fit),
             intake,
             reload: asked_by_api(reloader.clone()),
             requests,
@@ -354,8 +356,11 @@ fn bounds(config: &Config) -> engine::Limits {
     engine::Limits { lane: setup::lanes(&config.limits), turn: config.limits.turn }
 }
 
-fn start_tcp(config: &Config, runtime: &Runtime, inbox: &Inbox) -> Tcp {
-    Tcp::new(inbox.clone(), runtime.handle().clone(), setup::tcp(&config.limits))
+/// The connections, and what tells how others are reached.
+fn start_network(config: &Config, runtime: &Runtime, inbox: &Inbox, rng: &mut Rng) -> (Tcp, Outward) {
+    let times = (config.sip.resolve_timeout, config.sip.names_kept);
+    let outward = Outward::new(Resolver::new(inbox.clone(), runtime.handle().clone(), times, rng.fork()));
+    (Tcp::new(inbox.clone(), runtime.handle().clone(), setup::tcp(config), outward.trunks.clone()), outward)
 }
 
 /// `identity`: the certificate that is shown where TLS is spoken.
@@ -368,7 +373,7 @@ fn start_http(
     let listener = on_runtime(runtime, listener)?;
     let doors = Connections::new(http::Limits::of(&config.http, api.fit.porch));
     let doors = match &identity {
-        Some(identity) => doors.by_tls(identity.server()?),
+        Some(identity) => doors.by_tls(identity.server(None)?),
         None => doors,
     };
     let (counted, others, disk, deliveries) = (doors.clone(), api.more.clone(), api.disk.clone(), api.deliveries.clone());
@@ -394,7 +399,7 @@ fn asked_by_api(reloader: Arc<Reloader>) -> http::Reload {
 /// Collects what the threads beside the switch count.
 fn figures(
     journal: &Journal,
-    tcp: Tcp,
+    (tcp, resolver): (Tcp, Resolver),
     recorder: http::Figures,
     reloader: Arc<Reloader>,
     intake: Arc<Intake>,
@@ -418,7 +423,18 @@ fn figures(
             Metric::gauge("tcp_connections", "SIP connections over TCP.", tcp.connections()),
             Metric::counter("log_lines_lost_total", "Lines of the log that nobody took in time.", log::lost()),
         ];
-        let more = own.into_iter().chain(threads::metrics()).chain(fit.metrics());
+        let (unanswered, stale, down) = resolver.counts();
+        let names = [
+            Metric::counter("dns_failed_total", "Questions that no DNS server answered.", unanswered),
+            Metric::counter("dns_stale_total", "Lookups served by what had outlived its time while no server answered.", stale),
+            Metric::gauge("dns_down", "Trunks whose DNS servers do not answer; all seats count as one.", down),
+        ];
+        let failed = |(reason, count)| {
+            let failed = Metric::counter("tls_failed_total", "TLS connections of SIP that came to nothing.", count);
+            failed.labelled(&[("reason", reason)])
+        };
+        let own = own.into_iter().chain(names).chain(trunk_tls::failures().map(failed));
+        let more = own.chain(threads::metrics()).chain(fit.metrics());
         more.chain(recorder()).chain(reloader.metrics()).chain(intake.metrics()).collect()
     })
 }

@@ -24,11 +24,11 @@ pub fn next_hop(uri: &Uri, routes: &[NameAddr]) -> Option<(Proto, SocketAddr)> {
     let proto = match uri.params.get("transport") {
         _ if uri.scheme != Scheme::Sip => return None,
         None => Proto::Udp,
-        Some(t) => [Proto::Udp, Proto::Tcp].into_iter().find(|p| t.eq_ignore_ascii_case(p.via()))?,
+        Some(t) => [Proto::Udp, Proto::Tcp, Proto::Tls].into_iter().find(|p| t.eq_ignore_ascii_case(p.via()))?,
     };
     let maddr = uri.params.get("maddr").map(|m| Host::parse(m.as_bytes()));
     match maddr.unwrap_or(Some(uri.host.clone()))? {
-        Host::Ip(ip) => Some((proto, SocketAddr::new(ip, uri.port.unwrap_or(5060)))),
+        Host::Ip(ip) => Some((proto, SocketAddr::new(ip, uri.port.unwrap_or(if proto == Proto::Tls { 5061 } else { 5060 })))),
         Host::Name(_) => None,
     }
 }
@@ -50,6 +50,7 @@ mod tests {
         let hop = |text: &str| next_hop(&uri(text), &[]).map(|(p, a)| format!("{p:?} {a}"));
         assert_eq!(hop("sip:a@192.0.2.7").as_deref(), Some("Udp 192.0.2.7:5060"));
         assert_eq!(hop("sip:a@[2001:db8::7]:5070;transport=TCP").as_deref(), Some("Tcp [2001:db8::7]:5070"));
+        assert_eq!(hop("sip:a@192.0.2.7;transport=tls").as_deref(), Some("Tls 192.0.2.7:5061"));
         assert_eq!(hop("sip:a@h;maddr=192.0.2.8").as_deref(), Some("Udp 192.0.2.8:5060"));
         for none in ["sip:a@pbx.example", "sip:192.0.2.7;transport=ws", "sips:192.0.2.7", "tel:12345", "sip:192.0.2.7;maddr=h"] {
             assert_eq!(hop(none), None, "{none}");

@@ -83,14 +83,14 @@ impl Switch {
 
     fn find_trunk(&mut self, now: Now, id: AccountId, out: &mut Vec<Output>) {
         let Some(settings) = self.carriers.all.get(id).map(Account::settings) else { return };
-        let target = settings.target.clone();
+        let (trunk, target) = (settings.trunk.clone(), settings.target.clone());
         let sources = self.trunk_of(id).map(|trunk| trunk.sources.as_slice()).unwrap_or_default();
         match route::way(&self.fixed, &target, sources) {
             Some((None, _)) => {
                 self.carriers.finding.retain(|_, other| *other != id);
                 let number = self.legs.next_id();
                 self.carriers.finding.insert(number, id);
-                out.push(Output::Resolve { id: number.0, target });
+                out.push(Output::Resolve { id: number.0, trunk: Some(trunk), target });
             }
             found => {
                 let flows = found.and_then(|(flow, _)| flow).into_iter().collect();
@@ -149,7 +149,8 @@ impl Switch {
             registrations.sort_by(|a, b| a.name.cmp(&b.name));
             let usable = registrations.is_empty() || registrations.iter().any(|it| it.left.is_some());
             let (channels, taken) = (trunk.channels, self.channels.of(&trunk.name));
-            TrunkView { trunk: trunk.name.clone(), channels, taken, usable, registrations }
+            let peers = self.peers_of(now, trunk);
+            TrunkView { trunk: trunk.name.clone(), channels, taken, usable, peers, registrations }
         };
         self.setup.trunks.iter().map(view).collect()
     }

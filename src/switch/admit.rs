@@ -10,8 +10,8 @@ use super::proof::Proof;
 use super::recording::{OfCall, State};
 use super::seats::SeatsOf;
 use super::stopwatch::Stopwatch;
-use super::{Active, DialledFrom, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, UnknownSource, route};
-use crate::base::{AccessList, CallId, Flow, Now, Proto, Shown};
+use super::{Active, DialledFrom, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, Trunk, UnknownSource, route};
+use crate::base::{AccessList, CallId, Flow, Now, Proto, Shown, Transport};
 use crate::call::{CALLER, Call, FirstOffer, LegNo};
 use crate::dialog::{Command, Incoming};
 use crate::event::Offered;
@@ -36,7 +36,9 @@ pub(super) fn peers(setup: &Live) -> Peers {
             networks.insert(*source, index);
         }
     }
-    Peers::new(networks)
+    let by_tls = |(_, trunk): &(usize, &Trunk)| trunk.target.transport == Transport::Tls;
+    let by_tls = setup.trunks.iter().enumerate().filter(by_tls).map(|(index, _)| index).collect();
+    Peers::new(networks, by_tls)
 }
 
 /// The peer that places the call.

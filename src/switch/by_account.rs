@@ -1,7 +1,7 @@
 //! Calls that go out by accounts of ours: as whom, by which way, and by which other ways where that fails.
 
 use crate::base::{Flow, Proto};
-use crate::sip::{Header, Host, Name, NameAddr, Scheme, Uri};
+use crate::sip::{Header, Host, Name, NameAddr, Uri};
 use crate::ua::registration::{Account, Settings, Shows};
 use crate::ua::{KnownAs, Way};
 use std::net::SocketAddr;
@@ -67,13 +67,12 @@ pub(super) fn ways(accounts: &[&Account], own: &Other, number: &str, emergency: 
 /// (RFC 3608 §6.1), to a number of its domain. One that is not registered, which only a call to an emergency line takes, goes to the
 /// trunk's address all the same.
 fn way(account: &Account, to_trunk: Option<Flow>, number: &str, emergency: bool) -> Other {
-    let Settings { aor, routes, shows, target, .. } = account.settings();
+    let Settings { aor, shows, target, .. } = account.settings();
     // An emergency line is to know who needs help.
     let shows = if emergency { Shows::Caller } else { *shows };
     let bound = account.last_bound();
     let flow = bound.map(|bound| bound.flow).or(to_trunk);
-    let routes = bound.map(|bound| &bound.service_route).filter(|routes| !routes.is_empty()).unwrap_or(routes).clone();
-    let own = bound.and_then(|bound| bound.identities.first()).filter(|uri| uri.scheme == Scheme::Sip).unwrap_or(aor);
+    let (routes, own) = (account.routes().to_vec(), account.identity());
     let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
     let proto = target.transport.proto().unwrap_or(Proto::Udp);
     let contact = account.contact(flow.unwrap_or(Flow { proto, local: nowhere, remote: nowhere }));

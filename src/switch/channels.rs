@@ -85,29 +85,10 @@ impl Channels {
 mod tests {
     use super::*;
     use crate::base::{Target, Transport};
-    use crate::switch::{DialledFrom, Dtmf, Presents};
 
     fn trunk(name: &str, channels: u32, reserved: u32) -> Trunk {
-        Trunk {
-            name: name.into(),
-            sources: vec![],
-            causes: None,
-            numbers: Arc::default(),
-            dialled_from: vec![DialledFrom::RequestUri],
-            presents: Presents::default(),
-            origins: Arc::default(),
-            target: Target::at(Transport::Udp, ([10, 0, 0, 1], 5060).into()),
-            area: None,
-            codecs: vec![],
-            channels,
-            reserved,
-            dtmf: Dtmf::Auto,
-            emergency_history: false,
-            call_data: false,
-            session_timer: None,
-            reliable: false,
-            registrations: Vec::new(),
-        }
+        let target = Target::at(Transport::Udp, ([10, 0, 0, 1], 5060).into());
+        Trunk { channels, reserved, ..crate::switch::setup::tests::trunk(name, target) }
     }
 
     #[test]

@@ -113,11 +113,11 @@ impl Switch {
         };
         route.answers_itself = matches!(party, Dialled::Seat { name } if self.answers_itself(name));
         let Some(flow) = route.flow else { return self.resolve(now, id, leg_no, route, out) };
+        let (flow, others) = route.ways(flow, |peer| self.outages.is_out(now.mono, peer));
         let Some(rtp) = self.port(id, flow.remote.is_ipv6()) else {
             self.no_port(now, id);
             return self.cannot_dial(id, leg_no);
         };
-        let (flow, others) = route.ways(flow, |peer| self.outages.is_out(now.mono, peer));
         let party = Called { call: id, leg_no, leg: self.legs.next_id(), route };
         self.add_leg(&party, flow.remote, Some(rtp));
         self.connect(now, party, rtp, (flow, others), out);

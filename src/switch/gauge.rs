@@ -25,6 +25,8 @@ pub struct Gauges {
     pub missed: usize,
     /// Peers of trunks that gave no sign when they were called.
     pub outages: usize,
+    /// Addresses of trunks that answer no OPTIONS.
+    pub down: usize,
     /// Trunk channels taken.
     pub channels: usize,
     /// Calls that seats have placed.
@@ -48,6 +50,10 @@ pub struct Gauges {
 }
 
 impl Switch {
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     pub fn gauges(&self) -> Gauges {
         let (client, server) = self.ua.len();
         let (waiting, seats) = self.queues.gauges();
@@ -65,6 +71,7 @@ impl Switch {
             placed: self.queues.seats().placed(),
             missed: self.queues.seats().missed().len(),
             outages: self.outages.len(),
+            down: self.health.down(),
             channels: self.channels.taken(),
             carried: self.carried.taken(),
             former_setups: self.former.len(),

@@ -20,7 +20,6 @@ impl Switch {
             return;
         }
         self.counters.messages_in += 1;
-        self.peer_heard(now, flow);
         let known = self.access.find(source).is_some();
         let former = if known { None } else { self.former.knows(source) };
         let strange = !known && former.is_none() && !self.homes.knows(source);
@@ -46,9 +45,14 @@ impl Switch {
             Ok(mut message) => {
                 if let Message::Request(request) = &mut message {
                     transport::note_source(&mut request.headers, flow);
+                    self.note_signs_of_life(now, flow, Some(&request.headers));
+                    self.peer_heard(now, flow);
                 }
-                self.note_signs_of_life(now, flow, &message);
-                self.ua.received(now, flow, message);
+                // Anybody can write a response that answers nothing (RFC 3261 §17.1.3).
+                if let Some(asked) = self.ua.received(now, flow, message) {
+                    self.note_signs_of_life(now, asked, None);
+                    self.peer_heard(now, asked);
+                }
             }
             Err(error) => {
                 self.malformed(now, flow, &error);
@@ -69,6 +73,7 @@ impl Switch {
                 ua::Event::Begins { id, flow, request }
                     if self.must_prove(flow, &request) && !self.proves(now, id, flow, &request) => {}
                 ua::Event::Of(Usage::Registration(id), event) => self.account_hears(now, id, event, out),
+                ua::Event::Of(Usage::Ping(id), event) => self.ping_hears(id, event),
                 event => self.legs.hear(&mut self.ua, now, event, &mut self.legs_done),
             }
         }

@@ -18,6 +18,7 @@ mod durable;
 mod effect;
 mod entry;
 mod gauge;
+mod health;
 mod identity;
 mod inlet;
 mod joining;
@@ -46,6 +47,7 @@ mod supervise;
 mod traced;
 
 pub use gauge::{Counters, Gauges};
+pub use outages::Rests;
 pub use proof::Unproven;
 pub use recording::{Recording, RecordingRules};
 pub use refused::Refusals;
@@ -116,8 +118,7 @@ pub enum Input {
     JournalDown(bool),
     /// Recordings cannot be written (true) or can again (false).
     RecorderDown(bool),
-    /// The hops of a target in the order of preference, for [`Output::Resolve`] with the same number; none where its name
-    /// has no address.
+    /// The hops of a target in order, for [`Output::Resolve`] with the same number; none where its name has no address.
     Resolved {
         id: u64,
         hops: Vec<Hop>,
@@ -167,9 +168,10 @@ pub enum Output {
         id: u64,
         reply: control::Reply,
     },
-    /// Answered by [`Input::Resolved`] with the same number, soon or never.
+    /// Answered by [`Input::Resolved`] with the same number, soon or never. `trunk`: the one whose DNS servers know the name.
     Resolve {
         id: u64,
+        trunk: Option<Arc<str>>,
         target: Target,
     },
     /// A duration that people set alarms on has ended.
@@ -216,6 +218,7 @@ pub struct Switch {
     counters: Counters,
     tracing: Tracing,
     outages: Outages,
+    health: health::Health,
     /// When seats behind trunks are looked at again.
     remote_due: Option<Mono>,
     homes: registrar::Homes,
@@ -319,6 +322,7 @@ impl Switch {
             counters: Counters::default(),
             tracing: Tracing::new(seed),
             outages: Outages::default(),
+            health: health::Health::default(),
             remote_due: None,
             homes: registrar::Homes::default(),
             carriers: Carriers::new(rng.fork(), fixed.legs.hop_timeout),
@@ -334,6 +338,7 @@ impl Switch {
         *switch.ua.registrar() = registrar::registrar(&switch.setup.registrar, &mut switch.rng);
         switch.remember(now, kept);
         switch.configure_accounts(now, out);
+        switch.watch_trunks(now);
         switch.look_at_remote_soon(now);
         let seats = route::seats(&switch.setup, (switch.ua.registered(), Some(&switch.carriers)), now.wall);
         switch.queues.reload(now, seats, switch.setup.queues.clone(), &mut switch.queues_done);
@@ -391,6 +396,7 @@ impl Switch {
         self.resolving_is_over(now, out);
         self.registrations_end(now, out);
         self.look_at_remote(now);
+        self.ask_trunks(now, out);
         while let Some(id) = self.timers.pop(now.mono) {
             self.with_call(now, id, |call, done| call.tick(now, done));
         }
@@ -411,13 +417,9 @@ impl Switch {
     pub fn deadline(&self) -> Option<Mono> {
         let own = [self.ua.deadline(), self.legs.deadline(), self.queues.deadline(), self.timers.next(), self.ports.deadline()];
         let others = [self.former.deadline(), self.journal.deadline(), self.resolving.deadline(), self.recorder.pauses.next()];
-        let others = others.into_iter().chain([self.remote_deadline(), self.previews.deadline()]);
+        let others = others.into_iter().chain([self.remote_deadline(), self.previews.deadline(), self.health.deadline()]);
         let others = others.into_iter().chain([self.ua.registered().and_then(Registrar::deadline), self.carriers.deadline()]);
         own.into_iter().chain(others).flatten().min()
-    }
-
-    pub fn counters(&self) -> &Counters {
-        &self.counters
     }
 
     pub(super) fn run(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -445,6 +447,7 @@ impl Switch {
     }
 
     fn leg_event(&mut self, now: Now, event: dialog::Event, out: &mut Vec<Output>) {
+        self.hop_says(now, &event);
         let (leg, event) = match event {
             dialog::Event::Incoming(incoming) => return self.incoming(now, *incoming, out),
             dialog::Event::Asked(asked) => return self.asked(now, &asked, out),
@@ -458,7 +461,7 @@ impl Switch {
             dialog::Event::KeyRefused { leg, key } => return self.key_refused(leg, key, out),
             dialog::Event::Progress { leg, status: Status(181) } => (leg, LegEvent::Forwards),
             dialog::Event::Progress { leg, .. } => (leg, LegEvent::Rings),
-            dialog::Event::NextHop { leg, failed, next } => return self.next_hop(now, leg, failed, next),
+            dialog::Event::HopFailed { leg, hop, why, next } => return self.hop_failed(now, leg, (hop, why), next),
             dialog::Event::Confirmed { leg } | dialog::Event::Established { leg } => return self.proven(leg, out),
         };
         let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };

@@ -80,7 +80,7 @@ pub(super) fn leg_of(event: &Event) -> Option<LegId> {
         | Event::Progress { leg, .. }
         | Event::EarlyMedia { leg, .. }
         | Event::Confirmed { leg }
-        | Event::NextHop { leg, .. }
+        | Event::HopFailed { leg, .. }
         | Event::Established { leg } => Some(*leg),
     }
 }

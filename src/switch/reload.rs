@@ -106,6 +106,7 @@ impl Switch {
         self.former.add(now.mono, old);
         self.configure_registrar(now, out);
         self.configure_accounts(now, out);
+        self.watch_trunks(now);
         // Last, and by the list that outlives a panic: seats that it had chosen before are rung.
         self.look_at_remote_soon(now);
         let seats = route::seats(&self.setup, (self.ua.registered(), Some(&self.carriers)), now.wall);

@@ -55,8 +55,9 @@ impl Switch {
         for Seat { name, remote, .. } in &setup.seats {
             let Some(remote) = remote else { continue };
             let bindings = remote.bindings(&setup, Some(&self.carriers), now.wall);
-            let peer = bindings.first().and_then(|binding| binding.target.address());
-            let out = peer.and_then(|peer| self.outages.until(now.mono, peer));
+            let trunk = setup.trunks.iter().find(|trunk| trunk.name == remote.trunk).filter(|_| !bindings.is_empty());
+            // One that refuses calls is there.
+            let out = trunk.and_then(|trunk| self.trunk_out(now, trunk, false));
             let bindings = if out.is_some() { Vec::new() } else { bindings };
             if bindings.is_empty() != self.queues.seats().bindings(name).is_empty() {
                 self.queues.bind(now, name, bindings, &mut self.queues_done);

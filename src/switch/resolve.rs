@@ -53,17 +53,24 @@ impl Switch {
         let party = Called { call: id, leg_no, leg: self.legs.next_id(), route };
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         self.add_leg(&party, nowhere, None);
-        out.push(Output::Resolve { id: party.leg.0, target: party.route.target.clone() });
+        let (trunk, target) = (party.route.trunk.clone(), party.route.target.clone());
+        out.push(Output::Resolve { id: party.leg.0, trunk, target });
         self.resolving.timers.set(party.leg, now.mono.after(self.fixed.resolve_timeout));
         self.resolving.waiting.insert(party.leg, party);
     }
 
     /// The hops of a party are known; none where its name has no address.
     pub(super) fn resolved(&mut self, now: Now, leg: LegId, hops: &[Hop], out: &mut Vec<Output>) {
-        let Some(mut party) = self.resolving.take(leg) else { return };
+        let Some(mut party) = self.resolving.take(leg) else {
+            self.watched_is_at(now, leg, hops);
+            return;
+        };
         let (call, route) = (party.call, &mut party.route);
         self.at_work = Some(call);
         let mut flows = route.flows(&self.fixed, hops);
+        if let Some(trunk) = &route.trunk {
+            self.outages.learn(trunk, flows.iter().map(|flow| flow.remote));
+        }
         // Hops that gave no sign to calls before come last.
         flows.sort_by_key(|flow| self.outages.is_out(now.mono, flow.remote));
         let Some((first, others)) = flows.split_first() else {
@@ -100,15 +107,5 @@ impl Switch {
         let q850 = status.map(|_| 34);
         let end = End { q850, ..End::new(by, status.map(|status| status.0)) };
         self.work.push_back(Work::Leg(dialog::Event::Ended { leg, end }));
-    }
-
-    /// A hop did not lead to a called party, the next one is called.
-    pub(super) fn next_hop(&mut self, now: Now, leg: LegId, failed: Option<SocketAddr>, next: SocketAddr) {
-        failed.into_iter().for_each(|failed| self.note_outage(now, failed));
-        self.peer_tried(now, next);
-        let Some(&(id, leg_no)) = self.leg_calls.get(&leg) else { return };
-        if let Some(leg) = self.calls.get_mut(&id).and_then(|active| active.legs.get_mut(&leg_no)) {
-            leg.at = next;
-        }
     }
 }

@@ -203,18 +203,26 @@ fn to_trunk(
 ) -> Option<Route> {
     let (flow, within) = way(fixed, &trunk.target, &trunk.sources)?;
     let (host, port) = match &trunk.target.place {
-        Place::At(address) => (Host::Ip(address.ip()), address.port()),
+        Place::At(address) => (Host::Ip(address.ip()), Some(address.port())),
         Place::Named(name, port) => (Host::Name(name.to_string()), *port),
     };
     let rewritten = trunk.numbers.called_out.apply(number);
     let number = rewritten.as_ref().map_or(number, |rewritten| &rewritten.number);
     let identity = if emergency { Presented::Caller } else { trunk.presents.identity };
+    let target = trunk.target.clone();
+    let other = |at: &SocketAddr| {
+        let flow = self::flow(&fixed.listen, target.transport, *at)?;
+        Some(Way { flow, uri: Uri::sip(number, Host::Ip(at.ip()), Some(at.port())), routes: Vec::new() })
+    };
+    // The party's voice comes by one family.
+    let same = |at: &&SocketAddr| flow.is_some_and(|flow| flow.remote.is_ipv4() == at.is_ipv4());
+    let others = trunk.others.iter().filter(same).filter_map(other).map(Other::from).collect();
     let route = Route {
-        target: trunk.target.clone(),
+        target,
         flow,
-        others: Vec::new(),
+        others,
         within,
-        uri: Uri::sip(number, host, Some(port)),
+        uri: Uri::sip(number, host, port),
         routes: Vec::new(),
         codecs: trunk.codecs.clone(),
         dtmf: trunk.dtmf,
@@ -262,7 +270,7 @@ pub(super) fn flows(fixed: &Fixed, within: &[Cidr], hops: &[Hop]) -> Vec<Flow> {
     flows
 }
 
-fn flow(listen: &[(Proto, SocketAddr)], transport: Transport, remote: SocketAddr) -> Option<Flow> {
+pub(super) fn flow(listen: &[(Proto, SocketAddr)], transport: Transport, remote: SocketAddr) -> Option<Flow> {
     let proto = transport.proto()?;
     Some(Flow { proto, local: local(listen, proto, remote)?, remote })
 }

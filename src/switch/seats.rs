@@ -5,7 +5,7 @@ use crate::base::{CallId, Flow, Now};
 use crate::call::{self, CALLER, QueueCommand};
 use crate::queue;
 use crate::seat::Party;
-use crate::sip::{Message, Name, NameAddr};
+use crate::sip::{Headers, Name, NameAddr};
 use std::sync::Arc;
 
 /// The state of a call's parties when its seats were noted last, and whether its caller was a seat's own.
@@ -51,17 +51,14 @@ impl Switch {
         self.queues.seats().calls(seat).iter().filter_map(|id| Some((*id, self.calls.get(id)?)))
     }
 
-    /// Seats that are in doubt and from whose address this comes. Several may share one; then a request counts for the one
-    /// that it says it is from.
-    pub(super) fn note_signs_of_life(&mut self, now: Now, flow: Flow, message: &Message) {
+    /// Seats that are in doubt and from whose address this comes: a request with these headers, or an answer to one of ours. Several
+    /// may share one; then a request counts for the one that it says it is from.
+    pub(super) fn note_signs_of_life(&mut self, now: Now, flow: Flow, request: Option<&Headers>) {
         if self.queues.seats().missed().is_empty() {
             return;
         }
-        let (headers, request) = match message {
-            Message::Request(request) => (&request.headers, true),
-            Message::Response(response) => (&response.headers, false),
-        };
-        let from = headers.get(&Name::From).filter(|_| request).and_then(|value| NameAddr::parse(value));
+        let from = request.and_then(|headers| headers.get(&Name::From)).and_then(|value| NameAddr::parse(value));
+        let request = request.is_some();
         let phones = self.ua.registered();
         let is_at = |seat: &&super::Seat| match phones.filter(|_| seat.registers()) {
             Some(registrar) => registrar.at(flow).any(|name| *name == seat.name),

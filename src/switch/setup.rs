@@ -2,7 +2,7 @@
 //! whoever made it. A setting stands in one of the two, so a reload takes it over wholly or not at all.
 
 use super::remote::Remote;
-use super::{RecordingRules, Unproven};
+use super::{RecordingRules, Rests, Unproven};
 use crate::base::{Cidr, Proto, Rate, Rng, Target};
 use crate::call;
 use crate::dialog::{self, Interval};
@@ -91,8 +91,10 @@ pub struct Live {
     pub strangers: Rate,
     /// Lines a second in the log about strangers and refused requests, all sources together.
     pub notices: u32,
-    /// How long a trunk's peer that gave no sign is passed over, first and at most.
-    pub outage: (Duration, Duration),
+    /// How long a trunk's peer that gave no sign, or refuses calls, is passed over.
+    pub rests: Rests,
+    /// How often in a row a trunk's address misses an OPTIONS until it is down, and answers until it is up.
+    pub pings: (u32, u32),
     /// How fast each address of a trunk or seat is served.
     pub peers: Rate,
     /// New calls a second that a trunk or seat may place, in percent of its channels.
@@ -146,6 +148,10 @@ pub struct Trunk {
     pub sources: Vec<Cidr>,
     /// Where we call it. The addresses of a name count only within `sources`.
     pub target: Target,
+    /// Other addresses where we call it, in order: for when the one before fails.
+    pub others: Vec<SocketAddr>,
+    /// How often its addresses are asked whether they are there; none: never.
+    pub ping: Option<Duration>,
     /// Area code without the leading 0.
     pub area: Option<Arc<str>>,
     pub codecs: Vec<Codec>,
@@ -261,7 +267,7 @@ impl Seat {
 
     /// True for its phone's own port, at one of the places where it can be reached.
     pub fn is_at(&self, bindings: &[Binding], remote: SocketAddr) -> bool {
-        self.owns(remote.ip()) && bindings.iter().any(|binding| binding.target.port() == remote.port())
+        self.owns(remote.ip()) && bindings.iter().any(|binding| binding.target.port() == Some(remote.port()))
     }
 }
 
@@ -347,4 +353,35 @@ pub struct Limits {
     pub reserved: usize,
     /// One trunk or seat may have so many of a hundred calls and RTP ports, where there are several trunks.
     pub source_percent: usize,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A trunk that is called there, and has one channel.
+    pub fn trunk(name: &str, target: Target) -> Trunk {
+        Trunk {
+            name: name.into(),
+            sources: vec![],
+            target,
+            others: vec![],
+            ping: None,
+            area: None,
+            codecs: vec![],
+            channels: 1,
+            reserved: 0,
+            dtmf: Dtmf::Auto,
+            emergency_history: false,
+            call_data: false,
+            session_timer: None,
+            reliable: false,
+            registrations: vec![],
+            origins: Arc::default(),
+            causes: None,
+            numbers: Arc::default(),
+            dialled_from: vec![DialledFrom::RequestUri],
+            presents: Presents::default(),
+        }
+    }
 }

@@ -87,17 +87,19 @@ impl ClientTable {
     }
 
     /// A response that matches goes to its machine; a 2xx to an INVITE of ours that matches none is the user's all the same.
-    pub fn received(&mut self, now: Mono, flow: Flow, response: Response, out: &mut Vec<Output>) {
-        let Some(via) = sole_via(&response).filter(|via| ours(via, flow)) else { return };
-        let branch =
-            via.branch().as_deref().and_then(Branch::parse).filter(|branch| branch.is_ours(self.seed, &response.headers));
-        let (Some(branch), Some(method)) = (branch, response.headers.cseq().map(|c| c.method)) else { return };
+    /// Gives the flow of the request that is answered: anybody can write a response that matches none.
+    pub fn received(&mut self, now: Mono, flow: Flow, response: Response, out: &mut Vec<Output>) -> Option<Flow> {
+        let via = sole_via(&response).filter(|via| ours(via, flow))?;
+        let branch = via.branch().as_deref().and_then(Branch::parse)?;
+        let method = response.headers.cseq().filter(|_| branch.is_ours(self.seed, &response.headers))?.method;
         match self.find(ClientId(branch.id), &method) {
             Some(key) => self.respond(now, key, flow, response, out),
-            None if method == Method::Invite && response.status.success() => {
-                out.push(Output::Event(Event::Stray { flow, response }));
+            None => {
+                if method == Method::Invite && response.status.success() {
+                    out.push(Output::Event(Event::Stray { flow, response }));
+                }
+                None
             }
-            None => {}
         }
     }
 
@@ -155,8 +157,10 @@ impl ClientTable {
         (sent == method).then_some(key)
     }
 
-    fn respond(&mut self, now: Mono, key: Key, flow: Flow, response: Response, out: &mut Vec<Output>) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+    /// The flow of its request.
+    fn respond(&mut self, now: Mono, key: Key, flow: Flow, response: Response, out: &mut Vec<Output>) -> Option<Flow> {
+        let entry = self.entries.get_mut(&key)?;
+        let asked = entry.flow;
         let (timing, status) = (Timing::new(self.config, entry.flow.proto), response.status);
         let mut held = None;
         let effect = match &mut entry.machine {
@@ -170,6 +174,7 @@ impl ClientTable {
         if let (Some(extra), Key::Request(id)) = (held, key) {
             self.send_cancel(now, id, &extra, out);
         }
+        Some(asked)
     }
 
     /// Sends the CANCEL in a transaction of its own, if the INVITE's state has one to send.

@@ -7,6 +7,7 @@ use crate::transaction::testing::{
 };
 use crate::transaction::{ClientId, Event, Failure, Output, Transactions};
 use bytes::Bytes;
+use std::net::SocketAddr;
 
 #[test]
 fn a_request_gets_our_via_and_its_response_comes_back_to_it() {
@@ -54,6 +55,26 @@ fn a_response_must_be_ours() {
     let mut two = sent.reply(Status(200), Some("t"));
     two.headers.push(Name::Via, "SIP/2.0/UDP 192.0.2.77;branch=z9hG4bKother");
     receive(&mut t, 1, Message::Response(two)).nothing();
+}
+
+#[test]
+fn only_an_answer_to_a_request_of_ours_says_whose_it_is() {
+    let mut t = new();
+    let (_, sent) = start(&mut t, flow(Proto::Udp), "OPTIONS");
+    let mut answered = |from: Flow, change: &dyn Fn(&mut crate::sip::Response)| {
+        let mut reply = sent.reply(Status(200), Some("t"));
+        change(&mut reply);
+        t.received(now(1), from, peer(), Message::Response(reply), &mut Vec::new())
+    };
+    let ours = flow(Proto::Udp);
+    let other = |remote: &str| Flow { remote: remote.parse().unwrap(), ..ours };
+    let same = |_: &mut crate::sip::Response| ();
+    assert_eq!(answered(ours, &|reply| reply.headers.set(Name::CSeq, "314 INVITE")), None);
+    assert_eq!(answered(ours, &|reply| reply.headers.set(Name::CallId, "another")), None);
+    assert_eq!(answered(ours, &same), Some(ours));
+    let port = SocketAddr::new(ours.remote.ip(), 40_000);
+    assert_eq!(answered(other(&port.to_string()), &same), Some(ours), "a host may answer from another port");
+    assert_eq!(answered(ours, &same), Some(ours), "and more than once");
 }
 
 #[test]

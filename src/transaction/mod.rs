@@ -144,10 +144,13 @@ impl Transactions {
     }
 
     /// A message from the network. Retransmissions are absorbed here; merged requests get 482 (§8.2.2.2). `source` has a share
-    /// of the table.
-    pub fn received(&mut self, now: Now, flow: Flow, source: Source, message: Message, out: &mut Vec<Output>) {
+    /// of the table. Gives the flow of the request of ours that this answers (§17.1.3).
+    pub fn received(&mut self, now: Now, flow: Flow, source: Source, message: Message, out: &mut Vec<Output>) -> Option<Flow> {
         match message {
-            Message::Request(request) => self.servers.received(now.mono, flow, source, request, out),
+            Message::Request(request) => {
+                self.servers.received(now.mono, flow, source, request, out);
+                None
+            }
             Message::Response(response) => self.clients.received(now.mono, flow, response, out),
         }
     }

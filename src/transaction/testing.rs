@@ -55,7 +55,7 @@ pub struct Out {
     pub events: Vec<Event>,
 }
 
-pub fn run(act: impl FnOnce(&mut Vec<Output>)) -> Out {
+pub fn run<R>(act: impl FnOnce(&mut Vec<Output>) -> R) -> Out {
     let mut list = Vec::new();
     act(&mut list);
     let mut out = Out { sent: Vec::new(), events: Vec::new() };

@@ -55,6 +55,15 @@ impl Framer {
         }
     }
 
+    /// Takes a line that stands alone: to whoever has sent a keep-alive it is the answer (RFC 5626 §3.5.1).
+    pub fn take_pong(&mut self) -> bool {
+        let alone = self.buffer[..] == *b"\r\n";
+        if alone {
+            self.buffer.clear();
+        }
+        alone
+    }
+
     /// Passes over empty lines between messages; true for two in a row, which is a keep-alive. A line that may be the
     /// first half of one stays until more arrives.
     fn take_empty_lines(&mut self) -> bool {
@@ -132,6 +141,16 @@ mod tests {
             }
             assert_eq!(seen, expected, "in steps of {step}");
         }
+    }
+
+    #[test]
+    fn a_line_alone_is_an_answer_to_a_keep_alive() {
+        let mut framer = Framer::default();
+        assert!(!framer.take_pong());
+        framer.push(b"\r\n");
+        assert!(frames(&mut framer).is_empty() && framer.take_pong() && !framer.holds_part());
+        framer.push(b"\r\nOPTIONS");
+        assert!(frames(&mut framer).is_empty() && !framer.take_pong());
     }
 
     #[test]

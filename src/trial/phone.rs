@@ -221,7 +221,7 @@ impl Phone {
             | Event::Confirmed { .. }
             | Event::Key { .. }
             | Event::KeyRefused { .. }
-            | Event::NextHop { .. }
+            | Event::HopFailed { .. }
             | Event::Refer { .. } => {}
         }
     }

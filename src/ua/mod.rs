@@ -48,6 +48,8 @@ pub enum Usage {
     Invite(LegId),
     /// A registration of ours with a carrier.
     Registration(AccountId),
+    /// The question to a trunk whether it is there.
+    Ping(PingId),
 }
 
 impl Usage {
@@ -55,7 +57,7 @@ impl Usage {
     pub fn leg(self) -> Option<LegId> {
         match self {
             Usage::Invite(leg) => Some(leg),
-            Usage::Registration(_) => None,
+            Usage::Registration(_) | Usage::Ping(_) => None,
         }
     }
 }
@@ -63,6 +65,10 @@ impl Usage {
 /// An account of ours at a carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub u32);
+
+/// One OPTIONS to an address of a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PingId(pub u32);
 
 /// A message that goes out.
 #[derive(Clone, Debug)]
@@ -154,10 +160,13 @@ impl Ua {
         &mut self.rng
     }
 
-    pub fn received(&mut self, now: Now, flow: Flow, message: Message) {
+    /// Gives the flow of the request of ours that this answers (see [`Transactions::received`]), where the peer that was asked
+    /// does, from whichever of its hosts.
+    pub fn received(&mut self, now: Now, flow: Flow, message: Message) -> Option<Flow> {
         let source = self.peers.source(flow.remote.ip());
-        self.transactions.received(now, flow, source, message, &mut self.scratch);
+        let answered = self.transactions.received(now, flow, source, message, &mut self.scratch);
         self.sort();
+        answered.filter(|asked| self.peers.same(asked.remote.ip(), flow.remote.ip()))
     }
 
     /// A connection is gone.

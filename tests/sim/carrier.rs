@@ -122,6 +122,34 @@ fn without_a_registration_only_calls_for_help_are_tried() {
 }
 
 #[test]
+fn a_trunk_is_asked_whether_it_is_there_as_the_account_that_is_registered_and_where_it_is() {
+    let mut gateway = Gateway::new(|setup| {
+        with_account(Shows::Own)(setup);
+        setup.live.trunks[1].ping = Some(30 * SECOND);
+    });
+    gateway.pass(20 * SECOND);
+    let register = requests(&mut gateway, "REGISTER", CARRIER).remove(0);
+    assert!(requests(&mut gateway, "OPTIONS", CARRIER).is_empty(), "nobody is asked who does not know us yet");
+    accept(&mut gateway, &register, 600);
+    gateway.pass(31 * SECOND);
+    let options = requests(&mut gateway, "OPTIONS", CARRIER).remove(0);
+    assert!(options.starts_with("OPTIONS sip:ims.invalid SIP/2.0\r\n"), "{options}");
+    assert!(header(&options, "From").starts_with("<sip:+8669112345@ims.invalid>;tag="), "{options}");
+    assert_eq!(header(&options, "Route"), "<sip:orig@10.0.0.3:5060;lr;x=1>");
+    assert_eq!(header(&options, "Contact"), "<sip:line-1@10.0.0.1:5060>");
+    // It misses some, and calls go elsewhere.
+    gateway.pass(100 * SECOND);
+    assert_eq!(gateway.switch.gauges().down, 1);
+    // Where it is registered no more nobody is asked, and nobody is down.
+    requests(&mut gateway, "OPTIONS", CARRIER);
+    gateway.pass(700 * SECOND);
+    assert!(!trunk(&mut gateway).usable);
+    requests(&mut gateway, "OPTIONS", CARRIER);
+    gateway.pass(100 * SECOND);
+    assert_eq!((requests(&mut gateway, "OPTIONS", CARRIER).len(), gateway.switch.gauges().down), (0, 0));
+}
+
+#[test]
 fn a_call_for_our_contact_is_for_the_number_whatever_the_contact_is_called() {
     let mut gateway = registered(Shows::Own);
     let mut number = 0;
@@ -184,7 +212,7 @@ fn at_two_proxies(both: bool) -> Gateway {
     let mut gateway = Gateway::new(|setup| {
         with_account(Shows::Own)(setup);
         let trunk = &mut setup.live.trunks[1];
-        trunk.target = Target { transport: Transport::Udp, place: Place::Named("proxy.example.cn".into(), 5060) };
+        trunk.target = Target { transport: Transport::Udp, place: Place::Named("proxy.example.cn".into(), Some(5060)) };
         trunk.sources = vec!["10.0.0.32/29".parse().unwrap()];
         let one = Settings { target: trunk.target.clone(), ..trunk.registrations[0].clone() };
         let aor = Uri::parse(b"sip:+8669112346@ims.invalid").unwrap();

@@ -212,7 +212,7 @@ impl Gateway {
                         self.open.insert(leg, rtp);
                         continue;
                     }
-                    Output::Resolve { id, target } => {
+                    Output::Resolve { id, target, .. } => {
                         self.asked.push((id, target.clone()));
                         let (Some(names), Place::Named(name, _)) = (&self.names, &target.place) else { continue };
                         let hosts = names.get(&**name).into_iter().flatten();

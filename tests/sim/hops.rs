@@ -15,9 +15,9 @@ const ELSEWHERE: u8 = 99;
 const SECONDS: Duration = Duration::from_secs(1);
 
 /// Targets are called at a name, and may be at ten addresses.
-fn named(setup: &mut Setup) {
+pub fn named(setup: &mut Setup) {
     let targets = &mut setup.live.trunks[1];
-    targets.target = Target { transport: Transport::Udp, place: Place::Named("sbc.example.cn".into(), 5060) };
+    targets.target = Target { transport: Transport::Udp, place: Place::Named("sbc.example.cn".into(), Some(5060)) };
     targets.sources = vec!["10.0.0.32/29".parse().unwrap()];
 }
 
@@ -208,7 +208,7 @@ fn a_name_leads_nowhere_that_the_operator_has_not_listed() {
 fn a_seat_may_have_a_name() {
     let mut gateway = Gateway::new(|setup| {
         let seat = &mut setup.live.seats[0];
-        seat.target = Some(Target { transport: Transport::Udp, place: Place::Named("desk.example.cn".into(), 5060) });
+        seat.target = Some(Target { transport: Transport::Udp, place: Place::Named("desk.example.cn".into(), Some(5060)) });
     });
     gateway.names = Some([("desk.example.cn".to_owned(), vec![address(10).ip()])].into());
     gateway.call(CARRIER, "13800138000", "12345");
@@ -216,4 +216,185 @@ fn a_seat_may_have_a_name() {
     assert!(!invites(&mut gateway, 10).is_empty());
     gateway.input(Input::HangUp);
     leaves_nothing(&mut gateway);
+}
+
+/// Targets are called at two addresses that the configuration lists.
+pub fn listed(setup: &mut Setup) {
+    let targets = &mut setup.live.trunks[1];
+    targets.target = Target::at(Transport::Udp, address(FIRST));
+    targets.others = vec![address(SECOND)];
+    targets.sources = vec!["10.0.0.32/29".parse().unwrap()];
+}
+
+/// The second address is busy for all that came to it, which says nothing of the address.
+fn is_busy(gateway: &mut Gateway) -> usize {
+    let came = invites(gateway, SECOND);
+    came.iter().for_each(|invite| respond(gateway, SECOND, invite, "486 Busy Here"));
+    came.len()
+}
+
+/// Another call for help: the invitations that go to the first address and to the second.
+pub fn called_at(gateway: &mut Gateway) -> (usize, usize) {
+    for host in [FIRST, SECOND] {
+        invites(gateway, host);
+    }
+    gateway.call(CARRIER, "13900139000", "110");
+    (invites(gateway, FIRST).len(), is_busy(gateway))
+}
+
+#[test]
+fn a_listed_address_that_is_silent_costs_one_call_and_is_forgiven_when_it_is_heard() {
+    let mut gateway = Gateway::new(listed);
+    gateway.call(CARRIER, "13800138000", "110");
+    let first = invites(&mut gateway, FIRST).remove(0);
+    assert!(first.starts_with("INVITE sip:110@10.0.0.33:5060 SIP/2.0\r\n"), "{first}");
+    gateway.pass(5 * SECONDS);
+    let second = invites(&mut gateway, SECOND).remove(0);
+    assert!(second.starts_with("INVITE sip:110@10.0.0.34:5060 SIP/2.0\r\n"), "{second}");
+    assert_eq!((header(&first, "Call-ID"), gateway.asked.len()), (header(&second, "Call-ID"), 0), "one call, and no name");
+    assert_eq!(called_at(&mut gateway), (0, 1), "the next call begins with the one that is there");
+    // Anything at all is a sign.
+    gateway.receive(FIRST, asks_of_itself());
+    assert_eq!(called_at(&mut gateway), (1, 0));
+    gateway.input(Input::HangUp);
+    leaves_nothing(&mut gateway);
+}
+
+/// An OPTIONS of the first address's own.
+fn asks_of_itself() -> String {
+    format!(
+        "OPTIONS sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.{FIRST}:5060;branch=z9hG4bKo\r\nMax-Forwards: 70\r\n\
+         From: <sip:a@10.0.0.{FIRST}>;tag=o\r\nTo: <sip:x@10.0.0.1>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// The first address answers all that came to it.
+fn answers(gateway: &mut Gateway, status: &str) -> usize {
+    let came = invites(gateway, FIRST);
+    came.iter().for_each(|invite| respond(gateway, FIRST, invite, status));
+    came.len()
+}
+
+/// Another call for help, which the first address answers, if it comes there, and the second refuses for itself.
+fn called_and_answered(gateway: &mut Gateway, status: &str) -> (usize, usize) {
+    invites(gateway, SECOND);
+    gateway.call(CARRIER, "13900139000", "110");
+    let first = answers(gateway, status);
+    (first, is_busy(gateway))
+}
+
+#[test]
+fn a_503_is_one_calls_until_so_many_come_in_a_row_and_a_refusal_of_one_call_is_none() {
+    const UNAVAILABLE: &str = "503 Service Unavailable";
+    let mut gateway = Gateway::new(listed);
+    for status in ["486 Busy Here", "404 Not Found", "430 Flow Failed"] {
+        for _ in 0..4 {
+            assert_eq!(called_and_answered(&mut gateway, status).0, 1, "{status}");
+        }
+    }
+    // Two are none, where something else comes between.
+    for status in [UNAVAILABLE, UNAVAILABLE, "486 Busy Here", UNAVAILABLE, UNAVAILABLE] {
+        let next = usize::from(status == UNAVAILABLE);
+        assert_eq!(called_and_answered(&mut gateway, status), (1, next), "the call goes on, the next begins as before");
+    }
+    assert_eq!(called_and_answered(&mut gateway, UNAVAILABLE), (1, 1));
+    assert_eq!(called_and_answered(&mut gateway, UNAVAILABLE), (0, 1), "the third in a row");
+    // It answers other things, which says nothing of calls.
+    gateway.receive(FIRST, asks_of_itself());
+    assert_eq!(called_and_answered(&mut gateway, UNAVAILABLE), (0, 1));
+    gateway.pass(6 * SECONDS);
+    assert_eq!(called_and_answered(&mut gateway, UNAVAILABLE), (1, 1), "one tries it");
+    gateway.pass(6 * SECONDS);
+    assert_eq!(called_and_answered(&mut gateway, UNAVAILABLE), (0, 1), "its rest is longer");
+    gateway.pass(6 * SECONDS);
+    assert_eq!(called_and_answered(&mut gateway, "486 Busy Here"), (1, 0));
+    assert_eq!(called_and_answered(&mut gateway, "486 Busy Here"), (1, 0), "it takes calls again");
+    gateway.input(Input::HangUp);
+    leaves_nothing(&mut gateway);
+}
+
+#[test]
+fn a_503_that_asks_for_a_rest_has_it_whatever_else_was_under_way() {
+    let mut gateway = Gateway::new(listed);
+    gateway.call(CARRIER, "13800138000", "110");
+    gateway.call(CARRIER, "13800138001", "110");
+    let both = invites(&mut gateway, FIRST);
+    respond(&mut gateway, FIRST, &both[0], "503 Service Unavailable\r\nRetry-After: 12");
+    respond(&mut gateway, FIRST, &both[1], "180 Ringing");
+    respond(&mut gateway, FIRST, &both[1], "486 Busy Here");
+    is_busy(&mut gateway);
+    assert_eq!(called_at(&mut gateway), (0, 1));
+    gateway.pass(10 * SECONDS);
+    assert_eq!(called_at(&mut gateway), (0, 1), "its Retry-After lasts");
+    gateway.pass(3 * SECONDS);
+    assert_eq!(called_at(&mut gateway), (1, 0), "one caller tries it");
+    assert_eq!(called_at(&mut gateway), (0, 1), "others do not");
+    gateway.input(Input::HangUp);
+    leaves_nothing(&mut gateway);
+}
+
+/// Targets are called at one address.
+fn chained(setup: &mut Setup) {
+    let targets = &mut setup.live.trunks[1];
+    targets.target = Target::at(Transport::Udp, address(FIRST));
+    targets.sources = vec!["10.0.0.32/29".parse().unwrap()];
+}
+
+#[test]
+fn the_only_address_that_cannot_be_sent_to_rests_longer_each_time_and_is_tried_for_help_always() {
+    let mut gateway = Gateway::new(chained);
+    let fails = |gateway: &mut Gateway| {
+        let came = invites(gateway, FIRST);
+        for data in came.iter().cloned() {
+            let flow = Flow { proto: Proto::Udp, local: address(1), remote: address(FIRST) };
+            gateway.input(Input::Unsent { flow, data: data.into(), too_long: false });
+        }
+        came.len()
+    };
+    let outages = |gateway: &Gateway| gateway.switch.gauges().outages;
+    gateway.call(CARRIER, "13800138000", "110");
+    assert_eq!((fails(&mut gateway), outages(&gateway)), (1, 1), "the last address leaves a verdict");
+    gateway.call(CARRIER, "13800138001", "110");
+    assert_eq!((fails(&mut gateway), outages(&gateway)), (1, 1), "a call for help is tried all the same");
+    gateway.receive(FIRST, asks_of_itself());
+    assert_eq!(outages(&gateway), 0);
+    gateway.input(Input::HangUp);
+    leaves_nothing(&mut gateway);
+}
+
+#[test]
+fn a_trunk_that_answers_no_options_takes_no_calls_until_it_does() {
+    let mut gateway = Gateway::new(|setup| {
+        listed(setup);
+        setup.live.trunks[1].ping = Some(30 * SECONDS);
+    });
+    gateway.pass(SECONDS);
+    let options = requests(&mut gateway, "OPTIONS", FIRST).remove(0);
+    assert!(options.starts_with("OPTIONS sip:10.0.0.33:5060 SIP/2.0\r\n"), "{options}");
+    // The second answers, whatever it says; the first does not.
+    let answers = |gateway: &mut Gateway, hosts: &[u8]| {
+        for _ in 0..10 {
+            gateway.pass(3 * SECONDS);
+            for host in hosts {
+                let asked = requests(gateway, "OPTIONS", *host);
+                asked.iter().for_each(|options| respond(gateway, *host, options, "405 Method Not Allowed"));
+            }
+        }
+    };
+    answers(&mut gateway, &[SECOND]);
+    assert_eq!((gateway.switch.gauges().down, called_at(&mut gateway)), (0, (1, 0)), "one miss is none");
+    gateway.input(Input::HangUp);
+    let mut gateway = Gateway::new(|setup| {
+        listed(setup);
+        setup.live.trunks[1].ping = Some(30 * SECONDS);
+    });
+    (0..4).for_each(|_| answers(&mut gateway, &[SECOND]));
+    assert_eq!((gateway.switch.gauges().down, called_at(&mut gateway)), (1, (0, 1)));
+    (0..3).for_each(|_| answers(&mut gateway, &[FIRST, SECOND]));
+    assert_eq!((gateway.switch.gauges().down, called_at(&mut gateway)), (0, (1, 0)), "back by itself");
+    // Both are down: a call for help is tried all the same.
+    (0..8).for_each(|_| answers(&mut gateway, &[]));
+    assert_eq!(gateway.switch.gauges().down, 2);
+    assert_ne!(called_at(&mut gateway), (0, 0));
+    gateway.input(Input::HangUp);
 }

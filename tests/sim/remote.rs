@@ -26,6 +26,10 @@ fn time(hour: i64, minute: i64, second: i64) -> Wall {
 
 /// One seat, with its department, which is there in these hours of each day.
 fn gateway(hours: &str) -> Gateway {
+    with_channels(hours, 1)
+}
+
+fn with_channels(hours: &str, channels: u32) -> Gateway {
     let line = "[[line]]\nnumber = \"12345\"\nmode = \"front\"\n";
     let text = format!("[plan]\nname = \"x\"\narea = \"691\"\n{line}[calendars.office]\nhours = \"{hours}\"\n");
     let plan = Plan::parse("test.toml", &text, &|name| Err(hotline::base::Text::foreign(name))).unwrap();
@@ -44,7 +48,7 @@ fn gateway(hours: &str) -> Gateway {
         setup.live.seats.truncate(1);
         let seat = &mut setup.live.seats[0];
         let remote = Remote { trunk: "tax".into(), number: "12366001".into(), hours: plan.hours("office") };
-        (seat.target, seat.sources, seat.channels, seat.remote) = (None, Vec::new(), 1, Some(remote));
+        (seat.target, seat.sources, seat.channels, seat.remote) = (None, Vec::new(), channels, Some(remote));
         let mut policy = (*setup.live.policy).clone();
         policy.callers.unheard = [Arc::from("seat-0")].into();
         setup.live.policy = Arc::new(policy);
@@ -147,6 +151,22 @@ fn a_seat_behind_a_trunk_where_we_are_not_registered_is_gone_until_we_are() {
     registrar_says(&mut gateway, &refresh, "403 Forbidden");
     gateway.pass(SECOND);
     assert_eq!(device(&mut gateway), "gone");
+}
+
+#[test]
+fn a_trunk_that_refuses_calls_has_its_seat_all_the_same() {
+    // The queue itself would doubt that a single phone is there.
+    let mut gateway = with_channels("daily 00:00-24:00", 2);
+    for status in ["503 Service Unavailable", "503 Service Unavailable\r\nRetry-After: 20"] {
+        gateway.call(CARRIER, "13800138000", "12345");
+        for _ in 0..100 {
+            gateway.pass(SECOND);
+            let rings = invites(&mut gateway, EXCHANGE);
+            rings.iter().for_each(|ring| respond(&mut gateway, EXCHANGE, ring, status));
+            assert_ne!(device(&mut gateway), "gone");
+        }
+        gateway.input(Input::HangUp);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub mod baresip;
 pub mod disk;
+pub mod dns;
 pub mod g711;
 pub mod gateway;
 pub mod hearing;

@@ -10,7 +10,7 @@ use hotline::queue::{Queue, Strategy};
 use hotline::sip::{Codec, Host, Uri};
 use hotline::switch::{
     DialledFrom, Dtmf, Fixed, JournalDown, Limits, LinesFrom, Live, MediaSetup, Outbound, Presents, Recorded, RecordingRules,
-    Seat, Setup, Trunk, UnknownSource, Unproven,
+    Rests, Seat, Setup, Trunk, UnknownSource, Unproven,
 };
 use hotline::ua;
 use std::net::SocketAddr;
@@ -72,7 +72,8 @@ pub fn setup(seats: &[&str]) -> Setup {
         strangers: Rate::default(),
         notices: 20,
         emergency_sees_withheld: true,
-        outage: (Duration::from_secs(5), Duration::from_secs(20)),
+        rests: Rests { shortest: Duration::from_secs(5), longest: Duration::from_secs(20), refusals: 3 },
+        pings: (3, 2),
         peers: Rate { per_second: 1_000_000, burst: 1_000_000, ..Rate::default() },
         placing_percent: 100_000,
         retry_after: Duration::from_secs(5),
@@ -106,6 +107,8 @@ pub fn trunk(name: &str, peer: SocketAddr) -> Trunk {
         name: name.into(),
         sources: vec![peer.ip().into()],
         target: Target::at(Transport::Udp, peer),
+        others: Vec::new(),
+        ping: None,
         area: Some("691".into()),
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         channels: 20,

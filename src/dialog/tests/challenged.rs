@@ -261,7 +261,9 @@ fn a_hop_that_says_nothing_to_one_account_is_not_asked_by_another() {
     let dial = Dial { others, every_way: true, known_as: known_as(), ..party(leg, one.flow) };
     one.command(Command::Dial(Box::new(dial)));
     one.pass(4.0);
-    assert!(matches!(one.events.pop_front(), Some(Event::NextHop { next, .. }) if next.to_string() == "198.51.100.9:5060"));
+    assert!(
+        matches!(one.events.pop_front(), Some(Event::HopFailed { next: Some(next), .. }) if next.to_string() == "198.51.100.9:5060")
+    );
 }
 
 #[test]
@@ -326,7 +328,10 @@ fn the_word_of_a_person_ends_it_and_the_last_way_does_not_hide_it() {
     // The line does not know the number; the other ways may not be used at all.
     let (mut one, first) = dialled();
     one.challenged(&first, 404, no.clone());
-    assert!(matches!(one.event(), Event::NextHop { failed: None, .. }), "a hop that answers is not down");
+    assert!(
+        matches!(one.event(), Event::HopFailed { why: crate::dialog::HopEnd::Moved, next: Some(_), .. }),
+        "a hop that answers is not down"
+    );
     let second = one.request();
     assert_eq!(text(&second, &Name::CSeq), "2 INVITE", "§8.2.2.2: no circle of the first");
     one.challenged(&second, 403, no.clone());

@@ -24,7 +24,9 @@ impl One {
         let sent = std::mem::take(&mut self.sent);
         let mut invites = sent.into_iter().filter(|(flow, _)| flow.remote.to_string() == to);
         match (invites.next(), self.events.pop_front()) {
-            (Some((_, Message::Request(invite))), Some(Event::NextHop { next, .. })) if invite.method == Method::Invite => {
+            (Some((_, Message::Request(invite))), Some(Event::HopFailed { next: Some(next), .. }))
+                if invite.method == Method::Invite =>
+            {
                 assert_eq!(next.to_string(), to);
                 invite
             }
@@ -75,6 +77,22 @@ fn a_hop_that_says_anything_is_waited_for() {
         one.pass(60.0);
         one.quiet();
     }
+}
+
+#[test]
+fn the_last_or_only_hop_that_fails_is_told_of_as_well() {
+    let mut one = One::new();
+    let (_, invite) = one.dial_hops(1);
+    let mut refusal = answer(&invite, 503, "theirs", None);
+    refusal.headers.push(Name::RetryAfter, "20");
+    one.says(refusal);
+    let why = HopEnd::Unavailable { retry_after: Some(std::time::Duration::from_secs(20)) };
+    assert!(matches!(one.events.pop_front(), Some(Event::HopFailed { why: told, next: None, .. }) if told == why));
+    let mut one = One::new();
+    one.dial_hops(1);
+    one.pass(33.0);
+    assert!(matches!(one.events.pop_front(), Some(Event::HopFailed { why: HopEnd::Silent, next: None, .. })));
+    assert_eq!(one.ended(), (EndedBy::Network, Some(408)));
 }
 
 /// RFC 5626 §5.3: the proxy before a phone says so where the connection to it is gone; the phone may have another.

@@ -41,10 +41,10 @@ fn one((name, account): (&str, &str), registration: &Registration, target: &Targ
 /// The Route that leads to the trunk's address.
 fn proxy(target: &Target) -> NameAddr {
     let (host, port) = match &target.place {
-        Place::At(address) => (Host::Ip(address.ip()), address.port()),
+        Place::At(address) => (Host::Ip(address.ip()), Some(address.port())),
         Place::Named(name, port) => (Host::Name(name.to_string()), *port),
     };
-    let mut uri = Uri::sip("", host, Some(port));
+    let mut uri = Uri::sip("", host, port);
     if target.transport == Transport::Tcp {
         uri.params.set("transport", Some("tcp"));
     }

@@ -5,10 +5,12 @@ use super::numbers::{Expect, NumberRule, Side};
 use super::registrar::Algorithm;
 use super::registration::Registration;
 use crate::base::Place;
+use crate::io::net::dns::ask::PORT;
 use crate::plan::NumberRules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,8 +20,19 @@ pub struct Trunk {
     #[serde(deserialize_with = "list")]
     pub addresses: Vec<String>,
     pub address: String,
+    #[serde(deserialize_with = "list")]
+    pub targets: Vec<String>,
+    #[serde(deserialize_with = "list")]
+    pub dns: Vec<String>,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub ping: Duration,
     pub port: u16,
     pub transport: Transport,
+    /// For TLS: whom its certificate must come from, the name that it shows, and what we show it.
+    pub tls_ca: PathBuf,
+    pub tls_name: String,
+    pub tls_certificate: PathBuf,
+    pub tls_key: PathBuf,
     pub area: String,
     #[serde(deserialize_with = "list")]
     pub codecs: Vec<Codec>,
@@ -56,8 +69,15 @@ impl Default for Trunk {
             enabled: true,
             addresses: Vec::new(),
             address: String::new(),
+            targets: Vec::new(),
+            dns: Vec::new(),
+            ping: Duration::ZERO,
             port: 5060,
             transport: Transport::Udp,
+            tls_ca: PathBuf::new(),
+            tls_name: String::new(),
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
             area: String::new(),
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             channels: 100,
@@ -85,14 +105,23 @@ impl Default for Trunk {
 }
 
 impl Trunk {
-    /// Where calls to it go: its `address`, or its first single address.
+    /// Where calls to it go: the first of its `targets`, its `address`, or its first single address.
     pub fn place(&self) -> Option<Place> {
+        if let Some(first) = self.targets.first() {
+            return first.parse().ok().map(Place::At);
+        }
         if !self.address.is_empty() {
             return self.address.parse().ok();
         }
         let single = self.addresses.iter().find_map(|text| text.parse::<IpAddr>().ok())?;
         Some(Place::At(SocketAddr::new(single, self.port)))
     }
+}
+
+/// An address of a DNS server, with a port where it has another than the usual one.
+pub fn dns_server(text: &str) -> Option<SocketAddr> {
+    let usual = |ip: IpAddr| SocketAddr::new(ip, PORT);
+    text.parse().ok().map(usual).or_else(|| text.parse().ok())
 }
 
 impl Trunk {
@@ -109,6 +138,11 @@ impl Trunk {
     /// As they are applied; those that are wrong are left out.
     pub fn read_rules(&self, side: Side) -> NumberRules {
         NumberRules(self.rules(side).iter().filter_map(|rule| rule.read().ok()).collect())
+    }
+
+    /// The rest of its `targets`.
+    pub fn others(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.targets.iter().skip(1).filter_map(|text| text.parse().ok())
     }
 }
 

@@ -2,6 +2,7 @@
 //! runs, swapped in the switch at once. A configuration that is wrong changes nothing.
 
 use super::finding::{Finding, KeyFault};
+use super::outward::{Outward, Ways};
 use super::plans::{self, Prompts};
 use super::schema::Config;
 use super::secrets;
@@ -84,6 +85,7 @@ pub struct Reloader {
     tokens: Arc<Tokens>,
     identity: Option<Arc<Identity>>,
     sip_identity: Option<Arc<Identity>>,
+    outward: Outward,
     /// One reload at a time.
     running: tokio::sync::Mutex<Running>,
     /// The part that everybody beside the switch reads, also while a reload is under way.
@@ -111,17 +113,18 @@ pub struct Site {
     pub identity: Option<Arc<Identity>>,
     /// The same of SIP.
     pub sip_identity: Option<Arc<Identity>>,
+    pub outward: Outward,
 }
 
 impl Reloader {
     pub fn new(site: Site, running: Running) -> Reloader {
-        let Site { file, inbox, switch_figures, admission, tokens, identity, sip_identity } = site;
+        let Site { file, inbox, switch_figures, admission, tokens, identity, sip_identity, outward } = site;
         let shown = Mutex::new(running.live.clone());
         note_site(&running.trail, file.as_deref());
         note_identity(&running.trail, &running.config);
         let failed = AtomicU64::new(0);
         let running = tokio::sync::Mutex::new(running);
-        Reloader { file, inbox, switch_figures, admission, tokens, identity, sip_identity, running, shown, failed }
+        Reloader { file, inbox, switch_figures, admission, tokens, identity, sip_identity, outward, running, shown, failed }
     }
 
     /// Reads everything anew. All that is wrong comes back, and nothing has changed then.
@@ -185,8 +188,11 @@ impl Reloader {
         let live = setup::live(&config, loaded).map_err(|problem| NotReloaded::Wrong(vec![problem]))?;
         let report = compare(running, &config, &live, needs_restart, warnings);
         let reloads = self.switch_figures.read().counters.reloads;
+        let ways = tokio::task::block_in_place(|| Ways::read(&config, self.sip_identity.as_ref()));
+        let ways = ways.map_err(|fault| NotReloaded::Wrong(vec![KeyFault::told(&[fault])]))?;
         // Peers that the new configuration brings may connect before it counts; those that are gone, no longer after it.
         self.tokens.set(&config.http).map_err(|faults| NotReloaded::Wrong(vec![KeyFault::told(&faults)]))?;
+        self.outward.set(ways);
         for (shown, new) in [&self.identity, &self.sip_identity].into_iter().zip(identities) {
             if let (Some(shown), Some(new)) = (shown, new) {
                 shown.replace(new);
@@ -299,7 +305,8 @@ fn note_identity(trail: &Trail, config: &Config) {
     let Config { http, sip, registrar, .. } = config;
     let files = [&http.certificate, &http.key, &sip.certificate, &sip.key, &registrar.credentials].into_iter();
     let accounts = config.trunks.values().flat_map(|trunk| trunk.registrations.values()).map(|account| &account.file);
-    files.chain(accounts).filter(|path| !path.as_os_str().is_empty()).for_each(|path| trail.note(path));
+    let trunks = config.trunks.values().flat_map(|trunk| [&trunk.tls_ca, &trunk.tls_certificate, &trunk.tls_key]);
+    files.chain(accounts).chain(trunks).filter(|path| !path.as_os_str().is_empty()).for_each(|path| trail.note(path));
 }
 
 /// Sounds that did not change stay where they are in memory, shared with the calls in progress.

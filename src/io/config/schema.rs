@@ -86,6 +86,12 @@ pub struct Sip {
     pub listen_tls: Vec<SocketAddr>,
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// Peers that connect by TLS must show a certificate of this authority, at these addresses; none: at all.
+    pub client_ca: PathBuf,
+    #[serde(deserialize_with = "list")]
+    pub client_ca_at: Vec<SocketAddr>,
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub keep_alive: Duration,
     pub unknown_source: UnknownSource,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub t1: Duration,
@@ -119,6 +125,9 @@ pub struct Routes {
     pub rest_after_failure: Duration,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub rest_max: Duration,
+    pub refusals: u32,
+    pub ping_misses: u32,
+    pub ping_answers: u32,
 }
 
 /// Bounds of the shifts of seats.

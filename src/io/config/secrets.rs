@@ -1,14 +1,17 @@
 //! The keys that records are sealed with, read from where the configuration says.
 
 use super::finding::KeyFault;
-use super::schema::{Http, Records, SealingKey, Sip};
-use crate::base::Text;
+use super::peers::{Transport, Trunk};
+use super::schema::{Config, Http, Records, SealingKey, Sip};
+use crate::base::{Cidr, Place, Text};
 use crate::io::net::tls::{self, Identity};
+use crate::io::net::trunk_tls::TrunkTls;
 use crate::io::process::files;
 use crate::record::seal::{Sealer, Secret};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A name is written into each entry.
 const LONGEST_NAME: usize = 32;
@@ -58,16 +61,56 @@ pub fn sip_identity(sip: &Sip) -> Result<Option<Identity>, KeyFault> {
     shown("sip", &sip.certificate, &sip.key)
 }
 
+/// How each trunk is connected to, by its networks. `ours`: the certificate of SIP, which is shown where the trunk names none.
+#[allow(clippy::type_complexity)]
+pub fn trunks(config: &Config, ours: Option<&Arc<Identity>>) -> Result<Vec<(Vec<Cidr>, Option<Arc<TrunkTls>>)>, KeyFault> {
+    let enabled = config.trunks.iter().filter(|(_, trunk)| trunk.enabled);
+    let known = enabled.map(|(name, trunk)| {
+        let networks = trunk.addresses.iter().filter_map(|text| text.parse().ok()).collect();
+        Ok((networks, trunk_tls(name, trunk, ours)?.map(Arc::new)))
+    });
+    known.collect()
+}
+
+/// None for a trunk that is not connected to by TLS.
+pub fn trunk_tls(name: &str, trunk: &Trunk, ours: Option<&Arc<Identity>>) -> Result<Option<TrunkTls>, KeyFault> {
+    if trunk.transport != Transport::Tls {
+        return Ok(None);
+    }
+    let path = ["trunks", name];
+    let own = pair(&path, ["tls_certificate", "tls_key"], &trunk.tls_certificate, &trunk.tls_key)?;
+    let ca = Some(trunk.tls_ca.as_path()).filter(|path| !path.as_os_str().is_empty());
+    let host = match trunk.place() {
+        _ if !trunk.tls_name.is_empty() => trunk.tls_name.clone(),
+        Some(Place::Named(host, _)) => host.to_string(),
+        Some(Place::At(at)) => at.ip().to_string(),
+        None => return Ok(None),
+    };
+    let made = TrunkTls::new(ca, &host, own.map(Arc::new).or(ours.cloned()));
+    made.map(Some).map_err(|why| match ca {
+        Some(file) => KeyFault::new(&["trunks", name, "tls_ca"], both!("{0}: ", "{0}：", file.display()).then(&why)),
+        None => KeyFault::new(&["trunks", name, "tls_name"], why),
+    })
+}
+
 fn shown(table: &str, certificate: &Path, private: &Path) -> Result<Option<Identity>, KeyFault> {
-    let fault = |key: &str, message| KeyFault::new(&[table, key], message);
+    pair(&[table], ["certificate", "key"], certificate, private)
+}
+
+/// A certificate and its key, each under its name in a table.
+fn pair(table: &[&str], names: [&str; 2], certificate: &Path, private: &Path) -> Result<Option<Identity>, KeyFault> {
+    let fault = |key: usize, message| KeyFault::new(&[table, &names[key..=key]].concat(), message);
+    let [of_certificate, of_key] = names;
     match (certificate.as_os_str().is_empty(), private.as_os_str().is_empty()) {
         (true, true) => Ok(None),
-        (true, false) => Err(fault("key", both!("set `certificate` too, or neither", "须同时设置 `certificate`，或两者都不设"))),
-        (false, true) => Err(fault("certificate", both!("set `key` too, or neither", "须同时设置 `key`，或两者都不设"))),
+        (true, false) => {
+            Err(fault(1, both!("set `{of_certificate}` too, or neither", "须同时设置 `{of_certificate}`，或两者都不设")))
+        }
+        (false, true) => Err(fault(0, both!("set `{of_key}` too, or neither", "须同时设置 `{of_key}`，或两者都不设"))),
         (false, false) => Identity::read(certificate, private).map(Some).map_err(|wrong| {
             let (key, path, why) = match wrong {
-                tls::Fault::Certificate(why) => ("certificate", certificate.display(), why),
-                tls::Fault::Key(why) => ("key", private.display(), why),
+                tls::Fault::Certificate(why) => (0, certificate.display(), why),
+                tls::Fault::Key(why) => (1, private.display(), why),
             };
             fault(key, both!("{path}: ", "{path}：").then(&why))
         }),

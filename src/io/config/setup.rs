@@ -21,12 +21,13 @@ use crate::sip;
 use crate::sip::digest::Algorithm;
 use crate::switch::{
     DialledFrom, Dtmf, Fixed, History, JournalDown, Limits, LinesFrom, Live, MediaSetup, Numbers, Presented, Presents, Recorded,
-    RecordingRules, Remote, Seat, Trunk, UnknownSource, Unproven,
+    RecordingRules, Remote, Rests, Seat, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
 use crate::transport::Bounds;
 use crate::ua::Config as Ua;
 use crate::ua::registrar;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,8 @@ const LEGS_PER_CALL: usize = 6;
 const REPEAT_BURST: u32 = 10;
 /// An INVITE on each leg, and what lingers for 32 s after a call: BYE, PRACK, OPTIONS.
 const TRANSACTIONS_PER_CALL: usize = 20;
+/// How long a peer has to answer a keep-alive (RFC 5626 §4.4.1).
+const PONG: Duration = Duration::from_secs(10);
 const STRANGERS: usize = 10_000;
 /// How much later than its length a prompt may end.
 const LATE_PROMPT: Duration = Duration::from_secs(5);
@@ -62,8 +65,11 @@ pub fn fit(config: &Config, descriptors: usize) -> Result<Fit, Text> {
 }
 
 /// The bounds of SIP over TCP.
-pub fn tcp(limits: &config::Limits) -> tcp::Limits {
+pub fn tcp(config: &Config) -> tcp::Limits {
+    let limits = &config.limits;
     tcp::Limits {
+        keep_alive: config.sip.keep_alive,
+        pong: PONG,
         connections: limits.connections,
         per_source: limits.connections_per_source,
         message: limits.message_timeout,
@@ -75,6 +81,17 @@ pub fn tcp(limits: &config::Limits) -> tcp::Limits {
 /// The bounds of messages that wait for the switch, one lane for each source.
 pub fn lanes(limits: &config::Limits) -> Bounds {
     Bounds { messages: limits.source_waiting, bytes: limits.source_waiting_bytes }
+}
+
+fn rests(routes: &config::Routes) -> Rests {
+    Rests { shortest: routes.rest_after_failure, longest: routes.rest_max, refusals: routes.refusals }
+}
+
+/// The DNS servers of each trunk; none: those of this machine.
+pub fn dns(config: &Config) -> BTreeMap<Arc<str>, Vec<SocketAddr>> {
+    let enabled = config.trunks.iter().filter(|(_, trunk)| trunk.enabled);
+    let servers = |trunk: &config::Trunk| trunk.dns.iter().filter_map(|text| config::dns_server(text)).collect();
+    enabled.map(|(name, trunk)| (name.as_str().into(), servers(trunk))).collect()
 }
 
 /// Peers that may connect by TCP.
@@ -147,7 +164,8 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
             config::JournalFailure::CarryOn => JournalDown::CarryOn,
         },
         emergency_wait: config.records.emergency_wait,
-        outage: (config.routes.rest_after_failure, config.routes.rest_max),
+        rests: rests(&config.routes),
+        pings: (config.routes.ping_misses, config.routes.ping_answers),
         strangers: Rate { per_second: config.limits.source_rate, burst: config.limits.source_burst, max_sources: STRANGERS },
         notices: config.limits.notices,
         peers: Rate { per_second: config.limits.peer_rate, burst: config.limits.peer_burst, max_sources: STRANGERS },
@@ -168,6 +186,8 @@ fn trunk(config: &Config, name: &str, trunk: &config::Trunk) -> Result<Trunk, Te
         sources: trunk.addresses.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
         registrations: accounts::settings(name, trunk, &target)?,
         target,
+        others: trunk.others().collect(),
+        ping: Some(trunk.ping).filter(|ping| !ping.is_zero()),
         area: Some(trunk.area.as_str()).filter(|area| !area.is_empty()).map(Arc::from),
         codecs: trunk.codecs.iter().map(|codec| self::codec(*codec)).collect(),
         channels: trunk.channels,

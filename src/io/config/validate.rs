@@ -13,17 +13,15 @@ mod reach;
 mod registrar;
 mod registration;
 mod remote;
+mod trunks;
 mod twins;
 mod values;
 
 use super::finding::Finding;
 use super::layers::Layers;
-use super::peers::Trunk;
 use super::schema::{ALL_LINES, Config};
 use super::{level, secrets};
-use crate::base::{AccessList, Cidr, Text};
-use crate::dialog::Interval;
-use crate::plan::suggestion;
+use crate::base::{Cidr, Text};
 use crate::record::signature::Keys;
 use crate::record::zone::Zone;
 use std::net::SocketAddr;
@@ -120,63 +118,6 @@ impl Check<'_> {
         let (state, plan) = (&config.node.state, &config.plan.file);
         self.require(!state.as_os_str().is_empty(), &["node", "state"], || both!("is empty", "不能为空"));
         self.require(!plan.as_os_str().is_empty(), &["plan", "file"], || both!("is empty", "不能为空"));
-    }
-
-    fn trunks(&mut self, config: &Config) {
-        let mut owners = AccessList::new();
-        for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {
-            self.trunk(name, trunk);
-            for block in trunk.addresses.iter().filter_map(|text| text.parse::<Cidr>().ok()) {
-                let other = owners.insert(block, name.as_str());
-                let path = ["trunks", name.as_str(), "addresses"];
-                self.require(other.is_none(), &path, || {
-                    let other = other.unwrap_or_default();
-                    both!("{block} belongs to trunk `{other}` too", "{block} 也属于中继 `{other}`")
-                });
-            }
-        }
-        let default = config.trunks.get(&config.routes.default).filter(|trunk| trunk.enabled);
-        let layers = self.layers;
-        self.require(default.is_some(), &["routes", "default"], || {
-            let name = &config.routes.default;
-            let near = suggestion(name, config.trunks.iter().filter(|(_, trunk)| trunk.enabled).map(|(name, _)| name.as_str()));
-            match config.trunks.contains_key(name) {
-                true => Self::disabled(layers, "trunks", name),
-                false => both!("no trunk `{name}`", "没有中继 `{name}`").then(&near),
-            }
-        });
-    }
-
-    fn trunk(&mut self, name: &str, trunk: &Trunk) {
-        let at = |key| ["trunks", name, key];
-        self.networks(&trunk.addresses, &at("addresses"));
-        self.networks(&trunk.media, &at("media"));
-        let unread = trunk.addresses.iter().any(|text| text.parse::<Cidr>().is_err());
-        self.carried(trunk.transport, &at("transport"));
-        self.place(&trunk.address, &trunk.addresses, name, "trunks");
-        self.require(unread || !trunk.address.is_empty() || trunk.place().is_some(), &at("addresses"), || {
-            both!(
-                "names no single address, so that calls to the trunk have nowhere to go",
-                "没有单独的地址，呼往该中继的呼叫无处可去"
-            )
-        });
-        self.require(trunk.port != 0, &at("port"), || both!("is 0", "不能为 0"));
-        let area = trunk.area.bytes().all(|b| b.is_ascii_digit()) && trunk.area.len() <= 4 && !trunk.area.starts_with('0');
-        self.require(area, &at("area"), || {
-            both!("is an area code without its leading 0, such as 691", "应为不带首位 0 的区号，例如 691")
-        });
-        let timer = trunk.session_expires.is_zero() || Interval::of(trunk.session_expires).is_some();
-        self.require(timer, &at("session_expires"), || {
-            both!(
-                "is less than 90s, the least that RFC 4028 lets a session timer be; 0s for none",
-                "小于 RFC 4028 规定的下限 90s；0s 为不使用"
-            )
-        });
-        self.require(!trunk.codecs.is_empty(), &at("codecs"), || both!("names no codec", "没有写任何编码"));
-        self.require(trunk.channels > 0, &at("channels"), || both!("is 0", "不能为 0"));
-        self.require(trunk.reserved < trunk.channels.max(1), &at("reserved"), || {
-            both!("leaves none of {0} channels to ordinary calls", "{0} 路中没有一路留给普通呼叫", trunk.channels)
-        });
     }
 
     /// Where a peer's messages or its media come from.
@@ -389,6 +330,17 @@ mod tests {
         complains(&format!("{trunk}addresses = []"), "site.toml:3:1: ", "a host name is called only at addresses");
         assert_eq!(findings(&format!("{trunk}addresses = ['192.0.2.0/24']")), Vec::<String>::new());
         complains("[trunks.x]\naddress = '198.51.100.1:5060'\naddresses = ['192.0.2.0/24']", "site.toml:2:1: ", "not among");
+        complains(
+            &format!("{trunk}addresses = ['192.0.2.0/24']\ndns = ['dns.example.cn']"),
+            "site.toml:4:1: ",
+            "no IP address of",
+        );
+        complains("[trunks.loopback]\ndns = ['10.0.0.53']", "site.toml:2:1: ", "is for a host name");
+        let listed = "[trunks.x]\naddresses = ['192.0.2.0/24']\ntargets = ";
+        assert_eq!(findings(&format!("{listed}['192.0.2.1:5060', '192.0.2.2:5060']")), Vec::<String>::new());
+        complains(&format!("{listed}['192.0.2.1']"), "site.toml:3:1: ", "not an address with a port");
+        complains(&format!("{listed}['198.51.100.1:5060']"), "site.toml:3:1: ", "not among");
+        complains(&format!("{listed}['192.0.2.1:5060']\naddress = '192.0.2.1:5060'"), "site.toml:3:1: ", "set either this");
         let seat = "[seats.x]\naor = 'sip:x@192.0.2.1'\naddress = 'desk.example.cn:5060'";
         complains(seat, "site.toml:1:8: ", "a host name is called only at addresses");
         assert_eq!(findings(&format!("{seat}\naddresses = ['192.0.2.7']")), Vec::<String>::new());

@@ -94,8 +94,8 @@ impl Ends<Switch> for Edges {
         self.requests.answer(id, reply);
     }
 
-    fn resolve(&mut self, id: u64, target: Target) {
-        self.resolver.resolve(id, target);
+    fn resolve(&mut self, id: u64, trunk: Option<Arc<str>>, target: Target) {
+        self.resolver.resolve(id, trunk.as_deref(), target);
     }
 
     fn wanted(&self) -> bool {

@@ -1,13 +1,14 @@
 //! The sockets by which SIP comes in: bound before anything else is started, opened when all is ready.
 
 use crate::base::Text;
-use crate::io::config::{Config, KeyFault, secrets};
+use crate::io::config::{Config, KeyFault, Sip, secrets};
 use crate::io::net::admission::Admission;
 use crate::io::net::tcp::Tcp;
 use crate::io::net::tls::Identity;
 use crate::io::net::udp;
 use crate::io::process::files;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -43,11 +44,11 @@ impl Sockets {
     }
 
     /// Lets peers connect; gives the UDP sockets back, and the certificate that is shown.
-    pub fn open(self, tcp: &Tcp, runtime: &Runtime, admission: &Arc<Admission>) -> Result<Opened, Text> {
+    pub fn open(self, sip: &Sip, tcp: &Tcp, runtime: &Runtime, admission: &Arc<Admission>) -> Result<Opened, Text> {
         if let Some(identity) = &self.identity {
             for (listener, local) in self.by_tls {
                 let (listener, admit) = (on_runtime(runtime, listener)?, admission.clone().admit());
-                tcp.listen_by_tls(listener, local, admit, identity.server()?);
+                tcp.listen_by_tls(listener, local, admit, identity.server(clients(sip, local))?);
             }
         }
         let open = |(udp, listener, local)| {
@@ -56,6 +57,12 @@ impl Sockets {
         };
         Ok((self.plain.into_iter().map(open).collect::<Result<_, Text>>()?, self.identity))
     }
+}
+
+/// The authority of the certificates that peers must show there; none: nobody must.
+fn clients(sip: &Sip, local: SocketAddr) -> Option<&Path> {
+    let asked = sip.client_ca_at.is_empty() || sip.client_ca_at.contains(&local);
+    Some(sip.client_ca.as_path()).filter(|path| asked && !path.as_os_str().is_empty())
 }
 
 /// UDP and TCP, on one port where the port is ours to choose.

@@ -26,6 +26,7 @@ fn gauges(figures: &Figures, inbox: &Inbox) -> Vec<Metric> {
         Metric::gauge("callers_waiting", "Callers in queues.", g.waiting),
         Metric::gauge("seat_channels_taken", "Channels of seats that ring or talk.", g.seats),
         Metric::gauge("seats_missed", "Seats that did not answer and have shown no life since.", g.missed),
+        Metric::gauge("trunk_peers_down", "Trunks' addresses that answer no OPTIONS.", g.down),
         Metric::gauge("trunk_peers_out", "Trunks' peers that gave no sign when they were called.", g.outages),
         Metric::gauge("resolving", "Parties whose host name is being resolved.", g.resolving),
         Metric::gauge("journal_unwritten", "Journal entries not yet on disk.", g.unwritten),

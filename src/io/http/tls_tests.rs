@@ -23,7 +23,7 @@ async fn open(timeout: Duration) -> (SocketAddr, Arc<Identity>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, shown) = (listener.local_addr().unwrap(), Arc::new(identity("first")));
     let connections =
-        Connections::new(Limits { connections: 8, per_source: 8, porch: 8, timeout }).by_tls(shown.server().unwrap());
+        Connections::new(Limits { connections: 8, per_source: 8, porch: 8, timeout }).by_tls(shown.server(None).unwrap());
     tokio::spawn(connections.serve(Arc::new(listener), router(state()), health_alone(state())));
     (address, shown)
 }

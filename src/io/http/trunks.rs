@@ -6,7 +6,7 @@ use super::endpoint::Endpoint;
 use super::problem::{Problem, spoken};
 use super::seats::describe::component;
 use crate::base::Tongue;
-use crate::control::{Command, FailureView, RegistrationView, Reply, Right, TrunkView};
+use crate::control::{Command, FailureView, PeerView, RegistrationView, Reply, Right, TrunkView};
 use crate::io::metrics::Metric;
 use axum::Extension;
 use axum::extract::State;
@@ -35,8 +35,25 @@ struct TrunkShown {
     taken: usize,
     /// Calls go out by it: it needs no registration, or has one; emergency lines are tried all the same 可呼出
     usable: bool,
+    /// The addresses where it is called, as far as they are known, in order 呼出地址
+    peers: Vec<PeerShown>,
     /// Our accounts there, by name 注册账号
     registrations: Vec<RegistrationShown>,
+}
+
+/// An address of a trunk 呼出地址
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TrunkPeer", deny_unknown_fields)]
+struct PeerShown {
+    address: String,
+    /// up; down: it answers no OPTIONS; or calls go elsewhere first, since it was silent, or unavailable (503) 正常、探测停用、无响应暂停、503 暂停
+    #[schemars(extend("enum" = ["up", "down", "silent", "unavailable"]))]
+    state: &'static str,
+    /// Until its rest is over 距恢复尝试
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_seconds: Option<u64>,
+    /// It is asked by OPTIONS (trunks.*.ping) 是否以 OPTIONS 探测
+    asked: bool,
 }
 
 /// An account of ours at a carrier 注册账号
@@ -95,6 +112,13 @@ impl RegistrationShown {
     }
 }
 
+impl PeerShown {
+    fn of(view: &PeerView) -> PeerShown {
+        let left_seconds = view.left.map(|left| left.as_secs());
+        PeerShown { address: view.address.to_string(), state: view.state, left_seconds, asked: view.asked }
+    }
+}
+
 impl TrunkShown {
     fn of(view: &TrunkView, tongue: Tongue) -> TrunkShown {
         TrunkShown {
@@ -102,6 +126,7 @@ impl TrunkShown {
             channels: view.channels,
             taken: view.taken,
             usable: view.usable,
+            peers: view.peers.iter().map(PeerShown::of).collect(),
             registrations: view.registrations.iter().map(|it| RegistrationShown::of(it, tongue)).collect(),
         }
     }

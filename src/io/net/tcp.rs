@@ -1,11 +1,14 @@
 //! SIP over TCP and TLS: one connection per (local, remote), opened when a send finds none, framed here. Reading stops while
 //! the switch has no room, so that TCP itself slows the peer down. A peer that says nothing more, or nothing that can be
-//! read, still gets the answers to what it asked before. By TLS peers connect to us alone.
+//! read, still gets the answers to what it asked before. A message within a dialog whose connection has died leaves by another
+//! one that the same peer has opened.
 
+mod outgoing;
 mod places;
 #[cfg(test)]
 mod tests;
 
+use super::trunk_tls::{self, Trunks};
 use crate::base::{Flow, Proto};
 use crate::io::inbox::{Arrival, Inbox};
 use crate::io::process::descriptors::{self, Purpose};
@@ -15,6 +18,7 @@ use crate::transport::{Frame, Framer};
 use bytes::Bytes;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use outgoing::{Departed, Life};
 use places::Places;
 use rustls::ServerConfig;
 use socket2::{SockRef, TcpKeepalive};
@@ -24,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -69,6 +73,9 @@ pub struct Limits {
     pub backlog: usize,
     /// Messages of one connection that wait for the switch.
     pub unserved: usize,
+    /// How often a peer that we have connected to is asked whether it is there, and how long it has to answer.
+    pub keep_alive: Duration,
+    pub pong: Duration,
 }
 
 /// Tells how an address may connect; none: not at all.
@@ -93,6 +100,8 @@ struct Shared {
     runtime: Handle,
     limits: Limits,
     handshakes: Semaphore,
+    trunks: Arc<Trunks>,
+    departed: Departed,
 }
 
 /// An address that peers connect to.
@@ -111,6 +120,8 @@ struct Connection {
     backlog: Arc<AtomicUsize>,
     /// The peer will say nothing more by it.
     ended: Arc<AtomicBool>,
+    /// We have opened it.
+    ours: bool,
 }
 
 /// The ends of a connection that its tasks work from.
@@ -122,10 +133,11 @@ struct Ends {
     ended: Arc<AtomicBool>,
     /// Requests of the peer's that have no final response yet.
     owed: AtomicIsize,
+    ours: bool,
 }
 
 impl Tcp {
-    pub fn new(inbox: Inbox, runtime: Handle, limits: Limits) -> Tcp {
+    pub fn new(inbox: Inbox, runtime: Handle, limits: Limits, trunks: Arc<Trunks>) -> Tcp {
         Tcp(Arc::new(Shared {
             connections: DashMap::new(),
             places: Arc::default(),
@@ -134,6 +146,8 @@ impl Tcp {
             runtime,
             limits,
             handshakes: Semaphore::new(HANDSHAKES),
+            trunks,
+            departed: Departed::default(),
         }))
     }
 
@@ -179,25 +193,10 @@ impl Tcp {
         if let Some(connection) = self.0.connections.get(&key(flow)).filter(|connection| takes(connection)) {
             return self.0.enqueue(&connection, data);
         }
-        // Nobody is connected to by TLS: a phone has no certificate.
-        if flow.proto == Proto::Tls {
-            return false;
+        match self.0.other_way(flow, &data) {
+            Some(other) => self.0.enqueue(&other, data),
+            None => self.by_new(flow, data),
         }
-        let Some((connection, ends)) = self.0.register(flow) else { return false };
-        let queued = self.0.enqueue(&connection, data);
-        let shared = self.0.clone();
-        threads::task(&self.0.runtime, CONNECTION, async move {
-            match timeout(CONNECT, connect(flow)).await {
-                Ok(Ok(stream)) => drop(threads::survived(CONNECTION, shared.plain(stream, ends)).await),
-                Ok(Err(error)) => {
-                    descriptors::missed(Purpose::Sip, &error);
-                    tracing::info!(%flow, %error, "cannot connect");
-                }
-                Err(_) => tracing::info!(%flow, "no connection in time"),
-            }
-            shared.closed(flow, connection.number).await;
-        });
-        queued
     }
 
     pub fn connections(&self) -> usize {
@@ -211,10 +210,8 @@ impl Tcp {
             tracing::info!(%flow, "a connection more than its share");
             return;
         };
-        let Some((connection, ends)) = self.0.register(flow) else { return };
-        let socket = SockRef::from(&stream);
-        let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN));
-        let _ = socket.set_tcp_user_timeout(Some(DEAD));
+        let Some((connection, ends)) = self.0.register(flow, false) else { return };
+        watch(&stream, DEAD);
         let (shared, tls) = (self.0.clone(), door.tls.clone());
         threads::task(&self.0.runtime, CONNECTION, async move {
             let served = async {
@@ -225,6 +222,7 @@ impl Tcp {
             };
             threads::survived(CONNECTION, served).await;
             drop(place);
+            shared.departs(flow);
             shared.closed(flow, connection.number).await;
         });
     }
@@ -232,7 +230,7 @@ impl Tcp {
 
 impl Shared {
     /// A place in the table; none when it is full.
-    fn register(&self, flow: Flow) -> Option<(Connection, Ends)> {
+    fn register(&self, flow: Flow, ours: bool) -> Option<(Connection, Ends)> {
         if self.connections.len() >= self.limits.connections {
             tracing::warn!(%flow, "too many connections");
             return None;
@@ -241,9 +239,9 @@ impl Shared {
         let (sender, queue) = mpsc::channel(MAX_WAITING);
         let backlog = Arc::new(AtomicUsize::new(0));
         let ended = Arc::new(AtomicBool::new(false));
-        let connection = Connection { number, queue: sender, backlog: backlog.clone(), ended: ended.clone() };
+        let connection = Connection { number, queue: sender, backlog: backlog.clone(), ended: ended.clone(), ours };
         self.connections.insert(key(flow), connection.clone());
-        Some((connection, Ends { flow, number, queue, backlog, ended, owed: AtomicIsize::new(0) }))
+        Some((connection, Ends { flow, number, queue, backlog, ended, owed: AtomicIsize::new(0), ours }))
     }
 
     fn enqueue(&self, connection: &Connection, data: Bytes) -> bool {
@@ -273,20 +271,28 @@ impl Shared {
                 let (reader, writer) = tokio::io::split(stream);
                 self.serve(reader, writer, ends).await;
             }
-            Ok(Err(error)) => tracing::info!(flow = %ends.flow, %error, "no TLS with a peer"),
+            Ok(Err(error)) => {
+                let reason = trunk_tls::count(&error).unwrap_or("closed");
+                tracing::info!(flow = %ends.flow, reason, %error, "no TLS with a peer");
+            }
             Err(_) => tracing::info!(flow = %ends.flow, "no TLS with a peer in time"),
         }
     }
 
     /// Reads and writes until either side ends; what a peer that ended has asked before is answered.
     async fn serve(&self, mut reader: impl AsyncRead + Unpin, writer: impl AsyncWrite + Unpin, ends: Ends) {
-        let Ends { flow, number, queue, backlog, ended, owed } = ends;
+        let Ends { flow, number, queue, backlog, ended, owed, ours } = ends;
+        let life = Life::default();
         let mut writing = Box::pin(write(writer, queue, &backlog, &owed));
         let end = tokio::select! {
-            end = self.read(&mut reader, flow, number, &owed) => end,
+            end = self.read(&mut reader, (flow, number), &owed, &life) => end,
             end = &mut writing => return lost(flow, end),
+            end = self.keep_alive(flow, number, &life), if ours && !self.limits.keep_alive.is_zero() => return lost(flow, end),
         };
         ended.store(true, Ordering::Relaxed);
+        if !ours {
+            self.departs(flow);
+        }
         if owed.load(Ordering::Relaxed) > 0 {
             self.say(Input::PeerEnded { flow }).await;
             let paid = async {
@@ -307,7 +313,13 @@ impl Shared {
         lost(flow, end);
     }
 
-    async fn read(&self, reader: &mut (impl AsyncRead + Unpin), flow: Flow, number: u64, owed: &AtomicIsize) -> io::Result<()> {
+    async fn read(
+        &self,
+        reader: &mut (impl AsyncRead + Unpin),
+        (flow, number): (Flow, u64),
+        owed: &AtomicIsize,
+        life: &Life,
+    ) -> io::Result<()> {
         let mut framer = Framer::default();
         let mut buffer = vec![0; READ_BUFFER];
         let (mut spoke, mut until) = (false, Instant::now() + self.limits.message);
@@ -317,6 +329,7 @@ impl Shared {
             if count == 0 {
                 return Ok(());
             }
+            life.heard.fetch_add(1, Ordering::Relaxed);
             let begun = framer.holds_part();
             framer.push(&buffer[..count]);
             let mut whole = false;
@@ -330,6 +343,9 @@ impl Shared {
                     }
                     Frame::Ping => self.pong(flow, number),
                 }
+            }
+            if life.asked.load(Ordering::Relaxed) && framer.take_pong() {
+                life.answered.store(true, Ordering::Relaxed);
             }
             // A byte now and then keeps no connection.
             match framer.holds_part() {
@@ -375,7 +391,9 @@ impl Shared {
 
 fn lost(flow: Flow, end: io::Result<()>) {
     if let Err(error) = end {
-        tracing::info!(%flow, %error, "connection lost");
+        // The last word on a certificate of ours comes after the handshake (RFC 8446 §4.4.2.4).
+        let reason = trunk_tls::count(&error);
+        tracing::info!(%flow, reason, %error, "connection lost");
     }
 }
 
@@ -391,11 +409,11 @@ fn key(flow: Flow) -> (SocketAddr, SocketAddr) {
     (flow.local, flow.remote)
 }
 
-/// From our listening address, but another port: that one is taken.
-async fn connect(flow: Flow) -> io::Result<TcpStream> {
-    let socket = if flow.remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.bind(SocketAddr::new(flow.local.ip(), 0))?;
-    socket.connect(flow.remote).await
+/// Looks after a connection on which nothing comes.
+fn watch(stream: &TcpStream, dead: Duration) {
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN));
+    let _ = socket.set_tcp_user_timeout(Some(dead));
 }
 
 async fn write(

@@ -2,12 +2,13 @@
 
 use crate::base::Text;
 use crate::io::process::files;
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -33,13 +34,16 @@ pub fn client(roots: Roots<'_>) -> Result<ClientConfig, Text> {
     let trusting = match roots {
         Roots::System => config.with_platform_verifier().map_err(wrong)?,
         Roots::Nobody => config.with_root_certificates(RootCertStore::empty()),
-        Roots::File(path) => {
-            let mut store = RootCertStore::empty();
-            store.add_parsable_certificates(chain(path)?);
-            config.with_root_certificates(store)
-        }
+        Roots::File(path) => config.with_root_certificates(self::roots(path)?),
     };
     Ok(trusting.with_no_client_auth())
+}
+
+/// The certificates in a file, as those that others must come from.
+pub fn roots(path: &Path) -> Result<RootCertStore, Text> {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(chain(path)?);
+    Ok(store)
 }
 
 /// The certificate that we show, and its key. A reload replaces them for new connections.
@@ -71,21 +75,43 @@ impl Identity {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
-    /// The settings of a server that shows it.
-    pub fn server(self: &Arc<Identity>) -> Result<ServerConfig, Text> {
+    /// The settings of a server that shows it. `clients`: peers must show a certificate that comes from this file.
+    pub fn server(self: &Arc<Identity>, clients: Option<&Path>) -> Result<ServerConfig, Text> {
         let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         let config = config.map_err(|e| both!("TLS cannot be prepared: {e}", "无法准备 TLS：{e}"))?;
-        Ok(config.with_no_client_auth().with_cert_resolver(self.clone()))
+        let config = match clients {
+            None => config.with_no_client_auth(),
+            Some(path) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots(path)?.into(), provider()).build();
+                let verifier = verifier.map_err(|e| both!("TLS cannot be prepared: {e}", "无法准备 TLS：{e}"))?;
+                config.with_client_cert_verifier(verifier)
+            }
+        };
+        Ok(config.with_cert_resolver(self.clone()))
+    }
+
+    fn shown(&self) -> Arc<CertifiedKey> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ResolvesClientCert for Identity {
+    fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.shown())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 
 impl ResolvesServerCert for Identity {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(self.shown())
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 

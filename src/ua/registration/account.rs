@@ -2,7 +2,7 @@
 
 use super::{Cause, Cx, News, RECONNECT, Settings, Trouble};
 use crate::base::{Flow, Mono, Rng};
-use crate::sip::{NameAddr, Status, Uri};
+use crate::sip::{NameAddr, Scheme, Status, Uri};
 use crate::transaction::{self, ClientId, Failure};
 use crate::ua::{AccountId, Proofs, Usage};
 use std::time::Duration;
@@ -162,6 +162,18 @@ impl Account {
     /// It is registered: a binding is dropped when its time is over.
     pub fn is_bound(&self) -> bool {
         self.bound.is_some() && self.wanted
+    }
+
+    /// The identity that its carrier knows us by.
+    pub fn identity(&self) -> &Uri {
+        let named = self.last_bound().and_then(|bound| bound.identities.first());
+        named.filter(|uri| uri.scheme == Scheme::Sip).unwrap_or(&self.settings.aor)
+    }
+
+    /// The Route set of what is sent by it (RFC 3608 §6.1).
+    pub fn routes(&self) -> &[NameAddr] {
+        let bound = self.last_bound().map(|bound| &bound.service_route);
+        bound.filter(|routes| !routes.is_empty()).unwrap_or(&self.settings.routes)
     }
 
     pub fn trouble(&self) -> Option<&Trouble> {

@@ -33,6 +33,7 @@ mod supervised;
 mod toolbar;
 mod transfer;
 mod trouble;
+mod trunks;
 mod voice;
 mod watching;
 

@@ -9,6 +9,11 @@ impl Check<'_> {
     /// addresses may be are listed beside it.
     pub fn place(&mut self, address: &str, networks: &[String], name: &str, table: &str) {
         let place = address.parse::<Place>();
+        // A phone is no domain: only trunks have servers of which the DNS names the ports.
+        let place = place.and_then(|place| match place {
+            Place::Named(_, None) if table == "seats" => Err(()),
+            place => Ok(place),
+        });
         self.require(address.is_empty() || place.is_ok(), &[table, name, "address"], || {
             both!(
                 "`{address}` is not an address or a host name with a port, such as 192.0.2.7:5060 or sbc.example.cn:5060",
@@ -33,6 +38,7 @@ impl Check<'_> {
     pub fn carried(&mut self, transport: Transport, path: &[&str]) {
         let name = match transport {
             Transport::Udp | Transport::Tcp => return,
+            Transport::Tls if path.first() == Some(&"trunks") => return,
             Transport::Tls => "tls",
             Transport::Ws => "ws",
             Transport::Wss => "wss",

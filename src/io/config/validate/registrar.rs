@@ -5,6 +5,7 @@ use crate::base::Text;
 use crate::io::config::credentials::Credentials;
 use crate::io::config::schema::{Config, Sip};
 use crate::io::config::{Seat, secrets};
+use crate::io::net::tls::{self, Roots};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -32,6 +33,20 @@ impl Check<'_> {
                 "stands in `listen` too: TLS needs a port of its own, such as 5061",
                 "与 `listen` 重复：TLS 须用单独的端口，例如 5061"
             )
+        });
+        let stray = sip.client_ca_at.iter().find(|at| !sip.listen_tls.contains(at));
+        self.require(stray.is_none(), &["sip", "client_ca_at"], || {
+            let at = stray.map(ToString::to_string).unwrap_or_default();
+            both!("{at} is not in `listen_tls`", "{at} 不在 `listen_tls` 中")
+        });
+        let of_clients = sip.client_ca.as_os_str();
+        self.require(sip.client_ca_at.is_empty() || !of_clients.is_empty(), &["sip", "client_ca_at"], || {
+            both!("needs `client_ca`", "须设置 `client_ca`")
+        });
+        let roots = tls::client(Roots::File(&sip.client_ca)).err().filter(|_| !of_clients.is_empty());
+        self.require(roots.is_none(), &["sip", "client_ca"], || {
+            let file = sip.client_ca.display();
+            both!("{file}: ", "{file}：").then(&roots.unwrap_or_default())
         });
         match secrets::sip_identity(sip) {
             Ok(identity) => self.require(sip.listen_tls.is_empty() || identity.is_some(), &["sip", "listen_tls"], || {

@@ -19,6 +19,8 @@ const MOST: &[(&str, u64)] = &[
     ("sip.hop_timeout", MINUTE),
     ("sip.resolve_timeout", MINUTE),
     ("sip.names_kept", DAY),
+    ("sip.keep_alive", HOUR),
+    ("trunks.*.ping", HOUR),
     ("routes.rest_after_failure", HOUR),
     ("routes.rest_max", DAY),
     ("trunks.*.session_expires", DAY),

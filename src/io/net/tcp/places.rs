@@ -58,8 +58,15 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const LIMITS: Limits =
-        Limits { connections: 4, per_source: 3, message: Duration::from_secs(30), backlog: 100_000, unserved: 64 };
+    const LIMITS: Limits = Limits {
+        connections: 4,
+        per_source: 3,
+        message: Duration::from_secs(30),
+        backlog: 100_000,
+        unserved: 64,
+        keep_alive: Duration::ZERO,
+        pong: Duration::ZERO,
+    };
 
     #[test]
     fn one_source_leaves_room_for_the_others_and_strangers_for_our_own() {

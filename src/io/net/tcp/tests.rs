@@ -1,9 +1,11 @@
 //! Over real connections on loopback.
 
 mod by_tls;
+mod outgoing;
 
 use super::*;
 use crate::io::inbox::{Outlet, inbox};
+use tokio::net::TcpSocket;
 
 const OPTIONS: &[u8] = b"OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nContent-Length: 2\r\n\r\nhi";
 
@@ -15,14 +17,22 @@ struct Bench {
 
 async fn bench(limits: Limits) -> Bench {
     let (inbox, outlet) = inbox(64).unwrap();
-    let tcp = Tcp::new(inbox, Handle::current(), limits);
+    let tcp = Tcp::new(inbox, Handle::current(), limits, Arc::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let local = listener.local_addr().unwrap();
     tcp.listen(listener, local, Arc::new(|ip| (ip == IpAddr::from([127, 0, 0, 1])).then_some(Guest::Known)));
     Bench { tcp, outlet, local }
 }
 
-const LIMITS: Limits = Limits { connections: 4, per_source: 3, message: Duration::from_secs(30), backlog: 100_000, unserved: 64 };
+const LIMITS: Limits = Limits {
+    connections: 4,
+    per_source: 3,
+    message: Duration::from_secs(30),
+    backlog: 100_000,
+    unserved: 64,
+    keep_alive: Duration::ZERO,
+    pong: Duration::from_secs(10),
+};
 
 impl Bench {
     async fn next(&self) -> Input {

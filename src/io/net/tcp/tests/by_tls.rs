@@ -11,10 +11,10 @@ fn shown(name: &str) -> Arc<Identity> {
 
 async fn bench_by_tls(identity: &Arc<Identity>) -> Bench {
     let (inbox, outlet) = inbox(64).unwrap();
-    let tcp = Tcp::new(inbox, Handle::current(), LIMITS);
+    let tcp = Tcp::new(inbox, Handle::current(), LIMITS, Arc::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let local = listener.local_addr().unwrap();
-    tcp.listen_by_tls(listener, local, Arc::new(|_| Some(Guest::Known)), identity.server().unwrap());
+    tcp.listen_by_tls(listener, local, Arc::new(|_| Some(Guest::Known)), identity.server(None).unwrap());
     Bench { tcp, outlet, local }
 }
 
