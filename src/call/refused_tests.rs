@@ -6,11 +6,11 @@ use crate::base::{About, Meaning};
 use crate::dialog::{End, EndedBy};
 use crate::event::TransferKind;
 use crate::plan::{Advance, Target};
-use crate::sip::Refused;
+use crate::sip::{Refused, Rest};
 
 fn refusal(code: u16, status: u16, about: About) -> End {
     let meaning = Meaning { means: "x".into(), about, en: "x".into(), zh: "x".into() };
-    let refused = Some(Arc::new(Refused { code, q850: None, text: String::new(), status, meaning }));
+    let refused = Some(Arc::new(Refused { code, q850: None, text: String::new(), status, rest: Rest::Usual, meaning }));
     End { refused, ..End::new(EndedBy::Peer, Some(code)) }
 }
 

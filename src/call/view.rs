@@ -143,6 +143,15 @@ impl Call {
         talk.main.iter().filter(|_| talk.main.contains(&CALLER)).find_map(there)
     }
 
+    /// A target of these that has been called, and whether it has not been with the caller yet.
+    pub fn called(&self, is: impl Fn(&str) -> bool) -> Option<(LegNo, bool)> {
+        let mut parties = self.parties.iter();
+        parties.find_map(|(leg, called)| match &called.party {
+            Party::Target { number } if is(number) => Some((*leg, called.met.is_none())),
+            _ => None,
+        })
+    }
+
     /// Notes targets that are with the caller now.
     pub(super) fn meet(&mut self, now: Mono) {
         let Stage::Talking(talk) = &self.stage else { return };

@@ -224,6 +224,9 @@ fn print_call(call: &Value) {
     tell!("call    {id}, {old} old", "通话    {id}，已 {old}");
     tell!("way     {direction}", "方向    {direction}");
     tell!("number  {number} {line}", "号码    {number} {line}");
+    if let Some(found) = found(call) {
+        say!("{}", found.told(super::tongue()));
+    }
     tell!("caller  {caller}", "主叫    {caller}");
     tell!("state   {state}", "状态    {state}");
     for leg in call["legs"].as_array().into_iter().flatten() {
@@ -231,6 +234,17 @@ fn print_call(call: &Value) {
         let (number, party, state) = (leg["leg"].to_string(), party(&leg["party"]), told(&leg["state"]));
         let leg = both!("leg {number:<3} {party} {state}", "第 {number:<3} 方 {party} {state}").then(&held);
         say!("{}", leg.told(super::tongue()));
+    }
+}
+
+/// Where the number was found, and what rewrote it; none where the request itself has it as it is.
+fn found(call: &Value) -> Option<Text> {
+    let place = call["dialled_from"].as_str()?;
+    let rules = call["dialled_by_rules"].as_array().into_iter().flatten().map(Value::to_string).collect::<Vec<_>>().join(", ");
+    match (place, rules.as_str()) {
+        ("request-uri", "") => None,
+        (_, "") => Some(both!("found   in {place}", "取自    {place}")),
+        _ => Some(both!("found   in {place}, called_in rule {rules}", "取自    {place}，called_in 第 {rules} 条规则")),
     }
 }
 

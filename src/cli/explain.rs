@@ -6,7 +6,7 @@ use crate::base::Text;
 use crate::io::clock;
 use crate::io::config::plans::{self, PlanFile};
 use crate::io::config::{ALL_LINES, Config, QueueRecord, Side, WhenNoSeat};
-use crate::plan::{self, ExplainedStep, ExplainedTarget, Explanation, Facts, Plan, suggestion};
+use crate::plan::{self, ExplainedStep, ExplainedTarget, Explanation, Facts, Kept, Plan, suggestion};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -71,7 +71,7 @@ pub fn run(question: &Question) -> Result<ExitCode, Text> {
         _ => Some(question.config.load()?),
     };
     let plan = sound(question, config.as_ref())?;
-    let read = Read::of(question, config.as_ref());
+    let read = Read::of(question, config.as_ref(), &plan);
     let facts =
         Facts { dialled: read.dialled(question), caller: read.caller(question), ..facts(question, config.as_ref(), &plan)? };
     match (question.all, question.day) {
@@ -119,6 +119,8 @@ fn one(json: bool, answer: &Explanation, read: &Read, config: Option<&Config>) {
 struct Read {
     called: Option<Ruled>,
     caller: Option<Ruled>,
+    /// The numbers that the rules leave alone.
+    kept: Kept,
 }
 
 /// A number that a trunk's rules have rewritten.
@@ -133,8 +135,8 @@ struct Ruled {
 }
 
 impl Ruled {
-    fn by(config: &Config, trunk: &str, side: Side, number: &str) -> Option<Ruled> {
-        let rewritten = config.trunks.get(trunk)?.read_rules(side).apply(number)?;
+    fn by(config: &Config, kept: &Kept, (trunk, side): (&str, Side), number: &str) -> Option<Ruled> {
+        let rewritten = config.trunks.get(trunk)?.read_rules(side).keeping(kept).apply(number)?;
         let rules = rewritten.rules.iter().map(|place| place + 1).collect();
         Some(Ruled { trunk: trunk.to_owned(), table: side.key(), rules, number: number.to_owned(), gives: rewritten.number })
     }
@@ -151,10 +153,12 @@ impl Ruled {
 }
 
 impl Read {
-    fn of(question: &Question, config: Option<&Config>) -> Read {
-        let (Some(config), Some(trunk)) = (config, &question.trunk) else { return Read::default() };
-        let by = |side, number: &Option<String>| Ruled::by(config, trunk, side, number.as_deref()?);
-        Read { called: by(Side::CalledIn, &question.number), caller: by(Side::CallerIn, &question.from) }
+    fn of(question: &Question, config: Option<&Config>, plan: &Plan) -> Read {
+        let kept = plan.kept();
+        let (Some(config), Some(trunk)) = (config, &question.trunk) else { return Read { kept, ..Read::default() } };
+        let by = |side, number: &Option<String>| Ruled::by(config, &kept, (trunk, side), number.as_deref()?);
+        let (called, caller) = (by(Side::CalledIn, &question.number), by(Side::CallerIn, &question.from));
+        Read { called, caller, kept }
     }
 
     fn dialled<'a>(&'a self, question: &'a Question) -> &'a str {
@@ -173,7 +177,7 @@ impl Read {
             let ExplainedStep::Ring { targets, .. } = step else { continue };
             let out = |target: &ExplainedTarget| {
                 let trunk = target.trunk.as_deref().unwrap_or(&config.routes.default);
-                Ruled::by(config, trunk, Side::CalledOut, &target.number)
+                Ruled::by(config, &self.kept, (trunk, Side::CalledOut), &target.number)
             };
             all.extend(targets.iter().filter_map(out));
         }

@@ -10,10 +10,10 @@ use crate::base::{CallId, Text};
 pub use crate::call::LegView;
 use crate::call::Refusal;
 pub use crate::call::feature_codes::{FeatureCodes, ShiftCode};
-use crate::event::CallDirection;
 pub use crate::event::TransferKind;
 use crate::event::fact::{CallbackFact, ListedFact};
 use crate::event::seat::Author;
+use crate::event::{CallDirection, DialledFrom};
 use crate::list::Refusal as ListRefusal;
 pub use seat::{QueueView, SeatRefusal, SeatVerb, SeatView};
 use std::sync::Arc;
@@ -137,6 +137,9 @@ pub struct CallView {
     pub direction: CallDirection,
     pub line: String,
     pub number: String,
+    /// Where the number stood that was dialled, and the rules of its trunk's `called_in` that have rewritten it, from 1.
+    pub dialled_from: DialledFrom,
+    pub dialled_by_rules: Vec<usize>,
     /// Masked unless asked for in full.
     pub caller: Option<String>,
     /// `announcing`, `queued`, `ringing`, `talking` …

@@ -14,7 +14,7 @@ mod transfer;
 
 pub use choice::{Asked, Because, Choice, Strategy};
 pub use fact::{BindingFact, BindingsFact, DialledFact, Fact, FactKind, Keep, Kept, SeatFact};
-pub use hotline::{Mode, Phase};
+pub use hotline::{DialledFrom, Mode, Phase};
 pub use message::{Discarded, MessageEnd};
 pub use recording::{RecordingAction, RecordingCause};
 pub use report::{Report, Reported, ReportedTicket};
@@ -200,6 +200,12 @@ pub struct Offered {
     pub trunk: String,
     /// As dialled, and normalised.
     pub dialled: String,
+    /// Where it stood in the INVITE.
+    #[serde(default, skip_serializing_if = "DialledFrom::is_request")]
+    pub dialled_from: DialledFrom,
+    /// The rules of the trunk's `called_in` that have rewritten it, from 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dialled_by_rules: Vec<usize>,
     pub number: String,
     /// Normalised; none when withheld.
     pub caller: Option<String>,

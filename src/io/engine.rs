@@ -47,7 +47,7 @@ pub trait Machine {
     /// The sender that a message from there counts as.
     fn source(&self, host: IpAddr) -> Source;
     /// True for a message that is dropped last.
-    fn spares(&self, data: &[u8]) -> bool;
+    fn spares(&self, flow: Flow, data: &[u8]) -> bool;
     /// A message was dropped, since too many of its source's wait.
     fn dropped(&mut self);
     /// The last `handle` or `tick` has panicked: gives up what it worked on, and goes on with the rest.
@@ -169,8 +169,8 @@ impl<M: Machine, E: Ends<M>> Engine<M, E> {
                 port.receive(|flow, data| {
                     let (source, length) = (machine.source(flow.remote.ip()), data.len());
                     let spared = |arrival: &Arrival| {
-                        let Input::Sip { data, .. } = &arrival.input else { return true };
-                        threads::guarded(THREAD, || machine.spares(data)).unwrap_or(false)
+                        let Input::Sip { flow, data } = &arrival.input else { return true };
+                        threads::guarded(THREAD, || machine.spares(*flow, data)).unwrap_or(false)
                     };
                     if !lanes.offer(source, length, Input::Sip { flow, data }.into(), spared) {
                         machine.dropped();
@@ -311,7 +311,7 @@ mod tests {
             Source::Host(host)
         }
 
-        fn spares(&self, _data: &[u8]) -> bool {
+        fn spares(&self, _flow: Flow, _data: &[u8]) -> bool {
             false
         }
 
@@ -439,7 +439,7 @@ mod tests {
             Source::Host(host)
         }
 
-        fn spares(&self, _data: &[u8]) -> bool {
+        fn spares(&self, _flow: Flow, _data: &[u8]) -> bool {
             false
         }
 

@@ -107,6 +107,7 @@ impl Hours {
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MIDNIGHT: u16 = 24 * 60;
+const DAY: i64 = MIDNIGHT as i64;
 
 impl Calendar {
     pub(super) fn read(table: &Table<'_>, log: &Log) -> Calendar {
@@ -151,6 +152,22 @@ impl Calendar {
         let place = |passed: u16| (today * MIDNIGHT + minute + passed) % week;
         let next = (1..=week).map(place).map(|at| (u8::try_from(at / MIDNIGHT).unwrap_or(0), at % MIDNIGHT));
         next.into_iter().find(|(day, minute)| self.hours.iter().any(|hours| hours.cover(*day, *minute)))
+    }
+
+    /// The moment at which one that is by weekday begins next, whether it is open now or not; none where it never closes.
+    pub fn opening(&self, after: Wall, zone: &TimeZone) -> Option<Wall> {
+        let local = zone.to_datetime(Timestamp::from_microsecond(after.0).ok()?);
+        let open = |minute: i64| {
+            let day = (i64::from(local.weekday().to_monday_zero_offset()) + minute.div_euclid(DAY)).rem_euclid(7);
+            let (day, minute) = (u8::try_from(day).unwrap_or(0), u16::try_from(minute.rem_euclid(DAY)).unwrap_or(0));
+            self.hours.iter().any(|hours| hours.cover(day, minute))
+        };
+        let now = i64::from(local.hour()) * 60 + i64::from(local.minute());
+        let begins = (now + 1..=now + 7 * DAY).find(|minute| open(*minute) && !open(minute - 1))?;
+        let date = local.date().checked_add(jiff::Span::new().days(begins.div_euclid(DAY))).ok()?;
+        let (hour, minute) = (begins.rem_euclid(DAY) / 60, begins.rem_euclid(60));
+        let at = date.at(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, 0, 0);
+        Some(Wall(zone.to_timestamp(at).ok()?.as_microsecond()))
     }
 
     fn of(hours: Vec<Span>, holidays: BTreeSet<Date>, workdays: BTreeSet<Date>) -> Calendar {
@@ -283,6 +300,16 @@ mod tests {
         }
         assert_eq!(Calendar::weekly([].into_iter()).unwrap().opens(at("2021-10-11T08:29:59+08:00"), &zone), None);
         assert_eq!(Calendar::weekly(["always"].into_iter()), None);
+        for (when, next) in [
+            ("2021-10-11T08:29:59+08:00", Some("2021-10-11T08:30:00+08:00")),
+            ("2021-10-11T08:30:00+08:00", Some("2021-10-12T08:30:00+08:00")),
+            ("2021-10-31T23:59:59+08:00", Some("2021-11-01T08:30:00+08:00")),
+            ("2021-10-15T12:00:00+08:00", Some("2021-10-16T09:00:00+08:00")),
+        ] {
+            assert_eq!(hours.opening(at(when), &zone), next.map(at), "{when}");
+        }
+        let always = Calendar::weekly(["daily 00:00-24:00"].into_iter()).unwrap();
+        assert_eq!(always.opening(at("2021-10-11T08:29:59+08:00"), &zone), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ impl Plan {
         let entry = self.entry(&called.number, &call);
         let era = entry.era(facts.at);
         let tenant: Option<&Tenant> = code.and_then(|code| self.tenants.get(code));
-        let urgent = facts.diverted_from.is_some_and(|number| self.is_emergency(number));
+        let urgent = facts.diverted_from.is_some_and(|number| self.is_emergency(number, None));
         Decision {
             line: entry.line.clone(),
             mode: entry.mode,
@@ -75,9 +75,9 @@ impl Plan {
         areas.into_iter().map(Arc::from).collect()
     }
 
-    /// Tells whether calls to this number, as somebody wrote it, are calls for help.
-    pub fn is_emergency(&self, number: &str) -> bool {
-        self.entries_of(&self.called(number, None).number).any(|entry| entry.mode == Mode::Emergency)
+    /// Tells whether calls to this number, as somebody in this area wrote it, are calls for help.
+    pub fn is_emergency(&self, number: &str, trunk_area: Option<&str>) -> bool {
+        self.entries_of(&self.called(number, trunk_area).number).any(|entry| entry.mode == Mode::Emergency)
     }
 
     fn chain_has(&self, first: usize, wanted: usize) -> bool {

@@ -3,14 +3,13 @@
 use super::condition::Gate;
 use super::entry::Entry;
 use super::file::Written;
+use super::number::is_area;
 use super::problem::Log;
 use super::{Mode, Plan, Step, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Emergency lines of the mainland: no seat rings one back, whatever the plan says of them.
 pub(super) const EMERGENCY: [&str; 9] = ["110", "112", "119", "120", "122", "12110", "12119", "12122", "12395"];
-/// An area code with its 0.
-const LONGEST_AREA: usize = 4;
 
 /// The ways out, as far as emergencies care.
 #[derive(Clone, Copy)]
@@ -64,24 +63,17 @@ fn gated_targets(entry: &Entry) -> Vec<(&Target, Option<&Gate>)> {
     targets.flatten().enumerate().map(|(i, target)| (target, entry.gates.get(i))).collect()
 }
 
-impl Plan {
-    /// Tells whether it is an emergency line of the plan, or a target of one.
-    pub fn serves_emergencies(&self, number: &str) -> bool {
-        let lines = self.entries.iter().filter(|entry| entry.mode == Mode::Emergency);
-        let steps = lines.flat_map(|entry| &entry.eras).flat_map(|era| era.steps.iter());
-        let is_target =
-            |step: &Step| matches!(step, Step::Ring { targets, .. } if targets.iter().any(|it| *it.number == *number));
-        self.is_emergency(number) || steps.into_iter().any(is_target)
-    }
-}
-
-/// Tells whether it is an emergency line, with an area code before it or without.
+/// Tells whether it is an emergency line everywhere, with a country code and an area code before it or without.
 pub fn is_emergency(number: &str) -> bool {
+    let country = ["+86", "0086"].into_iter().find_map(|country| number.strip_prefix(country));
+    let national = country.unwrap_or(number);
     let with_area = |code: &str| {
-        let area = number.strip_suffix(code);
-        area.is_some_and(|area| area.is_empty() || area.starts_with('0') && (3..=LONGEST_AREA).contains(&area.len()))
+        let area = national.strip_suffix(code)?;
+        // Only behind a country code an area has no 0 before it: 22110 may be an extension.
+        let bare = area.strip_prefix('0').or(country.and(Some(area)));
+        (area.is_empty() || bare.is_some_and(is_area)).then_some(())
     };
-    EMERGENCY.into_iter().any(with_area)
+    EMERGENCY.into_iter().find_map(with_area).is_some()
 }
 
 #[cfg(test)]
@@ -116,10 +108,12 @@ mod tests {
 
     #[test]
     fn an_emergency_line_is_one_with_an_area_before_it_too() {
-        for number in ["110", "120", "0691110", "010119", "12110", "021122"] {
+        for number in ["110", "120", "0691110", "010119", "12110", "021122", "+86110", "+86691110", "0086691119", "+860691120"] {
             assert!(super::is_emergency(number), "{number}");
         }
-        for number in ["06912122110", "13800138110", "02110", "1110", "12345", "087112345120"] {
+        for number in
+            ["06912122110", "13800138110", "02110", "1110", "12345", "087112345120", "22110", "+8613800138110", "+866912122110"]
+        {
             assert!(!super::is_emergency(number), "{number}");
         }
     }

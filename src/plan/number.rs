@@ -255,7 +255,7 @@ fn plain(number: String) -> Called {
 }
 
 /// Splits an area code off a national number without its 0.
-fn split_area(n: &str) -> Option<(&str, &str)> {
+pub(super) fn split_area(n: &str) -> Option<(&str, &str)> {
     let length = match n.as_bytes() {
         [b'1', b'0', ..] | [b'2', b'0'..=b'9', ..] => 2,
         // Free and shared-cost services, nationwide; and no area begins like the country code.

@@ -1,18 +1,18 @@
 //! Number rules of a trunk: how its spelling of numbers becomes ours, and ours its. A small ordered table for each direction; it has no
 //! regular expressions, so that its cost is that of its rows.
 
-use super::emergency::EMERGENCY;
-use super::number::is_area;
+use super::kept::{Kept, Line, RulesFor};
 use crate::base::Text;
 
 /// No pattern and no prepended digits are longer: E.164 allows 15 digits, prefixes come before them.
 const LONGEST: usize = 24;
-/// The number of all hotlines, which no rule changes by accident either.
-const HOTLINE: &str = "12345";
 
-/// The rules of one direction.
+/// The rules of one direction, and the numbers that those for many numbers leave alone.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct NumberRules(pub Vec<NumberRule>);
+pub struct NumberRules {
+    rules: Vec<NumberRule>,
+    kept: Kept,
+}
 
 /// A rule: numbers of this pattern lose so many characters at their beginning and get others.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +85,10 @@ impl NumberRule {
         next.ends_with(|c: char| c.is_ascii_digit()).then_some(next)
     }
 
+    fn only_prepends(&self) -> bool {
+        self.strip == 0
+    }
+
     /// It is written for one number alone.
     fn is_exact(&self) -> bool {
         !self.pattern.more && !self.pattern.digits.contains('?')
@@ -119,11 +123,26 @@ fn fits(wanted: u8, is: u8) -> bool {
 }
 
 impl NumberRules {
+    pub const NONE: NumberRules = NumberRules { rules: Vec::new(), kept: Kept::EVERYWHERE };
+
+    pub fn new(rules: Vec<NumberRule>) -> NumberRules {
+        NumberRules { rules, ..NumberRules::NONE }
+    }
+
+    /// The same, where these numbers are a plan's own.
+    pub fn keeping(self, kept: &Kept) -> NumberRules {
+        match self.rules.is_empty() {
+            true => self,
+            false => NumberRules { kept: kept.clone(), ..self },
+        }
+    }
+
     /// The number as the rules make it; none where none matches. Parameters behind it (RFC 3966 §5.1) stay as they are.
     ///
-    /// A rule for many numbers never makes an emergency line of another number, nor another of one: it is passed over then.
+    /// A rule for many numbers never makes a line that is kept of another number, nor another of one, nor one area's of another's: it
+    /// is passed over then.
     pub fn apply(&self, text: &str) -> Option<Rewritten> {
-        if self.0.is_empty() {
+        if self.rules.is_empty() {
             return None;
         }
         let (number, rest) = text.trim().split_at(text.trim().find(';').unwrap_or(text.trim().len()));
@@ -133,10 +152,17 @@ impl NumberRules {
 
     fn run(&self, mut number: String, careful: bool) -> Option<Rewritten> {
         let mut rules = Vec::new();
-        for (place, rule) in self.0.iter().enumerate() {
+        // An area that was taken off is not forgotten: another one must not be put in its place.
+        let mut line = self.kept.find(&number);
+        for (place, rule) in self.rules.iter().enumerate() {
             let Some(next) = rule.apply(&number) else { continue };
-            if careful && !rule.is_exact() && kept(&next) != kept(&number) {
+            let becomes = self.kept.find(&next);
+            if careful && !rule.is_exact() && !self.may_become(line.as_ref(), rule, becomes.as_ref()) {
                 continue;
+            }
+            let doubted = line.as_ref().is_some_and(Line::is_doubtful);
+            if rule.is_exact() || becomes.as_ref().is_some_and(|line| !line.is_doubtful() && (line.has_area() || doubted)) {
+                line = becomes;
             }
             rules.push(place);
             number = next;
@@ -147,28 +173,37 @@ impl NumberRules {
         (!rules.is_empty()).then_some(Rewritten { number, rules })
     }
 
+    /// A rule for many numbers may put the prefix that a trunk wants before a telephone that is a target of an emergency line.
+    fn may_become(&self, before: Option<&Line>, rule: &NumberRule, after: Option<&Line>) -> bool {
+        let prefixed = after.is_none() && rule.only_prepends();
+        are_same(before, after) || prefixed && before.is_some_and(|before| self.kept.is_target_alone(before))
+    }
+
     /// The place of a rule to which an earlier one leaves nothing, and of that one.
     pub fn idle(&self) -> impl Iterator<Item = (usize, usize)> {
-        let before = |place: usize| self.0[..place].iter().enumerate().take_while(|(_, rule)| rule.stop);
-        (0..self.0.len()).filter_map(move |place| {
-            let covers = |(_, rule): &(usize, &NumberRule)| rule.pattern.covers(&self.0[place].pattern);
+        let before = |place: usize| self.rules[..place].iter().enumerate().take_while(|(_, rule)| rule.stop);
+        (0..self.rules.len()).filter_map(move |place| {
+            let covers = |(_, rule): &(usize, &NumberRule)| rule.pattern.covers(&self.rules[place].pattern);
             // A rule that goes on leaves another number to the next.
-            let all_stop = self.0[..place].iter().all(|rule| rule.stop);
+            let all_stop = self.rules[..place].iter().all(|rule| rule.stop);
             before(place).find(|earlier| all_stop && covers(earlier)).map(|(earlier, _)| (place, earlier))
         })
     }
 
-    /// Rules that would make an emergency line, or the number of all hotlines, of another number, or another of one: their places,
-    /// a number that shows it, and what would become of it. `declared` knows the targets and lines that the plan has for
-    /// emergencies: an exact rule may lead to one.
-    pub fn dangers(&self, declared: &dyn Fn(&str) -> bool) -> Vec<(usize, String, String)> {
+    /// Rules that would make a line that is kept of another number, another of one, or one area's of another's: their places, a number
+    /// that shows it, and what would become of it. A rule for one number alone may do what [`Kept::allows`].
+    pub fn dangers(&self, of: RulesFor) -> Vec<(usize, String, String)> {
         let mut found: Vec<(usize, String, String)> = Vec::new();
-        for number in self.0.iter().flat_map(NumberRule::samples) {
+        for number in self.rules.iter().flat_map(|rule| rule.samples(&self.kept)) {
             let Some(Rewritten { number: next, rules }) = self.run(number.clone(), false) else { continue };
-            let (before, after) = (kept(&number), kept(&next));
-            let Some(last) = rules.last().copied().filter(|_| before != after) else { continue };
-            let urgent = before.is_some_and(|line| line != HOTLINE);
-            let meant = rules.iter().all(|place| self.0[*place].is_exact()) && (!urgent || declared(&next));
+            let (before, after) = (self.kept.find(&number), self.kept.find(&next));
+            let Some(last) = rules.last().copied().filter(|_| !are_same(before.as_ref(), after.as_ref())) else { continue };
+            let mut used = rules.iter().map(|place| &self.rules[*place]);
+            let alone = before.as_ref().is_some_and(|before| self.kept.is_target_alone(before));
+            let meant = match after.is_none() && alone && used.clone().all(NumberRule::only_prepends) {
+                true => true,
+                false => used.all(NumberRule::is_exact) && self.kept.allows(before.as_ref(), &next, of),
+            };
             if !meant && found.iter().all(|(place, ..)| *place != last) {
                 found.push((last, number, next));
             }
@@ -177,48 +212,29 @@ impl NumberRules {
     }
 }
 
+/// No line before and none after, or one in one place. A number that may as well be a subscriber's is taken for either.
+fn are_same(before: Option<&Line>, after: Option<&Line>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => before.is(after) || before.is_doubtful() && after.is_doubtful(),
+        (Some(line), None) | (None, Some(line)) => line.is_doubtful(),
+        (None, None) => true,
+    }
+}
+
 impl NumberRule {
     /// Numbers that it takes, which are such lines or become them.
-    fn samples(&self) -> Vec<String> {
+    fn samples(&self, kept: &Kept) -> Vec<String> {
         let Pattern { digits, more } = &self.pattern;
         let (off, stays) = digits.split_at(self.strip);
         let taken = off.replace('?', "9");
-        let mut all: Vec<String> = ending(digits, *more);
-        let becomes = ending(&format!("{}{stays}", self.prepend), *more);
+        let mut all = kept.samples(digits, *more);
+        let becomes = kept.samples(&format!("{}{stays}", self.prepend), *more);
         all.extend(becomes.iter().filter_map(|next| Some(format!("{taken}{}", next.strip_prefix(self.prepend.as_str())?))));
         all.retain(|number| self.pattern.matches(number));
+        // The shortest shows best what is meant.
+        all.sort_unstable_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
         all
     }
-}
-
-/// Numbers of a pattern that end in one of those lines.
-fn ending(digits: &str, more: bool) -> Vec<String> {
-    let mut all = Vec::new();
-    for line in EMERGENCY.into_iter().chain([HOTLINE]) {
-        // The first of its digits may stand within the pattern, and the others behind it.
-        for within in (0..=line.len()).filter(|within| more || *within == line.len()) {
-            let Some(before) = digits.len().checked_sub(within) else { continue };
-            let fit = digits[before..].bytes().zip(line.bytes()).all(|(wanted, is)| fits(wanted, is));
-            if fit {
-                all.push(format!("{}{line}", digits[..before].replace('?', "9")));
-            }
-        }
-    }
-    all
-}
-
-/// The emergency line, or number of all hotlines, that this is, however it is spelt.
-fn kept(number: &str) -> Option<&'static str> {
-    let country = ["+86", "0086", "86", "+"].into_iter().find_map(|country| number.strip_prefix(country));
-    let national = country.unwrap_or(number);
-    let is = |line: &&str| {
-        let area = national.strip_suffix(*line).map(|area| area.strip_prefix('0').unwrap_or(area));
-        area.is_some_and(|area| area.is_empty() || is_area(area))
-    };
-    // The longest first: 12110 ends in 110.
-    let mut lines: Vec<&'static str> = EMERGENCY.into_iter().chain([HOTLINE]).filter(is).collect();
-    lines.sort_by_key(|line| std::cmp::Reverse(line.len()));
-    lines.first().copied()
 }
 
 /// Without the separators that mean nothing (RFC 3966 §5.1.1); none for what is no number.
@@ -240,7 +256,11 @@ mod tests {
     }
 
     fn rules(all: &[(&str, usize, &str, bool)]) -> NumberRules {
-        NumberRules(all.iter().map(|(pattern, strip, prepend, stop)| rule(pattern, *strip, prepend, *stop)).collect())
+        NumberRules::new(all.iter().map(|(pattern, strip, prepend, stop)| rule(pattern, *strip, prepend, *stop)).collect())
+    }
+
+    fn kept(number: &str) -> Option<Line> {
+        Kept::EVERYWHERE.find(number)
     }
 
     fn given(rules: &NumberRules, number: &str) -> Option<(String, Vec<usize>)> {
@@ -300,11 +320,13 @@ mod tests {
             (&[("11?", 2, "12", true)], "110", "120"),
             (&[("1234?", 4, "9", true)], "12345", "95"),
             (&[("99?????", 2, "", true)], "9912345", "12345"),
+            (&[("0691*", 4, "0571", true)], "0691110", "0571110"),
+            (&[("+86???110", 6, "+86571", true)], "+86691110", "+86571110"),
         ] {
             let rules = rules(all);
-            let dangers = rules.dangers(&|_| true);
+            let dangers = rules.dangers(RulesFor::CalledOut);
             assert!(!dangers.is_empty(), "{all:?}");
-            assert!(kept(&dangers[0].1) != kept(&dangers[0].2), "{dangers:?}");
+            assert!(!are_same(kept(&dangers[0].1).as_ref(), kept(&dangers[0].2).as_ref()), "{dangers:?}");
             assert_eq!((rules.run(number.into(), false).unwrap().number, rules.apply(number)), (next.into(), None), "{all:?}");
         }
         for sound in [
@@ -317,17 +339,59 @@ mod tests {
             &[("9110", 1, "", true), ("9120", 1, "", true)],
             &[("81812345", 3, "", true)],
             &[("138*", 0, "0", true)],
+            &[("???????", 0, "0691", true)],
+            &[("0691???????", 4, "", true)],
+            &[("2???????", 0, "010", true)],
         ] {
-            assert_eq!(rules(sound).dangers(&|_| false), [], "{sound:?}");
+            assert_eq!(rules(sound).dangers(RulesFor::CalledIn), [], "{sound:?}");
         }
     }
 
+    /// Its own 110 is each city's, by however many steps an area is changed.
     #[test]
-    fn an_emergency_line_leads_only_to_a_target_that_the_plan_has_for_it() {
-        let rules = rules(&[("110", 3, "06918110110", true)]);
-        assert_eq!(rules.dangers(&|number| number == "06918110110"), []);
-        assert_eq!(rules.dangers(&|_| false), [(0, "110".to_owned(), "06918110110".to_owned())]);
-        assert_eq!(given(&rules, "110"), Some(("06918110110".into(), vec![0])));
+    fn no_rule_puts_one_area_in_the_place_of_another() {
+        let steps = rules(&[("0691*", 4, "", false), ("11?", 0, "0571", true)]);
+        assert_eq!(given(&steps, "0691110"), Some(("110".into(), vec![0])));
+        assert_eq!(given(&steps, "110"), Some(("0571110".into(), vec![1])), "it had none");
+        let found = steps.dangers(RulesFor::CalledOut);
+        let [(1, number, next)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((number.as_str(), next.as_str()), ("0691110", "0571110"));
+        let alone = rules(&[("0691110", 4, "0571", true)]);
+        assert_eq!(alone.dangers(RulesFor::CalledOut).len(), 1, "not on purpose either");
+    }
+
+    #[test]
+    fn the_plan_s_own_emergency_lines_and_targets_are_kept_as_well() {
+        let text = "[plan]\nname = \"x\"\narea = \"691\"\n[[line]]\nnumber = \"110\"\nmode = \"emergency\"\n\
+                    targets = [\"0691-8110110\", \"110\"]\n[[line]]\nnumber = \"96119\"\nmode = \"emergency\"\n";
+        let kept = crate::plan::tests::read(text).unwrap().kept();
+        for (all, number, next) in [
+            (&[("9*", 1, "", true)], "996119", "96119"),
+            (&[("96*", 2, "12", true)], "96119", "12119"),
+            (&[("8*", 1, "", true)], "8110110", "110110"),
+            (&[("0691*", 4, "9", true)], "06918110110", "98110110"),
+        ] {
+            let free = rules(all);
+            assert_eq!(free.run(number.into(), false).unwrap().number, next);
+            let rules = free.keeping(&kept);
+            assert_eq!(rules.apply(number), None, "{all:?}");
+            assert!(!rules.dangers(RulesFor::CalledOut).is_empty(), "{all:?}");
+        }
+        let exact = |pattern: &str, strip, prepend: &str| rules(&[(pattern, strip, prepend, true)]).keeping(&kept);
+        let (called_in, out) = (RulesFor::CalledIn, RulesFor::CalledOut);
+        assert_eq!(exact("110", 3, "06918110110").dangers(out), []);
+        assert_eq!(exact("110", 3, "06918110110").dangers(called_in).len(), 1, "the plan has no such line");
+        assert_eq!(exact("06918110110", 11, "110").dangers(called_in), []);
+        assert_eq!(exact("110", 0, "9").dangers(out), [], "the prefix that an exchange wants");
+        let on_duty = "[plan]\nname = \"x\"\n[[line]]\nnumber = \"110\"\nmode = \"emergency\"\ntargets = [\"13800138000\"]\n";
+        let on_duty = crate::plan::tests::read(on_duty).unwrap().kept();
+        let prefix = rules(&[("138*", 0, "9", true)]).keeping(&on_duty);
+        assert_eq!((prefix.dangers(out), given(&prefix, "13800138000")), (vec![], Some(("913800138000".into(), vec![0]))));
+        for (pattern, next) in [("110", "96119"), ("96119", "110"), ("110", "13800138000")] {
+            let found = exact(pattern, pattern.len(), next).dangers(out);
+            assert_eq!(found, [(0, pattern.to_owned(), next.to_owned())], "another line");
+        }
+        assert_eq!(given(&exact("110", 3, "06918110110"), "110"), Some(("06918110110".into(), vec![0])));
     }
 
     #[test]
@@ -350,12 +414,12 @@ mod tests {
         /// Each rule takes off and puts before what it says, and nothing else changes.
         #[test]
         fn rules_neither_lose_nor_invent_digits(all in prop::collection::vec(any_rule(), 0..6), number in "\\+?[0-9]{1,12}") {
-            let rules = NumberRules(all);
+            let rules = NumberRules::new(all);
             let Some(Rewritten { number: next, rules: used }) = rules.apply(&number) else { return Ok(()) };
-            prop_assert!(used.is_sorted() && used.len() <= rules.0.len());
+            prop_assert!(used.is_sorted() && used.len() <= rules.rules.len());
             let mut expected = number;
             for place in used {
-                let rule = &rules.0[place];
+                let rule = &rules.rules[place];
                 prop_assert!(rule.pattern.matches(&expected));
                 expected = format!("{}{}", rule.prepend, &expected[rule.strip..]);
             }
@@ -369,10 +433,10 @@ mod tests {
             before in "(\\+86|0086|9|)(0691|010|)",
             line in prop::sample::select(vec!["110", "119", "120", "122", "12110", "12345", "12"]),
         ) {
-            let rules = NumberRules(all.into_iter().filter(|rule| !rule.is_exact()).collect());
+            let rules = NumberRules::new(all.into_iter().filter(|rule| !rule.is_exact()).collect());
             let number = before + line;
             let next = rules.apply(&number).map_or(number.clone(), |rewritten| rewritten.number);
-            prop_assert_eq!(kept(&next), kept(&number));
+            prop_assert!(are_same(kept(&next).as_ref(), kept(&number).as_ref()), "{} becomes {}", number, next);
         }
 
         #[test]

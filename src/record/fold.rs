@@ -160,6 +160,8 @@ impl<'a> Fold<'a> {
         r.direction = o.direction;
         r.hotline = Hotline {
             dialled: o.dialled.clone(),
+            dialled_from: o.dialled_from,
+            dialled_by_rules: o.dialled_by_rules.clone(),
             number: o.number.clone(),
             line: o.line.clone(),
             mode: o.mode,

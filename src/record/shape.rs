@@ -4,8 +4,8 @@
 use crate::base::{Masked, Meaning};
 use crate::event::fact::Listed;
 use crate::event::{
-    Author, By, CallDirection, Discarded, MessageEnd, Mode, Party, Phase, RecordingAction, RecordingCause, Result, TransferKind,
-    TransferResult,
+    Author, By, CallDirection, DialledFrom, Discarded, MessageEnd, Mode, Party, Phase, RecordingAction, RecordingCause, Result,
+    TransferKind, TransferResult,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -134,7 +134,14 @@ pub struct Reporter {
 /// The number that was dialled, and what the plan makes of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Hotline {
+    /// As it stood in the INVITE.
     pub dialled: String,
+    /// Where it stood there; left out where that is the Request-URI.
+    #[serde(skip_serializing_if = "DialledFrom::is_request")]
+    pub dialled_from: DialledFrom,
+    /// The rules of the trunk's `called_in` that have rewritten it, from 1; left out where none has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dialled_by_rules: Vec<usize>,
     /// Normalised.
     pub number: String,
     /// Its name in the plan.

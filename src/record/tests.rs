@@ -5,7 +5,7 @@ use super::fold::fold;
 use super::zone::Zone;
 use crate::base::RtpStats;
 use crate::base::{CallId, Mono, Wall};
-use crate::event::{By, Division, Entry, Mode, Offered, Party, Phase, Result, What};
+use crate::event::{By, DialledFrom, Division, Entry, Mode, Offered, Party, Phase, Result, What};
 use serde_json::{Value, json};
 
 const CALL: &str = "0193583f-7a10-7c3e-9a3b-2f1d5c6b7a80";
@@ -35,6 +35,8 @@ fn offered() -> What {
         sip_call_id: "a@10.0.0.1".into(),
         trunk: "mobile".into(),
         dialled: "069112315".into(),
+        dialled_from: DialledFrom::RequestUri,
+        dialled_by_rules: Vec::new(),
         number: "12315".into(),
         caller: Some("13800138000".into()),
         caller_raw: "+8613800138000".into(),

@@ -3,6 +3,7 @@
 use super::{Headers, Name, Reason, Response};
 use crate::base::{About, Meaning};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A map of causes. Of several entries for a code the first that fits holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,7 +22,19 @@ pub struct Refused {
     pub text: String,
     /// The code by which the RFCs would say it: all that follows from a code follows from this one.
     pub status: u16,
+    pub rest: Rest,
     pub meaning: Meaning,
+}
+
+/// The time for which no seat calls a number that was refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// As long as policy says for any refusal.
+    #[default]
+    Usual,
+    /// Until the hours in which anybody is called begin next.
+    Hours,
+    For(Duration),
 }
 
 /// A refusal of ours.
@@ -76,7 +89,7 @@ mod tests {
 
     fn entry(code: u16, q850: Option<u8>, text: &str, status: u16) -> Arc<Refused> {
         let meaning = Meaning { means: status.to_string(), about: About::Number, en: "x".into(), zh: "x".into() };
-        Arc::new(Refused { code, q850, text: text.into(), status, meaning })
+        Arc::new(Refused { code, q850, text: text.into(), status, rest: Rest::Usual, meaning })
     }
 
     fn response(code: u16, more: &[(Name, &'static str)]) -> Response {

@@ -22,7 +22,7 @@ mod value;
 mod written;
 
 pub use body::{Content, optional, plain};
-pub use causes::{Causes, Ours, Refused};
+pub use causes::{Causes, Ours, Refused, Rest};
 pub use extension::{RAck, Reason, Refresher, Replaces, SessionExpires};
 pub use header::{Header, Headers, Name};
 pub use masked::{Traced, masked};

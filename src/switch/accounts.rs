@@ -3,11 +3,11 @@
 //! Many a carrier ends the calls of an account that is withdrawn (3GPP TS 24.229 §5.4.1.4.1), and a call in progress may still
 //! have to go out by it. So a gateway that drains withdraws its accounts when its last call is over.
 
-use super::{Output, Switch, Trunk, route};
+use super::{DialledFrom, Output, Switch, Trunk, route};
 use crate::base::{Flow, Hop, LegId, Masked, Mono, Now};
 use crate::control::{FailureView, RegistrationView, TrunkView};
 use crate::dialog::{Command, Incoming};
-use crate::sip::{Name, NameAddr, Status, Uri};
+use crate::sip::{Header, Name, NameAddr, Status, Uri};
 use crate::transaction;
 use crate::ua::registration::{Account, News, Settings, Standing, Trouble};
 use crate::ua::{AccountId, KnownAs};
@@ -101,39 +101,41 @@ impl Switch {
 
     /// The account whose Contact an INVITE is for, and its trunk: a call of theirs, whatever other trunk's networks hold its source too.
     /// It must come from the networks of this one.
-    pub(super) fn by_account<'s>(&'s self, incoming: &Incoming) -> Option<(usize, &'s Account)> {
-        let host = incoming.flow.remote.ip();
+    pub(super) fn by_account<'s>(&'s self, flow: Flow, uri: &Uri) -> Option<(usize, &'s Account)> {
+        let host = flow.remote.ip();
         let of_trunk = |account: &'s Account| {
             let at = self.setup.trunks.iter().position(|trunk| trunk.name == account.settings().trunk)?;
             self.setup.trunks[at].sources.iter().any(|block| block.contains(host)).then_some((at, account))
         };
-        let user = incoming.uri.user.as_deref()?;
+        let user = uri.user.as_deref()?;
         // One between us may write the host of our Contact otherwise than its carrier told us: the user is ours all the same.
         self.carriers
             .all
             .at_contact(user)
             .filter(|account| account.is_wanted())
             .filter_map(of_trunk)
-            .max_by_key(|(_, account)| (account.is_called_at(&incoming.uri, incoming.flow), account.is_bound()))
+            .max_by_key(|(_, account)| (account.is_called_at(uri, flow), account.is_bound()))
     }
 
     /// A call by an account is for the number that the carrier's network was asked for (RFC 7315 §4.2), else for the account's own: our
     /// Contact may have any name.
-    pub(super) fn called_by_account(&self, incoming: &Incoming) -> Option<Uri> {
-        let (_, account) = self.by_account(incoming)?;
-        let called = incoming.headers.iter().find(|header| header.name == Name::PCalledPartyId);
+    pub(super) fn called_by_account(&self, flow: Flow, uri: &Uri, headers: &[Header]) -> Option<(Uri, DialledFrom)> {
+        let (_, account) = self.by_account(flow, uri)?;
+        let called = headers.iter().find(|header| header.name == Name::PCalledPartyId);
         let called = called.and_then(|header| NameAddr::parse(&header.value)).map(|address| address.uri);
-        Some(called.filter(|uri| uri.user.is_some()).unwrap_or_else(|| account.settings().aor.clone()))
+        let called = called.filter(|uri| uri.user.is_some()).map(|uri| (uri, DialledFrom::PCalledPartyId));
+        Some(called.unwrap_or_else(|| (account.settings().aor.clone(), DialledFrom::Account)))
     }
 
-    /// The leg answers with the Contact that is registered, and proves itself where its carrier asks.
-    pub(super) fn comes_by_account(&mut self, now: Now, incoming: &mut Incoming, out: &mut Vec<Output>) {
-        let Some(called) = self.called_by_account(incoming) else { return };
-        let Some((_, account)) = self.by_account(incoming) else { return };
+    /// The leg answers with the Contact that is registered, and proves itself where its carrier asks. Returns where the number stands.
+    pub(super) fn comes_by_account(&mut self, now: Now, incoming: &mut Incoming, out: &mut Vec<Output>) -> Option<DialledFrom> {
+        let (called, place) = self.called_by_account(incoming.flow, &incoming.uri, &incoming.headers)?;
+        let (_, account) = self.by_account(incoming.flow, &incoming.uri)?;
         let (login, contact) = (account.login(), account.contact(incoming.flow));
         let known_as = Arc::new(KnownAs { login, contact });
         incoming.uri = called;
         self.leg_command(now, Command::KnownAs { leg: incoming.leg, known_as }, out);
+        Some(place)
     }
 
     fn trunk_of(&self, id: AccountId) -> Option<&Trunk> {

@@ -2,6 +2,7 @@
 
 use super::access::Owner;
 use super::channels::Kind;
+use super::dialled::{self, Number};
 use super::identity::{self, Identity};
 use super::keys::Keypad;
 use super::lists::OfCaller as OfMissed;
@@ -10,14 +11,14 @@ use super::proof::Proof;
 use super::recording::{OfCall, State};
 use super::seats::SeatsOf;
 use super::stopwatch::Stopwatch;
-use super::{Active, DialledFrom, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, Trunk, UnknownSource, route};
+use super::{Active, Dtmf, Leg, LinesFrom, Live, Output, Seat, Switch, Trunk, UnknownSource, route};
 use crate::base::{AccessList, CallId, Flow, Now, Proto, Shown, Transport};
 use crate::call::{CALLER, Call, FirstOffer, LegNo};
 use crate::dialog::{Command, Incoming};
 use crate::event::Offered;
 use crate::event::fact::Listed;
 use crate::media::Origins;
-use crate::plan::{Decision, Facts, Mode, NumberRules};
+use crate::plan::{Decision, Facts, Mode};
 use crate::record::ending::shown_caller;
 use crate::record::timing::Timing;
 use crate::seat::Binding;
@@ -39,6 +40,14 @@ pub(super) fn peers(setup: &Live) -> Peers {
     let by_tls = |(_, trunk): &(usize, &Trunk)| trunk.target.transport == Transport::Tls;
     let by_tls = setup.trunks.iter().enumerate().filter(by_tls).map(|(index, _)| index).collect();
     Peers::new(networks, by_tls)
+}
+
+/// The plan's word on a call, and what it was asked.
+pub(super) struct Decided {
+    pub decision: Decision,
+    pub called: Number,
+    /// The numbers that the call was meant for before, oldest first.
+    pub history: Vec<String>,
 }
 
 /// The peer that places the call.
@@ -79,49 +88,45 @@ impl Switch {
 
     pub(super) fn incoming(&mut self, now: Now, incoming: Incoming, out: &mut Vec<Output>) {
         let Some(placer) = self.placer(&incoming).or_else(|| self.nameless(&incoming)) else {
-            return self.shed(now, &incoming, "its source was known a moment ago", out);
+            return self.shed(now, &incoming, None, "its source was known a moment ago", out);
         };
         let mut incoming = self.as_it_is_believed(&placer, incoming);
-        if matches!(placer, Placer::Trunk(_)) {
-            self.comes_by_account(now, &mut incoming, out);
-        }
+        let by_account = match placer {
+            Placer::Trunk(_) => self.comes_by_account(now, &mut incoming, out),
+            Placer::Seat(_) | Placer::Nameless { .. } => None,
+        };
         let has_name = !matches!(placer, Placer::Nameless { .. });
         if has_name && (self.joins(now, &incoming, &placer, out) || self.dials_code(now, &incoming, &placer, out)) {
             return;
         }
-        let (mut decision, history) = self.decide(now, &incoming, &placer);
+        let Decided { mut decision, mut called, history } = self.decide(now, &incoming, &placer);
         let listed = self.listed(now, &decision);
         if listed == Some(Listed::Blocked) {
             decision.steps = self.turned_away_steps();
         }
         let emergency = decision.mode == Mode::Emergency;
-        if let Some(why) = self.full(&placer, emergency).or_else(|| self.too_fast(now, &placer, Kind::of(emergency))) {
-            return self.shed(now, &incoming, why.in_log(), out);
+        let first = emergency && !called.unproven;
+        if let Some(why) = self.full(&placer, first).or_else(|| self.too_fast(now, &placer, Kind::of(first))) {
+            // A carrier tries another way for a call for help that gets 503.
+            return self.shed(now, &incoming, Some(&placer).filter(|_| !emergency), why.in_log(), out);
+        }
+        if matches!(placer, Placer::Trunk(_)) && self.came_back(&incoming, &decision) {
+            decision = self.decision(now, &incoming, &placer, true).decision;
+        }
+        if let Some(place) = by_account.filter(|_| called.is_by_request()) {
+            called.place = place;
         }
         let (caller_raw, anonymous) = identity::caller(&incoming);
-        let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, history.first().cloned());
-        let offered = Offered { listed, ..offered };
-        let first_offer = match (&incoming.offer, incoming.reliable) {
-            (Some(_), _) => FirstOffer::Invite,
-            (None, true) => FirstOffer::Provisional,
-            (None, false) => FirstOffer::Answer,
-        };
+        let offered = self.offered(&incoming, &decision, &placer, caller_raw, anonymous, &called);
+        let diverted_from = history.first().map(|number| kept(number));
+        let offered = Offered { listed, diverted_from, ..offered };
+        let first_offer = first_offer(&incoming);
         let reliable = first_offer == FirstOffer::Provisional || self.wants_reliable(&placer);
-        let identity = Identity {
-            caller: decision.caller.clone(),
-            withheld: anonymous,
-            number: decision.number.clone(),
-            line: decision.line.clone(),
-            trunk: offered.trunk.as_str().into(),
-            area: decision.area.code.clone(),
-            history,
-            codecs: self.codecs(&incoming, &placer),
-            max_forwards: incoming.max_forwards,
-            shows: None,
-        };
+        let identity = self.identity(&incoming, &placer, &decision, (&offered, history));
         let id = self.open(now, &incoming, &placer, decision, identity);
         tracing::info!(
             call = %id, trunk = %offered.trunk, number = %offered.number, line = %offered.line, mode = offered.mode.name(),
+            dialled_from = (!called.is_by_request()).then_some(called.place.name()), unproven = called.unproven.then_some(true),
             caller = %shown_caller(offered.caller.as_deref(), anonymous), "offered"
         );
         self.write_offered(now, id, offered, out);
@@ -140,6 +145,29 @@ impl Switch {
             self.command(now, id, CALLER, out, |leg| Command::Reliable { leg });
         }
         self.with_call(now, id, |call, done| call.start(now, first_offer, done));
+    }
+
+    fn identity(
+        &self,
+        incoming: &Incoming,
+        placer: &Placer,
+        decision: &Decision,
+        (offered, history): (&Offered, Vec<String>),
+    ) -> Identity {
+        Identity {
+            caller: decision.caller.clone(),
+            withheld: offered.caller_anonymous,
+            number: decision.number.clone(),
+            dialled_from: offered.dialled_from,
+            dialled_by_rules: offered.dialled_by_rules.clone(),
+            line: decision.line.clone(),
+            trunk: offered.trunk.as_str().into(),
+            area: decision.area.code.clone(),
+            history,
+            codecs: self.codecs(incoming, placer),
+            max_forwards: incoming.max_forwards,
+            shows: None,
+        }
     }
 
     /// An INVITE that expires SHOULD be answered 487 (RFC 3261 §13.3.1). Not one to an emergency line: its carrier sets the
@@ -188,60 +216,58 @@ impl Switch {
 
     /// Where its networks and another's meet, the trunk by whose account it comes.
     fn trunk(&self, by_address: usize, incoming: &Incoming) -> Placer {
-        Placer::Trunk(self.by_account(incoming).map_or(by_address, |(trunk, _)| trunk))
+        let by_account = self.by_account(incoming.flow, &incoming.uri);
+        Placer::Trunk(by_account.map_or(by_address, |(trunk, _)| trunk))
     }
 
     /// No record is kept of a call that got nothing but a 503; it is counted.
-    pub(super) fn shed(&mut self, now: Now, incoming: &Incoming, why: &'static str, out: &mut Vec<Output>) {
+    pub(super) fn shed(
+        &mut self,
+        now: Now,
+        incoming: &Incoming,
+        placer: Option<&Placer>,
+        why: &'static str,
+        out: &mut Vec<Output>,
+    ) {
         self.counters.shed += 1;
-        self.not_now(now, incoming, why);
-        let (leg, cause) = (incoming.leg, self.unavailable());
+        let (leg, cause) = (incoming.leg, self.unavailable(placer));
+        self.not_now(now, incoming, Status(cause.status), why);
         self.leg_command(now, Command::Release { leg }, out);
         self.leg_command(now, Command::Hangup { leg, cause }, out);
     }
 
     /// Asks the plan, and looks where the call has been before. A call for a platform that it comes from has gone in a
     /// circle: the first receiver keeps it (首接负责), and its own seats answer.
-    pub(super) fn decide(&self, now: Now, incoming: &Incoming, placer: &Placer) -> (Decision, Vec<String>) {
+    pub(super) fn decide(&self, now: Now, incoming: &Incoming, placer: &Placer) -> Decided {
+        self.decision(now, incoming, placer, false)
+    }
+
+    fn decision(&self, now: Now, incoming: &Incoming, placer: &Placer, came_back: bool) -> Decided {
         let plan = &self.setup.plan;
-        let (caller, _) = identity::caller(incoming);
-        let (trunk, trunk_area) = match placer {
-            Placer::Trunk(i) => (&*self.setup.trunks[*i].name, self.setup.trunks[*i].area.as_deref()),
-            Placer::Seat(i) | Placer::Nameless { lender: i, .. } => (&*self.setup.seats[*i].name, None),
+        let (name, trunk) = match placer {
+            Placer::Trunk(i) => (&self.setup.trunks[*i].name, Some(&self.setup.trunks[*i])),
+            Placer::Seat(i) | Placer::Nameless { lender: i, .. } => (&self.setup.seats[*i].name, None),
         };
-        let numbers = match placer {
-            Placer::Trunk(i) => Some(&*self.setup.trunks[*i].numbers),
-            Placer::Seat(_) | Placer::Nameless { .. } => None,
-        };
-        let called = numbers.map(|numbers| &numbers.called_in);
-        let caller = by_rules(numbers.map(|numbers| &numbers.caller_in), &caller).unwrap_or(caller);
-        let places = match placer {
-            Placer::Trunk(i) => &self.setup.trunks[*i].dialled_from[..],
-            Placer::Seat(_) | Placer::Nameless { .. } => &[DialledFrom::RequestUri],
-        };
-        let (dialled, by_request) = identity::found(
-            incoming,
-            places,
-            |written| by_rules(called, &written).unwrap_or(written),
-            |number| plan.has(number, trunk_area),
-        );
+        let reading = self.reading(trunk);
+        let (called, trunk_area) = (reading.called(incoming.into()), reading.area());
+        let caller = reading.caller(identity::caller(incoming).0);
         let caller = (!caller.is_empty()).then_some(caller.as_str());
-        let this = plan.number(&dialled, trunk_area);
-        let history =
-            identity::history(incoming, &this, |n| plan.number(by_rules(called, n).as_deref().unwrap_or(n), trunk_area));
-        let history = if by_request { history } else { identity::before(history, &this) };
-        let trusted = match placer {
-            Placer::Trunk(i) => self.setup.trunks[*i].emergency_history,
-            Placer::Seat(_) | Placer::Nameless { .. } => false,
-        };
+        let this = plan.number(&called.text, trunk_area);
+        let history = identity::history(incoming, &this, |number| reading.number(number));
+        let history = if called.is_by_request() { history } else { dialled::before(history, &this) };
+        let trusted = trunk.is_some_and(|trunk| trunk.emergency_history);
         let diverted_from = history.first().map(String::as_str).filter(|_| trusted);
-        let facts = Facts { dialled: &dialled, caller, trunk, trunk_area, diverted_from, at: now.wall };
+        let facts = Facts { dialled: &called.text, caller, trunk: name, trunk_area, diverted_from, at: now.wall };
         let decision = plan.decide(&facts);
-        let circle = decision.mode == Mode::Platform && history.contains(&decision.number);
-        match plan.front().filter(|_| circle) {
-            Some(front) => (plan.decide(&Facts { dialled: front, ..facts }), history),
-            None => (decision, history),
-        }
+        let been = |history: &[String]| decision.mode == Mode::Platform && history.contains(&decision.number);
+        let diverted = || identity::diversions(incoming, &this, |number| reading.number(number)).unwrap_or_default();
+        let diverted = || if called.is_by_request() { diverted() } else { dialled::before(diverted(), &this) };
+        let circle = came_back || been(&history) || decision.mode == Mode::Platform && been(&diverted());
+        let decision = match plan.front().filter(|_| circle) {
+            Some(front) => plan.decide(&Facts { dialled: front, ..facts }),
+            None => decision,
+        };
+        Decided { decision, called, history }
     }
 
     fn codecs(&self, incoming: &Incoming, placer: &Placer) -> Vec<Codec> {
@@ -293,15 +319,16 @@ impl Switch {
         placer: &Placer,
         caller_raw: String,
         anonymous: bool,
-        diverted_from: Option<String>,
+        called: &Number,
     ) -> Offered {
         Offered {
             sip_call_id: kept(&String::from_utf8_lossy(&incoming.call_id)),
             trunk: self.account(placer),
-            dialled: kept(&identity::dialled(&incoming.uri)),
+            dialled: kept(called.written.as_ref().unwrap_or(&called.text)),
+            dialled_from: called.place,
+            dialled_by_rules: called.rules.iter().map(|place| place + 1).collect(),
             caller_raw: kept(&caller_raw),
             caller_anonymous: anonymous,
-            diverted_from: diverted_from.as_deref().map(kept),
             ..self.decided(decision)
         }
     }
@@ -403,9 +430,12 @@ impl Switch {
     }
 }
 
-/// A number as these rules of its trunk make it; none: it stays as it is.
-fn by_rules(rules: Option<&NumberRules>, written: &str) -> Option<String> {
-    Some(rules?.apply(written)?.number)
+fn first_offer(incoming: &Incoming) -> FirstOffer {
+    match (&incoming.offer, incoming.reliable) {
+        (Some(_), _) => FirstOffer::Invite,
+        (None, true) => FirstOffer::Provisional,
+        (None, false) => FirstOffer::Answer,
+    }
 }
 
 /// On this machine's loopback all ports are this machine's.

@@ -1,10 +1,9 @@
 //! How fast each address of a trunk or seat is served, before the parser. An address can be forged over UDP, so a flood of new
 //! requests in its name takes nothing from its calls in progress, nor from its calls for help.
 
+use super::Switch;
 use super::access::Owner;
-use super::{Switch, identity};
 use crate::base::{Flow, MapSeed, Mono, Rate, RateLimit, Source, owner};
-use crate::sip::Uri;
 use std::net::IpAddr;
 
 /// Methods of requests that belong to a call, or end it.
@@ -53,8 +52,8 @@ impl Switch {
     }
 
     /// True for what is dropped last: it belongs to a call in progress, or calls for help.
-    pub fn spares(&self, data: &[u8]) -> bool {
-        self.kind(data) != Kind::Other
+    pub fn spares(&self, flow: Flow, data: &[u8]) -> bool {
+        self.kind(flow, data) != Kind::Other
     }
 
     /// A message was dropped before it came here, since too many of its source's wait.
@@ -68,23 +67,17 @@ impl Switch {
         if self.peers.all.allow(now, source) {
             return true;
         }
-        let kind = self.kind(data);
+        let kind = self.kind(flow, data);
         self.peers.spare(now, source, kind)
     }
 
-    fn kind(&self, data: &[u8]) -> Kind {
+    fn kind(&self, flow: Flow, data: &[u8]) -> Kind {
         match () {
             () if OF_CALLS.iter().any(|method| data.starts_with(method)) => Kind::OfCalls,
-            () if called(data).is_some_and(|uri| self.setup.plan.is_emergency(&identity::dialled(&uri))) => Kind::Help,
+            () if self.calls_for_help(flow, data) => Kind::Help,
             () => Kind::Other,
         }
     }
-}
-
-/// The one that an INVITE calls, read from its first line alone.
-fn called(data: &[u8]) -> Option<Uri> {
-    let rest = data.strip_prefix(b"INVITE ")?;
-    Uri::parse(rest.split(|b| *b == b' ').next()?)
 }
 
 #[cfg(test)]
@@ -102,15 +95,5 @@ mod tests {
         assert_eq!((passed(Kind::OfCalls, 10), passed(Kind::Help, 10), passed(Kind::Other, 10)), (20, 20, 0));
         // While nothing floods, all share one rate.
         assert_eq!((passed(Kind::OfCalls, 60), passed(Kind::Other, 60)), (40, 0));
-    }
-
-    #[test]
-    fn whom_an_invite_calls_stands_in_its_first_line() {
-        let user = |text: &[u8]| called(text).and_then(|uri| uri.user);
-        assert_eq!(user(b"INVITE sip:110@h SIP/2.0\r\nVia: x").as_deref(), Some("110"));
-        assert_eq!(
-            (user(b"INVITE sip:110@h"), user(b"INVITE "), user(b"BYE sip:110@h SIP/2.0")),
-            (Some("110".into()), None, None)
-        );
     }
 }

@@ -2,10 +2,11 @@
 //! which code of ours a trunk is given.
 
 use super::{Output, Switch, Trunk};
-use crate::base::{CallId, Masked, Meaning, Now};
+use crate::base::{CallId, Masked, Meaning, Now, Wall};
 use crate::call::{CALLER, LegNo};
 use crate::dialog::{Cause, End};
 use crate::event::SeatWhat;
+use crate::sip::Rest;
 
 impl Switch {
     /// A leg ends by a refusal of which the trunk's map of causes says something.
@@ -36,10 +37,27 @@ impl Switch {
         if let Some((row, attempt)) = row {
             self.lists.callbacks.note_refusal(&row, attempt, refusal);
         }
-        if refused.is_some_and(|refused| refused.is_of_number()) {
-            let (day, until) = (self.setup.plan.day_of(now.wall), now.wall.after(self.setup.outbound.after_refusal));
-            tracing::info!(call = %id, to = %Masked(&number), "the number is not called again for outbound.after_refusal");
+        if let Some(rest) = refused.filter(|refused| refused.is_of_number()).map(|refused| refused.rest) {
+            let (day, until) = (self.setup.plan.day_of(now.wall), self.rests_until(now, rest));
+            let minutes = until.0.saturating_sub(now.wall.0) / 60_000_000;
+            tracing::info!(call = %id, to = %Masked(&number), minutes, "no seat calls the number for a while");
             self.listed_anew(out, |lists, keeps| lists.dialled.refused(now.wall, day, id, (&number, until), keeps));
+        }
+    }
+
+    /// A network that refuses by the time of day opens with our hours. Where these are open, its own are others than ours: it is asked
+    /// again no later than after any refusal.
+    fn rests_until(&self, now: Now, rest: Rest) -> Wall {
+        let outbound = &self.setup.outbound;
+        let usual = now.wall.after(outbound.after_refusal);
+        match rest {
+            Rest::Usual => usual,
+            Rest::For(time) => now.wall.after(time),
+            Rest::Hours => match outbound.hours.opening(now.wall, self.setup.plan.zone()) {
+                Some(opening) if outbound.hours.open(now.wall, self.setup.plan.zone()) => opening.min(usual),
+                Some(opening) => opening,
+                None => usual,
+            },
         }
     }
 
@@ -55,7 +73,8 @@ impl Switch {
 }
 
 impl Trunk {
-    fn says(&self, cause: Cause) -> Cause {
+    /// Our refusal by the code that its network wants; what else is said with it stays.
+    pub(super) fn says(&self, cause: Cause) -> Cause {
         match &self.causes {
             Some(causes) => Cause { status: causes.ours(cause.status, cause.q850), ..cause },
             None => cause,

@@ -82,11 +82,11 @@ impl Channels {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::base::{Target, Transport};
 
-    fn trunk(name: &str, channels: u32, reserved: u32) -> Trunk {
+    pub(in crate::switch) fn trunk(name: &str, channels: u32, reserved: u32) -> Trunk {
         let target = Target::at(Transport::Udp, ([10, 0, 0, 1], 5060).into());
         Trunk { channels, reserved, ..crate::switch::setup::tests::trunk(name, target) }
     }

@@ -1,9 +1,9 @@
 //! Commands about live calls: from the API, from a seat's keys, from REFER. The dial plan says what they may reach.
 
 use super::identity::Identity;
-use super::{Active, Fixed, Leg, Live, Output, Seat, Switch, identity};
+use super::{Active, Fixed, Live, Output, Seat, Switch, identity};
 use crate::base::{CallId, LegId, Masked, Now};
-use crate::call::{CALLER, Dialled, Goal, LegNo, Refusal, Request};
+use crate::call::{Dialled, Goal, LegNo, Refusal, Request};
 use crate::control::{CallView, Command, MOST_CALLS, Numbers, Reply, Why};
 use crate::dialog::{self, Refer, Replaced};
 use crate::event::{CallDirection, TransferKind, TransferResult};
@@ -119,28 +119,6 @@ impl Switch {
         Ok((goal, kind))
     }
 
-    /// Tells whether this caller came from there: by the headers where they survive, else since another call of the same
-    /// caller has been with that target from before this one came (carriers strip the headers that would tell, so platforms
-    /// that send callers to each other would do it for ever). Not a target that was only rung or consulted; and not another
-    /// person of the same number, whose call comes from where the first one came and not from where the target is. Where
-    /// all come from one address nothing tells the two apart: then nobody is sent there unheard, but a seat may ask the
-    /// target, which knows.
-    fn goes_in_circles(&self, id: CallId, active: &Active, goal: &Goal, decision: &Decision, kind: TransferKind) -> bool {
-        let Identity { history, area, caller, .. } = &active.identity;
-        let plan = &active.setup.plan;
-        let been = |number: &String| plan.number(number, area.as_deref()) == decision.number;
-        if decision.mode == plan::Mode::Platform && history.iter().any(been) {
-            return true;
-        }
-        let others = self.calls.iter().filter(|(other, it)| **other != id && caller.is_some() && it.identity.caller == *caller);
-        let Goal::Ring { chain, .. } = goal else { return false };
-        others.into_iter().any(|(_, other)| match other.sent(active, chain) {
-            Sent::Surely => true,
-            Sent::Perhaps => kind == TransferKind::Blind,
-            Sent::Not => false,
-        })
-    }
-
     fn areas_to_choose(&self, now: Now, id: CallId, to: &str) -> Vec<Arc<str>> {
         let active = self.calls.get(&id);
         active.map_or(Vec::new(), |active| {
@@ -190,7 +168,7 @@ impl Switch {
         let active = self.calls.get(&id).ok_or(Why::NoSuchCall)?;
         match refer.replaces {
             _ if !is_ours(&self.fixed, &active.setup, &refer.to) => Err(Why::ForeignHost),
-            None => self.transfer(now, id, Some(leg_no), &identity::dialled(&refer.to), TransferKind::Blind),
+            None => self.transfer(now, id, Some(leg_no), &identity::number_in(&refer.to), TransferKind::Blind),
             Some(Replaced::Leg(other)) => self.refer_to_line(now, id, leg_no, other),
             Some(Replaced::Unknown) => Err(Why::NoSuchLeg),
         }
@@ -218,28 +196,6 @@ impl Switch {
         let notify = dialog::Command::Notify { leg, id: refer, status: Status(status) };
         self.leg_command(now, notify, out);
     }
-}
-
-impl Active {
-    /// Tells whether `later` is this call's caller, sent back by one of these.
-    fn sent(&self, later: &Active, chain: &[Dialled]) -> Sent {
-        let Some((leg_no, since)) = self.call.met(chain) else { return Sent::Not };
-        let from = |active: &Active, leg_no| active.legs.get(&leg_no).map(|leg: &Leg| leg.at.ip());
-        let (came, there) = (from(self, CALLER), from(self, leg_no));
-        match came == from(later, CALLER) {
-            _ if since > later.since => Sent::Not,
-            true if came == there => Sent::Perhaps,
-            true => Sent::Not,
-            false => Sent::Surely,
-        }
-    }
-}
-
-/// One call's caller in relation to a later call of the same number.
-enum Sent {
-    Surely,
-    Perhaps,
-    Not,
 }
 
 /// The status that a phone is told that asked in vain, by REFER or by an INVITE of its own.
@@ -331,6 +287,8 @@ fn view(id: CallId, active: &Active, numbers: Numbers) -> CallView {
         direction: if active.outbound.is_some() { CallDirection::Outbound } else { CallDirection::Inbound },
         line: identity.line.to_string(),
         number: identity.number.clone(),
+        dialled_from: identity.dialled_from,
+        dialled_by_rules: identity.dialled_by_rules.clone(),
         caller: identity.caller.as_deref().filter(|_| !identity.withheld).map(|caller| match numbers {
             Numbers::Masked => Masked(caller).to_string(),
             Numbers::Full => caller.to_owned(),

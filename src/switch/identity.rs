@@ -1,4 +1,4 @@
-//! The caller's identity and what was dialled: read from an INVITE once, told to every leg of the call.
+//! The caller's identity and the call's story: read from an INVITE once, told to every leg of the call.
 
 use super::{DialledFrom, History, Presented, Presents};
 use crate::base::CallId;
@@ -18,6 +18,9 @@ pub(super) struct Identity {
     pub withheld: bool,
     /// The hotline as the plan names it.
     pub number: String,
+    /// Where it stood in the INVITE, and the rules of `called_in` that have rewritten it, from 1.
+    pub dialled_from: DialledFrom,
+    pub dialled_by_rules: Vec<usize>,
     pub line: Arc<str>,
     /// The trunk it came by, and the area code that the plan found.
     pub trunk: Arc<str>,
@@ -39,7 +42,7 @@ const LONGEST: usize = 128;
 
 /// The number part of a URI as the plan reads it: its user, which in a sip URI may hold the parameters of a tel number
 /// (RFC 3261 §19.1.6), or its number with the context that stands beside it.
-pub(super) fn dialled(uri: &Uri) -> String {
+pub(super) fn number_in(uri: &Uri) -> String {
     in_context(uri, &uri.params)
 }
 
@@ -58,7 +61,7 @@ fn short(mut text: String) -> String {
 }
 
 /// The same of an identity. Without angle brackets the parameters of its number are the header's (RFC 3261 §20).
-fn number_of(address: &NameAddr) -> String {
+pub(super) fn number_of(address: &NameAddr) -> String {
     let own = address.uri.params.get("phone-context").is_some();
     in_context(&address.uri, if own { &address.uri.params } else { &address.params })
 }
@@ -85,66 +88,34 @@ fn hidden(uri: &Uri) -> bool {
 }
 
 /// The numbers the call was meant for before this one, oldest first: History-Info (RFC 7044), else Diversion (RFC 5806:
-/// each diverting party puts its value on top). A longer story than [`MOST_HISTORY`] keeps its beginning.
+/// each diverting party puts its value on top). Of a longer story than [`MOST_HISTORY`] its beginning stays, and what is nearest to us.
 ///
 /// Each is as `number` normalises it. The last ones are how the call came to `this`, however each hop spells it.
 pub(super) fn history(incoming: &Incoming, this: &str, number: impl Fn(&str) -> String) -> Vec<String> {
-    let numbers = |name: &Name| -> Vec<String> {
-        let values = all(incoming, name).filter_map(|value| Some(number_of(&NameAddr::parse(value)?)));
-        values.filter(|written| !written.is_empty() && written.len() < LONGEST).map(|written| number(&written)).collect()
-    };
-    let mut history = numbers(&Name::HistoryInfo);
-    if history.is_empty() {
-        history = numbers(&Name::Diversion);
-        history.reverse();
-    }
-    while history.pop_if(|last| last == this).is_some() {}
+    let told = story(incoming, &Name::HistoryInfo, this, &number);
+    let mut history = told.or_else(|| diversions(incoming, this, &number)).unwrap_or_default();
     history.dedup();
-    history.truncate(MOST_HISTORY);
+    if let Some(most) = history.len().checked_sub(MOST_HISTORY) {
+        history.drain(1..=most);
+    }
     history
 }
 
-/// The number that was dialled, as `written` makes it: the first that is `known`, of the places `from` in their order; where none is,
-/// the number of the request. `true`: the request itself has it.
-pub(super) fn found(
-    incoming: &Incoming,
-    from: &[DialledFrom],
-    written: impl Fn(String) -> String,
-    known: impl Fn(&str) -> bool,
-) -> (String, bool) {
-    let request = || written(dialled(&incoming.uri));
-    if let [DialledFrom::RequestUri] = from {
-        return (request(), true);
-    }
-    let listed = |name: &Name, newest_last: bool| -> Vec<String> {
-        let mut all: Vec<String> =
-            all(incoming, name).filter_map(|value| Some(number_of(&NameAddr::parse(value)?))).take(MOST_HISTORY).collect();
-        if newest_last {
-            all.reverse();
-        }
-        all
-    };
-    for place in from {
-        let numbers = match place {
-            DialledFrom::RequestUri => vec![dialled(&incoming.uri)],
-            DialledFrom::To => vec![number_of(&incoming.to)],
-            DialledFrom::HistoryInfo => listed(&Name::HistoryInfo, true),
-            DialledFrom::Diversion => listed(&Name::Diversion, false),
-            DialledFrom::PCalledPartyId => listed(&Name::PCalledPartyId, false),
-        };
-        if let Some(number) = numbers.into_iter().map(&written).find(|number| known(number)) {
-            return (number, *place == DialledFrom::RequestUri);
-        }
-    }
-    (request(), true)
+/// The same by Diversion alone, beside which another's History-Info may stand; none where there is none.
+pub(super) fn diversions(incoming: &Incoming, this: &str, number: impl Fn(&str) -> String) -> Option<Vec<String>> {
+    story(incoming, &Name::Diversion, this, number)
 }
 
-/// The story of a call whose hotline was not found in its request: what comes after the hotline led to us.
-pub(super) fn before(mut history: Vec<String>, this: &str) -> Vec<String> {
-    if let Some(at) = history.iter().rposition(|number| number == this) {
-        history.truncate(at);
+fn story(incoming: &Incoming, name: &Name, this: &str, number: impl Fn(&str) -> String) -> Option<Vec<String>> {
+    let values = all(incoming, name).filter_map(|value| Some(number_of(&NameAddr::parse(value)?)));
+    let written = values.filter(|written| !written.is_empty() && written.len() < LONGEST);
+    let mut numbers: Vec<String> = written.map(|written| number(&written)).collect();
+    if *name == Name::Diversion {
+        numbers.reverse();
     }
-    history
+    let none = numbers.is_empty();
+    while numbers.pop_if(|last| last == this).is_some() {}
+    (!none).then_some(numbers)
 }
 
 fn all<'a>(incoming: &'a Incoming, name: &'a Name) -> impl Iterator<Item = &'a Bytes> + 'a {
@@ -235,4 +206,4 @@ fn spelt<'a>(rules: &NumberRules, number: &'a str) -> Cow<'a, str> {
 
 #[cfg(test)]
 #[path = "identity_tests.rs"]
-mod tests;
+pub(super) mod tests;

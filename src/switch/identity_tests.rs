@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::{Flow, LegId, Proto, Rng, Wall};
 
-fn incoming(headers: &[(Name, &'static str)], from: &str) -> Incoming {
+pub(in crate::switch) fn incoming(headers: &[(Name, &'static str)], from: &str) -> Incoming {
     let address = SocketAddr::from(([127, 0, 0, 1], 5060));
     let uri = Uri::sip("12345", Host::Ip(address.ip()), None);
     Incoming {
@@ -81,7 +81,8 @@ fn a_history_is_as_long_as_honest_routing_makes_it() {
         numbers.iter().map(|value| Header { name: Name::HistoryInfo, value: Bytes::copy_from_slice(value.as_bytes()) }).collect();
     let call = Incoming { headers, ..incoming(&[], "<sip:1@c>;tag=1") };
     let story = history(&call, "12345", str::to_owned);
-    assert_eq!((story.len(), story.first().map(String::as_str)), (MOST_HISTORY, Some("069110000")));
+    let ends = (story.first().map(String::as_str), story.last().map(String::as_str));
+    assert_eq!((story.len(), ends), (MOST_HISTORY, (Some("069110000"), Some("069110039"))), "where it began, and what led to us");
 }
 
 #[test]
@@ -115,53 +116,14 @@ fn what_is_longer_than_a_number_makes_no_message_long() {
     let call = incoming(&[(Name::PAssertedIdentity, long), (Name::HistoryInfo, long)], "<sip:1@c>;tag=1");
     assert_eq!(caller(&call).0.len(), LONGEST);
     assert_eq!(story(&[(Name::HistoryInfo, long)], "12345"), [""; 0]);
-    assert_eq!(dialled(&NameAddr::parse(long.as_bytes()).unwrap().uri).len(), LONGEST);
+    assert_eq!(number_in(&NameAddr::parse(long.as_bytes()).unwrap().uri).len(), LONGEST);
 }
 
 /// As a party sees it that asks for nothing else.
 fn usual(all: bool) -> (&'static Presents, &'static NumberRules, bool) {
     static PRESENTS: Presents = Presents { identity: Presented::Caller, number: None, history: History::HistoryInfo };
-    static RULES: NumberRules = NumberRules(Vec::new());
+    static RULES: NumberRules = NumberRules::NONE;
     (&PRESENTS, &RULES, all)
-}
-
-fn known(number: &str) -> bool {
-    crate::plan::tests::plan().has(number, None)
-}
-
-#[test]
-fn the_number_that_was_dialled_is_found_where_the_trunk_says_it() {
-    use DialledFrom::{Diversion, HistoryInfo, PCalledPartyId, RequestUri, To};
-    let headers = [
-        (Name::HistoryInfo, "<sip:12336@c>;index=1"),
-        (Name::HistoryInfo, "<sip:contact7@c>;index=1.1"),
-        (Name::Diversion, "<sip:+8669112315@c>"),
-        (Name::Diversion, "<sip:12336@c>"),
-        (Name::PCalledPartyId, "<sip:110@c>"),
-    ];
-    let mut call = incoming(&headers, "<sip:1@c>;tag=1");
-    call.uri = Uri::sip("contact7", Host::Name("c".into()), None);
-    call.to = NameAddr::parse(b"<tel:2122110;phone-context=+86691>").unwrap();
-    let found = |from: &[DialledFrom]| found(&call, from, |written| written, known);
-    for (from, number) in [
-        (&[To][..], "2122110;phone-context=+86691"),
-        (&[HistoryInfo], "12336"),
-        (&[Diversion, To], "+8669112315"),
-        (&[PCalledPartyId, To], "110"),
-        (&[RequestUri, HistoryInfo, To], "12336"),
-    ] {
-        assert_eq!(found(from), (number.to_owned(), false), "{from:?}");
-    }
-    assert_eq!(found(&[RequestUri]), ("contact7".to_owned(), true));
-    call.headers.clear();
-    call.to = NameAddr::parse(b"<sip:contact7@c>").unwrap();
-    let all = [To, HistoryInfo, Diversion, PCalledPartyId, RequestUri];
-    assert_eq!(super::found(&call, &all, |it| it, known), ("contact7".to_owned(), true), "nowhere");
-    let story = ["12319", "12336", "contact7"].map(str::to_owned).to_vec();
-    assert_eq!(
-        (before(story.clone(), "12336"), before(story, "1")),
-        (vec!["12319".to_owned()], vec!["12319".into(), "12336".into(), "contact7".into()])
-    );
 }
 
 #[test]
@@ -170,6 +132,8 @@ fn a_trunk_is_told_who_calls_as_it_asks_for_it() {
         caller: Some("06912122110".to_owned()),
         withheld: false,
         number: "12345".to_owned(),
+        dialled_from: DialledFrom::RequestUri,
+        dialled_by_rules: Vec::new(),
         line: "12345".into(),
         trunk: "carrier".into(),
         area: None,
@@ -180,7 +144,7 @@ fn a_trunk_is_told_who_calls_as_it_asks_for_it() {
     };
     let local = SocketAddr::from(([10, 0, 0, 1], 5060));
     let target = Uri::sip("110", Host::Ip(local.ip()), None);
-    let rules = NumberRules(vec![plan::NumberRule::new("0*", 1, "+86", true).unwrap()]);
+    let rules = NumberRules::new(vec![plan::NumberRule::new("0*", 1, "+86", true).unwrap()]);
     let told = |identity: &Identity, presented, history| {
         let presents = Presents { identity: presented, number: Some("+8669112345".into()), history };
         let id = CallId::new(Wall(1_700_000_000_000_000), &mut Rng::from_number(1));
@@ -220,6 +184,8 @@ fn every_leg_learns_the_call_the_caller_and_the_hotline() {
         caller: Some("13800138000".to_owned()),
         withheld: false,
         number: "12345".to_owned(),
+        dialled_from: DialledFrom::RequestUri,
+        dialled_by_rules: Vec::new(),
         line: "12345".into(),
         trunk: "carrier".into(),
         area: None,

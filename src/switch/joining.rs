@@ -54,7 +54,7 @@ impl Switch {
     }
 
     fn second_line(&mut self, now: Now, incoming: &Incoming, id: CallId, first: LegNo, out: &mut Vec<Output>) -> Result<(), Why> {
-        let to = identity::dialled(&incoming.uri);
+        let to = identity::number_in(&incoming.uri);
         let (goal, kind) = self.may_go(now, id, &to, TransferKind::Consult)?;
         let late = incoming.offer.is_none();
         self.enter(now, incoming, id, out, |call, done| call.second_line(now, first, kind, goal, late, done))?;

@@ -12,7 +12,9 @@ mod by_account;
 mod carriers;
 mod causes;
 mod channels;
+mod circle;
 mod command;
+mod dialled;
 mod doing;
 mod durable;
 mod effect;
@@ -63,10 +65,8 @@ use crate::event::{Entry, Keep, Kept, SeatEntry};
 use crate::media::{self, Ports};
 use crate::queue::{self, Queues};
 use crate::record::timing::Timing;
-use crate::seat::Doer;
 use crate::sip::{Reach, Status};
-use crate::ua::Ua;
-use crate::ua::registrar::Registrar;
+use crate::ua::{Ua, registrar::Registrar};
 use budget::Budget;
 use bytes::Bytes;
 use carriers::Carriers;
@@ -254,7 +254,7 @@ struct Active {
     /// Its record is closed, and this is still to be done.
     over: Option<entry::Owed>,
     /// The one who has ended it, once its end is decided.
-    ended_by: Option<Doer>,
+    ended_by: Option<crate::seat::Doer>,
     /// Its caller has talked to somebody.
     talked: bool,
     missed: lists::OfCaller,
@@ -385,7 +385,7 @@ impl Switch {
 
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
         self.at_work = None;
-        self.queues.seats_mut().is_done_by(Doer::default());
+        self.queues.seats_mut().is_done_by(crate::seat::Doer::default());
         self.tracing.begin(None, out);
         self.legs.tick(&mut self.ua, now, &mut self.legs_done);
         self.ua.tick(now);

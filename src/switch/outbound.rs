@@ -14,7 +14,7 @@ use crate::control::seat::{Outgoing, PreviewView, RequestId};
 use crate::control::{SeatRefusal, Why};
 use crate::event::fact::Listed;
 use crate::event::seat::PreviewEnd;
-use crate::event::{CallDirection, Intent, Keep, Offered, SeatWhat, What};
+use crate::event::{CallDirection, DialledFrom, Intent, Keep, Offered, SeatWhat, What};
 use crate::list::{NotCalled, Refusal, Whom};
 use crate::plan::{Decision, Facts, Mode, Phase, Step, Target, is_area, is_emergency};
 use crate::sip::{Codec, Refused};
@@ -235,7 +235,7 @@ impl Switch {
         let plan = &self.setup.plan;
         let facts = Facts { dialled: number, caller: None, trunk: "", trunk_area: None, diverted_from: None, at: now.wall };
         match () {
-            () if is_emergency(number) || plan.is_emergency(number) => Err(not(NotCalled::Emergency)),
+            () if is_emergency(number) || plan.is_emergency(number, None) => Err(not(NotCalled::Emergency)),
             () if plan.decide(&facts).mode != Mode::Unknown => Err(not(NotCalled::Hotline)),
             () => Ok(()),
         }
@@ -311,6 +311,8 @@ impl Switch {
             caller: Some(number.clone()),
             withheld: false,
             number: decision.number.clone(),
+            dialled_from: DialledFrom::RequestUri,
+            dialled_by_rules: Vec::new(),
             line: decision.line.clone(),
             trunk: account,
             area: decision.area.code.clone(),

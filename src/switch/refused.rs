@@ -4,6 +4,7 @@
 use super::access::Owner;
 use super::admit::Placer;
 use super::channels::Kind;
+use super::dialled::Said;
 use super::{Output, Switch, identity};
 use crate::base::{Bucket, Flow, Masked, Mono, Now, Rate, Shown};
 use crate::dialog::{Asked, Cause, Incoming};
@@ -149,10 +150,10 @@ impl Switch {
     }
 
     /// An INVITE that nothing was wrong with, but that we cannot serve now.
-    pub(super) fn not_now(&mut self, now: Now, invite: &Incoming, why: &'static str) {
-        self.counters.refused.add(Status(503));
+    pub(super) fn not_now(&mut self, now: Now, invite: &Incoming, status: Status, why: &'static str) {
+        self.counters.refused.add(status);
         let of = Refused { uri: &invite.uri, call_id: &invite.call_id, invite: Some(invite) };
-        self.say_refused(now, invite.flow, Status(503), why, Some(of));
+        self.say_refused(now, invite.flow, status, why, Some(of));
     }
 
     fn say_refused(&mut self, now: Now, flow: Flow, status: Status, why: &str, of: Option<Refused<'_>>) {
@@ -161,11 +162,14 @@ impl Switch {
             Some(Owner::Trunk(trunk)) => self.setup.trunks.get(trunk).map(|trunk| &*trunk.name),
             _ => None,
         };
-        let number = of.as_ref().and_then(|of| of.uri.user.as_deref()).unwrap_or_default();
+        let number = of.as_ref().map(|of| {
+            let said = of.invite.map_or(Said { uri: of.uri, to: None, headers: &[] }, Said::from);
+            self.reading_at(flow, of.uri).called(said).text
+        });
         let sip_call_id = of.as_ref().map_or(Default::default(), |of| String::from_utf8_lossy(of.call_id));
         let caller = of.as_ref().and_then(Refused::caller).map(tracing::field::display);
         tracing::info!(
-            source = %flow, trunk, status = status.0, why, number = %Masked(number), caller, sip_call_id = %Shown(&sip_call_id),
+            source = %flow, trunk, status = status.0, why, number = %Masked(&number.unwrap_or_default()), caller, sip_call_id = %Shown(&sip_call_id),
             unsaid = (unsaid > 0).then_some(unsaid), "refused before it became a call"
         );
     }
@@ -179,16 +183,17 @@ impl Switch {
 
     fn would_refuse(&self, now: Now, invite: &Incoming) -> Option<Cause> {
         let placer = self.placer(invite).or_else(|| self.nameless(invite));
-        let Some(placer) = placer else { return Some(self.unavailable()) };
+        let Some(placer) = placer else { return Some(self.unavailable(None)) };
         // A caller that names nobody asks about the gateway: any ordinary call.
-        let called = self.called_by_account(invite).map(|uri| Incoming { uri, ..invite.clone() });
+        let called = self.called_by_account(invite.flow, &invite.uri, &invite.headers);
+        let called = called.map(|(uri, _)| Incoming { uri, ..invite.clone() });
         let invite = called.as_ref().unwrap_or(invite);
-        let decision = invite.uri.user.is_some().then(|| self.decide(now, invite, &placer).0);
-        let emergency = decision.as_ref().is_some_and(|decision| decision.mode == Mode::Emergency);
+        let decided = invite.uri.user.is_some().then(|| self.decide(now, invite, &placer));
+        let emergency = decided.as_ref().is_some_and(|it| it.decision.mode == Mode::Emergency && !it.called.unproven);
         if self.full(&placer, emergency).is_some() || self.ports_gone(invite.ipv6) {
-            return Some(self.unavailable());
+            return Some(self.unavailable(None));
         }
-        let (status, q850) = turns_away(&decision?)?;
+        let (status, q850) = turns_away(&decided?.decision)?;
         Some(Cause { status, q850: Some(q850), ..Cause::default() })
     }
 
@@ -197,9 +202,13 @@ impl Switch {
         !self.ports.available(self.next_shard % self.fixed.media.shards.max(1), ipv6)
     }
 
-    /// 503, congestion, and when to come again.
-    pub(super) fn unavailable(&self) -> Cause {
-        Cause { status: 503, q850: Some(42), retry_after: Some(self.setup.retry_after), ..Cause::default() }
+    /// 503, or the code that this trunk wants for a call in its stead, congestion, and when to come again.
+    pub(super) fn unavailable(&self, placer: Option<&Placer>) -> Cause {
+        let cause = Cause { status: 503, q850: Some(42), retry_after: Some(self.setup.retry_after), ..Cause::default() };
+        match placer {
+            Some(Placer::Trunk(i)) => self.setup.trunks[*i].says(cause),
+            _ => cause,
+        }
     }
 
     /// Tells why no further call can be taken. Emergencies go before all others: they have calls kept for them, and no journal keeps

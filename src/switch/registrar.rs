@@ -6,7 +6,8 @@
 //! password before it may call.
 
 use super::admit::Placer;
-use super::{Output, Seat, Switch, identity, route};
+use super::dialled::Said;
+use super::{Output, Seat, Switch, route};
 use crate::base::{Flow, LegId, Mono, Now, Rng};
 use crate::dialog::{self, Incoming};
 use crate::event::{BindingFact, BindingsFact, Fact, FactKind, Keep};
@@ -100,7 +101,8 @@ impl Switch {
     /// Tells whether it does; then it may begin a call. Else it has its answer.
     pub(super) fn proves(&mut self, now: Now, id: ServerId, flow: Flow, request: &Request) -> bool {
         let before = self.failures();
-        let help = self.setup.plan.is_emergency(&identity::dialled(&request.uri));
+        let reading = self.reading_at(flow, &request.uri);
+        let help = reading.goes_first(&reading.called(Said { uri: &request.uri, to: None, headers: &request.headers.0 }));
         let Some(registrar) = self.ua.registrar() else { return false };
         match registrar.prove(now.mono, flow, request, help) {
             Proof::Given(_) => return true,

@@ -26,7 +26,7 @@ const ALERT: Bytes = Bytes::from_static(b"Alert-Info");
 const DATA: Bytes = Bytes::from_static(b"X-Hotline-Data");
 
 /// A seat is shown numbers as we write them.
-static AS_IT_IS: NumberRules = NumberRules(Vec::new());
+static AS_IT_IS: NumberRules = NumberRules::NONE;
 
 /// A name with more addresses than this is called at these alone.
 const MAX_HOPS: usize = 8;

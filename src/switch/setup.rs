@@ -6,6 +6,7 @@ use super::{RecordingRules, Rests, Unproven};
 use crate::base::{Cidr, Proto, Rate, Rng, Target};
 use crate::call;
 use crate::dialog::{self, Interval};
+pub use crate::event::DialledFrom;
 use crate::event::Division;
 use crate::event::seat::Skills;
 use crate::list;
@@ -177,19 +178,6 @@ pub struct Trunk {
     /// The places where an INVITE of its may say which hotline was dialled, in this order.
     pub dialled_from: Vec<DialledFrom>,
     pub presents: Presents,
-}
-
-/// A place of an INVITE where the number may stand that was dialled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DialledFrom {
-    RequestUri,
-    To,
-    /// RFC 7044, the newest entry first.
-    HistoryInfo,
-    /// RFC 5806, the topmost first.
-    Diversion,
-    /// RFC 7315 §4.2.
-    PCalledPartyId,
 }
 
 /// The identity that a trunk is told, and the story of a call.

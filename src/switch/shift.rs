@@ -78,12 +78,12 @@ impl Switch {
     /// when it is not. Nobody but a seat's own phone has codes, and no call is made of it.
     pub(super) fn dials_code(&mut self, now: Now, incoming: &Incoming, placer: &Placer, out: &mut Vec<Output>) -> bool {
         let Placer::Seat(seat) = *placer else { return false };
-        let Some(code) = self.setup.codes.shift_code(&identity::dialled(&incoming.uri)) else { return false };
+        let Some(code) = self.setup.codes.shift_code(&identity::number_in(&incoming.uri)) else { return false };
         if !self.is_own_line(seat, incoming.flow) {
             return false;
         }
         if let Some(why) = self.too_many_codes(now, placer) {
-            self.shed(now, incoming, why.in_log(), out);
+            self.shed(now, incoming, Some(placer), why.in_log(), out);
             return true;
         }
         let (leg, seat) = (incoming.leg, self.setup.seats[seat].name.clone());

@@ -9,7 +9,9 @@ use hotline::base::{Flow, LegId, Mono, Now, Place, Proto, Rng, RtpStats, Target,
 use hotline::control::Reply;
 use hotline::event::{Kept, SeatWhat, What};
 use hotline::media::{Command, Event};
-use hotline::switch::{Input, Output, Setup, Switch};
+use hotline::plan::{NumberRule, NumberRules};
+use hotline::sip::{Causes, Ours};
+use hotline::switch::{DialledFrom, Input, Numbers, Output, Setup, Switch};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -104,7 +106,7 @@ impl Gateway {
 
     pub fn receive(&mut self, host: u8, text: String) {
         self.pass(Duration::from_millis(1));
-        let flow = Flow { proto: Proto::Udp, local: address(1), remote: address(host) };
+        let flow = from(host);
         self.input(Input::Sip { flow, data: Bytes::from(text) });
     }
 
@@ -228,6 +230,10 @@ impl Gateway {
 
 fn status(rest: &str) -> u16 {
     rest.get(..3).and_then(|digits| digits.parse().ok()).unwrap()
+}
+
+pub fn from(host: u8) -> Flow {
+    Flow { proto: Proto::Udp, local: address(1), remote: address(host) }
 }
 
 pub fn invite(host: u8, user: &str, number: &str, n: u32) -> String {
@@ -360,4 +366,74 @@ fn messages_beyond_the_rate_are_dropped_but_those_of_calls_and_calls_for_help() 
     gateway.calls = 1;
     gateway.cancel(FLOOD, "13800138000", "12345");
     assert_eq!(gateway.switch.gauges().calls, calls + 2 - 1);
+}
+
+/// A trunk's rules and places may be all that says that a call is one for help: floods, full trunks and a full gateway know it by them.
+#[test]
+fn a_call_for_help_that_only_its_trunk_s_ways_reveal_goes_beyond_a_flood() {
+    let ways = |setup: &mut Setup| {
+        let carrier = setup.live.trunks.iter_mut().find(|trunk| trunk.sources.contains(&address(FLOOD).ip().into())).unwrap();
+        let rule = NumberRule::new("95110", 2, "", true).unwrap();
+        carrier.numbers = Arc::new(Numbers { called_in: NumberRules::new(vec![rule]), ..Numbers::default() });
+        carrier.dialled_from = vec![DialledFrom::To, DialledFrom::PCalledPartyId];
+    };
+    let helped = |gateway: &mut Gateway| {
+        let to = |number: &str| format!("To: <sip:{number}@10.0.0.1>");
+        let called = |number: &str| format!("P-Called-Party-ID: <sip:{number}@10.0.0.1>\r\nMax-Forwards:");
+        let changes: [&dyn Fn(String) -> String; 4] = [
+            &|invite| invite.replace("sip:account7@10.0.0.1 ", "sip:95110@10.0.0.1 "),
+            &|invite| invite.replace(&to("account7"), &to("0691110")),
+            &|invite| invite.replace(&to("account7"), &to("95110")),
+            &|invite| invite.replace("Max-Forwards:", &called("119")),
+        ];
+        changes.map(|change| {
+            gateway.calls += 1;
+            let invite = change(invite(FLOOD, "13900139000", "account7", gateway.calls));
+            assert!(gateway.switch.spares(from(FLOOD), invite.as_bytes()), "it is dropped last: {invite}");
+            gateway.receive(FLOOD, invite);
+            gateway.statuses(FLOOD).pop().is_some_and(|status| status < 200)
+        })
+    };
+    let mut fast = Gateway::new(|setup| {
+        ways(setup);
+        (setup.live.peers.per_second, setup.live.peers.burst) = (1, 50);
+    });
+    taken(&mut fast, FLOOD, "13800138000", 500);
+    assert_eq!(helped(&mut fast), [true; 4]);
+    let ordinary = invite(FLOOD, "13900139000", "account7", 0);
+    assert!(!fast.switch.spares(from(FLOOD), ordinary.as_bytes()));
+    assert_eq!(fast.call(FLOOD, "13900139000", "account7"), None, "not looked at");
+    assert!(!fast.switch.spares(from(OTHER), invite(OTHER, "1", "95110", 0).as_bytes()), "another trunk's spelling");
+    let mut full = Gateway::new(|setup| {
+        ways(setup);
+        (setup.fixed.limits.calls, setup.fixed.limits.reserved) = (40, 4);
+    });
+    taken(&mut full, FLOOD, "13800138000", 100);
+    taken(&mut full, OTHER, "13800138000", 100);
+    assert_eq!(helped(&mut full), [true; 4]);
+}
+
+/// A trunk's network may want another code than our 503 where we have no room; when to come again is told all the same.
+#[test]
+fn a_trunk_is_told_of_our_overload_by_its_own_code() {
+    let mut gateway = Gateway::new(|setup| {
+        let causes = Causes { answers: Vec::new(), ours: vec![Ours { code: 503, q850: None, sends: 480 }] };
+        let carrier = setup.live.trunks.iter_mut().find(|trunk| trunk.sources.contains(&address(FLOOD).ip().into())).unwrap();
+        carrier.causes = Some(Arc::new(causes));
+        setup.live.trunks.iter_mut().for_each(|trunk| trunk.channels = 0);
+    });
+    for (host, wanted) in [(FLOOD, 480), (OTHER, 503)] {
+        gateway.calls += 1;
+        gateway.receive(host, invite(host, "13800138000", "12345", gateway.calls));
+        let told = gateway.sent.iter().rfind(|(to, text)| *to == address(host) && text.contains("Retry-After: 5\r\n"));
+        assert!(told.is_some_and(|(_, text)| text.starts_with(&format!("SIP/2.0 {wanted} "))), "{told:?}");
+        assert_eq!(gateway.call(host, "13800138000", "110"), Some(503), "another way is tried for help");
+        let options = invite(host, "13800138000", "12345", 900).replace("INVITE", "OPTIONS");
+        gateway.receive(host, options);
+        let (_, told) = gateway.sent.iter().rfind(|(to, _)| *to == address(host)).unwrap();
+        assert!(told.starts_with("SIP/2.0 503 ") && told.contains("Retry-After: 5\r\n"), "carriers look for our own: {told}");
+        gateway.sent.clear();
+    }
+    let refused: Vec<(u16, u64)> = gateway.switch.counters().refused.iter().collect();
+    assert_eq!(refused, [(480, 1), (503, 3)]);
 }

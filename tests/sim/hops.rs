@@ -1,7 +1,7 @@
 //! Trunks and seats that are named by a host name, against a table of names: their hops are called in order, and a call that
 //! ends meanwhile leaves nothing.
 
-use crate::flood::{Gateway, OTHER};
+use crate::flood::{Gateway, OTHER, invite};
 use crate::switch::address;
 use hotline::base::{Flow, Place, Proto, Target, Transport};
 use hotline::switch::{Input, Setup};
@@ -397,4 +397,21 @@ fn a_trunk_that_answers_no_options_takes_no_calls_until_it_does() {
     assert_eq!(gateway.switch.gauges().down, 2);
     assert_ne!(called_at(&mut gateway), (0, 0));
     gateway.input(Input::HangUp);
+}
+
+/// Nothing tells that a call for help comes back, and nothing may keep it here: each leg has one hop less, and the last has none
+/// (RFC 3261 §16.3).
+#[test]
+fn a_call_for_help_that_comes_back_for_ever_ends_by_its_hops() {
+    let mut gateway = Gateway::new(|_| {});
+    let (mut hops, mut rounds) = ("3".to_owned(), Vec::new());
+    for n in 1..=5 {
+        let back = invite(OTHER, "13800138000", "110", 500 + n).replace("Max-Forwards: 70", &format!("Max-Forwards: {hops}"));
+        gateway.receive(OTHER, back);
+        let Some(sent) = invites(&mut gateway, OTHER).pop() else { break };
+        hops = header(&sent, "Max-Forwards").to_owned();
+        rounds.push(hops.clone());
+    }
+    assert_eq!(rounds, ["2", "1", "0"]);
+    assert_eq!(gateway.statuses(OTHER).pop(), Some(483));
 }

@@ -4,16 +4,16 @@
 use crate::flood::Gateway;
 use crate::hops::{invites, respond};
 use crate::switch::address;
-use hotline::base::{Target, Transport, Wall};
+use hotline::base::{About, Meaning, Target, Transport, Wall};
 use hotline::call::{Callers, Policy, Waiting};
 use hotline::control::seat::Outgoing;
 use hotline::control::{Command, ListVerb, Numbers, Reply, SeatVerb};
 use hotline::event::fact::{CallbackFact, Listed, ListedFact};
 use hotline::event::seat::{Author, AuthorKind, Device, Intent, Skills};
-use hotline::plan::Step;
+use hotline::plan::{Calendar, Step};
 use hotline::seat::{Rules, SignIn};
-use hotline::sip::{Host, Uri};
-use hotline::switch::{Input, JournalDown, Setup};
+use hotline::sip::{Causes, Host, Refused, Rest, Uri};
+use hotline::switch::{Input, JournalDown, Outbound, Setup};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -430,5 +430,36 @@ fn a_seat_has_skills_that_a_queue_a_hotline_or_a_seat_knows() {
     ] {
         let skills = Skills::from([(Arc::from(skill), 5)]);
         assert_eq!(told(verb(&mut gateway, "seat-0", SeatVerb::SetSkills { skills })), answer, "{skill}");
+    }
+}
+
+/// Its network calls nobody at this hour: nobody asks again before the hours in which anybody is called. Other refusals rest as they say.
+#[test]
+fn a_refused_number_is_left_alone_for_as_long_as_its_refusal_says() {
+    const NOON: Wall = Wall(1_634_270_400_000_000);
+    let twenty = Rest::For(1200 * SECOND);
+    let rests = [(478, Rest::Hours, 29, 120), (473, Rest::Usual, 239, 240), (487, twenty, 19, 20)];
+    for (code, rest, still, again) in rests {
+        let mut gateway = gateway(|setup| {
+            let meaning = Meaning { means: "x".into(), about: About::Number, en: "x".into(), zh: "x".into() };
+            let refused = Refused { code, q850: None, text: String::new(), status: 403, rest, meaning };
+            let causes = Causes { answers: vec![Arc::new(refused)], ours: Vec::new() };
+            setup.live.trunks.iter_mut().for_each(|trunk| trunk.causes = Some(Arc::new(causes.clone())));
+            // It is noon. Where the hours go on, a network that refuses by its own is not left alone until tomorrow.
+            let hours = Calendar::weekly(["daily 08:00-12:30", "daily 14:00-21:00"].into_iter()).unwrap();
+            setup.live.outbound = Arc::new(Outbound { hours, ..(*setup.live.outbound).clone() });
+        });
+        let at = |minutes: u64| NOON.after(Duration::from_secs(60 * minutes));
+        gateway.set_wall(NOON);
+        assert_eq!(calls(&mut gateway, PERSON), "done");
+        let ring = invites(&mut gateway, SEAT).remove(0);
+        respond(&mut gateway, SEAT, &ring, "200 OK");
+        let person = invites(&mut gateway, 3).remove(0);
+        respond(&mut gateway, 3, &person, &format!("{code} No"));
+        gateway.pass(60 * SECOND);
+        gateway.set_wall(at(still));
+        let early = calls(&mut gateway, PERSON);
+        gateway.set_wall(at(again));
+        assert_eq!((early, calls(&mut gateway, PERSON)), ("refused_by_network", "done"), "{code}");
     }
 }

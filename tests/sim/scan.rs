@@ -1,6 +1,6 @@
 //! Phones that register from addresses that nobody names, while others send whatever they like from everywhere.
 
-use crate::flood::Gateway;
+use crate::flood::{Gateway, from};
 use crate::switch::address;
 use hotline::seat::{Rules, SignIn};
 use hotline::sip::digest::{Algorithm, Challenge, Client, Secret, Signed};
@@ -81,7 +81,7 @@ fn a_registered_phone_has_a_lane_of_its_own_beside_a_scan() {
     registers(&mut gateway);
     let mut lanes = Lanes::new(Bounds { messages: 400, bytes: 1 << 20 });
     let mut offer = |gateway: &Gateway, host: u8, text: &'static str| {
-        let spared = |_: &(u8, &str)| gateway.switch.spares(text.as_bytes());
+        let spared = |_: &(u8, &str)| gateway.switch.spares(from(host), text.as_bytes());
         lanes.offer(of(gateway, host), text.len(), (host, text), spared)
     };
     let scanned = (0..100).flat_map(|_| SCAN);

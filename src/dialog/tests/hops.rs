@@ -175,11 +175,11 @@ fn a_hop_that_was_passed_over_may_still_answer() {
 #[test]
 fn a_trunks_own_code_says_whether_another_hop_may_have_the_party() {
     use crate::base::{About, Meaning};
-    use crate::sip::{Causes, Refused};
+    use crate::sip::{Causes, Refused, Rest};
     use std::sync::Arc;
     let entry = |code, status, about| {
         let meaning = Meaning { means: "x".into(), about, en: "x".into(), zh: "x".into() };
-        Arc::new(Refused { code, q850: None, text: String::new(), status, meaning })
+        Arc::new(Refused { code, q850: None, text: String::new(), status, rest: Rest::Usual, meaning })
     };
     let answers = vec![entry(503, 503, About::Number), entry(434, 503, About::Line)];
     let causes = Some(Arc::new(Causes { answers, ours: Vec::new() }));

@@ -1,7 +1,8 @@
 //! The keys of maps of causes: what a trunk's network means by its codes, and which codes it wants of us.
 
+use super::queues::wait;
 use crate::base::{About, Meaning};
-use crate::sip;
+use crate::sip::{self, Rest};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct Answer {
     /// The code of the RFCs; 0: the same.
     pub status: u16,
     pub about: Whose,
+    /// How long no seat calls the number: `hours`, a time, or as long as `outbound.after_refusal` says.
+    pub rest: String,
     pub means: String,
     pub en: String,
     pub zh: String,
@@ -66,7 +69,17 @@ impl Answer {
             q850: (self.q850 != 0).then_some(self.q850),
             text: self.text.clone(),
             status: if self.status == 0 { self.code } else { self.status },
+            rest: self.rest().unwrap_or_default(),
             meaning: Meaning { means: self.means.clone(), about, en: self.en.clone(), zh: self.zh.clone() },
+        }
+    }
+
+    /// None where it is written wrong.
+    pub fn rest(&self) -> Option<Rest> {
+        match self.rest.as_str() {
+            "" => Some(Rest::Usual),
+            "hours" => Some(Rest::Hours),
+            text => wait(text).map(Rest::For),
         }
     }
 

@@ -56,6 +56,8 @@ pub struct KeyPlaces {
     pub overflow: BTreeMap<String, Place>,
     /// Each number rule, by its trunk, its table and its place there.
     pub rules: BTreeMap<(String, &'static str, usize), Place>,
+    /// Each number that the gateway shows, or calls as a seat, by its key, such as `trunks.mobile.number`.
+    pub numbers: BTreeMap<String, Place>,
 }
 
 /// The same configuration may stand anywhere.

@@ -23,6 +23,7 @@ pub mod reload;
 mod schema;
 pub mod secrets;
 pub mod setup;
+mod shown;
 pub mod tokens;
 pub mod trail;
 mod validate;
@@ -57,6 +58,8 @@ fn judged(layers: &Layers) -> Result<Config, Vec<Finding>> {
             let overflow = |name: &String| (name.clone(), layers.place(&["queues", name, "overflow"]));
             config.places.overflow = config.queues.keys().map(overflow).collect();
             config.places.rules = rules(&config, layers);
+            let place = |(key, _): (Vec<&str>, &str)| (key.join("."), layers.place(&key));
+            config.places.numbers = config.numbers().map(place).collect();
             let doubts = validate::doubts(&config, layers).into_iter();
             config.warnings = doubts.map(|doubt| redact::hidden(&doubt.warning(), &secrets)).collect();
             Ok(config)

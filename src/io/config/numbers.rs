@@ -1,7 +1,7 @@
 //! The keys of number rules.
 
 use crate::base::Text;
-use crate::plan;
+use crate::plan::{self, RulesFor};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,14 @@ pub enum Side {
 
 impl Side {
     pub const ALL: [Side; 4] = [Side::CalledIn, Side::CallerIn, Side::CalledOut, Side::CallerOut];
+
+    pub fn rules_for(self) -> RulesFor {
+        match self {
+            Side::CalledIn => RulesFor::CalledIn,
+            Side::CalledOut => RulesFor::CalledOut,
+            Side::CallerIn | Side::CallerOut => RulesFor::Callers,
+        }
+    }
 
     /// Its key in the configuration.
     pub fn key(self) -> &'static str {

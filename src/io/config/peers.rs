@@ -5,6 +5,7 @@ use super::numbers::{Expect, NumberRule, Side};
 use super::registrar::Algorithm;
 use super::registration::Registration;
 use crate::base::Place;
+pub use crate::event::DialledFrom;
 use crate::io::net::dns::ask::PORT;
 use crate::plan::NumberRules;
 use serde::{Deserialize, Serialize};
@@ -137,7 +138,7 @@ impl Trunk {
 
     /// As they are applied; those that are wrong are left out.
     pub fn read_rules(&self, side: Side) -> NumberRules {
-        NumberRules(self.rules(side).iter().filter_map(|rule| rule.read().ok()).collect())
+        NumberRules::new(self.rules(side).iter().filter_map(|rule| rule.read().ok()).collect())
     }
 
     /// The rest of its `targets`.
@@ -278,17 +279,6 @@ pub enum Dtmf {
 pub enum Codec {
     Pcma,
     Pcmu,
-}
-
-/// The places where an INVITE may say which hotline was dialled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DialledFrom {
-    RequestUri,
-    To,
-    HistoryInfo,
-    Diversion,
-    PCalledPartyId,
 }
 
 /// The number that a trunk is shown.

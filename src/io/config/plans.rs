@@ -5,6 +5,7 @@ use super::finding::Finding;
 use super::numbers::Side;
 use super::peers::Seat;
 use super::schema::{ALL_LINES, Config};
+use super::shown;
 use super::trail::Trail;
 use crate::base::Text;
 use crate::io::clock;
@@ -139,7 +140,8 @@ pub fn load_noting(config: &Config, trail: &Trail) -> Result<Loaded, Vec<Text>> 
     let circles = checked.plan.iter().flat_map(|plan| circles(config, plan));
     let urgent = checked.plan.iter().flat_map(|plan| overflows_to_emergency(config, plan));
     let touched = checked.plan.iter().flat_map(|plan| emergencies_touched(config, plan));
-    let missing = missing.chain(unknown).chain(hours).chain(circles).chain(urgent).chain(touched).chain(off);
+    let shown = checked.plan.iter().flat_map(|plan| shown::emergencies(config, plan));
+    let missing = missing.chain(unknown).chain(hours).chain(circles).chain(urgent).chain(touched).chain(shown).chain(off);
     let missing: Vec<Text> = missing.collect();
     match checked.plan {
         Some(plan) if missing.is_empty() => Ok(Loaded { plan, prompts: sounds.found.into_inner(), warnings: checked.problems }),
@@ -188,20 +190,20 @@ fn overflows_to_emergency(config: &Config, plan: &Plan) -> Vec<Text> {
     };
     let queues = config.queues.iter().filter(|(_, queue)| queue.enabled);
     let numbers = queues.flat_map(|(name, queue)| queue.overflow.iter().filter_map(urgent).map(move |number| (name, number)));
-    let numbers = numbers.filter(|(_, number)| plan.is_emergency(number) && !plan::is_emergency(number));
+    let numbers = numbers.filter(|(_, number)| plan.is_emergency(number, None) && !plan::is_emergency(number));
     numbers.map(|(name, number)| of_overflow(config, name, callers::leads_to_emergency(&number))).collect()
 }
 
-/// Complains of number rules that make an emergency line, or 12345, of another number, or another of one. A rule for one number alone
-/// may, where an emergency line leads to a line or target that the plan has for emergencies.
+/// Complains of number rules that make an emergency line, one of its targets, or 12345, of another number, or another of one, or one
+/// area's of another's. A rule for one number alone may, where a call for help stays one for the same line.
 fn emergencies_touched(config: &Config, plan: &Plan) -> Vec<Text> {
-    let mut all = Vec::new();
+    let (mut all, kept) = (Vec::new(), plan.kept());
     for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled) {
         for side in Side::ALL {
-            for (at, number, next) in trunk.read_rules(side).dangers(&|number| plan.serves_emergencies(number)) {
+            for (at, number, next) in trunk.read_rules(side).keeping(&kept).dangers(side.rules_for()) {
                 let why = both!(
-                    "makes `{next}` of `{number}`: write a rule for this number alone, an emergency line's to a line or target that the plan has for emergencies",
-                    "会把 `{number}` 变为 `{next}`：请为该号码单独写一条规则；紧急号码只能变为方案中紧急热线的号码或目标"
+                    "makes `{next}` of `{number}`: write a rule for this number alone; an emergency line's leads to that very line of the plan, or (calls out) to a target that the plan has for it, and to no other area's",
+                    "会把 `{number}` 变为 `{next}`：请为该号码单独写一条规则；紧急号码只能变为方案中同一紧急热线，或（去话）该热线的目标，且不得换成其他地区的"
                 );
                 let key = side.key();
                 all.push(match config.places.rules.get(&(name.clone(), key, at)).cloned() {
@@ -351,6 +353,34 @@ mod tests {
         for sound in ["{ match = '110', prepend = '0691' }", "{ match = '9119', strip = 1 }", "{ match = '*', prepend = '0691' }"]
         {
             assert_eq!(told(sound), Vec::<Text>::new(), "{sound}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_called_in_the_name_of_an_emergency_line_of_the_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.toml");
+        let line = |number: &str, mode: &str| format!("[[line]]\nnumber = \"{number}\"\nmode = \"{mode}\"\n");
+        std::fs::write(&path, "[plan]\nname = \"x\"\n".to_owned() + &line("12345", "front") + &line("96119", "emergency"))
+            .unwrap();
+        let told = |site: &str| {
+            let site = format!("{site}\n[plan]\nfile = '{}'\n", path.display());
+            let layers = Layers::new(Some(plan::Source::new("site.toml", &site)), BTreeMap::new());
+            load(&super::super::judged(&layers).unwrap()).err().unwrap_or_default()
+        };
+        for site in [
+            "[trunks.loopback]\nnumber = '069196119'",
+            "[outbound]\nnumber = '96119'",
+            "[seats.tax]\ntrunk = 'loopback'\ndial = '96119'",
+        ] {
+            let place = format!("site.toml:{}:1: ", site.lines().count());
+            let is = |one: &Text| {
+                one.en.starts_with(&place) && one.en.contains("emergency line of the plan") && one.zh.contains("紧急热线")
+            };
+            assert!(told(site).iter().any(is), "{site}: {:#?}", told(site));
+        }
+        for sound in ["[trunks.loopback]\nnumber = '069112345'", "[seats.tax]\ntrunk = 'loopback'\ndial = '2296119'"] {
+            assert!(!told(sound).iter().any(|one| one.en.contains("emergency line of the plan")), "{sound}");
         }
     }
 

@@ -14,13 +14,13 @@ use crate::event::Division;
 use crate::io::config::{self, Config, QueueRecord};
 use crate::io::net::{admission, tcp};
 use crate::media::{Origins, Prompt};
-use crate::plan::Plan;
+use crate::plan::{Kept, Plan};
 use crate::queue;
 use crate::seat::{Rules, SignIn};
 use crate::sip;
 use crate::sip::digest::Algorithm;
 use crate::switch::{
-    DialledFrom, Dtmf, Fixed, History, JournalDown, Limits, LinesFrom, Live, MediaSetup, Numbers, Presented, Presents, Recorded,
+    Dtmf, Fixed, History, JournalDown, Limits, LinesFrom, Live, MediaSetup, Numbers, Presented, Presents, Recorded,
     RecordingRules, Remote, Rests, Seat, Trunk, UnknownSource, Unproven,
 };
 use crate::transaction::Config as Transactions;
@@ -130,7 +130,8 @@ pub fn fixed(config: &Config, (listen, tls): (&[SocketAddr], &[SocketAddr]), fit
 
 /// Checked by `config::load`; what is wrong all the same is named.
 pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
-    let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(config, name, t));
+    let kept = loaded.plan.kept();
+    let trunks = config.trunks.iter().filter(|(_, t)| t.enabled).map(|(name, t)| trunk(config, name, t, &kept));
     let trunks = trunks.collect::<Result<Vec<_>, _>>()?;
     let several = trunks.len() > 1;
     let seats =
@@ -176,7 +177,7 @@ pub fn live(config: &Config, loaded: Loaded) -> Result<Live, Text> {
     })
 }
 
-fn trunk(config: &Config, name: &str, trunk: &config::Trunk) -> Result<Trunk, Text> {
+fn trunk(config: &Config, name: &str, trunk: &config::Trunk, kept: &Kept) -> Result<Trunk, Text> {
     let target = Target {
         transport: transport(trunk.transport),
         place: trunk.place().ok_or_else(|| both!("trunk `{name}` has no single address", "中继 `{name}` 没有单独的地址"))?,
@@ -199,28 +200,20 @@ fn trunk(config: &Config, name: &str, trunk: &config::Trunk) -> Result<Trunk, Te
         call_data: trunk.call_data,
         session_timer: Interval::of(trunk.session_expires),
         causes: config.causes.get(&trunk.causes).map(|causes| Arc::new(causes.map())),
-        numbers: Arc::new(numbers(trunk)),
-        dialled_from: trunk.dialled_from.iter().map(|place| dialled_from(*place)).collect(),
+        numbers: Arc::new(numbers(trunk, kept)),
+        dialled_from: trunk.dialled_from.clone(),
         presents: presents(trunk),
     })
 }
 
-fn numbers(trunk: &config::Trunk) -> Numbers {
+/// The rules leave alone what the plan has for emergencies.
+fn numbers(trunk: &config::Trunk, kept: &Kept) -> Numbers {
+    let rules = |side| trunk.read_rules(side).keeping(kept);
     Numbers {
-        called_in: trunk.read_rules(Side::CalledIn),
-        caller_in: trunk.read_rules(Side::CallerIn),
-        called_out: trunk.read_rules(Side::CalledOut),
-        caller_out: trunk.read_rules(Side::CallerOut),
-    }
-}
-
-fn dialled_from(place: config::DialledFrom) -> DialledFrom {
-    match place {
-        config::DialledFrom::RequestUri => DialledFrom::RequestUri,
-        config::DialledFrom::To => DialledFrom::To,
-        config::DialledFrom::HistoryInfo => DialledFrom::HistoryInfo,
-        config::DialledFrom::Diversion => DialledFrom::Diversion,
-        config::DialledFrom::PCalledPartyId => DialledFrom::PCalledPartyId,
+        called_in: rules(Side::CalledIn),
+        caller_in: rules(Side::CallerIn),
+        called_out: rules(Side::CalledOut),
+        caller_out: rules(Side::CallerOut),
     }
 }
 

@@ -66,6 +66,7 @@ pub fn doubts(config: &Config, layers: &Layers) -> Vec<Finding> {
     check.without_password(config);
     check.noticed_late(config);
     check.unread_credentials(config);
+    check.untrusted(config);
     check.findings.extend(layers.unread().iter().cloned());
     check.findings
 }

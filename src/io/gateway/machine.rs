@@ -1,6 +1,6 @@
 //! The switch as the machine that its thread drives.
 
-use crate::base::{Mono, Now, Source};
+use crate::base::{Flow, Mono, Now, Source};
 use crate::io::engine::Machine;
 use crate::switch::{Input, Output, Switch};
 use std::net::IpAddr;
@@ -22,8 +22,8 @@ impl Machine for Switch {
         Switch::source(self, host)
     }
 
-    fn spares(&self, data: &[u8]) -> bool {
-        Switch::spares(self, data)
+    fn spares(&self, flow: Flow, data: &[u8]) -> bool {
+        Switch::spares(self, flow, data)
     }
 
     fn dropped(&mut self) {

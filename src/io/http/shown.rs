@@ -4,7 +4,7 @@ use crate::base::{CallId, Masked, Wall};
 use crate::control::seat::PreviewView;
 use crate::control::{CallView, Numbers, QueueView, SeatView};
 use crate::event::seat::{Author, BreakKind, Device, Misses, Skills};
-use crate::event::{Intent, SeatEntry, Strategy};
+use crate::event::{DialledFrom, Intent, SeatEntry, Strategy};
 use crate::record::zone::Zone;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -24,6 +24,10 @@ pub struct CallShown {
     line: String,
     /// The number that was dialled, normalised
     pub number: String,
+    /// Where it stood in the INVITE 被叫取自
+    dialled_from: DialledFrom,
+    /// The rules of the trunk's `called_in` that have rewritten it, from 1 改写被叫的规则
+    dialled_by_rules: Vec<usize>,
     /// Masked unless it may be seen in full; null where it was withheld
     pub caller: Option<String>,
     /// announcing, queued, ringing, talking …
@@ -64,6 +68,8 @@ impl CallShown {
             direction: call.direction.name(),
             line: call.line.clone(),
             number: call.number.clone(),
+            dialled_from: call.dialled_from,
+            dialled_by_rules: call.dialled_by_rules.clone(),
             caller: call.caller.clone(),
             state: call.state,
             legs: call.legs.iter().map(leg).collect(),

@@ -216,3 +216,30 @@ fn a_trunk_sees_its_own_number_and_an_emergency_line_the_caller_s() {
         gateway.record();
     }
 }
+
+/// No header and no rule for many numbers comes between whoever dials 110 and 110; and the record says where a hotline was found.
+#[test]
+fn an_emergency_in_the_request_goes_there_whatever_headers_say() {
+    let trunk = "dialled_from = [\"to\", \"history-info\", \"request-uri\"]\ncalled_in = [{ match = \"95512366\", strip = 3 }]";
+    let gateway = gateway(trunk, "");
+    let story = "History-Info: <sip:12366@carrier>;index=1\r\n";
+    let forged = "History-Info: <sip:12366@carrier>;index=1\r\nHistory-Info: <sip:0691110@carrier>;index=1.1\r\n";
+    for (headers, dialled, number, place) in [
+        (story, "110", "110", Value::Null),
+        (forged, "account7", "12366", json!("history-info")),
+        ("", "95512366", "12366", json!("to")),
+    ] {
+        let (mut caller, mut target) = phones(&gateway);
+        caller.headers = headers;
+        caller.invite(dialled);
+        assert_eq!(called(&target.ring()), number);
+        caller.cancel();
+        target.cancelled();
+        let record = gateway.record();
+        let hotline = &record["hotline"];
+        assert_eq!((&hotline["number"], &hotline["dialled_from"]), (&json!(number), &place), "{record:#}");
+        let rules = if place == "to" { json!([1]) } else { Value::Null };
+        assert_eq!(hotline["dialled_by_rules"], rules, "{record:#}");
+        assert_eq!(hotline["dialled"], if place == "history-info" { "12366" } else { dialled }, "{record:#}");
+    }
+}

@@ -191,3 +191,62 @@ fn a_circle_of_platforms_ends_at_the_first_receiver() {
     other.status(200, "INVITE");
     other.ack();
 }
+
+/// A platform whose exchange sends callers back, by a trunk that is told nothing of where a call has been.
+fn blind(trunk: &'static str) -> (Gateway, Phone, Phone) {
+    let gateway = Gateway::start(&Spec { plan: Some(PLAN.to_string()), seats: vec![1], trunk, ..Spec::default() });
+    let mut caller = Phone::new("caller", gateway.host.port(), &gateway);
+    let target = Phone::new("target", gateway.target, &gateway);
+    caller.invite("097112345");
+    (gateway, caller, target)
+}
+
+/// The platform's exchange sends the call back: as the header lines say, in the name of this number.
+fn sent_back(gateway: &Gateway, number: &str, headers: String) -> Phone {
+    let mut back = Phone::new("back", gateway.host.port(), gateway);
+    (back.number, back.headers) = (number.to_owned(), headers.leak());
+    back.invite("097112345");
+    back
+}
+
+#[test]
+fn a_call_that_its_target_sends_back_stays_here_though_no_history_tells() {
+    // Our mark has come through.
+    let (gateway, caller, mut target) = blind("history = \"none\"");
+    let invite = target.ring();
+    assert_eq!((invite.headers("History-Info").len(), invite.header("Max-Forwards")), (0, "69"));
+    let mark = format!("X-Hotline-Call-ID: {}\r\n", invite.header("X-Hotline-Call-ID"));
+    let mut back = sent_back(&gateway, "13900139000", mark);
+    let mut seat = Phone::new("seat", gateway.seats[0], &gateway);
+    assert_eq!(answered(&mut seat, &mut back).header("Max-Forwards"), "69");
+    seat.bye();
+    caller.cancel();
+    // The number that the trunk shows is nobody else's.
+    let (gateway, _caller, mut target) = blind("history = \"none\"\nidentity = \"own\"\nnumber = \"097188888888\"");
+    target.ring();
+    let mut back = sent_back(&gateway, "097188888888", String::new());
+    answered(&mut Phone::new("seat", gateway.seats[0], &gateway), &mut back);
+    // A Diversion of ours beside a History-Info of theirs.
+    let (gateway, _caller, mut target) = blind("history = \"diversion\"");
+    assert!(target.ring().header("Diversion").starts_with("<sip:097112345@"));
+    let headers = "History-Info: <sip:12380@x>;index=1\r\nDiversion: <sip:12345@x>\r\nDiversion: <sip:097112345@x>\r\n";
+    let mut back = sent_back(&gateway, "13900139000", headers.to_owned());
+    answered(&mut Phone::new("seat", gateway.seats[0], &gateway), &mut back);
+}
+
+/// Only the caller's number comes through, and all come from one address: some may be other people of that number.
+#[test]
+fn a_circle_that_nothing_but_the_caller_tells_of_ends_after_a_few_rounds() {
+    let (gateway, caller, mut target) = blind("history = \"none\"");
+    target.ring();
+    let mut rounds = Vec::new();
+    for _ in 0..2 {
+        rounds.push(sent_back(&gateway, &caller.number, String::new()));
+        target.ring();
+    }
+    let mut back = sent_back(&gateway, &caller.number, String::new());
+    answered(&mut Phone::new("seat", gateway.seats[0], &gateway), &mut back);
+    // Somebody else is connected there all the same.
+    let _other = sent_back(&gateway, "13900139001", String::new());
+    target.ring();
+}

@@ -1,12 +1,15 @@
 //! Maps of causes that contradict themselves, and trunks that name none.
 
 use super::Check;
-use crate::io::config::causes::{Answer, Ours};
+use crate::io::config::causes::{Answer, Ours, Whose};
 use crate::io::config::schema::Config;
 use crate::plan::suggestion;
+use crate::sip::Rest;
+use std::time::Duration;
 
 const MOST: usize = 100;
 const LONGEST: usize = 120;
+const LONGEST_REST: Duration = Duration::from_secs(30 * 86_400);
 /// Final refusals (RFC 3261 §21).
 const CODES: std::ops::Range<u16> = 300..700;
 
@@ -42,6 +45,16 @@ impl Check<'_> {
         self.code(answer.code, &key("code"));
         self.code(if answer.status == 0 { answer.code } else { answer.status }, &key("status"));
         self.cause(answer.q850, &key("q850"));
+        let rest = answer.rest().filter(|rest| !matches!(rest, Rest::For(time) if *time > LONGEST_REST));
+        self.require(rest.is_some(), &key("rest"), || {
+            both!(
+                "is neither \"hours\" nor a time of at most 30 days, such as \"30m\"",
+                "应为 \"hours\"，或不超过 30 天的时长，例如 \"30m\""
+            )
+        });
+        self.require(answer.rest.is_empty() || answer.about == Whose::Number, &key("rest"), || {
+            both!("is for `about = \"number\"` alone: a line does not rest", "仅用于 `about = \"number\"`：线路没有暂歇")
+        });
         let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         let means = !answer.means.is_empty() && answer.means.len() <= LONGEST && answer.means.bytes().all(word);
         self.require(means, &key("means"), || {
@@ -59,7 +72,19 @@ impl Check<'_> {
         let key = |key| ["causes", name, "ours", at, key];
         self.code(ours.code, &key("code"));
         self.code(ours.sends, &key("sends"));
+        self.require(!CODES.contains(&ours.sends) || stands_alone(ours.sends), &key("sends"), || {
+            let code = ours.sends;
+            both!(
+                "{code} says nothing without a header or body that belongs to it: take one that stands alone, such as 403, 404, 480, 486, 503 or 603",
+                "{code} 需要与之配套的头域或消息体才有意义：请选用可单独使用的码，例如 403、404、480、486、503、603"
+            )
+        });
         self.cause(ours.q850, &key("q850"));
+        // A carrier goes elsewhere with a call that gets 503, and nowhere after a 6xx.
+        self.require(ours.code != 503 || ours.sends < 600, &key("sends"), || {
+            let code = ours.sends;
+            both!("{code} for 503 would have callers given up in overload", "以 {code} 代替 503，会使过载时的来话被彻底放弃")
+        });
     }
 
     fn code(&mut self, code: u16, path: &[&str]) {
@@ -81,6 +106,17 @@ impl Check<'_> {
             both!("never holds: an earlier entry takes all that it would{}", "永远不会生效：前面的条目已全部匹配{}"; line)
         });
     }
+}
+
+/// A caller who gets one of these looks for what must stand with it: where to go (3xx), a challenge (401, 407, 494), what is allowed,
+/// accepted, supported or required (405, 415, 417, 420, 421, 469, 489), a bound (422, 423, 440), what was wrong with which part (424,
+/// 428, 429, 436, 437, 438, 439, 470, 493, 580), more digits (484), or who rejects (608).
+fn stands_alone(code: u16) -> bool {
+    let with_more = [
+        401, 405, 407, 412, 415, 417, 420, 421, 422, 423, 424, 428, 429, 436, 437, 438, 439, 440, 469, 470, 484, 489, 493, 494,
+        580, 608,
+    ];
+    code >= 400 && !with_more.contains(&code)
 }
 
 #[cfg(test)]
@@ -106,6 +142,9 @@ mod tests {
             (format!("{{ code = 480, q850 = 128, {words} }}"), "2:15", "128 is no Q.850 cause", "原因值"),
             ("{ code = 480, means = 'a b', en = 'x', zh = 'x' }".into(), "2:15", "is a word of", "组成的词"),
             ("{ code = 480, means = 'a', en = 'x' }".into(), "2:1", "is no sentence", "文字"),
+            (format!("{{ code = 480, rest = 'soon', {words} }}"), "2:15", "neither \"hours\" nor a time", "时长"),
+            (format!("{{ code = 480, rest = '721h', {words} }}"), "2:15", "neither \"hours\" nor a time", "时长"),
+            (format!("{{ code = 480, about = 'line', rest = '1h', {words} }}"), "2:31", "a line does not rest", "线路"),
         ] {
             let found = found(&format!("[causes.a]\nanswers = [\n{entries},\n]\n"));
             let place = place.split_once(':').unwrap();
@@ -121,6 +160,21 @@ mod tests {
         let unknown =
             |one: &String| one.starts_with("site.toml:6:1: no map of causes `ims-ch`") && one.contains("did you mean `ims-cn`?");
         assert!(found_.iter().any(unknown), "{found_:#?}");
+    }
+
+    #[test]
+    fn a_code_of_ours_needs_nothing_beside_it() {
+        for sends in [300, 302, 380, 401, 405, 407, 415, 420, 421, 422, 423, 424, 469, 484, 489, 494, 580, 608] {
+            let found = found(&format!("[causes.a]\nours = [\n  {{ code = 480, sends = {sends} }},\n]\n"));
+            let is =
+                |one: &String| one.starts_with(&format!("site.toml:3:17: {sends} says nothing without")) && one.contains("配套");
+            assert!(found.len() == 1 && found.iter().any(is), "{sends}: {found:#?}");
+        }
+        let given_up = found("[causes.a]\nours = [\n  { code = 503, sends = 603 },\n]\n");
+        assert!(given_up.len() == 1 && given_up[0].starts_with("site.toml:3:17: 603 for 503"), "{given_up:#?}");
+        for sends in [403, 404, 480, 486, 500, 503, 600, 603] {
+            assert_eq!(found(&format!("[causes.a]\nours = [{{ code = 410, sends = {sends} }}]\n")), [""; 0]);
+        }
     }
 
     #[test]

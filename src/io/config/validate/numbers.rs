@@ -2,12 +2,23 @@
 
 use super::Check;
 use crate::io::config::numbers::{Expect, Side};
-use crate::io::config::peers::{Presented, Trunk};
+use crate::io::config::peers::{DialledFrom, Presented, Trunk};
 use crate::io::config::schema::Config;
 use crate::plan::is_emergency;
 
 const MOST: usize = 64;
 const LONGEST_NUMBER: usize = 20;
+
+/// The digits of a number that may be shown (E.164 allows 15, and no country's code begins with 0).
+fn is_whole(number: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    match number.strip_prefix('+') {
+        Some(international) => {
+            digits(international) && (7..=15).contains(&international.len()) && !international.starts_with('0')
+        }
+        None => digits(number) && (3..=LONGEST_NUMBER).contains(&number.len()),
+    }
+}
 
 impl Check<'_> {
     pub fn numbers(&mut self, config: &Config) {
@@ -22,12 +33,30 @@ impl Check<'_> {
         }
     }
 
+    /// Warns of stories that may name an emergency line, and are believed for nothing.
+    pub fn untrusted(&mut self, config: &Config) {
+        for (name, trunk) in config.trunks.iter().filter(|(_, trunk)| trunk.enabled && !trunk.emergency_history) {
+            let told = |place: &DialledFrom| matches!(place, DialledFrom::HistoryInfo | DialledFrom::Diversion);
+            self.require(!trunk.dialled_from.iter().any(told), &["trunks", name, "dialled_from"], || {
+                both!(
+                    "a call for help that only these headers name goes before nobody: set `emergency_history` where the carrier strips what callers write there",
+                    "仅由这些头域认定的紧急呼叫不享有优先：若运营商会清除主叫自填的内容，请设置 `emergency_history`"
+                )
+            });
+        }
+    }
+
     fn presented(&mut self, name: &str, trunk: &Trunk) {
         let (at, number) = (|key| ["trunks", name, key], &trunk.number);
         self.require(!trunk.dialled_from.is_empty(), &at("dialled_from"), || both!("names no place", "没有写任何位置"));
-        let digits = number.strip_prefix('+').unwrap_or(number).bytes().all(|b| b.is_ascii_digit());
-        self.require(digits && number.len() <= LONGEST_NUMBER, &at("number"), || {
-            both!("is no number of digits, perhaps behind a `+`", "应为由数字组成的号码，可以 `+` 开头")
+        self.require(!trunk.dialled_from.contains(&DialledFrom::Account), &at("dialled_from"), || {
+            both!("`account` is no place of a request", "`account` 不是请求中的位置")
+        });
+        self.require(number.is_empty() || is_whole(number), &at("number"), || {
+            both!(
+                "is no number: 3 to {LONGEST_NUMBER} digits, or a `+` with 7 to 15 digits that begin with a country's code",
+                "不是号码：应为 3 至 {LONGEST_NUMBER} 位数字，或 `+` 加以国家码开头的 7 至 15 位数字"
+            )
         });
         self.require(!is_emergency(number), &at("number"), || {
             both!("is an emergency line: nobody is called in its name", "为紧急号码：不能以其名义外呼")
@@ -83,7 +112,7 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use crate::io::config::Layers;
-    use crate::io::config::validate::validate;
+    use crate::io::config::validate::{doubts, validate};
     use crate::plan::Source;
     use std::collections::BTreeMap;
 
@@ -114,15 +143,35 @@ mod tests {
     fn an_identity_without_its_number_is_named() {
         for (line, en, zh) in [
             ("identity = 'own'", "set `number`", "请设置 `number`"),
-            ("number = '12a'", "no number of digits", "数字组成"),
+            ("number = '12a'", "is no number", "不是号码"),
+            ("number = '+'", "is no number", "不是号码"),
+            ("number = '12'", "is no number", "不是号码"),
+            ("number = '+08669112345'", "is no number", "不是号码"),
+            ("number = '+8669112345678901'", "is no number", "不是号码"),
+            ("number = '0691 12345'", "is no number", "不是号码"),
             ("number = '110'", "an emergency line", "紧急号码"),
+            ("number = '+86691110'", "an emergency line", "紧急号码"),
+            ("number = '0086119'", "an emergency line", "紧急号码"),
             ("dialled_from = []", "names no place", "没有写任何位置"),
+            ("dialled_from = ['account']", "no place of a request", "不是请求中的位置"),
         ] {
             let found = found(&format!("[trunks.loopback]\n{line}\n"));
             let is = |one: &String| one.starts_with("site.toml:2:1: ") && one.contains(en) && one.contains(zh);
             assert!(found.iter().any(is), "{line}: {found:#?}");
         }
         assert_eq!(found("[trunks.loopback]\nidentity = 'own'\nnumber = '+8669112345'\n"), [""; 0]);
+    }
+
+    #[test]
+    fn a_story_that_gives_a_call_for_help_no_precedence_is_told() {
+        let story = "dialled_from = ['to', 'diversion']\n";
+        let trusted = format!("{story}emergency_history = true\n");
+        for (keys, told) in [(story, 1), ("dialled_from = ['to']\n", 0), (trusted.as_str(), 0)] {
+            let layers = Layers::new(Some(Source::new("site.toml", &format!("[trunks.loopback]\n{keys}"))), BTreeMap::new());
+            let doubts = doubts(&layers.merge().unwrap(), &layers);
+            let is = |one: &String| one.starts_with("site.toml:2:1: ") && one.contains("goes before nobody");
+            assert_eq!(doubts.iter().map(ToString::to_string).filter(is).count(), told, "{keys}");
+        }
     }
 
     #[test]

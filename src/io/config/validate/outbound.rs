@@ -19,7 +19,10 @@ impl Check<'_> {
             });
         }
         let digits = |text: &str| text.len() <= LONGEST_NUMBER && text.bytes().all(|b| b.is_ascii_digit());
-        self.require(digits(&ours.number), &at("number"), || both!("is no number of digits", "应为由数字组成的号码"));
+        let shown = ours.number.is_empty() || digits(&ours.number) && ours.number.len() >= 3;
+        self.require(shown, &at("number"), || {
+            both!("is no number: 3 to {LONGEST_NUMBER} digits", "不是号码：应为 3 至 {LONGEST_NUMBER} 位数字")
+        });
         self.require(!is_emergency(&ours.number), &at("number"), || {
             both!("is an emergency line: nobody is called in its name", "为紧急号码：不能以其名义外呼")
         });
@@ -64,7 +67,9 @@ mod tests {
     fn contradictions_of_the_policy_are_named_at_their_key() {
         for (line, en, zh) in [
             ("trunk = 'nowhere'", "no trunk `nowhere`", "没有中继"),
-            ("number = '+86691'", "no number of digits", "数字组成"),
+            ("number = '+86691'", "is no number", "不是号码"),
+            ("number = '1'", "is no number", "不是号码"),
+            ("number = '0086110'", "is an emergency line", "紧急号码"),
             ("number = '110'", "is an emergency line", "紧急号码"),
             ("refuse = ['00', 'x']", "`x` is no beginning", "不是号段"),
             ("hours = ['always']", "`always` is not written as", "应写作"),

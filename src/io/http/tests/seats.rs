@@ -6,7 +6,7 @@ use crate::control::seat::{DeviceState, PreviewView, SeatView};
 use crate::control::{CallView, QueueView, SeatRefusal, SeatVerb};
 use crate::event::fact::{CallbackFact, CallbackLease};
 use crate::event::seat::{Author, AuthorKind, Device};
-use crate::event::{CallDirection, Intent};
+use crate::event::{CallDirection, DialledFrom, Intent};
 use serde_json::json;
 
 pub(super) const SEAT: &str = "toolbar-of-zhang";
@@ -106,6 +106,8 @@ fn looked(command: Command) -> Reply {
             direction: CallDirection::Inbound,
             line: "政务服务便民热线".to_owned(),
             number: "12345".to_owned(),
+            dialled_from: DialledFrom::RequestUri,
+            dialled_by_rules: Vec::new(),
             caller: Some(if numbers == Numbers::Full { "13800138000" } else { "138******00" }.to_owned()),
             state: "ringing",
             legs: Vec::new(),
